@@ -1,0 +1,37 @@
+# What a person needs: make run, make test. Everything else is for those who work on the project.
+
+GO ?= go
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+# 'make run HOST=func' runs the staged apps in the real Functions host (Azure Functions Core Tools on PATH)
+HOST ?= standin
+
+# The staged handlers are built with -trimpath; with it here too, the Graph SDK (minutes of compiling) is compiled once.
+check: export GOFLAGS += -trimpath
+
+.PHONY: run test package check bench fuzz clean
+
+run: ## the whole connector on this machine, with a sample day
+	$(GO) run ./local -host $(HOST)
+
+test: ## all tests, with real Azurite; in the real Functions host too if func is on PATH
+	$(GO) test -race -timeout 30m ./...
+	@command -v func >/dev/null || echo "make test: left out: the end-to-end tests in the real Functions host (func, Azure Functions Core Tools, is not on PATH)"
+
+package: ## build/<app>/ and build/<app>.zip, as they are deployed
+	$(GO) run ./local/stage/cmd
+
+check: ## formatting, vet, staticcheck, known vulnerabilities, tidy modules
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+
+vuln: ## needs the Go vulnerability database at vuln.go.dev
+	$(GO) run $(GOVULNCHECK) ./...
+
+bench: ## figures next to the limits
+	$(GO) run ./local/bench
+
+clean:
+	rm -rf build

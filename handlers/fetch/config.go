@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
+	"o2archiver/shared/patience"
+	"o2archiver/shared/settings"
+	"o2archiver/shared/signin"
+	"o2archiver/shared/staging"
+	"o2archiver/shared/telemessage"
+)
+
+// config is everything that fetch reads from its environment.
+type config struct {
+	site     *url.URL         // TELEMESSAGE_URL
+	username string           // TELEMESSAGE_USERNAME
+	password settings.Secret  // TELEMESSAGE_PASSWORD
+	from     time.Time        // FETCH_FROM: start of the first run ever; zero: 24 hours before it
+	cloud    string           // AZURE_CLOUD
+	storage  settings.Storage // ARCHIVE_STORAGE…
+}
+
+func readConfig(lookup func(string) (string, bool)) (config, error) {
+	r := settings.Read(lookup)
+	c := config{
+		site:     r.URL("TELEMESSAGE_URL"),
+		username: r.String("TELEMESSAGE_USERNAME"),
+		password: r.Secret("TELEMESSAGE_PASSWORD"),
+		from:     r.Time("FETCH_FROM"),
+		cloud:    r.String("AZURE_CLOUD"),
+		storage:  settings.StorageConfig(r),
+	}
+	_ = r.String("FETCH_SCHEDULE") // used by the host; a bad one is better named here than found in its log
+	return c, r.Err()
+}
+
+// connect builds the clients. It makes no request.
+func connect(lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time) (*fetcher, error) {
+	c, err := readConfig(lookup)
+	if err != nil {
+		return nil, err
+	}
+	var credential azcore.TokenCredential
+	if !c.storage.ConnectionString.Set() {
+		if credential, err = signin.Credential(c.cloud, c.storage.ClientID); err != nil {
+			return nil, fmt.Errorf("sign in: %w", err)
+		}
+	}
+	store, err := staging.Open(staging.Config{
+		ConnectionString: c.storage.ConnectionString.Reveal(), BlobURL: c.storage.BlobURL, Credential: credential,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the archive's storage: %w", err)
+	}
+	site, err := telemessage.New(c.site, func(r *http.Request) { r.SetBasicAuth(c.username, c.password.Reveal()) },
+		telemessage.Options{HTTP: &http.Client{Transport: transport}, Now: now})
+	if err != nil {
+		return nil, fmt.Errorf("TELEMESSAGE_URL: %w", err)
+	}
+	return &fetcher{site: site, store: store, from: c.from, now: now, leaseWait: leaseWait, pause: patience.Sleep}, nil
+}

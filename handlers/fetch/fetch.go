@@ -1,0 +1,207 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"o2archiver/shared/funchost"
+	"o2archiver/shared/patience"
+	"o2archiver/shared/staging"
+	"o2archiver/shared/telemessage"
+)
+
+const (
+	// leaseWait outlasts the lease of an instance that was killed.
+	leaseWait = 90 * time.Second
+
+	// leaseTries is how often one invocation takes the lease: each time that storage was away for longer than the lease
+	// lasts, it has to be taken again.
+	leaseTries = 10
+
+	// awayTries is after how many slices in a row a site that is away is left alone.
+	awayTries = 2
+)
+
+// errLeaseLost: another instance may be at work on the checkpoint, or soon will be.
+var errLeaseLost = errors.New("the checkpoint's lease was lost")
+
+// fetcher does the work of the function fetch.
+type fetcher struct {
+	site  *telemessage.Client
+	store *staging.Store
+	from  time.Time // FETCH_FROM; zero: 24 hours before the first run
+	now   func() time.Time
+
+	leaseWait time.Duration                              // how long to wait for another holder
+	pause     func(context.Context, time.Duration) error // between two readings of a page
+}
+
+// result is what an invocation answers: counts, no content.
+type result struct {
+	Slices    int       `json:"slices"` // finished
+	Open      int       `json:"open"`   // still owed
+	Received  int       `json:"received"`
+	Records   int       `json:"records"`
+	Waiting   int       `json:"setAside"`
+	Watermark time.Time `json:"watermark"`
+}
+
+// run plans the slices up to now, or those of the backfill that input asks for, and works through those that are open. A
+// slice that fails stays open and is tried again by the next run; it does not keep the next ones from being tried. id
+// tells an invocation that the host tries again from a new one.
+func (f *fetcher) run(ctx context.Context, id, input string, log *slog.Logger) (result, error) {
+	id = cmp.Or(id, rand.Text())
+	var res result
+	for try := 1; ; try++ {
+		err := f.hold(ctx, id, input, &res, log)
+		if !errors.Is(err, errLeaseLost) || ctx.Err() != nil || try == leaseTries {
+			return res, asStatus(err)
+		}
+		log.Warn("the checkpoint's lease was lost and is taken again: storage was away for longer than it lasts", "error", err.Error())
+	}
+}
+
+// hold is run for as long as the checkpoint's lease is held.
+func (f *fetcher) hold(outer context.Context, id, input string, res *result, log *slog.Logger) error {
+	lease, err := f.lease(outer)
+	if err != nil {
+		return err
+	}
+	defer lease.Release()
+	ctx, cancel := merge(outer, lease.Context())
+	defer cancel(nil)
+
+	err = f.planAndWork(ctx, lease, id, input, res, log)
+	if err != nil && lease.Context().Err() != nil && outer.Err() == nil {
+		return fmt.Errorf("%w: %w", errLeaseLost, err)
+	}
+	return err
+}
+
+func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, input string, res *result, log *slog.Logger) error {
+	state, err := f.load(ctx, lease)
+	if err != nil {
+		return err
+	}
+	if input = strings.TrimSpace(input); input != "" && input != "{}" {
+		err = state.planBackfill(id, input, f.now())
+	} else {
+		state.plan(f.now(), f.from)
+	}
+	if err != nil {
+		return err
+	}
+	if err := state.save(ctx); err != nil {
+		return err
+	}
+	if state.Planned.After(f.now()) {
+		log.Warn("FETCH_FROM lies in the future: nothing is fetched before it", "from", state.Planned)
+	}
+	err = f.work(ctx, state, res, log)
+	res.Open, res.Watermark = len(state.Open), state.watermark()
+	log.Info("fetch ended", "slices", res.Slices, "open", res.Open, "received", res.Received, "records", res.Records,
+		"set_aside", res.Waiting, "watermark", res.Watermark)
+	return err
+}
+
+// work goes through the open slices.
+func (f *fetcher) work(ctx context.Context, state *savedState, res *result, log *slog.Logger) error {
+	var (
+		failures []error
+		away     int // slices in a row that failed because the site is away
+	)
+	for i := 0; i < len(state.Open); {
+		s := &state.Open[i]
+		log := log.With("run", s.Folder)
+		err := f.slice(ctx, state, s, log)
+		if err == nil {
+			res.Slices++
+			res.Received += s.Progress.Received
+			res.Records += s.Progress.Records
+			res.Waiting += s.Progress.SetAside
+			away = 0
+			state.Open = append(state.Open[:i], state.Open[i+1:]...)
+			if err := state.save(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: slice not finished, the next try goes on from its cursor: %w", funchost.ErrUnavailable, context.Cause(ctx))
+		}
+		if errors.Is(err, errLeaseLost) {
+			return err
+		}
+		s.Tries++
+		s.Failed = err.Error()
+		log.Error("slice failed; it stays open and is tried again by the next run", "tries", s.Tries, "error", err.Error())
+		if err := state.save(ctx); err != nil {
+			return err
+		}
+		failures = append(failures, err)
+		if errors.Is(err, telemessage.ErrCredentials) {
+			break // every slice would fail alike, and more tries may lock the account
+		}
+		if away++; !errors.Is(err, telemessage.ErrUnavailable) {
+			away = 0
+		}
+		if away == awayTries {
+			break // the site is down, not the day
+		}
+		i++
+	}
+	return errors.Join(failures...)
+}
+
+// asStatus marks an error with the status that the host is to see.
+func asStatus(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, telemessage.ErrCredentials):
+		return fmt.Errorf("%w: %w", funchost.ErrSettings, err)
+	case errors.Is(err, telemessage.ErrUnavailable), errors.Is(err, staging.ErrUnavailable), errors.Is(err, errLeaseLost):
+		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
+	}
+	return err
+}
+
+// lease takes the checkpoint's lease: one instance fetches at a time.
+func (f *fetcher) lease(ctx context.Context) (*staging.Lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, storagePatience)
+	defer cancel()
+	var (
+		lease *staging.Lease
+		held  time.Time // by somebody else, since when we know of it
+	)
+	err := patience.Do(ctx, func(err error) (bool, time.Duration) {
+		if errors.Is(err, staging.ErrLeased) {
+			held = cmp.Or(held, time.Now())
+			return time.Since(held) < f.leaseWait, 0
+		}
+		return errors.Is(err, staging.ErrUnavailable), 0
+	}, func(ctx context.Context) (err error) {
+		lease, err = f.store.Lease(ctx, staging.Checkpoints, checkpointName)
+		return err
+	})
+	switch {
+	case errors.Is(err, staging.ErrLeased):
+		return nil, fmt.Errorf("%w: another fetch is at work and holds the checkpoint's lease", funchost.ErrBusy)
+	case err != nil:
+		return nil, fmt.Errorf("take the checkpoint's lease: %w", err)
+	}
+	return lease, nil
+}
+
+// merge gives a context that ends with either of the two.
+func merge(ctx, other context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	context.AfterFunc(other, func() { cancel(context.Cause(other)) })
+	return ctx, cancel
+}

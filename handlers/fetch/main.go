@@ -1,0 +1,56 @@
+// Command fetch is the function app that asks the TeleMessage site for the organization's items, once a day,
+// and puts them into Blob storage as batches.
+//
+// It holds the site's credentials and may write batches, media and its checkpoint; it can neither read nor write a mailbox.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"o2archiver/shared/funchost"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.LookupEnv, os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "fetch:", err)
+	}
+	os.Exit(funchost.ExitCode(err))
+}
+
+// run serves the host until ctx ends. Settings are judged per invocation: a handler that dies of a bad setting is
+// restarted and given up by the host, and the reason is lost (Functions host 4.1045: the third non-zero exit in 30 minutes is the last).
+func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writer) error {
+	log := slog.New(slog.NewJSONHandler(stdout, nil)).With("app", "fetch")
+	port, ok := lookup("FUNCTIONS_CUSTOMHANDLER_PORT")
+	if !ok {
+		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the Azure Functions host; to try it, use `make run`")
+	}
+	build := func() (*fetcher, error) { return connect(lookup, http.DefaultTransport, time.Now) }
+	f, err := build()
+	if err != nil {
+		log.Error("settings", "error", err.Error())
+	}
+	routes := map[string]funchost.Func{
+		// POST /fetch: tried again by the host's retry policy on anything but success; a slice goes on where it stopped.
+		"fetch": func(ctx context.Context, inv *funchost.Invocation) (any, error) {
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", funchost.ErrSettings, err)
+			}
+			input, _ := inv.Input("timer")
+			return f.run(ctx, inv.ID, input, inv.Log)
+		},
+	}
+	return funchost.New(log, funchost.Deadline, routes).Serve(ctx, port)
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"path"
+	"strconv"
+
+	"o2archiver/shared/record"
+)
+
+// past is what an earlier reading of a slice has left beyond the saved cursor: it was cut off before it could save it, or the
+// cursor expired. What it found out of the attachments stands, though the source may answer differently by
+// now: only so does the second reading write the same batches, and no item comes twice.
+type past struct {
+	media map[string][]record.Media // by the SHA-256 of an item that is in a batch
+	aside map[string]bool           // keys of the waiting room
+}
+
+// lookBack finds out what is there. For a slice that has just begun it costs two listings.
+func (f *fetcher) lookBack(ctx context.Context, s *slice) (*past, error) {
+	p := &past{media: map[string][]record.Media{}, aside: map[string]bool{}}
+	keys, err := f.keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		p.aside[key] = true
+	}
+	batches, err := f.batches(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range batches {
+		seq, err := strconv.Atoi(path.Base(b.Name)[:5]) // 00001.ndjson or 00001-b.ndjson
+		if err != nil || seq <= s.Progress.Batches {
+			continue
+		}
+		var data []byte
+		err = onStorage(ctx, func(ctx context.Context) (err error) {
+			data, _, err = f.store.ReadBatch(ctx, b.Name)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read a batch of an earlier try: %w", err)
+		}
+		for line := range bytes.Lines(data) {
+			var e record.Entry
+			if json.Unmarshal(line, &e) == nil && len(e.Items) == 1 && len(e.Media) > 0 {
+				p.media[e.Items[0].SHA256] = e.Media
+			}
+		}
+	}
+	return p, nil
+}

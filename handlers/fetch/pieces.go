@@ -1,0 +1,207 @@
+package main
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"o2archiver/shared/record"
+	"o2archiver/shared/telemessage"
+)
+
+const (
+	maxPiece = 64 << 10 // bytes; a larger item is no piece of an SMS, whatever it says of itself
+	maxSet   = 16 << 20 // bytes of one message's pieces: 255 of the largest, and a batch has room for them
+	maxParts = 512      // pieces of one message, those that came twice included
+	maxSets  = 100      // messages with one id of one conversation that a piece is compared with
+
+	// together is the time from one piece to the next in which nobody uses an id for another message.
+	together = 10 * time.Minute
+
+	// 3GPP TS 23.040 section 9.2.3.24: a phone counts its long messages with 8 or 16 bits, so that the number
+	// comes again. Such an id holds a message together for a while only.
+	shortID   = 8 // characters
+	shortSpan = 48 * time.Hour
+)
+
+// piece is one item of a long SMS.
+type piece struct {
+	Group  string      `json:"group"` // the same for the pieces of one message
+	Number int         `json:"number"`
+	Total  int         `json:"total"`
+	ID     string      `json:"id"`   // which item it is, however often it is archived
+	Sent   time.Time   `json:"sent"` // zero if that can't be read
+	Size   int         `json:"size"` // bytes
+	Short  bool        `json:"short,omitempty"`
+	Item   record.Item `json:"-"`
+
+	key   string    // in the waiting room
+	since time.Time // when it was put there
+}
+
+func newPiece(o telemessage.Outline, item record.Item) piece {
+	// The source's id alone is not enough: another conversation may use it, too.
+	group := sha256.Sum256([]byte(o.Parties + "|" + o.Segment.ID))
+	return piece{
+		Group: hex.EncodeToString(group[:16]), Number: o.Segment.Number, Total: o.Segment.Total,
+		ID: cmp.Or(o.MessageID, "sha256:"+item.SHA256), Sent: o.Time, Size: len(item.Raw), Short: len(o.Segment.ID) <= shortID, Item: item,
+	}
+}
+
+// pieces puts long messages together.
+type pieces struct {
+	groups map[string][]piece
+	order  []string // of groups, so that the same pieces always give the same batches
+}
+
+// pieceSet is what there is of one long message.
+type pieceSet struct {
+	parts       []piece
+	first, last time.Time // when its pieces were sent
+	size        int
+}
+
+func newPieces() *pieces { return &pieces{groups: map[string][]piece{}} }
+
+func (p *pieces) add(part piece) {
+	if p.groups[part.Group] == nil {
+		p.order = append(p.order, part.Group)
+	}
+	p.groups[part.Group] = append(p.groups[part.Group], part)
+}
+
+// near gives the messages, complete or not, of pieces that were sent close together. A complete one is complete
+// whatever else may come.
+func (p *pieces) near() []*pieceSet {
+	var all []*pieceSet
+	for _, group := range p.order {
+		all = append(all, cluster(p.groups[group])...)
+	}
+	return all
+}
+
+// all gives the messages, complete or not, of pieces from further apart, too. It is for when nothing more is to come for now: a
+// piece that is still to come may be nearer.
+func (p *pieces) all() []*pieceSet {
+	var all []*pieceSet
+	for _, group := range p.order {
+		all = append(all, join(cluster(p.groups[group]))...)
+	}
+	return all
+}
+
+// cluster goes through a group's pieces in the order in which they were sent. Each goes into the first message nearby that
+// lacks it.
+func cluster(parts []piece) []*pieceSet {
+	parts = slices.Clone(parts)
+	slices.SortStableFunc(parts, func(a, b piece) int { return a.Sent.Compare(b.Sent) })
+	var sets []*pieceSet
+	for _, part := range parts {
+		one := &pieceSet{parts: []piece{part}, first: part.Sent, last: part.Sent, size: part.Size}
+		i := slices.IndexFunc(sets[max(0, len(sets)-maxSets):], func(s *pieceSet) bool {
+			return s.distance(one) <= together && s.fits(one)
+		})
+		if i < 0 {
+			sets = append(sets, one)
+			continue
+		}
+		sets[max(0, len(sets)-maxSets)+i].merge(one)
+	}
+	return sets
+}
+
+// join merges the incomplete ones of a group's messages that can be one, the nearest in time first.
+func join(sets []*pieceSet) []*pieceSet {
+	for {
+		var a, b *pieceSet
+		nearest := time.Duration(-1)
+		open := slices.DeleteFunc(slices.Clone(sets), (*pieceSet).complete)
+		open = open[:min(len(open), maxSets)]
+		for i, one := range open {
+			for _, other := range open[i+1:] {
+				d := one.distance(other)
+				if (nearest < 0 || d < nearest) && d <= one.span() && one.fits(other) {
+					a, b, nearest = one, other, d
+				}
+			}
+		}
+		if a == nil {
+			return sets
+		}
+		a.merge(b)
+		sets = slices.DeleteFunc(sets, func(s *pieceSet) bool { return s == b })
+	}
+}
+
+// fits says that the two can be one message. A piece that both have under one id is the same one archived again;
+// under different ids the pieces are those of two messages.
+func (s *pieceSet) fits(other *pieceSet) bool {
+	if s.parts[0].Total != other.parts[0].Total || s.size+other.size > maxSet || len(s.parts)+len(other.parts) > maxParts {
+		return false
+	}
+	for _, a := range s.parts {
+		for _, b := range other.parts {
+			if a.Number == b.Number && a.ID != b.ID {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// distance is the time between two messages' pieces.
+func (s *pieceSet) distance(other *pieceSet) time.Duration {
+	return max(0, other.first.Sub(s.last), s.first.Sub(other.last))
+}
+
+// span is how far apart pieces may lie.
+func (s *pieceSet) span() time.Duration {
+	if s.parts[0].Short {
+		return shortSpan
+	}
+	return 1<<63 - 1
+}
+
+func (s *pieceSet) merge(other *pieceSet) {
+	s.parts = append(s.parts, other.parts...)
+	slices.SortStableFunc(s.parts, func(a, b piece) int { return cmp.Compare(a.Number, b.Number) })
+	if other.first.Before(s.first) {
+		s.first = other.first
+	}
+	if other.last.After(s.last) {
+		s.last = other.last
+	}
+	s.size += other.size
+}
+
+func (s *pieceSet) complete() bool {
+	have := map[int]bool{}
+	for _, p := range s.parts {
+		have[p.Number] = true
+	}
+	return len(have) >= s.parts[0].Total
+}
+
+// overdue says that the first of its pieces has waited long enough.
+func (s *pieceSet) overdue(now time.Time) bool {
+	return slices.ContainsFunc(s.parts, func(p piece) bool { return !now.Before(p.since.Add(patienceWithSource)) })
+}
+
+func (s *pieceSet) keys() []string {
+	var keys []string
+	for _, p := range s.parts {
+		keys = append(keys, p.key)
+	}
+	return keys
+}
+
+// entry is the long message as one line of a batch.
+func (s *pieceSet) entry() record.Entry {
+	e := record.Entry{Version: 1, Total: s.parts[0].Total}
+	for _, p := range s.parts {
+		e.Items = append(e.Items, p.Item)
+	}
+	return e
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"o2archiver/shared/staging"
+	"o2archiver/shared/telemessage"
+)
+
+const (
+	pageLimit   = 1000
+	pageTries   = 4         // of one page that breaks off while it is read
+	maxPages    = 1_000_000 // of one slice: a cursor that never ends must end
+	maxRestarts = 3         // of one slice whose cursor expires, within one invocation
+)
+
+// slice reads what is left of s, closes the run with its manifest, and empties what it took out of the waiting room.
+// It may be called again after any failure: what was written already is found and not written twice.
+func (f *fetcher) slice(ctx context.Context, state *savedState, s *slice, log *slog.Logger) error {
+	if s.Started.IsZero() {
+		s.Started = f.now().UTC()
+	}
+	s.past, s.tried, s.contentAway = nil, state.tried, 0
+	restarts := 0
+	for page := 0; !s.Progress.Read; page++ {
+		if page == maxPages {
+			return errors.New("the site gives page after page without an end")
+		}
+		err := f.pageWithRetry(ctx, s, log)
+		if errors.Is(err, telemessage.ErrCursorExpired) {
+			// In every case the next try has to begin at the beginning: this cursor will never do again.
+			s.Progress = progress{counts: counts{Restarts: s.Progress.Restarts + 1}}
+			s.past = nil
+			if restarts++; restarts <= maxRestarts {
+				log.Warn("the cursor expired: the slice starts again from its beginning")
+				err = nil
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if err := state.save(ctx); err != nil {
+			return err
+		}
+	}
+	if err := f.release(ctx, state, s, log); err != nil {
+		return err
+	}
+	if err := f.close(ctx, s, log); err != nil {
+		return err
+	}
+	return f.forget(ctx, s)
+}
+
+// pageWithRetry reads one page. A page that breaks off is asked for again from the same cursor, with the
+// same numbers for its batches, so that nothing of it is written twice.
+func (f *fetcher) pageWithRetry(ctx context.Context, s *slice, log *slog.Logger) error {
+	for try := 1; ; try++ {
+		p, err := f.page(ctx, s)
+		if err == nil {
+			s.Progress = *p
+			return nil
+		}
+		s.past = nil
+		pause := time.Duration(try) * time.Second
+		switch {
+		case ctx.Err() != nil || try == pageTries:
+			return err
+		case errors.Is(err, staging.ErrUnavailable):
+			// What could be repeated has been, for long; the bytes that come with the page can't be.
+			pause *= 30
+		case !errors.Is(err, telemessage.ErrUnavailable):
+			return err
+		}
+		log.Warn("a page broke off and is asked for again", "try", try, "error", err.Error())
+		if err := f.pause(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// page reads one page and writes its batches. It returns the progress after it and leaves s as it was.
+func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
+	if s.past == nil {
+		if s.past, err = f.lookBack(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	after := s.Progress
+	w := f.newWriter(s.Folder, &after)
+	parts := newPieces()
+	index := 0
+	next, err := f.site.Items(ctx, s.From, s.To, s.Progress.Cursor, pageLimit, func(it telemessage.Item) error {
+		index++
+		after.Received++
+		return f.item(ctx, s, &after, w, parts, it, index)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if next != "" && next == s.Progress.Cursor {
+		return nil, errors.New("the site answers with the cursor that it was asked with: the slice would never end")
+	}
+	if err := f.settlePieces(ctx, s, &after, w, parts); err != nil {
+		return nil, err
+	}
+	if err := w.flush(ctx); err != nil {
+		return nil, err
+	}
+	after.Cursor, after.Read = next, next == ""
+	return &after, nil
+}
+
+// close asks the site what it says it holds and writes the manifest. Create-if-absent: the first manifest stays.
+func (f *fetcher) close(ctx context.Context, s *slice, log *slog.Logger) error {
+	total, known, err := f.site.Count(ctx, s.From, s.To)
+	if err != nil {
+		return fmt.Errorf("ask the site for its count: %w", err)
+	}
+	m := staging.Manifest{
+		Version: 1, Kind: s.Kind, From: s.From, To: s.To, Started: s.Started, Finished: f.now().UTC(),
+		Received: s.Progress.Received, SetAside: s.Progress.SetAside, Taken: s.Progress.Taken, Records: s.Progress.Records,
+		Derived: s.Progress.Derived, Incomplete: s.Progress.Incomplete, Restarts: s.Progress.Restarts,
+	}
+	if known {
+		m.SourceTotal = &total
+	}
+	if m.Batches, err = f.batches(ctx, s); err != nil {
+		return err
+	}
+	for _, b := range m.Batches {
+		m.Staged += b.Records
+	}
+	err = onStorage(ctx, func(ctx context.Context) error { return f.store.WriteManifest(ctx, s.Folder, m) })
+	if err != nil {
+		return fmt.Errorf("write the manifest: %w", err)
+	}
+	attrs := []any{"from", s.From, "to", s.To, "received", m.Received, "records", m.Records, "batches", len(m.Batches),
+		"set_aside", m.SetAside, "taken", m.Taken, "incomplete", m.Incomplete, "source_total", m.SourceTotal}
+	log.Info("slice fetched", attrs...)
+	if known && total != int64(m.Received) {
+		log.Error("the site's own count differs from what it sent", "received", m.Received, "source_total", total)
+	}
+	if expected := m.Received - m.SetAside + m.Taken; m.Staged != expected || m.Records != expected {
+		log.Error("the batches do not hold what was received: a page changed between two readings", "expected", expected,
+			"records", m.Records, "staged", m.Staged)
+	}
+	return nil
+}
+
+// batches lists the batches of the slice's run.
+func (f *fetcher) batches(ctx context.Context, s *slice) (all []staging.BatchInfo, err error) {
+	err = onStorage(ctx, func(ctx context.Context) (err error) {
+		all, err = f.store.Batches(ctx, s.Folder)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the run's batches: %w", err)
+	}
+	return all, nil
+}

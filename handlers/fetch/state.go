@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"o2archiver/shared/patience"
+	"o2archiver/shared/staging"
+)
+
+const (
+	checkpointName = "fetch.json"
+
+	// storagePatience is how long one operation waits for storage that is away.
+	storagePatience = 15 * time.Minute
+)
+
+// savedState is the checkpoint together with what is needed to write it back.
+type savedState struct {
+	checkpoint
+	store *staging.Store
+	lease *staging.Lease
+
+	tried map[string]bool // keys of the waiting room: attachments that this invocation has asked for in vain
+}
+
+func (f *fetcher) load(ctx context.Context, lease *staging.Lease) (*savedState, error) {
+	state := &savedState{store: f.store, lease: lease, tried: map[string]bool{}}
+	err := onStorage(ctx, func(ctx context.Context) error {
+		_, err := f.store.GetJSON(ctx, staging.Checkpoints, checkpointName, &state.checkpoint)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the checkpoint: %w", err)
+	}
+	return state, nil
+}
+
+// save writes the checkpoint. errLeaseLost: nothing was written, and nothing may be.
+func (s *savedState) save(ctx context.Context) error {
+	err := onStorage(ctx, func(ctx context.Context) error {
+		// The lease makes this process the only writer, so the write may be repeated whatever its ETag has become.
+		_, err := s.store.PutJSON(ctx, staging.Checkpoints, checkpointName, &s.checkpoint, "*", s.lease)
+		return err
+	})
+	switch {
+	case errors.Is(err, staging.ErrChanged), errors.Is(err, staging.ErrLeased):
+		return fmt.Errorf("save the checkpoint: %w: %w", errLeaseLost, err)
+	case err != nil:
+		return fmt.Errorf("save the checkpoint: %w", err)
+	}
+	return nil
+}
+
+// promised gives the keys of the waiting room that other open slices have chosen for their batches.
+func (s *savedState) promised(to *slice) map[string]bool {
+	keys := map[string]bool{}
+	for i := range s.Open {
+		if other := &s.Open[i]; other != to {
+			for _, set := range other.Progress.Released {
+				for _, key := range set {
+					keys[key] = true
+				}
+			}
+		}
+	}
+	return keys
+}
+
+// unread gives the folders of the other open slices whose last page has not been read.
+func (s *savedState) unread(but *slice) map[string]bool {
+	folders := map[string]bool{}
+	for i := range s.Open {
+		if other := &s.Open[i]; other != but && !other.Progress.Read {
+			folders[other.Folder] = true
+		}
+	}
+	return folders
+}
+
+// onStorage repeats an operation on storage that is safe to repeat while storage is away.
+func onStorage(ctx context.Context, op func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, storagePatience)
+	defer cancel()
+	return patience.Do(ctx, func(err error) (bool, time.Duration) { return errors.Is(err, staging.ErrUnavailable), 0 }, op)
+}

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"o2archiver/shared/funchost"
+	"o2archiver/shared/journal"
+	"o2archiver/shared/ledger"
+	"o2archiver/shared/mailbox"
+	"o2archiver/shared/message"
+	"o2archiver/shared/patience"
+	"o2archiver/shared/record"
+	"o2archiver/shared/staging"
+	"o2archiver/shared/telemessage"
+	"o2archiver/shared/usermap"
+)
+
+const (
+	maxLines = 10_000   // of one batch; fetch writes at most 100
+	maxHeld  = 48 << 20 // bytes of rendered messages in memory at once
+)
+
+// importer does the work of the functions import and sweep.
+type importer struct {
+	config  config
+	store   *staging.Store
+	ledger  *ledger.Ledger
+	boxes   *mailbox.Client
+	users   *directory
+	now     func() time.Time
+	permits chan struct{}       // IMPORT_CONCURRENCY
+	memory  *semaphore.Weighted // maxHeld
+	numbers *message.Numbers    // read before: reading a number costs more than all else of a text
+	mapping mapping
+}
+
+// result is what an invocation answers: counts, no content.
+type result struct {
+	Batch   string         `json:"batch,omitempty"`
+	Refused string         `json:"refused,omitempty"` // why the event was none of ours
+	Totals  journal.Totals `json:"totals"`
+}
+
+// event handles one BlobCreated. Nothing of the event is believed but the blob's address, and that only after a look at it.
+func (im *importer) event(ctx context.Context, inv *funchost.Invocation) (result, error) {
+	uri, _ := inv.Meta("Uri")
+	name, err := im.store.BatchFromURI(uri)
+	if errors.Is(err, staging.ErrForeign) {
+		// The host has no "don't try again": a permanent error is answered with success and told here.
+		const refused = "the event's blob is not a batch of this archive's storage account; nothing was read"
+		inv.Log.Error(refused)
+		return result{Refused: refused}, nil
+	}
+	if err != nil {
+		return result{}, err
+	}
+	res, err := im.batch(ctx, name, inv.ID, inv.Log, work{wait: true})
+	if errors.Is(err, staging.ErrNotFound) {
+		inv.Log.Error("the event's batch is not there (any more)", "batch", name)
+		return result{Batch: name, Refused: "the batch is not there (any more)"}, nil
+	}
+	return res, err
+}
+
+// work says how a batch is to be gone through.
+type work struct {
+	wait   bool // for a holder that may be alive; otherwise journal.ErrHeld
+	replay bool // what was not imported is tried again
+}
+
+// batch brings every record of a batch to its outcome. It may be called at any time, any number of times, for the same batch.
+func (im *importer) batch(ctx context.Context, name, invocation string, log *slog.Logger, how work) (result, error) {
+	log = log.With("batch", name)
+	var data []byte
+	err := patience.Do(ctx, judge, func(ctx context.Context) (err error) {
+		data, _, err = im.store.ReadBatch(ctx, name)
+		return err
+	})
+	if err != nil {
+		return result{}, asStatus(fmt.Errorf("read the batch: %w", err))
+	}
+	j, err := im.openJournal(ctx, name, invocation, how.wait)
+	if err != nil {
+		return result{}, asStatus(fmt.Errorf("open the batch's journal: %w", err))
+	}
+	defer j.Close()
+	if j.State().Done && !how.replay {
+		return result{Batch: name, Totals: j.State().Totals()}, nil
+	}
+	// Work ends with the lease: another delivery may take over from then on.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(j.Context(), func() { cancel(context.Cause(j.Context())) })
+	defer stop()
+
+	b := &batch{im: im, name: name, invocation: invocation, journal: j, replay: how.replay}
+	if err := b.run(ctx, data); err != nil {
+		log.Warn("batch not finished; a later try goes on", "error", err.Error())
+		return result{}, asStatus(err)
+	}
+	if err := j.Finish(ctx); err != nil {
+		return result{}, asStatus(fmt.Errorf("finish the journal: %w", err))
+	}
+	totals := j.State().Totals()
+	log.Info("batch imported", "records", totals.Records, "copies", totals.Copies)
+	return result{Batch: name, Totals: totals}, nil
+}
+
+func (im *importer) openJournal(ctx context.Context, name, invocation string, wait bool) (j *journal.Journal, err error) {
+	err = patience.Do(ctx, judge, func(ctx context.Context) (err error) {
+		if wait {
+			j, err = journal.Open(ctx, im.store.Logs(), name, invocation, im.now)
+		} else {
+			j, err = journal.TryOpen(ctx, im.store.Logs(), name, invocation, im.now)
+		}
+		return err
+	})
+	return j, err
+}
+
+// asStatus marks an error with the status that the host is to see.
+func asStatus(err error) error {
+	again, _ := judge(err)
+	switch {
+	case errors.Is(err, funchost.ErrSettings), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, journal.ErrHeld):
+		return fmt.Errorf("%w: %w", funchost.ErrBusy, err)
+	case again:
+		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
+	}
+	return err
+}
+
+// batch is one batch under work.
+type batch struct {
+	im         *importer
+	name       string
+	invocation string
+	journal    *journal.Journal
+	replay     bool
+	mapping    string // version of the administrator's CSV
+}
+
+// run goes from the batch's bytes to an outcome for each of its lines. An error means that some have none yet.
+func (b *batch) run(ctx context.Context, data []byte) error {
+	lines := b.parse(data)
+	if len(lines) == 0 {
+		return nil
+	}
+	table, err := b.im.current(ctx)
+	if err != nil {
+		return err
+	}
+	if table != nil {
+		b.mapping = table.Version()
+	}
+	records := make([]*record.Record, len(lines))
+	for i, l := range lines {
+		records[i] = l.rec
+	}
+	matches, err := usermap.New(b.im.config.mapping, table, b.im.users).Resolve(ctx, records)
+	if err != nil {
+		return fmt.Errorf("find the participants' mailboxes: %w", err)
+	}
+	for i, l := range lines {
+		l.matches = matches[i]
+		for _, m := range l.matches {
+			b.journal.Plan(l.number, m.Mailbox)
+		}
+	}
+	if err := b.journal.Flush(ctx); err != nil {
+		return fmt.Errorf("write the plan: %w", err)
+	}
+	return b.importAll(ctx, lines)
+}
+
+// parse reads the lines that have no outcome yet, and settles those that need no mailbox: heartbeats and what can't be read.
+func (b *batch) parse(data []byte) []*line {
+	var lines []*line
+	state := b.journal.State()
+	number := 0
+	for text := range bytes.Lines(data) {
+		number++
+		text = bytes.TrimRight(text, "\r\n")
+		if len(text) == 0 || b.settledBefore(state, number) {
+			continue
+		}
+		l := &line{number: number, base: journal.Record{Line: number, Records: 1}}
+		switch err := l.read(text); {
+		case err != nil:
+			l.base.Outcome, l.base.Reason = journal.Quarantined, err.Error()
+			b.journal.Record(l.base)
+		case l.rec.Kind == record.System:
+			l.base.Outcome, l.base.Reason = journal.Excluded, "a heartbeat: counted, never imported"
+			b.journal.Record(l.base)
+		default:
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+// read makes a record of a line. Its error is the reason for the quarantine, without anything of the content.
+func (l *line) read(text []byte) error {
+	if l.number > maxLines {
+		return errors.New("the batch has more lines than any that fetch writes")
+	}
+	var entry record.Entry
+	if err := json.Unmarshal(text, &entry); err != nil {
+		return errors.New("the line of the batch is not the JSON of an entry")
+	}
+	l.base.Records = entry.Records()
+	rec, err := telemessage.Parse(entry)
+	if err != nil {
+		return fmt.Errorf("the item can't be read: %w", err)
+	}
+	l.take(rec)
+	if rec.Kind == record.System {
+		return nil // a heartbeat needs no time
+	}
+	if err := record.Check(rec); err != nil {
+		return fmt.Errorf("the item can't be archived: %w", err)
+	}
+	return nil
+}
+
+// settledBefore says whether an earlier delivery brought the line to its outcome. A replay takes up what was not imported.
+func (b *batch) settledBefore(state journal.State, number int) bool {
+	r, ok := state.Record(number)
+	if !ok {
+		return false
+	}
+	again := r.Outcome == journal.Unmapped || r.Outcome == journal.Quarantined || r.Outcome == journal.RecordFailed
+	return !b.replay || !again
+}
+
+// importAll runs all copies of all lines. The lines begin in their order of time.
+func (b *batch) importAll(ctx context.Context, lines []*line) error {
+	var (
+		group  sync.WaitGroup
+		mu     sync.Mutex
+		failed []error
+	)
+	for _, l := range lines {
+		group.Go(func() {
+			if err := b.importLine(ctx, l); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				if len(failed) < 3 { // one says it; a hundred alike say no more
+					failed = append(failed, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(failed...)
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
+	"golang.org/x/sync/semaphore"
+
+	"o2archiver/shared/ledger"
+	"o2archiver/shared/mailbox"
+	"o2archiver/shared/message"
+	"o2archiver/shared/settings"
+	"o2archiver/shared/signin"
+	"o2archiver/shared/staging"
+	"o2archiver/shared/usermap"
+)
+
+// config is everything that import and sweep read from their environment.
+type config struct {
+	graph       *url.URL         // GRAPH_URL
+	cloud       string           // AZURE_CLOUD
+	storage     settings.Storage // ARCHIVE_STORAGE…
+	concurrency int              // IMPORT_CONCURRENCY: copies under way at once in this process
+	permits     int              // MAILBOX_PERMITS: requests under way at once in one mailbox
+	maxItem     int64            // MAX_ITEM_SIZE, bytes
+	class       string           // MESSAGE_CLASS
+	folder      string           // FOLDER_NAME
+	mapping     usermap.Options  // AUTOMATIC_MAPPING, CUSTOM_MAPPING, ACCEPTED_DOMAINS, DEFAULT_REGION
+	inDoubt     time.Duration    // IN_DOUBT_AFTER
+	sweepAfter  time.Duration    // SWEEP_AFTER
+}
+
+func readConfig(lookup func(string) (string, bool)) (config, error) {
+	r := settings.Read(lookup)
+	c := config{
+		graph:       r.URL("GRAPH_URL"),
+		cloud:       r.String("AZURE_CLOUD"),
+		storage:     settings.StorageConfig(r),
+		concurrency: r.Int("IMPORT_CONCURRENCY"),
+		permits:     r.Int("MAILBOX_PERMITS"),
+		maxItem:     r.Bytes("MAX_ITEM_SIZE"),
+		class:       r.String("MESSAGE_CLASS"),
+		folder:      r.String("FOLDER_NAME"),
+		mapping: usermap.Options{
+			Automatic: r.Bool("AUTOMATIC_MAPPING"), Custom: r.Bool("CUSTOM_MAPPING"),
+			AcceptedDomains: r.List("ACCEPTED_DOMAINS"), Region: r.String("DEFAULT_REGION"),
+		},
+		inDoubt:    r.Duration("IN_DOUBT_AFTER"),
+		sweepAfter: r.Duration("SWEEP_AFTER"),
+	}
+	return c, r.Err()
+}
+
+// localToken is what the Graph stand-in on this machine accepts.
+const localToken = "local"
+
+// connect builds the clients. It makes no request.
+func connect(lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time) (*importer, error) {
+	c, err := readConfig(lookup)
+	if err != nil {
+		return nil, err
+	}
+	azure, err := signin.Credential(c.cloud, c.storage.ClientID)
+	if err != nil {
+		return nil, fmt.Errorf("sign in: %w", err)
+	}
+	graphCredential := azure
+	if c.graph.Scheme == "http" { // the settings accept that on loopback only, and FixedFor too
+		if graphCredential, err = signin.FixedFor(c.graph, localToken); err != nil {
+			return nil, fmt.Errorf("GRAPH_URL: %w", err)
+		}
+	}
+	var storageCredential azcore.TokenCredential
+	if !c.storage.ConnectionString.Set() {
+		storageCredential = azure
+	}
+	store, err := staging.Open(staging.Config{
+		ConnectionString: c.storage.ConnectionString.Reveal(), BlobURL: c.storage.BlobURL, Credential: storageCredential,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the archive's storage: %w", err)
+	}
+	table, err := ledger.Open(ledger.Config{
+		ConnectionString: c.storage.ConnectionString.Reveal(), TableURL: c.storage.TableURL, Credential: storageCredential,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the ledger: %w", err)
+	}
+	boxes, err := mailbox.New(mailbox.Config{
+		URL: c.graph, Credential: graphCredential, Folder: c.folder, Class: c.class, Permits: c.permits,
+		HTTP: transport, Now: now, Timeout: timeout(c.inDoubt), UploadSessions: settings.UploadSessions(c.cloud),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("GRAPH_URL: %w", err)
+	}
+	im := &importer{
+		config: c, store: store, ledger: table, boxes: boxes, now: now,
+		permits: make(chan struct{}, c.concurrency),
+		memory:  semaphore.NewWeighted(maxHeld),
+	}
+	im.numbers = message.NewNumbers()
+	im.users = newDirectory(boxes, now)
+	return im, nil
+}

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"o2archiver/shared/journal"
+	"o2archiver/shared/ledger"
+	"o2archiver/shared/mailbox"
+	"o2archiver/shared/patience"
+	"o2archiver/shared/record"
+	"o2archiver/shared/staging"
+)
+
+// timing divides IN_DOUBT_AFTER: a claim's holder counts as alive for all of it, so a request may begin in the first ninth of it
+// and must have ended after two thirds.
+func fresh(inDoubt time.Duration) time.Duration   { return inDoubt / 9 }
+func timeout(inDoubt time.Duration) time.Duration { return inDoubt * 2 / 3 }
+func settle(inDoubt time.Duration) time.Duration  { return inDoubt / 18 }
+
+// copier brings one copy, a record into a mailbox, to its outcome.
+type copier struct {
+	im      *importer
+	line    *line
+	mailbox string
+	by      string
+	holder  ledger.Holder
+	key     string
+
+	claim *ledger.Claim // ours, or nil
+	doubt bool          // a request may have had an effect that nobody saw
+	out   journal.Copy
+}
+
+// run tries until the copy has an outcome or ctx ends. The error is one of the surroundings, never of the item.
+func (c *copier) run(ctx context.Context) (journal.Copy, error) {
+	c.key = record.Key(c.line.rec.ID, c.mailbox)
+	c.out = journal.Copy{Line: c.line.number, Key: c.key, Mailbox: c.mailbox, By: c.by}
+	err := patience.Do(ctx, judge, c.try)
+	if err != nil {
+		return journal.Copy{}, fmt.Errorf("import a copy: %w", err)
+	}
+	return c.out, nil
+}
+
+// try is one attempt: claim, look if in doubt, create, note. It leaves the claim standing where the outcome is open.
+func (c *copier) try(ctx context.Context) error {
+	slot, err := c.im.boxes.Slot(ctx, c.mailbox)
+	if err != nil {
+		return err
+	}
+	defer slot.Release()
+	// The mailbox's place comes first: copies that wait for a throttled mailbox take nothing from the others.
+	select {
+	case c.im.permits <- struct{}{}:
+		defer func() { <-c.im.permits }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if settled, err := c.take(ctx); err != nil || settled {
+		return err
+	}
+	if c.doubt {
+		if settled, err := c.look(ctx, slot); err != nil || settled {
+			return err
+		}
+	}
+	return c.create(ctx, slot)
+}
+
+// take makes the claim ours and fresh. settled: the ledger knows the outcome already.
+func (c *copier) take(ctx context.Context) (settled bool, err error) {
+	if c.claim != nil {
+		if c.claim.Since() < fresh(c.im.config.inDoubt) {
+			return false, nil
+		}
+		err := c.claim.Renew(ctx)
+		if errors.Is(err, ledger.ErrLost) {
+			c.claim = nil
+		}
+		return false, err
+	}
+	claim, row, err := c.im.ledger.Claim(ctx, c.key, c.holder, c.line.fingerprint)
+	switch {
+	case err != nil:
+		return false, err
+	case row == nil:
+		c.claim = claim
+		return false, nil
+	case row.State == ledger.Done:
+		return true, c.settled(ctx, row)
+	}
+	if c.im.now().Before(row.At.Add(c.im.config.inDoubt)) {
+		return false, errHeld
+	}
+	if c.claim, err = c.im.ledger.TakeOver(ctx, c.key, row, c.holder); err != nil {
+		return false, err
+	}
+	c.doubt = true
+	return false, nil
+}
+
+// settled takes the outcome from the ledger: our own, where a try of this batch had come so far, or that of a message which
+// is in the mailbox already.
+func (c *copier) settled(ctx context.Context, row *ledger.Row) error {
+	c.out.GraphID, c.out.Outcome = row.GraphID, journal.Duplicate
+	if row.Batch == c.holder.Batch && row.Line == c.holder.Line {
+		c.out.Outcome = journal.Outcome(row.Outcome)
+		return c.alias(ctx)
+	}
+	if c.out.Differs = row.Fingerprint != c.line.fingerprint; c.out.Differs {
+		c.out.Reason = "a message with this id but other content is in the mailbox; the first one stays"
+	}
+	return nil
+}
+
+// look asks the mailbox what an earlier request left there. A complete message is the copy; one whose attachments are
+// missing is taken away and made again.
+func (c *copier) look(ctx context.Context, slot *mailbox.Slot) (settled bool, err error) {
+	found, err := slot.Find(ctx, c.key)
+	if err != nil {
+		return c.judged(err)
+	}
+	for _, f := range found {
+		if !f.Partial {
+			return true, c.done(ctx, f.ID)
+		}
+		if err := slot.Delete(ctx, f.ID); err != nil {
+			return c.judged(err)
+		}
+	}
+	c.doubt = false
+	return false, nil
+}
+
+// create writes the message.
+func (c *copier) create(ctx context.Context, slot *mailbox.Slot) error {
+	r, err := c.line.message(ctx, c.im, c.out.Outcome == journal.Oversize)
+	if err != nil {
+		return c.failed(ctx, slot, err)
+	}
+	m, closeIt, err := r.read(c.key)
+	if err != nil {
+		return err
+	}
+	defer closeIt()
+	id, err := slot.Import(ctx, m, c.claim.Renew)
+	if err == nil {
+		return c.done(ctx, id)
+	}
+	return c.failed(ctx, slot, err)
+}
+
+// failed decides what becomes of a copy that could not be created.
+func (c *copier) failed(ctx context.Context, slot *mailbox.Slot, err error) error {
+	if errors.Is(err, staging.ErrNotFound) {
+		c.doubt = true // part of it may be there
+		return c.giveUp(ctx, slot, "an attachment is no longer in the archive's storage")
+	}
+	var graph *mailbox.Error
+	if !errors.As(err, &graph) || errors.Is(err, staging.ErrUnavailable) {
+		c.doubt = true
+		return err
+	}
+	// Whatever the answer was: where the message had been created, its remains have to be looked for.
+	c.doubt = c.doubt || graph.Ambiguous
+	switch {
+	case graph.Kind == mailbox.Lost:
+		c.claim = nil
+		return err
+	case graph.Ambiguous && again(graph):
+		return settleError{err, max(settle(c.im.config.inDoubt), graph.RetryAfter)}
+	case again(graph):
+		return err
+	case graph.Kind == mailbox.TooLarge && c.out.Outcome != journal.Oversize && c.line.hasAttachments():
+		c.out.Outcome = journal.Oversize
+		c.out.Reason = "the mailbox does not take a message of this size; its attachments are kept in the archive's storage and named in the text"
+		return errAgain
+	}
+	if graph.Kind == mailbox.NoMailbox {
+		c.im.users.forget(c.mailbox)
+	}
+	return c.giveUp(ctx, slot, reason(graph))
+}
+
+// giveUp ends the copy as failed for good. The claim goes, so that a replay starts afresh.
+func (c *copier) giveUp(ctx context.Context, slot *mailbox.Slot, why string) error {
+	if c.doubt {
+		if settled, err := c.look(ctx, slot); err != nil || settled {
+			return err
+		}
+	}
+	if err := c.claim.Release(ctx); err != nil {
+		return err
+	}
+	c.claim = nil
+	c.out.Outcome, c.out.Reason = journal.CopyFailed, why
+	return nil
+}
+
+// judged makes an error that is not of the surroundings end the copy instead of the batch.
+func (c *copier) judged(err error) (settled bool, _ error) {
+	var graph *mailbox.Error
+	if !errors.As(err, &graph) || again(graph) {
+		return false, err
+	}
+	// Whether the copy is there can't be said, so the claim stands: a later delivery looks again.
+	c.out.Outcome, c.out.Reason = journal.CopyFailed, reason(graph)
+	return true, nil
+}
+
+func (c *copier) done(ctx context.Context, id string) error {
+	outcome := journal.Imported
+	if c.out.Outcome == journal.Oversize || c.line.omitted {
+		outcome = journal.Oversize
+	}
+	if err := c.claim.Done(ctx, id, string(outcome)); err != nil {
+		c.doubt = true // the message is there; whoever comes next finds it
+		if errors.Is(err, ledger.ErrLost) {
+			c.claim = nil
+		}
+		return err
+	}
+	c.claim = nil
+	c.out.GraphID, c.out.Outcome = id, outcome
+	return c.alias(ctx)
+}
+
+// alias notes the later pieces of a long SMS as imported too, so that a piece that comes once more, alone or as the
+// rest of a message whose first piece is missing, is a duplicate.
+func (c *copier) alias(ctx context.Context) error {
+	for _, p := range c.line.rec.Pieces {
+		if p.Lost || p.ID == "" || p.ID == c.line.rec.ID {
+			continue
+		}
+		claim, _, err := c.im.ledger.Claim(ctx, record.Key(p.ID, c.mailbox), c.holder, c.line.fingerprint)
+		if err == nil && claim != nil {
+			err = claim.Done(ctx, c.out.GraphID, string(c.out.Outcome))
+		}
+		if err != nil && !errors.Is(err, ledger.ErrLost) {
+			return err
+		}
+	}
+	return nil
+}
+
+// reason says in plain words why Graph refused a copy for good.
+func reason(e *mailbox.Error) string {
+	switch e.Kind {
+	case mailbox.NoMailbox:
+		return "the user has no mailbox any more"
+	case mailbox.Denied:
+		return "access to the mailbox is denied: it is outside the scope that the app was given"
+	case mailbox.Content:
+		return "an attachment in the archive's storage could not be read as it was stored"
+	case mailbox.TooLarge:
+		return "the mailbox refuses the message for its size, even without attachments"
+	}
+	return fmt.Sprintf("the mailbox refuses the message (HTTP %d, %s)", e.Status, e.Code)
+}

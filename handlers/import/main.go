@@ -1,0 +1,58 @@
+// Command import is the function app that turns batches into e-mail messages and imports them into
+// mailboxes, and sweeps up the batches whose event was lost.
+//
+// It may read batches and media, write mailboxes, the ledger and the journal; it holds no credentials of the outside.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+	_ "time/tzdata" // the mapping's dates are days of Europe/London, and the Functions image has no time zones
+
+	"o2archiver/shared/funchost"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.LookupEnv, os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "import:", err)
+	}
+	os.Exit(funchost.ExitCode(err))
+}
+
+// run serves the host until ctx ends. Settings are judged per invocation, as in fetch.
+func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writer) error {
+	log := slog.New(slog.NewJSONHandler(stdout, nil)).With("app", "import")
+	port, ok := lookup("FUNCTIONS_CUSTOMHANDLER_PORT")
+	if !ok {
+		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the Azure Functions host; to try it, use `make run`")
+	}
+	im, err := connect(lookup, http.DefaultTransport, time.Now)
+	if err != nil {
+		log.Error("settings", "error", err.Error())
+	}
+	guard := func(f funchost.Func) funchost.Func {
+		return func(ctx context.Context, inv *funchost.Invocation) (any, error) {
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", funchost.ErrSettings, err)
+			}
+			return f(ctx, inv)
+		}
+	}
+	return funchost.New(log, funchost.Deadline, map[string]funchost.Func{
+		// POST /import: success only when every record of the batch has its outcome, or the event is none of ours.
+		"import": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) { return im.event(ctx, inv) }),
+		// POST /sweep: success when no batch is left that it could have finished.
+		"sweep": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) { return im.sweep(ctx, inv) }),
+	}).Serve(ctx, port)
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+	"sync"
+
+	"o2archiver/shared/mailbox"
+	"o2archiver/shared/message"
+)
+
+const (
+	// heldWhole is up to what size a rendered message is kept in memory for all of its copies: what Graph takes in one
+	// request, in base64 twice. A larger one is rendered anew for each copy, streamed from its media.
+	heldWhole = 6 << 20
+
+	// streamed is what the copies of a larger message hold at a time: pieces of an upload.
+	streamed = 6 << 20
+
+	// least keeps the count of small messages within bounds too.
+	least = 16 << 10
+)
+
+// rendered is one record as an e-mail message. The copies of a record share it.
+type rendered struct {
+	msg   *message.Message
+	whole []byte // nil: too large to be held
+	open  func(sha256 string) (io.ReadCloser, error)
+
+	mu  sync.Mutex
+	sum string // hex SHA-256 of the message; empty until it is known
+}
+
+// render writes the message, once for all of its copies where it is small enough to be held.
+func (im *importer) render(ctx context.Context, msg *message.Message) (*rendered, error) {
+	out := &rendered{msg: msg, open: func(sha string) (io.ReadCloser, error) {
+		body, _, err := im.store.OpenMedia(ctx, sha)
+		return body, err
+	}}
+	if msg.Size() > heldWhole {
+		return out, nil
+	}
+	var buf bytes.Buffer
+	buf.Grow(int(msg.Size()))
+	if err := msg.Write(&buf, out.open); err != nil {
+		return nil, fmt.Errorf("render the message: %w", err)
+	}
+	sum := sha256.Sum256(buf.Bytes())
+	out.whole, out.sum = buf.Bytes(), hex.EncodeToString(sum[:])
+	return out, nil
+}
+
+// weight is what the message takes of the memory that all messages share.
+func weight(m *message.Message) int64 {
+	if m.Size() > heldWhole {
+		return streamed
+	}
+	return max(least, m.Size())
+}
+
+// hash is the SHA-256 of the message, or "" where no copy has been read to its end.
+func (r *rendered) hash() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sum
+}
+
+// read gives the message for one copy, parsed; close ends the rendering of a large one.
+func (r *rendered) read(key string) (m *mailbox.Message, closeIt func(), err error) {
+	var src io.Reader = bytes.NewReader(r.whole)
+	closeIt = func() {}
+	if r.whole == nil {
+		pr, pw := io.Pipe()
+		go func() { pw.CloseWithError(r.msg.Write(pw, r.open)) }()
+		src = &summing{r: pr, h: sha256.New(), of: r}
+		closeIt = func() { pr.Close() }
+	}
+	parsed, err := message.Parse(src)
+	if err != nil {
+		closeIt()
+		return nil, nil, fmt.Errorf("parse the message: %w", err)
+	}
+	return forMailbox(parsed, key), closeIt, nil
+}
+
+// summing notes the hash of a message that has been read to its end.
+type summing struct {
+	r  io.Reader
+	h  hash.Hash
+	of *rendered
+}
+
+func (s *summing) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.h.Write(p[:n])
+	if errors.Is(err, io.EOF) {
+		s.of.mu.Lock()
+		s.of.sum = hex.EncodeToString(s.h.Sum(nil))
+		s.of.mu.Unlock()
+	}
+	return n, err
+}
+
+// forMailbox hands the parts of the RFC 5322 message on to Graph's form.
+func forMailbox(p *message.Parsed, key string) *mailbox.Message {
+	m := &mailbox.Message{
+		Key: key, MessageID: "<" + p.ID + ">", Subject: visible(p.Subject), Text: visible(p.Text),
+		From: mailbox.Address(p.From), Sent: p.Date, Received: p.Date,
+		InReplyTo: p.InReplyTo, References: p.References,
+	}
+	for _, to := range p.To {
+		m.To = append(m.To, mailbox.Address(to))
+	}
+	for _, h := range p.Headers {
+		m.Headers = append(m.Headers, mailbox.Header(h))
+	}
+	m.Next = func() (*mailbox.Attachment, error) {
+		part, err := p.Next()
+		if err != nil {
+			return nil, err
+		}
+		return &mailbox.Attachment{Name: part.Name, Type: part.Type, Size: part.Size, Inline: part.Inline, Body: part.Body}, nil
+	}
+	return m
+}
+
+// visible marks the control characters that a mailbox does not keep. The RFC 5322 form and the batch have them as they were.
+func visible(text string) string {
+	if strings.IndexFunc(text, lost) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, c := range text {
+		if lost(c) {
+			fmt.Fprintf(&b, "⟦U+%04X⟧", c)
+			continue
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}
+
+// lost are the characters that XML 1.0 section 2.2, in which Exchange keeps and exchanges text, has no place for.
+func lost(c rune) bool {
+	return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF
+}

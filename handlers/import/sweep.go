@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"o2archiver/shared/funchost"
+	"o2archiver/shared/journal"
+	"o2archiver/shared/patience"
+	"o2archiver/shared/staging"
+)
+
+const (
+	sweepName       = "sweep.json"
+	sweepConcurrent = 4 // batches at once: the events' own batches come first
+)
+
+// sweepState is what sweep knows from one invocation to the next, so that it does not look at the whole archive every hour.
+type sweepState struct {
+	Day    string   `json:"day"`              // 2026/11/23: everything before it is finished
+	Closed []string `json:"closed,omitempty"` // folders of finished runs on that day and after
+}
+
+// sweepRequest is the input of a sweep by hand.
+type sweepRequest struct {
+	After  *string `json:"after,omitempty"`  // instead of SWEEP_AFTER, e.g. "0s"
+	Replay string  `json:"replay,omitempty"` // a run's folder or a batch: try again what was not imported
+}
+
+type sweepResult struct {
+	Batches  int `json:"batches"`  // that had no finished journal
+	Finished int `json:"finished"` // of these, by this sweep
+	Held     int `json:"held"`     // left to a delivery that is at work on it
+	Young    int `json:"young"`    // left because its event may still come
+}
+
+// sweep finishes the batches whose event was lost or given up by the host: those of which the journal has no end.
+func (im *importer) sweep(ctx context.Context, inv *funchost.Invocation) (sweepResult, error) {
+	request, after, err := im.sweepInput(inv)
+	if err != nil {
+		return sweepResult{}, err
+	}
+	s := &sweeper{im: im, invocation: inv.ID, log: inv.Log, before: im.now().Add(-after)}
+	if request.Replay != "" {
+		return s.replay(ctx, request.Replay)
+	}
+	lease, err := im.store.Lease(ctx, staging.Sweeps, sweepName)
+	if errors.Is(err, staging.ErrLeased) {
+		inv.Log.Info("another sweep is at work")
+		return sweepResult{}, nil
+	}
+	if err != nil {
+		return sweepResult{}, asStatus(fmt.Errorf("take the sweep's lease: %w", err))
+	}
+	defer lease.Release()
+	res, err := s.open(ctx, lease)
+	s.log.Info("sweep ended", "batches", res.Batches, "finished", res.Finished, "held", res.Held, "young", res.Young)
+	return res, asStatus(err)
+}
+
+func (im *importer) sweepInput(inv *funchost.Invocation) (r sweepRequest, after time.Duration, err error) {
+	const form = `sweep understands {"after":"0s"} and {"replay":"2026/11/23/<run>"}`
+	after = im.config.sweepAfter
+	if input, _ := inv.Input("timer"); strings.TrimSpace(input) != "" {
+		d := json.NewDecoder(strings.NewReader(input))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&r); err != nil {
+			return r, 0, fmt.Errorf("%w: the input can't be read: %s", funchost.ErrInput, form)
+		}
+	}
+	if r.After != nil {
+		if after, err = time.ParseDuration(*r.After); err != nil || after < 0 {
+			return r, 0, fmt.Errorf("%w: after is not a duration: %s", funchost.ErrInput, form)
+		}
+	}
+	return r, after, nil
+}
+
+type sweeper struct {
+	im         *importer
+	invocation string
+	log        *slog.Logger
+	before     time.Time // younger batches are left to their events
+}
+
+// open goes through the runs that are not closed, oldest first.
+func (s *sweeper) open(ctx context.Context, lease *staging.Lease) (res sweepResult, _ error) {
+	var state sweepState
+	err := s.storage(ctx, func(ctx context.Context) error {
+		_, err := s.im.store.GetJSON(ctx, staging.Sweeps, sweepName, &state)
+		return err
+	})
+	if err != nil {
+		return res, fmt.Errorf("read the sweep's state: %w", err)
+	}
+	var days []string
+	err = s.storage(ctx, func(ctx context.Context) (err error) {
+		days, err = s.im.store.Days(ctx)
+		return err
+	})
+	if err != nil {
+		return res, fmt.Errorf("list the days: %w", err)
+	}
+	next, err := s.days(ctx, days, state, &res)
+	saved := s.storage(ctx, func(ctx context.Context) error {
+		_, err := s.im.store.PutJSON(ctx, staging.Sweeps, sweepName, next, "*", lease)
+		return err
+	})
+	if saved != nil {
+		err = errors.Join(err, fmt.Errorf("save the sweep's state: %w", saved))
+	}
+	return res, err
+}
+
+// days goes through the days from the first one that is not finished. A run that fails does not keep the others from their turn.
+func (s *sweeper) days(ctx context.Context, days []string, state sweepState, res *sweepResult) (sweepState, error) {
+	var failed []error
+	next := sweepState{}
+	closed := state.Closed
+	for _, day := range days {
+		if day < state.Day {
+			continue
+		}
+		runs, err := s.runs(ctx, day)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		open := err != nil
+		for _, run := range runs {
+			if slices.Contains(closed, run) {
+				continue
+			}
+			done, err := s.run(ctx, run, res)
+			if err != nil {
+				failed = append(failed, err)
+			}
+			if done {
+				closed = append(closed, run)
+			}
+			open = open || !done
+		}
+		if open && next.Day == "" {
+			next.Day = day
+		}
+	}
+	if next.Day == "" && len(days) > 0 {
+		next.Day = days[len(days)-1] // another run may begin on it
+	}
+	for _, run := range closed {
+		if run >= next.Day {
+			next.Closed = append(next.Closed, run)
+		}
+	}
+	return next, errors.Join(failed...)
+}
+
+func (s *sweeper) runs(ctx context.Context, day string) (runs []string, err error) {
+	err = s.storage(ctx, func(ctx context.Context) (err error) {
+		runs, err = s.im.store.Runs(ctx, day)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the runs of a day: %w", err)
+	}
+	return runs, nil
+}
+
+// run finishes what is open in one run. It is closed when its manifest says that no batch will be added, and each batch's journal has its end.
+func (s *sweeper) run(ctx context.Context, folder string, res *sweepResult) (closed bool, _ error) {
+	// The manifest is asked for before the list is made: what is listed then is all there will be.
+	err := s.storage(ctx, func(ctx context.Context) error {
+		_, err := s.im.store.ReadManifest(ctx, folder)
+		return err
+	})
+	closed = err == nil
+	if err != nil && !errors.Is(err, staging.ErrNotFound) {
+		return false, fmt.Errorf("read a run's manifest: %w", err)
+	}
+	var batches []staging.BatchInfo
+	err = s.storage(ctx, func(ctx context.Context) (err error) {
+		batches, err = s.im.store.Batches(ctx, folder)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("list a run's batches: %w", err)
+	}
+	var (
+		mu     sync.Mutex
+		failed []error
+		group  errgroup.Group
+	)
+	group.SetLimit(sweepConcurrent)
+	for _, b := range batches {
+		group.Go(func() error {
+			state, err := s.batch(ctx, b)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed = append(failed, err)
+			}
+			closed = closed && err == nil && (state == finished || state == mended)
+			res.count(state, err)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return closed, errors.Join(failed...)
+}
+
+// What sweep found of a batch.
+type found int
+
+const (
+	finished found = iota // its journal had its end
+	mended                // it has it now
+	held
+	young
+)
+
+func (r *sweepResult) count(state found, err error) {
+	if state == finished && err == nil {
+		return
+	}
+	r.Batches++
+	switch {
+	case err != nil:
+	case state == mended:
+		r.Finished++
+	case state == held:
+		r.Held++
+	case state == young:
+		r.Young++
+	}
+}
+
+func (s *sweeper) batch(ctx context.Context, b staging.BatchInfo) (found, error) {
+	var done bool
+	err := s.storage(ctx, func(ctx context.Context) (err error) {
+		done, err = journal.Tail(ctx, s.im.store.Logs(), b.Name)
+		return err
+	})
+	switch {
+	case err != nil:
+		return finished, fmt.Errorf("read the end of a journal: %w", err)
+	case done:
+		return finished, nil
+	case b.Created.After(s.before):
+		return young, nil
+	}
+	_, err = s.im.batch(ctx, b.Name, s.invocation, s.log, work{})
+	if errors.Is(err, journal.ErrHeld) {
+		return held, nil
+	}
+	return mended, err
+}
+
+// replay goes through the batches of a run, or one batch, and tries again what was not imported: what was unmapped, quarantined or failed.
+func (s *sweeper) replay(ctx context.Context, what string) (res sweepResult, _ error) {
+	names := []string{what}
+	if !strings.HasSuffix(what, ".ndjson") {
+		batches, err := s.im.store.Batches(ctx, what)
+		if err != nil {
+			return res, asStatus(fmt.Errorf("list the run's batches: %w", err))
+		}
+		names = names[:0]
+		for _, b := range batches {
+			names = append(names, b.Name)
+		}
+	}
+	if len(names) == 0 {
+		return res, fmt.Errorf("%w: there is no run of that name; a run is a folder of the container batches, as in the log of fetch", funchost.ErrInput)
+	}
+	var failed []error
+	for _, name := range names {
+		if ctx.Err() != nil {
+			failed = append(failed, fmt.Errorf("%w: %w", funchost.ErrUnavailable, context.Cause(ctx)))
+			break
+		}
+		res.Batches++
+		if _, err := s.im.batch(ctx, name, s.invocation, s.log, work{wait: true, replay: true}); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		res.Finished++
+	}
+	return res, errors.Join(failed...)
+}
+
+func (s *sweeper) storage(ctx context.Context, op func(context.Context) error) error {
+	return patience.Do(ctx, judge, op)
+}

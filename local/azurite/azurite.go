@@ -1,0 +1,202 @@
+// Package azurite starts Azurite, Microsoft's emulator of Azure Storage, for the local run and for
+// tests: blobs, queues and tables on ports of 127.0.0.1 that nobody else has.
+package azurite
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// Account is the name of the one account that Azurite has.
+	Account = "devstoreaccount1"
+	// Key is that account's key. It is published by Microsoft and the same everywhere: no secret.
+	Key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+	startTime = 60 * time.Second // it is up in 1 to 2 s; a busy machine takes longer
+	stopTime  = 10 * time.Second
+)
+
+// Options says where Azurite is and where it keeps its data.
+type Options struct {
+	Root string    // the repository's root, with local/package.json; npm installs Azurite there on first use
+	Dir  string    // where the data lie; "" keeps them in memory
+	Log  io.Writer // what npm and Azurite say; nil: nowhere
+}
+
+// Azurite is one running emulator.
+type Azurite struct {
+	BlobURL, QueueURL, TableURL string // e.g. http://127.0.0.1:41087/devstoreaccount1
+
+	stdin io.Closer
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when the process is gone
+
+	mu   sync.Mutex
+	tail string // its last line, for the error when it ends too early
+}
+
+// Start installs Azurite if it is not there yet, starts it and returns when all three services
+// answer. It ends with Stop, or with this process however that ends; ctx bounds the start only.
+func Start(ctx context.Context, o Options) (*Azurite, error) {
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	script, err := install(ctx, o.Root, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	a, ports, err := launch(script, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.await(ctx, ports); err != nil {
+		a.Stop()
+		return nil, err
+	}
+	return a, nil
+}
+
+// bootstrap runs Azurite inside a process that ends when its standard input does: the other
+// end is held by us and nobody else, so no emulator outlives a parent that was killed. The
+// first steps of the end are those of SIGTERM, which write the data to the disk.
+const bootstrap = `process.stdin.resume().on("end", () => {
+  process.emit("SIGTERM");
+  setTimeout(() => process.exit(0), 8000).unref();
+});
+require(process.argv[1]);`
+
+func launch(script string, o Options) (*Azurite, <-chan string, error) {
+	args := []string{"-e", bootstrap, script, "--disableTelemetry", "--silent"}
+	for _, service := range []string{"blob", "queue", "table"} {
+		// Port 0 lets the system choose: a port chosen here could be another's by the time it is used.
+		// Azurite closes idle connections after 5 s, which a client can take for a lost answer.
+		args = append(args, "--"+service+"Host", "127.0.0.1", "--"+service+"Port", "0", "--"+service+"KeepAliveTimeout", "300")
+	}
+	// Azurite refuses --inMemoryPersistence together with a location.
+	if o.Dir == "" {
+		args = append(args, "--inMemoryPersistence")
+	} else {
+		dir, err := filepath.Abs(o.Dir)
+		if err != nil {
+			return nil, nil, fmt.Errorf("find Azurite's data folder: %w", err)
+		}
+		args = append(args, "--location", dir)
+	}
+	// Not npx: one that is killed leaves the emulator behind.
+	cmd := exec.Command("node", args...)
+	cmd.Dir = os.TempDir() // in memory, too, it insists on a working folder
+	ownGroup(cmd)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, nil, fmt.Errorf("start Azurite: %w", err)
+	}
+	out, in := io.Pipe()
+	cmd.Stdout, cmd.Stderr = in, in
+	if err := cmd.Start(); err != nil {
+		return nil, nil, fmt.Errorf("start Azurite: %w", err)
+	}
+	a := &Azurite{stdin: stdin, cmd: cmd, ended: make(chan struct{})}
+	ports := make(chan string, 3)
+	go a.follow(out, o.Log, ports)
+	go func() {
+		_ = cmd.Wait() // how it ended says nothing: it is stopped by us or its last line tells why
+		in.Close()
+		close(a.ended)
+	}()
+	return a, ports, nil
+}
+
+// follow passes on what Azurite says and picks the addresses out of it.
+func (a *Azurite) follow(out io.Reader, log io.Writer, addresses chan<- string) {
+	const mark = "service is successfully listening at "
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		line := lines.Text()
+		a.mu.Lock()
+		a.tail = line
+		a.mu.Unlock()
+		fmt.Fprintln(log, line)
+		if _, address, ok := strings.Cut(line, mark); ok {
+			select {
+			case addresses <- address:
+			default: // more than three: not asked for
+			}
+		}
+	}
+	_, _ = io.Copy(io.Discard, out) // after a line that is too long: it must never block on us
+}
+
+// await returns when the services, which start in a fixed order, listen and answer.
+func (a *Azurite) await(ctx context.Context, addresses <-chan string) error {
+	for _, url := range []*string{&a.BlobURL, &a.QueueURL, &a.TableURL} {
+		select {
+		case address := <-addresses:
+			*url = address + "/" + Account
+		case <-a.ended:
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return fmt.Errorf("start Azurite: it ended; its last line: %s", a.tail)
+		case <-ctx.Done():
+			return fmt.Errorf("start Azurite: it is not up yet: %w", ctx.Err())
+		}
+	}
+	for ctx.Err() == nil {
+		if answers(ctx, a.BlobURL) && answers(ctx, a.QueueURL) && answers(ctx, a.TableURL+"/Tables") {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return fmt.Errorf("start Azurite: it does not answer: %w", ctx.Err())
+}
+
+// answers says whether the service refuses a request without a signature, as it does when it is up.
+func answers(ctx context.Context, url string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"?comp=list", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusForbidden
+}
+
+// ConnectionString is what the Azure SDKs take. azblob does not know
+// UseDevelopmentStorage=true, so everything is spelled out.
+func (a *Azurite) ConnectionString() string {
+	return "DefaultEndpointsProtocol=http;AccountName=" + Account + ";AccountKey=" + Key +
+		";BlobEndpoint=" + a.BlobURL + ";QueueEndpoint=" + a.QueueURL + ";TableEndpoint=" + a.TableURL + ";"
+}
+
+// Ended is closed when the emulator is gone, by Stop or by itself.
+func (a *Azurite) Ended() <-chan struct{} { return a.ended }
+
+// Stop ends the emulator and returns when it is gone. Its data are on disk then if it has a folder.
+// It may be called twice.
+func (a *Azurite) Stop() {
+	_ = a.stdin.Close() // closed already: it is ending
+	select {
+	case <-a.ended:
+		return
+	case <-time.After(stopTime):
+	}
+	if err := killGroup(a.cmd); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return
+	}
+	<-a.ended
+}

@@ -1,0 +1,50 @@
+package azurite
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// forTests is the instance of this test binary. It is a variable because tests of one package have
+// nothing else in common; it ends with the process.
+var forTests = sync.OnceValues(func() (*Azurite, error) {
+	root, err := repository()
+	if err != nil {
+		return nil, err
+	}
+	return Start(context.Background(), Options{Root: root})
+})
+
+// ForTest returns this test binary's Azurite, in memory, started by the first test that asks. All
+// tests of the package share it, and the names of containers and tables are fixed: give each
+// test blobs and keys of its own, e.g. by naming the run's folder after it, and count only those.
+func ForTest(t testing.TB) *Azurite {
+	t.Helper()
+	a, err := forTests()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// repository goes up from the working folder, which is the package's own in a test.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "local", "package-lock.json")); err == nil {
+			return dir, nil
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", errors.New("start Azurite: no folder above has local/package-lock.json")
+		}
+		dir = up
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"o2archiver/local/host"
+	"o2archiver/shared/journal"
+	"o2archiver/shared/staging"
+)
+
+const (
+	lookEvery = 500 * time.Millisecond
+	// idle is how long nothing may have happened before sweep is started: the real host takes two seconds to find a blob.
+	idle      = 15 * time.Second
+	maxSweeps = 3 // in a row that finish nothing
+)
+
+// driver takes a day from the timer to the last outcome.
+type driver struct {
+	w       *world
+	bar     *progressbar.ProgressBar
+	batches map[string]*batchState
+	events  sync.WaitGroup
+	active  atomic.Int64 // events under way in the stand-in
+}
+
+type batchState struct {
+	info staging.BatchInfo
+	done bool
+}
+
+// drive fires the timer, brings the events of new batches to the stand-in of the host (the real one finds them itself), and returns when
+// every batch has the end of its journal, or when sweep can do no more.
+func (w *world) drive(ctx context.Context, progress io.Writer) error {
+	d := &driver{w: w, batches: map[string]*batchState{}, bar: progressbar.NewOptions(1,
+		progressbar.OptionSetWriter(progress), progressbar.OptionSetDescription("Importing"), progressbar.OptionShowCount(),
+		progressbar.OptionSetItsString("records"), progressbar.OptionShowIts(), progressbar.OptionSetWidth(30),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(true),
+		progressbar.OptionOnCompletion(func() { fmt.Fprintln(progress) }))}
+	fetched := make(chan error, 1)
+	go func() {
+		_, err := w.fetch.Run(ctx, "fetch", "")
+		fetched <- err
+	}()
+	var fetchError error
+	fetching := true
+	sweeps := 0
+	moved := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("interrupted: %w", context.Cause(ctx))
+		case err := <-fetched:
+			fetching, moved = false, time.Now()
+			if err != nil {
+				fetchError = fmt.Errorf("fetch did not finish: %w", err)
+			}
+		case <-time.After(lookEvery):
+		}
+		progressed, open, err := d.look(ctx)
+		if err != nil {
+			return err
+		}
+		if progressed {
+			moved, sweeps = time.Now(), 0
+		}
+		if fetching {
+			continue
+		}
+		if open == 0 {
+			_ = d.bar.Finish()
+			return fetchError
+		}
+		if d.active.Load() > 0 || w.options.host == "func" && time.Since(moved) < idle {
+			continue
+		}
+		// Every event was delivered or given up, and something is open: that is what sweep is for.
+		if sweeps == maxSweeps {
+			_ = d.bar.Exit()
+			fmt.Fprintln(progress)
+			return errors.Join(fetchError, fmt.Errorf("%d batches could not be finished; they stay pending for the next sweep", open))
+		}
+		sweeps++
+		if _, err := w.imports.Run(ctx, "sweep", `{"after":"0s"}`); err != nil && !errors.Is(err, host.ErrFailed) {
+			return errors.Join(fetchError, fmt.Errorf("start sweep: %w", err))
+		}
+		moved = time.Now()
+	}
+}
+
+// look lists what lies in storage, delivers the events of new batches, and moves the bar.
+func (d *driver) look(ctx context.Context) (progressed bool, open int, err error) {
+	if err := d.list(ctx); err != nil {
+		return false, 0, err
+	}
+	staged, done := 0, 0
+	for _, b := range d.batches {
+		if !b.done {
+			// A journal that can't be read now is read at the next look.
+			b.done, _ = journal.Tail(ctx, d.w.store.Logs(), b.info.Name)
+			progressed = progressed || b.done
+		}
+		staged += b.info.Records
+		if b.done {
+			done += b.info.Records
+		} else {
+			open++
+		}
+	}
+	if staged > 0 {
+		d.bar.ChangeMax(staged)
+		if open > 0 { // a full bar ends itself
+			_ = d.bar.Set(done)
+		}
+	}
+	return progressed, open, nil
+}
+
+// list finds new batches.
+func (d *driver) list(ctx context.Context) error {
+	store := d.w.store
+	days, err := store.Days(ctx)
+	if err != nil {
+		return fmt.Errorf("look for batches: %w", err)
+	}
+	for _, day := range days {
+		runs, err := store.Runs(ctx, day)
+		if err != nil {
+			return fmt.Errorf("look for batches: %w", err)
+		}
+		for _, run := range runs {
+			batches, err := store.Batches(ctx, run)
+			if err != nil {
+				return fmt.Errorf("look for batches: %w", err)
+			}
+			for _, b := range batches {
+				if d.batches[b.Name] != nil {
+					continue
+				}
+				// With -storage it may be one that an earlier start has finished.
+				done, err := journal.Tail(ctx, store.Logs(), b.Name)
+				d.batches[b.Name] = &batchState{info: b, done: err == nil && done}
+				if !d.batches[b.Name].done {
+					d.deliver(ctx, b)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// deliver is Event Grid's part where the host is the stand-in.
+func (d *driver) deliver(ctx context.Context, b staging.BatchInfo) {
+	standIn, ok := d.w.imports.(*host.StandIn)
+	if !ok {
+		return
+	}
+	d.active.Add(1)
+	d.events.Go(func() {
+		defer d.active.Add(-1)
+		// What the host gives up is in its poison list; sweep finds the batch by its journal.
+		_, _ = standIn.Deliver(ctx, d.w.store.BatchURI(b.Name), host.Properties{
+			Length: b.Size, ContentType: "application/x-ndjson", Created: b.Created, LastModified: b.Created})
+	})
+}

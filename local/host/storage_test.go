@@ -1,0 +1,28 @@
+package host
+
+import (
+	"testing"
+
+	"o2archiver/local/azurite"
+	"o2archiver/shared/staging"
+)
+
+// realStorage is Azurite, and a function that puts a batch there and returns its address.
+func realStorage(t *testing.T) (connection string, put func(folder string, seq int) string) {
+	t.Helper()
+	a := azurite.ForTest(t)
+	store, err := staging.Open(staging.Config{ConnectionString: a.ConnectionString()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.CreateContainers(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return a.ConnectionString(), func(folder string, seq int) string {
+		name, err := store.WriteBatch(t.Context(), folder, seq, []byte("{}\n"), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.BlobURL + "/batches/" + name
+	}
+}

@@ -1,0 +1,102 @@
+// Command local runs the whole connector on this machine: Azurite for the storage, stand-ins for the TeleMessage site,
+// for Microsoft Graph and for the Functions host (or the real host), and between them the very binaries that are deployed.
+//
+//	go run ./local
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// options are the command line.
+type options struct {
+	json    bool
+	mapping string
+	keep    bool
+	storage string
+	host    string
+	limit   time.Duration
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+}
+
+// run gives the exit code: 0 only if both sums hold, the source's count is what was received and nothing is pending or
+// failed; 1 if not, 2 for a wrong command line.
+func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return 2
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, o.limit, fmt.Errorf("the run took longer than %v (see -limit)", o.limit))
+	defer cancel()
+	began := time.Now()
+	w, err := start(ctx, o, lookup, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, "local:", err)
+		return 1
+	}
+	defer w.stop()
+	drove := w.drive(ctx, stderr)
+	// What there is, is told whatever went wrong, and after an interruption too.
+	telling, done := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer done()
+	s, err := summarize(telling, w.store)
+	if err != nil {
+		fmt.Fprintln(stderr, "local: the summary can't be made:", err)
+		return 1
+	}
+	if o.json {
+		_ = json.NewEncoder(stdout).Encode(s)
+	} else {
+		s.print(stdout, time.Since(began))
+		w.whereToLook(stdout)
+	}
+	problems := s.problems()
+	if drove != nil {
+		problems = append([]string{drove.Error()}, problems...)
+	}
+	for _, p := range append(problems, w.log.errors()...) {
+		fmt.Fprintln(stderr, "local:", p)
+	}
+	if o.keep && ctx.Err() == nil {
+		fmt.Fprintln(stderr, "\nEverything keeps running. Ctrl-C ends it.")
+		<-ctx.Done()
+	}
+	if len(problems) > 0 {
+		return 1
+	}
+	return 0
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("local", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.BoolVar(&o.json, "json", false, "print the summary as one JSON object")
+	f.StringVar(&o.mapping, "mapping", "", "put this CSV `file` in place as the custom mapping first")
+	f.BoolVar(&o.keep, "keep", false, "keep everything running after the summary")
+	f.StringVar(&o.storage, "storage", "", "keep the data in this `folder`; a second start goes on where the first one ended")
+	f.StringVar(&o.host, "host", "standin", "what runs the functions: standin, or func (Azure Functions Core Tools, on PATH)")
+	f.DurationVar(&o.limit, "limit", 3*time.Hour, "end after this time, whatever is left")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 || o.host != "standin" && o.host != "func" {
+		fmt.Fprintln(stderr, "local: -host is standin or func, and there are no arguments besides the flags")
+		f.Usage()
+		return o, flag.ErrHelp
+	}
+	return o, nil
+}

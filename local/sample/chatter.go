@@ -1,0 +1,222 @@
+package sample
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// chatter sends every text of the collection once: to and from people outside, between
+// colleagues, in groups; the advertising comes in from short codes and strangers.
+func (m *maker) chatter(all []text) {
+	for _, t := range all {
+		owner := m.pick(m.staff)
+		switch n := m.rng.IntN(100); {
+		case t.spam:
+			m.spam(owner, t.body)
+		case utf8.RuneCountInString(t.body) > 459: // three pieces: phones send no longer text in one
+			m.inPieces(t.body, owner, m.friend(owner), "", nil)
+		case n < 4:
+			m.group(owner, t.body)
+		case n < 16:
+			m.colleagues(owner, m.pick(m.staff), t.body)
+		case n < 19:
+			m.private(m.pick(m.odd), t.body)
+		case n < 21:
+			m.private(m.pick(m.nobody), t.body)
+		default:
+			m.private(owner, t.body)
+		}
+	}
+}
+
+// friend is one of a dozen people that the owner writes to, so that there are conversations.
+func (m *maker) friend(owner *person) *person {
+	first := int(owner.number[len(owner.number)-1]-'0')*61 + int(owner.number[len(owner.number)-2]-'0')*13
+	return m.outside[(first+m.rng.IntN(12))%len(m.outside)]
+}
+
+func (m *maker) sms(owner *person, body any, from *person, to ...*person) *item {
+	it := m.compose("SMS", owner, m.moment(), from, to...)
+	it.TextContent, it.ContentType = body, "text/plain"
+	return it
+}
+
+func (m *maker) spam(owner *person, body string) {
+	from := m.pick(m.senders)
+	if m.rng.IntN(3) == 0 {
+		from = m.pick(m.outside)
+	}
+	m.add(m.sms(owner, body, from, owner))
+}
+
+// between gives the two in the order of who sends.
+func (m *maker) between(owner, other *person) (from, to *person) {
+	if m.rng.IntN(2) == 0 {
+		return owner, other
+	}
+	return other, owner
+}
+
+func (m *maker) private(owner *person, body string) {
+	from, to := m.between(owner, m.friend(owner))
+	m.add(m.sms(owner, body, from, to))
+}
+
+// colleagues is a message from one company phone to another: as a rule both archive it.
+func (m *maker) colleagues(from, to *person, body string) {
+	if from == to {
+		m.private(from, body)
+		return
+	}
+	it := m.sms(from, body, from, to)
+	m.add(it)
+	if m.rng.IntN(3) > 0 {
+		m.add(m.copyFor(it, to))
+	}
+}
+
+// group is a message of a conversation of several. What the source says of the group is as unsure
+// as in real archives: a new id for every message, or nothing at all.
+func (m *maker) group(owner *person, body string) {
+	mate := m.staff[(m.rng.IntN(len(m.staff)-1)+1)%len(m.staff)]
+	to := []*person{m.friend(owner), mate, m.friend(mate)}
+	if mate == owner {
+		to = to[:1]
+	}
+	it := m.sms(owner, body, owner, to...)
+	switch m.rng.IntN(3) {
+	case 0:
+		it.GroupMessage, it.GroupID, it.GroupName = true, fmt.Sprintf("g%08x", m.rng.Uint32()), "Saturday shift and cover"
+	case 1:
+		it.GroupMessage, it.GroupID = true, "g"+owner.number[9:]
+	}
+	m.add(it)
+	if mate != owner && m.rng.IntN(2) == 0 {
+		m.add(m.copyFor(it, mate))
+	}
+}
+
+// inPieces is one long SMS that the source archived in pieces, each with an id of its own, in any order, anywhere
+// in the day. Pieces whose number is in lost never came.
+func (m *maker) inPieces(body string, owner, other *person, trap string, lost map[int]bool) {
+	const room = 153 // characters in one piece: the rest of 160 is its header
+	runes := []rune(body)
+	total := (len(runes) + room - 1) / room
+	base := m.sms(owner, "", owner, other)
+	id := fmt.Sprintf("seg-%08x", m.rng.Uint32())
+	var pieces []*item
+	for i := range total {
+		p := *base
+		p.at, p.MessageID, p.trap = m.moment(), m.id(), trap
+		p.MessageTime, p.ArchivedTime = stamp(m.start.Add(-time.Hour).Add(time.Duration(i)*time.Second)), stamp(p.at)
+		p.TextContent = string(runes[i*room : min((i+1)*room, len(runes))])
+		p.SegmentedData = segment{id, i + 1, total}
+		if len(lost) > 0 { // one of them never came: this happened more than 14 days ago
+			p.at = m.end.Add(-15*24*time.Hour - 6*time.Hour + time.Duration(i)*time.Minute)
+			p.MessageTime, p.ArchivedTime = stamp(p.at.Add(-time.Minute)), stamp(p.at)
+		}
+		if !lost[i+1] {
+			pieces = append(pieces, &p)
+		}
+	}
+	m.addPieces(pieces)
+}
+
+// pictures are MMS: photographs, contact cards, a subject now and then.
+func (m *maker) pictures() {
+	shots := gallery(14)
+	lines := []string{"", "This is the damage on the nearside door", "Is this the right valve for the boiler?", "Look who turned up at the depot today"}
+	for i := range 40 {
+		owner, body := m.pick(m.staff), lines[i%len(lines)]
+		from, to := m.between(owner, m.friend(owner))
+		it := m.compose("MMS", owner, m.moment(), from, to)
+		it.TextContent, it.ContentType = body, "text/plain"
+		files := []attachment{shots[i%len(shots)].inline()}
+		switch i % 8 {
+		case 3:
+			files = append(files, card(m.friend(owner)).inline())
+		case 5:
+			files = append(files, shots[(i+3)%len(shots)].inline())
+			it.Subject = "Photographs of the second floor"
+		}
+		it.Attachment = files
+		m.add(it)
+	}
+	for range 4 { // between colleagues: the same bytes twice
+		from, to := m.staff[3], m.staff[7+m.rng.IntN(5)]
+		it := m.compose("MMS", from, m.moment(), from, to)
+		it.Attachment = []attachment{shots[m.rng.IntN(len(shots))].inline()}
+		m.add(it)
+		m.add(m.copyFor(it, to))
+	}
+}
+
+// calls are 120 without a recording, 20 with a short one, and two with one that is too long to be inline.
+func (m *maker) calls() {
+	for i := range 120 {
+		owner := m.pick(m.staff)
+		if i%20 == 19 {
+			owner = m.pick(m.nobody)
+		}
+		status := []string{"Answered", "Answered", "Answered", "Missed", "Rejected"}[i%5]
+		m.add(m.call("CALL_LOG", owner, status, time.Duration(5+m.rng.IntN(1500))*time.Second))
+	}
+	for i := range 20 {
+		length := 2 * time.Second
+		it := m.call("CALL_AUDIO", m.pick(m.staff), "Answered", length)
+		it.Attachment = []attachment{recording(fmt.Sprintf("call-%d.wav", i), 220+20*(i%6), length).inline()}
+		m.add(it)
+	}
+	for _, c := range []struct {
+		name   string
+		length time.Duration
+	}{{"rec-long.wav", 375 * time.Second}, {"rec-middle.wav", 219 * time.Second}} { // 6.0 MB and 3.5 MB
+		owner := m.staff[5]
+		it := m.call("CALL_AUDIO", owner, "Answered", c.length)
+		it.Attachment = []attachment{m.host(recording(c.name, 330, c.length))}
+		it.trap = "recording by contentUrl"
+		m.add(it)
+	}
+}
+
+// contents is where the site keeps what is too large to be inline.
+const contents = "/api/rest/archive/o2/content/"
+
+// host lets the site serve the file, and gives the attachment that points there.
+func (m *maker) host(f file) attachment {
+	m.day.Contents = append(m.day.Contents, Content{Path: contents + f.name, Type: f.mime, Data: f.data})
+	return f.linked(contents + f.name)
+}
+
+func (m *maker) call(kind string, owner *person, status string, length time.Duration) *item {
+	from, to := m.between(owner, m.friend(owner))
+	it := m.compose(kind, owner, m.moment(), from, to)
+	start := it.at.Add(-length - time.Minute)
+	info := callInfo{ID: fmt.Sprintf("call-%08x", m.rng.Uint32()), Status: status, Start: stamp(start), End: stamp(start.Add(8 * time.Second)), Duration: 0}
+	if status == "Answered" {
+		info.Answer, info.End, info.Duration = stamp(start.Add(8*time.Second)), stamp(start.Add(8*time.Second+length)), length.Milliseconds()
+	}
+	it.MessageTime, it.Status, it.CallInfo = stamp(start), status, info
+	return it
+}
+
+// heartbeats say that a phone is there: counted, never imported.
+func (m *maker) heartbeats() {
+	for i := range 25 {
+		owner := m.staff[i]
+		it := m.compose("SYSTEM", owner, m.moment(), owner)
+		it.To, it.TextContent, it.fate = nil, []string{"Installed", "No traffic for 7 days", "Roaming"}[i%3], excluded
+		m.add(it)
+	}
+}
+
+// late are messages of the last 14 days that the site stored only today.
+func (m *maker) late() {
+	for i := range 30 {
+		owner := m.pick(m.staff)
+		it := m.sms(owner, "Sorry only just got signal again, will ring when I am back on the road", owner, m.friend(owner))
+		it.MessageTime, it.trap = stamp(it.at.Add(-time.Duration(9+11*i)*time.Hour)), "archived late"
+		m.add(it)
+	}
+}

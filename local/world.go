@@ -1,0 +1,323 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"o2archiver/local/azurite"
+	"o2archiver/local/host"
+	"o2archiver/local/sample"
+	"o2archiver/local/stage"
+	"o2archiver/shared/ledger"
+	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/staging"
+	"o2archiver/shared/telemessage/telemessagetest"
+)
+
+// What the stand-ins of the sample day ask for.
+const (
+	siteUser     = "o2-archive"
+	sitePassword = "sample-day"
+	graphToken   = "local"
+)
+
+// world is everything that runs.
+type world struct {
+	options options
+	azurite *azurite.Azurite // nil: ARCHIVE_STORAGE was given
+	store   *staging.Store
+	site    *telemessagetest.Site // nil: TELEMESSAGE_URL was given
+	graph   *mailboxtest.Graph    // nil: GRAPH_URL was given
+	graphAt string
+	fetch   host.Host
+	imports host.Host
+	log     *logFile
+	closers []func()
+}
+
+// start brings everything up. What was started is stopped again if something fails.
+func start(ctx context.Context, o options, lookup func(string) (string, bool), progress io.Writer) (_ *world, err error) {
+	w := &world{options: o}
+	defer func() {
+		if err != nil {
+			w.stop()
+		}
+	}()
+	root, err := findRoot()
+	if err != nil {
+		return nil, err
+	}
+	if o.host == "func" {
+		if _, err := exec.LookPath("func"); err != nil {
+			return nil, errors.New("-host func needs Azure Functions Core Tools 4: `func` is not on PATH; see https://learn.microsoft.com/azure/azure-functions/functions-run-local")
+		}
+	}
+	if w.log, err = openLog(staged(root)); err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, w.log.close)
+	fmt.Fprintln(progress, "Building the function apps (the first time takes some minutes: the Graph SDK is large) …")
+	if err := stage.Build(ctx, stage.Options{Root: root, Out: staged(root), Local: true}, stage.Apps()...); err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(progress, "Starting Azurite, the stand-ins and the function apps …")
+	env, err := w.settings(ctx, root, lookup)
+	if err != nil {
+		return nil, err
+	}
+	return w, w.startHosts(ctx, root, env)
+}
+
+// settings starts what the environment does not name, and gives the settings for the function apps. A setting
+// that the environment has is left as it is.
+func (w *world) settings(ctx context.Context, root string, lookup func(string) (string, bool)) (env []string, err error) {
+	given := func(name string) (string, bool) {
+		v, ok := lookup(name)
+		return v, ok && v != ""
+	}
+	add := func(name, value string) {
+		if _, ok := given(name); !ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	storage, ok := given("ARCHIVE_STORAGE")
+	if !ok || w.options.host == "func" { // the real host needs storage of its own
+		if err := w.startAzurite(ctx, root); err != nil {
+			return nil, err
+		}
+		add("AzureWebJobsStorage", w.azurite.ConnectionString())
+		add("ARCHIVE_STORAGE", w.azurite.ConnectionString())
+		storage = cmp.Or(storage, w.azurite.ConnectionString())
+	}
+	if err := w.prepareStorage(ctx, storage); err != nil {
+		return nil, err
+	}
+	day, err := w.sampleDay()
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := given("TELEMESSAGE_URL"); !ok {
+		at, err := w.startSite(day)
+		if err != nil {
+			return nil, err
+		}
+		add("TELEMESSAGE_URL", at)
+		add("TELEMESSAGE_USERNAME", siteUser)
+		add("TELEMESSAGE_PASSWORD", sitePassword)
+		add("FETCH_FROM", day.From.Format(time.RFC3339))
+	}
+	if _, ok := given("GRAPH_URL"); !ok {
+		if err := w.startGraph(day); err != nil {
+			return nil, err
+		}
+		add("GRAPH_URL", w.graphAt)
+	}
+	add("FETCH_SCHEDULE", "0 30 5 * * *")
+	add("FUNCTIONS_WORKER_RUNTIME", "custom")
+	mapping := day.Mapping
+	if w.site == nil {
+		mapping = nil
+	}
+	if w.options.mapping != "" {
+		if mapping, err = os.ReadFile(w.options.mapping); err != nil {
+			return nil, fmt.Errorf("-mapping: %w", err)
+		}
+	}
+	if mapping != nil {
+		if _, err := w.store.WriteMapping(ctx, mapping); err != nil {
+			return nil, fmt.Errorf("put the mapping in place: %w", err)
+		}
+	}
+	return env, nil
+}
+
+func (w *world) startAzurite(ctx context.Context, root string) (err error) {
+	dir := ""
+	if w.options.storage != "" {
+		dir = filepath.Join(w.options.storage, "azurite")
+	}
+	w.azurite, err = azurite.Start(ctx, azurite.Options{Root: root, Dir: dir, Log: w.log.named("azurite")})
+	if err != nil {
+		return fmt.Errorf("start Azurite: %w", err)
+	}
+	w.closers = append(w.closers, w.azurite.Stop)
+	return nil
+}
+
+// prepareStorage makes what the deployment makes in Azure.
+func (w *world) prepareStorage(ctx context.Context, connection string) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if w.store, err = staging.Open(staging.Config{ConnectionString: connection}); err != nil {
+		return fmt.Errorf("ARCHIVE_STORAGE: %w", err)
+	}
+	table, err := ledger.Open(ledger.Config{ConnectionString: connection})
+	if err != nil {
+		return fmt.Errorf("ARCHIVE_STORAGE: %w", err)
+	}
+	if err := w.store.CreateContainers(ctx); err != nil {
+		return fmt.Errorf("prepare the archive's storage: %w (is it running, and is ARCHIVE_STORAGE right?)", err)
+	}
+	if err := table.CreateTable(ctx); err != nil {
+		return fmt.Errorf("prepare the ledger: %w", err)
+	}
+	return nil
+}
+
+// sampleDay makes the day that ends 10 minutes before the first start with this storage.
+func (w *world) sampleDay() (*sample.Day, error) {
+	end := time.Now().UTC().Add(-10 * time.Minute).Truncate(time.Second)
+	if w.options.storage == "" {
+		return sample.Make(end), nil
+	}
+	file := filepath.Join(w.options.storage, "sample.json")
+	var saved struct{ End time.Time }
+	raw, err := os.ReadFile(file)
+	switch {
+	case err == nil:
+		if err := json.Unmarshal(raw, &saved); err != nil {
+			return nil, fmt.Errorf("-storage: %s is not what an earlier start wrote: %w", file, err)
+		}
+	case errors.Is(err, os.ErrNotExist):
+		saved.End = end
+		raw, err := json.Marshal(saved)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(file, raw, 0o644); err != nil {
+			return nil, fmt.Errorf("-storage: %w", err)
+		}
+	default:
+		return nil, fmt.Errorf("-storage: %w", err)
+	}
+	return sample.Make(saved.End), nil
+}
+
+func (w *world) startSite(day *sample.Day) (at string, err error) {
+	w.site = telemessagetest.New(telemessagetest.Options{Username: siteUser, Password: sitePassword})
+	for _, item := range day.Items {
+		w.site.Add(item.Archived, item.Raw)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", w.site)
+	for _, c := range day.Contents {
+		if c.Status == 0 {
+			w.site.AddContent(c.Path, int64(len(c.Data)), func() io.Reader { return bytes.NewReader(c.Data) })
+			continue
+		}
+		mux.HandleFunc("GET "+c.Path, func(rw http.ResponseWriter, _ *http.Request) {
+			if c.Location != "" {
+				rw.Header().Set("Location", c.Location)
+			}
+			rw.WriteHeader(c.Status)
+		})
+	}
+	return w.serve(mux)
+}
+
+func (w *world) startGraph(day *sample.Day) (err error) {
+	o := mailboxtest.Options{Token: graphToken, KeepContent: w.options.keep}
+	for _, u := range day.Users {
+		o.Users = append(o.Users, mailboxtest.User(u))
+	}
+	if w.options.storage != "" {
+		o.Dir = filepath.Join(w.options.storage, "graph")
+	}
+	if w.graph, err = mailboxtest.Open(o); err != nil {
+		return fmt.Errorf("start the Graph stand-in: %w", err)
+	}
+	w.closers = append(w.closers, func() { _ = w.graph.Close() })
+	uploads, err := w.serve(w.graph.UploadHandler())
+	if err != nil {
+		return err
+	}
+	w.graph.SetUploadURL(uploads)
+	w.graphAt, err = w.serve(w.graph)
+	return err
+}
+
+// serve listens on a free port of this machine.
+func (w *world) serve(h http.Handler) (at string, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listen: %w", err)
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = s.Serve(l) }()
+	w.closers = append(w.closers, func() { _ = s.Close() })
+	return "http://" + l.Addr().String(), nil
+}
+
+func (w *world) startHosts(ctx context.Context, root string, env []string) (err error) {
+	open := func(app string) (host.Host, error) {
+		o := host.Options{App: filepath.Join(staged(root), app), Env: env, Log: w.log.named(app)}
+		if w.options.host == "func" {
+			return host.StartFunc(ctx, o)
+		}
+		o.Pause = time.Second // between the tries of a timer: a person is waiting
+		return host.Start(ctx, o)
+	}
+	if w.imports, err = open("import"); err != nil {
+		return fmt.Errorf("start the app import: %w", err)
+	}
+	w.closers = append(w.closers, func() { _ = w.imports.Stop() })
+	if w.fetch, err = open("fetch"); err != nil {
+		return fmt.Errorf("start the app fetch: %w", err)
+	}
+	w.closers = append(w.closers, func() { _ = w.fetch.Stop() })
+	return nil
+}
+
+// staged is where the apps are built for this machine, apart from those that are deployed.
+func staged(root string) string { return filepath.Join(root, "build", "local") }
+
+// stop ends everything, in the reverse order of its start.
+func (w *world) stop() {
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		w.closers[i]()
+	}
+	w.closers = nil
+}
+
+func (w *world) whereToLook(out io.Writer) {
+	fmt.Fprintln(out, "\nWhere to look")
+	fmt.Fprintf(out, "  logs       %s\n", w.log.path)
+	if w.graph != nil && w.options.keep {
+		fmt.Fprintf(out, "  mailboxes  %s/v1.0/users (Authorization: Bearer %s)\n", w.graphAt, graphToken)
+	}
+	if w.azurite != nil && w.options.keep {
+		fmt.Fprintf(out, "  storage    %s\n", w.azurite.BlobURL)
+	}
+	if !w.options.keep {
+		fmt.Fprintln(out, "  -keep      keeps mailboxes and storage up; -storage DIR keeps their data")
+	}
+}
+
+// findRoot is the repository's root, from the current folder upward.
+func findRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "host.json")); err == nil {
+			return dir, nil
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", errors.New("this is run in the repository: no host.json here or in a folder above")
+		}
+		dir = up
+	}
+}

@@ -1,0 +1,54 @@
+package funchost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	stopTime   = 10 * time.Second
+	headerTime = 10 * time.Second
+)
+
+// Serve listens on 127.0.0.1 at port (FUNCTIONS_CUSTOMHANDLER_PORT) until ctx ends. Then it takes nothing new, ends the
+// contexts of the invocations at work, waits for them for some seconds and returns an error that is ErrStopped.
+// It never returns nil; ExitCode has what the process should end with.
+func (s *Server) Serve(ctx context.Context, port string) error {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return errors.New("listen for the host: the port is not a number from 1 to 65535")
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		return fmt.Errorf("listen for the host: %w", err)
+	}
+	return s.serve(ctx, listener)
+}
+
+func (s *Server) serve(ctx context.Context, listener net.Listener) error {
+	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(ErrStopped)
+	server := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTime,
+		BaseContext:       func(net.Listener) context.Context { return work },
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve the host: %w", err)
+	case <-ctx.Done():
+	}
+	stop(ErrStopped)
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	if err := server.Shutdown(wait); err != nil {
+		return fmt.Errorf("%w; some invocations did not end in time", ErrStopped)
+	}
+	return ErrStopped
+}

@@ -1,0 +1,118 @@
+package journal_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"o2archiver/shared/journal"
+)
+
+// memory is journal.Logs in memory, for tests that need its inside or the clock of testing/synctest.
+type memory struct {
+	mu      sync.Mutex
+	logs    map[string][]byte
+	holder  map[string]string // token by name
+	cancel  map[string]context.CancelCauseFunc
+	tokens  int
+	appends int
+	away    int   // so many appends fail before they have an effect
+	lost    int   // so many after it
+	broken  error // every append fails for good
+}
+
+var _ journal.Logs = (*memory)(nil)
+
+func newMemory() *memory {
+	return &memory{logs: map[string][]byte{}, holder: map[string]string{}, cancel: map[string]context.CancelCauseFunc{}}
+}
+
+var errAway = errors.New("storage is away")
+
+func (m *memory) Lock(_ context.Context, name string) (string, context.Context, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	log, there := m.logs[name]
+	if m.holder[name] != "" {
+		return "", nil, false, nil
+	}
+	if !there {
+		m.logs[name] = nil
+	}
+	m.tokens++
+	token := name + string(rune('a'+m.tokens))
+	m.holder[name] = token
+	held, cancel := context.WithCancelCause(context.Background())
+	m.cancel[token] = cancel
+	return token, held, len(log) == 0, nil
+}
+
+func (m *memory) Append(_ context.Context, name, token string, at int64, data []byte) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.appends++
+	log := m.logs[name]
+	switch {
+	case m.broken != nil:
+		return false, m.broken
+	case m.away > 0:
+		m.away--
+		return true, errAway
+	case m.holder[name] != token:
+		return false, errors.New("the lease is somebody else's")
+	case int64(len(log)) != at && bytes.Equal(log[min(at, int64(len(log))):], data):
+		return false, nil
+	case int64(len(log)) != at:
+		return false, errors.New("the log has another length")
+	}
+	m.logs[name] = append(log, data...)
+	if m.lost > 0 {
+		m.lost--
+		return true, errAway
+	}
+	return false, nil
+}
+
+func (m *memory) Unlock(token string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, t := range m.holder {
+		if t == token {
+			delete(m.holder, name)
+			m.cancel[token](context.Canceled)
+		}
+	}
+}
+
+// lose takes the lease from its holder.
+func (m *memory) lose(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cancel[m.holder[name]](errors.New("not renewed in time"))
+	delete(m.holder, name)
+}
+
+func (m *memory) Read(_ context.Context, name string) (io.ReadCloser, int64, error) {
+	log, there := m.get(name)
+	if !there {
+		return nil, -1, nil
+	}
+	return io.NopCloser(bytes.NewReader(log)), int64(len(log)), nil
+}
+
+func (m *memory) Tail(_ context.Context, name string, n int64) ([]byte, int64, error) {
+	log, there := m.get(name)
+	if !there {
+		return nil, -1, nil
+	}
+	return log[max(0, int64(len(log))-n):], int64(len(log)), nil
+}
+
+func (m *memory) get(name string) ([]byte, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	log, there := m.logs[name]
+	return bytes.Clone(log), there
+}

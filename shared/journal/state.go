@@ -1,0 +1,95 @@
+package journal
+
+import (
+	"maps"
+	"slices"
+)
+
+// State is what a journal says. The zero State is that of a batch without a journal.
+type State struct {
+	Done bool // every record has its outcome, and nobody has written since
+
+	there bool
+	lines map[int]lineState
+}
+
+// lineState is what a journal says of one line of the batch.
+type lineState struct {
+	record  *Record
+	planned []string        // mailboxes, sorted
+	copies  map[string]Copy // by mailbox
+}
+
+// Exists says whether there is a journal with anything in it.
+func (s State) Exists() bool { return s.there }
+
+// Lines are the lines of the batch that the journal mentions, in order.
+func (s State) Lines() []int { return slices.Sorted(maps.Keys(s.lines)) }
+
+// Record is the latest outcome of a line of the batch, if it has one.
+func (s State) Record(line int) (Record, bool) {
+	if r := s.lines[line].record; r != nil {
+		return *r, true
+	}
+	return Record{}, false
+}
+
+// Copies are the latest outcomes of a line's copies, in the order of their mailboxes.
+func (s State) Copies(line int) []Copy {
+	copies := s.lines[line].copies
+	all := make([]Copy, 0, len(copies))
+	for _, mailbox := range slices.Sorted(maps.Keys(copies)) {
+		all = append(all, copies[mailbox])
+	}
+	return all
+}
+
+// Planned are the mailboxes that a line goes to, in order: those of its latest plan, and those that have an outcome.
+func (s State) Planned(line int) []string {
+	l := s.lines[line]
+	all := slices.AppendSeq(slices.Clone(l.planned), maps.Keys(l.copies))
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// clone gives a State that does not change with s.
+func (s State) clone() State {
+	lines := make(map[int]lineState, len(s.lines))
+	for n, l := range s.lines {
+		l.copies = maps.Clone(l.copies)
+		lines[n] = l // record and planned are replaced, never changed
+	}
+	s.lines = lines
+	return s
+}
+
+// apply takes up one line of the journal.
+func (s *State) apply(l line) {
+	if s.lines == nil {
+		s.lines = map[int]lineState{}
+	}
+	s.Done = l.Type == lineDone
+	switch {
+	case l.Type == linePlan:
+		for _, p := range l.Plan {
+			at := s.lines[p.Line]
+			at.planned = slices.Sorted(slices.Values(p.Mailboxes))
+			s.lines[p.Line] = at
+		}
+	case l.Type == lineCopy && l.Copy != nil:
+		c := *l.Copy
+		c.At = l.At
+		at := s.lines[c.Line]
+		if at.copies == nil {
+			at.copies = map[string]Copy{}
+		}
+		at.copies[c.Mailbox] = c
+		s.lines[c.Line] = at
+	case l.Type == lineRecord && l.Record != nil:
+		r := *l.Record
+		r.At = l.At
+		at := s.lines[r.Line]
+		at.record = &r
+		s.lines[r.Line] = at
+	}
+}

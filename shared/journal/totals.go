@@ -1,0 +1,133 @@
+package journal
+
+import "fmt"
+
+// Totals are the two sums that must hold, for a batch or for many.
+type Totals struct {
+	Records RecordTotals `json:"records"`
+	Copies  CopyTotals   `json:"copies"`
+}
+
+// RecordTotals counts items of the source by their outcome.
+type RecordTotals struct {
+	Collected   int `json:"collected"`
+	Archived    int `json:"archived"`
+	Unmapped    int `json:"unmapped"`
+	Excluded    int `json:"excluded"`
+	Quarantined int `json:"quarantined"`
+	Failed      int `json:"failed"`
+	Pending     int `json:"pending"`
+}
+
+// CopyTotals counts copies by their outcome.
+type CopyTotals struct {
+	Planned   int `json:"planned"`
+	Imported  int `json:"imported"`
+	Duplicate int `json:"duplicate"`
+	Oversize  int `json:"oversize"`
+	Failed    int `json:"failed"`
+	Pending   int `json:"pending"`
+}
+
+// Totals counts what the journal says. Of a batch that is not done it knows only those records that it mentions; Of
+// gives the number of all.
+func (s State) Totals() Totals {
+	var t Totals
+	for line, l := range s.lines {
+		if l.record == nil {
+			t.Records.Collected++
+			t.Records.Pending++
+		} else {
+			t.Records.count(l.record.Outcome, max(1, l.record.Records))
+		}
+		for _, c := range l.copies {
+			t.Copies.count(c.Outcome)
+		}
+		missing := len(s.Planned(line)) - len(l.copies)
+		t.Copies.Planned += missing
+		t.Copies.Pending += missing
+	}
+	return t
+}
+
+func (r *RecordTotals) count(o Outcome, n int) {
+	r.Collected += n
+	switch o {
+	case Archived:
+		r.Archived += n
+	case Unmapped:
+		r.Unmapped += n
+	case Excluded:
+		r.Excluded += n
+	case Quarantined:
+		r.Quarantined += n
+	case RecordFailed:
+		r.Failed += n
+	}
+}
+
+func (c *CopyTotals) count(o Outcome) {
+	c.Planned++
+	switch o {
+	case Imported:
+		c.Imported++
+	case Duplicate:
+		c.Duplicate++
+	case Oversize:
+		c.Oversize++
+	case CopyFailed:
+		c.Failed++
+	}
+}
+
+// Of says that so many records were collected: those without an outcome are pending.
+func (t Totals) Of(collected int) Totals {
+	r := &t.Records
+	r.Collected = collected
+	r.Pending = collected - (r.Archived + r.Unmapped + r.Excluded + r.Quarantined + r.Failed)
+	return t
+}
+
+// Add gives the totals of both.
+func (t Totals) Add(o Totals) Totals {
+	t.Records.Collected += o.Records.Collected
+	t.Records.Archived += o.Records.Archived
+	t.Records.Unmapped += o.Records.Unmapped
+	t.Records.Excluded += o.Records.Excluded
+	t.Records.Quarantined += o.Records.Quarantined
+	t.Records.Failed += o.Records.Failed
+	t.Records.Pending += o.Records.Pending
+	t.Copies.Planned += o.Copies.Planned
+	t.Copies.Imported += o.Copies.Imported
+	t.Copies.Duplicate += o.Copies.Duplicate
+	t.Copies.Oversize += o.Copies.Oversize
+	t.Copies.Failed += o.Copies.Failed
+	t.Copies.Pending += o.Copies.Pending
+	return t
+}
+
+// Holds returns an error if one of the sums does not hold, and says by how much.
+func (t Totals) Holds() error {
+	r, c := t.Records, t.Copies
+	if err := holds("records collected", r.Collected, r.Archived, r.Unmapped, r.Excluded, r.Quarantined, r.Failed, r.Pending); err != nil {
+		return err
+	}
+	return holds("copies planned", c.Planned, c.Imported, c.Duplicate, c.Oversize, c.Failed, c.Pending)
+}
+
+func holds(what string, whole int, parts ...int) error {
+	total := 0
+	for _, p := range parts {
+		if p < 0 {
+			return fmt.Errorf("%s: %d, but the outcomes are %d more", what, whole, -p)
+		}
+		total += p
+	}
+	switch {
+	case total > whole:
+		return fmt.Errorf("%s: %d, but the outcomes are %d more", what, whole, total-whole)
+	case total < whole:
+		return fmt.Errorf("%s: %d, but %d have no known outcome and are not pending", what, whole, whole-total)
+	}
+	return nil
+}

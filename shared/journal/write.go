@@ -1,0 +1,206 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	flushSize  = 64 << 10 // written at once
+	flushAfter = 2 * time.Second
+	chunkMost  = 2 << 20 // of one append; the service takes 4 MiB
+	planMost   = 500     // mailboxes of one line
+	appendTime = 30 * time.Second
+	closeTime  = 5 * time.Second
+)
+
+// plans are the mailboxes that this delivery has planned for each line of the batch.
+type plans struct {
+	of      map[int][]string
+	changed map[int]bool // not encoded yet
+}
+
+// Plan says that a line of the batch goes to a mailbox. All plans of a delivery have to be in the log, with Flush, before its
+// first copy is written: so the number of copies is known however it ends. A line's plan replaces that of an earlier delivery.
+func (j *Journal) Plan(line int, mailbox string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.plans.of == nil {
+		j.plans = plans{of: map[int][]string{}, changed: map[int]bool{}}
+	}
+	j.plans.of[line] = append(j.plans.of[line], mailbox)
+	j.plans.changed[line] = true
+}
+
+// Copy notes the outcome of a copy. It does not wait for storage: lines are written together, within 2 s, and Flush
+// says whether they are.
+func (j *Journal) Copy(c Copy) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.encodePlans()
+	j.add(line{Type: lineCopy, Copy: &c})
+	j.schedule()
+}
+
+// Record notes the outcome of a record, as Copy does.
+func (j *Journal) Record(r Record) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.encodePlans()
+	j.add(line{Type: lineRecord, Record: &r})
+	j.schedule()
+}
+
+// encodePlans makes lines of the plans that are new, and of none that the journal has already. j.mu is held.
+func (j *Journal) encodePlans() {
+	var some []plan
+	mailboxes := 0
+	put := func() {
+		if len(some) > 0 {
+			j.add(line{Type: linePlan, Plan: some})
+			some, mailboxes = nil, 0
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(j.plans.changed)) {
+		planned := slices.Compact(slices.Sorted(slices.Values(j.plans.of[n])))
+		if slices.Equal(planned, j.state.lines[n].planned) {
+			continue
+		}
+		some = append(some, plan{Line: n, Mailboxes: planned})
+		if mailboxes += len(planned); mailboxes >= planMost {
+			put()
+		}
+	}
+	put()
+	clear(j.plans.changed)
+}
+
+// schedule sees to it that the buffer is written soon. j.mu is held.
+func (j *Journal) schedule() {
+	switch full := len(j.buf) >= flushSize; {
+	case j.closed || len(j.buf) == 0 || j.soon || j.held.Err() != nil:
+	case full:
+		j.soon = true
+		go j.flushNow(&j.soon)
+	case !j.later:
+		j.later = true
+		time.AfterFunc(flushAfter, func() { j.flushNow(&j.later) })
+	}
+}
+
+// flushNow is the flush in the background for which flag stands.
+func (j *Journal) flushNow(flag *bool) {
+	var err error
+	if j.held.Err() == nil {
+		err = j.Flush(j.held)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	*flag = false
+	switch {
+	case err == nil:
+		j.schedule() // what came meanwhile
+	case !j.later && !j.closed && j.held.Err() == nil:
+		// The error is for the next Flush, which sends the same again; so does this one.
+		j.later = true
+		time.AfterFunc(flushAfter, func() { j.flushNow(&j.later) })
+	}
+}
+
+// Flush writes what has been noted so far, and returns when the log has it. After an error nothing is forgotten: it may be called
+// again, unless the lease is lost (ErrLost).
+func (j *Journal) Flush(ctx context.Context) error {
+	j.sending.Lock()
+	defer j.sending.Unlock()
+	for {
+		if j.held.Err() != nil {
+			return fmt.Errorf("write a journal: %w: %w", ErrLost, context.Cause(j.held))
+		}
+		if len(j.chunk) == 0 {
+			if j.chunk = j.take(); len(j.chunk) == 0 {
+				return nil
+			}
+		}
+		if err := j.send(ctx); err != nil {
+			return fmt.Errorf("write a journal: %w", err)
+		}
+		j.at += int64(len(j.chunk))
+		j.chunk = nil
+	}
+}
+
+// take takes whole lines from the buffer.
+func (j *Journal) take() []byte {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.encodePlans()
+	n := len(j.buf)
+	if n > chunkMost {
+		if n = bytes.LastIndexByte(j.buf[:chunkMost], '\n') + 1; n == 0 { // one line that is longer
+			n = bytes.IndexByte(j.buf, '\n') + 1
+		}
+	}
+	chunk := j.buf[:n:n]
+	j.buf = j.buf[n:]
+	return chunk
+}
+
+// send appends the chunk, and waits out a storage that is away for as long as the lease lasts. j.sending is held.
+func (j *Journal) send(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(j.held, func() {
+		cancel(fmt.Errorf("%w: %w", ErrLost, context.Cause(j.held)))
+	})
+	defer stop()
+	pauses := &backoff.ExponentialBackOff{InitialInterval: 200 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 2 * time.Second}
+	var last error
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		again, err := j.logs.Append(ctx, name(j.batch), j.token, j.at, j.chunk)
+		if last = err; err != nil && !again {
+			return struct{}{}, backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(appendTime))
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(last, cause) {
+		return errors.Join(last, cause)
+	}
+	return last
+}
+
+// Finish says that every record has its outcome, and writes all that is not in the log yet. It may be called again.
+func (j *Journal) Finish(ctx context.Context) error {
+	j.mu.Lock()
+	j.encodePlans()
+	if !j.state.Done {
+		totals := j.state.Totals()
+		j.add(line{Type: lineDone, Totals: &totals})
+	}
+	j.mu.Unlock()
+	return j.Flush(ctx)
+}
+
+// Close tries to write what is left and gives the lease up. It may be called twice.
+func (j *Journal) Close() {
+	j.mu.Lock()
+	closed := j.closed
+	j.closed = true
+	j.mu.Unlock()
+	if closed {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.held), closeTime)
+	defer cancel()
+	_ = j.Flush(ctx) // who needs to know has called Flush or Finish; the next delivery writes what is missing
+	j.logs.Unlock(j.token)
+}

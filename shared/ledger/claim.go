@@ -1,0 +1,217 @@
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+)
+
+const (
+	claimTries = 4      // between inserting and asking, the row may come and go
+	maxUnsure  = 10_000 // lost answers that are remembered; more only means waiting for some claims
+)
+
+// Claim is the right to write one copy. It is safe for concurrent use.
+type Claim struct {
+	ledger *Ledger
+	key    string
+
+	mu   sync.Mutex
+	row  Row
+	sent time.Time // when the last confirmed write was sent, by our clock
+
+	unsure []string // marks of writes since then that may have been done
+}
+
+// Claim inserts a pending row for the copy. Exactly one of claim and row comes back: a claim if the copy is ours now, the row if it
+// is somebody's, whatever its state. key is the copy's: 64 hex digits.
+//
+// After ErrUnavailable the insert may have been done; the same Ledger, asked again, takes it for its own. A claim that was
+// handed out is never handed out twice.
+func (l *Ledger) Claim(ctx context.Context, key string, h Holder, fingerprint string) (*Claim, *Row, error) {
+	if len(key) < 2 {
+		return nil, nil, errors.New("claim a copy: its key is too short")
+	}
+	row := Row{State: Pending, Batch: h.Batch, Line: h.Line, Invocation: h.Invocation, Fingerprint: fingerprint, mark: l.remembered(key, h)}
+	for range claimTries {
+		sent := l.now()
+		row.At = sent
+		body, err := row.encode(key)
+		if err != nil {
+			return nil, nil, fmt.Errorf("claim a copy: %w", err)
+		}
+		added, err := l.table.AddEntity(ctx, body, nil)
+		if err = fault(ctx, err); err == nil {
+			row.etag = added.ETag
+			return l.claimed(key, h, row, sent), nil, nil
+		}
+		if errors.Is(err, errExists) {
+			// The SDK asks again when an answer is lost, and then meets the row of its own first try.
+			there, gerr := l.get(ctx, key)
+			switch {
+			case errors.Is(gerr, errNotFound):
+				continue // given back in between
+			case gerr == nil && there.mark == row.mark:
+				return l.claimed(key, h, *there, sent), nil, nil
+			case gerr == nil:
+				l.forget(key, h)
+				return nil, there, nil
+			}
+			err = gerr
+		}
+		l.remember(key, h, row.mark)
+		return nil, nil, fmt.Errorf("claim a copy: %w", err)
+	}
+	return nil, nil, fmt.Errorf("claim a copy: %w: others claim it and give it back", ErrUnavailable)
+}
+
+// TakeOver makes a pending row ours whose holder can no longer be alive: the caller judges that by the row's At. ErrLost if the row
+// is not as it was read. Whether the copy's message is in the mailbox is open then.
+func (l *Ledger) TakeOver(ctx context.Context, key string, row *Row, h Holder) (*Claim, error) {
+	if row.State != Pending {
+		return nil, fmt.Errorf("take over a copy: it is %s, not %s", row.State, Pending)
+	}
+	c := &Claim{ledger: l, key: key, row: *row}
+	err := c.write(ctx, func(r *Row) { r.Batch, r.Line, r.Invocation = h.Batch, h.Line, h.Invocation })
+	if err != nil {
+		return nil, fmt.Errorf("take over a copy: %w", err)
+	}
+	return c, nil
+}
+
+// Renew says that the holder is alive. ErrLost if somebody has taken over.
+func (c *Claim) Renew(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.write(ctx, func(*Row) {}); err != nil {
+		return fmt.Errorf("renew a claim: %w", err)
+	}
+	return nil
+}
+
+// Done notes that the message is in the mailbox. It may be called again after ErrUnavailable. ErrLost if somebody has taken
+// over: the message is there, and whoever has the claim now finds it.
+func (c *Claim) Done(ctx context.Context, graphID, outcome string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.write(ctx, func(r *Row) { r.State, r.GraphID, r.Outcome = Done, graphID, outcome })
+	if err != nil {
+		return fmt.Errorf("note a copy as done: %w", err)
+	}
+	return nil
+}
+
+// Release takes the row away: nothing was written, for sure. It may be called again after ErrUnavailable.
+func (c *Claim) Release(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for range 2 {
+		_, err := c.ledger.table.DeleteEntity(ctx, c.key[:2], c.key, &aztables.DeleteEntityOptions{IfMatch: &c.row.etag})
+		err = fault(ctx, err)
+		if err == nil || errors.Is(err, errNotFound) { // not found: an earlier try took it away
+			return nil
+		}
+		if errors.Is(err, errChanged) {
+			err = c.reread(ctx) // a renewal of ours may have changed it
+		}
+		if err != nil {
+			return fmt.Errorf("give a claim back: %w", err)
+		}
+	}
+	return fmt.Errorf("give a claim back: %w", ErrLost)
+}
+
+// Since is how long ago the claim, or its last renewal, was sent: the holder counts as alive from then on.
+func (c *Claim) Since() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ledger.now().Sub(c.sent)
+}
+
+// write replaces the row by its changed form, if it is as we know it. On success c has the new one.
+func (c *Claim) write(ctx context.Context, change func(*Row)) error {
+	for range 2 { // once more after finding that an earlier write, whose answer was lost, had been done
+		sent := c.ledger.now()
+		next := c.row
+		change(&next)
+		next.At, next.mark = sent, rand.Text()
+		body, err := next.encode(c.key)
+		if err != nil {
+			return err
+		}
+		r, err := c.ledger.table.UpdateEntity(ctx, body, &aztables.UpdateEntityOptions{IfMatch: &c.row.etag, UpdateMode: aztables.UpdateModeReplace})
+		err = fault(ctx, err)
+		if err == nil {
+			next.etag = r.ETag
+			c.row, c.sent, c.unsure = next, sent, nil
+			return nil
+		}
+		if errors.Is(err, errNotFound) {
+			return ErrLost
+		}
+		c.unsure = append(c.unsure, next.mark)
+		if !errors.Is(err, errChanged) {
+			return err
+		}
+		if err := c.reread(ctx); err != nil {
+			return err
+		}
+		if c.row.mark == next.mark {
+			c.sent, c.unsure = sent, nil
+			return nil
+		}
+	}
+	return ErrLost
+}
+
+// reread takes up the row as it is, if a write of this claim made it: its answer may have been lost. Otherwise the claim is.
+func (c *Claim) reread(ctx context.Context) error {
+	there, err := c.ledger.get(ctx, c.key)
+	switch {
+	case errors.Is(err, errNotFound):
+		return ErrLost
+	case err != nil:
+		return err
+	case there.mark != c.row.mark && !slices.Contains(c.unsure, there.mark):
+		return ErrLost
+	}
+	c.row = *there
+	return nil
+}
+
+// claimed hands out a claim, once.
+func (l *Ledger) claimed(key string, h Holder, row Row, sent time.Time) *Claim {
+	l.forget(key, h)
+	return &Claim{ledger: l, key: key, row: row, sent: sent}
+}
+
+// remembered is the mark of this holder's insert whose answer was lost, or a new one.
+func (l *Ledger) remembered(key string, h Holder) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if mark, ok := l.unsure[claimant{key, h}]; ok {
+		return mark
+	}
+	return rand.Text()
+}
+
+func (l *Ledger) remember(key string, h Holder, mark string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.unsure) >= maxUnsure {
+		clear(l.unsure)
+	}
+	l.unsure[claimant{key, h}] = mark
+}
+
+func (l *Ledger) forget(key string, h Holder) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.unsure, claimant{key, h})
+}

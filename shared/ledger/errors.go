@@ -1,0 +1,133 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+)
+
+// What an error of this package can be asked for with errors.Is. None of their texts holds an address or a key.
+var (
+	ErrLost        = errors.New("the claim is somebody else's")
+	ErrNoTable     = errors.New("there is no table for the ledger")
+	ErrDenied      = errors.New("access denied")
+	ErrUnavailable = errors.New("table storage is away") // network, time-out, 408, 429, 5xx: it may be asked again
+)
+
+// For this package only: callers get a Row, or ErrLost.
+var (
+	errExists   = errors.New("there is one already")
+	errNotFound = errors.New("not found")
+	errChanged  = errors.New("somebody else has changed it")
+)
+
+// Error is what the table service, or the way to it, said.
+type Error struct {
+	Kind   error  // one of the Err… values; nil for an answer that none of them covers
+	Status int    // HTTP status; 0 if there was no answer
+	Code   string // the service's error code, e.g. TableNotFound
+	How    string // without an answer: what happened, in plain words
+}
+
+func (e *Error) Error() string {
+	text := e.How
+	if e.Status != 0 {
+		text = fmt.Sprintf("the table service answered %d %s", e.Status, e.Code)
+	}
+	if e.Kind != nil {
+		return e.Kind.Error() + ": " + text
+	}
+	return text
+}
+
+// Unwrap gives the kind.
+func (e *Error) Unwrap() error { return e.Kind }
+
+// fault makes an SDK error one of ours. The SDK's text shows whole requests, so nothing of it is kept. If ctx
+// has ended, that is the error: it says more than the request that it broke off.
+func fault(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var answer *azcore.ResponseError
+	if errors.As(err, &answer) {
+		return &Error{Kind: kind(answer.StatusCode, aztables.TableErrorCode(answer.ErrorCode)), Status: answer.StatusCode, Code: answer.ErrorCode}
+	}
+	// azcore marks every failure to get a token as one that asking again can't help. But an identity endpoint that is away
+	// comes back, and an identity that is set up wrongly is better waited for than given up.
+	var token interface{ NonRetriable() }
+	if errors.As(err, &token) {
+		return &Error{Kind: ErrUnavailable, How: "no token for the table service"}
+	}
+	return &Error{Kind: ErrUnavailable, How: how(err)}
+}
+
+func kind(status int, code aztables.TableErrorCode) error {
+	switch code {
+	case aztables.TableNotFound:
+		return ErrNoTable
+	case aztables.TableBeingDeleted:
+		return ErrUnavailable
+	}
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return ErrDenied
+	case status == http.StatusNotFound:
+		return errNotFound
+	case status == http.StatusConflict:
+		return errExists
+	case status == http.StatusPreconditionFailed:
+		return errChanged
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
+		return ErrUnavailable
+	}
+	return nil
+}
+
+// how says what happened to a request without an answer; the errors' own texts name the host.
+func how(err error) string {
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &dns):
+		return "its host's name has no address"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "no answer in time"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "the connection broke off"
+	}
+	return "no connection"
+}
+
+// ownBody gives every try of a request a body of its own.
+//
+// QUIRK: azcore 1.23 rewinds one reader for all tries. Where the answer comes before the body is all sent, as a 503 of a
+// busy service does, net/http still reads that reader for the old try while the new one is being sent from it.
+type ownBody struct{}
+
+func (ownBody) Do(req *policy.Request) (*http.Response, error) {
+	raw := req.Raw()
+	if raw.Body == nil || raw.Body == http.NoBody {
+		return req.Next()
+	}
+	data, err := io.ReadAll(raw.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read a request's body: %w", err)
+	}
+	raw.Body = io.NopCloser(bytes.NewReader(data))
+	return req.Next()
+}

@@ -1,0 +1,137 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
+	"github.com/microsoftgraph/msgraph-sdk-go/users"
+)
+
+// The named properties that every imported message has. The names are a fixed set: each new one
+// uses up a finite table of the mailbox. They are case-sensitive.
+const (
+	propertySet = "{6a5c9f2e-3d0b-4e6a-9b61-0f6f0d2c7e14}"
+	archiveKey  = "String " + propertySet + " Name ArchiveKey"
+	importState = "String " + propertySet + " Name ImportState" // only where attachments come after the message
+	partial     = "partial"
+	complete    = "complete"
+)
+
+// Found is one message that carries a key.
+type Found struct {
+	ID      string
+	Partial bool // it lacks attachments, or it is a draft: delete it and import again
+}
+
+// findPages bounds a look-up: a key belongs to one message, two after a mishap.
+const findPages = 5
+
+// Find looks in the target folder for messages with the key, the complete ones first. More than
+// one is there only if something outside of the connector copied it.
+func (s *Slot) Find(ctx context.Context, key string) ([]Found, error) {
+	folder, err := s.Folder(ctx)
+	if err != nil {
+		return nil, err
+	}
+	filter := "singleValueExtendedProperties/Any(ep: ep/id eq '" + archiveKey + "' and ep/value eq '" + quoted(key) + "')"
+	config := &users.ItemMailFoldersItemMessagesRequestBuilderGetRequestConfiguration{
+		QueryParameters: &users.ItemMailFoldersItemMessagesRequestBuilderGetQueryParameters{
+			Filter: &filter, Select: []string{"id", "isDraft"},
+			Expand: []string{"singleValueExtendedProperties($filter=id eq '" + importState + "')"},
+		},
+	}
+	var found []Found
+	next := ""
+	for range findPages {
+		var page models.MessageCollectionResponseable
+		x, err := s.call(ctx, false, func(ctx context.Context) (err error) {
+			builder := s.c.user(s.user).MailFolders().ByMailFolderId(folder).Messages()
+			if next != "" {
+				builder, config = builder.WithUrl(next), nil // a builder made from a URL serves once
+			}
+			page, err = builder.Get(ctx, config)
+			return err
+		})
+		switch {
+		case err != nil:
+			return nil, s.folderGone(err, folder)
+		case page == nil:
+			return nil, unreadable(x, false)
+		}
+		for _, message := range page.GetValue() {
+			if message == nil || message.GetId() == nil || *message.GetId() == "" {
+				return nil, unreadable(x, false)
+			}
+			found = append(found, Found{ID: *message.GetId(), Partial: isPartial(message)})
+		}
+		if link := page.GetOdataNextLink(); link != nil {
+			next = *link
+		} else {
+			next = ""
+		}
+		if next == "" {
+			slices.SortStableFunc(found, func(a, b Found) int { return order(a.Partial) - order(b.Partial) })
+			return found, nil
+		}
+		if !s.c.own(next) {
+			return nil, unreadable(x, false)
+		}
+	}
+	return nil, &Error{Kind: Unavailable, Code: "TooManyPages"}
+}
+
+func order(partial bool) int {
+	if partial {
+		return 1
+	}
+	return 0
+}
+
+func isPartial(m models.Messageable) bool {
+	for _, property := range m.GetSingleValueExtendedProperties() {
+		if property == nil {
+			continue
+		}
+		if value := property.GetValue(); value != nil && *value == partial {
+			return true
+		}
+	}
+	return m.GetIsDraft() != nil && *m.GetIsDraft()
+}
+
+// own says whether a link that Graph gave leads to the same Graph: the token goes nowhere else.
+func (c *Client) own(link string) bool {
+	u, err := url.Parse(link)
+	return err == nil && u.Scheme == c.base.Scheme && u.Host == c.base.Host && u.User == nil
+}
+
+// Delete removes a message. Only one that is Partial, or that Find called so, may be given. It is
+// safe to call twice: a message that isn't there is deleted.
+func (s *Slot) Delete(ctx context.Context, id string) error {
+	if id == "" {
+		return errors.New("no message to delete")
+	}
+	_, err := s.call(ctx, true, func(ctx context.Context) error {
+		return s.c.user(s.user).Messages().ByMessageId(id).Delete(ctx, nil)
+	})
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound && e.Kind == Refused {
+		return nil
+	}
+	return err
+}
+
+// folderGone drops the cached folder if err says that it is not there.
+func (s *Slot) folderGone(err error, folder string) error {
+	e, ok := errors.AsType[*Error](err)
+	if ok && e.Status == http.StatusNotFound && e.Kind == Refused {
+		e.Kind = FolderGone
+	}
+	if ok && (e.Kind == FolderGone || e.Kind == NoMailbox) {
+		s.place.forget(folder)
+	}
+	return err
+}

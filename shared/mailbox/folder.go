@@ -1,0 +1,133 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
+	"github.com/microsoftgraph/msgraph-sdk-go/users"
+)
+
+// Folder is the id of the target folder, which is made if it isn't there. The id is kept until a
+// message finds the folder gone; several slots that ask at once cause one look-up. A user without a
+// mailbox is an Error of kind NoMailbox.
+func (s *Slot) Folder(ctx context.Context) (string, error) {
+	if id := s.place.known(); id != "" {
+		return id, nil
+	}
+	select {
+	case s.place.resolving <- struct{}{}:
+		defer func() { <-s.place.resolving }()
+	case <-ctx.Done():
+		return "", &Error{Kind: Unavailable, Code: "NotSent", cause: context.Cause(ctx)}
+	}
+	if id := s.place.known(); id != "" {
+		return id, nil
+	}
+	id, err := s.resolveFolder(ctx)
+	if err != nil {
+		return "", err
+	}
+	s.place.mu.Lock()
+	defer s.place.mu.Unlock()
+	s.place.folder = id
+	return id, nil
+}
+
+func (p *place) known() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.folder
+}
+
+// forget drops the folder's id, unless another one has been found meanwhile.
+func (p *place) forget(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.folder == id {
+		p.folder = ""
+	}
+}
+
+// resolveFolder looks first, because in a running system the folder is there.
+func (s *Slot) resolveFolder(ctx context.Context) (string, error) {
+	id, err := s.findFolder(ctx)
+	if id != "" || err != nil {
+		return id, err
+	}
+	id, err = s.createFolder(ctx)
+	if err == nil {
+		return id, nil
+	}
+	// Microsoft Graph: 409 ErrorFolderExists if another instance was faster, and a 5xx may have created it too.
+	if failed, ok := errors.AsType[*Error](err); ok && (failed.Ambiguous || failed.Status == http.StatusConflict) {
+		if id, again := s.findFolder(ctx); again == nil && id != "" {
+			return id, nil
+		}
+	}
+	return "", err
+}
+
+func (s *Slot) findFolder(ctx context.Context) (string, error) {
+	filter := "displayName eq '" + quoted(s.c.folder) + "'"
+	var list models.MailFolderCollectionResponseable
+	x, err := s.call(ctx, false, func(ctx context.Context) (err error) {
+		list, err = s.c.user(s.user).MailFolders().Get(ctx, &users.ItemMailFoldersRequestBuilderGetRequestConfiguration{
+			QueryParameters: &users.ItemMailFoldersRequestBuilderGetQueryParameters{
+				Filter: &filter, Select: []string{"id", "displayName"},
+			},
+		})
+		return err
+	})
+	switch {
+	case err != nil:
+		return "", withoutMailbox(err)
+	case list == nil:
+		return "", unreadable(x, false)
+	}
+	for _, folder := range list.GetValue() {
+		if folder == nil {
+			continue
+		}
+		id, name := folder.GetId(), folder.GetDisplayName()
+		if id != nil && *id != "" && name != nil && strings.EqualFold(*name, s.c.folder) {
+			return *id, nil
+		}
+	}
+	return "", nil
+}
+
+func (s *Slot) createFolder(ctx context.Context) (string, error) {
+	var made models.MailFolderable
+	x, err := s.call(ctx, true, func(ctx context.Context) (err error) {
+		wanted := models.NewMailFolder()
+		wanted.SetDisplayName(&s.c.folder)
+		made, err = s.c.user(s.user).MailFolders().Post(ctx, wanted, nil)
+		return err
+	})
+	switch {
+	case err != nil:
+		return "", withoutMailbox(err)
+	case x.status != http.StatusCreated || made == nil || made.GetId() == nil || *made.GetId() == "":
+		return "", unreadable(x, true)
+	}
+	return *made.GetId(), nil
+}
+
+// withoutMailbox makes a 404 of the mailFolders collection itself what it means.
+func withoutMailbox(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound {
+		e.Kind = NoMailbox
+	}
+	return err
+}
+
+// unreadable is the error for a success that doesn't say what a success has to say.
+func unreadable(x *exchange, write bool) *Error {
+	return &Error{Kind: Unavailable, Status: x.status, Code: "UnreadableAnswer", RequestID: x.id, Ambiguous: write}
+}
+
+// quoted doubles the quotes of s, for a string in an OData filter.
+func quoted(s string) string { return strings.ReplaceAll(s, "'", "''") }

@@ -1,0 +1,278 @@
+package mailbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	kiota "github.com/microsoft/kiota-abstractions-go"
+	msgraphcore "github.com/microsoftgraph/msgraph-sdk-go-core"
+	"github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"
+	"github.com/microsoftgraph/msgraph-sdk-go/users"
+	"golang.org/x/sync/errgroup"
+)
+
+// User is a user of the tenant. Whether there is a mailbox is found out at the mailbox.
+type User struct {
+	ID      string // directory object id
+	UPN     string
+	Mail    string
+	Enabled bool // false for leavers, and for shared mailboxes, which are users too
+}
+
+// Microsoft Graph: a $batch holds at most 20 requests.
+const (
+	batchSize    = 20
+	batchesAtOne = 4 // at a time
+	lookUpTries  = 5
+)
+
+// LookUp asks the directory which of the addresses belong to a user: lower-case address → user. Absent
+// are those that nobody has, that several users have alike, or that are no plain SMTP address (these are
+// not asked for). It tries again where the directory is busy; an error means that nothing is known of any address.
+func (c *Client) LookUp(ctx context.Context, addresses []string) (map[string]User, error) {
+	var wanted []string
+	for _, address := range addresses {
+		if plainAddress(address) {
+			wanted = append(wanted, strings.ToLower(address))
+		}
+	}
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
+	found := make(map[string]User, len(wanted))
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(batchesAtOne)
+	for part := range slices.Chunk(wanted, batchSize) {
+		group.Go(func() error {
+			users, err := c.lookUpPart(ctx, part)
+			mu.Lock()
+			defer mu.Unlock()
+			for address, user := range users {
+				found[address] = user
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// lookUpPart asks until every one of the addresses, at most 20, has an answer.
+func (c *Client) lookUpPart(ctx context.Context, addresses []string) (map[string]User, error) {
+	found := make(map[string]User)
+	left := addresses
+	pauses := &backoff.ExponentialBackOff{
+		InitialInterval: 500 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 15 * time.Second,
+	}
+	var last error
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		left, last = c.lookUpOnce(ctx, left, found)
+		e, ok := errors.AsType[*Error](last)
+		switch {
+		case last == nil:
+			return struct{}{}, nil
+		case !ok || e.Kind != Throttled && e.Kind != Unavailable:
+			return struct{}{}, backoff.Permanent(last)
+		case e.RetryAfter > 0:
+			return struct{}{}, &backoff.RetryAfterError{Duration: e.RetryAfter}
+		}
+		return struct{}{}, last
+	}, backoff.WithBackOff(pauses), backoff.WithMaxTries(lookUpTries), backoff.WithMaxElapsedTime(3*time.Minute))
+	if err == nil {
+		return found, nil
+	}
+	if last == nil {
+		last = &Error{Kind: Unavailable, Code: "NotSent", cause: context.Cause(ctx)}
+	}
+	return nil, last
+}
+
+// lookUpOnce sends one $batch for the addresses, puts the users into found, and gives the addresses that
+// have to be asked for again, with the reason.
+func (c *Client) lookUpOnce(ctx context.Context, addresses []string, found map[string]User) ([]string, error) {
+	var content []byte
+	ids := make(map[string]string, len(addresses)) // of the request → address
+	x, err := c.call(ctx, false, func(ctx context.Context) error {
+		clear(ids)
+		request, err := c.batch(ctx, addresses, ids)
+		if err != nil {
+			return err
+		}
+		answer, err := c.adapter.SendPrimitive(ctx, request, "[]byte", kiota.ErrorMappings{"XXX": odataerrors.CreateODataErrorFromDiscriminatorValue})
+		content, _ = answer.([]byte)
+		return err
+	})
+	if err != nil {
+		return addresses, err
+	}
+	// The core's own BatchResponse gives up on the whole answer if a proxy's error page is the body of one part.
+	var answer struct {
+		Responses []innerAnswer `json:"responses"`
+	}
+	if json.Unmarshal(content, &answer) != nil {
+		return addresses, unreadable(x, false)
+	}
+	var failed error
+	for _, inner := range answer.Responses {
+		address, ok := ids[inner.ID]
+		if !ok {
+			continue
+		}
+		user, err := inner.lookedUp(address, x.id, c.now())
+		if err != nil {
+			failed = worse(failed, err)
+			continue
+		}
+		delete(ids, inner.ID)
+		if user != nil {
+			found[address] = *user
+		}
+	}
+	left := make([]string, 0, len(ids))
+	for _, address := range ids {
+		left = append(left, address)
+	}
+	slices.Sort(left)
+	if len(left) > 0 && failed == nil {
+		failed = unreadable(x, false) // parts without an answer
+	}
+	return left, failed
+}
+
+// worse is the error to act on: a final one, or else the one with the longer pause.
+func worse(a, b error) error {
+	first, ok := errors.AsType[*Error](a)
+	if !ok {
+		return b
+	}
+	final := first.Kind != Unavailable && first.Kind != Throttled
+	if second, ok := errors.AsType[*Error](b); ok && !final &&
+		(second.Kind != Unavailable && second.Kind != Throttled || second.RetryAfter > first.RetryAfter) {
+		return b
+	}
+	return a
+}
+
+// batch is the $batch request with a look-up for each address; ids gets which is whose.
+func (c *Client) batch(ctx context.Context, addresses []string, ids map[string]string) (*kiota.RequestInformation, error) {
+	batch := msgraphcore.NewBatchRequest(c.adapter)
+	builder := users.NewUsersRequestBuilderInternal(map[string]string{"baseurl": c.base.String()}, c.adapter)
+	for _, address := range addresses {
+		quoted := quoted(address)
+		filter := fmt.Sprintf("proxyAddresses/any(p:p eq 'smtp:%s') or mail eq '%s' or userPrincipalName eq '%s'", quoted, quoted, quoted)
+		step, err := builder.ToGetRequestInformation(ctx, &users.UsersRequestBuilderGetRequestConfiguration{
+			QueryParameters: &users.UsersRequestBuilderGetQueryParameters{
+				Filter: &filter, Select: []string{"id", "userPrincipalName", "mail", "accountEnabled", "proxyAddresses"},
+			},
+		})
+		if err != nil {
+			return nil, errors.New("make a look-up")
+		}
+		// QUIRK: msgraph-sdk-go-core 1.4 writes "body":null for a GET, and whatever has a body needs a content type in a batch.
+		step.Headers.TryAdd("Content-Type", "application/json")
+		item, err := batch.AddBatchRequestStep(*step)
+		if err != nil {
+			return nil, errors.New("add a look-up to the batch")
+		}
+		ids[*item.GetId()] = address
+	}
+	request := kiota.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(kiota.POST, "{+baseurl}/$batch", map[string]string{})
+	request.Headers.TryAdd("Accept", "application/json")
+	return request, request.SetContentFromParsable(ctx, c.adapter, "application/json", batch)
+}
+
+// innerAnswer is the answer to one request of a $batch.
+type innerAnswer struct {
+	ID      string          `json:"id"`
+	Status  int             `json:"status"`
+	Headers map[string]any  `json:"headers"`
+	Body    json.RawMessage `json:"body"`
+}
+
+// candidate is a user as the directory shows him.
+type candidate struct {
+	ID                string   `json:"id"`
+	UserPrincipalName string   `json:"userPrincipalName"`
+	Mail              string   `json:"mail"`
+	AccountEnabled    bool     `json:"accountEnabled"`
+	ProxyAddresses    []string `json:"proxyAddresses"`
+}
+
+// lookedUp is the one user that has the address, nil if there is none.
+func (a *innerAnswer) lookedUp(address, requestID string, now time.Time) (*User, error) {
+	if a.Status != http.StatusOK {
+		e := &Error{Status: a.Status, Code: errorCode(a.Body), RequestID: requestID}
+		e.Kind = byStatus(a.Status, e.Code)
+		if e.Kind == NoMailbox || a.Status < 400 { // the directory knows nothing of mailboxes
+			e.Kind = Unavailable
+		}
+		for name, value := range a.Headers {
+			if strings.EqualFold(name, "Retry-After") {
+				e.RetryAfter = retryAfter(fmt.Sprint(value), now)
+			}
+		}
+		return nil, e
+	}
+	var list struct {
+		Value []candidate `json:"value"`
+	}
+	if json.Unmarshal(a.Body, &list) != nil || list.Value == nil {
+		return nil, &Error{Kind: Unavailable, Status: a.Status, Code: "UnreadableAnswer", RequestID: requestID}
+	}
+	return theOne(list.Value, address), nil
+}
+
+// theOne is the only user who has the address among his proxy addresses; where nobody has, the only one
+// found by mail or user principal name. A user principal name is not an email address: somebody
+// else may have the same text as that.
+func theOne(candidates []candidate, address string) *User {
+	var holders []candidate
+	for _, c := range candidates {
+		if slices.ContainsFunc(c.ProxyAddresses, func(p string) bool { return strings.EqualFold(p, "smtp:"+address) }) {
+			holders = append(holders, c)
+		}
+	}
+	if len(holders) > 0 {
+		candidates = holders
+	}
+	if len(candidates) != 1 || candidates[0].ID == "" {
+		return nil
+	}
+	one := candidates[0]
+	return &User{ID: one.ID, UPN: one.UserPrincipalName, Mail: one.Mail, Enabled: one.AccountEnabled}
+}
+
+// plainAddress is true for a dot-string at a domain name, RFC 5321 section 4.1.2, in ASCII.
+func plainAddress(s string) bool {
+	at := strings.LastIndexByte(s, '@')
+	if at < 1 || at > 64 || len(s) > 254 {
+		return false
+	}
+	local, domain := s[:at], s[at+1:]
+	for atom := range strings.SplitSeq(local, ".") {
+		if atom == "" || strings.ContainsFunc(atom, func(r rune) bool { return !alphanumeric(r) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r) }) {
+			return false
+		}
+	}
+	for label := range strings.SplitSeq(domain, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.ContainsFunc(label, func(r rune) bool { return !alphanumeric(r) && r != '-' }) {
+			return false
+		}
+	}
+	return true
+}
+
+func alphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}

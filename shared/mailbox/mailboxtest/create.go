@@ -1,0 +1,178 @@
+package mailboxtest
+
+import (
+	"bytes"
+	"encoding/base64"
+	"mime"
+	"net/http"
+	"net/mail"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// createMessage answers POST messages: 201 with a message that is a draft, unless PidTagMessageFlags says otherwise.
+func (g *Graph) createMessage(q *request, rt route, b *mailbox) *reply {
+	if rep := q.only(); rep != nil {
+		return rep
+	}
+	now := g.o.Now()
+	var m *Message
+	var rep *reply
+	if t, _, _ := mime.ParseMediaType(q.header.Get("Content-Type")); t == "text/plain" {
+		m, rep = fromMIME(q.body, now)
+	} else {
+		m, rep = g.fromJSON(q, now)
+	}
+	if rep == nil && m.Size > g.o.MessageLimit {
+		rep = messageTooLarge()
+	}
+	if rep != nil {
+		return rep
+	}
+	if m.InternetMessageID == "" {
+		m.InternetMessageID = "<" + newUUID() + "@contoso.example>"
+	}
+	for i := range m.Attachments {
+		if err := g.disk.content(m.Attachments[i]); err != nil {
+			return refuse(http.StatusInternalServerError, "ErrorInternalServerError", "%v", err)
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.folder(orElseText(rt.folder, drafts))
+	if f == nil {
+		return notFound()
+	}
+	if rep := g.claimNames(b, m); rep != nil {
+		return rep
+	}
+	m.ID, m.OtherID, m.Number = newID("AAkALgI"), newID("AAMkADm"), b.made+1
+	b.put(m, f)
+	g.disk.message(b, m)
+	created := ok(http.StatusCreated, m.render(q))
+	created.header.Set("Location", q.base+"/v1.0/users('"+b.id+"')/messages('"+m.id(q)+"')")
+	return created
+}
+
+func orElseText(s, byDefault string) string {
+	if s == "" {
+		return byDefault
+	}
+	return s
+}
+
+func messageTooLarge() *reply {
+	return refuse(http.StatusRequestEntityTooLarge, "ErrorMessageSizeExceeded", "The message exceeds the maximum supported size.")
+}
+
+// fromJSON reads a message from a checked body.
+func (g *Graph) fromJSON(q *request, now time.Time) (*Message, *reply) {
+	in, rep := g.object(q, "message")
+	if rep != nil {
+		return nil, rep
+	}
+	for _, name := range []string{"extensions", "multiValueExtendedProperties"} {
+		if list, _ := in[name].([]any); len(list) > 0 {
+			return nil, notImplemented("'" + name + "' of a message")
+		}
+	}
+	m := &Message{Draft: true, Class: "IPM.Note", Created: now, Changed: now, Sent: now, Received: now}
+	if rep := content(in, m); rep != nil {
+		return nil, rep
+	}
+	if m.Headers, rep = headers(in); rep != nil {
+		return nil, rep
+	}
+	if m.InternetMessageID = text(in, "internetMessageId"); strings.ContainsAny(m.InternetMessageID, "\r\n") {
+		return nil, refuse(http.StatusBadRequest, "ErrorInvalidRequest", "The internetMessageId is not valid.")
+	}
+	if m.Properties, rep = extended(in); rep != nil {
+		return nil, rep
+	}
+	m.birthProperties()
+	state(in, m)
+	list, _ := in["attachments"].([]any)
+	for _, e := range list {
+		a, rep := newAttachment(e.(map[string]any), g.o.KeepContent)
+		if rep != nil {
+			return nil, rep
+		}
+		m.Attachments = append(m.Attachments, a)
+		m.Size += a.Size
+	}
+	m.measure()
+	return m, nil
+}
+
+// birthProperties applies the properties that a message can have from its first save only (MS-OXCMSG section
+// 2.2.1.6). Dates come from them alone: the JSON's sentDateTime and receivedDateTime are accepted and ignored.
+func (m *Message) birthProperties() {
+	if v, given := m.Properties[flagsProperty]; given {
+		flags, _ := strconv.Atoi(v) // checked
+		m.Draft = flags&8 != 0      // MSGFLAG_UNSENT
+		m.Read = flags&1 != 0       // MSGFLAG_READ
+	}
+	if v, given := m.Properties[submittedProperty]; given {
+		m.Sent, _ = time.Parse(time.RFC3339Nano, v)
+	}
+	if v, given := m.Properties[deliveredProperty]; given {
+		m.Received, _ = time.Parse(time.RFC3339Nano, v)
+	}
+	if v, given := m.Properties[classProperty]; given {
+		m.Class = v
+	}
+}
+
+// content applies what needs Mail-Advanced.ReadWrite to change later: subject, body and people.
+func content(in map[string]any, m *Message) *reply {
+	if _, given := in["subject"]; given {
+		m.Subject = text(in, "subject")
+	}
+	if body, _ := in["body"].(map[string]any); body != nil {
+		m.Text = text(body, "content")
+		m.TextType = strings.ToLower(orElseText(text(body, "contentType"), "text"))
+	}
+	m.TextType = orElseText(m.TextType, "text")
+	return recipients(in, m)
+}
+
+// state applies what may change at any time. isDraft is accepted and ignored.
+func state(in map[string]any, m *Message) {
+	if read, given := in["isRead"].(bool); given {
+		m.Read = read
+	}
+	if s := text(in, "importance"); s != "" {
+		m.Importance = strings.ToLower(s)
+	}
+	if list, given := in["categories"].([]any); given {
+		m.Categories = nil
+		for _, c := range list {
+			m.Categories = append(m.Categories, c.(string))
+		}
+	}
+}
+
+// measure adds to the size of the attachments what else is in the message.
+func (m *Message) measure() {
+	m.Size += int64(len(m.Subject) + len(m.Text))
+	for _, h := range m.Headers {
+		m.Size += int64(len(h.Name) + len(h.Value) + 4)
+	}
+}
+
+// fromMIME makes a draft, whatever is in the message: that is why nothing can be imported so.
+func fromMIME(body []byte, now time.Time) (*Message, *reply) {
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(body)))
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "ErrorMimeContentInvalidBase64String", "The MIME content is not base64.")
+	}
+	p, err := mail.ReadMessage(bytes.NewReader(raw))
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "ErrorMimeContentInvalid", "The MIME content is not a message.")
+	}
+	return &Message{
+		Draft: true, Class: "IPM.Note", Created: now, Changed: now, Sent: now, Received: now, TextType: "text",
+		Subject: p.Header.Get("Subject"), InternetMessageID: p.Header.Get("Message-Id"), Properties: map[string]string{}, Size: int64(len(raw)),
+	}, nil
+}

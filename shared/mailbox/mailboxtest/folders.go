@@ -1,0 +1,179 @@
+package mailboxtest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Folders gives the folders at the top of a user's mailbox, hidden ones too. Nil for an unknown user.
+func (g *Graph) Folders(user string) []MailFolder {
+	b, _ := g.find(user)
+	if b == nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := make([]MailFolder, len(b.order))
+	for i, f := range b.order {
+		list[i] = f.MailFolder
+		list[i].Messages = len(f.messages)
+	}
+	return list
+}
+
+// AddFolder makes a folder as the user would, e.g. a hidden one, and gives its id.
+func (g *Graph) AddFolder(user, name string, hidden bool) string {
+	b, _ := g.find(user)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.addFolder(name, hidden)
+	g.disk.folder(b, f)
+	return f.ID
+}
+
+// RenameFolder renames a folder as its user would: its id stays. False if there is none of that name.
+func (g *Graph) RenameFolder(user, name, to string) bool {
+	return g.changeFolder(user, name, func(b *mailbox, f *folder) {
+		f.DisplayName = to
+		g.disk.folder(b, f)
+	})
+}
+
+// DeleteFolder deletes a folder with what is in it for good, as its user would: its id and those of
+// its messages answer ErrorItemNotFound from then on. False if there is none of that name.
+func (g *Graph) DeleteFolder(user, name string) bool {
+	return g.changeFolder(user, name, g.dropFolder)
+}
+
+func (g *Graph) changeFolder(user, name string, change func(*mailbox, *folder)) bool {
+	b, _ := g.find(user)
+	if b == nil {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, f := range b.order {
+		if f.DisplayName == name {
+			change(b, f)
+			return true
+		}
+	}
+	return false
+}
+
+func (g *Graph) dropFolder(b *mailbox, f *folder) {
+	for _, m := range slices.Clone(f.messages) {
+		b.take(m)
+		g.disk.gone(b, m.ID)
+	}
+	b.order = slices.DeleteFunc(b.order, func(o *folder) bool { return o == f })
+	delete(b.folders, f.ID)
+	g.disk.gone(b, f.ID)
+}
+
+func (f *folder) render(names []string) map[string]any {
+	unread := 0
+	for _, m := range f.messages {
+		if !m.Read {
+			unread++
+		}
+	}
+	return pick(map[string]any{
+		"id": f.ID, "displayName": f.DisplayName, "isHidden": f.Hidden, "parentFolderId": "AAMkADroot=",
+		"childFolderCount": 0, "totalItemCount": len(f.messages), "unreadItemCount": unread,
+	}, names)
+}
+
+type folderThing struct{ f *folder }
+
+func (t folderThing) value(string) (string, bool, bool) { return t.f.DisplayName, false, true }
+func (t folderThing) each(string) []thing               { return nil }
+
+// listFolders answers GET mailFolders: the folders at the top, 10 a page, hidden ones left out.
+func (g *Graph) listFolders(q *request, _ route, b *mailbox) *reply {
+	if rep := q.only("$filter", "$select", "$top", "$skip", "includeHiddenFolders"); rep != nil {
+		return rep
+	}
+	names, rep := g.selected(q, "mailFolder")
+	if rep != nil {
+		return rep
+	}
+	p, rep := q.page(10, 1000)
+	if rep != nil {
+		return rep
+	}
+	var n *node
+	if s, given := q.options["$filter"]; given {
+		var err error
+		if n, err = parseFilter(s, nil); err != nil {
+			return refuse(http.StatusBadRequest, "BadRequest", "Invalid filter clause: %v.", err)
+		}
+		if path, bad := n.unknown(map[string]bool{"displayName": true}); bad {
+			return notImplemented("a filter on '" + path + "' of folders")
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var list []*folder
+	for _, f := range b.order {
+		if (!f.Hidden || q.options["includeHiddenFolders"] == "true") && (n == nil || n.matches(folderThing{f})) {
+			list = append(list, f)
+		}
+	}
+	return q.list(p, len(list), "users('"+b.id+"')/mailFolders", func(i int) map[string]any { return list[i].render(names) })
+}
+
+// createFolder answers POST mailFolders. A name is taken whatever its case, by a hidden folder too.
+func (g *Graph) createFolder(q *request, _ route, b *mailbox) *reply {
+	m, rep := g.object(q, "mailFolder")
+	if rep != nil {
+		return rep
+	}
+	name, _ := m["displayName"].(string)
+	if strings.TrimSpace(name) == "" {
+		return refuse(http.StatusBadRequest, "ErrorInvalidRequest", "The folder's displayName is missing.")
+	}
+	hidden, _ := m["isHidden"].(bool)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, f := range b.order {
+		if strings.EqualFold(f.DisplayName, name) {
+			return refuse(http.StatusConflict, "ErrorFolderExists", "A folder with the specified name already exists., Could not create folder '%s'.", name)
+		}
+	}
+	f := b.addFolder(name, hidden)
+	g.disk.folder(b, f)
+	return ok(http.StatusCreated, f.render(nil))
+}
+
+func (g *Graph) getFolder(q *request, rt route, b *mailbox) *reply {
+	if rep := q.only("$select"); rep != nil {
+		return rep
+	}
+	names, rep := g.selected(q, "mailFolder")
+	if rep != nil {
+		return rep
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.folder(rt.folder)
+	if f == nil {
+		return notFound()
+	}
+	return ok(http.StatusOK, f.render(names))
+}
+
+func (g *Graph) removeFolder(_ *request, rt route, b *mailbox) *reply {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.folder(rt.folder)
+	if f == nil {
+		return notFound()
+	}
+	if f.wellKnown != "" {
+		return refuse(http.StatusForbidden, "ErrorDeleteDistinguishedFolder", "Distinguished folders cannot be deleted.")
+	}
+	g.dropFolder(b, f)
+	return &reply{status: http.StatusNoContent}
+}

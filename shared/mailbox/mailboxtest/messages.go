@@ -1,0 +1,232 @@
+package mailboxtest
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// id gives the id that the client asked for.
+func (m *Message) id(q *request) string {
+	if q.immutable() {
+		return m.ID
+	}
+	return m.OtherID
+}
+
+func (m *Message) hasAttachments() bool {
+	return slices.ContainsFunc(m.Attachments, func(a Attachment) bool { return !a.Inline })
+}
+
+// render gives the message as Graph writes it.
+func (m *Message) render(q *request) map[string]any {
+	preview := []rune(m.Text[:min(len(m.Text), 1024)])
+	stamp := func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+	etag := strconv.FormatInt(m.Changed.UnixNano(), 36) + strconv.Itoa(len(m.Attachments))
+	v := map[string]any{
+		"@odata.context": q.base + "/v1.0/$metadata#users/messages/$entity", "@odata.etag": `W/"` + etag + `"`,
+		"id": m.id(q), "changeKey": etag, "createdDateTime": stamp(m.Created), "lastModifiedDateTime": stamp(m.Changed),
+		"sentDateTime": stamp(m.Sent), "receivedDateTime": stamp(m.Received), "parentFolderId": m.FolderID,
+		"subject": m.Subject, "bodyPreview": string(preview[:min(len(preview), 255)]),
+		"body":    map[string]string{"contentType": m.TextType, "content": m.Text},
+		"isDraft": m.Draft, "isRead": m.Read, "hasAttachments": m.hasAttachments(), "internetMessageId": m.InternetMessageID,
+		"toRecipients": render(m.To), "ccRecipients": render(m.Cc), "bccRecipients": render(m.Bcc), "replyTo": render(m.ReplyTo),
+		"categories": slices.Concat([]string{}, m.Categories), "importance": orElseText(m.Importance, "normal"),
+		"inferenceClassification": "focused", "flag": map[string]string{"flagStatus": "notFlagged"},
+		"isDeliveryReceiptRequested": nil, "isReadReceiptRequested": false, "conversationId": m.ID[len(m.ID)-20:],
+		"webLink": "https://outlook.office365.com/owa/?ItemID=" + m.OtherID,
+	}
+	if m.From != nil {
+		v["from"] = render([]Address{*m.From})[0]
+	}
+	if s := m.Sender; s != nil || m.From != nil {
+		if s == nil {
+			s = m.From
+		}
+		v["sender"] = render([]Address{*s})[0]
+	}
+	return v
+}
+
+func render(list []Address) []map[string]any {
+	out := make([]map[string]any, len(list))
+	for i, a := range list {
+		out[i] = map[string]any{"emailAddress": map[string]string{"name": a.Name, "address": a.Address}}
+	}
+	return out
+}
+
+// messageThing is a message as filters see it.
+type messageThing struct{ m *Message }
+
+var messageFilters = map[string]bool{
+	"internetMessageId": true, "subject": true, "isRead": true, "isDraft": true, "hasAttachments": true,
+	"singleValueExtendedProperties/any": true,
+}
+
+func (t messageThing) value(path string) (string, bool, bool) {
+	switch path {
+	case "internetMessageId":
+		return t.m.InternetMessageID, false, true
+	case "subject":
+		return t.m.Subject, false, true
+	case "isRead":
+		return strconv.FormatBool(t.m.Read), false, true
+	case "isDraft":
+		return strconv.FormatBool(t.m.Draft), false, true
+	case "hasAttachments":
+		return strconv.FormatBool(t.m.hasAttachments()), false, true
+	}
+	return "", false, false
+}
+
+func (t messageThing) each(string) []thing {
+	list := make([]thing, 0, len(t.m.Properties))
+	for id, v := range t.m.Properties {
+		list = append(list, propertyThing{id, v})
+	}
+	return list
+}
+
+// propertyThing is an extended property as filters see it. Microsoft Graph: the name
+// is case-sensitive, the value is compared without case.
+type propertyThing struct{ id, text string }
+
+func (p propertyThing) value(path string) (string, bool, bool) {
+	if path == "id" {
+		return p.id, true, true
+	}
+	return p.text, false, path == "value"
+}
+
+func (p propertyThing) each(string) []thing { return nil }
+
+func canonicalLiteral(path, literal string) (string, error) {
+	if path == "id" {
+		return canonicalProperty(literal)
+	}
+	return literal, nil
+}
+
+// listMessages answers GET messages: 10 a page, the newest first.
+func (g *Graph) listMessages(q *request, rt route, b *mailbox) *reply {
+	if rep := q.only("$filter", "$select", "$expand", "$top", "$skip"); rep != nil {
+		return rep
+	}
+	names, rep := g.selected(q, "message")
+	if rep != nil {
+		return rep
+	}
+	expand, rep := parseExpand(q.options["$expand"])
+	if rep != nil {
+		return rep
+	}
+	p, rep := q.page(10, 1000)
+	if rep != nil {
+		return rep
+	}
+	var n *node
+	if s, given := q.options["$filter"]; given {
+		var err error
+		if n, err = parseFilter(s, canonicalLiteral); err != nil {
+			return refuse(http.StatusBadRequest, "ErrorInvalidUrlQueryFilter", "The filter is not valid: %v.", err)
+		}
+		if path, bad := n.unknown(messageFilters); bad {
+			return notImplemented("a filter on '" + path + "' of messages")
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := slices.Collect(maps.Values(b.messages))
+	if rt.folder != "" {
+		f := b.folder(rt.folder)
+		if f == nil {
+			return notFound()
+		}
+		all = slices.Clone(f.messages)
+	}
+	if n != nil {
+		all = slices.DeleteFunc(all, func(m *Message) bool { return !n.matches(messageThing{m}) })
+	}
+	slices.SortFunc(all, func(a, b *Message) int { return int(b.Number - a.Number) })
+	return q.list(p, len(all), "users('"+b.id+"')/messages", func(i int) map[string]any { return expand.render(all[i], q, names) })
+}
+
+func (g *Graph) getMessage(q *request, rt route, b *mailbox) *reply {
+	if rep := q.only("$select", "$expand"); rep != nil {
+		return rep
+	}
+	names, rep := g.selected(q, "message")
+	if rep != nil {
+		return rep
+	}
+	expand, rep := parseExpand(q.options["$expand"])
+	if rep != nil {
+		return rep
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m, rep := b.message(rt)
+	if rep != nil {
+		return rep
+	}
+	return ok(http.StatusOK, expand.render(m, q, names))
+}
+
+// expansion is what $expand asks for.
+type expansion struct {
+	files bool
+	props *node // which extended properties
+}
+
+// parseExpand reads $expand: attachments, or extended properties, which Graph gives by a filter only.
+func parseExpand(s string) (expansion, *reply) {
+	var e expansion
+	if s == "" {
+		return e, nil
+	}
+	if s == "attachments" {
+		e.files = true
+		return e, nil
+	}
+	rest, isProps := strings.CutPrefix(s, "singleValueExtendedProperties")
+	filter, hasFilter := strings.CutPrefix(rest, "($filter=")
+	filter, closed := strings.CutSuffix(filter, ")")
+	if !isProps {
+		return e, notImplemented("$expand of '" + s + "'")
+	}
+	if !hasFilter || !closed {
+		return e, badRequest("singleValueExtendedProperties can be expanded with a $filter on their id only.")
+	}
+	n, err := parseElementFilter(filter, canonicalLiteral)
+	if err != nil {
+		return e, badRequest("The filter of $expand is not valid: %v.", err)
+	}
+	if path, bad := n.unknown(map[string]bool{"id": true}); bad {
+		return e, badRequest("singleValueExtendedProperties can be expanded by their id, not by '%s'.", path)
+	}
+	e.props = n
+	return e, nil
+}
+
+func (e expansion) render(m *Message, q *request, names []string) map[string]any {
+	v := m.render(q)
+	if e.files {
+		v["attachments"] = m.files()
+	}
+	if e.props != nil {
+		list := []map[string]string{}
+		for _, id := range slices.Sorted(maps.Keys(m.Properties)) {
+			if e.props.matches(propertyThing{id, m.Properties[id]}) {
+				list = append(list, map[string]string{"id": id, "value": m.Properties[id]})
+			}
+		}
+		if len(list) > 0 {
+			v["singleValueExtendedProperties"] = list
+		}
+	}
+	return pick(v, names, "attachments", "singleValueExtendedProperties")
+}

@@ -1,0 +1,98 @@
+package mailboxtest
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// parseOptions reads a query: each option once, percent-encoded.
+func parseOptions(raw string) (map[string]string, *reply) {
+	v, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, badRequest("The query is malformed.")
+	}
+	options := map[string]string{}
+	for k, vs := range v {
+		if len(vs) != 1 {
+			return nil, badRequest("Query option '%s' was specified more than once.", k)
+		}
+		options[k] = vs[0]
+	}
+	return options, nil
+}
+
+// only refuses options that the stand-in doesn't know here: to leave one out in silence would be a lie.
+func (q *request) only(known ...string) *reply {
+	for k := range q.options {
+		if !slices.Contains(known, k) {
+			return notImplemented("the query option '" + k + "' here")
+		}
+	}
+	return nil
+}
+
+// page is which part of a list is asked for.
+type page struct{ skip, top int }
+
+func (q *request) page(byDefault, most int) (page, *reply) {
+	p := page{top: byDefault}
+	for name, to := range map[string]*int{"$top": &p.top, "$skip": &p.skip} {
+		if s, given := q.options[name]; given {
+			n, err := strconv.Atoi(s)
+			if err != nil || n < 0 || (name == "$top" && (n == 0 || n > most)) {
+				return p, badRequest("Invalid value '%s' for %s.", s, name)
+			}
+			*to = n
+		}
+	}
+	return p, nil
+}
+
+// list answers one page of a list, with the link to the next one.
+func (q *request) list(p page, total int, context string, value func(i int) map[string]any) *reply {
+	items := []map[string]any{}
+	for i := p.skip; i < min(total, p.skip+p.top); i++ {
+		items = append(items, value(i))
+	}
+	body := map[string]any{"@odata.context": q.base + "/v1.0/$metadata#" + context, "value": items}
+	if p.skip+p.top < total {
+		v := url.Values{}
+		for k, o := range q.options {
+			v.Set(k, o)
+		}
+		v.Set("$skip", strconv.Itoa(p.skip+p.top))
+		body["@odata.nextLink"] = q.base + q.path + "?" + v.Encode()
+	}
+	return ok(200, body)
+}
+
+// selected is what $select names, nil without one.
+func (g *Graph) selected(q *request, typeName string) ([]string, *reply) {
+	s, given := q.options["$select"]
+	if !given {
+		return nil, nil
+	}
+	names := strings.Split(s, ",")
+	for i, n := range names {
+		names[i] = strings.TrimSpace(n)
+		if !g.schema.has(typeName, names[i]) && names[i] != "id" {
+			return nil, refuse(400, "BadRequest", "Parsing OData Select and Expand failed: Could not find a property named '%s' on type 'microsoft.graph.%s'.", names[i], typeName)
+		}
+	}
+	return names, nil
+}
+
+// pick leaves in an object what was selected; what is expanded and the id are always there.
+func pick(m map[string]any, names []string, expanded ...string) map[string]any {
+	if names == nil {
+		return m
+	}
+	for k := range m {
+		if k != "id" && k[0] != '@' && !slices.Contains(names, k) && !slices.Contains(expanded, k) {
+			delete(m, k)
+		}
+	}
+	return m
+}

@@ -1,0 +1,103 @@
+package mailboxtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const jsonType = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+
+// reply is an answer before it is written: a batch puts several into one.
+type reply struct {
+	status int
+	header http.Header
+	value  any         // marshalled as JSON
+	err    *graphError // an OData error body
+	raw    []byte      // with the header's own Content-Type
+	reset  bool        // break the connection
+	cut    bool        // break it after half of the body
+	fault  bool        // not the stand-in's own answer
+}
+
+type graphError struct{ code, message string }
+
+func ok(status int, value any) *reply {
+	return &reply{status: status, header: http.Header{}, value: value}
+}
+
+func refuse(status int, code, format string, args ...any) *reply {
+	return &reply{status: status, header: http.Header{}, err: &graphError{code, fmt.Sprintf(format, args...)}}
+}
+
+func badRequest(format string, args ...any) *reply {
+	return refuse(http.StatusBadRequest, "BadRequest", format, args...)
+}
+
+func notImplemented(what string) *reply {
+	return refuse(http.StatusNotImplemented, "NotImplemented", "The stand-in does not know %s.", what)
+}
+
+func notFound() *reply {
+	return refuse(http.StatusNotFound, "ErrorItemNotFound", "The specified object was not found in the store.")
+}
+
+// finish gives the reply the headers and the body that every answer of Graph has.
+func (r *reply) finish(q *request, now time.Time) {
+	if r.header == nil {
+		r.header = http.Header{}
+	}
+	r.header.Set("request-id", q.id)
+	client := q.header.Get("client-request-id")
+	if client == "" {
+		client = q.id
+	}
+	r.header.Set("client-request-id", client)
+	if q.immutable() && r.err == nil && !r.fault {
+		r.header.Set("Preference-Applied", `IdType="ImmutableId"`)
+	}
+	if r.err != nil {
+		r.value = map[string]any{"error": map[string]any{
+			"code": r.err.code, "message": r.err.message,
+			"innerError": map[string]string{"date": now.UTC().Format("2006-01-02T15:04:05"), "request-id": q.id, "client-request-id": client},
+		}}
+	}
+	if r.value == nil {
+		return
+	}
+	b, err := json.Marshal(r.value)
+	if err != nil { // every value is built here from strings, numbers, maps and slices
+		panic(err)
+	}
+	r.raw = b
+	r.header.Set("Content-Type", jsonType)
+}
+
+// write sends a finished reply, or breaks the connection.
+func (r *reply) write(w http.ResponseWriter) {
+	if r.reset {
+		panic(http.ErrAbortHandler)
+	}
+	for k, v := range r.header {
+		w.Header()[k] = v
+	}
+	if r.status != http.StatusNoContent {
+		w.Header().Set("Content-Length", strconv.Itoa(len(r.raw)))
+	}
+	w.WriteHeader(r.status)
+	if r.cut {
+		w.Write(r.raw[:len(r.raw)/2])
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	w.Write(r.raw) // an error means that the client has gone: nobody to tell
+}
+
+// newUUID gives a random UUID: request ids, session ids.
+func newUUID() string {
+	a, b := rand.Uint64(), rand.Uint64()
+	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", uint32(a>>32), uint16(a>>16), a&0xfff, 0x8000|(b>>48)&0x3fff, b&0xffffffffffff)
+}

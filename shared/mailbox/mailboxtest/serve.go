@@ -1,0 +1,240 @@
+package mailboxtest
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxRequest is the largest body of a request in bytes. Microsoft Graph: a whole request is at most 4 MB.
+const maxRequest = 4 << 20
+
+// request is one request, the client's own or one inside a batch.
+type request struct {
+	ctx     context.Context
+	id      string // request-id
+	method  string
+	path    string // escaped, from /v1.0 on
+	query   string // raw
+	header  http.Header
+	base    string // scheme and host, for the links in answers
+	read    func() ([]byte, *reply)
+	outlook chan struct{} // in a batch: the places at the Outlook service
+	inner   bool
+
+	body    []byte            // from carryOut on
+	options map[string]string // the query's options, decoded
+}
+
+// immutable says whether the client asked for ids that survive a move.
+func (q *request) immutable() bool {
+	return strings.Contains(strings.ToLower(strings.Join(q.header.Values("Prefer"), ",")), `idtype="immutableid"`)
+}
+
+// ServeHTTP answers what Graph answers under /v1.0, and uploads if SetUploadURL was not called.
+func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	elsewhere := g.uploadURL != ""
+	g.mu.Unlock()
+	if !elsewhere && strings.HasPrefix(r.URL.Path, uploadPath) {
+		g.serveUpload(w, r)
+		return
+	}
+	q := &request{
+		ctx: r.Context(), id: newUUID(), method: r.Method, path: r.URL.EscapedPath(), query: r.URL.RawQuery,
+		header: r.Header, base: baseURL(r), read: func() ([]byte, *reply) { return readBody(r, maxRequest) },
+	}
+	rep := g.outer(q)
+	rep.finish(q, g.o.Now())
+	rep.write(w)
+}
+
+func baseURL(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// outer does what is done once for each request of the client, however many are in its batch.
+func (g *Graph) outer(q *request) *reply {
+	g.count.kind(Token)
+	if q.header.Get("client-request-id") == "" {
+		g.count.change(func(c *Counters) { c.NoClientID++ })
+	}
+	if f := g.faults.take(Token); f != nil {
+		if *f == (Fault{Times: f.Times}) { // the token has expired
+			f = &Fault{Status: http.StatusUnauthorized}
+			g.count.change(func(c *Counters) { c.Unauthorized++ })
+		}
+		return f.reply(q.ctx, nil)
+	}
+	if rep := g.authorize(q); rep != nil {
+		g.count.change(func(c *Counters) { c.Unauthorized++ })
+		return rep
+	}
+	return g.answer(q)
+}
+
+func (g *Graph) authorize(q *request) *reply {
+	token, bearer := strings.CutPrefix(q.header.Get("Authorization"), "Bearer ")
+	message := ""
+	switch {
+	case !bearer || token == "":
+		message = "Access token is empty."
+	case token != g.o.Token:
+		message = "Access token validation failure. Invalid audience."
+	default:
+		return nil
+	}
+	rep := refuse(http.StatusUnauthorized, "InvalidAuthenticationToken", "%s", message)
+	rep.header.Set("WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`)
+	return rep
+}
+
+// answer does one request, the client's own or one of a batch, up to the reply.
+func (g *Graph) answer(q *request) *reply {
+	rt, rep := parseRoute(q)
+	if rep == nil {
+		g.count.kind(rt.kind)
+		rep = g.application()
+	}
+	if rep == nil && rt.user != "" && rt.kind != LookUp {
+		rep = g.inMailbox(q, rt)
+	} else if rep == nil {
+		rep = g.faulty(q, rt, nil)
+	}
+	if !rep.fault && rt.kind != Batch {
+		g.count.answered(rep.status)
+	}
+	return rep
+}
+
+// inMailbox does a request to a mailbox, inside its limits. The place is given back before the
+// answer is written, or a client that is as fast as its permits allow would be refused.
+func (g *Graph) inMailbox(q *request, rt route) *reply {
+	if !q.immutable() {
+		g.count.change(func(c *Counters) { c.NoImmutableID++ })
+	}
+	if q.outlook != nil {
+		q.outlook <- struct{}{}
+		defer func() { <-q.outlook }()
+	}
+	b, u := g.find(rt.user)
+	if b == nil {
+		return refuse(http.StatusNotFound, "ErrorInvalidUser", "The requested user '%s' is invalid.", rt.user)
+	}
+	if rep := g.enter(b); rep != nil {
+		return rep
+	}
+	defer g.leave(b)
+	if u.MailboxCode != "" {
+		return noMailbox(u.MailboxCode)
+	}
+	return g.faulty(q, rt, b)
+}
+
+// noMailbox is the answer of a mailbox that isn't there. Microsoft Graph: one outcome with unstable codes.
+func noMailbox(code string) *reply {
+	switch code {
+	case "MailboxNotEnabledForRESTAPI":
+		return refuse(404, code, "The mailbox is either inactive, soft-deleted, or is hosted on-premise.")
+	case "ResourceNotFound":
+		return refuse(404, code, "Resource could not be discovered.")
+	case "ErrorInvalidUser":
+		return refuse(404, code, "The requested user is invalid.")
+	case "ErrorItemNotFound":
+		return notFound()
+	case "AuthenticationError":
+		return refuse(401, code, "Error authenticating with resource")
+	case "ErrorAccessDenied": // outside of the scope of RBAC for Applications
+		return refuse(403, code, "Access is denied. Check credentials and try again.")
+	}
+	return refuse(404, code, "The mailbox can't be used.")
+}
+
+// faulty carries a request out, unless a planned fault hits it. The body is always read first: a
+// server sees only then that a client has gone.
+func (g *Graph) faulty(q *request, rt route, b *mailbox) *reply {
+	f := g.faults.take(rt.kind)
+	var refused *reply
+	q.body, refused = q.read()
+	if f != nil && !f.After {
+		return f.reply(q.ctx, nil)
+	}
+	rep := refused
+	if rep == nil {
+		rep = g.carryOut(q, rt, b)
+	}
+	if f != nil {
+		rep.finish(q, g.o.Now())
+		rep = f.reply(q.ctx, rep)
+	}
+	return rep
+}
+
+// carryOut goes on though the client has gone, as Graph does: that is what makes a lost answer ambiguous.
+func (g *Graph) carryOut(q *request, rt route, b *mailbox) *reply {
+	if b != nil {
+		if rep := g.upload(b, int64(len(q.body))); rep != nil {
+			return rep
+		}
+	}
+	if g.o.Latency > 0 && rt.kind != Batch {
+		time.Sleep(g.o.Latency)
+	}
+	var rep *reply
+	if q.options, rep = parseOptions(q.query); rep != nil {
+		return rep
+	}
+	rep = rt.handle(g, q, rt, b)
+	if err := g.disk.failed(); err != nil { // what was answered with success must be there at the next start
+		return refuse(http.StatusInternalServerError, "ErrorInternalServerError", "The stand-in can't write its file: %v.", err)
+	}
+	return rep
+}
+
+// readBody reads a request's whole body, at most limit bytes.
+func readBody(r *http.Request, limit int64) ([]byte, *reply) {
+	// Graph's services may take compressed bodies; that they all do is written nowhere, so a client must not send any.
+	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		io.Copy(io.Discard, io.LimitReader(r.Body, limit))
+		return nil, refuse(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "The content encoding '%s' is not supported.", e)
+	}
+	tooLarge := refuse(http.StatusRequestEntityTooLarge, "BadRequest", "The maximum request length supported is 4MB.")
+	if r.ContentLength > limit {
+		return nil, tooLarge
+	}
+	body := make([]byte, 0, max(512, r.ContentLength+1))
+	for {
+		n, err := r.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if int64(len(body)) > limit {
+			return nil, tooLarge
+		}
+		if err == io.EOF {
+			return body, nil
+		}
+		if err != nil {
+			return nil, badRequest("The body could not be read.")
+		}
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)]
+		}
+	}
+}
+
+// places makes the semaphore of a batch.
+func places(n int) chan struct{} { return make(chan struct{}, n) }
+
+// inParallel runs f(0) … f(n-1) at once and waits for all.
+func inParallel(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { f(i) })
+	}
+	wg.Wait()
+}

@@ -1,0 +1,85 @@
+package mailbox
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestFewLargeBodiesAtATime(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	now, most := map[int]int{}, map[int]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		level := levelOf(r.ContentLength)
+		mu.Lock()
+		now[level]++
+		most[level] = max(most[level], now[level])
+		mu.Unlock()
+		io.Copy(io.Discard, r.Body)
+		time.Sleep(30 * time.Millisecond)
+		mu.Lock()
+		now[level]--
+		mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		io.WriteString(w, `{"id":"AAMk","isDraft":false}`)
+	}))
+	t.Cleanup(server.Close)
+	c := client(t, server.URL)
+	var wg sync.WaitGroup
+	for i := range 90 {
+		wg.Go(func() {
+			user := string(rune('a' + i))
+			c.place(user).folder = "folder"
+			s, err := c.Slot(t.Context(), user)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Release()
+			m := with(sms(i), [][]int64{{10, 20}, {300_000}, {300_000, 200_000}}[i%3]...)
+			if _, err := s.Import(t.Context(), m, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if most[large] > largePlaces || most[medium] > mediumPlaces || most[small] < 6 {
+		t.Errorf("at once: %d large, %d medium, %d small", most[large], most[medium], most[small])
+	}
+	for _, level := range []int{medium, large} {
+		n := map[int]int64{medium: mediumPlaces, large: largePlaces}[level]
+		if !c.memory.places[level].TryAcquire(n) {
+			t.Errorf("a place of sort %d was not given back", level)
+		}
+	}
+}
+
+func TestHoldingPassesOn(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	h := &holding{memory: m}
+	for _, level := range []int{small, medium, medium, large, medium} {
+		if err := h.take(t.Context(), level); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h.level != large || !m.places[medium].TryAcquire(mediumPlaces) || !m.places[large].TryAcquire(largePlaces-1) {
+		t.Error("holds more or less than one large place")
+	}
+	full := &holding{memory: m}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := full.take(ctx, medium)
+	wantError(t, err, Error{Kind: Unavailable, Code: "NotSent"})
+	full.put(small)
+	h.put(small)
+	if !m.places[large].TryAcquire(1) {
+		t.Error("the place was not given back")
+	}
+}

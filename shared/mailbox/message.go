@@ -1,0 +1,199 @@
+package mailbox
+
+import (
+	"encoding/base64"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
+)
+
+// Message is what Import writes. Its texts must be valid UTF-8 without characters that the mailbox
+// doesn't take, and its addresses syntactically valid.
+type Message struct {
+	Key       string // the copy's key: 64 hex digits
+	MessageID string // with its angle brackets
+	Subject   string
+	Text      string // plain text; what is too long for one request goes on in the attachment message.txt
+	From      Address
+	To        []Address // at most 500 are used
+	Sent      time.Time
+	Received  time.Time
+	Headers   []Header // names begin with X-; at most 5 are used
+
+	InReplyTo, References string // as in RFC 5322 section 3.6.4; may be empty
+
+	// Next gives the attachments one by one and then io.EOF; nil: there are none. A Body is read
+	// before Next is called again.
+	Next func() (*Attachment, error)
+}
+
+// Address is a name and an SMTP address.
+type Address struct{ Name, Address string }
+
+// Header is one header field; Value is at most 995 characters long.
+type Header struct{ Name, Value string }
+
+// Attachment is one file. Body must give exactly Size bytes.
+type Attachment struct {
+	Name, Type string
+	Size       int64
+	Inline     bool
+	Body       io.Reader
+}
+
+// Microsoft Graph: a request is at most 4 MB, a message has at most 500 recipients and 5 headers
+// of up to 995 characters.
+const (
+	maxInline     = 3_500_000 // bytes of JSON of a create with everything in it
+	maxText       = 2_000_000 // bytes of JSON of a body; what is left is for 500 recipients and small attachments
+	maxRecipients = 500
+	maxHeaders    = 5
+	maxHeader     = 995
+	propertyBytes = 200 // of JSON around a value: more than any object's names and braces take
+)
+
+const goesOn = "\r\n\r\n[The text is too long to be shown here. The whole of it is in the attachment message.txt.]"
+
+// shortened is the part of text for the body, and whether something is left out.
+func shortened(text string) (body string, cut bool) {
+	if len(text) < maxText/6 || jsonLen(text) <= maxText {
+		return text, false
+	}
+	size := 0
+	for i, r := range text {
+		if size += runeLen(r); size > maxText-len(goesOn)-16 {
+			return text[:i] + goesOn, true
+		}
+	}
+	return text, false
+}
+
+// model is the message as Graph takes it, without attachments. body is Text or its beginning.
+func (m *Message) model(class, body string) *models.Message {
+	out := models.NewMessage()
+	out.SetSubject(&m.Subject)
+	content, plain, read := models.NewItemBody(), models.TEXT_BODYTYPE, true
+	content.SetContent(&body)
+	content.SetContentType(&plain)
+	out.SetBody(content)
+	out.SetIsRead(&read)
+	if m.MessageID != "" {
+		out.SetInternetMessageId(&m.MessageID)
+	}
+	if m.From.Address != "" {
+		out.SetFrom(recipient(m.From))
+		out.SetSender(recipient(m.From))
+	}
+	to := m.To[:min(len(m.To), maxRecipients)]
+	recipients := make([]models.Recipientable, len(to))
+	for i, address := range to {
+		recipients[i] = recipient(address)
+	}
+	out.SetToRecipients(recipients)
+	if headers := m.headers(); len(headers) > 0 { // an empty collection is refused
+		out.SetInternetMessageHeaders(headers)
+	}
+	properties := []models.SingleValueLegacyExtendedPropertyable{
+		property("Integer 0x0E07", "1"),                                      // PidTagMessageFlags: read, and not a draft (MS-OXCMSG 2.2.1.6: only at the first save)
+		property("SystemTime 0x0039", m.Sent.UTC().Format(time.RFC3339)),     // PidTagClientSubmitTime
+		property("SystemTime 0x0E06", m.Received.UTC().Format(time.RFC3339)), // PidTagMessageDeliveryTime
+		property("String 0x001A", class),                                     // PidTagMessageClass
+		property(archiveKey, m.Key),
+	}
+	if m.InReplyTo != "" {
+		properties = append(properties, property("String 0x1042", m.InReplyTo)) // PidTagInReplyToId
+	}
+	if m.References != "" {
+		properties = append(properties, property("String 0x1039", m.References)) // PidTagInternetReferences
+	}
+	out.SetSingleValueExtendedProperties(properties)
+	return out
+}
+
+func (m *Message) headers() []models.InternetMessageHeaderable {
+	var out []models.InternetMessageHeaderable
+	for _, header := range m.Headers {
+		if len(out) == maxHeaders {
+			break
+		}
+		if header.Value == "" || len(header.Name) < 3 || !strings.EqualFold(header.Name[:2], "x-") || utf8.RuneCountInString(header.Value) > maxHeader {
+			continue // one that is refused would have the whole message refused
+		}
+		one := models.NewInternetMessageHeader()
+		one.SetName(&header.Name)
+		one.SetValue(&header.Value)
+		out = append(out, one)
+	}
+	return out
+}
+
+func recipient(a Address) models.Recipientable {
+	address := models.NewEmailAddress()
+	address.SetAddress(&a.Address)
+	if a.Name != "" {
+		address.SetName(&a.Name)
+	}
+	out := models.NewRecipient()
+	out.SetEmailAddress(address)
+	return out
+}
+
+func property(id, value string) models.SingleValueLegacyExtendedPropertyable {
+	out := models.NewSingleValueLegacyExtendedProperty()
+	out.SetId(&id)
+	out.SetValue(&value)
+	return out
+}
+
+// fileAttachment is the attachment with its bytes.
+func fileAttachment(a *Attachment, content []byte) models.Attachmentable {
+	out := models.NewFileAttachment()
+	out.SetName(&a.Name)
+	if a.Type != "" {
+		out.SetContentType(&a.Type)
+	}
+	out.SetIsInline(&a.Inline)
+	out.SetContentBytes(content)
+	return out
+}
+
+// jsonSize is at least as much as the model without attachments takes in JSON.
+func (m *Message) jsonSize(body string) int64 {
+	size := jsonLen(body) + jsonLen(m.Subject) + jsonLen(m.MessageID) + jsonLen(m.InReplyTo) + jsonLen(m.References)
+	size += 16*propertyBytes + len(archiveKey) + jsonLen(m.Key)
+	size += 2 * (jsonLen(m.From.Name) + jsonLen(m.From.Address) + propertyBytes)
+	for _, a := range m.To[:min(len(m.To), maxRecipients)] {
+		size += jsonLen(a.Name) + jsonLen(a.Address) + propertyBytes
+	}
+	for _, h := range m.Headers {
+		size += jsonLen(h.Name) + jsonLen(h.Value) + propertyBytes
+	}
+	return int64(size)
+}
+
+// jsonSize is at least as much as the attachment with its bytes takes in JSON.
+func (a *Attachment) jsonSize() int64 {
+	return int64(base64.StdEncoding.EncodedLen(int(a.Size)) + jsonLen(a.Name) + jsonLen(a.Type) + 2*propertyBytes)
+}
+
+// jsonLen is how many bytes encoding/json makes of s.
+func jsonLen(s string) int {
+	n := 0
+	for _, r := range s {
+		n += runeLen(r)
+	}
+	return n
+}
+
+func runeLen(r rune) int {
+	switch {
+	case r == '"', r == '\\', r == '\n', r == '\r', r == '\t', r == '\b', r == '\f':
+		return 2
+	case r < ' ', r == '\u2028', r == '\u2029', r == utf8.RuneError:
+		return 6
+	}
+	return utf8.RuneLen(r)
+}

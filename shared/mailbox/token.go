@@ -1,0 +1,114 @@
+package mailbox
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/url"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+)
+
+// tokens keeps the one token for Graph until shortly before it ends.
+type tokens struct {
+	credential azcore.TokenCredential
+	scope      string
+	now        func() time.Time
+
+	lock    chan struct{} // holds one value while a token is being had: the others wait for that one, with their own contexts
+	mu      sync.Mutex
+	current azcore.AccessToken
+	claims  string // what Graph wants the next token to have
+}
+
+func newTokens(credential azcore.TokenCredential, base *url.URL, now func() time.Time) *tokens {
+	return &tokens{credential: credential, scope: "https://" + base.Host + "/.default", now: now, lock: make(chan struct{}, 1)}
+}
+
+// get is the current token, or a new one from the credential.
+func (t *tokens) get(ctx context.Context) (string, error) {
+	if token, _ := t.valid(); token != "" {
+		return token, nil
+	}
+	select {
+	case t.lock <- struct{}{}:
+		defer func() { <-t.lock }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	token, wanted := t.valid()
+	if token != "" {
+		return token, nil
+	}
+	fresh, err := t.credential.GetToken(ctx, policy.TokenRequestOptions{
+		Scopes: []string{t.scope}, Claims: wanted, EnableCAE: true,
+	})
+	if err != nil {
+		if old := t.last(); old != "" {
+			return old, nil // it was only to be renewed early
+		}
+		return "", err
+	}
+	if fresh.Token == "" {
+		return "", errors.New("the credential gave an empty token")
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.current, t.claims = fresh, ""
+	return fresh.Token, nil
+}
+
+// valid is the kept token, "" if there is none to use, and the claims for the next.
+func (t *tokens) valid() (token, wanted string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now, current := t.now(), t.current
+	early := current.ExpiresOn.Add(-5 * time.Minute)
+	if !current.RefreshOn.IsZero() && current.RefreshOn.Before(early) {
+		early = current.RefreshOn
+	}
+	if current.Token == "" || !now.Before(early) {
+		return "", t.claims
+	}
+	return current.Token, ""
+}
+
+// last is the kept token if it has not ended yet, else "".
+func (t *tokens) last() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.now().Before(t.current.ExpiresOn) {
+		return t.current.Token
+	}
+	return ""
+}
+
+// refuse forgets token, which Graph answered 401 to, and keeps the claims that it asked for.
+func (t *tokens) refuse(token, wanted string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current.Token == token {
+		t.current = azcore.AccessToken{}
+		t.claims = wanted
+	}
+}
+
+var claimsParameter = regexp.MustCompile(`(?i)\bclaims="([^"]*)"`)
+
+// claims takes the claims out of a continuous access evaluation challenge; "" if there are none.
+func claims(challenge string) string {
+	found := claimsParameter.FindStringSubmatch(challenge)
+	if found == nil || len(found[1]) > 4096 {
+		return ""
+	}
+	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		if plain, err := encoding.DecodeString(found[1]); err == nil {
+			return string(plain)
+		}
+	}
+	return ""
+}

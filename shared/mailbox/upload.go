@@ -1,0 +1,247 @@
+package mailbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
+	"github.com/microsoftgraph/msgraph-sdk-go/users"
+)
+
+// Microsoft Graph: an attachment under 3 MB goes in one POST, one of 3 to 150 MB through an upload
+// session, in parts of at most 4 MB that are multiples of 320 KiB. Whether its MB is 1,000,000 bytes or
+// 1,048,576 is not said, so the sizes in between are tried as a session first.
+const (
+	maxEasyPost   = 2_990_000      // its JSON is under 4,000,000 bytes
+	maxSinglePost = 3_140_000      // its JSON is under 4 MiB
+	maxUpload     = 150 << 20      // bytes
+	uploadPart    = 12 * 320 << 10 // bytes: 3,932,160
+)
+
+// attach adds one attachment to a message that exists.
+func (s *Slot) attach(k *keeper, id string, a *Attachment, held *holding) error {
+	defer held.put(small)
+	if err := k.renewIfOld(); err != nil {
+		return err
+	}
+	if a.Size > maxEasyPost && s.c.uploadSessions {
+		link, err := s.session(k, id, a)
+		if err == nil {
+			if err := held.take(k.ctx, medium); err != nil {
+				return err
+			}
+			return s.upload(k, link, a)
+		}
+		if e, ok := errors.AsType[*Error](err); !ok || a.Size > maxSinglePost || e.Code != "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize" {
+			return err
+		}
+	}
+	if err := held.take(k.ctx, levelOf(a.jsonSize())); err != nil {
+		return err
+	}
+	return s.post(k, id, a)
+}
+
+// post adds a small attachment with one request.
+func (s *Slot) post(k *keeper, id string, a *Attachment) error {
+	content, err := a.read()
+	if err != nil {
+		return err
+	}
+	model := fileAttachment(a, content)
+	return s.steadily(k, false, func(ctx context.Context) (*exchange, error) {
+		x, err := s.call(ctx, true, func(ctx context.Context) error {
+			_, err := s.c.user(s.user).Messages().ByMessageId(id).Attachments().Post(ctx, model, nil)
+			return err
+		})
+		if err == nil && x.status != http.StatusCreated {
+			err = unreadable(x, true)
+		}
+		return x, err
+	})
+}
+
+// session asks for a place to upload the attachment to. The link is as good as a token: it is never
+// shown, and nothing is sent to it but the attachment's bytes.
+func (s *Slot) session(k *keeper, id string, a *Attachment) (*url.URL, error) {
+	item, kind := models.NewAttachmentItem(), models.FILE_ATTACHMENTTYPE
+	item.SetAttachmentType(&kind)
+	item.SetName(&a.Name)
+	item.SetSize(&a.Size)
+	item.SetIsInline(&a.Inline)
+	if a.Type != "" {
+		item.SetContentType(&a.Type)
+	}
+	body := users.NewItemMessagesItemAttachmentsCreateUploadSessionPostRequestBody()
+	body.SetAttachmentItem(item)
+	var link *url.URL
+	err := s.steadily(k, true, func(ctx context.Context) (*exchange, error) { // a session that nobody uses has no effect
+		var made models.UploadSessionable
+		x, err := s.call(ctx, true, func(ctx context.Context) (err error) {
+			made, err = s.c.user(s.user).Messages().ByMessageId(id).Attachments().CreateUploadSession().Post(ctx, body, nil)
+			return err
+		})
+		if err != nil {
+			return x, err
+		}
+		if made == nil || made.GetUploadUrl() == nil {
+			return x, unreadable(x, true)
+		}
+		if link, err = url.Parse(*made.GetUploadUrl()); err != nil || !s.c.mayUploadTo(link) {
+			return x, &Error{Kind: Unavailable, Status: x.status, Code: "UnusualUploadURL", RequestID: x.id}
+		}
+		return x, nil
+	})
+	return link, err
+}
+
+// mayUploadTo is true for https anywhere, since upload links are on other hosts than Graph's; plain http
+// is for a Graph on loopback only.
+func (c *Client) mayUploadTo(u *url.URL) bool {
+	switch {
+	case u.Host == "" || u.User != nil:
+		return false
+	case u.Scheme == "http":
+		return loopback(u) && loopback(c.base)
+	}
+	return u.Scheme == "https"
+}
+
+// upload streams the attachment through one buffer.
+func (s *Slot) upload(k *keeper, link *url.URL, a *Attachment) error {
+	buffer := make([]byte, min(uploadPart, a.Size))
+	for from := int64(0); from < a.Size; {
+		part := buffer[:min(uploadPart, a.Size-from)]
+		if err := fill(a.Body, part); err != nil {
+			return err
+		}
+		last := from+int64(len(part)) == a.Size
+		if last {
+			if err := atEnd(a.Body); err != nil { // before the last part, which completes the attachment
+				return err
+			}
+		}
+		if err := k.renewIfOld(); err != nil {
+			return err
+		}
+		err := s.steadily(k, false, func(ctx context.Context) (*exchange, error) {
+			if err := s.wait(ctx); err != nil {
+				return nil, &Error{Kind: Unavailable, Code: "NotSent", cause: err}
+			}
+			x, err := s.c.put(ctx, link, part, from, a.Size, last)
+			s.heed(err)
+			return x, err
+		})
+		if err != nil {
+			return err
+		}
+		from += int64(len(part))
+	}
+	return nil
+}
+
+// put sends one part, without a token and without following a redirect.
+func (c *Client) put(ctx context.Context, link *url.URL, part []byte, from, size int64, last bool) (*exchange, error) {
+	x := &exchange{}
+	inner, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(traced(inner, x), http.MethodPut, link.String(), bytes.NewReader(part))
+	if err != nil {
+		return x, &Error{Kind: Unavailable, Code: "UnusualUploadURL"}
+	}
+	r.Header.Set("Content-Type", "application/octet-stream")
+	r.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, from+int64(len(part))-1, size))
+	x.tried.Store(true)
+	resp, err := c.plain.Do(r)
+	if err != nil {
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err
+		}
+		x.broken = err
+		return x, failure(ctx, x, nil, true, c.now())
+	}
+	defer resp.Body.Close()
+	x.status, x.retryAfter = resp.StatusCode, resp.Header.Get("Retry-After")
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	switch {
+	case x.status >= 400:
+		failed := failure(ctx, x, nil, true, c.now())
+		if code := errorCode(answer); code != "" {
+			failed.Code, failed.Kind = code, byStatus(x.status, code)
+		}
+		switch x.status {
+		case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestedRangeNotSatisfiable:
+			failed.Kind = Unavailable // the session ended, or lost count: a new import gets a new one
+		}
+		return x, failed
+	case last && x.status != http.StatusCreated, !last && x.status != http.StatusOK && x.status != http.StatusAccepted:
+		return x, unreadable(x, true)
+	case !last && (err != nil || !expects(answer, from+int64(len(part)))):
+		return x, &Error{Kind: Unavailable, Status: x.status, Code: "UploadOutOfStep", Ambiguous: true}
+	}
+	return x, nil
+}
+
+// errorCode is the code in Graph's error object.
+func errorCode(answer []byte) string {
+	var body struct {
+		Error struct {
+			Code string `json:"code"`
+		} `json:"error"`
+	}
+	if json.Unmarshal(answer, &body) != nil {
+		return ""
+	}
+	return plainCode(body.Error.Code)
+}
+
+// expects says whether the answer to a part asks for the byte at next, as it must.
+func expects(answer []byte, next int64) bool {
+	var body struct {
+		NextExpectedRanges []string `json:"nextExpectedRanges"`
+	}
+	if json.Unmarshal(answer, &body) != nil || len(body.NextExpectedRanges) == 0 {
+		return false
+	}
+	start, _, _ := strings.Cut(body.NextExpectedRanges[0], "-")
+	return start == strconv.FormatInt(next, 10)
+}
+
+// stepTries bounds how often one step after the create is taken.
+const stepTries = 6
+
+// steadily repeats a step of a message that exists, where that is certain to do no harm: after a 429,
+// which means that nothing was done, and after any outage if the step may be taken twice.
+// Giving up would throw away what was uploaded so far.
+func (s *Slot) steadily(k *keeper, repeatable bool, step func(context.Context) (*exchange, error)) error {
+	pause := 500 * time.Millisecond
+	for try := 1; ; try++ {
+		_, err := step(k.ctx)
+		e, ok := errors.AsType[*Error](err)
+		again := ok && k.ctx.Err() == nil && (e.Kind == Throttled || e.Kind == Unavailable && (repeatable || !e.Ambiguous))
+		if !again || try == stepTries {
+			return err
+		}
+		if e.RetryAfter > 0 { // the gate is closed so long, and step waits for it
+			continue
+		}
+		timer := time.NewTimer(pause + rand.N(pause))
+		select {
+		case <-timer.C:
+		case <-k.ctx.Done():
+			timer.Stop()
+			return err
+		}
+		pause *= 2
+	}
+}

@@ -1,0 +1,132 @@
+package message
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"o2archiver/shared/record"
+)
+
+// Address is one mailbox of a header: Name may be empty, Address is syntactically plain SMTP.
+type Address struct {
+	Name    string
+	Address string
+}
+
+// addressOf is where a participant stands in From and To. Microsoft Graph takes nothing but valid SMTP there, so
+// whoever has no email address gets one that can't exist. Different senders have different ones.
+func addressOf(p record.Participant, e164 string) string {
+	for _, email := range p.Emails {
+		if validEmail(email) {
+			return email
+		}
+	}
+	value := strings.TrimSpace(p.Value)
+	switch {
+	case e164 != "":
+		return e164[1:] + "@" + senderDomain
+	case withheld(value):
+		return "unknown@" + senderDomain
+	case value == "" && p.Name() != "":
+		return slug(p.Name()) + "." + short("name|"+p.Name()) + "@" + senderDomain
+	case value == "" && len(p.Emails) > 0:
+		return slug(p.Emails[0]) + "." + short("email|"+p.Emails[0]) + "@" + senderDomain
+	case value == "":
+		return "unknown@" + senderDomain
+	case selfEvident(value):
+		return strings.ToLower(value) + "@" + senderDomain
+	}
+	return slug(value) + "." + short("value|"+value) + "@" + senderDomain
+}
+
+// selfEvident says whether a short code or the name of a sender can be a local part without losing anything: so
+// few digits that no E.164 number has them, or capital letters and digits, for case counts in neither.
+func selfEvident(value string) bool {
+	letters := false
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c >= 'A' && c <= 'Z':
+			letters = true
+		case c < '0' || c > '9':
+			return false
+		}
+	}
+	return len(value) <= 7 || letters && len(value) <= 20
+}
+
+// withheld says whether a number was kept back: networks put one of these words in its place.
+func withheld(value string) bool {
+	switch strings.ToLower(value) {
+	case "unknown", "withheld", "number withheld", "private", "private number", "anonymous", "unavailable",
+		"restricted", "no caller id", "unknown number":
+		return true
+	}
+	return false
+}
+
+// slug is what of s can be seen in a local part: lower-case letters and digits of ASCII, at most 40.
+func slug(s string) string {
+	var b strings.Builder
+	for _, c := range strings.ToLower(s) {
+		if b.Len() == 40 {
+			break
+		}
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			b.WriteRune(c)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	if b.Len() == 0 {
+		return "x"
+	}
+	return strings.TrimSuffix(b.String(), "-")
+}
+
+func short(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:8])
+}
+
+// validEmail says whether s is plain SMTP: an unquoted local part and a domain name, in ASCII (RFC 5321 section
+// 4.1.2, its sizes in 4.5.3.1). An address in our own domain is nobody's: the source can't pass for another sender.
+func validEmail(s string) bool {
+	local, host, ok := strings.Cut(s, "@")
+	if !ok || local == "" || len(local) > 64 || len(s) > 254 || !strings.Contains(host, ".") {
+		return false
+	}
+	for atom := range strings.SplitSeq(local, ".") {
+		if atom == "" || strings.Trim(atom, atext) != "" {
+			return false
+		}
+	}
+	host = strings.ToLower(host)
+	last := ""
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+		last = label
+	}
+	return strings.Trim(last, "0123456789") != "" && host != domain && !strings.HasSuffix(host, "."+domain)
+}
+
+// atext is RFC 5322 section 3.2.3.
+const atext = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~"
+
+// mail writes the address for a header, in ASCII with single spaces.
+func (a Address) mail() string {
+	if a.Name == "" {
+		return "<" + a.Address + ">"
+	}
+	name := encodeWords(a.Name)
+	if name == a.Name && strings.Trim(name, atext+" ") != "" {
+		// RFC 5322 section 3.2.4: a quoted string.
+		name = strings.ReplaceAll(name, `\`, `\\`)
+		name = `"` + strings.ReplaceAll(name, `"`, `\"`) + `"`
+	}
+	return name + " <" + a.Address + ">"
+}

@@ -1,0 +1,149 @@
+package message
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+
+	"o2archiver/shared/record"
+)
+
+// person is a participant and what can be said of it.
+type person struct {
+	given   record.Participant
+	number         // e164 is "" if the value isn't a telephone number
+	name    string // as one line; "" if unknown
+	address Address
+}
+
+// label is what the subject calls the person.
+func (p *person) label() string {
+	switch {
+	case p.name != "":
+		return oneLine(p.name, 60)
+	case p.e164 != "":
+		return p.e164[1:]
+	}
+	return oneLine(p.address.Name, 60)
+}
+
+func (p *person) mail() string { return p.address.mail() }
+
+// cast is everybody in a record.
+type cast struct {
+	from         person
+	to           []person
+	owner        person
+	ownerApart   bool // the owner is neither sender nor recipient
+	conversation string
+}
+
+func castOf(r *record.Record, o Options) *cast {
+	numbers := o.Numbers
+	if numbers == nil {
+		numbers = NewNumbers() // the owner's number is mostly a participant's too
+	}
+	c := &cast{from: personOf(r.From, numbers.read(r.From.Value, o.Region))}
+	c.to = make([]person, 0, len(r.To))
+	for _, p := range r.To {
+		if p.Value != "" || p.Name() != "" || len(p.Emails) > 0 {
+			c.to = append(c.to, personOf(p, numbers.read(p.Value, o.Region)))
+		}
+	}
+	c.owner = personOf(record.Participant{Value: r.Owner}, numbers.read(r.Owner, o.Region))
+	c.ownerApart = r.Owner != ""
+	same := func(p person) bool {
+		return p.given.Value == r.Owner || p.e164 != "" && p.e164 == c.owner.e164
+	}
+	if same(c.from) || slices.ContainsFunc(c.to, same) {
+		c.ownerApart = false
+	}
+	c.conversation = c.conversationID()
+	return c
+}
+
+func personOf(given record.Participant, n number) person {
+	p := person{given: given, number: n, name: oneLine(given.Name(), 100)}
+	value := n.e164
+	if value == "" {
+		value = oneLine(given.Value, 40)
+	}
+	p.address = Address{Name: p.name, Address: addressOf(given, n.e164)}
+	switch {
+	case p.name != "" && value != "":
+		p.address.Name = p.name + " (" + value + ")"
+	case p.name == "":
+		p.address.Name = value
+	}
+	if p.address.Name == "" {
+		p.address.Name = "Unknown"
+		if len(given.Emails) > 0 {
+			p.address.Name = oneLine(given.Emails[0], 100)
+		}
+	}
+	return p
+}
+
+// recipients is the value of To, "" if there are none. Beyond maxRecipient they stand in the text only.
+func (c *cast) recipients() string {
+	if len(c.to) == 1 {
+		return c.to[0].mail()
+	}
+	var b strings.Builder
+	seen := make(map[Address]bool, len(c.to))
+	for i := range c.to {
+		a := c.to[i].address
+		if seen[a] {
+			continue
+		}
+		if len(seen) == maxRecipient {
+			break
+		}
+		if len(seen) > 0 {
+			b.WriteString(", ")
+		}
+		seen[a] = true
+		b.WriteString(a.mail())
+	}
+	return b.String()
+}
+
+// conversationID identifies the set of participants, the owner among them: 40 hex digits, "" if there is nobody.
+// The source's own ids of groups can't be used: some are new for every message.
+func (c *cast) conversationID() string {
+	keys := make([]string, 0, 2+len(c.to))
+	put := func(p *person) {
+		value := strings.TrimSpace(p.given.Value)
+		switch {
+		case p.e164 != "":
+			keys = append(keys, p.e164)
+		case value != "":
+			keys = append(keys, "value|"+value)
+		case len(p.given.Emails) > 0:
+			keys = append(keys, "email|"+strings.ToLower(p.given.Emails[0]))
+		case p.given.Name() != "":
+			keys = append(keys, "name|"+p.given.Name())
+		}
+	}
+	put(&c.from)
+	for i := range c.to {
+		put(&c.to[i])
+	}
+	put(&c.owner)
+	if len(keys) == 0 {
+		return ""
+	}
+	slices.Sort(keys)
+	b := make([]byte, 0, 128)
+	b = append(b, "v1|conversation"...)
+	for _, k := range slices.Compact(keys) {
+		b = append(b, '|')
+		b = strconv.AppendInt(b, int64(len(k)), 10) // so that no text can look like two
+		b = append(b, ':')
+		b = append(b, k...)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:20])
+}

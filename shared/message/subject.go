@@ -1,0 +1,64 @@
+package message
+
+import (
+	"fmt"
+	"strings"
+
+	"o2archiver/shared/record"
+)
+
+// maxSubject is in characters: Exchange keeps 255.
+const maxSubject = 250
+
+// subject follows the vendor's convention: "SMS from 447700900123 to 447700900456", with names where they are known. The
+// subject that the message itself has comes behind it.
+func subject(r *record.Record, c *cast) string {
+	var b strings.Builder
+	b.WriteString(what(r.Kind))
+	b.WriteString(" from ")
+	b.WriteString(c.from.label())
+	group := oneLine(r.GroupName, 80)
+	switch {
+	case r.GroupMessage && group != "":
+		b.WriteString(" to chat group " + group)
+	case len(c.to) > 0:
+		b.WriteString(" to ")
+		b.WriteString(few(c.to))
+	}
+	if own := oneLine(r.Subject, maxSubject); own != "" {
+		b.WriteString(": " + own)
+	}
+	return oneLine(b.String(), maxSubject)
+}
+
+// what is the word for a kind of record.
+func what(k record.Kind) string {
+	switch k {
+	case record.SMS, record.MMS:
+		return string(k)
+	case record.CallLog, record.CallAudio:
+		return "Call"
+	}
+	if s := oneLine(string(k), 40); s != "" {
+		return s
+	}
+	return "Message"
+}
+
+// few names the first three.
+func few(people []person) string {
+	var names []string
+	for i := range people {
+		if i == 3 {
+			break
+		}
+		names = append(names, people[i].label())
+	}
+	if more := len(people) - len(names); more > 0 {
+		return strings.Join(names, ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	if n := len(names) - 1; n > 0 {
+		return strings.Join(names[:n], ", ") + " and " + names[n]
+	}
+	return names[0]
+}

@@ -1,0 +1,287 @@
+package message
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	// The zone of the times that people read must be known wherever the program runs.
+	_ "time/tzdata"
+
+	"o2archiver/shared/record"
+)
+
+// ruler parts the text from the block about the item. Every value below it is on one line, and none at a line's
+// beginning: the last ruler of a text is ours, whatever the text above pretends.
+const ruler = "----------------------------------------"
+
+const signature = "Added by O2 Network Archiver. "
+
+// appendText appends the whole text of the message: the record's text as it is, what is missing, and a block with all
+// that is known of the item. Lines end in CRLF but for those of the record's own text.
+func appendText(b []byte, r *record.Record, c *cast, files []file) []byte {
+	b = append(b, r.Text...)
+	if r.Text != "" {
+		b = append(b, "\r\n\r\n"...)
+	}
+	if isCall(r) {
+		b = appendCall(b, r)
+	} else if r.Text == "" {
+		b = append(b, "(no text)\r\n\r\n"...)
+	}
+	b = appendAbsent(b, files)
+
+	p := &block{append(b, ruler+"\r\n"...)}
+	if r.Text == "" {
+		p.line(signature, "The item has no text of its own.")
+	} else {
+		p.line(signature, "The item's own text is the first ", thousands(int64(len(r.Text))), " bytes of this message.")
+	}
+	p.about(r)
+	p.people(c, r)
+	p.call(r)
+	p.files(files)
+	p.origin(r)
+	return p.b
+}
+
+func isCall(r *record.Record) bool { return r.Kind == record.CallLog || r.Kind == record.CallAudio }
+
+// appendCall appends what a call is in plain words, as people search for it.
+func appendCall(b []byte, r *record.Record) []byte {
+	b = append(b, "Call"...)
+	if r.Kind == record.CallAudio {
+		b = append(b, " with recording"...)
+	}
+	status := r.Status
+	if r.Call != nil {
+		if r.Call.Duration > 0 {
+			b = append(append(b, ", "...), duration(r.Call.Duration)...)
+		}
+		if r.Call.Status != "" {
+			status = r.Call.Status
+		}
+	}
+	if status != "" {
+		b = appendShown(append(b, ", "...), strings.ToLower(status), 40)
+	}
+	return append(b, "\r\n\r\n"...)
+}
+
+// appendAbsent says in the text what a reader would look for and not find.
+func appendAbsent(b []byte, files []file) []byte {
+	n := len(b)
+	for i := range files {
+		if f := &files[i]; f.absent != "" {
+			b = append(append(b, "[Not attached: "...), f.name...)
+			b = appendShown(append(b, ", "...), f.absent, 200)
+			b = append(b, "]\r\n"...)
+		}
+	}
+	if len(b) > n {
+		b = append(b, "\r\n"...)
+	}
+	return b
+}
+
+// duration is a time span as people say it: 1 h 2 min 3 s.
+func duration(d time.Duration) string {
+	if d < time.Second {
+		return "under 1 s"
+	}
+	var parts []string
+	for _, u := range []struct {
+		span time.Duration
+		name string
+	}{{time.Hour, " h"}, {time.Minute, " min"}, {time.Second, " s"}} {
+		if n := d / u.span; n > 0 {
+			parts = append(parts, strconv.FormatInt(int64(n), 10)+u.name)
+		}
+		d %= u.span
+	}
+	return strings.Join(parts, " ")
+}
+
+// london is where the network is, and whose clock its customers read.
+var london = sync.OnceValue(func() *time.Location {
+	zone, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		panic("message: the zone in the program itself is missing: " + err.Error())
+	}
+	return zone
+})
+
+// maxShown is how much of a value is shown: the original item has all of it.
+const maxShown = 500
+
+// block is the text about the item, one value to a line.
+type block struct{ b []byte }
+
+func (p *block) line(parts ...string) {
+	for _, s := range parts {
+		p.b = append(p.b, s...)
+	}
+	p.b = append(p.b, "\r\n"...)
+}
+
+// field shows a value as given; an empty one leaves the line out.
+func (p *block) field(name, value string) {
+	if value == "" {
+		return
+	}
+	p.b = append(append(p.b, name...), ": "...)
+	p.b = appendShown(p.b, value, maxShown)
+	p.b = append(p.b, "\r\n"...)
+}
+
+func (p *block) about(r *record.Record) {
+	p.field("Type", string(r.Kind))
+	p.field("Network", r.Network)
+	p.field("Direction", r.Direction)
+	p.field("Status", r.Status)
+	p.moment("Time", r.Time, r.TimeText)
+	p.moment("Reached the archive", r.Archived, r.ArchivedText)
+	p.field("Subject", r.Subject)
+	if r.ContentType != "" && !strings.EqualFold(r.ContentType, "text/plain") {
+		p.field("Text's content type (shown as it stands)", r.ContentType)
+	}
+}
+
+// moment shows a time in UTC, on the clock in London, and as the source gave it.
+func (p *block) moment(name string, t time.Time, given string) {
+	if t.IsZero() {
+		if given != "" {
+			p.field(name+", as given", given)
+		}
+		return
+	}
+	const layout = "2006-01-02 15:04:05.999999999 MST"
+	p.b = append(append(p.b, name...), ": "...)
+	p.b = t.UTC().AppendFormat(p.b, layout)
+	p.b = append(p.b, ", in London "...)
+	p.b = t.In(london()).AppendFormat(p.b, layout)
+	if given != "" {
+		p.b = appendShown(append(p.b, ", as given "...), given, 100)
+	}
+	p.b = append(p.b, "\r\n"...)
+}
+
+func (p *block) people(c *cast, r *record.Record) {
+	p.person("From", &c.from)
+	for i := range c.to {
+		p.person("To", &c.to[i])
+	}
+	if r.Owner != "" {
+		p.person("Owner of the archived phone", &c.owner)
+		if c.ownerApart {
+			p.line("The owner is neither the sender nor one of the recipients named above.")
+		}
+	}
+	if n := len(c.to); n > maxRecipient {
+		p.line("Recipients: ", thousands(int64(n)), ", of whom the header names the first ", strconv.Itoa(maxRecipient), ".")
+	}
+	if r.GroupMessage {
+		p.line("Group message: yes")
+	}
+	p.field("Group", r.GroupName)
+	p.field("Group id", r.GroupID)
+	p.field("Conversation", c.conversation)
+}
+
+// person shows a participant as given and as read.
+func (p *block) person(role string, who *person) {
+	p.b = append(append(p.b, role...), ':')
+	comma := ""
+	put := func(s string) {
+		p.b = append(append(p.b, comma...), ' ')
+		p.b = appendShown(p.b, s, maxShown)
+		comma = ","
+	}
+	if name := who.given.Name(); name != "" {
+		put(name)
+	}
+	switch value := who.given.Value; {
+	case who.e164 != "":
+		put(who.e164)
+		if who.national != who.e164 {
+			p.b = append(append(append(p.b, " ("...), who.national...), ')')
+		}
+		if value != who.e164 {
+			put("given as " + value)
+		}
+	case value != "":
+		put(value)
+		p.b = append(p.b, " (no telephone number)"...)
+	case who.given.Name() == "" && len(who.given.Emails) == 0:
+		put("not given")
+	default:
+		put("no number given")
+	}
+	for i, email := range who.given.Emails {
+		if i == 20 {
+			put("and " + thousands(int64(len(who.given.Emails)-i)) + " more addresses")
+			break
+		}
+		put(email)
+	}
+	p.b = append(p.b, "\r\n"...)
+}
+
+func (p *block) call(r *record.Record) {
+	if r.Call == nil {
+		return
+	}
+	p.field("Call started", r.Call.Start)
+	p.field("Call answered", r.Call.Answer)
+	p.field("Call ended", r.Call.End)
+	if d := r.Call.Duration; d != 0 {
+		p.line("Call duration: ", thousands(d.Milliseconds()), " ms")
+	}
+	p.field("Call status", r.Call.Status)
+	p.field("Call id", r.Call.ID)
+}
+
+func (p *block) files(files []file) {
+	for i := range files {
+		f := &files[i]
+		p.b = fmt.Appendf(p.b, "Attachment %d: %s, %s, %s bytes, SHA-256 ", i+1, f.name, f.media, thousands(f.Size))
+		if f.SHA256 == "" {
+			p.b = append(p.b, "unknown"...)
+		}
+		p.b = appendShown(p.b, f.SHA256, 64)
+		if f.absent != "" {
+			p.b = appendShown(append(p.b, ", not attached: "...), f.absent, maxShown)
+		}
+		if f.Name != f.name && f.Name != "" {
+			p.b = appendShown(append(p.b, ", named "...), f.Name, maxShown)
+		}
+		if f.Type != f.media && f.Type != "" {
+			p.b = appendShown(append(p.b, ", type given as "...), f.Type, 200)
+		}
+		p.b = append(p.b, "\r\n"...)
+	}
+}
+
+// origin says which of the source's items the message was made of.
+func (p *block) origin(r *record.Record) {
+	if r.Derived {
+		p.field("Source id (made of the item's bytes, for it had none)", r.ID)
+	} else {
+		p.field("Source id", r.ID)
+	}
+	p.field("SHA-256 of the original item", r.SHA256)
+	for _, piece := range r.Pieces {
+		p.b = fmt.Appendf(p.b, "Part %d of %d: ", piece.Number, r.Total)
+		if piece.Lost {
+			p.line("missing")
+			continue
+		}
+		p.b = appendShown(p.b, piece.ID, maxShown)
+		p.b = appendShown(append(p.b, ", SHA-256 "...), piece.SHA256, 64)
+		p.b = append(p.b, "\r\n"...)
+	}
+	p.field("Left out because of a wrong JSON type", strings.Join(r.LeftOut, ", "))
+	p.line("Format: ", format)
+}

@@ -1,0 +1,63 @@
+// Package patience waits out a service that is away: it repeats an operation that is safe to repeat,
+// with growing, jittered pauses, until it succeeds, fails for good or the invocation's time is up.
+//
+// Azure Functions host 4.1045: the five tries of a failed blob invocation take half a second in all, so an outage of
+// seconds would send every batch to the poison queue. Waiting has to happen inside the invocation.
+package patience
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// Judge says of an error whether trying again can help, and what pause the service asked for (0: none).
+type Judge func(error) (again bool, after time.Duration)
+
+// Do runs op until it returns nil, returns an error that judge calls final, or ctx ends. The
+// pauses grow from a quarter of a second to 30 seconds; a pause that the service asked for
+// is kept, and stretched by up to a tenth so that many waiters do not come back at once.
+// The error is op's last one; it also matches ctx's cause if the time ran out.
+func Do(ctx context.Context, judge Judge, op func(context.Context) error) error {
+	pauses := &backoff.ExponentialBackOff{
+		InitialInterval: 250 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 30 * time.Second,
+	}
+	var last error
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		last = op(ctx)
+		if last == nil {
+			return struct{}{}, nil
+		}
+		again, after := judge(last)
+		switch {
+		case !again:
+			return struct{}{}, backoff.Permanent(last)
+		case after > 0:
+			after += time.Duration(rand.Int64N(int64(after)/10 + 1))
+			return struct{}{}, &backoff.RetryAfterError{Duration: after}
+		}
+		return struct{}{}, last
+	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(0))
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(last, cause) {
+		return errors.Join(last, cause)
+	}
+	return last
+}
+
+// Sleep pauses for d, stretched by up to a tenth, or until ctx ends, and then returns ctx's cause.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d + time.Duration(rand.Int64N(int64(d)/10+1)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,39 @@
+package record
+
+import "encoding/json"
+
+// Entry is one line of a batch: what fetch hands to import. The items in it are the source's
+// own bytes with the white space between tokens taken out; everything else is fetch's word.
+type Entry struct {
+	Version int     `json:"v"`                 // 1
+	Items   []Item  `json:"items,omitempty"`   // one; for a long SMS its pieces in order of number; none if Fault
+	Total   int     `json:"total,omitempty"`   // how many pieces a long SMS should have; 0 for any other item
+	Media   []Media `json:"media,omitempty"`   // what became of Items[0]'s attachments, in their order
+	Fault   string  `json:"fault,omitempty"`   // why the item could not be staged, in plain words
+	RawBlob string  `json:"rawBlob,omitempty"` // with Fault: where in the media container its bytes are
+	RawHash string  `json:"rawHash,omitempty"` // with Fault: hex SHA-256 of those bytes
+}
+
+// Records is how many records of the source the entry stands for: each piece of a long SMS is one.
+func (e Entry) Records() int { return max(1, len(e.Items)) }
+
+// Item is one item as the source sent it.
+type Item struct {
+	SHA256 string          `json:"sha256"` // hex, of the bytes as they came
+	Raw    json.RawMessage `json:"raw"`
+}
+
+// Media is what became of one attachment.
+type Media struct {
+	SHA256 string `json:"sha256,omitempty"` // hex: the blob's name in the media container
+	Size   int64  `json:"size"`
+	Gone   string `json:"gone,omitempty"` // why the bytes can't be had for good, in plain words
+}
+
+// Fault says why an item can't be read: it is quarantined, and nothing else with it.
+type Fault struct {
+	Field  string // the item's field, e.g. messageTime
+	Reason string // in plain words, without the field's content
+}
+
+func (f *Fault) Error() string { return "field " + f.Field + ": " + f.Reason }

@@ -1,0 +1,168 @@
+// Package record has the archived item: what one record is, how it is read from the
+// source's JSON, what identifies it, and what makes it unreadable.
+//
+// It uses the standard library only, so that every other package may build on it.
+package record
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"time"
+)
+
+// Kind is the type of an item as the source gives it, in upper case. A Kind that is not
+// among the constants is legal: it is archived and shown as given.
+type Kind string
+
+// The kinds that the source is known to send.
+const (
+	SMS       Kind = "SMS"
+	MMS       Kind = "MMS"
+	CallLog   Kind = "CALL_LOG"   // a call without a recording
+	CallAudio Kind = "CALL_AUDIO" // a call whose recording is the attachment
+	System    Kind = "SYSTEM"     // a heartbeat: counted, never imported
+)
+
+// Record is one archived message or call. The texts in it are the source's own: hostile,
+// of any length, valid UTF-8 (see telemessage.Parse for what a lone surrogate becomes).
+type Record struct {
+	ID      string // messageId, or "sha256:" and the SHA-256 of the item's own bytes
+	Derived bool   // the item had no messageId, so ID was derived
+
+	Kind     Kind
+	Network  string
+	Owner    string // msisdn: whose phone archived the item, as given
+	Time     time.Time
+	TimeText string // messageTime as given
+
+	Archived     time.Time // when the source stored it; zero if missing or unreadable
+	ArchivedText string
+
+	Direction string // as given, e.g. In, OUT
+	Status    string // as given, e.g. Delivered, Missed
+	From      Participant
+	To        []Participant
+
+	GroupMessage bool
+	GroupID      string // a hint only: a conversation is its set of participants
+	GroupName    string
+
+	Subject     string
+	Text        string
+	ContentType string // of Text, as given
+	Attachments []Attachment
+	Call        *Call // nil if the item has no callInfo
+
+	Pieces []Piece // what a long SMS in pieces was put together from; nil for any other
+	Total  int     // how many pieces there should be
+
+	LeftOut []string // names of fields that had the wrong JSON type
+	SHA256  string   // hex SHA-256 of the (first) item's bytes as the source sent them
+}
+
+// Participant is one person in a message, as given.
+type Participant struct {
+	Value     string // number in any spelling, short code or alphanumeric sender
+	FirstName string
+	LastName  string
+	Emails    []string // the property User's Email address, split and trimmed; may be empty
+}
+
+// Name is the participant's full name, or "".
+func (p Participant) Name() string {
+	return strings.TrimSpace(strings.TrimSpace(p.FirstName) + " " + strings.TrimSpace(p.LastName))
+}
+
+// Attachment is a file that belongs to a record. Its bytes lie in the media container
+// under SHA256 unless Gone says why they don't.
+type Attachment struct {
+	Name   string // as given
+	Type   string // as given
+	Size   int64  // of the bytes; what the source claims if Gone
+	SHA256 string // hex; what the source claims if Gone
+	Gone   string // the reason, in plain words, why the bytes can't be had; "" if they are there
+}
+
+// Call is what the source says of a call. Its times are as given: impossible ones are shown, not judged.
+type Call struct {
+	ID       string
+	Status   string
+	Start    string
+	Answer   string
+	End      string
+	Duration time.Duration // callDurationInMillis; 0 if missing
+}
+
+// Piece is one item of a long SMS. A piece that never came has no ID.
+type Piece struct {
+	Number int // from 1
+	ID     string
+	SHA256 string
+	Lost   bool
+}
+
+// Participants is From followed by To, leaving out entries without any content.
+func (r *Record) Participants() []Participant {
+	all := make([]Participant, 0, 1+len(r.To))
+	for _, p := range append([]Participant{r.From}, r.To...) {
+		if p.Value != "" || p.Name() != "" || len(p.Emails) > 0 {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// Source names the intake in the identity of a copy. It never changes: a change would
+// import everything again.
+const Source = "telemessage-o2"
+
+// Key identifies the copy of a message in one mailbox: 64 lower-case hex digits, the same
+// on every run. mailbox is the directory object id of the mailbox's user.
+// Graph compares property values without case, hence hex and not base64.
+func Key(messageID, mailbox string) string {
+	return sum("v1|" + Source + "|" + messageID + "|" + strings.ToLower(mailbox))
+}
+
+// MessageKey identifies the message whatever mailbox it is in: 64 lower-case hex digits.
+func MessageKey(messageID string) string { return sum("v1|" + Source + "|" + messageID) }
+
+// Fingerprint is the SHA-256 over what a reader would take for the content of the message: kind,
+// time, sender, text, attachments. Two archived forms of one message for two owners have
+// the same one; a message whose content differs under the same id has another.
+func (r *Record) Fingerprint() string {
+	h := sha256.New()
+	put := func(fields ...string) {
+		for _, f := range fields {
+			h.Write([]byte(f))
+			h.Write([]byte{0})
+		}
+	}
+	put(string(r.Kind), r.Time.UTC().Format(time.RFC3339Nano), digitsOrText(r.From.Value), r.Subject, r.Text)
+	for _, a := range r.Attachments {
+		put(a.SHA256)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// digitsOrText reduces a number, which owners' copies spell differently (07700 900123, +447700900123), to its last nine
+// digits, and leaves anything with a letter as it is.
+func digitsOrText(s string) string {
+	var digits strings.Builder
+	for _, c := range s {
+		switch {
+		case c >= '0' && c <= '9':
+			digits.WriteRune(c)
+		case strings.ContainsRune("+ -().\u00a0", c):
+		default:
+			return s
+		}
+	}
+	all := digits.String()
+	return all[max(0, len(all)-9):]
+}
+
+func sum(s string) string {
+	d := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(d[:])
+}

@@ -1,0 +1,181 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/language"
+)
+
+const label = `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`
+
+var (
+	clientIDForm = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+	domainForm   = regexp.MustCompile(`^(` + label + `\.)+` + label + `$`)
+	classForm    = regexp.MustCompile(`(?i)^IPM\.(Note|ExternalData\.[a-z0-9_-]+)(\.[a-z0-9_-]+)*$`)
+)
+
+// The checks below say what is wrong in words of their own: an error of a parser may quote the value.
+
+func checkUserName(v string) (string, error) {
+	if strings.Contains(v, ":") { // RFC 7617 section 2: it would end the user name
+		return "", errors.New("holds a colon, which HTTP Basic authentication can't carry")
+	}
+	return checkPassword(v)
+}
+
+func checkPassword(v string) (string, error) {
+	if !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
+		return "", errors.New("holds a control character, perhaps a line break at its end")
+	}
+	return v, nil
+}
+
+// checkConnection catches what azblob and aztables would report with the string itself in the error.
+func checkConnection(v string) (string, error) {
+	v = strings.TrimSpace(v)
+	has, plain := map[string]bool{}, false
+	for part := range strings.SplitSeq(strings.TrimSuffix(v, ";"), ";") {
+		key, value, ok := strings.Cut(part, "=")
+		if !ok || value == "" {
+			return "", errors.New("has a part that is not name=value")
+		}
+		key = strings.ToLower(strings.TrimSpace(key))
+		has[key] = true
+		if strings.HasSuffix(key, "endpoint") {
+			if _, err := parseURL(value); err != nil {
+				return "", fmt.Errorf("has an endpoint that %w", err)
+			}
+		}
+		plain = plain || key == "defaultendpointsprotocol" && !strings.EqualFold(value, "https")
+	}
+	switch {
+	case has["usedevelopmentstorage"]:
+		return "", errors.New("is the short form for Azurite, which the storage client doesn't know")
+	case has["sharedaccesssignature"]:
+		// The ledger and the leases need more than a signature usually gives, and it runs out.
+		return "", errors.New("has a shared access signature where the account's key is needed")
+	case !has["accountname"] || !has["accountkey"]:
+		return "", errors.New("has no AccountName or no AccountKey")
+	case plain && (!has["blobendpoint"] || !has["tableendpoint"]):
+		return "", errors.New("asks for http where https is needed")
+	}
+	return v, nil
+}
+
+func checkClientID(v string) (string, error) {
+	if !clientIDForm.MatchString(v) {
+		return "", errors.New("is no client id")
+	}
+	return strings.ToLower(v), nil
+}
+
+func checkCloud(v string) (string, error) {
+	for _, c := range clouds() {
+		if strings.EqualFold(v, c.name) || c.alias != "" && strings.EqualFold(v, c.alias) {
+			return c.name, nil
+		}
+	}
+	return "", errors.New("is the name of no cloud")
+}
+
+// checkGraphURL takes a host. Whoever answers there is given a token that can write into mailboxes.
+func checkGraphURL(host string) (string, error) {
+	known := slices.ContainsFunc(clouds(), func(c cloud) bool {
+		return strings.EqualFold("https://"+host, c.graph)
+	})
+	if !known && !loopback(host) {
+		return "", errors.New("is the address of no cloud's Microsoft Graph")
+	}
+	return host, nil
+}
+
+func checkRegion(v string) (string, error) {
+	region, err := language.ParseRegion(v)
+	if err == nil {
+		region = region.Canonicalize() // UK is a common slip for GB
+	}
+	if err != nil || !region.IsCountry() || len(region.String()) != 2 {
+		return "", errors.New("is no country")
+	}
+	return region.String(), nil
+}
+
+func checkDomain(v string) (string, error) {
+	v = strings.ToLower(v)
+	if len(v) > 253 || !domainForm.MatchString(v) {
+		return "", errors.New("is no domain")
+	}
+	return v, nil
+}
+
+func checkFolder(v string) (string, error) {
+	if !utf8.ValidString(v) || utf8.RuneCountInString(v) > 255 || strings.ContainsFunc(v, unicode.IsControl) {
+		return "", errors.New("is no name of a folder")
+	}
+	return v, nil
+}
+
+// checkClass keeps the items among those that mail clients show and Purview indexes.
+// MS-OXCMSG section 2.2.1.3 (PidTagMessageClass): ASCII, at most 255 characters, periods only between words.
+func checkClass(v string) (string, error) {
+	if len(v) > 255 || !classForm.MatchString(v) {
+		return "", errors.New("is no class that can be imported as")
+	}
+	return v, nil
+}
+
+var errUnit = errors.New("has no unit")
+
+func parseBytes(v string) (int64, error) {
+	digits := strings.TrimRight(v, " kKMmiIbB")
+	unit := strings.ToLower(strings.TrimSpace(v[len(digits):]))
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if err != nil {
+		return 0, err
+	}
+	factor, ok := map[string]int64{"kb": 1000, "mb": 1000 * 1000, "kib": 1 << 10, "mib": 1 << 20}[unit]
+	if !ok {
+		return 0, errUnit
+	}
+	return n * factor, nil
+}
+
+// parseURL takes https, and http on this machine. Its errors never show the address, which may carry a password.
+func parseURL(v string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimRight(v, "/"))
+	switch {
+	case err != nil:
+		return nil, errors.New("is no address")
+	case u.Hostname() == "" || u.Opaque != "":
+		return nil, errors.New("has no host")
+	case u.User != nil:
+		return nil, errors.New("holds a user name")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(v, "#"):
+		return nil, errors.New("holds a query or a fragment")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, errors.New("is not encrypted: http is accepted on this machine only")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, errors.New("does not begin with https://")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return nil, errors.New("has a bad port")
+		}
+	}
+	return u, nil
+}
+
+// loopback reports whether the host is this machine, whatever a name server says (RFC 6761 section 6.3).
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}

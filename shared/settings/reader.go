@@ -1,0 +1,206 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Reader reads settings one by one and collects what is wrong with them, so that an
+// administrator sees every mistake at once. Not safe for several goroutines.
+//
+// A setting that is missing or empty has its default. Blanks around a value are cut off, but not
+// around a secret. After a mistake the methods give their type's zero value.
+type Reader struct {
+	lookup   func(string) (string, bool)
+	problems []problem
+}
+
+type problem struct{ name, text string }
+
+// Read reads from lookup, e.g. os.LookupEnv. Nothing is looked up before a method asks for it.
+func Read(lookup func(string) (string, bool)) *Reader { return &Reader{lookup: lookup} }
+
+// Err gives all mistakes so far, a line each: the setting's name, what is wrong, the form and a
+// valid example. It never shows a value: a password may have been pasted into the wrong setting.
+func (r *Reader) Err() error {
+	all := make([]error, len(r.problems))
+	for i, p := range r.problems {
+		all[i] = errors.New(p.text)
+	}
+	return errors.Join(all...)
+}
+
+// String reads a text in its normal form: domains and names of clouds are unified, for example.
+func (r *Reader) String(name string) string {
+	s := lookUp(name, text)
+	v, _ := r.checked(s, strings.TrimSpace)
+	return v
+}
+
+// Secret reads a secret.
+func (r *Reader) Secret(name string) Secret {
+	s := lookUp(name, secret)
+	v, _ := r.checked(s, func(v string) string { return v })
+	return NewSecret(v)
+}
+
+// Int reads a whole number.
+func (r *Reader) Int(name string) int {
+	s := lookUp(name, number)
+	return int(r.amount(s, func(v string) (int64, error) { return strconv.ParseInt(v, 10, 32) }))
+}
+
+// Bytes reads a size in bytes: kB and MB are powers of 1000, KiB and MiB of 1024. The unit has to
+// be there, for "150" is more likely to mean megabytes than bytes.
+func (r *Reader) Bytes(name string) int64 {
+	return r.amount(lookUp(name, size), parseBytes)
+}
+
+// Duration reads a duration in Go's form, e.g. 90s or 1h30m.
+func (r *Reader) Duration(name string) time.Duration {
+	s := lookUp(name, duration)
+	return time.Duration(r.amount(s, func(v string) (int64, error) {
+		d, err := time.ParseDuration(v)
+		return int64(d), err
+	}))
+}
+
+// Bool reads true or false, in any case.
+func (r *Reader) Bool(name string) bool {
+	s := lookUp(name, truth)
+	v, _ := r.checked(s, strings.TrimSpace)
+	switch strings.ToLower(v) {
+	case "true":
+		return true
+	case "false", "":
+	default:
+		r.fail(s, "is neither true nor false")
+	}
+	return false
+}
+
+// Time reads a time of RFC 3339, or a date, which begins at 00:00 UTC. It is zero if not set.
+func (r *Reader) Time(name string) time.Time {
+	s := lookUp(name, moment)
+	v, ok := r.checked(s, strings.TrimSpace)
+	if !ok {
+		return time.Time{}
+	}
+	for _, form := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(form, v); err == nil {
+			if t.Year() < 2000 {
+				r.fail(s, "lies before the year 2000")
+				return time.Time{}
+			}
+			return t.UTC()
+		}
+	}
+	r.fail(s, "is no time")
+	return time.Time{}
+}
+
+// List reads the parts of a list, which commas, semicolons or blanks separate. It is nil if not set.
+func (r *Reader) List(name string) []string {
+	s := lookUp(name, list)
+	v, _ := r.raw(s, strings.TrimSpace)
+	parts := strings.FieldsFunc(v, func(c rune) bool { return strings.ContainsRune(",; \t\r\n", c) })
+	var all []string
+	for i, part := range parts {
+		normal, err := s.check(part)
+		if err != nil {
+			r.fail(s, fmt.Sprintf("part %d: %v", i+1, err))
+			return nil
+		}
+		all = append(all, normal)
+	}
+	return all
+}
+
+// URL reads an address: https, or http on this machine; without user name, query, fragment or a
+// slash at its end. It is nil if not set. GRAPH_URL is by default that of AZURE_CLOUD.
+func (r *Reader) URL(name string) *url.URL {
+	s := lookUp(name, address)
+	v, ok := r.raw(s, strings.TrimSpace)
+	if !ok && name == graphURL {
+		v, _ = Cloud(r.String(azureCloud))
+		ok = v != ""
+	}
+	if !ok {
+		return nil
+	}
+	u, err := parseURL(v)
+	if err == nil && s.check != nil {
+		_, err = s.check(u.Hostname())
+	}
+	if err != nil {
+		r.fail(s, err.Error())
+		return nil
+	}
+	return u
+}
+
+// amount reads a number within the limits of the table.
+func (r *Reader) amount(s Setting, parse func(string) (int64, error)) int64 {
+	v, ok := r.checked(s, strings.TrimSpace)
+	if !ok {
+		return 0
+	}
+	n, err := parse(v)
+	switch {
+	case errors.Is(err, errUnit):
+		r.fail(s, err.Error())
+	case err != nil && !errors.Is(err, strconv.ErrRange):
+		r.fail(s, "can't be read")
+	case err != nil, n < s.min, n > s.max:
+		r.fail(s, "is out of its range")
+	default:
+		return n
+	}
+	return 0
+}
+
+// checked is raw, put through the setting's own check. ok is false if there is no value or a bad one.
+func (r *Reader) checked(s Setting, trim func(string) string) (v string, ok bool) {
+	if v, ok = r.raw(s, trim); !ok || s.check == nil {
+		return v, ok
+	}
+	normal, err := s.check(v)
+	if err != nil {
+		r.fail(s, err.Error())
+		return "", false
+	}
+	return normal, true
+}
+
+// raw is the value or the default. ok is false if there is neither.
+func (r *Reader) raw(s Setting, trim func(string) string) (v string, ok bool) {
+	v, _ = r.lookup(s.Name)
+	v = trim(v)
+	switch {
+	case strings.HasPrefix(strings.ToLower(v), "@microsoft.keyvault("):
+		// App Service leaves the reference itself in place of a secret that it may not read.
+		r.fail(s, "is a reference to Key Vault that the host could not resolve; "+
+			"look at the secret's address and at the role of the app's identity")
+		return "", false
+	case v != "":
+		return v, true
+	case s.Required:
+		r.fail(s, "is missing")
+	}
+	return s.Default, s.Default != ""
+}
+
+// fail notes a mistake, once for each setting however often it is read.
+func (r *Reader) fail(s Setting, what string) {
+	for _, p := range r.problems {
+		if p.name == s.Name {
+			return
+		}
+	}
+	r.problems = append(r.problems, problem{s.Name,
+		fmt.Sprintf("%s %s (form: %s; for example %s)", s.Name, what, s.Form, s.Example)})
+}

@@ -1,0 +1,155 @@
+package settings
+
+import "time"
+
+const (
+	storage = "ARCHIVE_STORAGE"
+	// The names below a connection's are fixed by the Functions host: its blob trigger reads the
+	// same settings (connection "ARCHIVE_STORAGE" of functions/import/function.json).
+	storageBlob   = storage + "__blobServiceUri"
+	storageTable  = storage + "__tableServiceUri"
+	storageClient = storage + "__clientId"
+
+	graphURL   = "GRAPH_URL"
+	azureCloud = "AZURE_CLOUD"
+)
+
+func table() []Setting {
+	both := []string{Fetch, Import}
+	return []Setting{
+		{
+			Name: "TELEMESSAGE_URL", Required: true, Apps: []string{Fetch}, kind: address,
+			Form:    "an https address without user name, query or fragment",
+			Example: "https://rest.telemessage.example",
+			Meaning: "the TeleMessage site; only its origin is ever called",
+		},
+		{
+			Name: "TELEMESSAGE_USERNAME", Required: true, Apps: []string{Fetch}, kind: text, check: checkUserName,
+			Form:    "the user name, without a colon",
+			Example: "archive-contoso",
+			Meaning: "the user name at the TeleMessage site",
+		},
+		{
+			Name: "TELEMESSAGE_PASSWORD", Required: true, Apps: []string{Fetch}, kind: secret, check: checkPassword,
+			Form:    "the password as it is, without control characters",
+			Example: "correct-horse-battery-staple",
+			Meaning: "the password at the TeleMessage site; in Azure the setting refers to Key Vault, and the host puts the password in its place",
+		},
+		{
+			Name: "FETCH_FROM", Apps: []string{Fetch}, kind: moment, derived: "24 hours before the first run",
+			Form:    "a date or a time of RFC 3339, not before the year 2000",
+			Example: "2026-11-01",
+			Meaning: "where the very first run begins; later runs go on where the last one ended. A date begins at 00:00 UTC",
+		},
+		{
+			Name: "FETCH_SCHEDULE", Default: "0 30 5 * * *", Apps: []string{Fetch}, kind: text, check: checkSchedule,
+			Form:    "NCRONTAB with six fields: second minute hour day month day-of-week, in UTC",
+			Example: "0 30 5 * * *",
+			Meaning: "when the daily run starts; the source builds its conversation threads at 05:00 GMT, so after that",
+		},
+		{
+			Name: storage, Apps: both, kind: secret, check: checkConnection,
+			Form:    "a connection string, spelt out",
+			Example: "DefaultEndpointsProtocol=https;AccountName=contosoarchive;AccountKey=bm90LWEta2V5",
+			Meaning: "the storage account of the archive, with its key: for one machine. In Azure use `" + storageBlob + "` and `" + storageTable + "`",
+		},
+		{
+			Name: storageBlob, Apps: both, kind: address,
+			Form:    "an https address without user name, query or fragment",
+			Example: "https://contosoarchive.blob.core.windows.net",
+			Meaning: "the Blob service of the archive's storage account, used with the app's own identity",
+		},
+		{
+			Name: storageTable, Apps: both, kind: address,
+			Form:    "an https address without user name, query or fragment",
+			Example: "https://contosoarchive.table.core.windows.net",
+			Meaning: "the Table service of the same account",
+		},
+		{
+			Name: storageClient, Apps: both, kind: text, check: checkClientID,
+			derived: "the app's own identity",
+			Form:    "a client id: 32 hex digits in five groups",
+			Example: "00000000-0000-0000-0000-000000000000",
+			Meaning: "which user-assigned managed identity to use, for storage and for Microsoft Graph",
+		},
+		{
+			Name: azureCloud, Default: "worldwide", Apps: both, kind: text, check: checkCloud,
+			Form:    "worldwide (GCC too), usgov-high, usgov-dod or china; also AzurePublic, AzureUSGovernment (= usgov-high) and AzureChina",
+			Example: "usgov-high",
+			Meaning: "the cloud in which the tenant lives: where to sign in, and which Microsoft Graph",
+		},
+		{
+			Name: graphURL, Apps: []string{Import}, kind: address, check: checkGraphURL, derived: "by `" + azureCloud + "`",
+			Form:    "the https address of one of the clouds' Microsoft Graph, or one on this machine",
+			Example: "https://graph.microsoft.com",
+			Meaning: "Microsoft Graph",
+		},
+		{
+			Name: "DEFAULT_REGION", Default: "GB", Apps: []string{Import}, kind: text, check: checkRegion,
+			Form:    "a country's two letters of ISO 3166",
+			Example: "IE",
+			Meaning: "whose national form a telephone number without a country code has",
+		},
+		{
+			Name: "AUTOMATIC_MAPPING", Default: "true", Apps: []string{Import}, kind: truth,
+			Form:    "true or false",
+			Example: "true",
+			Meaning: "look for the mailbox by the property User's Email address",
+		},
+		{
+			Name: "CUSTOM_MAPPING", Default: "true", Apps: []string{Import}, kind: truth,
+			Form:    "true or false",
+			Example: "true",
+			Meaning: "look for the mailbox in the uploaded CSV file first",
+		},
+		{
+			Name: "ACCEPTED_DOMAINS", Apps: []string{Import}, kind: list, check: checkDomain, derived: "all of the tenant's",
+			Form:    "domains, separated by commas",
+			Example: "contoso.com, contoso.co.uk",
+			Meaning: "which domains automatic mapping may import into; a mailbox that the CSV file names is not limited by it",
+		},
+		{
+			Name: "FOLDER_NAME", Default: "O2 SMS and Voice Network Archiver", Apps: []string{Import}, kind: text, check: checkFolder,
+			Form:    "up to 255 characters, none of them a control character",
+			Example: "O2 SMS and Voice Network Archiver",
+			Meaning: "the folder in each mailbox; after a change new items go to a folder of the new name",
+		},
+		{
+			Name: "MESSAGE_CLASS", Default: "IPM.Note", Apps: []string{Import}, kind: text, check: checkClass,
+			Form:    "IPM.Note, a class below it, or a class below IPM.ExternalData",
+			Example: "IPM.Note.O2SMS",
+			Meaning: "the class of the imported items",
+		},
+		{
+			Name: "MAX_ITEM_SIZE", Default: "150MB", Apps: []string{Import}, kind: size, min: 1000, max: 150e6,
+			Form:    "a number with its unit (kB, MB, KiB, MiB), from 1kB to 150MB",
+			Example: "10MB",
+			Meaning: "an item above it is imported with a reference in place of its attachments; 10MB is the original connector's rule",
+		},
+		{
+			Name: "IMPORT_CONCURRENCY", Default: "64", Apps: []string{Import}, kind: number, min: 1, max: 1024,
+			Form:    "a whole number from 1 to 1024",
+			Example: "64",
+			Meaning: "how many copies one instance works on at the same time",
+		},
+		{
+			Name: "MAILBOX_PERMITS", Default: "3", Apps: []string{Import}, kind: number, min: 1, max: 4,
+			Form:    "a whole number from 1 to 4",
+			Example: "3",
+			Meaning: "how many requests one instance has under way at one mailbox; Microsoft Graph allows 4 from all instances together",
+		},
+		{
+			Name: "IN_DOUBT_AFTER", Default: "90s", Apps: []string{Import}, kind: duration,
+			min: int64(time.Second), max: int64(10 * time.Minute),
+			Form:    "a duration from 1s to 10m",
+			Example: "90s",
+			Meaning: "how long after its claim on a copy an instance counts as alive; then another may take the copy over",
+		},
+		{
+			Name: "SWEEP_AFTER", Default: "10m", Apps: []string{Import}, kind: duration, max: int64(24 * time.Hour),
+			Form:    "a duration from 0s to 24h",
+			Example: "10m",
+			Meaning: "how old a batch without an end is before the hourly sweep takes it up",
+		},
+	}
+}

@@ -1,0 +1,124 @@
+package staging
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+)
+
+// What an error of this package can be asked for with errors.Is. None of their texts holds an address, an
+// account or a blob's name.
+var (
+	ErrNotFound    = errors.New("not found")
+	ErrExists      = errors.New("there is one already")
+	ErrChanged     = errors.New("somebody else has changed it") // or the lease on it is lost
+	ErrLeased      = errors.New("somebody else holds its lease")
+	ErrNotModified = errors.New("not modified")
+	ErrForeign     = errors.New("not an address of a batch of this archive")
+	ErrTooLarge    = errors.New("larger than it may be")
+	ErrDigest      = errors.New("the bytes do not have the digest that they should")
+	ErrNeedDigest  = errors.New("large content has to come with its digest")
+	ErrDenied      = errors.New("access denied")
+	ErrUnavailable = errors.New("blob storage is away") // network, time-out, 408, 429, 5xx: it may be asked again
+)
+
+// Error is what the blob service, or the way to it, said.
+type Error struct {
+	Kind   error  // one of the Err… values; nil for an answer that none of them covers
+	Status int    // HTTP status; 0 if there was no answer
+	Code   string // the service's error code, e.g. BlobNotFound
+	How    string // without an answer: what happened, in plain words
+}
+
+func (e *Error) Error() string {
+	text := e.How
+	if e.Status != 0 {
+		text = fmt.Sprintf("the blob service answered %d %s", e.Status, e.Code)
+	}
+	if e.Kind != nil {
+		return e.Kind.Error() + ": " + text
+	}
+	return text
+}
+
+// Unwrap gives the kind.
+func (e *Error) Unwrap() error { return e.Kind }
+
+// fault makes an SDK error one of ours. The SDK's text shows whole requests, so nothing of it is kept. If ctx
+// has ended, that is the error: it says more than the request that it broke off.
+func fault(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var ours *Error
+	if errors.As(err, &ours) {
+		return err
+	}
+	var answer *azcore.ResponseError
+	if errors.As(err, &answer) {
+		return &Error{Kind: kind(answer.StatusCode, bloberror.Code(answer.ErrorCode)), Status: answer.StatusCode, Code: answer.ErrorCode}
+	}
+	// azcore marks every failure to get a token as one that asking again can't help. But an identity endpoint that is away
+	// comes back, and an identity that is set up wrongly is better waited for than given up.
+	var token interface{ NonRetriable() }
+	if errors.As(err, &token) {
+		return &Error{Kind: ErrUnavailable, How: "no token for the blob service"}
+	}
+	return &Error{Kind: ErrUnavailable, How: how(err)}
+}
+
+func kind(status int, code bloberror.Code) error {
+	switch code {
+	// 409 for who wants the lease, 412 for who writes without it.
+	case bloberror.LeaseAlreadyPresent, bloberror.LeaseIDMissing:
+		return ErrLeased
+	case bloberror.BlobImmutableDueToPolicy:
+		return ErrDenied
+	case bloberror.ContainerBeingDeleted, bloberror.MD5Mismatch, bloberror.CRC64Mismatch:
+		return ErrUnavailable // for the moment, or garbled on the way
+	case bloberror.BlobAlreadyExists, bloberror.ContainerAlreadyExists:
+		return ErrExists
+	}
+	switch {
+	case status == http.StatusNotModified:
+		return ErrNotModified
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return ErrDenied
+	case status == http.StatusNotFound:
+		return ErrNotFound
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
+		return ErrUnavailable
+	case status == http.StatusConflict, status == http.StatusPreconditionFailed:
+		return ErrChanged
+	case status == http.StatusRequestEntityTooLarge:
+		return ErrTooLarge
+	}
+	return nil
+}
+
+// how says what happened to a request without an answer; the errors' own texts name the host.
+func how(err error) string {
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &dns):
+		return "its host's name has no address"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "no answer in time"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "the connection broke off"
+	}
+	return "no connection"
+}

@@ -1,0 +1,130 @@
+// Package telemessage is the source: it asks the TeleMessage site for archived items and reads their JSON.
+//
+// TeleMessage publishes no interface for pulling archived items. What is spoken here is this
+// project's own contract, in the vocabulary of the vendor's item shapes, and no other package knows it: another
+// intake is a sibling of this package. The site is not trusted: only the origin of its base
+// URL is ever called, and nothing that it sends can fill the memory.
+package telemessage
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// What a caller tells apart. The errors that match them hold status codes and plain words, never
+// an address or anything that the site wrote.
+var (
+	// ErrCredentials: the site refuses the user name or password. It is never tried twice: more
+	// tries may lock the account.
+	ErrCredentials = errors.New("the TeleMessage site refuses the credentials")
+	// ErrCursorExpired: the cursor is too old; the window has to be read from its beginning.
+	ErrCursorExpired = errors.New("the cursor has expired")
+	// ErrGone: the attachment can never be had.
+	ErrGone = errors.New("the attachment cannot be had from the TeleMessage site")
+	// ErrUnavailable: the site is away or answers with something that is no answer. Later tries may succeed.
+	ErrUnavailable = errors.New("the TeleMessage site is not available")
+)
+
+// errRefused: the site calls the request itself wrong; the same request would be refused again.
+var errRefused = errors.New("the TeleMessage site refuses the request")
+
+const (
+	itemsPath = "api/rest/archive/o2/items"
+	countPath = "api/rest/archive/o2/count"
+
+	defaultTries = 5
+)
+
+// Options are the parts of a Client that have defaults.
+type Options struct {
+	// HTTP gives the transport; nil stands for one like http.DefaultTransport. Its Timeout, Jar and CheckRedirect are not
+	// used: the Client has time-outs of its own that do not cut a long download, and its own rule for redirects.
+	HTTP *http.Client
+	Now  func() time.Time // for a Retry-After that is a date; nil stands for time.Now
+	// Tries is how often one GET is sent in all before its failure is reported; 0 stands for 5.
+	Tries uint
+}
+
+// Client asks one site on behalf of one customer. It is safe for concurrent use.
+type Client struct {
+	base      *url.URL
+	authorize func(*http.Request)
+	http      *http.Client
+	now       func() time.Time
+	tries     uint
+}
+
+// New gives a client of the site at base. It makes no request. authorize puts the credentials on each request; it
+// is only ever given requests to the origin of base. base is an https URL, or an http one
+// of this very machine, without user name, query and fragment; the errors do not repeat it.
+func New(base *url.URL, authorize func(*http.Request), o Options) (*Client, error) {
+	if err := checkBase(base); err != nil {
+		return nil, err
+	}
+	c := &Client{base: base.JoinPath("/"), authorize: authorize, now: o.Now, tries: o.Tries}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.tries == 0 {
+		c.tries = defaultTries
+	}
+	c.http = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if o.HTTP != nil {
+		c.http.Transport = o.HTTP.Transport
+	}
+	return c, nil
+}
+
+func checkBase(base *url.URL) error {
+	switch {
+	case base == nil || base.Hostname() == "" || base.Opaque != "":
+		return errors.New("the site's URL has no host")
+	case base.User != nil:
+		return errors.New("the site's URL must not hold a user name or password")
+	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "":
+		return errors.New("the site's URL must not have a query or fragment")
+	case base.Scheme == "https":
+		return nil
+	case base.Scheme == "http" && loopback(base.Hostname()):
+		return nil
+	}
+	return errors.New("the site's URL must begin with https (http is accepted for this machine alone)")
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// resolve gives the URL that ref stands for, seen from u, or false if it is none or lies outside the origin of the
+// base URL: RFC 6454 section 4, the scheme, the host and the port.
+func (c *Client) resolve(u *url.URL, ref string) (*url.URL, bool) {
+	if ref == "" || len(ref) > maxURL {
+		return nil, false
+	}
+	parsed, err := url.Parse(ref)
+	if err != nil || parsed.Opaque != "" || parsed.User != nil {
+		return nil, false
+	}
+	to := u.ResolveReference(parsed)
+	if to.Scheme != c.base.Scheme || !strings.EqualFold(to.Hostname(), c.base.Hostname()) || port(to) != port(c.base) {
+		return nil, false
+	}
+	to.Host = c.base.Host
+	to.Fragment, to.RawFragment = "", ""
+	return to, true
+}
+
+func port(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https":
+		return "443"
+	}
+	return "80"
+}

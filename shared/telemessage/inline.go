@@ -1,0 +1,91 @@
+package telemessage
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// InlineContent gives the bytes of the attachment with that index in Outline.Attachments, decoded while they are read: Base64
+// in the standard or the URL alphabet, with or without padding and white space (RFC 4648 sections 4 and 5, RFC 2045 section 6.8).
+// Content that is not valid Base64 shows as a base64.CorruptInputError while reading.
+func InlineContent(raw []byte, index int) (io.Reader, error) {
+	it, err := read(raw)
+	if err != nil {
+		return nil, fmt.Errorf("open inline content: %w", err)
+	}
+	if index < 0 || index >= len(it.sources) {
+		return nil, fmt.Errorf("open inline content: the item has %d attachments", len(it.sources))
+	}
+	if !it.sources[index].Inline {
+		return nil, errors.New("open inline content: the attachment has none")
+	}
+	content := it.contents[index]
+	return base64.NewDecoder(base64.RawStdEncoding, &base64Text{rest: content[1 : len(content)-1]}), nil
+}
+
+// base64Text turns the inside of a JSON string into Base64 of the one form that the decoder takes.
+type base64Text struct {
+	rest   []byte
+	read   int64 // characters of the string
+	ending bool  // after the first =
+}
+
+func (b *base64Text) Read(p []byte) (n int, err error) {
+	for n < len(p) && len(b.rest) > 0 {
+		c, size := b.next()
+		b.rest = b.rest[size:]
+		b.read += int64(size)
+		switch {
+		case blank(c):
+			continue
+		case c == '=':
+			b.ending = true
+			continue
+		case b.ending, !inAlphabet(c):
+			b.rest = nil
+			return n, base64.CorruptInputError(b.read - int64(size))
+		case c == '-':
+			c = '+'
+		case c == '_':
+			c = '/'
+		}
+		p[n] = c
+		n++
+	}
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// next reads one character of the JSON string; 0 stands for any that is not ASCII.
+func (b *base64Text) next() (c byte, size int) {
+	if b.rest[0] != '\\' {
+		return b.rest[0], 1
+	}
+	switch c := b.rest[1]; c {
+	case 'n', 'r', 't':
+		return ' ', 2
+	case 'b', 'f':
+		return 0, 2
+	case 'u':
+		unit, err := strconv.ParseUint(string(b.rest[2:6]), 16, 16)
+		if err != nil || unit > 0x7F {
+			return 0, 6
+		}
+		return byte(unit), 6
+	default:
+		return c, 2
+	}
+}
+
+func inAlphabet(c byte) bool {
+	switch {
+	case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '+', c == '/', c == '-', c == '_':
+		return true
+	}
+	return false
+}

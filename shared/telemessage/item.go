@@ -1,0 +1,341 @@
+package telemessage
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+
+	"o2archiver/shared/record"
+)
+
+// Bounds of one item. Beyond them it is quarantined, whole: a record that left out the rest in silence
+// would claim to be complete.
+const (
+	maxAttachments = 1000
+	maxPeople      = 10_000
+	maxEmails      = 100 // in one email property
+	maxLeftOut     = 100 // names that are listed; the raw record has them all
+	maxPieces      = 255 // 3GPP TS 23.040 section 9.2.3.24.1: one octet
+)
+
+// item is one item as read from its JSON, whatever is wrong with it.
+type item struct {
+	rec      record.Record // without Media, ID, Text and the time's meaning
+	id       string
+	text     []byte // textContent in WTF-8
+	segment  *Segment
+	sources  []AttachmentSource
+	contents [][]byte        // of attachments: the JSON string of content, nil if there is none
+	wrong    map[string]bool // messageId, messageTime, textContent: those that are no text
+	over     *record.Fault   // a bound that it exceeds
+}
+
+var errNoObject = errors.New("the item is not a JSON object")
+
+// read reads an item. Its one error is errNoObject.
+func read(raw []byte) (*item, error) {
+	if !json.Valid(raw) {
+		return nil, errNoObject
+	}
+	start := skipBlank(raw, 0)
+	if raw = raw[start:]; !isObject(raw) {
+		return nil, errNoObject
+	}
+	it := &item{wrong: map[string]bool{}}
+	members(raw, it.member)
+	return it, nil
+}
+
+// member reads one member of the item. null stands for a missing one; where a name comes twice, the last one counts.
+func (it *item) member(name string, v []byte) {
+	r := &it.rec
+	switch name {
+	case "messageId":
+		it.id = it.identity(name, v)
+	case "messageTime":
+		r.TimeText = it.identity(name, v)
+	case "textContent":
+		it.identity(name, v)
+		if it.text = nil; isString(v) {
+			it.text = unescape(v)
+		}
+	case "messageType":
+		r.Kind = record.Kind(strings.ToUpper(strings.TrimSpace(it.string(name, v))))
+	case "network":
+		r.Network = it.string(name, v)
+	case "msisdn":
+		r.Owner = it.string(name, v)
+	case "archivedTime":
+		r.ArchivedText = it.string(name, v)
+		if r.Archived, _ = parseTime(r.ArchivedText); r.Archived.Year() < 2000 {
+			r.Archived = time.Time{} // impossible, and not needed: it must not make a good messageTime look wrong
+		}
+	case "direction":
+		r.Direction = it.string(name, v)
+	case "status":
+		r.Status = it.string(name, v)
+	case "from":
+		r.From = it.participant(name, v)
+	case "to":
+		it.to(name, v)
+	case "groupMessage":
+		r.GroupMessage = string(v) == "true"
+		if !r.GroupMessage && string(v) != "false" && !isNull(v) {
+			it.leaveOut(name)
+		}
+	case "dialogGroupId":
+		r.GroupID = it.string(name, v)
+	case "dialogGroupName":
+		r.GroupName = it.string(name, v)
+	case "subject":
+		r.Subject = it.string(name, v)
+	case "contentType":
+		r.ContentType = it.string(name, v)
+	case "attachment":
+		it.attachments(name, v)
+	case "callInfo":
+		it.call(name, v)
+	case "segmentedData":
+		it.segmented(name, v)
+	}
+}
+
+// identity reads one of the three texts without which an item is not believed.
+func (it *item) identity(name string, v []byte) string {
+	it.wrong[name] = !isString(v) && !isNull(v)
+	if !isString(v) || name == "textContent" {
+		return ""
+	}
+	return mark(unescape(v))
+}
+
+// string reads a text, or leaves the field out.
+func (it *item) string(name string, v []byte) string {
+	switch {
+	case isString(v):
+		return mark(unescape(v))
+	case !isNull(v):
+		it.leaveOut(name)
+	}
+	return ""
+}
+
+func (it *item) leaveOut(name string) {
+	if len(it.rec.LeftOut) < maxLeftOut {
+		it.rec.LeftOut = append(it.rec.LeftOut, name)
+	}
+}
+
+// object says whether the value is an object; anything else but null is left out.
+func (it *item) object(name string, v []byte) bool {
+	if !isObject(v) && !isNull(v) {
+		it.leaveOut(name)
+	}
+	return isObject(v)
+}
+
+// array gives the objects in an array, up to limit. Anything else in it is left out.
+func (it *item) array(name string, v []byte, limit int, each func(name string, v []byte)) {
+	if !isArray(v) {
+		if !isNull(v) {
+			it.leaveOut(name)
+		}
+		return
+	}
+	n := 0
+	elements(v, func(v []byte) bool {
+		if n == limit {
+			it.over = &record.Fault{Field: name, Reason: fmt.Sprintf("has more than %d entries", limit)}
+			return false
+		}
+		if place := fmt.Sprintf("%s[%d]", name, n); it.object(place, v) {
+			each(place, v)
+		}
+		n++
+		return true
+	})
+}
+
+func (it *item) to(name string, v []byte) {
+	it.rec.To = nil
+	it.array(name, v, maxPeople, func(name string, v []byte) { it.rec.To = append(it.rec.To, it.participant(name, v)) })
+}
+
+func (it *item) participant(place string, v []byte) (p record.Participant) {
+	if !it.object(place, v) {
+		return p
+	}
+	members(v, func(name string, v []byte) {
+		inner := place + "." + name
+		switch name {
+		case "value":
+			p.Value = it.string(inner, v)
+		case "email":
+			p.Emails = emails(it.string(inner, v))
+			if len(p.Emails) > maxEmails {
+				p.Emails = nil
+				it.over = &record.Fault{Field: inner, Reason: fmt.Sprintf("has more than %d addresses", maxEmails)}
+			}
+		case "fullName":
+			if !it.object(inner, v) {
+				return
+			}
+			members(v, func(name string, v []byte) {
+				switch name {
+				case "firstName":
+					p.FirstName = it.string(inner+"."+name, v)
+				case "lastName":
+					p.LastName = it.string(inner+"."+name, v)
+				}
+			})
+		}
+	})
+	return p
+}
+
+// emails splits the property User's Email address: several addresses stand in it separated by ; or , or blanks.
+func emails(property string) []string {
+	if property == "" {
+		return nil
+	}
+	return strings.FieldsFunc(property, func(c rune) bool { return c == ';' || c == ',' || unicode.IsSpace(c) })
+}
+
+func (it *item) attachments(name string, v []byte) {
+	it.sources, it.contents = nil, nil
+	it.array(name, v, maxAttachments, func(place string, v []byte) {
+		var (
+			src     AttachmentSource
+			content []byte
+			sized   bool
+		)
+		members(v, func(name string, v []byte) {
+			inner := place + "." + name
+			switch name {
+			case "name":
+				src.Name = it.string(inner, v)
+			case "contentType":
+				src.Type = it.string(inner, v)
+			case "digest":
+				src.Digest = it.string(inner, v)
+			case "contentUrl":
+				src.ContentURL = it.string(inner, v)
+			case "attachSize":
+				if src.Size, sized = whole(v); !sized && !isNull(v) {
+					it.leaveOut(inner)
+				}
+			case "content":
+				if content = nil; isString(v) {
+					content = v
+				} else if !isNull(v) {
+					it.leaveOut(inner)
+				}
+			}
+		})
+		if content != nil {
+			// An empty text is what a site writes for "not here", unless the file itself is said to be empty.
+			src.Inline = len(content) > len(`""`) || sized && src.Size == 0 && src.ContentURL == ""
+		}
+		it.sources = append(it.sources, src)
+		it.contents = append(it.contents, content)
+	})
+}
+
+func (it *item) call(place string, v []byte) {
+	it.rec.Call = nil
+	if !it.object(place, v) {
+		return
+	}
+	c := &record.Call{}
+	it.rec.Call = c
+	members(v, func(name string, v []byte) {
+		inner := place + "." + name
+		switch name {
+		case "callID":
+			c.ID = it.string(inner, v)
+		case "callStatus":
+			c.Status = it.string(inner, v)
+		case "startTime":
+			c.Start = it.callTime(inner, v)
+		case "answerTime":
+			c.Answer = it.callTime(inner, v)
+		case "endTime":
+			c.End = it.callTime(inner, v)
+		case "callDurationInMillis":
+			const longest = int64(1<<63-1) / int64(time.Millisecond)
+			millis, ok := whole(v)
+			if !ok || millis > longest {
+				millis = 0
+				if !isNull(v) {
+					it.leaveOut(inner)
+				}
+			}
+			c.Duration = time.Duration(millis) * time.Millisecond
+		}
+	})
+}
+
+// callTime reads a time of a call, which is shown as given and not judged: milliseconds too, where text is due.
+func (it *item) callTime(name string, v []byte) string {
+	if isNumber(v) && len(v) <= 40 {
+		return string(v)
+	}
+	return it.string(name, v)
+}
+
+func (it *item) segmented(place string, v []byte) {
+	it.segment = nil
+	if !it.object(place, v) {
+		return
+	}
+	var (
+		s             Segment
+		number, total int64
+	)
+	members(v, func(name string, v []byte) {
+		inner, ok := place+"."+name, true
+		switch name {
+		case "segmentedId":
+			s.ID = it.string(inner, v)
+		case "pieceNumber":
+			number, ok = whole(v)
+		case "totalPieces":
+			total, ok = whole(v)
+		}
+		if !ok && !isNull(v) {
+			it.leaveOut(inner)
+		}
+	})
+	if s.ID != "" && total >= 2 && total <= maxPieces && number >= 1 && number <= total {
+		s.Number, s.Total = int(number), int(total)
+		it.segment = &s
+	}
+}
+
+// dateTime is the grammar of RFC 3339 section 5.6. The time package also takes an hour of one digit, a comma and an
+// offset of 99 hours.
+var dateTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
+// parseTime reads RFC 3339, and nothing else. Its section 5.6 lets T and Z be in lower case, and a leap second be 60.
+func parseTime(s string) (time.Time, bool) {
+	const longest = 64
+	upper := strings.ToUpper(s)
+	if len(s) > longest || !dateTime.MatchString(upper) {
+		return time.Time{}, false
+	}
+	if t, err := time.Parse(time.RFC3339, upper); err == nil {
+		return t.UTC(), true
+	}
+	const seconds = len("2006-01-02T15:04:")
+	if upper[seconds:seconds+2] == "60" {
+		t, err := time.Parse(time.RFC3339, upper[:seconds]+"59"+upper[seconds+2:])
+		if err == nil && t.UTC().Format("15:04:05") == "23:59:59" {
+			return t.UTC().Add(time.Second), true
+		}
+	}
+	return time.Time{}, false
+}

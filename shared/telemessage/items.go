@@ -1,0 +1,82 @@
+package telemessage
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// maxLimit is the largest page that the contract lets a client ask for.
+const maxLimit = 1000
+
+// errNoCount: the site does not offer the count.
+var errNoCount = errors.New("the site has no count")
+
+// Items reads one page of the items that the site stored in [from, to), oldest first, and gives them to each, one after
+// the other: never more than one is in memory. cursor is "" for the first page, then
+// the next of the page before; next is "" after the last page. limit is 1 to 1000.
+//
+// A failing GET is tried again until the page begins. A page that breaks off, or is no page, returns
+// ErrUnavailable after some of its items may have been given to each already. An error of each ends the page and is
+// returned as it is. Calling it again with the same arguments is safe.
+func (c *Client) Items(ctx context.Context, from, to time.Time, cursor string, limit int, each func(Item) error) (next string, err error) {
+	if limit < 1 || limit > maxLimit {
+		return "", fmt.Errorf("a page has 1 to %d items, not %d", maxLimit, limit)
+	}
+	query := window(from, to)
+	query.Set("limit", strconv.Itoa(limit))
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	u := c.base.JoinPath(itemsPath)
+	u.RawQuery = query.Encode()
+
+	var page *bufio.Reader
+	answer, err := c.get(ctx, u, forItems, func(r *reply) error {
+		page = bufio.NewReaderSize(r, 64<<10)
+		return startsObject(page)
+	})
+	if err != nil {
+		return "", fmt.Errorf("ask for a page of items: %w", err)
+	}
+	defer answer.Close()
+	return readPage(page, each)
+}
+
+// Count asks how many items the site says it stored in [from, to). known is false if the site does not offer it.
+func (c *Client) Count(ctx context.Context, from, to time.Time) (total int64, known bool, err error) {
+	u := c.base.JoinPath(countPath)
+	u.RawQuery = window(from, to).Encode()
+	answer, err := c.get(ctx, u, forCount, func(r *reply) error {
+		data, err := io.ReadAll(io.LimitReader(r, 64<<10))
+		if err != nil {
+			return err
+		}
+		var body struct {
+			Total *int64 `json:"total"`
+		}
+		if json.Unmarshal(data, &body) != nil || body.Total == nil || *body.Total < 0 {
+			return unavailable("its count is not in the form that was agreed")
+		}
+		total = *body.Total
+		return nil
+	})
+	switch {
+	case errors.Is(err, errNoCount):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, fmt.Errorf("ask for the count: %w", err)
+	}
+	answer.Close()
+	return total, true, nil
+}
+
+func window(from, to time.Time) url.Values {
+	return url.Values{"from": {from.UTC().Format(time.RFC3339Nano)}, "to": {to.UTC().Format(time.RFC3339Nano)}}
+}

@@ -1,0 +1,304 @@
+package telemessage
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+)
+
+// MaxItem is how many bytes an item may have to become a record.
+const MaxItem = 16 << 20
+
+const (
+	maxDepth     = 64        // levels of nesting of an item; the contract has 4
+	maxBig       = 2 << 30   // bytes of an item that is only kept
+	maxOther     = 1 << 20   // bytes of a member of the page other than items, and of white space in one place
+	maxMembers   = 100       // of the page; the contract has 2
+	maxPageItems = 10 * 1000 // of a page, in case the site does not keep to the limit
+)
+
+// Item is one item of a page.
+type Item struct {
+	Raw    []byte // the item's JSON without white space between tokens; the receiver may keep it
+	SHA256 string // hex, of the bytes as they came
+
+	// Big is not nil for an item that cannot be a record. Then Raw is nil and SHA256 empty, Big gives all its bytes
+	// once, as they came, and must be read before the call returns.
+	Big io.Reader
+	Why string // with Big: the reason, in plain words
+}
+
+// readPage reads {"items":[…],"next":"…"} and gives each item away as soon as it is read. A page is believed only if it is
+// whole: no items member, a wrong type, something after the end are errors, because a page
+// that is taken for the last one by mistake loses messages for ever.
+func readPage(r *bufio.Reader, each func(Item) error) (next string, err error) {
+	p := &pageReader{r: r}
+	var items, cursor bool
+	if err := p.expect('{'); err != nil {
+		return "", err
+	}
+	err = p.list('}', maxMembers, func() error {
+		name, err := p.text()
+		if err != nil {
+			return err
+		}
+		if err := p.expect(':'); err != nil {
+			return err
+		}
+		switch {
+		case name == "items" && !items:
+			items = true
+			return p.items(each)
+		case name == "next" && !cursor:
+			cursor = true
+			next, err = p.cursor()
+			return err
+		case name == "items", name == "next":
+			return notAPage("a member twice")
+		}
+		_, err = p.value(maxOther)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	if !items {
+		return "", notAPage("no items")
+	}
+	return next, p.end()
+}
+
+func notAPage(why string) error {
+	return unavailable("its page is not in the form that was agreed: " + why)
+}
+
+// startsObject says whether the answer begins as a page does. What a proxy or a site under
+// maintenance sends with status 200 does not.
+func startsObject(r *bufio.Reader) error {
+	if bom, _ := r.Peek(3); string(bom) == "\ufeff" {
+		_, _ = r.Discard(3) // RFC 8259 section 8.1: a parser may ignore a byte order mark
+	}
+	p := &pageReader{r: r}
+	if c, err := p.peek(); err != nil {
+		return err
+	} else if c != '{' {
+		return notAPage("no JSON object")
+	}
+	return nil
+}
+
+// pageReader splits a page's values out of the stream. It finds where a value ends; whether the
+// value is valid JSON is asked of encoding/json, one value at a time.
+type pageReader struct {
+	r   *bufio.Reader
+	buf []byte // of the value that is being read
+}
+
+// list reads what stands between an opening bracket, which was read, and its closing one: any number of times what one reads.
+func (p *pageReader) list(closing byte, limit int, one func() error) error {
+	for n := 0; ; n++ {
+		c, err := p.peek()
+		switch {
+		case err != nil:
+			return err
+		case c == closing:
+			return p.expect(closing)
+		case n == limit:
+			return notAPage("too many entries")
+		case n > 0:
+			if err := p.expect(','); err != nil {
+				return err
+			}
+			if _, err := p.peek(); err != nil {
+				return err
+			}
+		}
+		if err := one(); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *pageReader) items(each func(Item) error) error {
+	if err := p.expect('['); err != nil {
+		return err
+	}
+	return p.list(']', maxPageItems, func() error { return p.item(each) })
+}
+
+// item reads one item and gives it away. One that is broken in itself, but ends where it should, is kept and does not stop
+// the page.
+func (p *pageReader) item(each func(Item) error) error {
+	if err := p.begin(); err != nil {
+		return err
+	}
+	var s span
+	for {
+		chunk, err := p.more(&s)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		p.buf = append(p.buf, chunk...)
+		switch {
+		case len(p.buf) > MaxItem:
+			return p.big(&s, "it has more than 16 MiB", each)
+		case s.deepest > maxDepth:
+			return p.big(&s, "it is nested deeper than 64 levels", each)
+		}
+	}
+	raw := bytes.NewBuffer(make([]byte, 0, len(p.buf)))
+	if json.Compact(raw, p.buf) != nil {
+		return each(Item{Big: bytes.NewReader(p.buf), Why: "it is not valid JSON"})
+	}
+	sum := sha256.Sum256(p.buf)
+	return each(Item{Raw: raw.Bytes(), SHA256: hex.EncodeToString(sum[:])})
+}
+
+// big gives an item away whose beginning is in buf and whose rest is still to come.
+func (p *pageReader) big(s *span, why string, each func(Item) error) error {
+	rest := &spanReader{page: p, span: s, left: maxBig}
+	if err := each(Item{Big: io.MultiReader(bytes.NewReader(p.buf), rest), Why: why}); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, rest) // what each did not read
+	return err
+}
+
+// cursor reads a string, or null for none.
+func (p *pageReader) cursor() (string, error) {
+	raw, err := p.value(maxURL)
+	if err != nil {
+		return "", err
+	}
+	if string(raw) == "null" {
+		return "", nil
+	}
+	var text *string
+	if json.Unmarshal(raw, &text) != nil || text == nil {
+		return "", notAPage("a cursor that is no text")
+	}
+	return *text, nil
+}
+
+func (p *pageReader) text() (string, error) {
+	raw, err := p.value(maxURL)
+	if err != nil {
+		return "", err
+	}
+	var text string
+	if raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
+		return "", notAPage("a name that is no text")
+	}
+	return text, nil
+}
+
+// value reads a value of at most limit bytes. It stays good until the next one is read.
+func (p *pageReader) value(limit int) ([]byte, error) {
+	if err := p.begin(); err != nil {
+		return nil, err
+	}
+	var s span
+	for {
+		chunk, err := p.more(&s)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(p.buf)+len(chunk) > limit {
+			return nil, notAPage("a member that is too large")
+		}
+		p.buf = append(p.buf, chunk...)
+	}
+	if !json.Valid(p.buf) {
+		return nil, notAPage("no valid JSON")
+	}
+	return p.buf, nil
+}
+
+// begin goes to the first byte of a value.
+func (p *pageReader) begin() error {
+	p.buf = p.buf[:0]
+	c, err := p.peek()
+	if err != nil {
+		return err
+	}
+	if delimits(c) {
+		return notAPage("a value is missing")
+	}
+	return nil
+}
+
+// more gives the next bytes of the value that s goes through, good until the next call; io.EOF at the value's end.
+func (p *pageReader) more(s *span) ([]byte, error) {
+	if s.done {
+		return nil, io.EOF
+	}
+	if _, err := p.r.Peek(1); err != nil {
+		return nil, cutOff(err)
+	}
+	chunk, _ := p.r.Peek(p.r.Buffered())
+	n := s.scan(chunk)
+	_, _ = p.r.Discard(n)
+	if n == 0 {
+		return nil, io.EOF
+	}
+	return chunk[:n], nil
+}
+
+// peek skips white space and gives the byte after it without reading it.
+func (p *pageReader) peek() (byte, error) {
+	for range maxOther {
+		next, err := p.r.Peek(1)
+		if err != nil {
+			return 0, cutOff(err)
+		}
+		if !blank(next[0]) {
+			return next[0], nil
+		}
+		_, _ = p.r.Discard(1)
+	}
+	return 0, notAPage("nothing but white space")
+}
+
+func (p *pageReader) expect(want byte) error {
+	c, err := p.peek()
+	if err != nil {
+		return err
+	}
+	if c != want {
+		return notAPage("no valid JSON")
+	}
+	_, _ = p.r.Discard(1)
+	return nil
+}
+
+// end reads to the end of the stream, where it shows whether the answer was cut off.
+func (p *pageReader) end() error {
+	_, err := p.peek()
+	switch {
+	case err == nil:
+		return notAPage("something after its end")
+	case errors.Is(err, errCutOff):
+		return nil
+	}
+	return err
+}
+
+// errCutOff is the end of the stream where the page is not at its end.
+var errCutOff = errors.New("the page is cut off")
+
+func cutOff(err error) error {
+	if err == io.EOF {
+		return &failure{kind: ErrUnavailable, text: errCutOff.Error(), again: true, cause: errCutOff}
+	}
+	return err
+}

@@ -1,0 +1,86 @@
+package telemessage
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+const (
+	headerTimeout = 2 * time.Minute  // for the answer to begin: a count over a day may take the site a while
+	idleTimeout   = 60 * time.Second // of waiting for the next minProgress bytes; time that the reader takes is not counted
+	minProgress   = 4 << 10          // a site that drips single bytes is as good as stalled
+)
+
+// errStalled is the cause of a request's end when the site fell silent.
+var errStalled = errors.New("no progress within the time-out")
+
+// reply is an answer of the site. Its body is read through it, under a time-out.
+type reply struct {
+	status  int
+	header  http.Header
+	size    int64 // of the body; -1: unknown
+	endless bool  // nothing but the connection's end says that the body is whole
+
+	body   io.ReadCloser
+	outer  context.Context // the caller's
+	own    context.Context // of the request
+	cancel context.CancelCauseFunc
+	got    int           // bytes since the last progress
+	waited time.Duration // since the last progress
+}
+
+// Read reads on in the body. Its errors are io.EOF, the cause of the caller's context, or match ErrUnavailable.
+func (r *reply) Read(p []byte) (int, error) {
+	began := time.Now()
+	watch := time.AfterFunc(idleTimeout-r.waited, func() { r.cancel(errStalled) })
+	n, err := r.body.Read(p)
+	watch.Stop()
+	r.waited += time.Since(began)
+	if r.got += n; r.got >= minProgress {
+		r.got, r.waited = 0, 0
+	}
+	if err != nil && err != io.EOF {
+		err = translate(r.outer, r.own, err)
+	}
+	return n, err
+}
+
+// Close ends the answer, read to its end or not. It is safe to call twice.
+func (r *reply) Close() error {
+	err := r.body.Close()
+	r.cancel(nil)
+	if err != nil {
+		return unavailable("the answer could not be closed")
+	}
+	return nil
+}
+
+// translate turns an error of the transport into one that names no address: *url.Error holds the
+// URL, *net.OpError the host's address, *net.DNSError its name.
+func translate(outer, own context.Context, err error) error {
+	var (
+		dns  *net.DNSError
+		cert *tls.CertificateVerificationError
+	)
+	switch {
+	case outer.Err() != nil:
+		return context.Cause(outer)
+	case errors.Is(context.Cause(own), errStalled):
+		return unavailable(errStalled.Error())
+	case errors.As(err, &dns):
+		return unavailable("its host name was not resolved")
+	case errors.As(err, &cert):
+		return unavailable("its certificate is not trusted")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return unavailable("the connection was refused")
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return unavailable("the answer was cut off")
+	}
+	return unavailable("the network failed")
+}

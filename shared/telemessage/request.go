@@ -1,0 +1,212 @@
+package telemessage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	maxRedirects  = 3
+	maxURL        = 8 << 10         // bytes of an address or a cursor that the site may hand out
+	maxRetryAfter = 2 * time.Minute // a longer pause is the business of the next run
+	maxPause      = 30 * time.Second
+)
+
+// purpose is what a GET is for: the same status means different things.
+type purpose int
+
+const (
+	forItems purpose = iota
+	forCount
+	forContent
+)
+
+// failure is one try that did not succeed.
+type failure struct {
+	kind  error
+	text  string
+	again bool          // the same request may succeed in a moment
+	after time.Duration // the pause that the site asked for; 0: none
+	cause error         // nil if kind and text say all
+}
+
+func (f *failure) Error() string { return f.kind.Error() + ": " + f.text }
+
+// Unwrap gives the kind, and what is told apart within this package.
+func (f *failure) Unwrap() []error {
+	if f.cause == nil {
+		return []error{f.kind}
+	}
+	return []error{f.kind, f.cause}
+}
+
+func unavailable(text string) *failure {
+	return &failure{kind: ErrUnavailable, text: text, again: true}
+}
+
+// get asks for u until an answer comes with status 200 that accept takes; a failure of accept that may be tried again is.
+// The caller closes the answer's body. A GET changes nothing at the site, so it is safe to repeat.
+func (c *Client) get(ctx context.Context, u *url.URL, p purpose, accept func(*reply) error) (*reply, error) {
+	pauses := &backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: maxPause}
+	var last error
+	answer, err := backoff.Retry(ctx, func() (*reply, error) {
+		var answer *reply
+		answer, last = c.try(ctx, u, p, accept)
+		var f *failure
+		switch {
+		case last == nil:
+			return answer, nil
+		case !errors.As(last, &f) || !f.again:
+			return nil, backoff.Permanent(last)
+		case f.after > 0:
+			// Stretched by up to a tenth, so that many who were told the same do not come back at once.
+			return nil, &backoff.RetryAfterError{Duration: f.after + rand.N(f.after/10+1)}
+		}
+		return nil, last
+	}, backoff.WithBackOff(pauses), backoff.WithMaxTries(c.tries), backoff.WithMaxElapsedTime(0))
+	switch {
+	case err == nil:
+		return answer, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	return nil, last
+}
+
+// try sends the request once and follows redirects within the origin.
+func (c *Client) try(ctx context.Context, u *url.URL, p purpose, accept func(*reply) error) (*reply, error) {
+	for hop := 0; ; hop++ {
+		answer, err := c.send(ctx, u)
+		if err != nil {
+			return nil, err
+		}
+		if redirects(answer.status) {
+			location := answer.header.Get("Location")
+			answer.Close()
+			if hop == maxRedirects {
+				return nil, unavailable("more than 3 redirects")
+			}
+			to, ok := c.resolve(u, location)
+			if !ok && p == forContent {
+				return nil, &failure{kind: ErrGone, text: "redirected outside the site's origin"}
+			}
+			if !ok {
+				return nil, unavailable("redirected outside the site's origin")
+			}
+			u = to
+			continue
+		}
+		if err := c.judge(answer, p); err != nil {
+			answer.Close()
+			return nil, err
+		}
+		if err := accept(answer); err != nil {
+			answer.Close()
+			return nil, err
+		}
+		return answer, nil
+	}
+}
+
+func redirects(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
+}
+
+// send sends one request and waits for the answer's header.
+func (c *Client) send(ctx context.Context, u *url.URL) (*reply, error) {
+	own, cancel := context.WithCancelCause(ctx)
+	req, err := http.NewRequestWithContext(own, http.MethodGet, u.String(), nil)
+	if err != nil {
+		cancel(nil)
+		return nil, fmt.Errorf("%w: it has no valid form", errRefused)
+	}
+	c.authorize(req)
+	watch := time.AfterFunc(headerTimeout, func() { cancel(errStalled) })
+	res, err := c.http.Do(req)
+	watch.Stop()
+	if err != nil {
+		err = translate(ctx, own, err)
+		cancel(nil)
+		return nil, err
+	}
+	r := &reply{status: res.StatusCode, header: res.Header, size: res.ContentLength, outer: ctx, own: own, cancel: cancel, body: res.Body}
+	// RFC 9112 section 6.3: without a length and without chunks, only the connection's end ends the body.
+	r.endless = res.ProtoMajor == 1 && res.ContentLength < 0 && len(res.TransferEncoding) == 0 && !res.Uncompressed
+	return r, nil
+}
+
+// judge is the one place that says what a status means.
+func (c *Client) judge(r *reply, p purpose) error {
+	text := "status " + strconv.Itoa(r.status)
+	switch s := r.status; {
+	case s == http.StatusOK:
+		return nil
+	case s == http.StatusUnauthorized, s == http.StatusForbidden:
+		code, meaning := credentialsCode(r)
+		if code == 0 && s == http.StatusForbidden && p == forContent {
+			// One file that may not be had says nothing about the credentials, and must not stop the day.
+			return &failure{kind: ErrUnavailable, text: text}
+		}
+		return &failure{kind: ErrCredentials, text: text + meaning}
+	case p == forContent && (s == http.StatusNotFound || s == http.StatusGone):
+		return &failure{kind: ErrGone, text: text}
+	case p == forCount && s == http.StatusNotFound:
+		return errNoCount
+	case p == forItems && s == http.StatusGone:
+		return &failure{kind: ErrCursorExpired, text: text}
+	case s == http.StatusTooManyRequests, s == http.StatusRequestTimeout, s < 400, s >= 500:
+		return &failure{kind: ErrUnavailable, text: text, again: true, after: c.retryAfter(r.header.Get("Retry-After"))}
+	case p == forContent:
+		return &failure{kind: ErrUnavailable, text: text}
+	}
+	return &failure{kind: errRefused, text: text}
+}
+
+// credentialsCode reads the code that says why the credentials are refused; 0 if there is none.
+func credentialsCode(r *reply) (code int, meaning string) {
+	var body struct {
+		Code int `json:"code"`
+	}
+	data, _ := io.ReadAll(io.LimitReader(r, 4<<10))
+	if json.Unmarshal(data, &body) != nil {
+		return 0, ""
+	}
+	switch body.Code {
+	case 300:
+		return 300, ", code 300: no such user"
+	case 301:
+		return 301, ", code 301: bad password"
+	case 309:
+		return 309, ", code 309: the user is suspended"
+	}
+	return 0, ""
+}
+
+// retryAfter reads RFC 9110 section 10.2.3: a number of seconds or a date. 0 if it is neither, or past.
+func (c *Client) retryAfter(value string) time.Duration {
+	if value == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return min(max(date.Sub(c.now()), 0), maxRetryAfter)
+}

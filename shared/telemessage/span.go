@@ -1,0 +1,78 @@
+package telemessage
+
+// span finds the end of one JSON value in a stream.
+type span struct {
+	depth, deepest int  // of brackets
+	inString       bool // between quotes
+	escaped        bool // after a backslash
+	bare           bool // a number or a word: it ends before the next delimiter
+	begun, done    bool
+}
+
+// scan says how many of the bytes belong to the value.
+func (s *span) scan(chunk []byte) int {
+	for i, c := range chunk {
+		switch {
+		case s.inString:
+			switch {
+			case s.escaped:
+				s.escaped = false
+			case c == '\\':
+				s.escaped = true
+			case c == '"':
+				s.inString = false
+				s.done = s.depth == 0
+			}
+		case s.bare:
+			if delimits(c) || blank(c) || c == '"' {
+				s.done = true
+				return i
+			}
+		case c == '"':
+			s.inString = true
+		case c == '{' || c == '[':
+			s.depth++
+			s.deepest = max(s.deepest, s.depth)
+		case c == '}' || c == ']':
+			s.depth--
+			s.done = s.depth <= 0
+		case !s.begun:
+			s.bare = true
+		}
+		s.begun = true
+		if s.done {
+			return i + 1
+		}
+	}
+	return len(chunk)
+}
+
+// delimits says that the byte stands between values, never in a number or word.
+func delimits(c byte) bool { return c == ',' || c == ':' || c == ']' || c == '}' }
+
+// blank is white space of RFC 8259 section 2.
+func blank(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+
+// spanReader reads what is left of a value.
+type spanReader struct {
+	page  *pageReader
+	span  *span
+	chunk []byte
+	left  int64
+	err   error
+}
+
+func (r *spanReader) Read(b []byte) (int, error) {
+	for len(r.chunk) == 0 && r.err == nil {
+		r.chunk, r.err = r.page.more(r.span)
+		if r.left -= int64(len(r.chunk)); r.left < 0 {
+			r.chunk, r.err = nil, notAPage("an item of more than 2 GiB")
+		}
+	}
+	if len(r.chunk) == 0 {
+		return 0, r.err
+	}
+	n := copy(b, r.chunk)
+	r.chunk = r.chunk[n:]
+	return n, nil
+}

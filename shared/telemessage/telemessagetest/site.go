@@ -1,0 +1,267 @@
+// Package telemessagetest has a stand-in for the TeleMessage site. It speaks the project's pull contract, refuses whatever the
+// contract lets a site refuse, and fails on request in the ways in which sites fail.
+//
+// It uses the standard library only and none of package telemessage, so that the two check each other.
+package telemessagetest
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Paths of the contract, below whatever base the Site is mounted at.
+const (
+	ItemsPath = "/api/rest/archive/o2/items"
+	CountPath = "/api/rest/archive/o2/count"
+)
+
+// Kinds of requests, for Fail and Calls.
+const (
+	Items   = "items"
+	Count   = "count"
+	Content = "content"
+)
+
+// Options are what a Site can be told. The zero value of each but the credentials is a usable default.
+type Options struct {
+	Username, Password string
+
+	Now        func() time.Time // nil stands for time.Now
+	Delay      time.Duration    // how long after its archivedTime an item becomes visible; the contract has up to 5 minutes
+	Suspended  bool             // the right credentials are answered with 403, code 309
+	NoCount    bool             // count is answered with 404
+	PageLimit  int              // items of a page whatever the request's limit; 0: the limit alone
+	EmptyEvery int              // every n-th page of a window is empty and has a next, n > 1; 0: none
+	CursorLife time.Duration    // 0 stands for the contract's 24 hours
+}
+
+// Site is an http.Handler that enforces the contract. It is safe for concurrent use.
+type Site struct {
+	o   Options
+	key [sha256.Size]byte // of cursors: the same after a restart
+
+	mu        sync.Mutex
+	added     []entry
+	unsorted  bool
+	generated []generator
+	contents  map[string]content
+	calls     map[string]int
+	plans     map[string][]plan
+}
+
+type content struct {
+	size int64
+	open func() io.Reader
+}
+
+// New gives a site without items.
+func New(o Options) *Site {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.CursorLife == 0 {
+		o.CursorLife = 24 * time.Hour
+	}
+	return &Site{
+		o: o, key: sha256.Sum256([]byte("cursor|" + o.Username + "|" + o.Password)),
+		contents: map[string]content{}, calls: map[string]int{}, plans: map[string][]plan{},
+	}
+}
+
+// Add stores an item, the text of one JSON value, as archived at that time.
+func (s *Site) Add(archived time.Time, item []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.added = append(s.added, entry{at: archived.UTC(), seq: len(s.added), item: item})
+	s.unsorted = true
+}
+
+// Generate stores n items that are made when they are asked for, so that a million of them cost nothing. archived must
+// never decrease with i; both functions must give the same every time and be safe for concurrent use.
+func (s *Site) Generate(n int, archived func(i int) time.Time, item func(i int) []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.generated = append(s.generated, generator{n: n, archived: archived, make: item})
+}
+
+// AddContent serves size bytes of what open gives at GET path, which begins with /. size -1 sends them
+// without a length.
+func (s *Site) AddContent(path string, size int64, open func() io.Reader) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.contents[path] = content{size, open}
+}
+
+// Calls gives how many requests of each kind have come, refused ones included.
+func (s *Site) Calls() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	calls := map[string]int{}
+	for kind, n := range s.calls {
+		calls[kind] = n
+	}
+	return calls
+}
+
+// Total is how many items the site holds, visible or not.
+func (s *Site) Total() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.added)
+	for _, g := range s.generated {
+		n += g.n
+	}
+	return n
+}
+
+// ServeHTTP answers one request.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	kind := Content
+	switch {
+	case strings.HasSuffix(r.URL.Path, ItemsPath):
+		kind = Items
+	case strings.HasSuffix(r.URL.Path, CountPath):
+		kind = Count
+	}
+	w, answered := s.fail(kind, w, r)
+	switch {
+	case answered:
+	case r.Method != http.MethodGet:
+		w.Header().Set("Allow", http.MethodGet)
+		refuse(w, http.StatusMethodNotAllowed, 0, "only GET")
+	case !s.authorized(w, r):
+	case kind == Items:
+		s.items(w, r)
+	case kind == Count:
+		s.count(w, r)
+	default:
+		s.content(w, r)
+	}
+}
+
+// authorized checks HTTP Basic and answers with the contract's codes if it does not hold.
+func (s *Site) authorized(w http.ResponseWriter, r *http.Request) bool {
+	username, password, ok := r.BasicAuth()
+	switch {
+	case !ok || !same(username, s.o.Username):
+		w.Header().Set("WWW-Authenticate", `Basic realm="archive"`)
+		refuse(w, http.StatusUnauthorized, 300, "no such user")
+	case !same(password, s.o.Password):
+		w.Header().Set("WWW-Authenticate", `Basic realm="archive"`)
+		refuse(w, http.StatusUnauthorized, 301, "bad password")
+	case s.o.Suspended:
+		refuse(w, http.StatusForbidden, 309, "suspended")
+	default:
+		return true
+	}
+	return false
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+func refuse(w http.ResponseWriter, status, code int, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"code": code, "message": message})
+}
+
+// window is [from, to) of a request.
+type window struct{ from, to time.Time }
+
+func readWindow(q url.Values) (window, error) {
+	var w window
+	for name, t := range map[string]*time.Time{"from": &w.from, "to": &w.to} {
+		if len(q[name]) != 1 || t.UnmarshalText([]byte(q.Get(name))) != nil {
+			return w, fmt.Errorf("%s must be given once, in RFC 3339", name)
+		}
+		if _, offset := t.Zone(); offset != 0 {
+			return w, fmt.Errorf("%s must be in UTC", name)
+		}
+	}
+	if !w.from.Before(w.to) {
+		return w, fmt.Errorf("from must lie before to")
+	}
+	return w, nil
+}
+
+func (s *Site) items(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	win, err := readWindow(q)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, 0, err.Error())
+		return
+	}
+	limit, err := strconv.Atoi(q.Get("limit"))
+	if err != nil || limit < 1 || limit > 1000 {
+		refuse(w, http.StatusBadRequest, 0, "limit must be 1 to 1000")
+		return
+	}
+	if s.o.PageLimit > 0 {
+		limit = min(limit, s.o.PageLimit)
+	}
+	var at cursor
+	if q.Has("cursor") {
+		var status int
+		if at, status = s.readCursor(q.Get("cursor"), win); status != 0 {
+			refuse(w, status, 0, "the cursor is of no use")
+			return
+		}
+	}
+	at.Page++
+	var page []func() []byte
+	more := true
+	if s.o.EmptyEvery == 0 || at.Page%s.o.EmptyEvery != 0 {
+		page, at.After, more = s.page(win, at.After, limit)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"items":[`)
+	for i, item := range page {
+		if i > 0 {
+			_, _ = io.WriteString(w, ",")
+		}
+		_, _ = w.Write(item())
+	}
+	_, _ = io.WriteString(w, "]")
+	if more {
+		_, _ = fmt.Fprintf(w, `,"next":%q`, s.writeCursor(at, win))
+	}
+	_, _ = io.WriteString(w, "}")
+}
+
+func (s *Site) count(w http.ResponseWriter, r *http.Request) {
+	if s.o.NoCount {
+		http.NotFound(w, r)
+		return
+	}
+	win, err := readWindow(r.URL.Query())
+	if err != nil {
+		refuse(w, http.StatusBadRequest, 0, err.Error())
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]int{"total": s.countIn(win)})
+}
+
+func (s *Site) content(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	c, ok := s.contents[r.URL.Path]
+	s.mu.Unlock()
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if c.size >= 0 {
+		w.Header().Set("Content-Length", strconv.FormatInt(c.size, 10))
+	}
+	_, _ = io.Copy(w, c.open())
+}

@@ -1,0 +1,76 @@
+package telemessage
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// The functions here go through JSON that is known to be valid and give parts of it without copying: an item
+// may hold 16 MiB of content, and a million members, none of which may cost more than their bytes.
+
+// members gives the members of an object in order.
+func members(object []byte, each func(name string, value []byte)) {
+	i := skipBlank(object, 1)
+	for object[i] != '}' {
+		end := valueEnd(object, i)
+		name := object[i+1 : end-1]
+		if bytes.IndexByte(name, '\\') >= 0 {
+			name = unescape(object[i:end])
+		}
+		i = skipBlank(object, skipBlank(object, end)+1) // over the colon
+		end = valueEnd(object, i)
+		each(string(name), object[i:end])
+		if i = skipBlank(object, end); object[i] == ',' {
+			i = skipBlank(object, i+1)
+		}
+	}
+}
+
+// elements gives the elements of an array in order until each returns false.
+func elements(array []byte, each func(value []byte) bool) {
+	i := skipBlank(array, 1)
+	for array[i] != ']' {
+		end := valueEnd(array, i)
+		if !each(array[i:end]) {
+			return
+		}
+		if i = skipBlank(array, end); array[i] == ',' {
+			i = skipBlank(array, i+1)
+		}
+	}
+}
+
+// valueEnd is the index after the value that begins at i.
+func valueEnd(b []byte, i int) int {
+	var s span
+	return i + s.scan(b[i:])
+}
+
+func skipBlank(b []byte, i int) int {
+	for i < len(b) && blank(b[i]) {
+		i++
+	}
+	return i
+}
+
+func isObject(value []byte) bool { return value[0] == '{' }
+func isArray(value []byte) bool  { return value[0] == '[' }
+func isString(value []byte) bool { return value[0] == '"' }
+func isNull(value []byte) bool   { return value[0] == 'n' }
+func isNumber(value []byte) bool { return value[0] == '-' || value[0] >= '0' && value[0] <= '9' }
+
+// whole reads a number that is a whole one and not below zero, in whatever form JSON has for it.
+func whole(value []byte) (int64, bool) {
+	if !isNumber(value) || len(value) > 40 {
+		return 0, false
+	}
+	if n, err := strconv.ParseInt(string(value), 10, 64); err == nil {
+		return max(n, 0), n >= 0
+	}
+	f, err := strconv.ParseFloat(string(value), 64)
+	const exact = 1 << 53 // beyond it not every whole number has a float of its own
+	if err != nil || f < 0 || f > exact || f != float64(int64(f)) {
+		return 0, false
+	}
+	return int64(f), true
+}

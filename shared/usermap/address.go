@@ -1,0 +1,23 @@
+package usermap
+
+import (
+	"regexp"
+	"strings"
+)
+
+// RFC 5321 section 4.1.2, without quoted local parts and address literals: no mailbox of Exchange
+// Online has them, and the pattern keeps quotes and blanks out of what is asked of the directory.
+var addressForm = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+/=?^_{|}~` + "`" + `-]+(\.[A-Za-z0-9!#$%&'*+/=?^_{|}~` + "`" + `-]+)*` +
+	`@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
+
+// plain gives an email address in the form in which addresses are compared: trimmed, in lower case.
+// ok is false if it is none.
+func plain(text string) (address string, ok bool) {
+	text = strings.TrimSpace(text)
+	at := strings.LastIndexByte(text, '@')
+	// RFC 5321 section 4.5.3.1: 64 octets before the @, 254 in all.
+	if len(text) > 254 || at > 64 || !addressForm.MatchString(text) {
+		return "", false
+	}
+	return strings.ToLower(text), true
+}

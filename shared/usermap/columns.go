@@ -1,0 +1,101 @@
+package usermap
+
+import (
+	"strings"
+	"unicode"
+)
+
+// columns says where in a row each thing is; -1: nowhere.
+type columns struct {
+	number, mailbox, from, to int
+	width                     int // cells beyond it have to be empty
+}
+
+// heading is one column that a header can name.
+type heading struct {
+	at    *int
+	what  string
+	names []string
+}
+
+// headings gives the columns by the names that people give them, in lower case and without anything but
+// letters and digits. The vendor's own come first, and win over a synonym in the same header.
+func (c *columns) headings() []heading {
+	return []heading{
+		{&c.number, "the number", []string{"externaluserid", "mobile", "mobilenumber", "mobileno", "mobilephone",
+			"mobilephonenumber", "phone", "phonenumber", "phoneno", "telephone", "telephonenumber", "tel", "number", "msisdn",
+			"cell", "cellphone", "cellnumber", "cellphonenumber", "externaluser"}},
+		{&c.mailbox, "the mailbox", []string{"microsoft365usermailbox", "microsoft365mailbox", "microsoft365emailaddress",
+			"office365usermailbox", "m365usermailbox", "o365usermailbox", "usermailbox", "mailbox", "email", "emailaddress",
+			"mail", "mailaddress", "upn", "userprincipalname", "useremail", "useremailaddress", "usersemailaddress",
+			"smtpaddress", "primarysmtpaddress"}},
+		{&c.from, "Valid From", []string{"validfrom", "from", "start", "startdate"}},
+		{&c.to, "Valid To", []string{"validto", "to", "until", "validuntil", "end", "enddate"}},
+	}
+}
+
+// findColumns looks at the first row: a header, or already a number and a mailbox. reason is "" if it is one of them.
+func findColumns(first []string) (c *columns, header bool, reason string) {
+	for i, cell := range first {
+		if strings.Contains(cell, "@") {
+			c, reason = withoutHeader(first, i)
+			return c, false, reason
+		}
+	}
+	c = &columns{width: len(first)}
+	for _, column := range c.headings() {
+		var many bool
+		if *column.at, many = columnOf(first, column.names); many {
+			return nil, false, "two columns could be " + column.what + ": take one out, or call it as the template does"
+		}
+	}
+	switch {
+	case c.number < 0 && c.mailbox < 0:
+		return nil, false, "this is neither a header nor a number with a mailbox; " +
+			"the columns are External User ID and Microsoft 365 User Mailbox"
+	case c.number < 0:
+		return nil, false, "no column is the number: call it External User ID"
+	case c.mailbox < 0:
+		return nil, false, "no column is the mailbox: call it Microsoft 365 User Mailbox"
+	}
+	return c, true, ""
+}
+
+// withoutHeader takes the mailbox's column from the row itself; dates can follow in the third and fourth.
+func withoutHeader(first []string, mailbox int) (*columns, string) {
+	if mailbox > 1 || len(first) < 2 {
+		return nil, "without a header the first two columns have to be the number and the mailbox"
+	}
+	return &columns{number: 1 - mailbox, mailbox: mailbox, from: 2, to: 3, width: 4}, ""
+}
+
+// columnOf finds the column with one of the names; -1 if there is none. many: two have one, and neither the vendor's.
+func columnOf(header, names []string) (at int, many bool) {
+	at = -1
+	for i, cell := range header {
+		name := strings.Map(func(r rune) rune {
+			if unicode.IsLetter(r) || unicode.IsDigit(r) {
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, cell)
+		if name == names[0] {
+			return i, false
+		}
+		for _, known := range names {
+			if name == known {
+				many = at >= 0
+				at = i
+			}
+		}
+	}
+	return at, many
+}
+
+// cell is the row's cell of a column, or "".
+func cell(cells []string, at int) string {
+	if at < 0 || at >= len(cells) {
+		return ""
+	}
+	return strings.TrimSpace(cells[at])
+}

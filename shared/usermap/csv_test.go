@@ -1,0 +1,314 @@
+package usermap
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// at is noon in London on a day.
+func at(t *testing.T, day string) time.Time {
+	t.Helper()
+	v, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.Add(12 * time.Hour)
+}
+
+// dump gives the table as number → "address first-last", open ends left out.
+func dump(t *Table) map[string][]string {
+	all := map[string][]string{}
+	for number, rows := range t.rows {
+		for _, r := range rows {
+			text := r.address
+			if r.first != always || r.last != ever {
+				text += fmt.Sprintf(" %d-%d", r.first, r.last)
+			}
+			all[number] = append(all[number], text)
+		}
+	}
+	return all
+}
+
+func wide(s string, order binary.AppendByteOrder) string {
+	b := order.AppendUint16(nil, 0xfeff)
+	for _, u := range utf16.Encode([]rune(s)) {
+		b = order.AppendUint16(b, u)
+	}
+	return string(b)
+}
+
+func TestParseCSVAccepts(t *testing.T) {
+	one := map[string][]string{"+447700900123": {"jane@contoso.com"}}
+	two := map[string][]string{"+447700900123": {"jane@contoso.com"}, "+447700900456": {"joe@contoso.com"}}
+	const vendor = "External User ID,Microsoft 365 User Mailbox\r\n447700900123,jane@contoso.com\r\n447700900456,Joe@Contoso.com\r\n"
+	for name, tt := range map[string]struct {
+		file string
+		want map[string][]string
+	}{
+		"the vendor's example":   {vendor, two},
+		"BOM":                    {"\ufeff" + vendor, two},
+		"UTF-16 little endian":   {wide(strings.ReplaceAll(vendor, ",", "\t"), binary.LittleEndian), two},
+		"UTF-16 big endian":      {wide(vendor, binary.BigEndian), two},
+		"old Mac lines":          {strings.ReplaceAll(vendor, "\r\n", "\r"), two},
+		"no line end":            {strings.TrimSpace(vendor), two},
+		"semicolons":             {strings.ReplaceAll(vendor, ",", ";"), two},
+		"tabs":                   {strings.ReplaceAll(vendor, ",", "\t"), two},
+		"sep line":               {"sep=;\r\n" + strings.ReplaceAll(vendor, ",", ";"), two},
+		"blank lines":            {"\n\n" + strings.ReplaceAll(vendor, "\r\n", "\r\n,\r\n\r\n"), two},
+		"quotes":                 {"\"EXTERNAL USER ID\",\"microsoft 365 user mailbox\"\n\"447700900123\",\"jane@contoso.com\"\n", one},
+		"blanks before quotes":   {"Mobile, Email\n\"447700900123\", \"jane@contoso.com\"\n", one},
+		"formula":                {"Mobile;Email\n=\"07700900123\";=\"jane@contoso.com\"\n", one},
+		"apostrophe":             {"Mobile;Email\n'07700900123;jane@contoso.com\n", one},
+		"national form":          {"Mobile,Email\n07700 900-123,jane@contoso.com\n", one},
+		"lost zero":              {"Mobile,Email\n7700900123,jane@contoso.com\n", one},
+		"plus":                   {"Mobile,Email\n+44 7700 900123,jane@contoso.com\n", one},
+		"00":                     {"Mobile,Email\n0044 (0)7700 900123,jane@contoso.com\n", one},
+		"no header":              {"447700900123,jane@contoso.com\n", one},
+		"no header, other order": {"jane@contoso.com;447700900123\n", one},
+		"no header, dates":       {"447700900123,jane@contoso.com,2026-01-02,\n", map[string][]string{"+447700900123": {"jane@contoso.com 20260102-99999999"}}},
+		"other columns": {"Surname,E-Mail,Site,Mobile Number\n\"Doe, Jane\",jane@contoso.com,\"Leeds\nUK\",07700900123\n" +
+			"Gr\xf6\xdfe,joe@contoso.com,,07700900456,,\n", two},
+		"synonym beside the vendor's": {"Email,External User ID,Phone,Microsoft 365 User Mailbox\n" +
+			"x@y.z,447700900123,123,jane@contoso.com\n", one},
+		"UPN":        {"upn,MSISDN\njane@contoso.com,447700900123\n", one},
+		"same twice": {"Mobile,Email\n447700900123,jane@contoso.com\n07700900123,JANE@contoso.com\n", one},
+		"two numbers of one person": {"Mobile,Email\n447700900123,jane@contoso.com\n447700900456,jane@contoso.com\n",
+			map[string][]string{"+447700900123": {"jane@contoso.com"}, "+447700900456": {"jane@contoso.com"}}},
+		"changed hands": {"Mobile,Email,Valid From,Valid To\n447700900123,jane@contoso.com,,2026-03-31\n" +
+			"447700900123,joe@contoso.com,01/04/2026,\n",
+			map[string][]string{"+447700900123": {"jane@contoso.com 0-20260331", "joe@contoso.com 20260401-99999999"}}},
+		"dates": {"Mobile,Email,Start,End\n447700900123,jane@contoso.com,1.4.2026,30 Apr 2026\n" +
+			"447700900123,joe@contoso.com,1-may-2026,2026-05-31\n",
+			map[string][]string{"+447700900123": {"jane@contoso.com 20260401-20260430", "joe@contoso.com 20260501-20260531"}}},
+	} {
+		table, err := ParseCSV(strings.NewReader(tt.file), "GB")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(tt.want, dump(table)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if table.Len() != len(tt.want) {
+			t.Errorf("%s: Len() = %d", name, table.Len())
+		}
+	}
+}
+
+func TestParseCSVRefuses(t *testing.T) {
+	const head = "External User ID,Microsoft 365 User Mailbox,Valid From,Valid To\n"
+	for name, tt := range map[string]struct {
+		file string
+		want []string // "line: part of the reason"
+	}{
+		"Excel's notation":         {head + "4.47701E+11,jane@contoso.com\n", []string{"2: scientific"}},
+		"Excel's German notation":  {"Mobile;Email\n4,47701E+11;jane@contoso.com\n", []string{"2: scientific"}},
+		"no header, Excel":         {"4.47701E+11,jane@contoso.com\n", []string{"1: scientific"}},
+		"decimal":                  {head + "447700900123.0,jane@contoso.com\n", []string{"2: decimal"}},
+		"unparsable number":        {head + "home,jane@contoso.com\n", []string{"2: no telephone number"}},
+		"short code":               {head + "65000,jane@contoso.com\n", []string{"2: no telephone number"}},
+		"two numbers":              {head + "07700900123/07700900124,jane@contoso.com\n", []string{"2: no telephone number"}},
+		"no number":                {head + ",jane@contoso.com\n", []string{"2: number is empty"}},
+		"no mailbox":               {head + "447700900123,\n", []string{"2: mailbox is empty"}},
+		"one cell":                 {head + "447700900123\n", []string{"2: mailbox is empty"}},
+		"no @":                     {head + "447700900123,jane\n", []string{"2: has no @"}},
+		"two @":                    {head + "447700900123,jane@contoso.com joe@contoso.com\n", []string{"2: more than one @"}},
+		"no address":               {head + "447700900123,jane doe@contoso.com\n", []string{"2: no email address"}},
+		"no domain":                {head + "447700900123,jane@contoso\n", []string{"2: no email address"}},
+		"quote in address":         {head + "447700900123,jane'or'1@contoso.com\n447700900124,a@b.c'\n", []string{"3: no email address"}},
+		"not ASCII":                {head + "447700900123,jane@\u212aontoso.com\n", []string{"2: no email address"}},
+		"two mailboxes":            {head + "447700900123,jane@contoso.com\n\n07700900123,joe@contoso.com\n", []string{"4: another mailbox for the same days in line 2"}},
+		"overlap of a day":         {head + "447700900123,jane@contoso.com,,2026-04-01\n447700900123,joe@contoso.com,2026-04-01,\n", []string{"3: another mailbox"}},
+		"backwards":                {head + "447700900123,jane@contoso.com,2026-04-02,2026-04-01\n", []string{"2: lies after"}},
+		"bad dates":                {head + "447700900123,jane@contoso.com,soon,\n447700900123,jane@contoso.com,,2026-02-30\n", []string{"2: Valid From is no date", "3: Valid To is no date"}},
+		"comma in a name":          {"Mobile,Email,Name\n447700900123,jane@contoso.com,Doe, Jane\n", []string{"2: more cells than columns"}},
+		"open quote":               {head + "447700900123,\"jane@contoso.com\n447700900456,joe@contoso.com\n", []string{"2: quotes"}},
+		"stray quote":              {head + "447700900123,ja\"ne@contoso.com\n447700900456,joe\n", []string{"2: quotes", "3: has no @"}},
+		"all lines are looked at":  {head + "x,jane@contoso.com\n447700900123,jane@contoso.com\ny,joe@contoso.com\n", []string{"2: no telephone", "4: no telephone"}},
+		"line after a long cell":   {"Mobile,Email,Note\n447700900123,jane@contoso.com,\"a\nb\nc\"\n1,joe@contoso.com,\n", []string{"5: no telephone"}},
+		"line after sep":           {"sep=,\nMobile,Email\n1,joe@contoso.com\n", []string{"3: no telephone"}},
+		"two columns of numbers":   {"Mobile,Phone,Email\n447700900123,,jane@contoso.com\n", []string{"1: two columns could be the number"}},
+		"two columns of mailboxes": {"Mobile,Email,UPN\n447700900123,,jane@contoso.com\n", []string{"1: two columns could be the mailbox"}},
+		"no column of numbers":     {"Name,Email\nJane,jane@contoso.com\n", []string{"1: no column is the number"}},
+		"no column of mailboxes":   {"Mobile,Name\n447700900123,Jane\n", []string{"1: no column is the mailbox"}},
+		"unknown header":           {"Rufnummer;Postfach\n447700900123;jane@contoso.com\n", []string{"1: neither a header"}},
+		"no header, far away":      {"Jane,447700900123,jane@contoso.com\n", []string{"1: first two columns"}},
+		"header only":              {head, []string{"1: no rows"}},
+		"empty":                    {"", []string{"1: no rows"}},
+		"workbook":                 {"PK\x03\x04...", []string{"1: workbook"}},
+		"binary":                   {"Mobile,Email\n\x00\x00", []string{"1: not text"}},
+		"UTF-16 without a BOM":     {wide(head, binary.LittleEndian)[2:], []string{"1: not text"}},
+		"too large":                {strings.Repeat("\n", maxFile+1), []string{"1: larger than"}},
+	} {
+		table, err := ParseCSV(strings.NewReader(tt.file), "GB")
+		var bad *CSVError
+		if table != nil || !errors.As(err, &bad) {
+			t.Errorf("%s: table %v, error %v", name, table, err)
+			continue
+		}
+		if len(bad.Lines) != len(tt.want) {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+			continue
+		}
+		for i, want := range tt.want {
+			line, part, _ := strings.Cut(want, ": ")
+			if got := bad.Lines[i]; fmt.Sprint(got.Line) != line || !strings.Contains(got.Reason, part) {
+				t.Errorf("%s: line %d: %s; want %q", name, got.Line, got.Reason, want)
+			}
+		}
+	}
+}
+
+func TestRefusedLinesAreBounded(t *testing.T) {
+	file := "Mobile,Email\n" + strings.Repeat("x,jane@contoso.com\n", 250)
+	_, err := ParseCSV(strings.NewReader(file), "GB")
+	var bad *CSVError
+	if !errors.As(err, &bad) || len(bad.Lines) != 100 || bad.More != 150 {
+		t.Fatalf("%v", err)
+	}
+	if text := err.Error(); !strings.HasSuffix(text, "\nand 150 more lines") {
+		t.Error(text)
+	}
+}
+
+func TestOneNumberInManyLinesIsRefused(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("Mobile,Email,Valid From,Valid To\n")
+	day := at(t, "2020-01-01")
+	for i := range maxRows + 1 {
+		text := day.AddDate(0, 0, i).Format(time.DateOnly)
+		fmt.Fprintf(&b, "447700900123,jane@contoso.com,%s,%s\n", text, text)
+	}
+	_, err := ParseCSV(strings.NewReader(b.String()), "GB")
+	if err == nil || !strings.Contains(err.Error(), "line 102: the number is in more than 100 lines") {
+		t.Error(err)
+	}
+}
+
+func TestAmericanDatesWithSlashesAreRefused(t *testing.T) {
+	const file = "Mobile,Email,Valid From\n2025550123,jane@contoso.com,01/02/2026\n"
+	if _, err := ParseCSV(strings.NewReader(file), "US"); err == nil || !strings.Contains(err.Error(), "Valid From is no date") {
+		t.Error(err)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	const file = "447700900123,jane@contoso.com\n"
+	table, err := ParseCSV(strings.NewReader(file), "GB")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// printf '447700900123,jane@contoso.com\n' | sha256sum
+	if got, want := table.Version(), "e7bc3b9177017e50cd8af1c9951b346055c9b358784c278c043d5ee376a66ff2"; got != want {
+		t.Errorf("Version() = %s, want %s", got, want)
+	}
+}
+
+func TestLookupGoesByTheDayInLondon(t *testing.T) {
+	const file = "Mobile,Email,Valid From,Valid To\n" +
+		"447700900123,jane@contoso.com,,2026-06-30\n" +
+		"447700900123,joe@contoso.com,2026-07-02,2026-12-31\n"
+	table, err := ParseCSV(strings.NewReader(file), "GB")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ number, time, want string }{
+		{"+447700900123", "2001-01-01T00:00:00Z", "jane@contoso.com"},
+		{"+447700900123", "2026-06-30T22:59:59Z", "jane@contoso.com"}, // 23:59:59 in summer time
+		{"+447700900123", "2026-06-30T23:00:00Z", ""},                 // 00:00 on 1 July
+		{"+447700900123", "2026-07-01T22:59:59.999Z", ""},
+		{"+447700900123", "2026-07-01T23:00:00Z", "joe@contoso.com"},
+		{"+447700900123", "2026-07-01T20:00:00-05:00", "joe@contoso.com"},
+		{"+447700900123", "2026-12-31T23:59:59Z", "joe@contoso.com"}, // winter time is UTC
+		{"+447700900123", "2027-01-01T00:00:00Z", ""},
+		{"+447700900456", "2026-06-30T12:00:00Z", ""},
+		{"", "2026-06-30T12:00:00Z", ""},
+	} {
+		when, err := time.Parse(time.RFC3339, tt.time)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := table.Lookup(tt.number, when); got != tt.want || ok != (tt.want != "") {
+			t.Errorf("Lookup(%s, %s) = %q, %v; want %q", tt.number, tt.time, got, ok, tt.want)
+		}
+	}
+}
+
+func TestReadErrorIsNoCSVError(t *testing.T) {
+	want := errors.New("lost")
+	_, err := ParseCSV(failing{want}, "GB")
+	var bad *CSVError
+	if !errors.Is(err, want) || errors.As(err, &bad) {
+		t.Error(err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+func FuzzParseCSV(f *testing.F) {
+	seeds, err := filepath.Glob("testdata/*.csv")
+	if err != nil || len(seeds) == 0 {
+		f.Fatal("no seeds", err)
+	}
+	for _, name := range seeds {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+		f.Add([]byte(wide(string(data), binary.LittleEndian)))
+	}
+	number := regexp.MustCompile(`^\+[1-9][0-9]{7,14}$`)
+	telling := regexp.MustCompile(`[^\s,;"']*([0-9]{6}|[^\s]@)[^\s,;"']*`)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		table, err := ParseCSV(strings.NewReader(string(data)), "GB")
+		if err != nil {
+			var bad *CSVError
+			if table != nil || !errors.As(err, &bad) || len(bad.Lines) == 0 || len(bad.Lines) > maxBad {
+				t.Fatalf("table %v, error %v", table, err)
+			}
+			for _, l := range bad.Lines {
+				if l.Line < 1 || l.Line > len(data)+1 {
+					t.Errorf("line %d of %d bytes", l.Line, len(data))
+				}
+			}
+			for _, word := range telling.FindAllString(string(data), -1) {
+				if strings.Contains(err.Error(), word) {
+					t.Errorf("%q is in the error: %v", word, err)
+				}
+			}
+			return
+		}
+		if table.Len() == 0 {
+			t.Error("an empty table")
+		}
+		for e164, rows := range table.rows {
+			if !number.MatchString(e164) {
+				t.Errorf("number %q", e164)
+			}
+			for i, r := range rows {
+				if again, ok := plain(r.address); again != r.address || !ok {
+					t.Errorf("address %q", r.address)
+				}
+				for _, other := range rows[:i] {
+					if r.first <= other.last && other.first <= r.last && r.address != other.address {
+						t.Errorf("two mailboxes for one number: %v, %v", r, other)
+					}
+				}
+			}
+		}
+	})
+}

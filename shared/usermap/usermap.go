@@ -1,0 +1,213 @@
+// Package usermap finds the mailboxes that an item belongs to: for each participant first by the
+// administrator's CSV file, and where that gives no valid user by the email
+// property of the item. Whether an address belongs to a valid user is asked of the tenant.
+package usermap
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"o2archiver/shared/phone" // numbers are compared in their one form, which only that package knows
+	"o2archiver/shared/record"
+)
+
+// Directory knows the tenant's users. It is all that usermap needs of Microsoft Graph, so that tests and
+// a dry run can stand in for it.
+type Directory interface {
+	// Mailboxes answers for the addresses, all in lower case and each once, which of them belong to a
+	// user with an Exchange Online mailbox: address → directory object id. An address that is absent
+	// belongs to no valid user. An error means that the answer is not known; then nothing is mapped.
+	Mailboxes(ctx context.Context, addresses []string) (map[string]string, error)
+}
+
+// Options are the administrator's choices.
+type Options struct {
+	Automatic       bool     // by the email property
+	Custom          bool     // by the CSV file, first
+	AcceptedDomains []string // limits Automatic; empty: every address that the tenant has
+	Region          string   // two-letter country of numbers in national form
+}
+
+// How a mailbox was found.
+const (
+	ByCSV   = "csv"
+	ByEmail = "email"
+)
+
+// Match is one mailbox that gets a copy of a record.
+type Match struct {
+	Mailbox     string // directory object id of its user
+	Participant int    // index into record.Participants(); -1: the owner, who is not among them
+	By          string // ByCSV or ByEmail
+}
+
+// owner is Match.Participant of the record's owner.
+const owner = -1
+
+// Mapper resolves the participants of records. It holds no state between calls; any number of goroutines may use it.
+type Mapper struct {
+	options   Options
+	domains   map[string]bool
+	table     *Table
+	directory Directory
+}
+
+// New makes a Mapper. t may be nil: there is no CSV file.
+func New(o Options, t *Table, d Directory) *Mapper {
+	m := &Mapper{options: o, directory: d, domains: map[string]bool{}}
+	if o.Custom {
+		m.table = t
+	}
+	for _, domain := range o.AcceptedDomains {
+		m.domains[strings.ToLower(strings.TrimPrefix(strings.TrimSpace(domain), "@"))] = true
+	}
+	return m
+}
+
+// person is a participant of one record with what is known of him before the tenant is asked.
+type person struct {
+	index  int
+	csv    string   // the CSV file's address for his number at the message's time; "": none
+	emails []string // the addresses of the item, each in its plain form
+}
+
+// Resolve finds the mailboxes for each record, in the order of the participants: each mailbox once,
+// with the participant who is first in it. A record without a match has none that is valid. The
+// directory is asked at most twice, for all records together: first about the addresses of the CSV file, then, for participants who
+// have no mailbox by it, about those of the email property. A record that is nil gets no match.
+func (m *Mapper) Resolve(ctx context.Context, records []*record.Record) ([][]Match, error) {
+	people := make([][]person, len(records))
+	numbers := map[string]string{}
+	byCSV := map[string]bool{}
+	for i, r := range records {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("map users: %w", err)
+		}
+		if r == nil {
+			continue
+		}
+		people[i] = m.people(r, numbers)
+		for _, p := range people[i] {
+			if p.csv != "" {
+				byCSV[p.csv] = true
+			}
+		}
+	}
+	valid := map[string]string{}
+	if err := m.ask(ctx, byCSV, valid); err != nil {
+		return nil, fmt.Errorf("ask the directory about addresses of the mapping file: %w", err)
+	}
+	byEmail := map[string]bool{}
+	for _, all := range people {
+		for _, p := range all {
+			if p.csv != "" && valid[p.csv] != "" {
+				continue
+			}
+			for _, address := range p.emails {
+				if !byCSV[address] { // otherwise the answer is here already
+					byEmail[address] = true
+				}
+			}
+		}
+	}
+	if err := m.ask(ctx, byEmail, valid); err != nil {
+		return nil, fmt.Errorf("ask the directory about addresses of the email property: %w", err)
+	}
+	matches := make([][]Match, len(records))
+	for i, all := range people {
+		matches[i] = match(all, valid)
+	}
+	return matches, nil
+}
+
+// people gives the participants of a record, the owner last if his number is not among theirs.
+// numbers remembers what raw numbers are in the form of E.164, or "" if they are none.
+func (m *Mapper) people(r *record.Record, numbers map[string]string) []person {
+	e164 := func(raw string) string {
+		n, known := numbers[raw]
+		if !known {
+			n, _ = phone.E164(raw, m.options.Region)
+			numbers[raw] = n
+		}
+		return n
+	}
+	holder := func(raw string) string {
+		n := e164(raw)
+		if m.table == nil || n == "" {
+			return ""
+		}
+		address, _ := m.table.Lookup(n, r.Time)
+		return address
+	}
+	var all []person
+	ownerNumber, among := e164(r.Owner), false
+	for i, p := range r.Participants() {
+		among = among || ownerNumber != "" && e164(p.Value) == ownerNumber
+		all = append(all, person{i, holder(p.Value), m.emails(p)})
+	}
+	if ownerNumber != "" && !among {
+		all = append(all, person{owner, holder(r.Owner), nil})
+	}
+	return all
+}
+
+// emails gives the addresses of a participant that automatic mapping may use.
+func (m *Mapper) emails(p record.Participant) []string {
+	if !m.options.Automatic {
+		return nil
+	}
+	var all []string
+	for _, text := range p.Emails {
+		address, ok := plain(text)
+		_, domain, _ := strings.Cut(address, "@")
+		if ok && (len(m.domains) == 0 || m.domains[domain]) {
+			all = append(all, address)
+		}
+	}
+	return all
+}
+
+// ask adds the directory's answers about the addresses to valid, and nothing that was not asked.
+func (m *Mapper) ask(ctx context.Context, addresses map[string]bool, valid map[string]string) error {
+	if len(addresses) == 0 {
+		return nil
+	}
+	answer, err := m.directory.Mailboxes(ctx, slices.Sorted(maps.Keys(addresses)))
+	if err != nil {
+		return err
+	}
+	for address := range addresses {
+		if id := answer[address]; id != "" {
+			valid[address] = id
+		}
+	}
+	return nil
+}
+
+// match picks each participant's mailboxes: the CSV file's, or else all of the email property's.
+func match(all []person, valid map[string]string) []Match {
+	var matches []Match
+	taken := map[string]bool{}
+	take := func(id string, p person, by string) {
+		// record.Key takes an id without its case, and so does the directory.
+		if key := strings.ToLower(id); !taken[key] {
+			taken[key] = true
+			matches = append(matches, Match{id, p.index, by})
+		}
+	}
+	for _, p := range all {
+		if id := valid[p.csv]; p.csv != "" && id != "" {
+			take(id, p, ByCSV)
+			continue
+		}
+		for _, address := range p.emails {
+			if id := valid[address]; id != "" {
+				take(id, p, ByEmail)
+			}
+		}
+	}
+	return matches
+}
