@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
 	"o2archiver/local/host"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/staging"
@@ -26,7 +24,7 @@ const (
 // driver takes a day from the timer to the last outcome.
 type driver struct {
 	w       *world
-	bar     *progressbar.ProgressBar
+	meter   *meter
 	batches map[string]*batchState
 	events  sync.WaitGroup
 	active  atomic.Int64 // events under way in the stand-in
@@ -37,17 +35,13 @@ type batchState struct {
 	done bool
 }
 
-// drive fires the timer, brings the events of new batches to the stand-in of the host (the real one finds them itself), and returns when
+// drive fires the timer, with the input of a run by hand or "", brings the events of new batches to the stand-in of the host (the real one finds them itself), and returns when
 // every batch has the end of its journal, or when sweep can do no more.
-func (w *world) drive(ctx context.Context, progress io.Writer) error {
-	d := &driver{w: w, batches: map[string]*batchState{}, bar: progressbar.NewOptions(1,
-		progressbar.OptionSetWriter(progress), progressbar.OptionSetDescription("Importing"), progressbar.OptionShowCount(),
-		progressbar.OptionSetItsString("records"), progressbar.OptionShowIts(), progressbar.OptionSetWidth(30),
-		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(true),
-		progressbar.OptionOnCompletion(func() { fmt.Fprintln(progress) }))}
+func (w *world) drive(ctx context.Context, progress io.Writer, input string) error {
+	d := &driver{w: w, batches: map[string]*batchState{}, meter: newMeter(progress)}
 	fetched := make(chan error, 1)
 	go func() {
-		_, err := w.fetch.Run(ctx, "fetch", "")
+		_, err := w.fetch.Run(ctx, "fetch", input)
 		fetched <- err
 	}()
 	var fetchError error
@@ -76,7 +70,7 @@ func (w *world) drive(ctx context.Context, progress io.Writer) error {
 			continue
 		}
 		if open == 0 {
-			_ = d.bar.Finish()
+			d.meter.finish()
 			return fetchError
 		}
 		if d.active.Load() > 0 || w.options.host == "func" && time.Since(moved) < idle {
@@ -84,8 +78,7 @@ func (w *world) drive(ctx context.Context, progress io.Writer) error {
 		}
 		// Every event was delivered or given up, and something is open: that is what sweep is for.
 		if sweeps == maxSweeps {
-			_ = d.bar.Exit()
-			fmt.Fprintln(progress)
+			d.meter.stop()
 			return errors.Join(fetchError, fmt.Errorf("%d batches could not be finished; they stay pending for the next sweep", open))
 		}
 		sweeps++
@@ -115,12 +108,7 @@ func (d *driver) look(ctx context.Context) (progressed bool, open int, err error
 			open++
 		}
 	}
-	if staged > 0 {
-		d.bar.ChangeMax(staged)
-		if open > 0 { // a full bar ends itself
-			_ = d.bar.Set(done)
-		}
-	}
+	d.meter.set(done, staged)
 	return progressed, open, nil
 }
 

@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		return 1
 	}
 	defer w.stop()
-	drove := w.drive(ctx, stderr)
+	drove := w.drive(ctx, stderr, "")
 	// What there is, is told whatever went wrong, and after an interruption too.
 	telling, done := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer done()

@@ -21,6 +21,7 @@ import (
 	"o2archiver/local/stage"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/settings"
 	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage/telemessagetest"
 )
@@ -63,7 +64,7 @@ func start(ctx context.Context, o options, lookup func(string) (string, bool), p
 			return nil, errors.New("-host func needs Azure Functions Core Tools 4: `func` is not on PATH; see https://learn.microsoft.com/azure/azure-functions/functions-run-local")
 		}
 	}
-	if w.log, err = openLog(staged(root)); err != nil {
+	if w.log, err = openLog(cmp.Or(o.storage, staged(root))); err != nil {
 		return nil, err
 	}
 	w.closers = append(w.closers, w.log.close)
@@ -72,19 +73,24 @@ func start(ctx context.Context, o options, lookup func(string) (string, bool), p
 		return nil, err
 	}
 	fmt.Fprintln(progress, "Starting Azurite, the stand-ins and the function apps …")
-	env, err := w.settings(ctx, root, lookup)
+	env, err := w.environment(ctx, root, lookup)
 	if err != nil {
 		return nil, err
 	}
 	return w, w.startHosts(ctx, root, env)
 }
 
-// settings starts what the environment does not name, and gives the settings for the function apps. A setting
+// environment starts what the environment does not name, and gives the settings for the function apps. A setting
 // that the environment has is left as it is.
-func (w *world) settings(ctx context.Context, root string, lookup func(string) (string, bool)) (env []string, err error) {
+func (w *world) environment(ctx context.Context, root string, lookup func(string) (string, bool)) (env []string, err error) {
 	given := func(name string) (string, bool) {
 		v, ok := lookup(name)
 		return v, ok && v != ""
+	}
+	for _, setting := range settings.Table() {
+		if v, ok := given(setting.Name); ok {
+			env = append(env, setting.Name+"="+v)
+		}
 	}
 	add := func(name, value string) {
 		if _, ok := given(name); !ok {

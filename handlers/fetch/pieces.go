@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"slices"
 	"time"
 
@@ -20,21 +21,22 @@ const (
 	// together is the time from one piece to the next in which nobody uses an id for another message.
 	together = 10 * time.Minute
 
-	// 3GPP TS 23.040 section 9.2.3.24: a phone counts its long messages with 8 or 16 bits, so that the number
-	// comes again. Such an id holds a message together for a while only.
-	shortID   = 8 // characters
+	// shortSpan is how far apart the pieces of one message may lie if its id is a phone's own count.
 	shortSpan = 48 * time.Hour
 )
+
+// phoneCount is an id that comes again. 3GPP TS 23.040 section 9.2.3.24: a phone counts its long messages with 8 or 16 bits.
+var phoneCount = regexp.MustCompile(`^\d{1,5}$`)
 
 // piece is one item of a long SMS.
 type piece struct {
 	Group  string      `json:"group"` // the same for the pieces of one message
 	Number int         `json:"number"`
 	Total  int         `json:"total"`
-	ID     string      `json:"id"`   // which item it is, however often it is archived
-	Sent   time.Time   `json:"sent"` // zero if that can't be read
-	Size   int         `json:"size"` // bytes
-	Short  bool        `json:"short,omitempty"`
+	ID     string      `json:"id"`              // which item it is, however often it is archived
+	Sent   time.Time   `json:"sent"`            // zero if that can't be read
+	Size   int         `json:"size"`            // bytes
+	Short  bool        `json:"short,omitempty"` // its id is a phone's count
 	Item   record.Item `json:"-"`
 
 	key   string    // in the waiting room
@@ -44,9 +46,12 @@ type piece struct {
 func newPiece(o telemessage.Outline, item record.Item) piece {
 	// The source's id alone is not enough: another conversation may use it, too.
 	group := sha256.Sum256([]byte(o.Parties + "|" + o.Segment.ID))
+	if year := o.Time.Year(); year < 2000 || year > 9999 {
+		o.Time = time.Time{} // impossible; and JSON has no form for some of these
+	}
 	return piece{
 		Group: hex.EncodeToString(group[:16]), Number: o.Segment.Number, Total: o.Segment.Total,
-		ID: cmp.Or(o.MessageID, "sha256:"+item.SHA256), Sent: o.Time, Size: len(item.Raw), Short: len(o.Segment.ID) <= shortID, Item: item,
+		ID: cmp.Or(o.MessageID, "sha256:"+item.SHA256), Sent: o.Time, Size: len(item.Raw), Short: phoneCount.MatchString(o.Segment.ID), Item: item,
 	}
 }
 

@@ -68,7 +68,7 @@ func (f *fetcher) pageWithRetry(ctx context.Context, s *slice, log *slog.Logger)
 		s.past = nil
 		pause := time.Duration(try) * time.Second
 		switch {
-		case ctx.Err() != nil || try == pageTries:
+		case ctx.Err() != nil || try == pageTries || errors.As(err, &errNotBegun{}):
 			return err
 		case errors.Is(err, staging.ErrUnavailable):
 			// What could be repeated has been, for long; the bytes that come with the page can't be.
@@ -82,6 +82,11 @@ func (f *fetcher) pageWithRetry(ctx context.Context, s *slice, log *slog.Logger)
 		}
 	}
 }
+
+// errNotBegun says that a page did not begin; the client has tried that as often as it makes sense.
+type errNotBegun struct{ error }
+
+func (e errNotBegun) Unwrap() error { return e.error }
 
 // page reads one page and writes its batches. It returns the progress after it and leaves s as it was.
 func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
@@ -99,6 +104,9 @@ func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
 		after.Received++
 		return f.item(ctx, s, &after, w, parts, it, index)
 	})
+	if errors.Is(err, telemessage.ErrUnavailable) && index == 0 {
+		return nil, errNotBegun{err}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ type importer struct {
 	permits chan struct{}       // IMPORT_CONCURRENCY
 	memory  *semaphore.Weighted // maxHeld
 	numbers *message.Numbers    // read before: reading a number costs more than all else of a text
-	mapping mapping
+	mapping *mapping
 }
 
 // result is what an invocation answers: counts, no content.
@@ -64,12 +64,15 @@ func (im *importer) event(ctx context.Context, inv *funchost.Invocation) (result
 		return result{}, err
 	}
 	res, err := im.batch(ctx, name, inv.ID, inv.Log, work{wait: true})
-	if errors.Is(err, staging.ErrNotFound) {
+	if errors.Is(err, errMissing) {
 		inv.Log.Error("the event's batch is not there (any more)", "batch", name)
-		return result{Batch: name, Refused: "the batch is not there (any more)"}, nil
+		return result{Batch: name, Refused: errMissing.Error()}, nil
 	}
 	return res, err
 }
+
+// errMissing is for the batch alone: whatever else is not there is a fault of the surroundings.
+var errMissing = errors.New("the batch is not there (any more)")
 
 // work says how a batch is to be gone through.
 type work struct {
@@ -77,20 +80,36 @@ type work struct {
 	replay bool // what was not imported is tried again
 }
 
-// batch brings every record of a batch to its outcome. It may be called at any time, any number of times, for the same batch.
-func (im *importer) batch(ctx context.Context, name, invocation string, log *slog.Logger, how work) (result, error) {
+// batch brings every record of a batch to its outcome. It may be called at any time, any number of times, for the same
+// batch. While storage is away it waits, and when it has lost the journal's lease meanwhile it begins again.
+func (im *importer) batch(ctx context.Context, name, invocation string, log *slog.Logger, how work) (res result, err error) {
 	log = log.With("batch", name)
-	var data []byte
-	err := patience.Do(ctx, judge, func(ctx context.Context) (err error) {
-		data, _, err = im.store.ReadBatch(ctx, name)
+	err = patience.Do(ctx, judge, func(ctx context.Context) (err error) {
+		res, err = im.deliver(ctx, name, invocation, log, how)
 		return err
 	})
 	if err != nil {
-		return result{}, asStatus(fmt.Errorf("read the batch: %w", err))
+		return result{}, asStatus(err)
 	}
-	j, err := im.openJournal(ctx, name, invocation, how.wait)
+	return res, nil
+}
+
+// deliver goes through a batch once, under the lease of its journal.
+func (im *importer) deliver(ctx context.Context, name, invocation string, log *slog.Logger, how work) (result, error) {
+	data, _, err := im.store.ReadBatch(ctx, name)
+	if errors.Is(err, staging.ErrNotFound) {
+		return result{}, errMissing
+	}
 	if err != nil {
-		return result{}, asStatus(fmt.Errorf("open the batch's journal: %w", err))
+		return result{}, fmt.Errorf("read the batch: %w", err)
+	}
+	open := journal.TryOpen
+	if how.wait {
+		open = journal.Open
+	}
+	j, err := open(ctx, im.store.Logs(), name, invocation, im.now)
+	if err != nil {
+		return result{}, fmt.Errorf("open the batch's journal: %w", err)
 	}
 	defer j.Close()
 	if j.State().Done && !how.replay {
@@ -99,36 +118,32 @@ func (im *importer) batch(ctx context.Context, name, invocation string, log *slo
 	// Work ends with the lease: another delivery may take over from then on.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := context.AfterFunc(j.Context(), func() { cancel(context.Cause(j.Context())) })
+	stop := context.AfterFunc(j.Context(), func() {
+		cancel(fmt.Errorf("%w: %w", journal.ErrLost, context.Cause(j.Context())))
+	})
 	defer stop()
 
 	b := &batch{im: im, name: name, invocation: invocation, journal: j, replay: how.replay}
 	if err := b.run(ctx, data); err != nil {
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+			err = errors.Join(err, cause)
+		}
 		log.Warn("batch not finished; a later try goes on", "error", err.Error())
-		return result{}, asStatus(err)
+		return result{}, err
 	}
 	if err := j.Finish(ctx); err != nil {
-		return result{}, asStatus(fmt.Errorf("finish the journal: %w", err))
+		return result{}, fmt.Errorf("finish the journal: %w", err)
 	}
 	totals := j.State().Totals()
 	log.Info("batch imported", "records", totals.Records, "copies", totals.Copies)
 	return result{Batch: name, Totals: totals}, nil
 }
 
-func (im *importer) openJournal(ctx context.Context, name, invocation string, wait bool) (j *journal.Journal, err error) {
-	err = patience.Do(ctx, judge, func(ctx context.Context) (err error) {
-		if wait {
-			j, err = journal.Open(ctx, im.store.Logs(), name, invocation, im.now)
-		} else {
-			j, err = journal.TryOpen(ctx, im.store.Logs(), name, invocation, im.now)
-		}
-		return err
-	})
-	return j, err
-}
-
 // asStatus marks an error with the status that the host is to see.
 func asStatus(err error) error {
+	if err == nil {
+		return nil
+	}
 	again, _ := judge(err)
 	switch {
 	case errors.Is(err, funchost.ErrSettings), errors.Is(err, context.DeadlineExceeded):
@@ -174,6 +189,7 @@ func (b *batch) run(ctx context.Context, data []byte) error {
 	}
 	for i, l := range lines {
 		l.matches = matches[i]
+		b.journal.Plan(l.number) // none, unless there are
 		for _, m := range l.matches {
 			b.journal.Plan(l.number, m.Mailbox)
 		}
@@ -196,6 +212,11 @@ func (b *batch) parse(data []byte) []*line {
 			continue
 		}
 		l := &line{number: number, base: journal.Record{Line: number, Records: 1}}
+		if number > maxLines { // one outcome for all of them: the journal is bounded too
+			l.base.Outcome, l.base.Reason = journal.Quarantined, "the batch has more lines than any that fetch writes; from here on none was read"
+			b.journal.Record(l.base)
+			break
+		}
 		switch err := l.read(text); {
 		case err != nil:
 			l.base.Outcome, l.base.Reason = journal.Quarantined, err.Error()
@@ -212,9 +233,6 @@ func (b *batch) parse(data []byte) []*line {
 
 // read makes a record of a line. Its error is the reason for the quarantine, without anything of the content.
 func (l *line) read(text []byte) error {
-	if l.number > maxLines {
-		return errors.New("the batch has more lines than any that fetch writes")
-	}
 	var entry record.Entry
 	if err := json.Unmarshal(text, &entry); err != nil {
 		return errors.New("the line of the batch is not the JSON of an entry")
@@ -234,17 +252,18 @@ func (l *line) read(text []byte) error {
 	return nil
 }
 
-// settledBefore says whether an earlier delivery brought the line to its outcome. A replay takes up what was not imported.
+// settledBefore says whether an earlier delivery brought the line to its outcome. A replay takes up what was not
+// imported; and one that broke off is to be gone on with: it left copies that are planned and have no outcome.
 func (b *batch) settledBefore(state journal.State, number int) bool {
 	r, ok := state.Record(number)
-	if !ok {
+	if !ok || len(state.Planned(number)) > len(state.Copies(number)) {
 		return false
 	}
 	again := r.Outcome == journal.Unmapped || r.Outcome == journal.Quarantined || r.Outcome == journal.RecordFailed
 	return !b.replay || !again
 }
 
-// importAll runs all copies of all lines. The lines begin in their order of time.
+// importAll runs all copies of all lines.
 func (b *batch) importAll(ctx context.Context, lines []*line) error {
 	var (
 		group  sync.WaitGroup

@@ -58,7 +58,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 // localToken is what the Graph stand-in on this machine accepts.
 const localToken = "local"
 
-// connect builds the clients. It makes no request.
+// connect builds the clients. It makes no request. transport is that of Graph; nil is mailbox's own.
 func connect(lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time) (*importer, error) {
 	c, err := readConfig(lookup)
 	if err != nil {
@@ -97,12 +97,14 @@ func connect(lookup func(string) (string, bool), transport http.RoundTripper, no
 	if err != nil {
 		return nil, fmt.Errorf("GRAPH_URL: %w", err)
 	}
-	im := &importer{
+	numbers := message.NewNumbers()
+	c.mapping.E164 = numbers.E164
+	return &importer{
 		config: c, store: store, ledger: table, boxes: boxes, now: now,
 		permits: make(chan struct{}, c.concurrency),
 		memory:  semaphore.NewWeighted(maxHeld),
-	}
-	im.numbers = message.NewNumbers()
-	im.users = newDirectory(boxes, now)
-	return im, nil
+		numbers: numbers,
+		users:   newDirectory(boxes, now),
+		mapping: newMapping(),
+	}, nil
 }

@@ -14,8 +14,9 @@ import (
 	"o2archiver/shared/staging"
 )
 
-// timing divides IN_DOUBT_AFTER: a claim's holder counts as alive for all of it, so a request may begin in the first ninth of it
-// and must have ended after two thirds.
+// timing divides IN_DOUBT_AFTER: a claim's holder counts as alive for all of it. He begins to write with a claim of at most
+// a ninth, renews it every ninth, breaks off what is under way when that fails, and gives no request more than
+// six ninths. What is left is for clocks that differ, and for Graph to end what was broken off.
 func fresh(inDoubt time.Duration) time.Duration   { return inDoubt / 9 }
 func timeout(inDoubt time.Duration) time.Duration { return inDoubt * 2 / 3 }
 func settle(inDoubt time.Duration) time.Duration  { return inDoubt / 18 }
@@ -31,6 +32,7 @@ type copier struct {
 
 	claim *ledger.Claim // ours, or nil
 	doubt bool          // a request may have had an effect that nobody saw
+	bare  bool          // the mailbox refuses the message's size: it goes there without its attachments
 	out   journal.Copy
 }
 
@@ -73,14 +75,7 @@ func (c *copier) try(ctx context.Context) error {
 // take makes the claim ours and fresh. settled: the ledger knows the outcome already.
 func (c *copier) take(ctx context.Context) (settled bool, err error) {
 	if c.claim != nil {
-		if c.claim.Since() < fresh(c.im.config.inDoubt) {
-			return false, nil
-		}
-		err := c.claim.Renew(ctx)
-		if errors.Is(err, ledger.ErrLost) {
-			c.claim = nil
-		}
-		return false, err
+		return false, c.keep(ctx)
 	}
 	claim, row, err := c.im.ledger.Claim(ctx, c.key, c.holder, c.line.fingerprint)
 	switch {
@@ -99,21 +94,54 @@ func (c *copier) take(ctx context.Context) (settled bool, err error) {
 		return false, err
 	}
 	c.doubt = true
+	c.bare = row.Outcome == string(journal.Oversize)
 	return false, nil
+}
+
+// keep renews the claim if it is too old for anything to be written with it.
+func (c *copier) keep(ctx context.Context) error {
+	if c.claim.Since() < fresh(c.im.config.inDoubt) {
+		return nil
+	}
+	return c.lost(c.claim.Renew(ctx))
+}
+
+// lost drops a claim that is somebody else's by now. The next try waits for him, or looks what he has left.
+func (c *copier) lost(err error) error {
+	if errors.Is(err, ledger.ErrLost) {
+		c.claim = nil
+	}
+	return err
 }
 
 // settled takes the outcome from the ledger: our own, where a try of this batch had come so far, or that of a message which
 // is in the mailbox already.
 func (c *copier) settled(ctx context.Context, row *ledger.Row) error {
-	c.out.GraphID, c.out.Outcome = row.GraphID, journal.Duplicate
-	if row.Batch == c.holder.Batch && row.Line == c.holder.Line {
-		c.out.Outcome = journal.Outcome(row.Outcome)
+	if c.ours(row) {
+		c.end(journal.Outcome(row.Outcome), row.GraphID)
 		return c.alias(ctx)
 	}
-	if c.out.Differs = row.Fingerprint != c.line.fingerprint; c.out.Differs {
+	c.end(journal.Duplicate, row.GraphID)
+	if c.out.Differs = row.Fingerprint != piece && row.Fingerprint != c.line.fingerprint; c.out.Differs {
 		c.out.Reason = "a message with this id but other content is in the mailbox; the first one stays"
 	}
 	return nil
+}
+
+// ours says whether the row is of this very line, by this delivery or an earlier one.
+func (c *copier) ours(row *ledger.Row) bool {
+	return row.Batch == c.holder.Batch && row.Line == c.holder.Line
+}
+
+// end is the copy's outcome where a message is in the mailbox.
+func (c *copier) end(o journal.Outcome, id string) {
+	c.out.Outcome, c.out.GraphID = o, id
+	switch {
+	case o == journal.Oversize && c.line.omitted:
+		c.out.Reason = "the item is larger than MAX_ITEM_SIZE; what was left out is kept in the archive's storage and named in the text"
+	case o == journal.Oversize:
+		c.out.Reason = "the mailbox does not take a message of this size; its attachments are kept in the archive's storage and named in the text"
+	}
 }
 
 // look asks the mailbox what an earlier request left there. A complete message is the copy; one whose attachments are
@@ -127,6 +155,10 @@ func (c *copier) look(ctx context.Context, slot *mailbox.Slot) (settled bool, er
 		if !f.Partial {
 			return true, c.done(ctx, f.ID)
 		}
+		// Whoever took the claim over meanwhile may be about to complete it.
+		if err := c.keep(ctx); err != nil {
+			return false, err
+		}
 		if err := slot.Delete(ctx, f.ID); err != nil {
 			return c.judged(err)
 		}
@@ -137,15 +169,24 @@ func (c *copier) look(ctx context.Context, slot *mailbox.Slot) (settled bool, er
 
 // create writes the message.
 func (c *copier) create(ctx context.Context, slot *mailbox.Slot) error {
-	r, err := c.line.message(ctx, c.im, c.out.Outcome == journal.Oversize)
+	r, err := c.line.message(ctx, c.im, c.bare)
 	if err != nil {
-		return c.failed(ctx, slot, err)
+		return c.unread(ctx, slot, err)
 	}
 	m, closeIt, err := r.read(c.key)
 	if err != nil {
-		return err
+		return c.unread(ctx, slot, err)
 	}
 	defer closeIt()
+	// Since the claim was taken, storage and Graph may have been waited for.
+	if c.bare {
+		err = c.lost(c.claim.Intend(ctx, string(journal.Oversize)))
+	} else {
+		err = c.keep(ctx)
+	}
+	if err != nil {
+		return err
+	}
 	id, err := slot.Import(ctx, m, c.claim.Renew)
 	if err == nil {
 		return c.done(ctx, id)
@@ -155,34 +196,45 @@ func (c *copier) create(ctx context.Context, slot *mailbox.Slot) error {
 
 // failed decides what becomes of a copy that could not be created.
 func (c *copier) failed(ctx context.Context, slot *mailbox.Slot, err error) error {
-	if errors.Is(err, staging.ErrNotFound) {
-		c.doubt = true // part of it may be there
-		return c.giveUp(ctx, slot, "an attachment is no longer in the archive's storage")
-	}
 	var graph *mailbox.Error
-	if !errors.As(err, &graph) || errors.Is(err, staging.ErrUnavailable) {
+	if !errors.As(err, &graph) {
 		c.doubt = true
 		return err
 	}
 	// Whatever the answer was: where the message had been created, its remains have to be looked for.
 	c.doubt = c.doubt || graph.Ambiguous
+	if graph.Kind == mailbox.Lost {
+		c.doubt = true
+		_ = c.lost(err)
+	}
 	switch {
-	case graph.Kind == mailbox.Lost:
-		c.claim = nil
-		return err
+	case graph.Kind == mailbox.Content:
+		return c.unread(ctx, slot, err)
 	case graph.Ambiguous && again(graph):
 		return settleError{err, max(settle(c.im.config.inDoubt), graph.RetryAfter)}
 	case again(graph):
 		return err
-	case graph.Kind == mailbox.TooLarge && c.out.Outcome != journal.Oversize && c.line.hasAttachments():
-		c.out.Outcome = journal.Oversize
-		c.out.Reason = "the mailbox does not take a message of this size; its attachments are kept in the archive's storage and named in the text"
+	case graph.Kind == mailbox.TooLarge && !c.bare && c.line.hasAttachments():
+		c.bare = true
 		return errAgain
 	}
 	if graph.Kind == mailbox.NoMailbox {
 		c.im.users.forget(c.mailbox)
 	}
 	return c.giveUp(ctx, slot, reason(graph))
+}
+
+// unread decides what becomes of a copy of which an attachment could not be read. What is away is waited for, and what is
+// denied is denied to all: only what is wrong with the attachment itself ends the copy.
+func (c *copier) unread(ctx context.Context, slot *mailbox.Slot, err error) error {
+	again, _ := judge(err)
+	switch {
+	case again, ctx.Err() != nil, errors.Is(err, staging.ErrDenied):
+		return err
+	case errors.Is(err, staging.ErrNotFound):
+		return c.giveUp(ctx, slot, "an attachment is no longer in the archive's storage")
+	}
+	return c.giveUp(ctx, slot, "an attachment in the archive's storage could not be read as it was stored")
 }
 
 // giveUp ends the copy as failed for good. The claim goes, so that a replay starts afresh.
@@ -192,7 +244,7 @@ func (c *copier) giveUp(ctx context.Context, slot *mailbox.Slot, why string) err
 			return err
 		}
 	}
-	if err := c.claim.Release(ctx); err != nil {
+	if err := c.lost(c.claim.Release(ctx)); err != nil {
 		return err
 	}
 	c.claim = nil
@@ -213,20 +265,20 @@ func (c *copier) judged(err error) (settled bool, _ error) {
 
 func (c *copier) done(ctx context.Context, id string) error {
 	outcome := journal.Imported
-	if c.out.Outcome == journal.Oversize || c.line.omitted {
+	if c.bare || c.line.omitted {
 		outcome = journal.Oversize
 	}
-	if err := c.claim.Done(ctx, id, string(outcome)); err != nil {
+	if err := c.lost(c.claim.Done(ctx, id, string(outcome))); err != nil {
 		c.doubt = true // the message is there; whoever comes next finds it
-		if errors.Is(err, ledger.ErrLost) {
-			c.claim = nil
-		}
 		return err
 	}
 	c.claim = nil
-	c.out.GraphID, c.out.Outcome = id, outcome
+	c.end(outcome, id)
 	return c.alias(ctx)
 }
+
+// piece stands in the ledger for the fingerprint of a long SMS's later piece: it has none of its own.
+const piece = ""
 
 // alias notes the later pieces of a long SMS as imported too, so that a piece that comes once more, alone or as the
 // rest of a message whose first piece is missing, is a duplicate.
@@ -235,7 +287,11 @@ func (c *copier) alias(ctx context.Context) error {
 		if p.Lost || p.ID == "" || p.ID == c.line.rec.ID {
 			continue
 		}
-		claim, _, err := c.im.ledger.Claim(ctx, record.Key(p.ID, c.mailbox), c.holder, c.line.fingerprint)
+		key := record.Key(p.ID, c.mailbox)
+		claim, row, err := c.im.ledger.Claim(ctx, key, c.holder, piece)
+		if err == nil && row != nil && row.State == ledger.Pending && row.Fingerprint == piece && c.ours(row) {
+			claim, err = c.im.ledger.TakeOver(ctx, key, row, c.holder) // of an earlier try of this
+		}
 		if err == nil && claim != nil {
 			err = claim.Done(ctx, c.out.GraphID, string(c.out.Outcome))
 		}
@@ -248,14 +304,14 @@ func (c *copier) alias(ctx context.Context) error {
 
 // reason says in plain words why Graph refused a copy for good.
 func reason(e *mailbox.Error) string {
-	switch e.Kind {
-	case mailbox.NoMailbox:
+	switch {
+	case e.Code == "ErrorQuotaExceeded":
+		return "the mailbox, or its table of named properties, is full"
+	case e.Kind == mailbox.NoMailbox:
 		return "the user has no mailbox any more"
-	case mailbox.Denied:
+	case e.Kind == mailbox.Denied:
 		return "access to the mailbox is denied: it is outside the scope that the app was given"
-	case mailbox.Content:
-		return "an attachment in the archive's storage could not be read as it was stored"
-	case mailbox.TooLarge:
+	case e.Kind == mailbox.TooLarge:
 		return "the mailbox refuses the message for its size, even without attachments"
 	}
 	return fmt.Sprintf("the mailbox refuses the message (HTTP %d, %s)", e.Status, e.Code)

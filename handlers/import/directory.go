@@ -17,6 +17,7 @@ import (
 const (
 	validFor   = time.Hour        // how long a mailbox counts as there without being asked for again
 	invalidFor = 10 * time.Minute // and how long an address counts as nobody's
+	assumedFor = time.Minute      // and a mailbox as there that did not answer
 	maxKnown   = 200_000          // addresses remembered; beyond that everything is asked again
 )
 
@@ -24,9 +25,11 @@ const (
 type directory struct {
 	boxes *mailbox.Client
 	now   func() time.Time
+	wait  time.Duration // how long a batch waits for mailboxes that do not answer
 
-	mu    sync.Mutex
-	known map[string]answer // by lower-case address
+	mu     sync.Mutex
+	known  map[string]answer        // by lower-case address
+	asking map[string]chan struct{} // closed when the question that is under way for the address has ended
 }
 
 type answer struct {
@@ -35,29 +38,54 @@ type answer struct {
 }
 
 func newDirectory(boxes *mailbox.Client, now func() time.Time) *directory {
-	return &directory{boxes: boxes, now: now, known: map[string]answer{}}
+	return &directory{boxes: boxes, now: now, wait: time.Minute, known: map[string]answer{}, asking: map[string]chan struct{}{}}
 }
 
-// Mailboxes implements usermap.Directory. It waits while Graph is away.
+// Mailboxes implements usermap.Directory. It waits while Graph is away. What another batch is asking already is not asked
+// again: the batches of a new day begin together and are about the same people.
 func (d *directory) Mailboxes(ctx context.Context, addresses []string) (map[string]string, error) {
-	found, unknown := d.remembered(addresses)
-	if len(unknown) == 0 {
-		return found, nil
+	found := make(map[string]string, len(addresses))
+	for {
+		ours, others := d.remembered(addresses, found)
+		if err := d.ask(ctx, ours, found); err != nil {
+			return nil, err
+		}
+		if len(others) == 0 {
+			return found, nil
+		}
+		// Ours are answered by now, so nobody waits in a circle. Should the others' question have failed, it is ours in the next round.
+		addresses = addresses[:0:0]
+		for address, ended := range others {
+			select {
+			case <-ended:
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
+			addresses = append(addresses, address)
+		}
 	}
+}
+
+// ask asks the tenant about the addresses, which remembered has marked as ours, and adds the answers to found.
+func (d *directory) ask(ctx context.Context, unknown []string, found map[string]string) error {
+	if len(unknown) == 0 {
+		return nil
+	}
+	defer d.asked(unknown)
 	var users map[string]mailbox.User
 	err := patience.Do(ctx, judge, func(ctx context.Context) (err error) {
 		users, err = d.boxes.LookUp(ctx, unknown)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	ids := map[string]bool{}
+	there := map[string]time.Duration{}
 	for _, u := range users {
-		ids[u.ID] = false
+		there[u.ID] = 0
 	}
-	if err := d.askMailboxes(ctx, ids); err != nil {
-		return nil, err
+	if err := d.askMailboxes(ctx, there); err != nil {
+		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -66,25 +94,30 @@ func (d *directory) Mailboxes(ctx context.Context, addresses []string) (map[stri
 	}
 	for _, address := range unknown {
 		a := answer{until: d.now().Add(invalidFor)}
-		if u, ok := users[address]; ok && ids[u.ID] {
-			a = answer{mailbox: u.ID, until: d.now().Add(validFor)}
+		if u, ok := users[address]; ok && there[u.ID] > 0 {
+			a = answer{mailbox: u.ID, until: d.now().Add(there[u.ID])}
 			found[address] = u.ID
 		}
 		d.known[address] = a
 	}
-	return found, nil
+	return nil
 }
 
-// askMailboxes notes for each user whether there is a mailbox: the directory knows guests, unlicensed users and users with a
-// mailbox on the premises too, and only the mailbox itself says which it is. The answer costs the
-// request for the folder, which an import needs anyway.
-func (d *directory) askMailboxes(ctx context.Context, ids map[string]bool) error {
+// askMailboxes puts into there for each user how long a mailbox may be counted on, 0 where there is none: the directory knows
+// guests, unlicensed users and users with a mailbox on the premises too, and only the mailbox itself says which it is. The answer
+// costs the request for the folder, which an import needs anyway.
+//
+// A mailbox that only says that it is away, while it is being moved for instance, counts as there after a while: its
+// copies then wait for it, and nobody else's.
+func (d *directory) askMailboxes(ctx context.Context, there map[string]time.Duration) error {
+	asking, cancel := context.WithTimeout(ctx, d.wait)
+	defer cancel()
 	var mu sync.Mutex
-	group, ctx := errgroup.WithContext(ctx)
+	var group errgroup.Group
 	group.SetLimit(16)
-	for _, id := range slices.Sorted(maps.Keys(ids)) {
+	for _, id := range slices.Sorted(maps.Keys(there)) {
 		group.Go(func() error {
-			err := patience.Do(ctx, judge, func(ctx context.Context) error {
+			err := patience.Do(asking, judge, func(ctx context.Context) error {
 				slot, err := d.boxes.Slot(ctx, id)
 				if err != nil {
 					return err
@@ -94,36 +127,64 @@ func (d *directory) askMailboxes(ctx context.Context, ids map[string]bool) error
 				return err
 			})
 			var graph *mailbox.Error
-			if errors.As(err, &graph) && graph.Kind != mailbox.NoMailbox && !again(graph) {
-				err = nil // there is a mailbox, and what is wrong with it is the outcome of the copy
-			}
-			if errors.As(err, &graph) && graph.Kind == mailbox.NoMailbox {
+			answered := errors.As(err, &graph) && !again(graph)
+			until := validFor
+			switch {
+			case answered && graph.Kind == mailbox.NoMailbox:
 				return nil
+			case err == nil, answered: // there is a mailbox, and what is wrong with it is the outcome of the copy
+			case ctx.Err() == nil && asking.Err() != nil:
+				until = assumedFor
+			default:
+				return err
 			}
-			if err == nil {
-				mu.Lock()
-				ids[id] = true
-				mu.Unlock()
-			}
-			return err
+			mu.Lock()
+			defer mu.Unlock()
+			there[id] = until
+			return nil
 		})
 	}
 	return group.Wait()
 }
 
-func (d *directory) remembered(addresses []string) (found map[string]string, unknown []string) {
+func (d *directory) remembered(addresses []string, found map[string]string) (ours []string, others map[string]chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	found = map[string]string{}
+	others = map[string]chan struct{}{}
+	mark := make(chan struct{})
 	for _, address := range addresses {
-		switch a, ok := d.known[address]; {
-		case !ok || d.now().After(a.until):
-			unknown = append(unknown, address)
-		case a.mailbox != "":
-			found[address] = a.mailbox
+		a, ok := d.known[address]
+		switch ended := d.asking[address]; {
+		case ok && !d.now().After(a.until):
+			if a.mailbox != "" {
+				found[address] = a.mailbox
+			}
+		case ended == mark: // named twice
+		case ended != nil:
+			others[address] = ended
+		default:
+			ours = append(ours, address)
+			d.asking[address] = mark
 		}
 	}
-	return found, unknown
+	return ours, others
+}
+
+// asked ends the question for the addresses, whatever came of it.
+func (d *directory) asked(addresses []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	close(d.asking[addresses[0]]) // they have one channel
+	for _, address := range addresses {
+		delete(d.asking, address)
+	}
+}
+
+// refresh makes the next batch ask again for all addresses that were nobody's: somebody has done something about them.
+func (d *directory) refresh() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.known, func(_ string, a answer) bool { return a.mailbox == "" })
 }
 
 // forget makes the next batch ask again for the addresses of a mailbox that turned out to be gone.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/staging"
@@ -34,7 +35,8 @@ func judge(err error) (again_ bool, after time.Duration) {
 		return true, settle.wait
 	case errors.As(err, &graph) && graph.Kind != mailbox.Content:
 		return again(graph), graph.RetryAfter
-	case errors.Is(err, errAgain), errors.Is(err, errHeld), errors.Is(err, ledger.ErrLost), errors.Is(err, ledger.ErrUnavailable), errors.Is(err, staging.ErrUnavailable):
+	case errors.Is(err, errAgain), errors.Is(err, errHeld), errors.Is(err, journal.ErrLost), errors.Is(err, ledger.ErrLost),
+		errors.Is(err, ledger.ErrUnavailable), errors.Is(err, staging.ErrUnavailable):
 		return true, 0
 	}
 	return false, 0

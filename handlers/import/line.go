@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/message"
@@ -61,6 +63,10 @@ func (b *batch) importLine(ctx context.Context, l *line) error {
 	var fault *record.Fault
 	if errors.As(err, &fault) {
 		out.Outcome, out.Reason = journal.Quarantined, "no message can be made of the item: "+fault.Error()
+		for _, m := range l.matches { // they are planned
+			b.journal.Copy(journal.Copy{Line: l.number, Key: record.Key(l.rec.ID, m.Mailbox), Mailbox: m.Mailbox,
+				Outcome: journal.CopyFailed, Reason: out.Reason, By: m.By})
+		}
 		b.journal.Record(out)
 		return nil
 	}
@@ -69,22 +75,22 @@ func (b *batch) importLine(ctx context.Context, l *line) error {
 	}
 	defer release()
 
-	var (
-		group  sync.WaitGroup
-		copies = make([]journal.Copy, len(l.matches))
-		failed = make([]error, len(l.matches))
-	)
+	// A mailbox that waits holds up the others of its line only when so many of them wait, and no other line's. More
+	// at once would let one message to everybody in a large tenant fill the memory.
+	var group errgroup.Group
+	group.SetLimit(max(copiesAtOnce, b.im.config.concurrency))
+	copies := make([]journal.Copy, len(l.matches))
 	for i, m := range l.matches {
-		group.Go(func() {
+		group.Go(func() (err error) {
 			c := &copier{im: b.im, line: l, mailbox: m.Mailbox, by: m.By,
 				holder: ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}}
-			if copies[i], failed[i] = c.run(ctx); failed[i] == nil {
+			if copies[i], err = c.run(ctx); err == nil {
 				b.journal.Copy(copies[i])
 			}
+			return err
 		})
 	}
-	group.Wait()
-	if err := errors.Join(failed...); err != nil {
+	if err := group.Wait(); err != nil { // the first one says it
 		return err
 	}
 	out.Outcome = journal.Archived
@@ -100,18 +106,35 @@ func (b *batch) importLine(ctx context.Context, l *line) error {
 	return nil
 }
 
+// copiesAtOnce is how many copies of one line are under way, or wait for their mailboxes, whatever IMPORT_CONCURRENCY is.
+const copiesAtOnce = 64
+
+// Why an attachment is left out, as the message's text has it behind the attachment's name, size and hash.
+const (
+	overLimit   = "with it, the item is larger than the limit that is set for one" + keptInStead
+	overMailbox = "the mailbox does not take a message of this size" + keptInStead
+	keptInStead = "; it is kept in the archive's storage, in the container media under its SHA-256"
+)
+
 // hold builds the line's message and reserves the memory that it will take, before any of its copies asks for a place at a
 // mailbox: who holds such a place never waits for memory, so nobody waits in a circle.
 func (l *line) hold(ctx context.Context, im *importer) (release func(), err error) {
+	room := im.config.maxItem // for the attachments, which are asked about once each, in their order
 	l.built, err = message.Build(l.rec, message.Options{Region: im.config.mapping.Region, Numbers: im.numbers, Omit: func(a record.Attachment) string {
-		if a.Size <= im.config.maxItem {
+		if a.Size <= room {
+			room -= a.Size
 			return ""
 		}
 		l.omitted = true
-		return "it is larger than the limit that is set for one item"
+		return overLimit
 	}})
 	if err != nil {
 		return nil, err
+	}
+	if !l.hasAttachments() {
+		// It takes no more than its line of the batch, which is in memory anyway; and a text shall not wait for files
+		// that wait for their mailbox.
+		return func() {}, nil
 	}
 	w := weight(l.built)
 	if err := im.memory.Acquire(ctx, w); err != nil {
@@ -133,7 +156,7 @@ func (l *line) message(ctx context.Context, im *importer, oversize bool) (_ *ren
 	}
 	if oversize {
 		msg, err = message.Build(l.rec, message.Options{Region: im.config.mapping.Region, Numbers: im.numbers,
-			Omit: func(record.Attachment) string { return "the mailbox does not take a message of this size" }})
+			Omit: func(record.Attachment) string { return overMailbox }})
 		if err != nil {
 			return nil, err
 		}

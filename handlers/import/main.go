@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -37,22 +36,27 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	if !ok {
 		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the Azure Functions host; to try it, use `make run`")
 	}
-	im, err := connect(lookup, http.DefaultTransport, time.Now)
+	im, err := connect(lookup, nil, time.Now)
 	if err != nil {
 		log.Error("settings", "error", err.Error())
 	}
+	return funchost.New(log, funchost.Deadline, routes(im, err)).Serve(ctx, port)
+}
+
+// routes are the functions of the app. broken is why there is no importer, or nil.
+func routes(im *importer, broken error) map[string]funchost.Func {
 	guard := func(f funchost.Func) funchost.Func {
 		return func(ctx context.Context, inv *funchost.Invocation) (any, error) {
-			if err != nil {
-				return nil, fmt.Errorf("%w: %w", funchost.ErrSettings, err)
+			if broken != nil {
+				return nil, fmt.Errorf("%w: %w", funchost.ErrSettings, broken)
 			}
 			return f(ctx, inv)
 		}
 	}
-	return funchost.New(log, funchost.Deadline, map[string]funchost.Func{
+	return map[string]funchost.Func{
 		// POST /import: success only when every record of the batch has its outcome, or the event is none of ours.
 		"import": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) { return im.event(ctx, inv) }),
 		// POST /sweep: success when no batch is left that it could have finished.
 		"sweep": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) { return im.sweep(ctx, inv) }),
-	}).Serve(ctx, port)
+	}
 }

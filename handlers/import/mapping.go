@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"o2archiver/shared/funchost"
@@ -19,10 +18,34 @@ const mappingAge = time.Minute
 
 // mapping keeps the administrator's CSV.
 type mapping struct {
-	mu      sync.Mutex
+	turn chan struct{} // holds one value while somebody reads what follows, or waits for storage to do so
+
 	checked time.Time
 	etag    string
 	table   *usermap.Table // nil: there is none
+}
+
+func newMapping() *mapping { return &mapping{turn: make(chan struct{}, 1)} }
+
+// take waits for the turn, but no longer than ctx.
+func (m *mapping) take(ctx context.Context) (release func(), err error) {
+	select {
+	case m.turn <- struct{}{}:
+		return func() { <-m.turn }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// refresh has storage asked by the next batch.
+func (m *mapping) refresh(ctx context.Context) error {
+	release, err := m.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	m.checked = time.Time{}
+	return nil
 }
 
 // current is the administrator's mapping, or nil where there is none. A file that can't be read stops the import, so
@@ -31,15 +54,18 @@ func (im *importer) current(ctx context.Context) (*usermap.Table, error) {
 	if !im.config.mapping.Custom {
 		return nil, nil
 	}
-	m := &im.mapping
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m := im.mapping
+	release, err := m.take(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read settings/mapping.csv: %w", err)
+	}
+	defer release()
 	if !m.checked.IsZero() && im.now().Sub(m.checked) < mappingAge {
 		return m.table, nil
 	}
 	var data []byte
 	var etag string
-	err := patience.Do(ctx, judge, func(ctx context.Context) (err error) {
+	err = patience.Do(ctx, judge, func(ctx context.Context) (err error) {
 		data, etag, err = im.store.Mapping(ctx, m.etag)
 		return err
 	})

@@ -57,7 +57,7 @@ func (im *importer) render(ctx context.Context, msg *message.Message) (*rendered
 	return out, nil
 }
 
-// weight is what the message takes of the memory that all messages share.
+// weight is what a message with attachments takes of the memory that all of them share.
 func weight(m *message.Message) int64 {
 	if m.Size() > heldWhole {
 		return streamed
@@ -87,7 +87,17 @@ func (r *rendered) read(key string) (m *mailbox.Message, closeIt func(), err err
 		closeIt()
 		return nil, nil, fmt.Errorf("parse the message: %w", err)
 	}
-	return forMailbox(parsed, key), closeIt, nil
+	m = forMailbox(parsed, key)
+	if next := m.Next; r.whole == nil {
+		m.Next = func() (*mailbox.Attachment, error) {
+			a, err := next()
+			if errors.Is(err, io.EOF) {
+				_, _ = io.Copy(io.Discard, src) // the hash is over what follows the last part, too
+			}
+			return a, err
+		}
+	}
+	return m, closeIt, nil
 }
 
 // summing notes the hash of a message that has been read to its end.

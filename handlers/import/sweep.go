@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -21,7 +22,13 @@ import (
 
 const (
 	sweepName       = "sweep.json"
-	sweepConcurrent = 4 // batches at once: the events' own batches come first
+	sweepConcurrent = 4                // batches at once: the events' own batches come first
+	sweepEach       = 10 * time.Minute // for one batch: a mailbox that is away shall not keep the other batches from their turn
+	sweepSaves      = 30 * time.Second // for the state, when the invocation's own time is up
+
+	// sweepBack is for how many days after its planning a run may get its first batch: fetch names a run's folder
+	// after the day on which it was planned, and a backfill of years takes its time.
+	sweepBack = 92
 )
 
 // sweepState is what sweep knows from one invocation to the next, so that it does not look at the whole archive every hour.
@@ -73,7 +80,8 @@ func (im *importer) sweepInput(inv *funchost.Invocation) (r sweepRequest, after 
 	if input, _ := inv.Input("timer"); strings.TrimSpace(input) != "" {
 		d := json.NewDecoder(strings.NewReader(input))
 		d.DisallowUnknownFields()
-		if err := d.Decode(&r); err != nil {
+		err := d.Decode(&r)
+		if _, more := d.Token(); err != nil || !errors.Is(more, io.EOF) {
 			return r, 0, fmt.Errorf("%w: the input can't be read: %s", funchost.ErrInput, form)
 		}
 	}
@@ -111,7 +119,9 @@ func (s *sweeper) open(ctx context.Context, lease *staging.Lease) (res sweepResu
 		return res, fmt.Errorf("list the days: %w", err)
 	}
 	next, err := s.days(ctx, days, state, &res)
-	saved := s.storage(ctx, func(ctx context.Context) error {
+	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepSaves)
+	defer cancel()
+	saved := s.storage(saving, func(ctx context.Context) error {
 		_, err := s.im.store.PutJSON(ctx, staging.Sweeps, sweepName, next, "*", lease)
 		return err
 	})
@@ -124,42 +134,45 @@ func (s *sweeper) open(ctx context.Context, lease *staging.Lease) (res sweepResu
 // days goes through the days from the first one that is not finished. A run that fails does not keep the others from their turn.
 func (s *sweeper) days(ctx context.Context, days []string, state sweepState, res *sweepResult) (sweepState, error) {
 	var failed []error
-	next := sweepState{}
-	closed := state.Closed
+	closed := map[string]bool{}
+	for _, run := range state.Closed {
+		closed[run] = true
+	}
+	// What is not finished, or may still begin, is looked at the next time.
+	next := sweepState{Day: s.im.now().UTC().AddDate(0, 0, -sweepBack).Format("2006/01/02")}
+	leave := func(day string, err error) {
+		next.Day = min(next.Day, day)
+		if err != nil && len(failed) < 3 {
+			failed = append(failed, err)
+		}
+	}
 	for _, day := range days {
 		if day < state.Day {
 			continue
 		}
+		if ctx.Err() != nil {
+			leave(day, context.Cause(ctx))
+			break
+		}
 		runs, err := s.runs(ctx, day)
 		if err != nil {
-			failed = append(failed, err)
+			leave(day, err)
 		}
-		open := err != nil
 		for _, run := range runs {
-			if slices.Contains(closed, run) {
+			if closed[run] {
 				continue
 			}
-			done, err := s.run(ctx, run, res)
-			if err != nil {
-				failed = append(failed, err)
+			if closed[run], err = s.run(ctx, run, res); err != nil || !closed[run] {
+				leave(day, err)
 			}
-			if done {
-				closed = append(closed, run)
-			}
-			open = open || !done
-		}
-		if open && next.Day == "" {
-			next.Day = day
 		}
 	}
-	if next.Day == "" && len(days) > 0 {
-		next.Day = days[len(days)-1] // another run may begin on it
-	}
-	for _, run := range closed {
-		if run >= next.Day {
+	for run, done := range closed {
+		if done && run >= next.Day {
 			next.Closed = append(next.Closed, run)
 		}
 	}
+	slices.Sort(next.Closed)
 	return next, errors.Join(failed...)
 }
 
@@ -204,7 +217,7 @@ func (s *sweeper) run(ctx context.Context, folder string, res *sweepResult) (clo
 			state, err := s.batch(ctx, b)
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
+			if err != nil && len(failed) < 3 {
 				failed = append(failed, err)
 			}
 			closed = closed && err == nil && (state == finished || state == mended)
@@ -256,28 +269,28 @@ func (s *sweeper) batch(ctx context.Context, b staging.BatchInfo) (found, error)
 	case b.Created.After(s.before):
 		return young, nil
 	}
-	_, err = s.im.batch(ctx, b.Name, s.invocation, s.log, work{})
+	each, cancel := context.WithTimeoutCause(ctx, sweepEach, errTurn)
+	defer cancel()
+	_, err = s.im.batch(each, b.Name, s.invocation, s.log, work{})
 	if errors.Is(err, journal.ErrHeld) {
 		return held, nil
 	}
 	return mended, err
 }
 
+// errTurn ends the work on one batch, not that of the sweep.
+var errTurn = fmt.Errorf("the batch's turn in this sweep is over, the next one goes on: %w", funchost.ErrUnavailable)
+
 // replay goes through the batches of a run, or one batch, and tries again what was not imported: what was unmapped, quarantined or failed.
 func (s *sweeper) replay(ctx context.Context, what string) (res sweepResult, _ error) {
-	names := []string{what}
-	if !strings.HasSuffix(what, ".ndjson") {
-		batches, err := s.im.store.Batches(ctx, what)
-		if err != nil {
-			return res, asStatus(fmt.Errorf("list the run's batches: %w", err))
-		}
-		names = names[:0]
-		for _, b := range batches {
-			names = append(names, b.Name)
-		}
+	names, err := s.named(ctx, what)
+	if err != nil {
+		return res, err
 	}
-	if len(names) == 0 {
-		return res, fmt.Errorf("%w: there is no run of that name; a run is a folder of the container batches, as in the log of fetch", funchost.ErrInput)
+	// Whoever asks for this has done something about the cause.
+	s.im.users.refresh()
+	if err := s.im.mapping.refresh(ctx); err != nil {
+		return res, asStatus(err)
 	}
 	var failed []error
 	for _, name := range names {
@@ -286,13 +299,41 @@ func (s *sweeper) replay(ctx context.Context, what string) (res sweepResult, _ e
 			break
 		}
 		res.Batches++
-		if _, err := s.im.batch(ctx, name, s.invocation, s.log, work{wait: true, replay: true}); err != nil {
+		_, err := s.im.batch(ctx, name, s.invocation, s.log, work{wait: true, replay: true})
+		switch {
+		case err == nil:
+			res.Finished++
+		case errors.Is(err, errMissing):
+			return res, fmt.Errorf("%w: there is no batch of that name", funchost.ErrInput)
+		case len(failed) < 3:
 			failed = append(failed, err)
-			continue
 		}
-		res.Finished++
 	}
 	return res, errors.Join(failed...)
+}
+
+// named gives the batches that a replay is asked for.
+func (s *sweeper) named(ctx context.Context, what string) (names []string, _ error) {
+	batch, err := s.im.store.BatchFromURI(s.im.store.BatchURI(what)) // the name's form, checked where it is known
+	if err == nil {
+		return []string{batch}, nil
+	}
+	var batches []staging.BatchInfo
+	err = s.storage(ctx, func(ctx context.Context) (err error) {
+		batches, err = s.im.store.Batches(ctx, what)
+		return err
+	})
+	var answer *staging.Error
+	switch {
+	case errors.As(err, &answer) || ctx.Err() != nil:
+		return nil, asStatus(fmt.Errorf("list the run's batches: %w", err))
+	case len(batches) == 0:
+		return nil, fmt.Errorf("%w: there is no run or batch of that name; a run is a folder of the container batches, as in the log of fetch", funchost.ErrInput)
+	}
+	for _, b := range batches {
+		names = append(names, b.Name)
+	}
+	return names, nil
 }
 
 func (s *sweeper) storage(ctx context.Context, op func(context.Context) error) error {

@@ -183,6 +183,9 @@ func (a *Azurite) ConnectionString() string {
 		";BlobEndpoint=" + a.BlobURL + ";QueueEndpoint=" + a.QueueURL + ";TableEndpoint=" + a.TableURL + ";"
 }
 
+// Pid is the emulator's process id.
+func (a *Azurite) Pid() int { return a.cmd.Process.Pid }
+
 // Ended is closed when the emulator is gone, by Stop or by itself.
 func (a *Azurite) Ended() <-chan struct{} { return a.ended }
 

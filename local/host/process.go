@@ -153,6 +153,12 @@ func (p *process) address() string {
 	return fmt.Sprintf("http://127.0.0.1:%d", p.current.port)
 }
 
+func (p *process) pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current.cmd.Process.Pid
+}
+
 // await returns when the current handler answers.
 func (p *process) await(ctx context.Context) error {
 	for {

@@ -110,6 +110,9 @@ func (h *StandIn) Kill() { h.process.kill() }
 // and the next one's start fails at once, as in the real host.
 func (h *StandIn) Ready(ctx context.Context) error { return h.process.await(ctx) }
 
+// Pid is the process id of the handler that runs now, or ran last; it changes when the host starts the next one.
+func (h *StandIn) Pid() int { return h.process.pid() }
+
 // Poisoned is what was given up so far.
 func (h *StandIn) Poisoned() []Poison {
 	h.mu.Lock()

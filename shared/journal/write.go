@@ -27,15 +27,16 @@ type plans struct {
 	changed map[int]bool // not encoded yet
 }
 
-// Plan says that a line of the batch goes to a mailbox. All plans of a delivery have to be in the log, with Flush, before its
-// first copy is written: so the number of copies is known however it ends. A line's plan replaces that of an earlier delivery.
-func (j *Journal) Plan(line int, mailbox string) {
+// Plan says to which mailboxes a line of the batch goes. All plans of a delivery have to be in the log, with Flush, before its
+// first copy is written: so the number of copies is known however it ends. A line's plan replaces that of an earlier delivery,
+// also if there is no mailbox in it.
+func (j *Journal) Plan(line int, mailboxes ...string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.plans.of == nil {
 		j.plans = plans{of: map[int][]string{}, changed: map[int]bool{}}
 	}
-	j.plans.of[line] = append(j.plans.of[line], mailbox)
+	j.plans.of[line] = append(j.plans.of[line], mailboxes...)
 	j.plans.changed[line] = true
 }
 

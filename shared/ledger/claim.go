@@ -95,6 +95,17 @@ func (c *Claim) Renew(ctx context.Context) error {
 	return nil
 }
 
+// Intend renews the claim and notes which outcome its holder is about to bring about, for whoever takes over and finds the
+// message there.
+func (c *Claim) Intend(ctx context.Context, outcome string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.write(ctx, func(r *Row) { r.Outcome = outcome }); err != nil {
+		return fmt.Errorf("note what a copy will be: %w", err)
+	}
+	return nil
+}
+
 // Done notes that the message is in the mailbox. It may be called again after ErrUnavailable. ErrLost if somebody has taken
 // over: the message is there, and whoever has the claim now finds it.
 func (c *Claim) Done(ctx context.Context, graphID, outcome string) error {

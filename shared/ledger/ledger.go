@@ -68,7 +68,7 @@ type Row struct {
 	Invocation  string
 	At          time.Time // of the claim, its last renewal, or of Done
 	GraphID     string    // with Done
-	Outcome     string    // with Done
+	Outcome     string    // with Done; before, what Intend noted
 	Fingerprint string    // of the message
 
 	mark string // which write made it

@@ -93,6 +93,9 @@ var tooLargeCodes = map[string]bool{
 	"ErrorMessageSizeExceeded": true, "ErrorAttachmentSizeLimitExceeded": true, "RequestEntityTooLarge": true,
 }
 
+// quotaExceeded is the code of a mailbox, or of a table in it, that is full.
+const quotaExceeded = "ErrorQuotaExceeded"
+
 // failure turns what became of an exchange into an *Error. write says that the request was to
 // change something. err is what the SDK made of it and is only looked at, never kept.
 func failure(ctx context.Context, x *exchange, err error, write bool, now time.Time) *Error {
@@ -131,6 +134,8 @@ func byStatus(status int, code string) Kind {
 		return Throttled
 	case noMailboxCodes[code]:
 		return NoMailbox
+	case code == quotaExceeded:
+		return Refused // whatever the status, 507 too: it does not pass by itself
 	case tooLargeCodes[code] || status == http.StatusRequestEntityTooLarge:
 		return TooLarge
 	case status == http.StatusUnauthorized:

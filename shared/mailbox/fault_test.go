@@ -38,6 +38,7 @@ func TestWhatAFailedCreateSays(t *testing.T) {
 		"401 no licence":    {mailboxtest.Fault{Status: 401, Code: "AuthenticationError"}, Error{Kind: NoMailbox, Status: 401, Code: "AuthenticationError"}, false},
 		"413":               {mailboxtest.Fault{Status: 413}, Error{Kind: TooLarge, Status: 413, Code: "ServiceUnavailable"}, false},
 		"size":              {mailboxtest.Fault{Status: 400, Code: "ErrorMessageSizeExceeded"}, Error{Kind: TooLarge, Status: 400, Code: "ErrorMessageSizeExceeded"}, false},
+		"507 full":          {mailboxtest.Fault{Status: 507, Code: "ErrorQuotaExceeded"}, Error{Kind: Refused, Status: 507, Code: "ErrorQuotaExceeded"}, false},
 		"503":               {mailboxtest.Fault{}, Error{Kind: Unavailable, Status: 503, Code: "ServiceUnavailable", Ambiguous: true}, false},
 		"503 after":         {mailboxtest.Fault{After: true}, Error{Kind: Unavailable, Status: 503, Code: "ServiceUnavailable", Ambiguous: true}, true},
 		"504 of a proxy":    {mailboxtest.Fault{After: true, Status: 504, HTML: true}, Error{Kind: Unavailable, Status: 504, Ambiguous: true}, true},

@@ -115,9 +115,12 @@ func (s *Slot) Delete(ctx context.Context, id string) error {
 	if id == "" {
 		return errors.New("no message to delete")
 	}
-	_, err := s.call(ctx, true, func(ctx context.Context) error {
+	x, err := s.call(ctx, true, func(ctx context.Context) error {
 		return s.c.user(s.user).Messages().ByMessageId(id).Delete(ctx, nil)
 	})
+	if err == nil && x.status != http.StatusNoContent {
+		return unreadable(x, true) // a proxy's page, for instance: the message may still be there
+	}
 	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound && e.Kind == Refused {
 		return nil
 	}

@@ -112,12 +112,17 @@ func (s *Slot) finish(k *keeper, id string, g *gathering) error {
 		return err
 	}
 	return s.steadily(k, true, func(ctx context.Context) (*exchange, error) {
-		return s.call(ctx, true, func(ctx context.Context) error {
+		var changed models.Messageable
+		x, err := s.call(ctx, true, func(ctx context.Context) (err error) {
 			change := models.NewMessage()
 			change.SetSingleValueExtendedProperties([]models.SingleValueLegacyExtendedPropertyable{property(importState, complete)})
-			_, err := s.c.user(s.user).Messages().ByMessageId(id).Patch(ctx, change, nil)
+			changed, err = s.c.user(s.user).Messages().ByMessageId(id).Patch(ctx, change, nil)
 			return err
 		})
+		if err == nil && (x.status != http.StatusOK || changed == nil || changed.GetId() == nil || *changed.GetId() == "") {
+			err = unreadable(x, true)
+		}
+		return x, err
 	})
 }
 

@@ -217,6 +217,8 @@ func TestImportTooLarge(t *testing.T) {
 	if found, err := s.Find(t.Context(), key(2)); err != nil || len(found) != 1 || !found[0].Partial || found[0].ID != id {
 		t.Fatalf("found %+v, %v; want the partial message", found, err)
 	}
+	g.Fail("delete", 1, mailboxtest.Fault{HTML: true})
+	wantError(t, s.Delete(t.Context(), id), Error{Kind: Unavailable, Status: 200, Code: "UnreadableAnswer", Ambiguous: true})
 	for range 2 { // safe twice
 		if err := s.Delete(t.Context(), id); err != nil {
 			t.Fatal(err)
@@ -287,6 +289,7 @@ func TestStepsAfterTheCreateAreTakenAgain(t *testing.T) {
 	g.Fail("part", 2, mailboxtest.Fault{Status: 429, RetryAfter: "0.2"})
 	g.Fail("attachment", 1, mailboxtest.Fault{Status: 429, RetryAfter: "0.2"})
 	g.Fail("patch", 1, mailboxtest.Fault{Status: 504, After: true})
+	g.Fail("patch", 2, mailboxtest.Fault{Empty: true}) // a success that is none
 	if _, err := slot(t, c, alice).Import(t.Context(), with(sms(1), 9_000_000, 1000), nil); err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,10 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 )
 
+// maxRenew is the longest time between two renewals of a claim during an import. It is less where requests may take
+// less: who counts on requests being over soon, counts on claims being young.
+const maxRenew = 10 * time.Second
+
 // Config says which Graph to talk to and how.
 type Config struct {
 	URL        *url.URL               // https://graph.microsoft.com or another cloud's; plain http on loopback only; with or without /v1.0
@@ -93,7 +97,7 @@ func New(c Config) (*Client, error) {
 	}
 	client := &Client{
 		folder: c.Folder, class: c.Class, permits: c.Permits, uploadSessions: c.UploadSessions,
-		now: c.Now, timeout: c.Timeout, renewEvery: 10 * time.Second,
+		now: c.Now, timeout: c.Timeout, renewEvery: min(maxRenew, c.Timeout/6),
 		base: base, tokens: newTokens(c.Credential, base, c.Now),
 		plain:     &http.Client{Transport: c.HTTP, CheckRedirect: noRedirect},
 		memory:    newMemory(),

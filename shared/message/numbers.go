@@ -30,6 +30,12 @@ const maxNumbers = 50_000
 // NewNumbers gives an empty memory.
 func NewNumbers() *Numbers { return &Numbers{known: make(map[spelling]number)} }
 
+// E164 is phone.E164, remembered.
+func (n *Numbers) E164(raw, region string) (string, bool) {
+	got := n.read(raw, region)
+	return got.e164, got.e164 != ""
+}
+
 func (n *Numbers) read(raw, region string) number {
 	key := spelling{region, raw}
 	n.mu.RLock()

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"o2archiver/shared/funchost"
+)
+
+var morning = time.Date(2026, 11, 23, 5, 30, 0, 700e6, time.UTC)
+
+// windows shows the open slices, one a line.
+func windows(c checkpoint) (all []string) {
+	const form = "0102T150405"
+	for _, s := range c.Open {
+		all = append(all, s.Kind+" "+s.From.Format(form)+"-"+s.To.Format(form))
+	}
+	return all
+}
+
+func TestPlan(t *testing.T) {
+	at := func(day, hour, minute int) time.Time { return time.Date(2026, 11, day, hour, minute, 0, 0, time.UTC) }
+	tests := []struct {
+		name string
+		have checkpoint
+		from time.Time
+		want []string
+		mark time.Time
+	}{
+		{"first run", checkpoint{}, time.Time{}, []string{"daily 1122T052000-1123T052000"}, at(22, 5, 20)},
+		{"FETCH_FROM", checkpoint{}, at(21, 0, 0),
+			[]string{"daily 1121T000000-1122T000000", "daily 1122T000000-1123T000000", "daily 1123T000000-1123T052000"}, at(21, 0, 0)},
+		{"FETCH_FROM, another zone", checkpoint{}, at(22, 23, 0).In(time.FixedZone("", 3600)), []string{"daily 1122T230000-1123T052000"}, at(22, 23, 0)},
+		{"FETCH_FROM in the future", checkpoint{}, at(24, 0, 0), nil, at(24, 0, 0)},
+		{"FETCH_FROM is for the first run", checkpoint{Planned: at(22, 5, 20)}, at(1, 0, 0), []string{"daily 1122T052000-1123T052000"}, at(22, 5, 20)},
+		{"after an outage", checkpoint{Planned: at(20, 12, 0)}, time.Time{},
+			[]string{"daily 1120T120000-1121T120000", "daily 1121T120000-1122T120000", "daily 1122T120000-1123T052000"}, at(20, 12, 0)},
+		{"again at once", checkpoint{Planned: at(23, 5, 20)}, time.Time{}, nil, at(23, 5, 20)},
+		{"the clock was set back", checkpoint{Planned: at(24, 5, 20)}, time.Time{}, nil, at(24, 5, 20)},
+		{"a day is open", checkpoint{Planned: at(22, 5, 20), Open: []slice{newSlice(daily, at(19, 5, 20), at(20, 5, 20), morning)}}, time.Time{},
+			[]string{"daily 1119T052000-1120T052000", "daily 1122T052000-1123T052000"}, at(19, 5, 20)},
+		{"a backfill is open: the new day comes first, and the watermark is its own",
+			checkpoint{Planned: at(22, 5, 20), Open: []slice{newSlice(backfill, at(1, 0, 0), at(2, 0, 0), morning), newSlice(backfill, at(2, 0, 0), at(3, 0, 0), morning)}}, time.Time{},
+			[]string{"daily 1122T052000-1123T052000", "backfill 1101T000000-1102T000000", "backfill 1102T000000-1103T000000"}, at(22, 5, 20)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := tt.have
+			c.plan(morning, tt.from)
+			if diff := cmp.Diff(tt.want, windows(c)); diff != "" {
+				t.Errorf("slices (-want +got):\n%s", diff)
+			}
+			if got := c.watermark(); !got.Equal(tt.mark) {
+				t.Errorf("watermark %v, want %v", got, tt.mark)
+			}
+		})
+	}
+}
+
+// A checkpoint that can't be read any more for its size would end everything.
+func TestPlanIsBounded(t *testing.T) {
+	var c checkpoint
+	c.plan(morning, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	if len(c.Open) != maxOpen {
+		t.Fatalf("%d slices at once, want %d", len(c.Open), maxOpen)
+	}
+	if last := c.Open[maxOpen-1]; !c.Planned.Equal(last.To) {
+		t.Errorf("planned up to %v, the last slice ends at %v", c.Planned, last.To)
+	}
+	c.Open = nil
+	for range 3 {
+		c.plan(morning, time.Time{})
+	}
+	if want := morning.Add(-margin).Truncate(time.Second); !c.Planned.Equal(want) {
+		t.Errorf("after three more runs planned up to %v, want %v", c.Planned, want)
+	}
+}
+
+func TestFolderNames(t *testing.T) {
+	from := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	for kind, want := range map[string]string{
+		daily:    "2026/11/23/20261101T000000Z-20261102T000000Z",
+		backfill: "2026/11/23/backfill-20261123T053000.700Z-20261101T000000Z-20261102T000000Z",
+	} {
+		if got := newSlice(kind, from, from.Add(sliceLength), morning).Folder; got != want {
+			t.Errorf("%s: %s, want %s", kind, got, want)
+		}
+	}
+}
+
+func TestPlanBackfill(t *testing.T) {
+	tests := []struct {
+		name, input string
+		want        []string
+	}{
+		{"a day", `{"from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"}`, []string{"backfill 1101T000000-1102T000000"}},
+		{"two and a half", ` {"to":"2026-11-03T12:00:00Z","from":"2026-11-01T00:00:00Z"} `,
+			[]string{"backfill 1101T000000-1102T000000", "backfill 1102T000000-1103T000000", "backfill 1103T000000-1103T120000"}},
+		{"another zone", `{"from":"2026-11-01T01:00:00+01:00","to":"2026-11-01T03:00:00+02:00"}`, []string{"backfill 1101T000000-1101T010000"}},
+		{"fractions of a second", `{"from":"2026-11-01T00:00:00.9Z","to":"2026-11-01T00:00:01.1Z"}`, []string{"backfill 1101T000000-1101T000002"}},
+		{"up to the margin", `{"from":"2026-11-23T05:00:00Z","to":"2026-11-23T05:20:00Z"}`, []string{"backfill 1123T050000-1123T052000"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := checkpoint{Planned: morning}
+			if err := c.planBackfill("i", tt.input, morning); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, windows(c)); diff != "" {
+				t.Errorf("slices (-want +got):\n%s", diff)
+			}
+			if !c.Planned.Equal(morning) || !c.watermark().Equal(morning) {
+				t.Errorf("planned %v, watermark %v; want both left at %v", c.Planned, c.watermark(), morning)
+			}
+		})
+	}
+}
+
+func TestPlanBackfillRefuses(t *testing.T) {
+	const day = `"from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"`
+	tests := []struct{ name, input, want string }{
+		{"no JSON", `yesterday`, `{"from":"2026-11-01T00:00:00Z"`},
+		{"a text", `"2026-11-01"`, `{"from":"2026-11-01T00:00:00Z"`},
+		{"a list", `[]`, `{"from":`},
+		{"half", `{` + day, `{"from":`},
+		{"more after it", `{` + day + `} {}`, `{"from":`},
+		{"garbage after it", `{` + day + `}x`, `{"from":`},
+		{"a field that is none", `{` + day + `,"mailbox":"jane@contoso.example"}`, `{"from":`},
+		{"dates without a time", `{"from":"2026-11-01","to":"2026-11-02"}`, `{"from":`},
+		{"no from", `{"to":"2026-11-02T00:00:00Z"}`, "from or to is missing"},
+		{"no to", `{"from":"2026-11-02T00:00:00Z"}`, "from or to is missing"},
+		{"null", `null`, "from or to is missing"},
+		{"nothing between", `{"from":"2026-11-02T00:00:00Z","to":"2026-11-02T00:00:00Z"}`, "from does not lie before to"},
+		{"the wrong way round", `{"from":"2026-11-02T00:00:00Z","to":"2026-11-01T00:00:00Z"}`, "from does not lie before to"},
+		{"nine years", `{"from":"2017-11-01T00:00:00Z","to":"2026-11-01T00:00:00Z"}`, "longer than 8 years"},
+		{"all time", `{"from":"0001-01-02T00:00:00Z","to":"2026-11-01T00:00:00Z"}`, "longer than 8 years"},
+		{"into the margin", `{"from":"2026-11-01T00:00:00Z","to":"2026-11-23T05:20:01Z"}`, "less than 10 minutes before the present"},
+		{"the future", `{"from":"2026-11-24T00:00:00Z","to":"2026-11-25T00:00:00Z"}`, "less than 10 minutes before the present"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var c checkpoint
+			err := c.planBackfill("i", tt.input, morning)
+			if !errors.Is(err, funchost.ErrInput) || funchost.Status(err) != 400 || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want a refusal with %q", err, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "jane") {
+				t.Errorf("the error repeats the input: %v", err)
+			}
+			if len(c.Open) > 0 || !c.Planned.IsZero() || c.Asked != "" {
+				t.Errorf("something was planned: %+v", c)
+			}
+		})
+	}
+}
+
+// The host tries a failed invocation again, with the same id and input.
+func TestPlanBackfillOncePerInvocation(t *testing.T) {
+	const input = `{"from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"}`
+	var c checkpoint
+	for _, step := range []struct {
+		id   string
+		want int
+	}{{"first", 1}, {"first", 1}, {"second", 2}} {
+		if err := c.planBackfill(step.id, input, morning); err != nil || len(c.Open) != step.want {
+			t.Errorf("invocation %s: %d slices, %v; want %d", step.id, len(c.Open), err, step.want)
+		}
+	}
+}
+
+func TestPlanBackfillIsBounded(t *testing.T) {
+	const years = `{"from":"2019-01-01T00:00:00Z","to":"2026-11-01T00:00:00Z"}`
+	var c checkpoint
+	for n := range 2 {
+		err := c.planBackfill(fmt.Sprint(n), years, morning)
+		if refused := errors.Is(err, funchost.ErrInput); refused != (n == 1) {
+			t.Errorf("request %d: %v", n, err)
+		}
+	}
+	if len(c.Open) > maxOpen {
+		t.Errorf("%d open slices", len(c.Open))
+	}
+}

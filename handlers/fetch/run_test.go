@@ -1,0 +1,211 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"o2archiver/shared/funchost"
+	"o2archiver/shared/telemessage/telemessagetest"
+)
+
+// daysBack archives an item in each of the n days before, and lets the first run begin there.
+func (w *world) daysBack(n int) (ids []string) {
+	w.t.Helper()
+	w.f.from = w.ago(time.Duration(n) * sliceLength)
+	for i := range n {
+		id := fmt.Sprintf("day%02d", i)
+		w.add(w.sms(id, "a message of "+id, time.Duration(n-i)*sliceLength-time.Hour))
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// items checks how often the site was asked for a page.
+func (w *world) items(calls int) {
+	w.t.Helper()
+	if got := w.site.Calls()[telemessagetest.Items]; got != calls {
+		w.t.Errorf("%d requests for items, want %d", got, calls)
+	}
+}
+
+func TestCatchUp(t *testing.T) {
+	w := newWorld(t)
+	ids := w.daysBack(4)
+	res := w.run()
+	if want := (result{Slices: 4, Received: 4, Records: 4, Watermark: w.ago(0)}); res != want {
+		t.Errorf("%+v, want %+v", res, want)
+	}
+	if diff := cmp.Diff(ids, w.ids()); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+	w.balanced()
+}
+
+func TestWrongCredentials(t *testing.T) {
+	for _, tt := range []struct {
+		name, password, want string
+		edit                 func(*telemessagetest.Options)
+	}{
+		{"password", "wr0ng-pa55word", "code 301: bad password", func(*telemessagetest.Options) {}},
+		{"suspended", password, "code 309: the user is suspended", func(o *telemessagetest.Options) { o.Suspended = true }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, tt.edit)
+			w.secret("wr0ng-pa55word")
+			w.daysBack(3)
+			from := w.f.from
+			w.f = w.fetcher(w.store, tt.password)
+			w.f.from = from
+			res, err := w.try(w.f, "")
+			if !errors.Is(err, funchost.ErrSettings) || funchost.Status(err) != 500 || !strings.Contains(fmt.Sprint(err), tt.want) {
+				t.Errorf("error %v, want bad settings with %q", err, tt.want)
+			}
+			w.items(1)
+			if want := (result{Open: 3, Watermark: from}); res != want {
+				t.Errorf("%+v, want %+v", res, want)
+			}
+		})
+	}
+}
+
+func TestSiteDown(t *testing.T) {
+	w := newWorld(t)
+	ids := w.daysBack(5)
+	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Status: 503, Times: awayTries})
+	res, err := w.try(w.f, "")
+	if funchost.Status(err) != 503 || res.Open != 5 || res.Slices != 0 || !res.Watermark.Equal(w.f.from) {
+		t.Errorf("the site is down: %+v, %v", res, err)
+	}
+	w.items(awayTries) // the client has made its tries; and not a request for the third day
+	w.clock.add(time.Minute)
+	res = w.run()
+	if res.Slices != 6 || res.Open != 0 || !res.Watermark.Equal(w.ago(0)) {
+		t.Errorf("the site is back: %+v", res)
+	}
+	if diff := cmp.Diff(ids, w.ids()); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+}
+
+// A day that fails does not keep the others: neither one that the site refuses, nor one for which it is away.
+func TestFailingDays(t *testing.T) {
+	refused := telemessagetest.Fault{Status: 400}
+	away := telemessagetest.Fault{Status: 503}
+	ok := telemessagetest.Fault{}
+	for _, tt := range []struct {
+		name string
+		days []telemessagetest.Fault
+		open []int // days afterwards
+	}{
+		{"one refused", []telemessagetest.Fault{ok, refused, ok, ok}, []int{1}},
+		{"all refused but the last", []telemessagetest.Fault{refused, refused, refused, ok}, []int{0, 1, 2}},
+		{"one away", []telemessagetest.Fault{away, ok, ok}, []int{0}},
+		{"away now and then", []telemessagetest.Fault{away, ok, away, ok}, []int{0, 2}},
+		{"refused and away are not the same", []telemessagetest.Fault{refused, away, refused, away, ok}, []int{0, 1, 2, 3}},
+		{"away twice in a row after one refused", []telemessagetest.Fault{refused, away, away, ok}, []int{0, 1, 2, 3}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			ids := w.daysBack(len(tt.days))
+			for i, f := range tt.days {
+				if f.Status != 0 {
+					w.site.Fail(telemessagetest.Items, i+1, f)
+				}
+			}
+			res, err := w.try(w.f, "")
+			if err == nil || res.Open != len(tt.open) {
+				t.Errorf("%+v, error %v; want %d open slices", res, err, len(tt.open))
+			}
+			var open []string
+			for _, s := range w.checkpoint().Open {
+				open = append(open, s.From.Format(time.RFC3339))
+			}
+			var want []string
+			for _, day := range tt.open {
+				want = append(want, w.f.from.Add(time.Duration(day)*sliceLength).Format(time.RFC3339))
+			}
+			if diff := cmp.Diff(want, open); diff != "" {
+				t.Errorf("open slices (-want +got):\n%s", diff)
+			}
+			if want := w.f.from.Add(time.Duration(tt.open[0]) * sliceLength); !res.Watermark.Equal(want) {
+				t.Errorf("watermark %v, want %v", res.Watermark, want)
+			}
+			w.run()
+			got := map[string]int{}
+			for _, id := range w.ids() {
+				got[id]++
+			}
+			for _, id := range ids {
+				if got[id] != 1 {
+					t.Errorf("%s is there %d times", id, got[id])
+				}
+			}
+			w.balanced()
+		})
+	}
+}
+
+func TestBackfill(t *testing.T) {
+	w := newWorld(t)
+	w.add(w.sms("old", "long before", 72*time.Hour), w.sms("new", "of the last day", time.Hour))
+	input := fmt.Sprintf(`{"from":%q,"to":%q}`, w.ago(96*time.Hour).Format(time.RFC3339), w.ago(48*time.Hour).Format(time.RFC3339))
+
+	// Before the first daily run it does not take that run's place.
+	res, err := w.try(w.f, input)
+	if err != nil || res.Slices != 2 || !res.Watermark.IsZero() {
+		t.Errorf("a backfill first of all: %+v, %v", res, err)
+	}
+	mark := w.run().Watermark
+	if res, err := w.try(w.f, input); err != nil || res.Slices != 2 || !res.Watermark.Equal(mark) {
+		t.Errorf("a backfill later: %+v, %v; want the watermark at %v", res, err, mark)
+	}
+	if diff := cmp.Diff([]string{"new", "old"}, w.ids()); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+	// The clock stands still, so both backfills have one name; a second later there is another.
+	w.clock.add(time.Second)
+	if _, err := w.try(w.f, input); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"new", "old", "old"}, w.ids()); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+	w.balanced()
+
+	before := w.checkpoint()
+	for _, wrong := range []string{"yesterday", `{"from":"2026-01-01T00:00:00Z"}`, fmt.Sprintf(`{"from":%q,"to":%q}`,
+		w.ago(time.Hour).Format(time.RFC3339), w.ago(-time.Second).Format(time.RFC3339))} {
+		if _, err := w.try(w.f, wrong); funchost.Status(err) != 400 {
+			t.Errorf("input %s: %v", wrong, err)
+		}
+	}
+	if diff := cmp.Diff(before, w.checkpoint(), cmp.AllowUnexported(checkpoint{}, slice{}, progress{})); diff != "" {
+		t.Errorf("a refused input changed the checkpoint (-before +after):\n%s", diff)
+	}
+	if res, err := w.try(w.f, " {} "); err != nil || !res.Watermark.Equal(w.ago(0)) {
+		t.Errorf("an empty input is a daily run: %+v, %v", res, err)
+	}
+}
+
+// A backfill that fails is tried again by the host, with the same id and input, and is not asked for a second time.
+func TestBackfillIsTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.add(w.sms("first", "of the first day", 47*time.Hour), w.sms("second", "of the second day", 2*time.Hour))
+	input := fmt.Sprintf(`{"from":%q,"to":%q}`, w.ago(48*time.Hour).Format(time.RFC3339), w.ago(0).Format(time.RFC3339))
+	w.site.Fail(telemessagetest.Items, 2, telemessagetest.Fault{Status: 500})
+	if res, err := w.invoke(t.Context(), w.f, "one", input); err == nil || res.Open != 1 {
+		t.Errorf("%+v, %v", res, err)
+	}
+	w.clock.add(time.Minute)
+	if res, err := w.invoke(t.Context(), w.f, "one", input); err != nil || res.Slices != 1 || res.Open != 0 {
+		t.Errorf("tried again: %+v, %v", res, err)
+	}
+	if diff := cmp.Diff([]string{"first", "second"}, w.ids()); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+}

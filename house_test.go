@@ -1,0 +1,187 @@
+// Package o2archiver holds no code: its tests keep the house in order.
+package o2archiver
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "o2archiver/"
+
+// sdks are the libraries that exactly one package may know: whoever replaces one, or follows its next major version, has
+// one place to look at.
+var sdks = map[string]string{
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob": "shared/staging",
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables":  "shared/ledger",
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity":     "shared/signin",
+	"github.com/microsoftgraph/msgraph-sdk-go":             "shared/mailbox",
+	"github.com/emersion/go-message":                       "shared/message",
+	"github.com/nyaruka/phonenumbers":                      "shared/phone",
+	"github.com/schollz/progressbar":                       "local",
+}
+
+// among are the imports between packages of shared/ besides those of record. Each has its reason at the import.
+var among = map[string]string{
+	"shared/usermap": "shared/phone", // a number in the CSV and in a message is read alike
+	"shared/message": "shared/phone",
+}
+
+// file is one Go file and what it imports.
+type file struct {
+	path    string // slashes, from the root
+	dir     string
+	test    bool
+	imports []string
+	doc     bool
+}
+
+func goFiles(t *testing.T) (all []file) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "build" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != ".") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		f := file{path: filepath.ToSlash(path), dir: filepath.ToSlash(filepath.Dir(path)), test: strings.HasSuffix(path, "_test.go"), doc: parsed.Doc != nil}
+		for _, i := range parsed.Imports {
+			name, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			f.imports = append(f.imports, name)
+		}
+		all = append(all, f)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 50 {
+		t.Fatalf("only %d Go files found: the test looks in the wrong place", len(all))
+	}
+	return all
+}
+
+func under(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
+
+func TestImportsGoOneWay(t *testing.T) {
+	for _, f := range goFiles(t) {
+		for _, name := range f.imports {
+			own, inside := strings.CutPrefix(name, module)
+			switch {
+			case !inside:
+				for sdk, home := range sdks {
+					if under(name, sdk) && f.dir != home {
+						t.Errorf("%s imports %s, which is %s's alone", f.path, name, home)
+					}
+				}
+			case under(own, "handlers"):
+				t.Errorf("%s imports %s: nothing imports a handler", f.path, name)
+			case f.test:
+				// A test may lean on any stand-in.
+			case under(own, "local") && !under(f.dir, "local"):
+				t.Errorf("%s imports %s: what is deployed knows nothing of the local run", f.path, name)
+			case under(f.dir, "shared") && own != "shared/record" && !under(own, f.dir) && among[f.dir] != own:
+				t.Errorf("%s imports %s: packages in shared/ import only record among themselves", f.path, name)
+			case strings.HasSuffix(own, "test") && !under(f.dir, "local"):
+				t.Errorf("%s imports %s: a stand-in has no place in what is deployed", f.path, name)
+			}
+		}
+	}
+}
+
+func TestRecordUsesTheStandardLibraryOnly(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if f.dir != "shared/record" || f.test {
+			continue
+		}
+		for _, name := range f.imports {
+			if first, _, _ := strings.Cut(name, "/"); strings.Contains(first, ".") || under(name, strings.TrimSuffix(module, "/")) {
+				t.Errorf("%s imports %s", f.path, name)
+			}
+		}
+	}
+}
+
+func TestFetchCannotWriteMailAndImportCannotAskTheSite(t *testing.T) {
+	// The rights of the two apps are those of their identities; what is not even linked can't be misused.
+	for app, never := range map[string]string{"fetch": "o2archiver/shared/mailbox", "import": "o2archiver/handlers/fetch"} {
+		out, err := exec.Command("go", "list", "-deps", "./handlers/"+app).Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		deps := strings.Fields(string(out))
+		if len(deps) < 100 {
+			t.Fatalf("%s has %d dependencies only", app, len(deps))
+		}
+		for _, dep := range deps {
+			if dep == never || dep == "net/http/pprof" || dep == "expvar" {
+				t.Errorf("the binary %s holds %s", app, dep)
+			}
+		}
+	}
+}
+
+func TestEveryPackageHasOneComment(t *testing.T) {
+	docs, seen := map[string]int{}, map[string]bool{}
+	for _, f := range goFiles(t) {
+		if f.test && f.dir != "." {
+			continue
+		}
+		seen[f.dir] = true
+		if f.doc {
+			docs[f.dir]++
+		}
+	}
+	for dir := range seen {
+		if docs[dir] != 1 {
+			t.Errorf("package in %s has %d package comments, want 1", dir, docs[dir])
+		}
+	}
+}
+
+func TestFilesStaySmall(t *testing.T) {
+	for _, f := range goFiles(t) {
+		raw, err := os.ReadFile(f.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := bytes.Count(raw, []byte("\n")); lines > 420 {
+			t.Errorf("%s has %d lines", f.path, lines)
+		}
+	}
+}
+
+func TestNoInit(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if f.test {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), f.path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range parsed.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+				t.Errorf("%s has an init function", f.path)
+			}
+		}
+	}
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"o2archiver/local/sample"
+	"o2archiver/shared/journal"
+	"o2archiver/shared/mailbox/mailboxtest"
+)
+
+// The end-to-end tests run the product as a person does, with the built binaries as processes of their own.
+
+// archive is one archive on disk, and what is done with it.
+type archive struct {
+	t   *testing.T
+	dir string
+	env map[string]string
+}
+
+func newArchive(t *testing.T) *archive {
+	return &archive{t: t, dir: t.TempDir(), env: map[string]string{}}
+}
+
+func (a *archive) lookup(name string) (string, bool) {
+	v, ok := a.env[name]
+	return v, ok
+}
+
+// run is `go run ./local -storage DIR` with more arguments.
+func (a *archive) run(args ...string) (code int, stdout, stderr string) {
+	a.t.Helper()
+	var out, err bytes.Buffer
+	code = run(a.t.Context(), append([]string{"-storage", a.dir, "-limit", "8m"}, args...), a.lookup, &out, &err)
+	return code, out.String(), err.String()
+}
+
+// printed is the JSON form of the summary, read as a stranger would.
+type printed struct {
+	Records map[string]int
+	Copies  map[string]int
+	Source  struct{ Total *int }
+}
+
+func (a *archive) runJSON(args ...string) (int, printed) {
+	a.t.Helper()
+	code, stdout, stderr := a.run(append(args, "-json")...)
+	var p printed
+	d := json.NewDecoder(strings.NewReader(stdout))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&p); err != nil {
+		a.t.Fatalf("the summary is no JSON (%v): %q\n%s", err, stdout, lastLines(stderr))
+	}
+	if code != 0 {
+		a.t.Logf("exit code %d:\n%s", code, lastLines(stderr))
+	}
+	return code, p
+}
+
+// day is the sample day that the archive holds.
+func (a *archive) day() *sample.Day {
+	a.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(a.dir, "sample.json"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	var saved struct{ End time.Time }
+	if err := json.Unmarshal(raw, &saved); err != nil {
+		a.t.Fatal(err)
+	}
+	return sample.Make(saved.End)
+}
+
+// mailboxes opens what the Graph stand-in has kept.
+func (a *archive) mailboxes(day *sample.Day) *mailboxtest.Graph {
+	a.t.Helper()
+	o := mailboxtest.Options{Dir: filepath.Join(a.dir, "graph")}
+	for _, u := range day.Users {
+		o.Users = append(o.Users, mailboxtest.User(u))
+	}
+	g, err := mailboxtest.Open(o)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.t.Cleanup(func() { _ = g.Close() })
+	return g
+}
+
+// checkDay holds summary, mailboxes and log to what the sample day knows by its construction.
+func (a *archive) checkDay(got printed) {
+	a.t.Helper()
+	day := a.day()
+	e := day.Expect
+	want := printed{
+		Records: map[string]int{"collected": e.Items, "archived": e.Archived, "unmapped": e.Unmapped, "excluded": e.Excluded,
+			"quarantined": e.Quarantined, "failed": 0, "pending": 0},
+		Copies: map[string]int{"planned": e.Planned, "imported": e.Imported, "duplicate": e.Duplicate, "oversize": e.Oversize, "failed": 0, "pending": 0},
+	}
+	want.Source.Total = &e.Items
+	if diff := cmp.Diff(want, got); diff != "" {
+		a.t.Errorf("summary (-want +got):\n%s", diff)
+	}
+	a.checkMailboxes(day)
+	a.checkLog(day)
+}
+
+func (a *archive) checkMailboxes(day *sample.Day) {
+	a.t.Helper()
+	g := a.mailboxes(day)
+	counts, odd := map[string]int{}, map[string]int{}
+	for _, u := range day.Users {
+		keys := map[string]bool{}
+		for _, m := range g.Messages(u.ID) {
+			counts[u.ID]++
+			key, ok := m.Property("ArchiveKey")
+			state, marked := m.Property("ImportState")
+			switch {
+			case m.Draft:
+				odd["drafts"]++
+			case m.FolderName != "O2 SMS and Voice Network Archiver":
+				odd["in another folder"]++
+			case !ok || keys[key]:
+				odd["without a key of their own"]++
+			case marked && state != "complete":
+				odd["partial"]++
+			}
+			keys[key] = true
+		}
+	}
+	if diff := cmp.Diff(day.Expect.Messages, counts); diff != "" {
+		a.t.Errorf("messages per mailbox (-want +got):\n%s", diff)
+	}
+	if len(odd) > 0 {
+		a.t.Errorf("messages that are not as they should be: %v", odd)
+	}
+}
+
+// checkLog looks for every text, number, address and name of the day in everything that was logged.
+func (a *archive) checkLog(day *sample.Day) {
+	a.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(a.dir, "local.log"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	log := strings.ToLower(string(raw))
+	if !strings.Contains(log, `"msg":"batch imported"`) && !strings.Contains(log, `"msg":"fetch ended"`) {
+		a.t.Fatal("the log holds nothing of the handlers, so that nothing is in it proves nothing")
+	}
+	for what, secrets := range map[string][]string{"text": day.Texts(), "number": day.Numbers(), "address": day.Addresses(), "name": day.Names()} {
+		found := 0
+		for _, s := range secrets {
+			if strings.Contains(log, strings.ToLower(s)) {
+				found++
+			}
+		}
+		if found > 0 || len(secrets) == 0 {
+			a.t.Errorf("%d of %d %ss of the day are in the log", found, len(secrets), what)
+		}
+	}
+}
+
+func lastLines(s string) string {
+	lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(s, "\r", "\n")), "\n")
+	return strings.Join(lines[max(0, len(lines)-12):], "\n")
+}
+
+// TestDay runs the sample day, then the same again, then a backfill over all of it.
+func TestDay(t *testing.T) { testDay(t) }
+
+func TestDayInTheRealHost(t *testing.T) {
+	if _, err := exec.LookPath("func"); err != nil {
+		if os.Getenv("REQUIRE_FUNC") == "1" {
+			t.Fatal("func (Azure Functions Core Tools) is not on PATH, and REQUIRE_FUNC=1 demands it")
+		}
+		t.Skip("LEFT OUT: func (Azure Functions Core Tools) is not on PATH")
+	}
+	testDay(t, "-host", "func")
+}
+
+func testDay(t *testing.T, args ...string) {
+	if testing.Short() {
+		t.Skip("LEFT OUT: the end-to-end tests take minutes (-short)")
+	}
+	a := newArchive(t)
+	code, first := a.runJSON(args...)
+	if code != 0 {
+		t.Fatalf("exit code %d, want 0", code)
+	}
+	a.checkDay(first)
+
+	code, second := a.runJSON(args...)
+	if code != 0 {
+		t.Fatalf("second start: exit code %d, want 0", code)
+	}
+	a.checkDay(second)
+
+	a.backfill(args...)
+}
+
+// backfill asks for all of the day again, and expects nothing new in any mailbox.
+func (a *archive) backfill(args ...string) {
+	t := a.t
+	t.Helper()
+	o, err := parse(append([]string{"-storage", a.dir}, args...), &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var progress bytes.Buffer
+	w, err := start(t.Context(), o, a.lookup, &progress)
+	if err != nil {
+		t.Fatalf("third start: %v", err)
+	}
+	defer w.stop()
+	day := a.day()
+	input := fmt.Sprintf(`{"from":%q,"to":%q}`, day.Start.Format(time.RFC3339), day.End.Format(time.RFC3339))
+	if err := w.drive(t.Context(), &progress, input); err != nil {
+		t.Fatalf("backfill: %v\n%s", err, lastLines(progress.String()))
+	}
+	s, err := summarize(t.Context(), w.store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems := s.problems(); len(problems) > 0 {
+		t.Errorf("after the backfill: %q", problems)
+	}
+	e := day.Expect
+	if s.Records.Collected <= e.Items {
+		t.Errorf("the backfill collected nothing: %d records in all, %d before it", s.Records.Collected, e.Items)
+	}
+	if s.Copies.Imported != e.Imported {
+		t.Errorf("the backfill imported %d copies, want none", s.Copies.Imported-e.Imported)
+	}
+	if want := (journal.CopyTotals{Planned: s.Copies.Planned, Imported: e.Imported, Duplicate: s.Copies.Planned - e.Imported}); s.Copies != want {
+		t.Errorf("copies after the backfill: %+v, want %+v", s.Copies, want)
+	}
+	w.stop()
+	a.checkMailboxes(day)
+	a.checkLog(day)
+}
