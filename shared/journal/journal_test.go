@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"o2archiver/shared/journal"
 )
@@ -286,5 +287,32 @@ func TestTotals(t *testing.T) {
 		if err := totals.Holds(); err == nil || err.Error() != tt.want {
 			t.Errorf("error %v, want %q", err, tt.want)
 		}
+	}
+}
+
+func TestPlanOfALaterDelivery(t *testing.T) {
+	m := newMemory()
+	j := open(t, m, "first")
+	j.Plan(1, "m1", "m2")
+	j.Plan(2, "m1")
+	j.Plan(3) // nothing to say of it
+	if err := j.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	j = open(t, m, "second")
+	j.Plan(1, "m2")
+	j.Plan(2)
+	j.Record(journal.Record{Line: 2, Records: 1, Outcome: journal.Unmapped})
+	if err := j.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	s := read(t, m)
+	if diff := cmp.Diff([][]string{{"m2"}, {}}, [][]string{s.Planned(1), s.Planned(2)}, cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+	if c := s.Totals().Copies; len(s.Lines()) != 2 || c.Planned != 1 || c.Pending != 1 {
+		t.Errorf("lines %v, copies %+v", s.Lines(), c)
 	}
 }

@@ -170,13 +170,19 @@ func TestLifeOfARow(t *testing.T) {
 func TestTakeOver(t *testing.T) {
 	ctx, l, k := t.Context(), testLedger(t), key()
 	old := claim(t, l, k)
+	if err := old.Intend(ctx, "oversize"); err != nil {
+		t.Fatal(err)
+	}
 	row := look(t, l, k)
+	if row.State != Pending || row.Outcome != "oversize" {
+		t.Errorf("whoever takes over sees %+v", row)
+	}
 	next, err := l.TakeOver(ctx, k, row, Holder{Batch: "b", Line: 2, Invocation: "two"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, err := range map[string]error{
-		"renew": old.Renew(ctx), "done": old.Done(ctx, "x", "imported"), "release": old.Release(ctx),
+		"renew": old.Renew(ctx), "intend": old.Intend(ctx, "x"), "done": old.Done(ctx, "x", "imported"), "release": old.Release(ctx),
 	} {
 		if !errors.Is(err, ErrLost) {
 			t.Errorf("%s after it was taken over: %v, want %v", name, err, ErrLost)

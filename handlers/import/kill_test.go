@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"o2archiver/local/azurite"
+)
+
+// death is the end of an importer at one of its calls to the outside.
+type death struct {
+	n      int64 // which call
+	after  bool  // it still has its effect
+	sudden bool  // SIGKILL: not one more call, not even to give the lease back
+
+	calls atomic.Int64
+	kill  func()
+}
+
+var errDead = errors.New("there is no process any more")
+
+// rule is the way to the storage.
+func (d *death) rule(*http.Request) azurite.Fault {
+	switch n := d.calls.Add(1); {
+	case n == d.n && d.after:
+		time.AfterFunc(50*time.Millisecond, d.kill) // once it is done; the SDK pauses longer before it asks again
+		return azurite.Lose
+	case n == d.n:
+		d.kill()
+		return azurite.Reset
+	case n > d.n && d.sudden:
+		return azurite.Reset
+	}
+	return azurite.Pass
+}
+
+// RoundTrip is the way to Graph.
+func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
+	switch n := d.calls.Add(1); {
+	case n == d.n:
+		if d.after {
+			if resp, err := http.DefaultTransport.RoundTrip(r); err == nil {
+				resp.Body.Close()
+			}
+		}
+		d.kill()
+		return nil, errDead
+	case n > d.n && d.sudden:
+		return nil, errDead
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func TestKilledAtAnyCall(t *testing.T) {
+	t.Parallel()
+	first := newWorld(t)
+	batch, check := first.mixed()
+	alive := &death{n: -1}
+	first.start(func(s *start) { s.rule, s.transport = alive.rule, alive }).deliver(batch)
+	check(t)
+	calls := alive.calls.Load()
+	if calls < 30 {
+		t.Fatalf("%d calls: the batch is too simple", calls)
+	}
+	cases := map[string]*death{}
+	for n := int64(1); n <= calls; n++ {
+		cases[fmt.Sprintf("after call %d", n)] = &death{n: n, after: true}
+		if n%4 == 1 {
+			cases[fmt.Sprintf("before call %d", n)] = &death{n: n}
+		}
+	}
+	together(t, 16, cases, dies)
+}
+
+// The lease of the dead lasts for 15 s.
+func TestKilledSuddenly(t *testing.T) {
+	t.Parallel()
+	cases := map[string]*death{}
+	for n := int64(3); n <= 42; n += 3 {
+		cases[fmt.Sprintf("after call %d", n)] = &death{n: n, after: true, sudden: true}
+	}
+	together(t, len(cases), cases, dies)
+}
+
+func dies(t *testing.T, d *death) {
+	w := newWorld(t)
+	batch, check := w.mixed()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	d.kill = cancel
+	got := w.start(doubt(time.Second), func(s *start) { s.rule, s.transport = d.rule, d }).event(ctx, batch)
+	if done := w.state(batch).Done; got.status == http.StatusOK && !done || got.status != http.StatusOK && ctx.Err() == nil {
+		t.Errorf("status %d, done %v, killed: %v", got.status, done, ctx.Err() != nil)
+	}
+	w.start(doubt(time.Second)).deliver(batch)
+	check(t)
+}
+
+func TestKilledUnderAFile(t *testing.T) {
+	t.Parallel()
+	content := noise(parted, 1)
+	cases := map[string]*death{}
+	for _, n := range []int64{5, 7, 8} { // after batch, folders, folder and create: session, the second part, patch
+		cases[fmt.Sprintf("after call %d", n)] = &death{n: n, after: true}
+	}
+	together(t, 4, cases, func(t *testing.T, d *death) {
+		w := newWorld(t)
+		batch := w.put(w.line(w.file(sms("m1", "with a file that is large", otto, ali), "file.bin", content)))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		d.kill = cancel
+		w.start(doubt(15*time.Second), func(s *start) { s.transport = d }).event(ctx, batch)
+		if there := len(w.copies(ali)); ctx.Err() == nil || there != 1 {
+			t.Errorf("killed: %v, with %d messages", ctx.Err() != nil, there)
+		}
+		w.start(doubt(15 * time.Second)).deliver(batch)
+		w.holds(ali, with("m1", content))
+		w.became(batch, "archived: ali imported")
+	})
+}
+
+// The invocation's time is up in the middle; a later call goes on.
+func TestTimeIsUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	batch, check := w.mixed()
+	var back atomic.Bool
+	creates := atomic.Int64{}
+	a := w.start(doubt(time.Second), func(s *start) {
+		s.deadline = 4 * time.Second
+		s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/messages") && r.Method == http.MethodPost && creates.Add(1) > 2 && !back.Load() {
+				return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+			}
+			return http.DefaultTransport.RoundTrip(r)
+		})
+	})
+	began := time.Now()
+	if got := a.event(t.Context(), batch); got.status != http.StatusGatewayTimeout {
+		t.Errorf("status %d: %s", got.status, got.value)
+	}
+	if got := a.sweep(""); got.status == http.StatusOK {
+		t.Errorf("the sweep's status is %d: %s", got.status, got.value)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it took %v to stop twice after 4 s", took)
+	}
+	if s := w.state(batch); s.Done || s.Totals().Holds() != nil || s.Totals().Copies.Pending == 0 {
+		t.Errorf("done %v, totals %+v", s.Done, s.Totals())
+	}
+	back.Store(true)
+	var res sweepResult
+	for range 5 { // as often as it takes within 4 s each
+		if got := a.sweep(""); got.status == http.StatusOK {
+			got.result(t, &res)
+			break
+		}
+	}
+	if res.Finished != 1 {
+		t.Errorf("sweep %+v", res)
+	}
+	check(t)
+}

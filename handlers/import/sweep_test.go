@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"o2archiver/local/azurite"
+	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/staging"
+)
+
+// close writes the manifest of a run: no batch will be added.
+func (w *world) close(folder string) {
+	w.t.Helper()
+	if err := w.store.WriteManifest(context.Background(), folder, staging.Manifest{Version: 1}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// run is the folder of a run that was planned so many days ago.
+func runOf(daysAgo int, name string) string {
+	return time.Now().UTC().AddDate(0, 0, -daysAgo).Format("2006/01/02/") + name
+}
+
+// seen notes which blobs an importer asks for.
+type seen struct {
+	mu    sync.Mutex
+	paths []string
+}
+
+func (s *seen) rule(r *http.Request) azurite.Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paths = append(s.paths, r.Method+" "+r.URL.Path+"?"+r.URL.RawQuery)
+	return azurite.Pass
+}
+
+// count is how many requests had the text; then it begins anew.
+func (s *seen) count(text string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.paths {
+		if strings.Contains(p, text) {
+			n++
+		}
+	}
+	s.paths = nil
+	return n
+}
+
+func (w *world) sweeps() (s sweepState) {
+	w.t.Helper()
+	if _, err := w.store.GetJSON(context.Background(), staging.Sweeps, sweepName, &s); err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+func TestSweepFinishesWhatWasLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var visits seen
+	a := w.start(func(s *start) { s.rule = visits.rule })
+	var batches, runs []string
+	for i, days := range []int{3, 2, 2, 0} {
+		runs = append(runs, runOf(days, fmt.Sprintf("run-%d", i)))
+		for seq := 1; seq <= 2; seq++ {
+			id := fmt.Sprintf("m%d%d", i, seq)
+			batches = append(batches, w.putIn(runs[i], seq, w.line(sms(id, "its event was lost", jane, ali))))
+		}
+	}
+	a.deliver(batches[0]) // this one's was not
+	for _, run := range runs[:3] {
+		w.close(run)
+	}
+	if res := a.swept(""); res != (sweepResult{Batches: 7, Finished: 7}) {
+		t.Errorf("sweep %+v", res)
+	}
+	for _, b := range batches {
+		w.became(b, "archived: ali imported, jane imported")
+	}
+	if diff := cmp.Diff(runs[:3], w.sweeps().Closed); diff != "" {
+		t.Errorf("closed runs (-want +got):\n%s", diff)
+	}
+	// What is closed is not looked at again; the run that is open is.
+	visits.count("")
+	if res := a.swept(""); res != (sweepResult{}) {
+		t.Errorf("the next sweep %+v", res)
+	}
+	again := slices.Clone(visits.paths)
+	for _, run := range runs[:3] {
+		if n := visits.count(run); n != 0 {
+			t.Errorf("%d requests about a closed run", n)
+		}
+		visits.paths = again
+	}
+	if visits.count(runs[3]) == 0 || len(again) > 20 {
+		t.Errorf("%d requests, none about the open run", len(again))
+	}
+	// Another sweep, of another process, knows it too.
+	late := w.putIn(runs[3], 3, w.line(sms("late", "came after the first sweeps", jane, ali)))
+	w.close(runs[3])
+	if res := w.start().swept(""); res != (sweepResult{Batches: 1, Finished: 1}) {
+		t.Errorf("the last sweep %+v", res)
+	}
+	w.became(late, "archived: ali imported, jane imported")
+	if n := len(w.sweeps().Closed); n != 4 {
+		t.Errorf("%d runs are closed", n)
+	}
+}
+
+// fetch names a run after the day on which it was planned; its first batch may come much later.
+func TestSweepSeesRunsOfEarlierDays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.start()
+	done := runOf(0, "run")
+	w.putIn(done, 1, w.texts("m", 1)...)
+	w.close(done)
+	old := runOf(200, "run")
+	w.putIn(old, 1, w.texts("o", 1)...)
+	w.close(old)
+	a.swept("")
+	late := w.putIn(runOf(20, "backfill"), 1, w.texts("n", 1)...)
+	if res := a.swept(""); res.Finished != 1 {
+		t.Errorf("sweep %+v", res)
+	}
+	w.balanced(late)
+	if diff := cmp.Diff([]string{done}, w.sweeps().Closed); diff != "" {
+		t.Errorf("closed runs (-want +got):\n%s", diff)
+	}
+}
+
+func TestSweepLeavesYoungAndHeld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put(w.texts("m", 1)...)
+	if res := w.start(set("SWEEP_AFTER", "1h")).swept(""); res != (sweepResult{Batches: 1, Young: 1}) {
+		t.Errorf("a young batch: %+v", res)
+	}
+	logs := w.store.Logs()
+	lock, _, _, err := logs.Lock(t.Context(), strings.Replace(w.batches[0], ".ndjson", ".jsonl", 1))
+	if err != nil || lock == "" {
+		t.Fatal(err)
+	}
+	defer logs.Unlock(lock)
+	if res := w.start().swept(""); res != (sweepResult{Batches: 1, Held: 1}) {
+		t.Errorf("a held batch: %+v", res)
+	}
+	w.close(w.folder)
+	if n := len(w.sweeps().Closed); n != 0 {
+		t.Errorf("%d runs are closed", n)
+	}
+}
+
+func TestSweepByHand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.start(set("SWEEP_AFTER", "1h"))
+	batch := w.put(w.texts("m", 1)...)
+	for _, input := range []string{`{"after":"soon"}`, `{"after":"-1s"}`, `{"replay":"`, `{"before":"1s"}`, `0s`, `{"after":"0s"}{"after":"0s"}`,
+		`{"replay":"2026/01/01/none"}`, `{"replay":"` + w.folder + `/00009.ndjson"}`, `{"replay":"../media/x"}`, `{"replay":"` + w.folder + `/%2e"}`} {
+		if got := a.sweep(input); got.status != http.StatusBadRequest {
+			t.Errorf("%s: status %d, %s", input, got.status, got.value)
+		}
+	}
+	if res := a.swept(`{"after":"0s"}`); res != (sweepResult{Batches: 1, Finished: 1}) {
+		t.Errorf("sweep %+v", res)
+	}
+	w.balanced(batch)
+}
+
+func TestOneSweepAtATime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *mailboxtest.Options) { o.Latency = 200 * time.Millisecond })
+	w.put(w.texts("m", 5)...)
+	one, two := w.start(), w.start()
+	results := make([]sweepResult, 2)
+	var group sync.WaitGroup
+	for i, a := range []*app{one, two} {
+		group.Go(func() { results[i] = a.swept("") })
+	}
+	group.Wait()
+	if results[0].Finished+results[1].Finished != 1 || len(w.copies(ali)) != 5 {
+		t.Errorf("%+v, %d messages", results, len(w.copies(ali)))
+	}
+}
+
+func TestRunThatFailsKeepsNoneFromItsTurn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.putIn(runOf(2, "run"), 1, w.texts("m", 1)...)
+	second := w.putIn(runOf(1, "run"), 1, w.texts("n", 1)...)
+	w.close(runOf(2, "run"))
+	w.close(runOf(1, "run"))
+	a := w.start()
+	a.denies("/journal/" + strings.TrimSuffix(first, ".ndjson"))
+	if got := a.sweep(""); got.status == http.StatusOK || !strings.Contains(got.value, "denied") {
+		t.Errorf("status %d: %s", got.status, got.value)
+	}
+	w.balanced(second)
+	if s := w.sweeps(); len(s.Closed) != 1 || s.Day > runOf(2, "") {
+		t.Errorf("state %+v", s)
+	}
+	if res := w.start().swept(""); res != (sweepResult{Batches: 1, Finished: 1}) {
+		t.Errorf("the next sweep %+v", res)
+	}
+	w.balanced(first)
+}

@@ -1,0 +1,350 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"o2archiver/local/azurite"
+	"o2archiver/shared/funchost"
+	"o2archiver/shared/ledger"
+	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/staging"
+)
+
+// The emulator gets many accounts, and each world one of its own: the names of the mapping, of sweep's state and of the ledger are
+// fixed, and sweep looks at all there is.
+const (
+	accounts   = 2000
+	accountKey = "a2V5"
+)
+
+func TestMain(m *testing.M) {
+	list := azurite.Account + ":" + azurite.Key + ";"
+	for i := range accounts {
+		list += accountName(i) + ":" + accountKey + ";"
+	}
+	if err := os.Setenv("AZURITE_ACCOUNTS", list); err != nil {
+		panic(err)
+	}
+	// Most of the time the tests wait for time-outs and pauses.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+func accountName(i int) string { return fmt.Sprintf("world%04d", i) }
+
+// worlds counts: no two have the same account.
+var worlds atomic.Int64
+
+// world is a tenant and a storage account, with any number of importers between them.
+type world struct {
+	t       *testing.T
+	account string
+	graph   *mailboxtest.Graph
+	address string // of Graph
+	store   *staging.Store
+	ledger  *ledger.Ledger
+	folder  string // of the run whose batches put writes
+	batches []string
+	log     *lines
+
+	mu      sync.Mutex
+	secrets map[string]bool // what no log line and no answer may hold
+	said    strings.Builder // answers
+}
+
+func newWorld(t *testing.T, edit ...func(*mailboxtest.Options)) *world {
+	t.Helper()
+	o := mailboxtest.Options{Users: tenant()}
+	for _, e := range edit {
+		e(&o)
+	}
+	w := &world{
+		t: t, account: accountName(int(worlds.Add(1)) % accounts), graph: mailboxtest.New(o), log: &lines{},
+		folder: time.Now().UTC().Format("2006/01/02") + "/run", secrets: map[string]bool{},
+	}
+	server := httptest.NewServer(w.graph)
+	t.Cleanup(server.Close)
+	w.address = server.URL
+	w.secret(strings.TrimPrefix(server.URL, "http://"), "authtoken", azurite.Key)
+	for _, u := range o.Users {
+		w.secret(u.ID, u.UPN, u.Mail)
+		w.secret(u.Proxy...)
+	}
+	var err error
+	if w.store, err = staging.Open(staging.Config{ConnectionString: w.storage()}); err != nil {
+		t.Fatal(err)
+	}
+	if w.ledger, err = ledger.Open(ledger.Config{ConnectionString: w.storage()}); err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := w.store.CreateContainers(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.ledger.CreateTable(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.checkSecrets)
+	return w
+}
+
+// storage is the connection string of this world's account.
+func (w *world) storage() string { return w.own(azurite.ForTest(w.t).ConnectionString()) }
+
+func (w *world) own(connection string) string {
+	return strings.NewReplacer(azurite.Account, w.account, azurite.Key, accountKey).Replace(connection)
+}
+
+// secret notes what must stay out of logs and answers.
+func (w *world) secret(texts ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, text := range texts {
+		if len(text) >= 6 { // shorter ones are there by chance
+			w.secrets[text] = true
+		}
+	}
+}
+
+func (w *world) checkSecrets() {
+	for _, u := range w.graph.Users() {
+		for _, m := range w.graph.Messages(u.ID) {
+			w.secret(m.ID, m.Subject, m.InternetMessageID)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := w.log.String() + w.said.String()
+	for text := range w.secrets {
+		if strings.Contains(all, text) {
+			w.t.Errorf("a log line or an answer holds %q", text)
+		}
+	}
+	if w.t.Failed() && testing.Verbose() {
+		w.t.Logf("log:\n%s", w.log.String())
+	}
+}
+
+// app is one importer, as the host has started it.
+type app struct {
+	w      *world
+	im     *importer
+	server *funchost.Server
+}
+
+// start is what a test changes about an importer.
+type start struct {
+	settings  map[string]string
+	rule      func(*http.Request) azurite.Fault // of the way to the storage
+	transport http.RoundTripper                 // to Graph
+	deadline  time.Duration
+	now       func() time.Time
+}
+
+func set(name, value string) func(*start) {
+	return func(s *start) { s.settings[name] = value }
+}
+
+// doubt makes claims get old sooner.
+func doubt(d time.Duration) func(*start) { return set("IN_DOUBT_AFTER", d.String()) }
+
+func (w *world) start(edit ...func(*start)) *app {
+	w.t.Helper()
+	s := start{deadline: 3 * time.Minute, now: time.Now, settings: map[string]string{
+		"GRAPH_URL": w.address, "ARCHIVE_STORAGE": w.storage(), "SWEEP_AFTER": "0s",
+	}}
+	for _, e := range edit {
+		e(&s)
+	}
+	if s.rule != nil {
+		s.settings["ARCHIVE_STORAGE"] = w.own(azurite.ForTest(w.t).Proxy(w.t, s.rule))
+	}
+	if s.transport == nil {
+		transport := &http.Transport{MaxIdleConnsPerHost: 64} // so that no test finds another's connections
+		w.t.Cleanup(transport.CloseIdleConnections)
+		s.transport = transport
+	}
+	im, err := connect(func(name string) (string, bool) { v, ok := s.settings[name]; return v, ok }, s.transport, s.now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	log := slog.New(slog.NewJSONHandler(w.log, nil))
+	return &app{w: w, im: im, server: funchost.New(log, s.deadline, routes(im, nil))}
+}
+
+// reply is what the host hears. Its value is dropped by the host where the status says failure.
+type reply struct {
+	status int
+	value  string
+}
+
+// result reads the answer's value.
+func (a reply) result(t *testing.T, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(a.value), v); err != nil || a.status != http.StatusOK {
+		t.Fatalf("status %d, %s", a.status, a.value)
+	}
+}
+
+var invocations atomic.Int64
+
+func (a *app) invoke(ctx context.Context, function string, metadata map[string]string) reply {
+	twice := map[string]string{} // Functions host 4.1045: strings in Metadata are encoded twice
+	for name, value := range metadata {
+		inner, _ := json.Marshal(value)
+		twice[name] = string(inner)
+	}
+	body, err := json.Marshal(map[string]any{"Data": map[string]any{}, "Metadata": twice})
+	if err != nil {
+		a.w.t.Error(err)
+	}
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/"+function, bytes.NewReader(body))
+	r.Header.Set("X-Azure-Functions-InvocationId", fmt.Sprintf("invocation-%d", invocations.Add(1)))
+	heard := httptest.NewRecorder()
+	a.server.ServeHTTP(heard, r)
+	var said struct{ ReturnValue json.RawMessage }
+	if err := json.Unmarshal(heard.Body.Bytes(), &said); err != nil {
+		a.w.t.Errorf("the answer is no JSON object: %v", err)
+	}
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	a.w.said.Write(heard.Body.Bytes())
+	return reply{heard.Code, string(said.ReturnValue)}
+}
+
+// event delivers the batch's BlobCreated.
+func (a *app) event(ctx context.Context, batch string) reply {
+	return a.invoke(ctx, "import", map[string]string{"Uri": a.im.store.BatchURI(batch)})
+}
+
+// deliver expects the event to end in success.
+func (a *app) deliver(batch string) result {
+	a.w.t.Helper()
+	var res result
+	a.event(a.w.t.Context(), batch).result(a.w.t, &res)
+	return res
+}
+
+// sweep runs it; input is what an administrator sends along.
+func (a *app) sweep(input string) reply {
+	return a.invoke(a.w.t.Context(), "sweep", map[string]string{"timer": input})
+}
+
+// swept expects it to end in success.
+func (a *app) swept(input string) (res sweepResult) {
+	a.w.t.Helper()
+	a.sweep(input).result(a.w.t, &res)
+	return res
+}
+
+// together runs the cases several at a time, whatever the number of processors: most of their time they wait.
+func together[C any](t *testing.T, atOnce int, cases map[string]C, run func(t *testing.T, c C)) {
+	t.Helper()
+	places := make(chan struct{}, atOnce)
+	var group sync.WaitGroup
+	for name, c := range maps.All(cases) {
+		group.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
+			t.Run(name, func(t *testing.T) { run(t, c) })
+		})
+	}
+	group.Wait()
+}
+
+// hides makes the importer's blob service answer 404 for what has the text in its path.
+func (a *app) hides(text, code string) { a.answers(text, http.StatusNotFound, code) }
+
+// denies makes it answer 403.
+func (a *app) denies(text string) {
+	a.answers(text, http.StatusForbidden, "AuthorizationPermissionMismatch")
+}
+
+func (a *app) answers(text string, status int, code string) {
+	a.w.t.Helper()
+	way := roundTripper(func(r *http.Request) (*http.Response, error) {
+		if !strings.Contains(r.URL.Path, text) {
+			return http.DefaultTransport.RoundTrip(r)
+		}
+		return &http.Response{StatusCode: status, Header: http.Header{"X-Ms-Error-Code": {code}}, Body: http.NoBody, Request: r}, nil
+	})
+	store, err := staging.Open(staging.Config{ConnectionString: a.w.storage(), HTTP: &http.Client{Transport: way}})
+	if err != nil {
+		a.w.t.Fatal(err)
+	}
+	a.im.store = store
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// within waits until something is so, for half a minute at most.
+func within(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for began := time.Now(); !so(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > 30*time.Second {
+			t.Errorf("not within half a minute: %s", what)
+			return
+		}
+	}
+}
+
+// clock stands still until it is set.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// lines are the log.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+var _ io.Writer = (*lines)(nil)
+
+// inDoubtTest is long enough for a busy machine's answers, and short enough to wait for.
+const inDoubtTest = 1500 * time.Millisecond
