@@ -30,7 +30,7 @@ type summary struct {
 	incomplete int
 	differs    int
 	runs       int
-	open       int // runs without a manifest
+	open       map[string]bool // runs without a manifest
 }
 
 type source struct {
@@ -40,7 +40,7 @@ type source struct {
 
 // summarize reads manifests, batches and journals.
 func summarize(ctx context.Context, store *staging.Store) (*summary, error) {
-	s := &summary{kinds: map[string]journal.RecordTotals{}, reasons: map[string]int{}, unmapped: map[string]int{}}
+	s := &summary{kinds: map[string]journal.RecordTotals{}, reasons: map[string]int{}, unmapped: map[string]int{}, open: map[string]bool{}}
 	s.Source.Total = new(int64)
 	days, err := store.Days(ctx)
 	if err != nil {
@@ -65,7 +65,28 @@ func summarize(ctx context.Context, store *staging.Store) (*summary, error) {
 		return nil, err
 	}
 	s.Records.Pending += len(waiting)
-	return s, nil
+	return s, s.addWaiting(ctx, store, waiting)
+}
+
+// addWaiting counts as collected what the runs without a manifest have set aside: of the others, the manifest says it.
+func (s *summary) addWaiting(ctx context.Context, store *staging.Store, keys []string) error {
+	if len(s.open) == 0 {
+		return nil
+	}
+	for _, key := range keys {
+		var item struct {
+			Run string `json:"run"`
+		}
+		err := store.GetWaiting(ctx, key, &item)
+		if err != nil && !errors.Is(err, staging.ErrNotFound) {
+			return err
+		}
+		if s.open[item.Run] {
+			s.received++
+			s.Records.Collected++
+		}
+	}
+	return nil
 }
 
 // addRun adds one run. What was collected is fetch's word in the manifest; everything else comes from the batches and their journals.
@@ -74,7 +95,7 @@ func (s *summary) addRun(ctx context.Context, store *staging.Store, run string) 
 	manifest, err := store.ReadManifest(ctx, run)
 	switch {
 	case errors.Is(err, staging.ErrNotFound):
-		s.open++
+		s.open[run] = true
 		s.Source.Total = nil
 	case err != nil:
 		return err
@@ -101,7 +122,7 @@ func (s *summary) addRun(ctx context.Context, store *staging.Store, run string) 
 			return err
 		}
 	}
-	if s.open > 0 && manifest.Version == 0 {
+	if s.open[run] {
 		manifest.Received = staged
 	}
 	s.received += manifest.Received
@@ -196,7 +217,7 @@ func (s *summary) problems() (all []string) {
 		n    int
 		what string
 	}{
-		{s.open, "runs of fetch are not finished; the next fetch goes on with them"},
+		{len(s.open), "runs of fetch are not finished; the next fetch goes on with them"},
 		{s.Records.Pending, "records are pending: they wait for an import, or for something that the source still owes"},
 		{s.Copies.Pending, "copies are pending"},
 		{s.Records.Failed, "records failed"},

@@ -84,6 +84,7 @@ type work struct {
 // batch. While storage is away it waits, and when it has lost the journal's lease meanwhile it begins again.
 func (im *importer) batch(ctx context.Context, name, invocation string, log *slog.Logger, how work) (res result, err error) {
 	log = log.With("batch", name)
+	ctx = patience.Tell(ctx, log)
 	err = patience.Do(ctx, judge, func(ctx context.Context) (err error) {
 		res, err = im.deliver(ctx, name, invocation, log, how)
 		return err

@@ -216,7 +216,7 @@ func (c *copier) failed(ctx context.Context, slot *mailbox.Slot, err error) erro
 		return err
 	case graph.Kind == mailbox.TooLarge && !c.bare && c.line.hasAttachments():
 		c.bare = true
-		return errAgain
+		return errBare
 	}
 	if graph.Kind == mailbox.NoMailbox {
 		c.im.users.forget(c.mailbox)

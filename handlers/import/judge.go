@@ -35,15 +35,15 @@ func judge(err error) (again_ bool, after time.Duration) {
 		return true, settle.wait
 	case errors.As(err, &graph) && graph.Kind != mailbox.Content:
 		return again(graph), graph.RetryAfter
-	case errors.Is(err, errAgain), errors.Is(err, errHeld), errors.Is(err, journal.ErrLost), errors.Is(err, ledger.ErrLost),
+	case errors.Is(err, errBare), errors.Is(err, errHeld), errors.Is(err, journal.ErrLost), errors.Is(err, ledger.ErrLost),
 		errors.Is(err, ledger.ErrUnavailable), errors.Is(err, staging.ErrUnavailable):
 		return true, 0
 	}
 	return false, 0
 }
 
-// errAgain asks for another try at once.
-var errAgain = errors.New("try again")
+// errBare asks for another try, without the attachments.
+var errBare = errors.New("the mailbox does not take the message's size: it is made again without its attachments")
 
 // again says which answers of Graph pass by themselves. 401 is among them: a token expires, and a permission that was
 // only just granted takes its time.

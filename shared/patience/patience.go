@@ -8,7 +8,9 @@ package patience
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -32,10 +34,11 @@ func Do(ctx context.Context, judge Judge, op func(context.Context) error) error 
 			return struct{}{}, nil
 		}
 		again, after := judge(last)
-		switch {
-		case !again:
+		if !again {
 			return struct{}{}, backoff.Permanent(last)
-		case after > 0:
+		}
+		tell(ctx, last)
+		if after > 0 {
 			after += time.Duration(rand.Int64N(int64(after)/10 + 1))
 			return struct{}{}, &backoff.RetryAfterError{Duration: after}
 		}
@@ -59,5 +62,36 @@ func Sleep(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// tellEvery is how often a waiting is told: an outage of minutes is a handful of lines, whatever waits for it.
+const tellEvery = time.Minute
+
+type toldKey struct{}
+
+// told is what a context carries: where to tell of a waiting, and when that was done last.
+type told struct {
+	log  *slog.Logger
+	mu   sync.Mutex
+	last time.Time
+}
+
+// Tell gives a context in which Do tells log what it waits for, once a minute: without it an invocation that only waits
+// looks like one that hangs. The texts of the operations' errors go into the log.
+func Tell(ctx context.Context, log *slog.Logger) context.Context {
+	return context.WithValue(ctx, toldKey{}, &told{log: log})
+}
+
+func tell(ctx context.Context, err error) {
+	t, ok := ctx.Value(toldKey{}).(*told)
+	if !ok {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now := time.Now(); t.last.IsZero() || now.Sub(t.last) >= tellEvery {
+		t.last = now
+		t.log.Warn("waiting, and trying again until the time is up", "error", err.Error())
 	}
 }

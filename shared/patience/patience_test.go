@@ -1,8 +1,11 @@
 package patience
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +81,27 @@ func TestDoIsEndedByTheDeadlineDuringALongPause(t *testing.T) {
 		err := Do(ctx, judge(time.Hour), func(context.Context) error { return errAway })
 		if time.Since(began) > 2*time.Second || !errors.Is(err, errAway) {
 			t.Errorf("waited %v (%v), want to stop at the deadline", time.Since(began), err)
+		}
+	})
+}
+
+func TestTellSaysOnceAMinuteWhatIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		ctx := Tell(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+		began := time.Now()
+		err := Do(ctx, judge(time.Second), func(context.Context) error {
+			if time.Since(began) < 150*time.Second {
+				return errAway
+			}
+			return nil
+		})
+		if n := strings.Count(log.String(), errAway.Error()); err != nil || n != 3 {
+			t.Errorf("told %d times in two and a half minutes (%v), want 3:\n%s", n, err, log.String())
+		}
+		log.Reset()
+		if err := Do(ctx, judge(0), func(context.Context) error { return errFinal }); err == nil || log.Len() != 0 {
+			t.Errorf("nothing is waited for after %v, but told: %s", err, log.String())
 		}
 	})
 }

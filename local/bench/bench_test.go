@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"o2archiver/shared/record"
+	"o2archiver/shared/telemessage"
+)
+
+// Every generated text must become exactly one copy, or the figures count something else.
+func TestItems(t *testing.T) {
+	d := day{from: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC), items: 3000, mailboxes: 1200}
+	ids, boxes := map[string]bool{}, map[string]int{}
+	for i := range d.items {
+		raw := d.json(i)
+		rec, err := telemessage.Parse(record.Entry{Version: 1, Items: []record.Item{{Raw: raw}}})
+		if err != nil {
+			t.Fatalf("item %d: %v", i, err)
+		}
+		if err := record.Check(rec); err != nil || rec.Kind != record.SMS || len(rec.LeftOut) > 0 {
+			t.Fatalf("item %d: %v, kind %s, left out %q", i, err, rec.Kind, rec.LeftOut)
+		}
+		var emails []string
+		for _, p := range rec.Participants() {
+			emails = append(emails, p.Emails...)
+		}
+		if len(emails) != 1 {
+			t.Fatalf("item %d has %d addresses", i, len(emails))
+		}
+		boxes[emails[0]]++
+		ids[rec.ID] = true
+		if i > 0 && d.archived(i).Before(d.archived(i-1)) {
+			t.Fatalf("item %d was archived before the one before it", i)
+		}
+	}
+	if last := d.archived(d.items - 1); !last.Before(d.from.Add(24*time.Hour - 20*time.Minute)) {
+		t.Errorf("the last item is of %v, which fetch may not see yet", last)
+	}
+	for _, u := range users(d.mailboxes) {
+		if n := boxes[u.Mail]; n < 2 || n > 3 {
+			t.Errorf("%s has %d items", u.Mail, n)
+		}
+	}
+	if len(ids) != d.items || len(boxes) != d.mailboxes {
+		t.Errorf("%d ids, %d mailboxes", len(ids), len(boxes))
+	}
+}
+
+func TestRecording(t *testing.T) {
+	const size = 3<<20 + 17
+	d := day{from: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC), items: 1, mailboxes: 1}
+	o, err := telemessage.Peek(encode(d.recorded("/call", size)))
+	if err != nil || len(o.Attachments) != 1 {
+		t.Fatalf("%d attachments, %v", len(o.Attachments), err)
+	}
+	sum := sha256.New()
+	n, err := io.Copy(sum, noise(size))
+	if a := o.Attachments[0]; n != size || err != nil || a.Size != size || a.Digest != hex.EncodeToString(sum.Sum(nil)) {
+		t.Errorf("%d bytes, %v, said to be %d", n, err, a.Size)
+	}
+}
+
+func TestProc(t *testing.T) {
+	now, peak, ok := parseStatus("Name:\thandler\nVmPeak:\t 2239268 kB\nVmHWM:\t   90112 kB\nVmRSS:\t   51200 kB\nThreads:\t9\n")
+	if now != 51200<<10 || peak != 90112<<10 || !ok {
+		t.Errorf("memory %d, peak %d, %v", now, peak, ok)
+	}
+	if _, _, ok := parseStatus("Name:\thandler\n"); ok {
+		t.Error("memory out of nothing")
+	}
+	const stat = "4711 (a (bad) name) S 1 4711 4711 0 -1 4194560 5215 0 0 0 250 50 7 7 20 0 9 0 83 1 2 3\n"
+	if used, ok := parseStat([]byte(stat)); used != 3*time.Second || !ok {
+		t.Errorf("%v, %v", used, ok)
+	}
+	if used, ok := parseBusy([]byte("cpu  100 10 50 9000 800 0 40 7 0 0\ncpu0 1 1 1 1 1 1 1\n")); used != 2*time.Second || !ok {
+		t.Errorf("busy %v, %v", used, ok)
+	}
+	for _, bad := range []string{"", "4711 (x) S 1", "4711 (x) S 1 4711 4711 0 -1 4194560 5215 0 0 0 x 50"} {
+		if _, ok := parseStat([]byte(bad)); ok {
+			t.Errorf("CPU time out of %q", bad)
+		}
+		if _, ok := parseBusy([]byte(bad)); ok {
+			t.Errorf("busy out of %q", bad)
+		}
+	}
+}
+
+func TestNumber(t *testing.T) {
+	for want, v := range map[string]float64{
+		"0": 0, "0.0117": 0.01171, "0.980": 0.98, "1.00": 1, "9.81": 9.812, "12.3": 12.34, "640": 640, "12,321": 12321.4, "1,234,568": 1234567.8, "-1,500": -1500,
+	} {
+		if got := number(&v); got != want {
+			t.Errorf("%v is shown as %s, want %s", v, got, want)
+		}
+	}
+	if got := number(known(math.NaN())); got != "n/a" {
+		t.Errorf("no number is shown as %s", got)
+	}
+}
+
+// A small run of everything, but for the large recording. It judges no figure that depends on time.
+func TestRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the handlers")
+	}
+	var out, said bytes.Buffer
+	args := []string{"-json", "-items", "500", "-copies", "200", "-mailboxes", "20", "-latency", "2ms", "-concurrency", "8", "-big=false"}
+	if code := run(t.Context(), args, &out, &said); code != 0 {
+		t.Fatalf("exit code %d: %s", code, said.String())
+	}
+	var r report
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range r.Figures {
+		if f.Value != nil {
+			group, _, _ := strings.Cut(f.Group, ":")
+			got[group+"|"+f.Name] = *f.Value
+		}
+	}
+	for name, want := range map[string]float64{
+		"Import|Graph requests per copy, to create it": 1, "Import|table operations per copy": 2, "Import|share of answers 429": 0,
+		"Import with less at once|Graph requests per copy, to create it": 1,
+	} {
+		if v, ok := got[name]; !ok || v != want {
+			t.Errorf("%s: %v, want %v", name, v, want)
+		}
+	}
+	if v := got["Import|blob operations per record"]; v <= 0 || v > 0.2 {
+		t.Errorf("%v blob operations per record", v)
+	}
+	var table bytes.Buffer
+	r.print(&table)
+	if !strings.Contains(table.String(), "\nImport: 200 copies into 20 mailboxes, C = 8 at once, L = 2ms\n") {
+		t.Errorf("the table is:\n%s", table.String())
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	for _, args := range [][]string{{"-copies", "0"}, {"-items", "10"}, {"-mailboxes", "0"}, {"-concurrency", "2000"}, {"-latency", "-1s"}, {"x"}} {
+		if code := run(t.Context(), args, io.Discard, io.Discard); code != 2 {
+			t.Errorf("%q: exit code %d", args, code)
+		}
+	}
+}

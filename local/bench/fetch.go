@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"o2archiver/shared/staging"
+	"o2archiver/shared/telemessage/telemessagetest"
+)
+
+// fetchDay fetches all of the site's texts.
+func (w *world) fetchDay(ctx context.Context, r *report) error {
+	group := fmt.Sprintf("Fetch: %d texts", w.o.items)
+	blobs, load := w.blobs.Load(), w.load(w.fetch)
+	began := time.Now()
+	if _, err := w.fetch.Run(ctx, "fetch", ""); err != nil {
+		return w.broken("fetch", err)
+	}
+	took := time.Since(began)
+	load, blobs = w.load(w.fetch).since(load), w.blobs.Load()-blobs
+	all, err := w.batches(ctx)
+	if err != nil {
+		return err
+	}
+	if n := records(all); n != w.o.items {
+		return w.broken("fetch", fmt.Errorf("it staged %d items of %d", n, w.o.items))
+	}
+	plain, err := w.readPages(ctx)
+	if err != nil {
+		return fmt.Errorf("read the site: %w", err)
+	}
+	n := float64(w.o.items)
+	r.addOf(group, "items, from the timer to the answer", n/took.Seconds(), "items/s", plain, "the same pages, read and dropped")
+	r.add(group, "blob operations per item", float64(blobs)/n, "")
+	load.report(r, group, "fetch", n, "item", took)
+	peak(r, "fetch: resident memory, peak with the texts", w.fetch)
+	return nil
+}
+
+// readPages reads the pages that fetch reads, and gives the items per second: what the site and loopback can do.
+func (w *world) readPages(ctx context.Context) (float64, error) {
+	q := url.Values{
+		"from": {w.day.from.Format(time.RFC3339)}, "to": {w.day.from.Add(24*time.Hour - 10*time.Minute).Format(time.RFC3339)}, "limit": {"1000"},
+	}
+	began := time.Now()
+	for {
+		var page bytes.Buffer
+		if err := w.get(ctx, telemessagetest.ItemsPath+"?"+q.Encode(), &page); err != nil {
+			return 0, err
+		}
+		var end struct{ Next string }
+		rest := bytes.TrimPrefix(page.Bytes()[bytes.LastIndexByte(page.Bytes(), ']')+1:], []byte(","))
+		if err := json.Unmarshal(append([]byte("{"), rest...), &end); err != nil {
+			return 0, err
+		}
+		if end.Next == "" {
+			return float64(w.o.items) / time.Since(began).Seconds(), nil
+		}
+		q.Set("cursor", end.Next)
+	}
+}
+
+// get reads one answer of the site to its end.
+func (w *world) get(ctx context.Context, path string, to io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.siteAt+path, nil)
+	if err != nil {
+		return err
+	}
+	req.SetBasicAuth(siteUser, sitePassword)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", resp.StatusCode)
+	}
+	_, err = io.Copy(to, resp.Body)
+	return err
+}
+
+// batches are all that fetch has written.
+func (w *world) batches(ctx context.Context) (all []staging.BatchInfo, err error) {
+	days, err := w.store.Days(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, day := range days {
+		runs, err := w.store.Runs(ctx, day)
+		if err != nil {
+			return nil, err
+		}
+		for _, run := range runs {
+			some, err := w.store.Batches(ctx, run)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, some...)
+		}
+	}
+	return all, nil
+}
+
+func records(batches []staging.BatchInfo) (n int) {
+	for _, b := range batches {
+		n += b.Records
+	}
+	return n
+}
+
+// broken says where to look.
+func (w *world) broken(app string, err error) error {
+	return fmt.Errorf("%s: %w (its output is in %s)", app, err, w.log.Name())
+}

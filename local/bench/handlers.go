@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"o2archiver/local/host"
+	"o2archiver/shared/staging"
+	"o2archiver/shared/telemessage/telemessagetest"
+)
+
+const (
+	handlers = "Handlers"
+	bigSize  = 150_000_000 // bytes: the most that MAX_ITEM_SIZE allows
+	bigPath  = "/content/call.wav"
+
+	// Microsoft Graph: a piece of an upload is at most 4 MB and a multiple of 320 KiB, and the next may only follow the last.
+	piece = 12 * 320 << 10
+)
+
+// startHandlers measures how long a handler takes to be there, starts both for what follows, and looks at them idle.
+func (w *world) startHandlers(ctx context.Context, r *report) (err error) {
+	for _, app := range []string{"fetch", "import"} {
+		took, err := startUp(ctx, filepath.Join(w.out, app, "handler"), w.settings(w.o.concurrency))
+		if err != nil {
+			return fmt.Errorf("app %s: %w", app, err)
+		}
+		r.add(handlers, app+": start-up, from the start of the process to GET /", 1e3*took.Seconds(), "ms")
+	}
+	if w.fetch, err = w.host(ctx, "fetch", w.o.concurrency); err != nil {
+		return err
+	}
+	if w.imports, err = w.host(ctx, "import", w.o.concurrency); err != nil {
+		return err
+	}
+	time.Sleep(time.Second) // for whatever it does after the first answer
+	for _, app := range []struct {
+		name string
+		host *host.StandIn
+	}{{"fetch", w.fetch}, {"import", w.imports}} {
+		now, _, ok := memory(app.host.Pid())
+		r.add(handlers, app.name+": resident memory, idle", megabytes(now, ok), "MB")
+	}
+	return nil
+}
+
+// peak notes the most memory that the app's process ever had.
+func peak(r *report, name string, h *host.StandIn) {
+	_, most, ok := memory(h.Pid())
+	r.add(handlers, name, megabytes(most, ok), "MB")
+}
+
+// recording takes one large recording the whole way, in processes of its own.
+func (w *world) recording(ctx context.Context, r *report) (err error) {
+	before, err := w.batches(ctx)
+	if err != nil {
+		return err
+	}
+	_, _ = w.fetch.Stop(), w.imports.Stop()
+	at := w.day.from.Add(-time.Hour)
+	site := telemessagetest.New(telemessagetest.Options{Username: siteUser, Password: sitePassword})
+	it := w.day.recorded(bigPath, bigSize)
+	it.MessageTime, it.ArchivedTime = at.Format(time.RFC3339), at.Format(time.RFC3339)
+	site.Add(at, encode(it))
+	site.AddContent(bigPath, bigSize, func() io.Reader { return noise(bigSize) })
+	if w.siteAt, err = w.serve(site); err != nil {
+		return err
+	}
+	if err := w.fetchRecording(ctx, r, at); err != nil {
+		return err
+	}
+	after, err := w.batches(ctx)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, b := range before {
+		known[b.Name] = true
+	}
+	added := slices.DeleteFunc(after, func(b staging.BatchInfo) bool { return known[b.Name] })
+	return w.importRecording(ctx, r, added)
+}
+
+func (w *world) fetchRecording(ctx context.Context, r *report, at time.Time) (err error) {
+	const group = "Fetch: one recording of 150 MB"
+	if w.fetch, err = w.host(ctx, "fetch", w.o.concurrency); err != nil {
+		return err
+	}
+	input := fmt.Sprintf(`{"from":%q,"to":%q}`, at.Format(time.RFC3339), at.Add(time.Second).Format(time.RFC3339))
+	load := w.load(w.fetch)
+	began := time.Now()
+	if _, err := w.fetch.Run(ctx, "fetch", input); err != nil {
+		return w.broken("fetch", err)
+	}
+	took := time.Since(began)
+	r.add(group, "bytes, from the timer to the answer", bigSize/1e6/took.Seconds(), "MB/s")
+	w.load(w.fetch).since(load).report(r, group, "fetch", 1, "recording", took)
+	peak(r, "fetch: resident memory, peak with a recording of 150 MB", w.fetch)
+	return w.fetch.Stop()
+}
+
+func (w *world) importRecording(ctx context.Context, r *report, batches []staging.BatchInfo) (err error) {
+	const group = "Import: one recording of 150 MB"
+	if w.imports, err = w.host(ctx, "import", w.o.concurrency); err != nil {
+		return err
+	}
+	load := w.load(w.imports)
+	uploaded := w.graph.Requests().UploadedBytes
+	began := time.Now()
+	if err := w.deliver(ctx, batches); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	if sent := w.graph.Requests().UploadedBytes - uploaded; sent < bigSize {
+		return w.broken("import", fmt.Errorf("it uploaded %d bytes of a recording of %d", sent, bigSize))
+	}
+	r.addOf(group, "bytes, from the event to the answer", bigSize/1e6/took.Seconds(), "MB/s", piece/1e6/w.o.latency.Seconds(), "a piece of 3.9 MB in each L")
+	w.load(w.imports).since(load).report(r, group, "import", 1, "recording", took)
+	peak(r, "import: resident memory, peak with a recording of 150 MB", w.imports)
+	return nil
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"o2archiver/local/host"
+	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/staging"
+)
+
+// scriptFor bounds the script, which is as slow as Graph.
+const scriptFor = 10 * time.Second
+
+// importDay imports a part of the texts with all the concurrency that was asked for, and then another part with
+// a quarter of it: what the processors of this machine limit in the first, they don't in the second.
+func (w *world) importDay(ctx context.Context, r *report) error {
+	all, err := w.batches(ctx)
+	if err != nil {
+		return err
+	}
+	some, rest := part(all, w.o.copies)
+	if err := w.importPart(ctx, r, "Import", some, w.o.concurrency); err != nil {
+		return err
+	}
+	peak(r, "import: resident memory, peak with the texts", w.imports)
+	if err := w.script(ctx, r); err != nil {
+		return err
+	}
+	if some, _ = part(rest, w.o.copies/4); len(some) == 0 {
+		return nil
+	}
+	_ = w.imports.Stop()
+	c := max(1, w.o.concurrency/4)
+	if w.imports, err = w.host(ctx, "import", c); err != nil {
+		return err
+	}
+	return w.importPart(ctx, r, "Import with less at once", some, c)
+}
+
+// part takes the first batches that hold n records together.
+func part(batches []staging.BatchInfo, n int) (some, rest []staging.BatchInfo) {
+	for i := range batches {
+		if records(batches[:i+1]) >= n {
+			return batches[:i+1], batches[i+1:]
+		}
+	}
+	return batches, nil
+}
+
+// importPart brings the events of the batches, all at once as Event Grid may; the host lets in as many as host.json says.
+func (w *world) importPart(ctx context.Context, r *report, name string, batches []staging.BatchInfo, c int) error {
+	copies := records(batches)
+	group := fmt.Sprintf("%s: %d copies into %d mailboxes, C = %d at once, L = %v", name, copies, w.o.mailboxes, c, w.o.latency)
+	blobs, tables, load, before := w.blobs.Load(), w.tables.Load(), w.load(w.imports), w.graph.Requests()
+	w.creates.begin()
+	began := time.Now()
+	if err := w.deliver(ctx, batches); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	load = w.load(w.imports).since(load)
+	blobs, tables = w.blobs.Load()-blobs, w.tables.Load()-tables
+	after, all := w.graph.Requests(), 0
+	for kind := range after.Kinds {
+		if after.Kinds[kind] -= before.Kinds[kind]; kind != mailboxtest.Token { // those are the others once more
+			all += after.Kinds[kind]
+		}
+	}
+	created := after.Kinds[mailboxtest.Create]
+	if created < copies {
+		return w.broken("import", fmt.Errorf("it wrote %d messages of %d", created, copies))
+	}
+	n, limit := float64(copies), float64(c)/w.o.latency.Seconds()
+	r.addOf(group, "copies, from the first event to the last answer", n/took.Seconds(), "copies/s", limit, "C/L")
+	r.addOf(group, "copies, the middle 80 % of them", w.creates.middle(), "copies/s", limit, "C/L")
+	r.addOf(group, "Graph requests per copy, to create it", float64(created)/n, "", 1, "one")
+	r.add(group, "Graph requests per copy, with look-ups and folders", float64(all)/n, "")
+	r.add(group, "share of answers 429", 100*float64(after.Throttled-before.Throttled)/float64(all), "%")
+	r.addOf(group, "table operations per copy", float64(tables)/n, "", 2, "claim and done")
+	r.add(group, "blob operations per record", float64(blobs)/n, "")
+	load.report(r, group, "import", n, "copy", took)
+	return nil
+}
+
+// deliver brings the events and returns after the last answer.
+func (w *world) deliver(ctx context.Context, batches []staging.BatchInfo) error {
+	failed := make([]error, len(batches))
+	var group sync.WaitGroup
+	for i, b := range batches {
+		group.Go(func() {
+			_, failed[i] = w.imports.Deliver(ctx, w.store.BatchURI(b.Name), host.Properties{
+				Length: b.Size, ContentType: "application/x-ndjson", Created: b.Created, LastModified: b.Created})
+		})
+	}
+	group.Wait()
+	for _, err := range failed {
+		if err != nil {
+			return w.broken("import", err)
+		}
+	}
+	return nil
+}
+
+// script writes the same messages as a script would that knows nothing of concurrency: one POST after another, on one connection.
+func (w *world) script(ctx context.Context, r *report) error {
+	ctx, cancel := context.WithTimeout(ctx, scriptFor)
+	defer cancel()
+	w.creates.mu.Lock()
+	bodies := w.creates.first
+	w.creates.mu.Unlock()
+	n := 0
+	began := time.Now()
+	for _, c := range bodies {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.graphAt+c.path, bytes.NewReader(c.body))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer "+graphToken)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		if ctx.Err() != nil {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("POST a message: %w", err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body) // so that the connection can be kept
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusCreated {
+			return fmt.Errorf("POST a message: status %d", resp.StatusCode)
+		}
+		n++
+	}
+	rate := float64(n) / time.Since(began).Seconds()
+	r.addOf("The same copies as a script writes them: one plain POST of net/http after another, same bodies",
+		fmt.Sprintf("copies, from the first %d of them", n), rate, "copies/s", 1/w.o.latency.Seconds(), "1/L")
+	return nil
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"math"
+	"os"
+	"runtime"
+	"time"
+
+	"o2archiver/local/host"
+)
+
+// load is the processor time, user and system, of everything that takes part.
+type load struct {
+	handler, azurite, bench, all time.Duration
+	ok                           bool
+}
+
+func (w *world) load(h *host.StandIn) (l load) {
+	var ok [4]bool
+	l.handler, ok[0] = cpu(h.Pid())
+	l.azurite, ok[1] = cpu(w.azurite.Pid())
+	l.bench, ok[2] = cpu(os.Getpid())
+	l.all, ok[3] = busy()
+	l.ok = ok == [4]bool{true, true, true, true}
+	return l
+}
+
+func (l load) since(before load) load {
+	return load{l.handler - before.handler, l.azurite - before.azurite, l.bench - before.bench, l.all - before.all, l.ok && before.ok}
+}
+
+// report says who used the processors for n things.
+func (l load) report(r *report, group, app string, n float64, what string, took time.Duration) {
+	seconds := func(d time.Duration) float64 {
+		if !l.ok {
+			return math.NaN()
+		}
+		return d.Seconds()
+	}
+	r.add(group, "CPU per "+what+": "+app, 1e3*seconds(l.handler)/n, "ms")
+	r.add(group, "CPU per "+what+": Azurite", 1e3*seconds(l.azurite)/n, "ms")
+	r.add(group, "CPU per "+what+": site, Graph and the proxy that counts", 1e3*seconds(l.bench)/n, "ms")
+	ours := l.handler + l.azurite + l.bench
+	r.addOf(group, "CPUs busy with that", seconds(ours)/took.Seconds(), "", float64(runtime.NumCPU()), "all")
+	r.add(group, "CPUs busy with anything else", seconds(max(0, l.all-ours))/took.Seconds(), "")
+}

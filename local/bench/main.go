@@ -1,0 +1,148 @@
+// Command bench measures the connector on this machine and prints each figure next to its limit: fetch and import as they are
+// deployed, in the stand-in of the Functions host, against real Azurite in memory and the stand-ins of the site and of Graph.
+//
+//	go run ./local/bench
+//
+// It judges nothing: what the figures are worth is in docs/performance.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"o2archiver/local/stage"
+)
+
+// options are the command line.
+type options struct {
+	items       int
+	copies      int
+	mailboxes   int
+	concurrency int
+	latency     time.Duration
+	big         bool
+	json        bool
+	limit       time.Duration
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run gives the exit code: 0 if everything was measured, whatever the figures; 1 if not, 2 for a wrong command line.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return 2
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, o.limit, fmt.Errorf("it took longer than %v (see -limit)", o.limit))
+	defer cancel()
+	r := newReport(o)
+	err = measure(ctx, o, r, stderr)
+	if o.json {
+		r.writeJSON(stdout)
+	} else {
+		r.print(stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return 1
+	}
+	return 0
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.IntVar(&o.items, "items", 20_000, "texts that the site holds")
+	f.IntVar(&o.copies, "copies", 6_000, "of these, how many are imported; each is one copy")
+	f.IntVar(&o.mailboxes, "mailboxes", 500, "mailboxes that they go to")
+	f.IntVar(&o.concurrency, "concurrency", 64, "IMPORT_CONCURRENCY, C in C/L")
+	f.DurationVar(&o.latency, "latency", 100*time.Millisecond, "what each request to Graph takes, L in C/L")
+	f.BoolVar(&o.big, "big", true, "take a recording of 150 MB through fetch and import, too")
+	f.BoolVar(&o.json, "json", false, "print one JSON object in place of the table")
+	f.DurationVar(&o.limit, "limit", 10*time.Minute, "end after this time, with what there is")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 || o.copies < 100 || o.items < o.copies || o.mailboxes < 1 || o.concurrency < 1 || o.concurrency > 1024 || o.latency < 0 {
+		fmt.Fprintln(stderr, "bench: -copies is 100 to -items, -mailboxes at least 1, -concurrency 1 to 1024, and there are no arguments besides the flags")
+		f.Usage()
+		return o, flag.ErrHelp
+	}
+	return o, nil
+}
+
+// measure takes the figures, one after the other: nothing that is measured shares the cores with another measurement.
+func measure(ctx context.Context, o options, r *report, progress io.Writer) error {
+	root, err := findRoot()
+	if err != nil {
+		return err
+	}
+	say := func(what string) { fmt.Fprintln(progress, what, "…") }
+	say("Building the function apps")
+	out := filepath.Join(root, "build", "bench")
+	if err := stage.Build(ctx, stage.Options{Root: root, Out: out, Local: true}, stage.Apps()...); err != nil {
+		return err
+	}
+	say("Converting")
+	if err := convert(ctx, r); err != nil {
+		return err
+	}
+	w, err := start(ctx, o, root, out)
+	if err != nil {
+		return err
+	}
+	defer w.stop()
+	steps := []struct {
+		what string
+		do   func(context.Context, *report) error
+	}{
+		{"Starting the handlers", w.startHandlers},
+		{"Fetching", w.fetchDay},
+		{"Importing", w.importDay},
+		{"Fetching and importing a recording of 150 MB", w.recording},
+	}
+	if !o.big {
+		steps = steps[:3]
+	}
+	for _, step := range steps {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		say(step.what)
+		if err := step.do(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findRoot is the repository's root, from the current folder upward.
+func findRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "host.json")); err == nil {
+			return dir, nil
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", errors.New("this is run in the repository: no host.json here or in a folder above")
+		}
+		dir = up
+	}
+}

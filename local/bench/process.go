@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A clock tick of /proc/<pid>/stat: Linux shows user space 100 a second on every machine.
+const tick = 10 * time.Millisecond
+
+// memory is a process's resident memory in bytes, now and at its highest. ok is false where the system has no /proc.
+func memory(pid int) (now, peak int64, ok bool) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0, false
+	}
+	return parseStatus(string(raw))
+}
+
+func parseStatus(status string) (now, peak int64, ok bool) {
+	for line := range strings.Lines(status) {
+		name, value, _ := strings.Cut(line, ":")
+		kilobytes, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
+		if err != nil {
+			continue
+		}
+		switch name {
+		case "VmRSS":
+			now = kilobytes << 10
+		case "VmHWM":
+			peak = kilobytes << 10
+		}
+	}
+	return now, peak, now > 0 && peak > 0
+}
+
+// cpu is the processor time, user and system, that a process has used since it began.
+func cpu(pid int) (used time.Duration, ok bool) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, false
+	}
+	return parseStat(raw)
+}
+
+func parseStat(stat []byte) (used time.Duration, ok bool) {
+	// The second field is the program's name in parentheses, and may itself have blanks and parentheses.
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	const user, system = 14 - 3, 15 - 3 // fields 14 and 15, the first here being the third
+	if len(fields) <= system {
+		return 0, false
+	}
+	for _, f := range fields[user : system+1] {
+		ticks, err := strconv.ParseInt(string(f), 10, 64)
+		if err != nil {
+			return 0, false
+		}
+		used += time.Duration(ticks) * tick
+	}
+	return used, true
+}
+
+// busy is the processor time that the whole machine has used since it was started, for whatever.
+func busy() (used time.Duration, ok bool) {
+	raw, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, false
+	}
+	return parseBusy(raw)
+}
+
+func parseBusy(stat []byte) (used time.Duration, ok bool) {
+	line, _, _ := bytes.Cut(stat, []byte("\n"))
+	fields := bytes.Fields(line) // cpu user nice system idle iowait irq softirq
+	if len(fields) < 8 || string(fields[0]) != "cpu" {
+		return 0, false
+	}
+	for i, f := range fields[1:8] {
+		ticks, err := strconv.ParseInt(string(f), 10, 64)
+		if err != nil {
+			return 0, false
+		}
+		if i != 3 && i != 4 { // idle, and waiting for a disk
+			used += time.Duration(ticks) * tick
+		}
+	}
+	return used, true
+}
+
+// startUp starts a handler several times and gives the median time from the start of its process to its answer to GET /.
+func startUp(ctx context.Context, path string, env []string) (time.Duration, error) {
+	const starts = 5
+	var all []time.Duration
+	for range starts {
+		d, err := startOnce(ctx, path, env)
+		if err != nil {
+			return 0, fmt.Errorf("start the handler: %w", err)
+		}
+		all = append(all, d)
+	}
+	slices.Sort(all)
+	return all[starts/2], nil
+}
+
+func startOnce(ctx context.Context, path string, env []string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	at := listener.Addr().String()
+	listener.Close()
+	_, port, err := net.SplitHostPort(at)
+	if err != nil {
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, path)
+	cmd.Env = append(append(os.Environ(), env...), "FUNCTIONS_CUSTOMHANDLER_PORT="+port)
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for ctx.Err() == nil {
+		resp, err := client.Get("http://" + at + "/")
+		if err == nil {
+			resp.Body.Close()
+			return time.Since(began), nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return 0, errors.New("it does not answer GET /")
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// report is what was measured.
+type report struct {
+	Machine machine   `json:"machine"`
+	Options settings  `json:"options"`
+	Figures []figure  `json:"figures"`
+	began   time.Time // of the whole run
+}
+
+type machine struct {
+	CPUs   int    `json:"cpus"`
+	System string `json:"system"`
+	Go     string `json:"go"`
+	Shared string `json:"shared"`
+}
+
+type settings struct {
+	Items       int     `json:"items"`
+	Copies      int     `json:"copies"`
+	Mailboxes   int     `json:"mailboxes"`
+	Concurrency int     `json:"concurrency"`
+	Latency     float64 `json:"latencySeconds"`
+}
+
+// figure is one line of the table. Where there is a limit, the ratio to it is what counts: seconds depend on the machine.
+type figure struct {
+	Group string   `json:"group"`
+	Name  string   `json:"name"`
+	Value *float64 `json:"value"` // nil: this system does not tell
+	Unit  string   `json:"unit"`
+	Limit *float64 `json:"limit,omitempty"`
+	Of    string   `json:"limitIs,omitempty"` // what the limit is
+	Ratio *float64 `json:"ratio,omitempty"`   // value / limit
+}
+
+func newReport(o options) *report {
+	return &report{
+		began: time.Now(),
+		Machine: machine{runtime.NumCPU(), runtime.GOOS + "/" + runtime.GOARCH, runtime.Version(),
+			"the site, Graph, the proxy that counts, Azurite and the handlers share these CPUs"},
+		Options: settings{o.items, o.copies, o.mailboxes, o.concurrency, o.latency.Seconds()},
+	}
+}
+
+// add takes a figure without a limit.
+func (r *report) add(group, name string, value float64, unit string) {
+	r.addOf(group, name, value, unit, math.NaN(), "")
+}
+
+// addOf takes a figure with its limit. A value or limit that is no number was not to be had.
+func (r *report) addOf(group, name string, value float64, unit string, limit float64, of string) {
+	f := figure{Group: group, Name: name, Value: known(value), Unit: unit, Limit: known(limit), Of: of}
+	if f.Value != nil && f.Limit != nil {
+		f.Ratio = known(value / limit)
+	}
+	r.Figures = append(r.Figures, f)
+}
+
+func known(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}
+
+// megabytes is a size in MB, or no number.
+func megabytes(n int64, ok bool) float64 {
+	if !ok {
+		return math.NaN()
+	}
+	return float64(n) / 1e6
+}
+
+func (r *report) writeJSON(w io.Writer) {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(r) // whoever closed the pipe does not want it
+}
+
+func (r *report) print(w io.Writer) {
+	const row = "%-62s %18s   %-46s %7s\n"
+	fmt.Fprintf(w, "\n%d CPUs, %s, %s; %s.\nMeasured in %s.\n\n", r.Machine.CPUs, r.Machine.System, r.Machine.Go, r.Machine.Shared,
+		time.Since(r.began).Round(time.Second))
+	fmt.Fprintf(w, row, "figure", "value", "limit", "ratio")
+	group := ""
+	for _, f := range r.grouped() {
+		if f.Group != group {
+			group = f.Group
+			fmt.Fprintf(w, "\n%s\n", group)
+		}
+		limit, ratio := f.Of, ""
+		if f.Limit != nil {
+			limit = number(f.Limit) + " " + f.Unit + ": " + f.Of
+		}
+		if f.Ratio != nil {
+			ratio = fmt.Sprintf("%.2f", *f.Ratio)
+		}
+		fmt.Fprintln(w, strings.TrimRight(strings.TrimSuffix(fmt.Sprintf(row, "  "+f.Name, number(f.Value)+" "+f.Unit, limit, ratio), "\n"), " "))
+	}
+}
+
+// grouped gives the figures of a group together, whenever they were taken; the groups in the order of their first ones.
+func (r *report) grouped() []figure {
+	first := map[string]int{}
+	for i, f := range r.Figures {
+		if _, ok := first[f.Group]; !ok {
+			first[f.Group] = i
+		}
+	}
+	all := slices.Clone(r.Figures)
+	slices.SortStableFunc(all, func(a, b figure) int { return first[a.Group] - first[b.Group] })
+	return all
+}
+
+// number shows three digits that matter, and thousands set apart.
+func number(v *float64) string {
+	if v == nil {
+		return "n/a"
+	}
+	digits := 0
+	if size := math.Abs(*v); size > 0 {
+		digits = min(4, max(0, 2-int(math.Floor(math.Log10(size)))))
+	}
+	text := strconv.FormatFloat(*v, 'f', digits, 64)
+	whole, fraction, _ := strings.Cut(text, ".")
+	for i := len(whole) - 3; i > 0 && whole[i-1] != '-'; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if fraction != "" {
+		return whole + "." + fraction
+	}
+	return whole
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"o2archiver/local/azurite"
+	"o2archiver/local/host"
+	"o2archiver/shared/ledger"
+	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/staging"
+	"o2archiver/shared/telemessage/telemessagetest"
+)
+
+const (
+	siteUser     = "o2-archive"
+	sitePassword = "bench"
+	graphToken   = "local"
+)
+
+// world is everything that runs.
+type world struct {
+	o       options
+	out     string // the staged apps
+	day     day
+	azurite *azurite.Azurite
+	blobs   atomic.Int64 // requests to the blob service
+	tables  atomic.Int64 // and to the table service
+	storage string       // connection string of the proxy that counts them
+	store   *staging.Store
+	siteAt  string
+	graph   *mailboxtest.Graph
+	creates *creates
+	graphAt string
+	fetch   *host.StandIn
+	imports *host.StandIn
+	log     *os.File
+	closers []func()
+}
+
+// start brings up the storage and the stand-ins. What was started is stopped again if something fails.
+func start(ctx context.Context, o options, root, out string) (_ *world, err error) {
+	w := &world{o: o, out: out, day: day{from: time.Now().UTC().Truncate(time.Second).Add(-24 * time.Hour), items: o.items, mailboxes: o.mailboxes}}
+	defer func() {
+		if err != nil {
+			w.stop()
+		}
+	}()
+	if w.log, err = os.Create(filepath.Join(out, "bench.log")); err != nil {
+		return nil, fmt.Errorf("open the log: %w", err)
+	}
+	w.closers = append(w.closers, func() { _ = w.log.Close() })
+	if err := w.startStorage(ctx, root); err != nil {
+		return nil, err
+	}
+	site := telemessagetest.New(telemessagetest.Options{Username: siteUser, Password: sitePassword})
+	site.Generate(o.items, w.day.archived, w.day.json)
+	if w.siteAt, err = w.serve(site); err != nil {
+		return nil, err
+	}
+	return w, w.startGraph()
+}
+
+func (w *world) startStorage(ctx context.Context, root string) (err error) {
+	if w.azurite, err = azurite.Start(ctx, azurite.Options{Root: root, Log: w.log}); err != nil {
+		return fmt.Errorf("start Azurite: %w", err)
+	}
+	w.closers = append(w.closers, w.azurite.Stop)
+	blobs, err := w.counted(w.azurite.BlobURL, &w.blobs)
+	if err != nil {
+		return err
+	}
+	tables, err := w.counted(w.azurite.TableURL, &w.tables)
+	if err != nil {
+		return err
+	}
+	w.storage = "DefaultEndpointsProtocol=http;AccountName=" + azurite.Account + ";AccountKey=" + azurite.Key +
+		";BlobEndpoint=" + blobs + ";QueueEndpoint=" + w.azurite.QueueURL + ";TableEndpoint=" + tables + ";"
+	if w.store, err = staging.Open(staging.Config{ConnectionString: w.storage}); err != nil {
+		return err
+	}
+	table, err := ledger.Open(ledger.Config{ConnectionString: w.storage})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := w.store.CreateContainers(ctx); err != nil {
+		return fmt.Errorf("prepare the storage: %w", err)
+	}
+	if err := table.CreateTable(ctx); err != nil {
+		return fmt.Errorf("prepare the storage: %w", err)
+	}
+	return nil
+}
+
+func (w *world) startGraph() (err error) {
+	w.graph = mailboxtest.New(mailboxtest.Options{
+		Token: graphToken, Users: users(w.o.mailboxes), Latency: w.o.latency, MessageLimit: 150 << 20, // the most that a tenant may allow
+	})
+	uploads, err := w.serve(w.graph.UploadHandler())
+	if err != nil {
+		return err
+	}
+	w.graph.SetUploadURL(uploads)
+	w.creates = &creates{next: w.graph}
+	w.graphAt, err = w.serve(w.creates)
+	return err
+}
+
+// serve listens on a free port of this machine.
+func (w *world) serve(h http.Handler) (at string, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listen: %w", err)
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = s.Serve(l) }()
+	w.closers = append(w.closers, func() { _ = s.Close() })
+	return "http://" + l.Addr().String(), nil
+}
+
+// settings are those of both apps, with c for IMPORT_CONCURRENCY.
+func (w *world) settings(c int) []string {
+	return []string{
+		"ARCHIVE_STORAGE=" + w.storage, "TELEMESSAGE_URL=" + w.siteAt, "TELEMESSAGE_USERNAME=" + siteUser, "TELEMESSAGE_PASSWORD=" + sitePassword,
+		"FETCH_FROM=" + w.day.from.Format(time.RFC3339), "FETCH_SCHEDULE=0 30 5 * * *", "GRAPH_URL=" + w.graphAt,
+		fmt.Sprintf("IMPORT_CONCURRENCY=%d", c), "FUNCTIONS_WORKER_RUNTIME=custom",
+	}
+}
+
+// host starts an app; c is IMPORT_CONCURRENCY.
+func (w *world) host(ctx context.Context, app string, c int) (*host.StandIn, error) {
+	h, err := host.Start(ctx, host.Options{App: filepath.Join(w.out, app), Env: w.settings(c), Log: w.log, Pause: time.Second})
+	if err != nil {
+		return nil, fmt.Errorf("start the app %s: %w", app, err)
+	}
+	w.closers = append(w.closers, func() { _ = h.Stop() })
+	return h, nil
+}
+
+// stop ends everything, in the reverse order of its start.
+func (w *world) stop() {
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		w.closers[i]()
+	}
+	w.closers = nil
+}
