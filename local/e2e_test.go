@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/local/sample"
+	"o2archiver/local/summary"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
@@ -225,11 +226,11 @@ func (a *archive) backfill(args ...string) {
 	if err := w.drive(t.Context(), &progress, input); err != nil {
 		t.Fatalf("backfill: %v\n%s", err, lastLines(progress.String()))
 	}
-	s, err := summarize(t.Context(), w.store)
+	s, err := summary.Read(t.Context(), w.store)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if problems := s.problems(); len(problems) > 0 {
+	if problems := s.Problems(); len(problems) > 0 {
 		t.Errorf("after the backfill: %q", problems)
 	}
 	e := day.Expect

@@ -14,6 +14,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"o2archiver/local/summary"
 )
 
 // options are the command line.
@@ -52,7 +54,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	// What there is, is told whatever went wrong, and after an interruption too.
 	telling, done := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer done()
-	s, err := summarize(telling, w.store)
+	s, err := summary.Read(telling, w.store)
 	if err != nil {
 		fmt.Fprintln(stderr, "local: the summary can't be made:", err)
 		return 1
@@ -60,10 +62,10 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	if o.json {
 		_ = json.NewEncoder(stdout).Encode(s)
 	} else {
-		s.print(stdout, time.Since(began))
+		s.Print(stdout, time.Since(began))
 		w.whereToLook(stdout)
 	}
-	problems := s.problems()
+	problems := s.Problems()
 	if drove != nil {
 		problems = append([]string{drove.Error()}, problems...)
 	}

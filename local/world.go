@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,10 +15,10 @@ import (
 	"time"
 
 	"o2archiver/local/azurite"
+	"o2archiver/local/cloud"
 	"o2archiver/local/host"
 	"o2archiver/local/sample"
 	"o2archiver/local/stage"
-	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/staging"
@@ -44,6 +43,7 @@ type world struct {
 	fetch   host.Host
 	imports host.Host
 	log     *logFile
+	servers cloud.Servers
 	closers []func()
 }
 
@@ -55,7 +55,7 @@ func start(ctx context.Context, o options, lookup func(string) (string, bool), p
 			w.stop()
 		}
 	}()
-	root, err := findRoot()
+	root, err := cloud.Root()
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func start(ctx context.Context, o options, lookup func(string) (string, bool), p
 	if w.log, err = openLog(cmp.Or(o.storage, staged(root))); err != nil {
 		return nil, err
 	}
-	w.closers = append(w.closers, w.log.close)
+	w.closers = append(w.closers, w.log.close, w.servers.Close)
 	fmt.Fprintln(progress, "Building the function apps (the first time takes some minutes: the Graph SDK is large) …")
 	if err := stage.Build(ctx, stage.Options{Root: root, Out: staged(root), Local: true}, stage.Apps()...); err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (w *world) environment(ctx context.Context, root string, lookup func(string
 		add("ARCHIVE_STORAGE", w.azurite.ConnectionString())
 		storage = cmp.Or(storage, w.azurite.ConnectionString())
 	}
-	if err := w.prepareStorage(ctx, storage); err != nil {
+	if w.store, err = cloud.Prepare(ctx, storage); err != nil {
 		return nil, err
 	}
 	day, err := w.sampleDay()
@@ -161,26 +161,6 @@ func (w *world) startAzurite(ctx context.Context, root string) (err error) {
 	return nil
 }
 
-// prepareStorage makes what the deployment makes in Azure.
-func (w *world) prepareStorage(ctx context.Context, connection string) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if w.store, err = staging.Open(staging.Config{ConnectionString: connection}); err != nil {
-		return fmt.Errorf("ARCHIVE_STORAGE: %w", err)
-	}
-	table, err := ledger.Open(ledger.Config{ConnectionString: connection})
-	if err != nil {
-		return fmt.Errorf("ARCHIVE_STORAGE: %w", err)
-	}
-	if err := w.store.CreateContainers(ctx); err != nil {
-		return fmt.Errorf("prepare the archive's storage: %w (is it running, and is ARCHIVE_STORAGE right?)", err)
-	}
-	if err := table.CreateTable(ctx); err != nil {
-		return fmt.Errorf("prepare the ledger: %w", err)
-	}
-	return nil
-}
-
 // sampleDay makes the day that ends 10 minutes before the first start with this storage.
 func (w *world) sampleDay() (*sample.Day, error) {
 	end := time.Now().UTC().Add(-10 * time.Minute).Truncate(time.Second)
@@ -229,7 +209,7 @@ func (w *world) startSite(day *sample.Day) (at string, err error) {
 			rw.WriteHeader(c.Status)
 		})
 	}
-	return w.serve(mux)
+	return w.servers.Serve(mux)
 }
 
 func (w *world) startGraph(day *sample.Day) (err error) {
@@ -244,25 +224,8 @@ func (w *world) startGraph(day *sample.Day) (err error) {
 		return fmt.Errorf("start the Graph stand-in: %w", err)
 	}
 	w.closers = append(w.closers, func() { _ = w.graph.Close() })
-	uploads, err := w.serve(w.graph.UploadHandler())
-	if err != nil {
-		return err
-	}
-	w.graph.SetUploadURL(uploads)
-	w.graphAt, err = w.serve(w.graph)
+	w.graphAt, err = w.servers.ServeGraph(w.graph, nil)
 	return err
-}
-
-// serve listens on a free port of this machine.
-func (w *world) serve(h http.Handler) (at string, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("listen: %w", err)
-	}
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = s.Serve(l) }()
-	w.closers = append(w.closers, func() { _ = s.Close() })
-	return "http://" + l.Addr().String(), nil
 }
 
 func (w *world) startHosts(ctx context.Context, root string, env []string) (err error) {
@@ -307,23 +270,5 @@ func (w *world) whereToLook(out io.Writer) {
 	}
 	if !w.options.keep {
 		fmt.Fprintln(out, "  -keep      keeps mailboxes and storage up; -storage DIR keeps their data")
-	}
-}
-
-// findRoot is the repository's root, from the current folder upward.
-func findRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "host.json")); err == nil {
-			return dir, nil
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return "", errors.New("this is run in the repository: no host.json here or in a folder above")
-		}
-		dir = up
 	}
 }

@@ -129,16 +129,25 @@ func (f *fetcher) attachment(ctx context.Context, raw []byte, i int, src telemes
 	}
 	digest := strings.ToLower(strings.TrimSpace(src.Digest))
 	var m record.Media
+	begun := false
 	store := func(ctx context.Context) error {
 		body, err := f.open(ctx, raw, i, src)
 		if err != nil {
 			return err
 		}
 		defer body.Close()
+		begun = true
 		m.SHA256, m.Size, err = f.store.PutMedia(ctx, digest, &limitedReader{r: body, left: maxMedia})
 		return err
 	}
 	err := onStorage(ctx, store)
+	if wrong := errors.Is(err, staging.ErrDigest); !src.Inline && begun && (wrong || errors.Is(err, telemessage.ErrUnavailable)) && ctx.Err() == nil {
+		// It broke off, or something on the way cut it short. Only bytes that are wrong in the same way twice are what the source has.
+		before := m.SHA256
+		if err = onStorage(ctx, store); errors.Is(err, staging.ErrDigest) && !(wrong && m.SHA256 == before) {
+			return record.Media{}, fmt.Errorf("%w: an attachment had other bytes when it was read again", telemessage.ErrUnavailable)
+		}
+	}
 	if errors.Is(err, staging.ErrNeedDigest) {
 		// Large and without a digest: the first reading gave the hash that names the blob, the second one stores it.
 		digest = m.SHA256

@@ -148,6 +148,43 @@ func TestLargeAttachmentThatChanges(t *testing.T) {
 	}
 }
 
+func TestAttachmentThatIsCutShort(t *testing.T) {
+	short := func(body string) telemessagetest.Fault { return telemessagetest.Fault{Status: 200, Body: body} }
+	for _, tt := range []struct {
+		name   string
+		faults []telemessagetest.Fault
+		aside  bool
+		gone   bool
+	}{
+		{"cut off once", []telemessagetest.Fault{{Cut: 5}}, false, false},
+		{"half of it once, as a whole answer", []telemessagetest.Fault{short("to be")}, false, false},
+		{"cut off, and then half of it", []telemessagetest.Fault{{Cut: 5}, short("to be")}, true, false},
+		{"another part each time", []telemessagetest.Fault{short("to be"), short("to b")}, true, false},
+		{"the same wrong bytes twice", []telemessagetest.Fault{short("to be"), short("to be")}, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			data := []byte("to be had in the end: " + tt.name)
+			w.add(w.mms("m", time.Hour, item{"contentUrl": w.content("/short.bin", data), "digest": hash(data)}))
+			for i, f := range tt.faults {
+				w.site.Fail(telemessagetest.Content, i+1, f)
+			}
+			if res := w.run(); (res.Waiting == 1) != tt.aside {
+				t.Errorf("set aside: %d, want it %v", res.Waiting, tt.aside)
+			}
+			if tt.aside {
+				w.nextDay()
+				w.run()
+			}
+			runs := w.runs()
+			m := runs[len(runs)-1].entries()[0].Media[0]
+			if (m.Gone != "") != tt.gone || !tt.gone && m.SHA256 != hash(data) {
+				t.Errorf("the attachment became %+v, want it gone: %v", m, tt.gone)
+			}
+		})
+	}
+}
+
 func TestAttachmentOutOfReach(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -155,7 +192,7 @@ func TestAttachmentOutOfReach(t *testing.T) {
 	}{
 		{"status 503", telemessagetest.Fault{Status: 503}},
 		{"status 403", telemessagetest.Fault{Status: 403}},
-		{"cut off", telemessagetest.Fault{Cut: 5}},
+		{"cut off twice", telemessagetest.Fault{Cut: 5, Times: 2}},
 		{"HTML", telemessagetest.Fault{HTML: true}},
 		{"reset", telemessagetest.Fault{Reset: true, Times: 5}}, // http.Transport tries a GET again by itself
 	} {

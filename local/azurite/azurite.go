@@ -4,6 +4,7 @@ package azurite
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,15 +33,19 @@ type Options struct {
 	Root string    // the repository's root, with local/package.json; npm installs Azurite there on first use
 	Dir  string    // where the data lie; "" keeps them in memory
 	Log  io.Writer // what npm and Azurite say; nil: nowhere
+
+	// Accounts is how many accounts there are besides the usual one, for tests that must not see each other's data (see For).
+	Accounts int
 }
 
 // Azurite is one running emulator.
 type Azurite struct {
 	BlobURL, QueueURL, TableURL string // e.g. http://127.0.0.1:41087/devstoreaccount1
 
-	stdin io.Closer
-	cmd   *exec.Cmd
-	ended chan struct{} // closed when the process is gone
+	account, key string // "": the usual ones
+	stdin        io.Closer
+	cmd          *exec.Cmd
+	ended        chan struct{} // closed when the process is gone
 
 	mu   sync.Mutex
 	tail string // its last line, for the error when it ends too early
@@ -98,6 +103,9 @@ func launch(script string, o Options) (*Azurite, <-chan string, error) {
 	// Not npx: one that is killed leaves the emulator behind.
 	cmd := exec.Command("node", args...)
 	cmd.Dir = os.TempDir() // in memory, too, it insists on a working folder
+	if o.Accounts > 0 {
+		cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+accounts(o.Accounts))
+	}
 	ownGroup(cmd)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -179,8 +187,33 @@ func answers(ctx context.Context, url string) bool {
 // ConnectionString is what the Azure SDKs take. azblob does not know
 // UseDevelopmentStorage=true, so everything is spelled out.
 func (a *Azurite) ConnectionString() string {
-	return "DefaultEndpointsProtocol=http;AccountName=" + Account + ";AccountKey=" + Key +
-		";BlobEndpoint=" + a.BlobURL + ";QueueEndpoint=" + a.QueueURL + ";TableEndpoint=" + a.TableURL + ";"
+	return a.Through(a.BlobURL, a.TableURL)
+}
+
+// Through is ConnectionString with other addresses for two of the services: of something that stands before them.
+func (a *Azurite) Through(blob, table string) string {
+	return "DefaultEndpointsProtocol=http;AccountName=" + cmp.Or(a.account, Account) + ";AccountKey=" + cmp.Or(a.key, Key) +
+		";BlobEndpoint=" + blob + ";QueueEndpoint=" + a.QueueURL + ";TableEndpoint=" + table + ";"
+}
+
+// otherKey is the key of every account but the usual one.
+const otherKey = "a2V5"
+
+func accounts(n int) string {
+	list := Account + ":" + Key
+	for i := range n {
+		list += ";" + accountName(i) + ":" + otherKey
+	}
+	return list
+}
+
+func accountName(i int) string { return fmt.Sprintf("archive%05d", i) }
+
+// For gives the emulator as its i-th account, from 0, sees it; there are Options.Accounts of them. Only its addresses and
+// its connection string are to be used.
+func (a *Azurite) For(i int) *Azurite {
+	own := func(url string) string { return strings.TrimSuffix(url, Account) + accountName(i) }
+	return &Azurite{BlobURL: own(a.BlobURL), QueueURL: own(a.QueueURL), TableURL: own(a.TableURL), account: accountName(i), key: otherKey}
 }
 
 // Pid is the emulator's process id.

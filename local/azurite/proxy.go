@@ -45,8 +45,7 @@ func (a *Azurite) Proxy(t testing.TB, rule func(*http.Request) Fault) (connectio
 		})
 		return s.URL + "/" + Account
 	}
-	return "DefaultEndpointsProtocol=http;AccountName=" + Account + ";AccountKey=" + Key +
-		";BlobEndpoint=" + way(a.BlobURL) + ";QueueEndpoint=" + way(a.QueueURL) + ";TableEndpoint=" + way(a.TableURL) + ";"
+	return a.Through(way(a.BlobURL), way(a.TableURL))
 }
 
 type proxy struct {

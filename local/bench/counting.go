@@ -2,51 +2,32 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io"
-	"log"
 	"math"
 	"net/http"
-	"net/http/httputil"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"o2archiver/local/azurite"
+	"o2archiver/local/cloud"
 )
 
 // counted is a way to a service of Azurite on which every request is counted.
 func (w *world) counted(to string, n *atomic.Int64) (at string, err error) {
-	u, err := url.Parse(strings.TrimSuffix(to, "/"+azurite.Account))
+	forward, path, err := cloud.Forward(to)
 	if err != nil {
-		return "", fmt.Errorf("read Azurite's address: %w", err)
+		return "", err
 	}
-	proxy := &httputil.ReverseProxy{
-		Rewrite:    func(r *httputil.ProxyRequest) { r.SetURL(u) },
-		Transport:  &http.Transport{MaxIdleConns: 1024, MaxIdleConnsPerHost: 1024, DisableCompression: true},
-		BufferPool: &buffers{sync.Pool{New: func() any { return make([]byte, 64<<10) }}},
-		ErrorLog:   log.New(io.Discard, "", 0), // a client that has gone is no news
-	}
-	at, err = w.serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	at, err = w.servers.Serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		n.Add(1)
-		proxy.ServeHTTP(rw, r)
+		forward.ServeHTTP(rw, r)
 	}))
-	return at + "/" + azurite.Account, err
+	return at + path, err
 }
-
-type buffers struct{ pool sync.Pool }
-
-func (b *buffers) Get() []byte { return b.pool.Get().([]byte) }
-
-//lint:ignore SA6002 a slice's header is nothing beside a request
-func (b *buffers) Put(p []byte) { b.pool.Put(p) }
 
 // creates stands before Graph: it notes when each message was created, and keeps the first requests for the script.
 type creates struct {
-	next http.Handler
-
 	mu    sync.Mutex
 	done  []time.Time
 	first []created
@@ -59,9 +40,14 @@ type created struct {
 
 const keptCreates = 2000
 
-func (c *creates) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+// wrap puts it before a handler; requests that create messages come to one of them only.
+func (c *creates) wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { c.serve(next, rw, r) })
+}
+
+func (c *creates) serve(next http.Handler, rw http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/messages") {
-		c.next.ServeHTTP(rw, r)
+		next.ServeHTTP(rw, r)
 		return
 	}
 	c.mu.Lock()
@@ -77,7 +63,7 @@ func (c *creates) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		c.first = append(c.first, created{r.URL.EscapedPath(), body})
 		c.mu.Unlock()
 	}
-	c.next.ServeHTTP(rw, r)
+	next.ServeHTTP(rw, r)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.done = append(c.done, time.Now())

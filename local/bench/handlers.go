@@ -67,7 +67,7 @@ func (w *world) recording(ctx context.Context, r *report) (err error) {
 	it.MessageTime, it.ArchivedTime = at.Format(time.RFC3339), at.Format(time.RFC3339)
 	site.Add(at, encode(it))
 	site.AddContent(bigPath, bigSize, func() io.Reader { return noise(bigSize) })
-	if w.siteAt, err = w.serve(site); err != nil {
+	if w.siteAt, err = w.servers.Serve(site); err != nil {
 		return err
 	}
 	if err := w.fetchRecording(ctx, r, at); err != nil {

@@ -8,7 +8,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"o2archiver/local/cloud"
 	"o2archiver/local/stage"
 )
 
@@ -86,7 +86,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 
 // measure takes the figures, one after the other: nothing that is measured shares the cores with another measurement.
 func measure(ctx context.Context, o options, r *report, progress io.Writer) error {
-	root, err := findRoot()
+	root, err := cloud.Root()
 	if err != nil {
 		return err
 	}
@@ -127,22 +127,4 @@ func measure(ctx context.Context, o options, r *report, progress io.Writer) erro
 		}
 	}
 	return nil
-}
-
-// findRoot is the repository's root, from the current folder upward.
-func findRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "host.json")); err == nil {
-			return dir, nil
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return "", errors.New("this is run in the repository: no host.json here or in a folder above")
-		}
-		dir = up
-	}
 }

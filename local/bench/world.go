@@ -3,16 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"o2archiver/local/azurite"
+	"o2archiver/local/cloud"
 	"o2archiver/local/host"
-	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage/telemessagetest"
@@ -41,6 +39,7 @@ type world struct {
 	fetch   *host.StandIn
 	imports *host.StandIn
 	log     *os.File
+	servers cloud.Servers
 	closers []func()
 }
 
@@ -55,13 +54,13 @@ func start(ctx context.Context, o options, root, out string) (_ *world, err erro
 	if w.log, err = os.Create(filepath.Join(out, "bench.log")); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	w.closers = append(w.closers, func() { _ = w.log.Close() })
+	w.closers = append(w.closers, func() { _ = w.log.Close() }, w.servers.Close)
 	if err := w.startStorage(ctx, root); err != nil {
 		return nil, err
 	}
 	site := telemessagetest.New(telemessagetest.Options{Username: siteUser, Password: sitePassword})
 	site.Generate(o.items, w.day.archived, w.day.json)
-	if w.siteAt, err = w.serve(site); err != nil {
+	if w.siteAt, err = w.servers.Serve(site); err != nil {
 		return nil, err
 	}
 	return w, w.startGraph()
@@ -80,50 +79,18 @@ func (w *world) startStorage(ctx context.Context, root string) (err error) {
 	if err != nil {
 		return err
 	}
-	w.storage = "DefaultEndpointsProtocol=http;AccountName=" + azurite.Account + ";AccountKey=" + azurite.Key +
-		";BlobEndpoint=" + blobs + ";QueueEndpoint=" + w.azurite.QueueURL + ";TableEndpoint=" + tables + ";"
-	if w.store, err = staging.Open(staging.Config{ConnectionString: w.storage}); err != nil {
-		return err
-	}
-	table, err := ledger.Open(ledger.Config{ConnectionString: w.storage})
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if err := w.store.CreateContainers(ctx); err != nil {
-		return fmt.Errorf("prepare the storage: %w", err)
-	}
-	if err := table.CreateTable(ctx); err != nil {
-		return fmt.Errorf("prepare the storage: %w", err)
-	}
-	return nil
+	w.storage = w.azurite.Through(blobs, tables)
+	w.store, err = cloud.Prepare(ctx, w.storage)
+	return err
 }
 
 func (w *world) startGraph() (err error) {
 	w.graph = mailboxtest.New(mailboxtest.Options{
 		Token: graphToken, Users: users(w.o.mailboxes), Latency: w.o.latency, MessageLimit: 150 << 20, // the most that a tenant may allow
 	})
-	uploads, err := w.serve(w.graph.UploadHandler())
-	if err != nil {
-		return err
-	}
-	w.graph.SetUploadURL(uploads)
-	w.creates = &creates{next: w.graph}
-	w.graphAt, err = w.serve(w.creates)
+	w.creates = &creates{}
+	w.graphAt, err = w.servers.ServeGraph(w.graph, w.creates.wrap)
 	return err
-}
-
-// serve listens on a free port of this machine.
-func (w *world) serve(h http.Handler) (at string, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("listen: %w", err)
-	}
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = s.Serve(l) }()
-	w.closers = append(w.closers, func() { _ = s.Close() })
-	return "http://" + l.Addr().String(), nil
 }
 
 // settings are those of both apps, with c for IMPORT_CONCURRENCY.

@@ -237,6 +237,19 @@ func (h *Real) ask(ctx context.Context, function, input string) (int, error) {
 	return resp.StatusCode, nil
 }
 
+// Kill ends the host and its handler at once, as when an instance is taken away. Invocations under way are lost, and the next host
+// finds no new blob for up to 60 s, until this one's lease has run out.
+func (h *Real) Kill() {
+	_ = killGroup(h.cmd) // gone already is as good
+	<-h.ended
+}
+
+// Ended is closed when the host is gone, be it by itself.
+func (h *Real) Ended() <-chan struct{} { return h.ended }
+
+// Pid is the process id of the host; its handler is a process of the same group.
+func (h *Real) Pid() int { return h.cmd.Process.Pid }
+
 // Stop is Host's: SIGINT, at which the host ends its handler and gives back the leases that the next host needs to find blobs
 // (one that is killed keeps them for up to 60 s).
 func (h *Real) Stop() error {

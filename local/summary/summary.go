@@ -1,4 +1,5 @@
-package main
+// Package summary adds up what became of everything in an archive's storage, for a person and for a program.
+package summary
 
 import (
 	"context"
@@ -18,29 +19,30 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// summary is what became of everything in the archive's storage: all runs, not only the last one.
-type summary struct {
+// Summary is what became of everything in the archive's storage: all runs, not only the last one.
+type Summary struct {
 	journal.Totals
-	Source source `json:"source"`
+	Source Source `json:"source"`
 
 	kinds      map[string]journal.RecordTotals
 	reasons    map[string]int // why records were quarantined or failed
 	unmapped   map[string]int // masked numbers of those whose records nobody gets
-	received   int
+	received   int            // by fetch
 	incomplete int
 	differs    int
 	runs       int
 	open       map[string]bool // runs without a manifest
 }
 
-type source struct {
+// Source is what the source says of itself.
+type Source struct {
 	// Total is what the source says it holds for all runs together; null if it does not say.
 	Total *int64 `json:"total"`
 }
 
-// summarize reads manifests, batches and journals.
-func summarize(ctx context.Context, store *staging.Store) (*summary, error) {
-	s := &summary{kinds: map[string]journal.RecordTotals{}, reasons: map[string]int{}, unmapped: map[string]int{}, open: map[string]bool{}}
+// Read reads manifests, batches and journals. It may be called while fetch and import are at work: what they have not finished is pending.
+func Read(ctx context.Context, store *staging.Store) (*Summary, error) {
+	s := &Summary{kinds: map[string]journal.RecordTotals{}, reasons: map[string]int{}, unmapped: map[string]int{}, open: map[string]bool{}}
 	s.Source.Total = new(int64)
 	days, err := store.Days(ctx)
 	if err != nil {
@@ -69,7 +71,7 @@ func summarize(ctx context.Context, store *staging.Store) (*summary, error) {
 }
 
 // addWaiting counts as collected what the runs without a manifest have set aside: of the others, the manifest says it.
-func (s *summary) addWaiting(ctx context.Context, store *staging.Store, keys []string) error {
+func (s *Summary) addWaiting(ctx context.Context, store *staging.Store, keys []string) error {
 	if len(s.open) == 0 {
 		return nil
 	}
@@ -90,7 +92,7 @@ func (s *summary) addWaiting(ctx context.Context, store *staging.Store, keys []s
 }
 
 // addRun adds one run. What was collected is fetch's word in the manifest; everything else comes from the batches and their journals.
-func (s *summary) addRun(ctx context.Context, store *staging.Store, run string) error {
+func (s *Summary) addRun(ctx context.Context, store *staging.Store, run string) error {
 	s.runs++
 	manifest, err := store.ReadManifest(ctx, run)
 	switch {
@@ -131,7 +133,7 @@ func (s *summary) addRun(ctx context.Context, store *staging.Store, run string) 
 }
 
 // look gathers what a person wants to know besides the sums.
-func (s *summary) look(ctx context.Context, store *staging.Store, b staging.BatchInfo, state journal.State) error {
+func (s *Summary) look(ctx context.Context, store *staging.Store, b staging.BatchInfo, state journal.State) error {
 	unmapped := map[int]bool{}
 	for _, n := range state.Lines() {
 		for _, c := range state.Copies(n) {
@@ -178,7 +180,7 @@ func (s *summary) look(ctx context.Context, store *staging.Store, b staging.Batc
 }
 
 // mask counts the participants of a record that nobody got, without the last digits of their numbers.
-func (s *summary) mask(line string) {
+func (s *Summary) mask(line string) {
 	var entry record.Entry
 	if json.Unmarshal([]byte(line), &entry) != nil {
 		return
@@ -208,8 +210,8 @@ func values(people []record.Participant) (all []string) {
 	return all
 }
 
-// problems says in plain words why the run is not a success; none, if it is one.
-func (s *summary) problems() (all []string) {
+// Problems says in plain words why the run is not a success; none, if it is one.
+func (s *Summary) Problems() (all []string) {
 	if err := s.Totals.Holds(); err != nil {
 		all = append(all, err.Error())
 	}
@@ -233,8 +235,8 @@ func (s *summary) problems() (all []string) {
 	return all
 }
 
-// print writes the summary for a person.
-func (s *summary) print(w io.Writer, took time.Duration) {
+// Print writes the summary for a person.
+func (s *Summary) Print(w io.Writer, took time.Duration) {
 	r, c := s.Records, s.Copies
 	fmt.Fprintf(w, "\nThe archive after %s, %d runs\n\n", took.Round(100*time.Millisecond), s.runs)
 	fmt.Fprintf(w, "  %-10s %10s %10s %10s %10s %10s %10s %10s\n", "records", "collected", "archived", "unmapped", "excluded", "quarant.", "failed", "pending")

@@ -1,0 +1,300 @@
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"o2archiver/local/azurite"
+	"o2archiver/local/cloud"
+	"o2archiver/local/fault"
+	"o2archiver/local/host"
+	"o2archiver/local/stage"
+	"o2archiver/local/summary"
+	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/staging"
+	"o2archiver/shared/telemessage/telemessagetest"
+)
+
+var (
+	long = flag.Bool("long", false, "the long form: more kills, outages of ten minutes")
+	seed = flag.Uint64("seed", 0, "of what is left to chance; 0: by the clock")
+)
+
+// accounts is how many worlds one Azurite can hold apart.
+const accounts = 4000
+
+// What is shared by all worlds of this test binary: the staged apps and the emulator, which ends with the process.
+var (
+	staged = sync.OnceValues(func() (string, error) {
+		root, err := cloud.Root()
+		if err != nil {
+			return "", err
+		}
+		out := filepath.Join(root, "build", "chaos")
+		return out, stage.Build(context.Background(), stage.Options{Root: root, Out: out, Local: true}, stage.Apps()...)
+	})
+	emulator = sync.OnceValues(func() (*azurite.Azurite, error) {
+		root, err := cloud.Root()
+		if err != nil {
+			return nil, err
+		}
+		return azurite.Start(context.Background(), azurite.Options{Root: root, Accounts: accounts})
+	})
+	worlds atomic.Int64
+)
+
+// world is an organization's archive, with a plan of what goes wrong between the handlers and all that they call.
+type world struct {
+	t       testing.TB
+	day     *day
+	plan    fault.Plan
+	servers cloud.Servers
+	storage string         // the way to it on which things go wrong
+	store   *staging.Store // the one on which they don't
+	events  *staging.Store // makes the addresses of batches as the handlers know them
+	site    *telemessagetest.Site
+	graph   *mailboxtest.Graph
+	env     []string
+	log     *logged
+
+	fetch, imports *host.StandIn
+}
+
+// newWorld brings up what the handlers talk to.
+func newWorld(t testing.TB, d *day) *world {
+	t.Helper()
+	all, err := emulator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := all.For(int(worlds.Add(1)) % accounts)
+	w := &world{t: t, day: d, log: &logged{}}
+	t.Cleanup(w.servers.Close)
+	if w.store, err = cloud.Prepare(t.Context(), a.ConnectionString()); err != nil {
+		t.Fatal(err)
+	}
+	w.storage = a.Through(w.through("blob", blobCall, a.BlobURL), w.through("table", tableCall, a.TableURL))
+	if w.events, err = staging.Open(staging.Config{ConnectionString: w.storage}); err != nil {
+		t.Fatal(err)
+	}
+	siteAt := w.startSite()
+	w.graph = mailboxtest.New(mailboxtest.Options{Users: d.users, MessageLimit: 150 << 20, Now: d.now})
+	graphAt, err := w.servers.ServeGraph(w.graph, func(h http.Handler) http.Handler { return w.plan.Before("graph", graphCall, h) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.mapping != nil {
+		if _, err := w.store.WriteMapping(t.Context(), d.mapping); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.env = []string{
+		"ARCHIVE_STORAGE=" + w.storage, "TELEMESSAGE_URL=" + siteAt, "TELEMESSAGE_USERNAME=chaos", "TELEMESSAGE_PASSWORD=chaos",
+		"FETCH_FROM=" + d.from.Format(time.RFC3339), "FETCH_SCHEDULE=0 30 5 * * *", "GRAPH_URL=" + graphAt,
+		"FUNCTIONS_WORKER_RUNTIME=custom", "IN_DOUBT_AFTER=" + d.inDoubt.String(),
+	}
+	return w
+}
+
+// through is the way to a service of the emulator.
+func (w *world) through(service string, kind func(*http.Request) string, to string) string {
+	w.t.Helper()
+	forward, path, err := cloud.Forward(to)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	at, err := w.servers.Serve(w.plan.Before(service, kind, forward))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return at + path
+}
+
+func (w *world) startSite() string {
+	w.t.Helper()
+	w.site = telemessagetest.New(telemessagetest.Options{Username: "chaos", Password: "chaos", PageLimit: w.day.pageLimit})
+	for _, it := range w.day.items {
+		w.site.Add(it.archived, it.raw)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", w.site)
+	for _, c := range w.day.contents {
+		if c.Status == 0 {
+			w.site.AddContent(c.Path, int64(len(c.Data)), func() io.Reader { return bytes.NewReader(c.Data) })
+			continue
+		}
+		mux.HandleFunc("GET "+c.Path, func(rw http.ResponseWriter, _ *http.Request) {
+			if c.Location != "" {
+				rw.Header().Set("Location", c.Location)
+			}
+			rw.WriteHeader(c.Status)
+		})
+	}
+	at, err := w.servers.Serve(w.plan.Before("site", siteCall, mux))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return at
+}
+
+// app starts one instance of a function app.
+func (w *world) app(name string) *host.StandIn {
+	w.t.Helper()
+	out, err := staged()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	h, err := host.Start(w.t.Context(), host.Options{App: filepath.Join(out, name), Env: w.env, Log: w.log, Pause: 200 * time.Millisecond})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = h.Stop() })
+	return h
+}
+
+// startApps starts one instance of each.
+func (w *world) startApps() {
+	w.t.Helper()
+	w.fetch, w.imports = w.app("fetch"), w.app("import")
+}
+
+const (
+	maxRuns   = 4 // of the timer: the day's, and those of the days that follow
+	maxSweeps = 6
+)
+
+// run does what a day brings: the timer, the events, and sweep for what they leave; both are tried as often as the host tries them.
+func (w *world) run(ctx context.Context) {
+	w.t.Helper()
+	for range maxRuns {
+		_, err := w.fetch.Run(ctx, "fetch", "")
+		if err != nil && !errors.Is(err, host.ErrFailed) {
+			w.t.Fatal(err)
+		}
+		waiting, werr := w.store.Waiting(ctx)
+		if werr != nil {
+			w.t.Fatal(werr)
+		}
+		if err == nil && len(waiting) == 0 {
+			break
+		}
+	}
+	var events sync.WaitGroup
+	for _, b := range w.batches(ctx) {
+		events.Go(func() { w.deliver(ctx, w.imports, b) })
+	}
+	events.Wait()
+	w.sweep(ctx, w.imports)
+}
+
+// deliver brings an event; what the host gives up is sweep's.
+func (w *world) deliver(ctx context.Context, to *host.StandIn, b staging.BatchInfo) {
+	_, err := to.Deliver(ctx, w.events.BatchURI(b.Name), host.Properties{
+		Length: b.Size, ContentType: "application/x-ndjson", Created: b.Created, LastModified: b.Created})
+	if err != nil && !errors.Is(err, host.ErrFailed) && ctx.Err() == nil {
+		w.t.Errorf("deliver an event: %v", err)
+	}
+}
+
+// sweep runs until nothing is open.
+func (w *world) sweep(ctx context.Context, in *host.StandIn) {
+	w.t.Helper()
+	for range maxSweeps {
+		s := w.summary(ctx)
+		if len(s.Problems()) == 0 {
+			return
+		}
+		if _, err := in.Run(ctx, "sweep", `{"after":"0s"}`); err != nil && !errors.Is(err, host.ErrFailed) {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func (w *world) summary(ctx context.Context) *summary.Summary {
+	w.t.Helper()
+	s, err := summary.Read(ctx, w.store)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+func (w *world) batches(ctx context.Context) (all []staging.BatchInfo) {
+	w.t.Helper()
+	days, err := w.store.Days(ctx)
+	for _, day := range days {
+		runs, e := w.store.Runs(ctx, day)
+		err = errors.Join(err, e)
+		for _, run := range runs {
+			batches, e := w.store.Batches(ctx, run)
+			err = errors.Join(err, e)
+			all = append(all, batches...)
+		}
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return all
+}
+
+// logged keeps what was logged, for the test that fails.
+type logged struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// problems are the lines that say that something went wrong.
+func (l *logged) problems() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []string
+	for line := range strings.Lines(l.buf.String()) {
+		if strings.Contains(line, `"WARN"`) || strings.Contains(line, `"ERROR"`) || strings.HasPrefix(line, "host:") && !strings.Contains(line, "succeeded") {
+			all = append(all, line)
+		}
+	}
+	return strings.Join(all[max(0, len(all)-25):], "")
+}
+
+// together runs the cases several at a time: most of their time they wait.
+func together(t *testing.T, atOnce, n int, run func(i int)) {
+	t.Helper()
+	places := make(chan struct{}, atOnce)
+	var group sync.WaitGroup
+	for i := range n {
+		places <- struct{}{}
+		group.Go(func() {
+			defer func() { <-places }()
+			run(i)
+		})
+	}
+	group.Wait()
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	fmt.Printf("seed %d, %d processors\n", *seed, runtime.NumCPU())
+	os.Exit(m.Run())
+}

@@ -1,0 +1,103 @@
+// Package cloud brings up on this machine what the function apps talk to: storage, the TeleMessage site, Microsoft Graph.
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"o2archiver/shared/ledger"
+	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/staging"
+)
+
+// prepareTime bounds the making of containers and table.
+const prepareTime = time.Minute
+
+// Servers are the HTTP servers of a run. The zero value is ready, and it is safe for concurrent use.
+type Servers struct {
+	mu  sync.Mutex
+	all []*http.Server
+}
+
+// Serve listens on a free port of this machine and gives its address.
+func (s *Servers) Serve(h http.Handler) (at string, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listen: %w", err)
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.Serve(l) }()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, server)
+	return "http://" + l.Addr().String(), nil
+}
+
+// ServeGraph serves Graph, and its upload URLs on a host of their own, as Graph's are. wrap, which may be nil, is put before both.
+func (s *Servers) ServeGraph(g *mailboxtest.Graph, wrap func(http.Handler) http.Handler) (at string, err error) {
+	if wrap == nil {
+		wrap = func(h http.Handler) http.Handler { return h }
+	}
+	uploads, err := s.Serve(wrap(g.UploadHandler()))
+	if err != nil {
+		return "", err
+	}
+	g.SetUploadURL(uploads)
+	return s.Serve(wrap(g))
+}
+
+// Close ends the servers, with the requests that are under way. It may be called twice.
+func (s *Servers) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, server := range s.all {
+		_ = server.Close() // what it could not close cleanly ends with this process
+	}
+	s.all = nil
+}
+
+// Prepare makes in the storage what the deployment makes in Azure: the containers and the ledger's table. It may be called twice.
+func Prepare(ctx context.Context, connectionString string) (*staging.Store, error) {
+	ctx, cancel := context.WithTimeout(ctx, prepareTime)
+	defer cancel()
+	store, err := staging.Open(staging.Config{ConnectionString: connectionString})
+	if err != nil {
+		return nil, fmt.Errorf("ARCHIVE_STORAGE: %w", err)
+	}
+	table, err := ledger.Open(ledger.Config{ConnectionString: connectionString})
+	if err != nil {
+		return nil, fmt.Errorf("ARCHIVE_STORAGE: %w", err)
+	}
+	if err := store.CreateContainers(ctx); err != nil {
+		return nil, fmt.Errorf("prepare the archive's storage: %w (is it running, and is ARCHIVE_STORAGE right?)", err)
+	}
+	if err := table.CreateTable(ctx); err != nil {
+		return nil, fmt.Errorf("prepare the ledger: %w", err)
+	}
+	return store, nil
+}
+
+// Root is the repository's root, from the current folder upward.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "host.json")); err == nil {
+			return dir, nil
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", errors.New("this is run in the repository: no host.json here or in a folder above")
+		}
+		dir = up
+	}
+}
