@@ -252,14 +252,48 @@ func (w *world) batches(ctx context.Context) (all []staging.BatchInfo) {
 
 // logged keeps what was logged, for the test that fails.
 type logged struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	file *os.File // gets it too, if it is not nil
 }
 
 func (l *logged) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.file != nil {
+		_, _ = l.file.Write(p) // only to be looked at
+	}
 	return l.buf.Write(p)
+}
+
+// follow has everything written to a file beside the staged apps too.
+func (w *world) follow(name string) {
+	w.t.Helper()
+	out, err := staged()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	file, err := os.Create(filepath.Join(out, name+".log"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = file.Close() })
+	w.t.Logf("the log is in %s", file.Name())
+	w.log.mu.Lock()
+	defer w.log.mu.Unlock()
+	w.log.file = file
+}
+
+// count is how many lines have the text.
+func (l *logged) count(text string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.buf.String()) {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
 }
 
 // problems are the lines that say that something went wrong.

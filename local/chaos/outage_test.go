@@ -1,0 +1,237 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"o2archiver/local/host"
+	"o2archiver/shared/journal"
+)
+
+// outages are how long a service is away.
+func outages() time.Duration {
+	if *long {
+		return 10 * time.Minute
+	}
+	return 20 * time.Second
+}
+
+// sweepEvery stands for the hour between two runs of sweep's timer, and sweepAfter for SWEEP_AFTER.
+const (
+	sweepEvery = 15 * time.Second
+	sweepAfter = "20s"
+)
+
+// TestOutage takes Graph away in the middle of a day, and then the storage. Nobody does anything about it: when they are
+// back, everything is finished.
+func TestOutage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("LEFT OUT: an outage takes its time (-short)")
+	}
+	w := newWorld(t, sampleDay())
+	w.env = append(w.env, "SWEEP_AFTER="+sweepAfter)
+	w.startApps()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*outages()+patient)
+	defer cancel()
+	var group sync.WaitGroup
+	defer group.Wait()
+	group.Go(func() {
+		known := map[string]bool{}
+		for ctx.Err() == nil {
+			for _, b := range w.batches(context.WithoutCancel(ctx)) {
+				if !known[b.Name] {
+					known[b.Name] = true
+					group.Go(func() { w.deliver(ctx, w.imports, b) })
+				}
+			}
+			wait(ctx, 300*time.Millisecond)
+		}
+	})
+	w.outage(ctx, w.fetch, w.imports)
+	cancel()
+}
+
+// TestOutageInTheRealHost is the same in the real host, which is without its storage for that time, too.
+func TestOutageInTheRealHost(t *testing.T) {
+	needFunc(t)
+	w := newWorld(t, sampleDay())
+	w.follow(t.Name())
+	w.env = append(w.env, "SWEEP_AFTER="+sweepAfter)
+	fetch, imports := w.realApp("fetch"), w.realApp("import")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*outages()+patient)
+	defer cancel()
+	w.outage(ctx, fetch, imports)
+}
+
+// outage goes through the day.
+func (w *world) outage(ctx context.Context, fetch, imports host.Host) {
+	w.t.Helper()
+	var group sync.WaitGroup
+	ended, end := context.WithCancel(ctx)
+	timers := func(h host.Host, function string, again func(error) bool, every time.Duration) {
+		group.Go(func() {
+			for ended.Err() == nil {
+				_, err := h.Run(ended, function, "")
+				if !again(err) {
+					return
+				}
+				wait(ended, every)
+			}
+		})
+	}
+	timers(fetch, "fetch", func(err error) bool { return err != nil }, time.Second)
+	timers(imports, "sweep", func(error) bool { return true }, sweepEvery)
+	away := func(services ...string) {
+		for begun := w.messages(); ctx.Err() == nil && w.messages() < begun+500; {
+			wait(ctx, 200*time.Millisecond)
+		}
+		for _, s := range services {
+			w.plan.Down(s, true)
+		}
+		before := w.messages()
+		wait(ctx, outages())
+		if after := w.messages(); services[0] == "graph" && after != before {
+			w.t.Errorf("%d messages were created while Graph was away", after-before)
+		}
+		for _, s := range services {
+			w.plan.Down(s, false)
+		}
+	}
+	away("graph")
+	away("blob", "table")
+	back := time.Now()
+	for ctx.Err() == nil && !w.done(ctx) {
+		wait(ctx, time.Second)
+	}
+	w.t.Logf("finished %v after the storage was back; %d calls found nobody", time.Since(back).Round(time.Second), w.plan.Hit())
+	over := ctx.Err()
+	end()
+	group.Wait()
+	if wrong := w.check(); len(wrong) > 0 || over != nil {
+		w.t.Errorf("after the outages (%v):\n%s\nwhat was logged last:\n%s", over, strings.Join(wrong, "\n"), w.log.problems())
+	}
+}
+
+// messages is how many there are in all mailboxes.
+func (w *world) messages() (n int) {
+	for _, u := range w.day.users {
+		n += len(w.graph.Messages(u.ID))
+	}
+	return n
+}
+
+// TestGivenUp lets every event fail until the host gives it up, in half a second: the administrator's mapping can't be read.
+// When it can, sweep's timer finishes everything.
+func TestGivenUp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("LEFT OUT: with -short")
+	}
+	w := newWorld(t, texts())
+	w.spoil(t)
+	w.env = append(w.env, "SWEEP_AFTER=1s")
+	w.startApps()
+	w.givenUp(t.Context(), w.fetch, w.imports, func() bool {
+		for _, b := range w.batches(t.Context()) {
+			w.deliver(t.Context(), w.imports, b)
+		}
+		return len(w.imports.Poisoned()) == w.open(t.Context())
+	})
+}
+
+// TestGivenUpInTheRealHost is the same with the real poison queue.
+func TestGivenUpInTheRealHost(t *testing.T) {
+	needFunc(t)
+	w := newWorld(t, texts())
+	w.follow(t.Name())
+	w.spoil(t)
+	w.env = append(w.env, "SWEEP_AFTER=1s")
+	fetch, imports := w.realApp("fetch"), w.realApp("import")
+	w.givenUp(t.Context(), fetch, imports, func() bool {
+		for range 60 {
+			if w.log.count("Moving message to queue 'webjobs-blobtrigger-poison'") == w.open(t.Context()) {
+				return true
+			}
+			wait(t.Context(), 500*time.Millisecond)
+		}
+		return false
+	})
+}
+
+// spoil puts a mapping in place that can't be read.
+func (w *world) spoil(t *testing.T) {
+	t.Helper()
+	if _, err := w.store.WriteMapping(t.Context(), []byte("External User ID,Microsoft 365 User Mailbox\n4.47701E+11,jane@contoso.example\n")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) givenUp(ctx context.Context, fetch, imports host.Host, gaveUp func() bool) {
+	w.t.Helper()
+	if _, err := fetch.Run(ctx, "fetch", ""); err != nil {
+		w.t.Fatal(err)
+	}
+	if !gaveUp() || w.open(ctx) == 0 {
+		w.t.Errorf("the host did not give up the events of the %d open batches\n%s", w.open(ctx), w.log.problems())
+	}
+	if n := w.messages(); n > 0 {
+		w.t.Errorf("%d messages were imported without a mapping", n)
+	}
+	if _, err := w.store.WriteMapping(ctx, []byte("External User ID,Microsoft 365 User Mailbox\n447700900199,jane@contoso.example\n")); err != nil {
+		w.t.Fatal(err)
+	}
+	for range 70 { // the mapping is read again a minute after it was read last
+		if _, err := imports.Run(ctx, "sweep", ""); err != nil && !errors.Is(err, host.ErrFailed) {
+			w.t.Fatal(err)
+		}
+		if w.done(ctx) {
+			break
+		}
+		wait(ctx, 2*time.Second)
+	}
+	if wrong := w.check(); len(wrong) > 0 {
+		w.t.Errorf("%s\n%s", strings.Join(wrong, "\n"), w.log.problems())
+	}
+}
+
+// open is how many batches have no end of their journal. One of them all of which needs no mailbox needs no mapping either.
+func (w *world) open(ctx context.Context) (n int) {
+	w.t.Helper()
+	for _, b := range w.batches(ctx) {
+		done, err := journal.Tail(ctx, w.store.Logs(), b.Name)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if !done {
+			n++
+		}
+	}
+	return n
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// needFunc leaves the test out where there is no real host.
+func needFunc(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("LEFT OUT: the real host takes minutes (-short)")
+	}
+	if _, err := exec.LookPath("func"); err == nil {
+		return
+	}
+	if os.Getenv("REQUIRE_FUNC") == "1" {
+		t.Fatal("func (Azure Functions Core Tools) is not on PATH, and REQUIRE_FUNC=1 demands it")
+	}
+	t.Skip("LEFT OUT: func (Azure Functions Core Tools) is not on PATH")
+}
