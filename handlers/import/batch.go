@@ -37,7 +37,7 @@ type importer struct {
 	boxes   *mailbox.Client
 	users   *directory
 	now     func() time.Time
-	permits chan struct{}       // IMPORT_CONCURRENCY
+	ahead   chan struct{}       // a value for each copy that is worked on
 	memory  *semaphore.Weighted // maxHeld
 	numbers *message.Numbers    // read before: reading a number costs more than all else of a text
 	mapping *mapping
@@ -212,7 +212,7 @@ func (b *batch) parse(data []byte) []*line {
 		if len(text) == 0 || b.settledBefore(state, number) {
 			continue
 		}
-		l := &line{number: number, base: journal.Record{Line: number, Records: 1}}
+		l := &line{number: number, turn: make(chan struct{}, 1), base: journal.Record{Line: number, Records: 1}}
 		if number > maxLines { // one outcome for all of them: the journal is bounded too
 			l.base.Outcome, l.base.Reason = journal.Quarantined, "the batch has more lines than any that fetch writes; from here on none was read"
 			b.journal.Record(l.base)
@@ -264,23 +264,27 @@ func (b *batch) settledBefore(state journal.State, number int) bool {
 	return !b.replay || !again
 }
 
-// importAll runs all copies of all lines.
+// importAll runs all copies of all lines. They take their places in the lines of the mailboxes in the order of the batch, so
+// that each mailbox gets its messages in the order of time, as long as nothing has to be tried again.
 func (b *batch) importAll(ctx context.Context, lines []*line) error {
 	var (
 		group  sync.WaitGroup
 		mu     sync.Mutex
 		failed []error
 	)
+	fail := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil && len(failed) < 3 { // one says it; a hundred alike say no more
+			failed = append(failed, err)
+		}
+	}
 	for _, l := range lines {
-		group.Go(func() {
-			if err := b.importLine(ctx, l); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				if len(failed) < 3 { // one says it; a hundred alike say no more
-					failed = append(failed, err)
-				}
-			}
-		})
+		copies, err := b.begin(l)
+		fail(err)
+		if len(copies) > 0 {
+			group.Go(func() { fail(b.importLine(ctx, l, copies)) })
+		}
 	}
 	group.Wait()
 	return errors.Join(failed...)

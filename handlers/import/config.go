@@ -24,7 +24,7 @@ type config struct {
 	graph       *url.URL         // GRAPH_URL
 	cloud       string           // AZURE_CLOUD
 	storage     settings.Storage // ARCHIVE_STORAGE…
-	concurrency int              // IMPORT_CONCURRENCY: copies under way at once in this process
+	concurrency int              // IMPORT_CONCURRENCY: requests to Graph under way at once in this process
 	permits     int              // MAILBOX_PERMITS: requests under way at once in one mailbox
 	maxItem     int64            // MAX_ITEM_SIZE, bytes
 	class       string           // MESSAGE_CLASS
@@ -54,6 +54,11 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 	}
 	return c, r.Err()
 }
+
+// ahead is how many copies may be worked on at once: those whose request is under way, and so many more that one is there whenever a
+// request ends. These have their claim, and wait for a permit no longer than half a request takes: a claim is to be
+// young when its request begins.
+func (c config) ahead() int { return c.concurrency + c.concurrency/2 + 4 }
 
 // localToken is what the Graph stand-in on this machine accepts.
 const localToken = "local"
@@ -91,7 +96,7 @@ func connect(lookup func(string) (string, bool), transport http.RoundTripper, no
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
 	boxes, err := mailbox.New(mailbox.Config{
-		URL: c.graph, Credential: graphCredential, Folder: c.folder, Class: c.class, Permits: c.permits,
+		URL: c.graph, Credential: graphCredential, Folder: c.folder, Class: c.class, Permits: c.permits, AtOnce: c.concurrency,
 		HTTP: transport, Now: now, Timeout: timeout(c.inDoubt), UploadSessions: settings.UploadSessions(c.cloud),
 	})
 	if err != nil {
@@ -101,10 +106,10 @@ func connect(lookup func(string) (string, bool), transport http.RoundTripper, no
 	c.mapping.E164 = numbers.E164
 	return &importer{
 		config: c, store: store, ledger: table, boxes: boxes, now: now,
-		permits: make(chan struct{}, c.concurrency),
+		ahead:   make(chan struct{}, c.ahead()),
 		memory:  semaphore.NewWeighted(maxHeld),
 		numbers: numbers,
-		users:   newDirectory(boxes, now),
+		users:   newDirectory(boxes, c.concurrency, now),
 		mapping: newMapping(),
 	}, nil
 }

@@ -30,6 +30,7 @@ type copier struct {
 	holder  ledger.Holder
 	key     string
 
+	turn  *mailbox.Turn // at the mailbox, for the first try; nil from then on
 	claim *ledger.Claim // ours, or nil
 	doubt bool          // a request may have had an effect that nobody saw
 	bare  bool          // the mailbox refuses the message's size: it goes there without its attachments
@@ -47,17 +48,43 @@ func (c *copier) run(ctx context.Context) (journal.Copy, error) {
 	return c.out, nil
 }
 
+// cost is what the copy is about to ask of the mailbox.
+func (c *copier) cost() mailbox.Cost {
+	sizes := c.line.sizes
+	if c.bare {
+		sizes = nil
+	}
+	cost := c.im.boxes.Cost(len(c.line.rec.Text), sizes)
+	if c.doubt {
+		cost.Requests += 2 // look, and perhaps delete
+	}
+	return cost
+}
+
 // try is one attempt: claim, look if in doubt, create, note. It leaves the claim standing where the outcome is open.
+//
+// What it needs it takes in this order, as everybody does, so that nobody waits in a circle: the place at the mailbox, the
+// memory, the place among the copies that are worked on, and for each request, inside of the mailbox's client, the permit. The
+// mailbox's place comes first, with the quota for all of the copy's requests: copies that wait for a mailbox
+// take nothing from the others. Where the mailbox closes later, the try fails and lets go of everything.
 func (c *copier) try(ctx context.Context) error {
-	slot, err := c.im.boxes.Slot(ctx, c.mailbox)
+	turn := c.turn
+	if c.turn = nil; turn == nil {
+		turn = c.im.boxes.Turn(c.mailbox, c.cost())
+	}
+	slot, err := turn.Slot(ctx)
 	if err != nil {
 		return err
 	}
 	defer slot.Release()
-	// The mailbox's place comes first: copies that wait for a throttled mailbox take nothing from the others.
+	release, err := c.line.hold(ctx, c.im)
+	if err != nil {
+		return err
+	}
+	defer release()
 	select {
-	case c.im.permits <- struct{}{}:
-		defer func() { <-c.im.permits }()
+	case c.im.ahead <- struct{}{}:
+		defer func() { <-c.im.ahead }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -159,7 +186,7 @@ func (c *copier) look(ctx context.Context, slot *mailbox.Slot) (settled bool, er
 		if err := c.keep(ctx); err != nil {
 			return false, err
 		}
-		if err := slot.Delete(ctx, f.ID); err != nil {
+		if err := slot.Delete(ctx, f.ID, c.claim.Renew); err != nil {
 			return c.judged(err)
 		}
 	}
@@ -189,6 +216,7 @@ func (c *copier) create(ctx context.Context, slot *mailbox.Slot) error {
 	}
 	id, err := slot.Import(ctx, m, c.claim.Renew)
 	if err == nil {
+		slot.Release() // the rest is between us and the ledger
 		return c.done(ctx, id)
 	}
 	return c.failed(ctx, slot, err)

@@ -25,6 +25,7 @@ const (
 type directory struct {
 	boxes *mailbox.Client
 	now   func() time.Time
+	many  int           // mailboxes asked at once for one batch
 	wait  time.Duration // how long a batch waits for mailboxes that do not answer
 
 	mu     sync.Mutex
@@ -37,8 +38,8 @@ type answer struct {
 	until   time.Time
 }
 
-func newDirectory(boxes *mailbox.Client, now func() time.Time) *directory {
-	return &directory{boxes: boxes, now: now, wait: time.Minute, known: map[string]answer{}, asking: map[string]chan struct{}{}}
+func newDirectory(boxes *mailbox.Client, many int, now func() time.Time) *directory {
+	return &directory{boxes: boxes, now: now, many: many, wait: time.Minute, known: map[string]answer{}, asking: map[string]chan struct{}{}}
 }
 
 // Mailboxes implements usermap.Directory. It waits while Graph is away. What another batch is asking already is not asked
@@ -114,18 +115,10 @@ func (d *directory) askMailboxes(ctx context.Context, there map[string]time.Dura
 	defer cancel()
 	var mu sync.Mutex
 	var group errgroup.Group
-	group.SetLimit(16)
+	group.SetLimit(d.many)
 	for _, id := range slices.Sorted(maps.Keys(there)) {
 		group.Go(func() error {
-			err := patience.Do(asking, judge, func(ctx context.Context) error {
-				slot, err := d.boxes.Slot(ctx, id)
-				if err != nil {
-					return err
-				}
-				defer slot.Release()
-				_, err = slot.Folder(ctx)
-				return err
-			})
+			err := patience.Do(asking, judge, func(ctx context.Context) error { return d.boxes.Ready(ctx, id) })
 			var graph *mailbox.Error
 			answered := errors.As(err, &graph) && !again(graph)
 			until := validFor

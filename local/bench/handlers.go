@@ -55,63 +55,61 @@ func peak(r *report, name string, h *host.StandIn) {
 }
 
 // recording takes one large recording the whole way, in processes of its own.
-func (w *world) recording(ctx context.Context, r *report) (err error) {
-	before, err := w.batches(ctx)
-	if err != nil {
-		return err
-	}
-	_, _ = w.fetch.Stop(), w.imports.Stop()
+func (w *world) recording(ctx context.Context, r *report) error {
 	at := w.day.from.Add(-time.Hour)
-	site := telemessagetest.New(telemessagetest.Options{Username: siteUser, Password: sitePassword})
+	site := newSite()
 	it := w.day.recorded(bigPath, bigSize)
 	it.MessageTime, it.ArchivedTime = at.Format(time.RFC3339), at.Format(time.RFC3339)
 	site.Add(at, encode(it))
 	site.AddContent(bigPath, bigSize, func() io.Reader { return noise(bigSize) })
-	if w.siteAt, err = w.servers.Serve(site); err != nil {
-		return err
-	}
-	if err := w.fetchRecording(ctx, r, at); err != nil {
-		return err
-	}
-	after, err := w.batches(ctx)
+	const group = "Fetch: one recording of 150 MB"
+	batches, took, load, err := w.backfill(ctx, site, at, at.Add(time.Second))
 	if err != nil {
 		return err
 	}
+	r.add(group, "bytes, from the timer to the answer", bigSize/1e6/took.Seconds(), "MB/s")
+	load.report(r, group, "fetch", 1, "recording", took)
+	peak(r, "fetch: resident memory, peak with a recording of 150 MB", w.fetch)
+	return w.importRecording(ctx, r, batches)
+}
+
+// backfill has what the site holds of a window fetched by a process of its own, which goes on running.
+func (w *world) backfill(ctx context.Context, site *telemessagetest.Site, from, to time.Time) (added []staging.BatchInfo, took time.Duration, used load, err error) {
+	before, err := w.batches(ctx)
+	if err != nil {
+		return nil, 0, used, err
+	}
+	if w.siteAt, err = w.servers.Serve(site); err != nil {
+		return nil, 0, used, err
+	}
+	_ = w.fetch.Stop()
+	if w.fetch, err = w.host(ctx, "fetch", w.o.concurrency); err != nil {
+		return nil, 0, used, err
+	}
+	input := fmt.Sprintf(`{"from":%q,"to":%q}`, from.Format(time.RFC3339), to.Format(time.RFC3339))
+	began, idle := time.Now(), w.load(w.fetch)
+	if _, err := w.fetch.Run(ctx, "fetch", input); err != nil {
+		return nil, 0, used, w.broken("fetch", err)
+	}
+	took, used = time.Since(began), w.load(w.fetch).since(idle)
+	after, err := w.batches(ctx)
 	known := map[string]bool{}
 	for _, b := range before {
 		known[b.Name] = true
 	}
-	added := slices.DeleteFunc(after, func(b staging.BatchInfo) bool { return known[b.Name] })
-	return w.importRecording(ctx, r, added)
-}
-
-func (w *world) fetchRecording(ctx context.Context, r *report, at time.Time) (err error) {
-	const group = "Fetch: one recording of 150 MB"
-	if w.fetch, err = w.host(ctx, "fetch", w.o.concurrency); err != nil {
-		return err
-	}
-	input := fmt.Sprintf(`{"from":%q,"to":%q}`, at.Format(time.RFC3339), at.Add(time.Second).Format(time.RFC3339))
-	load := w.load(w.fetch)
-	began := time.Now()
-	if _, err := w.fetch.Run(ctx, "fetch", input); err != nil {
-		return w.broken("fetch", err)
-	}
-	took := time.Since(began)
-	r.add(group, "bytes, from the timer to the answer", bigSize/1e6/took.Seconds(), "MB/s")
-	w.load(w.fetch).since(load).report(r, group, "fetch", 1, "recording", took)
-	peak(r, "fetch: resident memory, peak with a recording of 150 MB", w.fetch)
-	return w.fetch.Stop()
+	return slices.DeleteFunc(after, func(b staging.BatchInfo) bool { return known[b.Name] }), took, used, err
 }
 
 func (w *world) importRecording(ctx context.Context, r *report, batches []staging.BatchInfo) (err error) {
 	const group = "Import: one recording of 150 MB"
+	_ = w.imports.Stop()
 	if w.imports, err = w.host(ctx, "import", w.o.concurrency); err != nil {
 		return err
 	}
 	load := w.load(w.imports)
 	uploaded := w.graph.Requests().UploadedBytes
 	began := time.Now()
-	if err := w.deliver(ctx, batches); err != nil {
+	if err := w.deliver(ctx, batches, w.imports); err != nil {
 		return err
 	}
 	took := time.Since(began)

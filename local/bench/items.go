@@ -24,6 +24,7 @@ type day struct {
 	from      time.Time
 	items     int
 	mailboxes int
+	prefix    string // of the items' ids
 }
 
 func (d day) archived(i int) time.Time {
@@ -79,7 +80,7 @@ func (d day) text(i int) item {
 	inside := party{Value: fmt.Sprintf("+%d", mobile+user%numbers), FullName: map[string]string{"firstName": "User", "lastName": fmt.Sprintf("Number %d", user)}, Email: address(user)}
 	outside := party{Value: fmt.Sprintf("%d", landline+other)}
 	it := item{
-		MessageID: fmt.Sprintf("bench-%d", i), MessageType: "SMS", Network: "O2", Msisdn: inside.Value[1:],
+		MessageID: fmt.Sprintf("bench-%s%d", d.prefix, i), MessageType: "SMS", Network: "O2", Msisdn: inside.Value[1:],
 		MessageTime: at.Add(-time.Minute).Format(time.RFC3339), ArchivedTime: at.Format(time.RFC3339Nano),
 		Direction: "Out", Status: "Delivered", From: inside, To: []party{outside},
 		TextContent: texts[i%len(texts)], ContentType: "text/plain",

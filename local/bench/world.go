@@ -58,7 +58,7 @@ func start(ctx context.Context, o options, root, out string) (_ *world, err erro
 	if err := w.startStorage(ctx, root); err != nil {
 		return nil, err
 	}
-	site := telemessagetest.New(telemessagetest.Options{Username: siteUser, Password: sitePassword})
+	site := newSite()
 	site.Generate(o.items, w.day.archived, w.day.json)
 	if w.siteAt, err = w.servers.Serve(site); err != nil {
 		return nil, err
@@ -91,6 +91,10 @@ func (w *world) startGraph() (err error) {
 	w.creates = &creates{}
 	w.graphAt, err = w.servers.ServeGraph(w.graph, w.creates.wrap)
 	return err
+}
+
+func newSite() *telemessagetest.Site {
+	return telemessagetest.New(telemessagetest.Options{Username: siteUser, Password: sitePassword})
 }
 
 // settings are those of both apps, with c for IMPORT_CONCURRENCY.

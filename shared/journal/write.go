@@ -117,24 +117,38 @@ func (j *Journal) flushNow(flag *bool) {
 
 // Flush writes what has been noted so far, and returns when the log has it. After an error nothing is forgotten: it may be called
 // again, unless the lease is lost (ErrLost).
+//
+// What is noted while it writes is left to the next: copies end all the time, and an append for each handful of
+// them would be paid for.
 func (j *Journal) Flush(ctx context.Context) error {
 	j.sending.Lock()
 	defer j.sending.Unlock()
+	left := len(j.chunk) + j.noted()
 	for {
 		if j.held.Err() != nil {
 			return fmt.Errorf("write a journal: %w: %w", ErrLost, context.Cause(j.held))
 		}
+		if left <= 0 {
+			return nil
+		}
 		if len(j.chunk) == 0 {
-			if j.chunk = j.take(); len(j.chunk) == 0 {
-				return nil
-			}
+			j.chunk = j.take()
 		}
 		if err := j.send(ctx); err != nil {
 			return fmt.Errorf("write a journal: %w", err)
 		}
 		j.at += int64(len(j.chunk))
+		left -= len(j.chunk)
 		j.chunk = nil
 	}
+}
+
+// noted is how many bytes wait to be taken.
+func (j *Journal) noted() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.encodePlans()
+	return len(j.buf)
 }
 
 // take takes whole lines from the buffer.

@@ -48,7 +48,7 @@ func (s *Slot) Find(ctx context.Context, key string) ([]Found, error) {
 	next := ""
 	for range findPages {
 		var page models.MessageCollectionResponseable
-		x, err := s.call(ctx, false, func(ctx context.Context) (err error) {
+		x, err := s.call(ctx, false, 0, func(ctx context.Context) (err error) {
 			builder := s.c.user(s.user).MailFolders().ByMailFolderId(folder).Messages()
 			if next != "" {
 				builder, config = builder.WithUrl(next), nil // a builder made from a URL serves once
@@ -110,12 +110,15 @@ func (c *Client) own(link string) bool {
 }
 
 // Delete removes a message. Only one that is Partial, or that Find called so, may be given. It is
-// safe to call twice: a message that isn't there is deleted.
-func (s *Slot) Delete(ctx context.Context, id string) error {
+// safe to call twice: a message that isn't there is deleted. renew is as in Import: whoever took the claim over may be
+// about to complete the message.
+func (s *Slot) Delete(ctx context.Context, id string, renew func(context.Context) error) error {
 	if id == "" {
 		return errors.New("no message to delete")
 	}
-	x, err := s.call(ctx, true, func(ctx context.Context) error {
+	k := keep(ctx, renew, s.c.renewEvery)
+	defer k.stop()
+	x, err := s.call(k.ctx, true, 0, func(ctx context.Context) error {
 		return s.c.user(s.user).Messages().ByMessageId(id).Delete(ctx, nil)
 	})
 	if err == nil && x.status != http.StatusNoContent {

@@ -36,6 +36,21 @@ func (s *Slot) Folder(ctx context.Context) (string, error) {
 	return id, nil
 }
 
+// Ready makes sure that the user has a mailbox with the target folder in it, as Folder does. Where the folder is known, nothing is
+// asked, and no place at the mailbox is waited for.
+func (c *Client) Ready(ctx context.Context, user string) error {
+	if c.place(user).known() != "" {
+		return nil
+	}
+	s, err := c.Slot(ctx, user)
+	if err != nil {
+		return err
+	}
+	defer s.Release()
+	_, err = s.Folder(ctx)
+	return err
+}
+
 func (p *place) known() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,7 +88,7 @@ func (s *Slot) resolveFolder(ctx context.Context) (string, error) {
 func (s *Slot) findFolder(ctx context.Context) (string, error) {
 	filter := "displayName eq '" + quoted(s.c.folder) + "'"
 	var list models.MailFolderCollectionResponseable
-	x, err := s.call(ctx, false, func(ctx context.Context) (err error) {
+	x, err := s.call(ctx, false, 0, func(ctx context.Context) (err error) {
 		list, err = s.c.user(s.user).MailFolders().Get(ctx, &users.ItemMailFoldersRequestBuilderGetRequestConfiguration{
 			QueryParameters: &users.ItemMailFoldersRequestBuilderGetQueryParameters{
 				Filter: &filter, Select: []string{"id", "displayName"},
@@ -101,7 +116,7 @@ func (s *Slot) findFolder(ctx context.Context) (string, error) {
 
 func (s *Slot) createFolder(ctx context.Context) (string, error) {
 	var made models.MailFolderable
-	x, err := s.call(ctx, true, func(ctx context.Context) (err error) {
+	x, err := s.call(ctx, true, brief.Bytes, func(ctx context.Context) (err error) {
 		wanted := models.NewMailFolder()
 		wanted.SetDisplayName(&s.c.folder)
 		made, err = s.c.user(s.user).MailFolders().Post(ctx, wanted, nil)

@@ -136,7 +136,7 @@ func TestFind(t *testing.T) {
 		}
 	}
 	// With everything there, partial turns to complete.
-	if err := s.Delete(t.Context(), half); err != nil {
+	if err := s.Delete(t.Context(), half, nil); err != nil {
 		t.Fatal(err)
 	}
 	id, err := s.Import(t.Context(), with(sms(3), 5_000_000), nil)

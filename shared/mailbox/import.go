@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +50,8 @@ func (s *Slot) importKept(k *keeper, m *Message) (string, error) {
 	if cut {
 		g.queue = textFiles(m.Text, s.c.uploadSessions)
 	}
-	if err := g.gather(k.ctx, m.jsonSize(body)); err != nil {
+	g.size = m.jsonSize(body)
+	if err := g.gather(k.ctx); err != nil {
 		return "", err
 	}
 	model := m.model(s.c.class, body)
@@ -62,7 +64,7 @@ func (s *Slot) importKept(k *keeper, m *Message) (string, error) {
 	if err := k.renewIfOld(); err != nil {
 		return "", err
 	}
-	id, err := s.create(k.ctx, folder, model)
+	id, err := s.create(k.ctx, folder, model, g.size)
 	if err != nil || g.pending == nil {
 		return id, err
 	}
@@ -80,26 +82,41 @@ func (s *Slot) importKept(k *keeper, m *Message) (string, error) {
 	return id, nil
 }
 
-// create sends the one POST.
-func (s *Slot) create(ctx context.Context, folder string, model models.Messageable) (string, error) {
-	var made models.Messageable
-	x, err := s.call(ctx, true, func(ctx context.Context) (err error) {
-		made, err = s.c.user(s.user).MailFolders().ByMailFolderId(folder).Messages().Post(ctx, model, nil)
+// create sends the one POST. Of the answer, which repeats the whole message, only what matters is read: to make the SDK's
+// model of it costs more than all else about the request.
+func (s *Slot) create(ctx context.Context, folder string, model models.Messageable, size int64) (string, error) {
+	var made struct {
+		ID      string `json:"id"`
+		IsDraft *bool  `json:"isDraft"`
+	}
+	x, err := s.call(ctx, true, size, func(ctx context.Context) error {
+		builder := s.c.user(s.user).MailFolders().ByMailFolderId(folder).Messages()
+		request, err := builder.ToPostRequestInformation(ctx, model, nil)
+		if err != nil {
+			return err
+		}
+		answer, err := s.c.adapter.SendPrimitive(ctx, request, "[]byte", graphErrors)
+		if content, ok := answer.([]byte); err == nil && ok {
+			err = json.Unmarshal(content, &made)
+		}
 		return err
 	})
 	switch {
 	case err != nil:
 		return "", s.folderGone(err, folder)
-	case x.status != http.StatusCreated || made == nil || made.GetId() == nil || *made.GetId() == "" || made.GetIsDraft() == nil:
+	case x.status != http.StatusCreated || made.ID == "" || made.IsDraft == nil:
 		return "", unreadable(x, true)
-	case *made.GetIsDraft():
-		return *made.GetId(), &Error{Kind: Refused, Status: x.status, Code: "CreatedAsDraft", RequestID: x.id, Ambiguous: true}
+	case *made.IsDraft:
+		return made.ID, &Error{Kind: Refused, Status: x.status, Code: "CreatedAsDraft", RequestID: x.id, Ambiguous: true}
 	}
-	return *made.GetId(), nil
+	return made.ID, nil
 }
 
-// finish adds the attachments that were not in the create, and then marks the message complete.
+// finish adds the attachments that were not in the create, and then marks the message complete. It waits where the mailbox
+// lets nothing in for a while: what was uploaded so far would be lost.
 func (s *Slot) finish(k *keeper, id string, g *gathering) error {
+	s.patient = true
+	defer func() { s.patient = false }()
 	for g.pending != nil {
 		if err := s.attach(k, id, g.pending, g.held); err != nil {
 			return err
@@ -113,7 +130,7 @@ func (s *Slot) finish(k *keeper, id string, g *gathering) error {
 	}
 	return s.steadily(k, true, func(ctx context.Context) (*exchange, error) {
 		var changed models.Messageable
-		x, err := s.call(ctx, true, func(ctx context.Context) (err error) {
+		x, err := s.call(ctx, true, brief.Bytes, func(ctx context.Context) (err error) {
 			change := models.NewMessage()
 			change.SetSingleValueExtendedProperties([]models.SingleValueLegacyExtendedPropertyable{property(importState, complete)})
 			changed, err = s.c.user(s.user).Messages().ByMessageId(id).Patch(ctx, change, nil)
@@ -133,27 +150,29 @@ type gathering struct {
 	queue  []*Attachment // come before those of next
 	held   *holding
 	number int
+	size   int64 // of the create, in JSON; at least
 
 	inline  []models.Attachmentable
 	pending *Attachment // the first that doesn't go into the create; nil: none
 }
 
-// gather reads attachments into inline while the create, of which the message takes size bytes,
-// stays below the limit.
-func (g *gathering) gather(ctx context.Context, size int64) error {
-	if err := g.held.take(ctx, levelOf(size)); err != nil {
+// gather reads attachments into inline while the create stays below the limit.
+func (g *gathering) gather(ctx context.Context) error {
+	if err := g.held.take(ctx, levelOf(g.size)); err != nil {
 		return err
 	}
 	for {
 		if err := g.advance(); err != nil || g.pending == nil {
 			return err
 		}
-		if size += g.pending.jsonSize(); size > maxInline {
+		size := g.size + g.pending.jsonSize()
+		if size > maxInline {
 			return nil
 		}
 		if err := g.held.take(ctx, levelOf(size)); err != nil {
 			return err
 		}
+		g.size = size
 		content, err := g.pending.read()
 		if err != nil {
 			return err

@@ -218,9 +218,9 @@ func TestImportTooLarge(t *testing.T) {
 		t.Fatalf("found %+v, %v; want the partial message", found, err)
 	}
 	g.Fail("delete", 1, mailboxtest.Fault{HTML: true})
-	wantError(t, s.Delete(t.Context(), id), Error{Kind: Unavailable, Status: 200, Code: "UnreadableAnswer", Ambiguous: true})
+	wantError(t, s.Delete(t.Context(), id, nil), Error{Kind: Unavailable, Status: 200, Code: "UnreadableAnswer", Ambiguous: true})
 	for range 2 { // safe twice
-		if err := s.Delete(t.Context(), id); err != nil {
+		if err := s.Delete(t.Context(), id, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	kiota "github.com/microsoft/kiota-abstractions-go"
 	msgraphcore "github.com/microsoftgraph/msgraph-sdk-go-core"
-	"github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 	"golang.org/x/sync/errgroup"
 )
@@ -108,7 +107,7 @@ func (c *Client) lookUpOnce(ctx context.Context, addresses []string, found map[s
 		if err != nil {
 			return err
 		}
-		answer, err := c.adapter.SendPrimitive(ctx, request, "[]byte", kiota.ErrorMappings{"XXX": odataerrors.CreateODataErrorFromDiscriminatorValue})
+		answer, err := c.adapter.SendPrimitive(ctx, request, "[]byte", graphErrors)
 		content, _ = answer.([]byte)
 		return err
 	})

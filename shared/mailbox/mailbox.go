@@ -38,6 +38,9 @@ type Config struct {
 	// Microsoft Graph: 4 for an application and mailbox, over it 429.
 	Permits int
 
+	// AtOnce is how many requests may be under way in all; 0: as many as the mailboxes take.
+	AtOnce int
+
 	// UploadSessions is false in clouds that can't take an attachment of 3 MB or more.
 	// Microsoft Graph: the published schema of GCC High and DoD has no attachment upload session.
 	UploadSessions bool
@@ -62,8 +65,12 @@ type Client struct {
 	plain   *http.Client // for upload URLs: no token, no redirects
 	memory  *memory
 
+	atOnce chan struct{} // a value for each request that is under way; nil: there is no bound
+	began  time.Time
+
 	mu        sync.Mutex
 	mailboxes map[string]*place
+	forgetAt  int // so many mailboxes
 }
 
 // New makes a client; it sends nothing.
@@ -80,6 +87,8 @@ func New(c Config) (*Client, error) {
 		return nil, errors.New("no message class")
 	case c.Permits < 0 || c.Permits > 4:
 		return nil, fmt.Errorf("%d permits for a mailbox, want 1 to 4", c.Permits)
+	case c.AtOnce < 0:
+		return nil, errors.New("number of requests at once is negative")
 	case c.Timeout < 0:
 		return nil, errors.New("time-out of a Graph request is negative")
 	}
@@ -101,7 +110,12 @@ func New(c Config) (*Client, error) {
 		base: base, tokens: newTokens(c.Credential, base, c.Now),
 		plain:     &http.Client{Transport: c.HTTP, CheckRedirect: noRedirect},
 		memory:    newMemory(),
+		began:     c.Now(),
 		mailboxes: make(map[string]*place),
+		forgetAt:  manyPlaces,
+	}
+	if c.AtOnce > 0 {
+		client.atOnce = make(chan struct{}, c.AtOnce)
 	}
 	// The adapter is put together by hand: the SDK's service client would register serializers in
 	// global tables and bring its middleware.

@@ -197,3 +197,33 @@ func runeLen(r rune) int {
 	}
 	return utf8.RuneLen(r)
 }
+
+// Cost is what the import of a message costs, if all goes well: of the one with that many bytes of text, and with attachments of
+// these sizes. Nothing breaks if it is more or less in the end.
+func (c *Client) Cost(text int, attachments []int64) Cost {
+	const envelope = 16 << 10 // headers, recipients, and what Import's own estimate is too high
+	cost := Cost{Requests: 1, Bytes: envelope + int64(text)}
+	for i, size := range attachments {
+		file := (&Attachment{Size: size}).jsonSize() + propertyBytes
+		if cost.Bytes+file > maxInline {
+			return c.afterwards(cost, attachments[i:])
+		}
+		cost.Bytes += file
+	}
+	return cost
+}
+
+// afterwards adds the attachments that come after the create, and the mark that they are all there.
+func (c *Client) afterwards(cost Cost, attachments []int64) Cost {
+	add := func(requests, bytes int64) { cost = Cost{cost.Requests + requests, cost.Bytes + bytes} }
+	for _, size := range attachments {
+		if size > maxEasyPost && c.uploadSessions {
+			add(brief.Requests, brief.Bytes)
+			add((size+uploadPart-1)/uploadPart, size)
+		} else {
+			add(1, (&Attachment{Size: size}).jsonSize()+propertyBytes)
+		}
+	}
+	add(brief.Requests, brief.Bytes)
+	return cost
+}

@@ -4,19 +4,18 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 )
 
-// place is what the client keeps of one mailbox: who may talk to it, from when on, and its folder.
-type place struct {
-	permits chan struct{} // a value for each slot that is taken; Go serves waiting senders in order
-
-	mu     sync.Mutex
-	opens  time.Time // before it nothing is sent: the service said Retry-After
-	folder string    // id of the target folder; "" if it isn't known
-
-	resolving chan struct{} // holds one value while somebody finds the folder
+// Turn is a place in the line of those who want to talk to a mailbox. Its Slot must be called, once and soon: whoever
+// stands behind it waits for that.
+type Turn struct {
+	user  string
+	place *place
+	cost  Cost
+	come  chan struct{} // closed when it is this turn's
 }
 
 // Slot is one of the few places at a mailbox. Its requests go one after the other: a Slot
@@ -25,71 +24,117 @@ type Slot struct {
 	c       *Client
 	user    string
 	place   *place
+	left    Cost // of what was held for it
 	release sync.Once
+
+	// patient has a request wait where the mailbox lets nothing in for a while. Otherwise it fails, so that the caller can let
+	// go of what others need, and come back.
+	patient bool
 }
 
-// Slot waits for a place at the mailbox of user (a directory object id), in turn, and then for
-// the end of a pause that the service asked for. It makes no request. The error is ctx's cause.
+// Turn takes the next place in the line at the mailbox of user, a directory object id. cost is what is about to be asked of
+// the mailbox: the turn comes when there is room for all of it in the mailbox's quota. It makes no request.
+func (c *Client) Turn(user string, cost Cost) *Turn {
+	t := &Turn{user: user, cost: cost, come: make(chan struct{})}
+	c.mu.Lock()
+	defer c.mu.Unlock() // until the turn is in the line: a place that nobody uses is forgotten
+	t.place = c.find(user)
+	t.place.mu.Lock()
+	defer t.place.mu.Unlock()
+	t.place.line = append(t.place.line, t)
+	t.place.serve()
+	return t
+}
+
+// Slot waits for the turn. The error is ctx's cause.
+func (t *Turn) Slot(ctx context.Context) (*Slot, error) {
+	select {
+	case <-t.come:
+		return &Slot{c: t.place.c, user: t.user, place: t.place, left: t.cost}, nil
+	case <-ctx.Done():
+		t.place.leave(t)
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Slot waits for a place at the mailbox of user (a directory object id) for one small request. It makes no request itself.
 func (c *Client) Slot(ctx context.Context, user string) (*Slot, error) {
 	if user == "" {
 		return nil, errors.New("no user to write to")
 	}
-	p := c.place(user)
-	select {
-	case p.permits <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	s := &Slot{c: c, user: user, place: p}
-	if err := s.wait(ctx); err != nil {
-		s.Release()
-		return nil, err
-	}
-	return s, nil
+	return c.Turn(user, brief).Slot(ctx)
 }
 
-// Release gives the place to the next in line. It is safe to call twice.
-func (s *Slot) Release() { s.release.Do(func() { <-s.place.permits }) }
+// Release gives the place to the next in line, and back to the quota what was not used of it. It is safe to call twice.
+func (s *Slot) Release() { s.release.Do(func() { s.place.end(s.left) }) }
 
-func (c *Client) place(user string) *place {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p := c.mailboxes[user]
-	if p == nil {
-		p = &place{permits: make(chan struct{}, c.permits), resolving: make(chan struct{}, 1)}
-		c.mailboxes[user] = p
+// brief is the cost of a request that has no message in it.
+var brief = Cost{Requests: 1, Bytes: 4 << 10}
+
+// call makes one request with a body of at most size bytes at the mailbox, once more if the token was refused, and closes
+// the mailbox's gate if the service asks for a pause. The error is an *Error or nil.
+func (s *Slot) call(ctx context.Context, write bool, size int64, f func(context.Context) error) (*exchange, error) {
+	x, err := s.once(ctx, size, func() (*exchange, error) { return s.c.once(ctx, write, f) })
+	if s.c.tokenRefused(x, err) {
+		x, err = s.once(ctx, size, func() (*exchange, error) { return s.c.once(ctx, write, f) })
 	}
-	return p
+	return x, err
 }
 
-// wait lasts until the mailbox's gate is open. Another slot may close it again meanwhile.
-func (s *Slot) wait(ctx context.Context) error {
-	for {
-		s.place.mu.Lock()
-		pause := s.place.opens.Sub(s.c.now())
-		s.place.mu.Unlock()
-		if pause <= 0 {
-			return nil
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx)
-		}
+// once makes one request when the mailbox and the whole client have room for it.
+func (s *Slot) once(ctx context.Context, size int64, send func() (*exchange, error)) (*exchange, error) {
+	if err := s.enter(ctx, size); err != nil {
+		return &exchange{}, err
 	}
-}
-
-// call makes one request at the mailbox when its gate is open, and closes the gate if the
-// service asks for a pause. Refused requests count against the limits too, so nobody may try on.
-func (s *Slot) call(ctx context.Context, write bool, f func(context.Context) error) (*exchange, error) {
-	if err := s.wait(ctx); err != nil {
-		return nil, &Error{Kind: Unavailable, Code: "NotSent", cause: err}
+	x, err := send()
+	s.c.leave()
+	if x.answered() || x.mayHaveArrived() { // refused requests count too
+		s.spend(Cost{1, x.size})
 	}
-	x, err := s.c.call(ctx, write, f)
 	s.heed(err)
 	return x, err
+}
+
+// enter returns with a permit of the client, and only while the mailbox's gate is open. Who waits for the mailbox has none.
+func (s *Slot) enter(ctx context.Context, size int64) error {
+	for {
+		pause := s.place.admit(s, size)
+		switch {
+		case pause > 0 && !s.patient:
+			return &Error{Kind: Throttled, Code: "NotSent", RetryAfter: pause}
+		case pause > 0:
+			if err := sleep(ctx, pause); err != nil {
+				return &Error{Kind: Unavailable, Code: "NotSent", cause: err}
+			}
+			continue
+		}
+		if err := s.c.enter(ctx); err != nil {
+			return &Error{Kind: Unavailable, Code: "NotSent", cause: err}
+		}
+		if s.place.open() {
+			return nil
+		}
+		s.c.leave() // another slot has closed the gate meanwhile
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// spend takes a request that was sent from what is held for the slot.
+func (s *Slot) spend(c Cost) {
+	held := Cost{min(c.Requests, s.left.Requests), min(c.Bytes, s.left.Bytes)}
+	s.left.Requests -= held.Requests
+	s.left.Bytes -= held.Bytes
+	s.place.spend(held, c)
 }
 
 // heed closes the mailbox's gate as long as err says.
@@ -105,10 +150,15 @@ func (s *Slot) heed(err error) {
 		return
 	}
 	// A tenth more, so that several instances don't come back at the same moment.
-	opens := s.c.now().Add(e.RetryAfter + rand.N(e.RetryAfter/10+1))
-	s.place.mu.Lock()
-	defer s.place.mu.Unlock()
-	if opens.After(s.place.opens) {
-		s.place.opens = opens
+	s.place.close(s.c.now().Add(e.RetryAfter + rand.N(e.RetryAfter/10+1)))
+}
+
+// tokenRefused says whether a request may be made once more for being answered 401, which means that it had no effect.
+func (c *Client) tokenRefused(x *exchange, err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Kind != Unauthorized || x.status != http.StatusUnauthorized {
+		return false
 	}
+	c.tokens.refuse(x.token, claims(x.challenge))
+	return true
 }

@@ -60,7 +60,7 @@ func (s *Slot) post(k *keeper, id string, a *Attachment) error {
 	}
 	model := fileAttachment(a, content)
 	return s.steadily(k, false, func(ctx context.Context) (*exchange, error) {
-		x, err := s.call(ctx, true, func(ctx context.Context) error {
+		x, err := s.call(ctx, true, a.jsonSize(), func(ctx context.Context) error {
 			_, err := s.c.user(s.user).Messages().ByMessageId(id).Attachments().Post(ctx, model, nil)
 			return err
 		})
@@ -87,7 +87,7 @@ func (s *Slot) session(k *keeper, id string, a *Attachment) (*url.URL, error) {
 	var link *url.URL
 	err := s.steadily(k, true, func(ctx context.Context) (*exchange, error) { // a session that nobody uses has no effect
 		var made models.UploadSessionable
-		x, err := s.call(ctx, true, func(ctx context.Context) (err error) {
+		x, err := s.call(ctx, true, brief.Bytes, func(ctx context.Context) (err error) {
 			made, err = s.c.user(s.user).Messages().ByMessageId(id).Attachments().CreateUploadSession().Post(ctx, body, nil)
 			return err
 		})
@@ -135,12 +135,7 @@ func (s *Slot) upload(k *keeper, link *url.URL, a *Attachment) error {
 			return err
 		}
 		err := s.steadily(k, false, func(ctx context.Context) (*exchange, error) {
-			if err := s.wait(ctx); err != nil {
-				return nil, &Error{Kind: Unavailable, Code: "NotSent", cause: err}
-			}
-			x, err := s.c.put(ctx, link, part, from, a.Size, last)
-			s.heed(err)
-			return x, err
+			return s.once(ctx, int64(len(part)), func() (*exchange, error) { return s.c.put(ctx, link, part, from, a.Size, last) })
 		})
 		if err != nil {
 			return err
@@ -152,7 +147,7 @@ func (s *Slot) upload(k *keeper, link *url.URL, a *Attachment) error {
 
 // put sends one part, without a token and without following a redirect.
 func (c *Client) put(ctx context.Context, link *url.URL, part []byte, from, size int64, last bool) (*exchange, error) {
-	x := &exchange{}
+	x := &exchange{size: int64(len(part))}
 	inner, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(traced(inner, x), http.MethodPut, link.String(), bytes.NewReader(part))

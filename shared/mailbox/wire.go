@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	kiota "github.com/microsoft/kiota-abstractions-go"
+	"github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"
 )
 
 // maxAnswer bounds an answer's body. Graph repeats a created message's text in it, which is up to 3.5 MB.
@@ -23,6 +24,7 @@ const maxAnswer = 16 << 20
 type exchange struct {
 	id          string // client-request-id
 	content     []byte
+	size        int64  // of the body
 	token       string // that the request was sent with
 	tokenFailed error
 
@@ -44,6 +46,9 @@ func (x *exchange) mayHaveArrived() bool {
 
 type exchangeKey struct{}
 
+// graphErrors has the SDK read the body of every refusal as Graph's error object. It is never changed.
+var graphErrors = kiota.ErrorMappings{"XXX": odataerrors.CreateODataErrorFromDiscriminatorValue}
+
 // send has f make exactly one request, and says what became of it. A panic of the SDK on an
 // answer that it didn't expect is such an answer.
 func (c *Client) send(ctx context.Context, f func(context.Context) error) (x *exchange, err error) {
@@ -61,21 +66,46 @@ func (c *Client) send(ctx context.Context, f func(context.Context) error) (x *ex
 	return x, err
 }
 
-// call makes the request that f stands for, once more if the token was refused. The error is an *Error or nil.
+// call makes a request that is none of a mailbox's, once more if the token was refused. The error is an *Error or nil.
 func (c *Client) call(ctx context.Context, write bool, f func(context.Context) error) (*exchange, error) {
+	if err := c.enter(ctx); err != nil {
+		return &exchange{}, &Error{Kind: Unavailable, Code: "NotSent", cause: err}
+	}
+	defer c.leave()
+	x, err := c.once(ctx, write, f)
+	if c.tokenRefused(x, err) {
+		x, err = c.once(ctx, write, f)
+	}
+	return x, err
+}
+
+// once makes the request that f stands for. The error is an *Error or nil.
+func (c *Client) once(ctx context.Context, write bool, f func(context.Context) error) (*exchange, error) {
 	x, err := c.send(ctx, f)
 	if err == nil {
 		return x, nil
 	}
-	failed := failure(ctx, x, err, write, c.now())
-	if failed.Kind == Unauthorized && x.status == http.StatusUnauthorized { // so it had no effect
-		c.tokens.refuse(x.token, claims(x.challenge))
-		if x, err = c.send(ctx, f); err == nil {
-			return x, nil
-		}
-		failed = failure(ctx, x, err, write, c.now())
+	return x, failure(ctx, x, err, write, c.now())
+}
+
+// enter takes one of the permits for all requests. It is the last thing to be waited for, and held by nobody who waits for
+// anything but Graph's answer.
+func (c *Client) enter(ctx context.Context) error {
+	if c.atOnce == nil {
+		return nil
 	}
-	return x, failed
+	select {
+	case c.atOnce <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (c *Client) leave() {
+	if c.atOnce != nil {
+		<-c.atOnce
+	}
 }
 
 // authenticator completes every request of the SDK: token, headers, length. The SDK's own
@@ -93,7 +123,7 @@ func (a *authenticator) AuthenticateRequest(ctx context.Context, r *kiota.Reques
 		x.tokenFailed = err
 		return errors.New("no token")
 	}
-	x.token, x.content = token, r.Content
+	x.token, x.content, x.size = token, r.Content, int64(len(r.Content))
 	r.Headers.TryAdd("Authorization", "Bearer "+token)
 	r.Headers.TryAdd("client-request-id", x.id)
 	r.Headers.TryAdd("Prefer", `IdType="ImmutableId"`) // Microsoft Graph: ids then survive a move

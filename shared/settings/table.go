@@ -130,13 +130,13 @@ func table() []Setting {
 			Name: "IMPORT_CONCURRENCY", Default: "64", Apps: []string{Import}, kind: number, min: 1, max: 1024,
 			Form:    "a whole number from 1 to 1024",
 			Example: "64",
-			Meaning: "how many copies one instance works on at the same time",
+			Meaning: "how many requests one instance has under way at Microsoft Graph, at all mailboxes together",
 		},
 		{
 			Name: "MAILBOX_PERMITS", Default: "3", Apps: []string{Import}, kind: number, min: 1, max: 4,
 			Form:    "a whole number from 1 to 4",
 			Example: "3",
-			Meaning: "how many requests one instance has under way at one mailbox; Microsoft Graph allows 4 from all instances together",
+			Meaning: "how many requests one instance has under way at one mailbox; Microsoft Graph allows 4 from all instances together, and 10,000 in 10 minutes, which each instance keeps to by itself",
 		},
 		{
 			Name: "IN_DOUBT_AFTER", Default: "90s", Apps: []string{Import}, kind: duration,

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// A mailbox gets the messages of a batch in their order, which is that of time.
+func TestOrderOfABatch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	batch := w.put(w.texts("m", 40)...)
+	w.start(set("MAILBOX_PERMITS", "1"), set("IMPORT_CONCURRENCY", "8")).deliver(batch)
+	for _, p := range []person{ali, jane} {
+		for i, m := range w.graph.Messages(p.id()) {
+			if id := sourceID(m); id != fmt.Sprintf("m%03d", i) {
+				t.Errorf("message %s comes as number %d", id, i)
+			}
+		}
+	}
+	w.balanced(batch)
+}
+
+// What waits for a mailbox that is throttled for long holds nothing that others need: neither memory, of which there is just
+// enough for one file here, nor a place among the copies that are worked on, nor a permit.
+func TestThrottledMailboxTakesNothingFromOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.start(set("IMPORT_CONCURRENCY", "1"), func(s *start) {
+		s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/messages") && strings.Contains(r.URL.Path, ali.id()) {
+				return &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"600"}}, Body: http.NoBody, Request: r}, nil
+			}
+			return http.DefaultTransport.RoundTrip(r)
+		})
+	})
+	const memory = 40_000
+	a.im.memory = semaphore.NewWeighted(memory)
+	var lines []raw
+	for i := range 24 {
+		to := ali
+		if i%3 == 2 {
+			to = jane
+		}
+		lines = append(lines, w.line(w.file(sms(fmt.Sprintf("m%03d", i), "with a picture", otto, to), "picture.png", noise(20_000, uint64(i)))))
+	}
+	batch := w.put(lines...)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan reply)
+	go func() { ended <- a.event(ctx, batch) }()
+	within(t, "nobody else waits", func() bool { return len(w.copies(jane)) == 8 })
+	within(t, "nothing is held", func() bool { return len(a.im.ahead) == 0 && a.im.memory.TryAcquire(memory) })
+	stop()
+	if got := <-ended; got.status == http.StatusOK {
+		t.Error("the batch ended in success")
+	}
+	w.holds(ali)
+}

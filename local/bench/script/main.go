@@ -1,0 +1,100 @@
+// Command script imports texts the way a script does: with the Graph SDK as it comes, one message after another. It is what the
+// import is measured beside.
+//
+//	script <address of Graph> <token> <user id> <seconds>
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	kiota "github.com/microsoft/kiota-abstractions-go"
+	nethttplibrary "github.com/microsoft/kiota-http-go"
+	jsonserialization "github.com/microsoft/kiota-serialization-json-go"
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
+	"github.com/microsoftgraph/msgraph-sdk-go/users"
+)
+
+// text is of the length that texts have.
+const text = "Can you bring the keys for the van? They are on the hook behind the door"
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "script:", err)
+		os.Exit(1)
+	}
+}
+
+// bearer puts the token on every request.
+type bearer string
+
+func (b bearer) AuthenticateRequest(_ context.Context, r *kiota.RequestInformation, _ map[string]any) error {
+	r.Headers.Add("Authorization", "Bearer "+string(b))
+	return nil
+}
+
+func run(args []string) error {
+	if len(args) != 4 {
+		return errors.New("want: address, token, user, seconds")
+	}
+	seconds, err := strconv.Atoi(args[3])
+	if err != nil {
+		return fmt.Errorf("seconds: %w", err)
+	}
+	adapter, err := nethttplibrary.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(bearer(args[1]),
+		jsonserialization.NewJsonParseNodeFactory(), jsonserialization.NewJsonSerializationWriterFactory(), nil) // nil: the SDK's client with its middleware
+	if err != nil {
+		return fmt.Errorf("make the adapter: %w", err)
+	}
+	user := users.NewUserItemRequestBuilderInternal(map[string]string{"baseurl": args[0] + "/v1.0", "user%2Did": args[2]}, adapter)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(seconds)*time.Second)
+	defer cancel()
+	name := "Script"
+	folder := models.NewMailFolder()
+	folder.SetDisplayName(&name)
+	made, err := user.MailFolders().Post(ctx, folder, nil)
+	if err != nil {
+		return fmt.Errorf("make a folder: %w", err)
+	}
+	began, n := time.Now(), 0
+	var took time.Duration
+	for {
+		if _, err := user.MailFolders().ByMailFolderId(*made.GetId()).Messages().Post(ctx, message(n), nil); err != nil {
+			if ctx.Err() != nil {
+				break
+			}
+			return fmt.Errorf("message %d: %w", n+1, err)
+		}
+		n++
+		took = time.Since(began)
+	}
+	return json.NewEncoder(os.Stdout).Encode(map[string]any{"copies": n, "seconds": took.Seconds()})
+}
+
+// message is a text as the import would write it, without what makes it unique.
+func message(n int) models.Messageable {
+	subject, from := fmt.Sprintf("Text %d", n), "user@contoso.example"
+	body, kind, content := models.NewItemBody(), models.TEXT_BODYTYPE, text
+	body.SetContentType(&kind)
+	body.SetContent(&content)
+	address, sender := models.NewEmailAddress(), models.NewRecipient()
+	address.SetAddress(&from)
+	sender.SetEmailAddress(address)
+	id, value := "Integer 0x0E07", "1" // PidTagMessageFlags: read, and no draft
+	flags := models.NewSingleValueLegacyExtendedProperty()
+	flags.SetId(&id)
+	flags.SetValue(&value)
+	m := models.NewMessage()
+	m.SetSubject(&subject)
+	m.SetBody(body)
+	m.SetFrom(sender)
+	m.SetSender(sender)
+	m.SetToRecipients([]models.Recipientable{sender})
+	m.SetSingleValueExtendedProperties([]models.SingleValueLegacyExtendedPropertyable{flags})
+	return m
+}
