@@ -5,11 +5,12 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # 'make run HOST=func' runs the staged apps in the real Functions host (Azure Functions Core Tools on PATH)
 HOST ?= standin
+SEED ?= 0
 
 # The staged handlers are built with -trimpath; with it here too, the Graph SDK (minutes of compiling) is compiled once.
 check: export GOFLAGS += -trimpath
 
-.PHONY: run test package check bench fuzz clean
+.PHONY: run test package check vuln bench chaos parsers clean
 
 run: ## the whole connector on this machine, with a sample day
 	$(GO) run ./local -host $(HOST)
@@ -32,6 +33,12 @@ vuln: ## needs the Go vulnerability database at vuln.go.dev
 
 bench: ## figures next to the limits
 	$(GO) run ./local/bench
+
+chaos: ## the long form of what the tests do with faults, kills and outages: an hour; SEED=n repeats a failure
+	$(GO) test -v -timeout 4h ./local/chaos -long -seed $(SEED)
+
+parsers: ## the golden messages through parsers that nobody here wrote: Python's, and notmuch
+	local/parsers/check
 
 clean:
 	rm -rf build

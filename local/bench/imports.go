@@ -18,30 +18,38 @@ import (
 // scriptFor bounds the script, which is as slow as Graph.
 const scriptFor = 10 * time.Second
 
-// importDay imports a part of the texts with all the concurrency that was asked for, and then another part with
-// a quarter of it: what the processors of this machine limit in the first, they don't in the second.
+// importDay imports a part of the texts with all the concurrency that was asked for, and then another part with half of it: what the
+// processors of this machine limit in the first, they limit less in the second. Each time the first copies are reported apart: with them
+// every mailbox's user and folder have to be found, once in the life of a process.
 func (w *world) importDay(ctx context.Context, r *report) error {
-	all, err := w.batches(ctx)
+	rest, err := w.batches(ctx)
 	if err != nil {
 		return err
 	}
-	some, rest := part(all, w.o.copies)
-	if err := w.importPart(ctx, r, "Import", some, w.o.concurrency); err != nil {
-		return err
+	for i, c := range []int{w.o.concurrency, max(1, w.o.concurrency/2)} {
+		if i > 0 {
+			_ = w.imports.Stop()
+			if w.imports, err = w.host(ctx, "import", c); err != nil {
+				return err
+			}
+		}
+		for _, of := range []struct {
+			name   string
+			copies int
+		}{{"first contact", 2 * w.o.mailboxes}, {"mailboxes known", w.o.copies / (i + 1)}} {
+			var some []staging.BatchInfo
+			if some, rest = part(rest, of.copies); len(some) == 0 {
+				return nil
+			}
+			if err := w.importPart(ctx, r, "Import, "+of.name, some, c); err != nil {
+				return err
+			}
+		}
+		if i == 0 {
+			peak(r, "import: resident memory, peak with the texts", w.imports)
+		}
 	}
-	peak(r, "import: resident memory, peak with the texts", w.imports)
 	if err := w.script(ctx, r); err != nil {
-		return err
-	}
-	if some, rest = part(rest, w.o.copies/4); len(some) == 0 {
-		return nil
-	}
-	_ = w.imports.Stop()
-	c := max(1, w.o.concurrency/4)
-	if w.imports, err = w.host(ctx, "import", c); err != nil {
-		return err
-	}
-	if err := w.importPart(ctx, r, "Import with less at once", some, c); err != nil {
 		return err
 	}
 	return w.several(ctx, r, rest)
@@ -84,7 +92,7 @@ func (w *world) importPart(ctx context.Context, r *report, name string, batches 
 	r.addOf(group, "copies, from the first event to the last answer", n/took.Seconds(), "copies/s", limit, "C/L")
 	r.addOf(group, "copies, the middle 80 % of them", w.creates.middle(), "copies/s", limit, "C/L")
 	r.addOf(group, "Graph requests per copy, to create it", float64(created)/n, "", 1, "one")
-	r.add(group, "Graph requests per copy, with look-ups and folders", float64(all)/n, "")
+	r.addOf(group, "Graph requests per copy, with look-ups and folders", float64(all)/n, "", 1, "one")
 	r.add(group, "share of answers 429", 100*float64(after.Throttled-before.Throttled)/float64(all), "%")
 	r.addOf(group, "table operations per copy", float64(tables)/n, "", 2, "claim and done")
 	r.add(group, "blob operations per record", float64(blobs)/n, "")
@@ -116,9 +124,11 @@ func (w *world) script(ctx context.Context, r *report) error {
 	ctx, cancel := context.WithTimeout(ctx, scriptFor+time.Minute)
 	defer cancel()
 	user := users(1)[0].ID
-	out, err := exec.CommandContext(ctx, filepath.Join(w.out, "script"), w.graphAt, graphToken, user, strconv.Itoa(int(scriptFor.Seconds()))).Output()
+	cmd := exec.CommandContext(ctx, filepath.Join(w.out, "script"), w.graphAt, graphToken, user, strconv.Itoa(int(scriptFor.Seconds())))
+	cmd.Stderr = w.log
+	out, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("run the script: %w", err)
+		return w.broken("the script", err)
 	}
 	var did struct {
 		Copies  int

@@ -51,6 +51,7 @@ func run(args []string) error {
 	if err != nil {
 		return fmt.Errorf("make the adapter: %w", err)
 	}
+	adapter.SetBaseUrl(args[0] + "/v1.0")
 	user := users.NewUserItemRequestBuilderInternal(map[string]string{"baseurl": args[0] + "/v1.0", "user%2Did": args[2]}, adapter)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(seconds)*time.Second)
 	defer cancel()
