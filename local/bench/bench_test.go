@@ -128,19 +128,19 @@ func TestRun(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]float64{
-		"Import|Graph requests per copy, to create it": 1, "Import|table operations per copy": 2, "Import|share of answers 429": 0,
-		"Import with less at once|Graph requests per copy, to create it": 1,
+		"Import, mailboxes known|Graph requests per copy, to create it": 1, "Import, mailboxes known|table operations per copy": 2,
+		"Import, mailboxes known|share of answers 429": 0, "Import, first contact|Graph requests per copy, to create it": 1,
 	} {
 		if v, ok := got[name]; !ok || v != want {
 			t.Errorf("%s: %v, want %v", name, v, want)
 		}
 	}
-	if v := got["Import|blob operations per record"]; v <= 0 || v > 0.2 {
+	if v := got["Import, mailboxes known|blob operations per record"]; v <= 0 || v > 0.2 {
 		t.Errorf("%v blob operations per record", v)
 	}
 	var table bytes.Buffer
 	r.print(&table)
-	if !strings.Contains(table.String(), "\nImport: 200 copies into 20 mailboxes, C = 8 at once, L = 2ms\n") {
+	if !strings.Contains(table.String(), "\nImport, mailboxes known: 200 copies into 20 mailboxes, C = 8 at once, L = 2ms\n") {
 		t.Errorf("the table is:\n%s", table.String())
 	}
 }

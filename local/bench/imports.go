@@ -36,12 +36,12 @@ func (w *world) importDay(ctx context.Context, r *report) error {
 		for _, of := range []struct {
 			name   string
 			copies int
-		}{{"first contact", 2 * w.o.mailboxes}, {"mailboxes known", w.o.copies / (i + 1)}} {
+		}{{"first contact", 2 * w.o.mailboxes}, {steady, w.o.copies / (i + 1)}} {
 			var some []staging.BatchInfo
 			if some, rest = part(rest, of.copies); len(some) == 0 {
 				return nil
 			}
-			if err := w.importPart(ctx, r, "Import, "+of.name, some, c); err != nil {
+			if err := w.importPart(ctx, r, of.name, some, c); err != nil {
 				return err
 			}
 		}
@@ -54,6 +54,9 @@ func (w *world) importDay(ctx context.Context, r *report) error {
 	}
 	return w.several(ctx, r, rest)
 }
+
+// steady is the part of an import that the rest of the day is like.
+const steady = "mailboxes known"
 
 // part takes the first batches that hold n records together.
 func part(batches []staging.BatchInfo, n int) (some, rest []staging.BatchInfo) {
@@ -68,7 +71,7 @@ func part(batches []staging.BatchInfo, n int) (some, rest []staging.BatchInfo) {
 // importPart brings the events of the batches, all at once as Event Grid may; the host lets in as many as host.json says.
 func (w *world) importPart(ctx context.Context, r *report, name string, batches []staging.BatchInfo, c int) error {
 	copies := records(batches)
-	group := fmt.Sprintf("%s: %d copies into %d mailboxes, C = %d at once, L = %v", name, copies, w.o.mailboxes, c, w.o.latency)
+	group := fmt.Sprintf("Import, %s: %d copies into %d mailboxes, C = %d at once, L = %v", name, copies, w.o.mailboxes, c, w.o.latency)
 	blobs, tables, load, before := w.blobs.Load(), w.tables.Load(), w.load(w.imports), w.graph.Requests()
 	w.creates.begin()
 	began := time.Now()
@@ -97,6 +100,9 @@ func (w *world) importPart(ctx context.Context, r *report, name string, batches 
 	r.addOf(group, "table operations per copy", float64(tables)/n, "", 2, "claim and done")
 	r.add(group, "blob operations per record", float64(blobs)/n, "")
 	load.report(r, group, "import", n, "copy", took)
+	if name == steady && c == w.o.concurrency {
+		cost(r, float64(tables)/n, float64(blobs)/n, limit)
+	}
 	return nil
 }
 
