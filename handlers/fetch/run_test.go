@@ -93,6 +93,37 @@ func TestSiteDown(t *testing.T) {
 }
 
 // A day that fails does not keep the others: neither one that the site refuses, nor one for which it is away.
+// TestSiteDownForWeeks has the timer fire every day while the site is down for 21 of them.
+func TestSiteDownForWeeks(t *testing.T) {
+	w := newWorld(t)
+	w.f.from = w.ago(0)
+	var want []string
+	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Status: 503, Times: 1 << 20})
+	for day := range 21 {
+		w.nextDay()
+		id := fmt.Sprintf("day%02d", day)
+		w.add(w.sms(id, "a message of "+id, time.Hour))
+		want = append(want, id)
+		if res, err := w.try(w.f, ""); err == nil || res.Open != day+1 || !res.Watermark.Equal(w.f.from) {
+			t.Fatalf("day %d: %+v, %v", day, res, err)
+		}
+	}
+	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Times: 1 << 20})
+	w.nextDay()
+	if res := w.run(); res.Slices != 22 || res.Open != 0 || res.Received != 21 || !res.Watermark.Equal(w.ago(0)) {
+		t.Errorf("the site is back: %+v", res)
+	}
+	if diff := cmp.Diff(want, w.ids()); diff != "" {
+		t.Errorf("items, in their order (-want +got):\n%s", diff)
+	}
+	for i, r := range w.runs() {
+		if m := r.manifest; !m.From.Equal(w.f.from.Add(time.Duration(i)*sliceLength)) || !m.To.Equal(m.From.Add(sliceLength)) {
+			t.Errorf("run %d is of %v to %v", i, m.From, m.To)
+		}
+	}
+	w.balanced()
+}
+
 func TestFailingDays(t *testing.T) {
 	refused := telemessagetest.Fault{Status: 400}
 	away := telemessagetest.Fault{Status: 503}

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +144,34 @@ func TestRun(t *testing.T) {
 	r.print(&table)
 	if !strings.Contains(table.String(), "\nImport, mailboxes known: 200 copies into 20 mailboxes, C = 8 at once, L = 2ms\n") {
 		t.Errorf("the table is:\n%s", table.String())
+	}
+}
+
+func TestFiguresInADocument(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "doc.md")
+	if err := os.WriteFile(file, []byte("# Before\n"+docBegin+"old\n"+docEnd+"\nAfter\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := newReport(options{})
+	r.addOf("Import", "copies", 303, "copies/s", 320, "C/L")
+	for range 2 { // the second time the first one's are replaced
+		if err := r.writeInto(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "\n**Import**\n\n| figure | value | limit | ratio |\n|---|---:|---|---:|\n| copies | 303 copies/s | 320 copies/s: C/L | 0.95 |\n\n<!-- /bench -->\nAfter\n"
+	if text := string(got); !strings.HasPrefix(text, "# Before\n<!-- bench -->\n") || !strings.HasSuffix(text, want) || strings.Contains(text, "old") || strings.Count(text, "copies/s: C/L") != 1 {
+		t.Errorf("the document is:\n%s", text)
+	}
+	if err := os.WriteFile(file, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.writeInto(file); err == nil {
+		t.Error("a document without a place for the figures was written")
 	}
 }
 

@@ -31,6 +31,7 @@ type options struct {
 	latency     time.Duration
 	big         bool
 	json        bool
+	doc         string
 	limit       time.Duration
 }
 
@@ -55,6 +56,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	} else {
 		r.print(stdout)
 	}
+	if err == nil && o.doc != "" {
+		err = r.writeInto(o.doc)
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
 		return 1
@@ -73,6 +77,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.DurationVar(&o.latency, "latency", 100*time.Millisecond, "what each request to Graph takes, L in C/L")
 	f.BoolVar(&o.big, "big", true, "take a recording of 150 MB through fetch and import, too, and fetch a million items")
 	f.BoolVar(&o.json, "json", false, "print one JSON object in place of the table")
+	f.StringVar(&o.doc, "doc", "", "put the figures into this Markdown `file` too, where docs/performance.md has them")
 	f.DurationVar(&o.limit, "limit", 15*time.Minute, "end after this time, with what there is")
 	if err := f.Parse(args); err != nil {
 		return o, err

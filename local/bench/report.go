@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -101,13 +102,7 @@ func (r *report) print(w io.Writer) {
 			group = f.Group
 			fmt.Fprintf(w, "\n%s\n", group)
 		}
-		limit, ratio := f.Of, ""
-		if f.Limit != nil {
-			limit = number(f.Limit) + " " + f.Unit + ": " + f.Of
-		}
-		if f.Ratio != nil {
-			ratio = fmt.Sprintf("%.2f", *f.Ratio)
-		}
+		limit, ratio := f.shown()
 		fmt.Fprintln(w, strings.TrimRight(strings.TrimSuffix(fmt.Sprintf(row, "  "+f.Name, number(f.Value)+" "+f.Unit, limit, ratio), "\n"), " "))
 	}
 }
@@ -143,4 +138,48 @@ func number(v *float64) string {
 		return whole + "." + fraction
 	}
 	return whole
+}
+
+// The table stands between these in a document.
+const (
+	docBegin = "<!-- bench -->\n"
+	docEnd   = "<!-- /bench -->"
+)
+
+// writeInto puts the figures into a document, as tables in Markdown, in place of those of an earlier run.
+func (r *report) writeInto(file string) error {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(raw), docBegin)
+	_, after, also := strings.Cut(rest, docEnd)
+	if !ok || !also {
+		return fmt.Errorf("%s has no place for the figures: %s%s", file, docBegin, docEnd)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s%s\n%d CPUs, %s, %s; %s.\n", before, docBegin, r.Machine.CPUs, r.Machine.System, r.Machine.Go, r.Machine.Shared)
+	group := ""
+	for _, f := range r.grouped() {
+		if f.Group != group {
+			group = f.Group
+			fmt.Fprintf(&b, "\n**%s**\n\n| figure | value | limit | ratio |\n|---|---:|---|---:|\n", group)
+		}
+		limit, ratio := f.shown()
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", strings.TrimSpace(f.Name), strings.TrimSpace(number(f.Value)+" "+f.Unit), limit, ratio)
+	}
+	fmt.Fprintf(&b, "\n%s%s", docEnd, after)
+	return os.WriteFile(file, []byte(b.String()), 0o644)
+}
+
+// shown is how the limit and the ratio to it are shown; both may be empty.
+func (f figure) shown() (limit, ratio string) {
+	limit = f.Of
+	if f.Limit != nil {
+		limit = number(f.Limit) + " " + f.Unit + ": " + f.Of
+	}
+	if f.Ratio != nil {
+		ratio = fmt.Sprintf("%.2f", *f.Ratio)
+	}
+	return limit, ratio
 }
