@@ -225,16 +225,7 @@ func TestKillsInTheRealHost(t *testing.T) {
 // realApp starts an app in the real host.
 func (w *world) realApp(name string) *host.Real {
 	w.t.Helper()
-	out, err := staged()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	a, err := emulator()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	h, err := host.StartFunc(w.t.Context(), host.Options{App: filepath.Join(out, name), Log: w.log,
-		Env: append([]string{"AzureWebJobsStorage=" + a.ConnectionString()}, w.env...)})
+	h, err := w.startReal(w.t.Context(), name, w.log)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -63,10 +63,12 @@ func TestOutageInTheRealHost(t *testing.T) {
 	w := newWorld(t, sampleDay())
 	w.follow(t.Name())
 	w.env = append(w.env, "SWEEP_AFTER="+sweepAfter)
-	fetch, imports := w.realApp("fetch"), w.realApp("import")
 	ctx, cancel := context.WithTimeout(t.Context(), 2*outages()+patient)
 	defer cancel()
+	fetch, imports := w.keep(ctx, "fetch"), w.keep(ctx, "import")
 	w.outage(ctx, fetch, imports)
+	cancel()
+	t.Logf("%d hosts of fetch and %d of import were started", fetch.stop(), imports.stop())
 }
 
 // outage goes through the day.
