@@ -16,7 +16,7 @@ run: ## the whole connector on this machine, with a sample day
 	$(GO) run ./local -host $(HOST)
 
 test: ## all tests, with real Azurite; in the real Functions host too if func is on PATH
-	$(GO) test -race -timeout 30m ./...
+	$(GO) test -race -timeout 60m ./...
 	@command -v func >/dev/null || echo "make test: left out: the end-to-end tests in the real Functions host (func, Azure Functions Core Tools, is not on PATH)"
 
 package: ## build/<app>/ and build/<app>.zip, as they are deployed

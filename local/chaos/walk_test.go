@@ -20,7 +20,7 @@ const (
 )
 
 // part is which part of all the runs the short form takes, another one each time, by the seed.
-const part = 4
+const part = 6
 
 // TestEveryCallWithEveryFault goes through every call that a small day makes to the outside, and lets it go wrong in every
 // way there is, one run for each.
