@@ -96,6 +96,7 @@ func (w *world) outage(ctx context.Context, fetch, imports host.Host) {
 		for _, s := range services {
 			w.plan.Down(s, true)
 		}
+		wait(ctx, time.Second) // what was under way when Graph went is done
 		before := w.messages()
 		wait(ctx, outages())
 		if after := w.messages(); services[0] == "graph" && after != before {
