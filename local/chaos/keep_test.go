@@ -109,10 +109,6 @@ func (w *world) startReal(ctx context.Context, name string, log io.Writer) (*hos
 	if err != nil {
 		return nil, err
 	}
-	a, err := emulator()
-	if err != nil {
-		return nil, err
-	}
 	return host.StartFunc(ctx, host.Options{App: filepath.Join(out, name), Log: log,
-		Env: append([]string{"AzureWebJobsStorage=" + a.ConnectionString()}, w.env...)})
+		Env: append([]string{"AzureWebJobsStorage=" + w.host}, w.env...)})
 }

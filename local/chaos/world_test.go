@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,28 +32,60 @@ var (
 	seed = flag.Uint64("seed", 0, "of what is left to chance; 0: by the clock")
 )
 
-// accounts is how many worlds one Azurite can hold apart.
-const accounts = 4000
+// accounts is how many worlds one Azurite holds. In memory it gets slower with all that was ever written to it.
+const accounts = 300
 
-// What is shared by all worlds of this test binary: the staged apps and the emulator, which ends with the process.
-var (
-	staged = sync.OnceValues(func() (string, error) {
+// staged builds the apps once for all worlds of this test binary.
+var staged = sync.OnceValues(func() (string, error) {
+	root, err := cloud.Root()
+	if err != nil {
+		return "", err
+	}
+	out := filepath.Join(root, "build", "chaos")
+	return out, stage.Build(context.Background(), stage.Options{Root: root, Out: out, Local: true}, stage.Apps()...)
+})
+
+// emulators gives each world an account of its own, of an Azurite that is stopped after the last of its worlds.
+var emulators struct {
+	mu      sync.Mutex
+	now     *azurite.Azurite
+	worlds  int // that now has had
+	running map[*azurite.Azurite]int
+}
+
+// emulator gives an account. done is to be called once when it is not needed any more.
+func emulator() (all, own *azurite.Azurite, done func(), err error) {
+	e := &emulators
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.now == nil || e.worlds == accounts {
 		root, err := cloud.Root()
 		if err != nil {
-			return "", err
+			return nil, nil, nil, err
 		}
-		out := filepath.Join(root, "build", "chaos")
-		return out, stage.Build(context.Background(), stage.Options{Root: root, Out: out, Local: true}, stage.Apps()...)
-	})
-	emulator = sync.OnceValues(func() (*azurite.Azurite, error) {
-		root, err := cloud.Root()
+		next, err := azurite.Start(context.Background(), azurite.Options{Root: root, Accounts: accounts})
 		if err != nil {
-			return nil, err
+			return nil, nil, nil, err
 		}
-		return azurite.Start(context.Background(), azurite.Options{Root: root, Accounts: accounts})
-	})
-	worlds atomic.Int64
-)
+		if e.now != nil && e.running[e.now] == 0 {
+			e.now.Stop()
+		}
+		if e.running == nil {
+			e.running = map[*azurite.Azurite]int{}
+		}
+		e.now, e.worlds = next, 0
+	}
+	a, i := e.now, e.worlds
+	e.worlds++
+	e.running[a]++
+	return a, a.For(i), func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.running[a]--; e.running[a] == 0 && a != e.now {
+			a.Stop()
+		}
+	}, nil
+}
 
 // world is an organization's archive, with a plan of what goes wrong between the handlers and all that they call.
 type world struct {
@@ -62,6 +93,7 @@ type world struct {
 	day     *day
 	plan    fault.Plan
 	servers cloud.Servers
+	host    string         // connection string for the real host's own storage
 	storage string         // the way to it on which things go wrong
 	store   *staging.Store // the one on which they don't
 	events  *staging.Store // makes the addresses of batches as the handlers know them
@@ -76,12 +108,12 @@ type world struct {
 // newWorld brings up what the handlers talk to.
 func newWorld(t testing.TB, d *day) *world {
 	t.Helper()
-	all, err := emulator()
+	all, a, done, err := emulator()
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := all.For(int(worlds.Add(1)) % accounts)
-	w := &world{t: t, day: d, log: &logged{}}
+	t.Cleanup(done)
+	w := &world{t: t, day: d, log: &logged{}, host: all.ConnectionString()}
 	t.Cleanup(w.servers.Close)
 	if w.store, err = cloud.Prepare(t.Context(), a.ConnectionString()); err != nil {
 		t.Fatal(err)
