@@ -280,7 +280,7 @@ func (b *batch) importAll(ctx context.Context, lines []*line) error {
 		}
 	}
 	for _, l := range lines {
-		copies, err := b.begin(l)
+		copies, err := b.begin(ctx, l)
 		fail(err)
 		if len(copies) > 0 {
 			group.Go(func() { fail(b.importLine(ctx, l, copies)) })

@@ -29,6 +29,7 @@ type config struct {
 	maxItem     int64            // MAX_ITEM_SIZE, bytes
 	class       string           // MESSAGE_CLASS
 	folder      string           // FOLDER_NAME
+	form        form             // MESSAGE_BODY, OUTLOOK_CONVERSATIONS
 	mapping     usermap.Options  // AUTOMATIC_MAPPING, CUSTOM_MAPPING, ACCEPTED_DOMAINS, DEFAULT_REGION
 	inDoubt     time.Duration    // IN_DOUBT_AFTER
 	sweepAfter  time.Duration    // SWEEP_AFTER
@@ -45,6 +46,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		maxItem:     r.Bytes("MAX_ITEM_SIZE"),
 		class:       r.String("MESSAGE_CLASS"),
 		folder:      r.String("FOLDER_NAME"),
+		form:        form{html: r.String("MESSAGE_BODY") == "html", conversations: r.Bool("OUTLOOK_CONVERSATIONS")},
 		mapping: usermap.Options{
 			Automatic: r.Bool("AUTOMATIC_MAPPING"), Custom: r.Bool("CUSTOM_MAPPING"),
 			AcceptedDomains: r.List("ACCEPTED_DOMAINS"), Region: r.String("DEFAULT_REGION"),

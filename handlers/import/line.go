@@ -57,7 +57,7 @@ func (l *line) hasAttachments() bool {
 }
 
 // begin builds the line's message and puts its copies into the lines of their mailboxes. No copies: the line has its outcome.
-func (b *batch) begin(l *line) ([]*copier, error) {
+func (b *batch) begin(ctx context.Context, l *line) ([]*copier, error) {
 	out := &l.base
 	out.Mapping = b.mapping
 	if len(l.matches) == 0 {
@@ -65,7 +65,7 @@ func (b *batch) begin(l *line) ([]*copier, error) {
 		b.journal.Record(*out)
 		return nil, nil
 	}
-	err := l.build(b.im)
+	err := l.build(ctx, b.im)
 	var fault *record.Fault
 	if errors.As(err, &fault) {
 		out.Outcome, out.Reason = journal.Quarantined, "no message can be made of the item: "+fault.Error()
@@ -131,10 +131,11 @@ const (
 	keptInStead = "; it is kept in the archive's storage, in the container media under its SHA-256"
 )
 
-// build makes the line's message. It reads no attachment.
-func (l *line) build(im *importer) (err error) {
-	room := im.config.maxItem // for the attachments, which are asked about once each, in their order
-	l.built, err = message.Build(l.rec, message.Options{Region: im.config.mapping.Region, Numbers: im.numbers, Omit: func(a record.Attachment) string {
+// build makes the line's message. Of the attachments it reads no more than message.Options.Peek says.
+func (l *line) build(ctx context.Context, im *importer) (err error) {
+	room := im.config.maxItem // for the attachments, which are asked about once each, in the order of the message
+	o := im.options(ctx)
+	o.Omit = func(a record.Attachment) string {
 		if a.Size <= room {
 			room -= a.Size
 			l.sizes = append(l.sizes, a.Size)
@@ -142,8 +143,14 @@ func (l *line) build(im *importer) (err error) {
 		}
 		l.omitted = true
 		return overLimit
-	}})
+	}
+	l.built, err = message.Build(l.rec, o)
 	return err
+}
+
+// options are those of every message, whatever is left out of it.
+func (im *importer) options(ctx context.Context) message.Options {
+	return message.Options{Region: im.config.mapping.Region, Numbers: im.numbers, Peek: im.peek(ctx)}
 }
 
 // hold reserves the memory that the line's message takes, once for all copies that are worked on at a time. They have
@@ -209,8 +216,9 @@ func (l *line) message(ctx context.Context, im *importer, oversize bool) (_ *ren
 		return *kept, nil
 	}
 	if oversize {
-		msg, err = message.Build(l.rec, message.Options{Region: im.config.mapping.Region, Numbers: im.numbers,
-			Omit: func(record.Attachment) string { return overMailbox }})
+		o := im.options(ctx)
+		o.Omit = func(record.Attachment) string { return overMailbox }
+		msg, err = message.Build(l.rec, o)
 		if err != nil {
 			return nil, err
 		}

@@ -14,6 +14,8 @@ import (
 
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/message"
+	"o2archiver/shared/record"
+	"o2archiver/shared/staging"
 )
 
 const (
@@ -31,6 +33,7 @@ const (
 // rendered is one record as an e-mail message. The copies of a record share it.
 type rendered struct {
 	msg   *message.Message
+	form  form
 	whole []byte // nil: too large to be held
 	open  func(sha256 string) (io.ReadCloser, error)
 
@@ -38,9 +41,15 @@ type rendered struct {
 	sum string // hex SHA-256 of the message; empty until it is known
 }
 
+// form is what an administrator chooses of a message in a mailbox.
+type form struct {
+	html          bool // MESSAGE_BODY: the body is HTML
+	conversations bool // OUTLOOK_CONVERSATIONS
+}
+
 // render writes the message, once for all of its copies where it is small enough to be held.
 func (im *importer) render(ctx context.Context, msg *message.Message) (*rendered, error) {
-	out := &rendered{msg: msg, open: func(sha string) (io.ReadCloser, error) {
+	out := &rendered{msg: msg, form: im.config.form, open: func(sha string) (io.ReadCloser, error) {
 		body, _, err := im.store.OpenMedia(ctx, sha)
 		return body, err
 	}}
@@ -55,6 +64,26 @@ func (im *importer) render(ctx context.Context, msg *message.Message) (*rendered
 	sum := sha256.Sum256(buf.Bytes())
 	out.whole, out.sum = buf.Bytes(), hex.EncodeToString(sum[:])
 	return out, nil
+}
+
+// peek gives the first bytes of an attachment. What is wrong with one that isn't there or can't be read, its copies say.
+func (im *importer) peek(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
+	return func(a record.Attachment, n int) ([]byte, error) {
+		head, err := im.read(ctx, a.SHA256, n)
+		if again, _ := judge(err); again || ctx.Err() != nil || errors.Is(err, staging.ErrDenied) {
+			return nil, fmt.Errorf("look at an attachment: %w", err)
+		}
+		return head, nil
+	}
+}
+
+func (im *importer) read(ctx context.Context, sha string, n int) ([]byte, error) {
+	body, _, err := im.store.OpenMedia(ctx, sha)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(io.LimitReader(body, int64(n)))
 }
 
 // weight is what a message with attachments takes of the memory that all of them share.
@@ -87,7 +116,7 @@ func (r *rendered) read(key string) (m *mailbox.Message, closeIt func(), err err
 		closeIt()
 		return nil, nil, fmt.Errorf("parse the message: %w", err)
 	}
-	m = forMailbox(parsed, key)
+	m = forMailbox(parsed, key, r.form)
 	if next := m.Next; r.whole == nil {
 		m.Next = func() (*mailbox.Attachment, error) {
 			a, err := next()
@@ -119,11 +148,19 @@ func (s *summing) Read(p []byte) (int, error) {
 }
 
 // forMailbox hands the parts of the RFC 5322 message on to Graph's form.
-func forMailbox(p *message.Parsed, key string) *mailbox.Message {
+func forMailbox(p *message.Parsed, key string, f form) *mailbox.Message {
 	m := &mailbox.Message{
 		Key: key, MessageID: "<" + p.ID + ">", Subject: visible(p.Subject), Text: visible(p.Text),
 		From: mailbox.Address(p.From), Sent: p.Date, Received: p.Date,
 		InReplyTo: p.InReplyTo, References: p.References,
+	}
+	// A body that is too long for a request is cut off, and HTML can't be: such a message has its text as the body.
+	html := f.html && mailbox.FitsBody(p.HTML)
+	if html {
+		m.HTML = p.HTML
+	}
+	if f.conversations {
+		m.Topic, m.Index = p.ThreadTopic, p.ThreadIndex
 	}
 	for _, to := range p.To {
 		m.To = append(m.To, mailbox.Address(to))
@@ -136,7 +173,11 @@ func forMailbox(p *message.Parsed, key string) *mailbox.Message {
 		if err != nil {
 			return nil, err
 		}
-		return &mailbox.Attachment{Name: part.Name, Type: part.Type, Size: part.Size, Inline: part.Inline, Body: part.Body}, nil
+		a := &mailbox.Attachment{Name: part.Name, Type: part.Type, Size: part.Size, Body: part.Body}
+		if html && part.Inline { // nothing in a plain text shows it, and a program may hide what is inline
+			a.Inline, a.ContentID = true, part.ContentID
+		}
+		return a, nil
 	}
 	return m
 }

@@ -17,6 +17,7 @@ type Message struct {
 	MessageID string // with its angle brackets
 	Subject   string
 	Text      string // plain text; what is too long for one request goes on in the attachment message.txt
+	HTML      string // the same as HTML, for those that FitsBody; then it is the body. "": Text is
 	From      Address
 	To        []Address // at most 500 are used
 	Sent      time.Time
@@ -24,6 +25,9 @@ type Message struct {
 	Headers   []Header // names begin with X-; at most 5 are used
 
 	InReplyTo, References string // as in RFC 5322 section 3.6.4; may be empty
+
+	// Topic and Index are PidTagConversationTopic and PidTagConversationIndex (in base64); "" leaves them to the mailbox.
+	Topic, Index string
 
 	// Next gives the attachments one by one and then io.EOF; nil: there are none. A Body is read
 	// before Next is called again.
@@ -40,7 +44,8 @@ type Header struct{ Name, Value string }
 type Attachment struct {
 	Name, Type string
 	Size       int64
-	Inline     bool
+	Inline     bool   // a picture in the HTML body; not for one so large that it needs an upload session
+	ContentID  string // what the HTML calls it, without angle brackets
 	Body       io.Reader
 }
 
@@ -71,13 +76,19 @@ func shortened(text string) (body string, cut bool) {
 	return text, false
 }
 
+// FitsBody says whether an HTML text goes into a request. It can't be cut off as plain text can.
+func FitsBody(html string) bool { return len(html) < maxText/6 || jsonLen(html) <= maxText }
+
 // model is the message as Graph takes it, without attachments. body is Text or its beginning.
 func (m *Message) model(class, body string) *models.Message {
 	out := models.NewMessage()
 	out.SetSubject(&m.Subject)
-	content, plain, read := models.NewItemBody(), models.TEXT_BODYTYPE, true
+	content, kind, read := models.NewItemBody(), models.TEXT_BODYTYPE, true
+	if m.HTML != "" {
+		body, kind = m.HTML, models.HTML_BODYTYPE
+	}
 	content.SetContent(&body)
-	content.SetContentType(&plain)
+	content.SetContentType(&kind)
 	out.SetBody(content)
 	out.SetIsRead(&read)
 	if m.MessageID != "" {
@@ -108,6 +119,12 @@ func (m *Message) model(class, body string) *models.Message {
 	}
 	if m.References != "" {
 		properties = append(properties, property("String 0x1039", m.References)) // PidTagInternetReferences
+	}
+	if m.Topic != "" && m.Index != "" {
+		properties = append(properties,
+			property("String 0x0070", m.Topic), // PidTagConversationTopic (MS-OXOMSG 2.2.1.5)
+			property("Binary 0x0071", m.Index), // PidTagConversationIndex (2.2.1.3)
+			property("Boolean 0x3016", "true")) // PidTagConversationIndexTracking (2.2.1.4): the GUID in the index tells conversations apart
 	}
 	out.SetSingleValueExtendedProperties(properties)
 	return out
@@ -156,13 +173,16 @@ func fileAttachment(a *Attachment, content []byte) models.Attachmentable {
 		out.SetContentType(&a.Type)
 	}
 	out.SetIsInline(&a.Inline)
+	if a.ContentID != "" {
+		out.SetContentId(&a.ContentID)
+	}
 	out.SetContentBytes(content)
 	return out
 }
 
 // jsonSize is at least as much as the model without attachments takes in JSON.
 func (m *Message) jsonSize(body string) int64 {
-	size := jsonLen(body) + jsonLen(m.Subject) + jsonLen(m.MessageID) + jsonLen(m.InReplyTo) + jsonLen(m.References)
+	size := max(jsonLen(body), jsonLen(m.HTML)) + jsonLen(m.Topic) + jsonLen(m.Index) + jsonLen(m.Subject) + jsonLen(m.MessageID) + jsonLen(m.InReplyTo) + jsonLen(m.References)
 	size += 16*propertyBytes + len(archiveKey) + jsonLen(m.Key)
 	size += 2 * (jsonLen(m.From.Name) + jsonLen(m.From.Address) + propertyBytes)
 	for _, a := range m.To[:min(len(m.To), maxRecipients)] {
@@ -176,7 +196,7 @@ func (m *Message) jsonSize(body string) int64 {
 
 // jsonSize is at least as much as the attachment with its bytes takes in JSON.
 func (a *Attachment) jsonSize() int64 {
-	return int64(base64.StdEncoding.EncodedLen(int(a.Size)) + jsonLen(a.Name) + jsonLen(a.Type) + 2*propertyBytes)
+	return int64(base64.StdEncoding.EncodedLen(int(a.Size)) + jsonLen(a.Name) + jsonLen(a.Type) + jsonLen(a.ContentID) + 2*propertyBytes)
 }
 
 // jsonLen is how many bytes encoding/json makes of s.

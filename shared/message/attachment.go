@@ -21,92 +21,107 @@ type file struct {
 	media  string // safe content type
 	absent string // why it isn't attached, as given by whoever left it out; "" if it is
 	header textproto.Header
-}
 
-// part is an attachment that goes into the message.
-type part struct {
-	header textproto.Header
-	sha256 string
-	size   int64
+	picture bool   // its first bytes are those of the picture that it claims to be
+	cid     string // its Content-ID if it is shown in the text
 }
 
 // maxFiles bounds what a single item can make of itself: three bytes of JSON are an attachment without
 // anything, and each takes a hundred here. Networks allow an MMS a few dozen.
 const maxFiles = 1000
 
-// attachments decides on names, types and who stays out.
-func attachments(r *record.Record, omit func(record.Attachment) string) ([]file, error) {
+// attachments decides on order, names, types, who is shown in the text, and who stays out.
+func attachments(r *record.Record, key string, c *cast, o Options) ([]file, error) {
 	if len(r.Attachments) == 0 {
 		return nil, nil
 	}
 	if len(r.Attachments) > maxFiles {
 		return nil, &record.Fault{Field: "attachment", Reason: fmt.Sprintf("has more than %d entries", maxFiles)}
 	}
-	files := make([]file, len(r.Attachments))
+	order, err := arranged(r, o)
+	if err != nil {
+		return nil, fmt.Errorf("read the presentation of the attachments: %w", err)
+	}
+	files := make([]file, len(order))
 	taken := make(map[string]int, len(files))
-	for i, a := range r.Attachments {
-		f := file{Attachment: a, media: mediaType(a.Type), absent: a.Gone}
-		f.name = distinct(fileName(a.Name, f.media, r.Kind), taken)
+	for i, a := range order {
+		f := &files[i]
+		f.Attachment, f.absent = a, a.Gone
 		switch {
 		case f.absent != "":
 		case !isHash(a.SHA256) || a.Size < 0:
 			f.absent = "its bytes were not stored"
-		case omit != nil:
-			f.absent = omit(a)
+		case o.Omit != nil:
+			f.absent = o.Omit(a)
 		}
-		if f.absent == "" {
-			var h fields
-			h.add("Content-Type", f.media)
-			h.add("Content-Transfer-Encoding", "base64")
-			h.add("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{
-				"filename": f.name, "size": strconv.FormatInt(a.Size, 10), // RFC 2183 section 2.7
-			}))
-			h.add(partHash, a.SHA256)
-			var err error
-			if f.header, err = h.header(); err != nil {
-				return nil, fmt.Errorf("build attachment %d: %w", i+1, err)
+		peek := func(n int) ([]byte, error) {
+			if o.Peek == nil || f.absent != "" || a.Size == 0 {
+				return nil, nil
 			}
+			return o.Peek(a, n)
 		}
-		files[i] = f
+		if err := f.settle(r, c, peek); err != nil {
+			return nil, fmt.Errorf("look at attachment %d: %w", i+1, err)
+		}
+		f.name = distinct(f.name, taken)
+		if f.absent != "" {
+			continue
+		}
+		if f.picture {
+			f.cid = fmt.Sprintf("%d.%s@%s", i+1, key, domain)
+		}
+		if f.header, err = f.fields(); err != nil {
+			return nil, fmt.Errorf("build attachment %d: %w", i+1, err)
+		}
 	}
 	return files, nil
+}
+
+// settle decides on the file's name and type, and whether it is a picture for the text.
+func (f *file) settle(r *record.Record, c *cast, peek func(n int) ([]byte, error)) (err error) {
+	if isCall(r) {
+		f.name, f.media, err = recording(f.Attachment, r, c, peek)
+	} else {
+		f.media = mediaType(f.Type)
+		f.name = fileName(f.Name, f.media, r.Kind)
+	}
+	if err != nil {
+		return err
+	}
+	f.media = harmless(f.media, f.name)
+	if f.absent == "" && mayShow(f.media, f.Size) {
+		head, err := peek(8)
+		if err != nil {
+			return err
+		}
+		f.picture = isPicture(f.media, head)
+	}
+	return nil
+}
+
+// fields is the header of the file's part.
+func (f *file) fields() (textproto.Header, error) {
+	var h fields
+	disposition := "attachment"
+	h.add("Content-Type", f.media)
+	h.add("Content-Transfer-Encoding", "base64")
+	if f.cid != "" {
+		disposition = "inline"
+		h.add("Content-Id", "<"+f.cid+">") // RFC 2392
+	}
+	h.add("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{
+		"filename": f.name, "size": strconv.FormatInt(f.Size, 10), // RFC 2183 section 2.7
+	}))
+	h.add(partHash, f.SHA256)
+	return h.header()
 }
 
 // partHash is a part's header with the hex SHA-256 of its decoded bytes.
 const partHash = "X-O2-Sha256"
 
-func kept(files []file) []part {
-	var parts []part
-	for _, f := range files {
-		if f.absent == "" {
-			parts = append(parts, part{f.header, f.SHA256, f.Size})
-		}
-	}
-	return parts
-}
-
 func isHash(s string) bool {
 	b, err := hex.DecodeString(s)
 	return err == nil && len(b) == 32
-}
-
-// mediaType is a content type without parameters, or application/octet-stream if the source's isn't one: RFC 6838
-// section 4.2. A multipart or message may not be in base64 (RFC 2046 sections 5.1 and 5.2), and would be taken apart.
-func mediaType(s string) string {
-	const unknown = "application/octet-stream"
-	s, _, _ = strings.Cut(s, ";")
-	s = strings.ToLower(strings.TrimSpace(s))
-	top, sub, ok := strings.Cut(s, "/")
-	if !ok || !restricted(top) || !restricted(sub) || top == "multipart" || top == "message" {
-		return unknown
-	}
-	return s
-}
-
-// restricted is RFC 6838's restricted-name.
-func restricted(s string) bool {
-	const alnum = "abcdefghijklmnopqrstuvwxyz0123456789"
-	return s != "" && len(s) <= 127 && strings.IndexByte(alnum, s[0]) >= 0 && strings.Trim(s, alnum+"!#$&-^_.+") == ""
 }
 
 const (
@@ -168,25 +183,10 @@ func device(name string) bool {
 }
 
 func defaultName(media string, kind record.Kind) string {
-	name := "attachment"
 	if kind == record.CallAudio {
-		name = "recording"
+		return "recording" + extensionOf(media)
 	}
-	switch media {
-	case "image/jpeg":
-		return name + ".jpg"
-	case "image/png", "image/gif", "image/heic", "video/mp4", "video/3gpp", "audio/amr", "audio/ogg", "application/pdf":
-		return name + "." + media[strings.IndexByte(media, '/')+1:]
-	case "audio/mpeg":
-		return name + ".mp3"
-	case "audio/wav", "audio/x-wav", "audio/wave":
-		return name + ".wav"
-	case "text/plain":
-		return name + ".txt"
-	case "text/vcard", "text/x-vcard":
-		return name + ".vcf"
-	}
-	return name + ".bin"
+	return "attachment" + extensionOf(media)
 }
 
 // distinct numbers a name that is taken, compared without case as file systems do. taken counts how often

@@ -72,7 +72,7 @@ func BenchmarkParseShortText(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Parse(bytes.NewReader(m.body)); err != nil {
+		if _, err := Parse(bytes.NewReader(m.bytes)); err != nil {
 			b.Fatal(err)
 		}
 	}

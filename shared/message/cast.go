@@ -36,8 +36,9 @@ type cast struct {
 	from         person
 	to           []person
 	owner        person
-	ownerApart   bool // the owner is neither sender nor recipient
-	conversation string
+	ownerApart   bool     // the owner is neither sender nor recipient
+	conversation string   // identifies the set of participants; "" if there is nobody
+	keys         []string // of the participants, sorted, each once
 }
 
 func castOf(r *record.Record, o Options) *cast {
@@ -60,7 +61,8 @@ func castOf(r *record.Record, o Options) *cast {
 	if same(c.from) || slices.ContainsFunc(c.to, same) {
 		c.ownerApart = false
 	}
-	c.conversation = c.conversationID()
+	c.keys = c.participants()
+	c.conversation = conversationID(c.keys)
 	return c
 }
 
@@ -110,9 +112,8 @@ func (c *cast) recipients() string {
 	return b.String()
 }
 
-// conversationID identifies the set of participants, the owner among them: 40 hex digits, "" if there is nobody.
-// The source's own ids of groups can't be used: some are new for every message.
-func (c *cast) conversationID() string {
+// participants has a key for everybody, the owner among them, sorted and each once.
+func (c *cast) participants() []string {
 	keys := make([]string, 0, 2+len(c.to))
 	put := func(p *person) {
 		value := strings.TrimSpace(p.given.Value)
@@ -132,13 +133,19 @@ func (c *cast) conversationID() string {
 		put(&c.to[i])
 	}
 	put(&c.owner)
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// conversationID identifies the set of participants: 40 hex digits, "" if there is nobody.
+// The source's own ids of groups can't be used: some are new for every message.
+func conversationID(keys []string) string {
 	if len(keys) == 0 {
 		return ""
 	}
-	slices.Sort(keys)
 	b := make([]byte, 0, 128)
 	b = append(b, "v1|conversation"...)
-	for _, k := range slices.Compact(keys) {
+	for _, k := range keys {
 		b = append(b, '|')
 		b = strconv.AppendInt(b, int64(len(k)), 10) // so that no text can look like two
 		b = append(b, ':')

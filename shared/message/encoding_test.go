@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -100,6 +101,22 @@ func TestEncodingsGiveTheSameBytes(t *testing.T) {
 			if err != nil || !bytes.Equal(got, content) {
 				t.Errorf("%d bytes are read as %d, %v", size, len(got), err)
 			}
+		}
+	}
+}
+
+// Line ends of any kind take time in proportion to their number.
+func TestManyLineEndsAreQuick(t *testing.T) {
+	for _, end := range []string{"\r", "\n", "\r\n", "\n\r", "\r\r\r\n"} {
+		text := []byte(strings.Repeat(end, 1<<20/len(end)))
+		began := time.Now()
+		quoted := appendQuoted(nil, text)
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("%q: took %v", end, took)
+		}
+		got, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(quoted)))
+		if err != nil || !bytes.Equal(got, text) {
+			t.Errorf("%q: read as %d bytes of %d, %v", end, len(got), len(text), err)
 		}
 	}
 }

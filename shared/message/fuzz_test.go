@@ -19,6 +19,9 @@ func FuzzRoundTrip(f *testing.F) {
 		"\r\n--=_o2_\r\n= \n \r", "../../NUL", "a/b;c", "\n", []byte{0, 255}, int64(1_000_000_000))
 	f.Add(strings.Repeat("é", 3000), "\t", " ", "65000", strings.Repeat("x", 2000), " a  b ", "é@b.example", strings.Repeat(" ", 50), "\u202e",
 		strings.Repeat("語", 300), ruler+"\r\n"+signature, strings.Repeat("語", 300)+".png", "multipart/mixed", "", bytes.Repeat([]byte("x"), 200), int64(32503680000))
+	f.Add("O2-2", "MMS", "", "", "דוד", "&#60;", "", "HMRC", "<b>", "</td>", "<script>\r\n  </div>\u2068&", "a.png", "image/png", "", []byte("\x89PNG\r\n\x1a\n0"), int64(1763803868))
+	f.Add("O2-3", "CALL_AUDIO", "", "07700900123", "", "", "", "", "", "", "", "", "x", "", []byte("RIFF....WAVE"), int64(1763803868))
+	f.Add("O2-4", "MMS", "", "1", "", "", "", "", "", "", "", "p.smil", "application/smil", "", []byte("<smil><img src='P (2).smil'/><img src='p.smil'/></smil>"), int64(1763803868))
 	f.Fuzz(func(t *testing.T, id, kind, owner, from, first, last, email, to, group, subject, text, name, media, gone string, content []byte, unix int64) {
 		s := store{}
 		r := &record.Record{
@@ -42,7 +45,7 @@ func FuzzRoundTrip(f *testing.F) {
 		if record.Check(r) != nil || r.Time.UTC().Year() > 9999 {
 			t.Skip()
 		}
-		o := Options{Region: "GB"}
+		o := Options{Region: "GB", Peek: s.peek}
 		checkMessage(t, r, o, s, build(t, r, o, s))
 	})
 }

@@ -3,15 +3,14 @@
 // the source's and hostile: none of them gets out of the place it belongs to.
 //
 // What a record holds is in the text, in headers of a small fixed set, or in an attachment. The text of
-// the message comes first, byte for byte; a block about the item follows below a line.
+// the message comes first, byte for byte; a block about the item follows below a line. The same stands there once
+// more as HTML, with the pictures in it.
 package message
 
 import (
 	"fmt"
 	"io"
 	"strings"
-
-	"github.com/emersion/go-message/textproto"
 
 	"o2archiver/shared/record"
 )
@@ -22,7 +21,7 @@ const (
 	senderDomain = "sms." + domain
 	threadDomain = "conversation." + domain
 
-	format       = "1" // of the message: what X-O2-Format says
+	format       = "2" // of the message: what X-O2-Format and the text's signature say
 	maxRecipient = 500 // Microsoft Graph: a message has at most 500 recipients
 )
 
@@ -36,18 +35,27 @@ type Options struct {
 	// Omit says why an attachment is left out of the message, in plain words; "" keeps it.
 	// The text then names the attachment and the reason. nil keeps all.
 	Omit func(a record.Attachment) string
+
+	// Peek gives the first n bytes of an attachment, or all of a shorter one. Build asks for the few that it must know: the presentation
+	// (SMIL) of an MMS, pictures up to 2 MB, and a recording without an audio type. Its error is Build's.
+	// nil: no picture is shown in the text, and attachments stay in the given order.
+	Peek func(a record.Attachment, n int) ([]byte, error)
 }
 
 // Message is one message ready to be written. It holds no attachment's bytes, and may be written any
 // number of times, also by several goroutines at once.
 type Message struct {
-	id       string
-	head     []byte // the header with the empty line after it; nil without attachments
-	body     []byte // the text, encoded; without attachments behind the header
-	boundary string // "" without attachments
-	text     textproto.Header
-	parts    []part
-	size     int64
+	id    string
+	bytes []byte // all but the attachments' bytes
+	parts []part
+	size  int64
+}
+
+// part is the body of an attachment in a message.
+type part struct {
+	at     int // where in Message.bytes it belongs
+	sha256 string
+	size   int64
 }
 
 // Build makes the message of a record. The same record and options give the same message. It
@@ -61,42 +69,22 @@ func Build(r *record.Record, o Options) (*Message, error) {
 		return nil, &record.Fault{Field: "messageTime", Reason: "lies after the year 9999"}
 	}
 	key := record.MessageKey(r.ID)[:40]
-	files, err := attachments(r, o.Omit)
+	cast := castOf(r, o)
+	files, err := attachments(r, key, cast, o)
 	if err != nil {
 		return nil, err
 	}
-	cast := castOf(r, o)
-
 	m := &Message{id: key + "@" + domain}
-	text := appendText(make([]byte, 0, 2048+len(r.Text)), r, cast, files)
-	encoding := encodingOf(text)
-	h := headerOf(r, m.id, cast, len(text))
-	if m.parts = kept(files); len(m.parts) == 0 {
-		h.add("Content-Type", textType)
-		h.add("Content-Transfer-Encoding", encoding)
-		head, err := h.render()
-		if err != nil {
-			return nil, fmt.Errorf("build header: %w", err)
-		}
-		m.body = appendEncoded(head, text, encoding)
-		return m, m.measure()
+	text, block := appendText(make([]byte, 0, 4096+3*len(r.Text)), r, cast, files)
+	html := appendHTML(text[len(text):], text, len(r.Text), block, files)
+	if err := m.layOut(headerOf(r, m.id, cast, len(text)+len(html)), key, text, html, files); err != nil {
+		return nil, err
 	}
-
-	// RFC 2045 section 6.7: "=_" can be in no quoted-printable or base64 body, so no
-	// text can hold the boundary, however well its author knows how it is derived.
-	m.boundary = "=_o2_" + key
-	h.add("Content-Type", `multipart/mixed; boundary="`+m.boundary+`"`)
-	if m.head, err = h.render(); err != nil {
-		return nil, fmt.Errorf("build header: %w", err)
+	m.size = int64(len(m.bytes))
+	for _, p := range m.parts {
+		m.size += base64Size(p.size)
 	}
-	var t fields
-	t.add("Content-Type", textType)
-	t.add("Content-Transfer-Encoding", encoding)
-	if m.text, err = t.header(); err != nil {
-		return nil, fmt.Errorf("build text part: %w", err)
-	}
-	m.body = appendEncoded(nil, text, encoding)
-	return m, m.measure()
+	return m, nil
 }
 
 // ID is the Message-ID without the angle brackets. It depends on the record's ID alone.
@@ -110,11 +98,15 @@ func (m *Message) Size() int64 { return m.size }
 // another number of bytes than the record says is an error; what has been written then is no message.
 // Write holds less than 256 KiB.
 func (m *Message) Write(w io.Writer, open func(sha256 string) (io.ReadCloser, error)) error {
-	return m.write(w, func(i int, w io.Writer) error {
+	done := 0
+	for i, p := range m.parts {
+		if _, err := w.Write(m.bytes[done:p.at]); err != nil {
+			return err
+		}
+		done = p.at
 		if open == nil {
 			return fmt.Errorf("open attachment %d: no way to open it", i+1)
 		}
-		p := m.parts[i]
 		body, err := open(p.sha256)
 		if err != nil {
 			return fmt.Errorf("open attachment %d: %w", i+1, err)
@@ -126,64 +118,15 @@ func (m *Message) Write(w io.Writer, open func(sha256 string) (io.ReadCloser, er
 		if err != nil {
 			return fmt.Errorf("write attachment %d: %w", i+1, err)
 		}
-		return nil
-	})
-}
-
-// write writes the message; content writes the body of attachment i.
-func (m *Message) write(w io.Writer, content func(i int, w io.Writer) error) error {
-	if m.boundary == "" {
-		_, err := w.Write(m.body)
-		return err
 	}
-	if _, err := w.Write(m.head); err != nil {
-		return err
-	}
-	mw := textproto.NewMultipartWriter(w)
-	if err := mw.SetBoundary(m.boundary); err != nil {
-		return err
-	}
-	pw, err := mw.CreatePart(m.text)
-	if err != nil {
-		return err
-	}
-	if _, err := pw.Write(m.body); err != nil {
-		return err
-	}
-	for i := range m.parts {
-		pw, err := mw.CreatePart(m.parts[i].header)
-		if err != nil {
-			return err
-		}
-		if err := content(i, pw); err != nil {
-			return err
-		}
-	}
-	return mw.Close()
-}
-
-// measure works the size out: everything but the attachments' bytes is written to nowhere.
-func (m *Message) measure() error {
-	var n counter
-	err := m.write(&n, func(i int, _ io.Writer) error {
-		n += counter(base64Size(m.parts[i].size))
-		return nil
-	})
-	m.size = int64(n)
+	_, err := w.Write(m.bytes[done:])
 	return err
-}
-
-type counter int64
-
-func (c *counter) Write(p []byte) (int, error) {
-	*c += counter(len(p))
-	return len(p), nil
 }
 
 // headerOf is the message's header but for the fields that describe its content. room is how many bytes will
 // probably come behind it.
 func headerOf(r *record.Record, id string, c *cast, room int) *fields {
-	h := &fields{b: make([]byte, 0, 1536+room+room/8)}
+	h := &fields{b: make([]byte, 0, 2560+room+room/8)}
 	// RFC 5322 section 3.6.1: the moment at which the message was put on its way.
 	h.add("Date", r.Time.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 	h.add("From", c.from.mail())
@@ -199,6 +142,10 @@ func headerOf(r *record.Record, id string, c *cast, room int) *fields {
 		h.add("References", root)
 	}
 	h.add("Subject", encodeWords(subject(r, c)))
+	if c.conversation != "" { // what Exchange makes PidTagConversationTopic and PidTagConversationIndex of (MS-OXCMAIL)
+		h.add("Thread-Topic", encodeWords(c.threadTopic()))
+		h.add("Thread-Index", c.threadIndex(r.Time))
+	}
 
 	// The first five go to Graph, which takes no more, so the order is part of the format.
 	h.private("X-O2-Message-Id", r.ID)
@@ -208,6 +155,7 @@ func headerOf(r *record.Record, id string, c *cast, room int) *fields {
 	h.private("X-O2-Original-Sha256", r.SHA256)
 	h.private("X-O2-Direction", r.Direction)
 	h.private("X-O2-Status", r.Status)
+	h.private("X-O2-Time", r.TimeText)
 	if r.ArchivedText != "" || r.Archived.IsZero() {
 		h.private("X-O2-Archived", r.ArchivedText)
 	} else {

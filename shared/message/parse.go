@@ -2,9 +2,11 @@ package message
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"strconv"
 	"strings"
@@ -26,10 +28,14 @@ type Parsed struct {
 	To         []Address
 	Date       time.Time // UTC, whole seconds
 	Text       string    // as Build made it, byte for byte
+	HTML       string    // the same as HTML
 	Headers    []Header  // the private ones, the most important first
 
-	src   *source
-	parts *textproto.MultipartReader // nil without attachments
+	ThreadTopic string // for PidTagConversationTopic
+	ThreadIndex string // for PidTagConversationIndex, base64
+
+	src    *source
+	levels []*textproto.MultipartReader // of multiparts that are not read to their end, the innermost last
 }
 
 // Header is one private header, e.g. X-O2-Type.
@@ -41,8 +47,11 @@ type Part struct {
 	Type   string
 	SHA256 string // hex, of the decoded bytes: what the record said, not computed here
 	Size   int64  // of the decoded bytes; -1 if the message doesn't say
-	Inline bool
-	Body   io.Reader
+
+	// ContentID, without the angle brackets, is what the HTML calls a picture by that it shows; then Inline is true.
+	ContentID string
+	Inline    bool
+	Body      io.Reader
 }
 
 // maxHeader bounds the header: 500 recipients with the longest names that Build gives make 1.5 MB.
@@ -55,39 +64,91 @@ const maxText = 64 << 20
 // further than that, and never closed.
 func Parse(r io.Reader) (*Parsed, error) {
 	p := &Parsed{src: &source{r: r}}
-	e, err := gomessage.ReadWithOptions(p.src, &gomessage.ReadOptions{MaxHeaderBytes: maxHeader})
+	limited := &io.LimitedReader{R: p.src, N: maxHeader}
+	br := bufio.NewReader(limited)
+	h, err := textproto.ReadHeader(br)
 	if err != nil {
 		return nil, fmt.Errorf("parse header: %w", p.src.why())
 	}
-	if err := p.header(mail.Header{Header: e.Header}); err != nil {
+	limited.N = math.MaxInt64
+	head := gomessage.Header{Header: h}
+	if err := p.header(mail.Header{Header: head}); err != nil {
 		return nil, err
 	}
-	text := e
-	media, params, err := mime.ParseMediaType(e.Header.Get("Content-Type"))
+	if err := p.body(head, br); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// body reads a part that holds the text, down to the first attachment.
+func (p *Parsed) body(h gomessage.Header, r io.Reader) error {
+	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil {
-		return nil, errors.New("parse header: Content-Type can't be read")
+		return errors.New("parse header: Content-Type can't be read")
 	}
-	if media == "multipart/mixed" {
-		// The library reads 4 KiB at a time: out of a pipe each would be a change of goroutines.
+	switch media {
+	case "text/plain":
+		p.Text, err = p.text(h, r)
+		return err
+	case "text/html":
+		p.HTML, err = p.text(h, r)
+		return err
+	case "multipart/mixed", "multipart/related", "multipart/alternative":
+	default:
+		return errBroken
+	}
+	if len(p.levels) == maxLevels {
+		return errBroken
+	}
+	if media != "multipart/alternative" {
+		p.large()
+	}
+	parts := textproto.NewMultipartReader(r, params["boundary"])
+	p.levels = append(p.levels, parts)
+	if err := p.first(parts); err != nil {
+		return err
+	}
+	if media == "multipart/alternative" { // text, and the same as HTML
+		return p.first(parts)
+	}
+	return nil
+}
+
+// maxLevels: mixed, alternative, related.
+const maxLevels = 3
+
+// first reads the next part of a multipart, which is one with text.
+func (p *Parsed) first(parts *textproto.MultipartReader) error {
+	part, err := parts.NextPart()
+	if err != nil {
+		return fmt.Errorf("parse text part: %w", p.src.why())
+	}
+	return p.body(gomessage.Header{Header: part.Header}, part)
+}
+
+// large prepares for attachments: the library reads 4 KiB at a time, each of which would be a change of goroutines out of a pipe.
+func (p *Parsed) large() {
+	if _, done := p.src.r.(*bufio.Reader); !done {
 		p.src.r = bufio.NewReaderSize(p.src.r, 96<<10)
-		p.parts = textproto.NewMultipartReader(e.Body, params["boundary"])
-		first, err := p.parts.NextPart()
-		if err != nil {
-			return nil, fmt.Errorf("parse text part: %w", p.src.why())
-		}
-		if text, err = gomessage.New(gomessage.Header{Header: first.Header}, first); err != nil {
-			return nil, fmt.Errorf("parse text part: %w", errBroken)
-		}
 	}
-	body, err := io.ReadAll(io.LimitReader(text.Body, maxText+1))
+}
+
+// text reads one form of the text.
+func (p *Parsed) text(h gomessage.Header, r io.Reader) (string, error) {
+	e, err := gomessage.New(h, r)
+	if err != nil {
+		return "", fmt.Errorf("parse text part: %w", errBroken)
+	}
+	var b bytes.Buffer
+	n, err := b.ReadFrom(io.LimitReader(e.Body, maxText+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read text: %w", p.src.why())
-	case len(body) > maxText:
-		return nil, fmt.Errorf("read text: over %d bytes", maxText)
+		return "", fmt.Errorf("read text: %w", p.src.why())
+	case n > maxText:
+		return "", fmt.Errorf("read text: over %d bytes", maxText)
 	}
-	p.Text = string(body)
-	return p, nil
+	return b.String(), nil
 }
 
 func (p *Parsed) header(h mail.Header) (err error) {
@@ -114,6 +175,10 @@ func (p *Parsed) header(h mail.Header) (err error) {
 		p.To = append(p.To, Address{a.Name, a.Address})
 	}
 	p.InReplyTo, p.References = h.Get("In-Reply-To"), h.Get("References")
+	if p.ThreadTopic, err = h.Text("Thread-Topic"); err != nil {
+		return errors.New("parse header: Thread-Topic can't be read")
+	}
+	p.ThreadIndex = h.Get("Thread-Index")
 	for f := h.Fields(); f.Next(); {
 		if !strings.HasPrefix(f.Key(), "X-O2-") {
 			continue
@@ -129,17 +194,24 @@ func (p *Parsed) header(h mail.Header) (err error) {
 
 // Next gives the next attachment; io.EOF says that there is none. What is left of the one before is skipped.
 func (p *Parsed) Next() (*Part, error) {
-	if p.parts == nil {
-		return nil, io.EOF
+	var raw *textproto.Part
+	for raw == nil {
+		if len(p.levels) == 0 {
+			return nil, io.EOF
+		}
+		last := len(p.levels) - 1
+		next, err := p.levels[last].NextPart()
+		switch {
+		case err == io.EOF:
+			p.levels = p.levels[:last]
+		case err != nil:
+			return nil, fmt.Errorf("parse attachment: %w", p.src.why())
+		default:
+			raw = next
+		}
 	}
-	raw, err := p.parts.NextPart()
-	if err == io.EOF {
-		return nil, io.EOF
-	}
-	if err != nil {
-		return nil, fmt.Errorf("parse attachment: %w", p.src.why())
-	}
-	part := &Part{SHA256: raw.Header.Get(partHash), Size: -1}
+	var err error
+	part := &Part{ContentID: strings.Trim(raw.Header.Get("Content-Id"), "<>"), SHA256: raw.Header.Get(partHash), Size: -1}
 	if part.Type, _, err = mime.ParseMediaType(raw.Header.Get("Content-Type")); err != nil {
 		return nil, errors.New("parse attachment: Content-Type can't be read")
 	}

@@ -17,11 +17,12 @@ import (
 // beginning: the last ruler of a text is ours, whatever the text above pretends.
 const ruler = "----------------------------------------"
 
-const signature = "Added by O2 Network Archiver. "
+const signature = "Added by O2 Network Archiver, message format " + format + "."
 
 // appendText appends the whole text of the message: the record's text as it is, what is missing, and a block with all
-// that is known of the item. Lines end in CRLF but for those of the record's own text.
-func appendText(b []byte, r *record.Record, c *cast, files []file) []byte {
+// that is known of the item, which begins with the ruler at at. Lines end in CRLF but for those of the record's own text.
+func appendText(b []byte, r *record.Record, c *cast, files []file) (_ []byte, at int) {
+	start := len(b)
 	b = append(b, r.Text...)
 	if r.Text != "" {
 		b = append(b, "\r\n\r\n"...)
@@ -33,41 +34,19 @@ func appendText(b []byte, r *record.Record, c *cast, files []file) []byte {
 	}
 	b = appendAbsent(b, files)
 
+	at = len(b) - start
 	p := &block{append(b, ruler+"\r\n"...)}
 	if r.Text == "" {
-		p.line(signature, "The item has no text of its own.")
+		p.line(signature, " The item has no text of its own.")
 	} else {
-		p.line(signature, "The item's own text is the first ", thousands(int64(len(r.Text))), " bytes of this message.")
+		p.line(signature, " The item's own text is the first ", thousands(int64(len(r.Text))), " bytes of this message.")
 	}
 	p.about(r)
 	p.people(c, r)
 	p.call(r)
 	p.files(files)
 	p.origin(r)
-	return p.b
-}
-
-func isCall(r *record.Record) bool { return r.Kind == record.CallLog || r.Kind == record.CallAudio }
-
-// appendCall appends what a call is in plain words, as people search for it.
-func appendCall(b []byte, r *record.Record) []byte {
-	b = append(b, "Call"...)
-	if r.Kind == record.CallAudio {
-		b = append(b, " with recording"...)
-	}
-	status := r.Status
-	if r.Call != nil {
-		if r.Call.Duration > 0 {
-			b = append(append(b, ", "...), duration(r.Call.Duration)...)
-		}
-		if r.Call.Status != "" {
-			status = r.Call.Status
-		}
-	}
-	if status != "" {
-		b = appendShown(append(b, ", "...), strings.ToLower(status), 40)
-	}
-	return append(b, "\r\n\r\n"...)
+	return p.b, at
 }
 
 // appendAbsent says in the text what a reader would look for and not find.
@@ -84,24 +63,6 @@ func appendAbsent(b []byte, files []file) []byte {
 		b = append(b, "\r\n"...)
 	}
 	return b
-}
-
-// duration is a time span as people say it: 1 h 2 min 3 s.
-func duration(d time.Duration) string {
-	if d < time.Second {
-		return "under 1 s"
-	}
-	var parts []string
-	for _, u := range []struct {
-		span time.Duration
-		name string
-	}{{time.Hour, " h"}, {time.Minute, " min"}, {time.Second, " s"}} {
-		if n := d / u.span; n > 0 {
-			parts = append(parts, strconv.FormatInt(int64(n), 10)+u.name)
-		}
-		d %= u.span
-	}
-	return strings.Join(parts, " ")
 }
 
 // london is where the network is, and whose clock its customers read.
@@ -205,9 +166,7 @@ func (p *block) person(role string, who *person) {
 	switch value := who.given.Value; {
 	case who.e164 != "":
 		put(who.e164)
-		if who.national != who.e164 {
-			p.b = append(append(append(p.b, " ("...), who.national...), ')')
-		}
+		p.spellings(who)
 		if value != who.e164 {
 			put("given as " + value)
 		}
@@ -229,18 +188,22 @@ func (p *block) person(role string, who *person) {
 	p.b = append(p.b, "\r\n"...)
 }
 
-func (p *block) call(r *record.Record) {
-	if r.Call == nil {
-		return
+// spellings are the other ways in which people search for a number: 07700 900123, 07700900123 and 447700900123.
+func (p *block) spellings(who *person) {
+	before := " ("
+	if who.national != who.e164 {
+		p.b = append(append(p.b, before...), who.national...)
+		before = ", "
+		if strings.ContainsAny(who.national, " ()-./") {
+			p.b = append(p.b, before...)
+			for i := range len(who.national) {
+				if c := who.national[i]; c >= '0' && c <= '9' {
+					p.b = append(p.b, c)
+				}
+			}
+		}
 	}
-	p.field("Call started", r.Call.Start)
-	p.field("Call answered", r.Call.Answer)
-	p.field("Call ended", r.Call.End)
-	if d := r.Call.Duration; d != 0 {
-		p.line("Call duration: ", thousands(d.Milliseconds()), " ms")
-	}
-	p.field("Call status", r.Call.Status)
-	p.field("Call id", r.Call.ID)
+	p.b = append(append(append(p.b, before...), who.e164[1:]...), ')')
 }
 
 func (p *block) files(files []file) {
@@ -283,5 +246,4 @@ func (p *block) origin(r *record.Record) {
 		p.b = append(p.b, "\r\n"...)
 	}
 	p.field("Left out because of a wrong JSON type", strings.Join(r.LeftOut, ", "))
-	p.line("Format: ", format)
 }

@@ -87,6 +87,13 @@ func checkCloud(v string) (string, error) {
 	return "", errors.New("is the name of no cloud")
 }
 
+func checkBody(v string) (string, error) {
+	if v = strings.ToLower(v); v != "text" && v != "html" {
+		return "", errors.New("is neither of the two forms")
+	}
+	return v, nil
+}
+
 // checkGraphURL takes a host. Whoever answers there is given a token that can write into mailboxes.
 func checkGraphURL(host string) (string, error) {
 	known := slices.ContainsFunc(clouds(), func(c cloud) bool {

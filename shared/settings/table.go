@@ -121,6 +121,18 @@ func table() []Setting {
 			Meaning: "the class of the imported items",
 		},
 		{
+			Name: "MESSAGE_BODY", Default: "text", Apps: []string{Import}, kind: text, check: checkBody,
+			Form:    "text or html",
+			Example: "html",
+			Meaning: "which form of an item's text its message has in the mailbox: plain text, which nothing on its way changes, or HTML with the pictures of an MMS in it",
+		},
+		{
+			Name: "OUTLOOK_CONVERSATIONS", Default: "false", Apps: []string{Import}, kind: truth,
+			Form:    "true or false",
+			Example: "true",
+			Meaning: "tell Outlook which messages are one conversation (PidTagConversationTopic and PidTagConversationIndex); not tried in a tenant yet",
+		},
+		{
 			Name: "MAX_ITEM_SIZE", Default: "150MB", Apps: []string{Import}, kind: size, min: 1000, max: 150e6,
 			Form:    "a number with its unit (kB, MB, KiB, MiB), from 1kB to 150MB",
 			Example: "10MB",

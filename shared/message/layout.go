@@ -1,0 +1,153 @@
+package message
+
+import (
+	"fmt"
+
+	"github.com/emersion/go-message/textproto"
+)
+
+// layOut puts the message together, but for the bytes of the attachments. Its form, as far as there is something to fill it:
+//
+//	multipart/mixed                 RFC 2046 section 5.1.3
+//	  multipart/alternative         section 5.1.4
+//	    text/plain
+//	    multipart/related           RFC 2387
+//	      text/html
+//	      the pictures shown in it
+//	  the other attachments
+//
+// The library writes what has attachments in it. multipart/alternative, which every message has, is written by hand: a
+// short text takes half as long again with the library.
+func (m *Message) layOut(head *fields, key string, text, html []byte, files []file) error {
+	l := &layout{m: m, key: key}
+	var pictures, others []*file
+	for i := range files {
+		switch f := &files[i]; {
+		case f.absent != "":
+		case f.cid != "":
+			pictures = append(pictures, f)
+		default:
+			others = append(others, f)
+		}
+	}
+	outermost := alternative
+	if len(others) > 0 {
+		outermost = mixed
+	}
+	head.add("Content-Type", l.multipart(outermost))
+	b, err := head.render()
+	if err != nil {
+		return fmt.Errorf("build header: %w", err)
+	}
+	l.buf.b = b
+	if len(others) == 0 {
+		l.alternative(text, html, pictures)
+	} else {
+		mw := l.writer(mixed)
+		l.part(mw, l.multipartHeader(alternative))
+		l.alternative(text, html, pictures)
+		l.files(mw, others)
+		l.note(mw.Close())
+	}
+	m.bytes = l.buf.b
+	return l.err
+}
+
+// layout writes parts. The first error is kept.
+type layout struct {
+	m   *Message
+	key string
+	buf buffer
+	err error
+}
+
+// buffer is where the message is written.
+type buffer struct{ b []byte }
+
+func (w *buffer) Write(p []byte) (int, error) {
+	w.b = append(w.b, p...)
+	return len(p), nil
+}
+
+func (w *buffer) put(parts ...string) {
+	for _, s := range parts {
+		w.b = append(w.b, s...)
+	}
+}
+
+const (
+	mixed       = "mixed"
+	alternative = "alternative"
+	related     = "related"
+)
+
+// alternative writes the text, and below it its HTML form, with its pictures if there are some.
+func (l *layout) alternative(text, html []byte, pictures []*file) {
+	border := l.boundary(alternative)
+	l.buf.put("--", border, "\r\n")
+	l.text(textType, text)
+	l.buf.put("\r\n--", border, "\r\n")
+	if len(pictures) == 0 {
+		l.text(htmlType, html)
+	} else {
+		l.buf.put("Content-Type: multipart/related; type=\"text/html\";\r\n boundary=\"", l.boundary(related), "\"\r\n\r\n")
+		mw := l.writer(related)
+		var h textproto.Header
+		encoding := encodingOf(html)
+		h.Add("Content-Transfer-Encoding", encoding) // Add adds on top
+		h.Add("Content-Type", htmlType)
+		l.part(mw, h)
+		l.buf.b = appendEncoded(l.buf.b, html, encoding)
+		l.files(mw, pictures)
+		l.note(mw.Close())
+	}
+	l.buf.put("\r\n--", border, "--\r\n")
+}
+
+// text writes a part with its header.
+func (l *layout) text(media string, text []byte) {
+	encoding := encodingOf(text)
+	l.buf.put("Content-Type: ", media, "\r\nContent-Transfer-Encoding: ", encoding, "\r\n\r\n")
+	l.buf.b = appendEncoded(l.buf.b, text, encoding)
+}
+
+// boundary is a different one for each level. RFC 2045 section 6.7: "=_" can be in no quoted-printable or base64 body, so
+// no text can hold it, however well its author knows how it is derived.
+func (l *layout) boundary(kind string) string { return "=_o2_" + kind[:1] + "_" + l.key }
+
+func (l *layout) multipart(kind string) string {
+	return "multipart/" + kind + `; boundary="` + l.boundary(kind) + `"`
+}
+
+func (l *layout) multipartHeader(kind string) textproto.Header {
+	var h fields
+	h.add("Content-Type", l.multipart(kind))
+	header, err := h.header()
+	l.note(err)
+	return header
+}
+
+func (l *layout) writer(kind string) *textproto.MultipartWriter {
+	mw := textproto.NewMultipartWriter(&l.buf)
+	l.note(mw.SetBoundary(l.boundary(kind)))
+	return mw
+}
+
+// part begins a part; its body goes to l.buf.
+func (l *layout) part(mw *textproto.MultipartWriter, h textproto.Header) {
+	_, err := mw.CreatePart(h)
+	l.note(err)
+}
+
+func (l *layout) files(mw *textproto.MultipartWriter, files []*file) {
+	for _, f := range files {
+		l.part(mw, f.header)
+		l.m.parts = append(l.m.parts, part{len(l.buf.b), f.SHA256, f.Size})
+	}
+}
+
+func (l *layout) note(err error) {
+	if l.err == nil && err != nil {
+		l.err = fmt.Errorf("build parts: %w", err)
+	}
+}

@@ -1,0 +1,137 @@
+package message
+
+import (
+	"bytes"
+	"encoding/xml"
+	"io"
+	"net/url"
+	"path"
+	"strings"
+
+	"o2archiver/shared/record"
+)
+
+// What a presentation may be at most: those of phones have a few hundred bytes, a few slides and depth 5.
+const (
+	maxSMIL      = 64 << 10 // bytes
+	maxSMILDepth = 32
+	maxSMILRefs  = 1000
+)
+
+// presentation finds the part of an MMS that says how the others are shown (SMIL, as OMA's MMS Encapsulation has it); -1 if there is none.
+func presentation(r *record.Record) int {
+	if isCall(r) {
+		return -1
+	}
+	for i, a := range r.Attachments {
+		media, ext := mediaType(a.Type), strings.ToLower(path.Ext(a.Name))
+		if media == "application/smil" || media == "application/smil+xml" || ext == ".smil" || ext == ".smi" {
+			return i
+		}
+	}
+	return -1
+}
+
+// arranged gives the attachments in the order in which the MMS shows them: what the SMIL names, as it names it, then the
+// rest as given. A SMIL that is too large, can't be read, or tries something leaves the given order.
+func arranged(r *record.Record, o Options) ([]record.Attachment, error) {
+	i := presentation(r)
+	if i < 0 || o.Peek == nil || r.Attachments[i].Gone != "" || r.Attachments[i].Size > maxSMIL || len(r.Attachments) < 3 {
+		return r.Attachments, nil
+	}
+	data, err := o.Peek(r.Attachments[i], maxSMIL)
+	if err != nil {
+		return nil, err
+	}
+	refs := references(data)
+	if len(refs) == 0 {
+		return r.Attachments, nil
+	}
+	byName := make(map[string]int, 2*len(r.Attachments)) // the first attachment of a name; of a stem: -1 if it has several
+	for n, a := range r.Attachments {
+		name := refName(a.Name)
+		if _, taken := byName[name]; !taken {
+			byName[name] = n
+		}
+		stem := "stem|" + strings.TrimSuffix(name, path.Ext(name))
+		if _, taken := byName[stem]; taken {
+			byName[stem] = -1
+		} else {
+			byName[stem] = n
+		}
+	}
+	order := make([]record.Attachment, 0, len(r.Attachments))
+	used := make([]bool, len(r.Attachments))
+	put := func(n int) {
+		if !used[n] {
+			used[n] = true
+			order = append(order, r.Attachments[n])
+		}
+	}
+	for _, ref := range refs {
+		n, ok := byName[ref]
+		if !ok {
+			// A Content-ID is mostly the file's name without its extension.
+			n, ok = byName["stem|"+strings.TrimSuffix(ref, path.Ext(ref))]
+		}
+		if ok && n >= 0 && n != i {
+			put(n)
+		}
+	}
+	for n := range r.Attachments {
+		put(n)
+	}
+	return order, nil
+}
+
+// references are the names that a SMIL shows, in its order; nil if anything is wrong with it. encoding/xml
+// resolves no entities of a document and opens nothing, so what is left to bound is size, depth and number.
+func references(data []byte) []string {
+	d := xml.NewDecoder(bytes.NewReader(data))
+	// QUIRK: phones declare us-ascii or iso-8859-1 and mean names of ASCII; other bytes are an error further on.
+	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
+	var refs []string
+	for depth := 0; ; {
+		token, err := d.Token()
+		if err == io.EOF {
+			return refs
+		}
+		if err != nil {
+			return nil
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			if depth++; depth > maxSMILDepth {
+				return nil
+			}
+			switch strings.ToLower(t.Name.Local) {
+			case "img", "audio", "video", "text", "ref", "textstream", "animation":
+			default:
+				continue
+			}
+			for _, a := range t.Attr {
+				if a.Name.Local == "src" && a.Value != "" {
+					if len(refs) == maxSMILRefs {
+						return nil
+					}
+					refs = append(refs, refName(a.Value))
+				}
+			}
+		case xml.EndElement:
+			depth--
+		}
+	}
+}
+
+// refName is a file's name as names are compared: of a reference, cid:<photo%201.jpg>, or of an attachment.
+func refName(s string) string {
+	s = strings.TrimSpace(s)
+	if len(s) > 4 && strings.EqualFold(s[:4], "cid:") {
+		s = s[4:]
+	}
+	if plain, err := url.PathUnescape(s); err == nil {
+		s = plain
+	}
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "<"), ">")
+	return strings.ToLower(s[strings.LastIndexAny(s, `/\`)+1:])
+}

@@ -1,0 +1,42 @@
+package message
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+	"time"
+)
+
+// threadTopic names the conversation in words that are the same in all of its messages: Outlook takes messages of one
+// PidTagConversationTopic (MS-OXOMSG section 2.2.1.5) for one conversation, so it ends in what tells conversations apart.
+func (c *cast) threadTopic() string {
+	names := make([]string, 0, 3)
+	for _, k := range c.keys[:min(3, len(c.keys))] {
+		if before, after, ok := strings.Cut(k, "|"); ok && k[0] != '+' && (before == "value" || before == "email" || before == "name") {
+			k = after
+		}
+		names = append(names, oneLine(k, 40))
+	}
+	topic := "O2 conversation of " + strings.Join(names, ", ")
+	if more := len(c.keys) - len(names); more > 0 {
+		topic += " and " + thousands(int64(more)) + " more"
+	}
+	return topic + " [" + c.conversation[:8] + "]"
+}
+
+// threadIndex is the header block of a PidTagConversationIndex (MS-OXOMSG section 2.2.1.3) in base64: a reserved byte that is 1, the
+// five highest bytes of the message's FILETIME, and 16 bytes that stand for the conversation: with PidTagConversationIndexTracking
+// (2.2.1.4) they are its PidTagConversationId (2.2.1.2).
+func (c *cast) threadIndex(at time.Time) string {
+	const epoch = 11_644_473_600 // seconds from 1601, where FILETIME begins, to 1970
+	ticks := uint64(at.Unix()+epoch)*10_000_000 + uint64(at.Nanosecond()/100)
+	var b [22]byte
+	b[0] = 1
+	for i := range 5 {
+		b[1+i] = byte(ticks >> (56 - 8*i))
+	}
+	if _, err := hex.Decode(b[6:], []byte(c.conversation[:32])); err != nil {
+		return "" // it is made of hex digits
+	}
+	return base64.StdEncoding.EncodeToString(b[:])
+}
