@@ -38,6 +38,7 @@ chaos: ## the long form of what the tests do with faults, kills and outages: an 
 	$(GO) test -v -timeout 4h ./local/chaos -long -seed $(SEED)
 
 parsers: ## the golden messages through parsers that nobody here wrote: Python's, and notmuch
+	local/parsers/check -self
 	local/parsers/check
 
 clean:

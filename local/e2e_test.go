@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net/mail"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/local/export"
 	"o2archiver/local/sample"
 	"o2archiver/local/summary"
 	"o2archiver/shared/journal"
@@ -198,13 +202,66 @@ func testDay(t *testing.T, args ...string) {
 	}
 	a.checkDay(first)
 
-	code, second := a.runJSON(args...)
+	exported := filepath.Join(t.TempDir(), "mail")
+	code, second := a.runJSON(append(args, "-export", exported)...)
 	if code != 0 {
 		t.Fatalf("second start: exit code %d, want 0", code)
 	}
 	a.checkDay(second)
+	a.checkExport(exported)
 
 	a.backfill(args...)
+}
+
+// checkExport holds what -export wrote to what the day must have put into the mailboxes, and reads every message as a stranger would.
+func (a *archive) checkExport(dir string) {
+	a.t.Helper()
+	day := a.day()
+	counts := map[string]int{}
+	for _, u := range day.Users {
+		files, err := os.ReadDir(filepath.Join(dir, export.Folder(u.Mail, u.ID)))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		for _, f := range files {
+			counts[u.ID]++
+			if err := readable(filepath.Join(dir, export.Folder(u.Mail, u.ID), f.Name())); err != nil {
+				a.t.Errorf("%s: %v", f.Name(), err)
+			}
+		}
+	}
+	if diff := cmp.Diff(day.Expect.Messages, counts); diff != "" {
+		a.t.Errorf("exported messages per mailbox (-want +got):\n%s", diff)
+	}
+	if folders, err := os.ReadDir(dir); err != nil || len(folders) != len(counts) {
+		a.t.Errorf("%d folders were exported, want %d: %v", len(folders), len(counts), err)
+	}
+}
+
+func readable(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	m, err := mail.ReadMessage(f)
+	if err != nil {
+		return err
+	}
+	if _, err := m.Header.Date(); err != nil {
+		return fmt.Errorf("Date: %w", err)
+	}
+	if _, err := m.Header.AddressList("From"); err != nil {
+		return fmt.Errorf("From: %w", err)
+	}
+	n, err := io.Copy(io.Discard, m.Body)
+	if err == nil && n == 0 {
+		err = errors.New("no body")
+	}
+	return err
 }
 
 // backfill asks for all of the day again, and expects nothing new in any mailbox.

@@ -12,10 +12,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
+	"o2archiver/local/export"
 	"o2archiver/local/summary"
+	"o2archiver/shared/settings"
 )
 
 // options are the command line.
@@ -24,6 +27,7 @@ type options struct {
 	mapping string
 	keep    bool
 	storage string
+	export  string
 	host    string
 	limit   time.Duration
 }
@@ -40,6 +44,12 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	o, err := parse(args, stderr)
 	if err != nil {
 		return 2
+	}
+	if o.export != "" { // a folder that can't be made is better told now than after the day
+		if err := os.MkdirAll(o.export, 0o700); err != nil {
+			fmt.Fprintln(stderr, "local: -export:", err)
+			return 1
+		}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit, fmt.Errorf("the run took longer than %v (see -limit)", o.limit))
 	defer cancel()
@@ -69,6 +79,13 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	if drove != nil {
 		problems = append([]string{drove.Error()}, problems...)
 	}
+	if o.export != "" {
+		said := stdout
+		if o.json {
+			said = stderr // the one object stays alone
+		}
+		problems = append(problems, w.export(ctx, lookup, said)...)
+	}
 	for _, p := range append(problems, w.log.errors()...) {
 		fmt.Fprintln(stderr, "local:", p)
 	}
@@ -82,6 +99,43 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	return 0
 }
 
+// export writes what the archive has imported into the folder that the command line names, and gives what went wrong.
+func (w *world) export(ctx context.Context, lookup func(string) (string, bool), said io.Writer) (problems []string) {
+	r := settings.Read(lookup) // as the app import reads them
+	o := export.Options{Region: r.String("DEFAULT_REGION"), MaxItem: r.Bytes("MAX_ITEM_SIZE"), Address: w.address}
+	if err := r.Err(); err != nil {
+		return []string{"nothing was exported: " + err.Error()}
+	}
+	got, err := export.To(ctx, w.options.export, w.store, o)
+	fmt.Fprintf(said, "\nexported %d messages of %d mailboxes to %s\n", got.Messages, got.Mailboxes, w.options.export)
+	if got.Unproven > 0 {
+		fmt.Fprintf(said, "  %d of them have no hash in the journal to be held against\n", got.Unproven)
+	}
+	if got.Failed > 0 {
+		problems = append(problems, fmt.Sprintf("%d messages could not be exported", got.Failed))
+		for _, r := range got.Reasons {
+			problems = append(problems, r.String())
+		}
+	}
+	if err != nil {
+		problems = append(problems, err.Error())
+	}
+	return problems
+}
+
+// address is that of a mailbox of the Graph stand-in, "" for any other.
+func (w *world) address(id string) string {
+	if w.graph == nil {
+		return ""
+	}
+	for _, u := range w.graph.Users() {
+		if strings.EqualFold(u.ID, id) {
+			return u.Mail
+		}
+	}
+	return ""
+}
+
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("local", flag.ContinueOnError)
@@ -90,6 +144,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.mapping, "mapping", "", "put this CSV `file` in place as the custom mapping first")
 	f.BoolVar(&o.keep, "keep", false, "keep everything running after the summary")
 	f.StringVar(&o.storage, "storage", "", "keep the data in this `folder`; a second start goes on where the first one ended")
+	f.StringVar(&o.export, "export", "", "write what the archive has imported into this `folder`, as .eml files in one folder per mailbox")
 	f.StringVar(&o.host, "host", "standin", "what runs the functions: standin, or func (Azure Functions Core Tools, on PATH)")
 	f.DurationVar(&o.limit, "limit", 3*time.Hour, "end after this time, whatever is left")
 	if err := f.Parse(args); err != nil {

@@ -164,7 +164,7 @@ func (c *copier) ours(row *ledger.Row) bool {
 func (c *copier) end(o journal.Outcome, id string) {
 	c.out.Outcome, c.out.GraphID = o, id
 	switch {
-	case o == journal.Oversize && c.line.omitted:
+	case o == journal.Oversize && c.line.omitted && !c.bare:
 		c.out.Reason = "the item is larger than MAX_ITEM_SIZE; what was left out is kept in the archive's storage and named in the text"
 	case o == journal.Oversize:
 		c.out.Reason = "the mailbox does not take a message of this size; its attachments are kept in the archive's storage and named in the text"

@@ -1,0 +1,113 @@
+package export
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"o2archiver/shared/journal"
+	"o2archiver/shared/message"
+	"o2archiver/shared/record"
+)
+
+// copy writes one copy, unless it is there already.
+func (e *exporter) copy(l *line, c journal.Copy) error {
+	if record.Key(l.rec.ID, c.Mailbox) != c.Key {
+		return errForeign
+	}
+	if e.written[c.Key] {
+		return nil
+	}
+	m, want, err := l.form(c, e.options.MaxItem)
+	if err != nil {
+		return err
+	}
+	folder := e.folder(c.Mailbox)
+	name := folder + "/" + fileName(l.rec.Time, m.ID(), short)
+	if e.files[name] {
+		name = folder + "/" + fileName(l.rec.Time, m.ID(), len(m.ID()))
+	}
+	if err := e.file(l, m, folder, name, want); err != nil {
+		return err
+	}
+	e.written[c.Key], e.files[name], e.boxes[folder] = true, true, true
+	e.result.Messages++
+	if want == "" {
+		e.result.Unproven++
+	}
+	return nil
+}
+
+// file brings the message into the file of that name. What is there under that name is always a whole message.
+func (e *exporter) file(l *line, m *message.Message, folder, name, want string) error {
+	switch stays, err := e.stays(name, m.Size(), want); {
+	case err != nil:
+		return err
+	case stays:
+		return nil
+	}
+	if err := e.root.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	part := name + ".part" // what an export that was killed has left there is overwritten
+	f, err := e.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	sum, err := l.into(f, m)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil && want != "" && sum != want {
+		err = errDiffers
+	}
+	if err == nil {
+		err = e.root.Rename(part, name)
+	}
+	if err != nil {
+		_ = e.root.Remove(part) // the error before it is the one to tell
+	}
+	return err
+}
+
+// into writes the message and gives its hash.
+func (l *line) into(f io.Writer, m *message.Message) (sum string, err error) {
+	h := sha256.New()
+	b := bufio.NewWriterSize(f, 64<<10)
+	if err := l.write(m, io.MultiWriter(b, h)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), b.Flush()
+}
+
+// stays says whether a file that is there already is the message: of its size and, where it is known, of its hash.
+func (e *exporter) stays(name string, size int64, want string) (bool, error) {
+	info, err := e.root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !info.Mode().IsRegular() || info.Size() != size {
+		return false, nil
+	}
+	if want == "" {
+		return true, nil
+	}
+	f, err := e.root.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return false, fmt.Errorf("read what is there: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)) == want, nil
+}

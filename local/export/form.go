@@ -1,0 +1,140 @@
+package export
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"o2archiver/shared/journal"
+	"o2archiver/shared/message"
+	"o2archiver/shared/record"
+	"o2archiver/shared/staging"
+	"o2archiver/shared/telemessage"
+)
+
+// Why import leaves an attachment out. The words are part of the message: a test holds them to those of import.
+const (
+	overLimit   = "with it, the item is larger than the limit that is set for one" + keptInStead
+	overMailbox = "the mailbox does not take a message of this size" + keptInStead
+	keptInStead = "; it is kept in the archive's storage, in the container media under its SHA-256"
+)
+
+var (
+	errDiffers = errors.New("the message is not the one that was imported: its SHA-256 is not that of the journal" +
+		" (it differs too where DEFAULT_REGION or MAX_ITEM_SIZE have been changed since, or the form of messages with the program)")
+	errForeign = errors.New("the journal's copy is of another message or mailbox than the line of the batch")
+)
+
+// line is one line of a batch with the forms that its message may have.
+type line struct {
+	rec      *record.Record
+	rendered string // hex SHA-256 that the journal has of the message; "" for none
+	open     func(sha256 string) (io.ReadCloser, error)
+	build    func(omit func(record.Attachment) string) (*message.Message, error)
+	proven   bool // rendered is the hash of the form that is made here
+}
+
+// read makes a record of a line as import does. Its error holds nothing of the content.
+func (e *exporter) read(ctx context.Context, text []byte, rendered string) (*line, error) {
+	var entry record.Entry
+	if err := json.Unmarshal(text, &entry); err != nil {
+		return nil, errors.New("the line of the batch is not the JSON of an entry")
+	}
+	rec, err := telemessage.Parse(entry)
+	if err != nil {
+		return nil, fmt.Errorf("the item can't be read: %w", err)
+	}
+	l := &line{rec: rec, rendered: rendered}
+	l.open = func(sha string) (io.ReadCloser, error) {
+		body, _, err := e.store.OpenMedia(ctx, sha)
+		return body, err
+	}
+	l.build = func(omit func(record.Attachment) string) (*message.Message, error) {
+		m, err := message.Build(rec, message.Options{Region: e.options.Region, Numbers: e.numbers, Omit: omit, Peek: e.peek(ctx)})
+		if err != nil {
+			return nil, fmt.Errorf("no message can be made of the item: %w", err)
+		}
+		return m, nil
+	}
+	return l, nil
+}
+
+// peek gives the first bytes of an attachment. One that is not there, or can't be read, is for the writing to tell, as in import.
+func (e *exporter) peek(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
+	return func(a record.Attachment, n int) ([]byte, error) {
+		head, err := e.head(ctx, a.SHA256, n)
+		if surroundings(ctx, err) {
+			return nil, fmt.Errorf("look at an attachment: %w", err)
+		}
+		return head, nil
+	}
+}
+
+func (e *exporter) head(ctx context.Context, sha string, n int) ([]byte, error) {
+	body, _, err := e.store.OpenMedia(ctx, sha)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(io.LimitReader(body, int64(n)))
+}
+
+// form is the message as the copy's mailbox got it, and the hash that it must have: "" where the journal has none of this form.
+//
+// A copy is imported only if nothing was left out. One that is oversize lacks what MAX_ITEM_SIZE keeps out of it; where
+// that is nothing, the mailbox refused the size, and it lacks all attachments. Of one that was left without all of them although
+// MAX_ITEM_SIZE had kept some out before, the journal says nothing: it is taken for the former.
+func (l *line) form(c journal.Copy, maxItem int64) (m *message.Message, want string, err error) {
+	if c.Outcome == journal.Imported {
+		m, err = l.build(nil)
+		return m, l.rendered, err
+	}
+	room, omitted := maxItem, false
+	m, err = l.build(func(a record.Attachment) string {
+		if a.Size <= room {
+			room -= a.Size
+			return ""
+		}
+		omitted = true
+		return overLimit
+	})
+	if err != nil || omitted {
+		return m, l.rendered, err
+	}
+	// The journal has the hash of the whole message only. That it is right shows at least that the record, and the
+	// settings, are those of the import.
+	if err := l.prove(m); err != nil {
+		return nil, "", err
+	}
+	m, err = l.build(func(record.Attachment) string { return overMailbox })
+	return m, "", err
+}
+
+// prove holds a message that is not written to the journal's hash.
+func (l *line) prove(m *message.Message) error {
+	if l.rendered == "" || l.proven {
+		return nil
+	}
+	h := sha256.New()
+	if err := l.write(m, h); err != nil {
+		return err
+	}
+	if hex.EncodeToString(h.Sum(nil)) != l.rendered {
+		return errDiffers
+	}
+	l.proven = true
+	return nil
+}
+
+// write streams the message.
+func (l *line) write(m *message.Message, w io.Writer) error {
+	err := m.Write(w, l.open)
+	if errors.Is(err, staging.ErrNotFound) {
+		return errors.New("an attachment is no longer in the archive's storage")
+	}
+	return err
+}

@@ -1,0 +1,184 @@
+"""Shows that the check can fail: breaks copies of golden messages, each in one way, and expects each to be refused for just that."""
+
+import base64
+import contextlib
+import dataclasses
+import html
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import folder
+import golden
+import index
+import letter
+
+
+def swap(old, new):
+    """Replaces the first of what must be there."""
+    def change(raw):
+        if old not in raw:
+            raise ValueError(f"the golden message has no {old!r} any more")
+        return raw.replace(old, new, 1)
+    return change
+
+
+def without_end(raw):
+    return raw[:raw.rindex(b"\r\n--")]
+
+
+def header(line):
+    return lambda raw: line + b"\r\n" + raw
+
+
+def page(body):
+    """Gives the message an HTML form of its own, around the right text."""
+    def change(raw):
+        head = raw.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").split(b"\r\n")
+        text = TEXT
+        shown = html.escape(text.partition(letter.RULER)[0]).replace("\r\n", "<br>")
+        lines = [line for line in head if not line.lower().startswith(b"content-")] + [b'Content-Type: multipart/alternative; boundary="=_self"', b""]
+        for kind, content in (("plain", text), ("html", f"<html><body>{body.replace('TEXT', shown)}</body></html>")):
+            lines += [b"--=_self", f"Content-Type: text/{kind}; charset=utf-8".encode(), b"Content-Transfer-Encoding: base64", b"",
+                      base64.encodebytes(content.encode()).strip().replace(b"\n", b"\r\n")]
+        return b"\r\n".join(lines + [b"--=_self--", b""])
+    return change
+
+
+PYTHON = "Python's email package refuses it"
+RULER = letter.RULER
+OWN = "Running late, see you at 10:15. Can you let the others know?"
+TEXT = (f"{OWN}\r\n\r\n{RULER}\r\nAdded. The item's own text is the first {len(OWN)} bytes of this message.\r\n"
+        "Time: 2026-11-22 09:30:00 UTC\r\nSource id: O2-0001\r\n")
+
+GOOD = [  # the same changes, with nothing wrong in them
+    ("sms", "nothing changed", lambda raw: raw),
+    ("mms-photo", "nothing changed", lambda raw: raw),
+    ("sms", "a page", page("<p style='color:red'>TEXT</p><a href='https://contoso.example/'>x</a>")),
+    ("sms", "a header more", header(b"X-O2-Other: x")),
+]
+
+BROKEN = [
+    ("sms", "a bare LF", lambda raw: raw[:-2] + b"\n", "bare LF"),
+    ("sms", "a bare CR", swap(b"late, see", b"late,\rsee"), "bare CR"),
+    ("sms", "8 bits in the header", swap(b"Subject: ", b"Subject: \xc3\xa9"), "header is not in ASCII"),
+    ("sms", "8 bits in the text", swap(b"Running", b"Runn\xc3\xafng"), "not plain ASCII"),
+    ("sms", "a long header", header(b"X-O2-Other: " + b"x" * 987), "more than 998 bytes"),
+    ("sms", "a line of blanks", swap(b"\r\nSubject:", b"\r\n \r\nSubject:"), "line of blanks"),
+    ("sms", "two senders", header(b"From: jane@contoso.example"), "From is not there exactly once"),
+    ("sms", "no date", swap(b"Date:", b"X-Date:"), "Date is not there exactly once"),
+    ("sms", "no quote at the end", swap(b'900123)" <', b"900123) <"), "defect"),
+    ("sms", "another id", swap(b"Message-Id: <b", b"Message-Id: <c"), "Message-Id is not that of the item"),
+    ("sms", "another second", swap(b"09:30:00 +0000", b"09:30:01 +0000"), "Date is not the item's time"),
+    ("sms", "another subject", swap(b"Subject: SMS", b"Subject: MMS"), "Subject is not the record's"),
+    ("sms", "another sender", swap(b'From: "Jane', b'From: "June'), "From is not the record's"),
+    ("sms", "another recipient", swap(b"<sam.oneill@", b"<sam@"), "To are not the record's"),
+    ("sms", "another text", swap(b"Running late", b"Running fast"), "text"),
+    ("sms", "a longer text", swap(b"first 60 bytes", b"first 6,000 bytes"), "shorter than it says"),
+    ("sms", "no block", swap(RULER.encode(), b"-"), "no block"),
+    ("sms", "another character set", swap(b"charset=utf-8", b"charset=latin1"), "not in UTF-8"),
+    ("mms-photo", "bad base64", swap(b"iVBORw0K", b"iVBOR!0K"), PYTHON),
+    ("mms-photo", "base64 that ends early", swap(b"ErkJggg==", b"ErkJggg"), PYTHON),
+    ("mms-photo", "no end of the parts", without_end, PYTHON),
+    ("mms-photo", "a boundary that no part has", swap(b'boundary="=_', b'boundary="=-'), PYTHON),
+    ("mms-photo", "another hash", swap(b"\r\n 497790", b"\r\n 597790"), "not the SHA-256"),
+    ("mms-photo", "other bytes", swap(b"iVBORw0K", b"iVBORw0L"), "not the SHA-256"),
+    ("mms-photo", "another size", swap(b"size=70", b"size=71"), "not the size"),
+    ("mms-photo", "another name", swap(b"filename=photo.png", b"filename=phota.png"), "not those that its text names"),
+    ("mms-photo", "a path for a name", swap(b"filename=photo.png", b'filename="../photo.png"'), "not safe"),
+    ("mms-photo", "an attachment for a text", swap(b"X-O2-Sha256:", b"X-O2-Sha255:"), "not the SHA-256"),
+] + [("sms", f"a page with {what}", page(body), why) for what, body, why in [
+    ("a script", "TEXT<script>alert(1)</script>", "has a tag script"),
+    ("half a script", "TEXT<script", "its HTML has"),
+    ("an event", "<p onclick='x()'>TEXT</p>", "on… attribute"),
+    ("a picture from outside", "TEXT<img src='https://contoso.example/x.png'>", "loads something"),
+    ("a picture from nowhere", "TEXT<img src='cid:1@o2archiver.invalid'>", "loads something"),
+    ("a background", "<table background='//contoso.example/x'><tr><td>TEXT</td></tr></table>", "loads something"),
+    ("a style that loads", "<p style='background:URL (//contoso.example/x)'>TEXT</p>", "style that loads"),
+    ("a style sheet", "<style>@import '//contoso.example/x';</style>TEXT", "style that loads"),
+    ("a link to a program", "TEXT<a href=' java\tscript:x()'>x</a>", "a link that is none"),
+    ("a frame", "TEXT<iframe></iframe>", "runs or loads"),
+    ("an open tag", "<p>TEXT", "tags that do not match"),
+    ("a way to elsewhere", "<meta http-equiv='refresh' content='0'>TEXT", "an instruction"),
+    ("a comment", "TEXT<!--[if mso]>x<![endif]-->", "a comment"),
+    ("another text", "Running late", "not the item's text"),
+]]
+
+
+@contextlib.contextmanager
+def changed(goldens, name, change):
+    """A folder with a changed copy of a golden message and its record."""
+    with tempfile.TemporaryDirectory(prefix="parsers-") as home:
+        with open(os.path.join(goldens, name + ".eml"), "rb") as f:
+            raw = change(f.read())
+        with open(os.path.join(home, name + ".eml"), "wb") as f:
+            f.write(raw)
+        shutil.copy(os.path.join(goldens, name + ".json"), home)
+        yield home
+
+
+def refusal(goldens, name, change):
+    with changed(goldens, name, change) as home:
+        try:
+            golden.check(letter.read(os.path.join(home, name + ".eml")))
+        except letter.Refused as e:
+            return str(e)
+    return ""
+
+
+def unlike(goldens):
+    """What notmuch must be found to see otherwise, in a letter that Python is made to see so."""
+    one = letter.read(os.path.join(goldens, "mms-gone.eml"))
+    file = one.files[0]
+    for what, other, why in [
+        ("nothing", {}, ""),
+        ("the id", {"id": "0" + one.id}, "notmuch has other messages"),
+        ("a word", {"text": b"unheardofunheardof " + one.text}, "a search by body finds 0"),
+        ("the sender", {"sender": [("+447700900999", "x@contoso.example")]}, "a search by from finds 0"),
+        ("the recipient", {"to": [("+447700900999", "x@contoso.example")]}, "a search by to finds 0"),
+        ("the subject", {"subject": "another"}, "a search by subject finds 0"),
+        ("a file's name", {"files": [dataclasses.replace(file, name="other.doc", shown=False)]}, "a search by attachment finds 0"),
+        ("a file's bytes", {"files": [dataclasses.replace(file, sha256="0" * 64)]}, "notmuch reads an attachment otherwise"),
+        ("the text", {"text": one.text + b"."}, "notmuch reads the text otherwise"),
+        ("the HTML", {"html": one.html + " "}, "notmuch reads the HTML otherwise"),
+    ]:
+        wrong = []
+        index.check([dataclasses.replace(one, **other)], wrong)
+        # A letter without a number, a file or a subject has nothing to be searched for by it: that is not what is looked for here.
+        wrong = [w for w in wrong if not w.startswith("there is nothing to search for by attachment")]
+        yield f"notmuch sees {what} otherwise", why, next((w for w in wrong if why and why in w), "; ".join(wrong))
+
+
+def without(program):
+    """What the check says on a machine without the program."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    with tempfile.TemporaryDirectory(prefix="parsers-") as path:
+        for name in {"bash", "dirname", "sed", "python3", "notmuch"} - {program}:
+            os.symlink(shutil.which(name), os.path.join(path, name))
+        done = subprocess.run([os.path.join(here, "check")], env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False)
+    return done.stderr.strip() if done.returncode else "nothing"
+
+
+def empty():
+    with tempfile.TemporaryDirectory(prefix="parsers-") as home:
+        return "; ".join(folder.check(home, print))
+
+
+def main():
+    goldens = sys.argv[1]
+    cases = [(what, "", refusal(goldens, name, change)) for name, what, change in GOOD]
+    cases += [(what, why, refusal(goldens, name, change)) for name, what, change, why in BROKEN]
+    cases += unlike(goldens)
+    cases += [(f"{p} is missing", f"parsers: {p} is missing: apt-get install {p}", without(p)) for p in ("notmuch", "python3")]
+    cases.append(("no messages", "there are no .eml files", empty()))
+    wrong = [f"{what}: " + (f"refused because {got}" if got else "not refused") for what, why, got in cases if (why not in got) or bool(why) != bool(got)]
+    for w in wrong:
+        print("parsers: self-test:", w, file=sys.stderr)
+    print(f"parsers: self-test: {sum(bool(why) for _, why, _ in cases)} broken things, {sum(not why for _, why, _ in cases)} good ones; {len(wrong)} judged wrongly")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
