@@ -27,6 +27,7 @@ const (
 	maxBatch = 18 << 20
 
 	maxListed = 1_000_000 // names of one listing
+	listPage  = 500       // of them in one answer, all of which is held while it is read
 )
 
 // A run begins with a letter or digit, so that no part of a path is "." or "..".
@@ -237,7 +238,7 @@ func (s *Store) folders(ctx context.Context, prefix string) ([]string, error) {
 // list goes through all blobs whose names begin with prefix.
 func (s *Store) list(ctx context.Context, in, prefix string, each func(*container.BlobItem)) error {
 	pages := s.container(in).NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-		Prefix: &prefix, Include: container.ListBlobsInclude{Metadata: true},
+		Prefix: &prefix, Include: container.ListBlobsInclude{Metadata: true}, MaxResults: to.Ptr[int32](listPage),
 	})
 	for n := 0; pages.More(); {
 		page, err := pages.NextPage(ctx)

@@ -56,7 +56,7 @@ func defaultRetry() policy.RetryOptions {
 func Open(c Config) (*Store, error) { return open(c, defaultRetry()) }
 
 func open(c Config, retry policy.RetryOptions) (*Store, error) {
-	options := &service.ClientOptions{ClientOptions: policy.ClientOptions{Retry: retry, PerRetryPolicies: []policy.Policy{ownBody{}}}}
+	options := &service.ClientOptions{ClientOptions: policy.ClientOptions{Retry: retry, PerRetryPolicies: []policy.Policy{ownBody{}, ownAnswer{}}}}
 	if c.HTTP != nil {
 		options.Transport = c.HTTP
 	}
