@@ -1,0 +1,259 @@
+// The tests of the deployment: what the Bicep would make, by its own compiler's prediction, and what the scripts do to a stand-in
+// for az. Nothing here talks to Azure.
+package infra
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// need returns the program, or leaves the test out and says so. REQUIRE_<NAME>=1 makes its absence a failure.
+func need(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("REQUIRE_"+strings.ToUpper(program)) == "1" {
+		t.Fatalf("%s is not on PATH, and REQUIRE_%s=1 demands it", program, strings.ToUpper(program))
+	}
+	t.Skipf("LEFT OUT: %s is not on PATH", program)
+	return ""
+}
+
+// resource is one that a deployment would make, as `bicep snapshot` predicts it. What only Azure can know stays an
+// expression in brackets.
+type resource struct {
+	ID         string            `json:"id"`
+	Type       string            `json:"type"`
+	Name       string            `json:"name"`
+	Location   string            `json:"location"`
+	Tags       map[string]string `json:"tags"`
+	Kind       string            `json:"kind"`
+	SKU        map[string]any    `json:"sku"`
+	Identity   map[string]any    `json:"identity"`
+	Properties map[string]any    `json:"properties"`
+}
+
+type prediction struct {
+	Resources   []resource     `json:"predictedResources"`
+	Diagnostics []any          `json:"diagnostics"`
+	Outputs     map[string]any `json:"outputs"`
+	raw         string
+}
+
+// environments are the parameters files that are predicted.
+var environments = []string{"default", "private-network", "us-government"}
+
+var predictions sync.Map // by environment: func() (*prediction, error)
+
+// predict gives what the deployment of parameters/<environment>.bicepparam would make.
+func predict(t *testing.T, environment string) *prediction {
+	t.Helper()
+	bicep := need(t, "bicep")
+	once, _ := predictions.LoadOrStore(environment, sync.OnceValues(func() (*prediction, error) {
+		// The compiler writes its file beside the parameters file.
+		work, err := os.MkdirTemp("", "infra-*")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(work)
+		if err := os.CopyFS(work, os.DirFS(".")); err != nil {
+			return nil, err
+		}
+		file := filepath.Join(work, "parameters", environment)
+		cmd := exec.Command(bicep, "snapshot", file+".bicepparam", "--mode", "overwrite", "--location", "uksouth",
+			"--subscription-id", "00000000-0000-0000-0000-000000000001", "--tenant-id", "00000000-0000-0000-0000-000000000002")
+		if said, err := cmd.CombinedOutput(); err != nil || len(bytes.TrimSpace(said)) > 0 {
+			return nil, &saidError{said: string(said), err: err}
+		}
+		raw, err := os.ReadFile(file + ".snapshot.json")
+		if err != nil {
+			return nil, err
+		}
+		p := &prediction{raw: string(raw)}
+		return p, json.Unmarshal(raw, p)
+	}))
+	p, err := once.(func() (*prediction, error))()
+	if err != nil {
+		t.Fatalf("bicep snapshot of %s: %v", environment, err)
+	}
+	return p
+}
+
+type saidError struct {
+	said string
+	err  error
+}
+
+func (e *saidError) Error() string {
+	if e.err == nil {
+		return e.said
+	}
+	return e.err.Error() + "\n" + e.said
+}
+
+// each runs a test on every predicted environment.
+func each(t *testing.T, test func(t *testing.T, p *prediction)) {
+	for _, environment := range environments {
+		t.Run(environment, func(t *testing.T) { test(t, predict(t, environment)) })
+	}
+}
+
+func (p *prediction) of(kind string) (found []resource) {
+	for _, r := range p.Resources {
+		if r.Type == kind {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// at gives the value at a path of the resource's properties: "a.b.c"; nil if it is not there.
+func (r resource) at(path string) any {
+	var v any = r.Properties
+	for part := range strings.SplitSeq(path, ".") {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = m[part]
+	}
+	return v
+}
+
+// want complains unless the property has the value.
+func (r resource) want(t *testing.T, path string, value any) {
+	t.Helper()
+	if got := r.at(path); got != value {
+		t.Errorf("%s %s: %s is %v, want %v", r.Type, r.Name, path, got, value)
+	}
+}
+
+func bicepFiles(t *testing.T) (files []string) {
+	t.Helper()
+	for _, pattern := range []string{"*.bicep", "*/*.bicep", "parameters/*.bicepparam"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range found {
+			if filepath.Dir(file) != "graph" { // needs an extension from a registry, see its README
+				files = append(files, file)
+			}
+		}
+	}
+	if len(files) < 12 {
+		t.Fatalf("only %d Bicep files found", len(files))
+	}
+	return files
+}
+
+func TestBicepHasNothingToSay(t *testing.T) {
+	bicep := need(t, "bicep")
+	for _, file := range bicepFiles(t) {
+		if filepath.Ext(file) != ".bicepparam" && file != "main.bicep" {
+			continue // main.bicep brings its modules with it
+		}
+		if said, err := exec.Command(bicep, "lint", file).CombinedOutput(); err != nil || len(bytes.TrimSpace(said)) > 0 {
+			t.Errorf("bicep lint %s: %v\n%s", file, err, said)
+		}
+	}
+	out, err := exec.Command(bicep, "build", "main.bicep", "--stdout").Output()
+	if err != nil || !json.Valid(out) {
+		t.Errorf("bicep build main.bicep: %v, %d bytes", err, len(out))
+	}
+}
+
+func TestBicepIsFormatted(t *testing.T) {
+	bicep := need(t, "bicep")
+	for _, file := range bicepFiles(t) {
+		want, err := exec.Command(bicep, "format", file, "--stdout").Output()
+		if err != nil {
+			t.Fatalf("bicep format %s: %v", file, err)
+		}
+		have, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.TrimSpace(string(want)) != strings.TrimSpace(string(have)) {
+			t.Errorf("%s is not formatted: bicep format %s", file, file)
+		}
+	}
+}
+
+func TestEveryModuleIsUsedAndNoneComesFromARegistry(t *testing.T) {
+	var all strings.Builder
+	for _, file := range bicepFiles(t) {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(raw)
+	}
+	if strings.Contains(all.String(), "'br:") || strings.Contains(all.String(), "'br/") || strings.Contains(all.String(), "'ts:") {
+		t.Error("a module comes from a registry: the deployment then needs more than this folder and Azure")
+	}
+	for _, file := range bicepFiles(t) {
+		if filepath.Ext(file) == ".bicep" && file != "main.bicep" && !strings.Contains(all.String(), filepath.Base(file)+"'") {
+			t.Errorf("%s is used by nothing", file)
+		}
+	}
+}
+
+var parameter = regexp.MustCompile(`(?m)((?:^@.*\n(?:^ .*\n|^\)\n|^\]\)\n)*)*)^param (\w+) [^\n]*`)
+
+// Every parameter is described, and those that azd passes on are parameters.
+func TestParameters(t *testing.T) {
+	raw, err := os.ReadFile("main.bicep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := map[string]bool{}
+	for _, m := range parameter.FindAllStringSubmatch(string(raw), -1) {
+		declared[m[2]] = true
+		if !strings.Contains(m[1], "@description('") {
+			t.Errorf("main.bicep: parameter %s has no description", m[2])
+		}
+	}
+	if len(declared) < 20 {
+		t.Fatalf("only %d parameters found", len(declared))
+	}
+	for name := range parameters(t) {
+		if !declared[name] {
+			t.Errorf("main.parameters.json passes %s, which main.bicep does not know", name)
+		}
+	}
+	readme := read(t, "README.md")
+	for name := range declared {
+		if !strings.Contains(readme, "`"+name+"`") {
+			t.Errorf("README.md does not mention the parameter %s", name)
+		}
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// parameters are those that azd passes on.
+func parameters(t *testing.T) map[string]any {
+	t.Helper()
+	var file struct{ Parameters map[string]any }
+	if err := json.Unmarshal([]byte(read(t, "main.parameters.json")), &file); err != nil {
+		t.Fatal(err)
+	}
+	return file.Parameters
+}

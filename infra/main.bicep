@@ -1,0 +1,255 @@
+// From nothing to a working archive: `azd up`. What it takes and what it costs is in README.md beside this file.
+//
+// One more app is one more file in apps/, its name in the list below with the call of its file, one line in ../azure.yaml and its rows
+// in the table of roles.
+
+targetScope = 'subscription'
+
+import { customerKey as customerKeyType, network as networkType, platform as platformType, size as sizeType } from 'modules/types.bicep'
+
+@description('Name of the environment: it is part of the resource group\'s name and makes the other names unique.')
+@minLength(1)
+@maxLength(40)
+param environmentName string
+
+@description('Region of everything, e.g. uksouth. It has to offer Flex Consumption.')
+param location string
+
+@description('Tags of every resource.')
+param tags { *: string } = {}
+
+@description('Address of the TeleMessage site, e.g. https://rest.telemessage.example')
+param telemessageUrl string
+
+@description('User name at the TeleMessage site. The password is asked for by a hook and goes straight to Key Vault.')
+param telemessageUsername string
+
+@description('When the daily run starts: NCRONTAB with six fields, in UTC. The source builds its threads at 05:00 GMT. The alert no-fetch expects one run a day.')
+param fetchSchedule string = '0 30 5 * * *'
+
+@description('Memory of an instance and the most instances of the app fetch. One instance fetches at a time, whatever the number.')
+param fetchSize sizeType = { memory: 2048, maximumInstances: 40 }
+
+@description('Memory of an instance and the most instances of the app import.')
+param importSize sizeType = { memory: 2048, maximumInstances: 40 }
+
+@description('Further settings of the app fetch, docs/settings.md, e.g. FETCH_FROM.')
+param fetchSettings { *: string } = {}
+
+@description('Further settings of the app import, docs/settings.md, e.g. ACCEPTED_DOMAINS.')
+param importSettings { *: string } = {}
+
+@description('The cloud of the tenant: which Microsoft Graph. Government has two, and worldwide serves GCC too.')
+@allowed(['worldwide', 'usgov-high', 'usgov-dod', 'china'])
+param tenantCloud string = environment().name == 'AzureUSGovernment'
+  ? 'usgov-high'
+  : environment().name == 'AzureChinaCloud' ? 'china' : 'worldwide'
+
+@description('Copies of the archive. Zone-redundant ones (…ZRS) have no archive tier.')
+@allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_RAGRS', 'Standard_GZRS', 'Standard_RAGZRS'])
+param archiveSku string = 'Standard_GRS'
+
+@description('Originals and journal are deleted when they are so many years old.')
+@minValue(1)
+@maxValue(10)
+param retentionYears int = 5
+
+@description('For so many days after its creation nobody can change or delete an original or a journal.')
+@minValue(1)
+param immutabilityDays int = retentionYears * 365 + 2
+
+@description('Set by infra/lock once the policies are locked: a locked policy can\'t be deployed again.')
+param immutabilityLocked bool = false
+
+@description('Days after which originals go to the cool tier. 0: never.')
+@minValue(0)
+param coolAfterDays int = 30
+
+@description('Days after which originals go to the archive tier, from which a replay needs hours. 0: never. sweep reads batches for 92 days.')
+@minValue(0)
+param archiveAfterDays int = 365
+
+@description('Days for which what was deleted or replaced can be brought back.')
+@minValue(7)
+@maxValue(365)
+param softDeleteDays int = 30
+
+@description('Guard the archive\'s storage account by a lock: `azd down` stops at it.')
+param deleteLock bool = true
+
+@description('Days for which logs are kept.')
+@minValue(30)
+@maxValue(730)
+param logDays int = 90
+
+@description('A key of your own for the archive. None: Microsoft\'s.')
+param customerKey customerKeyType?
+
+@description('Reach storage and Key Vault through private endpoints in a virtual network only.')
+param privateNetwork bool = false
+
+@description('Addresses of the virtual network: at least a /25. Each app and the endpoints get a /27.')
+param addressSpace string = '10.77.0.0/24'
+
+@description('Address ranges from which administrators may call the apps, to fetch a range again or to replay, e.g. 203.0.113.7/32. None: nobody may.')
+param operators string[] = []
+
+@description('Resource id of an action group that alerts go to. None: one is made for alertEmail.')
+param actionGroupId string = ''
+
+@description('Address that alerts go to if no action group is given. Empty: alerts are only shown.')
+param alertEmail string
+
+@description('The alert unmapped comes when more items than this found no mailbox within a day.')
+@minValue(0)
+param unmappedThreshold int = 20
+
+@description('Bring fetch\'s Key Vault back that an earlier deployment of the same name left behind: purge protection keeps it for 90 days.')
+param recoverVault bool = false
+
+var apps = ['fetch', 'import']
+var token = uniqueString(subscription().id, environmentName, location)
+var allTags = union(tags, { 'azd-env-name': environmentName, application: 'o2-network-archiver' })
+var groupName = 'rg-${environmentName}'
+var archiveName = 'starchive${token}'
+var insightsName = 'appi-archiver-${token}'
+var workspaceName = 'log-archiver-${token}'
+var networkName = 'vnet-archiver-${token}'
+// The names are private ones of Azure's own, which differ by cloud.
+var zones = {
+  blob: 'privatelink.blob.${environment().suffixes.storage}'
+  queue: 'privatelink.queue.${environment().suffixes.storage}'
+  table: 'privatelink.table.${environment().suffixes.storage}'
+  vault: 'privatelink${replace(environment().suffixes.keyvaultDns, '.vault.', '.vaultcore.')}'
+}
+var subscriptionId = subscription().subscriptionId
+// Ids are made of names here, and not taken from outputs, so that a prediction (bicep snapshot, what-if) can see all of it.
+var workspaceId = resourceId(subscriptionId, groupName, 'Microsoft.OperationalInsights/workspaces', workspaceName)
+var subnetType = 'Microsoft.Network/virtualNetworks/subnets'
+var network networkType = privateNetwork
+  ? {
+      private: true
+      endpointSubnet: resourceId(subscriptionId, groupName, subnetType, networkName, 'endpoints')
+      appSubnets: toObject(apps, app => app, app => resourceId(subscriptionId, groupName, subnetType, networkName, app))
+      zones: mapValues(zones, zone => resourceId(subscriptionId, groupName, 'Microsoft.Network/privateDnsZones', zone))
+    }
+  : { private: false, endpointSubnet: '', appSubnets: {}, zones: {} }
+var platform platformType = {
+  location: location
+  tags: allTags
+  token: token
+  archive: archiveName
+  insights: insightsName
+  workspaceId: workspaceId
+  tenantCloud: tenantCloud
+  network: network
+}
+
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+  name: groupName
+  location: location
+  tags: allTags
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    workspaceName: workspaceName
+    insightsName: insightsName
+    logDays: logDays
+  }
+}
+
+module privateNet 'modules/network.bicep' = if (privateNetwork) {
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    name: networkName
+    apps: apps
+    addressSpace: addressSpace
+    zoneNames: map(items(zones), zone => zone.value)
+  }
+}
+
+module archive 'modules/archive.bicep' = {
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    name: archiveName
+    sku: archiveSku
+    network: network
+    workspaceId: workspaceId
+    customerKey: customerKey
+    retentionYears: retentionYears
+    immutabilityDays: immutabilityDays
+    immutabilityLocked: immutabilityLocked
+    coolAfterDays: coolAfterDays
+    archiveAfterDays: archiveAfterDays
+    softDeleteDays: softDeleteDays
+    deleteLock: deleteLock
+  }
+  dependsOn: [monitoring, privateNet]
+}
+
+module events 'modules/events.bicep' = {
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    token: token
+    archive: archiveName
+    workspaceId: workspaceId
+  }
+  dependsOn: [archive]
+}
+
+module fetch 'apps/fetch.bicep' = {
+  scope: group
+  params: {
+    platform: platform
+    size: fetchSize
+    telemessageUrl: telemessageUrl
+    telemessageUsername: telemessageUsername
+    schedule: fetchSchedule
+    settings: fetchSettings
+    operators: operators
+    recoverVault: recoverVault
+  }
+  dependsOn: [archive]
+}
+
+module import_ 'apps/import.bicep' = {
+  scope: group
+  params: { platform: platform, size: importSize, settings: importSettings, operators: operators }
+  dependsOn: [archive]
+}
+
+module alerts 'modules/alerts.bicep' = {
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    token: token
+    workspaceId: workspaceId
+    actionGroupId: actionGroupId
+    alertEmail: alertEmail
+    unmappedThreshold: unmappedThreshold
+  }
+  dependsOn: [monitoring]
+}
+
+// For the hooks; no secret is among them.
+output AZURE_RESOURCE_GROUP string = group.name
+output ARCHIVE_ACCOUNT string = archiveName
+output EVENT_TOPIC string = events.outputs.topic
+output FETCH_APP string = fetch.outputs.name
+output FETCH_VAULT string = fetch.outputs.vault
+output FETCH_SECRET string = fetch.outputs.secret
+output IMPORT_APP string = import_.outputs.name
+output IMPORT_HOST string = import_.outputs.host
+output IMPORT_CLIENT_ID string = import_.outputs.identityClientId
+output IMPORT_PRINCIPAL_ID string = import_.outputs.identityPrincipalId

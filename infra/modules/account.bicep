@@ -1,0 +1,131 @@
+// A storage account as all of them are here: no keys, no public blobs, TLS 1.2, logged. What differs is a parameter.
+
+import { network as networkType, customerKey as customerKeyType } from 'types.bicep'
+
+param location string
+param tags { *: string }
+param name string
+param sku string
+param network networkType
+param workspaceId string
+
+@description('Blob containers.')
+param containers string[] = []
+param queues string[] = []
+param tables string[] = []
+
+@description('Keep former versions, and what was deleted for so many days. 0: neither.')
+param softDeleteDays int = 0
+
+@description('Which categories of requests to its data are logged.')
+param logged ('StorageRead' | 'StorageWrite' | 'StorageDelete')[]
+
+param customerKey customerKeyType?
+
+var services = ['blob', 'queue', 'table']
+var keep = softDeleteDays > 0
+
+resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: { name: sku }
+  identity: customerKey == null
+    ? null
+    : { type: 'UserAssigned', userAssignedIdentities: { '${customerKey!.identityId}': {} } }
+  properties: {
+    accessTier: 'Hot'
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+    allowSharedKeyAccess: false
+    defaultToOAuthAuthentication: true
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    allowedCopyScope: 'AAD'
+    isLocalUserEnabled: false
+    isSftpEnabled: false
+    publicNetworkAccess: network.private ? 'Disabled' : 'Enabled'
+    networkAcls: {
+      defaultAction: network.private ? 'Deny' : 'Allow'
+      // Event Grid is such a service: it writes dead letters with its identity.
+      bypass: 'AzureServices'
+    }
+    encryption: {
+      keySource: customerKey == null ? 'Microsoft.Storage' : 'Microsoft.Keyvault'
+      keyvaultproperties: customerKey == null
+        ? null
+        : { keyvaulturi: customerKey!.vaultUri, keyname: customerKey!.keyName }
+      identity: customerKey == null ? null : { userAssignedIdentity: customerKey!.identityId }
+      services: {
+        blob: { enabled: true, keyType: 'Account' }
+        // For queues and tables this can only be chosen when the account is made, so that a key can still be brought later.
+        queue: { enabled: true, keyType: 'Account' }
+        table: { enabled: true, keyType: 'Account' }
+      }
+    }
+  }
+
+  resource blobs 'blobServices' = {
+    name: 'default'
+    properties: {
+      isVersioningEnabled: keep
+      deleteRetentionPolicy: keep ? { enabled: true, days: softDeleteDays } : { enabled: false }
+      containerDeleteRetentionPolicy: keep ? { enabled: true, days: softDeleteDays } : { enabled: false }
+    }
+
+    resource each 'containers' = [
+      for container in containers: {
+        name: container
+        properties: { publicAccess: 'None' }
+      }
+    ]
+  }
+
+  resource queueService 'queueServices' = {
+    name: 'default'
+
+    resource each 'queues' = [for queue in queues: { name: queue }]
+  }
+
+  resource tableService 'tableServices' = {
+    name: 'default'
+
+    resource each 'tables' = [for table in tables: { name: table }]
+  }
+}
+
+#disable-next-line use-recent-api-versions // the newest that has diagnostic settings as they are now
+resource blobLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'archiver'
+  scope: account::blobs
+  properties: { workspaceId: workspaceId, logs: [for category in logged: { category: category, enabled: true }] }
+}
+
+#disable-next-line use-recent-api-versions // the newest that has diagnostic settings as they are now
+resource queueLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(queues)) {
+  name: 'archiver'
+  scope: account::queueService
+  properties: { workspaceId: workspaceId, logs: [for category in logged: { category: category, enabled: true }] }
+}
+
+#disable-next-line use-recent-api-versions // the newest that has diagnostic settings as they are now
+resource tableLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(tables)) {
+  name: 'archiver'
+  scope: account::tableService
+  properties: { workspaceId: workspaceId, logs: [for category in logged: { category: category, enabled: true }] }
+}
+
+module endpoints 'endpoint.bicep' = [
+  for service in services: if (network.private) {
+    params: {
+      location: location
+      tags: tags
+      name: 'pe-${name}-${service}'
+      target: account.id
+      service: service
+      subnet: network.endpointSubnet
+      zone: network.zones[service]
+    }
+  }
+]

@@ -1,0 +1,198 @@
+// The alerts, who hears of them, and the workbook. Every alert has its heading in infra/README.md. The queries rest on lines that the
+// handlers write; a test holds each text in them against the sources.
+
+param location string
+param tags { *: string }
+param token string
+param workspaceId string
+param actionGroupId string
+param alertEmail string
+param unmappedThreshold int
+
+var lines = loadTextContent('../queries/lines.kql')
+
+// One that is not resolved goes on for as long as it is true, for it looks back over a day or two.
+var rules = [
+  {
+    name: 'no-fetch'
+    says: 'What was fetched does not reach to within the last 26 hours'
+    severity: 1
+    query: loadTextContent('../queries/no-fetch.kql')
+    back: 'P2D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'failed-imports'
+    says: 'Items could not be imported'
+    severity: 1
+    query: loadTextContent('../queries/failed-imports.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'unfinished'
+    says: 'What was fetched hours ago is not imported to its end'
+    severity: 1
+    query: loadTextContent('../queries/unfinished.kql')
+    back: 'P2D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'given-up'
+    says: 'Events lie in the poison queue or among the dead letters'
+    severity: 2
+    query: loadTextContent('../queries/given-up.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'unmapped'
+    says: 'More items than expected found no mailbox'
+    severity: 2
+    query: loadTextContent('../queries/unmapped.kql')
+    back: 'P1D'
+    measure: 'unmapped'
+    above: unmappedThreshold
+  }
+  {
+    name: 'source-count'
+    says: 'The source holds another number of items than it sent, or than were stored'
+    severity: 1
+    query: loadTextContent('../queries/source-count.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'gap'
+    says: 'There is time for which nothing was fetched'
+    severity: 1
+    query: loadTextContent('../queries/gap.kql')
+    back: 'P2D'
+    measure: ''
+    above: 0
+  }
+]
+
+var shown = [
+  { title: 'By day', query: loadTextContent('../queries/days.kql'), as: 'table' }
+  { title: 'Copies by hour', query: loadTextContent('../queries/copies.kql'), as: 'timechart' }
+  { title: 'Runs', query: loadTextContent('../queries/runs.kql'), as: 'table' }
+  { title: 'Not fetched', query: loadTextContent('../queries/gap.kql'), as: 'table' }
+  { title: 'Not imported to the end', query: loadTextContent('../queries/unfinished.kql'), as: 'table' }
+  { title: 'Poison queue and dead letters', query: loadTextContent('../queries/given-up.kql'), as: 'table' }
+  { title: 'Trouble', query: loadTextContent('../queries/trouble.kql'), as: 'table' }
+  { title: 'Duration in ms', query: loadTextContent('../queries/times.kql'), as: 'table' }
+]
+
+var makeGroup = empty(actionGroupId) && !empty(alertEmail)
+var groups = makeGroup ? [group.id] : empty(actionGroupId) ? [] : [actionGroupId]
+
+resource group 'Microsoft.Insights/actionGroups@2023-01-01' = if (makeGroup) {
+  name: 'ag-archiver-${token}'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'archiver'
+    enabled: true
+    emailReceivers: [{ name: 'archive', emailAddress: alertEmail, useCommonAlertSchema: true }]
+  }
+}
+
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for rule in rules: {
+    name: 'archiver-${rule.name}-${token}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: 'O2 archive: ${rule.name}'
+      description: '${rule.says}. What to do: infra/README.md, "${rule.name}".'
+      severity: rule.severity
+      enabled: true
+      scopes: [workspaceId]
+      evaluationFrequency: 'PT1H'
+      windowSize: rule.back
+      autoMitigate: true
+      // Tables of a workspace come with their first line, and a new workspace has none.
+      skipQueryValidation: true
+      criteria: {
+        allOf: [
+          union(
+            {
+              query: '${lines}\n${rule.query}'
+              operator: 'GreaterThan'
+              threshold: rule.above
+              timeAggregation: empty(rule.measure) ? 'Count' : 'Total'
+              failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
+            },
+            empty(rule.measure) ? {} : { metricMeasureColumn: rule.measure }
+          )
+        ]
+      }
+      actions: { actionGroups: groups }
+    }
+  }
+]
+
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
+  name: guid(workspaceId, 'workbook')
+  location: location
+  tags: tags
+  kind: 'shared'
+  properties: {
+    displayName: 'O2 archive'
+    category: 'workbook'
+    sourceId: workspaceId
+    serializedData: string({
+      version: 'Notebook/1.0'
+      items: concat(
+        [
+          {
+            type: 9
+            name: 'range'
+            content: {
+              version: 'KqlParameterItem/1.0'
+              style: 'pills'
+              parameters: [
+                {
+                  id: guid(workspaceId, 'range')
+                  version: 'KqlParameterItem/1.0'
+                  name: 'range'
+                  label: 'Time'
+                  type: 4
+                  isRequired: true
+                  value: { durationMs: 2592000000 }
+                  typeSettings: {
+                    selectableValues: [{ durationMs: 86400000 }, { durationMs: 604800000 }, { durationMs: 2592000000 }]
+                    allowCustom: true
+                  }
+                }
+              ]
+            }
+          }
+        ],
+        map(shown, part => {
+          type: 3
+          name: part.title
+          content: {
+            version: 'KqlItem/1.0'
+            title: part.title
+            query: '${lines}\n${part.query}'
+            size: 0
+            queryType: 0
+            resourceType: 'microsoft.operationalinsights/workspaces'
+            crossComponentResources: [workspaceId]
+            timeContextFromParameter: 'range'
+            visualization: part.as
+          }
+        })
+      )
+      fallbackResourceIds: [workspaceId]
+    })
+  }
+}

@@ -1,0 +1,136 @@
+// What is archived: the originals (batches, media), the journal, and beside them the state that changes. Originals and journal can be
+// written once; the state never gets an immutability policy, for the apps could not go on with one.
+
+import { network as networkType, customerKey as customerKeyType } from 'types.bicep'
+
+param location string
+param tags { *: string }
+param name string
+param sku string
+param network networkType
+param workspaceId string
+param customerKey customerKeyType?
+
+@description('Originals and journal are deleted when they are so many years old.')
+param retentionYears int
+
+@description('For so many days nobody can change or delete them.')
+param immutabilityDays int
+
+@description('The policies have been locked: leave them alone.')
+param immutabilityLocked bool
+
+@description('Days after which originals go to the cool and to the archive tier. 0: never.')
+param coolAfterDays int
+param archiveAfterDays int
+
+@description('Days for which what was deleted or replaced can be brought back.')
+param softDeleteDays int
+
+@description('Whether the account can only be deleted after a lock has been taken off.')
+param deleteLock bool
+
+var originals = ['batches', 'media']
+var journal = ['journal']
+var state = ['checkpoints', 'settings', 'sweeps', 'deadletters']
+var immutable = concat(originals, journal)
+var term = max(retentionYears * 365 + 2, immutabilityDays) // with its leap days: never a day too early
+// Zone-redundant accounts have no archive tier.
+var toArchive = archiveAfterDays > 0 && !contains(sku, 'ZRS')
+
+module account 'account.bicep' = {
+  params: {
+    location: location
+    tags: tags
+    name: name
+    sku: sku
+    network: network
+    workspaceId: workspaceId
+    customerKey: customerKey
+    containers: concat(immutable, state)
+    queues: ['webjobs-blobtrigger-poison'] // as the Functions host calls it: events that it gave up
+    tables: ['ledger']
+    softDeleteDays: softDeleteDays
+    logged: ['StorageRead', 'StorageWrite', 'StorageDelete']
+  }
+}
+
+resource existing 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: name
+
+  resource blobs 'blobServices' existing = {
+    name: 'default'
+
+    resource container 'containers' existing = [for container in immutable: { name: container }]
+  }
+}
+
+// Created unlocked. Locking is for good, and a step of its own: infra/lock.
+resource policies 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-01-01' = [
+  for (container, i) in immutable: if (!immutabilityLocked) {
+    parent: existing::blobs::container[i]
+    name: 'default'
+    properties: {
+      immutabilityPeriodSinceCreationInDays: immutabilityDays
+      // The journal grows at its end; what is in it can't be changed. Of an original not even that.
+      allowProtectedAppendWritesAll: contains(journal, container)
+    }
+    dependsOn: [account]
+  }
+]
+
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01-01' = {
+  parent: existing
+  name: 'default'
+  properties: {
+    policy: {
+      rules: [
+        {
+          name: 'originals'
+          enabled: true
+          type: 'Lifecycle'
+          definition: {
+            filters: { blobTypes: ['blockBlob'], prefixMatch: map(originals, container => '${container}/') }
+            actions: {
+              baseBlob: union(
+                { delete: { daysAfterModificationGreaterThan: term } },
+                coolAfterDays > 0 ? { tierToCool: { daysAfterModificationGreaterThan: coolAfterDays } } : {},
+                toArchive ? { tierToArchive: { daysAfterModificationGreaterThan: archiveAfterDays } } : {}
+              )
+              version: { delete: { daysAfterCreationGreaterThan: term } }
+            }
+          }
+        }
+        {
+          name: 'journal' // append blobs can be deleted by a rule, but have no tiers
+          enabled: true
+          type: 'Lifecycle'
+          definition: {
+            filters: { blobTypes: ['appendBlob'], prefixMatch: map(journal, container => '${container}/') }
+            actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: term } } }
+          }
+        }
+        {
+          name: 'former-state'
+          enabled: true
+          type: 'Lifecycle'
+          definition: {
+            filters: { blobTypes: ['blockBlob'], prefixMatch: map(state, container => '${container}/') }
+            actions: { version: { delete: { daysAfterCreationGreaterThan: max(softDeleteDays, 1) } } }
+          }
+        }
+      ]
+    }
+  }
+  dependsOn: [account]
+}
+
+resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (deleteLock) {
+  name: 'archive'
+  scope: existing
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'Holds the archive. See "Leave" in infra/README.md before taking this off.'
+  }
+  dependsOn: [account]
+}

@@ -1,0 +1,50 @@
+// Where the logs go. They hold no text, number or address, but who reads them is still to be chosen with care.
+
+param location string
+param tags { *: string }
+
+@description('Names of the Log Analytics workspace and of the Application Insights component.')
+param workspaceName string
+param insightsName string
+
+@description('Days for which logs are kept and can be searched.')
+param logDays int
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
+  name: workspaceName
+  location: location
+  tags: tags
+  properties: {
+    sku: { name: 'PerGB2018' }
+    retentionInDays: logDays
+    features: {
+      disableLocalAuth: true
+      // Whoever may read the archive's storage account need not be shown its log.
+      enableLogAccessUsingOnlyResourcePermissions: false
+    }
+  }
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' = {
+  name: insightsName
+  location: location
+  tags: tags
+  kind: 'web'
+  properties: {
+    Application_Type: 'web'
+    WorkspaceResourceId: workspace.id
+    IngestionMode: 'LogAnalytics'
+    DisableLocalAuth: true
+  }
+}
+
+#disable-next-line use-recent-api-versions // the newest that has diagnostic settings as they are now
+resource log 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'archiver'
+  scope: workspace
+  properties: {
+    workspaceId: workspace.id
+    // Who asked the logs what.
+    logs: [{ categoryGroup: 'audit', enabled: true }]
+  }
+}

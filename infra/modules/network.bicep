@@ -1,0 +1,88 @@
+// The virtual network, if one is wanted: a subnet for each app, one for the private endpoints, and their DNS zones.
+
+param location string
+param tags { *: string }
+
+@description('Name of the virtual network.')
+param name string
+
+@description('The apps, in the order in which their subnets were given: add new ones at the end.')
+param apps string[]
+
+@description('Of the virtual network; each subnet is a /27 of it.')
+param addressSpace string
+
+@description('Names of the private DNS zones.')
+param zoneNames string[]
+
+resource guard 'Microsoft.Network/networkSecurityGroups@2025-01-01' = {
+  name: 'nsg-${name}'
+  location: location
+  tags: tags
+  properties: {
+    securityRules: [
+      {
+        name: 'nothing-from-outside'
+        properties: {
+          description: 'The apps and the endpoints are called from inside of the network only.'
+          direction: 'Inbound'
+          access: 'Deny'
+          priority: 4000
+          protocol: '*'
+          sourceAddressPrefix: 'Internet'
+          sourcePortRange: '*'
+          destinationAddressPrefix: '*'
+          destinationPortRange: '*'
+        }
+      }
+    ]
+  }
+}
+
+resource net 'Microsoft.Network/virtualNetworks@2025-01-01' = {
+  name: name
+  location: location
+  tags: tags
+  properties: {
+    addressSpace: { addressPrefixes: [addressSpace] }
+    // In the network itself, not as resources of their own: those would be made at the same time, which Azure refuses.
+    subnets: concat(
+      [
+        {
+          name: 'endpoints'
+          properties: {
+            addressPrefix: cidrSubnet(addressSpace, 27, 0)
+            networkSecurityGroup: { id: guard.id }
+            privateEndpointNetworkPolicies: 'Enabled'
+          }
+        }
+      ],
+      map(range(0, length(apps)), i => {
+        name: apps[i]
+        properties: {
+          addressPrefix: cidrSubnet(addressSpace, 27, i + 1)
+          networkSecurityGroup: { id: guard.id }
+          delegations: [{ name: 'flex', properties: { serviceName: 'Microsoft.App/environments' } }]
+        }
+      })
+    )
+  }
+}
+
+resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [
+  for zone in zoneNames: {
+    name: zone
+    location: 'global'
+    tags: tags
+  }
+]
+
+resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [
+  for (zone, i) in zoneNames: {
+    parent: zones[i]
+    name: 'archiver'
+    location: 'global'
+    tags: tags
+    properties: { registrationEnabled: false, virtualNetwork: { id: net.id } }
+  }
+]

@@ -1,0 +1,62 @@
+// What is said once: the shape of the platform that each app gets, and the built-in roles.
+
+@export()
+@description('What a function app finds around it.')
+type platform = {
+  location: string
+  tags: { *: string }
+  @description('Makes the names of this environment unique.')
+  token: string
+  @description('The storage account of the archive.')
+  archive: string
+  @description('The Application Insights component.')
+  insights: string
+  @description('Resource id of the Log Analytics workspace.')
+  workspaceId: string
+  @description('The cloud of the tenant, as the setting AZURE_CLOUD has it.')
+  tenantCloud: string
+  network: network
+}
+
+@export()
+@description('The virtual network; without one every id is empty.')
+type network = {
+  private: bool
+  endpointSubnet: string
+  @description('By app.')
+  appSubnets: { *: string }
+  @description('Private DNS zones by service: blob, queue, table, vault.')
+  zones: { *: string }
+}
+
+@export()
+@description('A key of the customer, in a vault of his own, for what is archived. The identity has to be allowed to use it: Key Vault Crypto Service Encryption User.')
+type customerKey = {
+  @description('Address of the vault, e.g. https://contoso-keys.vault.azure.net')
+  vaultUri: string
+  keyName: string
+  @description('Resource id of the user-assigned identity that may use the key.')
+  identityId: string
+}
+
+@export()
+@description('How much one app may use.')
+type size = {
+  @description('MB per instance.')
+  memory: 512 | 2048 | 4096
+  @minValue(1)
+  @maxValue(1000)
+  maximumInstances: int
+}
+
+@export()
+@description('Built-in roles of Azure: the same ids in every cloud.')
+var roles = {
+  blobOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b' // Storage Blob Data Owner
+  blobContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe' // Storage Blob Data Contributor
+  blobReader: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1' // Storage Blob Data Reader
+  queueContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88' // Storage Queue Data Contributor
+  tableContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3' // Storage Table Data Contributor
+  secretsUser: '4633458b-17de-408a-b874-0445c86b69e6' // Key Vault Secrets User
+  metricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb' // Monitoring Metrics Publisher
+}

@@ -1,0 +1,143 @@
+package infra
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Built-in roles by id, with the names that Azure shows: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+var roleNames = map[string]string{
+	"b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+	"ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
+	"2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "Storage Blob Data Reader",
+	"974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
+	"0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
+	"4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
+	"3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
+}
+
+// Where a role is given, in the words of the table.
+var scopes = []struct {
+	id   *regexp.Regexp
+	name string
+}{
+	{regexp.MustCompile(`/storageAccounts/starchive[a-z0-9]+/blobServices/default/containers/([a-z]+)$`), "archive, container `$1`"},
+	{regexp.MustCompile(`/storageAccounts/starchive[a-z0-9]+/queueServices/default/queues/([a-z-]+)$`), "archive, queue `$1`"},
+	{regexp.MustCompile(`/storageAccounts/starchive[a-z0-9]+/tableServices/default/tables/([a-z]+)$`), "archive, table `$1`"},
+	{regexp.MustCompile(`/storageAccounts/st(fetch|import)[a-z0-9]{13}$`), "host account of `$1`"},
+	{regexp.MustCompile(`/vaults/kv-([a-z]+)-[a-z0-9]+$`), "vault of `$1`"},
+	{regexp.MustCompile(`/components/appi-archiver-[a-z0-9]+$`), "Application Insights"},
+}
+
+var (
+	assignment = regexp.MustCompile(`^(.*)/providers/Microsoft\.Authorization/roleAssignments/[0-9a-f-]{36}$`)
+	holder     = regexp.MustCompile(`/(?:userAssignedIdentities/id-([a-z]+)-[a-z0-9]+'|systemTopics/(evgt)-archiver-[a-z0-9]+')`)
+)
+
+// assignments lists what a deployment gives to whom: "fetch | archive, container `batches` | Storage Blob Data Contributor".
+func assignments(t *testing.T, p *prediction) (all []string) {
+	t.Helper()
+	for _, r := range p.of("Microsoft.Authorization/roleAssignments") {
+		at := assignment.FindStringSubmatch(r.ID)
+		principal, _ := r.Properties["principalId"].(string)
+		definition, _ := r.Properties["roleDefinitionId"].(string)
+		who := holder.FindStringSubmatch(principal)
+		role := roleNames[definition[strings.LastIndexByte(definition, '/')+1:]]
+		if at == nil || who == nil || role == "" {
+			t.Errorf("a role that the test can't read: %s to %s at %s", definition, principal, r.ID)
+			continue
+		}
+		if r.Properties["principalType"] != "ServicePrincipal" {
+			t.Errorf("%s: principalType is %v", r.ID, r.Properties["principalType"])
+		}
+		name, known := who[1], false
+		if who[2] != "" {
+			name = "events"
+		}
+		for _, s := range scopes {
+			if m := s.id.FindStringSubmatchIndex(at[1]); m != nil {
+				all = append(all, name+" | "+string(s.id.ExpandString(nil, s.name, at[1], m))+" | "+role)
+				known = true
+			}
+		}
+		if !known {
+			t.Errorf("%s has %s at %s: too wide, or unknown to this test", name, role, at[1])
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// table reads the table of roles. Rows on Microsoft Graph are not given by the deployment and come apart.
+func table(t *testing.T) (azure, graph []string) {
+	t.Helper()
+	_, rest, ok := strings.Cut(read(t, "README.md"), "<!-- roles -->")
+	rows, _, ends := strings.Cut(rest, "<!-- /roles -->")
+	if !ok || !ends {
+		t.Fatal("README.md has no table between <!-- roles --> and <!-- /roles -->")
+	}
+	for line := range strings.Lines(rows) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if len(cells) != 4 || strings.HasPrefix(strings.TrimSpace(cells[0]), "-") || strings.TrimSpace(cells[0]) == "identity" {
+			continue
+		}
+		if strings.TrimSpace(cells[3]) == "" {
+			t.Errorf("no reason is given in: %s", line)
+		}
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		row := strings.Join(cells[:3], " | ")
+		if strings.HasPrefix(cells[1], "Microsoft Graph") || strings.HasPrefix(cells[1], "Exchange Online") {
+			graph = append(graph, row)
+		} else {
+			azure = append(azure, row)
+		}
+	}
+	slices.Sort(azure)
+	return azure, graph
+}
+
+// The table in README.md says exactly what the Bicep gives.
+func TestRoles(t *testing.T) {
+	want, graph := table(t)
+	each(t, func(t *testing.T, p *prediction) {
+		if diff := cmp.Diff(want, assignments(t, p)); diff != "" {
+			t.Errorf("roles, -README.md +Bicep:\n%s", diff)
+		}
+	})
+	for _, row := range graph {
+		if !strings.HasPrefix(row, "import | ") {
+			t.Errorf("%s: only import may reach mailboxes", row)
+		}
+	}
+	if len(graph) != 2 {
+		t.Errorf("%d rows on Microsoft Graph and Exchange Online, want 2", len(graph))
+	}
+}
+
+// What must not come about, whatever the table says.
+func TestRolesThatNobodyHas(t *testing.T) {
+	each(t, func(t *testing.T, p *prediction) {
+		for _, a := range assignments(t, p) {
+			owner := strings.Contains(a, "Owner") || strings.Contains(a, "Contributor")
+			switch {
+			case strings.HasPrefix(a, "fetch |") && (strings.Contains(a, "journal") || strings.Contains(a, "ledger") || strings.Contains(a, "sweeps")):
+				t.Errorf("%s: the app that talks to the outside has no business with what was imported", a)
+			case strings.HasPrefix(a, "import |") && owner && (strings.Contains(a, "`batches`") || strings.Contains(a, "`media`") || strings.Contains(a, "`settings`")):
+				t.Errorf("%s: the app that writes mail must not be able to change the originals", a)
+			case strings.Contains(a, "vault") && !strings.HasPrefix(a, "fetch |"):
+				t.Errorf("%s: the password is fetch's alone", a)
+			case strings.Contains(a, "Owner") && strings.Contains(a, "archive"):
+				t.Errorf("%s: nobody owns the archive", a)
+			case strings.Contains(a, "host account of `fetch`") && !strings.HasPrefix(a, "fetch |"),
+				strings.Contains(a, "host account of `import`") && !strings.HasPrefix(a, "import |"):
+				t.Errorf("%s: whoever can write an app's package is that app", a)
+			}
+		}
+	})
+}
