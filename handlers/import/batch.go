@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path"
 	"sync"
 	"time"
 
@@ -83,7 +84,7 @@ type work struct {
 // batch brings every record of a batch to its outcome. It may be called at any time, any number of times, for the same
 // batch. While storage is away it waits, and when it has lost the journal's lease meanwhile it begins again.
 func (im *importer) batch(ctx context.Context, name, invocation string, log *slog.Logger, how work) (res result, err error) {
-	log = log.With("batch", name)
+	log = log.With("run", path.Dir(name), "batch", name)
 	ctx = patience.Tell(ctx, log)
 	err = patience.Do(ctx, judge, func(ctx context.Context) (err error) {
 		res, err = im.deliver(ctx, name, invocation, log, how)

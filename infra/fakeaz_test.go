@@ -1,0 +1,249 @@
+package infra
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The stand-in for az is this test binary under that name. It answers what the real one would, refuses every command and flag that it does
+// not know, and notes its calls.
+
+const fakeDir = "INFRA_FAKE_AZ"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(fakeDir); dir != "" {
+		os.Exit(fakeTool(dir, filepath.Base(os.Args[0]), os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// call is one call of az or azd.
+type call struct {
+	Tool  string
+	Args  []string
+	Input string // what came through standard input
+}
+
+// commands are those that the scripts may use, with their flags. checks/az-flags holds the same list against the real az.
+var commands = map[string][]string{
+	"account show":      {"--subscription", "--output"},
+	"provider register": {"--namespace", "--subscription", "--wait"},
+	"rest":              {"--method", "--url", "--body", "--query", "--output"},
+	"cloud show":        {"--query", "--output"},
+	"ad sp show":        {"--id", "--query", "--output"},
+	"storage container immutability-policy show": {"--account-name", "--resource-group", "--subscription", "--container-name", "--query", "--output"},
+	"storage container immutability-policy lock": {"--account-name", "--resource-group", "--subscription", "--container-name", "--if-match", "--output"},
+	"storage blob download-batch":                {"--account-name", "--auth-mode", "--source", "--destination", "--output"},
+	"storage blob list":                          {"--account-name", "--auth-mode", "--container-name", "--num-results", "--query", "--output"},
+}
+
+func fakeTool(dir, tool string, args []string) int {
+	c := call{Tool: tool, Args: args}
+	if slices.Contains(args, "@-") {
+		raw, err := io.ReadAll(os.Stdin)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 99
+		}
+		c.Input = string(raw)
+	}
+	raw, err := json.Marshal(c)
+	if err == nil {
+		err = appendLine(filepath.Join(dir, "calls"), string(raw))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 99
+	}
+	if tool == "azd" {
+		if len(args) == 4 && args[0] == "env" && args[1] == "set" {
+			return 0
+		}
+		fmt.Fprintln(os.Stderr, "azd: unknown:", args)
+		return 2
+	}
+	out, code := fakeAz(dir, args, c.Input)
+	fmt.Print(out)
+	return code
+}
+
+func appendLine(file, line string) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(line + "\n")
+	return err
+}
+
+// split takes a command line apart, as far as az would understand it.
+func split(args []string) (command string, flags map[string]string, err error) {
+	i := 0
+	for i < len(args) && !strings.HasPrefix(args[i], "-") {
+		i++
+	}
+	command, flags = strings.Join(args[:i], " "), map[string]string{}
+	known, ok := commands[command]
+	if !ok {
+		return command, nil, fmt.Errorf("az: %q is not a command", command)
+	}
+	for i < len(args) {
+		name := args[i]
+		if !slices.Contains(known, name) {
+			return command, nil, fmt.Errorf("az %s: unrecognized argument %s", command, name)
+		}
+		i++
+		if name == "--wait" {
+			flags[name] = "true"
+			continue
+		}
+		if i == len(args) {
+			return command, nil, fmt.Errorf("az %s: %s expects a value", command, name)
+		}
+		flags[name] = args[i]
+		i++
+	}
+	return command, flags, nil
+}
+
+var restRoute = regexp.MustCompile(`^/subscriptions/s1/resourceGroups/rg1/providers/(.*)\?api-version=[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+
+// fakeAz answers. What is to go wrong stands in the environment.
+func fakeAz(dir string, args []string, input string) (out string, code int) {
+	command, flags, err := split(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return "", 2
+	}
+	switch command {
+	case "account show":
+		return "", setting("FAKE_SIGNED_OUT")
+	case "provider register":
+		return "", 0
+	case "cloud show":
+		return "https://graph.microsoft.us/\n", 0
+	case "ad sp show":
+		for _, role := range []string{"User.Read.All", "Mail.ReadWrite"} {
+			if strings.Contains(flags["--query"], role) {
+				return "id-of-" + role + "\n", 0
+			}
+		}
+		return "graph-id\n", 0
+	case "storage container immutability-policy show":
+		locked := count(dir, "locked-"+flags["--container-name"], 0) > 0
+		return map[string]string{"immutabilityPeriodSinceCreationInDays": "1827\n", "etag": "\"e1\"\n", "state": map[bool]string{true: "Locked\n", false: "Unlocked\n"}[locked]}[flags["--query"]], 0
+	case "storage container immutability-policy lock":
+		if flags["--if-match"] != `"e1"` {
+			return "", 1
+		}
+		count(dir, "locked-"+flags["--container-name"], 1)
+		return "", 0
+	case "storage blob download-batch":
+		return "", download(flags["--source"], flags["--destination"])
+	case "storage blob list":
+		return strconv.Itoa(len(blobs[flags["--container-name"]])+setting("FAKE_MORE_BLOBS")) + "\n", 0
+	case "rest":
+		return fakeRest(dir, flags, input)
+	}
+	return "", 2
+}
+
+// blobs are what the archive holds: container → name → content.
+var blobs = map[string]map[string]string{
+	"batches": {"2026/11/23/run/00001.ndjson": "{}\n", "2026/11/23/run/manifest.json": "{}"},
+	"media":   {"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824": "hello", "raw/1": "?"},
+	"journal": {"2026/11/23/run/00001.ndjson.jsonl": "{}\n"},
+}
+
+func download(container, to string) int {
+	for name, content := range blobs[container] {
+		if os.Getenv("FAKE_CHANGED") != "" {
+			content += "!"
+		}
+		file := filepath.Join(to, filepath.FromSlash(name))
+		if os.MkdirAll(filepath.Dir(file), 0o700) != nil || os.WriteFile(file, []byte(content), 0o600) != nil {
+			return 1
+		}
+	}
+	return 0
+}
+
+func fakeRest(dir string, flags map[string]string, input string) (string, int) {
+	method, url := flags["--method"], flags["--url"]
+	if strings.HasPrefix(url, "https://graph.microsoft.us/v1.0/servicePrincipals/p1/appRoleAssignments") {
+		switch method {
+		case "get":
+			if count(dir, "granted", 0) > 0 {
+				return "a1\n", 0
+			}
+			return "", 0
+		case "post":
+			count(dir, "granted", 1)
+		case "delete":
+			count(dir, "granted", -1)
+		}
+		return "", 0
+	}
+	m := restRoute.FindStringSubmatch(url)
+	if m == nil || flags["--body"] == "@-" && !json.Valid([]byte(input)) {
+		fmt.Fprintf(os.Stderr, "az rest: %s: not of the form that Azure takes\n", url)
+		return "", 1
+	}
+	switch method + " " + m[1] {
+	case "get Microsoft.KeyVault/vaults/kv1/secrets/secret1":
+		return "", 1 - setting("FAKE_HAS_SECRET")
+	case "put Microsoft.KeyVault/vaults/kv1/secrets/secret1", "post Microsoft.Web/sites/fetch1/config/configreferences/appsettings/refresh":
+		return "", 0
+	case "post Microsoft.Web/sites/import1/host/default/listkeys":
+		switch n := count(dir, "listkeys", 1); {
+		case n == 1:
+			return "", 1 // the app does not answer yet
+		case n <= setting("FAKE_KEY_AFTER"):
+			return "None\n", 0
+		}
+		return "k/e+y==\n", 0
+	case "put Microsoft.EventGrid/systemTopics/topic1/eventSubscriptions/import":
+		if count(dir, "put", 1) <= setting("FAKE_PUT_FAILS") {
+			return "", 1
+		}
+		return "", 0
+	case "get Microsoft.EventGrid/systemTopics/topic1/eventSubscriptions/import":
+		if flags["--query"] != "properties.provisioningState" {
+			return "https://import1.host.example/runtime/webhooks/blobs\n", 0
+		}
+		if count(dir, "state", 1) < 3 {
+			return "Creating\n", 0
+		}
+		if state := os.Getenv("FAKE_STATE"); state != "" {
+			return state + "\n", 0
+		}
+		return "Succeeded\n", 0
+	}
+	fmt.Fprintf(os.Stderr, "az rest: %s %s is unknown to the stand-in\n", method, url)
+	return "", 1
+}
+
+// setting is a number of the environment; 0 if it is not set.
+func setting(name string) int {
+	n, _ := strconv.Atoi(os.Getenv(name))
+	return n
+}
+
+// count adds to a number that is kept from call to call.
+func count(dir, name string, add int) int {
+	file := filepath.Join(dir, name)
+	raw, _ := os.ReadFile(file) // not there: 0
+	n, _ := strconv.Atoi(string(raw))
+	n += add
+	_ = os.WriteFile(file, []byte(strconv.Itoa(n)), 0o600)
+	return n
+}
