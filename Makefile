@@ -18,8 +18,10 @@ run: ## the whole connector on this machine, with a sample day
 test: ## all tests, with real Azurite; in the real Functions host too if func is on PATH
 	$(GO) test -race -timeout 60m ./...
 	@command -v func >/dev/null || echo "make test: left out: the end-to-end tests in the real Functions host (func, Azure Functions Core Tools, is not on PATH)"
+	@command -v bicep >/dev/null || echo "make test: left out: what the deployment would make (bicep is not on PATH)"
+	@command -v shellcheck >/dev/null || echo "make test: left out: the check of the scripts (shellcheck is not on PATH)"
 
-package: ## build/<app>/ and build/<app>.zip, as they are deployed
+package: ## build/<app>/ and build/<app>.zip, as they are deployed; what is in them, and checksums
 	$(GO) run ./local/stage/cmd
 
 check: ## formatting, vet, staticcheck, known vulnerabilities, tidy modules

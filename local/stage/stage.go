@@ -31,7 +31,7 @@ func Apps() []App {
 // Options says where from, where to and for which machine.
 type Options struct {
 	Root string // the repository's root, with host.json
-	Out  string // gets <app>/ and <app>.zip; "" is build in the root
+	Out  string // gets <app>/, <app>.zip, <app>.cdx.json and SHA256SUMS; "" is build in the root
 	// Local builds the handlers for this machine instead of Azure's (linux/amd64), to run them here.
 	Local bool
 }
@@ -58,6 +58,9 @@ func Build(ctx context.Context, o Options, apps ...App) error {
 			return fmt.Errorf("stage app %s: %w", app.Name, err)
 		}
 	}
+	if err := writeSums(o.Out); err != nil {
+		return fmt.Errorf("write the checksums: %w", err)
+	}
 	return nil
 }
 
@@ -80,11 +83,18 @@ func build(ctx context.Context, o Options, app App) error {
 	if err := pack(tree, archive); err != nil {
 		return fmt.Errorf("write the zip: %w", err)
 	}
+	list, err := materials(app.Name, filepath.Join(tree, handler))
+	if err != nil {
+		return err
+	}
 	final := filepath.Join(o.Out, app.Name)
 	if err := os.RemoveAll(final); err != nil {
 		return err
 	}
 	if err := os.Rename(tree, final); err != nil {
+		return err
+	}
+	if err := write(final+".cdx.json", list, modeFile); err != nil {
 		return err
 	}
 	return os.Rename(archive, final+".zip")

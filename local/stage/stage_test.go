@@ -42,7 +42,7 @@ func TestBuild(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if diff := cmp.Diff([]string{"fetch", "fetch.zip", "import", "import.zip"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"SHA256SUMS", "fetch", "fetch.cdx.json", "fetch.zip", "import", "import.cdx.json", "import.zip"}, names); diff != "" {
 		t.Errorf("build folder, -want +got:\n%s", diff)
 	}
 	want := map[string][]string{
@@ -75,6 +75,9 @@ func TestBuild(t *testing.T) {
 	}
 	if !bytes.Equal(raw, first["fetch"]) {
 		t.Error("a second build gives another zip")
+	}
+	if diff := cmp.Diff(read(t, filepath.Join(out, "fetch.cdx.json")), read(t, filepath.Join(again, "fetch.cdx.json"))); diff != "" {
+		t.Errorf("a second build gives another bill of materials:\n%s", diff)
 	}
 	// A build that fails leaves the former one.
 	broken := apps[0]

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"o2archiver/local/azurite"
+	"o2archiver/local/cloud"
+	"o2archiver/local/host"
+	"o2archiver/local/stage"
+)
+
+// What `make package` makes is unpacked, modes and all, and started in the real host from nothing but its content.
+func TestZipsRunInTheRealHost(t *testing.T) {
+	if _, err := exec.LookPath("func"); err != nil {
+		if os.Getenv("REQUIRE_FUNC") == "1" {
+			t.Fatal("func (Azure Functions Core Tools) is not on PATH, and REQUIRE_FUNC=1 demands it")
+		}
+		t.Skip("LEFT OUT: func (Azure Functions Core Tools) is not on PATH")
+	}
+	if testing.Short() || runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("LEFT OUT: the zips hold programs for linux/amd64, and building them takes minutes")
+	}
+	root, err := cloud.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	if err := stage.Build(t.Context(), stage.Options{Root: root, Out: out}, stage.Apps()...); err != nil {
+		t.Fatal(err)
+	}
+	store := azurite.ForTest(t)
+	if _, err := cloud.Prepare(t.Context(), store.ConnectionString()); err != nil {
+		t.Fatal(err)
+	}
+	for _, app := range stage.Apps() {
+		checkSum(t, out, app.Name+".zip")
+		checkMaterials(t, root, filepath.Join(out, app.Name+".cdx.json"))
+		var log buffer
+		h, err := host.StartFunc(t.Context(), host.Options{App: unpack(t, filepath.Join(out, app.Name+".zip")), Log: &log, Env: []string{
+			"AzureWebJobsStorage=" + store.ConnectionString(), "ARCHIVE_STORAGE=" + store.ConnectionString(),
+			"FETCH_SCHEDULE=0 30 5 * * *", "TELEMESSAGE_URL=", "TELEMESSAGE_USERNAME=", "TELEMESSAGE_PASSWORD=",
+		}})
+		if err != nil {
+			t.Fatalf("%s.zip: %v\n%s", app.Name, err, lastLines(log.String()))
+		}
+		// The host knows the functions. Does it run the handler? import sweeps an empty archive; fetch has no site to ask, and
+		// says so when it starts.
+		if app.Name == "import" {
+			if _, err := h.Run(t.Context(), "sweep", ""); err != nil {
+				t.Errorf("sweep: %v\n%s", err, lastLines(log.String()))
+			}
+		} else {
+			for end := time.Now().Add(time.Minute); !strings.Contains(log.String(), "TELEMESSAGE_URL is missing"); time.Sleep(100 * time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatalf("the handler of %s.zip does not run:\n%s", app.Name, lastLines(log.String()))
+				}
+			}
+		}
+		if err := h.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// unpack does what a deployment does: names and modes are the zip's, and nothing else is there.
+func unpack(t *testing.T, archive string) string {
+	t.Helper()
+	z, err := zip.OpenReader(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	to := t.TempDir()
+	for _, f := range z.File {
+		name := filepath.Join(to, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		from, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := io.ReadAll(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, raw, f.Mode()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
+}
+
+func checkSum(t *testing.T, out, name string) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(out, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadFile(filepath.Join(out, "SHA256SUMS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line := fmt.Sprintf("%x  %s\n", sha256.Sum256(raw), name); !strings.Contains(string(list), line) {
+		t.Errorf("SHA256SUMS lacks %s", line)
+	}
+}
+
+// checkMaterials looks for the modules that every handler is linked with, in the versions of go.mod.
+func checkMaterials(t *testing.T, root, name string) {
+	t.Helper()
+	list, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob", "github.com/Azure/azure-sdk-for-go/sdk/azidentity"} {
+		_, rest, ok := strings.Cut(string(mod), path+" ")
+		version, _, _ := strings.Cut(rest, "\n")
+		version, _, _ = strings.Cut(version, " ")
+		if want := "pkg:golang/" + path + "@" + version; !ok || !strings.Contains(string(list), `"`+want+`"`) {
+			t.Errorf("%s lacks %s", filepath.Base(name), want)
+		}
+	}
+}
+
+// buffer is a bytes.Buffer for a writer and a reader at once.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
