@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"o2archiver/local/stage"
 )
 
 // need returns the program, or leaves the test out and says so. REQUIRE_<NAME>=1 makes its absence a failure.
@@ -169,6 +171,56 @@ func TestBicepHasNothingToSay(t *testing.T) {
 	out, err := exec.Command(bicep, "build", "main.bicep", "--stdout").Output()
 	if err != nil || !json.Valid(out) {
 		t.Errorf("bicep build main.bicep: %v, %d bytes", err, len(out))
+	}
+}
+
+// The strict rules are in force: a file that breaks them is refused for each.
+func TestStrictRules(t *testing.T) {
+	bicep := need(t, "bicep")
+	bad := filepath.Join(t.TempDir(), "bad.bicep")
+	const text = `param unused string
+var x = 1
+resource s 'Microsoft.Storage/storageAccounts@2019-04-01' = {
+  name: 'core.windows.net'
+  location: 'westus'
+  kind: 'StorageV2'
+  sku: { name: 'Standard_LRS' }
+}
+output key string = s.listKeys().keys[0].value
+`
+	if err := os.WriteFile(bad, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.Command(bicep, "lint", bad, "--config", "bicepconfig.json").CombinedOutput()
+	if err == nil {
+		t.Error("a file that breaks the rules passes")
+	}
+	for _, rule := range []string{"no-hardcoded-location", "no-hardcoded-env-urls", "no-unused-params", "no-unused-vars",
+		"outputs-should-not-contain-secrets", "use-recent-api-versions", "use-description-params"} {
+		if !strings.Contains(string(said), "Error "+rule) {
+			t.Errorf("the rule %s is not in force:\n%s", rule, said)
+		}
+	}
+}
+
+// An app has one name in every layer.
+func TestAppsAreTheSameEverywhere(t *testing.T) {
+	azure, main := read(t, "../azure.yaml"), read(t, "main.bicep")
+	var names []string
+	for _, app := range stage.Apps() {
+		names = append(names, "'"+app.Name+"'")
+		if line := "\n  " + app.Name + ": { project: ., host: function, language: custom, dist: build/" + app.Name + ".zip }\n"; !strings.Contains(azure, line) {
+			t.Errorf("azure.yaml lacks the line%s", line)
+		}
+		if !strings.Contains(main, "'apps/"+app.Name+".bicep'") {
+			t.Errorf("main.bicep does not call apps/%s.bicep", app.Name)
+		}
+	}
+	if list := "var apps = [" + strings.Join(names, ", ") + "]"; !strings.Contains(main, list) {
+		t.Errorf("main.bicep lacks %s", list)
+	}
+	if found, err := filepath.Glob("apps/*.bicep"); err != nil || len(found) != len(names) {
+		t.Errorf("apps/ holds %v (%v)", found, err)
 	}
 }
 

@@ -2,7 +2,8 @@
 # For the scripts beside this file, which source it: the values of the azd environment. In a hook they are there already.
 if [ -z "${AZURE_RESOURCE_GROUP:-}" ] && command -v azd >/dev/null; then
   for name in AZURE_SUBSCRIPTION_ID AZURE_RESOURCE_GROUP ARCHIVE_ACCOUNT EVENT_TOPIC FETCH_APP FETCH_VAULT FETCH_SECRET IMPORT_APP IMPORT_HOST; do
-    export "$name=$(azd env get-value "$name")"
+    value=$(azd env get-value "$name") || continue # not there yet; who needs it says so
+    export "$name=$value"
   done
 fi
 : "${AZURE_SUBSCRIPTION_ID:?is not set: run azd up first, or azd env select}"

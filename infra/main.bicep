@@ -243,13 +243,32 @@ module alerts 'modules/alerts.bicep' = {
 }
 
 // For the hooks; no secret is among them.
+@description('The resource group.')
 output AZURE_RESOURCE_GROUP string = group.name
+
+@description('The storage account of the archive.')
 output ARCHIVE_ACCOUNT string = archiveName
+
+@description('The system topic of the archive\'s events.')
 output EVENT_TOPIC string = events.outputs.topic
+
+@description('The function app fetch.')
 output FETCH_APP string = fetch.outputs.name
+
+@description('Its Key Vault.')
 output FETCH_VAULT string = fetch.outputs.vault
+
+@description('The secret in it that holds the password.')
 output FETCH_SECRET string = fetch.outputs.secret
+
+@description('The function app import.')
 output IMPORT_APP string = import_.outputs.name
+
+@description('Its host name.')
 output IMPORT_HOST string = import_.outputs.host
+
+@description('Client id of its identity, for infra/graph.')
 output IMPORT_CLIENT_ID string = import_.outputs.identityClientId
+
+@description('Object id of its identity, for infra/graph.')
 output IMPORT_PRINCIPAL_ID string = import_.outputs.identityPrincipalId

@@ -2,11 +2,16 @@
 
 import { platform as platformType, size as sizeType, roles } from '../modules/types.bicep'
 
+@description('What the app finds around it.')
 param platform platformType
+
+@description('How much the app may use.')
 param size sizeType
 
 @description('Address of the TeleMessage site.')
 param telemessageUrl string
+
+@description('User name at the TeleMessage site.')
 param telemessageUsername string
 
 @description('When the daily run starts: NCRONTAB with six fields, in UTC.')
@@ -159,6 +164,11 @@ module app '../modules/app.bicep' = {
   dependsOn: [host, mayUseContainer, mayReadSecret, mayUseHost, mayLog]
 }
 
+@description('Name of the function app.')
 output name string = app.outputs.name
+
+@description('Name of the Key Vault.')
 output vault string = vaultName
+
+@description('Name of the secret that holds the password.')
 output secret string = secretName

@@ -2,7 +2,10 @@
 
 import { platform as platformType, size as sizeType, roles } from '../modules/types.bicep'
 
+@description('What the app finds around it.')
 param platform platformType
+
+@description('How much the app may use.')
 param size sizeType
 
 @description('Further settings, docs/settings.md.')
@@ -158,7 +161,14 @@ module app '../modules/app.bicep' = {
   dependsOn: [host, mayUseContainer, mayGiveUpEvents, mayUseLedger, mayUseHost, mayLog]
 }
 
+@description('Name of the function app.')
 output name string = app.outputs.name
+
+@description('Host name of the function app.')
 output host string = app.outputs.host
+
+@description('Client id of its identity.')
 output identityClientId string = identity.properties.clientId
+
+@description('Object id of its identity.')
 output identityPrincipalId string = identity.properties.principalId

@@ -2,16 +2,31 @@
 
 import { network as networkType, customerKey as customerKeyType } from 'types.bicep'
 
+@description('Region.')
 param location string
+
+@description('Tags of every resource.')
 param tags { *: string }
+
+@description('Its name.')
 param name string
+
+@description('How many copies are kept, and where.')
 param sku string
+
+@description('The virtual network, or none.')
 param network networkType
+
+@description('Resource id of the Log Analytics workspace.')
 param workspaceId string
 
 @description('Blob containers.')
 param containers string[] = []
+
+@description('Queues.')
 param queues string[] = []
+
+@description('Tables.')
 param tables string[] = []
 
 @description('Keep former versions, and what was deleted for so many days. 0: neither.')
@@ -20,6 +35,7 @@ param softDeleteDays int = 0
 @description('Which categories of requests to its data are logged.')
 param logged ('StorageRead' | 'StorageWrite' | 'StorageDelete')[]
 
+@description('A key of the customer. None: Microsoft\'s.')
 param customerKey customerKeyType?
 
 var services = ['blob', 'queue', 'table']

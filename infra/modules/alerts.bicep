@@ -1,12 +1,25 @@
 // The alerts, who hears of them, and the workbook. Every alert has its heading in infra/README.md. The queries rest on lines that the
 // handlers write; a test holds each text in them against the sources.
 
+@description('Region.')
 param location string
+
+@description('Tags of every resource.')
 param tags { *: string }
+
+@description('Makes the names of this environment unique.')
 param token string
+
+@description('Resource id of the Log Analytics workspace.')
 param workspaceId string
+
+@description('Resource id of an action group that alerts go to.')
 param actionGroupId string
+
+@description('Address that alerts go to if there is no action group.')
 param alertEmail string
+
+@description('The alert unmapped comes above so many items a day.')
 param unmappedThreshold int
 
 var lines = loadTextContent('../queries/lines.kql')

@@ -4,6 +4,8 @@ import { platform as platformType, size as sizeType } from 'types.bicep'
 
 @description('The app\'s name in every layer: azure.yaml, handlers/, build/.')
 param app string
+
+@description('What the app finds around it.')
 param platform platformType
 
 @description('Name of its user-assigned identity, which has its roles already.')
@@ -12,6 +14,7 @@ param identityName string
 @description('Name of the storage account of its host, with the container deployment.')
 param hostName string
 
+@description('How much the app may use.')
 param size sizeType
 
 @description('Settings of the handler, docs/settings.md.')
@@ -108,5 +111,8 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
   resource noScm 'basicPublishingCredentialsPolicies' = { name: 'scm', properties: { allow: false } }
 }
 
+@description('Name of the function app.')
 output name string = site.name
+
+@description('Host name of the function app.')
 output host string = site.properties.defaultHostName

@@ -3,12 +3,25 @@
 
 import { network as networkType, customerKey as customerKeyType } from 'types.bicep'
 
+@description('Region.')
 param location string
+
+@description('Tags of every resource.')
 param tags { *: string }
+
+@description('Its name.')
 param name string
+
+@description('How many copies are kept, and where.')
 param sku string
+
+@description('The virtual network, or none.')
 param network networkType
+
+@description('Resource id of the Log Analytics workspace.')
 param workspaceId string
+
+@description('A key of the customer. None: Microsoft\'s.')
 param customerKey customerKeyType?
 
 @description('Originals and journal are deleted when they are so many years old.')
@@ -20,8 +33,10 @@ param immutabilityDays int
 @description('The policies have been locked: leave them alone.')
 param immutabilityLocked bool
 
-@description('Days after which originals go to the cool and to the archive tier. 0: never.')
+@description('Days after which originals go to the cool tier. 0: never.')
 param coolAfterDays int
+
+@description('Days after which originals go to the archive tier. 0: never.')
 param archiveAfterDays int
 
 @description('Days for which what was deleted or replaced can be brought back.')

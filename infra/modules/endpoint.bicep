@@ -1,7 +1,12 @@
 // A private endpoint and its entry in the service's private DNS zone.
 
+@description('Region.')
 param location string
+
+@description('Tags of every resource.')
 param tags { *: string }
+
+@description('Its name.')
 param name string
 
 @description('Resource id of what is reached through it.')

@@ -3,12 +3,19 @@
 
 import { roles } from 'types.bicep'
 
+@description('Region.')
 param location string
+
+@description('Tags of every resource.')
 param tags { *: string }
+
+@description('Makes the names of this environment unique.')
 param token string
 
 @description('The storage account of the archive.')
 param archive string
+
+@description('Resource id of the Log Analytics workspace.')
 param workspaceId string
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
@@ -47,4 +54,5 @@ resource log 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   properties: { workspaceId: workspaceId, logs: [{ categoryGroup: 'allLogs', enabled: true }] }
 }
 
+@description('Name of the system topic.')
 output topic string = topic.name

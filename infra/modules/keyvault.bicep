@@ -2,10 +2,19 @@
 
 import { network as networkType } from 'types.bicep'
 
+@description('Region.')
 param location string
+
+@description('Tags of every resource.')
 param tags { *: string }
+
+@description('Its name.')
 param name string
+
+@description('The virtual network, or none.')
 param network networkType
+
+@description('Resource id of the Log Analytics workspace.')
 param workspaceId string
 
 @description('Bring a vault of this name back that was deleted within the last 90 days.')

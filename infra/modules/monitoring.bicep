@@ -1,10 +1,15 @@
 // Where the logs go. They hold no text, number or address, but who reads them is still to be chosen with care.
 
+@description('Region.')
 param location string
+
+@description('Tags of every resource.')
 param tags { *: string }
 
-@description('Names of the Log Analytics workspace and of the Application Insights component.')
+@description('Name of the Log Analytics workspace.')
 param workspaceName string
+
+@description('Name of the Application Insights component.')
 param insightsName string
 
 @description('Days for which logs are kept and can be searched.')

@@ -1,6 +1,9 @@
 // The virtual network, if one is wanted: a subnet for each app, one for the private endpoints, and their DNS zones.
 
+@description('Region.')
 param location string
+
+@description('Tags of every resource.')
 param tags { *: string }
 
 @description('Name of the virtual network.')

@@ -1,32 +1,54 @@
 // What is said once: the shape of the platform that each app gets, and the built-in roles.
 
 @export()
+@description('Texts by name.')
+type texts = {
+  @description('One of them.')
+  *: string
+}
+
+@export()
 @description('What a function app finds around it.')
 type platform = {
+  @description('Region.')
   location: string
-  tags: { *: string }
+
+  @description('Tags of every resource.')
+  tags: texts
+
   @description('Makes the names of this environment unique.')
   token: string
+
   @description('The storage account of the archive.')
   archive: string
+
   @description('The Application Insights component.')
   insights: string
+
   @description('Resource id of the Log Analytics workspace.')
   workspaceId: string
+
   @description('The cloud of the tenant, as the setting AZURE_CLOUD has it.')
   tenantCloud: string
+
+  @description('The virtual network, or none.')
   network: network
 }
 
 @export()
 @description('The virtual network; without one every id is empty.')
 type network = {
+  @description('Whether there is one.')
   private: bool
+
+  @description('Resource id of the subnet of the private endpoints.')
   endpointSubnet: string
-  @description('By app.')
-  appSubnets: { *: string }
-  @description('Private DNS zones by service: blob, queue, table, vault.')
-  zones: { *: string }
+
+  @description('Resource ids of the apps\' subnets, by app.')
+  appSubnets: texts
+
+  @description('Resource ids of the private DNS zones by service: blob, queue, table, vault.')
+  zones: texts
 }
 
 @export()
@@ -34,7 +56,10 @@ type network = {
 type customerKey = {
   @description('Address of the vault, e.g. https://contoso-keys.vault.azure.net')
   vaultUri: string
+
+  @description('Name of the key. Its newest version is used.')
   keyName: string
+
   @description('Resource id of the user-assigned identity that may use the key.')
   identityId: string
 }
@@ -44,6 +69,8 @@ type customerKey = {
 type size = {
   @description('MB per instance.')
   memory: 512 | 2048 | 4096
+
+  @description('The most instances.')
   @minValue(1)
   @maxValue(1000)
   maximumInstances: int
