@@ -207,7 +207,7 @@ func sampleDay() *day {
 	s := sample.Make(time.Now().UTC().Add(-10 * time.Minute).Truncate(time.Second))
 	e := s.Expect
 	d := &day{
-		from: s.From, mapping: s.Mapping, contents: s.Contents, counts: e.Messages, inDoubt: 9 * time.Second,
+		from: s.From, mapping: s.Mapping, contents: s.Contents, counts: e.Messages, inDoubt: 15 * time.Second,
 		records: journal.RecordTotals{Collected: e.Items, Archived: e.Archived, Unmapped: e.Unmapped, Excluded: e.Excluded, Quarantined: e.Quarantined},
 		copies:  journal.CopyTotals{Planned: e.Planned, Imported: e.Imported, Duplicate: e.Duplicate, Oversize: e.Oversize},
 	}
