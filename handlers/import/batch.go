@@ -32,16 +32,16 @@ const (
 
 // importer does the work of the functions import and sweep.
 type importer struct {
-	config  config
-	store   *staging.Store
-	ledger  *ledger.Ledger
-	boxes   *mailbox.Client
-	users   *directory
-	now     func() time.Time
-	ahead   chan struct{}       // a value for each copy that is worked on
-	memory  *semaphore.Weighted // maxHeld
-	numbers *message.Numbers    // read before: reading a number costs more than all else of a text
-	mapping *mapping
+	config   config
+	store    *staging.Store
+	ledger   *ledger.Ledger
+	boxes    *mailbox.Client
+	users    *directory
+	now      func() time.Time
+	ahead    chan struct{}       // a value for each copy that is worked on
+	memory   *semaphore.Weighted // maxHeld
+	workshop *message.Workshop   // read before: reading a number costs more than all else of a text
+	mapping  *mapping
 }
 
 // result is what an invocation answers: counts, no content.

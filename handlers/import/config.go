@@ -104,14 +104,14 @@ func connect(lookup func(string) (string, bool), transport http.RoundTripper, no
 	if err != nil {
 		return nil, fmt.Errorf("GRAPH_URL: %w", err)
 	}
-	numbers := message.NewNumbers()
-	c.mapping.E164 = numbers.E164
+	workshop := message.NewWorkshop()
+	c.mapping.E164 = workshop.E164
 	return &importer{
 		config: c, store: store, ledger: table, boxes: boxes, now: now,
-		ahead:   make(chan struct{}, c.ahead()),
-		memory:  semaphore.NewWeighted(maxHeld),
-		numbers: numbers,
-		users:   newDirectory(boxes, c.concurrency, now),
-		mapping: newMapping(),
+		ahead:    make(chan struct{}, c.ahead()),
+		memory:   semaphore.NewWeighted(maxHeld),
+		workshop: workshop,
+		users:    newDirectory(boxes, c.concurrency, now),
+		mapping:  newMapping(),
 	}, nil
 }

@@ -150,7 +150,7 @@ func (l *line) build(ctx context.Context, im *importer) (err error) {
 
 // options are those of every message, whatever is left out of it.
 func (im *importer) options(ctx context.Context) message.Options {
-	return message.Options{Region: im.config.mapping.Region, Numbers: im.numbers, Peek: im.peek(ctx)}
+	return message.Options{Region: im.config.mapping.Region, Workshop: im.workshop, Peek: im.peek(ctx)}
 }
 
 // hold reserves the memory that the line's message takes, once for all copies that are worked on at a time. They have

@@ -56,7 +56,7 @@ const maxReasons = 10
 //
 // In memory are one batch with its journal, and some hundred bytes for each message; an attachment never is.
 func To(ctx context.Context, dir string, store *staging.Store, o Options) (Result, error) {
-	e := &exporter{store: store, options: o, numbers: message.NewNumbers(),
+	e := &exporter{store: store, options: o, workshop: message.NewWorkshop(),
 		folders: map[string]string{}, owners: map[string]string{}, written: map[string]bool{}, files: map[string]bool{}, boxes: map[string]bool{}}
 	err := e.run(ctx, dir)
 	e.result.Mailboxes = len(e.boxes)
@@ -68,11 +68,11 @@ func To(ctx context.Context, dir string, store *staging.Store, o Options) (Resul
 
 // exporter is one export under way.
 type exporter struct {
-	store   *staging.Store
-	options Options
-	root    *os.Root // no name, whatever it is made of, gets out of the folder
-	numbers *message.Numbers
-	result  Result
+	store    *staging.Store
+	options  Options
+	root     *os.Root // no name, whatever it is made of, gets out of the folder
+	workshop *message.Workshop
+	result   Result
 
 	folders map[string]string // mailbox → folder
 	owners  map[string]string // folder → mailbox

@@ -54,7 +54,7 @@ func (e *exporter) read(ctx context.Context, text []byte, rendered string) (*lin
 		return body, err
 	}
 	l.build = func(omit func(record.Attachment) string) (*message.Message, error) {
-		m, err := message.Build(rec, message.Options{Region: e.options.Region, Numbers: e.numbers, Omit: omit, Peek: e.peek(ctx)})
+		m, err := message.Build(rec, message.Options{Region: e.options.Region, Workshop: e.workshop, Omit: omit, Peek: e.peek(ctx)})
 		if err != nil {
 			return nil, fmt.Errorf("no message can be made of the item: %w", err)
 		}

@@ -14,9 +14,9 @@ type Address struct {
 	Address string
 }
 
-// addressOf is where a participant stands in From and To. Microsoft Graph takes nothing but valid SMTP there, so
+// addressOf is where a participant of that name and number stands in From and To. Microsoft Graph takes nothing but valid SMTP there, so
 // whoever has no email address gets one that can't exist. Different senders have different ones.
-func addressOf(p record.Participant, e164 string) string {
+func addressOf(p record.Participant, name, e164 string) string {
 	for _, email := range p.Emails {
 		if validEmail(email) {
 			return email
@@ -28,8 +28,8 @@ func addressOf(p record.Participant, e164 string) string {
 		return e164[1:] + "@" + senderDomain
 	case withheld(value):
 		return "unknown@" + senderDomain
-	case value == "" && p.Name() != "":
-		return slug(p.Name()) + "." + short("name|"+p.Name()) + "@" + senderDomain
+	case value == "" && name != "":
+		return slug(name) + "." + short("name|"+name) + "@" + senderDomain
 	case value == "" && len(p.Emails) > 0:
 		return slug(p.Emails[0]) + "." + short("email|"+p.Emails[0]) + "@" + senderDomain
 	case value == "":
@@ -98,24 +98,42 @@ func validEmail(s string) bool {
 		return false
 	}
 	for atom := range strings.SplitSeq(local, ".") {
-		if atom == "" || strings.Trim(atom, atext) != "" {
+		if atom == "" || !isAtom(atom) {
 			return false
 		}
 	}
 	host = strings.ToLower(host)
 	last := ""
 	for label := range strings.SplitSeq(host, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
-			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
 			return false
+		}
+		for i := 0; i < len(label); i++ {
+			if c := label[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+				return false
+			}
 		}
 		last = label
 	}
 	return strings.Trim(last, "0123456789") != "" && host != domain && !strings.HasSuffix(host, "."+domain)
 }
 
-// atext is RFC 5322 section 3.2.3.
-const atext = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~"
+// isAtom says whether s has nothing but atext in it: RFC 5322 section 3.2.3.
+func isAtom(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !atext[s[i]] {
+			return false
+		}
+	}
+	return true
+}
+
+var atext = func() (t [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~") {
+		t[c] = true
+	}
+	return t
+}()
 
 // mail writes the address for a header, in ASCII with single spaces.
 func (a Address) mail() string {
@@ -123,7 +141,7 @@ func (a Address) mail() string {
 		return "<" + a.Address + ">"
 	}
 	name := encodeWords(a.Name)
-	if name == a.Name && strings.Trim(name, atext+" ") != "" {
+	if name == a.Name && strings.ContainsFunc(name, func(c rune) bool { return c != ' ' && !atext[byte(c)] }) {
 		// RFC 5322 section 3.2.4: a quoted string.
 		name = strings.ReplaceAll(name, `\`, `\\`)
 		name = `"` + strings.ReplaceAll(name, `"`, `\"`) + `"`

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // go-message's base64 writer writes 441 MB/s with 18,000 allocations for each MB on the machine where
@@ -50,6 +51,14 @@ func writeBase64(w io.Writer, r io.Reader, size int64) error {
 			return nil
 		}
 	}
+}
+
+// appendBase64 appends text in base64.
+func appendBase64(dst, text []byte) []byte {
+	at, size := len(dst), int(base64Size(int64(len(text))))
+	dst = slices.Grow(dst, size)[:at+size]
+	encodeLines(dst[at:], text, true)
+	return dst
 }
 
 // encodeLines encodes src into dst and gives the number of bytes. CRLF stands before every line but the first of all.

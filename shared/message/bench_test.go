@@ -60,7 +60,7 @@ func benchmarkBuild(b *testing.B, o Options) {
 }
 
 func BenchmarkShortText(b *testing.B) {
-	benchmarkBuild(b, Options{Region: "GB", Numbers: NewNumbers()})
+	benchmarkBuild(b, Options{Region: "GB", Workshop: NewWorkshop()})
 }
 
 func BenchmarkShortTextNewNumbers(b *testing.B) { benchmarkBuild(b, Options{Region: "GB"}) }

@@ -57,7 +57,7 @@ func TestThread(t *testing.T) {
 	answer := shortText()
 	answer.From, answer.To = r.To[0], []record.Participant{r.From}
 	answer.From.FirstName, answer.Owner, answer.Time = "Samuel", "07700 900456", r.Time.Add(time.Hour)
-	a, b := castOf(r, Options{Region: "GB"}), castOf(answer, Options{Region: "GB"})
+	a, b := castOf(r, Options{Region: "GB", Workshop: NewWorkshop()}), castOf(answer, Options{Region: "GB", Workshop: NewWorkshop()})
 	if a.threadTopic() != b.threadTopic() || !strings.Contains(a.threadTopic(), "+447700900123, +447700900456") {
 		t.Errorf("topics %q and %q", a.threadTopic(), b.threadTopic())
 	}
@@ -86,7 +86,7 @@ func TestNumbersAreFoundInEverySpelling(t *testing.T) {
 	for _, given := range []string{"+447700900123", "07700 900123", "447700900123", "0044 7700 900123"} {
 		r := shortText()
 		r.From.Value, r.Owner = given, ""
-		text, _ := appendText(nil, r, castOf(r, Options{Region: "GB"}), nil)
+		text, _ := appendText(nil, r, castOf(r, Options{Region: "GB", Workshop: NewWorkshop()}), nil)
 		for _, spelling := range []string{"+447700900123", "07700 900123", "07700900123", " 447700900123", given} {
 			if !strings.Contains(string(text), spelling) {
 				t.Errorf("given as %s, not found as %s", given, spelling)

@@ -13,8 +13,9 @@ import (
 // person is a participant and what can be said of it.
 type person struct {
 	given   record.Participant
+	full    string // given.Name()
 	number         // e164 is "" if the value isn't a telephone number
-	name    string // as one line; "" if unknown
+	name    string // full as one line; "" if unknown
 	address Address
 }
 
@@ -42,18 +43,14 @@ type cast struct {
 }
 
 func castOf(r *record.Record, o Options) *cast {
-	numbers := o.Numbers
-	if numbers == nil {
-		numbers = NewNumbers() // the owner's number is mostly a participant's too
-	}
-	c := &cast{from: personOf(r.From, numbers.read(r.From.Value, o.Region))}
+	c := &cast{from: personOf(r.From, o.Workshop.read(r.From.Value, o.Region))}
 	c.to = make([]person, 0, len(r.To))
-	for _, p := range r.To {
-		if p.Value != "" || p.Name() != "" || len(p.Emails) > 0 {
-			c.to = append(c.to, personOf(p, numbers.read(p.Value, o.Region)))
+	for _, given := range r.To {
+		if p := personOf(given, o.Workshop.read(given.Value, o.Region)); given.Value != "" || p.full != "" || len(given.Emails) > 0 {
+			c.to = append(c.to, p)
 		}
 	}
-	c.owner = personOf(record.Participant{Value: r.Owner}, numbers.read(r.Owner, o.Region))
+	c.owner = personOf(record.Participant{Value: r.Owner}, o.Workshop.read(r.Owner, o.Region))
 	c.ownerApart = r.Owner != ""
 	same := func(p person) bool {
 		return p.given.Value == r.Owner || p.e164 != "" && p.e164 == c.owner.e164
@@ -67,12 +64,13 @@ func castOf(r *record.Record, o Options) *cast {
 }
 
 func personOf(given record.Participant, n number) person {
-	p := person{given: given, number: n, name: oneLine(given.Name(), 100)}
+	p := person{given: given, full: given.Name(), number: n}
+	p.name = oneLine(p.full, 100)
 	value := n.e164
 	if value == "" {
 		value = oneLine(given.Value, 40)
 	}
-	p.address = Address{Name: p.name, Address: addressOf(given, n.e164)}
+	p.address = Address{Name: p.name, Address: addressOf(given, p.full, n.e164)}
 	switch {
 	case p.name != "" && value != "":
 		p.address.Name = p.name + " (" + value + ")"
@@ -124,8 +122,8 @@ func (c *cast) participants() []string {
 			keys = append(keys, "value|"+value)
 		case len(p.given.Emails) > 0:
 			keys = append(keys, "email|"+strings.ToLower(p.given.Emails[0]))
-		case p.given.Name() != "":
-			keys = append(keys, "name|"+p.given.Name())
+		case p.full != "":
+			keys = append(keys, "name|"+p.full)
 		}
 	}
 	put(&c.from)

@@ -2,6 +2,7 @@ package message
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -45,9 +46,9 @@ func oneLine(s string, limit int) string {
 // isPlain says whether oneLine has nothing to do: printable ASCII with single spaces between words.
 func isPlain(s string) bool {
 	last := byte(' ')
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		c := s[i]
-		if c < ' ' || c > '~' || c == ' ' && last == ' ' {
+		if c <= ' ' && (c != ' ' || last == ' ') || c > '~' {
 			return false
 		}
 		last = c
@@ -91,7 +92,7 @@ func turns(c rune) bool {
 
 // thousands writes a number for people: 12,345.
 func thousands(n int64) string {
-	s := fmt.Sprint(n)
+	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}

@@ -72,7 +72,7 @@ func TestEncodingsGiveTheSameBytes(t *testing.T) {
 		for i := range text {
 			text[i] = "abc =\r\n\t\x00\xc3\xa9."[random.IntN(12)]
 		}
-		quoted := appendQuoted(nil, text)
+		quoted, _ := appendQuoted(nil, text)
 		for line := range bytes.SplitSeq(quoted, []byte("\r\n")) {
 			if len(line) > 76 || bytes.HasSuffix(line, []byte(" ")) || bytes.ContainsAny(line, "\r\n") {
 				t.Fatalf("case %d: line %q", n, line)
@@ -110,7 +110,7 @@ func TestManyLineEndsAreQuick(t *testing.T) {
 	for _, end := range []string{"\r", "\n", "\r\n", "\n\r", "\r\r\r\n"} {
 		text := []byte(strings.Repeat(end, 1<<20/len(end)))
 		began := time.Now()
-		quoted := appendQuoted(nil, text)
+		quoted, _ := appendQuoted(nil, text)
 		if took := time.Since(began); took > 2*time.Second {
 			t.Errorf("%q: took %v", end, took)
 		}

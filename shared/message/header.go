@@ -40,6 +40,10 @@ func (f *fields) add(name, value string) {
 	f.b = append(f.b, name...)
 	f.b = append(f.b, ':')
 	column := len(name) + 1
+	if column+1+len(value) <= lineLimit { // nothing to fold
+		f.b = append(append(append(f.b, ' '), value...), "\r\n"...)
+		return
+	}
 	for len(value) > 0 {
 		word := value
 		if i := strings.IndexByte(value, ' '); i >= 0 {
@@ -74,7 +78,7 @@ func (f *fields) header() (textproto.Header, error) {
 // encodeWords makes encoded words (RFC 2047) of a text that can't stand in a header as it is: with other
 // characters than ASCII, or which a reader would itself take for encoded words. Text without control characters only.
 func encodeWords(s string) string {
-	if isPlain(s) && !strings.Contains(s, "=?") && !longWord(s) {
+	if isPlain(s) && !longWord(s) && !(strings.IndexByte(s, '=') >= 0 && strings.Contains(s, "=?")) {
 		return s
 	}
 	const (
@@ -120,6 +124,9 @@ func wordLiteral(c rune) bool {
 
 // longWord says whether folding at spaces leaves a line longer than RFC 5322 section 2.1.1 allows.
 func longWord(s string) bool {
+	if len(s) <= 900 {
+		return false
+	}
 	for word := range strings.SplitSeq(s, " ") {
 		if len(word) > 900 {
 			return true

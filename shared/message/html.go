@@ -22,7 +22,7 @@ func appendHTML(b, text []byte, own, at int, files []file) []byte {
 		b = append(b, `<div dir="auto" style="white-space:pre-wrap;unicode-bidi:plaintext;overflow-wrap:anywhere">`...)
 		b = append(appendEscaped(b, text[:own], true), "</div>\r\n"...)
 	}
-	for line := range bytes.SplitSeq(text[own:at], []byte("\r\n")) {
+	for line, rest := cutLine(text[own:at]); len(line)+len(rest) > 0; line, rest = cutLine(rest) {
 		if len(line) > 0 {
 			b = append(appendEscaped(append(b, `<p dir="auto">`...), line, false), "</p>\r\n"...)
 		}
@@ -34,12 +34,11 @@ func appendHTML(b, text []byte, own, at int, files []file) []byte {
 		}
 	}
 	b = append(b, "<hr><p>"+signature+"</p>\r\n<table><tbody align=\"left\" valign=\"top\">\r\n"...)
-	_, block, _ := bytes.Cut(text[at:], []byte("\r\n")) // after the ruler
-	_, block, _ = bytes.Cut(block, []byte("\r\n"))      // after the signature
-	for line := range bytes.SplitSeq(block, []byte("\r\n")) {
-		if len(line) == 0 {
-			continue
-		}
+	_, rows := cutLine(text[at:]) // after the ruler
+	_, rows = cutLine(rows)       // after the signature
+	for len(rows) > 0 {
+		var line []byte
+		line, rows = cutLine(rows)
 		name, value, ok := bytes.Cut(line, []byte(": ")) // no name of ours has a colon
 		if !ok {
 			b = append(appendEscaped(append(b, `<tr><td colspan="2">`...), line, false), "</td></tr>\r\n"...)
@@ -49,6 +48,12 @@ func appendHTML(b, text []byte, own, at int, files []file) []byte {
 		b = append(appendValue(b, value), "</td></tr>\r\n"...)
 	}
 	return append(b, "</tbody></table></body></html>\r\n"...)
+}
+
+// cutLine gives the first line of a text all of whose lines end in CRLF, and what follows it.
+func cutLine(text []byte) (line, rest []byte) {
+	line, rest, _ = bytes.Cut(text, []byte{'\n'})
+	return bytes.TrimSuffix(line, []byte{'\r'}), rest
 }
 
 // appendValue appends a value of the block. Where it has other characters than ASCII in it, each piece of it

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/emersion/go-message/textproto"
@@ -18,7 +19,7 @@ import (
 //
 // The library writes what has attachments in it. multipart/alternative, which every message has, is written by hand: a
 // short text takes half as long again with the library.
-func (m *Message) layOut(head *fields, key string, text, html []byte, files []file) error {
+func (m *Message) layOut(in *room, head *fields, key string, files []file) error {
 	l := &layout{m: m, key: key}
 	var pictures, others []*file
 	for i := range files {
@@ -41,15 +42,16 @@ func (m *Message) layOut(head *fields, key string, text, html []byte, files []fi
 	}
 	l.buf.b = b
 	if len(others) == 0 {
-		l.alternative(text, html, pictures)
+		l.alternative(in.text, in.html, pictures)
 	} else {
 		mw := l.writer(mixed)
 		l.part(mw, l.multipartHeader(alternative))
-		l.alternative(text, html, pictures)
+		l.alternative(in.text, in.html, pictures)
 		l.files(mw, others)
 		l.note(mw.Close())
 	}
-	m.bytes = l.buf.b
+	in.message = l.buf.b
+	m.bytes = bytes.Clone(in.message)
 	return l.err
 }
 
@@ -91,24 +93,31 @@ func (l *layout) alternative(text, html []byte, pictures []*file) {
 		l.text(htmlType, html)
 	} else {
 		l.buf.put("Content-Type: multipart/related; type=\"text/html\";\r\n boundary=\"", l.boundary(related), "\"\r\n\r\n")
+		l.buf.put("--", l.boundary(related), "\r\n")
+		l.text(htmlType, html)
+		l.buf.put("\r\n")
 		mw := l.writer(related)
-		var h textproto.Header
-		encoding := encodingOf(html)
-		h.Add("Content-Transfer-Encoding", encoding) // Add adds on top
-		h.Add("Content-Type", htmlType)
-		l.part(mw, h)
-		l.buf.b = appendEncoded(l.buf.b, html, encoding)
 		l.files(mw, pictures)
 		l.note(mw.Close())
 	}
 	l.buf.put("\r\n--", border, "--\r\n")
 }
 
-// text writes a part with its header.
+// text writes a part with its header, in quoted-printable if people can read that, in base64 if more than a quarter of it would be
+// escaped: other scripts, cipher text. Both give the same bytes back: line ends other than CRLF, blanks at the ends of lines,
+// and NUL included.
 func (l *layout) text(media string, text []byte) {
-	encoding := encodingOf(text)
-	l.buf.put("Content-Type: ", media, "\r\nContent-Transfer-Encoding: ", encoding, "\r\n\r\n")
-	l.buf.b = appendEncoded(l.buf.b, text, encoding)
+	head := func(encoding string) {
+		l.buf.put("Content-Type: ", media, "\r\nContent-Transfer-Encoding: ", encoding, "\r\n\r\n")
+	}
+	at := len(l.buf.b)
+	head("quoted-printable")
+	var odd int
+	if l.buf.b, odd = appendQuoted(l.buf.b, text); odd > len(text)/4 {
+		l.buf.b = l.buf.b[:at]
+		head("base64")
+		l.buf.b = appendBase64(l.buf.b, text)
+	}
 }
 
 // boundary is a different one for each level. RFC 2045 section 6.7: "=_" can be in no quoted-printable or base64 body, so

@@ -10,7 +10,6 @@ package message
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"o2archiver/shared/record"
 )
@@ -29,8 +28,8 @@ const (
 type Options struct {
 	Region string // ISO 3166, two letters: where a number without a country code belongs to
 
-	// Numbers may be nil, and makes many messages faster if it isn't.
-	Numbers *Numbers
+	// Workshop may be nil, and makes many messages faster if it isn't.
+	Workshop *Workshop
 
 	// Omit says why an attachment is left out of the message, in plain words; "" keeps it.
 	// The text then names the attachment and the reason. nil keeps all.
@@ -68,6 +67,9 @@ func Build(r *record.Record, o Options) (*Message, error) {
 		// RFC 5322 section 3.3: a year has four digits here.
 		return nil, &record.Fault{Field: "messageTime", Reason: "lies after the year 9999"}
 	}
+	if o.Workshop == nil {
+		o.Workshop = NewWorkshop() // the owner's number is mostly a participant's too
+	}
 	key := record.MessageKey(r.ID)[:40]
 	cast := castOf(r, o)
 	files, err := attachments(r, key, cast, o)
@@ -75,9 +77,12 @@ func Build(r *record.Record, o Options) (*Message, error) {
 		return nil, err
 	}
 	m := &Message{id: key + "@" + domain}
-	text, block := appendText(make([]byte, 0, 4096+3*len(r.Text)), r, cast, files)
-	html := appendHTML(text[len(text):], text, len(r.Text), block, files)
-	if err := m.layOut(headerOf(r, m.id, cast, len(text)+len(html)), key, text, html, files); err != nil {
+	room := o.Workshop.enter()
+	defer o.Workshop.leave(room)
+	var block int
+	room.text, block = appendText(room.text[:0], r, cast, files)
+	room.html = appendHTML(room.html[:0], room.text, len(r.Text), block, files)
+	if err := m.layOut(room, headerOf(room, r, m.id, cast), key, files); err != nil {
 		return nil, err
 	}
 	m.size = int64(len(m.bytes))
@@ -123,10 +128,9 @@ func (m *Message) Write(w io.Writer, open func(sha256 string) (io.ReadCloser, er
 	return err
 }
 
-// headerOf is the message's header but for the fields that describe its content. room is how many bytes will
-// probably come behind it.
-func headerOf(r *record.Record, id string, c *cast, room int) *fields {
-	h := &fields{b: make([]byte, 0, 2560+room+room/8)}
+// headerOf is the message's header but for the fields that describe its content.
+func headerOf(in *room, r *record.Record, id string, c *cast) *fields {
+	h := &fields{b: in.message[:0]}
 	// RFC 5322 section 3.6.1: the moment at which the message was put on its way.
 	h.add("Date", r.Time.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 	h.add("From", c.from.mail())
@@ -168,7 +172,10 @@ func headerOf(r *record.Record, id string, c *cast, room int) *fields {
 
 // private adds a header for machines. An empty value leaves it out.
 func (f *fields) private(name, value string) {
-	if value = oneLine(value, 200); strings.Trim(value, " ") != "" {
+	if value == "" {
+		return
+	}
+	if value = oneLine(value, 200); value != "" && value != " " {
 		f.add(name, encodeWords(value))
 	}
 }

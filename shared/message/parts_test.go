@@ -86,7 +86,7 @@ func TestManyOfEverything(t *testing.T) {
 	for range maxFiles {
 		r.Attachments = append(r.Attachments, record.Attachment{Name: "a.txt", Size: 1, SHA256: s.put([]byte("a"))})
 	}
-	o := Options{Region: "GB", Numbers: NewNumbers()}
+	o := Options{Region: "GB", Workshop: NewWorkshop()}
 	raw := build(t, r, o, s)
 	p, err := Parse(bytes.NewReader(raw))
 	if err != nil {
@@ -154,7 +154,7 @@ func TestConversationIsTheSetOfParticipants(t *testing.T) {
 		for _, v := range to {
 			r.To = append(r.To, record.Participant{Value: v})
 		}
-		return castOf(r, Options{Region: "GB"}).conversation
+		return castOf(r, Options{Region: "GB", Workshop: NewWorkshop()}).conversation
 	}
 	one := conversation("447700900123", "+447700900123", "07700 900456")
 	for name, same := range map[string]string{
@@ -198,7 +198,7 @@ func TestAddresses(t *testing.T) {
 		{p("12345678901234567890", ""), ""}, {p(strings.Repeat("A", 500), ""), ""}, {p(strings.Repeat("A", 501), ""), ""},
 		{p("", "O2"), ""}, {p("", "Jane"), ""}, {p("", "", "not an address"), ""}, {p("", "", "neither"), ""}, {p("Unknowne", ""), ""},
 	} {
-		a := personOf(c.given, NewNumbers().read(c.given.Value, "GB")).address.Address
+		a := personOf(c.given, NewWorkshop().read(c.given.Value, "GB")).address.Address
 		if c.want != "" && a != c.want {
 			t.Errorf("%+v: %s, want %s", c.given, a, c.want)
 		}
@@ -294,7 +294,7 @@ func TestHoldsLittle(t *testing.T) {
 }
 
 func TestNumbersForgets(t *testing.T) {
-	n := NewNumbers()
+	n := NewWorkshop()
 	for i := range maxNumbers + 10 {
 		n.read(strings.Repeat("x", i%50)+string(rune('a'+i%26))+strings.Repeat("y", i/1300%13)+string(rune(0x4e00+i%20000)), "GB")
 	}

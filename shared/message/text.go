@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -118,15 +119,26 @@ func (p *block) moment(name string, t time.Time, given string) {
 		}
 		return
 	}
-	const layout = "2006-01-02 15:04:05.999999999 MST"
 	p.b = append(append(p.b, name...), ": "...)
-	p.b = t.UTC().AppendFormat(p.b, layout)
+	p.b = appendClock(p.b, t.UTC())
 	p.b = append(p.b, ", in London "...)
-	p.b = t.In(london()).AppendFormat(p.b, layout)
+	p.b = appendClock(p.b, t.In(london()))
 	if given != "" {
 		p.b = appendShown(append(p.b, ", as given "...), given, 100)
 	}
 	p.b = append(p.b, "\r\n"...)
+}
+
+// appendClock appends what a clock in t's zone shows: 2026-11-22 09:30:00.5 GMT. Format takes
+// several times as long for a layout of one's own as for RFC 3339.
+func appendClock(b []byte, t time.Time) []byte {
+	at := len(b)
+	b = t.AppendFormat(b, time.RFC3339Nano)
+	date := bytes.IndexByte(b[at:], 'T')
+	zone := bytes.IndexAny(b[at+date:], "Z+-") // behind the time of day
+	b[at+date] = ' '
+	name, _ := t.Zone()
+	return append(append(b[:at+date+zone], ' '), name...)
 }
 
 func (p *block) people(c *cast, r *record.Record) {
@@ -160,8 +172,8 @@ func (p *block) person(role string, who *person) {
 		p.b = appendShown(p.b, s, maxShown)
 		comma = ","
 	}
-	if name := who.given.Name(); name != "" {
-		put(name)
+	if who.full != "" {
+		put(who.full)
 	}
 	switch value := who.given.Value; {
 	case who.e164 != "":
@@ -173,7 +185,7 @@ func (p *block) person(role string, who *person) {
 	case value != "":
 		put(value)
 		p.b = append(p.b, " (no telephone number)"...)
-	case who.given.Name() == "" && len(who.given.Emails) == 0:
+	case who.full == "" && len(who.given.Emails) == 0:
 		put("not given")
 	default:
 		put("no number given")
