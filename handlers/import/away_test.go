@@ -168,7 +168,7 @@ func TestWaitingIsTold(t *testing.T) {
 	w := newWorld(t)
 	batch := w.put(w.line(sms("m1", "whoever looks should see what is waited for", jane, ali)))
 	w.graph.Fail(mailboxtest.Create, 1, fault{Status: 503, Times: 4})
-	w.start().deliver(batch)
+	w.start(doubt(inDoubtTest)).deliver(batch)
 	w.holds(ali, "m1")
 	if said := w.logged("WARN"); len(said) != 1 || !strings.Contains(said[0], "waiting") || !strings.Contains(said[0], "503") {
 		t.Errorf("warnings: %q, want one that says what is waited for", said)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"o2archiver/shared/journal"
@@ -33,6 +35,9 @@ type copier struct {
 	turn  *mailbox.Turn // at the mailbox, for the first try; nil from then on
 	claim *ledger.Claim // ours, or nil
 	doubt bool          // a request may have had an effect that nobody saw
+	late  time.Time     // until then it may still have it
+	made  string        // Graph's id of the message, which is there whole: only the ledger does not know yet
+	half  string        // Graph's id of a message of ours that lacks attachments
 	bare  bool          // the mailbox refuses the message's size: it goes there without its attachments
 	out   journal.Copy
 }
@@ -56,7 +61,7 @@ func (c *copier) cost() mailbox.Cost {
 	}
 	cost := c.im.boxes.Cost(len(c.line.rec.Text), sizes)
 	if c.doubt {
-		cost.Requests += 2 // look, and perhaps delete
+		cost.Requests += 3 // look, and perhaps delete
 	}
 	return cost
 }
@@ -90,6 +95,10 @@ func (c *copier) try(ctx context.Context) error {
 	}
 	if settled, err := c.take(ctx); err != nil || settled {
 		return err
+	}
+	if c.made != "" {
+		slot.Release() // the rest is between us and the ledger
+		return c.done(ctx, c.made)
 	}
 	if c.doubt {
 		if settled, err := c.look(ctx, slot); err != nil || settled {
@@ -172,15 +181,21 @@ func (c *copier) end(o journal.Outcome, id string) {
 }
 
 // look asks the mailbox what an earlier request left there. A complete message is the copy; one whose attachments are
-// missing is taken away and made again.
+// missing is taken away and made again. That nothing is there counts only once nothing can come any more: a gateway
+// gives up before the mailbox does.
 func (c *copier) look(ctx context.Context, slot *mailbox.Slot) (settled bool, err error) {
 	found, err := slot.Find(ctx, c.key)
 	if err != nil {
 		return c.judged(err)
 	}
+	if c.half != "" && !slices.ContainsFunc(found, func(f mailbox.Found) bool { return f.ID == c.half }) {
+		found = append(found, mailbox.Found{ID: c.half, Partial: true}) // the mailbox's search does not know it yet
+	}
+	whole := ""
 	for _, f := range found {
 		if !f.Partial {
-			return true, c.done(ctx, f.ID)
+			whole = cmp.Or(whole, f.ID)
+			continue
 		}
 		// Whoever took the claim over meanwhile may be about to complete it.
 		if err := c.keep(ctx); err != nil {
@@ -189,6 +204,13 @@ func (c *copier) look(ctx context.Context, slot *mailbox.Slot) (settled bool, er
 		if err := slot.Delete(ctx, f.ID, c.claim.Renew); err != nil {
 			return c.judged(err)
 		}
+		c.half = ""
+	}
+	if whole != "" {
+		return true, c.done(ctx, whole)
+	}
+	if wait := c.late.Sub(c.im.now()); wait > 0 && len(found) == 0 {
+		return false, settleError{errLate, wait}
 	}
 	c.doubt = false
 	return false, nil
@@ -219,6 +241,7 @@ func (c *copier) create(ctx context.Context, slot *mailbox.Slot) error {
 		slot.Release() // the rest is between us and the ledger
 		return c.done(ctx, id)
 	}
+	c.half = id
 	return c.failed(ctx, slot, err)
 }
 
@@ -230,7 +253,9 @@ func (c *copier) failed(ctx context.Context, slot *mailbox.Slot, err error) erro
 		return err
 	}
 	// Whatever the answer was: where the message had been created, its remains have to be looked for.
-	c.doubt = c.doubt || graph.Ambiguous
+	if graph.Ambiguous {
+		c.doubt, c.late = true, c.im.now().Add(timeout(c.im.config.inDoubt))
+	}
 	if graph.Kind == mailbox.Lost {
 		c.doubt = true
 		_ = c.lost(err)
@@ -286,7 +311,7 @@ func (c *copier) judged(err error) (settled bool, _ error) {
 	if !errors.As(err, &graph) || again(graph) {
 		return false, err
 	}
-	// Whether the copy is there can't be said, so the claim stands: a later delivery looks again.
+	// Whether the copy is there can't be said, so the claim stands: a replay looks again.
 	c.out.Outcome, c.out.Reason = journal.CopyFailed, reason(graph)
 	return true, nil
 }
@@ -296,8 +321,8 @@ func (c *copier) done(ctx context.Context, id string) error {
 	if c.bare || c.line.omitted {
 		outcome = journal.Oversize
 	}
+	c.made = id
 	if err := c.lost(c.claim.Done(ctx, id, string(outcome))); err != nil {
-		c.doubt = true // the message is there; whoever comes next finds it
 		return err
 	}
 	c.claim = nil
@@ -315,15 +340,8 @@ func (c *copier) alias(ctx context.Context) error {
 		if p.Lost || p.ID == "" || p.ID == c.line.rec.ID {
 			continue
 		}
-		key := record.Key(p.ID, c.mailbox)
-		claim, row, err := c.im.ledger.Claim(ctx, key, c.holder, piece)
-		if err == nil && row != nil && row.State == ledger.Pending && row.Fingerprint == piece && c.ours(row) {
-			claim, err = c.im.ledger.TakeOver(ctx, key, row, c.holder) // of an earlier try of this
-		}
-		if err == nil && claim != nil {
-			err = claim.Done(ctx, c.out.GraphID, string(c.out.Outcome))
-		}
-		if err != nil && !errors.Is(err, ledger.ErrLost) {
+		err := c.im.ledger.Settle(ctx, record.Key(p.ID, c.mailbox), c.holder, piece, c.out.GraphID, string(c.out.Outcome))
+		if err != nil {
 			return err
 		}
 	}

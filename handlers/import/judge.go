@@ -14,6 +14,9 @@ import (
 // asked again soon, and then ever more rarely.
 var errHeld = errors.New("the copy is held by another delivery that may be alive")
 
+// errLate says that a request whose answer was lost may still have its effect.
+var errLate = errors.New("nothing is in the mailbox yet of a message whose creation may still be under way")
+
 // settleError wraps a failure that may hide a success, with the time that Graph gets to finish before it is asked.
 type settleError struct {
 	err  error

@@ -58,7 +58,8 @@ func (l *Ledger) Claim(ctx context.Context, key string, h Holder, fingerprint st
 			case errors.Is(gerr, errNotFound):
 				continue // given back in between
 			case gerr == nil && there.mark == row.mark:
-				return l.claimed(key, h, *there, sent), nil, nil
+				// Others count the claim's age from the insert that had its effect, however long ago that was.
+				return l.claimed(key, h, *there, there.At), nil, nil
 			case gerr == nil:
 				l.forget(key, h)
 				return nil, there, nil
@@ -69,6 +70,25 @@ func (l *Ledger) Claim(ctx context.Context, key string, h Holder, fingerprint st
 		return nil, nil, fmt.Errorf("claim a copy: %w", err)
 	}
 	return nil, nil, fmt.Errorf("claim a copy: %w: others claim it and give it back", ErrUnavailable)
+}
+
+// Settle inserts a row that is done: the copy is part of a message that is in the mailbox under another key. Whatever row is there
+// already stays. It is harmless when called twice.
+func (l *Ledger) Settle(ctx context.Context, key string, h Holder, fingerprint, graphID, outcome string) error {
+	if len(key) < 2 {
+		return errors.New("settle a copy: its key is too short")
+	}
+	row := Row{State: Done, Batch: h.Batch, Line: h.Line, Invocation: h.Invocation, At: l.now(), GraphID: graphID, Outcome: outcome,
+		Fingerprint: fingerprint, mark: rand.Text()}
+	body, err := row.encode(key)
+	if err == nil {
+		_, err = l.table.AddEntity(ctx, body, nil)
+		err = fault(ctx, err)
+	}
+	if err != nil && !errors.Is(err, errExists) {
+		return fmt.Errorf("settle a copy: %w", err)
+	}
+	return nil
 }
 
 // TakeOver makes a pending row ours whose holder can no longer be alive: the caller judges that by the row's At. ErrLost if the row
@@ -118,10 +138,12 @@ func (c *Claim) Done(ctx context.Context, graphID, outcome string) error {
 	return nil
 }
 
-// Release takes the row away: nothing was written, for sure. It may be called again after ErrUnavailable.
+// Release takes the row away: nothing was written, for sure. It may be called again after ErrUnavailable; the row may be gone then, so
+// the claim counts as old, and only Renew makes it good again.
 func (c *Claim) Release(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.sent = time.Time{}
 	for range 2 {
 		_, err := c.ledger.table.DeleteEntity(ctx, c.key[:2], c.key, &aztables.DeleteEntityOptions{IfMatch: &c.row.etag})
 		err = fault(ctx, err)

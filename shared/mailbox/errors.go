@@ -121,7 +121,7 @@ func failure(ctx context.Context, x *exchange, err error, write bool, now time.T
 		e.Ambiguous = write && x.mayHaveArrived()
 	case x.status >= 400:
 		e.Kind, e.RetryAfter = byStatus(x.status, e.Code), retryAfter(x.retryAfter, now)
-		e.Ambiguous = write && x.status >= 500 && e.Kind == Unavailable
+		e.Ambiguous = write && e.Kind == Unavailable // a 408, too: the request may have been read to its end
 	default: // a success that can't be read, or a redirect
 		e.Kind, e.Code, e.Ambiguous = Unavailable, "UnreadableAnswer", write
 	}

@@ -59,7 +59,7 @@ func (s *Slot) Find(ctx context.Context, key string) ([]Found, error) {
 		switch {
 		case err != nil:
 			return nil, s.folderGone(err, folder)
-		case page == nil:
+		case page == nil || page.GetValue() == nil: // an answer without a list says nothing of what is there
 			return nil, unreadable(x, false)
 		}
 		for _, message := range page.GetValue() {
@@ -112,22 +112,30 @@ func (c *Client) own(link string) bool {
 // Delete removes a message. Only one that is Partial, or that Find called so, may be given. It is
 // safe to call twice: a message that isn't there is deleted. renew is as in Import: whoever took the claim over may be
 // about to complete the message.
+//
+// Graph moves what is deleted to Deleted Items, where its immutable id stays good, and from there to Recoverable Items, where nobody takes
+// half a message for one that was received. So it is deleted twice.
 func (s *Slot) Delete(ctx context.Context, id string, renew func(context.Context) error) error {
 	if id == "" {
 		return errors.New("no message to delete")
 	}
 	k := keep(ctx, renew, s.c.renewEvery)
 	defer k.stop()
-	x, err := s.call(k.ctx, true, 0, func(ctx context.Context) error {
-		return s.c.user(s.user).Messages().ByMessageId(id).Delete(ctx, nil)
-	})
-	if err == nil && x.status != http.StatusNoContent {
-		return unreadable(x, true) // a proxy's page, for instance: the message may still be there
+	for range 2 {
+		x, err := s.call(k.ctx, true, 0, func(ctx context.Context) error {
+			return s.c.user(s.user).Messages().ByMessageId(id).Delete(ctx, nil)
+		})
+		if err == nil && x.status != http.StatusNoContent {
+			return unreadable(x, true) // a proxy's page, for instance: the message may still be there
+		}
+		if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound && e.Kind == Refused {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound && e.Kind == Refused {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // folderGone drops the cached folder if err says that it is not there.

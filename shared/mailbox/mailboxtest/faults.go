@@ -12,6 +12,7 @@ import (
 type Fault struct {
 	Times      int           // how many requests in a row it hits; 0 means 1, below 0 all that follow
 	After      bool          // the request is carried out first, and then the answer is lost
+	Late       time.Duration // the answer is lost at once, and the request is carried out that much later
 	Status     int           // of the answer; 0 means 503, with HTML, Empty or Body 200
 	Code       string        // Graph's error code; "" means one that fits the status
 	RetryAfter string        // the header: seconds or a date

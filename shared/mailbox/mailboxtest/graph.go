@@ -43,6 +43,7 @@ type Options struct {
 	Limits           Limits
 	MessageLimit     int64            // the tenant's limit for one message in bytes; 0 means 35 MiB
 	NamedProperties  int              // places in each mailbox's table of names; 0 means 100
+	FindLag          time.Duration    // how long a filter does not find a message; Graph's documentation is silent on it
 	NoUploadSessions bool             // as in GCC High and DoD, whose v1.0 schema has none
 	Now              func() time.Time // for the limits' windows, dates and expiry; nil means time.Now
 	KeepContent      bool             // false: attachments' bytes are hashed and forgotten

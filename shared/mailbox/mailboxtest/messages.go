@@ -149,7 +149,8 @@ func (g *Graph) listMessages(q *request, rt route, b *mailbox) *reply {
 		all = slices.Clone(f.messages)
 	}
 	if n != nil {
-		all = slices.DeleteFunc(all, func(m *Message) bool { return !n.matches(messageThing{m}) })
+		known := g.o.Now().Add(-g.o.FindLag)
+		all = slices.DeleteFunc(all, func(m *Message) bool { return m.Created.After(known) || !n.matches(messageThing{m}) })
 	}
 	slices.SortFunc(all, func(a, b *Message) int { return int(b.Number - a.Number) })
 	return q.list(p, len(all), "users('"+b.id+"')/messages", func(i int) map[string]any { return expand.render(all[i], q, names) })

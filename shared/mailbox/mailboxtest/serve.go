@@ -162,6 +162,10 @@ func (g *Graph) faulty(q *request, rt route, b *mailbox) *reply {
 	f := g.faults.take(rt.kind)
 	var refused *reply
 	q.body, refused = q.read()
+	if f != nil && f.Late > 0 && refused == nil { // a gateway gives up before the mailbox does
+		q.ctx = context.WithoutCancel(q.ctx)
+		time.AfterFunc(f.Late, func() { g.carryOut(q, rt, b) })
+	}
 	if f != nil && !f.After {
 		return f.reply(q.ctx, nil)
 	}
