@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,8 @@ const (
 	// lasts, it has to be taken again.
 	leaseTries = 10
 
-	// awayTries is after how many slices in a row a site that is away is left alone.
+	// awayTries is after how many slices in a row a site counts as away: then one more is tried, and only if that fails, too, is the
+	// site left alone. The one more is the least tried of all, so that no slices that always fail keep others from being read.
 	awayTries = 2
 )
 
@@ -115,9 +117,14 @@ func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, inp
 func (f *fetcher) work(ctx context.Context, state *savedState, res *result, log *slog.Logger) error {
 	var (
 		failures []error
-		away     int // slices in a row that failed because the site is away
+		failed   = map[string]bool{} // folders of slices that were tried in vain
+		away     int                 // slices in a row that could not be read because the site is away
 	)
-	for i := 0; i < len(state.Open); {
+	for {
+		i := next(state.Open, failed, away >= awayTries)
+		if i < 0 {
+			break
+		}
 		s := &state.Open[i]
 		log := log.With("run", s.Folder)
 		err := f.slice(ctx, state, s, log)
@@ -127,7 +134,7 @@ func (f *fetcher) work(ctx context.Context, state *savedState, res *result, log 
 			res.Records += s.Progress.Records
 			res.Waiting += s.Progress.SetAside
 			away = 0
-			state.Open = append(state.Open[:i], state.Open[i+1:]...)
+			state.Open = slices.Delete(state.Open, i, i+1)
 			if err := state.save(ctx); err != nil {
 				return err
 			}
@@ -149,15 +156,31 @@ func (f *fetcher) work(ctx context.Context, state *savedState, res *result, log 
 		if errors.Is(err, telemessage.ErrCredentials) {
 			break // every slice would fail alike, and more tries may lock the account
 		}
-		if away++; !errors.Is(err, telemessage.ErrUnavailable) {
+		failed[s.Folder] = true
+		if away++; s.Progress.Read || !errors.Is(err, telemessage.ErrUnavailable) {
 			away = 0
 		}
-		if away == awayTries {
+		if away > awayTries {
 			break // the site is down, not the day
 		}
-		i++
 	}
 	return errors.Join(failures...)
+}
+
+// next is the first of the slices that did not fail in this run or, if the site seems to be away, the one of them that was tried the
+// fewest times; -1 if there is none.
+func next(open []slice, failed map[string]bool, away bool) int {
+	found := -1
+	for i := range open {
+		switch {
+		case failed[open[i].Folder]:
+		case found < 0:
+			found = i
+		case away && open[i].Tries < open[found].Tries:
+			found = i
+		}
+	}
+	return found
 }
 
 // asStatus marks an error with the status that the host is to see.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ func TestCatchUp(t *testing.T) {
 	if diff := cmp.Diff(ids, w.ids()); diff != "" {
 		t.Errorf("items (-want +got):\n%s", diff)
 	}
+	w.inOrder(4)
 	w.balanced()
 }
 
@@ -76,12 +78,12 @@ func TestWrongCredentials(t *testing.T) {
 func TestSiteDown(t *testing.T) {
 	w := newWorld(t)
 	ids := w.daysBack(5)
-	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Status: 503, Times: awayTries})
+	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Status: 503, Times: awayTries + 1})
 	res, err := w.try(w.f, "")
 	if funchost.Status(err) != 503 || res.Open != 5 || res.Slices != 0 || !res.Watermark.Equal(w.f.from) {
 		t.Errorf("the site is down: %+v, %v", res, err)
 	}
-	w.items(awayTries) // the client has made its tries; and not a request for the third day
+	w.items(awayTries + 1) // the client has made its tries; and not a request for the fourth day
 	w.clock.add(time.Minute)
 	res = w.run()
 	if res.Slices != 6 || res.Open != 0 || !res.Watermark.Equal(w.ago(0)) {
@@ -92,7 +94,6 @@ func TestSiteDown(t *testing.T) {
 	}
 }
 
-// A day that fails does not keep the others: neither one that the site refuses, nor one for which it is away.
 // TestSiteDownForWeeks has the timer fire every day while the site is down for 21 of them.
 func TestSiteDownForWeeks(t *testing.T) {
 	w := newWorld(t)
@@ -121,9 +122,26 @@ func TestSiteDownForWeeks(t *testing.T) {
 			t.Errorf("run %d is of %v to %v", i, m.From, m.To)
 		}
 	}
+	w.inOrder(22)
 	w.balanced()
 }
 
+// inOrder checks that the last n windows that the site was asked for are consecutive days, the oldest first.
+func (w *world) inOrder(n int) {
+	w.t.Helper()
+	asked := w.site.Asked()
+	if len(asked) < n {
+		w.t.Fatalf("the site was asked for %d windows, want at least %d", len(asked), n)
+	}
+	asked = asked[len(asked)-n:]
+	for i := range asked[1:] {
+		if !asked[i+1].Equal(asked[i].Add(sliceLength)) {
+			w.t.Errorf("after the window from %v came that from %v", asked[i], asked[i+1])
+		}
+	}
+}
+
+// A day that fails does not keep the others: neither one that the site refuses, nor one for which it is away.
 func TestFailingDays(t *testing.T) {
 	refused := telemessagetest.Fault{Status: 400}
 	away := telemessagetest.Fault{Status: 503}
@@ -138,7 +156,8 @@ func TestFailingDays(t *testing.T) {
 		{"one away", []telemessagetest.Fault{away, ok, ok}, []int{0}},
 		{"away now and then", []telemessagetest.Fault{away, ok, away, ok}, []int{0, 2}},
 		{"refused and away are not the same", []telemessagetest.Fault{refused, away, refused, away, ok}, []int{0, 1, 2, 3}},
-		{"away twice in a row after one refused", []telemessagetest.Fault{refused, away, away, ok}, []int{0, 1, 2, 3}},
+		{"away twice in a row: one more is tried", []telemessagetest.Fault{refused, away, away, ok, ok}, []int{0, 1, 2}},
+		{"away three times in a row: the site is left alone", []telemessagetest.Fault{away, away, away, ok}, []int{0, 1, 2, 3}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -179,6 +198,61 @@ func TestFailingDays(t *testing.T) {
 			w.balanced()
 		})
 	}
+}
+
+// Days for which the site always fails must not keep the others from being read, however many they are.
+func TestDaysThatAlwaysFail(t *testing.T) {
+	w := newWorld(t)
+	ids := w.daysBack(6)
+	begin := w.f.from
+	var asked []string
+	for run := range 4 {
+		before := len(w.site.Asked())
+		w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Status: 503, Times: 2}) // the first two days, in each run
+		if run == 0 {
+			w.site.Fail(telemessagetest.Items, 3, telemessagetest.Fault{Status: 503}) // and once a day that is well otherwise
+		}
+		if _, err := w.try(w.f, ""); err == nil {
+			t.Fatal("two days fail")
+		}
+		var days []string
+		for _, from := range w.site.Asked()[before:] {
+			days = append(days, fmt.Sprint(int(from.Sub(begin)/sliceLength)))
+		}
+		asked = append(asked, strings.Join(days, " "))
+	}
+	// The third time that it is away it is left alone; then the day that was tried the least comes first, and, as the site is there, the others.
+	if diff := cmp.Diff([]string{"0 1 2", "0 1 3 2 4 5", "0 1", "0 1"}, asked); diff != "" {
+		t.Errorf("days asked for in each run (-want +got):\n%s", diff)
+	}
+	got := w.ids()
+	slices.Sort(got)
+	if diff := cmp.Diff(ids[2:], got); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+}
+
+// What fails is the count alone: the items are there, and every day is read.
+func TestCountIsAway(t *testing.T) {
+	w := newWorld(t)
+	ids := w.daysBack(5)
+	w.site.Fail(telemessagetest.Count, 1, telemessagetest.Fault{Status: 500, Times: 1 << 20})
+	res, err := w.try(w.f, "")
+	if err == nil || res.Open != 5 || !res.Watermark.Equal(w.f.from) {
+		t.Errorf("%+v, %v: without the count no day is closed", res, err)
+	}
+	if diff := cmp.Diff(ids, w.ids()); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+	before := w.site.Calls()[telemessagetest.Items]
+	w.site.Fail(telemessagetest.Count, 1, telemessagetest.Fault{Times: 1 << 20})
+	if res := w.run(); res.Slices != 5 || res.Open != 0 {
+		t.Errorf("the count is back: %+v", res)
+	}
+	if again := w.site.Calls()[telemessagetest.Items] - before; again != 0 {
+		t.Errorf("%d pages were read again for their count", again)
+	}
+	w.balanced()
 }
 
 func TestBackfill(t *testing.T) {

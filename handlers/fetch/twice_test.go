@@ -74,12 +74,12 @@ func TestUnreadSliceKeepsItsWaitingItems(t *testing.T) {
 	w := newWorld(t, pagesOf(1), func(o *telemessagetest.Options) { o.CursorLife = 30 * time.Hour })
 	w.add(w.mms("m", 2*time.Hour, item{"contentUrl": w.content("/file", []byte("bytes"))}), w.sms("second page", "of the first day", time.Hour))
 	w.site.Fail(telemessagetest.Content, 1, telemessagetest.Fault{Status: 503})
-	w.site.Fail(telemessagetest.Items, 2, telemessagetest.Fault{Status: 400})
+	w.site.Fail(telemessagetest.Items, 2, telemessagetest.Fault{Status: 503})
 	if res, err := w.try(w.f, ""); err == nil || res.Slices != 0 {
 		t.Errorf("the second page: %+v, %v", res, err)
 	}
 	w.nextDay()
-	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Status: 400})
+	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Status: 503})
 	if res, err := w.try(w.f, ""); err == nil || res.Slices != 1 || res.Open != 1 {
 		t.Errorf("the second day: %+v, %v", res, err)
 	}

@@ -102,6 +102,9 @@ func (im *importer) deliver(ctx context.Context, name, invocation string, log *s
 	if errors.Is(err, staging.ErrNotFound) {
 		return result{}, errMissing
 	}
+	if errors.Is(err, staging.ErrDigest) {
+		return result{}, fmt.Errorf("the batch is not as fetch wrote it; nothing of it is imported until its earlier version is restored: %w", err)
+	}
 	if err != nil {
 		return result{}, fmt.Errorf("read the batch: %w", err)
 	}

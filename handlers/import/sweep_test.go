@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -214,4 +216,43 @@ func TestRunThatFailsKeepsNoneFromItsTurn(t *testing.T) {
 		t.Errorf("the next sweep %+v", res)
 	}
 	w.balanced(first)
+}
+
+// A batch whose bytes are not those that fetch wrote: nobody can say which of its lines are. It stays pending, is named, stops no
+// other, and is finished once its earlier version has been restored.
+func TestBatchThatWasChanged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	changed := w.put(w.texts("m", 2)...)
+	other := w.put(w.texts("n", 2)...)
+	a := w.start()
+	way := roundTripper(func(r *http.Request) (*http.Response, error) {
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err == nil && r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/batches/"+changed) {
+			body, err := io.ReadAll(resp.Body)
+			if err != nil {
+				return nil, err
+			}
+			resp.Body = io.NopCloser(bytes.NewReader(bytes.Replace(body, []byte("Delivered"), []byte("Unhandled"), 1)))
+		}
+		return resp, err
+	})
+	store, err := staging.Open(staging.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: way}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.im.store = store
+	if got := a.event(t.Context(), changed); got.status == http.StatusOK || !strings.Contains(got.value, "not as fetch wrote it") {
+		t.Errorf("status %d: %s", got.status, got.value)
+	}
+	if got := a.sweep(""); got.status == http.StatusOK || !strings.Contains(got.value, "not as fetch wrote it") {
+		t.Errorf("sweep: status %d: %s", got.status, got.value)
+	}
+	w.balanced(other)
+	w.holds(ali, "n000", "n001")
+	if res := w.start().swept(""); res != (sweepResult{Batches: 1, Finished: 1}) {
+		t.Errorf("once it is restored: %+v", res)
+	}
+	w.balanced(changed)
+	w.holds(ali, "m000", "m001", "n000", "n001")
 }

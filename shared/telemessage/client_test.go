@@ -201,6 +201,20 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// However a site says that it has forgotten a cursor: asked again with it, it would say so for ever.
+func TestForgottenCursor(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusGone, http.StatusBadRequest, http.StatusNotFound} {
+		site := newSite(telemessagetest.Options{})
+		site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Status: status})
+		c, d := dial(t, site, 4)
+		_, err := c.Items(t.Context(), day0, day1, "of-yesterday", 10, func(Item) error { return nil })
+		if !errors.Is(err, ErrCursorExpired) || len(d.times) != 1 {
+			t.Errorf("status %d: error %v after %d requests", status, err, len(d.times))
+		}
+	}
+}
+
 func TestRetryAfterDate(t *testing.T) {
 	t.Parallel()
 	c := &Client{now: func() time.Time { return day0 }}

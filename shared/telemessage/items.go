@@ -29,16 +29,17 @@ func (c *Client) Items(ctx context.Context, from, to time.Time, cursor string, l
 	if limit < 1 || limit > maxLimit {
 		return "", fmt.Errorf("a page has 1 to %d items, not %d", maxLimit, limit)
 	}
-	query := window(from, to)
+	query, what := window(from, to), forItems
 	query.Set("limit", strconv.Itoa(limit))
 	if cursor != "" {
 		query.Set("cursor", cursor)
+		what = forMore
 	}
 	u := c.base.JoinPath(itemsPath)
 	u.RawQuery = query.Encode()
 
 	var page *bufio.Reader
-	answer, err := c.get(ctx, u, forItems, func(r *reply) error {
+	answer, err := c.get(ctx, u, what, func(r *reply) error {
 		page = bufio.NewReaderSize(r, 64<<10)
 		return startsObject(page)
 	})

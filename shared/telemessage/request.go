@@ -27,6 +27,7 @@ type purpose int
 
 const (
 	forItems purpose = iota
+	forMore          // items from a cursor on
 	forCount
 	forContent
 )
@@ -166,7 +167,8 @@ func (c *Client) judge(r *reply, p purpose) error {
 		return &failure{kind: ErrGone, text: text}
 	case p == forCount && s == http.StatusNotFound:
 		return errNoCount
-	case p == forItems && s == http.StatusGone:
+	case p == forMore && (s == http.StatusGone || s == http.StatusBadRequest || s == http.StatusNotFound), p == forItems && s == http.StatusGone:
+		// The contract says 410. But a cursor that a site has forgotten may as well be called wrong, and would be for ever.
 		return &failure{kind: ErrCursorExpired, text: text}
 	case s == http.StatusTooManyRequests, s == http.StatusRequestTimeout, s < 400, s >= 500:
 		return &failure{kind: ErrUnavailable, text: text, again: true, after: c.retryAfter(r.header.Get("Retry-After"))}

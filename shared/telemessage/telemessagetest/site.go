@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -55,6 +56,7 @@ type Site struct {
 	generated []generator
 	contents  map[string]content
 	calls     map[string]int
+	asked     []time.Time // beginnings of windows
 	plans     map[string][]plan
 }
 
@@ -112,6 +114,13 @@ func (s *Site) Calls() map[string]int {
 	return calls
 }
 
+// Asked gives the beginnings of the windows that were asked for from their first page on, in the order of the requests.
+func (s *Site) Asked() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
 // Total is how many items the site holds, visible or not.
 func (s *Site) Total() int {
 	s.mu.Lock()
@@ -123,12 +132,24 @@ func (s *Site) Total() int {
 	return n
 }
 
+// ask notes which window a request begins with, whatever becomes of it.
+func (s *Site) ask(query url.Values) {
+	from, err := time.Parse(time.RFC3339, query.Get("from"))
+	if err != nil || query.Get("cursor") != "" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, from)
+}
+
 // ServeHTTP answers one request.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind := Content
 	switch {
 	case strings.HasSuffix(r.URL.Path, ItemsPath):
 		kind = Items
+		s.ask(r.URL.Query())
 	case strings.HasSuffix(r.URL.Path, CountPath):
 		kind = Count
 	}
