@@ -149,6 +149,7 @@ func files() *day {
 // check holds mailboxes and sums against what the day is known to be.
 func (w *world) check() (wrong []string) {
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	w.plan.Settle()
 	s := w.summary(w.t.Context())
 	for _, p := range s.Problems() {
 		say("%s", p)

@@ -51,7 +51,11 @@ func walk(t *testing.T, make func() *day) {
 	all := 0
 	for _, kind := range kinds {
 		for n := 1; n <= count[kind]; n++ {
-			for _, f := range fault.All() {
+			faults := fault.All()
+			if strings.HasPrefix(kind, "graph ") {
+				faults = append(faults, fault.Slow())
+			}
+			for _, f := range faults {
 				if all++; !*long && uint64(all)%part != *seed%part {
 					continue
 				}

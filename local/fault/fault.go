@@ -4,6 +4,7 @@ package fault
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,11 +17,15 @@ import (
 // Effect says whether the service gets to see the call that goes wrong.
 type Effect int
 
-// Before: it never does. After: it does what was asked, and its answer is lost.
+// Before: it never does. After: it does what was asked, and its answer is lost. Late: it does so when the caller has long had a gateway's answer.
 const (
 	Before Effect = iota
 	After
+	Late
 )
+
+// late is how long after the answer a Late effect comes.
+const late = 2 * time.Second
 
 // Kind is a way to go wrong.
 type Kind int
@@ -55,13 +60,19 @@ func (f Fault) String() string {
 	if f.RetryAfter != "" {
 		name += " Retry-After " + f.RetryAfter
 	}
-	if f.Effect == After && f.Kind != ResetAnswer && f.Kind != Truncated {
+	switch {
+	case f.Effect == Late:
+		name += " before a late effect"
+	case f.Effect == After && f.Kind != ResetAnswer && f.Kind != Truncated:
 		name += " after"
 	}
 	return name
 }
 
-// All is every fault that a service or the way to it is known for.
+// Slow is what a gateway answers that gives up before the service behind it does, as Graph's may.
+func Slow() Fault { return Fault{Status: http.StatusGatewayTimeout, Effect: Late} }
+
+// All is every fault that any service or the way to it is known for.
 func All() []Fault {
 	all := []Fault{
 		{Status: 429, RetryAfter: "1"}, {Status: 429, RetryAfter: "date"}, {Status: 429}, {Status: 401},
@@ -82,6 +93,7 @@ type Plan struct {
 	set   map[string][]planned
 	hit   int
 	down  map[string]bool // services that are away
+	under sync.WaitGroup  // late effects to come
 }
 
 type planned struct {
@@ -119,6 +131,9 @@ func (p *Plan) Calls() (kinds []string, count map[string]int) {
 	}
 	return slices.Clone(p.order), count
 }
+
+// Settle waits for the effects that come late.
+func (p *Plan) Settle() { p.under.Wait() }
 
 // Hit is how many calls went wrong.
 func (p *Plan) Hit() int {
@@ -159,15 +174,15 @@ func (p *Plan) Before(service string, kind func(*http.Request) string, next http
 		case away:
 			panic(http.ErrAbortHandler)
 		case wrong:
-			f.serve(w, r, next)
+			f.serve(w, r, next, &p.under)
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// serve lets one call go wrong.
-func (f Fault) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+// serve lets one call go wrong. What comes late is counted in under.
+func (f Fault) serve(w http.ResponseWriter, r *http.Request, next http.Handler, under *sync.WaitGroup) {
 	answer := &recorder{header: http.Header{}, status: http.StatusOK}
 	switch {
 	case f.Kind == ResetRequest:
@@ -175,6 +190,15 @@ func (f Fault) serve(w http.ResponseWriter, r *http.Request, next http.Handler) 
 		panic(http.ErrAbortHandler)
 	case f.Effect == After:
 		next.ServeHTTP(answer, r)
+	case f.Effect == Late:
+		body, _ := io.ReadAll(r.Body) // a client that has gone is none to answer
+		again := r.Clone(context.WithoutCancel(r.Context()))
+		again.Body = io.NopCloser(bytes.NewReader(body))
+		under.Go(func() {
+			defer func() { _ = recover() }() // a proxy that can't go on says so by http.ErrAbortHandler
+			time.Sleep(late)
+			next.ServeHTTP(answer, again)
+		})
 	default:
 		_, _ = io.Copy(io.Discard, r.Body) // a client that has gone is none to answer
 	}

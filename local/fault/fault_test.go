@@ -59,10 +59,10 @@ func TestFaults(t *testing.T) {
 		"reset in the request": {}, "reset in the answer": {Status: 201, Body: half, Broken: true, Done: true},
 		"stall": {}, "stall after": {Done: true},
 		"empty 200": {Status: 200}, "HTML": {Status: 200, Body: "<html><body><h1>Please sign in</h1></body></html>"},
-		"truncated": {Status: 201, Body: half, Done: true},
+		"truncated": {Status: 201, Body: half, Done: true}, "504 before a late effect": {Status: 504},
 	}
 	got := map[string]seen{}
-	for _, f := range All() {
+	for _, f := range append(All(), Slow()) {
 		p := &Plan{}
 		p.Fail("site items", 1, 1, f)
 		got[f.String()] = call(t, p)
@@ -72,6 +72,29 @@ func TestFaults(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("what was seen of each fault (-want +got):\n%s", diff)
+	}
+}
+
+func TestLateEffect(t *testing.T) {
+	p := &Plan{}
+	p.Fail("site items", 1, 1, Slow())
+	done := make(chan int, 1)
+	server := httptest.NewServer(p.Before("site", func(*http.Request) string { return "items" }, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body) // its length says all
+		done <- len(body)
+	})))
+	defer server.Close()
+	resp, err := http.Post(server.URL, "text/plain", strings.NewReader(strings.Repeat("x", 100_000)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if len(done) > 0 || resp.StatusCode != 504 {
+		t.Errorf("status %d, done %d", resp.StatusCode, len(done))
+	}
+	p.Settle()
+	if n := <-done; n != 100_000 {
+		t.Errorf("the late request has %d bytes", n)
 	}
 }
 
