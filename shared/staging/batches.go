@@ -84,7 +84,7 @@ func (s *Store) createBatch(ctx context.Context, name string, body []byte, recor
 		AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
 		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 	})
-	if err = fault(ctx, err); !errors.Is(err, ErrExists) {
+	if err = creating(ctx, err); !errors.Is(err, ErrExists) {
 		return err == nil, err
 	}
 	props, err := s.blob(Batches, name).GetProperties(ctx, nil)

@@ -77,6 +77,17 @@ func fault(ctx context.Context, err error) error {
 	return &Error{Kind: ErrUnavailable, How: how(err)}
 }
 
+// creating is fault for a write that is made only if there is no such blob. Under an immutability policy the service may refuse it
+// for the policy's sake before it comes to that condition. The policy lets every new blob through, so there is one already.
+func creating(ctx context.Context, err error) error {
+	err = fault(ctx, err)
+	var answer *Error
+	if errors.As(err, &answer) && answer.Code == string(bloberror.BlobImmutableDueToPolicy) {
+		return &Error{Kind: ErrExists, Status: answer.Status, Code: answer.Code}
+	}
+	return err
+}
+
 func kind(status int, code bloberror.Code) error {
 	switch code {
 	// 409 for who wants the lease, 412 for who writes without it.

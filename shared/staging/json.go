@@ -59,7 +59,11 @@ func (s *Store) putJSON(ctx context.Context, container, name string, v any, on *
 		AccessConditions:        conditions,
 		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 	})
-	if err = fault(ctx, err); err == nil {
+	refused := fault
+	if on != nil && on.IfNoneMatch != nil {
+		refused = creating
+	}
+	if err = refused(ctx, err); err == nil {
 		return text(r.ETag), nil
 	}
 	if on == nil || !errors.Is(err, ErrExists) && !errors.Is(err, ErrChanged) {

@@ -38,7 +38,7 @@ func (l *Logs) Lock(ctx context.Context, name string) (token string, held contex
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
 	})
 	// 412 LeaseIdMissing: there is one, and it is leased.
-	err = fault(ctx, err)
+	err = creating(ctx, err)
 	if err != nil && !errors.Is(err, ErrExists) && !errors.Is(err, ErrLeased) {
 		return "", nil, false, fmt.Errorf("create a log: %w", err)
 	}

@@ -136,7 +136,7 @@ func (s *Store) putWhole(ctx context.Context, name string, data []byte, sha stri
 		AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
 		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 	})
-	return fault(ctx, err)
+	return creating(ctx, err)
 }
 
 // putBlocks sends head and then the rest of r in blocks, and makes a blob of them if check agrees with the hash of all. Until
@@ -146,19 +146,23 @@ func (s *Store) putBlocks(ctx context.Context, name string, head []byte, r io.Re
 	// Ids of this call alone: another call for the same name, with other bytes, can't put its blocks among these.
 	call := rand.Text()[:16]
 	var ids []string
+	there := false // so says an immutability policy: what is left to find out is whether it has the same bytes
 	buf := make([]byte, s.block)
 	for block := head; len(block) > 0; {
 		if len(ids) == maxBlocks {
 			return "", 0, fmt.Errorf("store a blob: %w: more than %d blocks", ErrTooLarge, maxBlocks)
 		}
-		id := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s%08d", call, len(ids)))
-		_, err := client.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(block)), &blockblob.StageBlockOptions{
-			TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
-		})
-		if err = fault(ctx, err); err != nil {
-			return "", 0, fmt.Errorf("store a block: %w", err)
+		if !there {
+			id := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s%08d", call, len(ids)))
+			_, err := client.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(block)), &blockblob.StageBlockOptions{
+				TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+			})
+			err = creating(ctx, err)
+			if there = errors.Is(err, ErrExists); err != nil && !there {
+				return "", 0, fmt.Errorf("store a block: %w", err)
+			}
+			ids = append(ids, id)
 		}
-		ids = append(ids, id)
 		size += int64(len(block))
 		n, err := io.ReadFull(r, buf)
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -171,12 +175,16 @@ func (s *Store) putBlocks(ctx context.Context, name string, head []byte, r io.Re
 	if err := check(sha); err != nil {
 		return sha, size, fmt.Errorf("store a blob: %w", err)
 	}
-	_, err = client.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
-		HTTPHeaders:      &blob.HTTPHeaders{BlobContentType: to.Ptr("application/octet-stream")},
-		Metadata:         map[string]*string{metaSHA256: &sha},
-		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
-	})
-	if err = fault(ctx, err); err == nil {
+	err = ErrExists
+	if !there {
+		_, err = client.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
+			HTTPHeaders:      &blob.HTTPHeaders{BlobContentType: to.Ptr("application/octet-stream")},
+			Metadata:         map[string]*string{metaSHA256: &sha},
+			AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
+		})
+		err = creating(ctx, err)
+	}
+	if err == nil {
 		return sha, size, nil
 	}
 	// Our own commit whose answer was lost, or that of another call, after which the service has dropped our blocks: what
