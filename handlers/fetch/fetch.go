@@ -92,6 +92,7 @@ func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, inp
 	if err != nil {
 		return err
 	}
+	anew := state.Planned.IsZero()
 	if input = strings.TrimSpace(input); input != "" && input != "{}" {
 		err = state.planBackfill(id, input, f.now())
 	} else {
@@ -99,6 +100,10 @@ func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, inp
 	}
 	if err != nil {
 		return err
+	}
+	if anew && !state.Planned.IsZero() {
+		// The very first run, or the checkpoint was lost, and with it what it owed: an alert looks for this line.
+		log.Warn("there is no checkpoint: fetching begins anew", "from", state.watermark())
 	}
 	if err := state.save(ctx); err != nil {
 		return err
@@ -108,7 +113,8 @@ func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, inp
 	}
 	err = f.work(ctx, state, res, log)
 	res.Open, res.Watermark = len(state.Open), state.watermark()
-	log.Info("fetch ended", "slices", res.Slices, "open", res.Open, "received", res.Received, "records", res.Records,
+	owed := state.owed()
+	log.Info("fetch ended", "slices", res.Slices, "open", owed, "open_backfill", res.Open-owed, "received", res.Received, "records", res.Records,
 		"set_aside", res.Waiting, "watermark", res.Watermark)
 	return err
 }

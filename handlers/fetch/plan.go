@@ -48,6 +48,16 @@ func (c *checkpoint) watermark() time.Time {
 	return mark
 }
 
+// owed counts the open slices that no backfill asked for.
+func (c *checkpoint) owed() (n int) {
+	for _, s := range c.Open {
+		if s.Kind == daily {
+			n++
+		}
+	}
+	return n
+}
+
 // The kinds of slices.
 const (
 	daily    = "daily"

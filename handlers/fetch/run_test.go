@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +47,53 @@ func TestCatchUp(t *testing.T) {
 	}
 	w.inOrder(4)
 	w.balanced()
+}
+
+// The alert gap looks for the line of a run that begins without a checkpoint: the first of all, and one whose checkpoint was lost.
+func TestBeginningAnewIsSaid(t *testing.T) {
+	w := newWorld(t)
+	w.daysBack(2)
+	const anew = "there is no checkpoint: fetching begins anew"
+	begins := func(at time.Time) string { return anew + `","from":"` + at.UTC().Format(time.RFC3339) + `"` }
+	w.run()
+	if !w.log.has(slog.LevelWarn, begins(w.f.from)) {
+		t.Errorf("the first run does not say where it begins:\n%s", w.log)
+	}
+	w.log = &lines{}
+	w.nextDay()
+	w.run()
+	if w.log.has(slog.LevelWarn, anew) {
+		t.Error("a run that goes on says that it begins anew")
+	}
+	w.empty() // the checkpoint is lost
+	w.f.from = time.Time{}
+	w.nextDay()
+	w.run()
+	if !w.log.has(slog.LevelWarn, begins(w.ago(sliceLength))) {
+		t.Errorf("a lost checkpoint is not said:\n%s", w.log)
+	}
+}
+
+// A backfill that is still open is no day that is owed.
+func TestOwedAndBackfillAreToldApart(t *testing.T) {
+	w := newWorld(t)
+	w.daysBack(1)
+	w.run()
+	w.nextDay()
+	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Status: 503, Times: 1000})
+	at := func(d time.Duration) string { return w.ago(d).Format(time.RFC3339) }
+	if _, err := w.try(w.f, `{"from":"`+at(96*time.Hour)+`","to":"`+at(24*time.Hour)+`"}`); err == nil {
+		t.Fatal("a site that is away does not fail the backfill")
+	}
+	if !w.log.has(slog.LevelInfo, `"open":0,"open_backfill":3`) {
+		t.Errorf("after the backfill:\n%s", w.log)
+	}
+	if _, err := w.try(w.f, ""); err == nil {
+		t.Fatal("a site that is away does not fail the day")
+	}
+	if !w.log.has(slog.LevelInfo, `"open":1,"open_backfill":3`) {
+		t.Errorf("after the day:\n%s", w.log)
+	}
 }
 
 func TestWrongCredentials(t *testing.T) {

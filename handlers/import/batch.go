@@ -118,7 +118,8 @@ func (im *importer) deliver(ctx context.Context, name, invocation string, log *s
 	}
 	defer j.Close()
 	if j.State().Done && !how.replay {
-		return result{Batch: name, Totals: j.State().Totals()}, nil
+		// Whoever finished it may have been killed before it said so.
+		return told(log, name, j.State().Totals()), nil
 	}
 	// Work ends with the lease: another delivery may take over from then on.
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -139,9 +140,13 @@ func (im *importer) deliver(ctx context.Context, name, invocation string, log *s
 	if err := j.Finish(ctx); err != nil {
 		return result{}, fmt.Errorf("finish the journal: %w", err)
 	}
-	totals := j.State().Totals()
+	return told(log, name, j.State().Totals()), nil
+}
+
+// told says what a batch has come to.
+func told(log *slog.Logger, name string, totals journal.Totals) result {
 	log.Info("batch imported", "records", totals.Records, "copies", totals.Copies)
-	return result{Batch: name, Totals: totals}, nil
+	return result{Batch: name, Totals: totals}
 }
 
 // asStatus marks an error with the status that the host is to see.

@@ -226,6 +226,9 @@ func (s *sweeper) run(ctx context.Context, folder string, res *sweepResult) (clo
 		})
 	}
 	_ = group.Wait()
+	if closed {
+		s.log.Info("run finished", "run", folder, "batches", len(batches))
+	}
 	return closed, errors.Join(failed...)
 }
 

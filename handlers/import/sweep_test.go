@@ -92,6 +92,16 @@ func TestSweepFinishesWhatWasLost(t *testing.T) {
 	if diff := cmp.Diff(runs[:3], w.sweeps().Closed); diff != "" {
 		t.Errorf("closed runs (-want +got):\n%s", diff)
 	}
+	// The alert unfinished believes this line even if that of a batch got lost.
+	for i, run := range runs {
+		want := 1
+		if i == 3 { // still open
+			want = 0
+		}
+		if said := w.log.count(`"msg":"run finished"`, `"run":"`+run+`","batches":2`); said != want {
+			t.Errorf("%d lines say that run %d is finished, want %d", said, i, want)
+		}
+	}
 	// What is closed is not looked at again; the run that is open is.
 	visits.count("")
 	if res := a.swept(""); res != (sweepResult{}) {
