@@ -67,7 +67,7 @@ func predict(t *testing.T, environment string) *prediction {
 			return nil, err
 		}
 		defer os.RemoveAll(work)
-		if err := os.CopyFS(work, os.DirFS(".")); err != nil {
+		if err := copySources(work); err != nil {
 			return nil, err
 		}
 		file := filepath.Join(work, "parameters", environment)
@@ -88,6 +88,25 @@ func predict(t *testing.T, environment string) *prediction {
 		t.Fatalf("bicep snapshot of %s: %v", environment, err)
 	}
 	return p
+}
+
+// copySources copies what the compiler reads.
+func copySources(to string) error {
+	for _, name := range []string{"apps", "graph", "modules", "parameters", "queries"} {
+		if err := os.CopyFS(filepath.Join(to, name), os.DirFS(name)); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"main.bicep", "bicepconfig.json"} {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, name), raw, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type saidError struct {
@@ -227,7 +246,7 @@ func TestAppsAreTheSameEverywhere(t *testing.T) {
 func TestBicepIsFormatted(t *testing.T) {
 	bicep := need(t, "bicep")
 	work := t.TempDir()
-	if err := os.CopyFS(work, os.DirFS(".")); err != nil {
+	if err := copySources(work); err != nil {
 		t.Fatal(err)
 	}
 	for _, pattern := range []string{"**/*.bicep", "**/*.bicepparam"} {
@@ -303,11 +322,19 @@ func read(t *testing.T, name string) string {
 	return string(raw)
 }
 
+func readJSON(name string, v any) error {
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(raw, v)
+}
+
 // parameters are those that azd passes on.
 func parameters(t *testing.T) map[string]any {
 	t.Helper()
 	var file struct{ Parameters map[string]any }
-	if err := json.Unmarshal([]byte(read(t, "main.parameters.json")), &file); err != nil {
+	if err := readJSON("main.parameters.json", &file); err != nil {
 		t.Fatal(err)
 	}
 	return file.Parameters

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # For the scripts beside this file, which source it: the values of the azd environment. In a hook they are there already.
 if [ -z "${AZURE_RESOURCE_GROUP:-}" ] && command -v azd >/dev/null; then
-  for name in AZURE_SUBSCRIPTION_ID AZURE_RESOURCE_GROUP ARCHIVE_ACCOUNT EVENT_TOPIC FETCH_APP FETCH_VAULT FETCH_SECRET IMPORT_APP IMPORT_HOST; do
+  for name in AZURE_SUBSCRIPTION_ID AZURE_RESOURCE_GROUP ARCHIVE_ACCOUNT EVENT_TOPIC FETCH_APP FETCH_VAULT FETCH_SECRET IMPORT_APP IMPORT_HOST TELEMESSAGE_USERNAME; do
     value=$(azd env get-value "$name") || continue # not there yet; who needs it says so
     export "$name=$value"
   done

@@ -1,16 +1,23 @@
 package infra
 
 import (
+	"cmp"
+	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"o2archiver/shared/journal"
 )
 
 // The stand-in for az is this test binary under that name. It answers what the real one would, refuses every command and flag that it does
@@ -43,6 +50,7 @@ var commands = map[string][]string{
 	"storage container immutability-policy lock": {"--account-name", "--resource-group", "--subscription", "--container-name", "--if-match", "--output"},
 	"storage blob download-batch":                {"--account-name", "--auth-mode", "--source", "--destination", "--output"},
 	"storage blob list":                          {"--account-name", "--auth-mode", "--container-name", "--num-results", "--query", "--output"},
+	"storage entity query":                       {"--account-name", "--auth-mode", "--table-name", "--num-results", "--marker", "--output"},
 }
 
 func fakeTool(dir, tool string, args []string) int {
@@ -111,6 +119,10 @@ func split(args []string) (command string, flags map[string]string, err error) {
 		}
 		flags[name] = args[i]
 		i++
+		for name == "--marker" && i < len(args) && !strings.HasPrefix(args[i], "-") { // a list
+			flags[name] += " " + args[i]
+			i++
+		}
 	}
 	return command, flags, nil
 }
@@ -151,6 +163,8 @@ func fakeAz(dir string, args []string, input string) (out string, code int) {
 		return "", download(flags["--source"], flags["--destination"])
 	case "storage blob list":
 		return strconv.Itoa(len(blobs[flags["--container-name"]])+setting("FAKE_MORE_BLOBS")) + "\n", 0
+	case "storage entity query":
+		return fakeLedger(flags)
 	case "rest":
 		return fakeRest(dir, flags, input)
 	}
@@ -159,15 +173,62 @@ func fakeAz(dir string, args []string, input string) (out string, code int) {
 
 // blobs are what the archive holds: container → name → content.
 var blobs = map[string]map[string]string{
-	"batches": {"2026/11/23/run/00001.ndjson": "{}\n", "2026/11/23/run/manifest.json": "{}"},
-	"media":   {"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824": "hello", "raw/1": "?"},
-	"journal": {"2026/11/23/run/00001.ndjson.jsonl": "{}\n"},
+	"batches": {
+		"2026/11/23/run/00001.ndjson":  "{}\n",
+		"2026/11/23/run/manifest.json": `{"v":1,"batches":[{"name":"2026/11/23/run/00001.ndjson","sha256":"` + sha("{}\n") + `"}]}`,
+		"2026/11/24/run/00001.ndjson":  "{}\n", // of a run that is not finished
+	},
+	"media":       {sha("hello"): "hello", "raw/1": "?"},
+	"journal":     {"2026/11/23/run/00001.jsonl": journalOf("2026/11/23/run/00001.ndjson")},
+	"checkpoints": {"fetch.json": "{}", "waiting/media-1.json": "{}"},
+	"sweeps":      {"sweep.json": "{}"},
+}
+
+func sha(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
+
+// memoryLogs keeps journals in memory.
+type memoryLogs map[string][]byte
+
+func (l memoryLogs) Lock(ctx context.Context, name string) (string, context.Context, bool, error) {
+	return "token", ctx, true, nil
+}
+
+func (l memoryLogs) Append(_ context.Context, name, _ string, _ int64, data []byte) (bool, error) {
+	l[name] = append(l[name], data...)
+	return false, nil
+}
+
+func (l memoryLogs) Unlock(string) {}
+
+func (l memoryLogs) Read(context.Context, string) (io.ReadCloser, int64, error) { return nil, -1, nil }
+
+func (l memoryLogs) Tail(context.Context, string, int64) ([]byte, int64, error) { return nil, -1, nil }
+
+// journalOf writes the journal of a batch as import does.
+func journalOf(batch string) (text string) {
+	logs := memoryLogs{}
+	j, err := journal.Open(context.Background(), logs, batch, "invocation", func() time.Time { return time.Unix(1, 0) })
+	if err == nil {
+		j.Record(journal.Record{Line: 1, Records: 1, Outcome: journal.Excluded})
+		err = j.Finish(context.Background())
+		j.Close()
+	}
+	if err != nil {
+		panic(err) // of the test's own making
+	}
+	for _, log := range logs {
+		text = string(log)
+	}
+	return text
 }
 
 func download(container, to string) int {
 	for name, content := range blobs[container] {
-		if os.Getenv("FAKE_CHANGED") != "" {
-			content += "!"
+		switch os.Getenv("FAKE_CHANGED") {
+		case container:
+			content = strings.Replace(content, content[:1], "!", 1)
+		case path.Base(name): // lost on the way, and something else there in its place
+			name += ".part"
 		}
 		file := filepath.Join(to, filepath.FromSlash(name))
 		if os.MkdirAll(filepath.Dir(file), 0o700) != nil || os.WriteFile(file, []byte(content), 0o600) != nil {
@@ -175,6 +236,30 @@ func download(container, to string) int {
 		}
 	}
 	return 0
+}
+
+// fakeLedger gives two pages, in the form of the real az.
+func fakeLedger(flags map[string]string) (string, int) {
+	page, next := "1", map[string]any{"nextpartitionkey": "1!4!cA==", "nextrowkey": "1!4!cg=="}
+	switch flags["--marker"] {
+	case "":
+	case "nextpartitionkey=1!4!cA== nextrowkey=1!4!cg==":
+		page, next = "2", map[string]any{"nextpartitionkey": nil, "nextrowkey": nil}
+		if setting("FAKE_EMPTY_MARKER") == 1 {
+			next = map[string]any{}
+		}
+	default:
+		fmt.Fprintf(os.Stderr, "az storage entity query: --marker %s\n", flags["--marker"])
+		return "", 1
+	}
+	raw, err := json.MarshalIndent(struct {
+		Items      []any          `json:"items"`
+		NextMarker map[string]any `json:"nextMarker"`
+	}{[]any{map[string]string{"PartitionKey": page}}, next}, "", "  ")
+	if err != nil {
+		return "", 1
+	}
+	return string(raw) + "\n", 0
 }
 
 func fakeRest(dir string, flags map[string]string, input string) (string, int) {
@@ -199,10 +284,15 @@ func fakeRest(dir string, flags map[string]string, input string) (string, int) {
 		return "", 1
 	}
 	switch method + " " + m[1] {
-	case "get Microsoft.KeyVault/vaults/kv1/secrets/secret1":
-		return "", 1 - setting("FAKE_HAS_SECRET")
-	case "put Microsoft.KeyVault/vaults/kv1/secrets/secret1", "post Microsoft.Web/sites/fetch1/config/configreferences/appsettings/refresh":
+	case "get Microsoft.KeyVault/vaults/kv1/secrets":
+		if flags["--query"] != "length(value[?name=='secret1'])" {
+			return "", 1
+		}
+		return strconv.Itoa(setting("FAKE_HAS_SECRET")) + "\n", setting("FAKE_VAULT_AWAY")
+	case "put Microsoft.KeyVault/vaults/kv1/secrets/secret1":
 		return "", 0
+	case "post Microsoft.Web/sites/fetch1/config/configreferences/appsettings/refresh":
+		return "", setting("FAKE_NO_REFRESH")
 	case "post Microsoft.Web/sites/import1/host/default/listkeys":
 		switch n := count(dir, "listkeys", 1); {
 		case n == 1:
@@ -218,10 +308,13 @@ func fakeRest(dir string, flags map[string]string, input string) (string, int) {
 		return "", 0
 	case "get Microsoft.EventGrid/systemTopics/topic1/eventSubscriptions/import":
 		if flags["--query"] != "properties.provisioningState" {
-			return "https://import1.host.example/runtime/webhooks/blobs\n", 0
+			return cmp.Or(os.Getenv("FAKE_WHERE"), "https://import1.host.example/runtime/webhooks/blobs") + "\n", 0
 		}
-		if count(dir, "state", 1) < 3 {
+		switch count(dir, "state", 1) {
+		case 1:
 			return "Creating\n", 0
+		case 2:
+			return "", 1 // a fault that passes
 		}
 		if state := os.Getenv("FAKE_STATE"); state != "" {
 			return state + "\n", 0

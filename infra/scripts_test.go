@@ -3,6 +3,8 @@ package infra
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -11,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 var scripts = []string{"hooks/preprovision.sh", "hooks/prepackage.sh", "hooks/postprovision.sh", "hooks/postdeploy.sh", "password", "lock", "export",
@@ -122,6 +126,58 @@ func TestPreprovision(t *testing.T) {
 		t.Error("Microsoft.App is not registered")
 	}
 	script(t, "", []string{"FAKE_SIGNED_OUT=1"}, "hooks/preprovision.sh").bad(t, "az login")
+
+	// In a new environment nothing is known yet: azd asks for the subscription after its hooks.
+	for _, network := range []string{"false", "true"} {
+		r = script(t, "", []string{"AZURE_SUBSCRIPTION_ID=", "AZURE_RESOURCE_GROUP=", "PRIVATE_NETWORK=" + network}, "hooks/preprovision.sh")
+		r.good(t)
+		if len(r.with("account show")) != 1 || len(r.with("--subscription")) != 0 {
+			t.Errorf("a new environment: %v", r.calls)
+		}
+	}
+	script(t, "", []string{"AZURE_SUBSCRIPTION_ID=", "FAKE_SIGNED_OUT=1"}, "hooks/preprovision.sh").bad(t, "az login")
+
+	// Whoever has an action group is not asked for an address.
+	for env, sets := range map[string]int{"": 0, "ACTION_GROUP_ID=/g": 1, "ALERT_EMAIL=a@contoso.example": 0} {
+		r = script(t, "", []string{env}, "hooks/preprovision.sh")
+		r.good(t)
+		if n := len(r.with("env set ALERT_EMAIL none")); n != sets {
+			t.Errorf("%q: ALERT_EMAIL is set %d times", env, n)
+		}
+	}
+}
+
+// The zips are made anew before whatever deploys them, and their checksums are looked at.
+func TestPrepackage(t *testing.T) {
+	need(t, "bash")
+	need(t, "make")
+	azure := read(t, "../azure.yaml")
+	for _, hook := range []string{"prepackage", "predeploy"} {
+		if !strings.Contains(azure, "\n  "+hook+": { shell: sh, run: infra/hooks/prepackage.sh }") {
+			t.Errorf("azure.yaml: no hook %s builds the zips", hook)
+		}
+	}
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"infra/hooks/prepackage.sh": read(t, "hooks/prepackage.sh"),
+		"Makefile":                  "package:\n\tmkdir -p build\n\tprintf new >build/fetch.zip\n\techo \"$(SUM)  fetch.zip\" >build/SHA256SUMS\n",
+		"build/fetch.zip":           "stale",
+	} {
+		file := filepath.Join(root, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for sum, good := range map[string]bool{sha("new"): true, sha("stale"): false} {
+		cmd := exec.Command(filepath.Join(root, "infra/hooks/prepackage.sh"))
+		cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "SUM="+sum)
+		if said, err := cmd.CombinedOutput(); (err == nil) != good {
+			t.Errorf("checksum of the new zip: %t; %v\n%s", good, err, said)
+		}
+		if got := read(t, filepath.Join(root, "build/fetch.zip")); got != "new" {
+			t.Errorf("the zip is %s", got)
+		}
+	}
 }
 
 func TestPassword(t *testing.T) {
@@ -145,14 +201,28 @@ func TestPassword(t *testing.T) {
 		if strings.Contains(r.out, `p"a`) {
 			t.Errorf("%s shows the password", name)
 		}
-		if told := len(r.with("configreferences")); (name == "password") != (told == 1) {
+		// In the first deployment, too: the app was made before there was a password.
+		if told := len(r.with("configreferences")); told != 1 {
 			t.Errorf("%s: the app was told %d times", name, told)
 		}
+		script(t, password+"\n", []string{"FAKE_NO_REFRESH=1"}, name).bad(t, "restart it")
 	}
 	r := script(t, "", []string{"FAKE_HAS_SECRET=1"}, "hooks/postprovision.sh")
 	r.good(t)
 	if len(r.with("--method put")) != 0 {
 		t.Error("a password that is there was written over")
+	}
+	r = script(t, "other\n", []string{"FAKE_VAULT_AWAY=1"}, "hooks/postprovision.sh")
+	r.bad(t, "does not say whether")
+	if len(r.with("--method put")) != 0 {
+		t.Error("a vault that can't be asked was taken for an empty one")
+	}
+	for recover, sets := range map[string]int{"true": 1, "false": 0} {
+		r = script(t, "", []string{"FAKE_HAS_SECRET=1", "RECOVER_VAULT=" + recover}, "hooks/postprovision.sh")
+		r.good(t)
+		if n := len(r.with("env set RECOVER_VAULT false")); n != sets {
+			t.Errorf("RECOVER_VAULT=%s is set back %d times", recover, n)
+		}
 	}
 	script(t, "", nil, "password").bad(t, "no password")
 	script(t, "a\tb\n", nil, "password").bad(t, "control character")
@@ -226,18 +296,51 @@ func TestLock(t *testing.T) {
 }
 
 func TestExport(t *testing.T) {
-	to := t.TempDir()
-	script(t, "", nil, "export", to).good(t)
-	sums := read(t, filepath.Join(to, "SHA256SUMS"))
-	for container, of := range blobs {
-		for name := range of {
-			if !strings.Contains(sums, "  "+container+"/"+name+"\n") {
-				t.Errorf("SHA256SUMS lacks %s/%s", container, name)
+	for _, env := range []string{"", "FAKE_EMPTY_MARKER=1"} {
+		to := filepath.Join(t.TempDir(), "out")
+		r := script(t, "", []string{env}, "export", to)
+		r.good(t)
+		if want := "Proven: 1 attachments by their names, 1 batches by 1 manifests, 1 journals line by line.\n1 batches belong to runs"; !strings.Contains(r.out, want) {
+			t.Errorf("it says\n%s", r.out)
+		}
+		want := map[string]bool{"ledger/000001.json": true, "ledger/000002.json": true}
+		for container, of := range blobs {
+			for name := range of {
+				want[container+"/"+name] = true
 			}
 		}
+		got := map[string]bool{}
+		for line := range strings.Lines(read(t, filepath.Join(to, "SHA256SUMS"))) {
+			sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
+			got[name] = true
+			if sum != sha(read(t, filepath.Join(to, name))) {
+				t.Errorf("the checksum of %s is wrong", name)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("SHA256SUMS, -want +got:\n%s", diff)
+		}
+		for page, name := range []string{"000001", "000002"} {
+			if text := read(t, filepath.Join(to, "ledger", name+".json")); !strings.Contains(text, fmt.Sprintf(`"PartitionKey": "%d"`, page+1)) {
+				t.Errorf("page %s of the ledger is %s", name, text)
+			}
+		}
+		// Again, into the same folder: a broken export is gone on with.
+		script(t, "", []string{env}, "export", to).good(t)
 	}
 	script(t, "", []string{"FAKE_MORE_BLOBS=1"}, "export", t.TempDir()).bad(t, "blobs are stored and")
-	script(t, "", []string{"FAKE_CHANGED=1"}, "export", t.TempDir()).bad(t, "not what its name says")
+	for changed, says := range map[string]string{
+		"media":        "media/" + sha("hello") + " is not what its name says",
+		"journal":      "00001.jsonl: the journal is not as it was written",
+		"00001.ndjson": "batches/2026/11/23/run/00001.ndjson is missing",
+		"batches":      "can't be read",
+	} {
+		to := t.TempDir()
+		script(t, "", []string{"FAKE_CHANGED=" + changed}, "export", to).bad(t, says)
+		if _, err := os.Stat(filepath.Join(to, "SHA256SUMS")); err == nil {
+			t.Errorf("%s is changed, and there is a list all the same", changed)
+		}
+	}
 }
 
 func TestAppRoles(t *testing.T) {
@@ -253,6 +356,34 @@ func TestAppRoles(t *testing.T) {
 	}
 	script(t, "", nil, "graph/app-roles", "revoke", "Mail.ReadWrite").good(t)
 	script(t, "", nil, "graph/app-roles", "grant", "Directory.ReadWrite.All").bad(t, "User.Read.All or Mail.ReadWrite")
+}
+
+// PowerShell is not here to run exchange.ps1. What it makes is named after the identity, or a second environment would find the
+// first one's and get no right.
+func TestExchangeNamesAreTheIdentitys(t *testing.T) {
+	text := read(t, "graph/exchange.ps1")
+	name := regexp.MustCompile(`(?m)^\$name = "([^"]*)"$`).FindStringSubmatch(text)
+	if name == nil || !strings.HasSuffix(name[1], " $ClientId") || len(name[1])-len("$ClientId")+36 > 64 {
+		t.Errorf("what it makes is called %q", name)
+	}
+	for _, made := range []string{"New-ManagementScope -Name $name ", "New-ManagementRoleAssignment -Name $name ", "-CustomResourceScope $name "} {
+		if !strings.Contains(text, made) {
+			t.Errorf("exchange.ps1 lacks %s", made)
+		}
+	}
+}
+
+// The order of the steps that can't be taken in another one.
+func TestRunbookLeaves(t *testing.T) {
+	_, leave, _ := strings.Cut(read(t, "README.md"), "\n### Leave\n")
+	at := -1
+	for _, step := range []string{"waiting room", "stop both apps", "infra/export FOLDER", "az lock delete", "immutability-policy delete", "azd down"} {
+		next := strings.Index(leave, step)
+		if next <= at {
+			t.Errorf("%q is missing, or too early", step)
+		}
+		at = next
+	}
 }
 
 // checks/az-commands, which is held against the real az, names exactly what the stand-in takes; and nothing else is called, be it by

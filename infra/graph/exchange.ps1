@@ -30,7 +30,8 @@ param(
 $ErrorActionPreference = 'Stop'
 Set-StrictMode -Version Latest
 
-$name = 'O2 Network Archiver'
+# One name for each identity: with a common one a second environment would find the first one's assignment, and get no right.
+$name = "O2 Network Archiver $ClientId"
 $role = 'Application Mail.ReadWrite'
 
 Import-Module ExchangeOnlineManagement

@@ -52,15 +52,18 @@ for try in {1..6}; do
   nap 20
 done
 
-state=
+state='' where=''
 for _ in {1..30}; do
-  state=$(az rest --method get --url "$subscription" --query properties.provisioningState --output tsv)
+  # A question that fails is asked again.
+  state=$(az rest --method get --url "$subscription" --query properties.provisioningState --output tsv) || state=unknown
   case $state in
-    Succeeded | Failed | Canceled | AwaitingManualAction) break ;;
+    Succeeded)
+      where=$(az rest --method get --url "$subscription" --query properties.destination.properties.endpointBaseUrl --output tsv) && break
+      ;;
+    Failed | Canceled | AwaitingManualAction) break ;;
   esac
   nap 5
 done
 [ "$state" = Succeeded ] || fail "the event subscription is $state: the import app did not confirm it"
-where=$(az rest --method get --url "$subscription" --query properties.destination.properties.endpointBaseUrl --output tsv)
 [ "$where" = "$endpoint" ] || fail "the event subscription goes to $where, not to $endpoint"
 echo "New batches are handed to the import app."

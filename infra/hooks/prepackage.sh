@@ -1,8 +1,14 @@
 #!/usr/bin/env bash
-# The zips that are deployed, and whether they are what their checksums say.
+# The zips that are deployed, and whether they are what their checksums say. Before `azd package`, which is part of `azd up`, and before
+# `azd deploy`, which packages by itself.
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."
 make package
 cd build
-sha256sum --check --quiet SHA256SUMS
+# macOS has no sha256sum.
+if command -v sha256sum >/dev/null; then
+  sha256sum --check --quiet SHA256SUMS
+else
+  shasum --algorithm 256 --check --quiet SHA256SUMS
+fi

@@ -1,0 +1,201 @@
+// Command proof checks what infra/export took out of the archive, and lists it: go run ./infra/proof FOLDER
+//
+// An attachment has the SHA-256 that is its name, a batch that which its run's manifest gives it, and each line of a journal the hash of
+// the line before it. Then it writes SHA256SUMS. It changes nothing else, and shows nothing of the content.
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"o2archiver/shared/journal"
+	"o2archiver/shared/staging"
+)
+
+// list is the file with the checksums, as sha256sum and shasum read it.
+const list = "SHA256SUMS"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "proof: usage: proof FOLDER")
+		os.Exit(2)
+	}
+	if err := run(ctx, os.Args[1], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "proof: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, folder string, stdout io.Writer) error {
+	e := &export{folder: folder, sums: map[string]string{}}
+	for _, step := range []func(context.Context) error{e.read, e.batches, e.journals} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	if len(e.wrong) > 0 {
+		return fmt.Errorf("what was exported is not what was archived:\n%s", strings.Join(e.wrong, "\n"))
+	}
+	if err := os.WriteFile(filepath.Join(folder, list), []byte(e.lines.String()), 0o600); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(stdout, "Proven: %d attachments by their names, %d batches by %d manifests, %d journals line by line.\n", e.media, e.proven, e.manifests, e.chained)
+	if err == nil && e.unlisted > 0 {
+		_, err = fmt.Fprintf(stdout, "%d batches belong to runs that have no manifest yet: nothing says what they were.\n", e.unlisted)
+	}
+	return err
+}
+
+// export is what lies in the folder.
+type export struct {
+	folder string
+	sums   map[string]string // by name, with slashes
+	lines  strings.Builder   // of the list, in the order of the names
+	wrong  []string          // names of what is not as it was
+
+	media, proven, manifests, unlisted, chained int
+}
+
+// read takes the hash of every file, and holds the attachments against it.
+func (e *export) read(ctx context.Context) error {
+	digest := regexp.MustCompile(`^` + staging.Media + `/([0-9a-f]{64})$`)
+	return filepath.WalkDir(e.folder, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		name, err := filepath.Rel(e.folder, file)
+		if err != nil {
+			return err
+		}
+		if name = filepath.ToSlash(name); name == list {
+			return nil
+		}
+		if e.sums[name], err = sum(file); err != nil {
+			return err
+		}
+		fmt.Fprintf(&e.lines, "%s  %s\n", e.sums[name], name)
+		if m := digest.FindStringSubmatch(name); m != nil {
+			e.media++
+			if m[1] != e.sums[name] {
+				e.wrong = append(e.wrong, name+" is not what its name says")
+			}
+		}
+		return nil
+	})
+}
+
+func sum(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// batches holds each run's batches against its manifest.
+func (e *export) batches(ctx context.Context) error {
+	listed := map[string]bool{}
+	for name := range e.sums {
+		in, ok := strings.CutPrefix(name, staging.Batches+"/")
+		if !ok || path.Base(in) != "manifest.json" || ctx.Err() != nil {
+			continue
+		}
+		raw, err := os.ReadFile(filepath.Join(e.folder, filepath.FromSlash(name)))
+		if err != nil {
+			return err
+		}
+		var m staging.Manifest
+		if err := json.Unmarshal(raw, &m); err != nil {
+			e.wrong = append(e.wrong, name+" can't be read")
+			continue
+		}
+		e.manifests++
+		for _, b := range m.Batches {
+			batch := staging.Batches + "/" + b.Name
+			listed[batch] = true
+			switch got, ok := e.sums[batch]; {
+			case !ok:
+				e.wrong = append(e.wrong, batch+" is missing")
+			case got != b.SHA256:
+				e.wrong = append(e.wrong, batch+" is not what its manifest says")
+			default:
+				e.proven++
+			}
+		}
+	}
+	for name := range e.sums {
+		if strings.HasPrefix(name, staging.Batches+"/") && path.Ext(name) == ".ndjson" && !listed[name] {
+			e.unlisted++
+		}
+	}
+	return ctx.Err()
+}
+
+// journals follows the hashes from line to line.
+func (e *export) journals(ctx context.Context) error {
+	for name := range e.sums {
+		log, ok := strings.CutPrefix(name, staging.Journal+"/")
+		if !ok {
+			continue
+		}
+		batch := strings.TrimSuffix(log, ".jsonl") + ".ndjson"
+		if _, err := journal.Read(ctx, logs{filepath.Join(e.folder, staging.Journal)}, batch); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			e.wrong = append(e.wrong, name+": "+err.Error())
+			continue
+		}
+		e.chained++
+	}
+	return nil
+}
+
+// logs are journals in a folder, to be read.
+type logs struct{ folder string }
+
+var errReadOnly = errors.New("an export is not written to")
+
+func (l logs) Read(_ context.Context, name string) (io.ReadCloser, int64, error) {
+	f, err := os.Open(filepath.Join(l.folder, filepath.FromSlash(name)))
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+func (logs) Lock(context.Context, string) (string, context.Context, bool, error) {
+	return "", nil, false, errReadOnly
+}
+
+func (logs) Append(context.Context, string, string, int64, []byte) (bool, error) {
+	return false, errReadOnly
+}
+
+func (logs) Unlock(string) {}
+
+func (logs) Tail(context.Context, string, int64) ([]byte, int64, error) { return nil, 0, errReadOnly }
