@@ -27,12 +27,19 @@ type day struct {
 	users     []mailboxtest.User
 	mapping   []byte
 	inDoubt   time.Duration
+	latency   time.Duration    // of each request to Graph
 	now       func() time.Time // of Graph's limits; nil: time.Now
+
+	faults []step                 // that always come, besides those of the test
+	left   func(*world)           // puts in place what an earlier delivery has left, after fetch and before the events; nil: nothing
+	lost   func(name string) bool // the events of these batches never come; nil: all do
+	calm   bool                   // one event after the other
 
 	records journal.RecordTotals
 	copies  journal.CopyTotals // of runs in which each item is collected once
 	boxes   map[string][]string
-	counts  map[string]int // in place of boxes: messages per user
+	counts  map[string]int      // in place of boxes: messages per user
+	files   map[string][]string // with counts: the SHA-256 of the attachments that a message must have, sorted, by its id
 }
 
 type item struct {
@@ -173,10 +180,16 @@ func (w *world) check() (wrong []string) {
 			}
 			keys[key] = true
 			what := sourceID(m)
+			var files []string
 			for _, a := range m.Attachments {
 				what += " " + a.SHA256
+				files = append(files, a.SHA256)
 			}
 			got = append(got, what)
+			slices.Sort(files)
+			if w.day.files != nil && !slices.Equal(files, w.day.files[sourceID(m)]) {
+				say("message %s of %s has the files %v, want %v", sourceID(m), u.Mail, files, w.day.files[sourceID(m)])
+			}
 		}
 		if w.day.counts != nil {
 			continue
@@ -218,5 +231,6 @@ func sampleDay() *day {
 	for _, u := range s.Users {
 		d.users = append(d.users, mailboxtest.User(u))
 	}
+	d.files = sampleFiles(s)
 	return d
 }

@@ -95,6 +95,7 @@ type world struct {
 	servers cloud.Servers
 	host    string         // connection string for the real host's own storage
 	storage string         // the way to it on which things go wrong
+	around  string         // the way to it on which they don't
 	store   *staging.Store // the one on which they don't
 	events  *staging.Store // makes the addresses of batches as the handlers know them
 	site    *telemessagetest.Site
@@ -114,16 +115,20 @@ func newWorld(t testing.TB, d *day) *world {
 	}
 	t.Cleanup(done)
 	w := &world{t: t, day: d, log: &logged{}, host: all.ConnectionString()}
+	for _, f := range d.faults {
+		w.plan.Fail(f.kind, f.n, 1, f.fault)
+	}
 	t.Cleanup(w.servers.Close)
 	if w.store, err = cloud.Prepare(t.Context(), a.ConnectionString()); err != nil {
 		t.Fatal(err)
 	}
+	w.around = a.ConnectionString()
 	w.storage = a.Through(w.through("blob", blobCall, a.BlobURL), w.through("table", tableCall, a.TableURL))
 	if w.events, err = staging.Open(staging.Config{ConnectionString: w.storage}); err != nil {
 		t.Fatal(err)
 	}
 	siteAt := w.startSite()
-	w.graph = mailboxtest.New(mailboxtest.Options{Users: d.users, MessageLimit: 150 << 20, Now: d.now})
+	w.graph = mailboxtest.New(mailboxtest.Options{Users: d.users, MessageLimit: 150 << 20, Latency: d.latency, Now: d.now})
 	graphAt, err := w.servers.ServeGraph(w.graph, func(h http.Handler) http.Handler { return w.plan.Before("graph", graphCall, h) })
 	if err != nil {
 		t.Fatal(err)
@@ -224,9 +229,18 @@ func (w *world) run(ctx context.Context) {
 			break
 		}
 	}
+	if w.day.left != nil {
+		w.day.left(w)
+	}
 	var events sync.WaitGroup
 	for _, b := range w.batches(ctx) {
+		if w.day.lost != nil && w.day.lost(b.Name) {
+			continue
+		}
 		events.Go(func() { w.deliver(ctx, w.imports, b) })
+		if w.day.calm {
+			events.Wait()
+		}
 	}
 	events.Wait()
 	w.sweep(ctx, w.imports)
