@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sync/semaphore"
@@ -24,6 +25,55 @@ func TestOrderOfABatch(t *testing.T) {
 		}
 	}
 	w.balanced(batch)
+}
+
+// With several permits, as it comes, messages may overtake each other only as far as the permits go: when one is written, of those before it
+// in its batch no more than the other permits' are still under way. So no more than those may come behind it. Several batches at once keep
+// to that each.
+func TestOrderWithSeveralPermits(t *testing.T) {
+	t.Parallel()
+	const permits = 3 // MAILBOX_PERMITS as it comes
+	w := newWorld(t)
+	a := w.start()
+	if got := a.im.config.permits; got != permits {
+		t.Fatalf("MAILBOX_PERMITS is %d", got)
+	}
+	batches := []string{w.put(w.texts("a", 120)...), w.put(w.texts("b", 120)...)}
+	var group sync.WaitGroup
+	for _, batch := range batches {
+		group.Go(func() {
+			if got := a.event(t.Context(), batch); got.status != http.StatusOK {
+				t.Errorf("status %d", got.status)
+			}
+		})
+	}
+	group.Wait()
+	for _, batch := range batches {
+		w.balanced(batch)
+	}
+	for _, p := range []person{ali, jane} {
+		came := map[byte][]string{}
+		for _, m := range w.graph.Messages(p.id()) {
+			id := sourceID(m)
+			came[id[0]] = append(came[id[0]], id)
+		}
+		for name, ids := range came {
+			if len(ids) != 120 {
+				t.Errorf("%d messages of batch %c", len(ids), name)
+			}
+			for i, id := range ids {
+				behind := 0
+				for _, later := range ids[i+1:] {
+					if later < id {
+						behind++
+					}
+				}
+				if behind >= permits {
+					t.Errorf("%d messages that were before %s came behind it", behind, id)
+				}
+			}
+		}
+	}
 }
 
 // What waits for a mailbox that is throttled for long holds nothing that others need: neither memory, of which there is just
