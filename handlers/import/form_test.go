@@ -46,7 +46,7 @@ func TestMessageBody(t *testing.T) {
 		begins   string
 		files    string
 	}{
-		"by default": {nil, "text", "look <b>here</b>\r\n\r\n---",
+		"by default": {nil, "text", "look <b>here</b>\r\n\r\n[second.png]\r\n\r\nwords\r\n\r\n[first.png]\r\n\r\n[fake.png]\r\n\r\n---",
 			"second.png first.png words.txt main.smil fake.png"},
 		"html": {[]func(*start){set("MESSAGE_BODY", "HTML"), set("OUTLOOK_CONVERSATIONS", "true")}, "html", "<!DOCTYPE html>",
 			"second.png(inline) first.png(inline) words.txt main.smil fake.png"},

@@ -8,14 +8,15 @@ import re
 import unicodedata
 from datetime import datetime, timezone
 
-from letter import demand, message_id
+from letter import block, demand, message_id
 
 OURS = "o2archiver.invalid"
 NOBODY = {"unknown", "withheld", "number withheld", "private", "private number", "anonymous", "unavailable", "restricted",
           "no caller id", "unknown number"}
 EMAIL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+"
                    r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
-TURNS = re.compile("[\u061c\u200e\u200f\ufeff\u202a-\u202e\u2066-\u2069]")
+# What turns the direction of writing, and what is no character.
+TURNS = re.compile("[\u061c\u200e\u200f\ufeff\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef" + "".join(chr(p << 16 | n) for p in range(17) for n in (0xFFFE, 0xFFFF)) + "]")
 
 
 def one_line(s, limit):
@@ -56,6 +57,28 @@ class Person:
         shown = number or one_line(value, 40)
         self.name = f"{name} ({shown})" if name and shown else name or shown or (one_line(emails[0], 100) if emails else "Unknown")
         self.label = one_line(name or number[1:] or self.name, 60)
+        self.value, self.full, self.emails, self.number = value, full, emails, number
+
+    def key(self, message):
+        """What tells this participant from others; from nobody else's if nothing is known."""
+        value = self.value.strip()
+        if self.number:
+            return self.number
+        if value.lower() in NOBODY or not (value or self.full or self.emails):
+            return "message|" + message
+        if value:
+            return "value|" + value
+        return "email|" + self.emails[0].lower() if self.emails else "name|" + self.full
+
+    def parts(self):
+        """What the line of this participant must have in it."""
+        yield from [quoted(self.full)] if self.full else []
+        if self.number:
+            yield self.number + " ("
+        elif self.value:
+            yield quoted(self.value) + " (no telephone number)"
+        for e in self.emails[:20]:
+            yield e if EMAIL.fullmatch(e) else quoted(e)
 
     @staticmethod
     def mail(value, full, emails, number):
@@ -76,8 +99,44 @@ class Person:
         return f"{local}@sms.{OURS}"
 
 
+def call_of(record):
+    return record.get("Call") or {}
+
+
+def call_status(record):
+    return re.sub("[_-]", " ", call_of(record).get("Status") or record.get("Status") or "").strip().lower()
+
+
+def span(start, end):
+    """The seconds from one time of a call to another, 0 if they make no sense."""
+    try:
+        seconds = (moment(end) - moment(start)).total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return seconds if 0 < seconds <= 86400 and "2000" <= start[:4] and "2000" <= end[:4] else 0
+
+
+def talk(record):
+    """How long was spoken, in seconds."""
+    call = call_of(record)
+    if call.get("Duration"):
+        return max(0, call["Duration"]) / 1e9
+    return span(call.get("Answer") or "", call.get("End") or "")
+
+
+def spoken(seconds):
+    if seconds < 1:
+        return "under 1 s"
+    parts = [(int(seconds) // 3600, "h"), (int(seconds) // 60 % 60, "min"), (int(seconds) % 60, "s")]
+    return " ".join(f"{n} {unit}" for n, unit in parts if n)
+
+
 def subject(record, sender, to):
     kind = {"SMS": "SMS", "MMS": "MMS", "CALL_LOG": "Call", "CALL_AUDIO": "Call"}.get(record["Kind"]) or one_line(record["Kind"], 40) or "Message"
+    call = record["Kind"].startswith("CALL_")
+    if call:
+        kind = {"missed": "Missed call", "rejected": "Rejected call", "declined": "Rejected call", "no answer": "Unanswered call",
+                "not answered": "Unanswered call", "unanswered": "Unanswered call"}.get(call_status(record), kind)
     group = one_line(record.get("GroupName", ""), 80)
     s = f"{kind} from {sender.label}"
     labels = [p.label for p in to[:3]]
@@ -87,8 +146,62 @@ def subject(record, sender, to):
         s += " to " + ", ".join(labels) + f" and {len(to) - 3} more"
     elif to:
         s += " to " + (", ".join(labels[:-1]) + " and " if labels[1:] else "") + labels[-1]
+    if call and talk(record):
+        s += f" ({spoken(talk(record))})"
     own = one_line(record.get("Subject", ""), 250)
     return one_line(s + (": " + own if own else ""), 250)
+
+
+def conversation(record, sender, everybody):
+    """The id that all messages of one set of participants share."""
+    keys = {p.key(record["ID"]) for p in [sender, *everybody]}
+    if record.get("Owner"):
+        keys.add(Person({"Value": record["Owner"], "FirstName": "", "LastName": ""}).key(record["ID"]))
+    said = "v1|conversation" + "".join(f"|{len(k.encode())}:{k}" for k in sorted(keys, key=str.encode))
+    return hashlib.sha256(said.encode()).hexdigest()[:40]
+
+
+def headers(record, root):
+    """What the headers for programs must say, and nothing else."""
+    given = {"Message-Id": record["ID"], "Type": record["Kind"], "Owner": record.get("Owner"), "Conversation": root, "Original-Sha256": record.get("SHA256"),
+             "Direction": record.get("Direction"), "Status": record.get("Status"), "Time": record.get("TimeText"),
+             "Archived": record.get("ArchivedText"), "Format": "2"}
+    return {"X-O2-" + name: text for name, value in given.items() if (text := one_line(value or "", 200))}
+
+
+def marked(s, limit, escaped=""):
+    """A value as the block shows it."""
+    out = ""
+    for c in s:
+        bad = unicodedata.category(c) in ("Cc", "Zl", "Zp") or TURNS.match(c)
+        limit -= 8 if bad else 1
+        if limit < 0:
+            return out + f"… ({len(s):,} characters)"
+        out += f"⟦U+{ord(c):04X}⟧" if bad else "\\" + c if c in escaped else c
+    return out
+
+
+def isolated(s, shown):
+    return f"\u2068{shown}\u2069" if any(unicodedata.bidirectional(c) in ("R", "AL") for c in s) else shown
+
+
+def quoted(s):
+    return isolated(s, '"' + marked(s, 500, '"\\') + '"')
+
+
+def lines(record, root):
+    """What lines of the block must say that have one value; None: there must be none."""
+    call = call_of(record)
+    given = {"Type": record["Kind"], "Network": record.get("Network"), "Direction": record.get("Direction"), "Status": record.get("Status"),
+             "Subject": record.get("Subject"), "Group": record.get("GroupName"), "Group id": record.get("GroupID"), "Conversation": root,
+             "Call status": call.get("Status"), "Call id": call.get("ID"), "SHA-256 of the original item": record.get("SHA256")}
+    out = {name: isolated(value, marked(value, 500)) if value else None for name, value in given.items()}
+    out["Group message"] = "yes" if record.get("GroupMessage") else None
+    ring, spoke = span(call.get("Start") or "", call.get("Answer") or ""), span(call.get("Answer") or "", call.get("End") or "")
+    if not call.get("Answer") and not call.get("Duration") and call_status(record) != "answered" and record.get("Status") != "Answered":
+        ring = span(call.get("Start") or "", call.get("End") or "")
+    out["Ring time"], out["Talk time"] = (spoken(n) if n else None for n in (ring, spoke))
+    return out
 
 
 def moment(text):
@@ -109,7 +222,7 @@ def files(fixture):
 def plain(name):
     """Whether a file's name must be in the message as it was given."""
     return (re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,90}\.[a-z0-9]{2,5}", name)
-            and not re.match(r"(con|prn|aux|nul|com\d|lpt\d) *\.", name, re.I) and not re.search(r"\.(bin|dat|tmp)$", name))
+            and not re.match(r"(con|prn|aux|nul|com\d|lpt\d) *\.", name, re.I) and not re.search(r"\.(bin|dat|tmp|exe|\d+)$", name))
 
 
 def check(letter):
@@ -129,6 +242,22 @@ def check(letter):
     to = list(dict.fromkeys((p.name, p.address) for p in everybody))[:500]
     demand(letter.to == to, "To are not the record's recipients")
     demand(letter.subject == subject(record, sender, everybody), "Subject is not the record's")
+    root = conversation(record, sender, everybody)
+    programs = {name: value for name, value in letter.headers.items() if name.startswith("X-O2-")}
+    demand(programs == headers(record, root), "the headers for programs are not the record's")
+    demand({letter.headers.get("References"), letter.headers.get("In-Reply-To")} == {f"<{root}@conversation.{OURS}>"}, "References are not the conversation's")
+    demand(letter.headers.get("Thread-Topic", "").endswith(f" [{root[:8]}]")
+           and base64.b64decode(letter.headers.get("Thread-Index", ""))[6:].hex() == root[:32], "the thread is not the conversation's")
+    said = block(letter.text.decode("utf-8"))
+    for name, value in lines(record, root).items():
+        demand([v for n, v in said if n == name] == ([] if value is None else [value]), f"the block's {name} is not the record's")
+    for role, people in ("From", [sender]), ("To", everybody):
+        found = [v for n, v in said if n == role]
+        demand(len(found) == len(people) and all(part in v for v, p in zip(found, people) for part in p.parts()), f"the block's {role} is not the record's")
+    owner = [v for n, v in said if n == "Owner of the archived phone"]
+    number = e164(record.get("Owner") or "")
+    demand(len(owner) == 1 and owner[0].startswith(number or (quoted(record["Owner"]) if record.get("Owner") else "not given")),
+           "the block's owner is not the record's")
     wanted = files(fixture)
     demand(sorted((f.size, f.sha256) for f in letter.files) == sorted(w[1:] for w in wanted), "the attachments are not the record's")
     given = [name.lower() for name, _, _ in wanted]

@@ -43,6 +43,7 @@ class Letter:
     sender: list = field(default_factory=list)  # (name, address)
     to: list = field(default_factory=list)
     subject: str = ""
+    headers: dict = field(default_factory=dict)  # those that a program reads: decoded, by their names
     text: bytes = b""  # UTF-8
     html: str = ""
     files: list = field(default_factory=list)
@@ -79,6 +80,8 @@ def parsed(path, raw):
     letter = Letter(path, id=str(message["Message-Id"]).strip("<>"), date=message["Date"].datetime,
                     sender=people(raw, "From", message), to=people(raw, "To", message), subject=str(message["Subject"]))
     demand(len(letter.sender) == 1, "From has not one address")
+    letter.headers = {name: re.sub(r"\r\n(?=[ \t])", "", str(value)) for name, value in message.items()
+                      if name.startswith(("X-O2-", "Thread-")) or name in ("References", "In-Reply-To")}
     bodies(letter, message)
     itself(letter)
     return letter
@@ -147,7 +150,20 @@ def attachment(part, content):
     return File(name, len(content), sha256, part.get_content_disposition() == "inline")
 
 
-FILE = re.compile(r"Attachment \d+: (.*?), [^, /]+/[^, ]+, ([\d,]+) bytes, SHA-256 ([0-9a-f]{64})(.*)")
+QUOTED = r'\u2068?"((?:[^"\\]|\\.)*)"\u2069?'  # a value of the source beside others
+FILE = re.compile(rf"Attachment \d+: {QUOTED}, [^, /]+/[^, ]+, ([\d,]+) bytes, SHA-256 ([0-9a-f]{{64}})(?:, named {QUOTED})?(?:, type given as {QUOTED})?"
+                  r"(, not attached: .*)?")
+
+
+def unquoted(s):
+    return re.sub(r"\\(.)", r"\1", s)
+
+
+def block(text):
+    """The lines of the block about the item, each as its name and its value."""
+    _, ruler, lines = ("\r\n" + text).rpartition("\r\n" + RULER + "\r\n")
+    demand(ruler, "its text has no block about the item")
+    return [tuple(line.partition(": ")[::2]) for line in lines.removesuffix("\r\n").split("\r\n")]
 
 
 def itself(letter):
@@ -156,8 +172,8 @@ def itself(letter):
     own, ruler, block = ("\r\n" + text).rpartition("\r\n" + RULER + "\r\n")
     demand(ruler, "its text has no block about the item")
     lines = block.split("\r\n")
-    size = re.search(r"The item's own text is the first ([\d,]+) bytes of this message\.$", lines[0])
-    demand(size or lines[0].endswith("The item has no text of its own."), "it does not say where the item's own text ends")
+    size = re.search(r" The item's own text is the first ([\d,]+) bytes of the text in this message's RFC 5322 form\.", lines[0])
+    demand(size or lines[0].endswith(" The item has no text of its own."), "it does not say where the item's own text ends")
     length = int(size[1].replace(",", "")) if size else 0
     demand(length <= len(own.encode()) - 2, "the item's own text is shorter than it says")
 
@@ -168,8 +184,8 @@ def itself(letter):
     if not re.search(r"⟦|… \(", ids[0]):  # shown as it is
         demand(letter.id == message_id(ids[0]), "Message-Id is not that of the item")
 
-    told = [m for m in map(FILE.fullmatch, lines) if m and not m[4].startswith(", not attached: ")]
-    demand(sorted((m[1], int(m[2].replace(",", "")), m[3]) for m in told) == sorted((f.name, f.size, f.sha256) for f in letter.files),
+    told = [m for m in map(FILE.fullmatch, lines) if m and not m[6]]
+    demand(sorted((unquoted(m[1]), int(m[2].replace(",", "")), m[3]) for m in told) == sorted((f.name, f.size, f.sha256) for f in letter.files),
            "its attachments are not those that its text names")
     demand(len({f.name.lower() for f in letter.files}) == len(letter.files), "two attachments have one name")
     demand(letter.html or not letter.pictures, "a picture in the text that no HTML shows")

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import dataclasses
+import email
 import html
 import os
 import shutil
@@ -37,7 +38,7 @@ def page(body):
     """Gives the message an HTML form of its own, around the right text."""
     def change(raw):
         head = raw.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").split(b"\r\n")
-        text = TEXT
+        text = next(p for p in email.message_from_bytes(raw).walk() if p.get_content_type() == "text/plain").get_payload(decode=True).decode()
         shown = html.escape(text.partition(letter.RULER)[0]).replace("\r\n", "<br>")
         lines = [line for line in head if not line.lower().startswith(b"content-")] + [b'Content-Type: multipart/alternative; boundary="=_self"', b""]
         for kind, content in (("plain", text), ("html", f"<html><body>{body.replace('TEXT', shown)}</body></html>")):
@@ -49,15 +50,12 @@ def page(body):
 
 PYTHON = "Python's email package refuses it"
 RULER = letter.RULER
-OWN = "Running late, see you at 10:15. Can you let the others know?"
-TEXT = (f"{OWN}\r\n\r\n{RULER}\r\nAdded. The item's own text is the first {len(OWN)} bytes of this message.\r\n"
-        "Time: 2026-11-22 09:30:00 UTC\r\nSource id: O2-0001\r\n")
 
 GOOD = [  # the same changes, with nothing wrong in them
     ("sms", "nothing changed", lambda raw: raw),
     ("mms-photo", "nothing changed", lambda raw: raw),
     ("sms", "a page", page("<p style='color:red'>TEXT</p><a href='https://contoso.example/'>x</a>")),
-    ("sms", "a header more", header(b"X-O2-Other: x")),
+    ("sms", "a header more", header(b"X-Other: x")),
 ]
 
 BROKEN = [
@@ -75,6 +73,21 @@ BROKEN = [
     ("sms", "another subject", swap(b"Subject: SMS", b"Subject: MMS"), "Subject is not the record's"),
     ("sms", "another sender", swap(b'From: "Jane', b'From: "June'), "From is not the record's"),
     ("sms", "another recipient", swap(b"<sam.oneill@", b"<sam@"), "To are not the record's"),
+    ("sms", "another direction", swap(b"X-O2-Direction: Out", b"X-O2-Direction: In"), "headers for programs"),
+    ("sms", "a header for programs more", header(b"X-O2-Other: x"), "headers for programs"),
+    ("sms", "another conversation", swap(b"References: <f", b"References: <e"), "References are not"),
+    ("sms", "another topic", swap(b"[fafea0ef]", b"[fafea0ee]"), "the thread is not"),
+    ("sms", "another index", swap(b"+v6g71", b"+v6g72"), "the thread is not"),
+    ("sms", "another direction in the block", swap(b"\r\nDirection: Out", b"\r\nDirection: In"), "block's Direction"),
+    ("sms", "no status in the block", swap(b"\r\nStatus: Delivered", b""), "block's Status"),
+    ("sms", "another network", swap(b"\r\nNetwork: O2", b"\r\nNetwork: O3"), "block's Network"),
+    ("sms", "parts changed", lambda raw: swap(b'\r\nTo: "Sam O\'Neill", ', b'\r\nFrom: "Sam O\'Neill", ')(swap(b'\r\nFrom: "Jane Doe", +44', b'\r\nTo: "Jane Doe", +44')(raw)), "block's From"),
+    ("sms", "another owner", swap(b"\r\nOwner of the archived phone: +447700900123", b"\r\nOwner of the archived phone: +447700900456"), "block's owner"),
+    ("group-named", "no group", swap(b"\r\nGroup message: yes", b""), "block's Group message"),
+    ("group-named", "another group", swap(b"\r\nGroup: ", b"\r\nGroup: x"), "block's Group"),
+    ("call-answered", "another status", swap(b"\r\nCall status: Answered", b"\r\nCall status: Missed"), "block's Call status"),
+    ("call-answered", "another talk time", swap(b"\r\nTalk time: 1 min", b"\r\nTalk time: 2 min"), "block's Talk time"),
+    ("call-missed", "another outcome", swap(b"Subject: Missed call", b"Subject: Call"), "Subject is not"),
     ("sms", "another text", swap(b"Running late", b"Running fast"), "text"),
     ("sms", "a longer text", swap(b"first 60 bytes", b"first 6,000 bytes"), "shorter than it says"),
     ("sms", "no block", swap(RULER.encode(), b"-"), "no block"),
@@ -83,7 +96,7 @@ BROKEN = [
     ("mms-photo", "base64 that ends early", swap(b"ErkJggg==", b"ErkJggg"), PYTHON),
     ("mms-photo", "no end of the parts", without_end, PYTHON),
     ("mms-photo", "a boundary that no part has", swap(b'boundary="=_', b'boundary="=-'), PYTHON),
-    ("mms-photo", "another hash", swap(b"\r\n 497790", b"\r\n 597790"), "not the SHA-256"),
+    ("mms-photo", "another hash", swap(b"X-O2-Sha256: 497790", b"X-O2-Sha256: 597790"), "not the SHA-256"),
     ("mms-photo", "other bytes", swap(b"iVBORw0K", b"iVBORw0L"), "not the SHA-256"),
     ("mms-photo", "another size", swap(b"size=70", b"size=71"), "not the size"),
     ("mms-photo", "another name", swap(b"filename=photo.png", b"filename=phota.png"), "not those that its text names"),

@@ -17,13 +17,14 @@ import (
 // file is an attachment as the message shows it.
 type file struct {
 	record.Attachment
-	name   string // safe, and no two alike
-	media  string // safe content type
-	absent string // why it isn't attached, as given by whoever left it out; "" if it is
-	header textproto.Header
+	name    string // safe, and no two alike
+	media   string // safe content type
+	charset string // of a text, where it is one that programs know; "" if nothing is said
+	absent  string // why it isn't attached, as given by whoever left it out; "" if it is
 
-	picture bool   // its first bytes are those of the picture that it claims to be
-	cid     string // its Content-ID if it is shown in the text
+	shown bool   // the item shows it, and so the text does: as text, as a picture in the HTML, or by its name
+	text  string // what a file of text says
+	cid   string // the Content-ID of a picture that the HTML shows
 }
 
 // maxFiles bounds what a single item can make of itself: three bytes of JSON are an attachment without
@@ -44,6 +45,7 @@ func attachments(r *record.Record, key string, c *cast, o Options) ([]file, erro
 	}
 	files := make([]file, len(order))
 	taken := make(map[string]int, len(files))
+	texts := maxTexts
 	for i, a := range order {
 		f := &files[i]
 		f.Attachment, f.absent = a, a.Gone
@@ -67,17 +69,15 @@ func attachments(r *record.Record, key string, c *cast, o Options) ([]file, erro
 		if f.absent != "" {
 			continue
 		}
-		if f.picture {
-			f.cid = fmt.Sprintf("%d.%s@%s", i+1, key, domain)
+		if err := f.show(r, fmt.Sprintf("%d.%s@%s", i+1, key, domain), texts, peek); err != nil {
+			return nil, fmt.Errorf("look at attachment %d: %w", i+1, err)
 		}
-		if f.header, err = f.fields(); err != nil {
-			return nil, fmt.Errorf("build attachment %d: %w", i+1, err)
-		}
+		texts -= len(f.text)
 	}
 	return files, nil
 }
 
-// settle decides on the file's name and type, and whether it is a picture for the text.
+// settle decides on the file's name and type.
 func (f *file) settle(r *record.Record, c *cast, peek func(n int) ([]byte, error)) (err error) {
 	if isCall(r) {
 		f.name, f.media, err = recording(f.Attachment, r, c, peek)
@@ -89,23 +89,52 @@ func (f *file) settle(r *record.Record, c *cast, peek func(n int) ([]byte, error
 		return err
 	}
 	f.media = harmless(f.media, f.name)
-	if f.absent == "" && mayShow(f.media, f.Size) {
+	f.charset = charsetOf(f.media, f.Type)
+	return nil
+}
+
+// What is shown of files of text, in bytes: those of an MMS have a few hundred.
+const (
+	maxTextFile = 64 << 10
+	maxTexts    = 256 << 10 // all together
+)
+
+// show decides how the message shows the file: a picture, a text of which at most room bytes are left, anything else by its name. What the
+// sender wrote stands in a file of its own where the phone makes it one, and may be the item's text once more.
+func (f *file) show(r *record.Record, cid string, room int, peek func(n int) ([]byte, error)) error {
+	f.shown = !isCall(r) && !isPresentation(f.Attachment)
+	switch {
+	case mayShow(f.media, f.Size):
 		head, err := peek(8)
 		if err != nil {
 			return err
 		}
-		f.picture = isPicture(f.media, head)
+		if isPicture(f.media, head) {
+			f.cid = cid
+		}
+	case f.shown && f.media == "text/plain" && f.Size <= int64(min(room, maxTextFile)):
+		content, err := peek(maxTextFile)
+		if err != nil {
+			return err
+		}
+		if text := string(content); utf8.ValidString(text) && text != r.Text {
+			f.text = strings.TrimPrefix(text, "\ufeff")
+		}
 	}
 	return nil
 }
 
-// fields is the header of the file's part.
-func (f *file) fields() (textproto.Header, error) {
+// fields is the header of the file's part. inline says that the HTML beside it shows the file.
+func (f *file) fields(inline bool) (textproto.Header, error) {
 	var h fields
 	disposition := "attachment"
-	h.add("Content-Type", f.media)
+	if f.charset == "" {
+		h.add("Content-Type", f.media)
+	} else {
+		h.add("Content-Type", f.media+"; charset="+f.charset)
+	}
 	h.add("Content-Transfer-Encoding", "base64")
-	if f.cid != "" {
+	if inline {
 		disposition = "inline"
 		h.add("Content-Id", "<"+f.cid+">") // RFC 2392
 	}
@@ -136,6 +165,9 @@ func fileName(given, media string, kind record.Kind) string {
 	given = strings.ToValidUTF8(given, "_")
 	if i := strings.LastIndexAny(given, `/\`); i >= 0 {
 		given = given[i+1:]
+	}
+	if ext := path.Ext(given); len(given) > 10*maxName && len(ext) <= maxExtension { // what a name ends in says what opens it
+		given = oneLine(strings.TrimSuffix(given, ext), 5*maxName) + ext
 	}
 	name := strings.Map(func(c rune) rune {
 		if strings.ContainsRune(`<>:"|?*`, c) {

@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"cmp"
 	"path"
 	"strconv"
 	"strings"
@@ -18,23 +19,34 @@ func appendCall(b []byte, r *record.Record) []byte {
 	if r.Kind == record.CallAudio {
 		b = append(b, " with recording"...)
 	}
-	status := r.Status
-	if r.Call != nil {
-		length := r.Call.Duration
-		if length == 0 {
-			_, length = ringAndTalk(r.Call)
-		}
-		if length > 0 {
-			b = append(append(b, ", "...), duration(length)...)
-		}
-		if r.Call.Status != "" {
-			status = r.Call.Status
-		}
+	if length := callLength(r); length > 0 {
+		b = append(append(b, ", "...), duration(length)...)
 	}
-	if status = strings.TrimSpace(strings.Map(blank, status)); status != "" {
-		b = appendShown(append(b, ", "...), strings.ToLower(status), 40)
+	if status := callStatus(r); status != "" {
+		b = appendShown(append(b, ", "...), status, 40)
 	}
 	return append(b, "\r\n\r\n"...)
+}
+
+// callLength is how long was spoken, 0 if it isn't known: what the source says, or else what its times give.
+func callLength(r *record.Record) time.Duration {
+	if r.Call == nil || r.Call.Duration != 0 {
+		return max(0, callOf(r).Duration)
+	}
+	_, talk := ringAndTalk(r)
+	return talk
+}
+
+func callOf(r *record.Record) record.Call {
+	if r.Call == nil {
+		return record.Call{}
+	}
+	return *r.Call
+}
+
+// callStatus is what the source says became of the call, in small letters and words: no answer.
+func callStatus(r *record.Record) string {
+	return strings.ToLower(strings.TrimSpace(strings.Map(blank, cmp.Or(callOf(r).Status, r.Status))))
 }
 
 // blank makes words of NO_ANSWER.
@@ -45,14 +57,26 @@ func blank(c rune) rune {
 	return c
 }
 
-// ringAndTalk are the times from a call's start to its answer, or without one to its end, and from there to its end; 0 where they
-// can't be read or make no sense.
-func ringAndTalk(c *record.Call) (ring, talk time.Duration) {
+// ringAndTalk are the times from a call's start to its answer, or if nobody answered to its end, and from there to its end; 0 where
+// they can't be read or make no sense. A call that was answered, nobody says when, has neither.
+func ringAndTalk(r *record.Record) (ring, talk time.Duration) {
+	c := callOf(r)
 	start, answer, end := callTime(c.Start), callTime(c.Answer), callTime(c.End)
-	if c.Answer == "" && c.Duration <= 0 {
+	if c.Answer == "" && c.Duration <= 0 && !answered(c.Status) && !answered(r.Status) {
 		return span(start, end), 0
 	}
 	return span(start, answer), span(answer, end)
+}
+
+// answered says whether a status is one of a call that was. "Not answered" and "unanswered" are none.
+func answered(status string) bool {
+	status = strings.ToLower(strings.TrimSpace(strings.Map(blank, status)))
+	for _, word := range []string{"answered", "connected", "completed"} {
+		if strings.HasPrefix(status, word) {
+			return true
+		}
+	}
+	return false
 }
 
 func span(from, to time.Time) time.Duration {
@@ -97,7 +121,7 @@ func (p *block) call(r *record.Record) {
 	p.moment("Call started", callTime(c.Start), c.Start)
 	p.moment("Call answered", callTime(c.Answer), c.Answer)
 	p.moment("Call ended", callTime(c.End), c.End)
-	ring, talk := ringAndTalk(c)
+	ring, talk := ringAndTalk(r)
 	if ring > 0 {
 		p.line("Ring time: ", duration(ring))
 	}
@@ -105,36 +129,54 @@ func (p *block) call(r *record.Record) {
 		p.line("Talk time: ", duration(talk))
 	}
 	if d := c.Duration; d != 0 {
-		p.line("Call duration: ", thousands(d.Milliseconds()), " ms")
+		p.b = append(append(append(p.b, "Call duration: "...), thousands(d.Milliseconds())...), " ms"...)
+		if talk > 0 && (d-talk).Abs() > 2*time.Second { // clocks and rounding
+			p.b = append(p.b, " (as given; it is not the time between answer and end)"...)
+		}
+		p.line()
 	}
 	p.field("Call status", c.Status)
 	p.field("Call id", c.ID)
 }
 
-// recording decides on the name and the type of a call's file, which sources often leave out: by the type that is given, by the first
-// bytes, by the name's extension.
+// recording decides on the name and the type of a call's file, which sources often leave out or get wrong: by the first bytes, by the type
+// that is given, by the name's extension.
 func recording(a record.Attachment, r *record.Record, c *cast, peek func(n int) ([]byte, error)) (name, media string, err error) {
+	head, err := peek(16)
+	if err != nil {
+		return "", "", err
+	}
 	ext := strings.ToLower(path.Ext(a.Name))
-	if media = mediaType(a.Type); !strings.HasPrefix(media, "audio/") && !strings.HasPrefix(media, "video/") {
-		head, err := peek(16)
-		if err != nil {
-			return "", "", err
+	media = mediaType(a.Type)
+	sound := strings.HasPrefix(media, "audio/") || strings.HasPrefix(media, "video/")
+	if found := audioType(head); found != "" {
+		if !sound || !sameFormat(found, media) {
+			media, sound = found, true
 		}
-		if found := audioType(head); found != "" {
-			media = found
-		} else if found = audioByExtension(ext); found != "" {
-			media = found
+	} else if found := audioByExtension(ext); !sound && found != "" {
+		media, sound = found, true
+	}
+	stem := strings.Trim(strings.TrimSuffix(a.Name, path.Ext(a.Name)), ". _/\\") != ""
+	switch {
+	case ext == ".bin" || ext == ".dat" || ext == ".tmp" || !stem || ext == "" && !sound:
+		who := c.from.label()
+		if c.from.e164 != "" {
+			who = c.from.e164[1:]
 		}
+		name = "call-" + r.Time.UTC().Format("2006-01-02-1504") + "-" + slug(who) + extensionOf(media)
+	case sound && audioByExtension(ext) == "" && ext != extensionOf(media):
+		name = a.Name + extensionOf(media) // rec-2026.11.22 has no extension
+	default:
+		name = a.Name
 	}
-	if strings.Trim(strings.TrimSuffix(a.Name, path.Ext(a.Name)), ". _/\\") != "" && ext != "" && ext != ".bin" && ext != ".dat" && ext != ".tmp" {
-		return fileName(a.Name, media, r.Kind), media, nil
-	}
-	who := c.from.label()
-	if c.from.e164 != "" {
-		who = c.from.e164[1:]
-	}
-	name = "call-" + r.Time.UTC().Format("2006-01-02-1504") + "-" + slug(who) + extensionOf(media)
 	return fileName(name, media, r.Kind), media, nil
+}
+
+// sameFormat says whether two types are names of one format: a film's is that of the sound alone.
+func sameFormat(found, given string) bool {
+	_, sub, _ := strings.Cut(found, "/")
+	_, other, _ := strings.Cut(given, "/")
+	return sub == other || extensionOf(found) == extensionOf(given)
 }
 
 // audioType knows the recordings of networks and recorders by their first bytes; "" if they are none of them.
@@ -153,6 +195,12 @@ func audioType(head []byte) string {
 		return "audio/3gpp"
 	case at(4, "ftyp"):
 		return "audio/mp4" // RFC 4337
+	case at(0, "\x1a\x45\xdf\xa3"):
+		return "audio/webm" // RFC 8794 section 11.2.1
+	case at(0, "fLaC"):
+		return "audio/flac"
+	case len(head) > 1 && head[0] == 0xFF && head[1]&0xF6 == 0xF0:
+		return "audio/aac" // ADTS: ISO 14496-3 section 1.A.2
 	case at(0, "ID3"), len(head) > 1 && head[0] == 0xFF && head[1]&0xE0 == 0xE0 && head[1]&0x06 == 0x02:
 		return "audio/mpeg" // layer III
 	}
@@ -169,6 +217,12 @@ func audioByExtension(ext string) string {
 		return "audio/wav"
 	case ".mp3":
 		return "audio/mpeg"
+	case ".aac":
+		return "audio/aac"
+	case ".webm", ".weba":
+		return "audio/webm"
+	case ".flac":
+		return "audio/flac"
 	case ".m4a", ".mp4":
 		return "audio/mp4"
 	case ".ogg", ".oga", ".opus":

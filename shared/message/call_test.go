@@ -16,17 +16,19 @@ func TestRingAndTalk(t *testing.T) {
 		call       record.Call
 		ring, talk time.Duration
 	}{
-		"answered":        {record.Call{Start: at, Answer: later, End: end}, 5 * time.Second, 63 * time.Second},
-		"never answered":  {record.Call{Start: at, End: end}, 68 * time.Second, 0},
-		"no answer time":  {record.Call{Start: at, End: end, Duration: time.Minute}, 0, 0},
-		"no end":          {record.Call{Start: at, Answer: later}, 5 * time.Second, 0},
-		"backwards":       {record.Call{Start: end, Answer: later, End: at}, 0, 0},
-		"over a day":      {record.Call{Start: "2026-11-20T09:30:00Z", Answer: at, End: end}, 0, 68 * time.Second},
-		"impossible":      {record.Call{Start: "0", Answer: "57300-01-01T00:00:00Z", End: "1763803868000"}, 0, 0},
-		"before the 2000": {record.Call{Start: "1970-01-01T00:00:00Z", Answer: "1970-01-01T00:00:09Z"}, 0, 0},
-		"nothing":         {},
+		"answered":                   {record.Call{Start: at, Answer: later, End: end}, 5 * time.Second, 63 * time.Second},
+		"never answered":             {record.Call{Start: at, End: end}, 68 * time.Second, 0},
+		"answered, nobody says when": {record.Call{Start: at, End: end, Status: "ANSWERED"}, 0, 0},
+		"not answered":               {record.Call{Start: at, End: end, Status: "Not answered"}, 68 * time.Second, 0},
+		"no answer time":             {record.Call{Start: at, End: end, Duration: time.Minute}, 0, 0},
+		"no end":                     {record.Call{Start: at, Answer: later}, 5 * time.Second, 0},
+		"backwards":                  {record.Call{Start: end, Answer: later, End: at}, 0, 0},
+		"over a day":                 {record.Call{Start: "2026-11-20T09:30:00Z", Answer: at, End: end}, 0, 68 * time.Second},
+		"impossible":                 {record.Call{Start: "0", Answer: "57300-01-01T00:00:00Z", End: "1763803868000"}, 0, 0},
+		"before the 2000":            {record.Call{Start: "1970-01-01T00:00:00Z", Answer: "1970-01-01T00:00:09Z"}, 0, 0},
+		"nothing":                    {},
 	} {
-		if ring, talk := ringAndTalk(&c.call); ring != c.ring || talk != c.talk {
+		if ring, talk := ringAndTalk(&record.Record{Call: &c.call, Status: "Delivered"}); ring != c.ring || talk != c.talk {
 			t.Errorf("%s: ring %v, talk %v, want %v and %v", name, ring, talk, c.ring, c.talk)
 		}
 	}
@@ -87,10 +89,32 @@ func TestNumbersAreFoundInEverySpelling(t *testing.T) {
 		r := shortText()
 		r.From.Value, r.Owner = given, ""
 		text, _ := appendText(nil, r, castOf(r, Options{Region: "GB", Workshop: NewWorkshop()}), nil)
-		for _, spelling := range []string{"+447700900123", "07700 900123", "07700900123", " 447700900123", given} {
+		for _, spelling := range []string{"+447700900123", "07700 900123", "07700900123", " 447700900123", "+44 7700 900123", given} {
 			if !strings.Contains(string(text), spelling) {
 				t.Errorf("given as %s, not found as %s", given, spelling)
 			}
 		}
+	}
+}
+
+// Two who keep their numbers back, or are not named at all, are not taken for one. Two owners' archives of one message are one conversation.
+func TestUnknownCallersAreNotJoined(t *testing.T) {
+	conversation := func(id, from string) string {
+		r := &record.Record{ID: id, Owner: "447700900123", From: record.Participant{Value: from}, To: []record.Participant{{Value: "07700 900123"}}}
+		return castOf(r, Options{Region: "GB", Workshop: NewWorkshop()}).conversation
+	}
+	seen := map[string]bool{}
+	for _, from := range []string{"", " ", "Withheld", "withheld", "UNKNOWN", "Private Number", "+447700900456", "HMRC"} {
+		one, two := conversation("m1", from), conversation("m2", from)
+		if known := from == "+447700900456" || from == "HMRC"; (one == two) != known {
+			t.Errorf("two messages of %q: %s and %s", from, one, two)
+		}
+		if one != conversation("m1", from) || one == "" {
+			t.Errorf("the conversation of %q is %q, and not always", from, one)
+		}
+		seen[one] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d conversations, want that of the message and two others", len(seen))
 	}
 }

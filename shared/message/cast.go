@@ -1,6 +1,7 @@
 package message
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -38,7 +39,7 @@ type cast struct {
 	to           []person
 	owner        person
 	ownerApart   bool     // the owner is neither sender nor recipient
-	conversation string   // identifies the set of participants; "" if there is nobody
+	conversation string   // identifies the set of participants
 	keys         []string // of the participants, sorted, each once
 }
 
@@ -52,13 +53,17 @@ func castOf(r *record.Record, o Options) *cast {
 	}
 	c.owner = personOf(record.Participant{Value: r.Owner}, o.Workshop.read(r.Owner, o.Region))
 	c.ownerApart = r.Owner != ""
-	same := func(p person) bool {
-		return p.given.Value == r.Owner || p.e164 != "" && p.e164 == c.owner.e164
+	same := func(p *person) {
+		if r.Owner != "" && (p.given.Value == r.Owner || p.e164 != "" && p.e164 == c.owner.e164) {
+			c.ownerApart = false
+			c.owner.full = cmp.Or(c.owner.full, p.full)
+		}
 	}
-	if same(c.from) || slices.ContainsFunc(c.to, same) {
-		c.ownerApart = false
+	same(&c.from)
+	for i := range c.to {
+		same(&c.to[i])
 	}
-	c.keys = c.participants()
+	c.keys = c.participants(r.ID)
 	c.conversation = conversationID(c.keys)
 	return c
 }
@@ -110,14 +115,17 @@ func (c *cast) recipients() string {
 	return b.String()
 }
 
-// participants has a key for everybody, the owner among them, sorted and each once.
-func (c *cast) participants() []string {
+// participants has a key for everybody, the owner among them, sorted and each once. Of somebody who kept the number back, or is not
+// named at all, nothing says who it was: two of them are not taken for one, so the message alone is the conversation.
+func (c *cast) participants(id string) []string {
 	keys := make([]string, 0, 2+len(c.to))
 	put := func(p *person) {
 		value := strings.TrimSpace(p.given.Value)
 		switch {
 		case p.e164 != "":
 			keys = append(keys, p.e164)
+		case withheld(value), p == &c.from && value == "" && p.full == "" && len(p.given.Emails) == 0:
+			keys = append(keys, "message|"+id)
 		case value != "":
 			keys = append(keys, "value|"+value)
 		case len(p.given.Emails) > 0:
@@ -135,12 +143,9 @@ func (c *cast) participants() []string {
 	return slices.Compact(keys)
 }
 
-// conversationID identifies the set of participants: 40 hex digits, "" if there is nobody.
+// conversationID identifies the set of participants: 40 hex digits.
 // The source's own ids of groups can't be used: some are new for every message.
 func conversationID(keys []string) string {
-	if len(keys) == 0 {
-		return ""
-	}
 	b := make([]byte, 0, 128)
 	b = append(b, "v1|conversation"...)
 	for _, k := range keys {

@@ -9,7 +9,7 @@ import (
 )
 
 // oneLine is s as it can stand in a header or be somebody's name: on one line, single spaces, without what
-// turns the direction of writing, and at most limit characters. Bytes that are no UTF-8 become U+FFFD.
+// turns the direction of writing or is no character, and at most limit characters. Bytes that are no UTF-8 become U+FFFD.
 func oneLine(s string, limit int) string {
 	if len(s) <= limit && isPlain(s) {
 		return s
@@ -24,7 +24,7 @@ func oneLine(s string, limit int) string {
 	}
 	space := false
 	for _, c := range s {
-		if turns(c) {
+		if hidden(c) {
 			continue
 		}
 		if breaks(c) || unicode.IsSpace(c) {
@@ -45,50 +45,114 @@ func oneLine(s string, limit int) string {
 
 // isPlain says whether oneLine has nothing to do: printable ASCII with single spaces between words.
 func isPlain(s string) bool {
-	last := byte(' ')
-	for i := range len(s) {
-		c := s[i]
-		if c <= ' ' && (c != ' ' || last == ' ') || c > '~' {
+	if s == "" {
+		return true
+	}
+	return isASCII(s) && s[0] != ' ' && s[len(s)-1] != ' ' && !strings.Contains(s, "  ")
+}
+
+// isASCII says whether s is all printable ASCII, blanks included.
+func isASCII(s string) bool {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		if unprintable(w) {
 			return false
 		}
-		last = c
 	}
-	return last != ' ' || s == ""
+	for ; i < len(s); i++ {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // appendShown appends s as given, on one line: what can't be seen, or would break the line or turn the direction of
-// writing, is marked as ⟦U+000A⟧. Beyond limit characters it says only how long it is.
+// writing, is marked as ⟦U+000A⟧. Beyond limit characters, of which a mark is eight, it says only how long it is.
 func appendShown(b []byte, s string, limit int) []byte {
 	if len(s) <= limit && isPlain(s) {
 		return append(b, s...)
 	}
-	count := 0
+	return appendMarked(b, s, limit, "")
+}
+
+// appendMarked is appendShown; each of the characters in escaped gets a backslash before it.
+func appendMarked(b []byte, s string, limit int, escaped string) []byte {
+	const mark = 8
 	for _, c := range s {
-		if count++; count > limit {
+		width := 1
+		if breaks(c) || hidden(c) {
+			width = mark
+		}
+		if limit -= width; limit < 0 {
 			return fmt.Appendf(b, "… (%s characters)", thousands(int64(utf8.RuneCountInString(s))))
 		}
-		if breaks(c) || turns(c) {
+		switch {
+		case width == mark:
 			b = fmt.Appendf(b, "⟦U+%04X⟧", c)
-		} else {
-			b = utf8.AppendRune(b, c)
+			continue
+		case strings.ContainsRune(escaped, c):
+			b = append(b, '\\')
 		}
+		b = utf8.AppendRune(b, c)
 	}
 	return b
+}
+
+// appendQuote appends a value of the source that stands beside others on its line, in quotation marks as RFC 5322 section 3.2.4 has
+// them: nothing in it can pass for one of the others.
+func appendQuote(b []byte, s string, limit int) []byte {
+	b, end := isolate(b, s)
+	b = append(b, '"')
+	if len(s) <= limit && isPlain(s) && !strings.ContainsAny(s, `"\`) {
+		b = append(b, s...)
+	} else {
+		b = appendMarked(b, s, limit, `"\`)
+	}
+	return append(append(b, '"'), end...)
+}
+
+const (
+	isolated  = "\u2068" // FIRST STRONG ISOLATE
+	isolation = "\u2069" // POP DIRECTIONAL ISOLATE: its end
+)
+
+// isolate begins a value of the source, and gives what ends it. One that holds letters written from right to left keeps its direction
+// to itself: the number behind it would otherwise be shown turned round. In what we add to a text these two are ours
+// alone, for the source's own are marked there.
+func isolate(b []byte, s string) (_ []byte, end string) {
+	if !strings.ContainsFunc(s, rightToLeft) {
+		return b, ""
+	}
+	return append(b, isolated...), isolation
+}
+
+// rightToLeft says whether c is of a script that is written so: the blocks that Unicode keeps for them (Bidi_Class R and AL).
+func rightToLeft(c rune) bool {
+	return c >= 0x0590 && (c <= 0x08FF || c >= 0xFB1D && c <= 0xFDFF && !noncharacter(c) || c >= 0xFE70 && c < 0xFEFF ||
+		c >= 0x10800 && c <= 0x10FFF || c >= 0x1E800 && c <= 0x1EFFF)
 }
 
 // breaks says whether c ends a line or controls something.
 func breaks(c rune) bool { return unicode.IsControl(c) || c == '\u2028' || c == '\u2029' }
 
-// turns says whether c is invisible and changes the direction of the text around it, or is a byte order mark.
-// Joiners stay: emoji are made with them.
-func turns(c rune) bool {
+// hidden says whether c is invisible and changes the direction of the text around it, is a byte order mark, or is no character at
+// all, which XML and hence a mailbox have no place for. Joiners stay: emoji are made with them.
+func hidden(c rune) bool {
 	switch {
+	case c < '\u061c':
+		return false
 	case c == '\u061c', c == '\u200e', c == '\u200f', c == '\ufeff',
 		c >= '\u202a' && c <= '\u202e', c >= '\u2066' && c <= '\u2069':
 		return true
 	}
-	return false
+	return noncharacter(c)
 }
+
+// noncharacter says whether c is one of the 66 code points that Unicode will never make a character of.
+func noncharacter(c rune) bool { return c&0xFFFE == 0xFFFE || c >= 0xFDD0 && c <= 0xFDEF }
 
 // thousands writes a number for people: 12,345.
 func thousands(n int64) string {

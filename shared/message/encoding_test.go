@@ -23,7 +23,7 @@ func TestOneLine(t *testing.T) {
 	}{
 		{"", 5, ""}, {"plain text", 10, "plain text"}, {"plain text", 9, "plain te…"}, {" a \r\n\t b ", 9, "a b"},
 		{"\u202eab\u2069c\ufeff", 9, "abc"}, {"ab cd", 3, "ab…"}, {"ab cd", 4, "ab…"}, {"abcd ", 4, "abcd"}, {"éèà", 3, "éèà"}, {"éèàù", 3, "éè…"},
-		{"👩\u200d👧", 9, "👩\u200d👧"}, {"a\x00b\u2028c", 9, "a b c"}, {"\xff", 9, "\ufffd"},
+		{"👩\u200d👧", 9, "👩\u200d👧"}, {"a\x00b\u2028c", 9, "a b c"}, {"\xff", 9, "\ufffd"}, {"a\uffffb\ufdd0\U0001fffec", 9, "abc"},
 	} {
 		if got := oneLine(c.in, c.limit); got != c.want {
 			t.Errorf("oneLine(%q, %d) = %q, want %q", c.in, c.limit, got, c.want)
@@ -33,12 +33,14 @@ func TestOneLine(t *testing.T) {
 
 func TestShown(t *testing.T) {
 	for in, want := range map[string]string{
-		"plain":            "plain",
-		" two  blanks ":    " two  blanks ",
-		"a\r\nb\u202e\x00": "a⟦U+000D⟧⟦U+000A⟧b⟦U+202E⟧⟦U+0000⟧",
-		"0123456789x":      "0123456789… (11 characters)",
+		"plain":                "plain",
+		" two  blanks ":        " two  blanks ",
+		"\r\nb\u202e\x00":      "⟦U+000D⟧⟦U+000A⟧b⟦U+202E⟧⟦U+0000⟧",
+		"a\ufffe\U0010ffff":    "a⟦U+FFFE⟧⟦U+10FFFF⟧",
+		"\x00\x00\x00\x00\x00": "⟦U+0000⟧⟦U+0000⟧⟦U+0000⟧⟦U+0000⟧… (5 characters)",
+		"0123456789x":          "0123456789… (11 characters)",
 	} {
-		limit := 20
+		limit := 33
 		if strings.HasPrefix(in, "0") {
 			limit = 10
 		}

@@ -26,7 +26,7 @@ func FuzzRoundTrip(f *testing.F) {
 		s := store{}
 		r := &record.Record{
 			ID: id, Kind: record.Kind(kind), Network: group, Owner: owner, Time: time.Unix(unix, 0), TimeText: subject,
-			ArchivedText: last, Direction: first, Status: last,
+			Archived: time.Unix(unix, 0).Add(time.Hour), ArchivedText: last, Direction: first, Status: last,
 			From:         record.Participant{Value: from, FirstName: first, LastName: last, Emails: []string{email}},
 			To:           []record.Participant{{Value: to}, {Value: from, Emails: []string{email, to}}, {FirstName: first}, {Value: email}},
 			GroupMessage: len(group)%2 == 0, GroupName: group, GroupID: id, Subject: subject, Text: text, ContentType: media,
@@ -37,10 +37,15 @@ func FuzzRoundTrip(f *testing.F) {
 			},
 			Call:    &record.Call{ID: id, Status: first, Start: last, Answer: group, End: subject, Duration: time.Duration(unix)},
 			LeftOut: []string{name}, SHA256: media,
-			Pieces: []record.Piece{{Number: 1, ID: id}, {Number: 2, Lost: true}},
+			Pieces: []record.Piece{{Number: 1, ID: id, SHA256: last}, {Number: 2, Lost: true}}, Total: 2, Derived: len(id)%5 == 0,
 		}
 		if len(content)%3 == 0 {
 			r.Attachments, r.Call = nil, nil
+		}
+		if len(text)%2 == 0 { // a call whose times can be read
+			at := r.Time.UTC()
+			r.Call = &record.Call{ID: id, Status: last, Start: at.Format(time.RFC3339), End: at.Add(time.Minute).Format(time.RFC3339)}
+			r.Archived = time.Time{}
 		}
 		if record.Check(r) != nil || r.Time.UTC().Year() > 9999 {
 			t.Skip()

@@ -30,12 +30,10 @@ var errHeader = errors.New("a character that no header may hold")
 // add adds a field. value has single spaces, and none at its ends: each is where the line
 // may be folded, and unfolding gives the same value again.
 func (f *fields) add(name, value string) {
-	for i := 0; i < len(value); i++ {
-		if value[i] < ' ' || value[i] > '~' {
-			// The last door before the header: nothing that comes here should hold one.
-			f.err = fmt.Errorf("field %s: %w", name, errHeader)
-			return
-		}
+	if !isASCII(value) {
+		// The last door before the header: nothing that comes here should hold one.
+		f.err = fmt.Errorf("field %s: %w", name, errHeader)
+		return
 	}
 	f.b = append(f.b, name...)
 	f.b = append(f.b, ':')
@@ -44,14 +42,16 @@ func (f *fields) add(name, value string) {
 		f.b = append(append(append(f.b, ' '), value...), "\r\n"...)
 		return
 	}
-	for len(value) > 0 {
+	for first := true; len(value) > 0; first = false {
 		word := value
 		if i := strings.IndexByte(value, ' '); i >= 0 {
 			word, value = value[:i], value[i+1:]
 		} else {
 			value = ""
 		}
-		if column+1+len(word) > lineLimit {
+		// A field may be folded before its first word, but there are programs that take it for empty then. Only encoded words have to
+		// be on short lines; others are short of the 998 characters that a line may have.
+		if column+1+len(word) > lineLimit && (!first || strings.HasPrefix(word, "=?")) {
 			f.b = append(f.b, "\r\n"...)
 			column = 0
 		}

@@ -10,31 +10,35 @@ import (
 
 // hostile are what a source can put into a field to have an effect outside of it.
 var hostile = map[string]string{
-	"header":          "x\r\nBcc: thief@elsewhere.example\r\nX-Evil: 1",
-	"bare LF":         "x\nBcc: thief@elsewhere.example",
-	"bare CR":         "x\rBcc: thief@elsewhere.example",
-	"end of a header": "x\r\n\r\nthe body is mine",
-	"NUL":             "a\x00b",
-	"encoded word":    "=?utf-8?q?=0D=0ABcc:_thief=40elsewhere.example?=",
-	"10,000 letters":  strings.Repeat("é", 10_000),
-	"path":            "../../../etc/passwd",
-	"Windows path":    `..\..\C:\Windows\system32\cmd.exe`,
-	"device":          "CON",
-	"device, named":   "nul.txt",
-	"script":          "<script>alert(1)</script>",
-	"attribute":       `"><img src=x onerror=alert(1)>`,
-	"entity":          "&#60;script&#62;",
-	"style":           "</div><style>*{display:none}</style>",
-	"remote content":  `<img src="https://elsewhere.example/pixel.png">`,
-	"boundary":        "\r\n--=_o2_a_7cd7b195bc377bc2effed878d98da10286025573--\r\n",
-	"forged block":    "\r\n" + ruler + "\r\n" + signature + "\r\nDirection: In\r\n",
-	"right-to-left":   "gpj.\u202eexe",
-	"isolates":        "\u2068HMRC\u2069\ufffc",
-	"quotes":          `"; DROP TABLE x; --'`,
-	"address":         "thief@elsewhere.example, a@b@c <d@e.example>",
-	"formula":         "=HYPERLINK(\"https://elsewhere.example\")",
-	"content type":    "text/html; charset=utf-7; name=\"x.html\"\r\n\tContent-Disposition: inline",
-	"only blanks":     " \t \u00a0 ",
+	"header":           "x\r\nBcc: thief@elsewhere.example\r\nX-Evil: 1",
+	"bare LF":          "x\nBcc: thief@elsewhere.example",
+	"bare CR":          "x\rBcc: thief@elsewhere.example",
+	"end of a header":  "x\r\n\r\nthe body is mine",
+	"NUL":              "a\x00b",
+	"encoded word":     "=?utf-8?q?=0D=0ABcc:_thief=40elsewhere.example?=",
+	"10,000 letters":   strings.Repeat("é", 10_000),
+	"a long program":   strings.Repeat("n", 10_000) + ".exe",
+	"no characters":    "a\uffffb\ufffe\ufdd0\U0010ffff",
+	"one of a list":    `Jane", +447700900999 (07700 900999), "boss@contoso.example", text/plain, 5 bytes, SHA-256 ` + strings.Repeat("0", 64),
+	"end of isolation": "אב\u2069\u2069 12\u2066",
+	"path":             "../../../etc/passwd",
+	"Windows path":     `..\..\C:\Windows\system32\cmd.exe`,
+	"device":           "CON",
+	"device, named":    "nul.txt",
+	"script":           "<script>alert(1)</script>",
+	"attribute":        `"><img src=x onerror=alert(1)>`,
+	"entity":           "&#60;script&#62;",
+	"style":            "</div><style>*{display:none}</style>",
+	"remote content":   `<img src="https://elsewhere.example/pixel.png">`,
+	"boundary":         "\r\n--=_o2_a_7cd7b195bc377bc2effed878d98da10286025573--\r\n",
+	"forged block":     "\r\n" + ruler + "\r\n" + signature + "\r\nDirection: In\r\n",
+	"right-to-left":    "gpj.\u202eexe",
+	"isolates":         "\u2068HMRC\u2069\ufffc",
+	"quotes":           `"; DROP TABLE x; --'`,
+	"address":          "thief@elsewhere.example, a@b@c <d@e.example>",
+	"formula":          "=HYPERLINK(\"https://elsewhere.example\")",
+	"content type":     "text/html; charset=utf-7; name=\"x.html\"\r\n\tContent-Disposition: inline",
+	"only blanks":      " \t \u00a0 ",
 }
 
 // fields are all places of a record that hold a text of the source.
@@ -53,6 +57,7 @@ var places = map[string]func(*record.Record, string){
 	"From.Emails":     func(r *record.Record, v string) { r.From.Emails = []string{v} },
 	"To.Value":        func(r *record.Record, v string) { r.To[0].Value = v },
 	"To.FirstName":    func(r *record.Record, v string) { r.To[0].FirstName = v },
+	"To.LastName":     func(r *record.Record, v string) { r.To[0].LastName = v },
 	"To.Emails":       func(r *record.Record, v string) { r.To[0].Emails = []string{v, v} },
 	"GroupID":         func(r *record.Record, v string) { r.GroupMessage, r.GroupID = true, v },
 	"GroupName":       func(r *record.Record, v string) { r.GroupMessage, r.GroupName = true, v },
@@ -73,6 +78,10 @@ var places = map[string]func(*record.Record, string){
 		r.Pieces = []record.Piece{{Number: 1, ID: v}, {Number: 2, Lost: true}}
 		r.Total = 2
 	},
+	"Piece.SHA256": func(r *record.Record, v string) {
+		r.Pieces, r.Total = []record.Piece{{Number: 1, ID: "O2-1", SHA256: v}, {Number: 2, Lost: true}}, 2
+	},
+	"third file's type":   func(r *record.Record, v string) { r.Attachments[2].Type = v },
 	"LeftOut":             func(r *record.Record, v string) { r.LeftOut = []string{v} },
 	"original's SHA-256":  func(r *record.Record, v string) { r.SHA256 = v },
 	"a SMIL's references": func(r *record.Record, v string) { r.Attachments[2].Name = v + ".smil" },
@@ -94,10 +103,10 @@ func TestHostileInEveryField(t *testing.T) {
 						From: record.Participant{Value: "+447700900123", FirstName: "Jane", LastName: "Doe", Emails: []string{"jane@contoso.example"}},
 						To:   []record.Participant{{Value: "07700 900456"}}, Text: "See this",
 						Attachments: []record.Attachment{
-							file("notes.txt", "text/plain", "notes"), file("photo.png", "image/png", "\x89PNG\r\n\x1a\n0"),
+							file("notes.txt", "text/plain", "notes: "+value), file("photo.png", "image/png", "\x89PNG\r\n\x1a\n0"),
 							file("p.smil", "application/smil", smil(value, "photo.png")),
 						},
-						Call: &record.Call{}, SHA256: strings.Repeat("0", 64),
+						Archived: time.Unix(1763803868, 0), Call: &record.Call{}, SHA256: strings.Repeat("0", 64),
 					}
 					set(r, value)
 					if err := record.Check(r); err != nil {

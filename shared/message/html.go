@@ -11,41 +11,54 @@ import (
 // htmlType is the type of the text's HTML form.
 const htmlType = "text/html; charset=utf-8"
 
-// appendHTML appends the text of the message once more, as HTML. text is what appendText made; own says how many bytes of it are
-// the record's, at where the block about the item begins. There is no script, nothing to click and nothing to load in it
-// but the message's own pictures: whatever the record holds is text.
-func appendHTML(b, text []byte, own, at int, files []file) []byte {
-	b = slices.Grow(b, len(text)+len(text)/2+512)
-	b = append(b, `<!DOCTYPE html><html><head><meta http-equiv="Content-Type" content="text/html; charset=utf-8"></head><body>`+"\r\n"...)
-	if own > 0 {
-		// plaintext: each line has a direction of its own, as in the messages of a phone.
-		b = append(b, `<div dir="auto" style="white-space:pre-wrap;unicode-bidi:plaintext;overflow-wrap:anywhere">`...)
-		b = append(appendEscaped(b, text[:own], true), "</div>\r\n"...)
+// maxHTML is how long an HTML form may be. No mailbox takes a longer body in a request (mailbox.FitsBody), and HTML
+// can't be cut off; but a hostile text can be twelve times as long in HTML.
+const maxHTML = 2_000_000
+
+// appendHTML appends the text of the message once more, as HTML. text is what appendText made. There is no script, nothing to click and
+// nothing to load in it but the message's own pictures: whatever the record holds is text. It gives nothing at all where the
+// HTML would be longer than maxHTML.
+func appendHTML(b, text []byte, ends lengths, files []file) []byte {
+	if len(text) > maxHTML {
+		return nil
 	}
-	for line, rest := cutLine(text[own:at]); len(line)+len(rest) > 0; line, rest = cutLine(rest) {
+	b = slices.Grow(b, len(text)+len(text)/2+512)
+	b = append(b, `<!DOCTYPE html><html><head><meta http-equiv="Content-Type" content="text/html; charset=utf-8"></head>`+
+		`<body dir="ltr" style="font-family:sans-serif">`+"\r\n"...)
+	b = appendDirected(b, text[:ends.own])
+	for line, rest := cutLine(text[ends.own:ends.said]); len(line)+len(rest) > 0; line, rest = cutLine(rest) {
 		if len(line) > 0 {
-			b = append(appendEscaped(append(b, `<p dir="auto">`...), line, false), "</p>\r\n"...)
+			b = append(appendLine(append(b, `<p>`...), line), "</p>\r\n"...)
 		}
 	}
 	for i := range files {
-		if f := &files[i]; f.cid != "" {
+		switch f := &files[i]; {
+		case f.cid != "":
 			b = append(append(append(b, `<p><img src="cid:`...), f.cid...), `" alt="`...)
 			b = append(appendEscaped(b, []byte(f.name), false), "\" style=\"max-width:100%\"></p>\r\n"...)
+		case !f.shown:
+		case f.text != "":
+			b = appendDirected(b, []byte(f.text))
+		default:
+			b = append(appendEscaped(append(b, "<p>["...), []byte(f.name), false), "]</p>\r\n"...)
 		}
 	}
 	b = append(b, "<hr><p>"+signature+"</p>\r\n<table><tbody align=\"left\" valign=\"top\">\r\n"...)
-	_, rows := cutLine(text[at:]) // after the ruler
-	_, rows = cutLine(rows)       // after the signature
+	_, rows := cutLine(text[ends.shown:]) // after the ruler
+	_, rows = cutLine(rows)               // after the signature
 	for len(rows) > 0 {
 		var line []byte
 		line, rows = cutLine(rows)
 		name, value, ok := bytes.Cut(line, []byte(": ")) // no name of ours has a colon
 		if !ok {
-			b = append(appendEscaped(append(b, `<tr><td colspan="2">`...), line, false), "</td></tr>\r\n"...)
+			b = append(appendLine(append(b, `<tr><td colspan="2">`...), line), "</td></tr>\r\n"...)
 			continue
 		}
-		b = append(appendEscaped(append(b, "<tr><th>"...), name, false), "</th><td>"...)
-		b = append(appendValue(b, value), "</td></tr>\r\n"...)
+		b = append(appendEscaped(append(b, "<tr><th>"...), name, false), ":</th><td>"...)
+		b = append(appendLine(b, value), "</td></tr>\r\n"...)
+	}
+	if len(b) > maxHTML {
+		return nil
 	}
 	return append(b, "</tbody></table></body></html>\r\n"...)
 }
@@ -56,23 +69,83 @@ func cutLine(text []byte) (line, rest []byte) {
 	return bytes.TrimSuffix(line, []byte{'\r'}), rest
 }
 
-// appendValue appends a value of the block. Where it has other characters than ASCII in it, each piece of it
-// keeps its direction to itself: a number behind a Hebrew name would otherwise be shown before it.
-func appendValue(b, value []byte) []byte {
-	if !slices.ContainsFunc(value, func(c byte) bool { return c >= utf8.RuneSelf }) {
-		return appendEscaped(b, value, false)
-	}
-	for i, piece := range bytes.Split(value, []byte(", ")) {
-		if i > 0 {
-			b = append(b, ", "...)
+// appendLine appends a line of ours. What is isolated in it (see isolate) has letters that are written from right to left; programs that
+// know nothing of isolates know an element with a direction.
+func appendLine(b, line []byte) []byte {
+	for bytes.IndexByte(line, isolated[0]) >= 0 {
+		before, rest, ok := bytes.Cut(line, []byte(isolated))
+		b = appendEscaped(b, before, false)
+		if !ok {
+			return b
 		}
-		b = append(appendEscaped(append(b, "<bdi>"...), piece, false), "</bdi>"...)
+		var value []byte
+		value, line, _ = bytes.Cut(rest, []byte(isolation))
+		b = append(append(append(b, `<span dir="`...), direction(value)...), `">`...)
+		b = append(appendEscaped(b, value, false), "</span>"...)
+	}
+	return appendEscaped(b, line, false)
+}
+
+// appendDirected appends a text of the source, each of its lines with its own direction as on a phone: one block for as many lines
+// as have the same.
+func appendDirected(b, text []byte) []byte {
+	for len(text) > 0 {
+		n, end, dir := directed(text)
+		b = append(append(append(b, `<div dir="`...), dir...), `" style="white-space:pre-wrap;overflow-wrap:anywhere">`...)
+		b = append(appendEscaped(b, text[:n], true), "</div>\r\n"...)
+		text = text[end:]
 	}
 	return b
 }
 
+const leftToRight = "ltr"
+
+// directed is how many bytes at the beginning of a text have lines of one direction: up to n without the last line's end, up to end
+// with it. A line without letters goes with the one behind it.
+func directed(text []byte) (n, end int, dir string) {
+	for at := 0; at < len(text); {
+		line := len(text) - at
+		brk := 0
+		if i := bytes.IndexAny(text[at:], "\r\n"); i >= 0 {
+			line, brk = i, 1
+			if bytes.HasPrefix(text[at+i:], []byte("\r\n")) {
+				brk = 2
+			}
+		}
+		if d := direction(text[at : at+line]); d != "" {
+			if dir != "" && d != dir {
+				return n, end, dir
+			}
+			dir, n, end = d, at+line, at+line+brk
+		}
+		at += line + brk
+	}
+	if dir == "" {
+		dir = leftToRight
+	}
+	return len(text), len(text), dir
+}
+
+// direction is that of the first letter of a line (Unicode Standard Annex 9, rule P2); "" if it has none.
+func direction(line []byte) string {
+	for len(line) > 0 {
+		c, n := rune(line[0]), 1
+		if c >= utf8.RuneSelf {
+			c, n = utf8.DecodeRune(line)
+		}
+		switch {
+		case rightToLeft(c):
+			return "rtl"
+		case c|0x20 >= 'a' && c|0x20 <= 'z', c >= utf8.RuneSelf && unicode.IsLetter(c):
+			return leftToRight
+		}
+		line = line[n:]
+	}
+	return ""
+}
+
 // appendEscaped appends a text so that HTML shows it and nothing else. What HTML has no place for is marked as it is in the
-// block: ⟦U+0000⟧. breaks says that line ends are to be kept; without it there are none.
+// block: ⟦U+0000⟧. breaks says that line ends are to be kept; without it there are none. It stops once b is too long for a page.
 func appendEscaped(b, s []byte, breaks bool) []byte {
 	done := 0
 	for i := 0; i < len(s); {
@@ -101,13 +174,16 @@ func appendEscaped(b, s []byte, breaks bool) []byte {
 			var r rune
 			if r, n = utf8.DecodeRune(s[i:]); r == utf8.RuneError && n == 1 {
 				with = fmt.Sprintf("⟦0x%02X⟧", c)
-			} else if unicode.IsControl(r) || r&0xFFFE == 0xFFFE || r >= 0xFDD0 && r <= 0xFDEF {
+			} else if unicode.IsControl(r) || noncharacter(r) {
 				with = fmt.Sprintf("⟦U+%04X⟧", r)
 			}
 		}
 		if with != "" {
 			b = append(append(b, s[done:i]...), with...)
 			done = i + n
+			if len(b) > maxHTML {
+				return b
+			}
 		}
 		i += n
 	}

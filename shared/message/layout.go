@@ -9,7 +9,7 @@ import (
 
 // layOut puts the message together, but for the bytes of the attachments. Its form, as far as there is something to fill it:
 //
-//	multipart/mixed                 RFC 2046 section 5.1.3
+//	multipart/mixed                 RFC 2046 section 5.1.3; also without other attachments if there is no HTML
 //	  multipart/alternative         section 5.1.4
 //	    text/plain
 //	    multipart/related           RFC 2387
@@ -21,18 +21,19 @@ import (
 // short text takes half as long again with the library.
 func (m *Message) layOut(in *room, head *fields, key string, files []file) error {
 	l := &layout{m: m, key: key}
+	alone := len(in.html) == 0 // there is no HTML to show a picture in
 	var pictures, others []*file
 	for i := range files {
 		switch f := &files[i]; {
 		case f.absent != "":
-		case f.cid != "":
+		case f.cid != "" && !alone:
 			pictures = append(pictures, f)
 		default:
 			others = append(others, f)
 		}
 	}
 	outermost := alternative
-	if len(others) > 0 {
+	if len(others) > 0 || alone {
 		outermost = mixed
 	}
 	head.add("Content-Type", l.multipart(outermost))
@@ -41,17 +42,32 @@ func (m *Message) layOut(in *room, head *fields, key string, files []file) error
 		return fmt.Errorf("build header: %w", err)
 	}
 	l.buf.b = b
-	if len(others) == 0 {
+	switch {
+	case outermost == alternative:
 		l.alternative(in.text, in.html, pictures)
-	} else {
+	case alone:
+		l.buf.put("--", l.boundary(mixed), "\r\n")
+		l.text(textType, in.text)
+		l.buf.put("\r\n")
+		mw := l.writer(mixed)
+		l.files(mw, others, false)
+		if len(others) > 0 {
+			l.note(mw.Close())
+		} else {
+			l.buf.put("--", l.boundary(mixed), "--\r\n")
+		}
+	default:
 		mw := l.writer(mixed)
 		l.part(mw, l.multipartHeader(alternative))
 		l.alternative(in.text, in.html, pictures)
-		l.files(mw, others)
+		l.files(mw, others, false)
 		l.note(mw.Close())
 	}
-	in.message = l.buf.b
-	m.bytes = bytes.Clone(in.message)
+	if in.message = l.buf.b; cap(in.message) > maxRoom {
+		m.bytes, in.message = in.message, nil // the room is given up anyway
+	} else {
+		m.bytes = bytes.Clone(in.message)
+	}
 	return l.err
 }
 
@@ -97,7 +113,7 @@ func (l *layout) alternative(text, html []byte, pictures []*file) {
 		l.text(htmlType, html)
 		l.buf.put("\r\n")
 		mw := l.writer(related)
-		l.files(mw, pictures)
+		l.files(mw, pictures, true)
 		l.note(mw.Close())
 	}
 	l.buf.put("\r\n--", border, "--\r\n")
@@ -111,6 +127,11 @@ func (l *layout) text(media string, text []byte) {
 		l.buf.put("Content-Type: ", media, "\r\nContent-Transfer-Encoding: ", encoding, "\r\n\r\n")
 	}
 	at := len(l.buf.b)
+	if len(text) > maxRoom && oddities(text) > len(text)/4 { // without the detour: it would take three times the text
+		head("base64")
+		l.buf.b = appendBase64(l.buf.b, text)
+		return
+	}
 	head("quoted-printable")
 	var odd int
 	if l.buf.b, odd = appendQuoted(l.buf.b, text); odd > len(text)/4 {
@@ -148,9 +169,11 @@ func (l *layout) part(mw *textproto.MultipartWriter, h textproto.Header) {
 	l.note(err)
 }
 
-func (l *layout) files(mw *textproto.MultipartWriter, files []*file) {
+func (l *layout) files(mw *textproto.MultipartWriter, files []*file, inline bool) {
 	for _, f := range files {
-		l.part(mw, f.header)
+		h, err := f.fields(inline)
+		l.note(err)
+		l.part(mw, h)
 		l.m.parts = append(l.m.parts, part{len(l.buf.b), f.SHA256, f.Size})
 	}
 }

@@ -3,8 +3,8 @@
 // the source's and hostile: none of them gets out of the place it belongs to.
 //
 // What a record holds is in the text, in headers of a small fixed set, or in an attachment. The text of
-// the message comes first, byte for byte; a block about the item follows below a line. The same stands there once
-// more as HTML, with the pictures in it.
+// the message comes first, byte for byte; a block about the item follows below a line. Unless it is very long, the same stands
+// there once more as HTML, with the pictures in it.
 package message
 
 import (
@@ -36,8 +36,8 @@ type Options struct {
 	Omit func(a record.Attachment) string
 
 	// Peek gives the first n bytes of an attachment, or all of a shorter one. Build asks for the few that it must know: the presentation
-	// (SMIL) of an MMS, pictures up to 2 MB, and a recording without an audio type. Its error is Build's.
-	// nil: no picture is shown in the text, and attachments stay in the given order.
+	// (SMIL) of an MMS, pictures up to 2 MB, files of text up to 64 KiB, and recordings. Its error is Build's.
+	// nil: no picture or file is shown in the text, and attachments stay in the given order.
 	Peek func(a record.Attachment, n int) ([]byte, error)
 }
 
@@ -79,9 +79,9 @@ func Build(r *record.Record, o Options) (*Message, error) {
 	m := &Message{id: key + "@" + domain}
 	room := o.Workshop.enter()
 	defer o.Workshop.leave(room)
-	var block int
-	room.text, block = appendText(room.text[:0], r, cast, files)
-	room.html = appendHTML(room.html[:0], room.text, len(r.Text), block, files)
+	var ends lengths
+	room.text, ends = appendText(room.text[:0], r, cast, files)
+	room.html = appendHTML(room.html[:0], room.text, ends, files)
 	if err := m.layOut(room, headerOf(room, r, m.id, cast), key, files); err != nil {
 		return nil, err
 	}
@@ -138,18 +138,15 @@ func headerOf(in *room, r *record.Record, id string, c *cast) *fields {
 		h.add("To", to)
 	}
 	h.add("Message-Id", "<"+id+">")
-	if c.conversation != "" {
-		// RFC 5322 section 3.6.4. All messages of a conversation answer one that was never sent, for
-		// the source doesn't say which message answers which.
-		root := "<" + c.conversation + "@" + threadDomain + ">"
-		h.add("In-Reply-To", root)
-		h.add("References", root)
-	}
+	// RFC 5322 section 3.6.4. All messages of a conversation answer one that was never sent, for
+	// the source doesn't say which message answers which.
+	root := "<" + c.conversation + "@" + threadDomain + ">"
+	h.add("In-Reply-To", root)
+	h.add("References", root)
 	h.add("Subject", encodeWords(subject(r, c)))
-	if c.conversation != "" { // what Exchange makes PidTagConversationTopic and PidTagConversationIndex of (MS-OXCMAIL)
-		h.add("Thread-Topic", encodeWords(c.threadTopic()))
-		h.add("Thread-Index", c.threadIndex(r.Time))
-	}
+	// What Exchange makes PidTagConversationTopic and PidTagConversationIndex of (MS-OXCMAIL).
+	h.add("Thread-Topic", encodeWords(c.threadTopic()))
+	h.add("Thread-Index", c.threadIndex(r.Time))
 
 	// The first five go to Graph, which takes no more, so the order is part of the format.
 	h.private("X-O2-Message-Id", r.ID)

@@ -2,7 +2,6 @@ package message
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +27,7 @@ type Parsed struct {
 	To         []Address
 	Date       time.Time // UTC, whole seconds
 	Text       string    // as Build made it, byte for byte
-	HTML       string    // the same as HTML
+	HTML       string    // the same as HTML; "" if it would be longer than a mailbox takes
 	Headers    []Header  // the private ones, the most important first
 
 	ThreadTopic string // for PidTagConversationTopic
@@ -44,7 +43,7 @@ type Header struct{ Name, Value string }
 // Part is one attachment. Body gives its decoded bytes once, and only until the next call of Next.
 type Part struct {
 	Name   string
-	Type   string
+	Type   string // with its charset, if it has one
 	SHA256 string // hex, of the decoded bytes: what the record said, not computed here
 	Size   int64  // of the decoded bytes; -1 if the message doesn't say
 
@@ -140,8 +139,8 @@ func (p *Parsed) text(h gomessage.Header, r io.Reader) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("parse text part: %w", errBroken)
 	}
-	var b bytes.Buffer
-	n, err := b.ReadFrom(io.LimitReader(e.Body, maxText+1))
+	var b strings.Builder
+	n, err := io.Copy(&b, io.LimitReader(e.Body, maxText+1))
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("read text: %w", p.src.why())
@@ -210,10 +209,14 @@ func (p *Parsed) Next() (*Part, error) {
 			raw = next
 		}
 	}
-	var err error
 	part := &Part{ContentID: strings.Trim(raw.Header.Get("Content-Id"), "<>"), SHA256: raw.Header.Get(partHash), Size: -1}
-	if part.Type, _, err = mime.ParseMediaType(raw.Header.Get("Content-Type")); err != nil {
+	media, params, err := mime.ParseMediaType(raw.Header.Get("Content-Type"))
+	if err != nil {
 		return nil, errors.New("parse attachment: Content-Type can't be read")
+	}
+	part.Type = media
+	if charset := params["charset"]; charset != "" {
+		part.Type = mime.FormatMediaType(media, map[string]string{"charset": charset})
 	}
 	disposition, params, err := mime.ParseMediaType(raw.Header.Get("Content-Disposition"))
 	if err != nil {

@@ -301,7 +301,7 @@ func TestNumbersForgets(t *testing.T) {
 	if len(n.known) > maxNumbers {
 		t.Errorf("holds %d", len(n.known))
 	}
-	if got := n.read("07700 900123", "GB"); got != (number{"+447700900123", "07700 900123"}) || n.read("07700 900123", "GB") != got {
+	if got := n.read("07700 900123", "GB"); got != (number{"+447700900123", "07700 900123", "+44 7700 900123"}) || n.read("07700 900123", "GB") != got {
 		t.Errorf("reads %+v", got)
 	}
 	if got := n.read("07700 900123", "DE"); got.e164 == "+447700900123" {

@@ -53,6 +53,19 @@ func appendQuoted(dst, text []byte) (_ []byte, odd int) {
 	return dst, odd
 }
 
+// oddities counts what makes quoted-printable longer: what appendQuoted counts, and line ends other than CRLF.
+func oddities(text []byte) (odd int) {
+	for i, c := range text {
+		if !literal[c] {
+			odd++
+		}
+		if c == '\n' && i > 0 && text[i-1] == '\r' {
+			odd -= 2
+		}
+	}
+	return odd
+}
+
 // literals is how many bytes at the beginning of text stand for themselves, at most limit.
 func literals(text []byte, limit int) int {
 	text = text[:min(len(text), limit)]
@@ -66,12 +79,19 @@ func literals(text []byte, limit int) int {
 	return n
 }
 
-// printable says whether each of the eight bytes in w is in ' ' to '~' and no '=': in every byte, the highest bit
-// of the sum shows it. (A borrow reaches the next byte only from one that isn't.)
+// printable says whether each of the eight bytes in w is in ' ' to '~' and no '='.
 func printable(w uint64) bool {
-	const each, high = 0x0101010101010101, 0x8080808080808080
-	equals, delete := w^each*'=', w^each*0x7F
-	return (w|(w-each*' ')|(equals-each)&^equals|(delete-each)&^delete)&high == 0
+	equals := w ^ each*'='
+	return (equals-each)&^equals&high == 0 && !unprintable(w)
+}
+
+const each, high = 0x0101010101010101, 0x8080808080808080
+
+// unprintable says whether one of the eight bytes in w is not in ' ' to '~': in every byte, the highest bit
+// of the sum shows it. (A borrow reaches the next byte only from one that isn't.)
+func unprintable(w uint64) bool {
+	delete := w ^ each*0x7F
+	return (w|(w-each*' ')|(delete-each)&^delete)&high != 0
 }
 
 // appendQuotedLine appends a piece of text without CRLF in lines of at most 76 characters. last says that

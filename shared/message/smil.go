@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"o2archiver/shared/record"
@@ -23,13 +24,12 @@ func presentation(r *record.Record) int {
 	if isCall(r) {
 		return -1
 	}
-	for i, a := range r.Attachments {
-		media, ext := mediaType(a.Type), strings.ToLower(path.Ext(a.Name))
-		if media == "application/smil" || media == "application/smil+xml" || ext == ".smil" || ext == ".smi" {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(r.Attachments, isPresentation)
+}
+
+func isPresentation(a record.Attachment) bool {
+	media, ext := mediaType(a.Type), strings.ToLower(path.Ext(a.Name))
+	return media == "application/smil" || media == "application/smil+xml" || ext == ".smil" || ext == ".smi"
 }
 
 // arranged gives the attachments in the order in which the MMS shows them: what the SMIL names, as it names it, then the

@@ -10,11 +10,11 @@ import (
 // maxSubject is in characters: Exchange keeps 255.
 const maxSubject = 250
 
-// subject follows the vendor's convention: "SMS from 447700900123 to 447700900456", with names where they are known. The
-// subject that the message itself has comes behind it.
+// subject follows the vendor's convention: "SMS from 447700900123 to 447700900456", with names where they are known. What became of a
+// call is in it, and the subject that the message itself has comes behind it.
 func subject(r *record.Record, c *cast) string {
 	var b strings.Builder
-	b.WriteString(what(r.Kind))
+	b.WriteString(what(r))
 	b.WriteString(" from ")
 	b.WriteString(c.from.label())
 	group := oneLine(r.GroupName, 80)
@@ -25,21 +25,34 @@ func subject(r *record.Record, c *cast) string {
 		b.WriteString(" to ")
 		b.WriteString(few(c.to))
 	}
+	if isCall(r) {
+		if length := callLength(r); length > 0 {
+			b.WriteString(" (" + duration(length) + ")")
+		}
+	}
 	if own := oneLine(r.Subject, maxSubject); own != "" {
 		b.WriteString(": " + own)
 	}
 	return oneLine(b.String(), maxSubject)
 }
 
-// what is the word for a kind of record.
-func what(k record.Kind) string {
-	switch k {
+// what is the word for a record.
+func what(r *record.Record) string {
+	switch r.Kind {
 	case record.SMS, record.MMS:
-		return string(k)
+		return string(r.Kind)
 	case record.CallLog, record.CallAudio:
+		switch callStatus(r) {
+		case "missed":
+			return "Missed call"
+		case "rejected", "declined":
+			return "Rejected call"
+		case "no answer", "not answered", "unanswered":
+			return "Unanswered call"
+		}
 		return "Call"
 	}
-	if s := oneLine(string(k), 40); s != "" {
+	if s := oneLine(string(r.Kind), 40); s != "" {
 		return s
 	}
 	return "Message"

@@ -1,15 +1,10 @@
 package message
 
 import (
-	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
-
-	// The zone of the times that people read must be known wherever the program runs.
-	_ "time/tzdata"
 
 	"o2archiver/shared/record"
 )
@@ -20,34 +15,60 @@ const ruler = "----------------------------------------"
 
 const signature = "Added by O2 Network Archiver, message format " + format + "."
 
-// appendText appends the whole text of the message: the record's text as it is, what is missing, and a block with all
-// that is known of the item, which begins with the ruler at at. Lines end in CRLF but for those of the record's own text.
-func appendText(b []byte, r *record.Record, c *cast, files []file) (_ []byte, at int) {
+// lengths says where in the text its sections end: the record's own text, what we say of it, the files as the item shows
+// them. The block is the rest.
+type lengths struct{ own, said, shown int }
+
+// appendText appends the whole text of the message: the record's text as it is, what is missing, the files as the item shows them, and
+// a block with all that is known of the item, which begins with the ruler. Lines end in CRLF but for those of the source's own texts.
+func appendText(b []byte, r *record.Record, c *cast, files []file) (_ []byte, ends lengths) {
 	start := len(b)
 	b = append(b, r.Text...)
+	ends.own = len(r.Text)
 	if r.Text != "" {
 		b = append(b, "\r\n\r\n"...)
 	}
 	if isCall(r) {
 		b = appendCall(b, r)
-	} else if r.Text == "" {
+	} else if r.Text == "" && !slices.ContainsFunc(files, func(f file) bool { return f.text != "" }) {
 		b = append(b, "(no text)\r\n\r\n"...)
 	}
 	b = appendAbsent(b, files)
+	ends.said = len(b) - start
+	b = appendFiles(b, files)
+	ends.shown = len(b) - start
 
-	at = len(b) - start
-	p := &block{append(b, ruler+"\r\n"...)}
-	if r.Text == "" {
-		p.line(signature, " The item has no text of its own.")
-	} else {
-		p.line(signature, " The item's own text is the first ", thousands(int64(len(r.Text))), " bytes of this message.")
-	}
+	p := &block{b: append(b, ruler+"\r\n"...), start: len(b)}
+	p.signature(r)
 	p.about(r)
 	p.people(c, r)
 	p.call(r)
 	p.files(files)
 	p.origin(r)
-	return p.b, at
+	return p.b, ends
+}
+
+// signature says who added the block, and what above it is the item's: how much, and what in it the archiver may have put there.
+func (p *block) signature(r *record.Record) {
+	if r.Text == "" {
+		p.line(signature, " The item has no text of its own.")
+		return
+	}
+	p.b = append(append(p.b, signature...), " The item's own text is the first "...)
+	p.b = append(append(p.b, thousands(int64(len(r.Text)))...), " bytes of the text in this message's RFC 5322 form."...)
+	if strings.Contains(r.Text, "⟦") {
+		p.b = append(p.b, " Marks in ⟦ ⟧ stand for what could not be kept or is missing, unless the sender wrote them."...)
+	}
+	lost := 0
+	for _, piece := range r.Pieces {
+		if piece.Lost {
+			lost++
+		}
+	}
+	if lost > 0 {
+		p.b = fmt.Appendf(p.b, " Of its %d parts, %d did not come.", r.Total, lost)
+	}
+	p.line()
 }
 
 // appendAbsent says in the text what a reader would look for and not find.
@@ -55,8 +76,9 @@ func appendAbsent(b []byte, files []file) []byte {
 	n := len(b)
 	for i := range files {
 		if f := &files[i]; f.absent != "" {
-			b = append(append(b, "[Not attached: "...), f.name...)
-			b = appendShown(append(b, ", "...), f.absent, 200)
+			b = appendQuote(append(b, "[Not attached: "...), f.name, maxShown)
+			b = f.appendIdentity(append(b, ", "...))
+			b = appendShown(append(b, ": "...), f.absent, 200)
 			b = append(b, "]\r\n"...)
 		}
 	}
@@ -66,20 +88,42 @@ func appendAbsent(b []byte, files []file) []byte {
 	return b
 }
 
-// london is where the network is, and whose clock its customers read.
-var london = sync.OnceValue(func() *time.Location {
-	zone, err := time.LoadLocation("Europe/London")
-	if err != nil {
-		panic("message: the zone in the program itself is missing: " + err.Error())
+// appendFiles appends the files in the order in which the item shows them, text as text, the others by their names.
+func appendFiles(b []byte, files []file) []byte {
+	for i := range files {
+		switch f := &files[i]; {
+		case !f.shown:
+		case f.text != "":
+			b = append(append(b, f.text...), "\r\n\r\n"...)
+		default:
+			var end string
+			b, end = isolate(append(b, '['), f.name)
+			b = append(append(append(b, f.name...), end...), "]\r\n\r\n"...)
+		}
 	}
-	return zone
-})
+	return b
+}
 
-// maxShown is how much of a value is shown: the original item has all of it.
-const maxShown = 500
+// What of a value is shown in the block, in characters: the original item has all of it. Where thousands of people with long
+// names would make the block larger than any mailbox takes, the rest of them get less.
+const (
+	maxShown = 500
+	maxBrief = 40
+	maxBlock = 4 << 20 // bytes
+)
 
 // block is the text about the item, one value to a line.
-type block struct{ b []byte }
+type block struct {
+	b     []byte
+	start int // where it begins in b
+}
+
+func (p *block) limit() int {
+	if len(p.b)-p.start > maxBlock {
+		return maxBrief
+	}
+	return maxShown
+}
 
 func (p *block) line(parts ...string) {
 	for _, s := range parts {
@@ -93,9 +137,9 @@ func (p *block) field(name, value string) {
 	if value == "" {
 		return
 	}
-	p.b = append(append(p.b, name...), ": "...)
-	p.b = appendShown(p.b, value, maxShown)
-	p.b = append(p.b, "\r\n"...)
+	b, end := isolate(append(append(p.b, name...), ": "...), value)
+	b = appendShown(b, value, maxShown)
+	p.b = append(append(b, end...), "\r\n"...)
 }
 
 func (p *block) about(r *record.Record) {
@@ -111,47 +155,12 @@ func (p *block) about(r *record.Record) {
 	}
 }
 
-// moment shows a time in UTC, on the clock in London, and as the source gave it.
-func (p *block) moment(name string, t time.Time, given string) {
-	if t.IsZero() {
-		if given != "" {
-			p.field(name+", as given", given)
-		}
-		return
-	}
-	p.b = append(append(p.b, name...), ": "...)
-	p.b = appendClock(p.b, t.UTC())
-	p.b = append(p.b, ", in London "...)
-	p.b = appendClock(p.b, t.In(london()))
-	if given != "" {
-		p.b = appendShown(append(p.b, ", as given "...), given, 100)
-	}
-	p.b = append(p.b, "\r\n"...)
-}
-
-// appendClock appends what a clock in t's zone shows: 2026-11-22 09:30:00.5 GMT. Format takes
-// several times as long for a layout of one's own as for RFC 3339.
-func appendClock(b []byte, t time.Time) []byte {
-	at := len(b)
-	b = t.AppendFormat(b, time.RFC3339Nano)
-	date := bytes.IndexByte(b[at:], 'T')
-	zone := bytes.IndexAny(b[at+date:], "Z+-") // behind the time of day
-	b[at+date] = ' '
-	name, _ := t.Zone()
-	return append(append(b[:at+date+zone], ' '), name...)
-}
-
 func (p *block) people(c *cast, r *record.Record) {
 	p.person("From", &c.from)
 	for i := range c.to {
 		p.person("To", &c.to[i])
 	}
-	if r.Owner != "" {
-		p.person("Owner of the archived phone", &c.owner)
-		if c.ownerApart {
-			p.line("The owner is neither the sender nor one of the recipients named above.")
-		}
-	}
+	p.owner(c, r)
 	if n := len(c.to); n > maxRecipient {
 		p.line("Recipients: ", thousands(int64(n)), ", of whom the header names the first ", strconv.Itoa(maxRecipient), ".")
 	}
@@ -163,80 +172,139 @@ func (p *block) people(c *cast, r *record.Record) {
 	p.field("Conversation", c.conversation)
 }
 
-// person shows a participant as given and as read.
-func (p *block) person(role string, who *person) {
-	p.b = append(append(p.b, role...), ':')
-	comma := ""
-	put := func(s string) {
-		p.b = append(append(p.b, comma...), ' ')
-		p.b = appendShown(p.b, s, maxShown)
-		comma = ","
+// owner shows whose phone archived the item. The number comes first, for it is searched for behind these words.
+func (p *block) owner(c *cast, r *record.Record) {
+	const role = "Owner of the archived phone"
+	if r.Owner == "" {
+		p.line(role, ": not given")
+		return
 	}
-	if who.full != "" {
-		put(who.full)
+	p.begin(role)
+	p.value(&c.owner)
+	if c.owner.full != "" {
+		p.quote(c.owner.full)
 	}
-	switch value := who.given.Value; {
-	case who.e164 != "":
-		put(who.e164)
-		p.spellings(who)
-		if value != who.e164 {
-			put("given as " + value)
-		}
-	case value != "":
-		put(value)
-		p.b = append(p.b, " (no telephone number)"...)
-	case who.full == "" && len(who.given.Emails) == 0:
-		put("not given")
-	default:
-		put("no number given")
+	p.line()
+	if c.ownerApart {
+		p.line("The owner is neither the sender nor one of the recipients named above.")
 	}
-	for i, email := range who.given.Emails {
-		if i == 20 {
-			put("and " + thousands(int64(len(who.given.Emails)-i)) + " more addresses")
-			break
-		}
-		put(email)
-	}
-	p.b = append(p.b, "\r\n"...)
 }
 
-// spellings are the other ways in which people search for a number: 07700 900123, 07700900123 and 447700900123.
+// person shows a participant as given and as read.
+func (p *block) person(role string, who *person) {
+	p.begin(role)
+	if who.full != "" {
+		p.quote(who.full)
+	}
+	switch {
+	case who.given.Value != "":
+		p.value(who)
+	case who.full == "" && len(who.given.Emails) == 0:
+		p.put("not given")
+	default:
+		p.put("no number given")
+	}
+	most := 20
+	if p.limit() < maxShown {
+		most = 1
+	}
+	for i, email := range who.given.Emails {
+		if i == most {
+			p.put("and ")
+			p.b = append(append(p.b, thousands(int64(len(who.given.Emails)-i))...), " more addresses"...)
+			break
+		}
+		if validEmail(email) {
+			p.put(email)
+		} else {
+			p.quote(email)
+		}
+	}
+	p.line()
+}
+
+// begin begins a line of several values; put and quote add one of ours, and one of the source's.
+func (p *block) begin(name string) { p.b = append(append(p.b, name...), ':') }
+
+func (p *block) put(s string) { p.b = append(p.next(), s...) }
+
+func (p *block) quote(s string) { p.b = appendQuote(p.next(), s, p.limit()) }
+
+func (p *block) next() []byte {
+	if p.b[len(p.b)-1] != ':' {
+		p.b = append(p.b, ',')
+	}
+	return append(p.b, ' ')
+}
+
+// value shows the number of somebody who has given one, or what else stands in its place.
+func (p *block) value(who *person) {
+	if who.e164 == "" {
+		p.quote(who.given.Value)
+		p.b = append(p.b, " (no telephone number)"...)
+		return
+	}
+	p.put(who.e164)
+	p.spellings(who)
+	if who.given.Value != who.e164 {
+		p.put("given as ")
+		p.b = appendShown(p.b, who.given.Value, maxShown) // separators and digits: phone.E164 takes nothing else
+	}
+}
+
+// spellings are the other ways in which people search for a number: 07700 900123, 07700900123, +44 7700 900123 and 447700900123.
 func (p *block) spellings(who *person) {
-	before := " ("
+	p.b = append(p.b, " ("...)
 	if who.national != who.e164 {
-		p.b = append(append(p.b, before...), who.national...)
-		before = ", "
+		p.b = append(append(p.b, who.national...), ", "...)
 		if strings.ContainsAny(who.national, " ()-./") {
-			p.b = append(p.b, before...)
 			for i := range len(who.national) {
 				if c := who.national[i]; c >= '0' && c <= '9' {
 					p.b = append(p.b, c)
 				}
 			}
+			p.b = append(p.b, ", "...)
 		}
 	}
-	p.b = append(append(append(p.b, before...), who.e164[1:]...), ')')
+	if who.international != who.e164 {
+		p.b = append(append(p.b, who.international...), ", "...)
+	}
+	p.b = append(append(p.b, who.e164[1:]...), ')')
 }
 
 func (p *block) files(files []file) {
 	for i := range files {
 		f := &files[i]
-		p.b = fmt.Appendf(p.b, "Attachment %d: %s, %s, %s bytes, SHA-256 ", i+1, f.name, f.media, thousands(f.Size))
-		if f.SHA256 == "" {
-			p.b = append(p.b, "unknown"...)
-		}
-		p.b = appendShown(p.b, f.SHA256, 64)
-		if f.absent != "" {
-			p.b = appendShown(append(p.b, ", not attached: "...), f.absent, maxShown)
-		}
+		p.b = fmt.Appendf(p.b, "Attachment %d: ", i+1)
+		p.b = appendQuote(p.b, f.name, maxShown)
+		p.b = append(append(append(p.b, ", "...), f.media...), ", "...)
+		p.b = f.appendIdentity(p.b)
 		if f.Name != f.name && f.Name != "" {
-			p.b = appendShown(append(p.b, ", named "...), f.Name, maxShown)
+			p.put("named")
+			p.b = appendQuote(append(p.b, ' '), f.Name, maxShown)
 		}
 		if f.Type != f.media && f.Type != "" {
-			p.b = appendShown(append(p.b, ", type given as "...), f.Type, 200)
+			p.put("type given as")
+			p.b = appendQuote(append(p.b, ' '), f.Type, 200)
 		}
-		p.b = append(p.b, "\r\n"...)
+		if f.absent != "" {
+			p.put("not attached: ")
+			p.b = appendShown(p.b, f.absent, maxShown)
+		}
+		p.line()
 	}
+}
+
+// appendIdentity appends the file's size and hash: what the source claims, if the file could not be had.
+func (f *file) appendIdentity(b []byte) []byte {
+	b = append(append(b, thousands(f.Size)...), " bytes, SHA-256 "...)
+	switch {
+	case f.SHA256 == "":
+		return append(b, "unknown"...)
+	case isHash(f.SHA256):
+		return append(b, f.SHA256...)
+	}
+	return appendQuote(b, f.SHA256, 64)
 }
 
 // origin says which of the source's items the message was made of.
@@ -253,9 +321,9 @@ func (p *block) origin(r *record.Record) {
 			p.line("missing")
 			continue
 		}
-		p.b = appendShown(p.b, piece.ID, maxShown)
+		p.b = appendQuote(p.b, piece.ID, maxShown)
 		p.b = appendShown(append(p.b, ", SHA-256 "...), piece.SHA256, 64)
-		p.b = append(p.b, "\r\n"...)
+		p.line()
 	}
 	p.field("Left out because of a wrong JSON type", strings.Join(r.LeftOut, ", "))
 }

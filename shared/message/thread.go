@@ -10,18 +10,24 @@ import (
 // threadTopic names the conversation in words that are the same in all of its messages: Outlook takes messages of one
 // PidTagConversationTopic (MS-OXOMSG section 2.2.1.5) for one conversation, so it ends in what tells conversations apart.
 func (c *cast) threadTopic() string {
-	names := make([]string, 0, 3)
-	for _, k := range c.keys[:min(3, len(c.keys))] {
-		if before, after, ok := strings.Cut(k, "|"); ok && k[0] != '+' && (before == "value" || before == "email" || before == "name") {
-			k = after
+	b := append(make([]byte, 0, 96), "O2 conversation of "...)
+	for i, k := range c.keys {
+		if i == 3 {
+			b = append(append(append(b, " and "...), thousands(int64(len(c.keys)-i))...), " more"...)
+			break
 		}
-		names = append(names, oneLine(k, 40))
+		switch before, after, _ := strings.Cut(k, "|"); before {
+		case "value", "email", "name":
+			k = after
+		case "message":
+			k = "somebody unknown"
+		}
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, oneLine(k, 40)...)
 	}
-	topic := "O2 conversation of " + strings.Join(names, ", ")
-	if more := len(c.keys) - len(names); more > 0 {
-		topic += " and " + thousands(int64(more)) + " more"
-	}
-	return topic + " [" + c.conversation[:8] + "]"
+	return string(append(append(append(b, " ["...), c.conversation[:8]...), ']'))
 }
 
 // threadIndex is the header block of a PidTagConversationIndex (MS-OXOMSG section 2.2.1.3) in base64: a reserved byte that is 1, the

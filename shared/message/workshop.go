@@ -43,6 +43,8 @@ type spelling struct{ region, raw string }
 type number struct {
 	e164     string // "" if it is no telephone number
 	national string // as people of its country write it
+
+	international string // as people abroad write it
 }
 
 // maxNumbers bounds what is remembered to about 10 MB; it is forgotten all at once then.
@@ -66,7 +68,7 @@ func (w *Workshop) read(raw, region string) number {
 		return got
 	}
 	if e164, ok := phone.E164(raw, region); ok {
-		got = number{e164, phone.National(e164)}
+		got = number{e164, phone.National(e164), phone.International(e164)}
 	}
 	if len(raw) > 64 {
 		return got // nothing that long is a number, and finding that out is quick

@@ -124,7 +124,7 @@ func table() []Setting {
 			Name: "MESSAGE_BODY", Default: "text", Apps: []string{Import}, kind: text, check: checkBody,
 			Form:    "text or html",
 			Example: "html",
-			Meaning: "which form of an item's text its message has in the mailbox: plain text, which nothing on its way changes, or HTML with the pictures of an MMS in it",
+			Meaning: "which form of an item's text its message has in the mailbox: plain text, sent as it is, or HTML with the pictures of an MMS in it",
 		},
 		{
 			Name: "OUTLOOK_CONVERSATIONS", Default: "false", Apps: []string{Import}, kind: truth,

@@ -1,0 +1,65 @@
+package message
+
+import (
+	"bytes"
+	"time"
+)
+
+// moment shows a time in UTC, on the clock in London, and as the source gave it.
+func (p *block) moment(name string, t time.Time, given string) {
+	if t.IsZero() {
+		if given != "" {
+			p.field(name+", as given", given)
+		}
+		return
+	}
+	p.b = append(append(p.b, name...), ": "...)
+	p.b = appendClock(p.b, t.UTC())
+	p.b = append(p.b, ", in London "...)
+	p.b = appendClock(p.b, inLondon(t))
+	if given != "" {
+		p.b = appendShown(append(p.b, ", as given "...), given, 100)
+	}
+	p.b = append(p.b, "\r\n"...)
+}
+
+// appendClock appends what a clock in t's zone shows: 2026-11-22 09:30:00.5 GMT. Format takes
+// several times as long for a layout of one's own as for RFC 3339.
+func appendClock(b []byte, t time.Time) []byte {
+	at := len(b)
+	b = t.AppendFormat(b, time.RFC3339Nano)
+	date := bytes.IndexByte(b[at:], 'T')
+	zone := bytes.IndexAny(b[at+date:], "Z+-") // behind the time of day
+	b[at+date] = ' '
+	name, _ := t.Zone()
+	return append(append(b[:at+date+zone], ' '), name...)
+}
+
+var (
+	greenwich = time.FixedZone("GMT", 0)
+	summer    = time.FixedZone("BST", 60*60)
+)
+
+// inLondon is t on the clock of where the network is, and which its customers read. The rule has held since 1996, and no time of
+// an item is older: clocks are an hour ahead from the last Sunday of March to that of October, 01:00 UTC. It stands here, and is not
+// looked up, because a machine may have tables of time zones of its own, and the message must be the same on each.
+func inLondon(t time.Time) time.Time {
+	t = t.UTC()
+	ahead := false
+	switch month := t.Month(); {
+	case month == time.March, month == time.October:
+		ahead = t.Before(lastSunday(t.Year(), month)) == (month == time.October)
+	default:
+		ahead = month > time.March && month < time.October
+	}
+	if ahead {
+		return t.In(summer)
+	}
+	return t.In(greenwich)
+}
+
+// lastSunday is 01:00 UTC on the last Sunday of a month of 31 days.
+func lastSunday(year int, month time.Month) time.Time {
+	last := time.Date(year, month, 31, 1, 0, 0, 0, time.UTC)
+	return last.AddDate(0, 0, -int(last.Weekday()))
+}
