@@ -18,6 +18,7 @@ import (
 
 	"o2archiver/local/export"
 	"o2archiver/local/summary"
+	"o2archiver/shared/mailbox"
 	"o2archiver/shared/settings"
 )
 
@@ -103,6 +104,9 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 func (w *world) export(ctx context.Context, lookup func(string) (string, bool), said io.Writer) (problems []string) {
 	r := settings.Read(lookup) // as the app import reads them
 	o := export.Options{Region: r.String("DEFAULT_REGION"), MaxItem: r.Bytes("MAX_ITEM_SIZE"), Address: w.address}
+	if !settings.UploadSessions(r.String("AZURE_CLOUD")) {
+		o.MaxFile = mailbox.MaxSinglePost
+	}
 	if err := r.Err(); err != nil {
 		return []string{"nothing was exported: " + err.Error()}
 	}

@@ -173,8 +173,8 @@ func (c *copier) ours(row *ledger.Row) bool {
 func (c *copier) end(o journal.Outcome, id string) {
 	c.out.Outcome, c.out.GraphID = o, id
 	switch {
-	case o == journal.Oversize && c.line.omitted && !c.bare:
-		c.out.Reason = "the item is larger than MAX_ITEM_SIZE; what was left out is kept in the archive's storage and named in the text"
+	case o == journal.Oversize && c.line.omitted != "" && !c.bare:
+		c.out.Reason = c.line.omitted + "; what was left out is kept in the archive's storage and named in the text"
 	case o == journal.Oversize:
 		c.out.Reason = "the mailbox does not take a message of this size; its attachments are kept in the archive's storage and named in the text"
 	}
@@ -318,7 +318,7 @@ func (c *copier) judged(err error) (settled bool, _ error) {
 
 func (c *copier) done(ctx context.Context, id string) error {
 	outcome := journal.Imported
-	if c.bare || c.line.omitted {
+	if c.bare || c.line.omitted != "" {
 		outcome = journal.Oversize
 	}
 	c.made = id

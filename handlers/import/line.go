@@ -11,8 +11,10 @@ import (
 
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
+	"o2archiver/shared/mailbox"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
+	"o2archiver/shared/settings"
 	"o2archiver/shared/usermap"
 )
 
@@ -24,16 +26,31 @@ type line struct {
 	matches     []usermap.Match
 	base        journal.Record   // what the journal says of it before its outcome
 	built       *message.Message // set by build
-	omitted     bool             // MAX_ITEM_SIZE keeps an attachment out of built
+	omitted     string           // why an attachment is kept out of built, for the journal; "" if none is
 	sizes       []int64          // of the attachments in built
 
 	turn    chan struct{} // holds one value while somebody reserves the memory, or gives it back
 	holders int           // of the memory
 
 	mu        sync.Mutex
-	sum       string    // hash of what was dropped
-	whole     *rendered // once for all copies
-	oversized *rendered // without attachments, for mailboxes that refuse its size
+	whole     kept // once for all copies
+	oversized kept // without attachments, for mailboxes that refuse its size
+}
+
+// kept is one form of a line's message.
+type kept struct {
+	made *rendered // nil: not yet, or dropped
+	sum  string    // hash of what was dropped
+}
+
+func (k *kept) drop() { k.made, k.sum = nil, k.hash() }
+
+// hash is the SHA-256 of the form, or "" where no copy of it was read to its end.
+func (k *kept) hash() string {
+	if k.made != nil {
+		return cmp.Or(k.sum, k.made.hash())
+	}
+	return k.sum
 }
 
 // take takes up the parsed record.
@@ -100,6 +117,9 @@ func (b *batch) importLine(ctx context.Context, l *line, copies []*copier) error
 	for i, c := range copies {
 		group.Go(func() (err error) {
 			if outcomes[i], err = c.run(ctx); err == nil {
+				if c.bare && outcomes[i].Outcome == journal.Oversize {
+					outcomes[i].Rendered = l.hash(&l.oversized)
+				}
 				b.journal.Copy(outcomes[i])
 			}
 			return err
@@ -115,7 +135,7 @@ func (b *batch) importLine(ctx context.Context, l *line, copies []*copier) error
 			out.Outcome, out.Reason = journal.RecordFailed, "a copy of it failed: "+c.Reason
 		}
 	}
-	out.Rendered = l.hash()
+	out.Rendered = l.hash(&l.whole)
 	b.journal.Record(out)
 	return nil
 }
@@ -127,6 +147,7 @@ func (im *importer) copiesAtOnce() int { return max(64, im.config.concurrency) }
 // Why an attachment is left out, as the message's text has it behind the attachment's name, size and hash.
 const (
 	overLimit   = "with it, the item is larger than the limit that is set for one" + keptInStead
+	overCloud   = "this cloud's mailboxes do not take a file of this size" + keptInStead
 	overMailbox = "the mailbox does not take a message of this size" + keptInStead
 	keptInStead = "; it is kept in the archive's storage, in the container media under its SHA-256"
 )
@@ -134,14 +155,19 @@ const (
 // build makes the line's message. Of the attachments it reads no more than message.Options.Peek says.
 func (l *line) build(ctx context.Context, im *importer) (err error) {
 	room := im.config.maxItem // for the attachments, which are asked about once each, in the order of the message
+	sessions := settings.UploadSessions(im.config.cloud)
 	o := im.options(ctx)
 	o.Omit = func(a record.Attachment) string {
+		if !sessions && a.Size > mailbox.MaxSinglePost {
+			l.omitted = cmp.Or(l.omitted, "this cloud's mailboxes do not take a file of that size")
+			return overCloud
+		}
 		if a.Size <= room {
 			room -= a.Size
 			l.sizes = append(l.sizes, a.Size)
 			return ""
 		}
-		l.omitted = true
+		l.omitted = cmp.Or(l.omitted, "the item is larger than MAX_ITEM_SIZE")
 		return overLimit
 	}
 	l.built, err = message.Build(l.rec, o)
@@ -153,12 +179,15 @@ func (im *importer) options(ctx context.Context) message.Options {
 	return message.Options{Region: im.config.mapping.Region, Workshop: im.workshop, Peek: im.peek(ctx)}
 }
 
+// longText is how large a message without attachments is in bytes that counts as one with: any batch but that of a single item is smaller.
+const longText = 1 << 20
+
 // hold reserves the memory that the line's message takes, once for all copies that are worked on at a time. They have
 // their places at their mailboxes by then, and whoever waits for a place holds no memory: so nobody waits in a circle,
 // and a mailbox that lets nothing in takes nothing from the others. What was rendered goes with the last of these copies.
 func (l *line) hold(ctx context.Context, im *importer) (release func(), err error) {
-	if !l.hasAttachments() {
-		// It takes no more than its line of the batch, which is in memory anyway; and a text shall not wait for files.
+	if !l.hasAttachments() && l.built.Size() <= longText {
+		// It takes little more than its line of the batch, which is in memory anyway; and a text shall not wait for files.
 		return func() {}, nil
 	}
 	select {
@@ -167,7 +196,7 @@ func (l *line) hold(ctx context.Context, im *importer) (release func(), err erro
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for memory: %w", context.Cause(ctx))
 	}
-	w := weight(l.built)
+	w := weight(l.built, len(l.rec.Text))
 	if l.holders == 0 {
 		if err := im.memory.Acquire(ctx, w); err != nil {
 			return nil, fmt.Errorf("wait for memory: %w", context.Cause(ctx))
@@ -188,32 +217,27 @@ func (l *line) hold(ctx context.Context, im *importer) (release func(), err erro
 func (l *line) drop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.whole != nil {
-		l.sum = cmp.Or(l.sum, l.whole.hash())
-	}
-	l.whole, l.oversized = nil, nil
+	l.whole.drop()
+	l.oversized.drop()
 }
 
-// hash is the SHA-256 of the message, or "" where no copy of it was read to its end.
-func (l *line) hash() string {
+// hash is that of one of the line's forms.
+func (l *line) hash(k *kept) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.whole != nil {
-		return l.whole.hash()
-	}
-	return l.sum
+	return k.hash()
 }
 
 // message is the line's message, rendered once, or its form without attachments.
 func (l *line) message(ctx context.Context, im *importer, oversize bool) (_ *rendered, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	kept, msg := &l.whole, l.built
+	k, msg := &l.whole, l.built
 	if oversize {
-		kept = &l.oversized
+		k = &l.oversized
 	}
-	if *kept != nil {
-		return *kept, nil
+	if k.made != nil {
+		return k.made, nil
 	}
 	if oversize {
 		o := im.options(ctx)
@@ -223,6 +247,6 @@ func (l *line) message(ctx context.Context, im *importer, oversize bool) (_ *ren
 			return nil, err
 		}
 	}
-	*kept, err = im.render(ctx, msg)
-	return *kept, err
+	k.made, err = im.render(ctx, msg)
+	return k.made, err
 }

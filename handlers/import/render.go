@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/message"
@@ -86,10 +88,10 @@ func (im *importer) read(ctx context.Context, sha string, n int) ([]byte, error)
 	return io.ReadAll(io.LimitReader(body, int64(n)))
 }
 
-// weight is what a message with attachments takes of the memory that all of them share.
-func weight(m *message.Message) int64 {
+// weight is what a message with that many bytes of text takes of the memory that all of them share.
+func weight(m *message.Message, text int) int64 {
 	if m.Size() > heldWhole {
-		return streamed
+		return min(streamed+2*int64(text), maxHeld) // however a message is streamed, its text is held
 	}
 	return max(least, m.Size())
 }
@@ -150,7 +152,7 @@ func (s *summing) Read(p []byte) (int, error) {
 // forMailbox hands the parts of the RFC 5322 message on to Graph's form.
 func forMailbox(p *message.Parsed, key string, f form) *mailbox.Message {
 	m := &mailbox.Message{
-		Key: key, MessageID: "<" + p.ID + ">", Subject: visible(p.Subject), Text: visible(p.Text),
+		Key: key, MessageID: "<" + p.ID + ">", Subject: visible(p.Subject), Text: visible(beginning(p.Text)), Whole: p.Text,
 		From: mailbox.Address(p.From), Sent: p.Date, Received: p.Date,
 		InReplyTo: p.InReplyTo, References: p.References,
 	}
@@ -166,7 +168,9 @@ func forMailbox(p *message.Parsed, key string, f form) *mailbox.Message {
 		m.To = append(m.To, mailbox.Address(to))
 	}
 	for _, h := range p.Headers {
-		m.Headers = append(m.Headers, mailbox.Header(h))
+		if slices.Contains(searched, h.Name) {
+			m.Headers = append(m.Headers, mailbox.Header(h))
+		}
 	}
 	m.Next = func() (*mailbox.Attachment, error) {
 		part, err := p.Next()
@@ -180,6 +184,18 @@ func forMailbox(p *message.Parsed, key string, f form) *mailbox.Message {
 		return a, nil
 	}
 	return m
+}
+
+// searched are the headers that go to Graph, which takes five: a message that lacks one of them gets no other in its place.
+var searched = []string{"X-O2-Message-Id", "X-O2-Type", "X-O2-Owner", "X-O2-Conversation", "X-O2-Original-Sha256"}
+
+// beginning is as much of a text as a body can have in it, and more: the body says then that it goes on, and the whole is in a file.
+func beginning(text string) string {
+	const more = mailbox.MaxBody + utf8.UTFMax
+	if len(text) <= more {
+		return text
+	}
+	return strings.ToValidUTF8(text[:more], "")
 }
 
 // visible marks the control characters that a mailbox does not keep. The RFC 5322 form and the batch have them as they were.

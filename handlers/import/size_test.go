@@ -115,11 +115,34 @@ func TestTenantRefusesTheSize(t *testing.T) {
 			w.holds(jane, "m1")
 			w.named("m1", "large.bin", large, "the mailbox does not take a message of this size")
 			w.named("m1", "small.bin", small, "the mailbox does not take a message of this size")
-			if c := w.state(batch).Copies(1)[0]; !strings.Contains(c.Reason, "does not take a message of this size") {
-				t.Errorf("the reason is %q", c.Reason)
+			want := w.oversized(batch)
+			for _, c := range w.state(batch).Copies(1) {
+				if !strings.Contains(c.Reason, "does not take a message of this size") || c.Rendered != want {
+					t.Errorf("the reason is %q, the hash %q, want %s", c.Reason, c.Rendered, want)
+				}
 			}
 		})
 	}
+}
+
+// oversized is the hash of the batch's first message as a mailbox gets it that refuses its size.
+func (w *world) oversized(batch string) string {
+	w.t.Helper()
+	rec, err := telemessage.Parse(w.entry(batch))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m, err := message.Build(rec, message.Options{Region: "GB", Omit: func(record.Attachment) string {
+		return "the mailbox does not take a message of this size; it is kept in the archive's storage, in the container media under its SHA-256"
+	}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var whole bytes.Buffer
+	if err := m.Write(&whole, nil); err != nil {
+		w.t.Fatal(err)
+	}
+	return hexSum(whole.Bytes())
 }
 
 func TestTenantRefusesEvenTheText(t *testing.T) {
@@ -138,11 +161,18 @@ func TestCloudWithoutUploadSessions(t *testing.T) {
 	batch := w.put(
 		w.line(w.file(sms("m1", "a file that this cloud can't take", jane, ali), "large.bin", large)),
 		w.line(w.file(sms("m2", "a file that it can", jane, ali), "small.bin", small)),
+		w.line(w.file(w.file(sms("m3", "one of each", jane, ali), "large.bin", large), "small.bin", small)),
 	)
 	w.start(set("AZURE_CLOUD", "usgov-high")).deliver(batch)
-	w.became(batch, "archived: ali oversize, jane oversize", "archived: ali imported, jane imported")
-	w.holds(ali, "m1", with("m2", small))
-	w.named("m1", "large.bin", large, "the mailbox does not take a message of this size")
+	w.became(batch, "archived: ali oversize, jane oversize", "archived: ali imported, jane imported", "archived: ali oversize, jane oversize")
+	w.holds(ali, "m1", with("m2", small), with("m3", small))
+	w.named("m1", "large.bin", large, "this cloud's mailboxes do not take a file of this size")
+	w.named("m3", "large.bin", large, "this cloud's mailboxes do not take a file of this size")
+	for _, c := range w.state(batch).Copies(3) {
+		if !strings.Contains(c.Reason, "this cloud's mailboxes") || c.Rendered != "" {
+			t.Errorf("the reason is %q, the copy's own hash %q", c.Reason, c.Rendered)
+		}
+	}
 	if n := w.calls(mailboxtest.Session); n != 0 {
 		t.Errorf("%d upload sessions were asked for", n)
 	}

@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Region  string                 // DEFAULT_REGION
 	MaxItem int64                  // MAX_ITEM_SIZE, bytes
+	MaxFile int64                  // the largest attachment that the cloud takes, bytes; 0: it takes any
 	Address func(id string) string // of a mailbox, "" if it isn't known; nil: none is
 }
 

@@ -91,6 +91,15 @@ func whatIsInMailboxes(a *archive) {
 func whatWasLeftOut(a *archive) {
 	limited := a.line("m1", "the first and the last fit into 1,000 bytes", noise(600, 1), noise(500, 2), noise(400, 3))
 	refused := a.line("m2", "the mailbox refuses it", noise(300, 4))
+	proven := a.line("m3", "the mailbox refuses what the limit leaves", noise(600, 5), noise(500, 6))
+	cloud := a.line("m4", "the cloud takes one of them", noise(700, 7), noise(200, 8))
+	bare := func(record.Attachment) string { return overMailbox }
+	large := func(x record.Attachment) string {
+		if x.Size == 700 {
+			return overCloud
+		}
+		return ""
+	}
 	rule := func(x record.Attachment) string {
 		if x.Size == 500 {
 			return overLimit
@@ -103,29 +112,37 @@ func whatWasLeftOut(a *archive) {
 		outcome(j, 2, refused, jane, journal.Oversize)
 		outcome(j, 2, refused, ali, journal.Imported)
 		archived(j, 2, a.bytes(refused, nil))
+		j.Plan(3, jane)
+		j.Copy(journal.Copy{Line: 3, Key: record.Key(proven.ID, jane), Mailbox: jane, Outcome: journal.Oversize, Rendered: hexSum(a.bytes(proven, bare))})
+		archived(j, 3, nil)
+		outcome(j, 4, cloud, jane, journal.Oversize)
+		archived(j, 4, a.bytes(cloud, large))
 	})
-	got := a.export(a.options())
-	if diff := cmp.Diff(Result{Messages: 3, Mailboxes: 2, Unproven: 1}, got); diff != "" {
+	o := a.options()
+	o.MaxFile = 650
+	got := a.export(o)
+	if diff := cmp.Diff(Result{Messages: 5, Mailboxes: 2, Unproven: 1}, got); diff != "" {
 		a.t.Errorf("result (-want +got):\n%s", diff)
 	}
 	want := map[string]string{
 		"jane@contoso.example/" + nameOf(limited): string(a.bytes(limited, rule)),
-		"jane@contoso.example/" + nameOf(refused): string(a.bytes(refused, func(record.Attachment) string { return overMailbox })),
+		"jane@contoso.example/" + nameOf(refused): string(a.bytes(refused, bare)),
+		"jane@contoso.example/" + nameOf(proven):  string(a.bytes(proven, bare)),
+		"jane@contoso.example/" + nameOf(cloud):   string(a.bytes(cloud, large)),
 		ali + "/" + nameOf(refused):               string(a.bytes(refused, nil)),
 	}
 	if diff := cmp.Diff(want, a.files()); diff != "" {
 		a.t.Errorf("files (-want +got):\n%s", diff)
 	}
 	// With another limit neither oversize copy is the one that was imported; an imported one depends on no limit.
-	o := a.options()
 	o.MaxItem = 1_000_000
 	a.dir += "-other"
-	if got := a.export(o); got.Messages != 2 || got.Failed != 1 {
+	if got := a.export(o); got.Messages != 4 || got.Failed != 1 {
 		a.t.Errorf("with a larger limit: %+v", got)
 	}
 	o.MaxItem = 100
 	a.dir += "-another"
-	if got := a.export(o); got.Messages != 1 || got.Failed != 2 {
+	if got := a.export(o); got.Messages != 2 || got.Failed != 3 {
 		a.t.Errorf("with a smaller limit: %+v", got)
 	}
 }
@@ -290,7 +307,7 @@ func TestReasonsAreImports(t *testing.T) {
 	}
 	check := types.Config{Error: func(error) {}} // the imports are not needed
 	theirs, _ := check.Check("import", set, []*ast.File{file}, nil)
-	for name, ours := range map[string]string{"overLimit": overLimit, "overMailbox": overMailbox} {
+	for name, ours := range map[string]string{"overLimit": overLimit, "overCloud": overCloud, "overMailbox": overMailbox} {
 		c, ok := theirs.Scope().Lookup(name).(*types.Const)
 		if !ok || constant.StringVal(c.Val()) != ours {
 			t.Errorf("import has another text for %s, or none", name)

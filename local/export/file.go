@@ -23,7 +23,7 @@ func (e *exporter) copy(l *line, c journal.Copy) error {
 	if e.written[c.Key] {
 		return nil
 	}
-	m, want, err := l.form(c, e.options.MaxItem)
+	m, want, err := l.form(c, e.options)
 	if err != nil {
 		return err
 	}

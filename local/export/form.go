@@ -19,6 +19,7 @@ import (
 // Why import leaves an attachment out. The words are part of the message: a test holds them to those of import.
 const (
 	overLimit   = "with it, the item is larger than the limit that is set for one" + keptInStead
+	overCloud   = "this cloud's mailboxes do not take a file of this size" + keptInStead
 	overMailbox = "the mailbox does not take a message of this size" + keptInStead
 	keptInStead = "; it is kept in the archive's storage, in the container media under its SHA-256"
 )
@@ -85,17 +86,26 @@ func (e *exporter) head(ctx context.Context, sha string, n int) ([]byte, error) 
 
 // form is the message as the copy's mailbox got it, and the hash that it must have: "" where the journal has none of this form.
 //
-// A copy is imported only if nothing was left out. One that is oversize lacks what MAX_ITEM_SIZE keeps out of it; where
-// that is nothing, the mailbox refused the size, and it lacks all attachments. Of one that was left without all of them although
-// MAX_ITEM_SIZE had kept some out before, the journal says nothing: it is taken for the former.
-func (l *line) form(c journal.Copy, maxItem int64) (m *message.Message, want string, err error) {
+// A copy is imported only if nothing was left out. One that is oversize lacks all attachments where the mailbox refused the size, and the
+// journal has the hash of that form with the copy; otherwise it lacks what the settings keep out. An importer that took the copy
+// over from one that died may have left no hash: where the settings keep nothing out, it was the mailbox.
+func (l *line) form(c journal.Copy, o Options) (m *message.Message, want string, err error) {
 	if c.Outcome == journal.Imported {
 		m, err = l.build(nil)
 		return m, l.rendered, err
 	}
-	room, omitted := maxItem, false
+	bare := func(record.Attachment) string { return overMailbox }
+	if c.Rendered != "" {
+		m, err = l.build(bare)
+		return m, c.Rendered, err
+	}
+	room, omitted := o.MaxItem, false
 	m, err = l.build(func(a record.Attachment) string {
-		if a.Size <= room {
+		switch {
+		case o.MaxFile > 0 && a.Size > o.MaxFile:
+			omitted = true
+			return overCloud
+		case a.Size <= room:
 			room -= a.Size
 			return ""
 		}
@@ -110,7 +120,7 @@ func (l *line) form(c journal.Copy, maxItem int64) (m *message.Message, want str
 	if err := l.prove(m); err != nil {
 		return nil, "", err
 	}
-	m, err = l.build(func(record.Attachment) string { return overMailbox })
+	m, err = l.build(bare)
 	return m, "", err
 }
 

@@ -72,6 +72,10 @@ type Copy struct {
 	By      string  `json:"by,omitempty"`      // what the mailbox was found by: csv or email
 	Differs bool    `json:"differs,omitempty"` // a duplicate whose content is not that of the first
 
+	// Rendered is the hex SHA-256 of the message in this mailbox, where it is another than Record's: the mailbox refused the size, and got the
+	// message without attachments.
+	Rendered string `json:"rendered,omitempty"`
+
 	At time.Time `json:"-"` // of its line in the journal
 }
 

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,7 +49,7 @@ func (s *Slot) importKept(k *keeper, m *Message) (string, error) {
 	g := &gathering{c: s.c, next: m.Next, held: held}
 	body, cut := shortened(m.Text)
 	if cut {
-		g.queue = textFiles(m.Text, s.c.uploadSessions)
+		g.queue = textFiles(cmp.Or(m.Whole, m.Text), s.c.uploadSessions)
 	}
 	g.size = m.jsonSize(body)
 	if err := g.gather(k.ctx); err != nil {

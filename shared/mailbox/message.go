@@ -16,7 +16,8 @@ type Message struct {
 	Key       string // the copy's key: 64 hex digits
 	MessageID string // with its angle brackets
 	Subject   string
-	Text      string // plain text; what is too long for one request goes on in the attachment message.txt
+	Text      string // plain text; if it is too long for one request, its beginning is the body and Whole the attachment message.txt
+	Whole     string // the text as it is, of which Text has the beginning at least, in a form that a body can have
 	HTML      string // the same as HTML, for those that FitsBody; then it is the body. "": Text is
 	From      Address
 	To        []Address // at most 500 are used
@@ -49,11 +50,15 @@ type Attachment struct {
 	Body       io.Reader
 }
 
+// MaxBody is how much of a text or of HTML a body takes, in bytes of JSON; what is left of a request is for 500 recipients and
+// small attachments.
+const MaxBody = 2_000_000
+
 // Microsoft Graph: a request is at most 4 MB, a message has at most 500 recipients and 5 headers
 // of up to 995 characters.
 const (
 	maxInline     = 3_500_000 // bytes of JSON of a create with everything in it
-	maxText       = 2_000_000 // bytes of JSON of a body; what is left is for 500 recipients and small attachments
+	maxText       = MaxBody
 	maxRecipients = 500
 	maxHeaders    = 5
 	maxHeader     = 995

@@ -22,11 +22,14 @@ import (
 // session, in parts of at most 4 MB that are multiples of 320 KiB. Whether its MB is 1,000,000 bytes or
 // 1,048,576 is not said, so the sizes in between are tried as a session first.
 const (
-	maxEasyPost   = 2_990_000      // its JSON is under 4,000,000 bytes
-	maxSinglePost = 3_140_000      // its JSON is under 4 MiB
+	maxEasyPost   = 2_990_000 // its JSON is under 4,000,000 bytes
+	maxSinglePost = MaxSinglePost
 	maxUpload     = 150 << 20      // bytes
 	uploadPart    = 12 * 320 << 10 // bytes: 3,932,160
 )
+
+// MaxSinglePost is the largest attachment in bytes that a request takes, and so a cloud without upload sessions: its JSON is under 4 MiB.
+const MaxSinglePost = 3_140_000
 
 // attach adds one attachment to a message that exists.
 func (s *Slot) attach(k *keeper, id string, a *Attachment, held *holding) error {

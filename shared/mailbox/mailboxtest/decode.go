@@ -43,7 +43,8 @@ func (g *Graph) object(q *request, typeName string) (map[string]any, *reply) {
 }
 
 // decode reads one JSON value, strictly: no name twice, nothing after it, valid UTF-8. What Graph makes
-// of NUL and of half a surrogate pair is not known, so they are refused: what was archived must be what was sent.
+// of half a surrogate pair, and of the characters that XML has no place for, is not known, so they are refused: what was archived must
+// be what was sent.
 func decode(body []byte) (any, error) {
 	if !utf8.Valid(body) {
 		return nil, errors.New("it is not UTF-8")
@@ -101,10 +102,15 @@ func decodeValue(d *json.Decoder, depth int) (any, error) {
 		_, err = d.Token()
 		return list, err
 	}
-	if s, isString := t.(string); isString && strings.IndexByte(s, 0) >= 0 {
-		return nil, errors.New("a string has the character NUL")
+	if s, isString := t.(string); isString && strings.ContainsFunc(s, unkept) {
+		return nil, errors.New("a string has a character that can't be kept")
 	}
 	return t, nil
+}
+
+// unkept are the characters outside of XML 1.0 section 2.2, in which Exchange keeps and exchanges text.
+func unkept(c rune) bool {
+	return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF
 }
 
 // loneSurrogate finds a \ud800…\udfff escape without its other half, which encoding/json would replace in silence.
