@@ -34,8 +34,8 @@ check: ## formatting, vet, staticcheck, known vulnerabilities, tidy modules
 vuln: ## needs the Go vulnerability database at vuln.go.dev
 	$(GO) run $(GOVULNCHECK) ./...
 
-bench: ## figures next to the limits
-	$(GO) run ./local/bench
+bench: ## figures next to the limits; BENCH=-check fails where one does not hold
+	$(GO) run ./local/bench $(BENCH)
 
 chaos: ## the long form of what the tests do with faults, kills and outages: an hour; SEED=n repeats a failure
 	$(GO) test -v -timeout 4h ./local/chaos -long -seed $(SEED)

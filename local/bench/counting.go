@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"math"
 	"net/http"
 	"strings"
@@ -58,4 +60,17 @@ func (c *creates) middle() float64 {
 		return math.NaN()
 	}
 	return float64(to-from) / c.done[to].Sub(c.done[from]).Seconds()
+}
+
+// logged passes on what the handlers write, and counts it: it has a price.
+type logged struct {
+	to    io.Writer
+	lines atomic.Int64
+	bytes atomic.Int64
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.lines.Add(int64(bytes.Count(p, []byte("\n"))))
+	l.bytes.Add(int64(len(p)))
+	return l.to.Write(p)
 }

@@ -14,9 +14,18 @@ import (
 	"o2archiver/shared/telemessage/telemessagetest"
 )
 
+// fetchRate is what is asked of fetch: texts a second, from the site on loopback to Azurite in memory.
+const fetchRate = 3000
+
+// fetched is what an item costs fetch.
+type fetched struct {
+	seconds, blobs float64
+	batches        float64
+}
+
 // fetchDay fetches all of the site's texts.
 func (w *world) fetchDay(ctx context.Context, r *report) error {
-	group := fmt.Sprintf("Fetch: %d texts", w.o.items)
+	group := fmt.Sprintf("Fetch: %d texts", w.day.items)
 	blobs, load := w.blobs.Load(), w.load(w.fetch)
 	began := time.Now()
 	if _, err := w.fetch.Run(ctx, "fetch", ""); err != nil {
@@ -28,18 +37,20 @@ func (w *world) fetchDay(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	if n := records(all); n != w.o.items {
-		return w.broken("fetch", fmt.Errorf("it staged %d items of %d", n, w.o.items))
+	if n := records(all); n != w.day.items {
+		return w.broken("fetch", fmt.Errorf("it staged %d items of %d", n, w.day.items))
 	}
 	plain, err := w.readPages(ctx)
 	if err != nil {
 		return fmt.Errorf("read the site: %w", err)
 	}
-	n := float64(w.o.items)
-	r.addOf(group, "items, from the timer to the answer", n/took.Seconds(), "items/s", plain, "the same pages, read and dropped")
-	r.add(group, "blob operations per item", float64(blobs)/n, "")
+	n := float64(w.day.items)
+	r.add(group, "items, from the timer to the answer", n/took.Seconds(), "items/s", atLeast(1, fetchRate, "into Azurite, in memory"))
+	r.add(group, "  the same pages, read and dropped", plain, "items/s", none())
+	r.add(group, "blob operations per item", float64(blobs)/n, "", none())
+	r.add(group, "resident memory, highest, over idle", grown(w.fetch), "MB", none())
 	load.report(r, group, "fetch", n, "item", took)
-	peak(r, "fetch: resident memory, peak with the texts", w.fetch)
+	w.rest, w.perItem = all, fetched{took.Seconds() / n, float64(blobs) / n, float64(len(all)) / n}
 	return nil
 }
 
@@ -60,7 +71,7 @@ func (w *world) readPages(ctx context.Context) (float64, error) {
 			return 0, err
 		}
 		if end.Next == "" {
-			return float64(w.o.items) / time.Since(began).Seconds(), nil
+			return float64(w.day.items) / time.Since(began).Seconds(), nil
 		}
 		q.Set("cursor", end.Next)
 	}

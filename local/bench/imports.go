@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os/exec"
-	"path/filepath"
-	"strconv"
+	"math"
 	"sync"
 	"time"
 
@@ -15,99 +12,171 @@ import (
 	"o2archiver/shared/staging"
 )
 
-// scriptFor bounds the script, which is as slow as Graph.
-const scriptFor = 10 * time.Second
+// What is asked of an import of texts.
+const (
+	shareOfLimit  = 0.95 // of C/L
+	perCopy       = 1.02 // requests to Graph
+	throttled     = 1    // per cent of the answers are 429
+	tablesPerCopy = 2
+	blobsPerRec   = 0.1
+)
 
-// importDay imports a part of the texts with all the concurrency that was asked for, and then another part with half of it: what the
-// processors of this machine limit in the first, they limit less in the second. Each time the first copies are reported apart: with them
-// every mailbox's user and folder have to be found, once in the life of a process.
+// counts is what an import came to.
+type counts struct {
+	copies, batches   int
+	requests, created int // to Graph: all, with those inside of a $batch; and those that create a message
+	throttled         int // answers 429
+	tables, blobs     int64
+	lines, bytes      int64 // of the log
+	took              time.Duration
+	middle            float64 // copies/s, without the beginning and the end
+	load              load
+}
+
+func (c counts) plus(o counts) counts {
+	return counts{
+		c.copies + o.copies, c.batches + o.batches, c.requests + o.requests, c.created + o.created, c.throttled + o.throttled,
+		c.tables + o.tables, c.blobs + o.blobs, c.lines + o.lines, c.bytes + o.bytes, c.took + o.took, math.NaN(), c.load.plus(o.load),
+	}
+}
+
+func (c counts) rate() float64  { return float64(c.copies) / c.took.Seconds() }
+func (c counts) share() float64 { return 100 * float64(c.throttled) / float64(c.requests) }
+
+// importDay is the long import, of a tenant that the archive has never seen, by a process that has just been started. The first copies
+// are reported apart: with them every mailbox's user and folder have to be found, once in the life of a process, and
+// the folders made. Then the rest, and both together.
 func (w *world) importDay(ctx context.Context, r *report) error {
-	rest, err := w.batches(ctx)
+	c := w.o.concurrency / 2
+	first, err := w.importPart(ctx, 2*w.o.mailboxes)
 	if err != nil {
 		return err
 	}
-	for i, c := range []int{w.o.concurrency, max(1, w.o.concurrency/2)} {
-		if i > 0 {
-			_ = w.imports.Stop()
-			if w.imports, err = w.host(ctx, "import", c); err != nil {
-				return err
-			}
-		}
-		for _, of := range []struct {
-			name   string
-			copies int
-		}{{"first contact", 2 * w.o.mailboxes}, {steady, w.o.copies / (i + 1)}} {
-			var some []staging.BatchInfo
-			if some, rest = part(rest, of.copies); len(some) == 0 {
-				return nil
-			}
-			if err := w.importPart(ctx, r, of.name, some, c); err != nil {
-				return err
-			}
-		}
-		if i == 0 {
-			peak(r, "import: resident memory, peak with the texts", w.imports)
-		}
-	}
-	if err := w.script(ctx, r); err != nil {
+	rest, err := w.importPart(ctx, w.o.copies-first.copies)
+	if err != nil {
 		return err
 	}
-	return w.several(ctx, r, rest)
+	whole := first.plus(rest)
+	at := func(name string, did counts) string {
+		return fmt.Sprintf("Import, %s: %d copies into %d mailboxes, C = %d at once, L = %v", name, did.copies, w.o.mailboxes, c, w.latency)
+	}
+	w.reportPart(r, at("first contact", first), first, c, asked{})
+	w.reportPart(r, at("mailboxes known", rest), rest, c, asked{rate: true, requests: true})
+	group := at("the whole run", whole)
+	w.reportPart(r, group, whole, c, asked{rate: true, requests: true})
+	r.add(group, "blob operations per record, with those of fetch", float64(whole.blobs)/float64(whole.copies)+w.perItem.blobs, "", atMost(blobsPerRec, "a record"))
+	r.add(group, "resident memory of import, highest, over idle", grown(w.imports), "MB", none())
+	cost(r, first, rest, w.perItem)
+	return nil
 }
 
-// steady is the part of an import that the rest of the day is like.
-const steady = "mailboxes known"
+// moreAtOnce shows that the concurrency is reached: at twice the latency, where C/L is that of the long import; and at the
+// same latency, where twice as much is to be done and the processors of a small machine are the bound.
+func (w *world) moreAtOnce(ctx context.Context, r *report) error {
+	c := w.o.concurrency
+	for _, latency := range []time.Duration{2 * w.o.latency, w.o.latency} {
+		if err := w.startGraph(latency); err != nil {
+			return err
+		}
+		if err := w.again(ctx, "import", c); err != nil {
+			return err
+		}
+		if _, err := w.importPart(ctx, 2*w.o.mailboxes); err != nil {
+			return err
+		}
+		did, err := w.importPart(ctx, max(100, w.o.copies/10))
+		if err != nil {
+			return err
+		}
+		group := fmt.Sprintf("Import, mailboxes known: %d copies into %d mailboxes, C = %d at once, L = %v", did.copies, w.o.mailboxes, c, latency)
+		w.reportPart(r, group, did, c, asked{rate: true, requests: true, machine: latency == w.o.latency})
+	}
+	return nil
+}
+
+// asked is what is asked of an import.
+type asked struct {
+	rate, requests bool
+	machine        bool // the rate may be more than this machine can do
+}
+
+func (w *world) reportPart(r *report, group string, did counts, c int, what asked) {
+	n, ideal := float64(did.copies), float64(c)/w.latency.Seconds()
+	rate, requests := beside(ideal, "C/L"), beside(1, "one")
+	if what.rate {
+		rate = atLeast(shareOfLimit, ideal, "C/L")
+	}
+	if what.machine {
+		rate = rate.unless(did.load.busy(did.took))
+	}
+	if what.requests {
+		requests = atMost(perCopy, "a copy")
+	}
+	r.add(group, "copies, from the first event to the last answer", did.rate(), "copies/s", rate)
+	if known(did.middle) != nil {
+		r.add(group, "copies, the middle 80 % of them", did.middle, "copies/s", beside(ideal, "C/L"))
+	}
+	r.add(group, "Graph requests per copy, to create it", float64(did.created)/n, "", beside(1, "one"))
+	r.add(group, "Graph requests per copy, with look-ups and folders", float64(did.requests)/n, "", requests)
+	if !what.requests {
+		r.add(group, "Graph requests per mailbox, to find it and its folder", float64(did.requests-did.created)/float64(w.o.mailboxes), "", none())
+	}
+	r.add(group, "share of answers 429", did.share(), "%", atMost(throttled, "of the requests"))
+	r.add(group, "table operations per copy", float64(did.tables)/n, "", atMost(tablesPerCopy, "claim and done"))
+	r.add(group, "blob operations per record", float64(did.blobs)/n, "", atMost(blobsPerRec, "a record"))
+	did.load.report(r, group, "import", n, "copy", did.took)
+}
 
 // part takes the first batches that hold n records together.
 func part(batches []staging.BatchInfo, n int) (some, rest []staging.BatchInfo) {
-	for i := range batches {
-		if records(batches[:i+1]) >= n {
+	for i, have := 0, 0; i < len(batches); i++ {
+		if have += batches[i].Records; have >= n {
 			return batches[:i+1], batches[i+1:]
 		}
 	}
 	return batches, nil
 }
 
-// importPart brings the events of the batches, all at once as Event Grid may; the host lets in as many as host.json says.
-func (w *world) importPart(ctx context.Context, r *report, name string, batches []staging.BatchInfo, c int) error {
-	copies := records(batches)
-	group := fmt.Sprintf("Import, %s: %d copies into %d mailboxes, C = %d at once, L = %v", name, copies, w.o.mailboxes, c, w.o.latency)
-	blobs, tables, load, before := w.blobs.Load(), w.tables.Load(), w.load(w.imports), w.graph.Requests()
+// importPart imports so many of the day's copies that are not imported yet, and counts.
+func (w *world) importPart(ctx context.Context, copies int) (counts, error) {
+	some, rest := part(w.rest, copies)
+	w.rest = rest
+	if records(some) < copies {
+		return counts{}, fmt.Errorf("the day has no %d copies left", copies)
+	}
+	return w.importBatches(ctx, some, w.imports)
+}
+
+// importBatches brings the events of the batches, all at once as Event Grid may; the host lets in as many as host.json says. The load is
+// that of the first process.
+func (w *world) importBatches(ctx context.Context, batches []staging.BatchInfo, to ...*app) (counts, error) {
+	did := counts{copies: records(batches), batches: len(batches)}
+	blobs, tables, lines, said := w.blobs.Load(), w.tables.Load(), w.said.lines.Load(), w.said.bytes.Load()
+	load, before := w.load(to[0]), w.graph.Requests()
 	w.creates.begin()
 	began := time.Now()
-	if err := w.deliver(ctx, batches, w.imports); err != nil {
-		return err
+	if err := w.deliver(ctx, batches, to...); err != nil {
+		return did, err
 	}
-	took := time.Since(began)
-	load = w.load(w.imports).since(load)
-	blobs, tables = w.blobs.Load()-blobs, w.tables.Load()-tables
-	after, all := w.graph.Requests(), 0
+	did.took, did.load, did.middle = time.Since(began), w.load(to[0]).since(load), w.creates.middle()
+	did.blobs, did.tables = w.blobs.Load()-blobs, w.tables.Load()-tables
+	did.lines, did.bytes = w.said.lines.Load()-lines, w.said.bytes.Load()-said
+	after := w.graph.Requests()
 	for kind := range after.Kinds {
-		if after.Kinds[kind] -= before.Kinds[kind]; kind != mailboxtest.Token { // those are the others once more
-			all += after.Kinds[kind]
+		if kind != mailboxtest.Token { // those are the others once more
+			did.requests += after.Kinds[kind] - before.Kinds[kind]
 		}
 	}
-	created := after.Kinds[mailboxtest.Create]
-	if created < copies {
-		return w.broken("import", fmt.Errorf("it wrote %d messages of %d", created, copies))
+	did.created = after.Kinds[mailboxtest.Create] - before.Kinds[mailboxtest.Create]
+	did.throttled = after.Throttled - before.Throttled
+	if did.created < did.copies {
+		return did, w.broken("import", fmt.Errorf("it wrote %d messages of %d", did.created, did.copies))
 	}
-	n, limit := float64(copies), float64(c)/w.o.latency.Seconds()
-	r.addOf(group, "copies, from the first event to the last answer", n/took.Seconds(), "copies/s", limit, "C/L")
-	r.addOf(group, "copies, the middle 80 % of them", w.creates.middle(), "copies/s", limit, "C/L")
-	r.addOf(group, "Graph requests per copy, to create it", float64(created)/n, "", 1, "one")
-	r.addOf(group, "Graph requests per copy, with look-ups and folders", float64(all)/n, "", 1, "one")
-	r.add(group, "share of answers 429", 100*float64(after.Throttled-before.Throttled)/float64(all), "%")
-	r.addOf(group, "table operations per copy", float64(tables)/n, "", 2, "claim and done")
-	r.add(group, "blob operations per record", float64(blobs)/n, "")
-	load.report(r, group, "import", n, "copy", took)
-	if name == steady && c == w.o.concurrency {
-		cost(r, float64(tables)/n, float64(blobs)/n, limit)
-	}
-	return nil
+	return did, nil
 }
 
 // deliver brings the events, to one process after the other in turn, and returns after the last answer.
-func (w *world) deliver(ctx context.Context, batches []staging.BatchInfo, to ...*host.StandIn) error {
+func (w *world) deliver(ctx context.Context, batches []staging.BatchInfo, to ...*app) error {
 	failed := make([]error, len(batches))
 	var group sync.WaitGroup
 	for i, b := range batches {
@@ -122,28 +191,5 @@ func (w *world) deliver(ctx context.Context, batches []staging.BatchInfo, to ...
 			return w.broken("import", err)
 		}
 	}
-	return nil
-}
-
-// script is the sequential loop over the SDK that somebody writes who needs the mail over there by tonight. It runs beside nothing else.
-func (w *world) script(ctx context.Context, r *report) error {
-	ctx, cancel := context.WithTimeout(ctx, scriptFor+time.Minute)
-	defer cancel()
-	user := users(1)[0].ID
-	cmd := exec.CommandContext(ctx, filepath.Join(w.out, "script"), w.graphAt, graphToken, user, strconv.Itoa(int(scriptFor.Seconds())))
-	cmd.Stderr = w.log
-	out, err := cmd.Output()
-	if err != nil {
-		return w.broken("the script", err)
-	}
-	var did struct {
-		Copies  int
-		Seconds float64
-	}
-	if err := json.Unmarshal(out, &did); err != nil {
-		return fmt.Errorf("read what the script says: %w", err)
-	}
-	r.addOf("The same as a script does it: one POST after another, with the SDK as it comes",
-		fmt.Sprintf("copies, from the first %d of them", did.Copies), float64(did.Copies)/did.Seconds, "copies/s", 1/w.o.latency.Seconds(), "1/L")
 	return nil
 }

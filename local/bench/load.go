@@ -5,8 +5,6 @@ import (
 	"os"
 	"runtime"
 	"time"
-
-	"o2archiver/local/host"
 )
 
 // load is the processor time, user and system, of everything that takes part.
@@ -15,7 +13,7 @@ type load struct {
 	ok                           bool
 }
 
-func (w *world) load(h *host.StandIn) (l load) {
+func (w *world) load(h *app) (l load) {
 	var ok [4]bool
 	l.handler, ok[0] = cpu(h.Pid())
 	l.azurite, ok[1] = cpu(w.azurite.Pid())
@@ -29,6 +27,18 @@ func (l load) since(before load) load {
 	return load{l.handler - before.handler, l.azurite - before.azurite, l.bench - before.bench, l.all - before.all, l.ok && before.ok}
 }
 
+func (l load) plus(o load) load {
+	return load{l.handler + o.handler, l.azurite + o.azurite, l.bench + o.bench, l.all + o.all, l.ok && o.ok}
+}
+
+// busy is how many processors were busy, whatever with.
+func (l load) busy(took time.Duration) float64 {
+	if !l.ok {
+		return math.NaN()
+	}
+	return l.all.Seconds() / took.Seconds()
+}
+
 // report says who used the processors for n things.
 func (l load) report(r *report, group, app string, n float64, what string, took time.Duration) {
 	seconds := func(d time.Duration) float64 {
@@ -37,10 +47,12 @@ func (l load) report(r *report, group, app string, n float64, what string, took 
 		}
 		return d.Seconds()
 	}
-	r.add(group, "CPU per "+what+": "+app, 1e3*seconds(l.handler)/n, "ms")
-	r.add(group, "CPU per "+what+": Azurite", 1e3*seconds(l.azurite)/n, "ms")
-	r.add(group, "CPU per "+what+": site, Graph and the proxy that counts", 1e3*seconds(l.bench)/n, "ms")
 	ours := l.handler + l.azurite + l.bench
-	r.addOf(group, "CPUs busy with that", seconds(ours)/took.Seconds(), "", float64(runtime.NumCPU()), "all")
-	r.add(group, "CPUs busy with anything else", seconds(max(0, l.all-ours))/took.Seconds(), "")
+	all := beside(float64(runtime.NumCPU()), "all")
+	r.add(group, "CPU per "+what+": "+app, 1e3*seconds(l.handler)/n, "ms", none())
+	r.add(group, "CPU per "+what+": Azurite", 1e3*seconds(l.azurite)/n, "ms", none())
+	r.add(group, "CPU per "+what+": site, Graph and the proxy that counts", 1e3*seconds(l.bench)/n, "ms", none())
+	r.add(group, "CPUs busy with that", seconds(ours)/took.Seconds(), "", all)
+	r.add(group, "CPUs busy, whatever with", l.busy(took), "", all)
+	r.add(group, "CPUs busy with Azurite, which has one thread for its work", seconds(l.azurite)/took.Seconds(), "", beside(1, "its thread"))
 }

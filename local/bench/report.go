@@ -29,7 +29,6 @@ type machine struct {
 }
 
 type settings struct {
-	Items       int     `json:"items"`
 	Copies      int     `json:"copies"`
 	Mailboxes   int     `json:"mailboxes"`
 	Concurrency int     `json:"concurrency"`
@@ -45,6 +44,9 @@ type figure struct {
 	Limit *float64 `json:"limit,omitempty"`
 	Of    string   `json:"limitIs,omitempty"` // what the limit is
 	Ratio *float64 `json:"ratio,omitempty"`   // value / limit
+	Least float64  `json:"least,omitempty"`   // what the ratio must come to, or 0
+	Most  float64  `json:"most,omitempty"`    // what the ratio must not pass, or 0
+	Holds verdict  `json:"holds,omitempty"`
 }
 
 func newReport(o options) *report {
@@ -52,20 +54,15 @@ func newReport(o options) *report {
 		began: time.Now(),
 		Machine: machine{runtime.NumCPU(), runtime.GOOS + "/" + runtime.GOARCH, runtime.Version(),
 			"the site, Graph, the proxy that counts, Azurite and the handlers share these CPUs"},
-		Options: settings{o.items, o.copies, o.mailboxes, o.concurrency, o.latency.Seconds()},
+		Options: settings{o.copies, o.mailboxes, o.concurrency, o.latency.Seconds()},
 	}
 }
 
-// add takes a figure without a limit.
-func (r *report) add(group, name string, value float64, unit string) {
-	r.addOf(group, name, value, unit, math.NaN(), "")
-}
-
-// addOf takes a figure with its limit. A value or limit that is no number was not to be had.
-func (r *report) addOf(group, name string, value float64, unit string, limit float64, of string) {
-	f := figure{Group: group, Name: name, Value: known(value), Unit: unit, Limit: known(limit), Of: of}
+// add takes a figure. A value or limit that is no number was not to be had.
+func (r *report) add(group, name string, value float64, unit string, l limit) {
+	f := figure{Group: group, Name: name, Value: known(value), Unit: unit, Limit: known(l.value), Of: l.of, Least: l.least, Most: l.most, Holds: l.judge(value)}
 	if f.Value != nil && f.Limit != nil {
-		f.Ratio = known(value / limit)
+		f.Ratio = known(value / l.value)
 	}
 	r.Figures = append(r.Figures, f)
 }
@@ -92,10 +89,10 @@ func (r *report) writeJSON(w io.Writer) {
 }
 
 func (r *report) print(w io.Writer) {
-	const row = "%-62s %18s   %-46s %7s\n"
+	const row = "%-62s %18s   %-58s %7s  %s\n"
 	fmt.Fprintf(w, "\n%d CPUs, %s, %s; %s.\nMeasured in %s.\n\n", r.Machine.CPUs, r.Machine.System, r.Machine.Go, r.Machine.Shared,
 		time.Since(r.began).Round(time.Second))
-	fmt.Fprintf(w, row, "figure", "value", "limit", "ratio")
+	fmt.Fprintf(w, row, "figure", "value", "limit", "ratio", "holds")
 	group := ""
 	for _, f := range r.grouped() {
 		if f.Group != group {
@@ -103,8 +100,9 @@ func (r *report) print(w io.Writer) {
 			fmt.Fprintf(w, "\n%s\n", group)
 		}
 		limit, ratio := f.shown()
-		fmt.Fprintln(w, strings.TrimRight(strings.TrimSuffix(fmt.Sprintf(row, "  "+f.Name, number(f.Value)+" "+f.Unit, limit, ratio), "\n"), " "))
+		fmt.Fprintln(w, strings.TrimRight(strings.TrimSuffix(fmt.Sprintf(row, "  "+f.Name, number(f.Value)+" "+f.Unit, limit, ratio, f.Holds), "\n"), " "))
 	}
+	r.sum(w)
 }
 
 // grouped gives the figures of a group together, whenever they were taken; the groups in the order of their first ones.
@@ -163,12 +161,12 @@ func (r *report) writeInto(file string) error {
 	for _, f := range r.grouped() {
 		if f.Group != group {
 			group = f.Group
-			fmt.Fprintf(&b, "\n**%s**\n\n| figure | value | limit | ratio |\n|---|---:|---|---:|\n", group)
+			fmt.Fprintf(&b, "\n**%s**\n\n| figure | value | limit | ratio | holds |\n|---|---:|---|---:|---|\n", group)
 		}
 		limit, ratio := f.shown()
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", strings.TrimSpace(f.Name), strings.TrimSpace(number(f.Value)+" "+f.Unit), limit, ratio)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", strings.TrimSpace(f.Name), strings.TrimSpace(number(f.Value)+" "+f.Unit), limit, ratio, f.Holds)
 	}
-	fmt.Fprintf(&b, "\n%s%s", docEnd, after)
+	fmt.Fprintf(&b, "\n%s\n\n%s%s", r.verdicts(), docEnd, after)
 	return os.WriteFile(file, []byte(b.String()), 0o644)
 }
 
@@ -176,10 +174,18 @@ func (r *report) writeInto(file string) error {
 func (f figure) shown() (limit, ratio string) {
 	limit = f.Of
 	if f.Limit != nil {
-		limit = number(f.Limit) + " " + f.Unit + ": " + f.Of
+		limit = strings.TrimSpace(number(f.Limit)+" "+f.Unit) + ": " + f.Of
+	}
+	switch {
+	case f.Most > 0:
+		limit = "≤ " + limit
+	case f.Least == 1:
+		limit = "≥ " + limit
+	case f.Least > 0:
+		limit = fmt.Sprintf("≥ %.0f %% of %s", 100*f.Least, limit)
 	}
 	if f.Ratio != nil {
-		ratio = fmt.Sprintf("%.2f", *f.Ratio)
+		ratio = fmt.Sprintf("%.3f", *f.Ratio)
 	}
 	return limit, ratio
 }

@@ -5,52 +5,45 @@ import (
 	"fmt"
 	"time"
 
-	"o2archiver/local/host"
-	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/staging"
 )
 
 const (
-	severalCopies = 1200 // for each number of processes
-	severalAtOnce = 8    // in each process: four of them are still no more than the processors of a small machine can feed
-	oneMailbox    = 500  // copies into a single one
-	manyItems     = 1_000_000
-	fewItems      = 10_000
+	severalCopies    = 3000 // for each number of processes
+	severalMailboxes = 100
+	severalAtOnce    = 8 // in each process: four of them are still no more than the processors of a small machine can feed
 )
 
-// several imports with one, two and four processes beside each other, as instances of the app are: they share nothing but storage and Graph.
-func (w *world) several(ctx context.Context, r *report, batches []staging.BatchInfo) error {
-	group := fmt.Sprintf("Import by several processes: %d copies each time, C = %d in each, L = %v", severalCopies, severalAtOnce, w.o.latency)
+// several imports with one, two and four processes beside each other, as instances of the app are: they share nothing but storage and
+// Graph. Each time the work is the same: the same texts between the same people at the same times of a day of its own, under ids of
+// their own, or all but the first time there would be nothing to write.
+func (w *world) several(ctx context.Context, r *report) error {
+	mailboxes := min(severalMailboxes, w.o.mailboxes)
+	group := fmt.Sprintf("Import by several processes: %d copies into %d mailboxes each time, C = %d in each, L = %v", severalCopies, mailboxes, severalAtOnce, w.o.latency)
 	_ = w.imports.Stop()
-	var alone float64
+	var alone counts
 	for _, n := range []int{1, 2, 4} {
-		var some []staging.BatchInfo
-		if some, batches = part(batches, severalCopies); len(some) == 0 {
-			return nil
+		batches, err := w.stage(ctx, day{from: w.day.from.Add(-time.Duration(30+n) * 24 * time.Hour), items: severalCopies, mailboxes: mailboxes, prefix: fmt.Sprintf("by%d-", n)})
+		if err != nil {
+			return err
 		}
-		processes := make([]*host.StandIn, n)
+		if err := w.startGraph(w.o.latency); err != nil {
+			return err
+		}
+		processes := make([]*app, n)
 		for i := range processes {
-			var err error
 			if processes[i], err = w.host(ctx, "import", severalAtOnce); err != nil {
 				return err
 			}
 		}
-		before := w.graph.Requests()
-		w.creates.begin()
-		if err := w.deliver(ctx, some, processes...); err != nil {
+		did, err := w.importBatches(ctx, batches, processes...)
+		if err != nil {
 			return err
 		}
-		after := w.graph.Requests()
-		rate := w.creates.middle()
 		if n == 1 {
-			alone = rate
+			alone = did
 		}
-		all := after.Kinds[mailboxtest.Token] - before.Kinds[mailboxtest.Token]
-		name := fmt.Sprintf("%d processes", n)
-		r.addOf(group, name+": copies, the middle 80 % of them", rate, "copies/s", float64(n*severalAtOnce)/w.o.latency.Seconds(), "C/L of all")
-		r.add(group, name+": time per copy", 1e3/rate, "ms")
-		r.addOf(group, name+": efficiency", rate/alone, "times one", float64(n), "as many as there are")
-		r.add(group, name+": share of answers 429", 100*float64(after.Throttled-before.Throttled)/float64(all), "%")
+		w.reportSeveral(r, group, n, did, alone)
 		for _, p := range processes {
 			_ = p.Stop()
 		}
@@ -58,46 +51,28 @@ func (w *world) several(ctx context.Context, r *report, batches []staging.BatchI
 	return nil
 }
 
-// oneBox imports into one mailbox, which Graph holds to a rate of its own.
-func (w *world) oneBox(ctx context.Context, r *report) (err error) {
-	d := day{from: w.day.from.Add(-48 * time.Hour), items: oneMailbox, mailboxes: 1, prefix: "one"}
+func (w *world) reportSeveral(r *report, group string, n int, did, alone counts) {
+	ideal := float64(n*severalAtOnce) / w.latency.Seconds()
+	name := fmt.Sprintf("%d processes: ", n)
+	if n == 1 {
+		name = "1 process: "
+	}
+	r.add(group, name+"copies, from the first event to the last answer", did.rate(), "copies/s", beside(ideal, "C/L of all"))
+	r.add(group, name+"copies, the middle 80 % of them", did.middle, "copies/s", beside(ideal, "C/L of all"))
+	r.add(group, name+"time per copy", 1e3/did.rate(), "ms", beside(1e3/ideal, "L/C of all"))
+	r.add(group, name+"efficiency, from first to last", 100*did.rate()/alone.rate()/float64(n), "%", beside(100, "as many times one process"))
+	r.add(group, name+"efficiency, the middle 80 %", 100*did.middle/alone.middle/float64(n), "%", beside(100, "as many times one process"))
+	r.add(group, name+"share of answers 429", did.share(), "%", atMost(throttled, "of the requests"))
+	r.add(group, name+"CPUs busy, whatever with", did.load.busy(did.took), "", none())
+}
+
+// stage has a day of its own fetched.
+func (w *world) stage(ctx context.Context, d day) ([]staging.BatchInfo, error) {
 	site := newSite()
 	site.Generate(d.items, d.archived, d.json)
 	batches, _, _, err := w.backfill(ctx, site, d.from, d.from.Add(24*time.Hour))
-	if err != nil {
-		return err
+	if err == nil && records(batches) != d.items {
+		err = w.broken("fetch", fmt.Errorf("it staged %d items of %d", records(batches), d.items))
 	}
-	if w.imports, err = w.host(ctx, "import", w.o.concurrency); err != nil {
-		return err
-	}
-	before := w.graph.Requests()
-	w.creates.begin()
-	if err := w.deliver(ctx, batches, w.imports); err != nil {
-		return err
-	}
-	after := w.graph.Requests()
-	group := fmt.Sprintf("Import into a single mailbox: %d copies, L = %v", d.items, w.o.latency)
-	r.addOf(group, "copies, the middle 80 % of them", w.creates.middle(), "copies/s", 3/w.o.latency.Seconds(), "MAILBOX_PERMITS / L")
-	r.add(group, "Graph's quota for a mailbox, in the long run", 10_000/600.0, "requests/s")
-	r.add(group, "answers 429", float64(after.Throttled-before.Throttled), "")
-	return nil
-}
-
-// million fetches few items and then many, each in a process of its own: memory must not grow with their number.
-func (w *world) million(ctx context.Context, r *report) error {
-	for i, n := range []int{fewItems, manyItems} {
-		d := day{from: w.day.from.Add(time.Duration(-96-48*i) * time.Hour), items: n, mailboxes: w.o.mailboxes, prefix: fmt.Sprintf("many%d", i)}
-		site := newSite()
-		site.Generate(d.items, d.archived, d.json)
-		batches, took, _, err := w.backfill(ctx, site, d.from, d.from.Add(24*time.Hour))
-		if err != nil {
-			return err
-		}
-		if got := records(batches); got != n {
-			return w.broken("fetch", fmt.Errorf("it staged %d items of %d", got, n))
-		}
-		r.add("Fetch: many items", fmt.Sprintf("%d items", n), float64(n)/took.Seconds(), "items/s")
-		peak(r, fmt.Sprintf("fetch: resident memory, peak with %d items", n), w.fetch)
-	}
-	return nil
+	return batches, err
 }

@@ -36,16 +36,27 @@ type world struct {
 	graph   *mailboxtest.Graph
 	creates *creates
 	graphAt string
-	fetch   *host.StandIn
-	imports *host.StandIn
+	latency time.Duration // of this Graph
+	fetch   *app
+	imports *app
 	log     *os.File
+	said    logged              // what the handlers write to it
+	rest    []staging.BatchInfo // of the day, what was not imported yet
+	perItem fetched
 	servers cloud.Servers
 	closers []func()
 }
 
+// app is a function app in the stand-in of the host.
+type app struct {
+	*host.StandIn
+	idle   int64 // bytes of resident memory before there was anything to do
+	idleOK bool
+}
+
 // start brings up the storage and the stand-ins. What was started is stopped again if something fails.
 func start(ctx context.Context, o options, root, out string) (_ *world, err error) {
-	w := &world{o: o, out: out, day: day{from: time.Now().UTC().Truncate(time.Second).Add(-24 * time.Hour), items: o.items, mailboxes: o.mailboxes}}
+	w := &world{o: o, out: out, day: day{from: time.Now().UTC().Truncate(time.Second).Add(-24 * time.Hour), items: o.items(), mailboxes: o.mailboxes}}
 	defer func() {
 		if err != nil {
 			w.stop()
@@ -54,16 +65,17 @@ func start(ctx context.Context, o options, root, out string) (_ *world, err erro
 	if w.log, err = os.Create(filepath.Join(out, "bench.log")); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
+	w.said.to = w.log
 	w.closers = append(w.closers, func() { _ = w.log.Close() }, w.servers.Close)
 	if err := w.startStorage(ctx, root); err != nil {
 		return nil, err
 	}
 	site := newSite()
-	site.Generate(o.items, w.day.archived, w.day.json)
+	site.Generate(w.day.items, w.day.archived, w.day.json)
 	if w.siteAt, err = w.servers.Serve(site); err != nil {
 		return nil, err
 	}
-	return w, w.startGraph()
+	return w, w.startGraph(o.latency)
 }
 
 func (w *world) startStorage(ctx context.Context, root string) (err error) {
@@ -84,9 +96,11 @@ func (w *world) startStorage(ctx context.Context, root string) (err error) {
 	return err
 }
 
-func (w *world) startGraph() (err error) {
+// startGraph puts a Graph with empty mailboxes in place of the one before. Handlers know it that are started from then on.
+func (w *world) startGraph(latency time.Duration) (err error) {
+	w.latency = latency
 	w.graph = mailboxtest.New(mailboxtest.Options{
-		Token: graphToken, Users: users(w.o.mailboxes), Latency: w.o.latency, MessageLimit: 150 << 20, // the most that a tenant may allow
+		Token: graphToken, Users: users(w.o.mailboxes), Latency: latency, MessageLimit: 150 << 20, // the most that a tenant may allow
 	})
 	w.creates = &creates{}
 	w.graphAt, err = w.servers.ServeGraph(w.graph, w.creates.wrap)
@@ -107,13 +121,29 @@ func (w *world) settings(c int) []string {
 }
 
 // host starts an app; c is IMPORT_CONCURRENCY.
-func (w *world) host(ctx context.Context, app string, c int) (*host.StandIn, error) {
-	h, err := host.Start(ctx, host.Options{App: filepath.Join(w.out, app), Env: w.settings(c), Log: w.log, Pause: time.Second})
+func (w *world) host(ctx context.Context, name string, c int) (*app, error) {
+	h, err := host.Start(ctx, host.Options{App: filepath.Join(w.out, name), Env: w.settings(c), Log: &w.said, Pause: time.Second})
 	if err != nil {
-		return nil, fmt.Errorf("start the app %s: %w", app, err)
+		return nil, fmt.Errorf("start the app %s: %w", name, err)
 	}
 	w.closers = append(w.closers, func() { _ = h.Stop() })
-	return h, nil
+	time.Sleep(500 * time.Millisecond) // for whatever it does after the first answer
+	a := &app{StandIn: h}
+	a.idle, _, a.idleOK = memory(h.Pid())
+	return a, nil
+}
+
+// again starts the app in the place of the one that runs.
+func (w *world) again(ctx context.Context, name string, c int) (err error) {
+	a := &w.fetch
+	if name == "import" {
+		a = &w.imports
+	}
+	if *a != nil {
+		_ = (*a).Stop()
+	}
+	*a, err = w.host(ctx, name, c)
+	return err
 }
 
 // stop ends everything, in the reverse order of its start.

@@ -1,7 +1,7 @@
 // Command script imports texts the way a script does: with the Graph SDK as it comes, one message after another. It is what the
-// import is measured beside.
+// import is measured beside. The ids of the users, whose inboxes take turns, come on standard input, one in a line.
 //
-//	script <address of Graph> <token> <user id> <seconds>
+//	script <address of Graph> <token> <seconds>
 package main
 
 import (
@@ -9,8 +9,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	kiota "github.com/microsoft/kiota-abstractions-go"
@@ -24,7 +26,7 @@ import (
 const text = "Can you bring the keys for the van? They are on the hook behind the door"
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	if err := run(os.Args[1:], os.Stdin); err != nil {
 		fmt.Fprintln(os.Stderr, "script:", err)
 		os.Exit(1)
 	}
@@ -38,34 +40,36 @@ func (b bearer) AuthenticateRequest(_ context.Context, r *kiota.RequestInformati
 	return nil
 }
 
-func run(args []string) error {
-	if len(args) != 4 {
-		return errors.New("want: address, token, user, seconds")
+func run(args []string, stdin io.Reader) error {
+	if len(args) != 3 {
+		return errors.New("want: address, token, seconds")
 	}
-	seconds, err := strconv.Atoi(args[3])
+	seconds, err := strconv.Atoi(args[2])
 	if err != nil {
 		return fmt.Errorf("seconds: %w", err)
+	}
+	in, err := io.ReadAll(stdin)
+	if err != nil {
+		return fmt.Errorf("read the users: %w", err)
+	}
+	ids := strings.Fields(string(in))
+	if len(ids) == 0 {
+		return errors.New("no users on standard input")
 	}
 	adapter, err := nethttplibrary.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(bearer(args[1]),
 		jsonserialization.NewJsonParseNodeFactory(), jsonserialization.NewJsonSerializationWriterFactory(), nil) // nil: the SDK's client with its middleware
 	if err != nil {
 		return fmt.Errorf("make the adapter: %w", err)
 	}
-	adapter.SetBaseUrl(args[0] + "/v1.0")
-	user := users.NewUserItemRequestBuilderInternal(map[string]string{"baseurl": args[0] + "/v1.0", "user%2Did": args[2]}, adapter)
+	base := args[0] + "/v1.0"
+	adapter.SetBaseUrl(base)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(seconds)*time.Second)
 	defer cancel()
-	name := "Script"
-	folder := models.NewMailFolder()
-	folder.SetDisplayName(&name)
-	made, err := user.MailFolders().Post(ctx, folder, nil)
-	if err != nil {
-		return fmt.Errorf("make a folder: %w", err)
-	}
 	began, n := time.Now(), 0
 	var took time.Duration
 	for {
-		if _, err := user.MailFolders().ByMailFolderId(*made.GetId()).Messages().Post(ctx, message(n), nil); err != nil {
+		user := users.NewUserItemRequestBuilderInternal(map[string]string{"baseurl": base, "user%2Did": ids[n%len(ids)]}, adapter)
+		if _, err := user.MailFolders().ByMailFolderId("inbox").Messages().Post(ctx, message(n), nil); err != nil {
 			if ctx.Err() != nil {
 				break
 			}

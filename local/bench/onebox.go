@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"time"
+
+	"o2archiver/local/cloud"
+)
+
+const (
+	oneMailbox = 500            // copies into a single one
+	permits    = 3              // MAILBOX_PERMITS as it comes
+	quota      = 10_000 / 600.0 // requests a second that Graph gives an application for one mailbox
+	hourTest   = "TestHourOfImports"
+)
+
+// oneBox imports into one mailbox, which Graph holds to a few requests at once; not for so long that its quota comes in.
+func (w *world) oneBox(ctx context.Context, r *report) error {
+	batches, err := w.stage(ctx, day{from: w.day.from.Add(-48 * time.Hour), items: oneMailbox, mailboxes: 1, prefix: "one"})
+	if err != nil {
+		return err
+	}
+	if err := w.startGraph(w.o.latency); err != nil {
+		return err
+	}
+	if err := w.again(ctx, "import", w.o.concurrency/2); err != nil {
+		return err
+	}
+	did, err := w.importBatches(ctx, batches, w.imports)
+	if err != nil {
+		return err
+	}
+	group := fmt.Sprintf("Import into a single mailbox: %d copies, L = %v", oneMailbox, w.latency)
+	ideal := permits / w.latency.Seconds()
+	r.add(group, "copies, the middle 80 % of them", did.middle, "copies/s", atLeast(shareOfLimit, ideal, "MAILBOX_PERMITS / L"))
+	r.add(group, "copies, from the first event to the last answer", did.rate(), "copies/s", beside(ideal, "MAILBOX_PERMITS / L"))
+	r.add(group, "share of answers 429", did.share(), "%", atMost(throttled, "of the requests"))
+	return nil
+}
+
+// hour has the test run that imports into one mailbox for an hour of virtual time, against the same Graph with its quota on, and takes
+// its figures: an hour is more than anybody waits for here, and the quota shows only after ten minutes.
+func (w *world) hour(ctx context.Context, r *report) error {
+	root, err := cloud.Root()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", "test", "-trimpath", "-count=1", "-v", "-run", "^"+hourTest+"$", "./shared/mailbox")
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("run %s: %w: %s", hourTest, err, out)
+	}
+	copies, refused := attribute(out, "copies"), attribute(out, "throttled")
+	if copies == nil || refused == nil {
+		return fmt.Errorf("%s does not tell its figures", hourTest)
+	}
+	const group = "Import into a single mailbox for an hour of virtual time: the library, and Graph with its quota"
+	r.add(group, "copies, over the hour", *copies/3600, "copies/s", atLeast(shareOfLimit, quota, "10,000 in 10 minutes"))
+	r.add(group, "share of answers 429", 100**refused/(*copies+*refused), "%", atMost(throttled, "of the requests"))
+	return nil
+}
+
+// attribute is a number that a test told by testing.T.Attr.
+func attribute(out []byte, name string) *float64 {
+	m := regexp.MustCompile(`(?m)^=== ATTR  \S+ ` + name + ` (\S+)$`).FindSubmatch(out)
+	if m == nil {
+		return nil
+	}
+	v, err := strconv.ParseFloat(string(m[1]), 64)
+	if err != nil {
+		return nil
+	}
+	return &v
+}

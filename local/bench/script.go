@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"o2archiver/shared/mailbox/mailboxtest"
+)
+
+const (
+	rounds    = 3
+	scriptFor = 8 * time.Second // in each round
+)
+
+// besideScript imports in turns with the sequential loop over the SDK that somebody writes who needs the mail over there by tonight: the same
+// Graph, the same mailboxes, one after the other in every round, so that what else the machine does hits both.
+func (w *world) besideScript(ctx context.Context, r *report) error {
+	c := w.o.concurrency / 2
+	if err := w.startGraph(w.o.latency); err != nil {
+		return err
+	}
+	if err := w.again(ctx, "import", c); err != nil {
+		return err
+	}
+	if _, err := w.importPart(ctx, 2*w.o.mailboxes); err != nil { // the script has nothing to look for, either
+		return err
+	}
+	var ours, theirs counts
+	for range rounds {
+		did, err := w.importPart(ctx, max(100, w.o.copies/30))
+		if err != nil {
+			return err
+		}
+		ours = ours.plus(did)
+		if did, err = w.script(ctx); err != nil {
+			return err
+		}
+		theirs = theirs.plus(did)
+	}
+	group := fmt.Sprintf("Import and script, in turns, %d times: the same %d mailboxes, L = %v", rounds, w.o.mailboxes, w.latency)
+	r.add(group, fmt.Sprintf("import: %d copies, C = %d at once", ours.copies, c), ours.rate(), "copies/s", beside(float64(c)/w.latency.Seconds(), "C/L"))
+	r.add(group, fmt.Sprintf("script: %d copies, one POST after another", theirs.copies), theirs.rate(), "copies/s", beside(1/w.latency.Seconds(), "1/L"))
+	r.add(group, "import / script", ours.rate()/theirs.rate(), "times", beside(float64(c), "C"))
+	r.add(group, "import: share of answers 429", ours.share(), "%", atMost(throttled, "of the requests"))
+	r.add(group, "script: share of answers 429", theirs.share(), "%", none())
+	r.add(group, "import: Graph requests per copy", float64(ours.requests)/float64(ours.copies), "", atMost(perCopy, "a copy"))
+	return nil
+}
+
+// script has the script post for a while, to every mailbox in turn.
+func (w *world) script(ctx context.Context) (counts, error) {
+	ctx, cancel := context.WithTimeout(ctx, scriptFor+time.Minute)
+	defer cancel()
+	var ids strings.Builder
+	for _, u := range users(w.o.mailboxes) {
+		fmt.Fprintln(&ids, u.ID)
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(w.out, "script"), w.graphAt, graphToken, strconv.Itoa(int(scriptFor.Seconds())))
+	cmd.Stdin, cmd.Stderr = strings.NewReader(ids.String()), w.log
+	before := w.graph.Requests()
+	out, err := cmd.Output()
+	if err != nil {
+		return counts{}, w.broken("the script", err)
+	}
+	after := w.graph.Requests()
+	var did struct {
+		Copies  int
+		Seconds float64
+	}
+	if err := json.Unmarshal(out, &did); err != nil {
+		return counts{}, fmt.Errorf("read what the script says: %w", err)
+	}
+	return counts{
+		copies: did.Copies, took: time.Duration(did.Seconds * float64(time.Second)), throttled: after.Throttled - before.Throttled,
+		requests: after.Kinds[mailboxtest.Token] - before.Kinds[mailboxtest.Token],
+	}, nil
+}
