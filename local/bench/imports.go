@@ -64,7 +64,7 @@ func (w *world) importDay(ctx context.Context, r *report) error {
 	w.reportPart(r, at("mailboxes known", rest), rest, c, asked{rate: true, requests: true})
 	group := at("the whole run", whole)
 	w.reportPart(r, group, whole, c, asked{rate: true, requests: true})
-	r.add(group, "blob operations per record, with those of fetch", float64(whole.blobs)/float64(whole.copies)+w.perItem.blobs, "", atMost(blobsPerRec, "a record"))
+	r.add(group, "blob operations per record, with those of fetch", float64(whole.blobs)/float64(whole.copies)+w.perItem.blobs, "", beside(blobsPerRec, "asked of import alone"))
 	r.add(group, "resident memory of import, highest, over idle", grown(w.imports), "MB", none())
 	cost(r, first, rest, w.perItem)
 	return nil

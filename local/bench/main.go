@@ -40,7 +40,7 @@ type options struct {
 }
 
 // items are the texts that the site holds: those that are imported in all, and some to spare, since parts are of whole batches.
-func (o options) items() int { return o.copies*3/2 + 6*o.mailboxes + 1000 }
+func (o options) items() int { return o.copies*3/2 + 8*o.mailboxes + 2000 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -134,7 +134,7 @@ func measure(ctx context.Context, o options, r *report, progress io.Writer) erro
 		{"Converting", convert},
 		{"Starting the handlers", w.startHandlers},
 		{"Fetching", w.fetchDay},
-		{"Importing", w.importDay},
+		{"Importing a day", w.importDay},
 		{"Importing beside the script", w.besideScript},
 		{"Importing with more at once", w.moreAtOnce},
 		{"Importing with several processes", w.several},
