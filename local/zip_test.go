@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -46,7 +47,7 @@ func TestZipsRunInTheRealHost(t *testing.T) {
 	}
 	for _, app := range stage.Apps() {
 		checkSum(t, out, app.Name+".zip")
-		checkMaterials(t, root, filepath.Join(out, app.Name+".cdx.json"))
+		checkMaterials(t, root, app.Name, filepath.Join(out, app.Name+".cdx.json"))
 		var log buffer
 		h, err := host.StartFunc(t.Context(), host.Options{App: unpack(t, filepath.Join(out, app.Name+".zip")), Log: &log, Env: []string{
 			"AzureWebJobsStorage=" + store.ConnectionString(), "ARCHIVE_STORAGE=" + store.ConnectionString(),
@@ -118,23 +119,46 @@ func checkSum(t *testing.T, out, name string) {
 	}
 }
 
-// checkMaterials looks for the modules that every handler is linked with, in the versions of go.mod.
-func checkMaterials(t *testing.T, root, name string) {
+// checkMaterials looks for modules that the app's handler is linked with, in the versions of go.mod, and for those that it must not have.
+func checkMaterials(t *testing.T, root, app, name string) {
 	t.Helper()
-	list, err := os.ReadFile(name)
+	raw, err := os.ReadFile(name)
 	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct {
+		Components []struct{ Name, Version, PURL string }
+	}
+	if err := json.Unmarshal(raw, &list); err != nil {
 		t.Fatal(err)
 	}
 	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob", "github.com/Azure/azure-sdk-for-go/sdk/azidentity"} {
+	const tables, graph = "github.com/Azure/azure-sdk-for-go/sdk/data/aztables", "github.com/microsoftgraph/msgraph-sdk-go"
+	linked := map[string]bool{
+		"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob": true, "github.com/Azure/azure-sdk-for-go/sdk/azidentity": true,
+		tables: app == "import", graph: app == "import",
+	}
+	for path, want := range linked {
 		_, rest, ok := strings.Cut(string(mod), path+" ")
 		version, _, _ := strings.Cut(rest, "\n")
 		version, _, _ = strings.Cut(version, " ")
-		if want := "pkg:golang/" + path + "@" + version; !ok || !strings.Contains(string(list), `"`+want+`"`) {
-			t.Errorf("%s lacks %s", filepath.Base(name), want)
+		if !ok {
+			t.Errorf("go.mod lacks %s", path)
+		}
+		got := false
+		for _, c := range list.Components {
+			if c.Name == path {
+				got = true
+				if purl := "pkg:golang/" + strings.ToLower(path) + "@" + version; c.Version != version || c.PURL != purl {
+					t.Errorf("%s has %s %s, want %s", filepath.Base(name), c.Version, c.PURL, purl)
+				}
+			}
+		}
+		if got != want {
+			t.Errorf("%s names %s: %t, want %t", filepath.Base(name), path, got, want)
 		}
 	}
 }

@@ -47,10 +47,13 @@ type Binding struct {
 	Path       string `json:"path"`
 	Connection string `json:"connection"`
 	Source     string `json:"source"`
+	AuthLevel  string `json:"authLevel"` // of an HTTP trigger
 	Properties struct {
 		Deferred bool `json:"supportsDeferredBinding"`
 	} `json:"properties"`
 }
+
+const httpTrigger = "httpTrigger"
 
 // Retry is the retry policy of a function.
 type Retry struct {
@@ -79,8 +82,9 @@ func Read(app string) (Host, []Function, error) {
 		if err := readJSON(name, &f); err != nil {
 			return host, nil, err
 		}
-		if len(f.Bindings) != 1 {
-			return host, nil, fmt.Errorf("function %s: %d bindings: every function here has its trigger and nothing else", f.Name, len(f.Bindings))
+		answers := len(f.Bindings) == 2 && f.Trigger().Type == httpTrigger && f.Bindings[1].Type == "http" && f.Bindings[1].Direction == "out"
+		if len(f.Bindings) != 1 && !answers {
+			return host, nil, fmt.Errorf("function %s: %d bindings: every function here has its trigger and nothing else, but for the answer to an HTTP trigger", f.Name, len(f.Bindings))
 		}
 		functions = append(functions, f)
 	}
@@ -131,6 +135,11 @@ func Check(app string) error {
 			// As text, the properties of the blob's content would overwrite the metadata, Uri included.
 			complain(t.Properties.Deferred, "function %s: without deferred binding the blob's content can pose as metadata", f.Name)
 			complain(f.Retry == nil, "function %s: a retry policy has no effect on a blob trigger", f.Name)
+		case httpTrigger:
+			complain(t.AuthLevel != "", "function %s: an HTTP trigger has to say who may call it (authLevel)", f.Name)
+			// Without forwarding the host takes the answer out of the handler's outputs.
+			complain(len(f.Bindings) == 2, "function %s: an HTTP trigger without an output of type http answers nothing", f.Name)
+			complain(f.Retry == nil, "function %s: a retry policy has no effect on an HTTP trigger", f.Name)
 		default:
 			complain(false, "function %s: trigger type %q is none that this repository uses", f.Name, t.Type)
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"debug/buildinfo"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -33,8 +34,14 @@ type component struct {
 	Ref        string     `json:"bom-ref"`
 	Name       string     `json:"name"`
 	Version    string     `json:"version,omitempty"`
+	Hashes     []digest   `json:"hashes,omitempty"`
 	PURL       string     `json:"purl,omitempty"`
 	Properties []property `json:"properties,omitempty"`
+}
+
+type digest struct {
+	Algorithm string `json:"alg"`
+	Content   string `json:"content"` // hex
 }
 
 type property struct {
@@ -43,13 +50,19 @@ type property struct {
 }
 
 // materials lists what is linked into a handler, from what the linker wrote into it: not what go.mod would allow.
-func materials(app, binary string) ([]byte, error) {
+// version is that of the sources.
+func materials(app, version, binary string) ([]byte, error) {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
 		return nil, fmt.Errorf("read what is linked into the handler: %w", err)
 	}
 	b := bom{Format: "CycloneDX", SpecVersion: "1.5", Version: 1}
-	b.Metadata.Component = component{Type: "application", Ref: app, Name: app}
+	raw, err := os.ReadFile(binary)
+	if err != nil {
+		return nil, err
+	}
+	b.Metadata.Component = component{Type: "application", Ref: app, Name: app, Version: version,
+		Hashes: []digest{{Algorithm: "SHA-256", Content: fmt.Sprintf("%x", sha256.Sum256(raw))}}}
 	for _, s := range info.Settings {
 		if s.Key == "GOOS" || s.Key == "GOARCH" {
 			b.Metadata.Component.Properties = append(b.Metadata.Component.Properties, property{Name: s.Key, Value: s.Value})
@@ -63,7 +76,7 @@ func materials(app, binary string) ([]byte, error) {
 		b.Components = append(b.Components, module(m))
 	}
 	slices.SortFunc(b.Components, func(x, y component) int { return cmp.Compare(x.PURL, y.PURL) })
-	raw, err := json.MarshalIndent(b, "", "  ")
+	raw, err = json.MarshalIndent(b, "", "  ")
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +87,29 @@ func module(m *debug.Module) component { return library(m.Path, m.Version, m.Sum
 
 // library is a Go module; sum is its hash as in go.sum.
 func library(path, version, sum string) component {
-	// https://github.com/package-url/purl-spec: each part of the name is escaped, the slashes between them are not.
-	purl := "pkg:golang/" + (&url.URL{Path: path}).EscapedPath() + "@" + url.QueryEscape(version)
+	// https://github.com/package-url/purl-spec: each part of the name is escaped, the slashes between them are not; of the type
+	// golang it is in lower case.
+	purl := "pkg:golang/" + (&url.URL{Path: strings.ToLower(path)}).EscapedPath() + "@" + url.QueryEscape(version)
 	c := component{Type: "library", Ref: purl, Name: path, Version: version, PURL: purl}
 	if sum != "" {
 		c.Properties = []property{{Name: "go.sum", Value: sum}}
 	}
 	return c
+}
+
+// sourceVersion is the newest heading of CHANGELOG.md: "1.2.0", or "unreleased".
+func sourceVersion(root string) (string, error) {
+	raw, err := os.ReadFile(filepath.Join(root, "CHANGELOG.md"))
+	if err != nil {
+		return "", err
+	}
+	_, rest, _ := strings.Cut("\n"+string(raw), "\n## ")
+	heading, _, _ := strings.Cut(rest, "\n")
+	version, _, _ := strings.Cut(strings.TrimSpace(heading), " ")
+	if version == "" {
+		return "", errors.New("CHANGELOG.md has no heading that names a version")
+	}
+	return strings.ToLower(strings.Trim(version, "[]")), nil
 }
 
 // writeSums lists the checksums of all zips and bills of materials in the folder.

@@ -29,7 +29,7 @@ func TestMaterials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := materials("fetch", self)
+	raw, err := materials("fetch", "1.2.0", self)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,22 +40,47 @@ func TestMaterials(t *testing.T) {
 	if b.Format != "CycloneDX" || b.SpecVersion != "1.5" || b.Metadata.Component.Name != "fetch" {
 		t.Errorf("head: %s", raw)
 	}
+	binary, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := component{Type: "application", Ref: "fetch", Name: "fetch", Version: "1.2.0", Properties: b.Metadata.Component.Properties,
+		Hashes: []digest{{"SHA-256", fmt.Sprintf("%x", sha256.Sum256(binary))}}}
+	if diff := cmp.Diff(root, b.Metadata.Component); diff != "" {
+		t.Errorf("the app itself, -want +got:\n%s", diff)
+	}
 	std := func(c component) bool {
 		return c.Name == "std" && c.Version == strings.TrimPrefix(runtime.Version(), "go")
 	}
 	if !slices.ContainsFunc(b.Components, std) {
 		t.Errorf("the standard library is not among %+v", b.Components)
 	}
-	if _, err := materials("fetch", "sbom.go"); err == nil {
+	if _, err := materials("fetch", "1.2.0", "sbom.go"); err == nil {
 		t.Error("a file that is no program has materials")
 	}
 	// A test binary names no modules; the zips are looked at where they are started.
-	got := module(&debug.Module{Path: "github.com/a/b/v2", Version: "v2.0.0+incompatible", Sum: "h1:x="})
-	const purl = "pkg:golang/github.com/a/b/v2@v2.0.0%2Bincompatible"
-	want := component{Type: "library", Ref: purl, Name: "github.com/a/b/v2", Version: "v2.0.0+incompatible", PURL: purl,
+	got := module(&debug.Module{Path: "github.com/Azure/b/v2", Version: "v2.0.0+incompatible", Sum: "h1:x="})
+	const purl = "pkg:golang/github.com/azure/b/v2@v2.0.0%2Bincompatible"
+	want := component{Type: "library", Ref: purl, Name: "github.com/Azure/b/v2", Version: "v2.0.0+incompatible", PURL: purl,
 		Properties: []property{{Name: "go.sum", Value: "h1:x="}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a module, -want +got:\n%s", diff)
+	}
+}
+
+func TestSourceVersion(t *testing.T) {
+	for text, want := range map[string]string{
+		"# Changelog\n\n## Unreleased\n- a\n\n## 1.0.0\n":      "unreleased",
+		"# Changelog\n\n## [1.2.0] (2027-01-05)\n\n## 1.0.0\n": "1.2.0",
+		"# Changelog\n": "",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "CHANGELOG.md"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := sourceVersion(dir); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
 	}
 }
 

@@ -83,7 +83,11 @@ func build(ctx context.Context, o Options, app App) error {
 	if err := pack(tree, archive); err != nil {
 		return fmt.Errorf("write the zip: %w", err)
 	}
-	list, err := materials(app.Name, filepath.Join(tree, handler))
+	version, err := sourceVersion(o.Root)
+	if err != nil {
+		return err
+	}
+	list, err := materials(app.Name, version, filepath.Join(tree, handler))
 	if err != nil {
 		return err
 	}

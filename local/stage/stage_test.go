@@ -141,6 +141,8 @@ func TestApps(t *testing.T) {
 
 // Each rule of Check, by breaking it.
 func TestCheck(t *testing.T) {
+	timer := read(t, "../../functions/sweep/function.json")
+	const page = `{"bindings": [{"type": "httpTrigger", "direction": "in", "name": "request", "authLevel": "function"}, {"type": "http", "direction": "out", "name": "answer"}]}`
 	tests := []struct {
 		file, old, with string
 		want            string // "" is fine
@@ -158,6 +160,10 @@ func TestCheck(t *testing.T) {
 		{"import/function.json", `"in"`, `"out"`, "direction"},
 		{"import/function.json", `"bindings": [`, `"retry": {"strategy":"fixedDelay"}, "bindings": [`, "retry"},
 		{"import/function.json", `"bindings"`, `"binding"`, "0 bindings"},
+		{"sweep/function.json", timer, page, ""},
+		{"sweep/function.json", timer, strings.Replace(page, `"function"`, `""`, 1), "authLevel"},
+		{"sweep/function.json", timer, strings.Replace(page, `, {"type": "http", "direction": "out", "name": "answer"}`, "", 1), "answers nothing"},
+		{"sweep/function.json", timer, strings.Replace(page, `"out"`, `"in"`, 1), "2 bindings"},
 		{"sweep/function.json", `"0 15 * * * *"`, `""`, "schedule"},
 		{"handler", "x", "y", "executable"},
 	}
