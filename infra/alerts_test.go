@@ -2,6 +2,7 @@ package infra
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,44 +13,77 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var alertNames = []string{"failed-imports", "gap", "given-up", "no-fetch", "source-count", "unfinished", "unmapped"}
+// rule is what is expected of an alert. One about an event that has happened stays until somebody closes it, and comes once a day; one about
+// a state ends with it.
+type rule struct {
+	Severity     float64
+	Window       string
+	Event        bool
+	Above        float64
+	Column, Sums string // what is measured, and how
+}
+
+var alertRules = map[string]rule{
+	"failed-imports": {1, "P1D", true, 0, "", "Count"},
+	"gap":            {1, "P2D", false, 0, "", "Count"},
+	"given-up":       {2, "P1D", true, 0, "", "Count"},
+	"no-fetch":       {1, "P2D", false, 0, "", "Count"}, // longer than its 26 hours
+	"source-count":   {1, "P1D", true, 0, "", "Count"},
+	"unfinished":     {1, "P2D", false, 0, "", "Count"},
+	"unmapped":       {2, "P1D", true, 20, "unmapped", "Total"},
+}
+
+var alertNames = slices.Sorted(maps.Keys(alertRules))
 
 func TestAlerts(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
-		var names []string
+		got := map[string]rule{}
 		for _, r := range p.of("Microsoft.Insights/scheduledQueryRules") {
 			name := r.Name[len("archiver-"):strings.LastIndexByte(r.Name, '-')]
-			names = append(names, name)
 			r.want(t, "enabled", true)
-			r.want(t, "autoMitigate", true)
+			r.want(t, "evaluationFrequency", "PT1H")
 			if groups, _ := r.at("actions.actionGroups").([]any); len(groups) != 1 {
 				t.Errorf("%s: nobody hears of it: %v", name, groups)
 			}
-			rule := resource{Properties: r.at("criteria.allOf").([]any)[0].(map[string]any)}
-			query, _ := rule.Properties["query"].(string)
+			all, _ := r.at("criteria.allOf").([]any)
+			if len(all) != 1 {
+				t.Fatalf("%s: %d criteria", name, len(all))
+			}
+			c := resource{Name: name, Properties: all[0].(map[string]any)}
+			query, _ := c.at("query").(string)
 			if !strings.Contains(query, strings.TrimSpace(read(t, "queries/"+name+".kql"))) || !strings.HasPrefix(query, read(t, "queries/lines.kql")) {
 				t.Errorf("%s: its query is not that of queries/%s.kql", name, name)
 			}
-			rule.want(t, "operator", "GreaterThan")
-			if name == "unmapped" {
-				rule.want(t, "threshold", 20.0)
-				rule.want(t, "metricMeasureColumn", "unmapped")
-			} else {
-				rule.want(t, "threshold", 0.0)
-				rule.want(t, "timeAggregation", "Count")
+			c.want(t, "operator", "GreaterThan")
+			c.want(t, "failingPeriods.minFailingPeriodsToAlert", 1.0)
+			column, _ := c.at("metricMeasureColumn").(string)
+			sums, _ := c.at("timeAggregation").(string)
+			window, _ := r.at("windowSize").(string)
+			above, _ := c.at("threshold").(float64)
+			severity, _ := r.at("severity").(float64)
+			ends, said := r.at("autoMitigate").(bool)
+			// Azure takes a pause only of a rule that does not end by itself.
+			pause := map[bool]any{true: nil, false: "P1D"}[ends]
+			if r.want(t, "muteActionsDuration", pause); !said {
+				t.Errorf("%s does not say whether it ends by itself", name)
 			}
+			got[name] = rule{severity, window, !ends, above, column, sums}
 			if description, _ := r.at("description").(string); !strings.Contains(description, `infra/README.md, "`+name+`"`) {
 				t.Errorf("%s: the description does not lead to the runbook: %q", name, description)
 			}
 		}
-		slices.Sort(names)
-		if diff := cmp.Diff(alertNames, names); diff != "" {
+		if diff := cmp.Diff(alertRules, got); diff != "" {
 			t.Errorf("alerts, -want +got:\n%s", diff)
 		}
 	})
 	if groups := predict(t, "private-network").of("Microsoft.Insights/actionGroups"); len(groups) != 0 {
 		t.Error("an action group is made although one is given")
 	}
+	workbooks := predict(t, "default").of("Microsoft.Insights/workbooks")
+	if len(workbooks) != 1 {
+		t.Fatalf("%d workbooks", len(workbooks))
+	}
+	workbooks[0].want(t, "sourceId", "Azure Monitor") // where README.md says that it is
 }
 
 // Each alert has its heading in the runbook, with what it means, what to look at and what to do.

@@ -54,40 +54,53 @@ type prediction struct {
 // environments are the parameters files that are predicted.
 var environments = []string{"default", "private-network", "us-government"}
 
-var predictions sync.Map // by environment: func() (*prediction, error)
+var predictions sync.Map // by environment and further parameters: func() (*prediction, error)
 
-// predict gives what the deployment of parameters/<environment>.bicepparam would make.
-func predict(t *testing.T, environment string) *prediction {
+// predict gives what the deployment of parameters/<environment>.bicepparam would make, with more parameters after those of the
+// file: "param deleteLock = false".
+func predict(t *testing.T, environment string, more ...string) *prediction {
 	t.Helper()
 	bicep := need(t, "bicep")
-	once, _ := predictions.LoadOrStore(environment, sync.OnceValues(func() (*prediction, error) {
-		// The compiler writes its file beside the parameters file.
-		work, err := os.MkdirTemp("", "infra-*")
-		if err != nil {
-			return nil, err
-		}
-		defer os.RemoveAll(work)
-		if err := copySources(work); err != nil {
-			return nil, err
-		}
-		file := filepath.Join(work, "parameters", environment)
-		cmd := exec.Command(bicep, "snapshot", file+".bicepparam", "--mode", "overwrite", "--location", "uksouth",
-			"--subscription-id", "00000000-0000-0000-0000-000000000001", "--tenant-id", "00000000-0000-0000-0000-000000000002")
-		if said, err := cmd.CombinedOutput(); err != nil || len(bytes.TrimSpace(said)) > 0 {
-			return nil, &saidError{said: string(said), err: err}
-		}
-		raw, err := os.ReadFile(file + ".snapshot.json")
-		if err != nil {
-			return nil, err
-		}
-		p := &prediction{raw: string(raw)}
-		return p, json.Unmarshal(raw, p)
-	}))
+	key := environment + "\n" + strings.Join(more, "\n")
+	once, _ := predictions.LoadOrStore(key, sync.OnceValues(func() (*prediction, error) { return snapshot(bicep, environment, more) }))
 	p, err := once.(func() (*prediction, error))()
 	if err != nil {
 		t.Fatalf("bicep snapshot of %s: %v", environment, err)
 	}
 	return p
+}
+
+func snapshot(bicep, environment string, more []string) (*prediction, error) {
+	// The compiler writes its file beside the parameters file.
+	work, err := os.MkdirTemp("", "infra-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(work)
+	if err := copySources(work); err != nil {
+		return nil, err
+	}
+	file := filepath.Join(work, "parameters", environment)
+	if len(more) > 0 {
+		raw, err := os.ReadFile(file + ".bicepparam")
+		if err == nil {
+			err = os.WriteFile(file+".bicepparam", []byte(string(raw)+strings.Join(more, "\n")+"\n"), 0o600)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	cmd := exec.Command(bicep, "snapshot", file+".bicepparam", "--mode", "overwrite", "--location", "uksouth",
+		"--subscription-id", "00000000-0000-0000-0000-000000000001", "--tenant-id", "00000000-0000-0000-0000-000000000002")
+	if said, err := cmd.CombinedOutput(); err != nil || len(bytes.TrimSpace(said)) > 0 {
+		return nil, &saidError{said: string(said), err: err}
+	}
+	raw, err := os.ReadFile(file + ".snapshot.json")
+	if err != nil {
+		return nil, err
+	}
+	p := &prediction{raw: string(raw)}
+	return p, json.Unmarshal(raw, p)
 }
 
 // copySources copies what the compiler reads.

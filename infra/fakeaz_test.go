@@ -151,10 +151,10 @@ func fakeAz(dir string, args []string, input string) (out string, code int) {
 		}
 		return "graph-id\n", 0
 	case "storage container immutability-policy show":
-		locked := count(dir, "locked-"+flags["--container-name"], 0) > 0
+		locked := count(dir, "locked-"+flags["--container-name"], 0) > 0 || slices.Contains(strings.Fields(os.Getenv("FAKE_LOCKED")), flags["--container-name"])
 		return map[string]string{"immutabilityPeriodSinceCreationInDays": "1827\n", "etag": "\"e1\"\n", "state": map[bool]string{true: "Locked\n", false: "Unlocked\n"}[locked]}[flags["--query"]], 0
 	case "storage container immutability-policy lock":
-		if flags["--if-match"] != `"e1"` {
+		if flags["--if-match"] != `"e1"` || os.Getenv("FAKE_LOCK_FAILS") == flags["--container-name"] {
 			return "", 1
 		}
 		count(dir, "locked-"+flags["--container-name"], 1)

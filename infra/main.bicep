@@ -1,7 +1,7 @@
 // From nothing to a working archive: `azd up`. What it takes and what it costs is in README.md beside this file.
 //
-// One more app is one more file in apps/, its name in the list below with the call of its file, one line in ../azure.yaml and its rows
-// in the table of roles.
+// One more app is one more file in apps/, its name at the end of the list below and the call of its file, one line in ../azure.yaml, and its
+// rows in the table of roles. README.md, "One more app", has all the steps.
 
 targetScope = 'subscription'
 
@@ -56,7 +56,7 @@ param retentionYears int = 5
 
 @description('For so many days after its creation nobody can change or delete an original or a journal.')
 @minValue(1)
-param immutabilityDays int = retentionYears * 365 + 2
+param immutabilityDays int = retentionYears * 365 + (retentionYears + 3) / 4 // with its leap days
 
 @description('Set by infra/lock once the policies are locked: a locked policy can\'t be deployed again.')
 param immutabilityLocked bool = false
@@ -91,7 +91,10 @@ param privateNetwork bool = false
 @description('Addresses of the virtual network: at least a /25. Each app and the endpoints get a /27.')
 param addressSpace string = '10.77.0.0/24'
 
-@description('Address ranges from which administrators may call the apps, to fetch a range again or to replay, e.g. 203.0.113.7/32. None: nobody may.')
+@description('With privateNetwork: a NAT gateway, by which the apps reach the site and Microsoft Graph from one address that stays.')
+param natGateway bool = true
+
+@description('Address ranges from which administrators may call the apps, to fetch a range again or to replay, and with privateNetwork reach the archive\'s storage, e.g. 203.0.113.7/32. Not a /31, which storage does not take. None: nobody may.')
 param operators string[] = []
 
 @description('Resource id of an action group that alerts go to. None: one is made for alertEmail.')
@@ -170,6 +173,7 @@ module privateNet 'modules/network.bicep' = if (privateNetwork) {
     name: networkName
     apps: apps
     addressSpace: addressSpace
+    natGateway: natGateway
     zoneNames: map(items(zones), zone => zone.value)
   }
 }
@@ -182,6 +186,7 @@ module archive 'modules/archive.bicep' = {
     name: archiveName
     sku: archiveSku
     network: network
+    operators: operators
     workspaceId: workspaceId
     customerKey: customerKey
     retentionYears: retentionYears
@@ -251,6 +256,9 @@ output ARCHIVE_ACCOUNT string = archiveName
 
 @description('The system topic of the archive\'s events.')
 output EVENT_TOPIC string = events.outputs.topic
+
+@description('The address from which the apps reach the site, for the vendor\'s list; empty without a NAT gateway.')
+output EGRESS_ADDRESS string = privateNetwork ? privateNet!.outputs.egress : ''
 
 @description('The function app fetch.')
 output FETCH_APP string = fetch.outputs.name

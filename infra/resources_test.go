@@ -1,22 +1,25 @@
 package infra
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
+	"o2archiver/local/stage"
 	"o2archiver/shared/settings"
 )
 
 func TestStorageAccounts(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
 		accounts := p.of("Microsoft.Storage/storageAccounts")
-		if len(accounts) != 3 {
+		if len(accounts) != 1+len(stage.Apps()) {
 			t.Errorf("%d storage accounts, want the archive's and a host's for each app", len(accounts))
 		}
 		for _, a := range accounts {
@@ -55,24 +58,43 @@ func TestMonitoringTakesNoKeys(t *testing.T) {
 		p.of("Microsoft.Insights/components")[0].want(t, "DisableLocalAuth", true)
 		p.of("Microsoft.OperationalInsights/workspaces")[0].want(t, "features.disableLocalAuth", true)
 		// What holds data or a secret, or decides what is delivered, is logged.
-		logged := map[string]bool{}
+		logged := map[string]string{}
 		for _, r := range p.of("Microsoft.Insights/diagnosticSettings") {
 			on, _, _ := strings.Cut(r.ID, "/providers/Microsoft.Insights/diagnosticSettings")
-			logged[on] = true
+			var categories []string
+			for _, l := range r.at("logs").([]any) {
+				log := l.(map[string]any)
+				if log["enabled"] == true {
+					categories = append(categories, fmt.Sprint(cmp.Or(log["category"], log["categoryGroup"])))
+				}
+			}
+			logged[on] = strings.Join(categories, " ")
+			if id, _ := r.at("workspaceId").(string); !strings.Contains(id, "/workspaces/log-archiver-") {
+				t.Errorf("%s: logs go to %q", on, id)
+			}
 		}
 		for _, r := range p.Resources {
 			archive := strings.Contains(r.ID, "/starchive")
+			var want string
 			switch r.Type {
-			case "Microsoft.Storage/storageAccounts/blobServices", "Microsoft.KeyVault/vaults", "Microsoft.EventGrid/systemTopics":
-			case "Microsoft.Storage/storageAccounts/queueServices", "Microsoft.Storage/storageAccounts/tableServices":
-				if !archive {
-					continue
+			case "Microsoft.Storage/storageAccounts/blobServices":
+				want = "StorageWrite StorageDelete"
+				if archive {
+					want = "StorageRead StorageWrite StorageDelete"
 				}
-			default:
-				continue
+			case "Microsoft.Storage/storageAccounts/queueServices", "Microsoft.Storage/storageAccounts/tableServices":
+				if archive {
+					want = "StorageRead StorageWrite StorageDelete"
+				}
+			case "Microsoft.KeyVault/vaults", "Microsoft.EventGrid/systemTopics":
+				want = "allLogs"
+			case "Microsoft.OperationalInsights/workspaces":
+				want = "audit"
+			case "Microsoft.Web/sites":
+				want = "FunctionAppLogs"
 			}
-			if !logged[r.ID] {
-				t.Errorf("%s %s has no diagnostic settings", r.Type, r.Name)
+			if logged[r.ID] != want {
+				t.Errorf("%s %s logs %q, want %q", r.Type, r.Name, logged[r.ID], want)
 			}
 		}
 	})
@@ -131,7 +153,17 @@ var hostSettings = []string{
 	"AzureWebJobsStorage__clientId", "AzureWebJobsStorage__credential", "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__tableServiceUri",
 }
 
-// The settings are those of docs/settings.md, with values of the form that the handlers take.
+// forTheTrigger are settings of the host's blob trigger, which knows the archive's storage by the handler's name for it.
+var forTheTrigger = map[string][]string{"import": {"ARCHIVE_STORAGE__queueServiceUri", "ARCHIVE_STORAGE__credential"}}
+
+func appNames() (names []string) {
+	for _, app := range stage.Apps() {
+		names = append(names, app.Name)
+	}
+	return names
+}
+
+// The settings are those of docs/settings.md, with values that the handlers take, in each cloud.
 func TestAppSettings(t *testing.T) {
 	known := map[string]settings.Setting{}
 	for _, s := range settings.Table() {
@@ -139,22 +171,24 @@ func TestAppSettings(t *testing.T) {
 	}
 	each(t, func(t *testing.T, p *prediction) {
 		all := appSettings(t, p)
-		if diff := cmp.Diff([]string{"fetch", "import"}, slices.Sorted(maps.Keys(all))); diff != "" {
+		if diff := gocmp.Diff(appNames(), slices.Sorted(maps.Keys(all))); diff != "" {
 			t.Fatalf("apps:\n%s", diff)
 		}
 		for app, of := range all {
+			var ours []string
 			for name, value := range of {
-				s, ours := known[name]
-				trigger := app == "import" && (name == "ARCHIVE_STORAGE__queueServiceUri" || name == "ARCHIVE_STORAGE__credential")
+				s, known := known[name]
 				switch {
 				case value == "":
 					t.Errorf("%s: %s is empty", app, name)
-				case slices.Contains(hostSettings, name) || trigger:
-				case !ours || !slices.Contains(s.Apps, app):
+				case slices.Contains(hostSettings, name) || slices.Contains(forTheTrigger[app], name):
+				case !known || !slices.Contains(s.Apps, app):
 					t.Errorf("%s: nothing reads the setting %s", app, name)
+				default:
+					ours = append(ours, name)
 				}
 			}
-			for _, name := range hostSettings {
+			for _, name := range slices.Concat(hostSettings, forTheTrigger[app]) {
 				if _, ok := of[name]; !ok {
 					t.Errorf("%s: the host's setting %s is missing", app, name)
 				}
@@ -167,18 +201,72 @@ func TestAppSettings(t *testing.T) {
 			if _, keyed := of["ARCHIVE_STORAGE"]; keyed || of["AzureWebJobsStorage"] != "" {
 				t.Errorf("%s: storage is used with a key", app)
 			}
+			for _, c := range clouds {
+				if err := taken(t, c, of, ours); err != nil {
+					t.Errorf("%s in %s does not take its settings:\n%v", app, c.name, err)
+				}
+			}
 		}
 		if got := all["fetch"]["TELEMESSAGE_PASSWORD"]; !regexp.MustCompile(`^@Microsoft\.KeyVault\(VaultName=kv-fetch-[a-z0-9]{13};SecretName=telemessage-password\)$`).MatchString(got) {
 			t.Errorf("TELEMESSAGE_PASSWORD is %q", got)
 		}
-		for _, name := range []string{"TELEMESSAGE_PASSWORD", "TELEMESSAGE_URL", "TELEMESSAGE_USERNAME"} {
-			if _, ok := all["import"][name]; ok {
-				t.Errorf("import has %s", name)
+		for app, of := range all {
+			for _, name := range []string{"TELEMESSAGE_PASSWORD", "TELEMESSAGE_URL", "TELEMESSAGE_USERNAME"} {
+				if _, ok := of[name]; ok && app != "fetch" {
+					t.Errorf("%s has %s", app, name)
+				}
 			}
 		}
 	})
-	if got := appSettings(t, predict(t, "us-government"))["import"]["AZURE_CLOUD"]; got != "usgov-high" {
-		t.Errorf("US Government: AZURE_CLOUD is %q", got)
+	bad := map[string]string{"AZURE_CLOUD": "gcc"}
+	if taken(t, clouds[0], bad, []string{"AZURE_CLOUD"}) == nil {
+		t.Error("a bad setting is taken")
+	}
+}
+
+// taken reads settings as a handler does, with the values that they have in a cloud.
+func taken(t *testing.T, c cloud, of map[string]string, names []string) error {
+	t.Helper()
+	r := settings.Read(func(name string) (string, bool) {
+		value, ok := of[name]
+		if strings.HasPrefix(value, "@Microsoft.KeyVault(") {
+			value = "the host puts the password in its place"
+		}
+		return c.resolve(t, value), ok
+	})
+	for _, name := range names {
+		switch name {
+		case "TELEMESSAGE_URL", "GRAPH_URL":
+			r.URL(name)
+		case "TELEMESSAGE_PASSWORD":
+			r.Secret(name)
+		case "FETCH_FROM":
+			r.Time(name)
+		case "MAX_ITEM_SIZE":
+			r.Bytes(name)
+		case "ACCEPTED_DOMAINS":
+			r.List(name)
+		case "ARCHIVE_STORAGE__blobServiceUri", "ARCHIVE_STORAGE__tableServiceUri", "ARCHIVE_STORAGE__clientId":
+			if s := settings.StorageConfig(r); s.BlobURL == nil || !strings.HasSuffix(s.BlobURL.Host, ".blob."+c.storage) || s.ClientID != clientID {
+				t.Errorf("%s: storage %v, client id %s", c.name, s.BlobURL, s.ClientID)
+			}
+		default:
+			r.String(name)
+		}
+	}
+	return r.Err()
+}
+
+// Unless it is said otherwise, the tenant is in the cloud of the subscription.
+func TestTenantCloud(t *testing.T) {
+	for environment, want := range map[string][]string{"default": {"worldwide", "usgov-high", "china"}, "us-government": {"usgov-high", "usgov-high", "usgov-high"}} {
+		for app, of := range appSettings(t, predict(t, environment)) {
+			for i, c := range clouds {
+				if got := c.resolve(t, of["AZURE_CLOUD"]); got != want[i] {
+					t.Errorf("%s, %s in %s: AZURE_CLOUD is %q, want %q", environment, app, c.name, got, want[i])
+				}
+			}
+		}
 	}
 }
 
@@ -204,8 +292,11 @@ func TestApps(t *testing.T) {
 				site.want(t, "functionAppConfig.deployment.storage.authentication.userAssignedIdentityResourceId", id)
 			}
 		}
-		if len(owners) != 2 || len(p.of("Microsoft.Web/serverfarms")) != 2 {
-			t.Errorf("%d identities of %d plans, want 2 and 2", len(owners), len(p.of("Microsoft.Web/serverfarms")))
+		if n := len(stage.Apps()); len(owners) != n || len(p.of("Microsoft.Web/serverfarms")) != n {
+			t.Errorf("%d identities of %d plans, want %d of each", len(owners), len(p.of("Microsoft.Web/serverfarms")), n)
+		}
+		if policies := p.of("Microsoft.Web/sites/basicPublishingCredentialsPolicies"); len(policies) != 2*len(stage.Apps()) {
+			t.Errorf("%d policies about deployment by password", len(policies))
 		}
 		for _, plan := range p.of("Microsoft.Web/serverfarms") {
 			if plan.SKU["name"] != "FC1" {
@@ -232,41 +323,4 @@ func TestTags(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestNetwork(t *testing.T) {
-	for environment, private := range map[string]bool{"default": false, "private-network": true, "us-government": true} {
-		p := predict(t, environment)
-		endpoints := map[string]int{}
-		for _, e := range p.of("Microsoft.Network/privateEndpoints") {
-			for _, c := range e.at("privateLinkServiceConnections").([]any) {
-				endpoints[c.(map[string]any)["properties"].(map[string]any)["groupIds"].([]any)[0].(string)]++
-			}
-		}
-		want := map[string]int{}
-		access, rule := "Enabled", "Allow"
-		if private {
-			want = map[string]int{"blob": 3, "queue": 3, "table": 3, "vault": 1}
-			access, rule = "Disabled", "Deny"
-		}
-		if diff := cmp.Diff(want, endpoints); diff != "" {
-			t.Errorf("%s: private endpoints, -want +got:\n%s", environment, diff)
-		}
-		for _, r := range slices.Concat(p.of("Microsoft.Storage/storageAccounts"), p.of("Microsoft.KeyVault/vaults")) {
-			r.want(t, "publicNetworkAccess", access)
-			r.want(t, "networkAcls.defaultAction", rule)
-		}
-		subnets := map[any]bool{}
-		for _, site := range p.of("Microsoft.Web/sites") {
-			if subnet := site.at("virtualNetworkSubnetId"); subnet != nil {
-				subnets[subnet] = true
-			}
-		}
-		if private && len(subnets) != 2 || !private && len(subnets) != 0 {
-			t.Errorf("%s: the apps lie in %v", environment, subnets)
-		}
-		if zones := len(p.of("Microsoft.Network/privateDnsZones")); zones != len(want) {
-			t.Errorf("%s: %d DNS zones", environment, zones)
-		}
-	}
 }

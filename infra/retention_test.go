@@ -1,15 +1,16 @@
 package infra
 
 import (
-	"maps"
+	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/local/stage"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/staging"
 )
@@ -33,7 +34,7 @@ func TestContainers(t *testing.T) {
 		if diff := cmp.Diff(want, archive); diff != "" {
 			t.Errorf("containers of the archive, -want +got:\n%s", diff)
 		}
-		if diff := cmp.Diff([]string{"deployment", "deployment"}, hosts); diff != "" {
+		if diff := cmp.Diff(slices.Repeat([]string{"deployment"}, len(stage.Apps())), hosts); diff != "" {
 			t.Errorf("containers of the hosts, -want +got:\n%s", diff)
 		}
 		tables := p.of("Microsoft.Storage/storageAccounts/tableServices/tables")
@@ -45,7 +46,7 @@ func TestContainers(t *testing.T) {
 
 // Originals and journal can be written once; nothing else is made immutable, for what changes could not go on.
 func TestImmutability(t *testing.T) {
-	for environment, days := range map[string]float64{"default": 5*365 + 2, "private-network": 7*365 + 2, "us-government": 5*365 + 2} {
+	for environment, days := range map[string]float64{"default": terms[5], "private-network": terms[7], "us-government": terms[5]} {
 		appends := map[string]any{}
 		for _, r := range predict(t, environment).of(policyType) {
 			if !strings.HasPrefix(r.Name, "starchive") {
@@ -66,51 +67,83 @@ func TestNothingGetsLost(t *testing.T) {
 		for _, s := range p.of("Microsoft.Storage/storageAccounts/blobServices") {
 			archive := strings.HasPrefix(s.Name, "starchive")
 			s.want(t, "isVersioningEnabled", archive)
-			s.want(t, "deleteRetentionPolicy.enabled", archive)
-			s.want(t, "containerDeleteRetentionPolicy.enabled", archive)
+			for _, policy := range []string{"deleteRetentionPolicy", "containerDeleteRetentionPolicy"} {
+				s.want(t, policy+".enabled", archive)
+				s.want(t, policy+".days", map[bool]any{true: 30.0, false: nil}[archive])
+			}
 		}
 		locks := p.of("Microsoft.Authorization/locks")
 		if len(locks) != 1 || !strings.Contains(locks[0].ID, "/starchive") {
-			t.Errorf("locks: %v", locks)
+			t.Fatalf("locks: %v", locks)
 		}
+		locks[0].want(t, "level", "CanNotDelete")
 	})
+	if locks := predict(t, "default", later...).of("Microsoft.Authorization/locks"); len(locks) != 0 {
+		t.Error("a lock is set that nobody wants")
+	}
 }
 
-// Nothing is deleted while a policy protects it, only originals change their tier, and state keeps its newest form for ever.
+// later is an environment whose policies were locked, without the lock on the account, and with the longest term.
+var later = []string{"param immutabilityLocked = true", "param deleteLock = false", "param retentionYears = 10"}
+
+// terms are retentions in years, and the days that they have at most: with their leap days.
+var terms = map[float64]float64{5: 1827, 7: 2557, 10: 3653}
+
+func TestTerms(t *testing.T) {
+	first := time.Date(2024, 2, 28, 0, 0, 0, 0, time.UTC) // from here on as many leap days as can be
+	for years, days := range terms {
+		if most := first.AddDate(int(years), 0, 0).Sub(first).Hours() / 24; most != days {
+			t.Errorf("%v years have %v days at most, not %v", years, most, days)
+		}
+	}
+}
+
+// Nothing is deleted while a policy protects it, or later than the term says; only originals change their tier, and state keeps its newest
+// form for ever.
 func TestLifecycle(t *testing.T) {
-	for environment, term := range map[string]float64{"default": 5*365 + 2, "private-network": 7*365 + 2} {
-		p := predict(t, environment)
+	for environment, years := range map[string]float64{"default": 5, "private-network": 7, "later": 10} {
+		p := predict(t, strings.Replace(environment, "later", "default", 1), map[bool][]string{true: later}[environment == "later"]...)
 		policies := p.of("Microsoft.Storage/storageAccounts/managementPolicies")
 		if len(policies) != 1 || !strings.HasPrefix(policies[0].Name, "starchive") {
 			t.Fatalf("%s: lifecycle policies %v", environment, policies)
 		}
-		got := map[string]string{}
+		got := map[string][]string{}
 		for _, r := range policies[0].at("policy.rules").([]any) {
 			rule := resource{Properties: r.(map[string]any)}
-			for _, prefix := range rule.at("definition.filters.prefixMatch").([]any) {
-				var actions []string
-				base, _ := rule.at("definition.actions.baseBlob").(map[string]any)
-				for action, when := range base {
-					actions = append(actions, action)
-					days := when.(map[string]any)["daysAfterModificationGreaterThan"].(float64)
-					if action == "delete" && days != term {
-						t.Errorf("%s: %v is deleted after %v days, want %v", environment, prefix, days, term)
+			rule.want(t, "enabled", true)
+			var what []string
+			for _, kind := range rule.at("definition.filters.blobTypes").([]any) {
+				what = append(what, kind.(string))
+			}
+			for of, actions := range rule.at("definition.actions").(map[string]any) {
+				for action, when := range actions.(map[string]any) {
+					for since, days := range when.(map[string]any) {
+						what = append(what, fmt.Sprintf("%s %s %s %v", of, action, since, days))
 					}
 				}
-				if rule.at("definition.actions.version") != nil {
-					actions = append(actions, "version")
-				}
-				slices.Sort(actions)
-				got[prefix.(string)] = strings.Join(actions, " ")
+			}
+			slices.Sort(what)
+			for _, prefix := range rule.at("definition.filters.prefixMatch").([]any) {
+				got[prefix.(string)] = what
 			}
 		}
-		originals := "delete tierToArchive tierToCool version"
-		if environment == "private-network" { // zone-redundant: no archive tier
-			originals = "delete tierToCool version"
+		// With versioning on, what is deleted is a former version from then on: without the second rule it stays for ever.
+		deleted := []string{
+			fmt.Sprintf("baseBlob delete daysAfterModificationGreaterThan %v", terms[years]),
+			fmt.Sprintf("version delete daysAfterCreationGreaterThan %v", terms[years]),
 		}
-		want := map[string]string{"batches/": originals, "media/": originals, "journal/": "delete"}
-		for _, state := range []string{"checkpoints/", "settings/", "sweeps/", "deadletters/"} {
-			want[state] = "version"
+		tiers := []string{"blockBlob", "baseBlob tierToCool daysAfterModificationGreaterThan 30"}
+		if environment != "private-network" { // zone-redundant: no archive tier
+			tiers = append(tiers, "baseBlob tierToArchive daysAfterModificationGreaterThan 365")
+		}
+		originals := slices.Sorted(slices.Values(slices.Concat(tiers, deleted)))
+		want := map[string][]string{
+			"batches/": originals, "media/": originals,
+			"journal/":     slices.Sorted(slices.Values(slices.Concat([]string{"appendBlob"}, deleted))),
+			"deadletters/": slices.Sorted(slices.Values(slices.Concat([]string{"appendBlob", "blockBlob"}, deleted))),
+		}
+		for _, state := range []string{"checkpoints/", "settings/", "sweeps/"} {
+			want[state] = []string{"blockBlob", "version delete daysAfterCreationGreaterThan 30"}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: lifecycle, -want +got:\n%s", environment, diff)
@@ -130,13 +163,17 @@ func TestCustomersKey(t *testing.T) {
 	}
 }
 
-// The state of the policies is a parameter, for a locked one can't be deployed again.
+// A locked policy can't be deployed again. What is beside it is deployed as ever.
 func TestLockedPoliciesAreLeftAlone(t *testing.T) {
-	text := read(t, "modules/archive.bicep")
-	if !regexp.MustCompile(`in immutable: if \(!immutabilityLocked\)`).MatchString(text) {
-		t.Error("modules/archive.bicep deploys the policies whether they are locked or not")
+	locked, open := predict(t, "default", later...), predict(t, "default")
+	if len(open.of(policyType)) != 3 || len(locked.of(policyType)) != 0 {
+		t.Errorf("%d policies are deployed before they are locked, %d after", len(open.of(policyType)), len(locked.of(policyType)))
 	}
-	if !slices.Contains(slices.Collect(maps.Keys(parameters(t))), "immutabilityLocked") {
-		t.Error("main.parameters.json does not pass immutabilityLocked on, which infra/lock sets")
+	if len(locked.Resources) != len(open.Resources)-3-1 { // nor the account's lock
+		t.Errorf("%d resources with locked policies, %d without", len(locked.Resources), len(open.Resources))
+	}
+	value, ok := parameters(t)["immutabilityLocked"].(map[string]any)
+	if !ok || value["value"] != "${IMMUTABILITY_LOCKED=false}" { // as infra/lock sets it
+		t.Errorf("main.parameters.json passes immutabilityLocked on as %v", value)
 	}
 }

@@ -5,48 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-var scripts = []string{"hooks/preprovision.sh", "hooks/prepackage.sh", "hooks/postprovision.sh", "hooks/postdeploy.sh", "password", "lock", "export",
-	"graph/app-roles", "checks/az-flags", "environment.sh", "../.ci/run"}
-
-func TestScriptsPassShellcheck(t *testing.T) {
-	shellcheck := need(t, "shellcheck")
-	if said, err := exec.Command(shellcheck, append([]string{"--external-sources"}, scripts...)...).CombinedOutput(); err != nil {
-		t.Errorf("shellcheck: %v\n%s", err, said)
-	}
-	for _, name := range scripts {
-		if name == "environment.sh" {
-			continue
-		}
-		if info, err := os.Stat(name); err != nil || info.Mode()&0o111 == 0 {
-			t.Errorf("%s is not executable: %v", name, err)
-		}
-		if !strings.Contains(read(t, name), "set -euo pipefail") {
-			t.Errorf("%s goes on after an error", name)
-		}
-	}
-	hooks, err := filepath.Glob("hooks/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	azure := read(t, "../azure.yaml")
-	for _, hook := range hooks {
-		if !slices.Contains(scripts, hook) || !strings.Contains(azure, "infra/"+filepath.ToSlash(hook)) {
-			t.Errorf("%s is not checked, or not called by azure.yaml", hook)
-		}
-	}
-}
 
 // ran is what a script did.
 type ran struct {
@@ -246,9 +213,12 @@ func TestPostdeploy(t *testing.T) {
 				IncludedEventTypes                 []string
 				SubjectBeginsWith, SubjectEndsWith string
 			}
+			RetryPolicy                    struct{ MaxDeliveryAttempts, EventTimeToLiveInMinutes int }
 			DeadLetterWithResourceIdentity struct {
+				Identity              struct{ Type string }
 				DeadLetterDestination struct {
-					Properties struct{ ResourceID, BlobContainerName string }
+					EndpointType string
+					Properties   struct{ ResourceID, BlobContainerName string }
 				}
 			}
 		}
@@ -265,10 +235,24 @@ func TestPostdeploy(t *testing.T) {
 		p.Filter.SubjectBeginsWith != "/blobServices/default/containers/batches/" || p.Filter.SubjectEndsWith != ".ndjson" {
 		t.Errorf("the filter %+v is not the trigger's path", p.Filter)
 	}
-	dead := p.DeadLetterWithResourceIdentity.DeadLetterDestination.Properties
-	if dead.BlobContainerName != "deadletters" || !strings.HasSuffix(dead.ResourceID, "/storageAccounts/archive1") {
-		t.Errorf("dead letters go to %+v", dead)
+	dead := p.DeadLetterWithResourceIdentity
+	if at := dead.DeadLetterDestination.Properties; at.BlobContainerName != "deadletters" || !strings.HasSuffix(at.ResourceID, "/storageAccounts/archive1") {
+		t.Errorf("dead letters go to %+v", at)
 	}
+	if dead.Identity.Type != "SystemAssigned" || dead.DeadLetterDestination.EndpointType != "StorageBlob" || p.Destination.EndpointType != "WebHook" {
+		t.Errorf("dead letters are written by %q into a %q", dead.Identity.Type, dead.DeadLetterDestination.EndpointType)
+	}
+	// A day: as long as the alert unfinished may take to be heard.
+	if p.RetryPolicy.EventTimeToLiveInMinutes != 24*60 || p.RetryPolicy.MaxDeliveryAttempts != 30 {
+		t.Errorf("events are tried %+v", p.RetryPolicy)
+	}
+	// A second run asks for the very same, and is content.
+	again := script(t, "", nil, "hooks/postdeploy.sh")
+	again.good(t)
+	if second := again.with("--method put", "eventSubscriptions/import"); len(second) != 1 || second[0].Input != puts[2].Input || !slices.Equal(second[0].Args, puts[2].Args) {
+		t.Errorf("the second run asks for something else: %v", second)
+	}
+	script(t, "", []string{"FAKE_WHERE=https://other.example/runtime/webhooks/blobs"}, "hooks/postdeploy.sh").bad(t, "goes to https://other.example")
 	for _, c := range r.calls {
 		if strings.Contains(strings.Join(c.Args, " "), "k%2Fe") {
 			t.Error("the key is an argument")
@@ -287,6 +271,16 @@ func TestLock(t *testing.T) {
 	r.good(t)
 	if len(r.with("immutability-policy lock")) != 3 || len(r.with("env set IMMUTABILITY_LOCKED true")) != 1 {
 		t.Errorf("calls: %v", r.calls)
+	}
+	// One that broke off is gone on with: what is locked already is left alone.
+	r = script(t, "archive1\n", []string{"FAKE_LOCKED=batches media"}, "lock")
+	r.good(t)
+	if locks := r.with("immutability-policy lock"); len(locks) != 1 || len(r.with("immutability-policy lock", "--container-name journal")) != 1 || len(r.with("env set IMMUTABILITY_LOCKED true")) != 1 {
+		t.Errorf("half of it was locked: %v", r.calls)
+	}
+	r = script(t, "archive1\n", []string{"FAKE_LOCK_FAILS=media"}, "lock")
+	if r.err == nil || len(r.with("env set")) != 0 || len(r.with("--container-name journal", "immutability-policy lock")) != 0 {
+		t.Errorf("a lock that fails: %v, %v", r.err, r.calls)
 	}
 	r = script(t, "yes\n", nil, "lock")
 	r.bad(t, "nothing was locked")
@@ -356,84 +350,4 @@ func TestAppRoles(t *testing.T) {
 	}
 	script(t, "", nil, "graph/app-roles", "revoke", "Mail.ReadWrite").good(t)
 	script(t, "", nil, "graph/app-roles", "grant", "Directory.ReadWrite.All").bad(t, "User.Read.All or Mail.ReadWrite")
-}
-
-// PowerShell is not here to run exchange.ps1. What it makes is named after the identity, or a second environment would find the
-// first one's and get no right.
-func TestExchangeNamesAreTheIdentitys(t *testing.T) {
-	text := read(t, "graph/exchange.ps1")
-	name := regexp.MustCompile(`(?m)^\$name = "([^"]*)"$`).FindStringSubmatch(text)
-	if name == nil || !strings.HasSuffix(name[1], " $ClientId") || len(name[1])-len("$ClientId")+36 > 64 {
-		t.Errorf("what it makes is called %q", name)
-	}
-	for _, made := range []string{"New-ManagementScope -Name $name ", "New-ManagementRoleAssignment -Name $name ", "-CustomResourceScope $name "} {
-		if !strings.Contains(text, made) {
-			t.Errorf("exchange.ps1 lacks %s", made)
-		}
-	}
-}
-
-// The order of the steps that can't be taken in another one.
-func TestRunbookLeaves(t *testing.T) {
-	_, leave, _ := strings.Cut(read(t, "README.md"), "\n### Leave\n")
-	at := -1
-	for _, step := range []string{"waiting room", "stop both apps", "infra/export FOLDER", "az lock delete", "immutability-policy delete", "azd down"} {
-		next := strings.Index(leave, step)
-		if next <= at {
-			t.Errorf("%q is missing, or too early", step)
-		}
-		at = next
-	}
-}
-
-// checks/az-commands, which is held against the real az, names exactly what the stand-in takes; and nothing else is called, be it by
-// a script or by the runbook.
-func TestCommands(t *testing.T) {
-	var list []string
-	for command, flags := range commands {
-		list = append(list, command+" "+strings.Join(flags, " "))
-	}
-	for _, line := range runbookCommands(t) {
-		if !slices.Contains(list, line) {
-			list = append(list, line)
-		}
-	}
-	slices.Sort(list)
-	if want := strings.Join(list, "\n") + "\n"; read(t, "checks/az-commands") != want {
-		t.Errorf("checks/az-commands is not what is used. It should be:\n%s", want)
-	}
-	called := regexp.MustCompile(`(?m)(?:^|[|(;&!]|if|then) *az ([a-z][a-z-]*(?: [a-z][a-z-]*)*) (?:--|"\$|\\)`)
-	for _, name := range scripts {
-		if strings.HasPrefix(name, "checks") || strings.HasPrefix(name, "..") {
-			continue
-		}
-		for _, m := range called.FindAllStringSubmatch(read(t, name), -1) {
-			if _, ok := commands[m[1]]; !ok {
-				t.Errorf("%s calls az %s, which the stand-in does not know (%v)", name, m[1], slices.Sorted(maps.Keys(commands)))
-			}
-		}
-	}
-}
-
-// runbookCommands are the az commands of the Markdown files, without their values.
-func runbookCommands(t *testing.T) (all []string) {
-	t.Helper()
-	for _, name := range []string{"README.md", "graph/README.md"} {
-		text := strings.ReplaceAll(read(t, name), "\\\n", " ")
-		for _, m := range regexp.MustCompile(`(?m)^ {4,}az (.*)$`).FindAllStringSubmatch(text, -1) {
-			words := strings.Fields(m[1])
-			i := slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(w, "-") })
-			if i < 0 {
-				i = len(words)
-			}
-			command := strings.Join(words[:i], " ")
-			for _, w := range words[i:] {
-				if strings.HasPrefix(w, "--") {
-					command += " " + w
-				}
-			}
-			all = append(all, command)
-		}
-	}
-	return all
 }

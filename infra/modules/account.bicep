@@ -17,6 +17,9 @@ param sku string
 @description('The virtual network, or none.')
 param network networkType
 
+@description('Address ranges that may reach it beside the virtual network.')
+param operators string[] = []
+
 @description('Resource id of the Log Analytics workspace.')
 param workspaceId string
 
@@ -40,6 +43,8 @@ param customerKey customerKeyType?
 
 var services = ['blob', 'queue', 'table']
 var keep = softDeleteDays > 0
+// Storage takes a single address without its /32.
+var admitted = network.private ? map(operators, range => replace(range, '/32', '')) : []
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
   name: name
@@ -61,9 +66,10 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
     allowedCopyScope: 'AAD'
     isLocalUserEnabled: false
     isSftpEnabled: false
-    publicNetworkAccess: network.private ? 'Disabled' : 'Enabled'
+    publicNetworkAccess: network.private && empty(admitted) ? 'Disabled' : 'Enabled'
     networkAcls: {
       defaultAction: network.private ? 'Deny' : 'Allow'
+      ipRules: [for range in admitted: { value: range, action: 'Allow' }]
       // Event Grid is such a service: it writes dead letters with its identity.
       bypass: 'AzureServices'
     }

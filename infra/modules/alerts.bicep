@@ -24,10 +24,12 @@ param unmappedThreshold int
 
 var lines = loadTextContent('../queries/lines.kql')
 
-// One that is not resolved goes on for as long as it is true, for it looks back over a day or two.
+// What is so (a state) resolves itself when it is so no more. What has happened (an event) leaves the time that is looked at while its cause
+// is still there: such an alert stays until somebody closes it, and comes at most once a day.
 var rules = [
   {
     name: 'no-fetch'
+    event: false
     says: 'What was fetched does not reach to within the last 26 hours'
     severity: 1
     query: loadTextContent('../queries/no-fetch.kql')
@@ -37,6 +39,7 @@ var rules = [
   }
   {
     name: 'failed-imports'
+    event: true
     says: 'Items could not be imported'
     severity: 1
     query: loadTextContent('../queries/failed-imports.kql')
@@ -46,6 +49,7 @@ var rules = [
   }
   {
     name: 'unfinished'
+    event: false
     says: 'What was fetched hours ago is not imported to its end'
     severity: 1
     query: loadTextContent('../queries/unfinished.kql')
@@ -55,6 +59,7 @@ var rules = [
   }
   {
     name: 'given-up'
+    event: true
     says: 'Events lie in the poison queue or among the dead letters'
     severity: 2
     query: loadTextContent('../queries/given-up.kql')
@@ -64,6 +69,7 @@ var rules = [
   }
   {
     name: 'unmapped'
+    event: true
     says: 'More items than expected found no mailbox'
     severity: 2
     query: loadTextContent('../queries/unmapped.kql')
@@ -73,6 +79,7 @@ var rules = [
   }
   {
     name: 'source-count'
+    event: true
     says: 'The source holds another number of items than it sent, or than were stored'
     severity: 1
     query: loadTextContent('../queries/source-count.kql')
@@ -82,6 +89,7 @@ var rules = [
   }
   {
     name: 'gap'
+    event: false
     says: 'There is time for which nothing was fetched'
     severity: 1
     query: loadTextContent('../queries/gap.kql')
@@ -116,6 +124,7 @@ resource group 'Microsoft.Insights/actionGroups@2023-01-01' = if (makeGroup) {
   }
 }
 
+#disable-next-line use-recent-api-versions // what came after it is for rules that are not used here, and new versions reach the other clouds last
 resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   for rule in rules: {
     name: 'archiver-${rule.name}-${token}'
@@ -130,7 +139,8 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       scopes: [workspaceId]
       evaluationFrequency: 'PT1H'
       windowSize: rule.back
-      autoMitigate: true
+      autoMitigate: !rule.event
+      muteActionsDuration: rule.event ? 'P1D' : null
       // Tables of a workspace come with their first line, and a new workspace has none.
       skipQueryValidation: true
       criteria: {
@@ -160,7 +170,7 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   properties: {
     displayName: 'O2 archive'
     category: 'workbook'
-    sourceId: workspaceId
+    sourceId: 'Azure Monitor' // so that it stands among Monitor's own workbooks
     serializedData: string({
       version: 'Notebook/1.0'
       items: concat(

@@ -111,6 +111,14 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
   resource noScm 'basicPublishingCredentialsPolicies' = { name: 'scm', properties: { allow: false } }
 }
 
+#disable-next-line use-recent-api-versions // the newest that has diagnostic settings as they are now
+resource log 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'archiver'
+  scope: site
+  // What the host says, also when it does not come as far as Application Insights.
+  properties: { workspaceId: platform.workspaceId, logs: [{ category: 'FunctionAppLogs', enabled: true }] }
+}
+
 @description('Name of the function app.')
 output name string = site.name
 

@@ -18,6 +18,9 @@ param sku string
 @description('The virtual network, or none.')
 param network networkType
 
+@description('Address ranges of the administrators, who reach it from outside of the network.')
+param operators string[]
+
 @description('Resource id of the Log Analytics workspace.')
 param workspaceId string
 
@@ -49,7 +52,7 @@ var originals = ['batches', 'media']
 var journal = ['journal']
 var state = ['checkpoints', 'settings', 'sweeps', 'deadletters']
 var immutable = concat(originals, journal)
-var term = max(retentionYears * 365 + 2, immutabilityDays) // with its leap days: never a day too early
+var term = max(retentionYears * 365 + (retentionYears + 3) / 4, immutabilityDays) // with its leap days: never a day too early
 // Zone-redundant accounts have no archive tier.
 var toArchive = archiveAfterDays > 0 && !contains(sku, 'ZRS')
 
@@ -60,6 +63,7 @@ module account 'account.bicep' = {
     name: name
     sku: sku
     network: network
+    operators: operators
     workspaceId: workspaceId
     customerKey: customerKey
     containers: concat(immutable, state)
@@ -122,7 +126,23 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01
           type: 'Lifecycle'
           definition: {
             filters: { blobTypes: ['appendBlob'], prefixMatch: map(journal, container => '${container}/') }
-            actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: term } } }
+            actions: {
+              baseBlob: { delete: { daysAfterModificationGreaterThan: term } }
+              // With versioning on the rule above only makes a former version of it.
+              version: { delete: { daysAfterCreationGreaterThan: term } }
+            }
+          }
+        }
+        {
+          name: 'dead-letters'
+          enabled: true
+          type: 'Lifecycle'
+          definition: {
+            filters: { blobTypes: ['blockBlob', 'appendBlob'], prefixMatch: ['deadletters/'] }
+            actions: {
+              baseBlob: { delete: { daysAfterModificationGreaterThan: term } }
+              version: { delete: { daysAfterCreationGreaterThan: term } }
+            }
           }
         }
         {
@@ -130,7 +150,10 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01
           enabled: true
           type: 'Lifecycle'
           definition: {
-            filters: { blobTypes: ['blockBlob'], prefixMatch: map(state, container => '${container}/') }
+            filters: {
+              blobTypes: ['blockBlob']
+              prefixMatch: map(filter(state, container => container != 'deadletters'), container => '${container}/')
+            }
             actions: { version: { delete: { daysAfterCreationGreaterThan: max(softDeleteDays, 1) } } }
           }
         }

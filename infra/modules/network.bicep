@@ -15,6 +15,9 @@ param apps string[]
 @description('Of the virtual network; each subnet is a /27 of it.')
 param addressSpace string
 
+@description('Give the apps one address that stays for what they call outside.')
+param natGateway bool
+
 @description('Names of the private DNS zones.')
 param zoneNames string[]
 
@@ -42,6 +45,23 @@ resource guard 'Microsoft.Network/networkSecurityGroups@2025-01-01' = {
   }
 }
 
+// New networks have no way out of their own: without this the apps depend on what the platform happens to give them.
+resource address 'Microsoft.Network/publicIPAddresses@2025-01-01' = if (natGateway) {
+  name: 'pip-${name}'
+  location: location
+  tags: tags
+  sku: { name: 'Standard' }
+  properties: { publicIPAllocationMethod: 'Static', publicIPAddressVersion: 'IPv4' }
+}
+
+resource nat 'Microsoft.Network/natGateways@2025-01-01' = if (natGateway) {
+  name: 'nat-${name}'
+  location: location
+  tags: tags
+  sku: { name: 'Standard' }
+  properties: { publicIpAddresses: [{ id: address.id }], idleTimeoutInMinutes: 10 }
+}
+
 resource net 'Microsoft.Network/virtualNetworks@2025-01-01' = {
   name: name
   location: location
@@ -65,6 +85,7 @@ resource net 'Microsoft.Network/virtualNetworks@2025-01-01' = {
         properties: {
           addressPrefix: cidrSubnet(addressSpace, 27, i + 1)
           networkSecurityGroup: { id: guard.id }
+          natGateway: natGateway ? { id: nat.id } : null
           delegations: [{ name: 'flex', properties: { serviceName: 'Microsoft.App/environments' } }]
         }
       })
@@ -89,3 +110,6 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
     properties: { registrationEnabled: false, virtualNetwork: { id: net.id } }
   }
 ]
+
+@description('The address from which the apps call outside.')
+output egress string = natGateway ? address!.properties.ipAddress : ''

@@ -1,0 +1,139 @@
+package infra
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"o2archiver/local/stage"
+)
+
+func TestNetwork(t *testing.T) {
+	for environment, private := range map[string]bool{"default": false, "private-network": true, "us-government": true} {
+		p := predict(t, environment)
+		operators := map[string]int{"private-network": 1}[environment]
+		// Each account and the vault, by what is reached of it, with the zone in which its name is found.
+		got, want := map[string]string{}, map[string]string{}
+		for _, e := range p.of("Microsoft.Network/privateEndpoints") {
+			for _, c := range e.at("privateLinkServiceConnections").([]any) {
+				to := resource{Properties: c.(map[string]any)["properties"].(map[string]any)}
+				target, _ := to.at("privateLinkServiceId").(string)
+				service := to.at("groupIds").([]any)[0].(string)
+				subnet, _ := e.at("subnet.id").(string)
+				got[path.Base(target)+" "+service] = path.Base(subnet)
+			}
+		}
+		for _, r := range slices.Concat(p.of("Microsoft.Storage/storageAccounts"), p.of("Microsoft.KeyVault/vaults")) {
+			access, rule := "Enabled", "Allow"
+			if private {
+				access, rule = "Disabled", "Deny"
+				services := []string{"blob", "queue", "table"}
+				if strings.Contains(r.Type, "KeyVault") {
+					services = []string{"vault"}
+				}
+				for _, service := range services {
+					want[r.Name+" "+service] = "endpoints"
+				}
+			}
+			// Administrators reach the archive's own account: the mapping, the poison queue, an export.
+			var admitted []any
+			if strings.HasPrefix(r.Name, "starchive") && operators > 0 {
+				access, admitted = "Enabled", []any{map[string]any{"value": "203.0.113.7", "action": "Allow"}}
+			}
+			r.want(t, "publicNetworkAccess", access)
+			r.want(t, "networkAcls.defaultAction", rule)
+			rules, _ := r.at("networkAcls.ipRules").([]any)
+			if diff := cmp.Diff(admitted, rules, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s: %s lets in, -want +got:\n%s", environment, r.Name, diff)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: private endpoints, -want +got:\n%s", environment, diff)
+		}
+		// https://learn.microsoft.com/azure/private-link/private-endpoint-dns
+		zones := p.of("Microsoft.Network/privateDnsZones")
+		for _, c := range clouds {
+			var names, wanted []string
+			for _, z := range zones {
+				names = append(names, c.resolve(t, z.Name))
+			}
+			if private {
+				vault := map[string]string{"AzureCloud": "azure.net", "AzureUSGovernment": "usgovcloudapi.net", "AzureChinaCloud": "azure.cn"}[c.name]
+				wanted = []string{"privatelink.blob." + c.storage, "privatelink.queue." + c.storage, "privatelink.table." + c.storage, "privatelink.vaultcore." + vault}
+			}
+			slices.Sort(names)
+			if diff := cmp.Diff(wanted, names); diff != "" {
+				t.Errorf("%s in %s: DNS zones, -want +got:\n%s", environment, c.name, diff)
+			}
+		}
+		for _, link := range p.of("Microsoft.Network/privateDnsZones/virtualNetworkLinks") {
+			if id, _ := link.at("virtualNetwork.id").(string); !strings.Contains(id, "/virtualNetworks/vnet-archiver-") {
+				t.Errorf("%s: a zone is linked with %q", environment, id)
+			}
+		}
+		if links := len(p.of("Microsoft.Network/privateDnsZones/virtualNetworkLinks")); links != len(zones) {
+			t.Errorf("%s: %d of %d DNS zones are linked with the network", environment, links, len(zones))
+		}
+		inside := map[string]string{}
+		for _, site := range p.of("Microsoft.Web/sites") {
+			if subnet, ok := site.at("virtualNetworkSubnetId").(string); ok {
+				inside[site.Tags["azd-service-name"]] = path.Base(subnet)
+			}
+		}
+		apps := map[string]string{}
+		for _, name := range appNames() {
+			if private {
+				apps[name] = name
+			}
+		}
+		if diff := cmp.Diff(apps, inside); diff != "" {
+			t.Errorf("%s: subnets of the apps, -want +got:\n%s", environment, diff)
+		}
+		subnets(t, p, private)
+	}
+	if nat := predict(t, "us-government", "param natGateway = false").of("Microsoft.Network/natGateways"); len(nat) != 0 {
+		t.Error("a NAT gateway is made that nobody wants")
+	}
+}
+
+// subnets looks at each: its own range, the guard, and the way out of the apps.
+func subnets(t *testing.T, p *prediction, private bool) {
+	t.Helper()
+	nets, gateways, addresses := p.of("Microsoft.Network/virtualNetworks"), p.of("Microsoft.Network/natGateways"), p.of("Microsoft.Network/publicIPAddresses")
+	if !private {
+		if len(nets)+len(gateways)+len(addresses) > 0 {
+			t.Errorf("a network is made that nobody wants: %v", nets)
+		}
+		return
+	}
+	if len(nets) != 1 || len(gateways) != 1 || len(addresses) != 1 {
+		t.Fatalf("%d networks, %d NAT gateways, %d addresses", len(nets), len(gateways), len(addresses))
+	}
+	addresses[0].want(t, "publicIPAllocationMethod", "Static")
+	if ips, _ := gateways[0].at("publicIpAddresses").([]any); len(ips) != 1 || ips[0].(map[string]any)["id"] != addresses[0].ID {
+		t.Errorf("the NAT gateway has the addresses %v", ips)
+	}
+	ranges := map[any]bool{}
+	for _, s := range nets[0].at("subnets").([]any) {
+		subnet := resource{Name: s.(map[string]any)["name"].(string), Properties: s.(map[string]any)["properties"].(map[string]any)}
+		ranges[subnet.at("addressPrefix")] = true
+		if guard, _ := subnet.at("networkSecurityGroup.id").(string); !strings.Contains(guard, "/networkSecurityGroups/") {
+			t.Errorf("subnet %s has no guard", subnet.Name)
+		}
+		if subnet.Name == "endpoints" {
+			subnet.want(t, "natGateway", nil)
+			continue
+		}
+		subnet.want(t, "natGateway.id", gateways[0].ID)
+		if d, _ := subnet.at("delegations").([]any); len(d) != 1 || d[0].(map[string]any)["properties"].(map[string]any)["serviceName"] != "Microsoft.App/environments" {
+			t.Errorf("subnet %s is handed over to %v", subnet.Name, d)
+		}
+	}
+	if len(ranges) != 1+len(stage.Apps()) {
+		t.Errorf("the subnets have the ranges %v", ranges)
+	}
+}
