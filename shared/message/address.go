@@ -143,8 +143,11 @@ func (a Address) mail() string {
 	name := encodeWords(a.Name)
 	if name == a.Name && strings.ContainsFunc(name, func(c rune) bool { return c != ' ' && !atext[byte(c)] }) {
 		// RFC 5322 section 3.2.4: a quoted string.
-		name = strings.ReplaceAll(name, `\`, `\\`)
-		name = `"` + strings.ReplaceAll(name, `"`, `\"`) + `"`
+		if strings.ContainsAny(name, `"\`) {
+			name = strings.ReplaceAll(name, `\`, `\\`)
+			name = strings.ReplaceAll(name, `"`, `\"`)
+		}
+		return `"` + name + `" <` + a.Address + ">"
 	}
 	return name + " <" + a.Address + ">"
 }

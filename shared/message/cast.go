@@ -37,7 +37,7 @@ func (p *person) mail() string { return p.address.mail() }
 type cast struct {
 	from         person
 	to           []person
-	owner        person
+	owner        person   // without an address: none of his headers needs it
 	ownerApart   bool     // the owner is neither sender nor recipient
 	conversation string   // identifies the set of participants
 	keys         []string // of the participants, sorted, each once
@@ -51,7 +51,7 @@ func castOf(r *record.Record, o Options) *cast {
 			c.to = append(c.to, p)
 		}
 	}
-	c.owner = personOf(record.Participant{Value: r.Owner}, o.Workshop.read(r.Owner, o.Region))
+	c.owner = person{given: record.Participant{Value: r.Owner}, number: o.Workshop.read(r.Owner, o.Region)}
 	c.ownerApart = r.Owner != ""
 	same := func(p *person) {
 		if r.Owner != "" && (p.given.Value == r.Owner || p.e164 != "" && p.e164 == c.owner.e164) {

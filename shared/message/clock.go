@@ -14,9 +14,15 @@ func (p *block) moment(name string, t time.Time, given string) {
 		return
 	}
 	p.b = append(append(p.b, name...), ": "...)
+	at := len(p.b)
 	p.b = appendClock(p.b, t.UTC())
+	utc := p.b[at : len(p.b)-len("UTC")]
 	p.b = append(p.b, ", in London "...)
-	p.b = appendClock(p.b, inLondon(t))
+	if there := inLondon(t); there.Location() == summer {
+		p.b = appendClock(p.b, there)
+	} else { // the same figures
+		p.b = append(append(p.b, utc...), "GMT"...)
+	}
 	if given != "" {
 		p.b = appendShown(append(p.b, ", as given "...), given, 100)
 	}
