@@ -66,8 +66,8 @@ func TestDay(t *testing.T) {
 	if diff := cmp.Diff([]int{100, 30, 100, 30, 100, 30, 10}, sizes); diff != "" {
 		t.Errorf("records of the batches (-want +got):\n%s", diff)
 	}
-	if w.log.has(slog.LevelError, "") || w.log.has(slog.LevelWarn, "") {
-		t.Errorf("a quiet day has errors or warnings in the log:\n%s", w.log)
+	if w.log.has(slog.LevelError, "") || strings.Count(w.log.String(), `"level":"WARN"`) != 1 { // the first run begins anew
+		t.Errorf("a quiet day has errors or more than one warning in the log:\n%s", w.log)
 	}
 
 	// At once again there is nothing to do; the next day takes up where this one ended.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"o2archiver/shared/record"
+	"o2archiver/shared/staging"
 )
 
 // past is what an earlier reading of a slice has left beyond the saved cursor: it was cut off before it could save it, or the
@@ -29,9 +30,13 @@ func (f *fetcher) lookBack(ctx context.Context, s *slice) (*past, error) {
 	for _, key := range keys {
 		p.aside[key] = true
 	}
-	batches, err := f.batches(ctx, s)
+	var batches []staging.BatchInfo
+	err = onStorage(ctx, func(ctx context.Context) (err error) {
+		batches, err = f.store.Batches(ctx, s.Folder)
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list the run's batches: %w", err)
 	}
 	for _, b := range batches {
 		seq, err := strconv.Atoi(path.Base(b.Name)[:5]) // 00001.ndjson or 00001-b.ndjson

@@ -137,37 +137,23 @@ func (f *fetcher) close(ctx context.Context, s *slice, log *slog.Logger) error {
 	if known {
 		m.SourceTotal = &total
 	}
-	if m.Batches, err = f.batches(ctx, s); err != nil {
+	var batches, staged int
+	err = onStorage(ctx, func(ctx context.Context) (err error) {
+		batches, staged, err = f.store.WriteManifest(ctx, s.Folder, m)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	for _, b := range m.Batches {
-		m.Staged += b.Records
-	}
-	err = onStorage(ctx, func(ctx context.Context) error { return f.store.WriteManifest(ctx, s.Folder, m) })
-	if err != nil {
-		return fmt.Errorf("write the manifest: %w", err)
-	}
-	attrs := []any{"from", s.From, "to", s.To, "received", m.Received, "records", m.Records, "batches", len(m.Batches),
+	attrs := []any{"from", s.From, "to", s.To, "received", m.Received, "records", m.Records, "batches", batches,
 		"set_aside", m.SetAside, "taken", m.Taken, "incomplete", m.Incomplete, "source_total", m.SourceTotal}
 	log.Info("slice fetched", attrs...)
 	if known && total != int64(m.Received) {
 		log.Error("the site's own count differs from what it sent", "received", m.Received, "source_total", total)
 	}
-	if expected := m.Received - m.SetAside + m.Taken; m.Staged != expected || m.Records != expected {
+	if expected := m.Received - m.SetAside + m.Taken; staged != expected || m.Records != expected {
 		log.Error("the batches do not hold what was received: a page changed between two readings", "expected", expected,
-			"records", m.Records, "staged", m.Staged)
+			"records", m.Records, "staged", staged)
 	}
 	return nil
-}
-
-// batches lists the batches of the slice's run.
-func (f *fetcher) batches(ctx context.Context, s *slice) (all []staging.BatchInfo, err error) {
-	err = onStorage(ctx, func(ctx context.Context) (err error) {
-		all, err = f.store.Batches(ctx, s.Folder)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list the run's batches: %w", err)
-	}
-	return all, nil
 }

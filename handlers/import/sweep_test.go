@@ -22,7 +22,7 @@ import (
 // close writes the manifest of a run: no batch will be added.
 func (w *world) close(folder string) {
 	w.t.Helper()
-	if err := w.store.WriteManifest(context.Background(), folder, staging.Manifest{Version: 1}); err != nil {
+	if _, _, err := w.store.WriteManifest(context.Background(), folder, staging.Manifest{Version: 1}); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -190,7 +190,16 @@ func (s *Store) Batches(ctx context.Context, folder string) ([]BatchInfo, error)
 		return nil, errors.New("list the batches: the folder is not of the form yyyy/mm/dd/run")
 	}
 	var all []BatchInfo
-	err := s.list(ctx, Batches, folder+"/", func(item *container.BlobItem) {
+	err := s.eachBatch(ctx, folder, func(b BatchInfo) { all = append(all, b) })
+	if err != nil {
+		return nil, fmt.Errorf("list the batches: %w", err)
+	}
+	return all, nil
+}
+
+// eachBatch goes through a run's batches in the order of their names: List Blobs has them so.
+func (s *Store) eachBatch(ctx context.Context, folder string, each func(BatchInfo)) error {
+	return s.list(ctx, Batches, folder+"/", func(item *container.BlobItem) {
 		if !batchForm.MatchString(text(item.Name)) {
 			return
 		}
@@ -200,13 +209,8 @@ func (s *Store) Batches(ctx context.Context, folder string) ([]BatchInfo, error)
 			b.Size = value(p.ContentLength)
 			b.Created = value(cmp.Or(p.CreationTime, p.LastModified)).UTC()
 		}
-		all = append(all, b)
+		each(b)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("list the batches: %w", err)
-	}
-	slices.SortFunc(all, func(a, b BatchInfo) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
 }
 
 func value[T any](p *T) (v T) {

@@ -94,7 +94,10 @@ func TestWritingTwiceUnderAPolicy(t *testing.T) {
 	if name, err := s.WriteBatch(ctx, run, 1, []byte("[]\n"), 1); err != nil || name != run+"/00001-b.ndjson" {
 		t.Errorf("another batch of the same number: %q, %v", name, err)
 	}
-	twice("a manifest", func() (string, error) { return "", s.WriteManifest(ctx, run, Manifest{Version: 1}) })
+	twice("a manifest", func() (string, error) {
+		_, _, err := s.WriteManifest(ctx, run, Manifest{Version: 1})
+		return "", err
+	})
 	logs, log := s.Logs(), run+"/00001.jsonl"
 	length := int64(0)
 	twice("a journal", func() (string, error) {

@@ -2,6 +2,7 @@ package staging
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -105,25 +106,50 @@ func TestManifest(t *testing.T) {
 	total := int64(7)
 	want := Manifest{
 		Version: 1, Kind: "daily", From: time.Date(2026, 11, 22, 5, 20, 0, 0, time.UTC), To: time.Date(2026, 11, 23, 5, 20, 0, 0, time.UTC),
-		Received: 7, SourceTotal: &total, Records: 7, Staged: 7, Batches: []BatchInfo{{Name: BatchName(folder(t), 1), Size: 9, Records: 7}},
+		Received: 7, SourceTotal: &total, Records: 7,
+	}
+	const many = 1500 // in more than one block, and more than one page of the listing
+	for n := 1; n <= many; n++ {
+		if _, err := s.WriteBatch(ctx, folder(t), n, fmt.Appendf(nil, "batch %d", n), n%3); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := s.ReadManifest(ctx, folder(t)); !errors.Is(err, ErrNotFound) {
 		t.Errorf("no manifest: %v, want %v", err, ErrNotFound)
 	}
-	if err := s.WriteManifest(ctx, folder(t), want); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.WriteManifest(ctx, folder(t), Manifest{}); err != nil {
-		t.Fatal(err)
+	for _, m := range []Manifest{want, {}} { // the first one stays
+		if batches, staged, err := s.WriteManifest(ctx, folder(t), m); err != nil || batches != many || staged != many {
+			t.Fatalf("%d batches of %d records, %v", batches, staged, err)
+		}
 	}
 	got, err := s.ReadManifest(ctx, folder(t))
 	if err != nil {
 		t.Fatal(err)
 	}
+	if want.Batches, err = s.Batches(ctx, folder(t)); err != nil || len(want.Batches) != many {
+		t.Errorf("%d batches, %v: the manifest is none of them", len(want.Batches), err)
+	}
+	want.Staged = many
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if got, err := s.Batches(ctx, folder(t)); err != nil || len(got) != 0 {
-		t.Errorf("the manifest counts as a batch: %v, %v", got, err)
-	}
+	t.Run("the listing fails", func(t *testing.T) {
+		other := folder(t)
+		refused := faultyStore(t, method(http.MethodGet), func(int) azurite.Fault { return azurite.Refuse })
+		if _, _, err := refused.WriteManifest(ctx, other, want); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("error %v, want %v", err, ErrUnavailable)
+		}
+		if _, err := s.ReadManifest(ctx, other); !errors.Is(err, ErrNotFound) {
+			t.Errorf("half a manifest was written: %v", err)
+		}
+	})
+	t.Run("an answer is lost", func(t *testing.T) {
+		other := folder(t)
+		if _, _, err := faultyStore(t, method(http.MethodPut), first(azurite.Lose)).WriteManifest(ctx, other, want); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.ReadManifest(ctx, other); err != nil {
+			t.Error(err)
+		}
+	})
 }
