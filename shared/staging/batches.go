@@ -27,7 +27,7 @@ const (
 	maxBatch = 18 << 20
 
 	maxListed = 1_000_000 // names of one listing
-	listPage  = 500       // of them in one answer, all of which is held while it is read
+	listPage  = 100       // of them in one answer, all of which is held while it is read
 )
 
 // A run begins with a letter or digit, so that no part of a path is "." or "..".
