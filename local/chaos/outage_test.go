@@ -40,7 +40,10 @@ func TestOutage(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*outages()+patient)
 	defer cancel()
 	var group sync.WaitGroup
-	defer group.Wait()
+	defer func() {
+		cancel()
+		group.Wait()
+	}()
 	group.Go(func() {
 		known := map[string]bool{}
 		for ctx.Err() == nil {
@@ -55,6 +58,11 @@ func TestOutage(t *testing.T) {
 	})
 	w.outage(ctx, w.fetch, w.imports)
 	cancel()
+	group.Wait()
+	// An outage is far shorter than the time that the host gives the handler: it holds on, and no event is given up.
+	if given := w.imports.Poisoned(); len(given) > 0 {
+		t.Errorf("%d events were given up, the first one of %s", len(given), given[0].BlobName)
+	}
 }
 
 // TestOutageInTheRealHost is the same in the real host, which is without its storage for that time, too.
