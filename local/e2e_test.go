@@ -201,6 +201,7 @@ func testDay(t *testing.T, args ...string) {
 		t.Fatalf("exit code %d, want 0", code)
 	}
 	a.checkDay(first)
+	a.checkQueries()
 
 	exported := filepath.Join(t.TempDir(), "mail")
 	code, second := a.runJSON(append(args, "-export", exported)...)
