@@ -39,7 +39,7 @@ type day struct {
 	copies  journal.CopyTotals // of runs in which each item is collected once
 	boxes   map[string][]string
 	counts  map[string]int      // in place of boxes: messages per user
-	files   map[string][]string // with counts: the SHA-256 of the attachments that a message must have, sorted, by its id
+	files   map[string][]string // with counts: the SHA-256 of the attachments that a message must have, sorted, by its id; or longText
 }
 
 type item struct {
@@ -183,7 +183,11 @@ func (w *world) check() (wrong []string) {
 			var files []string
 			for _, a := range m.Attachments {
 				what += " " + a.SHA256
-				files = append(files, a.SHA256)
+				if a.Name == longText { // what is in it is the text, as it was rendered
+					files = append(files, a.Name)
+				} else {
+					files = append(files, a.SHA256)
+				}
 			}
 			got = append(got, what)
 			slices.Sort(files)

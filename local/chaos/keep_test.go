@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -103,12 +104,12 @@ func (k *kept) stop() int64 {
 	return k.started.Load()
 }
 
-// startReal starts an app in the real host.
-func (w *world) startReal(ctx context.Context, name string, log io.Writer) (*host.Real, error) {
+// startReal starts an app in the real host, with some more settings.
+func (w *world) startReal(ctx context.Context, name string, log io.Writer, more ...string) (*host.Real, error) {
 	out, err := staged()
 	if err != nil {
 		return nil, err
 	}
 	return host.StartFunc(ctx, host.Options{App: filepath.Join(out, name), Log: log,
-		Env: append([]string{"AzureWebJobsStorage=" + w.host}, w.env...)})
+		Env: slices.Concat([]string{"AzureWebJobsStorage=" + w.host}, w.env, more)})
 }

@@ -3,12 +3,9 @@ package chaos
 import (
 	"context"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,8 +16,14 @@ import (
 // patient is how long a day may take until nothing is open any more.
 const patient = 10 * time.Minute
 
-// TestKills runs the sample day with two instances of each app while one after the other is killed, and events come twice, late or
-// never. A day that ends before enough were killed is followed by another one, of another organization.
+// graphLatency is how long Graph takes for a request while processes are killed: so there are always some under way.
+const graphLatency = 50 * time.Millisecond
+
+// fetchShare is one in how many of the kills that may hit fetch: until a dead one's lease has run out, nothing goes on.
+const fetchShare = 8
+
+// TestKills runs the sample day with two instances of each app while one after the other is killed in the middle of its work, and
+// events come twice, late or never. A day that ends before enough were killed is followed by another one, of another organization.
 func TestKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("LEFT OUT: a day with kills takes a minute (-short)")
@@ -31,29 +34,76 @@ func TestKills(t *testing.T) {
 	}
 	t.Logf("seed %d", *seed)
 	chance := rand.New(rand.NewPCG(*seed, 1))
-	for days := 1; kills > 0; days++ {
-		killed := killDay(t, chance, kills)
-		t.Logf("day %d: %d killed", days, killed)
-		if kills -= killed; t.Failed() || killed == 0 {
+	killed := map[string]int{}
+	for days := 1; killed["fetch"]+killed["import"] < kills; days++ {
+		before := killed["fetch"] + killed["import"]
+		killDay(t, chance, kills, killed)
+		t.Logf("after day %d: killed at their work: %v", days, killed)
+		if t.Failed() || killed["fetch"]+killed["import"] == before {
 			break
 		}
 	}
-	if kills > 0 {
-		t.Errorf("%d were not killed", kills)
+	if killed["fetch"]+killed["import"] < kills || killed["fetch"] == 0 {
+		t.Errorf("killed were %v, want %d in all, and some of each", killed, kills)
 	}
 }
 
-// killDay is one day with at most so many kills. It returns how many there were.
-func killDay(t *testing.T, chance *rand.Rand, kills int) (killed int) {
+// worker is an instance of an app that knows whether anything is under way in it.
+type worker struct {
+	*host.StandIn
+	app  string
+	work atomic.Int64 // invocations under way, with the host's tries
+}
+
+func (w *world) worker(app string) *worker { return &worker{StandIn: w.app(app), app: app} }
+
+func (h *worker) Run(ctx context.Context, function, input string) (int, error) {
+	h.work.Add(1)
+	defer h.work.Add(-1)
+	return h.StandIn.Run(ctx, function, input)
+}
+
+func (h *worker) Deliver(ctx context.Context, uri string, p host.Properties) (int, error) {
+	h.work.Add(1)
+	defer h.work.Add(-1)
+	return h.StandIn.Deliver(ctx, uri, p)
+}
+
+// interrupt kills the handler if it runs and is at work, and says whether it did.
+func (h *worker) interrupt(ctx context.Context) bool {
+	if h.work.Load() == 0 || h.Ready(ctx) != nil || h.work.Load() == 0 {
+		return false
+	}
+	before := h.Pid()
+	h.Kill()
+	for ctx.Err() == nil && h.Pid() == before {
+		wait(ctx, 10*time.Millisecond)
+	}
+	return h.Pid() != before
+}
+
+// atWork are the instances in which something is under way.
+func atWork(all []*worker, fetch bool) (at []*worker) {
+	for _, h := range all {
+		if h.work.Load() > 0 && (fetch || h.app != "fetch") {
+			at = append(at, h)
+		}
+	}
+	return at
+}
+
+// killDay is one day, on which instances are killed until killed, which counts them by app, has so many in all.
+func killDay(t *testing.T, chance *rand.Rand, kills int, killed map[string]int) {
 	d := sampleDay()
 	// A killed instance's claims are in doubt for so long. A third of it is what Graph has to end a request whose sender is dead, and a
 	// machine that does all of this at once can take seconds for that; with 4.5 s it once came to a second message.
 	d.inDoubt = 15 * time.Second
+	d.latency = graphLatency
 	w := newWorld(t, d)
 	defer w.servers.Close()
-	fetches := []*host.StandIn{w.app("fetch"), w.app("fetch")}
-	imports := []*host.StandIn{w.app("import"), w.app("import")}
-	all := append(append([]*host.StandIn{}, fetches...), imports...)
+	fetches := []*worker{w.worker("fetch"), w.worker("fetch")}
+	imports := []*worker{w.worker("import"), w.worker("import")}
+	all := append(append([]*worker{}, fetches...), imports...)
 	defer func() {
 		for _, h := range all {
 			_ = h.Stop()
@@ -62,25 +112,35 @@ func killDay(t *testing.T, chance *rand.Rand, kills int) (killed int) {
 	ctx, cancel := context.WithTimeout(t.Context(), patient)
 	defer cancel()
 	var group sync.WaitGroup
+	var fetched atomic.Bool
 	for i, h := range fetches { // both at once: one of them is busy
 		group.Go(func() {
 			time.Sleep(time.Duration(i) * time.Second)
 			for ctx.Err() == nil {
 				if _, err := h.Run(ctx, "fetch", ""); err == nil {
+					fetched.Store(true)
 					return
 				}
 			}
 		})
 	}
 	events := w.bring(ctx, rand.New(rand.NewPCG(chance.Uint64(), 2)), imports)
-	for killed < kills && ctx.Err() == nil && !w.done(ctx) {
-		time.Sleep(time.Duration(chance.IntN(700)) * time.Millisecond)
-		victim := all[chance.IntN(len(all))]
-		victim.Kill()
-		killed++
-		if killed%8 == 0 {
+	for killed["fetch"]+killed["import"] < kills && ctx.Err() == nil {
+		wait(ctx, time.Duration(chance.IntN(500))*time.Millisecond)
+		at := atWork(all, killed["fetch"] < kills/fetchShare)
+		if len(at) == 0 { // all that was delivered is done
+			if w.done(ctx) {
+				break
+			}
 			sweeper := imports[chance.IntN(2)]
-			group.Go(func() { _, _ = sweeper.Run(ctx, "sweep", `{"after":"0s"}`) }) // it may be killed, too
+			if fetched.Load() {
+				group.Go(func() { _, _ = sweeper.Run(ctx, "sweep", `{"after":"0s"}`) }) // it may be killed, too
+			}
+			wait(ctx, time.Second)
+			continue
+		}
+		if victim := at[chance.IntN(len(at))]; victim.interrupt(ctx) {
+			killed[victim.app]++
 		}
 	}
 	for ctx.Err() == nil && !w.done(ctx) {
@@ -95,9 +155,8 @@ func killDay(t *testing.T, chance *rand.Rand, kills int) (killed int) {
 	group.Wait()
 	<-events
 	if wrong := w.check(); len(wrong) > 0 || over != nil {
-		t.Errorf("the day after %d kills (%v):\n%s\nwhat was logged last:\n%s", killed, over, strings.Join(wrong, "\n"), w.log.problems())
+		t.Errorf("the day after kills, %v so far (%v):\n%s\nwhat was logged last:\n%s", killed, over, strings.Join(wrong, "\n"), w.log.problems())
 	}
-	return killed
 }
 
 // done says whether everything that the site holds has its outcome.
@@ -107,7 +166,7 @@ func (w *world) done(ctx context.Context) bool {
 }
 
 // bring delivers the events of new batches: most once, some twice at the same time to two instances, some late, some never. It ends with ctx.
-func (w *world) bring(ctx context.Context, chance *rand.Rand, to []*host.StandIn) (ended chan struct{}) {
+func (w *world) bring(ctx context.Context, chance *rand.Rand, to []*worker) (ended chan struct{}) {
 	ended = make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -148,114 +207,4 @@ func (w *world) bring(ctx context.Context, chance *rand.Rand, to []*host.StandIn
 		}
 	}()
 	return ended
-}
-
-// TestKillsInTheRealHost does the same in the real Functions host, which finds the batches itself: handlers are killed,
-// and hosts, whose successors then wait for a dead listener's lease.
-func TestKillsInTheRealHost(t *testing.T) {
-	needFunc(t)
-	if runtime.GOOS != "linux" {
-		t.Skip("LEFT OUT: the host's handler is found through /proc")
-	}
-	kills, hosts := 20, 2
-	chance := rand.New(rand.NewPCG(*seed, 3))
-	w := newWorld(t, sampleDay())
-	w.follow(t.Name())
-	apps := map[string]*host.Real{"fetch": w.realApp("fetch"), "import": w.realApp("import")}
-	ctx, cancel := context.WithTimeout(t.Context(), patient)
-	defer cancel()
-	var mu sync.Mutex
-	app := func(name string) *host.Real {
-		mu.Lock()
-		defer mu.Unlock()
-		return apps[name]
-	}
-	var group sync.WaitGroup
-	group.Go(func() {
-		for ctx.Err() == nil {
-			if _, err := app("fetch").Run(ctx, "fetch", ""); err == nil {
-				return
-			}
-			time.Sleep(time.Second)
-		}
-	})
-	again := func(name string) {
-		next := w.realApp(name)
-		mu.Lock()
-		defer mu.Unlock()
-		apps[name] = next
-	}
-	killed := 0
-	for ; killed < kills && ctx.Err() == nil && !w.done(ctx); killed++ {
-		time.Sleep(time.Duration(500+chance.IntN(5000)) * time.Millisecond)
-		name := []string{"fetch", "import", "import", "import", "import"}[chance.IntN(5)]
-		if killed%(kills/hosts) == kills/hosts/2 {
-			t.Logf("%d: the host of %s is killed", killed, name)
-			app(name).Kill()
-			again(name)
-			continue
-		}
-		t.Logf("%d: the handler of %s is killed", killed, name)
-		killHandler(t, app(name))
-		select { // Functions host 4.1045: the third non-zero exit of a handler stops the host; in Azure another one is started
-		case <-app(name).Ended():
-			t.Logf("the host of %s has stopped", name)
-			again(name)
-		case <-time.After(500 * time.Millisecond):
-		}
-	}
-	if killed < kills {
-		t.Logf("the day was over after %d kills", killed)
-	}
-	for ctx.Err() == nil && !w.done(ctx) {
-		sweeping, done := context.WithTimeout(ctx, time.Minute)
-		_, _ = app("import").Run(sweeping, "sweep", `{"after":"0s"}`)
-		done()
-		time.Sleep(time.Second)
-	}
-	over := ctx.Err()
-	cancel()
-	group.Wait()
-	for _, h := range apps {
-		_ = h.Stop()
-	}
-	if wrong := w.check(); len(wrong) > 0 || over != nil {
-		t.Errorf("the day after %d kills (%v):\n%s\nwhat was logged last:\n%s", killed, over, strings.Join(wrong, "\n"), w.log.problems())
-	}
-}
-
-// realApp starts an app in the real host.
-func (w *world) realApp(name string) *host.Real {
-	w.t.Helper()
-	h, err := w.startReal(w.t.Context(), name, w.log)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = h.Stop() })
-	return h
-}
-
-// killHandler kills the handler of a host, if there is one now.
-func killHandler(t *testing.T, h *host.Real) {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range stats {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			continue // gone
-		}
-		name, rest, _ := strings.Cut(string(raw), ") ")
-		fields := strings.Fields(rest) // state, parent, group, …
-		if len(fields) < 3 || !strings.HasSuffix(name, "(handler") || fields[2] != strconv.Itoa(h.Pid()) {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
-			if p, err := os.FindProcess(pid); err == nil {
-				_ = p.Kill() // it may just have ended
-			}
-		}
-	}
 }

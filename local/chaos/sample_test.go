@@ -11,6 +11,12 @@ import (
 	"o2archiver/local/sample"
 )
 
+// longText is the name of the attachment that holds a text too long for one request, and longest what surely fits into one.
+const (
+	longText = "message.txt"
+	longest  = 3 << 20
+)
+
 // sampleFiles finds out of the items alone, with none of the connector's code, which attachments each message of the sample day must
 // have: what is inline or at the site, and has the digest that the item gives.
 func sampleFiles(s *sample.Day) map[string][]string {
@@ -24,15 +30,19 @@ func sampleFiles(s *sample.Day) map[string][]string {
 	for _, it := range s.Items {
 		var message struct {
 			ID         string `json:"messageId"`
+			Text       any    `json:"textContent"`
 			Attachment []struct {
 				Digest, Content, ContentURL string
 			}
 		}
-		// Two items that can't be read as this are none that become a message with files.
+		// What can't be read as this is none that becomes a message with files.
 		if json.Unmarshal(it.Raw, &message) != nil {
 			continue
 		}
 		var sums []string
+		if text, _ := message.Text.(string); len(text) > longest {
+			sums = append(sums, longText)
+		}
 		for _, a := range message.Attachment {
 			data, ok := served[a.ContentURL]
 			if a.Content != "" {

@@ -153,7 +153,7 @@ func (w *world) through(service string, kind func(*http.Request) string, to stri
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	at, err := w.servers.Serve(w.plan.Before(service, kind, forward))
+	at, err := w.servers.Serve(w.plan.Before(service, kind, w.unseen(forward)))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -246,8 +246,13 @@ func (w *world) run(ctx context.Context) {
 	w.sweep(ctx, w.imports)
 }
 
+// deliverer is a stand-in of the host, which gets its events from us.
+type deliverer interface {
+	Deliver(ctx context.Context, uri string, p host.Properties) (int, error)
+}
+
 // deliver brings an event; what the host gives up is sweep's.
-func (w *world) deliver(ctx context.Context, to *host.StandIn, b staging.BatchInfo) {
+func (w *world) deliver(ctx context.Context, to deliverer, b staging.BatchInfo) {
 	_, err := to.Deliver(ctx, w.events.BatchURI(b.Name), host.Properties{
 		Length: b.Size, ContentType: "application/x-ndjson", Created: b.Created, LastModified: b.Created})
 	if err != nil && !errors.Is(err, host.ErrFailed) && ctx.Err() == nil {
@@ -340,6 +345,18 @@ func (l *logged) count(text string) (n int) {
 		}
 	}
 	return n
+}
+
+// last is the last line that has the text; "" if there is none.
+func (l *logged) last(text string) (line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for one := range strings.Lines(l.buf.String()) {
+		if strings.Contains(one, text) {
+			line = one
+		}
+	}
+	return line
 }
 
 // problems are the lines that say that something went wrong.
