@@ -170,10 +170,12 @@ func TestVerdicts(t *testing.T) {
 	}{
 		{304, atLeast(0.95, 320, "C/L"), holds},
 		{303, atLeast(0.95, 320, "C/L"), misses},
-		{303, atLeast(0.95, 320, "C/L").unless(busy), full},
-		{303, atLeast(0.95, 320, "C/L").unless(busy / 2), misses},
-		{303, atLeast(0.95, 320, "C/L").unless(none), misses},
-		{320, atLeast(0.95, 320, "C/L").unless(busy), holds},
+		{303, atLeast(0.95, 320, "C/L").unless(busy, 0.1), full},
+		{303, atLeast(0.95, 320, "C/L").unless(busy/2, 0.95), full},
+		{303, atLeast(0.95, 320, "C/L").unless(busy/2, 0.5), misses},
+		{303, atLeast(0.95, 320, "C/L").unless(busy/2, 0), misses},
+		{303, atLeast(0.95, 320, "C/L").unless(none, none), misses},
+		{320, atLeast(0.95, 320, "C/L").unless(busy, 1), holds},
 		{48, atMost(48, "over idle"), holds},
 		{48.1, atMost(48, "over idle"), misses},
 		{-1, atMost(48, "over idle"), holds},
@@ -196,7 +198,7 @@ func TestVerdictsInTheTable(t *testing.T) {
 	if !r.kept() {
 		t.Error("nothing is missed")
 	}
-	r.add("Import", "copies", 500, "copies/s", atLeast(0.95, 640, "C/L").unless(float64(runtime.NumCPU())))
+	r.add("Import", "copies", 500, "copies/s", atLeast(0.95, 640, "C/L").unless(float64(runtime.NumCPU()), 0))
 	if !r.kept() {
 		t.Error("the processors are to blame")
 	}

@@ -30,9 +30,9 @@ func atLeast(share, value float64, of string) limit {
 // atMost asks for the limit to be kept.
 func atMost(value float64, of string) limit { return limit{value: value, of: of, most: 1} }
 
-// unless lets a figure miss its limit where so many processors were busy that there was no time left.
-func (l limit) unless(busy float64) limit {
-	l.full = busy >= 0.9*float64(runtime.NumCPU())
+// unless lets a figure miss its limit where so many processors were busy that there was no time left, or Azurite's one thread was.
+func (l limit) unless(busy, azurite float64) limit {
+	l.full = busy >= 0.9*float64(runtime.NumCPU()) || azurite >= 0.9
 	return l
 }
 

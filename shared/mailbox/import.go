@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 
+	kiota "github.com/microsoft/kiota-abstractions-go"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 )
 
@@ -83,6 +84,16 @@ func (s *Slot) importKept(k *keeper, m *Message) (string, error) {
 	return id, nil
 }
 
+// written writes the message out as JSON. That takes a while and permits are few, so it is done before the request is let in.
+func (s *Slot) written(ctx context.Context, folder string, model models.Messageable) (request *kiota.RequestInformation, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.New("the SDK panicked on the message")
+		}
+	}()
+	return s.c.user(s.user).MailFolders().ByMailFolderId(folder).Messages().ToPostRequestInformation(ctx, model, nil)
+}
+
 // create sends the one POST. Of the answer, which repeats the whole message, only what matters is read: to make the SDK's
 // model of it costs more than all else about the request.
 func (s *Slot) create(ctx context.Context, folder string, model models.Messageable, size int64) (string, error) {
@@ -90,12 +101,11 @@ func (s *Slot) create(ctx context.Context, folder string, model models.Messageab
 		ID      string `json:"id"`
 		IsDraft *bool  `json:"isDraft"`
 	}
+	request, err := s.written(ctx, folder, model)
+	if err != nil {
+		return "", &Error{Kind: Refused, Code: "NotWritten", cause: err}
+	}
 	x, err := s.call(ctx, true, size, func(ctx context.Context) error {
-		builder := s.c.user(s.user).MailFolders().ByMailFolderId(folder).Messages()
-		request, err := builder.ToPostRequestInformation(ctx, model, nil)
-		if err != nil {
-			return err
-		}
 		answer, err := s.c.adapter.SendPrimitive(ctx, request, "[]byte", graphErrors)
 		if content, ok := answer.([]byte); err == nil && ok {
 			err = json.Unmarshal(content, &made)

@@ -187,8 +187,10 @@ func (g *Graph) carryOut(q *request, rt route, b *mailbox) *reply {
 			return rep
 		}
 	}
-	if g.o.Latency > 0 && rt.kind != Batch {
-		time.Sleep(g.o.Latency)
+	if g.o.Latency > 0 && rt.kind != Batch { // half of it on the way there; what is done in between is part of it
+		began := time.Now()
+		time.Sleep(g.o.Latency / 2)
+		defer func() { time.Sleep(g.o.Latency - time.Since(began)) }()
 	}
 	var rep *reply
 	if q.options, rep = parseOptions(q.query); rep != nil {
