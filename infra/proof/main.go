@@ -158,10 +158,10 @@ func (e *export) journals(ctx context.Context) error {
 			continue
 		}
 		batch := strings.TrimSuffix(log, ".jsonl") + ".ndjson"
-		if _, err := journal.Read(ctx, logs{filepath.Join(e.folder, staging.Journal)}, batch); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := follow(filepath.Join(e.folder, filepath.FromSlash(name)), batch); err != nil {
 			e.wrong = append(e.wrong, name+": "+err.Error())
 			continue
 		}
@@ -170,32 +170,12 @@ func (e *export) journals(ctx context.Context) error {
 	return nil
 }
 
-// logs are journals in a folder, to be read.
-type logs struct{ folder string }
-
-var errReadOnly = errors.New("an export is not written to")
-
-func (l logs) Read(_ context.Context, name string) (io.ReadCloser, int64, error) {
-	f, err := os.Open(filepath.Join(l.folder, filepath.FromSlash(name)))
+func follow(file, batch string) error {
+	f, err := os.Open(file)
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
-	info, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, 0, err
-	}
-	return f, info.Size(), nil
+	defer f.Close()
+	_, err = journal.Parse(f, batch)
+	return err
 }
-
-func (logs) Lock(context.Context, string) (string, context.Context, bool, error) {
-	return "", nil, false, errReadOnly
-}
-
-func (logs) Append(context.Context, string, string, int64, []byte) (bool, error) {
-	return false, errReadOnly
-}
-
-func (logs) Unlock(string) {}
-
-func (logs) Tail(context.Context, string, int64) ([]byte, int64, error) { return nil, 0, errReadOnly }

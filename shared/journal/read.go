@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 )
 
 // tailSize holds several lines of the type "done", which are short.
@@ -14,6 +15,12 @@ const tailSize = 8 << 10
 // batch that has none it is the zero State.
 func Read(ctx context.Context, logs Logs, batch string) (State, error) {
 	state, _, _, err := read(ctx, logs, batch)
+	return state, err
+}
+
+// Parse is Read of a log that was taken out of the archive.
+func Parse(log io.Reader, batch string) (State, error) {
+	state, _, err := parse(log, batch)
 	return state, err
 }
 
