@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	_ "time/tzdata" // the mapping's dates are days of Europe/London, wherever this runs
+
+	"o2archiver/shared/journal"
+	"o2archiver/shared/phone"
+	"o2archiver/shared/record"
+	"o2archiver/shared/staging"
+	"o2archiver/shared/telemessage"
+)
+
+// row is a number in the form of E.164, or an email address.
+type row struct {
+	items       int // unmapped ones that name it
+	own         int // of these, those that were archived from this number's phone
+	first, last time.Time
+}
+
+// list is what the folder comes to.
+type list struct {
+	region string
+	rows   map[string]*row
+
+	batches, open   int // open: not imported to the end
+	items, nameless int // unmapped; of these, those that name no number and no address
+}
+
+// read goes through the batches of the folder. A batch without a journal is open: its events are still to come.
+func (l *list) read(ctx context.Context, folder string) error {
+	root := filepath.Join(folder, staging.Batches)
+	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(file) != ".ndjson" || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		name, err := filepath.Rel(root, file)
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		l.batches++
+		if err := l.batch(folder, name); err != nil {
+			return fmt.Errorf("batch %s: %w", name, err)
+		}
+		return nil
+	})
+	if err == nil && l.batches == 0 {
+		err = fmt.Errorf("no batch is in %s", root)
+	}
+	return err
+}
+
+func (l *list) batch(folder, name string) error {
+	log, err := os.Open(filepath.Join(folder, staging.Journal, filepath.FromSlash(strings.TrimSuffix(name, ".ndjson")+".jsonl")))
+	if errors.Is(err, fs.ErrNotExist) {
+		l.open++
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	state, err := journal.Parse(log, name)
+	if err != nil {
+		return err
+	}
+	if !state.Done {
+		l.open++
+	}
+	unmapped := map[int]int{} // line → records
+	for _, number := range state.Lines() {
+		if r, ok := state.Record(number); ok && r.Outcome == journal.Unmapped {
+			unmapped[number] = max(1, r.Records)
+		}
+	}
+	if len(unmapped) == 0 {
+		return nil
+	}
+	data, err := os.ReadFile(filepath.Join(folder, staging.Batches, filepath.FromSlash(name)))
+	if err != nil {
+		return err
+	}
+	number := 0
+	for text := range bytes.Lines(data) { // as import counts them: line N of the journal is the batch's line N
+		number++
+		records, ok := unmapped[number]
+		if !ok {
+			continue
+		}
+		delete(unmapped, number)
+		var entry record.Entry
+		if json.Unmarshal(text, &entry) != nil {
+			return fmt.Errorf("line %d is not the JSON of an entry", number)
+		}
+		item, err := telemessage.Parse(entry)
+		if err != nil {
+			return fmt.Errorf("line %d: %w", number, err)
+		}
+		l.add(item, records)
+	}
+	if len(unmapped) > 0 {
+		return errors.New("its journal names lines that it does not have: they are not of one archive")
+	}
+	return nil
+}
+
+// add counts an item for each number and address in it. What is neither, such as the name of a sender or a short code, can't be mapped.
+func (l *list) add(r *record.Record, records int) {
+	owner, _ := phone.E164(r.Owner, l.region)
+	named := map[string]bool{owner: true}
+	for _, p := range r.Participants() {
+		number, _ := phone.E164(p.Value, l.region)
+		named[number] = true
+		for _, address := range p.Emails {
+			named[visible(strings.ToLower(address))] = true
+		}
+	}
+	delete(named, "")
+	l.items += records
+	if len(named) == 0 {
+		l.nameless += records
+	}
+	for text := range named {
+		at := l.rows[text]
+		if at == nil {
+			at = &row{first: r.Time, last: r.Time}
+			l.rows[text] = at
+		}
+		at.items += records
+		if text == owner {
+			at.own += records
+		}
+		if r.Time.Before(at.first) {
+			at.first = r.Time
+		}
+		if r.Time.After(at.last) {
+			at.last = r.Time
+		}
+	}
+}
+
+// visible is the source's text without anything that a terminal would obey.
+func visible(text string) string {
+	quoted := strconv.QuoteToGraphic(text)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
+// print gives the archived phones first, with the most items at the top.
+func (l *list) print(w io.Writer) error {
+	london, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		return err
+	}
+	day := func(t time.Time) string { return t.In(london).Format(time.DateOnly) }
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if len(l.rows) > 0 {
+		fmt.Fprintln(table, "ITEMS\tOWN\tFIRST\tLAST\tNUMBER OR ADDRESS")
+	}
+	for _, text := range slices.SortedFunc(maps.Keys(l.rows), func(a, b string) int {
+		x, y := l.rows[a], l.rows[b]
+		return cmp.Or(y.own-x.own, y.items-x.items, strings.Compare(a, b))
+	}) {
+		r := l.rows[text]
+		fmt.Fprintf(table, "%d\t%d\t%s\t%s\t%s\n", r.items, r.own, day(r.first), day(r.last), text)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "%d unmapped items in %d batches.\n", l.items, l.batches); err != nil {
+		return err
+	}
+	if l.nameless > 0 {
+		if _, err := fmt.Fprintf(w, "%d of them name no number and no address: no mapping can help them.\n", l.nameless); err != nil {
+			return err
+		}
+	}
+	if l.open > 0 {
+		_, err = fmt.Fprintf(w, "%d batches are not imported to their end, and may have more.\n", l.open)
+	}
+	return err
+}

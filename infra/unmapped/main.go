@@ -1,0 +1,53 @@
+// Command unmapped lists whose items found no mailbox: go run ./infra/unmapped [-region GB] FOLDER
+//
+// FOLDER holds batches/ and journal/, as az downloads them (infra/README.md, "unmapped") and as infra/export leaves them. Telephone numbers
+// and email addresses are printed here on purpose: they are what the mapping lacks. They go to standard output alone, and only if that
+// is a terminal or a file, because what is gathered from a pipe ends in somebody's log. It changes nothing.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	region := flag.String("region", "GB", "`country` of numbers in national form, as in DEFAULT_REGION")
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "unmapped: usage: unmapped [-region GB] FOLDER")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if flag.NArg() != 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	if err := run(ctx, flag.Arg(0), *region, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "unmapped: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+var errGathered = errors.New("telephone numbers have no place in a log: run this in a terminal, or send its output to a file (> FILE)")
+
+// run prints nothing unless all of the folder could be read. No error holds anything of the content.
+func run(ctx context.Context, folder, region string, stdout *os.File) error {
+	to, err := stdout.Stat()
+	if err != nil {
+		return err
+	}
+	if !to.Mode().IsRegular() && to.Mode()&fs.ModeCharDevice == 0 {
+		return errGathered
+	}
+	l := &list{region: region, rows: map[string]*row{}}
+	if err := l.read(ctx, folder); err != nil {
+		return err
+	}
+	return l.print(stdout)
+}
