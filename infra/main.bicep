@@ -33,7 +33,10 @@ param fetchSize sizeType = { memory: 2048, maximumInstances: 40 }
 @description('Memory of an instance and the most instances of the app import.')
 param importSize sizeType = { memory: 2048, maximumInstances: 40 }
 
-@description('Further settings of the app fetch, docs/settings.md, e.g. FETCH_FROM.')
+@description('Where the very first run begins: a date, or a time of RFC 3339. Empty: 24 hours before it.')
+param fetchFrom string = ''
+
+@description('Further settings of the app fetch, docs/settings.md.')
 param fetchSettings { *: string } = {}
 
 @description('Further settings of the app import, docs/settings.md, e.g. ACCEPTED_DOMAINS.')
@@ -220,7 +223,7 @@ module fetch 'apps/fetch.bicep' = {
     telemessageUrl: telemessageUrl
     telemessageUsername: telemessageUsername
     schedule: fetchSchedule
-    settings: fetchSettings
+    settings: union(fetchSettings, empty(fetchFrom) ? {} : { FETCH_FROM: fetchFrom })
     operators: operators
     recoverVault: recoverVault
   }
@@ -247,7 +250,7 @@ module alerts 'modules/alerts.bicep' = {
   dependsOn: [monitoring]
 }
 
-// For the hooks; no secret is among them.
+// For the hooks and the runbook; no secret is among them.
 @description('The resource group.')
 output AZURE_RESOURCE_GROUP string = group.name
 
@@ -263,7 +266,10 @@ output EGRESS_ADDRESS string = privateNetwork ? privateNet!.outputs.egress : ''
 @description('The function app fetch.')
 output FETCH_APP string = fetch.outputs.name
 
-@description('Its Key Vault.')
+@description('Its host name.')
+output FETCH_HOST string = fetch.outputs.host
+
+@description('The Key Vault of fetch.')
 output FETCH_VAULT string = fetch.outputs.vault
 
 @description('The secret in it that holds the password.')

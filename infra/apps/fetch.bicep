@@ -167,6 +167,9 @@ module app '../modules/app.bicep' = {
 @description('Name of the function app.')
 output name string = app.outputs.name
 
+@description('Host name of the function app.')
+output host string = app.outputs.host
+
 @description('Name of the Key Vault.')
 output vault string = vaultName
 

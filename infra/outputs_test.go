@@ -1,0 +1,40 @@
+package infra
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Whoever calls an app by hand has to know its host, and the ids of graph/ have to come from somewhere.
+func TestOutputs(t *testing.T) {
+	each(t, func(t *testing.T, p *prediction) {
+		for _, app := range appNames() {
+			if file := "apps/" + app + ".bicep"; !strings.Contains(read(t, file), "\noutput host string = app.outputs.host\n") {
+				t.Errorf("%s does not say its app's host", file)
+			}
+			raw, err := json.Marshal(p.Outputs[strings.ToUpper(app)+"_HOST"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			// What the app's own module says; `import` is a word of Bicep's, so its module is called import_.
+			if host := regexp.MustCompile(`format\('` + app + `_?-.*\.outputs\.host\.value\]"$`); !host.Match(raw) {
+				t.Errorf("%s_HOST is %s", strings.ToUpper(app), raw)
+			}
+		}
+	})
+}
+
+// FETCH_FROM is a setting only if there is one: the first run is a choice of its own.
+func TestFetchFrom(t *testing.T) {
+	for _, from := range []string{"", "2026-11-01"} {
+		got, ok := appSettings(t, predict(t, "default", "param fetchFrom = '"+from+"'"))["fetch"]["FETCH_FROM"]
+		if ok != (from != "") || got != from {
+			t.Errorf("with %q FETCH_FROM is %q, %t", from, got, ok)
+		}
+	}
+	if value, _ := parameters(t)["fetchFrom"].(map[string]any); value["value"] != "${FETCH_FROM=}" {
+		t.Errorf("azd passes %v", value)
+	}
+}
