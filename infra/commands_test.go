@@ -70,7 +70,7 @@ func runbookCommands(t *testing.T) (all []string) {
 	t.Helper()
 	for _, name := range []string{"README.md", "graph/README.md"} {
 		text := strings.ReplaceAll(read(t, name), "\\\n", " ")
-		for _, m := range regexp.MustCompile(`(?m)^ {4,}az (.*)$`).FindAllStringSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile(`(?m)^ {4,}(?:[a-z]+=\$\()?az (.*)$`).FindAllStringSubmatch(text, -1) {
 			words := strings.Fields(m[1])
 			i := slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(w, "-") })
 			if i < 0 {

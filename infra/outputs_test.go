@@ -3,6 +3,7 @@ package infra
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -24,6 +25,30 @@ func TestOutputs(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The runbook's variables, which `azd env get-values` gives, are outputs of the deployment or set by the step itself.
+func TestRunbookVariables(t *testing.T) {
+	outputs := regexp.MustCompile(`(?m)^output (\w+) `).FindAllStringSubmatch(read(t, "main.bicep"), -1)
+	known := []string{"AZURE_SUBSCRIPTION_ID"} // azd's own
+	for _, m := range outputs {
+		known = append(known, m[1])
+	}
+	used := 0
+	for _, name := range []string{"README.md", "graph/README.md"} {
+		text := read(t, name)
+		for _, m := range regexp.MustCompile(`(?m)^ {4,}(?:export )?([A-Z_]+)=`).FindAllStringSubmatch(text, -1) {
+			known = append(known, m[1])
+		}
+		for _, m := range regexp.MustCompile(`\$\{?([A-Z][A-Z_]+)`).FindAllStringSubmatch(text, -1) {
+			if used++; !slices.Contains(known, m[1]) {
+				t.Errorf("%s uses $%s, which nothing sets", name, m[1])
+			}
+		}
+	}
+	if used < 10 {
+		t.Errorf("only %d variables are used: the test looks in the wrong place", used)
+	}
 }
 
 // FETCH_FROM is a setting only if there is one: the first run is a choice of its own.
