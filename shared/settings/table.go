@@ -45,7 +45,7 @@ func table() []Setting {
 			Name: "FETCH_SCHEDULE", Default: "0 30 5 * * *", Apps: []string{Fetch}, kind: text, check: checkSchedule,
 			Form:    "NCRONTAB with six fields: second minute hour day month day-of-week, in UTC",
 			Example: "0 30 5 * * *",
-			Meaning: "when the daily run starts; the source builds its conversation threads at 05:00 GMT, so after that",
+			Meaning: "when the daily run starts; the source builds its conversation threads at 05:00 GMT (docs/source-contract.md), so after that",
 		},
 		{
 			Name: storage, Apps: both, kind: secret, check: checkConnection,
