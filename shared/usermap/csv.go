@@ -18,23 +18,23 @@ import (
 
 const (
 	maxFile = 16 << 20
-	maxBad  = 100 // lines reported one by one
+	maxBad  = 100 // mistakes reported one by one
 )
 
 // CSVError says which lines of a mapping file were refused, and why. One refused line refuses the file: a
 // mapping that is half there would leave people out without a word.
 type CSVError struct {
-	Lines []LineError // the first 100, in the file's order
-	More  int         // how many more lines were refused
+	Lines []LineError // the first 100 mistakes, in the file's order; a line has one entry for each of its mistakes
+	More  int         // how many more mistakes there are
 }
 
-// LineError is one refused line. Reason holds nothing of the line's content.
+// LineError is one mistake of a refused line. Reason holds nothing of the line's content.
 type LineError struct {
 	Line   int // from 1; of a row with line breaks in its cells the first
 	Reason string
 }
 
-// Error gives a line of text for each refused line.
+// Error gives a line of text for each mistake.
 func (e *CSVError) Error() string {
 	var b strings.Builder
 	b.WriteString("the mapping file is refused")
@@ -42,7 +42,7 @@ func (e *CSVError) Error() string {
 		fmt.Fprintf(&b, "\nline %d: %s", l.Line, l.Reason)
 	}
 	if e.More > 0 {
-		fmt.Fprintf(&b, "\nand %d more lines", e.More)
+		fmt.Fprintf(&b, "\nand %d more mistakes", e.More)
 	}
 	return b.String()
 }
@@ -128,7 +128,7 @@ func (t *Table) read(text []byte, region string, bad *CSVError) error {
 				continue
 			}
 		}
-		if reason := t.add(c, cells, line, region); reason != "" {
+		for _, reason := range t.add(c, cells, line, region) {
 			bad.add(line, reason)
 		}
 	}

@@ -132,6 +132,7 @@ func TestParseCSVRefuses(t *testing.T) {
 		"overlap of a day":         {head + "447700900123,jane@contoso.com,,2026-04-01\n447700900123,joe@contoso.com,2026-04-01,\n", []string{"3: another mailbox"}},
 		"backwards":                {head + "447700900123,jane@contoso.com,2026-04-02,2026-04-01\n", []string{"2: lies after"}},
 		"bad dates":                {head + "447700900123,jane@contoso.com,soon,\n447700900123,jane@contoso.com,,2026-02-30\n", []string{"2: Valid From is no date", "3: Valid To is no date"}},
+		"all of a line":            {head + "home,jane,soon,2026-02-30\n,,2026-04-02,2026-04-01\n", []string{"2: no telephone", "2: has no @", "2: Valid From is no date", "2: Valid To is no date", "3: number is empty", "3: mailbox is empty", "3: lies after"}},
 		"comma in a name":          {"Mobile,Email,Name\n447700900123,jane@contoso.com,Doe, Jane\n", []string{"2: more cells than columns"}},
 		"open quote":               {head + "447700900123,\"jane@contoso.com\n447700900456,joe@contoso.com\n", []string{"2: quotes"}},
 		"stray quote":              {head + "447700900123,ja\"ne@contoso.com\n447700900456,joe\n", []string{"2: quotes", "3: has no @"}},
@@ -177,7 +178,7 @@ func TestRefusedLinesAreBounded(t *testing.T) {
 	if !errors.As(err, &bad) || len(bad.Lines) != 100 || bad.More != 150 {
 		t.Fatalf("%v", err)
 	}
-	if text := err.Error(); !strings.HasSuffix(text, "\nand 150 more lines") {
+	if text := err.Error(); !strings.HasSuffix(text, "\nand 150 more mistakes") {
 		t.Error(text)
 	}
 }
@@ -212,6 +213,18 @@ func TestVersion(t *testing.T) {
 	// printf '447700900123,jane@contoso.com\n' | sha256sum
 	if got, want := table.Version(), "e7bc3b9177017e50cd8af1c9951b346055c9b358784c278c043d5ee376a66ff2"; got != want {
 		t.Errorf("Version() = %s, want %s", got, want)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	const file = "Mobile,Email,Valid From,Valid To\n447700900123,joe@contoso.com,,2026-03-31\n" +
+		"447700900123,Jane@contoso.com,2026-04-01,\n447700900456,jane@Contoso.com,,\n"
+	table, err := ParseCSV(strings.NewReader(file), "GB")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"jane@contoso.com", "joe@contoso.com"}, table.Addresses()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

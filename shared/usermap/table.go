@@ -2,7 +2,9 @@ package usermap
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,28 +67,48 @@ var (
 	fraction   = regexp.MustCompile(`^[0-9]{7,}[.,]0*$`)
 )
 
-// add takes one row in, or says why not, without anything of the row's content.
-func (t *Table) add(c *columns, cells []string, line int, region string) (reason string) {
+// Addresses are the mailboxes that numbers are mapped to, in lower case, each once, sorted.
+func (t *Table) Addresses() []string {
+	all := map[string]bool{}
+	for _, rows := range t.rows {
+		for _, r := range rows {
+			all[r.address] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// add takes one row in, or says why not: every mistake of it, so that the administrator needn't upload it once for each, and
+// nothing of its content.
+func (t *Table) add(c *columns, cells []string, line int, region string) (reasons []string) {
 	if len(cells) > c.width && !blank(cells[c.width:]) {
-		return "there are more cells than columns; one with a separator in it has to stand in quotes"
+		// Which cell is in the wrong column isn't known, so nothing more can be said.
+		return []string{"there are more cells than columns; one with a separator in it has to stand in quotes"}
 	}
-	number, reason := readNumber(cell(cells, c.number), region)
-	if reason != "" {
-		return reason
+	number, badNumber := readNumber(cell(cells, c.number), region)
+	address, badAddress := readAddress(cell(cells, c.mailbox))
+	first, badFirst := readDay(cell(cells, c.from), always, "Valid From", region)
+	last, badLast := readDay(cell(cells, c.to), ever, "Valid To", region)
+	backwards := ""
+	if badFirst == "" && badLast == "" && first > last {
+		backwards = "Valid From lies after Valid To"
 	}
-	r := row{line: line, first: always, last: ever}
-	if r.address, reason = readAddress(cell(cells, c.mailbox)); reason != "" {
-		return reason
+	for _, reason := range []string{badNumber, badAddress, badFirst, badLast, backwards} {
+		if reason != "" {
+			reasons = append(reasons, reason)
+		}
 	}
-	if r.first, reason = readDay(cell(cells, c.from), always, "Valid From", region); reason != "" {
-		return reason
+	if len(reasons) > 0 {
+		return reasons
 	}
-	if r.last, reason = readDay(cell(cells, c.to), ever, "Valid To", region); reason != "" {
-		return reason
+	if reason := t.put(number, row{address, first, last, line}); reason != "" {
+		return []string{reason}
 	}
-	if r.first > r.last {
-		return "Valid From lies after Valid To"
-	}
+	return nil
+}
+
+// put takes a row in that says something by itself, or says why it doesn't go with the number's others.
+func (t *Table) put(number string, r row) (reason string) {
 	for _, other := range t.rows[number] {
 		if r.last < other.first || other.last < r.first {
 			continue
