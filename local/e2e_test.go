@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -237,8 +240,38 @@ func (a *archive) checkExport(dir string) {
 	if diff := cmp.Diff(day.Expect.Messages, counts); diff != "" {
 		a.t.Errorf("exported messages per mailbox (-want +got):\n%s", diff)
 	}
-	if folders, err := os.ReadDir(dir); err != nil || len(folders) != len(counts) {
-		a.t.Errorf("%d folders were exported, want %d: %v", len(folders), len(counts), err)
+	if there, err := os.ReadDir(dir); err != nil || len(there) != len(counts)+1 { // the folders, and the index
+		a.t.Errorf("%d folders were exported, want %d: %v", len(there)-1, len(counts), err)
+	}
+	a.checkIndex(dir)
+}
+
+// checkIndex holds the index to the day and to the files.
+func (a *archive) checkIndex(dir string) {
+	a.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(dir, export.Index))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(raw)).ReadAll()
+	if err != nil || len(rows) == 0 {
+		a.t.Fatalf("%d rows in the index: %v", len(rows), err)
+	}
+	counts, want := map[string]int{}, map[string]int{}
+	for _, u := range a.day().Users {
+		if n := a.day().Expect.Messages[u.ID]; n > 0 {
+			want[u.Mail] = n
+		}
+	}
+	for _, row := range rows[1:] {
+		counts[row[1]]++
+		raw, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(row[0])))
+		if sum := sha256.Sum256(raw); err != nil || hex.EncodeToString(sum[:]) != row[2] {
+			a.t.Errorf("%s is not the file of the index: %v", filepath.Base(row[0]), err)
+		}
+	}
+	if diff := cmp.Diff(want, counts); diff != "" {
+		a.t.Errorf("messages per mailbox in the index (-want +got):\n%s", diff)
 	}
 }
 

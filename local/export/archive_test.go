@@ -137,12 +137,12 @@ func (a *archive) export(o Options) Result {
 	return got
 }
 
-// files is everything below the export's folder.
+// files is everything below the export's folder but the index.
 func (a *archive) files() map[string]string {
 	a.t.Helper()
 	all := map[string]string{}
 	err := filepath.WalkDir(a.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || path == filepath.Join(a.dir, Index) {
 			return err
 		}
 		raw, err := os.ReadFile(path)

@@ -6,6 +6,7 @@ package export
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,14 +52,14 @@ func (r Reason) String() string {
 // maxReasons keeps the Result readable, and small.
 const maxReasons = 10
 
-// To writes every message that the journals say is in a mailbox into dir, which is made if it is missing. A file that is there
+// To writes every message that the journals say is in a mailbox into dir, which is made if it is missing, and at its end the Index. A file that is there
 // already with the right size and hash stays, so it may be called again; what it does not write it leaves alone. A message that can't be made, or
 // whose bytes are not those that were imported, is no error of To but counts as failed, and gets no file.
 //
 // In memory are one batch with its journal, and some hundred bytes for each message; an attachment never is.
 func To(ctx context.Context, dir string, store *staging.Store, o Options) (Result, error) {
 	e := &exporter{store: store, options: o, workshop: message.NewWorkshop(),
-		folders: map[string]string{}, owners: map[string]string{}, written: map[string]bool{}, files: map[string]bool{}, boxes: map[string]bool{}}
+		folders: map[string]string{}, owners: map[string]string{Index: "", indexPart: ""}, written: map[string]bool{}, files: map[string]bool{}, boxes: map[string]bool{}}
 	err := e.run(ctx, dir)
 	e.result.Mailboxes = len(e.boxes)
 	if err != nil {
@@ -72,11 +73,12 @@ type exporter struct {
 	store    *staging.Store
 	options  Options
 	root     *os.Root // no name, whatever it is made of, gets out of the folder
+	index    *index
 	workshop *message.Workshop
 	result   Result
 
 	folders map[string]string // mailbox → folder
-	owners  map[string]string // folder → mailbox
+	owners  map[string]string // folder → mailbox; "" for the names of the index
 	written map[string]bool   // keys of the copies
 	files   map[string]bool   // names that this export has given
 	boxes   map[string]bool   // folders that have a message
@@ -90,6 +92,10 @@ func (e *exporter) run(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer e.root.Close()
+	if e.index, err = openIndex(e.root); err != nil {
+		return err
+	}
+	defer func() { err = e.index.close(err) }()
 	days, err := e.store.Days(ctx)
 	if err != nil {
 		return fmt.Errorf("list the batches: %w", err)
@@ -215,14 +221,20 @@ func (e *exporter) folder(id string) string {
 	if name, ok := e.folders[id]; ok {
 		return name
 	}
-	address := ""
-	if e.options.Address != nil {
-		address = e.options.Address(id)
-	}
-	name := Folder(address, id)
+	name := Folder(e.address(id), id)
 	if _, ok := e.owners[name]; ok {
 		name = marked(name, id)
 	}
 	e.folders[id], e.owners[name] = name, id
 	return name
 }
+
+func (e *exporter) address(id string) string {
+	if e.options.Address == nil {
+		return ""
+	}
+	return e.options.Address(id)
+}
+
+// owner is what the index calls a mailbox: its address, which its folder's name may only resemble, or its id where that isn't known.
+func (e *exporter) owner(id string) string { return cmp.Or(e.address(id), strings.ToLower(id)) }

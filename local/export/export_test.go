@@ -3,6 +3,7 @@ package export
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"errors"
 	"go/ast"
 	"go/constant"
@@ -35,7 +36,7 @@ func TestExport(t *testing.T) {
 		test func(*archive)
 	}{
 		{"what is in mailboxes", whatIsInMailboxes}, {"what was left out", whatWasLeftOut}, {"again", again}, {"what differs", whatDiffers},
-		{"large", large}, {"interrupted", interrupted}, {"nothing", nothing},
+		{"index", theIndex}, {"large", large}, {"interrupted", interrupted}, {"nothing", nothing},
 	}
 	emulator, err := azurite.Start(t.Context(), azurite.Options{Root: root, Accounts: len(tests)})
 	if err != nil {
@@ -226,6 +227,43 @@ func whatDiffers(a *archive) {
 	}
 	if diff := cmp.Diff(map[string]string{"jane@contoso.example/" + nameOf(good): string(a.bytes(good, nil))}, a.files()); diff != "" {
 		a.t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+func theIndex(a *archive) {
+	one, two, lost := a.line("m1", "to both"), a.line("m2", "to one, without a hash in the journal"), a.line("m3", "another message")
+	a.write("run", func(j *journal.Journal) {
+		outcome(j, 1, one, jane, journal.Imported)
+		outcome(j, 1, one, strings.ToUpper(ali), journal.Imported)
+		archived(j, 1, a.bytes(one, nil))
+		outcome(j, 2, two, jane, journal.Imported)
+		archived(j, 2, nil)
+		outcome(j, 3, lost, jane, journal.Imported)
+		archived(j, 3, []byte("other bytes"))
+	})
+	o := a.options()
+	o.Address = func(id string) string { return map[string]string{jane: "jane.o'neil@contoso.example"}[id] }
+	folder := Folder("jane.o'neil@contoso.example", jane)
+	want := [][]string{{"file", "mailbox", "sha256"},
+		{ali + "/" + nameOf(one), ali, hexSum(a.bytes(one, nil))},
+		{folder + "/" + nameOf(one), "jane.o'neil@contoso.example", hexSum(a.bytes(one, nil))},
+		{folder + "/" + nameOf(two), "jane.o'neil@contoso.example", hexSum(a.bytes(two, nil))}}
+	for _, when := range []string{"at first", "again"} { // what is there already is in the index too
+		a.export(o)
+		raw, err := os.ReadFile(filepath.Join(a.dir, Index))
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		got, err := csv.NewReader(bytes.NewReader(raw)).ReadAll()
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			a.t.Errorf("%s: index (-want +got): %v\n%s", when, err, diff)
+		}
+	}
+	ctx, cancel := context.WithCancel(a.t.Context())
+	cancel()
+	_, err := To(ctx, a.dir, a.store, o)
+	if _, there := os.Stat(filepath.Join(a.dir, Index)); err == nil || !errors.Is(there, os.ErrNotExist) {
+		a.t.Errorf("an export that did not end (%v) has left an index: %v", err, there)
 	}
 }
 

@@ -32,9 +32,11 @@ func (e *exporter) copy(l *line, c journal.Copy) error {
 	if e.files[name] {
 		name = folder + "/" + fileName(l.rec.Time, m.ID(), len(m.ID()))
 	}
-	if err := e.file(l, m, folder, name, want); err != nil {
+	sum, err := e.file(l, m, folder, name, want)
+	if err != nil {
 		return err
 	}
+	e.index.add(name, e.owner(c.Mailbox), sum)
 	e.written[c.Key], e.files[name], e.boxes[folder] = true, true, true
 	e.result.Messages++
 	if want == "" {
@@ -43,23 +45,21 @@ func (e *exporter) copy(l *line, c journal.Copy) error {
 	return nil
 }
 
-// file brings the message into the file of that name. What is there under that name is always a whole message.
-func (e *exporter) file(l *line, m *message.Message, folder, name, want string) error {
-	switch stays, err := e.stays(name, m.Size(), want); {
-	case err != nil:
-		return err
-	case stays:
-		return nil
+// file brings the message into the file of that name, and gives its hash. What is there under that name is always a whole message.
+func (e *exporter) file(l *line, m *message.Message, folder, name, want string) (sum string, err error) {
+	sum, stays, err := e.stays(name, m.Size(), want)
+	if err != nil || stays {
+		return sum, err
 	}
 	if err := e.root.MkdirAll(folder, 0o700); err != nil {
-		return err
+		return "", err
 	}
 	part := name + ".part" // what an export that was killed has left there is overwritten
 	f, err := e.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return err
+		return "", err
 	}
-	sum, err := l.into(f, m)
+	sum, err = l.into(f, m)
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
@@ -72,7 +72,7 @@ func (e *exporter) file(l *line, m *message.Message, folder, name, want string) 
 	if err != nil {
 		_ = e.root.Remove(part) // the error before it is the one to tell
 	}
-	return err
+	return sum, err
 }
 
 // into writes the message and gives its hash.
@@ -85,29 +85,27 @@ func (l *line) into(f io.Writer, m *message.Message) (sum string, err error) {
 	return hex.EncodeToString(h.Sum(nil)), b.Flush()
 }
 
-// stays says whether a file that is there already is the message: of its size and, where it is known, of its hash.
-func (e *exporter) stays(name string, size int64, want string) (bool, error) {
+// stays says whether a file that is there already is the message: of its size and, where it is known, of its hash. It gives the file's hash.
+func (e *exporter) stays(name string, size int64, want string) (sum string, stays bool, err error) {
 	info, err := e.root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return "", false, nil
 	}
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
 	if !info.Mode().IsRegular() || info.Size() != size {
-		return false, nil
-	}
-	if want == "" {
-		return true, nil
+		return "", false, nil
 	}
 	f, err := e.root.Open(name)
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		return false, fmt.Errorf("read what is there: %w", err)
+		return "", false, fmt.Errorf("read what is there: %w", err)
 	}
-	return hex.EncodeToString(h.Sum(nil)) == want, nil
+	sum = hex.EncodeToString(h.Sum(nil))
+	return sum, want == "" || sum == want, nil
 }

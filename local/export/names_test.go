@@ -63,6 +63,13 @@ func TestFolderIsOneMailboxs(t *testing.T) {
 	}
 }
 
+func TestFolderIsNotTheIndex(t *testing.T) {
+	e := &exporter{folders: map[string]string{}, owners: map[string]string{Index: ""}}
+	if got := e.folder("INDEX.csv"); got == Index || !safe.MatchString(got) {
+		t.Errorf("a mailbox has the folder %q", got)
+	}
+}
+
 func TestFileName(t *testing.T) {
 	zone := time.FixedZone("", -3600)
 	tests := []struct {
