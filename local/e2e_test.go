@@ -54,9 +54,14 @@ func (a *archive) run(args ...string) (code int, stdout, stderr string) {
 
 // printed is the JSON form of the summary, read as a stranger would.
 type printed struct {
-	Records map[string]int
-	Copies  map[string]int
-	Source  struct{ Total *int }
+	Records, Copies, Runs, Reasons, Unmapped map[string]int
+
+	Types  map[string]map[string]int
+	Source struct {
+		Total             *int
+		Received, Differs int
+	}
+	Incomplete, Differing int
 }
 
 func (a *archive) runJSON(args ...string) (int, printed) {
@@ -113,7 +118,30 @@ func (a *archive) checkDay(got printed) {
 			"quarantined": e.Quarantined, "failed": 0, "pending": 0},
 		Copies: map[string]int{"planned": e.Planned, "imported": e.Imported, "duplicate": e.Duplicate, "oversize": e.Oversize, "failed": 0, "pending": 0},
 	}
-	want.Source.Total = &e.Items
+	want.Source.Total, want.Source.Received = &e.Items, e.Items
+	want.Incomplete, want.Differing = e.Gone, e.Differing
+	reasons, outcomes := 0, map[string]int{"collected": e.Items, "pending": 0}
+	for _, n := range got.Reasons {
+		reasons += n
+	}
+	for kind, of := range got.Types {
+		whole := 0
+		for outcome, n := range of {
+			outcomes[outcome] += n
+			whole += n
+		}
+		// What can't be read has no type.
+		if kind = strings.ToUpper(kind); whole == 0 || kind != "" && whole > e.Kinds[kind] || kind == "SYSTEM" && of["excluded"] != e.Excluded {
+			a.t.Errorf("type %q: %v, of %d items", kind, of, e.Kinds[kind])
+		}
+	}
+	if diff := cmp.Diff(want.Records, outcomes); diff != "" {
+		a.t.Errorf("the types don't add up (-records +types):\n%s", diff)
+	}
+	if reasons != e.Quarantined || got.Runs["all"] == 0 || got.Runs["open"] != 0 || len(got.Unmapped) == 0 {
+		a.t.Errorf("%d reasons for %d that are quarantined; runs %v, unmapped %v", reasons, e.Quarantined, got.Runs, got.Unmapped)
+	}
+	got.Types, got.Reasons, got.Runs, got.Unmapped = nil, nil, nil, nil // looked at above
 	if diff := cmp.Diff(want, got); diff != "" {
 		a.t.Errorf("summary (-want +got):\n%s", diff)
 	}

@@ -6,11 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"o2archiver/shared/journal"
 	"o2archiver/shared/phone"
@@ -19,33 +16,51 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// Summary is what became of everything in the archive's storage: all runs, not only the last one.
+// Summary is what became of everything in the archive's storage: all runs, not only the last one. Its JSON is described in docs/local.md.
 type Summary struct {
 	journal.Totals
 	Source Source `json:"source"`
+	Runs   Runs   `json:"runs"`
 
-	kinds      map[string]journal.RecordTotals
-	reasons    map[string]int // why records were quarantined or failed
-	unmapped   map[string]int // masked numbers of those whose records nobody gets
-	received   int            // by fetch
-	incomplete int
-	differs    int
-	runs       int
-	open       map[string]bool // runs without a manifest
+	Types      map[string]Outcomes `json:"types"`      // by the type that the source gives the item; "": it has none, or can't be read
+	Reasons    map[string]int      `json:"reasons"`    // why records were quarantined or failed
+	Unmapped   map[string]int      `json:"unmapped"`   // masked numbers in records that are in nobody's mailbox
+	Incomplete int                 `json:"incomplete"` // attachments that are gone for good at the source
+	Differing  int                 `json:"differing"`  // duplicates whose content is not that of the message that came first
+
+	open map[string]bool // runs without a manifest
 }
 
-// Source is what the source says of itself.
+// Source is what the source says of itself, and what came from it.
 type Source struct {
 	// Total is what the source says it holds for all runs together; null if it does not say.
 	Total *int64 `json:"total"`
+
+	// Received is how many items fetch has received.
+	Received int `json:"received"`
 
 	// Differs is how many runs received another number of items than the source says it holds for them.
 	Differs int `json:"differs"`
 }
 
+// Runs counts the runs of fetch; each is for one slice of time.
+type Runs struct {
+	All  int `json:"all"`
+	Open int `json:"open"` // not finished; the next fetch goes on with them
+}
+
+// Outcomes counts the records of one type. One that is pending has not been read, so it has no type yet.
+type Outcomes struct {
+	Archived    int `json:"archived"`
+	Unmapped    int `json:"unmapped"`
+	Excluded    int `json:"excluded"`
+	Quarantined int `json:"quarantined"`
+	Failed      int `json:"failed"`
+}
+
 // Read reads manifests, batches and journals. It may be called while fetch and import are at work: what they have not finished is pending.
 func Read(ctx context.Context, store *staging.Store) (*Summary, error) {
-	s := &Summary{kinds: map[string]journal.RecordTotals{}, reasons: map[string]int{}, unmapped: map[string]int{}, open: map[string]bool{}}
+	s := &Summary{Types: map[string]Outcomes{}, Reasons: map[string]int{}, Unmapped: map[string]int{}, open: map[string]bool{}}
 	s.Source.Total = new(int64)
 	days, err := store.Days(ctx)
 	if err != nil {
@@ -62,9 +77,10 @@ func Read(ctx context.Context, store *staging.Store) (*Summary, error) {
 			}
 		}
 	}
-	if s.runs == 0 {
+	if s.Runs.All == 0 {
 		s.Source.Total = nil
 	}
+	s.Runs.Open = len(s.open)
 	waiting, err := store.Waiting(ctx)
 	if err != nil {
 		return nil, err
@@ -87,7 +103,7 @@ func (s *Summary) addWaiting(ctx context.Context, store *staging.Store, keys []s
 			return err
 		}
 		if s.open[item.Run] {
-			s.received++
+			s.Source.Received++
 			s.Records.Collected++
 		}
 	}
@@ -96,7 +112,7 @@ func (s *Summary) addWaiting(ctx context.Context, store *staging.Store, keys []s
 
 // addRun adds one run. What was collected is fetch's word in the manifest; everything else comes from the batches and their journals.
 func (s *Summary) addRun(ctx context.Context, store *staging.Store, run string) error {
-	s.runs++
+	s.Runs.All++
 	manifest, err := store.ReadManifest(ctx, run)
 	switch {
 	case errors.Is(err, staging.ErrNotFound):
@@ -133,7 +149,7 @@ func (s *Summary) addRun(ctx context.Context, store *staging.Store, run string) 
 	if manifest.SourceTotal != nil && *manifest.SourceTotal != int64(manifest.Received) {
 		s.Source.Differs++ // each run for itself: what one has too many does not make up for what another lacks
 	}
-	s.received += manifest.Received
+	s.Source.Received += manifest.Received
 	s.Records.Collected += manifest.Received
 	return nil
 }
@@ -144,15 +160,15 @@ func (s *Summary) look(ctx context.Context, store *staging.Store, b staging.Batc
 	for _, n := range state.Lines() {
 		for _, c := range state.Copies(n) {
 			if c.Differs {
-				s.differs++
+				s.Differing++
 			}
 		}
 		r, ok := state.Record(n)
 		if !ok {
 			continue
 		}
-		s.incomplete += r.Incomplete
-		kind := s.kinds[r.Kind]
+		s.Incomplete += r.Incomplete
+		kind := s.Types[r.Kind]
 		switch r.Outcome {
 		case journal.Archived:
 			kind.Archived += r.Records
@@ -163,12 +179,12 @@ func (s *Summary) look(ctx context.Context, store *staging.Store, b staging.Batc
 			kind.Excluded += r.Records
 		case journal.Quarantined:
 			kind.Quarantined += r.Records
-			s.reasons[r.Reason] += r.Records
+			s.Reasons[r.Reason] += r.Records
 		case journal.RecordFailed:
 			kind.Failed += r.Records
-			s.reasons[r.Reason] += r.Records
+			s.Reasons[r.Reason] += r.Records
 		}
-		s.kinds[r.Kind] = kind
+		s.Types[r.Kind] = kind
 	}
 	if len(unmapped) == 0 {
 		return nil
@@ -204,7 +220,7 @@ func (s *Summary) mask(line string) {
 		masked := number[:len(number)-3] + "•••"
 		if !seen[masked] {
 			seen[masked] = true
-			s.unmapped[masked]++
+			s.Unmapped[masked]++
 		}
 	}
 }
@@ -225,7 +241,7 @@ func (s *Summary) Problems() (all []string) {
 		n    int
 		what string
 	}{
-		{len(s.open), "runs of fetch are not finished; the next fetch goes on with them"},
+		{s.Runs.Open, "runs of fetch are not finished; the next fetch goes on with them"},
 		{s.Records.Pending, "records are pending: they wait for an import, or for something that the source still owes"},
 		{s.Copies.Pending, "copies are pending"},
 		{s.Records.Failed, "records failed"},
@@ -239,71 +255,4 @@ func (s *Summary) Problems() (all []string) {
 		all = append(all, fmt.Sprintf("in %d runs the source says that it holds another number of items than were received", s.Source.Differs))
 	}
 	return all
-}
-
-// Print writes the summary for a person.
-func (s *Summary) Print(w io.Writer, took time.Duration) {
-	r, c := s.Records, s.Copies
-	fmt.Fprintf(w, "\nThe archive after %s, %d runs\n\n", took.Round(100*time.Millisecond), s.runs)
-	fmt.Fprintf(w, "  %-10s %10s %10s %10s %10s %10s %10s %10s\n", "records", "collected", "archived", "unmapped", "excluded", "quarant.", "failed", "pending")
-	row := func(name string, t journal.RecordTotals) {
-		fmt.Fprintf(w, "  %-10s %10d %10d %10d %10d %10d %10d %10d\n", name, t.Collected, t.Archived, t.Unmapped, t.Excluded, t.Quarantined, t.Failed, t.Pending)
-	}
-	for _, kind := range slices.Sorted(maps.Keys(s.kinds)) {
-		t := s.kinds[kind]
-		t.Collected = t.Archived + t.Unmapped + t.Excluded + t.Quarantined + t.Failed
-		name := kind
-		if name == "" {
-			name = "(none)"
-		}
-		row(clip(name, 10), t)
-	}
-	row("all", r)
-	fmt.Fprintf(w, "\n  %-10s %10s %10s %10s %10s %10s %10s\n", "copies", "planned", "imported", "duplicate", "oversize", "failed", "pending")
-	fmt.Fprintf(w, "  %-10s %10d %10d %10d %10d %10d %10d\n\n", "all", c.Planned, c.Imported, c.Duplicate, c.Oversize, c.Failed, c.Pending)
-	if err := s.Totals.Holds(); err == nil {
-		fmt.Fprintln(w, "  Both sums hold: every record and every copy has its outcome.")
-	}
-	if s.Source.Total != nil {
-		fmt.Fprintf(w, "  The source says it holds %d items; %d were received.\n", *s.Source.Total, s.received)
-	} else {
-		fmt.Fprintf(w, "  The source does not say how many items it holds; %d were received.\n", s.received)
-	}
-	if s.incomplete > 0 {
-		fmt.Fprintf(w, "  %d attachments could not be had for good; the messages say so in their place.\n", s.incomplete)
-	}
-	if s.differs > 0 {
-		fmt.Fprintf(w, "  %d duplicates had other content than the message that came first.\n", s.differs)
-	}
-	list(w, "Quarantined or failed, because", s.reasons)
-	list(w, "Numbers in records that nobody gets", s.unmapped)
-}
-
-// list prints the commonest entries.
-func list(w io.Writer, title string, counts map[string]int) {
-	const most = 12
-	if len(counts) == 0 {
-		return
-	}
-	keys := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-		if counts[a] != counts[b] {
-			return counts[b] - counts[a]
-		}
-		return strings.Compare(a, b)
-	})
-	fmt.Fprintf(w, "\n  %s\n", title)
-	for i, key := range keys {
-		if i == most {
-			fmt.Fprintf(w, "    and %d more\n", len(keys)-most)
-			break
-		}
-		fmt.Fprintf(w, "    %5d × %s\n", counts[key], key)
-	}
-}
-
-func clip(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
 }

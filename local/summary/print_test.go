@@ -1,0 +1,98 @@
+package summary
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"o2archiver/local/cloud"
+	"o2archiver/shared/journal"
+)
+
+// documented is the example of docs/local.md, as text and as what it says.
+func documented(t *testing.T) (text string, s *Summary) {
+	t.Helper()
+	root, err := cloud.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(filepath.Join(root, "docs", "local.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(string(raw), "```json\n")
+	text, _, ended := strings.Cut(text, "```\n")
+	if !found || !ended {
+		t.Fatal("docs/local.md has no JSON")
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		t.Fatalf("the JSON of docs/local.md is not the summary's: %v", err)
+	}
+	return text, s
+}
+
+// TestJSONIsAsDocumented: no field more, none fewer, none of another type, and an example that can be.
+func TestJSONIsAsDocumented(t *testing.T) {
+	text, s := documented(t)
+	again, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(text, string(again)+"\n"); diff != "" {
+		t.Errorf("(-docs/local.md +written):\n%s", diff)
+	}
+	if err := s.Totals.Holds(); err != nil {
+		t.Error(err)
+	}
+	var sum Outcomes
+	for _, o := range s.Types {
+		sum.Archived += o.Archived
+		sum.Unmapped += o.Unmapped
+		sum.Excluded += o.Excluded
+		sum.Quarantined += o.Quarantined
+		sum.Failed += o.Failed
+	}
+	r := s.Records
+	if diff := cmp.Diff(Outcomes{r.Archived, r.Unmapped, r.Excluded, r.Quarantined, r.Failed}, sum); diff != "" {
+		t.Errorf("the types don't add up (-records +types):\n%s", diff)
+	}
+}
+
+// TestPrint: what is pending is never called settled, and every word that is ours is explained.
+func TestPrint(t *testing.T) {
+	_, pending := documented(t)
+	settled := &Summary{Totals: journal.Totals{Records: journal.RecordTotals{Collected: 1, Archived: 1}, Copies: journal.CopyTotals{Planned: 1, Imported: 1}}}
+	broken := &Summary{Totals: journal.Totals{Records: journal.RecordTotals{Collected: 2, Archived: 1}}}
+	for _, tt := range []struct {
+		name  string
+		s     *Summary
+		want  []string
+		never string
+	}{
+		{"pending", pending, []string{"after 1m2.5s", "Both sums hold; 4 records and 0 copies are still pending.", "(no type)", "120 items; 120 were received",
+			"3 attachments are gone for good", "1 duplicates had other content", "2 × the item can't be read", "12 × +447700900•••",
+			"unmapped: ", "excluded: ", "quarantined: ", "duplicate: ", "oversize: "}, "has its outcome"},
+		{"settled", settled, []string{"Both sums hold: every record and every copy has its outcome.", "does not say"}, "pending."},
+		{"broken", broken, nil, "sums hold"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var b strings.Builder
+			tt.s.Print(&b, 62520*time.Millisecond)
+			for _, want := range tt.want {
+				if !strings.Contains(b.String(), want) {
+					t.Errorf("%q is not in:\n%s", want, b.String())
+				}
+			}
+			if strings.Contains(b.String(), tt.never) {
+				t.Errorf("%q is in:\n%s", tt.never, b.String())
+			}
+		})
+	}
+}
