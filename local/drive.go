@@ -38,7 +38,7 @@ type batchState struct {
 // drive fires the timer, with the input of a run by hand or "", brings the events of new batches to the stand-in of the host (the real one finds them itself), and returns when
 // every batch has the end of its journal, or when sweep can do no more.
 func (w *world) drive(ctx context.Context, progress io.Writer, input string) error {
-	d := &driver{w: w, batches: map[string]*batchState{}, meter: newMeter(progress)}
+	d := &driver{w: w, batches: map[string]*batchState{}, meter: newMeter(progress, time.Now)}
 	fetched := make(chan error, 1)
 	go func() {
 		_, err := w.fetch.Run(ctx, "fetch", input)
@@ -59,7 +59,7 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 			}
 		case <-time.After(lookEvery):
 		}
-		progressed, open, err := d.look(ctx)
+		progressed, open, err := d.look(ctx, fetching)
 		if err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 }
 
 // look lists what lies in storage, delivers the events of new batches, and moves the bar.
-func (d *driver) look(ctx context.Context) (progressed bool, open int, err error) {
+func (d *driver) look(ctx context.Context, fetching bool) (progressed bool, open int, err error) {
 	if err := d.list(ctx); err != nil {
 		return false, 0, err
 	}
@@ -108,7 +108,7 @@ func (d *driver) look(ctx context.Context) (progressed bool, open int, err error
 			open++
 		}
 	}
-	d.meter.set(done, staged)
+	d.meter.set(done, staged, fetching)
 	return progressed, open, nil
 }
 

@@ -335,7 +335,7 @@ func (a *archive) backfill(args ...string) {
 		t.Fatal(err)
 	}
 	var progress bytes.Buffer
-	w, err := start(t.Context(), o, a.lookup, &progress)
+	w, err := start(t.Context(), o, nil, a.lookup, &progress)
 	if err != nil {
 		t.Fatalf("third start: %v", err)
 	}

@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -26,6 +27,7 @@ import (
 type options struct {
 	json    bool
 	mapping string
+	check   string
 	keep    bool
 	storage string
 	export  string
@@ -40,22 +42,35 @@ func main() {
 }
 
 // run gives the exit code: 0 only if both sums hold, the source's count is what was received and nothing is pending or
-// failed; 1 if not, 2 for a wrong command line.
+// failed; 1 if not, 2 for a wrong command line, and for files that it names and that can't be used.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
-	if err != nil {
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
 		return 2
+	case o.check != "":
+		return checkMapping(o.check, lookup, stdout, stderr)
 	}
-	if o.export != "" { // a folder that can't be made is better told now than after the day
-		if err := os.MkdirAll(o.export, 0o700); err != nil {
+	// What can't be used is better told now than after the day.
+	var custom *mapping
+	if o.mapping != "" {
+		if custom, err = readMapping(o.mapping, lookup); err != nil {
+			fmt.Fprintln(stderr, "local: -mapping:", err)
+			return 2
+		}
+	}
+	if o.export != "" {
+		if err := emptyFolder(o.export); err != nil {
 			fmt.Fprintln(stderr, "local: -export:", err)
-			return 1
+			return 2
 		}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit, fmt.Errorf("the run took longer than %v (see -limit)", o.limit))
 	defer cancel()
 	began := time.Now()
-	w, err := start(ctx, o, lookup, stderr)
+	w, err := start(ctx, o, custom, lookup, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "local:", err)
 		return 1
@@ -111,7 +126,11 @@ func (w *world) export(ctx context.Context, lookup func(string) (string, bool), 
 		return []string{"nothing was exported: " + err.Error()}
 	}
 	got, err := export.To(ctx, w.options.export, w.store, o)
-	fmt.Fprintf(said, "\nexported %d messages of %d mailboxes to %s\n", got.Messages, got.Mailboxes, w.options.export)
+	if err != nil {
+		fmt.Fprintf(said, "\nThe export did not end; %d messages of %d mailboxes are in %s, without an index.\n", got.Messages, got.Mailboxes, w.options.export)
+	} else {
+		fmt.Fprintf(said, "\nexported %d messages of %d mailboxes to %s; %s there lists them\n", got.Messages, got.Mailboxes, w.options.export, export.Index)
+	}
 	if got.Unproven > 0 {
 		fmt.Fprintf(said, "  %d of them have no hash in the journal to be held against\n", got.Unproven)
 	}
@@ -127,6 +146,18 @@ func (w *world) export(ctx context.Context, lookup func(string) (string, bool), 
 	return problems
 }
 
+// emptyFolder makes a folder, or takes one that is empty: what somebody else has put there would look exported.
+func emptyFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	there, err := os.ReadDir(dir)
+	if err == nil && len(there) > 0 {
+		err = fmt.Errorf("the folder %s is not empty; name a new one", dir)
+	}
+	return err
+}
+
 // address is that of a mailbox of the Graph stand-in, "" for any other.
 func (w *world) address(id string) string {
 	if w.graph == nil {
@@ -140,15 +171,30 @@ func (w *world) address(id string) string {
 	return ""
 }
 
+const usage = `Usage: go run ./local [flags]
+
+Runs the whole connector on this machine with a sample day, and ends with a summary (docs/local.md).
+Settings (docs/settings.md) are taken from the environment. With TELEMESSAGE_URL, GRAPH_URL or ARCHIVE_STORAGE
+among them, that service is used in place of its stand-in.
+Exit status: 0 all is well; 1 something is pending, failed or missing; 2 the command line or a file that it names is wrong.
+
+`
+
+// parse gives flag.ErrHelp if only help was asked for.
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("local", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.BoolVar(&o.json, "json", false, "print the summary as one JSON object")
-	f.StringVar(&o.mapping, "mapping", "", "put this CSV `file` in place as the custom mapping first")
+	f.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		f.PrintDefaults()
+	}
+	f.StringVar(&o.mapping, "mapping", "", "put this CSV `file` in place as the custom mapping first; local/sample/mapping.csv goes with the sample day")
+	f.StringVar(&o.check, "check-mapping", "", "only say whether this CSV `file` can be used as the custom mapping; starts nothing")
 	f.BoolVar(&o.keep, "keep", false, "keep everything running after the summary")
 	f.StringVar(&o.storage, "storage", "", "keep the data in this `folder`; a second start goes on where the first one ended")
-	f.StringVar(&o.export, "export", "", "write what the archive has imported into this `folder`, as .eml files in one folder per mailbox")
+	f.StringVar(&o.export, "export", "", "write what the archive has imported into this `folder`, new or empty, as .eml files in one folder per mailbox, with an index.csv")
 	f.StringVar(&o.host, "host", "standin", "what runs the functions: standin, or func (Azure Functions Core Tools, on PATH)")
 	f.DurationVar(&o.limit, "limit", 3*time.Hour, "end after this time, whatever is left")
 	if err := f.Parse(args); err != nil {
@@ -157,7 +203,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if f.NArg() > 0 || o.host != "standin" && o.host != "func" {
 		fmt.Fprintln(stderr, "local: -host is standin or func, and there are no arguments besides the flags")
 		f.Usage()
-		return o, flag.ErrHelp
+		return o, errors.New("wrong command line")
 	}
 	return o, nil
 }

@@ -13,13 +13,17 @@ import (
 type meter struct {
 	out  io.Writer
 	bar  *progressbar.ProgressBar // nil: no terminal
+	now  func() time.Time
 	said time.Time
 	done int
 	all  int
 }
 
-func newMeter(out io.Writer) *meter {
-	m := &meter{out: out, said: time.Now()}
+// sayEvery is for an output without a terminal, which keeps every line.
+const sayEvery = 30 * time.Second
+
+func newMeter(out io.Writer, now func() time.Time) *meter {
+	m := &meter{out: out, now: now, said: now()}
 	if f, ok := out.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 			m.bar = progressbar.NewOptions(1, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("Importing"),
@@ -31,23 +35,32 @@ func newMeter(out io.Writer) *meter {
 	return m
 }
 
-func (m *meter) set(done, all int) {
+// set takes how many of all records are imported. While fetch is at work, all still grows.
+func (m *meter) set(done, all int, fetching bool) {
 	m.done, m.all = done, all
 	switch {
 	case all == 0:
 	case m.bar != nil:
+		m.bar.Describe("Importing")
+		if fetching {
+			m.bar.Describe("Fetching and importing")
+		}
 		m.bar.ChangeMax(all)
 		if done < all { // a full bar ends itself, and the source may still have more
 			_ = m.bar.Set(done)
 		}
-	case time.Since(m.said) > 10*time.Second:
+	case m.now().Sub(m.said) < sayEvery:
+	case fetching:
+		m.said = m.now()
+		fmt.Fprintf(m.out, "Imported %d records so far; fetch is still at work\n", done)
+	default:
 		m.say()
 	}
 }
 
 func (m *meter) say() {
-	m.said = time.Now()
-	fmt.Fprintf(m.out, "Imported %d of %d records so far\n", m.done, m.all)
+	m.said = m.now()
+	fmt.Fprintf(m.out, "Imported %d of %d records\n", m.done, m.all)
 }
 
 func (m *meter) finish() {

@@ -47,8 +47,8 @@ type world struct {
 	closers []func()
 }
 
-// start brings everything up. What was started is stopped again if something fails.
-func start(ctx context.Context, o options, lookup func(string) (string, bool), progress io.Writer) (_ *world, err error) {
+// start brings everything up; custom is the mapping file in place of the sample day's, nil for none. What was started is stopped again if something fails.
+func start(ctx context.Context, o options, custom *mapping, lookup func(string) (string, bool), progress io.Writer) (_ *world, err error) {
 	w := &world{options: o}
 	defer func() {
 		if err != nil {
@@ -73,16 +73,17 @@ func start(ctx context.Context, o options, lookup func(string) (string, bool), p
 		return nil, err
 	}
 	fmt.Fprintln(progress, "Starting Azurite, the stand-ins and the function apps …")
-	env, err := w.environment(ctx, root, lookup)
+	env, err := w.environment(ctx, root, custom, lookup)
 	if err != nil {
 		return nil, err
 	}
+	w.warn(custom, progress)
 	return w, w.startHosts(ctx, root, env)
 }
 
 // environment starts what the environment does not name, and gives the settings for the function apps. A setting
 // that the environment has is left as it is.
-func (w *world) environment(ctx context.Context, root string, lookup func(string) (string, bool)) (env []string, err error) {
+func (w *world) environment(ctx context.Context, root string, custom *mapping, lookup func(string) (string, bool)) (env []string, err error) {
 	given := func(name string) (string, bool) {
 		v, ok := lookup(name)
 		return v, ok && v != ""
@@ -131,17 +132,15 @@ func (w *world) environment(ctx context.Context, root string, lookup func(string
 	}
 	add("FETCH_SCHEDULE", "0 30 5 * * *")
 	add("FUNCTIONS_WORKER_RUNTIME", "custom")
-	mapping := day.Mapping
-	if w.site == nil {
-		mapping = nil
+	var file []byte
+	switch {
+	case custom != nil:
+		file = custom.data
+	case w.site != nil:
+		file = day.Mapping
 	}
-	if w.options.mapping != "" {
-		if mapping, err = os.ReadFile(w.options.mapping); err != nil {
-			return nil, fmt.Errorf("-mapping: %w", err)
-		}
-	}
-	if mapping != nil {
-		if _, err := w.store.WriteMapping(ctx, mapping); err != nil {
+	if file != nil {
+		if _, err := w.store.WriteMapping(ctx, file); err != nil {
 			return nil, fmt.Errorf("put the mapping in place: %w", err)
 		}
 	}
@@ -269,6 +268,8 @@ func (w *world) whereToLook(out io.Writer) {
 		fmt.Fprintf(out, "  storage    %s\n", w.azurite.BlobURL)
 	}
 	if !w.options.keep {
-		fmt.Fprintln(out, "  -keep      keeps mailboxes and storage up; -storage DIR keeps their data")
+		fmt.Fprintln(out, "  go run ./local -keep         keeps mailboxes and storage up")
+		fmt.Fprintln(out, "  go run ./local -storage DIR  keeps their data in DIR; the next start with it goes on there")
+		fmt.Fprintln(out, "  go run ./local -h            what else there is; docs/local.md explains the summary")
 	}
 }

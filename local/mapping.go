@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"o2archiver/shared/settings"
+	"o2archiver/shared/usermap"
+)
+
+// mapping is a CSV file that the command line names, read before anything is started: its mistakes take no minute to be told.
+type mapping struct {
+	data  []byte
+	table *usermap.Table
+}
+
+// readMapping reads the file as the app import will.
+func readMapping(file string, lookup func(string) (string, bool)) (*mapping, error) {
+	r := settings.Read(lookup)
+	region := r.String("DEFAULT_REGION")
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	table, err := usermap.ParseCSV(bytes.NewReader(data), region)
+	if err != nil {
+		return nil, err
+	}
+	return &mapping{data, table}, nil
+}
+
+// checkMapping is -check-mapping: it gives the exit code, and starts nothing.
+func checkMapping(file string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
+	m, err := readMapping(file, lookup)
+	if err != nil {
+		fmt.Fprintln(stderr, "local: -check-mapping:", err)
+		return 2
+	}
+	fmt.Fprintf(stdout, "The mapping file can be used: it maps %d numbers to %d mailboxes.\nWhether these are users with a mailbox is asked of the tenant at the import.\n",
+		m.table.Len(), len(m.table.Addresses()))
+	return 0
+}
+
+// warn says how many of the file's mailboxes the Graph stand-in does not have: import then goes by the email property, or finds nobody, and neither is a mistake.
+func (w *world) warn(m *mapping, out io.Writer) {
+	if m == nil || w.graph == nil {
+		return
+	}
+	known := map[string]bool{}
+	for _, u := range w.graph.Users() {
+		if u.MailboxCode != "" {
+			continue
+		}
+		for _, address := range append([]string{u.UPN, u.Mail}, u.Proxy...) {
+			known[strings.TrimPrefix(strings.ToLower(address), "smtp:")] = true
+		}
+	}
+	strange, all := 0, m.table.Addresses()
+	for _, address := range all {
+		if !known[address] {
+			strange++
+		}
+	}
+	if strange > 0 {
+		fmt.Fprintf(out, "-mapping: %d of %d mailboxes in the CSV are not users of this tenant; the email property decides for their numbers (local/sample/mapping.csv goes with the sample day)\n",
+			strange, len(all))
+	}
+}
