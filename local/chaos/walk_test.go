@@ -26,6 +26,7 @@ const (
 var mayMiss = map[string]string{
 	"blob PUT lease":       "a lease is renewed by the clock",
 	"blob PUT appendblock": "outcomes that come together share a write",
+	"graph POST $batch":    "batches that come together share a look-up",
 }
 
 // TestEveryCallWithEveryFault goes through every call that a small day makes to the outside, and lets it go wrong in every
