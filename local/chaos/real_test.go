@@ -169,15 +169,7 @@ func (k *realKilling) pick(all []*colleague) *colleague {
 func (k *realKilling) leaves(ctx context.Context, w *world, c *colleague) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if _, err := c.now().Run(ctx, "sweep", ""); err != nil {
-		k.t.Errorf("sweep after the host was killed: %v", err)
-		return
-	}
-	var ended struct{ Batches, Finished, Held, Young int }
-	line := w.log.last(`"msg":"sweep ended"`)
-	if err := json.Unmarshal([]byte(line[max(0, strings.IndexByte(line, '{')):]), &ended); err != nil {
-		k.t.Errorf("read what sweep logged, %q: %v", line, err)
-	}
+	ended := w.swept(ctx, c.now(), "")
 	k.t.Logf("sweep found %+v", ended)
 	if ended.Finished > 0 || ended.Held+ended.Young < ended.Batches {
 		k.t.Errorf("sweep found %+v, and is to leave all of them alone", ended)
@@ -187,10 +179,27 @@ func (k *realKilling) leaves(ctx context.Context, w *world, c *colleague) {
 	}
 }
 
+// swept is what one sweep found.
+type swept struct{ Batches, Finished, Held, Young int }
+
+// swept runs sweep once and reads in the log what it found.
+func (w *world) swept(ctx context.Context, h host.Host, input string) (ended swept) {
+	w.t.Helper()
+	if _, err := h.Run(ctx, "sweep", input); err != nil {
+		w.t.Fatalf("sweep: %v\n%s", err, w.log.problems())
+	}
+	line := w.log.last(`"msg":"sweep ended"`)
+	if err := json.Unmarshal([]byte(line[max(0, strings.IndexByte(line, '{')):]), &ended); err != nil {
+		w.t.Fatalf("read what sweep logged, %q: %v", line, err)
+	}
+	return ended
+}
+
 // colleague is an app in the real host, one host after the other, with an id that makes it find all batches by itself.
 type colleague struct {
 	w       *world
 	app, id string
+	env     []string     // besides the world's
 	work    atomic.Int64 // invocations under way
 	dying   atomic.Bool
 
@@ -210,7 +219,7 @@ func (c *colleague) start() {
 	c.w.t.Helper()
 	c.work.Store(0)
 	c.dying.Store(false)
-	h, err := c.w.startReal(c.w.t.Context(), c.app, c, "AzureFunctionsWebHost__hostid="+c.id)
+	h, err := c.w.startReal(c.w.t.Context(), c.app, c, append([]string{"AzureFunctionsWebHost__hostid=" + c.id}, c.env...)...)
 	if err != nil {
 		c.w.t.Fatal(err)
 	}

@@ -1,0 +1,62 @@
+package chaos
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sweeping is for how long sweep has to leave a batch to its holder: several times the 15 s for which one that died keeps the lease of its journal.
+const sweeping = 45 * time.Second
+
+// TestSweepLeavesLiveHolder has one real host hold on to batches while Graph is away, and another one sweep them, however young they are, for
+// longer than a holder that died keeps its lease: all of that time they are the first host's by its lease, and when Graph is back it finishes them alone.
+func TestSweepLeavesLiveHolder(t *testing.T) {
+	needFunc(t)
+	d := texts()
+	w := newWorld(t, d)
+	w.follow(t.Name())
+	ctx, cancel := context.WithTimeout(t.Context(), sweeping+patient)
+	defer cancel()
+	fetch, holder := w.realApp("fetch"), w.colleague("import", "chaos-holder")
+	defer holder.stop()
+	w.plan.Down("graph", true)
+	if _, err := fetch.Run(ctx, "fetch", ""); err != nil {
+		t.Fatal(err)
+	}
+	// The host finds the batches by itself. Those that need no mailbox are done without Graph.
+	all := len(w.batches(ctx))
+	open := all
+	for range 120 {
+		open = w.open(ctx)
+		if w.log.count("Executing 'Functions.import'") == all && holder.work.Load() == int64(open) {
+			break
+		}
+		wait(ctx, 500*time.Millisecond)
+	}
+	sweeper := &colleague{w: w, app: "import", id: "chaos-sweeper", env: []string{"AzureWebJobs.import.Disabled=true"}}
+	sweeper.start()
+	defer sweeper.stop()
+	held := swept{Batches: open, Held: open}
+	sweeps := 0
+	for begun := time.Now(); time.Since(begun) < sweeping && ctx.Err() == nil; wait(ctx, 5*time.Second) {
+		sweeps++
+		if got := w.swept(ctx, sweeper.now(), `{"after":"0s"}`); got != held {
+			t.Fatalf("sweep %d found %+v, want %+v\n%s", sweeps, got, held, w.log.problems())
+		}
+	}
+	if open == 0 || sweeps < 5 || w.messages() > 0 {
+		t.Errorf("%d batches, %d sweeps and %d messages while Graph was away, want some, 5 at least, none", open, sweeps, w.messages())
+	}
+	w.plan.Down("graph", false)
+	for ctx.Err() == nil && !w.done(ctx) {
+		wait(ctx, 500*time.Millisecond)
+	}
+	if got := w.swept(ctx, sweeper.now(), `{"after":"0s"}`); got != (swept{}) {
+		t.Errorf("when the holder had finished, sweep found %+v", got)
+	}
+	if wrong := w.check(); len(wrong) > 0 {
+		t.Errorf("%s\n%s", strings.Join(wrong, "\n"), w.log.problems())
+	}
+}
