@@ -34,6 +34,9 @@ type Options struct {
 	Dir  string    // where the data lie; "" keeps them in memory
 	Log  io.Writer // what npm and Azurite say; nil: nowhere
 
+	// Access gets a line for each request, in the common log format, soon after it was answered; nil: there is no such log.
+	Access func(line string)
+
 	// Accounts is how many accounts there are besides the usual one, for tests that must not see each other's data (see For).
 	Accounts int
 }
@@ -85,7 +88,10 @@ require(process.argv[1]);`
 
 func launch(script string, o Options) (*Azurite, <-chan string, error) {
 	// The first option is Node.js's own, in MiB: what a request leaves dies young, and with the usual 16 its one thread has to collect more often.
-	args := []string{"--max-semi-space-size=64", "-e", bootstrap, script, "--disableTelemetry", "--silent"}
+	args := []string{"--max-semi-space-size=64", "-e", bootstrap, script, "--disableTelemetry"}
+	if o.Access == nil {
+		args = append(args, "--silent")
+	}
 	for _, service := range []string{"blob", "queue", "table"} {
 		// Port 0 lets the system choose: a port chosen here could be another's by the time it is used.
 		// Azurite closes idle connections after 5 s, which a client can take for a lost answer.
@@ -119,7 +125,7 @@ func launch(script string, o Options) (*Azurite, <-chan string, error) {
 	}
 	a := &Azurite{stdin: stdin, cmd: cmd, ended: make(chan struct{})}
 	ports := make(chan string, 3)
-	go a.follow(out, o.Log, ports)
+	go a.follow(out, o, ports)
 	go func() {
 		_ = cmd.Wait() // how it ended says nothing: it is stopped by us or its last line tells why
 		in.Close()
@@ -129,15 +135,19 @@ func launch(script string, o Options) (*Azurite, <-chan string, error) {
 }
 
 // follow passes on what Azurite says and picks the addresses out of it.
-func (a *Azurite) follow(out io.Reader, log io.Writer, addresses chan<- string) {
+func (a *Azurite) follow(out io.Reader, o Options, addresses chan<- string) {
 	const mark = "service is successfully listening at "
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		line := lines.Text()
+		if o.Access != nil && strings.HasPrefix(line, "127.0.0.1 - - [") { // only the access log's lines begin with the client's address
+			o.Access(line)
+			continue
+		}
 		a.mu.Lock()
 		a.tail = line
 		a.mu.Unlock()
-		fmt.Fprintln(log, line)
+		fmt.Fprintln(o.Log, line)
 		if _, address, ok := strings.Cut(line, mark); ok {
 			select {
 			case addresses <- address:

@@ -10,20 +10,33 @@ import (
 	"sync/atomic"
 	"time"
 
-	"o2archiver/local/cloud"
+	"o2archiver/local/azurite"
+	"o2archiver/shared/ledger"
 )
 
-// counted is a way to a service of Azurite on which every request is counted.
-func (w *world) counted(to string, n *atomic.Int64) (at string, err error) {
-	forward, path, err := cloud.Forward(to)
-	if err != nil {
-		return "", err
+// served counts what Azurite has answered, by its access log.
+type served struct{ blobs, tables atomic.Int64 }
+
+// note counts a line of the log.
+func (s *served) note(line string) {
+	_, request, _ := strings.Cut(line, `"`)
+	if _, path, _ := strings.Cut(request, " "); strings.HasPrefix(path, "/"+azurite.Account+"/"+ledger.Table) {
+		s.tables.Add(1)
+	} else {
+		s.blobs.Add(1)
 	}
-	at, err = w.servers.Serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		n.Add(1)
-		forward.ServeHTTP(rw, r)
-	}))
-	return at + path, err
+}
+
+// count is what was answered until now. The log's lines come after the answers, so it waits for a pause in them.
+func (s *served) count() (blobs, tables int64) {
+	for range 50 {
+		blobs, tables = s.blobs.Load(), s.tables.Load()
+		time.Sleep(100 * time.Millisecond)
+		if s.blobs.Load() == blobs && s.tables.Load() == tables {
+			break
+		}
+	}
+	return blobs, tables
 }
 
 // creates stands before Graph and notes when each message was created.

@@ -26,13 +26,15 @@ type fetched struct {
 // fetchDay fetches all of the site's texts.
 func (w *world) fetchDay(ctx context.Context, r *report) error {
 	group := fmt.Sprintf("Fetch: %d texts", w.day.items)
-	blobs, load := w.blobs.Load(), w.load(w.fetch)
+	before, _ := w.served.count()
+	load := w.load(w.fetch)
 	began := time.Now()
 	if _, err := w.fetch.Run(ctx, "fetch", ""); err != nil {
 		return w.broken("fetch", err)
 	}
 	took := time.Since(began)
-	load, blobs = w.load(w.fetch).since(load), w.blobs.Load()-blobs
+	load = w.load(w.fetch).since(load)
+	blobs, _ := w.served.count()
 	all, err := w.batches(ctx)
 	if err != nil {
 		return err
@@ -47,10 +49,10 @@ func (w *world) fetchDay(ctx context.Context, r *report) error {
 	n := float64(w.day.items)
 	r.add(group, "items, from the timer to the answer", n/took.Seconds(), "items/s", atLeast(1, fetchRate, "into Azurite, in memory"))
 	r.add(group, "  the same pages, read and dropped", plain, "items/s", none())
-	r.add(group, "blob operations per item", float64(blobs)/n, "", none())
+	r.add(group, "blob operations per item", float64(blobs-before)/n, "", none())
 	r.add(group, "resident memory, highest, over idle", grown(w.fetch), "MB", none())
 	load.report(r, group, "fetch", n, "item", took)
-	w.rest, w.perItem = all, fetched{took.Seconds() / n, float64(blobs) / n, float64(len(all)) / n}
+	w.rest, w.perItem = all, fetched{took.Seconds() / n, float64(blobs-before) / n, float64(len(all)) / n}
 	return nil
 }
 

@@ -151,7 +151,8 @@ func (w *world) importPart(ctx context.Context, copies int) (counts, error) {
 // that of the first process.
 func (w *world) importBatches(ctx context.Context, batches []staging.BatchInfo, to ...*app) (counts, error) {
 	did := counts{copies: records(batches), batches: len(batches)}
-	blobs, tables, lines, said := w.blobs.Load(), w.tables.Load(), w.said.lines.Load(), w.said.bytes.Load()
+	blobs, tables := w.served.count()
+	lines, said := w.said.lines.Load(), w.said.bytes.Load()
 	load, before := w.load(to[0]), w.graph.Requests()
 	w.creates.begin()
 	began := time.Now()
@@ -159,7 +160,11 @@ func (w *world) importBatches(ctx context.Context, batches []staging.BatchInfo, 
 		return did, err
 	}
 	did.took, did.load, did.middle = time.Since(began), w.load(to[0]).since(load), w.creates.middle()
-	did.blobs, did.tables = w.blobs.Load()-blobs, w.tables.Load()-tables
+	did.blobs, did.tables = w.served.count()
+	did.blobs, did.tables = did.blobs-blobs, did.tables-tables
+	if did.blobs < int64(did.batches) || did.tables < int64(did.copies) {
+		return did, w.broken("import", fmt.Errorf("for %d copies Azurite's log has %d requests for blobs and %d for rows", did.copies, did.blobs, did.tables))
+	}
 	did.lines, did.bytes = w.said.lines.Load()-lines, w.said.bytes.Load()-said
 	after := w.graph.Requests()
 	for kind := range after.Kinds {

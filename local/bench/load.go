@@ -51,7 +51,7 @@ func (l load) report(r *report, group, app string, n float64, what string, took 
 	all := beside(float64(runtime.NumCPU()), "all")
 	r.add(group, "CPU per "+what+": "+app, 1e3*seconds(l.handler)/n, "ms", none())
 	r.add(group, "CPU per "+what+": Azurite", 1e3*seconds(l.azurite)/n, "ms", none())
-	r.add(group, "CPU per "+what+": site, Graph and the proxy that counts", 1e3*seconds(l.bench)/n, "ms", none())
+	r.add(group, "CPU per "+what+": site and Graph", 1e3*seconds(l.bench)/n, "ms", none())
 	r.add(group, "CPUs busy with that", seconds(ours)/took.Seconds(), "", all)
 	r.add(group, "CPUs busy, whatever with", l.busy(took), "", all)
 	r.add(group, "CPUs busy with Azurite, which has one thread for its work", seconds(l.azurite)/took.Seconds(), "", beside(1, "its thread"))

@@ -53,7 +53,7 @@ func newReport(o options) *report {
 	return &report{
 		began: time.Now(),
 		Machine: machine{runtime.NumCPU(), runtime.GOOS + "/" + runtime.GOARCH, runtime.Version(),
-			"the site, Graph, the proxy that counts, Azurite and the handlers share these CPUs"},
+			"the site, Graph, Azurite and the handlers share these CPUs"},
 		Options: settings{o.copies, o.mailboxes, o.concurrency, o.latency.Seconds()},
 	}
 }

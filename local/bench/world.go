@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"o2archiver/local/azurite"
@@ -28,9 +27,7 @@ type world struct {
 	out     string // the staged apps
 	day     day
 	azurite *azurite.Azurite
-	blobs   atomic.Int64 // requests to the blob service
-	tables  atomic.Int64 // and to the table service
-	storage string       // connection string of the proxy that counts them
+	served  served // requests that Azurite has answered
 	store   *staging.Store
 	siteAt  string
 	graph   *mailboxtest.Graph
@@ -79,20 +76,11 @@ func start(ctx context.Context, o options, root, out string) (_ *world, err erro
 }
 
 func (w *world) startStorage(ctx context.Context, root string) (err error) {
-	if w.azurite, err = azurite.Start(ctx, azurite.Options{Root: root, Log: w.log}); err != nil {
+	if w.azurite, err = azurite.Start(ctx, azurite.Options{Root: root, Log: w.log, Access: w.served.note}); err != nil {
 		return fmt.Errorf("start Azurite: %w", err)
 	}
 	w.closers = append(w.closers, w.azurite.Stop)
-	blobs, err := w.counted(w.azurite.BlobURL, &w.blobs)
-	if err != nil {
-		return err
-	}
-	tables, err := w.counted(w.azurite.TableURL, &w.tables)
-	if err != nil {
-		return err
-	}
-	w.storage = w.azurite.Through(blobs, tables)
-	w.store, err = cloud.Prepare(ctx, w.storage)
+	w.store, err = cloud.Prepare(ctx, w.azurite.ConnectionString())
 	return err
 }
 
@@ -114,7 +102,7 @@ func newSite() *telemessagetest.Site {
 // settings are those of both apps, with c for IMPORT_CONCURRENCY.
 func (w *world) settings(c int) []string {
 	return []string{
-		"ARCHIVE_STORAGE=" + w.storage, "TELEMESSAGE_URL=" + w.siteAt, "TELEMESSAGE_USERNAME=" + siteUser, "TELEMESSAGE_PASSWORD=" + sitePassword,
+		"ARCHIVE_STORAGE=" + w.azurite.ConnectionString(), "TELEMESSAGE_URL=" + w.siteAt, "TELEMESSAGE_USERNAME=" + siteUser, "TELEMESSAGE_PASSWORD=" + sitePassword,
 		"FETCH_FROM=" + w.day.from.Format(time.RFC3339), "FETCH_SCHEDULE=0 30 5 * * *", "GRAPH_URL=" + w.graphAt,
 		fmt.Sprintf("IMPORT_CONCURRENCY=%d", c), "FUNCTIONS_WORKER_RUNTIME=custom",
 	}
