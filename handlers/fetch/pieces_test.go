@@ -207,6 +207,10 @@ func TestLongMessages(t *testing.T) {
 			p[0]["messageTime"], p[1]["messageTime"] = "9999-12-31T23:59:59-23:59", "0000-01-01T00:00:00+23:59"
 			return []item{p[0], w.sms("x", "between", time.Hour-500*time.Millisecond), p[1]}
 		}, 1, []string{"between", "field messageTime: lies more than 24 hours after the item was archived"}, 2},
+		{"an impossible time of one piece", 0, func(w *world) []item {
+			p := w.long("a", seg, "alpha-text beta-text", time.Hour)
+			return []item{p[0].with("messageTime", "57300-01-01T00:00:00Z"), p[1]}
+		}, 1, []string{"alpha-textbeta-text"}, 2},
 		{"too large for a piece, or with an attachment: a message of its own", 0, func(w *world) []item {
 			a := w.long("a", seg, "alpha-text beta-text", time.Hour)
 			return []item{a[0].with("unknown", strings.Repeat("x", maxPiece)), a[1].with("attachment", []item{{"content": "QUJD"}})}

@@ -88,7 +88,7 @@ func (b *batch) begin(ctx context.Context, l *line) ([]*copier, error) {
 		out.Outcome, out.Reason = journal.Quarantined, "no message can be made of the item: "+fault.Error()
 		for _, m := range l.matches { // they are planned
 			b.journal.Copy(journal.Copy{Line: l.number, Key: record.Key(l.rec.ID, m.Mailbox), Mailbox: m.Mailbox,
-				Outcome: journal.CopyFailed, Reason: out.Reason, By: m.By})
+				Outcome: journal.CopyFailed, Reason: out.Reason, By: m.By, Whose: m.Participants})
 		}
 		b.journal.Record(*out)
 		return nil, nil
@@ -98,7 +98,7 @@ func (b *batch) begin(ctx context.Context, l *line) ([]*copier, error) {
 	}
 	copies := make([]*copier, len(l.matches))
 	for i, m := range l.matches {
-		c := &copier{im: b.im, line: l, mailbox: m.Mailbox, by: m.By,
+		c := &copier{im: b.im, line: l, mailbox: m.Mailbox, whose: m.Participants, by: m.By,
 			holder: ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}}
 		if i < b.im.copiesAtOnce() { // it will run now: nobody stands in a line who can't go when it is his turn
 			c.turn = b.im.boxes.Turn(c.mailbox, c.cost())

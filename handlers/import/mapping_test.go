@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"o2archiver/shared/journal"
 )
 
@@ -85,18 +87,24 @@ func TestWhoGetsAMessage(t *testing.T) {
 	}
 }
 
-func TestHowAMailboxWasFoundIsInTheJournal(t *testing.T) {
+func TestWhoWasResolvedToWhatIsInTheJournal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.csv("447700900456,ali@contoso.example")
-	batch := w.put(w.line(sms("m1", "x", jane, ali)))
+	w.csv("447700900456,ali@contoso.example", "447700900457,ali@contoso.example")
+	second := person{"Ali", "+447700900457", ""}
+	batch := w.put(w.line(sms("m1", "x", jane, otto, ali, second)))
 	w.start().deliver(batch)
-	by := map[string]string{}
-	for _, c := range w.state(batch).Copies(1) {
-		by[w.who(c.Mailbox)] = c.By
+	type found struct {
+		By    string
+		Whose []int
 	}
-	if by["ali"] != "csv" || by["jane"] != "email" {
-		t.Errorf("found by %v", by)
+	got := map[string]found{}
+	for _, c := range w.state(batch).Copies(1) {
+		got[w.who(c.Mailbox)] = found{c.By, c.Whose}
+	}
+	want := map[string]found{"jane": {"email", []int{0}}, "ali": {"csv", []int{2, 3}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("found (-want +got):\n%s", diff)
 	}
 }
 

@@ -70,6 +70,7 @@ type Copy struct {
 	GraphID string  `json:"graphId,omitempty"`
 	Reason  string  `json:"reason,omitempty"`  // in plain words, without content
 	By      string  `json:"by,omitempty"`      // what the mailbox was found by: csv or email
+	Whose   []int   `json:"whose,omitempty"`   // participants who have the mailbox: 0 the sender, n the n-th recipient, -1 the phone's owner, who is neither
 	Differs bool    `json:"differs,omitempty"` // a duplicate whose content is not that of the first
 
 	// Rendered is the hex SHA-256 of the message in this mailbox, where it is another than Record's: the mailbox refused the size, and got the

@@ -14,7 +14,7 @@ import (
 //
 // The texts in the record are valid UTF-8: half of a surrogate pair becomes ⟦U+D83D⟧, bytes that are no
 // character ⟦byte FF⟧; control characters and NUL stay. The pieces of a long SMS are one record, with the identity and time of
-// the first piece that is there, and ⟦part 2 of 3 is missing⟧ in place of one that is not.
+// the first piece that is there with a time that can be true, and ⟦part 2 of 3 is missing⟧ in place of one that is not.
 func Parse(e record.Entry) (*record.Record, error) {
 	switch {
 	case e.Fault != "":
@@ -75,14 +75,19 @@ func finish(it *item, e record.Entry, text []byte) (*record.Record, error) {
 		r.Time, _ = parseTime(r.TimeText)
 		return r, nil
 	}
-	if it.wrong["messageTime"] {
-		return nil, &record.Fault{Field: "messageTime", Reason: "is not a text"}
-	}
-	r.Time, _ = parseTime(r.TimeText)
-	if err := record.Check(r); err != nil {
+	if err := it.date(); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// date reads the item's time and refuses one that can't be true.
+func (it *item) date() error {
+	if it.wrong["messageTime"] {
+		return &record.Fault{Field: "messageTime", Reason: "is not a text"}
+	}
+	it.rec.Time, _ = parseTime(it.rec.TimeText)
+	return record.Check(&it.rec)
 }
 
 // parsePieces puts a long SMS together. A piece that is there twice was archived twice; its text counts once.
@@ -105,7 +110,8 @@ func parsePieces(e record.Entry) (*record.Record, error) {
 	}
 	slices.SortStableFunc(pieces, func(a, b *item) int { return cmp.Compare(a.segment.Number, b.segment.Number) })
 
-	first := pieces[0]
+	// A piece whose own time can't be true is part of the text, but the message gets neither its time nor its identity.
+	first := pieces[max(0, slices.IndexFunc(pieces, func(p *item) bool { return p.date() == nil }))]
 	var (
 		text []byte
 		list []record.Piece
@@ -122,7 +128,7 @@ func parsePieces(e record.Entry) (*record.Record, error) {
 			rest = rest[1:]
 		}
 	}
-	for _, other := range pieces[1:] {
+	for _, other := range pieces {
 		for _, name := range other.rec.LeftOut {
 			if !slices.Contains(first.rec.LeftOut, name) {
 				first.leaveOut(name)

@@ -233,6 +233,8 @@ func TestParsePieces(t *testing.T) {
 	two := pieceJSON("b", "2026-11-22T09:30:02Z", "2", "3", `"\ude00 second "`)
 	three := pieceJSON("c", "2026-11-22T09:30:03Z", "3", "3", `"third"`)
 	badTime := pieceJSON("b", "nonsense", "2", "3", `"\ude00 second "`)
+	future := pieceJSON("a", "57300-01-01T00:00:00Z", "1", "3", `"first \ud83d"`)
+	never := pieceJSON("c", "1970-01-01T00:00:00Z", "3", "3", `"third"`)
 	badText := pieceJSON("b", "2026-11-22T09:30:02Z", "2", "3", `7`)
 	piece := func(n int, id, raw string) record.Piece { return record.Piece{Number: n, ID: id, SHA256: hash(raw)} }
 	lost := func(n int) record.Piece { return record.Piece{Number: n, Lost: true} }
@@ -256,7 +258,11 @@ func TestParsePieces(t *testing.T) {
 			pieces: []record.Piece{piece(1, "a", one), piece(1, "a", one), piece(2, "b", two), piece(3, "c", three)}},
 		{name: "a later piece without a time", items: []string{one, badTime, three}, id: "a", text: "first 😀 second third",
 			pieces: []record.Piece{piece(1, "a", one), piece(2, "b", badTime), piece(3, "c", three)}},
-		{name: "the first piece without a time", items: []string{badTime, three}, field: "messageTime"},
+		{name: "the first piece without a time", items: []string{badTime, three}, id: "c", text: "⟦part 1 of 3 is missing⟧⟦U+DE00⟧ second third",
+			pieces: []record.Piece{lost(1), piece(2, "b", badTime), piece(3, "c", three)}},
+		{name: "the first piece from the future", items: []string{future, two, three}, id: "b", text: "first 😀 second third",
+			pieces: []record.Piece{piece(1, "a", future), piece(2, "b", two), piece(3, "c", three)}},
+		{name: "no piece with a time", items: []string{badTime, never}, field: "messageTime"},
 		{name: "a piece whose text is none", items: []string{one, badText, three}, field: "textContent"},
 		{name: "a piece that is none", items: []string{one, `{` + when + `}`, three}, field: "segmentedData"},
 		{name: "a piece that is no object", items: []string{one, `[]`, three}, field: "item"},

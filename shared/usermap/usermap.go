@@ -43,13 +43,13 @@ const (
 
 // Match is one mailbox that gets a copy of a record.
 type Match struct {
-	Mailbox     string // directory object id of its user
-	Participant int    // index into record.Participants(); -1: the owner, who is not among them
-	By          string // ByCSV or ByEmail
+	Mailbox      string // directory object id of its user
+	Participants []int  // whose it is: 0 the sender, n the n-th of To, Owner
+	By           string // ByCSV or ByEmail, for the first of them
 }
 
-// owner is Match.Participant of the record's owner.
-const owner = -1
+// Owner stands in Match.Participants for the record's owner, where he is not among the participants.
+const Owner = -1
 
 // Mapper resolves the participants of records. It holds no state between calls; any number of goroutines may use it.
 type Mapper struct {
@@ -82,7 +82,7 @@ type person struct {
 }
 
 // Resolve finds the mailboxes for each record, in the order of the participants: each mailbox once,
-// with the participant who is first in it. A record without a match has none that is valid. The
+// with the participants whose it is. A record without a match has none that is valid. The
 // directory is asked at most twice, for all records together: first about the addresses of the CSV file, then, for participants who
 // have no mailbox by it, about those of the email property. A record that is nil gets no match.
 func (m *Mapper) Resolve(ctx context.Context, records []*record.Record) ([][]Match, error) {
@@ -151,12 +151,12 @@ func (m *Mapper) people(r *record.Record, numbers map[string]string) []person {
 	}
 	var all []person
 	ownerNumber, among := e164(r.Owner), false
-	for i, p := range r.Participants() {
+	for i, p := range append([]record.Participant{r.From}, r.To...) {
 		among = among || ownerNumber != "" && e164(p.Value) == ownerNumber
 		all = append(all, person{i, holder(p.Value), m.emails(p)})
 	}
 	if ownerNumber != "" && !among {
-		all = append(all, person{owner, holder(r.Owner), nil})
+		all = append(all, person{Owner, holder(r.Owner), nil})
 	}
 	return all
 }
@@ -197,12 +197,17 @@ func (m *Mapper) ask(ctx context.Context, addresses map[string]bool, valid map[s
 // match picks each participant's mailboxes: the CSV file's, or else all of the email property's.
 func match(all []person, valid map[string]string) []Match {
 	var matches []Match
-	taken := map[string]bool{}
+	taken := map[string]int{}
 	take := func(id string, p person, by string) {
-		// record.Key takes an id without its case, and so does the directory.
-		if key := strings.ToLower(id); !taken[key] {
-			taken[key] = true
-			matches = append(matches, Match{id, p.index, by})
+		key := strings.ToLower(id) // record.Key takes an id without its case, and so does the directory
+		i, ok := taken[key]
+		if !ok {
+			i = len(matches)
+			taken[key] = i
+			matches = append(matches, Match{Mailbox: id, By: by})
+		}
+		if m := &matches[i]; !slices.Contains(m.Participants, p.index) { // he may have two addresses for one mailbox
+			m.Participants = append(m.Participants, p.index)
 		}
 	}
 	for _, p := range all {
