@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage/telemessagetest"
 )
@@ -98,17 +99,32 @@ func (w *world) importRecording(ctx context.Context, r *report, batches []stagin
 		return err
 	}
 	load := w.load(w.imports)
-	uploaded := w.graph.Requests().UploadedBytes
 	began := time.Now()
 	if err := w.deliver(ctx, batches, w.imports); err != nil {
 		return err
 	}
 	took := time.Since(began)
-	if sent := w.graph.Requests().UploadedBytes - uploaded; sent < bigSize {
-		return w.broken("import", fmt.Errorf("it uploaded %d bytes of a recording of %d", sent, bigSize))
+	sum, err := hash(noise(bigSize))
+	if err != nil {
+		return err
+	}
+	if !w.holds(sum) {
+		return w.broken("import", fmt.Errorf("no mailbox has the recording of %d bytes as the site has it", bigSize))
 	}
 	r.add(group, "bytes, from the event to the answer", bigSize/1e6/took.Seconds(), "MB/s", beside(piece/1e6/w.latency.Seconds(), "a piece of 3.9 MB in each L"))
 	r.add(group, "resident memory, highest, over idle", grown(w.imports), "MB", atMost(bigMemory, "over idle"))
 	w.load(w.imports).since(load).report(r, group, "import", 1, "recording", took)
 	return nil
+}
+
+// holds says whether a mailbox has an attachment with that SHA-256.
+func (w *world) holds(sum string) bool {
+	for _, u := range users(w.o.mailboxes) {
+		for _, m := range w.graph.Messages(u.ID) {
+			if slices.ContainsFunc(m.Attachments, func(a mailboxtest.Attachment) bool { return a.SHA256 == sum }) {
+				return true
+			}
+		}
+	}
+	return false
 }

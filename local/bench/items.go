@@ -123,6 +123,13 @@ func noise(size int64) io.Reader {
 	return io.LimitReader(&repeated{block: block}, size)
 }
 
+// hash is the hex SHA-256 of what can be read.
+func hash(from io.Reader) (string, error) {
+	sum := sha256.New()
+	_, err := io.Copy(sum, from)
+	return hex.EncodeToString(sum.Sum(nil)), err
+}
+
 type repeated struct {
 	block []byte
 	rest  bytes.Reader
