@@ -2,6 +2,7 @@ package message
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -139,7 +140,7 @@ func (p *Parsed) text(h gomessage.Header, r io.Reader) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("parse text part: %w", errBroken)
 	}
-	var b strings.Builder
+	var b bytes.Buffer // reads by itself: io.Copy takes 32 kB for any other, for a text of a few hundred bytes
 	n, err := io.Copy(&b, io.LimitReader(e.Body, maxText+1))
 	switch {
 	case err != nil:
