@@ -109,7 +109,8 @@ func killDay(t *testing.T, chance *rand.Rand, kills int, killed map[string]int) 
 			_ = h.Stop()
 		}
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	// Soon all batches are in the hands of dead ones, and until a lease of 15 s has run out there is nobody at work to be killed.
+	ctx, cancel := context.WithTimeout(t.Context(), patient+time.Duration(kills)*10*time.Second)
 	defer cancel()
 	var group sync.WaitGroup
 	var fetched atomic.Bool
