@@ -200,21 +200,16 @@ func beginning(text string) string {
 
 // visible marks the control characters that a mailbox does not keep. The RFC 5322 form and the batch have them as they were.
 func visible(text string) string {
-	if strings.IndexFunc(text, lost) < 0 {
+	if !strings.ContainsFunc(text, message.Lost) {
 		return text
 	}
 	var b strings.Builder
 	for _, c := range text {
-		if lost(c) {
+		if message.Lost(c) {
 			fmt.Fprintf(&b, "⟦U+%04X⟧", c)
 			continue
 		}
 		b.WriteRune(c)
 	}
 	return b.String()
-}
-
-// lost are the characters that XML 1.0 section 2.2, in which Exchange keeps and exchanges text, has no place for.
-func lost(c rune) bool {
-	return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF
 }

@@ -41,6 +41,7 @@ func TestTextInTheMailboxIsTheMessages(t *testing.T) {
 		"lines":      {"one\ntwo\r\nthree\tfour", "one\ntwo\r\nthree\tfour\r\n\r\n"},
 		"emoji":      {"👨‍👩‍👧 \u2068isolated\u2069 \ufffc", "👨‍👩‍👧 \u2068isolated\u2069 \ufffc\r\n"},
 		"controls":   {"nul \x00, bell \a, escape \x1b[1m, \uffff", "nul ⟦U+0000⟧, bell ⟦U+0007⟧, escape ⟦U+001B⟧[1m, ⟦U+FFFF⟧\r\n"},
+		"written":    {"the sender's ⟦U+0007⟧", "the sender's ⟦U+0007⟧\r\n"},
 		"cipher":     {"U2FsdGVkX1+vupppZksvRf5pq5g5XjFRlipRkwB0K1Y=", "U2FsdGVkX1+vupppZksvRf5pq5g5XjFRlipRkwB0K1Y=\r\n"},
 		"html":       {"<b>bold</b> & <script>", "<b>bold</b> & <script>\r\n"},
 		"from":       {"From here\n.\nFrom there", "From here\n.\nFrom there\r\n"},
@@ -73,6 +74,9 @@ func TestTextInTheMailboxIsTheMessages(t *testing.T) {
 			if !strings.HasPrefix(m.Text, test.begins) {
 				t.Errorf("%s: the text begins with %.80q, want %q", id, m.Text, test.begins)
 			}
+			if noted := strings.Contains(m.Text, " Marks in ⟦ ⟧ stand for what could not be kept"); noted != strings.Contains(test.begins, "⟦") {
+				t.Errorf("%s: the text says of marks: %v", id, noted)
+			}
 			type seen struct{ Subject, Text, ID, From, To string }
 			want := seen{visible(parsed.Subject), visible(parsed.Text), "<" + built.ID() + ">", parsed.From.Name + parsed.From.Address, parsed.To[0].Name + parsed.To[0].Address}
 			got := seen{m.Subject, m.Text, m.InternetMessageID, m.From.Name + m.From.Address, m.To[0].Name + m.To[0].Address}
@@ -84,7 +88,7 @@ func TestTextInTheMailboxIsTheMessages(t *testing.T) {
 			}
 		}
 	}
-	if n := len(w.copies(ali)); n != 9 {
+	if n := len(w.copies(ali)); n != 10 {
 		t.Errorf("%d messages", n)
 	}
 }
@@ -93,10 +97,10 @@ func FuzzVisible(f *testing.F) {
 	f.Add("nul \x00 and \U0001F600 and \ufffe")
 	f.Fuzz(func(t *testing.T, text string) {
 		got := visible(text)
-		if strings.IndexFunc(got, lost) >= 0 {
+		if strings.ContainsFunc(got, message.Lost) {
 			t.Errorf("a character that is lost is in %q", got)
 		}
-		if strings.IndexFunc(text, lost) < 0 && got != text {
+		if !strings.ContainsFunc(text, message.Lost) && got != text {
 			t.Errorf("%q became %q", text, got)
 		}
 	})

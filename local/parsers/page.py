@@ -18,6 +18,7 @@ class Page(HTMLParser):
     def __init__(self, pictures):
         super().__init__(convert_charrefs=True)
         self.pictures, self.wrong, self.open, self.text, self.shown = pictures, "", [], [], set()
+        self.texts = []  # those of the item and its files
 
     def refuse(self, why):
         self.wrong = self.wrong or why
@@ -59,6 +60,8 @@ class Page(HTMLParser):
         if self.open and self.open[-1] == "style" and LOADING_STYLE.search(data):
             self.refuse("has a style that loads something")
         self.text.append(data)
+        if "div" in self.open:
+            self.texts.append(data)
 
     def handle_comment(self, data):
         self.refuse("has a comment, which some programs run")
@@ -75,8 +78,8 @@ def bare(text):
     return "".join(c for c in MARK.sub("", text) if c.isprintable() and not c.isspace())
 
 
-def refuse(html, own, pictures):
-    """Says what is wrong with the page, or nothing. own is the item's text, which has to be in it as text."""
+def refuse(html, own, signature, pictures):
+    """Says what is wrong with the page, or nothing. own is the item's text, which has to be in it as text; so has the signature."""
     p = Page(pictures)
     p.feed(html)
     p.close()
@@ -88,4 +91,8 @@ def refuse(html, own, pictures):
         p.refuse("does not show all of the message's pictures")
     if bare(own) not in bare("".join(p.text)):
         p.refuse("has not the item's text")
+    if signature not in map(str.strip, p.text):
+        p.refuse("has not the text's signature")
+    if "⟦" in "".join(p.texts) and " Marks in ⟦ ⟧ stand for " not in signature:
+        p.refuse("has marks and does not say so")
     return p.wrong

@@ -34,14 +34,17 @@ def header(line):
     return lambda raw: line + b"\r\n" + raw
 
 
-def page(body):
+SIGNATURE = "Added by O2 Network Archiver, message format 2."
+
+
+def page(body, signature=SIGNATURE):
     """Gives the message an HTML form of its own, around the right text."""
     def change(raw):
         head = raw.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").split(b"\r\n")
         text = next(p for p in email.message_from_bytes(raw).walk() if p.get_content_type() == "text/plain").get_payload(decode=True).decode()
         shown = html.escape(text.partition(letter.RULER)[0]).replace("\r\n", "<br>")
         lines = [line for line in head if not line.lower().startswith(b"content-")] + [b'Content-Type: multipart/alternative; boundary="=_self"', b""]
-        for kind, content in (("plain", text), ("html", f"<html><body>{body.replace('TEXT', shown)}</body></html>")):
+        for kind, content in (("plain", text), ("html", f"<html><body>{body.replace('TEXT', shown)}<p>{signature}</p></body></html>")):
             lines += [b"--=_self", f"Content-Type: text/{kind}; charset=utf-8".encode(), b"Content-Transfer-Encoding: base64", b"",
                       base64.encodebytes(content.encode()).strip().replace(b"\n", b"\r\n")]
         return b"\r\n".join(lines + [b"--=_self--", b""])
@@ -102,6 +105,10 @@ BROKEN = [
     ("mms-photo", "another name", swap(b"filename=photo.png", b"filename=phota.png"), "not those that its text names"),
     ("mms-photo", "a path for a name", swap(b"filename=photo.png", b'filename="../photo.png"'), "not safe"),
     ("mms-photo", "an attachment for a text", swap(b"X-O2-Sha256:", b"X-O2-Sha255:"), "not the SHA-256"),
+    ("sms", "a page without the signature", page("TEXT", "Added by somebody."), "not the text's signature"),
+    ("sms-piece-missing", "a page that does not say that a part is missing", page("TEXT"), "not the text's signature"),
+    ("sms", "a page with marks without a note", page("TEXT<div>⟦U+0007⟧</div>"), "has marks and does not say so"),
+    ("sms-control-characters", "a page with marks and no note of them", page("TEXT"), "not the text's signature"),
 ] + [("sms", f"a page with {what}", page(body), why) for what, body, why in [
     ("a script", "TEXT<script>alert(1)</script>", "has a tag script"),
     ("half a script", "TEXT<script", "its HTML has"),

@@ -288,8 +288,10 @@ var (
 		`body dir="ltr" style="font-family:sans-serif"|span dir="(ltr|rtl)"|` +
 		`div dir="(ltr|rtl)" style="white-space:pre-wrap;overflow-wrap:anywhere"|` +
 		`img src="cid:[0-9]+\.[0-9a-f]{40}@o2archiver\.invalid" alt="[^"<>]*" style="max-width:100%")>$`)
-	lines  = regexp.MustCompile(`</div>\r\n<div [^>]*>`)
-	entity = regexp.MustCompile(`&(amp|lt|gt|#34|#39);`)
+	lines = regexp.MustCompile(`</div>\r\n<div [^>]*>`)
+
+	shownTexts = regexp.MustCompile(`(?s)<div [^>]*>.*?</div>`) // of the item and its files
+	entity     = regexp.MustCompile(`&(amp|lt|gt|#34|#39);`)
 )
 
 // checkHTML holds that the HTML is made of our own tags alone, and shows the same as the text.
@@ -315,8 +317,9 @@ func checkHTML(t *testing.T, r *record.Record, p *Parsed) {
 			t.Errorf("the HTML's own text (-want +got):\n%s", cmp.Diff(want, own))
 		}
 	}
-	// Every line of the block is a row.
 	_, block, _ := cutLast("\r\n"+p.Text, "\r\n"+ruler+"\r\n")
+	checkNotes(t, r, p, block)
+	// Every line of the block is a row.
 	rows := strings.Count(p.HTML, "<tr>")
 	if want := strings.Count(block, "\r\n") - 1; rows != want {
 		t.Errorf("%d rows, %d lines", rows, want)
@@ -325,6 +328,33 @@ func checkHTML(t *testing.T, r *record.Record, p *Parsed) {
 		if name, _, ok := strings.Cut(line, ": "); ok && !strings.Contains(p.HTML, "<th>"+html.EscapeString(name)+":</th>") {
 			t.Errorf("no row for %s", name)
 		}
+	}
+}
+
+// checkNotes holds that the signature line, in the text and in the HTML, says what is not the sender's and what is missing.
+func checkNotes(t *testing.T, r *record.Record, p *Parsed, block string) {
+	t.Helper()
+	want := ""
+	for _, shown := range shownTexts.FindAllString(p.HTML, -1) {
+		if strings.Contains(shown, "⟦") {
+			want = " Marks in ⟦ ⟧ stand for what could not be kept or is missing, unless the sender wrote them."
+		}
+	}
+	lost := 0
+	for _, piece := range r.Pieces {
+		if piece.Lost {
+			lost++
+		}
+	}
+	if lost > 0 {
+		want += fmt.Sprintf(" Of its %d parts, %d did not come.", r.Total, lost)
+	}
+	line, _, _ := strings.Cut(block, "\r\n")
+	if _, notes, _ := strings.Cut(line, "RFC 5322 form."); r.Text != "" && notes != want || r.Text == "" && !strings.HasSuffix(line, " no text of its own."+want) {
+		t.Errorf("the signature line is %q, want %q at its end", line, want)
+	}
+	if !strings.Contains(p.HTML, "<hr><p>"+signature+want+"</p>") {
+		t.Errorf("the HTML has no line with %q", want)
 	}
 }
 

@@ -154,6 +154,22 @@ func hidden(c rune) bool {
 // noncharacter says whether c is one of the 66 code points that Unicode will never make a character of.
 func noncharacter(c rune) bool { return c&0xFFFE == 0xFFFE || c >= 0xFDD0 && c <= 0xFDEF }
 
+// white says whether c is one of the control characters that texts are made with.
+func white(c rune) bool { return c == '\t' || c == '\n' || c == '\r' }
+
+// Lost says whether a mailbox can't keep c: XML 1.0 section 2.2, in which Exchange keeps and exchanges text, has no place for it.
+func Lost(c rune) bool {
+	return c < ' ' && !white(c) || c == 0xFFFE || c == 0xFFFF
+}
+
+// unshown says whether HTML can't show c. It holds for whatever is Lost.
+func unshown(c rune) bool { return unicode.IsControl(c) && !white(c) || noncharacter(c) }
+
+// hasMarks says whether a text of the source has marks in it, or gets some on its way into a mailbox.
+func hasMarks(s string) bool {
+	return !isASCII(s) && strings.ContainsFunc(s, func(c rune) bool { return c == '⟦' || unshown(c) })
+}
+
 // thousands writes a number for people: 12,345.
 func thousands(n int64) string {
 	s := strconv.FormatInt(n, 10)

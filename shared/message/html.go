@@ -43,9 +43,8 @@ func appendHTML(b, text []byte, ends lengths, files []file) []byte {
 			b = append(appendEscaped(append(b, "<p>["...), []byte(f.name), false), "]</p>\r\n"...)
 		}
 	}
-	b = append(b, "<hr><p>"+signature+"</p>\r\n<table><tbody align=\"left\" valign=\"top\">\r\n"...)
-	_, rows := cutLine(text[ends.shown:]) // after the ruler
-	_, rows = cutLine(rows)               // after the signature
+	notes, rows := cutLine(text[ends.noted:]) // without the count of bytes, which is that of another form
+	b = append(appendLine(append(b, "<hr><p>"+signature...), notes), "</p>\r\n<table><tbody align=\"left\" valign=\"top\">\r\n"...)
 	for len(rows) > 0 {
 		var line []byte
 		line, rows = cutLine(rows)
@@ -174,7 +173,7 @@ func appendEscaped(b, s []byte, breaks bool) []byte {
 			var r rune
 			if r, n = utf8.DecodeRune(s[i:]); r == utf8.RuneError && n == 1 {
 				with = fmt.Sprintf("⟦0x%02X⟧", c)
-			} else if unicode.IsControl(r) || noncharacter(r) {
+			} else if unshown(r) || white(r) { // the latter only without breaks
 				with = fmt.Sprintf("⟦U+%04X⟧", r)
 			}
 		}

@@ -16,8 +16,8 @@ const ruler = "----------------------------------------"
 const signature = "Added by O2 Network Archiver, message format " + format + "."
 
 // lengths says where in the text its sections end: the record's own text, what we say of it, the files as the item shows
-// them. The block is the rest.
-type lengths struct{ own, said, shown int }
+// them. The block is the rest; in its first line, what holds for the HTML too begins at noted.
+type lengths struct{ own, said, noted int }
 
 // appendText appends the whole text of the message: the record's text as it is, what is missing, the files as the item shows them, and
 // a block with all that is known of the item, which begins with the ruler. Lines end in CRLF but for those of the source's own texts.
@@ -36,10 +36,11 @@ func appendText(b []byte, r *record.Record, c *cast, files []file) (_ []byte, en
 	b = appendAbsent(b, files)
 	ends.said = len(b) - start
 	b = appendFiles(b, files)
-	ends.shown = len(b) - start
 
 	p := &block{b: append(b, ruler+"\r\n"...), start: len(b)}
 	p.signature(r)
+	ends.noted = len(p.b) - start
+	p.notes(r, files)
 	p.about(r)
 	p.people(c, r)
 	p.call(r)
@@ -48,15 +49,21 @@ func appendText(b []byte, r *record.Record, c *cast, files []file) (_ []byte, en
 	return p.b, ends
 }
 
-// signature says who added the block, and what above it is the item's: how much, and what in it the archiver may have put there.
+// signature says who added the block, and how much above it is the item's.
 func (p *block) signature(r *record.Record) {
+	p.b = append(p.b, signature...)
 	if r.Text == "" {
-		p.line(signature, " The item has no text of its own.")
+		p.b = append(p.b, " The item has no text of its own."...)
 		return
 	}
-	p.b = append(append(p.b, signature...), " The item's own text is the first "...)
+	p.b = append(p.b, " The item's own text is the first "...)
 	p.b = append(append(p.b, thousands(int64(len(r.Text)))...), " bytes of the text in this message's RFC 5322 form."...)
-	if strings.Contains(r.Text, "⟦") {
+}
+
+// notes ends the signature line with what in the item's texts may not be the sender's, and what is missing. Some marks are made only
+// where a mailbox or HTML has no place for a character, and their readers have no other word of it.
+func (p *block) notes(r *record.Record, files []file) {
+	if hasMarks(r.Text) || slices.ContainsFunc(files, func(f file) bool { return hasMarks(f.text) }) {
 		p.b = append(p.b, " Marks in ⟦ ⟧ stand for what could not be kept or is missing, unless the sender wrote them."...)
 	}
 	lost := 0
