@@ -138,6 +138,10 @@ def bodies(letter, message):
         letter.html = htmls[0].decode("utf-8")
 
 
+# What Windows takes for a device, whatever its extension.
+DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|clock\$|(com|lpt)[0-9¹²³]) *(\.|$)", re.I)
+
+
 def attachment(part, content):
     """Holds an attachment to its own header."""
     said = re.sub(r"\s", "", str(part["X-O2-Sha256"] or ""))
@@ -146,7 +150,7 @@ def attachment(part, content):
     demand(part["Content-Disposition"].params.get("size") == str(len(content)), "an attachment has not the size that its header says")
     name = part.get_filename()
     demand(name and not re.search(r'[\x00-\x1f\x7f/\\:*?"<>|\u202a-\u202e\u2066-\u2069]', name) and len(name) <= 120
-           and name.strip(". ") == name, "an attachment's name is not safe to save under")
+           and name.strip(". ") == name and not DEVICE.match(name), "an attachment's name is not safe to save under")
     return File(name, len(content), sha256, part.get_content_disposition() == "inline")
 
 

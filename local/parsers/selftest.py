@@ -104,6 +104,8 @@ BROKEN = [
     ("mms-photo", "another size", swap(b"size=70", b"size=71"), "not the size"),
     ("mms-photo", "another name", swap(b"filename=photo.png", b"filename=phota.png"), "not those that its text names"),
     ("mms-photo", "a path for a name", swap(b"filename=photo.png", b'filename="../photo.png"'), "not safe"),
+    ("mms-photo", "a device for a name", swap(b"filename=photo.png", b"filename=Nul.png"), "not safe"),
+    ("mms-photo", "a port for a name", swap(b"filename=photo.png", b'filename="lpt9 .tar.gz"'), "not safe"),
     ("mms-photo", "an attachment for a text", swap(b"X-O2-Sha256:", b"X-O2-Sha255:"), "not the SHA-256"),
     ("sms", "a page without the signature", page("TEXT", "Added by somebody."), "not the text's signature"),
     ("sms-piece-missing", "a page that does not say that a part is missing", page("TEXT"), "not the text's signature"),

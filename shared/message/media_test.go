@@ -1,6 +1,10 @@
 package message
 
-import "testing"
+import (
+	"testing"
+
+	"o2archiver/shared/record"
+)
 
 func TestHarmless(t *testing.T) {
 	for _, c := range [][3]string{
@@ -32,6 +36,19 @@ func TestPicturesBySignature(t *testing.T) {
 	} {
 		if got := isPicture(c.media, []byte(c.head)); got != c.want {
 			t.Errorf("%s beginning with %q: %v", c.media, c.head, got)
+		}
+	}
+}
+
+// Windows opens a device, and no file, by these names, whatever stands behind a dot.
+func TestNoDeviceForAName(t *testing.T) {
+	for given, want := range map[string]string{
+		"COM1": "_COM1", "lpt9.txt": "_lpt9.txt", "COM¹.x": "_COM¹.x", "PRN": "_PRN", "AUX.tar.gz": "_AUX.tar.gz", "CONIN$": "_CONIN$", "CONOUT$": "_CONOUT$",
+		"CLOCK$": "_CLOCK$", "NUL .txt": "_NUL.txt", "Con": "_Con", "com0.jpg": "_com0.jpg", "a/nul.png": "_nul.png", "NUL. ": "_NUL",
+		"COM10": "COM10", "COMA": "COMA", "COM": "COM", "CONSOLE": "CONSOLE", "NULL.txt": "NULL.txt", "a.con": "a.con",
+	} {
+		if got := fileName(given, "image/png", record.MMS); got != want {
+			t.Errorf("%q becomes %q, want %q", given, got, want)
 		}
 	}
 }
