@@ -3,6 +3,7 @@
 import os
 import sys
 
+import examples
 import golden
 import index
 import letter
@@ -31,12 +32,16 @@ def check(folder, say, records=False):
         except letter.Refused as e:
             # Not the folder: that of an export is a mailbox's address.
             wrong.append(f"{os.path.basename(path)}: {e}")
+    messages = len(letters) + len(wrong)
     if not letters and not wrong:
         return ["there are no .eml files in the folder"]
     counts = index.check(letters, wrong)
-    say(f"parsers: {len(letters) + len(wrong) - counts.wrong} messages, {len(letters)} of them right for Python's email ({beside} held to the record "
+    if records:
+        wrong += examples.check(letters)
+    say(f"parsers: {messages} messages, {len(letters)} of them right for Python's email ({beside} held to the record "
         f"beside them, {sum(bool(one.html) for one in letters)} with HTML, {sum(len(one.files) for one in letters)} attachments); "
-        f"notmuch has {counts.messages} with different ids, {counts.searches} searches and {counts.shown} messages compared; {len(wrong)} failures")
+        f"notmuch has {counts.messages} with different ids, {counts.searches} searches and {counts.shown} messages compared; "
+        f"{len(examples.EXPECTED) if records else 'no'} examples of the documentation; {len(wrong)} failures")
     return wrong
 
 

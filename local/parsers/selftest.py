@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 
+import examples
 import folder
 import golden
 import index
@@ -173,6 +174,21 @@ def unlike(goldens):
         yield f"notmuch sees {what} otherwise", why, next((w for w in wrong if why and why in w), "; ".join(wrong))
 
 
+def misled(goldens):
+    """What must be said of examples that find other messages than they should, or of which nobody knows what they should find."""
+    letters = [letter.read(path) for path in folder.find(goldens)]
+    one = '"Call status: Missed"'
+    for what, expected, why in [
+        ("finds too many", {one: set()}, f"{one} finds 1 messages that it should not, and not 0 that it should"),
+        ("finds too few", {one: {"call-missed", "sms"}}, f"{one} finds 0 messages that it should not, and not 1 that it should"),
+        ("finds other messages", {one: examples.But({"call-missed"})}, f"{one} finds 1 messages"),
+        ("is not in the documentation", {'"Call status: Lost"': {"call-missed"}}, 'has no example "Call status: Lost"'),
+    ]:
+        yield f"an example that {what}", why, "; ".join(examples.check(letters, examples.EXPECTED | expected))
+    known = {query: found for query, found in examples.EXPECTED.items() if query != one}
+    yield "an example of which nobody says what it finds", f"nobody says what {one} must find", "; ".join(examples.check(letters, known))
+
+
 def without(program):
     """What the check says on a machine without the program."""
     here = os.path.dirname(os.path.abspath(__file__))
@@ -193,6 +209,7 @@ def main():
     cases = [(what, "", refusal(goldens, name, change)) for name, what, change in GOOD]
     cases += [(what, why, refusal(goldens, name, change)) for name, what, change, why in BROKEN]
     cases += unlike(goldens)
+    cases += misled(goldens)
     cases += [(f"{p} is missing", f"parsers: {p} is missing: apt-get install {p}", without(p)) for p in ("notmuch", "python3")]
     cases.append(("no messages", "there are no .eml files", empty()))
     wrong = [f"{what}: " + (f"refused because {got}" if got else "not refused") for what, why, got in cases if (why not in got) or bool(why) != bool(got)]
