@@ -36,7 +36,7 @@ def check(folder, say, records=False):
     if not letters and not wrong:
         return ["there are no .eml files in the folder"]
     counts = index.check(letters, wrong)
-    if records:
+    if records and not wrong:  # a message that was refused is found by nobody
         wrong += examples.check(letters)
     say(f"parsers: {messages} messages, {len(letters)} of them right for Python's email ({beside} held to the record "
         f"beside them, {sum(bool(one.html) for one in letters)} with HTML, {sum(len(one.files) for one in letters)} attachments); "

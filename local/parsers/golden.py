@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
+import itertools
 import json
 import os
 import re
 import unicodedata
-from datetime import datetime, timezone
 
-from letter import block, demand, message_id
+from clock import clocks, moment, span
+from letter import QUOTED, RULER, block, demand, message_id
 
 OURS = "o2archiver.invalid"
 NOBODY = {"unknown", "withheld", "number withheld", "private", "private number", "anonymous", "unavailable", "restricted",
@@ -107,15 +108,6 @@ def call_status(record):
     return re.sub("[_-]", " ", call_of(record).get("Status") or record.get("Status") or "").strip().lower()
 
 
-def span(start, end):
-    """The seconds from one time of a call to another, 0 if they make no sense."""
-    try:
-        seconds = (moment(end) - moment(start)).total_seconds()
-    except (TypeError, ValueError, OverflowError):
-        return 0
-    return seconds if 0 < seconds <= 86400 and "2000" <= start[:4] and "2000" <= end[:4] else 0
-
-
 def talk(record):
     """How long was spoken, in seconds."""
     call = call_of(record)
@@ -189,24 +181,48 @@ def quoted(s):
     return isolated(s, '"' + marked(s, 500, '"\\') + '"')
 
 
+def times(record):
+    """What lines of the block must say of times, as lines does: on two clocks if they can be read, and as given."""
+    call = call_of(record)
+    for name, read, given in [("Time", record["Time"], record.get("TimeText")), ("Reached the archive", record.get("Archived"), record.get("ArchivedText")),
+                              *(("Call " + what, call.get(key), call.get(key)) for what, key in (("started", "Start"), ("answered", "Answer"), ("ended", "End")))]:
+        shown = clocks(read or "")
+        yield name, shown + (", as given " + marked(given, 100) if given else "") if shown else None
+        yield name + ", as given", isolated(given, marked(given, 500)) if given and not shown else None
+
+
+def duration(record, spoke):
+    """What the block must say of a call's duration; spoke is what its times say."""
+    given = call_of(record).get("Duration")
+    if not given:
+        return None
+    return f"{given // 1_000_000:,} ms" + " (as given; it is not the time between answer and end)" * (spoke > 0 and abs(given / 1e9 - spoke) > 2)
+
+
+def parts(record):
+    """What the block must say of the parts of a long SMS."""
+    return [(f"Part {p['Number']} of {record['Total']}", "missing" if p.get("Lost") else f"{quoted(p['ID'])}, SHA-256 {marked(p['SHA256'], 64)}")
+            for p in record.get("Pieces") or []]
+
+
 def lines(record, root):
     """What lines of the block must say that have one value; None: there must be none."""
     call = call_of(record)
     given = {"Type": record["Kind"], "Network": record.get("Network"), "Direction": record.get("Direction"), "Status": record.get("Status"),
              "Subject": record.get("Subject"), "Group": record.get("GroupName"), "Group id": record.get("GroupID"), "Conversation": root,
-             "Call status": call.get("Status"), "Call id": call.get("ID"), "SHA-256 of the original item": record.get("SHA256")}
+             "Call status": call.get("Status"), "Call id": call.get("ID"), "SHA-256 of the original item": record.get("SHA256"),
+             "Text's content type (shown as it stands)": record["ContentType"] if record.get("ContentType", "").lower() != "text/plain" else None,
+             "Left out because of a wrong JSON type": ", ".join(record.get("LeftOut") or []),
+             "Source id": None if record.get("Derived") else record["ID"],
+             "Source id (made of the item's bytes, for it had none)": record["ID"] if record.get("Derived") else None}
     out = {name: isolated(value, marked(value, 500)) if value else None for name, value in given.items()}
     out["Group message"] = "yes" if record.get("GroupMessage") else None
     ring, spoke = span(call.get("Start") or "", call.get("Answer") or ""), span(call.get("Answer") or "", call.get("End") or "")
     if not call.get("Answer") and not call.get("Duration") and call_status(record) != "answered" and record.get("Status") != "Answered":
         ring = span(call.get("Start") or "", call.get("End") or "")
     out["Ring time"], out["Talk time"] = (spoken(n) if n else None for n in (ring, spoke))
-    return out
-
-
-def moment(text):
-    m = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)", text)
-    return datetime.fromisoformat(m[1] + m[2].replace("Z", "+00:00")).astimezone(timezone.utc)
+    out["Call duration"] = duration(record, spoke)
+    return out | dict(times(record))
 
 
 def files(fixture):
@@ -217,6 +233,31 @@ def files(fixture):
             content = base64.b64decode(media)
             kept.append((a["Name"], len(content), hashlib.sha256(content).hexdigest()))
     return kept
+
+
+ATTACHED = re.compile(rf"{QUOTED}, ([^, /]+/[^, ]+), ([\d,]+) bytes, SHA-256 ([0-9a-f]{{64}}|unknown)(?:, named {QUOTED})?(?:, type given as {QUOTED})?"
+                      r"(?:, not attached: (.*))?")
+
+
+def attached(fixture, said, above):
+    """Whether the block has one line for each attachment, with the name and the type that were given, and the text above says what isn't there, and why."""
+    told = [ATTACHED.fullmatch(value) for name, value in said if re.fullmatch(r"Attachment \d+", name)]
+    if not all(told) or any(f"[Not attached: {m[0][:m.end(1) + 1]}, {m[3]} bytes, SHA-256 {m[4]}: {m[7]}]\r\n" not in above for m in told if m[7]):
+        return False
+    left = [(m[5] or m[1], m[6] or m[2], m[3], m[4], m[7] or "") for m in told]
+    given = itertools.zip_longest(fixture["record"].get("Attachments") or [], fixture.get("media") or [])  # what is gone may have no bytes
+    for a, media in sorted(given, key=lambda pair: not pair[0]["Name"]):  # those without a name last, for any line could be theirs
+        size, sha256 = a.get("Size"), a.get("SHA256") or "unknown"
+        if not a.get("Gone"):
+            content = base64.b64decode(media)
+            size, sha256 = len(content), hashlib.sha256(content).hexdigest()
+        rest = f"{size:,}", sha256, marked(a.get("Gone") or (fixture.get("omit") or {}).get(a["Name"], ""), 500)
+        line = next((line for line in left if line[2:] == rest and (not a["Name"] or line[0] == marked(a["Name"], 500, '"\\'))
+                     and (not a["Type"] or line[1] == marked(a["Type"], 200, '"\\'))), None)
+        if line is None:
+            return False
+        left.remove(line)
+    return not left
 
 
 def plain(name):
@@ -251,6 +292,8 @@ def check(letter):
     said = block(letter.text.decode("utf-8"))
     for name, value in lines(record, root).items():
         demand([v for n, v in said if n == name] == ([] if value is None else [value]), f"the block's {name} is not the record's")
+    demand([(n, v) for n, v in said if n.startswith("Part ")] == parts(record), "the block's parts are not the record's")
+    demand(attached(fixture, said, letter.text.decode("utf-8").rpartition(RULER)[0]), "the text's attachments are not the record's")
     for role, people in ("From", [sender]), ("To", everybody):
         found = [v for n, v in said if n == role]
         demand(len(found) == len(people) and all(part in v for v, p in zip(found, people) for part in p.parts()), f"the block's {role} is not the record's")

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zoneinfo
 
 import examples
 import folder
@@ -91,6 +92,29 @@ BROKEN = [
     ("group-named", "another group", swap(b"\r\nGroup: ", b"\r\nGroup: x"), "block's Group"),
     ("call-answered", "another status", swap(b"\r\nCall status: Answered", b"\r\nCall status: Missed"), "block's Call status"),
     ("call-answered", "another talk time", swap(b"\r\nTalk time: 1 min", b"\r\nTalk time: 2 min"), "block's Talk time"),
+    ("call-answered", "another start", swap(b"\r\nCall started: 2026-11-22 09:30:00", b"\r\nCall started: 2026-11-22 09:30:01"), "block's Call started"),
+    ("call-answered", "another answer", swap(b"\r\nCall answered: 2026", b"\r\nCall answered: 2025"), "block's Call answered"),
+    ("call-answered", "another end", swap(b"\r\nCall ended:", b"\r\nCall finished:"), "block's Call ended"),
+    ("call-answered", "another duration", swap(b"\r\nCall duration: 63,000 ms", b"\r\nCall duration: 64,000 ms"), "block's Call duration"),
+    ("call-durations-differ", "no word of times that differ", swap(b" (as given; it is not the time between answer an=\r\nd end)", b""), "block's Call duration"),
+    ("call-impossible-times", "another time as given", swap(b"as given: 57300-01", b"as given: 57300-02"), "block's Call started, as given"),
+    ("sms-summer-time", "a London time an hour off", swap(b"London 2026-07-01 23:59:59.123 BST", b"London 2026-07-01 22:59:59.123 BST"), "block's Time"),
+    ("sms-summer-time", "another zone in London", swap(b"59.123 BST", b"59.123 GMT"), "block's Time"),
+    ("sms-summer-time", "another time as given", swap(b"s given 2026-07-01T23", b"s given 2026-07-01T22"), "block's Time"),
+    ("sms", "another time in the archive", swap(b"\r\nReached the archive: 2026-11-22 10", b"\r\nReached the archive: 2026-11-22 11"), "block's Reached the archive"),
+    ("sms-nobody", "another time in the archive as given", swap(b"as given: soon", b"as given: late"), "block's Reached the archive, as given"),
+    ("sms-html", "another type of the text", swap(b"stands): text/html", b"stands): text/plain"), "block's Text's content type"),
+    ("sms-left-out", "a field less that was left out", swap(b"attachment, callInfo, to", b"attachment, to"), "block's Left out"),
+    ("sms-no-id", "an id that was not made", swap(b"\r\nSource id (made of the item's bytes, for it had none): ", b"\r\nSource id: "), "block's Source id"),
+    ("sms-piece-missing", "no line of a part that is missing", swap(b"\r\nPart 2 of 3: missing", b""), "block's parts"),
+    ("sms-pieces", "no line of a part", swap(b'\r\nPart 2 of 3: "O2-0019-2", SHA-256 00000000000000000000000000000000000000000=\r\n00000000000000000000002', b""), "block's parts"),
+    ("sms-pieces", "another part's id", swap(b'3 of 3: "O2-0019-3"', b'3 of 3: "O2-0019-2"'), "block's parts"),
+    ("sms", "a part of nothing", swap(b"\r\nSource id:", b"\r\nPart 2 of 2: missing\r\nSource id:"), "block's parts"),
+    ("mms-file-names", "another name given", swap(b'named "../../etc', b'named "../etc'), "text's attachments"),
+    ("mms-file-names", "another type given", swap(b'type given as "message/rfc822"', b'type given as "message/rfc821"'), "text's attachments"),
+    ("mms-gone", "another reason", swap(b"not attached: the sour", b"not attached: the Sour"), "text's attachments"),
+    ("mms-gone", "another size of what is gone", swap(b"image/jpeg, 123,456 bytes", b"image/jpeg, 123,457 bytes"), "text's attachments"),
+    ("mms-gone", "no word above the block of what is gone", swap(b"[Not attached: ", b"[Attached: "), "text's attachments"),
     ("call-missed", "another outcome", swap(b"Subject: Missed call", b"Subject: Call"), "Subject is not"),
     ("sms", "another text", swap(b"Running late", b"Running fast"), "text"),
     ("sms", "a longer text", swap(b"first 60 bytes", b"first 6,000 bytes"), "shorter than it says"),
@@ -189,6 +213,17 @@ def misled(goldens):
     yield "an example of which nobody says what it finds", f"nobody says what {one} must find", "; ".join(examples.check(letters, known))
 
 
+def without_zones(goldens):
+    """What the check says on a machine that has no tz database."""
+    before = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath([])
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        return refusal(goldens, "sms", lambda raw: raw)
+    finally:
+        zoneinfo.reset_tzpath(before)
+
+
 def without(program):
     """What the check says on a machine without the program."""
     here = os.path.dirname(os.path.abspath(__file__))
@@ -211,6 +246,7 @@ def main():
     cases += unlike(goldens)
     cases += misled(goldens)
     cases += [(f"{p} is missing", f"parsers: {p} is missing: apt-get install {p}", without(p)) for p in ("notmuch", "python3")]
+    cases.append(("no tz database", "there is no tz database", without_zones(goldens)))
     cases.append(("no messages", "there are no .eml files", empty()))
     wrong = [f"{what}: " + (f"refused because {got}" if got else "not refused") for what, why, got in cases if (why not in got) or bool(why) != bool(got)]
     for w in wrong:
