@@ -280,8 +280,8 @@ def check(letter):
     sender = Person(record["From"])
     everybody = [Person(p) for p in record["To"] or [] if p["Value"] or p["FirstName"].strip() or p["LastName"].strip() or p.get("Emails")]
     demand(letter.sender == [(sender.name, sender.address)], "From is not the record's sender")
-    to = list(dict.fromkeys((p.name, p.address) for p in everybody))[:500]
-    demand(letter.to == to, "To are not the record's recipients")
+    to = list(dict.fromkeys((p.name, p.address) for p in everybody))
+    demand(letter.to == to[:500], "To are not the record's recipients")
     demand(letter.subject == subject(record, sender, everybody), "Subject is not the record's")
     root = conversation(record, sender, everybody)
     programs = {name: value for name, value in letter.headers.items() if name.startswith("X-O2-")}
@@ -292,6 +292,8 @@ def check(letter):
     said = block(letter.text.decode("utf-8"))
     for name, value in lines(record, root).items():
         demand([v for n, v in said if n == name] == ([] if value is None else [value]), f"the block's {name} is not the record's")
+    demand([v for n, v in said if n == "Recipients"] == [f"{len(to):,}, of whom the header names the first 500."] * (len(to) > 500),
+           "the block's count of recipients is not the record's")
     demand([(n, v) for n, v in said if n.startswith("Part ")] == parts(record), "the block's parts are not the record's")
     demand(attached(fixture, said, letter.text.decode("utf-8").rpartition(RULER)[0]), "the text's attachments are not the record's")
     for role, people in ("From", [sender]), ("To", everybody):

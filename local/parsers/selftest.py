@@ -88,6 +88,8 @@ BROKEN = [
     ("sms", "another network", swap(b"\r\nNetwork: O2", b"\r\nNetwork: O3"), "block's Network"),
     ("sms", "parts changed", lambda raw: swap(b'\r\nTo: "Sam O\'Neill", ', b'\r\nFrom: "Sam O\'Neill", ')(swap(b'\r\nFrom: "Jane Doe", +44', b'\r\nTo: "Jane Doe", +44')(raw)), "block's From"),
     ("sms", "another owner", swap(b"\r\nOwner of the archived phone: +447700900123", b"\r\nOwner of the archived phone: +447700900456"), "block's owner"),
+    ("group-600", "another count of recipients", swap(b"\r\nRecipients: 600,", b"\r\nRecipients: 500,"), "count of recipients"),
+    ("sms", "a count of recipients", swap(b"\r\nSource id:", b"\r\nRecipients: 1, of whom the header names the first 500.\r\nSource id:"), "count of recipients"),
     ("group-named", "no group", swap(b"\r\nGroup message: yes", b""), "block's Group message"),
     ("group-named", "another group", swap(b"\r\nGroup: ", b"\r\nGroup: x"), "block's Group"),
     ("call-answered", "another status", swap(b"\r\nCall status: Answered", b"\r\nCall status: Missed"), "block's Call status"),

@@ -115,6 +115,15 @@ func (c *cast) recipients() string {
 	return b.String()
 }
 
+// different counts the recipients, each once, as the header names them.
+func (c *cast) different() int {
+	seen := make(map[Address]bool, len(c.to))
+	for i := range c.to {
+		seen[c.to[i].address] = true
+	}
+	return len(seen)
+}
+
 // participants has a key for everybody, the owner among them, sorted and each once. Of somebody who kept the number back, or is not
 // named at all, nothing says who it was: two of them are not taken for one, so the message alone is the conversation.
 func (c *cast) participants(id string) []string {

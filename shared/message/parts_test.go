@@ -3,12 +3,15 @@ package message
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/shared/record"
 )
@@ -104,6 +107,37 @@ func TestManyOfEverything(t *testing.T) {
 	var fault *record.Fault
 	if _, err := Build(r, o); !errors.As(err, &fault) || fault.Field != "attachment" {
 		t.Errorf("error %v", err)
+	}
+}
+
+// The block says so where the header leaves somebody out, and only there.
+func TestHeaderNamesTheFirst500(t *testing.T) {
+	for _, c := range []struct {
+		entries, different, named int
+		want                      []string
+	}{
+		{500, 500, 500, nil},
+		{501, 501, 500, []string{"501, of whom the header names the first 500."}},
+		{600, 450, 450, nil},
+		{600, 500, 500, nil},
+		{1200, 1100, 500, []string{"1,100, of whom the header names the first 500."}},
+	} {
+		r := shortText()
+		r.To = nil
+		for i := range c.entries {
+			r.To = append(r.To, record.Participant{Value: fmt.Sprint("Member ", i%c.different)})
+		}
+		o := Options{Region: "GB"}
+		raw := build(t, r, o, nil)
+		checkMessage(t, r, o, nil, raw)
+		p, err := Parse(bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, block := blockOf(p.Text)
+		if diff := cmp.Diff(c.want, block["Recipients"]); diff != "" || len(p.To) != c.named {
+			t.Errorf("%d recipients, %d different ones: the header names %d, the block (-want +got):\n%s", c.entries, c.different, len(p.To), diff)
+		}
 	}
 }
 

@@ -168,8 +168,10 @@ func (p *block) people(c *cast, r *record.Record) {
 		p.person("To", &c.to[i])
 	}
 	p.owner(c, r)
-	if n := len(c.to); n > maxRecipient {
-		p.line("Recipients: ", thousands(int64(n)), ", of whom the header names the first ", strconv.Itoa(maxRecipient), ".")
+	if len(c.to) > maxRecipient { // or else the header names everybody
+		if n := c.different(); n > maxRecipient {
+			p.line("Recipients: ", thousands(int64(n)), ", of whom the header names the first ", strconv.Itoa(maxRecipient), ".")
+		}
 	}
 	if r.GroupMessage {
 		p.line("Group message: yes")
