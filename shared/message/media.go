@@ -56,12 +56,13 @@ func harmless(media, name string) string {
 	return media
 }
 
-// runs says whether a name's extension makes a system or a browser run the file.
+// runs says whether a name's extension makes a system, an office program or a browser run the file, or a system mount it.
 func runs(name string) bool {
 	switch strings.ToLower(path.Ext(name)) {
-	case ".exe", ".com", ".bat", ".cmd", ".ps1", ".msi", ".scr", ".pif", ".cpl", ".dll", ".jar", ".lnk", ".reg", ".url", ".hta", ".chm",
-		".js", ".jse", ".mjs", ".vbs", ".vbe", ".wsf", ".wsh", ".sh", ".app", ".apk", ".ipa", ".dmg", ".html", ".htm", ".xhtml", ".shtml",
-		".mht", ".mhtml", ".svg", ".svgz", ".xml", ".xsl", ".xslt", ".swf":
+	case ".exe", ".com", ".bat", ".cmd", ".ps1", ".msi", ".msp", ".mst", ".msc", ".scr", ".scf", ".pif", ".cpl", ".dll", ".xll", ".inf", ".jar",
+		".lnk", ".reg", ".url", ".hta", ".chm", ".application", ".gadget", ".js", ".jse", ".mjs", ".vb", ".vbs", ".vbe", ".ws", ".wsc", ".wsf", ".wsh",
+		".sh", ".py", ".docm", ".xlsm", ".pptm", ".app", ".apk", ".ipa", ".dmg", ".iso", ".img", ".html", ".htm", ".xhtml", ".shtml", ".mht", ".mhtml",
+		".svg", ".svgz", ".xml", ".xsl", ".xslt", ".swf":
 		return true
 	}
 	return false

@@ -17,6 +17,13 @@ func TestHarmless(t *testing.T) {
 		{"application/vnd.ms-word.document.macroenabled.12", "a.docm", unknownType}, {"application/vnd.microsoft.portable-executable", "a", unknownType},
 		{"multipart/mixed; boundary=x", "a", unknownType}, {"message/rfc822", "a.eml", unknownType}, {"text/html\r\nX: y", "a", unknownType},
 		{"", "a", unknownType}, {"a/b/c", "a", unknownType}, {"audio/amr", "a.amr", "audio/amr"}, {"video/3gpp", "con.3gp", "video/3gpp"},
+		{"text/plain", "a.vb", "application/octet-stream"}, {"text/plain", "a.ws", "application/octet-stream"}, {"text/plain", "a.wsc", "application/octet-stream"},
+		{"text/plain", "a.MSC", "application/octet-stream"}, {"application/zip", "a.msp", "application/octet-stream"}, {"text/plain", "a.mst", "application/octet-stream"},
+		{"text/plain", "a.scf", "application/octet-stream"}, {"text/plain", "a.INF", "application/octet-stream"}, {"application/zip", "a.iso", "application/octet-stream"},
+		{"image/jpeg", "a.img", "application/octet-stream"}, {"text/plain", "a.application", "application/octet-stream"}, {"text/plain", "a.GADGET", "application/octet-stream"},
+		{"image/jpeg", "a.xll", "application/octet-stream"}, {"text/plain", "a.py", "application/octet-stream"}, {"image/jpeg", "a.docm", "application/octet-stream"},
+		{"application/vnd.ms-excel", "a.XLSM", "application/octet-stream"}, {"application/vnd.ms-powerpoint", "a.pptm", "application/octet-stream"},
+		{"text/plain", "a.bas.txt", "text/plain"}, {"image/jpeg", "a.docm.jpg", "image/jpeg"}, {"text/plain", "docm", "text/plain"},
 	} {
 		if got := harmless(mediaType(c[0]), c[1]); got != c[2] {
 			t.Errorf("%q named %q is attached as %s, want %s", c[0], c[1], got, c[2])
