@@ -88,6 +88,9 @@ param logDays int = 90
 @description('A key of your own for the archive. None: Microsoft\'s.')
 param customerKey customerKeyType?
 
+@description('Let the apps write their logs with the key in the connection string, not with their identity. Only for US Government and China, see infra/README.md.')
+param logsByKey bool = false
+
 @description('Reach storage and Key Vault through private endpoints in a virtual network only.')
 param privateNetwork bool = false
 
@@ -147,6 +150,7 @@ var platform platformType = {
   archive: archiveName
   insights: insightsName
   workspaceId: workspaceId
+  logsByKey: logsByKey
   tenantCloud: tenantCloud
   network: network
 }
@@ -165,6 +169,7 @@ module monitoring 'modules/monitoring.bicep' = {
     workspaceName: workspaceName
     insightsName: insightsName
     logDays: logDays
+    logsByKey: logsByKey
   }
 }
 

@@ -56,6 +56,11 @@ func TestKeyVault(t *testing.T) {
 func TestMonitoringTakesNoKeys(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
 		p.of("Microsoft.Insights/components")[0].want(t, "DisableLocalAuth", true)
+		for app, of := range appSettings(t, p) {
+			if by := of["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"]; !strings.Contains(by, ";Authorization=AAD") {
+				t.Errorf("%s writes its logs by %q", app, by)
+			}
+		}
 		p.of("Microsoft.OperationalInsights/workspaces")[0].want(t, "features.disableLocalAuth", true)
 		// What holds data or a secret, or decides what is delivered, is logged.
 		logged := map[string]string{}
@@ -98,6 +103,26 @@ func TestMonitoringTakesNoKeys(t *testing.T) {
 			}
 		}
 	})
+}
+
+// In clouds whose Application Insights the host has no token for, its key opens it: then the component has to take the key, and the host must not
+// ask for a token first.
+func TestLogsByKey(t *testing.T) {
+	p := predict(t, "us-government", "param logsByKey = true")
+	p.of("Microsoft.Insights/components")[0].want(t, "DisableLocalAuth", false)
+	p.of("Microsoft.OperationalInsights/workspaces")[0].want(t, "features.disableLocalAuth", true)
+	all := appSettings(t, p)
+	if len(all) != len(appNames()) {
+		t.Errorf("%d apps", len(all))
+	}
+	for app, of := range all {
+		if by, ok := of["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"]; ok {
+			t.Errorf("%s asks for a token: %q", app, by)
+		}
+		if of["APPLICATIONINSIGHTS_CONNECTION_STRING"] == "" {
+			t.Errorf("%s writes no logs", app)
+		}
+	}
 }
 
 // No value of the deployment can hold a key or a password.

@@ -43,15 +43,19 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
 }
 
 // Every setting that the Functions host reads. Flex Consumption takes the runtime from functionAppConfig.
-var hostSettings = {
+var hostSettings = union(logging, {
   AzureWebJobsStorage__blobServiceUri: 'https://${hostName}.blob.${storage}'
   AzureWebJobsStorage__queueServiceUri: 'https://${hostName}.queue.${storage}'
   AzureWebJobsStorage__tableServiceUri: 'https://${hostName}.table.${storage}'
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__clientId: identity.properties.clientId
   APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
-  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
-}
+})
+
+// A host that is told to use its identity sends nothing without a token, whatever the component would take.
+var logging = platform.logsByKey
+  ? {}
+  : { APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD' }
 
 // The same for each handler.
 var archiveSettings = {

@@ -15,6 +15,9 @@ param insightsName string
 @description('Days for which logs are kept and can be searched.')
 param logDays int
 
+@description('Let logs be written with the key in the connection string.')
+param logsByKey bool
+
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
   name: workspaceName
   location: location
@@ -39,7 +42,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
     Application_Type: 'web'
     WorkspaceResourceId: workspace.id
     IngestionMode: 'LogAnalytics'
-    DisableLocalAuth: true
+    DisableLocalAuth: !logsByKey
   }
 }
 

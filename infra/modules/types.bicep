@@ -28,6 +28,9 @@ type platform = {
   @description('Resource id of the Log Analytics workspace.')
   workspaceId: string
 
+  @description('Whether logs are written with the key in the connection string, not with the app\'s identity.')
+  logsByKey: bool
+
   @description('The cloud of the tenant, as the setting AZURE_CLOUD has it.')
   tenantCloud: string
 
