@@ -42,7 +42,7 @@ param fetchSettings { *: string } = {}
 @description('Further settings of the app import, docs/settings.md, e.g. ACCEPTED_DOMAINS.')
 param importSettings { *: string } = {}
 
-@description('The cloud of the tenant: which Microsoft Graph. Government has two, and worldwide serves GCC too.')
+@description('Which Microsoft Graph the tenant has. By default that of the cloud that is deployed to: a US Government subscription has a GCC High tenant (usgov-high) or a DoD one (usgov-dod); a GCC tenant is a worldwide one.')
 @allowed(['worldwide', 'usgov-high', 'usgov-dod', 'china'])
 param tenantCloud string = environment().name == 'AzureUSGovernment'
   ? 'usgov-high'
