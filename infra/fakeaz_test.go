@@ -48,7 +48,7 @@ var commands = map[string][]string{
 	"ad sp show":        {"--id", "--query", "--output"},
 	"storage container immutability-policy show": {"--account-name", "--resource-group", "--subscription", "--container-name", "--query", "--output"},
 	"storage container immutability-policy lock": {"--account-name", "--resource-group", "--subscription", "--container-name", "--if-match", "--output"},
-	"storage blob download-batch":                {"--account-name", "--auth-mode", "--source", "--destination", "--output"},
+	"storage blob download-batch":                {"--account-name", "--auth-mode", "--source", "--destination", "--overwrite", "--output"},
 	"storage blob list":                          {"--account-name", "--auth-mode", "--container-name", "--num-results", "--query", "--output"},
 	"storage entity query":                       {"--account-name", "--auth-mode", "--table-name", "--num-results", "--marker", "--output"},
 }
@@ -110,7 +110,7 @@ func split(args []string) (command string, flags map[string]string, err error) {
 			return command, nil, fmt.Errorf("az %s: unrecognized argument %s", command, name)
 		}
 		i++
-		if name == "--wait" {
+		if name == "--wait" || name == "--overwrite" {
 			flags[name] = "true"
 			continue
 		}
@@ -160,7 +160,7 @@ func fakeAz(dir string, args []string, input string) (out string, code int) {
 		count(dir, "locked-"+flags["--container-name"], 1)
 		return "", 0
 	case "storage blob download-batch":
-		return "", download(flags["--source"], flags["--destination"])
+		return "", download(flags["--source"], flags["--destination"], flags["--overwrite"] == "true")
 	case "storage blob list":
 		return strconv.Itoa(len(blobs[flags["--container-name"]])+setting("FAKE_MORE_BLOBS")) + "\n", 0
 	case "storage entity query":
@@ -222,7 +222,8 @@ func journalOf(batch string) (text string) {
 	return text
 }
 
-func download(container, to string) int {
+// download refuses a file that is there, as az does.
+func download(container, to string, overwrite bool) int {
 	for name, content := range blobs[container] {
 		switch os.Getenv("FAKE_CHANGED") {
 		case container:
@@ -231,6 +232,10 @@ func download(container, to string) int {
 			name += ".part"
 		}
 		file := filepath.Join(to, filepath.FromSlash(name))
+		if _, err := os.Stat(file); err == nil && !overwrite {
+			fmt.Fprintf(os.Stderr, "az storage blob download-batch: %s already exists in %s\n", name, to)
+			return 1
+		}
 		if os.MkdirAll(filepath.Dir(file), 0o700) != nil || os.WriteFile(file, []byte(content), 0o600) != nil {
 			return 1
 		}

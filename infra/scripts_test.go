@@ -319,8 +319,15 @@ func TestExport(t *testing.T) {
 				t.Errorf("page %s of the ledger is %s", name, text)
 			}
 		}
-		// Again, into the same folder: a broken export is gone on with.
+		// Again, into the same folder: a broken export is gone on with, whatever state its files are in.
+		half := filepath.Join(to, "media", sha("hello"))
+		if err := os.WriteFile(half, []byte("hel"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		script(t, "", []string{env}, "export", to).good(t)
+		if got := read(t, half); got != "hello" {
+			t.Errorf("half a file is left: %q", got)
+		}
 	}
 	script(t, "", []string{"FAKE_MORE_BLOBS=1"}, "export", t.TempDir()).bad(t, "blobs are stored and")
 	for changed, says := range map[string]string{
