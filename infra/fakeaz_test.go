@@ -43,9 +43,8 @@ type call struct {
 var commands = map[string][]string{
 	"account show":      {"--subscription", "--output"},
 	"provider register": {"--namespace", "--subscription", "--wait"},
-	"rest":              {"--method", "--url", "--body", "--query", "--output"},
+	"rest":              {"--resource", "--method", "--url", "--body", "--query", "--output"},
 	"cloud show":        {"--query", "--output"},
-	"ad sp show":        {"--id", "--query", "--output"},
 	"storage container immutability-policy show": {"--account-name", "--resource-group", "--subscription", "--container-name", "--query", "--output"},
 	"storage container immutability-policy lock": {"--account-name", "--resource-group", "--subscription", "--container-name", "--if-match", "--output"},
 	"storage blob download-batch":                {"--account-name", "--auth-mode", "--source", "--destination", "--overwrite", "--output"},
@@ -143,13 +142,6 @@ func fakeAz(dir string, args []string, input string) (out string, code int) {
 		return "", 0
 	case "cloud show":
 		return "https://graph.microsoft.us/\n", 0
-	case "ad sp show":
-		for _, role := range []string{"User.Read.All", "Mail.ReadWrite"} {
-			if strings.Contains(flags["--query"], role) {
-				return "id-of-" + role + "\n", 0
-			}
-		}
-		return "graph-id\n", 0
 	case "storage container immutability-policy show":
 		locked := count(dir, "locked-"+flags["--container-name"], 0) > 0 || slices.Contains(strings.Fields(os.Getenv("FAKE_LOCKED")), flags["--container-name"])
 		return map[string]string{"immutabilityPeriodSinceCreationInDays": "1827\n", "etag": "\"e1\"\n", "state": map[bool]string{true: "Locked\n", false: "Unlocked\n"}[locked]}[flags["--query"]], 0
@@ -269,19 +261,8 @@ func fakeLedger(flags map[string]string) (string, int) {
 
 func fakeRest(dir string, flags map[string]string, input string) (string, int) {
 	method, url := flags["--method"], flags["--url"]
-	if strings.HasPrefix(url, "https://graph.microsoft.us/v1.0/servicePrincipals/p1/appRoleAssignments") {
-		switch method {
-		case "get":
-			if count(dir, "granted", 0) > 0 {
-				return "a1\n", 0
-			}
-			return "", 0
-		case "post":
-			count(dir, "granted", 1)
-		case "delete":
-			count(dir, "granted", -1)
-		}
-		return "", 0
+	if _, path, ok := strings.Cut(url, "/v1.0/servicePrincipals"); ok {
+		return fakeGraph(flags, path)
 	}
 	m := restRoute.FindStringSubmatch(url)
 	if m == nil || flags["--body"] == "@-" && !json.Valid([]byte(input)) {

@@ -343,18 +343,3 @@ func TestExport(t *testing.T) {
 		}
 	}
 }
-
-func TestAppRoles(t *testing.T) {
-	r := script(t, "", nil, "graph/app-roles", "grant", "User.Read.All")
-	r.good(t)
-	if posts := r.with("--method post", "https://graph.microsoft.us/v1.0/", `"appRoleId":"id-of-User.Read.All"`, `"resourceId":"graph-id"`); len(posts) != 1 {
-		t.Errorf("calls: %v", r.calls)
-	}
-	r = script(t, "", nil, "graph/app-roles", "show")
-	r.good(t)
-	if !strings.Contains(r.out, "Mail.ReadWrite: not granted") {
-		t.Error(r.out)
-	}
-	script(t, "", nil, "graph/app-roles", "revoke", "Mail.ReadWrite").good(t)
-	script(t, "", nil, "graph/app-roles", "grant", "Directory.ReadWrite.All").bad(t, "User.Read.All or Mail.ReadWrite")
-}
