@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"encoding/json"
 	"io/fs"
 	"maps"
 	"os"
@@ -84,6 +85,42 @@ func TestAlerts(t *testing.T) {
 		t.Fatalf("%d workbooks", len(workbooks))
 	}
 	workbooks[0].want(t, "sourceId", "Azure Monitor") // where README.md says that it is
+}
+
+// What the workbook shows is a text in which the portal looks for JSON; nothing else reads it.
+func TestWorkbook(t *testing.T) {
+	want := [][2]string{
+		{"By day", "days"}, {"Copies by hour", "copies"}, {"Runs", "runs"}, {"Not fetched", "gap"}, {"Not imported to the end", "unfinished"},
+		{"Poison queue and dead letters", "given-up"}, {"Trouble", "trouble"}, {"Duration in ms", "times"},
+	}
+	each(t, func(t *testing.T, p *prediction) {
+		var book struct {
+			Version string
+			Items   []struct {
+				Name    string
+				Content struct {
+					Parameters               []struct{ Name string }
+					Title, Query             string
+					TimeContextFromParameter string
+					CrossComponentResources  []string
+				}
+			}
+		}
+		text, _ := p.of("Microsoft.Insights/workbooks")[0].at("serializedData").(string)
+		if err := json.Unmarshal([]byte(text), &book); err != nil {
+			t.Fatalf("serializedData: %v\n%s", err, text)
+		}
+		if len(book.Items) != 1+len(want) || book.Version != "Notebook/1.0" || len(book.Items[0].Content.Parameters) != 1 {
+			t.Fatalf("%d items: %+v", len(book.Items), book)
+		}
+		for i, item := range book.Items[1:] {
+			if c := item.Content; c.Title != want[i][0] || c.Query != read(t, "queries/lines.kql")+"\n"+read(t, "queries/"+want[i][1]+".kql") {
+				t.Errorf("item %d, %q, is not %q with queries/%s.kql:\n%s", i, c.Title, want[i][0], want[i][1], c.Query)
+			} else if c.TimeContextFromParameter != book.Items[0].Content.Parameters[0].Name || len(c.CrossComponentResources) != 1 {
+				t.Errorf("%s looks at the time of %q in %v", c.Title, c.TimeContextFromParameter, c.CrossComponentResources)
+			}
+		}
+	})
 }
 
 // Each alert has its heading in the runbook, with what it means, what to look at and what to do.

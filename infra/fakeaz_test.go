@@ -74,6 +74,15 @@ func fakeTool(dir, tool string, args []string) int {
 		if len(args) == 4 && args[0] == "env" && args[1] == "set" {
 			return 0
 		}
+		if len(args) == 3 && args[0] == "env" && args[1] == "get-value" {
+			value, ok := os.LookupEnv("FAKE_AZD_" + args[2])
+			if !ok {
+				fmt.Printf("ERROR: key '%s' not found in the environment values\n", args[2])
+				return 1
+			}
+			fmt.Println(value)
+			return 0
+		}
 		fmt.Fprintln(os.Stderr, "azd: unknown:", args)
 		return 2
 	}

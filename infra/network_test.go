@@ -3,6 +3,7 @@ package infra
 import (
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -11,6 +12,44 @@ import (
 
 	"o2archiver/local/stage"
 )
+
+// Nobody calls an app but Event Grid, and those who are let in: a rule more, or one for everybody, is a door.
+func TestCallers(t *testing.T) {
+	type callers map[string][]map[string]any
+	events := map[string]any{"name": "events", "tag": "ServiceTag", "ipAddress": "AzureEventGrid", "action": "Allow", "priority": 100.0}
+	operator := func(i int, address string, priority float64) map[string]any {
+		return map[string]any{"name": "operator-" + strconv.Itoa(i), "tag": "Default", "ipAddress": address, "action": "Allow", "priority": priority}
+	}
+	for _, test := range []struct {
+		environment string
+		more        []string
+		want        callers
+	}{
+		{"default", nil, callers{"fetch": nil, "import": {events}}},
+		{"us-government", nil, callers{"fetch": nil, "import": {events}}},
+		{"private-network", nil, callers{"fetch": {operator(0, "203.0.113.7/32", 100)}, "import": {events, operator(0, "203.0.113.7/32", 101)}}},
+		{"default", []string{"param operators = ['203.0.113.7/32', '198.51.100.0/24']"}, callers{
+			"fetch":  {operator(0, "203.0.113.7/32", 100), operator(1, "198.51.100.0/24", 101)},
+			"import": {events, operator(0, "203.0.113.7/32", 101), operator(1, "198.51.100.0/24", 102)},
+		}},
+	} {
+		got := callers{}
+		for _, site := range predict(t, test.environment, test.more...).of("Microsoft.Web/sites") {
+			list, ok := site.at("siteConfig.ipSecurityRestrictions").([]any)
+			if !ok {
+				t.Errorf("%s: %s has no list of callers", test.environment, site.Name)
+			}
+			var rules []map[string]any
+			for _, rule := range list {
+				rules = append(rules, rule.(map[string]any))
+			}
+			got[site.Tags["azd-service-name"]] = rules
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s %v: callers, -want +got:\n%s", test.environment, test.more, diff)
+		}
+	}
+}
 
 func TestNetwork(t *testing.T) {
 	for environment, private := range map[string]bool{"default": false, "private-network": true, "us-government": true} {

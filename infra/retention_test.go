@@ -154,11 +154,26 @@ func TestLifecycle(t *testing.T) {
 func TestCustomersKey(t *testing.T) {
 	for environment, own := range map[string]bool{"default": false, "private-network": true} {
 		for _, a := range predict(t, environment).of("Microsoft.Storage/storageAccounts") {
-			source := "Microsoft.Storage"
-			if own && strings.HasPrefix(a.Name, "starchive") {
-				source = "Microsoft.Keyvault"
+			if !own || !strings.HasPrefix(a.Name, "starchive") {
+				a.want(t, "encryption.keySource", "Microsoft.Storage")
+				a.want(t, "encryption.keyvaultproperties", nil)
+				a.want(t, "encryption.identity", nil)
+				if a.Identity != nil {
+					t.Errorf("%s has the identity %v", a.Name, a.Identity)
+				}
+				continue
 			}
-			a.want(t, "encryption.keySource", source)
+			// The account is what uses the key, so it has to have the identity, too. Without a version the newest one is used.
+			const identity = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/keys/providers/Microsoft.ManagedIdentity/userAssignedIdentities/archive-key"
+			a.want(t, "encryption.keySource", "Microsoft.Keyvault")
+			a.want(t, "encryption.identity.userAssignedIdentity", identity)
+			key, want := a.at("encryption.keyvaultproperties"), map[string]any{"keyvaulturi": "https://contoso-keys.vault.azure.net", "keyname": "archive"}
+			if diff := cmp.Diff(any(want), key); diff != "" {
+				t.Errorf("%s: key, -want +got:\n%s", environment, diff)
+			}
+			if diff := cmp.Diff(map[string]any{"type": "UserAssigned", "userAssignedIdentities": map[string]any{identity: map[string]any{}}}, a.Identity); diff != "" {
+				t.Errorf("%s: identity, -want +got:\n%s", environment, diff)
+			}
 		}
 	}
 }

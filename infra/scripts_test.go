@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -118,12 +119,6 @@ func TestPreprovision(t *testing.T) {
 func TestPrepackage(t *testing.T) {
 	need(t, "bash")
 	need(t, "make")
-	azure := read(t, "../azure.yaml")
-	for _, hook := range []string{"prepackage", "predeploy"} {
-		if !strings.Contains(azure, "\n  "+hook+": { shell: sh, run: infra/hooks/prepackage.sh }") {
-			t.Errorf("azure.yaml: no hook %s builds the zips", hook)
-		}
-	}
 	root := t.TempDir()
 	for name, text := range map[string]string{
 		"infra/hooks/prepackage.sh": read(t, "hooks/prepackage.sh"),
@@ -193,6 +188,36 @@ func TestPassword(t *testing.T) {
 	}
 	script(t, "", nil, "password").bad(t, "no password")
 	script(t, "a\tb\n", nil, "password").bad(t, "control character")
+}
+
+// Outside of a hook the values come from azd. One that is not there yet hinders only those who need it.
+func TestEnvironment(t *testing.T) {
+	var unset, azd []string
+	for name, value := range map[string]string{"AZURE_SUBSCRIPTION_ID": "s1", "AZURE_RESOURCE_GROUP": "rg1", "FETCH_APP": "fetch1", "FETCH_VAULT": "kv1", "FETCH_SECRET": "secret1"} {
+		unset, azd = append(unset, name+"="), append(azd, "FAKE_AZD_"+name+"="+value)
+	}
+	r := script(t, "secret\n", slices.Concat(unset, azd), "password")
+	r.good(t)
+	if len(r.with("--method put", "/subscriptions/s1/resourceGroups/rg1/", "/vaults/kv1/secrets/secret1")) != 1 || len(r.with("/sites/fetch1/config")) != 1 {
+		t.Errorf("calls: %v", r.calls)
+	}
+	asked := regexp.MustCompile(`(?m)^  for name in (.*); do$`).FindStringSubmatch(read(t, "environment.sh"))
+	if asked == nil || len(r.with("env get-value")) != len(strings.Fields(asked[1])) {
+		t.Errorf("azd is asked %d times for the values %v", len(r.with("env get-value")), asked)
+	}
+	// In a hook they are there already, and azd is not asked.
+	r = script(t, "secret\n", azd, "password")
+	r.good(t)
+	if len(r.with("env get-value")) != 0 {
+		t.Errorf("calls: %v", r.calls)
+	}
+	script(t, "secret\n", unset, "password").bad(t, "AZURE_SUBSCRIPTION_ID: is not set: run azd up first")
+	gone := append(slices.DeleteFunc(slices.Clone(azd), func(v string) bool { return strings.Contains(v, "_FETCH_VAULT=") }), unset...)
+	r = script(t, "secret\n", gone, "password")
+	r.bad(t, "FETCH_VAULT")
+	if len(r.with("rest")) != 0 {
+		t.Error("something is written without a vault")
+	}
 }
 
 func TestPostdeploy(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // scripts are all of the repository, by their first line, from this folder.
@@ -75,9 +77,19 @@ func TestScriptsStopAtErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	azure := read(t, "../azure.yaml")
+	// azd asks for the password in postprovision: without interactive there is no terminal to type it into.
+	_, lines, _ := strings.Cut(read(t, "../azure.yaml"), "\nhooks:\n")
+	if diff := cmp.Diff([]string{
+		"  preprovision: { shell: sh, run: infra/hooks/preprovision.sh }",
+		"  postprovision: { shell: sh, run: infra/hooks/postprovision.sh, interactive: true }",
+		"  prepackage: { shell: sh, run: infra/hooks/prepackage.sh }",
+		"  predeploy: { shell: sh, run: infra/hooks/prepackage.sh }",
+		"  postdeploy: { shell: sh, run: infra/hooks/postdeploy.sh }",
+	}, strings.Split(regexp.MustCompile(` +#.*`).ReplaceAllString(strings.TrimRight(lines, "\n"), ""), "\n")); diff != "" {
+		t.Errorf("azure.yaml: hooks, -want +got:\n%s", diff)
+	}
 	for _, hook := range hooks {
-		if !slices.Contains(scripts(t), hook) || !strings.Contains(azure, "infra/"+filepath.ToSlash(hook)) {
+		if !slices.Contains(scripts(t), hook) || !strings.Contains(lines, "infra/"+filepath.ToSlash(hook)) {
 			t.Errorf("%s is no script, or not called by azure.yaml", hook)
 		}
 	}
