@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"o2archiver/local/stage"
 )
 
@@ -235,6 +237,23 @@ output key string = s.listKeys().keys[0].value
 	}
 }
 
+// The compiler takes the nearest bicepconfig.json alone: the one with the extension, in graph, has to repeat the rules.
+func TestGraphHasTheStrictRules(t *testing.T) {
+	var ours, graphs map[string]any
+	for name, config := range map[string]*map[string]any{"bicepconfig.json": &ours, "graph/bicepconfig.json": &graphs} {
+		if err := readJSON(name, config); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok := graphs["extensions"]; !ok {
+		t.Error("graph/bicepconfig.json has no extension")
+	}
+	delete(graphs, "extensions")
+	if diff := cmp.Diff(ours, graphs); diff != "" {
+		t.Errorf("graph/bicepconfig.json, -the rules +its own:\n%s", diff)
+	}
+}
+
 // An app has one name in every layer.
 func TestAppsAreTheSameEverywhere(t *testing.T) {
 	azure, main := read(t, "../azure.yaml"), read(t, "main.bicep")
@@ -269,7 +288,7 @@ func TestBicepIsFormatted(t *testing.T) {
 			t.Fatalf("bicep format: %v\n%s", err, said)
 		}
 	}
-	for _, file := range bicepFiles(t) {
+	for _, file := range append(bicepFiles(t), filepath.Join("graph", "tenant-wide.bicep")) {
 		if read(t, file) != read(t, filepath.Join(work, file)) {
 			t.Errorf("%s is not formatted: bicep format %s", file, file)
 		}
