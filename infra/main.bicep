@@ -48,7 +48,7 @@ param tenantCloud string = environment().name == 'AzureUSGovernment'
   ? 'usgov-high'
   : environment().name == 'AzureChinaCloud' ? 'china' : 'worldwide'
 
-@description('Copies of the archive. Zone-redundant ones (…ZRS) have no archive tier.')
+@description('Copies of the archive. Geo-redundant ones (…GRS, …GZRS) need a region that is paired with another one. Zone-redundant ones (…ZRS) have no archive tier.')
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_RAGRS', 'Standard_GZRS', 'Standard_RAGZRS'])
 param archiveSku string = 'Standard_GRS'
 
