@@ -36,7 +36,7 @@ const (
 func convert(ctx context.Context, r *report) error {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))         // the garbage collector has to share the core, too
 	defer debug.SetGCPercent(debug.SetGCPercent(collected)) // as import sets it
-	all := make([]*record.Record, len(texts)) // one of each length
+	all := make([]*record.Record, len(texts))               // one of each length
 	for i := range all {
 		var err error
 		if all[i], err = example(day{from: exampleDay, items: len(texts), mailboxes: 1}, i); err != nil {
