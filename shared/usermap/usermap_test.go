@@ -144,7 +144,7 @@ func TestResolveAsksTwiceForAllRecords(t *testing.T) {
 	want := [][]Match{
 		{{"id-desk", []int{0}, ByCSV}, {"id-joe", []int{1}, ByEmail}},
 		nil,
-		{{"id-joe", []int{0}, ByCSV}, {"id-desk", []int{1}, ByEmail}, {"id-jane", []int{1}, ByEmail}},
+		{{"id-joe", []int{0, 1}, ByCSV}, {"id-desk", []int{1}, ByEmail}, {"id-jane", []int{1}, ByEmail}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("matches (-want +got):\n%s", diff)
