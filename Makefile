@@ -37,7 +37,7 @@ vuln: ## needs the Go vulnerability database at vuln.go.dev
 bench: ## figures next to the limits; BENCH=-check fails where one does not hold
 	$(GO) run ./local/bench $(BENCH)
 
-chaos: ## the long form of what the tests do with faults, kills and outages: an hour; SEED=n repeats a failure
+chaos: ## the long form of what the tests do with faults, kills and outages: two to three hours; SEED=n repeats a failure
 	$(GO) test -v -timeout 4h ./local/chaos -long -seed $(SEED)
 
 parsers: ## the golden messages through parsers that nobody here wrote: Python's, and notmuch
