@@ -167,10 +167,10 @@ func TestWaitingIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	batch := w.put(w.line(sms("m1", "whoever looks should see what is waited for", jane, ali)))
-	w.graph.Fail(mailboxtest.Create, 1, fault{Status: 503, Times: 4})
-	w.start(doubt(inDoubtTest)).deliver(batch)
+	w.graph.Fail(mailboxtest.Create, 1, fault{Status: 429, RetryAfter: "1", Times: 4})
+	w.start().deliver(batch)
 	w.holds(ali, "m1")
-	if said := w.logged("WARN"); len(said) != 1 || !strings.Contains(said[0], "waiting") || !strings.Contains(said[0], "503") {
+	if said := w.logged("WARN"); len(said) != 1 || !strings.Contains(said[0], "waiting") || !strings.Contains(said[0], "429") {
 		t.Errorf("warnings: %q, want one that says what is waited for", said)
 	}
 }
