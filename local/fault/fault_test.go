@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,9 +26,11 @@ type seen struct {
 
 func call(t *testing.T, p *Plan) (got seen) {
 	t.Helper()
+	var done atomic.Bool // a late effect comes when the call is long over
+	defer func() { got.Done = done.Load() }()
 	server := httptest.NewServer(p.Before("site", func(*http.Request) string { return "items" }, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if got.Done = err == nil && len(body) == 100_000; got.Done {
+		if body, err := io.ReadAll(r.Body); err == nil && len(body) == 100_000 {
+			done.Store(true)
 			w.WriteHeader(http.StatusCreated)
 			_, _ = io.WriteString(w, said)
 		}
