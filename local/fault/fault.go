@@ -93,7 +93,7 @@ type Plan struct {
 	set   map[string][]planned
 	hit   int
 	down  map[string]bool // services that are away
-	under []chan struct{} // one for each late effect, closed when it is there
+	under sync.WaitGroup  // late effects to come
 }
 
 type planned struct {
@@ -132,29 +132,8 @@ func (p *Plan) Calls() (kinds []string, count map[string]int) {
 	return slices.Clone(p.order), count
 }
 
-// Settle waits for the late effects of all calls that were answered before.
-func (p *Plan) Settle() {
-	p.mu.Lock()
-	under := slices.Clone(p.under)
-	p.mu.Unlock()
-	for _, done := range under {
-		<-done
-	}
-}
-
-// later runs an effect that comes late.
-func (p *Plan) later(effect func()) {
-	done := make(chan struct{})
-	p.mu.Lock()
-	p.under = append(p.under, done)
-	p.mu.Unlock()
-	go func() {
-		defer close(done)
-		defer func() { _ = recover() }() // a proxy that can't go on says so by http.ErrAbortHandler
-		time.Sleep(late)
-		effect()
-	}()
-}
+// Settle waits for the effects that come late.
+func (p *Plan) Settle() { p.under.Wait() }
 
 // Hit is how many calls went wrong.
 func (p *Plan) Hit() int {
@@ -195,15 +174,15 @@ func (p *Plan) Before(service string, kind func(*http.Request) string, next http
 		case away:
 			panic(http.ErrAbortHandler)
 		case wrong:
-			f.serve(w, r, next, p.later)
+			f.serve(w, r, next, &p.under)
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// serve lets one call go wrong. later runs what comes late.
-func (f Fault) serve(w http.ResponseWriter, r *http.Request, next http.Handler, later func(effect func())) {
+// serve lets one call go wrong. What comes late is counted in under.
+func (f Fault) serve(w http.ResponseWriter, r *http.Request, next http.Handler, under *sync.WaitGroup) {
 	answer := &recorder{header: http.Header{}, status: http.StatusOK}
 	switch {
 	case f.Kind == ResetRequest:
@@ -215,7 +194,11 @@ func (f Fault) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 		body, _ := io.ReadAll(r.Body) // a client that has gone is none to answer
 		again := r.Clone(context.WithoutCancel(r.Context()))
 		again.Body = io.NopCloser(bytes.NewReader(body))
-		later(func() { next.ServeHTTP(answer, again) })
+		under.Go(func() {
+			defer func() { _ = recover() }() // a proxy that can't go on says so by http.ErrAbortHandler
+			time.Sleep(late)
+			next.ServeHTTP(answer, again)
+		})
 	default:
 		_, _ = io.Copy(io.Discard, r.Body) // a client that has gone is none to answer
 	}
