@@ -28,8 +28,6 @@ type copier struct {
 	im      *importer
 	line    *line
 	mailbox string
-	whose   []int // participants
-	by      string
 	holder  ledger.Holder
 	key     string
 
@@ -45,8 +43,6 @@ type copier struct {
 
 // run tries until the copy has an outcome or ctx ends. The error is one of the surroundings, never of the item.
 func (c *copier) run(ctx context.Context) (journal.Copy, error) {
-	c.key = record.Key(c.line.rec.ID, c.mailbox)
-	c.out = journal.Copy{Line: c.line.number, Key: c.key, Mailbox: c.mailbox, By: c.by, Whose: c.whose}
 	err := patience.Do(ctx, judge, c.try)
 	if err != nil {
 		return journal.Copy{}, fmt.Errorf("import a copy: %w", err)

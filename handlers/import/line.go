@@ -87,8 +87,9 @@ func (b *batch) begin(ctx context.Context, l *line) ([]*copier, error) {
 	if errors.As(err, &fault) {
 		out.Outcome, out.Reason = journal.Quarantined, "no message can be made of the item: "+fault.Error()
 		for _, m := range l.matches { // they are planned
-			b.journal.Copy(journal.Copy{Line: l.number, Key: record.Key(l.rec.ID, m.Mailbox), Mailbox: m.Mailbox,
-				Outcome: journal.CopyFailed, Reason: out.Reason, By: m.By, Whose: m.Participants})
+			c := l.planned(m)
+			c.Outcome, c.Reason = journal.CopyFailed, out.Reason
+			b.journal.Copy(c)
 		}
 		b.journal.Record(*out)
 		return nil, nil
@@ -98,7 +99,8 @@ func (b *batch) begin(ctx context.Context, l *line) ([]*copier, error) {
 	}
 	copies := make([]*copier, len(l.matches))
 	for i, m := range l.matches {
-		c := &copier{im: b.im, line: l, mailbox: m.Mailbox, whose: m.Participants, by: m.By,
+		planned := l.planned(m)
+		c := &copier{im: b.im, line: l, mailbox: m.Mailbox, key: planned.Key, out: planned,
 			holder: ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}}
 		if i < b.im.copiesAtOnce() { // it will run now: nobody stands in a line who can't go when it is his turn
 			c.turn = b.im.boxes.Turn(c.mailbox, c.cost())
@@ -106,6 +108,11 @@ func (b *batch) begin(ctx context.Context, l *line) ([]*copier, error) {
 		copies[i] = c
 	}
 	return copies, nil
+}
+
+// planned is what the journal says of one of the line's copies before its outcome.
+func (l *line) planned(m usermap.Match) journal.Copy {
+	return journal.Copy{Line: l.number, Key: record.Key(l.rec.ID, m.Mailbox), Mailbox: m.Mailbox, By: m.By, Whose: m.Participants}
 }
 
 // importLine brings all copies of the line to their outcomes, and with them the record to its own.
