@@ -115,7 +115,7 @@ func (a *archive) checkDay(got printed) {
 	e := day.Expect
 	want := printed{
 		Records: map[string]int{"collected": e.Items, "archived": e.Archived, "unmapped": e.Unmapped, "excluded": e.Excluded,
-			"quarantined": e.Quarantined, "failed": 0, "pending": 0},
+			"quarantined": e.Quarantined, "failed": 0, "pending": 0, "leftOut": e.LeftOut, "incomplete": e.Incomplete, "differing": e.Others},
 		Copies: map[string]int{"planned": e.Planned, "imported": e.Imported, "duplicate": e.Duplicate, "oversize": e.Oversize, "failed": 0, "pending": 0},
 	}
 	want.Source.Total, want.Source.Received = &e.Items, e.Items
@@ -135,6 +135,7 @@ func (a *archive) checkDay(got printed) {
 			a.t.Errorf("type %q: %v, of %d items", kind, of, e.Kinds[kind])
 		}
 	}
+	outcomes["leftOut"], outcomes["incomplete"], outcomes["differing"] = e.LeftOut, e.Incomplete, e.Others // these have no type
 	if diff := cmp.Diff(want.Records, outcomes); diff != "" {
 		a.t.Errorf("the types don't add up (-records +types):\n%s", diff)
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -57,11 +59,28 @@ func (k *kept) hash() string {
 func (l *line) take(r *record.Record) {
 	l.rec, l.fingerprint = r, r.Fingerprint()
 	l.base.Message, l.base.Kind, l.base.Original = record.MessageKey(r.ID), string(r.Kind), r.SHA256
+	if r.Kind == record.System {
+		return // no message is made of it, so none lacks anything
+	}
 	for _, a := range r.Attachments {
 		if a.Gone != "" {
 			l.base.Incomplete++
 		}
 	}
+	l.base.LeftOut, l.base.Fields = len(r.LeftOut), fieldNames(r.LeftOut)
+}
+
+// element is the index in the name of a field, e.g. that of to[12].email.
+var element = regexp.MustCompile(`\[\d+\]`)
+
+// fieldNames returns the names of fields without the indexes of their elements, sorted, each once.
+func fieldNames(fields []string) []string {
+	var names []string
+	for _, f := range fields {
+		names = append(names, element.ReplaceAllString(f, "[]"))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func (l *line) hasAttachments() bool {
@@ -138,6 +157,7 @@ func (b *batch) importLine(ctx context.Context, l *line, copies []*copier) error
 	out := l.base
 	out.Outcome = journal.Archived
 	for _, c := range outcomes {
+		out.Differs = out.Differs || c.Differs
 		if c.Outcome == journal.CopyFailed {
 			out.Outcome, out.Reason = journal.RecordFailed, "a copy of it failed: "+c.Reason
 		}

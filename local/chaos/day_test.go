@@ -226,8 +226,9 @@ func sampleDay() *day {
 	e := s.Expect
 	d := &day{
 		from: s.From, mapping: s.Mapping, contents: s.Contents, counts: e.Messages, inDoubt: 15 * time.Second,
-		records: journal.RecordTotals{Collected: e.Items, Archived: e.Archived, Unmapped: e.Unmapped, Excluded: e.Excluded, Quarantined: e.Quarantined},
-		copies:  journal.CopyTotals{Planned: e.Planned, Imported: e.Imported, Duplicate: e.Duplicate, Oversize: e.Oversize},
+		records: journal.RecordTotals{Collected: e.Items, Archived: e.Archived, Unmapped: e.Unmapped, Excluded: e.Excluded, Quarantined: e.Quarantined,
+			LeftOut: e.LeftOut, Incomplete: e.Incomplete, Differing: e.Others},
+		copies: journal.CopyTotals{Planned: e.Planned, Imported: e.Imported, Duplicate: e.Duplicate, Oversize: e.Oversize},
 	}
 	for _, it := range s.Items {
 		d.items = append(d.items, item{it.Archived, bytes.Clone(it.Raw)})

@@ -41,6 +41,7 @@ type item struct {
 	boxes   []string // user ids: where it belongs
 	fate    fate
 	gone    int  // attachments that can't be had
+	lacks   bool // a field, because of its JSON type
 	differs bool // from what another item with its id says
 	indent  bool // with white space between the tokens
 	trap    string
@@ -272,6 +273,9 @@ func (m *maker) emit(it *item) []byte {
 // count notes what becomes of a message that stands for so many records.
 func (m *maker) count(id string, it *item, records int) {
 	e := &m.day.Expect
+	if it.lacks {
+		e.LeftOut += records
+	}
 	if len(it.boxes) == 0 {
 		e.Unmapped += records
 		return
@@ -283,6 +287,9 @@ func (m *maker) count(id string, it *item, records int) {
 	}
 	if m.held[id] == nil {
 		m.held[id] = map[string]bool{}
+	}
+	if it.differs && len(m.held[id]) > 0 {
+		e.Others += records
 	}
 	for _, box := range it.boxes {
 		e.Planned++

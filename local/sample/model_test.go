@@ -3,6 +3,7 @@ package sample
 import (
 	"encoding/base64"
 	"encoding/csv"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func TestExpect(t *testing.T) {
 			t.Errorf("%s has no mailbox and %d messages", u.DisplayName, e.Messages[u.ID])
 		}
 	}
-	if e.Duplicate < 300 || e.Unmapped < 50 || e.Excluded != 25 || e.Quarantined < 15 || e.Incomplete < 10 || e.Differing != 2 {
+	if e.Duplicate < 300 || e.Unmapped < 50 || e.Excluded != 25 || e.Quarantined < 15 || e.Incomplete < 10 || e.LeftOut != 12 || e.Others != 1 || e.Differing != 2 {
 		t.Errorf("too little of something: %+v", e)
 	}
 }
@@ -107,6 +108,12 @@ func (m *model) count(d *Day) Expectation {
 		if held[g.id] == nil {
 			held[g.id] = map[string]string{}
 		}
+		for _, text := range held[g.id] {
+			if text != g.text {
+				e.Others += g.records
+				break
+			}
+		}
 		for box := range g.boxes {
 			e.Planned++
 			text, there := held[g.id][box]
@@ -140,6 +147,9 @@ func (m *model) count(d *Day) Expectation {
 		}
 		text, _ := o["textContent"].(string)
 		g := message{text: text, boxes: m.boxes(o, at), records: 1}
+		if lacks(o) {
+			e.LeftOut++
+		}
 		if g.id, _ = o["messageId"].(string); g.id == "" {
 			g.id = digest(it.Raw)
 		}
@@ -187,6 +197,25 @@ func (m *model) readable(o map[string]any) (time.Time, bool) {
 	s, _ = o["archivedTime"].(string)
 	archived, err := time.Parse(time.RFC3339, s)
 	return at, err != nil || at.Sub(archived) <= 24*time.Hour
+}
+
+// lacks says whether a field other than those that must be readable has another JSON type than the contract's.
+func lacks(o map[string]any) bool {
+	for field, sample := range map[string]any{"messageType": "", "network": "", "msisdn": "", "archivedTime": "", "direction": "", "status": "",
+		"from": map[string]any{}, "to": []any{}, "groupMessage": true, "dialogGroupId": "", "dialogGroupName": "", "subject": "", "contentType": "",
+		"attachment": []any{}, "callInfo": map[string]any{}, "segmentedData": map[string]any{}} {
+		if v := o[field]; v != nil && reflect.TypeOf(v) != reflect.TypeOf(sample) {
+			return true
+		}
+	}
+	list, _ := o["attachment"].([]any)
+	for _, a := range list {
+		if _, text := a.(map[string]any)["attachSize"].(string); text {
+			return true
+		}
+	}
+	call, _ := o["callInfo"].(map[string]any)
+	return number(call["callDurationInMillis"]) < 0
 }
 
 func (m *model) boxes(o map[string]any, at time.Time) map[string]bool {

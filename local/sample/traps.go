@@ -20,6 +20,14 @@ func (m *maker) trap(name string, edit func(*item)) {
 	m.add(it)
 }
 
+// lacking adds an item of which a field has the wrong JSON type.
+func (m *maker) lacking(name string, edit func(*item)) {
+	m.trap(name, func(it *item) {
+		it.lacks = true
+		edit(it)
+	})
+}
+
 // unreadable adds an item that must be quarantined.
 func (m *maker) unreadable(name string, edit func(*item)) {
 	m.trap(name, func(it *item) {
@@ -90,7 +98,7 @@ func (m *maker) pieceTraps() {
 	m.inPieces(strings.Repeat(whole[9].body+" ", 5), m.staff[8], m.outside[8], "in pieces", nil)
 	m.inPieces(strings.Repeat("Größe ✓ "+whole[15].body+" ", 4), m.staff[9], m.outside[9], "in pieces", nil)
 	m.trap("the only piece", func(it *item) { it.SegmentedData = segment{"seg-" + m.id(), 1, 1} })
-	m.trap("segmentedData of the wrong type", func(it *item) { it.SegmentedData = "1 of 3" })
+	m.lacking("segmentedData of the wrong type", func(it *item) { it.SegmentedData = "1 of 3" })
 }
 
 // longAgo was archived more than 14 days ago: what is still missing now will never come.
@@ -193,10 +201,14 @@ func (m *maker) timeTraps() {
 	}
 	m.trap("clock of the phone is 23 hours fast", func(it *item) { it.MessageTime = stamp(it.at.Add(23 * time.Hour)) })
 	for _, t := range []any{nil, "", "yesterday", 1763889000000, "57300-03-01T12:00:00Z"} {
-		m.trap("archivedTime missing or unreadable", func(it *item) { it.ArchivedTime = t })
+		m.trap("archivedTime missing or unreadable", func(it *item) {
+			_, it.lacks = t.(int)
+			it.ArchivedTime = t
+		})
 	}
 	it := m.call("CALL_LOG", m.staff[1], "Answered", time.Minute)
 	it.CallInfo = callInfo{ID: "call-x", Status: "Answered", Start: "57300-03-01T12:00:00Z", Answer: "1970-01-01T00:00:00Z", End: "soon", Duration: -5}
+	it.lacks = true // a length below 0
 	m.add(named(it, "impossible times in callInfo"))
 }
 
@@ -208,19 +220,19 @@ func (m *maker) shapeTraps() {
 	m.unreadable("textContent of the wrong type", func(it *item) { it.TextContent = 12345 })
 	m.unreadable("nothing in it at all", func(it *item) { *it = item{at: it.at, trap: it.trap, fate: quarantined} })
 
-	m.trap("wrong type elsewhere", func(it *item) { it.Subject = 42 })
-	m.trap("wrong type elsewhere", func(it *item) { it.MessageType = 7 })
-	m.trap("wrong type elsewhere", func(it *item) { it.GroupMessage, it.GroupName, it.GroupID = "true", []string{"Ops"}, 17 })
-	m.trap("wrong type elsewhere", func(it *item) {
+	m.lacking("wrong type elsewhere", func(it *item) { it.Subject = 42 })
+	m.lacking("wrong type elsewhere", func(it *item) { it.MessageType = 7 })
+	m.lacking("wrong type elsewhere", func(it *item) { it.GroupMessage, it.GroupName, it.GroupID = "true", []string{"Ops"}, 17 })
+	m.lacking("wrong type elsewhere", func(it *item) {
 		it.Direction, it.Status, it.ContentType, it.Network = false, 3, []int{}, map[string]int{}
 	})
-	m.trap("wrong type elsewhere", func(it *item) { it.To = "everybody" })
-	m.trap("wrong type elsewhere", func(it *item) { it.To = it.to[0].as(plus) })
-	m.trap("wrong type elsewhere", func(it *item) {
+	m.lacking("wrong type elsewhere", func(it *item) { it.To = "everybody" })
+	m.lacking("wrong type elsewhere", func(it *item) { it.To = it.to[0].as(plus) })
+	m.lacking("wrong type elsewhere", func(it *item) {
 		it.To, it.From = []party{it.from.as(plus)}, "+"+m.outside[2].number
 	})
-	m.trap("wrong type elsewhere", func(it *item) { it.CallInfo = "none" })
-	m.trap("wrong type elsewhere", func(it *item) { it.Subject, it.GroupName, it.CallInfo = null, null, null })
+	m.lacking("wrong type elsewhere", func(it *item) { it.CallInfo = "none" })
+	m.trap("null", func(it *item) { it.Subject, it.GroupName, it.CallInfo = null, null, null })
 
 	m.trap("unknown messageType", func(it *item) { it.MessageType = "RCS" })
 	m.trap("unknown messageType", func(it *item) { it.MessageType = nil })

@@ -75,7 +75,13 @@ func (m *maker) fileTraps() {
 	shot := gallery(1)[0]
 	tone := recording("note.wav", 500, 2*time.Second)
 	attach := func(name string, gone int, files ...attachment) {
-		m.trap(name, func(it *item) { it.MessageType, it.Attachment, it.gone = "MMS", files, gone })
+		m.trap(name, func(it *item) {
+			it.MessageType, it.Attachment, it.gone = "MMS", files, gone
+			for _, f := range files {
+				_, text := f.AttachSize.(string)
+				it.lacks = it.lacks || text
+			}
+		})
 	}
 	edit := func(a attachment, change func(*attachment)) attachment {
 		change(&a)

@@ -89,9 +89,16 @@ type Record struct {
 	Reason     string  `json:"reason,omitempty"` // in plain words, without content
 	Kind       string  `json:"kind,omitempty"`
 	Incomplete int     `json:"incomplete,omitempty"` // attachments that are gone
-	Original   string  `json:"original,omitempty"`   // hex SHA-256 of the item as the source sent it
-	Rendered   string  `json:"rendered,omitempty"`   // hex SHA-256 of the message made from it
-	Mapping    string  `json:"mapping,omitempty"`    // version of the administrator's CSV
+
+	// LeftOut is the number of fields of the item that the message lacks, because of their JSON type or a bound. Fields has their names, each
+	// once, as documented: without the index of an element, and never in words of the source.
+	LeftOut int      `json:"leftOut,omitempty"`
+	Fields  []string `json:"fields,omitempty"`
+
+	Differs  bool   `json:"differs,omitempty"`  // another record with this message's id has other content
+	Original string `json:"original,omitempty"` // hex SHA-256 of the item as the source sent it
+	Rendered string `json:"rendered,omitempty"` // hex SHA-256 of the message made from it
+	Mapping  string `json:"mapping,omitempty"`  // version of the administrator's CSV
 
 	At time.Time `json:"-"` // of its line in the journal
 }

@@ -57,7 +57,8 @@ func writeDay(t testing.TB, j *journal.Journal) {
 	}
 	j.Copy(journal.Copy{Line: 1, Key: "k1", Mailbox: "m1", Outcome: journal.Imported, GraphID: "g1", By: "csv"})
 	j.Copy(journal.Copy{Line: 1, Key: "k2", Mailbox: "m2", Outcome: journal.Duplicate, GraphID: "g2", By: "email", Differs: true})
-	j.Record(journal.Record{Line: 1, Records: 3, Message: "h1", Outcome: journal.Archived, Kind: "SMS", Original: "o", Rendered: "r", Mapping: "v"})
+	j.Record(journal.Record{Line: 1, Records: 3, Message: "h1", Outcome: journal.Archived, Kind: "SMS", Original: "o", Rendered: "r", Mapping: "v",
+		LeftOut: 3, Fields: []string{"callInfo", "to[].email"}, Differs: true})
 	j.Copy(journal.Copy{Line: 2, Key: "k3", Mailbox: "m1", Outcome: journal.CopyFailed, Reason: "the mailbox refuses the message (HTTP 400, ErrorInvalidRequest)"})
 	j.Record(journal.Record{Line: 2, Records: 1, Message: "h2", Outcome: journal.RecordFailed, Kind: "MMS", Reason: "a copy of it failed", Incomplete: 1})
 }
@@ -73,7 +74,7 @@ func said(s journal.State) map[int]any {
 }
 
 var dayTotals = journal.Totals{
-	Records: journal.RecordTotals{Collected: 5, Archived: 3, Excluded: 1, Failed: 1},
+	Records: journal.RecordTotals{Collected: 5, Archived: 3, Excluded: 1, Failed: 1, LeftOut: 3, Incomplete: 1, Differing: 3},
 	Copies:  journal.CopyTotals{Planned: 3, Imported: 1, Duplicate: 1, Failed: 1},
 }
 
@@ -207,7 +208,7 @@ func TestReplay(t *testing.T) {
 	}
 	j.Close()
 	want := journal.Totals{
-		Records: journal.RecordTotals{Collected: 5, Archived: 4, Excluded: 1},
+		Records: journal.RecordTotals{Collected: 5, Archived: 4, Excluded: 1, LeftOut: 3, Differing: 3},
 		Copies:  journal.CopyTotals{Planned: 4, Imported: 2, Duplicate: 1, Oversize: 1},
 	}
 	s := read(t, m)
@@ -287,6 +288,34 @@ func TestTotals(t *testing.T) {
 		if err := totals.Holds(); err == nil || err.Error() != tt.want {
 			t.Errorf("error %v, want %q", err, tt.want)
 		}
+	}
+}
+
+// A journal from before there were counts of left-out fields and of differing records is read, and goes on.
+func TestJournalWithoutCounts(t *testing.T) {
+	m := newMemory()
+	old, err := os.ReadFile(filepath.Join("testdata", "journal-without-counts.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.logs[logName] = old
+	want := dayTotals
+	want.Records.LeftOut, want.Records.Differing = 0, 0
+	if s := read(t, m); !s.Done || s.Totals() != want || len(s.FieldsLeftOut()) != 0 {
+		t.Errorf("done %t, %+v, fields %v", s.Done, s.Totals(), s.FieldsLeftOut())
+	}
+	j := open(t, m, "later")
+	writeDay(t, j)
+	if err := j.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	s := read(t, m)
+	if diff := cmp.Diff(dayTotals, s.Totals()); diff != "" || !s.Done {
+		t.Errorf("done %t\n%s", s.Done, diff)
+	}
+	if diff := cmp.Diff(map[string]int{"callInfo": 1, "to[].email": 1}, s.FieldsLeftOut()); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -8,7 +8,7 @@ type Totals struct {
 	Copies  CopyTotals   `json:"copies"`
 }
 
-// RecordTotals counts items of the source by their outcome.
+// RecordTotals counts items of the source by their outcome; the last three are no outcomes and are part of no sum.
 type RecordTotals struct {
 	Collected   int `json:"collected"`
 	Archived    int `json:"archived"`
@@ -17,6 +17,10 @@ type RecordTotals struct {
 	Quarantined int `json:"quarantined"`
 	Failed      int `json:"failed"`
 	Pending     int `json:"pending"`
+
+	LeftOut    int `json:"leftOut"`    // items with a field that their message lacks
+	Incomplete int `json:"incomplete"` // items with an attachment that is gone
+	Differing  int `json:"differing"`  // items whose id another item with other content has
 }
 
 // CopyTotals counts copies by their outcome.
@@ -38,7 +42,7 @@ func (s State) Totals() Totals {
 			t.Records.Collected++
 			t.Records.Pending++
 		} else {
-			t.Records.count(l.record.Outcome, max(1, l.record.Records))
+			t.Records.count(*l.record)
 		}
 		for _, c := range l.copies {
 			t.Copies.count(c.Outcome)
@@ -50,9 +54,19 @@ func (s State) Totals() Totals {
 	return t
 }
 
-func (r *RecordTotals) count(o Outcome, n int) {
+func (r *RecordTotals) count(of Record) {
+	n := max(1, of.Records)
 	r.Collected += n
-	switch o {
+	if of.LeftOut > 0 {
+		r.LeftOut += n
+	}
+	if of.Incomplete > 0 {
+		r.Incomplete += n
+	}
+	if of.Differs {
+		r.Differing += n
+	}
+	switch of.Outcome {
 	case Archived:
 		r.Archived += n
 	case Unmapped:
@@ -64,6 +78,20 @@ func (r *RecordTotals) count(o Outcome, n int) {
 	case RecordFailed:
 		r.Failed += n
 	}
+}
+
+// FieldsLeftOut counts, by the name of a field, the lines of the batch whose message lacks it.
+func (s State) FieldsLeftOut() map[string]int {
+	counts := map[string]int{}
+	for _, l := range s.lines {
+		if l.record == nil {
+			continue
+		}
+		for _, field := range l.record.Fields {
+			counts[field]++
+		}
+	}
+	return counts
 }
 
 func (c *CopyTotals) count(o Outcome) {
@@ -97,6 +125,9 @@ func (t Totals) Add(o Totals) Totals {
 	t.Records.Quarantined += o.Records.Quarantined
 	t.Records.Failed += o.Records.Failed
 	t.Records.Pending += o.Records.Pending
+	t.Records.LeftOut += o.Records.LeftOut
+	t.Records.Incomplete += o.Records.Incomplete
+	t.Records.Differing += o.Records.Differing
 	t.Copies.Planned += o.Copies.Planned
 	t.Copies.Imported += o.Copies.Imported
 	t.Copies.Duplicate += o.Copies.Duplicate
