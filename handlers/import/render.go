@@ -37,7 +37,7 @@ type rendered struct {
 	msg   *message.Message
 	form  form
 	whole []byte // nil: too large to be held
-	open  func(sha256 string) (io.ReadCloser, error)
+	open  func(blob string) (io.ReadCloser, error)
 
 	mu  sync.Mutex
 	sum string // hex SHA-256 of the message; empty until it is known
@@ -51,8 +51,8 @@ type form struct {
 
 // render writes the message, once for all of its copies where it is small enough to be held.
 func (im *importer) render(ctx context.Context, msg *message.Message) (*rendered, error) {
-	out := &rendered{msg: msg, form: im.config.form, open: func(sha string) (io.ReadCloser, error) {
-		body, _, err := im.store.OpenMedia(ctx, sha)
+	out := &rendered{msg: msg, form: im.config.form, open: func(blob string) (io.ReadCloser, error) {
+		body, _, err := im.store.OpenMedia(ctx, blob)
 		return body, err
 	}}
 	if msg.Size() > heldWhole {
@@ -71,7 +71,7 @@ func (im *importer) render(ctx context.Context, msg *message.Message) (*rendered
 // peek gives the first bytes of an attachment. What is wrong with one that isn't there or can't be read, its copies say.
 func (im *importer) peek(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
 	return func(a record.Attachment, n int) ([]byte, error) {
-		head, err := im.read(ctx, a.SHA256, n)
+		head, err := im.read(ctx, a.Blob(), n)
 		if again, _ := judge(err); again || ctx.Err() != nil || errors.Is(err, staging.ErrDenied) {
 			return nil, fmt.Errorf("look at an attachment: %w", err)
 		}
@@ -79,8 +79,8 @@ func (im *importer) peek(ctx context.Context) func(a record.Attachment, n int) (
 	}
 }
 
-func (im *importer) read(ctx context.Context, sha string, n int) ([]byte, error) {
-	body, _, err := im.store.OpenMedia(ctx, sha)
+func (im *importer) read(ctx context.Context, blob string, n int) ([]byte, error) {
+	body, _, err := im.store.OpenMedia(ctx, blob)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ var (
 type line struct {
 	rec      *record.Record
 	rendered string // hex SHA-256 that the journal has of the message; "" for none
-	open     func(sha256 string) (io.ReadCloser, error)
+	open     func(blob string) (io.ReadCloser, error)
 	build    func(omit func(record.Attachment) string) (*message.Message, error)
 	proven   bool // rendered is the hash of the form that is made here
 }
@@ -50,8 +50,8 @@ func (e *exporter) read(ctx context.Context, text []byte, rendered string) (*lin
 		return nil, fmt.Errorf("the item can't be read: %w", err)
 	}
 	l := &line{rec: rec, rendered: rendered}
-	l.open = func(sha string) (io.ReadCloser, error) {
-		body, _, err := e.store.OpenMedia(ctx, sha)
+	l.open = func(blob string) (io.ReadCloser, error) {
+		body, _, err := e.store.OpenMedia(ctx, blob)
 		return body, err
 	}
 	l.build = func(omit func(record.Attachment) string) (*message.Message, error) {
@@ -67,7 +67,7 @@ func (e *exporter) read(ctx context.Context, text []byte, rendered string) (*lin
 // peek gives the first bytes of an attachment. One that is not there, or can't be read, is for the writing to tell, as in import.
 func (e *exporter) peek(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
 	return func(a record.Attachment, n int) ([]byte, error) {
-		head, err := e.head(ctx, a.SHA256, n)
+		head, err := e.head(ctx, a.Blob(), n)
 		if surroundings(ctx, err) {
 			return nil, fmt.Errorf("look at an attachment: %w", err)
 		}
@@ -75,8 +75,8 @@ func (e *exporter) peek(ctx context.Context) func(a record.Attachment, n int) ([
 	}
 }
 
-func (e *exporter) head(ctx context.Context, sha string, n int) ([]byte, error) {
-	body, _, err := e.store.OpenMedia(ctx, sha)
+func (e *exporter) head(ctx context.Context, blob string, n int) ([]byte, error) {
+	body, _, err := e.store.OpenMedia(ctx, blob)
 	if err != nil {
 		return nil, err
 	}

@@ -174,7 +174,7 @@ func (l *layout) files(mw *textproto.MultipartWriter, files []*file, inline bool
 		h, err := f.fields(inline)
 		l.note(err)
 		l.part(mw, h)
-		l.m.parts = append(l.m.parts, part{len(l.buf.b), f.SHA256, f.Size})
+		l.m.parts = append(l.m.parts, part{len(l.buf.b), f.Blob(), f.Size})
 	}
 }
 

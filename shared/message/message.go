@@ -52,9 +52,9 @@ type Message struct {
 
 // part is the body of an attachment in a message.
 type part struct {
-	at     int // where in Message.bytes it belongs
-	sha256 string
-	size   int64
+	at   int // where in Message.bytes it belongs
+	blob string
+	size int64
 }
 
 // Build makes the message of a record. The same record and options give the same message. It
@@ -98,11 +98,11 @@ func (m *Message) ID() string { return m.id }
 // Size is how many bytes Write gives, attachments in base64 included.
 func (m *Message) Size() int64 { return m.size }
 
-// Write writes the message with CRLF line ends. open gives an attachment's bytes by their hex SHA-256; it
+// Write writes the message with CRLF line ends. open returns an attachment's bytes by record.Attachment.Blob; it
 // is not called for a message without attachments, and each of its readers is closed. An attachment that gives
 // another number of bytes than the record says is an error; what has been written then is no message.
 // Write holds less than 256 KiB.
-func (m *Message) Write(w io.Writer, open func(sha256 string) (io.ReadCloser, error)) error {
+func (m *Message) Write(w io.Writer, open func(blob string) (io.ReadCloser, error)) error {
 	done := 0
 	for i, p := range m.parts {
 		if _, err := w.Write(m.bytes[done:p.at]); err != nil {
@@ -112,7 +112,7 @@ func (m *Message) Write(w io.Writer, open func(sha256 string) (io.ReadCloser, er
 		if open == nil {
 			return fmt.Errorf("open attachment %d: no way to open it", i+1)
 		}
-		body, err := open(p.sha256)
+		body, err := open(p.blob)
 		if err != nil {
 			return fmt.Errorf("open attachment %d: %w", i+1, err)
 		}

@@ -25,9 +25,19 @@ type Item struct {
 
 // Media is what became of one attachment.
 type Media struct {
-	SHA256 string `json:"sha256,omitempty"` // hex: the blob's name in the media container
+	SHA256 string `json:"sha256,omitempty"` // hex, measured
 	Size   int64  `json:"size"`
 	Gone   string `json:"gone,omitempty"` // why the bytes can't be had for good, in plain words
+	Day    string `json:"day,omitempty"`  // of the blob, e.g. "2026/11/28"; a batch of the form before has none
+}
+
+// Blob is the name of the bytes in the media container. It begins with a day, so that a blob is never much older than the
+// batches that name it, and what is tiered or deleted by its age goes with them.
+func (m Media) Blob() string {
+	if m.Day == "" {
+		return m.SHA256
+	}
+	return m.Day + "/" + m.SHA256
 }
 
 // Fault says why an item can't be read: it is quarantined, and nothing else with it.

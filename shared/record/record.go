@@ -57,8 +57,10 @@ type Record struct {
 	Pieces []Piece // what a long SMS in pieces was put together from; nil for any other
 	Total  int     // how many pieces there should be
 
-	LeftOut []string // names of fields that had the wrong JSON type
-	SHA256  string   // hex SHA-256 of the (first) item's bytes as the source sent them
+	// LeftOut has what the item says and the message does not, by our own names of its fields. A bare name had the wrong
+	// JSON type; any other reason follows in brackets: "to (more than 50000 entries)".
+	LeftOut []string
+	SHA256  string // hex SHA-256 of the (first) item's bytes as the source sent them
 }
 
 // Participant is one person in a message, as given.
@@ -75,14 +77,21 @@ func (p Participant) Name() string {
 }
 
 // Attachment is a file that belongs to a record. Its bytes lie in the media container
-// under SHA256 unless Gone says why they don't.
+// as Blob unless Gone says why they don't.
 type Attachment struct {
 	Name   string // as given
 	Type   string // as given
 	Size   int64  // of the bytes; what the source claims if Gone
-	SHA256 string // hex; what the source claims if Gone
+	SHA256 string // hex, measured; if Gone what the source claims, "" if it claims none
 	Gone   string // the reason, in plain words, why the bytes can't be had; "" if they are there
+	Day    string // of the blob, e.g. "2026/11/28"; "" for blobs of the form before
+	// Digest is what the source gave as the file's digest, as given, where that is no SHA-256 in any form that is
+	// known: nothing could be checked with it. "" where there was none, or one that could be used.
+	Digest string
 }
+
+// Blob is the name of the attachment's bytes in the media container.
+func (a Attachment) Blob() string { return Media{SHA256: a.SHA256, Day: a.Day}.Blob() }
 
 // Call is what the source says of a call. Its times are as given: impossible ones are shown, not judged.
 type Call struct {
@@ -94,12 +103,13 @@ type Call struct {
 	Duration time.Duration // callDurationInMillis; 0 if missing
 }
 
-// Piece is one item of a long SMS. A piece that never came has no ID.
+// Piece is one item of a long SMS. A piece that never came, or stands in another record, has no ID.
 type Piece struct {
 	Number int // from 1
 	ID     string
 	SHA256 string
-	Lost   bool
+	Lost   bool // it never came, or what came can't be read
+	Apart  bool // it came, and is part of another record: all pieces together were too large for one
 }
 
 // Participants is From followed by To, leaving out entries without any content.

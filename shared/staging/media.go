@@ -28,6 +28,7 @@ const (
 
 var (
 	digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	mediaForm  = regexp.MustCompile(`^(\d{4}/\d\d/\d\d/)?[0-9a-f]{64}$`)
 	rawForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9][A-Za-z0-9.-]*){0,9}$`)
 )
 
@@ -197,12 +198,12 @@ func (s *Store) putBlocks(ctx context.Context, name string, head []byte, r io.Re
 	return sha, size, fmt.Errorf("store a blob: %w", err)
 }
 
-// OpenMedia opens what PutMedia stored under its SHA-256 or PutRaw as raw/<name>, and says how many bytes it has. It is read
+// OpenMedia opens what PutMedia stored as record.Media.Blob or PutRaw as raw/<name>, and returns how many bytes it has. It is read
 // in pieces as the reader asks for them, so a slow reader holds no connection, and a connection that breaks costs one
 // piece. The caller closes it. ErrNotFound if it is not there.
 func (s *Store) OpenMedia(ctx context.Context, name string) (io.ReadCloser, int64, error) {
-	if raw, ok := strings.CutPrefix(name, rawPrefix); !digestForm.MatchString(name) && !(ok && rawForm.MatchString(raw)) {
-		return nil, 0, errors.New("open media: the name is neither a SHA-256 nor that of raw bytes")
+	if raw, ok := strings.CutPrefix(name, rawPrefix); !mediaForm.MatchString(name) && !(ok && rawForm.MatchString(raw)) {
+		return nil, 0, errors.New("open media: the name is neither that of an attachment nor that of raw bytes")
 	}
 	p, err := s.openPieces(ctx, s.blob(Media, name), true)
 	if err != nil {

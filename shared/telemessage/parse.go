@@ -66,7 +66,7 @@ func finish(it *item, e record.Entry, text []byte) (*record.Record, error) {
 		case e.Media[i].Gone != "":
 			a.Gone = e.Media[i].Gone
 		default:
-			a.Size, a.SHA256 = e.Media[i].Size, e.Media[i].SHA256
+			a.Size, a.SHA256, a.Day = e.Media[i].Size, e.Media[i].SHA256, e.Media[i].Day
 		}
 		r.Attachments = append(r.Attachments, a)
 	}
