@@ -39,6 +39,7 @@ var (
 	ErrHeld     = errors.New("somebody else is writing the batch's journal")
 	ErrLost     = errors.New("the lease of the batch's journal may be lost")
 	ErrTampered = errors.New("the journal is not as it was written")
+	ErrFull     = errors.New("the batch's journal has reached its largest size; nothing is added to it")
 )
 
 // Outcome is what became of a record or a copy.
@@ -120,6 +121,7 @@ type Journal struct {
 	held       context.Context
 	invocation string
 	now        func() time.Time
+	bounds     bounds
 
 	mu     sync.Mutex // for what follows
 	state  State
@@ -129,6 +131,8 @@ type Journal struct {
 	buf    []byte // whole lines that are not in the log yet
 	later  bool   // a flush comes within flushAfter
 	soon   bool   // a flush comes at once
+	size   int64  // length of the log with all of buf
+	full   bool   // an outcome was left out
 	closed bool
 
 	sending sync.Mutex // held by the one flush at a time
@@ -169,12 +173,14 @@ func TryOpen(ctx context.Context, logs Logs, batch, invocation string, now func(
 	if token == "" {
 		return nil, ErrHeld
 	}
-	j := &Journal{logs: logs, batch: batch, token: token, held: held, invocation: invocation, now: now, chain: newChain(batch)}
+	j := &Journal{logs: logs, batch: batch, token: token, held: held, invocation: invocation, now: now, chain: newChain(batch),
+		bounds: bounds{plans: maxPlans, outcomes: maxOutcomes}}
 	if !empty {
 		if j.state, j.chain, j.at, err = read(ctx, logs, batch); err != nil {
 			logs.Unlock(token)
 			return nil, err
 		}
+		j.size = j.at
 	}
 	return j, nil
 }

@@ -10,8 +10,16 @@ import (
 	"time"
 )
 
-// maxLog bounds what is read of one journal. A batch of 100 records for 600 people each makes about 25 MiB.
-const maxLog = 512 << 20
+// maxLog bounds what is read of one journal, of which only the state stays in memory. A batch of 100 records for 600 people each
+// makes about 25 MiB. Writing ends well before it, plans first, so that no journal becomes unreadable.
+const (
+	maxLog      = 2 << 30
+	maxPlans    = maxLog / 4
+	maxOutcomes = maxLog / 2
+)
+
+// bounds are the lengths of a log from which on lines of a type are no longer added.
+type bounds struct{ plans, outcomes int64 }
 
 // The types of lines.
 const (
@@ -101,6 +109,7 @@ func parse(r io.Reader, batch string) (State, chain, error) {
 func (j *Journal) add(l line) {
 	if j.chain.torn {
 		j.buf = append(j.buf, '\n')
+		j.size++
 		j.chain.torn = false
 		j.encode(line{Type: lineTorn})
 	}
@@ -120,6 +129,7 @@ func (j *Journal) encode(l line) {
 	}
 	j.chain.prev = sum(text)
 	j.buf = append(append(j.buf, text...), '\n')
+	j.size += int64(len(text)) + 1
 	j.state.apply(l)
 	j.state.there = true
 }

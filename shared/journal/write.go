@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -41,13 +42,15 @@ func (j *Journal) Plan(line int, mailboxes ...string) {
 }
 
 // Copy notes the outcome of a copy. It does not wait for storage: lines are written together, within 2 s, and Flush
-// says whether they are.
+// says whether they are. An outcome that the journal has already, field by field, is not written again.
 func (j *Journal) Copy(c Copy) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.encodePlans()
-	j.add(line{Type: lineCopy, Copy: &c})
-	j.schedule()
+	if known, ok := j.state.lines[c.Line].copies[c.Mailbox]; ok && same(known, c) {
+		return
+	}
+	j.outcome(line{Type: lineCopy, Copy: &c})
 }
 
 // Record notes the outcome of a record, as Copy does.
@@ -55,12 +58,36 @@ func (j *Journal) Record(r Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.encodePlans()
-	j.add(line{Type: lineRecord, Record: &r})
+	if known := j.state.lines[r.Line].record; known != nil && same(*known, r) {
+		return
+	}
+	j.outcome(line{Type: lineRecord, Record: &r})
+}
+
+// outcome adds a line, unless the journal is full: then Flush and Finish fail, and what is written stays readable. j.mu is held.
+func (j *Journal) outcome(l line) {
+	if j.size >= j.bounds.outcomes {
+		j.full = true
+		return
+	}
+	j.add(l)
 	j.schedule()
 }
 
-// encodePlans makes lines of the plans that are new, and of none that the journal has already. j.mu is held.
+// same reports whether two outcomes are equal as the journal writes them.
+func same[T Copy | Record](a, b T) bool {
+	one, errOne := json.Marshal(a)
+	two, errTwo := json.Marshal(b)
+	return errOne == nil && errTwo == nil && bytes.Equal(one, two)
+}
+
+// encodePlans makes lines of the plans that are new, and of none that the journal has already. A journal that has outgrown the bound
+// of plans gets no more of them: a copy counts by its outcome, too, and there has to be room for that. j.mu is held.
 func (j *Journal) encodePlans() {
+	if j.size >= j.bounds.plans {
+		clear(j.plans.changed)
+		return
+	}
 	var some []plan
 	mailboxes := 0
 	put := func() {
@@ -129,7 +156,7 @@ func (j *Journal) Flush(ctx context.Context) error {
 			return fmt.Errorf("write a journal: %w: %w", ErrLost, context.Cause(j.held))
 		}
 		if left <= 0 {
-			return nil
+			return j.room()
 		}
 		if len(j.chunk) == 0 {
 			j.chunk = j.take()
@@ -141,6 +168,16 @@ func (j *Journal) Flush(ctx context.Context) error {
 		left -= len(j.chunk)
 		j.chunk = nil
 	}
+}
+
+// room returns ErrFull if an outcome could not be noted.
+func (j *Journal) room() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.full {
+		return fmt.Errorf("write a journal: %w: it has %d bytes", ErrFull, j.size)
+	}
+	return nil
 }
 
 // noted is how many bytes wait to be taken.
@@ -197,7 +234,7 @@ func (j *Journal) send(ctx context.Context) error {
 func (j *Journal) Finish(ctx context.Context) error {
 	j.mu.Lock()
 	j.encodePlans()
-	if !j.state.Done {
+	if !j.state.Done && !j.full {
 		totals := j.state.Totals()
 		j.add(line{Type: lineDone, Totals: &totals})
 	}
