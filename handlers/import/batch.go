@@ -77,8 +77,9 @@ var errMissing = errors.New("the batch is not there (any more)")
 
 // work says how a batch is to be gone through.
 type work struct {
-	wait   bool // for a holder that may be alive; otherwise journal.ErrHeld
-	replay bool // what was not imported is tried again
+	wait   bool   // for a holder that may be alive; otherwise journal.ErrHeld
+	replay bool   // what was not imported is tried again, and all is mapped anew
+	moved  func() // is called whenever something of the batch has been done; nil: nothing is
 }
 
 // batch brings every record of a batch to its outcome. It may be called at any time, any number of times, for the same
@@ -129,7 +130,7 @@ func (im *importer) deliver(ctx context.Context, name, invocation string, log *s
 	})
 	defer stop()
 
-	b := &batch{im: im, name: name, invocation: invocation, journal: j, replay: how.replay}
+	b := &batch{im: im, name: name, invocation: invocation, journal: j, replay: how.replay, moved: how.moved}
 	if err := b.run(ctx, data); err != nil {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = errors.Join(err, cause)
@@ -173,6 +174,7 @@ type batch struct {
 	invocation string
 	journal    *journal.Journal
 	replay     bool
+	moved      func()
 	mapping    string // version of the administrator's CSV
 }
 
@@ -197,8 +199,19 @@ func (b *batch) run(ctx context.Context, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("find the participants' mailboxes: %w", err)
 	}
+	var settled, open []*line
 	for i, l := range lines {
 		l.matches = matches[i]
+		done := l.settled() || len(l.matches) == 0 && l.earlier.keepsOutcome()
+		if done && b.replay {
+			settled = append(settled, l)
+		}
+		if done && !l.earlier.pending {
+			continue
+		}
+		if !done {
+			open = append(open, l)
+		}
 		b.journal.Plan(l.number) // none, unless there are
 		for _, m := range l.matches {
 			b.journal.Plan(l.number, m.Mailbox)
@@ -207,7 +220,12 @@ func (b *batch) run(ctx context.Context, data []byte) error {
 	if err := b.journal.Flush(ctx); err != nil {
 		return fmt.Errorf("write the plan: %w", err)
 	}
-	return b.importAll(ctx, lines)
+	for _, l := range settled {
+		if err := b.restoreAll(ctx, l); err != nil {
+			return err
+		}
+	}
+	return b.importAll(ctx, open)
 }
 
 // parse reads the lines that have no outcome yet, and settles those that need no mailbox: heartbeats and what can't be read.
@@ -221,7 +239,7 @@ func (b *batch) parse(data []byte) []*line {
 		if len(text) == 0 || b.settledBefore(state, number) {
 			continue
 		}
-		l := &line{number: number, turn: make(chan struct{}, 1), base: journal.Record{Line: number, Records: 1}}
+		l := &line{number: number, turn: make(chan struct{}, 1), base: journal.Record{Line: number, Records: 1}, earlier: earlierOf(state, number)}
 		if number > maxLines { // one outcome for all of them: the journal is bounded too
 			l.base.Outcome, l.base.Reason = journal.Quarantined, "the batch has more lines than any that fetch writes; from here on none was read"
 			b.journal.Record(l.base)
@@ -229,8 +247,7 @@ func (b *batch) parse(data []byte) []*line {
 		}
 		switch err := l.read(text); {
 		case err != nil:
-			l.base.Outcome, l.base.Reason = journal.Quarantined, err.Error()
-			b.journal.Record(l.base)
+			b.refuse(l, err.Error())
 		case l.rec.Kind == record.System:
 			l.base.Outcome, l.base.Reason = journal.Excluded, "a heartbeat: counted, never imported"
 			b.journal.Record(l.base)
@@ -262,15 +279,15 @@ func (l *line) read(text []byte) error {
 	return nil
 }
 
-// settledBefore says whether an earlier delivery brought the line to its outcome. A replay takes up what was not
-// imported; and one that broke off is to be gone on with: it left copies that are planned and have no outcome.
+// settledBefore says whether an earlier delivery brought the line to its outcome. A replay takes up all but
+// heartbeats: also a message that was archived for some may be another's by now. One that broke off is to be gone on with: it left copies
+// that are planned and have no outcome.
 func (b *batch) settledBefore(state journal.State, number int) bool {
 	r, ok := state.Record(number)
 	if !ok || len(state.Planned(number)) > len(state.Copies(number)) {
 		return false
 	}
-	again := r.Outcome == journal.Unmapped || r.Outcome == journal.Quarantined || r.Outcome == journal.RecordFailed
-	return !b.replay || !again
+	return !b.replay || r.Outcome == journal.Excluded
 }
 
 // importAll runs all copies of all lines. They take their places in the lines of the mailboxes in the order of the batch, so
@@ -291,7 +308,7 @@ func (b *batch) importAll(ctx context.Context, lines []*line) error {
 	for _, l := range lines {
 		copies, err := b.begin(ctx, l)
 		fail(err)
-		if len(copies) > 0 {
+		if copies != nil {
 			group.Go(func() { fail(b.importLine(ctx, l, copies)) })
 		}
 	}

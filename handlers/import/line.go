@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -27,6 +28,7 @@ type line struct {
 	fingerprint string
 	matches     []usermap.Match
 	base        journal.Record   // what the journal says of it before its outcome
+	earlier     earlier          // what an earlier delivery has noted of it
 	built       *message.Message // set by build
 	omitted     string           // why an attachment is kept out of built, for the journal; "" if none is
 	sizes       []int64          // of the attachments in built
@@ -92,39 +94,52 @@ func (l *line) hasAttachments() bool {
 	return false
 }
 
-// begin builds the line's message and puts its copies into the lines of their mailboxes. No copies: the line has its outcome.
+// begin builds the line's message and puts its copies into the lines of their mailboxes, except those that the journal has as
+// done. Nil: the line has its outcome.
 func (b *batch) begin(ctx context.Context, l *line) ([]*copier, error) {
 	out := &l.base
 	out.Mapping = b.mapping
+	if len(l.matches) == 0 && len(l.earlier.done) > 0 {
+		out.Outcome, out.Reason = journal.Archived, "no participant has a mailbox any more; the copies that were made before stay"
+		b.conclude(l, *out)
+		return nil, nil
+	}
 	if len(l.matches) == 0 {
 		out.Outcome, out.Reason = journal.Unmapped, "no participant has a mailbox in the tenant"
-		b.journal.Record(*out)
+		b.conclude(l, *out)
 		return nil, nil
 	}
 	err := l.build(ctx, b.im)
 	var fault *record.Fault
 	if errors.As(err, &fault) {
-		out.Outcome, out.Reason = journal.Quarantined, "no message can be made of the item: "+fault.Error()
+		reason := "no message can be made of the item: " + fault.Error()
 		for _, m := range l.matches { // they are planned
+			if l.copied(m.Mailbox) {
+				continue
+			}
 			c := l.planned(m)
-			c.Outcome, c.Reason = journal.CopyFailed, out.Reason
+			c.Outcome, c.Reason = journal.CopyFailed, reason
 			b.journal.Copy(c)
 		}
-		b.journal.Record(*out)
+		b.refuse(l, reason)
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	copies := make([]*copier, len(l.matches))
-	for i, m := range l.matches {
+	copies := make([]*copier, 0, len(l.matches))
+	for _, m := range l.matches {
+		if l.copied(m.Mailbox) {
+			continue
+		}
 		planned := l.planned(m)
-		c := &copier{im: b.im, line: l, mailbox: m.Mailbox, key: planned.Key, out: planned,
+		// Where an earlier delivery may have written, it is looked before anything is written, whether or not the ledger knows of it.
+		c := &copier{im: b.im, line: l, mailbox: m.Mailbox, key: planned.Key, out: planned, doubt: l.earlier.planned[strings.ToLower(m.Mailbox)],
 			holder: ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}}
-		if i < b.im.copiesAtOnce() { // it will run now: nobody stands in a line who can't go when it is his turn
+		if len(copies) < b.im.copiesAtOnce() { // it will run now: nobody stands in a line who can't go when it is his turn
 			c.turn = b.im.boxes.Turn(c.mailbox, c.cost())
 		}
-		copies[i] = c
+		copies = append(copies, c)
 	}
 	return copies, nil
 }
@@ -147,11 +162,13 @@ func (b *batch) importLine(ctx context.Context, l *line, copies []*copier) error
 					outcomes[i].Rendered = l.hash(&l.oversized)
 				}
 				b.journal.Copy(outcomes[i])
+				b.advance()
 			}
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil { // the first one says it
+	restored := b.restoreAll(ctx, l) // meanwhile
+	if err := cmp.Or(group.Wait(), restored); err != nil {
 		return err
 	}
 	out := l.base
@@ -163,7 +180,7 @@ func (b *batch) importLine(ctx context.Context, l *line, copies []*copier) error
 		}
 	}
 	out.Rendered = l.hash(&l.whole)
-	b.journal.Record(out)
+	b.conclude(l, out)
 	return nil
 }
 

@@ -36,18 +36,19 @@ func TestReplay(t *testing.T) {
 		t.Errorf("replay %+v", res)
 	}
 	w.became(failed, "archived: ali imported")
-	// What was archived is not gone through again, so m3 is not imported for who was nobody then.
-	w.became(rest, "archived: gus imported", "quarantined", "archived: jane imported", "unmapped")
+	// m3 was archived, but not for Gus, who had no mailbox then.
+	w.became(rest, "archived: gus imported", "quarantined", "archived: gus imported, jane imported", "unmapped")
 	w.holds(ali, "m1")
-	w.holds(gus, "m2")
+	w.holds(gus, "m2", "m3")
 	w.holds(jane, "m3")
 
 	// Again, for one batch: nothing is left but what stays.
 	if res := a.swept(`{"replay":"` + rest + `"}`); res != (sweepResult{Batches: 1, Finished: 1}) {
 		t.Errorf("replay of a batch %+v", res)
 	}
-	w.became(rest, "archived: gus imported", "quarantined", "archived: jane imported", "unmapped")
-	w.holds(gus, "m2")
+	w.became(rest, "archived: gus imported", "quarantined", "archived: gus imported, jane imported", "unmapped")
+	w.holds(gus, "m2", "m3")
+	w.holds(jane, "m3")
 }
 
 func TestReplayAfterTheMappingChanged(t *testing.T) {

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"o2archiver/shared/journal"
+	"o2archiver/shared/ledger"
+	"o2archiver/shared/patience"
+	"o2archiver/shared/record"
+)
+
+// earlier is what the journal said of a line before this delivery. It is believed: the ledger may have lost rows when the storage
+// account failed over, and is made good from here.
+type earlier struct {
+	record  *journal.Record         // its outcome; nil: none
+	done    map[string]journal.Copy // copies that are in their mailboxes, by mailbox in lower case
+	planned map[string]bool         // mailboxes, in lower case, to which an earlier delivery may have written
+	pending bool                    // one of these has no outcome
+}
+
+// earlierOf reads the state of one line.
+func earlierOf(state journal.State, number int) earlier {
+	e := earlier{done: map[string]journal.Copy{}, planned: map[string]bool{}}
+	if r, ok := state.Record(number); ok {
+		e.record = &r
+	}
+	copies, planned := state.Copies(number), state.Planned(number)
+	e.pending = len(planned) > len(copies)
+	for _, c := range copies {
+		if inMailbox(c.Outcome) {
+			e.done[strings.ToLower(c.Mailbox)] = c
+		}
+	}
+	for _, id := range planned {
+		e.planned[strings.ToLower(id)] = true
+	}
+	return e
+}
+
+// inMailbox reports whether the outcome says that the message is in the mailbox.
+func inMailbox(o journal.Outcome) bool {
+	return o == journal.Imported || o == journal.Duplicate || o == journal.Oversize
+}
+
+// keepsOutcome reports whether the line keeps the outcome that it has, and its copies, though this delivery can make nothing of it: a replay
+// takes up what was archived too, and adds to it.
+func (e earlier) keepsOutcome() bool { return e.record != nil && len(e.done) > 0 }
+
+// copied reports whether the mailbox has its copy already.
+func (l *line) copied(mailbox string) bool {
+	_, ok := l.earlier.done[strings.ToLower(mailbox)]
+	return ok
+}
+
+// settled reports whether a replay has nothing to add: the record is archived, and each mailbox that it goes to now has its copy.
+func (l *line) settled() bool {
+	if l.earlier.record == nil || l.earlier.record.Outcome != journal.Archived {
+		return false
+	}
+	for _, m := range l.matches {
+		if !l.copied(m.Mailbox) {
+			return false
+		}
+	}
+	return true
+}
+
+// conclude notes the line's outcome, with what an earlier delivery knew and this one does not.
+func (b *batch) conclude(l *line, out journal.Record) {
+	if known := l.earlier.record; known != nil {
+		out.Records = max(out.Records, known.Records)
+		out.Message = cmp.Or(out.Message, known.Message)
+		out.Kind = cmp.Or(out.Kind, known.Kind)
+		out.Original = cmp.Or(out.Original, known.Original)
+		out.Rendered = cmp.Or(out.Rendered, known.Rendered)
+		out.Differs = out.Differs || known.Differs
+		out.Mapping = cmp.Or(out.Mapping, known.Mapping)
+	}
+	b.journal.Record(out)
+	b.advance()
+}
+
+// refuse notes that no message can be made of the line, unless an earlier delivery has made one.
+func (b *batch) refuse(l *line, reason string) {
+	if l.earlier.keepsOutcome() {
+		return
+	}
+	out := l.base
+	out.Outcome, out.Reason = journal.Quarantined, reason
+	b.conclude(l, out)
+}
+
+// restoreAll restores the rows of all copies of the line that were made before, a few at a time.
+func (b *batch) restoreAll(ctx context.Context, l *line) error {
+	var group errgroup.Group
+	group.SetLimit(restoredAtOnce)
+	for _, c := range l.earlier.done {
+		group.Go(func() error {
+			return patience.Do(ctx, judge, func(ctx context.Context) error { return b.restore(ctx, l, c) })
+		})
+	}
+	return group.Wait()
+}
+
+// restoredAtOnce is how many rows of one line are restored at once: the table service takes 2,000 a second for a partition.
+const restoredAtOnce = 16
+
+// restore puts the ledger's row of a copy that the journal has as done back where it was lost, and those of its message's later pieces. A row
+// that is there stays.
+func (b *batch) restore(ctx context.Context, l *line, c journal.Copy) error {
+	holder := ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}
+	fingerprint := l.fingerprint
+	if c.Outcome == journal.Duplicate {
+		fingerprint = piece // the first message may have other content
+	}
+	if err := b.im.ledger.Settle(ctx, c.Key, holder, fingerprint, c.GraphID, string(c.Outcome)); err != nil {
+		return fmt.Errorf("restore a row of the ledger: %w", err)
+	}
+	for _, p := range l.rec.Pieces {
+		if p.Lost || p.ID == "" || p.ID == l.rec.ID {
+			continue
+		}
+		key := record.Key(p.ID, c.Mailbox)
+		if err := b.im.ledger.Settle(ctx, key, holder, piece, c.GraphID, string(c.Outcome)); err != nil {
+			return fmt.Errorf("restore a row of the ledger: %w", err)
+		}
+	}
+	b.advance()
+	return nil
+}
+
+// advance tells whose turn the batch takes that something of it has been done.
+func (b *batch) advance() {
+	if b.moved != nil {
+		b.moved()
+	}
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"o2archiver/shared/journal"
+	"o2archiver/shared/mailbox/mailboxtest"
+)
+
+// away is a way to Graph on which the mailbox of a person answers 503 to all that is about messages, until it is back.
+type away struct {
+	of   person
+	back atomic.Bool
+}
+
+func (a *away) RoundTrip(r *http.Request) (*http.Response, error) {
+	if a.back.Load() || !strings.Contains(r.URL.Path, a.of.id()) || !strings.Contains(r.URL.Path, "/messages") {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	return &http.Response{StatusCode: http.StatusServiceUnavailable, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(`{"error":{"code":"ErrorMailboxMoveInProgress","message":"x"}}`)), Request: r}, nil
+}
+
+func (w *world) journalSize(batch string) int64 {
+	w.t.Helper()
+	_, size, err := w.store.Logs().Tail(context.Background(), strings.TrimSuffix(batch, ".ndjson")+".jsonl", 10)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return size
+}
+
+// crowd adds people to the tenant.
+func crowd(n int) (people []person, edit func(*mailboxtest.Options)) {
+	for i := range n {
+		people = append(people, person{fmt.Sprintf("P%03d", i), fmt.Sprintf("+4477009%05d", i), fmt.Sprintf("p%03d@contoso.example", i)})
+	}
+	return people, func(o *mailboxtest.Options) {
+		for _, p := range people {
+			o.Users = append(o.Users, mailboxtest.User{ID: p.id(), UPN: "upn-" + p.email, Mail: p.email})
+		}
+	}
+}
+
+// A batch that comes again while one mailbox is away asks nothing about the copies that are done, and notes none of them again.
+func TestRedeliveryWhileOneMailboxIsAway(t *testing.T) {
+	t.Parallel()
+	people, edit := crowd(20)
+	w := newWorld(t, edit)
+	way := &away{of: kim}
+	a := w.start(func(s *start) { s.transport, s.deadline = way, 6*time.Second }, doubt(inDoubtTest))
+	batch := w.put(
+		w.line(sms("m1", "to all, and to one who is away", jane, append([]person{kim}, people...)...)),
+		w.line(sms("m2", "to those who are there", jane, people...)),
+	)
+	var sizes [3]int64
+	for i := range sizes {
+		if got := a.event(t.Context(), batch); got.status == http.StatusOK {
+			t.Fatalf("status %d: %s", got.status, got.value)
+		}
+		sizes[i] = w.journalSize(batch)
+	}
+	if sizes[0] == 0 || sizes[1] != sizes[0] || sizes[2] != sizes[0] {
+		t.Errorf("the journal has %d bytes after three deliveries, of which the later ones did nothing", sizes)
+	}
+	if n := w.calls(mailboxtest.Create); n != 2*(len(people)+1) {
+		t.Errorf("%d creates for %d copies", n, 2*(len(people)+1))
+	}
+	way.back.Store(true)
+	w.start(doubt(inDoubtTest)).deliver(batch)
+	if totals := w.balanced(batch); totals.Copies.Imported != 2*(len(people)+1)+1 {
+		t.Errorf("copies %+v", totals.Copies)
+	}
+	w.holds(kim, "m1")
+	w.holds(people[3], "m1", "m2")
+}
+
+// A failover of the storage account can lose rows of the ledger; the batch's own journal says what is in the mailboxes.
+func TestLedgerRowsAreLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	way := &away{of: kim}
+	a := w.start(func(s *start) { s.transport, s.deadline = way, 5*time.Second }, doubt(inDoubtTest))
+	batch := w.put(
+		w.line(sms("m1", "to two, one of whom is away", otto, ali, kim)),
+		w.line(piece3("p1", 1, "first, "), piece3("p2", 2, "second, "), piece3("p3", 3, "third.")),
+	)
+	a.event(t.Context(), batch)
+	empty := newWorld(t).ledger
+	way.back.Store(true)
+	b := w.start(doubt(inDoubtTest))
+	b.im.ledger = empty
+	b.swept("")
+	w.became(batch, "archived: ali imported, kim imported", "archived: ali imported, jane imported")
+	w.holds(ali, "m1", "p1")
+	w.holds(kim, "m1")
+	// The row came back from the journal, so the same message in a later batch is a duplicate.
+	later := w.put(w.line(sms("m1", "to two, one of whom is away", otto, ali, kim)))
+	b.deliver(later)
+	w.became(later, "archived: ali duplicate, kim duplicate")
+	// What was finished comes back by a replay, pieces of a long SMS too.
+	b.swept(`{"replay":"` + batch + `"}`)
+	again := w.put(w.line(piece3("p2", 2, "second, ")), w.line(piece3("p1", 1, "first, "), piece3("p2", 2, "second, "), piece3("p3", 3, "third.")))
+	b.deliver(again)
+	w.became(again, "archived: ali duplicate, jane duplicate", "archived: ali duplicate, jane duplicate")
+	w.holds(ali, "m1", "p1")
+}
+
+// The journal has the plan and not the outcome, and the ledger has lost the row: the message may be there, so it is looked for.
+func TestLedgerRowIsLostUnderACopy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	batch := w.put(w.line(sms("m1", "made, and the process ended", otto, ali)))
+	ctx, kill := context.WithCancel(t.Context())
+	defer kill()
+	w.start(doubt(time.Second), func(s *start) {
+		s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/messages") {
+				return http.DefaultTransport.RoundTrip(r)
+			}
+			if resp, err := http.DefaultTransport.RoundTrip(r.WithContext(context.WithoutCancel(r.Context()))); err == nil {
+				resp.Body.Close()
+			}
+			kill()
+			return nil, errDead
+		})
+	}).event(ctx, batch)
+	w.holds(ali, "m1")
+	b := w.start(doubt(time.Second))
+	b.im.ledger = newWorld(t).ledger
+	b.deliver(batch)
+	w.became(batch, "archived: ali imported")
+	w.holds(ali, "m1")
+}
+
+// A replay adds to what an earlier delivery knew, and takes nothing of it away.
+func TestReplayKeepsWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.start()
+	batch := w.put(
+		w.line(sms("m1", "to two, one of whom leaves", otto, ali, jane)),
+		w.line(sms("m2", "to one who leaves", otto, jane)),
+		w.line(sms("m3", "to nobody", otto, otto)),
+	)
+	a.deliver(batch)
+	size := w.journalSize(batch)
+	a.swept(`{"replay":"` + batch + `"}`)
+	if again := w.journalSize(batch); again != size {
+		t.Errorf("a replay that changes nothing makes %d bytes of %d", again, size)
+	}
+	gone := tenant()[0]
+	gone.MailboxCode = "ErrorInvalidUser"
+	w.graph.SetUser(gone)
+	w.start().swept(`{"replay":"` + batch + `"}`)
+	w.became(batch, "archived: ali imported, jane imported", "archived: jane imported", "unmapped")
+	w.balanced(batch)
+}
+
+// What a line was is not forgotten when it can't be made any more.
+func TestConcludeKeepsWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	j, err := journal.Open(t.Context(), w.store.Logs(), "2026/11/23/run/00001.ndjson", "test", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	known := journal.Record{Line: 1, Records: 3, Outcome: journal.RecordFailed, Message: "m", Kind: "SMS", Original: "o", Rendered: "r", Mapping: "v"}
+	j.Record(known)
+	b := &batch{journal: j}
+	l := &line{number: 1, base: journal.Record{Line: 1, Records: 1}, earlier: earlierOf(j.State(), 1)}
+	b.refuse(l, "the item can't be read")
+	got, _ := j.State().Record(1)
+	known.Outcome, known.Reason, known.At, got.At = journal.Quarantined, "the item can't be read", time.Time{}, time.Time{}
+	if diff := cmp.Diff(known, got); diff != "" {
+		t.Errorf("the record (-want +got):\n%s", diff)
+	}
+	// One whose copies are in mailboxes keeps its outcome too.
+	j.Copy(journal.Copy{Line: 1, Mailbox: "a", Outcome: journal.Imported})
+	l.earlier = earlierOf(j.State(), 1)
+	b.refuse(l, "another reason")
+	if got, _ := j.State().Record(1); got.Reason != "the item can't be read" {
+		t.Errorf("%+v", got)
+	}
+}
