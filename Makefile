@@ -5,12 +5,15 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # 'make run HOST=func' runs the staged apps in the real Functions host (Azure Functions Core Tools on PATH)
 HOST ?= standin
+# 'make soak SOAK=3/40' runs the third of forty shares of the fault walk; SEED=n repeats a failure
+SOAK ?= all
 SEED ?= 0
 
-# The staged handlers are built with -trimpath; with it here too, the Graph SDK (minutes of compiling) is compiled once.
-check: export GOFLAGS += -trimpath
+# The staged handlers are built like this; with the same settings here, the Graph SDK (minutes of compiling) is compiled once.
+run check: export GOFLAGS += -trimpath
+run check: export CGO_ENABLED = 0
 
-.PHONY: run test package check vuln bench chaos parsers clean
+.PHONY: run test soak package check vuln bench parsers clean
 
 run: ## the whole connector on this machine, with a sample day
 	$(GO) run ./local -host $(HOST)
@@ -37,8 +40,8 @@ vuln: ## needs the Go vulnerability database at vuln.go.dev
 bench: ## figures next to the limits; BENCH=-check fails where one does not hold
 	$(GO) run ./local/bench $(BENCH)
 
-chaos: ## the long form of what the tests do with faults, kills and outages: two to three hours; SEED=n repeats a failure
-	$(GO) test -v -timeout 4h ./local/chaos -long -seed $(SEED)
+soak: ## the long form of the tests with faults, kills, outages and whole days: about three hours
+	SOAK=$(SOAK) SEED=$(SEED) $(GO) test -v -timeout 6h -p 1 $(if $(findstring /,$(SOAK)),-run TestEveryCallWithEveryFault ./local/chaos,./local ./local/chaos)
 
 parsers: ## the golden messages through parsers that nobody here wrote: Python's, and notmuch
 	local/parsers/check -self

@@ -21,6 +21,7 @@ import (
 
 	"o2archiver/local/export"
 	"o2archiver/local/sample"
+	"o2archiver/local/soak"
 	"o2archiver/local/summary"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/mailbox/mailboxtest"
@@ -210,8 +211,22 @@ func lastLines(s string) string {
 	return strings.Join(lines[max(0, len(lines)-12):], "\n")
 }
 
-// TestDay runs the sample day, then the same again, then a backfill over all of it.
-func TestDay(t *testing.T) { testDay(t) }
+// TestDay runs the sample day, then the same again, then a backfill over some hours of it; in the long form over all of it.
+func TestDay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("LEFT OUT: the end-to-end tests take minutes (-short)")
+	}
+	a := newArchive(t)
+	a.firstDay()
+	a.again()
+	hours := 3 * time.Hour
+	if longForm(t) {
+		hours = 24 * time.Hour
+	}
+	a.backfill(hours)
+}
+
+// TestDayInTheRealHost runs the sample day; in the long form also what TestDay does after it.
 
 func TestDayInTheRealHost(t *testing.T) {
 	if _, err := exec.LookPath("func"); err != nil {
@@ -220,30 +235,48 @@ func TestDayInTheRealHost(t *testing.T) {
 		}
 		t.Skip("LEFT OUT: func (Azure Functions Core Tools) is not on PATH")
 	}
-	testDay(t, "-host", "func")
-}
-
-func testDay(t *testing.T, args ...string) {
 	if testing.Short() {
 		t.Skip("LEFT OUT: the end-to-end tests take minutes (-short)")
 	}
 	a := newArchive(t)
+	a.firstDay("-host", "func")
+	if longForm(t) {
+		a.again("-host", "func")
+		a.backfill(24*time.Hour, "-host", "func")
+	}
+}
+
+// longForm reports whether `make soak` runs the test.
+func longForm(t *testing.T) bool {
+	t.Helper()
+	form, err := soak.Read(os.LookupEnv, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return form.Long
+}
+
+// firstDay runs the sample day.
+func (a *archive) firstDay(args ...string) {
+	a.t.Helper()
 	code, first := a.runJSON(args...)
 	if code != 0 {
-		t.Fatalf("exit code %d, want 0", code)
+		a.t.Fatalf("exit code %d, want 0", code)
 	}
 	a.checkDay(first)
 	a.checkQueries(len(args) == 0)
+}
 
-	exported := filepath.Join(t.TempDir(), "mail")
+// again starts a second time, which changes nothing, and exports what was imported.
+func (a *archive) again(args ...string) {
+	a.t.Helper()
+	exported := filepath.Join(a.t.TempDir(), "mail")
 	code, second := a.runJSON(append(args, "-export", exported)...)
 	if code != 0 {
-		t.Fatalf("second start: exit code %d, want 0", code)
+		a.t.Fatalf("second start: exit code %d, want 0", code)
 	}
 	a.checkDay(second)
 	a.checkExport(exported)
-
-	a.backfill(args...)
 }
 
 // checkExport holds what -export wrote to what the day must have put into the mailboxes, and reads every message as a stranger would.
@@ -327,8 +360,8 @@ func readable(file string) error {
 	return err
 }
 
-// backfill asks for all of the day again, and expects nothing new in any mailbox.
-func (a *archive) backfill(args ...string) {
+// backfill asks for the last hours of the day again, and expects nothing new in any mailbox.
+func (a *archive) backfill(hours time.Duration, args ...string) {
 	t := a.t
 	t.Helper()
 	o, err := parse(append([]string{"-storage", a.dir}, args...), &bytes.Buffer{})
@@ -342,7 +375,7 @@ func (a *archive) backfill(args ...string) {
 	}
 	defer w.stop()
 	day := a.day()
-	input := fmt.Sprintf(`{"from":%q,"to":%q}`, day.Start.Format(time.RFC3339), day.End.Format(time.RFC3339))
+	input := fmt.Sprintf(`{"from":%q,"to":%q}`, day.End.Add(-hours).Format(time.RFC3339), day.End.Format(time.RFC3339))
 	if err := w.drive(t.Context(), &progress, input); err != nil {
 		t.Fatalf("backfill: %v\n%s", err, lastLines(progress.String()))
 	}

@@ -19,7 +19,6 @@ import (
 
 	"o2archiver/local/export"
 	"o2archiver/local/summary"
-	"o2archiver/shared/mailbox"
 	"o2archiver/shared/settings"
 )
 
@@ -115,12 +114,16 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	return 0
 }
 
+// maxSinglePost is mailbox.MaxSinglePost. That package brings the Graph SDK with it, which takes minutes to compile, and the
+// local run needs it for this number only.
+const maxSinglePost = 3_140_000
+
 // export writes what the archive has imported into the folder that the command line names, and gives what went wrong.
 func (w *world) export(ctx context.Context, lookup func(string) (string, bool), said io.Writer) (problems []string) {
 	r := settings.Read(lookup) // as the app import reads them
 	o := export.Options{Region: r.String("DEFAULT_REGION"), MaxItem: r.Bytes("MAX_ITEM_SIZE"), Address: w.address}
 	if !settings.UploadSessions(r.String("AZURE_CLOUD")) {
-		o.MaxFile = mailbox.MaxSinglePost
+		o.MaxFile = maxSinglePost
 	}
 	if err := r.Err(); err != nil {
 		return []string{"nothing was exported: " + err.Error()}

@@ -3,9 +3,23 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
+
+// TestMaxSinglePost holds the number that the export goes by to the importer's.
+func TestMaxSinglePost(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "shared", "mailbox", "upload.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(raw), "\nconst MaxSinglePost = ")
+	text, _, _ := strings.Cut(rest, "\n")
+	if n, err := strconv.Atoi(strings.ReplaceAll(text, "_", "")); err != nil || n != maxSinglePost {
+		t.Errorf("mailbox.MaxSinglePost is %q (%v), want %d", text, err, maxSinglePost)
+	}
+}
 
 // TestCommandLine: what can be told at once is told at once.
 func TestCommandLine(t *testing.T) {

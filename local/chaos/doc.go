@@ -2,7 +2,7 @@
 // against real Azurite and the stand-ins, let calls fail, kill processes and take services away, and then look
 // into the mailboxes.
 //
-//	go test ./local/chaos                        // the short form, a part of all tests
-//	make chaos                                   // the long form
-//	go test ./local/chaos -run TestKills -seed 7 // one of them, with a seed from an earlier failure
+//	go test ./local/chaos                       // the short form, which is part of `make test`
+//	make soak                                   // the long form
+//	SEED=7 go test ./local/chaos -run TestKills // one test with the seed of an earlier failure
 package chaos

@@ -104,12 +104,13 @@ func (k *kept) stop() int64 {
 	return k.started.Load()
 }
 
-// startReal starts an app in the real host, with some more settings.
+// startReal starts an app in the real host, with some more settings. Its host id is the world's own, so that the leases of one
+// world's hosts keep no other world waiting.
 func (w *world) startReal(ctx context.Context, name string, log io.Writer, more ...string) (*host.Real, error) {
 	out, err := staged()
 	if err != nil {
 		return nil, err
 	}
 	return host.StartFunc(ctx, host.Options{App: filepath.Join(out, name), Log: log,
-		Env: slices.Concat([]string{"AzureWebJobsStorage=" + w.host}, w.env, more)})
+		Env: slices.Concat([]string{"AzureWebJobsStorage=" + w.host, "AzureFunctionsWebHost__hostid=" + w.account + "-" + name}, w.env, more)})
 }

@@ -28,12 +28,12 @@ func TestKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("LEFT OUT: a day with kills takes a minute (-short)")
 	}
-	kills := 25
-	if *long {
+	kills := fetchShare // so that one hits fetch
+	if form.Long {
 		kills = 200
 	}
-	t.Logf("seed %d", *seed)
-	chance := rand.New(rand.NewPCG(*seed, 1))
+	t.Logf("seed %d", form.Seed)
+	chance := rand.New(rand.NewPCG(form.Seed, 1))
 	killed := map[string]int{}
 	for days := 1; killed["fetch"]+killed["import"] < kills; days++ {
 		before := killed["fetch"] + killed["import"]
@@ -129,6 +129,9 @@ func killDay(t *testing.T, chance *rand.Rand, kills int, killed map[string]int) 
 	for killed["fetch"]+killed["import"] < kills && ctx.Err() == nil {
 		wait(ctx, time.Duration(chance.IntN(500))*time.Millisecond)
 		at := atWork(all, killed["fetch"] < kills/fetchShare)
+		if first := atWork(fetches, true); killed["fetch"] == 0 && len(first) > 0 {
+			at = first // later it may have nothing to do any more
+		}
 		if len(at) == 0 { // all that was delivered is done
 			if w.done(ctx) {
 				break

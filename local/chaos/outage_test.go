@@ -16,10 +16,10 @@ import (
 
 // outages are how long a service is away.
 func outages() time.Duration {
-	if *long {
+	if form.Long {
 		return 10 * time.Minute
 	}
-	return 20 * time.Second
+	return 10 * time.Second
 }
 
 // sweepEvery stands for the hour between two runs of sweep's timer, and sweepAfter for SWEEP_AFTER.
@@ -143,6 +143,7 @@ func TestGivenUp(t *testing.T) {
 	if testing.Short() {
 		t.Skip("LEFT OUT: with -short")
 	}
+	t.Parallel()
 	w := newWorld(t, texts())
 	w.spoil(t)
 	w.env = append(w.env, "SWEEP_AFTER=1s")
@@ -158,6 +159,7 @@ func TestGivenUp(t *testing.T) {
 // TestGivenUpInTheRealHost is the same with the real poison queue.
 func TestGivenUpInTheRealHost(t *testing.T) {
 	needFunc(t)
+	t.Parallel()
 	w := newWorld(t, texts())
 	w.follow(t.Name())
 	w.spoil(t)

@@ -21,6 +21,7 @@ func TestPageThatChanges(t *testing.T) {
 	if testing.Short() {
 		t.Skip("LEFT OUT: with -short")
 	}
+	t.Parallel()
 	d := newDay(0)
 	for i := range onPage {
 		id := fmt.Sprintf("p%03d", i)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"o2archiver/local/fault"
+	"o2archiver/local/soak"
 )
 
 // walks are the days whose calls go wrong.
@@ -30,7 +31,7 @@ var mayMiss = map[string]string{
 }
 
 // TestEveryCallWithEveryFault goes through every call that a small day makes to the outside, and lets it go wrong in every
-// way there is, one run for each. The short form is one run for each call, with another fault each time, by the seed.
+// way there is, one run for each. The short form is one run for each kind of call; the seed chooses the call and the fault.
 func TestEveryCallWithEveryFault(t *testing.T) {
 	if testing.Short() {
 		t.Skip("LEFT OUT: a run for each call and fault takes minutes (-short)")
@@ -59,23 +60,16 @@ func walk(t *testing.T, make func() *day) {
 		t.Fatalf("without a fault:\n%s\n%s", strings.Join(wrong, "\n"), w.log.problems())
 	}
 	kinds, count := w.plan.Calls()
+	all := steps(kinds, count, w.day.faults)
 	var quick, slow []step
-	all := 0
-	for call, faults := range steps(kinds, count, w.day.faults) {
-		all += len(faults)
-		if !*long {
-			one := (uint64(call)*7 + *seed) % uint64(len(faults))
-			faults = faults[one : one+1]
-		}
-		for _, s := range faults {
-			if s.fault.Kind == fault.Stall {
-				slow = append(slow, s)
-			} else {
-				quick = append(quick, s)
-			}
+	for _, s := range choose(form, all) {
+		if s.fault.Kind == fault.Stall {
+			slow = append(slow, s)
+		} else {
+			quick = append(quick, s)
 		}
 	}
-	t.Logf("seed %d: %d kinds of call, %d of %d runs: %v", *seed, len(kinds), len(quick)+len(slow), all, count)
+	t.Logf("seed %d: %d kinds of call, %d of %d runs: %v", form.Seed, len(kinds), len(quick)+len(slow), len(all), count)
 	var group sync.WaitGroup
 	each := func(s step) {
 		t.Run(s.String(), func(t *testing.T) { s.run(t, make()) })
@@ -85,8 +79,32 @@ func walk(t *testing.T, make func() *day) {
 	group.Wait()
 }
 
-// steps are, for each call, all that can go wrong with it. What goes wrong anyway is left out.
-func steps(kinds []string, count map[string]int, anyway []step) (all [][]step) {
+// choose returns the steps that the form runs: all of them, its share, or one for each kind of call.
+func choose(form soak.Form, all []step) (chosen []step) {
+	switch {
+	case form.Long:
+		return all
+	case form.Shared():
+		for i, s := range all {
+			if form.Takes(i) {
+				chosen = append(chosen, s)
+			}
+		}
+		return chosen
+	}
+	for n := 0; len(all) > 0; n++ {
+		end := slices.IndexFunc(all, func(s step) bool { return s.kind != all[0].kind })
+		if end < 0 {
+			end = len(all)
+		}
+		chosen = append(chosen, all[(form.Seed*7919+uint64(n)*31)%uint64(end)])
+		all = all[end:]
+	}
+	return chosen
+}
+
+// steps are, for each call, all that can go wrong with it. What goes wrong anyway is left out. Those of a kind are neighbours.
+func steps(kinds []string, count map[string]int, anyway []step) (all []step) {
 	for _, kind := range kinds {
 		faults := fault.All()
 		if strings.HasPrefix(kind, "graph ") {
@@ -96,11 +114,9 @@ func steps(kinds []string, count map[string]int, anyway []step) (all [][]step) {
 			if slices.ContainsFunc(anyway, func(s step) bool { return s.kind == kind && s.n == n }) {
 				continue
 			}
-			call := make([]step, len(faults))
-			for i, f := range faults {
-				call[i] = step{kind, n, f}
+			for _, f := range faults {
+				all = append(all, step{kind, n, f})
 			}
-			all = append(all, call)
 		}
 	}
 	return all

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -20,6 +20,7 @@ import (
 	"o2archiver/local/cloud"
 	"o2archiver/local/fault"
 	"o2archiver/local/host"
+	"o2archiver/local/soak"
 	"o2archiver/local/stage"
 	"o2archiver/local/summary"
 	"o2archiver/shared/mailbox/mailboxtest"
@@ -27,10 +28,8 @@ import (
 	"o2archiver/shared/telemessage/telemessagetest"
 )
 
-var (
-	long = flag.Bool("long", false, "the long form: more kills, outages of ten minutes")
-	seed = flag.Uint64("seed", 0, "of what is left to chance; 0: by the clock")
-)
+// form is how much the tests do. TestMain reads it from the environment.
+var form soak.Form
 
 // accounts is how many worlds one Azurite holds. In memory it gets slower with all that was ever written to it.
 const accounts = 300
@@ -94,6 +93,7 @@ type world struct {
 	plan    fault.Plan
 	servers cloud.Servers
 	host    string         // connection string for the real host's own storage
+	account string         // the name of its account in the emulator
 	storage string         // the way to it on which things go wrong
 	around  string         // the way to it on which they don't
 	store   *staging.Store // the one on which they don't
@@ -114,7 +114,7 @@ func newWorld(t testing.TB, d *day) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(done)
-	w := &world{t: t, day: d, log: &logged{}, host: all.ConnectionString()}
+	w := &world{t: t, day: d, log: &logged{}, host: all.ConnectionString(), account: path.Base(a.BlobURL)}
 	for _, f := range d.faults {
 		w.plan.Fail(f.kind, f.n, 1, f.fault)
 	}
@@ -388,10 +388,11 @@ func together(t *testing.T, atOnce, n int, run func(i int)) {
 }
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
+	var err error
+	if form, err = soak.Read(os.LookupEnv, time.Now()); err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(2)
 	}
-	fmt.Printf("seed %d, %d processors\n", *seed, runtime.NumCPU())
+	fmt.Printf("%s=%d, %d processors\n", soak.SeedVariable, form.Seed, runtime.NumCPU())
 	os.Exit(m.Run())
 }

@@ -1,0 +1,57 @@
+package soak
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRead(t *testing.T) {
+	const day = 20785 // since 1970
+	now := time.Unix(day*24*60*60+5000, 0)
+	for _, tt := range []struct {
+		soak, seed string
+		want       Form
+		bad        bool
+	}{
+		{"", "", Form{Seed: day}, false},
+		{"0", "0", Form{Seed: day}, false},
+		{"all", "7", Form{Long: true, Seed: 7}, false},
+		{"1/1", "7", Form{Seed: 7, share: 1, of: 1}, false},
+		{"3/40", "7", Form{Seed: 7, share: 3, of: 40}, false},
+		{"", "many", Form{}, true},
+		{"yes", "", Form{}, true},
+		{"0/40", "", Form{}, true},
+		{"41/40", "", Form{}, true},
+		{"3/", "", Form{}, true},
+	} {
+		got, err := Read(func(name string) (string, bool) {
+			return map[string]string{Variable: tt.soak, SeedVariable: tt.seed}[name], true
+		}, now)
+		if (err != nil) != tt.bad {
+			t.Errorf("SOAK=%s SEED=%s: %v", tt.soak, tt.seed, err)
+		}
+		if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(Form{})); diff != "" && !tt.bad {
+			t.Errorf("SOAK=%s SEED=%s (-want +got):\n%s", tt.soak, tt.seed, diff)
+		}
+	}
+}
+
+// TestShares: each case belongs to exactly one share.
+func TestShares(t *testing.T) {
+	for i := range 100 {
+		took := 0
+		for share := 1; share <= 7; share++ {
+			if (Form{share: share, of: 7}).Takes(i) {
+				took++
+			}
+		}
+		if took != 1 {
+			t.Errorf("case %d belongs to %d of 7 shares", i, took)
+		}
+	}
+	if f := (Form{}); !f.Takes(5) || f.Shared() {
+		t.Errorf("without shares: takes %t, shared %t", f.Takes(5), f.Shared())
+	}
+}
