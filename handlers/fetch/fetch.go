@@ -40,6 +40,7 @@ type fetcher struct {
 	from  time.Time // FETCH_FROM; zero: 24 hours before the first run
 	now   func() time.Time
 
+	limits    limits
 	leaseWait time.Duration                              // how long to wait for another holder
 	pause     func(context.Context, time.Duration) error // between two readings of a page
 }
@@ -61,8 +62,9 @@ func (f *fetcher) run(ctx context.Context, id, input string, log *slog.Logger) (
 	id = cmp.Or(id, rand.Text())
 	ctx = patience.Tell(ctx, log)
 	var res result
+	inv := newInvocation(f.limits)
 	for try := 1; ; try++ {
-		err := f.hold(ctx, id, input, &res, log)
+		err := f.hold(ctx, id, input, inv, &res, log)
 		if !errors.Is(err, errLeaseLost) || ctx.Err() != nil || try == leaseTries {
 			return res, asStatus(err)
 		}
@@ -71,7 +73,7 @@ func (f *fetcher) run(ctx context.Context, id, input string, log *slog.Logger) (
 }
 
 // hold is run for as long as the checkpoint's lease is held.
-func (f *fetcher) hold(outer context.Context, id, input string, res *result, log *slog.Logger) error {
+func (f *fetcher) hold(outer context.Context, id, input string, inv *invocation, res *result, log *slog.Logger) error {
 	lease, err := f.lease(outer)
 	if err != nil {
 		return err
@@ -80,14 +82,14 @@ func (f *fetcher) hold(outer context.Context, id, input string, res *result, log
 	ctx, cancel := merge(outer, lease.Context())
 	defer cancel(nil)
 
-	err = f.planAndWork(ctx, lease, id, input, res, log)
+	err = f.planAndWork(ctx, lease, id, input, inv, res, log)
 	if err != nil && lease.Context().Err() != nil && outer.Err() == nil {
 		return fmt.Errorf("%w: %w", errLeaseLost, err)
 	}
 	return err
 }
 
-func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, input string, res *result, log *slog.Logger) error {
+func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, input string, inv *invocation, res *result, log *slog.Logger) error {
 	state, err := f.load(ctx, lease)
 	if err != nil {
 		return err
@@ -111,7 +113,7 @@ func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, inp
 	if state.Planned.After(f.now()) {
 		log.Warn("FETCH_FROM lies in the future: nothing is fetched before it", "from", state.Planned)
 	}
-	err = f.work(ctx, state, res, log)
+	err = f.work(ctx, state, inv, res, log)
 	res.Open, res.Watermark = len(state.Open), state.watermark()
 	owed := state.owed()
 	log.Info("fetch ended", "slices", res.Slices, "open", owed, "open_backfill", res.Open-owed, "received", res.Received, "records", res.Records,
@@ -119,74 +121,61 @@ func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, inp
 	return err
 }
 
-// work goes through the open slices.
-func (f *fetcher) work(ctx context.Context, state *savedState, res *result, log *slog.Logger) error {
-	var (
-		failures []error
-		failed   = map[string]bool{} // folders of slices that were tried in vain
-		away     int                 // slices in a row that could not be read because the site is away
-	)
-	for {
-		i := next(state.Open, failed, away >= awayTries)
+// work goes through the open windows, each in its turn.
+func (f *fetcher) work(ctx context.Context, state *savedState, inv *invocation, res *result, log *slog.Logger) error {
+	for inv.away <= awayTries {
+		i := inv.next(state.Open)
 		if i < 0 {
 			break
 		}
 		s := &state.Open[i]
 		log := log.With("run", s.Folder)
+		if err := state.beginTurn(ctx, inv, s); err != nil {
+			return err
+		}
 		err := f.slice(ctx, state, s, log)
-		if err == nil {
+		switch {
+		case err == nil:
 			res.Slices++
 			res.Received += s.Progress.Received
 			res.Records += s.Progress.Records
 			res.Waiting += s.Progress.SetAside
-			away = 0
+			inv.away = 0
 			state.Open = slices.Delete(state.Open, i, i+1)
-			if err := state.save(ctx); err != nil {
-				return err
-			}
-			continue
-		}
-		if ctx.Err() != nil {
+		case errors.Is(err, errTurnOver):
+			log.Info("the window has had its time while others wait: it goes on in its next turn", "tries", s.Tries, "pages", s.Progress.Pages)
+			inv.away = 0
+			continue // saved with its last page
+		case ctx.Err() != nil:
 			return fmt.Errorf("%w: slice not finished, the next try goes on from its cursor: %w", funchost.ErrUnavailable, context.Cause(ctx))
-		}
-		if errors.Is(err, errLeaseLost) {
+		case errors.Is(err, errLeaseLost):
 			return err
+		default:
+			s.Failed = err.Error()
+			inv.fail(s, err)
+			log.Error("slice failed; it stays open and is tried again by the next run", "tries", s.Tries, "error", err.Error())
 		}
-		s.Tries++
-		s.Failed = err.Error()
-		log.Error("slice failed; it stays open and is tried again by the next run", "tries", s.Tries, "error", err.Error())
 		if err := state.save(ctx); err != nil {
 			return err
 		}
-		failures = append(failures, err)
 		if errors.Is(err, telemessage.ErrCredentials) {
 			break // every slice would fail alike, and more tries may lock the account
 		}
-		failed[s.Folder] = true
-		if away++; s.Progress.Read || !errors.Is(err, telemessage.ErrUnavailable) {
-			away = 0
-		}
-		if away > awayTries {
-			break // the site is down, not the day
-		}
 	}
-	return errors.Join(failures...)
+	return errors.Join(inv.failures...)
 }
 
-// next is the first of the slices that did not fail in this run or, if the site seems to be away, the one of them that was tried the
-// fewest times; -1 if there is none.
-func next(open []slice, failed map[string]bool, away bool) int {
-	found := -1
-	for i := range open {
-		switch {
-		case failed[open[i].Folder]:
-		case found < 0:
-			found = i
-		case away && open[i].Tries < open[found].Tries:
-			found = i
-		}
+// beginTurn counts the try of a window when it begins, as a slow one: saved before the work, so that a window in which the
+// invocation ends, or the process dies, has one more than the others. fail takes the slow one back if it was none.
+func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *slice) error {
+	inv.began, inv.last, window.inv = time.Now(), window.Kind, inv
+	inv.turns[window.Folder]++
+	if inv.turns[window.Folder] > 1 {
+		return nil
 	}
-	return found
+	window.Tries++
+	window.Slow++
+	return s.save(ctx)
 }
 
 // asStatus marks an error with the status that the host is to see.

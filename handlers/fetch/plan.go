@@ -69,15 +69,18 @@ type slice struct {
 	Kind    string    `json:"kind"`
 	From    time.Time `json:"from"`
 	To      time.Time `json:"to"`
-	Folder  string    `json:"folder"` // of its batches, below the container batches
-	Tries   int       `json:"tries,omitempty"`
+	Folder  string    `json:"folder"`           // of its batches, below the container batches
+	Tries   int       `json:"tries,omitempty"`  // runs that have begun to work on it
+	Slow    int       `json:"slow,omitempty"`   // of these, runs in which it took a whole turn or more, or did not come to its end
 	Failed  string    `json:"failed,omitempty"` // why the last try failed, in plain words
 	Started time.Time `json:"started,omitzero"`
+	Limit   int       `json:"limit,omitempty"` // items of a page, where a whole one takes too long; 0: pageLimit
 
 	// What one invocation remembers.
 	contentAway int // attachments in a row that were out of reach
 	past        *past
-	tried       map[string]bool // savedState.tried
+	watch       *watch
+	inv         *invocation
 
 	// Everything below is reset when the slice starts again from its beginning.
 	Progress progress `json:"progress"`
@@ -91,6 +94,10 @@ type progress struct {
 	Released [][]string `json:"released,omitempty"` // keys of the waiting room that this run's batches take up; those of one entry together
 	Chosen   bool       `json:"chosen,omitempty"`   // Released has been decided
 	Emptied  bool       `json:"emptied,omitempty"`  // and is in the batches
+	Pages    int        `json:"pages,omitempty"`    // read so far
+	Mark     string     `json:"mark,omitempty"`     // hash of an earlier cursor: see watch
+	Empty    int        `json:"empty,omitempty"`    // pages in a row, up to now, that were empty
+	Repeated int        `json:"repeated,omitempty"` // pages in a row, up to now, with items but without a new one
 	counts
 }
 

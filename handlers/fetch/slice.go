@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,9 +14,8 @@ import (
 
 const (
 	pageLimit   = 1000
-	pageTries   = 4         // of one page that breaks off while it is read
-	maxPages    = 1_000_000 // of one slice: a cursor that never ends must end
-	maxRestarts = 3         // of one slice whose cursor expires, within one invocation
+	pageTries   = 4 // of one page that breaks off while it is read
+	maxRestarts = 3 // of one slice whose cursor expires, within one invocation
 )
 
 // slice reads what is left of s, closes the run with its manifest, and empties what it took out of the waiting room.
@@ -24,17 +24,16 @@ func (f *fetcher) slice(ctx context.Context, state *savedState, s *slice, log *s
 	if s.Started.IsZero() {
 		s.Started = f.now().UTC()
 	}
-	s.past, s.tried, s.contentAway = nil, state.tried, 0
+	s.past, s.watch, s.contentAway = nil, newWatch(&s.Progress), 0
 	restarts := 0
-	for page := 0; !s.Progress.Read; page++ {
-		if page == maxPages {
-			return errors.New("the site gives page after page without an end")
-		}
+	for !s.Progress.Read {
 		err := f.pageWithRetry(ctx, s, log)
-		if errors.Is(err, telemessage.ErrCursorExpired) {
+		switch {
+		case errors.Is(err, errEndless):
+			s.restart() // with the next run: what was read in a circle is counted more than once
+		case errors.Is(err, telemessage.ErrCursorExpired):
 			// In every case the next try has to begin at the beginning: this cursor will never do again.
-			s.Progress = progress{counts: counts{Restarts: s.Progress.Restarts + 1}}
-			s.past = nil
+			s.restart()
 			if restarts++; restarts <= maxRestarts {
 				log.Warn("the cursor expired: the slice starts again from its beginning")
 				err = nil
@@ -46,6 +45,9 @@ func (f *fetcher) slice(ctx context.Context, state *savedState, s *slice, log *s
 		if err := state.save(ctx); err != nil {
 			return err
 		}
+		if !s.Progress.Read && s.inv.turnOver(s, state.Open) {
+			return errTurnOver
+		}
 	}
 	if err := f.release(ctx, state, s, log); err != nil {
 		return err
@@ -54,6 +56,15 @@ func (f *fetcher) slice(ctx context.Context, state *savedState, s *slice, log *s
 		return err
 	}
 	return f.forget(ctx, s)
+}
+
+// errTurnOver: the window is well, but has had its time while others wait.
+var errTurnOver = errors.New("the window's turn is over")
+
+// restart begins the window again. What was written of it already is found and not written twice.
+func (s *slice) restart() {
+	s.Progress = progress{counts: counts{Restarts: s.Progress.Restarts + 1}}
+	s.past, s.watch = nil, newWatch(&s.Progress)
 }
 
 // pageWithRetry reads one page. A page that breaks off is asked for again from the same cursor, with the
@@ -68,6 +79,10 @@ func (f *fetcher) pageWithRetry(ctx context.Context, s *slice, log *slog.Logger)
 		s.past = nil
 		pause := time.Duration(try) * time.Second
 		switch {
+		case errors.Is(err, telemessage.ErrTooLong):
+			// The same page would take as long again: the next try asks for less.
+			s.Limit = max(1, s.pageLimit()/4)
+			return err
 		case ctx.Err() != nil || try == pageTries || errors.As(err, &errNotBegun{}):
 			return err
 		case errors.Is(err, staging.ErrUnavailable):
@@ -99,9 +114,11 @@ func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
 	w := f.newWriter(s.Folder, &after)
 	parts := newPieces()
 	index := 0
-	next, err := f.site.Items(ctx, s.From, s.To, s.Progress.Cursor, pageLimit, func(it telemessage.Item) error {
+	s.watch.page = s.watch.page[:0]
+	next, err := f.site.Items(ctx, s.From, s.To, s.Progress.Cursor, s.pageLimit(), func(it telemessage.Item) error {
 		index++
 		after.Received++
+		s.watch.item(it.SHA256)
 		return f.item(ctx, s, &after, w, parts, it, index)
 	})
 	if errors.Is(err, telemessage.ErrUnavailable) && index == 0 {
@@ -110,8 +127,11 @@ func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if next != "" && next == s.Progress.Cursor {
-		return nil, errors.New("the site answers with the cursor that it was asked with: the slice would never end")
+	if err := s.watch.turned(&after, next); err != nil {
+		return nil, err
+	}
+	if err := f.checkCount(ctx, s, s.Progress.Received, after.Received); err != nil {
+		return nil, err
 	}
 	if err := f.settlePieces(ctx, s, &after, w, parts); err != nil {
 		return nil, err
@@ -122,6 +142,9 @@ func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
 	after.Cursor, after.Read = next, next == ""
 	return &after, nil
 }
+
+// pageLimit returns how many items the next page is asked for.
+func (s *slice) pageLimit() int { return cmp.Or(s.Limit, pageLimit) }
 
 // close asks the site what it says it holds and writes the manifest. Create-if-absent: the first manifest stays.
 func (f *fetcher) close(ctx context.Context, s *slice, log *slog.Logger) error {

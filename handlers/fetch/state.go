@@ -22,12 +22,10 @@ type savedState struct {
 	checkpoint
 	store *staging.Store
 	lease *staging.Lease
-
-	tried map[string]bool // keys of the waiting room: attachments that this invocation has asked for in vain
 }
 
 func (f *fetcher) load(ctx context.Context, lease *staging.Lease) (*savedState, error) {
-	state := &savedState{store: f.store, lease: lease, tried: map[string]bool{}}
+	state := &savedState{store: f.store, lease: lease}
 	err := onStorage(ctx, func(ctx context.Context) error {
 		_, err := f.store.GetJSON(ctx, staging.Checkpoints, checkpointName, &state.checkpoint)
 		return err

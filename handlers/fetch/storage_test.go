@@ -201,7 +201,7 @@ func TestDeadline(t *testing.T) {
 		t.Errorf("%+v, %v", res, err)
 	}
 	open := w.checkpoint().Open
-	if len(open) != 1 || open[0].Progress.Received != 100 || open[0].Tries != 0 {
+	if len(open) != 1 || open[0].Progress.Received != 100 || open[0].Tries != 1 || open[0].Slow != 1 {
 		t.Errorf("open slices: %+v", open)
 	}
 	w.run()

@@ -61,7 +61,7 @@ func (f *fetcher) setAside(ctx context.Context, s *slice, p *progress, w waiting
 	if err != nil {
 		return fmt.Errorf("set an item aside: %w", err)
 	}
-	s.tried[key] = true
+	s.inv.asked[key] = true
 	return nil
 }
 
@@ -187,10 +187,10 @@ func (f *fetcher) settleMedia(ctx context.Context, s *slice, key string, item *w
 		return false, fmt.Errorf("read an item of the waiting room: %w", err)
 	}
 	last := !s.To.Before(item.Since.Add(patienceWithSource))
-	if s.tried[key] && !last {
+	if s.inv.asked[key] && !last {
 		return false, nil
 	}
-	s.tried[key] = true
+	s.inv.asked[key] = true
 	media, away, err := f.media(ctx, s, raw, outline.Attachments, item.Entry.Media, last)
 	if err != nil {
 		return false, err

@@ -70,6 +70,16 @@ func newWorld(t *testing.T, edit ...func(*telemessagetest.Options)) *world {
 	return w
 }
 
+// openWith opens the storage through a transport.
+func (w *world) openWith(way http.RoundTripper) *staging.Store {
+	w.t.Helper()
+	s, err := staging.Open(staging.Config{ConnectionString: azurite.ForTest(w.t).ConnectionString(), HTTP: &http.Client{Transport: way}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
 func (w *world) open(connection string) *staging.Store {
 	w.t.Helper()
 	s, err := staging.Open(staging.Config{ConnectionString: connection})

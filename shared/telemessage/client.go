@@ -7,11 +7,14 @@
 package telemessage
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,6 +30,9 @@ var (
 	ErrGone = errors.New("the attachment cannot be had from the TeleMessage site")
 	// ErrUnavailable: the site is away or answers with something that is no answer. Later tries may succeed.
 	ErrUnavailable = errors.New("the TeleMessage site is not available")
+	// ErrTooLong: the answer takes more time or has more bytes than one answer may. It matches ErrUnavailable too. The same
+	// request would end alike: ask for less.
+	ErrTooLong = errors.New("the answer takes longer, or is larger, than one answer may be")
 )
 
 // errRefused: the site calls the request itself wrong; the same request would be refused again.
@@ -37,6 +43,12 @@ const (
 	countPath = "api/rest/archive/o2/count"
 
 	defaultTries = 5
+
+	// The bounds of one page: a site that trickles, or never ends its answer, must not hold the caller for ever. pageTime
+	// counts only the time spent waiting for the site, not what the caller does with the items.
+	pageTime  = 10 * time.Minute
+	pageBytes = 8 << 30
+	countTime = 2 * time.Minute
 )
 
 // Options are the parts of a Client that have defaults.
@@ -47,6 +59,8 @@ type Options struct {
 	Now  func() time.Time // for a Retry-After that is a date; nil stands for time.Now
 	// Tries is how often one GET is sent in all before its failure is reported; 0 stands for 5.
 	Tries uint
+	// PageTime is how long one page may be waited for in all; 0 stands for 10 minutes.
+	PageTime time.Duration
 }
 
 // Client asks one site on behalf of one customer. It is safe for concurrent use.
@@ -56,6 +70,8 @@ type Client struct {
 	http      *http.Client
 	now       func() time.Time
 	tries     uint
+	pageTime  time.Duration
+	siteTime  atomic.Pointer[time.Time] // of the last answer
 }
 
 // New gives a client of the site at base. It makes no request. authorize puts the credentials on each request; it
@@ -65,7 +81,7 @@ func New(base *url.URL, authorize func(*http.Request), o Options) (*Client, erro
 	if err := checkBase(base); err != nil {
 		return nil, err
 	}
-	c := &Client{base: base.JoinPath("/"), authorize: authorize, now: o.Now, tries: o.Tries}
+	c := &Client{base: base.JoinPath("/"), authorize: authorize, now: o.Now, tries: o.Tries, pageTime: cmp.Or(o.PageTime, pageTime)}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -77,6 +93,27 @@ func New(base *url.URL, authorize func(*http.Request), o Options) (*Client, erro
 		c.http.Transport = o.HTTP.Transport
 	}
 	return c, nil
+}
+
+// SiteTime returns the time that the site's last answer carried in its header Date; zero if there was none.
+func (c *Client) SiteTime() time.Time {
+	if t := c.siteTime.Load(); t != nil {
+		return *t
+	}
+	return time.Time{}
+}
+
+// noteTime remembers the site's time. RFC 9111 section 5.1: an answer out of a cache is older by its Age.
+func (c *Client) noteTime(h http.Header) {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		c.siteTime.Store(nil)
+		return
+	}
+	if age, err := strconv.ParseUint(h.Get("Age"), 10, 31); err == nil {
+		date = date.Add(time.Duration(age) * time.Second)
+	}
+	c.siteTime.Store(&date)
 }
 
 func checkBase(base *url.URL) error {

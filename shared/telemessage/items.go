@@ -23,7 +23,8 @@ var errNoCount = errors.New("the site has no count")
 // the next of the page before; next is "" after the last page. limit is 1 to 1000.
 //
 // A failing GET is tried again until the page begins. A page that breaks off, or is no page, returns
-// ErrUnavailable after some of its items may have been given to each already. An error of each ends the page and is
+// ErrUnavailable after some of its items may have been given to each already; one that exceeds its bounds of time and size
+// is ErrTooLong, and a smaller limit may help. An error of each ends the page and is
 // returned as it is. Calling it again with the same arguments is safe.
 func (c *Client) Items(ctx context.Context, from, to time.Time, cursor string, limit int, each func(Item) error) (next string, err error) {
 	if limit < 1 || limit > maxLimit {
@@ -40,6 +41,7 @@ func (c *Client) Items(ctx context.Context, from, to time.Time, cursor string, l
 
 	var page *bufio.Reader
 	answer, err := c.get(ctx, u, what, func(r *reply) error {
+		r.bound(c.pageTime, pageBytes)
 		page = bufio.NewReaderSize(r, 64<<10)
 		return startsObject(page)
 	})
@@ -55,6 +57,7 @@ func (c *Client) Count(ctx context.Context, from, to time.Time) (total int64, kn
 	u := c.base.JoinPath(countPath)
 	u.RawQuery = window(from, to).Encode()
 	answer, err := c.get(ctx, u, forCount, func(r *reply) error {
+		r.bound(countTime, 1<<20)
 		data, err := io.ReadAll(io.LimitReader(r, 64<<10))
 		if err != nil {
 			return err

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
+	"unicode"
 )
 
 // MaxItem is how many bytes an item may have to become a record.
@@ -173,7 +175,7 @@ func (p *pageReader) big(s *span, why string, each func(Item) error) error {
 
 // cursor reads a string, or null for none.
 func (p *pageReader) cursor() (string, error) {
-	raw, err := p.value(maxURL)
+	raw, err := p.value(6 * maxCursor) // with escapes
 	if err != nil {
 		return "", err
 	}
@@ -183,6 +185,12 @@ func (p *pageReader) cursor() (string, error) {
 	var text *string
 	if json.Unmarshal(raw, &text) != nil || text == nil {
 		return "", notAPage("a cursor that is no text")
+	}
+	switch {
+	case len(*text) > maxCursor:
+		return "", notAPage("a cursor of more than 2 KiB")
+	case strings.ContainsFunc(*text, unicode.IsControl):
+		return "", notAPage("a cursor with control characters")
 	}
 	return *text, nil
 }

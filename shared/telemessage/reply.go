@@ -33,15 +33,32 @@ type reply struct {
 	cancel context.CancelCauseFunc
 	got    int           // bytes since the last progress
 	waited time.Duration // since the last progress
+
+	bounded   bool // timeLeft and bytesLeft hold
+	timeLeft  time.Duration
+	bytesLeft int64
+}
+
+// bound limits what the whole body may take: the time spent waiting for it, and its bytes.
+func (r *reply) bound(wait time.Duration, bytes int64) {
+	r.bounded, r.timeLeft, r.bytesLeft = true, wait, bytes
 }
 
 // Read reads on in the body. Its errors are io.EOF, the cause of the caller's context, or match ErrUnavailable.
 func (r *reply) Read(p []byte) (int, error) {
 	began := time.Now()
-	watch := time.AfterFunc(idleTimeout-r.waited, func() { r.cancel(errStalled) })
+	wait, cause := idleTimeout-r.waited, errStalled
+	if r.bounded && r.timeLeft < wait {
+		wait, cause = r.timeLeft, ErrTooLong
+	}
+	watch := time.AfterFunc(wait, func() { r.cancel(cause) })
 	n, err := r.body.Read(p)
 	watch.Stop()
-	r.waited += time.Since(began)
+	took := time.Since(began)
+	r.waited, r.timeLeft, r.bytesLeft = r.waited+took, r.timeLeft-took, r.bytesLeft-int64(n)
+	if r.bounded && r.bytesLeft < 0 {
+		return 0, tooLong()
+	}
 	if r.got += n; r.got >= minProgress {
 		r.got, r.waited = 0, 0
 	}
@@ -61,6 +78,10 @@ func (r *reply) Close() error {
 	return nil
 }
 
+func tooLong() *failure {
+	return &failure{kind: ErrUnavailable, text: ErrTooLong.Error(), cause: ErrTooLong}
+}
+
 // translate turns an error of the transport into one that names no address: *url.Error holds the
 // URL, *net.OpError the host's address, *net.DNSError its name.
 func translate(outer, own context.Context, err error) error {
@@ -73,6 +94,8 @@ func translate(outer, own context.Context, err error) error {
 		return context.Cause(outer)
 	case errors.Is(context.Cause(own), errStalled):
 		return unavailable(errStalled.Error())
+	case errors.Is(context.Cause(own), ErrTooLong):
+		return tooLong()
 	case errors.As(err, &dns):
 		return unavailable("its host name was not resolved")
 	case errors.As(err, &cert):

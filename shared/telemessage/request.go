@@ -17,7 +17,8 @@ import (
 
 const (
 	maxRedirects  = 3
-	maxURL        = 8 << 10         // bytes of an address or a cursor that the site may hand out
+	maxURL        = 8 << 10         // bytes of an address that the site may hand out
+	maxCursor     = 2 << 10         // bytes of a cursor: the caller keeps one for each window that it reads
 	maxRetryAfter = 2 * time.Minute // a longer pause is the business of the next run
 	maxPause      = 30 * time.Second
 )
@@ -146,6 +147,7 @@ func (c *Client) send(ctx context.Context, u *url.URL) (*reply, error) {
 	}
 	r := &reply{status: res.StatusCode, header: res.Header, size: res.ContentLength, outer: ctx, own: own, cancel: cancel, body: res.Body}
 	// RFC 9112 section 6.3: without a length and without chunks, only the connection's end ends the body.
+	c.noteTime(res.Header)
 	r.endless = res.ProtoMajor == 1 && res.ContentLength < 0 && len(res.TransferEncoding) == 0 && !res.Uncompressed
 	return r, nil
 }
