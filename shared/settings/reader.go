@@ -34,6 +34,35 @@ func (r *Reader) Err() error {
 	return errors.Join(all...)
 }
 
+// Check reads all settings and returns every mistake, in the form of Err.
+func Check(lookup func(string) (string, bool)) error {
+	r := Read(lookup)
+	StorageConfig(r) // first: it tells what is missing only where each of its settings is good
+	for _, s := range table() {
+		switch s.kind {
+		case secret:
+			r.Secret(s.Name)
+		case number:
+			r.Int(s.Name)
+		case truth:
+			r.Bool(s.Name)
+		case size:
+			r.Bytes(s.Name)
+		case duration:
+			r.Duration(s.Name)
+		case moment:
+			r.Time(s.Name)
+		case list:
+			r.List(s.Name)
+		case address:
+			r.URL(s.Name)
+		default:
+			r.String(s.Name)
+		}
+	}
+	return r.Err()
+}
+
 // String reads a text in its normal form: domains and names of clouds are unified, for example.
 func (r *Reader) String(name string) string {
 	s := lookUp(name, text)

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -370,4 +371,37 @@ func FuzzReader(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestCheck: every setting is read, and each mistake is reported once.
+func TestCheck(t *testing.T) {
+	good := map[string]string{}
+	for _, s := range Table() {
+		good[s.Name] = s.Example
+	}
+	delete(good, storageBlob) // a connection string, or the addresses of the services
+	delete(good, storageTable)
+	lookup := func(values map[string]string) func(string) (string, bool) {
+		return func(name string) (string, bool) { v, ok := values[name]; return v, ok }
+	}
+	if err := Check(lookup(good)); err != nil {
+		t.Errorf("the examples: %v", err)
+	}
+	for _, s := range Table() {
+		bad := maps.Clone(good)
+		bad[s.Name] = "\x00"
+		if s.kind == list {
+			bad[s.Name] = "no_domain"
+		}
+		err := Check(lookup(bad))
+		if err == nil || !strings.HasPrefix(err.Error(), s.Name+" ") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", s.Name, err)
+		}
+	}
+	err := Check(lookup(nil))
+	for _, name := range []string{"TELEMESSAGE_URL", "TELEMESSAGE_USERNAME", "TELEMESSAGE_PASSWORD", storageBlob} {
+		if err == nil || strings.Count(err.Error(), name+" is missing") != 1 {
+			t.Errorf("without settings, %s: %v", name, err)
+		}
+	}
 }
