@@ -190,7 +190,7 @@ func (a *archive) checkLog(day *sample.Day) {
 		a.t.Fatal(err)
 	}
 	log := strings.ToLower(string(raw))
-	if !strings.Contains(log, `"msg":"batch imported"`) && !strings.Contains(log, `"msg":"fetch ended"`) {
+	if !strings.Contains(log, `"event":"import.batchImported"`) && !strings.Contains(log, `"event":"fetch.ended"`) {
 		a.t.Fatal("the log holds nothing of the handlers, so that nothing is in it proves nothing")
 	}
 	for what, secrets := range map[string][]string{"text": day.Texts(), "number": day.Numbers(), "address": day.Addresses(), "name": day.Names()} {

@@ -13,14 +13,14 @@ import (
 
 var (
 	queryComment = regexp.MustCompile(`(?m)^\s*//.*$`)
-	querySource  = regexp.MustCompile(`\bmsg (?:==|in) (\([^)]*\)|'[^']*'|"[^"]*")|\bimported\b(?: *\n? *\||,|$)|\(imported\b`)
+	querySource  = regexp.MustCompile(`\bevent (==|in|!in) (\([^)]*\)|'[^']*'|"[^"]*")|\bimported\b(?: *\n? *\||,|$)|\(imported\b`)
 	queryLiteral = regexp.MustCompile(`'([^']*)'|"([^"]*)"`)
-	queryPath    = regexp.MustCompile(`\bline((?:\.[a-z_]+|\['[a-z_]+'\])+)`)
-	queryPart    = regexp.MustCompile(`[a-z_]+`)
+	queryPath    = regexp.MustCompile(`\bline((?:\.[a-zA-Z_]+|\['[a-zA-Z_]+'\])+)`)
+	queryPart    = regexp.MustCompile(`[a-zA-Z_]+`)
 )
 
-// asked is what the queries of infra/queries want to find in lines: message → path, e.g. "batch imported" → records.archived. Of
-// several messages in one condition each path is in one of them at least; these come with their text as the key.
+// asked is what the queries of infra/queries want to find in lines: event → path, e.g. import.batchImported → records.archived. Of several
+// events in one condition each path is in one of them at least; these come with all their names as the key, and what is asked of any line with "".
 func asked(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	root, err := cloud.Root()
@@ -41,26 +41,29 @@ func asked(t *testing.T) map[string]map[string]bool {
 			continue
 		}
 		text := queryComment.ReplaceAllString(string(raw), "")
-		// A path belongs to the message that was asked for last before it.
+		// A path belongs to the event that was asked for last before it.
 		sources := querySource.FindAllStringSubmatchIndex(text, -1)
 		for i, at := range sources {
-			message := "batch imported" // imported of lines.kql
+			event := "import.batchImported" // imported of lines.kql
 			if at[2] >= 0 {
+				event = ""
+			}
+			if at[2] >= 0 && text[at[2]:at[3]] != "!in" {
 				var several []string
-				for _, l := range queryLiteral.FindAllStringSubmatch(text[at[2]:at[3]], -1) {
+				for _, l := range queryLiteral.FindAllStringSubmatch(text[at[4]:at[5]], -1) {
 					several = append(several, l[1]+l[2])
 				}
-				message = strings.Join(several, "\n")
+				event = strings.Join(several, "\n")
 			}
 			end := len(text)
 			if i+1 < len(sources) {
 				end = sources[i+1][0]
 			}
-			if all[message] == nil {
-				all[message] = map[string]bool{}
+			if all[event] == nil {
+				all[event] = map[string]bool{}
 			}
 			for _, p := range queryPath.FindAllStringSubmatch(text[at[1]:end], -1) {
-				all[message][strings.Join(queryPart.FindAllString(p[1], -1), ".")] = true
+				all[event][strings.Join(queryPart.FindAllString(p[1], -1), ".")] = true
 			}
 		}
 	}
@@ -89,34 +92,39 @@ func (a *archive) checkQueries(traced bool) {
 			continue // the host's own, or of a handler that starts
 		}
 		message, _ := line["msg"].(string)
-		first := !seen[message]
-		seen[message] = true
+		event, _ := line["event"].(string)
+		first := !seen[event]
+		seen[event] = true
 		id, _ := line["trace"].(string)
 		if invocation, _ := line["invocation"].(string); invocation == "" || traced && !trace.MatchString(id) {
 			unnamed[message]++
 		}
-		owner := map[string][]string{"slice fetched": {"run"}, "batch imported": {"run", "batch"}, "batch not finished; a later try goes on": {"run", "batch"}, "run finished": {"run"}}
-		for _, name := range owner[message] {
+		if level, _ := line["level"].(string); event == "" && level == "ERROR" {
+			unnamed[message+": event"]++
+		}
+		owner := map[string][]string{"fetch.windowFetched": {"run"}, "fetch.windowFailed": {"run"}, "import.batchImported": {"run", "batch"},
+			"import.batchUnfinished": {"run", "batch"}, "import.runFinished": {"run"}}
+		for _, name := range owner[event] {
 			if value, _ := line[name].(string); value == "" {
 				unnamed[message+": "+name]++
 			}
 		}
-		for path := range want[message] {
-			if first && !has(line, path) {
-				a.t.Errorf("a query asks %q for %s, which is not there: %s", message, path, text)
+		for path := range want[event] {
+			if first && event != "" && !has(line, path) {
+				a.t.Errorf("a query asks %s for %s, which is not there: %s", event, path, text)
 			}
 		}
 	}
 	if len(unnamed) > 0 {
-		a.t.Errorf("lines that lack invocation, trace, run or batch: %v", unnamed)
+		a.t.Errorf("lines that lack invocation, trace, run, batch or event: %v", unnamed)
 	}
-	for _, message := range []string{"there is no checkpoint: fetching begins anew", "slice fetched", "fetch ended", "batch imported"} { // sweep may have had nothing to do
-		if !seen[message] || want[message] == nil {
-			a.t.Errorf("%q: in the log %t, asked for %t", message, seen[message], want[message] != nil)
+	for _, event := range []string{"fetch.beganAnew", "fetch.windowFetched", "fetch.ended", "import.batchImported"} { // sweep may have had nothing to do
+		if !seen[event] || want[event] == nil {
+			a.t.Errorf("%s: in the log %t, asked for %t", event, seen[event], want[event] != nil)
 		}
 	}
-	if n := len(want["batch imported"]); n < 8 {
-		a.t.Errorf("only %d paths of a batch's line were found in the queries: %v", n, want["batch imported"])
+	if n := len(want["import.batchImported"]); n < 8 {
+		a.t.Errorf("only %d paths of a batch's line were found in the queries: %v", n, want["import.batchImported"])
 	}
 }
 

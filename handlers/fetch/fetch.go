@@ -105,7 +105,7 @@ func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, inp
 	}
 	if anew && !state.Planned.IsZero() {
 		// The very first run, or the checkpoint was lost, and with it what it owed: an alert looks for this line.
-		log.Warn("there is no checkpoint: fetching begins anew", "from", state.watermark())
+		log.Warn("there is no checkpoint: fetching begins anew", "event", "fetch.beganAnew", "from", state.watermark())
 	}
 	if err := state.save(ctx); err != nil {
 		return err
@@ -116,8 +116,8 @@ func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, inp
 	err = f.work(ctx, state, inv, res, log)
 	res.Open, res.Watermark = len(state.Open), state.watermark()
 	owed := state.owed()
-	log.Info("fetch ended", "slices", res.Slices, "open", owed, "open_backfill", res.Open-owed, "received", res.Received, "records", res.Records,
-		"set_aside", res.Waiting, "watermark", res.Watermark)
+	log.Info("fetch ended", "event", "fetch.ended", "slices", res.Slices, "open", owed, "open_backfill", res.Open-owed,
+		"received", res.Received, "records", res.Records, "set_aside", res.Waiting, "watermark", res.Watermark)
 	return err
 }
 
@@ -153,7 +153,8 @@ func (f *fetcher) work(ctx context.Context, state *savedState, inv *invocation, 
 		default:
 			s.Failed = err.Error()
 			inv.fail(s, err)
-			log.Error("slice failed; it stays open and is tried again by the next run", "tries", s.Tries, "error", err.Error())
+			log.Error("slice failed; it stays open and is tried again by the next run", "event", "fetch.windowFailed",
+				"tries", s.Tries, "error", err.Error())
 		}
 		if err := state.save(ctx); err != nil {
 			return err

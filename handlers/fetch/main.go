@@ -40,7 +40,7 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	build := func() (*fetcher, error) { return connect(lookup, http.DefaultTransport, time.Now) }
 	f, err := build()
 	if err != nil {
-		log.Error("settings", "error", err.Error())
+		log.Error("settings", "event", "fetch.settingsRefused", "error", err.Error())
 	}
 	routes := map[string]funchost.Func{
 		// POST /fetch: tried again by the host's retry policy on anything but success; a slice goes on where it stopped.

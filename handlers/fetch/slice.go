@@ -168,15 +168,15 @@ func (f *fetcher) close(ctx context.Context, s *slice, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	attrs := []any{"from", s.From, "to", s.To, "received", m.Received, "records", m.Records, "batches", batches,
-		"set_aside", m.SetAside, "taken", m.Taken, "incomplete", m.Incomplete, "source_total", m.SourceTotal}
-	log.Info("slice fetched", attrs...)
+	log.Info("slice fetched", "event", "fetch.windowFetched", "from", s.From, "to", s.To, "received", m.Received, "records", m.Records,
+		"batches", batches, "set_aside", m.SetAside, "taken", m.Taken, "incomplete", m.Incomplete, "source_total", m.SourceTotal)
 	if known && total != int64(m.Received) {
-		log.Error("the site's own count differs from what it sent", "received", m.Received, "source_total", total)
+		log.Error("the site's own count differs from what it sent", "event", "fetch.countDiffers",
+			"received", m.Received, "source_total", total)
 	}
 	if expected := m.Received - m.SetAside + m.Taken; staged != expected || m.Records != expected {
-		log.Error("the batches do not hold what was received: a page changed between two readings", "expected", expected,
-			"records", m.Records, "staged", staged)
+		log.Error("the batches do not hold what was received: a page changed between two readings", "event", "fetch.batchesDiffer",
+			"expected", expected, "records", m.Records, "staged", staged)
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (im *importer) event(ctx context.Context, inv *funchost.Invocation) (result
 	if errors.Is(err, staging.ErrForeign) {
 		// The host has no "don't try again": a permanent error is answered with success and told here.
 		const refused = "the event's blob is not a batch of this archive's storage account; nothing was read"
-		inv.Log.Error(refused)
+		inv.Log.Error(refused, "event", "import.eventRefused")
 		return result{Refused: refused}, nil
 	}
 	if err != nil {
@@ -66,7 +66,7 @@ func (im *importer) event(ctx context.Context, inv *funchost.Invocation) (result
 	}
 	res, err := im.batch(ctx, name, inv.ID, inv.Log, work{wait: true})
 	if errors.Is(err, errMissing) {
-		inv.Log.Error("the event's batch is not there (any more)", "batch", name)
+		inv.Log.Error("the event's batch is not there (any more)", "event", "import.batchMissing", "batch", name)
 		return result{Batch: name, Refused: errMissing.Error()}, nil
 	}
 	return res, err
@@ -135,7 +135,7 @@ func (im *importer) deliver(ctx context.Context, name, invocation string, log *s
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = errors.Join(err, cause)
 		}
-		log.Warn("batch not finished; a later try goes on", "error", err.Error())
+		log.Warn("batch not finished; a later try goes on", "event", "import.batchUnfinished", "error", err.Error())
 		return result{}, err
 	}
 	if err := j.Finish(ctx); err != nil {
@@ -146,7 +146,7 @@ func (im *importer) deliver(ctx context.Context, name, invocation string, log *s
 
 // told says what a batch has come to.
 func told(log *slog.Logger, name string, totals journal.Totals) result {
-	log.Info("batch imported", "records", totals.Records, "copies", totals.Copies)
+	log.Info("batch imported", "event", "import.batchImported", "records", totals.Records, "copies", totals.Copies)
 	return result{Batch: name, Totals: totals}
 }
 

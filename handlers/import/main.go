@@ -57,7 +57,7 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	}
 	im, err := connect(lookup, nil, time.Now)
 	if err != nil {
-		log.Error("settings", "error", err.Error())
+		log.Error("settings", "event", "import.settingsRefused", "error", err.Error())
 	}
 	return funchost.New(log, funchost.Deadline, routes(im, err)).Serve(ctx, port)
 }

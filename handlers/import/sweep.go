@@ -70,7 +70,7 @@ func (im *importer) sweep(ctx context.Context, inv *funchost.Invocation) (sweepR
 	}
 	defer lease.Release()
 	res, err := s.open(ctx, lease)
-	s.log.Info("sweep ended", "batches", res.Batches, "finished", res.Finished, "held", res.Held, "young", res.Young)
+	s.log.Info("sweep ended", "event", "import.sweepEnded", "batches", res.Batches, "finished", res.Finished, "held", res.Held, "young", res.Young)
 	return res, asStatus(err)
 }
 
@@ -227,7 +227,7 @@ func (s *sweeper) run(ctx context.Context, folder string, res *sweepResult) (clo
 	}
 	_ = group.Wait()
 	if closed {
-		s.log.Info("run finished", "run", folder, "batches", len(batches))
+		s.log.Info("run finished", "event", "import.runFinished", "run", folder, "batches", len(batches))
 	}
 	return closed, errors.Join(failed...)
 }

@@ -97,6 +97,26 @@ var rules = [
     measure: ''
     above: 0
   }
+  {
+    name: 'stuck'
+    event: true
+    says: 'A slice of time failed again and again'
+    severity: 1
+    query: loadTextContent('../queries/stuck.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'errors'
+    event: true
+    says: 'There are errors of which no other alert tells'
+    severity: 1
+    query: loadTextContent('../queries/errors.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
 ]
 
 var shown = [

@@ -196,7 +196,7 @@ func (w *world) swept(ctx context.Context, h host.Host, input string) (ended swe
 	if _, err := h.Run(ctx, "sweep", input); err != nil {
 		w.t.Fatalf("sweep: %v\n%s", err, w.log.problems())
 	}
-	line := w.log.last(`"msg":"sweep ended"`)
+	line := w.log.last(`"event":"import.sweepEnded"`)
 	if err := json.Unmarshal([]byte(line[max(0, strings.IndexByte(line, '{')):]), &ended); err != nil {
 		w.t.Fatalf("read what sweep logged, %q: %v", line, err)
 	}

@@ -77,7 +77,8 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request, name string, f F
 	raw, err := readBody(w, r)
 	var tooLong *http.MaxBytesError
 	if errors.As(err, &tooLong) {
-		s.log.Error("invocation refused", "function", name, "status", http.StatusRequestEntityTooLarge, "limit", maxBody)
+		s.log.Error("invocation refused", "event", "host.invocationRefused",
+			"function", name, "status", http.StatusRequestEntityTooLarge, "limit", maxBody)
 		refuse(w, http.StatusRequestEntityTooLarge, "")
 		return
 	}
@@ -86,7 +87,8 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request, name string, f F
 		inv, err = newInvocation(name, r.Header, raw, s.log)
 	}
 	if err != nil {
-		s.log.Error("invocation refused", "function", name, "status", http.StatusBadRequest, "error", err.Error())
+		s.log.Error("invocation refused", "event", "host.invocationRefused",
+			"function", name, "status", http.StatusBadRequest, "error", err.Error())
 		refuse(w, http.StatusBadRequest, "")
 		return
 	}
@@ -101,11 +103,12 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request, name string, f F
 	}
 	status := Status(err)
 	if err != nil {
-		inv.Log.Error("invocation failed", "status", status, "ms", took, "error", err.Error())
+		inv.Log.Error("invocation failed", "event", "host.invocationFailed",
+			"status", status, "ms", took, "error", err.Error())
 		reply(w, status, problem{err.Error()})
 		return
 	}
-	inv.Log.Info("invocation done", "ms", took)
+	inv.Log.Info("invocation done", "event", "host.invocationDone", "ms", took)
 	reply(w, status, result)
 }
 
@@ -127,7 +130,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 func call(ctx context.Context, f Func, inv *Invocation) (result any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			inv.Log.Error("panic", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			inv.Log.Error("panic", "event", "host.panic", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 			result, err = nil, fmt.Errorf("panic of type %T", p)
 		}
 	}()

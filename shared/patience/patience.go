@@ -92,6 +92,6 @@ func tell(ctx context.Context, err error) {
 	defer t.mu.Unlock()
 	if now := time.Now(); t.last.IsZero() || now.Sub(t.last) >= tellEvery {
 		t.last = now
-		t.log.Warn("waiting, and trying again until the time is up", "error", err.Error())
+		t.log.Warn("waiting, and trying again until the time is up", "event", "host.waiting", "error", err.Error())
 	}
 }
