@@ -25,7 +25,6 @@ var sdks = map[string]string{
 	"github.com/microsoftgraph/msgraph-sdk-go":             "shared/mailbox",
 	"github.com/emersion/go-message":                       "shared/message",
 	"github.com/nyaruka/phonenumbers":                      "shared/phone",
-	"github.com/schollz/progressbar":                       "local",
 }
 
 // asTheyCome are the programs that use an SDK as anybody would, to be measured beside ours.

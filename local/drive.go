@@ -51,6 +51,7 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 	for {
 		select {
 		case <-ctx.Done():
+			d.meter.end()
 			return fmt.Errorf("interrupted: %w", context.Cause(ctx))
 		case err := <-fetched:
 			fetching, moved = false, time.Now()
@@ -70,7 +71,7 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 			continue
 		}
 		if open == 0 {
-			d.meter.finish()
+			d.meter.end()
 			return fetchError
 		}
 		if d.active.Load() > 0 || w.options.host == "func" && time.Since(moved) < idle {
@@ -78,7 +79,7 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 		}
 		// Every event was delivered or given up, and something is open: that is what sweep is for.
 		if sweeps == maxSweeps {
-			d.meter.stop()
+			d.meter.end()
 			return errors.Join(fetchError, fmt.Errorf("%d batches could not be finished; they stay pending for the next sweep", open))
 		}
 		sweeps++
@@ -89,7 +90,7 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 	}
 }
 
-// look lists what lies in storage, delivers the events of new batches, and moves the bar.
+// look lists what lies in storage, delivers the events of new batches, and moves the meter.
 func (d *driver) look(ctx context.Context, fetching bool) (progressed bool, open int, err error) {
 	if err := d.list(ctx); err != nil {
 		return false, 0, err
@@ -108,7 +109,7 @@ func (d *driver) look(ctx context.Context, fetching bool) (progressed bool, open
 			open++
 		}
 	}
-	d.meter.set(done, staged, fetching)
+	d.meter.set(staged, done, fetching)
 	return progressed, open, nil
 }
 

@@ -182,13 +182,27 @@ func (a *archive) checkMailboxes(day *sample.Day) {
 	}
 }
 
+// logs returns everything that was logged by all starts.
+func (a *archive) logs() (all []byte) {
+	a.t.Helper()
+	files, err := filepath.Glob(filepath.Join(a.dir, logsFolder, "*.log"))
+	if err != nil || len(files) == 0 {
+		a.t.Fatalf("%d logs: %v", len(files), err)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		all = append(all, raw...)
+	}
+	return all
+}
+
 // checkLog looks for every text, number, address and name of the day in everything that was logged.
 func (a *archive) checkLog(day *sample.Day) {
 	a.t.Helper()
-	raw, err := os.ReadFile(filepath.Join(a.dir, "local.log"))
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	raw := a.logs()
 	log := strings.ToLower(string(raw))
 	if !strings.Contains(log, `"event":"import.batchImported"`) && !strings.Contains(log, `"event":"fetch.ended"`) {
 		a.t.Fatal("the log holds nothing of the handlers, so that nothing is in it proves nothing")

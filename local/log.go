@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"time"
 )
 
 // maxErrors is how many different errors of the handlers are shown at the end.
@@ -23,15 +26,42 @@ type logFile struct {
 	first []string
 }
 
-func openLog(dir string) (*logFile, error) {
+// logsFolder is the folder of the logs, one of each run, in build/local or in the folder of -storage.
+const logsFolder = "logs"
+
+// keepLogs is how many logs are kept, this run's included.
+const keepLogs = 10
+
+// openLog makes a log named after the time and removes the oldest ones.
+func openLog(dir string, now time.Time) (*logFile, error) {
+	dir = filepath.Join(dir, logsFolder)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make the log's folder: %w", err)
+		return nil, fmt.Errorf("make the folder of the logs: %w", err)
 	}
-	f, err := os.Create(filepath.Join(dir, "local.log"))
+	f, err := os.CreateTemp(dir, now.UTC().Format("20060102T150405.000Z")+"-*.log") // two runs may start at once
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
+	if err := pruneLogs(dir); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("remove the oldest logs: %w", err)
+	}
 	return &logFile{path: f.Name(), file: f, seen: map[string]bool{}}, nil
+}
+
+// pruneLogs removes all but the newest logs. Their names begin with the time, so the oldest come first.
+func pruneLogs(dir string) error {
+	logs, err := filepath.Glob(filepath.Join(dir, "2*T*Z-*.log"))
+	if err != nil {
+		return err
+	}
+	slices.Sort(logs)
+	for _, old := range logs[:max(0, len(logs)-keepLogs)] {
+		if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // named is where one program writes to.

@@ -40,8 +40,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
-// run gives the exit code: 0 only if both sums hold, the source's count is what was received and nothing is pending or
-// failed; 1 if not, 2 for a wrong command line, and for files that it names and that can't be used.
+// run returns the exit code: 0 only if both sums hold, the source's count is what was received and nothing is pending or
+// failed; 1 if not, 2 for a wrong command line or setting, and for files that can't be used.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
 	switch {
@@ -53,6 +53,10 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		return checkMapping(o.check, lookup, stdout, stderr)
 	}
 	// What can't be used is better told now than after the day.
+	if err := checkSettings(lookup); err != nil {
+		fmt.Fprintf(stderr, "local: nothing was started, because of the settings (docs/settings.md):\n%v\n", err)
+		return 2
+	}
 	var custom *mapping
 	if o.mapping != "" {
 		if custom, err = readMapping(o.mapping, lookup); err != nil {
@@ -176,10 +180,12 @@ func (w *world) address(id string) string {
 
 const usage = `Usage: go run ./local [flags]
 
-Runs the whole connector on this machine with a sample day, and ends with a summary (docs/local.md).
-Settings (docs/settings.md) are taken from the environment. With TELEMESSAGE_URL, GRAPH_URL or ARCHIVE_STORAGE
-among them, that service is used in place of its stand-in.
-Exit status: 0 all is well; 1 something is pending, failed or missing; 2 the command line or a file that it names is wrong.
+Runs the whole connector on this machine with a sample day, and ends with a
+summary (docs/local.md). Settings (docs/settings.md) are taken from the
+environment. With TELEMESSAGE_URL, GRAPH_URL or ARCHIVE_STORAGE among them, that
+service is used in place of its stand-in.
+Exit status: 0 all is well; 1 something is pending, failed or missing; 2 the
+command line, a setting or a file is wrong, and nothing was started.
 
 `
 
@@ -193,20 +199,28 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		fmt.Fprint(stderr, usage)
 		f.PrintDefaults()
 	}
-	f.StringVar(&o.mapping, "mapping", "", "put this CSV `file` in place as the custom mapping first; local/sample/mapping.csv goes with the sample day")
-	f.StringVar(&o.check, "check-mapping", "", "only say whether this CSV `file` can be used as the custom mapping; starts nothing")
+	f.StringVar(&o.mapping, "mapping", "", "use this CSV `file` as the custom mapping; local/sample/mapping.csv goes\nwith the sample day")
+	f.StringVar(&o.check, "check-mapping", "", "only check whether this CSV `file` can be used as the custom mapping")
 	f.BoolVar(&o.keep, "keep", false, "keep everything running after the summary")
-	f.StringVar(&o.storage, "storage", "", "keep the data in this `folder`; a second start goes on where the first one ended")
-	f.StringVar(&o.export, "export", "", "write what the archive has imported into this `folder`, new or empty, as .eml files in one folder per mailbox, with an index.csv")
-	f.StringVar(&o.host, "host", "standin", "what runs the functions: standin, or func (Azure Functions Core Tools, on PATH)")
+	f.StringVar(&o.storage, "storage", "", "keep the data in this `folder`; the next start goes on where this one ended")
+	f.StringVar(&o.export, "export", "", "write what was imported into this `folder`, new or empty: .eml files in one\nfolder per mailbox, and an index.csv")
+	f.StringVar(&o.host, "host", "standin", "what runs the functions: standin, or func (Azure Functions Core Tools)")
 	f.DurationVar(&o.limit, "limit", 3*time.Hour, "end after this time, whatever is left")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	if f.NArg() > 0 || o.host != "standin" && o.host != "func" {
-		fmt.Fprintln(stderr, "local: -host is standin or func, and there are no arguments besides the flags")
-		f.Usage()
-		return o, errors.New("wrong command line")
+	wrong := ""
+	switch {
+	case f.NArg() > 0:
+		wrong = fmt.Sprintf("there are no arguments besides the flags, and %q is one", f.Arg(0))
+	case o.host != "standin" && o.host != "func":
+		wrong = fmt.Sprintf("-host is standin or func, not %q", o.host)
+	case o.limit <= 0:
+		wrong = "-limit has to be above 0"
+	default:
+		return o, nil
 	}
-	return o, nil
+	fmt.Fprintln(stderr, "local:", wrong)
+	f.Usage()
+	return o, errors.New("wrong command line")
 }

@@ -6,77 +6,70 @@ import (
 	"os"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
 )
 
-// meter shows how many of the records that were fetched so far are imported: as a bar on a terminal, as a line now and then elsewhere.
+// meter shows how many records were fetched and imported so far: on a terminal in one line that is written anew, elsewhere as a
+// line now and then.
 type meter struct {
-	out  io.Writer
-	bar  *progressbar.ProgressBar // nil: no terminal
-	now  func() time.Time
-	said time.Time
-	done int
-	all  int
+	out      io.Writer
+	terminal bool
+	now      func() time.Time
+	print    *message.Printer
+
+	said     time.Time
+	shown    string // on the terminal
+	fetched  int
+	imported int
+	fetching bool
 }
 
 // sayEvery is for an output without a terminal, which keeps every line.
-const sayEvery = 30 * time.Second
+const sayEvery = 10 * time.Second
 
 func newMeter(out io.Writer, now func() time.Time) *meter {
-	m := &meter{out: out, now: now, said: now()}
+	m := &meter{out: out, now: now, said: now(), print: message.NewPrinter(language.English), fetching: true}
 	if f, ok := out.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			m.bar = progressbar.NewOptions(1, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("Importing"),
-				progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("records"),
-				progressbar.OptionSetWidth(30), progressbar.OptionThrottle(100*time.Millisecond),
-				progressbar.OptionOnCompletion(func() { fmt.Fprintln(out) }))
-		}
+		info, err := f.Stat()
+		m.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
 	}
 	return m
 }
 
-// set takes how many of all records are imported. While fetch is at work, all still grows.
-func (m *meter) set(done, all int, fetching bool) {
-	m.done, m.all = done, all
-	switch {
-	case all == 0:
-	case m.bar != nil:
-		m.bar.Describe("Importing")
-		if fetching {
-			m.bar.Describe("Fetching and importing")
-		}
-		m.bar.ChangeMax(all)
-		if done < all { // a full bar ends itself, and the source may still have more
-			_ = m.bar.Set(done)
-		}
-	case m.now().Sub(m.said) < sayEvery:
-	case fetching:
+// set takes how many records were fetched and imported so far. Neither number ever falls on the display.
+func (m *meter) set(fetched, imported int, fetching bool) {
+	m.fetched, m.imported, m.fetching = max(m.fetched, fetched), max(m.imported, imported), fetching
+	if m.terminal {
+		m.draw()
+	} else if m.now().Sub(m.said) >= sayEvery {
 		m.said = m.now()
-		fmt.Fprintf(m.out, "Imported %d records so far; fetch is still at work\n", done)
-	default:
-		m.say()
+		fmt.Fprintln(m.out, m.text())
 	}
 }
 
-func (m *meter) say() {
-	m.said = m.now()
-	fmt.Fprintf(m.out, "Imported %d of %d records\n", m.done, m.all)
-}
-
-func (m *meter) finish() {
-	if m.bar != nil {
-		_ = m.bar.Finish()
-		return
+func (m *meter) text() string {
+	text := m.print.Sprintf("Fetched %d · imported %d records", m.fetched, m.imported)
+	if m.fetching {
+		text += "; fetch is still at work"
 	}
-	m.say()
+	return text
 }
 
-// stop ends the bar where it is.
-func (m *meter) stop() {
-	if m.bar != nil {
-		_ = m.bar.Exit()
+// draw writes the line anew: back to its beginning, and erase what is there (ECMA-48 section 8.3.41, EL).
+func (m *meter) draw() {
+	if text := m.text(); text != m.shown {
+		m.shown = text
+		fmt.Fprint(m.out, "\r\x1b[K"+text)
+	}
+}
+
+// end leaves the numbers as they are and ends the line.
+func (m *meter) end() {
+	if m.terminal {
+		m.draw()
 		fmt.Fprintln(m.out)
 		return
 	}
-	m.say()
+	fmt.Fprintln(m.out, m.text())
 }

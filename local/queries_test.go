@@ -74,10 +74,7 @@ func asked(t *testing.T) map[string]map[string]bool {
 // line says whose it is. traced: the host sends a traceparent, as it does in Azure; on one machine the real one sends none.
 func (a *archive) checkQueries(traced bool) {
 	a.t.Helper()
-	raw, err := os.ReadFile(filepath.Join(a.dir, "local.log"))
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	raw := a.logs()
 	var (
 		trace = regexp.MustCompile(`^[0-9a-f]{32}$`)
 		want  = asked(a.t)

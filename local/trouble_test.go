@@ -1,7 +1,8 @@
 package main
 
 import (
-	"encoding/json"
+	"maps"
+	"os"
 	"strings"
 	"testing"
 )
@@ -18,7 +19,6 @@ func TestTrouble(t *testing.T) {
 		code int
 		want []string // in what is said on standard error
 		none string   // must not be in it
-		kept bool     // everything collected is pending, or settled without a mailbox; nothing is lost or imported
 	}{
 		{name: "wrong password", env: map[string]string{"TELEMESSAGE_PASSWORD": "hunter2"}, code: 1,
 			want: []string{"credentials"}, none: "hunter2"},
@@ -28,12 +28,6 @@ func TestTrouble(t *testing.T) {
 			env: map[string]string{"ARCHIVE_STORAGE": "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
 				"AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;" +
 				"BlobEndpoint=" + nowhere + "/devstoreaccount1;TableEndpoint=" + nowhere + "/devstoreaccount1;"}},
-		{name: "missing setting", env: map[string]string{"TELEMESSAGE_URL": nowhere}, code: 1,
-			want: []string{"TELEMESSAGE_USERNAME", "TELEMESSAGE_PASSWORD"}},
-		{name: "bad setting", env: map[string]string{"IMPORT_CONCURRENCY": "many"}, code: 1, kept: true,
-			want: []string{"IMPORT_CONCURRENCY", "64"}, none: "many"},
-		{name: "Graph over plain HTTP elsewhere", env: map[string]string{"GRAPH_URL": "http://graph.contoso.example"}, code: 1, kept: true,
-			want: []string{"GRAPH_URL"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,17 +47,44 @@ func TestTrouble(t *testing.T) {
 			if tt.none != "" && strings.Contains(stdout+stderr, tt.none) {
 				t.Errorf("%q is in what was said:\n%s", tt.none, lastLines(stderr))
 			}
-			if !tt.kept {
-				return
+		})
+	}
+}
+
+// TestSettingsAreCheckedFirst: with a wrong setting nothing is started, and every mistake is reported at once.
+func TestSettingsAreCheckedFirst(t *testing.T) {
+	const nowhere = "http://127.0.0.1:9"
+	for _, tt := range []struct {
+		name string
+		env  map[string]string
+		want []string
+		none string // must not be in it
+	}{
+		{"missing", map[string]string{"TELEMESSAGE_URL": nowhere}, []string{"TELEMESSAGE_USERNAME is missing", "TELEMESSAGE_PASSWORD is missing"}, "ARCHIVE"},
+		{"two at once", map[string]string{"IMPORT_CONCURRENCY": "many", "FETCH_FROM": "last week"},
+			[]string{"IMPORT_CONCURRENCY can't be read", "FETCH_FROM is no time"}, "many"},
+		{"Graph over plain HTTP elsewhere", map[string]string{"GRAPH_URL": "http://graph.contoso.example"}, []string{"GRAPH_URL"}, "contoso"},
+		{"storage of an identity", map[string]string{"ARCHIVE_STORAGE__blobServiceUri": "https://contoso.blob.core.windows.net"},
+			[]string{"takes a connection string"}, "contoso"},
+		{"password for the stand-in", map[string]string{"TELEMESSAGE_PASSWORD": "hunter2\n"}, []string{"TELEMESSAGE_PASSWORD"}, "hunter2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newArchive(t)
+			maps.Copy(a.env, tt.env)
+			code, stdout, stderr := a.run()
+			if code != 2 || stdout != "" {
+				t.Errorf("exit code %d, want 2; standard output %q", code, stdout)
 			}
-			var got printed
-			if err := json.Unmarshal([]byte(stdout), &got); err != nil {
-				t.Fatalf("no summary: %v", err)
+			for _, want := range tt.want {
+				if strings.Count(stderr, want) != 1 {
+					t.Errorf("%q is not said once:\n%s", want, stderr)
+				}
 			}
-			want := a.day().Expect.Items
-			open := got.Records["pending"] + got.Records["excluded"] + got.Records["quarantined"]
-			if got.Records["collected"] != want || open != want || got.Copies["imported"] != 0 {
-				t.Errorf("records %v, copies %v: want all %d collected and none of them imported", got.Records, got.Copies, want)
+			if strings.Contains(stderr, tt.none) || strings.Contains(stderr, "Building") {
+				t.Errorf("what was said:\n%s", stderr)
+			}
+			if left, err := os.ReadDir(a.dir); err != nil || len(left) > 0 {
+				t.Errorf("something was started: %v, %v", left, err)
 			}
 		})
 	}

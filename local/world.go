@@ -43,6 +43,7 @@ type world struct {
 	fetch   host.Host
 	imports host.Host
 	log     *logFile
+	folder  *folder // nil: without -storage
 	servers cloud.Servers
 	closers []func()
 }
@@ -64,10 +65,22 @@ func start(ctx context.Context, o options, custom *mapping, lookup func(string) 
 			return nil, errors.New("-host func needs Azure Functions Core Tools 4: `func` is not on PATH; see https://learn.microsoft.com/azure/azure-functions/functions-run-local")
 		}
 	}
-	if w.log, err = openLog(cmp.Or(o.storage, staged(root))); err != nil {
+	if _, ok := lookup("ARCHIVE_STORAGE"); !ok || o.host == "func" {
+		if err := azurite.CheckNode(ctx); err != nil { // better now than after the build
+			return nil, err
+		}
+	}
+	if o.storage != "" {
+		if w.folder, err = holdFolder(ctx, o.storage, progress); err != nil {
+			return nil, err
+		}
+		w.closers = append(w.closers, w.folder.release)
+	}
+	if w.log, err = openLog(cmp.Or(o.storage, staged(root)), time.Now()); err != nil {
 		return nil, err
 	}
 	w.closers = append(w.closers, w.log.close, w.servers.Close)
+	fmt.Fprintf(progress, "Log of this run: %s\n", w.log.path)
 	fmt.Fprintln(progress, "Building the function apps (the first time takes some minutes: the Graph SDK is large) …")
 	if err := stage.Build(ctx, stage.Options{Root: root, Out: staged(root), Local: true}, stage.Apps()...); err != nil {
 		return nil, err
@@ -148,11 +161,11 @@ func (w *world) environment(ctx context.Context, root string, custom *mapping, l
 }
 
 func (w *world) startAzurite(ctx context.Context, root string) (err error) {
-	dir := ""
+	o := azurite.Options{Root: root, Log: w.log.named("azurite")}
 	if w.options.storage != "" {
-		dir = filepath.Join(w.options.storage, "azurite")
+		o.Dir, o.Hold = filepath.Join(w.options.storage, "azurite"), w.folder.emulator
 	}
-	w.azurite, err = azurite.Start(ctx, azurite.Options{Root: root, Dir: dir, Log: w.log.named("azurite")})
+	w.azurite, err = azurite.Start(ctx, o)
 	if err != nil {
 		return fmt.Errorf("start Azurite: %w", err)
 	}
@@ -202,8 +215,10 @@ func (w *world) startSite(day *sample.Day) (at string, err error) {
 			continue
 		}
 		mux.HandleFunc("GET "+c.Path, func(rw http.ResponseWriter, _ *http.Request) {
-			if c.Location != "" {
-				rw.Header().Set("Location", c.Location)
+			for name, value := range map[string]string{"Location": c.Location, "Retry-After": c.RetryAfter} {
+				if value != "" {
+					rw.Header().Set(name, value)
+				}
 			}
 			rw.WriteHeader(c.Status)
 		})
@@ -269,7 +284,7 @@ func (w *world) whereToLook(out io.Writer) {
 	}
 	if !w.options.keep {
 		fmt.Fprintln(out, "  go run ./local -keep         keeps mailboxes and storage up")
-		fmt.Fprintln(out, "  go run ./local -storage DIR  keeps their data in DIR; the next start with it goes on there")
-		fmt.Fprintln(out, "  go run ./local -h            what else there is; docs/local.md explains the summary")
+		fmt.Fprintln(out, "  go run ./local -storage DIR  keeps their data; the next start goes on there")
+		fmt.Fprintln(out, "  go run ./local -h            what else there is; see also docs/local.md")
 	}
 }

@@ -37,6 +37,9 @@ type Options struct {
 	// Access gets a line for each request, in the common log format, soon after it was answered; nil: there is no such log.
 	Access func(line string)
 
+	// Hold is a file that the emulator has open, too, until it has ended, and with it the file's lock; nil: there is none.
+	Hold *os.File
+
 	// Accounts is how many accounts there are besides the usual one, for tests that must not see each other's data (see For).
 	Accounts int
 }
@@ -114,6 +117,9 @@ func launch(script string, o Options) (*Azurite, <-chan string, error) {
 		cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+accounts(o.Accounts))
 	}
 	ownGroup(cmd)
+	if o.Hold != nil {
+		inherit(cmd, o.Hold)
+	}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, nil, fmt.Errorf("start Azurite: %w", err)

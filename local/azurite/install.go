@@ -23,7 +23,7 @@ const (
 // install makes sure that the Azurite of local/package-lock.json is in local/node_modules and returns
 // the path of its main script. Only one process installs at a time; the others wait for it.
 func install(ctx context.Context, root string, log io.Writer) (string, error) {
-	if err := checkNode(ctx); err != nil {
+	if err := CheckNode(ctx); err != nil {
 		return "", err
 	}
 	root, err := filepath.Abs(root)
@@ -77,8 +77,8 @@ func npmInstall(ctx context.Context, local string, log io.Writer) error {
 	return nil
 }
 
-// checkNode asks node for its version. Azurite's own error on an old one names a syntax error.
-func checkNode(ctx context.Context) error {
+// CheckNode asks node for its version. Azurite's own error on an old one names a syntax error.
+func CheckNode(ctx context.Context) error {
 	out, err := exec.CommandContext(ctx, "node", "--version").Output()
 	if errors.Is(err, exec.ErrNotFound) {
 		return errors.New("start Azurite: node is not on PATH: " + advice)

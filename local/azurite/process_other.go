@@ -2,9 +2,15 @@
 
 package azurite
 
-import "os/exec"
+import (
+	"os"
+	"os/exec"
+)
 
 func ownGroup(*exec.Cmd) {}
+
+// inherit does nothing here: Windows has no open files to inherit.
+func inherit(*exec.Cmd, *os.File) {}
 
 func killGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
 

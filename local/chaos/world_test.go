@@ -174,8 +174,10 @@ func (w *world) startSite() string {
 			continue
 		}
 		mux.HandleFunc("GET "+c.Path, func(rw http.ResponseWriter, _ *http.Request) {
-			if c.Location != "" {
-				rw.Header().Set("Location", c.Location)
+			for name, value := range map[string]string{"Location": c.Location, "Retry-After": c.RetryAfter} {
+				if value != "" {
+					rw.Header().Set(name, value)
+				}
 			}
 			rw.WriteHeader(c.Status)
 		})

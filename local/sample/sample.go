@@ -47,11 +47,12 @@ type Item struct {
 
 // Content is what the site answers for a path.
 type Content struct {
-	Path     string
-	Type     string // media type
-	Data     []byte // for a Status of 0
-	Status   int    // 0 for 200; any other is the answer to every request
-	Location string // for a redirect
+	Path       string
+	Type       string // media type
+	Data       []byte // for a Status of 0
+	Status     int    // 0 for 200; any other is the answer to every request
+	Location   string // for a redirect
+	RetryAfter string // of a refusal: seconds
 }
 
 // Expectation is what is true of the site, the mailboxes and the journal once all items were fetched

@@ -108,7 +108,7 @@ func (m *maker) longAgo() {
 	m.inPieces(three(whole[22].body), m.staff[12], m.outside[12], "first piece lost", map[int]bool{1: true})
 
 	path := contents + "out-of-reach.wav"
-	m.day.Contents = append(m.day.Contents, Content{Path: path, Type: "audio/wav", Status: 503})
+	m.day.Contents = append(m.day.Contents, Content{Path: path, Type: "audio/wav", Status: 503, RetryAfter: "1"}) // the shortest pause: a person waits
 	f := recording("out-of-reach.wav", 440, 2*time.Second)
 	it := m.call("CALL_AUDIO", m.staff[13], "Answered", 2*time.Second)
 	it.at = m.end.Add(-15*24*time.Hour - 5*time.Hour)

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+var errLocked = errors.New("the file is locked")
+
+const (
+	// lockName is held by a start for as long as it uses the folder.
+	lockName = "lock"
+
+	// emulatorLock is held by the storage emulator, too: one whose parent was killed still writes its data to the disk.
+	emulatorLock = "azurite.lock"
+
+	// emulatorEnd is how long an emulator without a parent may take to end: it is given 8 seconds to write its data.
+	emulatorEnd = 20 * time.Second
+)
+
+// folder is the folder of -storage, held by this start alone.
+type folder struct {
+	lock     *os.File
+	emulator *os.File
+}
+
+// holdFolder takes the folder for this start. Another start that uses it is an error at once; the emulator of one that was killed
+// is waited for.
+func holdFolder(ctx context.Context, dir string, progress io.Writer) (_ *folder, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("-storage: %w", err)
+	}
+	f := &folder{}
+	defer func() {
+		if err != nil {
+			f.release()
+		}
+	}()
+	name := filepath.Join(dir, lockName)
+	if f.lock, err = lockFile(name); errors.Is(err, errLocked) {
+		return nil, fmt.Errorf("-storage: another start%s is using the folder %s: wait for its end, or name another folder", holder(name), dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("-storage: lock the folder: %w", err)
+	}
+	if err := sign(f.lock); err != nil {
+		return nil, fmt.Errorf("-storage: lock the folder: %w", err)
+	}
+	waiting, cancel := context.WithTimeout(ctx, emulatorEnd)
+	defer cancel()
+	for told := false; ; told = true {
+		if f.emulator, err = lockFile(filepath.Join(dir, emulatorLock)); err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, errLocked) {
+			return nil, fmt.Errorf("-storage: lock the emulator's data: %w", err)
+		}
+		if !told {
+			fmt.Fprintln(progress, "Waiting for the storage emulator of an earlier start to write its data …")
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-waiting.Done():
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			return nil, fmt.Errorf("-storage: the storage emulator of an earlier start still has the folder %s open: end that process, or name another folder", dir)
+		}
+	}
+}
+
+// sign writes into the lock which process holds it.
+func sign(lock *os.File) error {
+	if err := lock.Truncate(0); err != nil {
+		return err
+	}
+	_, err := lock.WriteAt([]byte(fmt.Sprintf("process %d, since %s\n", os.Getpid(), time.Now().UTC().Format(time.RFC3339))), 0)
+	return err
+}
+
+// holder returns what the holder of a lock wrote into it, in parentheses and after a blank; "" if nothing can be read.
+func holder(name string) string {
+	raw, err := os.ReadFile(name)
+	if text := strings.TrimSpace(string(raw)); err == nil && text != "" && len(text) < 100 {
+		return " (" + text + ")"
+	}
+	return ""
+}
+
+// release gives the folder back. The files stay: their locks are what counts.
+func (f *folder) release() {
+	for _, file := range []*os.File{f.lock, f.emulator} {
+		if file != nil {
+			_ = file.Close()
+		}
+	}
+}

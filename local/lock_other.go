@@ -1,0 +1,17 @@
+//go:build !unix
+
+package main
+
+import (
+	"errors"
+	"os"
+)
+
+// lockFile makes the file and keeps it open. Windows refuses to remove a file that a process has open, so a file that can't be
+// removed is locked, and what a process left that was killed is no lock. It returns errLocked if another process has the lock.
+func lockFile(name string) (*os.File, error) {
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, errLocked
+	}
+	return os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+}
