@@ -42,8 +42,11 @@ func checkMapping(file string, lookup func(string) (string, bool), stdout, stder
 		fmt.Fprintln(stderr, "local: -check-mapping:", err)
 		return 2
 	}
-	fmt.Fprintf(stdout, "The mapping file can be used: it maps %d numbers to %d mailboxes.\nWhether these are users with a mailbox is asked of the tenant at the import.\n",
-		m.table.Len(), len(m.table.Addresses()))
+	fmt.Fprintf(stdout, "The mapping file can be used: its %d rows map %d numbers to %d mailboxes.\n", m.table.Rows(), m.table.Len(), len(m.table.Addresses()))
+	for _, d := range m.table.Dates() {
+		fmt.Fprintf(stdout, "%d of its dates were read as %s: in line %d, %s is %s.\n", d.Count, d.Name, d.Line, d.Given, d.Read)
+	}
+	fmt.Fprintln(stdout, "Whether the mailboxes are those of users is asked of the tenant at the import.")
 	return 0
 }
 

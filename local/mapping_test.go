@@ -14,8 +14,18 @@ const mappingHead = "External User ID,Microsoft 365 User Mailbox\n"
 
 func writeMapping(t *testing.T, rows string) string {
 	t.Helper()
+	return writeFile(t, mappingHead+rows)
+}
+
+func writeDated(t *testing.T, rows string) string {
+	t.Helper()
+	return writeFile(t, strings.TrimSpace(mappingHead)+",Valid From,Valid To\n"+rows)
+}
+
+func writeFile(t *testing.T, text string) string {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "mapping.csv")
-	if err := os.WriteFile(file, []byte(mappingHead+rows), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -24,6 +34,7 @@ func writeMapping(t *testing.T, rows string) string {
 // TestMappingIsReadFirst: with a file that can't be used nothing is started, so that the storage folder stays as it was.
 func TestMappingIsReadFirst(t *testing.T) {
 	good := writeMapping(t, "447700900123,jane@contoso.example\n07700 900456,Jane@contoso.example\n")
+	dated := writeDated(t, "447700900123,jane@contoso.example,01/02/2026,31/03/2026\n")
 	bad := writeMapping(t, "4.47701E+11,jane\n447700900456,joe@contoso.example\n")
 	for _, tt := range []struct {
 		name   string
@@ -33,7 +44,8 @@ func TestMappingIsReadFirst(t *testing.T) {
 		stdout string
 		stderr []string
 	}{
-		{"check good", []string{"-check-mapping", good}, nil, 0, "maps 2 numbers to 1 mailboxes", nil},
+		{"check good", []string{"-check-mapping", good}, nil, 0, "its 2 rows map 2 numbers to 1 mailboxes", nil},
+		{"check dates", []string{"-check-mapping", dated}, nil, 0, "2 of its dates were read as day/month/year: in line 2, 01/02/2026 is 2026-02-01.", nil},
 		{"check bad", []string{"-check-mapping", bad}, nil, 2, "", []string{"line 2: the number was rounded", "line 2: the mailbox has no @"}},
 		{"check none", []string{"-check-mapping", "no-such.csv"}, nil, 2, "", []string{"no-such.csv"}},
 		{"check in another country", []string{"-check-mapping", writeMapping(t, "07700900123,jane@contoso.example\n")},

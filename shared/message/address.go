@@ -14,28 +14,32 @@ type Address struct {
 	Address string
 }
 
-// addressOf is where a participant of that name and number stands in From and To. Microsoft Graph takes nothing but valid SMTP there, so
-// whoever has no email address gets one that can't exist. Different senders have different ones.
-func addressOf(p record.Participant, name, e164 string) string {
-	for _, email := range p.Emails {
-		if validEmail(email) {
+// addressOf is where a participant stands in From and To: with the address in the tenant by which the mailbox was found, or else the first
+// valid one of the item. Microsoft Graph takes nothing but valid SMTP there, so a participant without an email address gets one that
+// can't exist. Different senders have different ones.
+func (p *person) addressOf(found string) string {
+	if validEmail(found) {
+		return found
+	}
+	for _, entry := range p.given.Emails {
+		if email := record.EmailAddress(entry); validEmail(email) {
 			return email
 		}
 	}
-	value := strings.TrimSpace(p.Value)
+	value, name, emails := p.value, p.full, p.given.Emails
 	switch {
-	case e164 != "":
-		return e164[1:] + "@" + senderDomain
+	case p.e164 != "":
+		return p.e164[1:] + "@" + senderDomain
 	case withheld(value):
 		return "unknown@" + senderDomain
 	case value == "" && name != "":
 		return slug(name) + "." + short("name|"+name) + "@" + senderDomain
-	case value == "" && len(p.Emails) > 0:
-		return slug(p.Emails[0]) + "." + short("email|"+p.Emails[0]) + "@" + senderDomain
+	case value == "" && len(emails) > 0:
+		return slug(emails[0]) + "." + short("email|"+emails[0]) + "@" + senderDomain
 	case value == "":
 		return "unknown@" + senderDomain
 	case selfEvident(value):
-		return strings.ToLower(value) + "@" + senderDomain
+		return record.LowerASCII(value) + "@" + senderDomain
 	}
 	return slug(value) + "." + short("value|"+value) + "@" + senderDomain
 }
@@ -57,9 +61,10 @@ func selfEvident(value string) bool {
 
 // withheld says whether a number was kept back: networks put one of these words in its place.
 func withheld(value string) bool {
-	switch strings.ToLower(value) {
+	switch record.LowerASCII(value) {
 	case "unknown", "withheld", "number withheld", "private", "private number", "anonymous", "unavailable",
-		"restricted", "no caller id", "unknown number":
+		"restricted", "no caller id", "unknown number", "unknown caller", "caller withheld", "blocked", "no number",
+		"anonymous@anonymous.invalid", "insert-address-token":
 		return true
 	}
 	return false
@@ -68,7 +73,7 @@ func withheld(value string) bool {
 // slug is what of s can be seen in a local part: lower-case letters and digits of ASCII, at most 40.
 func slug(s string) string {
 	var b strings.Builder
-	for _, c := range strings.ToLower(s) {
+	for _, c := range record.LowerASCII(s) {
 		if b.Len() == 40 {
 			break
 		}
@@ -102,7 +107,7 @@ func validEmail(s string) bool {
 			return false
 		}
 	}
-	host = strings.ToLower(host)
+	host = record.LowerASCII(host) // Unicode's lower case would make ASCII of the Kelvin sign
 	last := ""
 	for label := range strings.SplitSeq(host, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {

@@ -8,12 +8,14 @@ import (
 	"strconv"
 	"strings"
 
+	"o2archiver/shared/phone" // a short code in an envelope is that short code
 	"o2archiver/shared/record"
 )
 
 // person is a participant and what can be said of it.
 type person struct {
 	given   record.Participant
+	value   string // given.Value without an envelope; the owner's for insert-address-token
 	full    string // given.Name()
 	number         // e164 is "" if the value isn't a telephone number
 	name    string // full as one line; "" if unknown
@@ -44,17 +46,17 @@ type cast struct {
 }
 
 func castOf(r *record.Record, o Options) *cast {
-	c := &cast{from: personOf(r.From, o.Workshop.read(r.From.Value, o.Region))}
+	c := &cast{from: personOf(r.From, r.Sender().Value, o, 0)}
 	c.to = make([]person, 0, len(r.To))
-	for _, given := range r.To {
-		if p := personOf(given, o.Workshop.read(given.Value, o.Region)); given.Value != "" || p.full != "" || len(given.Emails) > 0 {
+	for i, given := range r.To {
+		if p := personOf(given, given.Value, o, i+1); given.Value != "" || p.full != "" || len(given.Emails) > 0 {
 			c.to = append(c.to, p)
 		}
 	}
-	c.owner = person{given: record.Participant{Value: r.Owner}, number: o.Workshop.read(r.Owner, o.Region)}
+	c.owner = person{given: record.Participant{Value: r.Owner}, value: bare(r.Owner), number: o.Workshop.read(r.Owner, o.Region)}
 	c.ownerApart = r.Owner != ""
 	same := func(p *person) {
-		if r.Owner != "" && (p.given.Value == r.Owner || p.e164 != "" && p.e164 == c.owner.e164) {
+		if r.Owner != "" && (p.value == c.owner.value || p.e164 != "" && p.e164 == c.owner.e164) {
 			c.ownerApart = false
 			c.owner.full = cmp.Or(c.owner.full, p.full)
 		}
@@ -68,14 +70,15 @@ func castOf(r *record.Record, o Options) *cast {
 	return c
 }
 
-func personOf(given record.Participant, n number) person {
-	p := person{given: given, full: given.Name(), number: n}
+// personOf is the participant of that index in Options.Addresses, who has the value.
+func personOf(given record.Participant, value string, o Options, index int) person {
+	p := person{given: given, value: bare(value), full: given.Name(), number: o.Workshop.read(value, o.Region)}
 	p.name = oneLine(p.full, 100)
-	value := n.e164
+	value = p.e164
 	if value == "" {
-		value = oneLine(given.Value, 40)
+		value = oneLine(p.value, 40)
 	}
-	p.address = Address{Name: p.name, Address: addressOf(given, p.full, n.e164)}
+	p.address = Address{Name: p.name, Address: p.addressOf(o.Addresses[index])}
 	switch {
 	case p.name != "" && value != "":
 		p.address.Name = p.name + " (" + value + ")"
@@ -129,7 +132,7 @@ func (c *cast) different() int {
 func (c *cast) participants(id string) []string {
 	keys := make([]string, 0, 2+len(c.to))
 	put := func(p *person) {
-		value := strings.TrimSpace(p.given.Value)
+		value := strings.TrimSpace(p.value)
 		switch {
 		case p.e164 != "":
 			keys = append(keys, p.e164)
@@ -138,7 +141,7 @@ func (c *cast) participants(id string) []string {
 		case value != "":
 			keys = append(keys, "value|"+value)
 		case len(p.given.Emails) > 0:
-			keys = append(keys, "email|"+strings.ToLower(p.given.Emails[0]))
+			keys = append(keys, "email|"+emailKey(p.given.Emails[0]))
 		case p.full != "":
 			keys = append(keys, "name|"+p.full)
 		}
@@ -150,6 +153,14 @@ func (c *cast) participants(id string) []string {
 	put(&c.owner)
 	slices.Sort(keys)
 	return slices.Compact(keys)
+}
+
+// bare is a value without the envelope of a network or device, trimmed.
+func bare(value string) string { return strings.TrimSpace(phone.Bare(value)) }
+
+// emailKey is an email address in the form in which addresses are compared.
+func emailKey(entry string) string {
+	return record.LowerASCII(cmp.Or(record.EmailAddress(entry), entry))
 }
 
 // conversationID identifies the set of participants: 40 hex digits.

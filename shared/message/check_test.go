@@ -260,7 +260,9 @@ func checkPeople(t *testing.T, r *record.Record, c *cast, block map[string][]str
 			parts = append(parts, asQuote(value, maxShown)+" (no telephone number)")
 		}
 		for _, email := range who.given.Emails[:min(20, len(who.given.Emails))] {
-			if !validEmail(email) {
+			if address := record.EmailAddress(email); validEmail(address) && address != email {
+				email = address + ", given as " + asQuote(email, maxShown)
+			} else if !validEmail(email) {
 				email = asQuote(email, maxShown)
 			}
 			parts = append(parts, email+",")

@@ -28,6 +28,10 @@ const (
 type Options struct {
 	Region string // ISO 3166, two letters: where a number without a country code belongs to
 
+	// Addresses has, of participants whose mailbox in the tenant was found, the address by which it was: From and To name them by
+	// it, so that a search for the address finds them. 0 is the sender, n the n-th of Record.To. An entry that is no valid address counts for nothing.
+	Addresses map[int]string
+
 	// Workshop may be nil, and makes many messages faster if it isn't.
 	Workshop *Workshop
 

@@ -232,7 +232,7 @@ func TestAddresses(t *testing.T) {
 		{p("12345678901234567890", ""), ""}, {p(strings.Repeat("A", 500), ""), ""}, {p(strings.Repeat("A", 501), ""), ""},
 		{p("", "O2"), ""}, {p("", "Jane"), ""}, {p("", "", "not an address"), ""}, {p("", "", "neither"), ""}, {p("Unknowne", ""), ""},
 	} {
-		a := personOf(c.given, NewWorkshop().read(c.given.Value, "GB")).address.Address
+		a := personOf(c.given, c.given.Value, Options{Region: "GB", Workshop: NewWorkshop()}, 0).address.Address
 		if c.want != "" && a != c.want {
 			t.Errorf("%+v: %s, want %s", c.given, a, c.want)
 		}

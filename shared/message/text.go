@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"o2archiver/shared/record"
 )
@@ -223,10 +224,15 @@ func (p *block) person(role string, who *person) {
 			p.b = append(append(p.b, thousands(int64(len(who.given.Emails)-i))...), " more addresses"...)
 			break
 		}
-		if validEmail(email) {
-			p.put(email)
-		} else {
+		switch address := record.EmailAddress(email); {
+		case !validEmail(address):
 			p.quote(email)
+		case address == email:
+			p.put(email)
+		default:
+			p.put(address)
+			p.put("given as")
+			p.b = appendQuote(append(p.b, ' '), email, p.limit())
 		}
 	}
 	p.line()
@@ -255,10 +261,20 @@ func (p *block) value(who *person) {
 	}
 	p.put(who.e164)
 	p.spellings(who)
-	if who.given.Value != who.e164 {
+	switch given := who.given.Value; {
+	case given == who.e164:
+	case strings.ContainsFunc(given, beside):
 		p.put("given as ")
-		p.b = appendShown(p.b, who.given.Value, maxShown) // separators and digits: phone.E164 takes nothing else
+		p.b = appendQuote(p.b, given, p.limit())
+	default:
+		p.put("given as ")
+		p.b = appendShown(p.b, given, maxShown) // separators and digits
 	}
+}
+
+// beside reports whether c is more than a number's digits and separators, and could pass for another value on the line.
+func beside(c rune) bool {
+	return c <= '~' && !strings.ContainsRune("0123456789+-(). \t", c) || unicode.IsLetter(c) || unicode.IsDigit(c) && c > '9'
 }
 
 // spellings are the other ways in which people search for a number: 07700 900123, 07700900123, +44 7700 900123 and 447700900123.

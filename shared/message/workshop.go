@@ -47,7 +47,7 @@ type number struct {
 	international string // as people abroad write it
 }
 
-// maxNumbers bounds what is remembered to about 10 MB; it is forgotten all at once then.
+// maxNumbers bounds what is remembered to about 15 MB; it is forgotten all at once then.
 const maxNumbers = 50_000
 
 // NewWorkshop gives an empty workshop.
@@ -70,8 +70,8 @@ func (w *Workshop) read(raw, region string) number {
 	if e164, ok := phone.E164(raw, region); ok {
 		got = number{e164, phone.National(e164), phone.International(e164)}
 	}
-	if len(raw) > 64 {
-		return got // nothing that long is a number, and finding that out is quick
+	if len(raw) > 128 {
+		return got // hardly an envelope is that long
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -18,14 +18,38 @@ const (
 	minBareDigits = 9
 )
 
-// E164 gives the number's one form, such as "+447700900123", and true; or "" and false if raw is
+// E164 returns the number's one form, such as "+447700900123", and true; or "" and false if raw is
 // no telephone number: a short code, an alphanumeric sender, a withheld or empty one, more than
 // 40 characters, two numbers in one field.
 //
 // It reads "+44 7700 900123", "00447700900123", "447700900123" (what the source writes),
-// "07700 900123", "7700900123" (a spreadsheet took the zero) and "+44 (0)7700 900123". region
+// "07700 900123", "7700900123" (a spreadsheet took the zero) and "+44 (0)7700 900123", and the number in what networks,
+// devices and people put around one: an envelope (see Bare), "*31#", "141", "ext 5", pauses with tones. region
 // is the two-letter ISO 3166 country of national forms; digits that could be either are read as that country's first.
 func E164(raw, region string) (string, bool) {
+	if e164, ok := spelled(raw, region); ok {
+		return e164, true
+	}
+	if len(raw) > maxEnvelope || !manyDigits(raw) {
+		return "", false
+	}
+	e164, _, ok := unwrapped(raw, region)
+	return e164, ok
+}
+
+// manyDigits reports whether raw has as many digits as a number.
+func manyDigits(raw string) bool {
+	digits := 0
+	for _, c := range raw {
+		if c >= '0' && c <= '9' || c > unicode.MaxLatin1 && unicode.Is(unicode.Nd, c) {
+			digits++
+		}
+	}
+	return digits >= minDigits
+}
+
+// spelled reads a number that has only separators around its digits.
+func spelled(raw, region string) (string, bool) {
 	digits, plus, ok := clean(raw)
 	if !ok {
 		return "", false

@@ -123,6 +123,18 @@ func (r *Record) Participants() []Participant {
 	return all
 }
 
+// Sender is From; where that is insert-address-token, the owner. With the token a phone asks the network to put in the
+// address of who sends an MMS (OMA MMS Encapsulation section 7.3.20), so the archived item of the sender's phone has it.
+func (r *Record) Sender() Participant {
+	p := r.From
+	token := strings.NewReplacer("-", "", "_", "", " ", "").Replace(LowerASCII(p.Value[:min(len(p.Value), 100)]))
+	received := strings.HasPrefix(LowerASCII(strings.TrimSpace(r.Direction)), "in")
+	if strings.Contains(token, "insertaddresstoken") && strings.TrimSpace(r.Owner) != "" && !received {
+		p.Value = r.Owner
+	}
+	return p
+}
+
 // Source names the intake in the identity of a copy. It never changes: a change would
 // import everything again.
 const Source = "telemessage-o2"

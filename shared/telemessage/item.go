@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode"
 
 	"o2archiver/shared/record"
 )
@@ -175,7 +174,7 @@ func (it *item) participant(place string, v []byte) (p record.Participant) {
 		case "value":
 			p.Value = it.string(inner, v)
 		case "email":
-			p.Emails = emails(it.string(inner, v))
+			p.Emails = record.SplitEmails(it.string(inner, v))
 			if len(p.Emails) > maxEmails {
 				p.Emails = nil
 				it.over = &record.Fault{Field: inner, Reason: fmt.Sprintf("has more than %d addresses", maxEmails)}
@@ -195,14 +194,6 @@ func (it *item) participant(place string, v []byte) (p record.Participant) {
 		}
 	})
 	return p
-}
-
-// emails splits the property User's Email address: several addresses stand in it separated by ; or , or blanks.
-func emails(property string) []string {
-	if property == "" {
-		return nil
-	}
-	return strings.FieldsFunc(property, func(c rune) bool { return c == ';' || c == ',' || unicode.IsSpace(c) })
 }
 
 func (it *item) attachments(name string, v []byte) {

@@ -3,6 +3,8 @@ package usermap
 import (
 	"regexp"
 	"strings"
+
+	"o2archiver/shared/record"
 )
 
 // RFC 5321 section 4.1.2, without quoted local parts and address literals: no mailbox of Exchange
@@ -10,14 +12,14 @@ import (
 var addressForm = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+/=?^_{|}~` + "`" + `-]+(\.[A-Za-z0-9!#$%&'*+/=?^_{|}~` + "`" + `-]+)*` +
 	`@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
 
-// plain gives an email address in the form in which addresses are compared: trimmed, in lower case.
-// ok is false if it is none.
+// plain returns the email address in a text (see record.EmailAddress) in the form in which addresses are compared: in lower
+// case. ok is false if there is none, or more than one.
 func plain(text string) (address string, ok bool) {
-	text = strings.TrimSpace(text)
+	text = record.EmailAddress(text)
 	at := strings.LastIndexByte(text, '@')
 	// RFC 5321 section 4.5.3.1: 64 octets before the @, 254 in all.
 	if len(text) > 254 || at > 64 || !addressForm.MatchString(text) {
 		return "", false
 	}
-	return strings.ToLower(text), true
+	return record.LowerASCII(text), true
 }

@@ -1,6 +1,7 @@
 package usermap
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -29,8 +30,10 @@ func (c *columns) headings() []heading {
 			"office365usermailbox", "m365usermailbox", "o365usermailbox", "usermailbox", "mailbox", "email", "emailaddress",
 			"mail", "mailaddress", "upn", "userprincipalname", "useremail", "useremailaddress", "usersemailaddress",
 			"smtpaddress", "primarysmtpaddress"}},
-		{&c.from, "Valid From", []string{"validfrom", "from", "start", "startdate"}},
-		{&c.to, "Valid To", []string{"validto", "to", "until", "validuntil", "end", "enddate"}},
+		{&c.from, "Valid From", []string{"validfrom", "from", "start", "startdate", "validfromdate", "datefrom", "fromdate",
+			"effectivefrom", "validsince"}},
+		{&c.to, "Valid To", []string{"validto", "to", "until", "validuntil", "end", "enddate", "validtodate", "dateto", "todate",
+			"effectiveto", "effectiveuntil", "validtill"}},
 	}
 }
 
@@ -47,6 +50,11 @@ func findColumns(first []string) (c *columns, header bool, reason string) {
 		var many bool
 		if *column.at, many = columnOf(first, column.names); many {
 			return nil, false, "two columns could be " + column.what + ": take one out, or call it as the template does"
+		}
+	}
+	for i, cell := range first {
+		if strings.HasPrefix(headingName(cell), "valid") && i != c.from && i != c.to {
+			return nil, false, "a column's name begins with Valid and is not known: call it Valid From or Valid To"
 		}
 	}
 	switch {
@@ -69,27 +77,34 @@ func withoutHeader(first []string, mailbox int) (*columns, string) {
 	return &columns{number: 1 - mailbox, mailbox: mailbox, from: 2, to: 3, width: 4}, ""
 }
 
-// columnOf finds the column with one of the names; -1 if there is none. many: two have one, and neither the vendor's.
+// columnOf finds the column with one of the names; -1 if there is none. many: two have one, and neither or both the vendor's.
 func columnOf(header, names []string) (at int, many bool) {
 	at = -1
+	vendors := false
 	for i, cell := range header {
-		name := strings.Map(func(r rune) rune {
-			if unicode.IsLetter(r) || unicode.IsDigit(r) {
-				return unicode.ToLower(r)
+		name := headingName(cell)
+		switch {
+		case name == names[0]:
+			if many = vendors; many {
+				return at, true
 			}
-			return -1
-		}, cell)
-		if name == names[0] {
-			return i, false
-		}
-		for _, known := range names {
-			if name == known {
-				many = at >= 0
-				at = i
-			}
+			at, vendors = i, true
+		case !vendors && slices.Contains(names, name):
+			many = at >= 0
+			at = i
 		}
 	}
 	return at, many
+}
+
+// headingName is a column's name in the form in which names are compared.
+func headingName(cell string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, cell)
 }
 
 // cell is the row's cell of a column, or "".
@@ -97,5 +112,5 @@ func cell(cells []string, at int) string {
 	if at < 0 || at >= len(cells) {
 		return ""
 	}
-	return strings.TrimSpace(cells[at])
+	return cells[at]
 }

@@ -2,13 +2,12 @@ package usermap
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
-	"encoding/csv"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"regexp"
+	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // Europe/London, wherever the function runs
@@ -61,7 +60,8 @@ func refuse(line int, reason string) error {
 
 // ParseCSV reads an administrator's mapping of numbers to mailboxes: the columns External User ID and
 // Microsoft 365 User Mailbox, or common synonyms, or no header at all; Valid From and Valid To
-// are optional, both inclusive, days of Europe/London. region is the two-letter country of
+// are optional, both inclusive, days of Europe/London; a date that can be read in two ways is refused unless another one of the
+// file shows the order of day and month. region is the two-letter country of
 // numbers in national form. UTF-8 or UTF-16, separated by commas, semicolons or tabs,
 // at most 16 MiB. A file that is not accepted whole gives a *CSVError.
 func ParseCSV(r io.Reader, region string) (*Table, error) {
@@ -97,53 +97,70 @@ func ParseCSV(r io.Reader, region string) (*Table, error) {
 
 // read fills the table and notes the refused lines in bad. An error means that the columns can't be told.
 func (t *Table) read(text []byte, region string, bad *CSVError) error {
-	text, comma := separate(text)
-	rows := csv.NewReader(bytes.NewReader(text))
-	rows.Comma, rows.FieldsPerRecord = comma, -1
-	rows.TrimLeadingSpace = comma != '\t' // it would take tabs for blanks
+	left, comma, skipped := separate(string(text))
+	in := rows{text: left, comma: comma, line: 1 + skipped}
 	var c *columns
+	var header []string
+	var all []entry
 	for {
-		cells, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
+		cells, line, broken, ok := in.next()
+		if !ok {
+			break
 		}
-		if broken := (*csv.ParseError)(nil); errors.As(err, &broken) {
-			bad.add(broken.StartLine, "the quotes are not in pairs")
+		if broken {
+			bad.add(line, "the quotes are not in pairs")
 			continue
 		}
-		if err != nil {
-			return fmt.Errorf("read the mapping file: %w", err)
+		for i := range cells {
+			cells[i] = clean(cells[i])
 		}
-		line, _ := rows.FieldPos(0)
 		if blank(cells) {
 			continue
 		}
 		if c == nil {
-			var header bool
+			var named bool
 			var reason string
-			if c, header, reason = findColumns(cells); reason != "" {
+			if c, named, reason = findColumns(cells); reason != "" {
 				return refuse(line, reason)
 			}
-			if header {
+			if named {
+				header = cells
 				continue
 			}
 		}
-		for _, reason := range t.add(c, cells, line, region) {
-			bad.add(line, reason)
+		if slices.EqualFunc(cells, header, strings.EqualFold) { // two files put together
+			continue
+		}
+		t.dates.look(cell(cells, c.from), line)
+		t.dates.look(cell(cells, c.to), line)
+		all = append(all, entry{cells, line})
+	}
+	for _, e := range all { // how their dates are to be read is known now
+		for _, reason := range t.add(c, e.cells, e.line, region) {
+			bad.add(e.line, reason)
 		}
 	}
+	slices.SortStableFunc(bad.Lines, func(a, b LineError) int { return cmp.Compare(a.Line, b.Line) })
+	t.lines = len(all)
+	return nil
+}
+
+// entry is one row with its first line.
+type entry struct {
+	cells []string
+	line  int
 }
 
 func blank(cells []string) bool {
 	for _, cell := range cells {
-		if strings.TrimSpace(cell) != "" {
+		if cell != "" {
 			return false
 		}
 	}
 	return true
 }
 
-// decode gives the file as UTF-8 without a byte order mark, its lines ending in LF.
+// decode returns the file as UTF-8 without a byte order mark, its lines ending in LF.
 func decode(data []byte) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")), bytes.HasPrefix(data, []byte("\xd0\xcf\x11\xe0")):
@@ -164,22 +181,16 @@ func decode(data []byte) ([]byte, error) {
 	return bytes.ReplaceAll(data, []byte("\r"), []byte("\n")), nil
 }
 
-// QUIRK: ="447700900123" is how people stop Excel from rounding a number; encoding/csv would take the
-// quotes for a mistake.
-var formula = regexp.MustCompile(`(?m)(^|[,;\t])="([^"\n]*)"`)
-
-// separate finds what separates the cells: what the first line that is not blank has most of, outside quotes.
-func separate(text []byte) ([]byte, rune) {
-	text = formula.ReplaceAll(text, []byte(`$1"$2"`))
-	// QUIRK: Excel reads and writes a first line "sep=;". Taken out without moving the lines.
-	if len(text) >= 5 && strings.EqualFold(string(text[:4]), "sep=") && (len(text) == 5 || text[5] == '\n') {
-		if comma := rune(text[4]); strings.ContainsRune(",;\t", comma) {
-			return text[5:], comma
-		}
+// separate finds what separates the cells: what the first line that is not blank has most of, outside quotes. skipped is
+// how many lines it took off.
+func separate(text string) (left string, comma byte, skipped int) {
+	// QUIRK: Excel reads and writes a first line "sep=;".
+	if line, rest, _ := strings.Cut(text, "\n"); len(line) == 5 && strings.EqualFold(line[:4], "sep=") && strings.Contains(",;\t", line[4:]) {
+		return rest, line[4], 1
 	}
 	counts := map[rune]int{}
 	quoted := false
-	for _, c := range string(bytes.TrimLeft(text, " \n")) {
+	for _, c := range strings.TrimLeft(text, " \n") {
 		if c == '"' {
 			quoted = !quoted
 		} else if c == '\n' && !quoted {
@@ -194,5 +205,5 @@ func separate(text []byte) ([]byte, rune) {
 			best = c
 		}
 	}
-	return text, best
+	return text, byte(best), 0
 }

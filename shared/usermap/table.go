@@ -17,6 +17,8 @@ type Table struct {
 	version string
 	london  *time.Location
 	rows    map[string][]row // by E.164
+	lines   int
+	dates   dates
 }
 
 // row is one line: whose the number was on the days from first to last.
@@ -38,6 +40,12 @@ const (
 
 // Version is the SHA-256 of the file as it was uploaded, in hex.
 func (t *Table) Version() string { return t.version }
+
+// Rows is how many rows the file has, the header and blank ones not counted.
+func (t *Table) Rows() int { return t.lines }
+
+// Dates are the ways in which the file's dates are written and were read, in the order in which they come.
+func (t *Table) Dates() []DateForm { return slices.Clone(t.dates.forms) }
 
 // Len is how many numbers the table maps.
 func (t *Table) Len() int { return len(t.rows) }
@@ -85,10 +93,15 @@ func (t *Table) add(c *columns, cells []string, line int, region string) (reason
 		// Which cell is in the wrong column isn't known, so nothing more can be said.
 		return []string{"there are more cells than columns; one with a separator in it has to stand in quotes"}
 	}
+	for _, cell := range cells {
+		if swallowed(cell, region) {
+			return []string{"a quotation mark takes the rows behind it into one cell: take it out, or double it"}
+		}
+	}
 	number, badNumber := readNumber(cell(cells, c.number), region)
 	address, badAddress := readAddress(cell(cells, c.mailbox))
-	first, badFirst := readDay(cell(cells, c.from), always, "Valid From", region)
-	last, badLast := readDay(cell(cells, c.to), ever, "Valid To", region)
+	first, badFirst := t.dates.read(cell(cells, c.from), always, "Valid From", line)
+	last, badLast := t.dates.read(cell(cells, c.to), ever, "Valid To", line)
 	backwards := ""
 	if badFirst == "" && badLast == "" && first > last {
 		backwards = "Valid From lies after Valid To"
@@ -132,6 +145,8 @@ func readNumber(text, region string) (e164, reason string) {
 	switch {
 	case text == "":
 		return "", "the number is empty"
+	case phone.Extended(text, region):
+		return "", "the number has an extension: messages come to a whole number, and the extension says that it is not one person's"
 	case scientific.MatchString(text):
 		return "", "the number was rounded by a spreadsheet (scientific notation), its last digits are lost: " +
 			"make the column text and put the number in again"
@@ -146,6 +161,9 @@ func readNumber(text, region string) (e164, reason string) {
 }
 
 func readAddress(text string) (address, reason string) {
+	if address, ok := plain(text); ok {
+		return address, ""
+	}
 	switch strings.Count(text, "@") {
 	case 0:
 		if text == "" {
@@ -153,29 +171,26 @@ func readAddress(text string) (address, reason string) {
 		}
 		return "", "the mailbox has no @"
 	case 1:
-	default:
-		return "", "the mailbox has more than one @"
-	}
-	address, ok := plain(text)
-	if !ok {
 		return "", "the mailbox is no email address"
 	}
-	return address, ""
+	return "", "the mailbox has more than one @"
 }
 
-// readDay reads a date; an empty one is open. Dates with slashes are read day first, as in Britain.
-func readDay(text string, open day, column, region string) (d day, reason string) {
-	if text == "" {
-		return open, ""
+// swallowed reports whether a cell of several lines holds what belongs to other rows: a stray quotation mark lasts to the next one, and
+// the people between them would be missing without a word.
+func swallowed(cell, region string) bool {
+	if !strings.Contains(cell, "\n") {
+		return false
 	}
-	forms := []string{time.DateOnly, "2 Jan 2006", "2-Jan-2006", "2.1.2006", "2/1/2006"}
-	if region == "US" {
-		forms = forms[:3] // there, 01/02 is more likely January
-	}
-	for _, form := range forms {
-		if t, err := time.Parse(form, text); err == nil && t.Year() >= 1990 && t.Year() <= 9999 {
-			return dayOf(t), ""
+	for line := range strings.SplitSeq(cell, "\n") {
+		for part := range strings.FieldsFuncSeq(line, func(c rune) bool { return c == ',' || c == ';' || c == '\t' }) {
+			if strings.Contains(part, "@") {
+				return true
+			}
+			if _, ok := phone.E164(part, region); ok {
+				return true
+			}
 		}
 	}
-	return 0, column + " is no date: write it as 2026-11-22"
+	return false
 }

@@ -46,6 +46,9 @@ type Match struct {
 	Mailbox      string // directory object id of its user
 	Participants []int  // whose it is: 0 the sender, n the n-th of To, Owner
 	By           string // ByCSV or ByEmail, for the first of them
+
+	// Addresses are what the Participants were found by, in lower case, in their order: addresses of the mailbox.
+	Addresses []string
 }
 
 // Owner stands in Match.Participants for the record's owner, where he is not among the participants.
@@ -69,7 +72,7 @@ func New(o Options, t *Table, d Directory) *Mapper {
 		m.table = t
 	}
 	for _, domain := range o.AcceptedDomains {
-		m.domains[strings.ToLower(strings.TrimPrefix(strings.TrimSpace(domain), "@"))] = true
+		m.domains[record.LowerASCII(strings.TrimPrefix(strings.TrimSpace(domain), "@"))] = true
 	}
 	return m
 }
@@ -151,7 +154,7 @@ func (m *Mapper) people(r *record.Record, numbers map[string]string) []person {
 	}
 	var all []person
 	ownerNumber, among := e164(r.Owner), false
-	for i, p := range append([]record.Participant{r.From}, r.To...) {
+	for i, p := range append([]record.Participant{r.Sender()}, r.To...) {
 		among = among || ownerNumber != "" && e164(p.Value) == ownerNumber
 		all = append(all, person{i, holder(p.Value), m.emails(p)})
 	}
@@ -198,7 +201,7 @@ func (m *Mapper) ask(ctx context.Context, addresses map[string]bool, valid map[s
 func match(all []person, valid map[string]string) []Match {
 	var matches []Match
 	taken := map[string]int{}
-	take := func(id string, p person, by string) {
+	take := func(id string, p person, by, address string) {
 		key := strings.ToLower(id) // record.Key takes an id without its case, and so does the directory
 		i, ok := taken[key]
 		if !ok {
@@ -208,16 +211,17 @@ func match(all []person, valid map[string]string) []Match {
 		}
 		if m := &matches[i]; !slices.Contains(m.Participants, p.index) { // he may have two addresses for one mailbox
 			m.Participants = append(m.Participants, p.index)
+			m.Addresses = append(m.Addresses, address)
 		}
 	}
 	for _, p := range all {
 		if id := valid[p.csv]; p.csv != "" && id != "" {
-			take(id, p, ByCSV)
+			take(id, p, ByCSV, p.csv)
 			continue
 		}
 		for _, address := range p.emails {
 			if id := valid[address]; id != "" {
-				take(id, p, ByEmail)
+				take(id, p, ByEmail, address)
 			}
 		}
 	}

@@ -74,40 +74,40 @@ func TestResolve(t *testing.T) {
 		r       *record.Record
 		want    []Match
 	}{
-		"by number, whatever its spelling": {both, message(none, party("07700 900789")), []Match{{"id-desk", []int{0}, ByCSV}}},
-		"the holder at that time":          {both, message(none, party("+447700900123")), []Match{{"id-joe", []int{0}, ByCSV}}},
-		"the holder before":                {both, early, []Match{{"id-jane", []int{0}, ByCSV}}},
+		"by number, whatever its spelling": {both, message(none, party("07700 900789")), []Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}}},
+		"the holder at that time":          {both, message(none, party("+447700900123")), []Match{{Mailbox: "id-joe", Participants: []int{0}, By: ByCSV}}},
+		"the holder before":                {both, early, []Match{{Mailbox: "id-jane", Participants: []int{0}, By: ByCSV}}},
 		"CSV first": {both, message(none, party("447700900789", "jane@contoso.com")),
-			[]Match{{"id-desk", []int{0}, ByCSV}}},
+			[]Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}}},
 		"CSV names no valid user, then email": {both, message(none, party("447700900456", "joe@contoso.com")),
-			[]Match{{"id-joe", []int{0}, ByEmail}}},
+			[]Match{{Mailbox: "id-joe", Participants: []int{0}, By: ByEmail}}},
 		"CSV names no valid user, no email": {both, message(none, party("447700900456")), nil},
-		"CSV is off":                        {automatic, message(none, party("447700900789", "jane@contoso.com")), []Match{{"id-jane", []int{0}, ByEmail}}},
+		"CSV is off":                        {automatic, message(none, party("447700900789", "jane@contoso.com")), []Match{{Mailbox: "id-jane", Participants: []int{0}, By: ByEmail}}},
 		"email is off":                      {custom, message(none, party("447700900999", "jane@contoso.com")), nil},
 		"both are off":                      {Options{}, message(none, party("447700900789", "jane@contoso.com")), nil},
 		"every participant": {both, message(none, party("447700900999", "jane@contoso.com"),
 			party("447700900789"), party("HMRC"), party("", "JOE@contoso.com ")),
-			[]Match{{"id-jane", []int{0}, ByEmail}, {"id-desk", []int{1}, ByCSV}, {"id-joe", []int{3}, ByEmail}}},
+			[]Match{{Mailbox: "id-jane", Participants: []int{0}, By: ByEmail}, {Mailbox: "id-desk", Participants: []int{1}, By: ByCSV}, {Mailbox: "id-joe", Participants: []int{3}, By: ByEmail}}},
 		"each mailbox once": {both, message(none, party("447700900999", "jane@contoso.com"),
 			party("447700900998", "j.doe@contoso.com"), party("447700900123", "jane@contoso.com"), party("447700900123")),
-			[]Match{{"id-jane", []int{0, 1}, ByEmail}, {"id-joe", []int{2, 3}, ByCSV}}},
+			[]Match{{Mailbox: "id-jane", Participants: []int{0, 1}, By: ByEmail}, {Mailbox: "id-joe", Participants: []int{2, 3}, By: ByCSV}}},
 		"several addresses": {both, message(none, party("447700900999", "nobody@contoso.com", "desk@contoso.com", "joe@contoso.com")),
-			[]Match{{"id-desk", []int{0}, ByEmail}, {"id-joe", []int{0}, ByEmail}}},
+			[]Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByEmail}, {Mailbox: "id-joe", Participants: []int{0}, By: ByEmail}}},
 		"accepted domains": {limited, message(none, party("447700900999", "jane@contoso.com", "leaver@contoso.co.uk")),
-			[]Match{{"id-leaver", []int{0}, ByEmail}}},
-		"accepted domains don't limit the CSV": {limited, message(none, party("447700900789")), []Match{{"id-desk", []int{0}, ByCSV}}},
+			[]Match{{Mailbox: "id-leaver", Participants: []int{0}, By: ByEmail}}},
+		"accepted domains don't limit the CSV": {limited, message(none, party("447700900789")), []Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}}},
 		"a refused address that the CSV names for another": {limited, message(none, party("447700900789"), party("447700900999", "desk@contoso.com")),
-			[]Match{{"id-desk", []int{0}, ByCSV}}},
+			[]Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}}},
 		"owner among the participants": {both, message(party("447700900789"), party("07700900789")),
-			[]Match{{"id-desk", []int{0}, ByCSV}}},
+			[]Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}}},
 		"owner not among them": {both, message(party("447700900789"), party("447700900999"), party("447700900123")),
-			[]Match{{"id-joe", []int{1}, ByCSV}, {"id-desk", []int{Owner}, ByCSV}}},
-		"owner who is no number": {both, message(party("O2"), party("447700900123")), []Match{{"id-joe", []int{0}, ByCSV}}},
+			[]Match{{Mailbox: "id-joe", Participants: []int{1}, By: ByCSV}, {Mailbox: "id-desk", Participants: []int{Owner}, By: ByCSV}}},
+		"owner who is no number": {both, message(party("O2"), party("447700900123")), []Match{{Mailbox: "id-joe", Participants: []int{0}, By: ByCSV}}},
 		"nobody":                 {both, message(none, none), nil},
 		"strangers":              {both, message(none, party("65000"), party("+12025550123", "a@example.com")), nil},
 		"no addresses": {both, message(none, party("447700900999", "jane", "@contoso.com", "jane@contoso.com,joe@contoso.com",
 			"jane@contoso.com\r\nBcc: x@example.com", "' or mail ne '@contoso.com", "empty@contoso.com")), nil},
-		"empty participants keep their places": {both, message(none, none, none, party("447700900123")), []Match{{"id-joe", []int{2}, ByCSV}}},
+		"empty participants keep their places": {both, message(none, none, none, party("447700900123")), []Match{{Mailbox: "id-joe", Participants: []int{2}, By: ByCSV}}},
 	} {
 		table, err := ParseCSV(strings.NewReader(mapping), "GB")
 		if err != nil {
@@ -119,7 +119,7 @@ func TestResolve(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if diff := cmp.Diff([][]Match{tt.want}, got); diff != "" {
+		if diff := cmp.Diff([][]Match{tt.want}, withoutAddresses(got)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -142,11 +142,11 @@ func TestResolveAsksTwiceForAllRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := [][]Match{
-		{{"id-desk", []int{0}, ByCSV}, {"id-joe", []int{1}, ByEmail}},
+		{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}, {Mailbox: "id-joe", Participants: []int{1}, By: ByEmail}},
 		nil,
-		{{"id-joe", []int{0, 1}, ByCSV}, {"id-desk", []int{1}, ByEmail}, {"id-jane", []int{1}, ByEmail}},
+		{{Mailbox: "id-joe", Participants: []int{0, 1}, By: ByCSV}, {Mailbox: "id-desk", Participants: []int{1}, By: ByEmail}, {Mailbox: "id-jane", Participants: []int{1}, By: ByEmail}},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, withoutAddresses(got)); diff != "" {
 		t.Errorf("matches (-want +got):\n%s", diff)
 	}
 	asked := [][]string{
@@ -212,33 +212,99 @@ func TestResolveFromManyGoroutines(t *testing.T) {
 
 func TestPlainAddresses(t *testing.T) {
 	for text, want := range map[string]string{
-		" Jane.O'Brien+x@Contoso.CO.UK ":       "jane.o'brien+x@contoso.co.uk",
-		"a@b.c":                                "a@b.c",
-		"":                                     "",
-		"jane":                                 "",
-		"jane@":                                "",
-		"@contoso.com":                         "",
-		"jane@contoso":                         "",
-		"jane@contoso.com.":                    "",
-		"jane@-contoso.com":                    "",
-		".jane@contoso.com":                    "",
-		"ja..ne@contoso.com":                   "",
-		"jane@con_toso.com":                    "",
-		"jane@@contoso.com":                    "",
-		"\"jane\"@contoso.com":                 "",
-		"jane@[127.0.0.1]":                     "",
-		"jane doe@contoso.com":                 "",
-		"jane@contoso.com\n":                   "jane@contoso.com",
-		"jane\n@contoso.com":                   "",
-		"jane@contoso.com\x00":                 "",
-		"j\u00e4ne@contoso.com":                "",
-		"<jane@contoso.com>":                   "",
+		" Jane.O'Brien+x@Contoso.CO.UK ":      "jane.o'brien+x@contoso.co.uk",
+		"a@b.c":                               "a@b.c",
+		"":                                    "",
+		"jane":                                "",
+		"jane@":                               "",
+		"@contoso.com":                        "",
+		"jane@contoso":                        "",
+		"jane@contoso.com.":                   "jane@contoso.com",
+		"jane@-contoso.com":                   "",
+		".jane@contoso.com":                   "",
+		"ja..ne@contoso.com":                  "",
+		"jane@con_toso.com":                   "",
+		"jane@@contoso.com":                   "",
+		"\"jane\"@contoso.com":                "",
+		"jane@[127.0.0.1]":                    "",
+		"jane doe@contoso.com":                "",
+		"jane@contoso.com\n":                  "jane@contoso.com",
+		"jane\n@contoso.com":                  "",
+		"jane@contoso.com\x00":                "",
+		"j\u00e4ne@contoso.com":               "",
+		"<jane@contoso.com>":                  "jane@contoso.com",
+		"Jane Doe <Jane@Contoso.com>":         "jane@contoso.com",
+		"\"Doe, Jane\" <jane@contoso.com>":    "jane@contoso.com",
+		"mailto:jane%40contoso.com?subject=x": "jane@contoso.com",
+		"SMTP:Jane@contoso.com":               "jane@contoso.com",
+		"ｊａｎｅ＠ｃｏｎｔｏｓｏ．ｃｏｍ": "jane@contoso.com",
+		"'jane@contoso.com":                    "jane@contoso.com",
+		"jane@\u212aontoso.com":                "",
+		"jane@contoso.com\u200b":               "jane@contoso.com",
 		strings.Repeat("a", 64) + "@b.c":       strings.Repeat("a", 64) + "@b.c",
 		strings.Repeat("a", 65) + "@b.c":       "",
 		"a@" + strings.Repeat("b.", 126) + "c": "",
 	} {
 		if got, ok := plain(text); got != want || ok != (want != "") {
 			t.Errorf("plain(%q) = %q, %v; want %q", text, got, ok, want)
+		}
+	}
+}
+
+func withoutAddresses(all [][]Match) [][]Match {
+	for _, matches := range all {
+		for i := range matches {
+			if len(matches[i].Addresses) != len(matches[i].Participants) {
+				matches[i].By = "an address for each participant is missing"
+			}
+			matches[i].Addresses = nil
+		}
+	}
+	return all
+}
+
+func TestMatchesNameTheirAddresses(t *testing.T) {
+	table, err := ParseCSV(strings.NewReader(mapping), "GB")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &record.Record{Time: at(t, "2026-05-01"), From: party("447700900123", "other@contoso.com"),
+		To: []record.Participant{party("", "private@example.com", "Desk <DESK@contoso.com>"), party("07700 900123")}}
+	got, err := New(Options{Automatic: true, Custom: true, Region: "GB"}, table, contoso()).Resolve(t.Context(), []*record.Record{r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]Match{{{Mailbox: "id-joe", Participants: []int{0, 2}, By: ByCSV, Addresses: []string{"joe@contoso.com", "joe@contoso.com"}},
+		{Mailbox: "id-desk", Participants: []int{1}, By: ByEmail, Addresses: []string{"desk@contoso.com"}}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestNumbersInEnvelopesAreMapped(t *testing.T) {
+	table, err := ParseCSV(strings.NewReader(mapping), "GB")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := party("insert-address-token")
+	for name, r := range map[string]*record.Record{
+		"type of an MMS centre":    {From: party("+447700900123/TYPE=PLMN")},
+		"SIP":                      {From: party("<sip:+447700900123@ims.example;user=phone>")},
+		"phone-context":            {From: party("tel:7700900123;phone-context=+44")},
+		"extension":                {From: party("07700 900123 ext 5")},
+		"number shown":             {To: []record.Participant{party("*31#07700900123")}},
+		"owner":                    {Owner: "tel:+447700900123"},
+		"insert-address-token":     {From: token, Owner: "447700900123", Direction: "Out"},
+		"the token, no direction":  {From: token, Owner: "447700900123"},
+		"the token in an envelope": {From: party("Insert-Address-Token/TYPE=PLMN"), Owner: "447700900123", Direction: "OUT"},
+	} {
+		r.Time = at(t, "2026-05-01")
+		got, err := New(Options{Custom: true, Region: "GB"}, table, contoso()).Resolve(t.Context(), []*record.Record{r})
+		if err != nil || len(got[0]) != 1 || got[0][0].Mailbox != "id-joe" {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+		if r.From.Value != "" && got[0][0].Participants[0] != 0 {
+			t.Errorf("%s: participants %v, want the sender", name, got[0][0].Participants)
 		}
 	}
 }
