@@ -42,6 +42,8 @@ type importer struct {
 	memory   *semaphore.Weighted // maxHeld
 	workshop *message.Workshop   // read before: reading a number costs more than all else of a text
 	mapping  *mapping
+
+	sweepTimes sweepTimes
 }
 
 // result is what an invocation answers: counts, no content.

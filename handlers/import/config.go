@@ -113,5 +113,7 @@ func connect(lookup func(string) (string, bool), transport http.RoundTripper, no
 		workshop: workshop,
 		users:    newDirectory(boxes, c.concurrency, now),
 		mapping:  newMapping(),
+
+		sweepTimes: defaultSweepTimes(),
 	}, nil
 }

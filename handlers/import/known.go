@@ -14,8 +14,8 @@ import (
 	"o2archiver/shared/record"
 )
 
-// earlier is what the journal said of a line before this delivery. It is believed: the ledger may have lost rows when the storage
-// account failed over, and is made good from here.
+// earlier is what the journal said of a line before this delivery. It is believed: the ledger may have lost rows when
+// the storage account failed over, and is made good from here.
 type earlier struct {
 	record  *journal.Record         // its outcome; nil: none
 	done    map[string]journal.Copy // copies that are in their mailboxes, by mailbox in lower case
@@ -47,8 +47,8 @@ func inMailbox(o journal.Outcome) bool {
 	return o == journal.Imported || o == journal.Duplicate || o == journal.Oversize
 }
 
-// keepsOutcome reports whether the line keeps the outcome that it has, and its copies, though this delivery can make nothing of it: a replay
-// takes up what was archived too, and adds to it.
+// keepsOutcome reports whether the line keeps the outcome that it has, and its copies, though this delivery can make
+// nothing of it: a replay takes up what was archived too, and adds to it.
 func (e earlier) keepsOutcome() bool { return e.record != nil && len(e.done) > 0 }
 
 // copied reports whether the mailbox has its copy already.
@@ -57,7 +57,8 @@ func (l *line) copied(mailbox string) bool {
 	return ok
 }
 
-// settled reports whether a replay has nothing to add: the record is archived, and each mailbox that it goes to now has its copy.
+// settled reports whether a replay has nothing to add: the record is archived, and each mailbox that it goes to now
+// has its copy.
 func (l *line) settled() bool {
 	if l.earlier.record == nil || l.earlier.record.Outcome != journal.Archived {
 		return false
@@ -107,11 +108,12 @@ func (b *batch) restoreAll(ctx context.Context, l *line) error {
 	return group.Wait()
 }
 
-// restoredAtOnce is how many rows of one line are restored at once: the table service takes 2,000 a second for a partition.
+// restoredAtOnce is how many rows of one line are restored at once: the table service takes 2,000 a second for a
+// partition.
 const restoredAtOnce = 16
 
-// restore puts the ledger's row of a copy that the journal has as done back where it was lost, and those of its message's later pieces. A row
-// that is there stays.
+// restore puts the ledger's row of a copy that the journal has as done back where it was lost, and those of its
+// message's later pieces. A row that is there stays.
 func (b *batch) restore(ctx context.Context, l *line, c journal.Copy) error {
 	holder := ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}
 	fingerprint := l.fingerprint

@@ -7,12 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/journal"
@@ -20,27 +17,28 @@ import (
 	"o2archiver/shared/staging"
 )
 
-const (
-	sweepName       = "sweep.json"
-	sweepConcurrent = 4                // batches at once: the events' own batches come first
-	sweepEach       = 10 * time.Minute // for one batch: a mailbox that is away shall not keep the other batches from their turn
-	sweepSaves      = 30 * time.Second // for the state, when the invocation's own time is up
-
-	// sweepBack is for how many days after its planning a run may get its first batch: fetch names a run's folder
-	// after the day on which it was planned, and a backfill of years takes its time.
-	sweepBack = 92
-)
-
-// sweepState is what sweep knows from one invocation to the next, so that it does not look at the whole archive every hour.
-type sweepState struct {
-	Day    string   `json:"day"`              // 2026/11/23: everything before it is finished
-	Closed []string `json:"closed,omitempty"` // folders of finished runs on that day and after
+// sweepTimes are the bounds of a sweep.
+type sweepTimes struct {
+	idle  time.Duration // of a short turn: so long without anything done of the batch, and the turn is over
+	short time.Duration // of a short turn in all
+	long  time.Duration // of a batch's later turn in the same sweep
 }
+
+func defaultSweepTimes() sweepTimes {
+	return sweepTimes{idle: 30 * time.Second, short: 3 * time.Minute, long: 10 * time.Minute}
+}
+
+const (
+	shortAtOnce = 8  // short turns: they mostly wait
+	longAtOnce  = 4  // long turns: the events' own batches come first
+	shortGroup  = 32 // batches whose tries are counted, and saved, together
+	stuckAfter  = 4  // turns, that is two sweeps: from then on the batch is told of as stuck
+)
 
 // sweepRequest is the input of a sweep by hand.
 type sweepRequest struct {
 	After  *string `json:"after,omitempty"`  // instead of SWEEP_AFTER, e.g. "0s"
-	Replay string  `json:"replay,omitempty"` // a run's folder or a batch: try again what was not imported
+	Replay string  `json:"replay,omitempty"` // a run's folder or a batch: make the copies that are missing
 }
 
 type sweepResult struct {
@@ -68,10 +66,12 @@ func (im *importer) sweep(ctx context.Context, inv *funchost.Invocation) (sweepR
 	if err != nil {
 		return sweepResult{}, asStatus(fmt.Errorf("take the sweep's lease: %w", err))
 	}
-	defer lease.Release()
-	res, err := s.open(ctx, lease)
-	s.log.Info("sweep ended", "event", "import.sweepEnded", "batches", res.Batches, "finished", res.Finished, "held", res.Held, "young", res.Young)
-	return res, asStatus(err)
+	s.lease = lease
+	defer func() { s.lease.Release() }()
+	err = s.run(ctx)
+	s.log.Info("sweep ended", "event", "import.sweepEnded", "batches", s.res.Batches,
+		"finished", s.res.Finished, "held", s.res.Held, "young", s.res.Young)
+	return s.res, asStatus(err)
 }
 
 func (im *importer) sweepInput(inv *funchost.Invocation) (r sweepRequest, after time.Duration, err error) {
@@ -93,250 +93,114 @@ func (im *importer) sweepInput(inv *funchost.Invocation) (r sweepRequest, after 
 	return r, after, nil
 }
 
+// sweeper is one sweep, or one replay.
 type sweeper struct {
 	im         *importer
 	invocation string
 	log        *slog.Logger
 	before     time.Time // younger batches are left to their events
+
+	saving sync.Mutex     // held while the state is saved
+	lease  *staging.Lease // of the state; nil in a replay
+
+	mu     sync.Mutex // for what follows
+	res    sweepResult
+	failed []error // at most three: a hundred alike say no more
+	state  sweepState
+	days   []*sweptDay
+	open   []*openBatch // batches that may be worked on
 }
 
-// open goes through the runs that are not closed, oldest first.
-func (s *sweeper) open(ctx context.Context, lease *staging.Lease) (res sweepResult, _ error) {
-	var state sweepState
-	err := s.storage(ctx, func(ctx context.Context) error {
-		_, err := s.im.store.GetJSON(ctx, staging.Sweeps, sweepName, &state)
+// run is a sweep. It looks at the runs that are not closed, which costs little; then every batch that is found open
+// gets a short turn, those first that never had one; then the replays that broke off go on; and the time that is left
+// is for the batches that were not finished in their short turn, the least tried first. So nothing that takes long,
+// or for ever, keeps another batch from its turn.
+//
+// A turn is counted, and saved, before it begins.
+func (s *sweeper) run(ctx context.Context) error {
+	if err := s.load(ctx); err != nil {
 		return err
-	})
+	}
+	replays, err := s.replays(ctx)
 	if err != nil {
-		return res, fmt.Errorf("read the sweep's state: %w", err)
-	}
-	var days []string
-	err = s.storage(ctx, func(ctx context.Context) (err error) {
-		days, err = s.im.store.Days(ctx)
 		return err
-	})
-	if err != nil {
-		return res, fmt.Errorf("list the days: %w", err)
 	}
-	next, err := s.days(ctx, days, state, &res)
-	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepSaves)
-	defer cancel()
-	saved := s.storage(saving, func(ctx context.Context) error {
-		_, err := s.im.store.PutJSON(ctx, staging.Sweeps, sweepName, next, "*", lease)
+	began := time.Now()
+	if err := s.look(ctx, share(ctx, began, 30), replays); err != nil {
 		return err
-	})
-	if saved != nil {
-		err = errors.Join(err, fmt.Errorf("save the sweep's state: %w", saved))
 	}
-	return res, err
+	s.note(s.save(ctx))
+	stuck := s.shortTurns(ctx, share(ctx, began, 60))
+	s.resumeReplays(ctx, replays, share(ctx, began, 80))
+	s.longTurns(ctx, stuck)
+	s.settle(ctx)
+	s.note(s.save(ctx))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(s.failed...)
 }
 
-// days goes through the days from the first one that is not finished. A run that fails does not keep the others from their turn.
-func (s *sweeper) days(ctx context.Context, days []string, state sweepState, res *sweepResult) (sweepState, error) {
-	var failed []error
-	closed := map[string]bool{}
-	for _, run := range state.Closed {
-		closed[run] = true
+// share is the moment at which so many per cent of the invocation's time are over; the zero Time if it has no end.
+func share(ctx context.Context, began time.Time, percent int64) time.Time {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return time.Time{}
 	}
-	// What is not finished, or may still begin, is looked at the next time.
-	next := sweepState{Day: s.im.now().UTC().AddDate(0, 0, -sweepBack).Format("2006/01/02")}
-	leave := func(day string, err error) {
-		next.Day = min(next.Day, day)
-		if err != nil && len(failed) < 3 {
-			failed = append(failed, err)
-		}
-	}
-	for _, day := range days {
-		if day < state.Day {
-			continue
-		}
-		if ctx.Err() != nil {
-			leave(day, context.Cause(ctx))
-			break
-		}
-		runs, err := s.runs(ctx, day)
-		if err != nil {
-			leave(day, err)
-		}
-		for _, run := range runs {
-			if closed[run] {
-				continue
-			}
-			if closed[run], err = s.run(ctx, run, res); err != nil || !closed[run] {
-				leave(day, err)
-			}
-		}
-	}
-	for run, done := range closed {
-		if done && run >= next.Day {
-			next.Closed = append(next.Closed, run)
-		}
-	}
-	slices.Sort(next.Closed)
-	return next, errors.Join(failed...)
+	return began.Add(deadline.Sub(began) / 100 * time.Duration(percent))
 }
 
-func (s *sweeper) runs(ctx context.Context, day string) (runs []string, err error) {
-	err = s.storage(ctx, func(ctx context.Context) (err error) {
-		runs, err = s.im.store.Runs(ctx, day)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list the runs of a day: %w", err)
-	}
-	return runs, nil
-}
+func past(t time.Time) bool { return !t.IsZero() && time.Now().After(t) }
 
-// run finishes what is open in one run. It is closed when its manifest says that no batch will be added, and each batch's journal has its end.
-func (s *sweeper) run(ctx context.Context, folder string, res *sweepResult) (closed bool, _ error) {
-	// The manifest is asked for before the list is made: what is listed then is all there will be.
-	err := s.storage(ctx, func(ctx context.Context) error {
-		_, err := s.im.store.ReadManifest(ctx, folder)
-		return err
-	})
-	closed = err == nil
-	if err != nil && !errors.Is(err, staging.ErrNotFound) {
-		return false, fmt.Errorf("read a run's manifest: %w", err)
+// note keeps an error for the sweep's answer.
+func (s *sweeper) note(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && len(s.failed) < 3 {
+		s.failed = append(s.failed, err)
 	}
-	var batches []staging.BatchInfo
-	err = s.storage(ctx, func(ctx context.Context) (err error) {
-		batches, err = s.im.store.Batches(ctx, folder)
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("list a run's batches: %w", err)
-	}
-	var (
-		mu     sync.Mutex
-		failed []error
-		group  errgroup.Group
-	)
-	group.SetLimit(sweepConcurrent)
-	for _, b := range batches {
-		group.Go(func() error {
-			state, err := s.batch(ctx, b)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil && len(failed) < 3 {
-				failed = append(failed, err)
-			}
-			closed = closed && err == nil && (state == finished || state == mended)
-			res.count(state, err)
-			return nil
-		})
-	}
-	_ = group.Wait()
-	if closed {
-		s.log.Info("run finished", "event", "import.runFinished", "run", folder, "batches", len(batches))
-	}
-	return closed, errors.Join(failed...)
-}
-
-// What sweep found of a batch.
-type found int
-
-const (
-	finished found = iota // its journal had its end
-	mended                // it has it now
-	held
-	young
-)
-
-func (r *sweepResult) count(state found, err error) {
-	if state == finished && err == nil {
-		return
-	}
-	r.Batches++
-	switch {
-	case err != nil:
-	case state == mended:
-		r.Finished++
-	case state == held:
-		r.Held++
-	case state == young:
-		r.Young++
-	}
-}
-
-func (s *sweeper) batch(ctx context.Context, b staging.BatchInfo) (found, error) {
-	var done bool
-	err := s.storage(ctx, func(ctx context.Context) (err error) {
-		done, err = journal.Tail(ctx, s.im.store.Logs(), b.Name)
-		return err
-	})
-	switch {
-	case err != nil:
-		return finished, fmt.Errorf("read the end of a journal: %w", err)
-	case done:
-		return finished, nil
-	case b.Created.After(s.before):
-		return young, nil
-	}
-	each, cancel := context.WithTimeoutCause(ctx, sweepEach, errTurn)
-	defer cancel()
-	_, err = s.im.batch(each, b.Name, s.invocation, s.log, work{})
-	if errors.Is(err, journal.ErrHeld) {
-		return held, nil
-	}
-	return mended, err
 }
 
 // errTurn ends the work on one batch, not that of the sweep.
 var errTurn = fmt.Errorf("the batch's turn in this sweep is over, the next one goes on: %w", funchost.ErrUnavailable)
 
-// replay goes through the batches of a run, or one batch, and tries again what was not imported: what was unmapped, quarantined or failed.
-func (s *sweeper) replay(ctx context.Context, what string) (res sweepResult, _ error) {
-	names, err := s.named(ctx, what)
-	if err != nil {
-		return res, err
+// turn is one try of a batch, which ends after most, or when nothing has been done of the batch for so long as idle
+// says (0: however long).
+func (s *sweeper) turn(ctx context.Context, name string, idle, most time.Duration, how work) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	over := func() { cancel(errTurn) }
+	defer time.AfterFunc(most, over).Stop()
+	if idle > 0 {
+		quiet := time.AfterFunc(idle, over)
+		defer quiet.Stop()
+		how.moved = func() { quiet.Reset(idle) }
 	}
-	// Whoever asks for this has done something about the cause.
-	s.im.users.refresh()
-	if err := s.im.mapping.refresh(ctx); err != nil {
-		return res, asStatus(err)
-	}
-	var failed []error
-	for _, name := range names {
-		if ctx.Err() != nil {
-			failed = append(failed, fmt.Errorf("%w: %w", funchost.ErrUnavailable, context.Cause(ctx)))
-			break
-		}
-		res.Batches++
-		_, err := s.im.batch(ctx, name, s.invocation, s.log, work{wait: true, replay: true})
-		switch {
-		case err == nil:
-			res.Finished++
-		case errors.Is(err, errMissing):
-			return res, fmt.Errorf("%w: there is no batch of that name", funchost.ErrInput)
-		case len(failed) < 3:
-			failed = append(failed, err)
-		}
-	}
-	return res, errors.Join(failed...)
+	_, err := s.im.batch(ctx, name, s.invocation, s.log, how)
+	return err
 }
 
-// named gives the batches that a replay is asked for.
-func (s *sweeper) named(ctx context.Context, what string) (names []string, _ error) {
-	batch, err := s.im.store.BatchFromURI(s.im.store.BatchURI(what)) // the name's form, checked where it is known
-	if err == nil {
-		return []string{batch}, nil
-	}
-	var batches []staging.BatchInfo
-	err = s.storage(ctx, func(ctx context.Context) (err error) {
-		batches, err = s.im.store.Batches(ctx, what)
-		return err
-	})
-	var answer *staging.Error
+// try is a turn of a batch that was found open. It reports whether another turn can help.
+func (s *sweeper) try(ctx context.Context, b *openBatch, idle, most time.Duration) (again bool) {
+	err := s.turn(ctx, b.name, idle, most, work{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
-	case errors.As(err, &answer) || ctx.Err() != nil:
-		return nil, asStatus(fmt.Errorf("list the run's batches: %w", err))
-	case len(batches) == 0:
-		return nil, fmt.Errorf("%w: there is no run or batch of that name; a run is a folder of the container batches, as in the log of fetch", funchost.ErrInput)
+	case err == nil:
+		b.done, b.err = true, nil
+		delete(s.state.Tried, b.name)
+		return false
+	case errors.Is(err, journal.ErrHeld):
+		b.held, b.err = true, nil
+		s.uncount(b.name)
+		return false
 	}
-	for _, b := range batches {
-		names = append(names, b.Name)
+	b.err = err
+	if tries := s.state.Tried[b.name]; tries >= stuckAfter && ctx.Err() == nil {
+		s.log.Error("batch is stuck", "event", "import.batchStuck", "run", b.run.folder,
+			"batch", b.name, "tries", tries, "error", err.Error())
 	}
-	return names, nil
+	again, _ = judge(err)
+	return again || errors.Is(err, errTurn)
 }
 
 func (s *sweeper) storage(ctx context.Context, op func(context.Context) error) error {

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"o2archiver/shared/journal"
+	"o2archiver/shared/staging"
+)
+
+const (
+	runsAtOnce    = 4   // runs of a day that are looked at
+	journalsOnce  = 8   // journals of a run
+	earlierAtOnce = 400 // earlier days a sweep: five years are through in five hours
+	saveLooked    = 50  // days after which the state is saved
+	maxOpen       = 20_000
+)
+
+// sweptDay is a day with the runs that were planned on it.
+type sweptDay struct {
+	name   string
+	runs   []*sweptRun
+	looked bool // its runs are listed, and each of them was looked at
+	failed bool // its runs could not be listed
+}
+
+// sweptRun is a run as a sweep finds it.
+type sweptRun struct {
+	folder   string
+	known    bool // closed before this sweep
+	manifest bool // no batch will be added
+	batches  int
+	left     int // of these, without the end of a journal
+	replayed bool
+	err      error // it could not be looked at
+}
+
+// closed reports whether nothing of the run is left to do.
+func (r *sweptRun) closed() bool {
+	return r.known || r.manifest && r.left == 0 && r.err == nil && !r.replayed
+}
+
+// openBatch is a batch whose journal has no end.
+type openBatch struct {
+	name string
+	run  *sweptRun
+	done bool // it has one now
+	held bool
+	err  error // of its last turn
+}
+
+// look goes through the days: those that may have an open run, and some of the earlier ones in rotation. It stops
+// when its time is over, and the next sweep goes on there. A day or run that can't be read keeps none of the others
+// from being looked at.
+func (s *sweeper) look(ctx context.Context, until time.Time, replays []*openReplay) error {
+	var names []string
+	err := s.storage(ctx, func(ctx context.Context) (err error) {
+		names, err = s.im.store.Days(ctx)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("list the days: %w", err)
+	}
+	reopened := map[string]bool{}
+	for _, r := range replays {
+		reopened[r.run()] = true
+		reopened[dayOf(r.What)] = true
+	}
+	closed := map[string]bool{}
+	for _, run := range s.state.Closed {
+		closed[run] = true
+	}
+	order := s.order(names, reopened)
+	saved, cut := 0, false
+	for i, d := range order {
+		if ctx.Err() != nil || past(until) {
+			s.log.Warn("the sweep's time for looking is over, the next one goes on", "days", len(order)-i)
+			s.resumeAt(d.name)
+			cut = true
+			break
+		}
+		s.lookAt(ctx, d, closed, reopened)
+		if i-saved >= saveLooked {
+			saved = i
+			s.note(s.save(ctx))
+			if s.superseded() {
+				return nil
+			}
+		}
+	}
+	if !cut {
+		s.forgetTries()
+	}
+	return nil
+}
+
+// forgetTries forgets those of batches that are not open any more, however that came about.
+func (s *sweeper) forgetTries() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	open := map[string]bool{}
+	for _, b := range s.open {
+		open[b.name] = true
+	}
+	maps.DeleteFunc(s.state.Tried, func(batch string, _ int) bool { return !open[batch] })
+}
+
+// order is the days in the order in which they are looked at.
+func (s *sweeper) order(names []string, reopened map[string]bool) (order []*sweptDay) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	always := min(s.state.Day, s.im.now().UTC().AddDate(0, 0, -sweepBack).Format("2006/01/02"))
+	var earlier []*sweptDay
+	for _, name := range names {
+		d := &sweptDay{name: name}
+		s.days = append(s.days, d)
+		if name >= always || reopened[name] {
+			order = append(order, d)
+		} else {
+			earlier = append(earlier, d)
+		}
+	}
+	at := func(days []*sweptDay, from string) []*sweptDay {
+		i, _ := slices.BinarySearchFunc(days, from, func(d *sweptDay, name string) int { return strings.Compare(d.name, name) })
+		return append(slices.Clone(days[i:]), days[:i]...)
+	}
+	order = at(order, s.state.From)
+	s.state.From = ""
+	earlier = at(earlier, s.state.Earlier)
+	s.state.Earlier = ""
+	if len(earlier) > earlierAtOnce {
+		s.state.Earlier = earlier[earlierAtOnce].name
+		earlier = earlier[:earlierAtOnce]
+	}
+	known := map[string]bool{}
+	for _, name := range names {
+		known[name] = true
+	}
+	maps.DeleteFunc(s.state.Finished, func(day, _ string) bool { return !known[day] || reopened[day] }) // retention takes days away
+	return append(order, earlier...)
+}
+
+// resumeAt notes where the next sweep goes on looking.
+func (s *sweeper) resumeAt(day string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if day >= s.state.Day {
+		s.state.From = day
+	} else {
+		s.state.Earlier = day
+	}
+}
+
+// lookAt looks at the runs of one day.
+func (s *sweeper) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[string]bool) {
+	var runs []string
+	err := s.storage(ctx, func(ctx context.Context) (err error) {
+		runs, err = s.im.store.Runs(ctx, d.name)
+		return err
+	})
+	if err != nil {
+		s.note(fmt.Errorf("list the runs of a day: %w", err))
+	}
+	s.mu.Lock()
+	finished := s.state.Finished[d.name]
+	s.mu.Unlock()
+	known := err == nil && finished != "" && finished == digestOf(runs)
+	swept := make([]*sweptRun, len(runs))
+	var group errgroup.Group
+	group.SetLimit(runsAtOnce)
+	for i, folder := range runs {
+		r := &sweptRun{folder: folder, replayed: reopened[folder]}
+		swept[i] = r
+		if r.known = (known || closed[folder]) && !r.replayed; r.known {
+			continue
+		}
+		group.Go(func() error {
+			if r.err = s.lookInto(ctx, r); r.err != nil {
+				s.note(r.err)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d.runs, d.looked, d.failed = swept, true, err != nil
+}
+
+// lookInto finds the batches of a run that are open.
+func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
+	// The manifest is asked for before the list is made: what is listed then is all there will be.
+	err := s.storage(ctx, func(ctx context.Context) error {
+		_, err := s.im.store.ReadManifest(ctx, r.folder)
+		return err
+	})
+	if err != nil && !errors.Is(err, staging.ErrNotFound) {
+		return fmt.Errorf("read a run's manifest: %w", err)
+	}
+	manifest := err == nil
+	var batches []staging.BatchInfo
+	err = s.storage(ctx, func(ctx context.Context) (err error) {
+		batches, err = s.im.store.Batches(ctx, r.folder)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("list a run's batches: %w", err)
+	}
+	s.mu.Lock()
+	r.manifest, r.batches, r.left = manifest, len(batches), len(batches)
+	s.mu.Unlock()
+	var group errgroup.Group
+	group.SetLimit(journalsOnce)
+	for _, b := range batches {
+		group.Go(func() error {
+			if err := s.lookUp(ctx, r, b); err != nil {
+				s.note(err)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return nil
+}
+
+// lookUp asks for the end of a batch's journal.
+func (s *sweeper) lookUp(ctx context.Context, r *sweptRun, b staging.BatchInfo) error {
+	var done bool
+	err := s.storage(ctx, func(ctx context.Context) (err error) {
+		done, err = journal.Tail(ctx, s.im.store.Logs(), b.Name)
+		return err
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err != nil:
+		s.res.Batches++
+		return fmt.Errorf("read the end of a journal: %w", err)
+	case done:
+		r.left--
+		delete(s.state.Tried, b.Name)
+	case b.Created.After(s.before):
+		s.res.Batches++
+		s.res.Young++
+	default:
+		s.res.Batches++
+		if len(s.open) < maxOpen { // the others are found by a later sweep
+			s.open = append(s.open, &openBatch{name: b.Name, run: r})
+		}
+	}
+	return nil
+}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"o2archiver/shared/funchost"
+	"o2archiver/shared/journal"
+	"o2archiver/shared/staging"
+)
+
+const (
+	replaysName  = "replays.json"
+	maxReplays   = 1000
+	maxAgain     = 1000                // batches of one replay that are tried again
+	replayFor    = 31 * 24 * time.Hour // then a replay that can't be finished is given up, and told
+	replayGroup  = 16                  // batches after which the progress is saved
+	replayWrites = 20                  // tries of a conditional write
+)
+
+// replayState is the replays that are not finished. They lie beside the sweep's state, which a sweep holds by its
+// lease meanwhile.
+type replayState struct {
+	Open []openReplay `json:"open,omitempty"`
+}
+
+// openReplay is a replay that was begun. It is noted before its first batch, so a sweep goes on with it wherever it
+// breaks off.
+type openReplay struct {
+	ID    string    `json:"id"`              // the invocation's that asked for it
+	What  string    `json:"what"`            // a run's folder or a batch
+	At    time.Time `json:"at"`              // when it was asked for
+	After string    `json:"after,omitempty"` // all batches up to this one have had their turn
+	Again []string  `json:"again,omitempty"` // those of them that are to be tried again
+	Tries int       `json:"tries,omitempty"` // of sweeps to go on with it
+}
+
+// run is the folder of the run that is replayed.
+func (r *openReplay) run() string {
+	if strings.HasSuffix(r.What, ".ndjson") {
+		return path.Dir(r.What)
+	}
+	return r.What
+}
+
+// replay goes through the batches of a run, or one batch: it maps every record anew and makes the copies that are
+// missing.
+func (s *sweeper) replay(ctx context.Context, what string) (sweepResult, error) {
+	names, err := s.named(ctx, what)
+	if err != nil {
+		return s.res, err
+	}
+	r := openReplay{ID: s.invocation, What: what, At: s.im.now().UTC()}
+	err = s.updateReplays(ctx, func(state *replayState) error {
+		state.Open = slices.DeleteFunc(state.Open, func(o openReplay) bool { return o.What == what })
+		if len(state.Open) >= maxReplays {
+			return fmt.Errorf("%w: %d replays are not finished; sweep goes on with them", funchost.ErrBusy, len(state.Open))
+		}
+		state.Open = append(state.Open, r)
+		return nil
+	})
+	if err != nil {
+		return s.res, asStatus(fmt.Errorf("note the replay: %w", err))
+	}
+	err = s.goOn(ctx, &r, names, true, time.Time{})
+	return s.res, err
+}
+
+// replays reads the replays that are not finished. Those that are too old are given up.
+func (s *sweeper) replays(ctx context.Context) (open []*openReplay, _ error) {
+	var state replayState
+	err := s.storage(ctx, func(ctx context.Context) error {
+		_, err := s.im.store.GetJSON(ctx, staging.Sweeps, replaysName, &state)
+		if errors.Is(err, staging.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the replays that are not finished: %w", err)
+	}
+	for _, r := range state.Open {
+		if s.im.now().Sub(r.At) < replayFor {
+			open = append(open, &r)
+			continue
+		}
+		s.log.Error("replay given up", "event", "import.replayGivenUp", "run", r.run(), "batches", len(r.Again))
+		s.note(s.end(ctx, &r))
+	}
+	return open, nil
+}
+
+// resumeReplays goes on with the replays that broke off, the least tried first, until the time for them is over.
+func (s *sweeper) resumeReplays(ctx context.Context, open []*openReplay, until time.Time) {
+	slices.SortStableFunc(open, func(a, b *openReplay) int { return cmp.Compare(a.Tries, b.Tries) })
+	for _, r := range open {
+		if ctx.Err() != nil || past(until) || s.superseded() {
+			return
+		}
+		s.note(s.resume(ctx, r, until))
+	}
+}
+
+func (s *sweeper) resume(ctx context.Context, r *openReplay, until time.Time) error {
+	names, err := s.named(ctx, r.What)
+	if errors.Is(err, funchost.ErrInput) {
+		return s.end(ctx, r) // it is not there any more
+	}
+	if err != nil {
+		return err
+	}
+	r.Tries++
+	return s.goOn(ctx, r, names, false, until)
+}
+
+// goOn gives each batch of the replay that had none yet a turn, and those that were not finished another one, as long
+// as the time lasts. What is left is left to the next sweep. As everywhere, a turn is noted before it begins, so a
+// batch that ends the process keeps none of the others from theirs.
+func (s *sweeper) goOn(ctx context.Context, r *openReplay, names []string, byHand bool, until time.Time) error {
+	// Something has been done about the cause.
+	s.im.users.refresh()
+	if err := s.im.mapping.refresh(ctx); err != nil {
+		return asStatus(err)
+	}
+	var (
+		mu      sync.Mutex
+		failed  []error
+		missing bool
+	)
+	turns := func(batches []string, idle time.Duration) {
+		var group errgroup.Group
+		group.SetLimit(longAtOnce)
+		for _, name := range batches {
+			group.Go(func() error {
+				err := s.turn(ctx, name, idle, s.im.sweepTimes.long, work{wait: byHand, replay: true})
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil || errors.Is(err, errMissing):
+					r.Again = slices.DeleteFunc(r.Again, func(again string) bool { return again == name })
+					if missing = missing || err != nil; err == nil && byHand {
+						s.res.Finished++
+					}
+				case len(failed) < 3 && !errors.Is(err, journal.ErrHeld):
+					failed = append(failed, err)
+				}
+				return nil
+			})
+		}
+		_ = group.Wait()
+	}
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name <= r.After })
+	for part := range slices.Chunk(names, replayGroup) {
+		if ctx.Err() != nil || past(until) || len(r.Again)+len(part) > maxAgain {
+			break
+		}
+		r.After, r.Again = part[len(part)-1], append(r.Again, part...)
+		if err := s.progress(ctx, r); err != nil {
+			return asStatus(err)
+		}
+		if byHand {
+			s.res.Batches += len(part)
+		}
+		turns(part, s.im.sweepTimes.idle)
+	}
+	for range slices.Clone(r.Again) {
+		if ctx.Err() != nil || past(until) || len(r.Again) == 0 {
+			break
+		}
+		part := slices.Clone(r.Again[:1])
+		r.Again = append(r.Again[1:], part...)
+		if err := s.progress(ctx, r); err != nil {
+			return asStatus(err)
+		}
+		turns(part, 0)
+	}
+	left := len(r.Again)
+	for _, name := range names {
+		if name > r.After {
+			left++
+		}
+	}
+	switch {
+	case missing && byHand:
+		return errors.Join(s.end(ctx, r), fmt.Errorf("%w: there is no batch of that name", funchost.ErrInput))
+	case left == 0:
+		return s.end(ctx, r)
+	}
+	s.log.Warn("replay not finished; a later sweep goes on", "event", "import.replayNotFinished", "run", r.run(), "batches", left)
+	err := s.progress(ctx, r)
+	if cause := context.Cause(ctx); cause != nil {
+		err = errors.Join(err, cause)
+	}
+	return errors.Join(append(failed, err)...)
+}
+
+// progress saves how far the replay has come, also when the invocation's time is up.
+func (s *sweeper) progress(ctx context.Context, r *openReplay) error {
+	return s.updateReplays(ctx, func(state *replayState) error {
+		for i, o := range state.Open {
+			if o.ID == r.ID {
+				state.Open[i] = *r
+			}
+		}
+		return nil
+	})
+}
+
+// end forgets the replay: all its batches are done.
+func (s *sweeper) end(ctx context.Context, r *openReplay) error {
+	return s.updateReplays(ctx, func(state *replayState) error {
+		state.Open = slices.DeleteFunc(state.Open, func(o openReplay) bool { return o.ID == r.ID })
+		return nil
+	})
+}
+
+// updateReplays changes the noted replays, whoever else changes them meanwhile.
+func (s *sweeper) updateReplays(ctx context.Context, change func(*replayState) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepSaves)
+	defer cancel()
+	var err error
+	for range replayWrites {
+		err = s.storage(ctx, func(ctx context.Context) error {
+			var state replayState
+			etag, err := s.im.store.GetJSON(ctx, staging.Sweeps, replaysName, &state)
+			if err != nil && !errors.Is(err, staging.ErrNotFound) {
+				return err
+			}
+			if err := change(&state); err != nil {
+				return err
+			}
+			_, err = s.im.store.PutJSON(ctx, staging.Sweeps, replaysName, state, etag, nil)
+			return err
+		})
+		if !errors.Is(err, staging.ErrChanged) && !errors.Is(err, staging.ErrExists) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("save the replays that are not finished: %w", err)
+	}
+	return nil
+}
+
+// named returns the batches that a replay is asked for.
+func (s *sweeper) named(ctx context.Context, what string) (names []string, _ error) {
+	batch, err := s.im.store.BatchFromURI(s.im.store.BatchURI(what)) // the name's form, checked where it is known
+	if err == nil {
+		return []string{batch}, nil
+	}
+	var batches []staging.BatchInfo
+	err = s.storage(ctx, func(ctx context.Context) (err error) {
+		batches, err = s.im.store.Batches(ctx, what)
+		return err
+	})
+	var answer *staging.Error
+	switch {
+	case errors.As(err, &answer) || ctx.Err() != nil:
+		return nil, asStatus(fmt.Errorf("list the run's batches: %w", err))
+	case len(batches) == 0:
+		return nil, fmt.Errorf("%w: there is no run or batch of that name; a run is a folder of the container batches, as in the log of fetch", funchost.ErrInput)
+	}
+	for _, b := range batches {
+		names = append(names, b.Name)
+	}
+	return names, nil
+}

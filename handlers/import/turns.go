@@ -1,0 +1,119 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// shortTurns gives every open batch a turn: first those that never had one, the oldest first, for their events were
+// lost; then the others, going on behind the last one that was tried. It returns those that another, longer turn may
+// help.
+func (s *sweeper) shortTurns(ctx context.Context, until time.Time) (stuck []*openBatch) {
+	s.mu.Lock()
+	tried, after := s.state.Tried, s.state.After
+	slices.SortFunc(s.open, func(a, b *openBatch) int {
+		return cmp.Or(
+			falseFirst(tried[a.name] > 0, tried[b.name] > 0),
+			falseFirst(tried[a.name] > 0 && a.name <= after, tried[b.name] > 0 && b.name <= after),
+			cmp.Compare(a.name, b.name),
+		)
+	})
+	s.mu.Unlock()
+	again := make([]bool, len(s.open))
+	s.inTurn(ctx, s.open, shortGroup, shortAtOnce, until, func(i int, b *openBatch) {
+		again[i] = s.try(ctx, b, s.im.sweepTimes.idle, s.im.sweepTimes.short)
+	})
+	for i, b := range s.open {
+		if again[i] {
+			stuck = append(stuck, b)
+		}
+	}
+	return stuck
+}
+
+// longTurns gives the time that is left to the batches that were not finished in a short turn, the least tried first.
+func (s *sweeper) longTurns(ctx context.Context, stuck []*openBatch) {
+	s.mu.Lock()
+	tried, after := s.state.Tried, s.state.After
+	slices.SortFunc(stuck, func(a, b *openBatch) int {
+		return cmp.Or(
+			cmp.Compare(tried[a.name], tried[b.name]),
+			falseFirst(a.name <= after, b.name <= after),
+			cmp.Compare(a.name, b.name),
+		)
+	})
+	s.mu.Unlock()
+	s.inTurn(ctx, stuck, 1, longAtOnce, time.Time{}, func(_ int, b *openBatch) {
+		s.try(ctx, b, 0, s.im.sweepTimes.long)
+	})
+}
+
+// falseFirst compares so that false comes before true.
+func falseFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// inTurn tries the batches in their order, so many at once, until the time is over. The tries of so many batches as
+// each says are counted and saved before the first of them begins.
+func (s *sweeper) inTurn(ctx context.Context, all []*openBatch, each, atOnce int, until time.Time, try func(int, *openBatch)) {
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	counted := 0
+	for i, b := range all {
+		if ctx.Err() != nil || past(until) || s.superseded() {
+			break
+		}
+		if i == counted {
+			counted = min(i+each, len(all))
+			s.count(all[i:counted])
+			s.note(s.save(ctx)) // should that fail, the batches have their turn all the same, and the next sweep begins with them
+			if s.superseded() {
+				break
+			}
+		}
+		group.Go(func() error {
+			if ctx.Err() == nil {
+				try(i, b)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+}
+
+// settle sums up what became of the open batches, and tells of the runs that are finished now.
+func (s *sweeper) settle(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.open {
+		switch {
+		case b.done:
+			s.res.Finished++
+			b.run.left--
+		case b.held:
+			s.res.Held++
+		case b.err != nil && len(s.failed) < 3:
+			s.failed = append(s.failed, b.err)
+		}
+	}
+	if cause := context.Cause(ctx); cause != nil && len(s.failed) == 0 {
+		s.failed = append(s.failed, cause)
+	}
+	for _, d := range s.days {
+		for _, r := range d.runs {
+			if !r.known && r.closed() {
+				s.log.Info("run finished", "event", "import.runFinished", "run", r.folder, "batches", r.batches)
+			}
+		}
+	}
+}
