@@ -2,7 +2,9 @@ package sample
 
 import (
 	_ "embed"
+	"html"
 	"strings"
+	"sync"
 )
 
 // The UCI SMS Spam Collection by Almeida and Gómez Hidalgo, CC BY 4.0: see testdata/README.md.
@@ -10,19 +12,69 @@ import (
 //go:embed testdata/sms-spam-collection.tsv
 var collection string
 
+// unfitWords is the list of what no text of the sample day may hold.
+//
+//go:embed testdata/unfit.txt
+var unfitWords string
+
 // text is one message of the collection.
 type text struct {
 	body string
 	spam bool
 }
 
-// texts is the whole collection in its own order.
-func texts() []text {
+// texts returns the texts of the collection that are fit to be shown, in its own order and without its HTML entities. It is the
+// same list for every day, so it is made once.
+var texts = sync.OnceValue(func() []text {
 	lines := strings.Split(strings.TrimSuffix(collection, "\n"), "\n")[1:] // the first line is a header
+	words := newWordList(unfitWords)
 	all := make([]text, 0, len(lines))
 	for _, line := range lines {
 		label, body, _ := strings.Cut(line, "\t")
-		all = append(all, text{body, label == "spam"})
+		if body = html.UnescapeString(body); !words.in(body) {
+			all = append(all, text{body, label == "spam"})
+		}
 	}
 	return all
+})
+
+// wordList is a list of words and phrases as they appear in a text that was put into words.
+type wordList []string
+
+// newWordList reads a list: a word or a phrase on a line, * for any beginning or ending, # before a comment.
+func newWordList(lines string) (list wordList) {
+	for line := range strings.Lines(lines) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		word, open := strings.CutPrefix(line, "*")
+		if !open {
+			word = " " + word
+		}
+		if word, open = strings.CutSuffix(word, "*"); !open {
+			word += " "
+		}
+		list = append(list, word)
+	}
+	return list
+}
+
+// in reports whether the text holds one of the words.
+func (l wordList) in(text string) bool {
+	text = inWords(text)
+	for _, word := range l {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// inWords returns the text in lower case with one blank around each word.
+func inWords(text string) string {
+	words := strings.FieldsFunc(strings.ToLower(text), func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '+'
+	})
+	return " " + strings.Join(words, " ") + " "
 }
