@@ -25,16 +25,16 @@ test: ## all tests, with real Azurite; in the real Functions host too if func is
 	@command -v bicep >/dev/null || echo "make test: left out: what the deployment would make (bicep is not on PATH)"
 	@command -v shellcheck >/dev/null || echo "make test: left out: the check of the scripts (shellcheck is not on PATH)"
 
-package: ## build/<app>/ and build/<app>.zip, as they are deployed; what is in them, and checksums
+package: ## build/<app>/ and build/<app>.zip, as they are deployed, with checksums and a list of what is linked in
 	$(GO) run ./local/stage/cmd
 
-check: ## formatting, vet, staticcheck, known vulnerabilities, tidy modules
+check: ## formatting, vet, staticcheck, tidy modules; known vulnerabilities are make vuln's
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 
-vuln: ## needs the Go vulnerability database at vuln.go.dev
+vuln: ## known vulnerabilities; needs the Go vulnerability database at vuln.go.dev
 	$(GO) run $(GOVULNCHECK) ./...
 
 bench: ## figures next to the limits; BENCH=-check fails where one does not hold

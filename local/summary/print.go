@@ -8,56 +8,113 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
 )
+
+// columns is the width of the smallest terminal in use.
+const columns = 80
+
+// printer prints a summary. Nothing that it writes is wider than columns, up to a thousand million records.
+type printer struct {
+	w       io.Writer
+	numbers *message.Printer // groups the digits of %d by three
+}
 
 // Print writes the summary for a person.
 func (s *Summary) Print(w io.Writer, took time.Duration) {
-	fmt.Fprintf(w, "\nThe archive after %s. Runs of fetch so far, each for one slice of time: %d\n\n", took.Round(100*time.Millisecond), s.Runs.All)
-	s.tables(w)
-	if s.Totals.Holds() == nil {
-		if r, c := s.Records.Pending, s.Copies.Pending; r+c == 0 {
-			fmt.Fprintln(w, "  Both sums hold: every record and every copy has its outcome.")
-		} else {
-			fmt.Fprintf(w, "  Both sums hold; %d records and %d copies are still pending.\n", r, c)
-		}
+	p := printer{w, message.NewPrinter(language.English)}
+	fmt.Fprintln(w)
+	p.wrap("", "", p.numbers.Sprintf("The archive after %s, with %d runs of fetch so far, one for each window of time.", took.Round(100*time.Millisecond).String(), s.Runs.All))
+	p.outcomes(s)
+	p.types(s.Types)
+	fmt.Fprintln(w)
+	for _, sentence := range s.sentences() {
+		p.sentence(sentence.format, sentence.args...)
 	}
-	if s.Source.Total != nil {
-		fmt.Fprintf(w, "  The source says it holds %d items; %d were received.\n", *s.Source.Total, s.Source.Received)
-	} else {
-		fmt.Fprintf(w, "  The source does not say how many items it holds; %d were received.\n", s.Source.Received)
-	}
-	if s.Incomplete > 0 {
-		fmt.Fprintf(w, "  %d attachments are gone for good at the source; the messages say so in their place.\n", s.Incomplete)
-	}
-	if s.Differing > 0 {
-		fmt.Fprintf(w, "  %d duplicates had other content than the message that came first.\n", s.Differing)
-	}
-	list(w, "Quarantined or failed, because", s.Reasons)
-	list(w, "Numbers in unmapped records, the last digits left out", s.Unmapped)
+	p.list("Quarantined or failed, because", s.Reasons)
+	p.list("Numbers in unmapped records, the last digits left out", s.Unmapped)
 }
 
-// tables has records by type and copies, with the words explained that are ours.
-func (s *Summary) tables(w io.Writer) {
+// sentence is a line of the summary, its numbers apart.
+type sentence struct {
+	format string
+	args   []any
+}
+
+// sentences returns what follows from the numbers. The sums are never called right over nothing, or without saying what is missing.
+func (s *Summary) sentences() (all []sentence) {
+	say := func(format string, args ...any) { all = append(all, sentence{format, args}) }
+	pending := s.Records.Pending + s.Copies.Pending
+	switch {
+	case s.Records.Collected == 0:
+		say("Nothing was collected, so there are no sums to compare.")
+	case s.Totals.Holds() != nil:
+	case s.Runs.Open > 0:
+		say("Both sums hold for what was collected so far; %d runs of fetch are not finished, %d records and %d copies are pending.",
+			s.Runs.Open, s.Records.Pending, s.Copies.Pending)
+	case pending > 0:
+		say("Both sums hold; %d records and %d copies are still pending.", s.Records.Pending, s.Copies.Pending)
+	default:
+		say("Both sums hold: every record and every copy has its outcome.")
+	}
+	switch {
+	case s.Runs.All == 0:
+		say("Nothing was received from the source.")
+	case s.Source.Total != nil:
+		say("The source says it holds %d items; %d were received.", *s.Source.Total, s.Source.Received)
+	default:
+		say("The source does not say how many items it holds; %d were received.", s.Source.Received)
+	}
+	if s.Incomplete > 0 {
+		say("%d attachments are gone for good at the source; the messages say so in their place.", s.Incomplete)
+	}
+	if s.Differing > 0 {
+		say("%d duplicates had other content than the message that came first.", s.Differing)
+	}
+	return all
+}
+
+// outcomes prints the two sums, with the words explained that are ours.
+func (p printer) outcomes(s *Summary) {
 	r, c := s.Records, s.Copies
-	fmt.Fprintf(w, "  %-10s %11s %11s %11s %11s %11s %11s %11s\n", "records", "collected", "archived", "unmapped", "excluded", "quarantined", "failed", "pending")
-	row := func(name string, collected int, t Outcomes, pending string) {
-		fmt.Fprintf(w, "  %-10s %11d %11d %11d %11d %11d %11d %11s\n", name, collected, t.Archived, t.Unmapped, t.Excluded, t.Quarantined, t.Failed, pending)
+	line := func(n int, word, meaning string) {
+		p.wrap(p.numbers.Sprintf(" %13d  ", n)+fmt.Sprintf("%-11s  ", word), strings.Repeat(" ", 29), meaning)
 	}
-	for _, kind := range slices.Sorted(maps.Keys(s.Types)) {
-		t := s.Types[kind]
-		row(clip(cmp.Or(kind, "(no type)"), 10), t.Archived+t.Unmapped+t.Excluded+t.Quarantined+t.Failed, t, "")
+	fmt.Fprintln(p.w, "\n  Records")
+	line(r.Collected, "collected", "")
+	line(r.Archived, "archived", "in the mailbox of everyone in it who has one")
+	line(r.Unmapped, "unmapped", "no one in it has a mailbox here")
+	line(r.Excluded, "excluded", "the source's own heartbeats")
+	line(r.Quarantined, "quarantined", "no message can be made of it; it is kept as it came")
+	line(r.Failed, "failed", "a mailbox did not take it")
+	line(r.Pending, "pending", "it has no outcome yet")
+	fmt.Fprintln(p.w, "\n  Copies (a copy is one message in one mailbox)")
+	line(c.Planned, "planned", "")
+	line(c.Imported, "imported", "")
+	line(c.Duplicate, "duplicate", "the mailbox has it already: a second owner's phone, or an earlier run, had the same message")
+	line(c.Oversize, "oversize", "imported without what is too large for the mailbox")
+	line(c.Failed, "failed", "")
+	line(c.Pending, "pending", "")
+}
+
+// types prints the outcomes by the source's types.
+func (p printer) types(types map[string]Outcomes) {
+	if len(types) == 0 {
+		return
 	}
-	row("all", r.Collected, Outcomes{r.Archived, r.Unmapped, r.Excluded, r.Quarantined, r.Failed}, fmt.Sprint(r.Pending))
-	fmt.Fprint(w, "    unmapped: nobody in it has a mailbox here; excluded: the source's own heartbeats;\n"+
-		"    quarantined: no message can be made of it, kept as it came; types are the source's words\n")
-	fmt.Fprintf(w, "\n  %-10s %11s %11s %11s %11s %11s %11s\n", "copies", "planned", "imported", "duplicate", "oversize", "failed", "pending")
-	fmt.Fprintf(w, "  %-10s %11d %11d %11d %11d %11d %11d\n", "all", c.Planned, c.Imported, c.Duplicate, c.Oversize, c.Failed, c.Pending)
-	fmt.Fprint(w, "    a copy is one message in one mailbox; duplicate: it was there already, as a second owner's phone,\n"+
-		"    or an earlier run, had the same message; oversize: imported without what is too large for the mailbox\n\n")
+	fmt.Fprintf(p.w, "\n  %-12s %12s %12s %12s %12s %12s\n", "Type", "archived", "unmapped", "excluded", "quarantined", "failed")
+	for _, kind := range slices.Sorted(maps.Keys(types)) {
+		t := types[kind]
+		fmt.Fprintf(p.w, "  %-12s ", clip(cmp.Or(kind, "(no type)"), 12))
+		p.numbers.Fprintf(p.w, "%12d %12d %12d %12d %12d\n", t.Archived, t.Unmapped, t.Excluded, t.Quarantined, t.Failed)
+	}
 }
 
 // list prints the commonest entries.
-func list(w io.Writer, title string, counts map[string]int) {
+func (p printer) list(title string, counts map[string]int) {
 	const most = 12
 	if len(counts) == 0 {
 		return
@@ -68,14 +125,45 @@ func list(w io.Writer, title string, counts map[string]int) {
 		}
 		return strings.Compare(a, b)
 	})
-	fmt.Fprintf(w, "\n  %s\n", title)
+	fmt.Fprintf(p.w, "\n  %s\n", title)
 	for i, key := range keys {
 		if i == most {
-			fmt.Fprintf(w, "    and %d more\n", len(keys)-most)
+			p.numbers.Fprintf(p.w, "  and %d more\n", len(keys)-most)
 			break
 		}
-		fmt.Fprintf(w, "    %5d × %s\n", counts[key], key)
+		p.wrap(p.numbers.Sprintf("  %12d × ", counts[key]), strings.Repeat(" ", 17), key)
 	}
+}
+
+func (p printer) sentence(format string, args ...any) {
+	p.wrap("  ", "  ", p.numbers.Sprintf(format, args...))
+}
+
+// wrap prints the text within the columns, behind first, and behind rest in the lines that follow. A word that is too long for a
+// line is cut in two.
+func (p printer) wrap(first, rest, text string) {
+	line, room := first, columns-utf8.RuneCountInString(first)
+	empty := true
+	next := func() {
+		fmt.Fprintln(p.w, strings.TrimRight(line, " "))
+		line, room, empty = rest, columns-utf8.RuneCountInString(rest), true
+	}
+	for _, word := range strings.Fields(text) {
+		letters := []rune(word)
+		if !empty && len(letters)+1 > room {
+			next()
+		}
+		for len(letters) > room && empty {
+			line += string(letters[:room])
+			letters = letters[room:]
+			next()
+		}
+		if !empty {
+			line, room = line+" ", room-1
+		}
+		line, room, empty = line+string(letters), room-len(letters), false
+	}
+	next()
 }
 
 func clip(s string, n int) string {

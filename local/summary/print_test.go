@@ -2,11 +2,14 @@ package summary
 
 import (
 	"encoding/json"
+	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -65,10 +68,55 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	}
 }
 
+var update = flag.Bool("update", false, "write the golden file")
+
+// TestPrintFitsTerminal: nothing is wider than 80 columns, with the largest numbers and the longest words.
+func TestPrintFitsTerminal(t *testing.T) {
+	const n = 999_999_999
+	total := int64(n)
+	all := Outcomes{n, n, n, n, n}
+	s := &Summary{
+		Totals: journal.Totals{Records: journal.RecordTotals{Collected: 6 * n, Archived: n, Unmapped: n, Excluded: n, Quarantined: n, Failed: n, Pending: n},
+			Copies: journal.CopyTotals{Planned: 5 * n, Imported: n, Duplicate: n, Oversize: n, Failed: n, Pending: n}},
+		Source: Source{Total: &total, Received: n}, Runs: Runs{All: n, Open: n},
+		Types: map[string]Outcomes{"": all, "CALL_AUDIO": all, "EINE_SEHR_LANGE_NACHRICHTENART": all},
+		Reasons: map[string]int{
+			"the item can't be read: field messageTime: is missing or not in the form of RFC 3339, and so is every other field of it": n,
+			"x" + strings.Repeat("y", 200): 1, "a short one": 2, "two words, the second long " + strings.Repeat("z", 61): 3},
+		Unmapped: map[string]int{}, Incomplete: n, Differing: n,
+	}
+	for i := range 20 {
+		s.Unmapped[fmt.Sprintf("+4477009%02d•••", i)] = n - i
+	}
+	var b strings.Builder
+	s.Print(&b, 47*time.Hour+59*time.Minute+59900*time.Millisecond)
+	golden := filepath.Join("testdata", "widest.txt")
+	if *update {
+		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("(-%s +printed):\n%s", golden, diff)
+	}
+	for line := range strings.Lines(b.String()) {
+		if width := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); width > columns {
+			t.Errorf("%d columns: %s", width, line)
+		}
+	}
+}
+
 // TestPrint: what is pending is never called settled, and every word that is ours is explained.
 func TestPrint(t *testing.T) {
 	_, pending := documented(t)
-	settled := &Summary{Totals: journal.Totals{Records: journal.RecordTotals{Collected: 1, Archived: 1}, Copies: journal.CopyTotals{Planned: 1, Imported: 1}}}
+	failed := &Summary{}
+	open := &Summary{Totals: journal.Totals{Records: journal.RecordTotals{Collected: 3, Archived: 1, Pending: 2}, Copies: journal.CopyTotals{Planned: 1, Imported: 1}},
+		Runs: Runs{All: 2, Open: 1}}
+	settled := &Summary{Runs: Runs{All: 1}, Totals: journal.Totals{Records: journal.RecordTotals{Collected: 1, Archived: 1}, Copies: journal.CopyTotals{Planned: 1, Imported: 1}}}
 	broken := &Summary{Totals: journal.Totals{Records: journal.RecordTotals{Collected: 2, Archived: 1}}}
 	for _, tt := range []struct {
 		name  string
@@ -78,9 +126,11 @@ func TestPrint(t *testing.T) {
 	}{
 		{"pending", pending, []string{"after 1m2.5s", "Both sums hold; 4 records and 0 copies are still pending.", "(no type)", "120 items; 120 were received",
 			"3 attachments are gone for good", "1 duplicates had other content", "2 × the item can't be read", "12 × +447700900•••",
-			"unmapped: ", "excluded: ", "quarantined: ", "duplicate: ", "oversize: "}, "has its outcome"},
+			"unmapped     no one in it", "excluded     the source's", "quarantined  no message", "duplicate    the mailbox has", "oversize     imported"}, "has its outcome"},
 		{"settled", settled, []string{"Both sums hold: every record and every copy has its outcome.", "does not say"}, "pending."},
 		{"broken", broken, nil, "sums hold"},
+		{"nothing collected", failed, []string{"Nothing was collected", "Nothing was received from the source"}, "sums hold"},
+		{"fetch not finished", open, []string{"Both sums hold for what was collected so far; 1 runs of fetch are not"}, "has its outcome"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b strings.Builder

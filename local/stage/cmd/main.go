@@ -2,11 +2,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 
 	"o2archiver/local/stage"
@@ -15,14 +18,14 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "stage:", err)
 		os.Exit(1)
 	}
 }
 
-// run stages the named apps, or all of them, of the repository in the working folder.
-func run(ctx context.Context, args []string) error {
+// run stages the named apps, or all of them, of the repository in the working folder, and prints where they lie.
+func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("stage", flag.ContinueOnError)
 	o := stage.Options{Root: "."}
 	flags.StringVar(&o.Out, "out", "", "folder for <app>/ and <app>.zip (default build)")
@@ -41,5 +44,22 @@ func run(ctx context.Context, args []string) error {
 			apps = append(apps, stage.Apps()[i])
 		}
 	}
-	return stage.Build(ctx, o, apps...)
+	if err := stage.Build(ctx, o, apps...); err != nil {
+		return err
+	}
+	return report(stdout, cmp.Or(o.Out, "build"), apps)
+}
+
+// report prints where the zips and what goes with them lie.
+func report(stdout io.Writer, out string, apps []stage.App) error {
+	for _, app := range apps {
+		zip := filepath.Join(out, app.Name+".zip")
+		info, err := os.Stat(zip)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s (%.1f MB), linked from what %s lists\n", zip, float64(info.Size())/1e6, filepath.Join(out, app.Name+".cdx.json"))
+	}
+	fmt.Fprintf(stdout, "%s has the checksums; the folders beside the zips hold the same files\n", filepath.Join(out, "SHA256SUMS"))
+	return nil
 }
