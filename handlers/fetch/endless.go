@@ -46,13 +46,13 @@ type watch struct {
 func newWatch(p *progress) *watch {
 	w := &watch{cursors: map[uint64]struct{}{}, sketch: make([]uint64, sketchBits/64)}
 	if p.Cursor != "" {
-		w.cursors[short(p.Cursor)] = struct{}{}
+		w.cursors[shortHash(p.Cursor)] = struct{}{}
 	}
 	return w
 }
 
-// short is the beginning of the text's hash.
-func short(text string) uint64 {
+// shortHash is the beginning of the text's hash.
+func shortHash(text string) uint64 {
 	sum := sha256.Sum256([]byte(text))
 	return binary.BigEndian.Uint64(sum[:])
 }
@@ -83,7 +83,7 @@ func (w *watch) turned(p *progress, next string) error {
 	if next == "" {
 		return nil
 	}
-	switch hash := short(next); {
+	switch hash := shortHash(next); {
 	case w.seen(hash) || p.Mark == fmt.Sprintf("%016x", hash):
 		return fmt.Errorf("%w: the site answers with a cursor that it has given before", errEndless)
 	case p.Empty >= maxEmpty:

@@ -79,6 +79,7 @@ func (f *fetcher) hold(outer context.Context, id, input string, inv *invocation,
 		return err
 	}
 	defer lease.Release()
+	inv.room = nil // another holder may have changed it
 	ctx, cancel := merge(outer, lease.Context())
 	defer cancel(nil)
 

@@ -41,7 +41,9 @@ func (f *fetcher) item(ctx context.Context, s *slice, p *progress, w *writer, pa
 		p.Derived++
 	}
 	if outline.Segment != nil && len(outline.Attachments) == 0 && len(it.Raw) <= maxPiece {
-		parts.add(newPiece(outline, entry.Items[0]))
+		part := newPiece(outline, entry.Items[0])
+		part.index = index
+		parts.add(part)
 		return nil
 	}
 	if outline.Kind == record.System || len(outline.Attachments) == 0 {
@@ -51,17 +53,21 @@ func (f *fetcher) item(ctx context.Context, s *slice, p *progress, w *writer, pa
 		entry.Media = known
 		return w.add(ctx, entry)
 	}
-	if s.past.aside[waitingKey(s, p.SetAside+1, waitsForMedia, it.SHA256)] {
+	if s.isAside(p, index, waitsForMedia, it.SHA256) {
 		p.SetAside++
 		return nil
 	}
-	media, away, err := f.media(ctx, s, it.Raw, outline.Attachments, nil, false)
+	tries := 0
+	if !s.onlyTexts && s.contentAway < contentTries && s.inv.allowance(s, 1) > 0 {
+		tries = 1
+	}
+	media, away, err := f.media(ctx, s, it.Raw, outline.Attachments, nil, patientWith)
 	if err != nil {
 		return err
 	}
 	entry.Media = media
 	if away {
-		return f.setAside(ctx, s, p, waiting{Reason: waitsForMedia, Entry: entry})
+		return f.setAside(ctx, s, p, index, waiting{Reason: waitsForMedia, Tries: tries, Entry: entry})
 	}
 	return w.add(ctx, entry)
 }
@@ -82,20 +88,32 @@ func (f *fetcher) bigItem(ctx context.Context, s *slice, w *writer, it telemessa
 		Fault: fmt.Sprintf("%s; its %d bytes are kept", it.Why, size)})
 }
 
-// media stores the attachments of which known does not say yet what became of them, and says it. away: one of them is
-// out of reach for now. With last, what is out of reach counts as gone for good.
-func (f *fetcher) media(ctx context.Context, s *slice, raw []byte, sources []telemessage.AttachmentSource, known []record.Media, last bool) (media []record.Media, away bool, err error) {
+// manner is how an attachment is asked for that may be out of reach.
+type manner int
+
+const (
+	patientWith manner = iota // out of reach: for now
+	lastTime                  // out of reach: gone for good
+	givenUp                   // not asked for any more: gone for good
+)
+
+// neverCame is the reason of an attachment that the source owed for too long.
+const neverCame = goneError("the source did not give its bytes for 14 days")
+
+// media stores the attachments of which known does not have yet what became of them, and returns it. away: one of them is
+// out of reach for now, or there is no time for it.
+func (f *fetcher) media(ctx context.Context, s *slice, raw []byte, sources []telemessage.AttachmentSource, known []record.Media, how manner) (media []record.Media, away bool, err error) {
 	media = make([]record.Media, len(sources))
 	copy(media, known)
 	for i, src := range sources {
 		if media[i] != (record.Media{}) {
 			continue
 		}
-		if !src.Inline && s.contentAway >= contentTries && !last {
+		if !src.Inline && (s.onlyTexts || s.contentAway >= contentTries && how == patientWith) {
 			away = true
 			continue
 		}
-		stored, err := f.attachment(ctx, raw, i, src)
+		stored, err := f.oneMedium(ctx, s, raw, i, src, how)
 		var gone goneError
 		switch {
 		case err == nil:
@@ -105,8 +123,10 @@ func (f *fetcher) media(ctx context.Context, s *slice, raw []byte, sources []tel
 			}
 		case errors.As(err, &gone):
 			media[i] = record.Media{Size: src.Size, Gone: string(gone)}
-		case errors.Is(err, telemessage.ErrUnavailable) && last && ctx.Err() == nil:
-			media[i] = record.Media{Size: src.Size, Gone: "the source did not give its bytes for 14 days"}
+		case errors.Is(err, errNoTime):
+			away = true
+		case errors.Is(err, telemessage.ErrUnavailable) && !errors.Is(err, staging.ErrUnavailable) && how == lastTime && ctx.Err() == nil:
+			media[i] = record.Media{Size: src.Size, Gone: string(neverCame)}
 		case errors.Is(err, telemessage.ErrUnavailable) && ctx.Err() == nil:
 			s.contentAway++
 			away = true
@@ -115,6 +135,18 @@ func (f *fetcher) media(ctx context.Context, s *slice, raw []byte, sources []tel
 		}
 	}
 	return media, away, nil
+}
+
+// oneMedium stores one attachment: what lies in the item at once, what the site has to be asked for within a time.
+func (f *fetcher) oneMedium(ctx context.Context, s *slice, raw []byte, i int, src telemessage.AttachmentSource, how manner) (record.Media, error) {
+	store := func(ctx context.Context) (record.Media, error) { return f.attachment(ctx, raw, i, src) }
+	switch {
+	case src.Inline:
+		return store(ctx)
+	case how == givenUp:
+		return record.Media{}, neverCame
+	}
+	return f.ask(ctx, s, src, store)
 }
 
 // goneError is the reason, in plain words, why an attachment can never be had.
@@ -174,7 +206,11 @@ func (f *fetcher) attachment(ctx context.Context, raw []byte, i int, src telemes
 func (f *fetcher) open(ctx context.Context, raw []byte, i int, src telemessage.AttachmentSource) (io.ReadCloser, error) {
 	if !src.Inline {
 		body, _, err := f.site.Attachment(ctx, src)
-		return body, err
+		if err != nil {
+			return nil, err
+		}
+		l := f.limits.withDefaults()
+		return &pacedReader{ReadCloser: body, least: l.leastRate, judged: l.judged}, nil
 	}
 	content, err := telemessage.InlineContent(raw, i)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"strconv"
+	"time"
 
 	"o2archiver/shared/record"
 	"o2archiver/shared/staging"
@@ -23,12 +24,18 @@ type past struct {
 // lookBack finds out what is there. For a slice that has just begun it costs two listings.
 func (f *fetcher) lookBack(ctx context.Context, s *slice) (*past, error) {
 	p := &past{media: map[string][]record.Media{}, aside: map[string]bool{}}
-	keys, err := f.keys(ctx)
+	// Only the keys that this window may have given: the room may be large.
+	err := onStorage(ctx, func(ctx context.Context) error {
+		for _, reason := range []string{waitsForMedia, waitsForPieces} {
+			_, err := f.store.EachWaiting(ctx, waitingPrefix(s, reason), maxRoom, func(key, _ string, _ time.Time) { p.aside[key] = true })
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	for _, key := range keys {
-		p.aside[key] = true
 	}
 	var batches []staging.BatchInfo
 	err = onStorage(ctx, func(ctx context.Context) (err error) {

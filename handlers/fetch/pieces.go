@@ -39,8 +39,10 @@ type piece struct {
 	Short  bool        `json:"short,omitempty"` // its id is a phone's count
 	Item   record.Item `json:"-"`
 
-	key   string    // in the waiting room
-	since time.Time // when it was put there
+	index int // in the page
+
+	key string // in the waiting room
+	due bool   // it has waited there long enough
 }
 
 func newPiece(o telemessage.Outline, item record.Item) piece {
@@ -189,9 +191,9 @@ func (s *pieceSet) complete() bool {
 	return len(have) >= s.parts[0].Total
 }
 
-// overdue says that the first of its pieces has waited long enough.
-func (s *pieceSet) overdue(now time.Time) bool {
-	return slices.ContainsFunc(s.parts, func(p piece) bool { return !now.Before(p.since.Add(patienceWithSource)) })
+// overdue reports whether the first of its pieces has waited long enough.
+func (s *pieceSet) overdue() bool {
+	return slices.ContainsFunc(s.parts, func(p piece) bool { return p.due })
 }
 
 func (s *pieceSet) keys() []string {

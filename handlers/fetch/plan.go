@@ -77,7 +77,8 @@ type slice struct {
 	Limit   int       `json:"limit,omitempty"` // items of a page, where a whole one takes too long; 0: pageLimit
 
 	// What one invocation remembers.
-	contentAway int // attachments in a row that were out of reach
+	contentAway int  // attachments in a row that were out of reach
+	onlyTexts   bool // no attachment is asked for now: see page
 	past        *past
 	watch       *watch
 	inv         *invocation

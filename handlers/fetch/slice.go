@@ -49,6 +49,7 @@ func (f *fetcher) slice(ctx context.Context, state *savedState, s *slice, log *s
 			return errTurnOver
 		}
 	}
+	s.onlyTexts = false
 	if err := f.release(ctx, state, s, log); err != nil {
 		return err
 	}
@@ -112,16 +113,10 @@ func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
 	}
 	after := s.Progress
 	w := f.newWriter(s.Folder, &after)
-	parts := newPieces()
-	index := 0
+	r := &pageReading{fetcher: f, s: s, after: &after, writer: w, parts: newPieces()}
 	s.watch.page = s.watch.page[:0]
-	next, err := f.site.Items(ctx, s.From, s.To, s.Progress.Cursor, s.pageLimit(), func(it telemessage.Item) error {
-		index++
-		after.Received++
-		s.watch.item(it.SHA256)
-		return f.item(ctx, s, &after, w, parts, it, index)
-	})
-	if errors.Is(err, telemessage.ErrUnavailable) && index == 0 {
+	next, err := f.site.Items(ctx, s.From, s.To, s.Progress.Cursor, s.pageLimit(), func(it telemessage.Item) error { return r.take(ctx, it) })
+	if errors.Is(err, telemessage.ErrUnavailable) && r.index == 0 {
 		return nil, errNotBegun{err}
 	}
 	if err != nil {
@@ -133,7 +128,10 @@ func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
 	if err := f.checkCount(ctx, s, s.Progress.Received, after.Received); err != nil {
 		return nil, err
 	}
-	if err := f.settlePieces(ctx, s, &after, w, parts); err != nil {
+	if err := r.finish(ctx); err != nil {
+		return nil, err
+	}
+	if err := f.settlePieces(ctx, s, &after, w, r.parts); err != nil {
 		return nil, err
 	}
 	if err := w.flush(ctx); err != nil {

@@ -46,6 +46,7 @@ type invocation struct {
 
 	mediaTime map[string]time.Duration // by folder: spent on attachments
 	mediaAll  time.Duration
+	room      *room           // nil: not listed yet by this holder of the lease
 	asked     map[string]bool // keys of the waiting room: attachments that this invocation has asked for in vain
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,7 +10,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"o2archiver/shared/record"
@@ -28,8 +28,21 @@ const (
 	waitsForPieces = "pieces"
 )
 
-// maxReleased bounds the keys that one run takes, and so the checkpoint. The next run takes more.
-const maxReleased = 5000
+const (
+	// maxPatience is how long an item waits at most for a window that is still owed, or for its first tries.
+	maxPatience = 3 * patienceWithSource
+
+	// minTries is how often an attachment was asked for before it is given up without another try.
+	minTries = 3
+
+	// maxReleased bounds the keys that one run takes, maxPromised those of all open runs, and so the checkpoint. The next run
+	// takes more.
+	maxReleased = 5000
+	maxPromised = 20_000
+
+	// maxGroup bounds the pieces of one group, the oldest, that one run puts together.
+	maxGroup = 2000
+)
 
 // waiting is an item that was set aside: one blob of the waiting room. It never disappears from it but into a batch.
 type waiting struct {
@@ -39,29 +52,53 @@ type waiting struct {
 	Entry  record.Entry `json:"entry"`
 	Piece  *piece       `json:"piece,omitempty"` // with waitsForPieces; its Item is Entry's
 	Ready  bool         `json:"ready,omitempty"` // its media are settled: it goes into the next batch
+	Aside  time.Time    `json:"aside,omitzero"`  // when it was set aside
+	Tries  int          `json:"tries,omitempty"` // how often its attachments were asked for, counted when a try begins
 }
 
-// waitingKey holds the run and the item's number among those that the run sets aside, so that the same item, seen again
-// by a backfill, is an item of its own; read again with the same page, it is the same blob. In the order of their keys
-// the items lie as they came.
+// waitingKey holds the run and the item's number in the window, so that the same item, seen again by a backfill, is an item of
+// its own; read again with the same page, it is the same blob, whatever became of the items before it. In the order of their
+// keys the items lie as they came.
 func waitingKey(s *slice, number int, reason, itemSHA string) string {
 	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", s.Folder, number, itemSHA))
-	return fmt.Sprintf("%s-%s-%07d-%s", reason, s.To.UTC().Format("20060102T150405Z"), number, hex.EncodeToString(id[:8]))
+	return fmt.Sprintf("%s%08d-%s", waitingPrefix(s, reason), number, hex.EncodeToString(id[:8]))
 }
 
-// setAside puts an item into the waiting room.
-func (f *fetcher) setAside(ctx context.Context, s *slice, p *progress, w waiting) error {
-	w.Run, w.Since = s.Folder, s.To
+// waitingPrefix is what the keys of a window begin with.
+func waitingPrefix(s *slice, reason string) string {
+	return reason + "-" + s.To.UTC().Format("20060102T150405Z") + "-"
+}
+
+// waitingKeyBefore is the key that the version before gave: with the item's number among those that the run had set aside.
+func waitingKeyBefore(s *slice, number int, reason, itemSHA string) string {
+	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", s.Folder, number, itemSHA))
+	return fmt.Sprintf("%s%07d-%s", waitingPrefix(s, reason), number, hex.EncodeToString(id[:8]))
+}
+
+// isAside reports whether an earlier reading of the page has set the item aside.
+func (s *slice) isAside(p *progress, index int, reason, itemSHA string) bool {
+	return s.past.aside[waitingKey(s, s.Progress.Received+index, reason, itemSHA)] || s.past.aside[waitingKeyBefore(s, p.SetAside+1, reason, itemSHA)]
+}
+
+// setAside puts an item into the waiting room. index is its place in the page.
+func (f *fetcher) setAside(ctx context.Context, s *slice, p *progress, index int, w waiting) error {
+	w.Run, w.Since, w.Aside = s.Folder, s.To, f.now().UTC()
 	if s.Kind == backfill && w.Reason == waitsForMedia && s.Started.After(s.To) {
 		w.Since = s.Started // its time of the source is long past, and yet the attachment was out of reach just now
 	}
 	p.SetAside++
-	key := waitingKey(s, p.SetAside, w.Reason, w.Entry.Items[0].SHA256)
-	err := onStorage(ctx, func(ctx context.Context) error { return f.store.PutWaiting(ctx, key, w) })
+	key := waitingKey(s, s.Progress.Received+index, w.Reason, w.Entry.Items[0].SHA256)
+	if w.Tries > 0 {
+		s.inv.asked[key] = true
+	}
+	x := factsOf(&w)
+	err := onStorage(ctx, func(ctx context.Context) error { return f.store.PutWaiting(ctx, key, w, x.text()) })
 	if err != nil {
 		return fmt.Errorf("set an item aside: %w", err)
 	}
-	s.inv.asked[key] = true
+	if s.inv.room != nil {
+		s.inv.room.items[key] = x
+	}
 	return nil
 }
 
@@ -72,19 +109,19 @@ func (f *fetcher) release(ctx context.Context, state *savedState, s *slice, log 
 		return nil
 	}
 	if !s.Progress.Chosen {
-		keys, err := f.keys(ctx)
+		r, err := f.room(ctx, s.inv)
 		if err != nil {
 			return err
 		}
-		if s.Progress.Released, err = f.choose(ctx, state, s, keys); err != nil {
+		if s.Progress.Released, err = f.choose(ctx, state, s, r); err != nil {
 			return err
 		}
 		s.Progress.Chosen = true
 		if err := state.save(ctx); err != nil {
 			return err
 		}
-		if len(keys) > 0 {
-			log.Info("waiting room", "items", len(keys), "entries_taken", len(s.Progress.Released))
+		if len(r.items) > 0 {
+			log.Info("waiting room", "items", len(r.items), "entries_taken", len(s.Progress.Released))
 		}
 	}
 	after := s.Progress
@@ -121,42 +158,68 @@ func (f *fetcher) released(ctx context.Context, keys []string) (record.Entry, er
 	return set.entry(), nil
 }
 
-// choose says which keys this run takes, those of one entry together. It leaves alone what another open slice has chosen, and
-// what was set aside by one that may have to be read again from its beginning.
-func (f *fetcher) choose(ctx context.Context, state *savedState, s *slice, keys []string) ([][]string, error) {
-	promised, unread := state.promised(s), state.unread(s)
-	var media []string
+// choose returns which keys this run takes, those of one entry together.
+func (f *fetcher) choose(ctx context.Context, state *savedState, s *slice, r *room) ([][]string, error) {
+	space := max(0, min(maxReleased, maxPromised-len(state.promised(s))))
+	chosen, err := f.chooseMedia(ctx, state, s, r, space)
+	if err != nil {
+		return nil, err
+	}
+	taken := len(chosen)
+	for _, set := range r.pieces(state, s).all() {
+		if taken+len(set.parts) <= space && (set.complete() || set.overdue()) {
+			chosen = append(chosen, set.keys())
+			taken += len(set.parts)
+		}
+	}
+	return chosen, nil
+}
+
+// pieces returns the pieces of those long messages that may be complete, or have an overdue piece.
+func (r *room) pieces(state *savedState, s *slice) *pieces {
+	groups := map[string][]piece{}
+	var order []string
+	for _, key := range r.candidates(state, s, waitsForPieces) {
+		x := r.items[key]
+		p := x.piece(key)
+		if p.due = state.due(x, s); groups[x.Group] == nil {
+			order = append(order, x.Group)
+		}
+		if len(groups[x.Group]) < maxGroup {
+			groups[x.Group] = append(groups[x.Group], p)
+		}
+	}
 	parts := newPieces()
-	for _, key := range keys {
-		switch {
-		case promised[key]:
-		case strings.HasPrefix(key, waitsForMedia+"-"):
-			media = append(media, key)
-		default:
-			item, err := f.waitingItem(ctx, key)
-			if err != nil {
-				return nil, err
-			}
-			if item.Piece == nil || unread[item.Run] {
-				continue
-			}
-			p := *item.Piece // without its text, which is not needed to choose
-			p.key, p.since = key, item.Since
+	for _, group := range order {
+		all := groups[group]
+		if len(all) < all[0].Total && !slices.ContainsFunc(all, func(p piece) bool { return p.due || len(all) >= p.Total }) {
+			continue
+		}
+		for _, p := range all {
 			parts.add(p)
 		}
 	}
-	var chosen [][]string
-	// In any order: or a few that stay out of reach would keep every run from asking for the others.
-	rand.Shuffle(len(media), func(i, j int) { media[i], media[j] = media[j], media[i] })
-	for _, key := range media {
-		item, err := f.waitingItem(ctx, key)
-		if err != nil {
-			return nil, err
+	return parts
+}
+
+// chooseMedia returns the items, at most space of them, whose attachments are settled, after asking for them in the order of
+// their tries: what was tried the least comes first, so that some that stay out of reach keep no run from asking for the others.
+func (f *fetcher) chooseMedia(ctx context.Context, state *savedState, s *slice, r *room, space int) (chosen [][]string, err error) {
+	keys := r.candidates(state, s, waitsForMedia)
+	// In any order among equals.
+	rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+	slices.SortStableFunc(keys, func(a, b string) int {
+		x, y := r.items[a], r.items[b]
+		if x.Ready != y.Ready {
+			return map[bool]int{true: -1, false: 1}[x.Ready]
 		}
-		if unread[item.Run] || len(chosen) == maxReleased {
-			continue
+		return cmp.Compare(x.Tries, y.Tries)
+	})
+	for _, key := range keys {
+		if len(chosen) == space {
+			break
 		}
-		ready, err := f.settleMedia(ctx, s, key, &item)
+		ready, err := f.settleMedia(ctx, state, s, r, key)
 		if err != nil {
 			return nil, err
 		}
@@ -165,57 +228,57 @@ func (f *fetcher) choose(ctx context.Context, state *savedState, s *slice, keys 
 		}
 	}
 	slices.SortFunc(chosen, slices.Compare)
-	taken := len(chosen)
-	for _, set := range parts.all() {
-		if taken+len(set.parts) <= maxReleased && (set.complete() || set.overdue(s.To)) {
-			chosen = append(chosen, set.keys())
-			taken += len(set.parts)
-		}
-	}
 	return chosen, nil
 }
 
-// settleMedia tries the item's missing attachments once more. What it learns is written to the waiting
-// room first, so that the batch can be made again from it, byte for byte.
-func (f *fetcher) settleMedia(ctx context.Context, s *slice, key string, item *waiting) (ready bool, err error) {
-	if item.Ready {
+// mannerOf returns how the item is asked for in this window, and whether at all.
+func (state *savedState) mannerOf(s *slice, key string, x facts) (how manner, ask bool) {
+	last := state.due(x, s)
+	timeLeft := s.inv.allowance(s, 1) > 0
+	switch {
+	case last && timeLeft:
+		return lastTime, true
+	case last && (x.Tries >= minTries || !s.To.Before(x.since().Add(maxPatience))):
+		return givenUp, true
+	}
+	return patientWith, timeLeft && !s.inv.asked[key] && s.contentAway < contentTries
+}
+
+// settleMedia tries the item's missing attachments once more. The try is counted, in the waiting room, before it begins, and
+// what is learnt is written there too, so that the batch can be made again from it, byte for byte.
+func (f *fetcher) settleMedia(ctx context.Context, state *savedState, s *slice, r *room, key string) (ready bool, err error) {
+	x := r.items[key]
+	if x.Ready {
 		return true, nil
 	}
-	raw := item.Entry.Items[0].Raw
-	outline, err := telemessage.Peek(raw)
-	if err != nil {
-		return false, fmt.Errorf("read an item of the waiting room: %w", err)
-	}
-	last := !s.To.Before(item.Since.Add(patienceWithSource))
-	if s.inv.asked[key] && !last {
+	how, ask := state.mannerOf(s, key, x)
+	if !ask {
 		return false, nil
 	}
-	s.inv.asked[key] = true
-	media, away, err := f.media(ctx, s, raw, outline.Attachments, item.Entry.Media, last)
+	item, err := f.waitingItem(ctx, key)
 	if err != nil {
 		return false, err
 	}
-	if away {
+	outline, err := telemessage.Peek(item.Entry.Items[0].Raw)
+	if err != nil {
+		return false, fmt.Errorf("read an item of the waiting room: %w", err)
+	}
+	s.inv.asked[key] = true
+	if how != givenUp {
+		item.Tries++
+		if err := f.replaceWaiting(ctx, r, key, &item); err != nil {
+			return false, err
+		}
+	}
+	media, away, err := f.media(ctx, s, item.Entry.Items[0].Raw, outline.Attachments, item.Entry.Media, how)
+	if err != nil {
+		return false, err
+	}
+	if away && slices.Equal(media, item.Entry.Media) {
 		return false, nil
 	}
-	item.Entry.Media, item.Ready = media, true
-	if err := onStorage(ctx, func(ctx context.Context) error { return f.store.ReplaceWaiting(ctx, key, item) }); err != nil {
-		return false, fmt.Errorf("note that an item is complete: %w", err)
-	}
-	return true, nil
-}
-
-// keys lists the waiting room, in the order in which the items came.
-func (f *fetcher) keys(ctx context.Context) (keys []string, err error) {
-	err = onStorage(ctx, func(ctx context.Context) (err error) {
-		keys, err = f.store.Waiting(ctx)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list the waiting room: %w", err)
-	}
-	slices.Sort(keys)
-	return keys, nil
+	item.Entry.Media, item.Ready = media, !away
+	return !away, f.replaceWaiting(ctx, r, key, &item)
 }
 
 func (f *fetcher) waitingItem(ctx context.Context, key string) (waiting, error) {
@@ -237,6 +300,9 @@ func (f *fetcher) forget(ctx context.Context, s *slice) error {
 		if err != nil && !errors.Is(err, staging.ErrNotFound) {
 			return fmt.Errorf("empty the waiting room: %w", err)
 		}
+		if s.inv.room != nil {
+			delete(s.inv.room.items, key)
+		}
 	}
 	return nil
 }
@@ -251,7 +317,11 @@ func (f *fetcher) settlePieces(ctx context.Context, s *slice, p *progress, w *wr
 			continue
 		}
 		for _, part := range set.parts {
-			err := f.setAside(ctx, s, p, waiting{Reason: waitsForPieces, Piece: &part,
+			if s.isAside(p, part.index, waitsForPieces, part.Item.SHA256) {
+				p.SetAside++
+				continue
+			}
+			err := f.setAside(ctx, s, p, part.index, waiting{Reason: waitsForPieces, Piece: &part,
 				Entry: record.Entry{Version: 1, Items: []record.Item{part.Item}}})
 			if err != nil {
 				return err

@@ -22,7 +22,7 @@ const maxJSON = 4 << 20
 // PutJSON writes v. etag says on what condition: "" only if there is no such blob (ErrExists), "*" whatever there is, otherwise
 // only if the blob is still the one with that ETag (ErrChanged). A blob under a lease has to be written with it.
 func (s *Store) PutJSON(ctx context.Context, container, name string, v any, etag string, lease *Lease) (newETag string, err error) {
-	return s.putJSON(ctx, container, name, v, condition(etag), lease)
+	return s.putJSON(ctx, container, name, v, "", condition(etag), lease)
 }
 
 func condition(etag string) *blob.ModifiedAccessConditions {
@@ -39,7 +39,7 @@ func ifAbsent() *blob.ModifiedAccessConditions {
 	return &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}
 }
 
-func (s *Store) putJSON(ctx context.Context, container, name string, v any, on *blob.ModifiedAccessConditions, lease *Lease) (string, error) {
+func (s *Store) putJSON(ctx context.Context, container, name string, v any, facts string, on *blob.ModifiedAccessConditions, lease *Lease) (string, error) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false) // a raw item inside v stays byte for byte what it was
@@ -49,13 +49,17 @@ func (s *Store) putJSON(ctx context.Context, container, name string, v any, on *
 	// The answer may get lost and the SDK ask again: the second 409 or 412 is then about our own write, which the
 	// mark in the metadata tells.
 	mark := rand.Text()
+	metadata := map[string]*string{metaWrite: &mark}
+	if facts != "" {
+		metadata[metaFacts] = &facts
+	}
 	conditions := &blob.AccessConditions{ModifiedAccessConditions: on}
 	if lease != nil {
 		conditions.LeaseAccessConditions = &blob.LeaseAccessConditions{LeaseID: &lease.id}
 	}
 	r, err := s.container(container).NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(body.Bytes())), &blockblob.UploadOptions{
 		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/json")},
-		Metadata:                map[string]*string{metaWrite: &mark},
+		Metadata:                metadata,
 		AccessConditions:        conditions,
 		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 	})
@@ -126,6 +130,7 @@ const (
 	metaWrite   = "write"   // which call wrote it
 	metaSHA256  = "sha256"  // of the content, hex
 	metaRecords = "records" // of a batch
+	metaFacts   = "facts"   // of an item that waits: what a listing shall tell of it
 )
 
 func meta(m map[string]*string, name string) string {

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"context"
+
+	"o2archiver/shared/record"
+	"o2archiver/shared/telemessage"
+)
+
+// maxHeld is how many bytes of a page are held until the page has been read to its end.
+const maxHeld = 16 << 20
+
+// pageReading is one page while it is read. The connection that it comes through must not be left alone for the minutes that an
+// attachment may take, or the page breaks off each time at the same place. So what comes from the first item on that the site has to
+// be asked for is held until the page is there, in its order. Where that is too much, such items are set aside at once, and
+// their attachments asked for when the window has been read.
+type pageReading struct {
+	*fetcher
+	s      *slice
+	after  *progress
+	writer *writer
+	parts  *pieces
+
+	index int // of the item in the page, from 1
+	held  []heldItem
+	size  int  // bytes of the held ones
+	full  bool // nothing more is held
+}
+
+type heldItem struct {
+	item  telemessage.Item
+	index int
+}
+
+// take deals with an item, or holds it.
+func (r *pageReading) take(ctx context.Context, it telemessage.Item) error {
+	r.index++
+	r.after.Received++
+	r.s.watch.item(it.SHA256)
+	if it.Big == nil && !r.full && (len(r.held) > 0 || needsSite(it.Raw)) {
+		if r.size += len(it.Raw); r.size <= maxHeld {
+			r.held = append(r.held, heldItem{it, r.index})
+			return nil
+		}
+		r.full = true
+		if err := r.drain(ctx, true); err != nil {
+			return err
+		}
+	}
+	r.s.onlyTexts = true
+	return r.item(ctx, r.s, r.after, r.writer, r.parts, it, r.index)
+}
+
+// finish deals with what was held. A window that took a whole invocation before asks for no attachment before its texts are in.
+func (r *pageReading) finish(ctx context.Context) error { return r.drain(ctx, r.s.Slow > 1) }
+
+func (r *pageReading) drain(ctx context.Context, onlyTexts bool) error {
+	r.s.onlyTexts = onlyTexts
+	for _, h := range r.held {
+		if err := r.item(ctx, r.s, r.after, r.writer, r.parts, h.item, h.index); err != nil {
+			return err
+		}
+	}
+	r.held = nil
+	return nil
+}
+
+// needsSite reports whether an item has an attachment that lies at an address of the site.
+func needsSite(raw []byte) bool {
+	if !bytes.Contains(raw, []byte("attachment")) {
+		return false
+	}
+	outline, err := telemessage.Peek(raw)
+	if err != nil || outline.Kind == record.System {
+		return false
+	}
+	for _, a := range outline.Attachments {
+		if !a.Inline && a.ContentURL != "" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"o2archiver/shared/staging"
+)
+
+const (
+	// maxRoom bounds the items of the waiting room, of each reason, that one invocation looks at: the oldest ones.
+	maxRoom = 200_000
+
+	// maxLearned bounds the items without facts, which the version before wrote, that one invocation reads.
+	maxLearned = 5000
+)
+
+// facts are what has to be known of an item that waits to choose it. They are kept beside the item and come with the listing
+// of the waiting room, so that only what is chosen is read.
+type facts struct {
+	Run   string `json:"r"`           // folder of the window that set it aside
+	Since int64  `json:"s"`           // waiting.Since, Unix seconds
+	Aside int64  `json:"a,omitempty"` // when it was set aside, Unix seconds
+	Tries int    `json:"t,omitempty"` // waiting.Tries
+	Ready bool   `json:"y,omitempty"`
+
+	// Of a piece of a long SMS.
+	Group  string `json:"g,omitempty"`
+	Number int    `json:"n,omitempty"`
+	Total  int    `json:"m,omitempty"`
+	ID     string `json:"i,omitempty"` // hash of piece.ID
+	Sent   int64  `json:"e,omitempty"` // Unix nanoseconds; 0 if that is not known
+	Size   int    `json:"z,omitempty"`
+	Short  bool   `json:"h,omitempty"`
+}
+
+func factsOf(w *waiting) facts {
+	x := facts{Run: w.Run, Since: w.Since.Unix(), Tries: w.Tries, Ready: w.Ready}
+	if !w.Aside.IsZero() {
+		x.Aside = w.Aside.Unix()
+	}
+	if p := w.Piece; p != nil {
+		x.Group, x.Number, x.Total, x.Size, x.Short = p.Group, p.Number, p.Total, p.Size, p.Short
+		x.ID = fmt.Sprintf("%016x", shortHash(p.ID))
+		if !p.Sent.IsZero() {
+			x.Sent = p.Sent.UnixNano()
+		}
+	}
+	return x
+}
+
+func (x facts) text() string {
+	line, _ := json.Marshal(x) // numbers and texts of ASCII
+	return string(line)
+}
+
+func (x facts) since() time.Time { return time.Unix(x.Since, 0).UTC() }
+func (x facts) aside() time.Time { return time.Unix(x.Aside, 0).UTC() }
+
+// piece returns the piece without its item, which is not needed to choose.
+func (x facts) piece(key string) piece {
+	p := piece{Group: x.Group, Number: x.Number, Total: x.Total, ID: x.ID, Size: x.Size, Short: x.Short, key: key}
+	if x.Sent != 0 {
+		p.Sent = time.Unix(0, x.Sent).UTC()
+	}
+	return p
+}
+
+// room is the waiting room as one holder of the lease knows it: nothing else changes it meanwhile.
+type room struct {
+	items map[string]facts // by key
+}
+
+// room returns the waiting room, listed once by each holder of the lease.
+func (f *fetcher) room(ctx context.Context, inv *invocation) (*room, error) {
+	if inv.room != nil {
+		return inv.room, nil
+	}
+	r := &room{}
+	var unknown []string
+	err := onStorage(ctx, func(ctx context.Context) error {
+		r.items, unknown = map[string]facts{}, nil
+		for _, reason := range []string{waitsForMedia, waitsForPieces} {
+			_, err := f.store.EachWaiting(ctx, reason+"-", maxRoom, func(key, line string, put time.Time) {
+				var x facts
+				if json.Unmarshal([]byte(line), &x) != nil {
+					x = facts{}
+					unknown = append(unknown, key)
+				}
+				x.Aside = cmp.Or(x.Aside, put.Unix())
+				r.items[key] = x
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range unknown[:min(len(unknown), maxLearned)] {
+		if err := f.learn(ctx, r, key); err != nil {
+			return nil, err
+		}
+	}
+	inv.room = r
+	return r, nil
+}
+
+// learn reads an item that was put without its facts, and puts them beside it.
+func (f *fetcher) learn(ctx context.Context, r *room, key string) error {
+	item, err := f.waitingItem(ctx, key)
+	if err != nil {
+		return err
+	}
+	if item.Aside.IsZero() {
+		item.Aside = r.items[key].aside()
+	}
+	return f.replaceWaiting(ctx, r, key, &item)
+}
+
+// replaceWaiting writes an item of the waiting room back, with its facts.
+func (f *fetcher) replaceWaiting(ctx context.Context, r *room, key string, item *waiting) error {
+	x := factsOf(item)
+	err := onStorage(ctx, func(ctx context.Context) error { return f.store.ReplaceWaiting(ctx, key, item, x.text()) })
+	if err != nil && !errors.Is(err, staging.ErrNotFound) {
+		return fmt.Errorf("note what became of an item of the waiting room: %w", err)
+	}
+	r.items[key] = x
+	return nil
+}
+
+// candidates returns the keys of a reason's items that a window may take, in order: not those that another open window has
+// chosen, nor those of one that may have to be read again from its beginning.
+func (r *room) candidates(state *savedState, s *slice, reason string) []string {
+	promised, unread := state.promised(s), state.unread(s)
+	var keys []string
+	for _, key := range slices.Sorted(maps.Keys(r.items)) {
+		x := r.items[key]
+		if strings.HasPrefix(key, reason+"-") && !promised[key] && !unread[x.Run] && x.Run != "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// due reports whether an item has waited long enough for what the source still owes. It is judged by windows of its own
+// kind, for the time of a backfill has nothing to do with that of the days: a piece set aside in a window of 2024 is not
+// overdue because today's window lies two years later, as long as the backfill has windows to read.
+func (s *savedState) due(x facts, by *slice) bool {
+	since := x.since()
+	if requestOf(x.Run) == requestOf(by.Folder) {
+		owed := x.Group != "" && s.owes(x, by) && by.To.Before(since.Add(maxPatience))
+		return !by.To.Before(since.Add(patienceWithSource)) && !owed
+	}
+	// Its backfill is done, and what it waits for was not in it. It may still come, within as long as from now on.
+	return by.Kind == daily && requestOf(x.Run) != "" && !s.works(requestOf(x.Run)) && !by.To.Before(x.aside().Add(patienceWithSource))
+}
+
+// owes reports whether another window of the same kind, not yet read to its end, may hold what the item waits for.
+func (s *savedState) owes(x facts, but *slice) bool {
+	return slices.ContainsFunc(s.Open, func(o slice) bool {
+		return o.Folder != but.Folder && !o.Progress.Read && requestOf(o.Folder) == requestOf(x.Run) &&
+			o.From.Before(x.since().Add(patienceWithSource)) && o.To.After(x.since().Add(-patienceWithSource))
+	})
+}
+
+// works reports whether windows of the backfill are open.
+func (s *savedState) works(request string) bool {
+	return slices.ContainsFunc(s.Open, func(o slice) bool { return requestOf(o.Folder) == request })
+}
+
+// requestOf returns which backfill a run belongs to, by its folder; "" for daily ones.
+func requestOf(folder string) string {
+	name := folder[strings.LastIndexByte(folder, '/')+1:]
+	if !strings.HasPrefix(name, backfill+"-") {
+		return ""
+	}
+	return name[:min(len(name), len("backfill-20060102T150405.000Z"))]
+}
