@@ -56,6 +56,7 @@ func (a *archive) run(args ...string) (code int, stdout, stderr string) {
 // printed is the JSON form of the summary, read as a stranger would.
 type printed struct {
 	Records, Copies, Runs, Reasons, Unmapped map[string]int
+	LeftOut, Missing, Absent                 map[string]int
 
 	Types  map[string]map[string]int
 	Source struct {
@@ -143,7 +144,11 @@ func (a *archive) checkDay(got printed) {
 	if reasons != e.Quarantined || got.Runs["all"] == 0 || got.Runs["open"] != 0 || len(got.Unmapped) == 0 {
 		a.t.Errorf("%d reasons for %d that are quarantined; runs %v, unmapped %v", reasons, e.Quarantined, got.Runs, got.Unmapped)
 	}
+	if got.LeftOut["callInfo"] != 1 || got.LeftOut["to"] != 2 || len(got.Missing) == 0 || len(got.Absent) != 0 {
+		a.t.Errorf("fields left out %v, missing %v, in no item %v", got.LeftOut, got.Missing, got.Absent)
+	}
 	got.Types, got.Reasons, got.Runs, got.Unmapped = nil, nil, nil, nil // looked at above
+	got.LeftOut, got.Missing, got.Absent = nil, nil, nil
 	if diff := cmp.Diff(want, got); diff != "" {
 		a.t.Errorf("summary (-want +got):\n%s", diff)
 	}

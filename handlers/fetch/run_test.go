@@ -53,8 +53,8 @@ func TestCatchUp(t *testing.T) {
 func TestBeginningAnewIsSaid(t *testing.T) {
 	w := newWorld(t)
 	w.daysBack(2)
-	const anew = "there is no checkpoint: fetching begins anew"
-	begins := func(at time.Time) string { return anew + `","from":"` + at.UTC().Format(time.RFC3339) + `"` }
+	const anew = `"event":"fetch.beganAnew"`
+	begins := func(at time.Time) string { return anew + `,"from":"` + at.UTC().Format(time.RFC3339) + `"` }
 	w.run()
 	if !w.log.has(slog.LevelWarn, begins(w.f.from)) {
 		t.Errorf("the first run does not say where it begins:\n%s", w.log)

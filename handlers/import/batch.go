@@ -122,7 +122,7 @@ func (im *importer) deliver(ctx context.Context, name, invocation string, log *s
 	defer j.Close()
 	if j.State().Done && !how.replay {
 		// Whoever finished it may have been killed before it said so.
-		return told(log, name, j.State().Totals()), nil
+		return told(log, name, j.State()), nil
 	}
 	// Work ends with the lease: another delivery may take over from then on.
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -143,12 +143,14 @@ func (im *importer) deliver(ctx context.Context, name, invocation string, log *s
 	if err := j.Finish(ctx); err != nil {
 		return result{}, fmt.Errorf("finish the journal: %w", err)
 	}
-	return told(log, name, j.State().Totals()), nil
+	return told(log, name, j.State()), nil
 }
 
-// told says what a batch has come to.
-func told(log *slog.Logger, name string, totals journal.Totals) result {
-	log.Info("batch imported", "event", "import.batchImported", "records", totals.Records, "copies", totals.Copies)
+// told logs what a batch has come to. The names of fields are the contract's, never the source's words.
+func told(log *slog.Logger, name string, state journal.State) result {
+	totals := state.Totals()
+	log.Info("batch imported", "event", "import.batchImported", "records", totals.Records, "copies", totals.Copies,
+		"fields_left_out", state.FieldsLeftOut(), "fields_missing", state.FieldsMissing())
 	return result{Batch: name, Totals: totals}
 }
 

@@ -27,12 +27,13 @@ func TestWhatIsLeftOutIsCounted(t *testing.T) {
 		w.line(gone),
 		w.line(sms("m1", "another text", jane, ali)),
 		w.line(item{"messageId": "hb", "messageType": "SYSTEM", "network": 7, "attachment": []item{{"contentUrl": "/gone"}}}),
+		w.line(sms("m5", "", jane, ali).with("recipients", []item{{"value": ali.number}}).with("to", []item{})),
 		w.line(sms("m4", "from a stranger", otto).with("from", "someone").with("msisdn", 7)),
 	)
 	res := a.deliver(batch)
 	w.became(batch, "archived: jane imported", "archived: ali imported, jane imported",
-		"archived: ali duplicate (differs), jane duplicate (differs)", "excluded", "unmapped")
-	want := journal.RecordTotals{Collected: 5, Archived: 3, Excluded: 1, Unmapped: 1, LeftOut: 2, Incomplete: 1, Differing: 1}
+		"archived: ali duplicate (differs), jane duplicate (differs)", "excluded", "archived: jane imported", "unmapped")
+	want := journal.RecordTotals{Collected: 6, Archived: 4, Excluded: 1, Unmapped: 1, LeftOut: 2, Incomplete: 1, Differing: 1}
 	if diff := cmp.Diff(want, res.Totals.Records); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
 	}
@@ -40,6 +41,14 @@ func TestWhatIsLeftOutIsCounted(t *testing.T) {
 	fields := map[string]int{"callInfo": 1, "from": 1, "msisdn": 1, "to[].email": 1}
 	if diff := cmp.Diff(fields, state.FieldsLeftOut()); diff != "" {
 		t.Errorf("fields left out (-want +got):\n%s", diff)
+	}
+	missing := map[string]int{"textContent": 1, "to": 2}
+	if diff := cmp.Diff(missing, state.FieldsMissing()); diff != "" {
+		t.Errorf("fields missing (-want +got):\n%s", diff)
+	}
+	if n := w.log.count(`"event":"import.batchImported"`, `"batch":"`+batch+`"`, `"leftOut":2,"incomplete":1,"differing":1`,
+		`"fields_left_out":{"callInfo":1,"from":1,"msisdn":1,"to[].email":1}`, `"fields_missing":{"textContent":1,"to":2}`); n != 1 {
+		t.Errorf("%d lines of the log have the counts, want 1:\n%s", n, w.log.String())
 	}
 	if r, _ := state.Record(1); r.LeftOut != 3 {
 		t.Errorf("%d fields are left out of line 1, want 3", r.LeftOut)

@@ -69,7 +69,7 @@ func (l *line) take(r *record.Record) {
 			l.base.Incomplete++
 		}
 	}
-	l.base.LeftOut, l.base.Fields = len(r.LeftOut), fieldNames(r.LeftOut)
+	l.base.LeftOut, l.base.Fields, l.base.Missing = len(r.LeftOut), fieldNames(r.LeftOut), r.Missing()
 }
 
 // element is the index in the name of a field, e.g. that of to[12].email.

@@ -121,6 +121,7 @@ var rules = [
 
 var shown = [
   { title: 'By day', query: loadTextContent('../queries/days.kql'), as: 'table' }
+  { title: 'Left out, incomplete, differing', query: loadTextContent('../queries/left-out.kql'), as: 'table' }
   { title: 'Copies by hour', query: loadTextContent('../queries/copies.kql'), as: 'timechart' }
   { title: 'Runs', query: loadTextContent('../queries/runs.kql'), as: 'table' }
   { title: 'Not fetched', query: loadTextContent('../queries/gap.kql'), as: 'table' }

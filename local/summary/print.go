@@ -35,6 +35,8 @@ func (s *Summary) Print(w io.Writer, took time.Duration) {
 		p.sentence(sentence.format, sentence.args...)
 	}
 	p.list("Quarantined or failed, because", s.Reasons)
+	p.list("Fields left out of messages, named as in the source contract", s.LeftOut)
+	p.list("Runs in which no item has a member that the contract expects", s.Absent)
 	p.list("Numbers in unmapped records, the last digits left out", s.Unmapped)
 }
 
@@ -71,8 +73,11 @@ func (s *Summary) sentences() (all []sentence) {
 	if s.Incomplete > 0 {
 		say("%d attachments are gone for good at the source; the messages say so in their place.", s.Incomplete)
 	}
-	if s.Differing > 0 {
-		say("%d duplicates had other content than the message that came first.", s.Differing)
+	if n := s.Records.LeftOut; n > 0 {
+		say("%d records have a field that their message lacks, because of its JSON type or a bound.", n)
+	}
+	if n := s.Records.Differing; n > 0 {
+		say("%d records have the id of another one and other content; %d duplicates of theirs are not what came first.", n, s.Differing)
 	}
 	return all
 }

@@ -76,13 +76,15 @@ func TestPrintFitsTerminal(t *testing.T) {
 	total := int64(n)
 	all := Outcomes{n, n, n, n, n}
 	s := &Summary{
-		Totals: journal.Totals{Records: journal.RecordTotals{Collected: 6 * n, Archived: n, Unmapped: n, Excluded: n, Quarantined: n, Failed: n, Pending: n},
+		Totals: journal.Totals{Records: journal.RecordTotals{Collected: 6 * n, Archived: n, Unmapped: n, Excluded: n, Quarantined: n, Failed: n, Pending: n,
+			LeftOut: n, Incomplete: n, Differing: n},
 			Copies: journal.CopyTotals{Planned: 5 * n, Imported: n, Duplicate: n, Oversize: n, Failed: n, Pending: n}},
 		Source: Source{Total: &total, Received: n}, Runs: Runs{All: n, Open: n},
 		Types: map[string]Outcomes{"": all, "CALL_AUDIO": all, "EINE_SEHR_LANGE_NACHRICHTENART": all},
 		Reasons: map[string]int{
 			"the item can't be read: field messageTime: is missing or not in the form of RFC 3339, and so is every other field of it": n,
 			"x" + strings.Repeat("y", 200): 1, "a short one": 2, "two words, the second long " + strings.Repeat("z", 61): 3},
+		LeftOut: map[string]int{"to[].fullName.firstName": n, "callInfo.callDurationInMillis": 1}, Absent: map[string]int{"textContent": n},
 		Unmapped: map[string]int{}, Incomplete: n, Differing: n,
 	}
 	for i := range 20 {
@@ -113,6 +115,7 @@ func TestPrintFitsTerminal(t *testing.T) {
 // TestPrint: what is pending is never called settled, and every word that is ours is explained.
 func TestPrint(t *testing.T) {
 	_, pending := documented(t)
+	pending.Absent = map[string]int{"textContent": 1}
 	failed := &Summary{}
 	open := &Summary{Totals: journal.Totals{Records: journal.RecordTotals{Collected: 3, Archived: 1, Pending: 2}, Copies: journal.CopyTotals{Planned: 1, Imported: 1}},
 		Runs: Runs{All: 2, Open: 1}}
@@ -125,7 +128,7 @@ func TestPrint(t *testing.T) {
 		never string
 	}{
 		{"pending", pending, []string{"after 1m2.5s", "Both sums hold; 4 records and 0 copies are still pending.", "(no type)", "120 items; 120 were received",
-			"3 attachments are gone for good", "1 duplicates had other content", "2 × the item can't be read", "12 × +447700900•••",
+			"3 attachments are gone for good", "1 records have the id of another", "2 records have a field", "1 × to[].email", "1 × textContent", "2 × the item can't be read", "12 × +447700900•••",
 			"unmapped     no one in it", "excluded     the source's", "quarantined  no message", "duplicate    the mailbox has", "oversize     imported"}, "has its outcome"},
 		{"settled", settled, []string{"Both sums hold: every record and every copy has its outcome.", "does not say"}, "pending."},
 		{"broken", broken, nil, "sums hold"},

@@ -25,6 +25,9 @@ type Summary struct {
 	Types      map[string]Outcomes `json:"types"`      // by the type that the source gives the item; "": it has none, or can't be read
 	Reasons    map[string]int      `json:"reasons"`    // why records were quarantined or failed
 	Unmapped   map[string]int      `json:"unmapped"`   // masked numbers in records that are in nobody's mailbox
+	LeftOut    map[string]int      `json:"leftOut"`    // fields that messages lack for their JSON type or a bound, with how many messages
+	Missing    map[string]int      `json:"missing"`    // members that a source is expected to give, with how many items lack them
+	Absent     map[string]int      `json:"absent"`     // of these, those that no item of a run has, with how many runs
 	Incomplete int                 `json:"incomplete"` // attachments that are gone for good at the source
 	Differing  int                 `json:"differing"`  // duplicates whose content is not that of the message that came first
 
@@ -60,7 +63,8 @@ type Outcomes struct {
 
 // Read reads manifests, batches and journals. It may be called while fetch and import are at work: what they have not finished is pending.
 func Read(ctx context.Context, store *staging.Store) (*Summary, error) {
-	s := &Summary{Types: map[string]Outcomes{}, Reasons: map[string]int{}, Unmapped: map[string]int{}, open: map[string]bool{}}
+	s := &Summary{Types: map[string]Outcomes{}, Reasons: map[string]int{}, Unmapped: map[string]int{}, LeftOut: map[string]int{},
+		Missing: map[string]int{}, Absent: map[string]int{}, open: map[string]bool{}}
 	s.Source.Total = new(int64)
 	days, err := store.Days(ctx)
 	if err != nil {
@@ -130,6 +134,7 @@ func (s *Summary) addRun(ctx context.Context, store *staging.Store, run string) 
 		return err
 	}
 	staged := 0
+	shape := shape{expected: map[string]int{}, missing: map[string]int{}}
 	for _, b := range batches {
 		state, err := journal.Read(ctx, store.Logs(), b.Name)
 		if err != nil {
@@ -142,6 +147,14 @@ func (s *Summary) addRun(ctx context.Context, store *staging.Store, run string) 
 		if err := s.look(ctx, store, b, state); err != nil {
 			return err
 		}
+		shape.add(state)
+		addTo(s.LeftOut, state.FieldsLeftOut())
+	}
+	addTo(s.Missing, shape.missing)
+	for name, n := range shape.missing {
+		if n == shape.expected[name] {
+			s.Absent[name]++
+		}
 	}
 	if s.open[run] {
 		manifest.Received = staged
@@ -152,6 +165,28 @@ func (s *Summary) addRun(ctx context.Context, store *staging.Store, run string) 
 	s.Source.Received += manifest.Received
 	s.Records.Collected += manifest.Received
 	return nil
+}
+
+// shape counts the members that the items of one run should have, and those that they lack.
+type shape struct{ expected, missing map[string]int }
+
+func (sh shape) add(state journal.State) {
+	for _, n := range state.Lines() {
+		r, ok := state.Record(n)
+		if !ok || r.Message == "" { // not read
+			continue
+		}
+		for _, name := range record.Expected(record.Kind(r.Kind)) {
+			sh.expected[name]++
+		}
+	}
+	addTo(sh.missing, state.FieldsMissing())
+}
+
+func addTo(sums, counts map[string]int) {
+	for name, n := range counts {
+		sums[name] += n
+	}
 }
 
 // look gathers what a person wants to know besides the sums.

@@ -96,6 +96,9 @@ type Record struct {
 	LeftOut int      `json:"leftOut,omitempty"`
 	Fields  []string `json:"fields,omitempty"`
 
+	// Missing has the names of the members that the source is expected to give and that the item lacks: record.Record.Missing.
+	Missing []string `json:"missing,omitempty"`
+
 	Differs  bool   `json:"differs,omitempty"`  // another record with this message's id has other content
 	Original string `json:"original,omitempty"` // hex SHA-256 of the item as the source sent it
 	Rendered string `json:"rendered,omitempty"` // hex SHA-256 of the message made from it

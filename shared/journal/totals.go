@@ -82,13 +82,22 @@ func (r *RecordTotals) count(of Record) {
 
 // FieldsLeftOut counts, by the name of a field, the lines of the batch whose message lacks it.
 func (s State) FieldsLeftOut() map[string]int {
+	return s.countNames(func(r *Record) []string { return r.Fields })
+}
+
+// FieldsMissing counts, by the name of a field, the lines of the batch of which the source did not give it.
+func (s State) FieldsMissing() map[string]int {
+	return s.countNames(func(r *Record) []string { return r.Missing })
+}
+
+func (s State) countNames(of func(*Record) []string) map[string]int {
 	counts := map[string]int{}
 	for _, l := range s.lines {
 		if l.record == nil {
 			continue
 		}
-		for _, field := range l.record.Fields {
-			counts[field]++
+		for _, name := range of(l.record) {
+			counts[name]++
 		}
 	}
 	return counts

@@ -116,7 +116,7 @@ type Piece struct {
 func (r *Record) Participants() []Participant {
 	all := make([]Participant, 0, 1+len(r.To))
 	for _, p := range append([]Participant{r.From}, r.To...) {
-		if p.Value != "" || p.Name() != "" || len(p.Emails) > 0 {
+		if p.given() {
 			all = append(all, p)
 		}
 	}

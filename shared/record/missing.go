@@ -1,0 +1,51 @@
+package record
+
+import "strings"
+
+// Expected returns the names of the members that a source is expected to give with an item of a kind.
+func Expected(kind Kind) []string {
+	names := []string{"messageId", "messageType", "archivedTime", "msisdn", "direction", "from", "to"}
+	switch kind {
+	case System:
+		return nil
+	case SMS:
+		return append(names, "textContent")
+	case MMS:
+		return append(names, "attachment")
+	case CallLog:
+		return append(names, "callInfo")
+	case CallAudio:
+		return append(names, "attachment", "callInfo")
+	}
+	return names
+}
+
+// Missing returns the expected members that the item lacks, or has empty. One such item is nothing odd: a number may be withheld, a text
+// empty. A member that none of a day's items has is one that the source calls by another name. A member that was left out for its type is
+// not missing.
+func (r *Record) Missing() (names []string) {
+	given := map[string]bool{
+		"messageId": !r.Derived, "messageType": r.Kind != "", "archivedTime": r.ArchivedText != "", "msisdn": r.Owner != "",
+		"direction": r.Direction != "", "from": r.From.given(), "to": len(r.To) > 0, "textContent": r.Text != "",
+		"attachment": len(r.Attachments) > 0, "callInfo": r.Call != nil,
+	}
+	for _, name := range Expected(r.Kind) {
+		if !given[name] && !r.leftOut(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// leftOut reports whether the member, or a part of it, had the wrong type.
+func (r *Record) leftOut(name string) bool {
+	for _, left := range r.LeftOut {
+		if left == name || strings.HasPrefix(left, name+".") || strings.HasPrefix(left, name+"[") {
+			return true
+		}
+	}
+	return false
+}
+
+// given reports whether the source says anything of the participant.
+func (p Participant) given() bool { return p.Value != "" || p.Name() != "" || len(p.Emails) > 0 }
