@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ import (
 	"o2archiver/local/export"
 	"o2archiver/local/summary"
 	"o2archiver/shared/settings"
+	"o2archiver/shared/usermap"
 )
 
 // options are the command line.
@@ -132,6 +134,9 @@ func (w *world) export(ctx context.Context, lookup func(string) (string, bool), 
 	if err := r.Err(); err != nil {
 		return []string{"nothing was exported: " + err.Error()}
 	}
+	if data, _, err := w.store.Mapping(ctx, ""); err == nil {
+		o.Mapping, _ = usermap.ParseCSV(bytes.NewReader(data), o.Region) // import has read it, or has imported nothing by it
+	}
 	got, err := export.To(ctx, w.options.export, w.store, o)
 	if err != nil {
 		fmt.Fprintf(said, "\nThe export did not end; %d messages of %d mailboxes are in %s, without an index.\n", got.Messages, got.Mailboxes, w.options.export)
@@ -139,7 +144,7 @@ func (w *world) export(ctx context.Context, lookup func(string) (string, bool), 
 		fmt.Fprintf(said, "\nexported %d messages of %d mailboxes to %s; %s there lists them\n", got.Messages, got.Mailboxes, w.options.export, export.Index)
 	}
 	if got.Unproven > 0 {
-		fmt.Fprintf(said, "  %d of them have no hash in the journal to be held against\n", got.Unproven)
+		fmt.Fprintf(said, "  %d of them can't be held against a hash of the journal: it has none, or the mapping has changed since\n", got.Unproven)
 	}
 	if got.Failed > 0 {
 		problems = append(problems, fmt.Sprintf("%d messages could not be exported", got.Failed))

@@ -78,7 +78,12 @@ func (b *batch) conclude(l *line, out journal.Record) {
 		out.Message = cmp.Or(out.Message, known.Message)
 		out.Kind = cmp.Or(out.Kind, known.Kind)
 		out.Original = cmp.Or(out.Original, known.Original)
-		out.Rendered = cmp.Or(out.Rendered, known.Rendered)
+		if out.Rendered == "" { // the message was not made again, so what it was made with stands too
+			out.Rendered, out.Named = known.Rendered, known.Named
+			if known.Named != "" {
+				out.Mapping = known.Mapping
+			}
+		}
 		out.Differs = out.Differs || known.Differs
 		out.Mapping = cmp.Or(out.Mapping, known.Mapping)
 	}

@@ -98,7 +98,7 @@ func (l *line) hasAttachments() bool {
 // done. Nil: the line has its outcome.
 func (b *batch) begin(ctx context.Context, l *line) ([]*copier, error) {
 	out := &l.base
-	out.Mapping = b.mapping
+	out.Mapping, out.Named = b.mapping, named(l.rec, addressesOf(l.matches))
 	if len(l.matches) == 0 && len(l.earlier.done) > 0 {
 		out.Outcome, out.Reason = journal.Archived, "no participant has a mailbox any more; the copies that were made before stay"
 		b.conclude(l, *out)
@@ -160,6 +160,9 @@ func (b *batch) importLine(ctx context.Context, l *line, copies []*copier) error
 			if outcomes[i], err = c.run(ctx); err == nil {
 				if c.bare && outcomes[i].Outcome == journal.Oversize {
 					outcomes[i].Rendered = l.hash(&l.oversized)
+				} else if l.base.Named != "" && outcomes[i].Outcome == journal.Imported {
+					// A later delivery may go by another mapping, and the record has the hash of the latest form only.
+					outcomes[i].Rendered = l.hash(&l.whole)
 				}
 				b.journal.Copy(outcomes[i])
 				b.advance()
@@ -200,7 +203,7 @@ const (
 func (l *line) build(ctx context.Context, im *importer) (err error) {
 	room := im.config.maxItem // for the attachments, which are asked about once each, in the order of the message
 	sessions := settings.UploadSessions(im.config.cloud)
-	o := im.options(ctx)
+	o := im.options(ctx, l.matches)
 	o.Omit = func(a record.Attachment) string {
 		if !sessions && a.Size > mailbox.MaxSinglePost {
 			l.omitted = cmp.Or(l.omitted, "this cloud's mailboxes do not take a file of that size")
@@ -219,8 +222,8 @@ func (l *line) build(ctx context.Context, im *importer) (err error) {
 }
 
 // options are those of every message, whatever is left out of it.
-func (im *importer) options(ctx context.Context) message.Options {
-	return message.Options{Region: im.config.mapping.Region, Workshop: im.workshop, Peek: im.peek(ctx)}
+func (im *importer) options(ctx context.Context, matches []usermap.Match) message.Options {
+	return message.Options{Region: im.config.mapping.Region, Workshop: im.workshop, Peek: im.peek(ctx), Addresses: addressesOf(matches)}
 }
 
 // longText is how large a message without attachments is in bytes that counts as one with: any batch but that of a single item is smaller.
@@ -284,7 +287,7 @@ func (l *line) message(ctx context.Context, im *importer, oversize bool) (_ *ren
 		return k.made, nil
 	}
 	if oversize {
-		o := im.options(ctx)
+		o := im.options(ctx, l.matches)
 		o.Omit = func(record.Attachment) string { return overMailbox }
 		msg, err = message.Build(l.rec, o)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	"o2archiver/shared/journal"
 	"o2archiver/shared/message"
 	"o2archiver/shared/staging"
+	"o2archiver/shared/usermap"
 )
 
 // Options are what import's form of a message depends on, and the names of the mailboxes.
@@ -25,6 +26,7 @@ type Options struct {
 	Region  string                 // DEFAULT_REGION
 	MaxItem int64                  // MAX_ITEM_SIZE, bytes
 	MaxFile int64                  // the largest attachment that the cloud takes, bytes; 0: it takes any
+	Mapping *usermap.Table         // the administrator's; nil: there is none
 	Address func(id string) string // of a mailbox, "" if it isn't known; nil: none is
 }
 
@@ -32,7 +34,7 @@ type Options struct {
 type Result struct {
 	Messages  int // in the folder now: written, or there already
 	Mailboxes int // that have any of them
-	Unproven  int // of the messages: the journal has no hash of their form, so nothing says that they are what was imported
+	Unproven  int // of the messages: the journal has no hash of their form, or the mapping has changed since, so nothing says that they are what was imported
 	Failed    int // messages that are not in the folder
 
 	Reasons []Reason // why they are not: the first few, without content
@@ -150,7 +152,7 @@ func (e *exporter) batch(ctx context.Context, name string) error {
 		}
 		delete(there, number)
 		rec, _ := state.Record(number)
-		if err := e.line(ctx, text, rec.Rendered, copies, func(n int, why string) { e.fail(n, name, number, why) }); err != nil {
+		if err := e.line(ctx, text, rec, copies, func(n int, why string) { e.fail(n, name, number, why) }); err != nil {
 			return fmt.Errorf("line %d: %w", number, err)
 		}
 	}
@@ -161,8 +163,8 @@ func (e *exporter) batch(ctx context.Context, name string) error {
 }
 
 // line exports the copies of one line. fail takes those that can't be; the error is one of the surroundings.
-func (e *exporter) line(ctx context.Context, text []byte, rendered string, copies []journal.Copy, fail func(n int, why string)) error {
-	l, err := e.read(ctx, text, rendered)
+func (e *exporter) line(ctx context.Context, text []byte, known journal.Record, copies []journal.Copy, fail func(n int, why string)) error {
+	l, err := e.read(ctx, text, known)
 	if err != nil {
 		fail(len(copies), err.Error())
 		return nil

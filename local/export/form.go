@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -37,10 +38,11 @@ type line struct {
 	open     func(blob string) (io.ReadCloser, error)
 	build    func(omit func(record.Attachment) string) (*message.Message, error)
 	proven   bool // rendered is the hash of the form that is made here
+	unsure   bool // the mapping that the message was made with is not the one at hand
 }
 
 // read makes a record of a line as import does. Its error holds nothing of the content.
-func (e *exporter) read(ctx context.Context, text []byte, rendered string) (*line, error) {
+func (e *exporter) read(ctx context.Context, text []byte, known journal.Record) (*line, error) {
 	var entry record.Entry
 	if err := json.Unmarshal(text, &entry); err != nil {
 		return nil, errors.New("the line of the batch is not the JSON of an entry")
@@ -49,13 +51,15 @@ func (e *exporter) read(ctx context.Context, text []byte, rendered string) (*lin
 	if err != nil {
 		return nil, fmt.Errorf("the item can't be read: %w", err)
 	}
-	l := &line{rec: rec, rendered: rendered}
+	l := &line{rec: rec, rendered: known.Rendered}
+	var addresses map[int]string
+	addresses, l.unsure = e.addresses(rec, known)
 	l.open = func(blob string) (io.ReadCloser, error) {
 		body, _, err := e.store.OpenMedia(ctx, blob)
 		return body, err
 	}
 	l.build = func(omit func(record.Attachment) string) (*message.Message, error) {
-		m, err := message.Build(rec, message.Options{Region: e.options.Region, Workshop: e.workshop, Omit: omit, Peek: e.peek(ctx)})
+		m, err := message.Build(rec, message.Options{Region: e.options.Region, Workshop: e.workshop, Omit: omit, Peek: e.peek(ctx), Addresses: addresses})
 		if err != nil {
 			return nil, fmt.Errorf("no message can be made of the item: %w", err)
 		}
@@ -92,12 +96,18 @@ func (e *exporter) head(ctx context.Context, blob string, n int) ([]byte, error)
 func (l *line) form(c journal.Copy, o Options) (m *message.Message, want string, err error) {
 	if c.Outcome == journal.Imported {
 		m, err = l.build(nil)
-		return m, l.rendered, err
+		if want = cmp.Or(c.Rendered, l.rendered); want != l.rendered && l.rendered != "" || l.unsure {
+			want = "" // it was made with another mapping than the record's latest, or than the one at hand
+		}
+		return m, want, err
 	}
 	bare := func(record.Attachment) string { return overMailbox }
 	if c.Rendered != "" {
+		if want = c.Rendered; l.unsure {
+			want = ""
+		}
 		m, err = l.build(bare)
-		return m, c.Rendered, err
+		return m, want, err
 	}
 	room, omitted := o.MaxItem, false
 	m, err = l.build(func(a record.Attachment) string {
@@ -113,7 +123,10 @@ func (l *line) form(c journal.Copy, o Options) (m *message.Message, want string,
 		return overLimit
 	})
 	if err != nil || omitted {
-		return m, l.rendered, err
+		if want = l.rendered; l.unsure {
+			want = ""
+		}
+		return m, want, err
 	}
 	// The journal has the hash of the whole message only. That it is right shows at least that the record, and the
 	// settings, are those of the import.
@@ -126,7 +139,7 @@ func (l *line) form(c journal.Copy, o Options) (m *message.Message, want string,
 
 // prove holds a message that is not written to the journal's hash.
 func (l *line) prove(m *message.Message) error {
-	if l.rendered == "" || l.proven {
+	if l.rendered == "" || l.proven || l.unsure {
 		return nil
 	}
 	h := sha256.New()

@@ -74,8 +74,8 @@ type Copy struct {
 	Whose   []int   `json:"whose,omitempty"`   // participants who have the mailbox: 0 the sender, n the n-th recipient, -1 the phone's owner, who is neither
 	Differs bool    `json:"differs,omitempty"` // a duplicate whose content is not that of the first
 
-	// Rendered is the hex SHA-256 of the message in this mailbox, where it is another than Record's: the mailbox refused the size, and got the
-	// message without attachments.
+	// Rendered is the hex SHA-256 of the message in this mailbox, where it is or may be another than Record's: the mailbox refused the size, and got the
+	// message without attachments; or the message depends on the mapping, which a later delivery may find changed.
 	Rendered string `json:"rendered,omitempty"`
 
 	At time.Time `json:"-"` // of its line in the journal
@@ -103,6 +103,10 @@ type Record struct {
 	Original string `json:"original,omitempty"` // hex SHA-256 of the item as the source sent it
 	Rendered string `json:"rendered,omitempty"` // hex SHA-256 of the message made from it
 	Mapping  string `json:"mapping,omitempty"`  // version of the administrator's CSV
+
+	// Named says whose address in the message is not the first of the item's own, and where it comes from: "0=csv 2=2" is that of the
+	// mapping for the sender (0) and the second of the item's for the second recipient (2). With Mapping the message can be made again.
+	Named string `json:"named,omitempty"`
 
 	At time.Time `json:"-"` // of its line in the journal
 }

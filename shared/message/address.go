@@ -18,13 +18,21 @@ type Address struct {
 // valid one of the item. Microsoft Graph takes nothing but valid SMTP there, so a participant without an email address gets one that
 // can't exist. Different senders have different ones.
 func (p *person) addressOf(found string) string {
-	if validEmail(found) {
-		return found
-	}
+	first := ""
 	for _, entry := range p.given.Emails {
-		if email := record.EmailAddress(entry); validEmail(email) {
-			return email
+		switch email := record.EmailAddress(entry); {
+		case !validEmail(email):
+		case record.LowerASCII(email) == record.LowerASCII(found):
+			return email // as it is spelt
+		case first == "":
+			first = email
 		}
+	}
+	switch {
+	case validEmail(found):
+		return found
+	case first != "":
+		return first
 	}
 	value, name, emails := p.value, p.full, p.given.Emails
 	switch {

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"o2archiver/shared/record"
+	"o2archiver/shared/usermap"
+)
+
+// addressesOf are the addresses in the tenant of the participants who have a mailbox: the message's From and To name them by these.
+func addressesOf(matches []usermap.Match) map[int]string {
+	found := map[int]string{}
+	for _, m := range matches { // in the order of the participants and their addresses
+		for i, p := range m.Participants {
+			if _, ok := found[p]; !ok && p != usermap.Owner {
+				found[p] = m.Addresses[i]
+			}
+		}
+	}
+	return found
+}
+
+// named says of the participants whose address in the message is not the first of their own where it comes from, and so makes it
+// possible to make the message once more: "0=csv 2=2", the mapping's for the sender, the second of the item's for the second
+// recipient. The journal has it beside the version of the mapping, and no address.
+func named(r *record.Record, found map[int]string) string {
+	var b strings.Builder
+	for i, p := range append([]record.Participant{r.From}, r.To...) {
+		address := found[i]
+		if address == "" {
+			continue
+		}
+		from, first := "csv", true
+		for n, entry := range p.Emails {
+			own := record.LowerASCII(record.EmailAddress(entry))
+			if own == address {
+				if from = fmt.Sprint(n + 1); first {
+					from = ""
+				}
+				break
+			}
+			first = first && own == ""
+		}
+		if from == "" {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "%d=%s", i, from)
+	}
+	return b.String()
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"testing"
+
+	"o2archiver/shared/record"
+	"o2archiver/shared/usermap"
+)
+
+// TestFoundAddressesStandInTheMailbox: a search by address finds who was found by the mapping, and the journal says how the message was made.
+func TestFoundAddressesStandInTheMailbox(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.csv("447700900456,ali@contoso.example", "447700900123,jane@contoso.example")
+	it := sms("m1", "who is meant by this number?", otto).with("from", item{"value": "tel:+447700900123"}).
+		with("to", []item{{"value": "+447700900456/TYPE=PLMN"}, {"value": "+447700900999", "email": "old@example.com, Kim <KIM@contoso.example>"}})
+	batch := w.put(w.line(it))
+	a := w.start()
+	a.deliver(batch)
+	w.became(batch, "archived: ali imported, jane imported, kim imported")
+	got := w.graph.Messages(ali.id())[0]
+	var to []string
+	for _, recipient := range got.To {
+		to = append(to, recipient.Address)
+	}
+	if len(to) != 2 || got.From.Address != "jane@contoso.example" || to[0] != "ali@contoso.example" || to[1] != "KIM@contoso.example" {
+		t.Errorf("from %s to %v", got.From.Address, to)
+	}
+	r, _ := w.state(batch).Record(1)
+	if r.Named != "0=csv 1=csv 2=2" || r.Mapping == "" {
+		t.Errorf("the journal has %q of the mapping %q", r.Named, r.Mapping)
+	}
+	for _, c := range w.state(batch).Copies(1) {
+		if c.Rendered != r.Rendered || len(c.Rendered) != 64 {
+			t.Errorf("a copy has the hash %q, the record %q", c.Rendered, r.Rendered)
+		}
+	}
+}
+
+func TestNamedTellsWhatTheMessageDependsOn(t *testing.T) {
+	r := &record.Record{From: record.Participant{Value: "1", Emails: []string{"no address", "Jane@contoso.example"}}, To: []record.Participant{
+		{Value: "2", Emails: []string{"x@y.example", "<sam@contoso.example>"}}, {Value: "3"}, {Value: "4", Emails: []string{"x@y.example"}}}}
+	found := addressesOf([]usermap.Match{
+		{Mailbox: "a", Participants: []int{0, 1}, Addresses: []string{"jane@contoso.example", "sam@contoso.example"}},
+		{Mailbox: "b", Participants: []int{1, 3, usermap.Owner}, Addresses: []string{"other@contoso.example", "kim@contoso.example", "o@contoso.example"}}})
+	if got, want := named(r, found), "1=2 3=csv"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -1,0 +1,39 @@
+package export
+
+import (
+	"strconv"
+	"strings"
+
+	"o2archiver/shared/journal"
+	"o2archiver/shared/record"
+)
+
+// addresses are those that the message names participants by in place of the first of their own: the journal has where each comes from.
+// unsure reports that one comes from another version of the mapping than the one at hand.
+func (e *exporter) addresses(r *record.Record, known journal.Record) (found map[int]string, unsure bool) {
+	found = map[int]string{}
+	people := append([]record.Participant{r.Sender()}, r.To...)
+	table := e.options.Mapping
+	for entry := range strings.FieldsSeq(known.Named) {
+		who, source, _ := strings.Cut(entry, "=")
+		i, err := strconv.Atoi(who)
+		if err != nil || i < 0 || i >= len(people) {
+			return nil, true
+		}
+		if source == "csv" {
+			if table == nil || table.Version() != known.Mapping {
+				unsure = true
+				continue
+			}
+			e164, _ := e.workshop.E164(people[i].Value, e.options.Region)
+			found[i], _ = table.Lookup(e164, r.Time)
+			continue
+		}
+		n, err := strconv.Atoi(source)
+		if err != nil || n < 1 || n > len(people[i].Emails) {
+			return nil, true
+		}
+		found[i] = record.EmailAddress(people[i].Emails[n-1])
+	}
+	return found, unsure
+}
