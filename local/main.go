@@ -207,9 +207,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.mapping, "mapping", "", "use this CSV `file` as the custom mapping; local/sample/mapping.csv goes\nwith the sample day")
 	f.StringVar(&o.check, "check-mapping", "", "only check whether this CSV `file` can be used as the custom mapping")
 	f.BoolVar(&o.keep, "keep", false, "keep everything running after the summary")
-	f.StringVar(&o.storage, "storage", "", "keep the data in this `folder`; the next start goes on where this one ended")
-	f.StringVar(&o.export, "export", "", "write what was imported into this `folder`, new or empty: .eml files in one\nfolder per mailbox, and an index.csv")
-	f.StringVar(&o.host, "host", "standin", "what runs the functions: standin, or func (Azure Functions Core Tools)")
+	f.StringVar(&o.storage, "storage", "", "keep the data in this `folder`; the next start goes on where this\none ended")
+	f.StringVar(&o.export, "export", "", "write what was imported into this `folder`, new or empty: .eml files in\none folder per mailbox, and an index.csv")
+	f.StringVar(&o.host, "host", "standin", "what runs the functions: standin, or func (Azure Functions Core\nTools)")
 	f.DurationVar(&o.limit, "limit", 3*time.Hour, "end after this time, whatever is left")
 	if err := f.Parse(args); err != nil {
 		return o, err

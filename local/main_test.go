@@ -51,6 +51,11 @@ func TestCommandLine(t *testing.T) {
 					t.Errorf("%q is not in what was said:\n%s", want, stderr)
 				}
 			}
+			for line := range strings.Lines(strings.ReplaceAll(stderr, "\t", "    ")) {
+				if width := len(strings.TrimSuffix(line, "\n")); width > 80 && !strings.Contains(line, full) {
+					t.Errorf("%d columns: %s", width, line)
+				}
+			}
 			if left, err := os.ReadDir(a.dir); err != nil || len(left) > 0 {
 				t.Errorf("something was started: %v, %v", left, err)
 			}
