@@ -95,11 +95,12 @@ func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, inp
 	if err != nil {
 		return err
 	}
+	now := f.present(lease, log)
 	anew := state.Planned.IsZero()
 	if input = strings.TrimSpace(input); input != "" && input != "{}" {
-		err = state.planBackfill(id, input, f.now())
+		err = state.planBackfill(id, input, now)
 	} else {
-		state.plan(f.now(), f.from)
+		err = f.planDays(ctx, state, now, log)
 	}
 	if err != nil {
 		return err
@@ -110,9 +111,6 @@ func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, inp
 	}
 	if err := state.save(ctx); err != nil {
 		return err
-	}
-	if state.Planned.After(f.now()) {
-		log.Warn("FETCH_FROM lies in the future: nothing is fetched before it", "from", state.Planned)
 	}
 	err = f.work(ctx, state, inv, res, log)
 	res.Open, res.Watermark = len(state.Open), state.watermark()

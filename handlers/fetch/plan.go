@@ -24,7 +24,7 @@ const (
 	maxBackfill = 8 * 366 * 24 * time.Hour
 
 	// maxOpen bounds what one invocation plans, and beyond which no backfill is taken: the checkpoint, which is written after
-	// every page, holds all open slices.
+	// every page, holds all open windows. Days since 2000 and so many of backfills have room in it: see maxCheckpoint.
 	maxOpen = 4000
 )
 
@@ -193,7 +193,6 @@ func (c *checkpoint) planBackfill(id, input string, now time.Time) error {
 // newSlice names the slice's folder after the day on which it was planned, so that what is still to be imported
 // lies in the newest days however old the messages are.
 func newSlice(kind string, from, to, now time.Time) slice {
-	const stamp = "20060102T150405Z"
 	name := from.Format(stamp) + "-" + to.Format(stamp)
 	if kind == backfill {
 		name = "backfill-" + now.UTC().Format("20060102T150405.000Z") + "-" + name

@@ -122,6 +122,9 @@ func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := f.checkEnded(s); err != nil {
+		return nil, err
+	}
 	if err := s.watch.turned(&after, next); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,11 @@ import (
 const (
 	checkpointName = "fetch.json"
 
+	// maxCheckpoint is what the checkpoint may have, read and written. Each open window takes less than 1 KiB and its cursor, at most
+	// 4 KiB with escapes; the keys that windows have chosen take less than 2 MiB together (maxPromised). So days since 2000 and
+	// maxOpen windows of backfills, each with the longest cursor, have room.
+	maxCheckpoint = 96 << 20
+
 	// storagePatience is how long one operation waits for storage that is away.
 	storagePatience = 15 * time.Minute
 )
@@ -27,7 +32,7 @@ type savedState struct {
 func (f *fetcher) load(ctx context.Context, lease *staging.Lease) (*savedState, error) {
 	state := &savedState{store: f.store, lease: lease}
 	err := onStorage(ctx, func(ctx context.Context) error {
-		_, err := f.store.GetJSON(ctx, staging.Checkpoints, checkpointName, &state.checkpoint)
+		_, err := f.store.GetLargeJSON(ctx, staging.Checkpoints, checkpointName, &state.checkpoint, maxCheckpoint)
 		return err
 	})
 	if err != nil {
@@ -40,7 +45,7 @@ func (f *fetcher) load(ctx context.Context, lease *staging.Lease) (*savedState, 
 func (s *savedState) save(ctx context.Context) error {
 	err := onStorage(ctx, func(ctx context.Context) error {
 		// The lease makes this process the only writer, so the write may be repeated whatever its ETag has become.
-		_, err := s.store.PutJSON(ctx, staging.Checkpoints, checkpointName, &s.checkpoint, "*", s.lease)
+		_, err := s.store.PutLargeJSON(ctx, staging.Checkpoints, checkpointName, &s.checkpoint, maxCheckpoint, "*", s.lease)
 		return err
 	})
 	switch {

@@ -25,6 +25,28 @@ func (s *Store) PutJSON(ctx context.Context, container, name string, v any, etag
 	return s.putJSON(ctx, container, name, v, "", condition(etag), lease)
 }
 
+// PutLargeJSON is PutJSON for a value that GetLargeJSON shall be able to read: nothing larger than limit is written (ErrTooLarge).
+func (s *Store) PutLargeJSON(ctx context.Context, container, name string, v any, limit int64, etag string, lease *Lease) (newETag string, err error) {
+	var size counter
+	enc := json.NewEncoder(&size)
+	enc.SetEscapeHTML(false) // as putJSON
+	if err := enc.Encode(v); err != nil {
+		return "", fmt.Errorf("encode a blob: %w", err)
+	}
+	if int64(size) > limit {
+		return "", fmt.Errorf("write a blob: %w: %d bytes, limit %d", ErrTooLarge, size, limit)
+	}
+	return s.putJSON(ctx, container, name, v, "", condition(etag), lease)
+}
+
+// counter counts what is written to it.
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
+
 func condition(etag string) *blob.ModifiedAccessConditions {
 	switch etag {
 	case "":
@@ -89,6 +111,11 @@ func (s *Store) putJSON(ctx context.Context, container, name string, v any, fact
 // GetJSON reads a blob of at most 4 MiB into v and gives its ETag. ErrNotFound if there is none.
 func (s *Store) GetJSON(ctx context.Context, container, name string, v any) (etag string, err error) {
 	return s.getJSON(ctx, container, name, v, maxJSON)
+}
+
+// GetLargeJSON is GetJSON for a blob of at most limit bytes.
+func (s *Store) GetLargeJSON(ctx context.Context, container, name string, v any, limit int64) (etag string, err error) {
+	return s.getJSON(ctx, container, name, v, limit)
 }
 
 func (s *Store) getJSON(ctx context.Context, container, name string, v any, limit int64) (string, error) {

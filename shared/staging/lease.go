@@ -29,6 +29,7 @@ func defaultLeaseTimes() leaseTimes {
 // Lease is the exclusive right to write a blob. It is renewed in the background until Release.
 type Lease struct {
 	id     string
+	date   time.Time // the service's when it was taken
 	client *lease.BlobClient
 	times  leaseTimes
 
@@ -69,7 +70,7 @@ func (s *Store) lease(ctx context.Context, b *blob.Client) (*Lease, string, erro
 		return nil, "", err
 	}
 	l := &Lease{
-		id: *client.LeaseID(), client: client, times: s.times, done: make(chan struct{}),
+		id: *client.LeaseID(), date: value(r.Date), client: client, times: s.times, done: make(chan struct{}),
 	}
 	l.ctx, l.lose = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.deadline = time.AfterFunc(s.times.lost-time.Since(sent), func() {
@@ -116,6 +117,9 @@ func (l *Lease) keep() {
 
 // Context ends when the lease may be lost, that is when no renewal has been confirmed for 12 s, and with Release.
 func (l *Lease) Context() context.Context { return l.ctx }
+
+// Time returns the service's own time when the lease was taken; zero if the answer had none.
+func (l *Lease) Time() time.Time { return l.date }
 
 // Release gives the lease up and ends its Context. If the service can't be told, the lease ends by itself
 // within 15 s. It may be called twice.

@@ -106,6 +106,18 @@ func (s *Store) encodeManifest(ctx context.Context, w io.Writer, folder string, 
 	return batches, staged, b.Flush()
 }
 
+// ManifestWritten returns when the run's manifest was written, by the service's clock. ErrNotFound: the run is not finished.
+func (s *Store) ManifestWritten(ctx context.Context, folder string) (time.Time, error) {
+	if !folderForm.MatchString(folder) {
+		return time.Time{}, errors.New("look for a manifest: its folder is not of the form yyyy/mm/dd/run")
+	}
+	props, err := s.blob(Batches, manifestName(folder)).GetProperties(ctx, nil)
+	if err = fault(ctx, err); err != nil {
+		return time.Time{}, fmt.Errorf("look for a manifest: %w", err)
+	}
+	return value(props.LastModified).UTC(), nil
+}
+
 // ReadManifest reads it. ErrNotFound: the run is not finished.
 func (s *Store) ReadManifest(ctx context.Context, folder string) (Manifest, error) {
 	var m Manifest

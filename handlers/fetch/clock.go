@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"o2archiver/shared/funchost"
+	"o2archiver/shared/staging"
+)
+
+const (
+	// maxSkew is how far this host's clock may be ahead of the storage's: beyond it the storage's counts.
+	maxSkew = 2 * time.Minute
+
+	// visible is how long after its archivedTime an item may become visible at the site.
+	visible = 5 * time.Minute
+
+	// maxLookedAt bounds the runs that are looked at to find out up to where was really fetched.
+	maxLookedAt = 200
+
+	stamp = "20060102T150405Z"
+)
+
+// errAhead: a time that should be past lies in the future.
+var errAhead = errors.New("a time lies in the future")
+
+// present returns the time up to which windows may be planned: this host's, or the storage's where the host's is ahead of it.
+// A window that is planned too early finds nothing, and is never asked for again.
+func (f *fetcher) present(lease *staging.Lease, log *slog.Logger) time.Time {
+	now, theirs := f.now(), lease.Time()
+	if theirs.IsZero() || now.Sub(theirs) <= maxSkew {
+		return now
+	}
+	log.Error("this host's clock is ahead of the storage's: nothing is planned beyond the storage's time",
+		"event", "fetch.clockAhead", "ahead_seconds", int(now.Sub(theirs).Seconds()))
+	return theirs
+}
+
+// checkEnded refuses a page of a window that has not ended, or may not show all items yet, by the site's own clock.
+func (f *fetcher) checkEnded(s *slice) error {
+	theirs := f.site.SiteTime()
+	if theirs.IsZero() || !s.To.After(theirs.Add(-visible)) {
+		return nil
+	}
+	return fmt.Errorf("%w: by the site's clock the window has not ended: this host's clock or the site's is wrong", errAhead)
+}
+
+// planDays plans the daily windows up to now. A checkpoint whose watermark lies in the future, as an earlier version saved it
+// for a FETCH_FROM in the future, is put back to where fetching really stopped.
+func (f *fetcher) planDays(ctx context.Context, state *savedState, now time.Time, log *slog.Logger) error {
+	var ahead time.Time
+	if state.Planned.After(now) {
+		ahead = state.Planned
+		fetched, err := f.fetchedUpTo(ctx, ahead)
+		if err != nil {
+			return err
+		}
+		state.putBack(fetched, now)
+		if state.Planned.After(now) {
+			return fmt.Errorf("%w: the watermark %s was reached by runs that are there, so this host's clock is behind: set it right",
+				errAhead, ahead.Format(time.RFC3339))
+		}
+	}
+	if state.Planned.IsZero() && f.from.After(now) {
+		log.Error("FETCH_FROM lies in the future: nothing is planned", "event", "fetch.startAhead", "from", f.from)
+		return fmt.Errorf("%w: FETCH_FROM %s lies in the future: set it to a time that is past, or take it away",
+			funchost.ErrSettings, f.from.Format(time.RFC3339))
+	}
+	state.plan(now, f.from)
+	if !ahead.IsZero() {
+		log.Error("the watermark lay after the present: fetching goes on from where it stopped", "event", "fetch.watermarkAhead",
+			"before", ahead, "from", state.watermark())
+	}
+	return nil
+}
+
+// putBack sets the end of what is planned to fetched, zero for nothing, and takes away the daily windows after now that nothing
+// was read of: they are planned again.
+func (c *checkpoint) putBack(fetched, now time.Time) {
+	c.Planned = fetched
+	c.Open = slices.DeleteFunc(c.Open, func(s slice) bool { return s.Kind == daily && s.To.After(now) && s.untouched() })
+	for _, s := range c.Open {
+		if s.Kind == daily && s.To.After(c.Planned) && !s.To.After(now) {
+			c.Planned = s.To
+		}
+	}
+}
+
+// untouched reports whether nothing of the window has been read.
+func (s *slice) untouched() bool {
+	return s.Progress.Received == 0 && s.Progress.Batches == 0 && s.Progress.Cursor == "" && !s.Progress.Read
+}
+
+// fetchedUpTo returns the end of the last daily window, up to limit, that was closed after it had ended, by the storage's clock; zero if
+// there is none.
+func (f *fetcher) fetchedUpTo(ctx context.Context, limit time.Time) (time.Time, error) {
+	type run struct {
+		folder string
+		to     time.Time
+	}
+	var runs []run
+	err := onStorage(ctx, func(ctx context.Context) error {
+		runs = nil
+		days, err := f.store.Days(ctx)
+		if err != nil {
+			return err
+		}
+		for _, day := range days[max(0, len(days)-maxLookedAt):] {
+			folders, err := f.store.Runs(ctx, day)
+			if err != nil {
+				return err
+			}
+			for _, folder := range folders {
+				_, end, ok := strings.Cut(path.Base(folder), "-")
+				if to, err := time.Parse(stamp, end); ok && err == nil && !to.After(limit) {
+					runs = append(runs, run{folder, to})
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for the last run: %w", err)
+	}
+	slices.SortFunc(runs, func(a, b run) int { return b.to.Compare(a.to) })
+	for _, r := range runs[:min(len(runs), maxLookedAt)] {
+		var written time.Time
+		err := onStorage(ctx, func(ctx context.Context) (err error) {
+			written, err = f.store.ManifestWritten(ctx, r.folder)
+			return err
+		})
+		switch {
+		case errors.Is(err, staging.ErrNotFound):
+		case err != nil:
+			return time.Time{}, fmt.Errorf("look for the last run: %w", err)
+		case !written.Before(r.to.Add(visible)):
+			return r.to, nil
+		}
+	}
+	return time.Time{}, nil
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"o2archiver/shared/staging"
+)
+
+// However long the cursors that a site hands out, and however many windows are open: what is written can be read.
+func TestCheckpointCanBeRead(t *testing.T) {
+	w := newWorld(t)
+	var c checkpoint
+	c.plan(morning, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	for i := range c.Open { // fmt's quotes are the longest form of a character
+		c.Open[i].Progress.Cursor = strings.Repeat(`"`, 2<<10)
+		c.Open[i].Failed = strings.Repeat("x", 300)
+		c.Open[i].Progress.Mark, c.Open[i].Progress.Pages, c.Open[i].Tries = "0123456789abcdef", 999_999, 999
+	}
+	for i := range maxPromised {
+		s := &c.Open[i%100]
+		s.Progress.Released = append(s.Progress.Released, []string{waitingKey(s, i, waitsForPieces, fmt.Sprint(i))})
+	}
+	lease, err := w.store.Lease(t.Context(), staging.Checkpoints, checkpointName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lease.Release()
+	state := &savedState{checkpoint: c, store: w.store, lease: lease}
+	if err := state.save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	read, err := w.f.load(t.Context(), lease)
+	if err != nil || len(read.Open) != len(c.Open) {
+		t.Errorf("%d windows, %v; want %d", len(read.Open), err, len(c.Open))
+	}
+	state.Asked = strings.Repeat("x", maxCheckpoint)
+	if err := state.save(t.Context()); !errors.Is(err, staging.ErrTooLarge) {
+		t.Errorf("more than can be read is written: %v", err)
+	}
+}
