@@ -179,7 +179,7 @@ var blobs = map[string]map[string]string{
 		"2026/11/23/run/manifest.json": `{"v":1,"batches":[{"name":"2026/11/23/run/00001.ndjson","sha256":"` + sha("{}\n") + `"}]}`,
 		"2026/11/24/run/00001.ndjson":  "{}\n", // of a run that is not finished
 	},
-	"media":       {sha("hello"): "hello", "raw/1": "?"},
+	"media":       {sha("hello"): "hello", "2026/11/28/" + sha("hello"): "hello", "raw/1": "?"},
 	"journal":     {"2026/11/23/run/00001.jsonl": journalOf("2026/11/23/run/00001.ndjson")},
 	"checkpoints": {"fetch.json": "{}", "waiting/media-1.json": "{}"},
 	"sweeps":      {"sweep.json": "{}"},

@@ -319,7 +319,7 @@ func TestExport(t *testing.T) {
 		to := filepath.Join(t.TempDir(), "out")
 		r := script(t, "", []string{env}, "export", to)
 		r.good(t)
-		if want := "Proven: 1 attachments by their names, 1 batches by 1 manifests, 1 journals line by line.\n1 batches belong to runs"; !strings.Contains(r.out, want) {
+		if want := "Proven: 2 attachments by their names, 1 batches by 1 manifests, 1 journals line by line.\n1 batches belong to runs"; !strings.Contains(r.out, want) {
 			t.Errorf("it says\n%s", r.out)
 		}
 		want := map[string]bool{"ledger/000001.json": true, "ledger/000002.json": true}

@@ -134,7 +134,7 @@ func killedAfter(t *testing.T, n int, pause time.Duration) (more bool) {
 	for _, r := range w.runs() {
 		for _, e := range r.entries() {
 			for _, m := range e.Media {
-				if data := w.media(m.SHA256); int64(len(data)) != m.Size {
+				if data := w.media(m.Blob()); int64(len(data)) != m.Size {
 					t.Errorf("media of %d bytes, want %d", len(data), m.Size)
 				}
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -38,13 +39,20 @@ func (w *world) mms(id string, d time.Duration, files ...item) item {
 
 func (w *world) contentCalls() int { return w.site.Calls()[telemessagetest.Content] }
 
+func base64Sum(data []byte) string {
+	sum := sha256.Sum256(data)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
 func base64Of(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
 
 func TestAttachments(t *testing.T) {
 	w := newWorld(t)
 	small, large := []byte("a small picture"), bytes.Repeat([]byte("0123456789abcdef"), 9<<16)
 	other := hash([]byte("something else"))
-	stored := func(data []byte) record.Media { return record.Media{SHA256: hash(data), Size: int64(len(data))} }
+	stored := func(data []byte) record.Media {
+		return record.Media{SHA256: hash(data), Size: int64(len(data)), Day: w.today()}
+	}
 	gone := func(size int64, why string) record.Media { return record.Media{Size: size, Gone: why} }
 	const (
 		absent  = "the source does not have it, or named an address outside its own origin"
@@ -52,6 +60,7 @@ func TestAttachments(t *testing.T) {
 		corrupt = "its content is not valid Base64"
 		nothing = "the source sent neither its content nor its address"
 	)
+	at := w.content
 	url := func(n int, data []byte) string { return w.content(fmt.Sprintf("/content/%d.bin", n), data) }
 	tests := []struct {
 		name string
@@ -63,11 +72,31 @@ func TestAttachments(t *testing.T) {
 		{"inline, capitals and blanks", item{"content": base64Of(small), "digest": " " + strings.ToUpper(hash(small)) + " "}, stored(small)},
 		{"inline, URL alphabet", item{"content": base64.RawURLEncoding.EncodeToString([]byte{0xfb, 0xff})}, stored([]byte{0xfb, 0xff})},
 		{"inline, wrong digest", item{"content": base64Of(small), "digest": other, "attachSize": 15}, gone(15, digest)},
-		{"inline, digest of no form", item{"content": base64Of(small), "digest": "md5:1234"}, gone(0, digest)},
+		{"inline, digest of no form", item{"content": base64Of(small), "digest": "md5:1234"}, stored(small)},
+		{"inline, digest by MD5", item{"content": base64Of(small), "digest": "5d41402abc4b2a76b9719d911017c592"}, stored(small)},
+		{"inline, no digest in words", item{"content": base64Of(small), "digest": "none"}, stored(small)},
+		{"inline, digest with its name", item{"content": base64Of(small), "digest": "sha256:" + hash(small)}, stored(small)},
+		{"inline, wrong digest with its name", item{"content": base64Of(small), "digest": "sha256:" + other}, gone(0, digest)},
+		{"inline, digest in Base64", item{"content": base64Of(small), "digest": base64Sum(small)}, stored(small)},
+		{"inline, wrong digest in Base64", item{"content": base64Of(small), "digest": base64Sum([]byte("other"))}, gone(0, digest)},
 		{"inline, broken", item{"content": "no Base64!", "attachSize": 3}, gone(3, corrupt)},
+		{"inline, broken, and an address", item{"content": "no Base64!", "contentUrl": url(20, small)}, stored(small)},
+		{"inline, cut off, and an address", item{"content": base64Of(small)[:5], "contentUrl": url(21, small)}, stored(small)},
+		{"inline, wrong digest, and an address", item{"content": base64Of([]byte("old")), "digest": hash(small), "contentUrl": url(22, small)}, stored(small)},
+		{"inline, wrong type, and an address", item{"content": item{}, "contentUrl": url(23, small)}, stored(small)},
+		{"inline, and an address that is gone", item{"content": base64Of(small), "contentUrl": "/content/none.bin"}, stored(small)},
+		{"inline, broken, and an address that is gone", item{"content": "no Base64!", "contentUrl": "/content/none.bin"},
+			gone(0, corrupt+"; and of its address: "+absent)},
+		{"a data URL", item{"content": "data:image/png;base64," + base64Of(small)}, stored(small)},
 		{"inline, nothing in it", item{"content": "", "attachSize": 0}, stored(nil)},
 		{"inline and an address", item{"content": base64Of(small), "contentUrl": "https://elsewhere.example/x"}, stored(small)},
 		{"address", item{"contentUrl": url(1, small)}, stored(small)},
+		{"address with white space around", item{"contentUrl": " \t" + url(30, small) + "\r\n"}, stored(small)},
+		{"address with a blank", item{"contentUrl": at("/content/a b.bin", small)}, stored(small)},
+		{"address with a bare %", item{"contentUrl": at("/content/100%.bin", small)}, stored(small)},
+		{"address in other letters", item{"contentUrl": at("/content/größe 写真.bin", small)}, stored(small)},
+		{"address with a backslash", item{"contentUrl": at(`/content/a\b.bin`, small)}, stored(small)},
+		{"address with a fragment", item{"contentUrl": url(31, small) + "#page=1"}, stored(small)},
 		{"address with the origin", item{"contentUrl": w.base.String() + url(2, small)}, stored(small)},
 		{"address, digest", item{"contentUrl": url(3, small), "digest": strings.ToUpper(hash(small))}, stored(small)},
 		{"address, wrong digest", item{"contentUrl": url(4, small), "digest": other}, gone(0, digest)},
@@ -106,11 +135,11 @@ func TestAttachments(t *testing.T) {
 		t.Errorf("the manifest has %d incomplete, want %d", got, incomplete)
 	}
 	for _, data := range [][]byte{small, large, nil} {
-		if !bytes.Equal(w.media(hash(data)), data) {
+		if !bytes.Equal(w.media(w.today()+"/"+hash(data)), data) {
 			t.Errorf("%d bytes were stored as others", len(data))
 		}
 	}
-	if _, _, err := w.store.OpenMedia(t.Context(), other); err == nil {
+	if _, _, err := w.store.OpenMedia(t.Context(), w.today()+"/"+other); err == nil {
 		t.Error("bytes with a wrong digest were stored")
 	}
 }
@@ -120,7 +149,7 @@ func TestLargeAttachmentWithoutDigest(t *testing.T) {
 	data := bytes.Repeat([]byte("fedcba9876543210"), 9<<16)
 	w.add(w.mms("m", time.Hour, item{"contentUrl": w.content("/large.bin", data)}))
 	w.run()
-	want := []record.Media{{SHA256: hash(data), Size: int64(len(data))}}
+	want := []record.Media{{SHA256: hash(data), Size: int64(len(data)), Day: w.today()}}
 	if diff := cmp.Diff(want, w.one().entries()[0].Media); diff != "" {
 		t.Errorf("media (-want +got):\n%s", diff)
 	}
@@ -198,6 +227,7 @@ func TestAttachmentOutOfReach(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
+			first := w.today()
 			data := []byte("to be had tomorrow: " + tt.name)
 			w.add(w.mms("m", time.Hour, item{"content": base64Of([]byte("inline"))}, item{"contentUrl": w.content("/soon.bin", data)}),
 				w.sms("after", "does not wait for it", time.Minute))
@@ -218,11 +248,11 @@ func TestAttachmentOutOfReach(t *testing.T) {
 				t.Errorf("items (-want +got):\n%s", diff)
 			}
 			e := w.runs()[1].entries()[0]
-			want := []record.Media{{SHA256: hash([]byte("inline")), Size: 6}, {SHA256: hash(data), Size: int64(len(data))}}
+			want := []record.Media{{SHA256: hash([]byte("inline")), Size: 6, Day: first}, {SHA256: hash(data), Size: int64(len(data)), Day: w.today()}}
 			if diff := cmp.Diff(want, e.Media); diff != "" {
 				t.Errorf("media (-want +got):\n%s", diff)
 			}
-			if !bytes.Equal(w.media(hash(data)), data) {
+			if !bytes.Equal(w.media(e.Media[1].Blob()), data) {
 				t.Error("the bytes are not stored")
 			}
 			if left := w.waiting(); len(left) > 0 {
@@ -353,21 +383,4 @@ func TestOthersAreAskedFor(t *testing.T) {
 	if diff := cmp.Diff([]string{"good"}, w.ids()); diff != "" {
 		t.Errorf("items (-want +got):\n%s", diff)
 	}
-}
-
-// A catch-up of many slices asks once for what is out of reach, and once more before it is given up.
-func TestCatchUpAsksOnce(t *testing.T) {
-	w := newWorld(t)
-	w.f.from = w.ago(16 * sliceLength)
-	w.add(w.mms("m", 15*sliceLength+time.Hour, item{"contentUrl": "/never.bin"}))
-	back := w.unreachable()
-	defer back()
-	w.run()
-	if n := w.contentCalls(); n != 2 {
-		t.Errorf("%d requests, want 2", n)
-	}
-	if diff := cmp.Diff([]string{"m"}, w.ids()); diff != "" {
-		t.Errorf("items (-want +got):\n%s", diff)
-	}
-	w.balanced()
 }

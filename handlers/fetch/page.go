@@ -66,7 +66,8 @@ func (r *pageReading) drain(ctx context.Context, onlyTexts bool) error {
 	return nil
 }
 
-// needsSite reports whether an item has an attachment that lies at an address of the site.
+// needsSite reports whether an item has an attachment at an address of the site. One whose content is in the item as well needs it
+// only if the content can't be used, which shows later.
 func needsSite(raw []byte) bool {
 	if !bytes.Contains(raw, []byte("attachment")) {
 		return false
@@ -76,7 +77,7 @@ func needsSite(raw []byte) bool {
 		return false
 	}
 	for _, a := range outline.Attachments {
-		if !a.Inline && a.ContentURL != "" {
+		if a.ContentURL != "" {
 			return true
 		}
 	}

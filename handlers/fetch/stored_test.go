@@ -143,7 +143,7 @@ func (w *world) balanced() {
 	}
 }
 
-// media reads what was stored under the hash.
+// media reads a blob of the media container.
 func (w *world) media(name string) []byte {
 	w.t.Helper()
 	body, _, err := w.store.OpenMedia(context.Background(), name)

@@ -249,7 +249,7 @@ func (state *savedState) mannerOf(s *slice, key string, x facts) (how manner, as
 func (f *fetcher) settleMedia(ctx context.Context, state *savedState, s *slice, r *room, key string) (ready bool, err error) {
 	x := r.items[key]
 	if x.Ready {
-		return true, nil
+		return true, f.renewReady(ctx, r, key, x)
 	}
 	how, ask := state.mannerOf(s, key, x)
 	if !ask {
@@ -277,8 +277,26 @@ func (f *fetcher) settleMedia(ctx context.Context, state *savedState, s *slice, 
 	if away && slices.Equal(media, item.Entry.Media) {
 		return false, nil
 	}
+	if _, err := f.renewMedia(ctx, media); err != nil {
+		return false, err
+	}
 	item.Entry.Media, item.Ready = media, !away
 	return !away, f.replaceWaiting(ctx, r, key, &item)
+}
+
+// renewReady renews the media of an item that became ready in a run that did not come to write it.
+func (f *fetcher) renewReady(ctx context.Context, r *room, key string, x facts) error {
+	if f.reusable(x.aside().Format(dayForm)) {
+		return nil // none of its media is older
+	}
+	item, err := f.waitingItem(ctx, key)
+	if err != nil {
+		return err
+	}
+	if renewed, err := f.renewMedia(ctx, item.Entry.Media); err != nil || !renewed {
+		return err
+	}
+	return f.replaceWaiting(ctx, r, key, &item)
 }
 
 func (f *fetcher) waitingItem(ctx context.Context, key string) (waiting, error) {

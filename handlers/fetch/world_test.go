@@ -105,6 +105,9 @@ func (w *world) faulty(rule func(*http.Request) azurite.Fault) *fetcher {
 	return w.fetcher(w.open(azurite.ForTest(w.t).Proxy(w.t, rule)), password)
 }
 
+// today is the day of the runs that are planned now, and of their media.
+func (w *world) today() string { return w.clock.now().UTC().Format(dayForm) }
+
 // empty makes the containers, and takes away what an earlier test has left in fetch's memory.
 func (w *world) empty() {
 	w.t.Helper()

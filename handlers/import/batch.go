@@ -165,7 +165,7 @@ func asStatus(err error) error {
 		return err
 	case errors.Is(err, journal.ErrHeld):
 		return fmt.Errorf("%w: %w", funchost.ErrBusy, err)
-	case again:
+	case again, errors.Is(err, staging.ErrArchived):
 		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	}
 	return err

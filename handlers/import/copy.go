@@ -274,12 +274,12 @@ func (c *copier) failed(ctx context.Context, slot *mailbox.Slot, err error) erro
 	return c.giveUp(ctx, slot, reason(graph))
 }
 
-// unread decides what becomes of a copy of which an attachment could not be read. What is away is waited for, and what is
-// denied is denied to all: only what is wrong with the attachment itself ends the copy.
+// unread decides what becomes of a copy of which an attachment could not be read. What is away is waited for, what is
+// denied is denied to all, and what lies in the archive tier is back when a person has rehydrated it: only what is wrong with the attachment itself ends the copy.
 func (c *copier) unread(ctx context.Context, slot *mailbox.Slot, err error) error {
 	again, _ := judge(err)
 	switch {
-	case again, ctx.Err() != nil, errors.Is(err, staging.ErrDenied):
+	case again, ctx.Err() != nil, errors.Is(err, staging.ErrDenied), errors.Is(err, staging.ErrArchived):
 		return err
 	case errors.Is(err, staging.ErrNotFound):
 		return c.giveUp(ctx, slot, "an attachment is no longer in the archive's storage")

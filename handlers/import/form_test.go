@@ -104,7 +104,7 @@ func TestPictureThatIsGone(t *testing.T) {
 	it := w.pictures("m1")
 	media := it["media"].([]record.Media)
 	for i := range media {
-		media[i].SHA256 = strings.Repeat("ab", 32)
+		media[i].SHA256, media[i].Day = strings.Repeat("ab", 32), mediaDay
 	}
 	batch := w.put(w.line(it), w.line(w.pictures("m2")))
 	w.start().deliver(batch)

@@ -119,18 +119,21 @@ func (w *world) hide(v any) {
 	}
 }
 
+// mediaDay is the day under which the attachments are stored.
+const mediaDay = "2026/11/21"
+
 // file adds an attachment to the item, whose bytes it stores as fetch does.
 func (w *world) file(it item, name string, content []byte) item {
 	w.t.Helper()
 	sum := sha256.Sum256(content)
 	digest := hex.EncodeToString(sum[:])
-	if _, _, err := w.store.PutMedia(context.Background(), digest, bytes.NewReader(content)); err != nil {
+	if _, _, err := w.store.PutMedia(context.Background(), mediaDay, digest, bytes.NewReader(content)); err != nil {
 		w.t.Fatal(err)
 	}
 	list, _ := it["attachment"].([]item)
 	media, _ := it["media"].([]record.Media)
 	it["attachment"] = append(list, item{"name": name, "contentType": "application/octet-stream", "attachSize": len(content)})
-	it["media"] = append(media, record.Media{SHA256: digest, Size: int64(len(content))})
+	it["media"] = append(media, record.Media{SHA256: digest, Size: int64(len(content)), Day: mediaDay})
 	return it.with("messageType", "MMS")
 }
 

@@ -193,11 +193,21 @@ func (im *importer) copiesAtOnce() int { return max(64, im.config.concurrency) }
 
 // Why an attachment is left out, as the message's text has it behind the attachment's name, size and hash.
 const (
-	overLimit   = "with it, the item is larger than the limit that is set for one" + keptInStead
-	overCloud   = "this cloud's mailboxes do not take a file of this size" + keptInStead
-	overMailbox = "the mailbox does not take a message of this size" + keptInStead
-	keptInStead = "; it is kept in the archive's storage, in the container media under its SHA-256"
+	overLimit   = "with it, the item is larger than the limit that is set for one"
+	overCloud   = "this cloud's mailboxes do not take a file of this size"
+	overMailbox = "the mailbox does not take a message of this size"
+	keptInMedia = "; it is kept in the archive's storage, in the container media"
+	underDay    = ", folder "
+	underHash   = " under its SHA-256"
 )
+
+// leftOut is the reason with the place where the attachment is kept.
+func leftOut(reason string, a record.Attachment) string {
+	if a.Day != "" {
+		return reason + keptInMedia + underDay + a.Day + "," + underHash
+	}
+	return reason + keptInMedia + underHash // in a batch of the form before
+}
 
 // build makes the line's message. Of the attachments it reads no more than message.Options.Peek says.
 func (l *line) build(ctx context.Context, im *importer) (err error) {
@@ -207,7 +217,7 @@ func (l *line) build(ctx context.Context, im *importer) (err error) {
 	o.Omit = func(a record.Attachment) string {
 		if !sessions && a.Size > mailbox.MaxSinglePost {
 			l.omitted = cmp.Or(l.omitted, "this cloud's mailboxes do not take a file of that size")
-			return overCloud
+			return leftOut(overCloud, a)
 		}
 		if a.Size <= room {
 			room -= a.Size
@@ -215,7 +225,7 @@ func (l *line) build(ctx context.Context, im *importer) (err error) {
 			return ""
 		}
 		l.omitted = cmp.Or(l.omitted, "the item is larger than MAX_ITEM_SIZE")
-		return overLimit
+		return leftOut(overLimit, a)
 	}
 	l.built, err = message.Build(l.rec, o)
 	return err
@@ -288,7 +298,7 @@ func (l *line) message(ctx context.Context, im *importer, oversize bool) (_ *ren
 	}
 	if oversize {
 		o := im.options(ctx, l.matches)
-		o.Omit = func(record.Attachment) string { return overMailbox }
+		o.Omit = func(a record.Attachment) string { return leftOut(overMailbox, a) }
 		msg, err = message.Build(l.rec, o)
 		if err != nil {
 			return nil, err

@@ -72,7 +72,7 @@ func (im *importer) render(ctx context.Context, msg *message.Message) (*rendered
 func (im *importer) peek(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
 	return func(a record.Attachment, n int) ([]byte, error) {
 		head, err := im.read(ctx, a.Blob(), n)
-		if again, _ := judge(err); again || ctx.Err() != nil || errors.Is(err, staging.ErrDenied) {
+		if again, _ := judge(err); again || ctx.Err() != nil || errors.Is(err, staging.ErrDenied) || errors.Is(err, staging.ErrArchived) {
 			return nil, fmt.Errorf("look at an attachment: %w", err)
 		}
 		return head, nil

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/local/azurite"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
@@ -91,7 +92,7 @@ func (w *world) named(id, name string, content []byte, reason string) {
 		if len(content) >= 1_000_000 {
 			size = fmt.Sprintf("%d,%03d,%03d bytes", len(content)/1_000_000, len(content)/1000%1000, len(content)%1000)
 		}
-		for _, text := range []string{fmt.Sprintf("[Not attached: %q, %s, SHA-256 %s: ", name, size, hexSum(content)), reason, "kept in the archive's storage, in the container media under its SHA-256"} {
+		for _, text := range []string{fmt.Sprintf("[Not attached: %q, %s, SHA-256 %s: ", name, size, hexSum(content)), reason, "kept in the archive's storage, in the container media, folder " + mediaDay + ", under its SHA-256"} {
 			if !strings.Contains(m.Text, text) {
 				w.t.Errorf("the text of %s does not say %q:\n%s", id, text, m.Text)
 			}
@@ -133,7 +134,7 @@ func (w *world) oversized(batch string) string {
 		w.t.Fatal(err)
 	}
 	m, err := message.Build(rec, message.Options{Region: "GB", Omit: func(record.Attachment) string {
-		return "the mailbox does not take a message of this size; it is kept in the archive's storage, in the container media under its SHA-256"
+		return "the mailbox does not take a message of this size; it is kept in the archive's storage, in the container media, folder " + mediaDay + ", under its SHA-256"
 	}})
 	if err != nil {
 		w.t.Fatal(err)
@@ -211,10 +212,10 @@ func TestMediaThatIsNotAsItWasStored(t *testing.T) {
 	spoil := func(it item, m record.Media) item {
 		return it.with("media", []record.Media{m})
 	}
-	gone := record.Media{SHA256: strings.Repeat("ab", 32), Size: 1000}
+	gone := record.Media{SHA256: strings.Repeat("ab", 32), Size: 1000, Day: mediaDay}
 	bad, worse := w.file(sms("m1", "x", otto, ali), "a.bin", noise(1000, 1)), w.file(sms("m2", "x", otto, ali), "b.bin", noise(parted, 2))
-	short := record.Media{SHA256: hexSum(noise(1000, 1)), Size: 1001}
-	long := record.Media{SHA256: hexSum(noise(parted, 2)), Size: parted + 1}
+	short := record.Media{SHA256: hexSum(noise(1000, 1)), Size: 1001, Day: mediaDay}
+	long := record.Media{SHA256: hexSum(noise(parted, 2)), Size: parted + 1, Day: mediaDay}
 	batch := w.put(
 		w.line(spoil(w.file(sms("m0", "x", otto, ali), "c.bin", noise(10, 3)), gone)),
 		w.line(spoil(bad, short)), w.line(spoil(worse, long)),
@@ -230,6 +231,72 @@ func TestMediaThatIsNotAsItWasStored(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A batch of the form before names its media without a day.
+func TestMediumOfTheFormBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	picture := noise(1000, 11)
+	sha, size, err := w.store.PutMedia(t.Context(), "", "", bytes.NewReader(picture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	it := sms("m1", "with a picture", otto, ali).with("attachment", []item{{"name": "a.bin", "attachSize": size}})
+	batch := w.put(w.line(it.with("media", []record.Media{{SHA256: sha, Size: size}})))
+	w.start().deliver(batch)
+	w.became(batch, "archived: ali imported")
+	w.holds(ali, with("m1", picture))
+}
+
+// What lies in the archive tier is there: the copy waits until it has been rehydrated, and what has to be done is told. It is never a
+// failed copy, and the batch's other records do not wait for it.
+func TestMediumInTheArchiveTier(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a.bin", "picture.png"} { // the second one is looked at before the message is made
+		w := newWorld(t)
+		picture := append([]byte("\x89PNG\r\n\x1a\n"), noise(1000, 12)...)
+		it := w.file(sms("m1", "with a file", otto, ali), name, picture)
+		it["attachment"].([]item)[0]["contentType"] = map[bool]string{true: "image/png", false: "application/octet-stream"}[name != "a.bin"]
+		batch := w.put(w.line(it), w.line(sms("m2", "and one without", otto, ali)))
+		archived := w.start(func(s *start) {
+			s.rule = func(r *http.Request) azurite.Fault {
+				if strings.Contains(r.URL.Path, "/media/") {
+					return azurite.Archived
+				}
+				return azurite.Pass
+			}
+		})
+		if got := archived.event(t.Context(), batch); got.status != http.StatusServiceUnavailable || !strings.Contains(got.value, "rehydrated") {
+			t.Errorf("%s: status %d, %s", name, got.status, got.value)
+		}
+		if w.state(batch).Done || len(w.state(batch).Copies(1)) != 0 {
+			t.Errorf("%s: the batch is done, or the copy has an outcome", name)
+		}
+		w.start(doubt(inDoubtTest)).deliver(batch) // it has been rehydrated
+		w.became(batch, "archived: ali imported", "archived: ali imported")
+		w.holds(ali, with("m1", picture), "m2")
+	}
+}
+
+// The batch itself may lie there: a replay after a year.
+func TestBatchInTheArchiveTier(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	batch := w.put(w.line(sms("m1", "long ago", otto, ali)))
+	archived := w.start(func(s *start) {
+		s.rule = func(r *http.Request) azurite.Fault {
+			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, ".ndjson") {
+				return azurite.Archived
+			}
+			return azurite.Pass
+		}
+	})
+	if got := archived.event(t.Context(), batch); got.status != http.StatusServiceUnavailable || !strings.Contains(got.value, "rehydrated") {
+		t.Errorf("status %d, %s", got.status, got.value)
+	}
+	w.start().deliver(batch)
+	w.became(batch, "archived: ali imported")
 }
 
 func TestAttachmentThatIsGone(t *testing.T) {

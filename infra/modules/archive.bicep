@@ -53,6 +53,10 @@ var journal = ['journal']
 var state = ['checkpoints', 'settings', 'sweeps', 'deadletters']
 var immutable = concat(originals, journal)
 var term = max(retentionYears * 365 + (retentionYears + 3) / 4, immutabilityDays) // with its leap days: never a day too early
+// A medium is used for further records for 20 days (mediaReuse in handlers/fetch/media.go), and may be some days older than the
+// batches that name it: it is tiered later, protected for longer and deleted later than they are.
+var mediaMargin = 30
+var margins = { batches: 0, media: mediaMargin, journal: 0 }
 // Zone-redundant accounts have no archive tier.
 var toArchive = archiveAfterDays > 0 && !contains(sku, 'ZRS')
 
@@ -90,7 +94,7 @@ resource policies 'Microsoft.Storage/storageAccounts/blobServices/containers/imm
     parent: existing::blobs::container[i]
     name: 'default'
     properties: {
-      immutabilityPeriodSinceCreationInDays: immutabilityDays
+      immutabilityPeriodSinceCreationInDays: immutabilityDays + margins[container]
       // The journal grows at its end; what is in it can't be changed. Of an original not even that.
       allowProtectedAppendWritesAll: contains(journal, container)
     }
@@ -103,23 +107,22 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01
   name: 'default'
   properties: {
     policy: {
-      rules: [
-        {
-          name: 'originals'
+      rules: concat(map(originals, container => {
+          name: container
           enabled: true
           type: 'Lifecycle'
           definition: {
-            filters: { blobTypes: ['blockBlob'], prefixMatch: map(originals, container => '${container}/') }
+            filters: { blobTypes: ['blockBlob'], prefixMatch: ['${container}/'] }
             actions: {
               baseBlob: union(
-                { delete: { daysAfterModificationGreaterThan: term } },
-                coolAfterDays > 0 ? { tierToCool: { daysAfterModificationGreaterThan: coolAfterDays } } : {},
-                toArchive ? { tierToArchive: { daysAfterModificationGreaterThan: archiveAfterDays } } : {}
+                { delete: { daysAfterModificationGreaterThan: term + margins[container] } },
+                coolAfterDays > 0 ? { tierToCool: { daysAfterModificationGreaterThan: coolAfterDays + margins[container] } } : {},
+                toArchive ? { tierToArchive: { daysAfterModificationGreaterThan: archiveAfterDays + margins[container] } } : {}
               )
-              version: { delete: { daysAfterCreationGreaterThan: term } }
+              version: { delete: { daysAfterCreationGreaterThan: term + margins[container] } }
             }
           }
-        }
+        }), [
         {
           name: 'journal' // append blobs can be deleted by a rule, but have no tiers
           enabled: true
@@ -157,7 +160,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01
             actions: { version: { delete: { daysAfterCreationGreaterThan: max(softDeleteDays, 1) } } }
           }
         }
-      ]
+      ])
     }
   }
   dependsOn: [account]

@@ -72,7 +72,7 @@ type export struct {
 
 // read takes the hash of every file, and holds the attachments against it.
 func (e *export) read(ctx context.Context) error {
-	digest := regexp.MustCompile(`^` + staging.Media + `/([0-9a-f]{64})$`)
+	digest := regexp.MustCompile(`^` + staging.Media + `/(?:\d{4}/\d\d/\d\d/)?([0-9a-f]{64})$`)
 	return filepath.WalkDir(e.folder, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())

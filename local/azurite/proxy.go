@@ -23,6 +23,7 @@ const (
 	Lose                // lets the emulator do it and closes the connection instead of answering
 	Cut                 // breaks the answer off in the middle of its body
 	Stall               // answers when the client has gone
+	Archived            // answers that the blob lies in the archive tier; the emulator never sees it
 )
 
 // Proxy returns a connection string for a way to the emulator on which rule decides what happens to each request. rule is
@@ -59,6 +60,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 	case Busy:
 		w.WriteHeader(http.StatusServiceUnavailable)
+	case Archived:
+		w.Header().Set("x-ms-error-code", "BlobArchived") // Get Blob: a blob that is not online can't be read
+		w.WriteHeader(http.StatusConflict)
 	case Reset:
 		panic(http.ErrAbortHandler)
 	case Lose:

@@ -188,7 +188,7 @@ func (e *exporter) line(ctx context.Context, text []byte, known journal.Record, 
 func surroundings(ctx context.Context, err error) bool {
 	var disk *fs.PathError
 	var rename *os.LinkError
-	return err != nil && (ctx.Err() != nil || errors.Is(err, staging.ErrUnavailable) || errors.Is(err, staging.ErrDenied) ||
+	return err != nil && (ctx.Err() != nil || errors.Is(err, staging.ErrUnavailable) || errors.Is(err, staging.ErrDenied) || errors.Is(err, staging.ErrArchived) ||
 		errors.As(err, &disk) || errors.As(err, &rename))
 }
 

@@ -94,16 +94,16 @@ func whatWasLeftOut(a *archive) {
 	refused := a.line("m2", "the mailbox refuses it", noise(300, 4))
 	proven := a.line("m3", "the mailbox refuses what the limit leaves", noise(600, 5), noise(500, 6))
 	cloud := a.line("m4", "the cloud takes one of them", noise(700, 7), noise(200, 8))
-	bare := func(record.Attachment) string { return overMailbox }
+	bare := func(x record.Attachment) string { return leftOut(overMailbox, x) }
 	large := func(x record.Attachment) string {
 		if x.Size == 700 {
-			return overCloud
+			return leftOut(overCloud, x)
 		}
 		return ""
 	}
 	rule := func(x record.Attachment) string {
 		if x.Size == 500 {
-			return overLimit
+			return leftOut(overLimit, x)
 		}
 		return ""
 	}
@@ -345,7 +345,8 @@ func TestReasonsAreImports(t *testing.T) {
 	}
 	check := types.Config{Error: func(error) {}} // the imports are not needed
 	theirs, _ := check.Check("import", set, []*ast.File{file}, nil)
-	for name, ours := range map[string]string{"overLimit": overLimit, "overCloud": overCloud, "overMailbox": overMailbox} {
+	for name, ours := range map[string]string{"overLimit": overLimit, "overCloud": overCloud, "overMailbox": overMailbox,
+		"keptInMedia": keptInMedia, "underDay": underDay, "underHash": underHash} {
 		c, ok := theirs.Scope().Lookup(name).(*types.Const)
 		if !ok || constant.StringVal(c.Val()) != ours {
 			t.Errorf("import has another text for %s, or none", name)

@@ -19,11 +19,21 @@ import (
 
 // Why import leaves an attachment out. The words are part of the message: a test holds them to those of import.
 const (
-	overLimit   = "with it, the item is larger than the limit that is set for one" + keptInStead
-	overCloud   = "this cloud's mailboxes do not take a file of this size" + keptInStead
-	overMailbox = "the mailbox does not take a message of this size" + keptInStead
-	keptInStead = "; it is kept in the archive's storage, in the container media under its SHA-256"
+	overLimit   = "with it, the item is larger than the limit that is set for one"
+	overCloud   = "this cloud's mailboxes do not take a file of this size"
+	overMailbox = "the mailbox does not take a message of this size"
+	keptInMedia = "; it is kept in the archive's storage, in the container media"
+	underDay    = ", folder "
+	underHash   = " under its SHA-256"
 )
+
+// leftOut is the reason with the place where the attachment is kept.
+func leftOut(reason string, a record.Attachment) string {
+	if a.Day != "" {
+		return reason + keptInMedia + underDay + a.Day + "," + underHash
+	}
+	return reason + keptInMedia + underHash // in a batch of the form before
+}
 
 var (
 	errDiffers = errors.New("the message is not the one that was imported: its SHA-256 is not that of the journal" +
@@ -101,7 +111,7 @@ func (l *line) form(c journal.Copy, o Options) (m *message.Message, want string,
 		}
 		return m, want, err
 	}
-	bare := func(record.Attachment) string { return overMailbox }
+	bare := func(a record.Attachment) string { return leftOut(overMailbox, a) }
 	if c.Rendered != "" {
 		if want = c.Rendered; l.unsure {
 			want = ""
@@ -114,13 +124,13 @@ func (l *line) form(c journal.Copy, o Options) (m *message.Message, want string,
 		switch {
 		case o.MaxFile > 0 && a.Size > o.MaxFile:
 			omitted = true
-			return overCloud
+			return leftOut(overCloud, a)
 		case a.Size <= room:
 			room -= a.Size
 			return ""
 		}
 		omitted = true
-		return overLimit
+		return leftOut(overLimit, a)
 	})
 	if err != nil || omitted {
 		if want = l.rendered; l.unsure {

@@ -44,7 +44,7 @@ func TestAnswerOfAProxyIsNone(t *testing.T) {
 			if err := s.CreateContainers(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			_, _, err = s.PutMedia(t.Context(), sum, strings.NewReader(data))
+			_, _, err = s.PutMedia(t.Context(), day, sum, strings.NewReader(data))
 			if always {
 				if !errors.Is(err, ErrUnavailable) {
 					t.Errorf("a blob that only a proxy has: %v", err)
@@ -55,7 +55,7 @@ func TestAnswerOfAProxyIsNone(t *testing.T) {
 				t.Fatal(err)
 			}
 			hit = false
-			body, size, err := s.OpenMedia(t.Context(), sum)
+			body, size, err := s.OpenMedia(t.Context(), mediaName(day, sum))
 			if err != nil {
 				t.Fatal(err)
 			}

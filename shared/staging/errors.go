@@ -27,6 +27,8 @@ var (
 	ErrNeedDigest  = errors.New("large content has to come with its digest")
 	ErrDenied      = errors.New("access denied")
 	ErrUnavailable = errors.New("blob storage is away") // network, time-out, 408, 429, 5xx: it may be asked again
+	// ErrArchived: the blob is there and cannot be read before a person has rehydrated it, which takes hours.
+	ErrArchived = errors.New("the blob lies in the archive tier and has to be rehydrated (\"Bring originals back\" in infra/README.md)")
 )
 
 // Error is what the blob service, or the way to it, said.
@@ -78,11 +80,12 @@ func fault(ctx context.Context, err error) error {
 }
 
 // creating is fault for a write that is made only if there is no such blob. Under an immutability policy the service may refuse it
-// for the policy's sake before it comes to that condition. The policy lets every new blob through, so there is one already.
+// for the policy's sake before it comes to that condition. The policy lets every new blob through, so there is one already;
+// and one that lies in the archive tier is there too.
 func creating(ctx context.Context, err error) error {
 	err = fault(ctx, err)
 	var answer *Error
-	if errors.As(err, &answer) && answer.Code == string(bloberror.BlobImmutableDueToPolicy) {
+	if errors.As(err, &answer) && (answer.Code == string(bloberror.BlobImmutableDueToPolicy) || errors.Is(err, ErrArchived)) {
 		return &Error{Kind: ErrExists, Status: answer.Status, Code: answer.Code}
 	}
 	return err
@@ -97,6 +100,8 @@ func kind(status int, code bloberror.Code) error {
 		return ErrDenied
 	case bloberror.ContainerBeingDeleted, bloberror.MD5Mismatch, bloberror.CRC64Mismatch:
 		return ErrUnavailable // for the moment, or garbled on the way
+	case bloberror.BlobArchived, bloberror.BlobBeingRehydrated:
+		return ErrArchived
 	case bloberror.BlobAlreadyExists, bloberror.ContainerAlreadyExists:
 		return ErrExists
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+
+	"o2archiver/shared/record"
 )
 
 const (
@@ -32,12 +34,16 @@ var (
 	rawForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9][A-Za-z0-9.-]*){0,9}$`)
 )
 
-// PutMedia stores an attachment under its SHA-256, reading r to its end and keeping no more than a few MiB of it. digest
-// is what the bytes should have, in lower-case hex: with other bytes nothing becomes visible (ErrDigest). Without one
+// PutMedia stores an attachment under a day ("2026/11/28") and its SHA-256, as record.Media.Blob names it, reading r to its
+// end and keeping no more than a few MiB of it. The same bytes under another day are a blob of their own, which is tiered and
+// deleted by an age of its own; day "" is the form before. digest is what the bytes should have, in lower-case hex: with other bytes nothing becomes visible (ErrDigest). Without one
 // ("") up to 8 MiB are stored under the hash that they turn out to have; of more, only hash and size are found out
 // (ErrNeedDigest, with both), for a second call with a new r. What is there already is not stored
 // again, so it may be called twice. An error of r comes back wrapped.
-func (s *Store) PutMedia(ctx context.Context, digest string, r io.Reader) (sha string, size int64, err error) {
+func (s *Store) PutMedia(ctx context.Context, day, digest string, r io.Reader) (sha string, size int64, err error) {
+	if day != "" && !dayForm.MatchString(day) {
+		return "", 0, errors.New("store media: the day is not of the form yyyy/mm/dd")
+	}
 	if digest != "" && !digestForm.MatchString(digest) {
 		return "", 0, fmt.Errorf("store media: %w: it is not 64 hex digits", ErrDigest)
 	}
@@ -56,7 +62,7 @@ func (s *Store) PutMedia(ctx context.Context, digest string, r io.Reader) (sha s
 		if digest != "" && sha != digest {
 			return sha, size, fmt.Errorf("store media: %w", ErrDigest)
 		}
-		if err := s.putWhole(ctx, sha, head, sha); err != nil && !errors.Is(err, ErrExists) {
+		if err := s.putWhole(ctx, mediaName(day, sha), head, sha); err != nil && !errors.Is(err, ErrExists) {
 			return "", 0, fmt.Errorf("store media: %w", err)
 		}
 		return sha, size, nil
@@ -69,19 +75,21 @@ func (s *Store) PutMedia(ctx context.Context, digest string, r io.Reader) (sha s
 		return hexSum(sum), int64(len(head)) + rest, ErrNeedDigest
 	}
 	// A blob of this name was checked when it was written. Asking costs less than sending it.
-	props, err := s.blob(Media, digest).GetProperties(ctx, nil)
+	props, err := s.blob(Media, mediaName(day, digest)).GetProperties(ctx, nil)
 	if err = fault(ctx, err); err == nil {
 		return digest, value(props.ContentLength), nil
 	} else if !errors.Is(err, ErrNotFound) {
 		return "", 0, fmt.Errorf("store media: %w", err)
 	}
-	return s.putBlocks(ctx, digest, head, r, sum, func(sum string) error {
+	return s.putBlocks(ctx, mediaName(day, digest), head, r, sum, func(sum string) error {
 		if sum != digest {
 			return ErrDigest
 		}
 		return nil
 	})
 }
+
+func mediaName(day, sha string) string { return record.Media{SHA256: sha, Day: day}.Blob() }
 
 // PutRaw stores the bytes of an item that cannot be a record as media/raw/<name>, whatever their size, and gives their SHA-256.
 // It may be called again with the same bytes; ErrExists, with hash and size, if there are others under that name.

@@ -15,6 +15,8 @@ import (
 	"o2archiver/local/azurite"
 )
 
+const day = "2026/11/28"
+
 // content gives n bytes that no other call gives, and their digest.
 func content(n int) ([]byte, string) {
 	data := make([]byte, n)
@@ -41,12 +43,41 @@ func TestPutMedia(t *testing.T) {
 	for _, size := range []int{0, 1, testBlock - 1, testBlock, testBlock + 1, 2 * testBlock, 2*testBlock + 77} {
 		data, digest := content(size)
 		for range 2 {
-			sha, n, err := s.PutMedia(ctx, digest, iotest.HalfReader(bytes.NewReader(data)))
+			sha, n, err := s.PutMedia(ctx, day, digest, iotest.HalfReader(bytes.NewReader(data)))
 			if err != nil || sha != digest || n != int64(size) {
 				t.Fatalf("%d bytes: %q, %d, %v; want %q", size, sha, n, err, digest)
 			}
 		}
-		s.mustHave(t, digest, data)
+		s.mustHave(t, mediaName(day, digest), data)
+	}
+}
+
+// The same bytes under another day are another blob; those of the form before, without a day, are a third. So none of
+// them is tiered or deleted by the age of another.
+func TestPutMediaOfDays(t *testing.T) {
+	ctx, s := t.Context(), testStore(t)
+	for _, size := range []int{10, testBlock + 10} {
+		data, digest := content(size)
+		days := []string{"", day, "2027/12/01"}
+		for n, d := range days {
+			if _, _, err := s.PutMedia(ctx, d, digest, bytes.NewReader(data)); err != nil {
+				t.Fatal(err)
+			}
+			for i, other := range days {
+				body, _, err := s.OpenMedia(ctx, mediaName(other, digest))
+				if err == nil {
+					body.Close()
+				}
+				if there := err == nil; there != (i <= n) {
+					t.Errorf("%d bytes, stored under %d days, day %q: %v", size, n+1, other, err)
+				}
+			}
+		}
+	}
+	for _, bad := range []string{"2026-11-28", "2026/11", "2026/11/28/", "../../..", "raw"} {
+		if _, _, err := s.PutMedia(ctx, bad, "", bytes.NewReader(nil)); err == nil {
+			t.Errorf("day %q is taken", bad)
+		}
 	}
 }
 
@@ -54,18 +85,18 @@ func TestPutMediaWithoutDigest(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
 	for _, size := range []int{3, 2*testBlock - 1} {
 		data, digest := content(size)
-		sha, n, err := s.PutMedia(ctx, "", bytes.NewReader(data))
+		sha, n, err := s.PutMedia(ctx, day, "", bytes.NewReader(data))
 		if err != nil || sha != digest || n != int64(size) {
 			t.Fatalf("%d bytes: %q, %d, %v; want %q", size, sha, n, err, digest)
 		}
-		s.mustHave(t, digest, data)
+		s.mustHave(t, mediaName(day, digest), data)
 	}
 	data, digest := content(2*testBlock + 5)
-	sha, n, err := s.PutMedia(ctx, "", bytes.NewReader(data))
+	sha, n, err := s.PutMedia(ctx, day, "", bytes.NewReader(data))
 	if !errors.Is(err, ErrNeedDigest) || sha != digest || n != int64(len(data)) {
 		t.Fatalf("large: %q, %d, %v; want %q and %v", sha, n, err, digest, ErrNeedDigest)
 	}
-	if _, _, err := s.OpenMedia(ctx, digest); !errors.Is(err, ErrNotFound) {
+	if _, _, err := s.OpenMedia(ctx, mediaName(day, digest)); !errors.Is(err, ErrNotFound) {
 		t.Errorf("it is visible: %v", err)
 	}
 }
@@ -75,20 +106,20 @@ func TestPutMediaWrongDigest(t *testing.T) {
 	for _, size := range []int{10, testBlock + 10} {
 		data, _ := content(size)
 		other, digest := content(size)
-		if _, _, err := s.PutMedia(ctx, digest, bytes.NewReader(data)); !errors.Is(err, ErrDigest) {
+		if _, _, err := s.PutMedia(ctx, day, digest, bytes.NewReader(data)); !errors.Is(err, ErrDigest) {
 			t.Errorf("%d bytes: %v, want %v", size, err, ErrDigest)
 		}
-		if _, _, err := s.OpenMedia(ctx, digest); !errors.Is(err, ErrNotFound) {
+		if _, _, err := s.OpenMedia(ctx, mediaName(day, digest)); !errors.Is(err, ErrNotFound) {
 			t.Errorf("%d bytes: it is visible: %v", size, err)
 		}
 		// The right bytes have their place still.
-		if _, _, err := s.PutMedia(ctx, digest, bytes.NewReader(other)); err != nil {
+		if _, _, err := s.PutMedia(ctx, day, digest, bytes.NewReader(other)); err != nil {
 			t.Error(err)
 		}
-		s.mustHave(t, digest, other)
+		s.mustHave(t, mediaName(day, digest), other)
 	}
 	for _, bad := range []string{"x", "../batches", "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855"} {
-		if _, _, err := s.PutMedia(ctx, bad, bytes.NewReader(nil)); !errors.Is(err, ErrDigest) {
+		if _, _, err := s.PutMedia(ctx, day, bad, bytes.NewReader(nil)); !errors.Is(err, ErrDigest) {
 			t.Errorf("digest %q: %v", bad, err)
 		}
 		if _, _, err := s.OpenMedia(ctx, bad); err == nil {
@@ -103,10 +134,10 @@ func TestPutMediaReaderFails(t *testing.T) {
 	for _, size := range []int{10, testBlock + 10, 3 * testBlock} {
 		data, digest := content(size)
 		r := io.MultiReader(bytes.NewReader(data), iotest.ErrReader(broken))
-		if _, _, err := s.PutMedia(t.Context(), digest, r); !errors.Is(err, broken) {
+		if _, _, err := s.PutMedia(t.Context(), day, digest, r); !errors.Is(err, broken) {
 			t.Errorf("%d bytes: %v, want %v", size, err, broken)
 		}
-		if _, _, err := s.OpenMedia(t.Context(), digest); !errors.Is(err, ErrNotFound) {
+		if _, _, err := s.OpenMedia(t.Context(), mediaName(day, digest)); !errors.Is(err, ErrNotFound) {
 			t.Errorf("%d bytes: it is visible: %v", size, err)
 		}
 	}
@@ -123,22 +154,22 @@ func TestPutMediaFaults(t *testing.T) {
 				}
 				return azurite.Pass
 			})
-			sha, n, err := s.PutMedia(t.Context(), digest, bytes.NewReader(data))
+			sha, n, err := s.PutMedia(t.Context(), day, digest, bytes.NewReader(data))
 			if err != nil || sha != digest || n != int64(len(data)) {
 				t.Errorf("fault %d at PUT %d: %q, %d, %v", fault, put, sha, n, err)
 				continue
 			}
-			s.mustHave(t, digest, data)
+			s.mustHave(t, mediaName(day, digest), data)
 		}
 		small, digest := content(100)
 		s := faultyStore(t, method(http.MethodPut), first(fault))
-		if _, _, err := s.PutMedia(t.Context(), digest, bytes.NewReader(small)); err != nil {
+		if _, _, err := s.PutMedia(t.Context(), day, digest, bytes.NewReader(small)); err != nil {
 			t.Errorf("fault %d, small: %v", fault, err)
 		}
 	}
 	data, digest := content(2 * testBlock)
 	s := faultyStore(t, method(http.MethodPut), always(azurite.Refuse))
-	if _, _, err := s.PutMedia(t.Context(), digest, bytes.NewReader(data)); !errors.Is(err, ErrUnavailable) {
+	if _, _, err := s.PutMedia(t.Context(), day, digest, bytes.NewReader(data)); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("away: %v, want %v", err, ErrUnavailable)
 	}
 }
@@ -151,11 +182,11 @@ func TestPutMediaAtOnce(t *testing.T) {
 	for i := range 6 {
 		go func() {
 			if i%2 == 0 {
-				_, _, err := s.PutMedia(t.Context(), digest, bytes.NewReader(data))
+				_, _, err := s.PutMedia(t.Context(), day, digest, bytes.NewReader(data))
 				errs <- err
 				return
 			}
-			_, _, err := s.PutMedia(t.Context(), digest, bytes.NewReader(wrong))
+			_, _, err := s.PutMedia(t.Context(), day, digest, bytes.NewReader(wrong))
 			if errors.Is(err, ErrDigest) {
 				err = nil // or it came late and found the right bytes there
 			}
@@ -167,7 +198,7 @@ func TestPutMediaAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	s.mustHave(t, digest, data)
+	s.mustHave(t, mediaName(day, digest), data)
 }
 
 func TestPutRaw(t *testing.T) {
@@ -202,12 +233,12 @@ func TestPutRaw(t *testing.T) {
 
 func TestOpenMediaFaults(t *testing.T) {
 	data, digest := content(3*testBlock + 3)
-	if _, _, err := testStore(t).PutMedia(t.Context(), digest, bytes.NewReader(data)); err != nil {
+	if _, _, err := testStore(t).PutMedia(t.Context(), day, digest, bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}
 	for _, fault := range []azurite.Fault{azurite.Cut, azurite.Reset, azurite.Refuse} {
 		s := faultyStore(t, method(http.MethodGet), func(n int) azurite.Fault { return azurite.Fault(n%2) * fault })
-		s.mustHave(t, digest, data)
+		s.mustHave(t, mediaName(day, digest), data)
 	}
 	// Away for good in the middle; the reader goes on where it was when storage is back.
 	var away atomic.Bool
@@ -217,7 +248,7 @@ func TestOpenMediaFaults(t *testing.T) {
 		}
 		return azurite.Pass
 	})
-	body, _, err := s.OpenMedia(t.Context(), digest)
+	body, _, err := s.OpenMedia(t.Context(), mediaName(day, digest))
 	if err != nil {
 		t.Fatal(err)
 	}

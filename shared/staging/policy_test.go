@@ -85,7 +85,7 @@ func TestWritingTwiceUnderAPolicy(t *testing.T) {
 		refused = service.refused
 		if size < testBlock { // of a larger one the service is asked first
 			twice("an attachment", func() (string, error) {
-				sha, _, err := s.PutMedia(ctx, hex.EncodeToString(digest[:]), bytes.NewReader(data))
+				sha, _, err := s.PutMedia(ctx, day, hex.EncodeToString(digest[:]), bytes.NewReader(data))
 				return sha, err
 			})
 		}

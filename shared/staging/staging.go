@@ -24,7 +24,7 @@ import (
 // The containers.
 const (
 	Batches     = "batches"     // <yyyy>/<mm>/<dd>/<run>/<nnnnn>.ndjson and manifest.json beside them
-	Media       = "media"       // <sha-256>, and raw/… for items that can't be records
+	Media       = "media"       // <yyyy>/<mm>/<dd>/<sha-256>, and raw/… for items that can't be records
 	Checkpoints = "checkpoints" // fetch's state and its waiting room
 	Settings    = "settings"    // mapping.csv
 	Journal     = "journal"     // one append blob per batch

@@ -9,6 +9,7 @@ package telemessage
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 )
 
 // What a caller tells apart. The errors that match them hold status codes and plain words, never
@@ -137,13 +139,18 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// resolve gives the URL that ref stands for, seen from u, or false if it is none or lies outside the origin of the
-// base URL: RFC 6454 section 4, the scheme, the host and the port.
+// resolve returns the URL that ref stands for, seen from u, or false if it is none or lies outside the origin of the
+// base URL: RFC 6454 section 4, the scheme, the host and the port. That is judged by the URL that is then called.
 func (c *Client) resolve(u *url.URL, ref string) (*url.URL, bool) {
+	ref = strings.TrimFunc(ref, func(c rune) bool { return unicode.IsSpace(c) || c == 0xFEFF || c == 0x200B })
 	if ref == "" || len(ref) > maxURL {
 		return nil, false
 	}
+	ref = escapeReference(ref)
 	parsed, err := url.Parse(ref)
+	if err != nil && !strings.HasPrefix(ref, "/") {
+		parsed, err = url.Parse("./" + ref) // RFC 3986 section 4.2: a first segment with a colon, 09:30.jpg, is taken for a scheme
+	}
 	if err != nil || parsed.Opaque != "" || parsed.User != nil {
 		return nil, false
 	}
@@ -154,6 +161,26 @@ func (c *Client) resolve(u *url.URL, ref string) (*url.URL, bool) {
 	to.Host = c.base.Host
 	to.Fragment, to.RawFragment = "", ""
 	return to, true
+}
+
+// escapeReference escapes what a URL may not contain and people write all the same: blanks, a % that begins no escape,
+// backslashes, quotes, brackets. What is escaped stays as it is, and so do control characters, which no URL has: url.Parse
+// refuses them. What is outside of ASCII is escaped by url.URL.
+func escapeReference(ref string) string {
+	var b strings.Builder
+	for i := 0; i < len(ref); i++ {
+		switch c := ref[i]; {
+		case c == '%' && (i+2 >= len(ref) || !isHexDigit(ref[i+1]) || !isHexDigit(ref[i+2])), strings.IndexByte(" \"<>\\^`{|}", c) >= 0:
+			fmt.Fprintf(&b, "%%%02X", c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+func isHexDigit(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
 func port(u *url.URL) string {

@@ -19,40 +19,52 @@ func text(s string) func() io.Reader { return func() io.Reader { return strings.
 // Wherever an address points, only the origin of the base URL is called.
 func TestContentOrigin(t *testing.T) {
 	t.Parallel()
-	tests := map[string]bool{
-		"/media/1":                             true,
-		"media/1":                              true,
-		"/media/1#part":                        true,
-		"https://site.example/media/1":         true,
-		"HTTPS://SITE.example:443/media/1":     true,
-		"/x/../media/1":                        true,
-		"":                                     false,
-		"http://site.example/media/1":          false,
-		"https://site.example:444/media/1":     false,
-		"https://evil.example/media/1":         false,
-		"//evil.example/media/1":               false,
-		"https://site.example.evil.example/":   false,
-		"https://site.example@evil.example/":   false,
-		"https://user:pw@site.example/media/1": false,
-		"https://site.example./media/1":        false,
-		"https:///media/1":                     false,
-		"https:media/1":                        false,
-		"file:///etc/passwd":                   false,
-		"data:text/plain,x":                    false,
-		"javascript:alert(1)":                  false,
-		"http://169.254.169.254/metadata":      false,
-		"/media/1\r\nHost: evil.example":       false,
-		"/media/\x00":                          false,
-		"%zz":                                  false,
-		"/" + strings.Repeat("a", maxURL):      false,
+	const gone, there, foreign = "gone", "there", "foreign"
+	tests := map[string]string{
+		"/media/1":                             there,
+		"media/1":                              there,
+		"/media/1#part":                        there,
+		"https://site.example/media/1":         there,
+		"HTTPS://SITE.example:443/media/1":     there,
+		"/x/../media/1":                        there,
+		" \t/media/1\r\n":                      there,
+		"\ufeff/media/1\u00a0":                 there,
+		"":                                     foreign,
+		"http://site.example/media/1":          foreign,
+		"https://site.example:444/media/1":     foreign,
+		"https://evil.example/media/1":         foreign,
+		"//evil.example/media/1":               foreign,
+		"https://site.example.evil.example/":   foreign,
+		"https://site.example@evil.example/":   foreign,
+		"https://user:pw@site.example/media/1": foreign,
+		"https://site.example./media/1":        foreign,
+		"https:///media/1":                     foreign,
+		"https:media/1":                        foreign,
+		"file:///etc/passwd":                   foreign,
+		"data:text/plain,x":                    foreign,
+		"javascript:alert(1)":                  foreign,
+		"http://169.254.169.254/metadata":      foreign,
+		"/media/1\r\nHost: evil.example":       foreign,
+		"/media/\x00":                          foreign,
+		"\\\\evil.example\\media\\1 ":          gone,
+		"/media/1\\@evil.example":              gone,
+		"%zz":                                  gone,
+		"09:30.jpg":                            gone,
+		"https://site.example\\@evil.example/": foreign,
+		"https://evil.example\\@site.example/": foreign,
+		"https:\\\\site.example\\media":        foreign,
+		"https://site.example%2f@evil.example": foreign,
+		"/media/1\n/2":                         foreign,
+		"/" + strings.Repeat("a", maxURL):      foreign,
 	}
-	for address, ok := range tests {
+	for address, want := range tests {
 		site := newSite(telemessagetest.Options{})
 		site.AddContent("/media/1", 5, text("hello"))
 		c, d := dial(t, site, 1)
 		body, size, err := c.Attachment(t.Context(), AttachmentSource{ContentURL: address})
-		if !ok {
-			if !errors.Is(err, ErrGone) || len(d.hosts) != 0 {
+		if want != there {
+			calls := map[string]int{gone: 1}[want]
+			if !errors.Is(err, ErrGone) || d.hosts["site.example"] != calls || len(d.hosts) != calls {
 				t.Errorf("%.40q: error %v, called %v", address, err, d.hosts)
 			}
 			if err != nil && strings.Contains(err.Error(), "example") {
@@ -248,4 +260,39 @@ func TestAuthorize(t *testing.T) {
 		t.Fatalf("%d requests, error %v", n, err)
 	}
 	body.Close()
+}
+
+// An address that people would call right is asked for, escaped as a URL has to be, and once.
+func TestContentAddressIsEscaped(t *testing.T) {
+	t.Parallel()
+	for address, path := range map[string]string{
+		"/media/a b.jpg":            "/media/a b.jpg",
+		"/media/a%20b.jpg":          "/media/a b.jpg",
+		"/media/100%.jpg":           "/media/100%.jpg",
+		"/media/100%25.jpg":         "/media/100%.jpg",
+		"/media/5%x.jpg":            "/media/5%x.jpg",
+		"/media/größe 写真.jpg":       "/media/größe 写真.jpg",
+		`/media/a\b.jpg`:            `/media/a\b.jpg`,
+		`/media/"a" <b> {c}|d^e.gz`: `/media/"a" <b> {c}|d^e.gz`,
+		"/media/[1].jpg":            "/media/[1].jpg",
+		"/media/1.jpg#part two":     "/media/1.jpg",
+		"/media/1.jpg?v=a b%":       "/media/1.jpg",
+		"media 1/09:30.jpg":         "/media 1/09:30.jpg",
+		"2026-11-28T09:30.jpg":      "/2026-11-28T09:30.jpg",
+		"https://site.example/a b":  "/a b",
+		"\u2003/media/1.jpg\u2003":  "/media/1.jpg",
+	} {
+		site := newSite(telemessagetest.Options{})
+		site.AddContent(path, 5, text("hello"))
+		c, d := dial(t, site, 1)
+		body, _, err := c.Attachment(t.Context(), AttachmentSource{ContentURL: address})
+		if err != nil {
+			t.Errorf("%q: %v", address, err)
+			continue
+		}
+		data, err := io.ReadAll(body)
+		if string(data) != "hello" || err != nil || body.Close() != nil || d.hosts["site.example"] != 1 {
+			t.Errorf("%q: %q, error %v, called %v", address, data, err, d.hosts)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package telemessage
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -8,14 +9,32 @@ import (
 	"strconv"
 )
 
-// InlineContent gives the bytes of the attachment with that index in Outline.Attachments, decoded while they are read: Base64
-// in the standard or the URL alphabet, with or without padding and white space (RFC 4648 sections 4 and 5, RFC 2045 section 6.8).
-// Content that is not valid Base64 shows as a base64.CorruptInputError while reading.
+// InlineContent returns the bytes of the attachment with that index in Outline.Attachments, decoded while they are read: Base64
+// in the standard or the URL alphabet, with or without padding and white space (RFC 4648 sections 4 and 5, RFC 2045 section 6.8),
+// also as a data URL (RFC 2397). Content that is not valid Base64 shows as a base64.CorruptInputError while reading.
 func InlineContent(raw []byte, index int) (io.Reader, error) {
+	contents, err := ReadContents(raw)
+	if err != nil {
+		return nil, err
+	}
+	return contents.Open(index)
+}
+
+// Contents are the inline contents of one item's attachments. An item may have thousands of them: it is read once for all.
+type Contents struct{ it *item }
+
+// ReadContents finds the contents of an item.
+func ReadContents(raw []byte) (*Contents, error) {
 	it, err := read(raw)
 	if err != nil {
 		return nil, fmt.Errorf("open inline content: %w", err)
 	}
+	return &Contents{it}, nil
+}
+
+// Open is InlineContent for an item that was read before.
+func (c *Contents) Open(index int) (io.Reader, error) {
+	it := c.it
 	if index < 0 || index >= len(it.sources) {
 		return nil, fmt.Errorf("open inline content: the item has %d attachments", len(it.sources))
 	}
@@ -23,7 +42,14 @@ func InlineContent(raw []byte, index int) (io.Reader, error) {
 		return nil, errors.New("open inline content: the attachment has none")
 	}
 	content := it.contents[index]
-	return base64.NewDecoder(base64.RawStdEncoding, &base64Text{rest: content[1 : len(content)-1]}), nil
+	content = content[1 : len(content)-1]
+	const head = 200 // of a data URL: its type and parameters
+	if bytes.HasPrefix(content, []byte("data:")) {
+		if i := bytes.Index(content[:min(len(content), head)], []byte(";base64,")); i >= 0 {
+			content = content[i+len(";base64,"):]
+		}
+	}
+	return base64.NewDecoder(base64.RawStdEncoding, &base64Text{rest: content}), nil
 }
 
 // base64Text turns the inside of a JSON string into Base64 of the one form that the decoder takes.

@@ -45,7 +45,9 @@ func TestInlineContent(t *testing.T) {
 		{`QUJD\u20ac`, "", true},
 		{`QUJD€`, "", true},
 		{`QQ==QQ==`, "", true},
-		{`data:image/png;base64,QUJD`, "", true},
+		{`data:image/png;base64,QUJD`, "ABC", false},
+		{`data:image\/png;base64,QUJD`, "ABC", false},
+		{`data:,ABC`, "", true},
 	}
 	for _, tt := range tests {
 		raw := []byte(`{"attachment":[null,{"name":"x"},{"content":"` + tt.content + `"}]}`)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"o2archiver/shared/record"
 )
@@ -59,7 +58,7 @@ func finish(it *item, e record.Entry, text []byte) (*record.Record, error) {
 	r := &it.rec
 	r.Text = mark(text)
 	for i, src := range it.sources {
-		a := record.Attachment{Name: src.Name, Type: src.Type, Size: src.Size, SHA256: strings.ToLower(strings.TrimSpace(src.Digest))}
+		a := record.Attachment{Name: src.Name, Type: src.Type, Size: src.Size, SHA256: src.SHA256(), Digest: src.unusable()}
 		switch {
 		case i >= len(e.Media):
 			a.Gone = "it was not stored"
