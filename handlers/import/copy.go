@@ -11,7 +11,6 @@ import (
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox"
-	"o2archiver/shared/patience"
 	"o2archiver/shared/record"
 	"o2archiver/shared/staging"
 )
@@ -43,7 +42,7 @@ type copier struct {
 
 // run tries until the copy has an outcome or ctx ends. The error is one of the surroundings, never of the item.
 func (c *copier) run(ctx context.Context) (journal.Copy, error) {
-	err := patience.Do(ctx, judge, c.try)
+	err := patiently(ctx, c.try)
 	if err != nil {
 		return journal.Copy{}, fmt.Errorf("import a copy: %w", err)
 	}
@@ -251,7 +250,10 @@ func (c *copier) failed(ctx context.Context, slot *mailbox.Slot, err error) erro
 	}
 	// Whatever the answer was: where the message had been created, its remains have to be looked for.
 	if graph.Ambiguous {
-		c.doubt, c.late = true, c.im.now().Add(timeout(c.im.config.inDoubt))
+		c.doubt = true
+		if graph.Kind != mailbox.Unclear { // Graph itself answered: nothing is under way any more
+			c.late = c.im.now().Add(timeout(c.im.config.inDoubt))
+		}
 	}
 	if graph.Kind == mailbox.Lost {
 		c.doubt = true

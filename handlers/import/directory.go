@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"o2archiver/shared/mailbox"
-	"o2archiver/shared/patience"
 )
 
 const (
@@ -74,7 +73,7 @@ func (d *directory) ask(ctx context.Context, unknown []string, found map[string]
 	}
 	defer d.asked(unknown)
 	var users map[string]mailbox.User
-	err := patience.Do(ctx, judge, func(ctx context.Context) (err error) {
+	err := patiently(ctx, func(ctx context.Context) (err error) {
 		users, err = d.boxes.LookUp(ctx, unknown)
 		return err
 	})
@@ -108,8 +107,8 @@ func (d *directory) ask(ctx context.Context, unknown []string, found map[string]
 // guests, unlicensed users and users with a mailbox on the premises too, and only the mailbox itself says which it is. The answer
 // costs the request for the folder, which an import needs anyway.
 //
-// A mailbox that only says that it is away, while it is being moved for instance, counts as there after a while: its
-// copies then wait for it, and nobody else's.
+// A mailbox counts as missing only by a final answer. One that is away or refuses without such an answer, while it is being moved for
+// instance, counts as there after a while: its copies then wait for it, and no others.
 func (d *directory) askMailboxes(ctx context.Context, there map[string]time.Duration) error {
 	asking, cancel := context.WithTimeout(ctx, d.wait)
 	defer cancel()
@@ -118,7 +117,7 @@ func (d *directory) askMailboxes(ctx context.Context, there map[string]time.Dura
 	group.SetLimit(d.many)
 	for _, id := range slices.Sorted(maps.Keys(there)) {
 		group.Go(func() error {
-			err := patience.Do(asking, judge, func(ctx context.Context) error { return d.boxes.Ready(ctx, id) })
+			err := patiently(asking, func(ctx context.Context) error { return d.boxes.Ready(ctx, id) })
 			var graph *mailbox.Error
 			answered := errors.As(err, &graph) && !again(graph)
 			until := validFor
@@ -126,7 +125,7 @@ func (d *directory) askMailboxes(ctx context.Context, there map[string]time.Dura
 			case answered && graph.Kind == mailbox.NoMailbox:
 				return nil
 			case err == nil, answered: // there is a mailbox, and what is wrong with it is the outcome of the copy
-			case ctx.Err() == nil && asking.Err() != nil:
+			case ctx.Err() == nil && (asking.Err() != nil || errors.Is(err, errUnsettled)):
 				until = assumedFor
 			default:
 				return err

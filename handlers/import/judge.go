@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox"
+	"o2archiver/shared/patience"
 	"o2archiver/shared/staging"
 )
 
@@ -34,6 +37,8 @@ func judge(err error) (again_ bool, after time.Duration) {
 		graph  *mailbox.Error
 	)
 	switch {
+	case errors.Is(err, errUnsettled):
+		return false, 0
 	case errors.As(err, &settle):
 		return true, settle.wait
 	case errors.As(err, &graph) && graph.Kind != mailbox.Content:
@@ -52,8 +57,32 @@ var errBare = errors.New("the mailbox does not take the message's size: it is ma
 // only just granted takes its time.
 func again(err *mailbox.Error) bool {
 	switch err.Kind {
-	case mailbox.Throttled, mailbox.Unavailable, mailbox.Unauthorized, mailbox.FolderGone, mailbox.Lost:
+	case mailbox.Throttled, mailbox.Unavailable, mailbox.Unauthorized, mailbox.FolderGone, mailbox.MessageGone, mailbox.Lost, mailbox.Unclear:
 		return true
 	}
 	return false
+}
+
+// unclearTries is how often one invocation asks for what Graph refuses without a final answer.
+const unclearTries = 5
+
+// errUnsettled ends the tries of one invocation where Graph refuses again and again without a final answer. Nothing is decided by
+// it: the batch stays open, the next sweep tries again, and the log names status and code each time.
+var errUnsettled = errors.New("Microsoft Graph refuses the request again and again, by no answer that is known to be final; it stays pending")
+
+// patiently repeats op as patience.Do does with judge, and ends with errUnsettled after unclearTries unclear refusals.
+// An outage is waited for; a refusal that may never pass must not keep the mailbox, and the sweep, from other work.
+func patiently(ctx context.Context, op func(context.Context) error) error {
+	unclear := 0
+	return patience.Do(ctx, judge, func(ctx context.Context) error {
+		err := op(ctx)
+		var graph *mailbox.Error
+		if !errors.As(err, &graph) || graph.Kind != mailbox.Unclear {
+			return err
+		}
+		if unclear++; unclear == unclearTries {
+			return fmt.Errorf("%w: %w", errUnsettled, err)
+		}
+		return err
+	})
 }

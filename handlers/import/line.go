@@ -110,9 +110,11 @@ func (b *batch) begin(ctx context.Context, l *line) ([]*copier, error) {
 		return nil, nil
 	}
 	err := l.build(ctx, b.im)
-	var fault *record.Fault
-	if errors.As(err, &fault) {
-		reason := "no message can be made of the item: " + fault.Error()
+	if err != nil && (errors.Is(err, errNotRead) || ctx.Err() != nil) {
+		return nil, err
+	}
+	if err != nil { // whatever else keeps the message from being built is of the item, and so would be there the next time too
+		reason := "no message can be made of the item: " + err.Error()
 		for _, m := range l.matches { // they are planned
 			if l.copied(m.Mailbox) {
 				continue
@@ -123,9 +125,6 @@ func (b *batch) begin(ctx context.Context, l *line) ([]*copier, error) {
 		}
 		b.refuse(l, reason)
 		return nil, nil
-	}
-	if err != nil {
-		return nil, err
 	}
 	copies := make([]*copier, 0, len(l.matches))
 	for _, m := range l.matches {
@@ -201,6 +200,7 @@ const (
 	underHash   = " under its SHA-256"
 )
 
+<<<<<<< HEAD
 // leftOut is the reason with the place where the attachment is kept.
 func leftOut(reason string, a record.Attachment) string {
 	if a.Day != "" {
@@ -210,7 +210,19 @@ func leftOut(reason string, a record.Attachment) string {
 }
 
 // build makes the line's message. Of the attachments it reads no more than message.Options.Peek says.
+=======
+// errPanicked is a panic of the package message on a record: one item ends, not the instance with all that it is at work on.
+var errPanicked = errors.New("it has a form that the program was not made for")
+
+// build makes the line's message. Of the attachments it reads no more than message.Options.Peek says. Its error holds nothing of
+// the content; it matches errNotRead if storage is what failed.
+>>>>>>> fb3471d (wip)
 func (l *line) build(ctx context.Context, im *importer) (err error) {
+	defer func() {
+		if recover() != nil { // the panic's text may quote the item
+			err = errPanicked
+		}
+	}()
 	room := im.config.maxItem // for the attachments, which are asked about once each, in the order of the message
 	sessions := settings.UploadSessions(im.config.cloud)
 	o := im.options(ctx, l.matches)

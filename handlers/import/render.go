@@ -68,12 +68,20 @@ func (im *importer) render(ctx context.Context, msg *message.Message) (*rendered
 	return out, nil
 }
 
+// errNotRead says that storage, and nothing about the item, kept an attachment from being looked at.
+var errNotRead = errors.New("an attachment can't be looked at for now")
+
 // peek gives the first bytes of an attachment. What is wrong with one that isn't there or can't be read, its copies say.
 func (im *importer) peek(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
 	return func(a record.Attachment, n int) ([]byte, error) {
 		head, err := im.read(ctx, a.Blob(), n)
+<<<<<<< HEAD
 		if again, _ := judge(err); again || ctx.Err() != nil || errors.Is(err, staging.ErrDenied) || errors.Is(err, staging.ErrArchived) {
 			return nil, fmt.Errorf("look at an attachment: %w", err)
+=======
+		if again, _ := judge(err); again || ctx.Err() != nil || errors.Is(err, staging.ErrDenied) {
+			return nil, fmt.Errorf("%w: %w", errNotRead, err)
+>>>>>>> fb3471d (wip)
 		}
 		return head, nil
 	}

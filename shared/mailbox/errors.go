@@ -25,17 +25,20 @@ const (
 	Unavailable  Kind = iota // 5xx, network, time-out, an answer that makes no sense: try again later
 	NoMailbox                // the user has no mailbox in Exchange Online: ask again another day
 	TooLarge                 // the tenant or the cloud doesn't take a message or attachment of this size
-	Denied                   // 403
-	Refused                  // another 4xx: this message will be refused every time
+	Denied                   // the app has no access to the mailbox, or to the directory
+	Refused                  // this message will be refused every time: finalAnswers says so
 	Throttled                // 429: nothing was done; the mailbox's gate is closed for RetryAfter
 	Unauthorized             // 401, also with a fresh token, or no token to be had: no message's fault
 	FolderGone               // the target folder was deleted: the next call resolves it again
 	Lost                     // renew failed: the caller doesn't own this message any more
 	Content                  // an attachment's bytes could not be read, or were not as many as promised
+	Unclear                  // a refusal of Graph's that is no final answer: it passes, or is looked into by people
+	MessageGone              // the message that the request names is not there
 )
 
 func (k Kind) String() string {
-	names := [...]string{"unavailable", "no mailbox", "too large", "denied", "refused", "throttled", "unauthorized", "folder gone", "lost", "content"}
+	names := [...]string{"unavailable", "no mailbox", "too large", "denied", "refused", "throttled", "unauthorized", "folder gone", "lost", "content",
+		"unclear refusal", "message gone"}
 	if k < 0 || int(k) >= len(names) {
 		return "kind " + strconv.Itoa(int(k))
 	}
@@ -81,24 +84,8 @@ func (e *Error) Error() string {
 // Unwrap gives the caller's own error (from renew, or from reading an attachment) or the context's.
 func (e *Error) Unwrap() error { return e.cause }
 
-// noMailboxCodes are what Graph answers for a user without a mailbox in Exchange Online, with
-// changing statuses: unlicensed, on-premises, guest, or gone.
-var noMailboxCodes = map[string]bool{
-	"MailboxNotEnabledForRESTAPI": true, "MailboxNotSupportedForRESTAPI": true, "ResourceNotFound": true,
-	"Request_ResourceNotFound": true, "ErrorInvalidUser": true, "AuthenticationError": true,
-}
-
-// tooLargeCodes mean that the size is what is wrong, whatever the status.
-var tooLargeCodes = map[string]bool{
-	"ErrorMessageSizeExceeded": true, "ErrorAttachmentSizeLimitExceeded": true, "RequestEntityTooLarge": true,
-}
-
-// quotaExceeded is the code of a mailbox, or of a table in it, that is full.
-const quotaExceeded = "ErrorQuotaExceeded"
-
-// failure turns what became of an exchange into an *Error. write says that the request was to
-// change something. err is what the SDK made of it and is only looked at, never kept.
-func failure(ctx context.Context, x *exchange, err error, write bool, now time.Time) *Error {
+// failure turns what became of an exchange into an *Error. err is what the SDK made of it and is only looked at, never kept.
+func failure(ctx context.Context, x *exchange, err error, what operation, now time.Time) *Error {
 	e := &Error{Status: x.status, RequestID: x.id}
 	ended := ctx.Err() // the caller's, not the time-out of the one request
 	if ended != nil {
@@ -118,34 +105,14 @@ func failure(ctx context.Context, x *exchange, err error, write bool, now time.T
 		}
 	case !x.answered():
 		e.Kind, e.Code = Unavailable, cmp.Or(networkCode(cmp.Or(ended, x.broken)), "NotSent")
-		e.Ambiguous = write && x.mayHaveArrived()
+		e.Ambiguous = what.writes() && x.mayHaveArrived()
 	case x.status >= 400:
-		e.Kind, e.RetryAfter = byStatus(x.status, e.Code), retryAfter(x.retryAfter, now)
-		e.Ambiguous = write && e.Kind == Unavailable // a 408, too: the request may have been read to its end
+		e.Kind, e.RetryAfter = ofAnswer(what, x.status, e.Code), retryAfter(x.retryAfter, now)
+		e.Ambiguous = mayHaveHadEffect(what, e.Kind, e.Code)
 	default: // a success that can't be read, or a redirect
-		e.Kind, e.Code, e.Ambiguous = Unavailable, "UnreadableAnswer", write
+		e.Kind, e.Code, e.Ambiguous = Unavailable, "UnreadableAnswer", what.writes()
 	}
 	return e
-}
-
-func byStatus(status int, code string) Kind {
-	switch {
-	case status == http.StatusTooManyRequests:
-		return Throttled
-	case noMailboxCodes[code]:
-		return NoMailbox
-	case code == quotaExceeded:
-		return Refused // whatever the status, 507 too: it does not pass by itself
-	case tooLargeCodes[code] || status == http.StatusRequestEntityTooLarge:
-		return TooLarge
-	case status == http.StatusUnauthorized:
-		return Unauthorized
-	case status == http.StatusForbidden:
-		return Denied
-	case status == http.StatusRequestTimeout || status >= 500:
-		return Unavailable
-	}
-	return Refused
 }
 
 // plainCode is code if it looks like one of Graph's codes: an error string must not repeat whatever
@@ -154,7 +121,7 @@ func plainCode(code string) string {
 	if len(code) > 64 || strings.ContainsFunc(code, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '.' || r == '-')
 	}) {
-		return "UnusualCode"
+		return unusualCode
 	}
 	return code
 }

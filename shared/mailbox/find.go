@@ -48,7 +48,7 @@ func (s *Slot) Find(ctx context.Context, key string) ([]Found, error) {
 	next := ""
 	for range findPages {
 		var page models.MessageCollectionResponseable
-		x, err := s.call(ctx, false, 0, func(ctx context.Context) (err error) {
+		x, err := s.call(ctx, opFind, 0, func(ctx context.Context) (err error) {
 			builder := s.c.user(s.user).MailFolders().ByMailFolderId(folder).Messages()
 			if next != "" {
 				builder, config = builder.WithUrl(next), nil // a builder made from a URL serves once
@@ -122,13 +122,13 @@ func (s *Slot) Delete(ctx context.Context, id string, renew func(context.Context
 	k := keep(ctx, renew, s.c.renewEvery)
 	defer k.stop()
 	for range 2 {
-		x, err := s.call(k.ctx, true, 0, func(ctx context.Context) error {
+		x, err := s.call(k.ctx, opDelete, 0, func(ctx context.Context) error {
 			return s.c.user(s.user).Messages().ByMessageId(id).Delete(ctx, nil)
 		})
 		if err == nil && x.status != http.StatusNoContent {
 			return unreadable(x, true) // a proxy's page, for instance: the message may still be there
 		}
-		if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound && e.Kind == Refused {
+		if e, ok := errors.AsType[*Error](err); ok && e.Kind == MessageGone {
 			return nil
 		}
 		if err != nil {
@@ -141,9 +141,6 @@ func (s *Slot) Delete(ctx context.Context, id string, renew func(context.Context
 // folderGone drops the cached folder if err says that it is not there.
 func (s *Slot) folderGone(err error, folder string) error {
 	e, ok := errors.AsType[*Error](err)
-	if ok && e.Status == http.StatusNotFound && e.Kind == Refused {
-		e.Kind = FolderGone
-	}
 	if ok && (e.Kind == FolderGone || e.Kind == NoMailbox) {
 		s.place.forget(folder)
 	}

@@ -76,8 +76,8 @@ func (s *Slot) resolveFolder(ctx context.Context) (string, error) {
 	if err == nil {
 		return id, nil
 	}
-	// Microsoft Graph: 409 ErrorFolderExists if another instance was faster, and a 5xx may have created it too.
-	if failed, ok := errors.AsType[*Error](err); ok && (failed.Ambiguous || failed.Status == http.StatusConflict) {
+	// Microsoft Graph: 409 ErrorFolderExists if another instance was faster, and after any other passing refusal it may be there too.
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Ambiguous {
 		if id, again := s.findFolder(ctx); again == nil && id != "" {
 			return id, nil
 		}
@@ -86,20 +86,22 @@ func (s *Slot) resolveFolder(ctx context.Context) (string, error) {
 }
 
 func (s *Slot) findFolder(ctx context.Context) (string, error) {
-	filter := "displayName eq '" + quoted(s.c.folder) + "'"
+	// Microsoft Graph, list mailFolders: hidden folders are left out unless they are asked for. One of the target's name keeps
+	// another from being made.
+	filter, hidden := "displayName eq '"+quoted(s.c.folder)+"'", "true"
 	var list models.MailFolderCollectionResponseable
-	x, err := s.call(ctx, false, 0, func(ctx context.Context) (err error) {
+	x, err := s.call(ctx, opFindFolder, 0, func(ctx context.Context) (err error) {
 		list, err = s.c.user(s.user).MailFolders().Get(ctx, &users.ItemMailFoldersRequestBuilderGetRequestConfiguration{
 			QueryParameters: &users.ItemMailFoldersRequestBuilderGetQueryParameters{
-				Filter: &filter, Select: []string{"id", "displayName"},
+				Filter: &filter, Select: []string{"id", "displayName"}, IncludeHiddenFolders: &hidden,
 			},
 		})
 		return err
 	})
 	switch {
 	case err != nil:
-		return "", withoutMailbox(err)
-	case list == nil:
+		return "", err
+	case list == nil || list.GetValue() == nil: // an answer without a list says nothing of what is there
 		return "", unreadable(x, false)
 	}
 	for _, folder := range list.GetValue() {
@@ -116,7 +118,7 @@ func (s *Slot) findFolder(ctx context.Context) (string, error) {
 
 func (s *Slot) createFolder(ctx context.Context) (string, error) {
 	var made models.MailFolderable
-	x, err := s.call(ctx, true, brief.Bytes, func(ctx context.Context) (err error) {
+	x, err := s.call(ctx, opCreateFolder, brief.Bytes, func(ctx context.Context) (err error) {
 		wanted := models.NewMailFolder()
 		wanted.SetDisplayName(&s.c.folder)
 		made, err = s.c.user(s.user).MailFolders().Post(ctx, wanted, nil)
@@ -124,19 +126,11 @@ func (s *Slot) createFolder(ctx context.Context) (string, error) {
 	})
 	switch {
 	case err != nil:
-		return "", withoutMailbox(err)
+		return "", err
 	case x.status != http.StatusCreated || made == nil || made.GetId() == nil || *made.GetId() == "":
 		return "", unreadable(x, true)
 	}
 	return *made.GetId(), nil
-}
-
-// withoutMailbox makes a 404 of the mailFolders collection itself what it means.
-func withoutMailbox(err error) error {
-	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound {
-		e.Kind = NoMailbox
-	}
-	return err
 }
 
 // unreadable is the error for a success that doesn't say what a success has to say.

@@ -75,9 +75,6 @@ func (s *Slot) importKept(k *keeper, m *Message) (string, error) {
 	if err := s.finish(k, id, g); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok {
 			e.Ambiguous = true // the message is there, in part
-			if e.Status == http.StatusNotFound && e.Kind == Refused {
-				e.Kind = Unavailable // the message or its upload session went away meanwhile: no fault of the message
-			}
 		}
 		return id, err
 	}
@@ -105,7 +102,7 @@ func (s *Slot) create(ctx context.Context, folder string, model models.Messageab
 	if err != nil {
 		return "", &Error{Kind: Refused, Code: "NotWritten", cause: err}
 	}
-	x, err := s.call(ctx, true, size, func(ctx context.Context) error {
+	x, err := s.call(ctx, opCreate, size, func(ctx context.Context) error {
 		answer, err := s.c.adapter.SendPrimitive(ctx, request, "[]byte", graphErrors)
 		if content, ok := answer.([]byte); err == nil && ok {
 			err = json.Unmarshal(content, &made)
@@ -141,7 +138,7 @@ func (s *Slot) finish(k *keeper, id string, g *gathering) error {
 	}
 	return s.steadily(k, true, func(ctx context.Context) (*exchange, error) {
 		var changed models.Messageable
-		x, err := s.call(ctx, true, brief.Bytes, func(ctx context.Context) (err error) {
+		x, err := s.call(ctx, opComplete, brief.Bytes, func(ctx context.Context) (err error) {
 			change := models.NewMessage()
 			change.SetSingleValueExtendedProperties([]models.SingleValueLegacyExtendedPropertyable{property(importState, complete)})
 			changed, err = s.c.user(s.user).Messages().ByMessageId(id).Patch(ctx, change, nil)

@@ -16,6 +16,8 @@ import (
 	msgraphcore "github.com/microsoftgraph/msgraph-sdk-go-core"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 	"golang.org/x/sync/errgroup"
+
+	"o2archiver/shared/ascii"
 )
 
 // User is a user of the tenant. Whether there is a mailbox is found out at the mailbox.
@@ -40,7 +42,7 @@ func (c *Client) LookUp(ctx context.Context, addresses []string) (map[string]Use
 	var wanted []string
 	for _, address := range addresses {
 		if plainAddress(address) {
-			wanted = append(wanted, strings.ToLower(address))
+			wanted = append(wanted, ascii.Lower(address))
 		}
 	}
 	slices.Sort(wanted)
@@ -80,7 +82,7 @@ func (c *Client) lookUpPart(ctx context.Context, addresses []string) (map[string
 		switch {
 		case last == nil:
 			return struct{}{}, nil
-		case !ok || e.Kind != Throttled && e.Kind != Unavailable:
+		case !ok || e.Kind != Throttled && !passing(e.Kind):
 			return struct{}{}, backoff.Permanent(last)
 		case e.RetryAfter > 0:
 			return struct{}{}, &backoff.RetryAfterError{Duration: e.RetryAfter}
@@ -101,7 +103,7 @@ func (c *Client) lookUpPart(ctx context.Context, addresses []string) (map[string
 func (c *Client) lookUpOnce(ctx context.Context, addresses []string, found map[string]User) ([]string, error) {
 	var content []byte
 	ids := make(map[string]string, len(addresses)) // of the request → address
-	x, err := c.call(ctx, false, func(ctx context.Context) error {
+	x, err := c.call(ctx, opBatch, func(ctx context.Context) error {
 		clear(ids)
 		request, err := c.batch(ctx, addresses, ids)
 		if err != nil {
@@ -154,9 +156,9 @@ func worse(a, b error) error {
 	if !ok {
 		return b
 	}
-	final := first.Kind != Unavailable && first.Kind != Throttled
+	final := !passing(first.Kind) && first.Kind != Throttled
 	if second, ok := errors.AsType[*Error](b); ok && !final &&
-		(second.Kind != Unavailable && second.Kind != Throttled || second.RetryAfter > first.RetryAfter) {
+		(!passing(second.Kind) && second.Kind != Throttled || second.RetryAfter > first.RetryAfter) {
 		return b
 	}
 	return a
@@ -211,8 +213,8 @@ type candidate struct {
 func (a *innerAnswer) lookedUp(address, requestID string, now time.Time) (*User, error) {
 	if a.Status != http.StatusOK {
 		e := &Error{Status: a.Status, Code: errorCode(a.Body), RequestID: requestID}
-		e.Kind = byStatus(a.Status, e.Code)
-		if e.Kind == NoMailbox || a.Status < 400 { // the directory knows nothing of mailboxes
+		e.Kind = ofAnswer(opLookUp, a.Status, e.Code)
+		if a.Status < 400 {
 			e.Kind = Unavailable
 		}
 		for name, value := range a.Headers {
@@ -237,7 +239,7 @@ func (a *innerAnswer) lookedUp(address, requestID string, now time.Time) (*User,
 func theOne(candidates []candidate, address string) *User {
 	var holders []candidate
 	for _, c := range candidates {
-		if slices.ContainsFunc(c.ProxyAddresses, func(p string) bool { return strings.EqualFold(p, "smtp:"+address) }) {
+		if slices.ContainsFunc(c.ProxyAddresses, func(p string) bool { return ascii.EqualFold(p, "smtp:"+address) }) {
 			holders = append(holders, c)
 		}
 	}

@@ -73,10 +73,10 @@ var brief = Cost{Requests: 1, Bytes: 4 << 10}
 
 // call makes one request with a body of at most size bytes at the mailbox, once more if the token was refused, and closes
 // the mailbox's gate if the service asks for a pause. The error is an *Error or nil.
-func (s *Slot) call(ctx context.Context, write bool, size int64, f func(context.Context) error) (*exchange, error) {
-	x, err := s.once(ctx, size, func() (*exchange, error) { return s.c.once(ctx, write, f) })
+func (s *Slot) call(ctx context.Context, what operation, size int64, f func(context.Context) error) (*exchange, error) {
+	x, err := s.once(ctx, size, func() (*exchange, error) { return s.c.once(ctx, what, f) })
 	if s.c.tokenRefused(x, err) {
-		x, err = s.once(ctx, size, func() (*exchange, error) { return s.c.once(ctx, write, f) })
+		x, err = s.once(ctx, size, func() (*exchange, error) { return s.c.once(ctx, what, f) })
 	}
 	return x, err
 }
@@ -153,12 +153,13 @@ func (s *Slot) heed(err error) {
 	s.place.close(s.c.now().Add(e.RetryAfter + rand.N(e.RetryAfter/10+1)))
 }
 
-// tokenRefused says whether a request may be made once more for being answered 401, which means that it had no effect.
+// tokenRefused reports whether a request may be made once more for being answered 401. Graph checks the token before anything
+// else, so its own 401 means that there was no effect; of another's that is not known.
 func (c *Client) tokenRefused(x *exchange, err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Kind != Unauthorized || x.status != http.StatusUnauthorized {
 		return false
 	}
 	c.tokens.refuse(x.token, claims(x.challenge))
-	return true
+	return !e.Ambiguous
 }

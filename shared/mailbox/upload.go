@@ -45,7 +45,7 @@ func (s *Slot) attach(k *keeper, id string, a *Attachment, held *holding) error 
 			}
 			return s.upload(k, link, a)
 		}
-		if e, ok := errors.AsType[*Error](err); !ok || a.Size > maxSinglePost || e.Code != "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize" {
+		if e, ok := errors.AsType[*Error](err); !ok || a.Size > maxSinglePost || e.Code != tooSmallForSession {
 			return err
 		}
 	}
@@ -63,7 +63,7 @@ func (s *Slot) post(k *keeper, id string, a *Attachment) error {
 	}
 	model := fileAttachment(a, content)
 	return s.steadily(k, false, func(ctx context.Context) (*exchange, error) {
-		x, err := s.call(ctx, true, a.jsonSize(), func(ctx context.Context) error {
+		x, err := s.call(ctx, opAttach, a.jsonSize(), func(ctx context.Context) error {
 			_, err := s.c.user(s.user).Messages().ByMessageId(id).Attachments().Post(ctx, model, nil)
 			return err
 		})
@@ -90,7 +90,7 @@ func (s *Slot) session(k *keeper, id string, a *Attachment) (*url.URL, error) {
 	var link *url.URL
 	err := s.steadily(k, true, func(ctx context.Context) (*exchange, error) { // a session that nobody uses has no effect
 		var made models.UploadSessionable
-		x, err := s.call(ctx, true, brief.Bytes, func(ctx context.Context) (err error) {
+		x, err := s.call(ctx, opSession, brief.Bytes, func(ctx context.Context) (err error) {
 			made, err = s.c.user(s.user).Messages().ByMessageId(id).Attachments().CreateUploadSession().Post(ctx, body, nil)
 			return err
 		})
@@ -166,21 +166,17 @@ func (c *Client) put(ctx context.Context, link *url.URL, part []byte, from, size
 			err = e.Err
 		}
 		x.broken = err
-		return x, failure(ctx, x, nil, true, c.now())
+		return x, failure(ctx, x, nil, opPart, c.now())
 	}
 	defer resp.Body.Close()
 	x.status, x.retryAfter = resp.StatusCode, resp.Header.Get("Retry-After")
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	switch {
 	case x.status >= 400:
-		failed := failure(ctx, x, nil, true, c.now())
-		if code := errorCode(answer); code != "" {
-			failed.Code, failed.Kind = code, byStatus(x.status, code)
-		}
-		switch x.status {
-		case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestedRangeNotSatisfiable:
-			failed.Kind = Unavailable // the session ended, or lost count: a new import gets a new one
-		}
+		failed := failure(ctx, x, nil, opPart, c.now())
+		failed.Code = errorCode(answer)
+		failed.Kind = ofAnswer(opPart, x.status, failed.Code)
+		failed.Ambiguous = mayHaveHadEffect(opPart, failed.Kind, failed.Code)
 		return x, failed
 	case last && x.status != http.StatusCreated, !last && x.status != http.StatusOK && x.status != http.StatusAccepted:
 		return x, unreadable(x, true)
@@ -218,6 +214,9 @@ func expects(answer []byte, next int64) bool {
 // stepTries bounds how often one step after the create is taken.
 const stepTries = 6
 
+// passing reports whether a failure of the kind may pass by itself within a moment.
+func passing(k Kind) bool { return k == Unavailable || k == Unclear }
+
 // steadily repeats a step of a message that exists, where that is certain to do no harm: after a 429,
 // which means that nothing was done, and after any outage if the step may be taken twice.
 // Giving up would throw away what was uploaded so far.
@@ -226,7 +225,7 @@ func (s *Slot) steadily(k *keeper, repeatable bool, step func(context.Context) (
 	for try := 1; ; try++ {
 		_, err := step(k.ctx)
 		e, ok := errors.AsType[*Error](err)
-		again := ok && k.ctx.Err() == nil && (e.Kind == Throttled || e.Kind == Unavailable && (repeatable || !e.Ambiguous))
+		again := ok && k.ctx.Err() == nil && (e.Kind == Throttled || passing(e.Kind) && (repeatable || !e.Ambiguous))
 		if !again || try == stepTries {
 			return err
 		}

@@ -67,25 +67,25 @@ func (c *Client) send(ctx context.Context, f func(context.Context) error) (x *ex
 }
 
 // call makes a request that is none of a mailbox's, once more if the token was refused. The error is an *Error or nil.
-func (c *Client) call(ctx context.Context, write bool, f func(context.Context) error) (*exchange, error) {
+func (c *Client) call(ctx context.Context, what operation, f func(context.Context) error) (*exchange, error) {
 	if err := c.enter(ctx); err != nil {
 		return &exchange{}, &Error{Kind: Unavailable, Code: "NotSent", cause: err}
 	}
 	defer c.leave()
-	x, err := c.once(ctx, write, f)
+	x, err := c.once(ctx, what, f)
 	if c.tokenRefused(x, err) {
-		x, err = c.once(ctx, write, f)
+		x, err = c.once(ctx, what, f)
 	}
 	return x, err
 }
 
 // once makes the request that f stands for. The error is an *Error or nil.
-func (c *Client) once(ctx context.Context, write bool, f func(context.Context) error) (*exchange, error) {
+func (c *Client) once(ctx context.Context, what operation, f func(context.Context) error) (*exchange, error) {
 	x, err := c.send(ctx, f)
 	if err == nil {
 		return x, nil
 	}
-	return x, failure(ctx, x, err, write, c.now())
+	return x, failure(ctx, x, err, what, c.now())
 }
 
 // enter takes one of the permits for all requests. It is the last thing to be waited for, and held by nobody who waits for

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 
+	"o2archiver/shared/ascii"
 	"o2archiver/shared/record"
 )
 
@@ -47,7 +48,7 @@ func (p *person) addressOf(found string) string {
 	case value == "":
 		return "unknown@" + senderDomain
 	case selfEvident(value):
-		return record.LowerASCII(value) + "@" + senderDomain
+		return ascii.Lower(value) + "@" + senderDomain
 	}
 	return slug(value) + "." + short("value|"+value) + "@" + senderDomain
 }
@@ -69,7 +70,7 @@ func selfEvident(value string) bool {
 
 // withheld says whether a number was kept back: networks put one of these words in its place.
 func withheld(value string) bool {
-	switch record.LowerASCII(value) {
+	switch ascii.Lower(value) {
 	case "unknown", "withheld", "number withheld", "private", "private number", "anonymous", "unavailable",
 		"restricted", "no caller id", "unknown number", "unknown caller", "caller withheld", "blocked", "no number",
 		"anonymous@anonymous.invalid", "insert-address-token":
@@ -81,7 +82,7 @@ func withheld(value string) bool {
 // slug is what of s can be seen in a local part: lower-case letters and digits of ASCII, at most 40.
 func slug(s string) string {
 	var b strings.Builder
-	for _, c := range record.LowerASCII(s) {
+	for _, c := range ascii.Lower(s) {
 		if b.Len() == 40 {
 			break
 		}
@@ -115,7 +116,7 @@ func validEmail(s string) bool {
 			return false
 		}
 	}
-	host = record.LowerASCII(host) // Unicode's lower case would make ASCII of the Kelvin sign
+	host = ascii.Lower(host) // Unicode's lower case would make ASCII of the Kelvin sign
 	last := ""
 	for label := range strings.SplitSeq(host, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {

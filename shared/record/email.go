@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"unicode"
+
+	"o2archiver/shared/ascii"
 )
 
 // SplitEmails returns the entries of a property User's Email address, as given but trimmed. They are separated by semicolons, commas
@@ -111,7 +113,7 @@ func unquoted(s string) string {
 // withoutScheme cuts the scheme of a mail URI (RFC 6068) or of a proxy address, and undoes the URI's percent-encoding.
 func withoutScheme(s string) string {
 	for _, scheme := range []string{"mailto:", "smtp:", "email:", "e-mail:", "mail:", "sip:"} {
-		if len(s) < len(scheme) || !strings.EqualFold(s[:len(scheme)], scheme) {
+		if len(s) < len(scheme) || !ascii.EqualFold(s[:len(scheme)], scheme) {
 			continue
 		}
 		s = s[len(scheme):]
@@ -147,17 +149,6 @@ func visibleASCII(s string) string {
 			return -1
 		case c > unicode.MaxASCII && unicode.IsSpace(c):
 			return ' '
-		}
-		return c
-	}, s)
-}
-
-// LowerASCII returns s with the letters A to Z in lower case and everything else as it is. Addresses are compared in this form: Unicode's own lower case
-// makes ASCII of characters that are none, such as the Kelvin sign.
-func LowerASCII(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c >= 'A' && c <= 'Z' {
-			return c + 'a' - 'A'
 		}
 		return c
 	}, s)

@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/language"
+
+	"o2archiver/shared/ascii"
 )
 
 const label = `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`
@@ -97,7 +99,7 @@ func checkBody(v string) (string, error) {
 // checkGraphURL takes a host. Whoever answers there is given a token that can write into mailboxes.
 func checkGraphURL(host string) (string, error) {
 	known := slices.ContainsFunc(clouds(), func(c cloud) bool {
-		return strings.EqualFold("https://"+host, c.graph)
+		return ascii.EqualFold("https://"+host, c.graph)
 	})
 	if !known && !loopback(host) {
 		return "", errors.New("is the address of no cloud's Microsoft Graph")
@@ -117,7 +119,7 @@ func checkRegion(v string) (string, error) {
 }
 
 func checkDomain(v string) (string, error) {
-	v = strings.ToLower(v)
+	v = ascii.Lower(v)
 	if len(v) > 253 || !domainForm.MatchString(v) {
 		return "", errors.New("is no domain")
 	}
@@ -184,5 +186,5 @@ func parseURL(v string) (*url.URL, error) {
 // loopback reports whether the host is this machine, whatever a name server says (RFC 6761 section 6.3).
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+	return ascii.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -19,6 +18,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"o2archiver/shared/ascii"
 )
 
 // timeout is for one token, with the tries that azidentity makes by itself.
@@ -160,5 +161,5 @@ func (f fixed) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azco
 // loopback reports whether the host is this machine, whatever a name server says (RFC 6761 section 6.3).
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+	return ascii.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }

@@ -14,10 +14,14 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
+<<<<<<< HEAD
 	"unicode"
+=======
+
+	"o2archiver/shared/ascii"
+>>>>>>> fb3471d (wip)
 )
 
 // What a caller tells apart. The errors that match them hold status codes and plain words, never
@@ -155,7 +159,7 @@ func (c *Client) resolve(u *url.URL, ref string) (*url.URL, bool) {
 		return nil, false
 	}
 	to := u.ResolveReference(parsed)
-	if to.Scheme != c.base.Scheme || !strings.EqualFold(to.Hostname(), c.base.Hostname()) || port(to) != port(c.base) {
+	if to.Scheme != c.base.Scheme || !ascii.EqualFold(to.Hostname(), c.base.Hostname()) || port(to) != port(c.base) {
 		return nil, false
 	}
 	to.Host = c.base.Host

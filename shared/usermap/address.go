@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"o2archiver/shared/ascii"
 	"o2archiver/shared/record"
 )
 
@@ -21,5 +22,5 @@ func plain(text string) (address string, ok bool) {
 	if len(text) > 254 || at > 64 || !addressForm.MatchString(text) {
 		return "", false
 	}
-	return record.LowerASCII(text), true
+	return ascii.Lower(text), true
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"o2archiver/shared/ascii"
 )
 
 // userThing is a user as filters see it. The directory compares without case.
@@ -54,7 +56,7 @@ func (u *User) proxies() []string {
 		if !strings.Contains(p, ":") {
 			p = "smtp:" + p
 		}
-		if !strings.EqualFold(p, "smtp:"+u.Mail) {
+		if !ascii.EqualFold(p, "smtp:"+u.Mail) {
 			list = append(list, p)
 		}
 	}
