@@ -3,7 +3,6 @@
 package infra
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -30,110 +29,6 @@ func need(t *testing.T, program string) string {
 	}
 	t.Skipf("LEFT OUT: %s is not on PATH", program)
 	return ""
-}
-
-// resource is one that a deployment would make, as `bicep snapshot` predicts it. What only Azure can know stays an
-// expression in brackets.
-type resource struct {
-	ID         string            `json:"id"`
-	Type       string            `json:"type"`
-	Name       string            `json:"name"`
-	Location   string            `json:"location"`
-	Tags       map[string]string `json:"tags"`
-	Kind       string            `json:"kind"`
-	SKU        map[string]any    `json:"sku"`
-	Identity   map[string]any    `json:"identity"`
-	Properties map[string]any    `json:"properties"`
-}
-
-type prediction struct {
-	Resources   []resource     `json:"predictedResources"`
-	Diagnostics []any          `json:"diagnostics"`
-	Outputs     map[string]any `json:"outputs"`
-	raw         string
-}
-
-// environments are the parameters files that are predicted.
-var environments = []string{"default", "private-network", "us-government"}
-
-var predictions sync.Map // by environment and further parameters: func() (*prediction, error)
-
-// predict gives what the deployment of parameters/<environment>.bicepparam would make, with more parameters after those of the
-// file: "param deleteLock = false".
-func predict(t *testing.T, environment string, more ...string) *prediction {
-	t.Helper()
-	bicep := need(t, "bicep")
-	key := environment + "\n" + strings.Join(more, "\n")
-	once, _ := predictions.LoadOrStore(key, sync.OnceValues(func() (*prediction, error) { return snapshot(bicep, environment, more) }))
-	p, err := once.(func() (*prediction, error))()
-	if err != nil {
-		t.Fatalf("bicep snapshot of %s: %v", environment, err)
-	}
-	return p
-}
-
-func snapshot(bicep, environment string, more []string) (*prediction, error) {
-	// The compiler writes its file beside the parameters file.
-	work, err := os.MkdirTemp("", "infra-*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(work)
-	if err := copySources(work); err != nil {
-		return nil, err
-	}
-	file := filepath.Join(work, "parameters", environment)
-	if len(more) > 0 {
-		raw, err := os.ReadFile(file + ".bicepparam")
-		if err == nil {
-			err = os.WriteFile(file+".bicepparam", []byte(string(raw)+strings.Join(more, "\n")+"\n"), 0o600)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	cmd := exec.Command(bicep, "snapshot", file+".bicepparam", "--mode", "overwrite", "--location", "uksouth",
-		"--subscription-id", "00000000-0000-0000-0000-000000000001", "--tenant-id", "00000000-0000-0000-0000-000000000002")
-	if said, err := cmd.CombinedOutput(); err != nil || len(bytes.TrimSpace(said)) > 0 {
-		return nil, &saidError{said: string(said), err: err}
-	}
-	raw, err := os.ReadFile(file + ".snapshot.json")
-	if err != nil {
-		return nil, err
-	}
-	p := &prediction{raw: string(raw)}
-	return p, json.Unmarshal(raw, p)
-}
-
-// copySources copies what the compiler reads.
-func copySources(to string) error {
-	for _, name := range []string{"apps", "graph", "modules", "parameters", "queries"} {
-		if err := os.CopyFS(filepath.Join(to, name), os.DirFS(name)); err != nil {
-			return err
-		}
-	}
-	for _, name := range []string{"main.bicep", "bicepconfig.json"} {
-		raw, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(to, name), raw, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-type saidError struct {
-	said string
-	err  error
-}
-
-func (e *saidError) Error() string {
-	if e.err == nil {
-		return e.said
-	}
-	return e.err.Error() + "\n" + e.said
 }
 
 // each runs a test on every predicted environment.
@@ -194,18 +89,24 @@ func bicepFiles(t *testing.T) (files []string) {
 
 func TestBicepHasNothingToSay(t *testing.T) {
 	bicep := need(t, "bicep")
+	var group sync.WaitGroup
+	defer group.Wait()
 	for _, file := range bicepFiles(t) {
 		if filepath.Ext(file) != ".bicepparam" && file != "main.bicep" {
 			continue // main.bicep brings its modules with it
 		}
-		if said, err := exec.Command(bicep, "lint", file).CombinedOutput(); err != nil || len(bytes.TrimSpace(said)) > 0 {
-			t.Errorf("bicep lint %s: %v\n%s", file, err, said)
+		group.Go(func() {
+			if _, said, err := compile("", bicep, "lint", file); err != nil || len(said) > 0 {
+				t.Errorf("bicep lint %s: %v\n%s", file, err, said)
+			}
+		})
+	}
+	group.Go(func() {
+		out, _, err := compile("", bicep, "build", "main.bicep", "--stdout")
+		if err != nil || !json.Valid(out) {
+			t.Errorf("bicep build main.bicep: %v, %d bytes", err, len(out))
 		}
-	}
-	out, err := exec.Command(bicep, "build", "main.bicep", "--stdout").Output()
-	if err != nil || !json.Valid(out) {
-		t.Errorf("bicep build main.bicep: %v, %d bytes", err, len(out))
-	}
+	})
 }
 
 // The strict rules are in force: a file that breaks them is refused for each.
@@ -225,7 +126,7 @@ output key string = s.listKeys().keys[0].value
 	if err := os.WriteFile(bad, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	said, err := exec.Command(bicep, "lint", bad, "--config", "bicepconfig.json").CombinedOutput()
+	_, said, err := compile("", bicep, "lint", bad, "--config", "bicepconfig.json")
 	if err == nil {
 		t.Error("a file that breaks the rules passes")
 	}
@@ -282,9 +183,7 @@ func TestBicepIsFormatted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, pattern := range []string{"**/*.bicep", "**/*.bicepparam"} {
-		cmd := exec.Command(bicep, "format", "--pattern", pattern)
-		cmd.Dir = work
-		if said, err := cmd.CombinedOutput(); err != nil {
+		if _, said, err := compile(work, bicep, "format", "--pattern", pattern); err != nil {
 			t.Fatalf("bicep format: %v\n%s", err, said)
 		}
 	}

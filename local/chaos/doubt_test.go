@@ -30,7 +30,8 @@ func doubts() *day {
 	d.add("d3", "SMS", jane, alien, text)
 	d.archived(1, "d3", jane)
 
-	d.add("d1", "SMS", jane, alien, text) // as an overlapping export has it
+	// As an overlapping export has it: all but the archived time is the first one's.
+	d.add("d1", "SMS", jane, alien, map[string]any{"textContent": text["textContent"], "messageTime": d.from.Format(time.RFC3339)})
 	d.records.Archived++
 	d.copies.Planned++
 	d.copies.Duplicate++
