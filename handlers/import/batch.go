@@ -165,11 +165,7 @@ func asStatus(err error) error {
 		return err
 	case errors.Is(err, journal.ErrHeld):
 		return fmt.Errorf("%w: %w", funchost.ErrBusy, err)
-<<<<<<< HEAD
-	case again, errors.Is(err, staging.ErrArchived):
-=======
-	case again, errors.Is(err, errUnsettled):
->>>>>>> fb3471d (wip)
+	case again, errors.Is(err, errUnsettled), errors.Is(err, staging.ErrArchived):
 		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	}
 	return err

@@ -200,7 +200,6 @@ const (
 	underHash   = " under its SHA-256"
 )
 
-<<<<<<< HEAD
 // leftOut is the reason with the place where the attachment is kept.
 func leftOut(reason string, a record.Attachment) string {
 	if a.Day != "" {
@@ -209,14 +208,11 @@ func leftOut(reason string, a record.Attachment) string {
 	return reason + keptInMedia + underHash // in a batch of the form before
 }
 
-// build makes the line's message. Of the attachments it reads no more than message.Options.Peek says.
-=======
 // errPanicked is a panic of the package message on a record: one item ends, not the instance with all that it is at work on.
 var errPanicked = errors.New("it has a form that the program was not made for")
 
 // build makes the line's message. Of the attachments it reads no more than message.Options.Peek says. Its error holds nothing of
 // the content; it matches errNotRead if storage is what failed.
->>>>>>> fb3471d (wip)
 func (l *line) build(ctx context.Context, im *importer) (err error) {
 	defer func() {
 		if recover() != nil { // the panic's text may quote the item

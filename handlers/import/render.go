@@ -75,13 +75,8 @@ var errNotRead = errors.New("an attachment can't be looked at for now")
 func (im *importer) peek(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
 	return func(a record.Attachment, n int) ([]byte, error) {
 		head, err := im.read(ctx, a.Blob(), n)
-<<<<<<< HEAD
 		if again, _ := judge(err); again || ctx.Err() != nil || errors.Is(err, staging.ErrDenied) || errors.Is(err, staging.ErrArchived) {
-			return nil, fmt.Errorf("look at an attachment: %w", err)
-=======
-		if again, _ := judge(err); again || ctx.Err() != nil || errors.Is(err, staging.ErrDenied) {
 			return nil, fmt.Errorf("%w: %w", errNotRead, err)
->>>>>>> fb3471d (wip)
 		}
 		return head, nil
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 	"golang.org/x/sync/errgroup"
 
-	"o2archiver/shared/ascii"
+	"o2archiver/shared/record"
 )
 
 // User is a user of the tenant. Whether there is a mailbox is found out at the mailbox.
@@ -42,7 +42,7 @@ func (c *Client) LookUp(ctx context.Context, addresses []string) (map[string]Use
 	var wanted []string
 	for _, address := range addresses {
 		if plainAddress(address) {
-			wanted = append(wanted, ascii.Lower(address))
+			wanted = append(wanted, record.LowerASCII(address))
 		}
 	}
 	slices.Sort(wanted)
@@ -239,7 +239,7 @@ func (a *innerAnswer) lookedUp(address, requestID string, now time.Time) (*User,
 func theOne(candidates []candidate, address string) *User {
 	var holders []candidate
 	for _, c := range candidates {
-		if slices.ContainsFunc(c.ProxyAddresses, func(p string) bool { return ascii.EqualFold(p, "smtp:"+address) }) {
+		if slices.ContainsFunc(c.ProxyAddresses, func(p string) bool { return record.EqualFoldASCII(p, "smtp:"+address) }) {
 			holders = append(holders, c)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"o2archiver/shared/ascii"
 	"o2archiver/shared/record"
 )
 
@@ -48,7 +47,7 @@ func (p *person) addressOf(found string) string {
 	case value == "":
 		return "unknown@" + senderDomain
 	case selfEvident(value):
-		return ascii.Lower(value) + "@" + senderDomain
+		return record.LowerASCII(value) + "@" + senderDomain
 	}
 	return slug(value) + "." + short("value|"+value) + "@" + senderDomain
 }
@@ -70,7 +69,7 @@ func selfEvident(value string) bool {
 
 // withheld says whether a number was kept back: networks put one of these words in its place.
 func withheld(value string) bool {
-	switch ascii.Lower(value) {
+	switch record.LowerASCII(value) {
 	case "unknown", "withheld", "number withheld", "private", "private number", "anonymous", "unavailable",
 		"restricted", "no caller id", "unknown number", "unknown caller", "caller withheld", "blocked", "no number",
 		"anonymous@anonymous.invalid", "insert-address-token":
@@ -82,7 +81,7 @@ func withheld(value string) bool {
 // slug is what of s can be seen in a local part: lower-case letters and digits of ASCII, at most 40.
 func slug(s string) string {
 	var b strings.Builder
-	for _, c := range ascii.Lower(s) {
+	for _, c := range record.LowerASCII(s) {
 		if b.Len() == 40 {
 			break
 		}
@@ -116,7 +115,7 @@ func validEmail(s string) bool {
 			return false
 		}
 	}
-	host = ascii.Lower(host) // Unicode's lower case would make ASCII of the Kelvin sign
+	host = record.LowerASCII(host) // Unicode's lower case would make ASCII of the Kelvin sign
 	last := ""
 	for label := range strings.SplitSeq(host, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"o2archiver/shared/ascii"
 	"o2archiver/shared/phone" // a short code in an envelope is that short code
 	"o2archiver/shared/record"
 )
@@ -161,7 +160,7 @@ func bare(value string) string { return strings.TrimSpace(phone.Bare(value)) }
 
 // emailKey is an email address in the form in which addresses are compared.
 func emailKey(entry string) string {
-	return ascii.Lower(cmp.Or(record.EmailAddress(entry), entry))
+	return record.LowerASCII(cmp.Or(record.EmailAddress(entry), entry))
 }
 
 // conversationID identifies the set of participants: 40 hex digits.

@@ -4,8 +4,6 @@ import (
 	"net/url"
 	"strings"
 	"unicode"
-
-	"o2archiver/shared/ascii"
 )
 
 // SplitEmails returns the entries of a property User's Email address, as given but trimmed. They are separated by semicolons, commas
@@ -113,7 +111,7 @@ func unquoted(s string) string {
 // withoutScheme cuts the scheme of a mail URI (RFC 6068) or of a proxy address, and undoes the URI's percent-encoding.
 func withoutScheme(s string) string {
 	for _, scheme := range []string{"mailto:", "smtp:", "email:", "e-mail:", "mail:", "sip:"} {
-		if len(s) < len(scheme) || !ascii.EqualFold(s[:len(scheme)], scheme) {
+		if len(s) < len(scheme) || !EqualFoldASCII(s[:len(scheme)], scheme) {
 			continue
 		}
 		s = s[len(scheme):]

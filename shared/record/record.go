@@ -9,8 +9,6 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
-
-	"o2archiver/shared/ascii"
 )
 
 // Kind is the type of an item as the source gives it, in upper case. A Kind that is not
@@ -129,8 +127,8 @@ func (r *Record) Participants() []Participant {
 // address of who sends an MMS (OMA MMS Encapsulation section 7.3.20), so the archived item of the sender's phone has it.
 func (r *Record) Sender() Participant {
 	p := r.From
-	token := strings.NewReplacer("-", "", "_", "", " ", "").Replace(ascii.Lower(p.Value[:min(len(p.Value), 100)]))
-	received := strings.HasPrefix(ascii.Lower(strings.TrimSpace(r.Direction)), "in")
+	token := strings.NewReplacer("-", "", "_", "", " ", "").Replace(LowerASCII(p.Value[:min(len(p.Value), 100)]))
+	received := strings.HasPrefix(LowerASCII(strings.TrimSpace(r.Direction)), "in")
 	if strings.Contains(token, "insertaddresstoken") && strings.TrimSpace(r.Owner) != "" && !received {
 		p.Value = r.Owner
 	}
@@ -145,7 +143,7 @@ const Source = "telemessage-o2"
 // on every run. mailbox is the directory object id of the mailbox's user.
 // Graph compares property values without case, hence hex and not base64.
 func Key(messageID, mailbox string) string {
-	return sum("v1|" + Source + "|" + messageID + "|" + ascii.Lower(mailbox))
+	return sum("v1|" + Source + "|" + messageID + "|" + LowerASCII(mailbox))
 }
 
 // MessageKey identifies the message whatever mailbox it is in: 64 lower-case hex digits.

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/text/language"
 
-	"o2archiver/shared/ascii"
+	"o2archiver/shared/record"
 )
 
 const label = `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`
@@ -99,7 +99,7 @@ func checkBody(v string) (string, error) {
 // checkGraphURL takes a host. Whoever answers there is given a token that can write into mailboxes.
 func checkGraphURL(host string) (string, error) {
 	known := slices.ContainsFunc(clouds(), func(c cloud) bool {
-		return ascii.EqualFold("https://"+host, c.graph)
+		return record.EqualFoldASCII("https://"+host, c.graph)
 	})
 	if !known && !loopback(host) {
 		return "", errors.New("is the address of no cloud's Microsoft Graph")
@@ -119,7 +119,7 @@ func checkRegion(v string) (string, error) {
 }
 
 func checkDomain(v string) (string, error) {
-	v = ascii.Lower(v)
+	v = record.LowerASCII(v)
 	if len(v) > 253 || !domainForm.MatchString(v) {
 		return "", errors.New("is no domain")
 	}
@@ -186,5 +186,5 @@ func parseURL(v string) (*url.URL, error) {
 // loopback reports whether the host is this machine, whatever a name server says (RFC 6761 section 6.3).
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
-	return ascii.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+	return record.EqualFoldASCII(host, "localhost") || ip != nil && ip.IsLoopback()
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
-	"o2archiver/shared/ascii"
+	"o2archiver/shared/record"
 )
 
 // timeout is for one token, with the tries that azidentity makes by itself.
@@ -161,5 +161,5 @@ func (f fixed) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azco
 // loopback reports whether the host is this machine, whatever a name server says (RFC 6761 section 6.3).
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
-	return ascii.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+	return record.EqualFoldASCII(host, "localhost") || ip != nil && ip.IsLoopback()
 }

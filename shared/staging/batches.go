@@ -21,7 +21,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
-	"o2archiver/shared/ascii"
+	"o2archiver/shared/record"
 )
 
 const (
@@ -119,7 +119,7 @@ func (s *Store) BatchURI(name string) string {
 }
 
 func sameHost(a, b *url.URL) bool {
-	return ascii.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+	return record.EqualFoldASCII(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }
 
 func port(u *url.URL) string {

@@ -14,14 +14,12 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
-<<<<<<< HEAD
 	"unicode"
-=======
 
-	"o2archiver/shared/ascii"
->>>>>>> fb3471d (wip)
+	"o2archiver/shared/record"
 )
 
 // What a caller tells apart. The errors that match them hold status codes and plain words, never
@@ -159,7 +157,7 @@ func (c *Client) resolve(u *url.URL, ref string) (*url.URL, bool) {
 		return nil, false
 	}
 	to := u.ResolveReference(parsed)
-	if to.Scheme != c.base.Scheme || !ascii.EqualFold(to.Hostname(), c.base.Hostname()) || port(to) != port(c.base) {
+	if to.Scheme != c.base.Scheme || !record.EqualFoldASCII(to.Hostname(), c.base.Hostname()) || port(to) != port(c.base) {
 		return nil, false
 	}
 	to.Host = c.base.Host

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"o2archiver/shared/ascii"
 	"o2archiver/shared/record"
 )
 
@@ -64,7 +63,7 @@ func (it *item) member(name string, v []byte) {
 			it.text = unescape(v)
 		}
 	case "messageType":
-		r.Kind = record.Kind(ascii.Upper(strings.TrimSpace(it.string(name, v))))
+		r.Kind = record.Kind(record.UpperASCII(strings.TrimSpace(it.string(name, v))))
 	case "network":
 		r.Network = it.string(name, v)
 	case "msisdn":

@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strings"
 
-	"o2archiver/shared/ascii"
 	"o2archiver/shared/record"
 )
 
@@ -22,5 +21,5 @@ func plain(text string) (address string, ok bool) {
 	if len(text) > 254 || at > 64 || !addressForm.MatchString(text) {
 		return "", false
 	}
-	return ascii.Lower(text), true
+	return record.LowerASCII(text), true
 }

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"o2archiver/shared/ascii"
 	"o2archiver/shared/phone" // numbers are compared in their one form, which only that package knows
 	"o2archiver/shared/record"
 )
@@ -73,7 +72,7 @@ func New(o Options, t *Table, d Directory) *Mapper {
 		m.table = t
 	}
 	for _, domain := range o.AcceptedDomains {
-		m.domains[ascii.Lower(strings.TrimPrefix(strings.TrimSpace(domain), "@"))] = true
+		m.domains[record.LowerASCII(strings.TrimPrefix(strings.TrimSpace(domain), "@"))] = true
 	}
 	return m
 }
@@ -203,7 +202,7 @@ func match(all []person, valid map[string]string) []Match {
 	var matches []Match
 	taken := map[string]int{}
 	take := func(id string, p person, by, address string) {
-		key := ascii.Lower(id) // record.Key takes an id without its case, and so does the directory
+		key := record.LowerASCII(id) // record.Key takes an id without its case, and so does the directory
 		i, ok := taken[key]
 		if !ok {
 			i = len(matches)

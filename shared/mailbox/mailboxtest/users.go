@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"o2archiver/shared/ascii"
+	"o2archiver/shared/record"
 )
 
 // userThing is a user as filters see it. The directory compares without case.
@@ -56,7 +56,7 @@ func (u *User) proxies() []string {
 		if !strings.Contains(p, ":") {
 			p = "smtp:" + p
 		}
-		if !ascii.EqualFold(p, "smtp:"+u.Mail) {
+		if !record.EqualFoldASCII(p, "smtp:"+u.Mail) {
 			list = append(list, p)
 		}
 	}

@@ -1,4 +1,4 @@
-package ascii
+package record
 
 import "testing"
 
@@ -12,16 +12,16 @@ func TestOnlyASCIIChanges(t *testing.T) {
 		{"\u017fYSTEM", "\u017fystem", "\u017fYSTEM"},
 		{"Äß\xffA", "Äß\xffa", "Äß\xffA"},
 	} {
-		if got := Lower(test.given); got != test.lower {
-			t.Errorf("Lower(%q) = %q, want %q", test.given, got, test.lower)
+		if got := LowerASCII(test.given); got != test.lower {
+			t.Errorf("LowerASCII(%q) = %q, want %q", test.given, got, test.lower)
 		}
-		if got := Upper(test.given); got != test.upper {
-			t.Errorf("Upper(%q) = %q, want %q", test.given, got, test.upper)
+		if got := UpperASCII(test.given); got != test.upper {
+			t.Errorf("UpperASCII(%q) = %q, want %q", test.given, got, test.upper)
 		}
 	}
 }
 
-func TestEqualFold(t *testing.T) {
+func TestEqualFoldASCII(t *testing.T) {
 	for _, test := range []struct {
 		a, b string
 		want bool
@@ -31,8 +31,8 @@ func TestEqualFold(t *testing.T) {
 		{"localho\u017ft", "localhost", false},
 		{"a", "ab", false},
 	} {
-		if got := EqualFold(test.a, test.b); got != test.want {
-			t.Errorf("EqualFold(%q, %q) = %v", test.a, test.b, got)
+		if got := EqualFoldASCII(test.a, test.b); got != test.want {
+			t.Errorf("EqualFoldASCII(%q, %q) = %v", test.a, test.b, got)
 		}
 	}
 }
