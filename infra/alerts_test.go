@@ -25,15 +25,21 @@ type rule struct {
 }
 
 var alertRules = map[string]rule{
-	"errors":         {1, "P1D", true, 0, "", "Count"},
-	"failed-imports": {1, "P1D", true, 0, "", "Count"},
-	"gap":            {1, "P2D", false, 0, "", "Count"},
-	"given-up":       {2, "P1D", true, 0, "", "Count"},
-	"no-fetch":       {1, "P2D", false, 0, "", "Count"}, // longer than its 26 hours
-	"source-count":   {1, "P1D", true, 0, "", "Count"},
-	"stuck":          {1, "P1D", true, 0, "", "Count"},
-	"unfinished":     {1, "P2D", false, 0, "", "Count"},
-	"unmapped":       {2, "P1D", true, 20, "unmapped", "Total"},
+	"errors":           {1, "P1D", true, 0, "", "Count"},
+	"failed-imports":   {1, "P1D", true, 0, "", "Count"},
+	"gap":              {1, "P2D", false, 0, "", "Count"},
+	"given-up":         {2, "P1D", true, 0, "", "Count"},
+	"more-differing":   {2, "P1D", true, 0, "", "Count"},
+	"more-incomplete":  {2, "P1D", true, 0, "", "Count"},
+	"more-left-out":    {2, "P1D", true, 0, "", "Count"},
+	"more-quarantined": {2, "P1D", true, 0, "", "Count"},
+	"more-unmapped":    {2, "P1D", true, 0, "", "Count"},
+	"no-fetch":         {1, "P2D", false, 0, "", "Count"}, // longer than its 26 hours
+	"source-count":     {1, "P1D", true, 0, "", "Count"},
+	"stuck-import":     {1, "P1D", true, 0, "", "Count"},
+	"stuck":            {1, "P1D", true, 0, "", "Count"},
+	"unfinished":       {1, "P2D", false, 0, "", "Count"},
+	"unmapped":         {2, "P1D", true, 20, "unmapped", "Total"},
 }
 
 var alertNames = slices.Sorted(maps.Keys(alertRules))
@@ -92,7 +98,8 @@ func TestAlerts(t *testing.T) {
 // What the workbook shows is a text in which the portal looks for JSON; nothing else reads it.
 func TestWorkbook(t *testing.T) {
 	want := [][2]string{
-		{"By day", "days"}, {"Left out, incomplete, differing", "left-out"}, {"Copies by hour", "copies"}, {"Runs", "runs"}, {"Not fetched", "gap"}, {"Not imported to the end", "unfinished"},
+		{"By day", "days"}, {"Left out, incomplete, differing", "left-out"},
+		{"More than usual", "usual"}, {"Copies by hour", "copies"}, {"Runs", "runs"}, {"Not fetched", "gap"}, {"Not imported to the end", "unfinished"},
 		{"Poison queue and dead letters", "given-up"}, {"Trouble", "trouble"}, {"Duration in ms", "times"},
 	}
 	each(t, func(t *testing.T, p *prediction) {

@@ -39,7 +39,8 @@ type sweptRun struct {
 	batches  int
 	left     int // of these, without the end of a journal
 	replayed bool
-	err      error // it could not be looked at
+	totals   journal.Totals // of the batches that have it
+	err      error          // it could not be looked at
 }
 
 // closed reports whether nothing of the run is left to do.
@@ -49,11 +50,12 @@ func (r *sweptRun) closed() bool {
 
 // openBatch is a batch whose journal has no end.
 type openBatch struct {
-	name string
-	run  *sweptRun
-	done bool // it has one now
-	held bool
-	err  error // of its last turn
+	name   string
+	run    *sweptRun
+	done   bool           // it has one now
+	totals journal.Totals // if done
+	held   bool
+	err    error // of its last turn
 }
 
 // look goes through the days: those that may have an open run, and some of the earlier ones in rotation. It stops
@@ -233,8 +235,9 @@ func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
 // lookUp asks for the end of a batch's journal.
 func (s *sweeper) lookUp(ctx context.Context, r *sweptRun, b staging.BatchInfo) error {
 	var done bool
+	var totals journal.Totals
 	err := s.storage(ctx, func(ctx context.Context) (err error) {
-		done, err = journal.Tail(ctx, s.im.store.Logs(), b.Name)
+		totals, done, err = journal.TailTotals(ctx, s.im.store.Logs(), b.Name)
 		return err
 	})
 	s.mu.Lock()
@@ -245,6 +248,7 @@ func (s *sweeper) lookUp(ctx context.Context, r *sweptRun, b staging.BatchInfo) 
 		return fmt.Errorf("read the end of a journal: %w", err)
 	case done:
 		r.left--
+		r.totals = r.totals.Add(totals)
 		delete(s.state.Tried, b.Name)
 	case b.Created.After(s.before):
 		s.res.Batches++

@@ -141,7 +141,7 @@ func (s *sweeper) goOn(ctx context.Context, r *openReplay, names []string, byHan
 		group.SetLimit(longAtOnce)
 		for _, name := range batches {
 			group.Go(func() error {
-				err := s.turn(ctx, name, idle, s.im.sweepTimes.long, work{wait: byHand, replay: true})
+				_, err := s.turn(ctx, name, idle, s.im.sweepTimes.long, work{wait: byHand, replay: true})
 				mu.Lock()
 				defer mu.Unlock()
 				switch {

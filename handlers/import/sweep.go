@@ -165,7 +165,7 @@ var errTurn = fmt.Errorf("the batch's turn in this sweep is over, the next one g
 
 // turn is one try of a batch, which ends after most, or when nothing has been done of the batch for so long as idle
 // says (0: however long).
-func (s *sweeper) turn(ctx context.Context, name string, idle, most time.Duration, how work) error {
+func (s *sweeper) turn(ctx context.Context, name string, idle, most time.Duration, how work) (journal.Totals, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	over := func() { cancel(errTurn) }
@@ -175,18 +175,18 @@ func (s *sweeper) turn(ctx context.Context, name string, idle, most time.Duratio
 		defer quiet.Stop()
 		how.moved = func() { quiet.Reset(idle) }
 	}
-	_, err := s.im.batch(ctx, name, s.invocation, s.log, how)
-	return err
+	res, err := s.im.batch(ctx, name, s.invocation, s.log, how)
+	return res.Totals, err
 }
 
 // try is a turn of a batch that was found open. It reports whether another turn can help.
 func (s *sweeper) try(ctx context.Context, b *openBatch, idle, most time.Duration) (again bool) {
-	err := s.turn(ctx, b.name, idle, most, work{})
+	totals, err := s.turn(ctx, b.name, idle, most, work{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case err == nil:
-		b.done, b.err = true, nil
+		b.done, b.totals, b.err = true, totals, nil
 		delete(s.state.Tried, b.name)
 		return false
 	case errors.Is(err, journal.ErrHeld):

@@ -43,6 +43,8 @@ type sweepState struct {
 
 	Tried map[string]int `json:"tried,omitempty"` // turns that were begun, of batches that are open
 	After string         `json:"after,omitempty"` // the batch whose turn was counted last
+
+	Counts []runCounts `json:"counts,omitempty"` // of the last runs that were finished, in the order of their folders
 }
 
 // load reads the state.
@@ -110,7 +112,7 @@ func (s *sweeper) next() sweepState {
 	}
 	next := sweepState{
 		Day:      s.im.now().UTC().AddDate(0, 0, -sweepBack).Format("2006/01/02"),
-		Finished: map[string]string{}, Tried: maps.Clone(s.state.Tried), After: s.state.After, Earlier: s.state.Earlier, From: s.state.From,
+		Finished: map[string]string{}, Tried: maps.Clone(s.state.Tried), After: s.state.After, Earlier: s.state.Earlier, From: s.state.From, Counts: s.state.Counts,
 	}
 	closed := map[string]bool{}
 	for _, run := range s.state.Closed {

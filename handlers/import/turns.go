@@ -100,6 +100,7 @@ func (s *sweeper) settle(ctx context.Context) {
 		case b.done:
 			s.res.Finished++
 			b.run.left--
+			b.run.totals = b.run.totals.Add(b.totals)
 		case b.held:
 			s.res.Held++
 		case b.err != nil && len(s.failed) < 3:
@@ -113,6 +114,7 @@ func (s *sweeper) settle(ctx context.Context) {
 		for _, r := range d.runs {
 			if !r.known && r.closed() {
 				s.log.Info("run finished", "event", "import.runFinished", "run", r.folder, "batches", r.batches)
+				s.tellUnusual(r)
 			}
 		}
 	}

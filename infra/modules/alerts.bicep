@@ -108,6 +108,66 @@ var rules = [
     above: 0
   }
   {
+    name: 'stuck-import'
+    event: true
+    says: 'A batch or a replay does not come to its end'
+    severity: 1
+    query: loadTextContent('../queries/stuck-import.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'more-left-out'
+    event: true
+    says: 'More messages than usual lack a field'
+    severity: 2
+    query: loadTextContent('../queries/more-left-out.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'more-incomplete'
+    event: true
+    says: 'More messages than usual lack an attachment'
+    severity: 2
+    query: loadTextContent('../queries/more-incomplete.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'more-differing'
+    event: true
+    says: 'More items than usual have the id of another one with other content'
+    severity: 2
+    query: loadTextContent('../queries/more-differing.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'more-quarantined'
+    event: true
+    says: 'More items than usual can not be read'
+    severity: 2
+    query: loadTextContent('../queries/more-quarantined.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'more-unmapped'
+    event: true
+    says: 'More items than usual found no mailbox'
+    severity: 2
+    query: loadTextContent('../queries/more-unmapped.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
     name: 'errors'
     event: true
     says: 'There are errors of which no other alert tells'
@@ -122,6 +182,7 @@ var rules = [
 var shown = [
   { title: 'By day', query: loadTextContent('../queries/days.kql'), as: 'table' }
   { title: 'Left out, incomplete, differing', query: loadTextContent('../queries/left-out.kql'), as: 'table' }
+  { title: 'More than usual', query: loadTextContent('../queries/usual.kql'), as: 'table' }
   { title: 'Copies by hour', query: loadTextContent('../queries/copies.kql'), as: 'timechart' }
   { title: 'Runs', query: loadTextContent('../queries/runs.kql'), as: 'table' }
   { title: 'Not fetched', query: loadTextContent('../queries/gap.kql'), as: 'table' }

@@ -100,8 +100,8 @@ func TestJournal(t *testing.T) {
 	if !j.State().Done {
 		t.Error("not done after Finish")
 	}
-	if done, err := journal.Tail(t.Context(), m, batchName); !done || err != nil {
-		t.Errorf("tail: %t, %v", done, err)
+	if totals, done, err := journal.TailTotals(t.Context(), m, batchName); !done || err != nil || totals != dayTotals {
+		t.Errorf("tail: %t, %v, totals %+v", done, err, totals)
 	}
 	j.Close()
 	j.Close()

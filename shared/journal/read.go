@@ -43,17 +43,27 @@ func read(ctx context.Context, logs Logs, batch string) (State, chain, int64, er
 // Tail says whether the journal's last line is that of a batch that is done. It costs little, and checks nothing
 // before that line.
 func Tail(ctx context.Context, logs Logs, batch string) (done bool, err error) {
+	_, done, err = TailTotals(ctx, logs, batch)
+	return done, err
+}
+
+// TailTotals is Tail, with the totals of a batch that is done as its last line has them.
+func TailTotals(ctx context.Context, logs Logs, batch string) (totals Totals, done bool, err error) {
 	data, _, err := logs.Tail(ctx, name(batch), tailSize)
 	if err != nil {
-		return false, fmt.Errorf("read a journal's end: %w", err)
+		return Totals{}, false, fmt.Errorf("read a journal's end: %w", err)
 	}
 	data, whole := bytes.CutSuffix(data, []byte("\n"))
 	if !whole {
-		return false, nil
+		return Totals{}, false, nil
 	}
 	var last line
 	if json.Unmarshal(data[bytes.LastIndexByte(data, '\n')+1:], &last) != nil {
-		return false, nil // too long for the tail, or broken: not the end of a batch, and for Read to judge
+		// Too long for the tail, or broken: not the end of a batch, and for Read to judge.
+		return Totals{}, false, nil
 	}
-	return last.Type == lineDone, nil
+	if last.Type == lineDone && last.Totals != nil {
+		totals = *last.Totals
+	}
+	return totals, last.Type == lineDone, nil
 }
