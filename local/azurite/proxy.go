@@ -16,14 +16,14 @@ type Fault int
 
 // The faults.
 const (
-	Pass   Fault = iota // nothing
-	Refuse              // answers 500; the emulator never sees it
-	Busy                // answers 503; the emulator never sees it
-	Reset               // closes the connection; the emulator never sees it
-	Lose                // lets the emulator do it and closes the connection instead of answering
-	Cut                 // breaks the answer off in the middle of its body
-	Stall               // answers when the client has gone
-	Archived            // answers that the blob lies in the archive tier; the emulator never sees it
+	Pass     Fault = iota // nothing
+	Refuse                // answers 500; the emulator never sees it
+	Busy                  // answers 503; the emulator never sees it
+	Reset                 // closes the connection; the emulator never sees it
+	Lose                  // lets the emulator do it and closes the connection instead of answering
+	Cut                   // breaks the answer off in the middle of its body
+	Stall                 // answers when the client has gone
+	Archived              // answers that the blob lies in the archive tier; the emulator never sees it
 )
 
 // Proxy returns a connection string for a way to the emulator on which rule decides what happens to each request. rule is
