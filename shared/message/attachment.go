@@ -1,10 +1,15 @@
 package message
 
 import (
+	"cmp"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"mime"
+	"net/url"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -28,23 +33,23 @@ type file struct {
 }
 
 // maxFiles bounds what a single item can make of itself: three bytes of JSON are an attachment without
-// anything, and each takes a hundred here. Networks allow an MMS a few dozen.
-const maxFiles = 1000
+// anything, and each takes a hundred here. Networks allow an MMS a few dozen. Further ones are counted, and neither named nor attached.
+const maxFiles = 10_000
 
 // attachments decides on order, names, types, who is shown in the text, and who stays out.
 func attachments(r *record.Record, key string, c *cast, o Options) ([]file, error) {
 	if len(r.Attachments) == 0 {
 		return nil, nil
 	}
-	if len(r.Attachments) > maxFiles {
-		return nil, &record.Fault{Field: "attachment", Reason: fmt.Sprintf("has more than %d entries", maxFiles)}
-	}
 	order, err := arranged(r, o)
 	if err != nil {
 		return nil, fmt.Errorf("read the presentation of the attachments: %w", err)
 	}
+	c.filesBeyond = max(0, len(order)-maxFiles)
+	order = order[:len(order)-c.filesBeyond]
 	files := make([]file, len(order))
 	taken := make(map[string]int, len(files))
+	shown := map[string]bool{likeness(r.Text): true} // texts
 	texts := maxTexts
 	for i, a := range order {
 		f := &files[i]
@@ -72,6 +77,11 @@ func attachments(r *record.Record, key string, c *cast, o Options) ([]file, erro
 		if err := f.show(r, fmt.Sprintf("%d.%s@%s", i+1, key, domain), texts, peek); err != nil {
 			return nil, fmt.Errorf("look at attachment %d: %w", i+1, err)
 		}
+		if like := likeness(f.text); shown[like] {
+			f.text = ""
+		} else if f.text != "" {
+			shown[like] = true
+		}
 		texts -= len(f.text)
 	}
 	return files, nil
@@ -83,7 +93,7 @@ func (f *file) settle(r *record.Record, c *cast, peek func(n int) ([]byte, error
 		f.name, f.media, err = recording(f.Attachment, r, c, peek)
 	} else {
 		f.media = mediaType(f.Type)
-		f.name = fileName(f.Name, f.media, r.Kind)
+		f.name, err = nameOf(f.Attachment, f.media, r.Kind, peek)
 	}
 	if err != nil {
 		return err
@@ -114,11 +124,14 @@ func (f *file) show(r *record.Record, cid string, room int, peek func(n int) ([]
 		}
 	case f.shown && f.media == "text/plain" && f.Size <= int64(min(room, maxTextFile)):
 		content, err := peek(maxTextFile)
-		if err != nil {
+		if err != nil || int64(len(content)) < f.Size { // not all of it is known
 			return err
 		}
-		if text := string(content); utf8.ValidString(text) && text != r.Text {
-			f.text = strings.TrimPrefix(text, "\ufeff")
+		if text, charset, ok := readText(content, f.Type); ok && len(text) <= room {
+			f.text = text
+			if f.charset == "" || charset == "utf-8" {
+				f.charset = charset
+			}
 		}
 	}
 	return nil
@@ -138,11 +151,19 @@ func (f *file) fields(inline bool) (textproto.Header, error) {
 		disposition = "inline"
 		h.add("Content-Id", "<"+f.cid+">") // RFC 2392
 	}
-	h.add("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{
-		"filename": f.name, "size": strconv.FormatInt(f.Size, 10), // RFC 2183 section 2.7
-	}))
+	h.add("Content-Disposition", contentDisposition(disposition, f.name, f.Size))
 	h.add(partHash, f.SHA256)
 	return h.header()
+}
+
+// contentDisposition is RFC 2183's field. QUIRK: mime.FormatMediaType writes a name without blanks as a token, and an apostrophe in one, which
+// RFC 2231 gives a meaning, makes strict parsers drop the name: so it is always in quotation marks, or in RFC 2231's form.
+func contentDisposition(disposition, name string, size int64) string {
+	if isASCII(name) {
+		name = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name)
+		return disposition + `; filename="` + name + `"; size=` + strconv.FormatInt(size, 10) // section 2.7
+	}
+	return mime.FormatMediaType(disposition, map[string]string{"filename": name, "size": strconv.FormatInt(size, 10)})
 }
 
 // partHash is a part's header with the hex SHA-256 of its decoded bytes.
@@ -158,6 +179,72 @@ const (
 	maxNameBytes = 200 // three times as many in RFC 2231's form, which is one word of a line of at most 998
 	maxExtension = 16
 )
+
+// nameOf is a file's name: the given one, decoded; with the extension of its first bytes or of its type, if it has none.
+func nameOf(a record.Attachment, media string, kind record.Kind, peek func(n int) ([]byte, error)) (string, error) {
+	given := decodedName(a.Name)
+	if hasExtension(strings.TrimRight(given, ". ")) {
+		return fileName(given, media, kind), nil
+	}
+	head, err := peek(headLength)
+	if err != nil {
+		return "", err
+	}
+	extension := cmp.Or(extensionOfBytes(head), knownExtension(media))
+	name := fileName(given, media, kind)
+	if bare := defaultName(media, kind); name == bare {
+		return strings.TrimSuffix(bare, path.Ext(bare)) + cmp.Or(extension, ".bin"), nil
+	}
+	if hasExtension(name) { // of a name that was cut, or that is no name at all
+		return name, nil
+	}
+	return fileName(name+extension, media, kind), nil
+}
+
+// maxEncodedName is up to how many bytes a name is decoded.
+const maxEncodedName = 4000
+
+var extValue = regexp.MustCompile(`^([A-Za-z0-9_-]+)'[A-Za-z0-9-]*'(.*%[0-9A-Fa-f]{2}.*)$`)
+
+// decodedName is a name without the encodings that mail puts on one: encoded words (RFC 2047), in which programs write it although the parameter
+// has a form of its own, and that form (RFC 2231 section 4). What can't be read stays as given.
+func decodedName(given string) string {
+	if len(given) > maxEncodedName {
+		return given
+	}
+	name := strings.TrimSpace(given)
+	if n := len(name) - 1; n > 1 && name[0] == '"' && name[n] == '"' {
+		name = name[1:n]
+	}
+	if m := extValue.FindStringSubmatch(name); m != nil {
+		if octets, err := url.PathUnescape(m[2]); err == nil {
+			if text, ok := decode([]byte(octets), strings.ToLower(m[1])); ok {
+				return text
+			}
+		}
+		return given
+	}
+	if !strings.Contains(name, "=?") {
+		return name
+	}
+	words := mime.WordDecoder{CharsetReader: func(charset string, in io.Reader) (io.Reader, error) {
+		octets, err := io.ReadAll(in)
+		if err != nil {
+			return nil, err
+		}
+		text, ok := decode(octets, strings.ToLower(charset))
+		if !ok {
+			return nil, errCharset
+		}
+		return strings.NewReader(text), nil
+	}}
+	if text, err := words.DecodeHeader(name); err == nil && utf8.ValidString(text) {
+		return text
+	}
+	return given
+}
+
+var errCharset = errors.New("the character set is not known, or has no such characters")
 
 // fileName makes a name that is safe to save under: no path, no device, nothing that can't be seen or turns
 // the direction of writing (photo⟦U+202E⟧gpj.exe). It is never empty.

@@ -146,7 +146,8 @@ func recording(a record.Attachment, r *record.Record, c *cast, peek func(n int) 
 	if err != nil {
 		return "", "", err
 	}
-	ext := strings.ToLower(path.Ext(a.Name))
+	given := decodedName(a.Name)
+	ext := strings.ToLower(path.Ext(given))
 	media = mediaType(a.Type)
 	sound := strings.HasPrefix(media, "audio/") || strings.HasPrefix(media, "video/")
 	if found := audioType(head); found != "" {
@@ -156,18 +157,18 @@ func recording(a record.Attachment, r *record.Record, c *cast, peek func(n int) 
 	} else if found := audioByExtension(ext); !sound && found != "" {
 		media, sound = found, true
 	}
-	stem := strings.Trim(strings.TrimSuffix(a.Name, path.Ext(a.Name)), ". _/\\") != ""
+	stem := strings.Trim(strings.TrimSuffix(given, path.Ext(given)), ". _/\\") != ""
 	switch {
-	case ext == ".bin" || ext == ".dat" || ext == ".tmp" || !stem || ext == "" && !sound:
+	case !stem || ext == "" && !sound:
 		who := c.from.label()
 		if c.from.e164 != "" {
 			who = c.from.e164[1:]
 		}
 		name = "call-" + r.Time.UTC().Format("2006-01-02-1504") + "-" + slug(who) + extensionOf(media)
-	case sound && audioByExtension(ext) == "" && ext != extensionOf(media):
-		name = a.Name + extensionOf(media) // rec-2026.11.22 has no extension
+	case sound && !hasExtension(given):
+		name = strings.TrimRight(given, ". ") + extensionOf(media) // rec-2026.11.22 has no extension
 	default:
-		name = a.Name
+		name = given
 	}
 	return fileName(name, media, r.Kind), media, nil
 }

@@ -43,6 +43,9 @@ type cast struct {
 	ownerApart   bool     // the owner is neither sender nor recipient
 	conversation string   // identifies the set of participants
 	keys         []string // of the participants, sorted, each once
+
+	missing     string // what the message lacks, for the subject
+	filesBeyond int    // attachments that the item has beyond maxFiles
 }
 
 func castOf(r *record.Record, o Options) *cast {

@@ -49,7 +49,12 @@ func checkParts(t *testing.T, r *record.Record, o Options, s store, p *Parsed) {
 			if !isHash(hash) {
 				hash = asQuote(hash, 64)
 			}
-			return known && typed && (a.SHA256 == "" || strings.Contains(line, ", "+thousands(a.Size)+" bytes, SHA-256 "+hash)) &&
+			claimed := ""
+			if a.Gone != "" {
+				claimed = " claimed by the source"
+			}
+			digest := a.Digest == "" || strings.Contains(line, ", digest given as "+asQuote(a.Digest, 200)+" (could not be checked)")
+			return known && typed && digest && (a.SHA256 == "" || strings.Contains(line, ", "+thousands(a.Size)+" bytes"+claimed+", SHA-256 "+hash+claimed)) &&
 				(why == "" || strings.HasSuffix(line, ", not attached: "+string(appendShown(nil, why, maxShown))))
 		}) {
 			t.Errorf("the block has no line for an attachment named %q: %q", a.Name, lines)
@@ -147,6 +152,13 @@ func checkPrivate(t *testing.T, r *record.Record, o Options, p *Parsed) {
 	if root := "<" + c.conversation + "@conversation.o2archiver.invalid>"; p.References != root || p.InReplyTo != root {
 		t.Errorf("References %s, In-Reply-To %s, want %s", p.References, p.InReplyTo, root)
 	}
+	absent := 0
+	for _, a := range r.Attachments {
+		if a.Gone != "" || !isHash(a.SHA256) || a.Size < 0 || o.Omit != nil && o.Omit(a) != "" {
+			absent++
+		}
+	}
+	c.missing = missing(r, absent)
 	if p.ThreadTopic != c.threadTopic() || p.ThreadIndex != c.threadIndex(r.Time) || p.Subject != subject(r, c) || p.From != c.from.address {
 		t.Errorf("topic %q, index %q, subject %q, from %q", p.ThreadTopic, p.ThreadIndex, p.Subject, p.From)
 	}
@@ -169,6 +181,7 @@ func checkPrivate(t *testing.T, r *record.Record, o Options, p *Parsed) {
 func checkLines(t *testing.T, r *record.Record, c *cast, block map[string][]string) {
 	t.Helper()
 	call := callOf(r)
+	wrong, others := leftOut(r)
 	id, derived, duration := r.ID, "", ""
 	if r.Derived {
 		id, derived = "", r.ID
@@ -184,7 +197,7 @@ func checkLines(t *testing.T, r *record.Record, c *cast, block map[string][]stri
 		"Type": string(r.Kind), "Network": r.Network, "Direction": r.Direction, "Status": r.Status, "Group": r.GroupName, "Group id": r.GroupID,
 		"SHA-256 of the original item": r.SHA256, "Conversation": c.conversation, "Subject": r.Subject, "Source id": id,
 		"Source id (made of the item's bytes, for it had none)": derived, "Call id": call.ID, "Call status": call.Status, "Call duration": duration,
-		"Text's content type (shown as it stands)": contentType, "Left out because of a wrong JSON type": strings.Join(r.LeftOut, ", "),
+		"Text's content type (shown as it stands)": contentType, "Left out because of a wrong JSON type": strings.Join(wrong, ", "), "Left out": strings.Join(others, ", "),
 	} {
 		var want []string
 		if given != "" {
@@ -202,6 +215,8 @@ func checkLines(t *testing.T, r *record.Record, c *cast, block map[string][]stri
 		want := asQuote(piece.ID, maxShown) + ", SHA-256 " + string(appendShown(nil, piece.SHA256, 64))
 		if piece.Lost {
 			want = "missing"
+		} else if piece.Apart {
+			want = "in another message: all parts together are too large for one"
 		}
 		if got := block[fmt.Sprintf("Part %d of %d", piece.Number, r.Total)]; !slices.Contains(got, want) {
 			t.Errorf("part %d is %q, want %q", piece.Number, got, want)

@@ -3,12 +3,12 @@ package message
 import (
 	"bufio"
 	"bytes"
-	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/emersion/go-message/textproto"
+
+	"o2archiver/shared/record"
 )
 
 // textType is the type of the text. The text is never rendered: HTML in it is shown as it stands.
@@ -25,14 +25,31 @@ type fields struct {
 
 const lineLimit = 76
 
-var errHeader = errors.New("a character that no header may hold")
+// itemField is the item's field that a header is made of.
+func itemField(header string) string {
+	switch header {
+	case "From", "To", "Subject":
+		return strings.ToLower(header)
+	case "Thread-Topic":
+		return "to"
+	case "X-O2-Message-Id":
+		return "messageId"
+	case "X-O2-Type":
+		return "messageType"
+	case "X-O2-Owner":
+		return "msisdn"
+	case "Content-Type", "Content-Disposition", partHash:
+		return "attachment"
+	}
+	return "item"
+}
 
 // add adds a field. value has single spaces, and none at its ends: each is where the line
 // may be folded, and unfolding gives the same value again.
 func (f *fields) add(name, value string) {
 	if !isASCII(value) {
 		// The last door before the header: nothing that comes here should hold one.
-		f.err = fmt.Errorf("field %s: %w", name, errHeader)
+		f.err = &record.Fault{Field: itemField(name), Reason: "has a character that no header may hold"}
 		return
 	}
 	f.b = append(f.b, name...)

@@ -2,7 +2,6 @@ package message
 
 import (
 	"bytes"
-	"mime"
 	"path"
 	"strings"
 )
@@ -68,24 +67,6 @@ func runs(name string) bool {
 	return false
 }
 
-// charsetOf gives the character set that the source says a text is in, if mail programs know it: without it they would guess.
-func charsetOf(media, given string) string {
-	if !strings.HasPrefix(media, "text/") {
-		return ""
-	}
-	_, params, err := mime.ParseMediaType(given)
-	if err != nil {
-		return ""
-	}
-	switch charset := strings.ToLower(params["charset"]); charset {
-	case "utf-8", "us-ascii", "utf-16", "utf-16be", "utf-16le", "iso-8859-1", "iso-8859-2", "iso-8859-5", "iso-8859-6", "iso-8859-7", "iso-8859-8",
-		"iso-8859-9", "iso-8859-15", "windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255",
-		"windows-1256", "gb2312", "gb18030", "gbk", "big5", "shift_jis", "iso-2022-jp", "euc-jp", "euc-kr", "koi8-r":
-		return charset
-	}
-	return ""
-}
-
 // maxPicture is up to what size a picture is shown in the text: networks allow an MMS a fraction of it. A larger one is a file.
 const maxPicture = 2_000_000
 
@@ -105,41 +86,4 @@ func isPicture(media string, head []byte) bool {
 		return bytes.HasPrefix(head, []byte("GIF87a")) || bytes.HasPrefix(head, []byte("GIF89a"))
 	}
 	return false
-}
-
-// extensionOf is the usual extension of a type's files.
-func extensionOf(media string) string {
-	switch media {
-	case "image/jpeg":
-		return ".jpg"
-	case "image/png", "image/gif", "image/heic", "video/mp4", "audio/amr", "audio/ogg", "application/pdf":
-		return "." + media[strings.IndexByte(media, '/')+1:]
-	case "video/3gpp", "audio/3gpp":
-		return ".3gp"
-	case "audio/amr-wb":
-		return ".awb"
-	case "audio/mpeg", "audio/mp3":
-		return ".mp3"
-	case "audio/mp4", "audio/x-m4a", "audio/m4a":
-		return ".m4a"
-	case "audio/aac", "audio/aacp", "audio/x-aac":
-		return ".aac"
-	case "audio/webm", "video/webm":
-		return ".webm"
-	case "audio/flac", "audio/x-flac":
-		return ".flac"
-	case "audio/opus":
-		return ".opus"
-	case "video/quicktime":
-		return ".mov"
-	case "audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave":
-		return ".wav"
-	case "text/plain":
-		return ".txt"
-	case "text/vcard", "text/x-vcard":
-		return ".vcf"
-	case "application/smil", "application/smil+xml":
-		return ".smil"
-	}
-	return ".bin"
 }

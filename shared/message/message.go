@@ -8,6 +8,7 @@
 package message
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -20,7 +21,7 @@ const (
 	senderDomain = "sms." + domain
 	threadDomain = "conversation." + domain
 
-	format       = "2" // of the message: what X-O2-Format and the text's signature say
+	format       = "3" // of the message: what X-O2-Format and the text's signature say
 	maxRecipient = 500 // Microsoft Graph: a message has at most 500 recipients
 )
 
@@ -40,7 +41,7 @@ type Options struct {
 	Omit func(a record.Attachment) string
 
 	// Peek gives the first n bytes of an attachment, or all of a shorter one. Build asks for the few that it must know: the presentation
-	// (SMIL) of an MMS, pictures up to 2 MB, files of text up to 64 KiB, and recordings. Its error is Build's.
+	// (SMIL) of an MMS, pictures up to 2 MB, files of text up to 64 KiB, recordings, and files whose names have no extension. Its error is Build's.
 	// nil: no picture or file is shown in the text, and attachments stay in the given order.
 	Peek func(a record.Attachment, n int) ([]byte, error)
 }
@@ -61,8 +62,8 @@ type part struct {
 	size int64
 }
 
-// Build makes the message of a record. The same record and options give the same message. It
-// refuses with a *record.Fault what record.Check refuses, and more than 1,000 attachments.
+// Build makes the message of a record. The same record and options give the same message. Errors that lie in the record are a
+// *record.Fault: what record.Check refuses, and what no message can be made of. Others are those of Options.Peek.
 func Build(r *record.Record, o Options) (*Message, error) {
 	if err := record.Check(r); err != nil {
 		return nil, err
@@ -80,6 +81,13 @@ func Build(r *record.Record, o Options) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	absent := cast.filesBeyond
+	for i := range files {
+		if files[i].absent != "" {
+			absent++
+		}
+	}
+	cast.missing = missing(r, absent)
 	m := &Message{id: key + "@" + domain}
 	room := o.Workshop.enter()
 	defer o.Workshop.leave(room)
@@ -87,7 +95,12 @@ func Build(r *record.Record, o Options) (*Message, error) {
 	room.text, ends = appendText(room.text[:0], r, cast, files)
 	room.html = appendHTML(room.html[:0], room.text, ends, files)
 	if err := m.layOut(room, headerOf(room, r, m.id, cast), key, files); err != nil {
-		return nil, err
+		// No record is known that comes here; one that does is quarantined alone, and holds up nothing else.
+		var fault *record.Fault
+		if !errors.As(err, &fault) {
+			fault = &record.Fault{Field: "item", Reason: "can't be laid out as a message: " + err.Error()}
+		}
+		return nil, fault
 	}
 	m.size = int64(len(m.bytes))
 	for _, p := range m.parts {

@@ -86,7 +86,7 @@ func TestManyOfEverything(t *testing.T) {
 		r.To = append(r.To, record.Participant{Value: name, FirstName: name, Emails: []string{"x" + strings.Repeat("é", 300)}})
 	}
 	s := store{}
-	for range maxFiles {
+	for range 1001 {
 		r.Attachments = append(r.Attachments, record.Attachment{Name: "a.txt", Size: 1, SHA256: s.put([]byte("a"))})
 	}
 	o := Options{Region: "GB", Workshop: NewWorkshop()}
@@ -103,10 +103,17 @@ func TestManyOfEverything(t *testing.T) {
 	}
 	checkParts(t, r, o, s, p)
 
-	r.Attachments = append(r.Attachments, record.Attachment{})
-	var fault *record.Fault
-	if _, err := Build(r, o); !errors.As(err, &fault) || fault.Field != "attachment" {
-		t.Errorf("error %v", err)
+	// Beyond what a message can name, it says how many there are.
+	r = shortText()
+	r.Attachments = make([]record.Attachment, maxFiles+5)
+	for i := range r.Attachments {
+		r.Attachments[i] = record.Attachment{Name: "a.txt", Size: 1, SHA256: s.put([]byte("a"))}
+	}
+	if p, err = Parse(bytes.NewReader(build(t, r, o, s))); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(p.Text, "Attachments: 10,005, of which the first 10,000 are named here and attached.") || !strings.Contains(p.Subject, "(5 attachments missing)") {
+		t.Errorf("subject %q, and no line about what is left out", p.Subject)
 	}
 }
 

@@ -30,10 +30,39 @@ func subject(r *record.Record, c *cast) string {
 			b.WriteString(" (" + duration(length) + ")")
 		}
 	}
+	if c.missing != "" { // before what may be cut off
+		b.WriteString(" (" + c.missing + ")")
+	}
 	if own := oneLine(r.Subject, maxSubject); own != "" {
 		b.WriteString(": " + own)
 	}
 	return oneLine(b.String(), maxSubject)
+}
+
+// missing says what a reader would look for and not find: attachments, parts of a long SMS, or what was left out for its amount. "" if nothing is.
+func missing(r *record.Record, absent int) string {
+	lost := 0
+	for _, piece := range r.Pieces {
+		if piece.Lost {
+			lost++
+		}
+	}
+	count := func(n int, one string) string {
+		if n == 1 {
+			return "1 " + one + " missing"
+		}
+		return thousands(int64(n)) + " " + one + "s missing"
+	}
+	_, others := leftOut(r)
+	switch {
+	case absent > 0:
+		return count(absent, "attachment")
+	case lost > 0:
+		return count(lost, "part")
+	case len(others) > 0:
+		return "incomplete"
+	}
+	return ""
 }
 
 // what is the word for a record.

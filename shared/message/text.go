@@ -45,7 +45,7 @@ func appendText(b []byte, r *record.Record, c *cast, files []file) (_ []byte, en
 	p.about(r)
 	p.people(c, r)
 	p.call(r)
-	p.files(files)
+	p.files(c, files)
 	p.origin(r)
 	return p.b, ends
 }
@@ -297,7 +297,7 @@ func (p *block) spellings(who *person) {
 	p.b = append(append(p.b, who.e164[1:]...), ')')
 }
 
-func (p *block) files(files []file) {
+func (p *block) files(c *cast, files []file) {
 	for i := range files {
 		f := &files[i]
 		p.b = fmt.Appendf(p.b, "Attachment %d: ", i+1)
@@ -312,24 +312,52 @@ func (p *block) files(files []file) {
 			p.put("type given as")
 			p.b = appendQuote(append(p.b, ' '), f.Type, 200)
 		}
+		if f.Digest != "" {
+			p.put("digest given as")
+			p.b = append(appendQuote(append(p.b, ' '), f.Digest, 200), " (could not be checked)"...)
+		}
 		if f.absent != "" {
 			p.put("not attached: ")
 			p.b = appendShown(p.b, f.absent, maxShown)
 		}
 		p.line()
 	}
+	if n := c.filesBeyond; n > 0 {
+		p.line("Attachments: ", thousands(int64(len(files)+n)), ", of which the first ", thousands(int64(len(files))), " are named here and attached.")
+	}
 }
 
-// appendIdentity appends the file's size and hash: what the source claims, if the file could not be had.
+// appendIdentity appends the file's size and hash. Of a file that could not be had nothing was measured: they are the source's.
 func (f *file) appendIdentity(b []byte) []byte {
-	b = append(append(b, thousands(f.Size)...), " bytes, SHA-256 "...)
+	b = append(append(b, thousands(f.Size)...), " bytes"...)
+	if f.Gone != "" {
+		b = append(b, " claimed by the source"...)
+	}
+	b = append(b, ", SHA-256 "...)
 	switch {
 	case f.SHA256 == "":
 		return append(b, "unknown"...)
 	case isHash(f.SHA256):
-		return append(b, f.SHA256...)
+		b = append(b, f.SHA256...)
+	default:
+		b = appendQuote(b, f.SHA256, 64)
 	}
-	return appendQuote(b, f.SHA256, 64)
+	if f.Gone != "" {
+		b = append(b, " claimed by the source"...)
+	}
+	return b
+}
+
+// leftOut are the fields of the item that the message does not have: those of a wrong JSON type, and the others, each with its reason.
+func leftOut(r *record.Record) (wrong, others []string) {
+	for _, name := range r.LeftOut {
+		if strings.HasSuffix(name, ")") {
+			others = append(others, name)
+		} else {
+			wrong = append(wrong, name)
+		}
+	}
+	return wrong, others
 }
 
 // origin says which of the source's items the message was made of.
@@ -346,9 +374,15 @@ func (p *block) origin(r *record.Record) {
 			p.line("missing")
 			continue
 		}
+		if piece.Apart {
+			p.line("in another message: all parts together are too large for one")
+			continue
+		}
 		p.b = appendQuote(p.b, piece.ID, maxShown)
 		p.b = appendShown(append(p.b, ", SHA-256 "...), piece.SHA256, 64)
 		p.line()
 	}
-	p.field("Left out because of a wrong JSON type", strings.Join(r.LeftOut, ", "))
+	wrong, others := leftOut(r)
+	p.field("Left out because of a wrong JSON type", strings.Join(wrong, ", "))
+	p.field("Left out", strings.Join(others, ", "))
 }
