@@ -1,0 +1,70 @@
+// Package contract starts server.py, a source that was written from docs/source-contract.md alone, in another language than the client. What
+// the client expects beyond that page shows where the two meet.
+package contract
+
+import (
+	"bufio"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// The credentials that the server accepts.
+const (
+	User     = "archive-example"
+	Password = "pa55-of-the-example"
+)
+
+// ForTest starts the server with further arguments and returns its address. It ends with the test. A machine without Python leaves the test
+// out, unless REQUIRE_PYTHON3=1 demands it.
+func ForTest(t testing.TB, args ...string) *url.URL {
+	t.Helper()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		if os.Getenv("REQUIRE_PYTHON3") == "1" {
+			t.Fatal("python3 is not on PATH, and REQUIRE_PYTHON3=1 demands it")
+		}
+		t.Skip("LEFT OUT: python3 is not on PATH")
+	}
+	args = append([]string{"-B", filepath.Join(folder(t), "server.py"), "--user", User, "--password", Password}, args...)
+	cmd := exec.CommandContext(t.Context(), python, args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start server.py: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed, so it is an error
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("server.py did not begin to listen: %v", err)
+	}
+	base, err := url.Parse(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base
+}
+
+// Authorize puts the credentials on a request.
+func Authorize(r *http.Request) { r.SetBasicAuth(User, Password) }
+
+// folder is that of this file.
+func folder(t testing.TB) string {
+	t.Helper()
+	_, file, _, ok := runtime.Caller(0)
+	if !ok || !filepath.IsAbs(file) {
+		t.Fatal("the folder of server.py is not known: the test was built with -trimpath")
+	}
+	return filepath.Dir(file)
+}
