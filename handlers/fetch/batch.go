@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"o2archiver/shared/record"
 	"o2archiver/shared/staging"
@@ -21,29 +22,34 @@ type writer struct {
 	store    *staging.Store
 	folder   string
 	progress *progress // its numbers go on with every batch
+	firsts   *firsts   // of the run
 	lines    bytes.Buffer
 	records  int
+	entries  []identity // of the lines
 }
 
-func (f *fetcher) newWriter(folder string, p *progress) *writer {
-	return &writer{store: f.store, folder: folder, progress: p}
+func (f *fetcher) newWriter(s *slice, p *progress) *writer {
+	return &writer{store: f.store, folder: s.Folder, progress: p, firsts: s.firsts}
 }
 
 // add puts the entry into the current batch, after writing that batch if the entry has no place in it.
 func (w *writer) add(ctx context.Context, e record.Entry) error {
-	var line bytes.Buffer
-	enc := json.NewEncoder(&line) // ends the line itself
-	enc.SetEscapeHTML(false)      // the item stays as the source wrote it
-	if err := enc.Encode(e); err != nil {
-		return fmt.Errorf("encode an entry: %w", err)
+	id := identify(e)
+	line, err := w.encode(e, id)
+	if err != nil {
+		return err
 	}
-	if w.records > 0 && (w.records+e.Records() > maxRecords || w.lines.Len()+line.Len() > maxBytes) {
+	if w.records > 0 && (w.records+e.Records() > maxRecords || w.lines.Len()+len(line) > maxBytes) {
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
+		if line, err = w.encode(e, id); err != nil { // the record collected first may be in the batch that was just written
+			return err
+		}
 	}
-	w.lines.Write(line.Bytes())
+	w.lines.Write(line)
 	w.records += e.Records()
+	w.entries = append(w.entries, id)
 	for _, m := range e.Media {
 		if m.Gone != "" {
 			w.progress.Incomplete++
@@ -52,14 +58,30 @@ func (w *writer) add(ctx context.Context, e record.Entry) error {
 	return nil
 }
 
+// encode makes the entry's line. The entry refers to the record of its message that was collected first unless one of them is in the
+// current batch, where the order of the lines says it.
+func (w *writer) encode(e record.Entry, id identity) ([]byte, error) {
+	here := slices.ContainsFunc(w.entries, func(other identity) bool { return len(id.ids) > 0 && slices.Contains(other.ids, id.ids[0]) })
+	if e.Earlier = nil; !here {
+		e.Earlier = w.firsts.earlier(id)
+	}
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line) // ends the line itself
+	enc.SetEscapeHTML(false)      // the item stays as the source wrote it
+	if err := enc.Encode(e); err != nil {
+		return nil, fmt.Errorf("encode an entry: %w", err)
+	}
+	return line.Bytes(), nil
+}
+
 // flush writes what has been gathered, if anything.
 func (w *writer) flush(ctx context.Context) error {
 	if w.records == 0 {
 		return nil
 	}
-	seq := w.progress.Batches + 1
-	err := onStorage(ctx, func(ctx context.Context) error {
-		_, err := w.store.WriteBatch(ctx, w.folder, seq, w.lines.Bytes(), w.records)
+	seq, name := w.progress.Batches+1, ""
+	err := onStorage(ctx, func(ctx context.Context) (err error) {
+		name, err = w.store.WriteBatch(ctx, w.folder, seq, w.lines.Bytes(), w.records)
 		return err
 	})
 	if err != nil {
@@ -67,7 +89,8 @@ func (w *writer) flush(ctx context.Context) error {
 	}
 	w.progress.Batches = seq
 	w.progress.Records += w.records
+	w.firsts.add(name, w.entries)
 	w.lines.Reset()
-	w.records = 0
+	w.records, w.entries = 0, nil
 	return nil
 }

@@ -21,7 +21,8 @@ type past struct {
 	aside map[string]bool           // keys of the waiting room
 }
 
-// lookBack finds out what is there. For a slice that has just begun it costs two listings.
+// lookBack finds out what is there, and which messages are in the run's batches if that isn't known yet. For a slice that has just
+// begun it costs two listings.
 func (f *fetcher) lookBack(ctx context.Context, s *slice) (*past, error) {
 	p := &past{media: map[string][]record.Media{}, aside: map[string]bool{}}
 	// Only the keys that this window may have given: the room may be large.
@@ -45,9 +46,11 @@ func (f *fetcher) lookBack(ctx context.Context, s *slice) (*past, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the run's batches: %w", err)
 	}
+	inOrder(batches)
+	known, first := s.firsts != nil, newFirsts()
 	for _, b := range batches {
 		seq, err := strconv.Atoi(path.Base(b.Name)[:5]) // 00001.ndjson or 00001-b.ndjson
-		if err != nil || seq <= s.Progress.Batches {
+		if err != nil || known && seq <= s.Progress.Batches {
 			continue
 		}
 		var data []byte
@@ -58,12 +61,21 @@ func (f *fetcher) lookBack(ctx context.Context, s *slice) (*past, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read a batch of an earlier try: %w", err)
 		}
+		if !known {
+			first.addBatch(b.Name, data)
+		}
+		if seq <= s.Progress.Batches {
+			continue
+		}
 		for line := range bytes.Lines(data) {
 			var e record.Entry
 			if json.Unmarshal(line, &e) == nil && len(e.Items) == 1 && len(e.Media) > 0 {
 				p.media[e.Items[0].SHA256] = e.Media
 			}
 		}
+	}
+	if !known {
+		s.firsts = first
 	}
 	return p, nil
 }

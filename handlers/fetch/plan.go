@@ -82,6 +82,7 @@ type slice struct {
 	past        *past
 	watch       *watch
 	inv         *invocation
+	firsts      *firsts // nil: not known yet
 
 	// Everything below is reset when the slice starts again from its beginning.
 	Progress progress `json:"progress"`

@@ -25,6 +25,7 @@ func (f *fetcher) slice(ctx context.Context, state *savedState, s *slice, log *s
 		s.Started = f.now().UTC()
 	}
 	s.past, s.watch, s.contentAway = nil, newWatch(&s.Progress), 0
+	defer func() { s.firsts = nil }() // it may be large, and the slice may stay open
 	restarts := 0
 	for !s.Progress.Read {
 		err := f.pageWithRetry(ctx, s, log)
@@ -112,7 +113,7 @@ func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
 		}
 	}
 	after := s.Progress
-	w := f.newWriter(s.Folder, &after)
+	w := f.newWriter(s, &after)
 	r := &pageReading{fetcher: f, s: s, after: &after, writer: w, parts: newPieces()}
 	s.watch.page = s.watch.page[:0]
 	next, err := f.site.Items(ctx, s.From, s.To, s.Progress.Cursor, s.pageLimit(), func(it telemessage.Item) error { return r.take(ctx, it) })

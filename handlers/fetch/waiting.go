@@ -124,8 +124,13 @@ func (f *fetcher) release(ctx context.Context, state *savedState, s *slice, log 
 			log.Info("waiting room", "items", len(r.items), "entries_taken", len(s.Progress.Released))
 		}
 	}
+	if s.firsts == nil { // an earlier invocation read the pages
+		if _, err := f.lookBack(ctx, s); err != nil {
+			return err
+		}
+	}
 	after := s.Progress
-	w := f.newWriter(s.Folder, &after)
+	w := f.newWriter(s, &after)
 	for _, keys := range s.Progress.Released {
 		entry, err := f.released(ctx, keys)
 		if err != nil {

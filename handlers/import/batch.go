@@ -180,6 +180,10 @@ type batch struct {
 	replay     bool
 	moved      func()
 	mapping    string // version of the administrator's CSV
+	mapper     *usermap.Mapper
+
+	records map[int]*record.Record // of the batch's lines that can be archived
+	other   otherBatch
 }
 
 // run goes from the batch's bytes to an outcome for each of its lines. An error means that some have none yet.
@@ -199,7 +203,8 @@ func (b *batch) run(ctx context.Context, data []byte) error {
 	for i, l := range lines {
 		records[i] = l.rec
 	}
-	matches, err := usermap.New(b.im.config.mapping, table, b.im.users).Resolve(ctx, records)
+	b.mapper = usermap.New(b.im.config.mapping, table, b.im.users)
+	matches, err := b.mapper.Resolve(ctx, records)
 	if err != nil {
 		return fmt.Errorf("find the participants' mailboxes: %w", err)
 	}
@@ -229,6 +234,7 @@ func (b *batch) run(ctx context.Context, data []byte) error {
 			return err
 		}
 	}
+	b.decideFirsts(ctx, data, open)
 	return b.importAll(ctx, open)
 }
 
@@ -274,6 +280,7 @@ func (l *line) read(text []byte) error {
 		return fmt.Errorf("the item can't be read: %w", err)
 	}
 	l.take(rec)
+	l.refersTo = entry.Earlier
 	if rec.Kind == record.System {
 		return nil // a heartbeat needs no time
 	}
@@ -309,13 +316,26 @@ func (b *batch) importAll(ctx context.Context, lines []*line) error {
 			failed = append(failed, err)
 		}
 	}
+	var large []*line
 	for _, l := range lines {
-		copies, err := b.begin(ctx, l)
+		copies, err := b.begin(ctx, l, false)
+		if errors.Is(err, errLarge) {
+			large = append(large, l)
+			continue
+		}
 		fail(err)
 		if copies != nil {
 			group.Go(func() { fail(b.importLine(ctx, l, copies)) })
 		}
 	}
 	group.Wait()
+	for _, l := range large {
+		copies, err := b.begin(ctx, l, true)
+		fail(err)
+		if copies != nil {
+			fail(b.importLine(ctx, l, copies))
+		}
+		l.rec, l.built = l.own, nil
+	}
 	return errors.Join(failed...)
 }

@@ -119,7 +119,7 @@ func (c *copier) take(ctx context.Context) (settled bool, err error) {
 	case row.State == ledger.Done:
 		return true, c.settled(ctx, row)
 	}
-	if c.im.now().Before(row.At.Add(c.im.config.inDoubt)) {
+	if row.Age < c.im.config.inDoubt {
 		return false, errHeld
 	}
 	if c.claim, err = c.im.ledger.TakeOver(ctx, c.key, row, c.holder); err != nil {
@@ -149,30 +149,46 @@ func (c *copier) lost(err error) error {
 // settled takes the outcome from the ledger: our own, where a try of this batch had come so far, or that of a message which
 // is in the mailbox already.
 func (c *copier) settled(ctx context.Context, row *ledger.Row) error {
-	if c.ours(row) {
-		c.end(journal.Outcome(row.Outcome), row.GraphID)
+	if c.isOwnRow(row) {
+		c.end(journal.Outcome(row.Outcome), row.GraphID, row.Fingerprint)
 		return c.alias(ctx)
 	}
-	c.end(journal.Duplicate, row.GraphID)
-	if c.out.Differs = row.Fingerprint != piece && row.Fingerprint != c.line.fingerprint; c.out.Differs {
-		c.out.Reason = "a message with this id but other content is in the mailbox; the first one stays"
-	}
+	c.end(journal.Duplicate, row.GraphID, row.Fingerprint)
 	return nil
 }
 
-// ours says whether the row is of this very line, by this delivery or an earlier one.
-func (c *copier) ours(row *ledger.Row) bool {
+// isOwnRow reports whether the row is of this very line, by this delivery or an earlier one.
+func (c *copier) isOwnRow(row *ledger.Row) bool {
 	return row.Batch == c.holder.Batch && row.Line == c.holder.Line
 }
 
-// end is the copy's outcome where a message is in the mailbox.
-func (c *copier) end(o journal.Outcome, id string) {
+// end is the copy's outcome where a message is in the mailbox. content is its fingerprint.
+func (c *copier) end(o journal.Outcome, id, content string) {
 	c.out.Outcome, c.out.GraphID = o, id
+	if o != journal.Duplicate && content == c.line.fingerprint {
+		c.out.First = c.line.first
+	}
+	c.compare(content)
 	switch {
 	case o == journal.Oversize && c.line.omitted != "" && !c.bare:
 		c.out.Reason = c.line.omitted + "; what was left out is kept in the archive's storage and named in the text"
 	case o == journal.Oversize:
 		c.out.Reason = "the mailbox does not take a message of this size; its attachments are kept in the archive's storage and named in the text"
+	}
+}
+
+// compare says for the journal how the record differs from the message in the mailbox, which has this fingerprint.
+func (c *copier) compare(content string) {
+	l := c.line
+	switch {
+	case content == piece, l.rec.ID != l.own.ID: // the record is part of the message
+		return
+	case content != l.ownPrint:
+		c.out.Differs, c.out.Reason = true, otherContent
+	case l.unlike == otherContent:
+		c.out.Differs, c.out.Reason = true, ownContent
+	case l.unlike != "":
+		c.out.Differs, c.out.Reason = true, l.unlike
 	}
 }
 
@@ -224,9 +240,12 @@ func (c *copier) create(ctx context.Context, slot *mailbox.Slot) error {
 	}
 	defer closeIt()
 	// Since the claim was taken, storage and Graph may have been waited for.
-	if c.bare {
-		err = c.lost(c.claim.Intend(ctx, string(journal.Oversize)))
-	} else {
+	switch {
+	case c.bare:
+		err = c.lost(c.claim.Intend(ctx, string(journal.Oversize), c.line.fingerprint))
+	case c.claim.Fingerprint() != c.line.fingerprint: // taken over from the holder of another record
+		err = c.lost(c.claim.Intend(ctx, "", c.line.fingerprint))
+	default:
 		err = c.keep(ctx)
 	}
 	if err != nil {
@@ -321,11 +340,12 @@ func (c *copier) done(ctx context.Context, id string) error {
 		outcome = journal.Oversize
 	}
 	c.made = id
+	content := c.claim.Fingerprint()
 	if err := c.lost(c.claim.Done(ctx, id, string(outcome))); err != nil {
 		return err
 	}
 	c.claim = nil
-	c.end(outcome, id)
+	c.end(outcome, id, content)
 	return c.alias(ctx)
 }
 

@@ -62,8 +62,8 @@ func TestWhatABatchCosts(t *testing.T) {
 		} else if requests != people {
 			t.Errorf("%d requests to Graph for %d copies", requests, people)
 		}
-		if n := tables.Load(); n != 2*people {
-			t.Errorf("%d requests to the ledger for %d copies", n, people)
+		if n := tables.Load(); n != 3*people { // two for each copy, and one for each record
+			t.Errorf("%d requests to the ledger for %d copies of as many records", n, people)
 		}
 		if n := blobs.Load(); n > people/10+longer {
 			t.Errorf("%d requests to blob storage for %d records:\n%s", n, people, strings.Join(paths.paths, "\n"))

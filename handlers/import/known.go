@@ -122,8 +122,8 @@ const restoredAtOnce = 16
 func (b *batch) restore(ctx context.Context, l *line, c journal.Copy) error {
 	holder := ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}
 	fingerprint := l.fingerprint
-	if c.Outcome == journal.Duplicate {
-		fingerprint = piece // the first message may have other content
+	if c.Outcome == journal.Duplicate || (c.First != nil) != (l.rec != l.own) {
+		fingerprint = piece // the message in the mailbox may have other content
 	}
 	if err := b.im.ledger.Settle(ctx, c.Key, holder, fingerprint, c.GraphID, string(c.Outcome)); err != nil {
 		return fmt.Errorf("restore a row of the ledger: %w", err)

@@ -24,14 +24,22 @@ import (
 // line is one line of a batch under work: a record and its copies.
 type line struct {
 	number      int
-	rec         *record.Record
-	fingerprint string
+	own         *record.Record // the line's
+	rec         *record.Record // whose message the copies are: own, or the one of its message that was collected first
+	fingerprint string         // of rec
+	ownPrint    string         // the fingerprint of own
 	matches     []usermap.Match
 	base        journal.Record   // what the journal says of it before its outcome
 	earlier     earlier          // what an earlier delivery has noted of it
 	built       *message.Message // set by build
 	omitted     string           // why an attachment is kept out of built, for the journal; "" if none is
 	sizes       []int64          // of the attachments in built
+
+	refersTo  *record.Place   // the entry's Earlier
+	first     *record.Place   // of rec, if that is not own
+	names     []usermap.Match // of rec, if that is not own: by what its participants are named
+	unlike    string          // why own is not what the mailboxes have, for the journal; "" if it is
+	undecided error           // why first isn't known
 
 	turn    chan struct{} // holds one value while somebody reserves the memory, or gives it back
 	holders int           // of the memory
@@ -59,7 +67,8 @@ func (k *kept) hash() string {
 
 // take takes up the parsed record.
 func (l *line) take(r *record.Record) {
-	l.rec, l.fingerprint = r, r.Fingerprint()
+	l.own, l.rec, l.ownPrint = r, r, r.Fingerprint()
+	l.fingerprint = l.ownPrint
 	l.base.Message, l.base.Kind, l.base.Original = record.MessageKey(r.ID), string(r.Kind), r.SHA256
 	if r.Kind == record.System {
 		return // no message is made of it, so none lacks anything
@@ -96,9 +105,9 @@ func (l *line) hasAttachments() bool {
 
 // begin builds the line's message and puts its copies into the lines of their mailboxes, except those that the journal has as
 // done. Nil: the line has its outcome.
-func (b *batch) begin(ctx context.Context, l *line) ([]*copier, error) {
+func (b *batch) begin(ctx context.Context, l *line, alone bool) ([]*copier, error) {
 	out := &l.base
-	out.Mapping, out.Named = b.mapping, named(l.rec, addressesOf(l.matches))
+	out.Mapping, out.Named = b.mapping, named(l.own, addressesOf(l.matches))
 	if len(l.matches) == 0 && len(l.earlier.done) > 0 {
 		out.Outcome, out.Reason = journal.Archived, "no participant has a mailbox any more; the copies that were made before stay"
 		b.conclude(l, *out)
@@ -109,7 +118,17 @@ func (b *batch) begin(ctx context.Context, l *line) ([]*copier, error) {
 		b.conclude(l, *out)
 		return nil, nil
 	}
+	if l.undecided != nil {
+		return nil, l.undecided
+	}
+	if settled, err := b.adopt(ctx, l, alone); err != nil || settled {
+		return nil, err
+	}
 	err := l.build(ctx, b.im)
+	if err != nil && l.rec != l.own && !errors.Is(err, errNotRead) && ctx.Err() == nil {
+		l.disown() // the first record is quarantined for it, and this one is no worse for that
+		err = l.build(ctx, b.im)
+	}
 	if err != nil && (errors.Is(err, errNotRead) || ctx.Err() != nil) {
 		return nil, err
 	}
@@ -131,16 +150,20 @@ func (b *batch) begin(ctx context.Context, l *line) ([]*copier, error) {
 		if l.copied(m.Mailbox) {
 			continue
 		}
-		planned := l.planned(m)
-		// Where an earlier delivery may have written, it is looked before anything is written, whether or not the ledger knows of it.
-		c := &copier{im: b.im, line: l, mailbox: m.Mailbox, key: planned.Key, out: planned, doubt: l.earlier.planned[strings.ToLower(m.Mailbox)],
-			holder: ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}}
+		c := b.newCopier(l, m)
 		if len(copies) < b.im.copiesAtOnce() { // it will run now: nobody stands in a line who can't go when it is his turn
 			c.turn = b.im.boxes.Turn(c.mailbox, c.cost())
 		}
 		copies = append(copies, c)
 	}
 	return copies, nil
+}
+
+func (b *batch) newCopier(l *line, m usermap.Match) *copier {
+	planned := l.planned(m)
+	// Where an earlier delivery may have written, it is looked before anything is written, whether or not the ledger knows of it.
+	return &copier{im: b.im, line: l, mailbox: m.Mailbox, key: planned.Key, out: planned, doubt: l.earlier.planned[strings.ToLower(m.Mailbox)],
+		holder: ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}}
 }
 
 // planned is what the journal says of one of the line's copies before its outcome.
@@ -221,7 +244,7 @@ func (l *line) build(ctx context.Context, im *importer) (err error) {
 	}()
 	room := im.config.maxItem // for the attachments, which are asked about once each, in the order of the message
 	sessions := settings.UploadSessions(im.config.cloud)
-	o := im.options(ctx, l.matches)
+	o := im.options(ctx, l.naming())
 	o.Omit = func(a record.Attachment) string {
 		if !sessions && a.Size > mailbox.MaxSinglePost {
 			l.omitted = cmp.Or(l.omitted, "this cloud's mailboxes do not take a file of that size")
@@ -237,6 +260,14 @@ func (l *line) build(ctx context.Context, im *importer) (err error) {
 	}
 	l.built, err = message.Build(l.rec, o)
 	return err
+}
+
+// naming is what the participants of the message are named by.
+func (l *line) naming() []usermap.Match {
+	if l.rec != l.own {
+		return l.names
+	}
+	return l.matches
 }
 
 // options are those of every message, whatever is left out of it.
@@ -305,7 +336,7 @@ func (l *line) message(ctx context.Context, im *importer, oversize bool) (_ *ren
 		return k.made, nil
 	}
 	if oversize {
-		o := im.options(ctx, l.matches)
+		o := im.options(ctx, l.naming())
 		o.Omit = func(a record.Attachment) string { return leftOut(overMailbox, a) }
 		msg, err = message.Build(l.rec, o)
 		if err != nil {

@@ -33,7 +33,7 @@ func cost(r *report, first, rest counts, fetch fetched) {
 	whole := first.plus(rest)
 	batches := dayRecords * fetch.batches
 	importing, fetching := dayCopies/rest.rate()*instanceGB, dayRecords*fetch.seconds*instanceGB
-	tables := dayCopies * float64(whole.tables) / float64(whole.copies)
+	tables := dayCopies*(float64(whole.tables)/float64(whole.copies)-1) + dayRecords // in the import each copy has a record of its own
 	blobs := dayRecords*(float64(whole.blobs)/float64(whole.copies)+fetch.blobs) + hostBlobOps*batches
 	logGB := batches * (float64(whole.bytes)/1e9/float64(whole.batches) + envelope*(hostLines+float64(whole.lines)/float64(whole.batches)))
 	runs := batches + sweeps + 1

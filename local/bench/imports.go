@@ -17,7 +17,7 @@ const (
 	shareOfLimit  = 0.95 // of C/L
 	perCopy       = 1.02 // requests to Graph
 	throttled     = 1    // per cent of the answers are 429
-	tablesPerCopy = 2
+	tablesPerCopy = 3    // of a record with one copy
 	blobsPerRec   = 0.1
 )
 
@@ -122,7 +122,7 @@ func (w *world) reportPart(r *report, group string, did counts, c int, what aske
 		r.add(group, "Graph requests per mailbox, to find it and its folder", float64(did.requests-did.created)/float64(w.o.mailboxes), "", none())
 	}
 	r.add(group, "share of answers 429", did.share(), "%", atMost(throttled, "of the requests"))
-	r.add(group, "table operations per copy", float64(did.tables)/n, "", atMost(tablesPerCopy, "claim and done"))
+	r.add(group, "table operations per copy", float64(did.tables)/n, "", atMost(tablesPerCopy, "claim, done, and one for the record"))
 	r.add(group, "blob operations per record", float64(did.blobs)/n, "", atMost(blobsPerRec, "a record"))
 	did.load.report(r, group, "import", n, "copy", did.took)
 }

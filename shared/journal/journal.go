@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"o2archiver/shared/record"
 )
 
 // Logs is where the logs lie. staging.Logs is one; it may not be imported from here, so only built-in types pass.
@@ -72,7 +74,10 @@ type Copy struct {
 	Reason  string  `json:"reason,omitempty"`  // in plain words, without content
 	By      string  `json:"by,omitempty"`      // what the mailbox was found by: csv or email
 	Whose   []int   `json:"whose,omitempty"`   // participants who have the mailbox: 0 the sender, n the n-th recipient, -1 the phone's owner, who is neither
-	Differs bool    `json:"differs,omitempty"` // a duplicate whose content is not that of the first
+	Differs bool    `json:"differs,omitempty"` // the record's content or people are not those of the message in the mailbox
+
+	// First is the record whose message was imported, where the one with this message id that was collected first is not this line's.
+	First *record.Place `json:"first,omitempty"`
 
 	// Rendered is the hex SHA-256 of the message in this mailbox, where it is or may be another than Record's: the mailbox refused the size, and got the
 	// message without attachments; or the message depends on the mapping, which a later delivery may find changed.

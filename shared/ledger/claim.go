@@ -115,12 +115,19 @@ func (c *Claim) Renew(ctx context.Context) error {
 	return nil
 }
 
-// Intend renews the claim and notes which outcome its holder is about to bring about, for whoever takes over and finds the
-// message there.
-func (c *Claim) Intend(ctx context.Context, outcome string) error {
+// Fingerprint is that of the message which its holder writes, or which a holder that died was about to write.
+func (c *Claim) Fingerprint() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.write(ctx, func(r *Row) { r.Outcome = outcome }); err != nil {
+	return c.row.Fingerprint
+}
+
+// Intend renews the claim and notes which outcome, with which content, its holder is about to bring about, for the holder that takes
+// over and finds the message there.
+func (c *Claim) Intend(ctx context.Context, outcome, fingerprint string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.write(ctx, func(r *Row) { r.Outcome, r.Fingerprint = outcome, fingerprint }); err != nil {
 		return fmt.Errorf("note what a copy will be: %w", err)
 	}
 	return nil
@@ -160,11 +167,14 @@ func (c *Claim) Release(ctx context.Context) error {
 	return fmt.Errorf("give a claim back: %w", ErrLost)
 }
 
-// Since is how long ago the claim, or its last renewal, was sent: the holder counts as alive from then on.
+// Since is how long ago the claim, or its last renewal, was sent: the holder counts as alive from then on. It is the longer of the
+// times by the monotonic clock and by the wall clock: the one stands still while a virtual machine is suspended, the
+// other may be set back. Both go on while a process is stopped.
 func (c *Claim) Since() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.ledger.now().Sub(c.sent)
+	now := c.ledger.now()
+	return max(now.Sub(c.sent), now.Round(0).Sub(c.sent.Round(0)))
 }
 
 // write replaces the row by its changed form, if it is as we know it. On success c has the new one.

@@ -62,14 +62,19 @@ type Holder struct {
 
 // Row is what the ledger knows of a copy.
 type Row struct {
-	State       string // Pending or Done
-	Batch       string
-	Line        int
-	Invocation  string
-	At          time.Time // of the claim, its last renewal, or of Done
-	GraphID     string    // with Done
-	Outcome     string    // with Done; before, what Intend noted
-	Fingerprint string    // of the message
+	State      string // Pending or Done
+	Batch      string
+	Line       int
+	Invocation string
+	At         time.Time // of the claim, its last renewal, or of Done, by the writer's clock
+
+	// Age is how long ago the row was written when it was read, by the table service's own clock: those of two
+	// instances may differ. Whether a holder can still be alive is judged by it.
+	Age time.Duration
+
+	GraphID     string // with Done
+	Outcome     string // with Done; before, what Intend noted
+	Fingerprint string // of the message
 
 	mark string // which write made it
 	etag azcore.ETag

@@ -127,7 +127,7 @@ func TestLifeOfARow(t *testing.T) {
 	}
 	c := claim(t, l, k)
 	want := &Row{State: Pending, Batch: "2026/11/23/run/00001.ndjson", Line: 1, Invocation: "one", Fingerprint: "f1"}
-	ignore := cmp.Options{cmpopts.IgnoreFields(Row{}, "At"), cmpopts.IgnoreUnexported(Row{})}
+	ignore := cmp.Options{cmpopts.IgnoreFields(Row{}, "At", "Age"), cmpopts.IgnoreUnexported(Row{})}
 
 	other, row, err := l.Claim(ctx, k, Holder{Batch: "b", Line: 2, Invocation: "two"}, "f2")
 	if err != nil || other != nil {
@@ -170,7 +170,7 @@ func TestLifeOfARow(t *testing.T) {
 func TestTakeOver(t *testing.T) {
 	ctx, l, k := t.Context(), testLedger(t), key()
 	old := claim(t, l, k)
-	if err := old.Intend(ctx, "oversize"); err != nil {
+	if err := old.Intend(ctx, "oversize", "f1"); err != nil {
 		t.Fatal(err)
 	}
 	row := look(t, l, k)
@@ -182,7 +182,7 @@ func TestTakeOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, err := range map[string]error{
-		"renew": old.Renew(ctx), "intend": old.Intend(ctx, "x"), "done": old.Done(ctx, "x", "imported"), "release": old.Release(ctx),
+		"renew": old.Renew(ctx), "intend": old.Intend(ctx, "x", "f1"), "done": old.Done(ctx, "x", "imported"), "release": old.Release(ctx),
 	} {
 		if !errors.Is(err, ErrLost) {
 			t.Errorf("%s after it was taken over: %v, want %v", name, err, ErrLost)

@@ -12,6 +12,16 @@ type Entry struct {
 	Fault   string  `json:"fault,omitempty"`   // why the item could not be staged, in plain words
 	RawBlob string  `json:"rawBlob,omitempty"` // with Fault: where in the media container its bytes are
 	RawHash string  `json:"rawHash,omitempty"` // with Fault: hex SHA-256 of those bytes
+
+	// Earlier is the record of the same message id that was collected first in this window, where its content is another and
+	// it is in another batch: its message goes into every mailbox of this entry. Within one batch the order of the lines says it.
+	Earlier *Place `json:"earlier,omitempty"`
+}
+
+// Place is where a record lies: a line of a batch.
+type Place struct {
+	Batch string `json:"batch"` // its name within the container
+	Line  int    `json:"line"`  // from 1
 }
 
 // Records is how many records of the source the entry stands for: each piece of a long SMS is one.

@@ -1,0 +1,305 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"o2archiver/shared/journal"
+	"o2archiver/shared/ledger"
+	"o2archiver/shared/patience"
+	"o2archiver/shared/record"
+	"o2archiver/shared/staging"
+)
+
+// A message may be collected more than once, with other content under its id. Every mailbox then gets the record that was collected
+// first, whichever record's copies are scheduled first. Which one that is, is decided per message before any of its copies is
+// claimed: within a batch by the order of the lines, within a window by the entry's Earlier, and otherwise by one row of the
+// ledger, which the record that is imported first writes.
+//
+// A line whose record is not the first makes its copies of the first one's message. So two lines, batches or processes
+// that work on one message at the same time write the same content, whoever has the claim.
+
+const (
+	decidesAtOnce = 16      // rows of the ledger that are asked for at a time
+	maxKeptBatch  = 2 << 20 // bytes of a batch that is kept for the next line that needs it
+)
+
+// Why a record's content is not what a mailbox has under its message id.
+const (
+	otherContent = "a message with this id but other content is in the mailbox; the first one stays"
+	ownContent   = "another record with this message id was collected first and has other content; this one was in the mailbox already and stays"
+	otherPeople  = "a message with this id but other people is in the mailbox; the first one stays"
+	lostFirst    = "no message can be made any more of the record with this message id that was collected first; this one is imported in its place"
+)
+
+// errLarge says that a line's message is to be made when no other one is: with all of a batch's lines it might fill the memory.
+var errLarge = errors.New("the record collected first is large")
+
+// otherBatch is the batch that was last read for a record of it.
+type otherBatch struct {
+	mu   sync.Mutex
+	name string
+	data []byte
+}
+
+// decideFirsts finds out for each line which record of its message is the first. A line for which that can't be known for now
+// has the error in undecided, and is left for a later delivery.
+func (b *batch) decideFirsts(ctx context.Context, data []byte, lines []*line) {
+	var group errgroup.Group
+	group.SetLimit(decidesAtOnce)
+	for _, same := range b.sameMessages(data, lines) {
+		group.Go(func() error {
+			err := patience.Do(ctx, judge, func(ctx context.Context) error { return b.decideFirst(ctx, same) })
+			for _, l := range same {
+				l.undecided = err
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // each line has its own error
+}
+
+// sameMessages groups the batch's records by their messages, in the order of the lines. The lines that have their
+// outcome already are among them, so that a later delivery decides as the first one did.
+func (b *batch) sameMessages(data []byte, lines []*line) [][]*line {
+	b.records = make(map[int]*record.Record, len(lines))
+	for _, l := range lines {
+		b.records[l.number] = l.own
+	}
+	var groups [][]*line
+	of := map[string]int{} // message id → group
+	state, next, number := b.journal.State(), lines, 0
+	for text := range bytes.Lines(data) {
+		if number++; number > maxLines {
+			break
+		}
+		var l *line
+		if len(next) > 0 && next[0].number == number {
+			l, next = next[0], next[1:]
+		} else {
+			l = &line{number: number, earlier: earlierOf(state, number)}
+			if text = bytes.TrimRight(text, "\r\n"); len(text) == 0 || l.read(text) != nil || l.own.Kind == record.System {
+				continue
+			}
+			b.records[number] = l.own
+		}
+		if i, ok := of[l.own.ID]; ok {
+			groups[i] = append(groups[i], l)
+			continue
+		}
+		for _, id := range identities(l.own) {
+			if _, ok := of[id]; !ok {
+				of[id] = len(groups)
+			}
+		}
+		groups = append(groups, []*line{l})
+	}
+	return groups
+}
+
+// identities are the message ids that a record stands for: its own, and those of the pieces of a long SMS.
+func identities(r *record.Record) []string {
+	ids := []string{r.ID}
+	for _, p := range r.Pieces {
+		if p.ID != "" {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids
+}
+
+// decideFirst decides for the lines of one message.
+func (b *batch) decideFirst(ctx context.Context, same []*line) error {
+	if !slices.ContainsFunc(same, func(l *line) bool { return len(l.matches) > 0 }) {
+		return nil // nothing of it is imported
+	}
+	id, candidate := same[0].own.ID, firstOf(record.Place{Batch: b.name, Line: same[0].number}, same[0].own)
+	for _, l := range same {
+		at := l.known(b.name)
+		if at == nil {
+			continue
+		}
+		rec, _, err := b.load(ctx, *at, l.own.ID)
+		if err != nil {
+			return err
+		}
+		if rec != nil {
+			id, candidate = rec.ID, firstOf(*at, rec)
+			break
+		}
+	}
+	first, err := b.im.ledger.DecideFirst(ctx, record.MessageKey(id), candidate)
+	if err != nil {
+		return err
+	}
+	for _, l := range same {
+		l.follow(b.name, first)
+	}
+	return nil
+}
+
+// known is the place of the first record where something says so: the journal, by what an earlier delivery has imported for the line, or fetch.
+func (l *line) known(batch string) *record.Place {
+	for _, c := range l.earlier.done {
+		switch {
+		case c.Outcome == journal.Duplicate:
+		case c.First != nil:
+			return c.First
+		default:
+			return &record.Place{Batch: batch, Line: l.number}
+		}
+	}
+	return l.refersTo
+}
+
+func firstOf(at record.Place, r *record.Record) ledger.First {
+	return ledger.First{Place: at, Fingerprint: r.Fingerprint(), Parties: r.Parties(), Gone: gone(r)}
+}
+
+// gone is the number of a record's attachments that can't be had.
+func gone(r *record.Record) (n int) {
+	for _, a := range r.Attachments {
+		if a.Gone != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// follow notes that the message's first record is another one, if anything about it is different: a record with the same content
+// for another owner makes the same message.
+func (l *line) follow(batch string, first ledger.First) {
+	l.first, l.unlike = nil, ""
+	if first.Batch == batch && first.Line == l.number {
+		return
+	}
+	switch own := firstOf(first.Place, l.own); {
+	case own.Fingerprint != first.Fingerprint:
+		l.unlike = otherContent
+	case !record.SameParties(own.Parties, first.Parties):
+		l.unlike = otherPeople
+	case own.Gone == first.Gone:
+		return
+	}
+	l.first = &first.Place
+}
+
+// adopt makes the first record's message that of the line, if its own is another. settled: the message is in all of the line's
+// mailboxes already, so nothing has to be made of it, and nothing has to be read.
+func (b *batch) adopt(ctx context.Context, l *line, alone bool) (settled bool, err error) {
+	if l.first == nil {
+		return false, nil
+	}
+	if len(l.earlier.done) == 0 { // otherwise rows that were lost are restored, with the copies that are still to be made
+		if settled, err := b.settleFromLedger(ctx, l); err != nil || settled {
+			return settled, err
+		}
+	}
+	rec, size, err := b.load(ctx, *l.first, l.own.ID)
+	switch {
+	case err != nil:
+		return false, err
+	case rec == nil:
+		l.disown()
+		return false, nil
+	case size > longText && !alone:
+		return false, errLarge
+	}
+	names, err := b.mapper.Resolve(ctx, []*record.Record{rec})
+	if err != nil {
+		return false, fmt.Errorf("find the mailboxes of the participants of the record collected first: %w", err)
+	}
+	l.rec, l.fingerprint, l.names = rec, rec.Fingerprint(), names[0]
+	l.base.Named = named(rec, addressesOf(l.names))
+	if rec.ID != l.own.ID { // a piece of a long SMS, which is whole in the mailboxes
+		l.unlike = ""
+	}
+	return false, nil
+}
+
+// disown makes the line's own message that of its copies: none can be made of the first record.
+func (l *line) disown() {
+	l.rec, l.fingerprint, l.first = l.own, l.ownPrint, nil
+	l.omitted, l.sizes, l.base.Named = "", nil, named(l.own, addressesOf(l.matches))
+	if l.unlike != "" {
+		l.unlike = lostFirst
+	}
+}
+
+// settleFromLedger brings the line to its outcome if the ledger has all of its copies as done.
+func (b *batch) settleFromLedger(ctx context.Context, l *line) (bool, error) {
+	copies := make([]journal.Copy, 0, len(l.matches))
+	for _, m := range l.matches {
+		c := b.newCopier(l, m)
+		row, err := b.im.ledger.Look(ctx, c.key)
+		if err != nil || row == nil || row.State != ledger.Done || c.isOwnRow(row) {
+			return false, err
+		}
+		if err := c.settled(ctx, row); err != nil {
+			return false, err
+		}
+		copies = append(copies, c.out)
+	}
+	out := l.base
+	out.Outcome = journal.Archived
+	for _, c := range copies {
+		b.journal.Copy(c)
+		out.Differs = out.Differs || c.Differs
+	}
+	b.conclude(l, out)
+	return true, nil
+}
+
+// load returns the record at a place if it is of the message with this id and can be archived, and the size of its line; nil if
+// there is none (any more). A batch that is not as it was written is an error: its earlier version has to be restored first.
+func (b *batch) load(ctx context.Context, at record.Place, id string) (*record.Record, int, error) {
+	rec, size := b.records[at.Line], 0
+	if at.Batch != b.name {
+		text, err := b.lineOf(ctx, at)
+		switch {
+		case errors.Is(err, staging.ErrNotFound), errors.Is(err, staging.ErrForeign):
+			return nil, 0, nil
+		case err != nil:
+			return nil, 0, fmt.Errorf("read the record of a message that was collected first: %w", err)
+		}
+		l := line{number: at.Line}
+		if len(text) == 0 || l.read(text) != nil {
+			return nil, 0, nil
+		}
+		rec, size = l.own, len(text)
+	}
+	if rec == nil || rec.Kind == record.System || !slices.Contains(identities(rec), id) {
+		return nil, 0, nil
+	}
+	return rec, size, nil
+}
+
+// lineOf returns one line of another batch, nil if there is none.
+func (b *batch) lineOf(ctx context.Context, at record.Place) ([]byte, error) {
+	e := &b.other
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	data := e.data
+	if e.name != at.Batch {
+		var err error
+		if data, _, err = b.im.store.ReadBatch(ctx, at.Batch); err != nil {
+			return nil, err
+		}
+		if e.name, e.data = "", nil; len(data) <= maxKeptBatch {
+			e.name, e.data = at.Batch, data
+		}
+	}
+	number := 0
+	for text := range bytes.Lines(data) {
+		if number++; number == at.Line && number <= maxLines {
+			return bytes.TrimRight(text, "\r\n"), nil
+		}
+	}
+	return nil, nil
+}
