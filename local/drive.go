@@ -72,6 +72,9 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 		}
 		if open == 0 {
 			d.meter.end()
+			if fetchError == nil {
+				fetchError = w.owed(ctx)
+			}
 			return fetchError
 		}
 		if d.active.Load() > 0 || w.options.host == "func" && time.Since(moved) < idle {
@@ -88,6 +91,25 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 		}
 		moved = time.Now()
 	}
+}
+
+// owed returns why windows are still open after a fetch that the host takes for a success: where the site refuses the credentials,
+// or there is more than one invocation can do.
+func (w *world) owed(ctx context.Context) error {
+	var checkpoint struct {
+		Open []struct {
+			Failed string `json:"failed"`
+		} `json:"open"`
+	}
+	if _, err := w.store.GetJSON(ctx, staging.Checkpoints, "fetch.json", &checkpoint); err != nil {
+		return fmt.Errorf("read the checkpoint of fetch: %w", err)
+	}
+	for _, window := range checkpoint.Open {
+		if window.Failed != "" {
+			return fmt.Errorf("fetch did not finish, %d windows of time stay open: %s", len(checkpoint.Open), window.Failed)
+		}
+	}
+	return nil
 }
 
 // look lists what lies in storage, delivers the events of new batches, and moves the meter.

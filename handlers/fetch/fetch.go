@@ -66,7 +66,7 @@ func (f *fetcher) run(ctx context.Context, id, input string, log *slog.Logger) (
 	for try := 1; ; try++ {
 		err := f.hold(ctx, id, input, inv, &res, log)
 		if !errors.Is(err, errLeaseLost) || ctx.Err() != nil || try == leaseTries {
-			return res, asStatus(err)
+			return res, asStatus(err, log)
 		}
 		log.Warn("the checkpoint's lease was lost and is taken again: storage was away for longer than it lasts", "error", err.Error())
 	}
@@ -178,13 +178,16 @@ func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *sli
 	return s.save(ctx)
 }
 
-// asStatus marks an error with the status that the host is to see.
-func asStatus(err error) error {
+// asStatus marks an error with the status that the host is to see. Credentials that are refused are a success to it: it would
+// try a failure three more times, and each try may bring the account nearer to being locked. An alert asks for the line.
+func asStatus(err error, log *slog.Logger) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, telemessage.ErrCredentials):
-		return fmt.Errorf("%w: %w", funchost.ErrSettings, err)
+		log.Error("the site refuses the credentials: nothing is fetched until TELEMESSAGE_USERNAME and TELEMESSAGE_PASSWORD are right, "+
+			"and then all that is owed; this run does not try again", "event", "fetch.credentialsRefused", "error", err.Error())
+		return nil
 	case errors.Is(err, telemessage.ErrUnavailable), errors.Is(err, staging.ErrUnavailable), errors.Is(err, errLeaseLost):
 		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	}

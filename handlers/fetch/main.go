@@ -20,6 +20,7 @@ import (
 )
 
 func main() {
+	funchost.QuietLibraries()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx, os.LookupEnv, os.Stdout)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -112,8 +111,8 @@ func TestWrongCredentials(t *testing.T) {
 			w.f = w.fetcher(w.store, tt.password)
 			w.f.from = from
 			res, err := w.try(w.f, "")
-			if !errors.Is(err, funchost.ErrSettings) || funchost.Status(err) != 500 || !strings.Contains(fmt.Sprint(err), tt.want) {
-				t.Errorf("error %v, want bad settings with %q", err, tt.want)
+			if err != nil || !w.log.has(slog.LevelError, "fetch.credentialsRefused") || !w.log.has(slog.LevelError, tt.want) {
+				t.Errorf("error %v; want none, and %q in the log:\n%s", err, tt.want, w.log)
 			}
 			w.items(1)
 			if want := (result{Open: 3, Watermark: from}); res != want {

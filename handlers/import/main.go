@@ -17,10 +17,16 @@ import (
 	"time"
 	_ "time/tzdata" // the mapping's dates are days of Europe/London, and the Functions image has no time zones
 
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel"
+
 	"o2archiver/shared/funchost"
 )
 
 func main() {
+	funchost.QuietLibraries()
+	otel.SetLogger(logr.Discard()) // the Graph SDK's telemetry, which is not set up, would write to standard error
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	spend(os.LookupEnv)

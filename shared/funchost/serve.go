@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"strconv"
@@ -35,6 +37,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: headerTime,
+		ErrorLog:          log.New(io.Discard, "", 0), // it quotes what it could not read
 		BaseContext:       func(net.Listener) context.Context { return work },
 	}
 	failed := make(chan error, 1)

@@ -36,7 +36,7 @@ func Credential(cloudName, clientID string) (azcore.TokenCredential, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := azcore.ClientOptions{Cloud: where}
+	options := azcore.ClientOptions{Cloud: where, PerCallPolicies: []policy.Policy{uncompressed{}}}
 	var inner azcore.TokenCredential
 	if clientID != "" {
 		inner, err = azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{
@@ -49,6 +49,14 @@ func Credential(cloudName, clientID string) (azcore.TokenCredential, error) {
 		return nil, reduce(err)
 	}
 	return careful{inner}, nil
+}
+
+// uncompressed asks for answers as they are: net/http would unpack a compressed one to any size.
+type uncompressed struct{}
+
+func (uncompressed) Do(r *policy.Request) (*http.Response, error) {
+	r.Raw().Header.Set("Accept-Encoding", "identity")
+	return r.Next()
 }
 
 func configuration(cloudName string) (cloud.Configuration, error) {

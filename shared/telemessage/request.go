@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -136,6 +137,8 @@ func (c *Client) send(ctx context.Context, u *url.URL) (*reply, error) {
 		cancel(nil)
 		return nil, fmt.Errorf("%w: it has no valid form", errRefused)
 	}
+	// Asked for by net/http itself, a compressed answer would be unpacked to any size, and its length would be unknown.
+	req.Header.Set("Accept-Encoding", "identity")
 	c.authorize(req)
 	watch := time.AfterFunc(headerTimeout, func() { cancel(errStalled) })
 	res, err := c.http.Do(req)
@@ -157,6 +160,9 @@ func (c *Client) judge(r *reply, p purpose) error {
 	text := "status " + strconv.Itoa(r.status)
 	switch s := r.status; {
 	case s == http.StatusOK:
+		if packed(r.header) {
+			return unavailable("its answer is compressed, which was not asked for")
+		}
 		return nil
 	case s == http.StatusUnauthorized, s == http.StatusForbidden:
 		code, meaning := credentialsCode(r)
@@ -178,6 +184,16 @@ func (c *Client) judge(r *reply, p purpose) error {
 		return &failure{kind: ErrUnavailable, text: text}
 	}
 	return &failure{kind: errRefused, text: text}
+}
+
+// packed reports whether the body is not what it stands for: stored as it is, an attachment would not be the site's.
+func packed(h http.Header) bool {
+	for _, v := range h.Values("Content-Encoding") {
+		if v = strings.TrimSpace(v); v != "" && !strings.EqualFold(v, "identity") {
+			return true
+		}
+	}
+	return false
 }
 
 // credentialsCode reads the code that says why the credentials are refused; 0 if there is none.
