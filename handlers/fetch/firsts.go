@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"o2archiver/shared/record"
@@ -108,8 +107,8 @@ func (f *firsts) addBatch(name string, data []byte) {
 // inOrder sorts a run's batches as they were written: one that stands beside another of its number, 00001-b, comes after it.
 func inOrder(batches []staging.BatchInfo) {
 	split := func(b staging.BatchInfo) (int, string) {
-		number, suffix, _ := strings.Cut(strings.TrimSuffix(path.Base(b.Name), ".ndjson"), "-")
-		n, _ := strconv.Atoi(number) // of a batch's name, so it is one
+		_, suffix, _ := strings.Cut(strings.TrimSuffix(path.Base(b.Name), ".ndjson"), "-")
+		n, _ := staging.BatchNumber(b.Name) // of a batch's name, so it is one
 		return n, suffix
 	}
 	slices.SortFunc(batches, func(a, b staging.BatchInfo) int {

@@ -29,7 +29,7 @@ func (f *fetcher) item(ctx context.Context, s *slice, p *progress, w *writer, pa
 	if it.Big != nil {
 		return f.bigItem(ctx, s, w, it, index)
 	}
-	entry := record.Entry{Version: 1, Items: []record.Item{{SHA256: it.SHA256, Raw: it.Raw}}}
+	entry := record.Entry{Version: 1, Until: s.until(), Items: []record.Item{{SHA256: it.SHA256, Raw: it.Raw}}}
 	outline, err := telemessage.Peek(it.Raw)
 	if err != nil {
 		return w.add(ctx, entry) // import quarantines it and says why
@@ -39,7 +39,7 @@ func (f *fetcher) item(ctx context.Context, s *slice, p *progress, w *writer, pa
 	}
 	if outline.Segment != nil && len(outline.Attachments) == 0 && len(it.Raw) <= maxPiece {
 		part := newPiece(outline, entry.Items[0])
-		part.index = index
+		part.index, part.until = index, s.until()
 		parts.add(part)
 		return nil
 	}
@@ -72,16 +72,17 @@ func (f *fetcher) item(ctx context.Context, s *slice, p *progress, w *writer, pa
 // bigItem keeps the bytes of an item that is too large, or too deeply nested, to be a record; import quarantines it.
 func (f *fetcher) bigItem(ctx context.Context, s *slice, w *writer, it telemessage.Item, index int) error {
 	// The name counts within the page, and pages within the run, so that the same page again gives the same name. Should
-	// the page have changed, the hash of the item's beginning keeps its bytes from those that are there.
+	// the page have changed, the hash of the item's beginning keeps its bytes from those that are there; and should only its
+	// end have changed, the bytes get a name beside it.
 	body := bufio.NewReaderSize(it.Big, 64<<10)
 	head, _ := body.Peek(64 << 10) // shorter, or broken off: PutRaw will see
 	sum := sha256.Sum256(head)
 	name := fmt.Sprintf("%s/%05d-%04d-%s", s.Folder, s.Progress.Batches, index, hex.EncodeToString(sum[:8]))
-	sha, size, err := f.store.PutRaw(ctx, name, body)
+	stored, sha, size, err := f.store.KeepRaw(ctx, name, body)
 	if err != nil {
 		return fmt.Errorf("keep the bytes of an item that is too large: %w", err)
 	}
-	return w.add(ctx, record.Entry{Version: 1, RawBlob: "raw/" + name, RawHash: sha,
+	return w.add(ctx, record.Entry{Version: 1, RawBlob: "raw/" + stored, RawHash: sha,
 		Fault: fmt.Sprintf("%s; its %d bytes are kept", it.Why, size)})
 }
 

@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path"
-	"strconv"
 	"time"
 
 	"o2archiver/shared/record"
@@ -49,8 +47,8 @@ func (f *fetcher) lookBack(ctx context.Context, s *slice) (*past, error) {
 	inOrder(batches)
 	known, first := s.firsts != nil, newFirsts()
 	for _, b := range batches {
-		seq, err := strconv.Atoi(path.Base(b.Name)[:5]) // 00001.ndjson or 00001-b.ndjson
-		if err != nil || known && seq <= s.Progress.Batches {
+		seq, ok := staging.BatchNumber(b.Name)
+		if !ok || known && seq <= s.Progress.Batches {
 			continue
 		}
 		var data []byte

@@ -39,7 +39,8 @@ type piece struct {
 	Short  bool        `json:"short,omitempty"` // its id is a phone's count
 	Item   record.Item `json:"-"`
 
-	index int // in the page
+	index int       // in the page
+	until time.Time // record.Entry.Until
 
 	key string // in the waiting room
 	due bool   // it has waited there long enough
@@ -209,6 +210,9 @@ func (s *pieceSet) entry() record.Entry {
 	e := record.Entry{Version: 1, Total: s.parts[0].Total}
 	for _, p := range s.parts {
 		e.Items = append(e.Items, p.Item)
+		if p.until.After(e.Until) {
+			e.Until = p.until
+		}
 	}
 	return e
 }

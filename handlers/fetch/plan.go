@@ -74,6 +74,7 @@ type slice struct {
 	Slow    int       `json:"slow,omitempty"`   // of these, runs in which it took a whole turn or more, or did not come to its end
 	Failed  string    `json:"failed,omitempty"` // why the last try failed, in plain words
 	Started time.Time `json:"started,omitzero"`
+	Dated   bool      `json:"dated,omitempty"` // its entries have their Until; a window that the version before began has none
 	Limit   int       `json:"limit,omitempty"` // items of a page, where a whole one takes too long; 0: pageLimit
 
 	// What one invocation remembers.
@@ -86,6 +87,14 @@ type slice struct {
 
 	// Everything below is reset when the slice starts again from its beginning.
 	Progress progress `json:"progress"`
+}
+
+// until is what the window's entries have as record.Entry.Until.
+func (s *slice) until() time.Time {
+	if !s.Dated {
+		return time.Time{} // so that a page that is read again gives the same batches
+	}
+	return s.To.UTC()
 }
 
 // progress is how far a slice has come; it is saved after every page.
@@ -198,5 +207,5 @@ func newSlice(kind string, from, to, now time.Time) slice {
 	if kind == backfill {
 		name = "backfill-" + now.UTC().Format("20060102T150405.000Z") + "-" + name
 	}
-	return slice{Kind: kind, From: from, To: to, Folder: now.UTC().Format("2006/01/02/") + name}
+	return slice{Kind: kind, From: from, To: to, Dated: true, Folder: now.UTC().Format("2006/01/02/") + name}
 }

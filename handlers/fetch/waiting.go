@@ -157,7 +157,7 @@ func (f *fetcher) released(ctx context.Context, keys []string) (record.Entry, er
 		if err != nil || item.Piece == nil {
 			return item.Entry, err
 		}
-		item.Piece.Item = item.Entry.Items[0]
+		item.Piece.Item, item.Piece.until = item.Entry.Items[0], item.Entry.Until
 		set.parts = append(set.parts, *item.Piece)
 	}
 	return set.entry(), nil
@@ -345,7 +345,7 @@ func (f *fetcher) settlePieces(ctx context.Context, s *slice, p *progress, w *wr
 				continue
 			}
 			err := f.setAside(ctx, s, p, part.index, waiting{Reason: waitsForPieces, Piece: &part,
-				Entry: record.Entry{Version: 1, Items: []record.Item{part.Item}}})
+				Entry: record.Entry{Version: 1, Until: part.until, Items: []record.Item{part.Item}}})
 			if err != nil {
 				return err
 			}

@@ -1,17 +1,23 @@
 package record
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Entry is one line of a batch: what fetch hands to import. The items in it are the source's
 // own bytes with the white space between tokens taken out; everything else is fetch's word.
 type Entry struct {
-	Version int     `json:"v"`                 // 1
-	Items   []Item  `json:"items,omitempty"`   // one; for a long SMS its pieces in order of number; none if Fault
-	Total   int     `json:"total,omitempty"`   // how many pieces a long SMS should have; 0 for any other item
-	Media   []Media `json:"media,omitempty"`   // what became of Items[0]'s attachments, in their order
-	Fault   string  `json:"fault,omitempty"`   // why the item could not be staged, in plain words
-	RawBlob string  `json:"rawBlob,omitempty"` // with Fault: where in the media container its bytes are
-	RawHash string  `json:"rawHash,omitempty"` // with Fault: hex SHA-256 of those bytes
+	Version int `json:"v"` // 1
+	// Until is the end of the window in which the item was collected: nothing in it can be later by much. Zero in a batch of the
+	// form before.
+	Until   time.Time `json:"until,omitzero"`
+	Items   []Item    `json:"items,omitempty"`   // one; for a long SMS its pieces in order of number; none if Fault
+	Total   int       `json:"total,omitempty"`   // how many pieces a long SMS should have; 0 for any other item
+	Media   []Media   `json:"media,omitempty"`   // what became of Items[0]'s attachments, in their order
+	Fault   string    `json:"fault,omitempty"`   // why the item could not be staged, in plain words
+	RawBlob string    `json:"rawBlob,omitempty"` // with Fault: where in the media container its bytes are
+	RawHash string    `json:"rawHash,omitempty"` // with Fault: hex SHA-256 of those bytes
 
 	// Earlier is the record of the same message id that was collected first in this window, where its content is another and
 	// it is in another batch: its message goes into every mailbox of this entry. Within one batch the order of the lines says it.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -35,7 +36,7 @@ const (
 // A run begins with a letter or digit, so that no part of a path is "." or "..".
 var (
 	folderForm = regexp.MustCompile(`^\d{4}/\d\d/\d\d/[A-Za-z0-9][A-Za-z0-9.-]{0,127}$`)
-	batchForm  = regexp.MustCompile(`^\d{4}/\d\d/\d\d/[A-Za-z0-9][A-Za-z0-9.-]{0,127}/\d{5}(-[b-z])?\.ndjson$`)
+	batchForm  = regexp.MustCompile(`^\d{4}/\d\d/\d\d/[A-Za-z0-9][A-Za-z0-9.-]{0,127}/(\d{5}|a\d{6})(-z{0,3}[b-z])?\.ndjson$`)
 	dayForm    = regexp.MustCompile(`^\d{4}/\d\d/\d\d$`)
 )
 
@@ -48,32 +49,58 @@ type BatchInfo struct {
 	SHA256  string    `json:"sha256"`  // hex, of the bytes
 }
 
-// BatchName is the name of a run's seq-th batch, from 1: <folder>/00001.ndjson.
-func BatchName(folder string, seq int) string { return fmt.Sprintf("%s/%05d.ndjson", folder, seq) }
+// maxBatches is how many batches a run may have.
+const maxBatches = 999_999
+
+// BatchName is the name of a run's seq-th batch, from 1: <folder>/00001.ndjson. From the 100,000th on it begins with a letter,
+// a100000, so that the order of the names stays that of the numbers.
+func BatchName(folder string, seq int) string {
+	if seq > 99_999 {
+		return fmt.Sprintf("%s/a%06d.ndjson", folder, seq)
+	}
+	return fmt.Sprintf("%s/%05d.ndjson", folder, seq)
+}
+
+// BatchNumber returns the number of the batch in its run; false if the name is that of no batch.
+func BatchNumber(name string) (seq int, ok bool) {
+	if !batchForm.MatchString(name) {
+		return 0, false
+	}
+	number, _, _ := strings.Cut(strings.TrimSuffix(path.Base(name), ".ndjson"), "-")
+	seq, err := strconv.Atoi(strings.TrimPrefix(number, "a"))
+	return seq, err == nil
+}
+
+// suffixes are what a name ends with that stands beside another one: -b to -z, then -zb to -zzzz.
+func suffixes() (all []string) {
+	for _, z := range []string{"", "z", "zz", "zzz"} {
+		for c := 'b'; c <= 'z'; c++ {
+			all = append(all, "-"+z+string(c))
+		}
+	}
+	return all
+}
 
 // WriteBatch writes a batch of records items and gives its name. It never overwrites: a batch with the same bytes is taken as
-// done, and one with other bytes moves this one to the next free name, 00001-b.ndjson to -z. So it may be called again.
+// done, and one with other bytes moves this one to the next free name, 00001-b.ndjson and on. So it may be called again.
 func (s *Store) WriteBatch(ctx context.Context, folder string, seq int, body []byte, records int) (name string, err error) {
 	switch {
 	case !folderForm.MatchString(folder):
 		return "", errors.New("write a batch: its folder is not of the form yyyy/mm/dd/run")
-	case seq < 1 || seq > 99999:
-		return "", fmt.Errorf("write a batch: number %d is not between 1 and 99999", seq)
+	case seq < 1 || seq > maxBatches:
+		return "", fmt.Errorf("write a batch: number %d is not between 1 and %d", seq, maxBatches)
 	case len(body) > maxBatch:
 		return "", fmt.Errorf("write a batch: %w: %d bytes, limit %d", ErrTooLarge, len(body), maxBatch)
 	}
-	first := BatchName(folder, seq)
-	name = first
-	for suffix := 'b'; ; suffix++ {
+	first := strings.TrimSuffix(BatchName(folder, seq), ".ndjson")
+	for _, suffix := range append([]string{""}, suffixes()...) {
+		name = first + suffix + ".ndjson"
 		same, err := s.createBatch(ctx, name, body, records)
 		if err != nil || same {
 			return name, err
 		}
-		if suffix > 'z' {
-			return "", fmt.Errorf("write a batch: %w, and so for every name that it could have", ErrExists)
-		}
-		name = strings.TrimSuffix(first, ".ndjson") + "-" + string(suffix) + ".ndjson"
 	}
+	return "", fmt.Errorf("write a batch: %w, and so for every name that it could have", ErrExists)
 }
 
 // createBatch says whether the batch is there with these bytes.

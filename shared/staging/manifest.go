@@ -124,8 +124,8 @@ func (s *Store) ReadManifest(ctx context.Context, folder string) (Manifest, erro
 	if !folderForm.MatchString(folder) {
 		return m, errors.New("read a manifest: its folder is not of the form yyyy/mm/dd/run")
 	}
-	// A run of 99,999 batches has a manifest of some 20 MB.
-	if _, err := s.getJSON(ctx, Batches, manifestName(folder), &m, 64<<20); err != nil {
+	// A run of maxBatches batches has a manifest of some 200 MB.
+	if _, err := s.getJSON(ctx, Batches, manifestName(folder), &m, 256<<20); err != nil {
 		return m, fmt.Errorf("read a manifest: %w", err)
 	}
 	return m, nil

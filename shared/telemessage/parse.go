@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"o2archiver/shared/record"
 )
@@ -74,18 +75,21 @@ func finish(it *item, e record.Entry, text []byte) (*record.Record, error) {
 		r.Time, _ = parseTime(r.TimeText)
 		return r, nil
 	}
-	if err := it.date(); err != nil {
+	if err := it.date(e.Until); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
 // date reads the item's time and refuses one that can't be true.
-func (it *item) date() error {
+func (it *item) date(until time.Time) error {
 	if it.wrong["messageTime"] {
 		return &record.Fault{Field: "messageTime", Reason: "is not a text"}
 	}
 	it.rec.Time, _ = parseTime(it.rec.TimeText)
+	if !until.IsZero() && it.rec.Time.After(until.Add(24*time.Hour)) {
+		return &record.Fault{Field: "messageTime", Reason: "lies more than 24 hours after the time in which the item was collected"}
+	}
 	return record.Check(&it.rec)
 }
 
@@ -110,7 +114,7 @@ func parsePieces(e record.Entry) (*record.Record, error) {
 	slices.SortStableFunc(pieces, func(a, b *item) int { return cmp.Compare(a.segment.Number, b.segment.Number) })
 
 	// A piece whose own time can't be true is part of the text, but the message gets neither its time nor its identity.
-	first := pieces[max(0, slices.IndexFunc(pieces, func(p *item) bool { return p.date() == nil }))]
+	first := pieces[max(0, slices.IndexFunc(pieces, func(p *item) bool { return p.date(e.Until) == nil }))]
 	var (
 		text []byte
 		list []record.Piece
