@@ -87,10 +87,13 @@ func (it *item) date(until time.Time) error {
 		return &record.Fault{Field: "messageTime", Reason: "is not a text"}
 	}
 	it.rec.Time, _ = parseTime(it.rec.TimeText)
+	if err := record.Check(&it.rec); err != nil {
+		return err
+	}
 	if !until.IsZero() && it.rec.Time.After(until.Add(24*time.Hour)) {
 		return &record.Fault{Field: "messageTime", Reason: "lies more than 24 hours after the time in which the item was collected"}
 	}
-	return record.Check(&it.rec)
+	return nil
 }
 
 // parsePieces puts a long SMS together. A piece that is there twice was archived twice; its text counts once.
