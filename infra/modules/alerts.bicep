@@ -168,6 +168,16 @@ var rules = [
     above: 0
   }
   {
+    name: 'clock'
+    event: true
+    says: 'A time lies in the future that should be past'
+    severity: 1
+    query: loadTextContent('../queries/clock.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
     name: 'errors'
     event: true
     says: 'There are errors of which no other alert tells'
