@@ -20,7 +20,7 @@ var (
 	ErrLost        = errors.New("the claim is somebody else's")
 	ErrNoTable     = errors.New("there is no table for the ledger")
 	ErrDenied      = errors.New("access denied")
-	ErrUnavailable = errors.New("table storage is away") // network, time-out, 408, 429, 5xx: it may be asked again
+	ErrUnavailable = errors.New("table storage is away") // network, time-out, 408, 429, 5xx, an answer of another: it may be asked again
 )
 
 // For this package only: callers get a Row, or ErrLost.
@@ -61,9 +61,14 @@ func fault(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	var ours *Error
+	if errors.As(err, &ours) {
+		return err
+	}
 	var answer *azcore.ResponseError
 	if errors.As(err, &answer) {
-		return &Error{Kind: kind(answer.StatusCode, aztables.TableErrorCode(answer.ErrorCode)), Status: answer.StatusCode, Code: answer.ErrorCode}
+		code := ownCode(answer)
+		return &Error{Kind: kind(answer.StatusCode, aztables.TableErrorCode(code)), Status: answer.StatusCode, Code: code}
 	}
 	// azcore marks every failure to get a token as one that asking again can't help. But an identity endpoint that is away
 	// comes back, and an identity that is set up wrongly is better waited for than given up.
@@ -74,22 +79,40 @@ func fault(ctx context.Context, err error) error {
 	return &Error{Kind: ErrUnavailable, How: how(err)}
 }
 
+// ownCode returns the table service's error code of an answer, "" if the answer is not the service's own. Azure Storage, status and error codes:
+// each answer has x-ms-request-id, and each refusal x-ms-error-code or the code in its body. A proxy's page has neither, and what
+// looks like a code in it is none.
+func ownCode(answer *azcore.ResponseError) string {
+	if answer.RawResponse == nil {
+		return ""
+	}
+	header := answer.RawResponse.Header
+	if header.Get("x-ms-error-code") == "" && header.Get("x-ms-request-id") == "" {
+		return ""
+	}
+	return answer.ErrorCode
+}
+
 func kind(status int, code aztables.TableErrorCode) error {
 	switch code {
+	case "": // whatever the status: no row is missing, there or changed because something in between says so
+		return ErrUnavailable
 	case aztables.TableNotFound:
 		return ErrNoTable
 	case aztables.TableBeingDeleted:
 		return ErrUnavailable
+	case aztables.ResourceNotFound, aztables.EntityNotFound:
+		return errNotFound
+	case aztables.EntityAlreadyExists, aztables.TableAlreadyExists:
+		return errExists
+	case aztables.UpdateConditionNotSatisfied, "ConditionNotMet":
+		return errChanged
 	}
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return ErrDenied
-	case status == http.StatusNotFound:
-		return errNotFound
-	case status == http.StatusConflict:
-		return errExists
-	case status == http.StatusPreconditionFailed:
-		return errChanged
+	case status == http.StatusNotFound, status == http.StatusConflict, status == http.StatusPreconditionFailed: // by no code that is known
+		return ErrUnavailable
 	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
 		return ErrUnavailable
 	}
@@ -111,6 +134,19 @@ func how(err error) string {
 		return "the connection broke off"
 	}
 	return "no connection"
+}
+
+// ownAnswer takes a success that is not the table service's, as a proxy's page, for no answer at all: a row would count as written.
+// Table service, every operation: an answer carries x-ms-request-id.
+type ownAnswer struct{}
+
+func (ownAnswer) Do(req *policy.Request) (*http.Response, error) {
+	resp, err := req.Next()
+	if err != nil || resp.StatusCode >= http.StatusMultipleChoices || resp.Header.Get("x-ms-request-id") != "" {
+		return resp, err
+	}
+	resp.Body.Close()
+	return nil, &Error{Kind: ErrUnavailable, How: "the answer is not the table service's"}
 }
 
 // ownBody gives every try of a request a body of its own.

@@ -89,7 +89,7 @@ func Open(c Config) (*Ledger, error) { return open(c, defaultRetry()) }
 
 func open(c Config, retry policy.RetryOptions) (*Ledger, error) {
 	options := &aztables.ClientOptions{ClientOptions: policy.ClientOptions{
-		Retry: retry, PerRetryPolicies: []policy.Policy{ownBody{}},
+		Retry: retry, PerRetryPolicies: []policy.Policy{ownBody{}, ownAnswer{}},
 	}}
 	if c.HTTP != nil {
 		options.Transport = c.HTTP

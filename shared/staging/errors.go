@@ -26,7 +26,7 @@ var (
 	ErrDigest      = errors.New("the bytes do not have the digest that they should")
 	ErrNeedDigest  = errors.New("large content has to come with its digest")
 	ErrDenied      = errors.New("access denied")
-	ErrUnavailable = errors.New("blob storage is away") // network, time-out, 408, 429, 5xx: it may be asked again
+	ErrUnavailable = errors.New("blob storage is away") // network, time-out, 408, 429, 5xx, an answer of another: it may be asked again
 	// ErrArchived: the blob is there and cannot be read before a person has rehydrated it, which takes hours.
 	ErrArchived = errors.New("the blob lies in the archive tier and has to be rehydrated (\"Bring originals back\" in infra/README.md)")
 )
@@ -68,7 +68,8 @@ func fault(ctx context.Context, err error) error {
 	}
 	var answer *azcore.ResponseError
 	if errors.As(err, &answer) {
-		return &Error{Kind: kind(answer.StatusCode, bloberror.Code(answer.ErrorCode)), Status: answer.StatusCode, Code: answer.ErrorCode}
+		code := ownCode(answer)
+		return &Error{Kind: kind(answer.StatusCode, bloberror.Code(code)), Status: answer.StatusCode, Code: code}
 	}
 	// azcore marks every failure to get a token as one that asking again can't help. But an identity endpoint that is away
 	// comes back, and an identity that is set up wrongly is better waited for than given up.
@@ -91,8 +92,24 @@ func creating(ctx context.Context, err error) error {
 	return err
 }
 
+// ownCode returns the blob service's error code of an answer, "" if the answer is not the service's own. Azure Storage, status and error codes:
+// each answer has x-ms-request-id, and each refusal x-ms-error-code or the code in its body. A proxy's page has neither, and what
+// looks like a code in it is none.
+func ownCode(answer *azcore.ResponseError) string {
+	if answer.RawResponse == nil {
+		return ""
+	}
+	header := answer.RawResponse.Header
+	if header.Get("x-ms-error-code") == "" && header.Get("x-ms-request-id") == "" {
+		return ""
+	}
+	return answer.ErrorCode
+}
+
 func kind(status int, code bloberror.Code) error {
 	switch code {
+	case "": // whatever the status: no blob is missing, there or changed because something in between says so
+		return ErrUnavailable
 	// 409 for who wants the lease, 412 for who writes without it.
 	case bloberror.LeaseAlreadyPresent, bloberror.LeaseIDMissing:
 		return ErrLeased

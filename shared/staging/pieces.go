@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 )
 
 // pieces reads a blob as its reader goes, one ranged GET for each 4 MiB. One GET for all would have to end within the
@@ -47,8 +47,8 @@ func (p *pieces) fill() (etag *azcore.ETag, size int64, err error) {
 	r, err := p.client.DownloadStream(p.ctx, o)
 	if err = fault(p.ctx, err); err != nil {
 		var answer *Error
-		// Get Blob: a range of an empty blob can't be satisfied.
-		if p.next == 0 && errors.As(err, &answer) && answer.Status == http.StatusRequestedRangeNotSatisfiable {
+		// Get Blob: a range of an empty blob can't be satisfied. A 416 without the code is not the service's.
+		if p.next == 0 && errors.As(err, &answer) && answer.Code == string(bloberror.InvalidRange) {
 			return nil, 0, nil
 		}
 		return nil, 0, err
