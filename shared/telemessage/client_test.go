@@ -131,7 +131,11 @@ func TestFailures(t *testing.T) {
 		{"suspended", F{Status: 403, Body: body(309)}, ErrCredentials, 1, unset, "code 309: the user is suspended"},
 		{"unknown code", F{Status: 401, Body: body(7)}, ErrCredentials, 1, unset, "status 401"},
 		{"code of a wrong type", F{Status: 401, Body: `{"code":"300"}`}, ErrCredentials, 1, unset, "status 401"},
-		{"forbidden, no body", F{Status: 403}, ErrCredentials, 1, unset, "status 403"},
+		{"forbidden, no body", F{Status: 403}, ErrUnavailable, 1, unset, "status 403"},
+		{"forbidden, HTML", F{Status: 403, Body: "<html>"}, ErrUnavailable, 1, unset, "status 403"},
+		{"not found, HTML", F{Status: 404, Body: "<html>"}, ErrUnavailable, 4, unset, "a page of HTML"},
+		{"gone, HTML", F{Status: 410, Body: "\n<!DOCTYPE html>"}, ErrUnavailable, 4, unset, "a page of HTML"},
+		{"bad request, HTML", F{Status: 400, Body: "<html>"}, ErrUnavailable, 4, unset, "a page of HTML"},
 		{"unauthorized, HTML", F{Status: 401, Body: "<html>"}, ErrCredentials, 1, unset, "status 401"},
 		{"unauthorized, endless body", F{Status: 401, Body: `{"code":300,"message":"` + strings.Repeat("x", 1<<20)}, ErrCredentials, 1, unset, "status 401"},
 		{"bad request", F{Status: 400, Body: body(1)}, nil, 1, unset, "status 400"},
@@ -360,6 +364,13 @@ func TestCount(t *testing.T) {
 	c, _ := dial(t, newSite(telemessagetest.Options{NoCount: true}), 1)
 	if total, known, err := c.Count(t.Context(), day0, day1); total != 0 || known || err != nil {
 		t.Errorf("without a count: %d, %v, %v", total, known, err)
+	}
+	c, _ = dial(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "<html><body>Not found</body></html>")
+	}), 1)
+	if _, _, err := c.Count(t.Context(), day0, day1); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a proxy's page in place of the count: %v", err)
 	}
 }
 

@@ -163,6 +163,8 @@ func TestContentStatus(t *testing.T) {
 	}{
 		{F{Status: 404}, AttachmentSource{}, ErrGone, 1},
 		{F{Status: 410}, AttachmentSource{}, ErrGone, 1},
+		{F{Status: 404, Body: "<html>"}, AttachmentSource{}, ErrUnavailable, 3},
+		{F{Status: 410, Body: "<html>"}, AttachmentSource{}, ErrUnavailable, 3},
 		{F{Status: 401, Body: `{"code":301}`}, AttachmentSource{}, ErrCredentials, 1},
 		{F{Status: 401}, AttachmentSource{}, ErrCredentials, 1},
 		{F{Status: 403, Body: `{"code":309}`}, AttachmentSource{}, ErrCredentials, 1},

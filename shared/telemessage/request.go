@@ -1,6 +1,7 @@
 package telemessage
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,9 @@ const (
 	maxRetryAfter = 2 * time.Minute // a longer pause is the business of the next run
 	maxPause      = 30 * time.Second
 )
+
+// refusalTime is how long the beginning of a refusal's body is waited for.
+const refusalTime = 30 * time.Second
 
 // purpose is what a GET is for: the same status means different things.
 type purpose int
@@ -158,19 +162,29 @@ func (c *Client) send(ctx context.Context, u *url.URL) (*reply, error) {
 // judge is the one place that says what a status means.
 func (c *Client) judge(r *reply, p purpose) error {
 	text := "status " + strconv.Itoa(r.status)
-	switch s := r.status; {
-	case s == http.StatusOK:
+	if r.status == http.StatusOK {
 		if packed(r.header) {
 			return unavailable("its answer is compressed, which was not asked for")
 		}
 		return nil
+	}
+	var body []byte
+	if r.status >= 400 && r.status < 500 { // its beginning says whose answer it is
+		r.bound(refusalTime, 64<<10)
+		body, _ = io.ReadAll(io.LimitReader(r, 4<<10))
+	}
+	switch s := r.status; {
 	case s == http.StatusUnauthorized, s == http.StatusForbidden:
-		code, meaning := credentialsCode(r)
-		if code == 0 && s == http.StatusForbidden && p == forContent {
-			// One file that may not be had says nothing about the credentials, and must not stop the day.
+		code, meaning := credentialsCode(body)
+		if code == 0 && s == http.StatusForbidden {
+			// Without a code of the contract it may be a proxy's, or about one file: the credentials are not refused, and the day goes on. It is
+			// not repeated either, lest it lock the account after all. 401 is always about the credentials (RFC 9110 section 15.5.2).
 			return &failure{kind: ErrUnavailable, text: text}
 		}
 		return &failure{kind: ErrCredentials, text: text + meaning}
+	case s >= 400 && s < 500 && isPage(r.header.Get("Content-Type"), body):
+		// The site speaks JSON. A page in its place says nothing of an item, a cursor, a count or a file.
+		return &failure{kind: ErrUnavailable, text: text + ", a page of HTML", again: true, after: c.retryAfter(r.header.Get("Retry-After"))}
 	case p == forContent && (s == http.StatusNotFound || s == http.StatusGone):
 		return &failure{kind: ErrGone, text: text}
 	case p == forCount && s == http.StatusNotFound:
@@ -196,12 +210,16 @@ func packed(h http.Header) bool {
 	return false
 }
 
+// isPage reports whether an answer is one for people, as proxies and gateways send them.
+func isPage(contentType string, body []byte) bool {
+	return isHTML(contentType) || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
+}
+
 // credentialsCode reads the code that says why the credentials are refused; 0 if there is none.
-func credentialsCode(r *reply) (code int, meaning string) {
+func credentialsCode(data []byte) (code int, meaning string) {
 	var body struct {
 		Code int `json:"code"`
 	}
-	data, _ := io.ReadAll(io.LimitReader(r, 4<<10))
 	if json.Unmarshal(data, &body) != nil {
 		return 0, ""
 	}
