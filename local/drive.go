@@ -52,7 +52,8 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 		select {
 		case <-ctx.Done():
 			d.meter.end()
-			return fmt.Errorf("interrupted: %w", context.Cause(ctx))
+			fmt.Fprintln(progress, "Ending; adding up what there is (Ctrl-C again ends at once) …")
+			return fmt.Errorf("the day was not finished: %w", context.Cause(ctx))
 		case err := <-fetched:
 			fetching, moved = false, time.Now()
 			if err != nil {
@@ -83,7 +84,7 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 		// Every event was delivered or given up, and something is open: that is what sweep is for.
 		if sweeps == maxSweeps {
 			d.meter.end()
-			return errors.Join(fetchError, fmt.Errorf("%d batches could not be finished; they stay pending for the next sweep", open))
+			return errors.Join(fetchError, fmt.Errorf("batches that could not be finished: %d; they stay pending for the next sweep", open))
 		}
 		sweeps++
 		if _, err := w.imports.Run(ctx, "sweep", `{"after":"0s"}`); err != nil && !errors.Is(err, host.ErrFailed) {

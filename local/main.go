@@ -38,7 +38,7 @@ type options struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // the second Ctrl-C ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
@@ -76,6 +76,10 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	defer cancel()
 	began := time.Now()
 	w, err := start(ctx, o, custom, lookup, stderr)
+	if err != nil && ctx.Err() != nil { // what the end of a child says is of no use then
+		fmt.Fprintln(stderr, "local: ended before the day began:", context.Cause(ctx))
+		return 1
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, "local:", err)
 		return 1

@@ -27,7 +27,7 @@ type printer struct {
 func (s *Summary) Print(w io.Writer, took time.Duration) {
 	p := printer{w, message.NewPrinter(language.English)}
 	fmt.Fprintln(w)
-	p.wrap("", "", p.numbers.Sprintf("The archive after %s, with %d runs of fetch so far, one for each window of time.", took.Round(100*time.Millisecond).String(), s.Runs.All))
+	p.wrap("", "", p.numbers.Sprintf("The archive after %s. Runs of fetch so far, one for each window of time: %d", took.Round(100*time.Millisecond).String(), s.Runs.All))
 	p.outcomes(s)
 	p.types(s.Types)
 	fmt.Fprintln(w)
@@ -55,10 +55,10 @@ func (s *Summary) sentences() (all []sentence) {
 		say("Nothing was collected, so there are no sums to compare.")
 	case s.Totals.Holds() != nil:
 	case s.Runs.Open > 0:
-		say("Both sums hold for what was collected so far; %d runs of fetch are not finished, %d records and %d copies are pending.",
+		say("Both sums hold for what was collected so far. Runs of fetch not finished: %d; records pending: %d; copies pending: %d",
 			s.Runs.Open, s.Records.Pending, s.Copies.Pending)
 	case pending > 0:
-		say("Both sums hold; %d records and %d copies are still pending.", s.Records.Pending, s.Copies.Pending)
+		say("Both sums hold. Records still pending: %d; copies still pending: %d", s.Records.Pending, s.Copies.Pending)
 	default:
 		say("Both sums hold: every record and every copy has its outcome.")
 	}
@@ -66,18 +66,18 @@ func (s *Summary) sentences() (all []sentence) {
 	case s.Runs.All == 0:
 		say("Nothing was received from the source.")
 	case s.Source.Total != nil:
-		say("The source says it holds %d items; %d were received.", *s.Source.Total, s.Source.Received)
+		say("Items that the source says it holds: %d; received: %d", *s.Source.Total, s.Source.Received)
 	default:
-		say("The source does not say how many items it holds; %d were received.", s.Source.Received)
+		say("The source does not say how many items it holds; received: %d", s.Source.Received)
 	}
 	if s.Incomplete > 0 {
-		say("%d attachments are gone for good at the source; the messages say so in their place.", s.Incomplete)
+		say("Attachments gone for good at the source: %d; the messages say so in their place.", s.Incomplete)
 	}
 	if n := s.Records.LeftOut; n > 0 {
-		say("%d records have a field that their message lacks, because of its JSON type or a bound.", n)
+		say("Records with a field that their message lacks, because of its JSON type or a bound: %d", n)
 	}
 	if n := s.Records.Differing; n > 0 {
-		say("%d records have the id of another one and other content; %d duplicates of theirs are not what came first.", n, s.Differing)
+		say("Records with the id of another one and other content: %d; their duplicates that are not what came first: %d", n, s.Differing)
 	}
 	return all
 }

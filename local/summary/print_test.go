@@ -127,13 +127,13 @@ func TestPrint(t *testing.T) {
 		want  []string
 		never string
 	}{
-		{"pending", pending, []string{"after 1m2.5s", "Both sums hold; 4 records and 0 copies are still pending.", "(no type)", "120 items; 120 were received",
-			"3 attachments are gone for good", "1 records have the id of another", "2 records have a field", "1 × to[].email", "1 × textContent", "2 × the item can't be read", "12 × +447700900•••",
+		{"pending", pending, []string{"after 1m2.5s", "Both sums hold. Records still pending: 4; copies still pending: 0", "(no type)", "says it holds: 120; received: 120",
+			"gone for good at the source: 3;", "and other content: 1;", "JSON type or a\n  bound: 2", "1 × to[].email", "1 × textContent", "2 × the item can't be read", "12 × +447700900•••",
 			"unmapped     no one in it", "excluded     the source's", "quarantined  no message", "duplicate    the mailbox has", "oversize     imported"}, "has its outcome"},
-		{"settled", settled, []string{"Both sums hold: every record and every copy has its outcome.", "does not say"}, "pending."},
+		{"settled", settled, []string{"Both sums hold: every record and every copy has its outcome.", "does not say"}, "pending:"},
 		{"broken", broken, nil, "sums hold"},
 		{"nothing collected", failed, []string{"Nothing was collected", "Nothing was received from the source"}, "sums hold"},
-		{"fetch not finished", open, []string{"Both sums hold for what was collected so far; 1 runs of fetch are not"}, "has its outcome"},
+		{"fetch not finished", open, []string{"Both sums hold for what was collected so far. Runs of fetch not finished: 1;"}, "has its outcome"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b strings.Builder

@@ -276,18 +276,16 @@ func (s *Summary) Problems() (all []string) {
 		n    int
 		what string
 	}{
-		{s.Runs.Open, "runs of fetch are not finished; the next fetch goes on with them"},
-		{s.Records.Pending, "records are pending: they wait for an import, or for something that the source still owes"},
-		{s.Copies.Pending, "copies are pending"},
-		{s.Records.Failed, "records failed"},
-		{s.Copies.Failed, "copies failed"},
+		{s.Runs.Open, "runs of fetch not finished: %d; the next fetch goes on with them"},
+		{s.Records.Pending, "records pending: %d; they wait for an import, or for something that the source still owes"},
+		{s.Copies.Pending, "copies pending: %d"},
+		{s.Records.Failed, "records failed: %d"},
+		{s.Copies.Failed, "copies failed: %d"},
+		{s.Source.Differs, "runs of which the source says that it holds another number of items than were received: %d"},
 	} {
 		if p.n > 0 {
-			all = append(all, fmt.Sprintf("%d %s", p.n, p.what))
+			all = append(all, fmt.Sprintf(p.what, p.n))
 		}
-	}
-	if s.Source.Differs > 0 {
-		all = append(all, fmt.Sprintf("in %d runs the source says that it holds another number of items than were received", s.Source.Differs))
 	}
 	return all
 }

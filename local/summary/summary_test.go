@@ -39,7 +39,7 @@ func TestSourceIsHeldToItsWordForEachRun(t *testing.T) {
 	if s.Source.Differs != 2 {
 		t.Errorf("%d runs differ, want 2", s.Source.Differs)
 	}
-	if all := strings.Join(s.Problems(), "\n"); !strings.Contains(all, "in 2 runs the source says that it holds another number of items") {
+	if all := strings.Join(s.Problems(), "\n"); !strings.Contains(all, "another number of items than were received: 2") {
 		t.Errorf("problems:\n%s", all)
 	}
 }
