@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
@@ -204,14 +206,14 @@ func (b *batch) run(ctx context.Context, data []byte) error {
 		records[i] = l.rec
 	}
 	b.mapper = usermap.New(b.im.config.mapping, table, b.im.users)
-	matches, err := b.mapper.Resolve(ctx, records)
+	found, err := b.mapper.Resolve(ctx, records)
 	if err != nil {
 		return fmt.Errorf("find the participants' mailboxes: %w", err)
 	}
 	var settled, open []*line
 	for i, l := range lines {
-		l.matches = matches[i]
-		done := l.settled() || len(l.matches) == 0 && l.earlier.keepsOutcome()
+		l.matches, l.open, l.notes = found[i].Matches, found[i].Open, found[i].Notes
+		done := l.open == nil && (l.settled() || len(l.matches) == 0 && l.earlier.keepsOutcome())
 		if done && b.replay {
 			settled = append(settled, l)
 		}
@@ -224,6 +226,9 @@ func (b *batch) run(ctx context.Context, data []byte) error {
 		b.journal.Plan(l.number) // none, unless there are
 		for _, m := range l.matches {
 			b.journal.Plan(l.number, m.Mailbox)
+		}
+		if l.open != nil { // it is not known that the others are no longer meant
+			b.journal.Plan(l.number, slices.Sorted(maps.Values(l.earlier.planned))...)
 		}
 	}
 	if err := b.journal.Flush(ctx); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"o2archiver/shared/mailbox"
+	"o2archiver/shared/usermap"
 )
 
 const (
@@ -18,14 +20,19 @@ const (
 	invalidFor = 10 * time.Minute // and how long an address counts as nobody's
 	assumedFor = time.Minute      // and a mailbox as there that did not answer
 	maxKnown   = 200_000          // addresses remembered; beyond that everything is asked again
+
+	// waitFor bounds how long one question waits for what does not answer. It is less than a sweep's short turn.
+	waitFor  = 20 * time.Second
+	askAbout = 1000 // addresses of one question: what was answered is remembered, however the next one ends
 )
 
-// directory answers usermap's question, which addresses belong to a user with a mailbox, from the tenant. It remembers the answers.
+// directory answers usermap's question, which addresses belong to a user with a mailbox, from the tenant. It
+// remembers the answers.
 type directory struct {
 	boxes *mailbox.Client
 	now   func() time.Time
 	many  int           // mailboxes asked at once for one batch
-	wait  time.Duration // how long a batch waits for mailboxes that do not answer
+	wait  time.Duration // how long a question waits for addresses or mailboxes that do not answer
 
 	mu     sync.Mutex
 	known  map[string]answer        // by lower-case address
@@ -34,49 +41,72 @@ type directory struct {
 
 type answer struct {
 	mailbox string // object id; "": no valid user
+	refused string // why the directory does not look the address up
+	open    error  // there is no answer: until then it is not asked again
 	until   time.Time
 }
 
 func newDirectory(boxes *mailbox.Client, many int, now func() time.Time) *directory {
-	return &directory{boxes: boxes, now: now, many: many, wait: time.Minute, known: map[string]answer{}, asking: map[string]chan struct{}{}}
+	return &directory{boxes: boxes, now: now, many: many, wait: waitFor, known: map[string]answer{}, asking: map[string]chan struct{}{}}
 }
 
-// Mailboxes implements usermap.Directory. It waits while Graph is away. What another batch is asking already is not asked
-// again: the batches of a new day begin together and are about the same people.
+// Mailboxes implements usermap.Directory. It waits for a while where Graph is away. What another batch is asking
+// already is not asked again: the batches of a new day begin together and are about the same people.
 func (d *directory) Mailboxes(ctx context.Context, addresses []string) (map[string]string, error) {
 	found := make(map[string]string, len(addresses))
-	for {
-		ours, others := d.remembered(addresses, found)
-		if err := d.ask(ctx, ours, found); err != nil {
+	partial := &usermap.Partial{Open: map[string]error{}, Refused: map[string]string{}}
+	for begin := 0; begin < len(addresses); begin += askAbout {
+		part := addresses[begin:min(begin+askAbout, len(addresses))]
+		open := len(partial.Open)
+		if err := d.mailboxes(ctx, part, found, partial); err != nil {
 			return nil, err
 		}
-		if len(others) == 0 {
-			return found, nil
+		if len(partial.Open)-open < len(part) {
+			continue
 		}
-		// Ours are answered by now, so nobody waits in a circle. Should the others' question have failed, it is ours in the next round.
+		for _, address := range addresses[begin+len(part):] { // nothing is answered, so nothing more is asked now
+			partial.Open[address] = partial.Open[part[0]]
+		}
+		break
+	}
+	if len(partial.Open) > 0 || len(partial.Refused) > 0 {
+		return found, partial
+	}
+	return found, nil
+}
+
+// mailboxes adds the answers about some addresses to found, and what is no answer to partial.
+func (d *directory) mailboxes(ctx context.Context, addresses []string, found map[string]string, partial *usermap.Partial) error {
+	for {
+		ours, others := d.remembered(addresses, found, partial)
+		if err := d.ask(ctx, ours, found, partial); err != nil {
+			return err
+		}
+		if len(others) == 0 {
+			return nil
+		}
+		// Ours are answered by now, so nobody waits in a circle. Should the others' question have failed, it is ours
+		// in the next round.
 		addresses = addresses[:0:0]
 		for address, ended := range others {
 			select {
 			case <-ended:
 			case <-ctx.Done():
-				return nil, context.Cause(ctx)
+				return context.Cause(ctx)
 			}
 			addresses = append(addresses, address)
 		}
 	}
 }
 
-// ask asks the tenant about the addresses, which remembered has marked as ours, and adds the answers to found.
-func (d *directory) ask(ctx context.Context, unknown []string, found map[string]string) error {
+// ask asks the tenant about the addresses, which remembered has marked as ours, and adds the answers. One that gets
+// none within the time is open, and keeps none of the others from its answer.
+func (d *directory) ask(ctx context.Context, unknown []string, found map[string]string, partial *usermap.Partial) error {
 	if len(unknown) == 0 {
 		return nil
 	}
 	defer d.asked(unknown)
-	var users map[string]mailbox.User
-	err := patiently(ctx, func(ctx context.Context) (err error) {
-		users, err = d.boxes.LookUp(ctx, unknown)
-		return err
-	})
+	users, answers, err := d.lookUp(ctx, unknown)
 	if err != nil {
 		return err
 	}
@@ -93,19 +123,64 @@ func (d *directory) ask(ctx context.Context, unknown []string, found map[string]
 		clear(d.known)
 	}
 	for _, address := range unknown {
-		a := answer{until: d.now().Add(invalidFor)}
-		if u, ok := users[address]; ok && there[u.ID] > 0 {
-			a = answer{mailbox: u.ID, until: d.now().Add(there[u.ID])}
-			found[address] = u.ID
+		a, ok := answers[address]
+		if u := users[address]; !ok {
+			a = answer{until: d.now().Add(invalidFor)}
+			if there[u.ID] > 0 {
+				a = answer{mailbox: u.ID, until: d.now().Add(there[u.ID])}
+			}
 		}
 		d.known[address] = a
+		a.tell(address, found, partial)
 	}
 	return nil
 }
 
-// askMailboxes puts into there for each user how long a mailbox may be counted on, 0 where there is none: the directory knows
-// guests, unlicensed users and users with a mailbox on the premises too, and only the mailbox itself says which it is. The answer
-// costs the request for the folder, which an import needs anyway.
+// lookUp asks which users have the addresses. answers are those about addresses that are open or refused.
+func (d *directory) lookUp(ctx context.Context, unknown []string) (users map[string]mailbox.User, answers map[string]answer, _ error) {
+	asking, cancel := context.WithTimeout(ctx, d.wait)
+	defer cancel()
+	err := patiently(asking, func(ctx context.Context) (err error) {
+		users, err = d.boxes.LookUp(ctx, unknown)
+		return err
+	})
+	var partial *mailbox.Partial
+	answers = map[string]answer{}
+	switch {
+	case err == nil:
+		return users, nil, nil
+	case ctx.Err() != nil, !errors.As(err, &partial) && asking.Err() == nil && !errors.Is(err, errUnsettled):
+		return nil, nil, err
+	case partial == nil: // nothing is answered: the next question is asked at once
+		for _, address := range unknown {
+			answers[address] = answer{open: err, until: d.now().Add(-time.Second)}
+		}
+		return nil, answers, nil
+	}
+	for address, err := range partial.Open {
+		answers[address] = answer{open: err, until: d.now().Add(assumedFor)}
+	}
+	for address, e := range partial.Refused {
+		answers[address] = answer{refused: fmt.Sprintf("HTTP %d, %s", e.Status, e.Code), until: d.now().Add(invalidFor)}
+	}
+	return users, answers, nil
+}
+
+// tell adds the answer about an address to where it belongs.
+func (a answer) tell(address string, found map[string]string, partial *usermap.Partial) {
+	switch {
+	case a.mailbox != "":
+		found[address] = a.mailbox
+	case a.open != nil:
+		partial.Open[address] = a.open
+	case a.refused != "":
+		partial.Refused[address] = a.refused
+	}
+}
+
+// askMailboxes puts into there for each user how long a mailbox may be counted on, 0 where there is none: the
+// directory knows guests, unlicensed users and users with a mailbox on the premises too, and only the mailbox itself
+// says which it is. The answer costs the request for the folder, which an import needs anyway.
 //
 // A mailbox counts as missing only by a final answer. One that is away or refuses without such an answer, while it is being moved for
 // instance, counts as there after a while: its copies then wait for it, and no others.
@@ -139,7 +214,9 @@ func (d *directory) askMailboxes(ctx context.Context, there map[string]time.Dura
 	return group.Wait()
 }
 
-func (d *directory) remembered(addresses []string, found map[string]string) (ours []string, others map[string]chan struct{}) {
+func (d *directory) remembered(
+	addresses []string, found map[string]string, partial *usermap.Partial,
+) (ours []string, others map[string]chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	others = map[string]chan struct{}{}
@@ -148,9 +225,7 @@ func (d *directory) remembered(addresses []string, found map[string]string) (our
 		a, ok := d.known[address]
 		switch ended := d.asking[address]; {
 		case ok && !d.now().After(a.until):
-			if a.mailbox != "" {
-				found[address] = a.mailbox
-			}
+			a.tell(address, found, partial)
 		case ended == mark: // named twice
 		case ended != nil:
 			others[address] = ended
@@ -172,7 +247,8 @@ func (d *directory) asked(addresses []string) {
 	}
 }
 
-// refresh makes the next batch ask again for all addresses that were nobody's: somebody has done something about them.
+// refresh makes the next batch ask again for all addresses that were nobody's: somebody has done something about
+// them.
 func (d *directory) refresh() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

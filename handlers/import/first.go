@@ -196,7 +196,7 @@ func (b *batch) adopt(ctx context.Context, l *line, alone bool) (settled bool, e
 	if l.first == nil {
 		return false, nil
 	}
-	if len(l.earlier.done) == 0 { // otherwise rows that were lost are restored, with the copies that are still to be made
+	if len(l.earlier.done) == 0 && l.open == nil { // otherwise rows that were lost are restored, with the copies that are still to be made
 		if settled, err := b.settleFromLedger(ctx, l); err != nil || settled {
 			return settled, err
 		}
@@ -215,7 +215,7 @@ func (b *batch) adopt(ctx context.Context, l *line, alone bool) (settled bool, e
 	if err != nil {
 		return false, fmt.Errorf("find the mailboxes of the participants of the record collected first: %w", err)
 	}
-	l.rec, l.fingerprint, l.names = rec, rec.Fingerprint(), names[0]
+	l.rec, l.fingerprint, l.names = rec, rec.Fingerprint(), names[0].Matches
 	l.base.Named = named(rec, addressesOf(l.names))
 	if rec.ID != l.own.ID { // a piece of a long SMS, which is whole in the mailboxes
 		l.unlike = ""

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -19,13 +20,13 @@ import (
 type earlier struct {
 	record  *journal.Record         // its outcome; nil: none
 	done    map[string]journal.Copy // copies that are in their mailboxes, by mailbox in lower case
-	planned map[string]bool         // mailboxes, in lower case, to which an earlier delivery may have written
+	planned map[string]string       // mailboxes to which an earlier delivery may have written, by their lower case
 	pending bool                    // one of these has no outcome
 }
 
 // earlierOf reads the state of one line.
 func earlierOf(state journal.State, number int) earlier {
-	e := earlier{done: map[string]journal.Copy{}, planned: map[string]bool{}}
+	e := earlier{done: map[string]journal.Copy{}, planned: map[string]string{}}
 	if r, ok := state.Record(number); ok {
 		e.record = &r
 	}
@@ -37,7 +38,7 @@ func earlierOf(state journal.State, number int) earlier {
 		}
 	}
 	for _, id := range planned {
-		e.planned[strings.ToLower(id)] = true
+		e.planned[strings.ToLower(id)] = id
 	}
 	return e
 }
@@ -87,6 +88,7 @@ func (b *batch) conclude(l *line, out journal.Record) {
 		out.Differs = out.Differs || known.Differs
 		out.Mapping = cmp.Or(out.Mapping, known.Mapping)
 	}
+	out.Reason = strings.Join(slices.DeleteFunc(append([]string{out.Reason}, l.notes...), func(s string) bool { return s == "" }), "; ")
 	b.journal.Record(out)
 	b.advance()
 }

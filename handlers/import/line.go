@@ -29,6 +29,8 @@ type line struct {
 	fingerprint string         // of rec
 	ownPrint    string         // the fingerprint of own
 	matches     []usermap.Match
+	open        error            // why there may be more matches: the line gets no outcome yet
+	notes       []string         // for the journal: what was left out of the mapping
 	base        journal.Record   // what the journal says of it before its outcome
 	earlier     earlier          // what an earlier delivery has noted of it
 	built       *message.Message // set by build
@@ -108,6 +110,9 @@ func (l *line) hasAttachments() bool {
 func (b *batch) begin(ctx context.Context, l *line, alone bool) ([]*copier, error) {
 	out := &l.base
 	out.Mapping, out.Named = b.mapping, named(l.own, addressesOf(l.matches))
+	if len(l.matches) == 0 && l.open != nil {
+		return nil, l.open
+	}
 	if len(l.matches) == 0 && len(l.earlier.done) > 0 {
 		out.Outcome, out.Reason = journal.Archived, "no participant has a mailbox any more; the copies that were made before stay"
 		b.conclude(l, *out)
@@ -162,7 +167,7 @@ func (b *batch) begin(ctx context.Context, l *line, alone bool) ([]*copier, erro
 func (b *batch) newCopier(l *line, m usermap.Match) *copier {
 	planned := l.planned(m)
 	// Where an earlier delivery may have written, it is looked before anything is written, whether or not the ledger knows of it.
-	return &copier{im: b.im, line: l, mailbox: m.Mailbox, key: planned.Key, out: planned, doubt: l.earlier.planned[strings.ToLower(m.Mailbox)],
+	return &copier{im: b.im, line: l, mailbox: m.Mailbox, key: planned.Key, out: planned, doubt: l.earlier.planned[strings.ToLower(m.Mailbox)] != "",
 		holder: ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}}
 }
 
@@ -195,6 +200,9 @@ func (b *batch) importLine(ctx context.Context, l *line, copies []*copier) error
 	restored := b.restoreAll(ctx, l) // meanwhile
 	if err := cmp.Or(group.Wait(), restored); err != nil {
 		return err
+	}
+	if l.open != nil {
+		return l.open
 	}
 	out := l.base
 	out.Outcome = journal.Archived

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,9 +36,10 @@ const (
 	lookUpTries  = 5
 )
 
-// LookUp asks the directory which of the addresses belong to a user: lower-case address → user. Absent
-// are those that nobody has, that several users have alike, or that are no plain SMTP address (these are
-// not asked for). It tries again where the directory is busy; an error means that nothing is known of any address.
+// LookUp asks the directory which of the addresses belong to a user: lower-case address → user. Absent are those that
+// nobody has, that several users have alike, or that are no plain SMTP address (these are not asked for). It tries
+// again where the directory is busy. With a *Partial error the other addresses are answered; any other error means
+// that nothing is known of any address.
 func (c *Client) LookUp(ctx context.Context, addresses []string) (map[string]User, error) {
 	var wanted []string
 	for _, address := range addresses {
@@ -48,36 +50,48 @@ func (c *Client) LookUp(ctx context.Context, addresses []string) (map[string]Use
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)
 	found := make(map[string]User, len(wanted))
+	partial := &Partial{Open: map[string]error{}, Refused: map[string]*Error{}}
+	var failed error
 	var mu sync.Mutex
-	group, ctx := errgroup.WithContext(ctx)
+	var group errgroup.Group
 	group.SetLimit(batchesAtOne)
 	for part := range slices.Chunk(wanted, batchSize) {
 		group.Go(func() error {
-			users, err := c.lookUpPart(ctx, part)
+			got, left, err := c.lookUpPart(ctx, part)
 			mu.Lock()
 			defer mu.Unlock()
-			for address, user := range users {
-				found[address] = user
+			maps.Copy(found, got.found)
+			maps.Copy(partial.Refused, got.refused)
+			for _, address := range left {
+				partial.Open[address] = err
 			}
-			return err
+			if err != nil {
+				failed = worse(failed, err)
+			}
+			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
+	_ = group.Wait()
+	switch {
+	case len(partial.Open) > 0 && len(partial.Open) == len(wanted):
+		return nil, failed
+	case len(partial.Open) > 0 || len(partial.Refused) > 0:
+		return found, partial
 	}
 	return found, nil
 }
 
-// lookUpPart asks until every one of the addresses, at most 20, has an answer.
-func (c *Client) lookUpPart(ctx context.Context, addresses []string) (map[string]User, error) {
-	found := make(map[string]User)
-	left := addresses
+// lookUpPart asks until every one of the addresses, at most 20, has an answer, several times at most. left are those
+// without one.
+func (c *Client) lookUpPart(ctx context.Context, addresses []string) (got answers, left []string, _ error) {
+	got = answers{found: map[string]User{}, refused: map[string]*Error{}}
+	left = addresses
 	pauses := &backoff.ExponentialBackOff{
 		InitialInterval: 500 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 15 * time.Second,
 	}
 	var last error
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		left, last = c.lookUpOnce(ctx, left, found)
+		left, last = c.lookUpOnce(ctx, left, &got)
 		e, ok := errors.AsType[*Error](last)
 		switch {
 		case last == nil:
@@ -89,18 +103,24 @@ func (c *Client) lookUpPart(ctx context.Context, addresses []string) (map[string
 		}
 		return struct{}{}, last
 	}, backoff.WithBackOff(pauses), backoff.WithMaxTries(lookUpTries), backoff.WithMaxElapsedTime(3*time.Minute))
-	if err == nil {
-		return found, nil
-	}
-	if last == nil {
+	if err != nil && last == nil {
 		last = &Error{Kind: Unavailable, Code: "NotSent", cause: context.Cause(ctx)}
 	}
-	return nil, last
+	if len(got.refused) > 0 && !got.sound {
+		_, _ = c.lookUpOnce(ctx, []string{control}, &got)
+		if delete(got.refused, control); !got.sound { // all look-ups are refused: that says nothing of these addresses
+			for address, e := range got.refused {
+				left, last = append(left, address), e
+			}
+			clear(got.refused)
+		}
+	}
+	return got, left, last
 }
 
-// lookUpOnce sends one $batch for the addresses, puts the users into found, and gives the addresses that
+// lookUpOnce sends one $batch for the addresses, puts the answers into got, and returns the addresses that
 // have to be asked for again, with the reason.
-func (c *Client) lookUpOnce(ctx context.Context, addresses []string, found map[string]User) ([]string, error) {
+func (c *Client) lookUpOnce(ctx context.Context, addresses []string, got *answers) ([]string, error) {
 	var content []byte
 	ids := make(map[string]string, len(addresses)) // of the request → address
 	x, err := c.call(ctx, opBatch, func(ctx context.Context) error {
@@ -130,13 +150,19 @@ func (c *Client) lookUpOnce(ctx context.Context, addresses []string, found map[s
 			continue
 		}
 		user, err := inner.lookedUp(address, x.id, c.now())
+		if e, ok := errors.AsType[*Error](err); ok && inner.refusedAlone() {
+			got.refused[address] = e
+			delete(ids, inner.ID)
+			continue
+		}
 		if err != nil {
 			failed = worse(failed, err)
 			continue
 		}
 		delete(ids, inner.ID)
-		if user != nil {
-			found[address] = *user
+		got.sound = true
+		if user != nil && address != control {
+			got.found[address] = *user
 		}
 	}
 	left := make([]string, 0, len(ids))
@@ -179,7 +205,8 @@ func (c *Client) batch(ctx context.Context, addresses []string, ids map[string]s
 		if err != nil {
 			return nil, errors.New("make a look-up")
 		}
-		// QUIRK: msgraph-sdk-go-core 1.4 writes "body":null for a GET, and whatever has a body needs a content type in a batch.
+		// QUIRK: msgraph-sdk-go-core 1.4 writes "body":null for a GET, and whatever has a body needs a content type
+		// in a batch.
 		step.Headers.TryAdd("Content-Type", "application/json")
 		item, err := batch.AddBatchRequestStep(*step)
 		if err != nil {

@@ -270,7 +270,7 @@ func TestLookUp(t *testing.T) {
 func TestLookUpFailsAsAWhole(t *testing.T) {
 	t.Parallel()
 	g, c := open(t, mailboxtest.Options{})
-	g.Fail(mailboxtest.LookUp, 1, mailboxtest.Fault{Status: 403})
+	g.Fail(mailboxtest.LookUp, 1, mailboxtest.Fault{Status: 403, Times: -1})
 	_, err := c.LookUp(t.Context(), []string{"alice@contoso.example", "bob@contoso.example"})
 	wantError(t, err, Error{Kind: Denied, Status: 403, Code: "ErrorAccessDenied"})
 	if got, err := c.LookUp(t.Context(), nil); len(got) != 0 || err != nil {

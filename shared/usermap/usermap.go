@@ -5,6 +5,7 @@ package usermap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,9 +18,10 @@ import (
 // Directory knows the tenant's users. It is all that usermap needs of Microsoft Graph, so that tests and
 // a dry run can stand in for it.
 type Directory interface {
-	// Mailboxes answers for the addresses, all in lower case and each once, which of them belong to a
-	// user with an Exchange Online mailbox: address → directory object id. An address that is absent
-	// belongs to no valid user. An error means that the answer is not known; then nothing is mapped.
+	// Mailboxes answers for the addresses, all in lower case and each once, which of them belong to a user with an
+	// Exchange Online mailbox: address → directory object id. An address that is absent belongs to no valid user.
+	// With a *Partial error the answers about the other addresses are known; any other error means that none is, and
+	// then nothing is mapped.
 	Mailboxes(ctx context.Context, addresses []string) (map[string]string, error)
 }
 
@@ -84,36 +86,49 @@ type person struct {
 	emails []string // the addresses of the item, each in its plain form
 }
 
-// Resolve finds the mailboxes for each record, in the order of the participants: each mailbox once,
-// with the participants whose it is. A record without a match has none that is valid. The
-// directory is asked at most twice, for all records together: first about the addresses of the CSV file, then, for participants who
-// have no mailbox by it, about those of the email property. A record that is nil gets no match.
-func (m *Mapper) Resolve(ctx context.Context, records []*record.Record) ([][]Match, error) {
+// Resolution is what was found for one record.
+type Resolution struct {
+	Matches []Match // each mailbox once, in the order of the participants; none: no participant has a valid one
+
+	// Open is why the record may have more matches: the directory has no answer about an address of it.
+	Open error
+
+	// Notes are what was left out for good, in plain words without content.
+	Notes []string
+}
+
+// Resolve finds the mailboxes for each record, in the order of the participants: each mailbox once, with the
+// participants whose it is. A record without a match has none that is valid. The directory is asked at most twice,
+// for all records together: first about the addresses of the CSV file, then, for participants who have no mailbox by
+// it, about those of the email property. A record that is nil gets no match.
+func (m *Mapper) Resolve(ctx context.Context, records []*record.Record) ([]Resolution, error) {
 	people := make([][]person, len(records))
 	numbers := map[string]string{}
-	byCSV := map[string]bool{}
 	for i, r := range records {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("map users: %w", err)
 		}
-		if r == nil {
-			continue
+		if r != nil {
+			people[i] = m.people(r, numbers)
 		}
-		people[i] = m.people(r, numbers)
-		for _, p := range people[i] {
+	}
+	dropped := bound(people)
+	byCSV := map[string]bool{}
+	for _, all := range people {
+		for _, p := range all {
 			if p.csv != "" {
 				byCSV[p.csv] = true
 			}
 		}
 	}
-	valid := map[string]string{}
-	if err := m.ask(ctx, byCSV, valid); err != nil {
+	known := answers{valid: map[string]string{}, open: map[string]error{}, refused: map[string]string{}}
+	if err := m.ask(ctx, byCSV, known); err != nil {
 		return nil, fmt.Errorf("ask the directory about addresses of the mapping file: %w", err)
 	}
 	byEmail := map[string]bool{}
 	for _, all := range people {
 		for _, p := range all {
-			if p.csv != "" && valid[p.csv] != "" {
+			if p.csv != "" && (known.valid[p.csv] != "" || known.open[p.csv] != nil) {
 				continue
 			}
 			for _, address := range p.emails {
@@ -123,14 +138,17 @@ func (m *Mapper) Resolve(ctx context.Context, records []*record.Record) ([][]Mat
 			}
 		}
 	}
-	if err := m.ask(ctx, byEmail, valid); err != nil {
+	if err := m.ask(ctx, byEmail, known); err != nil {
 		return nil, fmt.Errorf("ask the directory about addresses of the email property: %w", err)
 	}
-	matches := make([][]Match, len(records))
+	found := make([]Resolution, len(records))
 	for i, all := range people {
-		matches[i] = match(all, valid)
+		found[i] = known.resolve(all)
+		if n := dropped[i]; n > 0 {
+			found[i].Notes = append(found[i].Notes, fmt.Sprintf("%d of its addresses were not looked up, for it has more than are", n))
+		}
 	}
-	return matches, nil
+	return found, nil
 }
 
 // people gives the participants of a record, the owner last if his number is not among theirs.
@@ -180,21 +198,70 @@ func (m *Mapper) emails(p record.Participant) []string {
 	return all
 }
 
-// ask adds the directory's answers about the addresses to valid, and nothing that was not asked.
-func (m *Mapper) ask(ctx context.Context, addresses map[string]bool, valid map[string]string) error {
+// answers are the directory's, by address.
+type answers struct {
+	valid   map[string]string // object id
+	open    map[string]error  // there is none yet
+	refused map[string]string // reason
+}
+
+// ask adds the directory's answers about the addresses to known, and nothing that was not asked.
+func (m *Mapper) ask(ctx context.Context, addresses map[string]bool, known answers) error {
 	if len(addresses) == 0 {
 		return nil
 	}
 	answer, err := m.directory.Mailboxes(ctx, slices.Sorted(maps.Keys(addresses)))
-	if err != nil {
+	var partial *Partial
+	if err != nil && !errors.As(err, &partial) {
 		return err
 	}
 	for address := range addresses {
 		if id := answer[address]; id != "" {
-			valid[address] = id
+			known.valid[address] = id
+		}
+		if partial == nil {
+			continue
+		}
+		if err := partial.Open[address]; err != nil {
+			known.open[address] = err
+		}
+		if why, ok := partial.Refused[address]; ok {
+			known.refused[address] = why
 		}
 	}
 	return nil
+}
+
+// resolve picks the matches of a record's participants and says what is open.
+func (known answers) resolve(all []person) Resolution {
+	var r Resolution
+	asked := func(address string) {
+		if err := known.open[address]; err != nil && r.Open == nil {
+			r.Open = fmt.Errorf("the directory has no answer about an address of the item: %w", err)
+		}
+		if why, ok := known.refused[address]; ok {
+			note := "the directory does not look one of its addresses up: " + why
+			if !slices.Contains(r.Notes, note) {
+				r.Notes = append(r.Notes, note)
+			}
+		}
+	}
+	decided := make([]person, len(all))
+	for i, p := range all {
+		if p.csv != "" {
+			if asked(p.csv); known.open[p.csv] != nil { // whether the email property counts is open, too
+				p.emails = nil
+			}
+		}
+		if p.csv == "" || known.valid[p.csv] == "" {
+			for _, address := range p.emails {
+				asked(address)
+			}
+		}
+		decided[i] = p
+	}
+	r.Matches = match(decided, known.valid)
+	return r
 }
 
 // match picks each participant's mailboxes: the CSV file's, or else all of the email property's.

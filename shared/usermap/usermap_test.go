@@ -202,7 +202,7 @@ func TestResolveFromManyGoroutines(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			got, err := m.Resolve(context.Background(), []*record.Record{r})
-			if err != nil || len(got[0]) != 1 || got[0][0].Mailbox != "id-joe" {
+			if err != nil || len(got[0].Matches) != 1 || got[0].Matches[0].Mailbox != "id-joe" {
 				t.Errorf("%v, %v", got, err)
 			}
 		})
@@ -251,8 +251,10 @@ func TestPlainAddresses(t *testing.T) {
 	}
 }
 
-func withoutAddresses(all [][]Match) [][]Match {
-	for _, matches := range all {
+func withoutAddresses(resolved []Resolution) (all [][]Match) {
+	for _, r := range resolved {
+		matches := r.Matches
+		all = append(all, matches)
 		for i := range matches {
 			if len(matches[i].Addresses) != len(matches[i].Participants) {
 				matches[i].By = "an address for each participant is missing"
@@ -276,7 +278,7 @@ func TestMatchesNameTheirAddresses(t *testing.T) {
 	}
 	want := [][]Match{{{Mailbox: "id-joe", Participants: []int{0, 2}, By: ByCSV, Addresses: []string{"joe@contoso.com", "joe@contoso.com"}},
 		{Mailbox: "id-desk", Participants: []int{1}, By: ByEmail, Addresses: []string{"desk@contoso.com"}}}}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, [][]Match{got[0].Matches}); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -300,11 +302,11 @@ func TestNumbersInEnvelopesAreMapped(t *testing.T) {
 	} {
 		r.Time = at(t, "2026-05-01")
 		got, err := New(Options{Custom: true, Region: "GB"}, table, contoso()).Resolve(t.Context(), []*record.Record{r})
-		if err != nil || len(got[0]) != 1 || got[0][0].Mailbox != "id-joe" {
+		if err != nil || len(got[0].Matches) != 1 || got[0].Matches[0].Mailbox != "id-joe" {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
-		if r.From.Value != "" && got[0][0].Participants[0] != 0 {
-			t.Errorf("%s: participants %v, want the sender", name, got[0][0].Participants)
+		if r.From.Value != "" && got[0].Matches[0].Participants[0] != 0 {
+			t.Errorf("%s: participants %v, want the sender", name, got[0].Matches[0].Participants)
 		}
 	}
 }
