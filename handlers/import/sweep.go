@@ -22,10 +22,11 @@ type sweepTimes struct {
 	idle  time.Duration // of a short turn: so long without anything done of the batch, and the turn is over
 	short time.Duration // of a short turn in all
 	long  time.Duration // of a batch's later turn in the same sweep
+	lease time.Duration // for which a lease that was lost may still be the sweep's own
 }
 
 func defaultSweepTimes() sweepTimes {
-	return sweepTimes{idle: 30 * time.Second, short: 3 * time.Minute, long: 10 * time.Minute}
+	return sweepTimes{idle: 30 * time.Second, short: 3 * time.Minute, long: 10 * time.Minute, lease: 18 * time.Second}
 }
 
 const (

@@ -17,7 +17,7 @@ import (
 
 const (
 	sweepName  = "sweep.json"
-	sweepSaves = 30 * time.Second // for the state, when the invocation's own time is up
+	sweepSaves = time.Minute // for the state, when the invocation's own time is up
 
 	// sweepBack is for how many days after its planning a run is looked for at every sweep, though its day is
 	// finished: fetch names a run's folder after the day on which it was planned, and a window can be owed for long.
@@ -86,15 +86,9 @@ func (s *sweeper) save(ctx context.Context) error {
 	defer cancel()
 	err := patience.Do(ctx, judge, func(ctx context.Context) error {
 		if s.lease.Context().Err() != nil {
-			lease, err := s.im.store.Lease(ctx, staging.Sweeps, sweepName)
-			if errors.Is(err, staging.ErrLeased) {
-				return errSuperseded
-			}
-			if err != nil {
+			if err := s.takeAgain(ctx); err != nil {
 				return err
 			}
-			s.lease.Release()
-			s.lease = lease
 		}
 		_, err := s.im.store.PutJSON(ctx, staging.Sweeps, sweepName, next, "*", s.lease)
 		return err
@@ -103,6 +97,27 @@ func (s *sweeper) save(ctx context.Context) error {
 		return fmt.Errorf("save the sweep's state: %w", err)
 	}
 	return nil
+}
+
+// takeAgain takes the lease after it was lost. The service may keep the lost one for some seconds, so only a lease that is there for longer
+// is another sweep's.
+func (s *sweeper) takeAgain(ctx context.Context) error {
+	for began := time.Now(); ; {
+		lease, err := s.im.store.Lease(ctx, staging.Sweeps, sweepName)
+		switch {
+		case err == nil:
+			s.lease.Release()
+			s.lease = lease
+			return nil
+		case !errors.Is(err, staging.ErrLeased):
+			return err
+		case time.Since(began) > s.im.sweepTimes.lease:
+			return errSuperseded
+		}
+		if err := patience.Sleep(ctx, time.Second); err != nil {
+			return err
+		}
+	}
 }
 
 // next is the state as it is to be saved. s.mu is held.

@@ -17,7 +17,7 @@ import (
 
 // scaled makes the turns of a sweep as short as a test needs them.
 func (a *app) scaled() *app {
-	a.im.sweepTimes = sweepTimes{idle: 1500 * time.Millisecond, short: 5 * time.Second, long: 2 * time.Second}
+	a.im.sweepTimes = sweepTimes{idle: 1500 * time.Millisecond, short: 5 * time.Second, long: 2 * time.Second, lease: 18 * time.Second}
 	return a
 }
 
@@ -189,6 +189,7 @@ func TestSweepLosesItsLease(t *testing.T) {
 		}
 		return lease
 	}
+	a.im.sweepTimes.lease = time.Second
 	s.lease = take()
 	s.lease.Release()
 	s.state.After = "somewhere"
