@@ -223,7 +223,7 @@ func lastLines(s string) string {
 	return strings.Join(lines[max(0, len(lines)-12):], "\n")
 }
 
-// TestDay runs the sample day, then the same again, then a backfill over some hours of it; in the long form over all of it.
+// TestDay runs the sample day, then the same again, then a backfill over all of it.
 func TestDay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("LEFT OUT: the end-to-end tests take minutes (-short)")
@@ -231,11 +231,7 @@ func TestDay(t *testing.T) {
 	a := newArchive(t)
 	a.firstDay()
 	a.again()
-	hours := 3 * time.Hour
-	if longForm(t) {
-		hours = 24 * time.Hour
-	}
-	a.backfill(hours)
+	a.backfill()
 }
 
 // TestDayInTheRealHost runs the sample day; in the long form also what TestDay does after it.
@@ -254,7 +250,7 @@ func TestDayInTheRealHost(t *testing.T) {
 	a.firstDay("-host", "func")
 	if longForm(t) {
 		a.again("-host", "func")
-		a.backfill(24*time.Hour, "-host", "func")
+		a.backfill("-host", "func")
 	}
 }
 
@@ -291,8 +287,8 @@ func (a *archive) again(args ...string) {
 	a.checkExport(exported)
 }
 
-// backfill asks for the last hours of the day again, and expects nothing new in any mailbox.
-func (a *archive) backfill(hours time.Duration, args ...string) {
+// backfill asks for all of the day again, and expects nothing new in any mailbox.
+func (a *archive) backfill(args ...string) {
 	t := a.t
 	t.Helper()
 	o, err := parse(append([]string{"-storage", a.dir}, args...), &bytes.Buffer{})
@@ -306,7 +302,7 @@ func (a *archive) backfill(hours time.Duration, args ...string) {
 	}
 	defer w.stop()
 	day := a.day()
-	input := fmt.Sprintf(`{"from":%q,"to":%q}`, day.End.Add(-hours).Format(time.RFC3339), day.End.Format(time.RFC3339))
+	input := fmt.Sprintf(`{"from":%q,"to":%q}`, day.Start.Format(time.RFC3339), day.End.Format(time.RFC3339))
 	if err := w.drive(t.Context(), &progress, input); err != nil {
 		t.Fatalf("backfill: %v\n%s", err, lastLines(progress.String()))
 	}
