@@ -26,6 +26,7 @@ type rule struct {
 
 var alertRules = map[string]rule{
 	"clock":            {1, "P1D", true, 0, "", "Count"},
+	"credentials":      {1, "P1D", true, 0, "", "Count"},
 	"errors":           {1, "P1D", true, 0, "", "Count"},
 	"failed-imports":   {1, "P1D", true, 0, "", "Count"},
 	"gap":              {1, "P2D", false, 0, "", "Count"},

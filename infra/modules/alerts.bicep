@@ -168,6 +168,16 @@ var rules = [
     above: 0
   }
   {
+    name: 'credentials'
+    event: true
+    says: 'The site refuses the user name or the password'
+    severity: 1
+    query: loadTextContent('../queries/credentials.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
     name: 'clock'
     event: true
     says: 'A time lies in the future that should be past'
