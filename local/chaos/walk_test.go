@@ -107,8 +107,12 @@ func choose(form soak.Form, all []step) (chosen []step) {
 func steps(kinds []string, count map[string]int, anyway []step) (all []step) {
 	for _, kind := range kinds {
 		faults := fault.All()
-		if strings.HasPrefix(kind, "graph ") {
-			faults = append(faults, fault.Slow())
+		faults = append(faults, fault.Pages()...)
+		switch service, _, _ := strings.Cut(kind, " "); service {
+		case "graph":
+			faults = slices.Concat(faults, []fault.Fault{fault.Slow()}, fault.Bare(), fault.Passing())
+		case "blob", "table":
+			faults = append(faults, fault.Bare()...)
 		}
 		for n := 1; n <= count[kind]; n++ {
 			if slices.ContainsFunc(anyway, func(s step) bool { return s.kind == kind && s.n == n }) {

@@ -37,15 +37,17 @@ const (
 	ResetAnswer              // the connection breaks in the middle of the answer; always After
 	Stall                    // silence until the client goes
 	Empty                    // 200 and nothing
-	HTML                     // 200 and a page of HTML, as a proxy sends it
+	HTML                     // a page of HTML, as a proxy sends it; with Fault.Status, or 200
 	Truncated                // a whole answer with half of the body; always After
+	Refusal                  // Microsoft Graph's error object, with Fault.Status and Fault.Code
 )
 
 // Fault is one way to go wrong.
 type Fault struct {
 	Kind       Kind
 	Effect     Effect
-	Status     int    // with Status
+	Status     int    // with Status, HTML and Refusal
+	Code       string // with Refusal: of the error object
 	RetryAfter string // with Status: the header; "date" stands for a date two seconds on; "" for none
 }
 
@@ -54,8 +56,13 @@ func (f Fault) String() string {
 	names := map[Kind]string{ResetRequest: "reset in the request", ResetAnswer: "reset in the answer", Stall: "stall", Empty: "empty 200",
 		HTML: "HTML", Truncated: "truncated"}
 	name := names[f.Kind]
-	if f.Kind == Status {
+	switch {
+	case f.Kind == Status:
 		name = strconv.Itoa(f.Status)
+	case f.Kind == HTML && f.Status != 0:
+		name = strconv.Itoa(f.Status) + " HTML"
+	case f.Kind == Refusal:
+		name = strconv.Itoa(f.Status) + " " + f.Code
 	}
 	if f.RetryAfter != "" {
 		name += " Retry-After " + f.RetryAfter
@@ -83,6 +90,27 @@ func All() []Fault {
 		all = append(all, Fault{Status: status}, Fault{Status: status, Effect: After})
 	}
 	return all
+}
+
+// Pages are refusals with a page of HTML in the service's place: they say nothing of what was asked for.
+func Pages() []Fault {
+	return []Fault{
+		{Kind: HTML, Status: 400}, {Kind: HTML, Status: 403}, {Kind: HTML, Status: 404}, {Kind: HTML, Status: 410},
+		{Kind: HTML, Status: 409, Effect: After},
+	}
+}
+
+// Bare are refusals without a body, by services that always say why: they come from something in between.
+func Bare() []Fault {
+	return []Fault{{Status: 403}, {Status: 404}, {Status: 409}, {Status: 412}, {Status: 413}, {Status: 404, Effect: After}}
+}
+
+// Passing are refusals of Graph's own that pass: a gateway of Graph that knows nothing, a mailbox that is moved or busy, a conflict.
+func Passing() []Fault {
+	return []Fault{
+		{Kind: Refusal, Status: 404, Code: "UnknownError"}, {Kind: Refusal, Status: 400, Code: "ErrorMailboxMoveInProgress"},
+		{Kind: Refusal, Status: 409, Code: "ErrorIrresolvableConflict", Effect: After}, {Kind: Refusal, Status: 404, Code: "MailboxInTransit"},
+	}
 }
 
 // Plan counts the calls of each kind and lets some of them go wrong. The zero value is a plan without faults; it is safe for concurrent use.
@@ -228,7 +256,14 @@ func (f Fault) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 		w.WriteHeader(http.StatusOK)
 	case HTML:
 		w.Header().Set("Content-Type", "text/html")
+		if f.Status != 0 {
+			w.WriteHeader(f.Status)
+		}
 		fmt.Fprint(w, "<html><body><h1>Please sign in</h1></body></html>")
+	case Refusal:
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(f.Status)
+		fmt.Fprintf(w, `{"error":{"code":%q,"message":"refused in passing"}}`, f.Code)
 	case Status:
 		switch f.RetryAfter {
 		case "":

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -54,18 +55,28 @@ func call(t *testing.T, p *Plan) (got seen) {
 }
 
 func TestFaults(t *testing.T) {
+	const page = "<html><body><h1>Please sign in</h1></body></html>"
 	half := said[:len(said)/2]
+	refused := func(code string) string { return `{"error":{"code":"` + code + `","message":"refused in passing"}}` }
 	want := map[string]seen{
 		"429 Retry-After 1": {Status: 429, RetryAfter: true}, "429 Retry-After date": {Status: 429, RetryAfter: true}, "429": {Status: 429}, "401": {Status: 401},
 		"500": {Status: 500}, "502": {Status: 502}, "503": {Status: 503}, "504": {Status: 504},
 		"500 after": {Status: 500, Done: true}, "502 after": {Status: 502, Done: true}, "503 after": {Status: 503, Done: true}, "504 after": {Status: 504, Done: true},
 		"reset in the request": {}, "reset in the answer": {Status: 201, Body: half, Broken: true, Done: true},
 		"stall": {}, "stall after": {Done: true},
-		"empty 200": {Status: 200}, "HTML": {Status: 200, Body: "<html><body><h1>Please sign in</h1></body></html>"},
+		"empty 200": {Status: 200}, "HTML": {Status: 200, Body: page},
 		"truncated": {Status: 201, Body: half, Done: true}, "504 before a late effect": {Status: 504},
+		"400 HTML": {Status: 400, Body: page}, "403 HTML": {Status: 403, Body: page}, "404 HTML": {Status: 404, Body: page},
+		"410 HTML": {Status: 410, Body: page}, "409 HTML after": {Status: 409, Body: page, Done: true},
+		"403": {Status: 403}, "404": {Status: 404}, "409": {Status: 409}, "412": {Status: 412}, "413": {Status: 413},
+		"404 after":                           {Status: 404, Done: true},
+		"404 UnknownError":                    {Status: 404, Body: refused("UnknownError")},
+		"400 ErrorMailboxMoveInProgress":      {Status: 400, Body: refused("ErrorMailboxMoveInProgress")},
+		"409 ErrorIrresolvableConflict after": {Status: 409, Body: refused("ErrorIrresolvableConflict"), Done: true},
+		"404 MailboxInTransit":                {Status: 404, Body: refused("MailboxInTransit")},
 	}
 	got := map[string]seen{}
-	for _, f := range append(All(), Slow()) {
+	for _, f := range slices.Concat(All(), []Fault{Slow()}, Pages(), Bare(), Passing()) {
 		p := &Plan{}
 		p.Fail("site items", 1, 1, f)
 		got[f.String()] = call(t, p)
