@@ -20,7 +20,7 @@ run: ## the whole connector on this machine, with a sample day
 
 test: ## all tests, with real Azurite; in the real Functions host too if func is on PATH
 	$(GO) build -race ./...
-	$(GO) test -race -timeout 60m -p 1 ./... # one package at a time: they run whole systems, whose time-outs need the processors
+	$(GO) test -race -vet=off -timeout 60m -p 1 ./... # one package at a time: they run whole systems, whose time-outs need the processors; make check vets
 	@command -v func >/dev/null || echo "make test: left out: the end-to-end tests in the real Functions host (func, Azure Functions Core Tools, is not on PATH)"
 	@command -v bicep >/dev/null || echo "make test: left out: what the deployment would make (bicep is not on PATH)"
 	@command -v shellcheck >/dev/null || echo "make test: left out: the check of the scripts (shellcheck is not on PATH)"
