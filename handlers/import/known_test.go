@@ -18,14 +18,16 @@ import (
 
 // away is a way to Graph on which the mailbox of a person answers 503 to all that is about messages, until it is back.
 type away struct {
-	of   person
-	back atomic.Bool
+	of    person
+	back  atomic.Bool
+	asked atomic.Int64
 }
 
 func (a *away) RoundTrip(r *http.Request) (*http.Response, error) {
 	if a.back.Load() || !strings.Contains(r.URL.Path, a.of.id()) || !strings.Contains(r.URL.Path, "/messages") {
 		return http.DefaultTransport.RoundTrip(r)
 	}
+	a.asked.Add(1)
 	return &http.Response{StatusCode: http.StatusServiceUnavailable, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"application/json"}},
 		Body: io.NopCloser(strings.NewReader(`{"error":{"code":"ErrorMailboxMoveInProgress","message":"x"}}`)), Request: r}, nil
 }
@@ -51,20 +53,38 @@ func crowd(n int) (people []person, edit func(*mailboxtest.Options)) {
 	}
 }
 
+// breakOff delivers the batch and ends the invocation once it has come so far.
+func (a *app) breakOff(batch string, so func() bool) reply {
+	ctx, end := context.WithCancel(a.w.t.Context())
+	defer end()
+	answer := make(chan reply, 1)
+	go func() { answer <- a.event(ctx, batch) }()
+	within(a.w.t, "the delivery comes so far", so)
+	end()
+	return <-answer
+}
+
 // A batch that comes again while one mailbox is away asks nothing about the copies that are done, and notes none of them again.
 func TestRedeliveryWhileOneMailboxIsAway(t *testing.T) {
 	t.Parallel()
 	people, edit := crowd(20)
 	w := newWorld(t, edit)
 	way := &away{of: kim}
-	a := w.start(func(s *start) { s.transport, s.deadline = way, 6*time.Second }, doubt(inDoubtTest))
+	a := w.start(func(s *start) { s.transport = way }, doubt(inDoubtTest))
 	batch := w.put(
 		w.line(sms("m1", "to all, and to one who is away", jane, append([]person{kim}, people...)...)),
 		w.line(sms("m2", "to those who are there", jane, people...)),
 	)
+	// The second line's record has its outcome, and of the first all other copies.
+	done := func() bool {
+		s := w.state(batch)
+		_, ended := s.Record(2)
+		return ended && len(s.Copies(1)) == len(people)+1 && way.asked.Load() > 0
+	}
 	var sizes [3]int64
 	for i := range sizes {
-		if got := a.event(t.Context(), batch); got.status == http.StatusOK {
+		way.asked.Store(0)
+		if got := a.breakOff(batch, done); got.status == http.StatusOK {
 			t.Fatalf("status %d: %s", got.status, got.value)
 		}
 		sizes[i] = w.journalSize(batch)
@@ -89,12 +109,16 @@ func TestLedgerRowsAreLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	way := &away{of: kim}
-	a := w.start(func(s *start) { s.transport, s.deadline = way, 5*time.Second }, doubt(inDoubtTest))
+	a := w.start(func(s *start) { s.transport = way }, doubt(inDoubtTest))
 	batch := w.put(
 		w.line(sms("m1", "to two, one of whom is away", otto, ali, kim)),
 		w.line(piece3("p1", 1, "first, "), piece3("p2", 2, "second, "), piece3("p3", 3, "third.")),
 	)
-	a.event(t.Context(), batch)
+	a.breakOff(batch, func() bool {
+		s := w.state(batch)
+		_, ended := s.Record(2)
+		return ended && len(s.Copies(1)) == 1
+	})
 	empty := newWorld(t).ledger
 	way.back.Store(true)
 	b := w.start(doubt(inDoubtTest))

@@ -59,7 +59,11 @@ func (im *importer) sweep(ctx context.Context, inv *funchost.Invocation) (sweepR
 	if request.Replay != "" {
 		return s.replay(ctx, request.Replay)
 	}
-	lease, err := im.store.Lease(ctx, staging.Sweeps, sweepName)
+	var lease *staging.Lease
+	err = s.storage(ctx, func(ctx context.Context) (err error) {
+		lease, err = im.store.Lease(ctx, staging.Sweeps, sweepName)
+		return err
+	})
 	if errors.Is(err, staging.ErrLeased) {
 		inv.Log.Info("another sweep is at work")
 		return sweepResult{}, nil
