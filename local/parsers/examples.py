@@ -42,12 +42,15 @@ STAND_IN = {"jane@contoso.com": "jane@contoso.example", "O2-8f1c2d3e": "O2-0001"
 ANSWERED = {"call-answered", "call-answered-without-time", "call-durations-differ", "call-recording", "call-recording-gone", "call-recordings", "call-recordings-lying"}
 CALLS = ANSWERED | {"call-impossible-times", "call-missed", "call-no-info", "call-not-answered", "call-rejected", "call-without-duration"}
 MMS = {"mms-active-content", "mms-empty-file", "mms-file-names", "mms-forged-file-name", "mms-gone", "mms-photo", "mms-picture-alone", "mms-pictures",
-       "mms-rtl-names", "mms-smil", "mms-smil-hostile", "mms-subject", "mms-text-alone", "mms-too-large"}
+       "mms-rtl-names", "mms-smil", "mms-smil-hostile", "mms-subject", "mms-text-alone", "mms-too-large", "mms-names-without-extension",
+       "mms-encoded-names", "mms-text-charsets", "mms-text-twice", "mms-digest-unusable", "mms-token-sender"}
 GROUPS = {"group-10000-character-names", "group-600", "group-named", "group-view-member", "group-view-sender", "mms-rtl-names", "sms-header-injection",
           "sms-html-hostile", "sms-noncharacters"}
 RECEIVED = {"call-missed", "call-rejected", "group-view-member", "sms-alphanumeric", "sms-forged-names", "sms-header-injection", "sms-in-outsider",
-            "sms-international", "sms-no-sender", "sms-sent", "sms-short-code", "sms-unknown-owner", "sms-withheld"}
-WITHOUT_ADDRESS = {"group-10000-character-names", "group-view-member", "sms-chinese", "sms-control-characters", "sms-forged-names", "sms-header-injection"}
+            "sms-international", "sms-no-sender", "sms-sent", "sms-short-code", "sms-unknown-owner", "sms-withheld",
+            "sms-number-envelopes", "sms-email-forms", "sms-left-out-bounds", "sms-part-apart"}
+WITHOUT_ADDRESS = {"group-10000-character-names", "group-view-member", "sms-chinese", "sms-control-characters", "sms-forged-names", "sms-header-injection",
+                   "mms-token-sender", "sms-number-envelopes"}
 
 
 class But(frozenset):
@@ -61,7 +64,8 @@ def but(some, *more):
 WITHOUT_NUMBER = But({"sms-nobody", "sms-owner-apart", "sms-unknown-owner"})
 NOT_FROM_JANE = But({"call-missed", "group-10000-character-names", "mms-rtl-names", "sms-alphanumeric", "sms-chinese", "sms-forged-names",
                      "sms-header-injection", "sms-html-hostile", "sms-in-outsider", "sms-international", "sms-mostly-other-script", "sms-no-sender", "sms-nobody",
-                     "sms-owner-apart", "sms-rtl", "sms-short-code", "sms-unknown-owner", "sms-withheld"})
+                     "sms-owner-apart", "sms-rtl", "sms-short-code", "sms-unknown-owner", "sms-withheld", "mms-token-sender", "sms-number-envelopes",
+                     "sms-email-forms", "sms-left-out-bounds", "sms-part-apart"})
 
 EXPECTED = {
     '"+44 7700 900123"': WITHOUT_NUMBER, '"+447700900123"': WITHOUT_NUMBER, '"07700 900123"': WITHOUT_NUMBER, "07700900123": WITHOUT_NUMBER,
@@ -84,12 +88,13 @@ EXPECTED = {
     '"Part 2 of 3: missing"': {"sms-piece-missing"},
     '"Status: Failed"': {"sms-failed"},
     '"content type"': {"sms-html"},
-    '"message format 2"': But(),
-    '"wrong JSON type"': {"sms-left-out"},
+    '"message format 3"': But(),
+    '"wrong JSON type"': {"sms-left-out", "sms-left-out-bounds"}, '"Left out: to"': {"sms-left-out-bounds"}, '"could not be checked"': {"mms-digest-unusable"},
+    "subject:missing": {"call-no-info", "call-recording-gone", "mms-gone", "mms-too-large", "sms-piece-missing"},
     'from:"Jane Doe"': NOT_FROM_JANE,
     "from:447700900123@sms.o2archiver.invalid": WITHOUT_ADDRESS,
     "participants:447700900123@sms.o2archiver.invalid": WITHOUT_ADDRESS | {"group-600"},
-    "from:jane@contoso.com": but(NOT_FROM_JANE - {"mms-rtl-names"}, "group-view-member", "sms-control-characters", "sms-several-emails"),
+    "from:jane@contoso.com": but(NOT_FROM_JANE - {"mms-rtl-names", "sms-email-forms"}, "group-view-member", "sms-control-characters", "sms-several-emails"),
     'participants:"jane@contoso.com" AND subject:"SMS from"': But(CALLS | MMS | WITHOUT_ADDRESS | {
         "sms-html-hostile", "sms-mostly-other-script", "sms-nobody", "sms-owner-apart", "sms-rtl", "sms-several-emails", "sms-unknown-owner", "unknown-kind"}),
     'subject:"MMS from"': MMS,

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import unicodedata
+import urllib.parse
 
 from clock import clocks, moment, span
 from letter import QUOTED, RULER, block, demand, message_id
@@ -28,14 +29,37 @@ def one_line(s, limit):
     return s if len(s) <= limit else s[:limit - 1].rstrip(" ") + "…"
 
 
+ENVELOPES = [(r"<(.*)>", r"\1"), (r"(?i)(tel|sip):", ""), (r"@.*", ""), (r"(?i)/TYPE=.*", ""), (r";.*", "")]
+
+
+def bare(value):
+    """A number or a short code without what a network puts around it."""
+    if re.search(r"(?i)/TYPE=|^<?(tel|sip):", value):
+        for pattern, to in ENVELOPES:
+            value = re.sub(pattern, to, value)
+    return value.strip()
+
+
 def e164(value):
     """British numbers and those with a plus: the goldens have no others."""
+    if "phone-context=+44" in value and re.fullmatch(r"\d{10}", bare(value)):
+        return "+44" + bare(value)
+    value = re.sub(r"^\*31#| ext \d+$", "", bare(value))
     digits = re.sub("[ \u00a0().-]", "", TURNS.sub("", value))
     if re.fullmatch(r"\+\d{8,15}", digits):
         return digits
     if re.fullmatch(r"44\d{10}|0\d{10}", digits):
         return "+44" + digits[-10:]
     return ""
+
+
+def address_in(entry):
+    """The address in an entry of the email property."""
+    inner = re.search(r"<([^<>]*)>$", entry)
+    entry = inner[1] if inner else entry
+    if re.match("mailto:", entry, re.I):
+        entry = urllib.parse.unquote(entry)
+    return re.sub("(?i)^(mailto|smtp):", "", entry)
 
 
 def slug(s):
@@ -49,11 +73,15 @@ def short(s):
 class Person:
     """A participant: how the header and the subject must name it."""
 
-    def __init__(self, given):
-        value = given["Value"]
+    def __init__(self, given, owner=""):
+        value = bare(given["Value"])
+        self.given = given["Value"]
+        number = e164(given["Value"])
+        if value == "insert-address-token":
+            value, number = owner, e164(owner)
         full = (given["FirstName"].strip() + " " + given["LastName"].strip()).strip()
         emails = given.get("Emails") or []
-        number, name = e164(value), one_line(full, 100)
+        name = one_line(full, 100)
         self.address = self.mail(value.strip(), full, emails, number)
         shown = number or one_line(value, 40)
         self.name = f"{name} ({shown})" if name and shown else name or shown or (one_line(emails[0], 100) if emails else "Unknown")
@@ -69,7 +97,7 @@ class Person:
             return "message|" + message
         if value:
             return "value|" + value
-        return "email|" + self.emails[0].lower() if self.emails else "name|" + self.full
+        return "email|" + address_in(self.emails[0]).lower() if self.emails else "name|" + self.full
 
     def parts(self):
         """What the line of this participant must have in it."""
@@ -77,13 +105,16 @@ class Person:
         if self.number:
             yield self.number + " ("
         elif self.value:
-            yield quoted(self.value) + " (no telephone number)"
+            yield quoted(self.given) + " (no telephone number)"
         for e in self.emails[:20]:
-            yield e if EMAIL.fullmatch(e) else quoted(e)
+            if EMAIL.fullmatch(address_in(e)):
+                yield address_in(e)
+            if not EMAIL.fullmatch(e):
+                yield quoted(e)
 
     @staticmethod
     def mail(value, full, emails, number):
-        for e in emails:
+        for e in map(address_in, emails):
             if EMAIL.fullmatch(e) and len(e) <= 254 and not re.search(rf"[@.]{re.escape(OURS)}$", e, re.I):
                 return e
         if number:
@@ -123,7 +154,19 @@ def spoken(seconds):
     return " ".join(f"{n} {unit}" for n, unit in parts if n)
 
 
-def subject(record, sender, to):
+def missing(fixture):
+    """What the subject must say is not there."""
+    record = fixture["record"]
+    absent = sum(1 for a in record.get("Attachments") or [] if a.get("Gone") or (fixture.get("omit") or {}).get(a["Name"]))
+    lost = sum(1 for p in record.get("Pieces") or [] if p.get("Lost"))
+    for n, what in (absent, "attachment"), (lost, "part"):
+        if n:
+            return f"{n:,} {what}{'s' * (n > 1)} missing"
+    return "incomplete" * any(name.endswith(")") for name in record.get("LeftOut") or [])
+
+
+def subject(fixture, sender, to):
+    record = fixture["record"]
     kind = {"SMS": "SMS", "MMS": "MMS", "CALL_LOG": "Call", "CALL_AUDIO": "Call"}.get(record["Kind"]) or one_line(record["Kind"], 40) or "Message"
     call = record["Kind"].startswith("CALL_")
     if call:
@@ -140,6 +183,8 @@ def subject(record, sender, to):
         s += " to " + (", ".join(labels[:-1]) + " and " if labels[1:] else "") + labels[-1]
     if call and talk(record):
         s += f" ({spoken(talk(record))})"
+    if what := missing(fixture):
+        s += f" ({what})"
     own = one_line(record.get("Subject", ""), 250)
     return one_line(s + (": " + own if own else ""), 250)
 
@@ -157,7 +202,7 @@ def headers(record, root):
     """What the headers for programs must say, and nothing else."""
     given = {"Message-Id": record["ID"], "Type": record["Kind"], "Owner": record.get("Owner"), "Conversation": root, "Original-Sha256": record.get("SHA256"),
              "Direction": record.get("Direction"), "Status": record.get("Status"), "Time": record.get("TimeText"),
-             "Archived": record.get("ArchivedText"), "Format": "2"}
+             "Archived": record.get("ArchivedText"), "Format": "3"}
     return {"X-O2-" + name: text for name, value in given.items() if (text := one_line(value or "", 200))}
 
 
@@ -201,7 +246,8 @@ def duration(record, spoke):
 
 def parts(record):
     """What the block must say of the parts of a long SMS."""
-    return [(f"Part {p['Number']} of {record['Total']}", "missing" if p.get("Lost") else f"{quoted(p['ID'])}, SHA-256 {marked(p['SHA256'], 64)}")
+    return [(f"Part {p['Number']} of {record['Total']}", "missing" if p.get("Lost") else
+             "in another message: all parts together are too large for one" if p.get("Apart") else f"{quoted(p['ID'])}, SHA-256 {marked(p['SHA256'], 64)}")
             for p in record.get("Pieces") or []]
 
 
@@ -212,7 +258,8 @@ def lines(record, root):
              "Subject": record.get("Subject"), "Group": record.get("GroupName"), "Group id": record.get("GroupID"), "Conversation": root,
              "Call status": call.get("Status"), "Call id": call.get("ID"), "SHA-256 of the original item": record.get("SHA256"),
              "Text's content type (shown as it stands)": record["ContentType"] if record.get("ContentType", "").lower() != "text/plain" else None,
-             "Left out because of a wrong JSON type": ", ".join(record.get("LeftOut") or []),
+             "Left out because of a wrong JSON type": ", ".join(name for name in record.get("LeftOut") or [] if not name.endswith(")")),
+             "Left out": ", ".join(name for name in record.get("LeftOut") or [] if name.endswith(")")),
              "Source id": None if record.get("Derived") else record["ID"],
              "Source id (made of the item's bytes, for it had none)": record["ID"] if record.get("Derived") else None}
     out = {name: isolated(value, marked(value, 500)) if value else None for name, value in given.items()}
@@ -235,23 +282,29 @@ def files(fixture):
     return kept
 
 
-ATTACHED = re.compile(rf"{QUOTED}, ([^, /]+/[^, ]+), ([\d,]+) bytes, SHA-256 ([0-9a-f]{{64}}|unknown)(?:, named {QUOTED})?(?:, type given as {QUOTED})?"
-                      r"(?:, not attached: (.*))?")
+ATTACHED = re.compile(rf"{QUOTED}, ([^, /]+/[^, ]+), ([\d,]+) bytes(?: claimed by the source)?, SHA-256 ([0-9a-f]{{64}}|unknown)(?: claimed by the source)?(?:, named {QUOTED})?(?:, type given as {QUOTED})?"
+                      rf"(?:, digest given as {QUOTED} \(could not be checked\))?(?:, not attached: (.*))?")
+
+
+def above_word(m):
+    """What the text must say above the block of a file that is not there: what is known of it but not measured is the source's claim."""
+    claimed = " claimed by the source" * ("claimed by the source" in m[0])
+    return f"[Not attached: {m[0][:m.end(1) + 1]}, {m[3]} bytes{claimed}, SHA-256 {m[4]}{claimed * (m[4] != 'unknown')}: {m[8]}]\r\n"
 
 
 def attached(fixture, said, above):
     """Whether the block has one line for each attachment, with the name and the type that were given, and the text above says what isn't there, and why."""
     told = [ATTACHED.fullmatch(value) for name, value in said if re.fullmatch(r"Attachment \d+", name)]
-    if not all(told) or any(f"[Not attached: {m[0][:m.end(1) + 1]}, {m[3]} bytes, SHA-256 {m[4]}: {m[7]}]\r\n" not in above for m in told if m[7]):
+    if not all(told) or any(above_word(m) not in above for m in told if m[8]):
         return False
-    left = [(m[5] or m[1], m[6] or m[2], m[3], m[4], m[7] or "") for m in told]
+    left = [(m[5] or m[1], m[6] or m[2], m[3], m[4], m[7] or "", "claimed" in m[0], m[8] or "") for m in told]
     given = itertools.zip_longest(fixture["record"].get("Attachments") or [], fixture.get("media") or [])  # what is gone may have no bytes
     for a, media in sorted(given, key=lambda pair: not pair[0]["Name"]):  # those without a name last, for any line could be theirs
         size, sha256 = a.get("Size"), a.get("SHA256") or "unknown"
         if not a.get("Gone"):
             content = base64.b64decode(media)
             size, sha256 = len(content), hashlib.sha256(content).hexdigest()
-        rest = f"{size:,}", sha256, marked(a.get("Gone") or (fixture.get("omit") or {}).get(a["Name"], ""), 500)
+        rest = f"{size:,}", sha256, marked(a.get("Digest") or "", 200, '"\\'), bool(a.get("Gone")), marked(a.get("Gone") or (fixture.get("omit") or {}).get(a["Name"], ""), 500)
         line = next((line for line in left if line[2:] == rest and (not a["Name"] or line[0] == marked(a["Name"], 500, '"\\'))
                      and (not a["Type"] or line[1] == marked(a["Type"], 200, '"\\'))), None)
         if line is None:
@@ -277,12 +330,12 @@ def check(letter):
     demand(letter.id == message_id(record["ID"]), "Message-Id is not that of the record")
     demand(letter.date == moment(record["Time"]), "Date is not the record's time")
     demand(letter.text.startswith(record.get("Text", "").encode()), "the text does not begin with the record's")
-    sender = Person(record["From"])
+    sender = Person(record["From"], record.get("Owner") or "")
     everybody = [Person(p) for p in record["To"] or [] if p["Value"] or p["FirstName"].strip() or p["LastName"].strip() or p.get("Emails")]
     demand(letter.sender == [(sender.name, sender.address)], "From is not the record's sender")
     to = list(dict.fromkeys((p.name, p.address) for p in everybody))
     demand(letter.to == to[:500], "To are not the record's recipients")
-    demand(letter.subject == subject(record, sender, everybody), "Subject is not the record's")
+    demand(letter.subject == subject(fixture, sender, everybody), "Subject is not the record's")
     root = conversation(record, sender, everybody)
     programs = {name: value for name, value in letter.headers.items() if name.startswith("X-O2-")}
     demand(programs == headers(record, root), "the headers for programs are not the record's")

@@ -161,7 +161,7 @@ def leaves(parts):
 
 def shown(notmuch, same):
     """What of a message notmuch shows otherwise. Of copies that differ, one of a mailbox that took no attachments for instance, it shows one."""
-    out = json.loads(notmuch.run("show", "--format=json", "--entire-thread=false", "--include-html", "--exclude=false", "id:" + same[0].id))
+    out = json.loads(notmuch.run("show", "--format=json", "--entire-thread=false", "--include-html", "--exclude=false", "id:" + same[0].id).decode("utf-8", "replace"))
     out = next(found(out), None)
     if out is None:
         return "the id"

@@ -156,7 +156,7 @@ def attachment(part, content):
 
 QUOTED = r'\u2068?"((?:[^"\\]|\\.)*)"\u2069?'  # a value of the source beside others
 FILE = re.compile(rf"Attachment \d+: {QUOTED}, [^, /]+/[^, ]+, ([\d,]+) bytes, SHA-256 ([0-9a-f]{{64}})(?:, named {QUOTED})?(?:, type given as {QUOTED})?"
-                  r"(, not attached: .*)?")
+                  rf"(?:, digest given as {QUOTED} \(could not be checked\))?(, not attached: .*)?")
 
 
 def unquoted(s):
@@ -188,7 +188,7 @@ def itself(letter):
     if not re.search(r"⟦|… \(", ids[0]):  # shown as it is
         demand(letter.id == message_id(ids[0]), "Message-Id is not that of the item")
 
-    told = [m for m in map(FILE.fullmatch, lines) if m and not m[6]]
+    told = [m for m in map(FILE.fullmatch, lines) if m and not m[7]]
     demand(sorted((unquoted(m[1]), int(m[2].replace(",", "")), m[3]) for m in told) == sorted((f.name, f.size, f.sha256) for f in letter.files),
            "its attachments are not those that its text names")
     demand(len({f.name.lower() for f in letter.files}) == len(letter.files), "two attachments have one name")

@@ -36,7 +36,7 @@ def header(line):
     return lambda raw: line + b"\r\n" + raw
 
 
-SIGNATURE = "Added by O2 Network Archiver, message format 2."
+SIGNATURE = "Added by O2 Network Archiver, message format 3."
 
 
 def page(body, signature=SIGNATURE):
@@ -129,10 +129,10 @@ BROKEN = [
     ("mms-photo", "another hash", swap(b"X-O2-Sha256: 497790", b"X-O2-Sha256: 597790"), "not the SHA-256"),
     ("mms-photo", "other bytes", swap(b"iVBORw0K", b"iVBORw0L"), "not the SHA-256"),
     ("mms-photo", "another size", swap(b"size=70", b"size=71"), "not the size"),
-    ("mms-photo", "another name", swap(b"filename=photo.png", b"filename=phota.png"), "not those that its text names"),
-    ("mms-photo", "a path for a name", swap(b"filename=photo.png", b'filename="../photo.png"'), "not safe"),
-    ("mms-photo", "a device for a name", swap(b"filename=photo.png", b"filename=Nul.png"), "not safe"),
-    ("mms-photo", "a port for a name", swap(b"filename=photo.png", b'filename="lpt9 .tar.gz"'), "not safe"),
+    ("mms-photo", "another name", swap(b'filename="photo.png"', b"filename=phota.png"), "not those that its text names"),
+    ("mms-photo", "a path for a name", swap(b'filename="photo.png"', b'filename="../photo.png"'), "not safe"),
+    ("mms-photo", "a device for a name", swap(b'filename="photo.png"', b"filename=Nul.png"), "not safe"),
+    ("mms-photo", "a port for a name", swap(b'filename="photo.png"', b'filename="lpt9 .tar.gz"'), "not safe"),
     ("mms-photo", "an attachment for a text", swap(b"X-O2-Sha256:", b"X-O2-Sha255:"), "not the SHA-256"),
     ("sms", "a page without the signature", page("TEXT", "Added by somebody."), "not the text's signature"),
     ("sms-piece-missing", "a page that does not say that a part is missing", page("TEXT"), "not the text's signature"),
