@@ -90,6 +90,13 @@ var finalAnswers = []finalAnswer{
 	{[]operation{opBatch, opLookUp}, []int{403}, "Authorization_RequestDenied", Denied, graphErrorDoc + ": a permission is missing"},
 	{[]operation{opBatch, opLookUp}, []int{403}, "ErrorAccessDenied", Denied, exchangeCodes},
 
+	// The directory does not look this address up. LookUp believes it only where another look-up beside it is answered.
+	{[]operation{opLookUp}, []int{400}, "Request_BadRequest", Refused, graphErrorDoc + ": the filter's value"},
+	{[]operation{opLookUp}, []int{400}, "BadRequest", Refused, graphErrorDoc + ": the filter's value"},
+	{[]operation{opLookUp}, []int{400}, "Request_UnsupportedQuery", Refused, graphErrorDoc},
+	{[]operation{opLookUp}, []int{400}, "Request_InvalidFilterClause", Refused, graphErrorDoc},
+	{[]operation{opLookUp}, []int{400}, "ErrorInvalidUrlQueryFilter", Refused, graphErrorDoc},
+
 	// The size is what is wrong.
 	{ofContent, []int{400, 413}, "ErrorMessageSizeExceeded", TooLarge, exchangeCodes + ": the tenant's limit for one message"},
 	{ofContent, []int{400, 413}, "ErrorAttachmentSizeLimitExceeded", TooLarge, exchangeCodes},

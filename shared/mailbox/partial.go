@@ -34,7 +34,7 @@ type answers struct {
 	sound   bool // a look-up was answered
 }
 
-// refusedAlone reports whether the directory refuses this one look-up: 400 with an error of Graph's own.
+// refusedAlone reports whether the directory refuses this one look-up, by an answer that is known to be final.
 func (a *innerAnswer) refusedAlone() bool {
-	return a.Status == http.StatusBadRequest && errorCode(a.Body) != ""
+	return a.Status >= http.StatusBadRequest && ofAnswer(opLookUp, a.Status, errorCode(a.Body)) == Refused
 }

@@ -93,6 +93,16 @@ func TestLookUpOfOddAddresses(t *testing.T) {
 			change: func(url string) (int, any, bool) { return 400, "<html>", strings.Contains(url, "odd") },
 			open:   []string{"odd@contoso.example"},
 		},
+		"a refusal of Graph's that says nothing": {
+			ask:    []string{"alice@contoso.example", "odd@contoso.example"},
+			change: func(url string) (int, any, bool) { return 400, refusal("UnknownError"), strings.Contains(url, "odd") },
+			open:   []string{"odd@contoso.example"},
+		},
+		"a refusal for now": {
+			ask:    []string{"alice@contoso.example", "odd@contoso.example"},
+			change: func(url string) (int, any, bool) { return 400, refusal("ErrorServerBusy"), strings.Contains(url, "odd") },
+			open:   []string{"odd@contoso.example"},
+		},
 		"one is denied": {
 			ask: []string{"alice@contoso.example", "odd@contoso.example"},
 			change: func(url string) (int, any, bool) {
