@@ -99,9 +99,11 @@ func TestLookUpOfOddAddresses(t *testing.T) {
 			open:   []string{"odd@contoso.example"},
 		},
 		"a refusal for now": {
-			ask:    []string{"alice@contoso.example", "odd@contoso.example"},
-			change: func(url string) (int, any, bool) { return 400, refusal("ErrorServerBusy"), strings.Contains(url, "odd") },
-			open:   []string{"odd@contoso.example"},
+			ask: []string{"alice@contoso.example", "odd@contoso.example"},
+			change: func(url string) (int, any, bool) {
+				return 400, refusal("ErrorServerBusy"), strings.Contains(url, "odd")
+			},
+			open: []string{"odd@contoso.example"},
 		},
 		"one is denied": {
 			ask: []string{"alice@contoso.example", "odd@contoso.example"},
