@@ -90,6 +90,7 @@ var element = regexp.MustCompile(`\[\d+\]`)
 func fieldNames(fields []string) []string {
 	var names []string
 	for _, f := range fields {
+		f, _, _ = strings.Cut(f, " (") // the reason
 		names = append(names, element.ReplaceAllString(f, "[]"))
 	}
 	slices.Sort(names)

@@ -351,7 +351,7 @@ func (f *file) appendIdentity(b []byte) []byte {
 // leftOut are the fields of the item that the message does not have: those of a wrong JSON type, and the others, each with its reason.
 func leftOut(r *record.Record) (wrong, others []string) {
 	for _, name := range r.LeftOut {
-		if strings.HasSuffix(name, ")") {
+		if strings.HasSuffix(name, ")") && !strings.Contains(name, " (in part ") {
 			others = append(others, name)
 		} else {
 			wrong = append(wrong, name)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,6 +53,7 @@ func read(raw []byte) (*item, error) {
 // member reads one member of the item. null stands for a missing one; where a name comes twice, the last one counts.
 func (it *item) member(name string, v []byte) {
 	r := &it.rec
+	it.forget(name)
 	switch name {
 	case "messageId":
 		it.id = it.identity(name, v)
@@ -121,6 +123,14 @@ func (it *item) string(name string, v []byte) string {
 		it.leaveOut(name)
 	}
 	return ""
+}
+
+// forget takes back what was left out of an earlier member of the name, which does not count.
+func (it *item) forget(name string) {
+	it.rec.LeftOut = slices.DeleteFunc(it.rec.LeftOut, func(field string) bool {
+		rest, ok := strings.CutPrefix(field, name)
+		return ok && (rest == "" || strings.IndexByte(".[ ", rest[0]) >= 0)
+	})
 }
 
 func (it *item) leaveOut(name string) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"o2archiver/shared/record"
@@ -136,6 +137,12 @@ func parsePieces(e record.Entry) (*record.Record, error) {
 	}
 	for _, other := range pieces {
 		for _, name := range other.rec.LeftOut {
+			if other == first {
+				break
+			}
+			if !strings.HasSuffix(name, ")") { // the message may well show the first one's field
+				name = fmt.Sprintf("%s (in part %d)", name, other.segment.Number)
+			}
 			if !slices.Contains(first.rec.LeftOut, name) {
 				first.leaveOut(name)
 			}
