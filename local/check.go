@@ -1,7 +1,14 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
 
 	"o2archiver/local/azurite"
 	"o2archiver/shared/settings"
@@ -36,4 +43,45 @@ func checkSettings(lookup func(string) (string, bool)) error {
 		}
 		return lookup(name)
 	})
+}
+
+// dialTime bounds the look whether a service answers at all.
+const dialTime = 10 * time.Second
+
+// checkReach returns an error if nothing listens at the address of a service that the environment names in place of its stand-in: fetch
+// and import wait minutes for one that is away, and a person who has mistyped an address would wait with them. The settings have
+// been checked.
+func checkReach(ctx context.Context, lookup func(string) (string, bool)) error {
+	var all []error
+	for _, service := range []struct{ setting, name string }{{"TELEMESSAGE_URL", "the TeleMessage site"}, {"GRAPH_URL", "Microsoft Graph"}} {
+		address, ok := lookup(service.setting)
+		if !ok || address == "" {
+			continue
+		}
+		if err := dial(ctx, address); err != nil {
+			all = append(all, fmt.Errorf("%s does not answer at %s: %w", service.name, service.setting, err))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// dial connects to the address and hangs up. Behind a proxy there is nothing to connect to, and nothing is known.
+func dial(ctx context.Context, address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return errors.New("it is no address")
+	}
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u}); proxy != nil || err != nil {
+		return nil
+	}
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	connection, err := (&net.Dialer{Timeout: dialTime}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	var failed *net.OpError
+	switch {
+	case err == nil:
+		return connection.Close()
+	case errors.As(err, &failed):
+		return failed.Err
+	}
+	return err
 }

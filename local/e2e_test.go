@@ -42,7 +42,7 @@ func (a *archive) lookup(name string) (string, bool) {
 func (a *archive) run(args ...string) (code int, stdout, stderr string) {
 	a.t.Helper()
 	var out, err bytes.Buffer
-	code = run(a.t.Context(), append([]string{"-storage", a.dir, "-limit", "8m"}, args...), a.lookup, &out, &err)
+	code = run(a.t.Context(), append([]string{"-storage", a.dir, "-limit", "20m"}, args...), a.lookup, &out, &err)
 	return code, out.String(), err.String()
 }
 

@@ -72,6 +72,10 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 			return 2
 		}
 	}
+	if err := checkReach(ctx, lookup); err != nil {
+		fmt.Fprintf(stderr, "local: nothing was started:\n%v\n", err)
+		return 1
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit, fmt.Errorf("the run took longer than %v (see -limit)", o.limit))
 	defer cancel()
 	began := time.Now()

@@ -23,7 +23,9 @@ func TestTrouble(t *testing.T) {
 		{name: "wrong password", env: map[string]string{"TELEMESSAGE_PASSWORD": "hunter2"}, code: 1,
 			want: []string{"credentials"}, none: "hunter2"},
 		{name: "site down", env: map[string]string{"TELEMESSAGE_URL": nowhere, "TELEMESSAGE_USERNAME": "u", "TELEMESSAGE_PASSWORD": "p"}, code: 1,
-			want: []string{"the TeleMessage site is not available", "stays open"}},
+			want: []string{"nothing was started", "the TeleMessage site does not answer at TELEMESSAGE_URL: connect: connection refused"}},
+		{name: "site and Graph down", env: map[string]string{"TELEMESSAGE_URL": nowhere, "TELEMESSAGE_USERNAME": "u", "TELEMESSAGE_PASSWORD": "p",
+			"GRAPH_URL": nowhere}, code: 1, want: []string{"the TeleMessage site does not answer", "Microsoft Graph does not answer at GRAPH_URL"}},
 		{name: "storage down", code: 1, want: []string{"ARCHIVE_STORAGE"},
 			env: map[string]string{"ARCHIVE_STORAGE": "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
 				"AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;" +
