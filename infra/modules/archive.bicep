@@ -107,7 +107,8 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01
   name: 'default'
   properties: {
     policy: {
-      rules: concat(map(originals, container => {
+      rules: concat(
+        map(originals, container => {
           name: container
           enabled: true
           type: 'Lifecycle'
@@ -116,51 +117,57 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01
             actions: {
               baseBlob: union(
                 { delete: { daysAfterModificationGreaterThan: term + margins[container] } },
-                coolAfterDays > 0 ? { tierToCool: { daysAfterModificationGreaterThan: coolAfterDays + margins[container] } } : {},
-                toArchive ? { tierToArchive: { daysAfterModificationGreaterThan: archiveAfterDays + margins[container] } } : {}
+                coolAfterDays > 0
+                  ? { tierToCool: { daysAfterModificationGreaterThan: coolAfterDays + margins[container] } }
+                  : {},
+                toArchive
+                  ? { tierToArchive: { daysAfterModificationGreaterThan: archiveAfterDays + margins[container] } }
+                  : {}
               )
               version: { delete: { daysAfterCreationGreaterThan: term + margins[container] } }
             }
           }
-        }), [
-        {
-          name: 'journal' // append blobs can be deleted by a rule, but have no tiers
-          enabled: true
-          type: 'Lifecycle'
-          definition: {
-            filters: { blobTypes: ['appendBlob'], prefixMatch: map(journal, container => '${container}/') }
-            actions: {
-              baseBlob: { delete: { daysAfterModificationGreaterThan: term } }
-              // With versioning on the rule above only makes a former version of it.
-              version: { delete: { daysAfterCreationGreaterThan: term } }
+        }),
+        [
+          {
+            name: 'journal' // append blobs can be deleted by a rule, but have no tiers
+            enabled: true
+            type: 'Lifecycle'
+            definition: {
+              filters: { blobTypes: ['appendBlob'], prefixMatch: map(journal, container => '${container}/') }
+              actions: {
+                baseBlob: { delete: { daysAfterModificationGreaterThan: term } }
+                // With versioning on the rule above only makes a former version of it.
+                version: { delete: { daysAfterCreationGreaterThan: term } }
+              }
             }
           }
-        }
-        {
-          name: 'dead-letters'
-          enabled: true
-          type: 'Lifecycle'
-          definition: {
-            filters: { blobTypes: ['blockBlob', 'appendBlob'], prefixMatch: ['deadletters/'] }
-            actions: {
-              baseBlob: { delete: { daysAfterModificationGreaterThan: term } }
-              version: { delete: { daysAfterCreationGreaterThan: term } }
+          {
+            name: 'dead-letters'
+            enabled: true
+            type: 'Lifecycle'
+            definition: {
+              filters: { blobTypes: ['blockBlob', 'appendBlob'], prefixMatch: ['deadletters/'] }
+              actions: {
+                baseBlob: { delete: { daysAfterModificationGreaterThan: term } }
+                version: { delete: { daysAfterCreationGreaterThan: term } }
+              }
             }
           }
-        }
-        {
-          name: 'former-state'
-          enabled: true
-          type: 'Lifecycle'
-          definition: {
-            filters: {
-              blobTypes: ['blockBlob']
-              prefixMatch: map(filter(state, container => container != 'deadletters'), container => '${container}/')
+          {
+            name: 'former-state'
+            enabled: true
+            type: 'Lifecycle'
+            definition: {
+              filters: {
+                blobTypes: ['blockBlob']
+                prefixMatch: map(filter(state, container => container != 'deadletters'), container => '${container}/')
+              }
+              actions: { version: { delete: { daysAfterCreationGreaterThan: max(softDeleteDays, 1) } } }
             }
-            actions: { version: { delete: { daysAfterCreationGreaterThan: max(softDeleteDays, 1) } } }
           }
-        }
-      ])
+        ]
+      )
     }
   }
   dependsOn: [account]
