@@ -4,7 +4,10 @@ package stage
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +35,9 @@ func Apps() []App {
 type Options struct {
 	Root string // the repository's root, with host.json
 	Out  string // gets <app>/, <app>.zip, <app>.cdx.json and SHA256SUMS; "" is build in the root
-	// Local builds the handlers for this machine instead of Azure's (linux/amd64), to run them here.
+
+	// Local builds the handlers for this machine instead of Azure's (linux/amd64), to run them here: the folders only, without the
+	// zips and what goes with them.
 	Local bool
 }
 
@@ -58,6 +63,9 @@ func Build(ctx context.Context, o Options, apps ...App) error {
 			return fmt.Errorf("stage app %s: %w", app.Name, err)
 		}
 	}
+	if o.Local {
+		return nil
+	}
 	if err := writeSums(o.Out); err != nil {
 		return fmt.Errorf("write the checksums: %w", err)
 	}
@@ -70,15 +78,24 @@ func build(ctx context.Context, o Options, app App) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	tree, archive := filepath.Join(work, "tree"), filepath.Join(work, "zip")
+	final, tree, archive := filepath.Join(o.Out, app.Name), filepath.Join(work, "tree"), filepath.Join(work, "zip")
 	if err := layOut(o.Root, app, tree); err != nil {
 		return err
 	}
-	if err := compile(ctx, o, app, filepath.Join(tree, handler)); err != nil {
+	program := filepath.Join(tree, handler)
+	if o.Local {
+		if err := reuse(final, program); err != nil {
+			return err
+		}
+	}
+	if err := compile(ctx, o, app, program); err != nil {
 		return err
 	}
 	if err := Check(tree); err != nil {
 		return err
+	}
+	if o.Local {
+		return errors.Join(replace(tree, final), noteHandler(final))
 	}
 	if err := pack(tree, archive); err != nil {
 		return fmt.Errorf("write the zip: %w", err)
@@ -91,17 +108,50 @@ func build(ctx context.Context, o Options, app App) error {
 	if err != nil {
 		return err
 	}
-	final := filepath.Join(o.Out, app.Name)
-	if err := os.RemoveAll(final); err != nil {
-		return err
-	}
-	if err := os.Rename(tree, final); err != nil {
+	if err := replace(tree, final); err != nil {
 		return err
 	}
 	if err := write(final+".cdx.json", list, modeFile); err != nil {
 		return err
 	}
 	return os.Rename(archive, final+".zip")
+}
+
+func replace(tree, final string) error {
+	if err := os.RemoveAll(final); err != nil {
+		return err
+	}
+	return os.Rename(tree, final)
+}
+
+// reuse copies the handler of an earlier local build to where the next one goes: go build links nothing anew where the build ID in the
+// file is that of the sources. It looks at no other byte of the file, so a handler that is not the one that was built is left out.
+// What is deployed is always linked anew.
+func reuse(final, to string) error {
+	raw, err := os.ReadFile(filepath.Join(final, handler))
+	noted, e := os.ReadFile(final + noteSuffix)
+	if err = errors.Join(err, e); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if string(noted) != fmt.Sprintf("%x", sha256.Sum256(raw)) {
+		return nil
+	}
+	return write(to, raw, modeHandler)
+}
+
+// noteSuffix ends the name of the file that holds the SHA-256 of a local build's handler.
+const noteSuffix = ".sha256"
+
+// noteHandler writes the note that reuse goes by.
+func noteHandler(final string) error {
+	raw, err := os.ReadFile(filepath.Join(final, handler))
+	if err != nil {
+		return err
+	}
+	return write(final+noteSuffix, fmt.Appendf(nil, "%x", sha256.Sum256(raw)), modeFile)
 }
 
 // layOut copies what is not compiled. Functions host 4.1045: it finds functions only in the folders directly beside host.json.

@@ -90,6 +90,40 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+// TestLocalBuild: there are only the folders, and what an earlier build has left, be it no program, is not taken for the handler.
+func TestLocalBuild(t *testing.T) {
+	out := t.TempDir()
+	app := Apps()[0]
+	app.Package = toy
+	o := Options{Root: "../..", Out: out, Local: true}
+	build := func() []byte {
+		t.Helper()
+		if err := Build(t.Context(), o, app); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := os.ReadFile(filepath.Join(out, app.Name, handler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	first := build()
+	if again := build(); !bytes.Equal(again, first) {
+		t.Error("a second build gives another handler")
+	}
+	if entries, err := os.ReadDir(out); err != nil || len(entries) != 2 || entries[0].Name() != app.Name || entries[1].Name() != app.Name+noteSuffix {
+		t.Errorf("the folder holds %v: %v", entries, err)
+	}
+	for name, left := range map[string][]byte{"text": []byte("#!/bin/sh\n"), "half a program": first[:len(first)/2], "nothing": nil} {
+		if err := os.WriteFile(filepath.Join(out, app.Name, handler), left, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if got := build(); !bytes.Equal(got, first) {
+			t.Errorf("after %s the handler is another one: %d bytes, want %d", name, len(got), len(first))
+		}
+	}
+}
+
 // zipped lists a zip's files with their modes and compares them with the folder that is started locally.
 func zipped(t *testing.T, archive, tree string) []string {
 	t.Helper()

@@ -47,6 +47,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err := stage.Build(ctx, o, apps...); err != nil {
 		return err
 	}
+	if o.Local {
+		fmt.Fprintf(stdout, "%s has a folder for each app\n", cmp.Or(o.Out, "build"))
+		return nil
+	}
 	return report(stdout, cmp.Or(o.Out, "build"), apps)
 }
 
