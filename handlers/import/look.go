@@ -163,7 +163,7 @@ func (s *sweeper) resumeAt(day string) {
 // lookAt looks at the runs of one day.
 func (s *sweeper) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[string]bool) {
 	var runs []string
-	err := s.storage(ctx, func(ctx context.Context) (err error) {
+	err := s.part(ctx, func(ctx context.Context) (err error) {
 		runs, err = s.im.store.Runs(ctx, d.name)
 		return err
 	})
@@ -199,7 +199,7 @@ func (s *sweeper) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[
 // lookInto finds the batches of a run that are open.
 func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
 	// The manifest is asked for before the list is made: what is listed then is all there will be.
-	err := s.storage(ctx, func(ctx context.Context) error {
+	err := s.part(ctx, func(ctx context.Context) error {
 		_, err := s.im.store.ReadManifest(ctx, r.folder)
 		return err
 	})
@@ -208,7 +208,7 @@ func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
 	}
 	manifest := err == nil
 	var batches []staging.BatchInfo
-	err = s.storage(ctx, func(ctx context.Context) (err error) {
+	err = s.part(ctx, func(ctx context.Context) (err error) {
 		batches, err = s.im.store.Batches(ctx, r.folder)
 		return err
 	})
@@ -236,7 +236,7 @@ func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
 func (s *sweeper) lookUp(ctx context.Context, r *sweptRun, b staging.BatchInfo) error {
 	var done bool
 	var totals journal.Totals
-	err := s.storage(ctx, func(ctx context.Context) (err error) {
+	err := s.part(ctx, func(ctx context.Context) (err error) {
 		totals, done, err = journal.TailTotals(ctx, s.im.store.Logs(), b.Name)
 		return err
 	})

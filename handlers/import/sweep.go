@@ -22,11 +22,12 @@ type sweepTimes struct {
 	idle  time.Duration // of a short turn: so long without anything done of the batch, and the turn is over
 	short time.Duration // of a short turn in all
 	long  time.Duration // of a batch's later turn in the same sweep
+	look  time.Duration // for one run's or batch's part in looking
 	lease time.Duration // for which a lease that was lost may still be the sweep's own
 }
 
 func defaultSweepTimes() sweepTimes {
-	return sweepTimes{idle: 30 * time.Second, short: 3 * time.Minute, long: 10 * time.Minute, lease: 18 * time.Second}
+	return sweepTimes{idle: 30 * time.Second, short: 3 * time.Minute, long: 10 * time.Minute, look: time.Minute, lease: 18 * time.Second}
 }
 
 const (
@@ -207,6 +208,17 @@ func (s *sweeper) try(ctx context.Context, b *openBatch, idle, most time.Duratio
 	again, _ = judge(err)
 	return again || errors.Is(err, errTurn)
 }
+
+// part is storage for what is one of many: it gives up after a while, so that one run or batch whose blobs never
+// answer keeps none of the others from being looked at.
+func (s *sweeper) part(ctx context.Context, op func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.im.sweepTimes.look, errLook)
+	defer cancel()
+	return s.storage(ctx, op)
+}
+
+// errLook ends the look at one run or batch.
+var errLook = fmt.Errorf("storage does not answer about it, the next sweep looks again: %w", funchost.ErrUnavailable)
 
 func (s *sweeper) storage(ctx context.Context, op func(context.Context) error) error {
 	return patience.Do(ctx, judge, op)

@@ -50,7 +50,8 @@ func TestStuckBatchesKeepNoneFromItsTurn(t *testing.T) {
 	}
 	w.close(young)
 	// Each of them has its turns, and is told of.
-	a.im.sweepTimes = sweepTimes{idle: 300 * time.Millisecond, short: time.Second, long: 300 * time.Millisecond, lease: time.Second}
+	a.im.sweepTimes = sweepTimes{idle: 300 * time.Millisecond, short: time.Second, long: 300 * time.Millisecond, look: time.Minute,
+		lease: time.Second}
 	for range stuckAfter {
 		a.sweep("")
 	}
