@@ -15,9 +15,11 @@ import (
 	"o2archiver/shared/staging"
 )
 
-// timing divides IN_DOUBT_AFTER: a claim's holder counts as alive for all of it. He begins to write with a claim of at most
-// a ninth, renews it every ninth, breaks off what is under way when that fails, and gives no request more than
-// six ninths. What is left is for clocks that differ, and for Graph to end what was broken off.
+// timing divides IN_DOUBT_AFTER: a claim's holder counts as alive for all of it, by the table service's clock. It begins to write
+// with a claim of at most a ninth, renews it every ninth, and breaks off what is under way when that fails. No byte of a
+// request is sent with a claim older than two ninths, however long the process stood still in between, and no request takes
+// more than six ninths. What is left is for Graph to end what was broken off.
+func oldest(inDoubt time.Duration) time.Duration  { return inDoubt * 2 / 9 }
 func fresh(inDoubt time.Duration) time.Duration   { return inDoubt / 9 }
 func timeout(inDoubt time.Duration) time.Duration { return inDoubt * 2 / 3 }
 func settle(inDoubt time.Duration) time.Duration  { return inDoubt / 18 }
@@ -57,7 +59,7 @@ func (c *copier) cost() mailbox.Cost {
 	}
 	cost := c.im.boxes.Cost(len(c.line.rec.Text), sizes)
 	if c.doubt {
-		cost.Requests += 3 // look, and perhaps delete
+		cost.Requests += 4 // look twice, and perhaps delete
 	}
 	return cost
 }
@@ -213,7 +215,7 @@ func (c *copier) look(ctx context.Context, slot *mailbox.Slot) (settled bool, er
 		if err := c.keep(ctx); err != nil {
 			return false, err
 		}
-		if err := slot.Delete(ctx, f.ID, c.claim.Renew); err != nil {
+		if err := slot.Delete(c.writing(ctx), f.ID, c.claim.Renew); err != nil {
 			return c.judged(err)
 		}
 		c.half = ""
@@ -226,6 +228,12 @@ func (c *copier) look(ctx context.Context, slot *mailbox.Slot) (settled bool, er
 	}
 	c.doubt = false
 	return false, nil
+}
+
+// writing returns the context for requests that write with the claim: none is sent with one that is too old.
+func (c *copier) writing(ctx context.Context) context.Context {
+	claim, limit := c.claim, oldest(c.im.config.inDoubt)
+	return mailbox.WithClaim(ctx, func() bool { return claim.Since() < limit })
 }
 
 // create writes the message.
@@ -251,7 +259,7 @@ func (c *copier) create(ctx context.Context, slot *mailbox.Slot) error {
 	if err != nil {
 		return err
 	}
-	id, err := slot.Import(ctx, m, c.claim.Renew)
+	id, err := slot.Import(c.writing(ctx), m, c.claim.Renew)
 	if err == nil {
 		slot.Release() // the rest is between us and the ledger
 		return c.done(ctx, id)

@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
@@ -22,9 +24,10 @@ type Claim struct {
 	ledger *Ledger
 	key    string
 
-	mu   sync.Mutex
-	row  Row
-	sent time.Time // when the last confirmed write was sent, by our clock
+	mu  sync.Mutex
+	row Row
+
+	sent atomic.Pointer[time.Time] // when the last confirmed write was sent, by our clock; nil: not to be counted on
 
 	unsure []string // marks of writes since then that may have been done
 }
@@ -150,7 +153,7 @@ func (c *Claim) Done(ctx context.Context, graphID, outcome string) error {
 func (c *Claim) Release(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sent = time.Time{}
+	c.sent.Store(nil)
 	for range 2 {
 		_, err := c.ledger.table.DeleteEntity(ctx, c.key[:2], c.key, &aztables.DeleteEntityOptions{IfMatch: &c.row.etag})
 		err = fault(ctx, err)
@@ -170,11 +173,15 @@ func (c *Claim) Release(ctx context.Context) error {
 // Since is how long ago the claim, or its last renewal, was sent: the holder counts as alive from then on. It is the longer of the
 // times by the monotonic clock and by the wall clock: the one stands still while a virtual machine is suspended, the
 // other may be set back. Both go on while a process is stopped.
+//
+// It does not wait for a renewal that is under way.
 func (c *Claim) Since() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	sent := c.sent.Load()
+	if sent == nil {
+		return math.MaxInt64
+	}
 	now := c.ledger.now()
-	return max(now.Sub(c.sent), now.Round(0).Sub(c.sent.Round(0)))
+	return max(now.Sub(*sent), now.Round(0).Sub(sent.Round(0)))
 }
 
 // write replaces the row by its changed form, if it is as we know it. On success c has the new one.
@@ -192,7 +199,8 @@ func (c *Claim) write(ctx context.Context, change func(*Row)) error {
 		err = fault(ctx, err)
 		if err == nil {
 			next.etag = r.ETag
-			c.row, c.sent, c.unsure = next, sent, nil
+			c.row, c.unsure = next, nil
+			c.sent.Store(&sent)
 			return nil
 		}
 		if errors.Is(err, errNotFound) {
@@ -206,7 +214,8 @@ func (c *Claim) write(ctx context.Context, change func(*Row)) error {
 			return err
 		}
 		if c.row.mark == next.mark {
-			c.sent, c.unsure = sent, nil
+			c.unsure = nil
+			c.sent.Store(&sent)
 			return nil
 		}
 	}
@@ -231,7 +240,9 @@ func (c *Claim) reread(ctx context.Context) error {
 // claimed hands out a claim, once.
 func (l *Ledger) claimed(key string, h Holder, row Row, sent time.Time) *Claim {
 	l.forget(key, h)
-	return &Claim{ledger: l, key: key, row: row, sent: sent}
+	c := &Claim{ledger: l, key: key, row: row}
+	c.sent.Store(&sent)
+	return c
 }
 
 // remembered is the mark of this holder's insert whose answer was lost, or a new one.

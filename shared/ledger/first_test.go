@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -45,5 +46,62 @@ func TestDecideFirst(t *testing.T) {
 		if row := look(t, l, k); row != nil {
 			t.Errorf("there is a row of a copy: %+v", row)
 		}
+	}
+}
+
+// A row's age is the table service's word: the clock of the instance that wrote it, and of the one that reads it, may be hours off.
+func TestAgeByTheServicesClock(t *testing.T) {
+	l, k := testLedger(t), key()
+	claim(t, l, k)
+	l.now = func() time.Time { return time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC) }
+	for range 2 {
+		row := look(t, l, k)
+		if row.Age < 0 || row.Age > 2*time.Minute {
+			t.Errorf("the row is %v old", row.Age)
+		}
+		l.now = func() time.Time { return time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC) }
+	}
+	row := look(t, l, k)
+	time.Sleep(2100 * time.Millisecond)
+	if later := look(t, l, k); later.Age < row.Age+time.Second {
+		t.Errorf("two seconds after it was %v old, the row is %v old", row.Age, later.Age)
+	}
+	if _, err := l.TakeOver(t.Context(), k, row, holder(2)); err != nil {
+		t.Fatal(err)
+	}
+	if row := look(t, l, k); row.Age > 2*time.Second {
+		t.Errorf("just taken over, it is %v old", row.Age)
+	}
+}
+
+// An answer that does not say when it was given, or when the row was written, leaves the writer's clock.
+func TestServerAge(t *testing.T) {
+	at := time.Date(2026, 11, 28, 5, 30, 0, 0, time.UTC)
+	answer := func(date string) *http.Response { return &http.Response{Header: http.Header{"Date": {date}}} }
+	for _, tt := range []struct {
+		answer  *http.Response
+		written string
+		want    time.Duration
+	}{
+		{answer(at.Format(http.TimeFormat)), "2026-11-28T05:28:30.25Z", 89750 * time.Millisecond},
+		{answer(at.Format(http.TimeFormat)), "2026-11-28T05:30:00.9Z", 0},
+		{answer("yesterday"), "2026-11-28T05:28:30Z", -1},
+		{answer(at.Format(http.TimeFormat)), "", -1},
+		{nil, "2026-11-28T05:28:30Z", -1},
+	} {
+		if got := serverAge(tt.answer, tt.written); got != tt.want {
+			t.Errorf("%v written %q: %v, want %v", tt.answer, tt.written, got, tt.want)
+		}
+	}
+}
+
+// A claim's holder counts its age by whichever clock went on: the monotonic one stands still while a machine is suspended.
+func TestSinceByBothClocks(t *testing.T) {
+	c := claim(t, testLedger(t), key())
+	sent := time.Now()
+	c.sent.Store(&sent)
+	c.ledger.now = func() time.Time { return time.Now().Add(time.Hour).Round(0) } // the wall clock alone
+	if c.Since() < time.Hour {
+		t.Errorf("an hour later by the wall clock the claim is %v old", c.Since())
 	}
 }

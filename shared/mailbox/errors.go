@@ -103,6 +103,8 @@ func failure(ctx context.Context, x *exchange, err error, what operation, now ti
 		if ended != nil || errors.Is(x.tokenFailed, context.DeadlineExceeded) {
 			e.Kind = Unavailable
 		}
+	case !x.answered() && x.stopped.Load():
+		e.Kind, e.Code = Unavailable, "ClaimTooOld"
 	case !x.answered():
 		e.Kind, e.Code = Unavailable, cmp.Or(networkCode(cmp.Or(ended, x.broken)), "NotSent")
 		e.Ambiguous = what.writes() && x.mayHaveArrived()

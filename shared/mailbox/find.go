@@ -30,35 +30,61 @@ type Found struct {
 // findPages bounds a look-up: a key belongs to one message, two after a mishap.
 const findPages = 5
 
-// Find looks in the target folder for messages with the key, the complete ones first. More than
-// one is there only if something outside of the connector copied it.
+// Find looks for messages with the key, the complete ones first. More than one is there only if something outside of the
+// connector copied it.
+//
+// It looks in the target folder first, where what was just created is seen, and where nothing is there, in the whole mailbox: the
+// owner may have moved the message or renamed or deleted its folder, and the target folder may be another one since. A
+// message in Deleted Items counts: it was imported, and what its owner did with it then is for the retention rules of the mailbox.
 func (s *Slot) Find(ctx context.Context, key string) ([]Found, error) {
 	folder, err := s.Folder(ctx)
 	if err != nil {
 		return nil, err
 	}
-	filter := "singleValueExtendedProperties/Any(ep: ep/id eq '" + archiveKey + "' and ep/value eq '" + quoted(key) + "')"
-	config := &users.ItemMailFoldersItemMessagesRequestBuilderGetRequestConfiguration{
-		QueryParameters: &users.ItemMailFoldersItemMessagesRequestBuilderGetQueryParameters{
-			Filter: &filter, Select: []string{"id", "isDraft"},
-			Expand: []string{"singleValueExtendedProperties($filter=id eq '" + importState + "')"},
-		},
+	found, err := s.findIn(ctx, folder, key)
+	if err != nil || len(found) > 0 {
+		return found, err
 	}
-	var found []Found
-	next := ""
+	return s.findIn(ctx, "", key)
+}
+
+// findIn is Find in one folder, or with "" in the whole mailbox.
+func (s *Slot) findIn(ctx context.Context, folder, key string) ([]Found, error) {
+	var (
+		filter = "singleValueExtendedProperties/Any(ep: ep/id eq '" + archiveKey + "' and ep/value eq '" + quoted(key) + "')"
+		fields = []string{"id", "isDraft"}
+		expand = []string{"singleValueExtendedProperties($filter=id eq '" + importState + "')"}
+
+		found []Found
+		next  string
+	)
 	for range findPages {
 		var page models.MessageCollectionResponseable
 		x, err := s.call(ctx, opFind, 0, func(ctx context.Context) (err error) {
+			if folder == "" {
+				builder := s.c.user(s.user).Messages()
+				config := &users.ItemMessagesRequestBuilderGetRequestConfiguration{
+					QueryParameters: &users.ItemMessagesRequestBuilderGetQueryParameters{Filter: &filter, Select: fields, Expand: expand}}
+				if next != "" {
+					builder, config = builder.WithUrl(next), nil // a builder made from a URL serves once
+				}
+				page, err = builder.Get(ctx, config)
+				return err
+			}
 			builder := s.c.user(s.user).MailFolders().ByMailFolderId(folder).Messages()
+			config := &users.ItemMailFoldersItemMessagesRequestBuilderGetRequestConfiguration{
+				QueryParameters: &users.ItemMailFoldersItemMessagesRequestBuilderGetQueryParameters{Filter: &filter, Select: fields, Expand: expand}}
 			if next != "" {
-				builder, config = builder.WithUrl(next), nil // a builder made from a URL serves once
+				builder, config = builder.WithUrl(next), nil
 			}
 			page, err = builder.Get(ctx, config)
 			return err
 		})
 		switch {
-		case err != nil:
+		case err != nil && folder != "":
 			return nil, s.folderGone(err, folder)
+		case err != nil:
+			return nil, err
 		case page == nil || page.GetValue() == nil: // an answer without a list says nothing of what is there
 			return nil, unreadable(x, false)
 		}
@@ -68,10 +94,8 @@ func (s *Slot) Find(ctx context.Context, key string) ([]Found, error) {
 			}
 			found = append(found, Found{ID: *message.GetId(), Partial: isPartial(message)})
 		}
-		if link := page.GetOdataNextLink(); link != nil {
-			next = *link
-		} else {
-			next = ""
+		if next = ""; page.GetOdataNextLink() != nil {
+			next = *page.GetOdataNextLink()
 		}
 		if next == "" {
 			slices.SortStableFunc(found, func(a, b Found) int { return order(a.Partial) - order(b.Partial) })
@@ -122,6 +146,9 @@ func (s *Slot) Delete(ctx context.Context, id string, renew func(context.Context
 	k := keep(ctx, renew, s.c.renewEvery)
 	defer k.stop()
 	for range 2 {
+		if err := k.renewIfOld(); err != nil {
+			return err
+		}
 		x, err := s.call(k.ctx, opDelete, 0, func(ctx context.Context) error {
 			return s.c.user(s.user).Messages().ByMessageId(id).Delete(ctx, nil)
 		})

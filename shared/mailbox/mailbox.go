@@ -108,7 +108,7 @@ func New(c Config) (*Client, error) {
 		folder: c.Folder, class: c.Class, permits: c.Permits, uploadSessions: c.UploadSessions,
 		now: c.Now, timeout: c.Timeout, renewEvery: min(maxRenew, c.Timeout/6),
 		base: base, tokens: newTokens(c.Credential, base, c.Now),
-		plain:     &http.Client{Transport: c.HTTP, CheckRedirect: noRedirect},
+		plain:     &http.Client{Transport: claimed{c.HTTP}, CheckRedirect: noRedirect},
 		memory:    newMemory(),
 		began:     c.Now(),
 		mailboxes: make(map[string]*place),
@@ -123,7 +123,7 @@ func New(c Config) (*Client, error) {
 		&authenticator{client.tokens},
 		jsonserialization.NewJsonParseNodeFactory(),
 		jsonserialization.NewJsonSerializationWriterFactory(),
-		&http.Client{Transport: &recorder{next: c.HTTP}, CheckRedirect: noRedirect})
+		&http.Client{Transport: &recorder{next: claimed{c.HTTP}}, CheckRedirect: noRedirect})
 	if err != nil {
 		return nil, fmt.Errorf("make Graph request adapter: %w", err)
 	}

@@ -153,12 +153,16 @@ func (c *Client) put(ctx context.Context, link *url.URL, part []byte, from, size
 	x := &exchange{size: int64(len(part))}
 	inner, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(traced(inner, x), http.MethodPut, link.String(), bytes.NewReader(part))
+	r, err := http.NewRequestWithContext(context.WithValue(traced(inner, x), exchangeKey{}, x), http.MethodPut, link.String(), bytes.NewReader(part))
 	if err != nil {
 		return x, &Error{Kind: Unavailable, Code: "UnusualUploadURL"}
 	}
 	r.Header.Set("Content-Type", "application/octet-stream")
 	r.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, from+int64(len(part))-1, size))
+	if !mayWrite(ctx) {
+		x.stopped.Store(true)
+		return x, failure(ctx, x, nil, opPart, c.now())
+	}
 	x.tried.Store(true)
 	resp, err := c.plain.Do(r)
 	if err != nil {
@@ -223,6 +227,9 @@ func passing(k Kind) bool { return k == Unavailable || k == Unclear }
 func (s *Slot) steadily(k *keeper, repeatable bool, step func(context.Context) (*exchange, error)) error {
 	pause := 500 * time.Millisecond
 	for try := 1; ; try++ {
+		if err := k.renewIfOld(); err != nil { // the pause before may have been long
+			return err
+		}
 		_, err := step(k.ctx)
 		e, ok := errors.AsType[*Error](err)
 		again := ok && k.ctx.Err() == nil && (e.Kind == Throttled || passing(e.Kind) && (repeatable || !e.Ambiguous))

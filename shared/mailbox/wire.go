@@ -29,6 +29,7 @@ type exchange struct {
 	tokenFailed error
 
 	tried, got, wrote atomic.Bool // set by the transport's goroutines too
+	stopped           atomic.Bool // it was broken off before its end, because the claim was too old
 
 	status     int // 0: no answer
 	retryAfter string
@@ -39,9 +40,9 @@ type exchange struct {
 func (x *exchange) answered() bool { return x.status != 0 }
 
 // mayHaveArrived is false only if it is certain that Graph never saw the request: no connection
-// was had, or nothing but a TLS handshake was written to it.
+// was had, nothing but a TLS handshake was written to it, or the request was not written to its end.
 func (x *exchange) mayHaveArrived() bool {
-	return x.tried.Load() && (x.wrote.Load() || !x.got.Load())
+	return !x.stopped.Load() && x.tried.Load() && (x.wrote.Load() || !x.got.Load())
 }
 
 type exchangeKey struct{}
@@ -143,6 +144,10 @@ func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if err := r.Context().Err(); err != nil {
 		return nil, err
+	}
+	if r.Method != http.MethodGet && !mayWrite(r.Context()) {
+		x.stopped.Store(true)
+		return nil, errClaimTooOld
 	}
 	r = r.WithContext(traced(r.Context(), x))
 	if len(x.content) > 0 {

@@ -107,3 +107,16 @@ func (g *Graph) moveMessage(q *request, rt route, b *mailbox) *reply {
 	g.disk.message(b, m)
 	return ok(http.StatusCreated, m.render(q))
 }
+
+// MoveMessage moves a message as its owner would: its immutable id stays. False if there is no such message, or no folder of that name.
+func (g *Graph) MoveMessage(user, id, to string) bool {
+	moved := false
+	g.changeFolder(user, to, func(b *mailbox, f *folder) {
+		if m := b.messages[id]; m != nil {
+			b.move(m, f, g.o.Now())
+			g.disk.message(b, m)
+			moved = true
+		}
+	})
+	return moved
+}

@@ -141,6 +141,8 @@ func (g *Graph) listMessages(q *request, rt route, b *mailbox) *reply {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	all := slices.Collect(maps.Values(b.messages))
+	// Whether a search of the whole mailbox looks into hidden folders isn't known: here it does not.
+	all = slices.DeleteFunc(all, func(m *Message) bool { return b.folders[m.FolderID] != nil && b.folders[m.FolderID].Hidden })
 	if rt.folder != "" {
 		f := b.folder(rt.folder)
 		if f == nil {
