@@ -51,10 +51,14 @@ const neverCame = goneError("the source did not give its bytes for 14 days")
 
 // media stores the attachments of which known does not have yet what became of them, and returns it. away: one of them is
 // out of reach for now, or there is no time for it.
-func (f *fetcher) media(ctx context.Context, s *slice, raw []byte, sources []telemessage.AttachmentSource, known []record.Media, how manner) (media []record.Media, away bool, err error) {
+func (f *fetcher) media(ctx context.Context, s *slice, raw []byte, sources []telemessage.AttachmentSource, known []record.Media, how manner,
+	waits ...*waitsHere) (media []record.Media, away bool, err error) {
 	media = make([]record.Media, len(sources))
 	copy(media, known)
 	files := &files{f: f, s: s, raw: raw, day: f.mediaDay(s), how: how}
+	if len(waits) > 0 {
+		files.waiting = waits[0]
+	}
 	for i, src := range sources {
 		if media[i] != (record.Media{}) {
 			continue
@@ -91,6 +95,7 @@ type files struct {
 	day string
 	how manner
 
+	waiting  *waitsHere            // nil: the item comes from a page
 	contents *telemessage.Contents // of raw, once it has been read
 }
 
@@ -104,7 +109,7 @@ func (fs *files) store(ctx context.Context, i int, src telemessage.AttachmentSou
 			return m, err
 		}
 	}
-	m, err := fs.ask(ctx, src)
+	m, err := fs.ask(ctx, i, src)
 	var second goneError
 	if errors.As(err, &second) && first != "" {
 		return record.Media{}, first + "; and of its address: " + second
@@ -113,7 +118,7 @@ func (fs *files) store(ctx context.Context, i int, src telemessage.AttachmentSou
 }
 
 // ask stores one attachment from the site.
-func (fs *files) ask(ctx context.Context, src telemessage.AttachmentSource) (record.Media, error) {
+func (fs *files) ask(ctx context.Context, i int, src telemessage.AttachmentSource) (record.Media, error) {
 	switch {
 	case src.ContentURL == "":
 		return record.Media{}, goneError("the source sent neither its content nor its address")
@@ -122,8 +127,12 @@ func (fs *files) ask(ctx context.Context, src telemessage.AttachmentSource) (rec
 	case fs.how == givenUp:
 		return record.Media{}, neverCame
 	}
+	open := func(ctx context.Context) (io.ReadCloser, error) { return fs.f.openAtSite(ctx, src) }
+	if r := fs.resumedFile(i, src); r != nil {
+		open = r.open
+	}
 	m, err := fs.f.ask(ctx, fs.s, src, func(ctx context.Context) (record.Media, error) {
-		return fs.put(ctx, src, func(ctx context.Context) (io.ReadCloser, error) { return fs.f.openAtSite(ctx, src) })
+		return fs.put(ctx, src, open)
 	})
 	if err == nil {
 		fs.s.contentAway = 0

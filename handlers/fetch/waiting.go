@@ -46,14 +46,15 @@ const (
 
 // waiting is an item that was set aside: one blob of the waiting room. It never disappears from it but into a batch.
 type waiting struct {
-	Reason string       `json:"reason"`
-	Run    string       `json:"run"`   // folder of the slice that set it aside
-	Since  time.Time    `json:"since"` // from when it has waited: the end of that slice
-	Entry  record.Entry `json:"entry"`
-	Piece  *piece       `json:"piece,omitempty"` // with waitsForPieces; its Item is Entry's
-	Ready  bool         `json:"ready,omitempty"` // its media are settled: it goes into the next batch
-	Aside  time.Time    `json:"aside,omitzero"`  // when it was set aside
-	Tries  int          `json:"tries,omitempty"` // how often its attachments were asked for, counted when a try begins
+	Reason  string           `json:"reason"`
+	Run     string           `json:"run"`   // folder of the slice that set it aside
+	Since   time.Time        `json:"since"` // from when it has waited: the end of that slice
+	Entry   record.Entry     `json:"entry"`
+	Piece   *piece           `json:"piece,omitempty"`   // with waitsForPieces; its Item is Entry's
+	Ready   bool             `json:"ready,omitempty"`   // its media are settled: it goes into the next batch
+	Aside   time.Time        `json:"aside,omitzero"`    // when it was set aside
+	Partial map[int]*partial `json:"partial,omitempty"` // by attachment, those that come in more than one run
+	Tries   int              `json:"tries,omitempty"`   // how often its attachments were asked for, counted when a try begins
 }
 
 // waitingKey holds the run and the item's number in the window, so that the same item, seen again by a backfill, is an item of
@@ -154,8 +155,11 @@ func (f *fetcher) released(ctx context.Context, keys []string) (record.Entry, er
 	var set pieceSet
 	for _, key := range keys {
 		item, err := f.waitingItem(ctx, key)
-		if err != nil || item.Piece == nil {
-			return item.Entry, err
+		if err != nil {
+			return record.Entry{}, err
+		}
+		if item.Piece == nil { // its parts are there still if the process died before it took them away
+			return item.Entry, f.deleteParts(ctx, key, &item)
 		}
 		item.Piece.Item, item.Piece.until = item.Entry.Items[0], item.Entry.Until
 		set.parts = append(set.parts, *item.Piece)
@@ -269,24 +273,50 @@ func (f *fetcher) settleMedia(ctx context.Context, state *savedState, s *slice, 
 		return false, fmt.Errorf("read an item of the waiting room: %w", err)
 	}
 	s.inv.asked[key] = true
+	if how == lastTime && item.comes() && s.To.Before(x.since().Add(maxPatience)) {
+		how = patientWith // it comes, run by run
+	}
 	if how != givenUp {
 		item.Tries++
 		if err := f.replaceWaiting(ctx, r, key, &item); err != nil {
 			return false, err
 		}
 	}
-	media, away, err := f.media(ctx, s, item.Entry.Items[0].Raw, outline.Attachments, item.Entry.Media, how)
+	came := item.comes()
+	here := &waitsHere{key: key, item: &item, save: func(ctx context.Context) error { return f.replaceWaiting(ctx, r, key, &item) }}
+	media, away, err := f.media(ctx, s, item.Entry.Items[0].Raw, outline.Attachments, item.Entry.Media, how, here)
 	if err != nil {
 		return false, err
 	}
-	if away && slices.Equal(media, item.Entry.Media) {
+	if away && slices.Equal(media, item.Entry.Media) && !came && !item.comes() {
 		return false, nil
 	}
 	if _, err := f.renewMedia(ctx, media); err != nil {
 		return false, err
 	}
 	item.Entry.Media, item.Ready = media, !away
-	return !away, f.replaceWaiting(ctx, r, key, &item)
+	if err := f.replaceWaiting(ctx, r, key, &item); err != nil {
+		return false, err
+	}
+	if item.Ready {
+		return true, f.deleteParts(ctx, key, &item)
+	}
+	return false, nil
+}
+
+// deleteParts takes away what was kept of the item's attachments until they were whole.
+func (f *fetcher) deleteParts(ctx context.Context, key string, item *waiting) error {
+	if len(item.Partial) == 0 {
+		return nil
+	}
+	return onStorage(ctx, func(ctx context.Context) error { return f.store.DeleteParts(ctx, key) })
+}
+
+// waitsHere is where an item waits whose attachments are asked for.
+type waitsHere struct {
+	key  string
+	item *waiting
+	save func(context.Context) error
 }
 
 // renewReady renews the media of an item that became ready in a run that did not come to write it.

@@ -34,6 +34,9 @@ var (
 	ErrGone = errors.New("the attachment cannot be had from the TeleMessage site")
 	// ErrUnavailable: the site is away or answers with something that is no answer. Later tries may succeed.
 	ErrUnavailable = errors.New("the TeleMessage site is not available")
+	// ErrOther: the attachment is not the one that was begun, so that it has to be read from its beginning. It matches
+	// ErrUnavailable too.
+	ErrOther = errors.New("the attachment is not the one that was begun")
 	// ErrTooLong: the answer takes more time or has more bytes than one answer may. It matches ErrUnavailable too. The same
 	// request would end alike: ask for less.
 	ErrTooLong = errors.New("the answer takes longer, or is larger, than one answer may be")

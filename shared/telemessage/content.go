@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net/http"
 	"strings"
 )
 
@@ -15,13 +16,40 @@ import (
 // from reading: out of reach for now. A page of HTML in place of an attachment of another type
 // counts as that, and so does nothing in place of something.
 func (c *Client) Attachment(ctx context.Context, src AttachmentSource) (io.ReadCloser, int64, error) {
+	body, extent, err := c.AttachmentFrom(ctx, src, 0, "")
+	return body, extent.Total, err
+}
+
+// Extent is which part of an attachment an answer has.
+type Extent struct {
+	Offset int64  // of its first byte; 0 where the site sends the whole
+	Total  int64  // bytes of the whole; -1 if the site does not say
+	Tag    string // the strong entity tag; "" if there is none
+}
+
+// AttachmentFrom is Attachment for one whose first offset bytes are there already, read when its entity tag was tag. With a tag the site
+// is asked for the rest only if it has the same bytes still (RFC 9110 section 13.1.5); without one the caller has to hold the whole
+// against a digest. A site that knows no ranges sends the whole: its Extent begins at 0. ErrOther: read it from its beginning.
+func (c *Client) AttachmentFrom(ctx context.Context, src AttachmentSource, offset int64, tag string) (io.ReadCloser, Extent, error) {
 	root := *c.base
 	root.Path, root.RawPath = "/", ""
 	u, ok := c.resolve(&root, src.ContentURL)
 	if !ok {
-		return nil, 0, fmt.Errorf("open an attachment: %w", &failure{kind: ErrGone, text: "its address lies outside the site's origin"})
+		return nil, Extent{}, fmt.Errorf("open an attachment: %w", &failure{kind: ErrGone, text: "its address lies outside the site's origin"})
 	}
-	answer, err := c.get(ctx, u, forContent, func(r *reply) error {
+	what := forContent
+	var header []string
+	if offset > 0 {
+		what, header = forRest, []string{"Range", fmt.Sprintf("bytes=%d-", offset)}
+		if tag != "" {
+			header = append(header, "If-Range", tag)
+		}
+	}
+	var extent Extent
+	answer, err := c.get(ctx, u, what, func(r *reply) (err error) {
+		if extent, err = extentOf(r, offset); err != nil {
+			return err
+		}
 		switch {
 		case isHTML(r.header.Get("Content-Type")) && !isHTML(src.Type):
 			return unavailable("a page of HTML in place of the attachment")
@@ -29,14 +57,31 @@ func (c *Client) Attachment(ctx context.Context, src AttachmentSource) (io.ReadC
 			return unavailable("an empty answer in place of the attachment")
 		}
 		return nil
-	})
+	}, header...)
 	if err != nil {
-		return nil, 0, fmt.Errorf("open an attachment: %w", err)
+		return nil, Extent{}, fmt.Errorf("open an attachment: %w", err)
 	}
 	if answer.endless && src.Size > 0 {
-		return &announced{reply: answer, left: src.Size}, answer.size, nil
+		return &announced{reply: answer, left: src.Size - extent.Offset}, extent, nil
 	}
-	return answer, answer.size, nil
+	return answer, extent, nil
+}
+
+// extentOf reads which part an answer has. RFC 9110 section 14.4: the first byte of a 206 is where Content-Range says.
+func extentOf(r *reply, offset int64) (Extent, error) {
+	e := Extent{Total: r.size}
+	if tag := r.header.Get("ETag"); strings.HasPrefix(tag, `"`) && len(tag) <= 200 {
+		e.Tag = tag // a weak one, W/"…", does not say that the bytes are the same
+	}
+	if r.status != http.StatusPartialContent {
+		return e, nil
+	}
+	var last int64
+	n, err := fmt.Sscanf(r.header.Get("Content-Range"), "bytes %d-%d/%d", &e.Offset, &last, &e.Total)
+	if n < 3 || err != nil || e.Offset != offset || last != e.Total-1 || r.size >= 0 && r.size != e.Total-offset {
+		return e, &failure{kind: ErrUnavailable, text: ErrOther.Error(), cause: ErrOther}
+	}
+	return e, nil
 }
 
 func isHTML(contentType string) bool {

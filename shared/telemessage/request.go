@@ -36,7 +36,10 @@ const (
 	forMore          // items from a cursor on
 	forCount
 	forContent
+	forRest // of content that was begun before
 )
+
+func (p purpose) content() bool { return p == forContent || p == forRest }
 
 // failure is one try that did not succeed.
 type failure struct {
@@ -63,12 +66,12 @@ func unavailable(text string) *failure {
 
 // get asks for u until an answer comes with status 200 that accept takes; a failure of accept that may be tried again is.
 // The caller closes the answer's body. A GET changes nothing at the site, so it is safe to repeat.
-func (c *Client) get(ctx context.Context, u *url.URL, p purpose, accept func(*reply) error) (*reply, error) {
+func (c *Client) get(ctx context.Context, u *url.URL, p purpose, accept func(*reply) error, header ...string) (*reply, error) {
 	pauses := &backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: maxPause}
 	var last error
 	answer, err := backoff.Retry(ctx, func() (*reply, error) {
 		var answer *reply
-		answer, last = c.try(ctx, u, p, accept)
+		answer, last = c.try(ctx, u, p, accept, header)
 		var f *failure
 		switch {
 		case last == nil:
@@ -91,9 +94,9 @@ func (c *Client) get(ctx context.Context, u *url.URL, p purpose, accept func(*re
 }
 
 // try sends the request once and follows redirects within the origin.
-func (c *Client) try(ctx context.Context, u *url.URL, p purpose, accept func(*reply) error) (*reply, error) {
+func (c *Client) try(ctx context.Context, u *url.URL, p purpose, accept func(*reply) error, header []string) (*reply, error) {
 	for hop := 0; ; hop++ {
-		answer, err := c.send(ctx, u)
+		answer, err := c.send(ctx, u, header)
 		if err != nil {
 			return nil, err
 		}
@@ -104,7 +107,7 @@ func (c *Client) try(ctx context.Context, u *url.URL, p purpose, accept func(*re
 				return nil, unavailable("more than 3 redirects")
 			}
 			to, ok := c.resolve(u, location)
-			if !ok && p == forContent {
+			if !ok && p.content() {
 				return nil, &failure{kind: ErrGone, text: "redirected outside the site's origin"}
 			}
 			if !ok {
@@ -134,7 +137,7 @@ func redirects(status int) bool {
 }
 
 // send sends one request and waits for the answer's header.
-func (c *Client) send(ctx context.Context, u *url.URL) (*reply, error) {
+func (c *Client) send(ctx context.Context, u *url.URL, header []string) (*reply, error) {
 	own, cancel := context.WithCancelCause(ctx)
 	req, err := http.NewRequestWithContext(own, http.MethodGet, u.String(), nil)
 	if err != nil {
@@ -143,6 +146,9 @@ func (c *Client) send(ctx context.Context, u *url.URL) (*reply, error) {
 	}
 	// Asked for by net/http itself, a compressed answer would be unpacked to any size, and its length would be unknown.
 	req.Header.Set("Accept-Encoding", "identity")
+	for i := 0; i+1 < len(header); i += 2 { // names and values
+		req.Header.Set(header[i], header[i+1])
+	}
 	c.authorize(req)
 	watch := time.AfterFunc(headerTimeout, func() { cancel(errStalled) })
 	res, err := c.http.Do(req)
@@ -162,7 +168,10 @@ func (c *Client) send(ctx context.Context, u *url.URL) (*reply, error) {
 // judge is the one place that says what a status means.
 func (c *Client) judge(r *reply, p purpose) error {
 	text := "status " + strconv.Itoa(r.status)
-	if r.status == http.StatusOK {
+	if p == forRest && r.status == http.StatusRequestedRangeNotSatisfiable {
+		return &failure{kind: ErrUnavailable, text: ErrOther.Error(), cause: ErrOther}
+	}
+	if r.status == http.StatusOK || p == forRest && r.status == http.StatusPartialContent {
 		if packed(r.header) {
 			return unavailable("its answer is compressed, which was not asked for")
 		}
@@ -185,7 +194,7 @@ func (c *Client) judge(r *reply, p purpose) error {
 	case s >= 400 && s < 500 && isPage(r.header.Get("Content-Type"), body):
 		// The site speaks JSON. A page in its place says nothing of an item, a cursor, a count or a file.
 		return &failure{kind: ErrUnavailable, text: text + ", a page of HTML", again: true, after: c.retryAfter(r.header.Get("Retry-After"))}
-	case p == forContent && (s == http.StatusNotFound || s == http.StatusGone):
+	case p.content() && (s == http.StatusNotFound || s == http.StatusGone):
 		return &failure{kind: ErrGone, text: text}
 	case p == forCount && s == http.StatusNotFound:
 		return errNoCount
@@ -194,7 +203,7 @@ func (c *Client) judge(r *reply, p purpose) error {
 		return &failure{kind: ErrCursorExpired, text: text}
 	case s == http.StatusTooManyRequests, s == http.StatusRequestTimeout, s < 400, s >= 500:
 		return &failure{kind: ErrUnavailable, text: text, again: true, after: c.retryAfter(r.header.Get("Retry-After"))}
-	case p == forContent:
+	case p.content():
 		return &failure{kind: ErrUnavailable, text: text}
 	}
 	return &failure{kind: errRefused, text: text}
