@@ -36,7 +36,7 @@ func TestExport(t *testing.T) {
 		test func(*archive)
 	}{
 		{"what is in mailboxes", whatIsInMailboxes}, {"what was left out", whatWasLeftOut}, {"again", again}, {"what differs", whatDiffers},
-		{"index", theIndex}, {"large", large}, {"interrupted", interrupted}, {"nothing", nothing},
+		{"index", theIndex}, {"large", large}, {"interrupted", interrupted}, {"nothing", nothing}, {"mapped", mapped},
 	}
 	emulator, err := azurite.Start(t.Context(), azurite.Options{Root: root, Accounts: len(tests)})
 	if err != nil {
