@@ -288,11 +288,15 @@ func (m *maker) count(id string, it *item, records int) {
 	if m.held[id] == nil {
 		m.held[id] = map[string]bool{}
 	}
-	if it.differs && len(m.held[id]) > 0 {
+	differs := it.differs && len(m.held[id]) > 0
+	if differs {
 		e.Others += records
 	}
 	for _, box := range it.boxes {
 		e.Planned++
+		if differs {
+			e.Differing++
+		}
 		if !m.held[id][box] {
 			m.held[id][box] = true
 			e.Imported++
@@ -300,9 +304,6 @@ func (m *maker) count(id string, it *item, records int) {
 			continue
 		}
 		e.Duplicate++
-		if it.differs {
-			e.Differing++
-		}
 	}
 }
 

@@ -74,8 +74,8 @@ type Expectation struct {
 	Incomplete int // archived records that lack an attachment
 	Gone       int // the attachments that they lack
 	LeftOut    int // records with a field that their message lacks, because of its JSON type
-	Others     int // records whose content is not the content of what was imported under their id
-	Differing  int // duplicates whose content is not the content of what was imported
+	Others     int // records whose content or participants are not those of what was imported under their id
+	Differing  int // their copies
 
 	Messages map[string]int // by user id: messages in the folder; users without one are absent
 }

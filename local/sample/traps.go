@@ -57,11 +57,12 @@ func (m *maker) identityTraps() {
 
 	first, second = pair("same id, another owner's view of the group")
 	first.To, first.boxes = parties(plus, m.outside[:1]), boxesOf(a)
+	first.differs, second.differs = true, true
 	m.add(first)
 	m.add(second)
 
 	again := *first
-	again.MessageID, again.trap = m.id(), "the very same item twice"
+	again.MessageID, again.trap, again.differs = m.id(), "the very same item twice", false
 	for range 2 {
 		twin := again
 		m.add(&twin)

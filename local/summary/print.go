@@ -77,7 +77,7 @@ func (s *Summary) sentences() (all []sentence) {
 		say("Records with a field that their message lacks, because of its JSON type or a bound: %d", n)
 	}
 	if n := s.Records.Differing; n > 0 {
-		say("Records with the id of another one and other content: %d; their duplicates that are not what came first: %d", n, s.Differing)
+		say("Records with the id of another one and other content or participants: %d; their copies: %d", n, s.Differing)
 	}
 	return all
 }

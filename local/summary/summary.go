@@ -29,7 +29,7 @@ type Summary struct {
 	Missing    map[string]int      `json:"missing"`    // members that a source is expected to give, with how many items lack them
 	Absent     map[string]int      `json:"absent"`     // of these, those that no item of a run has, with how many runs
 	Incomplete int                 `json:"incomplete"` // attachments that are gone for good at the source
-	Differing  int                 `json:"differing"`  // duplicates whose content is not that of the message that came first
+	Differing  int                 `json:"differing"`  // copies of records that are not what came first under their id
 
 	open map[string]bool // runs without a manifest
 }
