@@ -16,7 +16,8 @@ import (
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
-// away is a way to Graph on which the mailbox of a person answers 503 to all that is about messages, until it is back.
+// away is a way to Graph on which the mailbox of a person answers 503 to all that is about messages, until it is
+// back.
 type away struct {
 	of    person
 	back  atomic.Bool
@@ -64,7 +65,8 @@ func (a *app) breakOff(batch string, so func() bool) reply {
 	return <-answer
 }
 
-// A batch that comes again while one mailbox is away asks nothing about the copies that are done, and notes none of them again.
+// A batch that comes again while one mailbox is away asks nothing about the copies that are done, and notes none of
+// them again.
 func TestRedeliveryWhileOneMailboxIsAway(t *testing.T) {
 	t.Parallel()
 	people, edit := crowd(20)
@@ -104,7 +106,8 @@ func TestRedeliveryWhileOneMailboxIsAway(t *testing.T) {
 	w.holds(people[3], "m1", "m2")
 }
 
-// A failover of the storage account can lose rows of the ledger; the batch's own journal says what is in the mailboxes.
+// A failover of the storage account can lose rows of the ledger; the batch's own journal says what is in the
+// mailboxes.
 func TestLedgerRowsAreLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -139,7 +142,8 @@ func TestLedgerRowsAreLost(t *testing.T) {
 	w.holds(ali, "m1", "p1")
 }
 
-// The journal has the plan and not the outcome, and the ledger has lost the row: the message may be there, so it is looked for.
+// The journal has the plan and not the outcome, and the ledger has lost the row: the message may be there, so it is
+// looked for.
 func TestLedgerRowIsLostUnderACopy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

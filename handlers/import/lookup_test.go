@@ -15,7 +15,8 @@ import (
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
-// oddLookUp is a way to Graph on which each look-up of an address with the text has another answer; status 0: none at all.
+// oddLookUp is a way to Graph on which each look-up of an address with the text has another answer; status 0: none at
+// all.
 type oddLookUp struct {
 	text   string
 	status int
@@ -81,7 +82,8 @@ func TestAddressThatTheDirectoryRefuses(t *testing.T) {
 	}
 }
 
-// An address about which the directory never answers holds up its own items alone, and of those only what is not known.
+// An address about which the directory never answers holds up its own items alone, and of those only what is not
+// known.
 func TestAddressWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	for name, way := range map[string]*oddLookUp{

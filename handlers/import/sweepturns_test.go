@@ -29,7 +29,8 @@ func (a *app) sweepUntil(what string, so func() bool) {
 	<-over
 }
 
-// Batches that one mailbox holds up leave each sweep time for the others, however many they are and however early they lie.
+// Batches that one mailbox holds up leave each sweep time for the others, however many they are and however early
+// they lie.
 func TestStuckBatchesKeepNoneFromItsTurn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -79,7 +80,8 @@ func TestStuckBatchesKeepNoneFromItsTurn(t *testing.T) {
 	}
 }
 
-// The tries are saved before they begin: a sweep that is killed in them is followed by one that begins with other batches.
+// The tries are saved before they begin: a sweep that is killed in them is followed by one that begins with other
+// batches.
 func TestSweepIsKilled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -101,7 +103,8 @@ func TestSweepIsKilled(t *testing.T) {
 	}
 }
 
-// A window can be owed for longer than any bound, and then be fetched: its run lies under the day on which it was planned.
+// A window can be owed for longer than any bound, and then be fetched: its run lies under the day on which it was
+// planned.
 func TestSweepFindsRunsHoweverOld(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -192,7 +195,8 @@ func TestSweepStateStaysSmall(t *testing.T) {
 	}
 }
 
-// The lease of the state can be lost while storage is away. The sweep takes it again and goes on, unless another one has it.
+// The lease of the state can be lost while storage is away. The sweep takes it again and goes on, unless another one
+// has it.
 func TestSweepLosesItsLease(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -256,7 +260,8 @@ func TestRunThatCannotBeListed(t *testing.T) {
 	w.balanced(first)
 }
 
-// A replay that breaks off is gone on with by sweep, though its run is closed: also with the batches that it had not begun.
+// A replay that breaks off is gone on with by sweep, though its run is closed: also with the batches that it had not
+// begun.
 func TestBrokenReplayIsSwept(t *testing.T) {
 	t.Parallel()
 	newbie := person{"Newbie", "+447700900777", "newbie@contoso.example"}

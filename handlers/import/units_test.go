@@ -26,7 +26,8 @@ type unit struct {
 	whole   int  // the number of the batch that is stuck as a whole; 0: one item of the first
 }
 
-// scenario is three days of two batches each. Of two of them the event was lost; in one there is the unit that is stuck.
+// scenario is three days of two batches each. Of two of them the event was lost; in one there is the unit that is
+// stuck.
 type scenario struct {
 	w       *world
 	batches []string
@@ -156,8 +157,8 @@ func units() map[string]unit {
 	}
 }
 
-// Whatever unit of work takes for ever: all other items are archived by the deliveries and the next two sweeps, and an alert tells of the
-// one that is stuck.
+// Whatever unit of work takes for ever: all other items are archived by the deliveries and the next two sweeps, and
+// an alert tells of the one that is stuck.
 func TestNothingStandsInTheWay(t *testing.T) {
 	t.Parallel()
 	events := alertEvents(t)
@@ -225,7 +226,8 @@ func (s *scenario) fill() {
 	s.stuck = s.batches[0]
 }
 
-// told reports whether the log has what an alert asks for: that the batch is stuck, or that sweep has failed three times.
+// told reports whether the log has what an alert asks for: that the batch is stuck, or that sweep has failed three
+// times.
 func (s *scenario) told(events map[string]bool) bool {
 	stuck := s.w.log.count(`"level":"ERROR"`, `"event":"import.batchStuck"`, `"run":"`+s.runs[0]+`"`)
 	failed := s.w.log.count(`"event":"host.invocationFailed"`, `"function":"sweep"`)
