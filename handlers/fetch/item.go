@@ -37,11 +37,13 @@ func (f *fetcher) item(ctx context.Context, s *slice, p *progress, w *writer, pa
 	if outline.MessageID == "" {
 		p.Derived++
 	}
-	if outline.Segment != nil && len(outline.Attachments) == 0 && len(it.Raw) <= maxPiece {
-		part := newPiece(outline, entry.Items[0])
-		part.index, part.until = index, s.until()
-		parts.add(part)
-		return nil
+	if it.Whole != nil {
+		if entry.RawBlob, entry.RawHash, _, err = f.keepRaw(ctx, s, it.Whole, index); err != nil {
+			return err
+		}
+	}
+	if outline.Segment != nil && !outline.Faulty && it.Whole == nil {
+		return f.pieceItem(ctx, s, p, parts, outline, entry, index)
 	}
 	if outline.Kind == record.System || len(outline.Attachments) == 0 {
 		return w.add(ctx, entry)
@@ -69,21 +71,30 @@ func (f *fetcher) item(ctx context.Context, s *slice, p *progress, w *writer, pa
 	return w.add(ctx, entry)
 }
 
-// bigItem keeps the bytes of an item that is too large, or too deeply nested, to be a record; import quarantines it.
+// bigItem keeps the bytes of an item that is too large to be a record, or no valid JSON; import quarantines it.
 func (f *fetcher) bigItem(ctx context.Context, s *slice, w *writer, it telemessage.Item, index int) error {
+	blob, sha, size, err := f.keepRaw(ctx, s, it.Big, index)
+	if err != nil {
+		return err
+	}
+	return w.add(ctx, record.Entry{Version: 1, ID: it.ID(), RawBlob: blob, RawHash: sha,
+		Fault: fmt.Sprintf("%s; its %d bytes are kept", it.Why, size)})
+}
+
+// keepRaw keeps the bytes of an item that do not go into a batch, or not all of them.
+func (f *fetcher) keepRaw(ctx context.Context, s *slice, all io.Reader, index int) (blob, sha string, size int64, err error) {
 	// The name counts within the page, and pages within the run, so that the same page again gives the same name. Should
 	// the page have changed, the hash of the item's beginning keeps its bytes from those that are there; and should only its
 	// end have changed, the bytes get a name beside it.
-	body := bufio.NewReaderSize(it.Big, 64<<10)
+	body := bufio.NewReaderSize(all, 64<<10)
 	head, _ := body.Peek(64 << 10) // shorter, or broken off: PutRaw will see
 	sum := sha256.Sum256(head)
 	name := fmt.Sprintf("%s/%05d-%04d-%s", s.Folder, s.Progress.Batches, index, hex.EncodeToString(sum[:8]))
 	stored, sha, size, err := f.store.KeepRaw(ctx, name, body)
 	if err != nil {
-		return fmt.Errorf("keep the bytes of an item that is too large: %w", err)
+		return "", "", 0, fmt.Errorf("keep the bytes of an item: %w", err)
 	}
-	return w.add(ctx, record.Entry{Version: 1, RawBlob: "raw/" + stored, RawHash: sha,
-		Fault: fmt.Sprintf("%s; its %d bytes are kept", it.Why, size)})
+	return "raw/" + stored, sha, size, nil
 }
 
 // goneError is the reason, in plain words, why an attachment can never be had.

@@ -112,11 +112,12 @@ func TestItemsThatAreNoRecords(t *testing.T) {
 	w := newWorld(t, pagesOf(4))
 	huge := fmt.Appendf(nil, `{"messageId":"huge", "textContent":%q}`, strings.Repeat("secret of 17 MiB ", 1<<20))
 	deep := []byte(`{"messageId":"deep","x":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`)
+	deeper := []byte(`{"messageId":"deeper","x":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`)
 	broken := []byte(`{"messageId":"broken","textContent":"confidential",}`)
-	bad := map[string][]byte{"it has more than 16 MiB": huge, "it is nested deeper than 64 levels": deep, "it is not valid JSON": broken}
+	bad := map[string][]byte{"it has more than 16 MiB": huge, "it is not valid JSON": broken}
 	w.secret("secret of 17", "confidential")
 	w.add(w.sms("a", "before them all", time.Hour), w.sms("z", "after them all", time.Minute))
-	for _, raw := range [][]byte{deep, broken, huge} {
+	for _, raw := range [][]byte{deep, deeper, broken, huge} {
 		w.site.Add(w.ago(30*time.Minute), raw)
 	}
 	w.site.Add(w.ago(20*time.Minute), []byte(`["no object"]`)) // import says so
@@ -126,8 +127,14 @@ func TestItemsThatAreNoRecords(t *testing.T) {
 	w.balanced()
 
 	entries := w.one().entries()
-	if len(entries) != 6 {
-		t.Fatalf("%d entries, want 6", len(entries))
+	if len(entries) != 7 {
+		t.Fatalf("%d entries, want 7", len(entries))
+	}
+	if got := entries[1]; string(got.Items[0].Raw) != string(deep) || got.RawBlob != "" {
+		t.Errorf("the item that is nested deeply: %.50s, %s", got.Items[0].Raw, got.RawBlob)
+	}
+	if got := entries[2]; got.Fault != "" || !bytes.Equal(w.media(got.RawBlob), deeper) || got.RawHash != hash(deeper) || got.Items[0].SHA256 != hash(deeper) {
+		t.Errorf("the item that is nested too deeply: %.50s, %s", got.Items[0].Raw, got.RawBlob)
 	}
 	for _, e := range entries {
 		if e.Fault == "" {
@@ -136,7 +143,7 @@ func TestItemsThatAreNoRecords(t *testing.T) {
 		why, _, _ := strings.Cut(e.Fault, ";")
 		raw := bad[why]
 		delete(bad, why)
-		if want := fmt.Sprintf("%s; its %d bytes are kept", why, len(raw)); e.Fault != want || len(e.Items) > 0 {
+		if want := fmt.Sprintf("%s; its %d bytes are kept", why, len(raw)); e.Fault != want || len(e.Items) > 0 || e.ID == "" {
 			t.Errorf("fault %q with %d items, want %q", e.Fault, len(e.Items), want)
 		}
 		if hash(raw) != e.RawHash || !bytes.Equal(w.media(e.RawBlob), raw) {
@@ -146,7 +153,7 @@ func TestItemsThatAreNoRecords(t *testing.T) {
 	if len(bad) > 0 {
 		t.Errorf("no entry for %d of the items", len(bad))
 	}
-	if got := string(entries[4].Items[0].Raw); got != `["no object"]` {
+	if got := string(entries[5].Items[0].Raw); got != `["no object"]` {
 		t.Errorf("the item that is no object is %s", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"o2archiver/shared/record"
 	"o2archiver/shared/staging"
+	"o2archiver/shared/telemessage"
 )
 
 // past is what an earlier reading of a slice has left beyond the saved cursor: it was cut off before it could save it, or the
@@ -17,6 +18,25 @@ import (
 type past struct {
 	media map[string][]record.Media // by the SHA-256 of an item that is in a batch
 	aside map[string]bool           // keys of the waiting room
+}
+
+// note remembers what became of the attachments of an entry's items.
+func (p *past) note(e record.Entry) {
+	rest := e.Media
+	for _, item := range e.Items {
+		n := len(rest)
+		if len(e.Items) > 1 { // a piece's attachments are followed by those of the next one
+			outline, err := telemessage.Peek(item.Raw)
+			if err != nil {
+				return
+			}
+			n = min(n, len(outline.Attachments))
+		}
+		if n > 0 {
+			p.media[item.SHA256] = rest[:n:n]
+		}
+		rest = rest[n:]
+	}
 }
 
 // lookBack finds out what is there, and which messages are in the run's batches if that isn't known yet. For a slice that has just
@@ -67,8 +87,8 @@ func (f *fetcher) lookBack(ctx context.Context, s *slice) (*past, error) {
 		}
 		for line := range bytes.Lines(data) {
 			var e record.Entry
-			if json.Unmarshal(line, &e) == nil && len(e.Items) == 1 && len(e.Media) > 0 {
-				p.media[e.Items[0].SHA256] = e.Media
+			if json.Unmarshal(line, &e) == nil && len(e.Media) > 0 {
+				p.note(e)
 			}
 		}
 	}

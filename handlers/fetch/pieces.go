@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	maxPiece = 64 << 10 // bytes; a larger item is no piece of an SMS, whatever it says of itself
-	maxSet   = 16 << 20 // bytes of one message's pieces: 255 of the largest, and a batch has room for them
+	maxPiece = 64 << 10 // bytes of a piece that is held until its page has been read; a larger one is set aside at once
+	maxSet   = 15 << 20 // bytes of the pieces in one entry: a batch has room for them, and for what is known of their attachments
 	maxParts = 512      // pieces of one message, those that came twice included
 	maxSets  = 100      // messages with one id of one conversation that a piece is compared with
 
@@ -39,11 +39,18 @@ type piece struct {
 	Short  bool        `json:"short,omitempty"` // its id is a phone's count
 	Item   record.Item `json:"-"`
 
+	Thread string         `json:"thread,omitempty"` // the same for all pieces of one id, whoever wrote to whom
+	Sides  [3]string      `json:"sides,omitzero"`   // hashes of owner, sender and recipients; "" for one that is missing
+	Files  int            `json:"files,omitempty"`  // attachments
+	Apart  []int          `json:"apart,omitempty"`  // record.Entry.Apart of the entry that begins with this piece
+	Media  []record.Media `json:"-"`                // what became of the attachments
+
 	index int       // in the page
 	until time.Time // record.Entry.Until
 
 	key string // in the waiting room
 	due bool   // it has waited there long enough
+
 }
 
 func newPiece(o telemessage.Outline, item record.Item) piece {
@@ -52,7 +59,9 @@ func newPiece(o telemessage.Outline, item record.Item) piece {
 	if year := o.Time.Year(); year < 2000 || year > 9999 {
 		o.Time = time.Time{} // impossible; and JSON has no form for some of these
 	}
+	thread := sha256.Sum256([]byte(o.Segment.ID))
 	return piece{
+		Thread: hex.EncodeToString(thread[:8]), Sides: o.Sides, Files: len(o.Attachments),
 		Group: hex.EncodeToString(group[:16]), Number: o.Segment.Number, Total: o.Segment.Total,
 		ID: cmp.Or(o.MessageID, "sha256:"+item.SHA256), Sent: o.Time, Size: len(item.Raw), Short: phoneCount.MatchString(o.Segment.ID), Item: item,
 	}
@@ -97,7 +106,7 @@ func (p *pieces) all() []*pieceSet {
 	for _, group := range p.order {
 		all = append(all, join(cluster(p.groups[group]))...)
 	}
-	return all
+	return joinLoose(all)
 }
 
 // cluster goes through a group's pieces in the order in which they were sent. Each goes into the first message nearby that
@@ -109,7 +118,7 @@ func cluster(parts []piece) []*pieceSet {
 	for _, part := range parts {
 		one := &pieceSet{parts: []piece{part}, first: part.Sent, last: part.Sent, size: part.Size}
 		i := slices.IndexFunc(sets[max(0, len(sets)-maxSets):], func(s *pieceSet) bool {
-			return s.distance(one) <= together && s.fits(one)
+			return s.distance(one) <= together && s.total() == part.Total && s.fits(one)
 		})
 		if i < 0 {
 			sets = append(sets, one)
@@ -130,7 +139,7 @@ func join(sets []*pieceSet) []*pieceSet {
 		for i, one := range open {
 			for _, other := range open[i+1:] {
 				d := one.distance(other)
-				if (nearest < 0 || d < nearest) && d <= one.span() && one.fits(other) {
+				if (nearest < 0 || d < nearest) && d <= one.span(other) && one.fits(other) {
 					a, b, nearest = one, other, d
 				}
 			}
@@ -146,17 +155,26 @@ func join(sets []*pieceSet) []*pieceSet {
 // fits says that the two can be one message. A piece that both have under one id is the same one archived again;
 // under different ids the pieces are those of two messages.
 func (s *pieceSet) fits(other *pieceSet) bool {
-	if s.parts[0].Total != other.parts[0].Total || s.size+other.size > maxSet || len(s.parts)+len(other.parts) > maxParts {
+	if len(s.parts)+len(other.parts) > maxParts {
 		return false
 	}
+	total := max(s.total(), other.total())
 	for _, a := range s.parts {
 		for _, b := range other.parts {
-			if a.Number == b.Number && a.ID != b.ID {
-				return false
+			if a.Number == b.Number && a.ID != b.ID || a.Number == 0 && b.Number == total || b.Number == 0 && a.Number == total {
+				return false // the last case: one counts from 0, and the other one can't
 			}
 		}
 	}
 	return true
+}
+
+// total is the number of pieces that the message should have: the largest that one of them claims.
+func (s *pieceSet) total() (n int) {
+	for _, p := range s.parts {
+		n = max(n, p.Total)
+	}
+	return n
 }
 
 // distance is the time between two messages' pieces.
@@ -164,12 +182,15 @@ func (s *pieceSet) distance(other *pieceSet) time.Duration {
 	return max(0, other.first.Sub(s.last), s.first.Sub(other.last))
 }
 
-// span is how far apart pieces may lie.
-func (s *pieceSet) span() time.Duration {
-	if s.parts[0].Short {
-		return shortSpan
+// span is how far apart the pieces of two messages may lie that are one.
+func (s *pieceSet) span(other *pieceSet) time.Duration {
+	switch {
+	case !s.parts[0].Short:
+		return 1<<63 - 1
+	case s.total() != other.total():
+		return together // within that time nobody uses the id for another message, whatever the totals
 	}
-	return 1<<63 - 1
+	return shortSpan
 }
 
 func (s *pieceSet) merge(other *pieceSet) {
@@ -189,12 +210,39 @@ func (s *pieceSet) complete() bool {
 	for _, p := range s.parts {
 		have[p.Number] = true
 	}
-	return len(have) >= s.parts[0].Total
+	return len(have) >= s.total()
 }
 
 // overdue reports whether the first of its pieces has waited long enough.
 func (s *pieceSet) overdue() bool {
 	return slices.ContainsFunc(s.parts, func(p piece) bool { return p.due })
+}
+
+// split divides the message where all of it is too large for one entry. As a rule it stays whole.
+func (s *pieceSet) split() []*pieceSet {
+	sets := []*pieceSet{{}}
+	for i, p := range s.parts {
+		last := sets[len(sets)-1]
+		if again := i > 0 && s.parts[i-1].Number == p.Number; last.size+p.Size > maxSet && len(last.parts) > 0 && !again {
+			last = &pieceSet{}
+			sets = append(sets, last)
+		}
+		last.parts = append(last.parts, p)
+		last.size += p.Size
+	}
+	return sets
+}
+
+// apart returns the numbers of the pieces that are in the other parts of a divided message.
+func (s *pieceSet) apart(all []*pieceSet) (numbers []int) {
+	for _, other := range all {
+		for _, p := range other.parts {
+			if other != s && !slices.Contains(numbers, p.Number) {
+				numbers = append(numbers, p.Number)
+			}
+		}
+	}
+	return numbers
 }
 
 func (s *pieceSet) keys() []string {
@@ -207,9 +255,17 @@ func (s *pieceSet) keys() []string {
 
 // entry is the long message as one line of a batch.
 func (s *pieceSet) entry() record.Entry {
-	e := record.Entry{Version: 1, Total: s.parts[0].Total}
+	e := record.Entry{Version: 1, Total: s.total()}
 	for _, p := range s.parts {
 		e.Items = append(e.Items, p.Item)
+		for i := range p.Files {
+			m := record.Media{Gone: "it was not stored"}
+			if i < len(p.Media) {
+				m = p.Media[i]
+			}
+			e.Media = append(e.Media, m)
+		}
+		e.Apart = append(e.Apart, p.Apart...)
 		if p.until.After(e.Until) {
 			e.Until = p.until
 		}

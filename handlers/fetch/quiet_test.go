@@ -138,7 +138,7 @@ func TestCredentialsAreTriedOnce(t *testing.T) {
 	for _, answer := range []struct {
 		status int
 		body   string
-	}{{401, `{"code":300}`}, {401, `{"code":301}`}, {401, ``}, {401, `<html>`}, {403, `{"code":309}`}, {403, ``}} {
+	}{{401, `{"code":300}`}, {401, `{"code":301}`}, {401, ``}, {401, `<html>`}, {403, `{"code":309}`}, {403, `{"code":301}`}} {
 		w := newWorld(t)
 		var calls atomic.Int32
 		server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {

@@ -39,6 +39,10 @@ type facts struct {
 	Sent   int64  `json:"e,omitempty"` // Unix nanoseconds; 0 if that is not known
 	Size   int    `json:"z,omitempty"`
 	Short  bool   `json:"h,omitempty"`
+	Files  int    `json:"f,omitempty"` // attachments, and Ready says whether they are settled
+
+	Thread string    `json:"d,omitempty"`
+	Sides  [3]string `json:"p,omitzero"`
 }
 
 func factsOf(w *waiting) facts {
@@ -48,6 +52,7 @@ func factsOf(w *waiting) facts {
 	}
 	if p := w.Piece; p != nil {
 		x.Group, x.Number, x.Total, x.Size, x.Short = p.Group, p.Number, p.Total, p.Size, p.Short
+		x.Files, x.Thread, x.Sides = p.Files, p.Thread, p.Sides
 		x.ID = fmt.Sprintf("%016x", shortHash(p.ID))
 		if !p.Sent.IsZero() {
 			x.Sent = p.Sent.UnixNano()
@@ -66,7 +71,8 @@ func (x facts) aside() time.Time { return time.Unix(x.Aside, 0).UTC() }
 
 // piece returns the piece without its item, which is not needed to choose.
 func (x facts) piece(key string) piece {
-	p := piece{Group: x.Group, Number: x.Number, Total: x.Total, ID: x.ID, Size: x.Size, Short: x.Short, key: key}
+	p := piece{Group: x.Group, Number: x.Number, Total: x.Total, ID: x.ID, Size: x.Size, Short: x.Short, Files: x.Files,
+		Thread: x.Thread, Sides: x.Sides, key: key}
 	if x.Sent != 0 {
 		p.Sent = time.Unix(0, x.Sent).UTC()
 	}

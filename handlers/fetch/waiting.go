@@ -161,7 +161,7 @@ func (f *fetcher) released(ctx context.Context, keys []string) (record.Entry, er
 		if item.Piece == nil { // its parts are there still if the process died before it took them away
 			return item.Entry, f.deleteParts(ctx, key, &item)
 		}
-		item.Piece.Item, item.Piece.until = item.Entry.Items[0], item.Entry.Until
+		item.Piece.Item, item.Piece.Media, item.Piece.until = item.Entry.Items[0], item.Entry.Media, item.Entry.Until
 		set.parts = append(set.parts, *item.Piece)
 	}
 	return set.entry(), nil
@@ -174,41 +174,7 @@ func (f *fetcher) choose(ctx context.Context, state *savedState, s *slice, r *ro
 	if err != nil {
 		return nil, err
 	}
-	taken := len(chosen)
-	for _, set := range r.pieces(state, s).all() {
-		if taken+len(set.parts) <= space && (set.complete() || set.overdue()) {
-			chosen = append(chosen, set.keys())
-			taken += len(set.parts)
-		}
-	}
-	return chosen, nil
-}
-
-// pieces returns the pieces of those long messages that may be complete, or have an overdue piece.
-func (r *room) pieces(state *savedState, s *slice) *pieces {
-	groups := map[string][]piece{}
-	var order []string
-	for _, key := range r.candidates(state, s, waitsForPieces) {
-		x := r.items[key]
-		p := x.piece(key)
-		if p.due = state.due(x, s); groups[x.Group] == nil {
-			order = append(order, x.Group)
-		}
-		if len(groups[x.Group]) < maxGroup {
-			groups[x.Group] = append(groups[x.Group], p)
-		}
-	}
-	parts := newPieces()
-	for _, group := range order {
-		all := groups[group]
-		if len(all) < all[0].Total && !slices.ContainsFunc(all, func(p piece) bool { return p.due || len(all) >= p.Total }) {
-			continue
-		}
-		for _, p := range all {
-			parts.add(p)
-		}
-	}
-	return parts
+	return f.choosePieces(ctx, state, s, r, chosen, space)
 }
 
 // chooseMedia returns the items, at most space of them, whose attachments are settled, after asking for them in the order of
@@ -355,30 +321,6 @@ func (f *fetcher) forget(ctx context.Context, s *slice) error {
 		}
 		if s.inv.room != nil {
 			delete(s.inv.room.items, key)
-		}
-	}
-	return nil
-}
-
-// settlePieces writes the long messages that came complete within the page, and sets the other pieces aside.
-func (f *fetcher) settlePieces(ctx context.Context, s *slice, p *progress, w *writer, parts *pieces) error {
-	for _, set := range parts.near() {
-		if set.complete() {
-			if err := w.add(ctx, set.entry()); err != nil {
-				return err
-			}
-			continue
-		}
-		for _, part := range set.parts {
-			if s.isAside(p, part.index, waitsForPieces, part.Item.SHA256) {
-				p.SetAside++
-				continue
-			}
-			err := f.setAside(ctx, s, p, part.index, waiting{Reason: waitsForPieces, Piece: &part,
-				Entry: record.Entry{Version: 1, Until: part.until, Items: []record.Item{part.Item}}})
-			if err != nil {
-				return err
-			}
 		}
 	}
 	return nil

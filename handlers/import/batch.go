@@ -282,6 +282,10 @@ func (l *line) read(text []byte) error {
 	l.base.Records = entry.Records()
 	rec, err := telemessage.Parse(entry)
 	if err != nil {
+		var fault *record.Fault
+		if errors.As(err, &fault) && fault.ID != "" { // so that the journal has which item it was
+			l.base.Message, l.base.Original = record.MessageKey(fault.ID), fault.SHA256
+		}
 		return fmt.Errorf("the item can't be read: %w", err)
 	}
 	l.take(rec)

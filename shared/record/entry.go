@@ -14,10 +14,12 @@ type Entry struct {
 	Until   time.Time `json:"until,omitzero"`
 	Items   []Item    `json:"items,omitempty"`   // one; for a long SMS its pieces in order of number; none if Fault
 	Total   int       `json:"total,omitempty"`   // how many pieces a long SMS should have; 0 for any other item
-	Media   []Media   `json:"media,omitempty"`   // what became of Items[0]'s attachments, in their order
+	Media   []Media   `json:"media,omitempty"`   // what became of the items' attachments, in the order of the items and theirs
 	Fault   string    `json:"fault,omitempty"`   // why the item could not be staged, in plain words
-	RawBlob string    `json:"rawBlob,omitempty"` // with Fault: where in the media container its bytes are
-	RawHash string    `json:"rawHash,omitempty"` // with Fault: hex SHA-256 of those bytes
+	ID      string    `json:"id,omitempty"`      // with Fault: the item's messageId, if it could be read
+	RawBlob string    `json:"rawBlob,omitempty"` // where in the media container its bytes are: with Fault, or where Raw has not all of it
+	RawHash string    `json:"rawHash,omitempty"` // with RawBlob: hex SHA-256 of those bytes
+	Apart   []int     `json:"apart,omitempty"`   // of a long SMS: numbers of pieces in other entries, for all are too large for one
 
 	// Earlier is the record of the same message id that was collected first in this window, where its content is another and
 	// it is in another batch: its message goes into every mailbox of this entry. Within one batch the order of the lines says it.
@@ -60,6 +62,10 @@ func (m Media) Blob() string {
 type Fault struct {
 	Field  string // the item's field, e.g. messageTime
 	Reason string // in plain words, without the field's content
+
+	// What the item is, where that can be read: for the journal, never for a log or an error's text.
+	ID     string // as in Record
+	SHA256 string // as in Record
 }
 
 func (f *Fault) Error() string { return "field " + f.Field + ": " + f.Reason }

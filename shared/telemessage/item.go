@@ -12,14 +12,15 @@ import (
 	"o2archiver/shared/record"
 )
 
-// Bounds of one item. Beyond them it is quarantined, whole: a record that left out the rest in silence
-// would claim to be complete.
+// Bounds of one item, for the memory that it may take: three bytes of JSON can be a person or an attachment. What lies beyond
+// is left out, and the record says so; the item is archived all the same.
 const (
-	maxAttachments = 1000
-	maxPeople      = 10_000
-	maxEmails      = 100 // in one email property
-	maxLeftOut     = 100 // names that are listed; the raw record has them all
-	maxPieces      = 255 // 3GPP TS 23.040 section 9.2.3.24.1: one octet
+	maxAttachments = 10_000
+	maxPeople      = 50_000
+	maxEmails      = 50_000    // of all people together
+	maxEmailText   = 256 << 10 // bytes of one email property
+	maxLeftOut     = 100       // names that are listed; the raw record has them all
+	maxPieces      = 255       // 3GPP TS 23.040 section 9.2.3.24.1: one octet
 )
 
 // item is one item as read from its JSON, whatever is wrong with it.
@@ -31,7 +32,8 @@ type item struct {
 	sources  []AttachmentSource
 	contents [][]byte        // of attachments: the JSON string of content, nil if there is none
 	wrong    map[string]bool // messageId, messageTime, textContent: those that are no text
-	over     *record.Fault   // a bound that it exceeds
+	emails   int             // addresses of all people
+	media    []record.Media  // of a piece: what became of its attachments
 }
 
 var errNoObject = errors.New("the item is not a JSON object")
@@ -46,14 +48,51 @@ func read(raw []byte) (*item, error) {
 		return nil, errNoObject
 	}
 	it := &item{wrong: map[string]bool{}}
-	members(raw, it.member)
+	seen := repeats{it: it}
+	members(raw, func(name string, v []byte) {
+		seen.note("", name)
+		it.member(name, v)
+	})
+	if !joins(it.rec.Kind) {
+		it.segment = nil
+	}
 	return it, nil
+}
+
+// joins reports whether items of the kind may be pieces of a long SMS: a heartbeat or a call is none, whatever it says of itself.
+func joins(k record.Kind) bool {
+	return k != record.System && k != record.CallLog && k != record.CallAudio
+}
+
+// repeats notes the names of one object's members. Where a name comes twice, the last one counts, and what was left out of the one
+// before does not lack any more.
+type repeats struct {
+	it    *item
+	names []string
+}
+
+func (r *repeats) note(place, name string) {
+	const known = 32 // names of an object; the contract has fewer
+	switch {
+	case slices.Contains(r.names, name):
+		if place != "" {
+			name = place + "." + name
+		}
+		r.it.rec.LeftOut = slices.DeleteFunc(r.it.rec.LeftOut, func(left string) bool {
+			rest, ok := strings.CutPrefix(left, name)
+			return ok && (rest == "" || strings.ContainsRune(".[ ", rune(rest[0])))
+		})
+		if len(r.it.rec.LeftOut) == 0 {
+			r.it.rec.LeftOut = nil
+		}
+	case len(r.names) < known:
+		r.names = append(r.names, name)
+	}
 }
 
 // member reads one member of the item. null stands for a missing one; where a name comes twice, the last one counts.
 func (it *item) member(name string, v []byte) {
 	r := &it.rec
-	it.forget(name)
 	switch name {
 	case "messageId":
 		it.id = it.identity(name, v)
@@ -125,14 +164,6 @@ func (it *item) string(name string, v []byte) string {
 	return ""
 }
 
-// forget takes back what was left out of an earlier member of the name, which does not count.
-func (it *item) forget(name string) {
-	it.rec.LeftOut = slices.DeleteFunc(it.rec.LeftOut, func(field string) bool {
-		rest, ok := strings.CutPrefix(field, name)
-		return ok && (rest == "" || strings.IndexByte(".[ ", rest[0]) >= 0)
-	})
-}
-
 func (it *item) leaveOut(name string) {
 	if len(it.rec.LeftOut) < maxLeftOut {
 		it.rec.LeftOut = append(it.rec.LeftOut, name)
@@ -158,7 +189,7 @@ func (it *item) array(name string, v []byte, limit int, each func(name string, v
 	n := 0
 	elements(v, func(v []byte) bool {
 		if n == limit {
-			it.over = &record.Fault{Field: name, Reason: fmt.Sprintf("has more than %d entries", limit)}
+			it.leaveOut(fmt.Sprintf("%s (all after the first %d entries)", name, limit))
 			return false
 		}
 		if place := fmt.Sprintf("%s[%d]", name, n); it.object(place, v) {
@@ -178,22 +209,25 @@ func (it *item) participant(place string, v []byte) (p record.Participant) {
 	if !it.object(place, v) {
 		return p
 	}
+	seen := repeats{it: it}
 	members(v, func(name string, v []byte) {
+		seen.note(place, name)
 		inner := place + "." + name
 		switch name {
 		case "value":
 			p.Value = it.string(inner, v)
 		case "email":
-			p.Emails = record.SplitEmails(it.string(inner, v))
-			if len(p.Emails) > maxEmails {
-				p.Emails = nil
-				it.over = &record.Fault{Field: inner, Reason: fmt.Sprintf("has more than %d addresses", maxEmails)}
-			}
+			it.emails -= len(p.Emails)
+			p.Emails = it.addresses(inner, it.string(inner, v))
+			it.emails += len(p.Emails)
 		case "fullName":
 			if !it.object(inner, v) {
 				return
 			}
+			p.FirstName, p.LastName = "", ""
+			names := repeats{it: it}
 			members(v, func(name string, v []byte) {
+				names.note(inner, name)
 				switch name {
 				case "firstName":
 					p.FirstName = it.string(inner+"."+name, v)
@@ -206,6 +240,22 @@ func (it *item) participant(place string, v []byte) (p record.Participant) {
 	return p
 }
 
+// addresses splits the property User's Email address. What is beyond a bound is left out, never half of an address: it may be
+// another person's.
+func (it *item) addresses(place, property string) []string {
+	if len(property) > maxEmailText {
+		property = property[:maxEmailText]
+		property = property[:strings.LastIndexAny(property, ";, ")+1]
+		it.leaveOut(fmt.Sprintf("%s (all after the first %d KiB)", place, maxEmailText>>10))
+	}
+	all := record.SplitEmails(property)
+	if room := maxEmails - it.emails; len(all) > room {
+		all = all[:room]
+		it.leaveOut(fmt.Sprintf("%s (all after the item's first %d addresses)", place, maxEmails))
+	}
+	return all
+}
+
 func (it *item) attachments(name string, v []byte) {
 	it.sources, it.contents = nil, nil
 	it.array(name, v, maxAttachments, func(place string, v []byte) {
@@ -214,7 +264,9 @@ func (it *item) attachments(name string, v []byte) {
 			content []byte
 			sized   bool
 		)
+		seen := repeats{it: it}
 		members(v, func(name string, v []byte) {
+			seen.note(place, name)
 			inner := place + "." + name
 			switch name {
 			case "name":
@@ -253,7 +305,9 @@ func (it *item) call(place string, v []byte) {
 	}
 	c := &record.Call{}
 	it.rec.Call = c
+	seen := repeats{it: it}
 	members(v, func(name string, v []byte) {
+		seen.note(place, name)
 		inner := place + "." + name
 		switch name {
 		case "callID":
@@ -296,14 +350,19 @@ func (it *item) segmented(place string, v []byte) {
 	var (
 		s             Segment
 		number, total int64
+		seen          = repeats{it: it}
 	)
+	number = -1
 	members(v, func(name string, v []byte) {
+		seen.note(place, name)
 		inner, ok := place+"."+name, true
 		switch name {
 		case "segmentedId":
 			s.ID = it.string(inner, v)
 		case "pieceNumber":
-			number, ok = whole(v)
+			if number, ok = whole(v); !ok {
+				number = -1
+			}
 		case "totalPieces":
 			total, ok = whole(v)
 		}
@@ -311,7 +370,13 @@ func (it *item) segmented(place string, v []byte) {
 			it.leaveOut(inner)
 		}
 	})
-	if s.ID != "" && total >= 2 && total <= maxPieces && number >= 1 && number <= total {
+	switch {
+	case s.ID == "" || total < 2 || number < 0: // a message of its own
+	case total > maxPieces:
+		it.leaveOut(fmt.Sprintf("%s (more than %d pieces)", place, maxPieces))
+	case number > total:
+		it.leaveOut(place + " (a piece beyond the last one)")
+	default:
 		s.Number, s.Total = int(number), int(total)
 		it.segment = &s
 	}

@@ -22,9 +22,12 @@ type Outline struct {
 	// Of a piece of a long SMS, to tell apart two messages whose pieces carry one id.
 	Time    time.Time // messageTime; zero if it is missing or cannot be read
 	Parties string    // a hash over owner, sender and recipients, however their numbers are spelt; "" if there are none
+	Sides   [3]string // a hash each of owner, sender and recipients; "" for one that is missing
+	Faulty  bool      // Parse will quarantine it: others can't be joined with it
 }
 
-// Segment says which piece of which long SMS an item is. 1 <= Number <= Total, 2 <= Total <= 255.
+// Segment tells which piece of which long SMS an item is. 0 <= Number <= Total, 2 <= Total <= 255. Some sources count from
+// 0: whether this one does shows when the pieces are together.
 type Segment struct {
 	ID            string
 	Number, Total int
@@ -38,36 +41,41 @@ type AttachmentSource struct {
 }
 
 // Peek reads what is needed to stage an item. A field of a wrong type is as good as missing; an item that is no
-// JSON object, or exceeds a bound, is an error, and Parse will say what is wrong with it.
+// JSON object is an error, and Parse tells what is wrong with it.
 func Peek(raw []byte) (Outline, error) {
 	it, err := read(raw)
 	if err != nil {
 		return Outline{}, err
 	}
-	if it.over != nil {
-		return Outline{}, it.over
-	}
 	o := Outline{MessageID: it.messageID(), Kind: it.rec.Kind, Owner: it.rec.Owner, Segment: it.segment, Attachments: it.sources}
 	if o.Segment != nil {
 		o.Time, _ = parseTime(it.rec.TimeText)
-		o.Parties = it.parties()
+		o.Parties, o.Sides = it.parties()
+		o.Faulty = it.wrong["messageId"] || it.wrong["textContent"]
 	}
 	return o, nil
 }
 
 // parties tells who wrote to whom, on whose phone. The recipients are a set: their order says nothing.
-func (it *item) parties() string {
+func (it *item) parties() (all string, sides [3]string) {
 	var to []string
 	for _, p := range it.rec.To {
 		to = append(to, party(p.Value))
 	}
 	slices.Sort(to)
-	all := append([]string{party(it.rec.Owner), party(it.rec.From.Value)}, slices.Compact(to)...)
-	if strings.Join(all, "") == "" {
-		return ""
+	to = slices.Compact(to)
+	names := append([]string{party(it.rec.Owner), party(it.rec.From.Value)}, to...)
+	for i, side := range []string{names[0], names[1], strings.Join(to, "|")} {
+		if side != "" {
+			sum := sha256.Sum256([]byte(side))
+			sides[i] = hex.EncodeToString(sum[:8])
+		}
 	}
-	sum := sha256.Sum256([]byte(strings.Join(all, "|")))
-	return hex.EncodeToString(sum[:16])
+	if strings.Join(names, "") == "" {
+		return "", sides
+	}
+	sum := sha256.Sum256([]byte(strings.Join(names, "|")))
+	return hex.EncodeToString(sum[:16]), sides
 }
 
 // party reduces a number to its last nine digits, which are the same in 07700 900123 and +447700900123. A

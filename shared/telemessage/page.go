@@ -16,7 +16,7 @@ import (
 const MaxItem = 16 << 20
 
 const (
-	maxDepth     = 64        // levels of nesting of an item; the contract has 4
+	maxDepth     = 1000      // levels of nesting of an item that go into a record; the contract has 4
 	maxBig       = 2 << 30   // bytes of an item that is only kept
 	maxOther     = 1 << 20   // bytes of a member of the page other than items, and of white space in one place
 	maxMembers   = 100       // of the page; the contract has 2
@@ -28,10 +28,14 @@ type Item struct {
 	Raw    []byte // the item's JSON without white space between tokens; the receiver may keep it
 	SHA256 string // hex, of the bytes as they came
 
-	// Big is not nil for an item that cannot be a record. Then Raw is nil and SHA256 empty, Big gives all its bytes
+	// Whole is not nil for an item that is nested so deeply that Raw does not have all of it. It returns all its bytes once.
+	Whole io.Reader
+
+	// Big is not nil for an item that cannot be a record. Then Raw is nil and SHA256 empty, Big returns all its bytes
 	// once, as they came, and must be read before the call returns.
 	Big io.Reader
-	Why string // with Big: the reason, in plain words
+	Why string        // with Big: the reason, in plain words
+	ID  func() string // with Big: its messageId, as far as Big has been read; "" if it has none that could be read
 }
 
 // readPage reads {"items":[…],"next":"…"} and gives each item away as soon as it is read. A page is believed only if it is
@@ -147,26 +151,33 @@ func (p *pageReader) item(each func(Item) error) error {
 		if err != nil {
 			return err
 		}
-		p.buf = append(p.buf, chunk...)
-		switch {
-		case len(p.buf) > MaxItem:
-			return p.big(&s, "it has more than 16 MiB", each)
-		case s.deepest > maxDepth:
-			return p.big(&s, "it is nested deeper than 64 levels", each)
+		if p.buf = append(p.buf, chunk...); len(p.buf) > MaxItem {
+			return p.big(&s, each)
 		}
 	}
-	raw := bytes.NewBuffer(make([]byte, 0, len(p.buf)))
-	if json.Compact(raw, p.buf) != nil {
-		return each(Item{Big: bytes.NewReader(p.buf), Why: "it is not valid JSON"})
+	value, it := p.buf, Item{}
+	if s.deepest > maxDepth {
+		value, it.Whole = prune(p.buf, maxDepth), bytes.NewReader(p.buf)
+	}
+	raw := bytes.NewBuffer(make([]byte, 0, len(value)))
+	if json.Compact(raw, value) != nil {
+		return each(bigItem(bytes.NewReader(p.buf), "it is not valid JSON"))
 	}
 	sum := sha256.Sum256(p.buf)
-	return each(Item{Raw: raw.Bytes(), SHA256: hex.EncodeToString(sum[:])})
+	it.Raw, it.SHA256 = raw.Bytes(), hex.EncodeToString(sum[:])
+	return each(it)
 }
 
-// big gives an item away whose beginning is in buf and whose rest is still to come.
-func (p *pageReader) big(s *span, why string, each func(Item) error) error {
+// bigItem is an item that is only kept.
+func bigItem(all io.Reader, why string) Item {
+	id := &idFinder{}
+	return Item{Big: io.TeeReader(all, id), Why: why, ID: id.found}
+}
+
+// big gives an item of more than 16 MiB away, whose beginning is in buf and whose rest is still to come.
+func (p *pageReader) big(s *span, each func(Item) error) error {
 	rest := &spanReader{page: p, span: s, left: maxBig}
-	if err := each(Item{Big: io.MultiReader(bytes.NewReader(p.buf), rest), Why: why}); err != nil {
+	if err := each(bigItem(io.MultiReader(bytes.NewReader(p.buf), rest), "it has more than 16 MiB")); err != nil {
 		return err
 	}
 	_, err := io.Copy(io.Discard, rest) // what each did not read

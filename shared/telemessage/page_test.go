@@ -17,7 +17,7 @@ import (
 )
 
 // seen is an Item in a form that can be compared.
-type seen struct{ Raw, SHA256, Big, Why string }
+type seen struct{ Raw, SHA256, Big, Why, Whole, ID string }
 
 func collect(page string, r func(io.Reader) io.Reader) (items []seen, next string, err error) {
 	next, err = readPage(bufio.NewReaderSize(r(strings.NewReader(page)), 16), func(it Item) error {
@@ -27,7 +27,14 @@ func collect(page string, r func(io.Reader) io.Reader) (items []seen, next strin
 			if err != nil {
 				return err
 			}
-			s.Big = string(data)
+			s.Big, s.ID = string(data), it.ID()
+		}
+		if it.Whole != nil {
+			data, err := io.ReadAll(it.Whole)
+			if err != nil {
+				return err
+			}
+			s.Whole = string(data)
 		}
 		items = append(items, s)
 		return nil
@@ -41,6 +48,12 @@ func hash(s string) string {
 }
 
 func whole1(raw string) seen { return seen{Raw: raw, SHA256: hash(raw)} }
+
+// pruned is nested as it is kept: with null in place of what is too deep, and all of it beside that.
+func pruned(levels int) seen {
+	raw := `{"a":` + strings.Repeat("[", maxDepth-1) + "null" + strings.Repeat("]", maxDepth-1) + `}`
+	return seen{Raw: raw, SHA256: hash(nested(levels)), Whole: nested(levels)}
+}
 
 func nested(levels int) string {
 	return `{"a":` + strings.Repeat("[", levels-1) + strings.Repeat("]", levels-1) + `}`
@@ -70,10 +83,10 @@ func TestReadPage(t *testing.T) {
 			items: []seen{whole1(`{"a":1}`), {Big: `{"a" 1 2}`, Why: "it is not valid JSON"}, whole1(`{"b":2}`)}},
 		{name: "control character in a text", page: "{\"items\":[{\"a\":\"\x00\"}]}", items: []seen{{Big: "{\"a\":\"\x00\"}", Why: "it is not valid JSON"}}},
 		{name: "a word that is none", page: `{"items":[NaN]}`, items: []seen{{Big: "NaN", Why: "it is not valid JSON"}}},
-		{name: "64 levels", page: `{"items":[` + nested(64) + `]}`, items: []seen{whole1(nested(64))}},
-		{name: "65 levels", page: `{"items":[` + nested(65) + `,{}]}`, items: []seen{{Big: nested(65), Why: "it is nested deeper than 64 levels"}, whole1(`{}`)}},
-		{name: "million levels", page: `{"items":[` + nested(1_000_000) + `,{}]}`,
-			items: []seen{{Big: nested(1_000_000), Why: "it is nested deeper than 64 levels"}, whole1(`{}`)}},
+		{name: "65 levels", page: `{"items":[` + nested(65) + `]}`, items: []seen{whole1(nested(65))}},
+		{name: "1000 levels", page: `{"items":[` + nested(1000) + `]}`, items: []seen{whole1(nested(1000))}},
+		{name: "1001 levels", page: `{"items":[` + nested(1001) + `,{}]}`, items: []seen{pruned(1001), whole1(`{}`)}},
+		{name: "million levels", page: `{"items":[` + nested(1_000_000) + `,{}]}`, items: []seen{pruned(1_000_000), whole1(`{}`)}},
 		{name: "invalid UTF-8 stays", page: "{\"items\":[{\"a\":\"\xff\"}]}", items: []seen{whole1("{\"a\":\"\xff\"}")}},
 
 		{name: "nothing", page: ``, bad: true},

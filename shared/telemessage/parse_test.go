@@ -46,8 +46,8 @@ func TestParseFull(t *testing.T) {
 		GroupMessage: true, GroupID: "g1", GroupName: "Ops",
 		Subject: "Hi", Text: "one\x00two 😀 ⟦U+D83D⟧! \u2068x\u2069", ContentType: "text/plain",
 		Attachments: []record.Attachment{
-			{Name: "photo.jpg", Type: "image/jpeg", Size: 5, SHA256: "5d41"},
-			{Name: "film.mp4", Type: "video/mp4", Size: 7_000_000, SHA256: "cdef", Gone: "status 404"},
+			{Name: "photo.jpg", Type: "image/jpeg", Size: 5, SHA256: "5d41", Digest: "ABCD"},
+			{Name: "film.mp4", Type: "video/mp4", Size: 7_000_000, Gone: "status 404", Digest: "CDEF"},
 		},
 		Call: &record.Call{ID: "c1", Status: "Answered", Start: "57300-01-01T00:00:00Z", Answer: "1700000000000",
 			Duration: 63 * time.Second},
@@ -98,9 +98,6 @@ func TestParseFaults(t *testing.T) {
 		{"offset of 99 hours", `{` + id + `"messageTime":"2026-11-22T09:30:00+99:00"}`, "messageTime"},
 		{"second 60 at noon", `{` + id + `"messageTime":"2026-11-22T12:00:60Z"}`, "messageTime"},
 		{"more than a day after archivedTime", `{` + id + `"messageTime":"2026-11-23T10:00:01Z"` + archived + `}`, "messageTime"},
-		{"too many attachments", `{` + id + when + `,"attachment":[{}` + strings.Repeat(`,{}`, maxAttachments) + `]}`, "attachment"},
-		{"too many people", `{` + id + when + `,"to":[1` + strings.Repeat(`,1`, maxPeople) + `]}`, "to"},
-		{"too many addresses", `{` + id + when + `,"from":{"email":"` + strings.Repeat("secret@x ", maxEmails+1) + `"}}`, "from.email"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -221,81 +218,6 @@ func TestParseEntry(t *testing.T) {
 	}
 }
 
-// pieceJSON is one item of a long SMS.
-func pieceJSON(id, time string, number, total string, text string) string {
-	return `{"messageId":"` + id + `","messageTime":"` + time + `","from":{"value":"` + id + `"},"textContent":` + text +
-		`,"segmentedData":{"segmentedId":"s","pieceNumber":` + number + `,"totalPieces":` + total + `}}`
-}
-
-func TestParsePieces(t *testing.T) {
-	t.Parallel()
-	one := pieceJSON("a", "2026-11-22T09:30:01Z", "1", "3", `"first \ud83d"`)
-	two := pieceJSON("b", "2026-11-22T09:30:02Z", "2", "3", `"\ude00 second "`)
-	three := pieceJSON("c", "2026-11-22T09:30:03Z", "3", "3", `"third"`)
-	badTime := pieceJSON("b", "nonsense", "2", "3", `"\ude00 second "`)
-	future := pieceJSON("a", "57300-01-01T00:00:00Z", "1", "3", `"first \ud83d"`)
-	never := pieceJSON("c", "1970-01-01T00:00:00Z", "3", "3", `"third"`)
-	badText := pieceJSON("b", "2026-11-22T09:30:02Z", "2", "3", `7`)
-	piece := func(n int, id, raw string) record.Piece { return record.Piece{Number: n, ID: id, SHA256: hash(raw)} }
-	lost := func(n int) record.Piece { return record.Piece{Number: n, Lost: true} }
-	tests := []struct {
-		name   string
-		items  []string
-		id     string
-		text   string
-		pieces []record.Piece
-		field  string // of the fault
-	}{
-		{name: "whole, a pair cut in two", items: []string{one, two, three}, id: "a", text: "first 😀 second third",
-			pieces: []record.Piece{piece(1, "a", one), piece(2, "b", two), piece(3, "c", three)}},
-		{name: "out of order", items: []string{three, one, two}, id: "a", text: "first 😀 second third",
-			pieces: []record.Piece{piece(1, "a", one), piece(2, "b", two), piece(3, "c", three)}},
-		{name: "middle missing", items: []string{one, three}, id: "a", text: "first ⟦U+D83D⟧⟦part 2 of 3 is missing⟧third",
-			pieces: []record.Piece{piece(1, "a", one), lost(2), piece(3, "c", three)}},
-		{name: "only the last", items: []string{three}, id: "c", text: "⟦part 1 of 3 is missing⟧⟦part 2 of 3 is missing⟧third",
-			pieces: []record.Piece{lost(1), lost(2), piece(3, "c", three)}},
-		{name: "one twice", items: []string{one, one, two, three}, id: "a", text: "first 😀 second third",
-			pieces: []record.Piece{piece(1, "a", one), piece(1, "a", one), piece(2, "b", two), piece(3, "c", three)}},
-		{name: "a later piece without a time", items: []string{one, badTime, three}, id: "a", text: "first 😀 second third",
-			pieces: []record.Piece{piece(1, "a", one), piece(2, "b", badTime), piece(3, "c", three)}},
-		{name: "the first piece without a time", items: []string{badTime, three}, id: "c", text: "⟦part 1 of 3 is missing⟧⟦U+DE00⟧ second third",
-			pieces: []record.Piece{lost(1), piece(2, "b", badTime), piece(3, "c", three)}},
-		{name: "the first piece from the future", items: []string{future, two, three}, id: "b", text: "first 😀 second third",
-			pieces: []record.Piece{piece(1, "a", future), piece(2, "b", two), piece(3, "c", three)}},
-		{name: "no piece with a time", items: []string{badTime, never}, field: "messageTime"},
-		{name: "a piece whose text is none", items: []string{one, badText, three}, field: "textContent"},
-		{name: "a piece that is none", items: []string{one, `{` + when + `}`, three}, field: "segmentedData"},
-		{name: "a piece that is no object", items: []string{one, `[]`, three}, field: "item"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			e := entry(tt.items...)
-			e.Total = 3
-			got, err := Parse(e)
-			if tt.field != "" {
-				var fault *record.Fault
-				if !errors.As(err, &fault) || fault.Field != tt.field {
-					t.Errorf("error = %v, want a fault of %s", err, tt.field)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got.ID != tt.id || got.From.Value != tt.id || got.Total != 3 || got.SHA256 != got.Pieces[len(got.Pieces)-1].SHA256 && len(tt.items) == 1 {
-				t.Errorf("identity of the wrong piece: %+v", got)
-			}
-			if diff := cmp.Diff(tt.text, got.Text); diff != "" {
-				t.Errorf("text (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(tt.pieces, got.Pieces); diff != "" {
-				t.Errorf("pieces (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 func TestPeek(t *testing.T) {
 	t.Parallel()
 	segment := func(s string) string { return `{"segmentedData":` + s + `}` }
@@ -310,7 +232,15 @@ func TestPeek(t *testing.T) {
 		{"piece", segment(`{"segmentedId":"s","pieceNumber":1,"totalPieces":3}`), Outline{Segment: &Segment{"s", 1, 3}}},
 		{"piece, other spelling of numbers", segment(`{"segmentedId":"s","pieceNumber":3.0,"totalPieces":3e0}`), Outline{Segment: &Segment{"s", 3, 3}}},
 		{"piece of one", segment(`{"segmentedId":"s","pieceNumber":1,"totalPieces":1}`), Outline{}},
-		{"piece 0", segment(`{"segmentedId":"s","pieceNumber":0,"totalPieces":3}`), Outline{}},
+		{"piece 0", segment(`{"segmentedId":"s","pieceNumber":0,"totalPieces":3}`), Outline{Segment: &Segment{"s", 0, 3}}},
+		{"piece without a number", segment(`{"segmentedId":"s","totalPieces":3}`), Outline{}},
+		{"piece of none", segment(`{"segmentedId":"s","pieceNumber":1,"totalPieces":0}`), Outline{}},
+		{"piece of less than none", segment(`{"segmentedId":"s","pieceNumber":1,"totalPieces":-3}`), Outline{}},
+		{"piece before the first", segment(`{"segmentedId":"s","pieceNumber":-1,"totalPieces":3}`), Outline{}},
+		{"a heartbeat with a segment", `{"messageType":"SYSTEM","segmentedData":{"segmentedId":"s","pieceNumber":1,"totalPieces":3}}`, Outline{Kind: record.System}},
+		{"a call with a segment", `{"segmentedData":{"segmentedId":"s","pieceNumber":1,"totalPieces":3},"messageType":"call_log"}`, Outline{Kind: record.CallLog}},
+		{"a piece whose text is none", `{"textContent":7,"segmentedData":{"segmentedId":"s","pieceNumber":1,"totalPieces":3}}`,
+			Outline{Segment: &Segment{"s", 1, 3}, Faulty: true}},
 		{"piece beyond the last", segment(`{"segmentedId":"s","pieceNumber":4,"totalPieces":3}`), Outline{}},
 		{"piece of a million", segment(`{"segmentedId":"s","pieceNumber":1,"totalPieces":1000000}`), Outline{}},
 		{"piece without id", segment(`{"pieceNumber":1,"totalPieces":3}`), Outline{}},
@@ -328,7 +258,7 @@ func TestPeek(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
-	for _, raw := range []string{``, `[]`, `null`, `{`, `{"attachment":[` + strings.Repeat("1,", maxAttachments) + `1]}`} {
+	for _, raw := range []string{``, `[]`, `null`, `{`} {
 		if _, err := Peek([]byte(raw)); err == nil {
 			t.Errorf("%.20s is accepted", raw)
 		}
@@ -355,7 +285,7 @@ func FuzzPeek(f *testing.F) {
 		if (err == nil || errors.As(err, &fault)) != valid {
 			t.Fatalf("error %v, an object: %v", err, valid)
 		}
-		if s := outline.Segment; s != nil && (s.ID == "" || s.Number < 1 || s.Number > s.Total || s.Total > maxPieces) {
+		if s := outline.Segment; s != nil && (s.ID == "" || s.Number < 0 || s.Number > s.Total || s.Total > maxPieces) {
 			t.Errorf("segment %+v", s)
 		}
 		for i, a := range outline.Attachments {

@@ -1,0 +1,120 @@
+package telemessage
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// prune returns a JSON value in which null stands for each object and array that begins below the level depth. encoding/json, which
+// everything that reads a batch uses, goes down 10,000 levels and refuses the whole line beyond. Nothing that is read of
+// an item is deeper than 5.
+func prune(value []byte, depth int) []byte {
+	out := make([]byte, 0, len(value))
+	level := 0
+	inString, escaped := false, false
+	for _, c := range value {
+		was := level
+		switch {
+		case inString:
+			switch {
+			case escaped:
+				escaped = false
+			case c == '\\':
+				escaped = true
+			case c == '"':
+				inString = false
+			}
+		case c == '"':
+			inString = true
+		case c == '{', c == '[':
+			if level++; level == depth+1 {
+				out = append(out, "null"...)
+			}
+		case c == '}', c == ']':
+			level--
+		}
+		if was <= depth && level <= depth {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// idFinder finds the messageId of an item that goes through it, valid JSON or not.
+type idFinder struct {
+	level             int  // of brackets
+	inString, escaped bool // where it is
+	name              bool // the next text is the name of one of the item's members
+	value             bool // the next text is the messageId
+	text              []byte
+	id                string
+}
+
+// maxID is how many bytes of a messageId are kept while it is looked for.
+const maxID = 64 << 10
+
+// Write implements io.Writer. It never fails.
+func (f *idFinder) Write(p []byte) (int, error) {
+	for _, c := range p {
+		switch {
+		case f.inString:
+			f.inside(c)
+		case c == '"':
+			f.inString, f.text = true, append(f.text[:0], c)
+		case c == '{', c == '[':
+			f.level++
+			f.name, f.value = c == '{' && f.level == 1, false
+		case c == '}', c == ']':
+			f.level--
+		case c == ',':
+			f.name, f.value = f.level == 1, false
+		case c != ':' && !blank(c):
+			f.name, f.value = false, false
+		}
+	}
+	return len(p), nil
+}
+
+// inside takes a byte of a text.
+func (f *idFinder) inside(c byte) {
+	if f.level == 1 && len(f.text) <= maxID {
+		f.text = append(f.text, c)
+	}
+	switch {
+	case f.escaped:
+		f.escaped = false
+	case c == '\\':
+		f.escaped = true
+	case c == '"':
+		f.inString = false
+		f.ended()
+	}
+}
+
+// ended deals with a text that is complete.
+func (f *idFinder) ended() {
+	if f.level != 1 {
+		return
+	}
+	text := ""
+	if len(f.text) <= maxID && json.Valid(f.text) {
+		text = mark(unescape(f.text))
+	}
+	switch {
+	case f.name:
+		if f.value = text == "messageId"; f.value {
+			f.id = "" // the last one counts
+		}
+	case f.value:
+		f.id, f.value = text, false
+	}
+	f.name = false
+}
+
+// found returns the messageId as far as the item has been read; "" for none.
+func (f *idFinder) found() string {
+	if strings.TrimSpace(f.id) == "" {
+		return ""
+	}
+	return f.id
+}
