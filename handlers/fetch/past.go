@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -76,6 +77,9 @@ func (f *fetcher) lookBack(ctx context.Context, s *slice) (*past, error) {
 			data, _, err = f.store.ReadBatch(ctx, b.Name)
 			return err
 		})
+		if seq <= s.Progress.Batches && (errors.Is(err, staging.ErrDigest) || errors.Is(err, staging.ErrNotFound)) {
+			continue // it only serves to name the first of two records; where it can't, import decides
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read a batch of an earlier try: %w", err)
 		}

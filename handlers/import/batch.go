@@ -327,11 +327,27 @@ func (b *batch) importAll(ctx context.Context, lines []*line) error {
 	}
 	var large []*line
 	for _, l := range lines {
-		copies, err := b.begin(ctx, l, false)
-		if errors.Is(err, errLarge) {
-			large = append(large, l)
+		if !l.ready(b.name) {
+			group.Go(func() {
+				err := b.decideLater(ctx, l.same)
+				var copies []*copier
+				if err == nil {
+					copies, err = b.begin(ctx, l, false)
+				}
+				if errors.Is(err, errLarge) {
+					mu.Lock()
+					defer mu.Unlock()
+					large = append(large, l)
+					return
+				}
+				fail(err)
+				if copies != nil {
+					fail(b.importLine(ctx, l, copies))
+				}
+			})
 			continue
 		}
+		copies, err := b.begin(ctx, l, false)
 		fail(err)
 		if copies != nil {
 			group.Go(func() { fail(b.importLine(ctx, l, copies)) })

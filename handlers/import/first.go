@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,8 +27,10 @@ import (
 // that work on one message at the same time write the same content, whoever has the claim.
 
 const (
-	decidesAtOnce = 16      // rows of the ledger that are asked for at a time
-	maxKeptBatch  = 2 << 20 // bytes of a batch that is kept for the next line that needs it
+	decidesAtOnce = 16               // rows of the ledger that are asked for at a time
+	tryTime       = 15 * time.Second // of one try to decide, or to read the first record
+	maxAdopted    = 64 << 10         // bytes of a record of another batch that is held beside those of the batch
+	maxKeptBatch  = 2 << 20          // bytes of a batch that is kept for the next line that needs it
 )
 
 // Why a record's content is not what a mailbox has under its message id.
@@ -38,7 +41,7 @@ const (
 	lostFirst    = "no message can be made any more of the record with this message id that was collected first; this one is imported in its place"
 )
 
-// errLarge says that a line's message is to be made when no other one is: with all of a batch's lines it might fill the memory.
+// errLarge says that a line's message is to be made when no other one of the batch is: a hundred might fill the memory.
 var errLarge = errors.New("the record collected first is large")
 
 // otherBatch is the batch that was last read for a record of it.
@@ -48,32 +51,64 @@ type otherBatch struct {
 	data []byte
 }
 
-// decideFirsts finds out for each line which record of its message is the first. A line for which that can't be known for now
-// has the error in undecided, and is left for a later delivery.
+// sameMessage is the lines of a batch that are records of one message, in their order.
+type sameMessage struct {
+	lines []*line
+
+	mu      sync.Mutex // held while it is decided
+	decided bool       // which record is the first
+}
+
+// decideFirsts finds out for each line which record of its message is the first. It makes one short try for each: a row of the
+// ledger, or another batch, that can't be read for now keeps no other line from being imported.
 func (b *batch) decideFirsts(ctx context.Context, data []byte, lines []*line) {
 	var group errgroup.Group
 	group.SetLimit(decidesAtOnce)
 	for _, same := range b.sameMessages(data, lines) {
 		group.Go(func() error {
-			err := patience.Do(ctx, judge, func(ctx context.Context) error { return b.decideFirst(ctx, same) })
-			for _, l := range same {
-				l.undecided = err
-			}
+			_ = b.tryToDecide(ctx, same) // decideLater asks again
 			return nil
 		})
 	}
-	_ = group.Wait() // each line has its own error
+	_ = group.Wait()
+}
+
+// decideLater decides what is not decided yet, for as long as it takes.
+func (b *batch) decideLater(ctx context.Context, same *sameMessage) error {
+	return patience.Do(ctx, judge, func(ctx context.Context) error { return b.tryToDecide(ctx, same) })
+}
+
+func (b *batch) tryToDecide(ctx context.Context, same *sameMessage) error {
+	same.mu.Lock()
+	defer same.mu.Unlock()
+	if same.decided {
+		return nil
+	}
+	err := briefly(ctx, func(ctx context.Context) error { return b.decideFirst(ctx, same.lines) })
+	same.decided = err == nil
+	return err
+}
+
+// briefly bounds one try. Where it takes longer, what it asks counts as unavailable.
+func briefly(ctx context.Context, try func(context.Context) error) error {
+	short, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
+	err := try(short)
+	if err != nil && short.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: no answer within %v", staging.ErrUnavailable, tryTime)
+	}
+	return err
 }
 
 // sameMessages groups the batch's records by their messages, in the order of the lines. The lines that have their
 // outcome already are among them, so that a later delivery decides as the first one did.
-func (b *batch) sameMessages(data []byte, lines []*line) [][]*line {
+func (b *batch) sameMessages(data []byte, lines []*line) []*sameMessage {
 	b.records = make(map[int]*record.Record, len(lines))
 	for _, l := range lines {
 		b.records[l.number] = l.own
 	}
-	var groups [][]*line
-	of := map[string]int{} // message id → group
+	var groups []*sameMessage
+	of := map[string]*sameMessage{} // by message id
 	state, next, number := b.journal.State(), lines, 0
 	for text := range bytes.Lines(data) {
 		if number++; number > maxLines {
@@ -89,16 +124,17 @@ func (b *batch) sameMessages(data []byte, lines []*line) [][]*line {
 			}
 			b.records[number] = l.own
 		}
-		if i, ok := of[l.own.ID]; ok {
-			groups[i] = append(groups[i], l)
+		if same := of[l.own.ID]; same != nil {
+			l.same, same.lines = same, append(same.lines, l)
 			continue
 		}
+		l.same = &sameMessage{lines: []*line{l}}
 		for _, id := range identities(l.own) {
-			if _, ok := of[id]; !ok {
-				of[id] = len(groups)
+			if of[id] == nil {
+				of[id] = l.same
 			}
 		}
-		groups = append(groups, []*line{l})
+		groups = append(groups, l.same)
 	}
 	return groups
 }
@@ -172,6 +208,13 @@ func gone(r *record.Record) (n int) {
 	return n
 }
 
+// ready reports whether nothing has to be asked before the line's copies are made: otherwise it leaves the order of the lines.
+func (l *line) ready(batch string) bool {
+	l.same.mu.Lock()
+	defer l.same.mu.Unlock()
+	return l.same.decided && (l.first == nil || l.first.Batch == batch)
+}
+
 // follow notes that the message's first record is another one, if anything about it is different: a record with the same content
 // for another owner makes the same message.
 func (l *line) follow(batch string, first ledger.First) {
@@ -201,14 +244,23 @@ func (b *batch) adopt(ctx context.Context, l *line, alone bool) (settled bool, e
 			return settled, err
 		}
 	}
-	rec, size, err := b.load(ctx, *l.first, l.own.ID)
+	var (
+		rec  *record.Record
+		size int
+	)
+	err = patience.Do(ctx, judge, func(ctx context.Context) error {
+		return briefly(ctx, func(ctx context.Context) (err error) {
+			rec, size, err = b.load(ctx, *l.first, l.own.ID)
+			return err
+		})
+	})
 	switch {
 	case err != nil:
 		return false, err
 	case rec == nil:
 		l.disown()
 		return false, nil
-	case size > longText && !alone:
+	case size > maxAdopted && !alone:
 		return false, errLarge
 	}
 	names, err := b.mapper.Resolve(ctx, []*record.Record{rec})

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -304,6 +306,44 @@ func TestFirstAfterABreak(t *testing.T) {
 		if got := w.graph.Messages(p.id()); len(got) != 1 || !strings.HasPrefix(got[0].Text, "the first text") {
 			t.Errorf("%s has %d messages, and not the first record's", p.name, len(got))
 		}
+	}
+}
+
+// A message of which the ledger does not tell which record is the first, or whose first record can't be read, keeps no other line of
+// its batch waiting.
+func TestUndecidedKeepsNothingWaiting(t *testing.T) {
+	t.Parallel()
+	for name, what := range map[string]string{"the ledger hangs": record.MessageKey("m1"), "the batch hangs": "/batches/"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			one := w.put(w.line(sms("m1", "the first text", jane, ali)))
+			two := w.put(refers(w.line(sms("m1", "another text", jane, ali)), one, 1), w.line(sms("m2", "another message", jane, ali)))
+			if what == "/batches/" {
+				what += one
+			}
+			hangs := make(chan struct{})
+			a := w.start(func(s *start) {
+				s.rule = func(r *http.Request) azurite.Fault {
+					body, _ := io.ReadAll(r.Body)
+					r.Body = io.NopCloser(bytes.NewReader(body))
+					if strings.Contains(r.URL.String()+string(body), what) {
+						<-hangs
+					}
+					return azurite.Pass
+				}
+			})
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				a.event(t.Context(), two)
+			}()
+			within(t, "the other line is archived", func() bool { return len(w.copies(ali)) == 1 })
+			close(hangs)
+			<-done
+			w.holds(ali, "m1", "m2")
+			w.became(two, "archived: ali imported (differs), jane imported (differs)", "archived: ali imported, jane imported")
+		})
 	}
 }
 

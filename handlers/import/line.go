@@ -37,11 +37,11 @@ type line struct {
 	omitted     string           // why an attachment is kept out of built, for the journal; "" if none is
 	sizes       []int64          // of the attachments in built
 
-	refersTo  *record.Place   // the entry's Earlier
-	first     *record.Place   // of rec, if that is not own
-	names     []usermap.Match // of rec, if that is not own: by what its participants are named
-	unlike    string          // why own is not what the mailboxes have, for the journal; "" if it is
-	undecided error           // why first isn't known
+	refersTo *record.Place   // the entry's Earlier
+	first    *record.Place   // of rec, if that is not own
+	names    []usermap.Match // of rec, if that is not own: by what its participants are named
+	unlike   string          // why own is not what the mailboxes have, for the journal; "" if it is
+	same     *sameMessage    // the records of its message in the batch
 
 	turn    chan struct{} // holds one value while somebody reserves the memory, or gives it back
 	holders int           // of the memory
@@ -123,9 +123,6 @@ func (b *batch) begin(ctx context.Context, l *line, alone bool) ([]*copier, erro
 		out.Outcome, out.Reason = journal.Unmapped, "no participant has a mailbox in the tenant"
 		b.conclude(l, *out)
 		return nil, nil
-	}
-	if l.undecided != nil {
-		return nil, l.undecided
 	}
 	if settled, err := b.adopt(ctx, l, alone); err != nil || settled {
 		return nil, err
