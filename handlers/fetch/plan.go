@@ -74,8 +74,9 @@ type slice struct {
 	Slow    int       `json:"slow,omitempty"`   // of these, runs in which it took a whole turn or more, or did not come to its end
 	Failed  string    `json:"failed,omitempty"` // why the last try failed, in plain words
 	Started time.Time `json:"started,omitzero"`
-	Dated   bool      `json:"dated,omitempty"` // its entries have their Until; a window that the version before began has none
-	Limit   int       `json:"limit,omitempty"` // items of a page, where a whole one takes too long; 0: pageLimit
+	Dated   bool      `json:"dated,omitempty"`  // its entries have their Until; a window that the version before began has none
+	Counts  int       `json:"counts,omitempty"` // runs that have asked the site for its count of the window
+	Limit   int       `json:"limit,omitempty"`  // items of a page, where a whole one takes too long; 0: pageLimit
 
 	// What one invocation remembers.
 	contentAway int  // attachments in a row that were out of reach

@@ -279,29 +279,6 @@ func TestDaysThatAlwaysFail(t *testing.T) {
 	}
 }
 
-// What fails is the count alone: the items are there, and every day is read.
-func TestCountIsAway(t *testing.T) {
-	w := newWorld(t)
-	ids := w.daysBack(5)
-	w.site.Fail(telemessagetest.Count, 1, telemessagetest.Fault{Status: 500, Times: 1 << 20})
-	res, err := w.try(w.f, "")
-	if err == nil || res.Open != 5 || !res.Watermark.Equal(w.f.from) {
-		t.Errorf("%+v, %v: without the count no day is closed", res, err)
-	}
-	if diff := cmp.Diff(ids, w.ids()); diff != "" {
-		t.Errorf("items (-want +got):\n%s", diff)
-	}
-	before := w.site.Calls()[telemessagetest.Items]
-	w.site.Fail(telemessagetest.Count, 1, telemessagetest.Fault{Times: 1 << 20})
-	if res := w.run(); res.Slices != 5 || res.Open != 0 {
-		t.Errorf("the count is back: %+v", res)
-	}
-	if again := w.site.Calls()[telemessagetest.Items] - before; again != 0 {
-		t.Errorf("%d pages were read again for their count", again)
-	}
-	w.balanced()
-}
-
 func TestBackfill(t *testing.T) {
 	w := newWorld(t)
 	w.add(w.sms("old", "long before", 72*time.Hour), w.sms("new", "of the last day", time.Hour))

@@ -54,7 +54,7 @@ func (f *fetcher) slice(ctx context.Context, state *savedState, s *slice, log *s
 	if err := f.release(ctx, state, s, log); err != nil {
 		return err
 	}
-	if err := f.close(ctx, s, log); err != nil {
+	if err := f.close(ctx, state, s, log); err != nil {
 		return err
 	}
 	return f.forget(ctx, s)
@@ -148,11 +148,40 @@ func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
 // pageLimit returns how many items the next page is asked for.
 func (s *slice) pageLimit() int { return cmp.Or(s.Limit, pageLimit) }
 
-// close asks the site what it says it holds and writes the manifest. Create-if-absent: the first manifest stays.
-func (f *fetcher) close(ctx context.Context, s *slice, log *slog.Logger) error {
-	total, known, err := f.site.Count(ctx, s.From, s.To)
+// countTries is how many runs ask for a window's count. After that it is not known: a count that can't be had must not keep a
+// window open for ever.
+const countTries = 3
+
+// count asks the site what it says it holds of the window. A try is counted when it begins, so that one in which the invocation
+// ends counts as well.
+func (f *fetcher) count(ctx context.Context, state *savedState, s *slice, log *slog.Logger) (total int64, known bool, err error) {
+	if s.Counts < countTries {
+		s.Counts++
+		if err := state.save(ctx); err != nil {
+			return 0, false, err
+		}
+		total, known, err = f.site.Count(ctx, s.From, s.To)
+		switch {
+		case err == nil:
+			return total, known, nil
+		case s.Counts < countTries, ctx.Err() != nil, errors.Is(err, telemessage.ErrCredentials):
+			return 0, false, fmt.Errorf("ask the site for its count: %w", err)
+		}
+	}
+	reason := "the runs that asked for it did not come to an answer"
 	if err != nil {
-		return fmt.Errorf("ask the site for its count: %w", err)
+		reason = err.Error()
+	}
+	log.Error("the site's count is not known: what was received is compared with nothing", "event", "fetch.countUnknown",
+		"tries", s.Counts, "received", s.Progress.Received, "error", reason)
+	return 0, false, nil
+}
+
+// close asks the site what it says it holds and writes the manifest. Create-if-absent: the first manifest stays.
+func (f *fetcher) close(ctx context.Context, state *savedState, s *slice, log *slog.Logger) error {
+	total, known, err := f.count(ctx, state, s, log)
+	if err != nil {
+		return err
 	}
 	m := staging.Manifest{
 		Version: 1, Kind: s.Kind, From: s.From, To: s.To, Started: s.Started, Finished: f.now().UTC(),

@@ -351,7 +351,9 @@ func TestCount(t *testing.T) {
 		ok    bool
 	}{
 		`{"total":0}`: {0, true}, `{"total":123456789012, "x":[]}`: {123456789012, true}, ` {"total": 7 } `: {7, true},
-		``: {}, `{}`: {}, `{"total":null}`: {}, `{"total":-1}`: {}, `{"total":1.5}`: {}, `{"total":"7"}`: {}, `7`: {}, `[]`: {}, `<html>`: {},
+		``: {}, `{}`: {}, `{"total":null}`: {}, `{"total":-1}`: {}, `{"total":1.5}`: {}, `{"total":"7"}`: {7, true}, `{"total":" 7.0 "}`: {7, true}, `{"total":3.0}`: {3, true}, `{"total":3e0}`: {3, true},
+		"\ufeff{\"total\":1}\n": {1, true}, `{"total":1,"total":2}`: {2, true}, `{"total":1,"total":null}`: {}, `{"total":""}`: {}, `{"total":"seven"}`: {},
+		`{"total":[7]}`: {}, `{"total":true}`: {}, `{"total":1e99}`: {}, `{"total":"-1"}`: {}, `7`: {}, `[]`: {}, `<html>`: {},
 		`{"total":7`: {}, `{"x":"` + strings.Repeat("x", 1<<20) + `","total":7}`: {},
 	}
 	for body, want := range answers {

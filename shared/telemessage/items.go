@@ -2,6 +2,7 @@ package telemessage
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,13 +63,10 @@ func (c *Client) Count(ctx context.Context, from, to time.Time) (total int64, kn
 		if err != nil {
 			return err
 		}
-		var body struct {
-			Total *int64 `json:"total"`
-		}
-		if json.Unmarshal(data, &body) != nil || body.Total == nil || *body.Total < 0 {
+		var ok bool
+		if total, ok = readCount(data); !ok {
 			return unavailable("its count is not in the form that was agreed")
 		}
-		total = *body.Total
 		return nil
 	})
 	switch {
@@ -79,6 +77,27 @@ func (c *Client) Count(ctx context.Context, from, to time.Time) (total int64, kn
 	}
 	answer.Close()
 	return total, true, nil
+}
+
+// readCount reads {"total":n}, also where n is written as 3.0 or "3".
+func readCount(data []byte) (total int64, ok bool) {
+	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\ufeff")))
+	if !json.Valid(data) || !isObject(data) {
+		return 0, false
+	}
+	members(data, func(name string, v []byte) {
+		if name != "total" {
+			return
+		}
+		if isString(v) {
+			v = bytes.TrimSpace(unescape(v))
+		}
+		total, ok = 0, false
+		if len(v) > 0 && json.Valid(v) {
+			total, ok = whole(v)
+		}
+	})
+	return total, ok
 }
 
 func window(from, to time.Time) url.Values {
