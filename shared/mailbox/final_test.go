@@ -24,7 +24,7 @@ var refusals = map[operation]struct {
 	opAttach:       {mailboxtest.AddFile, importing(2_800_000)},
 	opSession:      {mailboxtest.Session, importing(3_200_000)},
 	opPart:         {mailboxtest.Part, importing(3_200_000)},
-	opComplete:     {mailboxtest.Patch, importing(2_800_000)},
+	opComplete:     {mailboxtest.Patch, importing(3_200_000)},
 	opFind:         {mailboxtest.Find, func(ctx context.Context, _ *Client, s *Slot) error { _, err := s.Find(ctx, key(1)); return err }},
 	opDelete: {mailboxtest.Delete, func(ctx context.Context, _ *Client, s *Slot) error {
 		id, err := s.Import(ctx, sms(1), nil)
@@ -70,8 +70,25 @@ func refused(t *testing.T, what operation, f mailboxtest.Fault) (e *Error) {
 // statuses are those with which a service, or what stands before it, refuses.
 var statuses = []int{400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 421, 422, 423, 424, 425, 426, 428, 429, 431, 451, 499, 500, 501, 502, 503, 504, 507, 511}
 
-// seen are those of which every operation's answer goes over the wire.
-var seen = []int{400, 401, 403, 404, 407, 409, 410, 412, 413, 423, 429, 451, 500, 503, 507}
+// overTheWire reports whether the case is tried with a request: each body with 404, which means something elsewhere, and a page with
+// the statuses that come. A request with a file takes long where the race detector looks on, so there are fewer of them.
+func overTheWire(what operation, status int, body string) bool {
+	switch {
+	case status == 404 && !carriesFile(what):
+		return true
+	case carriesFile(what) && body != "a page":
+		return status == 404 && (body == "nothing" || body == "UnknownError" || body == "another shape")
+	}
+	seen := []int{400, 401, 403, 407, 409, 410, 412, 413, 423, 429, 451, 500, 503, 507}
+	if carriesFile(what) {
+		seen = []int{403, 404, 409, 413}
+	}
+	return body == "a page" && slices.Contains(seen, status)
+}
+
+func carriesFile(what operation) bool {
+	return what == opAttach || what == opSession || what == opPart || what == opComplete
+}
 
 // notGraphs are answers that are none of Graph's own, or in which Graph itself says that it knows nothing.
 func notGraphs(status int) map[string]mailboxtest.Fault {
@@ -99,8 +116,7 @@ func TestAForeignRefusalIsNeverFinal(t *testing.T) {
 			t.Parallel()
 			for _, status := range statuses {
 				for name, f := range notGraphs(status) {
-					// Each status with a page, and each body with a status that means something elsewhere.
-					if status != 404 && (name != "a page" || !slices.Contains(seen, status)) {
+					if !overTheWire(what, status, name) {
 						continue
 					}
 					e := refused(t, what, f)
@@ -156,6 +172,7 @@ func TestOnlyTheTablesAnswersAreFinal(t *testing.T) {
 // Each row of the table holds at the wire too.
 func TestFinalAnswersAreRead(t *testing.T) {
 	t.Parallel()
+	tried := map[operation]bool{} // with a file: once is enough, since all are read in one place
 	for _, row := range finalAnswers {
 		if row.source == "" || len(row.operations) == 0 || len(row.statuses) == 0 || slices.Contains(notCodes, row.code) || slices.Contains(awayCodes, row.code) {
 			t.Errorf("row %+v: no source, or a code that decides nothing", row)
@@ -164,6 +181,10 @@ func TestFinalAnswersAreRead(t *testing.T) {
 			if what == opDelete && row.kind == MessageGone {
 				continue // that is a success
 			}
+			if carriesFile(what) && tried[what] && row.code != tooSmallForSession {
+				continue
+			}
+			tried[what] = true
 			e := refused(t, what, mailboxtest.Fault{Status: row.statuses[0], Code: row.code})
 			if e.Kind != row.kind || e.Code != row.code {
 				t.Errorf("%v, %d %s: got %v, want %v", what, row.statuses[0], row.code, e, row.kind)
