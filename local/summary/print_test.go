@@ -128,7 +128,7 @@ func TestPrint(t *testing.T) {
 		never string
 	}{
 		{"pending", pending, []string{"after 1m2.5s", "Both sums hold. Records still pending: 4; copies still pending: 0", "(no type)", "says it holds: 120; received: 120",
-			"gone for good at the source: 3;", "and other content: 1;", "JSON type or a\n  bound: 2", "1 × to[].email", "1 × textContent", "2 × the item can't be read", "12 × +447700900•••",
+			"gone for good at the source: 3;", "content or participants: 1;", "JSON type or a\n  bound: 2", "1 × to[].email", "1 × textContent", "2 × the item can't be read", "12 × +447700900•••",
 			"unmapped     no one in it", "excluded     the source's", "quarantined  no message", "duplicate    the mailbox has", "oversize     imported"}, "has its outcome"},
 		{"settled", settled, []string{"Both sums hold: every record and every copy has its outcome.", "does not say"}, "pending:"},
 		{"broken", broken, nil, "sums hold"},
