@@ -97,7 +97,6 @@ func TestSweepIsKilled(t *testing.T) {
 		t.Errorf("%d batches were tried, up to %s", len(s.Tried), s.After)
 	}
 	b := w.start(doubt(time.Second))
-	b.im.sweepTimes.idle = 10 * time.Second
 	if res := b.swept(""); res.Finished != 2*shortGroup {
 		t.Errorf("sweep %+v", res)
 	}

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"o2archiver/shared/funchost"
 	"o2archiver/shared/staging"
 )
 
@@ -165,46 +164,81 @@ func TestNothingStandsInTheWay(t *testing.T) {
 	together(t, 8, units(), func(t *testing.T, u unit) {
 		w := newWorld(t)
 		s := &scenario{w: w}
-		a := w.start(doubt(1500*time.Millisecond), func(st *start) {
-			st.deadline = 10 * time.Second
-			st.transport = u.way(s, u.graph)
-		})
+		a := w.start(doubt(1500*time.Millisecond), func(st *start) { st.transport = u.way(s, u.graph) })
 		store, err := staging.Open(staging.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: u.way(s, u.storage)}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		a.im.store = store
 		a.im.users.wait = 2 * time.Second
-		a.im.sweepTimes = sweepTimes{idle: 6 * time.Second, short: 20 * time.Second, long: time.Second, look: 6 * time.Second,
-			lease: 18 * time.Second}
+		a.im.sweepTimes.look = 10 * time.Second
 		s.fill()
 		if u.begin != nil {
 			u.begin(s)
 		}
-		// Two events are lost; the others come together.
-		var group sync.WaitGroup
-		for i, batch := range s.batches {
-			if i != 1 && i != 4 {
-				group.Go(func() { a.event(t.Context(), batch) })
-			}
+		// Two events are lost; the others come together, and that of the stuck one ends after them.
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		var group, stuck sync.WaitGroup
+		stuck.Go(func() { a.event(ctx, s.batches[0]) })
+		for _, i := range []int{2, 3, 5} {
+			group.Go(func() { a.event(t.Context(), s.batches[i]) })
 		}
 		group.Wait()
-		hourly := &app{w: w, im: a.im, server: funchost.New(slog.New(slog.NewJSONHandler(w.log, nil)), 3*time.Minute, routes(a.im, nil))}
+		end()
+		stuck.Wait()
 		for range 2 {
-			hourly.sweep("")
+			s.sweep(a, func() bool { return s.archived(u) })
 		}
 		s.check(u)
-		a.im.sweepTimes.idle, a.im.sweepTimes.long = 300*time.Millisecond, 300*time.Millisecond
-		if !u.quiet {
-			within(t, "an alert's query matches a line about the stuck one", func() bool {
-				hourly.sweep("")
-				return s.told(events)
-			})
+		a.im.sweepTimes = sweepTimes{idle: 300 * time.Millisecond, short: time.Second, long: 300 * time.Millisecond, look: time.Second,
+			lease: 18 * time.Second}
+		for began := time.Now(); !u.quiet && !s.told(events); {
+			if a.sweep(""); time.Since(began) > longEnough {
+				t.Error("no line of the log is one that an alert asks for")
+				break
+			}
 		}
 		if n := w.log.count(`"event":"import.runFinished"`, `"run":"`+s.runs[0]+`"`); n != 0 || !events["import.runFinished"] {
 			t.Error("the run that is stuck is told as finished")
 		}
 	})
+}
+
+// longEnough is for a machine that is busy with other things: no test ends by it that ends well.
+const longEnough = 3 * time.Minute
+
+// sweep runs one, and ends it once something is so.
+func (s *scenario) sweep(a *app, so func() bool) {
+	ctx, end := context.WithTimeout(s.w.t.Context(), longEnough)
+	defer end()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		a.invoke(ctx, "sweep", map[string]string{"timer": ""})
+	}()
+	for ctx.Err() == nil && !so() {
+		select {
+		case <-over:
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	end()
+	<-over
+}
+
+// archived reports whether all is done but what is stuck.
+func (s *scenario) archived(u unit) bool {
+	for i, batch := range s.batches {
+		state := s.w.state(batch)
+		_, first := state.Record(1)
+		_, second := state.Record(2)
+		if u.whole != i+1 && (!first || !second || batch != s.stuck && !state.Done) {
+			return false
+		}
+	}
+	return true
 }
 
 // fill writes the batches.
