@@ -8,9 +8,6 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// maxHeld is how many bytes of a page are held until the page has been read to its end.
-const maxHeld = 16 << 20
-
 // pageReading is one page while it is read. The connection that it comes through must not be left alone for the minutes that an
 // attachment may take, or the page breaks off each time at the same place. So what comes from the first item on that the site has to
 // be asked for is held until the page is there, in its order. Where that is too much, such items are set aside at once, and
@@ -39,7 +36,7 @@ func (r *pageReading) take(ctx context.Context, it telemessage.Item) error {
 	r.after.Received++
 	r.s.watch.item(it.SHA256)
 	if it.Big == nil && !r.full && (len(r.held) > 0 || needsSite(it.Raw)) {
-		if r.size += len(it.Raw); r.size <= maxHeld {
+		if r.size += len(it.Raw); r.size <= r.s.inv.limits.held {
 			r.held = append(r.held, heldItem{it, r.index})
 			return nil
 		}

@@ -17,6 +17,7 @@ type limits struct {
 	window     time.Duration // of all attachments of one window
 	invocation time.Duration // of all attachments of one invocation
 	leastRate  int64         // bytes per second that an attachment must come with
+	held       int           // bytes of a page that are held until it has been read to its end
 	judged     time.Duration // how long the rate is measured before it counts
 }
 
@@ -30,6 +31,7 @@ func (l limits) withDefaults() limits {
 		window:     cmp.Or(l.window, 5*time.Minute),
 		invocation: cmp.Or(l.invocation, 10*time.Minute),
 		leastRate:  cmp.Or(l.leastRate, 16<<10),
+		held:       cmp.Or(l.held, 16<<20),
 		judged:     cmp.Or(l.judged, 20*time.Second),
 	}
 }
