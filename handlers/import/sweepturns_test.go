@@ -15,20 +15,6 @@ import (
 	"o2archiver/shared/staging"
 )
 
-// sweepUntil runs a sweep and ends it once something is so.
-func (a *app) sweepUntil(what string, so func() bool) {
-	ctx, end := context.WithCancel(a.w.t.Context())
-	defer end()
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		a.invoke(ctx, "sweep", map[string]string{"timer": ""})
-	}()
-	within(a.w.t, what, so)
-	end()
-	<-over
-}
-
 // Batches that one mailbox holds up leave each sweep time for the others, however many they are and however early
 // they lie.
 func TestStuckBatchesKeepNoneFromItsTurn(t *testing.T) {
@@ -36,17 +22,17 @@ func TestStuckBatchesKeepNoneFromItsTurn(t *testing.T) {
 	w := newWorld(t)
 	way := &away{of: kim}
 	a := w.start(func(s *start) { s.transport = way }, doubt(time.Second))
-	a.im.sweepTimes.idle, a.im.sweepTimes.long = 5*time.Second, time.Hour
+	a.im.sweepTimes.long = time.Hour
 	old, young := runOf(2, "run"), runOf(1, "run")
 	for i := range 13 {
 		w.putIn(old, i+1, w.line(sms(fmt.Sprintf("old%02d", i), "one of them is away", otto, kim)))
 	}
 	w.close(old)
-	a.sweepUntil("many are tried", func() bool { return way.asked.Load() >= 13 })
+	a.sweepUntil(func() bool { return way.asked.Load() >= 13 })
 	// The stuck ones are known by now: what was lost since then comes before them.
 	for i := range 3 {
 		lost := w.putIn(young, i+1, w.line(sms(fmt.Sprintf("lost%d", i), "its event was lost", jane, ali)))
-		a.sweepUntil("a lost batch has its turn", func() bool { return w.state(lost).Done })
+		a.sweepUntil(func() bool { return w.state(lost).Done })
 		w.became(lost, "archived: ali imported, jane imported")
 	}
 	w.close(young)
@@ -67,11 +53,7 @@ func TestStuckBatchesKeepNoneFromItsTurn(t *testing.T) {
 	}
 	way.back.Store(true)
 	b := w.start(doubt(time.Second))
-	within(t, "all are finished, once the mailbox is back", func() bool { // a lease may last for some seconds more
-		var res sweepResult
-		b.sweep("").result(t, &res)
-		return res == (sweepResult{})
-	})
+	b.sweepAll()
 	if n := len(w.copies(kim)); n != 13 {
 		t.Errorf("%d messages", n)
 	}
@@ -97,8 +79,9 @@ func TestSweepIsKilled(t *testing.T) {
 		t.Errorf("%d batches were tried, up to %s", len(s.Tried), s.After)
 	}
 	b := w.start(doubt(time.Second))
-	if res := b.swept(""); res.Finished != 2*shortGroup {
-		t.Errorf("sweep %+v", res)
+	b.sweepAll()
+	if n := len(w.copies(ali)); n != 2*shortGroup {
+		t.Errorf("%d messages", n)
 	}
 }
 
@@ -287,11 +270,7 @@ func TestBrokenReplayIsSwept(t *testing.T) {
 	if n := len(w.copies(newbie)); n != 0 {
 		t.Fatalf("%d messages", n)
 	}
-	for range 5 { // on a busy machine a turn may be over before its batch is
-		if w.start(doubt(time.Second)).sweep(""); len(w.copies(newbie)) == batches {
-			break
-		}
-	}
+	w.start(doubt(time.Second)).sweepAll()
 	if n := len(w.copies(newbie)); n != batches {
 		t.Errorf("sweep has imported %d of %d", n, batches)
 	}
