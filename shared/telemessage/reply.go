@@ -62,7 +62,8 @@ func (r *reply) Read(p []byte) (int, error) {
 	if r.got += n; r.got >= minProgress {
 		r.got, r.waited = 0, 0
 	}
-	if err != nil && err != io.EOF {
+	// A request that was broken off may end like one that is at its end.
+	if err != nil && (err != io.EOF || r.own.Err() != nil) {
 		err = translate(r.outer, r.own, err)
 	}
 	return n, err
