@@ -68,7 +68,7 @@ const unclearTries = 5
 
 // errUnsettled ends the tries of one invocation where Graph refuses again and again without a final answer. Nothing is decided by
 // it: the batch stays open, the next sweep tries again, and the log names status and code each time.
-var errUnsettled = errors.New("Microsoft Graph refuses the request again and again, by no answer that is known to be final; it stays pending")
+var errUnsettled = errors.New("no final answer from Microsoft Graph, which refuses the request again and again; it stays pending")
 
 // patiently repeats op as patience.Do does with judge, and ends with errUnsettled after unclearTries unclear refusals.
 // An outage is waited for; a refusal that may never pass must not keep the mailbox, and the sweep, from other work.

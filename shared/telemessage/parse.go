@@ -122,11 +122,9 @@ func parsePieces(e record.Entry) (*record.Record, error) {
 	)
 	for _, raw := range e.Items {
 		it, err := readWhole(raw)
-		media := e.Media
 		if it != nil { // an item that is no object never had any
-			media = e.Media[:min(len(e.Media), len(it.sources))]
-			e.Media = e.Media[len(media):]
-			it.media = media
+			it.media = e.Media[:min(len(e.Media), len(it.sources))]
+			e.Media = e.Media[len(it.media):]
 		}
 		switch {
 		case err != nil:

@@ -73,8 +73,10 @@ type partly struct {
 }
 
 func (d partly) Mailboxes(ctx context.Context, addresses []string) (map[string]string, error) {
-	users, _ := d.tenant.Mailboxes(ctx, addresses)
-	users = map[string]string{}
+	if _, err := d.tenant.Mailboxes(ctx, addresses); err != nil {
+		return nil, err
+	}
+	users := map[string]string{}
 	for _, address := range addresses {
 		_, refused := d.partial.Refused[address]
 		if d.partial.Open[address] == nil && !refused {
