@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	}
 	// Most of the time the tests wait for time-outs and pauses.
 	flag.Parse()
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	if err := flag.Set("test.parallel", "6"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
