@@ -219,24 +219,6 @@ func (b *batch) importLine(ctx context.Context, l *line, copies []*copier) error
 // large tenant shall not fill the memory.
 func (im *importer) copiesAtOnce() int { return max(64, im.config.concurrency) }
 
-// Why an attachment is left out, as the message's text has it behind the attachment's name, size and hash.
-const (
-	overLimit   = "with it, the item is larger than the limit that is set for one"
-	overCloud   = "this cloud's mailboxes do not take a file of this size"
-	overMailbox = "the mailbox does not take a message of this size"
-	keptInMedia = "; it is kept in the archive's storage, in the container media"
-	underDay    = ", folder "
-	underHash   = " under its SHA-256"
-)
-
-// leftOut is the reason with the place where the attachment is kept.
-func leftOut(reason string, a record.Attachment) string {
-	if a.Day != "" {
-		return reason + keptInMedia + underDay + a.Day + "," + underHash
-	}
-	return reason + keptInMedia + underHash // in a batch of the form before
-}
-
 // errPanicked is a panic of the package message on a record: one item ends, not the instance with all that it is at work on.
 var errPanicked = errors.New("it has a form that the program was not made for")
 
@@ -254,7 +236,7 @@ func (l *line) build(ctx context.Context, im *importer) (err error) {
 	o.Omit = func(a record.Attachment) string {
 		if !sessions && a.Size > mailbox.MaxSinglePost {
 			l.omitted = cmp.Or(l.omitted, "this cloud's mailboxes do not take a file of that size")
-			return leftOut(overCloud, a)
+			return message.OverCloud.Of(a)
 		}
 		if a.Size <= room {
 			room -= a.Size
@@ -262,7 +244,7 @@ func (l *line) build(ctx context.Context, im *importer) (err error) {
 			return ""
 		}
 		l.omitted = cmp.Or(l.omitted, "the item is larger than MAX_ITEM_SIZE")
-		return leftOut(overLimit, a)
+		return message.OverLimit.Of(a)
 	}
 	l.built, err = message.Build(l.rec, o)
 	return err
@@ -343,7 +325,7 @@ func (l *line) message(ctx context.Context, im *importer, oversize bool) (_ *ren
 	}
 	if oversize {
 		o := im.options(ctx, l.naming())
-		o.Omit = func(a record.Attachment) string { return leftOut(overMailbox, a) }
+		o.Omit = func(a record.Attachment) string { return message.OverMailbox.Of(a) }
 		msg, err = message.Build(l.rec, o)
 		if err != nil {
 			return nil, err

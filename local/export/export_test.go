@@ -5,11 +5,6 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
-	"go/ast"
-	"go/constant"
-	"go/parser"
-	"go/token"
-	"go/types"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -23,6 +18,7 @@ import (
 	"o2archiver/local/azurite"
 	"o2archiver/local/cloud"
 	"o2archiver/shared/journal"
+	"o2archiver/shared/message"
 	"o2archiver/shared/record"
 )
 
@@ -94,16 +90,16 @@ func whatWasLeftOut(a *archive) {
 	refused := a.line("m2", "the mailbox refuses it", noise(300, 4))
 	proven := a.line("m3", "the mailbox refuses what the limit leaves", noise(600, 5), noise(500, 6))
 	cloud := a.line("m4", "the cloud takes one of them", noise(700, 7), noise(200, 8))
-	bare := func(x record.Attachment) string { return leftOut(overMailbox, x) }
+	bare := func(x record.Attachment) string { return message.OverMailbox.Of(x) }
 	large := func(x record.Attachment) string {
 		if x.Size == 700 {
-			return leftOut(overCloud, x)
+			return message.OverCloud.Of(x)
 		}
 		return ""
 	}
 	rule := func(x record.Attachment) string {
 		if x.Size == 500 {
-			return leftOut(overLimit, x)
+			return message.OverLimit.Of(x)
 		}
 		return ""
 	}
@@ -333,23 +329,5 @@ func interrupted(a *archive) {
 func nothing(a *archive) {
 	if diff := cmp.Diff(Result{}, a.export(a.options())); diff != "" {
 		a.t.Errorf("result (-want +got):\n%s", diff)
-	}
-}
-
-// TestReasonsAreImports: the words are part of the messages that lack something.
-func TestReasonsAreImports(t *testing.T) {
-	set := token.NewFileSet()
-	file, err := parser.ParseFile(set, "../../handlers/import/line.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	check := types.Config{Error: func(error) {}} // the imports are not needed
-	theirs, _ := check.Check("import", set, []*ast.File{file}, nil)
-	for name, ours := range map[string]string{"overLimit": overLimit, "overCloud": overCloud, "overMailbox": overMailbox,
-		"keptInMedia": keptInMedia, "underDay": underDay, "underHash": underHash} {
-		c, ok := theirs.Scope().Lookup(name).(*types.Const)
-		if !ok || constant.StringVal(c.Val()) != ours {
-			t.Errorf("import has another text for %s, or none", name)
-		}
 	}
 }

@@ -17,24 +17,6 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// Why import leaves an attachment out. The words are part of the message: a test holds them to those of import.
-const (
-	overLimit   = "with it, the item is larger than the limit that is set for one"
-	overCloud   = "this cloud's mailboxes do not take a file of this size"
-	overMailbox = "the mailbox does not take a message of this size"
-	keptInMedia = "; it is kept in the archive's storage, in the container media"
-	underDay    = ", folder "
-	underHash   = " under its SHA-256"
-)
-
-// leftOut is the reason with the place where the attachment is kept.
-func leftOut(reason string, a record.Attachment) string {
-	if a.Day != "" {
-		return reason + keptInMedia + underDay + a.Day + "," + underHash
-	}
-	return reason + keptInMedia + underHash // in a batch of the form before
-}
-
 var (
 	errDiffers = errors.New("the message is not the one that was imported: its SHA-256 is not that of the journal" +
 		" (it differs too where DEFAULT_REGION or MAX_ITEM_SIZE have been changed since, or the form of messages with the program)")
@@ -111,7 +93,7 @@ func (l *line) form(c journal.Copy, o Options) (m *message.Message, want string,
 		}
 		return m, want, err
 	}
-	bare := func(a record.Attachment) string { return leftOut(overMailbox, a) }
+	bare := func(a record.Attachment) string { return message.OverMailbox.Of(a) }
 	if c.Rendered != "" {
 		if want = c.Rendered; l.unsure {
 			want = ""
@@ -124,13 +106,13 @@ func (l *line) form(c journal.Copy, o Options) (m *message.Message, want string,
 		switch {
 		case o.MaxFile > 0 && a.Size > o.MaxFile:
 			omitted = true
-			return leftOut(overCloud, a)
+			return message.OverCloud.Of(a)
 		case a.Size <= room:
 			room -= a.Size
 			return ""
 		}
 		omitted = true
-		return leftOut(overLimit, a)
+		return message.OverLimit.Of(a)
 	})
 	if err != nil || omitted {
 		if want = l.rendered; l.unsure {
