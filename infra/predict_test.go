@@ -3,11 +3,11 @@ package infra
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,11 +46,11 @@ var compilers = make(chan struct{}, runtime.NumCPU())
 func compile(dir, bicep string, args ...string) (out, said []byte, err error) {
 	compilers <- struct{}{}
 	defer func() { <-compilers }()
-	var stdout, both bytes.Buffer
+	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(bicep, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, io.MultiWriter(&stdout, &both), &both
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &stdout, &stderr
 	err = cmd.Run()
-	return stdout.Bytes(), bytes.TrimSpace(both.Bytes()), err
+	return stdout.Bytes(), bytes.TrimSpace(slices.Concat(stdout.Bytes(), stderr.Bytes())), err
 }
 
 // ahead starts the predictions that several tests need, so that they are made while the first tests run.

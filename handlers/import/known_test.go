@@ -83,19 +83,20 @@ func TestRedeliveryWhileOneMailboxIsAway(t *testing.T) {
 		_, ended := s.Record(2)
 		return ended && len(s.Copies(1)) == len(people)+1 && way.asked.Load() > 0
 	}
-	var sizes [3]int64
+	var sizes, creates [3]int64
 	for i := range sizes {
 		way.asked.Store(0)
 		if got := a.breakOff(batch, done); got.status == http.StatusOK {
 			t.Fatalf("status %d: %s", got.status, got.value)
 		}
-		sizes[i] = w.journalSize(batch)
+		sizes[i], creates[i] = w.journalSize(batch), int64(w.calls(mailboxtest.Create))
 	}
 	if sizes[0] == 0 || sizes[1] != sizes[0] || sizes[2] != sizes[0] {
 		t.Errorf("the journal has %d bytes after three deliveries, of which the later ones did nothing", sizes)
 	}
-	if n := w.calls(mailboxtest.Create); n != 2*(len(people)+1) {
-		t.Errorf("%d creates for %d copies", n, 2*(len(people)+1))
+	// On a busy machine the first delivery may need a second try for some copies; the later ones need none.
+	if creates[0] < int64(2*(len(people)+1)) || creates[1] != creates[0] || creates[2] != creates[0] {
+		t.Errorf("%d creates after three deliveries of %d copies, all done by the first", creates, 2*(len(people)+1))
 	}
 	way.back.Store(true)
 	w.start(doubt(inDoubtTest)).deliver(batch)

@@ -220,7 +220,7 @@ func TestRefuses(t *testing.T) {
 		{"an empty folder", nil, "no such file"},
 		{"a changed journal", []batch{{name: first, items: []string{text}, deliveries: []map[int]journal.Outcome{outcomes(journal.Unmapped)}, tampered: true}}, journal.ErrTampered.Error()},
 		{"another archive's journal", []batch{{name: first, items: []string{text}, deliveries: []map[int]journal.Outcome{{7: journal.Unmapped}}}}, "not of one archive"},
-		{"an item that can't be read", []batch{{name: first, items: []string{`{"msisdn":"` + jane + `"}`}, deliveries: []map[int]journal.Outcome{outcomes(journal.Unmapped)}}}, "messageTime"},
+		{"an item that can't be read", []batch{{name: first, items: []string{`{"messageId":"m1","msisdn":"` + jane + `"}`}, deliveries: []map[int]journal.Outcome{outcomes(journal.Unmapped)}}}, "messageTime"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			folder := t.TempDir()
