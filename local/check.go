@@ -58,15 +58,15 @@ func checkReach(ctx context.Context, lookup func(string) (string, bool)) error {
 		if !ok || address == "" {
 			continue
 		}
-		if err := dial(ctx, address); err != nil {
+		if err := dialOnce(ctx, address); err != nil {
 			all = append(all, fmt.Errorf("%s does not answer at %s: %w", service.name, service.setting, err))
 		}
 	}
 	return errors.Join(all...)
 }
 
-// dial connects to the address and hangs up. Behind a proxy there is nothing to connect to, and nothing is known.
-func dial(ctx context.Context, address string) error {
+// dialOnce connects to the address and hangs up. Behind a proxy there is nothing to connect to, and nothing is known.
+func dialOnce(ctx context.Context, address string) error {
 	u, err := url.Parse(address)
 	if err != nil {
 		return errors.New("it is no address")

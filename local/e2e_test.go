@@ -291,12 +291,12 @@ func (a *archive) again(args ...string) {
 func (a *archive) backfill(args ...string) {
 	t := a.t
 	t.Helper()
-	o, err := parse(append([]string{"-storage", a.dir}, args...), &bytes.Buffer{})
+	o, err := parseOptions(append([]string{"-storage", a.dir}, args...), &bytes.Buffer{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var progress bytes.Buffer
-	w, err := start(t.Context(), o, nil, a.lookup, &progress)
+	w, err := startWorld(t.Context(), o, nil, a.lookup, &progress)
 	if err != nil {
 		t.Fatalf("third start: %v", err)
 	}

@@ -44,12 +44,12 @@ func holdFolder(ctx context.Context, dir string, progress io.Writer) (_ *folder,
 	}()
 	name := filepath.Join(dir, lockName)
 	if f.lock, err = lockFile(name); errors.Is(err, errLocked) {
-		return nil, fmt.Errorf("-storage: another start%s is using the folder %s: wait for its end, or name another folder", holder(name), dir)
+		return nil, fmt.Errorf("-storage: another start%s is using the folder %s: wait for its end, or name another folder", readHolder(name), dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("-storage: lock the folder: %w", err)
 	}
-	if err := sign(f.lock); err != nil {
+	if err := writeHolder(f.lock); err != nil {
 		return nil, fmt.Errorf("-storage: lock the folder: %w", err)
 	}
 	waiting, cancel := context.WithTimeout(ctx, emulatorEnd)
@@ -75,8 +75,8 @@ func holdFolder(ctx context.Context, dir string, progress io.Writer) (_ *folder,
 	}
 }
 
-// sign writes into the lock which process holds it.
-func sign(lock *os.File) error {
+// writeHolder writes into the lock which process holds it.
+func writeHolder(lock *os.File) error {
 	if err := lock.Truncate(0); err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func sign(lock *os.File) error {
 	return err
 }
 
-// holder returns what the holder of a lock wrote into it, in parentheses and after a blank; "" if nothing can be read.
-func holder(name string) string {
+// readHolder returns what the holder of a lock wrote into it, in parentheses and after a blank; "" if nothing can be read.
+func readHolder(name string) string {
 	raw, err := os.ReadFile(name)
 	if text := strings.TrimSpace(string(raw)); err == nil && text != "" && len(text) < 100 {
 		return " (" + text + ")"

@@ -45,7 +45,7 @@ func main() {
 // run returns the exit code: 0 only if both sums hold, the source's count is what was received and nothing is pending or
 // failed; 1 if not, 2 for a wrong command line or setting, and for files that can't be used.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
-	o, err := parse(args, stderr)
+	o, err := parseOptions(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -79,7 +79,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit, fmt.Errorf("the run took longer than %v (see -limit)", o.limit))
 	defer cancel()
 	began := time.Now()
-	w, err := start(ctx, o, custom, lookup, stderr)
+	w, err := startWorld(ctx, o, custom, lookup, stderr)
 	if err != nil && ctx.Err() != nil { // what the end of a child says is of no use then
 		fmt.Fprintln(stderr, "local: ended before the day began:", context.Cause(ctx))
 		return 1
@@ -202,8 +202,8 @@ command line, a setting or a file is wrong, and nothing was started.
 
 `
 
-// parse gives flag.ErrHelp if only help was asked for.
-func parse(args []string, stderr io.Writer) (options, error) {
+// parseOptions gives flag.ErrHelp if only help was asked for.
+func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("local", flag.ContinueOnError)
 	f.SetOutput(stderr)

@@ -48,8 +48,8 @@ type world struct {
 	closers []func()
 }
 
-// start brings everything up; custom is the mapping file in place of the sample day's, nil for none. What was started is stopped again if something fails.
-func start(ctx context.Context, o options, custom *mapping, lookup func(string) (string, bool), progress io.Writer) (_ *world, err error) {
+// startWorld brings everything up; custom is the mapping file in place of the sample day's, nil for none. What was started is stopped again if something fails.
+func startWorld(ctx context.Context, o options, custom *mapping, lookup func(string) (string, bool), progress io.Writer) (_ *world, err error) {
 	w := &world{options: o}
 	defer func() {
 		if err != nil {
@@ -76,13 +76,13 @@ func start(ctx context.Context, o options, custom *mapping, lookup func(string) 
 		}
 		w.closers = append(w.closers, w.folder.release)
 	}
-	if w.log, err = openLog(cmp.Or(o.storage, staged(root)), time.Now()); err != nil {
+	if w.log, err = openLog(cmp.Or(o.storage, stagedDir(root)), time.Now()); err != nil {
 		return nil, err
 	}
 	w.closers = append(w.closers, w.log.close, w.servers.Close)
 	fmt.Fprintf(progress, "Log of this run: %s\n", w.log.path)
 	fmt.Fprintln(progress, "Building the function apps (the first time takes some minutes: the Graph SDK is large) …")
-	if err := stage.Build(ctx, stage.Options{Root: root, Out: staged(root), Local: true}, stage.Apps()...); err != nil {
+	if err := stage.Build(ctx, stage.Options{Root: root, Out: stagedDir(root), Local: true}, stage.Apps()...); err != nil {
 		return nil, err
 	}
 	fmt.Fprintln(progress, "Starting Azurite, the stand-ins and the function apps …")
@@ -244,7 +244,7 @@ func (w *world) startGraph(day *sample.Day) (err error) {
 
 func (w *world) startHosts(ctx context.Context, root string, env []string) (err error) {
 	open := func(app string) (host.Host, error) {
-		o := host.Options{App: filepath.Join(staged(root), app), Env: env, Log: w.log.named(app)}
+		o := host.Options{App: filepath.Join(stagedDir(root), app), Env: env, Log: w.log.named(app)}
 		if w.options.host == "func" {
 			return host.StartFunc(ctx, o)
 		}
@@ -262,8 +262,8 @@ func (w *world) startHosts(ctx context.Context, root string, env []string) (err 
 	return nil
 }
 
-// staged is where the apps are built for this machine, apart from those that are deployed.
-func staged(root string) string { return filepath.Join(root, "build", "local") }
+// stagedDir is where the apps are built for this machine, apart from those that are deployed.
+func stagedDir(root string) string { return filepath.Join(root, "build", "local") }
 
 // stop ends everything, in the reverse order of its start.
 func (w *world) stop() {

@@ -60,7 +60,7 @@ type result struct {
 // tells an invocation that the host tries again from a new one.
 func (f *fetcher) run(ctx context.Context, id, input string, log *slog.Logger) (result, error) {
 	id = cmp.Or(id, rand.Text())
-	ctx = patience.Tell(ctx, log)
+	ctx = patience.WithProgressLog(ctx, log)
 	var res result
 	inv := newInvocation(f.limits)
 	for try := 1; ; try++ {

@@ -34,16 +34,16 @@ const (
 
 // importer does the work of the functions import and sweep.
 type importer struct {
-	config   config
-	store    *staging.Store
-	ledger   *ledger.Ledger
-	boxes    *mailbox.Client
-	users    *directory
-	now      func() time.Time
-	ahead    chan struct{}       // a value for each copy that is worked on
-	memory   *semaphore.Weighted // maxHeld
-	workshop *message.Workshop   // read before: reading a number costs more than all else of a text
-	mapping  *mapping
+	config       config
+	store        *staging.Store
+	ledger       *ledger.Ledger
+	boxes        *mailbox.Client
+	users        *directory
+	now          func() time.Time
+	workers      chan struct{}        // a value for each copy that is worked on
+	renderBudget *semaphore.Weighted  // maxHeld
+	numbers      *message.NumberCache // read before: reading a number costs more than all else of a text
+	mapping      *mappingCache
 
 	sweepTimes sweepTimes
 }
@@ -55,8 +55,8 @@ type result struct {
 	Totals  journal.Totals `json:"totals"`
 }
 
-// event handles one BlobCreated. Nothing of the event is believed but the blob's address, and that only after a look at it.
-func (im *importer) event(ctx context.Context, inv *funchost.Invocation) (result, error) {
+// handleEvent handles one BlobCreated. Nothing of the event is believed but the blob's address, and that only after a look at it.
+func (im *importer) handleEvent(ctx context.Context, inv *funchost.Invocation) (result, error) {
 	uri, _ := inv.Meta("Uri")
 	name, err := im.store.BatchFromURI(uri)
 	if errors.Is(err, staging.ErrForeign) {
@@ -68,7 +68,7 @@ func (im *importer) event(ctx context.Context, inv *funchost.Invocation) (result
 	if err != nil {
 		return result{}, err
 	}
-	res, err := im.batch(ctx, name, inv.ID, inv.Log, work{wait: true})
+	res, err := im.ImportBatch(ctx, name, inv.ID, inv.Log, deliveryOptions{wait: true})
 	if errors.Is(err, errMissing) {
 		inv.Log.Error("the event's batch is not there (any more)", "event", "import.batchMissing", "batch", name)
 		return result{Batch: name, Refused: errMissing.Error()}, nil
@@ -79,20 +79,20 @@ func (im *importer) event(ctx context.Context, inv *funchost.Invocation) (result
 // errMissing is for the batch alone: whatever else is not there is a fault of the surroundings.
 var errMissing = errors.New("the batch is not there (any more)")
 
-// work says how a batch is to be gone through.
-type work struct {
-	wait   bool   // for a holder that may be alive; otherwise journal.ErrHeld
-	replay bool   // what was not imported is tried again, and all is mapped anew
-	moved  func() // is called whenever something of the batch has been done; nil: nothing is
+// deliveryOptions says how a batch is to be gone through.
+type deliveryOptions struct {
+	wait       bool   // for a holder that may be alive; otherwise journal.ErrHeld
+	replay     bool   // what was not imported is tried again, and all is mapped anew
+	onProgress func() // is called whenever something of the batch has been done; nil: nothing is
 }
 
-// batch brings every record of a batch to its outcome. It may be called at any time, any number of times, for the same
+// ImportBatch brings every record of a batch to its outcome. It may be called at any time, any number of times, for the same
 // batch. While storage is away it waits, and when it has lost the journal's lease meanwhile it begins again.
-func (im *importer) batch(ctx context.Context, name, invocation string, log *slog.Logger, how work) (res result, err error) {
+func (im *importer) ImportBatch(ctx context.Context, name, invocation string, log *slog.Logger, how deliveryOptions) (res result, err error) {
 	log = log.With("run", path.Dir(name), "batch", name)
-	ctx = patience.Tell(ctx, log)
-	err = patience.Do(ctx, judge, func(ctx context.Context) (err error) {
-		res, err = im.deliver(ctx, name, invocation, log, how)
+	ctx = patience.WithProgressLog(ctx, log)
+	err = patience.Do(ctx, judgeError, func(ctx context.Context) (err error) {
+		res, err = im.importOnce(ctx, name, invocation, log, how)
 		return err
 	})
 	if err != nil {
@@ -101,8 +101,8 @@ func (im *importer) batch(ctx context.Context, name, invocation string, log *slo
 	return res, nil
 }
 
-// deliver goes through a batch once, under the lease of its journal.
-func (im *importer) deliver(ctx context.Context, name, invocation string, log *slog.Logger, how work) (result, error) {
+// importOnce goes through a batch once, under the lease of its journal.
+func (im *importer) importOnce(ctx context.Context, name, invocation string, log *slog.Logger, how deliveryOptions) (result, error) {
 	data, _, err := im.store.ReadBatch(ctx, name)
 	if errors.Is(err, staging.ErrNotFound) {
 		return result{}, errMissing
@@ -124,7 +124,7 @@ func (im *importer) deliver(ctx context.Context, name, invocation string, log *s
 	defer j.Close()
 	if j.State().Done && !how.replay {
 		// Whoever finished it may have been killed before it said so.
-		return told(log, name, j.State()), nil
+		return logResult(log, name, j.State()), nil
 	}
 	// Work ends with the lease: another delivery may take over from then on.
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -134,8 +134,8 @@ func (im *importer) deliver(ctx context.Context, name, invocation string, log *s
 	})
 	defer stop()
 
-	b := &batch{im: im, name: name, invocation: invocation, journal: j, replay: how.replay, moved: how.moved}
-	if err := b.run(ctx, data); err != nil {
+	b := &batch{im: im, name: name, invocation: invocation, journal: j, replay: how.replay, onProgress: how.onProgress}
+	if err := b.process(ctx, data); err != nil {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = errors.Join(err, cause)
 		}
@@ -145,11 +145,11 @@ func (im *importer) deliver(ctx context.Context, name, invocation string, log *s
 	if err := j.Finish(ctx); err != nil {
 		return result{}, fmt.Errorf("finish the journal: %w", err)
 	}
-	return told(log, name, j.State()), nil
+	return logResult(log, name, j.State()), nil
 }
 
-// told logs what a batch has come to. The names of fields are the contract's, never the source's words.
-func told(log *slog.Logger, name string, state journal.State) result {
+// logResult logs what a batch has come to. The names of fields are the contract's, never the source's words.
+func logResult(log *slog.Logger, name string, state journal.State) result {
 	totals := state.Totals()
 	log.Info("batch imported", "event", "import.batchImported", "records", totals.Records, "copies", totals.Copies,
 		"fields_left_out", state.FieldsLeftOut(), "fields_missing", state.FieldsMissing())
@@ -161,13 +161,13 @@ func asStatus(err error) error {
 	if err == nil {
 		return nil
 	}
-	again, _ := judge(err)
+	again, _ := judgeError(err)
 	switch {
 	case errors.Is(err, funchost.ErrSettings), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, journal.ErrHeld):
 		return fmt.Errorf("%w: %w", funchost.ErrBusy, err)
-	case again, errors.Is(err, errUnsettled), errors.Is(err, staging.ErrArchived):
+	case again, errors.Is(err, errNoFinalAnswer), errors.Is(err, staging.ErrArchived):
 		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	}
 	return err
@@ -175,45 +175,45 @@ func asStatus(err error) error {
 
 // batch is one batch under work.
 type batch struct {
-	im         *importer
-	name       string
-	invocation string
-	journal    *journal.Journal
-	replay     bool
-	moved      func()
-	mapping    string // version of the administrator's CSV
-	mapper     *usermap.Mapper
+	im             *importer
+	name           string
+	invocation     string
+	journal        *journal.Journal
+	replay         bool
+	onProgress     func()
+	mappingVersion string // version of the administrator's CSV
+	mapper         *usermap.Mapper
 
 	records map[int]*record.Record // of the batch's lines that can be archived
 	other   otherBatch
 }
 
-// run goes from the batch's bytes to an outcome for each of its lines. An error means that some have none yet.
-func (b *batch) run(ctx context.Context, data []byte) error {
-	lines := b.parse(data)
+// process goes from the batch's bytes to an outcome for each of its lines. An error means that some have none yet.
+func (b *batch) process(ctx context.Context, data []byte) error {
+	lines := b.parseRecords(data)
 	if len(lines) == 0 {
 		return nil
 	}
-	table, err := b.im.current(ctx)
+	table, err := b.im.currentMapping(ctx)
 	if err != nil {
 		return err
 	}
 	if table != nil {
-		b.mapping = table.Version()
+		b.mappingVersion = table.Version()
 	}
 	records := make([]*record.Record, len(lines))
 	for i, l := range lines {
 		records[i] = l.rec
 	}
-	b.mapper = usermap.New(b.im.config.mapping, table, b.im.users)
+	b.mapper = usermap.New(b.im.config.mapOptions, table, b.im.users)
 	found, err := b.mapper.Resolve(ctx, records)
 	if err != nil {
 		return fmt.Errorf("find the participants' mailboxes: %w", err)
 	}
-	var settled, open []*line
+	var settled, open []*batchRecord
 	for i, l := range lines {
 		l.matches, l.open, l.notes = found[i].Matches, found[i].Open, found[i].Notes
-		done := l.open == nil && (l.settled() || len(l.matches) == 0 && l.earlier.keepsOutcome())
+		done := l.open == nil && (l.allCopiesDone() || len(l.matches) == 0 && l.earlier.keepsOutcome())
 		if done && b.replay {
 			settled = append(settled, l)
 		}
@@ -235,17 +235,17 @@ func (b *batch) run(ctx context.Context, data []byte) error {
 		return fmt.Errorf("write the plan: %w", err)
 	}
 	for _, l := range settled {
-		if err := b.restoreAll(ctx, l); err != nil {
+		if err := b.restoreRows(ctx, l); err != nil {
 			return err
 		}
 	}
 	b.decideFirsts(ctx, data, open)
-	return b.importAll(ctx, open)
+	return b.importRecords(ctx, open)
 }
 
-// parse reads the lines that have no outcome yet, and settles those that need no mailbox: heartbeats and what can't be read.
-func (b *batch) parse(data []byte) []*line {
-	var lines []*line
+// parseRecords reads the lines that have no outcome yet, and settles those that need no mailbox: heartbeats and what can't be read.
+func (b *batch) parseRecords(data []byte) []*batchRecord {
+	var lines []*batchRecord
 	state := b.journal.State()
 	number := 0
 	for text := range bytes.Lines(data) {
@@ -254,15 +254,15 @@ func (b *batch) parse(data []byte) []*line {
 		if len(text) == 0 || b.settledBefore(state, number) {
 			continue
 		}
-		l := &line{number: number, turn: make(chan struct{}, 1), base: journal.Record{Line: number, Records: 1}, earlier: earlierOf(state, number)}
+		l := &batchRecord{number: number, memoryLock: make(chan struct{}, 1), base: journal.Record{Line: number, Records: 1}, earlier: earlierOf(state, number)}
 		if number > maxLines { // one outcome for all of them: the journal is bounded too
 			l.base.Outcome, l.base.Reason = journal.Quarantined, "the batch has more lines than any that fetch writes; from here on none was read"
 			b.journal.Record(l.base)
 			break
 		}
-		switch err := l.read(text); {
+		switch err := l.readRecord(text); {
 		case err != nil:
-			b.refuse(l, err.Error())
+			b.quarantineRecord(l, err.Error())
 		case l.rec.Kind == record.System:
 			l.base.Outcome, l.base.Reason = journal.Excluded, "a heartbeat: counted, never imported"
 			b.journal.Record(l.base)
@@ -273,8 +273,8 @@ func (b *batch) parse(data []byte) []*line {
 	return lines
 }
 
-// read makes a record of a line. Its error is the reason for the quarantine, without anything of the content.
-func (l *line) read(text []byte) error {
+// readRecord makes a record of a line. Its error is the reason for the quarantine, without anything of the content.
+func (l *batchRecord) readRecord(text []byte) error {
 	var entry record.Entry
 	if err := json.Unmarshal(text, &entry); err != nil {
 		return errors.New("the line of the batch is not the JSON of an entry")
@@ -288,7 +288,7 @@ func (l *line) read(text []byte) error {
 		}
 		return fmt.Errorf("the item can't be read: %w", err)
 	}
-	l.take(rec)
+	l.setRecord(rec)
 	l.refersTo = entry.Earlier
 	if rec.Kind == record.System {
 		return nil // a heartbeat needs no time
@@ -310,9 +310,9 @@ func (b *batch) settledBefore(state journal.State, number int) bool {
 	return !b.replay || r.Outcome == journal.Excluded
 }
 
-// importAll runs all copies of all lines. They take their places in the lines of the mailboxes in the order of the batch, so
+// importRecords runs all copies of all lines. They take their places in the lines of the mailboxes in the order of the batch, so
 // that each mailbox gets its messages in the order of time, as long as nothing has to be tried again.
-func (b *batch) importAll(ctx context.Context, lines []*line) error {
+func (b *batch) importRecords(ctx context.Context, lines []*batchRecord) error {
 	var (
 		group  sync.WaitGroup
 		mu     sync.Mutex
@@ -325,14 +325,14 @@ func (b *batch) importAll(ctx context.Context, lines []*line) error {
 			failed = append(failed, err)
 		}
 	}
-	var large []*line
+	var large []*batchRecord
 	for _, l := range lines {
-		if !l.ready(b.name) {
+		if !l.markDecided(b.name) {
 			group.Go(func() {
 				err := b.decideLater(ctx, l.same)
-				var copies []*copier
+				var copies []*copyJob
 				if err == nil {
-					copies, err = b.begin(ctx, l, false)
+					copies, err = b.planCopies(ctx, l, false)
 				}
 				if errors.Is(err, errLarge) {
 					mu.Lock()
@@ -342,23 +342,23 @@ func (b *batch) importAll(ctx context.Context, lines []*line) error {
 				}
 				fail(err)
 				if copies != nil {
-					fail(b.importLine(ctx, l, copies))
+					fail(b.importCopies(ctx, l, copies))
 				}
 			})
 			continue
 		}
-		copies, err := b.begin(ctx, l, false)
+		copies, err := b.planCopies(ctx, l, false)
 		fail(err)
 		if copies != nil {
-			group.Go(func() { fail(b.importLine(ctx, l, copies)) })
+			group.Go(func() { fail(b.importCopies(ctx, l, copies)) })
 		}
 	}
 	group.Wait()
 	for _, l := range large {
-		copies, err := b.begin(ctx, l, true)
+		copies, err := b.planCopies(ctx, l, true)
 		fail(err)
 		if copies != nil {
-			fail(b.importLine(ctx, l, copies))
+			fail(b.importCopies(ctx, l, copies))
 		}
 		l.rec, l.built = l.own, nil
 	}

@@ -30,7 +30,7 @@ type config struct {
 	class       string           // MESSAGE_CLASS
 	folder      string           // FOLDER_NAME
 	form        form             // MESSAGE_BODY, OUTLOOK_CONVERSATIONS
-	mapping     usermap.Options  // AUTOMATIC_MAPPING, CUSTOM_MAPPING, ACCEPTED_DOMAINS, DEFAULT_REGION
+	mapOptions  usermap.Options  // AUTOMATIC_MAPPING, CUSTOM_MAPPING, ACCEPTED_DOMAINS, DEFAULT_REGION
 	inDoubt     time.Duration    // IN_DOUBT_AFTER
 	sweepAfter  time.Duration    // SWEEP_AFTER
 }
@@ -47,7 +47,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		class:       r.String("MESSAGE_CLASS"),
 		folder:      r.String("FOLDER_NAME"),
 		form:        form{html: r.String("MESSAGE_BODY") == "html", conversations: r.Bool("OUTLOOK_CONVERSATIONS")},
-		mapping: usermap.Options{
+		mapOptions: usermap.Options{
 			Automatic: r.Bool("AUTOMATIC_MAPPING"), Custom: r.Bool("CUSTOM_MAPPING"),
 			AcceptedDomains: r.List("ACCEPTED_DOMAINS"), Region: r.String("DEFAULT_REGION"),
 		},
@@ -57,16 +57,16 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 	return c, r.Err()
 }
 
-// ahead is how many copies may be worked on at once: those whose request is under way, and so many more that one is there whenever a
+// maxWorkers is how many copies may be worked on at once: those whose request is under way, and so many more that one is there whenever a
 // request ends. These have their claim, and wait for a permit no longer than half a request takes: a claim is to be
 // young when its request begins.
-func (c config) ahead() int { return c.concurrency + c.concurrency/2 + 4 }
+func (c config) maxWorkers() int { return c.concurrency + c.concurrency/2 + 4 }
 
 // localToken is what the Graph stand-in on this machine accepts.
 const localToken = "local"
 
-// connect builds the clients. It makes no request. transport is that of Graph; nil is mailbox's own.
-func connect(lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time) (*importer, error) {
+// newImporter builds the clients. It makes no request. transport is that of Graph; nil is mailbox's own.
+func newImporter(lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time) (*importer, error) {
 	c, err := readConfig(lookup)
 	if err != nil {
 		return nil, err
@@ -99,20 +99,20 @@ func connect(lookup func(string) (string, bool), transport http.RoundTripper, no
 	}
 	boxes, err := mailbox.New(mailbox.Config{
 		URL: c.graph, Credential: graphCredential, Folder: c.folder, Class: c.class, Permits: c.permits, AtOnce: c.concurrency,
-		HTTP: transport, Now: now, Timeout: timeout(c.inDoubt), UploadSessions: settings.UploadSessions(c.cloud),
+		HTTP: transport, Now: now, Timeout: requestTimeout(c.inDoubt), UploadSessions: settings.UploadSessions(c.cloud),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("GRAPH_URL: %w", err)
 	}
-	workshop := message.NewWorkshop()
-	c.mapping.E164 = workshop.E164
+	workshop := message.NewNumberCache()
+	c.mapOptions.E164 = workshop.E164
 	return &importer{
 		config: c, store: store, ledger: table, boxes: boxes, now: now,
-		ahead:    make(chan struct{}, c.ahead()),
-		memory:   semaphore.NewWeighted(maxHeld),
-		workshop: workshop,
-		users:    newDirectory(boxes, c.concurrency, now),
-		mapping:  newMapping(),
+		workers:      make(chan struct{}, c.maxWorkers()),
+		renderBudget: semaphore.NewWeighted(maxHeld),
+		numbers:      workshop,
+		users:        newDirectory(boxes, c.concurrency, now),
+		mapping:      newMapping(),
 
 		sweepTimes: defaultSweepTimes(),
 	}, nil

@@ -19,32 +19,32 @@ import (
 // with a claim of at most a ninth, renews it every ninth, and breaks off what is under way when that fails. No byte of a
 // request is sent with a claim older than two ninths, however long the process stood still in between, and no request takes
 // more than six ninths. What is left is for Graph to end what was broken off.
-func oldest(inDoubt time.Duration) time.Duration  { return inDoubt * 2 / 9 }
-func fresh(inDoubt time.Duration) time.Duration   { return inDoubt / 9 }
-func timeout(inDoubt time.Duration) time.Duration { return inDoubt * 2 / 3 }
-func settle(inDoubt time.Duration) time.Duration  { return inDoubt / 18 }
+func maxWriteAge(inDoubt time.Duration) time.Duration    { return inDoubt * 2 / 9 }
+func maxClaimAge(inDoubt time.Duration) time.Duration    { return inDoubt / 9 }
+func requestTimeout(inDoubt time.Duration) time.Duration { return inDoubt * 2 / 3 }
+func settleDelay(inDoubt time.Duration) time.Duration    { return inDoubt / 18 }
 
-// copier brings one copy, a record into a mailbox, to its outcome.
-type copier struct {
+// copyJob brings one copy, a record into a mailbox, to its outcome.
+type copyJob struct {
 	im      *importer
-	line    *line
+	line    *batchRecord
 	mailbox string
 	holder  ledger.Holder
 	key     string
 
-	turn  *mailbox.Turn // at the mailbox, for the first try; nil from then on
-	claim *ledger.Claim // ours, or nil
-	doubt bool          // a request may have had an effect that nobody saw
-	late  time.Time     // until then it may still have it
-	made  string        // Graph's id of the message, which is there whole: only the ledger does not know yet
-	half  string        // Graph's id of a message of ours that lacks attachments
-	bare  bool          // the mailbox refuses the message's size: it goes there without its attachments
-	out   journal.Copy
+	ticket             *mailbox.Ticket // at the mailbox, for the first try; nil from then on
+	claim              *ledger.Claim   // ours, or nil
+	uncertain          bool            // a request may have had an effect that nobody saw
+	uncertainUntil     time.Time       // until then it may still have it
+	createdID          string          // Graph's id of the message, which is there whole: only the ledger does not know yet
+	partialID          string          // Graph's id of a message of ours that lacks attachments
+	withoutAttachments bool            // the mailbox refuses the message's size: it goes there without its attachments
+	out                journal.Copy
 }
 
 // run tries until the copy has an outcome or ctx ends. The error is one of the surroundings, never of the item.
-func (c *copier) run(ctx context.Context) (journal.Copy, error) {
-	err := patiently(ctx, c.try)
+func (c *copyJob) run(ctx context.Context) (journal.Copy, error) {
+	err := retryImport(ctx, c.attempt)
 	if err != nil {
 		return journal.Copy{}, fmt.Errorf("import a copy: %w", err)
 	}
@@ -52,64 +52,64 @@ func (c *copier) run(ctx context.Context) (journal.Copy, error) {
 }
 
 // cost is what the copy is about to ask of the mailbox.
-func (c *copier) cost() mailbox.Cost {
+func (c *copyJob) cost() mailbox.Cost {
 	sizes := c.line.sizes
-	if c.bare {
+	if c.withoutAttachments {
 		sizes = nil
 	}
 	cost := c.im.boxes.Cost(len(c.line.rec.Text), sizes)
-	if c.doubt {
+	if c.uncertain {
 		cost.Requests += 4 // look twice, and perhaps delete
 	}
 	return cost
 }
 
-// try is one attempt: claim, look if in doubt, create, note. It leaves the claim standing where the outcome is open.
+// attempt is one attempt: claim, look if in doubt, create, note. It leaves the claim standing where the outcome is open.
 //
 // What it needs it takes in this order, as everybody does, so that nobody waits in a circle: the place at the mailbox, the
 // memory, the place among the copies that are worked on, and for each request, inside of the mailbox's client, the permit. The
 // mailbox's place comes first, with the quota for all of the copy's requests: copies that wait for a mailbox
 // take nothing from the others. Where the mailbox closes later, the try fails and lets go of everything.
-func (c *copier) try(ctx context.Context) error {
-	turn := c.turn
-	if c.turn = nil; turn == nil {
-		turn = c.im.boxes.Turn(c.mailbox, c.cost())
+func (c *copyJob) attempt(ctx context.Context) error {
+	turn := c.ticket
+	if c.ticket = nil; turn == nil {
+		turn = c.im.boxes.Queue(c.mailbox, c.cost())
 	}
 	slot, err := turn.Slot(ctx)
 	if err != nil {
 		return err
 	}
 	defer slot.Release()
-	release, err := c.line.hold(ctx, c.im)
+	release, err := c.line.reserveMemory(ctx, c.im)
 	if err != nil {
 		return err
 	}
 	defer release()
 	select {
-	case c.im.ahead <- struct{}{}:
-		defer func() { <-c.im.ahead }()
+	case c.im.workers <- struct{}{}:
+		defer func() { <-c.im.workers }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if settled, err := c.take(ctx); err != nil || settled {
+	if settled, err := c.acquireClaim(ctx); err != nil || settled {
 		return err
 	}
-	if c.made != "" {
+	if c.createdID != "" {
 		slot.Release() // the rest is between us and the ledger
-		return c.done(ctx, c.made)
+		return c.markDone(ctx, c.createdID)
 	}
-	if c.doubt {
-		if settled, err := c.look(ctx, slot); err != nil || settled {
+	if c.uncertain {
+		if settled, err := c.resolveUncertain(ctx, slot); err != nil || settled {
 			return err
 		}
 	}
-	return c.create(ctx, slot)
+	return c.createMessage(ctx, slot)
 }
 
-// take makes the claim ours and fresh. settled: the ledger knows the outcome already.
-func (c *copier) take(ctx context.Context) (settled bool, err error) {
+// acquireClaim makes the claim ours and fresh. settled: the ledger knows the outcome already.
+func (c *copyJob) acquireClaim(ctx context.Context) (settled bool, err error) {
 	if c.claim != nil {
-		return false, c.keep(ctx)
+		return false, c.renewIfStale(ctx)
 	}
 	claim, row, err := c.im.ledger.Claim(ctx, c.key, c.holder, c.line.fingerprint)
 	switch {
@@ -119,71 +119,71 @@ func (c *copier) take(ctx context.Context) (settled bool, err error) {
 		c.claim = claim
 		return false, nil
 	case row.State == ledger.Done:
-		return true, c.settled(ctx, row)
+		return true, c.finishFromLedger(ctx, row)
 	}
 	if row.Age < c.im.config.inDoubt {
-		return false, errHeld
+		return false, errClaimHeld
 	}
 	if c.claim, err = c.im.ledger.TakeOver(ctx, c.key, row, c.holder); err != nil {
 		return false, err
 	}
-	c.doubt = true
-	c.bare = row.Outcome == string(journal.Oversize)
+	c.uncertain = true
+	c.withoutAttachments = row.Outcome == string(journal.Oversize)
 	return false, nil
 }
 
-// keep renews the claim if it is too old for anything to be written with it.
-func (c *copier) keep(ctx context.Context) error {
-	if c.claim.Since() < fresh(c.im.config.inDoubt) {
+// renewIfStale renews the claim if it is too old for anything to be written with it.
+func (c *copyJob) renewIfStale(ctx context.Context) error {
+	if c.claim.Since() < maxClaimAge(c.im.config.inDoubt) {
 		return nil
 	}
-	return c.lost(c.claim.Renew(ctx))
+	return c.dropIfLost(c.claim.Renew(ctx))
 }
 
-// lost drops a claim that is somebody else's by now. The next try waits for him, or looks what he has left.
-func (c *copier) lost(err error) error {
+// dropIfLost drops a claim that is somebody else's by now. The next try waits for him, or looks what he has left.
+func (c *copyJob) dropIfLost(err error) error {
 	if errors.Is(err, ledger.ErrLost) {
 		c.claim = nil
 	}
 	return err
 }
 
-// settled takes the outcome from the ledger: our own, where a try of this batch had come so far, or that of a message which
+// finishFromLedger takes the outcome from the ledger: our own, where a try of this batch had come so far, or that of a message which
 // is in the mailbox already.
-func (c *copier) settled(ctx context.Context, row *ledger.Row) error {
+func (c *copyJob) finishFromLedger(ctx context.Context, row *ledger.Row) error {
 	if c.isOwnRow(row) {
-		c.end(journal.Outcome(row.Outcome), row.GraphID, row.Fingerprint)
-		return c.alias(ctx)
+		c.setOutcome(journal.Outcome(row.Outcome), row.GraphID, row.Fingerprint)
+		return c.recordParts(ctx)
 	}
-	c.end(journal.Duplicate, row.GraphID, row.Fingerprint)
+	c.setOutcome(journal.Duplicate, row.GraphID, row.Fingerprint)
 	return nil
 }
 
 // isOwnRow reports whether the row is of this very line, by this delivery or an earlier one.
-func (c *copier) isOwnRow(row *ledger.Row) bool {
+func (c *copyJob) isOwnRow(row *ledger.Row) bool {
 	return row.Batch == c.holder.Batch && row.Line == c.holder.Line
 }
 
-// end is the copy's outcome where a message is in the mailbox. content is its fingerprint.
-func (c *copier) end(o journal.Outcome, id, content string) {
+// setOutcome is the copy's outcome where a message is in the mailbox. content is its fingerprint.
+func (c *copyJob) setOutcome(o journal.Outcome, id, content string) {
 	c.out.Outcome, c.out.GraphID = o, id
 	if o != journal.Duplicate && content == c.line.fingerprint {
 		c.out.First = c.line.first
 	}
-	c.compare(content)
+	c.noteDifference(content)
 	switch {
-	case o == journal.Oversize && c.line.omitted != "" && !c.bare:
+	case o == journal.Oversize && c.line.omitted != "" && !c.withoutAttachments:
 		c.out.Reason = c.line.omitted + "; what was left out is kept in the archive's storage and named in the text"
 	case o == journal.Oversize:
 		c.out.Reason = "the mailbox does not take a message of this size; its attachments are kept in the archive's storage and named in the text"
 	}
 }
 
-// compare says for the journal how the record differs from the message in the mailbox, which has this fingerprint.
-func (c *copier) compare(content string) {
+// noteDifference says for the journal how the record differs from the message in the mailbox, which has this fingerprint.
+func (c *copyJob) noteDifference(content string) {
 	l := c.line
 	switch {
-	case content == piece, l.rec.ID != l.own.ID: // the record is part of the message
+	case content == partFingerprint, l.rec.ID != l.own.ID: // the record is part of the message
 		return
 	case content != l.ownPrint:
 		c.out.Differs, c.out.Reason = true, otherContent
@@ -194,16 +194,16 @@ func (c *copier) compare(content string) {
 	}
 }
 
-// look asks the mailbox what an earlier request left there. A complete message is the copy; one whose attachments are
+// resolveUncertain asks the mailbox what an earlier request left there. A complete message is the copy; one whose attachments are
 // missing is taken away and made again. That nothing is there counts only once nothing can come any more: a gateway
 // gives up before the mailbox does.
-func (c *copier) look(ctx context.Context, slot *mailbox.Slot) (settled bool, err error) {
+func (c *copyJob) resolveUncertain(ctx context.Context, slot *mailbox.Session) (settled bool, err error) {
 	found, err := slot.Find(ctx, c.key)
 	if err != nil {
-		return c.judged(err)
+		return c.failUnlessTransient(err)
 	}
-	if c.half != "" && !slices.ContainsFunc(found, func(f mailbox.Found) bool { return f.ID == c.half }) {
-		found = append(found, mailbox.Found{ID: c.half, Partial: true}) // the mailbox's search does not know it yet
+	if c.partialID != "" && !slices.ContainsFunc(found, func(f mailbox.Found) bool { return f.ID == c.partialID }) {
+		found = append(found, mailbox.Found{ID: c.partialID, Partial: true}) // the mailbox's search does not know it yet
 	}
 	whole := ""
 	for _, f := range found {
@@ -212,118 +212,118 @@ func (c *copier) look(ctx context.Context, slot *mailbox.Slot) (settled bool, er
 			continue
 		}
 		// Whoever took the claim over meanwhile may be about to complete it.
-		if err := c.keep(ctx); err != nil {
+		if err := c.renewIfStale(ctx); err != nil {
 			return false, err
 		}
-		if err := slot.Delete(c.writing(ctx), f.ID, c.claim.Renew); err != nil {
-			return c.judged(err)
+		if err := slot.Delete(c.writeContext(ctx), f.ID, c.claim.Renew); err != nil {
+			return c.failUnlessTransient(err)
 		}
-		c.half = ""
+		c.partialID = ""
 	}
 	if whole != "" {
-		return true, c.done(ctx, whole)
+		return true, c.markDone(ctx, whole)
 	}
-	if wait := c.late.Sub(c.im.now()); wait > 0 && len(found) == 0 {
-		return false, settleError{errLate, wait}
+	if wait := c.uncertainUntil.Sub(c.im.now()); wait > 0 && len(found) == 0 {
+		return false, settleError{errMayStillLand, wait}
 	}
-	c.doubt = false
+	c.uncertain = false
 	return false, nil
 }
 
-// writing returns the context for requests that write with the claim: none is sent with one that is too old.
-func (c *copier) writing(ctx context.Context) context.Context {
-	claim, limit := c.claim, oldest(c.im.config.inDoubt)
+// writeContext returns the context for requests that write with the claim: none is sent with one that is too old.
+func (c *copyJob) writeContext(ctx context.Context) context.Context {
+	claim, limit := c.claim, maxWriteAge(c.im.config.inDoubt)
 	return mailbox.WithClaim(ctx, func() bool { return claim.Since() < limit })
 }
 
-// create writes the message.
-func (c *copier) create(ctx context.Context, slot *mailbox.Slot) error {
-	r, err := c.line.message(ctx, c.im, c.bare)
+// createMessage writes the message.
+func (c *copyJob) createMessage(ctx context.Context, slot *mailbox.Session) error {
+	r, err := c.line.renderedMessage(ctx, c.im, c.withoutAttachments)
 	if err != nil {
-		return c.unread(ctx, slot, err)
+		return c.handleAttachmentError(ctx, slot, err)
 	}
 	m, closeIt, err := r.read(c.key)
 	if err != nil {
-		return c.unread(ctx, slot, err)
+		return c.handleAttachmentError(ctx, slot, err)
 	}
 	defer closeIt()
 	// Since the claim was taken, storage and Graph may have been waited for.
 	switch {
-	case c.bare:
-		err = c.lost(c.claim.Intend(ctx, string(journal.Oversize), c.line.fingerprint))
+	case c.withoutAttachments:
+		err = c.dropIfLost(c.claim.Intend(ctx, string(journal.Oversize), c.line.fingerprint))
 	case c.claim.Fingerprint() != c.line.fingerprint: // taken over from the holder of another record
-		err = c.lost(c.claim.Intend(ctx, "", c.line.fingerprint))
+		err = c.dropIfLost(c.claim.Intend(ctx, "", c.line.fingerprint))
 	default:
-		err = c.keep(ctx)
+		err = c.renewIfStale(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	id, err := slot.Import(c.writing(ctx), m, c.claim.Renew)
+	id, err := slot.Import(c.writeContext(ctx), m, c.claim.Renew)
 	if err == nil {
 		slot.Release() // the rest is between us and the ledger
-		return c.done(ctx, id)
+		return c.markDone(ctx, id)
 	}
-	c.half = id
-	return c.failed(ctx, slot, err)
+	c.partialID = id
+	return c.handleCreateError(ctx, slot, err)
 }
 
-// failed decides what becomes of a copy that could not be created.
-func (c *copier) failed(ctx context.Context, slot *mailbox.Slot, err error) error {
+// handleCreateError decides what becomes of a copy that could not be created.
+func (c *copyJob) handleCreateError(ctx context.Context, slot *mailbox.Session, err error) error {
 	var graph *mailbox.Error
 	if !errors.As(err, &graph) {
-		c.doubt = true
+		c.uncertain = true
 		return err
 	}
 	// Whatever the answer was: where the message had been created, its remains have to be looked for.
 	if graph.Ambiguous {
-		c.doubt = true
+		c.uncertain = true
 		if graph.Kind != mailbox.Unclear { // Graph itself answered: nothing is under way any more
-			c.late = c.im.now().Add(timeout(c.im.config.inDoubt))
+			c.uncertainUntil = c.im.now().Add(requestTimeout(c.im.config.inDoubt))
 		}
 	}
 	if graph.Kind == mailbox.Lost {
-		c.doubt = true
-		_ = c.lost(err)
+		c.uncertain = true
+		_ = c.dropIfLost(err)
 	}
 	switch {
 	case graph.Kind == mailbox.Content:
-		return c.unread(ctx, slot, err)
-	case graph.Ambiguous && again(graph):
-		return settleError{err, max(settle(c.im.config.inDoubt), graph.RetryAfter)}
-	case again(graph):
+		return c.handleAttachmentError(ctx, slot, err)
+	case graph.Ambiguous && isTransient(graph):
+		return settleError{err, max(settleDelay(c.im.config.inDoubt), graph.RetryAfter)}
+	case isTransient(graph):
 		return err
-	case graph.Kind == mailbox.TooLarge && !c.bare && c.line.hasAttachments():
-		c.bare = true
-		return errBare
+	case graph.Kind == mailbox.TooLarge && !c.withoutAttachments && c.line.hasAttachments():
+		c.withoutAttachments = true
+		return errRetryWithoutAttachments
 	}
 	if graph.Kind == mailbox.NoMailbox {
 		c.im.users.forget(c.mailbox)
 	}
-	return c.giveUp(ctx, slot, reason(graph))
+	return c.failPermanently(ctx, slot, refusalReason(graph))
 }
 
-// unread decides what becomes of a copy of which an attachment could not be read. What is away is waited for, what is
+// handleAttachmentError decides what becomes of a copy of which an attachment could not be read. What is away is waited for, what is
 // denied is denied to all, and what lies in the archive tier is back when a person has rehydrated it: only what is wrong with the attachment itself ends the copy.
-func (c *copier) unread(ctx context.Context, slot *mailbox.Slot, err error) error {
-	again, _ := judge(err)
+func (c *copyJob) handleAttachmentError(ctx context.Context, slot *mailbox.Session, err error) error {
+	again, _ := judgeError(err)
 	switch {
 	case again, ctx.Err() != nil, errors.Is(err, staging.ErrDenied), errors.Is(err, staging.ErrArchived):
 		return err
 	case errors.Is(err, staging.ErrNotFound):
-		return c.giveUp(ctx, slot, "an attachment is no longer in the archive's storage")
+		return c.failPermanently(ctx, slot, "an attachment is no longer in the archive's storage")
 	}
-	return c.giveUp(ctx, slot, "an attachment in the archive's storage could not be read as it was stored")
+	return c.failPermanently(ctx, slot, "an attachment in the archive's storage could not be read as it was stored")
 }
 
-// giveUp ends the copy as failed for good. The claim goes, so that a replay starts afresh.
-func (c *copier) giveUp(ctx context.Context, slot *mailbox.Slot, why string) error {
-	if c.doubt {
-		if settled, err := c.look(ctx, slot); err != nil || settled {
+// failPermanently ends the copy as failed for good. The claim goes, so that a replay starts afresh.
+func (c *copyJob) failPermanently(ctx context.Context, slot *mailbox.Session, why string) error {
+	if c.uncertain {
+		if settled, err := c.resolveUncertain(ctx, slot); err != nil || settled {
 			return err
 		}
 	}
-	if err := c.lost(c.claim.Release(ctx)); err != nil {
+	if err := c.dropIfLost(c.claim.Release(ctx)); err != nil {
 		return err
 	}
 	c.claim = nil
@@ -331,43 +331,43 @@ func (c *copier) giveUp(ctx context.Context, slot *mailbox.Slot, why string) err
 	return nil
 }
 
-// judged makes an error that is not of the surroundings end the copy instead of the batch.
-func (c *copier) judged(err error) (settled bool, _ error) {
+// failUnlessTransient makes an error that is not of the surroundings end the copy instead of the batch.
+func (c *copyJob) failUnlessTransient(err error) (settled bool, _ error) {
 	var graph *mailbox.Error
-	if !errors.As(err, &graph) || again(graph) {
+	if !errors.As(err, &graph) || isTransient(graph) {
 		return false, err
 	}
 	// Whether the copy is there can't be said, so the claim stands: a replay looks again.
-	c.out.Outcome, c.out.Reason = journal.CopyFailed, reason(graph)
+	c.out.Outcome, c.out.Reason = journal.CopyFailed, refusalReason(graph)
 	return true, nil
 }
 
-func (c *copier) done(ctx context.Context, id string) error {
+func (c *copyJob) markDone(ctx context.Context, id string) error {
 	outcome := journal.Imported
-	if c.bare || c.line.omitted != "" {
+	if c.withoutAttachments || c.line.omitted != "" {
 		outcome = journal.Oversize
 	}
-	c.made = id
+	c.createdID = id
 	content := c.claim.Fingerprint()
-	if err := c.lost(c.claim.Done(ctx, id, string(outcome))); err != nil {
+	if err := c.dropIfLost(c.claim.Done(ctx, id, string(outcome))); err != nil {
 		return err
 	}
 	c.claim = nil
-	c.end(outcome, id, content)
-	return c.alias(ctx)
+	c.setOutcome(outcome, id, content)
+	return c.recordParts(ctx)
 }
 
-// piece stands in the ledger for the fingerprint of a long SMS's later piece: it has none of its own.
-const piece = ""
+// partFingerprint stands in the ledger for the fingerprint of a long SMS's later piece: it has none of its own.
+const partFingerprint = ""
 
-// alias notes the later pieces of a long SMS as imported too, so that a piece that comes once more, alone or as the
+// recordParts notes the later pieces of a long SMS as imported too, so that a piece that comes once more, alone or as the
 // rest of a message whose first piece is missing, is a duplicate.
-func (c *copier) alias(ctx context.Context) error {
+func (c *copyJob) recordParts(ctx context.Context) error {
 	for _, p := range c.line.rec.Pieces {
 		if p.Lost || p.ID == "" || p.ID == c.line.rec.ID {
 			continue
 		}
-		err := c.im.ledger.Settle(ctx, record.Key(p.ID, c.mailbox), c.holder, piece, c.out.GraphID, string(c.out.Outcome))
+		err := c.im.ledger.Settle(ctx, record.Key(p.ID, c.mailbox), c.holder, partFingerprint, c.out.GraphID, string(c.out.Outcome))
 		if err != nil {
 			return err
 		}
@@ -375,8 +375,8 @@ func (c *copier) alias(ctx context.Context) error {
 	return nil
 }
 
-// reason says in plain words why Graph refused a copy for good.
-func reason(e *mailbox.Error) string {
+// refusalReason says in plain words why Graph refused a copy for good.
+func refusalReason(e *mailbox.Error) string {
 	switch {
 	case e.Code == "ErrorQuotaExceeded":
 		return "the mailbox, or its table of named properties, is full"

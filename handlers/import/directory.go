@@ -105,7 +105,7 @@ func (d *directory) ask(ctx context.Context, unknown []string, found map[string]
 	if len(unknown) == 0 {
 		return nil
 	}
-	defer d.asked(unknown)
+	defer d.claimQuestions(unknown)
 	users, answers, err := d.lookUp(ctx, unknown)
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func (d *directory) ask(ctx context.Context, unknown []string, found map[string]
 func (d *directory) lookUp(ctx context.Context, unknown []string) (users map[string]mailbox.User, answers map[string]answer, _ error) {
 	asking, cancel := context.WithTimeout(ctx, d.wait)
 	defer cancel()
-	err := patiently(asking, func(ctx context.Context) (err error) {
+	err := retryImport(asking, func(ctx context.Context) (err error) {
 		users, err = d.boxes.LookUp(ctx, unknown)
 		return err
 	})
@@ -149,7 +149,7 @@ func (d *directory) lookUp(ctx context.Context, unknown []string) (users map[str
 	switch {
 	case err == nil:
 		return users, nil, nil
-	case ctx.Err() != nil, !errors.As(err, &partial) && asking.Err() == nil && !errors.Is(err, errUnsettled):
+	case ctx.Err() != nil, !errors.As(err, &partial) && asking.Err() == nil && !errors.Is(err, errNoFinalAnswer):
 		return nil, nil, err
 	case partial == nil: // nothing is answered: the next question is asked at once
 		for _, address := range unknown {
@@ -192,15 +192,15 @@ func (d *directory) askMailboxes(ctx context.Context, there map[string]time.Dura
 	group.SetLimit(d.many)
 	for _, id := range slices.Sorted(maps.Keys(there)) {
 		group.Go(func() error {
-			err := patiently(asking, func(ctx context.Context) error { return d.boxes.Ready(ctx, id) })
+			err := retryImport(asking, func(ctx context.Context) error { return d.boxes.Ready(ctx, id) })
 			var graph *mailbox.Error
-			answered := errors.As(err, &graph) && !again(graph)
+			answered := errors.As(err, &graph) && !isTransient(graph)
 			until := validFor
 			switch {
 			case answered && graph.Kind == mailbox.NoMailbox:
 				return nil
 			case err == nil, answered: // there is a mailbox, and what is wrong with it is the outcome of the copy
-			case ctx.Err() == nil && (asking.Err() != nil || errors.Is(err, errUnsettled)):
+			case ctx.Err() == nil && (asking.Err() != nil || errors.Is(err, errNoFinalAnswer)):
 				until = assumedFor
 			default:
 				return err
@@ -237,8 +237,8 @@ func (d *directory) remembered(
 	return ours, others
 }
 
-// asked ends the question for the addresses, whatever came of it.
-func (d *directory) asked(addresses []string) {
+// claimQuestions ends the question for the addresses, whatever came of it.
+func (d *directory) claimQuestions(addresses []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	close(d.asking[addresses[0]]) // they have one channel

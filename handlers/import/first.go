@@ -53,7 +53,7 @@ type otherBatch struct {
 
 // sameMessage is the lines of a batch that are records of one message, in their order.
 type sameMessage struct {
-	lines []*line
+	lines []*batchRecord
 
 	mu      sync.Mutex // held while it is decided
 	decided bool       // which record is the first
@@ -61,7 +61,7 @@ type sameMessage struct {
 
 // decideFirsts finds out for each line which record of its message is the first. It makes one short try for each: a row of the
 // ledger, or another batch, that can't be read for now keeps no other line from being imported.
-func (b *batch) decideFirsts(ctx context.Context, data []byte, lines []*line) {
+func (b *batch) decideFirsts(ctx context.Context, data []byte, lines []*batchRecord) {
 	var group errgroup.Group
 	group.SetLimit(decidesAtOnce)
 	for _, same := range b.sameMessages(data, lines) {
@@ -75,7 +75,7 @@ func (b *batch) decideFirsts(ctx context.Context, data []byte, lines []*line) {
 
 // decideLater decides what is not decided yet, for as long as it takes.
 func (b *batch) decideLater(ctx context.Context, same *sameMessage) error {
-	return patience.Do(ctx, judge, func(ctx context.Context) error { return b.tryToDecide(ctx, same) })
+	return patience.Do(ctx, judgeError, func(ctx context.Context) error { return b.tryToDecide(ctx, same) })
 }
 
 func (b *batch) tryToDecide(ctx context.Context, same *sameMessage) error {
@@ -84,13 +84,13 @@ func (b *batch) tryToDecide(ctx context.Context, same *sameMessage) error {
 	if same.decided {
 		return nil
 	}
-	err := briefly(ctx, func(ctx context.Context) error { return b.decideFirst(ctx, same.lines) })
+	err := withTryTimeout(ctx, func(ctx context.Context) error { return b.decideFirst(ctx, same.lines) })
 	same.decided = err == nil
 	return err
 }
 
-// briefly bounds one try. Where it takes longer, what it asks counts as unavailable.
-func briefly(ctx context.Context, try func(context.Context) error) error {
+// withTryTimeout bounds one try. Where it takes longer, what it asks counts as unavailable.
+func withTryTimeout(ctx context.Context, try func(context.Context) error) error {
 	short, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
 	err := try(short)
@@ -102,7 +102,7 @@ func briefly(ctx context.Context, try func(context.Context) error) error {
 
 // sameMessages groups the batch's records by their messages, in the order of the lines. The lines that have their
 // outcome already are among them, so that a later delivery decides as the first one did.
-func (b *batch) sameMessages(data []byte, lines []*line) []*sameMessage {
+func (b *batch) sameMessages(data []byte, lines []*batchRecord) []*sameMessage {
 	b.records = make(map[int]*record.Record, len(lines))
 	for _, l := range lines {
 		b.records[l.number] = l.own
@@ -114,12 +114,12 @@ func (b *batch) sameMessages(data []byte, lines []*line) []*sameMessage {
 		if number++; number > maxLines {
 			break
 		}
-		var l *line
+		var l *batchRecord
 		if len(next) > 0 && next[0].number == number {
 			l, next = next[0], next[1:]
 		} else {
-			l = &line{number: number, earlier: earlierOf(state, number)}
-			if text = bytes.TrimRight(text, "\r\n"); len(text) == 0 || l.read(text) != nil || l.own.Kind == record.System {
+			l = &batchRecord{number: number, earlier: earlierOf(state, number)}
+			if text = bytes.TrimRight(text, "\r\n"); len(text) == 0 || l.readRecord(text) != nil || l.own.Kind == record.System {
 				continue
 			}
 			b.records[number] = l.own
@@ -128,8 +128,8 @@ func (b *batch) sameMessages(data []byte, lines []*line) []*sameMessage {
 			l.same, same.lines = same, append(same.lines, l)
 			continue
 		}
-		l.same = &sameMessage{lines: []*line{l}}
-		for _, id := range identities(l.own) {
+		l.same = &sameMessage{lines: []*batchRecord{l}}
+		for _, id := range messageIDs(l.own) {
 			if of[id] == nil {
 				of[id] = l.same
 			}
@@ -139,8 +139,8 @@ func (b *batch) sameMessages(data []byte, lines []*line) []*sameMessage {
 	return groups
 }
 
-// identities are the message ids that a record stands for: its own, and those of the pieces of a long SMS.
-func identities(r *record.Record) []string {
+// messageIDs are the message ids that a record stands for: its own, and those of the pieces of a long SMS.
+func messageIDs(r *record.Record) []string {
 	ids := []string{r.ID}
 	for _, p := range r.Pieces {
 		if p.ID != "" {
@@ -151,17 +151,17 @@ func identities(r *record.Record) []string {
 }
 
 // decideFirst decides for the lines of one message.
-func (b *batch) decideFirst(ctx context.Context, same []*line) error {
-	if !slices.ContainsFunc(same, func(l *line) bool { return len(l.matches) > 0 }) {
+func (b *batch) decideFirst(ctx context.Context, same []*batchRecord) error {
+	if !slices.ContainsFunc(same, func(l *batchRecord) bool { return len(l.matches) > 0 }) {
 		return nil // nothing of it is imported
 	}
 	id, candidate := same[0].own.ID, firstOf(record.Place{Batch: b.name, Line: same[0].number}, same[0].own)
 	for _, l := range same {
-		at := l.known(b.name)
+		at := l.decideFromKnown(b.name)
 		if at == nil {
 			continue
 		}
-		rec, _, err := b.load(ctx, *at, l.own.ID)
+		rec, _, err := b.loadRecord(ctx, *at, l.own.ID)
 		if err != nil {
 			return err
 		}
@@ -175,13 +175,13 @@ func (b *batch) decideFirst(ctx context.Context, same []*line) error {
 		return err
 	}
 	for _, l := range same {
-		l.follow(b.name, first)
+		l.followFirst(b.name, first)
 	}
 	return nil
 }
 
-// known is the place of the first record where something says so: the journal, by what an earlier delivery has imported for the line, or fetch.
-func (l *line) known(batch string) *record.Place {
+// decideFromKnown is the place of the first record where something says so: the journal, by what an earlier delivery has imported for the line, or fetch.
+func (l *batchRecord) decideFromKnown(batch string) *record.Place {
 	for _, c := range l.earlier.done {
 		switch {
 		case c.Outcome == journal.Duplicate:
@@ -195,11 +195,11 @@ func (l *line) known(batch string) *record.Place {
 }
 
 func firstOf(at record.Place, r *record.Record) ledger.First {
-	return ledger.First{Place: at, Fingerprint: r.Fingerprint(), Parties: r.Parties(), Gone: gone(r)}
+	return ledger.First{Place: at, Fingerprint: r.Fingerprint(), Parties: r.Parties(), Gone: countGone(r)}
 }
 
-// gone is the number of a record's attachments that can't be had.
-func gone(r *record.Record) (n int) {
+// countGone is the number of a record's attachments that can't be had.
+func countGone(r *record.Record) (n int) {
 	for _, a := range r.Attachments {
 		if a.Gone != "" {
 			n++
@@ -208,16 +208,16 @@ func gone(r *record.Record) (n int) {
 	return n
 }
 
-// ready reports whether nothing has to be asked before the line's copies are made: otherwise it leaves the order of the lines.
-func (l *line) ready(batch string) bool {
+// markDecided reports whether nothing has to be asked before the line's copies are made: otherwise it leaves the order of the lines.
+func (l *batchRecord) markDecided(batch string) bool {
 	l.same.mu.Lock()
 	defer l.same.mu.Unlock()
 	return l.same.decided && (l.first == nil || l.first.Batch == batch)
 }
 
-// follow notes that the message's first record is another one, if anything about it is different: a record with the same content
+// followFirst notes that the message's first record is another one, if anything about it is different: a record with the same content
 // for another owner makes the same message.
-func (l *line) follow(batch string, first ledger.First) {
+func (l *batchRecord) followFirst(batch string, first ledger.First) {
 	l.first, l.unlike = nil, ""
 	if first.Batch == batch && first.Line == l.number {
 		return
@@ -233,9 +233,9 @@ func (l *line) follow(batch string, first ledger.First) {
 	l.first = &first.Place
 }
 
-// adopt makes the first record's message that of the line, if its own is another. settled: the message is in all of the line's
+// adoptFirst makes the first record's message that of the line, if its own is another. settled: the message is in all of the line's
 // mailboxes already, so nothing has to be made of it, and nothing has to be read.
-func (b *batch) adopt(ctx context.Context, l *line, alone bool) (settled bool, err error) {
+func (b *batch) adoptFirst(ctx context.Context, l *batchRecord, alone bool) (settled bool, err error) {
 	if l.first == nil {
 		return false, nil
 	}
@@ -248,9 +248,9 @@ func (b *batch) adopt(ctx context.Context, l *line, alone bool) (settled bool, e
 		rec  *record.Record
 		size int
 	)
-	err = patience.Do(ctx, judge, func(ctx context.Context) error {
-		return briefly(ctx, func(ctx context.Context) (err error) {
-			rec, size, err = b.load(ctx, *l.first, l.own.ID)
+	err = patience.Do(ctx, judgeError, func(ctx context.Context) error {
+		return withTryTimeout(ctx, func(ctx context.Context) (err error) {
+			rec, size, err = b.loadRecord(ctx, *l.first, l.own.ID)
 			return err
 		})
 	})
@@ -258,7 +258,7 @@ func (b *batch) adopt(ctx context.Context, l *line, alone bool) (settled bool, e
 	case err != nil:
 		return false, err
 	case rec == nil:
-		l.disown()
+		l.dropFirst()
 		return false, nil
 	case size > maxAdopted && !alone:
 		return false, errLarge
@@ -268,24 +268,24 @@ func (b *batch) adopt(ctx context.Context, l *line, alone bool) (settled bool, e
 		return false, fmt.Errorf("find the mailboxes of the participants of the record collected first: %w", err)
 	}
 	l.rec, l.fingerprint, l.names = rec, rec.Fingerprint(), names[0].Matches
-	l.base.Named = named(rec, addressesOf(l.names))
+	l.base.Named = namingDigest(rec, addressesOf(l.names))
 	if rec.ID != l.own.ID { // a piece of a long SMS, which is whole in the mailboxes
 		l.unlike = ""
 	}
 	return false, nil
 }
 
-// disown makes the line's own message that of its copies: none can be made of the first record.
-func (l *line) disown() {
+// dropFirst makes the line's own message that of its copies: none can be made of the first record.
+func (l *batchRecord) dropFirst() {
 	l.rec, l.fingerprint, l.first = l.own, l.ownPrint, nil
-	l.omitted, l.sizes, l.base.Named = "", nil, named(l.own, addressesOf(l.matches))
+	l.omitted, l.sizes, l.base.Named = "", nil, namingDigest(l.own, addressesOf(l.matches))
 	if l.unlike != "" {
 		l.unlike = lostFirst
 	}
 }
 
 // settleFromLedger brings the line to its outcome if the ledger has all of its copies as done.
-func (b *batch) settleFromLedger(ctx context.Context, l *line) (bool, error) {
+func (b *batch) settleFromLedger(ctx context.Context, l *batchRecord) (bool, error) {
 	copies := make([]journal.Copy, 0, len(l.matches))
 	for _, m := range l.matches {
 		c := b.newCopier(l, m)
@@ -293,7 +293,7 @@ func (b *batch) settleFromLedger(ctx context.Context, l *line) (bool, error) {
 		if err != nil || row == nil || row.State != ledger.Done || c.isOwnRow(row) {
 			return false, err
 		}
-		if err := c.settled(ctx, row); err != nil {
+		if err := c.finishFromLedger(ctx, row); err != nil {
 			return false, err
 		}
 		copies = append(copies, c.out)
@@ -304,36 +304,36 @@ func (b *batch) settleFromLedger(ctx context.Context, l *line) (bool, error) {
 		b.journal.Copy(c)
 		out.Differs = out.Differs || c.Differs
 	}
-	b.conclude(l, out)
+	b.setRecordOutcome(l, out)
 	return true, nil
 }
 
-// load returns the record at a place if it is of the message with this id and can be archived, and the size of its line; nil if
+// loadRecord returns the record at a place if it is of the message with this id and can be archived, and the size of its line; nil if
 // there is none (any more). A batch that is not as it was written is an error: its earlier version has to be restored first.
-func (b *batch) load(ctx context.Context, at record.Place, id string) (*record.Record, int, error) {
+func (b *batch) loadRecord(ctx context.Context, at record.Place, id string) (*record.Record, int, error) {
 	rec, size := b.records[at.Line], 0
 	if at.Batch != b.name {
-		text, err := b.lineOf(ctx, at)
+		text, err := b.recordOf(ctx, at)
 		switch {
 		case errors.Is(err, staging.ErrNotFound), errors.Is(err, staging.ErrForeign):
 			return nil, 0, nil
 		case err != nil:
 			return nil, 0, fmt.Errorf("read the record of a message that was collected first: %w", err)
 		}
-		l := line{number: at.Line}
-		if len(text) == 0 || l.read(text) != nil {
+		l := batchRecord{number: at.Line}
+		if len(text) == 0 || l.readRecord(text) != nil {
 			return nil, 0, nil
 		}
 		rec, size = l.own, len(text)
 	}
-	if rec == nil || rec.Kind == record.System || !slices.Contains(identities(rec), id) {
+	if rec == nil || rec.Kind == record.System || !slices.Contains(messageIDs(rec), id) {
 		return nil, 0, nil
 	}
 	return rec, size, nil
 }
 
-// lineOf returns one line of another batch, nil if there is none.
-func (b *batch) lineOf(ctx context.Context, at record.Place) ([]byte, error) {
+// recordOf returns one line of another batch, nil if there is none.
+func (b *batch) recordOf(ctx context.Context, at record.Place) ([]byte, error) {
 	e := &b.other
 	e.mu.Lock()
 	defer e.mu.Unlock()

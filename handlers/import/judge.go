@@ -13,12 +13,12 @@ import (
 	"o2archiver/shared/staging"
 )
 
-// errHeld says that another holder may still be at work on the copy. As a rule it is about to be done with it, so it is
+// errClaimHeld says that another holder may still be at work on the copy. As a rule it is about to be done with it, so it is
 // asked again soon, and then ever more rarely.
-var errHeld = errors.New("the copy is held by another delivery that may be alive")
+var errClaimHeld = errors.New("the copy is held by another delivery that may be alive")
 
-// errLate says that a request whose answer was lost may still have its effect.
-var errLate = errors.New("nothing is in the mailbox yet of a message whose creation may still be under way")
+// errMayStillLand says that a request whose answer was lost may still have its effect.
+var errMayStillLand = errors.New("nothing is in the mailbox yet of a message whose creation may still be under way")
 
 // settleError wraps a failure that may hide a success, with the time that Graph gets to finish before it is asked.
 type settleError struct {
@@ -29,33 +29,33 @@ type settleError struct {
 func (s settleError) Error() string { return s.err.Error() }
 func (s settleError) Unwrap() error { return s.err }
 
-// judge is the patience of the importer: what is away is waited for, until the invocation's time is up; what
+// judgeError is the patience of the importer: what is away is waited for, until the invocation's time is up; what
 // is wrong with the item or the mailbox is not.
-func judge(err error) (again_ bool, after time.Duration) {
+func judgeError(err error) (again_ bool, after time.Duration) {
 	var (
 		settle settleError
 		graph  *mailbox.Error
 	)
 	switch {
-	case errors.Is(err, errUnsettled):
+	case errors.Is(err, errNoFinalAnswer):
 		return false, 0
 	case errors.As(err, &settle):
 		return true, settle.wait
 	case errors.As(err, &graph) && graph.Kind != mailbox.Content:
-		return again(graph), graph.RetryAfter
-	case errors.Is(err, errBare), errors.Is(err, errHeld), errors.Is(err, journal.ErrLost), errors.Is(err, ledger.ErrLost),
+		return isTransient(graph), graph.RetryAfter
+	case errors.Is(err, errRetryWithoutAttachments), errors.Is(err, errClaimHeld), errors.Is(err, journal.ErrLost), errors.Is(err, ledger.ErrLost),
 		errors.Is(err, ledger.ErrUnavailable), errors.Is(err, staging.ErrUnavailable):
 		return true, 0
 	}
 	return false, 0
 }
 
-// errBare asks for another try, without the attachments.
-var errBare = errors.New("the mailbox does not take the message's size: it is made again without its attachments")
+// errRetryWithoutAttachments asks for another try, without the attachments.
+var errRetryWithoutAttachments = errors.New("the mailbox does not take the message's size: it is made again without its attachments")
 
-// again says which answers of Graph pass by themselves. 401 is among them: a token expires, and a permission that was
+// isTransient says which answers of Graph pass by themselves. 401 is among them: a token expires, and a permission that was
 // only just granted takes its time.
-func again(err *mailbox.Error) bool {
+func isTransient(err *mailbox.Error) bool {
 	switch err.Kind {
 	case mailbox.Throttled, mailbox.Unavailable, mailbox.Unauthorized, mailbox.FolderGone, mailbox.MessageGone, mailbox.Lost, mailbox.Unclear:
 		return true
@@ -66,22 +66,22 @@ func again(err *mailbox.Error) bool {
 // unclearTries is how often one invocation asks for what Graph refuses without a final answer.
 const unclearTries = 5
 
-// errUnsettled ends the tries of one invocation where Graph refuses again and again without a final answer. Nothing is decided by
+// errNoFinalAnswer ends the tries of one invocation where Graph refuses again and again without a final answer. Nothing is decided by
 // it: the batch stays open, the next sweep tries again, and the log names status and code each time.
-var errUnsettled = errors.New("no final answer from Microsoft Graph, which refuses the request again and again; it stays pending")
+var errNoFinalAnswer = errors.New("no final answer from Microsoft Graph, which refuses the request again and again; it stays pending")
 
-// patiently repeats op as patience.Do does with judge, and ends with errUnsettled after unclearTries unclear refusals.
+// retryImport repeats op as patience.Do does with judge, and ends with errUnsettled after unclearTries unclear refusals.
 // An outage is waited for; a refusal that may never pass must not keep the mailbox, and the sweep, from other work.
-func patiently(ctx context.Context, op func(context.Context) error) error {
+func retryImport(ctx context.Context, op func(context.Context) error) error {
 	unclear := 0
-	return patience.Do(ctx, judge, func(ctx context.Context) error {
+	return patience.Do(ctx, judgeError, func(ctx context.Context) error {
 		err := op(ctx)
 		var graph *mailbox.Error
 		if !errors.As(err, &graph) || graph.Kind != mailbox.Unclear {
 			return err
 		}
 		if unclear++; unclear == unclearTries {
-			return fmt.Errorf("%w: %w", errUnsettled, err)
+			return fmt.Errorf("%w: %w", errNoFinalAnswer, err)
 		}
 		return err
 	})

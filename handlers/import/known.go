@@ -52,28 +52,28 @@ func inMailbox(o journal.Outcome) bool {
 // nothing of it: a replay takes up what was archived too, and adds to it.
 func (e earlier) keepsOutcome() bool { return e.record != nil && len(e.done) > 0 }
 
-// copied reports whether the mailbox has its copy already.
-func (l *line) copied(mailbox string) bool {
+// copyDone reports whether the mailbox has its copy already.
+func (l *batchRecord) copyDone(mailbox string) bool {
 	_, ok := l.earlier.done[strings.ToLower(mailbox)]
 	return ok
 }
 
-// settled reports whether a replay has nothing to add: the record is archived, and each mailbox that it goes to now
+// allCopiesDone reports whether a replay has nothing to add: the record is archived, and each mailbox that it goes to now
 // has its copy.
-func (l *line) settled() bool {
+func (l *batchRecord) allCopiesDone() bool {
 	if l.earlier.record == nil || l.earlier.record.Outcome != journal.Archived {
 		return false
 	}
 	for _, m := range l.matches {
-		if !l.copied(m.Mailbox) {
+		if !l.copyDone(m.Mailbox) {
 			return false
 		}
 	}
 	return true
 }
 
-// conclude notes the line's outcome, with what an earlier delivery knew and this one does not.
-func (b *batch) conclude(l *line, out journal.Record) {
+// setRecordOutcome notes the line's outcome, with what an earlier delivery knew and this one does not.
+func (b *batch) setRecordOutcome(l *batchRecord, out journal.Record) {
 	if known := l.earlier.record; known != nil {
 		out.Records = max(out.Records, known.Records)
 		out.Message = cmp.Or(out.Message, known.Message)
@@ -90,26 +90,26 @@ func (b *batch) conclude(l *line, out journal.Record) {
 	}
 	out.Reason = strings.Join(slices.DeleteFunc(append([]string{out.Reason}, l.notes...), func(s string) bool { return s == "" }), "; ")
 	b.journal.Record(out)
-	b.advance()
+	b.reportProgress()
 }
 
-// refuse notes that no message can be made of the line, unless an earlier delivery has made one.
-func (b *batch) refuse(l *line, reason string) {
+// quarantineRecord notes that no message can be made of the line, unless an earlier delivery has made one.
+func (b *batch) quarantineRecord(l *batchRecord, reason string) {
 	if l.earlier.keepsOutcome() {
 		return
 	}
 	out := l.base
 	out.Outcome, out.Reason = journal.Quarantined, reason
-	b.conclude(l, out)
+	b.setRecordOutcome(l, out)
 }
 
-// restoreAll restores the rows of all copies of the line that were made before, a few at a time.
-func (b *batch) restoreAll(ctx context.Context, l *line) error {
+// restoreRows restores the rows of all copies of the line that were made before, a few at a time.
+func (b *batch) restoreRows(ctx context.Context, l *batchRecord) error {
 	var group errgroup.Group
 	group.SetLimit(restoredAtOnce)
 	for _, c := range l.earlier.done {
 		group.Go(func() error {
-			return patience.Do(ctx, judge, func(ctx context.Context) error { return b.restore(ctx, l, c) })
+			return patience.Do(ctx, judgeError, func(ctx context.Context) error { return b.restoreRow(ctx, l, c) })
 		})
 	}
 	return group.Wait()
@@ -119,13 +119,13 @@ func (b *batch) restoreAll(ctx context.Context, l *line) error {
 // partition.
 const restoredAtOnce = 16
 
-// restore puts the ledger's row of a copy that the journal has as done back where it was lost, and those of its
+// restoreRow puts the ledger's row of a copy that the journal has as done back where it was lost, and those of its
 // message's later pieces. A row that is there stays.
-func (b *batch) restore(ctx context.Context, l *line, c journal.Copy) error {
+func (b *batch) restoreRow(ctx context.Context, l *batchRecord, c journal.Copy) error {
 	holder := ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}
 	fingerprint := l.fingerprint
 	if c.Outcome == journal.Duplicate || (c.First != nil) != (l.rec != l.own) {
-		fingerprint = piece // the message in the mailbox may have other content
+		fingerprint = partFingerprint // the message in the mailbox may have other content
 	}
 	if err := b.im.ledger.Settle(ctx, c.Key, holder, fingerprint, c.GraphID, string(c.Outcome)); err != nil {
 		return fmt.Errorf("restore a row of the ledger: %w", err)
@@ -135,17 +135,17 @@ func (b *batch) restore(ctx context.Context, l *line, c journal.Copy) error {
 			continue
 		}
 		key := record.Key(p.ID, c.Mailbox)
-		if err := b.im.ledger.Settle(ctx, key, holder, piece, c.GraphID, string(c.Outcome)); err != nil {
+		if err := b.im.ledger.Settle(ctx, key, holder, partFingerprint, c.GraphID, string(c.Outcome)); err != nil {
 			return fmt.Errorf("restore a row of the ledger: %w", err)
 		}
 	}
-	b.advance()
+	b.reportProgress()
 	return nil
 }
 
-// advance tells whose turn the batch takes that something of it has been done.
-func (b *batch) advance() {
-	if b.moved != nil {
-		b.moved()
+// reportProgress tells whose turn the batch takes that something of it has been done.
+func (b *batch) reportProgress() {
+	if b.onProgress != nil {
+		b.onProgress()
 	}
 }

@@ -207,8 +207,8 @@ func TestConcludeKeepsWhatIsKnown(t *testing.T) {
 	known := journal.Record{Line: 1, Records: 3, Outcome: journal.RecordFailed, Message: "m", Kind: "SMS", Original: "o", Rendered: "r", Mapping: "v"}
 	j.Record(known)
 	b := &batch{journal: j}
-	l := &line{number: 1, base: journal.Record{Line: 1, Records: 1}, earlier: earlierOf(j.State(), 1)}
-	b.refuse(l, "the item can't be read")
+	l := &batchRecord{number: 1, base: journal.Record{Line: 1, Records: 1}, earlier: earlierOf(j.State(), 1)}
+	b.quarantineRecord(l, "the item can't be read")
 	got, _ := j.State().Record(1)
 	known.Outcome, known.Reason, known.At, got.At = journal.Quarantined, "the item can't be read", time.Time{}, time.Time{}
 	if diff := cmp.Diff(known, got); diff != "" {
@@ -217,7 +217,7 @@ func TestConcludeKeepsWhatIsKnown(t *testing.T) {
 	// One whose copies are in mailboxes keeps its outcome too.
 	j.Copy(journal.Copy{Line: 1, Mailbox: "a", Outcome: journal.Imported})
 	l.earlier = earlierOf(j.State(), 1)
-	b.refuse(l, "another reason")
+	b.quarantineRecord(l, "another reason")
 	if got, _ := j.State().Record(1); got.Reason != "the item can't be read" {
 		t.Errorf("%+v", got)
 	}

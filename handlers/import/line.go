@@ -21,8 +21,8 @@ import (
 	"o2archiver/shared/usermap"
 )
 
-// line is one line of a batch under work: a record and its copies.
-type line struct {
+// batchRecord is one line of a batch under work: a record and its copies.
+type batchRecord struct {
 	number      int
 	own         *record.Record // the line's
 	rec         *record.Record // whose message the copies are: own, or the one of its message that was collected first
@@ -43,32 +43,32 @@ type line struct {
 	unlike   string          // why own is not what the mailboxes have, for the journal; "" if it is
 	same     *sameMessage    // the records of its message in the batch
 
-	turn    chan struct{} // holds one value while somebody reserves the memory, or gives it back
-	holders int           // of the memory
+	memoryLock chan struct{} // holds one value while somebody reserves the memory, or gives it back
+	holders    int           // of the memory
 
 	mu        sync.Mutex
-	whole     kept // once for all copies
-	oversized kept // without attachments, for mailboxes that refuse its size
+	whole     renderCache // once for all copies
+	oversized renderCache // without attachments, for mailboxes that refuse its size
 }
 
-// kept is one form of a line's message.
-type kept struct {
-	made *rendered // nil: not yet, or dropped
-	sum  string    // hash of what was dropped
+// renderCache is one form of a line's message.
+type renderCache struct {
+	rendered *rendered // nil: not yet, or dropped
+	sum      string    // hash of what was dropped
 }
 
-func (k *kept) drop() { k.made, k.sum = nil, k.hash() }
+func (k *renderCache) evict() { k.rendered, k.sum = nil, k.hash() }
 
 // hash is the SHA-256 of the form, or "" where no copy of it was read to its end.
-func (k *kept) hash() string {
-	if k.made != nil {
-		return cmp.Or(k.sum, k.made.hash())
+func (k *renderCache) hash() string {
+	if k.rendered != nil {
+		return cmp.Or(k.sum, k.rendered.hash())
 	}
 	return k.sum
 }
 
-// take takes up the parsed record.
-func (l *line) take(r *record.Record) {
+// setRecord takes up the parsed record.
+func (l *batchRecord) setRecord(r *record.Record) {
 	l.own, l.rec, l.ownPrint = r, r, r.Fingerprint()
 	l.fingerprint = l.ownPrint
 	l.base.Message, l.base.Kind, l.base.Original = record.MessageKey(r.ID), string(r.Kind), r.SHA256
@@ -97,7 +97,7 @@ func fieldNames(fields []string) []string {
 	return slices.Compact(names)
 }
 
-func (l *line) hasAttachments() bool {
+func (l *batchRecord) hasAttachments() bool {
 	for _, a := range l.rec.Attachments {
 		if a.Gone == "" {
 			return true
@@ -106,31 +106,31 @@ func (l *line) hasAttachments() bool {
 	return false
 }
 
-// begin builds the line's message and puts its copies into the lines of their mailboxes, except those that the journal has as
+// planCopies builds the line's message and puts its copies into the lines of their mailboxes, except those that the journal has as
 // done. Nil: the line has its outcome.
-func (b *batch) begin(ctx context.Context, l *line, alone bool) ([]*copier, error) {
+func (b *batch) planCopies(ctx context.Context, l *batchRecord, alone bool) ([]*copyJob, error) {
 	out := &l.base
-	out.Mapping, out.Named = b.mapping, named(l.own, addressesOf(l.matches))
+	out.Mapping, out.Named = b.mappingVersion, namingDigest(l.own, addressesOf(l.matches))
 	if len(l.matches) == 0 && l.open != nil {
 		return nil, l.open
 	}
 	if len(l.matches) == 0 && len(l.earlier.done) > 0 {
 		out.Outcome, out.Reason = journal.Archived, "no participant has a mailbox any more; the copies that were made before stay"
-		b.conclude(l, *out)
+		b.setRecordOutcome(l, *out)
 		return nil, nil
 	}
 	if len(l.matches) == 0 {
 		out.Outcome, out.Reason = journal.Unmapped, "no participant has a mailbox in the tenant"
-		b.conclude(l, *out)
+		b.setRecordOutcome(l, *out)
 		return nil, nil
 	}
-	if settled, err := b.adopt(ctx, l, alone); err != nil || settled {
+	if settled, err := b.adoptFirst(ctx, l, alone); err != nil || settled {
 		return nil, err
 	}
-	err := l.build(ctx, b.im)
+	err := l.buildMessage(ctx, b.im)
 	if err != nil && l.rec != l.own && !errors.Is(err, errNotRead) && ctx.Err() == nil {
-		l.disown() // the first record is quarantined for it, and this one is no worse for that
-		err = l.build(ctx, b.im)
+		l.dropFirst() // the first record is quarantined for it, and this one is no worse for that
+		err = l.buildMessage(ctx, b.im)
 	}
 	if err != nil && (errors.Is(err, errNotRead) || ctx.Err() != nil) {
 		return nil, err
@@ -138,64 +138,64 @@ func (b *batch) begin(ctx context.Context, l *line, alone bool) ([]*copier, erro
 	if err != nil { // whatever else keeps the message from being built is of the item, and so would be there the next time too
 		reason := "no message can be made of the item: " + err.Error()
 		for _, m := range l.matches { // they are planned
-			if l.copied(m.Mailbox) {
+			if l.copyDone(m.Mailbox) {
 				continue
 			}
-			c := l.planned(m)
+			c := l.plannedCopy(m)
 			c.Outcome, c.Reason = journal.CopyFailed, reason
 			b.journal.Copy(c)
 		}
-		b.refuse(l, reason)
+		b.quarantineRecord(l, reason)
 		return nil, nil
 	}
-	copies := make([]*copier, 0, len(l.matches))
+	copies := make([]*copyJob, 0, len(l.matches))
 	for _, m := range l.matches {
-		if l.copied(m.Mailbox) {
+		if l.copyDone(m.Mailbox) {
 			continue
 		}
 		c := b.newCopier(l, m)
-		if len(copies) < b.im.copiesAtOnce() { // it will run now: nobody stands in a line who can't go when it is his turn
-			c.turn = b.im.boxes.Turn(c.mailbox, c.cost())
+		if len(copies) < b.im.maxCopiesPerRecord() { // it will run now: nobody stands in a line who can't go when it is his turn
+			c.ticket = b.im.boxes.Queue(c.mailbox, c.cost())
 		}
 		copies = append(copies, c)
 	}
 	return copies, nil
 }
 
-func (b *batch) newCopier(l *line, m usermap.Match) *copier {
-	planned := l.planned(m)
+func (b *batch) newCopier(l *batchRecord, m usermap.Match) *copyJob {
+	planned := l.plannedCopy(m)
 	// Where an earlier delivery may have written, it is looked before anything is written, whether or not the ledger knows of it.
-	return &copier{im: b.im, line: l, mailbox: m.Mailbox, key: planned.Key, out: planned, doubt: l.earlier.planned[strings.ToLower(m.Mailbox)] != "",
+	return &copyJob{im: b.im, line: l, mailbox: m.Mailbox, key: planned.Key, out: planned, uncertain: l.earlier.planned[strings.ToLower(m.Mailbox)] != "",
 		holder: ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}}
 }
 
-// planned is what the journal says of one of the line's copies before its outcome.
-func (l *line) planned(m usermap.Match) journal.Copy {
+// plannedCopy is what the journal says of one of the line's copies before its outcome.
+func (l *batchRecord) plannedCopy(m usermap.Match) journal.Copy {
 	return journal.Copy{Line: l.number, Key: record.Key(l.rec.ID, m.Mailbox), Mailbox: m.Mailbox, By: m.By, Whose: m.Participants}
 }
 
-// importLine brings all copies of the line to their outcomes, and with them the record to its own.
-func (b *batch) importLine(ctx context.Context, l *line, copies []*copier) error {
+// importCopies brings all copies of the line to their outcomes, and with them the record to its own.
+func (b *batch) importCopies(ctx context.Context, l *batchRecord, copies []*copyJob) error {
 	// A mailbox that waits holds up the others of its line only when so many of them wait, and no other line's.
 	var group errgroup.Group
-	group.SetLimit(b.im.copiesAtOnce())
+	group.SetLimit(b.im.maxCopiesPerRecord())
 	outcomes := make([]journal.Copy, len(copies))
 	for i, c := range copies {
 		group.Go(func() (err error) {
 			if outcomes[i], err = c.run(ctx); err == nil {
-				if c.bare && outcomes[i].Outcome == journal.Oversize {
-					outcomes[i].Rendered = l.hash(&l.oversized)
+				if c.withoutAttachments && outcomes[i].Outcome == journal.Oversize {
+					outcomes[i].Rendered = l.renderedHash(&l.oversized)
 				} else if l.base.Named != "" && outcomes[i].Outcome == journal.Imported {
 					// A later delivery may go by another mapping, and the record has the hash of the latest form only.
-					outcomes[i].Rendered = l.hash(&l.whole)
+					outcomes[i].Rendered = l.renderedHash(&l.whole)
 				}
 				b.journal.Copy(outcomes[i])
-				b.advance()
+				b.reportProgress()
 			}
 			return err
 		})
 	}
-	restored := b.restoreAll(ctx, l) // meanwhile
+	restored := b.restoreRows(ctx, l) // meanwhile
 	if err := cmp.Or(group.Wait(), restored); err != nil {
 		return err
 	}
@@ -210,21 +210,21 @@ func (b *batch) importLine(ctx context.Context, l *line, copies []*copier) error
 			out.Outcome, out.Reason = journal.RecordFailed, "a copy of it failed: "+c.Reason
 		}
 	}
-	out.Rendered = l.hash(&l.whole)
-	b.conclude(l, out)
+	out.Rendered = l.renderedHash(&l.whole)
+	b.setRecordOutcome(l, out)
 	return nil
 }
 
-// copiesAtOnce is how many copies of one line are under way, or wait for their mailboxes: one message to everybody in a
+// maxCopiesPerRecord is how many copies of one line are under way, or wait for their mailboxes: one message to everybody in a
 // large tenant shall not fill the memory.
-func (im *importer) copiesAtOnce() int { return max(64, im.config.concurrency) }
+func (im *importer) maxCopiesPerRecord() int { return max(64, im.config.concurrency) }
 
 // errPanicked is a panic of the package message on a record: one item ends, not the instance with all that it is at work on.
 var errPanicked = errors.New("it has a form that the program was not made for")
 
-// build makes the line's message. Of the attachments it reads no more than message.Options.Peek says. Its error holds nothing of
+// buildMessage makes the line's message. Of the attachments it reads no more than message.Options.Peek says. Its error holds nothing of
 // the content; it matches errNotRead if storage is what failed.
-func (l *line) build(ctx context.Context, im *importer) (err error) {
+func (l *batchRecord) buildMessage(ctx context.Context, im *importer) (err error) {
 	defer func() {
 		if recover() != nil { // the panic's text may quote the item
 			err = errPanicked
@@ -232,7 +232,7 @@ func (l *line) build(ctx context.Context, im *importer) (err error) {
 	}()
 	room := im.config.maxItem // for the attachments, which are asked about once each, in the order of the message
 	sessions := settings.UploadSessions(im.config.cloud)
-	o := im.options(ctx, l.naming())
+	o := im.messageOptions(ctx, l.namingMatches())
 	o.Omit = func(a record.Attachment) string {
 		if !sessions && a.Size > mailbox.MaxSinglePost {
 			l.omitted = cmp.Or(l.omitted, "this cloud's mailboxes do not take a file of that size")
@@ -250,87 +250,87 @@ func (l *line) build(ctx context.Context, im *importer) (err error) {
 	return err
 }
 
-// naming is what the participants of the message are named by.
-func (l *line) naming() []usermap.Match {
+// namingMatches is what the participants of the message are named by.
+func (l *batchRecord) namingMatches() []usermap.Match {
 	if l.rec != l.own {
 		return l.names
 	}
 	return l.matches
 }
 
-// options are those of every message, whatever is left out of it.
-func (im *importer) options(ctx context.Context, matches []usermap.Match) message.Options {
-	return message.Options{Region: im.config.mapping.Region, Workshop: im.workshop, Peek: im.peek(ctx), Addresses: addressesOf(matches)}
+// messageOptions are those of every message, whatever is left out of it.
+func (im *importer) messageOptions(ctx context.Context, matches []usermap.Match) message.Options {
+	return message.Options{Region: im.config.mapOptions.Region, Numbers: im.numbers, Peek: im.peekAttachment(ctx), Addresses: addressesOf(matches)}
 }
 
 // longText is how large a message without attachments is in bytes that counts as one with: any batch but that of a single item is smaller.
 const longText = 1 << 20
 
-// hold reserves the memory that the line's message takes, once for all copies that are worked on at a time. They have
+// reserveMemory reserves the memory that the line's message takes, once for all copies that are worked on at a time. They have
 // their places at their mailboxes by then, and whoever waits for a place holds no memory: so nobody waits in a circle,
 // and a mailbox that lets nothing in takes nothing from the others. What was rendered goes with the last of these copies.
-func (l *line) hold(ctx context.Context, im *importer) (release func(), err error) {
+func (l *batchRecord) reserveMemory(ctx context.Context, im *importer) (release func(), err error) {
 	if !l.hasAttachments() && l.built.Size() <= longText {
 		// It takes little more than its line of the batch, which is in memory anyway; and a text shall not wait for files.
 		return func() {}, nil
 	}
 	select {
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
+	case l.memoryLock <- struct{}{}:
+		defer func() { <-l.memoryLock }()
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for memory: %w", context.Cause(ctx))
 	}
-	w := weight(l.built, len(l.rec.Text))
+	w := renderWeight(l.built, len(l.rec.Text))
 	if l.holders == 0 {
-		if err := im.memory.Acquire(ctx, w); err != nil {
+		if err := im.renderBudget.Acquire(ctx, w); err != nil {
 			return nil, fmt.Errorf("wait for memory: %w", context.Cause(ctx))
 		}
 	}
 	l.holders++
 	return func() {
-		l.turn <- struct{}{} // soon: who has it waits for memory only where nobody holds any
-		defer func() { <-l.turn }()
+		l.memoryLock <- struct{}{} // soon: who has it waits for memory only where nobody holds any
+		defer func() { <-l.memoryLock }()
 		if l.holders--; l.holders == 0 {
-			l.drop()
-			im.memory.Release(w)
+			l.dropRendered()
+			im.renderBudget.Release(w)
 		}
 	}, nil
 }
 
-// drop lets go of what was rendered.
-func (l *line) drop() {
+// dropRendered lets go of what was rendered.
+func (l *batchRecord) dropRendered() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.whole.drop()
-	l.oversized.drop()
+	l.whole.evict()
+	l.oversized.evict()
 }
 
-// hash is that of one of the line's forms.
-func (l *line) hash(k *kept) string {
+// renderedHash is that of one of the line's forms.
+func (l *batchRecord) renderedHash(k *renderCache) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return k.hash()
 }
 
-// message is the line's message, rendered once, or its form without attachments.
-func (l *line) message(ctx context.Context, im *importer, oversize bool) (_ *rendered, err error) {
+// renderedMessage is the line's message, rendered once, or its form without attachments.
+func (l *batchRecord) renderedMessage(ctx context.Context, im *importer, oversize bool) (_ *rendered, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k, msg := &l.whole, l.built
 	if oversize {
 		k = &l.oversized
 	}
-	if k.made != nil {
-		return k.made, nil
+	if k.rendered != nil {
+		return k.rendered, nil
 	}
 	if oversize {
-		o := im.options(ctx, l.naming())
+		o := im.messageOptions(ctx, l.namingMatches())
 		o.Omit = func(a record.Attachment) string { return message.OverMailbox.Of(a) }
 		msg, err = message.Build(l.rec, o)
 		if err != nil {
 			return nil, err
 		}
 	}
-	k.made, err = im.render(ctx, msg)
-	return k.made, err
+	k.rendered, err = im.renderMessage(ctx, msg)
+	return k.rendered, err
 }

@@ -58,12 +58,12 @@ type openBatch struct {
 	err    error // of its last turn
 }
 
-// look goes through the days: those that may have an open run, and some of the earlier ones in rotation. It stops
+// findOpenBatches goes through the days: those that may have an open run, and some of the earlier ones in rotation. It stops
 // when its time is over, and the next sweep goes on there. A day or run that can't be read keeps none of the others
 // from being looked at.
-func (s *sweeper) look(ctx context.Context, until time.Time, replays []*openReplay) error {
+func (s *sweeper) findOpenBatches(ctx context.Context, until time.Time, replays []*openReplay) error {
 	var names []string
-	err := s.storage(ctx, func(ctx context.Context) (err error) {
+	err := s.onStorage(ctx, func(ctx context.Context) (err error) {
 		names, err = s.im.store.Days(ctx)
 		return err
 	})
@@ -72,17 +72,17 @@ func (s *sweeper) look(ctx context.Context, until time.Time, replays []*openRepl
 	}
 	reopened := map[string]bool{}
 	for _, r := range replays {
-		reopened[r.run()] = true
+		reopened[r.runReplay()] = true
 		reopened[dayOf(r.What)] = true
 	}
 	closed := map[string]bool{}
 	for _, run := range s.state.Closed {
 		closed[run] = true
 	}
-	order := s.order(names, reopened)
+	order := s.orderRuns(names, reopened)
 	saved, cut := 0, false
 	for i, d := range order {
-		if ctx.Err() != nil || past(until) {
+		if ctx.Err() != nil || hasPassed(until) {
 			s.log.Warn("the sweep's time for looking is over, the next one goes on", "days", len(order)-i)
 			s.resumeAt(d.name)
 			cut = true
@@ -91,7 +91,7 @@ func (s *sweeper) look(ctx context.Context, until time.Time, replays []*openRepl
 		s.lookAt(ctx, d, closed, reopened)
 		if i-saved >= saveLooked {
 			saved = i
-			s.note(s.save(ctx))
+			s.noteResult(s.save(ctx))
 			if s.superseded() {
 				return nil
 			}
@@ -114,8 +114,8 @@ func (s *sweeper) forgetTries() {
 	maps.DeleteFunc(s.state.Tried, func(batch string, _ int) bool { return !open[batch] })
 }
 
-// order is the days in the order in which they are looked at.
-func (s *sweeper) order(names []string, reopened map[string]bool) (order []*sweptDay) {
+// orderRuns is the days in the order in which they are looked at.
+func (s *sweeper) orderRuns(names []string, reopened map[string]bool) (order []*sweptDay) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	always := min(s.state.Day, s.im.now().UTC().AddDate(0, 0, -sweepBack).Format("2006/01/02"))
@@ -163,12 +163,12 @@ func (s *sweeper) resumeAt(day string) {
 // lookAt looks at the runs of one day.
 func (s *sweeper) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[string]bool) {
 	var runs []string
-	err := s.part(ctx, func(ctx context.Context) (err error) {
+	err := s.startPart(ctx, func(ctx context.Context) (err error) {
 		runs, err = s.im.store.Runs(ctx, d.name)
 		return err
 	})
 	if err != nil {
-		s.note(fmt.Errorf("list the runs of a day: %w", err))
+		s.noteResult(fmt.Errorf("list the runs of a day: %w", err))
 	}
 	s.mu.Lock()
 	finished := s.state.Finished[d.name]
@@ -185,7 +185,7 @@ func (s *sweeper) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[
 		}
 		group.Go(func() error {
 			if r.err = s.lookInto(ctx, r); r.err != nil {
-				s.note(r.err)
+				s.noteResult(r.err)
 			}
 			return nil
 		})
@@ -199,7 +199,7 @@ func (s *sweeper) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[
 // lookInto finds the batches of a run that are open.
 func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
 	// The manifest is asked for before the list is made: what is listed then is all there will be.
-	err := s.part(ctx, func(ctx context.Context) error {
+	err := s.startPart(ctx, func(ctx context.Context) error {
 		_, err := s.im.store.ReadManifest(ctx, r.folder)
 		return err
 	})
@@ -208,7 +208,7 @@ func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
 	}
 	manifest := err == nil
 	var batches []staging.BatchInfo
-	err = s.part(ctx, func(ctx context.Context) (err error) {
+	err = s.startPart(ctx, func(ctx context.Context) (err error) {
 		batches, err = s.im.store.Batches(ctx, r.folder)
 		return err
 	})
@@ -223,7 +223,7 @@ func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
 	for _, b := range batches {
 		group.Go(func() error {
 			if err := s.lookUp(ctx, r, b); err != nil {
-				s.note(err)
+				s.noteResult(err)
 			}
 			return nil
 		})
@@ -236,7 +236,7 @@ func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
 func (s *sweeper) lookUp(ctx context.Context, r *sweptRun, b staging.BatchInfo) error {
 	var done bool
 	var totals journal.Totals
-	err := s.part(ctx, func(ctx context.Context) (err error) {
+	err := s.startPart(ctx, func(ctx context.Context) (err error) {
 		totals, done, err = journal.TailTotals(ctx, s.im.store.Logs(), b.Name)
 		return err
 	})

@@ -29,7 +29,7 @@ func main() {
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	spend(os.LookupEnv)
+	tuneGC(os.LookupEnv)
 	err := run(ctx, os.LookupEnv, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "import:", err)
@@ -43,9 +43,9 @@ const (
 	memory  = 320 << 20 // bytes in all
 )
 
-// spend trades memory for time: what is in use is little, and collecting what is not took a sixth of the processors. Near
+// tuneGC trades memory for time: what is in use is little, and collecting what is not took a sixth of the processors. Near
 // the limit it is collected sooner. Who sets GOGC or GOMEMLIMIT knows better.
-func spend(lookup func(string) (string, bool)) {
+func tuneGC(lookup func(string) (string, bool)) {
 	_, percent := lookup("GOGC")
 	_, limit := lookup("GOMEMLIMIT")
 	if !percent && !limit {
@@ -61,7 +61,7 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	if !ok {
 		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the Azure Functions host; to try it, use `make run`")
 	}
-	im, err := connect(lookup, nil, time.Now)
+	im, err := newImporter(lookup, nil, time.Now)
 	if err != nil {
 		log.Error("settings", "event", "import.settingsRefused", "error", err.Error())
 	}
@@ -80,7 +80,7 @@ func routes(im *importer, broken error) map[string]funchost.Func {
 	}
 	return map[string]funchost.Func{
 		// POST /import: success only when every record of the batch has its outcome, or the event is none of ours.
-		"import": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) { return im.event(ctx, inv) }),
+		"import": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) { return im.handleEvent(ctx, inv) }),
 		// POST /sweep: success when no batch is left that it could have finished.
 		"sweep": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) { return im.sweep(ctx, inv) }),
 	}

@@ -16,8 +16,8 @@ import (
 // mappingAge is how long a mapping is used before storage is asked whether there is another.
 const mappingAge = time.Minute
 
-// mapping keeps the administrator's CSV.
-type mapping struct {
+// mappingCache keeps the administrator's CSV.
+type mappingCache struct {
 	turn chan struct{} // holds one value while somebody reads what follows, or waits for storage to do so
 
 	checked time.Time
@@ -25,10 +25,10 @@ type mapping struct {
 	table   *usermap.Table // nil: there is none
 }
 
-func newMapping() *mapping { return &mapping{turn: make(chan struct{}, 1)} }
+func newMapping() *mappingCache { return &mappingCache{turn: make(chan struct{}, 1)} }
 
-// take waits for the turn, but no longer than ctx.
-func (m *mapping) take(ctx context.Context) (release func(), err error) {
+// lockRefresh waits for the turn, but no longer than ctx.
+func (m *mappingCache) lockRefresh(ctx context.Context) (release func(), err error) {
 	select {
 	case m.turn <- struct{}{}:
 		return func() { <-m.turn }, nil
@@ -38,8 +38,8 @@ func (m *mapping) take(ctx context.Context) (release func(), err error) {
 }
 
 // refresh has storage asked by the next batch.
-func (m *mapping) refresh(ctx context.Context) error {
-	release, err := m.take(ctx)
+func (m *mappingCache) refresh(ctx context.Context) error {
+	release, err := m.lockRefresh(ctx)
 	if err != nil {
 		return err
 	}
@@ -48,14 +48,14 @@ func (m *mapping) refresh(ctx context.Context) error {
 	return nil
 }
 
-// current is the administrator's mapping, or nil where there is none. A file that can't be read stops the import, so
+// currentMapping is the administrator's mapping, or nil where there is none. A file that can't be read stops the import, so
 // that nothing lands in the wrong mailbox or in none; the batches wait for sweep.
-func (im *importer) current(ctx context.Context) (*usermap.Table, error) {
-	if !im.config.mapping.Custom {
+func (im *importer) currentMapping(ctx context.Context) (*usermap.Table, error) {
+	if !im.config.mapOptions.Custom {
 		return nil, nil
 	}
 	m := im.mapping
-	release, err := m.take(ctx)
+	release, err := m.lockRefresh(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read settings/mapping.csv: %w", err)
 	}
@@ -65,7 +65,7 @@ func (im *importer) current(ctx context.Context) (*usermap.Table, error) {
 	}
 	var data []byte
 	var etag string
-	err = patience.Do(ctx, judge, func(ctx context.Context) (err error) {
+	err = patience.Do(ctx, judgeError, func(ctx context.Context) (err error) {
 		data, etag, err = im.store.Mapping(ctx, m.etag)
 		return err
 	})
@@ -76,7 +76,7 @@ func (im *importer) current(ctx context.Context) (*usermap.Table, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read settings/mapping.csv: %w", err)
 	default:
-		table, err := usermap.ParseCSV(bytes.NewReader(data), im.config.mapping.Region)
+		table, err := usermap.ParseCSV(bytes.NewReader(data), im.config.mapOptions.Region)
 		if err != nil {
 			return nil, fmt.Errorf("%w: settings/mapping.csv can't be used, so nothing is imported until it is replaced: %w", funchost.ErrSettings, err)
 		}

@@ -156,7 +156,7 @@ func TestMappingIsNotWaitedForTooLong(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a := w.start()
-	release, err := a.im.mapping.take(t.Context())
+	release, err := a.im.mapping.lockRefresh(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,10 +21,10 @@ func addressesOf(matches []usermap.Match) map[int]string {
 	return found
 }
 
-// named says of the participants whose address in the message is not the first of their own where it comes from, and so makes it
+// namingDigest says of the participants whose address in the message is not the first of their own where it comes from, and so makes it
 // possible to make the message once more: "0=csv 2=2", the mapping's for the sender, the second of the item's for the second
 // recipient. The journal has it beside the version of the mapping, and no address.
-func named(r *record.Record, found map[int]string) string {
+func namingDigest(r *record.Record, found map[int]string) string {
 	var b strings.Builder
 	for i, p := range append([]record.Participant{r.From}, r.To...) {
 		address := found[i]

@@ -43,7 +43,7 @@ func TestNamedTellsWhatTheMessageDependsOn(t *testing.T) {
 	found := addressesOf([]usermap.Match{
 		{Mailbox: "a", Participants: []int{0, 1}, Addresses: []string{"jane@contoso.example", "sam@contoso.example"}},
 		{Mailbox: "b", Participants: []int{1, 3, usermap.Owner}, Addresses: []string{"other@contoso.example", "kim@contoso.example", "o@contoso.example"}}})
-	if got, want := named(r, found), "1=2 3=csv"; got != want {
+	if got, want := namingDigest(r, found), "1=2 3=csv"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -49,8 +49,8 @@ type form struct {
 	conversations bool // OUTLOOK_CONVERSATIONS
 }
 
-// render writes the message, once for all of its copies where it is small enough to be held.
-func (im *importer) render(ctx context.Context, msg *message.Message) (*rendered, error) {
+// renderMessage writes the message, once for all of its copies where it is small enough to be held.
+func (im *importer) renderMessage(ctx context.Context, msg *message.Message) (*rendered, error) {
 	out := &rendered{msg: msg, form: im.config.form, open: func(blob string) (io.ReadCloser, error) {
 		body, _, err := im.store.OpenMedia(ctx, blob)
 		return body, err
@@ -71,18 +71,18 @@ func (im *importer) render(ctx context.Context, msg *message.Message) (*rendered
 // errNotRead says that storage, and nothing about the item, kept an attachment from being looked at.
 var errNotRead = errors.New("an attachment can't be looked at for now")
 
-// peek gives the first bytes of an attachment. What is wrong with one that isn't there or can't be read, its copies say.
-func (im *importer) peek(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
+// peekAttachment gives the first bytes of an attachment. What is wrong with one that isn't there or can't be read, its copies say.
+func (im *importer) peekAttachment(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
 	return func(a record.Attachment, n int) ([]byte, error) {
-		head, err := im.read(ctx, a.Blob(), n)
-		if again, _ := judge(err); again || ctx.Err() != nil || errors.Is(err, staging.ErrDenied) || errors.Is(err, staging.ErrArchived) {
+		head, err := im.readAttachment(ctx, a.Blob(), n)
+		if again, _ := judgeError(err); again || ctx.Err() != nil || errors.Is(err, staging.ErrDenied) || errors.Is(err, staging.ErrArchived) {
 			return nil, fmt.Errorf("%w: %w", errNotRead, err)
 		}
 		return head, nil
 	}
 }
 
-func (im *importer) read(ctx context.Context, blob string, n int) ([]byte, error) {
+func (im *importer) readAttachment(ctx context.Context, blob string, n int) ([]byte, error) {
 	body, _, err := im.store.OpenMedia(ctx, blob)
 	if err != nil {
 		return nil, err
@@ -91,8 +91,8 @@ func (im *importer) read(ctx context.Context, blob string, n int) ([]byte, error
 	return io.ReadAll(io.LimitReader(body, int64(n)))
 }
 
-// weight is what a message with that many bytes of text takes of the memory that all of them share.
-func weight(m *message.Message, text int) int64 {
+// renderWeight is what a message with that many bytes of text takes of the memory that all of them share.
+func renderWeight(m *message.Message, text int) int64 {
 	if m.Size() > heldWhole {
 		return min(streamed+2*int64(text), maxHeld) // however a message is streamed, its text is held
 	}
@@ -155,7 +155,7 @@ func (s *summing) Read(p []byte) (int, error) {
 // forMailbox hands the parts of the RFC 5322 message on to Graph's form.
 func forMailbox(p *message.Parsed, key string, f form) *mailbox.Message {
 	m := &mailbox.Message{
-		Key: key, MessageID: "<" + p.ID + ">", Subject: visible(p.Subject), Text: visible(beginning(p.Text)), Whole: p.Text,
+		Key: key, MessageID: "<" + p.ID + ">", Subject: showControls(p.Subject), Text: showControls(bodyPrefix(p.Text)), Whole: p.Text,
 		From: mailbox.Address(p.From), Sent: p.Date, Received: p.Date,
 		InReplyTo: p.InReplyTo, References: p.References,
 	}
@@ -192,8 +192,8 @@ func forMailbox(p *message.Parsed, key string, f form) *mailbox.Message {
 // searched are the headers that go to Graph, which takes five: a message that lacks one of them gets no other in its place.
 var searched = []string{"X-O2-Message-Id", "X-O2-Type", "X-O2-Owner", "X-O2-Conversation", "X-O2-Original-Sha256"}
 
-// beginning is as much of a text as a body can have in it, and more: the body says then that it goes on, and the whole is in a file.
-func beginning(text string) string {
+// bodyPrefix is as much of a text as a body can have in it, and more: the body says then that it goes on, and the whole is in a file.
+func bodyPrefix(text string) string {
 	const more = mailbox.MaxBody + utf8.UTFMax
 	if len(text) <= more {
 		return text
@@ -201,14 +201,14 @@ func beginning(text string) string {
 	return strings.ToValidUTF8(text[:more], "")
 }
 
-// visible marks the control characters that a mailbox does not keep. The RFC 5322 form and the batch have them as they were.
-func visible(text string) string {
-	if !strings.ContainsFunc(text, message.Lost) {
+// showControls marks the control characters that a mailbox does not keep. The RFC 5322 form and the batch have them as they were.
+func showControls(text string) string {
+	if !strings.ContainsFunc(text, message.NotStorable) {
 		return text
 	}
 	var b strings.Builder
 	for _, c := range text {
-		if message.Lost(c) {
+		if message.NotStorable(c) {
 			fmt.Fprintf(&b, "⟦U+%04X⟧", c)
 			continue
 		}

@@ -44,8 +44,8 @@ type openReplay struct {
 	Tries int       `json:"tries,omitempty"` // of sweeps to go on with it
 }
 
-// run is the folder of the run that is replayed.
-func (r *openReplay) run() string {
+// runReplay is the folder of the run that is replayed.
+func (r *openReplay) runReplay() string {
 	if strings.HasSuffix(r.What, ".ndjson") {
 		return path.Dir(r.What)
 	}
@@ -71,14 +71,14 @@ func (s *sweeper) replay(ctx context.Context, what string) (sweepResult, error) 
 	if err != nil {
 		return s.res, asStatus(fmt.Errorf("note the replay: %w", err))
 	}
-	err = s.goOn(ctx, &r, names, true, time.Time{})
+	err = s.continueReplay(ctx, &r, names, true, time.Time{})
 	return s.res, err
 }
 
 // replays reads the replays that are not finished. Those that are too old are given up.
 func (s *sweeper) replays(ctx context.Context) (open []*openReplay, _ error) {
 	var state replayState
-	err := s.storage(ctx, func(ctx context.Context) error {
+	err := s.onStorage(ctx, func(ctx context.Context) error {
 		_, err := s.im.store.GetJSON(ctx, staging.Sweeps, replaysName, &state)
 		if errors.Is(err, staging.ErrNotFound) {
 			return nil
@@ -93,8 +93,8 @@ func (s *sweeper) replays(ctx context.Context) (open []*openReplay, _ error) {
 			open = append(open, &r)
 			continue
 		}
-		s.log.Error("replay given up", "event", "import.replayGivenUp", "run", r.run(), "batches", len(r.Again))
-		s.note(s.end(ctx, &r))
+		s.log.Error("replay given up", "event", "import.replayGivenUp", "run", r.runReplay(), "batches", len(r.Again))
+		s.noteResult(s.endReplay(ctx, &r))
 	}
 	return open, nil
 }
@@ -103,29 +103,29 @@ func (s *sweeper) replays(ctx context.Context) (open []*openReplay, _ error) {
 func (s *sweeper) resumeReplays(ctx context.Context, open []*openReplay, until time.Time) {
 	slices.SortStableFunc(open, func(a, b *openReplay) int { return cmp.Compare(a.Tries, b.Tries) })
 	for _, r := range open {
-		if ctx.Err() != nil || past(until) || s.superseded() {
+		if ctx.Err() != nil || hasPassed(until) || s.superseded() {
 			return
 		}
-		s.note(s.resume(ctx, r, until))
+		s.noteResult(s.resume(ctx, r, until))
 	}
 }
 
 func (s *sweeper) resume(ctx context.Context, r *openReplay, until time.Time) error {
 	names, err := s.named(ctx, r.What)
 	if errors.Is(err, funchost.ErrInput) {
-		return s.end(ctx, r) // it is not there any more
+		return s.endReplay(ctx, r) // it is not there any more
 	}
 	if err != nil {
 		return err
 	}
 	r.Tries++
-	return s.goOn(ctx, r, names, false, until)
+	return s.continueReplay(ctx, r, names, false, until)
 }
 
-// goOn gives each batch of the replay that had none yet a turn, and those that were not finished another one, as long
+// continueReplay gives each batch of the replay that had none yet a turn, and those that were not finished another one, as long
 // as the time lasts. What is left is left to the next sweep. As everywhere, a turn is noted before it begins, so a
 // batch that ends the process keeps none of the others from theirs.
-func (s *sweeper) goOn(ctx context.Context, r *openReplay, names []string, byHand bool, until time.Time) error {
+func (s *sweeper) continueReplay(ctx context.Context, r *openReplay, names []string, byHand bool, until time.Time) error {
 	// Something has been done about the cause.
 	s.im.users.refresh()
 	if err := s.im.mapping.refresh(ctx); err != nil {
@@ -141,7 +141,7 @@ func (s *sweeper) goOn(ctx context.Context, r *openReplay, names []string, byHan
 		group.SetLimit(longAtOnce)
 		for _, name := range batches {
 			group.Go(func() error {
-				_, err := s.turn(ctx, name, idle, s.im.sweepTimes.long, work{wait: byHand, replay: true})
+				_, err := s.startTurn(ctx, name, idle, s.im.sweepTimes.long, deliveryOptions{wait: byHand, replay: true})
 				mu.Lock()
 				defer mu.Unlock()
 				switch {
@@ -160,7 +160,7 @@ func (s *sweeper) goOn(ctx context.Context, r *openReplay, names []string, byHan
 	}
 	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name <= r.After })
 	for part := range slices.Chunk(names, replayGroup) {
-		if ctx.Err() != nil || past(until) || len(r.Again)+len(part) > maxAgain {
+		if ctx.Err() != nil || hasPassed(until) || len(r.Again)+len(part) > maxAgain {
 			break
 		}
 		r.After, r.Again = part[len(part)-1], append(r.Again, part...)
@@ -173,7 +173,7 @@ func (s *sweeper) goOn(ctx context.Context, r *openReplay, names []string, byHan
 		turns(part, s.im.sweepTimes.idle)
 	}
 	for range slices.Clone(r.Again) {
-		if ctx.Err() != nil || past(until) || len(r.Again) == 0 {
+		if ctx.Err() != nil || hasPassed(until) || len(r.Again) == 0 {
 			break
 		}
 		part := slices.Clone(r.Again[:1])
@@ -191,11 +191,11 @@ func (s *sweeper) goOn(ctx context.Context, r *openReplay, names []string, byHan
 	}
 	switch {
 	case missing && byHand:
-		return errors.Join(s.end(ctx, r), fmt.Errorf("%w: there is no batch of that name", funchost.ErrInput))
+		return errors.Join(s.endReplay(ctx, r), fmt.Errorf("%w: there is no batch of that name", funchost.ErrInput))
 	case left == 0:
-		return s.end(ctx, r)
+		return s.endReplay(ctx, r)
 	}
-	s.log.Warn("replay not finished; a later sweep goes on", "event", "import.replayNotFinished", "run", r.run(), "batches", left)
+	s.log.Warn("replay not finished; a later sweep goes on", "event", "import.replayNotFinished", "run", r.runReplay(), "batches", left)
 	err := s.progress(ctx, r)
 	if cause := context.Cause(ctx); cause != nil {
 		err = errors.Join(err, cause)
@@ -215,8 +215,8 @@ func (s *sweeper) progress(ctx context.Context, r *openReplay) error {
 	})
 }
 
-// end forgets the replay: all its batches are done.
-func (s *sweeper) end(ctx context.Context, r *openReplay) error {
+// endReplay forgets the replay: all its batches are done.
+func (s *sweeper) endReplay(ctx context.Context, r *openReplay) error {
 	return s.updateReplays(ctx, func(state *replayState) error {
 		state.Open = slices.DeleteFunc(state.Open, func(o openReplay) bool { return o.ID == r.ID })
 		return nil
@@ -229,7 +229,7 @@ func (s *sweeper) updateReplays(ctx context.Context, change func(*replayState) e
 	defer cancel()
 	var err error
 	for range replayWrites {
-		err = s.storage(ctx, func(ctx context.Context) error {
+		err = s.onStorage(ctx, func(ctx context.Context) error {
 			var state replayState
 			etag, err := s.im.store.GetJSON(ctx, staging.Sweeps, replaysName, &state)
 			if err != nil && !errors.Is(err, staging.ErrNotFound) {
@@ -258,7 +258,7 @@ func (s *sweeper) named(ctx context.Context, what string) (names []string, _ err
 		return []string{batch}, nil
 	}
 	var batches []staging.BatchInfo
-	err = s.storage(ctx, func(ctx context.Context) (err error) {
+	err = s.onStorage(ctx, func(ctx context.Context) (err error) {
 		batches, err = s.im.store.Batches(ctx, what)
 		return err
 	})

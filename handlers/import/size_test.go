@@ -318,7 +318,7 @@ func TestTextDoesNotWaitForMemory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a := w.start()
-	if err := a.im.memory.Acquire(t.Context(), maxHeld); err != nil {
+	if err := a.im.renderBudget.Acquire(t.Context(), maxHeld); err != nil {
 		t.Fatal(err)
 	}
 	text := w.put(w.texts("m", 3)...)
@@ -330,7 +330,7 @@ func TestTextDoesNotWaitForMemory(t *testing.T) {
 	if got := a.event(ctx, file); got.status == http.StatusOK || len(w.copies(ali)) != 3 {
 		t.Errorf("status %d, %d messages", got.status, len(w.copies(ali)))
 	}
-	a.im.memory.Release(maxHeld)
+	a.im.renderBudget.Release(maxHeld)
 	a.deliver(file)
 	w.became(file, "archived: ali imported")
 }

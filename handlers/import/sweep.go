@@ -61,7 +61,7 @@ func (im *importer) sweep(ctx context.Context, inv *funchost.Invocation) (sweepR
 		return s.replay(ctx, request.Replay)
 	}
 	var lease *staging.Lease
-	err = s.storage(ctx, func(ctx context.Context) (err error) {
+	err = s.onStorage(ctx, func(ctx context.Context) (err error) {
 		lease, err = im.store.Lease(ctx, staging.Sweeps, sweepName)
 		return err
 	})
@@ -132,22 +132,22 @@ func (s *sweeper) run(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	if err := s.look(ctx, share(ctx, began, 30), replays); err != nil {
+	if err := s.findOpenBatches(ctx, deadlineShare(ctx, began, 30), replays); err != nil {
 		return err
 	}
-	s.note(s.save(ctx))
-	stuck := s.shortTurns(ctx, share(ctx, began, 60))
-	s.resumeReplays(ctx, replays, share(ctx, began, 80))
+	s.noteResult(s.save(ctx))
+	stuck := s.shortTurns(ctx, deadlineShare(ctx, began, 60))
+	s.resumeReplays(ctx, replays, deadlineShare(ctx, began, 80))
 	s.longTurns(ctx, stuck)
-	s.settle(ctx)
-	s.note(s.save(ctx))
+	s.settleBatch(ctx)
+	s.noteResult(s.save(ctx))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return errors.Join(s.failed...)
 }
 
-// share is the moment at which so many per cent of the invocation's time are over; the zero Time if it has no end.
-func share(ctx context.Context, began time.Time, percent int64) time.Time {
+// deadlineShare is the moment at which so many per cent of the invocation's time are over; the zero Time if it has no end.
+func deadlineShare(ctx context.Context, began time.Time, percent int64) time.Time {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return time.Time{}
@@ -155,10 +155,10 @@ func share(ctx context.Context, began time.Time, percent int64) time.Time {
 	return began.Add(deadline.Sub(began) / 100 * time.Duration(percent))
 }
 
-func past(t time.Time) bool { return !t.IsZero() && time.Now().After(t) }
+func hasPassed(t time.Time) bool { return !t.IsZero() && time.Now().After(t) }
 
-// note keeps an error for the sweep's answer.
-func (s *sweeper) note(err error) {
+// noteResult keeps an error for the sweep's answer.
+func (s *sweeper) noteResult(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil && len(s.failed) < 3 {
@@ -169,9 +169,9 @@ func (s *sweeper) note(err error) {
 // errTurn ends the work on one batch, not that of the sweep.
 var errTurn = fmt.Errorf("the batch's turn in this sweep is over, the next one goes on: %w", funchost.ErrUnavailable)
 
-// turn is one try of a batch, which ends after most, or when nothing has been done of the batch for so long as idle
+// startTurn is one try of a batch, which ends after most, or when nothing has been done of the batch for so long as idle
 // says (0: however long).
-func (s *sweeper) turn(ctx context.Context, name string, idle, most time.Duration, how work) (journal.Totals, error) {
+func (s *sweeper) startTurn(ctx context.Context, name string, idle, most time.Duration, how deliveryOptions) (journal.Totals, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	over := func() { cancel(errTurn) }
@@ -179,15 +179,15 @@ func (s *sweeper) turn(ctx context.Context, name string, idle, most time.Duratio
 	if idle > 0 {
 		quiet := time.AfterFunc(idle, over)
 		defer quiet.Stop()
-		how.moved = func() { quiet.Reset(idle) }
+		how.onProgress = func() { quiet.Reset(idle) }
 	}
-	res, err := s.im.batch(ctx, name, s.invocation, s.log, how)
+	res, err := s.im.ImportBatch(ctx, name, s.invocation, s.log, how)
 	return res.Totals, err
 }
 
-// try is a turn of a batch that was found open. It reports whether another turn can help.
-func (s *sweeper) try(ctx context.Context, b *openBatch, idle, most time.Duration) (again bool) {
-	totals, err := s.turn(ctx, b.name, idle, most, work{})
+// tryBatch is a turn of a batch that was found open. It reports whether another turn can help.
+func (s *sweeper) tryBatch(ctx context.Context, b *openBatch, idle, most time.Duration) (again bool) {
+	totals, err := s.startTurn(ctx, b.name, idle, most, deliveryOptions{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -197,7 +197,7 @@ func (s *sweeper) try(ctx context.Context, b *openBatch, idle, most time.Duratio
 		return false
 	case errors.Is(err, journal.ErrHeld):
 		b.held, b.err = true, nil
-		s.uncount(b.name)
+		s.forgetTry(b.name)
 		return false
 	}
 	b.err = err
@@ -205,21 +205,21 @@ func (s *sweeper) try(ctx context.Context, b *openBatch, idle, most time.Duratio
 		s.log.Error("batch is stuck", "event", "import.batchStuck", "run", b.run.folder,
 			"batch", b.name, "tries", tries, "error", err.Error())
 	}
-	again, _ = judge(err)
+	again, _ = judgeError(err)
 	return again || errors.Is(err, errTurn)
 }
 
-// part is storage for what is one of many: it gives up after a while, so that one run or batch whose blobs never
+// startPart is storage for what is one of many: it gives up after a while, so that one run or batch whose blobs never
 // answer keeps none of the others from being looked at.
-func (s *sweeper) part(ctx context.Context, op func(context.Context) error) error {
+func (s *sweeper) startPart(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.im.sweepTimes.look, errLook)
 	defer cancel()
-	return s.storage(ctx, op)
+	return s.onStorage(ctx, op)
 }
 
 // errLook ends the look at one run or batch.
 var errLook = fmt.Errorf("storage does not answer about it, the next sweep looks again: %w", funchost.ErrUnavailable)
 
-func (s *sweeper) storage(ctx context.Context, op func(context.Context) error) error {
-	return patience.Do(ctx, judge, op)
+func (s *sweeper) onStorage(ctx context.Context, op func(context.Context) error) error {
+	return patience.Do(ctx, judgeError, op)
 }

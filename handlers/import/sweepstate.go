@@ -49,7 +49,7 @@ type sweepState struct {
 
 // load reads the state.
 func (s *sweeper) load(ctx context.Context) error {
-	err := s.storage(ctx, func(ctx context.Context) error {
+	err := s.onStorage(ctx, func(ctx context.Context) error {
 		_, err := s.im.store.GetJSON(ctx, staging.Sweeps, sweepName, &s.state)
 		return err
 	})
@@ -84,7 +84,7 @@ func (s *sweeper) save(ctx context.Context) error {
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepSaves)
 	defer cancel()
-	err := patience.Do(ctx, judge, func(ctx context.Context) error {
+	err := patience.Do(ctx, judgeError, func(ctx context.Context) error {
 		if s.lease.Context().Err() != nil {
 			if err := s.takeAgain(ctx); err != nil {
 				return err
@@ -174,8 +174,8 @@ func (n *sweepState) shrink() {
 	}
 }
 
-// count notes that a turn of each of the batches begins. The state has to be saved before it does.
-func (s *sweeper) count(batches []*openBatch) {
+// countTry notes that a turn of each of the batches begins. The state has to be saved before it does.
+func (s *sweeper) countTry(batches []*openBatch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range batches {
@@ -186,8 +186,8 @@ func (s *sweeper) count(batches []*openBatch) {
 	}
 }
 
-// uncount takes back the count of a turn that another delivery had. s.mu is held.
-func (s *sweeper) uncount(batch string) {
+// forgetTry takes back the count of a turn that another delivery had. s.mu is held.
+func (s *sweeper) forgetTry(batch string) {
 	if s.state.Tried[batch]--; s.state.Tried[batch] <= 0 {
 		delete(s.state.Tried, batch)
 	}

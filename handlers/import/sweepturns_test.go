@@ -138,7 +138,7 @@ func TestSweepGoesRound(t *testing.T) {
 	seen := map[string]bool{}
 	for range 2 {
 		s.days = nil
-		order := s.order(names, map[string]bool{"2021/12/24": true})
+		order := s.orderRuns(names, map[string]bool{"2021/12/24": true})
 		if len(order) != earlierAtOnce+3 {
 			t.Errorf("%d days are looked at", len(order))
 		}
@@ -151,7 +151,7 @@ func TestSweepGoesRound(t *testing.T) {
 	}
 	// Where the time is over, the next sweep goes on there.
 	s.resumeAt("2026/08/02")
-	if order := s.order(names, nil); order[0].name != "2026/08/02" {
+	if order := s.orderRuns(names, nil); order[0].name != "2026/08/02" {
 		t.Errorf("it goes on at %s", order[0].name)
 	}
 }
@@ -200,7 +200,7 @@ func TestSweepLosesItsLease(t *testing.T) {
 	}
 	s.lease.Release()
 	defer take().Release()
-	s.note(s.save(t.Context()))
+	s.noteResult(s.save(t.Context()))
 	if !s.superseded() {
 		t.Error("a sweep goes on beside another one")
 	}

@@ -25,7 +25,7 @@ func (s *sweeper) shortTurns(ctx context.Context, until time.Time) (stuck []*ope
 	s.mu.Unlock()
 	again := make([]bool, len(s.open))
 	s.inTurn(ctx, s.open, shortGroup, shortAtOnce, until, func(i int, b *openBatch) {
-		again[i] = s.try(ctx, b, s.im.sweepTimes.idle, s.im.sweepTimes.short)
+		again[i] = s.tryBatch(ctx, b, s.im.sweepTimes.idle, s.im.sweepTimes.short)
 	})
 	for i, b := range s.open {
 		if again[i] {
@@ -48,7 +48,7 @@ func (s *sweeper) longTurns(ctx context.Context, stuck []*openBatch) {
 	})
 	s.mu.Unlock()
 	s.inTurn(ctx, stuck, 1, longAtOnce, time.Time{}, func(_ int, b *openBatch) {
-		s.try(ctx, b, 0, s.im.sweepTimes.long)
+		s.tryBatch(ctx, b, 0, s.im.sweepTimes.long)
 	})
 }
 
@@ -70,13 +70,13 @@ func (s *sweeper) inTurn(ctx context.Context, all []*openBatch, each, atOnce int
 	group.SetLimit(atOnce)
 	counted := 0
 	for i, b := range all {
-		if ctx.Err() != nil || past(until) || s.superseded() {
+		if ctx.Err() != nil || hasPassed(until) || s.superseded() {
 			break
 		}
 		if i == counted {
 			counted = min(i+each, len(all))
-			s.count(all[i:counted])
-			s.note(s.save(ctx)) // should that fail, the batches have their turn all the same, and the next sweep begins with them
+			s.countTry(all[i:counted])
+			s.noteResult(s.save(ctx)) // should that fail, the batches have their turn all the same, and the next sweep begins with them
 			if s.superseded() {
 				break
 			}
@@ -91,8 +91,8 @@ func (s *sweeper) inTurn(ctx context.Context, all []*openBatch, each, atOnce int
 	_ = group.Wait()
 }
 
-// settle sums up what became of the open batches, and tells of the runs that are finished now.
-func (s *sweeper) settle(ctx context.Context) {
+// settleBatch sums up what became of the open batches, and tells of the runs that are finished now.
+func (s *sweeper) settleBatch(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range s.open {

@@ -90,7 +90,7 @@ func TestThrottledMailboxTakesNothingFromOthers(t *testing.T) {
 		})
 	})
 	const memory = 40_000
-	a.im.memory = semaphore.NewWeighted(memory)
+	a.im.renderBudget = semaphore.NewWeighted(memory)
 	var lines []raw
 	for i := range 24 {
 		to := ali
@@ -104,7 +104,7 @@ func TestThrottledMailboxTakesNothingFromOthers(t *testing.T) {
 	ended := make(chan reply)
 	go func() { ended <- a.event(ctx, batch) }()
 	within(t, "nobody else waits", func() bool { return len(w.copies(jane)) == 8 })
-	within(t, "nothing is held", func() bool { return len(a.im.ahead) == 0 && a.im.memory.TryAcquire(memory) })
+	within(t, "nothing is held", func() bool { return len(a.im.workers) == 0 && a.im.renderBudget.TryAcquire(memory) })
 	stop()
 	if got := <-ended; got.status == http.StatusOK {
 		t.Error("the batch ended in success")

@@ -67,10 +67,10 @@ func aboveUsual(run runCounts, before []runCounts) (all []excess) {
 	return all
 }
 
-// remember adds a finished run to those that later ones are compared with, and returns those that it is to be compared with itself. known:
+// rememberRun adds a finished run to those that later ones are compared with, and returns those that it is to be compared with itself. known:
 // it was among them already, for a replay has finished it once more. A backfill is compared and not remembered: what is usual in it is
 // nothing that a day has to follow.
-func remember(all []runCounts, run runCounts) (after, before []runCounts, known bool) {
+func rememberRun(all []runCounts, run runCounts) (after, before []runCounts, known bool) {
 	before = slices.DeleteFunc(slices.Clone(all), func(c runCounts) bool { return c.Run >= run.Run })
 	if strings.Contains(run.Run, "/backfill-") {
 		return all, before, false
@@ -88,7 +88,7 @@ func remember(all []runCounts, run runCounts) (after, before []runCounts, known 
 // tellUnusual logs what a finished run has more of than the runs before it. s.mu is held.
 func (s *sweeper) tellUnusual(r *sweptRun) {
 	run := countsOf(r.folder, r.totals.Records)
-	after, before, known := remember(s.state.Counts, run)
+	after, before, known := rememberRun(s.state.Counts, run)
 	s.state.Counts = after
 	if known || dayOf(r.folder) < s.im.now().UTC().AddDate(0, 0, -usualDays).Format("2006/01/02") {
 		return

@@ -45,7 +45,7 @@ func TestRemember(t *testing.T) {
 	var all []runCounts
 	for i := range usualRuns + 5 {
 		var before []runCounts
-		all, before, _ = remember(all, runCounts{Run: fmt.Sprintf("2026/11/%02d/run", i+1), Unmapped: i})
+		all, before, _ = rememberRun(all, runCounts{Run: fmt.Sprintf("2026/11/%02d/run", i+1), Unmapped: i})
 		if len(before) != min(i, usualRuns) {
 			t.Errorf("run %d is compared with %d", i, len(before))
 		}
@@ -53,11 +53,11 @@ func TestRemember(t *testing.T) {
 	if len(all) != usualRuns || all[0].Run != "2026/11/06/run" {
 		t.Errorf("%d are remembered, the first %s", len(all), all[0].Run)
 	}
-	again, _, known := remember(all, runCounts{Run: "2026/11/33/run", Unmapped: 1})
+	again, _, known := rememberRun(all, runCounts{Run: "2026/11/33/run", Unmapped: 1})
 	if !known || len(again) != usualRuns || again[usualRuns-1].Unmapped != 1 {
 		t.Errorf("a run that a replay finished once more: known %t, %v", known, again)
 	}
-	same, before, _ := remember(all, runCounts{Run: "2026/11/34/backfill-20260101T000000Z-20260102T000000Z", Unmapped: 999})
+	same, before, _ := rememberRun(all, runCounts{Run: "2026/11/34/backfill-20260101T000000Z-20260102T000000Z", Unmapped: 999})
 	if diff := cmp.Diff(all, same); diff != "" || len(before) != usualRuns {
 		t.Errorf("a backfill is compared with %d and changes what is usual:\n%s", len(before), diff)
 	}

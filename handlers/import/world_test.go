@@ -183,7 +183,7 @@ func (w *world) start(edit ...func(*start)) *app {
 		w.t.Cleanup(transport.CloseIdleConnections)
 		s.transport = transport
 	}
-	im, err := connect(func(name string) (string, bool) { v, ok := s.settings[name]; return v, ok }, s.transport, s.now)
+	im, err := newImporter(func(name string) (string, bool) { v, ok := s.settings[name]; return v, ok }, s.transport, s.now)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func (e *export) read(ctx context.Context) error {
 		if name = filepath.ToSlash(name); name == list {
 			return nil
 		}
-		if e.sums[name], err = sum(file); err != nil {
+		if e.sums[name], err = fileSum(file); err != nil {
 			return err
 		}
 		fmt.Fprintf(&e.lines, "%s  %s\n", e.sums[name], name)
@@ -98,7 +98,7 @@ func (e *export) read(ctx context.Context) error {
 	})
 }
 
-func sum(file string) (string, error) {
+func fileSum(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return "", err
@@ -161,7 +161,7 @@ func (e *export) journals(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := follow(filepath.Join(e.folder, filepath.FromSlash(name)), batch); err != nil {
+		if err := followBatch(filepath.Join(e.folder, filepath.FromSlash(name)), batch); err != nil {
 			e.wrong = append(e.wrong, name+": "+err.Error())
 			continue
 		}
@@ -170,7 +170,7 @@ func (e *export) journals(ctx context.Context) error {
 	return nil
 }
 
-func follow(file, batch string) error {
+func followBatch(file, batch string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err

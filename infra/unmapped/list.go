@@ -128,7 +128,7 @@ func (l *list) add(r *record.Record, records int) {
 		number, _ := phone.E164(p.Value, l.region)
 		named[number] = true
 		for _, address := range p.Emails {
-			named[visible(strings.ToLower(address))] = true
+			named[printableText(strings.ToLower(address))] = true
 		}
 	}
 	delete(named, "")
@@ -155,8 +155,8 @@ func (l *list) add(r *record.Record, records int) {
 	}
 }
 
-// visible is the source's text without anything that a terminal would obey.
-func visible(text string) string {
+// printableText is the source's text without anything that a terminal would obey.
+func printableText(text string) string {
 	quoted := strconv.QuoteToGraphic(text)
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }

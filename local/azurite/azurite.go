@@ -63,13 +63,13 @@ func Start(ctx context.Context, o Options) (*Azurite, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	script, err := install(ctx, o.Root, o.Log)
+	script, err := installAzurite(ctx, o.Root, o.Log)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	a, ports, err := launch(script, o)
+	a, ports, err := launchProcess(script, o)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ const bootstrap = `process.stdin.resume().on("end", () => {
 });
 require(process.argv[1]);`
 
-func launch(script string, o Options) (*Azurite, <-chan string, error) {
+func launchProcess(script string, o Options) (*Azurite, <-chan string, error) {
 	// The first option is Node.js's own, in MiB: what a request leaves dies young, and with the usual 16 its one thread has to collect more often.
 	args := []string{"--max-semi-space-size=64", "-e", bootstrap, script, "--disableTelemetry"}
 	if o.Access == nil {
@@ -114,7 +114,7 @@ func launch(script string, o Options) (*Azurite, <-chan string, error) {
 	cmd := exec.Command("node", args...)
 	cmd.Dir = os.TempDir() // in memory, too, it insists on a working folder
 	if o.Accounts > 0 {
-		cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+accounts(o.Accounts))
+		cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+accountList(o.Accounts))
 	}
 	ownGroup(cmd)
 	if o.Hold != nil {
@@ -179,7 +179,7 @@ func (a *Azurite) await(ctx context.Context, addresses <-chan string) error {
 		}
 	}
 	for ctx.Err() == nil {
-		if answers(ctx, a.BlobURL) && answers(ctx, a.QueueURL) && answers(ctx, a.TableURL+"/Tables") {
+		if isUp(ctx, a.BlobURL) && isUp(ctx, a.QueueURL) && isUp(ctx, a.TableURL+"/Tables") {
 			return nil
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -187,8 +187,8 @@ func (a *Azurite) await(ctx context.Context, addresses <-chan string) error {
 	return fmt.Errorf("start Azurite: it does not answer: %w", ctx.Err())
 }
 
-// answers says whether the service refuses a request without a signature, as it does when it is up.
-func answers(ctx context.Context, url string) bool {
+// isUp says whether the service refuses a request without a signature, as it does when it is up.
+func isUp(ctx context.Context, url string) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"?comp=list", nil)
 	if err != nil {
 		return false
@@ -216,7 +216,7 @@ func (a *Azurite) Through(blob, table string) string {
 // otherKey is the key of every account but the usual one.
 const otherKey = "a2V5"
 
-func accounts(n int) string {
+func accountList(n int) string {
 	list := Account + ":" + Key
 	for i := range n {
 		list += ";" + accountName(i) + ":" + otherKey

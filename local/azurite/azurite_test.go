@@ -16,7 +16,7 @@ import (
 )
 
 func TestStartAndStop(t *testing.T) {
-	root, err := repository()
+	root, err := repositoryRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestClearErrors(t *testing.T) {
 
 // TestLockNamesNoRegistry: a lock file that names one would make every other machine go there.
 func TestLockNamesNoRegistry(t *testing.T) {
-	root, err := repository()
+	root, err := repositoryRoot()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 // forTests is the instance of this test binary. It is a variable because tests of one package have
 // nothing else in common; it ends with the process.
 var forTests = sync.OnceValues(func() (*Azurite, error) {
-	root, err := repository()
+	root, err := repositoryRoot()
 	if err != nil {
 		return nil, err
 	}
@@ -31,8 +31,8 @@ func ForTest(t testing.TB) *Azurite {
 	return a
 }
 
-// repository goes up from the working folder, which is the package's own in a test.
-func repository() (string, error) {
+// repositoryRoot goes up from the working folder, which is the package's own in a test.
+func repositoryRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err

@@ -20,9 +20,9 @@ const (
 	advice      = "install Node.js 20 or newer, which brings npm (https://nodejs.org)"
 )
 
-// install makes sure that the Azurite of local/package-lock.json is in local/node_modules and returns
+// installAzurite makes sure that the Azurite of local/package-lock.json is in local/node_modules and returns
 // the path of its main script. Only one process installs at a time; the others wait for it.
-func install(ctx context.Context, root string, log io.Writer) (string, error) {
+func installAzurite(ctx context.Context, root string, log io.Writer) (string, error) {
 	if err := CheckNode(ctx); err != nil {
 		return "", err
 	}
@@ -31,12 +31,12 @@ func install(ctx context.Context, root string, log io.Writer) (string, error) {
 		return "", fmt.Errorf("find the repository's root: %w", err)
 	}
 	local := filepath.Join(root, "local")
-	want, err := locked(filepath.Join(local, "package-lock.json"))
+	want, err := lockedVersion(filepath.Join(local, "package-lock.json"))
 	if err != nil {
 		return "", err
 	}
 	script := filepath.Join(local, "node_modules", "azurite", "dist", "src", "azurite.js")
-	if installed(local, want) {
+	if isInstalled(local, want) {
 		return script, nil
 	}
 	unlock, err := lock(filepath.Join(local, "package-lock.json"))
@@ -44,14 +44,14 @@ func install(ctx context.Context, root string, log io.Writer) (string, error) {
 		return "", fmt.Errorf("wait for another installation of Azurite: %w", err)
 	}
 	defer unlock()
-	if installed(local, want) {
+	if isInstalled(local, want) {
 		return script, nil
 	}
 	fmt.Fprintf(log, "Installing Azurite %s (once; needs the npm registry) ...\n", want)
 	if err := npmInstall(ctx, local, log); err != nil {
 		return "", err
 	}
-	if !installed(local, want) {
+	if !isInstalled(local, want) {
 		return "", fmt.Errorf("install Azurite: npm said yes, but version %s is not in local/node_modules", want)
 	}
 	return script, nil
@@ -94,8 +94,8 @@ func CheckNode(ctx context.Context) error {
 	return nil
 }
 
-// locked is the version of Azurite that a lock file asks for, and "" with os.ErrNotExist if there is none.
-func locked(file string) (string, error) {
+// lockedVersion is the version of Azurite that a lock file asks for, and "" with os.ErrNotExist if there is none.
+func lockedVersion(file string) (string, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return "", fmt.Errorf("read which Azurite to use: %w", err)
@@ -115,8 +115,8 @@ func locked(file string) (string, error) {
 	return version, nil
 }
 
-// installed says whether npm finished with this version: it writes its own lock file last.
-func installed(local, want string) bool {
-	got, err := locked(filepath.Join(local, "node_modules", ".package-lock.json"))
+// isInstalled says whether npm finished with this version: it writes its own lock file last.
+func isInstalled(local, want string) bool {
+	got, err := lockedVersion(filepath.Join(local, "node_modules", ".package-lock.json"))
 	return err == nil && got == want
 }

@@ -47,7 +47,7 @@ func TestItems(t *testing.T) {
 	if last := d.archived(d.items - 1); !last.Before(d.from.Add(24*time.Hour - 20*time.Minute)) {
 		t.Errorf("the last item is of %v, which fetch may not see yet", last)
 	}
-	for _, u := range users(d.mailboxes) {
+	for _, u := range tenantUsers(d.mailboxes) {
 		if n := boxes[u.Mail]; n < 2 || n > 3 {
 			t.Errorf("%s has %d items", u.Mail, n)
 		}
@@ -60,12 +60,12 @@ func TestItems(t *testing.T) {
 func TestRecording(t *testing.T) {
 	const size = 3<<20 + 17
 	d := day{from: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC), items: 1, mailboxes: 1}
-	o, err := telemessage.Peek(encode(d.recorded("/call", size)))
+	o, err := telemessage.Peek(encodeItem(d.recorded("/call", size)))
 	if err != nil || len(o.Attachments) != 1 {
 		t.Fatalf("%d attachments, %v", len(o.Attachments), err)
 	}
 	sum := sha256.New()
-	n, err := io.Copy(sum, noise(size))
+	n, err := io.Copy(sum, noiseReader(size))
 	if a := o.Attachments[0]; n != size || err != nil || a.Size != size || a.Digest != hex.EncodeToString(sum.Sum(nil)) {
 		t.Errorf("%d bytes, %v, said to be %d", n, err, a.Size)
 	}
@@ -100,11 +100,11 @@ func TestNumber(t *testing.T) {
 	for want, v := range map[string]float64{
 		"0": 0, "0.0117": 0.01171, "0.980": 0.98, "1.00": 1, "9.81": 9.812, "12.3": 12.34, "640": 640, "12,321": 12321.4, "1,234,568": 1234567.8, "-1,500": -1500,
 	} {
-		if got := number(&v); got != want {
+		if got := formatNumber(&v); got != want {
 			t.Errorf("%v is shown as %s, want %s", v, got, want)
 		}
 	}
-	if got := number(known(math.NaN())); got != "n/a" {
+	if got := formatNumber(knownValue(math.NaN())); got != "n/a" {
 		t.Errorf("no number is shown as %s", got)
 	}
 }
@@ -181,7 +181,7 @@ func TestVerdicts(t *testing.T) {
 		{-1, atMost(48, "over idle"), holds},
 		{none, atMost(48, "over idle"), unjudged},
 		{none, atLeast(1, 3000, "items"), unjudged},
-		{1, beside(2, "C/L"), unasked},
+		{1, compareWith(2, "C/L"), unasked},
 		{1, limit{value: none}, unasked},
 	} {
 		if got := c.limit.judge(c.value); got != c.want {
@@ -194,7 +194,7 @@ func TestVerdicts(t *testing.T) {
 func TestVerdictsInTheTable(t *testing.T) {
 	r := newReport(options{})
 	r.add("Import", "share of answers 429", 0, "%", atMost(1, "of the requests"))
-	r.add("Import", "Graph requests per copy", 1, "", beside(1, "one"))
+	r.add("Import", "Graph requests per copy", 1, "", compareWith(1, "one"))
 	if !r.kept() {
 		t.Error("nothing is missed")
 	}
@@ -221,11 +221,11 @@ func TestVerdictsInTheTable(t *testing.T) {
 
 func TestAttribute(t *testing.T) {
 	out := []byte("=== RUN   TestHour\n=== ATTR  TestHour copies 59876\n=== ATTR  TestHour throttled x\n--- PASS: TestHour (20.00s)\n")
-	if v := attribute(out, "copies"); v == nil || *v != 59876 {
+	if v := testAttribute(out, "copies"); v == nil || *v != 59876 {
 		t.Errorf("%v copies", v)
 	}
 	for _, name := range []string{"throttled", "requests"} {
-		if v := attribute(out, name); v != nil {
+		if v := testAttribute(out, name); v != nil {
 			t.Errorf("%s: %v", name, *v)
 		}
 	}

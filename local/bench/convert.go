@@ -32,25 +32,25 @@ const (
 	held           = 1000   // kB, with an attachment of any size
 )
 
-// convert measures shared/message on one core.
-func convert(ctx context.Context, r *report) error {
+// measureConversion measures shared/message on one core.
+func measureConversion(ctx context.Context, r *report) error {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))         // the garbage collector has to share the core, too
 	defer debug.SetGCPercent(debug.SetGCPercent(collected)) // as import sets it
 	all := make([]*record.Record, len(texts))               // one of each length
 	for i := range all {
 		var err error
-		if all[i], err = example(day{from: exampleDay, items: len(texts), mailboxes: 1}, i); err != nil {
+		if all[i], err = exampleRecord(day{from: exampleDay, items: len(texts), mailboxes: 1}, i); err != nil {
 			return err
 		}
 	}
 	text := all[0]
-	o := message.Options{Region: "GB", Workshop: message.NewWorkshop()}
+	o := message.Options{Region: "GB", Numbers: message.NewNumberCache()}
 	whole, err := withFile(*text, o)
 	if err != nil {
 		return err
 	}
 	src := make([]byte, base64Size)
-	_, _ = io.ReadFull(noise(base64Size), src)
+	_, _ = io.ReadFull(noiseReader(base64Size), src)
 	dst := make([]byte, base64.StdEncoding.EncodedLen(base64Size))
 	var each, short, cold, files, alone rate
 	turn := 0
@@ -59,11 +59,13 @@ func convert(ctx context.Context, r *report) error {
 			best *rate
 			once func() error
 		}{
-			{&each, func() error { turn++; return write(all[turn%len(all)], o) }},
-			{&short, func() error { return write(text, o) }},
-			{&cold, func() error { return write(text, message.Options{Region: "GB", Workshop: message.NewWorkshop()}) }},
+			{&each, func() error { turn++; return writeMessage(all[turn%len(all)], o) }},
+			{&short, func() error { return writeMessage(text, o) }},
+			{&cold, func() error {
+				return writeMessage(text, message.Options{Region: "GB", Numbers: message.NewNumberCache()})
+			}},
 			{&files, func() error {
-				return whole.Write(io.Discard, func(string) (io.ReadCloser, error) { return io.NopCloser(noise(attachmentSize)), nil })
+				return whole.Write(io.Discard, func(string) (io.ReadCloser, error) { return io.NopCloser(noiseReader(attachmentSize)), nil })
 			}},
 			{&alone, func() error { base64.StdEncoding.Encode(dst, src); return nil }},
 		} {
@@ -72,26 +74,26 @@ func convert(ctx context.Context, r *report) error {
 			}
 		}
 	}
-	mixed, err := organization(ctx)
+	mixed, err := organizationRate(ctx)
 	if err != nil {
 		return err
 	}
 	const group = "Conversion to RFC 5322, per second of one core"
 	r.add(group, "texts of 3 to 150 characters in turn, built and written", each.perSecond, "texts/s", atLeast(1, textRate, "numbers seen before"))
-	r.add(group, "  allocations for each", float64(each.AllocsPerOp()), "", none())
-	r.add(group, "  allocated bytes", float64(each.AllocedBytesPerOp())/1e3, "kB", none())
-	r.add(group, "a short text alone", short.perSecond, "texts/s", beside(textRate, "numbers seen before"))
-	r.add(group, fmt.Sprintf("%d texts of %d people, the first numbers never seen", dayTexts, dayPeople), mixed, "texts/s", beside(textRate, "numbers seen before"))
-	r.add(group, "a short text whose numbers were never seen", cold.perSecond, "texts/s", beside(textRate, "numbers seen before"))
+	r.add(group, "  allocations for each", float64(each.AllocsPerOp()), "", noLimit())
+	r.add(group, "  allocated bytes", float64(each.AllocedBytesPerOp())/1e3, "kB", noLimit())
+	r.add(group, "a short text alone", short.perSecond, "texts/s", compareWith(textRate, "numbers seen before"))
+	r.add(group, fmt.Sprintf("%d texts of %d people, the first numbers never seen", dayTexts, dayPeople), mixed, "texts/s", compareWith(textRate, "numbers seen before"))
+	r.add(group, "a short text whose numbers were never seen", cold.perSecond, "texts/s", compareWith(textRate, "numbers seen before"))
 	r.add(group, "an attachment of 32 MiB, streamed", files.perSecond*attachmentSize/1e6, "MB/s", atLeast(1, attachmentRate, "of the attachment"))
-	r.add(group, "  encoding/base64 alone, in memory", alone.perSecond*base64Size/1e6, "MB/s", none())
-	r.add(group, "  the attachment's rate beside it", 100*files.perSecond*attachmentSize/(alone.perSecond*base64Size), "%", beside(100, "encoding/base64 alone"))
-	r.add(group, "  its allocations", float64(files.AllocsPerOp()), "", none())
+	r.add(group, "  encoding/base64 alone, in memory", alone.perSecond*base64Size/1e6, "MB/s", noLimit())
+	r.add(group, "  the attachment's rate beside it", 100*files.perSecond*attachmentSize/(alone.perSecond*base64Size), "%", compareWith(100, "encoding/base64 alone"))
+	r.add(group, "  its allocations", float64(files.AllocsPerOp()), "", noLimit())
 	r.add(group, "  allocated bytes: no more can be held", float64(files.AllocedBytesPerOp())/1e3, "kB", atMost(held, "held"))
 	return nil
 }
 
-func write(rec *record.Record, o message.Options) error {
+func writeMessage(rec *record.Record, o message.Options) error {
 	m, err := message.Build(rec, o)
 	if err != nil {
 		return err
@@ -102,7 +104,7 @@ func write(rec *record.Record, o message.Options) error {
 // withFile is a call with a large recording.
 func withFile(rec record.Record, o message.Options) (*message.Message, error) {
 	rec.Kind = record.CallAudio
-	sum, err := hash(noise(attachmentSize))
+	sum, err := hashOf(noiseReader(attachmentSize))
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
@@ -119,10 +121,10 @@ const (
 	dayPeople = 500 // with mailboxes; they write to a thousand others
 )
 
-// organization is the rate over a part of a day, by a process that has just been started: it meets all numbers once for the first time.
-func organization(ctx context.Context) (float64, error) {
+// organizationRate is the rate over a part of a day, by a process that has just been started: it meets all numbers once for the first time.
+func organizationRate(ctx context.Context) (float64, error) {
 	d := day{from: exampleDay, items: dayTexts, mailboxes: dayPeople}
-	o := message.Options{Region: "GB", Workshop: message.NewWorkshop()}
+	o := message.Options{Region: "GB", Numbers: message.NewNumberCache()}
 	var spent time.Duration
 	for from := 0; from < dayTexts; from += 5000 { // read first, so that the reading is not measured, but not all at once
 		if err := context.Cause(ctx); err != nil {
@@ -131,13 +133,13 @@ func organization(ctx context.Context) (float64, error) {
 		some := make([]*record.Record, 5000)
 		for i := range some {
 			var err error
-			if some[i], err = example(d, from+i); err != nil {
+			if some[i], err = exampleRecord(d, from+i); err != nil {
 				return 0, err
 			}
 		}
 		began := newStopwatch()
 		for _, rec := range some {
-			if err := write(rec, o); err != nil {
+			if err := writeMessage(rec, o); err != nil {
 				return 0, fmt.Errorf("convert: %w", err)
 			}
 		}
@@ -186,12 +188,12 @@ type stopwatch struct {
 }
 
 func newStopwatch() stopwatch {
-	used, ok := cpu(os.Getpid())
+	used, ok := processCPU(os.Getpid())
 	return stopwatch{used, ok, time.Now()}
 }
 
 func (s stopwatch) read() time.Duration {
-	if used, ok := cpu(os.Getpid()); ok && s.known {
+	if used, ok := processCPU(os.Getpid()); ok && s.known {
 		return used - s.used
 	}
 	return time.Since(s.at)
@@ -199,8 +201,8 @@ func (s stopwatch) read() time.Duration {
 
 var exampleDay = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
-// example is the i-th generated text as import reads it from a batch.
-func example(d day, i int) (*record.Record, error) {
+// exampleRecord is the i-th generated text as import reads it from a batch.
+func exampleRecord(d day, i int) (*record.Record, error) {
 	raw := d.json(i)
 	sum := sha256.Sum256(raw)
 	rec, err := telemessage.Parse(record.Entry{Version: 1, Items: []record.Item{{SHA256: hex.EncodeToString(sum[:]), Raw: json.RawMessage(raw)}}})

@@ -26,9 +26,9 @@ const (
 	envelope         = 1e-6 // GB that Application Insights makes of a line besides its text
 )
 
-// cost says what a day of a million copies comes to, from what was counted in the long import, at the rate that was measured in it: with
+// reportCost says what a day of a million copies comes to, from what was counted in the long import, at the rate that was measured in it: with
 // an instance of its own for each app that runs only as long as there is something to do.
-func cost(r *report, first, rest counts, fetch fetched) {
+func reportCost(r *report, first, rest counts, fetch fetched) {
 	const group = "A day of 1,000,000 copies on Azure: one instance of 2 GB for each app, two copies of each record"
 	whole := first.plus(rest)
 	batches := dayRecords * fetch.batches
@@ -41,14 +41,14 @@ func cost(r *report, first, rest counts, fetch fetched) {
 	requests := float64(rest.requests)/float64(rest.copies) + (float64(first.requests)-float64(first.copies))/dayCopies
 
 	r.add(group, "Graph requests per copy, each mailbox and folder found once", requests, "", atMost(perCopy, "a copy"))
-	r.add(group, "execution of import, at the rate measured", importing, "GB-s", none())
-	r.add(group, "execution of fetch, at the rate measured", fetching, "GB-s", none())
-	r.add(group, "runs of functions", runs, "", none())
-	r.add(group, "table operations", tables, "", none())
-	r.add(group, "blob operations, of fetch and import and the host's", blobs, "", none())
-	r.add(group, "queue operations of the trigger, reckoned", queueOpsPerBatch*batches, "", none())
-	r.add(group, "operations of Event Grid, reckoned", eventsPerBatch*batches, "", none())
-	r.add(group, "logs", logGB*1e3, "MB", none())
+	r.add(group, "execution of import, at the rate measured", importing, "GB-s", noLimit())
+	r.add(group, "execution of fetch, at the rate measured", fetching, "GB-s", noLimit())
+	r.add(group, "runs of functions", runs, "", noLimit())
+	r.add(group, "table operations", tables, "", noLimit())
+	r.add(group, "blob operations, of fetch and import and the host's", blobs, "", noLimit())
+	r.add(group, "queue operations of the trigger, reckoned", queueOpsPerBatch*batches, "", noLimit())
+	r.add(group, "operations of Event Grid, reckoned", eventsPerBatch*batches, "", noLimit())
+	r.add(group, "logs", logGB*1e3, "MB", noLimit())
 	var all float64
 	for _, part := range []struct {
 		name    string
@@ -61,8 +61,8 @@ func cost(r *report, first, rest counts, fetch fetched) {
 		{"events", eventsPerBatch * batches * pricePerEvent},
 		{"logs", logGB * pricePerLogGB},
 	} {
-		r.add(group, "dollars, "+part.name, part.dollars, "$", none())
+		r.add(group, "dollars, "+part.name, part.dollars, "$", noLimit())
 		all += part.dollars
 	}
-	r.add(group, "dollars, all of that", all, "$", none())
+	r.add(group, "dollars, all of that", all, "$", noLimit())
 }

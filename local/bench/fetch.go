@@ -39,7 +39,7 @@ func (w *world) fetchDay(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	if n := records(all); n != w.day.items {
+	if n := countRecords(all); n != w.day.items {
 		return w.broken("fetch", fmt.Errorf("it staged %d items of %d", n, w.day.items))
 	}
 	plain, err := w.readPages(ctx)
@@ -48,9 +48,9 @@ func (w *world) fetchDay(ctx context.Context, r *report) error {
 	}
 	n := float64(w.day.items)
 	r.add(group, "items, from the timer to the answer", n/took.Seconds(), "items/s", atLeast(1, fetchRate, "into Azurite, in memory"))
-	r.add(group, "  the same pages, read and dropped", plain, "items/s", none())
-	r.add(group, "blob operations per item", float64(blobs-before)/n, "", none())
-	r.add(group, "resident memory, highest, over idle", grown(w.fetch), "MB", none())
+	r.add(group, "  the same pages, read and dropped", plain, "items/s", noLimit())
+	r.add(group, "blob operations per item", float64(blobs-before)/n, "", noLimit())
+	r.add(group, "resident memory, highest, over idle", grownMemory(w.fetch), "MB", noLimit())
 	load.report(r, group, "fetch", n, "item", took)
 	w.rest, w.perItem = all, fetched{took.Seconds() / n, float64(blobs-before) / n, float64(len(all)) / n}
 	return nil
@@ -122,7 +122,7 @@ func (w *world) batches(ctx context.Context) (all []staging.BatchInfo, err error
 	return all, nil
 }
 
-func records(batches []staging.BatchInfo) (n int) {
+func countRecords(batches []staging.BatchInfo) (n int) {
 	for _, b := range batches {
 		n += b.Records
 	}

@@ -30,22 +30,22 @@ func (w *world) startHandlers(ctx context.Context, r *report) (err error) {
 		if err != nil {
 			return fmt.Errorf("app %s: %w", app, err)
 		}
-		r.add(handlers, app+": start-up, from the start of the process to GET /", 1e3*took.Seconds(), "ms", none())
+		r.add(handlers, app+": start-up, from the start of the process to GET /", 1e3*took.Seconds(), "ms", noLimit())
 	}
 	for _, name := range []string{"fetch", "import"} {
 		if err := w.again(ctx, name, w.o.concurrency/2); err != nil {
 			return err
 		}
 	}
-	r.add(handlers, "fetch: resident memory, idle", megabytes(w.fetch.idle, w.fetch.idleOK), "MB", none())
-	r.add(handlers, "import: resident memory, idle", megabytes(w.imports.idle, w.imports.idleOK), "MB", none())
+	r.add(handlers, "fetch: resident memory, idle", inMegabytes(w.fetch.idle, w.fetch.idleOK), "MB", noLimit())
+	r.add(handlers, "import: resident memory, idle", inMegabytes(w.imports.idle, w.imports.idleOK), "MB", noLimit())
 	return nil
 }
 
-// grown is the most memory that the app's process ever had, without what it had when it was idle.
-func grown(a *app) float64 {
-	_, most, ok := memory(a.Pid())
-	return megabytes(most-a.idle, ok && a.idleOK)
+// grownMemory is the most memory that the app's process ever had, without what it had when it was idle.
+func grownMemory(a *app) float64 {
+	_, most, ok := processMemory(a.Pid())
+	return inMegabytes(most-a.idle, ok && a.idleOK)
 }
 
 // recording takes one large recording the whole way, in processes of its own.
@@ -54,15 +54,15 @@ func (w *world) recording(ctx context.Context, r *report) error {
 	site := newSite()
 	it := w.day.recorded(bigPath, bigSize)
 	it.MessageTime, it.ArchivedTime = at.Format(time.RFC3339), at.Format(time.RFC3339)
-	site.Add(at, encode(it))
-	site.AddContent(bigPath, bigSize, func() io.Reader { return noise(bigSize) })
+	site.Add(at, encodeItem(it))
+	site.AddContent(bigPath, bigSize, func() io.Reader { return noiseReader(bigSize) })
 	const group = "Fetch: one recording of 150 MB"
 	batches, took, load, err := w.backfill(ctx, site, at, at.Add(time.Second))
 	if err != nil {
 		return err
 	}
-	r.add(group, "bytes, from the timer to the answer", bigSize/1e6/took.Seconds(), "MB/s", none())
-	r.add(group, "resident memory, highest, over idle", grown(w.fetch), "MB", atMost(bigMemory, "over idle"))
+	r.add(group, "bytes, from the timer to the answer", bigSize/1e6/took.Seconds(), "MB/s", noLimit())
+	r.add(group, "resident memory, highest, over idle", grownMemory(w.fetch), "MB", atMost(bigMemory, "over idle"))
 	load.report(r, group, "fetch", 1, "recording", took)
 	return w.importRecording(ctx, r, batches)
 }
@@ -104,22 +104,22 @@ func (w *world) importRecording(ctx context.Context, r *report, batches []stagin
 		return err
 	}
 	took := time.Since(began)
-	sum, err := hash(noise(bigSize))
+	sum, err := hashOf(noiseReader(bigSize))
 	if err != nil {
 		return err
 	}
 	if !w.holds(sum) {
 		return w.broken("import", fmt.Errorf("no mailbox has the recording of %d bytes as the site has it", bigSize))
 	}
-	r.add(group, "bytes, from the event to the answer", bigSize/1e6/took.Seconds(), "MB/s", beside(piece/1e6/w.latency.Seconds(), "a piece of 3.9 MB in each L"))
-	r.add(group, "resident memory, highest, over idle", grown(w.imports), "MB", atMost(bigMemory, "over idle"))
+	r.add(group, "bytes, from the event to the answer", bigSize/1e6/took.Seconds(), "MB/s", compareWith(piece/1e6/w.latency.Seconds(), "a piece of 3.9 MB in each L"))
+	r.add(group, "resident memory, highest, over idle", grownMemory(w.imports), "MB", atMost(bigMemory, "over idle"))
 	w.load(w.imports).since(load).report(r, group, "import", 1, "recording", took)
 	return nil
 }
 
 // holds says whether a mailbox has an attachment with that SHA-256.
 func (w *world) holds(sum string) bool {
-	for _, u := range users(w.o.mailboxes) {
+	for _, u := range tenantUsers(w.o.mailboxes) {
 		for _, m := range w.graph.Messages(u.ID) {
 			if slices.ContainsFunc(m.Attachments, func(a mailboxtest.Attachment) bool { return a.SHA256 == sum }) {
 				return true

@@ -64,9 +64,9 @@ func (w *world) importDay(ctx context.Context, r *report) error {
 	w.reportPart(r, at("mailboxes known", rest), rest, c, asked{rate: true, requests: true})
 	group := at("the whole run", whole)
 	w.reportPart(r, group, whole, c, asked{requests: true}) // its first requests make no copies, so C/L copies a second can't be had
-	r.add(group, "blob operations per record, with those of fetch", float64(whole.blobs)/float64(whole.copies)+w.perItem.blobs, "", beside(blobsPerRec, "asked of import alone"))
-	r.add(group, "resident memory of import, highest, over idle", grown(w.imports), "MB", none())
-	cost(r, first, rest, w.perItem)
+	r.add(group, "blob operations per record, with those of fetch", float64(whole.blobs)/float64(whole.copies)+w.perItem.blobs, "", compareWith(blobsPerRec, "asked of import alone"))
+	r.add(group, "resident memory of import, highest, over idle", grownMemory(w.imports), "MB", noLimit())
+	reportCost(r, first, rest, w.perItem)
 	return nil
 }
 
@@ -102,7 +102,7 @@ type asked struct {
 
 func (w *world) reportPart(r *report, group string, did counts, c int, what asked) {
 	n, ideal := float64(did.copies), float64(c)/w.latency.Seconds()
-	rate, requests := beside(ideal, "C/L"), beside(1, "one")
+	rate, requests := compareWith(ideal, "C/L"), compareWith(1, "one")
 	if what.rate {
 		rate = atLeast(shareOfLimit, ideal, "C/L")
 	}
@@ -113,13 +113,13 @@ func (w *world) reportPart(r *report, group string, did counts, c int, what aske
 		requests = atMost(perCopy, "a copy")
 	}
 	r.add(group, "copies, from the first event to the last answer", did.rate(), "copies/s", rate)
-	if known(did.middle) != nil {
-		r.add(group, "copies, the middle 80 % of them", did.middle, "copies/s", beside(ideal, "C/L"))
+	if knownValue(did.middle) != nil {
+		r.add(group, "copies, the middle 80 % of them", did.middle, "copies/s", compareWith(ideal, "C/L"))
 	}
-	r.add(group, "Graph requests per copy, to create it", float64(did.created)/n, "", beside(1, "one"))
+	r.add(group, "Graph requests per copy, to create it", float64(did.created)/n, "", compareWith(1, "one"))
 	r.add(group, "Graph requests per copy, with look-ups and folders", float64(did.requests)/n, "", requests)
 	if !what.requests {
-		r.add(group, "Graph requests per mailbox, to find it and its folder", float64(did.requests-did.created)/float64(w.o.mailboxes), "", none())
+		r.add(group, "Graph requests per mailbox, to find it and its folder", float64(did.requests-did.created)/float64(w.o.mailboxes), "", noLimit())
 	}
 	r.add(group, "share of answers 429", did.share(), "%", atMost(throttled, "of the requests"))
 	r.add(group, "table operations per copy", float64(did.tables)/n, "", atMost(tablesPerCopy, "claim, done, and one for the record"))
@@ -127,8 +127,8 @@ func (w *world) reportPart(r *report, group string, did counts, c int, what aske
 	did.load.report(r, group, "import", n, "copy", did.took)
 }
 
-// part takes the first batches that hold n records together.
-func part(batches []staging.BatchInfo, n int) (some, rest []staging.BatchInfo) {
+// splitBatches takes the first batches that hold n records together.
+func splitBatches(batches []staging.BatchInfo, n int) (some, rest []staging.BatchInfo) {
 	for i, have := 0, 0; i < len(batches); i++ {
 		if have += batches[i].Records; have >= n {
 			return batches[:i+1], batches[i+1:]
@@ -139,9 +139,9 @@ func part(batches []staging.BatchInfo, n int) (some, rest []staging.BatchInfo) {
 
 // importPart imports so many of the day's copies that are not imported yet, and counts.
 func (w *world) importPart(ctx context.Context, copies int) (counts, error) {
-	some, rest := part(w.rest, copies)
+	some, rest := splitBatches(w.rest, copies)
 	w.rest = rest
-	if records(some) < copies {
+	if countRecords(some) < copies {
 		return counts{}, fmt.Errorf("the day has no %d copies left", copies)
 	}
 	return w.importBatches(ctx, some, w.imports)
@@ -150,7 +150,7 @@ func (w *world) importPart(ctx context.Context, copies int) (counts, error) {
 // importBatches brings the events of the batches, all at once as Event Grid may; the host lets in as many as host.json says. The load is
 // that of the first process.
 func (w *world) importBatches(ctx context.Context, batches []staging.BatchInfo, to ...*app) (counts, error) {
-	did := counts{copies: records(batches), batches: len(batches)}
+	did := counts{copies: countRecords(batches), batches: len(batches)}
 	blobs, tables := w.served.count()
 	lines, said := w.said.lines.Load(), w.said.bytes.Load()
 	load, before := w.load(to[0]), w.graph.Requests()

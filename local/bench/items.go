@@ -77,7 +77,7 @@ type attachment struct {
 func (d day) text(i int) item {
 	at := d.archived(i)
 	user, other := i%d.mailboxes, (i*7+i/d.mailboxes)%numbers
-	inside := party{Value: fmt.Sprintf("+%d", mobile+user%numbers), FullName: map[string]string{"firstName": "User", "lastName": fmt.Sprintf("Number %d", user)}, Email: address(user)}
+	inside := party{Value: fmt.Sprintf("+%d", mobile+user%numbers), FullName: map[string]string{"firstName": "User", "lastName": fmt.Sprintf("Number %d", user)}, Email: addressOf(user)}
 	outside := party{Value: fmt.Sprintf("%d", landline+other)}
 	it := item{
 		MessageID: fmt.Sprintf("bench-%s%d", d.prefix, i), MessageType: "SMS", Network: "O2", Msisdn: inside.Value[1:],
@@ -91,9 +91,9 @@ func (d day) text(i int) item {
 	return it
 }
 
-func (d day) json(i int) []byte { return encode(d.text(i)) }
+func (d day) json(i int) []byte { return encodeItem(d.text(i)) }
 
-func encode(it item) []byte {
+func encodeItem(it item) []byte {
 	raw, err := json.Marshal(it)
 	if err != nil { // texts, numbers and lists always can be
 		panic(err)
@@ -106,13 +106,13 @@ func (d day) recorded(path string, size int64) item {
 	it := d.text(0)
 	it.MessageID, it.MessageType, it.TextContent = "bench-recording", "CALL_AUDIO", ""
 	sum := sha256.New()
-	_, _ = io.Copy(sum, noise(size)) // a hash takes everything
+	_, _ = io.Copy(sum, noiseReader(size)) // a hash takes everything
 	it.Attachment = []attachment{{Name: "call.wav", ContentType: "audio/wav", Size: size, Digest: hex.EncodeToString(sum.Sum(nil)), ContentURL: path}}
 	return it
 }
 
-// noise gives size bytes of no particular content without holding them.
-func noise(size int64) io.Reader {
+// noiseReader gives size bytes of no particular content without holding them.
+func noiseReader(size int64) io.Reader {
 	block := make([]byte, 64<<10-1) // of a length that no buffer has
 	for i, x := 0, uint32(1); i < len(block); i++ {
 		x ^= x << 13
@@ -123,8 +123,8 @@ func noise(size int64) io.Reader {
 	return io.LimitReader(&repeated{block: block}, size)
 }
 
-// hash is the hex SHA-256 of what can be read.
-func hash(from io.Reader) (string, error) {
+// hashOf is the hex SHA-256 of what can be read.
+func hashOf(from io.Reader) (string, error) {
 	sum := sha256.New()
 	_, err := io.Copy(sum, from)
 	return hex.EncodeToString(sum.Sum(nil)), err
@@ -142,14 +142,14 @@ func (r *repeated) Read(p []byte) (int, error) {
 	return r.rest.Read(p)
 }
 
-func address(user int) string { return fmt.Sprintf("user%d@contoso.example", user) }
+func addressOf(user int) string { return fmt.Sprintf("user%d@contoso.example", user) }
 
-// users are those of the tenant.
-func users(n int) []mailboxtest.User {
+// tenantUsers are those of the tenant.
+func tenantUsers(n int) []mailboxtest.User {
 	all := make([]mailboxtest.User, n)
 	for i := range all {
 		all[i] = mailboxtest.User{
-			ID: fmt.Sprintf("0be7c000-0000-4000-8000-%012d", i), UPN: address(i), Mail: address(i), DisplayName: fmt.Sprintf("User Number %d", i),
+			ID: fmt.Sprintf("0be7c000-0000-4000-8000-%012d", i), UPN: addressOf(i), Mail: addressOf(i), DisplayName: fmt.Sprintf("User Number %d", i),
 		}
 	}
 	return all

@@ -16,11 +16,11 @@ type limit struct {
 	full  bool    // to miss it is the machine's fault: its processors had no time left
 }
 
-// none is no limit.
-func none() limit { return limit{value: math.NaN()} }
+// noLimit is no limit.
+func noLimit() limit { return limit{value: math.NaN()} }
 
-// beside is for comparison: nothing is asked of the figure.
-func beside(value float64, of string) limit { return limit{value: value, of: of} }
+// compareWith is for comparison: nothing is asked of the figure.
+func compareWith(value float64, of string) limit { return limit{value: value, of: of} }
 
 // atLeast asks for a share of a limit that can't be passed.
 func atLeast(share, value float64, of string) limit {

@@ -15,10 +15,10 @@ type load struct {
 
 func (w *world) load(h *app) (l load) {
 	var ok [4]bool
-	l.handler, ok[0] = cpu(h.Pid())
-	l.azurite, ok[1] = cpu(w.azurite.Pid())
-	l.bench, ok[2] = cpu(os.Getpid())
-	l.all, ok[3] = busy()
+	l.handler, ok[0] = processCPU(h.Pid())
+	l.azurite, ok[1] = processCPU(w.azurite.Pid())
+	l.bench, ok[2] = processCPU(os.Getpid())
+	l.all, ok[3] = machineCPU()
 	l.ok = ok == [4]bool{true, true, true, true}
 	return l
 }
@@ -48,11 +48,11 @@ func (l load) report(r *report, group, app string, n float64, what string, took 
 		return d.Seconds()
 	}
 	ours := l.handler + l.azurite + l.bench
-	all := beside(float64(runtime.NumCPU()), "all")
-	r.add(group, "CPU per "+what+": "+app, 1e3*seconds(l.handler)/n, "ms", none())
-	r.add(group, "CPU per "+what+": Azurite", 1e3*seconds(l.azurite)/n, "ms", none())
-	r.add(group, "CPU per "+what+": site and Graph", 1e3*seconds(l.bench)/n, "ms", none())
+	all := compareWith(float64(runtime.NumCPU()), "all")
+	r.add(group, "CPU per "+what+": "+app, 1e3*seconds(l.handler)/n, "ms", noLimit())
+	r.add(group, "CPU per "+what+": Azurite", 1e3*seconds(l.azurite)/n, "ms", noLimit())
+	r.add(group, "CPU per "+what+": site and Graph", 1e3*seconds(l.bench)/n, "ms", noLimit())
 	r.add(group, "CPUs busy with that", seconds(ours)/took.Seconds(), "", all)
 	r.add(group, "CPUs busy, whatever with", l.busy(took), "", all)
-	r.add(group, "CPUs busy with Azurite, which has one thread for its work", seconds(l.azurite)/took.Seconds(), "", beside(1, "its thread"))
+	r.add(group, "CPUs busy with Azurite, which has one thread for its work", seconds(l.azurite)/took.Seconds(), "", compareWith(1, "its thread"))
 }

@@ -51,14 +51,14 @@ func main() {
 // run gives the exit code: 0 if everything was measured, whatever the figures; 1 if not, or if -check finds one that does not hold; 2 for a
 // wrong command line.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stderr)
+	o, err := parseOptions(args, stderr)
 	if err != nil {
 		return 2
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit, fmt.Errorf("it took longer than %v (see -limit)", o.limit))
 	defer cancel()
 	r := newReport(o)
-	err = measure(ctx, o, r, stderr)
+	err = measureAll(ctx, o, r, stderr)
 	if o.json {
 		r.writeJSON(stdout)
 	} else {
@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-func parse(args []string, stderr io.Writer) (options, error) {
+func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
@@ -109,8 +109,8 @@ type step struct {
 	do   func(context.Context, *report) error
 }
 
-// measure takes the figures, one after the other: nothing that is measured shares the cores with another measurement.
-func measure(ctx context.Context, o options, r *report, progress io.Writer) error {
+// measureAll takes the figures, one after the other: nothing that is measured shares the cores with another measurement.
+func measureAll(ctx context.Context, o options, r *report, progress io.Writer) error {
 	root, err := cloud.Root()
 	if err != nil {
 		return err
@@ -125,13 +125,13 @@ func measure(ctx context.Context, o options, r *report, progress io.Writer) erro
 	if err := buildScript(ctx, root, out); err != nil {
 		return err
 	}
-	w, err := start(ctx, o, root, out)
+	w, err := startWorld(ctx, o, root, out)
 	if err != nil {
 		return err
 	}
 	defer w.stop()
 	steps := []step{
-		{"Converting", convert},
+		{"Converting", measureConversion},
 		{"Starting the handlers", w.startHandlers},
 		{"Fetching", w.fetchDay},
 		{"Importing a day", w.importDay},

@@ -23,10 +23,10 @@ func (w *world) million(ctx context.Context, r *report) error {
 		if err != nil {
 			return err
 		}
-		if got := records(batches); got != n {
+		if got := countRecords(batches); got != n {
 			return w.broken("fetch", fmt.Errorf("it staged %d items of %d", got, n))
 		}
-		most = append(most, grown(w.fetch))
+		most = append(most, grownMemory(w.fetch))
 		r.add(group, fmt.Sprintf("%d items", n), float64(n)/took.Seconds(), "items/s", atLeast(1, fetchRate, "into Azurite, in memory"))
 		r.add(group, fmt.Sprintf("%d items: resident memory, highest, over idle", n), most[i], "MB", atMost(manyMemory, "over idle"))
 	}

@@ -37,8 +37,8 @@ func (w *world) oneBox(ctx context.Context, r *report) error {
 	group := fmt.Sprintf("Import into a single mailbox: %d copies, L = %v", oneMailbox, w.latency)
 	ideal := permits / w.latency.Seconds()
 	r.add(group, "copies, the middle 80 % of them", did.middle, "copies/s", atLeast(shareOfLimit, quota, "10,000 in 10 minutes, what Graph permits"))
-	r.add(group, "  beside what the permits allow", did.middle, "copies/s", beside(ideal, "MAILBOX_PERMITS / L"))
-	r.add(group, "copies, from the first event to the last answer", did.rate(), "copies/s", beside(ideal, "MAILBOX_PERMITS / L"))
+	r.add(group, "  beside what the permits allow", did.middle, "copies/s", compareWith(ideal, "MAILBOX_PERMITS / L"))
+	r.add(group, "copies, from the first event to the last answer", did.rate(), "copies/s", compareWith(ideal, "MAILBOX_PERMITS / L"))
 	r.add(group, "share of answers 429", did.share(), "%", atMost(throttled, "of the requests"))
 	return nil
 }
@@ -56,7 +56,7 @@ func (w *world) hour(ctx context.Context, r *report) error {
 	if err != nil {
 		return fmt.Errorf("run %s: %w: %s", hourTest, err, out)
 	}
-	copies, refused := attribute(out, "copies"), attribute(out, "throttled")
+	copies, refused := testAttribute(out, "copies"), testAttribute(out, "throttled")
 	if copies == nil || refused == nil {
 		return fmt.Errorf("%s does not tell its figures", hourTest)
 	}
@@ -66,8 +66,8 @@ func (w *world) hour(ctx context.Context, r *report) error {
 	return nil
 }
 
-// attribute is a number that a test told by testing.T.Attr.
-func attribute(out []byte, name string) *float64 {
+// testAttribute is a number that a test told by testing.T.Attr.
+func testAttribute(out []byte, name string) *float64 {
 	m := regexp.MustCompile(`(?m)^=== ATTR  \S+ ` + name + ` (\S+)$`).FindSubmatch(out)
 	if m == nil {
 		return nil

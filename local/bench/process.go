@@ -18,8 +18,8 @@ import (
 // A clock tick of /proc/<pid>/stat: Linux shows user space 100 a second on every machine.
 const tick = 10 * time.Millisecond
 
-// memory is a process's resident memory in bytes, now and at its highest. ok is false where the system has no /proc.
-func memory(pid int) (now, peak int64, ok bool) {
+// processMemory is a process's resident memory in bytes, now and at its highest. ok is false where the system has no /proc.
+func processMemory(pid int) (now, peak int64, ok bool) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0, false
@@ -44,8 +44,8 @@ func parseStatus(status string) (now, peak int64, ok bool) {
 	return now, peak, now > 0 && peak > 0
 }
 
-// cpu is the processor time, user and system, that a process has used since it began.
-func cpu(pid int) (used time.Duration, ok bool) {
+// processCPU is the processor time, user and system, that a process has used since it began.
+func processCPU(pid int) (used time.Duration, ok bool) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, false
@@ -70,8 +70,8 @@ func parseStat(stat []byte) (used time.Duration, ok bool) {
 	return used, true
 }
 
-// busy is the processor time that the whole machine has used since it was started, for whatever.
-func busy() (used time.Duration, ok bool) {
+// machineCPU is the processor time that the whole machine has used since it was started, for whatever.
+func machineCPU() (used time.Duration, ok bool) {
 	raw, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return 0, false

@@ -60,22 +60,22 @@ func newReport(o options) *report {
 
 // add takes a figure. A value or limit that is no number was not to be had.
 func (r *report) add(group, name string, value float64, unit string, l limit) {
-	f := figure{Group: group, Name: name, Value: known(value), Unit: unit, Limit: known(l.value), Of: l.of, Least: l.least, Most: l.most, Holds: l.judge(value)}
+	f := figure{Group: group, Name: name, Value: knownValue(value), Unit: unit, Limit: knownValue(l.value), Of: l.of, Least: l.least, Most: l.most, Holds: l.judge(value)}
 	if f.Value != nil && f.Limit != nil {
-		f.Ratio = known(value / l.value)
+		f.Ratio = knownValue(value / l.value)
 	}
 	r.Figures = append(r.Figures, f)
 }
 
-func known(v float64) *float64 {
+func knownValue(v float64) *float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil
 	}
 	return &v
 }
 
-// megabytes is a size in MB, or no number.
-func megabytes(n int64, ok bool) float64 {
+// inMegabytes is a size in MB, or no number.
+func inMegabytes(n int64, ok bool) float64 {
 	if !ok {
 		return math.NaN()
 	}
@@ -100,7 +100,7 @@ func (r *report) print(w io.Writer) {
 			fmt.Fprintf(w, "\n%s\n", group)
 		}
 		limit, ratio := f.shown()
-		fmt.Fprintln(w, strings.TrimRight(strings.TrimSuffix(fmt.Sprintf(row, "  "+f.Name, number(f.Value)+" "+f.Unit, limit, ratio, f.Holds), "\n"), " "))
+		fmt.Fprintln(w, strings.TrimRight(strings.TrimSuffix(fmt.Sprintf(row, "  "+f.Name, formatNumber(f.Value)+" "+f.Unit, limit, ratio, f.Holds), "\n"), " "))
 	}
 	r.sum(w)
 }
@@ -118,8 +118,8 @@ func (r *report) grouped() []figure {
 	return all
 }
 
-// number shows three digits that matter, and thousands set apart.
-func number(v *float64) string {
+// formatNumber shows three digits that matter, and thousands set apart.
+func formatNumber(v *float64) string {
 	if v == nil {
 		return "n/a"
 	}
@@ -164,7 +164,7 @@ func (r *report) writeInto(file string) error {
 			fmt.Fprintf(&b, "\n**%s**\n\n| figure | value | limit | ratio | holds |\n|---|---:|---|---:|---|\n", group)
 		}
 		limit, ratio := f.shown()
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", strings.TrimSpace(f.Name), strings.TrimSpace(number(f.Value)+" "+f.Unit), limit, ratio, f.Holds)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", strings.TrimSpace(f.Name), strings.TrimSpace(formatNumber(f.Value)+" "+f.Unit), limit, ratio, f.Holds)
 	}
 	fmt.Fprintf(&b, "\n%s\n\n%s%s", r.verdicts(), docEnd, after)
 	return os.WriteFile(file, []byte(b.String()), 0o644)
@@ -174,7 +174,7 @@ func (r *report) writeInto(file string) error {
 func (f figure) shown() (limit, ratio string) {
 	limit = f.Of
 	if f.Limit != nil {
-		limit = strings.TrimSpace(number(f.Limit)+" "+f.Unit) + ": " + f.Of
+		limit = strings.TrimSpace(formatNumber(f.Limit)+" "+f.Unit) + ": " + f.Of
 	}
 	switch {
 	case f.Most > 0:

@@ -44,11 +44,11 @@ func (w *world) besideScript(ctx context.Context, r *report) error {
 		theirs = theirs.plus(did)
 	}
 	group := fmt.Sprintf("Import and script, in turns, %d times: the same %d mailboxes, L = %v", rounds, w.o.mailboxes, w.latency)
-	r.add(group, fmt.Sprintf("import: %d copies, C = %d at once", ours.copies, c), ours.rate(), "copies/s", beside(float64(c)/w.latency.Seconds(), "C/L"))
-	r.add(group, fmt.Sprintf("script: %d copies, one POST after another", theirs.copies), theirs.rate(), "copies/s", beside(1/w.latency.Seconds(), "1/L"))
-	r.add(group, "import / script", ours.rate()/theirs.rate(), "times", beside(float64(c), "C"))
+	r.add(group, fmt.Sprintf("import: %d copies, C = %d at once", ours.copies, c), ours.rate(), "copies/s", compareWith(float64(c)/w.latency.Seconds(), "C/L"))
+	r.add(group, fmt.Sprintf("script: %d copies, one POST after another", theirs.copies), theirs.rate(), "copies/s", compareWith(1/w.latency.Seconds(), "1/L"))
+	r.add(group, "import / script", ours.rate()/theirs.rate(), "times", compareWith(float64(c), "C"))
 	r.add(group, "import: share of answers 429", ours.share(), "%", atMost(throttled, "of the requests"))
-	r.add(group, "script: share of answers 429", theirs.share(), "%", none())
+	r.add(group, "script: share of answers 429", theirs.share(), "%", noLimit())
 	r.add(group, "import: Graph requests per copy", float64(ours.requests)/float64(ours.copies), "", atMost(perCopy, "a copy"))
 	return nil
 }
@@ -58,7 +58,7 @@ func (w *world) script(ctx context.Context) (counts, error) {
 	ctx, cancel := context.WithTimeout(ctx, scriptFor+time.Minute)
 	defer cancel()
 	var ids strings.Builder
-	for _, u := range users(w.o.mailboxes) {
+	for _, u := range tenantUsers(w.o.mailboxes) {
 		fmt.Fprintln(&ids, u.ID)
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(w.out, "script"), w.graphAt, graphToken, strconv.Itoa(int(scriptFor.Seconds())))

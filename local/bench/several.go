@@ -57,13 +57,13 @@ func (w *world) reportSeveral(r *report, group string, n int, did, alone counts)
 	if n == 1 {
 		name = "1 process: "
 	}
-	r.add(group, name+"copies, from the first event to the last answer", did.rate(), "copies/s", beside(ideal, "C/L of all"))
-	r.add(group, name+"copies, the middle 80 % of them", did.middle, "copies/s", beside(ideal, "C/L of all"))
-	r.add(group, name+"time per copy", 1e3/did.rate(), "ms", beside(1e3/ideal, "L/C of all"))
-	r.add(group, name+"efficiency, from first to last", 100*did.rate()/alone.rate()/float64(n), "%", beside(100, "as many times one process"))
-	r.add(group, name+"efficiency, the middle 80 %", 100*did.middle/alone.middle/float64(n), "%", beside(100, "as many times one process"))
+	r.add(group, name+"copies, from the first event to the last answer", did.rate(), "copies/s", compareWith(ideal, "C/L of all"))
+	r.add(group, name+"copies, the middle 80 % of them", did.middle, "copies/s", compareWith(ideal, "C/L of all"))
+	r.add(group, name+"time per copy", 1e3/did.rate(), "ms", compareWith(1e3/ideal, "L/C of all"))
+	r.add(group, name+"efficiency, from first to last", 100*did.rate()/alone.rate()/float64(n), "%", compareWith(100, "as many times one process"))
+	r.add(group, name+"efficiency, the middle 80 %", 100*did.middle/alone.middle/float64(n), "%", compareWith(100, "as many times one process"))
 	r.add(group, name+"share of answers 429", did.share(), "%", atMost(throttled, "of the requests"))
-	r.add(group, name+"CPUs busy, whatever with", did.load.busy(did.took), "", none())
+	r.add(group, name+"CPUs busy, whatever with", did.load.busy(did.took), "", noLimit())
 }
 
 // stage has a day of its own fetched.
@@ -71,8 +71,8 @@ func (w *world) stage(ctx context.Context, d day) ([]staging.BatchInfo, error) {
 	site := newSite()
 	site.Generate(d.items, d.archived, d.json)
 	batches, _, _, err := w.backfill(ctx, site, d.from, d.from.Add(24*time.Hour))
-	if err == nil && records(batches) != d.items {
-		err = w.broken("fetch", fmt.Errorf("it staged %d items of %d", records(batches), d.items))
+	if err == nil && countRecords(batches) != d.items {
+		err = w.broken("fetch", fmt.Errorf("it staged %d items of %d", countRecords(batches), d.items))
 	}
 	return batches, err
 }

@@ -51,8 +51,8 @@ type app struct {
 	idleOK bool
 }
 
-// start brings up the storage and the stand-ins. What was started is stopped again if something fails.
-func start(ctx context.Context, o options, root, out string) (_ *world, err error) {
+// startWorld brings up the storage and the stand-ins. What was started is stopped again if something fails.
+func startWorld(ctx context.Context, o options, root, out string) (_ *world, err error) {
 	w := &world{o: o, out: out, day: day{from: time.Now().UTC().Truncate(time.Second).Add(-24 * time.Hour), items: o.items(), mailboxes: o.mailboxes}}
 	defer func() {
 		if err != nil {
@@ -88,7 +88,7 @@ func (w *world) startStorage(ctx context.Context, root string) (err error) {
 func (w *world) startGraph(latency time.Duration) (err error) {
 	w.latency = latency
 	w.graph = mailboxtest.New(mailboxtest.Options{
-		Token: graphToken, Users: users(w.o.mailboxes), Latency: latency, MessageLimit: 150 << 20, // the most that a tenant may allow
+		Token: graphToken, Users: tenantUsers(w.o.mailboxes), Latency: latency, MessageLimit: 150 << 20, // the most that a tenant may allow
 	})
 	w.creates = &creates{}
 	w.graphAt, err = w.servers.ServeGraph(w.graph, w.creates.wrap)
@@ -117,7 +117,7 @@ func (w *world) host(ctx context.Context, name string, c int) (*app, error) {
 	w.closers = append(w.closers, func() { _ = h.Stop() })
 	time.Sleep(500 * time.Millisecond) // for whatever it does after the first answer
 	a := &app{StandIn: h}
-	a.idle, _, a.idleOK = memory(h.Pid())
+	a.idle, _, a.idleOK = processMemory(h.Pid())
 	return a, nil
 }
 

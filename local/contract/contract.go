@@ -31,7 +31,7 @@ func ForTest(t testing.TB, args ...string) *url.URL {
 		}
 		t.Skip("LEFT OUT: python3 is not on PATH")
 	}
-	args = append([]string{"-B", filepath.Join(folder(t), "server.py"), "--user", User, "--password", Password}, args...)
+	args = append([]string{"-B", filepath.Join(sourceFolder(t), "server.py"), "--user", User, "--password", Password}, args...)
 	cmd := exec.CommandContext(t.Context(), python, args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -59,8 +59,8 @@ func ForTest(t testing.TB, args ...string) *url.URL {
 // Authorize puts the credentials on a request.
 func Authorize(r *http.Request) { r.SetBasicAuth(User, Password) }
 
-// folder is that of this file.
-func folder(t testing.TB) string {
+// sourceFolder is that of this file.
+func sourceFolder(t testing.TB) string {
 	t.Helper()
 	_, file, _, ok := runtime.Caller(0)
 	if !ok || !filepath.IsAbs(file) {

@@ -21,7 +21,7 @@ var example = regexp.MustCompile("(?s)```json\n(.*?)```")
 // documented are the items of the page's examples.
 func documented(t *testing.T) (raws []json.RawMessage) {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join(folder(t), "..", "..", "docs", "source-contract.md"))
+	page, err := os.ReadFile(filepath.Join(sourceFolder(t), "..", "..", "docs", "source-contract.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func documented(t *testing.T) (raws []json.RawMessage) {
 
 // The examples of the page are what the server serves, item by item.
 func TestPageIsWhatTheServerServes(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(folder(t), "items.json"))
+	data, err := os.ReadFile(filepath.Join(sourceFolder(t), "items.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestExamplesAreReadWhole(t *testing.T) {
 			t.Errorf("no example of %s", kind)
 		}
 	}
-	page, err := os.ReadFile(filepath.Join(folder(t), "..", "..", "docs", "source-contract.md"))
+	page, err := os.ReadFile(filepath.Join(sourceFolder(t), "..", "..", "docs", "source-contract.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

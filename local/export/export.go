@@ -60,7 +60,7 @@ const maxReasons = 10
 //
 // In memory are one batch with its journal, and some hundred bytes for each message; an attachment never is.
 func To(ctx context.Context, dir string, store *staging.Store, o Options) (Result, error) {
-	e := &exporter{store: store, options: o, workshop: message.NewWorkshop(),
+	e := &exporter{store: store, options: o, workshop: message.NewNumberCache(),
 		folders: map[string]string{}, owners: map[string]string{Index: "", indexPart: ""}, written: map[string]bool{}, files: map[string]bool{}, boxes: map[string]bool{}}
 	err := e.run(ctx, dir)
 	e.result.Mailboxes = len(e.boxes)
@@ -76,7 +76,7 @@ type exporter struct {
 	options  Options
 	root     *os.Root // no name, whatever it is made of, gets out of the folder
 	index    *index
-	workshop *message.Workshop
+	workshop *message.NumberCache
 	result   Result
 
 	folders map[string]string // mailbox → folder
@@ -175,7 +175,7 @@ func (e *exporter) batch(ctx context.Context, name string) error {
 // copyOfFirst exports a copy whose message was made of another line, that of the record collected first.
 func (e *exporter) copyOfFirst(ctx context.Context, known journal.Record, c journal.Copy, fail func(n int, why string)) error {
 	data, _, err := e.store.ReadBatch(ctx, c.First.Batch)
-	if surroundings(ctx, err) {
+	if isEnvironmental(ctx, err) {
 		return err
 	}
 	if err == nil {
@@ -205,7 +205,7 @@ func (e *exporter) line(ctx context.Context, text []byte, known journal.Record, 
 			return context.Cause(ctx)
 		}
 		err := e.copy(l, c)
-		if surroundings(ctx, err) {
+		if isEnvironmental(ctx, err) {
 			return err
 		}
 		if err != nil {
@@ -215,8 +215,8 @@ func (e *exporter) line(ctx context.Context, text []byte, known journal.Record, 
 	return nil
 }
 
-// surroundings says whether an error would meet every other message as well.
-func surroundings(ctx context.Context, err error) bool {
+// isEnvironmental says whether an error would meet every other message as well.
+func isEnvironmental(ctx context.Context, err error) bool {
 	var disk *fs.PathError
 	var rename *os.LinkError
 	return err != nil && (ctx.Err() != nil || errors.Is(err, staging.ErrUnavailable) || errors.Is(err, staging.ErrDenied) || errors.Is(err, staging.ErrArchived) ||
@@ -256,7 +256,7 @@ func (e *exporter) folder(id string) string {
 	}
 	name := Folder(e.address(id), id)
 	if _, ok := e.owners[name]; ok {
-		name = marked(name, id)
+		name = markName(name, id)
 	}
 	e.folders[id], e.owners[name] = name, id
 	return name

@@ -51,7 +51,7 @@ func (e *exporter) read(ctx context.Context, text []byte, known journal.Record) 
 		return body, err
 	}
 	l.build = func(omit func(record.Attachment) string) (*message.Message, error) {
-		m, err := message.Build(rec, message.Options{Region: e.options.Region, Workshop: e.workshop, Omit: omit, Peek: e.peek(ctx), Addresses: addresses})
+		m, err := message.Build(rec, message.Options{Region: e.options.Region, Numbers: e.workshop, Omit: omit, Peek: e.peek(ctx), Addresses: addresses})
 		if err != nil {
 			return nil, fmt.Errorf("no message can be made of the item: %w", err)
 		}
@@ -64,7 +64,7 @@ func (e *exporter) read(ctx context.Context, text []byte, known journal.Record) 
 func (e *exporter) peek(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
 	return func(a record.Attachment, n int) ([]byte, error) {
 		head, err := e.head(ctx, a.Blob(), n)
-		if surroundings(ctx, err) {
+		if isEnvironmental(ctx, err) {
 			return nil, fmt.Errorf("look at an attachment: %w", err)
 		}
 		return head, nil

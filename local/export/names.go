@@ -20,19 +20,19 @@ func Folder(address, id string) string {
 		given = id
 	}
 	given = strings.ToLower(given) // some file systems know no case
-	name := clean(given)
-	if name == "" || name != given || device(name) || strings.HasSuffix(name, ".") || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "-") {
-		return marked(name, given)
+	name := cleanName(given)
+	if name == "" || name != given || isDeviceName(name) || strings.HasSuffix(name, ".") || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "-") {
+		return markName(name, given)
 	}
 	return name
 }
 
-// marked makes a name different from what it was by a part of the hash of what it stands for. The result neither begins nor
+// markName makes a name different from what it was by a part of the hash of what it stands for. The result neither begins nor
 // ends with a dot or a dash, and is no device of Windows.
-func marked(name, of string) string {
+func markName(name, of string) string {
 	sum := sha256.Sum256([]byte(of))
 	name = strings.Trim(name, ".-_ ")
-	if device(name) {
+	if isDeviceName(name) {
 		name = "mailbox-" + name
 	}
 	return strings.TrimPrefix(name+"-"+hex.EncodeToString(sum[:4]), "-")
@@ -40,11 +40,11 @@ func marked(name, of string) string {
 
 // fileName is that of a message: when it was sent, and so many characters of its id. Names sort by time.
 func fileName(sent time.Time, messageID string, n int) string {
-	return sent.UTC().Format("20060102T150405Z") + "-" + clean(messageID[:min(n, len(messageID))]) + ".eml"
+	return sent.UTC().Format("20060102T150405Z") + "-" + cleanName(messageID[:min(n, len(messageID))]) + ".eml"
 }
 
-// clean replaces what some file system has no place for, and cuts what is too long.
-func clean(s string) string {
+// cleanName replaces what some file system has no place for, and cuts what is too long.
+func cleanName(s string) string {
 	s = strings.Map(func(c rune) rune {
 		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.ContainsRune("._@-", c):
@@ -55,8 +55,8 @@ func clean(s string) string {
 	return s[:min(maxFolder, len(s))]
 }
 
-// device says whether Windows takes the name for a device, whatever its extension.
-func device(name string) bool {
+// isDeviceName says whether Windows takes the name for a device, whatever its extension.
+func isDeviceName(name string) bool {
 	stem, _, _ := strings.Cut(strings.ToLower(name), ".")
 	switch stem {
 	case "con", "prn", "aux", "nul":

@@ -43,7 +43,7 @@ func TestFolder(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
-			if !safe.MatchString(got) || device(got) || len(got) > 120 {
+			if !safe.MatchString(got) || isDeviceName(got) || len(got) > 120 {
 				t.Errorf("%q is not safe everywhere", got)
 			}
 			if other, ok := seen[got]; ok {

@@ -89,8 +89,8 @@ func (o Options) resolved(functions []stage.Function) error {
 	return nil
 }
 
-// clock reads hh:mm:ss.
-func clock(text string) (time.Duration, error) {
+// parseClock reads hh:mm:ss.
+func parseClock(text string) (time.Duration, error) {
 	var h, m, s time.Duration
 	if n, err := fmt.Sscanf(text, "%d:%d:%d", &h, &m, &s); err != nil || n != 3 {
 		return 0, errors.New("a duration is not in the form hh:mm:ss")

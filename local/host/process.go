@@ -86,9 +86,9 @@ func (p *process) begin() error {
 	}
 	l := &life{cmd: cmd, port: port, known: make(chan struct{}), ended: make(chan struct{})}
 	p.current = l
-	p.running.Go(func() { follow(out, p.log.say) })
+	p.running.Go(func() { followOutput(out, p.log.say) })
 	p.running.Go(func() {
-		if !poll(l) {
+		if !pollUntilUp(l) {
 			p.log.say("host: the handler does not answer")
 			p.end(errors.New("the handler did not answer within 30 s of its start"))
 		}
@@ -218,8 +218,8 @@ func (p *process) stop() {
 	p.running.Wait()
 }
 
-// poll asks GET / until there is any HTTP answer. It is false if there was none in time.
-func poll(l *life) bool {
+// pollUntilUp asks GET / until there is any HTTP answer. It is false if there was none in time.
+func pollUntilUp(l *life) bool {
 	client := &http.Client{Timeout: time.Second}
 	defer client.CloseIdleConnections()
 	ticker := time.NewTicker(pollEvery)
@@ -242,8 +242,8 @@ func poll(l *life) bool {
 	}
 }
 
-// follow passes on lines; what is left of one that is too long is dropped.
-func follow(out io.Reader, say func(string)) {
+// followOutput passes on lines; what is left of one that is too long is dropped.
+func followOutput(out io.Reader, say func(string)) {
 	scanner := bufio.NewScanner(out)
 	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {

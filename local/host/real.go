@@ -84,7 +84,7 @@ func StartFunc(ctx context.Context, o Options) (*Real, error) {
 	if err := h.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start func: %w", err)
 	}
-	go follow(out, h.read)
+	go followOutput(out, h.read)
 	go func() {
 		_ = h.cmd.Wait() // its log has told why
 		in.Close()

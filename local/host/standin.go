@@ -73,7 +73,7 @@ func Start(ctx context.Context, o Options) (*StandIn, error) {
 	}
 	if h.timeout == 0 {
 		h.grace = killGrace
-		if h.timeout, err = clock(config.FunctionTimeout); err != nil {
+		if h.timeout, err = parseClock(config.FunctionTimeout); err != nil {
 			return nil, fmt.Errorf("host.json: functionTimeout: %w", err)
 		}
 	}
@@ -134,7 +134,7 @@ func (h *StandIn) Run(ctx context.Context, function, input string) (int, error) 
 		tries += f.Retry.Max
 		if pause == 0 {
 			var err error
-			if pause, err = clock(f.Retry.Delay); err != nil {
+			if pause, err = parseClock(f.Retry.Delay); err != nil {
 				return 0, fmt.Errorf("function %s: delayInterval: %w", function, err)
 			}
 		}

@@ -109,12 +109,12 @@ func (m *maker) inPieces(body string, owner, other *person, trap string, lost ma
 	for i := range total {
 		p := *base
 		p.at, p.MessageID, p.trap = m.moment(), m.id(), trap
-		p.MessageTime, p.ArchivedTime = stamp(m.start.Add(-time.Hour).Add(time.Duration(i)*time.Second)), stamp(p.at)
+		p.MessageTime, p.ArchivedTime = formatTime(m.start.Add(-time.Hour).Add(time.Duration(i)*time.Second)), formatTime(p.at)
 		p.TextContent = string(runes[i*room : min((i+1)*room, len(runes))])
 		p.SegmentedData = segment{id, i + 1, total}
 		if len(lost) > 0 { // one of them never came: this happened more than 14 days ago
 			p.at = m.end.Add(-15*24*time.Hour - 6*time.Hour + time.Duration(i)*time.Minute)
-			p.MessageTime, p.ArchivedTime = stamp(p.at.Add(-time.Minute)), stamp(p.at)
+			p.MessageTime, p.ArchivedTime = formatTime(p.at.Add(-time.Minute)), formatTime(p.at)
 		}
 		if !lost[i+1] {
 			pieces = append(pieces, &p)
@@ -125,7 +125,7 @@ func (m *maker) inPieces(body string, owner, other *person, trap string, lost ma
 
 // pictures are MMS: photographs, contact cards, a subject now and then.
 func (m *maker) pictures() {
-	shots := gallery(14)
+	shots := makeGallery(14)
 	lines := []string{"", "This is the damage on the nearside door", "Is this the right valve for the boiler?", "Look who turned up at the depot today"}
 	for i := range 40 {
 		owner, body := m.pick(m.staff), lines[i%len(lines)]
@@ -135,7 +135,7 @@ func (m *maker) pictures() {
 		files := []attachment{shots[i%len(shots)].inline()}
 		switch i % 8 {
 		case 3:
-			files = append(files, card(m.friend(owner)).inline())
+			files = append(files, makeCard(m.friend(owner)).inline())
 		case 5:
 			files = append(files, shots[(i+3)%len(shots)].inline())
 			it.Subject = "Photographs of the second floor"
@@ -165,7 +165,7 @@ func (m *maker) calls() {
 	for i := range 20 {
 		length := 2 * time.Second
 		it := m.call("CALL_AUDIO", m.pick(m.staff), "Answered", length)
-		it.Attachment = []attachment{recording(fmt.Sprintf("call-%d.wav", i), 220+20*(i%6), length).inline()}
+		it.Attachment = []attachment{makeRecording(fmt.Sprintf("call-%d.wav", i), 220+20*(i%6), length).inline()}
 		m.add(it)
 	}
 	for _, c := range []struct {
@@ -174,7 +174,7 @@ func (m *maker) calls() {
 	}{{"rec-long.wav", 375 * time.Second}, {"rec-middle.wav", 219 * time.Second}} { // 6.0 MB and 3.5 MB
 		owner := m.staff[5]
 		it := m.call("CALL_AUDIO", owner, "Answered", c.length)
-		it.Attachment = []attachment{m.host(recording(c.name, 330, c.length))}
+		it.Attachment = []attachment{m.host(makeRecording(c.name, 330, c.length))}
 		it.trap = "recording by contentUrl"
 		m.add(it)
 	}
@@ -193,11 +193,11 @@ func (m *maker) call(kind string, owner *person, status string, length time.Dura
 	from, to := m.between(owner, m.friend(owner))
 	it := m.compose(kind, owner, m.moment(), from, to)
 	start := it.at.Add(-length - time.Minute)
-	info := callInfo{ID: fmt.Sprintf("call-%08x", m.rng.Uint32()), Status: status, Start: stamp(start), End: stamp(start.Add(8 * time.Second)), Duration: 0}
+	info := callInfo{ID: fmt.Sprintf("call-%08x", m.rng.Uint32()), Status: status, Start: formatTime(start), End: formatTime(start.Add(8 * time.Second)), Duration: 0}
 	if status == "Answered" {
-		info.Answer, info.End, info.Duration = stamp(start.Add(8*time.Second)), stamp(start.Add(8*time.Second+length)), length.Milliseconds()
+		info.Answer, info.End, info.Duration = formatTime(start.Add(8*time.Second)), formatTime(start.Add(8*time.Second+length)), length.Milliseconds()
 	}
-	it.MessageTime, it.Status, it.CallInfo = stamp(start), status, info
+	it.MessageTime, it.Status, it.CallInfo = formatTime(start), status, info
 	return it
 }
 
@@ -216,7 +216,7 @@ func (m *maker) late() {
 	for i := range 30 {
 		owner := m.pick(m.staff)
 		it := m.sms(owner, "Sorry only just got signal again, will ring when I am back on the road", owner, m.friend(owner))
-		it.MessageTime, it.trap = stamp(it.at.Add(-time.Duration(9+11*i)*time.Hour)), "archived late"
+		it.MessageTime, it.trap = formatTime(it.at.Add(-time.Duration(9+11*i)*time.Hour)), "archived late"
 		m.add(it)
 	}
 }

@@ -113,7 +113,7 @@ func (p *person) as(s spelling) party {
 	return out
 }
 
-func parties(s spelling, people []*person) []party {
+func partiesOf(s spelling, people []*person) []party {
 	out := make([]party, len(people))
 	for i, p := range people {
 		out[i] = p.as(s)
@@ -194,8 +194,8 @@ func (m *maker) compose(kind string, owner *person, at time.Time, from *person, 
 	said := at.Add(-time.Duration(30+m.rng.IntN(45*60)) * time.Second)
 	style := spelling(m.rng.IntN(3))
 	it := &item{
-		MessageID: m.id(), MessageType: kind, Network: "O2", Msisdn: owner.number, MessageTime: stamp(said), ArchivedTime: stamp(at),
-		Direction: "In", Status: "Delivered", From: from.as(style), To: parties(style, to), Subject: "",
+		MessageID: m.id(), MessageType: kind, Network: "O2", Msisdn: owner.number, MessageTime: formatTime(said), ArchivedTime: formatTime(at),
+		Direction: "In", Status: "Delivered", From: from.as(style), To: partiesOf(style, to), Subject: "",
 		from: from, to: to, at: at, boxes: boxesOf(append([]*person{from}, to...)...),
 	}
 	if from == owner {
@@ -217,8 +217,8 @@ func (m *maker) copyFor(it *item, owner *person) *item {
 	if last := m.end.Add(-time.Second); c.at.After(last) {
 		c.at = last
 	}
-	c.Msisdn, c.ArchivedTime, c.Direction = owner.number, stamp(c.at), "In"
-	c.From, c.To = it.from.as(spelling(m.rng.IntN(3))), parties(spelling(m.rng.IntN(int(spellings))), it.to)
+	c.Msisdn, c.ArchivedTime, c.Direction = owner.number, formatTime(c.at), "In"
+	c.From, c.To = it.from.as(spelling(m.rng.IntN(3))), partiesOf(spelling(m.rng.IntN(int(spellings))), it.to)
 	c.Device = map[string]any{"model": "handset", "os": m.rng.IntN(17)}
 	return &c
 }
@@ -234,7 +234,7 @@ func (m *maker) add(it *item) {
 	default:
 		id, _ := it.MessageID.(string)
 		if id == "" {
-			id = digest(raw)
+			id = hexSHA256(raw)
 		}
 		m.count(id, it, 1)
 	}
@@ -253,11 +253,11 @@ func (m *maker) emit(it *item) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	must(enc.Encode(it))
+	mustWrite(enc.Encode(it))
 	raw := bytes.TrimRight(b.Bytes(), "\n")
 	if it.indent {
 		var wide bytes.Buffer
-		must(json.Indent(&wide, raw, "", "\t"))
+		mustWrite(json.Indent(&wide, raw, "", "\t"))
 		raw = wide.Bytes()
 	}
 	m.day.Items = append(m.day.Items, Item{it.at, raw, it.trap})
@@ -307,4 +307,4 @@ func (m *maker) count(id string, it *item, records int) {
 	}
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -35,31 +35,31 @@ type attachment struct {
 
 // inline is the attachment with its bytes in it.
 func (f file) inline() attachment {
-	return attachment{f.name, f.mime, len(f.data), digest(f.data), base64.StdEncoding.EncodeToString(f.data), nil}
+	return attachment{f.name, f.mime, len(f.data), hexSHA256(f.data), base64.StdEncoding.EncodeToString(f.data), nil}
 }
 
 // linked is the attachment whose bytes are to be had at path.
 func (f file) linked(path string) attachment {
-	return attachment{f.name, f.mime, len(f.data), digest(f.data), nil, path}
+	return attachment{f.name, f.mime, len(f.data), hexSHA256(f.data), nil, path}
 }
 
-func digest(data []byte) string {
+func hexSHA256(data []byte) string {
 	d := sha256.Sum256(data)
 	return hex.EncodeToString(d[:])
 }
 
-// gallery is the pictures that people of the sample day send to each other, PNG and JPEG by turns.
-func gallery(n int) []file {
+// makeGallery is the pictures that people of the sample day send to each other, PNG and JPEG by turns.
+func makeGallery(n int) []file {
 	var files []file
 	for i := range n {
-		picture := paint(uint64(i), 160+8*(i%5), 120+8*(i%3), 6)
+		picture := paintSunset(uint64(i), 160+8*(i%5), 120+8*(i%3), 6)
 		var b bytes.Buffer
 		if i%2 == 0 {
-			must(png.Encode(&b, picture))
+			mustWrite(png.Encode(&b, picture))
 			files = append(files, file{fmt.Sprintf("IMG_%04d.png", 1200+i), "image/png", b.Bytes()})
 			continue
 		}
-		must(jpeg.Encode(&b, picture, &jpeg.Options{Quality: 85}))
+		mustWrite(jpeg.Encode(&b, picture, &jpeg.Options{Quality: 85}))
 		files = append(files, file{fmt.Sprintf("IMG_%04d.jpg", 1200+i), "image/jpeg", b.Bytes()})
 	}
 	return files
@@ -69,12 +69,12 @@ func gallery(n int) []file {
 func bigPicture() file {
 	var b bytes.Buffer
 	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
-	must(encoder.Encode(&b, paint(99, 680, 560, 255)))
+	mustWrite(encoder.Encode(&b, paintSunset(99, 680, 560, 255)))
 	return file{"site plan.png", "image/png", b.Bytes()}
 }
 
-// paint makes a sunset over a disc, with grain so that no two pictures are alike.
-func paint(seed uint64, width, height, grain int) image.Image {
+// paintSunset makes a sunset over a disc, with grain so that no two pictures are alike.
+func paintSunset(seed uint64, width, height, grain int) image.Image {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	picture := image.NewNRGBA(image.Rect(0, 0, width, height))
 	cx, cy, r := rng.IntN(width), rng.IntN(height), height/4
@@ -97,9 +97,9 @@ func paint(seed uint64, width, height, grain int) image.Image {
 // wavRate is samples a second; a sample is 16 bits, one channel: what a telephone recorder makes.
 const wavRate = 8000
 
-// recording is a WAV of a tone. Every second of it is the same, so that six minutes cost no more
+// makeRecording is a WAV of a tone. Every second of it is the same, so that six minutes cost no more
 // to compute than one second.
-func recording(name string, hertz int, length time.Duration) file {
+func makeRecording(name string, hertz int, length time.Duration) file {
 	second := make([]byte, 0, 2*wavRate)
 	for i := range wavRate {
 		v := math.Sin(2 * math.Pi * float64(hertz) * float64(i) / wavRate)
@@ -128,14 +128,14 @@ func recording(name string, hertz int, length time.Duration) file {
 	return file{name, "audio/wav", append(b, sound...)}
 }
 
-// card is a contact card, as phones send them.
-func card(p *person) file {
+// makeCard is a contact card, as phones send them.
+func makeCard(p *person) file {
 	return file{p.first + ".vcf", "text/vcard", fmt.Appendf(nil,
 		"BEGIN:VCARD\r\nVERSION:3.0\r\nN:%s;%s\r\nFN:%s %s\r\nTEL;TYPE=CELL:+%s\r\nEND:VCARD\r\n", p.last, p.first, p.first, p.last, p.number)}
 }
 
-// must is for writes into memory, which can't fail: an error is a mistake in this package.
-func must(err error) {
+// mustWrite is for writes into memory, which can't fail: an error is a mistake in this package.
+func mustWrite(err error) {
 	if err != nil {
 		panic(err)
 	}

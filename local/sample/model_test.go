@@ -150,7 +150,7 @@ func (m *model) count(d *Day) Expectation {
 			e.LeftOut++
 		}
 		if g.id, _ = o["messageId"].(string); g.id == "" {
-			g.id = digest(it.Raw)
+			g.id = hexSHA256(it.Raw)
 		}
 		if gone := m.gone(o); gone > 0 {
 			e.Incomplete++
@@ -283,7 +283,7 @@ func (m *model) gone(o map[string]any) int {
 			c, found := m.contents[path]
 			data, ok = c.Data, found && c.Status == 0
 		}
-		if want, there := a["digest"].(string); there && !strings.EqualFold(want, digest(data)) {
+		if want, there := a["digest"].(string); there && !strings.EqualFold(want, hexSHA256(data)) {
 			ok = false
 		}
 		if !ok {

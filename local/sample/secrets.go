@@ -18,18 +18,18 @@ const minPlain = 20
 // Texts is, of every message text, subject and group name, the longest run of letters, digits and blanks, if
 // it has 20 characters or more. A run has nothing in it that JSON or a URL would write in another way but the
 // blank, and nothing so common that a log may hold it by chance.
-func (d *Day) Texts() []string { return sorted(d.secrets.texts) }
+func (d *Day) Texts() []string { return sortedKeys(d.secrets.texts) }
 
 // Numbers is every telephone number in the day in two forms: its ten national digits, which every
 // spelling without blanks ends with, and as phones show it, 7700 900123.
-func (d *Day) Numbers() []string { return sorted(d.secrets.numbers) }
+func (d *Day) Numbers() []string { return sortedKeys(d.secrets.numbers) }
 
 // Addresses is every e-mail address of the day, in lower case: of the tenant's users, of the items,
 // of the mapping. Logs are to be put into lower case before they are searched.
-func (d *Day) Addresses() []string { return sorted(d.secrets.addresses) }
+func (d *Day) Addresses() []string { return sortedKeys(d.secrets.addresses) }
 
 // Names is the full name of everybody in the day.
-func (d *Day) Names() []string { return sorted(d.secrets.names) }
+func (d *Day) Names() []string { return sortedKeys(d.secrets.names) }
 
 // IDs is the directory object id of every user of the tenant.
 func (d *Day) IDs() []string {
@@ -74,7 +74,7 @@ func (s secrets) address(list ...string) {
 	}
 }
 
-func sorted(set map[string]bool) []string {
+func sortedKeys(set map[string]bool) []string {
 	all := make([]string, 0, len(set))
 	for s := range set {
 		all = append(all, s)

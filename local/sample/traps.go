@@ -56,7 +56,7 @@ func (m *maker) identityTraps() {
 	m.add(second)
 
 	first, second = pair("same id, another owner's view of the group")
-	first.To, first.boxes = parties(plus, m.outside[:1]), boxesOf(a)
+	first.To, first.boxes = partiesOf(plus, m.outside[:1]), boxesOf(a)
 	first.differs, second.differs = true, true
 	m.add(first)
 	m.add(second)
@@ -105,21 +105,21 @@ func (m *maker) pieceTraps() {
 // longAgo was archived more than 14 days ago: what is still missing now will never come.
 func (m *maker) longAgo() {
 	whole := texts()
-	m.inPieces(three(whole[21].body), m.staff[11], m.outside[11], "second piece lost", map[int]bool{2: true})
-	m.inPieces(three(whole[22].body), m.staff[12], m.outside[12], "first piece lost", map[int]bool{1: true})
+	m.inPieces(threePieces(whole[21].body), m.staff[11], m.outside[11], "second piece lost", map[int]bool{2: true})
+	m.inPieces(threePieces(whole[22].body), m.staff[12], m.outside[12], "first piece lost", map[int]bool{1: true})
 
 	path := contents + "out-of-reach.wav"
 	m.day.Contents = append(m.day.Contents, Content{Path: path, Type: "audio/wav", Status: 503, RetryAfter: "1"}) // the shortest pause: a person waits
-	f := recording("out-of-reach.wav", 440, 2*time.Second)
+	f := makeRecording("out-of-reach.wav", 440, 2*time.Second)
 	it := m.call("CALL_AUDIO", m.staff[13], "Answered", 2*time.Second)
 	it.at = m.end.Add(-15*24*time.Hour - 5*time.Hour)
-	it.MessageTime, it.ArchivedTime = stamp(it.at.Add(-time.Hour)), stamp(it.at)
+	it.MessageTime, it.ArchivedTime = formatTime(it.at.Add(-time.Hour)), formatTime(it.at)
 	it.Attachment, it.gone, it.trap = []attachment{f.linked(path)}, 1, "attachment out of reach for 15 days"
 	m.add(it)
 }
 
-// three makes a text of three pieces.
-func three(body string) string { return string([]rune(strings.Repeat(body+" ", 20))[:400]) }
+// threePieces makes a text of three pieces.
+func threePieces(body string) string { return string([]rune(strings.Repeat(body+" ", 20))[:400]) }
 
 // mappingTraps are about whose mailbox it is.
 func (m *maker) mappingTraps() {
@@ -145,9 +145,9 @@ func (m *maker) mappingTraps() {
 	for _, p := range m.staff[20:23] {
 		send("mapping file names no mailbox", p, nil)
 	}
-	send("late message for who held the number before", m.before, func(it *item) { it.MessageTime = stamp(it.at.Add(-12 * 24 * time.Hour)) })
+	send("late message for who held the number before", m.before, func(it *item) { it.MessageTime = formatTime(it.at.Add(-12 * 24 * time.Hour)) })
 
-	m.add(named(m.sms(m.csvOnly, ordinary, m.csvOnly, m.pager), "two phones of one mailbox"))
+	m.add(nameTrap(m.sms(m.csvOnly, ordinary, m.csvOnly, m.pager), "two phones of one mailbox"))
 	m.trap("one mailbox by several addresses", func(it *item) {
 		p := m.alias.as(plus)
 		q := m.alias.as(bare)
@@ -178,7 +178,7 @@ func (m *maker) mappingTraps() {
 	m.add(it)
 }
 
-func named(it *item, trap string) *item {
+func nameTrap(it *item, trap string) *item {
 	it.trap = trap
 	return it
 }
@@ -188,7 +188,7 @@ func (m *maker) timeTraps() {
 	for _, t := range []any{
 		"57300-03-01T12:00:00Z", "+57300-03-01T12:00:00Z", "1970-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "0000-00-00T00:00:00Z",
 		fmt.Sprint(m.start.UnixMilli()), m.start.UnixMilli(), m.start.Format("2006-01-02T15:04:05"), m.start.Format("02/01/2006 15:04"),
-		m.start.Format(time.RFC1123Z), m.start.Format("2006-01-02") + "T25:61:00Z", "yesterday", "", nil, stamp(m.end.Add(26 * time.Hour)),
+		m.start.Format(time.RFC1123Z), m.start.Format("2006-01-02") + "T25:61:00Z", "yesterday", "", nil, formatTime(m.end.Add(26 * time.Hour)),
 	} {
 		m.unreadable("impossible messageTime", func(it *item) { it.MessageTime = t })
 	}
@@ -200,7 +200,7 @@ func (m *maker) timeTraps() {
 			})
 		}
 	}
-	m.trap("clock of the phone is 23 hours fast", func(it *item) { it.MessageTime = stamp(it.at.Add(23 * time.Hour)) })
+	m.trap("clock of the phone is 23 hours fast", func(it *item) { it.MessageTime = formatTime(it.at.Add(23 * time.Hour)) })
 	for _, t := range []any{nil, "", "yesterday", 1763889000000, "57300-03-01T12:00:00Z"} {
 		m.trap("archivedTime missing or unreadable", func(it *item) {
 			_, it.lacks = t.(int)
@@ -210,7 +210,7 @@ func (m *maker) timeTraps() {
 	it := m.call("CALL_LOG", m.staff[1], "Answered", time.Minute)
 	it.CallInfo = callInfo{ID: "call-x", Status: "Answered", Start: "57300-03-01T12:00:00Z", Answer: "1970-01-01T00:00:00Z", End: "soon", Duration: -5}
 	it.lacks = true // a length below 0
-	m.add(named(it, "impossible times in callInfo"))
+	m.add(nameTrap(it, "impossible times in callInfo"))
 }
 
 // shapeTraps are items whose JSON is not what the contract says.

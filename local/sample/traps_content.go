@@ -35,7 +35,7 @@ func (m *maker) textTraps() {
 	})
 	m.trap("no subject", func(it *item) { it.Subject = nil })
 	m.trap("group without metadata", func(it *item) {
-		it.To, it.boxes = parties(plus, []*person{it.to[0], m.staff[0], m.outside[77]}), boxesOf(it.from, m.staff[0])
+		it.To, it.boxes = partiesOf(plus, []*person{it.to[0], m.staff[0], m.outside[77]}), boxesOf(it.from, m.staff[0])
 	})
 
 	evil := "Jane\r\nBcc: evil@" + partner + "\r\nX-Evil: 1"
@@ -72,8 +72,8 @@ func (m *maker) textTraps() {
 
 // fileTraps are attachments: those that can't be had, and those that can though they look odd.
 func (m *maker) fileTraps() {
-	shot := gallery(1)[0]
-	tone := recording("note.wav", 500, 2*time.Second)
+	shot := makeGallery(1)[0]
+	tone := makeRecording("note.wav", 500, 2*time.Second)
 	attach := func(name string, gone int, files ...attachment) {
 		m.trap(name, func(it *item) {
 			it.MessageType, it.Attachment, it.gone = "MMS", files, gone
@@ -94,10 +94,10 @@ func (m *maker) fileTraps() {
 	attach("attachment on another host", 1, tone.linked("file:///etc/passwd"))
 	m.day.Contents = append(m.day.Contents,
 		Content{Path: contents + "elsewhere.wav", Status: 302, Location: "https://files." + partner + "/steal"},
-		Content{Path: contents + "forged.wav", Type: "audio/wav", Data: recording("", 501, 2*time.Second).data})
+		Content{Path: contents + "forged.wav", Type: "audio/wav", Data: makeRecording("", 501, 2*time.Second).data})
 	attach("redirect to another host", 1, tone.linked(contents+"elsewhere.wav"))
 	attach("wrong digest", 1, tone.linked(contents+"forged.wav"))
-	attach("wrong digest", 1, edit(shot.inline(), func(a *attachment) { a.Digest = digest([]byte("other bytes")) }))
+	attach("wrong digest", 1, edit(shot.inline(), func(a *attachment) { a.Digest = hexSHA256([]byte("other bytes")) }))
 	attach("broken Base64", 1, edit(shot.inline(), func(a *attachment) { a.Content = "!" + a.Content.(string) }))
 	attach("broken Base64", 2,
 		edit(shot.inline(), func(a *attachment) { a.Content = a.Content.(string)[:1001] }),

@@ -49,9 +49,9 @@ type property struct {
 	Value string `json:"value"`
 }
 
-// materials lists what is linked into a handler, from what the linker wrote into it: not what go.mod would allow.
+// listMaterials lists what is linked into a handler, from what the linker wrote into it: not what go.mod would allow.
 // version is that of the sources.
-func materials(app, version, binary string) ([]byte, error) {
+func listMaterials(app, version, binary string) ([]byte, error) {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
 		return nil, fmt.Errorf("read what is linked into the handler: %w", err)
@@ -68,12 +68,12 @@ func materials(app, version, binary string) ([]byte, error) {
 			b.Metadata.Component.Properties = append(b.Metadata.Component.Properties, property{Name: s.Key, Value: s.Value})
 		}
 	}
-	b.Components = append(b.Components, library("std", strings.TrimPrefix(info.GoVersion, "go"), ""))
+	b.Components = append(b.Components, libraryComponent("std", strings.TrimPrefix(info.GoVersion, "go"), ""))
 	for _, m := range info.Deps {
 		if m.Replace != nil {
 			m = m.Replace
 		}
-		b.Components = append(b.Components, module(m))
+		b.Components = append(b.Components, moduleComponent(m))
 	}
 	slices.SortFunc(b.Components, func(x, y component) int { return cmp.Compare(x.PURL, y.PURL) })
 	raw, err = json.MarshalIndent(b, "", "  ")
@@ -83,10 +83,10 @@ func materials(app, version, binary string) ([]byte, error) {
 	return append(raw, '\n'), nil
 }
 
-func module(m *debug.Module) component { return library(m.Path, m.Version, m.Sum) }
+func moduleComponent(m *debug.Module) component { return libraryComponent(m.Path, m.Version, m.Sum) }
 
-// library is a Go module; sum is its hash as in go.sum.
-func library(path, version, sum string) component {
+// libraryComponent is a Go module; sum is its hash as in go.sum.
+func libraryComponent(path, version, sum string) component {
 	// https://github.com/package-url/purl-spec: each part of the name is escaped, the slashes between them are not; of the type
 	// golang it is in lower case.
 	purl := "pkg:golang/" + (&url.URL{Path: strings.ToLower(path)}).EscapedPath() + "@" + url.QueryEscape(version)
@@ -131,5 +131,5 @@ func writeSums(out string) error {
 		}
 		fmt.Fprintf(&list, "%x  %s\n", sha256.Sum256(raw), filepath.Base(name))
 	}
-	return write(filepath.Join(out, sums), []byte(list.String()), modeFile)
+	return writeFile(filepath.Join(out, sums), []byte(list.String()), modeFile)
 }

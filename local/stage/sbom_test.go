@@ -29,7 +29,7 @@ func TestMaterials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := materials("fetch", "1.2.0", self)
+	raw, err := listMaterials("fetch", "1.2.0", self)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,11 +55,11 @@ func TestMaterials(t *testing.T) {
 	if !slices.ContainsFunc(b.Components, std) {
 		t.Errorf("the standard library is not among %+v", b.Components)
 	}
-	if _, err := materials("fetch", "1.2.0", "sbom.go"); err == nil {
+	if _, err := listMaterials("fetch", "1.2.0", "sbom.go"); err == nil {
 		t.Error("a file that is no program has materials")
 	}
 	// A test binary names no modules; the zips are looked at where they are started.
-	got := module(&debug.Module{Path: "github.com/Azure/b/v2", Version: "v2.0.0+incompatible", Sum: "h1:x="})
+	got := moduleComponent(&debug.Module{Path: "github.com/Azure/b/v2", Version: "v2.0.0+incompatible", Sum: "h1:x="})
 	const purl = "pkg:golang/github.com/azure/b/v2@v2.0.0%2Bincompatible"
 	want := component{Type: "library", Ref: purl, Name: "github.com/Azure/b/v2", Version: "v2.0.0+incompatible", PURL: purl,
 		Properties: []property{{Name: "go.sum", Value: "h1:x="}}}

@@ -59,7 +59,7 @@ func Build(ctx context.Context, o Options, apps ...App) error {
 		return fmt.Errorf("make the output's folder: %w", err)
 	}
 	for _, app := range apps {
-		if err := build(ctx, o, app); err != nil {
+		if err := buildApp(ctx, o, app); err != nil {
 			return fmt.Errorf("stage app %s: %w", app.Name, err)
 		}
 	}
@@ -72,7 +72,7 @@ func Build(ctx context.Context, o Options, apps ...App) error {
 	return nil
 }
 
-func build(ctx context.Context, o Options, app App) error {
+func buildApp(ctx context.Context, o Options, app App) error {
 	work, err := os.MkdirTemp(o.Out, ".stage-*")
 	if err != nil {
 		return err
@@ -84,50 +84,50 @@ func build(ctx context.Context, o Options, app App) error {
 	}
 	program := filepath.Join(tree, handler)
 	if o.Local {
-		if err := reuse(final, program); err != nil {
+		if err := reuseBinary(final, program); err != nil {
 			return err
 		}
 	}
-	if err := compile(ctx, o, app, program); err != nil {
+	if err := compileApp(ctx, o, app, program); err != nil {
 		return err
 	}
 	if err := Check(tree); err != nil {
 		return err
 	}
 	if o.Local {
-		return errors.Join(replace(tree, final), noteHandler(final))
+		return errors.Join(replaceTree(tree, final), noteHandler(final))
 	}
-	if err := pack(tree, archive); err != nil {
+	if err := packZip(tree, archive); err != nil {
 		return fmt.Errorf("write the zip: %w", err)
 	}
 	version, err := sourceVersion(o.Root)
 	if err != nil {
 		return err
 	}
-	list, err := materials(app.Name, version, filepath.Join(tree, handler))
+	list, err := listMaterials(app.Name, version, filepath.Join(tree, handler))
 	if err != nil {
 		return err
 	}
-	if err := replace(tree, final); err != nil {
+	if err := replaceTree(tree, final); err != nil {
 		return err
 	}
-	if err := write(final+".cdx.json", list, modeFile); err != nil {
+	if err := writeFile(final+".cdx.json", list, modeFile); err != nil {
 		return err
 	}
 	return os.Rename(archive, final+".zip")
 }
 
-func replace(tree, final string) error {
+func replaceTree(tree, final string) error {
 	if err := os.RemoveAll(final); err != nil {
 		return err
 	}
 	return os.Rename(tree, final)
 }
 
-// reuse copies the handler of an earlier local build to where the next one goes: go build links nothing anew where the build ID in the
+// reuseBinary copies the handler of an earlier local build to where the next one goes: go build links nothing anew where the build ID in the
 // file is that of the sources. It looks at no other byte of the file, so a handler that is not the one that was built is left out.
 // What is deployed is always linked anew.
-func reuse(final, to string) error {
+func reuseBinary(final, to string) error {
 	raw, err := os.ReadFile(filepath.Join(final, handler))
 	noted, e := os.ReadFile(final + noteSuffix)
 	if err = errors.Join(err, e); errors.Is(err, fs.ErrNotExist) {
@@ -139,7 +139,7 @@ func reuse(final, to string) error {
 	if string(noted) != fmt.Sprintf("%x", sha256.Sum256(raw)) {
 		return nil
 	}
-	return write(to, raw, modeHandler)
+	return writeFile(to, raw, modeHandler)
 }
 
 // noteSuffix ends the name of the file that holds the SHA-256 of a local build's handler.
@@ -151,7 +151,7 @@ func noteHandler(final string) error {
 	if err != nil {
 		return err
 	}
-	return write(final+noteSuffix, fmt.Appendf(nil, "%x", sha256.Sum256(raw)), modeFile)
+	return writeFile(final+noteSuffix, fmt.Appendf(nil, "%x", sha256.Sum256(raw)), modeFile)
 }
 
 // layOut copies what is not compiled. Functions host 4.1045: it finds functions only in the folders directly beside host.json.
@@ -174,23 +174,23 @@ func layOut(root string, app App, tree string) error {
 		if err := os.MkdirAll(filepath.Dir(to), modeFolder); err != nil {
 			return err
 		}
-		if err := write(to, raw, modeFile); err != nil {
+		if err := writeFile(to, raw, modeFile); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// write sets the mode whatever the umask.
-func write(name string, raw []byte, mode os.FileMode) error {
+// writeFile sets the mode whatever the umask.
+func writeFile(name string, raw []byte, mode os.FileMode) error {
 	if err := os.WriteFile(name, raw, mode); err != nil {
 		return err
 	}
 	return os.Chmod(name, mode)
 }
 
-// compile builds the handler, the same bytes from the same sources wherever the repository lies.
-func compile(ctx context.Context, o Options, app App, to string) error {
+// compileApp builds the handler, the same bytes from the same sources wherever the repository lies.
+func compileApp(ctx context.Context, o Options, app App, to string) error {
 	to, err := filepath.Abs(to)
 	if err != nil {
 		return err

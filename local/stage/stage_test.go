@@ -206,7 +206,7 @@ func TestCheck(t *testing.T) {
 		if err := layOut("../..", Apps()[1], dir); err != nil {
 			t.Fatal(err)
 		}
-		if err := write(filepath.Join(dir, handler), []byte("x"), modeHandler); err != nil {
+		if err := writeFile(filepath.Join(dir, handler), []byte("x"), modeHandler); err != nil {
 			t.Fatal(err)
 		}
 		name := filepath.Join(dir, test.file)
@@ -218,7 +218,7 @@ func TestCheck(t *testing.T) {
 		if changed == string(raw) && test.want != "" {
 			t.Fatalf("%s has no %s", test.file, test.old)
 		}
-		if err := write(name, []byte(changed), modeFile); err != nil {
+		if err := writeFile(name, []byte(changed), modeFile); err != nil {
 			t.Fatal(err)
 		}
 		if test.file != handler {

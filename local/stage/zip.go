@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// pack writes the tree as a zip: the same tree gives the same bytes.
-func pack(tree, to string) error {
+// packZip writes the tree as a zip: the same tree gives the same bytes.
+func packZip(tree, to string) error {
 	out, err := os.Create(to)
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func pack(tree, to string) error {
 		if relative == handler {
 			mode = modeHandler
 		}
-		return add(z, name, filepath.ToSlash(relative), mode)
+		return addFile(z, name, filepath.ToSlash(relative), mode)
 	})
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func pack(tree, to string) error {
 	return out.Close()
 }
 
-func add(z *zip.Writer, from, name string, mode fs.FileMode) error {
+func addFile(z *zip.Writer, from, name string, mode fs.FileMode) error {
 	h := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
 	h.SetMode(mode)
 	w, err := z.CreateHeader(h)

@@ -113,7 +113,7 @@ func (p printer) types(types map[string]Outcomes) {
 	fmt.Fprintf(p.w, "\n  %-12s %12s %12s %12s %12s %12s\n", "Type", "archived", "unmapped", "excluded", "quarantined", "failed")
 	for _, kind := range slices.Sorted(maps.Keys(types)) {
 		t := types[kind]
-		fmt.Fprintf(p.w, "  %-12s ", clip(cmp.Or(kind, "(no type)"), 12))
+		fmt.Fprintf(p.w, "  %-12s ", clipText(cmp.Or(kind, "(no type)"), 12))
 		p.numbers.Fprintf(p.w, "%12d %12d %12d %12d %12d\n", t.Archived, t.Unmapped, t.Excluded, t.Quarantined, t.Failed)
 	}
 }
@@ -171,7 +171,7 @@ func (p printer) wrap(first, rest, text string) {
 	next()
 }
 
-func clip(s string, n int) string {
+func clipText(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"
 	}

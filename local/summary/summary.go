@@ -247,7 +247,7 @@ func (s *Summary) mask(line string) {
 		return
 	}
 	seen := map[string]bool{}
-	for _, value := range append([]string{r.Owner}, values(r.Participants())...) {
+	for _, value := range append([]string{r.Owner}, participantValues(r.Participants())...) {
 		number, ok := phone.E164(value, "GB")
 		if !ok {
 			continue
@@ -260,7 +260,7 @@ func (s *Summary) mask(line string) {
 	}
 }
 
-func values(people []record.Participant) (all []string) {
+func participantValues(people []record.Participant) (all []string) {
 	for _, p := range people {
 		all = append(all, p.Value)
 	}

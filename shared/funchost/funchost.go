@@ -61,13 +61,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, known := s.routes[name]
 	switch {
 	case name == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		reply(w, http.StatusOK, nil)
+		writeReply(w, http.StatusOK, nil)
 	case name == "":
-		refuse(w, http.StatusMethodNotAllowed, http.MethodGet)
+		refuseRequest(w, http.StatusMethodNotAllowed, http.MethodGet)
 	case !known:
-		refuse(w, http.StatusNotFound, "")
+		refuseRequest(w, http.StatusNotFound, "")
 	case r.Method != http.MethodPost:
-		refuse(w, http.StatusMethodNotAllowed, http.MethodPost)
+		refuseRequest(w, http.StatusMethodNotAllowed, http.MethodPost)
 	default:
 		s.invoke(w, r, name, f)
 	}
@@ -79,7 +79,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request, name string, f F
 	if errors.As(err, &tooLong) {
 		s.log.Error("invocation refused", "event", "host.invocationRefused",
 			"function", name, "status", http.StatusRequestEntityTooLarge, "limit", maxBody)
-		refuse(w, http.StatusRequestEntityTooLarge, "")
+		refuseRequest(w, http.StatusRequestEntityTooLarge, "")
 		return
 	}
 	var inv *Invocation
@@ -89,27 +89,27 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request, name string, f F
 	if err != nil {
 		s.log.Error("invocation refused", "event", "host.invocationRefused",
 			"function", name, "status", http.StatusBadRequest, "error", err.Error())
-		refuse(w, http.StatusBadRequest, "")
+		refuseRequest(w, http.StatusBadRequest, "")
 		return
 	}
 
 	ctx, cancel := context.WithTimeoutCause(r.Context(), s.deadline, ErrDeadline)
 	defer cancel()
 	start := time.Now()
-	result, err := call(ctx, f, inv)
+	result, err := callFunc(ctx, f, inv)
 	took := time.Since(start).Milliseconds()
 	if err == nil {
-		result, err = encode(result)
+		result, err = encodeResult(result)
 	}
 	status := Status(err)
 	if err != nil {
 		inv.Log.Error("invocation failed", "event", "host.invocationFailed",
 			"status", status, "ms", took, "error", err.Error())
-		reply(w, status, problem{err.Error()})
+		writeReply(w, status, problem{err.Error()})
 		return
 	}
 	inv.Log.Info("invocation done", "event", "host.invocationDone", "ms", took)
-	reply(w, status, result)
+	writeReply(w, status, result)
 }
 
 // readBody reads the host's request, with a length or chunked. The time-out is for the body only: http.Server's
@@ -125,9 +125,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return raw, nil
 }
 
-// call runs f. A panic fails this invocation and no other; its value may hold a message's text, so the log shows only
+// callFunc runs f. A panic fails this invocation and no other; its value may hold a message's text, so the log shows only
 // its type and where it came from (a stack has addresses in place of values).
-func call(ctx context.Context, f Func, inv *Invocation) (result any, err error) {
+func callFunc(ctx context.Context, f Func, inv *Invocation) (result any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			inv.Log.Error("panic", "event", "host.panic", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
@@ -137,8 +137,8 @@ func call(ctx context.Context, f Func, inv *Invocation) (result any, err error) 
 	return f(ctx, inv)
 }
 
-// encode makes sure that the result is JSON before a status is sent.
-func encode(result any) (json.RawMessage, error) {
+// encodeResult makes sure that the result is JSON before a status is sent.
+func encodeResult(result any) (json.RawMessage, error) {
 	raw, err := json.Marshal(result)
 	if err != nil {
 		return nil, fmt.Errorf("encode a result of type %T", result)
@@ -146,16 +146,16 @@ func encode(result any) (json.RawMessage, error) {
 	return raw, nil
 }
 
-func refuse(w http.ResponseWriter, status int, allow string) {
+func refuseRequest(w http.ResponseWriter, status int, allow string) {
 	if allow != "" {
 		w.Header().Set("Allow", allow)
 	}
-	reply(w, status, problem{http.StatusText(status)})
+	writeReply(w, status, problem{http.StatusText(status)})
 }
 
-// reply always sends a JSON object. Functions host 4.1045: an empty body, 204 or null hangs the invocation until the
+// writeReply always sends a JSON object. Functions host 4.1045: an empty body, 204 or null hangs the invocation until the
 // time-out, and then the handler is killed.
-func reply(w http.ResponseWriter, status int, value any) {
+func writeReply(w http.ResponseWriter, status int, value any) {
 	raw, err := json.Marshal(answer{Outputs: map[string]any{}, Logs: []string{}, ReturnValue: value})
 	if err != nil { // not by what this package passes
 		status, raw = http.StatusInternalServerError, []byte("{}")

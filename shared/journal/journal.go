@@ -116,11 +116,11 @@ type Record struct {
 	At time.Time `json:"-"` // of its line in the journal
 }
 
-// name is that of a batch's log.
-func name(batch string) string { return strings.TrimSuffix(batch, ".ndjson") + ".jsonl" }
+// logName is that of a batch's log.
+func logName(batch string) string { return strings.TrimSuffix(batch, ".ndjson") + ".jsonl" }
 
-// sum is the hash that chains the lines. The first line has that of the batch's name, so that no log passes for another's.
-func sum(line []byte) string {
+// chainSum is the hash that chains the lines. The first line has that of the batch's name, so that no log passes for another's.
+func chainSum(line []byte) string {
 	d := sha256.Sum256(line)
 	return hex.EncodeToString(d[:])
 }
@@ -178,7 +178,7 @@ func Open(ctx context.Context, logs Logs, batch, invocation string, now func() t
 
 // TryOpen is Open without waiting: ErrHeld if somebody else has the journal.
 func TryOpen(ctx context.Context, logs Logs, batch, invocation string, now func() time.Time) (*Journal, error) {
-	token, held, empty, err := logs.Lock(ctx, name(batch))
+	token, held, empty, err := logs.Lock(ctx, logName(batch))
 	if err != nil {
 		return nil, fmt.Errorf("lock a journal: %w", err)
 	}

@@ -56,11 +56,11 @@ type chain struct {
 	torn bool   // the log ends in the middle of that line
 }
 
-func newChain(batch string) chain { return chain{prev: sum([]byte(batch))} }
+func newChain(batch string) chain { return chain{prev: chainSum([]byte(batch))} }
 
-// parse reads a journal line by line, checks the chain and gives what the lines say. A last line without its end is
+// parseLog reads a journal line by line, checks the chain and gives what the lines say. A last line without its end is
 // not believed but reported in the chain: an append is all or nothing, so none is expected.
-func parse(r io.Reader, batch string) (State, chain, error) {
+func parseLog(r io.Reader, batch string) (State, chain, error) {
 	var state State
 	c := newChain(batch)
 	in := bufio.NewReaderSize(r, 64<<10)
@@ -79,7 +79,7 @@ func parse(r io.Reader, batch string) (State, chain, error) {
 				state.apply(*last)
 			}
 			if len(text) > 0 {
-				c = chain{prev: sum(text), torn: true}
+				c = chain{prev: chainSum(text), torn: true}
 			}
 			return state, c, nil
 		}
@@ -101,7 +101,7 @@ func parse(r io.Reader, batch string) (State, chain, error) {
 			last = &l
 		}
 		state.there = true
-		c = chain{prev: sum(text)}
+		c = chain{prev: chainSum(text)}
 	}
 }
 
@@ -127,7 +127,7 @@ func (j *Journal) encode(l line) {
 		// The types above have nothing that JSON can't say but a time after the year 9999.
 		panic("encode a line of the journal: " + err.Error())
 	}
-	j.chain.prev = sum(text)
+	j.chain.prev = chainSum(text)
 	j.buf = append(append(j.buf, text...), '\n')
 	j.size += int64(len(text)) + 1
 	j.state.apply(l)

@@ -20,12 +20,12 @@ func Read(ctx context.Context, logs Logs, batch string) (State, error) {
 
 // Parse is Read of a log that was taken out of the archive.
 func Parse(log io.Reader, batch string) (State, error) {
-	state, _, err := parse(log, batch)
+	state, _, err := parseLog(log, batch)
 	return state, err
 }
 
 func read(ctx context.Context, logs Logs, batch string) (State, chain, int64, error) {
-	body, size, err := logs.Read(ctx, name(batch))
+	body, size, err := logs.Read(ctx, logName(batch))
 	if err != nil {
 		return State{}, chain{}, 0, fmt.Errorf("read a journal: %w", err)
 	}
@@ -36,7 +36,7 @@ func read(ctx context.Context, logs Logs, batch string) (State, chain, int64, er
 	if size > maxLog {
 		return State{}, chain{}, 0, fmt.Errorf("read a journal: it has %d bytes, limit %d", size, maxLog)
 	}
-	state, c, err := parse(body, batch)
+	state, c, err := parseLog(body, batch)
 	return state, c, size, err
 }
 
@@ -49,7 +49,7 @@ func Tail(ctx context.Context, logs Logs, batch string) (done bool, err error) {
 
 // TailTotals is Tail, with the totals of a batch that is done as its last line has them.
 func TailTotals(ctx context.Context, logs Logs, batch string) (totals Totals, done bool, err error) {
-	data, _, err := logs.Tail(ctx, name(batch), tailSize)
+	data, _, err := logs.Tail(ctx, logName(batch), tailSize)
 	if err != nil {
 		return Totals{}, false, fmt.Errorf("read a journal's end: %w", err)
 	}

@@ -149,13 +149,13 @@ func (t Totals) Add(o Totals) Totals {
 // Holds returns an error if one of the sums does not hold, and says by how much.
 func (t Totals) Holds() error {
 	r, c := t.Records, t.Copies
-	if err := holds("records collected", r.Collected, r.Archived, r.Unmapped, r.Excluded, r.Quarantined, r.Failed, r.Pending); err != nil {
+	if err := isHolder("records collected", r.Collected, r.Archived, r.Unmapped, r.Excluded, r.Quarantined, r.Failed, r.Pending); err != nil {
 		return err
 	}
-	return holds("copies planned", c.Planned, c.Imported, c.Duplicate, c.Oversize, c.Failed, c.Pending)
+	return isHolder("copies planned", c.Planned, c.Imported, c.Duplicate, c.Oversize, c.Failed, c.Pending)
 }
 
-func holds(what string, whole int, parts ...int) error {
+func isHolder(what string, whole int, parts ...int) error {
 	total := 0
 	for _, p := range parts {
 		if p < 0 {

@@ -47,7 +47,7 @@ func (j *Journal) Copy(c Copy) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.encodePlans()
-	if known, ok := j.state.lines[c.Line].copies[c.Mailbox]; ok && same(known, c) {
+	if known, ok := j.state.lines[c.Line].copies[c.Mailbox]; ok && sameCopy(known, c) {
 		return
 	}
 	j.outcome(line{Type: lineCopy, Copy: &c})
@@ -58,7 +58,7 @@ func (j *Journal) Record(r Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.encodePlans()
-	if known := j.state.lines[r.Line].record; known != nil && same(*known, r) {
+	if known := j.state.lines[r.Line].record; known != nil && sameCopy(*known, r) {
 		return
 	}
 	j.outcome(line{Type: lineRecord, Record: &r})
@@ -74,8 +74,8 @@ func (j *Journal) outcome(l line) {
 	j.schedule()
 }
 
-// same reports whether two outcomes are equal as the journal writes them.
-func same[T Copy | Record](a, b T) bool {
+// sameCopy reports whether two outcomes are equal as the journal writes them.
+func sameCopy[T Copy | Record](a, b T) bool {
 	one, errOne := json.Marshal(a)
 	two, errTwo := json.Marshal(b)
 	return errOne == nil && errTwo == nil && bytes.Equal(one, two)
@@ -215,7 +215,7 @@ func (j *Journal) send(ctx context.Context) error {
 	pauses := &backoff.ExponentialBackOff{InitialInterval: 200 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 2 * time.Second}
 	var last error
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		again, err := j.logs.Append(ctx, name(j.batch), j.token, j.at, j.chunk)
+		again, err := j.logs.Append(ctx, logName(j.batch), j.token, j.at, j.chunk)
 		if last = err; err != nil && !again {
 			return struct{}{}, backoff.Permanent(err)
 		}

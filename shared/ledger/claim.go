@@ -50,7 +50,7 @@ func (l *Ledger) Claim(ctx context.Context, key string, h Holder, fingerprint st
 			return nil, nil, fmt.Errorf("claim a copy: %w", err)
 		}
 		added, err := l.table.AddEntity(ctx, body, nil)
-		if err = fault(ctx, err); err == nil {
+		if err = translateError(ctx, err); err == nil {
 			row.etag = added.ETag
 			return l.claimed(key, h, row, sent), nil, nil
 		}
@@ -86,7 +86,7 @@ func (l *Ledger) Settle(ctx context.Context, key string, h Holder, fingerprint, 
 	body, err := row.encode(key)
 	if err == nil {
 		_, err = l.table.AddEntity(ctx, body, nil)
-		err = fault(ctx, err)
+		err = translateError(ctx, err)
 	}
 	if err != nil && !errors.Is(err, errExists) {
 		return fmt.Errorf("settle a copy: %w", err)
@@ -156,7 +156,7 @@ func (c *Claim) Release(ctx context.Context) error {
 	c.sent.Store(nil)
 	for range 2 {
 		_, err := c.ledger.table.DeleteEntity(ctx, c.key[:2], c.key, &aztables.DeleteEntityOptions{IfMatch: &c.row.etag})
-		err = fault(ctx, err)
+		err = translateError(ctx, err)
 		if err == nil || errors.Is(err, errNotFound) { // not found: an earlier try took it away
 			return nil
 		}
@@ -196,7 +196,7 @@ func (c *Claim) write(ctx context.Context, change func(*Row)) error {
 			return err
 		}
 		r, err := c.ledger.table.UpdateEntity(ctx, body, &aztables.UpdateEntityOptions{IfMatch: &c.row.etag, UpdateMode: aztables.UpdateModeReplace})
-		err = fault(ctx, err)
+		err = translateError(ctx, err)
 		if err == nil {
 			next.etag = r.ETag
 			c.row, c.unsure = next, nil

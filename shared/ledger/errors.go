@@ -52,9 +52,9 @@ func (e *Error) Error() string {
 // Unwrap gives the kind.
 func (e *Error) Unwrap() error { return e.Kind }
 
-// fault makes an SDK error one of ours. The SDK's text shows whole requests, so nothing of it is kept. If ctx
+// translateError makes an SDK error one of ours. The SDK's text shows whole requests, so nothing of it is kept. If ctx
 // has ended, that is the error: it says more than the request that it broke off.
-func fault(ctx context.Context, err error) error {
+func translateError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -68,7 +68,7 @@ func fault(ctx context.Context, err error) error {
 	var answer *azcore.ResponseError
 	if errors.As(err, &answer) {
 		code := ownCode(answer)
-		return &Error{Kind: kind(answer.StatusCode, aztables.TableErrorCode(code)), Status: answer.StatusCode, Code: code}
+		return &Error{Kind: errorKind(answer.StatusCode, aztables.TableErrorCode(code)), Status: answer.StatusCode, Code: code}
 	}
 	// azcore marks every failure to get a token as one that asking again can't help. But an identity endpoint that is away
 	// comes back, and an identity that is set up wrongly is better waited for than given up.
@@ -76,7 +76,7 @@ func fault(ctx context.Context, err error) error {
 	if errors.As(err, &token) {
 		return &Error{Kind: ErrUnavailable, How: "no token for the table service"}
 	}
-	return &Error{Kind: ErrUnavailable, How: how(err)}
+	return &Error{Kind: ErrUnavailable, How: describeTransport(err)}
 }
 
 // ownCode returns the table service's error code of an answer, "" if the answer is not the service's own. Azure Storage, status and error codes:
@@ -93,7 +93,7 @@ func ownCode(answer *azcore.ResponseError) string {
 	return answer.ErrorCode
 }
 
-func kind(status int, code aztables.TableErrorCode) error {
+func errorKind(status int, code aztables.TableErrorCode) error {
 	switch code {
 	case "": // whatever the status: no row is missing, there or changed because something in between says so
 		return ErrUnavailable
@@ -119,8 +119,8 @@ func kind(status int, code aztables.TableErrorCode) error {
 	return nil
 }
 
-// how says what happened to a request without an answer; the errors' own texts name the host.
-func how(err error) string {
+// describeTransport says what happened to a request without an answer; the errors' own texts name the host.
+func describeTransport(err error) string {
 	var dns *net.DNSError
 	var timeout net.Error
 	switch {
@@ -149,13 +149,13 @@ func (ownAnswer) Do(req *policy.Request) (*http.Response, error) {
 	return nil, &Error{Kind: ErrUnavailable, How: "the answer is not the table service's"}
 }
 
-// ownBody gives every try of a request a body of its own.
+// bodyPerAttempt gives every try of a request a body of its own.
 //
 // QUIRK: azcore 1.23 rewinds one reader for all tries. Where the answer comes before the body is all sent, as a 503 of a
 // busy service does, net/http still reads that reader for the old try while the new one is being sent from it.
-type ownBody struct{}
+type bodyPerAttempt struct{}
 
-func (ownBody) Do(req *policy.Request) (*http.Response, error) {
+func (bodyPerAttempt) Do(req *policy.Request) (*http.Response, error) {
 	req.Raw().Header.Set("Accept-Encoding", "identity") // net/http would unpack an answer to any size
 	raw := req.Raw()
 	if raw.Body == nil || raw.Body == http.NoBody {

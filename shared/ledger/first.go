@@ -30,7 +30,7 @@ func (l *Ledger) DecideFirst(ctx context.Context, message string, candidate Firs
 		return First{}, errors.New("decide which record is the first: the message's key is too short")
 	}
 	body, err := json.Marshal(entity{
-		PartitionKey: message[:2], RowKey: message + firstSuffix, State: Done, At: stamp(l.now()),
+		PartitionKey: message[:2], RowKey: message + firstSuffix, State: Done, At: formatTime(l.now()),
 		Batch: candidate.Batch, Line: int32(candidate.Line), Fingerprint: candidate.Fingerprint, Parties: candidate.Parties,
 		Gone: int32(candidate.Gone),
 	})
@@ -38,7 +38,7 @@ func (l *Ledger) DecideFirst(ctx context.Context, message string, candidate Firs
 		return First{}, fmt.Errorf("decide which record is the first: %w", err)
 	}
 	_, err = l.table.AddEntity(ctx, body, nil)
-	if err = fault(ctx, err); err == nil {
+	if err = translateError(ctx, err); err == nil {
 		return candidate, nil
 	}
 	if !errors.Is(err, errExists) {

@@ -31,7 +31,7 @@ func TestAForeignAnswerIsAnOutage(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"", "<html><code>EntityAlreadyExists</code></html>", `{"odata.error":{"code":"ResourceNotFound"}}`} {
 		for _, status := range []int{200, 201, 204, 400, 401, 403, 404, 407, 409, 410, 412, 451} {
-			l, err := open(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), HTTP: &http.Client{Transport: page{status, body}}},
+			l, err := openWith(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), HTTP: &http.Client{Transport: page{status, body}}},
 				policy.RetryOptions{MaxRetries: -1})
 			if err != nil {
 				t.Fatal(err)

@@ -85,11 +85,11 @@ func defaultRetry() policy.RetryOptions {
 }
 
 // Open makes the client. It makes no request.
-func Open(c Config) (*Ledger, error) { return open(c, defaultRetry()) }
+func Open(c Config) (*Ledger, error) { return openWith(c, defaultRetry()) }
 
-func open(c Config, retry policy.RetryOptions) (*Ledger, error) {
+func openWith(c Config, retry policy.RetryOptions) (*Ledger, error) {
 	options := &aztables.ClientOptions{ClientOptions: policy.ClientOptions{
-		Retry: retry, PerRetryPolicies: []policy.Policy{ownBody{}, ownAnswer{}},
+		Retry: retry, PerRetryPolicies: []policy.Policy{bodyPerAttempt{}, ownAnswer{}},
 	}}
 	if c.HTTP != nil {
 		options.Transport = c.HTTP
@@ -123,7 +123,7 @@ func open(c Config, retry policy.RetryOptions) (*Ledger, error) {
 // machine. It may be called twice.
 func (l *Ledger) CreateTable(ctx context.Context) error {
 	_, err := l.table.CreateTable(ctx, nil)
-	if err = fault(ctx, err); err != nil && !errors.Is(err, errExists) {
+	if err = translateError(ctx, err); err != nil && !errors.Is(err, errExists) {
 		return fmt.Errorf("create the ledger: %w", err)
 	}
 	return nil

@@ -39,7 +39,7 @@ var tableOnce sync.Once
 
 func testLedger(t testing.TB) *Ledger {
 	t.Helper()
-	l, err := open(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), Now: newClock().now}, quickly())
+	l, err := openWith(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), Now: newClock().now}, quickly())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func faultyLedger(t testing.TB, method string, fault func(n int) azurite.Fault) 
 		}
 		return fault(int(n.Add(1)))
 	})
-	l, err := open(Config{ConnectionString: c, Now: newClock().now}, quickly())
+	l, err := openWith(Config{ConnectionString: c, Now: newClock().now}, quickly())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +296,7 @@ func TestErrors(t *testing.T) {
 		})
 	}
 	t.Run("wrong key", func(t *testing.T) {
-		l, err := open(Config{ConnectionString: strings.ReplaceAll(azurite.ForTest(t).ConnectionString(), azurite.Key, "AAAA")}, quickly())
+		l, err := openWith(Config{ConnectionString: strings.ReplaceAll(azurite.ForTest(t).ConnectionString(), azurite.Key, "AAAA")}, quickly())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,19 +36,19 @@ type entity struct {
 func (r Row) encode(key string) ([]byte, error) {
 	return json.Marshal(entity{
 		PartitionKey: key[:2], RowKey: key,
-		State: r.State, Batch: r.Batch, Line: int32(r.Line), Invocation: r.Invocation, At: stamp(r.At),
+		State: r.State, Batch: r.Batch, Line: int32(r.Line), Invocation: r.Invocation, At: formatTime(r.At),
 		GraphID: r.GraphID, Outcome: r.Outcome, Fingerprint: r.Fingerprint, Mark: r.mark,
 	})
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // read reads one entity, or returns errNotFound. age is how long ago the table service wrote it, by that service's own clock, and
 // negative where its answer does not say.
 func (l *Ledger) read(ctx context.Context, partition, row string) (e entity, etag azcore.ETag, err error) {
 	var answer *http.Response
 	r, err := l.table.GetEntity(policy.WithCaptureResponse(ctx, &answer), partition, row, nil)
-	if err = fault(ctx, err); err != nil {
+	if err = translateError(ctx, err); err != nil {
 		return entity{}, "", err
 	}
 	if err := json.Unmarshal(r.Value, &e); err != nil {

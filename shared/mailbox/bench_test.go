@@ -34,7 +34,7 @@ func BenchmarkImport(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					i := int(n.Add(1))
-					s, err := c.Slot(b.Context(), users[i%len(users)].ID)
+					s, err := c.OpenSession(b.Context(), users[i%len(users)].ID)
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -49,7 +49,7 @@ func left(g *mailboxtest.Graph) (all []string) {
 func TestFrozenProcessWritesNothing(t *testing.T) {
 	t.Parallel()
 	lost := errors.New("taken over")
-	run := func(t *testing.T, n int64, instead error, work func(ctx context.Context, s *Slot, renew func(context.Context) error) error) (*mailboxtest.Graph, int64, error) {
+	run := func(t *testing.T, n int64, instead error, work func(ctx context.Context, s *Session, renew func(context.Context) error) error) (*mailboxtest.Graph, int64, error) {
 		f := &freezer{instead: instead}
 		g, c := open(t, mailboxtest.Options{}, func(config *Config) {
 			f.next = config.HTTP
@@ -71,18 +71,18 @@ func TestFrozenProcessWritesNothing(t *testing.T) {
 		})
 		return g, f.writes.Load(), err
 	}
-	imported := func(ctx context.Context, s *Slot, renew func(context.Context) error) error {
+	imported := func(ctx context.Context, s *Session, renew func(context.Context) error) error {
 		_, err := s.Import(ctx, with(sms(1), 1000, 2*uploadPart, 1000), renew)
 		return err
 	}
-	deleted := func(ctx context.Context, s *Slot, renew func(context.Context) error) error {
+	deleted := func(ctx context.Context, s *Session, renew func(context.Context) error) error {
 		id, err := s.Import(ctx, sms(1), nil)
 		if err != nil {
 			return err
 		}
 		return s.Delete(ctx, id, renew)
 	}
-	for name, work := range map[string]func(context.Context, *Slot, func(context.Context) error) error{"import": imported, "delete": deleted} {
+	for name, work := range map[string]func(context.Context, *Session, func(context.Context) error) error{"import": imported, "delete": deleted} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, writes, err := run(t, 0, nil, work)

@@ -84,8 +84,8 @@ func (e *Error) Error() string {
 // Unwrap gives the caller's own error (from renew, or from reading an attachment) or the context's.
 func (e *Error) Unwrap() error { return e.cause }
 
-// failure turns what became of an exchange into an *Error. err is what the SDK made of it and is only looked at, never kept.
-func failure(ctx context.Context, x *exchange, err error, what operation, now time.Time) *Error {
+// errorFrom turns what became of an exchange into an *Error. err is what the SDK made of it and is only looked at, never kept.
+func errorFrom(ctx context.Context, x *exchange, err error, what operation, now time.Time) *Error {
 	e := &Error{Status: x.status, RequestID: x.id}
 	ended := ctx.Err() // the caller's, not the time-out of the one request
 	if ended != nil {

@@ -47,7 +47,7 @@ func TestLongLineBesideShortOnes(t *testing.T) {
 					n, of = long, &whole
 				}
 				for m := range n {
-					turn := c.Turn(user(i), c.Cost(100, nil))
+					turn := c.Queue(user(i), c.Cost(100, nil))
 					of.Go(func() {
 						s, err := turn.Slot(t.Context())
 						if err == nil {

@@ -139,7 +139,7 @@ func TestWhatNeverArrivedIsNotAmbiguous(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := client(t, test.url, func(config *Config) { config.Timeout = 10 * time.Second })
-			c.place(alice).folder = "folder" // the create is the first request
+			c.mailboxOf(alice).folder = "folder" // the create is the first request
 			_, err := slot(t, c, alice).Import(t.Context(), sms(1), nil)
 			if e, ok := errors.AsType[*Error](err); ok && name == "no such host" && !e.Ambiguous && e.Kind == Unavailable {
 				return // the code depends on how the machine resolves names
@@ -162,7 +162,7 @@ func TestAnUnknownTransportIsAmbiguous(t *testing.T) {
 	c := client(t, "http://127.0.0.1:1", func(config *Config) {
 		config.HTTP = roundTrip(func(*http.Request) (*http.Response, error) { return nil, errors.New("broken") })
 	})
-	c.place(alice).folder = "folder"
+	c.mailboxOf(alice).folder = "folder"
 	_, err := slot(t, c, alice).Import(t.Context(), sms(1), nil)
 	wantError(t, err, Error{Kind: Unavailable, Code: "Network", Ambiguous: true})
 }
@@ -179,7 +179,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	c := client(t, server.URL)
-	c.place(alice).folder = "folder"
+	c.mailboxOf(alice).folder = "folder"
 	_, err := slot(t, c, alice).Import(t.Context(), sms(1), nil)
 	wantError(t, err, Error{Kind: Unavailable, Status: 307, Code: "UnreadableAnswer", Ambiguous: true})
 	if len(paths) != 1 {
@@ -250,15 +250,15 @@ func TestThrottlingClosesOneMailboxsGate(t *testing.T) {
 	s.Release()
 	s.Release() // safe twice
 
-	if opens := c.place(bob).opens; !opens.IsZero() {
+	if opens := c.mailboxOf(bob).opens; !opens.IsZero() {
 		t.Error("the other mailbox's gate is closed too")
 	}
-	if pause := time.Until(c.place(alice).opens); pause <= 0 || pause > 1100*time.Millisecond {
+	if pause := time.Until(c.mailboxOf(alice).opens); pause <= 0 || pause > 1100*time.Millisecond {
 		t.Errorf("the gate is closed for %v, want 1 to 1.1 s", pause)
 	}
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := c.Slot(short, alice); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := c.OpenSession(short, alice); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a slot behind the gate: %v", err)
 	}
 	if s = slot(t, c, alice); time.Since(began) < time.Second {

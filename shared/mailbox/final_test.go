@@ -14,19 +14,19 @@ import (
 // refusals are, for each operation, the stand-in's name for its requests, and what has the client make one.
 var refusals = map[operation]struct {
 	kind string
-	do   func(ctx context.Context, c *Client, s *Slot) error
+	do   func(ctx context.Context, c *Client, s *Session) error
 }{
 	opBatch:        {mailboxtest.Batch, lookUpAlice},
 	opLookUp:       {mailboxtest.LookUp, lookUpAlice},
-	opFindFolder:   {mailboxtest.FindFolder, func(ctx context.Context, _ *Client, s *Slot) error { _, err := s.Folder(ctx); return err }},
-	opCreateFolder: {mailboxtest.Folder, func(ctx context.Context, _ *Client, s *Slot) error { _, err := s.Folder(ctx); return err }},
+	opFindFolder:   {mailboxtest.FindFolder, func(ctx context.Context, _ *Client, s *Session) error { _, err := s.Folder(ctx); return err }},
+	opCreateFolder: {mailboxtest.Folder, func(ctx context.Context, _ *Client, s *Session) error { _, err := s.Folder(ctx); return err }},
 	opCreate:       {mailboxtest.Create, importing()},
 	opAttach:       {mailboxtest.AddFile, importing(2_800_000)},
 	opSession:      {mailboxtest.Session, importing(3_200_000)},
 	opPart:         {mailboxtest.Part, importing(3_200_000)},
 	opComplete:     {mailboxtest.Patch, importing(3_200_000)},
-	opFind:         {mailboxtest.Find, func(ctx context.Context, _ *Client, s *Slot) error { _, err := s.Find(ctx, key(1)); return err }},
-	opDelete: {mailboxtest.Delete, func(ctx context.Context, _ *Client, s *Slot) error {
+	opFind:         {mailboxtest.Find, func(ctx context.Context, _ *Client, s *Session) error { _, err := s.Find(ctx, key(1)); return err }},
+	opDelete: {mailboxtest.Delete, func(ctx context.Context, _ *Client, s *Session) error {
 		id, err := s.Import(ctx, sms(1), nil)
 		if err != nil {
 			return fmt.Errorf("make a message to delete: %s", err)
@@ -35,13 +35,13 @@ var refusals = map[operation]struct {
 	}},
 }
 
-func lookUpAlice(ctx context.Context, c *Client, _ *Slot) error {
+func lookUpAlice(ctx context.Context, c *Client, _ *Session) error {
 	_, err := c.LookUp(ctx, []string{"alice@contoso.example"})
 	return err
 }
 
-func importing(sizes ...int64) func(context.Context, *Client, *Slot) error {
-	return func(ctx context.Context, _ *Client, s *Slot) error {
+func importing(sizes ...int64) func(context.Context, *Client, *Session) error {
+	return func(ctx context.Context, _ *Client, s *Session) error {
 		_, err := s.Import(ctx, with(sms(1), sizes...), nil)
 		return err
 	}
@@ -52,7 +52,7 @@ func refused(t *testing.T, what operation, f mailboxtest.Fault) (e *Error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		g, c := virtual(t, mailboxtest.Options{Users: []mailboxtest.User{{ID: alice, UPN: "alice@contoso.example", Mail: "alice@contoso.example"}}})
-		s, err := c.Slot(t.Context(), alice)
+		s, err := c.OpenSession(t.Context(), alice)
 		if err != nil {
 			t.Fatal(err)
 		}

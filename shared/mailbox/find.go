@@ -36,7 +36,7 @@ const findPages = 5
 // It looks in the target folder first, where what was just created is seen, and where nothing is there, in the whole mailbox: the
 // owner may have moved the message or renamed or deleted its folder, and the target folder may be another one since. A
 // message in Deleted Items counts: it was imported, and what its owner did with it then is for the retention rules of the mailbox.
-func (s *Slot) Find(ctx context.Context, key string) ([]Found, error) {
+func (s *Session) Find(ctx context.Context, key string) ([]Found, error) {
 	folder, err := s.Folder(ctx)
 	if err != nil {
 		return nil, err
@@ -49,9 +49,9 @@ func (s *Slot) Find(ctx context.Context, key string) ([]Found, error) {
 }
 
 // findIn is Find in one folder, or with "" in the whole mailbox.
-func (s *Slot) findIn(ctx context.Context, folder, key string) ([]Found, error) {
+func (s *Session) findIn(ctx context.Context, folder, key string) ([]Found, error) {
 	var (
-		filter = "singleValueExtendedProperties/Any(ep: ep/id eq '" + archiveKey + "' and ep/value eq '" + quoted(key) + "')"
+		filter = "singleValueExtendedProperties/Any(ep: ep/id eq '" + archiveKey + "' and ep/value eq '" + odataQuote(key) + "')"
 		fields = []string{"id", "isDraft"}
 		expand = []string{"singleValueExtendedProperties($filter=id eq '" + importState + "')"}
 
@@ -60,9 +60,9 @@ func (s *Slot) findIn(ctx context.Context, folder, key string) ([]Found, error) 
 	)
 	for range findPages {
 		var page models.MessageCollectionResponseable
-		x, err := s.call(ctx, opFind, 0, func(ctx context.Context) (err error) {
+		x, err := s.sendWithToken(ctx, opFind, 0, func(ctx context.Context) (err error) {
 			if folder == "" {
-				builder := s.c.user(s.user).Messages()
+				builder := s.c.userRequest(s.user).Messages()
 				config := &users.ItemMessagesRequestBuilderGetRequestConfiguration{
 					QueryParameters: &users.ItemMessagesRequestBuilderGetQueryParameters{Filter: &filter, Select: fields, Expand: expand}}
 				if next != "" {
@@ -71,7 +71,7 @@ func (s *Slot) findIn(ctx context.Context, folder, key string) ([]Found, error) 
 				page, err = builder.Get(ctx, config)
 				return err
 			}
-			builder := s.c.user(s.user).MailFolders().ByMailFolderId(folder).Messages()
+			builder := s.c.userRequest(s.user).MailFolders().ByMailFolderId(folder).Messages()
 			config := &users.ItemMailFoldersItemMessagesRequestBuilderGetRequestConfiguration{
 				QueryParameters: &users.ItemMailFoldersItemMessagesRequestBuilderGetQueryParameters{Filter: &filter, Select: fields, Expand: expand}}
 			if next != "" {
@@ -86,11 +86,11 @@ func (s *Slot) findIn(ctx context.Context, folder, key string) ([]Found, error) 
 		case err != nil:
 			return nil, err
 		case page == nil || page.GetValue() == nil: // an answer without a list says nothing of what is there
-			return nil, unreadable(x, false)
+			return nil, unreadableAnswer(x, false)
 		}
 		for _, message := range page.GetValue() {
 			if message == nil || message.GetId() == nil || *message.GetId() == "" {
-				return nil, unreadable(x, false)
+				return nil, unreadableAnswer(x, false)
 			}
 			found = append(found, Found{ID: *message.GetId(), Partial: isPartial(message)})
 		}
@@ -98,17 +98,17 @@ func (s *Slot) findIn(ctx context.Context, folder, key string) ([]Found, error) 
 			next = *page.GetOdataNextLink()
 		}
 		if next == "" {
-			slices.SortStableFunc(found, func(a, b Found) int { return order(a.Partial) - order(b.Partial) })
+			slices.SortStableFunc(found, func(a, b Found) int { return sortFound(a.Partial) - sortFound(b.Partial) })
 			return found, nil
 		}
-		if !s.c.own(next) {
-			return nil, unreadable(x, false)
+		if !s.c.isOurs(next) {
+			return nil, unreadableAnswer(x, false)
 		}
 	}
 	return nil, &Error{Kind: Unavailable, Code: "TooManyPages"}
 }
 
-func order(partial bool) int {
+func sortFound(partial bool) int {
 	if partial {
 		return 1
 	}
@@ -127,8 +127,8 @@ func isPartial(m models.Messageable) bool {
 	return m.GetIsDraft() != nil && *m.GetIsDraft()
 }
 
-// own says whether a link that Graph gave leads to the same Graph: the token goes nowhere else.
-func (c *Client) own(link string) bool {
+// isOurs says whether a link that Graph gave leads to the same Graph: the token goes nowhere else.
+func (c *Client) isOurs(link string) bool {
 	u, err := url.Parse(link)
 	return err == nil && u.Scheme == c.base.Scheme && u.Host == c.base.Host && u.User == nil
 }
@@ -139,21 +139,21 @@ func (c *Client) own(link string) bool {
 //
 // Graph moves what is deleted to Deleted Items, where its immutable id stays good, and from there to Recoverable Items, where nobody takes
 // half a message for one that was received. So it is deleted twice.
-func (s *Slot) Delete(ctx context.Context, id string, renew func(context.Context) error) error {
+func (s *Session) Delete(ctx context.Context, id string, renew func(context.Context) error) error {
 	if id == "" {
 		return errors.New("no message to delete")
 	}
-	k := keep(ctx, renew, s.c.renewEvery)
+	k := startRenewer(ctx, renew, s.c.renewEvery)
 	defer k.stop()
 	for range 2 {
 		if err := k.renewIfOld(); err != nil {
 			return err
 		}
-		x, err := s.call(k.ctx, opDelete, 0, func(ctx context.Context) error {
-			return s.c.user(s.user).Messages().ByMessageId(id).Delete(ctx, nil)
+		x, err := s.sendWithToken(k.ctx, opDelete, 0, func(ctx context.Context) error {
+			return s.c.userRequest(s.user).Messages().ByMessageId(id).Delete(ctx, nil)
 		})
 		if err == nil && x.status != http.StatusNoContent {
-			return unreadable(x, true) // a proxy's page, for instance: the message may still be there
+			return unreadableAnswer(x, true) // a proxy's page, for instance: the message may still be there
 		}
 		if e, ok := errors.AsType[*Error](err); ok && e.Kind == MessageGone {
 			return nil
@@ -166,10 +166,10 @@ func (s *Slot) Delete(ctx context.Context, id string, renew func(context.Context
 }
 
 // folderGone drops the cached folder if err says that it is not there.
-func (s *Slot) folderGone(err error, folder string) error {
+func (s *Session) folderGone(err error, folder string) error {
 	e, ok := errors.AsType[*Error](err)
 	if ok && (e.Kind == FolderGone || e.Kind == NoMailbox) {
-		s.place.forget(folder)
+		s.place.forgetFolder(folder)
 	}
 	return err
 }

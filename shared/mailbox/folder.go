@@ -13,8 +13,8 @@ import (
 // Folder is the id of the target folder, which is made if it isn't there. The id is kept until a
 // message finds the folder gone; several slots that ask at once cause one look-up. A user without a
 // mailbox is an Error of kind NoMailbox.
-func (s *Slot) Folder(ctx context.Context) (string, error) {
-	if id := s.place.known(); id != "" {
+func (s *Session) Folder(ctx context.Context) (string, error) {
+	if id := s.place.knownFolder(); id != "" {
 		return id, nil
 	}
 	select {
@@ -23,7 +23,7 @@ func (s *Slot) Folder(ctx context.Context) (string, error) {
 	case <-ctx.Done():
 		return "", &Error{Kind: Unavailable, Code: "NotSent", cause: context.Cause(ctx)}
 	}
-	if id := s.place.known(); id != "" {
+	if id := s.place.knownFolder(); id != "" {
 		return id, nil
 	}
 	id, err := s.resolveFolder(ctx)
@@ -39,10 +39,10 @@ func (s *Slot) Folder(ctx context.Context) (string, error) {
 // Ready makes sure that the user has a mailbox with the target folder in it, as Folder does. Where the folder is known, nothing is
 // asked, and no place at the mailbox is waited for.
 func (c *Client) Ready(ctx context.Context, user string) error {
-	if c.place(user).known() != "" {
+	if c.mailboxOf(user).knownFolder() != "" {
 		return nil
 	}
-	s, err := c.Slot(ctx, user)
+	s, err := c.OpenSession(ctx, user)
 	if err != nil {
 		return err
 	}
@@ -51,14 +51,14 @@ func (c *Client) Ready(ctx context.Context, user string) error {
 	return err
 }
 
-func (p *place) known() string {
+func (p *mailboxState) knownFolder() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.folder
 }
 
-// forget drops the folder's id, unless another one has been found meanwhile.
-func (p *place) forget(id string) {
+// forgetFolder drops the folder's id, unless another one has been found meanwhile.
+func (p *mailboxState) forgetFolder(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.folder == id {
@@ -67,7 +67,7 @@ func (p *place) forget(id string) {
 }
 
 // resolveFolder looks first, because in a running system the folder is there.
-func (s *Slot) resolveFolder(ctx context.Context) (string, error) {
+func (s *Session) resolveFolder(ctx context.Context) (string, error) {
 	id, err := s.findFolder(ctx)
 	if id != "" || err != nil {
 		return id, err
@@ -85,13 +85,13 @@ func (s *Slot) resolveFolder(ctx context.Context) (string, error) {
 	return "", err
 }
 
-func (s *Slot) findFolder(ctx context.Context) (string, error) {
+func (s *Session) findFolder(ctx context.Context) (string, error) {
 	// Microsoft Graph, list mailFolders: hidden folders are left out unless they are asked for. One of the target's name keeps
 	// another from being made.
-	filter, hidden := "displayName eq '"+quoted(s.c.folder)+"'", "true"
+	filter, hidden := "displayName eq '"+odataQuote(s.c.folder)+"'", "true"
 	var list models.MailFolderCollectionResponseable
-	x, err := s.call(ctx, opFindFolder, 0, func(ctx context.Context) (err error) {
-		list, err = s.c.user(s.user).MailFolders().Get(ctx, &users.ItemMailFoldersRequestBuilderGetRequestConfiguration{
+	x, err := s.sendWithToken(ctx, opFindFolder, 0, func(ctx context.Context) (err error) {
+		list, err = s.c.userRequest(s.user).MailFolders().Get(ctx, &users.ItemMailFoldersRequestBuilderGetRequestConfiguration{
 			QueryParameters: &users.ItemMailFoldersRequestBuilderGetQueryParameters{
 				Filter: &filter, Select: []string{"id", "displayName"}, IncludeHiddenFolders: &hidden,
 			},
@@ -102,7 +102,7 @@ func (s *Slot) findFolder(ctx context.Context) (string, error) {
 	case err != nil:
 		return "", err
 	case list == nil || list.GetValue() == nil: // an answer without a list says nothing of what is there
-		return "", unreadable(x, false)
+		return "", unreadableAnswer(x, false)
 	}
 	for _, folder := range list.GetValue() {
 		if folder == nil {
@@ -116,27 +116,27 @@ func (s *Slot) findFolder(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-func (s *Slot) createFolder(ctx context.Context) (string, error) {
+func (s *Session) createFolder(ctx context.Context) (string, error) {
 	var made models.MailFolderable
-	x, err := s.call(ctx, opCreateFolder, brief.Bytes, func(ctx context.Context) (err error) {
+	x, err := s.sendWithToken(ctx, opCreateFolder, smallRequest.Bytes, func(ctx context.Context) (err error) {
 		wanted := models.NewMailFolder()
 		wanted.SetDisplayName(&s.c.folder)
-		made, err = s.c.user(s.user).MailFolders().Post(ctx, wanted, nil)
+		made, err = s.c.userRequest(s.user).MailFolders().Post(ctx, wanted, nil)
 		return err
 	})
 	switch {
 	case err != nil:
 		return "", err
 	case x.status != http.StatusCreated || made == nil || made.GetId() == nil || *made.GetId() == "":
-		return "", unreadable(x, true)
+		return "", unreadableAnswer(x, true)
 	}
 	return *made.GetId(), nil
 }
 
-// unreadable is the error for a success that doesn't say what a success has to say.
-func unreadable(x *exchange, write bool) *Error {
+// unreadableAnswer is the error for a success that doesn't say what a success has to say.
+func unreadableAnswer(x *exchange, write bool) *Error {
 	return &Error{Kind: Unavailable, Status: x.status, Code: "UnreadableAnswer", RequestID: x.id, Ambiguous: write}
 }
 
-// quoted doubles the quotes of s, for a string in an OData filter.
-func quoted(s string) string { return strings.ReplaceAll(s, "'", "''") }
+// odataQuote doubles the quotes of s, for a string in an OData filter.
+func odataQuote(s string) string { return strings.ReplaceAll(s, "'", "''") }

@@ -25,7 +25,7 @@ func TestFolderIsMadeOnceAndKept(t *testing.T) {
 	ids := make([]string, 20)
 	for i := range ids {
 		wg.Go(func() {
-			s, err := c.Slot(t.Context(), alice)
+			s, err := c.OpenSession(t.Context(), alice)
 			if err != nil {
 				t.Error(err)
 				return
@@ -155,7 +155,7 @@ func TestFolderGone(t *testing.T) {
 	if _, err := s.Folder(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c.place(alice).folder = "AAMkADExMTExMTEx"
+	c.mailboxOf(alice).folder = "AAMkADExMTExMTEx"
 	_, err := s.Import(t.Context(), sms(1), nil)
 	if e := asError(t, err); e.Kind != FolderGone || e.Ambiguous {
 		t.Fatalf("got %v, want the folder gone", err)
@@ -163,7 +163,7 @@ func TestFolderGone(t *testing.T) {
 	if _, err := s.Import(t.Context(), sms(1), nil); err != nil {
 		t.Fatal(err)
 	}
-	c.place(alice).folder = "AAMkADExMTExMTEx"
+	c.mailboxOf(alice).folder = "AAMkADExMTExMTEx"
 	_, err = s.Find(t.Context(), key(1))
 	if e := asError(t, err); e.Kind != FolderGone {
 		t.Fatalf("got %v, want the folder gone", err)
@@ -180,7 +180,7 @@ func TestPermits(t *testing.T) {
 	for i := range 60 {
 		wg.Go(func() {
 			user := []string{alice, bob}[i%2]
-			s, err := c.Slot(t.Context(), user)
+			s, err := c.OpenSession(t.Context(), user)
 			if err != nil {
 				t.Error(err)
 				return

@@ -34,8 +34,8 @@ func FuzzAnswer(f *testing.F) {
 					Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: r}, nil
 			})
 		})
-		c.place(alice).folder = "folder"
-		s1, err := c.Slot(t.Context(), alice)
+		c.mailboxOf(alice).folder = "folder"
+		s1, err := c.OpenSession(t.Context(), alice)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,9 +84,9 @@ func FuzzSmallParsers(f *testing.F) {
 	f.Add(`{"id":"1","status":200,"headers":{"Retry-After":5},"body":{"value":[{"id":"x","proxyAddresses":["smtp:a@b.example",null]}]}}`)
 	f.Add("o'neil+x@contoso.example")
 	f.Fuzz(func(t *testing.T, s string) {
-		claims(s)
+		claimsChallenge(s)
 		retryAfter(s, time.Unix(0, 0))
-		expects([]byte(s), 5)
+		expectedRange([]byte(s), 5)
 		if code := errorCode([]byte(s)); len(code) > 64 {
 			t.Fatal("a long code")
 		}

@@ -72,7 +72,7 @@ func TestHourOfImports(t *testing.T) {
 		var done atomic.Int64
 		together(12, func(i int) {
 			for n := i; time.Now().Before(end); n += 12 {
-				s, err := c.Turn(alice, c.Cost(100, nil)).Slot(t.Context())
+				s, err := c.Queue(alice, c.Cost(100, nil)).Slot(t.Context())
 				if err == nil {
 					_, err = s.Import(t.Context(), sms(n), nil)
 					s.Release()
@@ -111,7 +111,7 @@ func TestHourOfUploads(t *testing.T) {
 		together(12, func(i int) {
 			for n := i; time.Now().Before(end); n += 12 {
 				size := int64(3_000_000 + n%5*1_000_000)
-				s, err := c.Turn(alice, c.Cost(100, []int64{size})).Slot(t.Context())
+				s, err := c.Queue(alice, c.Cost(100, []int64{size})).Slot(t.Context())
 				if err == nil {
 					_, err = s.Import(t.Context(), zeros(n, size), nil)
 					s.Release()
@@ -196,7 +196,7 @@ func TestOthersAreAsFastAsEver(t *testing.T) {
 					n, of = each, &group
 				}
 				for range n {
-					turn := c.Turn(to, c.Cost(100, nil))
+					turn := c.Queue(to, c.Cost(100, nil))
 					of.Go(func() {
 						for {
 							s, err := turn.Slot(ctx)
@@ -207,7 +207,7 @@ func TestOthersAreAsFastAsEver(t *testing.T) {
 								s.Release()
 							}
 							if e, ok := errors.AsType[*Error](err); ok && e.Kind == Throttled {
-								turn = c.Turn(to, c.Cost(100, nil))
+								turn = c.Queue(to, c.Cost(100, nil))
 								continue
 							}
 							if err != nil && ctx.Err() == nil {

@@ -23,8 +23,8 @@ import (
 // a time; its error ends the import with kind Lost. On an Error that is not Ambiguous nothing of
 // the message is in the mailbox. On one with an id, the message is there in part: Delete takes
 // it away.
-func (s *Slot) Import(ctx context.Context, m *Message, renew func(context.Context) error) (id string, err error) {
-	k := keep(ctx, renew, s.c.renewEvery)
+func (s *Session) Import(ctx context.Context, m *Message, renew func(context.Context) error) (id string, err error) {
+	k := startRenewer(ctx, renew, s.c.renewEvery)
 	defer k.stop()
 	id, err = s.importKept(k, m)
 	if lost := k.lost(); lost != nil && err != nil {
@@ -37,7 +37,7 @@ func (s *Slot) Import(ctx context.Context, m *Message, renew func(context.Contex
 	return id, err
 }
 
-func (s *Slot) importKept(k *keeper, m *Message) (string, error) {
+func (s *Session) importKept(k *claimRenewer, m *Message) (string, error) {
 	folder, err := s.Folder(k.ctx)
 	if err != nil {
 		if e, ok := errors.AsType[*Error](err); ok {
@@ -48,7 +48,7 @@ func (s *Slot) importKept(k *keeper, m *Message) (string, error) {
 	held := &holding{memory: s.c.memory}
 	defer func() { held.put(small) }()
 	g := &gathering{c: s.c, next: m.Next, held: held}
-	body, cut := shortened(m.Text)
+	body, cut := shortenValue(m.Text)
 	if cut {
 		g.queue = textFiles(cmp.Or(m.Whole, m.Text), s.c.uploadSessions)
 	}
@@ -61,7 +61,7 @@ func (s *Slot) importKept(k *keeper, m *Message) (string, error) {
 		model.SetAttachments(g.inline)
 	}
 	if g.pending != nil {
-		model.SetSingleValueExtendedProperties(append(model.GetSingleValueExtendedProperties(), property(importState, partial)))
+		model.SetSingleValueExtendedProperties(append(model.GetSingleValueExtendedProperties(), stringProperty(importState, partial)))
 	}
 	if err := k.renewIfOld(); err != nil {
 		return "", err
@@ -81,28 +81,28 @@ func (s *Slot) importKept(k *keeper, m *Message) (string, error) {
 	return id, nil
 }
 
-// written writes the message out as JSON. That takes a while and permits are few, so it is done before the request is let in.
-func (s *Slot) written(ctx context.Context, folder string, model models.Messageable) (request *kiota.RequestInformation, err error) {
+// importWritten writes the message out as JSON. That takes a while and permits are few, so it is done before the request is let in.
+func (s *Session) importWritten(ctx context.Context, folder string, model models.Messageable) (request *kiota.RequestInformation, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = errors.New("the SDK panicked on the message")
 		}
 	}()
-	return s.c.user(s.user).MailFolders().ByMailFolderId(folder).Messages().ToPostRequestInformation(ctx, model, nil)
+	return s.c.userRequest(s.user).MailFolders().ByMailFolderId(folder).Messages().ToPostRequestInformation(ctx, model, nil)
 }
 
 // create sends the one POST. Of the answer, which repeats the whole message, only what matters is read: to make the SDK's
 // model of it costs more than all else about the request.
-func (s *Slot) create(ctx context.Context, folder string, model models.Messageable, size int64) (string, error) {
+func (s *Session) create(ctx context.Context, folder string, model models.Messageable, size int64) (string, error) {
 	var made struct {
 		ID      string `json:"id"`
 		IsDraft *bool  `json:"isDraft"`
 	}
-	request, err := s.written(ctx, folder, model)
+	request, err := s.importWritten(ctx, folder, model)
 	if err != nil {
 		return "", &Error{Kind: Refused, Code: "NotWritten", cause: err}
 	}
-	x, err := s.call(ctx, opCreate, size, func(ctx context.Context) error {
+	x, err := s.sendWithToken(ctx, opCreate, size, func(ctx context.Context) error {
 		answer, err := s.c.adapter.SendPrimitive(ctx, request, "[]byte", graphErrors)
 		if content, ok := answer.([]byte); err == nil && ok {
 			err = json.Unmarshal(content, &made)
@@ -113,7 +113,7 @@ func (s *Slot) create(ctx context.Context, folder string, model models.Messageab
 	case err != nil:
 		return "", s.folderGone(err, folder)
 	case x.status != http.StatusCreated || made.ID == "" || made.IsDraft == nil:
-		return "", unreadable(x, true)
+		return "", unreadableAnswer(x, true)
 	case *made.IsDraft:
 		return made.ID, &Error{Kind: Refused, Status: x.status, Code: "CreatedAsDraft", RequestID: x.id, Ambiguous: true}
 	}
@@ -122,11 +122,11 @@ func (s *Slot) create(ctx context.Context, folder string, model models.Messageab
 
 // finish adds the attachments that were not in the create, and then marks the message complete. It waits where the mailbox
 // lets nothing in for a while: what was uploaded so far would be lost.
-func (s *Slot) finish(k *keeper, id string, g *gathering) error {
+func (s *Session) finish(k *claimRenewer, id string, g *gathering) error {
 	s.patient = true
 	defer func() { s.patient = false }()
 	for g.pending != nil {
-		if err := s.attach(k, id, g.pending, g.held); err != nil {
+		if err := s.addAttachments(k, id, g.pending, g.held); err != nil {
 			return err
 		}
 		if err := g.advance(); err != nil {
@@ -136,16 +136,16 @@ func (s *Slot) finish(k *keeper, id string, g *gathering) error {
 	if err := k.renewIfOld(); err != nil {
 		return err
 	}
-	return s.steadily(k, true, func(ctx context.Context) (*exchange, error) {
+	return s.retryStep(k, true, func(ctx context.Context) (*exchange, error) {
 		var changed models.Messageable
-		x, err := s.call(ctx, opComplete, brief.Bytes, func(ctx context.Context) (err error) {
+		x, err := s.sendWithToken(ctx, opComplete, smallRequest.Bytes, func(ctx context.Context) (err error) {
 			change := models.NewMessage()
-			change.SetSingleValueExtendedProperties([]models.SingleValueLegacyExtendedPropertyable{property(importState, complete)})
-			changed, err = s.c.user(s.user).Messages().ByMessageId(id).Patch(ctx, change, nil)
+			change.SetSingleValueExtendedProperties([]models.SingleValueLegacyExtendedPropertyable{stringProperty(importState, complete)})
+			changed, err = s.c.userRequest(s.user).Messages().ByMessageId(id).Patch(ctx, change, nil)
 			return err
 		})
 		if err == nil && (x.status != http.StatusOK || changed == nil || changed.GetId() == nil || *changed.GetId() == "") {
-			err = unreadable(x, true)
+			err = unreadableAnswer(x, true)
 		}
 		return x, err
 	})
@@ -244,14 +244,14 @@ func textFile(name, text string) *Attachment {
 // read is all of the attachment's bytes.
 func (a *Attachment) read() ([]byte, error) {
 	content := make([]byte, a.Size)
-	if err := fill(a.Body, content); err != nil {
+	if err := fillBuffer(a.Body, content); err != nil {
 		return nil, err
 	}
 	return content, atEnd(a.Body)
 }
 
-// fill reads len(p) bytes.
-func fill(r io.Reader, p []byte) error {
+// fillBuffer reads len(p) bytes.
+func fillBuffer(r io.Reader, p []byte) error {
 	n, err := io.ReadFull(r, p)
 	switch {
 	case err == io.EOF && len(p) == 0:

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// keeper renews the caller's claim on a message while an import lasts, also while it waits for
+// claimRenewer renews the caller's claim on a message while an import lasts, also while it waits for
 // memory, a gate or a slow answer. When renewing fails, its context ends.
-type keeper struct {
+type claimRenewer struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	renew  func(context.Context) error
@@ -21,9 +21,9 @@ type keeper struct {
 	done sync.WaitGroup
 }
 
-// keep begins. The claim counts as renewed at this moment. stop must be called.
-func keep(ctx context.Context, renew func(context.Context) error, every time.Duration) *keeper {
-	k := &keeper{renew: renew, every: every, last: time.Now()}
+// startRenewer begins. The claim counts as renewed at this moment. stop must be called.
+func startRenewer(ctx context.Context, renew func(context.Context) error, every time.Duration) *claimRenewer {
+	k := &claimRenewer{renew: renew, every: every, last: time.Now()}
 	k.ctx, k.cancel = context.WithCancelCause(ctx)
 	if renew != nil {
 		k.done.Go(k.run)
@@ -32,12 +32,12 @@ func keep(ctx context.Context, renew func(context.Context) error, every time.Dur
 }
 
 // stop ends the renewals and waits for one that is under way.
-func (k *keeper) stop() {
+func (k *claimRenewer) stop() {
 	k.cancel(nil)
 	k.done.Wait()
 }
 
-func (k *keeper) run() {
+func (k *claimRenewer) run() {
 	ticker := time.NewTicker(k.every)
 	defer ticker.Stop()
 	for {
@@ -53,9 +53,9 @@ func (k *keeper) run() {
 }
 
 // renewIfOld is for the moment before a big step: the claim then is at most half an interval old.
-func (k *keeper) renewIfOld() error { return k.renewIfOlder(k.every / 2) }
+func (k *claimRenewer) renewIfOld() error { return k.renewIfOlder(k.every / 2) }
 
-func (k *keeper) renewIfOlder(age time.Duration) error {
+func (k *claimRenewer) renewIfOlder(age time.Duration) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.renew == nil || k.err == nil && time.Since(k.last) < age {
@@ -83,7 +83,7 @@ func (k *keeper) renewIfOlder(age time.Duration) error {
 }
 
 // lost is renew's error, or nil.
-func (k *keeper) lost() error {
+func (k *claimRenewer) lost() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.err

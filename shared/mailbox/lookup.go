@@ -66,7 +66,7 @@ func (c *Client) LookUp(ctx context.Context, addresses []string) (map[string]Use
 				partial.Open[address] = err
 			}
 			if err != nil {
-				failed = worse(failed, err)
+				failed = moreSevere(failed, err)
 			}
 			return nil
 		})
@@ -96,7 +96,7 @@ func (c *Client) lookUpPart(ctx context.Context, addresses []string) (got answer
 		switch {
 		case last == nil:
 			return struct{}{}, nil
-		case !ok || e.Kind != Throttled && !passing(e.Kind):
+		case !ok || e.Kind != Throttled && !isPassing(e.Kind):
 			return struct{}{}, backoff.Permanent(last)
 		case e.RetryAfter > 0:
 			return struct{}{}, &backoff.RetryAfterError{Duration: e.RetryAfter}
@@ -125,7 +125,7 @@ func (c *Client) lookUpOnce(ctx context.Context, addresses []string, got *answer
 	ids := make(map[string]string, len(addresses)) // of the request → address
 	x, err := c.call(ctx, opBatch, func(ctx context.Context) error {
 		clear(ids)
-		request, err := c.batch(ctx, addresses, ids)
+		request, err := c.batchRequest(ctx, addresses, ids)
 		if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (c *Client) lookUpOnce(ctx context.Context, addresses []string, got *answer
 		Responses []innerAnswer `json:"responses"`
 	}
 	if json.Unmarshal(content, &answer) != nil {
-		return addresses, unreadable(x, false)
+		return addresses, unreadableAnswer(x, false)
 	}
 	var failed error
 	for _, inner := range answer.Responses {
@@ -156,7 +156,7 @@ func (c *Client) lookUpOnce(ctx context.Context, addresses []string, got *answer
 			continue
 		}
 		if err != nil {
-			failed = worse(failed, err)
+			failed = moreSevere(failed, err)
 			continue
 		}
 		delete(ids, inner.ID)
@@ -171,31 +171,31 @@ func (c *Client) lookUpOnce(ctx context.Context, addresses []string, got *answer
 	}
 	slices.Sort(left)
 	if len(left) > 0 && failed == nil {
-		failed = unreadable(x, false) // parts without an answer
+		failed = unreadableAnswer(x, false) // parts without an answer
 	}
 	return left, failed
 }
 
-// worse is the error to act on: a final one, or else the one with the longer pause.
-func worse(a, b error) error {
+// moreSevere is the error to act on: a final one, or else the one with the longer pause.
+func moreSevere(a, b error) error {
 	first, ok := errors.AsType[*Error](a)
 	if !ok {
 		return b
 	}
-	final := !passing(first.Kind) && first.Kind != Throttled
+	final := !isPassing(first.Kind) && first.Kind != Throttled
 	if second, ok := errors.AsType[*Error](b); ok && !final &&
-		(!passing(second.Kind) && second.Kind != Throttled || second.RetryAfter > first.RetryAfter) {
+		(!isPassing(second.Kind) && second.Kind != Throttled || second.RetryAfter > first.RetryAfter) {
 		return b
 	}
 	return a
 }
 
-// batch is the $batch request with a look-up for each address; ids gets which is whose.
-func (c *Client) batch(ctx context.Context, addresses []string, ids map[string]string) (*kiota.RequestInformation, error) {
+// batchRequest is the $batch request with a look-up for each address; ids gets which is whose.
+func (c *Client) batchRequest(ctx context.Context, addresses []string, ids map[string]string) (*kiota.RequestInformation, error) {
 	batch := msgraphcore.NewBatchRequest(c.adapter)
 	builder := users.NewUsersRequestBuilderInternal(map[string]string{"baseurl": c.base.String()}, c.adapter)
 	for _, address := range addresses {
-		quoted := quoted(address)
+		quoted := odataQuote(address)
 		filter := fmt.Sprintf("proxyAddresses/any(p:p eq 'smtp:%s') or mail eq '%s' or userPrincipalName eq '%s'", quoted, quoted, quoted)
 		step, err := builder.ToGetRequestInformation(ctx, &users.UsersRequestBuilderGetRequestConfiguration{
 			QueryParameters: &users.UsersRequestBuilderGetQueryParameters{
@@ -257,13 +257,13 @@ func (a *innerAnswer) lookedUp(address, requestID string, now time.Time) (*User,
 	if json.Unmarshal(a.Body, &list) != nil || list.Value == nil {
 		return nil, &Error{Kind: Unavailable, Status: a.Status, Code: "UnreadableAnswer", RequestID: requestID}
 	}
-	return theOne(list.Value, address), nil
+	return pickUser(list.Value, address), nil
 }
 
-// theOne is the only user who has the address among his proxy addresses; where nobody has, the only one
+// pickUser is the only user who has the address among his proxy addresses; where nobody has, the only one
 // found by mail or user principal name. A user principal name is not an email address: somebody
 // else may have the same text as that.
-func theOne(candidates []candidate, address string) *User {
+func pickUser(candidates []candidate, address string) *User {
 	var holders []candidate
 	for _, c := range candidates {
 		if slices.ContainsFunc(c.ProxyAddresses, func(p string) bool { return record.EqualFoldASCII(p, "smtp:"+address) }) {
@@ -288,19 +288,19 @@ func plainAddress(s string) bool {
 	}
 	local, domain := s[:at], s[at+1:]
 	for atom := range strings.SplitSeq(local, ".") {
-		if atom == "" || strings.ContainsFunc(atom, func(r rune) bool { return !alphanumeric(r) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r) }) {
+		if atom == "" || strings.ContainsFunc(atom, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r) }) {
 			return false
 		}
 	}
 	for label := range strings.SplitSeq(domain, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
-			strings.ContainsFunc(label, func(r rune) bool { return !alphanumeric(r) && r != '-' }) {
+			strings.ContainsFunc(label, func(r rune) bool { return !isAlphanumeric(r) && r != '-' }) {
 			return false
 		}
 	}
 	return true
 }
 
-func alphanumeric(r rune) bool {
+func isAlphanumeric(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }

@@ -63,13 +63,13 @@ type Client struct {
 	adapter *nethttplibrary.NetHttpRequestAdapter
 	tokens  *tokens
 	plain   *http.Client // for upload URLs: no token, no redirects
-	memory  *memory
+	memory  *bodyBudget
 
 	atOnce chan struct{} // a value for each request that is under way; nil: there is no bound
 	began  time.Time
 
 	mu        sync.Mutex
-	mailboxes map[string]*place
+	mailboxes map[string]*mailboxState
 	forgetAt  int // so many mailboxes
 }
 
@@ -109,9 +109,9 @@ func New(c Config) (*Client, error) {
 		now: c.Now, timeout: c.Timeout, renewEvery: min(maxRenew, c.Timeout/6),
 		base: base, tokens: newTokens(c.Credential, base, c.Now),
 		plain:     &http.Client{Transport: claimed{c.HTTP}, CheckRedirect: noRedirect},
-		memory:    newMemory(),
+		memory:    newBodyBudget(),
 		began:     c.Now(),
-		mailboxes: make(map[string]*place),
+		mailboxes: make(map[string]*mailboxState),
 		forgetAt:  manyPlaces,
 	}
 	if c.AtOnce > 0 {
@@ -131,8 +131,8 @@ func New(c Config) (*Client, error) {
 	return client, nil
 }
 
-// user is the SDK's request builder for one user's resources.
-func (c *Client) user(id string) *users.UserItemRequestBuilder {
+// userRequest is the SDK's request builder for one user's resources.
+func (c *Client) userRequest(id string) *users.UserItemRequestBuilder {
 	return users.NewUserItemRequestBuilderInternal(map[string]string{"baseurl": c.base.String(), "user%2Did": id}, c.adapter)
 }
 
@@ -141,7 +141,7 @@ func baseURL(u *url.URL) (*url.URL, error) {
 	switch {
 	case u == nil || u.Host == "":
 		return nil, errors.New("no URL of Microsoft Graph")
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u)):
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u)):
 		return nil, errors.New("the URL of Microsoft Graph is neither https nor on loopback")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("the URL of Microsoft Graph has a user, a query or a fragment")
@@ -153,7 +153,7 @@ func baseURL(u *url.URL) (*url.URL, error) {
 	return base, nil
 }
 
-func loopback(u *url.URL) bool {
+func isLoopback(u *url.URL) bool {
 	ip, err := netip.ParseAddr(u.Hostname())
 	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 }

@@ -77,9 +77,9 @@ func client(t testing.TB, link string, change ...func(*Config)) *Client {
 	return c
 }
 
-func slot(t testing.TB, c *Client, user string) *Slot {
+func slot(t testing.TB, c *Client, user string) *Session {
 	t.Helper()
-	s, err := c.Slot(t.Context(), user)
+	s, err := c.OpenSession(t.Context(), user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestClaims(t *testing.T) {
 		`Bearer claims`:       "",
 		``:                    "",
 	} {
-		if got := claims(challenge); got != want {
+		if got := claimsChallenge(challenge); got != want {
 			t.Errorf("%s: got %q, want %q", challenge, got, want)
 		}
 	}

@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// memory bounds what all imports together hold of bodies. The SDK copies a body about six times on
+// bodyBudget bounds what all imports together hold of bodies. The SDK copies a body about six times on
 // its way to the wire, so the worst is some 100 MB for each of the two sorts.
-type memory struct{ places [3]*semaphore.Weighted }
+type bodyBudget struct{ places [3]*semaphore.Weighted }
 
 // The sorts of body: the small ones are not counted. An upload's buffer counts as medium.
 const (
@@ -24,8 +24,8 @@ const (
 	largePlaces  = 4
 )
 
-func newMemory() *memory {
-	return &memory{[3]*semaphore.Weighted{medium: semaphore.NewWeighted(mediumPlaces), large: semaphore.NewWeighted(largePlaces)}}
+func newBodyBudget() *bodyBudget {
+	return &bodyBudget{[3]*semaphore.Weighted{medium: semaphore.NewWeighted(mediumPlaces), large: semaphore.NewWeighted(largePlaces)}}
 }
 
 func levelOf(size int64) int {
@@ -40,7 +40,7 @@ func levelOf(size int64) int {
 
 // holding is one import's share: one place of one sort, or none.
 type holding struct {
-	memory *memory
+	memory *bodyBudget
 	level  int
 }
 

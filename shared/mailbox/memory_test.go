@@ -35,8 +35,8 @@ func TestFewLargeBodiesAtATime(t *testing.T) {
 	for i := range 90 {
 		wg.Go(func() {
 			user := string(rune('a' + i))
-			c.place(user).folder = "folder"
-			s, err := c.Slot(t.Context(), user)
+			c.mailboxOf(user).folder = "folder"
+			s, err := c.OpenSession(t.Context(), user)
 			if err != nil {
 				t.Error(err)
 				return
@@ -62,7 +62,7 @@ func TestFewLargeBodiesAtATime(t *testing.T) {
 
 func TestHoldingPassesOn(t *testing.T) {
 	t.Parallel()
-	m := newMemory()
+	m := newBodyBudget()
 	h := &holding{memory: m}
 	for _, level := range []int{small, medium, medium, large, medium} {
 		if err := h.take(t.Context(), level); err != nil {

@@ -67,8 +67,8 @@ const (
 
 const goesOn = "\r\n\r\n[The text is too long to be shown here. The whole of it is in the attachment message.txt.]"
 
-// shortened is the part of text for the body, and whether something is left out.
-func shortened(text string) (body string, cut bool) {
+// shortenValue is the part of text for the body, and whether something is left out.
+func shortenValue(text string) (body string, cut bool) {
 	if len(text) < maxText/6 || jsonLen(text) <= maxText {
 		return text, false
 	}
@@ -100,36 +100,36 @@ func (m *Message) model(class, body string) *models.Message {
 		out.SetInternetMessageId(&m.MessageID)
 	}
 	if m.From.Address != "" {
-		out.SetFrom(recipient(m.From))
-		out.SetSender(recipient(m.From))
+		out.SetFrom(recipientOf(m.From))
+		out.SetSender(recipientOf(m.From))
 	}
 	to := m.To[:min(len(m.To), maxRecipients)]
 	recipients := make([]models.Recipientable, len(to))
 	for i, address := range to {
-		recipients[i] = recipient(address)
+		recipients[i] = recipientOf(address)
 	}
 	out.SetToRecipients(recipients)
 	if headers := m.headers(); len(headers) > 0 { // an empty collection is refused
 		out.SetInternetMessageHeaders(headers)
 	}
 	properties := []models.SingleValueLegacyExtendedPropertyable{
-		property("Integer 0x0E07", "1"),                                      // PidTagMessageFlags: read, and not a draft (MS-OXCMSG 2.2.1.6: only at the first save)
-		property("SystemTime 0x0039", m.Sent.UTC().Format(time.RFC3339)),     // PidTagClientSubmitTime
-		property("SystemTime 0x0E06", m.Received.UTC().Format(time.RFC3339)), // PidTagMessageDeliveryTime
-		property("String 0x001A", class),                                     // PidTagMessageClass
-		property(archiveKey, m.Key),
+		stringProperty("Integer 0x0E07", "1"),                                      // PidTagMessageFlags: read, and not a draft (MS-OXCMSG 2.2.1.6: only at the first save)
+		stringProperty("SystemTime 0x0039", m.Sent.UTC().Format(time.RFC3339)),     // PidTagClientSubmitTime
+		stringProperty("SystemTime 0x0E06", m.Received.UTC().Format(time.RFC3339)), // PidTagMessageDeliveryTime
+		stringProperty("String 0x001A", class),                                     // PidTagMessageClass
+		stringProperty(archiveKey, m.Key),
 	}
 	if m.InReplyTo != "" {
-		properties = append(properties, property("String 0x1042", m.InReplyTo)) // PidTagInReplyToId
+		properties = append(properties, stringProperty("String 0x1042", m.InReplyTo)) // PidTagInReplyToId
 	}
 	if m.References != "" {
-		properties = append(properties, property("String 0x1039", m.References)) // PidTagInternetReferences
+		properties = append(properties, stringProperty("String 0x1039", m.References)) // PidTagInternetReferences
 	}
 	if m.Topic != "" && m.Index != "" {
 		properties = append(properties,
-			property("String 0x0070", m.Topic), // PidTagConversationTopic (MS-OXOMSG 2.2.1.5)
-			property("Binary 0x0071", m.Index), // PidTagConversationIndex (2.2.1.3)
-			property("Boolean 0x3016", "true")) // PidTagConversationIndexTracking (2.2.1.4): the GUID in the index tells conversations apart
+			stringProperty("String 0x0070", m.Topic), // PidTagConversationTopic (MS-OXOMSG 2.2.1.5)
+			stringProperty("Binary 0x0071", m.Index), // PidTagConversationIndex (2.2.1.3)
+			stringProperty("Boolean 0x3016", "true")) // PidTagConversationIndexTracking (2.2.1.4): the GUID in the index tells conversations apart
 	}
 	out.SetSingleValueExtendedProperties(properties)
 	return out
@@ -152,7 +152,7 @@ func (m *Message) headers() []models.InternetMessageHeaderable {
 	return out
 }
 
-func recipient(a Address) models.Recipientable {
+func recipientOf(a Address) models.Recipientable {
 	address := models.NewEmailAddress()
 	address.SetAddress(&a.Address)
 	if a.Name != "" {
@@ -163,7 +163,7 @@ func recipient(a Address) models.Recipientable {
 	return out
 }
 
-func property(id, value string) models.SingleValueLegacyExtendedPropertyable {
+func stringProperty(id, value string) models.SingleValueLegacyExtendedPropertyable {
 	out := models.NewSingleValueLegacyExtendedProperty()
 	out.SetId(&id)
 	out.SetValue(&value)
@@ -243,12 +243,12 @@ func (c *Client) afterwards(cost Cost, attachments []int64) Cost {
 	add := func(requests, bytes int64) { cost = Cost{cost.Requests + requests, cost.Bytes + bytes} }
 	for _, size := range attachments {
 		if size > maxEasyPost && c.uploadSessions {
-			add(brief.Requests, brief.Bytes)
+			add(smallRequest.Requests, smallRequest.Bytes)
 			add((size+uploadPart-1)/uploadPart, size)
 		} else {
 			add(1, (&Attachment{Size: size}).jsonSize()+propertyBytes)
 		}
 	}
-	add(brief.Requests, brief.Bytes)
+	add(smallRequest.Requests, smallRequest.Bytes)
 	return cost
 }

@@ -28,13 +28,13 @@ const (
 	soon = time.Second
 )
 
-// pace keeps what one mailbox was sent, so that it is never sent more than the quota within any window, and nothing is held
+// quotaWindow keeps what one mailbox was sent, so that it is never sent more than the quota within any window, and nothing is held
 // back before that. A token bucket, as in golang.org/x/time/rate, can't do both: a full bucket and what flows
 // into it meanwhile come to twice the quota in one window.
 //
 // Requests are held when it is decided to send them, and spent when they have ended, since nobody knows when in between
 // Graph counts them. All times are since the client began, by the monotonic clock: a clock that is set does no harm.
-type pace struct {
+type quotaWindow struct {
 	held  Cost
 	spent []spending // the oldest first
 }
@@ -44,17 +44,17 @@ type spending struct {
 	Cost
 }
 
-// wait is how long it takes until the quota has room for the cost, if nothing else is held meanwhile; 0 means that it has. A cost
+// waitFor is how long it takes until the quota has room for the cost, if nothing else is held meanwhile; 0 means that it has. A cost
 // of all the quota or more, as that of a message of 150 MB, gets its turn when next to nothing else is under way or
 // in the window: whether Graph takes it, Graph has to say.
-func (p *pace) wait(now time.Duration, c Cost) time.Duration {
+func (p *quotaWindow) waitFor(now time.Duration, c Cost) time.Duration {
 	p.spent = slices.DeleteFunc(p.spent, func(s spending) bool { return s.until+requestsSpan <= now })
 	ofRequests := func(c Cost) int64 { return c.Requests }
 	ofBytes := func(c Cost) int64 { return c.Bytes }
-	return max(p.waitFor(now, c, ofRequests, maxRequests, requestsSpan), p.waitFor(now, c, ofBytes, maxBytes, bytesSpan))
+	return max(p.waitForOne(now, c, ofRequests, maxRequests, requestsSpan), p.waitForOne(now, c, ofBytes, maxBytes, bytesSpan))
 }
 
-func (p *pace) waitFor(now time.Duration, c Cost, of func(Cost) int64, limit int64, span time.Duration) time.Duration {
+func (p *quotaWindow) waitForOne(now time.Duration, c Cost, of func(Cost) int64, limit int64, span time.Duration) time.Duration {
 	need := min(of(c), limit-limit/100)
 	if need <= 0 {
 		return 0
@@ -74,17 +74,17 @@ func (p *pace) waitFor(now time.Duration, c Cost, of func(Cost) int64, limit int
 	return 0
 }
 
-// hold reserves the cost.
-func (p *pace) hold(c Cost) {
+// reserve reserves the cost.
+func (p *quotaWindow) reserve(c Cost) {
 	p.held.Requests += c.Requests
 	p.held.Bytes += c.Bytes
 }
 
-// free gives back what was held and not spent.
-func (p *pace) free(c Cost) { p.hold(Cost{-c.Requests, -c.Bytes}) }
+// unreserve gives back what was held and not spent.
+func (p *quotaWindow) unreserve(c Cost) { p.reserve(Cost{-c.Requests, -c.Bytes}) }
 
-// spend notes what was sent.
-func (p *pace) spend(now time.Duration, c Cost) {
+// charge notes what was sent.
+func (p *quotaWindow) charge(now time.Duration, c Cost) {
 	until := now - now%tick + tick
 	if last := len(p.spent) - 1; last < 0 || p.spent[last].until < until {
 		p.spent = append(p.spent, spending{until: until})
@@ -95,6 +95,6 @@ func (p *pace) spend(now time.Duration, c Cost) {
 }
 
 // idle says whether nothing would be lost if the pace were forgotten.
-func (p *pace) idle(now time.Duration) bool {
+func (p *quotaWindow) idle(now time.Duration) bool {
 	return p.held == Cost{} && (len(p.spent) == 0 || p.spent[len(p.spent)-1].until+requestsSpan <= now)
 }

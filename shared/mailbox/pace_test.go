@@ -26,15 +26,15 @@ func TestPaceStaysWithinTheQuota(t *testing.T) {
 				sent
 			}
 			var (
-				p     pace
+				p     quotaWindow
 				under []ending
 				log   []sent
 			)
 			for now := time.Duration(0); now < time.Hour; {
 				c := Cost{1, r.Int64N(most) + 1}
-				pause := p.wait(now, c)
+				pause := p.waitFor(now, c)
 				if pause == 0 && len(under) < 4 {
-					p.hold(c)
+					p.reserve(c)
 					took := time.Duration(r.Int64N(int64(200*time.Millisecond)) + 1)
 					under = append(under, ending{now + took, c, sent{now + time.Duration(r.Int64N(int64(took))), c.Bytes - r.Int64N(c.Bytes/8+1)}})
 					continue
@@ -47,8 +47,8 @@ func TestPaceStaysWithinTheQuota(t *testing.T) {
 				e := under[0]
 				under = under[1:]
 				now = e.at
-				p.free(e.held)
-				p.spend(now, Cost{1, e.bytes})
+				p.unreserve(e.held)
+				p.charge(now, Cost{1, e.bytes})
 				log = append(log, e.sent)
 			}
 			if len(p.spent) > int(requestsSpan/tick)+1 {
@@ -87,20 +87,20 @@ func check(t *testing.T, log []sent, alone bool) {
 
 func TestPaceForgets(t *testing.T) {
 	t.Parallel()
-	var p pace
+	var p quotaWindow
 	if !p.idle(0) {
 		t.Error("a new one is not idle")
 	}
-	p.hold(brief)
+	p.reserve(smallRequest)
 	if p.idle(0) {
 		t.Error("it is idle with a request under way")
 	}
-	p.free(brief)
-	p.spend(time.Second, brief)
+	p.unreserve(smallRequest)
+	p.charge(time.Second, smallRequest)
 	if p.idle(requestsSpan+time.Second) || !p.idle(requestsSpan+tick) {
 		t.Error("it is idle too early, or never")
 	}
-	if p.wait(requestsSpan+tick, brief) != 0 || len(p.spent) != 0 {
+	if p.waitFor(requestsSpan+tick, smallRequest) != 0 || len(p.spent) != 0 {
 		t.Errorf("%d entries are left", len(p.spent))
 	}
 }
@@ -108,18 +108,18 @@ func TestPaceForgets(t *testing.T) {
 // What has to go first at a new mailbox, a folder, does not hold back a message of 150 MB for five minutes.
 func TestPaceLetsInWhatIsAllOfTheQuota(t *testing.T) {
 	t.Parallel()
-	var p pace
-	p.spend(0, brief)
+	var p quotaWindow
+	p.charge(0, smallRequest)
 	all := Cost{1, maxBytes + 40_000}
-	if pause := p.wait(time.Second, all); pause != 0 {
+	if pause := p.waitFor(time.Second, all); pause != 0 {
 		t.Errorf("it has to wait for %v", pause)
 	}
-	p.spend(time.Second, Cost{10, maxBytes / 10})
-	if pause := p.wait(time.Second, all); pause != bytesSpan+tick-time.Second {
+	p.charge(time.Second, Cost{10, maxBytes / 10})
+	if pause := p.waitFor(time.Second, all); pause != bytesSpan+tick-time.Second {
 		t.Errorf("behind other messages it has to wait for %v", pause)
 	}
-	p.hold(all)
-	if pause := p.wait(time.Hour, brief); pause != soon {
+	p.reserve(all)
+	if pause := p.waitFor(time.Hour, smallRequest); pause != soon {
 		t.Errorf("the next one has to wait for %v", pause)
 	}
 }

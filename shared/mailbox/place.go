@@ -10,15 +10,15 @@ import (
 // is forgotten costs a look for its folder.
 const manyPlaces = 50_000
 
-// place is what the client keeps of one mailbox: who may talk to it, from when on, and its folder.
-type place struct {
+// mailboxState is what the client keeps of one mailbox: who may talk to it, from when on, and its folder.
+type mailboxState struct {
 	c *Client
 
 	mu    sync.Mutex
-	line  []*Turn
+	queue []*Ticket
 	taken int       // slots
 	opens time.Time // before it nothing is sent: the service said Retry-After
-	pace  pace
+	pace  quotaWindow
 	timer *time.Timer // looks at the line again; nil until it is needed
 
 	folder string // id of the target folder; "" if it isn't known
@@ -26,21 +26,21 @@ type place struct {
 	resolving chan struct{} // holds one value while somebody finds the folder
 }
 
-// place gives the mailbox's place.
-func (c *Client) place(user string) *place {
+// mailboxOf gives the mailbox's place.
+func (c *Client) mailboxOf(user string) *mailboxState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.find(user)
+	return c.findMailbox(user)
 }
 
-// find is place with the client's lock held.
-func (c *Client) find(user string) *place {
+// findMailbox is place with the client's lock held.
+func (c *Client) findMailbox(user string) *mailboxState {
 	p := c.mailboxes[user]
 	if p == nil {
 		if len(c.mailboxes) >= c.forgetAt {
 			c.forgetIdle()
 		}
-		p = &place{c: c, resolving: make(chan struct{}, 1)}
+		p = &mailboxState{c: c, resolving: make(chan struct{}, 1)}
 		c.mailboxes[user] = p
 	}
 	return p
@@ -51,7 +51,7 @@ func (c *Client) find(user string) *place {
 func (c *Client) forgetIdle() {
 	for user, p := range c.mailboxes {
 		p.mu.Lock()
-		if len(p.line) == 0 && p.taken == 0 && p.closed() == 0 && p.pace.idle(c.elapsed()) {
+		if len(p.queue) == 0 && p.taken == 0 && p.pausedFor() == 0 && p.pace.idle(c.elapsed()) {
 			delete(c.mailboxes, user)
 		}
 		p.mu.Unlock()
@@ -62,25 +62,25 @@ func (c *Client) forgetIdle() {
 // elapsed is the time since the client began.
 func (c *Client) elapsed() time.Duration { return c.now().Sub(c.began) }
 
-// serve lets in who is next in line, one after the other, as long as there are permits, an open gate and quota. The others
+// admitNext lets in who is next in line, one after the other, as long as there are permits, an open gate and quota. The others
 // wait: a message of many bytes is not overtaken by the small ones behind it, which would take from it whatever
 // becomes free. The lock is held.
-func (p *place) serve() {
-	for len(p.line) > 0 && p.taken < p.c.permits {
-		next := p.line[0]
-		if pause := max(p.closed(), p.pace.wait(p.c.elapsed(), next.cost)); pause > 0 {
-			p.serveIn(pause)
+func (p *mailboxState) admitNext() {
+	for len(p.queue) > 0 && p.taken < p.c.permits {
+		next := p.queue[0]
+		if pause := max(p.pausedFor(), p.pace.waitFor(p.c.elapsed(), next.cost)); pause > 0 {
+			p.admitAfter(pause)
 			return
 		}
-		p.pace.hold(next.cost)
+		p.pace.reserve(next.cost)
 		p.taken++
-		p.line[0] = nil
-		p.line = p.line[1:]
+		p.queue[0] = nil
+		p.queue = p.queue[1:]
 		close(next.come)
 	}
 }
 
-func (p *place) serveIn(d time.Duration) {
+func (p *mailboxState) admitAfter(d time.Duration) {
 	if p.timer != nil {
 		p.timer.Reset(d)
 		return
@@ -88,57 +88,57 @@ func (p *place) serveIn(d time.Duration) {
 	p.timer = time.AfterFunc(d, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.serve()
+		p.admitNext()
 	})
 }
 
-// leave takes a turn out of the line that nobody waits for any more, and gives back what it has been given meanwhile.
-func (p *place) leave(t *Turn) {
+// leaveQueue takes a turn out of the line that nobody waits for any more, and gives back what it has been given meanwhile.
+func (p *mailboxState) leaveQueue(t *Ticket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if i := slices.Index(p.line, t); i >= 0 {
-		p.line = slices.Delete(p.line, i, i+1)
+	if i := slices.Index(p.queue, t); i >= 0 {
+		p.queue = slices.Delete(p.queue, i, i+1)
 	} else {
-		p.pace.free(t.cost)
+		p.pace.unreserve(t.cost)
 		p.taken--
 	}
-	p.serve()
+	p.admitNext()
 }
 
-// end gives a slot back, and what is left of its cost.
-func (p *place) end(left Cost) {
+// releaseSlot gives a slot back, and what is left of its cost.
+func (p *mailboxState) releaseSlot(left Cost) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pace.free(left)
+	p.pace.unreserve(left)
 	p.taken--
-	p.serve()
+	p.admitNext()
 }
 
-// admit holds what one more request of the slot costs beyond what is held for it already, if the gate is open and there is room in
+// admitRequest holds what one more request of the slot costs beyond what is held for it already, if the gate is open and there is room in
 // the quota; otherwise it says when to ask again.
-func (p *place) admit(s *Slot, size int64) (pause time.Duration) {
+func (p *mailboxState) admitRequest(s *Session, size int64) (pause time.Duration) {
 	more := Cost{max(0, 1-s.left.Requests), max(0, size-s.left.Bytes)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if pause = max(p.closed(), p.pace.wait(p.c.elapsed(), more)); pause > 0 {
+	if pause = max(p.pausedFor(), p.pace.waitFor(p.c.elapsed(), more)); pause > 0 {
 		return pause
 	}
-	p.pace.hold(more)
+	p.pace.reserve(more)
 	s.left.Requests += more.Requests
 	s.left.Bytes += more.Bytes
 	return 0
 }
 
-// spend notes a request that has ended, and of what was held for it.
-func (p *place) spend(held, sent Cost) {
+// chargeQuota notes a request that has ended, and of what was held for it.
+func (p *mailboxState) chargeQuota(held, sent Cost) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pace.free(held)
-	p.pace.spend(p.c.elapsed(), sent)
+	p.pace.unreserve(held)
+	p.pace.charge(p.c.elapsed(), sent)
 }
 
-// close keeps the gate closed until then. Another slot may have closed it for longer.
-func (p *place) close(until time.Time) {
+// pauseUntil keeps the gate closed until then. Another slot may have closed it for longer.
+func (p *mailboxState) pauseUntil(until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if until.After(p.opens) {
@@ -146,11 +146,11 @@ func (p *place) close(until time.Time) {
 	}
 }
 
-func (p *place) open() bool {
+func (p *mailboxState) isOpen() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.closed() == 0
+	return p.pausedFor() == 0
 }
 
-// closed is how long the gate is still closed. The lock is held.
-func (p *place) closed() time.Duration { return max(0, p.opens.Sub(p.c.now())) }
+// pausedFor is how long the gate is still closed. The lock is held.
+func (p *mailboxState) pausedFor() time.Duration { return max(0, p.opens.Sub(p.c.now())) }

@@ -18,9 +18,9 @@ func TestTurnsAreInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, c := virtual(t, mailboxtest.Options{Users: []mailboxtest.User{{ID: alice}}, Latency: time.Millisecond}, func(config *Config, _ *inProcess) { config.Permits = 1 })
 		const many = 20
-		turns := make([]*Turn, many)
+		turns := make([]*Ticket, many)
 		for i := range turns {
-			turns[i] = c.Turn(alice, brief)
+			turns[i] = c.Queue(alice, smallRequest)
 		}
 		var group sync.WaitGroup
 		for i := many - 1; i >= 0; i-- {
@@ -57,8 +57,8 @@ func TestTurnsAreInOrder(t *testing.T) {
 				t.Errorf("message %s comes as number %d", m.Subject, i)
 			}
 		}
-		if p := c.place(alice); p.taken != 0 || len(p.line) != 0 || p.pace.held != (Cost{}) {
-			t.Errorf("%d slots are taken, %d in the line, %+v held", p.taken, len(p.line), p.pace.held)
+		if p := c.mailboxOf(alice); p.taken != 0 || len(p.queue) != 0 || p.pace.held != (Cost{}) {
+			t.Errorf("%d slots are taken, %d in the line, %+v held", p.taken, len(p.queue), p.pace.held)
 		}
 	})
 }
@@ -97,23 +97,23 @@ func TestManyMailboxesAreForgotten(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		at := c.place(alice)
+		at := c.mailboxOf(alice)
 		fill := func(from int) {
 			for i := range 8 {
-				c.place(fmt.Sprint(from + i))
+				c.mailboxOf(fmt.Sprint(from + i))
 			}
 		}
 		fill(0)
 		time.Sleep(requestsSpan - time.Second) // what alice was sent still counts
-		c.place("one more")
-		if len(c.mailboxes) != 3 || c.place(alice) != at {
+		c.mailboxOf("one more")
+		if len(c.mailboxes) != 3 || c.mailboxOf(alice) != at {
 			t.Errorf("%d mailboxes are remembered, want two and the new one", len(c.mailboxes))
 		}
 		fill(100)
 		time.Sleep(tick + time.Second)
 		c.forgetAt = 10
-		c.place("one more still")
-		if c.place(alice) == at || c.place(bob) != held.place {
+		c.mailboxOf("one more still")
+		if c.mailboxOf(alice) == at || c.mailboxOf(bob) != held.place {
 			t.Error("the wrong mailbox was forgotten")
 		}
 	})

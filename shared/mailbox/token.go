@@ -99,8 +99,8 @@ func (t *tokens) refuse(token, wanted string) {
 
 var claimsParameter = regexp.MustCompile(`(?i)\bclaims="([^"]*)"`)
 
-// claims takes the claims out of a continuous access evaluation challenge; "" if there are none.
-func claims(challenge string) string {
+// claimsChallenge takes the claims out of a continuous access evaluation challenge; "" if there are none.
+func claimsChallenge(challenge string) string {
 	found := claimsParameter.FindStringSubmatch(challenge)
 	if found == nil || len(found[1]) > 4096 {
 		return ""

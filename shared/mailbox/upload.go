@@ -31,14 +31,14 @@ const (
 // MaxSinglePost is the largest attachment in bytes that a request takes, and so a cloud without upload sessions: its JSON is under 4 MiB.
 const MaxSinglePost = 3_140_000
 
-// attach adds one attachment to a message that exists.
-func (s *Slot) attach(k *keeper, id string, a *Attachment, held *holding) error {
+// addAttachments adds one attachment to a message that exists.
+func (s *Session) addAttachments(k *claimRenewer, id string, a *Attachment, held *holding) error {
 	defer held.put(small)
 	if err := k.renewIfOld(); err != nil {
 		return err
 	}
 	if a.Size > maxEasyPost && s.c.uploadSessions {
-		link, err := s.session(k, id, a)
+		link, err := s.createUploadSession(k, id, a)
 		if err == nil {
 			if err := held.take(k.ctx, medium); err != nil {
 				return err
@@ -52,31 +52,31 @@ func (s *Slot) attach(k *keeper, id string, a *Attachment, held *holding) error 
 	if err := held.take(k.ctx, levelOf(a.jsonSize())); err != nil {
 		return err
 	}
-	return s.post(k, id, a)
+	return s.postAttachment(k, id, a)
 }
 
-// post adds a small attachment with one request.
-func (s *Slot) post(k *keeper, id string, a *Attachment) error {
+// postAttachment adds a small attachment with one request.
+func (s *Session) postAttachment(k *claimRenewer, id string, a *Attachment) error {
 	content, err := a.read()
 	if err != nil {
 		return err
 	}
 	model := fileAttachment(a, content)
-	return s.steadily(k, false, func(ctx context.Context) (*exchange, error) {
-		x, err := s.call(ctx, opAttach, a.jsonSize(), func(ctx context.Context) error {
-			_, err := s.c.user(s.user).Messages().ByMessageId(id).Attachments().Post(ctx, model, nil)
+	return s.retryStep(k, false, func(ctx context.Context) (*exchange, error) {
+		x, err := s.sendWithToken(ctx, opAttach, a.jsonSize(), func(ctx context.Context) error {
+			_, err := s.c.userRequest(s.user).Messages().ByMessageId(id).Attachments().Post(ctx, model, nil)
 			return err
 		})
 		if err == nil && x.status != http.StatusCreated {
-			err = unreadable(x, true)
+			err = unreadableAnswer(x, true)
 		}
 		return x, err
 	})
 }
 
-// session asks for a place to upload the attachment to. The link is as good as a token: it is never
+// createUploadSession asks for a place to upload the attachment to. The link is as good as a token: it is never
 // shown, and nothing is sent to it but the attachment's bytes.
-func (s *Slot) session(k *keeper, id string, a *Attachment) (*url.URL, error) {
+func (s *Session) createUploadSession(k *claimRenewer, id string, a *Attachment) (*url.URL, error) {
 	item, kind := models.NewAttachmentItem(), models.FILE_ATTACHMENTTYPE
 	item.SetAttachmentType(&kind)
 	item.SetName(&a.Name)
@@ -88,17 +88,17 @@ func (s *Slot) session(k *keeper, id string, a *Attachment) (*url.URL, error) {
 	body := users.NewItemMessagesItemAttachmentsCreateUploadSessionPostRequestBody()
 	body.SetAttachmentItem(item)
 	var link *url.URL
-	err := s.steadily(k, true, func(ctx context.Context) (*exchange, error) { // a session that nobody uses has no effect
+	err := s.retryStep(k, true, func(ctx context.Context) (*exchange, error) { // a session that nobody uses has no effect
 		var made models.UploadSessionable
-		x, err := s.call(ctx, opSession, brief.Bytes, func(ctx context.Context) (err error) {
-			made, err = s.c.user(s.user).Messages().ByMessageId(id).Attachments().CreateUploadSession().Post(ctx, body, nil)
+		x, err := s.sendWithToken(ctx, opSession, smallRequest.Bytes, func(ctx context.Context) (err error) {
+			made, err = s.c.userRequest(s.user).Messages().ByMessageId(id).Attachments().CreateUploadSession().Post(ctx, body, nil)
 			return err
 		})
 		if err != nil {
 			return x, err
 		}
 		if made == nil || made.GetUploadUrl() == nil {
-			return x, unreadable(x, true)
+			return x, unreadableAnswer(x, true)
 		}
 		if link, err = url.Parse(*made.GetUploadUrl()); err != nil || !s.c.mayUploadTo(link) {
 			return x, &Error{Kind: Unavailable, Status: x.status, Code: "UnusualUploadURL", RequestID: x.id}
@@ -115,17 +115,17 @@ func (c *Client) mayUploadTo(u *url.URL) bool {
 	case u.Host == "" || u.User != nil:
 		return false
 	case u.Scheme == "http":
-		return loopback(u) && loopback(c.base)
+		return isLoopback(u) && isLoopback(c.base)
 	}
 	return u.Scheme == "https"
 }
 
 // upload streams the attachment through one buffer.
-func (s *Slot) upload(k *keeper, link *url.URL, a *Attachment) error {
+func (s *Session) upload(k *claimRenewer, link *url.URL, a *Attachment) error {
 	buffer := make([]byte, min(uploadPart, a.Size))
 	for from := int64(0); from < a.Size; {
 		part := buffer[:min(uploadPart, a.Size-from)]
-		if err := fill(a.Body, part); err != nil {
+		if err := fillBuffer(a.Body, part); err != nil {
 			return err
 		}
 		last := from+int64(len(part)) == a.Size
@@ -137,8 +137,8 @@ func (s *Slot) upload(k *keeper, link *url.URL, a *Attachment) error {
 		if err := k.renewIfOld(); err != nil {
 			return err
 		}
-		err := s.steadily(k, false, func(ctx context.Context) (*exchange, error) {
-			return s.once(ctx, int64(len(part)), func() (*exchange, error) { return s.c.put(ctx, link, part, from, a.Size, last) })
+		err := s.retryStep(k, false, func(ctx context.Context) (*exchange, error) {
+			return s.sendAdmitted(ctx, int64(len(part)), func() (*exchange, error) { return s.c.putPart(ctx, link, part, from, a.Size, last) })
 		})
 		if err != nil {
 			return err
@@ -148,12 +148,12 @@ func (s *Slot) upload(k *keeper, link *url.URL, a *Attachment) error {
 	return nil
 }
 
-// put sends one part, without a token and without following a redirect.
-func (c *Client) put(ctx context.Context, link *url.URL, part []byte, from, size int64, last bool) (*exchange, error) {
+// putPart sends one part, without a token and without following a redirect.
+func (c *Client) putPart(ctx context.Context, link *url.URL, part []byte, from, size int64, last bool) (*exchange, error) {
 	x := &exchange{size: int64(len(part))}
 	inner, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(context.WithValue(traced(inner, x), exchangeKey{}, x), http.MethodPut, link.String(), bytes.NewReader(part))
+	r, err := http.NewRequestWithContext(context.WithValue(withTrace(inner, x), exchangeKey{}, x), http.MethodPut, link.String(), bytes.NewReader(part))
 	if err != nil {
 		return x, &Error{Kind: Unavailable, Code: "UnusualUploadURL"}
 	}
@@ -161,7 +161,7 @@ func (c *Client) put(ctx context.Context, link *url.URL, part []byte, from, size
 	r.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, from+int64(len(part))-1, size))
 	if !mayWrite(ctx) {
 		x.stopped.Store(true)
-		return x, failure(ctx, x, nil, opPart, c.now())
+		return x, errorFrom(ctx, x, nil, opPart, c.now())
 	}
 	x.tried.Store(true)
 	resp, err := c.plain.Do(r)
@@ -170,21 +170,21 @@ func (c *Client) put(ctx context.Context, link *url.URL, part []byte, from, size
 			err = e.Err
 		}
 		x.broken = err
-		return x, failure(ctx, x, nil, opPart, c.now())
+		return x, errorFrom(ctx, x, nil, opPart, c.now())
 	}
 	defer resp.Body.Close()
 	x.status, x.retryAfter = resp.StatusCode, resp.Header.Get("Retry-After")
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	switch {
 	case x.status >= 400:
-		failed := failure(ctx, x, nil, opPart, c.now())
+		failed := errorFrom(ctx, x, nil, opPart, c.now())
 		failed.Code = errorCode(answer)
 		failed.Kind = ofAnswer(opPart, x.status, failed.Code)
 		failed.Ambiguous = mayHaveHadEffect(opPart, failed.Kind, failed.Code)
 		return x, failed
 	case last && x.status != http.StatusCreated, !last && x.status != http.StatusOK && x.status != http.StatusAccepted:
-		return x, unreadable(x, true)
-	case !last && (err != nil || !expects(answer, from+int64(len(part)))):
+		return x, unreadableAnswer(x, true)
+	case !last && (err != nil || !expectedRange(answer, from+int64(len(part)))):
 		return x, &Error{Kind: Unavailable, Status: x.status, Code: "UploadOutOfStep", Ambiguous: true}
 	}
 	return x, nil
@@ -203,8 +203,8 @@ func errorCode(answer []byte) string {
 	return plainCode(body.Error.Code)
 }
 
-// expects says whether the answer to a part asks for the byte at next, as it must.
-func expects(answer []byte, next int64) bool {
+// expectedRange says whether the answer to a part asks for the byte at next, as it must.
+func expectedRange(answer []byte, next int64) bool {
 	var body struct {
 		NextExpectedRanges []string `json:"nextExpectedRanges"`
 	}
@@ -218,13 +218,13 @@ func expects(answer []byte, next int64) bool {
 // stepTries bounds how often one step after the create is taken.
 const stepTries = 6
 
-// passing reports whether a failure of the kind may pass by itself within a moment.
-func passing(k Kind) bool { return k == Unavailable || k == Unclear }
+// isPassing reports whether a failure of the kind may pass by itself within a moment.
+func isPassing(k Kind) bool { return k == Unavailable || k == Unclear }
 
-// steadily repeats a step of a message that exists, where that is certain to do no harm: after a 429,
+// retryStep repeats a step of a message that exists, where that is certain to do no harm: after a 429,
 // which means that nothing was done, and after any outage if the step may be taken twice.
 // Giving up would throw away what was uploaded so far.
-func (s *Slot) steadily(k *keeper, repeatable bool, step func(context.Context) (*exchange, error)) error {
+func (s *Session) retryStep(k *claimRenewer, repeatable bool, step func(context.Context) (*exchange, error)) error {
 	pause := 500 * time.Millisecond
 	for try := 1; ; try++ {
 		if err := k.renewIfOld(); err != nil { // the pause before may have been long
@@ -232,7 +232,7 @@ func (s *Slot) steadily(k *keeper, repeatable bool, step func(context.Context) (
 		}
 		_, err := step(k.ctx)
 		e, ok := errors.AsType[*Error](err)
-		again := ok && k.ctx.Err() == nil && (e.Kind == Throttled || passing(e.Kind) && (repeatable || !e.Ambiguous))
+		again := ok && k.ctx.Err() == nil && (e.Kind == Throttled || isPassing(e.Kind) && (repeatable || !e.Ambiguous))
 		if !again || try == stepTries {
 			return err
 		}

@@ -69,29 +69,29 @@ func (c *Client) send(ctx context.Context, f func(context.Context) error) (x *ex
 
 // call makes a request that is none of a mailbox's, once more if the token was refused. The error is an *Error or nil.
 func (c *Client) call(ctx context.Context, what operation, f func(context.Context) error) (*exchange, error) {
-	if err := c.enter(ctx); err != nil {
+	if err := c.acquirePermit(ctx); err != nil {
 		return &exchange{}, &Error{Kind: Unavailable, Code: "NotSent", cause: err}
 	}
-	defer c.leave()
-	x, err := c.once(ctx, what, f)
+	defer c.releasePermit()
+	x, err := c.sendOnce(ctx, what, f)
 	if c.tokenRefused(x, err) {
-		x, err = c.once(ctx, what, f)
+		x, err = c.sendOnce(ctx, what, f)
 	}
 	return x, err
 }
 
-// once makes the request that f stands for. The error is an *Error or nil.
-func (c *Client) once(ctx context.Context, what operation, f func(context.Context) error) (*exchange, error) {
+// sendOnce makes the request that f stands for. The error is an *Error or nil.
+func (c *Client) sendOnce(ctx context.Context, what operation, f func(context.Context) error) (*exchange, error) {
 	x, err := c.send(ctx, f)
 	if err == nil {
 		return x, nil
 	}
-	return x, failure(ctx, x, err, what, c.now())
+	return x, errorFrom(ctx, x, err, what, c.now())
 }
 
-// enter takes one of the permits for all requests. It is the last thing to be waited for, and held by nobody who waits for
+// acquirePermit takes one of the permits for all requests. It is the last thing to be waited for, and held by nobody who waits for
 // anything but Graph's answer.
-func (c *Client) enter(ctx context.Context) error {
+func (c *Client) acquirePermit(ctx context.Context) error {
 	if c.atOnce == nil {
 		return nil
 	}
@@ -103,7 +103,7 @@ func (c *Client) enter(ctx context.Context) error {
 	}
 }
 
-func (c *Client) leave() {
+func (c *Client) releasePermit() {
 	if c.atOnce != nil {
 		<-c.atOnce
 	}
@@ -149,7 +149,7 @@ func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 		x.stopped.Store(true)
 		return nil, errClaimTooOld
 	}
-	r = r.WithContext(traced(r.Context(), x))
+	r = r.WithContext(withTrace(r.Context(), x))
 	if len(x.content) > 0 {
 		// With GetBody, net/http may repeat a POST on a fresh connection, and does so only if not one byte
 		// was written to the stale one.
@@ -169,9 +169,9 @@ func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// traced has net/http note whether a connection was had and whether a request's head was written.
+// withTrace has net/http note whether a connection was had and whether a request's head was written.
 // Half a head can't have an effect, so a failure before is certain to have had none.
-func traced(ctx context.Context, x *exchange) context.Context {
+func withTrace(ctx context.Context, x *exchange) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn:      func(string) { x.got.Store(true) },
 		WroteHeaders: func() { x.wrote.Store(true) },

@@ -38,18 +38,18 @@ func (p *person) addressOf(found string) string {
 	switch {
 	case p.e164 != "":
 		return p.e164[1:] + "@" + senderDomain
-	case withheld(value):
+	case isWithheld(value):
 		return "unknown@" + senderDomain
 	case value == "" && name != "":
-		return slug(name) + "." + short("name|"+name) + "@" + senderDomain
+		return slugOf(name) + "." + shortName("name|"+name) + "@" + senderDomain
 	case value == "" && len(emails) > 0:
-		return slug(emails[0]) + "." + short("email|"+emails[0]) + "@" + senderDomain
+		return slugOf(emails[0]) + "." + shortName("email|"+emails[0]) + "@" + senderDomain
 	case value == "":
 		return "unknown@" + senderDomain
 	case selfEvident(value):
 		return record.LowerASCII(value) + "@" + senderDomain
 	}
-	return slug(value) + "." + short("value|"+value) + "@" + senderDomain
+	return slugOf(value) + "." + shortName("value|"+value) + "@" + senderDomain
 }
 
 // selfEvident says whether a short code or the name of a sender can be a local part without losing anything: so
@@ -67,8 +67,8 @@ func selfEvident(value string) bool {
 	return len(value) <= 7 || letters && len(value) <= 20
 }
 
-// withheld says whether a number was kept back: networks put one of these words in its place.
-func withheld(value string) bool {
+// isWithheld says whether a number was kept back: networks put one of these words in its place.
+func isWithheld(value string) bool {
 	switch record.LowerASCII(value) {
 	case "unknown", "withheld", "number withheld", "private", "private number", "anonymous", "unavailable",
 		"restricted", "no caller id", "unknown number", "unknown caller", "caller withheld", "blocked", "no number",
@@ -78,8 +78,8 @@ func withheld(value string) bool {
 	return false
 }
 
-// slug is what of s can be seen in a local part: lower-case letters and digits of ASCII, at most 40.
-func slug(s string) string {
+// slugOf is what of s can be seen in a local part: lower-case letters and digits of ASCII, at most 40.
+func slugOf(s string) string {
 	var b strings.Builder
 	for _, c := range record.LowerASCII(s) {
 		if b.Len() == 40 {
@@ -98,7 +98,7 @@ func slug(s string) string {
 	return strings.TrimSuffix(b.String(), "-")
 }
 
-func short(s string) string {
+func shortName(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:8])
 }

@@ -36,12 +36,12 @@ type file struct {
 // anything, and each takes a hundred here. Networks allow an MMS a few dozen. Further ones are counted, and neither named nor attached.
 const maxFiles = 10_000
 
-// attachments decides on order, names, types, who is shown in the text, and who stays out.
-func attachments(r *record.Record, key string, c *cast, o Options) ([]file, error) {
+// attachmentsOf decides on order, names, types, who is shown in the text, and who stays out.
+func attachmentsOf(r *record.Record, key string, c *participants, o Options) ([]file, error) {
 	if len(r.Attachments) == 0 {
 		return nil, nil
 	}
-	order, err := arranged(r, o)
+	order, err := arrangeBySMIL(r, o)
 	if err != nil {
 		return nil, fmt.Errorf("read the presentation of the attachments: %w", err)
 	}
@@ -49,7 +49,7 @@ func attachments(r *record.Record, key string, c *cast, o Options) ([]file, erro
 	order = order[:len(order)-c.filesBeyond]
 	files := make([]file, len(order))
 	taken := make(map[string]int, len(files))
-	shown := map[string]bool{likeness(r.Text): true} // texts
+	shown := map[string]bool{normalizeText(r.Text): true} // texts
 	texts := maxTexts
 	for i, a := range order {
 		f := &files[i]
@@ -70,14 +70,14 @@ func attachments(r *record.Record, key string, c *cast, o Options) ([]file, erro
 		if err := f.settle(r, c, peek); err != nil {
 			return nil, fmt.Errorf("look at attachment %d: %w", i+1, err)
 		}
-		f.name = distinct(f.name, taken)
+		f.name = distinctAddresses(f.name, taken)
 		if f.absent != "" {
 			continue
 		}
 		if err := f.show(r, fmt.Sprintf("%d.%s@%s", i+1, key, domain), texts, peek); err != nil {
 			return nil, fmt.Errorf("look at attachment %d: %w", i+1, err)
 		}
-		if like := likeness(f.text); shown[like] {
+		if like := normalizeText(f.text); shown[like] {
 			f.text = ""
 		} else if f.text != "" {
 			shown[like] = true
@@ -88,9 +88,9 @@ func attachments(r *record.Record, key string, c *cast, o Options) ([]file, erro
 }
 
 // settle decides on the file's name and type.
-func (f *file) settle(r *record.Record, c *cast, peek func(n int) ([]byte, error)) (err error) {
+func (f *file) settle(r *record.Record, c *participants, peek func(n int) ([]byte, error)) (err error) {
 	if isCall(r) {
-		f.name, f.media, err = recording(f.Attachment, r, c, peek)
+		f.name, f.media, err = recordingFile(f.Attachment, r, c, peek)
 	} else {
 		f.media = mediaType(f.Type)
 		f.name, err = nameOf(f.Attachment, f.media, r.Kind, peek)
@@ -98,7 +98,7 @@ func (f *file) settle(r *record.Record, c *cast, peek func(n int) ([]byte, error
 	if err != nil {
 		return err
 	}
-	f.media = harmless(f.media, f.name)
+	f.media = safeMediaType(f.media, f.name)
 	f.charset = charsetOf(f.media, f.Type)
 	return nil
 }
@@ -218,7 +218,7 @@ func decodedName(given string) string {
 	}
 	if m := extValue.FindStringSubmatch(name); m != nil {
 		if octets, err := url.PathUnescape(m[2]); err == nil {
-			if text, ok := decode([]byte(octets), strings.ToLower(m[1])); ok {
+			if text, ok := decodeCharset([]byte(octets), strings.ToLower(m[1])); ok {
 				return text
 			}
 		}
@@ -232,7 +232,7 @@ func decodedName(given string) string {
 		if err != nil {
 			return nil, err
 		}
-		text, ok := decode(octets, strings.ToLower(charset))
+		text, ok := decodeCharset(octets, strings.ToLower(charset))
 		if !ok {
 			return nil, errCharset
 		}
@@ -266,14 +266,14 @@ func fileName(given, media string, kind record.Kind) string {
 	if strings.Trim(name, "_") == "" {
 		name = defaultName(media, kind)
 	}
-	if device(name) {
+	if deviceName(name) {
 		name = "_" + name
 	}
-	return shorten(name, "")
+	return shortenName(name, "")
 }
 
-// shorten cuts the stem of a name so that the name with addition behind the stem is not too long.
-func shorten(name, addition string) string {
+// shortenName cuts the stem of a name so that the name with addition behind the stem is not too long.
+func shortenName(name, addition string) string {
 	extension := path.Ext(name)
 	if len(extension) > maxExtension || extension == name {
 		extension = ""
@@ -287,8 +287,8 @@ func shorten(name, addition string) string {
 	return strings.TrimRight(stem, ". ") + addition + extension
 }
 
-// device says whether Windows takes the name for a device, whatever its extension.
-func device(name string) bool {
+// deviceName says whether Windows takes the name for a device, whatever its extension.
+func deviceName(name string) bool {
 	stem, _, _ := strings.Cut(strings.ToUpper(name), ".")
 	switch stem = strings.TrimRight(stem, " "); stem {
 	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$":
@@ -308,14 +308,14 @@ func defaultName(media string, kind record.Kind) string {
 	return "attachment" + extensionOf(media)
 }
 
-// distinct numbers a name that is taken, compared without case as file systems do. taken counts how often
+// distinctAddresses numbers a name that is taken, compared without case as file systems do. taken counts how often
 // a name was asked for, so that thousands of attachments with one name don't take a search each.
-func distinct(name string, taken map[string]int) string {
+func distinctAddresses(name string, taken map[string]int) string {
 	key := strings.ToLower(name)
 	result := name
 	for taken[strings.ToLower(result)] > 0 {
 		taken[key]++
-		result = shorten(name, fmt.Sprintf(" (%d)", taken[key]))
+		result = shortenName(name, fmt.Sprintf(" (%d)", taken[key]))
 	}
 	taken[strings.ToLower(result)]++
 	return result

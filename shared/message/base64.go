@@ -109,7 +109,7 @@ func (d *base64Reader) Read(p []byte) (int, error) {
 func (d *base64Reader) fill() {
 	n, err := d.r.Read(d.raw[d.rest:])
 	d.err = err
-	have := d.rest + squeeze(d.raw[d.rest:d.rest+n])
+	have := d.rest + squeezeSpace(d.raw[d.rest:d.rest+n])
 	whole := have / 4 * 4
 	if whole > 0 && d.ended {
 		d.err = base64.CorruptInputError(0)
@@ -128,8 +128,8 @@ func (d *base64Reader) fill() {
 	}
 }
 
-// squeeze takes the line ends out of b and gives the new length.
-func squeeze(b []byte) int {
+// squeezeSpace takes the line ends out of b and gives the new length.
+func squeezeSpace(b []byte) int {
 	n := 0
 	for i := 0; i < len(b); {
 		line := b[i:]

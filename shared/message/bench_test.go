@@ -60,7 +60,7 @@ func benchmarkBuild(b *testing.B, o Options) {
 }
 
 func BenchmarkShortText(b *testing.B) {
-	benchmarkBuild(b, Options{Region: "GB", Workshop: NewWorkshop()})
+	benchmarkBuild(b, Options{Region: "GB", Numbers: NewNumberCache()})
 }
 
 func BenchmarkShortTextNewNumbers(b *testing.B) { benchmarkBuild(b, Options{Region: "GB"}) }

@@ -20,7 +20,7 @@ func appendCall(b []byte, r *record.Record) []byte {
 		b = append(b, " with recording"...)
 	}
 	if length := callLength(r); length > 0 {
-		b = append(append(b, ", "...), duration(length)...)
+		b = append(append(b, ", "...), formatDuration(length)...)
 	}
 	if status := callStatus(r); status != "" {
 		b = appendShown(append(b, ", "...), status, 40)
@@ -46,11 +46,11 @@ func callOf(r *record.Record) record.Call {
 
 // callStatus is what the source says became of the call, in small letters and words: no answer.
 func callStatus(r *record.Record) string {
-	return strings.ToLower(strings.TrimSpace(strings.Map(blank, cmp.Or(callOf(r).Status, r.Status))))
+	return strings.ToLower(strings.TrimSpace(strings.Map(isBlank, cmp.Or(callOf(r).Status, r.Status))))
 }
 
-// blank makes words of NO_ANSWER.
-func blank(c rune) rune {
+// isBlank makes words of NO_ANSWER.
+func isBlank(c rune) rune {
 	if c == '_' || c == '-' {
 		return ' '
 	}
@@ -62,15 +62,15 @@ func blank(c rune) rune {
 func ringAndTalk(r *record.Record) (ring, talk time.Duration) {
 	c := callOf(r)
 	start, answer, end := callTime(c.Start), callTime(c.Answer), callTime(c.End)
-	if c.Answer == "" && c.Duration <= 0 && !answered(c.Status) && !answered(r.Status) {
-		return span(start, end), 0
+	if c.Answer == "" && c.Duration <= 0 && !formatAnswered(c.Status) && !formatAnswered(r.Status) {
+		return formatSpan(start, end), 0
 	}
-	return span(start, answer), span(answer, end)
+	return formatSpan(start, answer), formatSpan(answer, end)
 }
 
-// answered says whether a status is one of a call that was. "Not answered" and "unanswered" are none.
-func answered(status string) bool {
-	status = strings.ToLower(strings.TrimSpace(strings.Map(blank, status)))
+// formatAnswered says whether a status is one of a call that was. "Not answered" and "unanswered" are none.
+func formatAnswered(status string) bool {
+	status = strings.ToLower(strings.TrimSpace(strings.Map(isBlank, status)))
 	for _, word := range []string{"answered", "connected", "completed"} {
 		if strings.HasPrefix(status, word) {
 			return true
@@ -79,7 +79,7 @@ func answered(status string) bool {
 	return false
 }
 
-func span(from, to time.Time) time.Duration {
+func formatSpan(from, to time.Time) time.Duration {
 	if d := to.Sub(from); !from.IsZero() && !to.IsZero() && d > 0 && d <= 24*time.Hour {
 		return d
 	}
@@ -95,8 +95,8 @@ func callTime(given string) time.Time {
 	return t
 }
 
-// duration is a time span as people say it: 1 h 2 min 3 s.
-func duration(d time.Duration) string {
+// formatDuration is a time span as people say it: 1 h 2 min 3 s.
+func formatDuration(d time.Duration) string {
 	if d < time.Second {
 		return "under 1 s"
 	}
@@ -123,13 +123,13 @@ func (p *block) call(r *record.Record) {
 	p.moment("Call ended", callTime(c.End), c.End)
 	ring, talk := ringAndTalk(r)
 	if ring > 0 {
-		p.line("Ring time: ", duration(ring))
+		p.line("Ring time: ", formatDuration(ring))
 	}
 	if talk > 0 {
-		p.line("Talk time: ", duration(talk))
+		p.line("Talk time: ", formatDuration(talk))
 	}
 	if d := c.Duration; d != 0 {
-		p.b = append(append(append(p.b, "Call duration: "...), thousands(d.Milliseconds())...), " ms"...)
+		p.b = append(append(append(p.b, "Call duration: "...), formatThousands(d.Milliseconds())...), " ms"...)
 		if talk > 0 && (d-talk).Abs() > 2*time.Second { // clocks and rounding
 			p.b = append(p.b, " (as given; it is not the time between answer and end)"...)
 		}
@@ -139,9 +139,9 @@ func (p *block) call(r *record.Record) {
 	p.field("Call id", c.ID)
 }
 
-// recording decides on the name and the type of a call's file, which sources often leave out or get wrong: by the first bytes, by the type
+// recordingFile decides on the name and the type of a call's file, which sources often leave out or get wrong: by the first bytes, by the type
 // that is given, by the name's extension.
-func recording(a record.Attachment, r *record.Record, c *cast, peek func(n int) ([]byte, error)) (name, media string, err error) {
+func recordingFile(a record.Attachment, r *record.Record, c *participants, peek func(n int) ([]byte, error)) (name, media string, err error) {
 	head, err := peek(16)
 	if err != nil {
 		return "", "", err
@@ -164,7 +164,7 @@ func recording(a record.Attachment, r *record.Record, c *cast, peek func(n int) 
 		if c.from.e164 != "" {
 			who = c.from.e164[1:]
 		}
-		name = "call-" + r.Time.UTC().Format("2006-01-02-1504") + "-" + slug(who) + extensionOf(media)
+		name = "call-" + r.Time.UTC().Format("2006-01-02-1504") + "-" + slugOf(who) + extensionOf(media)
 	case sound && !hasExtension(given):
 		name = strings.TrimRight(given, ". ") + extensionOf(media) // rec-2026.11.22 has no extension
 	default:

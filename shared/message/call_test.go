@@ -59,11 +59,11 @@ func TestThread(t *testing.T) {
 	answer := shortText()
 	answer.From, answer.To = r.To[0], []record.Participant{r.From}
 	answer.From.FirstName, answer.Owner, answer.Time = "Samuel", "07700 900456", r.Time.Add(time.Hour)
-	a, b := castOf(r, Options{Region: "GB", Workshop: NewWorkshop()}), castOf(answer, Options{Region: "GB", Workshop: NewWorkshop()})
+	a, b := castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}), castOf(answer, Options{Region: "GB", Numbers: NewNumberCache()})
 	if a.threadTopic() != b.threadTopic() || !strings.Contains(a.threadTopic(), "+447700900123, +447700900456") {
 		t.Errorf("topics %q and %q", a.threadTopic(), b.threadTopic())
 	}
-	index := func(c *cast, r *record.Record) []byte {
+	index := func(c *participants, r *record.Record) []byte {
 		raw, err := base64.StdEncoding.DecodeString(c.threadIndex(r.Time))
 		if err != nil || len(raw) != 22 || raw[0] != 1 || hex.EncodeToString(raw[6:]) != c.conversation[:32] {
 			t.Fatalf("index % x, %v", raw, err)
@@ -88,7 +88,7 @@ func TestNumbersAreFoundInEverySpelling(t *testing.T) {
 	for _, given := range []string{"+447700900123", "07700 900123", "447700900123", "0044 7700 900123"} {
 		r := shortText()
 		r.From.Value, r.Owner = given, ""
-		text, _ := appendText(nil, r, castOf(r, Options{Region: "GB", Workshop: NewWorkshop()}), nil)
+		text, _ := appendText(nil, r, castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}), nil)
 		for _, spelling := range []string{"+447700900123", "07700 900123", "07700900123", " 447700900123", "+44 7700 900123", given} {
 			if !strings.Contains(string(text), spelling) {
 				t.Errorf("given as %s, not found as %s", given, spelling)
@@ -101,7 +101,7 @@ func TestNumbersAreFoundInEverySpelling(t *testing.T) {
 func TestUnknownCallersAreNotJoined(t *testing.T) {
 	conversation := func(id, from string) string {
 		r := &record.Record{ID: id, Owner: "447700900123", From: record.Participant{Value: from}, To: []record.Participant{{Value: "07700 900123"}}}
-		return castOf(r, Options{Region: "GB", Workshop: NewWorkshop()}).conversation
+		return castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}).conversation
 	}
 	seen := map[string]bool{}
 	for _, from := range []string{"", " ", "Withheld", "withheld", "UNKNOWN", "Private Number", "+447700900456", "HMRC"} {

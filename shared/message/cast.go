@@ -35,8 +35,8 @@ func (p *person) label() string {
 
 func (p *person) mail() string { return p.address.mail() }
 
-// cast is everybody in a record.
-type cast struct {
+// participants is everybody in a record.
+type participants struct {
 	from         person
 	to           []person
 	owner        person   // without an address: none of his headers needs it
@@ -48,15 +48,15 @@ type cast struct {
 	filesBeyond int    // attachments that the item has beyond maxFiles
 }
 
-func castOf(r *record.Record, o Options) *cast {
-	c := &cast{from: personOf(r.From, r.Sender().Value, o, 0)}
+func castOf(r *record.Record, o Options) *participants {
+	c := &participants{from: personOf(r.From, r.Sender().Value, o, 0)}
 	c.to = make([]person, 0, len(r.To))
 	for i, given := range r.To {
 		if p := personOf(given, given.Value, o, i+1); given.Value != "" || p.full != "" || len(given.Emails) > 0 {
 			c.to = append(c.to, p)
 		}
 	}
-	c.owner = person{given: record.Participant{Value: r.Owner}, value: bare(r.Owner), number: o.Workshop.read(r.Owner, o.Region)}
+	c.owner = person{given: record.Participant{Value: r.Owner}, value: bareValue(r.Owner), number: o.Numbers.read(r.Owner, o.Region)}
 	c.ownerApart = r.Owner != ""
 	same := func(p *person) {
 		if r.Owner != "" && (p.value == c.owner.value || p.e164 != "" && p.e164 == c.owner.e164) {
@@ -75,7 +75,7 @@ func castOf(r *record.Record, o Options) *cast {
 
 // personOf is the participant of that index in Options.Addresses, who has the value.
 func personOf(given record.Participant, value string, o Options, index int) person {
-	p := person{given: given, value: bare(value), full: given.Name(), number: o.Workshop.read(value, o.Region)}
+	p := person{given: given, value: bareValue(value), full: given.Name(), number: o.Numbers.read(value, o.Region)}
 	p.name = oneLine(p.full, 100)
 	value = p.e164
 	if value == "" {
@@ -98,7 +98,7 @@ func personOf(given record.Participant, value string, o Options, index int) pers
 }
 
 // recipients is the value of To, "" if there are none. Beyond maxRecipient they stand in the text only.
-func (c *cast) recipients() string {
+func (c *participants) recipients() string {
 	if len(c.to) == 1 {
 		return c.to[0].mail()
 	}
@@ -122,7 +122,7 @@ func (c *cast) recipients() string {
 }
 
 // different counts the recipients, each once, as the header names them.
-func (c *cast) different() int {
+func (c *participants) different() int {
 	seen := make(map[Address]bool, len(c.to))
 	for i := range c.to {
 		seen[c.to[i].address] = true
@@ -132,14 +132,14 @@ func (c *cast) different() int {
 
 // participants has a key for everybody, the owner among them, sorted and each once. Of somebody who kept the number back, or is not
 // named at all, nothing says who it was: two of them are not taken for one, so the message alone is the conversation.
-func (c *cast) participants(id string) []string {
+func (c *participants) participants(id string) []string {
 	keys := make([]string, 0, 2+len(c.to))
 	put := func(p *person) {
 		value := strings.TrimSpace(p.value)
 		switch {
 		case p.e164 != "":
 			keys = append(keys, p.e164)
-		case withheld(value), p == &c.from && value == "" && p.full == "" && len(p.given.Emails) == 0:
+		case isWithheld(value), p == &c.from && value == "" && p.full == "" && len(p.given.Emails) == 0:
 			keys = append(keys, "message|"+id)
 		case value != "":
 			keys = append(keys, "value|"+value)
@@ -158,8 +158,8 @@ func (c *cast) participants(id string) []string {
 	return slices.Compact(keys)
 }
 
-// bare is a value without the envelope of a network or device, trimmed.
-func bare(value string) string { return strings.TrimSpace(phone.Bare(value)) }
+// bareValue is a value without the envelope of a network or device, trimmed.
+func bareValue(value string) string { return strings.TrimSpace(phone.Bare(value)) }
 
 // emailKey is an email address in the form in which addresses are compared.
 func emailKey(entry string) string {

@@ -59,12 +59,12 @@ func readText(content []byte, contentType string) (text, charset string, ok bool
 		}
 		return strings.TrimPrefix(string(content), "\ufeff"), "utf-8", utf8.Valid(content)
 	}
-	decoded, ok := decode(content, charset)
+	decoded, ok := decodeCharset(content, charset)
 	return strings.TrimPrefix(decoded, "\ufeff"), charset, ok
 }
 
-// decode reads bytes in a character set. ok is false if it is not known, or has no characters for some of them.
-func decode(content []byte, charset string) (text string, ok bool) {
+// decodeCharset reads bytes in a character set. ok is false if it is not known, or has no characters for some of them.
+func decodeCharset(content []byte, charset string) (text string, ok bool) {
 	decoder := unicode.UTF16(unicode.BigEndian, unicode.UseBOM).NewDecoder() // RFC 2781 section 4.3
 	if charset != "utf-16" {
 		known, err := htmlindex.Get(charset)
@@ -80,9 +80,9 @@ func decode(content []byte, charset string) (text string, ok bool) {
 	return string(decoded), true
 }
 
-// likeness is what of a text two copies of it have in common, whichever program wrote them: not the line ends, nor a byte order mark, NULs
+// normalizeText is what of a text two copies of it have in common, whichever program wrote them: not the line ends, nor a byte order mark, NULs
 // or what is blank at the end.
-func likeness(text string) string {
+func normalizeText(text string) string {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "", "\ufeff", "").Replace(text)
 	return strings.TrimSpace(text)
 }

@@ -54,7 +54,7 @@ func checkParts(t *testing.T, r *record.Record, o Options, s store, p *Parsed) {
 				claimed = " claimed by the source"
 			}
 			digest := a.Digest == "" || strings.Contains(line, ", digest given as "+asQuote(a.Digest, 200)+" (could not be checked)")
-			return known && typed && digest && (a.SHA256 == "" || strings.Contains(line, ", "+thousands(a.Size)+" bytes"+claimed+", SHA-256 "+hash+claimed)) &&
+			return known && typed && digest && (a.SHA256 == "" || strings.Contains(line, ", "+formatThousands(a.Size)+" bytes"+claimed+", SHA-256 "+hash+claimed)) &&
 				(why == "" || strings.HasSuffix(line, ", not attached: "+string(appendShown(nil, why, maxShown))))
 		}) {
 			t.Errorf("the block has no line for an attachment named %q: %q", a.Name, lines)
@@ -78,18 +78,18 @@ func checkParts(t *testing.T, r *record.Record, o Options, s store, p *Parsed) {
 			t.Errorf("attachment's bytes differ: %d of %d, announced %d", len(got), len(s[part.SHA256]), part.Size)
 		}
 		key := strings.ToLower(part.Name)
-		if part.Name == "" || utf8.RuneCountInString(part.Name) > maxName || taken[key] || device(part.Name) ||
+		if part.Name == "" || utf8.RuneCountInString(part.Name) > maxName || taken[key] || deviceName(part.Name) ||
 			strings.ContainsAny(part.Name, "/\\:*?\"<>|\x00\r\n\u202e") {
 			t.Errorf("file name %q", part.Name)
 		}
 		taken[key] = true
 		media, _, _ := strings.Cut(part.Type, "; charset=")
 		if !slices.ContainsFunc(lines, func(line string) bool {
-			return strings.HasPrefix(line, asQuote(part.Name, maxShown)+", "+media+", "+thousands(part.Size)+" bytes, SHA-256 "+part.SHA256)
+			return strings.HasPrefix(line, asQuote(part.Name, maxShown)+", "+media+", "+formatThousands(part.Size)+" bytes, SHA-256 "+part.SHA256)
 		}) {
 			t.Errorf("%q isn't named in the block", part.Name)
 		}
-		if media != harmless(media, part.Name) {
+		if media != safeMediaType(media, part.Name) {
 			t.Errorf("%q is of type %s", part.Name, part.Type)
 		}
 		if shown := strings.Contains(p.HTML, `src="cid:`+part.ContentID+`"`); part.Inline != (part.ContentID != "") || part.Inline && !shown || ids[part.ContentID] {
@@ -119,7 +119,7 @@ func blockOf(text string) (names []string, values map[string][]string) {
 
 // asField and asQuote are a value of the source as the block has it: alone on its line, and beside others.
 func asField(s string, limit int) string {
-	b, end := isolate(nil, s)
+	b, end := appendIsolated(nil, s)
 	return string(appendShown(b, s, limit)) + end
 }
 
@@ -128,7 +128,7 @@ func asQuote(s string, limit int) string { return string(appendQuote(nil, s, lim
 // checkPrivate holds that every field comes back, from the headers and from the line of the block that is its own.
 func checkPrivate(t *testing.T, r *record.Record, o Options, p *Parsed) {
 	t.Helper()
-	c := castOf(r, Options{Region: o.Region, Workshop: NewWorkshop()})
+	c := castOf(r, Options{Region: o.Region, Numbers: NewNumberCache()})
 	archived := r.ArchivedText
 	if archived == "" && !r.Archived.IsZero() {
 		archived = r.Archived.UTC().Format("2006-01-02T15:04:05.999999999Z07:00")
@@ -158,8 +158,8 @@ func checkPrivate(t *testing.T, r *record.Record, o Options, p *Parsed) {
 			absent++
 		}
 	}
-	c.missing = missing(r, absent)
-	if p.ThreadTopic != c.threadTopic() || p.ThreadIndex != c.threadIndex(r.Time) || p.Subject != subject(r, c) || p.From != c.from.address {
+	c.missing = missingWords(r, absent)
+	if p.ThreadTopic != c.threadTopic() || p.ThreadIndex != c.threadIndex(r.Time) || p.Subject != subjectOf(r, c) || p.From != c.from.address {
 		t.Errorf("topic %q, index %q, subject %q, from %q", p.ThreadTopic, p.ThreadIndex, p.Subject, p.From)
 	}
 	var to []Address
@@ -178,7 +178,7 @@ func checkPrivate(t *testing.T, r *record.Record, o Options, p *Parsed) {
 }
 
 // checkLines holds the lines that have one value of the source.
-func checkLines(t *testing.T, r *record.Record, c *cast, block map[string][]string) {
+func checkLines(t *testing.T, r *record.Record, c *participants, block map[string][]string) {
 	t.Helper()
 	call := callOf(r)
 	wrong, others := leftOut(r)
@@ -187,7 +187,7 @@ func checkLines(t *testing.T, r *record.Record, c *cast, block map[string][]stri
 		id, derived = "", r.ID
 	}
 	if call.Duration != 0 {
-		duration = thousands(call.Duration.Milliseconds()) + " ms"
+		duration = formatThousands(call.Duration.Milliseconds()) + " ms"
 	}
 	contentType := r.ContentType
 	if strings.EqualFold(contentType, "text/plain") {
@@ -255,7 +255,7 @@ func checkTimes(t *testing.T, r *record.Record, block map[string][]string) {
 }
 
 // checkPeople holds that everybody stands in the line of his part, with all that is known of him.
-func checkPeople(t *testing.T, r *record.Record, c *cast, block map[string][]string) {
+func checkPeople(t *testing.T, r *record.Record, c *participants, block map[string][]string) {
 	t.Helper()
 	check := func(role string, n int, who person) {
 		t.Helper()

@@ -24,10 +24,10 @@ func oneLine(s string, limit int) string {
 	}
 	space := false
 	for _, c := range s {
-		if hidden(c) {
+		if isHidden(c) {
 			continue
 		}
-		if breaks(c) || unicode.IsSpace(c) {
+		if isBreak(c) || unicode.IsSpace(c) {
 			space = count > 0
 			continue
 		}
@@ -57,7 +57,7 @@ func isASCII(s string) bool {
 	for ; i+8 <= len(s); i += 8 {
 		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
 			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		if unprintable(w) {
+		if hasUnprintable(w) {
 			return false
 		}
 	}
@@ -83,11 +83,11 @@ func appendMarked(b []byte, s string, limit int, escaped string) []byte {
 	const mark = 8
 	for _, c := range s {
 		width := 1
-		if breaks(c) || hidden(c) {
+		if isBreak(c) || isHidden(c) {
 			width = mark
 		}
 		if limit -= width; limit < 0 {
-			return fmt.Appendf(b, "… (%s characters)", thousands(int64(utf8.RuneCountInString(s))))
+			return fmt.Appendf(b, "… (%s characters)", formatThousands(int64(utf8.RuneCountInString(s))))
 		}
 		switch {
 		case width == mark:
@@ -104,7 +104,7 @@ func appendMarked(b []byte, s string, limit int, escaped string) []byte {
 // appendQuote appends a value of the source that stands beside others on its line, in quotation marks as RFC 5322 section 3.2.4 has
 // them: nothing in it can pass for one of the others.
 func appendQuote(b []byte, s string, limit int) []byte {
-	b, end := isolate(b, s)
+	b, end := appendIsolated(b, s)
 	b = append(b, '"')
 	if len(s) <= limit && isPlain(s) && !strings.ContainsAny(s, `"\`) {
 		b = append(b, s...)
@@ -119,10 +119,10 @@ const (
 	isolation = "\u2069" // POP DIRECTIONAL ISOLATE: its end
 )
 
-// isolate begins a value of the source, and gives what ends it. One that holds letters written from right to left keeps its direction
+// appendIsolated begins a value of the source, and gives what ends it. One that holds letters written from right to left keeps its direction
 // to itself: the number behind it would otherwise be shown turned round. In what we add to a text these two are ours
 // alone, for the source's own are marked there.
-func isolate(b []byte, s string) (_ []byte, end string) {
+func appendIsolated(b []byte, s string) (_ []byte, end string) {
 	if !strings.ContainsFunc(s, rightToLeft) {
 		return b, ""
 	}
@@ -131,16 +131,16 @@ func isolate(b []byte, s string) (_ []byte, end string) {
 
 // rightToLeft says whether c is of a script that is written so: the blocks that Unicode keeps for them (Bidi_Class R and AL).
 func rightToLeft(c rune) bool {
-	return c >= 0x0590 && (c <= 0x08FF || c >= 0xFB1D && c <= 0xFDFF && !noncharacter(c) || c >= 0xFE70 && c < 0xFEFF ||
+	return c >= 0x0590 && (c <= 0x08FF || c >= 0xFB1D && c <= 0xFDFF && !isNoncharacter(c) || c >= 0xFE70 && c < 0xFEFF ||
 		c >= 0x10800 && c <= 0x10FFF || c >= 0x1E800 && c <= 0x1EFFF)
 }
 
-// breaks says whether c ends a line or controls something.
-func breaks(c rune) bool { return unicode.IsControl(c) || c == '\u2028' || c == '\u2029' }
+// isBreak says whether c ends a line or controls something.
+func isBreak(c rune) bool { return unicode.IsControl(c) || c == '\u2028' || c == '\u2029' }
 
-// hidden says whether c is invisible and changes the direction of the text around it, is a byte order mark, or is no character at
+// isHidden says whether c is invisible and changes the direction of the text around it, is a byte order mark, or is no character at
 // all, which XML and hence a mailbox have no place for. Joiners stay: emoji are made with them.
-func hidden(c rune) bool {
+func isHidden(c rune) bool {
 	switch {
 	case c < '\u061c':
 		return false
@@ -148,30 +148,30 @@ func hidden(c rune) bool {
 		c >= '\u202a' && c <= '\u202e', c >= '\u2066' && c <= '\u2069':
 		return true
 	}
-	return noncharacter(c)
+	return isNoncharacter(c)
 }
 
-// noncharacter says whether c is one of the 66 code points that Unicode will never make a character of.
-func noncharacter(c rune) bool { return c&0xFFFE == 0xFFFE || c >= 0xFDD0 && c <= 0xFDEF }
+// isNoncharacter says whether c is one of the 66 code points that Unicode will never make a character of.
+func isNoncharacter(c rune) bool { return c&0xFFFE == 0xFFFE || c >= 0xFDD0 && c <= 0xFDEF }
 
-// white says whether c is one of the control characters that texts are made with.
-func white(c rune) bool { return c == '\t' || c == '\n' || c == '\r' }
+// isWhite says whether c is one of the control characters that texts are made with.
+func isWhite(c rune) bool { return c == '\t' || c == '\n' || c == '\r' }
 
-// Lost says whether a mailbox can't keep c: XML 1.0 section 2.2, in which Exchange keeps and exchanges text, has no place for it.
-func Lost(c rune) bool {
-	return c < ' ' && !white(c) || c == 0xFFFE || c == 0xFFFF
+// NotStorable says whether a mailbox can't keep c: XML 1.0 section 2.2, in which Exchange keeps and exchanges text, has no place for it.
+func NotStorable(c rune) bool {
+	return c < ' ' && !isWhite(c) || c == 0xFFFE || c == 0xFFFF
 }
 
-// unshown says whether HTML can't show c. It holds for whatever is Lost.
-func unshown(c rune) bool { return unicode.IsControl(c) && !white(c) || noncharacter(c) }
+// isUnshown says whether HTML can't show c. It holds for whatever is Lost.
+func isUnshown(c rune) bool { return unicode.IsControl(c) && !isWhite(c) || isNoncharacter(c) }
 
 // hasMarks says whether a text of the source has marks in it, or gets some on its way into a mailbox.
 func hasMarks(s string) bool {
-	return !isASCII(s) && strings.ContainsFunc(s, func(c rune) bool { return c == '⟦' || unshown(c) })
+	return !isASCII(s) && strings.ContainsFunc(s, func(c rune) bool { return c == '⟦' || isUnshown(c) })
 }
 
-// thousands writes a number for people: 12,345.
-func thousands(n int64) string {
+// formatThousands writes a number for people: 12,345.
+func formatThousands(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]

@@ -29,8 +29,8 @@ func TestEveryMarkIsNoted(t *testing.T) {
 		}
 		s := string(c)
 		html := strings.Contains(string(appendEscaped(nil, []byte(s), true)), "⟦")
-		if noted := hasMarks(s); noted != html || Lost(c) && !noted {
-			t.Errorf("%U: marked in HTML %v, in a text %v, noted %v", c, html, Lost(c), noted)
+		if noted := hasMarks(s); noted != html || NotStorable(c) && !noted {
+			t.Errorf("%U: marked in HTML %v, in a text %v, noted %v", c, html, NotStorable(c), noted)
 		}
 	}
 }

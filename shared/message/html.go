@@ -79,7 +79,7 @@ func appendLine(b, line []byte) []byte {
 		}
 		var value []byte
 		value, line, _ = bytes.Cut(rest, []byte(isolation))
-		b = append(append(append(b, `<span dir="`...), direction(value)...), `">`...)
+		b = append(append(append(b, `<span dir="`...), lineDirection(value)...), `">`...)
 		b = append(appendEscaped(b, value, false), "</span>"...)
 	}
 	return appendEscaped(b, line, false)
@@ -89,7 +89,7 @@ func appendLine(b, line []byte) []byte {
 // as have the same.
 func appendDirected(b, text []byte) []byte {
 	for len(text) > 0 {
-		n, end, dir := directed(text)
+		n, end, dir := directionPrefix(text)
 		b = append(append(append(b, `<div dir="`...), dir...), `" style="white-space:pre-wrap;overflow-wrap:anywhere">`...)
 		b = append(appendEscaped(b, text[:n], true), "</div>\r\n"...)
 		text = text[end:]
@@ -99,9 +99,9 @@ func appendDirected(b, text []byte) []byte {
 
 const leftToRight = "ltr"
 
-// directed is how many bytes at the beginning of a text have lines of one direction: up to n without the last line's end, up to end
+// directionPrefix is how many bytes at the beginning of a text have lines of one direction: up to n without the last line's end, up to end
 // with it. A line without letters goes with the one behind it.
-func directed(text []byte) (n, end int, dir string) {
+func directionPrefix(text []byte) (n, end int, dir string) {
 	for at := 0; at < len(text); {
 		line := len(text) - at
 		brk := 0
@@ -111,7 +111,7 @@ func directed(text []byte) (n, end int, dir string) {
 				brk = 2
 			}
 		}
-		if d := direction(text[at : at+line]); d != "" {
+		if d := lineDirection(text[at : at+line]); d != "" {
 			if dir != "" && d != dir {
 				return n, end, dir
 			}
@@ -125,8 +125,8 @@ func directed(text []byte) (n, end int, dir string) {
 	return len(text), len(text), dir
 }
 
-// direction is that of the first letter of a line (Unicode Standard Annex 9, rule P2); "" if it has none.
-func direction(line []byte) string {
+// lineDirection is that of the first letter of a line (Unicode Standard Annex 9, rule P2); "" if it has none.
+func lineDirection(line []byte) string {
 	for len(line) > 0 {
 		c, n := rune(line[0]), 1
 		if c >= utf8.RuneSelf {
@@ -173,7 +173,7 @@ func appendEscaped(b, s []byte, breaks bool) []byte {
 			var r rune
 			if r, n = utf8.DecodeRune(s[i:]); r == utf8.RuneError && n == 1 {
 				with = fmt.Sprintf("⟦0x%02X⟧", c)
-			} else if unshown(r) || white(r) { // the latter only without breaks
+			} else if isUnshown(r) || isWhite(r) { // the latter only without breaks
 				with = fmt.Sprintf("⟦U+%04X⟧", r)
 			}
 		}

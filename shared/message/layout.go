@@ -127,7 +127,7 @@ func (l *layout) text(media string, text []byte) {
 		l.buf.put("Content-Type: ", media, "\r\nContent-Transfer-Encoding: ", encoding, "\r\n\r\n")
 	}
 	at := len(l.buf.b)
-	if len(text) > maxRoom && oddities(text) > len(text)/4 { // without the detour: it would take three times the text
+	if len(text) > maxRoom && countEncoded(text) > len(text)/4 { // without the detour: it would take three times the text
 		head("base64")
 		l.buf.b = appendBase64(l.buf.b, text)
 		return

@@ -35,7 +35,7 @@ func TestHostileLengths(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := shortText()
 			change(r)
-			o := Options{Region: "GB", Workshop: NewWorkshop()}
+			o := Options{Region: "GB", Numbers: NewNumberCache()}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			m, err := Build(r, o)

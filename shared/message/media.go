@@ -15,7 +15,7 @@ func mediaType(s string) string {
 	s = strings.ToLower(strings.TrimSpace(s))
 	top, sub, ok := strings.Cut(s, "/")
 	switch {
-	case !ok || !restricted(top) || !restricted(sub) || top == "multipart" || top == "message":
+	case !ok || !isRestrictedName(top) || !isRestrictedName(sub) || top == "multipart" || top == "message":
 		return unknownType
 	case s == "image/jpg" || s == "image/pjpeg": // QUIRK: many phones' name for it
 		return "image/jpeg"
@@ -23,15 +23,15 @@ func mediaType(s string) string {
 	return s
 }
 
-// restricted is RFC 6838's restricted-name.
-func restricted(s string) bool {
+// isRestrictedName is RFC 6838's restricted-name.
+func isRestrictedName(s string) bool {
 	const alnum = "abcdefghijklmnopqrstuvwxyz0123456789"
 	return s != "" && len(s) <= 127 && strings.IndexByte(alnum, s[0]) >= 0 && strings.Trim(s, alnum+"!#$&-^_.+") == ""
 }
 
-// harmless is the type under which a file is attached: what a mail program might run or render with scripts in it is nothing but bytes.
+// safeMediaType is the type under which a file is attached: what a mail program might run or render with scripts in it is nothing but bytes.
 // Its name stays, for programs refuse to open files by their names; and the text says what was given.
-func harmless(media, name string) string {
+func safeMediaType(media, name string) string {
 	top, sub, _ := strings.Cut(media, "/")
 	known := false
 	switch top {
@@ -49,14 +49,14 @@ func harmless(media, name string) string {
 			sub == "vnd.ms-excel" || sub == "vnd.ms-powerpoint" || strings.HasPrefix(sub, "vnd.oma.") ||
 			strings.HasPrefix(sub, "vnd.openxmlformats-officedocument.") || strings.HasPrefix(sub, "vnd.oasis.opendocument.")
 	}
-	if !known || runs(name) {
+	if !known || isExecutable(name) {
 		return unknownType
 	}
 	return media
 }
 
-// runs says whether a name's extension makes a system, an office program or a browser run the file, or a system mount it.
-func runs(name string) bool {
+// isExecutable says whether a name's extension makes a system, an office program or a browser run the file, or a system mount it.
+func isExecutable(name string) bool {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".exe", ".com", ".bat", ".cmd", ".ps1", ".msi", ".msp", ".mst", ".msc", ".scr", ".scf", ".pif", ".cpl", ".dll", ".xll", ".inf", ".jar",
 		".lnk", ".reg", ".url", ".hta", ".chm", ".application", ".gadget", ".js", ".jse", ".mjs", ".vb", ".vbs", ".vbe", ".ws", ".wsc", ".wsf", ".wsh",

@@ -25,7 +25,7 @@ func TestHarmless(t *testing.T) {
 		{"application/vnd.ms-excel", "a.XLSM", "application/octet-stream"}, {"application/vnd.ms-powerpoint", "a.pptm", "application/octet-stream"},
 		{"text/plain", "a.bas.txt", "text/plain"}, {"image/jpeg", "a.docm.jpg", "image/jpeg"}, {"text/plain", "docm", "text/plain"},
 	} {
-		if got := harmless(mediaType(c[0]), c[1]); got != c[2] {
+		if got := safeMediaType(mediaType(c[0]), c[1]); got != c[2] {
 			t.Errorf("%q named %q is attached as %s, want %s", c[0], c[1], got, c[2])
 		}
 	}
@@ -69,7 +69,7 @@ func TestTwoViewsOfAGroup(t *testing.T) {
 			r.To = append(r.To, shortText().To[0])
 			r.To[len(r.To)-1].Value = n
 		}
-		return castOf(r, Options{Region: "GB", Workshop: NewWorkshop()}).conversation
+		return castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}).conversation
 	}
 	one := conversation("447700900123", "g1", "447700900123", "+447700900456", "07700 900789")
 	if other := conversation("07700900789", "g2", "+44 7700 900123", "447700900789", "+447700900456", "07700900123"); other != one {

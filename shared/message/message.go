@@ -33,8 +33,8 @@ type Options struct {
 	// it, so that a search for the address finds them. 0 is the sender, n the n-th of Record.To. An entry that is no valid address counts for nothing.
 	Addresses map[int]string
 
-	// Workshop may be nil, and makes many messages faster if it isn't.
-	Workshop *Workshop
+	// Numbers may be nil, and makes many messages faster if it isn't.
+	Numbers *NumberCache
 
 	// Omit says why an attachment is left out of the message, in plain words; "" keeps it.
 	// The text then names the attachment and the reason. nil keeps all.
@@ -72,12 +72,12 @@ func Build(r *record.Record, o Options) (*Message, error) {
 		// RFC 5322 section 3.3: a year has four digits here.
 		return nil, &record.Fault{Field: "messageTime", Reason: "lies after the year 9999"}
 	}
-	if o.Workshop == nil {
-		o.Workshop = NewWorkshop() // the owner's number is mostly a participant's too
+	if o.Numbers == nil {
+		o.Numbers = NewNumberCache() // the owner's number is mostly a participant's too
 	}
 	key := record.MessageKey(r.ID)[:40]
 	cast := castOf(r, o)
-	files, err := attachments(r, key, cast, o)
+	files, err := attachmentsOf(r, key, cast, o)
 	if err != nil {
 		return nil, err
 	}
@@ -87,10 +87,10 @@ func Build(r *record.Record, o Options) (*Message, error) {
 			absent++
 		}
 	}
-	cast.missing = missing(r, absent)
+	cast.missing = missingWords(r, absent)
 	m := &Message{id: key + "@" + domain}
-	room := o.Workshop.enter()
-	defer o.Workshop.leave(room)
+	room := o.Numbers.enter()
+	defer o.Numbers.leave(room)
 	var ends lengths
 	room.text, ends = appendText(room.text[:0], r, cast, files)
 	room.html = appendHTML(room.html[:0], room.text, ends, files)
@@ -146,7 +146,7 @@ func (m *Message) Write(w io.Writer, open func(blob string) (io.ReadCloser, erro
 }
 
 // headerOf is the message's header but for the fields that describe its content.
-func headerOf(in *room, r *record.Record, id string, c *cast) *fields {
+func headerOf(in *room, r *record.Record, id string, c *participants) *fields {
 	h := &fields{b: in.message[:0]}
 	// RFC 5322 section 3.6.1: the moment at which the message was put on its way.
 	h.add("Date", r.Time.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700"))
@@ -160,7 +160,7 @@ func headerOf(in *room, r *record.Record, id string, c *cast) *fields {
 	root := "<" + c.conversation + "@" + threadDomain + ">"
 	h.add("In-Reply-To", root)
 	h.add("References", root)
-	h.add("Subject", encodeWords(subject(r, c)))
+	h.add("Subject", encodeWords(subjectOf(r, c)))
 	// What Exchange makes PidTagConversationTopic and PidTagConversationIndex of (MS-OXCMAIL).
 	h.add("Thread-Topic", encodeWords(c.threadTopic()))
 	h.add("Thread-Index", c.threadIndex(r.Time))

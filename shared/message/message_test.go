@@ -160,12 +160,12 @@ func checkMessage(t *testing.T, r *record.Record, o Options, s store, raw []byte
 	if !p.Date.Equal(r.Time.Truncate(time.Second)) {
 		t.Errorf("Date = %v, want %v", p.Date, r.Time)
 	}
-	if strings.ContainsFunc(p.Subject, breaks) || len([]rune(p.Subject)) > maxSubject {
+	if strings.ContainsFunc(p.Subject, isBreak) || len([]rune(p.Subject)) > maxSubject {
 		t.Errorf("Subject = %q", p.Subject)
 	}
 	for _, a := range append([]Address{p.From}, p.To...) {
 		local, _, _ := strings.Cut(a.Address, "@")
-		if !plainSMTP.MatchString(a.Address) || len(local) > 64 || strings.ContainsFunc(a.Name, breaks) {
+		if !plainSMTP.MatchString(a.Address) || len(local) > 64 || strings.ContainsFunc(a.Name, isBreak) {
 			t.Errorf("address %q", a)
 		}
 	}

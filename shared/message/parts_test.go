@@ -89,7 +89,7 @@ func TestManyOfEverything(t *testing.T) {
 	for range 1001 {
 		r.Attachments = append(r.Attachments, record.Attachment{Name: "a.txt", Size: 1, SHA256: s.put([]byte("a"))})
 	}
-	o := Options{Region: "GB", Workshop: NewWorkshop()}
+	o := Options{Region: "GB", Numbers: NewNumberCache()}
 	raw := build(t, r, o, s)
 	p, err := Parse(bytes.NewReader(raw))
 	if err != nil {
@@ -195,7 +195,7 @@ func TestConversationIsTheSetOfParticipants(t *testing.T) {
 		for _, v := range to {
 			r.To = append(r.To, record.Participant{Value: v})
 		}
-		return castOf(r, Options{Region: "GB", Workshop: NewWorkshop()}).conversation
+		return castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}).conversation
 	}
 	one := conversation("447700900123", "+447700900123", "07700 900456")
 	for name, same := range map[string]string{
@@ -239,7 +239,7 @@ func TestAddresses(t *testing.T) {
 		{p("12345678901234567890", ""), ""}, {p(strings.Repeat("A", 500), ""), ""}, {p(strings.Repeat("A", 501), ""), ""},
 		{p("", "O2"), ""}, {p("", "Jane"), ""}, {p("", "", "not an address"), ""}, {p("", "", "neither"), ""}, {p("Unknowne", ""), ""},
 	} {
-		a := personOf(c.given, c.given.Value, Options{Region: "GB", Workshop: NewWorkshop()}, 0).address.Address
+		a := personOf(c.given, c.given.Value, Options{Region: "GB", Numbers: NewNumberCache()}, 0).address.Address
 		if c.want != "" && a != c.want {
 			t.Errorf("%+v: %s, want %s", c.given, a, c.want)
 		}
@@ -335,7 +335,7 @@ func TestHoldsLittle(t *testing.T) {
 }
 
 func TestNumbersForgets(t *testing.T) {
-	n := NewWorkshop()
+	n := NewNumberCache()
 	for i := range maxNumbers + 10 {
 		n.read(strings.Repeat("x", i%50)+string(rune('a'+i%26))+strings.Repeat("y", i/1300%13)+string(rune(0x4e00+i%20000)), "GB")
 	}
@@ -354,7 +354,7 @@ func TestDuplicateNamesAreQuick(t *testing.T) {
 	taken := map[string]int{}
 	seen := map[string]bool{}
 	for range 20_000 {
-		name := distinct("photo.jpg", taken)
+		name := distinctAddresses("photo.jpg", taken)
 		if seen[name] {
 			t.Fatalf("%s twice", name)
 		}

@@ -20,7 +20,7 @@ func appendQuoted(dst, text []byte) (_ []byte, odd int) {
 	left := -1 // bytes from the next LF on, 0 without one: looked for once, however many bare CRs come before it
 	for len(text) > 0 {
 		// Most lines can stand as they are.
-		n := literals(text, lineLimit)
+		n := literalPrefix(text, lineLimit)
 		if n+1 < len(text) && text[n] == '\r' && text[n+1] == '\n' && (n == 0 || text[n-1] > ' ') {
 			dst = append(dst, text[:n+2]...)
 			text = text[n+2:]
@@ -53,8 +53,8 @@ func appendQuoted(dst, text []byte) (_ []byte, odd int) {
 	return dst, odd
 }
 
-// oddities counts what makes quoted-printable longer: what appendQuoted counts, and line ends other than CRLF.
-func oddities(text []byte) (odd int) {
+// countEncoded counts what makes quoted-printable longer: what appendQuoted counts, and line ends other than CRLF.
+func countEncoded(text []byte) (odd int) {
 	for i, c := range text {
 		if !literal[c] {
 			odd++
@@ -66,11 +66,11 @@ func oddities(text []byte) (odd int) {
 	return odd
 }
 
-// literals is how many bytes at the beginning of text stand for themselves, at most limit.
-func literals(text []byte, limit int) int {
+// literalPrefix is how many bytes at the beginning of text stand for themselves, at most limit.
+func literalPrefix(text []byte, limit int) int {
 	text = text[:min(len(text), limit)]
 	n := 0
-	for n+8 <= len(text) && printable(binary.LittleEndian.Uint64(text[n:])) {
+	for n+8 <= len(text) && isPrintable(binary.LittleEndian.Uint64(text[n:])) {
 		n += 8
 	}
 	for n < len(text) && literal[text[n]] {
@@ -79,17 +79,17 @@ func literals(text []byte, limit int) int {
 	return n
 }
 
-// printable says whether each of the eight bytes in w is in ' ' to '~' and no '='.
-func printable(w uint64) bool {
+// isPrintable says whether each of the eight bytes in w is in ' ' to '~' and no '='.
+func isPrintable(w uint64) bool {
 	equals := w ^ each*'='
-	return (equals-each)&^equals&high == 0 && !unprintable(w)
+	return (equals-each)&^equals&high == 0 && !hasUnprintable(w)
 }
 
 const each, high = 0x0101010101010101, 0x8080808080808080
 
-// unprintable says whether one of the eight bytes in w is not in ' ' to '~': in every byte, the highest bit
+// hasUnprintable says whether one of the eight bytes in w is not in ' ' to '~': in every byte, the highest bit
 // of the sum shows it. (A borrow reaches the next byte only from one that isn't.)
-func unprintable(w uint64) bool {
+func hasUnprintable(w uint64) bool {
 	delete := w ^ each*0x7F
 	return (w|(w-each*' ')|(delete-each)&^delete)&high != 0
 }
@@ -101,7 +101,7 @@ func appendQuotedLine(dst, line []byte, last bool) (_ []byte, odd int) {
 	column := 0
 	for len(line) > 0 {
 		// As many bytes that stand for themselves as the line has room for. The 76th column is for a soft line break.
-		run := literals(line, lineLimit-1-column)
+		run := literalPrefix(line, lineLimit-1-column)
 		if run > 0 && run == len(line) && line[run-1] <= ' ' { // rule 3: a blank at the end of a line would be taken for padding
 			run--
 		}

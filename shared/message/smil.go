@@ -19,8 +19,8 @@ const (
 	maxSMILRefs  = 1000
 )
 
-// presentation finds the part of an MMS that says how the others are shown (SMIL, as OMA's MMS Encapsulation has it); -1 if there is none.
-func presentation(r *record.Record) int {
+// findSMIL finds the part of an MMS that says how the others are shown (SMIL, as OMA's MMS Encapsulation has it); -1 if there is none.
+func findSMIL(r *record.Record) int {
 	if isCall(r) {
 		return -1
 	}
@@ -32,10 +32,10 @@ func isPresentation(a record.Attachment) bool {
 	return media == "application/smil" || media == "application/smil+xml" || ext == ".smil" || ext == ".smi"
 }
 
-// arranged gives the attachments in the order in which the MMS shows them: what the SMIL names, as it names it, then the
+// arrangeBySMIL gives the attachments in the order in which the MMS shows them: what the SMIL names, as it names it, then the
 // rest as given. A SMIL that is too large, can't be read, or tries something leaves the given order.
-func arranged(r *record.Record, o Options) ([]record.Attachment, error) {
-	i := presentation(r)
+func arrangeBySMIL(r *record.Record, o Options) ([]record.Attachment, error) {
+	i := findSMIL(r)
 	if i < 0 || o.Peek == nil || r.Attachments[i].Gone != "" || r.Attachments[i].Size > maxSMIL || len(r.Attachments) < 3 {
 		return r.Attachments, nil
 	}
@@ -43,7 +43,7 @@ func arranged(r *record.Record, o Options) ([]record.Attachment, error) {
 	if err != nil {
 		return nil, err
 	}
-	refs := references(data)
+	refs := smilNames(data)
 	if len(refs) == 0 {
 		return r.Attachments, nil
 	}
@@ -84,9 +84,9 @@ func arranged(r *record.Record, o Options) ([]record.Attachment, error) {
 	return order, nil
 }
 
-// references are the names that a SMIL shows, in its order; nil if anything is wrong with it. encoding/xml
+// smilNames are the names that a SMIL shows, in its order; nil if anything is wrong with it. encoding/xml
 // resolves no entities of a document and opens nothing, so what is left to bound is size, depth and number.
-func references(data []byte) []string {
+func smilNames(data []byte) []string {
 	d := xml.NewDecoder(bytes.NewReader(data))
 	// QUIRK: phones declare us-ascii or iso-8859-1 and mean names of ASCII; other bytes are an error further on.
 	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }

@@ -84,7 +84,7 @@ func TestSameStemIsNoAnswer(t *testing.T) {
 	r := &record.Record{Kind: record.MMS, Attachments: []record.Attachment{
 		{Name: "x.smil"}, {Name: "a.jpg"}, {Name: "a.png"}, {Name: "b.png"}, {Name: "b.png"}}}
 	o := Options{Peek: func(record.Attachment, int) ([]byte, error) { return []byte(smil("cid:a", "b.png")), nil }}
-	order, err := arranged(r, o)
+	order, err := arrangeBySMIL(r, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func FuzzReferences(f *testing.F) {
 	f.Add([]byte(smil("a.png", "cid:<b>")))
 	f.Add([]byte(`<!DOCTYPE s [<!ENTITY a "b">]><smil><text src="%zz">&a;</text></smil>`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if refs := references(data); len(refs) > maxSMILRefs {
+		if refs := smilNames(data); len(refs) > maxSMILRefs {
 			t.Errorf("%d references", len(refs))
 		}
 	})

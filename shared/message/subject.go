@@ -10,11 +10,11 @@ import (
 // maxSubject is in characters: Exchange keeps 255.
 const maxSubject = 250
 
-// subject follows the vendor's convention: "SMS from 447700900123 to 447700900456", with names where they are known. What became of a
+// subjectOf follows the vendor's convention: "SMS from 447700900123 to 447700900456", with names where they are known. What became of a
 // call is in it, and the subject that the message itself has comes behind it.
-func subject(r *record.Record, c *cast) string {
+func subjectOf(r *record.Record, c *participants) string {
 	var b strings.Builder
-	b.WriteString(what(r))
+	b.WriteString(kindWord(r))
 	b.WriteString(" from ")
 	b.WriteString(c.from.label())
 	group := oneLine(r.GroupName, 80)
@@ -23,11 +23,11 @@ func subject(r *record.Record, c *cast) string {
 		b.WriteString(" to chat group " + group)
 	case len(c.to) > 0:
 		b.WriteString(" to ")
-		b.WriteString(few(c.to))
+		b.WriteString(firstThree(c.to))
 	}
 	if isCall(r) {
 		if length := callLength(r); length > 0 {
-			b.WriteString(" (" + duration(length) + ")")
+			b.WriteString(" (" + formatDuration(length) + ")")
 		}
 	}
 	if c.missing != "" { // before what may be cut off
@@ -39,8 +39,8 @@ func subject(r *record.Record, c *cast) string {
 	return oneLine(b.String(), maxSubject)
 }
 
-// missing says what a reader would look for and not find: attachments, parts of a long SMS, or what was left out for its amount. "" if nothing is.
-func missing(r *record.Record, absent int) string {
+// missingWords says what a reader would look for and not find: attachments, parts of a long SMS, or what was left out for its amount. "" if nothing is.
+func missingWords(r *record.Record, absent int) string {
 	lost := 0
 	for _, piece := range r.Pieces {
 		if piece.Lost {
@@ -51,7 +51,7 @@ func missing(r *record.Record, absent int) string {
 		if n == 1 {
 			return "1 " + one + " missing"
 		}
-		return thousands(int64(n)) + " " + one + "s missing"
+		return formatThousands(int64(n)) + " " + one + "s missing"
 	}
 	_, others := leftOut(r)
 	switch {
@@ -65,8 +65,8 @@ func missing(r *record.Record, absent int) string {
 	return ""
 }
 
-// what is the word for a record.
-func what(r *record.Record) string {
+// kindWord is the word for a record.
+func kindWord(r *record.Record) string {
 	switch r.Kind {
 	case record.SMS, record.MMS:
 		return string(r.Kind)
@@ -87,8 +87,8 @@ func what(r *record.Record) string {
 	return "Message"
 }
 
-// few names the first three.
-func few(people []person) string {
+// firstThree names the first three.
+func firstThree(people []person) string {
 	var names []string
 	for i := range people {
 		if i == 3 {

@@ -22,7 +22,7 @@ type lengths struct{ own, said, noted int }
 
 // appendText appends the whole text of the message: the record's text as it is, what is missing, the files as the item shows them, and
 // a block with all that is known of the item, which begins with the ruler. Lines end in CRLF but for those of the source's own texts.
-func appendText(b []byte, r *record.Record, c *cast, files []file) (_ []byte, ends lengths) {
+func appendText(b []byte, r *record.Record, c *participants, files []file) (_ []byte, ends lengths) {
 	start := len(b)
 	b = append(b, r.Text...)
 	ends.own = len(r.Text)
@@ -58,7 +58,7 @@ func (p *block) signature(r *record.Record) {
 		return
 	}
 	p.b = append(p.b, " The item's own text is the first "...)
-	p.b = append(append(p.b, thousands(int64(len(r.Text)))...), " bytes of the text in this message's RFC 5322 form."...)
+	p.b = append(append(p.b, formatThousands(int64(len(r.Text)))...), " bytes of the text in this message's RFC 5322 form."...)
 }
 
 // notes ends the signature line with what in the item's texts may not be the sender's, and what is missing. Some marks are made only
@@ -105,7 +105,7 @@ func appendFiles(b []byte, files []file) []byte {
 			b = append(append(b, f.text...), "\r\n\r\n"...)
 		default:
 			var end string
-			b, end = isolate(append(b, '['), f.name)
+			b, end = appendIsolated(append(b, '['), f.name)
 			b = append(append(append(b, f.name...), end...), "]\r\n\r\n"...)
 		}
 	}
@@ -145,7 +145,7 @@ func (p *block) field(name, value string) {
 	if value == "" {
 		return
 	}
-	b, end := isolate(append(append(p.b, name...), ": "...), value)
+	b, end := appendIsolated(append(append(p.b, name...), ": "...), value)
 	b = appendShown(b, value, maxShown)
 	p.b = append(append(b, end...), "\r\n"...)
 }
@@ -163,7 +163,7 @@ func (p *block) about(r *record.Record) {
 	}
 }
 
-func (p *block) people(c *cast, r *record.Record) {
+func (p *block) people(c *participants, r *record.Record) {
 	p.person("From", &c.from)
 	for i := range c.to {
 		p.person("To", &c.to[i])
@@ -171,7 +171,7 @@ func (p *block) people(c *cast, r *record.Record) {
 	p.owner(c, r)
 	if len(c.to) > maxRecipient { // or else the header names everybody
 		if n := c.different(); n > maxRecipient {
-			p.line("Recipients: ", thousands(int64(n)), ", of whom the header names the first ", strconv.Itoa(maxRecipient), ".")
+			p.line("Recipients: ", formatThousands(int64(n)), ", of whom the header names the first ", strconv.Itoa(maxRecipient), ".")
 		}
 	}
 	if r.GroupMessage {
@@ -183,7 +183,7 @@ func (p *block) people(c *cast, r *record.Record) {
 }
 
 // owner shows whose phone archived the item. The number comes first, for it is searched for behind these words.
-func (p *block) owner(c *cast, r *record.Record) {
+func (p *block) owner(c *participants, r *record.Record) {
 	const role = "Owner of the archived phone"
 	if r.Owner == "" {
 		p.line(role, ": not given")
@@ -221,7 +221,7 @@ func (p *block) person(role string, who *person) {
 	for i, email := range who.given.Emails {
 		if i == most {
 			p.put("and ")
-			p.b = append(append(p.b, thousands(int64(len(who.given.Emails)-i))...), " more addresses"...)
+			p.b = append(append(p.b, formatThousands(int64(len(who.given.Emails)-i))...), " more addresses"...)
 			break
 		}
 		switch address := record.EmailAddress(email); {
@@ -263,7 +263,7 @@ func (p *block) value(who *person) {
 	p.spellings(who)
 	switch given := who.given.Value; {
 	case given == who.e164:
-	case strings.ContainsFunc(given, beside):
+	case strings.ContainsFunc(given, isLookalike):
 		p.put("given as ")
 		p.b = appendQuote(p.b, given, p.limit())
 	default:
@@ -272,8 +272,8 @@ func (p *block) value(who *person) {
 	}
 }
 
-// beside reports whether c is more than a number's digits and separators, and could pass for another value on the line.
-func beside(c rune) bool {
+// isLookalike reports whether c is more than a number's digits and separators, and could pass for another value on the line.
+func isLookalike(c rune) bool {
 	return c <= '~' && !strings.ContainsRune("0123456789+-(). \t", c) || unicode.IsLetter(c) || unicode.IsDigit(c) && c > '9'
 }
 
@@ -297,7 +297,7 @@ func (p *block) spellings(who *person) {
 	p.b = append(append(p.b, who.e164[1:]...), ')')
 }
 
-func (p *block) files(c *cast, files []file) {
+func (p *block) files(c *participants, files []file) {
 	for i := range files {
 		f := &files[i]
 		p.b = fmt.Appendf(p.b, "Attachment %d: ", i+1)
@@ -323,13 +323,13 @@ func (p *block) files(c *cast, files []file) {
 		p.line()
 	}
 	if n := c.filesBeyond; n > 0 {
-		p.line("Attachments: ", thousands(int64(len(files)+n)), ", of which the first ", thousands(int64(len(files))), " are named here and attached.")
+		p.line("Attachments: ", formatThousands(int64(len(files)+n)), ", of which the first ", formatThousands(int64(len(files))), " are named here and attached.")
 	}
 }
 
 // appendIdentity appends the file's size and hash. Of a file that could not be had nothing was measured: they are the source's.
 func (f *file) appendIdentity(b []byte) []byte {
-	b = append(append(b, thousands(f.Size)...), " bytes"...)
+	b = append(append(b, formatThousands(f.Size)...), " bytes"...)
 	if f.Gone != "" {
 		b = append(b, " claimed by the source"...)
 	}

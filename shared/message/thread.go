@@ -9,11 +9,11 @@ import (
 
 // threadTopic names the conversation in words that are the same in all of its messages: Outlook takes messages of one
 // PidTagConversationTopic (MS-OXOMSG section 2.2.1.5) for one conversation, so it ends in what tells conversations apart.
-func (c *cast) threadTopic() string {
+func (c *participants) threadTopic() string {
 	b := append(make([]byte, 0, 96), "O2 conversation of "...)
 	for i, k := range c.keys {
 		if i == 3 {
-			b = append(append(append(b, " and "...), thousands(int64(len(c.keys)-i))...), " more"...)
+			b = append(append(append(b, " and "...), formatThousands(int64(len(c.keys)-i))...), " more"...)
 			break
 		}
 		switch before, after, _ := strings.Cut(k, "|"); before {
@@ -33,7 +33,7 @@ func (c *cast) threadTopic() string {
 // threadIndex is the header block of a PidTagConversationIndex (MS-OXOMSG section 2.2.1.3) in base64: a reserved byte that is 1, the
 // five highest bytes of the message's FILETIME, and 16 bytes that stand for the conversation: with PidTagConversationIndexTracking
 // (2.2.1.4) they are its PidTagConversationId (2.2.1.2).
-func (c *cast) threadIndex(at time.Time) string {
+func (c *participants) threadIndex(at time.Time) string {
 	const epoch = 11_644_473_600 // seconds from 1601, where FILETIME begins, to 1970
 	ticks := uint64(at.Unix()+epoch)*10_000_000 + uint64(at.Nanosecond()/100)
 	var b [22]byte

@@ -9,11 +9,11 @@ import (
 	"o2archiver/shared/phone"
 )
 
-// Workshop is what the making of many messages has in common. It remembers how telephone numbers were read: reading one takes up to
+// NumberCache is what the making of many messages has in common. It remembers how telephone numbers were read: reading one takes up to
 // 70 µs, several times as long as all the rest of a message, and an organization's own numbers are in every one of its
 // messages. And it keeps the room that messages are put together in.
 // It is safe for concurrent use and never changes what a message looks like.
-type Workshop struct {
+type NumberCache struct {
 	mu    sync.RWMutex
 	known map[spelling]number
 	rooms sync.Pool // of *room
@@ -25,14 +25,14 @@ type room struct{ text, html, message []byte }
 // maxRoom bounds what a room may keep after a large text.
 const maxRoom = 64 << 10
 
-func (w *Workshop) enter() *room {
+func (w *NumberCache) enter() *room {
 	if r, ok := w.rooms.Get().(*room); ok {
 		return r
 	}
 	return new(room)
 }
 
-func (w *Workshop) leave(r *room) {
+func (w *NumberCache) leave(r *room) {
 	if cap(r.text)+cap(r.html)+cap(r.message) <= maxRoom {
 		w.rooms.Put(r)
 	}
@@ -50,16 +50,16 @@ type number struct {
 // maxNumbers bounds what is remembered to about 15 MB; it is forgotten all at once then.
 const maxNumbers = 50_000
 
-// NewWorkshop gives an empty workshop.
-func NewWorkshop() *Workshop { return &Workshop{known: make(map[spelling]number)} }
+// NewNumberCache gives an empty workshop.
+func NewNumberCache() *NumberCache { return &NumberCache{known: make(map[spelling]number)} }
 
 // E164 is phone.E164, remembered.
-func (w *Workshop) E164(raw, region string) (string, bool) {
+func (w *NumberCache) E164(raw, region string) (string, bool) {
 	got := w.read(raw, region)
 	return got.e164, got.e164 != ""
 }
 
-func (w *Workshop) read(raw, region string) number {
+func (w *NumberCache) read(raw, region string) number {
 	key := spelling{region, raw}
 	w.mu.RLock()
 	got, ok := w.known[key]

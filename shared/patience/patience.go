@@ -37,7 +37,7 @@ func Do(ctx context.Context, judge Judge, op func(context.Context) error) error 
 		if !again {
 			return struct{}{}, backoff.Permanent(last)
 		}
-		tell(ctx, last)
+		logWaiting(ctx, last)
 		if after > 0 {
 			after += time.Duration(rand.Int64N(int64(after)/10 + 1))
 			return struct{}{}, &backoff.RetryAfterError{Duration: after}
@@ -77,13 +77,13 @@ type told struct {
 	last time.Time
 }
 
-// Tell gives a context in which Do tells log what it waits for, once a minute: without it an invocation that only waits
+// WithProgressLog gives a context in which Do tells log what it waits for, once a minute: without it an invocation that only waits
 // looks like one that hangs. The texts of the operations' errors go into the log.
-func Tell(ctx context.Context, log *slog.Logger) context.Context {
+func WithProgressLog(ctx context.Context, log *slog.Logger) context.Context {
 	return context.WithValue(ctx, toldKey{}, &told{log: log})
 }
 
-func tell(ctx context.Context, err error) {
+func logWaiting(ctx context.Context, err error) {
 	t, ok := ctx.Value(toldKey{}).(*told)
 	if !ok {
 		return

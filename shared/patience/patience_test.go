@@ -88,7 +88,7 @@ func TestDoIsEndedByTheDeadlineDuringALongPause(t *testing.T) {
 func TestTellSaysOnceAMinuteWhatIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		ctx := Tell(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+		ctx := WithProgressLog(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
 		began := time.Now()
 		err := Do(ctx, judge(time.Second), func(context.Context) error {
 			if time.Since(began) < 150*time.Second {

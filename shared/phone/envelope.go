@@ -17,7 +17,7 @@ const maxEnvelope = 512
 // "65000/TYPE=PLMN" (OMA MMS Encapsulation section 8), "tel:65000;phone-context=+44" (RFC 3966) or
 // "<sip:65000@ims.example;user=phone>" (RFC 3261 section 19.1). A text without an envelope is returned unchanged.
 func Bare(raw string) string {
-	core, _ := open(raw)
+	core, _ := openEnvelope(raw)
 	return core
 }
 
@@ -30,9 +30,9 @@ var (
 	context   = regexp.MustCompile(`(?i);\s*phone-context\s*=\s*"?([^;@>"?]*)`)
 )
 
-// open takes the envelope off. country is the phone-context of a local number, "" if there is none.
-func open(raw string) (core, country string) {
-	if len(raw) > maxEnvelope || !utf8.ValidString(raw) || !strings.ContainsFunc(raw, enveloped) {
+// openEnvelope takes the envelope off. country is the phone-context of a local number, "" if there is none.
+func openEnvelope(raw string) (core, country string) {
+	if len(raw) > maxEnvelope || !utf8.ValidString(raw) || !strings.ContainsFunc(raw, isEnvelope) {
 		return raw, ""
 	}
 	core = raw
@@ -52,14 +52,14 @@ func open(raw string) (core, country string) {
 	return core, country
 }
 
-// enveloped reports whether c can be part of an envelope.
-func enveloped(c rune) bool {
+// isEnvelope reports whether c can be part of an envelope.
+func isEnvelope(c rune) bool {
 	return strings.ContainsRune(`<>:/;@"'%`, c) || c >= '\uff01' && c <= '\uff5e'
 }
 
 func openOnce(s string) (core, country string) {
-	s = strings.TrimSpace(fold(s))
-	if inner, rest, ok := bracketed(s); ok {
+	s = strings.TrimSpace(foldDigits(s))
+	if inner, rest, ok := cutBrackets(s); ok {
 		s = inner + rest
 	}
 	if n := len(s) - 1; n > 0 && (s[0] == '"' || s[0] == '\'') && s[n] == s[0] {
@@ -88,9 +88,9 @@ func openOnce(s string) (core, country string) {
 	return strings.TrimSpace(s), country
 }
 
-// bracketed finds what stands in the one pair of angle brackets, behind a display name or alone, and the
+// cutBrackets finds what stands in the one pair of angle brackets, behind a display name or alone, and the
 // parameters behind it.
-func bracketed(s string) (inner, rest string, ok bool) {
+func cutBrackets(s string) (inner, rest string, ok bool) {
 	name, inner, found := strings.Cut(s, "<")
 	inner, rest, closed := strings.Cut(strings.TrimLeft(inner, "<"), ">")
 	rest = strings.TrimLeft(rest, "> ")
@@ -100,8 +100,8 @@ func bracketed(s string) (inner, rest string, ok bool) {
 	return strings.TrimSpace(inner), rest, true
 }
 
-// fold turns full-width forms and the digits of other scripts into ASCII, as libphonenumber does.
-func fold(s string) string {
+// foldDigits turns full-width forms and the digits of other scripts into ASCII, as libphonenumber does.
+func foldDigits(s string) string {
 	if !strings.ContainsFunc(s, func(c rune) bool { return c > unicode.MaxLatin1 }) {
 		return s
 	}
@@ -110,14 +110,14 @@ func fold(s string) string {
 		case c >= '\uff01' && c <= '\uff5e':
 			return c - '\uff01' + '!'
 		case c > unicode.MaxLatin1 && unicode.Is(unicode.Nd, c):
-			return digit(c)
+			return asciiDigit(c)
 		}
 		return c
 	}, s)
 }
 
-// digit is the ASCII digit of a decimal digit. Unicode keeps those of a script together, from zero to nine.
-func digit(c rune) rune {
+// asciiDigit is the ASCII digit of a decimal digit. Unicode keeps those of a script together, from zero to nine.
+func asciiDigit(c rune) rune {
 	for _, r := range unicode.Nd.R16 {
 		if c >= rune(r.Lo) && c <= rune(r.Hi) {
 			return '0' + (c-rune(r.Lo))%10
@@ -154,9 +154,9 @@ var withheldPrefixes = map[string][]string{
 	"GB": {"1470", "141", "1280", "1899", "18185", "18866"}, "IE": {"141", "142"}, "US": {"1167", "1182"}, "CA": {"1167", "1182"},
 }
 
-// dialled is the number in what a phone plan knows before and behind it. extended reports that an extension or
+// dialledNumber is the number in what a phone plan knows before and behind it. extended reports that an extension or
 // tones were behind it: the number is that of the switchboard.
-func dialled(s, region string) (number string, extended bool) {
+func dialledNumber(s, region string) (number string, extended bool) {
 	s = strings.TrimRight(strings.TrimSpace(strings.TrimLeft(s, "'")), ".") // a spreadsheet's mark of a text
 	s = s[len(label.FindString(s)):]
 	s = s[:len(s)-len(labelEnd.FindString(s))]
@@ -176,7 +176,7 @@ func dialled(s, region string) (number string, extended bool) {
 	}
 	if rest := tones.FindString(s); rest != "" {
 		next := strings.TrimLeft(rest, " ,;pPwW")
-		_, second := spelled(next, region)
+		_, second := readSpelled(next, region)
 		if separators := strings.TrimSpace(rest[:len(rest)-len(next)]); second && len(separators) == 1 && !strings.ContainsAny(separators, "pPwW") {
 			return "", false // two numbers in one field
 		}
@@ -185,26 +185,26 @@ func dialled(s, region string) (number string, extended bool) {
 	return s, false
 }
 
-// unwrapped reads a number that has more around it than separators.
-func unwrapped(raw, region string) (e164 string, extended, ok bool) {
-	core, country := open(raw)
-	core = strings.TrimSpace(fold(core))
+// readUnwrapped reads a number that has more around it than separators.
+func readUnwrapped(raw, region string) (e164 string, extended, ok bool) {
+	core, country := openEnvelope(raw)
+	core = strings.TrimSpace(foldDigits(core))
 	if strings.Contains(core, "@") {
 		return "", false, false // an email address, whatever its digits
 	}
-	number, extended := dialled(core, region)
+	number, extended := dialledNumber(core, region)
 	if strings.HasPrefix(country, "+") && !strings.HasPrefix(strings.TrimSpace(number), "+") {
 		if e164, ok = inContext(number, country); ok {
 			return e164, extended, true
 		}
 	}
-	if e164, ok = spelled(number, region); ok {
+	if e164, ok = readSpelled(number, region); ok {
 		return e164, extended, true
 	}
 	for _, prefix := range withheldPrefixes[region] {
 		if rest, cut := strings.CutPrefix(number, prefix); cut {
 			if rest = strings.TrimSpace(rest); strings.HasPrefix(rest, "0") || strings.HasPrefix(rest, "+") || region == "US" || region == "CA" {
-				if e164, ok = spelled(rest, region); ok {
+				if e164, ok = readSpelled(rest, region); ok {
 					return e164, extended, true
 				}
 			}
@@ -213,7 +213,7 @@ func unwrapped(raw, region string) (e164 string, extended, ok bool) {
 	// How the plus is dialled elsewhere: North America and Australia; and +00, which some gateways write.
 	for _, prefix := range []string{"+00", "0011", "011"} {
 		if rest, cut := strings.CutPrefix(number, prefix); cut {
-			if e164, ok = spelled("+"+strings.TrimSpace(rest), ""); ok {
+			if e164, ok = readSpelled("+"+strings.TrimSpace(rest), ""); ok {
 				return e164, extended, true
 			}
 		}
@@ -223,7 +223,7 @@ func unwrapped(raw, region string) (e164 string, extended, ok bool) {
 
 // inContext reads a local number in the country, or the area, of its phone-context: RFC 3966 section 5.1.5.
 func inContext(number, country string) (string, bool) {
-	digits, _, _ := clean(country + "0000000")
+	digits, _, _ := stripSeparators(country + "0000000")
 	digits = strings.TrimSuffix(digits, "0000000")
 	for n := 1; n <= 3 && n <= len(digits); n++ {
 		code := 0
@@ -235,9 +235,9 @@ func inContext(number, country string) (string, bool) {
 			continue
 		}
 		if n == len(digits) {
-			return spelled(number, region)
+			return readSpelled(number, region)
 		}
-		return spelled("+"+digits+" "+number, region)
+		return readSpelled("+"+digits+" "+number, region)
 	}
 	return "", false
 }
@@ -245,12 +245,12 @@ func inContext(number, country string) (string, bool) {
 // Extended reports whether raw has an extension, or tones to be dialled, behind the number: E164 returns that of the
 // switchboard, which is not one person's.
 func Extended(raw, region string) bool {
-	if _, ok := spelled(raw, region); ok {
+	if _, ok := readSpelled(raw, region); ok {
 		return false
 	}
 	if strings.Contains(strings.ToLower(raw), ";ext=") {
 		return true
 	}
-	_, extended, ok := unwrapped(raw, region)
+	_, extended, ok := readUnwrapped(raw, region)
 	return ok && extended
 }

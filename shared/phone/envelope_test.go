@@ -153,7 +153,7 @@ func FuzzBare(f *testing.F) {
 			t.Errorf("Bare(%q) = %q: longer", raw, bare)
 		}
 		number, ok := E164(raw, "GB")
-		if plain, spelt := spelled(raw, "GB"); spelt && plain != number {
+		if plain, spelt := readSpelled(raw, "GB"); spelt && plain != number {
 			t.Errorf("E164(%q) = %q, without an envelope %q", raw, number, plain)
 		}
 		if ok {

@@ -27,13 +27,13 @@ const (
 // devices and people put around one: an envelope (see Bare), "*31#", "141", "ext 5", pauses with tones. region
 // is the two-letter ISO 3166 country of national forms; digits that could be either are read as that country's first.
 func E164(raw, region string) (string, bool) {
-	if e164, ok := spelled(raw, region); ok {
+	if e164, ok := readSpelled(raw, region); ok {
 		return e164, true
 	}
 	if len(raw) > maxEnvelope || !manyDigits(raw) {
 		return "", false
 	}
-	e164, _, ok := unwrapped(raw, region)
+	e164, _, ok := readUnwrapped(raw, region)
 	return e164, ok
 }
 
@@ -48,18 +48,18 @@ func manyDigits(raw string) bool {
 	return digits >= minDigits
 }
 
-// spelled reads a number that has only separators around its digits.
-func spelled(raw, region string) (string, bool) {
-	digits, plus, ok := clean(raw)
+// readSpelled reads a number that has only separators around its digits.
+func readSpelled(raw, region string) (string, bool) {
+	digits, plus, ok := stripSeparators(raw)
 	if !ok {
 		return "", false
 	}
 	if rest, cut := strings.CutPrefix(digits, "00"); cut && !plus {
 		digits, plus = rest, true // ITU-T E.123: 00 is how most of the world dials the plus
 	}
-	for _, c := range readings(digits, plus, region) {
+	for _, c := range readingsOf(digits, plus, region) {
 		if n, err := phonenumbers.Parse(c.text, c.region); err == nil && c.fits(n) {
-			return format(n)
+			return formatE164(n)
 		}
 	}
 	return "", false
@@ -71,9 +71,9 @@ type reading struct {
 	valid        bool // has to be in a range that is in use; otherwise its length is enough
 }
 
-// readings gives the ways to take the digits, the surest first. Being valid is not asked of all of them: the
+// readingsOf gives the ways to take the digits, the surest first. Being valid is not asked of all of them: the
 // metadata lags behind newly opened ranges, and Ofcom's drama numbers are in none.
-func readings(digits string, plus bool, region string) []reading {
+func readingsOf(digits string, plus bool, region string) []reading {
 	abroad := "+" + digits
 	switch {
 	case plus:
@@ -102,8 +102,8 @@ func (c reading) fits(n *phonenumbers.PhoneNumber) bool {
 	return phonenumbers.IsPossibleNumberWithReason(n) == phonenumbers.IS_POSSIBLE
 }
 
-// format refuses a number whose E.164 form reads back as another number: it could not serve as a key.
-func format(n *phonenumbers.PhoneNumber) (string, bool) {
+// formatE164 refuses a number whose E.164 form reads back as another number: it could not serve as a key.
+func formatE164(n *phonenumbers.PhoneNumber) (string, bool) {
 	e := phonenumbers.Format(n, phonenumbers.E164)
 	again, err := phonenumbers.Parse(e, "")
 	if err != nil || phonenumbers.Format(again, phonenumbers.E164) != e || len(e) > 1+15 {
@@ -112,9 +112,9 @@ func format(n *phonenumbers.PhoneNumber) (string, bool) {
 	return e, true
 }
 
-// clean takes the separators out. ok is false for anything that holds more than digits,
+// stripSeparators takes the separators out. ok is false for anything that holds more than digits,
 // separators and one leading plus.
-func clean(raw string) (digits string, plus, ok bool) {
+func stripSeparators(raw string) (digits string, plus, ok bool) {
 	if utf8.RuneCountInString(raw) > maxLength {
 		return "", false, false
 	}
@@ -129,7 +129,7 @@ func clean(raw string) (digits string, plus, ok bool) {
 			b.WriteRune(c)
 		case c == '+' && b.Len() == 0 && !plus:
 			plus = true
-		case separator(c):
+		case isSeparator(c):
 		default:
 			return "", false, false
 		}
@@ -137,9 +137,9 @@ func clean(raw string) (digits string, plus, ok bool) {
 	return b.String(), plus, b.Len() >= minDigits
 }
 
-// separator says whether c only parts or surrounds groups of digits. Contacts apps wrap numbers in invisible
+// isSeparator says whether c only parts or surrounds groups of digits. Contacts apps wrap numbers in invisible
 // marks of direction, and word processors turn the hyphen into a dash.
-func separator(c rune) bool {
+func isSeparator(c rune) bool {
 	switch c {
 	case '(', ')', '.', '-', '\u2212', '\u2060', '\ufeff', '\u00ad':
 		return true
@@ -150,13 +150,13 @@ func separator(c rune) bool {
 
 // National is the number as people of its own country write it, such as "07700 900123". What is
 // not in the form of E.164 comes back as it is.
-func National(e164 string) string { return display(e164, phonenumbers.NATIONAL) }
+func National(e164 string) string { return formatDisplay(e164, phonenumbers.NATIONAL) }
 
 // International is the number as it is written abroad, such as "+44 7700 900123". What is not
 // in the form of E.164 comes back as it is.
-func International(e164 string) string { return display(e164, phonenumbers.INTERNATIONAL) }
+func International(e164 string) string { return formatDisplay(e164, phonenumbers.INTERNATIONAL) }
 
-func display(e164 string, form phonenumbers.PhoneNumberFormat) string {
+func formatDisplay(e164 string, form phonenumbers.PhoneNumberFormat) string {
 	if len(e164) > maxLength || !strings.HasPrefix(e164, "+") {
 		return e164
 	}

@@ -16,7 +16,7 @@ func SplitEmails(property string) []string {
 		if rest == "" {
 			return all
 		}
-		n := named(rest)
+		n := lenNamed(rest)
 		if n == 0 {
 			if n = strings.IndexFunc(rest, emailSeparator); n < 0 {
 				n = len(rest)
@@ -31,8 +31,8 @@ func emailSeparator(c rune) bool {
 	return c == ';' || c == ',' || c == '；' || c == '，' || unicode.IsSpace(c)
 }
 
-// named is the length of a display name and the address in angle brackets behind it, with which s begins; 0 if it does not.
-func named(s string) int {
+// lenNamed is the length of a display name and the address in angle brackets behind it, with which s begins; 0 if it does not.
+func lenNamed(s string) int {
 	quoted := false
 	s = s[:min(len(s), maxEmail)] // a longer name is taken word by word, and the time does not grow with its square
 	for i, c := range s {
@@ -75,12 +75,12 @@ func EmailAddress(entry string) string {
 	for range 4 { // <mailto:…>, '<…>': no known program nests them deeper
 		before := s
 		if from := strings.LastIndexByte(s, '<'); from >= 0 {
-			if strings.ContainsAny(unquoted(s[:from]), "@>") {
+			if strings.ContainsAny(withoutQuoted(s[:from]), "@>") {
 				return ""
 			}
 			s, _, _ = strings.Cut(s[from+1:], ">")
 		}
-		s = strings.TrimRight(strings.TrimFunc(s, around), ".")
+		s = strings.TrimRight(strings.TrimFunc(s, isAround), ".")
 		s = withoutScheme(s)
 		if s == before {
 			break
@@ -92,8 +92,8 @@ func EmailAddress(entry string) string {
 	return s
 }
 
-// unquoted is s without what stands in pairs of quotation marks.
-func unquoted(s string) string {
+// withoutQuoted is s without what stands in pairs of quotation marks.
+func withoutQuoted(s string) string {
 	var b strings.Builder
 	for {
 		before, rest, ok := strings.Cut(s, `"`)
@@ -127,8 +127,8 @@ func withoutScheme(s string) string {
 	return s
 }
 
-// around reports whether c stands around an address and is no part of one.
-func around(c rune) bool {
+// isAround reports whether c stands around an address and is no part of one.
+func isAround(c rune) bool {
 	return unicode.IsSpace(c) || strings.ContainsRune("\"'`()[]<>,;:‘’“”«»", c)
 }
 

@@ -22,7 +22,7 @@ func (r *Record) Parties() string {
 		}
 		if h := hashPerson(cmp.Or(name, p.Name())); !seen[h] {
 			seen[h] = true
-			set = combine(set, h)
+			set = toggleParty(set, h)
 		}
 	}
 	owner := hashPerson(strings.TrimSpace(r.Owner))
@@ -39,9 +39,9 @@ func SameParties(a, b string) bool {
 		return a == b
 	}
 	// In a combination of sets only the people remain that are in one of them.
-	rest := combine(setA, setB)
+	rest := toggleParty(setA, setB)
 	none := [personHash]byte{}
-	return rest == none || rest == ownerA || rest == ownerB || rest == combine(ownerA, ownerB)
+	return rest == none || rest == ownerA || rest == ownerB || rest == toggleParty(ownerA, ownerB)
 }
 
 func decodeParties(s string) (set, owner [personHash]byte, ok bool) {
@@ -54,8 +54,8 @@ func decodeParties(s string) (set, owner [personHash]byte, ok bool) {
 	return set, owner, errSet == nil && errOwner == nil
 }
 
-// combine adds a person to a set, or takes one out that is in it.
-func combine(a, b [personHash]byte) [personHash]byte {
+// toggleParty adds a person to a set, or takes one out that is in it.
+func toggleParty(a, b [personHash]byte) [personHash]byte {
 	for i := range a {
 		a[i] ^= b[i]
 	}

@@ -143,11 +143,11 @@ const Source = "telemessage-o2"
 // on every run. mailbox is the directory object id of the mailbox's user.
 // Graph compares property values without case, hence hex and not base64.
 func Key(messageID, mailbox string) string {
-	return sum("v1|" + Source + "|" + messageID + "|" + LowerASCII(mailbox))
+	return hexSHA256("v1|" + Source + "|" + messageID + "|" + LowerASCII(mailbox))
 }
 
 // MessageKey identifies the message whatever mailbox it is in: 64 lower-case hex digits.
-func MessageKey(messageID string) string { return sum("v1|" + Source + "|" + messageID) }
+func MessageKey(messageID string) string { return hexSHA256("v1|" + Source + "|" + messageID) }
 
 // Fingerprint is the SHA-256 over what a reader would take for the content of the message: kind,
 // time, sender, text, attachments. Two archived forms of one message for two owners have
@@ -184,7 +184,7 @@ func digitsOrText(s string) string {
 	return all[max(0, len(all)-9):]
 }
 
-func sum(s string) string {
+func hexSHA256(s string) string {
 	d := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(d[:])
 }

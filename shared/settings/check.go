@@ -81,7 +81,7 @@ func checkClientID(v string) (string, error) {
 }
 
 func checkCloud(v string) (string, error) {
-	for _, c := range clouds() {
+	for _, c := range allClouds() {
 		if strings.EqualFold(v, c.name) || c.alias != "" && strings.EqualFold(v, c.alias) {
 			return c.name, nil
 		}
@@ -98,10 +98,10 @@ func checkBody(v string) (string, error) {
 
 // checkGraphURL takes a host. Whoever answers there is given a token that can write into mailboxes.
 func checkGraphURL(host string) (string, error) {
-	known := slices.ContainsFunc(clouds(), func(c cloud) bool {
+	known := slices.ContainsFunc(allClouds(), func(c cloud) bool {
 		return record.EqualFoldASCII("https://"+host, c.graph)
 	})
-	if !known && !loopback(host) {
+	if !known && !isLoopback(host) {
 		return "", errors.New("is the address of no cloud's Microsoft Graph")
 	}
 	return host, nil
@@ -170,7 +170,7 @@ func parseURL(v string) (*url.URL, error) {
 		return nil, errors.New("holds a user name")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(v, "#"):
 		return nil, errors.New("holds a query or a fragment")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
 		return nil, errors.New("is not encrypted: http is accepted on this machine only")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, errors.New("does not begin with https://")
@@ -183,8 +183,8 @@ func parseURL(v string) (*url.URL, error) {
 	return u, nil
 }
 
-// loopback reports whether the host is this machine, whatever a name server says (RFC 6761 section 6.3).
-func loopback(host string) bool {
+// isLoopback reports whether the host is this machine, whatever a name server says (RFC 6761 section 6.3).
+func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return record.EqualFoldASCII(host, "localhost") || ip != nil && ip.IsLoopback()
 }

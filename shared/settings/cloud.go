@@ -7,7 +7,7 @@ type cloud struct {
 	uploadSessions bool // whether an attachment can be uploaded in parts
 }
 
-func clouds() []cloud {
+func allClouds() []cloud {
 	return []cloud{
 		{"worldwide", "AzurePublic", "https://graph.microsoft.com", "https://login.microsoftonline.com", true},
 		// Azure has one government cloud, but Graph has two there; most tenants are in the first.
@@ -21,7 +21,7 @@ func clouds() []cloud {
 // Cloud gives the addresses of Microsoft Graph and of the sign-in for a name as
 // String("AZURE_CLOUD") gives it. Both are "" for a name that is none.
 func Cloud(name string) (graphURL, loginURL string) {
-	for _, c := range clouds() {
+	for _, c := range allClouds() {
 		if c.name == name {
 			return c.graph, c.login
 		}
@@ -32,7 +32,7 @@ func Cloud(name string) (graphURL, loginURL string) {
 // UploadSessions reports whether Microsoft Graph of that cloud can take an attachment of
 // 3 MB and more; the name is as for Cloud.
 func UploadSessions(name string) bool {
-	for _, c := range clouds() {
+	for _, c := range allClouds() {
 		if c.name == name {
 			return c.uploadSessions
 		}

@@ -38,7 +38,7 @@ func (r *Reader) Err() error {
 func Check(lookup func(string) (string, bool)) error {
 	r := Read(lookup)
 	StorageConfig(r) // first: it tells what is missing only where each of its settings is good
-	for _, s := range table() {
+	for _, s := range allSettings() {
 		switch s.kind {
 		case secret:
 			r.Secret(s.Name)

@@ -42,14 +42,14 @@ func checkSchedule(v string) (string, error) {
 		}
 		sets[i] = set
 	}
-	if !comes(sets[3], sets[4]) {
+	if !everMatches(sets[3], sets[4]) {
 		return "", errors.New("names a day that never comes")
 	}
 	return strings.Join(fields, " "), nil
 }
 
-// comes reports whether one of the months has one of the days.
-func comes(days, months uint64) bool {
+// everMatches reports whether one of the months has one of the days.
+func everMatches(days, months uint64) bool {
 	longest := [...]int{0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 	first := bits.TrailingZeros64(days)
 	for m := 1; m <= 12; m++ {

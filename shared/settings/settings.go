@@ -49,7 +49,7 @@ const (
 
 // Table gives all settings, in the order of the documentation. The caller may change what it gets.
 func Table() []Setting {
-	all := table()
+	all := allSettings()
 	for i := range all {
 		all[i].Secret = all[i].kind == secret
 	}
@@ -59,7 +59,7 @@ func Table() []Setting {
 // lookUp finds a setting. A name that isn't in the table is a programming error, as is reading
 // one as another type: both are found by the first test that runs the line.
 func lookUp(name string, k kind) Setting {
-	for _, s := range table() {
+	for _, s := range allSettings() {
 		if s.Name == name {
 			if s.kind != k {
 				panic("settings: " + name + " is read as the wrong type")
@@ -75,29 +75,29 @@ func Markdown() string {
 	var b strings.Builder
 	b.WriteString("| Setting | App | Default | Form | Example | Meaning |\n|---|---|---|---|---|---|\n")
 	for _, s := range Table() {
-		name := code(s.Name)
+		name := codeSpan(s.Name)
 		if s.Required {
 			name += " (required)"
 		}
 		if s.Secret {
 			name += " (secret)"
 		}
-		standard := code(s.Default)
+		standard := codeSpan(s.Default)
 		if s.derived != "" {
 			standard = s.derived
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", name, strings.Join(s.Apps, ", "), standard,
-			cell(s.Form), code(s.Example), cell(s.Meaning))
+			tableCell(s.Form), codeSpan(s.Example), tableCell(s.Meaning))
 	}
 	return b.String()
 }
 
-func code(s string) string {
+func codeSpan(s string) string {
 	if s == "" {
 		return ""
 	}
-	return "`" + cell(s) + "`"
+	return "`" + tableCell(s) + "`"
 }
 
-// cell keeps a bar from ending the table's cell.
-func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+// tableCell keeps a bar from ending the table's cell.
+func tableCell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

@@ -14,7 +14,7 @@ const (
 	azureCloud = "AZURE_CLOUD"
 )
 
-func table() []Setting {
+func allSettings() []Setting {
 	both := []string{Fetch, Import}
 	return []Setting{
 		{

@@ -32,7 +32,7 @@ const timeout = time.Minute
 // No request is made before the first token is needed. Tokens are kept and renewed; any number of
 // goroutines may use the credential. A failure of GetToken is an *Error, or the context's error.
 func Credential(cloudName, clientID string) (azcore.TokenCredential, error) {
-	where, err := configuration(cloudName)
+	where, err := cloudConfiguration(cloudName)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func Credential(cloudName, clientID string) (azcore.TokenCredential, error) {
 		inner, err = azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: options})
 	}
 	if err != nil {
-		return nil, reduce(err)
+		return nil, reduceError(err)
 	}
 	return careful{inner}, nil
 }
@@ -59,7 +59,7 @@ func (uncompressed) Do(r *policy.Request) (*http.Response, error) {
 	return r.Next()
 }
 
-func configuration(cloudName string) (cloud.Configuration, error) {
+func cloudConfiguration(cloudName string) (cloud.Configuration, error) {
 	switch cloudName {
 	case "worldwide":
 		return cloud.AzurePublic, nil
@@ -86,7 +86,7 @@ func (c careful) GetToken(ctx context.Context, o policy.TokenRequestOptions) (az
 	case ctx.Err() != nil:
 		return azcore.AccessToken{}, fmt.Errorf("sign in: %w", ctx.Err())
 	}
-	return azcore.AccessToken{}, reduce(err)
+	return azcore.AccessToken{}, reduceError(err)
 }
 
 // Error is a sign-in that failed.
@@ -125,7 +125,7 @@ var (
 	oauthCode = regexp.MustCompile(`^[a-z_]{1,40}$`) // RFC 6749 section 5.2
 )
 
-func reduce(err error) *Error {
+func reduceError(err error) *Error {
 	e := &Error{}
 	if failed := (*azidentity.AuthenticationFailedError)(nil); errors.As(err, &failed) && failed.RawResponse != nil {
 		e.Status = failed.RawResponse.StatusCode
@@ -147,7 +147,7 @@ func reduce(err error) *Error {
 // that is not of this machine is refused: a fixed token is no secret.
 func FixedFor(u *url.URL, token string) (azcore.TokenCredential, error) {
 	switch {
-	case u == nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || !loopback(u.Hostname()):
+	case u == nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || !isLoopback(u.Hostname()):
 		return nil, errors.New("sign in: a fixed token is for this machine only")
 	case token == "":
 		return nil, errors.New("sign in: the fixed token is empty")
@@ -166,8 +166,8 @@ func (f fixed) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azco
 	return azcore.AccessToken{Token: f(), ExpiresOn: time.Now().Add(time.Hour)}, nil
 }
 
-// loopback reports whether the host is this machine, whatever a name server says (RFC 6761 section 6.3).
-func loopback(host string) bool {
+// isLoopback reports whether the host is this machine, whatever a name server says (RFC 6761 section 6.3).
+func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return record.EqualFoldASCII(host, "localhost") || ip != nil && ip.IsLoopback()
 }

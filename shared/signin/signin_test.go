@@ -112,7 +112,7 @@ func TestClouds(t *testing.T) {
 		"usgov-dod":  "https://login.microsoftonline.us/",
 		"china":      "https://login.chinacloudapi.cn/",
 	} {
-		c, err := configuration(name)
+		c, err := cloudConfiguration(name)
 		if err != nil || c.ActiveDirectoryAuthorityHost != want {
 			t.Errorf("%s: %q, %v", name, c.ActiveDirectoryAuthorityHost, err)
 		}

@@ -6,13 +6,13 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// ownAnswer takes a success that is not the blob service's, as a proxy gives it that asks people to sign in, for no answer at all.
+// requireServiceHeader takes a success that is not the blob service's, as a proxy gives it that asks people to sign in, for no answer at all.
 // Blob service, every operation: an answer carries x-ms-request-id. Without that a blob would be taken for being there, or for
 // having another content.
-type ownAnswer struct{}
+type requireServiceHeader struct{}
 
 // Do implements policy.Policy.
-func (ownAnswer) Do(r *policy.Request) (*http.Response, error) {
+func (requireServiceHeader) Do(r *policy.Request) (*http.Response, error) {
 	r.Raw().Header.Set("Accept-Encoding", "identity") // net/http would unpack an answer to any size
 	resp, err := r.Next()
 	if err != nil || resp.StatusCode >= http.StatusMultipleChoices || resp.Header.Get("x-ms-request-id") != "" {

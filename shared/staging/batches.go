@@ -71,8 +71,8 @@ func BatchNumber(name string) (seq int, ok bool) {
 	return seq, err == nil
 }
 
-// suffixes are what a name ends with that stands beside another one: -b to -z, then -zb to -zzzz.
-func suffixes() (all []string) {
+// allSuffixes are what a name ends with that stands beside another one: -b to -z, then -zb to -zzzz.
+func allSuffixes() (all []string) {
 	for _, z := range []string{"", "z", "zz", "zzz"} {
 		for c := 'b'; c <= 'z'; c++ {
 			all = append(all, "-"+z+string(c))
@@ -93,7 +93,7 @@ func (s *Store) WriteBatch(ctx context.Context, folder string, seq int, body []b
 		return "", fmt.Errorf("write a batch: %w: %d bytes, limit %d", ErrTooLarge, len(body), maxBatch)
 	}
 	first := strings.TrimSuffix(BatchName(folder, seq), ".ndjson")
-	for _, suffix := range append([]string{""}, suffixes()...) {
+	for _, suffix := range append([]string{""}, allSuffixes()...) {
 		name = first + suffix + ".ndjson"
 		same, err := s.createBatch(ctx, name, body, records)
 		if err != nil || same {
@@ -113,14 +113,14 @@ func (s *Store) createBatch(ctx context.Context, name string, body []byte, recor
 		AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
 		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 	})
-	if err = creating(ctx, err); !errors.Is(err, ErrExists) {
+	if err = translateCreateError(ctx, err); !errors.Is(err, ErrExists) {
 		return err == nil, err
 	}
 	props, err := s.blob(Batches, name).GetProperties(ctx, nil)
-	if err = fault(ctx, err); err != nil {
+	if err = translateError(ctx, err); err != nil {
 		return false, fmt.Errorf("compare with the batch that is there: %w", err)
 	}
-	return meta(props.Metadata, metaSHA256) == sum, nil
+	return metadataValue(props.Metadata, metaSHA256) == sum, nil
 }
 
 // BatchFromURI gives the name of the batch that uri is the address of. ErrForeign for anything but the plain address of
@@ -146,10 +146,10 @@ func (s *Store) BatchURI(name string) string {
 }
 
 func sameHost(a, b *url.URL) bool {
-	return record.EqualFoldASCII(a.Hostname(), b.Hostname()) && port(a) == port(b)
+	return record.EqualFoldASCII(a.Hostname(), b.Hostname()) && portOf(a) == portOf(b)
 }
 
-func port(u *url.URL) string {
+func portOf(u *url.URL) string {
 	defaults := map[string]string{"https": "443", "http": "80"}
 	return cmp.Or(u.Port(), defaults[strings.ToLower(u.Scheme)])
 }
@@ -164,10 +164,10 @@ func (s *Store) ReadBatch(ctx context.Context, name string) (data []byte, etag s
 		return nil, "", fmt.Errorf("read a batch: %w", err)
 	}
 	digest := sha256.Sum256(data)
-	if want := meta(got.Metadata, metaSHA256); want != "" && want != hex.EncodeToString(digest[:]) {
+	if want := metadataValue(got.Metadata, metaSHA256); want != "" && want != hex.EncodeToString(digest[:]) {
 		return nil, "", fmt.Errorf("read a batch: %w", ErrDigest)
 	}
-	return data, text(got.ETag), nil
+	return data, textOf(got.ETag), nil
 }
 
 // Days lists the days that have batches, as yyyy/mm/dd in order.
@@ -229,20 +229,20 @@ func (s *Store) Batches(ctx context.Context, folder string) ([]BatchInfo, error)
 // eachBatch goes through a run's batches in the order of their names: List Blobs has them so.
 func (s *Store) eachBatch(ctx context.Context, folder string, each func(BatchInfo)) error {
 	return s.list(ctx, Batches, folder+"/", func(item *container.BlobItem) {
-		if !batchForm.MatchString(text(item.Name)) {
+		if !batchForm.MatchString(textOf(item.Name)) {
 			return
 		}
-		b := BatchInfo{Name: *item.Name, SHA256: meta(item.Metadata, metaSHA256)}
-		b.Records, _ = strconv.Atoi(meta(item.Metadata, metaRecords)) // 0 for a batch that somebody else put there
+		b := BatchInfo{Name: *item.Name, SHA256: metadataValue(item.Metadata, metaSHA256)}
+		b.Records, _ = strconv.Atoi(metadataValue(item.Metadata, metaRecords)) // 0 for a batch that somebody else put there
 		if p := item.Properties; p != nil {
-			b.Size = value(p.ContentLength)
-			b.Created = value(cmp.Or(p.CreationTime, p.LastModified)).UTC()
+			b.Size = valueOf(p.ContentLength)
+			b.Created = valueOf(cmp.Or(p.CreationTime, p.LastModified)).UTC()
 		}
 		each(b)
 	})
 }
 
-func value[T any](p *T) (v T) {
+func valueOf[T any](p *T) (v T) {
 	if p != nil {
 		v = *p
 	}
@@ -255,11 +255,11 @@ func (s *Store) folders(ctx context.Context, prefix string) ([]string, error) {
 	pages := s.container(Batches).NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: &prefix})
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
-		if err = fault(ctx, err); err != nil {
+		if err = translateError(ctx, err); err != nil {
 			return nil, err
 		}
 		for _, p := range page.Segment.BlobPrefixes {
-			all = append(all, text(p.Name))
+			all = append(all, textOf(p.Name))
 		}
 		if len(all) > maxListed {
 			return nil, fmt.Errorf("%w: a listing has more than %d names", ErrTooLarge, maxListed)
@@ -275,7 +275,7 @@ func (s *Store) list(ctx context.Context, in, prefix string, each func(*containe
 	})
 	for n := 0; pages.More(); {
 		page, err := pages.NextPage(ctx)
-		if err = fault(ctx, err); err != nil {
+		if err = translateError(ctx, err); err != nil {
 			return err
 		}
 		for _, item := range page.Segment.BlobItems {

@@ -9,13 +9,13 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// ownBody gives every try of a request a body of its own.
+// bodyPerAttempt gives every try of a request a body of its own.
 //
 // QUIRK: azcore 1.23 rewinds one reader for all tries. Where the answer comes before the body is all sent, as a 503 of a
 // busy service does, net/http still reads that reader for the old try while the new one is being sent from it.
-type ownBody struct{}
+type bodyPerAttempt struct{}
 
-func (ownBody) Do(req *policy.Request) (*http.Response, error) {
+func (bodyPerAttempt) Do(req *policy.Request) (*http.Response, error) {
 	raw := req.Raw()
 	if raw.Body == nil || raw.Body == http.NoBody {
 		return req.Next()

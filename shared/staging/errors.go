@@ -53,9 +53,9 @@ func (e *Error) Error() string {
 // Unwrap gives the kind.
 func (e *Error) Unwrap() error { return e.Kind }
 
-// fault makes an SDK error one of ours. The SDK's text shows whole requests, so nothing of it is kept. If ctx
+// translateError makes an SDK error one of ours. The SDK's text shows whole requests, so nothing of it is kept. If ctx
 // has ended, that is the error: it says more than the request that it broke off.
-func fault(ctx context.Context, err error) error {
+func translateError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -69,7 +69,7 @@ func fault(ctx context.Context, err error) error {
 	var answer *azcore.ResponseError
 	if errors.As(err, &answer) {
 		code := ownCode(answer)
-		return &Error{Kind: kind(answer.StatusCode, bloberror.Code(code)), Status: answer.StatusCode, Code: code}
+		return &Error{Kind: errorKind(answer.StatusCode, bloberror.Code(code)), Status: answer.StatusCode, Code: code}
 	}
 	// azcore marks every failure to get a token as one that asking again can't help. But an identity endpoint that is away
 	// comes back, and an identity that is set up wrongly is better waited for than given up.
@@ -77,14 +77,14 @@ func fault(ctx context.Context, err error) error {
 	if errors.As(err, &token) {
 		return &Error{Kind: ErrUnavailable, How: "no token for the blob service"}
 	}
-	return &Error{Kind: ErrUnavailable, How: how(err)}
+	return &Error{Kind: ErrUnavailable, How: describeTransport(err)}
 }
 
-// creating is fault for a write that is made only if there is no such blob. Under an immutability policy the service may refuse it
+// translateCreateError is fault for a write that is made only if there is no such blob. Under an immutability policy the service may refuse it
 // for the policy's sake before it comes to that condition. The policy lets every new blob through, so there is one already;
 // and one that lies in the archive tier is there too.
-func creating(ctx context.Context, err error) error {
-	err = fault(ctx, err)
+func translateCreateError(ctx context.Context, err error) error {
+	err = translateError(ctx, err)
 	var answer *Error
 	if errors.As(err, &answer) && (answer.Code == string(bloberror.BlobImmutableDueToPolicy) || errors.Is(err, ErrArchived)) {
 		return &Error{Kind: ErrExists, Status: answer.Status, Code: answer.Code}
@@ -106,7 +106,7 @@ func ownCode(answer *azcore.ResponseError) string {
 	return answer.ErrorCode
 }
 
-func kind(status int, code bloberror.Code) error {
+func errorKind(status int, code bloberror.Code) error {
 	switch code {
 	case "": // whatever the status: no blob is missing, there or changed because something in between says so
 		return ErrUnavailable
@@ -139,8 +139,8 @@ func kind(status int, code bloberror.Code) error {
 	return nil
 }
 
-// how says what happened to a request without an answer; the errors' own texts name the host.
-func how(err error) string {
+// describeTransport says what happened to a request without an answer; the errors' own texts name the host.
+func describeTransport(err error) string {
 	var dns *net.DNSError
 	var timeout net.Error
 	switch {

@@ -74,7 +74,7 @@ func TestAForeignRefusalIsAnOutage(t *testing.T) {
 			for _, status := range []int{400, 401, 403, 404, 407, 409, 410, 412, 413, 416, 451} {
 				t.Run(fmt.Sprintf("%s, %d with %s", name, status, kind), func(t *testing.T) {
 					page.status = status
-					s, err := open(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), HTTP: &http.Client{Transport: page}},
+					s, err := openWith(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), HTTP: &http.Client{Transport: page}},
 						policy.RetryOptions{MaxRetries: -1})
 					if err != nil {
 						t.Fatal(err)

@@ -22,7 +22,7 @@ const maxJSON = 4 << 20
 // PutJSON writes v. etag says on what condition: "" only if there is no such blob (ErrExists), "*" whatever there is, otherwise
 // only if the blob is still the one with that ETag (ErrChanged). A blob under a lease has to be written with it.
 func (s *Store) PutJSON(ctx context.Context, container, name string, v any, etag string, lease *Lease) (newETag string, err error) {
-	return s.putJSON(ctx, container, name, v, "", condition(etag), lease)
+	return s.putJSON(ctx, container, name, v, "", ifMatch(etag), lease)
 }
 
 // PutLargeJSON is PutJSON for a value that GetLargeJSON shall be able to read: nothing larger than limit is written (ErrTooLarge).
@@ -36,7 +36,7 @@ func (s *Store) PutLargeJSON(ctx context.Context, container, name string, v any,
 	if int64(size) > limit {
 		return "", fmt.Errorf("write a blob: %w: %d bytes, limit %d", ErrTooLarge, size, limit)
 	}
-	return s.putJSON(ctx, container, name, v, "", condition(etag), lease)
+	return s.putJSON(ctx, container, name, v, "", ifMatch(etag), lease)
 }
 
 // counter counts what is written to it.
@@ -47,7 +47,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func condition(etag string) *blob.ModifiedAccessConditions {
+func ifMatch(etag string) *blob.ModifiedAccessConditions {
 	switch etag {
 	case "":
 		return ifAbsent()
@@ -85,25 +85,25 @@ func (s *Store) putJSON(ctx context.Context, container, name string, v any, fact
 		AccessConditions:        conditions,
 		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 	})
-	refused := fault
+	refused := translateError
 	if on != nil && on.IfNoneMatch != nil {
-		refused = creating
+		refused = translateCreateError
 	}
 	if err = refused(ctx, err); err == nil {
-		return text(r.ETag), nil
+		return textOf(r.ETag), nil
 	}
 	if on == nil || !errors.Is(err, ErrExists) && !errors.Is(err, ErrChanged) {
 		return "", err
 	}
 	props, perr := s.blob(container, name).GetProperties(ctx, nil)
-	if perr = fault(ctx, perr); errors.Is(perr, ErrNotFound) {
+	if perr = translateError(ctx, perr); errors.Is(perr, ErrNotFound) {
 		return "", err
 	}
 	if perr != nil {
 		return "", perr
 	}
-	if meta(props.Metadata, metaWrite) == mark {
-		return text(props.ETag), nil
+	if metadataValue(props.Metadata, metaWrite) == mark {
+		return textOf(props.ETag), nil
 	}
 	return "", err
 }
@@ -126,19 +126,19 @@ func (s *Store) getJSON(ctx context.Context, container, name string, v any, limi
 	if err := json.Unmarshal(data, v); err != nil {
 		return "", errors.New("decode a blob: its content is not the JSON that is expected")
 	}
-	return text(got.ETag), nil
+	return textOf(got.ETag), nil
 }
 
 // get reads a whole blob of at most limit bytes. The SDK resumes a reading that broke off, from the same ETag only.
 func (s *Store) get(ctx context.Context, container, name string, limit int64, on *blob.ModifiedAccessConditions) ([]byte, blob.DownloadStreamResponse, error) {
 	r, err := s.blob(container, name).DownloadStream(ctx, &blob.DownloadStreamOptions{AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: on}})
-	if err = fault(ctx, err); err != nil {
+	if err = translateError(ctx, err); err != nil {
 		return nil, r, err
 	}
 	// Get Blob: the SDK takes 304 for a success without a body.
 	if r.ErrorCode != nil || r.ETag == nil || r.ContentLength == nil {
 		r.Body.Close()
-		return nil, r, &Error{Kind: ErrNotModified, Status: 304, Code: text(r.ErrorCode)}
+		return nil, r, &Error{Kind: ErrNotModified, Status: 304, Code: textOf(r.ErrorCode)}
 	}
 	body := r.NewRetryReader(ctx, nil)
 	defer body.Close()
@@ -147,7 +147,7 @@ func (s *Store) get(ctx context.Context, container, name string, limit int64, on
 	}
 	data := make([]byte, *r.ContentLength)
 	if _, err := io.ReadFull(body, data); err != nil {
-		return nil, r, fault(ctx, err)
+		return nil, r, translateError(ctx, err)
 	}
 	return data, r, nil
 }
@@ -160,7 +160,7 @@ const (
 	metaFacts   = "facts"   // of an item that waits: what a listing shall tell of it
 )
 
-func meta(m map[string]*string, name string) string {
+func metadataValue(m map[string]*string, name string) string {
 	for k, v := range m {
 		if v != nil && strings.EqualFold(k, name) {
 			return *v
@@ -169,7 +169,7 @@ func meta(m map[string]*string, name string) string {
 	return ""
 }
 
-func text[T ~string](p *T) string {
+func textOf[T ~string](p *T) string {
 	if p == nil {
 		return ""
 	}

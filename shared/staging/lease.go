@@ -66,18 +66,18 @@ func (s *Store) lease(ctx context.Context, b *blob.Client) (*Lease, string, erro
 	}
 	sent := time.Now()
 	r, err := client.AcquireLease(s.times.quick(ctx, 1), leaseSeconds, nil)
-	if err = fault(ctx, err); err != nil {
+	if err = translateError(ctx, err); err != nil {
 		return nil, "", err
 	}
 	l := &Lease{
-		id: *client.LeaseID(), date: value(r.Date), client: client, times: s.times, done: make(chan struct{}),
+		id: *client.LeaseID(), date: valueOf(r.Date), client: client, times: s.times, done: make(chan struct{}),
 	}
 	l.ctx, l.lose = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.deadline = time.AfterFunc(s.times.lost-time.Since(sent), func() {
 		l.lose(fmt.Errorf("lease not renewed in time, it may be lost: %w", ErrChanged))
 	})
 	go l.keep()
-	return l, text(r.ETag), nil
+	return l, textOf(r.ETag), nil
 }
 
 // quick bounds a request about a lease: an answer that comes late is worth nothing.
@@ -100,7 +100,7 @@ func (l *Lease) keep() {
 		}
 		sent := time.Now()
 		_, err := l.client.RenewLease(l.times.quick(l.ctx, 0), nil)
-		switch err = fault(l.ctx, err); {
+		switch err = translateError(l.ctx, err); {
 		case err == nil:
 			if l.deadline.Stop() {
 				l.deadline.Reset(l.times.lost - time.Since(sent))

@@ -38,7 +38,7 @@ func (l *Logs) Lock(ctx context.Context, name string) (token string, held contex
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
 	})
 	// 412 LeaseIdMissing: there is one, and it is leased.
-	err = creating(ctx, err)
+	err = translateCreateError(ctx, err)
 	if err != nil && !errors.Is(err, ErrExists) && !errors.Is(err, ErrLeased) {
 		return "", nil, false, fmt.Errorf("create a log: %w", err)
 	}
@@ -72,7 +72,7 @@ func (l *Logs) append(ctx context.Context, name, token string, at int64, data []
 		AccessConditions:               &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &token}},
 		TransactionalValidation:        blob.TransferValidationTypeComputeCRC64(),
 	})
-	if err = fault(ctx, err); !errors.Is(err, ErrChanged) || len(data) == 0 {
+	if err = translateError(ctx, err); !errors.Is(err, ErrChanged) || len(data) == 0 {
 		return err
 	}
 	// The log is longer than at. If these very bytes are its end, an append of ours was done and its answer lost.
@@ -92,13 +92,13 @@ func (l *Logs) from(ctx context.Context, name, token string, at, n int64) ([]byt
 		Range:            blob.HTTPRange{Offset: at, Count: n},
 		AccessConditions: &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &token}},
 	})
-	if err = fault(ctx, err); err != nil {
+	if err = translateError(ctx, err); err != nil {
 		return nil, err
 	}
 	body := r.NewRetryReader(ctx, nil)
 	defer body.Close()
 	data, err := io.ReadAll(io.LimitReader(body, n))
-	return data, fault(ctx, err)
+	return data, translateError(ctx, err)
 }
 
 // Unlock gives the lease up. It may be called twice.
@@ -128,25 +128,25 @@ func (l *Logs) Read(ctx context.Context, name string) (body io.ReadCloser, size 
 func (l *Logs) Tail(ctx context.Context, name string, n int64) (data []byte, size int64, err error) {
 	client := l.store.blob(Journal, name)
 	props, err := client.GetProperties(ctx, nil)
-	if err = fault(ctx, err); errors.Is(err, ErrNotFound) {
+	if err = translateError(ctx, err); errors.Is(err, ErrNotFound) {
 		return nil, -1, nil
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("ask for a log's length: %w", err)
 	}
-	size = value(props.ContentLength)
+	size = valueOf(props.ContentLength)
 	if n = min(n, size); n == 0 {
 		return nil, size, nil
 	}
 	r, err := client.DownloadStream(ctx, &blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: size - n, Count: n}})
-	if err = fault(ctx, err); err != nil {
+	if err = translateError(ctx, err); err != nil {
 		return nil, 0, fmt.Errorf("read a log's end: %w", err)
 	}
 	body := r.NewRetryReader(ctx, nil)
 	defer body.Close()
 	data = make([]byte, n)
 	if _, err := io.ReadFull(body, data); err != nil {
-		return nil, 0, fmt.Errorf("read a log's end: %w", fault(ctx, err))
+		return nil, 0, fmt.Errorf("read a log's end: %w", translateError(ctx, err))
 	}
 	return data, size, nil
 }

@@ -63,7 +63,7 @@ func (s *Store) WriteManifest(ctx context.Context, folder string, m Manifest) (b
 	})
 	r.CloseWithError(errUploaded) // whatever the reader has not taken
 	lerr := <-listed
-	switch err = creating(ctx, err); {
+	switch err = translateCreateError(ctx, err); {
 	case lerr != nil && !errors.Is(lerr, errUploaded):
 		return 0, 0, fmt.Errorf("write a manifest: list the batches: %w", lerr)
 	case err != nil && !errors.Is(err, ErrExists):
@@ -112,10 +112,10 @@ func (s *Store) ManifestWritten(ctx context.Context, folder string) (time.Time, 
 		return time.Time{}, errors.New("look for a manifest: its folder is not of the form yyyy/mm/dd/run")
 	}
 	props, err := s.blob(Batches, manifestName(folder)).GetProperties(ctx, nil)
-	if err = fault(ctx, err); err != nil {
+	if err = translateError(ctx, err); err != nil {
 		return time.Time{}, fmt.Errorf("look for a manifest: %w", err)
 	}
-	return value(props.LastModified).UTC(), nil
+	return valueOf(props.LastModified).UTC(), nil
 }
 
 // ReadManifest reads it. ErrNotFound: the run is not finished.

@@ -28,7 +28,7 @@ func (s *Store) Mapping(ctx context.Context, etag string) (data []byte, newETag 
 	if err != nil {
 		return nil, "", err
 	}
-	return data, text(got.ETag), nil
+	return data, textOf(got.ETag), nil
 }
 
 // WriteMapping replaces the administrator's CSV and gives its ETag. It may be called twice.
@@ -40,8 +40,8 @@ func (s *Store) WriteMapping(ctx context.Context, data []byte) (etag string, err
 		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("text/csv")},
 		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 	})
-	if err = fault(ctx, err); err != nil {
+	if err = translateError(ctx, err); err != nil {
 		return "", err
 	}
-	return text(r.ETag), nil
+	return textOf(r.ETag), nil
 }

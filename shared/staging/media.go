@@ -76,8 +76,8 @@ func (s *Store) PutMedia(ctx context.Context, day, digest string, r io.Reader) (
 	}
 	// A blob of this name was checked when it was written. Asking costs less than sending it.
 	props, err := s.blob(Media, mediaName(day, digest)).GetProperties(ctx, nil)
-	if err = fault(ctx, err); err == nil {
-		return digest, value(props.ContentLength), nil
+	if err = translateError(ctx, err); err == nil {
+		return digest, valueOf(props.ContentLength), nil
 	} else if !errors.Is(err, ErrNotFound) {
 		return "", 0, fmt.Errorf("store media: %w", err)
 	}
@@ -122,7 +122,7 @@ func (s *Store) PutRaw(ctx context.Context, name string, r io.Reader) (sha strin
 // compare returns ErrExists if the blob was written with other content.
 func (s *Store) compare(ctx context.Context, name, sha string) error {
 	props, err := s.blob(Media, name).GetProperties(ctx, nil)
-	if err = fault(ctx, err); err == nil && meta(props.Metadata, metaSHA256) != sha {
+	if err = translateError(ctx, err); err == nil && metadataValue(props.Metadata, metaSHA256) != sha {
 		return ErrExists
 	}
 	return err
@@ -145,7 +145,7 @@ func (s *Store) putWhole(ctx context.Context, name string, data []byte, sha stri
 		AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
 		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 	})
-	return creating(ctx, err)
+	return translateCreateError(ctx, err)
 }
 
 // putBlocks sends head and then the rest of r in blocks, and makes a blob of them if check agrees with the hash of all. Until
@@ -166,7 +166,7 @@ func (s *Store) putBlocks(ctx context.Context, name string, head []byte, r io.Re
 			_, err := client.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(block)), &blockblob.StageBlockOptions{
 				TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 			})
-			err = creating(ctx, err)
+			err = translateCreateError(ctx, err)
 			if there = errors.Is(err, ErrExists); err != nil && !there {
 				return "", 0, fmt.Errorf("store a block: %w", err)
 			}
@@ -191,7 +191,7 @@ func (s *Store) putBlocks(ctx context.Context, name string, head []byte, r io.Re
 			Metadata:         map[string]*string{metaSHA256: &sha},
 			AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
 		})
-		err = creating(ctx, err)
+		err = translateCreateError(ctx, err)
 	}
 	if err == nil {
 		return sha, size, nil

@@ -31,7 +31,7 @@ func (s *Store) PutPart(ctx context.Context, key string, file, n int, data []byt
 	}
 	_, err := s.container(Checkpoints).NewBlockBlobClient(partName(key, file, n)).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)),
 		&blockblob.UploadOptions{TransactionalValidation: blob.TransferValidationTypeComputeCRC64()})
-	if err = fault(ctx, err); err != nil {
+	if err = translateError(ctx, err); err != nil {
 		return fmt.Errorf("keep a part: %w", err)
 	}
 	return nil
@@ -48,10 +48,10 @@ func (s *Store) DeleteParts(ctx context.Context, key string) error {
 		return errWaitingKey
 	}
 	var names []string
-	err := s.list(ctx, Checkpoints, partsFolder+key+"/", func(item *container.BlobItem) { names = append(names, text(item.Name)) })
+	err := s.list(ctx, Checkpoints, partsFolder+key+"/", func(item *container.BlobItem) { names = append(names, textOf(item.Name)) })
 	for _, name := range names {
 		_, derr := s.blob(Checkpoints, name).Delete(ctx, nil)
-		if derr = fault(ctx, derr); derr != nil && !errors.Is(derr, ErrNotFound) {
+		if derr = translateError(ctx, derr); derr != nil && !errors.Is(derr, ErrNotFound) {
 			err = errors.Join(err, derr)
 		}
 	}

@@ -45,7 +45,7 @@ func (p *pieces) fill() (etag *azcore.ETag, size int64, err error) {
 		o.AccessConditions = &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: p.etag}}
 	}
 	r, err := p.client.DownloadStream(p.ctx, o)
-	if err = fault(p.ctx, err); err != nil {
+	if err = translateError(p.ctx, err); err != nil {
 		var answer *Error
 		// Get Blob: a range of an empty blob can't be satisfied. A 416 without the code is not the service's.
 		if p.next == 0 && errors.As(err, &answer) && answer.Code == string(bloberror.InvalidRange) {
@@ -55,7 +55,7 @@ func (p *pieces) fill() (etag *azcore.ETag, size int64, err error) {
 	}
 	body := r.NewRetryReader(p.ctx, nil)
 	defer body.Close()
-	if size, err = total(r.ContentRange, r.ContentLength); err != nil {
+	if size, err = totalSize(r.ContentRange, r.ContentLength); err != nil {
 		return nil, 0, err
 	}
 	want = min(want, size-p.next)
@@ -65,16 +65,16 @@ func (p *pieces) fill() (etag *azcore.ETag, size int64, err error) {
 	p.data, p.read = p.data[:want], 0
 	if _, err := io.ReadFull(body, p.data); err != nil {
 		p.data = p.data[:0]
-		return nil, 0, fault(p.ctx, err)
+		return nil, 0, translateError(p.ctx, err)
 	}
 	p.next += want
 	return r.ETag, size, nil
 }
 
-// total is the blob's size: what stands after the slash of Content-Range, or the length of an answer without a range.
-func total(contentRange *string, length *int64) (int64, error) {
+// totalSize is the blob's size: what stands after the slash of Content-Range, or the length of an answer without a range.
+func totalSize(contentRange *string, length *int64) (int64, error) {
 	if contentRange == nil {
-		return value(length), nil
+		return valueOf(length), nil
 	}
 	var first, last, size int64
 	if _, err := fmt.Sscanf(*contentRange, "bytes %d-%d/%d", &first, &last, &size); err != nil {

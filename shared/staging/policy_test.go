@@ -46,7 +46,7 @@ func (s *worm) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestWritingTwiceUnderAPolicy(t *testing.T) {
 	testStore(t)
 	service := &worm{there: map[string]bool{}}
-	s, err := open(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), HTTP: &http.Client{Transport: service}}, quickly())
+	s, err := openWith(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), HTTP: &http.Client{Transport: service}}, quickly())
 	if err != nil {
 		t.Fatal(err)
 	}

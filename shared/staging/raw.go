@@ -20,15 +20,15 @@ func (s *Store) KeepRaw(ctx context.Context, name string, r io.Reader) (stored, 
 	}
 	kept := map[string]string{} // name by hash
 	free := name
-	for _, suffix := range suffixes() {
+	for _, suffix := range allSuffixes() {
 		props, err := s.blob(Media, rawPrefix+free).GetProperties(ctx, nil)
-		if err = fault(ctx, err); errors.Is(err, ErrNotFound) {
+		if err = translateError(ctx, err); errors.Is(err, ErrNotFound) {
 			break
 		}
 		if err != nil {
 			return "", "", 0, fmt.Errorf("store raw bytes: %w", err)
 		}
-		kept[meta(props.Metadata, metaSHA256)] = free
+		kept[metadataValue(props.Metadata, metaSHA256)] = free
 		free = name + suffix
 	}
 	head, whole, err := readHead(r, s.block)

@@ -53,10 +53,10 @@ func defaultRetry() policy.RetryOptions {
 }
 
 // Open makes the clients. It makes no request.
-func Open(c Config) (*Store, error) { return open(c, defaultRetry()) }
+func Open(c Config) (*Store, error) { return openWith(c, defaultRetry()) }
 
-func open(c Config, retry policy.RetryOptions) (*Store, error) {
-	options := &service.ClientOptions{ClientOptions: policy.ClientOptions{Retry: retry, PerRetryPolicies: []policy.Policy{ownBody{}, ownAnswer{}}}}
+func openWith(c Config, retry policy.RetryOptions) (*Store, error) {
+	options := &service.ClientOptions{ClientOptions: policy.ClientOptions{Retry: retry, PerRetryPolicies: []policy.Policy{bodyPerAttempt{}, requireServiceHeader{}}}}
 	if c.HTTP != nil {
 		options.Transport = c.HTTP
 	}
@@ -92,7 +92,7 @@ func open(c Config, retry policy.RetryOptions) (*Store, error) {
 func (s *Store) CreateContainers(ctx context.Context) error {
 	for _, name := range []string{Batches, Media, Checkpoints, Settings, Journal, Sweeps} {
 		_, err := s.service.CreateContainer(ctx, name, nil)
-		if err = fault(ctx, err); err != nil && !errors.Is(err, ErrExists) {
+		if err = translateError(ctx, err); err != nil && !errors.Is(err, ErrExists) {
 			return fmt.Errorf("create container %s: %w", name, err)
 		}
 	}

@@ -35,7 +35,7 @@ func quickly() policy.RetryOptions {
 
 func testStore(t testing.TB) *Store {
 	t.Helper()
-	s, err := open(Config{ConnectionString: azurite.ForTest(t).ConnectionString()}, quickly())
+	s, err := openWith(Config{ConnectionString: azurite.ForTest(t).ConnectionString()}, quickly())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func faultyStore(t testing.TB, when func(*http.Request) bool, fault func(n int) 
 		}
 		return fault(int(n.Add(1)))
 	})
-	s, err := open(Config{ConnectionString: c}, quickly())
+	s, err := openWith(Config{ConnectionString: c}, quickly())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestErrors(t *testing.T) {
 			testStore(t)
 			retry := quickly()
 			retry.MaxRetries, retry.TryTimeout = 1, time.Second
-			s, err := open(Config{ConnectionString: azurite.ForTest(t).Proxy(t, func(*http.Request) azurite.Fault { return tt.fault })}, retry)
+			s, err := openWith(Config{ConnectionString: azurite.ForTest(t).Proxy(t, func(*http.Request) azurite.Fault { return tt.fault })}, retry)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,7 +152,7 @@ func TestErrors(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		u := &url.URL{Scheme: "http", Host: "127.0.0.1:1", Path: "/" + azurite.Account}
 		c := strings.ReplaceAll(azurite.ForTest(t).ConnectionString(), azurite.ForTest(t).BlobURL, u.String())
-		s, err := open(Config{ConnectionString: c}, quickly())
+		s, err := openWith(Config{ConnectionString: c}, quickly())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func TestErrors(t *testing.T) {
 	})
 	t.Run("wrong key", func(t *testing.T) {
 		c := strings.ReplaceAll(azurite.ForTest(t).ConnectionString(), azurite.Key, "AAAA")
-		s, err := open(Config{ConnectionString: c}, quickly())
+		s, err := openWith(Config{ConnectionString: c}, quickly())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +190,7 @@ func (noToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore.Acc
 
 func TestCredential(t *testing.T) {
 	home := &url.URL{Scheme: "https", Host: "o2archive.blob.core.windows.net", Path: "/"}
-	s, err := open(Config{BlobURL: home, Credential: noToken{}}, quickly())
+	s, err := openWith(Config{BlobURL: home, Credential: noToken{}}, quickly())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,11 +64,11 @@ func (s *Store) EachWaiting(ctx context.Context, prefix string, limit int, each 
 	})
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
-		if err = fault(ctx, err); err != nil {
+		if err = translateError(ctx, err); err != nil {
 			return false, fmt.Errorf("list the waiting room: %w", err)
 		}
 		for _, item := range page.Segment.BlobItems {
-			key, ok := strings.CutSuffix(strings.TrimPrefix(text(item.Name), waitingRoom), ".json")
+			key, ok := strings.CutSuffix(strings.TrimPrefix(textOf(item.Name), waitingRoom), ".json")
 			if !ok || !waitingForm.MatchString(key) {
 				continue
 			}
@@ -77,9 +77,9 @@ func (s *Store) EachWaiting(ctx context.Context, prefix string, limit int, each 
 			}
 			var put time.Time
 			if item.Properties != nil {
-				put = value(cmp.Or(item.Properties.CreationTime, item.Properties.LastModified)).UTC()
+				put = valueOf(cmp.Or(item.Properties.CreationTime, item.Properties.LastModified)).UTC()
 			}
-			each(key, meta(item.Metadata, metaFacts), put)
+			each(key, metadataValue(item.Metadata, metaFacts), put)
 		}
 	}
 	return false, nil
@@ -114,7 +114,7 @@ func (s *Store) DeleteWaiting(ctx context.Context, key string) error {
 		return errWaitingKey
 	}
 	_, err := s.blob(Checkpoints, waitingName(key)).Delete(ctx, nil)
-	return fault(ctx, err)
+	return translateError(ctx, err)
 }
 
 func waitingName(key string) string { return waitingRoom + key + ".json" }

@@ -14,7 +14,7 @@ import (
 
 func TestMapping(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
-	if _, err := s.blob(Settings, mappingName).Delete(ctx, nil); err != nil && !errors.Is(fault(ctx, err), ErrNotFound) {
+	if _, err := s.blob(Settings, mappingName).Delete(ctx, nil); err != nil && !errors.Is(translateError(ctx, err), ErrNotFound) {
 		t.Fatal(err)
 	}
 	if _, _, err := s.Mapping(ctx, ""); !errors.Is(err, ErrNotFound) {

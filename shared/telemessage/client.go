@@ -133,13 +133,13 @@ func checkBase(base *url.URL) error {
 		return errors.New("the site's URL must not have a query or fragment")
 	case base.Scheme == "https":
 		return nil
-	case base.Scheme == "http" && loopback(base.Hostname()):
+	case base.Scheme == "http" && isLoopback(base.Hostname()):
 		return nil
 	}
 	return errors.New("the site's URL must begin with https (http is accepted for this machine alone)")
 }
 
-func loopback(host string) bool {
+func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
@@ -160,7 +160,7 @@ func (c *Client) resolve(u *url.URL, ref string) (*url.URL, bool) {
 		return nil, false
 	}
 	to := u.ResolveReference(parsed)
-	if to.Scheme != c.base.Scheme || !record.EqualFoldASCII(to.Hostname(), c.base.Hostname()) || port(to) != port(c.base) {
+	if to.Scheme != c.base.Scheme || !record.EqualFoldASCII(to.Hostname(), c.base.Hostname()) || portOf(to) != portOf(c.base) {
 		return nil, false
 	}
 	to.Host = c.base.Host
@@ -188,7 +188,7 @@ func isHexDigit(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-func port(u *url.URL) string {
+func portOf(u *url.URL) string {
 	switch {
 	case u.Port() != "":
 		return u.Port()

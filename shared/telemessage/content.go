@@ -52,9 +52,9 @@ func (c *Client) AttachmentFrom(ctx context.Context, src AttachmentSource, offse
 		}
 		switch {
 		case isHTML(r.header.Get("Content-Type")) && !isHTML(src.Type):
-			return unavailable("a page of HTML in place of the attachment")
+			return unavailableError("a page of HTML in place of the attachment")
 		case r.size == 0 && src.Size > 0:
-			return unavailable("an empty answer in place of the attachment")
+			return unavailableError("an empty answer in place of the attachment")
 		}
 		return nil
 	}, header...)
@@ -103,7 +103,7 @@ func (a *announced) Read(p []byte) (int, error) {
 	n, err := a.reply.Read(p)
 	a.left -= int64(n)
 	if err == io.EOF && a.left > 0 {
-		err = unavailable("the answer was cut off")
+		err = unavailableError("the answer was cut off")
 	}
 	return n, err
 }

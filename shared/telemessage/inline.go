@@ -25,7 +25,7 @@ type Contents struct{ it *item }
 
 // ReadContents finds the contents of an item.
 func ReadContents(raw []byte) (*Contents, error) {
-	it, err := read(raw)
+	it, err := readItem(raw)
 	if err != nil {
 		return nil, fmt.Errorf("open inline content: %w", err)
 	}
@@ -65,7 +65,7 @@ func (b *base64Text) Read(p []byte) (n int, err error) {
 		b.rest = b.rest[size:]
 		b.read += int64(size)
 		switch {
-		case blank(c):
+		case isBlank(c):
 			continue
 		case c == '=':
 			b.ending = true

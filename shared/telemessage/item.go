@@ -38,8 +38,8 @@ type item struct {
 
 var errNoObject = errors.New("the item is not a JSON object")
 
-// read reads an item. Its one error is errNoObject.
-func read(raw []byte) (*item, error) {
+// readItem reads an item. Its one error is errNoObject.
+func readItem(raw []byte) (*item, error) {
 	if !json.Valid(raw) {
 		return nil, errNoObject
 	}
@@ -49,18 +49,18 @@ func read(raw []byte) (*item, error) {
 	}
 	it := &item{wrong: map[string]bool{}}
 	seen := repeats{it: it}
-	members(raw, func(name string, v []byte) {
+	eachMember(raw, func(name string, v []byte) {
 		seen.note("", name)
 		it.member(name, v)
 	})
-	if !joins(it.rec.Kind) {
+	if !mayBePart(it.rec.Kind) {
 		it.segment = nil
 	}
 	return it, nil
 }
 
-// joins reports whether items of the kind may be pieces of a long SMS: a heartbeat or a call is none, whatever it says of itself.
-func joins(k record.Kind) bool {
+// mayBePart reports whether items of the kind may be pieces of a long SMS: a heartbeat or a call is none, whatever it says of itself.
+func mayBePart(k record.Kind) bool {
 	return k != record.System && k != record.CallLog && k != record.CallAudio
 }
 
@@ -101,7 +101,7 @@ func (it *item) member(name string, v []byte) {
 	case "textContent":
 		it.identity(name, v)
 		if it.text = nil; isString(v) {
-			it.text = unescape(v)
+			it.text = unescapeString(v)
 		}
 	case "messageType":
 		r.Kind = record.Kind(record.UpperASCII(strings.TrimSpace(it.string(name, v))))
@@ -150,14 +150,14 @@ func (it *item) identity(name string, v []byte) string {
 	if !isString(v) || name == "textContent" {
 		return ""
 	}
-	return mark(unescape(v))
+	return markInvalid(unescapeString(v))
 }
 
 // string reads a text, or leaves the field out.
 func (it *item) string(name string, v []byte) string {
 	switch {
 	case isString(v):
-		return mark(unescape(v))
+		return markInvalid(unescapeString(v))
 	case !isNull(v):
 		it.leaveOut(name)
 	}
@@ -187,7 +187,7 @@ func (it *item) array(name string, v []byte, limit int, each func(name string, v
 		return
 	}
 	n := 0
-	elements(v, func(v []byte) bool {
+	eachElement(v, func(v []byte) bool {
 		if n == limit {
 			it.leaveOut(fmt.Sprintf("%s (all after the first %d entries)", name, limit))
 			return false
@@ -210,7 +210,7 @@ func (it *item) participant(place string, v []byte) (p record.Participant) {
 		return p
 	}
 	seen := repeats{it: it}
-	members(v, func(name string, v []byte) {
+	eachMember(v, func(name string, v []byte) {
 		seen.note(place, name)
 		inner := place + "." + name
 		switch name {
@@ -226,7 +226,7 @@ func (it *item) participant(place string, v []byte) (p record.Participant) {
 			}
 			p.FirstName, p.LastName = "", ""
 			names := repeats{it: it}
-			members(v, func(name string, v []byte) {
+			eachMember(v, func(name string, v []byte) {
 				names.note(inner, name)
 				switch name {
 				case "firstName":
@@ -265,7 +265,7 @@ func (it *item) attachments(name string, v []byte) {
 			sized   bool
 		)
 		seen := repeats{it: it}
-		members(v, func(name string, v []byte) {
+		eachMember(v, func(name string, v []byte) {
 			seen.note(place, name)
 			inner := place + "." + name
 			switch name {
@@ -278,7 +278,7 @@ func (it *item) attachments(name string, v []byte) {
 			case "contentUrl":
 				src.ContentURL = it.string(inner, v)
 			case "attachSize":
-				if src.Size, sized = whole(v); !sized && !isNull(v) {
+				if src.Size, sized = wholeNumber(v); !sized && !isNull(v) {
 					it.leaveOut(inner)
 				}
 			case "content":
@@ -306,7 +306,7 @@ func (it *item) call(place string, v []byte) {
 	c := &record.Call{}
 	it.rec.Call = c
 	seen := repeats{it: it}
-	members(v, func(name string, v []byte) {
+	eachMember(v, func(name string, v []byte) {
 		seen.note(place, name)
 		inner := place + "." + name
 		switch name {
@@ -322,7 +322,7 @@ func (it *item) call(place string, v []byte) {
 			c.End = it.callTime(inner, v)
 		case "callDurationInMillis":
 			const longest = int64(1<<63-1) / int64(time.Millisecond)
-			millis, ok := whole(v)
+			millis, ok := wholeNumber(v)
 			if !ok || millis > longest {
 				millis = 0
 				if !isNull(v) {
@@ -353,18 +353,18 @@ func (it *item) segmented(place string, v []byte) {
 		seen          = repeats{it: it}
 	)
 	number = -1
-	members(v, func(name string, v []byte) {
+	eachMember(v, func(name string, v []byte) {
 		seen.note(place, name)
 		inner, ok := place+"."+name, true
 		switch name {
 		case "segmentedId":
 			s.ID = it.string(inner, v)
 		case "pieceNumber":
-			if number, ok = whole(v); !ok {
+			if number, ok = wholeNumber(v); !ok {
 				number = -1
 			}
 		case "totalPieces":
-			total, ok = whole(v)
+			total, ok = wholeNumber(v)
 		}
 		if !ok && !isNull(v) {
 			it.leaveOut(inner)

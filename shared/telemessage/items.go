@@ -31,7 +31,7 @@ func (c *Client) Items(ctx context.Context, from, to time.Time, cursor string, l
 	if limit < 1 || limit > maxLimit {
 		return "", fmt.Errorf("a page has 1 to %d items, not %d", maxLimit, limit)
 	}
-	query, what := window(from, to), forItems
+	query, what := windowQuery(from, to), forItems
 	query.Set("limit", strconv.Itoa(limit))
 	if cursor != "" {
 		query.Set("cursor", cursor)
@@ -56,7 +56,7 @@ func (c *Client) Items(ctx context.Context, from, to time.Time, cursor string, l
 // Count asks how many items the site says it stored in [from, to). known is false if the site does not offer it.
 func (c *Client) Count(ctx context.Context, from, to time.Time) (total int64, known bool, err error) {
 	u := c.base.JoinPath(countPath)
-	u.RawQuery = window(from, to).Encode()
+	u.RawQuery = windowQuery(from, to).Encode()
 	answer, err := c.get(ctx, u, forCount, func(r *reply) error {
 		r.bound(countTime, 1<<20)
 		data, err := io.ReadAll(io.LimitReader(r, 64<<10))
@@ -65,7 +65,7 @@ func (c *Client) Count(ctx context.Context, from, to time.Time) (total int64, kn
 		}
 		var ok bool
 		if total, ok = readCount(data); !ok {
-			return unavailable("its count is not in the form that was agreed")
+			return unavailableError("its count is not in the form that was agreed")
 		}
 		return nil
 	})
@@ -85,21 +85,21 @@ func readCount(data []byte) (total int64, ok bool) {
 	if !json.Valid(data) || !isObject(data) {
 		return 0, false
 	}
-	members(data, func(name string, v []byte) {
+	eachMember(data, func(name string, v []byte) {
 		if name != "total" {
 			return
 		}
 		if isString(v) {
-			v = bytes.TrimSpace(unescape(v))
+			v = bytes.TrimSpace(unescapeString(v))
 		}
 		total, ok = 0, false
 		if len(v) > 0 && json.Valid(v) {
-			total, ok = whole(v)
+			total, ok = wholeNumber(v)
 		}
 	})
 	return total, ok
 }
 
-func window(from, to time.Time) url.Values {
+func windowQuery(from, to time.Time) url.Values {
 	return url.Values{"from": {from.UTC().Format(time.RFC3339Nano)}, "to": {to.UTC().Format(time.RFC3339Nano)}}
 }

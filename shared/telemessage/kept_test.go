@@ -188,10 +188,10 @@ func FuzzIDFinder(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		id := &idFinder{}
 		_, _ = id.Write(raw)
-		if it, err := read(raw); err == nil && len(raw) < maxID && id.found() != it.messageID() {
+		if it, err := readItem(raw); err == nil && len(raw) < maxID && id.found() != it.messageID() {
 			t.Errorf("%q, want %q", id.found(), it.messageID())
 		}
-		if p := prune(raw, 3); len(p) > len(raw)+4*len(raw) {
+		if p := pruneDepth(raw, 3); len(p) > len(raw)+4*len(raw) {
 			t.Error(fmt.Sprint(len(p)))
 		}
 	})

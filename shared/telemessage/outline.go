@@ -43,7 +43,7 @@ type AttachmentSource struct {
 // Peek reads what is needed to stage an item. A field of a wrong type is as good as missing; an item that is no
 // JSON object is an error, and Parse tells what is wrong with it.
 func Peek(raw []byte) (Outline, error) {
-	it, err := read(raw)
+	it, err := readItem(raw)
 	if err != nil {
 		return Outline{}, err
 	}
@@ -60,11 +60,11 @@ func Peek(raw []byte) (Outline, error) {
 func (it *item) parties() (all string, sides [3]string) {
 	var to []string
 	for _, p := range it.rec.To {
-		to = append(to, party(p.Value))
+		to = append(to, lastDigits(p.Value))
 	}
 	slices.Sort(to)
 	to = slices.Compact(to)
-	names := append([]string{party(it.rec.Owner), party(it.rec.From.Value)}, to...)
+	names := append([]string{lastDigits(it.rec.Owner), lastDigits(it.rec.From.Value)}, to...)
 	for i, side := range []string{names[0], names[1], strings.Join(to, "|")} {
 		if side != "" {
 			sum := sha256.Sum256([]byte(side))
@@ -78,9 +78,9 @@ func (it *item) parties() (all string, sides [3]string) {
 	return hex.EncodeToString(sum[:16]), sides
 }
 
-// party reduces a number to its last nine digits, which are the same in 07700 900123 and +447700900123. A
+// lastDigits reduces a number to its last nine digits, which are the same in 07700 900123 and +447700900123. A
 // sender with a letter in it stays what it is.
-func party(value string) string {
+func lastDigits(value string) string {
 	value = strings.ToLower(strings.TrimSpace(value))
 	if strings.ContainsFunc(value, unicode.IsLetter) {
 		return value

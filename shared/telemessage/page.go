@@ -79,7 +79,7 @@ func readPage(r *bufio.Reader, each func(Item) error) (next string, err error) {
 }
 
 func notAPage(why string) error {
-	return unavailable("its page is not in the form that was agreed: " + why)
+	return unavailableError("its page is not in the form that was agreed: " + why)
 }
 
 // startsObject says whether the answer begins as a page does. What a proxy or a site under
@@ -157,7 +157,7 @@ func (p *pageReader) item(each func(Item) error) error {
 	}
 	value, it := p.buf, Item{}
 	if s.deepest > maxDepth {
-		value, it.Whole = prune(p.buf, maxDepth), bytes.NewReader(p.buf)
+		value, it.Whole = pruneDepth(p.buf, maxDepth), bytes.NewReader(p.buf)
 	}
 	raw := bytes.NewBuffer(make([]byte, 0, len(value)))
 	if json.Compact(raw, value) != nil {
@@ -250,7 +250,7 @@ func (p *pageReader) begin() error {
 	if err != nil {
 		return err
 	}
-	if delimits(c) {
+	if isDelimiter(c) {
 		return notAPage("a value is missing")
 	}
 	return nil
@@ -280,7 +280,7 @@ func (p *pageReader) peek() (byte, error) {
 		if err != nil {
 			return 0, cutOff(err)
 		}
-		if !blank(next[0]) {
+		if !isBlank(next[0]) {
 			return next[0], nil
 		}
 		_, _ = p.r.Discard(1)

@@ -33,12 +33,12 @@ func Parse(e record.Entry) (*record.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	return finish(it, e, it.text)
+	return finishRecord(it, e, it.text)
 }
 
 // readWhole reads an item and refuses what no record can be made of. The item is there with a fault too, unless it is no object.
 func readWhole(i record.Item) (*item, error) {
-	it, err := read(i.Raw)
+	it, err := readItem(i.Raw)
 	if err != nil {
 		return nil, &record.Fault{Field: "item", Reason: "is not a JSON object", ID: derivedID(i.SHA256), SHA256: i.SHA256}
 	}
@@ -66,10 +66,10 @@ func (it *item) fault(field, reason string) *record.Fault {
 	return &record.Fault{Field: field, Reason: reason, ID: it.rec.ID, SHA256: it.rec.SHA256}
 }
 
-// finish makes the record of its (first) item, the whole text and what became of the attachments.
-func finish(it *item, e record.Entry, text []byte) (*record.Record, error) {
+// finishRecord makes the record of its (first) item, the whole text and what became of the attachments.
+func finishRecord(it *item, e record.Entry, text []byte) (*record.Record, error) {
 	r := &it.rec
-	r.Text = mark(text)
+	r.Text = markInvalid(text)
 	if e.RawBlob != "" {
 		it.leaveOut(fmt.Sprintf("item (what is nested deeper than %d levels)", maxDepth))
 	}
@@ -150,7 +150,7 @@ func parsePieces(e record.Entry) (*record.Record, error) {
 	case first != nil:
 		return nil, first
 	}
-	return finish(beat, record.Entry{}, beat.text)
+	return finishRecord(beat, record.Entry{}, beat.text)
 }
 
 // joined is a long SMS while it is put together.
@@ -199,7 +199,7 @@ func (j *joined) join(pieces []*item, e record.Entry) (*record.Record, error) {
 		}
 		j.add(n, same)
 		sources = append(sources, same[0].sources...)
-		media = append(media, padded(same[0].media, len(same[0].sources))...)
+		media = append(media, padMedia(same[0].media, len(same[0].sources))...)
 	}
 	for _, name := range slices.Concat(j.leftOutBeside(first, pieces), j.left) {
 		if !slices.Contains(first.rec.LeftOut, name) {
@@ -208,7 +208,7 @@ func (j *joined) join(pieces []*item, e record.Entry) (*record.Record, error) {
 	}
 	first.sources, e.Media = sources, media
 	first.rec.Pieces, first.rec.Total = j.list, j.total
-	return finish(first, e, j.text)
+	return finishRecord(first, e, j.text)
 }
 
 // gap marks a piece that is not there. apart: it is in another record.
@@ -248,8 +248,8 @@ func (j *joined) leftOutBeside(first *item, pieces []*item) (names []string) {
 	return names
 }
 
-// padded returns what became of a piece's attachments, of each of them.
-func padded(media []record.Media, n int) []record.Media {
+// padMedia returns what became of a piece's attachments, of each of them.
+func padMedia(media []record.Media, n int) []record.Media {
 	for len(media) < n {
 		media = append(slices.Clip(media), record.Media{Gone: "it was not stored"})
 	}

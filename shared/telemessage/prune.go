@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// prune returns a JSON value in which null stands for each object and array that begins below the level depth. encoding/json, which
+// pruneDepth returns a JSON value in which null stands for each object and array that begins below the level depth. encoding/json, which
 // everything that reads a batch uses, goes down 10,000 levels and refuses the whole line beyond. Nothing that is read of
 // an item is deeper than 5.
-func prune(value []byte, depth int) []byte {
+func pruneDepth(value []byte, depth int) []byte {
 	out := make([]byte, 0, len(value))
 	level := 0
 	inString, escaped := false, false
@@ -68,7 +68,7 @@ func (f *idFinder) Write(p []byte) (int, error) {
 			f.level--
 		case c == ',':
 			f.name, f.value = f.level == 1, false
-		case c != ':' && !blank(c):
+		case c != ':' && !isBlank(c):
 			f.name, f.value = false, false
 		}
 	}
@@ -98,7 +98,7 @@ func (f *idFinder) ended() {
 	}
 	text := ""
 	if len(f.text) <= maxID && json.Valid(f.text) {
-		text = mark(unescape(f.text))
+		text = markInvalid(unescapeString(f.text))
 	}
 	switch {
 	case f.name:

@@ -64,7 +64,7 @@ func (r *reply) Read(p []byte) (int, error) {
 	}
 	// A request that was broken off may end like one that is at its end.
 	if err != nil && (err != io.EOF || r.own.Err() != nil) {
-		err = translate(r.outer, r.own, err)
+		err = translateError(r.outer, r.own, err)
 	}
 	return n, err
 }
@@ -74,7 +74,7 @@ func (r *reply) Close() error {
 	err := r.body.Close()
 	r.cancel(nil)
 	if err != nil {
-		return unavailable("the answer could not be closed")
+		return unavailableError("the answer could not be closed")
 	}
 	return nil
 }
@@ -83,9 +83,9 @@ func tooLong() *failure {
 	return &failure{kind: ErrUnavailable, text: ErrTooLong.Error(), cause: ErrTooLong}
 }
 
-// translate turns an error of the transport into one that names no address: *url.Error holds the
+// translateError turns an error of the transport into one that names no address: *url.Error holds the
 // URL, *net.OpError the host's address, *net.DNSError its name.
-func translate(outer, own context.Context, err error) error {
+func translateError(outer, own context.Context, err error) error {
 	var (
 		dns  *net.DNSError
 		cert *tls.CertificateVerificationError
@@ -94,17 +94,17 @@ func translate(outer, own context.Context, err error) error {
 	case outer.Err() != nil:
 		return context.Cause(outer)
 	case errors.Is(context.Cause(own), errStalled):
-		return unavailable(errStalled.Error())
+		return unavailableError(errStalled.Error())
 	case errors.Is(context.Cause(own), ErrTooLong):
 		return tooLong()
 	case errors.As(err, &dns):
-		return unavailable("its host name was not resolved")
+		return unavailableError("its host name was not resolved")
 	case errors.As(err, &cert):
-		return unavailable("its certificate is not trusted")
+		return unavailableError("its certificate is not trusted")
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return unavailable("the connection was refused")
+		return unavailableError("the connection was refused")
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return unavailable("the answer was cut off")
+		return unavailableError("the answer was cut off")
 	}
-	return unavailable("the network failed")
+	return unavailableError("the network failed")
 }

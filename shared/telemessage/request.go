@@ -60,7 +60,7 @@ func (f *failure) Unwrap() []error {
 	return []error{f.kind, f.cause}
 }
 
-func unavailable(text string) *failure {
+func unavailableError(text string) *failure {
 	return &failure{kind: ErrUnavailable, text: text, again: true}
 }
 
@@ -100,18 +100,18 @@ func (c *Client) try(ctx context.Context, u *url.URL, p purpose, accept func(*re
 		if err != nil {
 			return nil, err
 		}
-		if redirects(answer.status) {
+		if isRedirect(answer.status) {
 			location := answer.header.Get("Location")
 			answer.Close()
 			if hop == maxRedirects {
-				return nil, unavailable("more than 3 redirects")
+				return nil, unavailableError("more than 3 redirects")
 			}
 			to, ok := c.resolve(u, location)
 			if !ok && p.content() {
 				return nil, &failure{kind: ErrGone, text: "redirected outside the site's origin"}
 			}
 			if !ok {
-				return nil, unavailable("redirected outside the site's origin")
+				return nil, unavailableError("redirected outside the site's origin")
 			}
 			u = to
 			continue
@@ -128,7 +128,7 @@ func (c *Client) try(ctx context.Context, u *url.URL, p purpose, accept func(*re
 	}
 }
 
-func redirects(status int) bool {
+func isRedirect(status int) bool {
 	switch status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return true
@@ -154,7 +154,7 @@ func (c *Client) send(ctx context.Context, u *url.URL, header []string) (*reply,
 	res, err := c.http.Do(req)
 	watch.Stop()
 	if err != nil {
-		err = translate(ctx, own, err)
+		err = translateError(ctx, own, err)
 		cancel(nil)
 		return nil, err
 	}
@@ -172,8 +172,8 @@ func (c *Client) judge(r *reply, p purpose) error {
 		return &failure{kind: ErrUnavailable, text: ErrOther.Error(), cause: ErrOther}
 	}
 	if r.status == http.StatusOK || p == forRest && r.status == http.StatusPartialContent {
-		if packed(r.header) {
-			return unavailable("its answer is compressed, which was not asked for")
+		if isEncoded(r.header) {
+			return unavailableError("its answer is compressed, which was not asked for")
 		}
 		return nil
 	}
@@ -209,8 +209,8 @@ func (c *Client) judge(r *reply, p purpose) error {
 	return &failure{kind: errRefused, text: text}
 }
 
-// packed reports whether the body is not what it stands for: stored as it is, an attachment would not be the site's.
-func packed(h http.Header) bool {
+// isEncoded reports whether the body is not what it stands for: stored as it is, an attachment would not be the site's.
+func isEncoded(h http.Header) bool {
 	for _, v := range h.Values("Content-Encoding") {
 		if v = strings.TrimSpace(v); v != "" && !strings.EqualFold(v, "identity") {
 			return true

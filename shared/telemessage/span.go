@@ -24,7 +24,7 @@ func (s *span) scan(chunk []byte) int {
 				s.done = s.depth == 0
 			}
 		case s.bare:
-			if delimits(c) || blank(c) || c == '"' {
+			if isDelimiter(c) || isBlank(c) || c == '"' {
 				s.done = true
 				return i
 			}
@@ -47,11 +47,11 @@ func (s *span) scan(chunk []byte) int {
 	return len(chunk)
 }
 
-// delimits says that the byte stands between values, never in a number or word.
-func delimits(c byte) bool { return c == ',' || c == ':' || c == ']' || c == '}' }
+// isDelimiter says that the byte stands between values, never in a number or word.
+func isDelimiter(c byte) bool { return c == ',' || c == ':' || c == ']' || c == '}' }
 
-// blank is white space of RFC 8259 section 2.
-func blank(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+// isBlank is white space of RFC 8259 section 2.
+func isBlank(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 
 // spanReader reads what is left of a value.
 type spanReader struct {

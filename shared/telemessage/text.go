@@ -13,8 +13,8 @@ import (
 // unescape keeps each half in the three bytes that UTF-8 would give it (WTF-8), and mark joins the halves that meet, even
 // across two pieces of a long SMS (UCS-2 messages are cut without regard to pairs), and makes the others visible.
 
-// unescape reads a valid JSON string, quotes included.
-func unescape(value []byte) []byte {
+// unescapeString reads a valid JSON string, quotes included.
+func unescapeString(value []byte) []byte {
 	value = value[1 : len(value)-1]
 	out := make([]byte, 0, len(value))
 	for i := 0; i < len(value); i++ {
@@ -53,8 +53,8 @@ func appendUnit(out []byte, unit rune) []byte {
 	return append(out, 0xE0|byte(unit>>12), 0x80|byte(unit>>6)&0xBF, 0x80|byte(unit)&0xBF)
 }
 
-// mark makes valid UTF-8 of it. What is none becomes visible: ⟦U+D83D⟧ for half a pair, ⟦byte FF⟧ for other bytes.
-func mark(text []byte) string {
+// markInvalid makes valid UTF-8 of it. What is none becomes visible: ⟦U+D83D⟧ for half a pair, ⟦byte FF⟧ for other bytes.
+func markInvalid(text []byte) string {
 	if utf8.Valid(text) {
 		return string(text)
 	}
@@ -67,7 +67,7 @@ func mark(text []byte) string {
 			i += size
 			continue
 		}
-		high, ok := half(text[i:])
+		high, ok := readSurrogate(text[i:])
 		if !ok {
 			end := i + 1
 			for end < len(text) && !startsCharacter(text[end:]) {
@@ -78,7 +78,7 @@ func mark(text []byte) string {
 			continue
 		}
 		i += 3
-		if low, ok := half(text[i:]); ok && high < 0xDC00 && low >= 0xDC00 {
+		if low, ok := readSurrogate(text[i:]); ok && high < 0xDC00 && low >= 0xDC00 {
 			out.WriteRune(0x10000 + (high-0xD800)<<10 + (low - 0xDC00))
 			i += 3
 			continue
@@ -88,8 +88,8 @@ func mark(text []byte) string {
 	return out.String()
 }
 
-// half reads half of a surrogate pair.
-func half(text []byte) (rune, bool) {
+// readSurrogate reads half of a surrogate pair.
+func readSurrogate(text []byte) (rune, bool) {
 	if len(text) < 3 || text[0] != 0xED || text[1] < 0xA0 || text[1] > 0xBF || text[2] < 0x80 || text[2] > 0xBF {
 		return 0, false
 	}
@@ -100,6 +100,6 @@ func startsCharacter(text []byte) bool {
 	if r, size := utf8.DecodeRune(text); r != utf8.RuneError || size > 1 {
 		return true
 	}
-	_, ok := half(text)
+	_, ok := readSurrogate(text)
 	return ok
 }

@@ -8,14 +8,14 @@ import (
 // The functions here go through JSON that is known to be valid and give parts of it without copying: an item
 // may hold 16 MiB of content, and a million members, none of which may cost more than their bytes.
 
-// members gives the members of an object in order.
-func members(object []byte, each func(name string, value []byte)) {
+// eachMember gives the members of an object in order.
+func eachMember(object []byte, each func(name string, value []byte)) {
 	i := skipBlank(object, 1)
 	for object[i] != '}' {
 		end := valueEnd(object, i)
 		name := object[i+1 : end-1]
 		if bytes.IndexByte(name, '\\') >= 0 {
-			name = unescape(object[i:end])
+			name = unescapeString(object[i:end])
 		}
 		i = skipBlank(object, skipBlank(object, end)+1) // over the colon
 		end = valueEnd(object, i)
@@ -26,8 +26,8 @@ func members(object []byte, each func(name string, value []byte)) {
 	}
 }
 
-// elements gives the elements of an array in order until each returns false.
-func elements(array []byte, each func(value []byte) bool) {
+// eachElement gives the elements of an array in order until each returns false.
+func eachElement(array []byte, each func(value []byte) bool) {
 	i := skipBlank(array, 1)
 	for array[i] != ']' {
 		end := valueEnd(array, i)
@@ -47,7 +47,7 @@ func valueEnd(b []byte, i int) int {
 }
 
 func skipBlank(b []byte, i int) int {
-	for i < len(b) && blank(b[i]) {
+	for i < len(b) && isBlank(b[i]) {
 		i++
 	}
 	return i
@@ -59,8 +59,8 @@ func isString(value []byte) bool { return value[0] == '"' }
 func isNull(value []byte) bool   { return value[0] == 'n' }
 func isNumber(value []byte) bool { return value[0] == '-' || value[0] >= '0' && value[0] <= '9' }
 
-// whole reads a number that is a whole one and not below zero, in whatever form JSON has for it.
-func whole(value []byte) (int64, bool) {
+// wholeNumber reads a number that is a whole one and not below zero, in whatever form JSON has for it.
+func wholeNumber(value []byte) (int64, bool) {
 	if !isNumber(value) || len(value) > 40 {
 		return 0, false
 	}

@@ -12,9 +12,9 @@ import (
 var addressForm = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+/=?^_{|}~` + "`" + `-]+(\.[A-Za-z0-9!#$%&'*+/=?^_{|}~` + "`" + `-]+)*` +
 	`@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
 
-// plain returns the email address in a text (see record.EmailAddress) in the form in which addresses are compared: in lower
+// plainAddress returns the email address in a text (see record.EmailAddress) in the form in which addresses are compared: in lower
 // case. ok is false if there is none, or more than one.
-func plain(text string) (address string, ok bool) {
+func plainAddress(text string) (address string, ok bool) {
 	text = record.EmailAddress(text)
 	at := strings.LastIndexByte(text, '@')
 	// RFC 5321 section 4.5.3.1: 64 octets before the @, 254 in all.

@@ -20,9 +20,9 @@ type Partial struct {
 
 func (p *Partial) Error() string { return "the directory has no answer about some of the addresses" }
 
-// bound takes the addresses beyond the bounds out of people, the last ones of an item first, and returns how many of
+// boundAddresses takes the addresses beyond the bounds out of people, the last ones of an item first, and returns how many of
 // each item. Items with few addresses keep all of them, whatever stands beside them.
-func bound(people [][]person) (dropped []int) {
+func boundAddresses(people [][]person) (dropped []int) {
 	dropped = make([]int, len(people))
 	order := make([]int, len(people))
 	size := make([]int, len(people))
@@ -37,15 +37,15 @@ func bound(people [][]person) (dropped []int) {
 	for n, i := range order {
 		share := max(room/(len(order)-n), 0)
 		used := 0
-		used, dropped[i] = keep(people[i], min(maxOfItem, share))
+		used, dropped[i] = keepAddresses(people[i], min(maxOfItem, share))
 		room -= used
 	}
 	return dropped
 }
 
-// keep leaves the participants so many different addresses. It returns how many they have then, and how many were
+// keepAddresses leaves the participants so many different addresses. It returns how many they have then, and how many were
 // taken away.
-func keep(all []person, room int) (used, dropped int) {
+func keepAddresses(all []person, room int) (used, dropped int) {
 	seen := map[string]bool{}
 	fits := func(address string) bool {
 		if !seen[address] && len(seen) >= room {

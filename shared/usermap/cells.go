@@ -103,20 +103,20 @@ func (r *rows) skipLine() {
 // skipBlanks is where the blanks that begin at n end.
 func (r *rows) skipBlanks(n int) int {
 	for i, c := range r.text[n:] {
-		if c == '\n' || c == rune(r.comma) || !unicode.IsSpace(c) && !unseen(c) {
+		if c == '\n' || c == rune(r.comma) || !unicode.IsSpace(c) && !isUnseen(c) {
 			return n + i
 		}
 	}
 	return len(r.text)
 }
 
-// unseen reports whether c can't be seen, such as a zero-width space or a byte order mark: nothing that a cell is about has one.
-func unseen(c rune) bool { return c == '\u00ad' || unicode.Is(unicode.Cf, c) }
+// isUnseen reports whether c can't be seen, such as a zero-width space or a byte order mark: nothing that a cell is about has one.
+func isUnseen(c rune) bool { return c == '\u00ad' || unicode.Is(unicode.Cf, c) }
 
-// clean is a cell without what can't be seen, trimmed.
-func clean(cell string) string {
+// cleanCell is a cell without what can't be seen, trimmed.
+func cleanCell(cell string) string {
 	return strings.TrimSpace(strings.Map(func(c rune) rune {
-		if unseen(c) {
+		if isUnseen(c) {
 			return -1
 		}
 		return c

@@ -107,8 +107,8 @@ func headingName(cell string) string {
 	}, cell)
 }
 
-// cell is the row's cell of a column, or "".
-func cell(cells []string, at int) string {
+// cellAt is the row's cell of a column, or "".
+func cellAt(cells []string, at int) string {
 	if at < 0 || at >= len(cells) {
 		return ""
 	}

@@ -54,7 +54,7 @@ func (e *CSVError) add(line int, reason string) {
 	e.More++
 }
 
-func refuse(line int, reason string) error {
+func refuseLine(line int, reason string) error {
 	return &CSVError{Lines: []LineError{{line, reason}}}
 }
 
@@ -70,14 +70,14 @@ func ParseCSV(r io.Reader, region string) (*Table, error) {
 		return nil, fmt.Errorf("read the mapping file: %w", err)
 	}
 	if len(data) > maxFile {
-		return nil, refuse(1, "the file is larger than 16 MiB")
+		return nil, refuseLine(1, "the file is larger than 16 MiB")
 	}
 	london, err := time.LoadLocation("Europe/London")
 	if err != nil {
 		return nil, fmt.Errorf("read the mapping file: %w", err)
 	}
 	version := sha256.Sum256(data)
-	text, err := decode(data)
+	text, err := decodeText(data)
 	if err != nil {
 		return nil, err
 	}
@@ -90,14 +90,14 @@ func ParseCSV(r io.Reader, region string) (*Table, error) {
 	case len(bad.Lines) > 0:
 		return nil, bad
 	case len(t.rows) == 0:
-		return nil, refuse(1, "the file has no rows; to map by the email property only, set CUSTOM_MAPPING to false")
+		return nil, refuseLine(1, "the file has no rows; to map by the email property only, set CUSTOM_MAPPING to false")
 	}
 	return t, nil
 }
 
 // read fills the table and notes the refused lines in bad. An error means that the columns can't be told.
 func (t *Table) read(text []byte, region string, bad *CSVError) error {
-	left, comma, skipped := separate(string(text))
+	left, comma, skipped := findSeparator(string(text))
 	in := rows{text: left, comma: comma, line: 1 + skipped}
 	var c *columns
 	var header []string
@@ -112,16 +112,16 @@ func (t *Table) read(text []byte, region string, bad *CSVError) error {
 			continue
 		}
 		for i := range cells {
-			cells[i] = clean(cells[i])
+			cells[i] = cleanCell(cells[i])
 		}
-		if blank(cells) {
+		if isBlankRow(cells) {
 			continue
 		}
 		if c == nil {
 			var named bool
 			var reason string
 			if c, named, reason = findColumns(cells); reason != "" {
-				return refuse(line, reason)
+				return refuseLine(line, reason)
 			}
 			if named {
 				header = cells
@@ -131,8 +131,8 @@ func (t *Table) read(text []byte, region string, bad *CSVError) error {
 		if slices.EqualFunc(cells, header, strings.EqualFold) { // two files put together
 			continue
 		}
-		t.dates.look(cell(cells, c.from), line)
-		t.dates.look(cell(cells, c.to), line)
+		t.dates.look(cellAt(cells, c.from), line)
+		t.dates.look(cellAt(cells, c.to), line)
 		all = append(all, entry{cells, line})
 	}
 	for _, e := range all { // how their dates are to be read is known now
@@ -151,7 +151,7 @@ type entry struct {
 	line  int
 }
 
-func blank(cells []string) bool {
+func isBlankRow(cells []string) bool {
 	for _, cell := range cells {
 		if cell != "" {
 			return false
@@ -160,30 +160,30 @@ func blank(cells []string) bool {
 	return true
 }
 
-// decode returns the file as UTF-8 without a byte order mark, its lines ending in LF.
-func decode(data []byte) ([]byte, error) {
+// decodeText returns the file as UTF-8 without a byte order mark, its lines ending in LF.
+func decodeText(data []byte) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")), bytes.HasPrefix(data, []byte("\xd0\xcf\x11\xe0")):
-		return nil, refuse(1, "the file is a spreadsheet's workbook: save it as CSV")
+		return nil, refuseLine(1, "the file is a spreadsheet's workbook: save it as CSV")
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
 		// What Excel calls Unicode Text.
 		text, err := unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM).NewDecoder().Bytes(data)
 		if err != nil {
-			return nil, refuse(1, "the file is not readable as UTF-16: save it as CSV in UTF-8")
+			return nil, refuseLine(1, "the file is not readable as UTF-16: save it as CSV in UTF-8")
 		}
 		data = text
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if bytes.IndexByte(data, 0) >= 0 {
-		return nil, refuse(1, "the file is not text: save it as CSV in UTF-8")
+		return nil, refuseLine(1, "the file is not text: save it as CSV in UTF-8")
 	}
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 	return bytes.ReplaceAll(data, []byte("\r"), []byte("\n")), nil
 }
 
-// separate finds what separates the cells: what the first line that is not blank has most of, outside quotes. skipped is
+// findSeparator finds what separates the cells: what the first line that is not blank has most of, outside quotes. skipped is
 // how many lines it took off.
-func separate(text string) (left string, comma byte, skipped int) {
+func findSeparator(text string) (left string, comma byte, skipped int) {
 	// QUIRK: Excel reads and writes a first line "sep=;".
 	if line, rest, _ := strings.Cut(text, "\n"); len(line) == 5 && strings.EqualFold(line[:4], "sep=") && strings.Contains(",;\t", line[4:]) {
 		return rest, line[4], 1

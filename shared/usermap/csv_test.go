@@ -358,7 +358,7 @@ func FuzzParseCSV(f *testing.F) {
 				t.Errorf("number %q", e164)
 			}
 			for i, r := range rows {
-				if again, ok := plain(r.address); again != r.address || !ok {
+				if again, ok := plainAddress(r.address); again != r.address || !ok {
 					t.Errorf("address %q", r.address)
 				}
 				for _, other := range rows[:i] {

@@ -42,7 +42,7 @@ var named = []struct{ name, layout string }{
 
 // look notes what a date shows of the order of day and month.
 func (d *dates) look(text string, line int) {
-	first, second, _, ok := slashed(text)
+	first, second, _, ok := splitSlashed(text)
 	switch {
 	case !ok || first == second || first > 31 || second > 31:
 	case first > 12 && second <= 12:
@@ -52,9 +52,9 @@ func (d *dates) look(text string, line int) {
 	}
 }
 
-// slashed takes a date of numbers apart.
-func slashed(text string) (first, second, year int, ok bool) {
-	m := numbers.FindStringSubmatch(undated(text))
+// splitSlashed takes a date of numbers apart.
+func splitSlashed(text string) (first, second, year int, ok bool) {
+	m := numbers.FindStringSubmatch(trimTime(text))
 	if m == nil || m[2] != m[4] {
 		return 0, 0, 0, false
 	}
@@ -64,8 +64,8 @@ func slashed(text string) (first, second, year int, ok bool) {
 	return first, second, year, true
 }
 
-// undated is a date without the time of day that databases add to it, midnight, and without a spreadsheet's apostrophe.
-func undated(text string) string {
+// trimTime is a date without the time of day that databases add to it, midnight, and without a spreadsheet's apostrophe.
+func trimTime(text string) string {
 	text = strings.TrimPrefix(text, "'")
 	return strings.TrimSpace(text[:len(text)-len(midnight.FindString(text))])
 }
@@ -75,7 +75,7 @@ func (d *dates) read(text string, open day, column string, line int) (_ day, rea
 	if text == "" {
 		return open, ""
 	}
-	if first, second, year, ok := slashed(text); ok {
+	if first, second, year, ok := splitSlashed(text); ok {
 		name := "day/month/year"
 		switch {
 		case d.dayFirst > 0 && d.monthFirst > 0 && first != second:
@@ -87,14 +87,14 @@ func (d *dates) read(text string, open day, column string, line int) (_ day, rea
 			first, second, name = second, first, "month/day/year"
 		}
 		t := time.Date(year, time.Month(second), first, 0, 0, 0, 0, time.UTC)
-		if second < 1 || second > 12 || t.Day() != first || !sensible(t) {
+		if second < 1 || second > 12 || t.Day() != first || !isSensibleYear(t) {
 			return 0, column + noDate
 		}
 		return d.note(name, text, t, line), ""
 	}
-	plain := ordinal.ReplaceAllString(undated(text), "$1")
+	plain := ordinal.ReplaceAllString(trimTime(text), "$1")
 	for _, form := range named {
-		if t, err := time.Parse(form.layout, plain); err == nil && sensible(t) {
+		if t, err := time.Parse(form.layout, plain); err == nil && isSensibleYear(t) {
 			return d.note(form.name, text, t, line), ""
 		}
 	}
@@ -109,7 +109,7 @@ func (d *dates) read(text string, open day, column string, line int) (_ day, rea
 
 const noDate = " is no date: write it as 2026-11-22"
 
-func sensible(t time.Time) bool { return t.Year() >= 1990 && t.Year() <= 9999 }
+func isSensibleYear(t time.Time) bool { return t.Year() >= 1990 && t.Year() <= 9999 }
 
 // note keeps how a date was read.
 func (d *dates) note(name, given string, t time.Time, line int) day {

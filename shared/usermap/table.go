@@ -89,19 +89,19 @@ func (t *Table) Addresses() []string {
 // add takes one row in, or says why not: every mistake of it, so that the administrator needn't upload it once for each, and
 // nothing of its content.
 func (t *Table) add(c *columns, cells []string, line int, region string) (reasons []string) {
-	if len(cells) > c.width && !blank(cells[c.width:]) {
+	if len(cells) > c.width && !isBlankRow(cells[c.width:]) {
 		// Which cell is in the wrong column isn't known, so nothing more can be said.
 		return []string{"there are more cells than columns; one with a separator in it has to stand in quotes"}
 	}
 	for _, cell := range cells {
-		if swallowed(cell, region) {
+		if hasSwallowedRows(cell, region) {
 			return []string{"a quotation mark takes the rows behind it into one cell: take it out, or double it"}
 		}
 	}
-	number, badNumber := readNumber(cell(cells, c.number), region)
-	address, badAddress := readAddress(cell(cells, c.mailbox))
-	first, badFirst := t.dates.read(cell(cells, c.from), always, "Valid From", line)
-	last, badLast := t.dates.read(cell(cells, c.to), ever, "Valid To", line)
+	number, badNumber := readNumber(cellAt(cells, c.number), region)
+	address, badAddress := readAddress(cellAt(cells, c.mailbox))
+	first, badFirst := t.dates.read(cellAt(cells, c.from), always, "Valid From", line)
+	last, badLast := t.dates.read(cellAt(cells, c.to), ever, "Valid To", line)
 	backwards := ""
 	if badFirst == "" && badLast == "" && first > last {
 		backwards = "Valid From lies after Valid To"
@@ -161,7 +161,7 @@ func readNumber(text, region string) (e164, reason string) {
 }
 
 func readAddress(text string) (address, reason string) {
-	if address, ok := plain(text); ok {
+	if address, ok := plainAddress(text); ok {
 		return address, ""
 	}
 	switch strings.Count(text, "@") {
@@ -176,9 +176,9 @@ func readAddress(text string) (address, reason string) {
 	return "", "the mailbox has more than one @"
 }
 
-// swallowed reports whether a cell of several lines holds what belongs to other rows: a stray quotation mark lasts to the next one, and
+// hasSwallowedRows reports whether a cell of several lines holds what belongs to other rows: a stray quotation mark lasts to the next one, and
 // the people between them would be missing without a word.
-func swallowed(cell, region string) bool {
+func hasSwallowedRows(cell, region string) bool {
 	if !strings.Contains(cell, "\n") {
 		return false
 	}

@@ -112,7 +112,7 @@ func (m *Mapper) Resolve(ctx context.Context, records []*record.Record) ([]Resol
 			people[i] = m.people(r, numbers)
 		}
 	}
-	dropped := bound(people)
+	dropped := boundAddresses(people)
 	byCSV := map[string]bool{}
 	for _, all := range people {
 		for _, p := range all {
@@ -189,7 +189,7 @@ func (m *Mapper) emails(p record.Participant) []string {
 	}
 	var all []string
 	for _, text := range p.Emails {
-		address, ok := plain(text)
+		address, ok := plainAddress(text)
 		_, domain, _ := strings.Cut(address, "@")
 		if ok && (len(m.domains) == 0 || m.domains[domain]) {
 			all = append(all, address)
@@ -260,12 +260,12 @@ func (known answers) resolve(all []person) Resolution {
 		}
 		decided[i] = p
 	}
-	r.Matches = match(decided, known.valid)
+	r.Matches = matchAll(decided, known.valid)
 	return r
 }
 
-// match picks each participant's mailboxes: the CSV file's, or else all of the email property's.
-func match(all []person, valid map[string]string) []Match {
+// matchAll picks each participant's mailboxes: the CSV file's, or else all of the email property's.
+func matchAll(all []person, valid map[string]string) []Match {
 	var matches []Match
 	taken := map[string]int{}
 	take := func(id string, p person, by, address string) {

@@ -245,7 +245,7 @@ func TestPlainAddresses(t *testing.T) {
 		strings.Repeat("a", 65) + "@b.c":       "",
 		"a@" + strings.Repeat("b.", 126) + "c": "",
 	} {
-		if got, ok := plain(text); got != want || ok != (want != "") {
+		if got, ok := plainAddress(text); got != want || ok != (want != "") {
 			t.Errorf("plain(%q) = %q, %v; want %q", text, got, ok, want)
 		}
 	}

@@ -69,7 +69,7 @@ func run(args []string, stdin io.Reader) error {
 	var took time.Duration
 	for {
 		user := users.NewUserItemRequestBuilderInternal(map[string]string{"baseurl": base, "user%2Did": ids[n%len(ids)]}, adapter)
-		if _, err := user.MailFolders().ByMailFolderId("inbox").Messages().Post(ctx, message(n), nil); err != nil {
+		if _, err := user.MailFolders().ByMailFolderId("inbox").Messages().Post(ctx, newMessage(n), nil); err != nil {
 			if ctx.Err() != nil {
 				break
 			}
@@ -81,8 +81,8 @@ func run(args []string, stdin io.Reader) error {
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{"copies": n, "seconds": took.Seconds()})
 }
 
-// message is a text as the import would write it, without what makes it unique.
-func message(n int) models.Messageable {
+// newMessage is a text as the import would write it, without what makes it unique.
+func newMessage(n int) models.Messageable {
 	subject, from := fmt.Sprintf("Text %d", n), "user@contoso.example"
 	body, kind, content := models.NewItemBody(), models.TEXT_BODYTYPE, text
 	body.SetContentType(&kind)

@@ -51,11 +51,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		fmt.Fprintf(stdout, "%s has a folder for each app\n", cmp.Or(o.Out, "build"))
 		return nil
 	}
-	return report(stdout, cmp.Or(o.Out, "build"), apps)
+	return printReport(stdout, cmp.Or(o.Out, "build"), apps)
 }
 
-// report prints where the zips and what goes with them lie.
-func report(stdout io.Writer, out string, apps []stage.App) error {
+// printReport prints where the zips and what goes with them lie.
+func printReport(stdout io.Writer, out string, apps []stage.App) error {
 	for _, app := range apps {
 		zip := filepath.Join(out, app.Name+".zip")
 		info, err := os.Stat(zip)

@@ -21,7 +21,7 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := report(&out, "build", []stage.App{{Name: "fetch"}}); err != nil {
+	if err := printReport(&out, "build", []stage.App{{Name: "fetch"}}); err != nil {
 		t.Fatal(err)
 	}
 	want := "build/fetch.zip (12.3 MB), linked from what build/fetch.cdx.json lists\n" +
@@ -29,7 +29,7 @@ func TestReport(t *testing.T) {
 	if diff := cmp.Diff(want, filepath.ToSlash(out.String())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if err := report(&out, "build", []stage.App{{Name: "import"}}); err == nil {
+	if err := printReport(&out, "build", []stage.App{{Name: "import"}}); err == nil {
 		t.Error("a zip that is not there is no error")
 	}
 }

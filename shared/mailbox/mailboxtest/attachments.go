@@ -22,14 +22,14 @@ func newAttachment(in map[string]any, keep bool) (Attachment, *reply) {
 		return Attachment{}, notImplemented("attachments other than files")
 	}
 	inline, _ := in["isInline"].(bool)
-	a := Attachment{Name: text(in, "name"), Type: text(in, "contentType"), ContentID: text(in, "contentId"), Inline: inline}
+	a := Attachment{Name: textValue(in, "name"), Type: textValue(in, "contentType"), ContentID: textValue(in, "contentId"), Inline: inline}
 	encoded, given := in["contentBytes"].(string)
 	if a.Name == "" || !given {
-		return a, refuse(http.StatusBadRequest, "ErrorInvalidArgument", "An attachment needs a name and contentBytes.")
+		return a, refuseWith(http.StatusBadRequest, "ErrorInvalidArgument", "An attachment needs a name and contentBytes.")
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil || strings.ContainsAny(encoded, "\r\n") {
-		return a, refuse(http.StatusBadRequest, "RequestBodyRead", "Cannot convert the literal to the expected type 'Edm.Binary'.")
+		return a, refuseWith(http.StatusBadRequest, "RequestBodyRead", "Cannot convert the literal to the expected type 'Edm.Binary'.")
 	}
 	a.Size = int64(len(raw))
 	a.ID = newID("AAkALgA")
@@ -70,7 +70,7 @@ func (g *Graph) attach(b *mailbox, m *Message, a Attachment) *reply {
 		return messageTooLarge()
 	}
 	if err := g.disk.content(a); err != nil {
-		return refuse(http.StatusInternalServerError, "ErrorInternalServerError", "%v", err)
+		return refuseWith(http.StatusInternalServerError, "ErrorInternalServerError", "%v", err)
 	}
 	m.Attachments = append(m.Attachments[:len(m.Attachments):len(m.Attachments)], a)
 	m.Size += a.Size
@@ -103,7 +103,7 @@ func (g *Graph) addAttachment(q *request, rt route, b *mailbox) *reply {
 	}
 	v := a.render()
 	v["contentBytes"] = in["contentBytes"]
-	return ok(http.StatusCreated, v)
+	return okReply(http.StatusCreated, v)
 }
 
 func (g *Graph) listAttachments(q *request, rt route, b *mailbox) *reply {
@@ -125,7 +125,7 @@ func (g *Graph) listAttachments(q *request, rt route, b *mailbox) *reply {
 		return rep
 	}
 	files := m.files()
-	return q.list(p, len(files), "users('"+b.id+"')/messages/attachments", func(i int) map[string]any { return pick(files[i], names) })
+	return q.list(p, len(files), "users('"+b.id+"')/messages/attachments", func(i int) map[string]any { return pickProperties(files[i], names) })
 }
 
 // file finds the attachment of a route. The mailbox's lock must be held.
@@ -156,7 +156,7 @@ func (g *Graph) getAttachment(q *request, rt route, b *mailbox) *reply {
 	if rep != nil {
 		return rep
 	}
-	return ok(http.StatusOK, pick(a.render(), names))
+	return okReply(http.StatusOK, pickProperties(a.render(), names))
 }
 
 func (g *Graph) getContent(q *request, rt route, b *mailbox) *reply {

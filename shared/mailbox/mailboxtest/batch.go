@@ -48,12 +48,12 @@ func (g *Graph) batch(q *request, _ route, _ *mailbox) *reply {
 		return badRequest("Invalid batch payload format: %s.", reason)
 	}
 	replies := make([]innerReply, len(in.Requests))
-	outlook := places(outlookInBatch)
+	outlook := freePlaces(outlookInBatch)
 	if slices.ContainsFunc(in.Requests, func(r innerRequest) bool { return len(r.DependsOn) > 0 }) {
 		failed := map[string]bool{}
 		for i, r := range in.Requests {
 			if slices.ContainsFunc(r.DependsOn, func(id string) bool { return failed[id] }) {
-				rep := refuse(http.StatusFailedDependency, "FailedDependency", "A request that this one depends on has failed.")
+				rep := refuseWith(http.StatusFailedDependency, "FailedDependency", "A request that this one depends on has failed.")
 				replies[i] = g.innerReply(&request{id: newUUID(), header: http.Header{}}, r.ID, rep)
 			} else {
 				replies[i] = g.inner(q, r, outlook)
@@ -64,7 +64,7 @@ func (g *Graph) batch(q *request, _ route, _ *mailbox) *reply {
 		inParallel(len(in.Requests), func(i int) { replies[i] = g.inner(q, in.Requests[i], outlook) })
 	}
 	slices.Reverse(replies)
-	return ok(http.StatusOK, map[string]any{"responses": replies})
+	return okReply(http.StatusOK, map[string]any{"responses": replies})
 }
 
 func checkBatch(rs []innerRequest) string {
@@ -125,7 +125,7 @@ func (g *Graph) inner(outer *request, r innerRequest, outlook chan struct{}) inn
 
 func (g *Graph) innerReply(q *request, id string, rep *reply) innerReply {
 	if rep.reset || rep.cut { // inside of a batch there is no connection to break
-		rep = refuse(http.StatusBadGateway, "UnknownError", "")
+		rep = refuseWith(http.StatusBadGateway, "UnknownError", "")
 	}
 	rep.finish(q, g.o.Now())
 	out := innerReply{ID: id, Status: rep.status, Headers: map[string]string{}}

@@ -25,7 +25,7 @@ func (g *Graph) patchMessage(q *request, rt route, b *mailbox) *reply {
 			return notImplemented("a change of '" + name + "'")
 		}
 	}
-	props, rep := extended(in)
+	props, rep := extendedProperty(in)
 	if rep != nil {
 		return rep
 	}
@@ -45,23 +45,23 @@ func (g *Graph) patchMessage(q *request, rt route, b *mailbox) *reply {
 	for _, name := range contentNames {
 		if _, given := in[name]; given && !m.Draft {
 			// Microsoft Graph: from 31 December 2026 this needs Mail-Advanced.ReadWrite.
-			return refuse(http.StatusForbidden, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+			return refuseWith(http.StatusForbidden, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
 		}
 	}
 	fresh := *m
 	fresh.Properties = maps.Clone(m.Properties)
 	maps.Copy(fresh.Properties, props)
-	if rep := content(in, &fresh); rep != nil {
+	if rep := contentOf(in, &fresh); rep != nil {
 		return rep
 	}
-	state(in, &fresh)
+	stateOf(in, &fresh)
 	if rep := g.claimNames(b, &fresh); rep != nil {
 		return rep
 	}
 	fresh.Changed = g.o.Now()
 	*m = fresh
 	g.disk.message(b, m)
-	return ok(http.StatusOK, m.render(q))
+	return okReply(http.StatusOK, m.render(q))
 }
 
 // deleteMessage answers DELETE: the message goes to Deleted Items, and from there for good.
@@ -105,7 +105,7 @@ func (g *Graph) moveMessage(q *request, rt route, b *mailbox) *reply {
 	}
 	b.move(m, to, g.o.Now())
 	g.disk.message(b, m)
-	return ok(http.StatusCreated, m.render(q))
+	return okReply(http.StatusCreated, m.render(q))
 }
 
 // MoveMessage moves a message as its owner would: its immutable id stays. False if there is no such message, or no folder of that name.

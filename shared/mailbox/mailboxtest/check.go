@@ -12,51 +12,51 @@ const (
 	maxHeaderValue = 995 // characters
 )
 
-// text gives a property of a checked object, "" if it is null or not there.
-func text(in map[string]any, name string) string {
+// textValue gives a property of a checked object, "" if it is null or not there.
+func textValue(in map[string]any, name string) string {
 	s, _ := in[name].(string)
 	return s
 }
 
-// headers reads internetMessageHeaders.
-func headers(in map[string]any) ([]Header, *reply) {
+// headersOf reads internetMessageHeaders.
+func headersOf(in map[string]any) ([]Header, *reply) {
 	v, given := in["internetMessageHeaders"]
 	if !given {
 		return nil, nil
 	}
 	list, _ := v.([]any)
 	if len(list) == 0 {
-		return nil, refuse(http.StatusBadRequest, "InvalidInternetMessageHeaderCollection", "The internet message header collection must not be empty.")
+		return nil, refuseWith(http.StatusBadRequest, "InvalidInternetMessageHeaderCollection", "The internet message header collection must not be empty.")
 	}
 	if len(list) > maxHeaders {
-		return nil, refuse(http.StatusBadRequest, "InvalidInternetMessageHeaderCollection", "Maximum number of headers in one message should be less than or equal to 5.")
+		return nil, refuseWith(http.StatusBadRequest, "InvalidInternetMessageHeaderCollection", "Maximum number of headers in one message should be less than or equal to 5.")
 	}
 	var hs []Header
 	for _, e := range list {
-		h := Header{text(e.(map[string]any), "name"), text(e.(map[string]any), "value")}
+		h := Header{textValue(e.(map[string]any), "name"), textValue(e.(map[string]any), "value")}
 		switch {
 		case len(h.Name) < 3 || !strings.EqualFold(h.Name[:2], "x-"):
-			return nil, refuse(http.StatusBadRequest, "InvalidInternetMessageHeader", "The internet message header name '%s' should start with 'x-' or 'X-'.", h.Name)
+			return nil, refuseWith(http.StatusBadRequest, "InvalidInternetMessageHeader", "The internet message header name '%s' should start with 'x-' or 'X-'.", h.Name)
 		case strings.ContainsFunc(h.Name, func(c rune) bool { return c <= ' ' || c > '~' || c == ':' }): // RFC 5322 section 3.6.8
-			return nil, refuse(http.StatusBadRequest, "InvalidInternetMessageHeader", "The internet message header name '%s' is not valid.", h.Name)
+			return nil, refuseWith(http.StatusBadRequest, "InvalidInternetMessageHeader", "The internet message header name '%s' is not valid.", h.Name)
 		case len(utf16.Encode([]rune(h.Value))) > maxHeaderValue:
-			return nil, refuse(http.StatusBadRequest, "InvalidInternetMessageHeader", "The value of the internet message header '%s' is longer than 995 characters.", h.Name)
+			return nil, refuseWith(http.StatusBadRequest, "InvalidInternetMessageHeader", "The value of the internet message header '%s' is longer than 995 characters.", h.Name)
 		case h.Value == "" || strings.ContainsAny(h.Value, "\r\n"):
-			return nil, refuse(http.StatusBadRequest, "InvalidInternetMessageHeader", "The value of the internet message header '%s' is not valid.", h.Name)
+			return nil, refuseWith(http.StatusBadRequest, "InvalidInternetMessageHeader", "The value of the internet message header '%s' is not valid.", h.Name)
 		}
 		hs = append(hs, h)
 	}
 	return hs, nil
 }
 
-// recipients reads everybody of a message into m.
-func recipients(in map[string]any, m *Message) *reply {
+// recipientsOf reads everybody of a message into m.
+func recipientsOf(in map[string]any, m *Message) *reply {
 	for name, to := range map[string]**Address{"from": &m.From, "sender": &m.Sender} {
 		r, _ := in[name].(map[string]any)
 		if r == nil {
 			continue
 		}
-		a, rep := recipient(r)
+		a, rep := recipientOf(r)
 		if rep != nil {
 			return rep
 		}
@@ -68,7 +68,7 @@ func recipients(in map[string]any, m *Message) *reply {
 			*to = nil
 		}
 		for _, e := range list {
-			a, rep := recipient(e.(map[string]any))
+			a, rep := recipientOf(e.(map[string]any))
 			if rep != nil {
 				return rep
 			}
@@ -76,16 +76,16 @@ func recipients(in map[string]any, m *Message) *reply {
 		}
 	}
 	if n := len(m.To) + len(m.Cc) + len(m.Bcc); n > maxRecipients {
-		return refuse(http.StatusBadRequest, "ErrorInvalidRecipients", "The message has %d recipients; at most 500 are possible.", n)
+		return refuseWith(http.StatusBadRequest, "ErrorInvalidRecipients", "The message has %d recipients; at most 500 are possible.", n)
 	}
 	return nil
 }
 
-func recipient(r map[string]any) (Address, *reply) {
+func recipientOf(r map[string]any) (Address, *reply) {
 	e, _ := r["emailAddress"].(map[string]any)
-	a := Address{text(e, "name"), text(e, "address")}
+	a := Address{textValue(e, "name"), textValue(e, "address")}
 	if !validAddress(a.Address) {
-		return a, refuse(http.StatusBadRequest, "ErrorInvalidRecipients", "At least one recipient isn't valid., The email address '%s' isn't valid.", a.Address)
+		return a, refuseWith(http.StatusBadRequest, "ErrorInvalidRecipients", "At least one recipient isn't valid., The email address '%s' isn't valid.", a.Address)
 	}
 	return a, nil
 }

@@ -35,7 +35,7 @@ func (g *Graph) createMessage(q *request, rt route, b *mailbox) *reply {
 	}
 	for i := range m.Attachments {
 		if err := g.disk.content(m.Attachments[i]); err != nil {
-			return refuse(http.StatusInternalServerError, "ErrorInternalServerError", "%v", err)
+			return refuseWith(http.StatusInternalServerError, "ErrorInternalServerError", "%v", err)
 		}
 	}
 	b.mu.Lock()
@@ -50,7 +50,7 @@ func (g *Graph) createMessage(q *request, rt route, b *mailbox) *reply {
 	m.ID, m.OtherID, m.Number = newID("AAkALgI"), newID("AAMkADm"), b.made+1
 	b.put(m, f)
 	g.disk.message(b, m)
-	created := ok(http.StatusCreated, m.render(q))
+	created := okReply(http.StatusCreated, m.render(q))
 	created.header.Set("Location", q.base+"/v1.0/users('"+b.id+"')/messages('"+m.id(q)+"')")
 	return created
 }
@@ -63,7 +63,7 @@ func orElseText(s, byDefault string) string {
 }
 
 func messageTooLarge() *reply {
-	return refuse(http.StatusRequestEntityTooLarge, "ErrorMessageSizeExceeded", "The message exceeds the maximum supported size.")
+	return refuseWith(http.StatusRequestEntityTooLarge, "ErrorMessageSizeExceeded", "The message exceeds the maximum supported size.")
 }
 
 // fromJSON reads a message from a checked body.
@@ -78,20 +78,20 @@ func (g *Graph) fromJSON(q *request, now time.Time) (*Message, *reply) {
 		}
 	}
 	m := &Message{Draft: true, Class: "IPM.Note", Created: now, Changed: now, Sent: now, Received: now}
-	if rep := content(in, m); rep != nil {
+	if rep := contentOf(in, m); rep != nil {
 		return nil, rep
 	}
-	if m.Headers, rep = headers(in); rep != nil {
+	if m.Headers, rep = headersOf(in); rep != nil {
 		return nil, rep
 	}
-	if m.InternetMessageID = text(in, "internetMessageId"); strings.ContainsAny(m.InternetMessageID, "\r\n") {
-		return nil, refuse(http.StatusBadRequest, "ErrorInvalidRequest", "The internetMessageId is not valid.")
+	if m.InternetMessageID = textValue(in, "internetMessageId"); strings.ContainsAny(m.InternetMessageID, "\r\n") {
+		return nil, refuseWith(http.StatusBadRequest, "ErrorInvalidRequest", "The internetMessageId is not valid.")
 	}
-	if m.Properties, rep = extended(in); rep != nil {
+	if m.Properties, rep = extendedProperty(in); rep != nil {
 		return nil, rep
 	}
 	m.birthProperties()
-	state(in, m)
+	stateOf(in, m)
 	list, _ := in["attachments"].([]any)
 	for _, e := range list {
 		a, rep := newAttachment(e.(map[string]any), g.o.KeepContent)
@@ -124,25 +124,25 @@ func (m *Message) birthProperties() {
 	}
 }
 
-// content applies what needs Mail-Advanced.ReadWrite to change later: subject, body and people.
-func content(in map[string]any, m *Message) *reply {
+// contentOf applies what needs Mail-Advanced.ReadWrite to change later: subject, body and people.
+func contentOf(in map[string]any, m *Message) *reply {
 	if _, given := in["subject"]; given {
-		m.Subject = text(in, "subject")
+		m.Subject = textValue(in, "subject")
 	}
 	if body, _ := in["body"].(map[string]any); body != nil {
-		m.Text = text(body, "content")
-		m.TextType = strings.ToLower(orElseText(text(body, "contentType"), "text"))
+		m.Text = textValue(body, "content")
+		m.TextType = strings.ToLower(orElseText(textValue(body, "contentType"), "text"))
 	}
 	m.TextType = orElseText(m.TextType, "text")
-	return recipients(in, m)
+	return recipientsOf(in, m)
 }
 
-// state applies what may change at any time. isDraft is accepted and ignored.
-func state(in map[string]any, m *Message) {
+// stateOf applies what may change at any time. isDraft is accepted and ignored.
+func stateOf(in map[string]any, m *Message) {
 	if read, given := in["isRead"].(bool); given {
 		m.Read = read
 	}
-	if s := text(in, "importance"); s != "" {
+	if s := textValue(in, "importance"); s != "" {
 		m.Importance = strings.ToLower(s)
 	}
 	if list, given := in["categories"].([]any); given {
@@ -165,11 +165,11 @@ func (m *Message) measure() {
 func fromMIME(body []byte, now time.Time) (*Message, *reply) {
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(body)))
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "ErrorMimeContentInvalidBase64String", "The MIME content is not base64.")
+		return nil, refuseWith(http.StatusBadRequest, "ErrorMimeContentInvalidBase64String", "The MIME content is not base64.")
 	}
 	p, err := mail.ReadMessage(bytes.NewReader(raw))
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "ErrorMimeContentInvalid", "The MIME content is not a message.")
+		return nil, refuseWith(http.StatusBadRequest, "ErrorMimeContentInvalid", "The MIME content is not a message.")
 	}
 	return &Message{
 		Draft: true, Class: "IPM.Note", Created: now, Changed: now, Sent: now, Received: now, TextType: "text",

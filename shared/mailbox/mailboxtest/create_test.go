@@ -109,7 +109,7 @@ func TestRefusedMessages(t *testing.T) {
 	header := func(n, v string) object {
 		return object{"internetMessageHeaders": []object{{"name": n, "value": v}}}
 	}
-	to := func(address string) object { return object{"toRecipients": []object{recipient("", address)}} }
+	to := func(address string) object { return object{"toRecipients": []object{recipientOf("", address)}} }
 	for what, c := range map[string]struct {
 		change object
 		code   string // "" means that it is taken
@@ -124,8 +124,8 @@ func TestRefusedMessages(t *testing.T) {
 		"header with a line break":    {header("X-A", "a\r\nBcc: b"), "InvalidInternetMessageHeader"},
 		"header name with a colon":    {header("X-A: b", "c"), "InvalidInternetMessageHeader"},
 
-		"500 recipients":    {object{"toRecipients": repeat(500, func(i int) object { return recipient("", name(i)+"@a.example") })}, ""},
-		"501 recipients":    {object{"toRecipients": repeat(400, func(i int) object { return recipient("", name(i)+"@a.example") }), "ccRecipients": repeat(101, func(i int) object { return recipient("", name(i)+"@a.example") })}, "ErrorInvalidRecipients"},
+		"500 recipients":    {object{"toRecipients": repeat(500, func(i int) object { return recipientOf("", name(i)+"@a.example") })}, ""},
+		"501 recipients":    {object{"toRecipients": repeat(400, func(i int) object { return recipientOf("", name(i)+"@a.example") }), "ccRecipients": repeat(101, func(i int) object { return recipientOf("", name(i)+"@a.example") })}, "ErrorInvalidRecipients"},
 		"number as address": {to("+447700900123"), "ErrorInvalidRecipients"},
 		"no address":        {object{"from": object{"emailAddress": object{"name": "+44 7700 900123"}}}, "ErrorInvalidRecipients"},
 		"no domain":         {to("a@"), "ErrorInvalidRecipients"},
@@ -133,8 +133,8 @@ func TestRefusedMessages(t *testing.T) {
 		"two dots":          {to("a..b@c.example"), "ErrorInvalidRecipients"},
 		"not ASCII":         {to("é@c.example"), "ErrorInvalidRecipients"},
 		"long local part":   {to(strings.Repeat("a", 65) + "@c.example"), "ErrorInvalidRecipients"},
-		"bad sender":        {object{"sender": recipient("", "nobody")}, "ErrorInvalidRecipients"},
-		"plus and quotes":   {object{"toRecipients": []object{recipient("", "a+b@c.example"), recipient("", `"a b"@c.example`)}}, ""},
+		"bad sender":        {object{"sender": recipientOf("", "nobody")}, "ErrorInvalidRecipients"},
+		"plus and quotes":   {object{"toRecipients": []object{recipientOf("", "a+b@c.example"), recipientOf("", `"a b"@c.example`)}}, ""},
 
 		"malformed property":       {props(prop("ArchiveKey", "a")), "ErrorInvalidExtendedProperty"},
 		"name without GUID":        {props(prop("String Name ArchiveKey", "a")), "ErrorInvalidExtendedProperty"},
@@ -155,7 +155,7 @@ func TestRefusedMessages(t *testing.T) {
 		"unknown property inside":   {object{"body": object{"text": "s"}}, "RequestBodyRead"},
 		"wrong type":                {object{"subject": 5}, "RequestBodyRead"},
 		"text for a boolean":        {object{"isRead": "true"}, "RequestBodyRead"},
-		"object for a collection":   {object{"toRecipients": recipient("", "a@b.example")}, "RequestBodyRead"},
+		"object for a collection":   {object{"toRecipients": recipientOf("", "a@b.example")}, "RequestBodyRead"},
 		"unknown member":            {object{"body": object{"contentType": "plain", "content": "a"}}, "RequestBodyRead"},
 		"member in upper case":      {object{"body": object{"contentType": "TEXT", "content": "a"}}, ""},
 		"date that is none":         {object{"sentDateTime": "yesterday"}, "RequestBodyRead"},

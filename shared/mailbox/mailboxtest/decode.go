@@ -18,7 +18,7 @@ const maxDepth = 20 // levels of nesting in a body
 func needJSON(q *request) *reply {
 	t, _, err := mime.ParseMediaType(q.header.Get("Content-Type"))
 	if err != nil || t != "application/json" {
-		return refuse(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "A Content-Type of application/json is needed.")
+		return refuseWith(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "A Content-Type of application/json is needed.")
 	}
 	return nil
 }
@@ -28,7 +28,7 @@ func (g *Graph) object(q *request, typeName string) (map[string]any, *reply) {
 	if rep := needJSON(q); rep != nil {
 		return nil, rep
 	}
-	v, err := decode(q.body)
+	v, err := decodeBody(q.body)
 	if err != nil {
 		return nil, badRequest("Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format: %v.", err)
 	}
@@ -37,15 +37,15 @@ func (g *Graph) object(q *request, typeName string) (map[string]any, *reply) {
 		return nil, badRequest("Empty Payload. JSON content expected.")
 	}
 	if err := g.schema.check(m, typeName); err != nil {
-		return nil, refuse(http.StatusBadRequest, "RequestBodyRead", "%v", err)
+		return nil, refuseWith(http.StatusBadRequest, "RequestBodyRead", "%v", err)
 	}
 	return m, nil
 }
 
-// decode reads one JSON value, strictly: no name twice, nothing after it, valid UTF-8. What Graph makes
+// decodeBody reads one JSON value, strictly: no name twice, nothing after it, valid UTF-8. What Graph makes
 // of half a surrogate pair, and of the characters that XML has no place for, is not known, so they are refused: what was archived must
 // be what was sent.
-func decode(body []byte) (any, error) {
+func decodeBody(body []byte) (any, error) {
 	if !utf8.Valid(body) {
 		return nil, errors.New("it is not UTF-8")
 	}
@@ -102,14 +102,14 @@ func decodeValue(d *json.Decoder, depth int) (any, error) {
 		_, err = d.Token()
 		return list, err
 	}
-	if s, isString := t.(string); isString && strings.ContainsFunc(s, unkept) {
+	if s, isString := t.(string); isString && strings.ContainsFunc(s, isNotKept) {
 		return nil, errors.New("a string has a character that can't be kept")
 	}
 	return t, nil
 }
 
-// unkept are the characters outside of XML 1.0 section 2.2, in which Exchange keeps and exchanges text.
-func unkept(c rune) bool {
+// isNotKept are the characters outside of XML 1.0 section 2.2, in which Exchange keeps and exchanges text.
+func isNotKept(c rune) bool {
 	return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF
 }
 
@@ -120,11 +120,11 @@ func loneSurrogate(body []byte) bool {
 			continue
 		}
 		i++
-		u := surrogate(body, i)
+		u := hasSurrogate(body, i)
 		if u == 0 {
 			continue
 		}
-		if u == 'l' || i+5 >= len(body) || body[i+5] != '\\' || surrogate(body, i+6) != 'l' {
+		if u == 'l' || i+5 >= len(body) || body[i+5] != '\\' || hasSurrogate(body, i+6) != 'l' {
 			return true
 		}
 		i += 10
@@ -132,8 +132,8 @@ func loneSurrogate(body []byte) bool {
 	return false
 }
 
-// surrogate says whether the escape at i (after the backslash) is the high ('h') or low ('l') half of a pair, or neither (0).
-func surrogate(body []byte, i int) byte {
+// hasSurrogate says whether the escape at i (after the backslash) is the high ('h') or low ('l') half of a pair, or neither (0).
+func hasSurrogate(body []byte, i int) byte {
 	if i+3 > len(body) || body[i] != 'u' || body[i+1]|0x20 != 'd' {
 		return 0
 	}

@@ -79,7 +79,7 @@ func (f *folder) render(names []string) map[string]any {
 			unread++
 		}
 	}
-	return pick(map[string]any{
+	return pickProperties(map[string]any{
 		"id": f.ID, "displayName": f.DisplayName, "isHidden": f.Hidden, "parentFolderId": "AAMkADroot=",
 		"childFolderCount": 0, "totalItemCount": len(f.messages), "unreadItemCount": unread,
 	}, names)
@@ -107,7 +107,7 @@ func (g *Graph) listFolders(q *request, _ route, b *mailbox) *reply {
 	if s, given := q.options["$filter"]; given {
 		var err error
 		if n, err = parseFilter(s, nil); err != nil {
-			return refuse(http.StatusBadRequest, "BadRequest", "Invalid filter clause: %v.", err)
+			return refuseWith(http.StatusBadRequest, "BadRequest", "Invalid filter clause: %v.", err)
 		}
 		if path, bad := n.unknown(map[string]bool{"displayName": true}); bad {
 			return notImplemented("a filter on '" + path + "' of folders")
@@ -132,19 +132,19 @@ func (g *Graph) createFolder(q *request, _ route, b *mailbox) *reply {
 	}
 	name, _ := m["displayName"].(string)
 	if strings.TrimSpace(name) == "" {
-		return refuse(http.StatusBadRequest, "ErrorInvalidRequest", "The folder's displayName is missing.")
+		return refuseWith(http.StatusBadRequest, "ErrorInvalidRequest", "The folder's displayName is missing.")
 	}
 	hidden, _ := m["isHidden"].(bool)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, f := range b.order {
 		if strings.EqualFold(f.DisplayName, name) {
-			return refuse(http.StatusConflict, "ErrorFolderExists", "A folder with the specified name already exists., Could not create folder '%s'.", name)
+			return refuseWith(http.StatusConflict, "ErrorFolderExists", "A folder with the specified name already exists., Could not create folder '%s'.", name)
 		}
 	}
 	f := b.addFolder(name, hidden)
 	g.disk.folder(b, f)
-	return ok(http.StatusCreated, f.render(nil))
+	return okReply(http.StatusCreated, f.render(nil))
 }
 
 func (g *Graph) getFolder(q *request, rt route, b *mailbox) *reply {
@@ -161,7 +161,7 @@ func (g *Graph) getFolder(q *request, rt route, b *mailbox) *reply {
 	if f == nil {
 		return notFound()
 	}
-	return ok(http.StatusOK, f.render(names))
+	return okReply(http.StatusOK, f.render(names))
 }
 
 func (g *Graph) removeFolder(_ *request, rt route, b *mailbox) *reply {
@@ -172,7 +172,7 @@ func (g *Graph) removeFolder(_ *request, rt route, b *mailbox) *reply {
 		return notFound()
 	}
 	if f.wellKnown != "" {
-		return refuse(http.StatusForbidden, "ErrorDeleteDistinguishedFolder", "Distinguished folders cannot be deleted.")
+		return refuseWith(http.StatusForbidden, "ErrorDeleteDistinguishedFolder", "Distinguished folders cannot be deleted.")
 	}
 	g.dropFolder(b, f)
 	return &reply{status: http.StatusNoContent}

@@ -210,7 +210,7 @@ func TestChangeOfAMessage(t *testing.T) {
 		t.Errorf("ArchiveKey: %q", v)
 	}
 	for _, c := range []object{
-		{"subject": "another"}, {"body": object{"content": "another"}}, {"toRecipients": []object{}}, {"ccRecipients": []object{}}, {"from": recipient("", "a@b.example")},
+		{"subject": "another"}, {"body": object{"content": "another"}}, {"toRecipients": []object{}}, {"ccRecipients": []object{}}, {"from": recipientOf("", "a@b.example")},
 	} {
 		s.want(s.do("PATCH", path, c), 403, "ErrorAccessDenied")
 	}

@@ -99,7 +99,7 @@ func (g *Graph) upload(b *mailbox, n int64) *reply {
 
 // throttled is the 429. Retry-After comes in seconds and as a date by turns, since Graph may send either.
 func (t *gate) throttled(now time.Time, wait time.Duration, message string) *reply {
-	r := refuse(http.StatusTooManyRequests, "ApplicationThrottled", "%s", message)
+	r := refuseWith(http.StatusTooManyRequests, "ApplicationThrottled", "%s", message)
 	if t.refused++; t.refused%2 == 1 {
 		r.header.Set("Retry-After", strconv.Itoa(int(wait/time.Second)))
 	} else {
@@ -120,7 +120,7 @@ func (g *Graph) application() *reply {
 	if g.o.Limits.Off || g.app.sum <= int64(g.o.Limits.PerTenSeconds) {
 		return nil
 	}
-	r := refuse(http.StatusTooManyRequests, "TooManyRequests", "Too many requests of this application.")
+	r := refuseWith(http.StatusTooManyRequests, "TooManyRequests", "Too many requests of this application.")
 	r.header.Set("Retry-After", strconv.Itoa(int(g.app.wait(int64(g.o.Limits.PerTenSeconds)-1)/time.Second)))
 	return r
 }

@@ -33,25 +33,25 @@ func (m *Message) render(q *request) map[string]any {
 		"subject": m.Subject, "bodyPreview": string(preview[:min(len(preview), 255)]),
 		"body":    map[string]string{"contentType": m.TextType, "content": m.Text},
 		"isDraft": m.Draft, "isRead": m.Read, "hasAttachments": m.hasAttachments(), "internetMessageId": m.InternetMessageID,
-		"toRecipients": render(m.To), "ccRecipients": render(m.Cc), "bccRecipients": render(m.Bcc), "replyTo": render(m.ReplyTo),
+		"toRecipients": renderMessage(m.To), "ccRecipients": renderMessage(m.Cc), "bccRecipients": renderMessage(m.Bcc), "replyTo": renderMessage(m.ReplyTo),
 		"categories": slices.Concat([]string{}, m.Categories), "importance": orElseText(m.Importance, "normal"),
 		"inferenceClassification": "focused", "flag": map[string]string{"flagStatus": "notFlagged"},
 		"isDeliveryReceiptRequested": nil, "isReadReceiptRequested": false, "conversationId": m.ID[len(m.ID)-20:],
 		"webLink": "https://outlook.office365.com/owa/?ItemID=" + m.OtherID,
 	}
 	if m.From != nil {
-		v["from"] = render([]Address{*m.From})[0]
+		v["from"] = renderMessage([]Address{*m.From})[0]
 	}
 	if s := m.Sender; s != nil || m.From != nil {
 		if s == nil {
 			s = m.From
 		}
-		v["sender"] = render([]Address{*s})[0]
+		v["sender"] = renderMessage([]Address{*s})[0]
 	}
 	return v
 }
 
-func render(list []Address) []map[string]any {
+func renderMessage(list []Address) []map[string]any {
 	out := make([]map[string]any, len(list))
 	for i, a := range list {
 		out[i] = map[string]any{"emailAddress": map[string]string{"name": a.Name, "address": a.Address}}
@@ -132,7 +132,7 @@ func (g *Graph) listMessages(q *request, rt route, b *mailbox) *reply {
 	if s, given := q.options["$filter"]; given {
 		var err error
 		if n, err = parseFilter(s, canonicalLiteral); err != nil {
-			return refuse(http.StatusBadRequest, "ErrorInvalidUrlQueryFilter", "The filter is not valid: %v.", err)
+			return refuseWith(http.StatusBadRequest, "ErrorInvalidUrlQueryFilter", "The filter is not valid: %v.", err)
 		}
 		if path, bad := n.unknown(messageFilters); bad {
 			return notImplemented("a filter on '" + path + "' of messages")
@@ -176,7 +176,7 @@ func (g *Graph) getMessage(q *request, rt route, b *mailbox) *reply {
 	if rep != nil {
 		return rep
 	}
-	return ok(http.StatusOK, expand.render(m, q, names))
+	return okReply(http.StatusOK, expand.render(m, q, names))
 }
 
 // expansion is what $expand asks for.
@@ -231,5 +231,5 @@ func (e expansion) render(m *Message, q *request, names []string) map[string]any
 			v["singleValueExtendedProperties"] = list
 		}
 	}
-	return pick(v, names, "attachments", "singleValueExtendedProperties")
+	return pickProperties(v, names, "attachments", "singleValueExtendedProperties")
 }

@@ -55,22 +55,22 @@ var tagTypes = map[uint64]string{
 	0x0070: "String", 0x0071: "Binary", 0x007D: "String", 0x1035: "String", 0x0037: "String", 0x1000: "String",
 }
 
-// extended reads singleValueExtendedProperties: by canonical id.
-func extended(in map[string]any) (map[string]string, *reply) {
+// extendedProperty reads singleValueExtendedProperties: by canonical id.
+func extendedProperty(in map[string]any) (map[string]string, *reply) {
 	list, _ := in["singleValueExtendedProperties"].([]any)
 	props := make(map[string]string, len(list))
 	for _, e := range list {
 		p := e.(map[string]any) // the schema has made sure
 		value, given := p["value"].(string)
-		id, err := canonicalProperty(text(p, "id"))
+		id, err := canonicalProperty(textValue(p, "id"))
 		if err != nil {
-			return nil, refuse(http.StatusBadRequest, "ErrorInvalidExtendedProperty", "%v.", err)
+			return nil, refuseWith(http.StatusBadRequest, "ErrorInvalidExtendedProperty", "%v.", err)
 		}
 		if _, twice := props[id]; twice {
-			return nil, refuse(http.StatusBadRequest, "ErrorInvalidExtendedProperty", "The property '%s' is there twice.", id)
+			return nil, refuseWith(http.StatusBadRequest, "ErrorInvalidExtendedProperty", "The property '%s' is there twice.", id)
 		}
 		if err := checkProperty(id, value); err != nil || !given {
-			return nil, refuse(http.StatusBadRequest, "ErrorInvalidExtendedPropertyValue", "The value of '%s' can't be converted: %v.", id, err)
+			return nil, refuseWith(http.StatusBadRequest, "ErrorInvalidExtendedPropertyValue", "The value of '%s' can't be converted: %v.", id, err)
 		}
 		props[id] = value
 	}
@@ -124,7 +124,7 @@ func (g *Graph) claimNames(b *mailbox, m *Message) *reply {
 		}
 	}
 	if len(b.names)+len(fresh) > g.o.NamedProperties {
-		return refuse(http.StatusForbidden, "ErrorQuotaExceeded", "Cannot get ID from name.")
+		return refuseWith(http.StatusForbidden, "ErrorQuotaExceeded", "Cannot get ID from name.")
 	}
 	for _, n := range fresh {
 		b.names[n] = true

@@ -65,7 +65,7 @@ func (q *request) list(p page, total int, context string, value func(i int) map[
 		v.Set("$skip", strconv.Itoa(p.skip+p.top))
 		body["@odata.nextLink"] = q.base + q.path + "?" + v.Encode()
 	}
-	return ok(200, body)
+	return okReply(200, body)
 }
 
 // selected is what $select names, nil without one.
@@ -78,14 +78,14 @@ func (g *Graph) selected(q *request, typeName string) ([]string, *reply) {
 	for i, n := range names {
 		names[i] = strings.TrimSpace(n)
 		if !g.schema.has(typeName, names[i]) && names[i] != "id" {
-			return nil, refuse(400, "BadRequest", "Parsing OData Select and Expand failed: Could not find a property named '%s' on type 'microsoft.graph.%s'.", names[i], typeName)
+			return nil, refuseWith(400, "BadRequest", "Parsing OData Select and Expand failed: Could not find a property named '%s' on type 'microsoft.graph.%s'.", names[i], typeName)
 		}
 	}
 	return names, nil
 }
 
-// pick leaves in an object what was selected; what is expanded and the id are always there.
-func pick(m map[string]any, names []string, expanded ...string) map[string]any {
+// pickProperties leaves in an object what was selected; what is expanded and the id are always there.
+func pickProperties(m map[string]any, names []string, expanded ...string) map[string]any {
 	if names == nil {
 		return m
 	}

@@ -25,24 +25,24 @@ type reply struct {
 
 type graphError struct{ code, message string }
 
-func ok(status int, value any) *reply {
+func okReply(status int, value any) *reply {
 	return &reply{status: status, header: http.Header{}, value: value}
 }
 
-func refuse(status int, code, format string, args ...any) *reply {
+func refuseWith(status int, code, format string, args ...any) *reply {
 	return &reply{status: status, header: http.Header{}, err: &graphError{code, fmt.Sprintf(format, args...)}}
 }
 
 func badRequest(format string, args ...any) *reply {
-	return refuse(http.StatusBadRequest, "BadRequest", format, args...)
+	return refuseWith(http.StatusBadRequest, "BadRequest", format, args...)
 }
 
 func notImplemented(what string) *reply {
-	return refuse(http.StatusNotImplemented, "NotImplemented", "The stand-in does not know %s.", what)
+	return refuseWith(http.StatusNotImplemented, "NotImplemented", "The stand-in does not know %s.", what)
 }
 
 func notFound() *reply {
-	return refuse(http.StatusNotFound, "ErrorItemNotFound", "The specified object was not found in the store.")
+	return refuseWith(http.StatusNotFound, "ErrorItemNotFound", "The specified object was not found in the store.")
 }
 
 // finish gives the reply the headers and the body that every answer of Graph has.

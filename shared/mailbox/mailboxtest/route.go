@@ -18,7 +18,7 @@ type route struct {
 
 // parseRoute reads method and path. OData's names are taken as the schema writes them.
 func parseRoute(q *request) (route, *reply) {
-	segs, bad := segments(q.path)
+	segs, bad := pathSegments(q.path)
 	if bad != nil {
 		return route{}, bad
 	}
@@ -37,7 +37,7 @@ func parseRoute(q *request) (route, *reply) {
 	return route{}, noSegment(segs)
 }
 
-func segments(path string) ([]string, *reply) {
+func pathSegments(path string) ([]string, *reply) {
 	segs := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	for i, s := range segs {
 		u, err := url.PathUnescape(s)
@@ -67,7 +67,7 @@ type methods map[string]action
 func (q *request) methods(rt route, m methods) (route, *reply) {
 	a, ok := m[q.method]
 	if !ok {
-		return route{}, refuse(http.StatusMethodNotAllowed, "Request_BadRequest", "The method '%s' is not allowed here.", q.method)
+		return route{}, refuseWith(http.StatusMethodNotAllowed, "Request_BadRequest", "The method '%s' is not allowed here.", q.method)
 	}
 	rt.kind, rt.handle = a.kind, a.handle
 	return rt, nil

@@ -60,7 +60,7 @@ func readSchema() (*schema, error) {
 	}
 	for _, t := range s.types {
 		t.all = map[string]schemaProp{}
-		for b := t; b != nil; b = s.types[local(b.Base)] {
+		for b := t; b != nil; b = s.types[localPart(b.Base)] {
 			for _, p := range slices.Concat(b.Properties, b.Navigation, b.Parameters) {
 				t.all[p.Name] = p
 			}
@@ -75,7 +75,7 @@ func readSchema() (*schema, error) {
 	return s, nil
 }
 
-func local(name string) string { return strings.TrimPrefix(name, "graph.") }
+func localPart(name string) string { return strings.TrimPrefix(name, "graph.") }
 
 // has says whether the type has the property.
 func (s *schema) has(typeName, property string) bool {
@@ -85,7 +85,7 @@ func (s *schema) has(typeName, property string) bool {
 
 // derives says whether the type is base, or one below it.
 func (s *schema) derives(typeName, base string) bool {
-	for t := s.types[typeName]; t != nil; t = s.types[local(t.Base)] {
+	for t := s.types[typeName]; t != nil; t = s.types[localPart(t.Base)] {
 		if t.Name == base {
 			return true
 		}
@@ -165,8 +165,8 @@ func (s *schema) checkValue(typeName string, v any) error {
 		_, err := strconv.ParseInt(string(v), 10, bits)
 		fits = err == nil && (typeName == "Edm.Int32" || typeName == "Edm.Int64")
 	case map[string]any:
-		if s.types[local(typeName)] != nil {
-			return s.check(v, local(typeName))
+		if s.types[localPart(typeName)] != nil {
+			return s.check(v, localPart(typeName))
 		}
 	case string:
 		return s.checkText(typeName, v)
@@ -190,10 +190,10 @@ func (s *schema) checkText(typeName, text string) error {
 			return nil
 		}
 	default: // Graph takes the members of enumerations in any case
-		if slices.ContainsFunc(s.enums[local(typeName)], func(m string) bool { return strings.EqualFold(m, text) }) {
+		if slices.ContainsFunc(s.enums[localPart(typeName)], func(m string) bool { return strings.EqualFold(m, text) }) {
 			return nil
 		}
-		if s.enums[local(typeName)] != nil {
+		if s.enums[localPart(typeName)] != nil {
 			//lint:ignore ST1005 Graph's own words, capitals included
 			return fmt.Errorf("Requested value '%s' was not found", text)
 		}

@@ -20,7 +20,7 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		v, err := decode(b)
+		v, err := decodeBody(b)
 		if err != nil {
 			return
 		}

@@ -90,7 +90,7 @@ func (g *Graph) authorize(q *request) *reply {
 	default:
 		return nil
 	}
-	rep := refuse(http.StatusUnauthorized, "InvalidAuthenticationToken", "%s", message)
+	rep := refuseWith(http.StatusUnauthorized, "InvalidAuthenticationToken", "%s", message)
 	rep.header.Set("WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`)
 	return rep
 }
@@ -125,7 +125,7 @@ func (g *Graph) inMailbox(q *request, rt route) *reply {
 	}
 	b, u := g.find(rt.user)
 	if b == nil {
-		return refuse(http.StatusNotFound, "ErrorInvalidUser", "The requested user '%s' is invalid.", rt.user)
+		return refuseWith(http.StatusNotFound, "ErrorInvalidUser", "The requested user '%s' is invalid.", rt.user)
 	}
 	if rep := g.enter(b); rep != nil {
 		return rep
@@ -141,19 +141,19 @@ func (g *Graph) inMailbox(q *request, rt route) *reply {
 func noMailbox(code string) *reply {
 	switch code {
 	case "MailboxNotEnabledForRESTAPI":
-		return refuse(404, code, "The mailbox is either inactive, soft-deleted, or is hosted on-premise.")
+		return refuseWith(404, code, "The mailbox is either inactive, soft-deleted, or is hosted on-premise.")
 	case "ResourceNotFound":
-		return refuse(404, code, "Resource could not be discovered.")
+		return refuseWith(404, code, "Resource could not be discovered.")
 	case "ErrorInvalidUser":
-		return refuse(404, code, "The requested user is invalid.")
+		return refuseWith(404, code, "The requested user is invalid.")
 	case "ErrorItemNotFound":
 		return notFound()
 	case "AuthenticationError":
-		return refuse(401, code, "Error authenticating with resource")
+		return refuseWith(401, code, "Error authenticating with resource")
 	case "ErrorAccessDenied": // outside of the scope of RBAC for Applications
-		return refuse(403, code, "Access is denied. Check credentials and try again.")
+		return refuseWith(403, code, "Access is denied. Check credentials and try again.")
 	}
-	return refuse(404, code, "The mailbox can't be used.")
+	return refuseWith(404, code, "The mailbox can't be used.")
 }
 
 // faulty carries a request out, unless a planned fault hits it. The body is always read first: a
@@ -198,7 +198,7 @@ func (g *Graph) carryOut(q *request, rt route, b *mailbox) *reply {
 	}
 	rep = rt.handle(g, q, rt, b)
 	if err := g.disk.failed(); err != nil { // what was answered with success must be there at the next start
-		return refuse(http.StatusInternalServerError, "ErrorInternalServerError", "The stand-in can't write its file: %v.", err)
+		return refuseWith(http.StatusInternalServerError, "ErrorInternalServerError", "The stand-in can't write its file: %v.", err)
 	}
 	return rep
 }
@@ -208,9 +208,9 @@ func readBody(r *http.Request, limit int64) ([]byte, *reply) {
 	// Graph's services may take compressed bodies; that they all do is written nowhere, so a client must not send any.
 	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		io.Copy(io.Discard, io.LimitReader(r.Body, limit))
-		return nil, refuse(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "The content encoding '%s' is not supported.", e)
+		return nil, refuseWith(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "The content encoding '%s' is not supported.", e)
 	}
-	tooLarge := refuse(http.StatusRequestEntityTooLarge, "BadRequest", "The maximum request length supported is 4MB.")
+	tooLarge := refuseWith(http.StatusRequestEntityTooLarge, "BadRequest", "The maximum request length supported is 4MB.")
 	if r.ContentLength > limit {
 		return nil, tooLarge
 	}
@@ -233,8 +233,8 @@ func readBody(r *http.Request, limit int64) ([]byte, *reply) {
 	}
 }
 
-// places makes the semaphore of a batch.
-func places(n int) chan struct{} { return make(chan struct{}, n) }
+// freePlaces makes the semaphore of a batch.
+func freePlaces(n int) chan struct{} { return make(chan struct{}, n) }
 
 // inParallel runs f(0) … f(n-1) at once and waits for all.
 func inParallel(n int, f func(i int)) {

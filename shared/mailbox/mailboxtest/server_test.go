@@ -150,7 +150,7 @@ func (s *server) folder(name string) string {
 
 func prop(id, value string) object { return object{"id": id, "value": value} }
 
-func recipient(name, address string) object {
+func recipientOf(name, address string) object {
 	return object{"emailAddress": object{"name": name, "address": address}}
 }
 
@@ -158,8 +158,8 @@ func recipient(name, address string) object {
 func message(key string, changes ...object) object {
 	m := object{
 		"subject": "SMS from +44 7700 900123", "body": object{"contentType": "text", "content": "Hello"}, "isRead": true,
-		"from":                   recipient("+44 7700 900123", "447700900123@sms.o2archiver.invalid"),
-		"toRecipients":           []object{recipient("Anna", "anna@contoso.example")},
+		"from":                   recipientOf("+44 7700 900123", "447700900123@sms.o2archiver.invalid"),
+		"toRecipients":           []object{recipientOf("Anna", "anna@contoso.example")},
 		"internetMessageId":      "<" + key + "@o2archiver.invalid>",
 		"internetMessageHeaders": []object{{"name": "X-O2-Type", "value": "SMS"}},
 		"singleValueExtendedProperties": []object{

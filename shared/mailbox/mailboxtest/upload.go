@@ -48,14 +48,14 @@ func (g *Graph) createSession(q *request, rt route, b *mailbox) *reply {
 	number, _ := item["size"].(json.Number)
 	size, err := number.Int64()
 	inline, _ := item["isInline"].(bool)
-	file := Attachment{Name: text(item, "name"), Type: text(item, "contentType"), ContentID: text(item, "contentId"), Inline: inline, Size: size}
+	file := Attachment{Name: textValue(item, "name"), Type: textValue(item, "contentType"), ContentID: textValue(item, "contentId"), Inline: inline, Size: size}
 	switch {
-	case file.Name == "" || err != nil || !strings.EqualFold(text(item, "attachmentType"), "file"):
-		return refuse(400, "ErrorInvalidArgument", "AttachmentItem needs the attachmentType 'file', a name and a size.")
+	case file.Name == "" || err != nil || !strings.EqualFold(textValue(item, "attachmentType"), "file"):
+		return refuseWith(400, "ErrorInvalidArgument", "AttachmentItem needs the attachmentType 'file', a name and a size.")
 	case size < minSession:
-		return refuse(400, "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize", "Attachment size should not be less than the minimum size.")
+		return refuseWith(400, "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize", "Attachment size should not be less than the minimum size.")
 	case size > maxSession:
-		return refuse(400, "ErrorAttachmentSizeLimitExceeded", "The attachment is larger than 150 MB.")
+		return refuseWith(400, "ErrorAttachmentSizeLimitExceeded", "The attachment is larger than 150 MB.")
 	case size > g.o.MessageLimit: // what is too large only with the rest of the message shows at the last part
 		return messageTooLarge()
 	}
@@ -76,7 +76,7 @@ func (g *Graph) createSession(q *request, rt route, b *mailbox) *reply {
 	v := s.render()
 	v["@odata.context"] = q.base + "/v1.0/$metadata#microsoft.graph.uploadSession"
 	v["uploadUrl"] = fmt.Sprintf("%s%susers('%s')/messages('%s')/AttachmentSessions('%s')?authtoken=%s", base, uploadPath, b.id, m.ID, s.id, s.token)
-	return ok(http.StatusCreated, v)
+	return okReply(http.StatusCreated, v)
 }
 
 // render gives the session's state. For Outlook nextExpectedRanges is the one place to go on from.
@@ -114,7 +114,7 @@ var sessionForm = regexp.MustCompile(`/AttachmentSessions\('([A-Za-z0-9_=-]+)'\)
 // session finds the session of an upload URL, which carries its own token. Microsoft Graph: a PUT must not have an Authorization header.
 func (g *Graph) session(r *http.Request) (*session, *reply) {
 	if r.Header.Get("Authorization") != "" {
-		return nil, refuse(http.StatusUnauthorized, "InvalidAuthenticationToken", "An upload must not carry an Authorization header.")
+		return nil, refuseWith(http.StatusUnauthorized, "InvalidAuthenticationToken", "An upload must not carry an Authorization header.")
 	}
 	found := sessionForm.FindStringSubmatch(r.URL.Path)
 	if found == nil || !strings.HasPrefix(r.URL.Path, uploadPath) {
@@ -127,7 +127,7 @@ func (g *Graph) session(r *http.Request) (*session, *reply) {
 		return nil, notFound()
 	}
 	if r.URL.Query().Get("authtoken") != s.token {
-		return nil, refuse(http.StatusUnauthorized, "ErrorAccessDenied", "The token of the upload URL is not valid.")
+		return nil, refuseWith(http.StatusUnauthorized, "ErrorAccessDenied", "The token of the upload URL is not valid.")
 	}
 	return s, nil
 }
@@ -153,14 +153,14 @@ func (g *Graph) inSession(q *request, s *session, length int64) *reply {
 		}
 		switch q.method {
 		case http.MethodGet:
-			return ok(http.StatusOK, s.render())
+			return okReply(http.StatusOK, s.render())
 		case http.MethodDelete:
 			g.endSession(s)
 			return &reply{status: http.StatusNoContent}
 		case http.MethodPut:
 			return g.part(q, s, b, length)
 		}
-		return refuse(http.StatusMethodNotAllowed, "ErrorInvalidRequest", "The method is not allowed here.")
+		return refuseWith(http.StatusMethodNotAllowed, "ErrorInvalidRequest", "The method is not allowed here.")
 	}}, s.box)
 }
 
@@ -169,20 +169,20 @@ var rangeForm = regexp.MustCompile(`^bytes ([0-9]{1,12})-([0-9]{1,12})/([0-9]{1,
 // part takes the next bytes of a file; the last ones make the attachment.
 func (g *Graph) part(q *request, s *session, b *mailbox, length int64) *reply {
 	if length < 0 {
-		return refuse(http.StatusLengthRequired, "ErrorInvalidRequest", "A Content-Length is needed.")
+		return refuseWith(http.StatusLengthRequired, "ErrorInvalidRequest", "A Content-Length is needed.")
 	}
 	found := rangeForm.FindStringSubmatch(q.header.Get("Content-Range"))
 	if found == nil {
-		return refuse(http.StatusBadRequest, "InvalidContentRangeHeader", "A Content-Range of the form 'bytes first-last/total' is needed.")
+		return refuseWith(http.StatusBadRequest, "InvalidContentRangeHeader", "A Content-Range of the form 'bytes first-last/total' is needed.")
 	}
 	first, _ := strconv.ParseInt(found[1], 10, 64)
 	last, _ := strconv.ParseInt(found[2], 10, 64)
 	total, _ := strconv.ParseInt(found[3], 10, 64)
 	switch n := int64(len(q.body)); {
 	case total != s.file.Size || last-first+1 != n || n != length || n == 0 || last >= total:
-		return refuse(http.StatusBadRequest, "InvalidContentRangeHeader", "The Content-Range doesn't fit the file or the body.")
+		return refuseWith(http.StatusBadRequest, "InvalidContentRangeHeader", "The Content-Range doesn't fit the file or the body.")
 	case first != s.next:
-		return refuse(http.StatusRequestedRangeNotSatisfiable, "InvalidContentRange", "The next byte that is expected is %d.", s.next)
+		return refuseWith(http.StatusRequestedRangeNotSatisfiable, "InvalidContentRange", "The next byte that is expected is %d.", s.next)
 	}
 	s.hash.Write(q.body)
 	if g.o.KeepContent {
@@ -191,7 +191,7 @@ func (g *Graph) part(q *request, s *session, b *mailbox, length int64) *reply {
 	s.next += int64(len(q.body))
 	if s.next < s.file.Size {
 		s.expires = g.o.Now().Add(sessionLife)
-		return ok(http.StatusOK, s.render())
+		return okReply(http.StatusOK, s.render())
 	}
 	g.endSession(s)
 	s.file.ID, s.file.SHA256 = newID("AAkALgA"), hex.EncodeToString(s.hash.Sum(nil))

@@ -80,13 +80,13 @@ func (g *Graph) listUsers(q *request, _ route, _ *mailbox) *reply {
 	if s, given := q.options["$filter"]; given {
 		n, err := parseFilter(s, nil)
 		if err != nil {
-			return refuse(http.StatusBadRequest, "BadRequest", "Invalid filter clause: %v.", err)
+			return refuseWith(http.StatusBadRequest, "BadRequest", "Invalid filter clause: %v.", err)
 		}
 		if path, bad := n.unknown(userFilters); bad {
 			return notImplemented("a filter on '" + path + "' of users")
 		}
 		if n.has("ne") { // Microsoft Graph: eq needs no ConsistencyLevel, ne does
-			return refuse(http.StatusBadRequest, "Request_UnsupportedQuery", "Unsupported or invalid query filter clause specified for property.")
+			return refuseWith(http.StatusBadRequest, "Request_UnsupportedQuery", "Unsupported or invalid query filter clause specified for property.")
 		}
 		kept := users[:0]
 		for _, u := range users {
@@ -122,9 +122,9 @@ func (g *Graph) getUser(q *request, rt route, _ *mailbox) *reply {
 	}
 	b, u := g.find(rt.user)
 	if b == nil {
-		return refuse(http.StatusNotFound, "Request_ResourceNotFound", "Resource '%s' does not exist or one of its queried reference-property objects are not present.", rt.user)
+		return refuseWith(http.StatusNotFound, "Request_ResourceNotFound", "Resource '%s' does not exist or one of its queried reference-property objects are not present.", rt.user)
 	}
-	return ok(http.StatusOK, u.render(names))
+	return okReply(http.StatusOK, u.render(names))
 }
 
 func (u *User) render(names []string) map[string]any {
@@ -143,5 +143,5 @@ func (u *User) render(names []string) map[string]any {
 		return m
 	}
 	m["accountEnabled"], m["proxyAddresses"] = !u.Disabled, u.proxies()
-	return pick(m, names)
+	return pickProperties(m, names)
 }

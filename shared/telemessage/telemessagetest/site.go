@@ -158,7 +158,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case answered:
 	case r.Method != http.MethodGet:
 		w.Header().Set("Allow", http.MethodGet)
-		refuse(w, http.StatusMethodNotAllowed, 0, "only GET")
+		refuseWith(w, http.StatusMethodNotAllowed, 0, "only GET")
 	case !s.authorized(w, r):
 	case kind == Items:
 		s.items(w, r)
@@ -173,23 +173,23 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Site) authorized(w http.ResponseWriter, r *http.Request) bool {
 	username, password, ok := r.BasicAuth()
 	switch {
-	case !ok || !same(username, s.o.Username):
+	case !ok || !equalSecret(username, s.o.Username):
 		w.Header().Set("WWW-Authenticate", `Basic realm="archive"`)
-		refuse(w, http.StatusUnauthorized, 300, "no such user")
-	case !same(password, s.o.Password):
+		refuseWith(w, http.StatusUnauthorized, 300, "no such user")
+	case !equalSecret(password, s.o.Password):
 		w.Header().Set("WWW-Authenticate", `Basic realm="archive"`)
-		refuse(w, http.StatusUnauthorized, 301, "bad password")
+		refuseWith(w, http.StatusUnauthorized, 301, "bad password")
 	case s.o.Suspended:
-		refuse(w, http.StatusForbidden, 309, "suspended")
+		refuseWith(w, http.StatusForbidden, 309, "suspended")
 	default:
 		return true
 	}
 	return false
 }
 
-func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+func equalSecret(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-func refuse(w http.ResponseWriter, status, code int, message string) {
+func refuseWith(w http.ResponseWriter, status, code int, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"code": code, "message": message})
@@ -218,12 +218,12 @@ func (s *Site) items(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	win, err := readWindow(q)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, 0, err.Error())
+		refuseWith(w, http.StatusBadRequest, 0, err.Error())
 		return
 	}
 	limit, err := strconv.Atoi(q.Get("limit"))
 	if err != nil || limit < 1 || limit > 1000 {
-		refuse(w, http.StatusBadRequest, 0, "limit must be 1 to 1000")
+		refuseWith(w, http.StatusBadRequest, 0, "limit must be 1 to 1000")
 		return
 	}
 	if s.o.PageLimit > 0 {
@@ -233,7 +233,7 @@ func (s *Site) items(w http.ResponseWriter, r *http.Request) {
 	if q.Has("cursor") {
 		var status int
 		if at, status = s.readCursor(q.Get("cursor"), win); status != 0 {
-			refuse(w, status, 0, "the cursor is of no use")
+			refuseWith(w, status, 0, "the cursor is of no use")
 			return
 		}
 	}
@@ -265,7 +265,7 @@ func (s *Site) count(w http.ResponseWriter, r *http.Request) {
 	}
 	win, err := readWindow(r.URL.Query())
 	if err != nil {
-		refuse(w, http.StatusBadRequest, 0, err.Error())
+		refuseWith(w, http.StatusBadRequest, 0, err.Error())
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
