@@ -20,8 +20,8 @@ var (
 	errNoTime = fmt.Errorf("%w: there is no time left for attachments", telemessage.ErrUnavailable)
 )
 
-// allowance returns how long the window may wait for one attachment that claims so many bytes.
-func (inv *invocation) allowance(s *slice, size int64) time.Duration {
+// attachmentBudget returns how long the window may wait for one attachment that claims so many bytes.
+func (inv *invocation) attachmentBudget(s *window, size int64) time.Duration {
 	l := inv.limits
 	if size <= 0 {
 		size = 1 << 20
@@ -30,17 +30,17 @@ func (inv *invocation) allowance(s *slice, size int64) time.Duration {
 	return min(own, l.window-inv.mediaTime[s.Folder], l.invocation-inv.mediaAll)
 }
 
-// spend notes the time that an attachment has taken.
-func (inv *invocation) spend(s *slice, took time.Duration) {
+// noteAttachmentTime notes the time that an attachment has taken.
+func (inv *invocation) noteAttachmentTime(s *window, took time.Duration) {
 	inv.mediaTime[s.Folder] += took
 	inv.mediaAll += took
 }
 
-// ask stores one attachment from the site within its time. Out of time is out of reach for now: the item is set aside, and
+// askWithinBudget stores one attachment from the site within its time. Out of time is out of reach for now: the item is set aside, and
 // the window goes on.
-func (f *fetcher) ask(ctx context.Context, s *slice, src telemessage.AttachmentSource,
+func (f *fetcher) askWithinBudget(ctx context.Context, s *window, src telemessage.AttachmentSource,
 	store func(context.Context) (record.Media, error)) (record.Media, error) {
-	allowed := s.inv.allowance(s, src.Size)
+	allowed := s.inv.attachmentBudget(s, src.Size)
 	if allowed <= 0 {
 		return record.Media{}, errNoTime
 	}
@@ -48,7 +48,7 @@ func (f *fetcher) ask(ctx context.Context, s *slice, src telemessage.AttachmentS
 	defer cancel()
 	began := time.Now()
 	m, err := store(own)
-	s.inv.spend(s, time.Since(began))
+	s.inv.noteAttachmentTime(s, time.Since(began))
 	var gone goneError
 	if err != nil && own.Err() != nil && ctx.Err() == nil && !errors.As(err, &gone) {
 		return record.Media{}, errSlow

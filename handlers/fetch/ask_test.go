@@ -52,7 +52,7 @@ func TestAttachmentsNeverDelayTexts(t *testing.T) {
 				serve(rw, r)
 				return true
 			})
-			f.limits = limits{attachment: 30 * time.Millisecond, longest: 30 * time.Millisecond, window: 80 * time.Millisecond,
+			f.limits = workLimits{attachment: 30 * time.Millisecond, longest: 30 * time.Millisecond, window: 80 * time.Millisecond,
 				invocation: 200 * time.Millisecond}
 			for i := range 12 {
 				id := fmt.Sprintf("mms%02d", i)
@@ -88,11 +88,11 @@ func TestAttachmentsNeverDelayTexts(t *testing.T) {
 func TestAttachmentThatTrickles(t *testing.T) {
 	w := newWorld(t)
 	w.add(w.mms("m", time.Hour, item{"contentUrl": w.content("/slow", []byte(strings.Repeat("slow", 100_000)))}))
-	w.f.limits = limits{leastRate: 1 << 50, judged: time.Nanosecond}
+	w.f.limits = workLimits{leastRate: 1 << 50, judged: time.Nanosecond}
 	if res := w.run(); res.Waiting != 1 || res.Records != 0 {
 		t.Errorf("%+v, want it set aside", res)
 	}
-	w.f.limits = limits{}
+	w.f.limits = workLimits{}
 	w.nextDay()
 	w.run()
 	if diff := cmp.Diff([]string{"m"}, w.ids()); diff != "" {
@@ -101,22 +101,22 @@ func TestAttachmentThatTrickles(t *testing.T) {
 }
 
 func TestAllowance(t *testing.T) {
-	s := &slice{Folder: "a"}
-	inv := newInvocation(limits{})
+	s := &window{Folder: "a"}
+	inv := newInvocation(workLimits{})
 	for _, tt := range []struct {
 		size int64
 		want time.Duration
 	}{{1 << 10, time.Minute + time.Second/16}, {0, time.Minute + 64*time.Second}, {2 << 30, 5 * time.Minute}, {-1, time.Minute + 64*time.Second}} {
-		if got := inv.allowance(s, tt.size); got != tt.want {
+		if got := inv.attachmentBudget(s, tt.size); got != tt.want {
 			t.Errorf("%d bytes: %v, want %v", tt.size, got, tt.want)
 		}
 	}
-	inv.spend(s, 4*time.Minute)
-	if got := inv.allowance(s, 2<<30); got != time.Minute {
+	inv.noteAttachmentTime(s, 4*time.Minute)
+	if got := inv.attachmentBudget(s, 2<<30); got != time.Minute {
 		t.Errorf("the window has %v left, want 1m", got)
 	}
-	inv.spend(&slice{Folder: "b"}, 5*time.Minute)
-	if got := inv.allowance(&slice{Folder: "c"}, 2<<30); got != time.Minute {
+	inv.noteAttachmentTime(&window{Folder: "b"}, 5*time.Minute)
+	if got := inv.attachmentBudget(&window{Folder: "c"}, 2<<30); got != time.Minute {
 		t.Errorf("the invocation has %v left, want 1m", got)
 	}
 }
@@ -147,7 +147,7 @@ func TestTryCountsWhenItBegins(t *testing.T) {
 		if diff := cmp.Diff([]string{"text"}, w.ids()); diff != "" {
 			t.Errorf("items (-want +got):\n%s", diff)
 		}
-		var item waiting
+		var item deferred
 		if err := w.store.GetWaiting(t.Context(), w.waiting()[0], &item); err != nil || item.Tries != run {
 			t.Errorf("run %d: %d tries are counted, %v", run, item.Tries, err)
 		}
@@ -269,7 +269,7 @@ func TestWaitingItemsWithoutFacts(t *testing.T) {
 	back := w.unreachable()
 	w.run()
 	for _, key := range w.waiting() { // as they were before
-		var item waiting
+		var item deferred
 		if err := w.store.GetWaiting(t.Context(), key, &item); err != nil {
 			t.Fatal(err)
 		}

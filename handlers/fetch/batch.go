@@ -16,9 +16,9 @@ const (
 	maxBytes   = 1 << 20 // of one batch; a single larger entry is a batch of its own
 )
 
-// writer gathers entries into batches. A batch is written when all that it needs exists: an entry's
+// batchWriter gathers entries into batches. A batch is written when all that it needs exists: an entry's
 // media are stored before the entry is added.
-type writer struct {
+type batchWriter struct {
 	store    *staging.Store
 	folder   string
 	progress *progress // its numbers go on with every batch
@@ -28,14 +28,14 @@ type writer struct {
 	entries  []identity // of the lines
 }
 
-func (f *fetcher) newWriter(s *slice, p *progress) *writer {
-	return &writer{store: f.store, folder: s.Folder, progress: p, firsts: s.firsts}
+func (f *fetcher) newWriter(s *window, p *progress) *batchWriter {
+	return &batchWriter{store: f.store, folder: s.Folder, progress: p, firsts: s.firsts}
 }
 
 // add puts the entry into the current batch, after writing that batch if the entry has no place in it.
-func (w *writer) add(ctx context.Context, e record.Entry) error {
-	id := identify(e)
-	line, err := w.encode(e, id)
+func (w *batchWriter) add(ctx context.Context, e record.Entry) error {
+	id := identityOf(e)
+	line, err := w.encodeLine(e, id)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (w *writer) add(ctx context.Context, e record.Entry) error {
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
-		if line, err = w.encode(e, id); err != nil { // the record collected first may be in the batch that was just written
+		if line, err = w.encodeLine(e, id); err != nil { // the record collected first may be in the batch that was just written
 			return err
 		}
 	}
@@ -58,9 +58,9 @@ func (w *writer) add(ctx context.Context, e record.Entry) error {
 	return nil
 }
 
-// encode makes the entry's line. The entry refers to the record of its message that was collected first unless one of them is in the
+// encodeLine makes the entry's line. The entry refers to the record of its message that was collected first unless one of them is in the
 // current batch, where the order of the lines says it.
-func (w *writer) encode(e record.Entry, id identity) ([]byte, error) {
+func (w *batchWriter) encodeLine(e record.Entry, id identity) ([]byte, error) {
 	here := slices.ContainsFunc(w.entries, func(other identity) bool { return len(id.ids) > 0 && slices.Contains(other.ids, id.ids[0]) })
 	if e.Earlier = nil; !here {
 		e.Earlier = w.firsts.earlier(id)
@@ -75,7 +75,7 @@ func (w *writer) encode(e record.Entry, id identity) ([]byte, error) {
 }
 
 // flush writes what has been gathered, if anything.
-func (w *writer) flush(ctx context.Context) error {
+func (w *batchWriter) flush(ctx context.Context) error {
 	if w.records == 0 {
 		return nil
 	}

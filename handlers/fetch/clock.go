@@ -30,9 +30,9 @@ const (
 // errAhead: a time that should be past lies in the future.
 var errAhead = errors.New("a time lies in the future")
 
-// present returns the time up to which windows may be planned: this host's, or the storage's where the host's is ahead of it.
+// planningTime returns the time up to which windows may be planned: this host's, or the storage's where the host's is ahead of it.
 // A window that is planned too early finds nothing, and is never asked for again.
-func (f *fetcher) present(lease *staging.Lease, log *slog.Logger) time.Time {
+func (f *fetcher) planningTime(lease *staging.Lease, log *slog.Logger) time.Time {
 	now, theirs := f.now(), lease.Time()
 	if theirs.IsZero() || now.Sub(theirs) <= maxSkew {
 		return now
@@ -43,7 +43,7 @@ func (f *fetcher) present(lease *staging.Lease, log *slog.Logger) time.Time {
 }
 
 // checkEnded refuses a page of a window that has not ended, or may not show all items yet, by the site's own clock.
-func (f *fetcher) checkEnded(s *slice) error {
+func (f *fetcher) checkEnded(s *window) error {
 	theirs := f.site.SiteTime()
 	if theirs.IsZero() || !s.To.After(theirs.Add(-visible)) {
 		return nil
@@ -61,7 +61,7 @@ func (f *fetcher) planDays(ctx context.Context, state *savedState, now time.Time
 		if err != nil {
 			return err
 		}
-		state.putBack(fetched, now)
+		state.resetPlanned(fetched, now)
 		if state.Planned.After(now) {
 			return fmt.Errorf("%w: the watermark %s was reached by runs that are there, so this host's clock is behind: set it right",
 				errAhead, ahead.Format(time.RFC3339))
@@ -72,7 +72,7 @@ func (f *fetcher) planDays(ctx context.Context, state *savedState, now time.Time
 		return fmt.Errorf("%w: FETCH_FROM %s lies in the future: set it to a time that is past, or take it away",
 			funchost.ErrSettings, f.from.Format(time.RFC3339))
 	}
-	state.plan(now, f.from)
+	state.planDaily(now, f.from)
 	if !ahead.IsZero() {
 		log.Error("the watermark lay after the present: fetching goes on from where it stopped", "event", "fetch.watermarkAhead",
 			"before", ahead, "from", state.watermark())
@@ -80,11 +80,11 @@ func (f *fetcher) planDays(ctx context.Context, state *savedState, now time.Time
 	return nil
 }
 
-// putBack sets the end of what is planned to fetched, zero for nothing, and takes away the daily windows after now that nothing
+// resetPlanned sets the end of what is planned to fetched, zero for nothing, and takes away the daily windows after now that nothing
 // was read of: they are planned again.
-func (c *checkpoint) putBack(fetched, now time.Time) {
+func (c *checkpoint) resetPlanned(fetched, now time.Time) {
 	c.Planned = fetched
-	c.Open = slices.DeleteFunc(c.Open, func(s slice) bool { return s.Kind == daily && s.To.After(now) && s.untouched() })
+	c.Open = slices.DeleteFunc(c.Open, func(s window) bool { return s.Kind == daily && s.To.After(now) && s.isUntouched() })
 	for _, s := range c.Open {
 		if s.Kind == daily && s.To.After(c.Planned) && !s.To.After(now) {
 			c.Planned = s.To
@@ -92,8 +92,8 @@ func (c *checkpoint) putBack(fetched, now time.Time) {
 	}
 }
 
-// untouched reports whether nothing of the window has been read.
-func (s *slice) untouched() bool {
+// isUntouched reports whether nothing of the window has been read.
+func (s *window) isUntouched() bool {
 	return s.Progress.Received == 0 && s.Progress.Batches == 0 && s.Progress.Cursor == "" && !s.Progress.Read
 }
 

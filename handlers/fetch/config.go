@@ -39,8 +39,8 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 	return c, r.Err()
 }
 
-// connect builds the clients. It makes no request.
-func connect(lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time) (*fetcher, error) {
+// newFetcher builds the clients. It makes no request.
+func newFetcher(lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time) (*fetcher, error) {
 	c, err := readConfig(lookup)
 	if err != nil {
 		return nil, err

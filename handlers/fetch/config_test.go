@@ -80,7 +80,7 @@ func TestSettings(t *testing.T) {
 			if all := fmt.Sprintf("%v %+v %#v %v", c, c, c, err); strings.Contains(all, geheim) || strings.Contains(all, base64Of([]byte(geheim))) {
 				t.Errorf("a secret is printed: %s", all)
 			}
-			if _, err2 := connect(lookup(env), http.DefaultTransport, time.Now); (err2 == nil) != (err == nil) {
+			if _, err2 := newFetcher(lookup(env), http.DefaultTransport, time.Now); (err2 == nil) != (err == nil) {
 				t.Errorf("connect: %v, want %v", err2, err)
 			}
 		})
@@ -90,7 +90,7 @@ func TestSettings(t *testing.T) {
 func TestSettingsOfTheFetcher(t *testing.T) {
 	env := good()
 	env["FETCH_FROM"] = "2026-11-01"
-	f, err := connect(lookup(env), http.DefaultTransport, time.Now)
+	f, err := newFetcher(lookup(env), http.DefaultTransport, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,17 +34,17 @@ var (
 	errTooLarge = errors.New("the site sends more than one window may have")
 )
 
-// watch notices a site that never comes to an end. What it remembers of a window within one invocation is more exact than what
+// cycleDetector notices a site that never comes to an end. What it remembers of a window within one invocation is more exact than what
 // the checkpoint keeps of it: the number of pages, a mark, and how many pages in a row brought nothing new.
-type watch struct {
+type cycleDetector struct {
 	cursors map[uint64]struct{}
 	sketch  []uint64 // a Bloom filter of the items' hashes
 	page    []uint64 // hashes of the items of the page that is being read
 }
 
-// newWatch begins with what the checkpoint keeps of the window.
-func newWatch(p *progress) *watch {
-	w := &watch{cursors: map[uint64]struct{}{}, sketch: make([]uint64, sketchBits/64)}
+// newCycleDetector begins with what the checkpoint keeps of the window.
+func newCycleDetector(p *progress) *cycleDetector {
+	w := &cycleDetector{cursors: map[uint64]struct{}{}, sketch: make([]uint64, sketchBits/64)}
 	if p.Cursor != "" {
 		w.cursors[shortHash(p.Cursor)] = struct{}{}
 	}
@@ -57,8 +57,8 @@ func shortHash(text string) uint64 {
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// item notes an item of the page that is being read.
-func (w *watch) item(sha string) {
+// noteItem notes an item of the page that is being read.
+func (w *cycleDetector) noteItem(sha string) {
 	sum, err := hex.DecodeString(sha[:min(len(sha), 16)])
 	if err != nil || len(sum) < 8 { // an item that is only kept
 		w.page = append(w.page, 0)
@@ -67,9 +67,9 @@ func (w *watch) item(sha string) {
 	w.page = append(w.page, max(1, binary.BigEndian.Uint64(sum)))
 }
 
-// turned judges a page that was read whole, and next, the cursor that it ends with. p is the progress after the page; its
+// checkPage judges a page that was read whole, and next, the cursor that it ends with. p is the progress after the page; its
 // counters go on. On errEndless the window has to start again, on errTooLarge nothing helps.
-func (w *watch) turned(p *progress, next string) error {
+func (w *cycleDetector) checkPage(p *progress, next string) error {
 	p.Pages++
 	fresh := w.addPage()
 	switch {
@@ -84,7 +84,7 @@ func (w *watch) turned(p *progress, next string) error {
 		return nil
 	}
 	switch hash := shortHash(next); {
-	case w.seen(hash) || p.Mark == fmt.Sprintf("%016x", hash):
+	case w.isSeen(hash) || p.Mark == fmt.Sprintf("%016x", hash):
 		return fmt.Errorf("%w: the site answers with a cursor that it has given before", errEndless)
 	case p.Empty >= maxEmpty:
 		return fmt.Errorf("%w: %d empty pages in a row", errEndless, p.Empty)
@@ -100,8 +100,8 @@ func (w *watch) turned(p *progress, next string) error {
 	return nil
 }
 
-// seen reports whether the cursor came before in this invocation, and notes it.
-func (w *watch) seen(hash uint64) bool {
+// isSeen reports whether the cursor came before in this invocation, and notes it.
+func (w *cycleDetector) isSeen(hash uint64) bool {
 	_, seen := w.cursors[hash]
 	if len(w.cursors) < maxCursors {
 		w.cursors[hash] = struct{}{}
@@ -111,7 +111,7 @@ func (w *watch) seen(hash uint64) bool {
 
 // addPage reports whether the page has an item that was not there before, and notes its items. The sketch may take a new item
 // for an old one now and then, never an old one for a new one; a page counts as repeated only if all its items are old.
-func (w *watch) addPage() (fresh bool) {
+func (w *cycleDetector) addPage() (fresh bool) {
 	for _, hash := range w.page {
 		if hash == 0 {
 			fresh = true // not known: it gets the benefit of the doubt
@@ -130,7 +130,7 @@ func (w *watch) addPage() (fresh bool) {
 
 // checkCount compares what a window has received with the site's own count, each time that the number has grown tenfold.
 // A count that can't be had says nothing.
-func (f *fetcher) checkCount(ctx context.Context, s *slice, before, after int) error {
+func (f *fetcher) checkCount(ctx context.Context, s *window, before, after int) error {
 	for step := countSlack; step <= after; step *= countFactor {
 		if step <= before {
 			continue

@@ -211,10 +211,10 @@ func TestPageThatTrickles(t *testing.T) {
 // A new invocation begins after every so many pages.
 func turnPages(n, every int, page func(i int) (items []string, next string)) (failed int, err error) {
 	var p progress
-	w := newWatch(&p)
+	w := newCycleDetector(&p)
 	for i := range n {
 		if i%every == every-1 {
-			w = newWatch(&p)
+			w = newCycleDetector(&p)
 		}
 		items, next := page(i)
 		w.page = w.page[:0]
@@ -222,10 +222,10 @@ func turnPages(n, every int, page func(i int) (items []string, next string)) (fa
 			if it != "" {
 				it = hash([]byte(it))
 			}
-			w.item(it)
+			w.noteItem(it)
 		}
 		p.Received += len(items)
-		if err := w.turned(&p, next); err != nil {
+		if err := w.checkPage(&p, next); err != nil {
 			return i, err
 		}
 		p.Cursor = next
@@ -267,7 +267,7 @@ func TestWatch(t *testing.T) {
 	}
 	p := progress{Pages: maxPages - 2}
 	for i, want := range []error{nil, errTooLarge} {
-		if err := newWatch(&p).turned(&p, fresh(i)); !errors.Is(err, want) {
+		if err := newCycleDetector(&p).checkPage(&p, fresh(i)); !errors.Is(err, want) {
 			t.Errorf("page %d: %v, want %v", p.Pages, err, want)
 		}
 	}
@@ -277,7 +277,7 @@ func TestWatch(t *testing.T) {
 func TestMoreThanTheSiteCounts(t *testing.T) {
 	w := newWorld(t)
 	w.many("m", 3)
-	s := newSlice(daily, w.ago(sliceLength), w.ago(0), w.clock.now())
+	s := newWindow(daily, w.ago(sliceLength), w.ago(0), w.clock.now())
 	for _, tt := range []struct {
 		before, after int
 		want          error

@@ -40,7 +40,7 @@ type fetcher struct {
 	from  time.Time // FETCH_FROM; zero: 24 hours before the first run
 	now   func() time.Time
 
-	limits    limits
+	limits    workLimits
 	leaseWait time.Duration                              // how long to wait for another holder
 	pause     func(context.Context, time.Duration) error // between two readings of a page
 }
@@ -64,7 +64,7 @@ func (f *fetcher) run(ctx context.Context, id, input string, log *slog.Logger) (
 	var res result
 	inv := newInvocation(f.limits)
 	for try := 1; ; try++ {
-		err := f.hold(ctx, id, input, inv, &res, log)
+		err := f.runWithLease(ctx, id, input, inv, &res, log)
 		if !errors.Is(err, errLeaseLost) || ctx.Err() != nil || try == leaseTries {
 			return res, asStatus(err, log)
 		}
@@ -72,15 +72,15 @@ func (f *fetcher) run(ctx context.Context, id, input string, log *slog.Logger) (
 	}
 }
 
-// hold is run for as long as the checkpoint's lease is held.
-func (f *fetcher) hold(outer context.Context, id, input string, inv *invocation, res *result, log *slog.Logger) error {
-	lease, err := f.lease(outer)
+// runWithLease is run for as long as the checkpoint's lease is held.
+func (f *fetcher) runWithLease(outer context.Context, id, input string, inv *invocation, res *result, log *slog.Logger) error {
+	lease, err := f.acquireLease(outer)
 	if err != nil {
 		return err
 	}
 	defer lease.Release()
 	inv.room = nil // another holder may have changed it
-	ctx, cancel := merge(outer, lease.Context())
+	ctx, cancel := mergeContexts(outer, lease.Context())
 	defer cancel(nil)
 
 	err = f.planAndWork(ctx, lease, id, input, inv, res, log)
@@ -91,11 +91,11 @@ func (f *fetcher) hold(outer context.Context, id, input string, inv *invocation,
 }
 
 func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, input string, inv *invocation, res *result, log *slog.Logger) error {
-	state, err := f.load(ctx, lease)
+	state, err := f.loadCheckpoint(ctx, lease)
 	if err != nil {
 		return err
 	}
-	now := f.present(lease, log)
+	now := f.planningTime(lease, log)
 	anew := state.Planned.IsZero()
 	if input = strings.TrimSpace(input); input != "" && input != "{}" {
 		err = state.planBackfill(id, input, now)
@@ -112,18 +112,18 @@ func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, inp
 	if err := state.save(ctx); err != nil {
 		return err
 	}
-	err = f.work(ctx, state, inv, res, log)
+	err = f.processWindows(ctx, state, inv, res, log)
 	res.Open, res.Watermark = len(state.Open), state.watermark()
-	owed := state.owed()
+	owed := state.countOwed()
 	log.Info("fetch ended", "event", "fetch.ended", "slices", res.Slices, "open", owed, "open_backfill", res.Open-owed,
 		"received", res.Received, "records", res.Records, "set_aside", res.Waiting, "watermark", res.Watermark)
 	return err
 }
 
-// work goes through the open windows, each in its turn.
-func (f *fetcher) work(ctx context.Context, state *savedState, inv *invocation, res *result, log *slog.Logger) error {
+// processWindows goes through the open windows, each in its turn.
+func (f *fetcher) processWindows(ctx context.Context, state *savedState, inv *invocation, res *result, log *slog.Logger) error {
 	for inv.away <= awayTries {
-		i := inv.next(state.Open)
+		i := inv.nextWindow(state.Open)
 		if i < 0 {
 			break
 		}
@@ -132,7 +132,7 @@ func (f *fetcher) work(ctx context.Context, state *savedState, inv *invocation, 
 		if err := state.beginTurn(ctx, inv, s); err != nil {
 			return err
 		}
-		err := f.slice(ctx, state, s, log)
+		err := f.fetchWindow(ctx, state, s, log)
 		switch {
 		case err == nil:
 			res.Slices++
@@ -151,7 +151,7 @@ func (f *fetcher) work(ctx context.Context, state *savedState, inv *invocation, 
 			return err
 		default:
 			s.Failed = err.Error()
-			inv.fail(s, err)
+			inv.noteFailure(s, err)
 			log.Error("slice failed; it stays open and is tried again by the next run", "event", "fetch.windowFailed",
 				"tries", s.Tries, "error", err.Error())
 		}
@@ -167,7 +167,7 @@ func (f *fetcher) work(ctx context.Context, state *savedState, inv *invocation, 
 
 // beginTurn counts the try of a window when it begins, as a slow one: saved before the work, so that a window in which the
 // invocation ends, or the process dies, has one more than the others. fail takes the slow one back if it was none.
-func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *slice) error {
+func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *window) error {
 	inv.began, inv.last, window.inv = time.Now(), window.Kind, inv
 	inv.turns[window.Folder]++
 	if inv.turns[window.Folder] > 1 {
@@ -194,8 +194,8 @@ func asStatus(err error, log *slog.Logger) error {
 	return err
 }
 
-// lease takes the checkpoint's lease: one instance fetches at a time.
-func (f *fetcher) lease(ctx context.Context) (*staging.Lease, error) {
+// acquireLease takes the checkpoint's lease: one instance fetches at a time.
+func (f *fetcher) acquireLease(ctx context.Context) (*staging.Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, storagePatience)
 	defer cancel()
 	var (
@@ -221,8 +221,8 @@ func (f *fetcher) lease(ctx context.Context) (*staging.Lease, error) {
 	return lease, nil
 }
 
-// merge gives a context that ends with either of the two.
-func merge(ctx, other context.Context) (context.Context, context.CancelCauseFunc) {
+// mergeContexts gives a context that ends with either of the two.
+func mergeContexts(ctx, other context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	context.AfterFunc(other, func() { cancel(context.Cause(other)) })
 	return ctx, cancel

@@ -43,8 +43,8 @@ type identity struct {
 
 func newFirsts() *firsts { return &firsts{places: map[uint64]firstPlace{}} }
 
-// identify reads an entry as import does. One that import will not archive, and one without an id of its own, has no identity.
-func identify(e record.Entry) identity {
+// identityOf reads an entry as import does. One that import will not archive, and one without an id of its own, has no identity.
+func identityOf(e record.Entry) identity {
 	r, err := telemessage.Parse(e)
 	if err != nil || r.Kind == record.System || r.Derived {
 		return identity{}
@@ -97,7 +97,7 @@ func (f *firsts) addBatch(name string, data []byte) {
 		var e record.Entry
 		var id identity
 		if json.Unmarshal(line, &e) == nil {
-			id = identify(e)
+			id = identityOf(e)
 		}
 		entries = append(entries, id)
 	}

@@ -96,14 +96,14 @@ func TestReadAgainNamesTheSame(t *testing.T) {
 // its name while the second stands beside it.
 func TestChangedPageNamesTheFirstReading(t *testing.T) {
 	f := newFirsts()
-	one := identify(entryOf(t, "m", "the first reading"))
+	one := identityOf(entryOf(t, "m", "the first reading"))
 	f.add("run/00001.ndjson", []identity{{}, one})
-	f.add("run/00001-b.ndjson", []identity{identify(entryOf(t, "m", "the second reading"))})
+	f.add("run/00001-b.ndjson", []identity{identityOf(entryOf(t, "m", "the second reading"))})
 	if at := f.earlier(one); at != nil {
 		t.Errorf("a record with the first one's content refers to %v", at)
 	}
 	want := &record.Place{Batch: "run/00001.ndjson", Line: 2}
-	if diff := cmp.Diff(want, f.earlier(identify(entryOf(t, "m", "a third")))); diff != "" {
+	if diff := cmp.Diff(want, f.earlier(identityOf(entryOf(t, "m", "a third")))); diff != "" {
 		t.Error(diff)
 	}
 }

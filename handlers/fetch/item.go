@@ -23,13 +23,13 @@ const contentTries = 5
 // errTooMuch ends the reading of an attachment beyond maxMedia.
 var errTooMuch = errors.New("the attachment is larger than 2 GiB")
 
-// item makes the entry of one item and puts it where it belongs: into a batch, or, if something
+// processItem makes the entry of one item and puts it where it belongs: into a batch, or, if something
 // that it needs is missing for now, into the waiting room. index is its place in the page.
-func (f *fetcher) item(ctx context.Context, s *slice, p *progress, w *writer, parts *pieces, it telemessage.Item, index int) error {
+func (f *fetcher) processItem(ctx context.Context, s *window, p *progress, w *batchWriter, parts *partGroups, it telemessage.Item, index int) error {
 	if it.Big != nil {
-		return f.bigItem(ctx, s, w, it, index)
+		return f.keepBigItem(ctx, s, w, it, index)
 	}
-	entry := record.Entry{Version: 1, Until: s.until(), Items: []record.Item{{SHA256: it.SHA256, Raw: it.Raw}}}
+	entry := record.Entry{Version: 1, Until: s.untilTime(), Items: []record.Item{{SHA256: it.SHA256, Raw: it.Raw}}}
 	outline, err := telemessage.Peek(it.Raw)
 	if err != nil {
 		return w.add(ctx, entry) // import quarantines it and says why
@@ -43,7 +43,7 @@ func (f *fetcher) item(ctx context.Context, s *slice, p *progress, w *writer, pa
 		}
 	}
 	if outline.Segment != nil && !outline.Faulty && it.Whole == nil {
-		return f.pieceItem(ctx, s, p, parts, outline, entry, index)
+		return f.processPart(ctx, s, p, parts, outline, entry, index)
 	}
 	if outline.Kind == record.System || len(outline.Attachments) == 0 {
 		return w.add(ctx, entry)
@@ -52,27 +52,27 @@ func (f *fetcher) item(ctx context.Context, s *slice, p *progress, w *writer, pa
 		entry.Media = known
 		return w.add(ctx, entry)
 	}
-	if s.isAside(p, index, waitsForMedia, it.SHA256) {
+	if s.isDeferred(p, index, waitsForMedia, it.SHA256) {
 		p.SetAside++
 		return nil
 	}
 	tries := 0
-	if !s.onlyTexts && s.contentAway < contentTries && s.inv.allowance(s, 1) > 0 {
+	if !s.onlyTexts && s.contentAway < contentTries && s.inv.attachmentBudget(s, 1) > 0 {
 		tries = 1
 	}
-	media, away, err := f.media(ctx, s, it.Raw, outline.Attachments, nil, patientWith)
+	media, away, err := f.storeMedia(ctx, s, it.Raw, outline.Attachments, nil, patientWith)
 	if err != nil {
 		return err
 	}
 	entry.Media = media
 	if away {
-		return f.setAside(ctx, s, p, index, waiting{Reason: waitsForMedia, Tries: tries, Entry: entry})
+		return f.deferItem(ctx, s, p, index, deferred{Reason: waitsForMedia, Tries: tries, Entry: entry})
 	}
 	return w.add(ctx, entry)
 }
 
-// bigItem keeps the bytes of an item that is too large to be a record, or no valid JSON; import quarantines it.
-func (f *fetcher) bigItem(ctx context.Context, s *slice, w *writer, it telemessage.Item, index int) error {
+// keepBigItem keeps the bytes of an item that is too large to be a record, or no valid JSON; import quarantines it.
+func (f *fetcher) keepBigItem(ctx context.Context, s *window, w *batchWriter, it telemessage.Item, index int) error {
 	blob, sha, size, err := f.keepRaw(ctx, s, it.Big, index)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (f *fetcher) bigItem(ctx context.Context, s *slice, w *writer, it telemessa
 }
 
 // keepRaw keeps the bytes of an item that do not go into a batch, or not all of them.
-func (f *fetcher) keepRaw(ctx context.Context, s *slice, all io.Reader, index int) (blob, sha string, size int64, err error) {
+func (f *fetcher) keepRaw(ctx context.Context, s *window, all io.Reader, index int) (blob, sha string, size int64, err error) {
 	// The name counts within the page, and pages within the run, so that the same page again gives the same name. Should
 	// the page have changed, the hash of the item's beginning keeps its bytes from those that are there; and should only its
 	// end have changed, the bytes get a name beside it.

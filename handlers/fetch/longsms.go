@@ -8,52 +8,52 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// pieceItem deals with a piece of a long SMS. As a rule it is held until its page has been read, to be joined with the others; one
+// processPart deals with a piece of a long SMS. As a rule it is held until its page has been read, to be joined with the others; one
 // that is large, or owes an attachment, is set aside at once.
-func (f *fetcher) pieceItem(ctx context.Context, s *slice, p *progress, parts *pieces, o telemessage.Outline, entry record.Entry, index int) error {
-	part := newPiece(o, entry.Items[0])
+func (f *fetcher) processPart(ctx context.Context, s *window, p *progress, parts *partGroups, o telemessage.Outline, entry record.Entry, index int) error {
+	part := newPart(o, entry.Items[0])
 	part.index, part.until = index, entry.Until
 	away := false
 	if part.Files > 0 {
-		if s.isAside(p, index, waitsForPieces, part.Item.SHA256) {
+		if s.isDeferred(p, index, waitsForPieces, part.Item.SHA256) {
 			p.SetAside++
 			return nil
 		}
 		if part.Media = s.past.media[part.Item.SHA256]; len(part.Media) != part.Files {
 			var err error
-			if part.Media, away, err = f.media(ctx, s, part.Item.Raw, o.Attachments, nil, patientWith); err != nil {
+			if part.Media, away, err = f.storeMedia(ctx, s, part.Item.Raw, o.Attachments, nil, patientWith); err != nil {
 				return err
 			}
 		}
 	}
 	if away || part.Size > maxPiece {
-		return f.setPieceAside(ctx, s, p, part, !away)
+		return f.deferPart(ctx, s, p, part, !away)
 	}
-	parts.add(part)
+	parts.addPart(part)
 	return nil
 }
 
-// setPieceAside puts a piece into the waiting room, if it is not there. settled: it owes no attachment.
-func (f *fetcher) setPieceAside(ctx context.Context, s *slice, p *progress, part piece, settled bool) error {
-	if s.isAside(p, part.index, waitsForPieces, part.Item.SHA256) {
+// deferPart puts a piece into the waiting room, if it is not there. settled: it owes no attachment.
+func (f *fetcher) deferPart(ctx context.Context, s *window, p *progress, part smsPart, settled bool) error {
+	if s.isDeferred(p, part.index, waitsForPieces, part.Item.SHA256) {
 		p.SetAside++
 		return nil
 	}
-	return f.setAside(ctx, s, p, part.index, waiting{Reason: waitsForPieces, Piece: &part, Ready: settled && part.Files > 0,
+	return f.deferItem(ctx, s, p, part.index, deferred{Reason: waitsForPieces, Piece: &part, Ready: settled && part.Files > 0,
 		Entry: record.Entry{Version: 1, Until: part.until, Items: []record.Item{part.Item}, Media: part.Media}})
 }
 
-// settlePieces writes the long messages that came complete within the page, and sets the other pieces aside.
-func (f *fetcher) settlePieces(ctx context.Context, s *slice, p *progress, w *writer, parts *pieces) error {
-	for _, set := range parts.near() {
-		if set.complete() && set.size <= maxSet {
-			if err := w.add(ctx, set.entry()); err != nil {
+// writeLongMessages writes the long messages that came complete within the page, and sets the other pieces aside.
+func (f *fetcher) writeLongMessages(ctx context.Context, s *window, p *progress, w *batchWriter, parts *partGroups) error {
+	for _, set := range parts.nearbyMessages() {
+		if set.isComplete() && set.size <= maxSet {
+			if err := w.add(ctx, set.toEntry()); err != nil {
 				return err
 			}
 			continue
 		}
 		for _, part := range set.parts {
-			if err := f.setPieceAside(ctx, s, p, part, true); err != nil {
+			if err := f.deferPart(ctx, s, p, part, true); err != nil {
 				return err
 			}
 		}
@@ -61,36 +61,36 @@ func (f *fetcher) settlePieces(ctx context.Context, s *slice, p *progress, w *wr
 	return nil
 }
 
-// choosePieces adds the keys of the long messages that are complete or overdue to those that this run takes.
-func (f *fetcher) choosePieces(ctx context.Context, state *savedState, s *slice, r *room, chosen [][]string, space int) ([][]string, error) {
+// selectParts adds the keys of the long messages that are complete or overdue to those that this run takes.
+func (f *fetcher) selectParts(ctx context.Context, state *savedState, s *window, r *deferredItems, chosen [][]string, space int) ([][]string, error) {
 	taken := len(chosen)
-	for _, set := range r.pieces(state, s).all() {
-		if taken+len(set.parts) > space || !set.complete() && !set.overdue() {
+	for _, set := range r.partsFor(state, s).allMessages() {
+		if taken+len(set.parts) > space || !set.isComplete() && !set.isOverdue() {
 			continue
 		}
-		ready, err := f.settleParts(ctx, state, s, r, set)
+		ready, err := f.settlePartMedia(ctx, state, s, r, set)
 		if err != nil {
 			return nil, err
 		}
 		if !ready {
 			continue
 		}
-		entries := set.split()
+		entries := set.splitBySize()
 		for _, one := range entries {
 			if len(entries) > 1 {
-				if err := f.notePiecesApart(ctx, r, one, entries); err != nil {
+				if err := f.notePartsElsewhere(ctx, r, one, entries); err != nil {
 					return nil, err
 				}
 			}
-			chosen = append(chosen, one.keys())
+			chosen = append(chosen, one.partKeys())
 		}
 		taken += len(set.parts)
 	}
 	return chosen, nil
 }
 
-// settleParts asks for the attachments that the pieces owe, and renews those that have become too old. One that is out of reach keeps its message waiting until its time is over.
-func (f *fetcher) settleParts(ctx context.Context, state *savedState, s *slice, r *room, set *pieceSet) (ready bool, err error) {
+// settlePartMedia asks for the attachments that the pieces owe, and renews those that have become too old. One that is out of reach keeps its message waiting until its time is over.
+func (f *fetcher) settlePartMedia(ctx context.Context, state *savedState, s *window, r *deferredItems, set *longSMS) (ready bool, err error) {
 	ready = true
 	for _, p := range set.parts {
 		if p.Files == 0 {
@@ -105,27 +105,27 @@ func (f *fetcher) settleParts(ctx context.Context, state *savedState, s *slice, 
 	return ready, nil
 }
 
-// notePiecesApart writes into the waiting room which pieces of the message are in other entries, before the entries are chosen for good.
-func (f *fetcher) notePiecesApart(ctx context.Context, r *room, one *pieceSet, entries []*pieceSet) error {
+// notePartsElsewhere writes into the waiting room which pieces of the message are in other entries, before the entries are chosen for good.
+func (f *fetcher) notePartsElsewhere(ctx context.Context, r *deferredItems, one *longSMS, entries []*longSMS) error {
 	key := one.parts[0].key
-	item, err := f.waitingItem(ctx, key)
+	item, err := f.readDeferred(ctx, key)
 	if err != nil {
 		return err
 	}
-	if item.Piece.Apart = one.apart(entries); len(item.Piece.Apart) == 0 {
+	if item.Piece.Apart = one.partsElsewhere(entries); len(item.Piece.Apart) == 0 {
 		return nil
 	}
-	return f.replaceWaiting(ctx, r, key, &item)
+	return f.replaceDeferred(ctx, r, key, &item)
 }
 
-// pieces returns the pieces of those long messages that may be complete, or have an overdue piece.
-func (r *room) pieces(state *savedState, s *slice) *pieces {
-	groups := map[string][]piece{}
+// partsFor returns the pieces of those long messages that may be complete, or have an overdue piece.
+func (r *deferredItems) partsFor(state *savedState, s *window) *partGroups {
+	groups := map[string][]smsPart{}
 	var order []string
-	for _, key := range r.candidates(state, s, waitsForPieces) {
+	for _, key := range r.candidatesFor(state, s, waitsForPieces) {
 		x := r.items[key]
-		p := x.piece(key)
-		if p.due = state.due(x, s); groups[x.Group] == nil {
+		p := x.partOf(key)
+		if p.due = state.isDue(x, s); groups[x.Group] == nil {
 			order = append(order, x.Group)
 		}
 		if len(groups[x.Group]) < maxGroup {
@@ -140,14 +140,14 @@ func (r *room) pieces(state *savedState, s *slice) *pieces {
 			}
 		}
 	}
-	parts := newPieces()
+	parts := newPartGroups()
 	for _, group := range order {
 		all := groups[group]
-		if !loose[all[0].Thread] && len(all) < all[0].Total && !slices.ContainsFunc(all, func(p piece) bool { return p.due || len(all) >= p.Total }) {
+		if !loose[all[0].Thread] && len(all) < all[0].Total && !slices.ContainsFunc(all, func(p smsPart) bool { return p.due || len(all) >= p.Total }) {
 			continue
 		}
 		for _, p := range all {
-			parts.add(p)
+			parts.addPart(p)
 		}
 	}
 	return parts

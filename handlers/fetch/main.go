@@ -38,7 +38,7 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	if !ok {
 		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the Azure Functions host; to try it, use `make run`")
 	}
-	build := func() (*fetcher, error) { return connect(lookup, http.DefaultTransport, time.Now) }
+	build := func() (*fetcher, error) { return newFetcher(lookup, http.DefaultTransport, time.Now) }
 	f, err := build()
 	if err != nil {
 		log.Error("settings", "event", "fetch.settingsRefused", "error", err.Error())

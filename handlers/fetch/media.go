@@ -21,7 +21,7 @@ const mediaReuse = 20 * 24 * time.Hour
 // mediaDay returns the day under which the media of a window are stored: that of its plan, so that a page that is read again
 // finds what is there. A window that has been open for long stores them under the present day, or its batches would name blobs
 // much older than they are, which are tiered and deleted before them.
-func (f *fetcher) mediaDay(s *slice) string {
+func (f *fetcher) mediaDay(s *window) string {
 	if day := s.Folder[:min(len(s.Folder), len(dayForm))]; f.reusable(day) {
 		return day
 	}
@@ -37,25 +37,25 @@ func (f *fetcher) reusable(day string) bool {
 	return err == nil && f.now().Before(t.Add(mediaReuse))
 }
 
-// manner is how an attachment is asked for that may be out of reach.
-type manner int
+// askMode is how an attachment is asked for that may be out of reach.
+type askMode int
 
 const (
-	patientWith manner = iota // out of reach: for now
-	lastTime                  // out of reach: gone for good
-	givenUp                   // not asked for any more: gone for good
+	patientWith askMode = iota // out of reach: for now
+	lastTime                   // out of reach: gone for good
+	givenUp                    // not asked for any more: gone for good
 )
 
 // neverCame is the reason of an attachment that the source owed for too long.
 const neverCame = goneError("the source did not give its bytes for 14 days")
 
-// media stores the attachments of which known does not have yet what became of them, and returns it. away: one of them is
+// storeMedia stores the attachments of which known does not have yet what became of them, and returns it. away: one of them is
 // out of reach for now, or there is no time for it.
-func (f *fetcher) media(ctx context.Context, s *slice, raw []byte, sources []telemessage.AttachmentSource, known []record.Media, how manner,
-	waits ...*waitsHere) (media []record.Media, away bool, err error) {
+func (f *fetcher) storeMedia(ctx context.Context, s *window, raw []byte, sources []telemessage.AttachmentSource, known []record.Media, how askMode,
+	waits ...*deferredAt) (media []record.Media, away bool, err error) {
 	media = make([]record.Media, len(sources))
 	copy(media, known)
-	files := &files{f: f, s: s, raw: raw, day: f.mediaDay(s), how: how}
+	files := &mediaWriter{f: f, s: s, raw: raw, day: f.mediaDay(s), how: how}
 	if len(waits) > 0 {
 		files.waiting = waits[0]
 	}
@@ -63,7 +63,7 @@ func (f *fetcher) media(ctx context.Context, s *slice, raw []byte, sources []tel
 		if media[i] != (record.Media{}) {
 			continue
 		}
-		stored, err := files.store(ctx, i, src)
+		stored, err := files.storeOne(ctx, i, src)
 		var gone goneError
 		switch {
 		case err == nil:
@@ -87,29 +87,29 @@ func (f *fetcher) media(ctx context.Context, s *slice, raw []byte, sources []tel
 // errNotAsked: the attachment is at the site, which this run asks for no further attachments.
 var errNotAsked = errors.New("the site is not asked for attachments any more by this run")
 
-// files stores the attachments of one item.
-type files struct {
+// mediaWriter stores the attachments of one item.
+type mediaWriter struct {
 	f   *fetcher
-	s   *slice
+	s   *window
 	raw []byte
 	day string
-	how manner
+	how askMode
 
-	waiting  *waitsHere            // nil: the item comes from a page
+	waiting  *deferredAt           // nil: the item comes from a page
 	contents *telemessage.Contents // of raw, once it has been read
 }
 
-// store stores one attachment: what lies in the item at once, and where that can't be used, or is none, what the site has at its
+// storeOne stores one attachment: what lies in the item at once, and where that can't be used, or is none, what the site has at its
 // address, within a time.
-func (fs *files) store(ctx context.Context, i int, src telemessage.AttachmentSource) (record.Media, error) {
+func (fs *mediaWriter) storeOne(ctx context.Context, i int, src telemessage.AttachmentSource) (record.Media, error) {
 	var first goneError
 	if src.Inline {
-		m, err := fs.put(ctx, src, func(context.Context) (io.ReadCloser, error) { return fs.inline(i) })
+		m, err := fs.putMedia(ctx, src, func(context.Context) (io.ReadCloser, error) { return fs.openInline(i) })
 		if !errors.As(err, &first) || src.ContentURL == "" {
 			return m, err
 		}
 	}
-	m, err := fs.ask(ctx, i, src)
+	m, err := fs.askSource(ctx, i, src)
 	var second goneError
 	if errors.As(err, &second) && first != "" {
 		return record.Media{}, first + "; and of its address: " + second
@@ -117,8 +117,8 @@ func (fs *files) store(ctx context.Context, i int, src telemessage.AttachmentSou
 	return m, err
 }
 
-// ask stores one attachment from the site.
-func (fs *files) ask(ctx context.Context, i int, src telemessage.AttachmentSource) (record.Media, error) {
+// askSource stores one attachment from the site.
+func (fs *mediaWriter) askSource(ctx context.Context, i int, src telemessage.AttachmentSource) (record.Media, error) {
 	switch {
 	case src.ContentURL == "":
 		return record.Media{}, goneError("the source sent neither its content nor its address")
@@ -129,10 +129,10 @@ func (fs *files) ask(ctx context.Context, i int, src telemessage.AttachmentSourc
 	}
 	open := func(ctx context.Context) (io.ReadCloser, error) { return fs.f.openAtSite(ctx, src) }
 	if r := fs.resumedFile(i, src); r != nil {
-		open = r.open
+		open = r.openWhole
 	}
-	m, err := fs.f.ask(ctx, fs.s, src, func(ctx context.Context) (record.Media, error) {
-		return fs.put(ctx, src, open)
+	m, err := fs.f.askWithinBudget(ctx, fs.s, src, func(ctx context.Context) (record.Media, error) {
+		return fs.putMedia(ctx, src, open)
 	})
 	if err == nil {
 		fs.s.contentAway = 0
@@ -149,7 +149,7 @@ func (f *fetcher) openAtSite(ctx context.Context, src telemessage.AttachmentSour
 	return &pacedReader{ReadCloser: body, least: l.leastRate, judged: l.judged}, nil
 }
 
-func (fs *files) inline(i int) (_ io.ReadCloser, err error) {
+func (fs *mediaWriter) openInline(i int) (_ io.ReadCloser, err error) {
 	if fs.contents == nil {
 		if fs.contents, err = telemessage.ReadContents(fs.raw); err != nil {
 			return nil, err
@@ -162,8 +162,8 @@ func (fs *files) inline(i int) (_ io.ReadCloser, err error) {
 	return io.NopCloser(content), nil
 }
 
-// put stores what open returns under its SHA-256. A goneError says that this way will never lead to the bytes.
-func (fs *files) put(ctx context.Context, src telemessage.AttachmentSource, open func(context.Context) (io.ReadCloser, error)) (record.Media, error) {
+// putMedia stores what open returns under its SHA-256. A goneError says that this way will never lead to the bytes.
+func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentSource, open func(context.Context) (io.ReadCloser, error)) (record.Media, error) {
 	digest := src.SHA256() // "" where the source's digest is none that can be used
 	m := record.Media{Day: fs.day}
 	begun := false

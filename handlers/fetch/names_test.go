@@ -22,7 +22,7 @@ func TestMoreBatchesThanFiveDigits(t *testing.T) {
 	w := newWorld(t, pagesOf(100))
 	w.many("m", 250)
 	var c checkpoint
-	c.plan(w.clock.now(), time.Time{})
+	c.planDaily(w.clock.now(), time.Time{})
 	c.Open[0].Progress.Batches = 99_998
 	if _, err := w.store.PutJSON(t.Context(), staging.Checkpoints, checkpointName, c, "*", nil); err != nil {
 		t.Fatal(err)
@@ -41,9 +41,9 @@ func TestMoreBatchesThanFiveDigits(t *testing.T) {
 		t.Errorf("items (-want +got):\n%s", diff)
 	}
 	s := c.Open[0]
-	s.past, s.inv = nil, newInvocation(limits{})
+	s.past, s.inv = nil, newInvocation(workLimits{})
 	s.Progress.Batches = 99_999
-	if _, err := w.f.lookBack(t.Context(), &s); err != nil {
+	if _, err := w.f.readEarlierAttempt(t.Context(), &s); err != nil {
 		t.Errorf("look back: %v", err)
 	}
 }
@@ -119,8 +119,8 @@ func TestEntriesHaveTheEndOfTheirWindow(t *testing.T) {
 
 func TestPiecesHaveTheLatestEnd(t *testing.T) {
 	at := time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
-	set := pieceSet{parts: []piece{{Total: 2, until: at}, {Total: 2, until: at.Add(time.Hour)}, {Total: 2, Item: record.Item{}}}}
-	if got := set.entry().Until; !got.Equal(at.Add(time.Hour)) {
+	set := longSMS{parts: []smsPart{{Total: 2, until: at}, {Total: 2, until: at.Add(time.Hour)}, {Total: 2, Item: record.Item{}}}}
+	if got := set.toEntry().Until; !got.Equal(at.Add(time.Hour)) {
 		t.Errorf("until %v", got)
 	}
 }

@@ -14,10 +14,10 @@ import (
 // their attachments asked for when the window has been read.
 type pageReading struct {
 	*fetcher
-	s      *slice
+	s      *window
 	after  *progress
-	writer *writer
-	parts  *pieces
+	writer *batchWriter
+	parts  *partGroups
 
 	index int // of the item in the page, from 1
 	held  []heldItem
@@ -30,32 +30,32 @@ type heldItem struct {
 	index int
 }
 
-// take deals with an item, or holds it.
-func (r *pageReading) take(ctx context.Context, it telemessage.Item) error {
+// takeItem deals with an item, or holds it.
+func (r *pageReading) takeItem(ctx context.Context, it telemessage.Item) error {
 	r.index++
 	r.after.Received++
-	r.s.watch.item(it.SHA256)
+	r.s.watch.noteItem(it.SHA256)
 	if it.Big == nil && !r.full && (len(r.held) > 0 || needsSite(it.Raw)) {
 		if r.size += len(it.Raw); r.size <= r.s.inv.limits.held {
 			r.held = append(r.held, heldItem{it, r.index})
 			return nil
 		}
 		r.full = true
-		if err := r.drain(ctx, true); err != nil {
+		if err := r.drainHeld(ctx, true); err != nil {
 			return err
 		}
 	}
 	r.s.onlyTexts = true
-	return r.item(ctx, r.s, r.after, r.writer, r.parts, it, r.index)
+	return r.processItem(ctx, r.s, r.after, r.writer, r.parts, it, r.index)
 }
 
-// finish deals with what was held. A window that took a whole invocation before asks for no attachment before its texts are in.
-func (r *pageReading) finish(ctx context.Context) error { return r.drain(ctx, r.s.Slow > 1) }
+// finishPage deals with what was held. A window that took a whole invocation before asks for no attachment before its texts are in.
+func (r *pageReading) finishPage(ctx context.Context) error { return r.drainHeld(ctx, r.s.Slow > 1) }
 
-func (r *pageReading) drain(ctx context.Context, onlyTexts bool) error {
+func (r *pageReading) drainHeld(ctx context.Context, onlyTexts bool) error {
 	r.s.onlyTexts = onlyTexts
 	for _, h := range r.held {
-		if err := r.item(ctx, r.s, r.after, r.writer, r.parts, h.item, h.index); err != nil {
+		if err := r.processItem(ctx, r.s, r.after, r.writer, r.parts, h.item, h.index); err != nil {
 			return err
 		}
 	}

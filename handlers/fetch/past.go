@@ -13,16 +13,16 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// past is what an earlier reading of a slice has left beyond the saved cursor: it was cut off before it could save it, or the
+// earlierAttempt is what an earlier reading of a slice has left beyond the saved cursor: it was cut off before it could save it, or the
 // cursor expired. What it found out of the attachments stands, though the source may answer differently by
 // now: only so does the second reading write the same batches, and no item comes twice.
-type past struct {
+type earlierAttempt struct {
 	media map[string][]record.Media // by the SHA-256 of an item that is in a batch
 	aside map[string]bool           // keys of the waiting room
 }
 
-// note remembers what became of the attachments of an entry's items.
-func (p *past) note(e record.Entry) {
+// noteEntry remembers what became of the attachments of an entry's items.
+func (p *earlierAttempt) noteEntry(e record.Entry) {
 	rest := e.Media
 	for _, item := range e.Items {
 		n := len(rest)
@@ -40,14 +40,14 @@ func (p *past) note(e record.Entry) {
 	}
 }
 
-// lookBack finds out what is there, and which messages are in the run's batches if that isn't known yet. For a slice that has just
+// readEarlierAttempt finds out what is there, and which messages are in the run's batches if that isn't known yet. For a slice that has just
 // begun it costs two listings.
-func (f *fetcher) lookBack(ctx context.Context, s *slice) (*past, error) {
-	p := &past{media: map[string][]record.Media{}, aside: map[string]bool{}}
+func (f *fetcher) readEarlierAttempt(ctx context.Context, s *window) (*earlierAttempt, error) {
+	p := &earlierAttempt{media: map[string][]record.Media{}, aside: map[string]bool{}}
 	// Only the keys that this window may have given: the room may be large.
 	err := onStorage(ctx, func(ctx context.Context) error {
 		for _, reason := range []string{waitsForMedia, waitsForPieces} {
-			_, err := f.store.EachWaiting(ctx, waitingPrefix(s, reason), maxRoom, func(key, _ string, _ time.Time) { p.aside[key] = true })
+			_, err := f.store.EachWaiting(ctx, deferredPrefix(s, reason), maxRoom, func(key, _ string, _ time.Time) { p.aside[key] = true })
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ func (f *fetcher) lookBack(ctx context.Context, s *slice) (*past, error) {
 		for line := range bytes.Lines(data) {
 			var e record.Entry
 			if json.Unmarshal(line, &e) == nil && len(e.Media) > 0 {
-				p.note(e)
+				p.noteEntry(e)
 			}
 		}
 	}

@@ -28,8 +28,8 @@ const (
 // phoneCount is an id that comes again. 3GPP TS 23.040 section 9.2.3.24: a phone counts its long messages with 8 or 16 bits.
 var phoneCount = regexp.MustCompile(`^\d{1,5}$`)
 
-// piece is one item of a long SMS.
-type piece struct {
+// smsPart is one item of a long SMS.
+type smsPart struct {
 	Group  string      `json:"group"` // the same for the pieces of one message
 	Number int         `json:"number"`
 	Total  int         `json:"total"`
@@ -53,93 +53,93 @@ type piece struct {
 
 }
 
-func newPiece(o telemessage.Outline, item record.Item) piece {
+func newPart(o telemessage.Outline, item record.Item) smsPart {
 	// The source's id alone is not enough: another conversation may use it, too.
 	group := sha256.Sum256([]byte(o.Parties + "|" + o.Segment.ID))
 	if year := o.Time.Year(); year < 2000 || year > 9999 {
 		o.Time = time.Time{} // impossible; and JSON has no form for some of these
 	}
 	thread := sha256.Sum256([]byte(o.Segment.ID))
-	return piece{
+	return smsPart{
 		Thread: hex.EncodeToString(thread[:8]), Sides: o.Sides, Files: len(o.Attachments),
 		Group: hex.EncodeToString(group[:16]), Number: o.Segment.Number, Total: o.Segment.Total,
 		ID: cmp.Or(o.MessageID, "sha256:"+item.SHA256), Sent: o.Time, Size: len(item.Raw), Short: phoneCount.MatchString(o.Segment.ID), Item: item,
 	}
 }
 
-// pieces puts long messages together.
-type pieces struct {
-	groups map[string][]piece
+// partGroups puts long messages together.
+type partGroups struct {
+	groups map[string][]smsPart
 	order  []string // of groups, so that the same pieces always give the same batches
 }
 
-// pieceSet is what there is of one long message.
-type pieceSet struct {
-	parts       []piece
+// longSMS is what there is of one long message.
+type longSMS struct {
+	parts       []smsPart
 	first, last time.Time // when its pieces were sent
 	size        int
 }
 
-func newPieces() *pieces { return &pieces{groups: map[string][]piece{}} }
+func newPartGroups() *partGroups { return &partGroups{groups: map[string][]smsPart{}} }
 
-func (p *pieces) add(part piece) {
+func (p *partGroups) addPart(part smsPart) {
 	if p.groups[part.Group] == nil {
 		p.order = append(p.order, part.Group)
 	}
 	p.groups[part.Group] = append(p.groups[part.Group], part)
 }
 
-// near gives the messages, complete or not, of pieces that were sent close together. A complete one is complete
+// nearbyMessages gives the messages, complete or not, of pieces that were sent close together. A complete one is complete
 // whatever else may come.
-func (p *pieces) near() []*pieceSet {
-	var all []*pieceSet
+func (p *partGroups) nearbyMessages() []*longSMS {
+	var all []*longSMS
 	for _, group := range p.order {
-		all = append(all, cluster(p.groups[group])...)
+		all = append(all, clusterParts(p.groups[group])...)
 	}
 	return all
 }
 
-// all gives the messages, complete or not, of pieces from further apart, too. It is for when nothing more is to come for now: a
+// allMessages gives the messages, complete or not, of pieces from further apart, too. It is for when nothing more is to come for now: a
 // piece that is still to come may be nearer.
-func (p *pieces) all() []*pieceSet {
-	var all []*pieceSet
+func (p *partGroups) allMessages() []*longSMS {
+	var all []*longSMS
 	for _, group := range p.order {
-		all = append(all, join(cluster(p.groups[group]))...)
+		all = append(all, joinMessages(clusterParts(p.groups[group]))...)
 	}
 	return joinLoose(all)
 }
 
-// cluster goes through a group's pieces in the order in which they were sent. Each goes into the first message nearby that
+// clusterParts goes through a group's pieces in the order in which they were sent. Each goes into the first message nearby that
 // lacks it.
-func cluster(parts []piece) []*pieceSet {
+func clusterParts(parts []smsPart) []*longSMS {
 	parts = slices.Clone(parts)
-	slices.SortStableFunc(parts, func(a, b piece) int { return a.Sent.Compare(b.Sent) })
-	var sets []*pieceSet
+	slices.SortStableFunc(parts, func(a, b smsPart) int { return a.Sent.Compare(b.Sent) })
+	var sets []*longSMS
 	for _, part := range parts {
-		one := &pieceSet{parts: []piece{part}, first: part.Sent, last: part.Sent, size: part.Size}
-		i := slices.IndexFunc(sets[max(0, len(sets)-maxSets):], func(s *pieceSet) bool {
-			return s.distance(one) <= together && s.total() == part.Total && s.fits(one)
+		one := &longSMS{parts: []smsPart{part}, first: part.Sent, last: part.Sent, size: part.Size}
+		i := slices.IndexFunc(sets[max(0, len(sets)-maxSets):], func(s *longSMS) bool {
+			return s.distanceTo(one) <= together && s.totalParts() == part.Total && s.fitsTo(one)
 		})
 		if i < 0 {
 			sets = append(sets, one)
 			continue
 		}
-		sets[max(0, len(sets)-maxSets)+i].merge(one)
+		sets[max(0, len(sets)-maxSets)+i].mergeWith(one)
 	}
 	return sets
 }
 
-// join merges the incomplete ones of a group's messages that can be one, the nearest in time first.
-func join(sets []*pieceSet) []*pieceSet {
+// joinMessages merges the incomplete ones of a group's messages that can be one, the nearest in time first.
+func joinMessages(sets []*longSMS) []*longSMS {
 	for {
-		var a, b *pieceSet
+		var a, b *longSMS
 		nearest := time.Duration(-1)
-		open := slices.DeleteFunc(slices.Clone(sets), (*pieceSet).complete)
+		open := slices.DeleteFunc(slices.Clone(sets), (*longSMS).isComplete)
 		open = open[:min(len(open), maxSets)]
 		for i, one := range open {
 			for _, other := range open[i+1:] {
-				d := one.distance(other)
-				if (nearest < 0 || d < nearest) && d <= one.span(other) && one.fits(other) {
+				d := one.distanceTo(other)
+				if (nearest < 0 || d < nearest) && d <= one.spanWith(other) && one.fitsTo(other) {
 					a, b, nearest = one, other, d
 				}
 			}
@@ -147,18 +147,18 @@ func join(sets []*pieceSet) []*pieceSet {
 		if a == nil {
 			return sets
 		}
-		a.merge(b)
-		sets = slices.DeleteFunc(sets, func(s *pieceSet) bool { return s == b })
+		a.mergeWith(b)
+		sets = slices.DeleteFunc(sets, func(s *longSMS) bool { return s == b })
 	}
 }
 
-// fits says that the two can be one message. A piece that both have under one id is the same one archived again;
+// fitsTo says that the two can be one message. A piece that both have under one id is the same one archived again;
 // under different ids the pieces are those of two messages.
-func (s *pieceSet) fits(other *pieceSet) bool {
+func (s *longSMS) fitsTo(other *longSMS) bool {
 	if len(s.parts)+len(other.parts) > maxParts {
 		return false
 	}
-	total := max(s.total(), other.total())
+	total := max(s.totalParts(), other.totalParts())
 	for _, a := range s.parts {
 		for _, b := range other.parts {
 			if a.Number == b.Number && a.ID != b.ID || a.Number == 0 && b.Number == total || b.Number == 0 && a.Number == total {
@@ -169,33 +169,33 @@ func (s *pieceSet) fits(other *pieceSet) bool {
 	return true
 }
 
-// total is the number of pieces that the message should have: the largest that one of them claims.
-func (s *pieceSet) total() (n int) {
+// totalParts is the number of pieces that the message should have: the largest that one of them claims.
+func (s *longSMS) totalParts() (n int) {
 	for _, p := range s.parts {
 		n = max(n, p.Total)
 	}
 	return n
 }
 
-// distance is the time between two messages' pieces.
-func (s *pieceSet) distance(other *pieceSet) time.Duration {
+// distanceTo is the time between two messages' pieces.
+func (s *longSMS) distanceTo(other *longSMS) time.Duration {
 	return max(0, other.first.Sub(s.last), s.first.Sub(other.last))
 }
 
-// span is how far apart the pieces of two messages may lie that are one.
-func (s *pieceSet) span(other *pieceSet) time.Duration {
+// spanWith is how far apart the pieces of two messages may lie that are one.
+func (s *longSMS) spanWith(other *longSMS) time.Duration {
 	switch {
 	case !s.parts[0].Short:
 		return 1<<63 - 1
-	case s.total() != other.total():
+	case s.totalParts() != other.totalParts():
 		return together // within that time nobody uses the id for another message, whatever the totals
 	}
 	return shortSpan
 }
 
-func (s *pieceSet) merge(other *pieceSet) {
+func (s *longSMS) mergeWith(other *longSMS) {
 	s.parts = append(s.parts, other.parts...)
-	slices.SortStableFunc(s.parts, func(a, b piece) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortStableFunc(s.parts, func(a, b smsPart) int { return cmp.Compare(a.Number, b.Number) })
 	if other.first.Before(s.first) {
 		s.first = other.first
 	}
@@ -205,26 +205,26 @@ func (s *pieceSet) merge(other *pieceSet) {
 	s.size += other.size
 }
 
-func (s *pieceSet) complete() bool {
+func (s *longSMS) isComplete() bool {
 	have := map[int]bool{}
 	for _, p := range s.parts {
 		have[p.Number] = true
 	}
-	return len(have) >= s.total()
+	return len(have) >= s.totalParts()
 }
 
-// overdue reports whether the first of its pieces has waited long enough.
-func (s *pieceSet) overdue() bool {
-	return slices.ContainsFunc(s.parts, func(p piece) bool { return p.due })
+// isOverdue reports whether the first of its pieces has waited long enough.
+func (s *longSMS) isOverdue() bool {
+	return slices.ContainsFunc(s.parts, func(p smsPart) bool { return p.due })
 }
 
-// split divides the message where all of it is too large for one entry. As a rule it stays whole.
-func (s *pieceSet) split() []*pieceSet {
-	sets := []*pieceSet{{}}
+// splitBySize divides the message where all of it is too large for one entry. As a rule it stays whole.
+func (s *longSMS) splitBySize() []*longSMS {
+	sets := []*longSMS{{}}
 	for i, p := range s.parts {
 		last := sets[len(sets)-1]
 		if again := i > 0 && s.parts[i-1].Number == p.Number; last.size+p.Size > maxSet && len(last.parts) > 0 && !again {
-			last = &pieceSet{}
+			last = &longSMS{}
 			sets = append(sets, last)
 		}
 		last.parts = append(last.parts, p)
@@ -233,8 +233,8 @@ func (s *pieceSet) split() []*pieceSet {
 	return sets
 }
 
-// apart returns the numbers of the pieces that are in the other parts of a divided message.
-func (s *pieceSet) apart(all []*pieceSet) (numbers []int) {
+// partsElsewhere returns the numbers of the pieces that are in the other parts of a divided message.
+func (s *longSMS) partsElsewhere(all []*longSMS) (numbers []int) {
 	for _, other := range all {
 		for _, p := range other.parts {
 			if other != s && !slices.Contains(numbers, p.Number) {
@@ -245,7 +245,7 @@ func (s *pieceSet) apart(all []*pieceSet) (numbers []int) {
 	return numbers
 }
 
-func (s *pieceSet) keys() []string {
+func (s *longSMS) partKeys() []string {
 	var keys []string
 	for _, p := range s.parts {
 		keys = append(keys, p.key)
@@ -253,9 +253,9 @@ func (s *pieceSet) keys() []string {
 	return keys
 }
 
-// entry is the long message as one line of a batch.
-func (s *pieceSet) entry() record.Entry {
-	e := record.Entry{Version: 1, Total: s.total()}
+// toEntry is the long message as one line of a batch.
+func (s *longSMS) toEntry() record.Entry {
+	e := record.Entry{Version: 1, Total: s.totalParts()}
 	for _, p := range s.parts {
 		e.Items = append(e.Items, p.Item)
 		for i := range p.Files {

@@ -15,7 +15,7 @@ import (
 
 // parsePiece reads "A1/2@10m": piece 1 of 2 of message A, sent at 10 minutes. A mark after the message's letter makes another
 // item of it: "A'1/2@10m".
-func parsePiece(t *testing.T, s string, short bool) piece {
+func parsePiece(t *testing.T, s string, short bool) smsPart {
 	t.Helper()
 	var number, total int
 	name, sent, _ := strings.Cut(s, "@")
@@ -25,7 +25,7 @@ func parsePiece(t *testing.T, s string, short bool) piece {
 	if err != nil || derr != nil {
 		t.Fatalf("%s: %v, %v", s, err, derr)
 	}
-	return piece{Group: "g", Number: number, Total: total, ID: name, Sent: morning.Add(d), Size: 100, Short: short, key: s}
+	return smsPart{Group: "g", Number: number, Total: total, ID: name, Sent: morning.Add(d), Size: 100, Short: short, key: s}
 }
 
 func TestPuttingTogether(t *testing.T) {
@@ -50,7 +50,7 @@ func TestPuttingTogether(t *testing.T) {
 		{"one lost of each of two", "A1/3@0s A2/3@1s B2/3@20h B3/3@20h", "A1+A2 B2+B3", ""},
 		{"twice, hours apart", "A1/3@0s A2/3@1s A2/3@20h A3/3@20h", "A1+A2 A2+A3", "A1+A2+A2+A3!"},
 	}
-	show := func(sets []*pieceSet) string {
+	show := func(sets []*longSMS) string {
 		var all []string
 		for _, s := range sets {
 			var names []string
@@ -59,7 +59,7 @@ func TestPuttingTogether(t *testing.T) {
 				names = append(names, name)
 			}
 			text := strings.Join(names, "+")
-			if s.complete() {
+			if s.isComplete() {
 				text += "!"
 			}
 			all = append(all, text)
@@ -68,28 +68,28 @@ func TestPuttingTogether(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			all := newPieces()
+			all := newPartGroups()
 			for s := range strings.FieldsSeq(tt.pieces) {
-				all.add(parsePiece(t, s, true))
+				all.addPart(parsePiece(t, s, true))
 			}
-			if got := show(all.near()); got != tt.near {
+			if got := show(all.nearbyMessages()); got != tt.near {
 				t.Errorf("near: %s, want %s", got, tt.near)
 			}
 			want := tt.all
 			if want == "" {
 				want = tt.near
 			}
-			if got := show(all.all()); got != want {
+			if got := show(all.allMessages()); got != want {
 				t.Errorf("all: %s, want %s", got, want)
 			}
 		})
 	}
 	t.Run("an id that is no phone's count has no time-out", func(t *testing.T) {
-		all := newPieces()
+		all := newPartGroups()
 		for s := range strings.FieldsSeq("A1/2@0s A2/2@240h") {
-			all.add(parsePiece(t, s, false))
+			all.addPart(parsePiece(t, s, false))
 		}
-		if got := show(all.all()); got != "A1+A2!" {
+		if got := show(all.allMessages()); got != "A1+A2!" {
 			t.Errorf("all: %s", got)
 		}
 	})
@@ -97,17 +97,17 @@ func TestPuttingTogether(t *testing.T) {
 
 // Whatever a source sends, no piece is lost, and a message has a size that a batch can hold.
 func TestManyPiecesOfOneID(t *testing.T) {
-	all := newPieces()
+	all := newPartGroups()
 	for i := range 3000 {
 		p := parsePiece(t, "A1/255@0s", true)
 		p.Number, p.Size = i%255+1, 8<<10
 		if i%2 == 0 {
 			p.ID = fmt.Sprint(i)
 		}
-		all.add(p)
+		all.addPart(p)
 	}
 	count := 0
-	for _, s := range all.all() {
+	for _, s := range all.allMessages() {
 		count += len(s.parts)
 		if size := len(s.parts) * 8 << 10; size > maxSet || size != s.size || len(s.parts) > maxParts {
 			t.Errorf("a message of %d pieces and %d bytes, counted as %d", len(s.parts), size, s.size)

@@ -32,7 +32,7 @@ const (
 type checkpoint struct {
 	// Planned is the end of the last planned slice. Everything before it has been fetched or stands in Open.
 	Planned time.Time `json:"planned"`
-	Open    []slice   `json:"open,omitempty"` // in the order in which they are tried: daily ones first, then backfills
+	Open    []window  `json:"open,omitempty"` // in the order in which they are tried: daily ones first, then backfills
 	// Asked is the invocation that asked for the last backfill. The host tries a failed invocation again, with its input.
 	Asked string `json:"asked,omitempty"`
 }
@@ -48,8 +48,8 @@ func (c *checkpoint) watermark() time.Time {
 	return mark
 }
 
-// owed counts the open slices that no backfill asked for.
-func (c *checkpoint) owed() (n int) {
+// countOwed counts the open slices that no backfill asked for.
+func (c *checkpoint) countOwed() (n int) {
 	for _, s := range c.Open {
 		if s.Kind == daily {
 			n++
@@ -64,8 +64,8 @@ const (
 	backfill = "backfill" // asked for by hand; the watermark has nothing to do with it
 )
 
-// slice is a window of time and how far it has been read. A slice is a run of its own: its batches, its manifest.
-type slice struct {
+// window is a window of time and how far it has been read. A slice is a run of its own: its batches, its manifest.
+type window struct {
 	Kind    string    `json:"kind"`
 	From    time.Time `json:"from"`
 	To      time.Time `json:"to"`
@@ -81,8 +81,8 @@ type slice struct {
 	// What one invocation remembers.
 	contentAway int  // attachments in a row that were out of reach
 	onlyTexts   bool // no attachment is asked for now: see page
-	past        *past
-	watch       *watch
+	past        *earlierAttempt
+	watch       *cycleDetector
 	inv         *invocation
 	firsts      *firsts // nil: not known yet
 
@@ -90,8 +90,8 @@ type slice struct {
 	Progress progress `json:"progress"`
 }
 
-// until is what the window's entries have as record.Entry.Until.
-func (s *slice) until() time.Time {
+// untilTime is what the window's entries have as record.Entry.Until.
+func (s *window) untilTime() time.Time {
 	if !s.Dated {
 		return time.Time{} // so that a page that is read again gives the same batches
 	}
@@ -124,8 +124,8 @@ type counts struct {
 	Restarts   int `json:"restarts"`   // how often the cursor expired and the slice started again
 }
 
-// plan adds the slices from the last planned moment to now − margin, oldest first and before any backfill.
-func (c *checkpoint) plan(now, from time.Time) {
+// planDaily adds the slices from the last planned moment to now − margin, oldest first and before any backfill.
+func (c *checkpoint) planDaily(now, from time.Time) {
 	end := now.Add(-margin).UTC().Truncate(time.Second)
 	if c.Planned.IsZero() {
 		c.Planned = end.Add(-sliceLength)
@@ -138,14 +138,14 @@ func (c *checkpoint) plan(now, from time.Time) {
 		if to.After(end) {
 			to = end
 		}
-		c.Open = append(c.Open, newSlice(daily, c.Planned, to, now))
+		c.Open = append(c.Open, newWindow(daily, c.Planned, to, now))
 		c.Planned = to
 	}
 	// Years that are asked for again shall not keep the new day waiting.
-	slices.SortStableFunc(c.Open, func(a, b slice) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(c.Open, func(a, b window) int { return kindRank(a) - kindRank(b) })
 }
 
-func rank(s slice) int {
+func kindRank(s window) int {
 	if s.Kind == backfill {
 		return 1
 	}
@@ -196,17 +196,17 @@ func (c *checkpoint) planBackfill(id, input string, now time.Time) error {
 		if to.After(r.To) {
 			to = r.To
 		}
-		c.Open = append(c.Open, newSlice(backfill, at, to, now))
+		c.Open = append(c.Open, newWindow(backfill, at, to, now))
 	}
 	return nil
 }
 
-// newSlice names the slice's folder after the day on which it was planned, so that what is still to be imported
+// newWindow names the slice's folder after the day on which it was planned, so that what is still to be imported
 // lies in the newest days however old the messages are.
-func newSlice(kind string, from, to, now time.Time) slice {
+func newWindow(kind string, from, to, now time.Time) window {
 	name := from.Format(stamp) + "-" + to.Format(stamp)
 	if kind == backfill {
 		name = "backfill-" + now.UTC().Format("20060102T150405.000Z") + "-" + name
 	}
-	return slice{Kind: kind, From: from, To: to, Dated: true, Folder: now.UTC().Format("2006/01/02/") + name}
+	return window{Kind: kind, From: from, To: to, Dated: true, Folder: now.UTC().Format("2006/01/02/") + name}
 }

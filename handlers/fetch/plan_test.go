@@ -42,16 +42,16 @@ func TestPlan(t *testing.T) {
 			[]string{"daily 1120T120000-1121T120000", "daily 1121T120000-1122T120000", "daily 1122T120000-1123T052000"}, at(20, 12, 0)},
 		{"again at once", checkpoint{Planned: at(23, 5, 20)}, time.Time{}, nil, at(23, 5, 20)},
 		{"the clock was set back", checkpoint{Planned: at(24, 5, 20)}, time.Time{}, nil, at(24, 5, 20)},
-		{"a day is open", checkpoint{Planned: at(22, 5, 20), Open: []slice{newSlice(daily, at(19, 5, 20), at(20, 5, 20), morning)}}, time.Time{},
+		{"a day is open", checkpoint{Planned: at(22, 5, 20), Open: []window{newWindow(daily, at(19, 5, 20), at(20, 5, 20), morning)}}, time.Time{},
 			[]string{"daily 1119T052000-1120T052000", "daily 1122T052000-1123T052000"}, at(19, 5, 20)},
 		{"a backfill is open: the new day comes first, and the watermark is its own",
-			checkpoint{Planned: at(22, 5, 20), Open: []slice{newSlice(backfill, at(1, 0, 0), at(2, 0, 0), morning), newSlice(backfill, at(2, 0, 0), at(3, 0, 0), morning)}}, time.Time{},
+			checkpoint{Planned: at(22, 5, 20), Open: []window{newWindow(backfill, at(1, 0, 0), at(2, 0, 0), morning), newWindow(backfill, at(2, 0, 0), at(3, 0, 0), morning)}}, time.Time{},
 			[]string{"daily 1122T052000-1123T052000", "backfill 1101T000000-1102T000000", "backfill 1102T000000-1103T000000"}, at(22, 5, 20)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := tt.have
-			c.plan(morning, tt.from)
+			c.planDaily(morning, tt.from)
 			if diff := cmp.Diff(tt.want, windows(c)); diff != "" {
 				t.Errorf("slices (-want +got):\n%s", diff)
 			}
@@ -65,7 +65,7 @@ func TestPlan(t *testing.T) {
 // A checkpoint that can't be read any more for its size would end everything.
 func TestPlanIsBounded(t *testing.T) {
 	var c checkpoint
-	c.plan(morning, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	c.planDaily(morning, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
 	if len(c.Open) != maxOpen {
 		t.Fatalf("%d slices at once, want %d", len(c.Open), maxOpen)
 	}
@@ -74,7 +74,7 @@ func TestPlanIsBounded(t *testing.T) {
 	}
 	c.Open = nil
 	for range 3 {
-		c.plan(morning, time.Time{})
+		c.planDaily(morning, time.Time{})
 	}
 	if want := morning.Add(-margin).Truncate(time.Second); !c.Planned.Equal(want) {
 		t.Errorf("after three more runs planned up to %v, want %v", c.Planned, want)
@@ -87,7 +87,7 @@ func TestFolderNames(t *testing.T) {
 		daily:    "2026/11/23/20261101T000000Z-20261102T000000Z",
 		backfill: "2026/11/23/backfill-20261123T053000.700Z-20261101T000000Z-20261102T000000Z",
 	} {
-		if got := newSlice(kind, from, from.Add(sliceLength), morning).Folder; got != want {
+		if got := newWindow(kind, from, from.Add(sliceLength), morning).Folder; got != want {
 			t.Errorf("%s: %s, want %s", kind, got, want)
 		}
 	}

@@ -20,8 +20,8 @@ const (
 	saveEvery = 16 // parts: how often it is noted how far an attachment has come
 )
 
-// partial is how far an attachment of an item that waits has come. Its parts lie beside the waiting room.
-type partial struct {
+// partialState is how far an attachment of an item that waits has come. Its parts lie beside the waiting room.
+type partialState struct {
 	Got   int64  `json:"got"`
 	Parts int    `json:"parts"`
 	Total int64  `json:"total,omitempty"` // -1: not known
@@ -29,8 +29,8 @@ type partial struct {
 	Whole bool   `json:"whole,omitempty"` // it has come to its end
 }
 
-// comes reports whether some attachment of the item has come in part.
-func (w *waiting) comes() bool {
+// isPartlyRead reports whether some attachment of the item has come in part.
+func (w *deferred) isPartlyRead() bool {
 	for _, p := range w.Partial {
 		if p.Got > 0 {
 			return true
@@ -39,14 +39,14 @@ func (w *waiting) comes() bool {
 	return false
 }
 
-// resumed collects an attachment in parts. Only bytes that are surely of the same content are put together: the site
+// partialDownload collects an attachment in parts. Only bytes that are surely of the same content are put together: the site
 // confirms the entity tag, or the whole is held against the digest of the source, and thrown away where it does not match.
-type resumed struct {
+type partialDownload struct {
 	f     *fetcher
 	key   string // of the item
 	file  int
 	src   telemessage.AttachmentSource
-	state *partial
+	state *partialState
 	save  func(context.Context) error // notes the state in the waiting room
 
 	readToEnd bool // the whole was handed out, and read
@@ -54,7 +54,7 @@ type resumed struct {
 
 // resumedFile returns the i-th attachment's collection; nil if it is not kept in parts. A small one is quickly read again, and so is
 // one of an unknown size until it has proved otherwise.
-func (fs *files) resumedFile(i int, src telemessage.AttachmentSource) *resumed {
+func (fs *mediaWriter) resumedFile(i int, src telemessage.AttachmentSource) *partialDownload {
 	w := fs.waiting
 	if w == nil {
 		return nil
@@ -64,21 +64,21 @@ func (fs *files) resumedFile(i int, src telemessage.AttachmentSource) *resumed {
 		return nil
 	}
 	if w.item.Partial == nil {
-		w.item.Partial = map[int]*partial{}
+		w.item.Partial = map[int]*partialState{}
 	}
 	if w.item.Partial[i] == nil {
-		w.item.Partial[i] = &partial{}
+		w.item.Partial[i] = &partialState{}
 	}
-	return &resumed{f: fs.f, key: w.key, file: i, src: src, state: w.item.Partial[i], save: w.save}
+	return &partialDownload{f: fs.f, key: w.key, file: i, src: src, state: w.item.Partial[i], save: w.save}
 }
 
-// open returns the whole attachment, after it has read from the site what is still missing.
-func (r *resumed) open(ctx context.Context) (io.ReadCloser, error) {
+// openWhole returns the whole attachment, after it has read from the site what is still missing.
+func (r *partialDownload) openWhole(ctx context.Context) (io.ReadCloser, error) {
 	if r.readToEnd && r.src.SHA256() != "" {
-		r.forget() // it did not have the digest: what was put together is not it
+		r.deleteStored() // it did not have the digest: what was put together is not it
 	}
 	if !r.state.Whole {
-		if err := r.collect(ctx); err != nil {
+		if err := r.collectRest(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -87,7 +87,7 @@ func (r *resumed) open(ctx context.Context) (io.ReadCloser, error) {
 		n, err := whole.Read(b)
 		r.readToEnd = r.readToEnd || err == io.EOF
 		if errors.Is(err, staging.ErrNotFound) { // the parts were taken away: it begins again
-			r.forget()
+			r.deleteStored()
 			err = fmt.Errorf("%w: parts of an attachment are missing", telemessage.ErrUnavailable)
 		}
 		return n, err
@@ -98,19 +98,19 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
-func (r *resumed) forget() {
-	*r.state = partial{}
+func (r *partialDownload) deleteStored() {
+	*r.state = partialState{}
 	r.readToEnd = false
 }
 
-// collect reads from where the parts end. What has come by the time that the way or the time is at its end is kept.
-func (r *resumed) collect(ctx context.Context) error {
+// collectRest reads from where the parts end. What has come by the time that the way or the time is at its end is kept.
+func (r *partialDownload) collectRest(ctx context.Context) error {
 	if r.state.Tag == "" && r.src.SHA256() == "" {
-		r.forget() // nothing tells whether the rest would be of the same bytes
+		r.deleteStored() // nothing tells whether the rest would be of the same bytes
 	}
 	body, extent, err := r.f.site.AttachmentFrom(ctx, r.src, r.state.Got, r.state.Tag)
 	if errors.Is(err, telemessage.ErrOther) {
-		r.forget()
+		r.deleteStored()
 		body, extent, err = r.f.site.AttachmentFrom(ctx, r.src, 0, "")
 	}
 	if err != nil {
@@ -118,23 +118,23 @@ func (r *resumed) collect(ctx context.Context) error {
 	}
 	defer body.Close()
 	if extent.Offset == 0 {
-		r.forget()
+		r.deleteStored()
 		r.state.Total, r.state.Tag = extent.Total, extent.Tag
 	} else if r.state.Tag != "" && extent.Tag != "" && extent.Tag != r.state.Tag {
-		r.forget() // QUIRK: a site that sends a part of something else, though it was asked not to
+		r.deleteStored() // QUIRK: a site that sends a part of something else, though it was asked not to
 		return fmt.Errorf("%w: %w", telemessage.ErrUnavailable, telemessage.ErrOther)
 	}
 	l := r.f.limits.withDefaults()
 	return r.readParts(ctx, &pacedReader{ReadCloser: body, least: l.leastRate, judged: l.judged})
 }
 
-func (r *resumed) readParts(ctx context.Context, body io.Reader) error {
+func (r *partialDownload) readParts(ctx context.Context, body io.Reader) error {
 	buf := make([]byte, partSize)
 	for {
 		n, err := io.ReadFull(body, buf)
 		ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 		if n > 0 {
-			if perr := r.keep(ctx, buf[:n]); perr != nil {
+			if perr := r.storePart(ctx, buf[:n]); perr != nil {
 				return perr
 			}
 		}
@@ -142,7 +142,7 @@ func (r *resumed) readParts(ctx context.Context, body io.Reader) error {
 		case r.state.Got > maxMedia:
 			return errTooMuch
 		case ended && r.state.Total > 0 && r.state.Got != r.state.Total:
-			r.forget()
+			r.deleteStored()
 			return fmt.Errorf("%w: an attachment has not the length that was announced", telemessage.ErrUnavailable)
 		case ended:
 			r.state.Whole = true
@@ -158,8 +158,8 @@ func (r *resumed) readParts(ctx context.Context, body io.Reader) error {
 	}
 }
 
-// keep stores a part.
-func (r *resumed) keep(ctx context.Context, data []byte) error {
+// storePart stores a part.
+func (r *partialDownload) storePart(ctx context.Context, data []byte) error {
 	// The attachment's time may be over, and what has come shall not be lost; the storage has a minute for it.
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()

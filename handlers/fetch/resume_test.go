@@ -143,7 +143,7 @@ func TestAttachmentIsResumed(t *testing.T) {
 func (w *world) partsLeft(t *testing.T) (n int) {
 	t.Helper()
 	for _, key := range w.waiting() {
-		var it waiting
+		var it deferred
 		if err := w.store.GetWaiting(t.Context(), key, &it); err != nil {
 			t.Fatal(err)
 		}

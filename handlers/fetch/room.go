@@ -22,9 +22,9 @@ const (
 	maxLearned = 5000
 )
 
-// facts are what has to be known of an item that waits to choose it. They are kept beside the item and come with the listing
+// deferredFacts are what has to be known of an item that waits to choose it. They are kept beside the item and come with the listing
 // of the waiting room, so that only what is chosen is read.
-type facts struct {
+type deferredFacts struct {
 	Run   string `json:"r"`           // folder of the window that set it aside
 	Since int64  `json:"s"`           // waiting.Since, Unix seconds
 	Aside int64  `json:"a,omitempty"` // when it was set aside, Unix seconds
@@ -45,8 +45,8 @@ type facts struct {
 	Sides  [3]string `json:"p,omitzero"`
 }
 
-func factsOf(w *waiting) facts {
-	x := facts{Run: w.Run, Since: w.Since.Unix(), Tries: w.Tries, Ready: w.Ready}
+func factsOf(w *deferred) deferredFacts {
+	x := deferredFacts{Run: w.Run, Since: w.Since.Unix(), Tries: w.Tries, Ready: w.Ready}
 	if !w.Aside.IsZero() {
 		x.Aside = w.Aside.Unix()
 	}
@@ -61,17 +61,17 @@ func factsOf(w *waiting) facts {
 	return x
 }
 
-func (x facts) text() string {
+func (x deferredFacts) encodeFacts() string {
 	line, _ := json.Marshal(x) // numbers and texts of ASCII
 	return string(line)
 }
 
-func (x facts) since() time.Time { return time.Unix(x.Since, 0).UTC() }
-func (x facts) aside() time.Time { return time.Unix(x.Aside, 0).UTC() }
+func (x deferredFacts) sinceTime() time.Time { return time.Unix(x.Since, 0).UTC() }
+func (x deferredFacts) asideTime() time.Time { return time.Unix(x.Aside, 0).UTC() }
 
-// piece returns the piece without its item, which is not needed to choose.
-func (x facts) piece(key string) piece {
-	p := piece{Group: x.Group, Number: x.Number, Total: x.Total, ID: x.ID, Size: x.Size, Short: x.Short, Files: x.Files,
+// partOf returns the piece without its item, which is not needed to choose.
+func (x deferredFacts) partOf(key string) smsPart {
+	p := smsPart{Group: x.Group, Number: x.Number, Total: x.Total, ID: x.ID, Size: x.Size, Short: x.Short, Files: x.Files,
 		Thread: x.Thread, Sides: x.Sides, key: key}
 	if x.Sent != 0 {
 		p.Sent = time.Unix(0, x.Sent).UTC()
@@ -79,25 +79,25 @@ func (x facts) piece(key string) piece {
 	return p
 }
 
-// room is the waiting room as one holder of the lease knows it: nothing else changes it meanwhile.
-type room struct {
-	items map[string]facts // by key
+// deferredItems is the waiting room as one holder of the lease knows it: nothing else changes it meanwhile.
+type deferredItems struct {
+	items map[string]deferredFacts // by key
 }
 
-// room returns the waiting room, listed once by each holder of the lease.
-func (f *fetcher) room(ctx context.Context, inv *invocation) (*room, error) {
+// openRoom returns the waiting room, listed once by each holder of the lease.
+func (f *fetcher) openRoom(ctx context.Context, inv *invocation) (*deferredItems, error) {
 	if inv.room != nil {
 		return inv.room, nil
 	}
-	r := &room{}
+	r := &deferredItems{}
 	var unknown []string
 	err := onStorage(ctx, func(ctx context.Context) error {
-		r.items, unknown = map[string]facts{}, nil
+		r.items, unknown = map[string]deferredFacts{}, nil
 		for _, reason := range []string{waitsForMedia, waitsForPieces} {
 			_, err := f.store.EachWaiting(ctx, reason+"-", maxRoom, func(key, line string, put time.Time) {
-				var x facts
+				var x deferredFacts
 				if json.Unmarshal([]byte(line), &x) != nil {
-					x = facts{}
+					x = deferredFacts{}
 					unknown = append(unknown, key)
 				}
 				x.Aside = cmp.Or(x.Aside, put.Unix())
@@ -113,7 +113,7 @@ func (f *fetcher) room(ctx context.Context, inv *invocation) (*room, error) {
 		return nil, err
 	}
 	for _, key := range unknown[:min(len(unknown), maxLearned)] {
-		if err := f.learn(ctx, r, key); err != nil {
+		if err := f.learnFacts(ctx, r, key); err != nil {
 			return nil, err
 		}
 	}
@@ -121,22 +121,22 @@ func (f *fetcher) room(ctx context.Context, inv *invocation) (*room, error) {
 	return r, nil
 }
 
-// learn reads an item that was put without its facts, and puts them beside it.
-func (f *fetcher) learn(ctx context.Context, r *room, key string) error {
-	item, err := f.waitingItem(ctx, key)
+// learnFacts reads an item that was put without its facts, and puts them beside it.
+func (f *fetcher) learnFacts(ctx context.Context, r *deferredItems, key string) error {
+	item, err := f.readDeferred(ctx, key)
 	if err != nil {
 		return err
 	}
 	if item.Aside.IsZero() {
-		item.Aside = r.items[key].aside()
+		item.Aside = r.items[key].asideTime()
 	}
-	return f.replaceWaiting(ctx, r, key, &item)
+	return f.replaceDeferred(ctx, r, key, &item)
 }
 
-// replaceWaiting writes an item of the waiting room back, with its facts.
-func (f *fetcher) replaceWaiting(ctx context.Context, r *room, key string, item *waiting) error {
+// replaceDeferred writes an item of the waiting room back, with its facts.
+func (f *fetcher) replaceDeferred(ctx context.Context, r *deferredItems, key string, item *deferred) error {
 	x := factsOf(item)
-	err := onStorage(ctx, func(ctx context.Context) error { return f.store.ReplaceWaiting(ctx, key, item, x.text()) })
+	err := onStorage(ctx, func(ctx context.Context) error { return f.store.ReplaceWaiting(ctx, key, item, x.encodeFacts()) })
 	if err != nil && !errors.Is(err, staging.ErrNotFound) {
 		return fmt.Errorf("note what became of an item of the waiting room: %w", err)
 	}
@@ -144,10 +144,10 @@ func (f *fetcher) replaceWaiting(ctx context.Context, r *room, key string, item 
 	return nil
 }
 
-// candidates returns the keys of a reason's items that a window may take, in order: not those that another open window has
+// candidatesFor returns the keys of a reason's items that a window may take, in order: not those that another open window has
 // chosen, nor those of one that may have to be read again from its beginning.
-func (r *room) candidates(state *savedState, s *slice, reason string) []string {
-	promised, unread := state.promised(s), state.unread(s)
+func (r *deferredItems) candidatesFor(state *savedState, s *window, reason string) []string {
+	promised, unread := state.reserved(s), state.unfinishedFolders(s)
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(r.items)) {
 		x := r.items[key]
@@ -158,30 +158,30 @@ func (r *room) candidates(state *savedState, s *slice, reason string) []string {
 	return keys
 }
 
-// due reports whether an item has waited long enough for what the source still owes. It is judged by windows of its own
+// isDue reports whether an item has waited long enough for what the source still owes. It is judged by windows of its own
 // kind, for the time of a backfill has nothing to do with that of the days: a piece set aside in a window of 2024 is not
 // overdue because today's window lies two years later, as long as the backfill has windows to read.
-func (s *savedState) due(x facts, by *slice) bool {
-	since := x.since()
+func (s *savedState) isDue(x deferredFacts, by *window) bool {
+	since := x.sinceTime()
 	if requestOf(x.Run) == requestOf(by.Folder) {
-		owed := x.Group != "" && s.owes(x, by) && by.To.Before(since.Add(maxPatience))
+		owed := x.Group != "" && s.isOwedByOther(x, by) && by.To.Before(since.Add(maxPatience))
 		return !by.To.Before(since.Add(patienceWithSource)) && !owed
 	}
 	// Its backfill is done, and what it waits for was not in it. It may still come, within as long as from now on.
-	return by.Kind == daily && requestOf(x.Run) != "" && !s.works(requestOf(x.Run)) && !by.To.Before(x.aside().Add(patienceWithSource))
+	return by.Kind == daily && requestOf(x.Run) != "" && !s.worksOnRequest(requestOf(x.Run)) && !by.To.Before(x.asideTime().Add(patienceWithSource))
 }
 
-// owes reports whether another window of the same kind, not yet read to its end, may hold what the item waits for.
-func (s *savedState) owes(x facts, but *slice) bool {
-	return slices.ContainsFunc(s.Open, func(o slice) bool {
+// isOwedByOther reports whether another window of the same kind, not yet read to its end, may hold what the item waits for.
+func (s *savedState) isOwedByOther(x deferredFacts, but *window) bool {
+	return slices.ContainsFunc(s.Open, func(o window) bool {
 		return o.Folder != but.Folder && !o.Progress.Read && requestOf(o.Folder) == requestOf(x.Run) &&
-			o.From.Before(x.since().Add(patienceWithSource)) && o.To.After(x.since().Add(-patienceWithSource))
+			o.From.Before(x.sinceTime().Add(patienceWithSource)) && o.To.After(x.sinceTime().Add(-patienceWithSource))
 	})
 }
 
-// works reports whether windows of the backfill are open.
-func (s *savedState) works(request string) bool {
-	return slices.ContainsFunc(s.Open, func(o slice) bool { return requestOf(o.Folder) == request })
+// worksOnRequest reports whether windows of the backfill are open.
+func (s *savedState) worksOnRequest(request string) bool {
+	return slices.ContainsFunc(s.Open, func(o window) bool { return requestOf(o.Folder) == request })
 }
 
 // requestOf returns which backfill a run belongs to, by its folder; "" for daily ones.

@@ -313,7 +313,7 @@ func TestBackfill(t *testing.T) {
 			t.Errorf("input %s: %v", wrong, err)
 		}
 	}
-	if diff := cmp.Diff(before, w.checkpoint(), cmp.AllowUnexported(checkpoint{}, slice{}, progress{})); diff != "" {
+	if diff := cmp.Diff(before, w.checkpoint(), cmp.AllowUnexported(checkpoint{}, window{}, progress{})); diff != "" {
 		t.Errorf("a refused input changed the checkpoint (-before +after):\n%s", diff)
 	}
 	if res, err := w.try(w.f, " {} "); err != nil || !res.Watermark.Equal(w.ago(0)) {

@@ -18,17 +18,17 @@ const (
 	maxRestarts = 3 // of one slice whose cursor expires, within one invocation
 )
 
-// slice reads what is left of s, closes the run with its manifest, and empties what it took out of the waiting room.
+// fetchWindow reads what is left of s, closes the run with its manifest, and empties what it took out of the waiting room.
 // It may be called again after any failure: what was written already is found and not written twice.
-func (f *fetcher) slice(ctx context.Context, state *savedState, s *slice, log *slog.Logger) error {
+func (f *fetcher) fetchWindow(ctx context.Context, state *savedState, s *window, log *slog.Logger) error {
 	if s.Started.IsZero() {
 		s.Started = f.now().UTC()
 	}
-	s.past, s.watch, s.contentAway = nil, newWatch(&s.Progress), 0
+	s.past, s.watch, s.contentAway = nil, newCycleDetector(&s.Progress), 0
 	defer func() { s.firsts = nil }() // it may be large, and the slice may stay open
 	restarts := 0
 	for !s.Progress.Read {
-		err := f.pageWithRetry(ctx, s, log)
+		err := f.readPageWithRetry(ctx, s, log)
 		switch {
 		case errors.Is(err, errEndless):
 			s.restart() // with the next run: what was read in a circle is counted more than once
@@ -46,34 +46,34 @@ func (f *fetcher) slice(ctx context.Context, state *savedState, s *slice, log *s
 		if err := state.save(ctx); err != nil {
 			return err
 		}
-		if !s.Progress.Read && s.inv.turnOver(s, state.Open) {
+		if !s.Progress.Read && s.inv.isTurnOver(s, state.Open) {
 			return errTurnOver
 		}
 	}
 	s.onlyTexts = false
-	if err := f.release(ctx, state, s, log); err != nil {
+	if err := f.writeDeferred(ctx, state, s, log); err != nil {
 		return err
 	}
-	if err := f.close(ctx, state, s, log); err != nil {
+	if err := f.closeWindow(ctx, state, s, log); err != nil {
 		return err
 	}
-	return f.forget(ctx, s)
+	return f.deleteWritten(ctx, s)
 }
 
 // errTurnOver: the window is well, but has had its time while others wait.
 var errTurnOver = errors.New("the window's turn is over")
 
 // restart begins the window again. What was written of it already is found and not written twice.
-func (s *slice) restart() {
+func (s *window) restart() {
 	s.Progress = progress{counts: counts{Restarts: s.Progress.Restarts + 1}}
-	s.past, s.watch = nil, newWatch(&s.Progress)
+	s.past, s.watch = nil, newCycleDetector(&s.Progress)
 }
 
-// pageWithRetry reads one page. A page that breaks off is asked for again from the same cursor, with the
+// readPageWithRetry reads one page. A page that breaks off is asked for again from the same cursor, with the
 // same numbers for its batches, so that nothing of it is written twice.
-func (f *fetcher) pageWithRetry(ctx context.Context, s *slice, log *slog.Logger) error {
+func (f *fetcher) readPageWithRetry(ctx context.Context, s *window, log *slog.Logger) error {
 	for try := 1; ; try++ {
-		p, err := f.page(ctx, s)
+		p, err := f.readPage(ctx, s)
 		if err == nil {
 			s.Progress = *p
 			return nil
@@ -105,18 +105,18 @@ type errNotBegun struct{ error }
 
 func (e errNotBegun) Unwrap() error { return e.error }
 
-// page reads one page and writes its batches. It returns the progress after it and leaves s as it was.
-func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
+// readPage reads one page and writes its batches. It returns the progress after it and leaves s as it was.
+func (f *fetcher) readPage(ctx context.Context, s *window) (_ *progress, err error) {
 	if s.past == nil {
-		if s.past, err = f.lookBack(ctx, s); err != nil {
+		if s.past, err = f.readEarlierAttempt(ctx, s); err != nil {
 			return nil, err
 		}
 	}
 	after := s.Progress
 	w := f.newWriter(s, &after)
-	r := &pageReading{fetcher: f, s: s, after: &after, writer: w, parts: newPieces()}
+	r := &pageReading{fetcher: f, s: s, after: &after, writer: w, parts: newPartGroups()}
 	s.watch.page = s.watch.page[:0]
-	next, err := f.site.Items(ctx, s.From, s.To, s.Progress.Cursor, s.pageLimit(), func(it telemessage.Item) error { return r.take(ctx, it) })
+	next, err := f.site.Items(ctx, s.From, s.To, s.Progress.Cursor, s.pageLimit(), func(it telemessage.Item) error { return r.takeItem(ctx, it) })
 	if errors.Is(err, telemessage.ErrUnavailable) && r.index == 0 {
 		return nil, errNotBegun{err}
 	}
@@ -126,16 +126,16 @@ func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
 	if err := f.checkEnded(s); err != nil {
 		return nil, err
 	}
-	if err := s.watch.turned(&after, next); err != nil {
+	if err := s.watch.checkPage(&after, next); err != nil {
 		return nil, err
 	}
 	if err := f.checkCount(ctx, s, s.Progress.Received, after.Received); err != nil {
 		return nil, err
 	}
-	if err := r.finish(ctx); err != nil {
+	if err := r.finishPage(ctx); err != nil {
 		return nil, err
 	}
-	if err := f.settlePieces(ctx, s, &after, w, r.parts); err != nil {
+	if err := f.writeLongMessages(ctx, s, &after, w, r.parts); err != nil {
 		return nil, err
 	}
 	if err := w.flush(ctx); err != nil {
@@ -146,15 +146,15 @@ func (f *fetcher) page(ctx context.Context, s *slice) (_ *progress, err error) {
 }
 
 // pageLimit returns how many items the next page is asked for.
-func (s *slice) pageLimit() int { return cmp.Or(s.Limit, pageLimit) }
+func (s *window) pageLimit() int { return cmp.Or(s.Limit, pageLimit) }
 
 // countTries is how many runs ask for a window's count. After that it is not known: a count that can't be had must not keep a
 // window open for ever.
 const countTries = 3
 
-// count asks the site what it says it holds of the window. A try is counted when it begins, so that one in which the invocation
+// countAtSource asks the site what it says it holds of the window. A try is counted when it begins, so that one in which the invocation
 // ends counts as well.
-func (f *fetcher) count(ctx context.Context, state *savedState, s *slice, log *slog.Logger) (total int64, known bool, err error) {
+func (f *fetcher) countAtSource(ctx context.Context, state *savedState, s *window, log *slog.Logger) (total int64, known bool, err error) {
 	if s.Counts < countTries {
 		s.Counts++
 		if err := state.save(ctx); err != nil {
@@ -177,9 +177,9 @@ func (f *fetcher) count(ctx context.Context, state *savedState, s *slice, log *s
 	return 0, false, nil
 }
 
-// close asks the site what it says it holds and writes the manifest. Create-if-absent: the first manifest stays.
-func (f *fetcher) close(ctx context.Context, state *savedState, s *slice, log *slog.Logger) error {
-	total, known, err := f.count(ctx, state, s, log)
+// closeWindow asks the site what it says it holds and writes the manifest. Create-if-absent: the first manifest stays.
+func (f *fetcher) closeWindow(ctx context.Context, state *savedState, s *window, log *slog.Logger) error {
+	total, known, err := f.countAtSource(ctx, state, s, log)
 	if err != nil {
 		return err
 	}

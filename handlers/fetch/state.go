@@ -29,7 +29,7 @@ type savedState struct {
 	lease *staging.Lease
 }
 
-func (f *fetcher) load(ctx context.Context, lease *staging.Lease) (*savedState, error) {
+func (f *fetcher) loadCheckpoint(ctx context.Context, lease *staging.Lease) (*savedState, error) {
 	state := &savedState{store: f.store, lease: lease}
 	err := onStorage(ctx, func(ctx context.Context) error {
 		_, err := f.store.GetLargeJSON(ctx, staging.Checkpoints, checkpointName, &state.checkpoint, maxCheckpoint)
@@ -57,8 +57,8 @@ func (s *savedState) save(ctx context.Context) error {
 	return nil
 }
 
-// promised gives the keys of the waiting room that other open slices have chosen for their batches.
-func (s *savedState) promised(to *slice) map[string]bool {
+// reserved gives the keys of the waiting room that other open slices have chosen for their batches.
+func (s *savedState) reserved(to *window) map[string]bool {
 	keys := map[string]bool{}
 	for i := range s.Open {
 		if other := &s.Open[i]; other != to {
@@ -72,8 +72,8 @@ func (s *savedState) promised(to *slice) map[string]bool {
 	return keys
 }
 
-// unread gives the folders of the other open slices whose last page has not been read.
-func (s *savedState) unread(but *slice) map[string]bool {
+// unfinishedFolders gives the folders of the other open slices whose last page has not been read.
+func (s *savedState) unfinishedFolders(but *window) map[string]bool {
 	folders := map[string]bool{}
 	for i := range s.Open {
 		if other := &s.Open[i]; other != but && !other.Progress.Read {

@@ -14,7 +14,7 @@ import (
 func TestCheckpointCanBeRead(t *testing.T) {
 	w := newWorld(t)
 	var c checkpoint
-	c.plan(morning, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	c.planDaily(morning, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
 	for i := range c.Open { // fmt's quotes are the longest form of a character
 		c.Open[i].Progress.Cursor = strings.Repeat(`"`, 2<<10)
 		c.Open[i].Failed = strings.Repeat("x", 300)
@@ -22,7 +22,7 @@ func TestCheckpointCanBeRead(t *testing.T) {
 	}
 	for i := range maxPromised {
 		s := &c.Open[i%100]
-		s.Progress.Released = append(s.Progress.Released, []string{waitingKey(s, i, waitsForPieces, fmt.Sprint(i))})
+		s.Progress.Released = append(s.Progress.Released, []string{deferredKey(s, i, waitsForPieces, fmt.Sprint(i))})
 	}
 	lease, err := w.store.Lease(t.Context(), staging.Checkpoints, checkpointName)
 	if err != nil {
@@ -33,7 +33,7 @@ func TestCheckpointCanBeRead(t *testing.T) {
 	if err := state.save(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	read, err := w.f.load(t.Context(), lease)
+	read, err := w.f.loadCheckpoint(t.Context(), lease)
 	if err != nil || len(read.Open) != len(c.Open) {
 		t.Errorf("%d windows, %v; want %d", len(read.Open), err, len(c.Open))
 	}

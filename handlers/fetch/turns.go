@@ -8,9 +8,9 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// limits are the times that one unit of work may take, so that none stands in the way of the others. The zero value of each
+// workLimits are the times that one unit of work may take, so that none stands in the way of the others. The zero value of each
 // stands for its default.
-type limits struct {
+type workLimits struct {
 	turn       time.Duration // of a window while others wait; it ends with a page
 	attachment time.Duration // of one attachment, on top of its size at leastRate
 	longest    time.Duration // of one attachment, whatever its size
@@ -23,8 +23,8 @@ type limits struct {
 
 // withDefaults returns the limits with the defaults in place of zeros. An invocation has 24 minutes: attachments get less
 // than half of it.
-func (l limits) withDefaults() limits {
-	return limits{
+func (l workLimits) withDefaults() workLimits {
+	return workLimits{
 		turn:       cmp.Or(l.turn, 4*time.Minute),
 		attachment: cmp.Or(l.attachment, time.Minute),
 		longest:    cmp.Or(l.longest, 5*time.Minute),
@@ -38,7 +38,7 @@ func (l limits) withDefaults() limits {
 
 // invocation is what one run of fetch remembers of its work, also after it has lost the checkpoint's lease and taken it again.
 type invocation struct {
-	limits   limits
+	limits   workLimits
 	failures []error
 	failed   map[string]bool // folders of windows that were tried in vain
 	turns    map[string]int  // by folder: turns that a window has had
@@ -48,22 +48,22 @@ type invocation struct {
 
 	mediaTime map[string]time.Duration // by folder: spent on attachments
 	mediaAll  time.Duration
-	room      *room           // nil: not listed yet by this holder of the lease
+	room      *deferredItems  // nil: not listed yet by this holder of the lease
 	asked     map[string]bool // keys of the waiting room: attachments that this invocation has asked for in vain
 }
 
-func newInvocation(l limits) *invocation {
+func newInvocation(l workLimits) *invocation {
 	return &invocation{limits: l.withDefaults(), failed: map[string]bool{}, turns: map[string]int{}, mediaTime: map[string]time.Duration{},
 		asked: map[string]bool{}}
 }
 
-// next returns the index of the window whose turn it is, -1 if there is none. A window that failed has no other turn in this
+// nextWindow returns the index of the window whose turn it is, -1 if there is none. A window that failed has no other turn in this
 // invocation. Of one kind the window with the fewest turns comes first, then the one with the fewest slow tries, then the
 // oldest: a window that takes a whole invocation has one slow try more than the others, so that the next invocation begins
 // with those. If the site seems to be away, it is the one with the fewest tries of all.
 //
 // Daily windows come before backfills, but one that has had its turn and needs more of them shares its time with the backfills.
-func (inv *invocation) next(open []slice) int {
+func (inv *invocation) nextWindow(open []window) int {
 	day, fill := inv.firstOf(daily, open), inv.firstOf(backfill, open)
 	switch {
 	case day < 0:
@@ -74,17 +74,17 @@ func (inv *invocation) next(open []slice) int {
 	return fill
 }
 
-func (inv *invocation) firstOf(kind string, open []slice) int {
+func (inv *invocation) firstOf(kind string, open []window) int {
 	found := -1
 	for i := range open {
-		if open[i].Kind == kind && !inv.failed[open[i].Folder] && (found < 0 || inv.before(&open[i], &open[found])) {
+		if open[i].Kind == kind && !inv.failed[open[i].Folder] && (found < 0 || inv.isBefore(&open[i], &open[found])) {
 			found = i
 		}
 	}
 	return found
 }
 
-func (inv *invocation) before(a, b *slice) bool {
+func (inv *invocation) isBefore(a, b *window) bool {
 	tries := 0
 	if inv.away >= awayTries {
 		tries = cmp.Compare(a.Tries, b.Tries)
@@ -92,8 +92,8 @@ func (inv *invocation) before(a, b *slice) bool {
 	return cmp.Or(cmp.Compare(inv.turns[a.Folder], inv.turns[b.Folder]), tries, cmp.Compare(a.Slow, b.Slow)) < 0
 }
 
-// turnOver reports whether the window has had its time and another one waits.
-func (inv *invocation) turnOver(s *slice, open []slice) bool {
+// isTurnOver reports whether the window has had its time and another one waits.
+func (inv *invocation) isTurnOver(s *window, open []window) bool {
 	if time.Since(inv.began) < inv.limits.turn {
 		return false
 	}
@@ -105,9 +105,9 @@ func (inv *invocation) turnOver(s *slice, open []slice) bool {
 	return false
 }
 
-// fail notes a window that was tried in vain. After awayTries windows in a row for which the site is away one more is tried, the
+// noteFailure notes a window that was tried in vain. After awayTries windows in a row for which the site is away one more is tried, the
 // least tried of all; if that fails too, the site is left alone until the next run: it is down, not the day.
-func (inv *invocation) fail(s *slice, err error) {
+func (inv *invocation) noteFailure(s *window, err error) {
 	inv.failures = append(inv.failures, err)
 	inv.failed[s.Folder] = true
 	if inv.turns[s.Folder] == 1 && time.Since(inv.began) < inv.limits.turn {

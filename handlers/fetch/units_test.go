@@ -79,7 +79,7 @@ func TestNothingStandsInTheWay(t *testing.T) {
 				}
 				return true
 			}, func(o *telemessage.Options) { o.PageTime = 500 * time.Millisecond })
-			f.limits = limits{turn: time.Nanosecond, attachment: 50 * time.Millisecond, longest: 50 * time.Millisecond,
+			f.limits = workLimits{turn: time.Nanosecond, attachment: 50 * time.Millisecond, longest: 50 * time.Millisecond,
 				window: 200 * time.Millisecond, invocation: 400 * time.Millisecond}
 			for range 2 {
 				ctx, end := context.WithTimeout(t.Context(), 5*time.Second)

@@ -44,56 +44,56 @@ const (
 	maxGroup = 2000
 )
 
-// waiting is an item that was set aside: one blob of the waiting room. It never disappears from it but into a batch.
-type waiting struct {
-	Reason  string           `json:"reason"`
-	Run     string           `json:"run"`   // folder of the slice that set it aside
-	Since   time.Time        `json:"since"` // from when it has waited: the end of that slice
-	Entry   record.Entry     `json:"entry"`
-	Piece   *piece           `json:"piece,omitempty"`   // with waitsForPieces; its Item is Entry's
-	Ready   bool             `json:"ready,omitempty"`   // its media are settled: it goes into the next batch
-	Aside   time.Time        `json:"aside,omitzero"`    // when it was set aside
-	Partial map[int]*partial `json:"partial,omitempty"` // by attachment, those that come in more than one run
-	Tries   int              `json:"tries,omitempty"`   // how often its attachments were asked for, counted when a try begins
+// deferred is an item that was set aside: one blob of the waiting room. It never disappears from it but into a batch.
+type deferred struct {
+	Reason  string                `json:"reason"`
+	Run     string                `json:"run"`   // folder of the slice that set it aside
+	Since   time.Time             `json:"since"` // from when it has waited: the end of that slice
+	Entry   record.Entry          `json:"entry"`
+	Piece   *smsPart              `json:"piece,omitempty"`   // with waitsForPieces; its Item is Entry's
+	Ready   bool                  `json:"ready,omitempty"`   // its media are settled: it goes into the next batch
+	Aside   time.Time             `json:"aside,omitzero"`    // when it was set aside
+	Partial map[int]*partialState `json:"partial,omitempty"` // by attachment, those that come in more than one run
+	Tries   int                   `json:"tries,omitempty"`   // how often its attachments were asked for, counted when a try begins
 }
 
-// waitingKey holds the run and the item's number in the window, so that the same item, seen again by a backfill, is an item of
+// deferredKey holds the run and the item's number in the window, so that the same item, seen again by a backfill, is an item of
 // its own; read again with the same page, it is the same blob, whatever became of the items before it. In the order of their
 // keys the items lie as they came.
-func waitingKey(s *slice, number int, reason, itemSHA string) string {
+func deferredKey(s *window, number int, reason, itemSHA string) string {
 	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", s.Folder, number, itemSHA))
-	return fmt.Sprintf("%s%08d-%s", waitingPrefix(s, reason), number, hex.EncodeToString(id[:8]))
+	return fmt.Sprintf("%s%08d-%s", deferredPrefix(s, reason), number, hex.EncodeToString(id[:8]))
 }
 
-// waitingPrefix is what the keys of a window begin with.
-func waitingPrefix(s *slice, reason string) string {
+// deferredPrefix is what the keys of a window begin with.
+func deferredPrefix(s *window, reason string) string {
 	return reason + "-" + s.To.UTC().Format("20060102T150405Z") + "-"
 }
 
-// waitingKeyBefore is the key that the version before gave: with the item's number among those that the run had set aside.
-func waitingKeyBefore(s *slice, number int, reason, itemSHA string) string {
+// deferredKeyBefore is the key that the version before gave: with the item's number among those that the run had set aside.
+func deferredKeyBefore(s *window, number int, reason, itemSHA string) string {
 	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", s.Folder, number, itemSHA))
-	return fmt.Sprintf("%s%07d-%s", waitingPrefix(s, reason), number, hex.EncodeToString(id[:8]))
+	return fmt.Sprintf("%s%07d-%s", deferredPrefix(s, reason), number, hex.EncodeToString(id[:8]))
 }
 
-// isAside reports whether an earlier reading of the page has set the item aside.
-func (s *slice) isAside(p *progress, index int, reason, itemSHA string) bool {
-	return s.past.aside[waitingKey(s, s.Progress.Received+index, reason, itemSHA)] || s.past.aside[waitingKeyBefore(s, p.SetAside+1, reason, itemSHA)]
+// isDeferred reports whether an earlier reading of the page has set the item aside.
+func (s *window) isDeferred(p *progress, index int, reason, itemSHA string) bool {
+	return s.past.aside[deferredKey(s, s.Progress.Received+index, reason, itemSHA)] || s.past.aside[deferredKeyBefore(s, p.SetAside+1, reason, itemSHA)]
 }
 
-// setAside puts an item into the waiting room. index is its place in the page.
-func (f *fetcher) setAside(ctx context.Context, s *slice, p *progress, index int, w waiting) error {
+// deferItem puts an item into the waiting room. index is its place in the page.
+func (f *fetcher) deferItem(ctx context.Context, s *window, p *progress, index int, w deferred) error {
 	w.Run, w.Since, w.Aside = s.Folder, s.To, f.now().UTC()
 	if s.Kind == backfill && w.Reason == waitsForMedia && s.Started.After(s.To) {
 		w.Since = s.Started // its time of the source is long past, and yet the attachment was out of reach just now
 	}
 	p.SetAside++
-	key := waitingKey(s, s.Progress.Received+index, w.Reason, w.Entry.Items[0].SHA256)
+	key := deferredKey(s, s.Progress.Received+index, w.Reason, w.Entry.Items[0].SHA256)
 	if w.Tries > 0 {
 		s.inv.asked[key] = true
 	}
 	x := factsOf(&w)
-	err := onStorage(ctx, func(ctx context.Context) error { return f.store.PutWaiting(ctx, key, w, x.text()) })
+	err := onStorage(ctx, func(ctx context.Context) error { return f.store.PutWaiting(ctx, key, w, x.encodeFacts()) })
 	if err != nil {
 		return fmt.Errorf("set an item aside: %w", err)
 	}
@@ -103,18 +103,18 @@ func (f *fetcher) setAside(ctx context.Context, s *slice, p *progress, index int
 	return nil
 }
 
-// release takes out of the waiting room what has become complete, or has waited long enough, and writes it as batches of this
+// writeDeferred takes out of the waiting room what has become complete, or has waited long enough, and writes it as batches of this
 // run. What it takes is decided once and saved before the first batch, so that a crash in between repeats the same batches.
-func (f *fetcher) release(ctx context.Context, state *savedState, s *slice, log *slog.Logger) error {
+func (f *fetcher) writeDeferred(ctx context.Context, state *savedState, s *window, log *slog.Logger) error {
 	if s.Progress.Emptied {
 		return nil
 	}
 	if !s.Progress.Chosen {
-		r, err := f.room(ctx, s.inv)
+		r, err := f.openRoom(ctx, s.inv)
 		if err != nil {
 			return err
 		}
-		if s.Progress.Released, err = f.choose(ctx, state, s, r); err != nil {
+		if s.Progress.Released, err = f.selectDeferred(ctx, state, s, r); err != nil {
 			return err
 		}
 		s.Progress.Chosen = true
@@ -126,14 +126,14 @@ func (f *fetcher) release(ctx context.Context, state *savedState, s *slice, log 
 		}
 	}
 	if s.firsts == nil { // an earlier invocation read the pages
-		if _, err := f.lookBack(ctx, s); err != nil {
+		if _, err := f.readEarlierAttempt(ctx, s); err != nil {
 			return err
 		}
 	}
 	after := s.Progress
 	w := f.newWriter(s, &after)
 	for _, keys := range s.Progress.Released {
-		entry, err := f.released(ctx, keys)
+		entry, err := f.deferredEntry(ctx, keys)
 		if err != nil {
 			return err
 		}
@@ -150,11 +150,11 @@ func (f *fetcher) release(ctx context.Context, state *savedState, s *slice, log 
 	return state.save(ctx)
 }
 
-// released makes the entry of one item, or of a long message's pieces.
-func (f *fetcher) released(ctx context.Context, keys []string) (record.Entry, error) {
-	var set pieceSet
+// deferredEntry makes the entry of one item, or of a long message's pieces.
+func (f *fetcher) deferredEntry(ctx context.Context, keys []string) (record.Entry, error) {
+	var set longSMS
 	for _, key := range keys {
-		item, err := f.waitingItem(ctx, key)
+		item, err := f.readDeferred(ctx, key)
 		if err != nil {
 			return record.Entry{}, err
 		}
@@ -164,23 +164,23 @@ func (f *fetcher) released(ctx context.Context, keys []string) (record.Entry, er
 		item.Piece.Item, item.Piece.Media, item.Piece.until = item.Entry.Items[0], item.Entry.Media, item.Entry.Until
 		set.parts = append(set.parts, *item.Piece)
 	}
-	return set.entry(), nil
+	return set.toEntry(), nil
 }
 
-// choose returns which keys this run takes, those of one entry together.
-func (f *fetcher) choose(ctx context.Context, state *savedState, s *slice, r *room) ([][]string, error) {
-	space := max(0, min(maxReleased, maxPromised-len(state.promised(s))))
-	chosen, err := f.chooseMedia(ctx, state, s, r, space)
+// selectDeferred returns which keys this run takes, those of one entry together.
+func (f *fetcher) selectDeferred(ctx context.Context, state *savedState, s *window, r *deferredItems) ([][]string, error) {
+	space := max(0, min(maxReleased, maxPromised-len(state.reserved(s))))
+	chosen, err := f.selectWithMedia(ctx, state, s, r, space)
 	if err != nil {
 		return nil, err
 	}
-	return f.choosePieces(ctx, state, s, r, chosen, space)
+	return f.selectParts(ctx, state, s, r, chosen, space)
 }
 
-// chooseMedia returns the items, at most space of them, whose attachments are settled, after asking for them in the order of
+// selectWithMedia returns the items, at most space of them, whose attachments are settled, after asking for them in the order of
 // their tries: what was tried the least comes first, so that some that stay out of reach keep no run from asking for the others.
-func (f *fetcher) chooseMedia(ctx context.Context, state *savedState, s *slice, r *room, space int) (chosen [][]string, err error) {
-	keys := r.candidates(state, s, waitsForMedia)
+func (f *fetcher) selectWithMedia(ctx context.Context, state *savedState, s *window, r *deferredItems, space int) (chosen [][]string, err error) {
+	keys := r.candidatesFor(state, s, waitsForMedia)
 	// In any order among equals.
 	rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	slices.SortStableFunc(keys, func(a, b string) int {
@@ -206,14 +206,14 @@ func (f *fetcher) chooseMedia(ctx context.Context, state *savedState, s *slice, 
 	return chosen, nil
 }
 
-// mannerOf returns how the item is asked for in this window, and whether at all.
-func (state *savedState) mannerOf(s *slice, key string, x facts) (how manner, ask bool) {
-	last := state.due(x, s)
-	timeLeft := s.inv.allowance(s, 1) > 0
+// askModeOf returns how the item is asked for in this window, and whether at all.
+func (state *savedState) askModeOf(s *window, key string, x deferredFacts) (how askMode, ask bool) {
+	last := state.isDue(x, s)
+	timeLeft := s.inv.attachmentBudget(s, 1) > 0
 	switch {
 	case last && timeLeft:
 		return lastTime, true
-	case last && (x.Tries >= minTries || !s.To.Before(x.since().Add(maxPatience))):
+	case last && (x.Tries >= minTries || !s.To.Before(x.sinceTime().Add(maxPatience))):
 		return givenUp, true
 	}
 	return patientWith, timeLeft && !s.inv.asked[key] && s.contentAway < contentTries
@@ -221,16 +221,16 @@ func (state *savedState) mannerOf(s *slice, key string, x facts) (how manner, as
 
 // settleMedia tries the item's missing attachments once more. The try is counted, in the waiting room, before it begins, and
 // what is learnt is written there too, so that the batch can be made again from it, byte for byte.
-func (f *fetcher) settleMedia(ctx context.Context, state *savedState, s *slice, r *room, key string) (ready bool, err error) {
+func (f *fetcher) settleMedia(ctx context.Context, state *savedState, s *window, r *deferredItems, key string) (ready bool, err error) {
 	x := r.items[key]
 	if x.Ready {
 		return true, f.renewReady(ctx, r, key, x)
 	}
-	how, ask := state.mannerOf(s, key, x)
+	how, ask := state.askModeOf(s, key, x)
 	if !ask {
 		return false, nil
 	}
-	item, err := f.waitingItem(ctx, key)
+	item, err := f.readDeferred(ctx, key)
 	if err != nil {
 		return false, err
 	}
@@ -239,29 +239,29 @@ func (f *fetcher) settleMedia(ctx context.Context, state *savedState, s *slice, 
 		return false, fmt.Errorf("read an item of the waiting room: %w", err)
 	}
 	s.inv.asked[key] = true
-	if how == lastTime && item.comes() && s.To.Before(x.since().Add(maxPatience)) {
+	if how == lastTime && item.isPartlyRead() && s.To.Before(x.sinceTime().Add(maxPatience)) {
 		how = patientWith // it comes, run by run
 	}
 	if how != givenUp {
 		item.Tries++
-		if err := f.replaceWaiting(ctx, r, key, &item); err != nil {
+		if err := f.replaceDeferred(ctx, r, key, &item); err != nil {
 			return false, err
 		}
 	}
-	came := item.comes()
-	here := &waitsHere{key: key, item: &item, save: func(ctx context.Context) error { return f.replaceWaiting(ctx, r, key, &item) }}
-	media, away, err := f.media(ctx, s, item.Entry.Items[0].Raw, outline.Attachments, item.Entry.Media, how, here)
+	came := item.isPartlyRead()
+	here := &deferredAt{key: key, item: &item, save: func(ctx context.Context) error { return f.replaceDeferred(ctx, r, key, &item) }}
+	media, away, err := f.storeMedia(ctx, s, item.Entry.Items[0].Raw, outline.Attachments, item.Entry.Media, how, here)
 	if err != nil {
 		return false, err
 	}
-	if away && slices.Equal(media, item.Entry.Media) && !came && !item.comes() {
+	if away && slices.Equal(media, item.Entry.Media) && !came && !item.isPartlyRead() {
 		return false, nil
 	}
 	if _, err := f.renewMedia(ctx, media); err != nil {
 		return false, err
 	}
 	item.Entry.Media, item.Ready = media, !away
-	if err := f.replaceWaiting(ctx, r, key, &item); err != nil {
+	if err := f.replaceDeferred(ctx, r, key, &item); err != nil {
 		return false, err
 	}
 	if item.Ready {
@@ -271,49 +271,49 @@ func (f *fetcher) settleMedia(ctx context.Context, state *savedState, s *slice, 
 }
 
 // deleteParts takes away what was kept of the item's attachments until they were whole.
-func (f *fetcher) deleteParts(ctx context.Context, key string, item *waiting) error {
+func (f *fetcher) deleteParts(ctx context.Context, key string, item *deferred) error {
 	if len(item.Partial) == 0 {
 		return nil
 	}
 	return onStorage(ctx, func(ctx context.Context) error { return f.store.DeleteParts(ctx, key) })
 }
 
-// waitsHere is where an item waits whose attachments are asked for.
-type waitsHere struct {
+// deferredAt is where an item waits whose attachments are asked for.
+type deferredAt struct {
 	key  string
-	item *waiting
+	item *deferred
 	save func(context.Context) error
 }
 
 // renewReady renews the media of an item that became ready in a run that did not come to write it.
-func (f *fetcher) renewReady(ctx context.Context, r *room, key string, x facts) error {
-	if f.reusable(x.aside().Format(dayForm)) {
+func (f *fetcher) renewReady(ctx context.Context, r *deferredItems, key string, x deferredFacts) error {
+	if f.reusable(x.asideTime().Format(dayForm)) {
 		return nil // none of its media is older
 	}
-	item, err := f.waitingItem(ctx, key)
+	item, err := f.readDeferred(ctx, key)
 	if err != nil {
 		return err
 	}
 	if renewed, err := f.renewMedia(ctx, item.Entry.Media); err != nil || !renewed {
 		return err
 	}
-	return f.replaceWaiting(ctx, r, key, &item)
+	return f.replaceDeferred(ctx, r, key, &item)
 }
 
-func (f *fetcher) waitingItem(ctx context.Context, key string) (waiting, error) {
-	var item waiting
+func (f *fetcher) readDeferred(ctx context.Context, key string) (deferred, error) {
+	var item deferred
 	err := onStorage(ctx, func(ctx context.Context) error { return f.store.GetWaiting(ctx, key, &item) })
 	if err == nil && len(item.Entry.Items) != 1 {
 		err = errors.New("it does not hold one item")
 	}
 	if err != nil {
-		return waiting{}, fmt.Errorf("read an item of the waiting room: %w", err)
+		return deferred{}, fmt.Errorf("read an item of the waiting room: %w", err)
 	}
 	return item, nil
 }
 
-// forget empties the waiting room of what the finished run has taken.
-func (f *fetcher) forget(ctx context.Context, s *slice) error {
+// deleteWritten empties the waiting room of what the finished run has taken.
+func (f *fetcher) deleteWritten(ctx context.Context, s *window) error {
 	for _, key := range slices.Concat(s.Progress.Released...) {
 		err := onStorage(ctx, func(ctx context.Context) error { return f.store.DeleteWaiting(ctx, key) })
 		if err != nil && !errors.Is(err, staging.ErrNotFound) {
