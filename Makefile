@@ -29,7 +29,7 @@ test: ## all tests, with real Azurite; in the real Functions host too if func is
 	@command -v shellcheck >/dev/null || echo "make test: left out: the check of the scripts (shellcheck is not on PATH)"
 
 package: ## build/<app>/ and build/<app>.zip, as they are deployed, with checksums and a list of what is linked in
-	$(GO) run ./local/stage/cmd
+	$(GO) run ./local/appbuild/cmd
 
 check: ## formatting, vet, staticcheck, tidy modules; known vulnerabilities are make vuln's
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

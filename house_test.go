@@ -19,7 +19,7 @@ const module = "o2archiver/"
 // sdks are the libraries that exactly one package may know: whoever replaces one, or follows its next major version, has
 // one place to look at.
 var sdks = map[string]string{
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob": "shared/staging",
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob": "shared/archive",
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables":  "shared/ledger",
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity":     "shared/signin",
 	"github.com/microsoftgraph/msgraph-sdk-go":             "shared/mailbox",

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"o2archiver/local/stage"
+	"o2archiver/local/appbuild"
 )
 
 // need returns the program, or leaves the test out and says so. REQUIRE_<NAME>=1 makes its absence a failure.
@@ -159,7 +159,7 @@ func TestGraphHasTheStrictRules(t *testing.T) {
 func TestAppsAreTheSameEverywhere(t *testing.T) {
 	azure, main := read(t, "../azure.yaml"), read(t, "main.bicep")
 	var names []string
-	for _, app := range stage.Apps() {
+	for _, app := range appbuild.Apps() {
 		names = append(names, "'"+app.Name+"'")
 		if line := "\n  " + app.Name + ": { project: ., host: function, language: custom, dist: build/" + app.Name + ".zip }\n"; !strings.Contains(azure, line) {
 			t.Errorf("azure.yaml lacks the line%s", line)

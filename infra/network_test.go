@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"o2archiver/local/stage"
+	"o2archiver/local/appbuild"
 )
 
 // Nobody calls an app but Event Grid, and those who are let in: a rule more, or one for everybody, is a door.
@@ -172,7 +172,7 @@ func subnets(t *testing.T, p *prediction, private bool) {
 			t.Errorf("subnet %s is handed over to %v", subnet.Name, d)
 		}
 	}
-	if len(ranges) != 1+len(stage.Apps()) {
+	if len(ranges) != 1+len(appbuild.Apps()) {
 		t.Errorf("the subnets have the ranges %v", ranges)
 	}
 }

@@ -12,14 +12,14 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
-	"o2archiver/local/stage"
+	"o2archiver/local/appbuild"
 	"o2archiver/shared/settings"
 )
 
 func TestStorageAccounts(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
 		accounts := p.of("Microsoft.Storage/storageAccounts")
-		if len(accounts) != 1+len(stage.Apps()) {
+		if len(accounts) != 1+len(appbuild.Apps()) {
 			t.Errorf("%d storage accounts, want the archive's and a host's for each app", len(accounts))
 		}
 		for _, a := range accounts {
@@ -182,7 +182,7 @@ var hostSettings = []string{
 var forTheTrigger = map[string][]string{"import": {"ARCHIVE_STORAGE__queueServiceUri", "ARCHIVE_STORAGE__credential"}}
 
 func appNames() (names []string) {
-	for _, app := range stage.Apps() {
+	for _, app := range appbuild.Apps() {
 		names = append(names, app.Name)
 	}
 	return names
@@ -317,10 +317,10 @@ func TestApps(t *testing.T) {
 				site.want(t, "functionAppConfig.deployment.storage.authentication.userAssignedIdentityResourceId", id)
 			}
 		}
-		if n := len(stage.Apps()); len(owners) != n || len(p.of("Microsoft.Web/serverfarms")) != n {
+		if n := len(appbuild.Apps()); len(owners) != n || len(p.of("Microsoft.Web/serverfarms")) != n {
 			t.Errorf("%d identities of %d plans, want %d of each", len(owners), len(p.of("Microsoft.Web/serverfarms")), n)
 		}
-		if policies := p.of("Microsoft.Web/sites/basicPublishingCredentialsPolicies"); len(policies) != 2*len(stage.Apps()) {
+		if policies := p.of("Microsoft.Web/sites/basicPublishingCredentialsPolicies"); len(policies) != 2*len(appbuild.Apps()) {
 			t.Errorf("%d policies about deployment by password", len(policies))
 		}
 		for _, plan := range p.of("Microsoft.Web/serverfarms") {

@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"o2archiver/local/stage"
+	"o2archiver/local/appbuild"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/ledger"
-	"o2archiver/shared/staging"
 )
 
 const policyType = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
@@ -20,21 +20,21 @@ const policyType = "Microsoft.Storage/storageAccounts/blobServices/containers/im
 // The containers and the table are those that the handlers know.
 func TestContainers(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
-		var archive, hosts []string
+		var archived, hosts []string
 		for _, c := range p.of("Microsoft.Storage/storageAccounts/blobServices/containers") {
 			if strings.HasPrefix(c.Name, "starchive") {
-				archive = append(archive, path.Base(c.Name))
+				archived = append(archived, path.Base(c.Name))
 			} else {
 				hosts = append(hosts, path.Base(c.Name))
 			}
 		}
-		want := []string{staging.Batches, staging.Media, staging.Journal, staging.Checkpoints, staging.Settings, staging.Sweeps, "deadletters"}
+		want := []string{archive.Batches, archive.Media, archive.Journal, archive.Checkpoints, archive.Settings, archive.Sweeps, "deadletters"}
 		slices.Sort(want)
-		slices.Sort(archive)
-		if diff := cmp.Diff(want, archive); diff != "" {
+		slices.Sort(archived)
+		if diff := cmp.Diff(want, archived); diff != "" {
 			t.Errorf("containers of the archive, -want +got:\n%s", diff)
 		}
-		if diff := cmp.Diff(slices.Repeat([]string{"deployment"}, len(stage.Apps())), hosts); diff != "" {
+		if diff := cmp.Diff(slices.Repeat([]string{"deployment"}, len(appbuild.Apps())), hosts); diff != "" {
 			t.Errorf("containers of the hosts, -want +got:\n%s", diff)
 		}
 		tables := p.of("Microsoft.Storage/storageAccounts/tableServices/tables")
@@ -56,7 +56,7 @@ func TestImmutability(t *testing.T) {
 			r.want(t, "immutabilityPeriodSinceCreationInDays", days+margin(path.Base(path.Dir(r.Name))))
 			r.want(t, "state", nil) // unlocked
 		}
-		if diff := cmp.Diff(map[string]any{staging.Batches: false, staging.Media: false, staging.Journal: true}, appends); diff != "" {
+		if diff := cmp.Diff(map[string]any{archive.Batches: false, archive.Media: false, archive.Journal: true}, appends); diff != "" {
 			t.Errorf("%s: policies, and whether one may append, -want +got:\n%s", environment, diff)
 		}
 	}
@@ -100,7 +100,7 @@ func TestTerms(t *testing.T) {
 
 // margin is for how many days longer a container's blobs are kept: a medium may be older than the batches that name it.
 func margin(container string) float64 {
-	if container == staging.Media {
+	if container == archive.Media {
 		return 30
 	}
 	return 0
@@ -150,8 +150,8 @@ func TestLifecycle(t *testing.T) {
 			return rule(container, tiers...)
 		}
 		want := map[string][]string{
-			"batches/": original(staging.Batches), "media/": original(staging.Media),
-			"journal/":     rule(staging.Journal, "appendBlob"),
+			"batches/": original(archive.Batches), "media/": original(archive.Media),
+			"journal/":     rule(archive.Journal, "appendBlob"),
 			"deadletters/": rule("deadletters", "appendBlob", "blockBlob"),
 		}
 		for _, state := range []string{"checkpoints/", "settings/", "sweeps/"} {

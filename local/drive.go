@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"o2archiver/local/host"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
-	"o2archiver/shared/staging"
 )
 
 const (
@@ -31,7 +31,7 @@ type driver struct {
 }
 
 type batchState struct {
-	info staging.BatchInfo
+	info archive.BatchInfo
 	done bool
 }
 
@@ -102,7 +102,7 @@ func (w *world) owed(ctx context.Context) error {
 			Failed string `json:"failed"`
 		} `json:"open"`
 	}
-	if _, err := w.store.GetJSON(ctx, staging.Checkpoints, "fetch.json", &checkpoint); err != nil {
+	if _, err := w.store.GetJSON(ctx, archive.Checkpoints, "fetch.json", &checkpoint); err != nil {
 		return fmt.Errorf("read the checkpoint of fetch: %w", err)
 	}
 	for _, window := range checkpoint.Open {
@@ -170,7 +170,7 @@ func (d *driver) list(ctx context.Context) error {
 }
 
 // deliver is Event Grid's part where the host is the stand-in.
-func (d *driver) deliver(ctx context.Context, b staging.BatchInfo) {
+func (d *driver) deliver(ctx context.Context, b archive.BatchInfo) {
 	standIn, ok := d.w.imports.(*host.StandIn)
 	if !ok {
 		return

@@ -22,24 +22,24 @@ import (
 
 // The end-to-end tests run the product as a person does, with the built binaries as processes of their own.
 
-// archive is one archive on disk, and what is done with it.
-type archive struct {
+// localArchive is one archive on disk, and what is done with it.
+type localArchive struct {
 	t   *testing.T
 	dir string
 	env map[string]string
 }
 
-func newArchive(t *testing.T) *archive {
-	return &archive{t: t, dir: t.TempDir(), env: map[string]string{}}
+func newArchive(t *testing.T) *localArchive {
+	return &localArchive{t: t, dir: t.TempDir(), env: map[string]string{}}
 }
 
-func (a *archive) lookup(name string) (string, bool) {
+func (a *localArchive) lookup(name string) (string, bool) {
 	v, ok := a.env[name]
 	return v, ok
 }
 
 // run is `go run ./local -storage DIR` with more arguments.
-func (a *archive) run(args ...string) (code int, stdout, stderr string) {
+func (a *localArchive) run(args ...string) (code int, stdout, stderr string) {
 	a.t.Helper()
 	var out, err bytes.Buffer
 	code = run(a.t.Context(), append([]string{"-storage", a.dir, "-limit", "20m"}, args...), a.lookup, &out, &err)
@@ -59,7 +59,7 @@ type printed struct {
 	Incomplete, Differing int
 }
 
-func (a *archive) runJSON(args ...string) (int, printed) {
+func (a *localArchive) runJSON(args ...string) (int, printed) {
 	a.t.Helper()
 	code, stdout, stderr := a.run(append(args, "-json")...)
 	var p printed
@@ -75,7 +75,7 @@ func (a *archive) runJSON(args ...string) (int, printed) {
 }
 
 // day is the sample day that the archive holds.
-func (a *archive) day() *sample.Day {
+func (a *localArchive) day() *sample.Day {
 	a.t.Helper()
 	raw, err := os.ReadFile(filepath.Join(a.dir, "sample.json"))
 	if err != nil {
@@ -89,7 +89,7 @@ func (a *archive) day() *sample.Day {
 }
 
 // mailboxes opens what the Graph stand-in has kept.
-func (a *archive) mailboxes(day *sample.Day) *mailboxtest.Graph {
+func (a *localArchive) mailboxes(day *sample.Day) *mailboxtest.Graph {
 	a.t.Helper()
 	o := mailboxtest.Options{Dir: filepath.Join(a.dir, "graph")}
 	for _, u := range day.Users {
@@ -104,7 +104,7 @@ func (a *archive) mailboxes(day *sample.Day) *mailboxtest.Graph {
 }
 
 // checkDay holds summary, mailboxes and log to what the sample day knows by its construction.
-func (a *archive) checkDay(got printed) {
+func (a *localArchive) checkDay(got printed) {
 	a.t.Helper()
 	day := a.day()
 	e := day.Expect
@@ -149,7 +149,7 @@ func (a *archive) checkDay(got printed) {
 	a.checkLog(day)
 }
 
-func (a *archive) checkMailboxes(day *sample.Day) {
+func (a *localArchive) checkMailboxes(day *sample.Day) {
 	a.t.Helper()
 	g := a.mailboxes(day)
 	counts, odd := map[string]int{}, map[string]int{}
@@ -181,7 +181,7 @@ func (a *archive) checkMailboxes(day *sample.Day) {
 }
 
 // logs returns everything that was logged by all starts.
-func (a *archive) logs() (all []byte) {
+func (a *localArchive) logs() (all []byte) {
 	a.t.Helper()
 	files, err := filepath.Glob(filepath.Join(a.dir, logsFolder, "*.log"))
 	if err != nil || len(files) == 0 {
@@ -198,7 +198,7 @@ func (a *archive) logs() (all []byte) {
 }
 
 // checkLog looks for every text, number, address and name of the day in everything that was logged.
-func (a *archive) checkLog(day *sample.Day) {
+func (a *localArchive) checkLog(day *sample.Day) {
 	a.t.Helper()
 	raw := a.logs()
 	log := strings.ToLower(string(raw))
@@ -265,7 +265,7 @@ func longForm(t *testing.T) bool {
 }
 
 // firstDay runs the sample day.
-func (a *archive) firstDay(args ...string) {
+func (a *localArchive) firstDay(args ...string) {
 	a.t.Helper()
 	code, first := a.runJSON(args...)
 	if code != 0 {
@@ -276,7 +276,7 @@ func (a *archive) firstDay(args ...string) {
 }
 
 // again starts a second time, which changes nothing, and exports what was imported.
-func (a *archive) again(args ...string) {
+func (a *localArchive) again(args ...string) {
 	a.t.Helper()
 	exported := filepath.Join(a.t.TempDir(), "mail")
 	code, second := a.runJSON(append(args, "-export", exported)...)
@@ -288,7 +288,7 @@ func (a *archive) again(args ...string) {
 }
 
 // backfill asks for all of the day again, and expects nothing new in any mailbox.
-func (a *archive) backfill(args ...string) {
+func (a *localArchive) backfill(args ...string) {
 	t := a.t
 	t.Helper()
 	o, err := parseOptions(append([]string{"-storage", a.dir}, args...), &bytes.Buffer{})

@@ -18,7 +18,7 @@ import (
 )
 
 // checkExport holds what -export wrote to what the day must have put into the mailboxes, and reads every message as a stranger would.
-func (a *archive) checkExport(dir string) {
+func (a *localArchive) checkExport(dir string) {
 	a.t.Helper()
 	day := a.day()
 	counts := map[string]int{}
@@ -47,7 +47,7 @@ func (a *archive) checkExport(dir string) {
 }
 
 // checkIndex holds the index to the day and to the files.
-func (a *archive) checkIndex(dir string) {
+func (a *localArchive) checkIndex(dir string) {
 	a.t.Helper()
 	raw, err := os.ReadFile(filepath.Join(dir, export.Index))
 	if err != nil {

@@ -72,7 +72,7 @@ func asked(t *testing.T) map[string]map[string]bool {
 
 // checkQueries holds the lines that the handlers really wrote against the queries of the alerts and the workbook: every path is there, and every
 // line says whose it is. traced: the host sends a traceparent, as it does in Azure; on one machine the real one sends none.
-func (a *archive) checkQueries(traced bool) {
+func (a *localArchive) checkQueries(traced bool) {
 	a.t.Helper()
 	raw := a.logs()
 	var (

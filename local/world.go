@@ -14,14 +14,14 @@ import (
 	"path/filepath"
 	"time"
 
+	"o2archiver/local/appbuild"
 	"o2archiver/local/azurite"
 	"o2archiver/local/cloud"
 	"o2archiver/local/host"
 	"o2archiver/local/sample"
-	"o2archiver/local/stage"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/settings"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage/telemessagetest"
 )
 
@@ -36,7 +36,7 @@ const (
 type world struct {
 	options options
 	azurite *azurite.Azurite // nil: ARCHIVE_STORAGE was given
-	store   *staging.Store
+	store   *archive.Store
 	site    *telemessagetest.Site // nil: TELEMESSAGE_URL was given
 	graph   *mailboxtest.Graph    // nil: GRAPH_URL was given
 	graphAt string
@@ -82,7 +82,7 @@ func startWorld(ctx context.Context, o options, custom *mapping, lookup func(str
 	w.closers = append(w.closers, w.log.close, w.servers.Close)
 	fmt.Fprintf(progress, "Log of this run: %s\n", w.log.path)
 	fmt.Fprintln(progress, "Building the function apps (the first time takes some minutes: the Graph SDK is large) …")
-	if err := stage.Build(ctx, stage.Options{Root: root, Out: stagedDir(root), Local: true}, stage.Apps()...); err != nil {
+	if err := appbuild.Build(ctx, appbuild.Options{Root: root, Out: stagedDir(root), Local: true}, appbuild.Apps()...); err != nil {
 		return nil, err
 	}
 	fmt.Fprintln(progress, "Starting Azurite, the stand-ins and the function apps …")

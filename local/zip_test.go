@@ -16,10 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/local/appbuild"
 	"o2archiver/local/azurite"
 	"o2archiver/local/cloud"
 	"o2archiver/local/host"
-	"o2archiver/local/stage"
 )
 
 // What `make package` makes is unpacked, modes and all, and started in the real host from nothing but its content.
@@ -38,14 +38,14 @@ func TestZipsRunInTheRealHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := t.TempDir()
-	if err := stage.Build(t.Context(), stage.Options{Root: root, Out: out}, stage.Apps()...); err != nil {
+	if err := appbuild.Build(t.Context(), appbuild.Options{Root: root, Out: out}, appbuild.Apps()...); err != nil {
 		t.Fatal(err)
 	}
 	store := azurite.ForTest(t)
 	if _, err := cloud.Prepare(t.Context(), store.ConnectionString()); err != nil {
 		t.Fatal(err)
 	}
-	for _, app := range stage.Apps() {
+	for _, app := range appbuild.Apps() {
 		checkSum(t, out, app.Name+".zip")
 		checkMaterials(t, root, app.Name, filepath.Join(out, app.Name+".cdx.json"))
 		var log buffer

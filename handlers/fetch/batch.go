@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 )
 
 const (
@@ -19,7 +19,7 @@ const (
 // batchWriter gathers entries into batches. A batch is written when all that it needs exists: an entry's
 // media are stored before the entry is added.
 type batchWriter struct {
-	store    *staging.Store
+	store    *archive.Store
 	folder   string
 	progress *progress // its numbers go on with every batch
 	firsts   *firsts   // of the run

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/staging"
 )
 
 const (
@@ -32,7 +32,7 @@ var errAhead = errors.New("a time lies in the future")
 
 // planningTime returns the time up to which windows may be planned: this host's, or the storage's where the host's is ahead of it.
 // A window that is planned too early finds nothing, and is never asked for again.
-func (f *fetcher) planningTime(lease *staging.Lease, log *slog.Logger) time.Time {
+func (f *fetcher) planningTime(lease *archive.Lease, log *slog.Logger) time.Time {
 	now, theirs := f.now(), lease.Time()
 	if theirs.IsZero() || now.Sub(theirs) <= maxSkew {
 		return now
@@ -136,7 +136,7 @@ func (f *fetcher) fetchedUpTo(ctx context.Context, limit time.Time) (time.Time, 
 			return err
 		})
 		switch {
-		case errors.Is(err, staging.ErrNotFound):
+		case errors.Is(err, archive.ErrNotFound):
 		case err != nil:
 			return time.Time{}, fmt.Errorf("look for the last run: %w", err)
 		case !written.Before(r.to.Add(visible)):

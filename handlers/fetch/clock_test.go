@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage"
 )
 
@@ -59,7 +59,7 @@ func TestWatermarkInTheFuture(t *testing.T) {
 			}
 			c := w.checkpoint()
 			c.Planned = w.clock.now().AddDate(10, 0, 0)
-			if _, err := w.store.PutJSON(t.Context(), staging.Checkpoints, checkpointName, c, "*", nil); err != nil {
+			if _, err := w.store.PutJSON(t.Context(), archive.Checkpoints, checkpointName, c, "*", nil); err != nil {
 				t.Fatal(err)
 			}
 			w.nextDay()

@@ -8,10 +8,10 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
-	"o2archiver/shared/patience"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/signin"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage"
 )
 
@@ -51,7 +51,7 @@ func newFetcher(lookup func(string) (string, bool), transport http.RoundTripper,
 			return nil, fmt.Errorf("sign in: %w", err)
 		}
 	}
-	store, err := staging.Open(staging.Config{
+	store, err := archive.Open(archive.Config{
 		ConnectionString: c.storage.ConnectionString.Reveal(), BlobURL: c.storage.BlobURL, Credential: credential,
 	})
 	if err != nil {
@@ -62,5 +62,5 @@ func newFetcher(lookup func(string) (string, bool), transport http.RoundTripper,
 	if err != nil {
 		return nil, fmt.Errorf("TELEMESSAGE_URL: %w", err)
 	}
-	return &fetcher{site: site, store: store, from: c.from, now: now, leaseWait: leaseWait, pause: patience.Sleep}, nil
+	return &fetcher{site: site, store: store, from: c.from, now: now, leaseWait: leaseWait, pause: retry.Sleep}, nil
 }

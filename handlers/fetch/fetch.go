@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/patience"
-	"o2archiver/shared/staging"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/telemessage"
 )
 
@@ -36,7 +36,7 @@ var errLeaseLost = errors.New("the checkpoint's lease was lost")
 // fetcher does the work of the function fetch.
 type fetcher struct {
 	site  *telemessage.Client
-	store *staging.Store
+	store *archive.Store
 	from  time.Time // FETCH_FROM; zero: 24 hours before the first run
 	now   func() time.Time
 
@@ -60,7 +60,7 @@ type result struct {
 // tells an invocation that the host tries again from a new one.
 func (f *fetcher) run(ctx context.Context, id, input string, log *slog.Logger) (result, error) {
 	id = cmp.Or(id, rand.Text())
-	ctx = patience.WithProgressLog(ctx, log)
+	ctx = retry.WithProgressLog(ctx, log)
 	var res result
 	inv := newInvocation(f.limits)
 	for try := 1; ; try++ {
@@ -90,7 +90,7 @@ func (f *fetcher) runWithLease(outer context.Context, id, input string, inv *inv
 	return err
 }
 
-func (f *fetcher) planAndWork(ctx context.Context, lease *staging.Lease, id, input string, inv *invocation, res *result, log *slog.Logger) error {
+func (f *fetcher) planAndWork(ctx context.Context, lease *archive.Lease, id, input string, inv *invocation, res *result, log *slog.Logger) error {
 	state, err := f.loadCheckpoint(ctx, lease)
 	if err != nil {
 		return err
@@ -188,32 +188,32 @@ func asStatus(err error, log *slog.Logger) error {
 		log.Error("the site refuses the credentials: nothing is fetched until TELEMESSAGE_USERNAME and TELEMESSAGE_PASSWORD are right, "+
 			"and then all that is owed; this run does not try again", "event", "fetch.credentialsRefused", "error", err.Error())
 		return nil
-	case errors.Is(err, telemessage.ErrUnavailable), errors.Is(err, staging.ErrUnavailable), errors.Is(err, errLeaseLost):
+	case errors.Is(err, telemessage.ErrUnavailable), errors.Is(err, archive.ErrUnavailable), errors.Is(err, errLeaseLost):
 		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	}
 	return err
 }
 
 // acquireLease takes the checkpoint's lease: one instance fetches at a time.
-func (f *fetcher) acquireLease(ctx context.Context) (*staging.Lease, error) {
+func (f *fetcher) acquireLease(ctx context.Context) (*archive.Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, storagePatience)
 	defer cancel()
 	var (
-		lease *staging.Lease
+		lease *archive.Lease
 		held  time.Time // by somebody else, since when we know of it
 	)
-	err := patience.Do(ctx, func(err error) (bool, time.Duration) {
-		if errors.Is(err, staging.ErrLeased) {
+	err := retry.Do(ctx, func(err error) (bool, time.Duration) {
+		if errors.Is(err, archive.ErrLeased) {
 			held = cmp.Or(held, time.Now())
 			return time.Since(held) < f.leaseWait, 0
 		}
-		return errors.Is(err, staging.ErrUnavailable), 0
+		return errors.Is(err, archive.ErrUnavailable), 0
 	}, func(ctx context.Context) (err error) {
-		lease, err = f.store.Lease(ctx, staging.Checkpoints, checkpointName)
+		lease, err = f.store.Lease(ctx, archive.Checkpoints, checkpointName)
 		return err
 	})
 	switch {
-	case errors.Is(err, staging.ErrLeased):
+	case errors.Is(err, archive.ErrLeased):
 		return nil, fmt.Errorf("%w: another fetch is at work and holds the checkpoint's lease", funchost.ErrBusy)
 	case err != nil:
 		return nil, fmt.Errorf("take the checkpoint's lease: %w", err)

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage"
 )
 
@@ -105,13 +105,13 @@ func (f *firsts) addBatch(name string, data []byte) {
 }
 
 // inOrder sorts a run's batches as they were written: one that stands beside another of its number, 00001-b, comes after it.
-func inOrder(batches []staging.BatchInfo) {
-	split := func(b staging.BatchInfo) (int, string) {
+func inOrder(batches []archive.BatchInfo) {
+	split := func(b archive.BatchInfo) (int, string) {
 		_, suffix, _ := strings.Cut(strings.TrimSuffix(path.Base(b.Name), ".ndjson"), "-")
-		n, _ := staging.BatchNumber(b.Name) // of a batch's name, so it is one
+		n, _ := archive.BatchNumber(b.Name) // of a batch's name, so it is one
 		return n, suffix
 	}
-	slices.SortFunc(batches, func(a, b staging.BatchInfo) int {
+	slices.SortFunc(batches, func(a, b archive.BatchInfo) int {
 		numberA, suffixA := split(a)
 		numberB, suffixB := split(b)
 		return cmp.Or(cmp.Compare(numberA, numberB), cmp.Compare(suffixA, suffixB))

@@ -8,8 +8,8 @@ import (
 	"io"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage"
 )
 
@@ -72,7 +72,7 @@ func (f *fetcher) storeMedia(ctx context.Context, s *window, raw []byte, sources
 			media[i] = record.Media{Size: src.Size, Gone: string(gone)}
 		case errors.Is(err, errNotAsked), errors.Is(err, errNoTime):
 			away = true
-		case errors.Is(err, telemessage.ErrUnavailable) && !errors.Is(err, staging.ErrUnavailable) && how == lastTime && ctx.Err() == nil:
+		case errors.Is(err, telemessage.ErrUnavailable) && !errors.Is(err, archive.ErrUnavailable) && how == lastTime && ctx.Err() == nil:
 			media[i] = record.Media{Size: src.Size, Gone: string(neverCame)}
 		case errors.Is(err, telemessage.ErrUnavailable) && ctx.Err() == nil:
 			s.contentAway++
@@ -178,17 +178,17 @@ func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentS
 		return err
 	}
 	err := onStorage(ctx, store)
-	if wrong := errors.Is(err, staging.ErrDigest); begun && (wrong || errors.Is(err, telemessage.ErrUnavailable)) && ctx.Err() == nil {
+	if wrong := errors.Is(err, archive.ErrDigest); begun && (wrong || errors.Is(err, telemessage.ErrUnavailable)) && ctx.Err() == nil {
 		// It broke off, or something on the way cut it short. Only bytes that are wrong in the same way twice are what the source has.
 		before := m.SHA256
-		if err = onStorage(ctx, store); errors.Is(err, staging.ErrDigest) && !(wrong && m.SHA256 == before) {
+		if err = onStorage(ctx, store); errors.Is(err, archive.ErrDigest) && !(wrong && m.SHA256 == before) {
 			return record.Media{}, fmt.Errorf("%w: an attachment had other bytes when it was read again", telemessage.ErrUnavailable)
 		}
 	}
-	if errors.Is(err, staging.ErrNeedDigest) {
+	if errors.Is(err, archive.ErrNeedDigest) {
 		// Large and without a digest: the first reading gave the hash that names the blob, the second one stores it.
 		digest = m.SHA256
-		if err = onStorage(ctx, store); errors.Is(err, staging.ErrDigest) {
+		if err = onStorage(ctx, store); errors.Is(err, archive.ErrDigest) {
 			return record.Media{}, fmt.Errorf("%w: an attachment had other bytes when it was read again", telemessage.ErrUnavailable)
 		}
 	}
@@ -196,7 +196,7 @@ func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentS
 	switch {
 	case err == nil:
 		return m, nil
-	case errors.Is(err, staging.ErrDigest):
+	case errors.Is(err, archive.ErrDigest):
 		return record.Media{}, goneError("its bytes do not match the digest that the source gave")
 	case errors.Is(err, telemessage.ErrGone):
 		return record.Media{}, goneError("the source does not have it, or named an address outside its own origin")
@@ -227,7 +227,7 @@ func (f *fetcher) renewMedia(ctx context.Context, media []record.Media) (renewed
 			return err
 		})
 		switch {
-		case errors.Is(err, staging.ErrArchived), errors.Is(err, staging.ErrNotFound), errors.Is(err, staging.ErrDigest):
+		case errors.Is(err, archive.ErrArchived), errors.Is(err, archive.ErrNotFound), errors.Is(err, archive.ErrDigest):
 			continue
 		case err != nil:
 			return renewed, fmt.Errorf("renew an attachment of the waiting room: %w", err)

@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage"
 )
 
@@ -24,7 +24,7 @@ func TestMoreBatchesThanFiveDigits(t *testing.T) {
 	var c checkpoint
 	c.planDaily(w.clock.now(), time.Time{})
 	c.Open[0].Progress.Batches = 99_998
-	if _, err := w.store.PutJSON(t.Context(), staging.Checkpoints, checkpointName, c, "*", nil); err != nil {
+	if _, err := w.store.PutJSON(t.Context(), archive.Checkpoints, checkpointName, c, "*", nil); err != nil {
 		t.Fatal(err)
 	}
 	if res, err := w.try(w.f, ""); err != nil || res.Received != 250 {

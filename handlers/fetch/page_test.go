@@ -18,8 +18,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage/telemessagetest"
 )
 
@@ -51,7 +51,7 @@ func TestDay(t *testing.T) {
 	}
 	r := w.one()
 	total := int64(400)
-	manifest := staging.Manifest{Version: 1, Kind: daily, From: from, To: to, Started: w.clock.now(), Finished: w.clock.now(),
+	manifest := archive.Manifest{Version: 1, Kind: daily, From: from, To: to, Started: w.clock.now(), Finished: w.clock.now(),
 		Received: 400, SourceTotal: &total, Records: 400, Batches: r.infos, Staged: 400}
 	if diff := cmp.Diff(manifest, *r.manifest); diff != "" {
 		t.Errorf("manifest (-want +got):\n%s", diff)
@@ -59,7 +59,7 @@ func TestDay(t *testing.T) {
 	var sizes []int
 	for i, b := range r.batches {
 		sizes = append(sizes, len(b))
-		if want := staging.BatchName(r.folder, i+1); r.infos[i].Name != want {
+		if want := archive.BatchName(r.folder, i+1); r.infos[i].Name != want {
 			t.Errorf("a batch is called %s, want %s", r.infos[i].Name, want)
 		}
 	}
@@ -398,7 +398,7 @@ func TestItemsAreStagedAsTheyCame(t *testing.T) {
 	if string(got.Raw) != compact || got.SHA256 != hash([]byte(raw)) {
 		t.Errorf("item %s with hash %s", got.Raw, got.SHA256)
 	}
-	if n := slices.IndexFunc(w.one().infos, func(b staging.BatchInfo) bool { return b.Records != 1 }); n >= 0 {
+	if n := slices.IndexFunc(w.one().infos, func(b archive.BatchInfo) bool { return b.Records != 1 }); n >= 0 {
 		t.Error("the batch does not have one record")
 	}
 }

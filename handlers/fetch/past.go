@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage"
 )
 
@@ -57,7 +57,7 @@ func (f *fetcher) readEarlierAttempt(ctx context.Context, s *window) (*earlierAt
 	if err != nil {
 		return nil, err
 	}
-	var batches []staging.BatchInfo
+	var batches []archive.BatchInfo
 	err = onStorage(ctx, func(ctx context.Context) (err error) {
 		batches, err = f.store.Batches(ctx, s.Folder)
 		return err
@@ -68,7 +68,7 @@ func (f *fetcher) readEarlierAttempt(ctx context.Context, s *window) (*earlierAt
 	inOrder(batches)
 	known, first := s.firsts != nil, newFirsts()
 	for _, b := range batches {
-		seq, ok := staging.BatchNumber(b.Name)
+		seq, ok := archive.BatchNumber(b.Name)
 		if !ok || known && seq <= s.Progress.Batches {
 			continue
 		}
@@ -77,7 +77,7 @@ func (f *fetcher) readEarlierAttempt(ctx context.Context, s *window) (*earlierAt
 			data, _, err = f.store.ReadBatch(ctx, b.Name)
 			return err
 		})
-		if seq <= s.Progress.Batches && (errors.Is(err, staging.ErrDigest) || errors.Is(err, staging.ErrNotFound)) {
+		if seq <= s.Progress.Batches && (errors.Is(err, archive.ErrDigest) || errors.Is(err, archive.ErrNotFound)) {
 			continue // it only serves to name the first of two records; where it can't, import decides
 		}
 		if err != nil {

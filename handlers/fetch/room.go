@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"o2archiver/shared/staging"
+	"o2archiver/shared/archive"
 )
 
 const (
@@ -137,7 +137,7 @@ func (f *fetcher) learnFacts(ctx context.Context, r *deferredItems, key string) 
 func (f *fetcher) replaceDeferred(ctx context.Context, r *deferredItems, key string, item *deferred) error {
 	x := factsOf(item)
 	err := onStorage(ctx, func(ctx context.Context) error { return f.store.ReplaceWaiting(ctx, key, item, x.encodeFacts()) })
-	if err != nil && !errors.Is(err, staging.ErrNotFound) {
+	if err != nil && !errors.Is(err, archive.ErrNotFound) {
 		return fmt.Errorf("note what became of an item of the waiting room: %w", err)
 	}
 	r.items[key] = x

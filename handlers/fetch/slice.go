@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"time"
 
-	"o2archiver/shared/staging"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/telemessage"
 )
 
@@ -87,7 +87,7 @@ func (f *fetcher) readPageWithRetry(ctx context.Context, s *window, log *slog.Lo
 			return err
 		case ctx.Err() != nil || try == pageTries || errors.As(err, &errNotBegun{}):
 			return err
-		case errors.Is(err, staging.ErrUnavailable):
+		case errors.Is(err, archive.ErrUnavailable):
 			// What could be repeated has been, for long; the bytes that come with the page can't be.
 			pause *= 30
 		case !errors.Is(err, telemessage.ErrUnavailable):
@@ -183,7 +183,7 @@ func (f *fetcher) closeWindow(ctx context.Context, state *savedState, s *window,
 	if err != nil {
 		return err
 	}
-	m := staging.Manifest{
+	m := archive.Manifest{
 		Version: 1, Kind: s.Kind, From: s.From, To: s.To, Started: s.Started, Finished: f.now().UTC(),
 		Received: s.Progress.Received, SetAside: s.Progress.SetAside, Taken: s.Progress.Taken, Records: s.Progress.Records,
 		Derived: s.Progress.Derived, Incomplete: s.Progress.Incomplete, Restarts: s.Progress.Restarts,

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"o2archiver/shared/patience"
-	"o2archiver/shared/staging"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/retry"
 )
 
 const (
@@ -25,14 +25,14 @@ const (
 // savedState is the checkpoint together with what is needed to write it back.
 type savedState struct {
 	checkpoint
-	store *staging.Store
-	lease *staging.Lease
+	store *archive.Store
+	lease *archive.Lease
 }
 
-func (f *fetcher) loadCheckpoint(ctx context.Context, lease *staging.Lease) (*savedState, error) {
+func (f *fetcher) loadCheckpoint(ctx context.Context, lease *archive.Lease) (*savedState, error) {
 	state := &savedState{store: f.store, lease: lease}
 	err := onStorage(ctx, func(ctx context.Context) error {
-		_, err := f.store.GetLargeJSON(ctx, staging.Checkpoints, checkpointName, &state.checkpoint, maxCheckpoint)
+		_, err := f.store.GetLargeJSON(ctx, archive.Checkpoints, checkpointName, &state.checkpoint, maxCheckpoint)
 		return err
 	})
 	if err != nil {
@@ -45,11 +45,11 @@ func (f *fetcher) loadCheckpoint(ctx context.Context, lease *staging.Lease) (*sa
 func (s *savedState) save(ctx context.Context) error {
 	err := onStorage(ctx, func(ctx context.Context) error {
 		// The lease makes this process the only writer, so the write may be repeated whatever its ETag has become.
-		_, err := s.store.PutLargeJSON(ctx, staging.Checkpoints, checkpointName, &s.checkpoint, maxCheckpoint, "*", s.lease)
+		_, err := s.store.PutLargeJSON(ctx, archive.Checkpoints, checkpointName, &s.checkpoint, maxCheckpoint, "*", s.lease)
 		return err
 	})
 	switch {
-	case errors.Is(err, staging.ErrChanged), errors.Is(err, staging.ErrLeased):
+	case errors.Is(err, archive.ErrChanged), errors.Is(err, archive.ErrLeased):
 		return fmt.Errorf("save the checkpoint: %w: %w", errLeaseLost, err)
 	case err != nil:
 		return fmt.Errorf("save the checkpoint: %w", err)
@@ -87,5 +87,5 @@ func (s *savedState) unfinishedFolders(but *window) map[string]bool {
 func onStorage(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, storagePatience)
 	defer cancel()
-	return patience.Do(ctx, func(err error) (bool, time.Duration) { return errors.Is(err, staging.ErrUnavailable), 0 }, op)
+	return retry.Do(ctx, func(err error) (bool, time.Duration) { return errors.Is(err, archive.ErrUnavailable), 0 }, op)
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"o2archiver/shared/staging"
+	"o2archiver/shared/archive"
 )
 
 // However long the cursors that a site hands out, and however many windows are open: what is written can be read.
@@ -24,7 +24,7 @@ func TestCheckpointCanBeRead(t *testing.T) {
 		s := &c.Open[i%100]
 		s.Progress.Released = append(s.Progress.Released, []string{deferredKey(s, i, waitsForPieces, fmt.Sprint(i))})
 	}
-	lease, err := w.store.Lease(t.Context(), staging.Checkpoints, checkpointName)
+	lease, err := w.store.Lease(t.Context(), archive.Checkpoints, checkpointName)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestCheckpointCanBeRead(t *testing.T) {
 		t.Errorf("%d windows, %v; want %d", len(read.Open), err, len(c.Open))
 	}
 	state.Asked = strings.Repeat("x", maxCheckpoint)
-	if err := state.save(t.Context()); !errors.Is(err, staging.ErrTooLarge) {
+	if err := state.save(t.Context()); !errors.Is(err, archive.ErrTooLarge) {
 		t.Errorf("more than can be read is written: %v", err)
 	}
 }

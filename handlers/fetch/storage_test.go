@@ -18,14 +18,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/local/azurite"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/staging"
 )
 
 func TestSecondFetchIsBusy(t *testing.T) {
 	w := newWorld(t)
 	w.many("m", 3)
-	lease, err := w.store.Lease(t.Context(), staging.Checkpoints, checkpointName)
+	lease, err := w.store.Lease(t.Context(), archive.Checkpoints, checkpointName)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestLeaseIsLost(t *testing.T) {
 // staging does, so the request is made and signed here (Authorize with Shared Key).
 func breakLease(t *testing.T) {
 	a := azurite.ForTest(t)
-	u, err := url.Parse(a.BlobURL + "/" + staging.Checkpoints + "/" + checkpointName + "?comp=lease")
+	u, err := url.Parse(a.BlobURL + "/" + archive.Checkpoints + "/" + checkpointName + "?comp=lease")
 	if err != nil {
 		t.Error(err)
 		return
@@ -159,7 +159,7 @@ func TestStorageIsAway(t *testing.T) {
 			p := w.long("a", "segment-0815-4711", "alpha-text beta-text", time.Hour)
 			p[1]["archivedTime"] = w.ago(time.Second).Format(time.RFC3339) // of the second page
 			w.add(append(p, w.mms("n", 2*time.Hour, item{"content": "QUJD"}))...)
-			s, err := staging.Open(staging.Config{ConnectionString: azurite.ForTest(t).ConnectionString(),
+			s, err := archive.Open(archive.Config{ConnectionString: azurite.ForTest(t).ConnectionString(),
 				HTTP: &http.Client{Transport: &outage{begins: first, left: 1}}})
 			if err != nil {
 				t.Fatal(err)
@@ -180,7 +180,7 @@ func TestStorageDenies(t *testing.T) {
 	w := newWorld(t)
 	s := w.open("DefaultEndpointsProtocol=http;AccountName=" + azurite.Account + ";AccountKey=" +
 		base64.StdEncoding.EncodeToString([]byte("another key")) + ";BlobEndpoint=" + azurite.ForTest(t).BlobURL + ";")
-	if _, err := w.try(w.fetcher(s, password), ""); !errors.Is(err, staging.ErrDenied) || funchost.Status(err) != 500 {
+	if _, err := w.try(w.fetcher(s, password), ""); !errors.Is(err, archive.ErrDenied) || funchost.Status(err) != 500 {
 		t.Errorf("error %v, want denied", err)
 	}
 }

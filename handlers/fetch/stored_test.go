@@ -11,17 +11,17 @@ import (
 	"strings"
 	"testing"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage"
 )
 
 // stored is what a slice has left in the storage.
 type stored struct {
 	folder   string
-	manifest *staging.Manifest // nil: not finished
+	manifest *archive.Manifest // nil: not finished
 	batches  [][]record.Entry
-	infos    []staging.BatchInfo
+	infos    []archive.BatchInfo
 }
 
 // runs reads all runs of this world, in order of their folders.
@@ -42,7 +42,7 @@ func (w *world) runs() []stored {
 			m, err := w.store.ReadManifest(ctx, folder)
 			if err == nil {
 				r.manifest = &m
-			} else if !errors.Is(err, staging.ErrNotFound) {
+			} else if !errors.Is(err, archive.ErrNotFound) {
 				w.t.Fatal(err)
 			}
 			if r.infos, err = w.store.Batches(ctx, folder); err != nil {

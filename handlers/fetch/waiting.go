@@ -12,8 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage"
 )
 
@@ -316,7 +316,7 @@ func (f *fetcher) readDeferred(ctx context.Context, key string) (deferred, error
 func (f *fetcher) deleteWritten(ctx context.Context, s *window) error {
 	for _, key := range slices.Concat(s.Progress.Released...) {
 		err := onStorage(ctx, func(ctx context.Context) error { return f.store.DeleteWaiting(ctx, key) })
-		if err != nil && !errors.Is(err, staging.ErrNotFound) {
+		if err != nil && !errors.Is(err, archive.ErrNotFound) {
 			return fmt.Errorf("empty the waiting room: %w", err)
 		}
 		if s.inv.room != nil {

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"o2archiver/local/azurite"
-	"o2archiver/shared/staging"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/telemessage"
 	"o2archiver/shared/telemessage/telemessagetest"
 )
@@ -37,7 +37,7 @@ type world struct {
 	clock *clock
 	site  *telemessagetest.Site
 	base  *url.URL
-	store *staging.Store // without faults
+	store *archive.Store // without faults
 	f     *fetcher
 	log   *lines
 
@@ -71,25 +71,25 @@ func newWorld(t *testing.T, edit ...func(*telemessagetest.Options)) *world {
 }
 
 // openWith opens the storage through a transport.
-func (w *world) openWith(way http.RoundTripper) *staging.Store {
+func (w *world) openWith(way http.RoundTripper) *archive.Store {
 	w.t.Helper()
-	s, err := staging.Open(staging.Config{ConnectionString: azurite.ForTest(w.t).ConnectionString(), HTTP: &http.Client{Transport: way}})
+	s, err := archive.Open(archive.Config{ConnectionString: azurite.ForTest(w.t).ConnectionString(), HTTP: &http.Client{Transport: way}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return s
 }
 
-func (w *world) open(connection string) *staging.Store {
+func (w *world) open(connection string) *archive.Store {
 	w.t.Helper()
-	s, err := staging.Open(staging.Config{ConnectionString: connection})
+	s, err := archive.Open(archive.Config{ConnectionString: connection})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return s
 }
 
-func (w *world) fetcher(s *staging.Store, password string) *fetcher {
+func (w *world) fetcher(s *archive.Store, password string) *fetcher {
 	w.t.Helper()
 	// One try for each request, or the site's failures would cost their pauses; those are telemessage's to test.
 	site, err := telemessage.New(w.base, func(r *http.Request) { r.SetBasicAuth(username, password) }, telemessage.Options{Now: w.clock.now, Tries: 1})
@@ -112,8 +112,8 @@ func (w *world) today() string { return w.clock.now().UTC().Format(dayForm) }
 func (w *world) empty() {
 	w.t.Helper()
 	ctx := context.Background()
-	_, err := w.store.PutJSON(ctx, staging.Checkpoints, checkpointName, struct{}{}, "*", nil)
-	if errors.Is(err, staging.ErrNotFound) { // the first test of all
+	_, err := w.store.PutJSON(ctx, archive.Checkpoints, checkpointName, struct{}{}, "*", nil)
+	if errors.Is(err, archive.ErrNotFound) { // the first test of all
 		err = w.store.CreateContainers(ctx)
 	}
 	keys, lerr := w.store.Waiting(ctx)
@@ -136,7 +136,7 @@ func (w *world) secret(texts ...string) {
 
 func (w *world) checkSecrets() {
 	var state checkpoint
-	if _, err := w.store.GetJSON(context.Background(), staging.Checkpoints, checkpointName, &state); err == nil {
+	if _, err := w.store.GetJSON(context.Background(), archive.Checkpoints, checkpointName, &state); err == nil {
 		for _, s := range state.Open {
 			w.said = append(w.said, s.Failed)
 		}
@@ -240,7 +240,7 @@ func (w *world) waiting() []string {
 
 func (w *world) checkpoint() (c checkpoint) {
 	w.t.Helper()
-	if _, err := w.store.GetJSON(context.Background(), staging.Checkpoints, checkpointName, &c); err != nil {
+	if _, err := w.store.GetJSON(context.Background(), archive.Checkpoints, checkpointName, &c); err != nil {
 		w.t.Fatal(err)
 	}
 	return c

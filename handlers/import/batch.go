@@ -15,14 +15,14 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/message"
-	"o2archiver/shared/patience"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/telemessage"
 	"o2archiver/shared/usermap"
 )
@@ -35,7 +35,7 @@ const (
 // importer does the work of the functions import and sweep.
 type importer struct {
 	config       config
-	store        *staging.Store
+	store        *archive.Store
 	ledger       *ledger.Ledger
 	boxes        *mailbox.Client
 	users        *directory
@@ -59,7 +59,7 @@ type result struct {
 func (im *importer) handleEvent(ctx context.Context, inv *funchost.Invocation) (result, error) {
 	uri, _ := inv.Meta("Uri")
 	name, err := im.store.BatchFromURI(uri)
-	if errors.Is(err, staging.ErrForeign) {
+	if errors.Is(err, archive.ErrForeign) {
 		// The host has no "don't try again": a permanent error is answered with success and told here.
 		const refused = "the event's blob is not a batch of this archive's storage account; nothing was read"
 		inv.Log.Error(refused, "event", "import.eventRefused")
@@ -90,8 +90,8 @@ type deliveryOptions struct {
 // batch. While storage is away it waits, and when it has lost the journal's lease meanwhile it begins again.
 func (im *importer) ImportBatch(ctx context.Context, name, invocation string, log *slog.Logger, how deliveryOptions) (res result, err error) {
 	log = log.With("run", path.Dir(name), "batch", name)
-	ctx = patience.WithProgressLog(ctx, log)
-	err = patience.Do(ctx, judgeError, func(ctx context.Context) (err error) {
+	ctx = retry.WithProgressLog(ctx, log)
+	err = retry.Do(ctx, judgeError, func(ctx context.Context) (err error) {
 		res, err = im.importOnce(ctx, name, invocation, log, how)
 		return err
 	})
@@ -104,10 +104,10 @@ func (im *importer) ImportBatch(ctx context.Context, name, invocation string, lo
 // importOnce goes through a batch once, under the lease of its journal.
 func (im *importer) importOnce(ctx context.Context, name, invocation string, log *slog.Logger, how deliveryOptions) (result, error) {
 	data, _, err := im.store.ReadBatch(ctx, name)
-	if errors.Is(err, staging.ErrNotFound) {
+	if errors.Is(err, archive.ErrNotFound) {
 		return result{}, errMissing
 	}
-	if errors.Is(err, staging.ErrDigest) {
+	if errors.Is(err, archive.ErrDigest) {
 		return result{}, fmt.Errorf("the batch is not as fetch wrote it; nothing of it is imported until its earlier version is restored: %w", err)
 	}
 	if err != nil {
@@ -167,7 +167,7 @@ func asStatus(err error) error {
 		return err
 	case errors.Is(err, journal.ErrHeld):
 		return fmt.Errorf("%w: %w", funchost.ErrBusy, err)
-	case again, errors.Is(err, errNoFinalAnswer), errors.Is(err, staging.ErrArchived):
+	case again, errors.Is(err, errNoFinalAnswer), errors.Is(err, archive.ErrArchived):
 		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	}
 	return err

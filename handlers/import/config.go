@@ -10,12 +10,12 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/message"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/signin"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/usermap"
 )
 
@@ -85,7 +85,7 @@ func newImporter(lookup func(string) (string, bool), transport http.RoundTripper
 	if !c.storage.ConnectionString.Set() {
 		storageCredential = azure
 	}
-	store, err := staging.Open(staging.Config{
+	store, err := archive.Open(archive.Config{
 		ConnectionString: c.storage.ConnectionString.Reveal(), BlobURL: c.storage.BlobURL, Credential: storageCredential,
 	})
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	"slices"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 )
 
 // timing divides IN_DOUBT_AFTER: a claim's holder counts as alive for all of it, by the table service's clock. It begins to write
@@ -308,9 +308,9 @@ func (c *copyJob) handleCreateError(ctx context.Context, slot *mailbox.Session, 
 func (c *copyJob) handleAttachmentError(ctx context.Context, slot *mailbox.Session, err error) error {
 	again, _ := judgeError(err)
 	switch {
-	case again, ctx.Err() != nil, errors.Is(err, staging.ErrDenied), errors.Is(err, staging.ErrArchived):
+	case again, ctx.Err() != nil, errors.Is(err, archive.ErrDenied), errors.Is(err, archive.ErrArchived):
 		return err
-	case errors.Is(err, staging.ErrNotFound):
+	case errors.Is(err, archive.ErrNotFound):
 		return c.failPermanently(ctx, slot, "an attachment is no longer in the archive's storage")
 	}
 	return c.failPermanently(ctx, slot, "an attachment in the archive's storage could not be read as it was stored")

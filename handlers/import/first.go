@@ -11,11 +11,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
-	"o2archiver/shared/patience"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
+	"o2archiver/shared/retry"
 )
 
 // A message may be collected more than once, with other content under its id. Every mailbox then gets the record that was collected
@@ -75,7 +75,7 @@ func (b *batch) decideFirsts(ctx context.Context, data []byte, lines []*batchRec
 
 // decideLater decides what is not decided yet, for as long as it takes.
 func (b *batch) decideLater(ctx context.Context, same *sameMessage) error {
-	return patience.Do(ctx, judgeError, func(ctx context.Context) error { return b.tryToDecide(ctx, same) })
+	return retry.Do(ctx, judgeError, func(ctx context.Context) error { return b.tryToDecide(ctx, same) })
 }
 
 func (b *batch) tryToDecide(ctx context.Context, same *sameMessage) error {
@@ -95,7 +95,7 @@ func withTryTimeout(ctx context.Context, try func(context.Context) error) error 
 	defer cancel()
 	err := try(short)
 	if err != nil && short.Err() != nil && ctx.Err() == nil {
-		return fmt.Errorf("%w: no answer within %v", staging.ErrUnavailable, tryTime)
+		return fmt.Errorf("%w: no answer within %v", archive.ErrUnavailable, tryTime)
 	}
 	return err
 }
@@ -248,7 +248,7 @@ func (b *batch) adoptFirst(ctx context.Context, l *batchRecord, alone bool) (set
 		rec  *record.Record
 		size int
 	)
-	err = patience.Do(ctx, judgeError, func(ctx context.Context) error {
+	err = retry.Do(ctx, judgeError, func(ctx context.Context) error {
 		return withTryTimeout(ctx, func(ctx context.Context) (err error) {
 			rec, size, err = b.loadRecord(ctx, *l.first, l.own.ID)
 			return err
@@ -315,7 +315,7 @@ func (b *batch) loadRecord(ctx context.Context, at record.Place, id string) (*re
 	if at.Batch != b.name {
 		text, err := b.recordOf(ctx, at)
 		switch {
-		case errors.Is(err, staging.ErrNotFound), errors.Is(err, staging.ErrForeign):
+		case errors.Is(err, archive.ErrNotFound), errors.Is(err, archive.ErrForeign):
 			return nil, 0, nil
 		case err != nil:
 			return nil, 0, fmt.Errorf("read the record of a message that was collected first: %w", err)

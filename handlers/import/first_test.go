@@ -15,11 +15,11 @@ import (
 
 	"o2archiver/local/azurite"
 	"o2archiver/local/soak"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage"
 )
 
@@ -255,7 +255,7 @@ func TestFirstRecordCanNotBeHad(t *testing.T) {
 			return resp, err
 		})
 		var err error
-		if a.im.store, err = staging.Open(staging.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: way}}); err != nil {
+		if a.im.store, err = archive.Open(archive.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: way}}); err != nil {
 			t.Fatal(err)
 		}
 		if got := a.event(t.Context(), two); got.status == http.StatusOK {

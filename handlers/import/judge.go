@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox"
-	"o2archiver/shared/patience"
-	"o2archiver/shared/staging"
+	"o2archiver/shared/retry"
 )
 
 // errClaimHeld says that another holder may still be at work on the copy. As a rule it is about to be done with it, so it is
@@ -44,7 +44,7 @@ func judgeError(err error) (again_ bool, after time.Duration) {
 	case errors.As(err, &graph) && graph.Kind != mailbox.Content:
 		return isTransient(graph), graph.RetryAfter
 	case errors.Is(err, errRetryWithoutAttachments), errors.Is(err, errClaimHeld), errors.Is(err, journal.ErrLost), errors.Is(err, ledger.ErrLost),
-		errors.Is(err, ledger.ErrUnavailable), errors.Is(err, staging.ErrUnavailable):
+		errors.Is(err, ledger.ErrUnavailable), errors.Is(err, archive.ErrUnavailable):
 		return true, 0
 	}
 	return false, 0
@@ -70,11 +70,11 @@ const unclearTries = 5
 // it: the batch stays open, the next sweep tries again, and the log names status and code each time.
 var errNoFinalAnswer = errors.New("no final answer from Microsoft Graph, which refuses the request again and again; it stays pending")
 
-// retryImport repeats op as patience.Do does with judge, and ends with errUnsettled after unclearTries unclear refusals.
+// retryImport repeats op as retry.Do does with judge, and ends with errUnsettled after unclearTries unclear refusals.
 // An outage is waited for; a refusal that may never pass must not keep the mailbox, and the sweep, from other work.
 func retryImport(ctx context.Context, op func(context.Context) error) error {
 	unclear := 0
-	return patience.Do(ctx, judgeError, func(ctx context.Context) error {
+	return retry.Do(ctx, judgeError, func(ctx context.Context) error {
 		err := op(ctx)
 		var graph *mailbox.Error
 		if !errors.As(err, &graph) || graph.Kind != mailbox.Unclear {

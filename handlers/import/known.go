@@ -11,8 +11,8 @@ import (
 
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
-	"o2archiver/shared/patience"
 	"o2archiver/shared/record"
+	"o2archiver/shared/retry"
 )
 
 // earlier is what the journal said of a line before this delivery. It is believed: the ledger may have lost rows when
@@ -109,7 +109,7 @@ func (b *batch) restoreRows(ctx context.Context, l *batchRecord) error {
 	group.SetLimit(restoredAtOnce)
 	for _, c := range l.earlier.done {
 		group.Go(func() error {
-			return patience.Do(ctx, judgeError, func(ctx context.Context) error { return b.restoreRow(ctx, l, c) })
+			return retry.Do(ctx, judgeError, func(ctx context.Context) error { return b.restoreRow(ctx, l, c) })
 		})
 	}
 	return group.Wait()

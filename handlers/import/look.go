@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
-	"o2archiver/shared/staging"
 )
 
 const (
@@ -203,11 +203,11 @@ func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
 		_, err := s.im.store.ReadManifest(ctx, r.folder)
 		return err
 	})
-	if err != nil && !errors.Is(err, staging.ErrNotFound) {
+	if err != nil && !errors.Is(err, archive.ErrNotFound) {
 		return fmt.Errorf("read a run's manifest: %w", err)
 	}
 	manifest := err == nil
-	var batches []staging.BatchInfo
+	var batches []archive.BatchInfo
 	err = s.startPart(ctx, func(ctx context.Context) (err error) {
 		batches, err = s.im.store.Batches(ctx, r.folder)
 		return err
@@ -233,7 +233,7 @@ func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
 }
 
 // lookUp asks for the end of a batch's journal.
-func (s *sweeper) lookUp(ctx context.Context, r *sweptRun, b staging.BatchInfo) error {
+func (s *sweeper) lookUp(ctx context.Context, r *sweptRun, b archive.BatchInfo) error {
 	var done bool
 	var totals journal.Totals
 	err := s.startPart(ctx, func(ctx context.Context) (err error) {

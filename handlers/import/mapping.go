@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/patience"
-	"o2archiver/shared/staging"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/usermap"
 )
 
@@ -65,13 +65,13 @@ func (im *importer) currentMapping(ctx context.Context) (*usermap.Table, error) 
 	}
 	var data []byte
 	var etag string
-	err = patience.Do(ctx, judgeError, func(ctx context.Context) (err error) {
+	err = retry.Do(ctx, judgeError, func(ctx context.Context) (err error) {
 		data, etag, err = im.store.Mapping(ctx, m.etag)
 		return err
 	})
 	switch {
-	case errors.Is(err, staging.ErrNotModified):
-	case errors.Is(err, staging.ErrNotFound):
+	case errors.Is(err, archive.ErrNotModified):
+	case errors.Is(err, archive.ErrNotFound):
 		m.table, m.etag = nil, ""
 	case err != nil:
 		return nil, fmt.Errorf("read settings/mapping.csv: %w", err)

@@ -14,10 +14,10 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 )
 
 const (
@@ -75,7 +75,7 @@ var errNotRead = errors.New("an attachment can't be looked at for now")
 func (im *importer) peekAttachment(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
 	return func(a record.Attachment, n int) ([]byte, error) {
 		head, err := im.readAttachment(ctx, a.Blob(), n)
-		if again, _ := judgeError(err); again || ctx.Err() != nil || errors.Is(err, staging.ErrDenied) || errors.Is(err, staging.ErrArchived) {
+		if again, _ := judgeError(err); again || ctx.Err() != nil || errors.Is(err, archive.ErrDenied) || errors.Is(err, archive.ErrArchived) {
 			return nil, fmt.Errorf("%w: %w", errNotRead, err)
 		}
 		return head, nil

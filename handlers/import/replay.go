@@ -13,9 +13,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/journal"
-	"o2archiver/shared/staging"
 )
 
 const (
@@ -79,8 +79,8 @@ func (s *sweeper) replay(ctx context.Context, what string) (sweepResult, error) 
 func (s *sweeper) replays(ctx context.Context) (open []*openReplay, _ error) {
 	var state replayState
 	err := s.onStorage(ctx, func(ctx context.Context) error {
-		_, err := s.im.store.GetJSON(ctx, staging.Sweeps, replaysName, &state)
-		if errors.Is(err, staging.ErrNotFound) {
+		_, err := s.im.store.GetJSON(ctx, archive.Sweeps, replaysName, &state)
+		if errors.Is(err, archive.ErrNotFound) {
 			return nil
 		}
 		return err
@@ -231,17 +231,17 @@ func (s *sweeper) updateReplays(ctx context.Context, change func(*replayState) e
 	for range replayWrites {
 		err = s.onStorage(ctx, func(ctx context.Context) error {
 			var state replayState
-			etag, err := s.im.store.GetJSON(ctx, staging.Sweeps, replaysName, &state)
-			if err != nil && !errors.Is(err, staging.ErrNotFound) {
+			etag, err := s.im.store.GetJSON(ctx, archive.Sweeps, replaysName, &state)
+			if err != nil && !errors.Is(err, archive.ErrNotFound) {
 				return err
 			}
 			if err := change(&state); err != nil {
 				return err
 			}
-			_, err = s.im.store.PutJSON(ctx, staging.Sweeps, replaysName, state, etag, nil)
+			_, err = s.im.store.PutJSON(ctx, archive.Sweeps, replaysName, state, etag, nil)
 			return err
 		})
-		if !errors.Is(err, staging.ErrChanged) && !errors.Is(err, staging.ErrExists) {
+		if !errors.Is(err, archive.ErrChanged) && !errors.Is(err, archive.ErrExists) {
 			break
 		}
 	}
@@ -257,12 +257,12 @@ func (s *sweeper) named(ctx context.Context, what string) (names []string, _ err
 	if err == nil {
 		return []string{batch}, nil
 	}
-	var batches []staging.BatchInfo
+	var batches []archive.BatchInfo
 	err = s.onStorage(ctx, func(ctx context.Context) (err error) {
 		batches, err = s.im.store.Batches(ctx, what)
 		return err
 	})
-	var answer *staging.Error
+	var answer *archive.Error
 	switch {
 	case errors.As(err, &answer) || ctx.Err() != nil:
 		return nil, asStatus(fmt.Errorf("list the run's batches: %w", err))

@@ -11,10 +11,10 @@ import (
 	"sync"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/journal"
-	"o2archiver/shared/patience"
-	"o2archiver/shared/staging"
+	"o2archiver/shared/retry"
 )
 
 // sweepTimes are the bounds of a sweep.
@@ -60,12 +60,12 @@ func (im *importer) sweep(ctx context.Context, inv *funchost.Invocation) (sweepR
 	if request.Replay != "" {
 		return s.replay(ctx, request.Replay)
 	}
-	var lease *staging.Lease
+	var lease *archive.Lease
 	err = s.onStorage(ctx, func(ctx context.Context) (err error) {
-		lease, err = im.store.Lease(ctx, staging.Sweeps, sweepName)
+		lease, err = im.store.Lease(ctx, archive.Sweeps, sweepName)
 		return err
 	})
-	if errors.Is(err, staging.ErrLeased) {
+	if errors.Is(err, archive.ErrLeased) {
 		inv.Log.Info("another sweep is at work")
 		return sweepResult{}, nil
 	}
@@ -107,7 +107,7 @@ type sweeper struct {
 	before     time.Time // younger batches are left to their events
 
 	saving sync.Mutex     // held while the state is saved
-	lease  *staging.Lease // of the state; nil in a replay
+	lease  *archive.Lease // of the state; nil in a replay
 
 	mu     sync.Mutex // for what follows
 	res    sweepResult
@@ -221,5 +221,5 @@ func (s *sweeper) startPart(ctx context.Context, op func(context.Context) error)
 var errLook = fmt.Errorf("storage does not answer about it, the next sweep looks again: %w", funchost.ErrUnavailable)
 
 func (s *sweeper) onStorage(ctx context.Context, op func(context.Context) error) error {
-	return patience.Do(ctx, judgeError, op)
+	return retry.Do(ctx, judgeError, op)
 }

@@ -15,14 +15,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/local/azurite"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
-	"o2archiver/shared/staging"
 )
 
 // close writes the manifest of a run: no batch will be added.
 func (w *world) close(folder string) {
 	w.t.Helper()
-	if _, _, err := w.store.WriteManifest(context.Background(), folder, staging.Manifest{Version: 1}); err != nil {
+	if _, _, err := w.store.WriteManifest(context.Background(), folder, archive.Manifest{Version: 1}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -60,7 +60,7 @@ func (s *seen) count(text string) (n int) {
 
 func (w *world) sweeps() (s sweepState) {
 	w.t.Helper()
-	if _, err := w.store.GetJSON(context.Background(), staging.Sweeps, sweepName, &s); err != nil {
+	if _, err := w.store.GetJSON(context.Background(), archive.Sweeps, sweepName, &s); err != nil {
 		w.t.Fatal(err)
 	}
 	return s
@@ -247,7 +247,7 @@ func TestBatchThatWasChanged(t *testing.T) {
 		}
 		return resp, err
 	})
-	store, err := staging.Open(staging.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: way}})
+	store, err := archive.Open(archive.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: way}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"o2archiver/shared/patience"
-	"o2archiver/shared/staging"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/retry"
 )
 
 const (
@@ -50,7 +50,7 @@ type sweepState struct {
 // load reads the state.
 func (s *sweeper) load(ctx context.Context) error {
 	err := s.onStorage(ctx, func(ctx context.Context) error {
-		_, err := s.im.store.GetJSON(ctx, staging.Sweeps, sweepName, &s.state)
+		_, err := s.im.store.GetJSON(ctx, archive.Sweeps, sweepName, &s.state)
 		return err
 	})
 	if err != nil {
@@ -84,13 +84,13 @@ func (s *sweeper) save(ctx context.Context) error {
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepSaves)
 	defer cancel()
-	err := patience.Do(ctx, judgeError, func(ctx context.Context) error {
+	err := retry.Do(ctx, judgeError, func(ctx context.Context) error {
 		if s.lease.Context().Err() != nil {
 			if err := s.takeAgain(ctx); err != nil {
 				return err
 			}
 		}
-		_, err := s.im.store.PutJSON(ctx, staging.Sweeps, sweepName, next, "*", s.lease)
+		_, err := s.im.store.PutJSON(ctx, archive.Sweeps, sweepName, next, "*", s.lease)
 		return err
 	})
 	if err != nil {
@@ -103,18 +103,18 @@ func (s *sweeper) save(ctx context.Context) error {
 // is another sweep's.
 func (s *sweeper) takeAgain(ctx context.Context) error {
 	for began := time.Now(); ; {
-		lease, err := s.im.store.Lease(ctx, staging.Sweeps, sweepName)
+		lease, err := s.im.store.Lease(ctx, archive.Sweeps, sweepName)
 		switch {
 		case err == nil:
 			s.lease.Release()
 			s.lease = lease
 			return nil
-		case !errors.Is(err, staging.ErrLeased):
+		case !errors.Is(err, archive.ErrLeased):
 			return err
 		case time.Since(began) > s.im.sweepTimes.lease:
 			return errSuperseded
 		}
-		if err := patience.Sleep(ctx, time.Second); err != nil {
+		if err := retry.Sleep(ctx, time.Second); err != nil {
 			return err
 		}
 	}

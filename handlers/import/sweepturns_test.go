@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"o2archiver/local/azurite"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
-	"o2archiver/shared/staging"
 )
 
 // Batches that one mailbox holds up leave each sweep time for the others, however many they are and however early
@@ -184,8 +184,8 @@ func TestSweepLosesItsLease(t *testing.T) {
 	w := newWorld(t)
 	a := w.start()
 	s := &sweeper{im: a.im, log: slog.New(slog.DiscardHandler), before: time.Now()}
-	take := func() *staging.Lease {
-		lease, err := w.store.Lease(t.Context(), staging.Sweeps, sweepName)
+	take := func() *archive.Lease {
+		lease, err := w.store.Lease(t.Context(), archive.Sweeps, sweepName)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,7 +229,7 @@ func TestRunThatCannotBeListed(t *testing.T) {
 		return http.DefaultTransport.RoundTrip(r)
 	})
 	var err error
-	if a.im.store, err = staging.Open(staging.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: way}}); err != nil {
+	if a.im.store, err = archive.Open(archive.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: way}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := a.sweep(""); got.status == http.StatusOK || !strings.Contains(got.value, "list a run's batches") {
@@ -275,7 +275,7 @@ func TestBrokenReplayIsSwept(t *testing.T) {
 		t.Errorf("sweep has imported %d of %d", n, batches)
 	}
 	var open replayState
-	if _, err := w.store.GetJSON(t.Context(), staging.Sweeps, replaysName, &open); err != nil || len(open.Open) != 0 {
+	if _, err := w.store.GetJSON(t.Context(), archive.Sweeps, replaysName, &open); err != nil || len(open.Open) != 0 {
 		t.Errorf("the replay stays open: %+v, %v", open, err)
 	}
 	w.start().swept("")

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"o2archiver/shared/staging"
+	"o2archiver/shared/archive"
 )
 
 // unit is a unit of work of which one is made to take for ever.
@@ -144,7 +144,7 @@ func units() map[string]unit {
 		}},
 		"replay never ends": {begin: func(s *scenario) {
 			state := replayState{Open: []openReplay{{ID: "never", What: s.runs[0], At: time.Now()}}}
-			if _, err := s.w.store.PutJSON(s.w.t.Context(), staging.Sweeps, replaysName, state, "", nil); err != nil {
+			if _, err := s.w.store.PutJSON(s.w.t.Context(), archive.Sweeps, replaysName, state, "", nil); err != nil {
 				s.w.t.Fatal(err)
 			}
 		}, graph: func(_ *scenario, r *http.Request) *http.Response {
@@ -165,7 +165,7 @@ func TestNothingStandsInTheWay(t *testing.T) {
 		w := newWorld(t)
 		s := &scenario{w: w}
 		a := w.start(doubt(1500*time.Millisecond), func(st *start) { st.transport = u.way(s, u.graph) })
-		store, err := staging.Open(staging.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: u.way(s, u.storage)}})
+		store, err := archive.Open(archive.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: u.way(s, u.storage)}})
 		if err != nil {
 			t.Fatal(err)
 		}

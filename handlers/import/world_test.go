@@ -20,10 +20,10 @@ import (
 	"time"
 
 	"o2archiver/local/azurite"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
-	"o2archiver/shared/staging"
 )
 
 // The emulator gets many accounts, and each world one of its own: the names of the mapping, of sweep's state and of the ledger are
@@ -60,7 +60,7 @@ type world struct {
 	account string
 	graph   *mailboxtest.Graph
 	address string // of Graph
-	store   *staging.Store
+	store   *archive.Store
 	ledger  *ledger.Ledger
 	folder  string // of the run whose batches put writes
 	batches []string
@@ -90,7 +90,7 @@ func newWorld(t *testing.T, edit ...func(*mailboxtest.Options)) *world {
 		w.secret(u.Proxy...)
 	}
 	var err error
-	if w.store, err = staging.Open(staging.Config{ConnectionString: w.storage()}); err != nil {
+	if w.store, err = archive.Open(archive.Config{ConnectionString: w.storage()}); err != nil {
 		t.Fatal(err)
 	}
 	if w.ledger, err = ledger.Open(ledger.Config{ConnectionString: w.storage()}); err != nil {
@@ -287,7 +287,7 @@ func (a *app) answers(text string, status int, code string) {
 		}
 		return &http.Response{StatusCode: status, Header: http.Header{"X-Ms-Error-Code": {code}}, Body: http.NoBody, Request: r}, nil
 	})
-	store, err := staging.Open(staging.Config{ConnectionString: a.w.storage(), HTTP: &http.Client{Transport: way}})
+	store, err := archive.Open(archive.Config{ConnectionString: a.w.storage(), HTTP: &http.Client{Transport: way}})
 	if err != nil {
 		a.w.t.Fatal(err)
 	}

@@ -20,8 +20,8 @@ import (
 	"regexp"
 	"strings"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
-	"o2archiver/shared/staging"
 )
 
 // list is the file with the checksums, as sha256sum and shasum read it.
@@ -72,7 +72,7 @@ type export struct {
 
 // read takes the hash of every file, and holds the attachments against it.
 func (e *export) read(ctx context.Context) error {
-	digest := regexp.MustCompile(`^` + staging.Media + `/(?:\d{4}/\d\d/\d\d/)?([0-9a-f]{64})$`)
+	digest := regexp.MustCompile(`^` + archive.Media + `/(?:\d{4}/\d\d/\d\d/)?([0-9a-f]{64})$`)
 	return filepath.WalkDir(e.folder, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
@@ -115,7 +115,7 @@ func fileSum(file string) (string, error) {
 func (e *export) batches(ctx context.Context) error {
 	listed := map[string]bool{}
 	for name := range e.sums {
-		in, ok := strings.CutPrefix(name, staging.Batches+"/")
+		in, ok := strings.CutPrefix(name, archive.Batches+"/")
 		if !ok || path.Base(in) != "manifest.json" || ctx.Err() != nil {
 			continue
 		}
@@ -123,14 +123,14 @@ func (e *export) batches(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var m staging.Manifest
+		var m archive.Manifest
 		if err := json.Unmarshal(raw, &m); err != nil {
 			e.wrong = append(e.wrong, name+" can't be read")
 			continue
 		}
 		e.manifests++
 		for _, b := range m.Batches {
-			batch := staging.Batches + "/" + b.Name
+			batch := archive.Batches + "/" + b.Name
 			listed[batch] = true
 			switch got, ok := e.sums[batch]; {
 			case !ok:
@@ -143,7 +143,7 @@ func (e *export) batches(ctx context.Context) error {
 		}
 	}
 	for name := range e.sums {
-		if strings.HasPrefix(name, staging.Batches+"/") && path.Ext(name) == ".ndjson" && !listed[name] {
+		if strings.HasPrefix(name, archive.Batches+"/") && path.Ext(name) == ".ndjson" && !listed[name] {
 			e.unlisted++
 		}
 	}
@@ -153,7 +153,7 @@ func (e *export) batches(ctx context.Context) error {
 // journals follows the hashes from line to line.
 func (e *export) journals(ctx context.Context) error {
 	for name := range e.sums {
-		log, ok := strings.CutPrefix(name, staging.Journal+"/")
+		log, ok := strings.CutPrefix(name, archive.Journal+"/")
 		if !ok {
 			continue
 		}

@@ -19,10 +19,10 @@ import (
 	"time"
 	_ "time/tzdata" // the mapping's dates are days of Europe/London, wherever this runs
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/phone"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage"
 )
 
@@ -44,7 +44,7 @@ type list struct {
 
 // read goes through the batches of the folder. A batch without a journal is open: its events are still to come.
 func (l *list) read(ctx context.Context, folder string) error {
-	root := filepath.Join(folder, staging.Batches)
+	root := filepath.Join(folder, archive.Batches)
 	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || filepath.Ext(file) != ".ndjson" || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
@@ -67,7 +67,7 @@ func (l *list) read(ctx context.Context, folder string) error {
 }
 
 func (l *list) batch(folder, name string) error {
-	log, err := os.Open(filepath.Join(folder, staging.Journal, filepath.FromSlash(strings.TrimSuffix(name, ".ndjson")+".jsonl")))
+	log, err := os.Open(filepath.Join(folder, archive.Journal, filepath.FromSlash(strings.TrimSuffix(name, ".ndjson")+".jsonl")))
 	if errors.Is(err, fs.ErrNotExist) {
 		l.open++
 		return nil
@@ -92,7 +92,7 @@ func (l *list) batch(folder, name string) error {
 	if len(unmapped) == 0 {
 		return nil
 	}
-	data, err := os.ReadFile(filepath.Join(folder, staging.Batches, filepath.FromSlash(name)))
+	data, err := os.ReadFile(filepath.Join(folder, archive.Batches, filepath.FromSlash(name)))
 	if err != nil {
 		return err
 	}

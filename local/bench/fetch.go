@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"time"
 
-	"o2archiver/shared/staging"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/telemessage/telemessagetest"
 )
 
@@ -101,7 +101,7 @@ func (w *world) get(ctx context.Context, path string, to io.Writer) error {
 }
 
 // batches are all that fetch has written.
-func (w *world) batches(ctx context.Context) (all []staging.BatchInfo, err error) {
+func (w *world) batches(ctx context.Context) (all []archive.BatchInfo, err error) {
 	days, err := w.store.Days(ctx)
 	if err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func (w *world) batches(ctx context.Context) (all []staging.BatchInfo, err error
 	return all, nil
 }
 
-func countRecords(batches []staging.BatchInfo) (n int) {
+func countRecords(batches []archive.BatchInfo) (n int) {
 	for _, b := range batches {
 		n += b.Records
 	}

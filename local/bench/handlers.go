@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage/telemessagetest"
 )
 
@@ -68,7 +68,7 @@ func (w *world) recording(ctx context.Context, r *report) error {
 }
 
 // backfill has what the site holds of a window fetched by a process of its own, which goes on running.
-func (w *world) backfill(ctx context.Context, site *telemessagetest.Site, from, to time.Time) (added []staging.BatchInfo, took time.Duration, used load, err error) {
+func (w *world) backfill(ctx context.Context, site *telemessagetest.Site, from, to time.Time) (added []archive.BatchInfo, took time.Duration, used load, err error) {
 	before, err := w.batches(ctx)
 	if err != nil {
 		return nil, 0, used, err
@@ -90,10 +90,10 @@ func (w *world) backfill(ctx context.Context, site *telemessagetest.Site, from, 
 	for _, b := range before {
 		known[b.Name] = true
 	}
-	return slices.DeleteFunc(after, func(b staging.BatchInfo) bool { return known[b.Name] }), took, used, err
+	return slices.DeleteFunc(after, func(b archive.BatchInfo) bool { return known[b.Name] }), took, used, err
 }
 
-func (w *world) importRecording(ctx context.Context, r *report, batches []staging.BatchInfo) error {
+func (w *world) importRecording(ctx context.Context, r *report, batches []archive.BatchInfo) error {
 	const group = "Import: one recording of 150 MB"
 	if err := w.again(ctx, "import", w.o.concurrency/2); err != nil {
 		return err

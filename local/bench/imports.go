@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"o2archiver/local/host"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
-	"o2archiver/shared/staging"
 )
 
 // What is asked of an import of texts.
@@ -128,7 +128,7 @@ func (w *world) reportPart(r *report, group string, did counts, c int, what aske
 }
 
 // splitBatches takes the first batches that hold n records together.
-func splitBatches(batches []staging.BatchInfo, n int) (some, rest []staging.BatchInfo) {
+func splitBatches(batches []archive.BatchInfo, n int) (some, rest []archive.BatchInfo) {
 	for i, have := 0, 0; i < len(batches); i++ {
 		if have += batches[i].Records; have >= n {
 			return batches[:i+1], batches[i+1:]
@@ -149,7 +149,7 @@ func (w *world) importPart(ctx context.Context, copies int) (counts, error) {
 
 // importBatches brings the events of the batches, all at once as Event Grid may; the host lets in as many as host.json says. The load is
 // that of the first process.
-func (w *world) importBatches(ctx context.Context, batches []staging.BatchInfo, to ...*app) (counts, error) {
+func (w *world) importBatches(ctx context.Context, batches []archive.BatchInfo, to ...*app) (counts, error) {
 	did := counts{copies: countRecords(batches), batches: len(batches)}
 	blobs, tables := w.served.count()
 	lines, said := w.said.lines.Load(), w.said.bytes.Load()
@@ -181,7 +181,7 @@ func (w *world) importBatches(ctx context.Context, batches []staging.BatchInfo, 
 }
 
 // deliver brings the events, to one process after the other in turn, and returns after the last answer.
-func (w *world) deliver(ctx context.Context, batches []staging.BatchInfo, to ...*app) error {
+func (w *world) deliver(ctx context.Context, batches []archive.BatchInfo, to ...*app) error {
 	failed := make([]error, len(batches))
 	var group sync.WaitGroup
 	for i, b := range batches {

@@ -21,8 +21,8 @@ import (
 	"syscall"
 	"time"
 
+	"o2archiver/local/appbuild"
 	"o2archiver/local/cloud"
-	"o2archiver/local/stage"
 )
 
 // options are the command line.
@@ -119,7 +119,7 @@ func measureAll(ctx context.Context, o options, r *report, progress io.Writer) e
 	say("Building the function apps")
 	debug.SetGCPercent(collected) // the stand-ins hold all that they were given: collecting that often would take time from what is measured
 	out := filepath.Join(root, "build", "bench")
-	if err := stage.Build(ctx, stage.Options{Root: root, Out: out, Local: true}, stage.Apps()...); err != nil {
+	if err := appbuild.Build(ctx, appbuild.Options{Root: root, Out: out, Local: true}, appbuild.Apps()...); err != nil {
 		return err
 	}
 	if err := buildScript(ctx, root, out); err != nil {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"o2archiver/shared/staging"
+	"o2archiver/shared/archive"
 )
 
 const (
@@ -67,7 +67,7 @@ func (w *world) reportSeveral(r *report, group string, n int, did, alone counts)
 }
 
 // stage has a day of its own fetched.
-func (w *world) stage(ctx context.Context, d day) ([]staging.BatchInfo, error) {
+func (w *world) stage(ctx context.Context, d day) ([]archive.BatchInfo, error) {
 	site := newSite()
 	site.Generate(d.items, d.archived, d.json)
 	batches, _, _, err := w.backfill(ctx, site, d.from, d.from.Add(24*time.Hour))

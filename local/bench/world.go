@@ -10,8 +10,8 @@ import (
 	"o2archiver/local/azurite"
 	"o2archiver/local/cloud"
 	"o2archiver/local/host"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage/telemessagetest"
 )
 
@@ -28,7 +28,7 @@ type world struct {
 	day     day
 	azurite *azurite.Azurite
 	served  served // requests that Azurite has answered
-	store   *staging.Store
+	store   *archive.Store
 	siteAt  string
 	graph   *mailboxtest.Graph
 	creates *creates
@@ -38,7 +38,7 @@ type world struct {
 	imports *app
 	log     *os.File
 	said    logged              // what the handlers write to it
-	rest    []staging.BatchInfo // of the day, what was not imported yet
+	rest    []archive.BatchInfo // of the day, what was not imported yet
 	perItem fetched
 	servers cloud.Servers
 	closers []func()

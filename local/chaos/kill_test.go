@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"o2archiver/local/host"
-	"o2archiver/shared/staging"
+	"o2archiver/shared/archive"
 )
 
 // patient is how long a day may take until nothing is open any more.
@@ -183,7 +183,7 @@ func (w *world) bring(ctx context.Context, chance *rand.Rand, to []*worker) (end
 					continue
 				}
 				known[b.Name] = true
-				once := func(i int, b staging.BatchInfo, late time.Duration) {
+				once := func(i int, b archive.BatchInfo, late time.Duration) {
 					group.Go(func() {
 						select {
 						case <-time.After(late):

@@ -16,15 +16,15 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/local/appbuild"
 	"o2archiver/local/azurite"
 	"o2archiver/local/cloud"
 	"o2archiver/local/fault"
 	"o2archiver/local/host"
 	"o2archiver/local/soak"
-	"o2archiver/local/stage"
 	"o2archiver/local/summary"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage/telemessagetest"
 )
 
@@ -41,7 +41,7 @@ var staged = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	out := filepath.Join(root, "build", "chaos")
-	return out, stage.Build(context.Background(), stage.Options{Root: root, Out: out, Local: true}, stage.Apps()...)
+	return out, appbuild.Build(context.Background(), appbuild.Options{Root: root, Out: out, Local: true}, appbuild.Apps()...)
 })
 
 // emulators gives each world an account of its own, of an Azurite that is stopped after the last of its worlds.
@@ -96,8 +96,8 @@ type world struct {
 	account string         // the name of its account in the emulator
 	storage string         // the way to it on which things go wrong
 	around  string         // the way to it on which they don't
-	store   *staging.Store // the one on which they don't
-	events  *staging.Store // makes the addresses of batches as the handlers know them
+	store   *archive.Store // the one on which they don't
+	events  *archive.Store // makes the addresses of batches as the handlers know them
 	site    *telemessagetest.Site
 	graph   *mailboxtest.Graph
 	env     []string
@@ -124,7 +124,7 @@ func newWorld(t testing.TB, d *day) *world {
 	}
 	w.around = a.ConnectionString()
 	w.storage = a.Through(w.through("blob", blobCall, a.BlobURL), w.through("table", tableCall, a.TableURL))
-	if w.events, err = staging.Open(staging.Config{ConnectionString: w.storage}); err != nil {
+	if w.events, err = archive.Open(archive.Config{ConnectionString: w.storage}); err != nil {
 		t.Fatal(err)
 	}
 	siteAt := w.startSite()
@@ -254,7 +254,7 @@ type deliverer interface {
 }
 
 // deliver brings an event; what the host gives up is sweep's.
-func (w *world) deliver(ctx context.Context, to deliverer, b staging.BatchInfo) {
+func (w *world) deliver(ctx context.Context, to deliverer, b archive.BatchInfo) {
 	_, err := to.Deliver(ctx, w.events.BatchURI(b.Name), host.Properties{
 		Length: b.Size, ContentType: "application/x-ndjson", Created: b.Created, LastModified: b.Created})
 	if err != nil && !errors.Is(err, host.ErrFailed) && ctx.Err() == nil {
@@ -285,7 +285,7 @@ func (w *world) summary(ctx context.Context) *summary.Summary {
 	return s
 }
 
-func (w *world) batches(ctx context.Context) (all []staging.BatchInfo) {
+func (w *world) batches(ctx context.Context) (all []archive.BatchInfo) {
 	w.t.Helper()
 	days, err := w.store.Days(ctx)
 	for _, day := range days {

@@ -12,9 +12,9 @@ import (
 	"sync"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
-	"o2archiver/shared/staging"
 )
 
 // prepareTime bounds the making of containers and table.
@@ -64,10 +64,10 @@ func (s *Servers) Close() {
 }
 
 // Prepare makes in the storage what the deployment makes in Azure: the containers and the ledger's table. It may be called twice.
-func Prepare(ctx context.Context, connectionString string) (*staging.Store, error) {
+func Prepare(ctx context.Context, connectionString string) (*archive.Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, prepareTime)
 	defer cancel()
-	store, err := staging.Open(staging.Config{ConnectionString: connectionString})
+	store, err := archive.Open(archive.Config{ConnectionString: connectionString})
 	if err != nil {
 		return nil, fmt.Errorf("ARCHIVE_STORAGE: %w", err)
 	}

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage"
 )
 
@@ -24,23 +24,23 @@ const (
 	ali  = "1d5e7a3c-0000-4000-8000-000000000002"
 )
 
-// archive is one that a test fills as fetch and import do.
-type archive struct {
+// testArchive is one that a test fills as fetch and import do.
+type testArchive struct {
 	t     *testing.T
-	store *staging.Store
+	store *archive.Store
 	dir   string
 	lines [][]byte
 	media map[string][]byte
 }
 
-func (a *archive) options() Options {
+func (a *testArchive) options() Options {
 	return Options{Region: "GB", MaxItem: 1000, Address: func(id string) string {
 		return map[string]string{jane: "jane@contoso.example"}[id]
 	}}
 }
 
 // line adds a line to the batch that is to come, and gives the record that it is read as.
-func (a *archive) line(id, text string, files ...[]byte) *record.Record {
+func (a *testArchive) line(id, text string, files ...[]byte) *record.Record {
 	a.t.Helper()
 	item := map[string]any{"messageId": id, "messageType": "MMS", "messageTime": "2026-11-22T09:30:00Z", "archivedTime": "2026-11-22T10:00:00Z",
 		"msisdn": "447700900123", "from": map[string]any{"value": "07700 900123"}, "to": []any{map[string]any{"value": "+447700900456"}}, "textContent": text}
@@ -81,7 +81,7 @@ func (a *archive) line(id, text string, files ...[]byte) *record.Record {
 }
 
 // bytes is the message of a record, made with no help of the code under test.
-func (a *archive) bytes(r *record.Record, omit func(record.Attachment) string) []byte {
+func (a *testArchive) bytes(r *record.Record, omit func(record.Attachment) string) []byte {
 	a.t.Helper()
 	m, err := message.Build(r, message.Options{Region: "GB", Omit: omit, Peek: func(x record.Attachment, n int) ([]byte, error) {
 		return a.media[x.Blob()][:min(n, len(a.media[x.Blob()]))], nil
@@ -97,7 +97,7 @@ func (a *archive) bytes(r *record.Record, omit func(record.Attachment) string) [
 }
 
 // write writes the lines as a batch, and its journal.
-func (a *archive) write(run string, journalOf func(j *journal.Journal)) {
+func (a *testArchive) write(run string, journalOf func(j *journal.Journal)) {
 	a.t.Helper()
 	name, err := a.store.WriteBatch(a.t.Context(), "2026/11/22/"+run, 1, append(bytes.Join(a.lines, []byte("\n")), '\n'), len(a.lines))
 	if err != nil {
@@ -130,7 +130,7 @@ func archived(j *journal.Journal, line int, whole []byte) {
 	j.Record(r)
 }
 
-func (a *archive) export(o Options) Result {
+func (a *testArchive) export(o Options) Result {
 	a.t.Helper()
 	got, err := To(a.t.Context(), a.dir, a.store, o)
 	if err != nil {
@@ -140,7 +140,7 @@ func (a *archive) export(o Options) Result {
 }
 
 // files is everything below the export's folder but the index.
-func (a *archive) files() map[string]string {
+func (a *testArchive) files() map[string]string {
 	a.t.Helper()
 	all := map[string]string{}
 	err := filepath.WalkDir(a.dir, func(path string, d fs.DirEntry, err error) error {

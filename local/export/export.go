@@ -15,9 +15,9 @@ import (
 	"slices"
 	"strings"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/message"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/usermap"
 )
 
@@ -59,7 +59,7 @@ const maxReasons = 10
 // whose bytes are not those that were imported, is no error of To but counts as failed, and gets no file.
 //
 // In memory are one batch with its journal, and some hundred bytes for each message; an attachment never is.
-func To(ctx context.Context, dir string, store *staging.Store, o Options) (Result, error) {
+func To(ctx context.Context, dir string, store *archive.Store, o Options) (Result, error) {
 	e := &exporter{store: store, options: o, workshop: message.NewNumberCache(),
 		folders: map[string]string{}, owners: map[string]string{Index: "", indexPart: ""}, written: map[string]bool{}, files: map[string]bool{}, boxes: map[string]bool{}}
 	err := e.run(ctx, dir)
@@ -72,7 +72,7 @@ func To(ctx context.Context, dir string, store *staging.Store, o Options) (Resul
 
 // exporter is one export under way.
 type exporter struct {
-	store    *staging.Store
+	store    *archive.Store
 	options  Options
 	root     *os.Root // no name, whatever it is made of, gets out of the folder
 	index    *index
@@ -219,7 +219,7 @@ func (e *exporter) line(ctx context.Context, text []byte, known journal.Record, 
 func isEnvironmental(ctx context.Context, err error) bool {
 	var disk *fs.PathError
 	var rename *os.LinkError
-	return err != nil && (ctx.Err() != nil || errors.Is(err, staging.ErrUnavailable) || errors.Is(err, staging.ErrDenied) || errors.Is(err, staging.ErrArchived) ||
+	return err != nil && (ctx.Err() != nil || errors.Is(err, archive.ErrUnavailable) || errors.Is(err, archive.ErrDenied) || errors.Is(err, archive.ErrArchived) ||
 		errors.As(err, &disk) || errors.As(err, &rename))
 }
 

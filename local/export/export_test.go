@@ -29,7 +29,7 @@ func TestExport(t *testing.T) {
 	}
 	tests := []struct {
 		name string
-		test func(*archive)
+		test func(*testArchive)
 	}{
 		{"what is in mailboxes", whatIsInMailboxes}, {"what was left out", whatWasLeftOut}, {"again", again}, {"what differs", whatDiffers},
 		{"index", theIndex}, {"large", large}, {"interrupted", interrupted}, {"nothing", nothing}, {"mapped", mapped},
@@ -45,12 +45,12 @@ func TestExport(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tt.test(&archive{t: t, store: store, dir: filepath.Join(t.TempDir(), "out"), media: map[string][]byte{}})
+			tt.test(&testArchive{t: t, store: store, dir: filepath.Join(t.TempDir(), "out"), media: map[string][]byte{}})
 		})
 	}
 }
 
-func whatIsInMailboxes(a *archive) {
+func whatIsInMailboxes(a *testArchive) {
 	one, two, three := a.line("m1", "to both", noise(500, 1)), a.line("m2", "to one, again to the other"), a.line("m3", "nowhere")
 	unproven := a.line("m4", "taken over, so nobody rendered it")
 	a.write("run1", func(j *journal.Journal) {
@@ -85,7 +85,7 @@ func whatIsInMailboxes(a *archive) {
 	}
 }
 
-func whatWasLeftOut(a *archive) {
+func whatWasLeftOut(a *testArchive) {
 	limited := a.line("m1", "the first and the last fit into 1,000 bytes", noise(600, 1), noise(500, 2), noise(400, 3))
 	refused := a.line("m2", "the mailbox refuses it", noise(300, 4))
 	proven := a.line("m3", "the mailbox refuses what the limit leaves", noise(600, 5), noise(500, 6))
@@ -144,7 +144,7 @@ func whatWasLeftOut(a *archive) {
 	}
 }
 
-func again(a *archive) {
+func again(a *testArchive) {
 	r := a.line("m1", "the same on every run", noise(500, 1))
 	a.write("run", func(j *journal.Journal) {
 		outcome(j, 1, r, jane, journal.Imported)
@@ -186,7 +186,7 @@ func again(a *archive) {
 	}
 }
 
-func whatDiffers(a *archive) {
+func whatDiffers(a *testArchive) {
 	differs, lost, foreign, good := a.line("m1", "SECRET text"), a.line("m2", "SECRET too", noise(500, 1)), a.line("m3", "SECRET"), a.line("m4", "good")
 	a.lines[1] = bytes.ReplaceAll(a.lines[1], []byte(hexSum(noise(500, 1))), []byte(hexSum(noise(500, 2)))) // which nobody has stored
 	a.lines = append(a.lines, []byte(`{"v":1,"items":"SECRET"}`))
@@ -226,7 +226,7 @@ func whatDiffers(a *archive) {
 	}
 }
 
-func theIndex(a *archive) {
+func theIndex(a *testArchive) {
 	one, two, lost := a.line("m1", "to both"), a.line("m2", "to one, without a hash in the journal"), a.line("m3", "another message")
 	a.write("run", func(j *journal.Journal) {
 		outcome(j, 1, one, jane, journal.Imported)
@@ -264,7 +264,7 @@ func theIndex(a *archive) {
 }
 
 // large has an attachment that must not be held.
-func large(a *archive) {
+func large(a *testArchive) {
 	const size = 16 << 20
 	r := a.line("m1", "a recording", noise(size, 1))
 	whole := hexSum(a.bytes(r, nil))
@@ -303,7 +303,7 @@ func large(a *archive) {
 	}
 }
 
-func interrupted(a *archive) {
+func interrupted(a *testArchive) {
 	r := a.line("m1", "never written", noise(500, 1))
 	a.write("run", func(j *journal.Journal) {
 		outcome(j, 1, r, jane, journal.Imported)
@@ -326,7 +326,7 @@ func interrupted(a *archive) {
 	}
 }
 
-func nothing(a *archive) {
+func nothing(a *testArchive) {
 	if diff := cmp.Diff(Result{}, a.export(a.options())); diff != "" {
 		a.t.Errorf("result (-want +got):\n%s", diff)
 	}

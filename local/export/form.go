@@ -10,10 +10,10 @@ import (
 	"fmt"
 	"io"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage"
 )
 
@@ -148,7 +148,7 @@ func (l *line) prove(m *message.Message) error {
 // write streams the message.
 func (l *line) write(m *message.Message, w io.Writer) error {
 	err := m.Write(w, l.open)
-	if errors.Is(err, staging.ErrNotFound) {
+	if errors.Is(err, archive.ErrNotFound) {
 		return errors.New("an attachment is no longer in the archive's storage")
 	}
 	return err

@@ -12,7 +12,7 @@ import (
 )
 
 // mapped has messages whose From is the mapping's: they are proven with that version of it, and not with another.
-func mapped(a *archive) {
+func mapped(a *testArchive) {
 	parse := func(rows string) *usermap.Table {
 		table, err := usermap.ParseCSV(strings.NewReader(rows), "GB")
 		if err != nil {

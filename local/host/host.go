@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"o2archiver/local/stage"
+	"o2archiver/local/appbuild"
 )
 
 // Host is a running function app, whichever host it runs in.
@@ -68,7 +68,7 @@ func (o Options) lookup(name string) (string, bool) {
 }
 
 // resolved checks what the host resolves when it loads the functions: %SETTING% and connections.
-func (o Options) resolved(functions []stage.Function) error {
+func (o Options) resolved(functions []appbuild.Function) error {
 	for _, f := range functions {
 		t := f.Trigger()
 		if name, ok := strings.CutPrefix(t.Schedule, "%"); ok {

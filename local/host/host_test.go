@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"o2archiver/local/stage"
+	"o2archiver/local/appbuild"
 )
 
 // line is what the toy writes for each invocation.
@@ -34,8 +34,8 @@ type toy struct {
 // staged is the folder that has the toy, built by the first test that asks.
 var staged = sync.OnceValues(func() (string, error) {
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("toy-%d", os.Getpid()))
-	app := stage.App{Name: "toy", Package: "./local/host/testdata/toy", Triggers: "local/host/testdata/toy/functions", Functions: []string{"tick", "take"}}
-	return dir, stage.Build(context.Background(), stage.Options{Root: "../..", Out: dir, Local: true}, app)
+	app := appbuild.App{Name: "toy", Package: "./local/host/testdata/toy", Triggers: "local/host/testdata/toy/functions", Functions: []string{"tick", "take"}}
+	return dir, appbuild.Build(context.Background(), appbuild.Options{Root: "../..", Out: dir, Local: true}, app)
 })
 
 func TestMain(m *testing.M) {
@@ -243,9 +243,9 @@ func TestStandIn(t *testing.T) {
 func TestDeployedTriggers(t *testing.T) {
 	t.Parallel()
 	out := t.TempDir()
-	for _, app := range stage.Apps() {
+	for _, app := range appbuild.Apps() {
 		app.Package = "./local/host/testdata/toy" // the triggers count here, not what they start
-		if err := stage.Build(soon(t), stage.Options{Root: "../..", Out: out, Local: true}, app); err != nil {
+		if err := appbuild.Build(soon(t), appbuild.Options{Root: "../..", Out: out, Local: true}, app); err != nil {
 			t.Fatal(err)
 		}
 		o := Options{App: filepath.Join(out, app.Name), Env: []string{"FETCH_SCHEDULE=0 30 5 * * *", "ARCHIVE_STORAGE=none"}}
@@ -259,7 +259,7 @@ func TestDeployedTriggers(t *testing.T) {
 	}
 	needFunc(t)
 	storage, _ := realStorage(t)
-	for _, app := range stage.Apps() {
+	for _, app := range appbuild.Apps() {
 		log := &logged{}
 		h, err := StartFunc(soon(t), Options{App: filepath.Join(out, app.Name), Log: log, Env: []string{
 			"FETCH_SCHEDULE=0 30 5 * * *", "ARCHIVE_STORAGE=" + storage, "AzureWebJobsStorage=" + storage,

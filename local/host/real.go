@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"o2archiver/local/stage"
+	"o2archiver/local/appbuild"
 )
 
 const (
@@ -55,7 +55,7 @@ func StartFunc(ctx context.Context, o Options) (*Real, error) {
 	if err != nil {
 		return nil, errors.New("func is not on PATH: install the Azure Functions Core Tools 4 (https://learn.microsoft.com/azure/azure-functions/functions-run-local)")
 	}
-	_, functions, err := stage.Read(o.App)
+	_, functions, err := appbuild.Read(o.App)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func StartFunc(ctx context.Context, o Options) (*Real, error) {
 }
 
 // await returns when the host says that it runs and knows every function.
-func (h *Real) await(ctx context.Context, functions []stage.Function) error {
+func (h *Real) await(ctx context.Context, functions []appbuild.Function) error {
 	ctx, cancel := context.WithTimeout(ctx, funcStart)
 	defer cancel()
 	for {

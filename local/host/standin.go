@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"o2archiver/local/stage"
+	"o2archiver/local/appbuild"
 )
 
 const (
@@ -26,7 +26,7 @@ const (
 
 // StandIn is the stand-in of the Functions host. It is safe for concurrent use.
 type StandIn struct {
-	functions map[string]stage.Function
+	functions map[string]appbuild.Function
 	process   *process
 	client    *http.Client
 	log       *lines
@@ -53,10 +53,10 @@ type Poison struct {
 
 // Start runs a staged app in the stand-in and returns when the handler answers. ctx bounds the start only.
 func Start(ctx context.Context, o Options) (*StandIn, error) {
-	if err := stage.Check(o.App); err != nil {
+	if err := appbuild.Check(o.App); err != nil {
 		return nil, fmt.Errorf("check the staged app: %w", err)
 	}
-	config, functions, err := stage.Read(o.App)
+	config, functions, err := appbuild.Read(o.App)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func Start(ctx context.Context, o Options) (*StandIn, error) {
 		return nil, err
 	}
 	h := &StandIn{
-		functions: map[string]stage.Function{}, client: &http.Client{Transport: &http.Transport{}},
+		functions: map[string]appbuild.Function{}, client: &http.Client{Transport: &http.Transport{}},
 		log: &lines{to: o.Log}, timeout: o.Timeout, grace: o.Timeout, pause: o.Pause, now: o.Now,
 		tries: config.Extensions.Blobs.Poison, places: make(chan struct{}, max(1, config.Extensions.Blobs.Parallel)),
 	}
@@ -175,7 +175,7 @@ func (h *StandIn) Deliver(ctx context.Context, uri string, p Properties) (int, e
 }
 
 // match finds the function for a blob and what {name} is then. It may hold slashes.
-func (h *StandIn) match(path string) (f stage.Function, name string, ok bool) {
+func (h *StandIn) match(path string) (f appbuild.Function, name string, ok bool) {
 	for _, f := range h.functions {
 		if f.Trigger().Type != "blobTrigger" {
 			continue

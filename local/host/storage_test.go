@@ -4,14 +4,14 @@ import (
 	"testing"
 
 	"o2archiver/local/azurite"
-	"o2archiver/shared/staging"
+	"o2archiver/shared/archive"
 )
 
 // realStorage is Azurite, and a function that puts a batch there and returns its address.
 func realStorage(t *testing.T) (connection string, put func(folder string, seq int) string) {
 	t.Helper()
 	a := azurite.ForTest(t)
-	store, err := staging.Open(staging.Config{ConnectionString: a.ConnectionString()})
+	store, err := archive.Open(archive.Config{ConnectionString: a.ConnectionString()})
 	if err != nil {
 		t.Fatal(err)
 	}

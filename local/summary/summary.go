@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/phone"
 	"o2archiver/shared/record"
-	"o2archiver/shared/staging"
 	"o2archiver/shared/telemessage"
 )
 
@@ -62,7 +62,7 @@ type Outcomes struct {
 }
 
 // Read reads manifests, batches and journals. It may be called while fetch and import are at work: what they have not finished is pending.
-func Read(ctx context.Context, store *staging.Store) (*Summary, error) {
+func Read(ctx context.Context, store *archive.Store) (*Summary, error) {
 	s := &Summary{Types: map[string]Outcomes{}, Reasons: map[string]int{}, Unmapped: map[string]int{}, LeftOut: map[string]int{},
 		Missing: map[string]int{}, Absent: map[string]int{}, open: map[string]bool{}}
 	s.Source.Total = new(int64)
@@ -94,7 +94,7 @@ func Read(ctx context.Context, store *staging.Store) (*Summary, error) {
 }
 
 // addWaiting counts as collected what the runs without a manifest have set aside: of the others, the manifest says it.
-func (s *Summary) addWaiting(ctx context.Context, store *staging.Store, keys []string) error {
+func (s *Summary) addWaiting(ctx context.Context, store *archive.Store, keys []string) error {
 	if len(s.open) == 0 {
 		return nil
 	}
@@ -103,7 +103,7 @@ func (s *Summary) addWaiting(ctx context.Context, store *staging.Store, keys []s
 			Run string `json:"run"`
 		}
 		err := store.GetWaiting(ctx, key, &item)
-		if err != nil && !errors.Is(err, staging.ErrNotFound) {
+		if err != nil && !errors.Is(err, archive.ErrNotFound) {
 			return err
 		}
 		if s.open[item.Run] {
@@ -115,11 +115,11 @@ func (s *Summary) addWaiting(ctx context.Context, store *staging.Store, keys []s
 }
 
 // addRun adds one run. What was collected is fetch's word in the manifest; everything else comes from the batches and their journals.
-func (s *Summary) addRun(ctx context.Context, store *staging.Store, run string) error {
+func (s *Summary) addRun(ctx context.Context, store *archive.Store, run string) error {
 	s.Runs.All++
 	manifest, err := store.ReadManifest(ctx, run)
 	switch {
-	case errors.Is(err, staging.ErrNotFound):
+	case errors.Is(err, archive.ErrNotFound):
 		s.open[run] = true
 		s.Source.Total = nil
 	case err != nil:
@@ -190,7 +190,7 @@ func addTo(sums, counts map[string]int) {
 }
 
 // look gathers what a person wants to know besides the sums.
-func (s *Summary) look(ctx context.Context, store *staging.Store, b staging.BatchInfo, state journal.State) error {
+func (s *Summary) look(ctx context.Context, store *archive.Store, b archive.BatchInfo, state journal.State) error {
 	unmapped := map[int]bool{}
 	for _, n := range state.Lines() {
 		for _, c := range state.Copies(n) {

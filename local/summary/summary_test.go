@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"o2archiver/local/azurite"
-	"o2archiver/shared/staging"
+	"o2archiver/shared/archive"
 )
 
 // What one run received too many does not make up for what another lacks, and a run for which the source says nothing
 // does not hide the others.
 func TestSourceIsHeldToItsWordForEachRun(t *testing.T) {
-	store, err := staging.Open(staging.Config{ConnectionString: azurite.ForTest(t).ConnectionString()})
+	store, err := archive.Open(archive.Config{ConnectionString: azurite.ForTest(t).ConnectionString()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func TestSourceIsHeldToItsWordForEachRun(t *testing.T) {
 	}
 	day := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	said := func(n int64) *int64 { return &n }
-	for run, m := range map[string]staging.Manifest{
+	for run, m := range map[string]archive.Manifest{
 		"a-two-more": {SourceTotal: said(3), Received: 5},
 		"b-two-less": {SourceTotal: said(7), Received: 5},
 		"c-as-said":  {SourceTotal: said(4), Received: 4},

@@ -20,7 +20,7 @@ import (
 	"o2archiver/shared/record"
 )
 
-// Logs is where the logs lie. staging.Logs is one; it may not be imported from here, so only built-in types pass.
+// Logs is where the logs lie. archive.Logs is one; it may not be imported from here, so only built-in types pass.
 type Logs interface {
 	// Lock creates the log if there is none and takes its lease, which it renews until Unlock. token is empty, without an
 	// error, if somebody else has the lease. empty: nothing is in the log, for sure. held ends when the lease may be lost.

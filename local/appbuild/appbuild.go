@@ -1,0 +1,209 @@
+// Package stage builds the function apps as the Functions host wants them: one folder per app with host.json, the
+// handler and a folder per function directly beside each other, and the same as a zip for deployment.
+package appbuild
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// App is one function app: one handler, one identity.
+type App struct {
+	Name      string   // the folder below build
+	Package   string   // the handler's folder, from the repository's root: ./handlers/fetch
+	Functions []string // the folders that have its triggers
+	Triggers  string   // where these folders are, from the root; "" is functions
+}
+
+// Apps is every function app of this repository. What belongs to which app is said here and nowhere else.
+func Apps() []App {
+	return []App{
+		{Name: "fetch", Package: "./handlers/fetch", Functions: []string{"fetch"}},
+		{Name: "import", Package: "./handlers/import", Functions: []string{"import", "sweep"}},
+	}
+}
+
+// Options says where from, where to and for which machine.
+type Options struct {
+	Root string // the repository's root, with host.json
+	Out  string // gets <app>/, <app>.zip, <app>.cdx.json and SHA256SUMS; "" is build in the root
+
+	// Local builds the handlers for this machine instead of Azure's (linux/amd64), to run them here: the folders only, without the
+	// zips and what goes with them.
+	Local bool
+}
+
+const (
+	handler = "handler" // as host.json calls it
+
+	modeHandler = 0o755 // without it the host can't start it: the zip has to carry the mode
+	modeFile    = 0o644
+	modeFolder  = 0o755
+)
+
+// Build stages the apps. An app that is there already is replaced as a whole, so nothing stale is deployed; a build that
+// fails leaves it as it was. What the host would refuse is an error here.
+func Build(ctx context.Context, o Options, apps ...App) error {
+	if o.Out == "" {
+		o.Out = filepath.Join(o.Root, "build")
+	}
+	if err := os.MkdirAll(o.Out, modeFolder); err != nil {
+		return fmt.Errorf("make the output's folder: %w", err)
+	}
+	for _, app := range apps {
+		if err := buildApp(ctx, o, app); err != nil {
+			return fmt.Errorf("stage app %s: %w", app.Name, err)
+		}
+	}
+	if o.Local {
+		return nil
+	}
+	if err := writeSums(o.Out); err != nil {
+		return fmt.Errorf("write the checksums: %w", err)
+	}
+	return nil
+}
+
+func buildApp(ctx context.Context, o Options, app App) error {
+	work, err := os.MkdirTemp(o.Out, ".stage-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	final, tree, archive := filepath.Join(o.Out, app.Name), filepath.Join(work, "tree"), filepath.Join(work, "zip")
+	if err := layOut(o.Root, app, tree); err != nil {
+		return err
+	}
+	program := filepath.Join(tree, handler)
+	if o.Local {
+		if err := reuseBinary(final, program); err != nil {
+			return err
+		}
+	}
+	if err := compileApp(ctx, o, app, program); err != nil {
+		return err
+	}
+	if err := Check(tree); err != nil {
+		return err
+	}
+	if o.Local {
+		return errors.Join(replaceTree(tree, final), noteHandler(final))
+	}
+	if err := packZip(tree, archive); err != nil {
+		return fmt.Errorf("write the zip: %w", err)
+	}
+	version, err := sourceVersion(o.Root)
+	if err != nil {
+		return err
+	}
+	list, err := listMaterials(app.Name, version, filepath.Join(tree, handler))
+	if err != nil {
+		return err
+	}
+	if err := replaceTree(tree, final); err != nil {
+		return err
+	}
+	if err := writeFile(final+".cdx.json", list, modeFile); err != nil {
+		return err
+	}
+	return os.Rename(archive, final+".zip")
+}
+
+func replaceTree(tree, final string) error {
+	if err := os.RemoveAll(final); err != nil {
+		return err
+	}
+	return os.Rename(tree, final)
+}
+
+// reuseBinary copies the handler of an earlier local build to where the next one goes: go build links nothing anew where the build ID in the
+// file is that of the sources. It looks at no other byte of the file, so a handler that is not the one that was built is left out.
+// What is deployed is always linked anew.
+func reuseBinary(final, to string) error {
+	raw, err := os.ReadFile(filepath.Join(final, handler))
+	noted, e := os.ReadFile(final + noteSuffix)
+	if err = errors.Join(err, e); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if string(noted) != fmt.Sprintf("%x", sha256.Sum256(raw)) {
+		return nil
+	}
+	return writeFile(to, raw, modeHandler)
+}
+
+// noteSuffix ends the name of the file that holds the SHA-256 of a local build's handler.
+const noteSuffix = ".sha256"
+
+// noteHandler writes the note that reuse goes by.
+func noteHandler(final string) error {
+	raw, err := os.ReadFile(filepath.Join(final, handler))
+	if err != nil {
+		return err
+	}
+	return writeFile(final+noteSuffix, fmt.Appendf(nil, "%x", sha256.Sum256(raw)), modeFile)
+}
+
+// layOut copies what is not compiled. Functions host 4.1045: it finds functions only in the folders directly beside host.json.
+func layOut(root string, app App, tree string) error {
+	triggers := app.Triggers
+	if triggers == "" {
+		triggers = "functions"
+	}
+	files := map[string]string{"host.json": filepath.Join(root, "host.json")}
+	for _, f := range app.Functions {
+		name := filepath.Join(f, "function.json")
+		files[name] = filepath.Join(root, triggers, name)
+	}
+	for name, from := range files {
+		raw, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(tree, name)
+		if err := os.MkdirAll(filepath.Dir(to), modeFolder); err != nil {
+			return err
+		}
+		if err := writeFile(to, raw, modeFile); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFile sets the mode whatever the umask.
+func writeFile(name string, raw []byte, mode os.FileMode) error {
+	if err := os.WriteFile(name, raw, mode); err != nil {
+		return err
+	}
+	return os.Chmod(name, mode)
+}
+
+// compileApp builds the handler, the same bytes from the same sources wherever the repository lies.
+func compileApp(ctx context.Context, o Options, app App, to string) error {
+	to, err := filepath.Abs(to)
+	if err != nil {
+		return err
+	}
+	system, machine := "linux", "amd64" // of Flex Consumption
+	if o.Local {
+		system, machine = runtime.GOOS, runtime.GOARCH
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", to, app.Package)
+	cmd.Dir = o.Root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+machine)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s: %w\n%s", app.Package, err, strings.TrimSpace(string(said)))
+	}
+	return os.Chmod(to, modeHandler)
+}

@@ -1,0 +1,148 @@
+package appbuild
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Host is what we use of a host.json.
+type Host struct {
+	Version         string `json:"version"`
+	FunctionTimeout string `json:"functionTimeout"` // hh:mm:ss
+	CustomHandler   struct {
+		Description struct {
+			Path string `json:"defaultExecutablePath"`
+		} `json:"description"`
+		Forwarding bool `json:"enableForwardingHttpRequest"`
+	} `json:"customHandler"`
+	Bundle struct {
+		ID      string `json:"id"`
+		Version string `json:"version"`
+	} `json:"extensionBundle"`
+	Extensions struct {
+		Blobs struct {
+			Parallel int `json:"maxDegreeOfParallelism"`
+			Poison   int `json:"poisonBlobThreshold"`
+		} `json:"blobs"`
+	} `json:"extensions"`
+}
+
+// Function is what we use of a function.json.
+type Function struct {
+	Name     string    `json:"-"` // its folder's
+	Bindings []Binding `json:"bindings"`
+	Retry    *Retry    `json:"retry"`
+}
+
+// Binding is one binding of a function.
+type Binding struct {
+	Type       string `json:"type"`
+	Direction  string `json:"direction"`
+	Name       string `json:"name"`
+	Schedule   string `json:"schedule"`
+	Path       string `json:"path"`
+	Connection string `json:"connection"`
+	Source     string `json:"source"`
+	AuthLevel  string `json:"authLevel"` // of an HTTP trigger
+	Properties struct {
+		Deferred bool `json:"supportsDeferredBinding"`
+	} `json:"properties"`
+}
+
+const httpTrigger = "httpTrigger"
+
+// Retry is the retry policy of a function.
+type Retry struct {
+	Strategy string `json:"strategy"`
+	Max      int    `json:"maxRetryCount"`
+	Delay    string `json:"delayInterval"` // hh:mm:ss
+}
+
+// Trigger is the binding that starts the function.
+func (f Function) Trigger() Binding { return f.Bindings[0] }
+
+// Read reads a staged app's host.json and its functions, in the order of their names.
+func Read(app string) (Host, []Function, error) {
+	var host Host
+	if err := readJSON(filepath.Join(app, "host.json"), &host); err != nil {
+		return host, nil, err
+	}
+	found, err := filepath.Glob(filepath.Join(app, "*", "function.json"))
+	if err != nil {
+		return host, nil, err
+	}
+	slices.Sort(found)
+	var functions []Function
+	for _, name := range found {
+		f := Function{Name: filepath.Base(filepath.Dir(name))}
+		if err := readJSON(name, &f); err != nil {
+			return host, nil, err
+		}
+		answers := len(f.Bindings) == 2 && f.Trigger().Type == httpTrigger && f.Bindings[1].Type == "http" && f.Bindings[1].Direction == "out"
+		if len(f.Bindings) != 1 && !answers {
+			return host, nil, fmt.Errorf("function %s: %d bindings: every function here has its trigger and nothing else, but for the answer to an HTTP trigger", f.Name, len(f.Bindings))
+		}
+		functions = append(functions, f)
+	}
+	return host, functions, nil
+}
+
+func readJSON(name string, v any) error {
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return fmt.Errorf("read %s: %w", filepath.Base(name), err)
+	}
+	return nil
+}
+
+// Check says what the Functions host would not like about a staged app. All of it was seen or read in host 4.1045 or is a
+// rule of the plan Flex Consumption.
+func Check(app string) error {
+	host, functions, err := Read(app)
+	if err != nil {
+		return err
+	}
+	var wrong []error
+	complain := func(ok bool, format string, args ...any) {
+		if !ok {
+			wrong = append(wrong, fmt.Errorf(format, args...))
+		}
+	}
+	complain(host.Version == "2.0", "host.json: version is not 2.0")
+	complain(host.Bundle.ID == "Microsoft.Azure.Functions.ExtensionBundle" && host.Bundle.Version == "[4.*, 5.0.0)",
+		"host.json: the extension bundle, which has the blob trigger, is not [4.*, 5.0.0)")
+	complain(host.CustomHandler.Description.Path == handler, "host.json: the handler is not called %q", handler)
+	complain(!host.CustomHandler.Forwarding, "host.json: forwarding of HTTP requests drops the host's metadata")
+	info, err := os.Lstat(filepath.Join(app, handler))
+	complain(err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0o111, "the handler is not there or not executable")
+	complain(len(functions) > 0, "there is no function beside host.json")
+	for _, f := range functions {
+		t := f.Trigger()
+		complain(t.Direction == "in" && t.Name != "", "function %s: the trigger has no name or the wrong direction", f.Name)
+		switch t.Type {
+		case "timerTrigger":
+			complain(t.Schedule != "", "function %s: no schedule", f.Name)
+		case "blobTrigger":
+			complain(t.Path != "" && t.Connection != "", "function %s: path or connection is missing", f.Name)
+			complain(t.Source == "EventGrid", "function %s: Flex Consumption refuses a blob trigger whose source is not EventGrid", f.Name)
+			// As text, the properties of the blob's content would overwrite the metadata, Uri included.
+			complain(t.Properties.Deferred, "function %s: without deferred binding the blob's content can pose as metadata", f.Name)
+			complain(f.Retry == nil, "function %s: a retry policy has no effect on a blob trigger", f.Name)
+		case httpTrigger:
+			complain(t.AuthLevel != "", "function %s: an HTTP trigger has to say who may call it (authLevel)", f.Name)
+			// Without forwarding the host takes the answer out of the handler's outputs.
+			complain(len(f.Bindings) == 2, "function %s: an HTTP trigger without an output of type http answers nothing", f.Name)
+			complain(f.Retry == nil, "function %s: a retry policy has no effect on an HTTP trigger", f.Name)
+		default:
+			complain(false, "function %s: trigger type %q is none that this repository uses", f.Name, t.Type)
+		}
+	}
+	return errors.Join(wrong...)
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"o2archiver/local/appbuild"
+)
+
+// TestReport: the command prints where the zips are.
+func TestReport(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll("build", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join("build", "fetch.zip"), make([]byte, 12_340_000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := printReport(&out, "build", []appbuild.App{{Name: "fetch"}}); err != nil {
+		t.Fatal(err)
+	}
+	want := "build/fetch.zip (12.3 MB), linked from what build/fetch.cdx.json lists\n" +
+		"build/SHA256SUMS has the checksums; the folders beside the zips hold the same files\n"
+	if diff := cmp.Diff(want, filepath.ToSlash(out.String())); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err := printReport(&out, "build", []appbuild.App{{Name: "import"}}); err == nil {
+		t.Error("a zip that is not there is no error")
+	}
+}

@@ -1,0 +1,135 @@
+package appbuild
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"debug/buildinfo"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+)
+
+// sums is the file that lists the checksums of what is deployed, as sha256sum reads them.
+const sums = "SHA256SUMS"
+
+// bom is a bill of materials, CycloneDX 1.5. It has neither a time nor a number of its own: the same sources give the same bytes.
+type bom struct {
+	Format      string `json:"bomFormat"`
+	SpecVersion string `json:"specVersion"`
+	Version     int    `json:"version"`
+	Metadata    struct {
+		Component component `json:"component"`
+	} `json:"metadata"`
+	Components []component `json:"components"`
+}
+
+type component struct {
+	Type       string     `json:"type"`
+	Ref        string     `json:"bom-ref"`
+	Name       string     `json:"name"`
+	Version    string     `json:"version,omitempty"`
+	Hashes     []digest   `json:"hashes,omitempty"`
+	PURL       string     `json:"purl,omitempty"`
+	Properties []property `json:"properties,omitempty"`
+}
+
+type digest struct {
+	Algorithm string `json:"alg"`
+	Content   string `json:"content"` // hex
+}
+
+type property struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// listMaterials lists what is linked into a handler, from what the linker wrote into it: not what go.mod would allow.
+// version is that of the sources.
+func listMaterials(app, version, binary string) ([]byte, error) {
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		return nil, fmt.Errorf("read what is linked into the handler: %w", err)
+	}
+	b := bom{Format: "CycloneDX", SpecVersion: "1.5", Version: 1}
+	raw, err := os.ReadFile(binary)
+	if err != nil {
+		return nil, err
+	}
+	b.Metadata.Component = component{Type: "application", Ref: app, Name: app, Version: version,
+		Hashes: []digest{{Algorithm: "SHA-256", Content: fmt.Sprintf("%x", sha256.Sum256(raw))}}}
+	for _, s := range info.Settings {
+		if s.Key == "GOOS" || s.Key == "GOARCH" {
+			b.Metadata.Component.Properties = append(b.Metadata.Component.Properties, property{Name: s.Key, Value: s.Value})
+		}
+	}
+	b.Components = append(b.Components, libraryComponent("std", strings.TrimPrefix(info.GoVersion, "go"), ""))
+	for _, m := range info.Deps {
+		if m.Replace != nil {
+			m = m.Replace
+		}
+		b.Components = append(b.Components, moduleComponent(m))
+	}
+	slices.SortFunc(b.Components, func(x, y component) int { return cmp.Compare(x.PURL, y.PURL) })
+	raw, err = json.MarshalIndent(b, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return append(raw, '\n'), nil
+}
+
+func moduleComponent(m *debug.Module) component { return libraryComponent(m.Path, m.Version, m.Sum) }
+
+// libraryComponent is a Go module; sum is its hash as in go.sum.
+func libraryComponent(path, version, sum string) component {
+	// https://github.com/package-url/purl-spec: each part of the name is escaped, the slashes between them are not; of the type
+	// golang it is in lower case.
+	purl := "pkg:golang/" + (&url.URL{Path: strings.ToLower(path)}).EscapedPath() + "@" + url.QueryEscape(version)
+	c := component{Type: "library", Ref: purl, Name: path, Version: version, PURL: purl}
+	if sum != "" {
+		c.Properties = []property{{Name: "go.sum", Value: sum}}
+	}
+	return c
+}
+
+// sourceVersion is the newest heading of CHANGELOG.md: "1.2.0", or "unreleased".
+func sourceVersion(root string) (string, error) {
+	raw, err := os.ReadFile(filepath.Join(root, "CHANGELOG.md"))
+	if err != nil {
+		return "", err
+	}
+	_, rest, _ := strings.Cut("\n"+string(raw), "\n## ")
+	heading, _, _ := strings.Cut(rest, "\n")
+	version, _, _ := strings.Cut(strings.TrimSpace(heading), " ")
+	if version == "" {
+		return "", errors.New("CHANGELOG.md has no heading that names a version")
+	}
+	return strings.ToLower(strings.Trim(version, "[]")), nil
+}
+
+// writeSums lists the checksums of all zips and bills of materials in the folder.
+func writeSums(out string) error {
+	var names []string
+	for _, pattern := range []string{"*.zip", "*.cdx.json"} {
+		found, err := filepath.Glob(filepath.Join(out, pattern))
+		if err != nil {
+			return err
+		}
+		names = append(names, found...)
+	}
+	slices.Sort(names)
+	var list strings.Builder
+	for _, name := range names {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&list, "%x  %s\n", sha256.Sum256(raw), filepath.Base(name))
+	}
+	return writeFile(filepath.Join(out, sums), []byte(list.String()), modeFile)
+}

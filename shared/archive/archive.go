@@ -1,0 +1,106 @@
+// Package archive knows what lies where in Blob storage: batches, media, checkpoints, settings and the
+// logs of the journal. No other package imports azblob.
+//
+// Writes are create-if-absent or conditional, and each is safe under the SDK's own retries: an answer that was lost on
+// the way, with the write done, is told from somebody else's write.
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+)
+
+// The containers.
+const (
+	Batches     = "batches"     // <yyyy>/<mm>/<dd>/<run>/<nnnnn>.ndjson and manifest.json beside them
+	Media       = "media"       // <yyyy>/<mm>/<dd>/<sha-256>, and raw/… for items that can't be records
+	Checkpoints = "checkpoints" // fetch's state and its waiting room
+	Settings    = "settings"    // mapping.csv
+	Journal     = "journal"     // one append blob per batch
+	Sweeps      = "sweeps"      // sweep's state: its identity must not write fetch's
+)
+
+// Config says where the storage is: either by a connection string or by an address with a credential.
+type Config struct {
+	ConnectionString string
+	BlobURL          *url.URL               // e.g. https://<account>.blob.core.windows.net
+	Credential       azcore.TokenCredential // with BlobURL
+	HTTP             *http.Client           // nil: the SDK's own
+}
+
+// Store is one storage account's part that belongs to the archive. It is safe for concurrent use.
+type Store struct {
+	service *service.Client
+	home    *url.URL // the blob service's address, without a query
+	times   leaseTimes
+	block   int // bytes
+}
+
+// few tries within seconds: whoever has more time, asks again.
+func defaultRetry() policy.RetryOptions {
+	return policy.RetryOptions{MaxRetries: 3, RetryDelay: 250 * time.Millisecond, MaxRetryDelay: 8 * time.Second, TryTimeout: 30 * time.Second}
+}
+
+// Open makes the clients. It makes no request.
+func Open(c Config) (*Store, error) { return openWith(c, defaultRetry()) }
+
+func openWith(c Config, retry policy.RetryOptions) (*Store, error) {
+	options := &service.ClientOptions{ClientOptions: policy.ClientOptions{Retry: retry, PerRetryPolicies: []policy.Policy{bodyPerAttempt{}, requireServiceHeader{}}}}
+	if c.HTTP != nil {
+		options.Transport = c.HTTP
+	}
+	var client *service.Client
+	var err error
+	switch {
+	case c.ConnectionString != "":
+		// The SDK's error may repeat parts of the string, which is a secret.
+		if client, err = service.NewClientFromConnectionString(c.ConnectionString, options); err != nil {
+			return nil, errors.New("read the storage connection string: it is not of the form " +
+				"DefaultEndpointsProtocol=https;AccountName=…;AccountKey=…;EndpointSuffix=core.windows.net " +
+				"(UseDevelopmentStorage=true has to be spelt out)")
+		}
+	case c.BlobURL != nil && c.Credential != nil && c.BlobURL.Scheme != "https":
+		return nil, errors.New("open blob storage: a token is sent to an https address only")
+	case c.BlobURL != nil && c.Credential != nil:
+		if client, err = service.NewClient(strings.TrimRight(c.BlobURL.String(), "/"), c.Credential, options); err != nil {
+			return nil, errors.New("make the client of the blob service: its address cannot be used")
+		}
+	default:
+		return nil, errors.New("open blob storage: neither a connection string nor an address with a credential is given")
+	}
+	home, err := url.Parse(client.URL())
+	if err != nil || home.Host == "" {
+		return nil, errors.New("open blob storage: its address cannot be read")
+	}
+	home.RawQuery, home.User = "", nil
+	return &Store{service: client, home: home, times: defaultLeaseTimes(), block: blockSize}, nil
+}
+
+// CreateContainers creates the containers that are missing. In Azure they come with the deployment,
+// and the handlers' identities may not create any; this is for one machine. It may be called twice.
+func (s *Store) CreateContainers(ctx context.Context) error {
+	for _, name := range []string{Batches, Media, Checkpoints, Settings, Journal, Sweeps} {
+		_, err := s.service.CreateContainer(ctx, name, nil)
+		if err = translateError(ctx, err); err != nil && !errors.Is(err, ErrExists) {
+			return fmt.Errorf("create container %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) container(name string) *container.Client { return s.service.NewContainerClient(name) }
+
+func (s *Store) blob(containerName, name string) *blob.Client {
+	return s.container(containerName).NewBlobClient(name)
+}

@@ -1,0 +1,289 @@
+package archive
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"o2archiver/shared/record"
+)
+
+const (
+	// maxBatch is what a batch may have: one item of 16 MiB, and what stands around it.
+	maxBatch = 18 << 20
+
+	maxListed = 1_000_000 // names of one listing
+	listPage  = 100       // of them in one answer, all of which is held while it is read
+)
+
+// A run begins with a letter or digit, so that no part of a path is "." or "..".
+var (
+	folderForm = regexp.MustCompile(`^\d{4}/\d\d/\d\d/[A-Za-z0-9][A-Za-z0-9.-]{0,127}$`)
+	batchForm  = regexp.MustCompile(`^\d{4}/\d\d/\d\d/[A-Za-z0-9][A-Za-z0-9.-]{0,127}/(\d{5}|a\d{6})(-z{0,3}[b-z])?\.ndjson$`)
+	dayForm    = regexp.MustCompile(`^\d{4}/\d\d/\d\d$`)
+)
+
+// BatchInfo is what is known of a batch without reading it.
+type BatchInfo struct {
+	Name    string    `json:"name"` // within the container
+	Created time.Time `json:"created"`
+	Size    int64     `json:"size"`    // bytes
+	Records int       `json:"records"` // items of the source
+	SHA256  string    `json:"sha256"`  // hex, of the bytes
+}
+
+// maxBatches is how many batches a run may have.
+const maxBatches = 999_999
+
+// BatchName is the name of a run's seq-th batch, from 1: <folder>/00001.ndjson. From the 100,000th on it begins with a letter,
+// a100000, so that the order of the names stays that of the numbers.
+func BatchName(folder string, seq int) string {
+	if seq > 99_999 {
+		return fmt.Sprintf("%s/a%06d.ndjson", folder, seq)
+	}
+	return fmt.Sprintf("%s/%05d.ndjson", folder, seq)
+}
+
+// BatchNumber returns the number of the batch in its run; false if the name is that of no batch.
+func BatchNumber(name string) (seq int, ok bool) {
+	if !batchForm.MatchString(name) {
+		return 0, false
+	}
+	number, _, _ := strings.Cut(strings.TrimSuffix(path.Base(name), ".ndjson"), "-")
+	seq, err := strconv.Atoi(strings.TrimPrefix(number, "a"))
+	return seq, err == nil
+}
+
+// allSuffixes are what a name ends with that stands beside another one: -b to -z, then -zb to -zzzz.
+func allSuffixes() (all []string) {
+	for _, z := range []string{"", "z", "zz", "zzz"} {
+		for c := 'b'; c <= 'z'; c++ {
+			all = append(all, "-"+z+string(c))
+		}
+	}
+	return all
+}
+
+// WriteBatch writes a batch of records items and gives its name. It never overwrites: a batch with the same bytes is taken as
+// done, and one with other bytes moves this one to the next free name, 00001-b.ndjson and on. So it may be called again.
+func (s *Store) WriteBatch(ctx context.Context, folder string, seq int, body []byte, records int) (name string, err error) {
+	switch {
+	case !folderForm.MatchString(folder):
+		return "", errors.New("write a batch: its folder is not of the form yyyy/mm/dd/run")
+	case seq < 1 || seq > maxBatches:
+		return "", fmt.Errorf("write a batch: number %d is not between 1 and %d", seq, maxBatches)
+	case len(body) > maxBatch:
+		return "", fmt.Errorf("write a batch: %w: %d bytes, limit %d", ErrTooLarge, len(body), maxBatch)
+	}
+	first := strings.TrimSuffix(BatchName(folder, seq), ".ndjson")
+	for _, suffix := range append([]string{""}, allSuffixes()...) {
+		name = first + suffix + ".ndjson"
+		same, err := s.createBatch(ctx, name, body, records)
+		if err != nil || same {
+			return name, err
+		}
+	}
+	return "", fmt.Errorf("write a batch: %w, and so for every name that it could have", ErrExists)
+}
+
+// createBatch says whether the batch is there with these bytes.
+func (s *Store) createBatch(ctx context.Context, name string, body []byte, records int) (bool, error) {
+	digest := sha256.Sum256(body)
+	sum := hex.EncodeToString(digest[:])
+	_, err := s.container(Batches).NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(body)), &blockblob.UploadOptions{
+		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/x-ndjson")},
+		Metadata:                map[string]*string{metaSHA256: &sum, metaRecords: to.Ptr(strconv.Itoa(records))},
+		AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
+		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+	})
+	if err = translateCreateError(ctx, err); !errors.Is(err, ErrExists) {
+		return err == nil, err
+	}
+	props, err := s.blob(Batches, name).GetProperties(ctx, nil)
+	if err = translateError(ctx, err); err != nil {
+		return false, fmt.Errorf("compare with the batch that is there: %w", err)
+	}
+	return metadataValue(props.Metadata, metaSHA256) == sum, nil
+}
+
+// BatchFromURI gives the name of the batch that uri is the address of. ErrForeign for anything but the plain address of
+// a batch in this account: the address comes from outside, and what it names decides what is read.
+func (s *Store) BatchFromURI(uri string) (name string, err error) {
+	if len(uri) > 2048 || strings.ContainsAny(uri, "%?#\\") {
+		return "", ErrForeign
+	}
+	u, err := url.Parse(uri)
+	if err != nil || u.User != nil || u.Opaque != "" || !strings.EqualFold(u.Scheme, s.home.Scheme) || !sameHost(u, s.home) {
+		return "", ErrForeign
+	}
+	name, ok := strings.CutPrefix(u.Path, strings.TrimRight(s.home.Path, "/")+"/"+Batches+"/")
+	if !ok || !batchForm.MatchString(name) {
+		return "", ErrForeign
+	}
+	return name, nil
+}
+
+// BatchURI is the address of a batch, as an event has it.
+func (s *Store) BatchURI(name string) string {
+	return strings.TrimRight(s.home.String(), "/") + "/" + Batches + "/" + name
+}
+
+func sameHost(a, b *url.URL) bool {
+	return record.EqualFoldASCII(a.Hostname(), b.Hostname()) && portOf(a) == portOf(b)
+}
+
+func portOf(u *url.URL) string {
+	defaults := map[string]string{"https": "443", "http": "80"}
+	return cmp.Or(u.Port(), defaults[strings.ToLower(u.Scheme)])
+}
+
+// ReadBatch reads a batch whole and checks it against the hash that it was written with (ErrDigest).
+func (s *Store) ReadBatch(ctx context.Context, name string) (data []byte, etag string, err error) {
+	if !batchForm.MatchString(name) {
+		return nil, "", fmt.Errorf("read a batch: %w", ErrForeign)
+	}
+	data, got, err := s.get(ctx, Batches, name, maxBatch, nil)
+	if err != nil {
+		return nil, "", fmt.Errorf("read a batch: %w", err)
+	}
+	digest := sha256.Sum256(data)
+	if want := metadataValue(got.Metadata, metaSHA256); want != "" && want != hex.EncodeToString(digest[:]) {
+		return nil, "", fmt.Errorf("read a batch: %w", ErrDigest)
+	}
+	return data, textOf(got.ETag), nil
+}
+
+// Days lists the days that have batches, as yyyy/mm/dd in order.
+func (s *Store) Days(ctx context.Context) ([]string, error) {
+	level := []string{""}
+	for range 3 { // years, months, days
+		var next []string
+		for _, prefix := range level {
+			under, err := s.folders(ctx, prefix)
+			if err != nil {
+				return nil, fmt.Errorf("list the days: %w", err)
+			}
+			next = append(next, under...)
+		}
+		level = next
+	}
+	days := level[:0]
+	for _, day := range level {
+		if day = strings.TrimSuffix(day, "/"); dayForm.MatchString(day) {
+			days = append(days, day)
+		}
+	}
+	slices.Sort(days)
+	return days, nil
+}
+
+// Runs lists the folders of a day's runs, in order.
+func (s *Store) Runs(ctx context.Context, day string) ([]string, error) {
+	if !dayForm.MatchString(day) {
+		return nil, errors.New("list the runs: the day is not of the form yyyy/mm/dd")
+	}
+	under, err := s.folders(ctx, day+"/")
+	if err != nil {
+		return nil, fmt.Errorf("list the runs: %w", err)
+	}
+	runs := under[:0]
+	for _, run := range under {
+		if run = strings.TrimSuffix(run, "/"); folderForm.MatchString(run) {
+			runs = append(runs, run)
+		}
+	}
+	slices.Sort(runs)
+	return runs, nil
+}
+
+// Batches lists a run's batches, in order of their names.
+func (s *Store) Batches(ctx context.Context, folder string) ([]BatchInfo, error) {
+	if !folderForm.MatchString(folder) {
+		return nil, errors.New("list the batches: the folder is not of the form yyyy/mm/dd/run")
+	}
+	var all []BatchInfo
+	err := s.eachBatch(ctx, folder, func(b BatchInfo) { all = append(all, b) })
+	if err != nil {
+		return nil, fmt.Errorf("list the batches: %w", err)
+	}
+	return all, nil
+}
+
+// eachBatch goes through a run's batches in the order of their names: List Blobs has them so.
+func (s *Store) eachBatch(ctx context.Context, folder string, each func(BatchInfo)) error {
+	return s.list(ctx, Batches, folder+"/", func(item *container.BlobItem) {
+		if !batchForm.MatchString(textOf(item.Name)) {
+			return
+		}
+		b := BatchInfo{Name: *item.Name, SHA256: metadataValue(item.Metadata, metaSHA256)}
+		b.Records, _ = strconv.Atoi(metadataValue(item.Metadata, metaRecords)) // 0 for a batch that somebody else put there
+		if p := item.Properties; p != nil {
+			b.Size = valueOf(p.ContentLength)
+			b.Created = valueOf(cmp.Or(p.CreationTime, p.LastModified)).UTC()
+		}
+		each(b)
+	})
+}
+
+func valueOf[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// folders lists what lies directly under prefix in the container of the batches, each with its last slash.
+func (s *Store) folders(ctx context.Context, prefix string) ([]string, error) {
+	var all []string
+	pages := s.container(Batches).NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: &prefix})
+	for pages.More() {
+		page, err := pages.NextPage(ctx)
+		if err = translateError(ctx, err); err != nil {
+			return nil, err
+		}
+		for _, p := range page.Segment.BlobPrefixes {
+			all = append(all, textOf(p.Name))
+		}
+		if len(all) > maxListed {
+			return nil, fmt.Errorf("%w: a listing has more than %d names", ErrTooLarge, maxListed)
+		}
+	}
+	return all, nil
+}
+
+// list goes through all blobs whose names begin with prefix.
+func (s *Store) list(ctx context.Context, in, prefix string, each func(*container.BlobItem)) error {
+	pages := s.container(in).NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+		Prefix: &prefix, Include: container.ListBlobsInclude{Metadata: true}, MaxResults: to.Ptr[int32](listPage),
+	})
+	for n := 0; pages.More(); {
+		page, err := pages.NextPage(ctx)
+		if err = translateError(ctx, err); err != nil {
+			return err
+		}
+		for _, item := range page.Segment.BlobItems {
+			each(item)
+		}
+		if n += len(page.Segment.BlobItems); n > maxListed {
+			return fmt.Errorf("%w: a listing has more than %d names", ErrTooLarge, maxListed)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"o2archiver/local/azurite"
+)
+
+// refusal is what something between us and the service answers.
+type refusal struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (f refusal) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}
+	body := f.body
+	if r.Method == http.MethodHead {
+		body = ""
+	}
+	return &http.Response{StatusCode: f.status, Header: f.header.Clone(), Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}, nil
+}
+
+// A refusal without the service's own error code is an outage, whatever its status and whatever was asked.
+func TestAForeignRefusalIsAnOutage(t *testing.T) {
+	t.Parallel()
+	pages := map[string]refusal{
+		"nothing":        {header: http.Header{}},
+		"a page":         {header: http.Header{"Content-Type": {"text/html"}}, body: "<html><body>Not here</body></html>"},
+		"a code in HTML": {header: http.Header{"Content-Type": {"text/html"}}, body: "<html><code>BlobNotFound</code></html>"},
+		"JSON":           {header: http.Header{"Content-Type": {"application/json"}}, body: `{"error":{"code":"BlobNotFound"}}`},
+	}
+	calls := map[string]func(*testing.T, *Store) error{
+		"read a batch": func(t *testing.T, s *Store) error {
+			_, _, err := s.ReadBatch(t.Context(), "2026/11/23/run/00001.ndjson")
+			return err
+		},
+		"write a batch": func(t *testing.T, s *Store) error {
+			_, err := s.WriteBatch(t.Context(), "2026/11/23/run", 1, []byte("{}\n"), 1)
+			return err
+		},
+		"open a medium": func(t *testing.T, s *Store) error {
+			_, _, err := s.OpenMedia(t.Context(), mediaName(day, strings.Repeat("a", 64)))
+			return err
+		},
+		"read a manifest": func(t *testing.T, s *Store) error {
+			_, err := s.ReadManifest(t.Context(), "2026/11/23/run")
+			return err
+		},
+		"read JSON": func(t *testing.T, s *Store) error {
+			_, err := s.GetJSON(t.Context(), Checkpoints, "x.json", &struct{}{})
+			return err
+		},
+		"write JSON": func(t *testing.T, s *Store) error {
+			_, err := s.PutJSON(t.Context(), Checkpoints, "x.json", struct{}{}, "", nil)
+			return err
+		},
+		"take a lease": func(t *testing.T, s *Store) error { _, err := s.Lease(t.Context(), Checkpoints, "x.json"); return err },
+		"list":         func(t *testing.T, s *Store) error { _, err := s.Days(t.Context()); return err },
+	}
+	for name, call := range calls {
+		for kind, page := range pages {
+			for _, status := range []int{400, 401, 403, 404, 407, 409, 410, 412, 413, 416, 451} {
+				t.Run(fmt.Sprintf("%s, %d with %s", name, status, kind), func(t *testing.T) {
+					page.status = status
+					s, err := openWith(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), HTTP: &http.Client{Transport: page}},
+						policy.RetryOptions{MaxRetries: -1})
+					if err != nil {
+						t.Fatal(err)
+					}
+					err = call(t, s)
+					facts := []error{ErrNotFound, ErrExists, ErrChanged, ErrLeased, ErrNotModified, ErrTooLarge, ErrDigest, ErrDenied}
+					if !errors.Is(err, ErrUnavailable) || slices.ContainsFunc(facts, func(fact error) bool { return errors.Is(err, fact) }) {
+						t.Errorf("got %v", err)
+					}
+				})
+			}
+		}
+	}
+}

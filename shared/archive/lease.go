@@ -1,0 +1,140 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/lease"
+)
+
+const leaseSeconds = 15 // the shortest that the service gives: how long a killed holder blocks the next
+
+// leaseTimes says when a lease is renewed and when it counts as lost.
+type leaseTimes struct {
+	renew time.Duration // from one confirmed renewal to the next
+	retry time.Duration // after a renewal that was not confirmed
+	lost  time.Duration // after the last confirmed one was sent; safely before the service may give it to another
+	try   time.Duration // for one request
+}
+
+func defaultLeaseTimes() leaseTimes {
+	return leaseTimes{renew: 4 * time.Second, retry: time.Second, lost: 12 * time.Second, try: 4 * time.Second}
+}
+
+// Lease is the exclusive right to write a blob. It is renewed in the background until Release.
+type Lease struct {
+	id     string
+	date   time.Time // the service's when it was taken
+	client *lease.BlobClient
+	times  leaseTimes
+
+	ctx      context.Context
+	lose     context.CancelCauseFunc
+	deadline *time.Timer
+	done     chan struct{} // closed when renewing has ended
+	once     sync.Once
+}
+
+// Lease takes the lease of a blob, creating the blob with the content {} if there is none. ErrLeased if somebody else
+// has it: a holder that died keeps it for up to 15 s. ctx is for the taking only.
+func (s *Store) Lease(ctx context.Context, container, name string) (*Lease, error) {
+	l, _, err := s.lease(ctx, s.blob(container, name))
+	if errors.Is(err, ErrNotFound) {
+		_, err = s.PutJSON(ctx, container, name, struct{}{}, "", nil)
+		if err != nil && !errors.Is(err, ErrExists) && !errors.Is(err, ErrLeased) {
+			return nil, fmt.Errorf("create a blob to lease: %w", err)
+		}
+		l, _, err = s.lease(ctx, s.blob(container, name))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take a lease: %w", err)
+	}
+	return l, nil
+}
+
+// lease takes the lease of a blob that is there and gives the blob's ETag.
+func (s *Store) lease(ctx context.Context, b *blob.Client) (*Lease, string, error) {
+	// The client proposes one id on every try. So a second try, after an answer that was lost, is no conflict.
+	client, err := lease.NewBlobClient(b, nil)
+	if err != nil {
+		return nil, "", fmt.Errorf("choose a lease id: %w", err)
+	}
+	sent := time.Now()
+	r, err := client.AcquireLease(s.times.quick(ctx, 1), leaseSeconds, nil)
+	if err = translateError(ctx, err); err != nil {
+		return nil, "", err
+	}
+	l := &Lease{
+		id: *client.LeaseID(), date: valueOf(r.Date), client: client, times: s.times, done: make(chan struct{}),
+	}
+	l.ctx, l.lose = context.WithCancelCause(context.WithoutCancel(ctx))
+	l.deadline = time.AfterFunc(s.times.lost-time.Since(sent), func() {
+		l.lose(fmt.Errorf("lease not renewed in time, it may be lost: %w", ErrChanged))
+	})
+	go l.keep()
+	return l, textOf(r.ETag), nil
+}
+
+// quick bounds a request about a lease: an answer that comes late is worth nothing.
+func (t leaseTimes) quick(ctx context.Context, retries int32) context.Context {
+	if retries == 0 {
+		retries = -1 // azcore: 0 would mean three
+	}
+	return policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: retries, RetryDelay: t.retry / 4, TryTimeout: t.try})
+}
+
+// keep renews the lease until it is released or lost.
+func (l *Lease) keep() {
+	defer close(l.done)
+	pause := l.times.renew
+	for {
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		sent := time.Now()
+		_, err := l.client.RenewLease(l.times.quick(l.ctx, 0), nil)
+		switch err = translateError(l.ctx, err); {
+		case err == nil:
+			if l.deadline.Stop() {
+				l.deadline.Reset(l.times.lost - time.Since(sent))
+			}
+			pause = l.times.renew
+		case errors.Is(err, ErrChanged), errors.Is(err, ErrLeased), errors.Is(err, ErrNotFound):
+			l.lose(fmt.Errorf("lease lost: %w", err))
+			return
+		default:
+			pause = l.times.retry
+		}
+	}
+}
+
+// Context ends when the lease may be lost, that is when no renewal has been confirmed for 12 s, and with Release.
+func (l *Lease) Context() context.Context { return l.ctx }
+
+// Time returns the service's own time when the lease was taken; zero if the answer had none.
+func (l *Lease) Time() time.Time { return l.date }
+
+// Release gives the lease up and ends its Context. If the service can't be told, the lease ends by itself
+// within 15 s. It may be called twice.
+func (l *Lease) Release() {
+	l.once.Do(func() {
+		lost := l.ctx.Err() != nil
+		l.lose(fmt.Errorf("lease released: %w", context.Canceled)) // and break a renewal off
+		<-l.done
+		l.deadline.Stop()
+		if lost {
+			return // it may be somebody else's by now
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), l.times.try)
+		defer cancel()
+		// An error changes nothing for us: the lease runs out.
+		_, _ = l.client.ReleaseLease(l.times.quick(ctx, 1), nil)
+	})
+}

@@ -1,0 +1,152 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/appendblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+)
+
+// Logs are the append blobs of the container journal. They satisfy journal.Logs, whose comments are their contract.
+type Logs struct {
+	store *Store
+
+	mu    sync.Mutex
+	locks map[string]*Lease // by token
+}
+
+// Logs gives access to the journal's logs.
+func (s *Store) Logs() *Logs { return &Logs{store: s, locks: map[string]*Lease{}} }
+
+func (l *Logs) client(name string) *appendblob.Client {
+	return l.store.container(Journal).NewAppendBlobClient(name)
+}
+
+// Lock creates the log if there is none and takes its lease, which it renews until Unlock. token is empty, without an
+// error, if somebody else has the lease. empty: the log is known to have nothing in it. held
+// ends when the lease may be lost.
+func (l *Logs) Lock(ctx context.Context, name string) (token string, held context.Context, empty bool, err error) {
+	created, err := l.client(name).Create(ctx, &appendblob.CreateOptions{
+		HTTPHeaders:      &blob.HTTPHeaders{BlobContentType: to.Ptr("application/x-ndjson")},
+		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
+	})
+	// 412 LeaseIdMissing: there is one, and it is leased.
+	err = translateCreateError(ctx, err)
+	if err != nil && !errors.Is(err, ErrExists) && !errors.Is(err, ErrLeased) {
+		return "", nil, false, fmt.Errorf("create a log: %w", err)
+	}
+	lease, etag, err := l.store.lease(ctx, l.store.blob(Journal, name))
+	if errors.Is(err, ErrLeased) {
+		return "", nil, false, nil
+	}
+	if err != nil {
+		return "", nil, false, fmt.Errorf("take the lease of a log: %w", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.locks[lease.id] = lease
+	// A lease leaves the ETag as it is, an append does not: between creating and leasing nobody was here.
+	return lease.id, lease.Context(), created.ETag != nil && string(*created.ETag) == etag, nil
+}
+
+// Append adds data, at most 4 MiB, to the log whose length is at. With the same arguments it may be called again after
+// any error: what is there already is not added twice. again: the failure may pass by itself. ErrChanged if the log has another
+// length or the lease is lost.
+func (l *Logs) Append(ctx context.Context, name, token string, at int64, data []byte) (again bool, err error) {
+	if err = l.append(ctx, name, token, at, data); err != nil {
+		return errors.Is(err, ErrUnavailable), fmt.Errorf("append to a log: %w", err)
+	}
+	return false, nil
+}
+
+func (l *Logs) append(ctx context.Context, name, token string, at int64, data []byte) error {
+	_, err := l.client(name).AppendBlock(ctx, streaming.NopCloser(bytes.NewReader(data)), &appendblob.AppendBlockOptions{
+		AppendPositionAccessConditions: &appendblob.AppendPositionAccessConditions{AppendPosition: &at},
+		AccessConditions:               &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &token}},
+		TransactionalValidation:        blob.TransferValidationTypeComputeCRC64(),
+	})
+	if err = translateError(ctx, err); !errors.Is(err, ErrChanged) || len(data) == 0 {
+		return err
+	}
+	// The log is longer than at. If these very bytes are its end, an append of ours was done and its answer lost.
+	there, rerr := l.from(ctx, name, token, at, int64(len(data))+1)
+	switch {
+	case errors.Is(rerr, ErrUnavailable):
+		return rerr
+	case rerr == nil && bytes.Equal(there, data):
+		return nil
+	}
+	return err
+}
+
+// from reads up to n bytes of a log that is ours.
+func (l *Logs) from(ctx context.Context, name, token string, at, n int64) ([]byte, error) {
+	r, err := l.store.blob(Journal, name).DownloadStream(ctx, &blob.DownloadStreamOptions{
+		Range:            blob.HTTPRange{Offset: at, Count: n},
+		AccessConditions: &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &token}},
+	})
+	if err = translateError(ctx, err); err != nil {
+		return nil, err
+	}
+	body := r.NewRetryReader(ctx, nil)
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, n))
+	return data, translateError(ctx, err)
+}
+
+// Unlock gives the lease up. It may be called twice.
+func (l *Logs) Unlock(token string) {
+	l.mu.Lock()
+	lease := l.locks[token]
+	delete(l.locks, token)
+	l.mu.Unlock()
+	if lease != nil {
+		lease.Release()
+	}
+}
+
+// Read opens a log, which may grow meanwhile: its body ends at size. size is -1 and body nil if there is none.
+func (l *Logs) Read(ctx context.Context, name string) (body io.ReadCloser, size int64, err error) {
+	p, err := l.store.openPieces(ctx, l.store.blob(Journal, name), false)
+	if errors.Is(err, ErrNotFound) {
+		return nil, -1, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("open a log: %w", err)
+	}
+	return p, p.size, nil
+}
+
+// Tail reads the last n bytes of a log, or all if it has fewer, and says how long it is: -1 if there is none.
+func (l *Logs) Tail(ctx context.Context, name string, n int64) (data []byte, size int64, err error) {
+	client := l.store.blob(Journal, name)
+	props, err := client.GetProperties(ctx, nil)
+	if err = translateError(ctx, err); errors.Is(err, ErrNotFound) {
+		return nil, -1, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("ask for a log's length: %w", err)
+	}
+	size = valueOf(props.ContentLength)
+	if n = min(n, size); n == 0 {
+		return nil, size, nil
+	}
+	r, err := client.DownloadStream(ctx, &blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: size - n, Count: n}})
+	if err = translateError(ctx, err); err != nil {
+		return nil, 0, fmt.Errorf("read a log's end: %w", err)
+	}
+	body := r.NewRetryReader(ctx, nil)
+	defer body.Close()
+	data = make([]byte, n)
+	if _, err := io.ReadFull(body, data); err != nil {
+		return nil, 0, fmt.Errorf("read a log's end: %w", translateError(ctx, err))
+	}
+	return data, size, nil
+}

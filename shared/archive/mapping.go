@@ -1,0 +1,47 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+)
+
+const (
+	mappingName = "mapping.csv"
+	maxMapping  = 16 << 20
+)
+
+// Mapping reads the administrator's CSV, at most 16 MiB. ErrNotFound if there is none; ErrNotModified if it is
+// still the one with this ETag ("" for none yet).
+func (s *Store) Mapping(ctx context.Context, etag string) (data []byte, newETag string, err error) {
+	var on *blob.ModifiedAccessConditions
+	if etag != "" {
+		on = &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETag(etag))}
+	}
+	data, got, err := s.get(ctx, Settings, mappingName, maxMapping, on)
+	if err != nil {
+		return nil, "", err
+	}
+	return data, textOf(got.ETag), nil
+}
+
+// WriteMapping replaces the administrator's CSV and gives its ETag. It may be called twice.
+func (s *Store) WriteMapping(ctx context.Context, data []byte) (etag string, err error) {
+	if len(data) > maxMapping {
+		return "", fmt.Errorf("write the mapping: %w: %d bytes, limit %d", ErrTooLarge, len(data), maxMapping)
+	}
+	r, err := s.container(Settings).NewBlockBlobClient(mappingName).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
+		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("text/csv")},
+		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+	})
+	if err = translateError(ctx, err); err != nil {
+		return "", err
+	}
+	return textOf(r.ETag), nil
+}

@@ -1,0 +1,91 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+)
+
+const (
+	partsFolder = "parts/"
+
+	// MaxPart is what one part may have.
+	MaxPart = 16 << 20
+)
+
+// PutPart keeps the n-th part, from 0, of a file of an item that waits: an attachment that comes in more than one run. What was there is
+// overwritten, so it may be called again.
+func (s *Store) PutPart(ctx context.Context, key string, file, n int, data []byte) error {
+	switch {
+	case !waitingForm.MatchString(key):
+		return errWaitingKey
+	case len(data) > MaxPart:
+		return fmt.Errorf("keep a part: %w: %d bytes, limit %d", ErrTooLarge, len(data), MaxPart)
+	}
+	_, err := s.container(Checkpoints).NewBlockBlobClient(partName(key, file, n)).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)),
+		&blockblob.UploadOptions{TransactionalValidation: blob.TransferValidationTypeComputeCRC64()})
+	if err = translateError(ctx, err); err != nil {
+		return fmt.Errorf("keep a part: %w", err)
+	}
+	return nil
+}
+
+// OpenParts reads the first count parts of a file one after the other. An error of its Read may be ErrNotFound.
+func (s *Store) OpenParts(ctx context.Context, key string, file, count int) io.Reader {
+	return &parts{ctx: ctx, store: s, name: func(n int) string { return partName(key, file, n) }, count: count}
+}
+
+// DeleteParts takes away all parts of all files of an item. It may be called again.
+func (s *Store) DeleteParts(ctx context.Context, key string) error {
+	if !waitingForm.MatchString(key) {
+		return errWaitingKey
+	}
+	var names []string
+	err := s.list(ctx, Checkpoints, partsFolder+key+"/", func(item *container.BlobItem) { names = append(names, textOf(item.Name)) })
+	for _, name := range names {
+		_, derr := s.blob(Checkpoints, name).Delete(ctx, nil)
+		if derr = translateError(ctx, derr); derr != nil && !errors.Is(derr, ErrNotFound) {
+			err = errors.Join(err, derr)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("take parts away: %w", err)
+	}
+	return nil
+}
+
+func partName(key string, file, n int) string {
+	return fmt.Sprintf("%s%s/%d-%05d", partsFolder, key, file, n)
+}
+
+type parts struct {
+	ctx     context.Context
+	store   *Store
+	name    func(n int) string
+	n       int // the next part
+	count   int
+	current []byte
+}
+
+func (p *parts) Read(b []byte) (int, error) {
+	for len(p.current) == 0 {
+		if p.n == p.count {
+			return 0, io.EOF
+		}
+		data, _, err := p.store.get(p.ctx, Checkpoints, p.name(p.n), MaxPart, nil)
+		if err != nil {
+			return 0, fmt.Errorf("read a part: %w", err)
+		}
+		p.current, p.n = data, p.n+1
+	}
+	n := copy(b, p.current)
+	p.current = p.current[n:]
+	return n, nil
+}

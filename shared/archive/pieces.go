@@ -1,0 +1,105 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+)
+
+// pieces reads a blob as its reader goes, one ranged GET for each 4 MiB. One GET for all would have to end within the
+// time-out of a try, which the SDK counts to the end of the body, however slowly the body is wanted.
+type pieces struct {
+	ctx    context.Context
+	client *blob.Client
+	etag   *azcore.ETag // that every piece has to have; nil for a blob that only grows
+	block  int64        // of a piece
+	size   int64
+	next   int64 // where the next piece begins
+	data   []byte
+	read   int // of data
+}
+
+// openPieces reads the first piece. With pinned, the blob must not change while it is read (ErrChanged).
+func (s *Store) openPieces(ctx context.Context, client *blob.Client, pinned bool) (*pieces, error) {
+	p := &pieces{ctx: ctx, client: client, block: int64(s.block), size: int64(s.block)}
+	etag, size, err := p.fill()
+	if err != nil {
+		return nil, err
+	}
+	if p.size = size; pinned {
+		p.etag = etag
+	}
+	return p, nil
+}
+
+// fill gets the next piece, and says what the whole blob is.
+func (p *pieces) fill() (etag *azcore.ETag, size int64, err error) {
+	want := min(p.block, p.size-p.next)
+	o := &blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: p.next, Count: want}}
+	if p.etag != nil {
+		o.AccessConditions = &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: p.etag}}
+	}
+	r, err := p.client.DownloadStream(p.ctx, o)
+	if err = translateError(p.ctx, err); err != nil {
+		var answer *Error
+		// Get Blob: a range of an empty blob can't be satisfied. A 416 without the code is not the service's.
+		if p.next == 0 && errors.As(err, &answer) && answer.Code == string(bloberror.InvalidRange) {
+			return nil, 0, nil
+		}
+		return nil, 0, err
+	}
+	body := r.NewRetryReader(p.ctx, nil)
+	defer body.Close()
+	if size, err = totalSize(r.ContentRange, r.ContentLength); err != nil {
+		return nil, 0, err
+	}
+	want = min(want, size-p.next)
+	if int64(cap(p.data)) < want {
+		p.data = make([]byte, want)
+	}
+	p.data, p.read = p.data[:want], 0
+	if _, err := io.ReadFull(body, p.data); err != nil {
+		p.data = p.data[:0]
+		return nil, 0, translateError(p.ctx, err)
+	}
+	p.next += want
+	return r.ETag, size, nil
+}
+
+// totalSize is the blob's size: what stands after the slash of Content-Range, or the length of an answer without a range.
+func totalSize(contentRange *string, length *int64) (int64, error) {
+	if contentRange == nil {
+		return valueOf(length), nil
+	}
+	var first, last, size int64
+	if _, err := fmt.Sscanf(*contentRange, "bytes %d-%d/%d", &first, &last, &size); err != nil {
+		return 0, errors.New("the blob service gave a Content-Range that cannot be read")
+	}
+	return size, nil
+}
+
+// Read implements io.Reader. After an error that is ErrUnavailable it may be called again.
+func (p *pieces) Read(b []byte) (int, error) {
+	if p.read == len(p.data) {
+		if p.next >= p.size {
+			return 0, io.EOF
+		}
+		if _, _, err := p.fill(); err != nil {
+			return 0, fmt.Errorf("read a blob: %w", err)
+		}
+	}
+	n := copy(b, p.data[p.read:])
+	p.read += n
+	return n, nil
+}
+
+// Close lets go of the piece.
+func (p *pieces) Close() error {
+	p.data, p.read, p.next = nil, 0, p.size
+	return nil
+}

@@ -1,0 +1,114 @@
+package archive
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"o2archiver/local/azurite"
+)
+
+// worm is a service that looks at the immutability policy before it looks at any condition, which Azure's documentation leaves open: a
+// blob that is there can't be written again. The emulator behind it knows no policies.
+type worm struct {
+	mu      sync.Mutex
+	there   map[string]bool
+	refused int
+}
+
+func (s *worm) RoundTrip(r *http.Request) (*http.Response, error) {
+	comp := r.URL.Query().Get("comp")
+	written := r.Method == http.MethodPut && (comp == "" || comp == "blocklist")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.there[r.URL.Path] && (written || comp == "block") {
+		s.refused++
+		return &http.Response{
+			StatusCode: http.StatusConflict, Status: "409 Conflict", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+			Header: http.Header{"X-Ms-Error-Code": {"BlobImmutableDueToPolicy"}}, Body: io.NopCloser(strings.NewReader("")),
+		}, nil
+	}
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && written && answer.StatusCode == http.StatusCreated {
+		s.there[r.URL.Path] = true
+	}
+	return answer, err
+}
+
+// What is written a second time under a policy is what it would be without one: there already, or somebody else's.
+func TestWritingTwiceUnderAPolicy(t *testing.T) {
+	testStore(t)
+	service := &worm{there: map[string]bool{}}
+	s, err := openWith(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), HTTP: &http.Client{Transport: service}}, quickly())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.block = testBlock
+	ctx, run := t.Context(), folder(t)
+	refused := 0
+	// twice does it two times, and wants the second to be refused by the policy and to succeed all the same.
+	twice := func(what string, do func() (string, error)) {
+		t.Helper()
+		var said [2]string
+		for i := range said {
+			var err error
+			if said[i], err = do(); err != nil {
+				t.Errorf("%s, time %d: %v", what, i+1, err)
+			}
+		}
+		if said[0] != said[1] {
+			t.Errorf("%s: %q, and then %q", what, said[0], said[1])
+		}
+		if service.refused == refused {
+			t.Errorf("%s: the policy was not asked", what)
+		}
+		refused = service.refused
+	}
+	for _, size := range []int{10, 3*testBlock + 1} {
+		data := bytes.Repeat([]byte(run), size/len(run)+1)[:size]
+		digest := sha256.Sum256(data)
+		raw := fmt.Sprintf("%s-%d", run, size)
+		twice(fmt.Sprintf("raw bytes, %d", size), func() (string, error) {
+			sha, _, err := s.PutRaw(ctx, raw, bytes.NewReader(data))
+			return sha, err
+		})
+		if _, _, err := s.PutRaw(ctx, raw, bytes.NewReader(data[:size-1])); !errors.Is(err, ErrExists) {
+			t.Errorf("other raw bytes, %d: %v", size, err)
+		}
+		refused = service.refused
+		if size < testBlock { // of a larger one the service is asked first
+			twice("an attachment", func() (string, error) {
+				sha, _, err := s.PutMedia(ctx, day, hex.EncodeToString(digest[:]), bytes.NewReader(data))
+				return sha, err
+			})
+		}
+	}
+	twice("a batch", func() (string, error) { return s.WriteBatch(ctx, run, 1, []byte("{}\n"), 1) })
+	if name, err := s.WriteBatch(ctx, run, 1, []byte("[]\n"), 1); err != nil || name != run+"/00001-b.ndjson" {
+		t.Errorf("another batch of the same number: %q, %v", name, err)
+	}
+	twice("a manifest", func() (string, error) {
+		_, _, err := s.WriteManifest(ctx, run, Manifest{Version: 1})
+		return "", err
+	})
+	logs, log := s.Logs(), run+"/00001.jsonl"
+	length := int64(0)
+	twice("a journal", func() (string, error) {
+		token, _, _, err := logs.Lock(ctx, log)
+		if err != nil || token == "" {
+			return token, errors.Join(err, errors.New("no lease"))
+		}
+		defer logs.Unlock(token)
+		line := []byte("{}\n")
+		_, err = logs.Append(ctx, log, token, length, line)
+		length += int64(len(line))
+		return "", err
+	})
+}

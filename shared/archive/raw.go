@@ -1,0 +1,64 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// errKept: the bytes are there already, under another of the item's names.
+var errKept = errors.New("the bytes are kept already")
+
+// KeepRaw stores the bytes of an item that cannot be a record as media/raw/<name>, and returns the name that they have there. As with
+// batches, bytes that differ from those of an earlier reading get a name beside it, <name>-b to -z; the same ones are found. So it may be
+// called again with whatever the source sends this time.
+func (s *Store) KeepRaw(ctx context.Context, name string, r io.Reader) (stored, sha string, size int64, err error) {
+	if !rawForm.MatchString(name) {
+		return "", "", 0, errors.New("store raw bytes: the name has characters that it may not have")
+	}
+	kept := map[string]string{} // name by hash
+	free := name
+	for _, suffix := range allSuffixes() {
+		props, err := s.blob(Media, rawPrefix+free).GetProperties(ctx, nil)
+		if err = translateError(ctx, err); errors.Is(err, ErrNotFound) {
+			break
+		}
+		if err != nil {
+			return "", "", 0, fmt.Errorf("store raw bytes: %w", err)
+		}
+		kept[metadataValue(props.Metadata, metaSHA256)] = free
+		free = name + suffix
+	}
+	head, whole, err := readHead(r, s.block)
+	if err != nil {
+		return "", "", 0, err
+	}
+	sum := sha256.New()
+	sum.Write(head)
+	if whole {
+		sha, size = hexSum(sum), int64(len(head))
+		if there, ok := kept[sha]; ok {
+			return there, sha, size, nil
+		}
+		err = s.putWhole(ctx, rawPrefix+free, head, sha)
+	} else {
+		sha, size, err = s.putBlocks(ctx, rawPrefix+free, head, r, sum, func(sha string) error {
+			if _, ok := kept[sha]; ok {
+				return errKept
+			}
+			return nil
+		})
+		if errors.Is(err, errKept) {
+			return kept[sha], sha, size, nil
+		}
+	}
+	if errors.Is(err, ErrExists) { // an answer that was lost: the bytes are ours
+		err = s.compare(ctx, rawPrefix+free, sha)
+	}
+	if err != nil {
+		return "", sha, size, fmt.Errorf("store raw bytes: %w", err)
+	}
+	return free, sha, size, nil
+}

@@ -1,0 +1,155 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"o2archiver/local/azurite"
+)
+
+func TestMapping(t *testing.T) {
+	ctx, s := t.Context(), testStore(t)
+	if _, err := s.blob(Settings, mappingName).Delete(ctx, nil); err != nil && !errors.Is(translateError(ctx, err), ErrNotFound) {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Mapping(ctx, ""); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("no mapping: %v, want %v", err, ErrNotFound)
+	}
+	put, err := s.WriteMapping(ctx, []byte("Phone,Email\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, etag, err := s.Mapping(ctx, "")
+	if err != nil || string(data) != "Phone,Email\n" || etag != put {
+		t.Fatalf("got %q, %q, %v", data, etag, err)
+	}
+	if _, _, err := s.Mapping(ctx, etag); !errors.Is(err, ErrNotModified) {
+		t.Errorf("the same mapping: %v, want %v", err, ErrNotModified)
+	}
+	if _, err := s.WriteMapping(ctx, []byte{}); err != nil {
+		t.Fatal(err)
+	}
+	if data, _, err := s.Mapping(ctx, etag); err != nil || len(data) != 0 {
+		t.Errorf("a new, empty mapping: %q, %v", data, err)
+	}
+	if _, err := s.WriteMapping(ctx, make([]byte, maxMapping+1)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a large mapping: %v, want %v", err, ErrTooLarge)
+	}
+}
+
+func TestWaitingRoom(t *testing.T) {
+	ctx, s := t.Context(), testStore(t)
+	for _, key := range []string{"b-2", "a-1"} {
+		for _, v := range []string{key, "the first stays"} {
+			if err := s.PutWaiting(ctx, key, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.ReplaceWaiting(ctx, "b-2", "new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ReplaceWaiting(ctx, "c-3", "never there"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("replace what is not there: %v, want %v", err, ErrNotFound)
+	}
+	keys, err := s.Waiting(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, key := range keys {
+		var v string
+		if err := s.GetWaiting(ctx, key, &v); err != nil {
+			t.Fatal(err)
+		}
+		got[key] = v
+	}
+	if diff := cmp.Diff(map[string]string{"a-1": "a-1", "b-2": "new"}, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, key := range keys {
+		if err := s.DeleteWaiting(ctx, key); err != nil {
+			t.Error(err)
+		}
+		if err := s.DeleteWaiting(ctx, key); !errors.Is(err, ErrNotFound) {
+			t.Errorf("delete twice: %v, want %v", err, ErrNotFound)
+		}
+	}
+	for _, key := range []string{"", "..", "a/b", "a b", "ü"} {
+		if err := s.PutWaiting(ctx, key, 1); err == nil {
+			t.Errorf("key %q is taken", key)
+		}
+	}
+}
+
+func TestWaitingLostAnswer(t *testing.T) {
+	ctx := t.Context()
+	if err := faultyStore(t, method(http.MethodPut), first(azurite.Lose)).PutWaiting(ctx, "lost", 1); err != nil {
+		t.Errorf("put: %v", err)
+	}
+	if err := faultyStore(t, method(http.MethodPut), first(azurite.Lose)).ReplaceWaiting(ctx, "lost", 2); err != nil {
+		t.Errorf("replace: %v", err)
+	}
+	// The second DELETE finds nothing; callers take ErrNotFound for done.
+	if err := faultyStore(t, method(http.MethodDelete), first(azurite.Lose)).DeleteWaiting(ctx, "lost"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("delete: %v", err)
+	}
+}
+
+func TestManifest(t *testing.T) {
+	ctx, s := t.Context(), testStore(t)
+	total := int64(7)
+	want := Manifest{
+		Version: 1, Kind: "daily", From: time.Date(2026, 11, 22, 5, 20, 0, 0, time.UTC), To: time.Date(2026, 11, 23, 5, 20, 0, 0, time.UTC),
+		Received: 7, SourceTotal: &total, Records: 7,
+	}
+	const many = 1500 // in more than one block, and more than one page of the listing
+	for n := 1; n <= many; n++ {
+		if _, err := s.WriteBatch(ctx, folder(t), n, fmt.Appendf(nil, "batch %d", n), n%3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.ReadManifest(ctx, folder(t)); !errors.Is(err, ErrNotFound) {
+		t.Errorf("no manifest: %v, want %v", err, ErrNotFound)
+	}
+	for _, m := range []Manifest{want, {}} { // the first one stays
+		if batches, staged, err := s.WriteManifest(ctx, folder(t), m); err != nil || batches != many || staged != many {
+			t.Fatalf("%d batches of %d records, %v", batches, staged, err)
+		}
+	}
+	got, err := s.ReadManifest(ctx, folder(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want.Batches, err = s.Batches(ctx, folder(t)); err != nil || len(want.Batches) != many {
+		t.Errorf("%d batches, %v: the manifest is none of them", len(want.Batches), err)
+	}
+	want.Staged = many
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	t.Run("the listing fails", func(t *testing.T) {
+		other := folder(t)
+		refused := faultyStore(t, method(http.MethodGet), func(int) azurite.Fault { return azurite.Refuse })
+		if _, _, err := refused.WriteManifest(ctx, other, want); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("error %v, want %v", err, ErrUnavailable)
+		}
+		if _, err := s.ReadManifest(ctx, other); !errors.Is(err, ErrNotFound) {
+			t.Errorf("half a manifest was written: %v", err)
+		}
+	})
+	t.Run("an answer is lost", func(t *testing.T) {
+		other := folder(t)
+		if _, _, err := faultyStore(t, method(http.MethodPut), first(azurite.Lose)).WriteManifest(ctx, other, want); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.ReadManifest(ctx, other); err != nil {
+			t.Error(err)
+		}
+	})
+}
