@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/azure"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/journal"
 )
@@ -262,7 +263,7 @@ func (s *sweeper) named(ctx context.Context, what string) (names []string, _ err
 		batches, err = s.im.store.Batches(ctx, what)
 		return err
 	})
-	var answer *archive.Error
+	var answer *azure.Error
 	switch {
 	case errors.As(err, &answer) || ctx.Err() != nil:
 		return nil, asStatus(fmt.Errorf("list the run's batches: %w", err))

@@ -56,7 +56,7 @@ func defaultRetry() policy.RetryOptions {
 func Open(c Config) (*Store, error) { return openWith(c, defaultRetry()) }
 
 func openWith(c Config, retry policy.RetryOptions) (*Store, error) {
-	options := &service.ClientOptions{ClientOptions: policy.ClientOptions{Retry: retry, PerRetryPolicies: []policy.Policy{bodyPerAttempt{}, requireServiceHeader{}}}}
+	options := &service.ClientOptions{ClientOptions: policy.ClientOptions{Retry: retry, PerRetryPolicies: blobService.Policies()}}
 	if c.HTTP != nil {
 		options.Transport = c.HTTP
 	}

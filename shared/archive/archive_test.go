@@ -127,11 +127,11 @@ func TestErrors(t *testing.T) {
 		want  error
 		text  string
 	}{
-		{"500", azurite.Refuse, ErrUnavailable, "blob storage is away: the blob service answered 500 "},
-		{"503", azurite.Busy, ErrUnavailable, "blob storage is away: the blob service answered 503 "},
-		{"reset", azurite.Reset, ErrUnavailable, "blob storage is away: the connection broke off"},
-		{"stall", azurite.Stall, ErrUnavailable, "blob storage is away: no answer in time"},
-		{"none", azurite.Pass, ErrNotFound, "not found: the blob service answered 404 BlobNotFound"},
+		{"500", azurite.Refuse, ErrUnavailable, "blob service unavailable: answered 500 "},
+		{"503", azurite.Busy, ErrUnavailable, "blob service unavailable: answered 503 "},
+		{"reset", azurite.Reset, ErrUnavailable, "blob service unavailable: the connection broke off"},
+		{"stall", azurite.Stall, ErrUnavailable, "blob service unavailable: no answer in time"},
+		{"none", azurite.Pass, ErrNotFound, "not found: blob service: answered 404 BlobNotFound"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = s.Days(t.Context())
-		if want := "list the days: blob storage is away: connection refused"; err == nil || err.Error() != want {
+		if want := "list the days: blob service unavailable: connection refused"; err == nil || err.Error() != want {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	})
@@ -195,7 +195,7 @@ func TestCredential(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = s.Days(t.Context())
-	if want := "list the days: blob storage is away: no token for the blob service"; err == nil || err.Error() != want {
+	if want := "list the days: blob service unavailable: no token for the blob service"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
 	if name, err := s.BatchFromURI("https://o2archive.blob.core.windows.net/batches/" + goodName); name != goodName {

@@ -16,13 +16,13 @@ import (
 	"strings"
 	"time"
 
+	"o2archiver/shared/azure"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
-
-	"o2archiver/shared/record"
 )
 
 const (
@@ -130,7 +130,7 @@ func (s *Store) BatchFromURI(uri string) (name string, err error) {
 		return "", ErrForeign
 	}
 	u, err := url.Parse(uri)
-	if err != nil || u.User != nil || u.Opaque != "" || !strings.EqualFold(u.Scheme, s.home.Scheme) || !sameHost(u, s.home) {
+	if err != nil || u.User != nil || u.Opaque != "" || !azure.SameOrigin(u, s.home) {
 		return "", ErrForeign
 	}
 	name, ok := strings.CutPrefix(u.Path, strings.TrimRight(s.home.Path, "/")+"/"+Batches+"/")
@@ -143,15 +143,6 @@ func (s *Store) BatchFromURI(uri string) (name string, err error) {
 // BatchURI is the address of a batch, as an event has it.
 func (s *Store) BatchURI(name string) string {
 	return strings.TrimRight(s.home.String(), "/") + "/" + Batches + "/" + name
-}
-
-func sameHost(a, b *url.URL) bool {
-	return record.EqualFoldASCII(a.Hostname(), b.Hostname()) && portOf(a) == portOf(b)
-}
-
-func portOf(u *url.URL) string {
-	defaults := map[string]string{"https": "443", "http": "80"}
-	return cmp.Or(u.Port(), defaults[strings.ToLower(u.Scheme)])
 }
 
 // ReadBatch reads a batch whole and checks it against the hash that it was written with (ErrDigest).

@@ -3,14 +3,11 @@ package archive
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"syscall"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+
+	"o2archiver/shared/azure"
 )
 
 // What an error of this package can be asked for with errors.Is. None of their texts holds an address, an
@@ -18,98 +15,39 @@ import (
 var (
 	ErrNotFound    = errors.New("not found")
 	ErrExists      = errors.New("there is one already")
-	ErrChanged     = errors.New("somebody else has changed it") // or the lease on it is lost
-	ErrLeased      = errors.New("somebody else holds its lease")
+	ErrChanged     = errors.New("changed by another writer") // or the lease on it is lost
+	ErrLeased      = errors.New("leased by another holder")
 	ErrNotModified = errors.New("not modified")
 	ErrForeign     = errors.New("not an address of a batch of this archive")
 	ErrTooLarge    = errors.New("larger than it may be")
 	ErrDigest      = errors.New("the bytes do not have the digest that they should")
 	ErrNeedDigest  = errors.New("large content has to come with its digest")
-	ErrDenied      = errors.New("access denied")
-	ErrUnavailable = errors.New("blob storage is away") // network, time-out, 408, 429, 5xx, an answer of another: it may be asked again
+	ErrDenied      = azure.ErrDenied
+	ErrUnavailable = azure.ErrUnavailable // it may be asked again
 	// ErrArchived: the blob is there and cannot be read before a person has rehydrated it, which takes hours.
 	ErrArchived = errors.New("the blob lies in the archive tier and has to be rehydrated (\"Bring originals back\" in infra/README.md)")
 )
 
-// Error is what the blob service, or the way to it, said.
-type Error struct {
-	Kind   error  // one of the Err… values; nil for an answer that none of them covers
-	Status int    // HTTP status; 0 if there was no answer
-	Code   string // the service's error code, e.g. BlobNotFound
-	How    string // without an answer: what happened, in plain words
-}
+// blobService translates the errors of the blob service.
+var blobService = azure.Service{Name: "blob service", Kind: errorKind}
 
-func (e *Error) Error() string {
-	text := e.How
-	if e.Status != 0 {
-		text = fmt.Sprintf("the blob service answered %d %s", e.Status, e.Code)
-	}
-	if e.Kind != nil {
-		return e.Kind.Error() + ": " + text
-	}
-	return text
-}
+// translateError returns an SDK's error as an *azure.Error with one of this package's kinds.
+func translateError(ctx context.Context, err error) error { return blobService.Translate(ctx, err) }
 
-// Unwrap gives the kind.
-func (e *Error) Unwrap() error { return e.Kind }
-
-// translateError makes an SDK error one of ours. The SDK's text shows whole requests, so nothing of it is kept. If ctx
-// has ended, that is the error: it says more than the request that it broke off.
-func translateError(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	var ours *Error
-	if errors.As(err, &ours) {
-		return err
-	}
-	var answer *azcore.ResponseError
-	if errors.As(err, &answer) {
-		code := ownCode(answer)
-		return &Error{Kind: errorKind(answer.StatusCode, bloberror.Code(code)), Status: answer.StatusCode, Code: code}
-	}
-	// azcore marks every failure to get a token as one that asking again can't help. But an identity endpoint that is away
-	// comes back, and an identity that is set up wrongly is better waited for than given up.
-	var token interface{ NonRetriable() }
-	if errors.As(err, &token) {
-		return &Error{Kind: ErrUnavailable, How: "no token for the blob service"}
-	}
-	return &Error{Kind: ErrUnavailable, How: describeTransport(err)}
-}
-
-// translateCreateError is fault for a write that is made only if there is no such blob. Under an immutability policy the service may refuse it
-// for the policy's sake before it comes to that condition. The policy lets every new blob through, so there is one already;
-// and one that lies in the archive tier is there too.
+// translateCreateError is translateError for a write that is made only if there is no such blob. Under an immutability
+// policy the service may refuse it because of the policy before it checks that condition. The policy allows every new
+// blob, so there is one already; and one in the archive tier exists too.
 func translateCreateError(ctx context.Context, err error) error {
 	err = translateError(ctx, err)
-	var answer *Error
-	if errors.As(err, &answer) && (answer.Code == string(bloberror.BlobImmutableDueToPolicy) || errors.Is(err, ErrArchived)) {
-		return &Error{Kind: ErrExists, Status: answer.Status, Code: answer.Code}
+	if answer, ok := errors.AsType[*azure.Error](err); ok && (answer.Code == string(bloberror.BlobImmutableDueToPolicy) || errors.Is(err, ErrArchived)) {
+		return &azure.Error{Service: answer.Service, Kind: ErrExists, Status: answer.Status, Code: answer.Code}
 	}
 	return err
 }
 
-// ownCode returns the blob service's error code of an answer, "" if the answer is not the service's own. Azure Storage, status and error codes:
-// each answer has x-ms-request-id, and each refusal x-ms-error-code or the code in its body. A proxy's page has neither, and what
-// looks like a code in it is none.
-func ownCode(answer *azcore.ResponseError) string {
-	if answer.RawResponse == nil {
-		return ""
-	}
-	header := answer.RawResponse.Header
-	if header.Get("x-ms-error-code") == "" && header.Get("x-ms-request-id") == "" {
-		return ""
-	}
-	return answer.ErrorCode
-}
-
-func errorKind(status int, code bloberror.Code) error {
-	switch code {
-	case "": // whatever the status: no blob is missing, there or changed because something in between says so
-		return ErrUnavailable
+// errorKind returns the kind of a refusal by the blob service itself.
+func errorKind(status int, code string) error {
+	switch bloberror.Code(code) {
 	// 409 for who wants the lease, 412 for who writes without it.
 	case bloberror.LeaseAlreadyPresent, bloberror.LeaseIDMissing:
 		return ErrLeased
@@ -137,21 +75,4 @@ func errorKind(status int, code bloberror.Code) error {
 		return ErrTooLarge
 	}
 	return nil
-}
-
-// describeTransport says what happened to a request without an answer; the errors' own texts name the host.
-func describeTransport(err error) string {
-	var dns *net.DNSError
-	var timeout net.Error
-	switch {
-	case errors.As(err, &dns):
-		return "its host's name has no address"
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return "no answer in time"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "the connection broke off"
-	}
-	return "no connection"
 }

@@ -10,6 +10,8 @@ import (
 	"io"
 	"strings"
 
+	"o2archiver/shared/azure"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
@@ -138,7 +140,7 @@ func (s *Store) get(ctx context.Context, container, name string, limit int64, on
 	// Get Blob: the SDK takes 304 for a success without a body.
 	if r.ErrorCode != nil || r.ETag == nil || r.ContentLength == nil {
 		r.Body.Close()
-		return nil, r, &Error{Kind: ErrNotModified, Status: 304, Code: textOf(r.ErrorCode)}
+		return nil, r, &azure.Error{Service: blobService.Name, Kind: ErrNotModified, Status: 304, Code: textOf(r.ErrorCode)}
 	}
 	body := r.NewRetryReader(ctx, nil)
 	defer body.Close()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"o2archiver/shared/azure"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
@@ -46,7 +48,7 @@ func (p *pieces) fill() (etag *azcore.ETag, size int64, err error) {
 	}
 	r, err := p.client.DownloadStream(p.ctx, o)
 	if err = translateError(p.ctx, err); err != nil {
-		var answer *Error
+		var answer *azure.Error
 		// Get Blob: a range of an empty blob can't be satisfied. A 416 without the code is not the service's.
 		if p.next == 0 && errors.As(err, &answer) && answer.Code == string(bloberror.InvalidRange) {
 			return nil, 0, nil

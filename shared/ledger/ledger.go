@@ -89,7 +89,7 @@ func Open(c Config) (*Ledger, error) { return openWith(c, defaultRetry()) }
 
 func openWith(c Config, retry policy.RetryOptions) (*Ledger, error) {
 	options := &aztables.ClientOptions{ClientOptions: policy.ClientOptions{
-		Retry: retry, PerRetryPolicies: []policy.Policy{bodyPerAttempt{}, ownAnswer{}},
+		Retry: retry, PerRetryPolicies: tableService.Policies(),
 	}}
 	if c.HTTP != nil {
 		options.Transport = c.HTTP

@@ -44,8 +44,8 @@ func testLedger(t testing.TB) *Ledger {
 		t.Fatal(err)
 	}
 	tableOnce.Do(func() {
-		if _, _, err := l.Claim(t.Context(), key(), holder(1), ""); !errors.Is(err, ErrNoTable) {
-			t.Errorf("without a table: %v, want %v", err, ErrNoTable)
+		if _, _, err := l.Claim(t.Context(), key(), holder(1), ""); !errors.Is(err, errNoTable) {
+			t.Errorf("without a table: %v, want %v", err, errNoTable)
 		}
 		for range 2 { // twice: the second finds it there
 			if err := l.CreateTable(context.Background()); err != nil {
@@ -283,9 +283,9 @@ func TestErrors(t *testing.T) {
 		fault azurite.Fault
 		text  string
 	}{
-		{"500", azurite.Refuse, "claim a copy: table storage is away: the table service answered 500"},
-		{"503", azurite.Busy, "claim a copy: table storage is away: the table service answered 503"},
-		{"reset", azurite.Reset, "claim a copy: table storage is away: the connection broke off"},
+		{"500", azurite.Refuse, "claim a copy: table service unavailable: answered 500"},
+		{"503", azurite.Busy, "claim a copy: table service unavailable: answered 503"},
+		{"reset", azurite.Reset, "claim a copy: table service unavailable: the connection broke off"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

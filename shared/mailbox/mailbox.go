@@ -11,11 +11,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
+
+	"o2archiver/shared/azure"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	nethttplibrary "github.com/microsoft/kiota-http-go"
@@ -141,7 +142,7 @@ func baseURL(u *url.URL) (*url.URL, error) {
 	switch {
 	case u == nil || u.Host == "":
 		return nil, errors.New("no URL of Microsoft Graph")
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u)):
+	case u.Scheme != "https" && (u.Scheme != "http" || !azure.IsLoopback(u.Hostname())):
 		return nil, errors.New("the URL of Microsoft Graph is neither https nor on loopback")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("the URL of Microsoft Graph has a user, a query or a fragment")
@@ -151,11 +152,6 @@ func baseURL(u *url.URL) (*url.URL, error) {
 		base.Path += "/v1.0"
 	}
 	return base, nil
-}
-
-func isLoopback(u *url.URL) bool {
-	ip, err := netip.ParseAddr(u.Hostname())
-	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // ownTransport keeps to HTTP/1.1: over HTTP/2 all requests share one connection, and its loss

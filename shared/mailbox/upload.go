@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"o2archiver/shared/azure"
+
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 )
@@ -115,7 +117,7 @@ func (c *Client) mayUploadTo(u *url.URL) bool {
 	case u.Host == "" || u.User != nil:
 		return false
 	case u.Scheme == "http":
-		return isLoopback(u) && isLoopback(c.base)
+		return azure.IsLoopback(u.Hostname()) && azure.IsLoopback(c.base.Hostname())
 	}
 	return u.Scheme == "https"
 }

@@ -3,7 +3,6 @@ package settings
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"o2archiver/shared/azure"
 	"o2archiver/shared/record"
 )
 
@@ -101,7 +101,7 @@ func checkGraphURL(host string) (string, error) {
 	known := slices.ContainsFunc(allClouds(), func(c cloud) bool {
 		return record.EqualFoldASCII("https://"+host, c.graph)
 	})
-	if !known && !isLoopback(host) {
+	if !known && !azure.IsLoopback(host) {
 		return "", errors.New("is the address of no cloud's Microsoft Graph")
 	}
 	return host, nil
@@ -170,7 +170,7 @@ func parseURL(v string) (*url.URL, error) {
 		return nil, errors.New("holds a user name")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(v, "#"):
 		return nil, errors.New("holds a query or a fragment")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !azure.IsLoopback(u.Hostname()):
 		return nil, errors.New("is not encrypted: http is accepted on this machine only")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, errors.New("does not begin with https://")
@@ -181,10 +181,4 @@ func parseURL(v string) (*url.URL, error) {
 		}
 	}
 	return u, nil
-}
-
-// isLoopback reports whether the host is this machine, whatever a name server says (RFC 6761 section 6.3).
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return record.EqualFoldASCII(host, "localhost") || ip != nil && ip.IsLoopback()
 }

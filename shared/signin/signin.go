@@ -7,19 +7,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"time"
+
+	"o2archiver/shared/azure"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
-
-	"o2archiver/shared/record"
 )
 
 // timeout is for one token, with the tries that azidentity makes by itself.
@@ -147,7 +146,7 @@ func reduceError(err error) *Error {
 // that is not of this machine is refused: a fixed token is no secret.
 func FixedFor(u *url.URL, token string) (azcore.TokenCredential, error) {
 	switch {
-	case u == nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || !isLoopback(u.Hostname()):
+	case u == nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || !azure.IsLoopback(u.Hostname()):
 		return nil, errors.New("sign in: a fixed token is for this machine only")
 	case token == "":
 		return nil, errors.New("sign in: the fixed token is empty")
@@ -164,10 +163,4 @@ func (f fixed) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azco
 		return azcore.AccessToken{}, fmt.Errorf("sign in: %w", err)
 	}
 	return azcore.AccessToken{Token: f(), ExpiresOn: time.Now().Add(time.Hour)}, nil
-}
-
-// isLoopback reports whether the host is this machine, whatever a name server says (RFC 6761 section 6.3).
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return record.EqualFoldASCII(host, "localhost") || ip != nil && ip.IsLoopback()
 }

@@ -10,7 +10,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -19,7 +18,7 @@ import (
 	"time"
 	"unicode"
 
-	"o2archiver/shared/record"
+	"o2archiver/shared/azure"
 )
 
 // What a caller tells apart. The errors that match them hold status codes and plain words, never
@@ -133,15 +132,10 @@ func checkBase(base *url.URL) error {
 		return errors.New("the site's URL must not have a query or fragment")
 	case base.Scheme == "https":
 		return nil
-	case base.Scheme == "http" && isLoopback(base.Hostname()):
+	case base.Scheme == "http" && azure.IsLoopback(base.Hostname()):
 		return nil
 	}
 	return errors.New("the site's URL must begin with https (http is accepted for this machine alone)")
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // resolve returns the URL that ref stands for, seen from u, or false if it is none or lies outside the origin of the
@@ -160,7 +154,7 @@ func (c *Client) resolve(u *url.URL, ref string) (*url.URL, bool) {
 		return nil, false
 	}
 	to := u.ResolveReference(parsed)
-	if to.Scheme != c.base.Scheme || !record.EqualFoldASCII(to.Hostname(), c.base.Hostname()) || portOf(to) != portOf(c.base) {
+	if !azure.SameOrigin(to, c.base) {
 		return nil, false
 	}
 	to.Host = c.base.Host
@@ -186,14 +180,4 @@ func escapeReference(ref string) string {
 
 func isHexDigit(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-}
-
-func portOf(u *url.URL) string {
-	switch {
-	case u.Port() != "":
-		return u.Port()
-	case u.Scheme == "https":
-		return "443"
-	}
-	return "80"
 }

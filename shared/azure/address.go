@@ -1,0 +1,34 @@
+package azure
+
+import (
+	"net/netip"
+	"net/url"
+
+	"o2archiver/shared/record"
+)
+
+// IsLoopback reports whether the host, without a port, is this machine, whatever a name server says (RFC 6761 section
+// 6.3). A token may be sent there without TLS, and nowhere else.
+func IsLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return record.EqualFoldASCII(host, "localhost") || err == nil && ip.Zone() == "" && ip.Unmap().IsLoopback()
+}
+
+// SameOrigin reports whether two addresses have the same scheme, host and port (RFC 6454 section 4). A port that is left out is
+// the scheme's own.
+func SameOrigin(a, b *url.URL) bool {
+	return record.EqualFoldASCII(a.Scheme, b.Scheme) && record.EqualFoldASCII(a.Hostname(), b.Hostname()) && portOf(a) == portOf(b)
+}
+
+func portOf(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	switch record.LowerASCII(u.Scheme) {
+	case "https":
+		return "443"
+	case "http":
+		return "80"
+	}
+	return ""
+}

@@ -1,0 +1,124 @@
+// Package azure holds what the clients of Azure's storage services have in common: errors without content, the policies
+// of their requests, and the checks of addresses.
+package azure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+)
+
+// Kinds of errors that every service has.
+var (
+	ErrDenied      = errors.New("access denied")
+	ErrUnavailable = errors.New("service unavailable") // network, time-out, 408, 429, 5xx, or an answer that is not the service's own
+)
+
+// Error is a request that a service refused, or that did not reach it. Its text holds no address, account, key or name of a blob.
+type Error struct {
+	Service string // in plain words, e.g. "blob service"
+	Kind    error  // the package's Err… value; nil for an answer that none of them covers
+	Status  int    // HTTP status; 0 if there was no answer
+	Code    string // the service's error code, e.g. BlobNotFound
+	How     string // without an answer: what happened, in plain words
+}
+
+func (e *Error) Error() string {
+	text := e.How
+	if e.Status != 0 {
+		text = fmt.Sprintf("answered %d %s", e.Status, e.Code)
+	}
+	switch e.Kind {
+	case nil:
+		return e.Service + ": " + text
+	case ErrUnavailable:
+		return e.Service + " unavailable: " + text
+	}
+	return fmt.Sprintf("%v: %s: %s", e.Kind, e.Service, text)
+}
+
+// Unwrap returns the kind.
+func (e *Error) Unwrap() error { return e.Kind }
+
+// Transient reports whether the same request may succeed later. No service that is used here says when.
+func (e *Error) Transient() (bool, time.Duration) { return e.Kind == ErrUnavailable, 0 }
+
+// Service is a service whose errors are translated.
+type Service struct {
+	Name string // in plain words, e.g. "blob service"
+
+	// Kind returns the kind of a refusal, or nil if there is none for it. code is the service's own error code, and
+	// "" for an answer that is not the service's own, which is ErrUnavailable without asking Kind.
+	Kind func(status int, code string) error
+}
+
+// Translate returns an SDK's error as an *Error. The SDK's text shows whole requests, so nothing of it is kept. If ctx has ended,
+// its cause is returned: it says more than the request that it ended. Nil stays nil, and an *Error is returned as it is.
+func (s Service) Translate(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if _, ok := errors.AsType[*Error](err); ok {
+		return err
+	}
+	if answer, ok := errors.AsType[*azcore.ResponseError](err); ok {
+		code := ownCode(answer)
+		kind := ErrUnavailable
+		if code != "" {
+			kind = s.Kind(answer.StatusCode, code)
+		}
+		return &Error{Service: s.Name, Kind: kind, Status: answer.StatusCode, Code: code}
+	}
+	// azcore marks every failure to get a token as final. But an identity endpoint that is unavailable comes back, and
+	// an identity that is set up wrongly is better waited for than given up.
+	var token interface{ NonRetriable() }
+	if errors.As(err, &token) {
+		return s.Unavailable("no token for the " + s.Name)
+	}
+	return s.Unavailable(describeTransport(err))
+}
+
+// Unavailable returns the error of a request without an answer of the service. how says what happened, in plain words.
+func (s Service) Unavailable(how string) *Error {
+	return &Error{Service: s.Name, Kind: ErrUnavailable, How: how}
+}
+
+// ownCode returns the service's error code, or "" if the answer is not the service's own. Azure Storage, status and
+// error codes: each answer has x-ms-request-id, and each refusal x-ms-error-code or the code in its body. A proxy's page has
+// neither, and what looks like a code in it is none: no blob or row is missing, present or changed because a proxy says so.
+func ownCode(answer *azcore.ResponseError) string {
+	if answer.RawResponse == nil {
+		return ""
+	}
+	header := answer.RawResponse.Header
+	if header.Get("x-ms-error-code") == "" && header.Get(requestID) == "" {
+		return ""
+	}
+	return answer.ErrorCode
+}
+
+// describeTransport returns what happened to a request without an answer; the errors' own texts name the host.
+func describeTransport(err error) string {
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &dns):
+		return "its host's name has no address"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "no answer in time"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "the connection broke off"
+	}
+	return "no connection"
+}

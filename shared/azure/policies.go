@@ -1,0 +1,54 @@
+package azure
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+)
+
+// requestID is the header that every answer of Azure Storage has.
+const requestID = "x-ms-request-id"
+
+// Policies returns the policies that every try of a request to the service passes, in their order.
+func (s Service) Policies() []policy.Policy {
+	return []policy.Policy{bodyPerAttempt{}, requireServiceHeader{s}}
+}
+
+// bodyPerAttempt gives every try of a request a body of its own.
+//
+// QUIRK: azcore 1.23 rewinds one reader for all tries. Where the answer comes before the whole body is sent, as a 503 of a
+// busy service does, net/http still reads that reader for the old try while the new one is being sent from it.
+type bodyPerAttempt struct{}
+
+// Do implements policy.Policy.
+func (bodyPerAttempt) Do(req *policy.Request) (*http.Response, error) {
+	raw := req.Raw()
+	if raw.Body == nil || raw.Body == http.NoBody {
+		return req.Next()
+	}
+	data := bytes.NewBuffer(make([]byte, 0, max(raw.ContentLength, 0)+bytes.MinRead))
+	if _, err := data.ReadFrom(raw.Body); err != nil {
+		return nil, fmt.Errorf("read a request's body: %w", err)
+	}
+	raw.Body = io.NopCloser(bytes.NewReader(data.Bytes()))
+	return req.Next()
+}
+
+// requireServiceHeader makes a success that is not the service's own, such as a proxy's page that asks people to sign in, an
+// ErrUnavailable: a row would count as written, and a blob as present. Storage services, every operation: an answer carries
+// x-ms-request-id.
+type requireServiceHeader struct{ service Service }
+
+// Do implements policy.Policy.
+func (p requireServiceHeader) Do(req *policy.Request) (*http.Response, error) {
+	req.Raw().Header.Set("Accept-Encoding", "identity") // net/http would unpack an answer to any size
+	resp, err := req.Next()
+	if err != nil || resp.StatusCode >= http.StatusMultipleChoices || resp.Header.Get(requestID) != "" {
+		return resp, err
+	}
+	resp.Body.Close()
+	return nil, p.service.Unavailable("the answer is not the " + p.service.Name + "'s")
+}
