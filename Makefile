@@ -5,7 +5,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # 'make run HOST=func' runs the staged apps in the real Functions host (Azure Functions Core Tools on PATH)
 HOST ?= standin
-# 'make soak SOAK=3/40' runs the third of forty shares of the fault walk; SEED=n repeats a failure
+# 'make soak SOAK=3/80' runs the third of eighty shares of the long tests; SEED=n repeats a failure
 SOAK ?= all
 SEED ?= 0
 
@@ -23,7 +23,8 @@ run: ## the whole connector on this machine, with a sample day
 
 test: ## all tests, with real Azurite; in the real Functions host too if func is on PATH
 	$(GO) build -race ./...
-	$(GO) test -race -vet=off -timeout 60m -p 1 ./... # one package at a time: they run whole systems, whose time-outs need the processors; make check vets
+	$(GO) test -race -vet=off -timeout 30m -p 2 $$($(GO) list ./... | grep -vE '^o2archiver/(handlers|local)(/|$$)') # make check vets
+	$(GO) test -race -vet=off -timeout 30m -p 1 $$($(GO) list ./handlers/... ./local/... | grep -v '/local/chaos$$') # whole systems: one at a time
 	@command -v func >/dev/null || echo "make test: left out: the end-to-end tests in the real Functions host (func, Azure Functions Core Tools, is not on PATH)"
 	@command -v bicep >/dev/null || echo "make test: left out: what the deployment would make (bicep is not on PATH)"
 	@command -v shellcheck >/dev/null || echo "make test: left out: the check of the scripts (shellcheck is not on PATH)"
@@ -43,8 +44,8 @@ vuln: ## known vulnerabilities; needs the Go vulnerability database at vuln.go.d
 bench: ## figures next to the limits; BENCH=-check fails where one does not hold
 	$(GO) run ./local/bench $(BENCH)
 
-soak: ## the long form of the tests with faults, kills, outages and whole days: about three hours
-	SOAK=$(SOAK) SEED=$(SEED) $(GO) test -v -timeout 6h -p 1 $(if $(findstring /,$(SOAK)),-run TestEveryCallWithEveryFault ./local/chaos,./local ./local/chaos)
+soak: ## every call with every fault, kills, outages, whole days; SOAK=k/n is one share
+	SOAK=$(SOAK) SEED=$(SEED) $(GO) test -v -timeout 24h -p 1 $(if $(findstring /,$(SOAK)),,./local ./handlers/import -run 'TestDay|TestFirstRecordWins|TestStoppedProcess|TestLong|TestEveryCallWithEveryFault') ./local/chaos
 
 parsers: ## the golden messages through parsers that nobody here wrote: Python's, and notmuch
 	local/parsers/check -self

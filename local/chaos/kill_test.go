@@ -22,12 +22,9 @@ const graphLatency = 50 * time.Millisecond
 // fetchShare is one in how many of the kills that may hit fetch: until a dead one's lease has run out, nothing goes on.
 const fetchShare = 8
 
-// TestKills runs the sample day with two instances of each app while one after the other is killed in the middle of its work, and
+// killsOfHandlers runs the sample day with two instances of each app while one after the other is killed in the middle of its work, and
 // events come twice, late or never. A day that ends before enough were killed is followed by another one, of another organization.
-func TestKills(t *testing.T) {
-	if testing.Short() {
-		t.Skip("LEFT OUT: a day with kills takes a minute (-short)")
-	}
+func killsOfHandlers(t *testing.T) {
 	kills := fetchShare // so that one hits fetch
 	if form.Long {
 		kills = 200

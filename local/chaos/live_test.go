@@ -19,11 +19,10 @@ func sweeping() time.Duration {
 // minSweeps is how many sweeps there are in that time at least.
 const minSweeps = 3
 
-// TestSweepLeavesLiveHolder has one real host hold on to batches while Graph is away, and another one sweep them, however young they are, for
+// sweepLeavesLiveHolder has one real host hold on to batches while Graph is away, and another one sweep them, however young they are, for
 // longer than a holder that died keeps its lease: all of that time they are the first host's by its lease, and when Graph is back it finishes them alone.
-func TestSweepLeavesLiveHolder(t *testing.T) {
+func sweepLeavesLiveHolder(t *testing.T) {
 	needFunc(t)
-	t.Parallel()
 	d := texts()
 	w := newWorld(t, d)
 	w.follow(t.Name())

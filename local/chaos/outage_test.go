@@ -28,12 +28,9 @@ const (
 	sweepAfter = "20s"
 )
 
-// TestOutage takes Graph away in the middle of a day, and then the storage. Nobody does anything about it: when they are
+// outageOfEach takes Graph away in the middle of a day, and then the storage. Nobody does anything about it: when they are
 // back, everything is finished.
-func TestOutage(t *testing.T) {
-	if testing.Short() {
-		t.Skip("LEFT OUT: an outage takes its time (-short)")
-	}
+func outageOfEach(t *testing.T) {
 	w := newWorld(t, sampleDay())
 	w.env = append(w.env, "SWEEP_AFTER="+sweepAfter)
 	w.startApps()
@@ -65,8 +62,8 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// TestOutageInTheRealHost is the same in the real host, which is without its storage for that time, too.
-func TestOutageInTheRealHost(t *testing.T) {
+// outageInTheRealHost is the same in the real host, which is without its storage for that time, too.
+func outageInTheRealHost(t *testing.T) {
 	needFunc(t)
 	w := newWorld(t, sampleDay())
 	w.follow(t.Name())
@@ -137,13 +134,9 @@ func (w *world) messages() (n int) {
 	return n
 }
 
-// TestGivenUp lets every event fail until the host gives it up, in half a second: the administrator's mapping can't be read.
+// givenUpBatches lets every event fail until the host gives it up, in half a second: the administrator's mapping can't be read.
 // When it can, sweep's timer finishes everything.
-func TestGivenUp(t *testing.T) {
-	if testing.Short() {
-		t.Skip("LEFT OUT: with -short")
-	}
-	t.Parallel()
+func givenUpBatches(t *testing.T) {
 	w := newWorld(t, texts())
 	w.spoil(t)
 	w.env = append(w.env, "SWEEP_AFTER=1s")
@@ -156,10 +149,9 @@ func TestGivenUp(t *testing.T) {
 	})
 }
 
-// TestGivenUpInTheRealHost is the same with the real poison queue.
-func TestGivenUpInTheRealHost(t *testing.T) {
+// givenUpInTheRealHost is the same with the real poison queue.
+func givenUpInTheRealHost(t *testing.T) {
 	needFunc(t)
-	t.Parallel()
 	w := newWorld(t, texts())
 	w.follow(t.Name())
 	w.spoil(t)
@@ -237,9 +229,6 @@ func wait(ctx context.Context, d time.Duration) {
 // needFunc leaves the test out where there is no real host.
 func needFunc(t *testing.T) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("LEFT OUT: the real host takes minutes (-short)")
-	}
 	if _, err := exec.LookPath("func"); err == nil {
 		return
 	}

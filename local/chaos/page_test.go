@@ -15,13 +15,9 @@ import (
 // onPage is how many items the page has: more than one batch takes, so that the first batch is there before the page is read to its end.
 const onPage = 250
 
-// TestPageThatChanges kills fetch in the middle of a page, after its first batch, and puts another item in front of it before it is
+// pageThatChanges kills fetch in the middle of a page, after its first batch, and puts another item in front of it before it is
 // read again. The first batch stands, those of the second reading get names beside it, and both are imported: everything is in the mailbox once.
-func TestPageThatChanges(t *testing.T) {
-	if testing.Short() {
-		t.Skip("LEFT OUT: with -short")
-	}
-	t.Parallel()
+func pageThatChanges(t *testing.T) {
 	d := newDay(0)
 	for i := range onPage {
 		id := fmt.Sprintf("p%03d", i)

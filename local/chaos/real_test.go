@@ -28,11 +28,11 @@ func realKills() (all, hosts, fetches int) {
 	return 5, 1, 0
 }
 
-// TestKillsInTheRealHost does the same in the real Functions host, which finds the batches itself: handlers are killed,
+// killsInTheRealHost does the same in the real Functions host, which finds the batches itself: handlers are killed,
 // and hosts, whose successors then wait for a dead listener's lease. There are two hosts of import that know nothing of each
 // other, so that the event of each batch comes twice, the second time late where the second host was not there yet. Some
 // batches neither of them gets to see.
-func TestKillsInTheRealHost(t *testing.T) {
+func killsInTheRealHost(t *testing.T) {
 	needFunc(t)
 	if runtime.GOOS != "linux" {
 		t.Skip("LEFT OUT: the host's handler is found through /proc")

@@ -36,9 +36,6 @@ var mayMiss = map[string]string{
 // TestEveryCallWithEveryFault goes through every call that a small day makes to the outside, and lets it go wrong in every
 // way there is, one run for each. The short form is one run for each kind of call; the seed chooses the call and the fault.
 func TestEveryCallWithEveryFault(t *testing.T) {
-	if testing.Short() {
-		t.Skip("LEFT OUT: a run for each call and fault takes minutes (-short)")
-	}
 	for _, name := range slices.Sorted(maps.Keys(walks)) {
 		t.Run(name, func(t *testing.T) { walk(t, walks[name]) })
 	}

@@ -56,3 +56,7 @@ func (f Form) Shared() bool { return f.of > 0 }
 
 // Takes reports whether the share holds the i-th case. Without shares every case belongs to it.
 func (f Form) Takes(i int) bool { return f.of == 0 || i%f.of == f.share-1 }
+
+// Picks reports whether the i-th of n tests that can't be divided belongs to the share. Each share has one of them, in turn;
+// without shares it is all of them.
+func (f Form) Picks(i, n int) bool { return f.of == 0 || (f.share-1)%n == i }

@@ -55,3 +55,26 @@ func TestShares(t *testing.T) {
 		t.Errorf("without shares: takes %t, shared %t", f.Takes(5), f.Shared())
 	}
 }
+
+// TestPicks: each share has one of the tests that can't be divided, and all of them have their turn.
+func TestPicks(t *testing.T) {
+	turns := map[int]int{}
+	for share := 1; share <= 40; share++ {
+		picked := 0
+		for i := range 8 {
+			if (Form{share: share, of: 40}).Picks(i, 8) {
+				picked++
+				turns[i]++
+			}
+		}
+		if picked != 1 {
+			t.Errorf("share %d has %d tests, want one", share, picked)
+		}
+	}
+	if diff := cmp.Diff(map[int]int{0: 5, 1: 5, 2: 5, 3: 5, 4: 5, 5: 5, 6: 5, 7: 5}, turns); diff != "" {
+		t.Errorf("turns (-want +got):\n%s", diff)
+	}
+	if !(Form{}).Picks(3, 8) || !(Form{Long: true}).Picks(3, 8) {
+		t.Error("without shares a test is left out")
+	}
+}
