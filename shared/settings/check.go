@@ -86,7 +86,7 @@ func checkCloud(v string) (string, error) {
 			return c.name, nil
 		}
 	}
-	return "", errors.New("is the name of no cloud")
+	return "", errors.New("is not the name of a known cloud")
 }
 
 func checkBody(v string) (string, error) {

@@ -216,7 +216,7 @@ func TestBadValues(t *testing.T) {
 		{"DEFAULT_REGION", "Britain", "no country"},
 		{"DEFAULT_REGION", "44", "no country"},
 		{"DEFAULT_REGION", "EU", "no country"},
-		{"AZURE_CLOUD", "germany", "no cloud"},
+		{"AZURE_CLOUD", "germany", "known cloud"},
 		{"GRAPH_URL", "https://graph.example.com", "no cloud"},
 		{"GRAPH_URL", "https://graph.microsoft.com.example.com", "no cloud"},
 		{"MAILBOX_PERMITS", "5", "out of its range"},
