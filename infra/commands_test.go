@@ -27,7 +27,7 @@ func TestExchangeNamesAreTheIdentitys(t *testing.T) {
 func TestRunbookLeaves(t *testing.T) {
 	_, leave, _ := strings.Cut(read(t, "README.md"), "\n### Leave\n")
 	at := -1
-	for _, step := range []string{"waiting room", "stop both apps", "infra/export FOLDER", "az lock delete", "immutability-policy delete", "azd down"} {
+	for _, step := range []string{"deferred items", "stop both apps", "infra/export FOLDER", "az lock delete", "immutability-policy delete", "azd down"} {
 		next := strings.Index(leave, step)
 		if next <= at {
 			t.Errorf("%q is missing, or too early", step)
