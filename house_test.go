@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -98,6 +99,24 @@ func goFiles(t *testing.T) (all []file) {
 
 func under(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
 
+// appOf returns the folder of the app to which a folder belongs, handlers/<app>, or "" if it belongs to none.
+func appOf(dir string) string {
+	parts := strings.SplitN(dir, "/", 3)
+	if parts[0] != "handlers" || len(parts) < 2 {
+		return ""
+	}
+	return parts[0] + "/" + parts[1]
+}
+
+// engineFloors are the engines inside of the apps, each with the engines that it may import: sweeps know how batches are
+// imported, imports know how recipients are found, and never the other way round.
+var engineFloors = map[string][]string{
+	"handlers/import/internal/transient":  nil,
+	"handlers/import/internal/recipients": {"handlers/import/internal/transient"},
+	"handlers/import/internal/importer":   {"handlers/import/internal/transient", "handlers/import/internal/recipients"},
+	"handlers/import/internal/sweeper":    {"handlers/import/internal/importer"},
+}
+
 func TestImportsGoOneWay(t *testing.T) {
 	for _, f := range goFiles(t) {
 		for _, name := range f.imports {
@@ -110,9 +129,14 @@ func TestImportsGoOneWay(t *testing.T) {
 					}
 				}
 			case under(own, "handlers"):
-				t.Errorf("%s imports %s: nothing imports a handler", f.path, name)
-			case f.test:
-				// A test may lean on any stand-in.
+				if app := appOf(f.dir); app == "" || !under(own, app+"/internal") {
+					t.Errorf("%s imports %s: a handler's engines are imported by their own app only", f.path, name)
+				}
+				if below, engine := engineFloors[f.dir]; engine && !f.test && !slices.Contains(below, own) {
+					t.Errorf("%s imports %s: this engine may import %v only", f.path, name, below)
+				}
+			case f.test, under(f.dir, "handlers") && strings.HasSuffix(f.dir, "test"):
+				// A test may lean on any stand-in, and so may a package for tests.
 			case under(own, "local") && !under(f.dir, "local"):
 				t.Errorf("%s imports %s: what is deployed knows nothing of the local run", f.path, name)
 			case under(f.dir, "shared") && !under(own, "shared"):
@@ -172,6 +196,40 @@ func TestEveryPackageHasOneComment(t *testing.T) {
 	for dir := range seen {
 		if docs[dir] != 1 {
 			t.Errorf("package in %s has %d package comments, want 1", dir, docs[dir])
+		}
+	}
+}
+
+// walledApps are the apps whose engines are behind walls.
+var walledApps = []string{"import"}
+
+// Package main of an app reads the settings, builds the clients and names the functions. All else is in its engines.
+func TestMainHoldsNoEngine(t *testing.T) {
+	for _, app := range walledApps {
+		dir, seen := "handlers/"+app, 0
+		for _, f := range goFiles(t) {
+			if f.test || f.dir != dir {
+				continue
+			}
+			seen++
+			raw, err := os.ReadFile(f.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if lines := bytes.Count(raw, []byte("\n")); lines > 120 {
+				t.Errorf("%s has %d lines, want at most 120", f.path, lines)
+			}
+			if name := filepath.Base(f.path); name != "main.go" && name != "config.go" && name != "routes.go" {
+				t.Errorf("%s: package main of an app has main.go, config.go and routes.go only", f.path)
+			}
+		}
+		if seen != 3 {
+			t.Errorf("%s has %d files, want main.go, config.go and routes.go", dir, seen)
+		}
+		for _, f := range goFiles(t) {
+			if _, known := engineFloors[f.dir]; !known && !f.test && under(f.dir, dir+"/internal") && !strings.HasSuffix(f.dir, "test") {
+				t.Errorf("%s is in an engine that engineFloors does not name", f.path)
+			}
 		}
 	}
 }

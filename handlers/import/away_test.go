@@ -232,8 +232,7 @@ func TestOneMailboxIsAway(t *testing.T) {
 			}
 			return http.DefaultTransport.RoundTrip(r)
 		})
-	})
-	a.im.users.wait = 300 * time.Millisecond
+	}, lookUpWait(300*time.Millisecond))
 	batch := w.put(w.line(sms("m1", "to one who is being moved", jane, gus)), w.line(sms("m2", "to one who is not", jane, ali)))
 	go func() {
 		defer well.Store(true)

@@ -29,7 +29,7 @@ func TestConnectMakesNoRequest(t *testing.T) {
 			"ARCHIVE_STORAGE__tableServiceUri": "https://contosoarchive.table.core.windows.net", "AZURE_CLOUD": "china"},
 		"stand-in": {"ARCHIVE_STORAGE": someStorage, "GRAPH_URL": "http://127.0.0.1:1"},
 	} {
-		if _, err := newImporter(settingsOf(values), refuse, time.Now); err != nil {
+		if _, err := newEngines(settingsOf(values), refuse, time.Now); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -48,7 +48,7 @@ func TestBadSettings(t *testing.T) {
 		"no such region":    {map[string]string{"ARCHIVE_STORAGE": someStorage, "DEFAULT_REGION": "Britain"}, []string{"DEFAULT_REGION"}},
 		"connection string": {map[string]string{"ARCHIVE_STORAGE": "AccountKey=c2VjcmV0LWtleQ=="}, []string{"ARCHIVE_STORAGE"}},
 	} {
-		im, err := newImporter(settingsOf(test.values), nil, time.Now)
+		im, err := newEngines(settingsOf(test.values), nil, time.Now)
 		if err == nil {
 			t.Errorf("%s: no error", name)
 			continue

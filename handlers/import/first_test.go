@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/local/azurite"
 	"o2archiver/local/soak"
-	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
@@ -99,7 +99,7 @@ func (w *world) truthful(batch string, differs func(line int) bool) {
 		for _, c := range s.Copies(n) {
 			want := ""
 			if differs(n) {
-				want = otherContent
+				want = importer.OtherContent
 			}
 			if c.Differs != differs(n) || c.Reason != want {
 				w.t.Errorf("line %d of %s: %s, differs %t, %q", n, batch, c.Outcome, c.Differs, c.Reason)
@@ -209,7 +209,7 @@ func TestOtherRecipientsDiffer(t *testing.T) {
 	)
 	w.start().deliver(batch)
 	s := w.state(batch)
-	for line, want := range map[int]string{1: "", 2: "", 3: otherPeople} {
+	for line, want := range map[int]string{1: "", 2: "", 3: importer.OtherPeople} {
 		for _, c := range s.Copies(line) {
 			if c.Reason != want || c.Differs != (want != "") {
 				t.Errorf("line %d: differs %t, %q", line, c.Differs, c.Reason)
@@ -246,7 +246,6 @@ func TestFirstRecordCanNotBeHad(t *testing.T) {
 		w := newWorld(t)
 		one := w.put(w.line(sms("m1", "the first text", jane, ali)))
 		two := w.put(refers(w.line(sms("m1", "another text", jane, ali)), one, 1), w.line(sms("m2", "another message", jane, ali)))
-		a := w.start(func(s *start) { s.deadline = 20 * time.Second })
 		way := roundTripper(func(r *http.Request) (*http.Response, error) {
 			resp, err := http.DefaultTransport.RoundTrip(r)
 			if err == nil && r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/batches/"+one) {
@@ -254,10 +253,7 @@ func TestFirstRecordCanNotBeHad(t *testing.T) {
 			}
 			return resp, err
 		})
-		var err error
-		if a.im.store, err = archive.Open(archive.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: way}}); err != nil {
-			t.Fatal(err)
-		}
+		a := w.start(through(way), func(s *start) { s.deadline = 20 * time.Second })
 		if got := a.event(t.Context(), two); got.status == http.StatusOK {
 			t.Errorf("the event ends in success: %s", got.value)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/handlers/import/internal/sweeper"
 	"o2archiver/local/azurite"
 )
 
@@ -155,7 +156,7 @@ func TestTimeIsUp(t *testing.T) {
 		t.Errorf("done %v, totals %+v", s.Done, s.Totals())
 	}
 	back.Store(true)
-	var res sweepResult
+	var res sweeper.Result
 	w.start(doubt(3*inDoubtTest)).sweep("").result(t, &res) // by another process, which has all the time
 	if res.Finished != 1 {
 		t.Errorf("sweep %+v", res)

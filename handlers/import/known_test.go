@@ -10,9 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
-	"o2archiver/shared/journal"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
@@ -125,8 +122,7 @@ func TestLedgerRowsAreLost(t *testing.T) {
 	})
 	empty := newWorld(t).ledger
 	way.back.Store(true)
-	b := w.start(doubt(inDoubtTest))
-	b.im.ledger = empty
+	b := w.start(doubt(inDoubtTest), func(s *start) { s.ledger = empty })
 	b.swept("")
 	w.became(batch, "archived: ali imported, kim imported", "archived: ali imported, jane imported")
 	w.holds(ali, "m1", "p1")
@@ -164,8 +160,8 @@ func TestLedgerRowIsLostUnderACopy(t *testing.T) {
 		})
 	}).event(ctx, batch)
 	w.holds(ali, "m1")
-	b := w.start(doubt(time.Second))
-	b.im.ledger = newWorld(t).ledger
+	empty := newWorld(t).ledger
+	b := w.start(doubt(time.Second), func(s *start) { s.ledger = empty })
 	b.deliver(batch)
 	w.became(batch, "archived: ali imported")
 	w.holds(ali, "m1")
@@ -193,32 +189,4 @@ func TestReplayKeepsWhatIsKnown(t *testing.T) {
 	w.start().swept(`{"replay":"` + batch + `"}`)
 	w.became(batch, "archived: ali imported, jane imported", "archived: jane imported", "unmapped")
 	w.balanced(batch)
-}
-
-// What a line was is not forgotten when it can't be made any more.
-func TestConcludeKeepsWhatIsKnown(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	j, err := journal.Open(t.Context(), w.store.Logs(), "2026/11/23/run/00001.ndjson", "test", time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer j.Close()
-	known := journal.Record{Line: 1, Records: 3, Outcome: journal.RecordFailed, Message: "m", Kind: "SMS", Original: "o", Rendered: "r", Mapping: "v"}
-	j.Record(known)
-	b := &batch{journal: j}
-	l := &batchRecord{number: 1, base: journal.Record{Line: 1, Records: 1}, earlier: earlierOf(j.State(), 1)}
-	b.quarantineRecord(l, "the item can't be read")
-	got, _ := j.State().Record(1)
-	known.Outcome, known.Reason, known.At, got.At = journal.Quarantined, "the item can't be read", time.Time{}, time.Time{}
-	if diff := cmp.Diff(known, got); diff != "" {
-		t.Errorf("the record (-want +got):\n%s", diff)
-	}
-	// One whose copies are in mailboxes keeps its outcome too.
-	j.Copy(journal.Copy{Line: 1, Mailbox: "a", Outcome: journal.Imported})
-	l.earlier = earlierOf(j.State(), 1)
-	b.quarantineRecord(l, "another reason")
-	if got, _ := j.State().Record(1); got.Reason != "the item can't be read" {
-		t.Errorf("%+v", got)
-	}
 }

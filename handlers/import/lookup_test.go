@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/handlers/import/internal/recipients"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
@@ -95,8 +96,7 @@ func TestAddressWithoutAnAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			a := w.start(func(s *start) { s.transport, s.deadline = way, 25*time.Second }, doubt(inDoubtTest))
-			a.im.users.wait = 3 * time.Second
+			a := w.start(func(s *start) { s.transport, s.deadline = way, 25*time.Second }, doubt(inDoubtTest), lookUpWait(3*time.Second))
 			batch := w.put(
 				w.line(sms("m1", "to one of whom nothing is known", otto, kim)), w.line(sms("m2", "a good message", jane, ali)),
 				w.line(sms("m3", "to both", kim, ali)),
@@ -152,14 +152,16 @@ func TestAnsweredLookUpsAreKept(t *testing.T) {
 	w := newWorld(t)
 	way := &oddLookUp{text: "never", status: 504, code: "UnknownError"}
 	a := w.start(func(s *start) { s.transport = way })
-	a.im.users.wait = 2 * time.Second
+	users := recipients.NewDirectory(a.clients.boxes, recipients.DirectoryOptions{
+		Concurrency: a.config.concurrency, Wait: 2 * time.Second, Now: time.Now,
+	})
 	addresses := []string{jane.email, ali.email, "never@contoso.example"}
-	for i := range askAbout {
+	for i := range recipients.QuestionSize {
 		addresses = append(addresses, fmt.Sprintf("p%d@contoso.example", i))
 	}
 	slices.Sort(addresses)
 	for range 2 {
-		got, err := a.im.users.Mailboxes(t.Context(), addresses)
+		got, err := users.Mailboxes(t.Context(), addresses)
 		if len(got) != 2 || err == nil {
 			t.Errorf("%d found, %v", len(got), err)
 		}

@@ -2,6 +2,8 @@
 // mailboxes, and sweeps up the batches whose event was lost.
 //
 // It may read batches and media, write mailboxes, the ledger and the journal; it holds no credentials of the outside.
+// This package reads the settings, builds the clients and hands both to the engines in internal/: recipients, importer
+// and sweeper, of which each imports only those before it.
 package main
 
 import (
@@ -10,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -61,27 +64,24 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	if !ok {
 		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the Azure Functions host; to try it, use `make run`")
 	}
-	im, err := newImporter(lookup, nil, time.Now)
+	e, err := newEngines(lookup, nil, time.Now)
 	if err != nil {
 		log.Error("settings", "event", "import.settingsRefused", "error", err.Error())
 	}
-	return funchost.New(log, funchost.Deadline, routes(im, err)).Serve(ctx, port)
+	return funchost.New(log, funchost.Deadline, routes(e, err)).Serve(ctx, port)
 }
 
-// routes are the functions of the app. broken is why there is no importer, or nil.
-func routes(im *importer, broken error) map[string]funchost.Func {
-	guard := func(f funchost.Func) funchost.Func {
-		return func(ctx context.Context, inv *funchost.Invocation) (any, error) {
-			if broken != nil {
-				return nil, fmt.Errorf("%w: %w", funchost.ErrSettings, broken)
-			}
-			return f(ctx, inv)
-		}
+// newEngines reads the settings and builds all that the functions need. It makes no request.
+func newEngines(
+	lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time,
+) (*engines, error) {
+	c, err := readConfig(lookup)
+	if err != nil {
+		return nil, err
 	}
-	return map[string]funchost.Func{
-		// POST /import: success only when every record of the batch has its outcome, or the event is none of ours.
-		"import": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) { return im.handleEvent(ctx, inv) }),
-		// POST /sweep: success when no batch is left that it could have finished.
-		"sweep": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) { return im.sweep(ctx, inv) }),
+	cl, err := c.connect(transport, now)
+	if err != nil {
+		return nil, err
 	}
+	return c.build(cl, bounds{}, now), nil
 }

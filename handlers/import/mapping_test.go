@@ -4,11 +4,15 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/import/internal/recipients"
+	"o2archiver/handlers/import/internal/sweeper"
 	"o2archiver/shared/journal"
 )
 
@@ -112,13 +116,19 @@ func TestUnreadableMappingStopsTheImport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	at := &clock{at: time.Now()}
-	a := w.start(func(s *start) { s.now = at.now })
+	var removed atomic.Bool
+	a := w.start(func(s *start) { s.now = at.now }, through(roundTripper(func(r *http.Request) (*http.Response, error) {
+		if removed.Load() && strings.Contains(r.URL.Path, "/settings/") {
+			return storageError(r, http.StatusNotFound, "BlobNotFound"), nil
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	})))
 	w.csv("447700900123,jane@contoso.example", "447700900456,ali@contoso.example")
 	first := w.put(w.line(sms("m1", "imported with the good file", jane, ali)))
 	a.deliver(first)
 	// The new file is found within a minute.
 	w.csv("447700900123,jane@contoso.example", "4.47701E+11,ali@contoso.example", "447700900789,no address")
-	at.add(mappingAge + time.Second)
+	at.add(recipients.MappingAge + time.Second)
 	batch := w.put(w.line(sms("m2", "waits for a good file", jane, ali)))
 	for range 2 {
 		got := a.event(t.Context(), batch)
@@ -139,35 +149,48 @@ func TestUnreadableMappingStopsTheImport(t *testing.T) {
 	}
 	// A file that is replaced counts at once: what was refused was not kept.
 	w.csv("447700900123,jane@contoso.example", "447700900456,kim@contoso.example")
-	if res := a.swept(""); res != (sweepResult{Batches: 1, Finished: 1}) {
+	if res := a.swept(""); res != (sweeper.Result{Batches: 1, Finished: 1}) {
 		t.Errorf("sweep %+v", res)
 	}
 	w.became(batch, "archived: jane imported, kim imported")
 	// And without any file the next batch goes by e-mail.
-	a.hides("/settings/", "BlobNotFound")
-	at.add(mappingAge + time.Second)
+	removed.Store(true)
+	at.add(recipients.MappingAge + time.Second)
 	last := w.put(w.line(sms("m3", "imported without a file", jane, ali)))
 	a.deliver(last)
 	w.became(last, "archived: ali imported, jane imported")
 }
 
-// Whoever waits for storage to answer about the mapping holds up nobody beyond his own time.
+// A batch that waits while another one reads the mapping waits no longer than its own invocation lasts.
 func TestMappingIsNotWaitedForTooLong(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	a := w.start()
-	release, err := a.im.mapping.lockRefresh(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	batch := w.put(w.texts("m", 1)...)
+	reading, answer := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	a := w.start(through(roundTripper(func(r *http.Request) (*http.Response, error) {
+		if strings.Contains(r.URL.Path, "/settings/") {
+			once.Do(func() { close(reading) })
+			<-answer
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	})))
+	other, batch := w.put(w.texts("o", 1)...), w.put(w.texts("m", 1)...)
+	var group sync.WaitGroup
+	group.Go(func() {
+		if got := a.event(t.Context(), other); got.status != http.StatusOK {
+			t.Errorf("the batch that reads the mapping: status %d, %s", got.status, got.value)
+		}
+	})
+	<-reading
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	began := time.Now()
 	if got := a.event(ctx, batch); got.status == http.StatusOK || time.Since(began) > 20*time.Second {
 		t.Errorf("status %d after %v", got.status, time.Since(began))
 	}
-	release()
+	close(answer)
+	group.Wait()
 	a.deliver(batch)
 	w.balanced(batch)
+	w.balanced(other)
 }

@@ -2,9 +2,6 @@ package main
 
 import (
 	"testing"
-
-	"o2archiver/shared/record"
-	"o2archiver/shared/usermap"
 )
 
 // TestFoundAddressesStandInTheMailbox: a search by address finds who was found by the mapping, and the journal says how the message was made.
@@ -34,16 +31,5 @@ func TestFoundAddressesStandInTheMailbox(t *testing.T) {
 		if c.Rendered != r.Rendered || len(c.Rendered) != 64 {
 			t.Errorf("a copy has the hash %q, the record %q", c.Rendered, r.Rendered)
 		}
-	}
-}
-
-func TestNamedTellsWhatTheMessageDependsOn(t *testing.T) {
-	r := &record.Record{From: record.Participant{Value: "1", Emails: []string{"no address", "Jane@contoso.example"}}, To: []record.Participant{
-		{Value: "2", Emails: []string{"x@y.example", "<sam@contoso.example>"}}, {Value: "3"}, {Value: "4", Emails: []string{"x@y.example"}}}}
-	found := addressesOf([]usermap.Match{
-		{Mailbox: "a", Participants: []int{0, 1}, Addresses: []string{"jane@contoso.example", "sam@contoso.example"}},
-		{Mailbox: "b", Participants: []int{1, 3, usermap.Owner}, Addresses: []string{"other@contoso.example", "kim@contoso.example", "o@contoso.example"}}})
-	if got, want := namingDigest(r, found), "1=2 3=csv"; got != want {
-		t.Errorf("%q, want %q", got, want)
 	}
 }

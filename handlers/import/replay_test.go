@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/handlers/import/internal/sweeper"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
@@ -29,10 +30,10 @@ func TestReplay(t *testing.T) {
 	licensed := tenant()[3]
 	licensed.MailboxCode = ""
 	w.graph.SetUser(licensed)
-	if res := a.swept(""); res != (sweepResult{}) {
+	if res := a.swept(""); res != (sweeper.Result{}) {
 		t.Errorf("a sweep touches what is finished: %+v", res)
 	}
-	if res := a.swept(`{"replay":"` + w.folder + `"}`); res != (sweepResult{Batches: 2, Finished: 2}) {
+	if res := a.swept(`{"replay":"` + w.folder + `"}`); res != (sweeper.Result{Batches: 2, Finished: 2}) {
 		t.Errorf("replay %+v", res)
 	}
 	w.became(failed, "archived: ali imported")
@@ -43,7 +44,7 @@ func TestReplay(t *testing.T) {
 	w.holds(jane, "m3")
 
 	// Again, for one batch: nothing is left but what stays.
-	if res := a.swept(`{"replay":"` + rest + `"}`); res != (sweepResult{Batches: 1, Finished: 1}) {
+	if res := a.swept(`{"replay":"` + rest + `"}`); res != (sweeper.Result{Batches: 1, Finished: 1}) {
 		t.Errorf("replay of a batch %+v", res)
 	}
 	w.became(rest, "archived: gus imported", "quarantined", "archived: gus imported, jane imported", "unmapped")

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
+	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/message"
@@ -317,8 +320,9 @@ func TestAttachmentThatIsGone(t *testing.T) {
 func TestTextDoesNotWaitForMemory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	a := w.start()
-	if err := a.im.renderBudget.Acquire(t.Context(), maxHeld); err != nil {
+	memory := semaphore.NewWeighted(importer.MaxMemory)
+	a := w.start(func(s *start) { s.bounds.memory = memory })
+	if err := memory.Acquire(t.Context(), importer.MaxMemory); err != nil {
 		t.Fatal(err)
 	}
 	text := w.put(w.texts("m", 3)...)
@@ -330,7 +334,7 @@ func TestTextDoesNotWaitForMemory(t *testing.T) {
 	if got := a.event(ctx, file); got.status == http.StatusOK || len(w.copies(ali)) != 3 {
 		t.Errorf("status %d, %d messages", got.status, len(w.copies(ali)))
 	}
-	a.im.renderBudget.Release(maxHeld)
+	memory.Release(importer.MaxMemory)
 	a.deliver(file)
 	w.became(file, "archived: ali imported")
 }

@@ -193,8 +193,7 @@ func TestDeniedStorageIsNoFaultOfARecord(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	batch, check := w.mixed()
-	a := w.start()
-	a.denies("/media/")
+	a := w.start(denies("/media/"))
 	got := a.event(t.Context(), batch)
 	if got.status != http.StatusInternalServerError || w.state(batch).Done {
 		t.Errorf("status %d, done %v", got.status, w.state(batch).Done)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/mailbox/mailboxtest"
@@ -72,7 +73,7 @@ func TestEventOfSomethingElseIsRefused(t *testing.T) {
 	a := w.start(func(s *start) {
 		s.rule = func(*http.Request) azurite.Fault { asked.Add(1); return azurite.Pass }
 	})
-	home := strings.TrimSuffix(a.im.store.BatchURI(batch), "/batches/"+batch)
+	home := strings.TrimSuffix(a.engines.store.BatchURI(batch), "/batches/"+batch)
 	for name, uri := range map[string]string{
 		"another account":   strings.Replace(home, w.account, accountName(accounts-1), 1) + "/batches/" + batch,
 		"another host":      "http://127.0.0.1:1/" + w.account + "/batches/" + batch,
@@ -89,14 +90,14 @@ func TestEventOfSomethingElseIsRefused(t *testing.T) {
 		"nothing":           "",
 		"no address":        "batches/" + batch,
 	} {
-		var res result
+		var res importer.Result
 		a.invoke(t.Context(), "import", map[string]string{"Uri": uri}).result(t, &res)
 		if res.Refused == "" {
 			t.Errorf("%s: not refused: %+v", name, res)
 		}
 	}
-	var res result
-	a.invoke(t.Context(), "import", map[string]string{"uri": a.im.store.BatchURI(batch)}).result(t, &res)
+	var res importer.Result
+	a.invoke(t.Context(), "import", map[string]string{"uri": a.engines.store.BatchURI(batch)}).result(t, &res)
 	if res.Refused == "" || asked.Load() != 0 || w.calls() != 0 {
 		t.Errorf("refused: %q, with %d requests to storage and %d to Graph", res.Refused, asked.Load(), w.calls())
 	}
@@ -121,8 +122,7 @@ func TestMissingContainerIsNoMissingBatch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	batch := w.put(w.texts("m", 1)...)
-	a := w.start()
-	a.hides("/journal/", "ContainerNotFound")
+	a := w.start(hides("/journal/", "ContainerNotFound"))
 	if got := a.event(t.Context(), batch); got.status == http.StatusOK {
 		t.Errorf("success without a journal: %s", got.value)
 	}
@@ -151,7 +151,7 @@ func TestLinesThatAreNoRecordsAreQuarantined(t *testing.T) {
 	}
 	endless := w.put(raw(strings.Repeat("x\n", 50_000)))
 	a.deliver(endless)
-	if totals := w.balanced(endless); totals.Records.Quarantined != maxLines+1 {
+	if totals := w.balanced(endless); totals.Records.Quarantined != importer.MaxLines+1 {
 		t.Errorf("of a batch with 50,000 lines %d are in the journal", totals.Records.Quarantined)
 	}
 	w.secret("cut of", "no JSON at all", "07700 900123")
@@ -183,7 +183,7 @@ func TestDeliveriesAtTheSameTime(t *testing.T) {
 	batch := w.put(w.texts("m", 12)...)
 	one, two := w.start(), w.start()
 	var group sync.WaitGroup
-	results := make([]result, 6)
+	results := make([]importer.Result, 6)
 	for i := range results {
 		group.Go(func() {
 			a := []*app{one, two}[i%2]

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/import/internal/sweeper"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
@@ -58,9 +59,9 @@ func (s *seen) count(text string) (n int) {
 	return n
 }
 
-func (w *world) sweeps() (s sweepState) {
+func (w *world) sweeps() (s sweeper.State) {
 	w.t.Helper()
-	if _, err := w.store.GetJSON(context.Background(), archive.Sweeps, sweepName, &s); err != nil {
+	if _, err := w.store.GetJSON(context.Background(), archive.Sweeps, sweeper.StateBlob, &s); err != nil {
 		w.t.Fatal(err)
 	}
 	return s
@@ -83,7 +84,7 @@ func TestSweepFinishesWhatWasLost(t *testing.T) {
 	for _, run := range runs[:3] {
 		w.close(run)
 	}
-	if res := a.swept(""); res != (sweepResult{Batches: 7, Finished: 7}) {
+	if res := a.swept(""); res != (sweeper.Result{Batches: 7, Finished: 7}) {
 		t.Errorf("sweep %+v", res)
 	}
 	for _, b := range batches {
@@ -104,7 +105,7 @@ func TestSweepFinishesWhatWasLost(t *testing.T) {
 	}
 	// What is closed is not looked at again; the run that is open is.
 	visits.count("")
-	if res := a.swept(""); res != (sweepResult{}) {
+	if res := a.swept(""); res != (sweeper.Result{}) {
 		t.Errorf("the next sweep %+v", res)
 	}
 	again := slices.Clone(visits.paths)
@@ -120,7 +121,7 @@ func TestSweepFinishesWhatWasLost(t *testing.T) {
 	// Another sweep, of another process, knows it too.
 	late := w.putIn(runs[3], 3, w.line(sms("late", "came after the first sweeps", jane, ali)))
 	w.close(runs[3])
-	if res := w.start().swept(""); res != (sweepResult{Batches: 1, Finished: 1}) {
+	if res := w.start().swept(""); res != (sweeper.Result{Batches: 1, Finished: 1}) {
 		t.Errorf("the last sweep %+v", res)
 	}
 	w.became(late, "archived: ali imported, jane imported")
@@ -155,7 +156,7 @@ func TestSweepLeavesYoungAndHeld(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.put(w.texts("m", 1)...)
-	if res := w.start(set("SWEEP_AFTER", "1h")).swept(""); res != (sweepResult{Batches: 1, Young: 1}) {
+	if res := w.start(set("SWEEP_AFTER", "1h")).swept(""); res != (sweeper.Result{Batches: 1, Young: 1}) {
 		t.Errorf("a young batch: %+v", res)
 	}
 	logs := w.store.Logs()
@@ -164,7 +165,7 @@ func TestSweepLeavesYoungAndHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer logs.Unlock(lock)
-	if res := w.start().swept(""); res != (sweepResult{Batches: 1, Held: 1}) {
+	if res := w.start().swept(""); res != (sweeper.Result{Batches: 1, Held: 1}) {
 		t.Errorf("a held batch: %+v", res)
 	}
 	w.close(w.folder)
@@ -184,7 +185,7 @@ func TestSweepByHand(t *testing.T) {
 			t.Errorf("%s: status %d, %s", input, got.status, got.value)
 		}
 	}
-	if res := a.swept(`{"after":"0s"}`); res != (sweepResult{Batches: 1, Finished: 1}) {
+	if res := a.swept(`{"after":"0s"}`); res != (sweeper.Result{Batches: 1, Finished: 1}) {
 		t.Errorf("sweep %+v", res)
 	}
 	w.balanced(batch)
@@ -195,7 +196,7 @@ func TestOneSweepAtATime(t *testing.T) {
 	w := newWorld(t, func(o *mailboxtest.Options) { o.Latency = 200 * time.Millisecond })
 	w.put(w.texts("m", 5)...)
 	one, two := w.start(), w.start()
-	results := make([]sweepResult, 2)
+	results := make([]sweeper.Result, 2)
 	var group sync.WaitGroup
 	for i, a := range []*app{one, two} {
 		group.Go(func() { results[i] = a.swept("") })
@@ -213,8 +214,7 @@ func TestRunThatFailsKeepsNoneFromItsTurn(t *testing.T) {
 	second := w.putIn(runOf(1, "run"), 1, w.texts("n", 1)...)
 	w.close(runOf(2, "run"))
 	w.close(runOf(1, "run"))
-	a := w.start()
-	a.denies("/journal/" + strings.TrimSuffix(first, ".ndjson"))
+	a := w.start(denies("/journal/" + strings.TrimSuffix(first, ".ndjson")))
 	if got := a.sweep(""); got.status == http.StatusOK || !strings.Contains(got.value, "denied") {
 		t.Errorf("status %d: %s", got.status, got.value)
 	}
@@ -222,7 +222,7 @@ func TestRunThatFailsKeepsNoneFromItsTurn(t *testing.T) {
 	if s := w.sweeps(); len(s.Closed) != 1 || s.Day > runOf(2, "") {
 		t.Errorf("state %+v", s)
 	}
-	if res := w.start().swept(""); res != (sweepResult{Batches: 1, Finished: 1}) {
+	if res := w.start().swept(""); res != (sweeper.Result{Batches: 1, Finished: 1}) {
 		t.Errorf("the next sweep %+v", res)
 	}
 	w.balanced(first)
@@ -235,7 +235,6 @@ func TestBatchThatWasChanged(t *testing.T) {
 	w := newWorld(t)
 	changed := w.put(w.texts("m", 2)...)
 	other := w.put(w.texts("n", 2)...)
-	a := w.start()
 	way := roundTripper(func(r *http.Request) (*http.Response, error) {
 		resp, err := http.DefaultTransport.RoundTrip(r)
 		if err == nil && r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/batches/"+changed) {
@@ -247,11 +246,7 @@ func TestBatchThatWasChanged(t *testing.T) {
 		}
 		return resp, err
 	})
-	store, err := archive.Open(archive.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: way}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.im.store = store
+	a := w.start(through(way))
 	if got := a.event(t.Context(), changed); got.status == http.StatusOK || !strings.Contains(got.value, "not as fetch wrote it") {
 		t.Errorf("status %d: %s", got.status, got.value)
 	}
@@ -260,7 +255,7 @@ func TestBatchThatWasChanged(t *testing.T) {
 	}
 	w.balanced(other)
 	w.holds(ali, "n000", "n001")
-	if res := w.start().swept(""); res != (sweepResult{Batches: 1, Finished: 1}) {
+	if res := w.start().swept(""); res != (sweeper.Result{Batches: 1, Finished: 1}) {
 		t.Errorf("once it is restored: %+v", res)
 	}
 	w.balanced(changed)

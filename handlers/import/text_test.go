@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
@@ -78,7 +79,7 @@ func TestTextInTheMailboxIsTheMessages(t *testing.T) {
 				t.Errorf("%s: the text says of marks: %v", id, noted)
 			}
 			type seen struct{ Subject, Text, ID, From, To string }
-			want := seen{showControls(parsed.Subject), showControls(parsed.Text), "<" + built.ID() + ">", parsed.From.Name + parsed.From.Address, parsed.To[0].Name + parsed.To[0].Address}
+			want := seen{importer.ShowControls(parsed.Subject), importer.ShowControls(parsed.Text), "<" + built.ID() + ">", parsed.From.Name + parsed.From.Address, parsed.To[0].Name + parsed.To[0].Address}
 			got := seen{m.Subject, m.Text, m.InternetMessageID, m.From.Name + m.From.Address, m.To[0].Name + m.To[0].Address}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: (-built +in the mailbox)\n%s", id, diff)
@@ -91,17 +92,4 @@ func TestTextInTheMailboxIsTheMessages(t *testing.T) {
 	if n := len(w.copies(ali)); n != 10 {
 		t.Errorf("%d messages", n)
 	}
-}
-
-func FuzzVisible(f *testing.F) {
-	f.Add("nul \x00 and \U0001F600 and \ufffe")
-	f.Fuzz(func(t *testing.T, text string) {
-		got := showControls(text)
-		if strings.ContainsFunc(got, message.NotStorable) {
-			t.Errorf("a character that is lost is in %q", got)
-		}
-		if !strings.ContainsFunc(text, message.NotStorable) && got != text {
-			t.Errorf("%q became %q", text, got)
-		}
-	})
 }

@@ -35,7 +35,7 @@ func TestOrderWithSeveralPermits(t *testing.T) {
 	const permits = 3 // MAILBOX_PERMITS as it comes
 	w := newWorld(t)
 	a := w.start()
-	if got := a.im.config.permits; got != permits {
+	if got := a.config.permits; got != permits {
 		t.Fatalf("MAILBOX_PERMITS is %d", got)
 	}
 	batches := []string{w.put(w.texts("a", 120)...), w.put(w.texts("b", 120)...)}
@@ -81,7 +81,10 @@ func TestOrderWithSeveralPermits(t *testing.T) {
 func TestThrottledMailboxTakesNothingFromOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	const memory = 40_000
+	budget := semaphore.NewWeighted(memory)
 	a := w.start(set("IMPORT_CONCURRENCY", "1"), func(s *start) {
+		s.bounds.memory = budget
 		s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 			if strings.HasSuffix(r.URL.Path, "/messages") && strings.Contains(r.URL.Path, ali.id()) {
 				return &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"600"}}, Body: http.NoBody, Request: r}, nil
@@ -89,8 +92,6 @@ func TestThrottledMailboxTakesNothingFromOthers(t *testing.T) {
 			return http.DefaultTransport.RoundTrip(r)
 		})
 	})
-	const memory = 40_000
-	a.im.renderBudget = semaphore.NewWeighted(memory)
 	var lines []raw
 	for i := range 24 {
 		to := ali
@@ -104,7 +105,7 @@ func TestThrottledMailboxTakesNothingFromOthers(t *testing.T) {
 	ended := make(chan reply)
 	go func() { ended <- a.event(ctx, batch) }()
 	within(t, "nobody else waits", func() bool { return len(w.copies(jane)) == 8 })
-	within(t, "nothing is held", func() bool { return len(a.im.workers) == 0 && a.im.renderBudget.TryAcquire(memory) })
+	within(t, "nothing is held", func() bool { return a.engines.importer.Workers() == 0 && budget.TryAcquire(memory) })
 	stop()
 	if got := <-ended; got.status == http.StatusOK {
 		t.Error("the batch ended in success")

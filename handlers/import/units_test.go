@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/handlers/import/internal/sweeper"
 	"o2archiver/shared/archive"
 )
 
@@ -143,8 +144,8 @@ func units() map[string]unit {
 			return denied(r)
 		}},
 		"replay never ends": {begin: func(s *scenario) {
-			state := replayState{Open: []openReplay{{ID: "never", What: s.runs[0], At: time.Now()}}}
-			if _, err := s.w.store.PutJSON(s.w.t.Context(), archive.Sweeps, replaysName, state, "", nil); err != nil {
+			state := sweeper.Replays{Open: []sweeper.Replay{{ID: "never", What: s.runs[0], At: time.Now()}}}
+			if _, err := s.w.store.PutJSON(s.w.t.Context(), archive.Sweeps, sweeper.ReplaysBlob, state, "", nil); err != nil {
 				s.w.t.Fatal(err)
 			}
 		}, graph: func(_ *scenario, r *http.Request) *http.Response {
@@ -164,14 +165,8 @@ func TestNothingStandsInTheWay(t *testing.T) {
 	together(t, 8, units(), func(t *testing.T, u unit) {
 		w := newWorld(t)
 		s := &scenario{w: w}
-		a := w.start(doubt(1500*time.Millisecond), func(st *start) { st.transport = u.way(s, u.graph) })
-		store, err := archive.Open(archive.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: u.way(s, u.storage)}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		a.im.store = store
-		a.im.users.wait = 2 * time.Second
-		a.im.sweepTimes.look = 10 * time.Second
+		a := w.start(doubt(1500*time.Millisecond), func(st *start) { st.transport = u.way(s, u.graph) },
+			through(u.way(s, u.storage)), lookUpWait(2*time.Second), sweepTimes(func(t *sweeper.Times) { t.Look = 10 * time.Second }))
 		s.fill()
 		if u.begin != nil {
 			u.begin(s)
@@ -191,8 +186,9 @@ func TestNothingStandsInTheWay(t *testing.T) {
 			a.sweepUntil(func() bool { return s.archived(u) })
 		}
 		s.check(u)
-		a.im.sweepTimes = sweepTimes{idle: 300 * time.Millisecond, short: time.Second, long: 300 * time.Millisecond, look: time.Second,
-			lease: 18 * time.Second}
+		a.retime(sweeper.Times{
+			Idle: 300 * time.Millisecond, Short: time.Second, Long: 300 * time.Millisecond, Look: time.Second, Lease: 18 * time.Second,
+		})
 		for began := time.Now(); !u.quiet && !s.told(events); {
 			if a.sweep(""); time.Since(began) > longEnough {
 				t.Error("no line of the log is one that an alert asks for")
@@ -233,9 +229,9 @@ func (a *app) sweepUntil(so func() bool) {
 func (a *app) sweepAll() {
 	a.w.t.Helper()
 	for began := time.Now(); ; {
-		var res sweepResult
+		var res sweeper.Result
 		if got := a.sweep(""); got.status == http.StatusOK {
-			if got.result(a.w.t, &res); res == (sweepResult{}) {
+			if got.result(a.w.t, &res); res == (sweeper.Result{}) {
 				return
 			}
 		}

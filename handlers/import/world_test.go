@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/handlers/import/internal/importer"
+	"o2archiver/handlers/import/internal/sweeper"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
@@ -146,9 +148,12 @@ func (w *world) checkSecrets() {
 
 // app is one importer, as the host has started it.
 type app struct {
-	w      *world
-	im     *importer
-	server *funchost.Server
+	w       *world
+	config  config
+	clients clients
+	engines *engines
+	server  *funchost.Server
+	now     func() time.Time
 }
 
 // start is what a test changes about an importer.
@@ -156,12 +161,29 @@ type start struct {
 	settings  map[string]string
 	rule      func(*http.Request) azurite.Fault // of the way to the storage
 	transport http.RoundTripper                 // to Graph
+	blobs     http.RoundTripper                 // to the blob service, beside rule; nil: as the handler makes it
+	ledger    *ledger.Ledger                    // nil: the account's
+	bounds    bounds
 	deadline  time.Duration
 	now       func() time.Time
 }
 
 func set(name, value string) func(*start) {
 	return func(s *start) { s.settings[name] = value }
+}
+
+// through has the importer ask the blob service on a way of the test's.
+func through(way http.RoundTripper) func(*start) { return func(s *start) { s.blobs = way } }
+
+// lookUpWait bounds the questions to the directory.
+func lookUpWait(d time.Duration) func(*start) { return func(s *start) { s.bounds.lookUp = d } }
+
+// sweepTimes changes the bounds of sweeps.
+func sweepTimes(edit func(*sweeper.Times)) func(*start) {
+	return func(s *start) {
+		s.bounds.sweep = sweeper.DefaultTimes()
+		edit(&s.bounds.sweep)
+	}
 }
 
 // doubt makes claims get old sooner.
@@ -183,12 +205,33 @@ func (w *world) start(edit ...func(*start)) *app {
 		w.t.Cleanup(transport.CloseIdleConnections)
 		s.transport = transport
 	}
-	im, err := newImporter(func(name string) (string, bool) { v, ok := s.settings[name]; return v, ok }, s.transport, s.now)
+	c, err := readConfig(settingsOf(s.settings))
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	cl, err := c.connect(s.transport, s.now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if s.blobs != nil {
+		cl.store, err = archive.Open(archive.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: s.blobs}})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if s.ledger != nil {
+		cl.ledger = s.ledger
+	}
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
-	return &app{w: w, im: im, server: funchost.New(log, s.deadline, routes(im, nil))}
+	e := c.build(cl, s.bounds, s.now)
+	return &app{w: w, config: c, clients: cl, engines: e, server: funchost.New(log, s.deadline, routes(e, nil)), now: s.now}
+}
+
+// retime gives the app's next sweeps other bounds. The importer stays, with all that it has cached.
+func (a *app) retime(times sweeper.Times) {
+	a.engines.sweeper = sweeper.New(sweeper.Options{
+		Store: a.clients.store, After: a.config.sweepAfter, Times: times, Now: a.now,
+	}, a.engines.importer)
 }
 
 // reply is what the host hears. Its value is dropped by the host where the status says failure.
@@ -233,13 +276,13 @@ func (a *app) invoke(ctx context.Context, function string, metadata map[string]s
 
 // event delivers the batch's BlobCreated.
 func (a *app) event(ctx context.Context, batch string) reply {
-	return a.invoke(ctx, "import", map[string]string{"Uri": a.im.store.BatchURI(batch)})
+	return a.invoke(ctx, "import", map[string]string{"Uri": a.engines.store.BatchURI(batch)})
 }
 
 // deliver expects the event to end in success.
-func (a *app) deliver(batch string) result {
+func (a *app) deliver(batch string) importer.Result {
 	a.w.t.Helper()
-	var res result
+	var res importer.Result
 	a.event(a.w.t.Context(), batch).result(a.w.t, &res)
 	return res
 }
@@ -250,7 +293,7 @@ func (a *app) sweep(input string) reply {
 }
 
 // swept expects it to end in success.
-func (a *app) swept(input string) (res sweepResult) {
+func (a *app) swept(input string) (res sweeper.Result) {
 	a.w.t.Helper()
 	a.sweep(input).result(a.w.t, &res)
 	return res
@@ -272,26 +315,25 @@ func together[C any](t *testing.T, atOnce int, cases map[string]C, run func(t *t
 }
 
 // hides makes the importer's blob service answer 404 for what has the text in its path.
-func (a *app) hides(text, code string) { a.answers(text, http.StatusNotFound, code) }
+func hides(text, code string) func(*start) { return answers(text, http.StatusNotFound, code) }
 
 // denies makes it answer 403.
-func (a *app) denies(text string) {
-	a.answers(text, http.StatusForbidden, "AuthorizationPermissionMismatch")
+func denies(text string) func(*start) {
+	return answers(text, http.StatusForbidden, "AuthorizationPermissionMismatch")
 }
 
-func (a *app) answers(text string, status int, code string) {
-	a.w.t.Helper()
-	way := roundTripper(func(r *http.Request) (*http.Response, error) {
+func answers(text string, status int, code string) func(*start) {
+	return through(roundTripper(func(r *http.Request) (*http.Response, error) {
 		if !strings.Contains(r.URL.Path, text) {
 			return http.DefaultTransport.RoundTrip(r)
 		}
-		return &http.Response{StatusCode: status, Header: http.Header{"X-Ms-Error-Code": {code}}, Body: http.NoBody, Request: r}, nil
-	})
-	store, err := archive.Open(archive.Config{ConnectionString: a.w.storage(), HTTP: &http.Client{Transport: way}})
-	if err != nil {
-		a.w.t.Fatal(err)
-	}
-	a.im.store = store
+		return storageError(r, status, code), nil
+	}))
+}
+
+// storageError is an answer of the blob service.
+func storageError(r *http.Request, status int, code string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{"X-Ms-Error-Code": {code}}, Body: http.NoBody, Request: r}
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

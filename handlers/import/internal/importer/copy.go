@@ -1,4 +1,4 @@
-package main
+package importer
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"o2archiver/handlers/import/internal/transient"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
@@ -15,18 +16,20 @@ import (
 	"o2archiver/shared/record"
 )
 
-// timing divides IN_DOUBT_AFTER: a claim's holder counts as alive for all of it, by the table service's clock. It begins to write
-// with a claim of at most a ninth, renews it every ninth, and breaks off what is under way when that fails. No byte of a
-// request is sent with a claim older than two ninths, however long the process stood still in between, and no request takes
-// more than six ninths. What is left is for Graph to end what was broken off.
-func maxWriteAge(inDoubt time.Duration) time.Duration    { return inDoubt * 2 / 9 }
-func maxClaimAge(inDoubt time.Duration) time.Duration    { return inDoubt / 9 }
-func requestTimeout(inDoubt time.Duration) time.Duration { return inDoubt * 2 / 3 }
-func settleDelay(inDoubt time.Duration) time.Duration    { return inDoubt / 18 }
+// Options.InDoubt is how long a claim's holder counts as alive, by the table service's clock. A holder starts a write only
+// with a claim younger than inDoubt/9, renews it every inDoubt/9, and aborts the request when that fails. No byte of a
+// request is sent with a claim older than two ninths, however long the process was stopped in between, and no request
+// takes more than six ninths. The rest is for Graph to finish what was aborted.
+func maxWriteAge(inDoubt time.Duration) time.Duration { return inDoubt * 2 / 9 }
+func maxClaimAge(inDoubt time.Duration) time.Duration { return inDoubt / 9 }
+func settleDelay(inDoubt time.Duration) time.Duration { return inDoubt / 18 }
+
+// RequestTimeout returns the longest time that a request to Graph may take, for mailbox.Config.Timeout.
+func RequestTimeout(inDoubt time.Duration) time.Duration { return inDoubt * 2 / 3 }
 
 // copyJob brings one copy, a record into a mailbox, to its outcome.
 type copyJob struct {
-	im      *importer
+	im      *Importer
 	line    *batchRecord
 	mailbox string
 	holder  ledger.Holder
@@ -57,7 +60,7 @@ func (c *copyJob) cost() mailbox.Cost {
 	if c.withoutAttachments {
 		sizes = nil
 	}
-	cost := c.im.boxes.Cost(len(c.line.rec.Text), sizes)
+	cost := c.im.opts.Boxes.Cost(len(c.line.rec.Text), sizes)
 	if c.uncertain {
 		cost.Requests += 4 // look twice, and perhaps delete
 	}
@@ -73,7 +76,7 @@ func (c *copyJob) cost() mailbox.Cost {
 func (c *copyJob) attempt(ctx context.Context) error {
 	turn := c.ticket
 	if c.ticket = nil; turn == nil {
-		turn = c.im.boxes.Queue(c.mailbox, c.cost())
+		turn = c.im.opts.Boxes.Queue(c.mailbox, c.cost())
 	}
 	slot, err := turn.Slot(ctx)
 	if err != nil {
@@ -111,7 +114,7 @@ func (c *copyJob) acquireClaim(ctx context.Context) (settled bool, err error) {
 	if c.claim != nil {
 		return false, c.renewIfStale(ctx)
 	}
-	claim, row, err := c.im.ledger.Claim(ctx, c.key, c.holder, c.line.fingerprint)
+	claim, row, err := c.im.opts.Ledger.Claim(ctx, c.key, c.holder, c.line.fingerprint)
 	switch {
 	case err != nil:
 		return false, err
@@ -121,10 +124,10 @@ func (c *copyJob) acquireClaim(ctx context.Context) (settled bool, err error) {
 	case row.State == ledger.Done:
 		return true, c.finishFromLedger(ctx, row)
 	}
-	if row.Age < c.im.config.inDoubt {
+	if row.Age < c.im.opts.InDoubt {
 		return false, errClaimHeld
 	}
-	if c.claim, err = c.im.ledger.TakeOver(ctx, c.key, row, c.holder); err != nil {
+	if c.claim, err = c.im.opts.Ledger.TakeOver(ctx, c.key, row, c.holder); err != nil {
 		return false, err
 	}
 	c.uncertain = true
@@ -134,7 +137,7 @@ func (c *copyJob) acquireClaim(ctx context.Context) (settled bool, err error) {
 
 // renewIfStale renews the claim if it is too old for anything to be written with it.
 func (c *copyJob) renewIfStale(ctx context.Context) error {
-	if c.claim.Since() < maxClaimAge(c.im.config.inDoubt) {
+	if c.claim.Since() < maxClaimAge(c.im.opts.InDoubt) {
 		return nil
 	}
 	return c.dropIfLost(c.claim.Renew(ctx))
@@ -186,8 +189,8 @@ func (c *copyJob) noteDifference(content string) {
 	case content == partFingerprint, l.rec.ID != l.own.ID: // the record is part of the message
 		return
 	case content != l.ownPrint:
-		c.out.Differs, c.out.Reason = true, otherContent
-	case l.unlike == otherContent:
+		c.out.Differs, c.out.Reason = true, OtherContent
+	case l.unlike == OtherContent:
 		c.out.Differs, c.out.Reason = true, ownContent
 	case l.unlike != "":
 		c.out.Differs, c.out.Reason = true, l.unlike
@@ -223,7 +226,7 @@ func (c *copyJob) resolveUncertain(ctx context.Context, slot *mailbox.Session) (
 	if whole != "" {
 		return true, c.markDone(ctx, whole)
 	}
-	if wait := c.uncertainUntil.Sub(c.im.now()); wait > 0 && len(found) == 0 {
+	if wait := c.uncertainUntil.Sub(c.im.opts.Now()); wait > 0 && len(found) == 0 {
 		return false, settleError{errMayStillLand, wait}
 	}
 	c.uncertain = false
@@ -232,7 +235,7 @@ func (c *copyJob) resolveUncertain(ctx context.Context, slot *mailbox.Session) (
 
 // writeContext returns the context for requests that write with the claim: none is sent with one that is too old.
 func (c *copyJob) writeContext(ctx context.Context) context.Context {
-	claim, limit := c.claim, maxWriteAge(c.im.config.inDoubt)
+	claim, limit := c.claim, maxWriteAge(c.im.opts.InDoubt)
 	return mailbox.WithClaim(ctx, func() bool { return claim.Since() < limit })
 }
 
@@ -279,7 +282,7 @@ func (c *copyJob) handleCreateError(ctx context.Context, slot *mailbox.Session, 
 	if graph.Ambiguous {
 		c.uncertain = true
 		if graph.Kind != mailbox.Unclear { // Graph itself answered: nothing is under way any more
-			c.uncertainUntil = c.im.now().Add(requestTimeout(c.im.config.inDoubt))
+			c.uncertainUntil = c.im.opts.Now().Add(RequestTimeout(c.im.opts.InDoubt))
 		}
 	}
 	if graph.Kind == mailbox.Lost {
@@ -289,16 +292,16 @@ func (c *copyJob) handleCreateError(ctx context.Context, slot *mailbox.Session, 
 	switch {
 	case graph.Kind == mailbox.Content:
 		return c.handleAttachmentError(ctx, slot, err)
-	case graph.Ambiguous && isTransient(graph):
-		return settleError{err, max(settleDelay(c.im.config.inDoubt), graph.RetryAfter)}
-	case isTransient(graph):
+	case graph.Ambiguous && transient.IsTransient(graph):
+		return settleError{err, max(settleDelay(c.im.opts.InDoubt), graph.RetryAfter)}
+	case transient.IsTransient(graph):
 		return err
 	case graph.Kind == mailbox.TooLarge && !c.withoutAttachments && c.line.hasAttachments():
 		c.withoutAttachments = true
 		return errRetryWithoutAttachments
 	}
 	if graph.Kind == mailbox.NoMailbox {
-		c.im.users.forget(c.mailbox)
+		c.im.opts.Users.Forget(c.mailbox)
 	}
 	return c.failPermanently(ctx, slot, refusalReason(graph))
 }
@@ -306,7 +309,7 @@ func (c *copyJob) handleCreateError(ctx context.Context, slot *mailbox.Session, 
 // handleAttachmentError decides what becomes of a copy of which an attachment could not be read. What is away is waited for, what is
 // denied is denied to all, and what lies in the archive tier is back when a person has rehydrated it: only what is wrong with the attachment itself ends the copy.
 func (c *copyJob) handleAttachmentError(ctx context.Context, slot *mailbox.Session, err error) error {
-	again, _ := judgeError(err)
+	again, _ := Judge(err)
 	switch {
 	case again, ctx.Err() != nil, errors.Is(err, archive.ErrDenied), errors.Is(err, archive.ErrArchived):
 		return err
@@ -334,7 +337,7 @@ func (c *copyJob) failPermanently(ctx context.Context, slot *mailbox.Session, wh
 // failUnlessTransient makes an error that is not of the surroundings end the copy instead of the batch.
 func (c *copyJob) failUnlessTransient(err error) (settled bool, _ error) {
 	var graph *mailbox.Error
-	if !errors.As(err, &graph) || isTransient(graph) {
+	if !errors.As(err, &graph) || transient.IsTransient(graph) {
 		return false, err
 	}
 	// Whether the copy is there can't be said, so the claim stands: a replay looks again.
@@ -367,7 +370,7 @@ func (c *copyJob) recordParts(ctx context.Context) error {
 		if p.Lost || p.ID == "" || p.ID == c.line.rec.ID {
 			continue
 		}
-		err := c.im.ledger.Settle(ctx, record.Key(p.ID, c.mailbox), c.holder, partFingerprint, c.out.GraphID, string(c.out.Outcome))
+		err := c.im.opts.Ledger.Settle(ctx, record.Key(p.ID, c.mailbox), c.holder, partFingerprint, c.out.GraphID, string(c.out.Outcome))
 		if err != nil {
 			return err
 		}

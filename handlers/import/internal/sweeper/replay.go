@@ -1,4 +1,4 @@
-package main
+package sweeper
 
 import (
 	"cmp"
@@ -13,30 +13,35 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/azure"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/journal"
 )
 
+// ReplaysBlob is the blob in archive.Sweeps that holds Replays.
+const ReplaysBlob = "replays.json"
+
+// ReplayGroup is the number of batches of a replay after which its progress is saved.
+const ReplayGroup = 16
+
 const (
-	replaysName  = "replays.json"
 	maxReplays   = 1000
 	maxAgain     = 1000                // batches of one replay that are tried again
 	replayFor    = 31 * 24 * time.Hour // then a replay that can't be finished is given up, and told
-	replayGroup  = 16                  // batches after which the progress is saved
 	replayWrites = 20                  // tries of a conditional write
 )
 
-// replayState is the replays that are not finished. They lie beside the sweep's state, which a sweep holds by its
-// lease meanwhile.
-type replayState struct {
-	Open []openReplay `json:"open,omitempty"`
+// Replays is the stored form of the replays that are not finished. Its blob is apart from that of State, which a sweep
+// holds by a lease meanwhile.
+type Replays struct {
+	Open []Replay `json:"open,omitempty"`
 }
 
-// openReplay is a replay that was begun. It is noted before its first batch, so a sweep goes on with it wherever it
-// breaks off.
-type openReplay struct {
+// Replay is a replay that was begun. It is saved before its first batch, so a sweep continues it wherever it was
+// interrupted.
+type Replay struct {
 	ID    string    `json:"id"`              // the invocation's that asked for it
 	What  string    `json:"what"`            // a run's folder or a batch
 	At    time.Time `json:"at"`              // when it was asked for
@@ -46,7 +51,7 @@ type openReplay struct {
 }
 
 // runReplay is the folder of the run that is replayed.
-func (r *openReplay) runReplay() string {
+func (r *Replay) runReplay() string {
 	if strings.HasSuffix(r.What, ".ndjson") {
 		return path.Dir(r.What)
 	}
@@ -55,14 +60,14 @@ func (r *openReplay) runReplay() string {
 
 // replay goes through the batches of a run, or one batch: it maps every record anew and makes the copies that are
 // missing.
-func (s *sweeper) replay(ctx context.Context, what string) (sweepResult, error) {
+func (s *sweep) replay(ctx context.Context, what string) (Result, error) {
 	names, err := s.named(ctx, what)
 	if err != nil {
 		return s.res, err
 	}
-	r := openReplay{ID: s.invocation, What: what, At: s.im.now().UTC()}
-	err = s.updateReplays(ctx, func(state *replayState) error {
-		state.Open = slices.DeleteFunc(state.Open, func(o openReplay) bool { return o.What == what })
+	r := Replay{ID: s.invocation, What: what, At: s.opts.Now().UTC()}
+	err = s.updateReplays(ctx, func(state *Replays) error {
+		state.Open = slices.DeleteFunc(state.Open, func(o Replay) bool { return o.What == what })
 		if len(state.Open) >= maxReplays {
 			return fmt.Errorf("%w: %d replays are not finished; sweep goes on with them", funchost.ErrBusy, len(state.Open))
 		}
@@ -70,17 +75,17 @@ func (s *sweeper) replay(ctx context.Context, what string) (sweepResult, error) 
 		return nil
 	})
 	if err != nil {
-		return s.res, asStatus(fmt.Errorf("note the replay: %w", err))
+		return s.res, importer.Status(fmt.Errorf("note the replay: %w", err))
 	}
 	err = s.continueReplay(ctx, &r, names, true, time.Time{})
 	return s.res, err
 }
 
 // replays reads the replays that are not finished. Those that are too old are given up.
-func (s *sweeper) replays(ctx context.Context) (open []*openReplay, _ error) {
-	var state replayState
+func (s *sweep) replays(ctx context.Context) (open []*Replay, _ error) {
+	var state Replays
 	err := s.onStorage(ctx, func(ctx context.Context) error {
-		_, err := s.im.store.GetJSON(ctx, archive.Sweeps, replaysName, &state)
+		_, err := s.opts.Store.GetJSON(ctx, archive.Sweeps, ReplaysBlob, &state)
 		if errors.Is(err, archive.ErrNotFound) {
 			return nil
 		}
@@ -90,7 +95,7 @@ func (s *sweeper) replays(ctx context.Context) (open []*openReplay, _ error) {
 		return nil, fmt.Errorf("read the replays that are not finished: %w", err)
 	}
 	for _, r := range state.Open {
-		if s.im.now().Sub(r.At) < replayFor {
+		if s.opts.Now().Sub(r.At) < replayFor {
 			open = append(open, &r)
 			continue
 		}
@@ -101,8 +106,8 @@ func (s *sweeper) replays(ctx context.Context) (open []*openReplay, _ error) {
 }
 
 // resumeReplays goes on with the replays that broke off, the least tried first, until the time for them is over.
-func (s *sweeper) resumeReplays(ctx context.Context, open []*openReplay, until time.Time) {
-	slices.SortStableFunc(open, func(a, b *openReplay) int { return cmp.Compare(a.Tries, b.Tries) })
+func (s *sweep) resumeReplays(ctx context.Context, open []*Replay, until time.Time) {
+	slices.SortStableFunc(open, func(a, b *Replay) int { return cmp.Compare(a.Tries, b.Tries) })
 	for _, r := range open {
 		if ctx.Err() != nil || hasPassed(until) || s.superseded() {
 			return
@@ -111,7 +116,7 @@ func (s *sweeper) resumeReplays(ctx context.Context, open []*openReplay, until t
 	}
 }
 
-func (s *sweeper) resume(ctx context.Context, r *openReplay, until time.Time) error {
+func (s *sweep) resume(ctx context.Context, r *Replay, until time.Time) error {
 	names, err := s.named(ctx, r.What)
 	if errors.Is(err, funchost.ErrInput) {
 		return s.endReplay(ctx, r) // it is not there any more
@@ -126,11 +131,10 @@ func (s *sweeper) resume(ctx context.Context, r *openReplay, until time.Time) er
 // continueReplay gives each batch of the replay that had none yet a turn, and those that were not finished another one, as long
 // as the time lasts. What is left is left to the next sweep. As everywhere, a turn is noted before it begins, so a
 // batch that ends the process keeps none of the others from theirs.
-func (s *sweeper) continueReplay(ctx context.Context, r *openReplay, names []string, byHand bool, until time.Time) error {
+func (s *sweep) continueReplay(ctx context.Context, r *Replay, names []string, byHand bool, until time.Time) error {
 	// Something has been done about the cause.
-	s.im.users.refresh()
-	if err := s.im.mapping.refresh(ctx); err != nil {
-		return asStatus(err)
+	if err := s.importer.RefreshRecipients(ctx); err != nil {
+		return importer.Status(err)
 	}
 	var (
 		mu      sync.Mutex
@@ -142,11 +146,11 @@ func (s *sweeper) continueReplay(ctx context.Context, r *openReplay, names []str
 		group.SetLimit(longAtOnce)
 		for _, name := range batches {
 			group.Go(func() error {
-				_, err := s.startTurn(ctx, name, idle, s.im.sweepTimes.long, deliveryOptions{wait: byHand, replay: true})
+				_, err := s.startTurn(ctx, name, idle, s.opts.Times.Long, importer.Delivery{Wait: byHand, Replay: true})
 				mu.Lock()
 				defer mu.Unlock()
 				switch {
-				case err == nil || errors.Is(err, errMissing):
+				case err == nil || errors.Is(err, importer.ErrMissing):
 					r.Again = slices.DeleteFunc(r.Again, func(again string) bool { return again == name })
 					if missing = missing || err != nil; err == nil && byHand {
 						s.res.Finished++
@@ -160,18 +164,18 @@ func (s *sweeper) continueReplay(ctx context.Context, r *openReplay, names []str
 		_ = group.Wait()
 	}
 	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name <= r.After })
-	for part := range slices.Chunk(names, replayGroup) {
+	for part := range slices.Chunk(names, ReplayGroup) {
 		if ctx.Err() != nil || hasPassed(until) || len(r.Again)+len(part) > maxAgain {
 			break
 		}
 		r.After, r.Again = part[len(part)-1], append(r.Again, part...)
 		if err := s.progress(ctx, r); err != nil {
-			return asStatus(err)
+			return importer.Status(err)
 		}
 		if byHand {
 			s.res.Batches += len(part)
 		}
-		turns(part, s.im.sweepTimes.idle)
+		turns(part, s.opts.Times.Idle)
 	}
 	for range slices.Clone(r.Again) {
 		if ctx.Err() != nil || hasPassed(until) || len(r.Again) == 0 {
@@ -180,7 +184,7 @@ func (s *sweeper) continueReplay(ctx context.Context, r *openReplay, names []str
 		part := slices.Clone(r.Again[:1])
 		r.Again = append(r.Again[1:], part...)
 		if err := s.progress(ctx, r); err != nil {
-			return asStatus(err)
+			return importer.Status(err)
 		}
 		turns(part, 0)
 	}
@@ -205,8 +209,8 @@ func (s *sweeper) continueReplay(ctx context.Context, r *openReplay, names []str
 }
 
 // progress saves how far the replay has come, also when the invocation's time is up.
-func (s *sweeper) progress(ctx context.Context, r *openReplay) error {
-	return s.updateReplays(ctx, func(state *replayState) error {
+func (s *sweep) progress(ctx context.Context, r *Replay) error {
+	return s.updateReplays(ctx, func(state *Replays) error {
 		for i, o := range state.Open {
 			if o.ID == r.ID {
 				state.Open[i] = *r
@@ -217,29 +221,29 @@ func (s *sweeper) progress(ctx context.Context, r *openReplay) error {
 }
 
 // endReplay forgets the replay: all its batches are done.
-func (s *sweeper) endReplay(ctx context.Context, r *openReplay) error {
-	return s.updateReplays(ctx, func(state *replayState) error {
-		state.Open = slices.DeleteFunc(state.Open, func(o openReplay) bool { return o.ID == r.ID })
+func (s *sweep) endReplay(ctx context.Context, r *Replay) error {
+	return s.updateReplays(ctx, func(state *Replays) error {
+		state.Open = slices.DeleteFunc(state.Open, func(o Replay) bool { return o.ID == r.ID })
 		return nil
 	})
 }
 
 // updateReplays changes the noted replays, whoever else changes them meanwhile.
-func (s *sweeper) updateReplays(ctx context.Context, change func(*replayState) error) error {
+func (s *sweep) updateReplays(ctx context.Context, change func(*Replays) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepSaves)
 	defer cancel()
 	var err error
 	for range replayWrites {
 		err = s.onStorage(ctx, func(ctx context.Context) error {
-			var state replayState
-			etag, err := s.im.store.GetJSON(ctx, archive.Sweeps, replaysName, &state)
+			var state Replays
+			etag, err := s.opts.Store.GetJSON(ctx, archive.Sweeps, ReplaysBlob, &state)
 			if err != nil && !errors.Is(err, archive.ErrNotFound) {
 				return err
 			}
 			if err := change(&state); err != nil {
 				return err
 			}
-			_, err = s.im.store.PutJSON(ctx, archive.Sweeps, replaysName, state, etag, nil)
+			_, err = s.opts.Store.PutJSON(ctx, archive.Sweeps, ReplaysBlob, state, etag, nil)
 			return err
 		})
 		if !errors.Is(err, archive.ErrChanged) && !errors.Is(err, archive.ErrExists) {
@@ -253,20 +257,20 @@ func (s *sweeper) updateReplays(ctx context.Context, change func(*replayState) e
 }
 
 // named returns the batches that a replay is asked for.
-func (s *sweeper) named(ctx context.Context, what string) (names []string, _ error) {
-	batch, err := s.im.store.BatchFromURI(s.im.store.BatchURI(what)) // the name's form, checked where it is known
+func (s *sweep) named(ctx context.Context, what string) (names []string, _ error) {
+	batch, err := s.opts.Store.BatchFromURI(s.opts.Store.BatchURI(what)) // the name's form, checked where it is known
 	if err == nil {
 		return []string{batch}, nil
 	}
 	var batches []archive.BatchInfo
 	err = s.onStorage(ctx, func(ctx context.Context) (err error) {
-		batches, err = s.im.store.Batches(ctx, what)
+		batches, err = s.opts.Store.Batches(ctx, what)
 		return err
 	})
 	var answer *azure.Error
 	switch {
 	case errors.As(err, &answer) || ctx.Err() != nil:
-		return nil, asStatus(fmt.Errorf("list the run's batches: %w", err))
+		return nil, importer.Status(fmt.Errorf("list the run's batches: %w", err))
 	case len(batches) == 0:
 		return nil, fmt.Errorf("%w: there is no run or batch of that name; a run is a folder of the container batches, as in the log of fetch", funchost.ErrInput)
 	}

@@ -1,4 +1,4 @@
-package main
+package sweeper
 
 import (
 	"slices"
@@ -15,8 +15,8 @@ const (
 	usualFloor = 5
 )
 
-// runCounts are the items of a finished run of which more than usual is worth a look.
-type runCounts struct {
+// RunCounts are the items of a finished run of which more than usual is worth a look.
+type RunCounts struct {
 	Run         string `json:"run"`
 	LeftOut     int    `json:"leftOut,omitempty"`
 	Incomplete  int    `json:"incomplete,omitempty"`
@@ -25,20 +25,20 @@ type runCounts struct {
 	Unmapped    int    `json:"unmapped,omitempty"`
 }
 
-func countsOf(run string, r journal.RecordTotals) runCounts {
-	return runCounts{Run: run, LeftOut: r.LeftOut, Incomplete: r.Incomplete, Differing: r.Differing, Quarantined: r.Quarantined, Unmapped: r.Unmapped}
+func countsOf(run string, r journal.RecordTotals) RunCounts {
+	return RunCounts{Run: run, LeftOut: r.LeftOut, Incomplete: r.Incomplete, Differing: r.Differing, Quarantined: r.Quarantined, Unmapped: r.Unmapped}
 }
 
-// counted are the numbers of runCounts, each with the name that the log and the alerts have for it.
+// counted are the numbers of RunCounts, each with the name that the log and the alerts have for it.
 var counted = []struct {
 	what string
-	of   func(runCounts) int
+	of   func(RunCounts) int
 }{
-	{"left-out", func(c runCounts) int { return c.LeftOut }},
-	{"incomplete", func(c runCounts) int { return c.Incomplete }},
-	{"differing", func(c runCounts) int { return c.Differing }},
-	{"quarantined", func(c runCounts) int { return c.Quarantined }},
-	{"unmapped", func(c runCounts) int { return c.Unmapped }},
+	{"left-out", func(c RunCounts) int { return c.LeftOut }},
+	{"incomplete", func(c RunCounts) int { return c.Incomplete }},
+	{"differing", func(c RunCounts) int { return c.Differing }},
+	{"quarantined", func(c RunCounts) int { return c.Quarantined }},
+	{"unmapped", func(c RunCounts) int { return c.Unmapped }},
 }
 
 // excess is one number that is above the usual.
@@ -49,7 +49,7 @@ type excess struct {
 
 // aboveUsual compares a run with those before it: a number is above the usual if it is more than twice their median, and by more than
 // usualFloor. Without a run before it there is no usual.
-func aboveUsual(run runCounts, before []runCounts) (all []excess) {
+func aboveUsual(run RunCounts, before []RunCounts) (all []excess) {
 	if len(before) == 0 {
 		return nil
 	}
@@ -70,12 +70,12 @@ func aboveUsual(run runCounts, before []runCounts) (all []excess) {
 // rememberRun adds a finished run to those that later ones are compared with, and returns those that it is to be compared with itself. known:
 // it was among them already, for a replay has finished it once more. A backfill is compared and not remembered: what is usual in it is
 // nothing that a day has to follow.
-func rememberRun(all []runCounts, run runCounts) (after, before []runCounts, known bool) {
-	before = slices.DeleteFunc(slices.Clone(all), func(c runCounts) bool { return c.Run >= run.Run })
+func rememberRun(all []RunCounts, run RunCounts) (after, before []RunCounts, known bool) {
+	before = slices.DeleteFunc(slices.Clone(all), func(c RunCounts) bool { return c.Run >= run.Run })
 	if strings.Contains(run.Run, "/backfill-") {
 		return all, before, false
 	}
-	at, known := slices.BinarySearchFunc(all, run.Run, func(c runCounts, name string) int { return strings.Compare(c.Run, name) })
+	at, known := slices.BinarySearchFunc(all, run.Run, func(c RunCounts, name string) int { return strings.Compare(c.Run, name) })
 	after = slices.Clone(all)
 	if known {
 		after[at] = run
@@ -86,11 +86,11 @@ func rememberRun(all []runCounts, run runCounts) (after, before []runCounts, kno
 }
 
 // tellUnusual logs what a finished run has more of than the runs before it. s.mu is held.
-func (s *sweeper) tellUnusual(r *sweptRun) {
+func (s *sweep) tellUnusual(r *sweptRun) {
 	run := countsOf(r.folder, r.totals.Records)
 	after, before, known := rememberRun(s.state.Counts, run)
 	s.state.Counts = after
-	if known || dayOf(r.folder) < s.im.now().UTC().AddDate(0, 0, -usualDays).Format("2006/01/02") {
+	if known || dayOf(r.folder) < s.opts.Now().UTC().AddDate(0, 0, -usualDays).Format("2006/01/02") {
 		return
 	}
 	for _, e := range aboveUsual(run, before) {

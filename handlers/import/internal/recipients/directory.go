@@ -1,6 +1,9 @@
-package main
+// Package recipients finds the mailboxes that messages go to: it asks the tenant which addresses have one, and reads the
+// administrator's mapping. Both are cached. It knows nothing of batches and copies.
+package recipients
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,28 +14,39 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"o2archiver/handlers/import/internal/transient"
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/usermap"
 )
 
 const (
-	validFor   = time.Hour        // how long a mailbox counts as there without being asked for again
-	invalidFor = 10 * time.Minute // and how long an address counts as nobody's
-	assumedFor = time.Minute      // and a mailbox as there that did not answer
-	maxKnown   = 200_000          // addresses remembered; beyond that everything is asked again
+	validFor   = time.Hour        // how long a mailbox counts as present without another look-up
+	invalidFor = 10 * time.Minute // how long an address counts as without a mailbox
+	assumedFor = time.Minute      // how long a mailbox that did not answer counts as present
+	maxKnown   = 200_000          // addresses in the cache; beyond that it is cleared
 
-	// waitFor bounds how long one question waits for what does not answer. It is less than a sweep's short turn.
-	waitFor  = 20 * time.Second
-	askAbout = 1000 // addresses of one question: what was answered is remembered, however the next one ends
+	// defaultWait is less than a sweep's short turn.
+	defaultWait = 20 * time.Second
 )
 
-// directory answers usermap's question, which addresses belong to a user with a mailbox, from the tenant. It
-// remembers the answers.
-type directory struct {
+// QuestionSize is the number of addresses of one question to the tenant. The answers to a question are cached, however
+// the next one ends.
+const QuestionSize = 1000
+
+// DirectoryOptions are the bounds of a Directory.
+type DirectoryOptions struct {
+	Concurrency int              // mailboxes asked at once for one batch
+	Wait        time.Duration    // how long a question waits for what does not answer; 0: 20 seconds
+	Now         func() time.Time // the cache's clock
+}
+
+// Directory answers from the tenant which addresses belong to a user with a mailbox, and caches the answers. It
+// implements usermap.Directory, and is safe for concurrent use.
+type Directory struct {
 	boxes *mailbox.Client
 	now   func() time.Time
-	many  int           // mailboxes asked at once for one batch
-	wait  time.Duration // how long a question waits for addresses or mailboxes that do not answer
+	many  int
+	wait  time.Duration
 
 	mu     sync.Mutex
 	known  map[string]answer        // by lower-case address
@@ -46,17 +60,24 @@ type answer struct {
 	until   time.Time
 }
 
-func newDirectory(boxes *mailbox.Client, many int, now func() time.Time) *directory {
-	return &directory{boxes: boxes, now: now, many: many, wait: waitFor, known: map[string]answer{}, asking: map[string]chan struct{}{}}
+// NewDirectory returns a Directory with an empty cache. It makes no request.
+func NewDirectory(boxes *mailbox.Client, o DirectoryOptions) *Directory {
+	return &Directory{
+		boxes: boxes, now: o.Now, many: o.Concurrency, wait: cmp.Or(o.Wait, defaultWait),
+		known: map[string]answer{}, asking: map[string]chan struct{}{},
+	}
 }
 
-// Mailboxes implements usermap.Directory. It waits for a while where Graph is away. What another batch is asking
-// already is not asked again: the batches of a new day begin together and are about the same people.
-func (d *directory) Mailboxes(ctx context.Context, addresses []string) (map[string]string, error) {
+// judge is the retry.Judge of this package.
+func judge(err error) (again bool, after time.Duration) { return transient.Judge(err) }
+
+// Mailboxes implements usermap.Directory. It waits for a while where Graph is unavailable. An address about which another
+// batch is asking already is not asked again: the batches of a new day begin together and are about the same people.
+func (d *Directory) Mailboxes(ctx context.Context, addresses []string) (map[string]string, error) {
 	found := make(map[string]string, len(addresses))
 	partial := &usermap.Partial{Open: map[string]error{}, Refused: map[string]string{}}
-	for begin := 0; begin < len(addresses); begin += askAbout {
-		part := addresses[begin:min(begin+askAbout, len(addresses))]
+	for begin := 0; begin < len(addresses); begin += QuestionSize {
+		part := addresses[begin:min(begin+QuestionSize, len(addresses))]
 		open := len(partial.Open)
 		if err := d.mailboxes(ctx, part, found, partial); err != nil {
 			return nil, err
@@ -76,7 +97,7 @@ func (d *directory) Mailboxes(ctx context.Context, addresses []string) (map[stri
 }
 
 // mailboxes adds the answers about some addresses to found, and what is no answer to partial.
-func (d *directory) mailboxes(ctx context.Context, addresses []string, found map[string]string, partial *usermap.Partial) error {
+func (d *Directory) mailboxes(ctx context.Context, addresses []string, found map[string]string, partial *usermap.Partial) error {
 	for {
 		ours, others := d.remembered(addresses, found, partial)
 		if err := d.ask(ctx, ours, found, partial); err != nil {
@@ -85,8 +106,8 @@ func (d *directory) mailboxes(ctx context.Context, addresses []string, found map
 		if len(others) == 0 {
 			return nil
 		}
-		// Ours are answered by now, so nobody waits in a circle. Should the others' question have failed, it is ours
-		// in the next round.
+		// This call's own question has ended by now, so two calls cannot deadlock on each other's. Should the others'
+		// question have failed, this call asks it in the next round.
 		addresses = addresses[:0:0]
 		for address, ended := range others {
 			select {
@@ -101,11 +122,11 @@ func (d *directory) mailboxes(ctx context.Context, addresses []string, found map
 
 // ask asks the tenant about the addresses, which remembered has marked as ours, and adds the answers. One that gets
 // none within the time is open, and keeps none of the others from its answer.
-func (d *directory) ask(ctx context.Context, unknown []string, found map[string]string, partial *usermap.Partial) error {
+func (d *Directory) ask(ctx context.Context, unknown []string, found map[string]string, partial *usermap.Partial) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	defer d.claimQuestions(unknown)
+	defer d.endQuestion(unknown)
 	users, answers, err := d.lookUp(ctx, unknown)
 	if err != nil {
 		return err
@@ -137,10 +158,10 @@ func (d *directory) ask(ctx context.Context, unknown []string, found map[string]
 }
 
 // lookUp asks which users have the addresses. answers are those about addresses that are open or refused.
-func (d *directory) lookUp(ctx context.Context, unknown []string) (users map[string]mailbox.User, answers map[string]answer, _ error) {
+func (d *Directory) lookUp(ctx context.Context, unknown []string) (users map[string]mailbox.User, answers map[string]answer, _ error) {
 	asking, cancel := context.WithTimeout(ctx, d.wait)
 	defer cancel()
-	err := retryImport(asking, func(ctx context.Context) (err error) {
+	err := transient.RetryGraph(asking, judge, func(ctx context.Context) (err error) {
 		users, err = d.boxes.LookUp(ctx, unknown)
 		return err
 	})
@@ -149,7 +170,7 @@ func (d *directory) lookUp(ctx context.Context, unknown []string) (users map[str
 	switch {
 	case err == nil:
 		return users, nil, nil
-	case ctx.Err() != nil, !errors.As(err, &partial) && asking.Err() == nil && !errors.Is(err, errNoFinalAnswer):
+	case ctx.Err() != nil, !errors.As(err, &partial) && asking.Err() == nil && !errors.Is(err, transient.ErrNoFinalAnswer):
 		return nil, nil, err
 	case partial == nil: // nothing is answered: the next question is asked at once
 		for _, address := range unknown {
@@ -184,7 +205,7 @@ func (a answer) tell(address string, found map[string]string, partial *usermap.P
 //
 // A mailbox counts as missing only by a final answer. One that is away or refuses without such an answer, while it is being moved for
 // instance, counts as there after a while: its copies then wait for it, and no others.
-func (d *directory) askMailboxes(ctx context.Context, there map[string]time.Duration) error {
+func (d *Directory) askMailboxes(ctx context.Context, there map[string]time.Duration) error {
 	asking, cancel := context.WithTimeout(ctx, d.wait)
 	defer cancel()
 	var mu sync.Mutex
@@ -192,15 +213,15 @@ func (d *directory) askMailboxes(ctx context.Context, there map[string]time.Dura
 	group.SetLimit(d.many)
 	for _, id := range slices.Sorted(maps.Keys(there)) {
 		group.Go(func() error {
-			err := retryImport(asking, func(ctx context.Context) error { return d.boxes.Ready(ctx, id) })
+			err := transient.RetryGraph(asking, judge, func(ctx context.Context) error { return d.boxes.Ready(ctx, id) })
 			var graph *mailbox.Error
-			answered := errors.As(err, &graph) && !isTransient(graph)
+			answered := errors.As(err, &graph) && !transient.IsTransient(graph)
 			until := validFor
 			switch {
 			case answered && graph.Kind == mailbox.NoMailbox:
 				return nil
 			case err == nil, answered: // there is a mailbox, and what is wrong with it is the outcome of the copy
-			case ctx.Err() == nil && (asking.Err() != nil || errors.Is(err, errNoFinalAnswer)):
+			case ctx.Err() == nil && (asking.Err() != nil || errors.Is(err, transient.ErrNoFinalAnswer)):
 				until = assumedFor
 			default:
 				return err
@@ -214,7 +235,9 @@ func (d *directory) askMailboxes(ctx context.Context, there map[string]time.Dura
 	return group.Wait()
 }
 
-func (d *directory) remembered(
+// remembered adds the cached answers. Of the other addresses, ours are those about which this call has to ask, and others
+// those about which another call is asking.
+func (d *Directory) remembered(
 	addresses []string, found map[string]string, partial *usermap.Partial,
 ) (ours []string, others map[string]chan struct{}) {
 	d.mu.Lock()
@@ -237,8 +260,8 @@ func (d *directory) remembered(
 	return ours, others
 }
 
-// claimQuestions ends the question for the addresses, whatever came of it.
-func (d *directory) claimQuestions(addresses []string) {
+// endQuestion ends the question about the addresses, whatever came of it.
+func (d *Directory) endQuestion(addresses []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	close(d.asking[addresses[0]]) // they have one channel
@@ -247,16 +270,16 @@ func (d *directory) claimQuestions(addresses []string) {
 	}
 }
 
-// refresh makes the next batch ask again for all addresses that were nobody's: somebody has done something about
-// them.
-func (d *directory) refresh() {
+// Refresh drops the answers about all addresses without a mailbox, so that the next batch asks again: an administrator has
+// done something about them.
+func (d *Directory) Refresh() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	maps.DeleteFunc(d.known, func(_ string, a answer) bool { return a.mailbox == "" })
 }
 
-// forget makes the next batch ask again for the addresses of a mailbox that turned out to be gone.
-func (d *directory) forget(id string) {
+// Forget drops the answers about a mailbox that turned out to be gone, so that the next batch asks again.
+func (d *Directory) Forget(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	maps.DeleteFunc(d.known, func(_ string, a answer) bool { return a.mailbox == id })

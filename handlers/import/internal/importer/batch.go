@@ -1,4 +1,4 @@
-package main
+package importer
 
 import (
 	"bytes"
@@ -8,121 +8,38 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"path"
 	"slices"
 	"sync"
-	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"o2archiver/shared/archive"
-	"o2archiver/shared/funchost"
 	"o2archiver/shared/journal"
-	"o2archiver/shared/ledger"
-	"o2archiver/shared/mailbox"
-	"o2archiver/shared/message"
 	"o2archiver/shared/record"
-	"o2archiver/shared/retry"
 	"o2archiver/shared/telemessage"
 	"o2archiver/shared/usermap"
 )
 
-const (
-	maxLines = 10_000   // of one batch; fetch writes at most 100
-	maxHeld  = 48 << 20 // bytes of rendered messages in memory at once
-)
-
-// importer does the work of the functions import and sweep.
-type importer struct {
-	config       config
-	store        *archive.Store
-	ledger       *ledger.Ledger
-	boxes        *mailbox.Client
-	users        *directory
-	now          func() time.Time
-	workers      chan struct{}        // a value for each copy that is worked on
-	renderBudget *semaphore.Weighted  // maxHeld
-	numbers      *message.NumberCache // read before: reading a number costs more than all else of a text
-	mapping      *mappingCache
-
-	sweepTimes sweepTimes
-}
-
-// result is what an invocation answers: counts, no content.
-type result struct {
-	Batch   string         `json:"batch,omitempty"`
-	Refused string         `json:"refused,omitempty"` // why the event was none of ours
-	Totals  journal.Totals `json:"totals"`
-}
-
-// handleEvent handles one BlobCreated. Nothing of the event is believed but the blob's address, and that only after a look at it.
-func (im *importer) handleEvent(ctx context.Context, inv *funchost.Invocation) (result, error) {
-	uri, _ := inv.Meta("Uri")
-	name, err := im.store.BatchFromURI(uri)
-	if errors.Is(err, archive.ErrForeign) {
-		// The host has no "don't try again": a permanent error is answered with success and told here.
-		const refused = "the event's blob is not a batch of this archive's storage account; nothing was read"
-		inv.Log.Error(refused, "event", "import.eventRefused")
-		return result{Refused: refused}, nil
-	}
-	if err != nil {
-		return result{}, err
-	}
-	res, err := im.ImportBatch(ctx, name, inv.ID, inv.Log, deliveryOptions{wait: true})
-	if errors.Is(err, errMissing) {
-		inv.Log.Error("the event's batch is not there (any more)", "event", "import.batchMissing", "batch", name)
-		return result{Batch: name, Refused: errMissing.Error()}, nil
-	}
-	return res, err
-}
-
-// errMissing is for the batch alone: whatever else is not there is a fault of the surroundings.
-var errMissing = errors.New("the batch is not there (any more)")
-
-// deliveryOptions says how a batch is to be gone through.
-type deliveryOptions struct {
-	wait       bool   // for a holder that may be alive; otherwise journal.ErrHeld
-	replay     bool   // what was not imported is tried again, and all is mapped anew
-	onProgress func() // is called whenever something of the batch has been done; nil: nothing is
-}
-
-// ImportBatch brings every record of a batch to its outcome. It may be called at any time, any number of times, for the same
-// batch. While storage is away it waits, and when it has lost the journal's lease meanwhile it begins again.
-func (im *importer) ImportBatch(ctx context.Context, name, invocation string, log *slog.Logger, how deliveryOptions) (res result, err error) {
-	log = log.With("run", path.Dir(name), "batch", name)
-	ctx = retry.WithProgressLog(ctx, log)
-	err = retry.Do(ctx, judgeError, func(ctx context.Context) (err error) {
-		res, err = im.importOnce(ctx, name, invocation, log, how)
-		return err
-	})
-	if err != nil {
-		return result{}, asStatus(err)
-	}
-	return res, nil
-}
-
 // importOnce goes through a batch once, under the lease of its journal.
-func (im *importer) importOnce(ctx context.Context, name, invocation string, log *slog.Logger, how deliveryOptions) (result, error) {
-	data, _, err := im.store.ReadBatch(ctx, name)
+func (im *Importer) importOnce(ctx context.Context, name, invocation string, log *slog.Logger, how Delivery) (Result, error) {
+	data, _, err := im.opts.Store.ReadBatch(ctx, name)
 	if errors.Is(err, archive.ErrNotFound) {
-		return result{}, errMissing
+		return Result{}, ErrMissing
 	}
 	if errors.Is(err, archive.ErrDigest) {
-		return result{}, fmt.Errorf("the batch is not as fetch wrote it; nothing of it is imported until its earlier version is restored: %w", err)
+		return Result{}, fmt.Errorf("the batch is not as fetch wrote it; nothing of it is imported until its earlier version is restored: %w", err)
 	}
 	if err != nil {
-		return result{}, fmt.Errorf("read the batch: %w", err)
+		return Result{}, fmt.Errorf("read the batch: %w", err)
 	}
 	open := journal.TryOpen
-	if how.wait {
+	if how.Wait {
 		open = journal.Open
 	}
-	j, err := open(ctx, im.store.Logs(), name, invocation, im.now)
+	j, err := open(ctx, im.opts.Store.Logs(), name, invocation, im.opts.Now)
 	if err != nil {
-		return result{}, fmt.Errorf("open the batch's journal: %w", err)
+		return Result{}, fmt.Errorf("open the batch's journal: %w", err)
 	}
 	defer j.Close()
-	if j.State().Done && !how.replay {
+	if j.State().Done && !how.Replay {
 		// Whoever finished it may have been killed before it said so.
 		return logResult(log, name, j.State()), nil
 	}
@@ -134,48 +51,31 @@ func (im *importer) importOnce(ctx context.Context, name, invocation string, log
 	})
 	defer stop()
 
-	b := &batch{im: im, name: name, invocation: invocation, journal: j, replay: how.replay, onProgress: how.onProgress}
+	b := &batch{im: im, name: name, invocation: invocation, journal: j, replay: how.Replay, onProgress: how.OnProgress}
 	if err := b.process(ctx, data); err != nil {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = errors.Join(err, cause)
 		}
 		log.Warn("batch not finished; a later try goes on", "event", "import.batchUnfinished", "error", err.Error())
-		return result{}, err
+		return Result{}, err
 	}
 	if err := j.Finish(ctx); err != nil {
-		return result{}, fmt.Errorf("finish the journal: %w", err)
+		return Result{}, fmt.Errorf("finish the journal: %w", err)
 	}
 	return logResult(log, name, j.State()), nil
 }
 
 // logResult logs what a batch has come to. The names of fields are the contract's, never the source's words.
-func logResult(log *slog.Logger, name string, state journal.State) result {
+func logResult(log *slog.Logger, name string, state journal.State) Result {
 	totals := state.Totals()
 	log.Info("batch imported", "event", "import.batchImported", "records", totals.Records, "copies", totals.Copies,
 		"fields_left_out", state.FieldsLeftOut(), "fields_missing", state.FieldsMissing())
-	return result{Batch: name, Totals: totals}
-}
-
-// asStatus marks an error with the status that the host is to see.
-func asStatus(err error) error {
-	if err == nil {
-		return nil
-	}
-	again, _ := judgeError(err)
-	switch {
-	case errors.Is(err, funchost.ErrSettings), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.Is(err, journal.ErrHeld):
-		return fmt.Errorf("%w: %w", funchost.ErrBusy, err)
-	case again, errors.Is(err, errNoFinalAnswer), errors.Is(err, archive.ErrArchived):
-		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
-	}
-	return err
+	return Result{Batch: name, Totals: totals}
 }
 
 // batch is one batch under work.
 type batch struct {
-	im             *importer
+	im             *Importer
 	name           string
 	invocation     string
 	journal        *journal.Journal
@@ -194,7 +94,7 @@ func (b *batch) process(ctx context.Context, data []byte) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	table, err := b.im.currentMapping(ctx)
+	table, err := b.im.opts.Mapping.Current(ctx)
 	if err != nil {
 		return err
 	}
@@ -205,7 +105,7 @@ func (b *batch) process(ctx context.Context, data []byte) error {
 	for i, l := range lines {
 		records[i] = l.rec
 	}
-	b.mapper = usermap.New(b.im.config.mapOptions, table, b.im.users)
+	b.mapper = usermap.New(b.im.opts.MapOptions, table, b.im.opts.Users)
 	found, err := b.mapper.Resolve(ctx, records)
 	if err != nil {
 		return fmt.Errorf("find the participants' mailboxes: %w", err)
@@ -255,7 +155,7 @@ func (b *batch) parseRecords(data []byte) []*batchRecord {
 			continue
 		}
 		l := &batchRecord{number: number, memoryLock: make(chan struct{}, 1), base: journal.Record{Line: number, Records: 1}, earlier: earlierOf(state, number)}
-		if number > maxLines { // one outcome for all of them: the journal is bounded too
+		if number > MaxLines { // one outcome for all of them: the journal is bounded too
 			l.base.Outcome, l.base.Reason = journal.Quarantined, "the batch has more lines than any that fetch writes; from here on none was read"
 			b.journal.Record(l.base)
 			break

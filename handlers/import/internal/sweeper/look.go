@@ -1,4 +1,4 @@
-package main
+package sweeper
 
 import (
 	"context"
@@ -61,10 +61,10 @@ type openBatch struct {
 // findOpenBatches goes through the days: those that may have an open run, and some of the earlier ones in rotation. It stops
 // when its time is over, and the next sweep goes on there. A day or run that can't be read keeps none of the others
 // from being looked at.
-func (s *sweeper) findOpenBatches(ctx context.Context, until time.Time, replays []*openReplay) error {
+func (s *sweep) findOpenBatches(ctx context.Context, until time.Time, replays []*Replay) error {
 	var names []string
 	err := s.onStorage(ctx, func(ctx context.Context) (err error) {
-		names, err = s.im.store.Days(ctx)
+		names, err = s.opts.Store.Days(ctx)
 		return err
 	})
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *sweeper) findOpenBatches(ctx context.Context, until time.Time, replays 
 }
 
 // forgetTries forgets those of batches that are not open any more, however that came about.
-func (s *sweeper) forgetTries() {
+func (s *sweep) forgetTries() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	open := map[string]bool{}
@@ -115,10 +115,10 @@ func (s *sweeper) forgetTries() {
 }
 
 // orderRuns is the days in the order in which they are looked at.
-func (s *sweeper) orderRuns(names []string, reopened map[string]bool) (order []*sweptDay) {
+func (s *sweep) orderRuns(names []string, reopened map[string]bool) (order []*sweptDay) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	always := min(s.state.Day, s.im.now().UTC().AddDate(0, 0, -sweepBack).Format("2006/01/02"))
+	always := min(s.state.Day, s.opts.Now().UTC().AddDate(0, 0, -sweepBack).Format("2006/01/02"))
 	var earlier []*sweptDay
 	for _, name := range names {
 		d := &sweptDay{name: name}
@@ -150,7 +150,7 @@ func (s *sweeper) orderRuns(names []string, reopened map[string]bool) (order []*
 }
 
 // resumeAt notes where the next sweep goes on looking.
-func (s *sweeper) resumeAt(day string) {
+func (s *sweep) resumeAt(day string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if day >= s.state.Day {
@@ -161,10 +161,10 @@ func (s *sweeper) resumeAt(day string) {
 }
 
 // lookAt looks at the runs of one day.
-func (s *sweeper) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[string]bool) {
+func (s *sweep) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[string]bool) {
 	var runs []string
 	err := s.startPart(ctx, func(ctx context.Context) (err error) {
-		runs, err = s.im.store.Runs(ctx, d.name)
+		runs, err = s.opts.Store.Runs(ctx, d.name)
 		return err
 	})
 	if err != nil {
@@ -197,10 +197,10 @@ func (s *sweeper) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[
 }
 
 // lookInto finds the batches of a run that are open.
-func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
+func (s *sweep) lookInto(ctx context.Context, r *sweptRun) error {
 	// The manifest is asked for before the list is made: what is listed then is all there will be.
 	err := s.startPart(ctx, func(ctx context.Context) error {
-		_, err := s.im.store.ReadManifest(ctx, r.folder)
+		_, err := s.opts.Store.ReadManifest(ctx, r.folder)
 		return err
 	})
 	if err != nil && !errors.Is(err, archive.ErrNotFound) {
@@ -209,7 +209,7 @@ func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
 	manifest := err == nil
 	var batches []archive.BatchInfo
 	err = s.startPart(ctx, func(ctx context.Context) (err error) {
-		batches, err = s.im.store.Batches(ctx, r.folder)
+		batches, err = s.opts.Store.Batches(ctx, r.folder)
 		return err
 	})
 	if err != nil {
@@ -233,11 +233,11 @@ func (s *sweeper) lookInto(ctx context.Context, r *sweptRun) error {
 }
 
 // lookUp asks for the end of a batch's journal.
-func (s *sweeper) lookUp(ctx context.Context, r *sweptRun, b archive.BatchInfo) error {
+func (s *sweep) lookUp(ctx context.Context, r *sweptRun, b archive.BatchInfo) error {
 	var done bool
 	var totals journal.Totals
 	err := s.startPart(ctx, func(ctx context.Context) (err error) {
-		totals, done, err = journal.TailTotals(ctx, s.im.store.Logs(), b.Name)
+		totals, done, err = journal.TailTotals(ctx, s.opts.Store.Logs(), b.Name)
 		return err
 	})
 	s.mu.Lock()

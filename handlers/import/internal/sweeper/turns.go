@@ -1,4 +1,4 @@
-package main
+package sweeper
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 // shortTurns gives every open batch a turn: first those that never had one, the oldest first, for their events were
 // lost; then the others, going on behind the last one that was tried. It returns those that another, longer turn may
 // help.
-func (s *sweeper) shortTurns(ctx context.Context, until time.Time) (stuck []*openBatch) {
+func (s *sweep) shortTurns(ctx context.Context, until time.Time) (stuck []*openBatch) {
 	s.mu.Lock()
 	tried, after := s.state.Tried, s.state.After
 	slices.SortFunc(s.open, func(a, b *openBatch) int {
@@ -24,8 +24,8 @@ func (s *sweeper) shortTurns(ctx context.Context, until time.Time) (stuck []*ope
 	})
 	s.mu.Unlock()
 	again := make([]bool, len(s.open))
-	s.inTurn(ctx, s.open, shortGroup, shortAtOnce, until, func(i int, b *openBatch) {
-		again[i] = s.tryBatch(ctx, b, s.im.sweepTimes.idle, s.im.sweepTimes.short)
+	s.inTurn(ctx, s.open, TurnGroup, shortAtOnce, until, func(i int, b *openBatch) {
+		again[i] = s.tryBatch(ctx, b, s.opts.Times.Idle, s.opts.Times.Short)
 	})
 	for i, b := range s.open {
 		if again[i] {
@@ -36,7 +36,7 @@ func (s *sweeper) shortTurns(ctx context.Context, until time.Time) (stuck []*ope
 }
 
 // longTurns gives the time that is left to the batches that were not finished in a short turn, the least tried first.
-func (s *sweeper) longTurns(ctx context.Context, stuck []*openBatch) {
+func (s *sweep) longTurns(ctx context.Context, stuck []*openBatch) {
 	s.mu.Lock()
 	tried, after := s.state.Tried, s.state.After
 	slices.SortFunc(stuck, func(a, b *openBatch) int {
@@ -48,7 +48,7 @@ func (s *sweeper) longTurns(ctx context.Context, stuck []*openBatch) {
 	})
 	s.mu.Unlock()
 	s.inTurn(ctx, stuck, 1, longAtOnce, time.Time{}, func(_ int, b *openBatch) {
-		s.tryBatch(ctx, b, 0, s.im.sweepTimes.long)
+		s.tryBatch(ctx, b, 0, s.opts.Times.Long)
 	})
 }
 
@@ -65,7 +65,7 @@ func falseFirst(a, b bool) int {
 
 // inTurn tries the batches in their order, so many at once, until the time is over. The tries of so many batches as
 // each says are counted and saved before the first of them begins.
-func (s *sweeper) inTurn(ctx context.Context, all []*openBatch, each, atOnce int, until time.Time, try func(int, *openBatch)) {
+func (s *sweep) inTurn(ctx context.Context, all []*openBatch, each, atOnce int, until time.Time, try func(int, *openBatch)) {
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	counted := 0
@@ -92,7 +92,7 @@ func (s *sweeper) inTurn(ctx context.Context, all []*openBatch, each, atOnce int
 }
 
 // settleBatch sums up what became of the open batches, and tells of the runs that are finished now.
-func (s *sweeper) settleBatch(ctx context.Context) {
+func (s *sweep) settleBatch(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range s.open {

@@ -1,4 +1,4 @@
-package main
+package importer
 
 import (
 	"bytes"
@@ -33,11 +33,12 @@ const (
 	maxKeptBatch  = 2 << 20          // bytes of a batch that is kept for the next line that needs it
 )
 
-// Why a record's content is not what a mailbox has under its message id.
+// The reasons in the journal why a record's content is not what a mailbox has under its message id. They are part of the
+// stored format.
 const (
-	otherContent = "a message with this id but other content is in the mailbox; the first one stays"
+	OtherContent = "a message with this id but other content is in the mailbox; the first one stays"
 	ownContent   = "another record with this message id was collected first and has other content; this one was in the mailbox already and stays"
-	otherPeople  = "a message with this id but other people is in the mailbox; the first one stays"
+	OtherPeople  = "a message with this id but other people is in the mailbox; the first one stays"
 	lostFirst    = "no message can be made any more of the record with this message id that was collected first; this one is imported in its place"
 )
 
@@ -75,7 +76,7 @@ func (b *batch) decideFirsts(ctx context.Context, data []byte, lines []*batchRec
 
 // decideLater decides what is not decided yet, for as long as it takes.
 func (b *batch) decideLater(ctx context.Context, same *sameMessage) error {
-	return retry.Do(ctx, judgeError, func(ctx context.Context) error { return b.tryToDecide(ctx, same) })
+	return retry.Do(ctx, Judge, func(ctx context.Context) error { return b.tryToDecide(ctx, same) })
 }
 
 func (b *batch) tryToDecide(ctx context.Context, same *sameMessage) error {
@@ -111,7 +112,7 @@ func (b *batch) sameMessages(data []byte, lines []*batchRecord) []*sameMessage {
 	of := map[string]*sameMessage{} // by message id
 	state, next, number := b.journal.State(), lines, 0
 	for text := range bytes.Lines(data) {
-		if number++; number > maxLines {
+		if number++; number > MaxLines {
 			break
 		}
 		var l *batchRecord
@@ -170,7 +171,7 @@ func (b *batch) decideFirst(ctx context.Context, same []*batchRecord) error {
 			break
 		}
 	}
-	first, err := b.im.ledger.DecideFirst(ctx, record.MessageKey(id), candidate)
+	first, err := b.im.opts.Ledger.DecideFirst(ctx, record.MessageKey(id), candidate)
 	if err != nil {
 		return err
 	}
@@ -224,9 +225,9 @@ func (l *batchRecord) followFirst(batch string, first ledger.First) {
 	}
 	switch own := firstOf(first.Place, l.own); {
 	case own.Fingerprint != first.Fingerprint:
-		l.unlike = otherContent
+		l.unlike = OtherContent
 	case !record.SameParties(own.Parties, first.Parties):
-		l.unlike = otherPeople
+		l.unlike = OtherPeople
 	case own.Gone == first.Gone:
 		return
 	}
@@ -248,7 +249,7 @@ func (b *batch) adoptFirst(ctx context.Context, l *batchRecord, alone bool) (set
 		rec  *record.Record
 		size int
 	)
-	err = retry.Do(ctx, judgeError, func(ctx context.Context) error {
+	err = retry.Do(ctx, Judge, func(ctx context.Context) error {
 		return withTryTimeout(ctx, func(ctx context.Context) (err error) {
 			rec, size, err = b.loadRecord(ctx, *l.first, l.own.ID)
 			return err
@@ -289,7 +290,7 @@ func (b *batch) settleFromLedger(ctx context.Context, l *batchRecord) (bool, err
 	copies := make([]journal.Copy, 0, len(l.matches))
 	for _, m := range l.matches {
 		c := b.newCopier(l, m)
-		row, err := b.im.ledger.Look(ctx, c.key)
+		row, err := b.im.opts.Ledger.Look(ctx, c.key)
 		if err != nil || row == nil || row.State != ledger.Done || c.isOwnRow(row) {
 			return false, err
 		}
@@ -340,7 +341,7 @@ func (b *batch) recordOf(ctx context.Context, at record.Place) ([]byte, error) {
 	data := e.data
 	if e.name != at.Batch {
 		var err error
-		if data, _, err = b.im.store.ReadBatch(ctx, at.Batch); err != nil {
+		if data, _, err = b.im.opts.Store.ReadBatch(ctx, at.Batch); err != nil {
 			return nil, err
 		}
 		if e.name, e.data = "", nil; len(data) <= maxKeptBatch {
@@ -349,7 +350,7 @@ func (b *batch) recordOf(ctx context.Context, at record.Place) ([]byte, error) {
 	}
 	number := 0
 	for text := range bytes.Lines(data) {
-		if number++; number == at.Line && number <= maxLines {
+		if number++; number == at.Line && number <= MaxLines {
 			return bytes.TrimRight(text, "\r\n"), nil
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package importer
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ const (
 // rendered is one record as an e-mail message. The copies of a record share it.
 type rendered struct {
 	msg   *message.Message
-	form  form
+	form  Form
 	whole []byte // nil: too large to be held
 	open  func(blob string) (io.ReadCloser, error)
 
@@ -43,16 +43,16 @@ type rendered struct {
 	sum string // hex SHA-256 of the message; empty until it is known
 }
 
-// form is what an administrator chooses of a message in a mailbox.
-type form struct {
-	html          bool // MESSAGE_BODY: the body is HTML
-	conversations bool // OUTLOOK_CONVERSATIONS
+// Form is what an administrator chooses of a message in a mailbox.
+type Form struct {
+	HTML          bool // the body is HTML
+	Conversations bool // Outlook shows the messages of a conversation together
 }
 
 // renderMessage writes the message, once for all of its copies where it is small enough to be held.
-func (im *importer) renderMessage(ctx context.Context, msg *message.Message) (*rendered, error) {
-	out := &rendered{msg: msg, form: im.config.form, open: func(blob string) (io.ReadCloser, error) {
-		body, _, err := im.store.OpenMedia(ctx, blob)
+func (im *Importer) renderMessage(ctx context.Context, msg *message.Message) (*rendered, error) {
+	out := &rendered{msg: msg, form: im.opts.Form, open: func(blob string) (io.ReadCloser, error) {
+		body, _, err := im.opts.Store.OpenMedia(ctx, blob)
 		return body, err
 	}}
 	if msg.Size() > heldWhole {
@@ -72,18 +72,18 @@ func (im *importer) renderMessage(ctx context.Context, msg *message.Message) (*r
 var errNotRead = errors.New("an attachment can't be looked at for now")
 
 // peekAttachment gives the first bytes of an attachment. What is wrong with one that isn't there or can't be read, its copies say.
-func (im *importer) peekAttachment(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
+func (im *Importer) peekAttachment(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
 	return func(a record.Attachment, n int) ([]byte, error) {
 		head, err := im.readAttachment(ctx, a.Blob(), n)
-		if again, _ := judgeError(err); again || ctx.Err() != nil || errors.Is(err, archive.ErrDenied) || errors.Is(err, archive.ErrArchived) {
+		if again, _ := Judge(err); again || ctx.Err() != nil || errors.Is(err, archive.ErrDenied) || errors.Is(err, archive.ErrArchived) {
 			return nil, fmt.Errorf("%w: %w", errNotRead, err)
 		}
 		return head, nil
 	}
 }
 
-func (im *importer) readAttachment(ctx context.Context, blob string, n int) ([]byte, error) {
-	body, _, err := im.store.OpenMedia(ctx, blob)
+func (im *Importer) readAttachment(ctx context.Context, blob string, n int) ([]byte, error) {
+	body, _, err := im.opts.Store.OpenMedia(ctx, blob)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (im *importer) readAttachment(ctx context.Context, blob string, n int) ([]b
 // renderWeight is what a message with that many bytes of text takes of the memory that all of them share.
 func renderWeight(m *message.Message, text int) int64 {
 	if m.Size() > heldWhole {
-		return min(streamed+2*int64(text), maxHeld) // however a message is streamed, its text is held
+		return min(streamed+2*int64(text), MaxMemory) // however a message is streamed, its text is held
 	}
 	return max(least, m.Size())
 }
@@ -153,18 +153,18 @@ func (s *summing) Read(p []byte) (int, error) {
 }
 
 // forMailbox hands the parts of the RFC 5322 message on to Graph's form.
-func forMailbox(p *message.Parsed, key string, f form) *mailbox.Message {
+func forMailbox(p *message.Parsed, key string, f Form) *mailbox.Message {
 	m := &mailbox.Message{
-		Key: key, MessageID: "<" + p.ID + ">", Subject: showControls(p.Subject), Text: showControls(bodyPrefix(p.Text)), Whole: p.Text,
+		Key: key, MessageID: "<" + p.ID + ">", Subject: ShowControls(p.Subject), Text: ShowControls(bodyPrefix(p.Text)), Whole: p.Text,
 		From: mailbox.Address(p.From), Sent: p.Date, Received: p.Date,
 		InReplyTo: p.InReplyTo, References: p.References,
 	}
 	// A body that is too long for a request is cut off, and HTML can't be: such a message has its text as the body.
-	html := f.html && mailbox.FitsBody(p.HTML)
+	html := f.HTML && mailbox.FitsBody(p.HTML)
 	if html {
 		m.HTML = p.HTML
 	}
-	if f.conversations {
+	if f.Conversations {
 		m.Topic, m.Index = p.ThreadTopic, p.ThreadIndex
 	}
 	for _, to := range p.To {
@@ -201,8 +201,9 @@ func bodyPrefix(text string) string {
 	return strings.ToValidUTF8(text[:more], "")
 }
 
-// showControls marks the control characters that a mailbox does not keep. The RFC 5322 form and the batch have them as they were.
-func showControls(text string) string {
+// ShowControls returns the text of a mailbox's message: each character that a mailbox does not keep is replaced by its
+// number, as ⟦U+0007⟧. The RFC 5322 form and the batch have these characters as they were.
+func ShowControls(text string) string {
 	if !strings.ContainsFunc(text, message.NotStorable) {
 		return text
 	}

@@ -1,4 +1,4 @@
-package main
+package importer
 
 import (
 	"cmp"
@@ -109,7 +109,7 @@ func (b *batch) restoreRows(ctx context.Context, l *batchRecord) error {
 	group.SetLimit(restoredAtOnce)
 	for _, c := range l.earlier.done {
 		group.Go(func() error {
-			return retry.Do(ctx, judgeError, func(ctx context.Context) error { return b.restoreRow(ctx, l, c) })
+			return retry.Do(ctx, Judge, func(ctx context.Context) error { return b.restoreRow(ctx, l, c) })
 		})
 	}
 	return group.Wait()
@@ -127,7 +127,7 @@ func (b *batch) restoreRow(ctx context.Context, l *batchRecord, c journal.Copy) 
 	if c.Outcome == journal.Duplicate || (c.First != nil) != (l.rec != l.own) {
 		fingerprint = partFingerprint // the message in the mailbox may have other content
 	}
-	if err := b.im.ledger.Settle(ctx, c.Key, holder, fingerprint, c.GraphID, string(c.Outcome)); err != nil {
+	if err := b.im.opts.Ledger.Settle(ctx, c.Key, holder, fingerprint, c.GraphID, string(c.Outcome)); err != nil {
 		return fmt.Errorf("restore a row of the ledger: %w", err)
 	}
 	for _, p := range l.rec.Pieces {
@@ -135,7 +135,7 @@ func (b *batch) restoreRow(ctx context.Context, l *batchRecord, c journal.Copy) 
 			continue
 		}
 		key := record.Key(p.ID, c.Mailbox)
-		if err := b.im.ledger.Settle(ctx, key, holder, partFingerprint, c.GraphID, string(c.Outcome)); err != nil {
+		if err := b.im.opts.Ledger.Settle(ctx, key, holder, partFingerprint, c.GraphID, string(c.Outcome)); err != nil {
 			return fmt.Errorf("restore a row of the ledger: %w", err)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package sweeper
 
 import (
 	"context"
@@ -11,12 +11,15 @@ import (
 	"strings"
 	"time"
 
+	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/retry"
 )
 
+// StateBlob is the blob in archive.Sweeps that holds State, and whose lease a sweep holds.
+const StateBlob = "sweep.json"
+
 const (
-	sweepName  = "sweep.json"
 	sweepSaves = time.Minute // for the state, when the invocation's own time is up
 
 	// sweepBack is for how many days after its planning a run is looked for at every sweep, though its day is
@@ -29,9 +32,10 @@ const (
 	maxDays   = 20_000 // days that it has as finished
 )
 
-// sweepState is what sweep knows from one invocation to the next, so that it does not look at the whole archive every
-// hour. All of it only saves work, or decides what comes first: a sweep without it finishes the same batches.
-type sweepState struct {
+// State is the stored form of what sweep knows from one invocation to the next, so that it does not look at the whole
+// archive every hour. All of it only saves work, or decides what comes first: a sweep without it finishes the same
+// batches.
+type State struct {
 	Day    string   `json:"day"`              // 2026/11/23: when they were last looked at, all runs of earlier days were finished
 	Closed []string `json:"closed,omitempty"` // folders of finished runs on that day and after
 
@@ -44,13 +48,13 @@ type sweepState struct {
 	Tried map[string]int `json:"tried,omitempty"` // turns that were begun, of batches that are open
 	After string         `json:"after,omitempty"` // the batch whose turn was counted last
 
-	Counts []runCounts `json:"counts,omitempty"` // of the last runs that were finished, in the order of their folders
+	Counts []RunCounts `json:"counts,omitempty"` // of the last runs that were finished, in the order of their folders
 }
 
 // load reads the state.
-func (s *sweeper) load(ctx context.Context) error {
+func (s *sweep) load(ctx context.Context) error {
 	err := s.onStorage(ctx, func(ctx context.Context) error {
-		_, err := s.im.store.GetJSON(ctx, archive.Sweeps, sweepName, &s.state)
+		_, err := s.opts.Store.GetJSON(ctx, archive.Sweeps, StateBlob, &s.state)
 		return err
 	})
 	if err != nil {
@@ -69,14 +73,14 @@ func (s *sweeper) load(ctx context.Context) error {
 var errSuperseded = errors.New("another sweep has taken over")
 
 // superseded reports whether the lease is lost for good.
-func (s *sweeper) superseded() bool {
+func (s *sweep) superseded() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.failed, func(err error) bool { return errors.Is(err, errSuperseded) })
 }
 
 // save writes the state as it is known by now. A lease that was lost while storage was away is taken again.
-func (s *sweeper) save(ctx context.Context) error {
+func (s *sweep) save(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	s.mu.Lock()
@@ -84,13 +88,13 @@ func (s *sweeper) save(ctx context.Context) error {
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepSaves)
 	defer cancel()
-	err := retry.Do(ctx, judgeError, func(ctx context.Context) error {
+	err := retry.Do(ctx, importer.Judge, func(ctx context.Context) error {
 		if s.lease.Context().Err() != nil {
 			if err := s.takeAgain(ctx); err != nil {
 				return err
 			}
 		}
-		_, err := s.im.store.PutJSON(ctx, archive.Sweeps, sweepName, next, "*", s.lease)
+		_, err := s.opts.Store.PutJSON(ctx, archive.Sweeps, StateBlob, next, "*", s.lease)
 		return err
 	})
 	if err != nil {
@@ -101,9 +105,9 @@ func (s *sweeper) save(ctx context.Context) error {
 
 // takeAgain takes the lease after it was lost. The service may keep the lost one for some seconds, so only a lease that is there for longer
 // is another sweep's.
-func (s *sweeper) takeAgain(ctx context.Context) error {
+func (s *sweep) takeAgain(ctx context.Context) error {
 	for began := time.Now(); ; {
-		lease, err := s.im.store.Lease(ctx, archive.Sweeps, sweepName)
+		lease, err := s.opts.Store.Lease(ctx, archive.Sweeps, StateBlob)
 		switch {
 		case err == nil:
 			s.lease.Release()
@@ -111,7 +115,7 @@ func (s *sweeper) takeAgain(ctx context.Context) error {
 			return nil
 		case !errors.Is(err, archive.ErrLeased):
 			return err
-		case time.Since(began) > s.im.sweepTimes.lease:
+		case time.Since(began) > s.opts.Times.Lease:
 			return errSuperseded
 		}
 		if err := retry.Sleep(ctx, time.Second); err != nil {
@@ -121,12 +125,12 @@ func (s *sweeper) takeAgain(ctx context.Context) error {
 }
 
 // next is the state as it is to be saved. s.mu is held.
-func (s *sweeper) next() sweepState {
+func (s *sweep) next() State {
 	if s.days == nil { // nothing has been looked at
 		return s.state
 	}
-	next := sweepState{
-		Day:      s.im.now().UTC().AddDate(0, 0, -sweepBack).Format("2006/01/02"),
+	next := State{
+		Day:      s.opts.Now().UTC().AddDate(0, 0, -sweepBack).Format("2006/01/02"),
 		Finished: map[string]string{}, Tried: maps.Clone(s.state.Tried), After: s.state.After, Earlier: s.state.Earlier, From: s.state.From, Counts: s.state.Counts,
 	}
 	closed := map[string]bool{}
@@ -159,7 +163,7 @@ func (s *sweeper) next() sweepState {
 }
 
 // shrink keeps the state far below the size that is read of it. What it drops is looked at once more.
-func (n *sweepState) shrink() {
+func (n *State) shrink() {
 	if len(n.Closed) > maxClosed { // those of finished days are in Finished, too
 		n.Closed = slices.DeleteFunc(n.Closed, func(run string) bool { return n.Finished[dayOf(run)] != "" })
 	}
@@ -175,7 +179,7 @@ func (n *sweepState) shrink() {
 }
 
 // countTry notes that a turn of each of the batches begins. The state has to be saved before it does.
-func (s *sweeper) countTry(batches []*openBatch) {
+func (s *sweep) countTry(batches []*openBatch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range batches {
@@ -187,7 +191,7 @@ func (s *sweeper) countTry(batches []*openBatch) {
 }
 
 // forgetTry takes back the count of a turn that another delivery had. s.mu is held.
-func (s *sweeper) forgetTry(batch string) {
+func (s *sweep) forgetTry(batch string) {
 	if s.state.Tried[batch]--; s.state.Tried[batch] <= 0 {
 		delete(s.state.Tried, batch)
 	}

@@ -1,4 +1,4 @@
-package main
+package importer
 
 import (
 	"cmp"
@@ -17,7 +17,6 @@ import (
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
-	"o2archiver/shared/settings"
 	"o2archiver/shared/usermap"
 )
 
@@ -155,7 +154,7 @@ func (b *batch) planCopies(ctx context.Context, l *batchRecord, alone bool) ([]*
 		}
 		c := b.newCopier(l, m)
 		if len(copies) < b.im.maxCopiesPerRecord() { // it will run now: nobody stands in a line who can't go when it is his turn
-			c.ticket = b.im.boxes.Queue(c.mailbox, c.cost())
+			c.ticket = b.im.opts.Boxes.Queue(c.mailbox, c.cost())
 		}
 		copies = append(copies, c)
 	}
@@ -217,21 +216,21 @@ func (b *batch) importCopies(ctx context.Context, l *batchRecord, copies []*copy
 
 // maxCopiesPerRecord is how many copies of one line are under way, or wait for their mailboxes: one message to everybody in a
 // large tenant shall not fill the memory.
-func (im *importer) maxCopiesPerRecord() int { return max(64, im.config.concurrency) }
+func (im *Importer) maxCopiesPerRecord() int { return max(64, im.opts.Concurrency) }
 
 // errPanicked is a panic of the package message on a record: one item ends, not the instance with all that it is at work on.
 var errPanicked = errors.New("it has a form that the program was not made for")
 
 // buildMessage makes the line's message. Of the attachments it reads no more than message.Options.Peek says. Its error holds nothing of
 // the content; it matches errNotRead if storage is what failed.
-func (l *batchRecord) buildMessage(ctx context.Context, im *importer) (err error) {
+func (l *batchRecord) buildMessage(ctx context.Context, im *Importer) (err error) {
 	defer func() {
 		if recover() != nil { // the panic's text may quote the item
 			err = errPanicked
 		}
 	}()
-	room := im.config.maxItem // for the attachments, which are asked about once each, in the order of the message
-	sessions := settings.UploadSessions(im.config.cloud)
+	room := im.opts.MaxItem // for the attachments, which are asked about once each, in the order of the message
+	sessions := im.opts.UploadSessions
 	o := im.messageOptions(ctx, l.namingMatches())
 	o.Omit = func(a record.Attachment) string {
 		if !sessions && a.Size > mailbox.MaxSinglePost {
@@ -259,8 +258,8 @@ func (l *batchRecord) namingMatches() []usermap.Match {
 }
 
 // messageOptions are those of every message, whatever is left out of it.
-func (im *importer) messageOptions(ctx context.Context, matches []usermap.Match) message.Options {
-	return message.Options{Region: im.config.mapOptions.Region, Numbers: im.numbers, Peek: im.peekAttachment(ctx), Addresses: addressesOf(matches)}
+func (im *Importer) messageOptions(ctx context.Context, matches []usermap.Match) message.Options {
+	return message.Options{Region: im.opts.MapOptions.Region, Numbers: im.opts.Numbers, Peek: im.peekAttachment(ctx), Addresses: addressesOf(matches)}
 }
 
 // longText is how large a message without attachments is in bytes that counts as one with: any batch but that of a single item is smaller.
@@ -269,7 +268,7 @@ const longText = 1 << 20
 // reserveMemory reserves the memory that the line's message takes, once for all copies that are worked on at a time. They have
 // their places at their mailboxes by then, and whoever waits for a place holds no memory: so nobody waits in a circle,
 // and a mailbox that lets nothing in takes nothing from the others. What was rendered goes with the last of these copies.
-func (l *batchRecord) reserveMemory(ctx context.Context, im *importer) (release func(), err error) {
+func (l *batchRecord) reserveMemory(ctx context.Context, im *Importer) (release func(), err error) {
 	if !l.hasAttachments() && l.built.Size() <= longText {
 		// It takes little more than its line of the batch, which is in memory anyway; and a text shall not wait for files.
 		return func() {}, nil
@@ -282,7 +281,7 @@ func (l *batchRecord) reserveMemory(ctx context.Context, im *importer) (release 
 	}
 	w := renderWeight(l.built, len(l.rec.Text))
 	if l.holders == 0 {
-		if err := im.renderBudget.Acquire(ctx, w); err != nil {
+		if err := im.opts.Memory.Acquire(ctx, w); err != nil {
 			return nil, fmt.Errorf("wait for memory: %w", context.Cause(ctx))
 		}
 	}
@@ -292,7 +291,7 @@ func (l *batchRecord) reserveMemory(ctx context.Context, im *importer) (release 
 		defer func() { <-l.memoryLock }()
 		if l.holders--; l.holders == 0 {
 			l.dropRendered()
-			im.renderBudget.Release(w)
+			im.opts.Memory.Release(w)
 		}
 	}, nil
 }
@@ -313,7 +312,7 @@ func (l *batchRecord) renderedHash(k *renderCache) string {
 }
 
 // renderedMessage is the line's message, rendered once, or its form without attachments.
-func (l *batchRecord) renderedMessage(ctx context.Context, im *importer, oversize bool) (_ *rendered, err error) {
+func (l *batchRecord) renderedMessage(ctx context.Context, im *Importer, oversize bool) (_ *rendered, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k, msg := &l.whole, l.built

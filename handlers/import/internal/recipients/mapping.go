@@ -1,0 +1,100 @@
+package recipients
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"o2archiver/shared/archive"
+	"o2archiver/shared/funchost"
+	"o2archiver/shared/retry"
+	"o2archiver/shared/usermap"
+)
+
+// MappingAge is how long a mapping is used before storage is asked whether there is another.
+const MappingAge = time.Minute
+
+// MappingOptions are the administrator's choices about the mapping.
+type MappingOptions struct {
+	Custom bool             // whether the CSV file is used at all
+	Region string           // two-letter country of numbers in national form
+	Now    func() time.Time // the cache's clock
+}
+
+// Mapping is the administrator's CSV file, cached for MappingAge. It is safe for concurrent use.
+type Mapping struct {
+	store *archive.Store
+	o     MappingOptions
+
+	lock    chan struct{} // a mutex that respects a context: it holds one value while the fields below are in use
+	checked time.Time
+	etag    string
+	table   *usermap.Table // nil: there is none
+}
+
+// NewMapping returns a Mapping that has not been read yet.
+func NewMapping(store *archive.Store, o MappingOptions) *Mapping {
+	return &Mapping{store: store, o: o, lock: make(chan struct{}, 1)}
+}
+
+// acquire waits for the lock until ctx ends.
+func (m *Mapping) acquire(ctx context.Context) (release func(), err error) {
+	select {
+	case m.lock <- struct{}{}:
+		return func() { <-m.lock }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Refresh makes the next call of Current ask storage whether there is another file.
+func (m *Mapping) Refresh(ctx context.Context) error {
+	release, err := m.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	m.checked = time.Time{}
+	return nil
+}
+
+// Current returns the administrator's mapping, or nil where there is none or it is not to be used. While storage is
+// unavailable it waits, until ctx ends. A file that can't be read is an error that matches funchost.ErrSettings, so that
+// nothing is imported into the wrong mailbox or into none; the batches wait for sweep.
+func (m *Mapping) Current(ctx context.Context) (*usermap.Table, error) {
+	if !m.o.Custom {
+		return nil, nil
+	}
+	release, err := m.acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read settings/mapping.csv: %w", err)
+	}
+	defer release()
+	if !m.checked.IsZero() && m.o.Now().Sub(m.checked) < MappingAge {
+		return m.table, nil
+	}
+	var data []byte
+	var etag string
+	err = retry.Do(ctx, judge, func(ctx context.Context) (err error) {
+		data, etag, err = m.store.Mapping(ctx, m.etag)
+		return err
+	})
+	switch {
+	case errors.Is(err, archive.ErrNotModified):
+	case errors.Is(err, archive.ErrNotFound):
+		m.table, m.etag = nil, ""
+	case err != nil:
+		return nil, fmt.Errorf("read settings/mapping.csv: %w", err)
+	default:
+		table, err := usermap.ParseCSV(bytes.NewReader(data), m.o.Region)
+		if err != nil {
+			return nil, fmt.Errorf("%w: settings/mapping.csv can't be used, so nothing is imported until it is replaced: %w",
+				funchost.ErrSettings, err)
+		}
+		m.table, m.etag = table, etag
+	}
+	m.checked = m.o.Now()
+	return m.table, nil
+}

@@ -1,0 +1,153 @@
+package sweeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"o2archiver/handlers/import/internal/importer"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/funchost"
+	"o2archiver/shared/journal"
+	"o2archiver/shared/retry"
+)
+
+const (
+	shortAtOnce = 8 // short turns: they mostly wait
+	longAtOnce  = 4 // long turns: the events' own batches come first
+
+	// TurnGroup is the number of batches whose short turns are counted, and saved, together.
+	TurnGroup = 32
+
+	// StuckAfter is the number of turns of a batch, two in each sweep, from which on it is reported as stuck.
+	StuckAfter = 4
+)
+
+// sweep is one invocation: a sweep, or a replay.
+type sweep struct {
+	opts       Options
+	importer   Importer
+	invocation string
+	log        *slog.Logger
+	before     time.Time // younger batches are left to their events
+
+	saving sync.Mutex     // held while the state is saved
+	lease  *archive.Lease // of the state; nil in a replay
+
+	mu     sync.Mutex // for what follows
+	res    Result
+	failed []error // at most three: a hundred alike say no more
+	state  State
+	days   []*sweptDay
+	open   []*openBatch // batches that may be worked on
+}
+
+// run is a sweep. It looks at the runs that are not closed, which costs little; then every batch that is found open
+// gets a short turn, those first that never had one; then the replays that broke off go on; and the time that is left
+// is for the batches that were not finished in their short turn, the least tried first. So nothing that takes long,
+// or for ever, keeps another batch from its turn.
+//
+// A turn is counted, and saved, before it begins.
+func (s *sweep) run(ctx context.Context) error {
+	if err := s.load(ctx); err != nil {
+		return err
+	}
+	replays, err := s.replays(ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := s.findOpenBatches(ctx, deadlineShare(ctx, began, 30), replays); err != nil {
+		return err
+	}
+	s.noteResult(s.save(ctx))
+	stuck := s.shortTurns(ctx, deadlineShare(ctx, began, 60))
+	s.resumeReplays(ctx, replays, deadlineShare(ctx, began, 80))
+	s.longTurns(ctx, stuck)
+	s.settleBatch(ctx)
+	s.noteResult(s.save(ctx))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(s.failed...)
+}
+
+// deadlineShare is the moment at which so many per cent of the invocation's time are over; the zero Time if it has no end.
+func deadlineShare(ctx context.Context, began time.Time, percent int64) time.Time {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return time.Time{}
+	}
+	return began.Add(deadline.Sub(began) / 100 * time.Duration(percent))
+}
+
+func hasPassed(t time.Time) bool { return !t.IsZero() && time.Now().After(t) }
+
+// noteResult keeps an error for the sweep's answer.
+func (s *sweep) noteResult(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && len(s.failed) < 3 {
+		s.failed = append(s.failed, err)
+	}
+}
+
+// errTurn ends the work on one batch, not that of the sweep.
+var errTurn = fmt.Errorf("the batch's turn in this sweep is over, the next one goes on: %w", funchost.ErrUnavailable)
+
+// startTurn is one try of a batch, which ends after most, or when nothing has been done of the batch for so long as idle
+// says (0: however long).
+func (s *sweep) startTurn(ctx context.Context, name string, idle, most time.Duration, how importer.Delivery) (journal.Totals, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	over := func() { cancel(errTurn) }
+	defer time.AfterFunc(most, over).Stop()
+	if idle > 0 {
+		quiet := time.AfterFunc(idle, over)
+		defer quiet.Stop()
+		how.OnProgress = func() { quiet.Reset(idle) }
+	}
+	res, err := s.importer.ImportBatch(ctx, name, s.invocation, s.log, how)
+	return res.Totals, err
+}
+
+// tryBatch is a turn of a batch that was found open. It reports whether another turn can help.
+func (s *sweep) tryBatch(ctx context.Context, b *openBatch, idle, most time.Duration) (again bool) {
+	totals, err := s.startTurn(ctx, b.name, idle, most, importer.Delivery{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == nil:
+		b.done, b.totals, b.err = true, totals, nil
+		delete(s.state.Tried, b.name)
+		return false
+	case errors.Is(err, journal.ErrHeld):
+		b.held, b.err = true, nil
+		s.forgetTry(b.name)
+		return false
+	}
+	b.err = err
+	if tries := s.state.Tried[b.name]; tries >= StuckAfter && ctx.Err() == nil {
+		s.log.Error("batch is stuck", "event", "import.batchStuck", "run", b.run.folder,
+			"batch", b.name, "tries", tries, "error", err.Error())
+	}
+	again, _ = importer.Judge(err)
+	return again || errors.Is(err, errTurn)
+}
+
+// startPart is storage for what is one of many: it gives up after a while, so that one run or batch whose blobs never
+// answer keeps none of the others from being looked at.
+func (s *sweep) startPart(ctx context.Context, op func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.Times.Look, errLook)
+	defer cancel()
+	return s.onStorage(ctx, op)
+}
+
+// errLook ends the look at one run or batch.
+var errLook = fmt.Errorf("storage does not answer about it, the next sweep looks again: %w", funchost.ErrUnavailable)
+
+func (s *sweep) onStorage(ctx context.Context, op func(context.Context) error) error {
+	return retry.Do(ctx, importer.Judge, op)
+}

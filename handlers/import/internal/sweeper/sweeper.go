@@ -1,0 +1,136 @@
+// Package sweeper finishes the batches that no event will finish any more, and replays batches after the cause of a
+// failure has been removed. How a batch is imported it leaves to an importer.
+package sweeper
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"o2archiver/handlers/import/internal/importer"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/funchost"
+)
+
+// Importer is what a sweep needs of the importer, so that the tests of turns and leases can stand in for it.
+type Importer interface {
+	// ImportBatch brings every record of a batch to its outcome. It must be idempotent, and return when ctx ends.
+	ImportBatch(
+		ctx context.Context, name, invocation string, log *slog.Logger, how importer.Delivery,
+	) (importer.Result, error)
+
+	// RefreshRecipients makes the next ImportBatch ask again for what was not found before.
+	RefreshRecipients(ctx context.Context) error
+}
+
+// Options are what a Sweeper works with.
+type Options struct {
+	Store *archive.Store // days, runs, batches and journals are read, the state of sweeps is written
+	After time.Duration  // younger batches are left to their events, unless the input has another age
+	Times Times          // the zero value: DefaultTimes
+	Now   func() time.Time
+}
+
+// Times are the bounds of a sweep.
+type Times struct {
+	Idle  time.Duration // a short turn ends after so long without progress of its batch
+	Short time.Duration // a short turn in all
+	Long  time.Duration // a batch's later turn in the same sweep
+	Look  time.Duration // listing and reading one run or one batch's journal
+	Lease time.Duration // for so long a lease that was lost may still be this sweep's own
+}
+
+// DefaultTimes returns the bounds for an invocation of funchost.Deadline.
+func DefaultTimes() Times {
+	return Times{
+		Idle: 30 * time.Second, Short: 3 * time.Minute, Long: 10 * time.Minute, Look: time.Minute, Lease: 18 * time.Second,
+	}
+}
+
+// Sweeper runs sweeps and replays. It is safe for concurrent use: of several sweeps of one storage account one runs.
+type Sweeper struct {
+	opts     Options
+	importer Importer
+}
+
+// New returns a Sweeper. It makes no request.
+func New(o Options, im Importer) *Sweeper {
+	if o.Times == (Times{}) {
+		o.Times = DefaultTimes()
+	}
+	return &Sweeper{opts: o, importer: im}
+}
+
+// request is the input of a sweep by hand.
+type request struct {
+	After  *string `json:"after,omitempty"`  // instead of Options.After, e.g. "0s"
+	Replay string  `json:"replay,omitempty"` // a run's folder or a batch: make the copies that are missing
+}
+
+// Result is the answer of an invocation.
+type Result struct {
+	Batches  int `json:"batches"`  // that had no finished journal
+	Finished int `json:"finished"` // of these, by this sweep
+	Held     int `json:"held"`     // left to a delivery that is processing it
+	Young    int `json:"young"`    // left because its event may still come
+}
+
+// Sweep finishes the batches whose event was lost or given up by the host: those whose journal has no end. input is what
+// an administrator sends along as JSON, or empty; with the name of a run or a batch Sweep is a replay of it.
+//
+// It returns nil if no batch is left that it could have finished, and at once if another sweep is running. What is left
+// when ctx ends, the next sweep takes up first. An input that can't be used is an error that matches funchost.ErrInput.
+func (sw *Sweeper) Sweep(ctx context.Context, input, invocation string, log *slog.Logger) (Result, error) {
+	r, after, err := sw.readInput(input)
+	if err != nil {
+		return Result{}, err
+	}
+	s := &sweep{
+		opts: sw.opts, importer: sw.importer, invocation: invocation, log: log, before: sw.opts.Now().Add(-after),
+	}
+	if r.Replay != "" {
+		return s.replay(ctx, r.Replay)
+	}
+	var lease *archive.Lease
+	err = s.onStorage(ctx, func(ctx context.Context) (err error) {
+		lease, err = s.opts.Store.Lease(ctx, archive.Sweeps, StateBlob)
+		return err
+	})
+	if errors.Is(err, archive.ErrLeased) {
+		log.Info("another sweep is at work")
+		return Result{}, nil
+	}
+	if err != nil {
+		return Result{}, importer.Status(fmt.Errorf("take the sweep's lease: %w", err))
+	}
+	s.lease = lease
+	defer func() { s.lease.Release() }()
+	err = s.run(ctx)
+	s.log.Info("sweep ended", "event", "import.sweepEnded", "batches", s.res.Batches,
+		"finished", s.res.Finished, "held", s.res.Held, "young", s.res.Young)
+	return s.res, importer.Status(err)
+}
+
+func (sw *Sweeper) readInput(input string) (r request, after time.Duration, err error) {
+	const form = `sweep understands {"after":"0s"} and {"replay":"2026/11/23/<run>"}`
+	after = sw.opts.After
+	if strings.TrimSpace(input) != "" {
+		d := json.NewDecoder(strings.NewReader(input))
+		d.DisallowUnknownFields()
+		err := d.Decode(&r)
+		if _, more := d.Token(); err != nil || !errors.Is(more, io.EOF) {
+			return r, 0, fmt.Errorf("%w: the input can't be read: %s", funchost.ErrInput, form)
+		}
+	}
+	if r.After != nil {
+		if after, err = time.ParseDuration(*r.After); err != nil || after < 0 {
+			return r, 0, fmt.Errorf("%w: after is not a duration: %s", funchost.ErrInput, form)
+		}
+	}
+	return r, after, nil
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"o2archiver/handlers/import/internal/importer"
+	"o2archiver/handlers/import/internal/recipients"
+	"o2archiver/handlers/import/internal/sweeper"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/funchost"
+	"o2archiver/shared/message"
+	"o2archiver/shared/settings"
+)
+
+// engines are what the functions of the app run.
+type engines struct {
+	store    *archive.Store
+	importer *importer.Importer
+	sweeper  *sweeper.Sweeper
+}
+
+// bounds are limits of the engines that no setting changes. The zero value is what each engine documents.
+type bounds struct {
+	lookUp time.Duration       // recipients.DirectoryOptions.Wait
+	memory *semaphore.Weighted // importer.Options.Memory
+	sweep  sweeper.Times
+}
+
+// build makes the engines.
+func (c config) build(cl clients, b bounds, now func() time.Time) *engines {
+	numbers := message.NewNumberCache()
+	c.mapOptions.E164 = numbers.E164
+	im := importer.New(importer.Options{
+		Store: cl.store, Ledger: cl.ledger, Boxes: cl.boxes,
+		Users: recipients.NewDirectory(cl.boxes, recipients.DirectoryOptions{
+			Concurrency: c.concurrency, Wait: b.lookUp, Now: now,
+		}),
+		Mapping: recipients.NewMapping(cl.store, recipients.MappingOptions{
+			Custom: c.mapOptions.Custom, Region: c.mapOptions.Region, Now: now,
+		}),
+		MapOptions: c.mapOptions, Numbers: numbers, Form: c.form, MaxItem: c.maxItem,
+		UploadSessions: settings.UploadSessions(c.cloud), Concurrency: c.concurrency, InDoubt: c.inDoubt,
+		Memory: b.memory, Now: now,
+	})
+	sw := sweeper.New(sweeper.Options{Store: cl.store, After: c.sweepAfter, Times: b.sweep, Now: now}, im)
+	return &engines{store: cl.store, importer: im, sweeper: sw}
+}
+
+// routes are the functions of the app. broken is why there are no engines, or nil.
+func routes(e *engines, broken error) map[string]funchost.Func {
+	guard := func(f funchost.Func) funchost.Func {
+		return func(ctx context.Context, inv *funchost.Invocation) (any, error) {
+			if broken != nil {
+				return nil, fmt.Errorf("%w: %w", funchost.ErrSettings, broken)
+			}
+			return f(ctx, inv)
+		}
+	}
+	return map[string]funchost.Func{
+		// POST /import: success only when every record of the batch has its outcome, or the event is none of ours.
+		"import": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) { return e.handleEvent(ctx, inv) }),
+		// POST /sweep: success when no batch is left that it could have finished.
+		"sweep": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) {
+			input, _ := inv.Input("timer")
+			return e.sweeper.Sweep(ctx, input, inv.ID, inv.Log)
+		}),
+	}
+}
+
+// handleEvent imports the batch of one BlobCreated event. It reads nothing of the event but the blob's address, and uses
+// that only if it is a batch of this archive.
+func (e *engines) handleEvent(ctx context.Context, inv *funchost.Invocation) (importer.Result, error) {
+	uri, _ := inv.Meta("Uri")
+	name, err := e.store.BatchFromURI(uri)
+	if errors.Is(err, archive.ErrForeign) {
+		// The host has no "don't try again": a permanent error is answered with success and reported here.
+		const refused = "the event's blob is not a batch of this archive's storage account; nothing was read"
+		inv.Log.Error(refused, "event", "import.eventRefused")
+		return importer.Result{Refused: refused}, nil
+	}
+	if err != nil {
+		return importer.Result{}, err
+	}
+	res, err := e.importer.ImportBatch(ctx, name, inv.ID, inv.Log, importer.Delivery{Wait: true})
+	if errors.Is(err, importer.ErrMissing) {
+		inv.Log.Error("the event's batch is not there (any more)", "event", "import.batchMissing", "batch", name)
+		return importer.Result{Batch: name, Refused: importer.ErrMissing.Error()}, nil
+	}
+	return res, err
+}
