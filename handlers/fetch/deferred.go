@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
@@ -50,7 +51,7 @@ type deferred struct {
 	Run     string                `json:"run"`   // folder of the slice that set it aside
 	Since   time.Time             `json:"since"` // from when it has waited: the end of that slice
 	Entry   record.Entry          `json:"entry"`
-	Piece   *smsPart              `json:"piece,omitempty"`   // with waitsForPieces; its Item is Entry's
+	Piece   *longsms.Part         `json:"piece,omitempty"`   // with waitsForPieces; its Item is Entry's
 	Ready   bool                  `json:"ready,omitempty"`   // its media are settled: it goes into the next batch
 	Aside   time.Time             `json:"aside,omitzero"`    // when it was set aside
 	Partial map[int]*partialState `json:"partial,omitempty"` // by attachment, those that come in more than one run
@@ -152,7 +153,7 @@ func (f *fetcher) writeDeferred(ctx context.Context, state *savedState, s *windo
 
 // deferredEntry makes the entry of one item, or of a long message's pieces.
 func (f *fetcher) deferredEntry(ctx context.Context, keys []string) (record.Entry, error) {
-	var set longSMS
+	var set longsms.Message
 	for _, key := range keys {
 		item, err := f.readDeferred(ctx, key)
 		if err != nil {
@@ -161,10 +162,10 @@ func (f *fetcher) deferredEntry(ctx context.Context, keys []string) (record.Entr
 		if item.Piece == nil { // its parts are there still if the process died before it took them away
 			return item.Entry, f.deleteParts(ctx, key, &item)
 		}
-		item.Piece.Item, item.Piece.Media, item.Piece.until = item.Entry.Items[0], item.Entry.Media, item.Entry.Until
-		set.parts = append(set.parts, *item.Piece)
+		item.Piece.Item, item.Piece.Media, item.Piece.Until = item.Entry.Items[0], item.Entry.Media, item.Entry.Until
+		set.Parts = append(set.Parts, *item.Piece)
 	}
-	return set.toEntry(), nil
+	return set.Entry(), nil
 }
 
 // selectDeferred returns which keys this run takes, those of one entry together.

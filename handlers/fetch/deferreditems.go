@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/shared/archive"
 )
 
@@ -70,9 +71,9 @@ func (x deferredFacts) sinceTime() time.Time { return time.Unix(x.Since, 0).UTC(
 func (x deferredFacts) asideTime() time.Time { return time.Unix(x.Aside, 0).UTC() }
 
 // partOf returns the piece without its item, which is not needed to choose.
-func (x deferredFacts) partOf(key string) smsPart {
-	p := smsPart{Group: x.Group, Number: x.Number, Total: x.Total, ID: x.ID, Size: x.Size, Short: x.Short, Files: x.Files,
-		Thread: x.Thread, Sides: x.Sides, key: key}
+func (x deferredFacts) partOf(key string) longsms.Part {
+	p := longsms.Part{Group: x.Group, Number: x.Number, Total: x.Total, ID: x.ID, Size: x.Size, Short: x.Short, Files: x.Files,
+		Thread: x.Thread, Sides: x.Sides, Key: key}
 	if x.Sent != 0 {
 		p.Sent = time.Unix(0, x.Sent).UTC()
 	}

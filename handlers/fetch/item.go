@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
 )
@@ -25,7 +26,7 @@ var errTooMuch = errors.New("the attachment is larger than 2 GiB")
 
 // processItem makes the entry of one item and puts it where it belongs: into a batch, or, if something
 // that it needs is missing for now, into the waiting room. index is its place in the page.
-func (f *fetcher) processItem(ctx context.Context, s *window, p *progress, w *batchWriter, parts *partGroups, it telemessage.Item, index int) error {
+func (f *fetcher) processItem(ctx context.Context, s *window, p *progress, w *batchWriter, parts *longsms.Groups, it telemessage.Item, index int) error {
 	if it.Big != nil {
 		return f.keepBigItem(ctx, s, w, it, index)
 	}

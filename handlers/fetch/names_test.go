@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/shared/archive"
-	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
 )
 
@@ -114,13 +113,5 @@ func TestEntriesHaveTheEndOfTheirWindow(t *testing.T) {
 	want := map[string]time.Time{"bad": until, "good": until, "p1": until, "p2": until, "m": until, "q1": next, "q2": next}
 	if diff := cmp.Diff(want, untils); diff != "" {
 		t.Errorf("ends (-want +got):\n%s", diff)
-	}
-}
-
-func TestPiecesHaveTheLatestEnd(t *testing.T) {
-	at := time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
-	set := longSMS{parts: []smsPart{{Total: 2, until: at}, {Total: 2, until: at.Add(time.Hour)}, {Total: 2, Item: record.Item{}}}}
-	if got := set.toEntry().Until; !got.Equal(at.Add(time.Hour)) {
-		t.Errorf("until %v", got)
 	}
 }

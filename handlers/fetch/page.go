@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 
+	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
 )
@@ -17,7 +18,7 @@ type pageReading struct {
 	s      *window
 	after  *progress
 	writer *batchWriter
-	parts  *partGroups
+	parts  *longsms.Groups
 
 	index int // of the item in the page, from 1
 	held  []heldItem

@@ -4,15 +4,18 @@ import (
 	"context"
 	"slices"
 
+	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
 )
 
+// maxHeldPart is the size, in bytes, up to which a part is held until its page has been read. A larger one is set aside at once.
+const maxHeldPart = 64 << 10
+
 // processPart deals with a piece of a long SMS. As a rule it is held until its page has been read, to be joined with the others; one
 // that is large, or owes an attachment, is set aside at once.
-func (f *fetcher) processPart(ctx context.Context, s *window, p *progress, parts *partGroups, o telemessage.Outline, entry record.Entry, index int) error {
-	part := newPart(o, entry.Items[0])
-	part.index, part.until = index, entry.Until
+func (f *fetcher) processPart(ctx context.Context, s *window, p *progress, parts *longsms.Groups, o telemessage.Outline, entry record.Entry, index int) error {
+	part := newPart(o, entry, index)
 	away := false
 	if part.Files > 0 {
 		if s.isDeferred(p, index, waitsForPieces, part.Item.SHA256) {
@@ -26,33 +29,43 @@ func (f *fetcher) processPart(ctx context.Context, s *window, p *progress, parts
 			}
 		}
 	}
-	if away || part.Size > maxPiece {
+	if away || part.Size > maxHeldPart {
 		return f.deferPart(ctx, s, p, part, !away)
 	}
-	parts.addPart(part)
+	parts.Add(part)
 	return nil
 }
 
+// newPart returns the part that an item is of a long SMS. index is its place in the page.
+func newPart(o telemessage.Outline, entry record.Entry, index int) longsms.Part {
+	part := longsms.NewPart(longsms.Segment{
+		ID: o.Segment.ID, Number: o.Segment.Number, Total: o.Segment.Total, MessageID: o.MessageID, Sent: o.Time,
+		Parties: o.Parties, Sides: o.Sides, Files: len(o.Attachments),
+	}, entry.Items[0])
+	part.Index, part.Until = index, entry.Until
+	return part
+}
+
 // deferPart puts a piece into the waiting room, if it is not there. settled: it owes no attachment.
-func (f *fetcher) deferPart(ctx context.Context, s *window, p *progress, part smsPart, settled bool) error {
-	if s.isDeferred(p, part.index, waitsForPieces, part.Item.SHA256) {
+func (f *fetcher) deferPart(ctx context.Context, s *window, p *progress, part longsms.Part, settled bool) error {
+	if s.isDeferred(p, part.Index, waitsForPieces, part.Item.SHA256) {
 		p.SetAside++
 		return nil
 	}
-	return f.deferItem(ctx, s, p, part.index, deferred{Reason: waitsForPieces, Piece: &part, Ready: settled && part.Files > 0,
-		Entry: record.Entry{Version: 1, Until: part.until, Items: []record.Item{part.Item}, Media: part.Media}})
+	return f.deferItem(ctx, s, p, part.Index, deferred{Reason: waitsForPieces, Piece: &part, Ready: settled && part.Files > 0,
+		Entry: record.Entry{Version: 1, Until: part.Until, Items: []record.Item{part.Item}, Media: part.Media}})
 }
 
 // writeLongMessages writes the long messages that came complete within the page, and sets the other pieces aside.
-func (f *fetcher) writeLongMessages(ctx context.Context, s *window, p *progress, w *batchWriter, parts *partGroups) error {
-	for _, set := range parts.nearbyMessages() {
-		if set.isComplete() && set.size <= maxSet {
-			if err := w.add(ctx, set.toEntry()); err != nil {
+func (f *fetcher) writeLongMessages(ctx context.Context, s *window, p *progress, w *batchWriter, parts *longsms.Groups) error {
+	for _, set := range parts.NearbyMessages() {
+		if set.IsComplete() && set.FitsOneEntry() {
+			if err := w.add(ctx, set.Entry()); err != nil {
 				return err
 			}
 			continue
 		}
-		for _, part := range set.parts {
+		for _, part := range set.Parts {
 			if err := f.deferPart(ctx, s, p, part, true); err != nil {
 				return err
 			}
@@ -64,8 +77,8 @@ func (f *fetcher) writeLongMessages(ctx context.Context, s *window, p *progress,
 // selectParts adds the keys of the long messages that are complete or overdue to those that this run takes.
 func (f *fetcher) selectParts(ctx context.Context, state *savedState, s *window, r *deferredItems, chosen [][]string, space int) ([][]string, error) {
 	taken := len(chosen)
-	for _, set := range r.partsFor(state, s).allMessages() {
-		if taken+len(set.parts) > space || !set.isComplete() && !set.isOverdue() {
+	for _, set := range r.partsFor(state, s).AllMessages() {
+		if taken+len(set.Parts) > space || !set.IsComplete() && !set.IsOverdue() {
 			continue
 		}
 		ready, err := f.settlePartMedia(ctx, state, s, r, set)
@@ -75,28 +88,28 @@ func (f *fetcher) selectParts(ctx context.Context, state *savedState, s *window,
 		if !ready {
 			continue
 		}
-		entries := set.splitBySize()
+		entries := set.SplitBySize()
 		for _, one := range entries {
 			if len(entries) > 1 {
 				if err := f.notePartsElsewhere(ctx, r, one, entries); err != nil {
 					return nil, err
 				}
 			}
-			chosen = append(chosen, one.partKeys())
+			chosen = append(chosen, one.Keys())
 		}
-		taken += len(set.parts)
+		taken += len(set.Parts)
 	}
 	return chosen, nil
 }
 
 // settlePartMedia asks for the attachments that the pieces owe, and renews those that have become too old. One that is out of reach keeps its message waiting until its time is over.
-func (f *fetcher) settlePartMedia(ctx context.Context, state *savedState, s *window, r *deferredItems, set *longSMS) (ready bool, err error) {
+func (f *fetcher) settlePartMedia(ctx context.Context, state *savedState, s *window, r *deferredItems, set *longsms.Message) (ready bool, err error) {
 	ready = true
-	for _, p := range set.parts {
+	for _, p := range set.Parts {
 		if p.Files == 0 {
 			continue
 		}
-		settled, err := f.settleMedia(ctx, state, s, r, p.key)
+		settled, err := f.settleMedia(ctx, state, s, r, p.Key)
 		if err != nil {
 			return false, err
 		}
@@ -106,26 +119,26 @@ func (f *fetcher) settlePartMedia(ctx context.Context, state *savedState, s *win
 }
 
 // notePartsElsewhere writes into the waiting room which pieces of the message are in other entries, before the entries are chosen for good.
-func (f *fetcher) notePartsElsewhere(ctx context.Context, r *deferredItems, one *longSMS, entries []*longSMS) error {
-	key := one.parts[0].key
+func (f *fetcher) notePartsElsewhere(ctx context.Context, r *deferredItems, one *longsms.Message, entries []*longsms.Message) error {
+	key := one.Parts[0].Key
 	item, err := f.readDeferred(ctx, key)
 	if err != nil {
 		return err
 	}
-	if item.Piece.Apart = one.partsElsewhere(entries); len(item.Piece.Apart) == 0 {
+	if item.Piece.Apart = one.PartsElsewhere(entries); len(item.Piece.Apart) == 0 {
 		return nil
 	}
 	return f.replaceDeferred(ctx, r, key, &item)
 }
 
 // partsFor returns the pieces of those long messages that may be complete, or have an overdue piece.
-func (r *deferredItems) partsFor(state *savedState, s *window) *partGroups {
-	groups := map[string][]smsPart{}
+func (r *deferredItems) partsFor(state *savedState, s *window) *longsms.Groups {
+	groups := map[string][]longsms.Part{}
 	var order []string
 	for _, key := range r.candidatesFor(state, s, waitsForPieces) {
 		x := r.items[key]
 		p := x.partOf(key)
-		if p.due = state.isDue(x, s); groups[x.Group] == nil {
+		if p.Due = state.isDue(x, s); groups[x.Group] == nil {
 			order = append(order, x.Group)
 		}
 		if len(groups[x.Group]) < maxGroup {
@@ -140,14 +153,14 @@ func (r *deferredItems) partsFor(state *savedState, s *window) *partGroups {
 			}
 		}
 	}
-	parts := newPartGroups()
+	parts := longsms.NewGroups()
 	for _, group := range order {
 		all := groups[group]
-		if !loose[all[0].Thread] && len(all) < all[0].Total && !slices.ContainsFunc(all, func(p smsPart) bool { return p.due || len(all) >= p.Total }) {
+		if !loose[all[0].Thread] && len(all) < all[0].Total && !slices.ContainsFunc(all, func(p longsms.Part) bool { return p.Due || len(all) >= p.Total }) {
 			continue
 		}
 		for _, p := range all {
-			parts.addPart(p)
+			parts.Add(p)
 		}
 	}
 	return parts

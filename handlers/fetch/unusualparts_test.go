@@ -17,7 +17,7 @@ import (
 // What an item is decides whether it is joined; and pieces that are unusual are joined all the same, or claim no gap that is not there.
 func TestUnusualPieces(t *testing.T) {
 	const seg = "segment-0815-4711"
-	large := func(it item) item { return it.with("unknown", strings.Repeat("x", maxPiece)) }
+	large := func(it item) item { return it.with("unknown", strings.Repeat("x", maxHeldPart)) }
 	file := func(it item) item { return it.with("attachment", []item{{"name": "a.txt", "content": "QUJD"}}) }
 	two := func(w *world) []item { return w.long("a", seg, "alpha-text beta-text", time.Hour) }
 	three := func(w *world) []item { return w.long("a", seg, "alpha-text beta-text gamma-text", time.Hour) }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/telemessage"
 )
@@ -114,7 +115,7 @@ func (f *fetcher) readPage(ctx context.Context, s *window) (_ *progress, err err
 	}
 	after := s.Progress
 	w := f.newWriter(s, &after)
-	r := &pageReading{fetcher: f, s: s, after: &after, writer: w, parts: newPartGroups()}
+	r := &pageReading{fetcher: f, s: s, after: &after, writer: w, parts: longsms.NewGroups()}
 	s.watch.page = s.watch.page[:0]
 	next, err := f.site.Items(ctx, s.From, s.To, s.Progress.Cursor, s.pageLimit(), func(it telemessage.Item) error { return r.takeItem(ctx, it) })
 	if errors.Is(err, telemessage.ErrUnavailable) && r.index == 0 {

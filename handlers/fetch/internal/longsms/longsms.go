@@ -1,0 +1,295 @@
+// Package longsms groups the parts of long SMS messages. A phone sends a text that is too long for one SMS in parts, and the
+// source archives each part as an item of its own.
+//
+// The package is pure: it knows neither the source nor the storage. The same parts in the same order always give the same
+// messages, so that a page that is read again gives the same batches.
+package longsms
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"slices"
+	"time"
+
+	"o2archiver/shared/record"
+)
+
+const (
+	maxSize  = 15 << 20 // bytes of the parts in one entry: a batch has room for them, and for what is known of their attachments
+	maxParts = 512      // parts of one message, those that came twice included
+	maxSets  = 100      // messages with one id of one conversation that a part is compared with
+
+	// together is the time from one part to the next in which an id is not used for another message.
+	together = 10 * time.Minute
+
+	// shortSpan is how far apart the parts of one message may lie if its id is a phone's own count.
+	shortSpan = 48 * time.Hour
+)
+
+// phoneCount is an id that comes again. 3GPP TS 23.040 section 9.2.3.24: a phone counts its long messages with 8 or 16 bits.
+var phoneCount = regexp.MustCompile(`^\d{1,5}$`)
+
+// Part is one item of a long SMS. What has no field in JSON is known to the process alone.
+type Part struct {
+	Group  string      `json:"group"` // the same for the parts of one message
+	Number int         `json:"number"`
+	Total  int         `json:"total"`
+	ID     string      `json:"id"`              // which item it is, however often it is archived
+	Sent   time.Time   `json:"sent"`            // zero if that can't be read
+	Size   int         `json:"size"`            // bytes
+	Short  bool        `json:"short,omitempty"` // its id is a phone's count
+	Item   record.Item `json:"-"`
+
+	Thread string         `json:"thread,omitempty"` // the same for all parts of one id, whatever their participants
+	Sides  [3]string      `json:"sides,omitzero"`   // hashes of owner, sender and recipients; "" for one that is missing
+	Files  int            `json:"files,omitempty"`  // attachments
+	Apart  []int          `json:"apart,omitempty"`  // record.Entry.Apart of the entry that begins with this part
+	Media  []record.Media `json:"-"`                // what became of the attachments
+
+	Index int       `json:"-"` // in the page
+	Until time.Time `json:"-"` // record.Entry.Until
+
+	Key string `json:"-"` // of the deferred item
+	Due bool   `json:"-"` // it has been deferred for long enough
+}
+
+// Segment is what an item says of itself as a part of a long SMS.
+type Segment struct {
+	ID            string // the source's, the same for all parts of one message
+	Number, Total int
+	MessageID     string    // the item's own id; "" if it has none
+	Sent          time.Time // zero if that can't be read
+	Parties       string    // a hash over owner, sender and recipients
+	Sides         [3]string // a hash each of owner, sender and recipients; "" for one that is missing
+	Files         int       // attachments
+}
+
+// NewPart returns the part that an item is.
+func NewPart(s Segment, item record.Item) Part {
+	// The source's id alone is not enough: another conversation may use it, too.
+	group := sha256.Sum256([]byte(s.Parties + "|" + s.ID))
+	if year := s.Sent.Year(); year < 2000 || year > 9999 {
+		s.Sent = time.Time{} // impossible; and JSON has no form for some of these
+	}
+	thread := sha256.Sum256([]byte(s.ID))
+	return Part{
+		Thread: hex.EncodeToString(thread[:8]), Sides: s.Sides, Files: s.Files,
+		Group: hex.EncodeToString(group[:16]), Number: s.Number, Total: s.Total,
+		ID: cmp.Or(s.MessageID, "sha256:"+item.SHA256), Sent: s.Sent, Size: len(item.Raw), Short: phoneCount.MatchString(s.ID), Item: item,
+	}
+}
+
+// Groups collects parts and groups them into long messages.
+type Groups struct {
+	groups map[string][]Part
+	order  []string // of groups, so that the same parts always give the same batches
+}
+
+// Message is what there is of one long message.
+type Message struct {
+	Parts       []Part
+	first, last time.Time // when its parts were sent
+	size        int
+}
+
+// NewGroups returns an empty collection.
+func NewGroups() *Groups { return &Groups{groups: map[string][]Part{}} }
+
+// Add adds a part.
+func (g *Groups) Add(part Part) {
+	if g.groups[part.Group] == nil {
+		g.order = append(g.order, part.Group)
+	}
+	g.groups[part.Group] = append(g.groups[part.Group], part)
+}
+
+// NearbyMessages returns the messages, complete or not, of parts that were sent close together. A complete one is complete
+// whatever else may come.
+func (g *Groups) NearbyMessages() []*Message {
+	var all []*Message
+	for _, group := range g.order {
+		all = append(all, clusterParts(g.groups[group])...)
+	}
+	return all
+}
+
+// AllMessages returns the messages, complete or not, of parts from further apart, too. It is for when nothing more is to come for
+// now: a part that is still to come may be nearer.
+func (g *Groups) AllMessages() []*Message {
+	var all []*Message
+	for _, group := range g.order {
+		all = append(all, joinMessages(clusterParts(g.groups[group]))...)
+	}
+	return joinLoose(all)
+}
+
+// clusterParts returns the messages of a group's parts that were sent close together. In the order in which they were sent, each
+// part goes into the first message nearby that lacks it.
+func clusterParts(parts []Part) []*Message {
+	parts = slices.Clone(parts)
+	slices.SortStableFunc(parts, func(a, b Part) int { return a.Sent.Compare(b.Sent) })
+	var sets []*Message
+	for _, part := range parts {
+		one := &Message{Parts: []Part{part}, first: part.Sent, last: part.Sent, size: part.Size}
+		i := slices.IndexFunc(sets[max(0, len(sets)-maxSets):], func(s *Message) bool {
+			return s.distanceTo(one) <= together && s.totalParts() == part.Total && s.fitsTo(one)
+		})
+		if i < 0 {
+			sets = append(sets, one)
+			continue
+		}
+		sets[max(0, len(sets)-maxSets)+i].mergeWith(one)
+	}
+	return sets
+}
+
+// joinMessages merges the incomplete ones of a group's messages that can be one, the nearest in time first.
+func joinMessages(sets []*Message) []*Message {
+	for {
+		var a, b *Message
+		nearest := time.Duration(-1)
+		open := slices.DeleteFunc(slices.Clone(sets), (*Message).IsComplete)
+		open = open[:min(len(open), maxSets)]
+		for i, one := range open {
+			for _, other := range open[i+1:] {
+				d := one.distanceTo(other)
+				if (nearest < 0 || d < nearest) && d <= one.spanWith(other) && one.fitsTo(other) {
+					a, b, nearest = one, other, d
+				}
+			}
+		}
+		if a == nil {
+			return sets
+		}
+		a.mergeWith(b)
+		sets = slices.DeleteFunc(sets, func(s *Message) bool { return s == b })
+	}
+}
+
+// fitsTo reports whether the two can be one message. A part that both have under one id is the same one archived again;
+// under different ids the parts are those of two messages.
+func (s *Message) fitsTo(other *Message) bool {
+	if len(s.Parts)+len(other.Parts) > maxParts {
+		return false
+	}
+	total := max(s.totalParts(), other.totalParts())
+	for _, a := range s.Parts {
+		for _, b := range other.Parts {
+			if a.Number == b.Number && a.ID != b.ID || a.Number == 0 && b.Number == total || b.Number == 0 && a.Number == total {
+				return false // the last case: one counts from 0, and the other one can't
+			}
+		}
+	}
+	return true
+}
+
+// totalParts is the number of parts that the message should have: the largest that one of them claims.
+func (s *Message) totalParts() (n int) {
+	for _, p := range s.Parts {
+		n = max(n, p.Total)
+	}
+	return n
+}
+
+// distanceTo is the time between two messages' parts.
+func (s *Message) distanceTo(other *Message) time.Duration {
+	return max(0, other.first.Sub(s.last), s.first.Sub(other.last))
+}
+
+// spanWith is how far apart the parts of two messages may lie that are one.
+func (s *Message) spanWith(other *Message) time.Duration {
+	switch {
+	case !s.Parts[0].Short:
+		return 1<<63 - 1
+	case s.totalParts() != other.totalParts():
+		return together // within that time the id is not used for another message, whatever the totals
+	}
+	return shortSpan
+}
+
+func (s *Message) mergeWith(other *Message) {
+	s.Parts = append(s.Parts, other.Parts...)
+	slices.SortStableFunc(s.Parts, func(a, b Part) int { return cmp.Compare(a.Number, b.Number) })
+	if other.first.Before(s.first) {
+		s.first = other.first
+	}
+	if other.last.After(s.last) {
+		s.last = other.last
+	}
+	s.size += other.size
+}
+
+// IsComplete reports whether all parts are there.
+func (s *Message) IsComplete() bool {
+	have := map[int]bool{}
+	for _, p := range s.Parts {
+		have[p.Number] = true
+	}
+	return len(have) >= s.totalParts()
+}
+
+// IsOverdue reports whether the first of its parts has waited long enough.
+func (s *Message) IsOverdue() bool {
+	return slices.ContainsFunc(s.Parts, func(p Part) bool { return p.Due })
+}
+
+// FitsOneEntry reports whether all parts fit into one entry of a batch.
+func (s *Message) FitsOneEntry() bool { return s.size <= maxSize }
+
+// SplitBySize returns the message in pieces that each fit into one entry. As a rule there is one, the whole message.
+func (s *Message) SplitBySize() []*Message {
+	sets := []*Message{{}}
+	for i, p := range s.Parts {
+		last := sets[len(sets)-1]
+		if again := i > 0 && s.Parts[i-1].Number == p.Number; last.size+p.Size > maxSize && len(last.Parts) > 0 && !again {
+			last = &Message{}
+			sets = append(sets, last)
+		}
+		last.Parts = append(last.Parts, p)
+		last.size += p.Size
+	}
+	return sets
+}
+
+// PartsElsewhere returns the numbers of the parts that are in the other pieces of a divided message.
+func (s *Message) PartsElsewhere(all []*Message) (numbers []int) {
+	for _, other := range all {
+		for _, p := range other.Parts {
+			if other != s && !slices.Contains(numbers, p.Number) {
+				numbers = append(numbers, p.Number)
+			}
+		}
+	}
+	return numbers
+}
+
+// Keys returns the keys of the parts, which are deferred items.
+func (s *Message) Keys() []string {
+	var keys []string
+	for _, p := range s.Parts {
+		keys = append(keys, p.Key)
+	}
+	return keys
+}
+
+// Entry returns the long message as one line of a batch.
+func (s *Message) Entry() record.Entry {
+	e := record.Entry{Version: 1, Total: s.totalParts()}
+	for _, p := range s.Parts {
+		e.Items = append(e.Items, p.Item)
+		for i := range p.Files {
+			m := record.Media{Gone: "it was not stored"}
+			if i < len(p.Media) {
+				m = p.Media[i]
+			}
+			e.Media = append(e.Media, m)
+		}
+		e.Apart = append(e.Apart, p.Apart...)
+		if p.Until.After(e.Until) {
+			e.Until = p.Until
+		}
+	}
+	return e
+}
