@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
 )
@@ -21,14 +22,14 @@ const (
 type batchWriter struct {
 	store    *archive.Store
 	folder   string
-	progress *progress // its numbers go on with every batch
-	firsts   *firsts   // of the run
+	progress *schedule.Progress // its numbers go on with every batch
+	firsts   *firsts            // of the run
 	lines    bytes.Buffer
 	records  int
 	entries  []identity // of the lines
 }
 
-func (f *fetcher) newWriter(s *window, p *progress) *batchWriter {
+func (f *fetcher) newWriter(s *activeWindow, p *schedule.Progress) *batchWriter {
 	return &batchWriter{store: f.store, folder: s.Folder, progress: p, firsts: s.firsts}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
 )
@@ -21,7 +22,7 @@ var (
 )
 
 // attachmentBudget returns how long the window may wait for one attachment that claims so many bytes.
-func (inv *invocation) attachmentBudget(s *window, size int64) time.Duration {
+func (inv *invocation) attachmentBudget(s *schedule.Window, size int64) time.Duration {
 	l := inv.limits
 	if size <= 0 {
 		size = 1 << 20
@@ -31,16 +32,16 @@ func (inv *invocation) attachmentBudget(s *window, size int64) time.Duration {
 }
 
 // noteAttachmentTime notes the time that an attachment has taken.
-func (inv *invocation) noteAttachmentTime(s *window, took time.Duration) {
+func (inv *invocation) noteAttachmentTime(s *schedule.Window, took time.Duration) {
 	inv.mediaTime[s.Folder] += took
 	inv.mediaAll += took
 }
 
 // askWithinBudget stores one attachment from the site within its time. Out of time is out of reach for now: the item is set aside, and
 // the window goes on.
-func (f *fetcher) askWithinBudget(ctx context.Context, s *window, src telemessage.AttachmentSource,
+func (f *fetcher) askWithinBudget(ctx context.Context, s *activeWindow, src telemessage.AttachmentSource,
 	store func(context.Context) (record.Media, error)) (record.Media, error) {
-	allowed := s.inv.attachmentBudget(s, src.Size)
+	allowed := s.inv.attachmentBudget(s.Window, src.Size)
 	if allowed <= 0 {
 		return record.Media{}, errNoTime
 	}
@@ -48,7 +49,7 @@ func (f *fetcher) askWithinBudget(ctx context.Context, s *window, src telemessag
 	defer cancel()
 	began := time.Now()
 	m, err := store(own)
-	s.inv.noteAttachmentTime(s, time.Since(began))
+	s.inv.noteAttachmentTime(s.Window, time.Since(began))
 	var gone goneError
 	if err != nil && own.Err() != nil && ctx.Err() == nil && !errors.As(err, &gone) {
 		return record.Media{}, errSlow

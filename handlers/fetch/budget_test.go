@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/record"
@@ -56,7 +57,7 @@ func TestAttachmentsNeverDelayTexts(t *testing.T) {
 				invocation: 200 * time.Millisecond}
 			for i := range 12 {
 				id := fmt.Sprintf("mms%02d", i)
-				w.add(w.mms(id, sliceLength+time.Hour-time.Duration(i)*time.Minute, item{"contentUrl": "/never/" + id, "attachSize": 1000}))
+				w.add(w.mms(id, schedule.WindowLength+time.Hour-time.Duration(i)*time.Minute, item{"contentUrl": "/never/" + id, "attachSize": 1000}))
 				ids = append(ids, id)
 			}
 			res, err := w.try(f, "")
@@ -101,7 +102,7 @@ func TestAttachmentThatTrickles(t *testing.T) {
 }
 
 func TestAllowance(t *testing.T) {
-	s := &window{Folder: "a"}
+	s := &schedule.Window{Folder: "a"}
 	inv := newInvocation(workLimits{})
 	for _, tt := range []struct {
 		size int64
@@ -115,8 +116,8 @@ func TestAllowance(t *testing.T) {
 	if got := inv.attachmentBudget(s, 2<<30); got != time.Minute {
 		t.Errorf("the window has %v left, want 1m", got)
 	}
-	inv.noteAttachmentTime(&window{Folder: "b"}, 5*time.Minute)
-	if got := inv.attachmentBudget(&window{Folder: "c"}, 2<<30); got != time.Minute {
+	inv.noteAttachmentTime(&schedule.Window{Folder: "b"}, 5*time.Minute)
+	if got := inv.attachmentBudget(&schedule.Window{Folder: "c"}, 2<<30); got != time.Minute {
 		t.Errorf("the invocation has %v left, want 1m", got)
 	}
 }
@@ -264,7 +265,7 @@ func TestWaitingItemsWithoutFacts(t *testing.T) {
 	w := newWorld(t)
 	parts := w.long("p", "segment-of-two", "alpha-text beta-text", 26*time.Hour)
 	parts[1]["archivedTime"] = w.ago(time.Hour).Format(time.RFC3339)
-	w.f.from = w.ago(2 * sliceLength)
+	w.f.from = w.ago(2 * schedule.WindowLength)
 	w.add(parts[0], w.mms("m", 27*time.Hour, item{"contentUrl": w.content("/later", []byte("bytes"))}))
 	back := w.unreachable()
 	w.run()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/retry"
 )
@@ -15,7 +16,7 @@ const (
 
 	// maxCheckpoint is what the checkpoint may have, read and written. Each open window takes less than 1 KiB and its cursor, at most
 	// 4 KiB with escapes; the keys that windows have chosen take less than 2 MiB together (maxPromised). So days since 2000 and
-	// maxOpen windows of backfills, each with the longest cursor, have room.
+	// schedule.MaxOpen windows of backfills, each with the longest cursor, have room.
 	maxCheckpoint = 96 << 20
 
 	// storagePatience is how long one operation waits for storage that is away.
@@ -24,7 +25,7 @@ const (
 
 // savedState is the checkpoint together with what is needed to write it back.
 type savedState struct {
-	checkpoint
+	schedule.Checkpoint
 	store *archive.Store
 	lease *archive.Lease
 }
@@ -32,7 +33,7 @@ type savedState struct {
 func (f *fetcher) loadCheckpoint(ctx context.Context, lease *archive.Lease) (*savedState, error) {
 	state := &savedState{store: f.store, lease: lease}
 	err := onStorage(ctx, func(ctx context.Context) error {
-		_, err := f.store.GetLargeJSON(ctx, archive.Checkpoints, checkpointName, &state.checkpoint, maxCheckpoint)
+		_, err := f.store.GetLargeJSON(ctx, archive.Checkpoints, checkpointName, &state.Checkpoint, maxCheckpoint)
 		return err
 	})
 	if err != nil {
@@ -45,7 +46,7 @@ func (f *fetcher) loadCheckpoint(ctx context.Context, lease *archive.Lease) (*sa
 func (s *savedState) save(ctx context.Context) error {
 	err := onStorage(ctx, func(ctx context.Context) error {
 		// The lease makes this process the only writer, so the write may be repeated whatever its ETag has become.
-		_, err := s.store.PutLargeJSON(ctx, archive.Checkpoints, checkpointName, &s.checkpoint, maxCheckpoint, "*", s.lease)
+		_, err := s.store.PutLargeJSON(ctx, archive.Checkpoints, checkpointName, &s.Checkpoint, maxCheckpoint, "*", s.lease)
 		return err
 	})
 	switch {
@@ -55,32 +56,6 @@ func (s *savedState) save(ctx context.Context) error {
 		return fmt.Errorf("save the checkpoint: %w", err)
 	}
 	return nil
-}
-
-// reserved gives the keys of the waiting room that other open slices have chosen for their batches.
-func (s *savedState) reserved(to *window) map[string]bool {
-	keys := map[string]bool{}
-	for i := range s.Open {
-		if other := &s.Open[i]; other != to {
-			for _, set := range other.Progress.Released {
-				for _, key := range set {
-					keys[key] = true
-				}
-			}
-		}
-	}
-	return keys
-}
-
-// unfinishedFolders gives the folders of the other open slices whose last page has not been read.
-func (s *savedState) unfinishedFolders(but *window) map[string]bool {
-	folders := map[string]bool{}
-	for i := range s.Open {
-		if other := &s.Open[i]; other != but && !other.Progress.Read {
-			folders[other.Folder] = true
-		}
-	}
-	return folders
 }
 
 // onStorage repeats an operation on storage that is safe to repeat while storage is away.

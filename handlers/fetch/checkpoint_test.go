@@ -7,14 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 )
 
 // However long the cursors that a site hands out, and however many windows are open: what is written can be read.
 func TestCheckpointCanBeRead(t *testing.T) {
 	w := newWorld(t)
-	var c checkpoint
-	c.planDaily(morning, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	var c schedule.Checkpoint
+	c.PlanDaily(time.Date(2026, 11, 23, 5, 30, 0, 0, time.UTC), time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
 	for i := range c.Open { // fmt's quotes are the longest form of a character
 		c.Open[i].Progress.Cursor = strings.Repeat(`"`, 2<<10)
 		c.Open[i].Failed = strings.Repeat("x", 300)
@@ -29,7 +30,7 @@ func TestCheckpointCanBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lease.Release()
-	state := &savedState{checkpoint: c, store: w.store, lease: lease}
+	state := &savedState{Checkpoint: c, store: w.store, lease: lease}
 	if err := state.save(t.Context()); err != nil {
 		t.Fatal(err)
 	}

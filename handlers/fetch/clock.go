@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path"
 	"slices"
-	"strings"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
 )
@@ -23,8 +22,6 @@ const (
 
 	// maxLookedAt bounds the runs that are looked at to find out up to where was really fetched.
 	maxLookedAt = 200
-
-	stamp = "20060102T150405Z"
 )
 
 // errAhead: a time that should be past lies in the future.
@@ -43,7 +40,7 @@ func (f *fetcher) planningTime(lease *archive.Lease, log *slog.Logger) time.Time
 }
 
 // checkEnded refuses a page of a window that has not ended, or may not show all items yet, by the site's own clock.
-func (f *fetcher) checkEnded(s *window) error {
+func (f *fetcher) checkEnded(s *schedule.Window) error {
 	theirs := f.site.SiteTime()
 	if theirs.IsZero() || !s.To.After(theirs.Add(-visible)) {
 		return nil
@@ -61,7 +58,7 @@ func (f *fetcher) planDays(ctx context.Context, state *savedState, now time.Time
 		if err != nil {
 			return err
 		}
-		state.resetPlanned(fetched, now)
+		state.ResetPlanned(fetched, now)
 		if state.Planned.After(now) {
 			return fmt.Errorf("%w: the watermark %s was reached by runs that are there, so this host's clock is behind: set it right",
 				errAhead, ahead.Format(time.RFC3339))
@@ -72,29 +69,12 @@ func (f *fetcher) planDays(ctx context.Context, state *savedState, now time.Time
 		return fmt.Errorf("%w: FETCH_FROM %s lies in the future: set it to a time that is past, or take it away",
 			funchost.ErrSettings, f.from.Format(time.RFC3339))
 	}
-	state.planDaily(now, f.from)
+	state.PlanDaily(now, f.from)
 	if !ahead.IsZero() {
 		log.Error("the watermark lay after the present: fetching goes on from where it stopped", "event", "fetch.watermarkAhead",
-			"before", ahead, "from", state.watermark())
+			"before", ahead, "from", state.Watermark())
 	}
 	return nil
-}
-
-// resetPlanned sets the end of what is planned to fetched, zero for nothing, and takes away the daily windows after now that nothing
-// was read of: they are planned again.
-func (c *checkpoint) resetPlanned(fetched, now time.Time) {
-	c.Planned = fetched
-	c.Open = slices.DeleteFunc(c.Open, func(s window) bool { return s.Kind == daily && s.To.After(now) && s.isUntouched() })
-	for _, s := range c.Open {
-		if s.Kind == daily && s.To.After(c.Planned) && !s.To.After(now) {
-			c.Planned = s.To
-		}
-	}
-}
-
-// isUntouched reports whether nothing of the window has been read.
-func (s *window) isUntouched() bool {
-	return s.Progress.Received == 0 && s.Progress.Batches == 0 && s.Progress.Cursor == "" && !s.Progress.Read
 }
 
 // fetchedUpTo returns the end of the last daily window, up to limit, that was closed after it had ended, by the storage's clock; zero if
@@ -117,8 +97,7 @@ func (f *fetcher) fetchedUpTo(ctx context.Context, limit time.Time) (time.Time, 
 				return err
 			}
 			for _, folder := range folders {
-				_, end, ok := strings.Cut(path.Base(folder), "-")
-				if to, err := time.Parse(stamp, end); ok && err == nil && !to.After(limit) {
+				if to, ok := schedule.DailyEnd(folder); ok && !to.After(limit) {
 					runs = append(runs, run{folder, to})
 				}
 			}

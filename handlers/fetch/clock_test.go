@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/telemessage"
@@ -32,7 +33,7 @@ func TestStartInTheFuture(t *testing.T) {
 	if !w.log.has(slog.LevelError, "fetch.startAhead") {
 		t.Error("the log does not tell")
 	}
-	w.f.from = w.ago(2 * sliceLength)
+	w.f.from = w.ago(2 * schedule.WindowLength)
 	w.add(w.sms("m", "a text", 26*time.Hour))
 	if res := w.run(); res.Received != 1 || !res.Watermark.Equal(w.ago(0)) {
 		t.Errorf("mended: %+v", res)
@@ -47,9 +48,9 @@ func TestWatermarkInTheFuture(t *testing.T) {
 		want []string
 	}{
 		"nothing was ever fetched":             {false, 0, nil}, // but by the tests before, perhaps
-		"nothing was ever fetched, FETCH_FROM": {false, 3 * sliceLength, []string{"early", "late"}},
+		"nothing was ever fetched, FETCH_FROM": {false, 3 * schedule.WindowLength, []string{"early", "late"}},
 		"after a run":                          {true, 0, []string{"first", "early", "late"}},
-		"after a run, FETCH_FROM":              {true, 20 * sliceLength, []string{"first", "early", "late"}},
+		"after a run, FETCH_FROM":              {true, 20 * schedule.WindowLength, []string{"first", "early", "late"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -76,8 +77,8 @@ func TestWatermarkInTheFuture(t *testing.T) {
 			if diff := cmp.Diff(tt.want, ids); diff != "" && tt.want != nil || !slices.Contains(ids, "late") {
 				t.Errorf("items (-want +got):\n%s", diff)
 			}
-			if c := w.checkpoint(); !c.watermark().Equal(w.ago(0)) {
-				t.Errorf("watermark %v, want %v", c.watermark(), w.ago(0))
+			if c := w.checkpoint(); !c.Watermark().Equal(w.ago(0)) {
+				t.Errorf("watermark %v, want %v", c.Watermark(), w.ago(0))
 			}
 		})
 	}
@@ -106,7 +107,7 @@ func TestClockAhead(t *testing.T) {
 		if _, err := w.try(w.f, ""); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.checkpoint().Planned; got.After(time.Now().Add(-margin)) {
+		if got := w.checkpoint().Planned; got.After(time.Now().Add(-schedule.Margin)) {
 			t.Errorf("planned up to %v", got)
 		}
 		if !w.log.has(slog.LevelError, "fetch.clockAhead") {
@@ -132,7 +133,7 @@ func TestClockAhead(t *testing.T) {
 		}
 		var want []string
 		for day := range 4 {
-			w.clock.at = right.Add(time.Duration(day+1) * sliceLength)
+			w.clock.at = right.Add(time.Duration(day+1) * schedule.WindowLength)
 			id := fmt.Sprintf("day%d", day)
 			w.add(w.sms(id, "a text of "+id, time.Hour))
 			want = append(want, id)

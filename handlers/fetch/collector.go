@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/retry"
@@ -98,7 +99,7 @@ func (f *fetcher) planAndWork(ctx context.Context, lease *archive.Lease, id, inp
 	now := f.planningTime(lease, log)
 	anew := state.Planned.IsZero()
 	if input = strings.TrimSpace(input); input != "" && input != "{}" {
-		err = state.planBackfill(id, input, now)
+		err = state.PlanBackfill(id, input, now)
 	} else {
 		err = f.planDays(ctx, state, now, log)
 	}
@@ -107,14 +108,14 @@ func (f *fetcher) planAndWork(ctx context.Context, lease *archive.Lease, id, inp
 	}
 	if anew && !state.Planned.IsZero() {
 		// The very first run, or the checkpoint was lost, and with it what it owed: an alert looks for this line.
-		log.Warn("there is no checkpoint: fetching begins anew", "event", "fetch.beganAnew", "from", state.watermark())
+		log.Warn("there is no checkpoint: fetching begins anew", "event", "fetch.beganAnew", "from", state.Watermark())
 	}
 	if err := state.save(ctx); err != nil {
 		return err
 	}
 	err = f.processWindows(ctx, state, inv, res, log)
-	res.Open, res.Watermark = len(state.Open), state.watermark()
-	owed := state.countOwed()
+	res.Open, res.Watermark = len(state.Open), state.Watermark()
+	owed := state.CountOwed()
 	log.Info("fetch ended", "event", "fetch.ended", "slices", res.Slices, "open", owed, "open_backfill", res.Open-owed,
 		"received", res.Received, "records", res.Records, "set_aside", res.Waiting, "watermark", res.Watermark)
 	return err
@@ -129,10 +130,11 @@ func (f *fetcher) processWindows(ctx context.Context, state *savedState, inv *in
 		}
 		s := &state.Open[i]
 		log := log.With("run", s.Folder)
-		if err := state.beginTurn(ctx, inv, s); err != nil {
+		turn, err := state.beginTurn(ctx, inv, s)
+		if err != nil {
 			return err
 		}
-		err := f.fetchWindow(ctx, state, s, log)
+		err = f.fetchWindow(ctx, state, turn, log)
 		switch {
 		case err == nil:
 			res.Slices++
@@ -167,15 +169,16 @@ func (f *fetcher) processWindows(ctx context.Context, state *savedState, inv *in
 
 // beginTurn counts the try of a window when it begins, as a slow one: saved before the work, so that a window in which the
 // invocation ends, or the process dies, has one more than the others. fail takes the slow one back if it was none.
-func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *window) error {
-	inv.began, inv.last, window.inv = time.Now(), window.Kind, inv
+func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *schedule.Window) (*activeWindow, error) {
+	inv.began, inv.last = time.Now(), window.Kind
+	turn := &activeWindow{Window: window, inv: inv, watch: newCycleDetector(&window.Progress)}
 	inv.turns[window.Folder]++
 	if inv.turns[window.Folder] > 1 {
-		return nil
+		return turn, nil
 	}
 	window.Tries++
 	window.Slow++
-	return s.save(ctx)
+	return turn, s.save(ctx)
 }
 
 // asStatus marks an error with the status that the host is to see. Credentials that are refused are a success to it: it would

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/bits"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/telemessage"
 )
 
@@ -43,7 +44,7 @@ type cycleDetector struct {
 }
 
 // newCycleDetector begins with what the checkpoint keeps of the window.
-func newCycleDetector(p *progress) *cycleDetector {
+func newCycleDetector(p *schedule.Progress) *cycleDetector {
 	w := &cycleDetector{cursors: map[uint64]struct{}{}, sketch: make([]uint64, sketchBits/64)}
 	if p.Cursor != "" {
 		w.cursors[shortHash(p.Cursor)] = struct{}{}
@@ -69,7 +70,7 @@ func (w *cycleDetector) noteItem(sha string) {
 
 // checkPage judges a page that was read whole, and next, the cursor that it ends with. p is the progress after the page; its
 // counters go on. On errEndless the window has to start again, on errTooLarge nothing helps.
-func (w *cycleDetector) checkPage(p *progress, next string) error {
+func (w *cycleDetector) checkPage(p *schedule.Progress, next string) error {
 	p.Pages++
 	fresh := w.addPage()
 	switch {
@@ -130,7 +131,7 @@ func (w *cycleDetector) addPage() (fresh bool) {
 
 // checkCount compares what a window has received with the site's own count, each time that the number has grown tenfold.
 // A count that can't be had says nothing.
-func (f *fetcher) checkCount(ctx context.Context, s *window, before, after int) error {
+func (f *fetcher) checkCount(ctx context.Context, s *schedule.Window, before, after int) error {
 	for step := countSlack; step <= after; step *= countFactor {
 		if step <= before {
 			continue

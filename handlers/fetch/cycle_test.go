@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/telemessage"
 )
@@ -210,7 +211,7 @@ func TestPageThatTrickles(t *testing.T) {
 // turnPages has a window turn n pages, each with the items and the cursor that page returns, and returns at which one it fails.
 // A new invocation begins after every so many pages.
 func turnPages(n, every int, page func(i int) (items []string, next string)) (failed int, err error) {
-	var p progress
+	var p schedule.Progress
 	w := newCycleDetector(&p)
 	for i := range n {
 		if i%every == every-1 {
@@ -265,7 +266,7 @@ func TestWatch(t *testing.T) {
 			}
 		})
 	}
-	p := progress{Pages: maxPages - 2}
+	p := schedule.Progress{Pages: maxPages - 2}
 	for i, want := range []error{nil, errTooLarge} {
 		if err := newCycleDetector(&p).checkPage(&p, fresh(i)); !errors.Is(err, want) {
 			t.Errorf("page %d: %v, want %v", p.Pages, err, want)
@@ -277,7 +278,7 @@ func TestWatch(t *testing.T) {
 func TestMoreThanTheSiteCounts(t *testing.T) {
 	w := newWorld(t)
 	w.many("m", 3)
-	s := newWindow(daily, w.ago(sliceLength), w.ago(0), w.clock.now())
+	s := schedule.NewWindow(schedule.Daily, w.ago(schedule.WindowLength), w.ago(0), w.clock.now())
 	for _, tt := range []struct {
 		before, after int
 		want          error

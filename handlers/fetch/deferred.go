@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"o2archiver/handlers/fetch/internal/longsms"
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
@@ -61,35 +62,35 @@ type deferred struct {
 // deferredKey holds the run and the item's number in the window, so that the same item, seen again by a backfill, is an item of
 // its own; read again with the same page, it is the same blob, whatever became of the items before it. In the order of their
 // keys the items lie as they came.
-func deferredKey(s *window, number int, reason, itemSHA string) string {
+func deferredKey(s *schedule.Window, number int, reason, itemSHA string) string {
 	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", s.Folder, number, itemSHA))
 	return fmt.Sprintf("%s%08d-%s", deferredPrefix(s, reason), number, hex.EncodeToString(id[:8]))
 }
 
 // deferredPrefix is what the keys of a window begin with.
-func deferredPrefix(s *window, reason string) string {
+func deferredPrefix(s *schedule.Window, reason string) string {
 	return reason + "-" + s.To.UTC().Format("20060102T150405Z") + "-"
 }
 
 // deferredKeyBefore is the key that the version before gave: with the item's number among those that the run had set aside.
-func deferredKeyBefore(s *window, number int, reason, itemSHA string) string {
+func deferredKeyBefore(s *schedule.Window, number int, reason, itemSHA string) string {
 	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", s.Folder, number, itemSHA))
 	return fmt.Sprintf("%s%07d-%s", deferredPrefix(s, reason), number, hex.EncodeToString(id[:8]))
 }
 
 // isDeferred reports whether an earlier reading of the page has set the item aside.
-func (s *window) isDeferred(p *progress, index int, reason, itemSHA string) bool {
-	return s.past.aside[deferredKey(s, s.Progress.Received+index, reason, itemSHA)] || s.past.aside[deferredKeyBefore(s, p.SetAside+1, reason, itemSHA)]
+func (s *activeWindow) isDeferred(p *schedule.Progress, index int, reason, itemSHA string) bool {
+	return s.past.aside[deferredKey(s.Window, s.Progress.Received+index, reason, itemSHA)] || s.past.aside[deferredKeyBefore(s.Window, p.SetAside+1, reason, itemSHA)]
 }
 
 // deferItem puts an item into the waiting room. index is its place in the page.
-func (f *fetcher) deferItem(ctx context.Context, s *window, p *progress, index int, w deferred) error {
+func (f *fetcher) deferItem(ctx context.Context, s *activeWindow, p *schedule.Progress, index int, w deferred) error {
 	w.Run, w.Since, w.Aside = s.Folder, s.To, f.now().UTC()
-	if s.Kind == backfill && w.Reason == waitsForMedia && s.Started.After(s.To) {
+	if s.Kind == schedule.Backfill && w.Reason == waitsForMedia && s.Started.After(s.To) {
 		w.Since = s.Started // its time of the source is long past, and yet the attachment was out of reach just now
 	}
 	p.SetAside++
-	key := deferredKey(s, s.Progress.Received+index, w.Reason, w.Entry.Items[0].SHA256)
+	key := deferredKey(s.Window, s.Progress.Received+index, w.Reason, w.Entry.Items[0].SHA256)
 	if w.Tries > 0 {
 		s.inv.asked[key] = true
 	}
@@ -106,7 +107,7 @@ func (f *fetcher) deferItem(ctx context.Context, s *window, p *progress, index i
 
 // writeDeferred takes out of the waiting room what has become complete, or has waited long enough, and writes it as batches of this
 // run. What it takes is decided once and saved before the first batch, so that a crash in between repeats the same batches.
-func (f *fetcher) writeDeferred(ctx context.Context, state *savedState, s *window, log *slog.Logger) error {
+func (f *fetcher) writeDeferred(ctx context.Context, state *savedState, s *activeWindow, log *slog.Logger) error {
 	if s.Progress.Emptied {
 		return nil
 	}
@@ -169,8 +170,8 @@ func (f *fetcher) deferredEntry(ctx context.Context, keys []string) (record.Entr
 }
 
 // selectDeferred returns which keys this run takes, those of one entry together.
-func (f *fetcher) selectDeferred(ctx context.Context, state *savedState, s *window, r *deferredItems) ([][]string, error) {
-	space := max(0, min(maxReleased, maxPromised-len(state.reserved(s))))
+func (f *fetcher) selectDeferred(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems) ([][]string, error) {
+	space := max(0, min(maxReleased, maxPromised-len(state.Reserved(s.Window))))
 	chosen, err := f.selectWithMedia(ctx, state, s, r, space)
 	if err != nil {
 		return nil, err
@@ -180,8 +181,8 @@ func (f *fetcher) selectDeferred(ctx context.Context, state *savedState, s *wind
 
 // selectWithMedia returns the items, at most space of them, whose attachments are settled, after asking for them in the order of
 // their tries: what was tried the least comes first, so that some that stay out of reach keep no run from asking for the others.
-func (f *fetcher) selectWithMedia(ctx context.Context, state *savedState, s *window, r *deferredItems, space int) (chosen [][]string, err error) {
-	keys := r.candidatesFor(state, s, waitsForMedia)
+func (f *fetcher) selectWithMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems, space int) (chosen [][]string, err error) {
+	keys := r.candidatesFor(state, s.Window, waitsForMedia)
 	// In any order among equals.
 	rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	slices.SortStableFunc(keys, func(a, b string) int {
@@ -208,9 +209,9 @@ func (f *fetcher) selectWithMedia(ctx context.Context, state *savedState, s *win
 }
 
 // askModeOf returns how the item is asked for in this window, and whether at all.
-func (state *savedState) askModeOf(s *window, key string, x deferredFacts) (how askMode, ask bool) {
-	last := state.isDue(x, s)
-	timeLeft := s.inv.attachmentBudget(s, 1) > 0
+func (state *savedState) askModeOf(s *activeWindow, key string, x deferredFacts) (how askMode, ask bool) {
+	last := state.isDue(x, s.Window)
+	timeLeft := s.inv.attachmentBudget(s.Window, 1) > 0
 	switch {
 	case last && timeLeft:
 		return lastTime, true
@@ -222,7 +223,7 @@ func (state *savedState) askModeOf(s *window, key string, x deferredFacts) (how 
 
 // settleMedia tries the item's missing attachments once more. The try is counted, in the waiting room, before it begins, and
 // what is learnt is written there too, so that the batch can be made again from it, byte for byte.
-func (f *fetcher) settleMedia(ctx context.Context, state *savedState, s *window, r *deferredItems, key string) (ready bool, err error) {
+func (f *fetcher) settleMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems, key string) (ready bool, err error) {
 	x := r.items[key]
 	if x.Ready {
 		return true, f.renewReady(ctx, r, key, x)
@@ -314,7 +315,7 @@ func (f *fetcher) readDeferred(ctx context.Context, key string) (deferred, error
 }
 
 // deleteWritten empties the waiting room of what the finished run has taken.
-func (f *fetcher) deleteWritten(ctx context.Context, s *window) error {
+func (f *fetcher) deleteWritten(ctx context.Context, s *activeWindow) error {
 	for _, key := range slices.Concat(s.Progress.Released...) {
 		err := onStorage(ctx, func(ctx context.Context) error { return f.store.DeleteWaiting(ctx, key) })
 		if err != nil && !errors.Is(err, archive.ErrNotFound) {

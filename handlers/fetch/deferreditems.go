@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"o2archiver/handlers/fetch/internal/longsms"
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 )
 
@@ -147,8 +148,8 @@ func (f *fetcher) replaceDeferred(ctx context.Context, r *deferredItems, key str
 
 // candidatesFor returns the keys of a reason's items that a window may take, in order: not those that another open window has
 // chosen, nor those of one that may have to be read again from its beginning.
-func (r *deferredItems) candidatesFor(state *savedState, s *window, reason string) []string {
-	promised, unread := state.reserved(s), state.unfinishedFolders(s)
+func (r *deferredItems) candidatesFor(state *savedState, s *schedule.Window, reason string) []string {
+	promised, unread := state.Reserved(s), state.UnfinishedFolders(s)
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(r.items)) {
 		x := r.items[key]
@@ -162,34 +163,20 @@ func (r *deferredItems) candidatesFor(state *savedState, s *window, reason strin
 // isDue reports whether an item has waited long enough for what the source still owes. It is judged by windows of its own
 // kind, for the time of a backfill has nothing to do with that of the days: a piece set aside in a window of 2024 is not
 // overdue because today's window lies two years later, as long as the backfill has windows to read.
-func (s *savedState) isDue(x deferredFacts, by *window) bool {
+func (s *savedState) isDue(x deferredFacts, by *schedule.Window) bool {
 	since := x.sinceTime()
-	if requestOf(x.Run) == requestOf(by.Folder) {
+	if schedule.BackfillOf(x.Run) == schedule.BackfillOf(by.Folder) {
 		owed := x.Group != "" && s.isOwedByOther(x, by) && by.To.Before(since.Add(maxPatience))
 		return !by.To.Before(since.Add(patienceWithSource)) && !owed
 	}
 	// Its backfill is done, and what it waits for was not in it. It may still come, within as long as from now on.
-	return by.Kind == daily && requestOf(x.Run) != "" && !s.worksOnRequest(requestOf(x.Run)) && !by.To.Before(x.asideTime().Add(patienceWithSource))
+	return by.Kind == schedule.Daily && schedule.BackfillOf(x.Run) != "" && !s.HasBackfill(schedule.BackfillOf(x.Run)) && !by.To.Before(x.asideTime().Add(patienceWithSource))
 }
 
 // isOwedByOther reports whether another window of the same kind, not yet read to its end, may hold what the item waits for.
-func (s *savedState) isOwedByOther(x deferredFacts, but *window) bool {
-	return slices.ContainsFunc(s.Open, func(o window) bool {
-		return o.Folder != but.Folder && !o.Progress.Read && requestOf(o.Folder) == requestOf(x.Run) &&
+func (s *savedState) isOwedByOther(x deferredFacts, but *schedule.Window) bool {
+	return slices.ContainsFunc(s.Open, func(o schedule.Window) bool {
+		return o.Folder != but.Folder && !o.Progress.Read && schedule.BackfillOf(o.Folder) == schedule.BackfillOf(x.Run) &&
 			o.From.Before(x.sinceTime().Add(patienceWithSource)) && o.To.After(x.sinceTime().Add(-patienceWithSource))
 	})
-}
-
-// worksOnRequest reports whether windows of the backfill are open.
-func (s *savedState) worksOnRequest(request string) bool {
-	return slices.ContainsFunc(s.Open, func(o window) bool { return requestOf(o.Folder) == request })
-}
-
-// requestOf returns which backfill a run belongs to, by its folder; "" for daily ones.
-func requestOf(folder string) string {
-	name := folder[strings.LastIndexByte(folder, '/')+1:]
-	if !strings.HasPrefix(name, backfill+"-") {
-		return ""
-	}
-	return name[:min(len(name), len("backfill-20060102T150405.000Z"))]
 }

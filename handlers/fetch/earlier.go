@@ -42,12 +42,12 @@ func (p *earlierAttempt) noteEntry(e record.Entry) {
 
 // readEarlierAttempt finds out what is there, and which messages are in the run's batches if that isn't known yet. For a slice that has just
 // begun it costs two listings.
-func (f *fetcher) readEarlierAttempt(ctx context.Context, s *window) (*earlierAttempt, error) {
+func (f *fetcher) readEarlierAttempt(ctx context.Context, s *activeWindow) (*earlierAttempt, error) {
 	p := &earlierAttempt{media: map[string][]record.Media{}, aside: map[string]bool{}}
 	// Only the keys that this window may have given: the room may be large.
 	err := onStorage(ctx, func(ctx context.Context) error {
 		for _, reason := range []string{waitsForMedia, waitsForPieces} {
-			_, err := f.store.EachWaiting(ctx, deferredPrefix(s, reason), maxRoom, func(key, _ string, _ time.Time) { p.aside[key] = true })
+			_, err := f.store.EachWaiting(ctx, deferredPrefix(s.Window, reason), maxRoom, func(key, _ string, _ time.Time) { p.aside[key] = true })
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/telemessage"
 )
 
@@ -63,18 +64,18 @@ func newInvocation(l workLimits) *invocation {
 // with those. If the site seems to be away, it is the one with the fewest tries of all.
 //
 // Daily windows come before backfills, but one that has had its turn and needs more of them shares its time with the backfills.
-func (inv *invocation) nextWindow(open []window) int {
-	day, fill := inv.firstOf(daily, open), inv.firstOf(backfill, open)
+func (inv *invocation) nextWindow(open []schedule.Window) int {
+	day, fill := inv.firstOf(schedule.Daily, open), inv.firstOf(schedule.Backfill, open)
 	switch {
 	case day < 0:
 		return fill
-	case fill < 0 || inv.turns[open[day].Folder] == 0 || inv.last == backfill:
+	case fill < 0 || inv.turns[open[day].Folder] == 0 || inv.last == schedule.Backfill:
 		return day
 	}
 	return fill
 }
 
-func (inv *invocation) firstOf(kind string, open []window) int {
+func (inv *invocation) firstOf(kind string, open []schedule.Window) int {
 	found := -1
 	for i := range open {
 		if open[i].Kind == kind && !inv.failed[open[i].Folder] && (found < 0 || inv.isBefore(&open[i], &open[found])) {
@@ -84,7 +85,7 @@ func (inv *invocation) firstOf(kind string, open []window) int {
 	return found
 }
 
-func (inv *invocation) isBefore(a, b *window) bool {
+func (inv *invocation) isBefore(a, b *schedule.Window) bool {
 	tries := 0
 	if inv.away >= awayTries {
 		tries = cmp.Compare(a.Tries, b.Tries)
@@ -93,7 +94,7 @@ func (inv *invocation) isBefore(a, b *window) bool {
 }
 
 // isTurnOver reports whether the window has had its time and another one waits.
-func (inv *invocation) isTurnOver(s *window, open []window) bool {
+func (inv *invocation) isTurnOver(s *schedule.Window, open []schedule.Window) bool {
 	if time.Since(inv.began) < inv.limits.turn {
 		return false
 	}
@@ -107,7 +108,7 @@ func (inv *invocation) isTurnOver(s *window, open []window) bool {
 
 // noteFailure notes a window that was tried in vain. After awayTries windows in a row for which the site is away one more is tried, the
 // least tried of all; if that fails too, the site is left alone until the next run: it is down, not the day.
-func (inv *invocation) noteFailure(s *window, err error) {
+func (inv *invocation) noteFailure(s *schedule.Window, err error) {
 	inv.failures = append(inv.failures, err)
 	inv.failed[s.Folder] = true
 	if inv.turns[s.Folder] == 1 && time.Since(inv.began) < inv.limits.turn {

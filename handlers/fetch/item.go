@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"o2archiver/handlers/fetch/internal/longsms"
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
 )
@@ -26,11 +27,11 @@ var errTooMuch = errors.New("the attachment is larger than 2 GiB")
 
 // processItem makes the entry of one item and puts it where it belongs: into a batch, or, if something
 // that it needs is missing for now, into the waiting room. index is its place in the page.
-func (f *fetcher) processItem(ctx context.Context, s *window, p *progress, w *batchWriter, parts *longsms.Groups, it telemessage.Item, index int) error {
+func (f *fetcher) processItem(ctx context.Context, s *activeWindow, p *schedule.Progress, w *batchWriter, parts *longsms.Groups, it telemessage.Item, index int) error {
 	if it.Big != nil {
-		return f.keepBigItem(ctx, s, w, it, index)
+		return f.keepBigItem(ctx, s.Window, w, it, index)
 	}
-	entry := record.Entry{Version: 1, Until: s.untilTime(), Items: []record.Item{{SHA256: it.SHA256, Raw: it.Raw}}}
+	entry := record.Entry{Version: 1, Until: s.UntilTime(), Items: []record.Item{{SHA256: it.SHA256, Raw: it.Raw}}}
 	outline, err := telemessage.Peek(it.Raw)
 	if err != nil {
 		return w.add(ctx, entry) // import quarantines it and says why
@@ -39,7 +40,7 @@ func (f *fetcher) processItem(ctx context.Context, s *window, p *progress, w *ba
 		p.Derived++
 	}
 	if it.Whole != nil {
-		if entry.RawBlob, entry.RawHash, _, err = f.keepRaw(ctx, s, it.Whole, index); err != nil {
+		if entry.RawBlob, entry.RawHash, _, err = f.keepRaw(ctx, s.Window, it.Whole, index); err != nil {
 			return err
 		}
 	}
@@ -58,7 +59,7 @@ func (f *fetcher) processItem(ctx context.Context, s *window, p *progress, w *ba
 		return nil
 	}
 	tries := 0
-	if !s.onlyTexts && s.contentAway < contentTries && s.inv.attachmentBudget(s, 1) > 0 {
+	if !s.onlyTexts && s.contentAway < contentTries && s.inv.attachmentBudget(s.Window, 1) > 0 {
 		tries = 1
 	}
 	media, away, err := f.storeMedia(ctx, s, it.Raw, outline.Attachments, nil, patientWith)
@@ -73,7 +74,7 @@ func (f *fetcher) processItem(ctx context.Context, s *window, p *progress, w *ba
 }
 
 // keepBigItem keeps the bytes of an item that is too large to be a record, or no valid JSON; import quarantines it.
-func (f *fetcher) keepBigItem(ctx context.Context, s *window, w *batchWriter, it telemessage.Item, index int) error {
+func (f *fetcher) keepBigItem(ctx context.Context, s *schedule.Window, w *batchWriter, it telemessage.Item, index int) error {
 	blob, sha, size, err := f.keepRaw(ctx, s, it.Big, index)
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func (f *fetcher) keepBigItem(ctx context.Context, s *window, w *batchWriter, it
 }
 
 // keepRaw keeps the bytes of an item that do not go into a batch, or not all of them.
-func (f *fetcher) keepRaw(ctx context.Context, s *window, all io.Reader, index int) (blob, sha string, size int64, err error) {
+func (f *fetcher) keepRaw(ctx context.Context, s *schedule.Window, all io.Reader, index int) (blob, sha string, size int64, err error) {
 	// The name counts within the page, and pages within the run, so that the same page again gives the same name. Should
 	// the page have changed, the hash of the item's beginning keeps its bytes from those that are there; and should only its
 	// end have changed, the bytes get a name beside it.

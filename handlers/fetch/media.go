@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
@@ -21,7 +22,7 @@ const mediaReuse = 20 * 24 * time.Hour
 // mediaDay returns the day under which the media of a window are stored: that of its plan, so that a page that is read again
 // finds what is there. A window that has been open for long stores them under the present day, or its batches would name blobs
 // much older than they are, which are tiered and deleted before them.
-func (f *fetcher) mediaDay(s *window) string {
+func (f *fetcher) mediaDay(s *schedule.Window) string {
 	if day := s.Folder[:min(len(s.Folder), len(dayForm))]; f.reusable(day) {
 		return day
 	}
@@ -51,11 +52,11 @@ const neverCame = goneError("the source did not give its bytes for 14 days")
 
 // storeMedia stores the attachments of which known does not have yet what became of them, and returns it. away: one of them is
 // out of reach for now, or there is no time for it.
-func (f *fetcher) storeMedia(ctx context.Context, s *window, raw []byte, sources []telemessage.AttachmentSource, known []record.Media, how askMode,
+func (f *fetcher) storeMedia(ctx context.Context, s *activeWindow, raw []byte, sources []telemessage.AttachmentSource, known []record.Media, how askMode,
 	waits ...*deferredAt) (media []record.Media, away bool, err error) {
 	media = make([]record.Media, len(sources))
 	copy(media, known)
-	files := &mediaWriter{f: f, s: s, raw: raw, day: f.mediaDay(s), how: how}
+	files := &mediaWriter{f: f, s: s, raw: raw, day: f.mediaDay(s.Window), how: how}
 	if len(waits) > 0 {
 		files.waiting = waits[0]
 	}
@@ -90,7 +91,7 @@ var errNotAsked = errors.New("the site is not asked for attachments any more by 
 // mediaWriter stores the attachments of one item.
 type mediaWriter struct {
 	f   *fetcher
-	s   *window
+	s   *activeWindow
 	raw []byte
 	day string
 	how askMode

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage/telemessagetest"
 )
@@ -88,8 +89,8 @@ func TestMediaOfAWindowThatWasOpenForLong(t *testing.T) {
 // A catch-up of many slices asks once for what is out of reach, and once more before it is given up.
 func TestCatchUpAsksOnce(t *testing.T) {
 	w := newWorld(t)
-	w.f.from = w.ago(16 * sliceLength)
-	w.add(w.mms("m", 15*sliceLength+time.Hour, item{"contentUrl": "/never.bin"}))
+	w.f.from = w.ago(16 * schedule.WindowLength)
+	w.add(w.mms("m", 15*schedule.WindowLength+time.Hour, item{"contentUrl": "/never.bin"}))
 	back := w.unreachable()
 	defer back()
 	w.run()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/telemessage"
 )
@@ -20,8 +21,8 @@ import (
 func TestMoreBatchesThanFiveDigits(t *testing.T) {
 	w := newWorld(t, pagesOf(100))
 	w.many("m", 250)
-	var c checkpoint
-	c.planDaily(w.clock.now(), time.Time{})
+	var c schedule.Checkpoint
+	c.PlanDaily(w.clock.now(), time.Time{})
 	c.Open[0].Progress.Batches = 99_998
 	if _, err := w.store.PutJSON(t.Context(), archive.Checkpoints, checkpointName, c, "*", nil); err != nil {
 		t.Fatal(err)
@@ -39,8 +40,7 @@ func TestMoreBatchesThanFiveDigits(t *testing.T) {
 	if diff := cmp.Diff(numbered("m", 250), w.ids()); diff != "" {
 		t.Errorf("items (-want +got):\n%s", diff)
 	}
-	s := c.Open[0]
-	s.past, s.inv = nil, newInvocation(workLimits{})
+	s := activeWindow{Window: &c.Open[0], inv: newInvocation(workLimits{})}
 	s.Progress.Batches = 99_999
 	if _, err := w.f.readEarlierAttempt(t.Context(), &s); err != nil {
 		t.Errorf("look back: %v", err)
@@ -109,7 +109,7 @@ func TestEntriesHaveTheEndOfTheirWindow(t *testing.T) {
 			}
 		}
 	}
-	next := until.Add(sliceLength)
+	next := until.Add(schedule.WindowLength)
 	want := map[string]time.Time{"bad": until, "good": until, "p1": until, "p2": until, "m": until, "q1": next, "q2": next}
 	if diff := cmp.Diff(want, untils); diff != "" {
 		t.Errorf("ends (-want +got):\n%s", diff)

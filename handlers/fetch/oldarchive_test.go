@@ -37,8 +37,8 @@ func TestArchiveOfEarlierVersionIsFetchedOn(t *testing.T) {
 	w.oldArchiveSite()
 
 	w.run()
-	if c := w.checkpoint(); len(c.Open) != 0 || !c.watermark().Equal(w.ago(0)) {
-		t.Errorf("%d windows open, watermark %s, want none and %s", len(c.Open), c.watermark(), w.ago(0))
+	if c := w.checkpoint(); len(c.Open) != 0 || !c.Watermark().Equal(w.ago(0)) {
+		t.Errorf("%d windows open, watermark %s, want none and %s", len(c.Open), c.Watermark(), w.ago(0))
 	}
 	if left := w.waiting(); len(left) != 0 {
 		t.Errorf("in the waiting room: %v", left)

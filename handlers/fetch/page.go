@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"o2archiver/handlers/fetch/internal/longsms"
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
 )
@@ -15,8 +16,8 @@ import (
 // their attachments asked for when the window has been read.
 type pageReading struct {
 	*fetcher
-	s      *window
-	after  *progress
+	s      *activeWindow
+	after  *schedule.Progress
 	writer *batchWriter
 	parts  *longsms.Groups
 

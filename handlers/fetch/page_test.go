@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/telemessage/telemessagetest"
@@ -51,7 +52,7 @@ func TestDay(t *testing.T) {
 	}
 	r := w.one()
 	total := int64(400)
-	manifest := archive.Manifest{Version: 1, Kind: daily, From: from, To: to, Started: w.clock.now(), Finished: w.clock.now(),
+	manifest := archive.Manifest{Version: 1, Kind: schedule.Daily, From: from, To: to, Started: w.clock.now(), Finished: w.clock.now(),
 		Received: 400, SourceTotal: &total, Records: 400, Batches: r.infos, Staged: 400}
 	if diff := cmp.Diff(manifest, *r.manifest); diff != "" {
 		t.Errorf("manifest (-want +got):\n%s", diff)

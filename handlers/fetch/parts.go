@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"o2archiver/handlers/fetch/internal/longsms"
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
 )
@@ -14,7 +15,7 @@ const maxHeldPart = 64 << 10
 
 // processPart deals with a piece of a long SMS. As a rule it is held until its page has been read, to be joined with the others; one
 // that is large, or owes an attachment, is set aside at once.
-func (f *fetcher) processPart(ctx context.Context, s *window, p *progress, parts *longsms.Groups, o telemessage.Outline, entry record.Entry, index int) error {
+func (f *fetcher) processPart(ctx context.Context, s *activeWindow, p *schedule.Progress, parts *longsms.Groups, o telemessage.Outline, entry record.Entry, index int) error {
 	part := newPart(o, entry, index)
 	away := false
 	if part.Files > 0 {
@@ -47,7 +48,7 @@ func newPart(o telemessage.Outline, entry record.Entry, index int) longsms.Part 
 }
 
 // deferPart puts a piece into the waiting room, if it is not there. settled: it owes no attachment.
-func (f *fetcher) deferPart(ctx context.Context, s *window, p *progress, part longsms.Part, settled bool) error {
+func (f *fetcher) deferPart(ctx context.Context, s *activeWindow, p *schedule.Progress, part longsms.Part, settled bool) error {
 	if s.isDeferred(p, part.Index, waitsForPieces, part.Item.SHA256) {
 		p.SetAside++
 		return nil
@@ -57,7 +58,7 @@ func (f *fetcher) deferPart(ctx context.Context, s *window, p *progress, part lo
 }
 
 // writeLongMessages writes the long messages that came complete within the page, and sets the other pieces aside.
-func (f *fetcher) writeLongMessages(ctx context.Context, s *window, p *progress, w *batchWriter, parts *longsms.Groups) error {
+func (f *fetcher) writeLongMessages(ctx context.Context, s *activeWindow, p *schedule.Progress, w *batchWriter, parts *longsms.Groups) error {
 	for _, set := range parts.NearbyMessages() {
 		if set.IsComplete() && set.FitsOneEntry() {
 			if err := w.add(ctx, set.Entry()); err != nil {
@@ -75,9 +76,9 @@ func (f *fetcher) writeLongMessages(ctx context.Context, s *window, p *progress,
 }
 
 // selectParts adds the keys of the long messages that are complete or overdue to those that this run takes.
-func (f *fetcher) selectParts(ctx context.Context, state *savedState, s *window, r *deferredItems, chosen [][]string, space int) ([][]string, error) {
+func (f *fetcher) selectParts(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems, chosen [][]string, space int) ([][]string, error) {
 	taken := len(chosen)
-	for _, set := range r.partsFor(state, s).AllMessages() {
+	for _, set := range r.partsFor(state, s.Window).AllMessages() {
 		if taken+len(set.Parts) > space || !set.IsComplete() && !set.IsOverdue() {
 			continue
 		}
@@ -103,7 +104,7 @@ func (f *fetcher) selectParts(ctx context.Context, state *savedState, s *window,
 }
 
 // settlePartMedia asks for the attachments that the pieces owe, and renews those that have become too old. One that is out of reach keeps its message waiting until its time is over.
-func (f *fetcher) settlePartMedia(ctx context.Context, state *savedState, s *window, r *deferredItems, set *longsms.Message) (ready bool, err error) {
+func (f *fetcher) settlePartMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems, set *longsms.Message) (ready bool, err error) {
 	ready = true
 	for _, p := range set.Parts {
 		if p.Files == 0 {
@@ -132,7 +133,7 @@ func (f *fetcher) notePartsElsewhere(ctx context.Context, r *deferredItems, one 
 }
 
 // partsFor returns the pieces of those long messages that may be complete, or have an overdue piece.
-func (r *deferredItems) partsFor(state *savedState, s *window) *longsms.Groups {
+func (r *deferredItems) partsFor(state *savedState, s *schedule.Window) *longsms.Groups {
 	groups := map[string][]longsms.Part{}
 	var order []string
 	for _, key := range r.candidatesFor(state, s, waitsForPieces) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage/telemessagetest"
 )
@@ -29,7 +30,7 @@ func (w *world) long(name, segment, words string, d time.Duration) (all []item) 
 
 func TestLongMessages(t *testing.T) {
 	const seg = "segment-0815-4711"
-	day := sliceLength
+	day := schedule.WindowLength
 	to := func(it item, number string) item { return it.with("to", []item{{"value": number}}) }
 	longMessages(t, []longMessage{
 		{"in one page, out of order", 0, func(w *world) []item {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/telemessage/telemessagetest"
 )
@@ -17,10 +18,10 @@ import (
 // daysBack archives an item in each of the n days before, and lets the first run begin there.
 func (w *world) daysBack(n int) (ids []string) {
 	w.t.Helper()
-	w.f.from = w.ago(time.Duration(n) * sliceLength)
+	w.f.from = w.ago(time.Duration(n) * schedule.WindowLength)
 	for i := range n {
 		id := fmt.Sprintf("day%02d", i)
-		w.add(w.sms(id, "a message of "+id, time.Duration(n-i)*sliceLength-time.Hour))
+		w.add(w.sms(id, "a message of "+id, time.Duration(n-i)*schedule.WindowLength-time.Hour))
 		ids = append(ids, id)
 	}
 	return ids
@@ -68,7 +69,7 @@ func TestBeginningAnewIsSaid(t *testing.T) {
 	w.f.from = time.Time{}
 	w.nextDay()
 	w.run()
-	if !w.log.has(slog.LevelWarn, begins(w.ago(sliceLength))) {
+	if !w.log.has(slog.LevelWarn, begins(w.ago(schedule.WindowLength))) {
 		t.Errorf("a lost checkpoint is not said:\n%s", w.log)
 	}
 }
@@ -165,7 +166,7 @@ func TestSiteDownForWeeks(t *testing.T) {
 		t.Errorf("items, in their order (-want +got):\n%s", diff)
 	}
 	for i, r := range w.runs() {
-		if m := r.manifest; !m.From.Equal(w.f.from.Add(time.Duration(i)*sliceLength)) || !m.To.Equal(m.From.Add(sliceLength)) {
+		if m := r.manifest; !m.From.Equal(w.f.from.Add(time.Duration(i)*schedule.WindowLength)) || !m.To.Equal(m.From.Add(schedule.WindowLength)) {
 			t.Errorf("run %d is of %v to %v", i, m.From, m.To)
 		}
 	}
@@ -182,7 +183,7 @@ func (w *world) inOrder(n int) {
 	}
 	asked = asked[len(asked)-n:]
 	for i := range asked[1:] {
-		if !asked[i+1].Equal(asked[i].Add(sliceLength)) {
+		if !asked[i+1].Equal(asked[i].Add(schedule.WindowLength)) {
 			w.t.Errorf("after the window from %v came that from %v", asked[i], asked[i+1])
 		}
 	}
@@ -224,12 +225,12 @@ func TestFailingDays(t *testing.T) {
 			}
 			var want []string
 			for _, day := range tt.open {
-				want = append(want, w.f.from.Add(time.Duration(day)*sliceLength).Format(time.RFC3339))
+				want = append(want, w.f.from.Add(time.Duration(day)*schedule.WindowLength).Format(time.RFC3339))
 			}
 			if diff := cmp.Diff(want, open); diff != "" {
 				t.Errorf("open slices (-want +got):\n%s", diff)
 			}
-			if want := w.f.from.Add(time.Duration(tt.open[0]) * sliceLength); !res.Watermark.Equal(want) {
+			if want := w.f.from.Add(time.Duration(tt.open[0]) * schedule.WindowLength); !res.Watermark.Equal(want) {
 				t.Errorf("watermark %v, want %v", res.Watermark, want)
 			}
 			w.run()
@@ -264,7 +265,7 @@ func TestDaysThatAlwaysFail(t *testing.T) {
 		}
 		var days []string
 		for _, from := range w.site.Asked()[before:] {
-			days = append(days, fmt.Sprint(int(from.Sub(begin)/sliceLength)))
+			days = append(days, fmt.Sprint(int(from.Sub(begin)/schedule.WindowLength)))
 		}
 		asked = append(asked, strings.Join(days, " "))
 	}
@@ -313,7 +314,7 @@ func TestBackfill(t *testing.T) {
 			t.Errorf("input %s: %v", wrong, err)
 		}
 	}
-	if diff := cmp.Diff(before, w.checkpoint(), cmp.AllowUnexported(checkpoint{}, window{}, progress{})); diff != "" {
+	if diff := cmp.Diff(before, w.checkpoint()); diff != "" {
 		t.Errorf("a refused input changed the checkpoint (-before +after):\n%s", diff)
 	}
 	if res, err := w.try(w.f, " {} "); err != nil || !res.Watermark.Equal(w.ago(0)) {

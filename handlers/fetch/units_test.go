@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/telemessage"
 )
 
@@ -65,7 +66,7 @@ func TestNothingStandsInTheWay(t *testing.T) {
 				ids = ids[1:]
 			} else {
 				for i := range 8 {
-					w.add(w.mms(fmt.Sprintf("mms%d", i), 2*sliceLength+time.Duration(i)*time.Minute, item{"contentUrl": fmt.Sprintf("/never/%d", i)}))
+					w.add(w.mms(fmt.Sprintf("mms%d", i), 2*schedule.WindowLength+time.Duration(i)*time.Minute, item{"contentUrl": fmt.Sprintf("/never/%d", i)}))
 				}
 			}
 			f := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
@@ -106,7 +107,7 @@ func TestNothingStandsInTheWay(t *testing.T) {
 			}
 			// The watermark stays behind what is owed (no-fetch), and the window's failure is told (stuck).
 			state := w.checkpoint()
-			if mark := state.watermark(); !mark.Equal(first) {
+			if mark := state.Watermark(); !mark.Equal(first) {
 				t.Errorf("the watermark is %v, with a window open from %v", mark, first)
 			}
 			if log := w.log.String(); !strings.Contains(log, `"event":"fetch.windowFailed"`) && !strings.Contains(log, `"event":"fetch.ended"`) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
 	"o2archiver/shared/telemessage/telemessagetest"
@@ -49,7 +50,7 @@ func TestUnusualPieces(t *testing.T) {
 		{"large", 0, func(w *world) []item { p := two(w); return []item{large(p[0]), p[1]} }, 1, []string{alphaBeta}, 2},
 		{"large, on two days", 0, func(w *world) []item {
 			p := two(w)
-			return []item{p[0], large(p[1]).with("archivedTime", w.ago(-2*sliceLength).Format(time.RFC3339))}
+			return []item{p[0], large(p[1]).with("archivedTime", w.ago(-2*schedule.WindowLength).Format(time.RFC3339))}
 		}, 4, []string{alphaBeta}, 2},
 		{"with an attachment", 0, func(w *world) []item { p := two(w); return []item{file(p[0]), file(p[1])} }, 1, []string{alphaBeta}, 0},
 		{"with an attachment, the other one missing", 0, func(w *world) []item { return []item{file(two(w)[1])} }, 15,

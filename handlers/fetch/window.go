@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"o2archiver/handlers/fetch/internal/longsms"
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/telemessage"
 )
@@ -19,14 +20,24 @@ const (
 	maxRestarts = 3 // of one slice whose cursor expires, within one invocation
 )
 
+// activeWindow is a window during one turn, with what is known of it only then. The next turn begins with a new one.
+type activeWindow struct {
+	*schedule.Window // in the checkpoint
+
+	inv         *invocation
+	contentAway int  // attachments in a row that were out of reach
+	onlyTexts   bool // no attachment is asked for now: see pageReading
+	past        *earlierAttempt
+	watch       *cycleDetector
+	firsts      *firsts // nil: not known yet
+}
+
 // fetchWindow reads what is left of s, closes the run with its manifest, and empties what it took out of the waiting room.
 // It may be called again after any failure: what was written already is found and not written twice.
-func (f *fetcher) fetchWindow(ctx context.Context, state *savedState, s *window, log *slog.Logger) error {
+func (f *fetcher) fetchWindow(ctx context.Context, state *savedState, s *activeWindow, log *slog.Logger) error {
 	if s.Started.IsZero() {
 		s.Started = f.now().UTC()
 	}
-	s.past, s.watch, s.contentAway = nil, newCycleDetector(&s.Progress), 0
-	defer func() { s.firsts = nil }() // it may be large, and the slice may stay open
 	restarts := 0
 	for !s.Progress.Read {
 		err := f.readPageWithRetry(ctx, s, log)
@@ -47,7 +58,7 @@ func (f *fetcher) fetchWindow(ctx context.Context, state *savedState, s *window,
 		if err := state.save(ctx); err != nil {
 			return err
 		}
-		if !s.Progress.Read && s.inv.isTurnOver(s, state.Open) {
+		if !s.Progress.Read && s.inv.isTurnOver(s.Window, state.Open) {
 			return errTurnOver
 		}
 	}
@@ -55,7 +66,7 @@ func (f *fetcher) fetchWindow(ctx context.Context, state *savedState, s *window,
 	if err := f.writeDeferred(ctx, state, s, log); err != nil {
 		return err
 	}
-	if err := f.closeWindow(ctx, state, s, log); err != nil {
+	if err := f.closeWindow(ctx, state, s.Window, log); err != nil {
 		return err
 	}
 	return f.deleteWritten(ctx, s)
@@ -65,14 +76,14 @@ func (f *fetcher) fetchWindow(ctx context.Context, state *savedState, s *window,
 var errTurnOver = errors.New("the window's turn is over")
 
 // restart begins the window again. What was written of it already is found and not written twice.
-func (s *window) restart() {
-	s.Progress = progress{counts: counts{Restarts: s.Progress.Restarts + 1}}
+func (s *activeWindow) restart() {
+	s.Progress = schedule.Progress{Counts: schedule.Counts{Restarts: s.Progress.Restarts + 1}}
 	s.past, s.watch = nil, newCycleDetector(&s.Progress)
 }
 
 // readPageWithRetry reads one page. A page that breaks off is asked for again from the same cursor, with the
 // same numbers for its batches, so that nothing of it is written twice.
-func (f *fetcher) readPageWithRetry(ctx context.Context, s *window, log *slog.Logger) error {
+func (f *fetcher) readPageWithRetry(ctx context.Context, s *activeWindow, log *slog.Logger) error {
 	for try := 1; ; try++ {
 		p, err := f.readPage(ctx, s)
 		if err == nil {
@@ -107,7 +118,7 @@ type errNotBegun struct{ error }
 func (e errNotBegun) Unwrap() error { return e.error }
 
 // readPage reads one page and writes its batches. It returns the progress after it and leaves s as it was.
-func (f *fetcher) readPage(ctx context.Context, s *window) (_ *progress, err error) {
+func (f *fetcher) readPage(ctx context.Context, s *activeWindow) (_ *schedule.Progress, err error) {
 	if s.past == nil {
 		if s.past, err = f.readEarlierAttempt(ctx, s); err != nil {
 			return nil, err
@@ -124,13 +135,13 @@ func (f *fetcher) readPage(ctx context.Context, s *window) (_ *progress, err err
 	if err != nil {
 		return nil, err
 	}
-	if err := f.checkEnded(s); err != nil {
+	if err := f.checkEnded(s.Window); err != nil {
 		return nil, err
 	}
 	if err := s.watch.checkPage(&after, next); err != nil {
 		return nil, err
 	}
-	if err := f.checkCount(ctx, s, s.Progress.Received, after.Received); err != nil {
+	if err := f.checkCount(ctx, s.Window, s.Progress.Received, after.Received); err != nil {
 		return nil, err
 	}
 	if err := r.finishPage(ctx); err != nil {
@@ -147,7 +158,7 @@ func (f *fetcher) readPage(ctx context.Context, s *window) (_ *progress, err err
 }
 
 // pageLimit returns how many items the next page is asked for.
-func (s *window) pageLimit() int { return cmp.Or(s.Limit, pageLimit) }
+func (s *activeWindow) pageLimit() int { return cmp.Or(s.Limit, pageLimit) }
 
 // countTries is how many runs ask for a window's count. After that it is not known: a count that can't be had must not keep a
 // window open for ever.
@@ -155,7 +166,7 @@ const countTries = 3
 
 // countAtSource asks the site what it says it holds of the window. A try is counted when it begins, so that one in which the invocation
 // ends counts as well.
-func (f *fetcher) countAtSource(ctx context.Context, state *savedState, s *window, log *slog.Logger) (total int64, known bool, err error) {
+func (f *fetcher) countAtSource(ctx context.Context, state *savedState, s *schedule.Window, log *slog.Logger) (total int64, known bool, err error) {
 	if s.Counts < countTries {
 		s.Counts++
 		if err := state.save(ctx); err != nil {
@@ -179,7 +190,7 @@ func (f *fetcher) countAtSource(ctx context.Context, state *savedState, s *windo
 }
 
 // closeWindow asks the site what it says it holds and writes the manifest. Create-if-absent: the first manifest stays.
-func (f *fetcher) closeWindow(ctx context.Context, state *savedState, s *window, log *slog.Logger) error {
+func (f *fetcher) closeWindow(ctx context.Context, state *savedState, s *schedule.Window, log *slog.Logger) error {
 	total, known, err := f.countAtSource(ctx, state, s, log)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/telemessage"
@@ -135,7 +136,7 @@ func (w *world) secret(texts ...string) {
 }
 
 func (w *world) checkSecrets() {
-	var state checkpoint
+	var state schedule.Checkpoint
 	if _, err := w.store.GetJSON(context.Background(), archive.Checkpoints, checkpointName, &state); err == nil {
 		for _, s := range state.Open {
 			w.said = append(w.said, s.Failed)
@@ -180,7 +181,7 @@ func (w *world) run() result {
 func (w *world) nextDay() { w.clock.add(24 * time.Hour) }
 
 // ago is a time before the end of the window that fetch reads now.
-func (w *world) ago(d time.Duration) time.Time { return w.clock.now().Add(-margin - d) }
+func (w *world) ago(d time.Duration) time.Time { return w.clock.now().Add(-schedule.Margin - d) }
 
 // item is an item of the source.
 type item map[string]any
@@ -238,7 +239,7 @@ func (w *world) waiting() []string {
 	return keys
 }
 
-func (w *world) checkpoint() (c checkpoint) {
+func (w *world) checkpoint() (c schedule.Checkpoint) {
 	w.t.Helper()
 	if _, err := w.store.GetJSON(context.Background(), archive.Checkpoints, checkpointName, &c); err != nil {
 		w.t.Fatal(err)

@@ -1,4 +1,4 @@
-package main
+package schedule
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 var morning = time.Date(2026, 11, 23, 5, 30, 0, 700e6, time.UTC)
 
 // windows shows the open slices, one a line.
-func windows(c checkpoint) (all []string) {
+func windows(c Checkpoint) (all []string) {
 	const form = "0102T150405"
 	for _, s := range c.Open {
 		all = append(all, s.Kind+" "+s.From.Format(form)+"-"+s.To.Format(form))
@@ -27,35 +27,35 @@ func TestPlan(t *testing.T) {
 	at := func(day, hour, minute int) time.Time { return time.Date(2026, 11, day, hour, minute, 0, 0, time.UTC) }
 	tests := []struct {
 		name string
-		have checkpoint
+		have Checkpoint
 		from time.Time
 		want []string
 		mark time.Time
 	}{
-		{"first run", checkpoint{}, time.Time{}, []string{"daily 1122T052000-1123T052000"}, at(22, 5, 20)},
-		{"FETCH_FROM", checkpoint{}, at(21, 0, 0),
+		{"first run", Checkpoint{}, time.Time{}, []string{"daily 1122T052000-1123T052000"}, at(22, 5, 20)},
+		{"FETCH_FROM", Checkpoint{}, at(21, 0, 0),
 			[]string{"daily 1121T000000-1122T000000", "daily 1122T000000-1123T000000", "daily 1123T000000-1123T052000"}, at(21, 0, 0)},
-		{"FETCH_FROM, another zone", checkpoint{}, at(22, 23, 0).In(time.FixedZone("", 3600)), []string{"daily 1122T230000-1123T052000"}, at(22, 23, 0)},
-		{"FETCH_FROM in the future", checkpoint{}, at(24, 0, 0), nil, at(24, 0, 0)},
-		{"FETCH_FROM is for the first run", checkpoint{Planned: at(22, 5, 20)}, at(1, 0, 0), []string{"daily 1122T052000-1123T052000"}, at(22, 5, 20)},
-		{"after an outage", checkpoint{Planned: at(20, 12, 0)}, time.Time{},
+		{"FETCH_FROM, another zone", Checkpoint{}, at(22, 23, 0).In(time.FixedZone("", 3600)), []string{"daily 1122T230000-1123T052000"}, at(22, 23, 0)},
+		{"FETCH_FROM in the future", Checkpoint{}, at(24, 0, 0), nil, at(24, 0, 0)},
+		{"FETCH_FROM is for the first run", Checkpoint{Planned: at(22, 5, 20)}, at(1, 0, 0), []string{"daily 1122T052000-1123T052000"}, at(22, 5, 20)},
+		{"after an outage", Checkpoint{Planned: at(20, 12, 0)}, time.Time{},
 			[]string{"daily 1120T120000-1121T120000", "daily 1121T120000-1122T120000", "daily 1122T120000-1123T052000"}, at(20, 12, 0)},
-		{"again at once", checkpoint{Planned: at(23, 5, 20)}, time.Time{}, nil, at(23, 5, 20)},
-		{"the clock was set back", checkpoint{Planned: at(24, 5, 20)}, time.Time{}, nil, at(24, 5, 20)},
-		{"a day is open", checkpoint{Planned: at(22, 5, 20), Open: []window{newWindow(daily, at(19, 5, 20), at(20, 5, 20), morning)}}, time.Time{},
+		{"again at once", Checkpoint{Planned: at(23, 5, 20)}, time.Time{}, nil, at(23, 5, 20)},
+		{"the clock was set back", Checkpoint{Planned: at(24, 5, 20)}, time.Time{}, nil, at(24, 5, 20)},
+		{"a day is open", Checkpoint{Planned: at(22, 5, 20), Open: []Window{NewWindow(Daily, at(19, 5, 20), at(20, 5, 20), morning)}}, time.Time{},
 			[]string{"daily 1119T052000-1120T052000", "daily 1122T052000-1123T052000"}, at(19, 5, 20)},
 		{"a backfill is open: the new day comes first, and the watermark is its own",
-			checkpoint{Planned: at(22, 5, 20), Open: []window{newWindow(backfill, at(1, 0, 0), at(2, 0, 0), morning), newWindow(backfill, at(2, 0, 0), at(3, 0, 0), morning)}}, time.Time{},
+			Checkpoint{Planned: at(22, 5, 20), Open: []Window{NewWindow(Backfill, at(1, 0, 0), at(2, 0, 0), morning), NewWindow(Backfill, at(2, 0, 0), at(3, 0, 0), morning)}}, time.Time{},
 			[]string{"daily 1122T052000-1123T052000", "backfill 1101T000000-1102T000000", "backfill 1102T000000-1103T000000"}, at(22, 5, 20)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := tt.have
-			c.planDaily(morning, tt.from)
+			c.PlanDaily(morning, tt.from)
 			if diff := cmp.Diff(tt.want, windows(c)); diff != "" {
 				t.Errorf("slices (-want +got):\n%s", diff)
 			}
-			if got := c.watermark(); !got.Equal(tt.mark) {
+			if got := c.Watermark(); !got.Equal(tt.mark) {
 				t.Errorf("watermark %v, want %v", got, tt.mark)
 			}
 		})
@@ -64,19 +64,19 @@ func TestPlan(t *testing.T) {
 
 // A checkpoint that can't be read any more for its size would end everything.
 func TestPlanIsBounded(t *testing.T) {
-	var c checkpoint
-	c.planDaily(morning, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
-	if len(c.Open) != maxOpen {
-		t.Fatalf("%d slices at once, want %d", len(c.Open), maxOpen)
+	var c Checkpoint
+	c.PlanDaily(morning, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	if len(c.Open) != MaxOpen {
+		t.Fatalf("%d slices at once, want %d", len(c.Open), MaxOpen)
 	}
-	if last := c.Open[maxOpen-1]; !c.Planned.Equal(last.To) {
+	if last := c.Open[MaxOpen-1]; !c.Planned.Equal(last.To) {
 		t.Errorf("planned up to %v, the last slice ends at %v", c.Planned, last.To)
 	}
 	c.Open = nil
 	for range 3 {
-		c.planDaily(morning, time.Time{})
+		c.PlanDaily(morning, time.Time{})
 	}
-	if want := morning.Add(-margin).Truncate(time.Second); !c.Planned.Equal(want) {
+	if want := morning.Add(-Margin).Truncate(time.Second); !c.Planned.Equal(want) {
 		t.Errorf("after three more runs planned up to %v, want %v", c.Planned, want)
 	}
 }
@@ -84,10 +84,10 @@ func TestPlanIsBounded(t *testing.T) {
 func TestFolderNames(t *testing.T) {
 	from := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	for kind, want := range map[string]string{
-		daily:    "2026/11/23/20261101T000000Z-20261102T000000Z",
-		backfill: "2026/11/23/backfill-20261123T053000.700Z-20261101T000000Z-20261102T000000Z",
+		Daily:    "2026/11/23/20261101T000000Z-20261102T000000Z",
+		Backfill: "2026/11/23/backfill-20261123T053000.700Z-20261101T000000Z-20261102T000000Z",
 	} {
-		if got := newWindow(kind, from, from.Add(sliceLength), morning).Folder; got != want {
+		if got := NewWindow(kind, from, from.Add(WindowLength), morning).Folder; got != want {
 			t.Errorf("%s: %s, want %s", kind, got, want)
 		}
 	}
@@ -107,15 +107,15 @@ func TestPlanBackfill(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := checkpoint{Planned: morning}
-			if err := c.planBackfill("i", tt.input, morning); err != nil {
+			c := Checkpoint{Planned: morning}
+			if err := c.PlanBackfill("i", tt.input, morning); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, windows(c)); diff != "" {
 				t.Errorf("slices (-want +got):\n%s", diff)
 			}
-			if !c.Planned.Equal(morning) || !c.watermark().Equal(morning) {
-				t.Errorf("planned %v, watermark %v; want both left at %v", c.Planned, c.watermark(), morning)
+			if !c.Planned.Equal(morning) || !c.Watermark().Equal(morning) {
+				t.Errorf("planned %v, watermark %v; want both left at %v", c.Planned, c.Watermark(), morning)
 			}
 		})
 	}
@@ -144,8 +144,8 @@ func TestPlanBackfillRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var c checkpoint
-			err := c.planBackfill("i", tt.input, morning)
+			var c Checkpoint
+			err := c.PlanBackfill("i", tt.input, morning)
 			if !errors.Is(err, funchost.ErrInput) || funchost.Status(err) != 400 || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want a refusal with %q", err, tt.want)
 			}
@@ -162,12 +162,12 @@ func TestPlanBackfillRefuses(t *testing.T) {
 // The host tries a failed invocation again, with the same id and input.
 func TestPlanBackfillOncePerInvocation(t *testing.T) {
 	const input = `{"from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"}`
-	var c checkpoint
+	var c Checkpoint
 	for _, step := range []struct {
 		id   string
 		want int
 	}{{"first", 1}, {"first", 1}, {"second", 2}} {
-		if err := c.planBackfill(step.id, input, morning); err != nil || len(c.Open) != step.want {
+		if err := c.PlanBackfill(step.id, input, morning); err != nil || len(c.Open) != step.want {
 			t.Errorf("invocation %s: %d slices, %v; want %d", step.id, len(c.Open), err, step.want)
 		}
 	}
@@ -175,14 +175,14 @@ func TestPlanBackfillOncePerInvocation(t *testing.T) {
 
 func TestPlanBackfillIsBounded(t *testing.T) {
 	const years = `{"from":"2019-01-01T00:00:00Z","to":"2026-11-01T00:00:00Z"}`
-	var c checkpoint
+	var c Checkpoint
 	for n := range 2 {
-		err := c.planBackfill(fmt.Sprint(n), years, morning)
+		err := c.PlanBackfill(fmt.Sprint(n), years, morning)
 		if refused := errors.Is(err, funchost.ErrInput); refused != (n == 1) {
 			t.Errorf("request %d: %v", n, err)
 		}
 	}
-	if len(c.Open) > maxOpen {
+	if len(c.Open) > MaxOpen {
 		t.Errorf("%d open slices", len(c.Open))
 	}
 }

@@ -1,0 +1,158 @@
+package schedule
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"o2archiver/shared/funchost"
+)
+
+const (
+	// Margin keeps every window away from the present: an item can become visible up to 5 minutes after its
+	// archivedTime, and a window that had passed it by then would lose it for ever.
+	Margin = 10 * time.Minute
+
+	// WindowLength bounds a window, so that a catch-up after weeks goes day by day.
+	WindowLength = 24 * time.Hour
+
+	// MaxOpen bounds what one invocation plans, and beyond which no backfill is taken: the checkpoint, which is written after
+	// every page, holds all open windows. Days since 2000 and so many of backfills have room in it.
+	MaxOpen = 4000
+
+	// maxBackfill bounds what one request by hand may ask for: the longest retention that the rules know is 7 years.
+	maxBackfill = 8 * 366 * 24 * time.Hour
+
+	stamp = "20060102T150405Z"
+)
+
+// PlanDaily adds the windows from the last planned moment to now − Margin, oldest first and before any backfill. from is where
+// the first run of all begins; zero: one window before now.
+func (c *Checkpoint) PlanDaily(now, from time.Time) {
+	end := now.Add(-Margin).UTC().Truncate(time.Second)
+	if c.Planned.IsZero() {
+		c.Planned = end.Add(-WindowLength)
+		if !from.IsZero() {
+			c.Planned = from.UTC().Truncate(time.Second)
+		}
+	}
+	for n := 0; c.Planned.Before(end) && n < MaxOpen; n++ {
+		to := c.Planned.Add(WindowLength)
+		if to.After(end) {
+			to = end
+		}
+		c.Open = append(c.Open, NewWindow(Daily, c.Planned, to, now))
+		c.Planned = to
+	}
+	// Years that are asked for again shall not keep the new day waiting.
+	slices.SortStableFunc(c.Open, func(a, b Window) int { return kindRank(a) - kindRank(b) })
+}
+
+func kindRank(w Window) int {
+	if w.Kind == Backfill {
+		return 1
+	}
+	return 0
+}
+
+// ResetPlanned sets the end of what is planned to fetched, zero for nothing, and takes away the daily windows after now that
+// nothing was read of: they are planned again.
+func (c *Checkpoint) ResetPlanned(fetched, now time.Time) {
+	c.Planned = fetched
+	c.Open = slices.DeleteFunc(c.Open, func(w Window) bool { return w.Kind == Daily && w.To.After(now) && w.isUntouched() })
+	for _, w := range c.Open {
+		if w.Kind == Daily && w.To.After(c.Planned) && !w.To.After(now) {
+			c.Planned = w.To
+		}
+	}
+}
+
+// request is the input of a run by hand.
+type request struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// PlanBackfill appends the windows of the range that input asks for, or returns an error that is funchost.ErrInput. Asking twice
+// makes two runs, whose copies are duplicates; the same invocation, tried again, asks once.
+func (c *Checkpoint) PlanBackfill(id, input string, now time.Time) error {
+	const form = `a backfill is asked for with {"from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"}`
+	var r request
+	d := json.NewDecoder(strings.NewReader(input))
+	d.DisallowUnknownFields()
+	err := d.Decode(&r)
+	if _, more := d.Token(); err != nil || !errors.Is(more, io.EOF) {
+		return fmt.Errorf("%w: the input is not what fetch understands: %s", funchost.ErrInput, form)
+	}
+	// To whole seconds, outwards: they stand in the folder's name.
+	r.From = r.From.UTC().Truncate(time.Second)
+	if to := r.To.UTC().Truncate(time.Second); to.Before(r.To) {
+		r.To = to.Add(time.Second)
+	} else {
+		r.To = to
+	}
+	switch {
+	case r.From.IsZero() || r.To.IsZero():
+		return fmt.Errorf("%w: from or to is missing: %s", funchost.ErrInput, form)
+	case !r.From.Before(r.To):
+		return fmt.Errorf("%w: from does not lie before to: %s", funchost.ErrInput, form)
+	case r.To.Sub(r.From) > maxBackfill:
+		return fmt.Errorf("%w: the range is longer than 8 years; ask for parts of it", funchost.ErrInput)
+	case r.To.After(now.Add(-Margin)):
+		return fmt.Errorf("%w: to lies less than 10 minutes before the present: the site may not show all items yet", funchost.ErrInput)
+	case id == c.Asked:
+		return nil
+	case len(c.Open)+int(r.To.Sub(r.From)/WindowLength) >= MaxOpen:
+		return fmt.Errorf("%w: with what is open already this makes more than %d slices: let it be finished, or ask for less", funchost.ErrInput, MaxOpen)
+	}
+	c.Asked = id
+	for at := r.From; at.Before(r.To); at = at.Add(WindowLength) {
+		to := at.Add(WindowLength)
+		if to.After(r.To) {
+			to = r.To
+		}
+		c.Open = append(c.Open, NewWindow(Backfill, at, to, now))
+	}
+	return nil
+}
+
+// NewWindow returns a window whose folder is named after the day on which it was planned, so that what is still to be imported
+// lies in the newest days however old the messages are.
+func NewWindow(kind string, from, to, now time.Time) Window {
+	name := from.Format(stamp) + "-" + to.Format(stamp)
+	if kind == Backfill {
+		name = backfillPrefix + now.UTC().Format(backfillStamp) + "-" + name
+	}
+	return Window{Kind: kind, From: from, To: to, Dated: true, Folder: now.UTC().Format("2006/01/02/") + name}
+}
+
+const (
+	backfillPrefix = Backfill + "-"
+	backfillStamp  = "20060102T150405.000Z"
+)
+
+// DailyEnd returns the end of the daily window whose run lies in the folder. ok is false for other folders.
+func DailyEnd(folder string) (end time.Time, ok bool) {
+	_, name, ok := strings.Cut(path.Base(folder), "-")
+	end, err := time.Parse(stamp, name)
+	return end, ok && err == nil
+}
+
+// BackfillOf returns the name of the backfill that a run belongs to, by its folder; "" for daily ones.
+func BackfillOf(folder string) string {
+	name := folder[strings.LastIndexByte(folder, '/')+1:]
+	if !strings.HasPrefix(name, backfillPrefix) {
+		return ""
+	}
+	return name[:min(len(name), len(backfillPrefix+backfillStamp))]
+}
+
+// HasBackfill reports whether windows of the backfill with that name are open.
+func (c *Checkpoint) HasBackfill(name string) bool {
+	return slices.ContainsFunc(c.Open, func(w Window) bool { return BackfillOf(w.Folder) == name })
+}
