@@ -8,8 +8,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
+	"o2archiver/handlers/fetch/internal/collector"
 	"o2archiver/shared/archive"
-	"o2archiver/shared/retry"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/signin"
 	"o2archiver/shared/telemessage"
@@ -39,28 +39,28 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 	return c, r.Err()
 }
 
-// newFetcher builds the clients. It makes no request.
-func newFetcher(lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time) (*fetcher, error) {
+// collectorOptions returns what the settings mean for the collector. It builds the clients and makes no request.
+func collectorOptions(lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time) (o collector.Options, err error) {
 	c, err := readConfig(lookup)
 	if err != nil {
-		return nil, err
+		return o, err
 	}
 	var credential azcore.TokenCredential
 	if !c.storage.ConnectionString.Set() {
 		if credential, err = signin.Credential(c.cloud, c.storage.ClientID); err != nil {
-			return nil, fmt.Errorf("sign in: %w", err)
+			return o, fmt.Errorf("sign in: %w", err)
 		}
 	}
 	store, err := archive.Open(archive.Config{
 		ConnectionString: c.storage.ConnectionString.Reveal(), BlobURL: c.storage.BlobURL, Credential: credential,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open the archive's storage: %w", err)
+		return o, fmt.Errorf("open the archive's storage: %w", err)
 	}
 	site, err := telemessage.New(c.site, func(r *http.Request) { r.SetBasicAuth(c.username, c.password.Reveal()) },
 		telemessage.Options{HTTP: &http.Client{Transport: transport}, Now: now})
 	if err != nil {
-		return nil, fmt.Errorf("TELEMESSAGE_URL: %w", err)
+		return o, fmt.Errorf("TELEMESSAGE_URL: %w", err)
 	}
-	return &fetcher{site: site, store: store, from: c.from, now: now, leaseWait: leaseWait, pause: retry.Sleep}, nil
+	return collector.Options{Site: site, Store: store, From: c.from, Now: now}, nil
 }

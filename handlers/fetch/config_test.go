@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/telemessage/telemessagetest"
@@ -25,8 +27,8 @@ const geheim = "d4s-ist-geheim"
 
 func good() map[string]string {
 	return map[string]string{
-		"TELEMESSAGE_URL": "https://rest.telemessage.example/base", "TELEMESSAGE_USERNAME": username, "TELEMESSAGE_PASSWORD": geheim,
-		"ARCHIVE_STORAGE": "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=" + base64Of([]byte(geheim)) + ";EndpointSuffix=core.windows.net",
+		"TELEMESSAGE_URL": "https://rest.telemessage.example/base", "TELEMESSAGE_USERNAME": fetchtest.Username, "TELEMESSAGE_PASSWORD": geheim,
+		"ARCHIVE_STORAGE": "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=" + base64.StdEncoding.EncodeToString([]byte(geheim)) + ";EndpointSuffix=core.windows.net",
 	}
 }
 
@@ -77,25 +79,25 @@ func TestSettings(t *testing.T) {
 			if want := slices.Sorted(slices.Values(tt.wrong)); !slices.Equal(wrong, want) || (err == nil) != (len(want) == 0) {
 				t.Errorf("error %v\nnames %v, want %v", err, wrong, want)
 			}
-			if all := fmt.Sprintf("%v %+v %#v %v", c, c, c, err); strings.Contains(all, geheim) || strings.Contains(all, base64Of([]byte(geheim))) {
+			if all := fmt.Sprintf("%v %+v %#v %v", c, c, c, err); strings.Contains(all, geheim) || strings.Contains(all, base64.StdEncoding.EncodeToString([]byte(geheim))) {
 				t.Errorf("a secret is printed: %s", all)
 			}
-			if _, err2 := newFetcher(lookup(env), http.DefaultTransport, time.Now); (err2 == nil) != (err == nil) {
+			if _, err2 := collectorOptions(lookup(env), http.DefaultTransport, time.Now); (err2 == nil) != (err == nil) {
 				t.Errorf("connect: %v, want %v", err2, err)
 			}
 		})
 	}
 }
 
-func TestSettingsOfTheFetcher(t *testing.T) {
+func TestSettingsOfTheCollector(t *testing.T) {
 	env := good()
 	env["FETCH_FROM"] = "2026-11-01"
-	f, err := newFetcher(lookup(env), http.DefaultTransport, time.Now)
+	o, err := collectorOptions(lookup(env), http.DefaultTransport, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC); !f.from.Equal(want) || f.leaseWait != leaseWait || f.pause == nil || f.now == nil {
-		t.Errorf("fetcher %+v", f)
+	if want := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC); !o.From.Equal(want) || o.Now == nil || o.Site == nil || o.Store == nil {
+		t.Errorf("options %+v", o)
 	}
 }
 
@@ -153,16 +155,16 @@ func post(t *testing.T, address, input string) (status int, result map[string]an
 }
 
 func TestProgram(t *testing.T) {
-	w := newWorld(t)
-	site := telemessagetest.New(telemessagetest.Options{Username: username, Password: geheim})
+	w := fetchtest.NewWorld(t)
+	site := telemessagetest.New(telemessagetest.Options{Username: fetchtest.Username, Password: geheim})
 	server := httptest.NewServer(site)
 	defer server.Close()
 	site.Add(time.Now().Add(-time.Hour), []byte(`{"messageId":"m","textContent":"confidential"}`))
-	w.secret("confidential", geheim)
+	w.Secret("confidential", geheim)
 	address, stop := handler(t, map[string]string{
-		"TELEMESSAGE_URL": server.URL, "TELEMESSAGE_USERNAME": username, "TELEMESSAGE_PASSWORD": geheim,
+		"TELEMESSAGE_URL": server.URL, "TELEMESSAGE_USERNAME": fetchtest.Username, "TELEMESSAGE_PASSWORD": geheim,
 		"ARCHIVE_STORAGE": azurite.ForTest(t).ConnectionString(),
-	}, w.log)
+	}, w.Log)
 	if status, got := post(t, address, ""); status != 200 || got["received"] != 1.0 || got["slices"] != 1.0 {
 		t.Errorf("a daily run: status %d, %v", status, got)
 	}
@@ -181,7 +183,7 @@ func TestProgram(t *testing.T) {
 
 // Bad settings are told with every invocation: a handler that ends because of them would be given up by the host.
 func TestProgramWithBadSettings(t *testing.T) {
-	var log lines
+	var log fetchtest.Lines
 	env := good()
 	delete(env, "TELEMESSAGE_USERNAME")
 	env["FETCH_SCHEDULE"] = geheim

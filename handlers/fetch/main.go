@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/collector"
 	"o2archiver/shared/funchost"
 )
 
@@ -38,20 +39,9 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	if !ok {
 		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the Azure Functions host; to try it, use `make run`")
 	}
-	build := func() (*fetcher, error) { return newFetcher(lookup, http.DefaultTransport, time.Now) }
-	f, err := build()
+	options, err := collectorOptions(lookup, http.DefaultTransport, time.Now)
 	if err != nil {
 		log.Error("settings", "event", "fetch.settingsRefused", "error", err.Error())
 	}
-	routes := map[string]funchost.Func{
-		// POST /fetch: tried again by the host's retry policy on anything but success; a slice goes on where it stopped.
-		"fetch": func(ctx context.Context, inv *funchost.Invocation) (any, error) {
-			if err != nil {
-				return nil, fmt.Errorf("%w: %w", funchost.ErrSettings, err)
-			}
-			input, _ := inv.Input("timer")
-			return f.run(ctx, inv.ID, input, inv.Log)
-		},
-	}
-	return funchost.New(log, funchost.Deadline, routes).Serve(ctx, port)
+	return funchost.New(log, funchost.Deadline, routes(collector.New(options), err)).Serve(ctx, port)
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/local/azurite"
 )
 
@@ -27,27 +28,27 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// handler starts the handler as a process of its own and returns what it writes, and its address.
-func (w *world) handler(site string, env ...string) (output *lines, address string) {
-	w.t.Helper()
+// startProcess starts the handler as a process of its own and returns what it writes, and its address.
+func startProcess(t *testing.T, site string, env ...string) (output *fetchtest.Lines, address string) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	address = listener.Addr().String()
 	if err := listener.Close(); err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(address)
-	output = &lines{}
-	process := exec.CommandContext(w.t.Context(), os.Args[0])
+	output = &fetchtest.Lines{}
+	process := exec.CommandContext(t.Context(), os.Args[0])
 	process.Env = append(append(os.Environ(), asHandler+"=1", "FUNCTIONS_CUSTOMHANDLER_PORT="+port, "TELEMESSAGE_URL="+site,
-		"TELEMESSAGE_USERNAME="+username, "TELEMESSAGE_PASSWORD="+password, "ARCHIVE_STORAGE="+azurite.ForTest(w.t).ConnectionString()), env...)
+		"TELEMESSAGE_USERNAME="+fetchtest.Username, "TELEMESSAGE_PASSWORD="+fetchtest.Password, "ARCHIVE_STORAGE="+azurite.ForTest(t).ConnectionString()), env...)
 	process.Stdout, process.Stderr = output, output
 	if err := process.Start(); err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
-	w.t.Cleanup(func() {
+	t.Cleanup(func() {
 		_ = process.Process.Kill()
 		_ = process.Wait()
 	})
@@ -58,39 +59,39 @@ func (w *world) handler(site string, env ...string) (output *lines, address stri
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	w.t.Fatalf("the handler does not answer:\n%s", output)
+	t.Fatalf("the handler does not answer:\n%s", output)
 	return nil, ""
 }
 
-// post starts the function as the host does.
-func (w *world) post(address string) (status int) {
-	w.t.Helper()
+// fire starts the function as the host's timer does.
+func fire(t *testing.T, address string) (status int) {
+	t.Helper()
 	resp, err := http.Post("http://"+address+"/fetch", "application/json", strings.NewReader(`{"Data":{"timer":{}},"Metadata":{}}`))
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		w.t.Error(err)
+		t.Error(err)
 	}
 	return resp.StatusCode
 }
 
-// await waits until the handler has written the text, which its pipe may hold up.
-func (w *world) await(output *lines, text string) {
-	w.t.Helper()
+// awaitLine waits until the handler has written the text, which its pipe may hold up.
+func awaitLine(t *testing.T, output *fetchtest.Lines, text string) {
+	t.Helper()
 	for range 300 {
 		if strings.Contains(output.String(), text) {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	w.t.Errorf("%s is not in the handler's log:\n%s", text, output)
+	t.Errorf("%s is not in the handler's log:\n%s", text, output)
 }
 
 // What a site sends is nowhere in what the handler writes, whatever the libraries think of it, and whatever they are told to say.
 func TestLibrariesWriteNothing(t *testing.T) {
-	w := newWorld(t)
+	fetchtest.NewWorld(t)
 	const text, number = "confidential: meet me at five", "+447700900123"
 	var behind atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -113,11 +114,11 @@ func TestLibrariesWriteNothing(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 	}))
 	t.Cleanup(server.Close)
-	output, address := w.handler(server.URL, "GODEBUG=http2debug=2", "AZURE_SDK_GO_LOGGING=all")
-	if status := w.post(address); status != http.StatusOK {
+	output, address := startProcess(t, server.URL, "GODEBUG=http2debug=2", "AZURE_SDK_GO_LOGGING=all")
+	if status := fire(t, address); status != http.StatusOK {
 		t.Fatalf("status %d:\n%s", status, output)
 	}
-	w.await(output, `"event":"fetch.ended"`)
+	awaitLine(t, output, `"event":"fetch.ended"`)
 	if behind.Load() == 0 {
 		t.Fatal("nothing was sent behind an answer")
 	}
@@ -139,7 +140,7 @@ func TestCredentialsAreTriedOnce(t *testing.T) {
 		status int
 		body   string
 	}{{401, `{"code":300}`}, {401, `{"code":301}`}, {401, ``}, {401, `<html>`}, {403, `{"code":309}`}, {403, `{"code":301}`}} {
-		w := newWorld(t)
+		fetchtest.NewWorld(t)
 		var calls atomic.Int32
 		server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 			calls.Add(1)
@@ -147,15 +148,15 @@ func TestCredentialsAreTriedOnce(t *testing.T) {
 			fmt.Fprint(rw, answer.body)
 		}))
 		t.Cleanup(server.Close)
-		output, address := w.handler(server.URL, "FETCH_FROM="+time.Now().UTC().AddDate(0, 0, -5).Format(time.RFC3339))
-		if status := w.post(address); status != http.StatusOK {
+		output, address := startProcess(t, server.URL, "FETCH_FROM="+time.Now().UTC().AddDate(0, 0, -5).Format(time.RFC3339))
+		if status := fire(t, address); status != http.StatusOK {
 			t.Errorf("%d %s: the host hears %d", answer.status, answer.body, status)
 		}
 		if n := calls.Load(); n != 1 {
 			t.Errorf("%d %s: %d requests", answer.status, answer.body, n)
 		}
 		for _, want := range []string{`"level":"ERROR"`, `"event":"fetch.credentialsRefused"`} {
-			w.await(output, want)
+			awaitLine(t, output, want)
 		}
 	}
 }

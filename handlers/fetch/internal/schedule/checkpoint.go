@@ -7,7 +7,10 @@ package schedule
 
 import "time"
 
-// Checkpoint is what fetch knows from one invocation to the next: checkpoints/fetch.json. It is only written under its lease.
+// CheckpointName is the name of the blob that holds the Checkpoint, in the container checkpoints.
+const CheckpointName = "fetch.json"
+
+// Checkpoint is what fetch knows from one invocation to the next. It is only written under its lease.
 type Checkpoint struct {
 	// Planned is the end of the last planned window. Everything before it has been fetched or stands in Open.
 	Planned time.Time `json:"planned"`

@@ -1,0 +1,97 @@
+package collector
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"o2archiver/handlers/fetch/internal/schedule"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/record"
+)
+
+const (
+	maxRecords = 100     // of one batch
+	maxBytes   = 1 << 20 // of one batch; a single larger entry is a batch of its own
+)
+
+// batchWriter gathers entries into batches. A batch is written when all that it needs exists: an entry's
+// media are stored before the entry is added.
+type batchWriter struct {
+	store    *archive.Store
+	folder   string
+	progress *schedule.Progress // its numbers go on with every batch
+	firsts   *firsts            // of the run
+	lines    bytes.Buffer
+	records  int
+	entries  []identity // of the lines
+}
+
+func (c *Collector) newWriter(s *activeWindow, p *schedule.Progress) *batchWriter {
+	return &batchWriter{store: c.store, folder: s.Folder, progress: p, firsts: s.firsts}
+}
+
+// add puts the entry into the current batch, after writing that batch if the entry has no place in it.
+func (w *batchWriter) add(ctx context.Context, e record.Entry) error {
+	id := identityOf(e)
+	line, err := w.encodeLine(e, id)
+	if err != nil {
+		return err
+	}
+	if w.records > 0 && (w.records+e.Records() > maxRecords || w.lines.Len()+len(line) > maxBytes) {
+		if err := w.flush(ctx); err != nil {
+			return err
+		}
+		if line, err = w.encodeLine(e, id); err != nil { // the record collected first may be in the batch that was just written
+			return err
+		}
+	}
+	w.lines.Write(line)
+	w.records += e.Records()
+	w.entries = append(w.entries, id)
+	for _, m := range e.Media {
+		if m.Gone != "" {
+			w.progress.Incomplete++
+		}
+	}
+	return nil
+}
+
+// encodeLine makes the entry's line. The entry refers to the record of its message that was collected first unless one of them is in the
+// current batch, where the order of the lines says it.
+func (w *batchWriter) encodeLine(e record.Entry, id identity) ([]byte, error) {
+	here := slices.ContainsFunc(w.entries, func(other identity) bool { return len(id.ids) > 0 && slices.Contains(other.ids, id.ids[0]) })
+	if e.Earlier = nil; !here {
+		e.Earlier = w.firsts.earlier(id)
+	}
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line) // ends the line itself
+	enc.SetEscapeHTML(false)      // the item stays as the source wrote it
+	if err := enc.Encode(e); err != nil {
+		return nil, fmt.Errorf("encode an entry: %w", err)
+	}
+	return line.Bytes(), nil
+}
+
+// flush writes what has been gathered, if anything.
+func (w *batchWriter) flush(ctx context.Context) error {
+	if w.records == 0 {
+		return nil
+	}
+	seq, name := w.progress.Batches+1, ""
+	err := onStorage(ctx, func(ctx context.Context) (err error) {
+		name, err = w.store.WriteBatch(ctx, w.folder, seq, w.lines.Bytes(), w.records)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write batch %05d: %w", seq, err)
+	}
+	w.progress.Batches = seq
+	w.progress.Records += w.records
+	w.firsts.add(name, w.entries)
+	w.lines.Reset()
+	w.records, w.entries = 0, nil
+	return nil
+}

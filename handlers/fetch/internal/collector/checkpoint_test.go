@@ -1,0 +1,45 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"o2archiver/handlers/fetch/internal/schedule"
+	"o2archiver/shared/archive"
+)
+
+// However long the cursors that a site hands out, and however many windows are open: what is written can be read.
+func TestCheckpointCanBeRead(t *testing.T) {
+	w := newWorld(t)
+	var c schedule.Checkpoint
+	c.PlanDaily(time.Date(2026, 11, 23, 5, 30, 0, 0, time.UTC), time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	for i := range c.Open { // fmt's quotes are the longest form of a character
+		c.Open[i].Progress.Cursor = strings.Repeat(`"`, 2<<10)
+		c.Open[i].Failed = strings.Repeat("x", 300)
+		c.Open[i].Progress.Mark, c.Open[i].Progress.Pages, c.Open[i].Tries = "0123456789abcdef", 999_999, 999
+	}
+	for i := range maxPromised {
+		s := &c.Open[i%100]
+		s.Progress.Released = append(s.Progress.Released, []string{deferredKey(s, i, waitsForPieces, fmt.Sprint(i))})
+	}
+	lease, err := w.Store.Lease(t.Context(), archive.Checkpoints, schedule.CheckpointName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lease.Release()
+	state := &savedState{Checkpoint: c, store: w.Store, lease: lease}
+	if err := state.save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	read, err := w.collector.loadCheckpoint(t.Context(), lease)
+	if err != nil || len(read.Open) != len(c.Open) {
+		t.Errorf("%d windows, %v; want %d", len(read.Open), err, len(c.Open))
+	}
+	state.Asked = strings.Repeat("x", maxCheckpoint)
+	if err := state.save(t.Context()); !errors.Is(err, archive.ErrTooLarge) {
+		t.Errorf("more than can be read is written: %v", err)
+	}
+}

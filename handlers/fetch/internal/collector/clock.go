@@ -1,0 +1,126 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"o2archiver/handlers/fetch/internal/schedule"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/funchost"
+)
+
+const (
+	// maxSkew is how far this host's clock may be ahead of the storage's: beyond it the storage's counts.
+	maxSkew = 2 * time.Minute
+
+	// visible is how long after its archivedTime an item may become visible at the site.
+	visible = 5 * time.Minute
+
+	// maxLookedAt bounds the runs that are looked at to find out up to where was really fetched.
+	maxLookedAt = 200
+)
+
+// errAhead: a time that should be past lies in the future.
+var errAhead = errors.New("a time lies in the future")
+
+// planningTime returns the time up to which windows may be planned: this host's, or the storage's where the host's is ahead of it.
+// A window that is planned too early finds nothing, and is never asked for again.
+func (c *Collector) planningTime(lease *archive.Lease, log *slog.Logger) time.Time {
+	now, theirs := c.now(), lease.Time()
+	if theirs.IsZero() || now.Sub(theirs) <= maxSkew {
+		return now
+	}
+	log.Error("this host's clock is ahead of the storage's: nothing is planned beyond the storage's time",
+		"event", "fetch.clockAhead", "ahead_seconds", int(now.Sub(theirs).Seconds()))
+	return theirs
+}
+
+// checkEnded refuses a page of a window that has not ended, or may not show all items yet, by the site's own clock.
+func (c *Collector) checkEnded(s *schedule.Window) error {
+	theirs := c.site.SiteTime()
+	if theirs.IsZero() || !s.To.After(theirs.Add(-visible)) {
+		return nil
+	}
+	return fmt.Errorf("%w: by the site's clock the window has not ended: this host's clock or the site's is wrong", errAhead)
+}
+
+// planDays plans the daily windows up to now. A checkpoint whose watermark lies in the future, as an earlier version saved it
+// for a FETCH_FROM in the future, is put back to where fetching really stopped.
+func (c *Collector) planDays(ctx context.Context, state *savedState, now time.Time, log *slog.Logger) error {
+	var ahead time.Time
+	if state.Planned.After(now) {
+		ahead = state.Planned
+		fetched, err := c.fetchedUpTo(ctx, ahead)
+		if err != nil {
+			return err
+		}
+		state.ResetPlanned(fetched, now)
+		if state.Planned.After(now) {
+			return fmt.Errorf("%w: the watermark %s was reached by runs that are there, so this host's clock is behind: set it right",
+				errAhead, ahead.Format(time.RFC3339))
+		}
+	}
+	if state.Planned.IsZero() && c.from.After(now) {
+		log.Error("FETCH_FROM lies in the future: nothing is planned", "event", "fetch.startAhead", "from", c.from)
+		return fmt.Errorf("%w: FETCH_FROM %s lies in the future: set it to a time that is past, or take it away",
+			funchost.ErrSettings, c.from.Format(time.RFC3339))
+	}
+	state.PlanDaily(now, c.from)
+	if !ahead.IsZero() {
+		log.Error("the watermark lay after the present: fetching goes on from where it stopped", "event", "fetch.watermarkAhead",
+			"before", ahead, "from", state.Watermark())
+	}
+	return nil
+}
+
+// fetchedUpTo returns the end of the last daily window, up to limit, that was closed after it had ended, by the storage's clock; zero if
+// there is none.
+func (c *Collector) fetchedUpTo(ctx context.Context, limit time.Time) (time.Time, error) {
+	type run struct {
+		folder string
+		to     time.Time
+	}
+	var runs []run
+	err := onStorage(ctx, func(ctx context.Context) error {
+		runs = nil
+		days, err := c.store.Days(ctx)
+		if err != nil {
+			return err
+		}
+		for _, day := range days[max(0, len(days)-maxLookedAt):] {
+			folders, err := c.store.Runs(ctx, day)
+			if err != nil {
+				return err
+			}
+			for _, folder := range folders {
+				if to, ok := schedule.DailyEnd(folder); ok && !to.After(limit) {
+					runs = append(runs, run{folder, to})
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for the last run: %w", err)
+	}
+	slices.SortFunc(runs, func(a, b run) int { return b.to.Compare(a.to) })
+	for _, r := range runs[:min(len(runs), maxLookedAt)] {
+		var written time.Time
+		err := onStorage(ctx, func(ctx context.Context) (err error) {
+			written, err = c.store.ManifestWritten(ctx, r.folder)
+			return err
+		})
+		switch {
+		case errors.Is(err, archive.ErrNotFound):
+		case err != nil:
+			return time.Time{}, fmt.Errorf("look for the last run: %w", err)
+		case !written.Before(r.to.Add(visible)):
+			return r.to, nil
+		}
+	}
+	return time.Time{}, nil
+}

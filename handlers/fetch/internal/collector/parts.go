@@ -1,0 +1,168 @@
+package collector
+
+import (
+	"context"
+	"slices"
+
+	"o2archiver/handlers/fetch/internal/longsms"
+	"o2archiver/handlers/fetch/internal/schedule"
+	"o2archiver/shared/record"
+	"o2archiver/shared/telemessage"
+)
+
+// maxHeldPart is the size, in bytes, up to which a part is held until its page has been read. A larger one is set aside at once.
+const maxHeldPart = 64 << 10
+
+// processPart deals with a piece of a long SMS. As a rule it is held until its page has been read, to be joined with the others; one
+// that is large, or owes an attachment, is set aside at once.
+func (c *Collector) processPart(ctx context.Context, s *activeWindow, p *schedule.Progress, parts *longsms.Groups, o telemessage.Outline, entry record.Entry, index int) error {
+	part := newPart(o, entry, index)
+	away := false
+	if part.Files > 0 {
+		if s.isDeferred(p, index, waitsForPieces, part.Item.SHA256) {
+			p.SetAside++
+			return nil
+		}
+		if part.Media = s.past.media[part.Item.SHA256]; len(part.Media) != part.Files {
+			var err error
+			if part.Media, away, err = c.storeMedia(ctx, s, part.Item.Raw, o.Attachments, nil, patientWith); err != nil {
+				return err
+			}
+		}
+	}
+	if away || part.Size > maxHeldPart {
+		return c.deferPart(ctx, s, p, part, !away)
+	}
+	parts.Add(part)
+	return nil
+}
+
+// newPart returns the part that an item is of a long SMS. index is its place in the page.
+func newPart(o telemessage.Outline, entry record.Entry, index int) longsms.Part {
+	part := longsms.NewPart(longsms.Segment{
+		ID: o.Segment.ID, Number: o.Segment.Number, Total: o.Segment.Total, MessageID: o.MessageID, Sent: o.Time,
+		Parties: o.Parties, Sides: o.Sides, Files: len(o.Attachments),
+	}, entry.Items[0])
+	part.Index, part.Until = index, entry.Until
+	return part
+}
+
+// deferPart puts a piece into the waiting room, if it is not there. settled: it owes no attachment.
+func (c *Collector) deferPart(ctx context.Context, s *activeWindow, p *schedule.Progress, part longsms.Part, settled bool) error {
+	if s.isDeferred(p, part.Index, waitsForPieces, part.Item.SHA256) {
+		p.SetAside++
+		return nil
+	}
+	return c.deferItem(ctx, s, p, part.Index, deferred{Reason: waitsForPieces, Piece: &part, Ready: settled && part.Files > 0,
+		Entry: record.Entry{Version: 1, Until: part.Until, Items: []record.Item{part.Item}, Media: part.Media}})
+}
+
+// writeLongMessages writes the long messages that came complete within the page, and sets the other pieces aside.
+func (c *Collector) writeLongMessages(ctx context.Context, s *activeWindow, p *schedule.Progress, w *batchWriter, parts *longsms.Groups) error {
+	for _, set := range parts.NearbyMessages() {
+		if set.IsComplete() && set.FitsOneEntry() {
+			if err := w.add(ctx, set.Entry()); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, part := range set.Parts {
+			if err := c.deferPart(ctx, s, p, part, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// selectParts adds the keys of the long messages that are complete or overdue to those that this run takes.
+func (c *Collector) selectParts(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems, chosen [][]string, space int) ([][]string, error) {
+	taken := len(chosen)
+	for _, set := range r.partsFor(state, s.Window).AllMessages() {
+		if taken+len(set.Parts) > space || !set.IsComplete() && !set.IsOverdue() {
+			continue
+		}
+		ready, err := c.settlePartMedia(ctx, state, s, r, set)
+		if err != nil {
+			return nil, err
+		}
+		if !ready {
+			continue
+		}
+		entries := set.SplitBySize()
+		for _, one := range entries {
+			if len(entries) > 1 {
+				if err := c.notePartsElsewhere(ctx, r, one, entries); err != nil {
+					return nil, err
+				}
+			}
+			chosen = append(chosen, one.Keys())
+		}
+		taken += len(set.Parts)
+	}
+	return chosen, nil
+}
+
+// settlePartMedia asks for the attachments that the pieces owe, and renews those that have become too old. One that is out of reach keeps its message waiting until its time is over.
+func (c *Collector) settlePartMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems, set *longsms.Message) (ready bool, err error) {
+	ready = true
+	for _, p := range set.Parts {
+		if p.Files == 0 {
+			continue
+		}
+		settled, err := c.settleMedia(ctx, state, s, r, p.Key)
+		if err != nil {
+			return false, err
+		}
+		ready = ready && settled
+	}
+	return ready, nil
+}
+
+// notePartsElsewhere writes into the waiting room which pieces of the message are in other entries, before the entries are chosen for good.
+func (c *Collector) notePartsElsewhere(ctx context.Context, r *deferredItems, one *longsms.Message, entries []*longsms.Message) error {
+	key := one.Parts[0].Key
+	item, err := c.readDeferred(ctx, key)
+	if err != nil {
+		return err
+	}
+	if item.Piece.Apart = one.PartsElsewhere(entries); len(item.Piece.Apart) == 0 {
+		return nil
+	}
+	return c.replaceDeferred(ctx, r, key, &item)
+}
+
+// partsFor returns the pieces of those long messages that may be complete, or have an overdue piece.
+func (r *deferredItems) partsFor(state *savedState, s *schedule.Window) *longsms.Groups {
+	groups := map[string][]longsms.Part{}
+	var order []string
+	for _, key := range r.candidatesFor(state, s, waitsForPieces) {
+		x := r.items[key]
+		p := x.partOf(key)
+		if p.Due = state.isDue(x, s); groups[x.Group] == nil {
+			order = append(order, x.Group)
+		}
+		if len(groups[x.Group]) < maxGroup {
+			groups[x.Group] = append(groups[x.Group], p)
+		}
+	}
+	loose := map[string]bool{} // threads with a piece that does not name all who take part: it may be of any group
+	for _, all := range groups {
+		for _, p := range all {
+			if slices.Contains(p.Sides[:], "") && p.Thread != "" {
+				loose[p.Thread] = true
+			}
+		}
+	}
+	parts := longsms.NewGroups()
+	for _, group := range order {
+		all := groups[group]
+		if !loose[all[0].Thread] && len(all) < all[0].Total && !slices.ContainsFunc(all, func(p longsms.Part) bool { return p.Due || len(all) >= p.Total }) {
+			continue
+		}
+		for _, p := range all {
+			parts.Add(p)
+		}
+	}
+	return parts
+}

@@ -1,0 +1,225 @@
+package collector
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"o2archiver/handlers/fetch/internal/longsms"
+	"o2archiver/handlers/fetch/internal/schedule"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/telemessage"
+)
+
+const (
+	pageLimit   = 1000
+	pageTries   = 4 // of one page that breaks off while it is read
+	maxRestarts = 3 // of one slice whose cursor expires, within one invocation
+)
+
+// activeWindow is a window during one turn, with what is known of it only then. The next turn begins with a new one.
+type activeWindow struct {
+	*schedule.Window // in the checkpoint
+
+	inv         *invocation
+	contentAway int  // attachments in a row that were out of reach
+	onlyTexts   bool // no attachment is asked for now: see pageReading
+	past        *earlierAttempt
+	watch       *cycleDetector
+	firsts      *firsts // nil: not known yet
+}
+
+// fetchWindow reads what is left of s, closes the run with its manifest, and empties what it took out of the waiting room.
+// It may be called again after any failure: what was written already is found and not written twice.
+func (c *Collector) fetchWindow(ctx context.Context, state *savedState, s *activeWindow, log *slog.Logger) error {
+	if s.Started.IsZero() {
+		s.Started = c.now().UTC()
+	}
+	restarts := 0
+	for !s.Progress.Read {
+		err := c.readPageWithRetry(ctx, s, log)
+		switch {
+		case errors.Is(err, errEndless):
+			s.restart() // with the next run: what was read in a circle is counted more than once
+		case errors.Is(err, telemessage.ErrCursorExpired):
+			// In every case the next try has to begin at the beginning: this cursor will never do again.
+			s.restart()
+			if restarts++; restarts <= maxRestarts {
+				log.Warn("the cursor expired: the slice starts again from its beginning")
+				err = nil
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if err := state.save(ctx); err != nil {
+			return err
+		}
+		if !s.Progress.Read && s.inv.isTurnOver(s.Window, state.Open) {
+			return errTurnOver
+		}
+	}
+	s.onlyTexts = false
+	if err := c.writeDeferred(ctx, state, s, log); err != nil {
+		return err
+	}
+	if err := c.closeWindow(ctx, state, s.Window, log); err != nil {
+		return err
+	}
+	return c.deleteWritten(ctx, s)
+}
+
+// errTurnOver: the window is well, but has had its time while others wait.
+var errTurnOver = errors.New("the window's turn is over")
+
+// restart begins the window again. What was written of it already is found and not written twice.
+func (s *activeWindow) restart() {
+	s.Progress = schedule.Progress{Counts: schedule.Counts{Restarts: s.Progress.Restarts + 1}}
+	s.past, s.watch = nil, newCycleDetector(&s.Progress)
+}
+
+// readPageWithRetry reads one page. A page that breaks off is asked for again from the same cursor, with the
+// same numbers for its batches, so that nothing of it is written twice.
+func (c *Collector) readPageWithRetry(ctx context.Context, s *activeWindow, log *slog.Logger) error {
+	for try := 1; ; try++ {
+		p, err := c.readPage(ctx, s)
+		if err == nil {
+			s.Progress = *p
+			return nil
+		}
+		s.past = nil
+		pause := time.Duration(try) * time.Second
+		switch {
+		case errors.Is(err, telemessage.ErrTooLong):
+			// The same page would take as long again: the next try asks for less.
+			s.Limit = max(1, s.pageLimit()/4)
+			return err
+		case ctx.Err() != nil || try == pageTries || errors.As(err, &errNotBegun{}):
+			return err
+		case errors.Is(err, archive.ErrUnavailable):
+			// What could be repeated has been, for long; the bytes that come with the page can't be.
+			pause *= 30
+		case !errors.Is(err, telemessage.ErrUnavailable):
+			return err
+		}
+		log.Warn("a page broke off and is asked for again", "try", try, "error", err.Error())
+		if err := c.pause(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// errNotBegun says that a page did not begin; the client has tried that as often as it makes sense.
+type errNotBegun struct{ error }
+
+func (e errNotBegun) Unwrap() error { return e.error }
+
+// readPage reads one page and writes its batches. It returns the progress after it and leaves s as it was.
+func (c *Collector) readPage(ctx context.Context, s *activeWindow) (_ *schedule.Progress, err error) {
+	if s.past == nil {
+		if s.past, err = c.readEarlierAttempt(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	after := s.Progress
+	w := c.newWriter(s, &after)
+	r := &pageReading{Collector: c, s: s, after: &after, writer: w, parts: longsms.NewGroups()}
+	s.watch.page = s.watch.page[:0]
+	next, err := c.site.Items(ctx, s.From, s.To, s.Progress.Cursor, s.pageLimit(), func(it telemessage.Item) error { return r.takeItem(ctx, it) })
+	if errors.Is(err, telemessage.ErrUnavailable) && r.index == 0 {
+		return nil, errNotBegun{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkEnded(s.Window); err != nil {
+		return nil, err
+	}
+	if err := s.watch.checkPage(&after, next); err != nil {
+		return nil, err
+	}
+	if err := c.checkCount(ctx, s.Window, s.Progress.Received, after.Received); err != nil {
+		return nil, err
+	}
+	if err := r.finishPage(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.writeLongMessages(ctx, s, &after, w, r.parts); err != nil {
+		return nil, err
+	}
+	if err := w.flush(ctx); err != nil {
+		return nil, err
+	}
+	after.Cursor, after.Read = next, next == ""
+	return &after, nil
+}
+
+// pageLimit returns how many items the next page is asked for.
+func (s *activeWindow) pageLimit() int { return cmp.Or(s.Limit, pageLimit) }
+
+// countTries is how many runs ask for a window's count. After that it is not known: a count that can't be had must not keep a
+// window open for ever.
+const countTries = 3
+
+// countAtSource asks the site what it says it holds of the window. A try is counted when it begins, so that one in which the invocation
+// ends counts as well.
+func (c *Collector) countAtSource(ctx context.Context, state *savedState, s *schedule.Window, log *slog.Logger) (total int64, known bool, err error) {
+	if s.Counts < countTries {
+		s.Counts++
+		if err := state.save(ctx); err != nil {
+			return 0, false, err
+		}
+		total, known, err = c.site.Count(ctx, s.From, s.To)
+		switch {
+		case err == nil:
+			return total, known, nil
+		case s.Counts < countTries, ctx.Err() != nil, errors.Is(err, telemessage.ErrCredentials):
+			return 0, false, fmt.Errorf("ask the site for its count: %w", err)
+		}
+	}
+	reason := "the runs that asked for it did not come to an answer"
+	if err != nil {
+		reason = err.Error()
+	}
+	log.Error("the site's count is not known: what was received is compared with nothing", "event", "fetch.countUnknown",
+		"tries", s.Counts, "received", s.Progress.Received, "error", reason)
+	return 0, false, nil
+}
+
+// closeWindow asks the site what it says it holds and writes the manifest. Create-if-absent: the first manifest stays.
+func (c *Collector) closeWindow(ctx context.Context, state *savedState, s *schedule.Window, log *slog.Logger) error {
+	total, known, err := c.countAtSource(ctx, state, s, log)
+	if err != nil {
+		return err
+	}
+	m := archive.Manifest{
+		Version: 1, Kind: s.Kind, From: s.From, To: s.To, Started: s.Started, Finished: c.now().UTC(),
+		Received: s.Progress.Received, SetAside: s.Progress.SetAside, Taken: s.Progress.Taken, Records: s.Progress.Records,
+		Derived: s.Progress.Derived, Incomplete: s.Progress.Incomplete, Restarts: s.Progress.Restarts,
+	}
+	if known {
+		m.SourceTotal = &total
+	}
+	var batches, staged int
+	err = onStorage(ctx, func(ctx context.Context) (err error) {
+		batches, staged, err = c.store.WriteManifest(ctx, s.Folder, m)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	log.Info("slice fetched", "event", "fetch.windowFetched", "from", s.From, "to", s.To, "received", m.Received, "records", m.Records,
+		"batches", batches, "set_aside", m.SetAside, "taken", m.Taken, "incomplete", m.Incomplete, "source_total", m.SourceTotal)
+	if known && total != int64(m.Received) {
+		log.Error("the site's own count differs from what it sent", "event", "fetch.countDiffers",
+			"received", m.Received, "source_total", total)
+	}
+	if expected := m.Received - m.SetAside + m.Taken; staged != expected || m.Records != expected {
+		log.Error("the batches do not hold what was received: a page changed between two readings", "event", "fetch.batchesDiffer",
+			"expected", expected, "records", m.Records, "staged", staged)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+// Package fetchtest is for tests of fetch alone: it holds the surroundings that the tests of the program and of its packages share.
+package fetchtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"o2archiver/handlers/fetch/internal/schedule"
+	"o2archiver/local/azurite"
+	"o2archiver/shared/archive"
+)
+
+// The credentials of the test's site.
+const (
+	Username = "archive-acme"
+	Password = "pa55-of-the-site"
+)
+
+// World is the archive's storage, without a checkpoint and deferred items, and a log. At the end of the test it checks that what is
+// secret is in no line of the log and in no error. Tests that use one don't run at the same time: the names of the checkpoint
+// and of the deferred items are fixed.
+type World struct {
+	T     *testing.T
+	Store *archive.Store // without faults
+	Log   *Lines
+
+	secrets map[string]bool // what no log line and no error may hold
+	said    []string        // errors
+}
+
+// NewWorld returns a World on this test binary's Azurite.
+func NewWorld(t *testing.T) *World {
+	t.Helper()
+	w := &World{T: t, Log: &Lines{}, secrets: map[string]bool{}}
+	w.Secret(Password)
+	w.Store = w.Open(azurite.ForTest(t).ConnectionString())
+	w.Empty()
+	t.Cleanup(w.checkSecrets)
+	return w
+}
+
+// Open opens the storage.
+func (w *World) Open(connection string) *archive.Store {
+	w.T.Helper()
+	return w.open(archive.Config{ConnectionString: connection})
+}
+
+// OpenWith opens the storage through a transport.
+func (w *World) OpenWith(way http.RoundTripper) *archive.Store {
+	w.T.Helper()
+	return w.open(archive.Config{ConnectionString: azurite.ForTest(w.T).ConnectionString(), HTTP: &http.Client{Transport: way}})
+}
+
+func (w *World) open(c archive.Config) *archive.Store {
+	w.T.Helper()
+	s, err := archive.Open(c)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return s
+}
+
+// Empty creates the containers, and deletes what an earlier test has left of the checkpoint and the deferred items.
+func (w *World) Empty() {
+	w.T.Helper()
+	ctx := context.Background()
+	_, err := w.Store.PutJSON(ctx, archive.Checkpoints, schedule.CheckpointName, struct{}{}, "*", nil)
+	if errors.Is(err, archive.ErrNotFound) { // the first test of all
+		err = w.Store.CreateContainers(ctx)
+	}
+	keys, lerr := w.Store.Waiting(ctx)
+	for _, key := range keys {
+		lerr = errors.Join(lerr, w.Store.DeleteWaiting(ctx, key))
+	}
+	if err = errors.Join(err, lerr); err != nil {
+		w.T.Fatal(err)
+	}
+}
+
+// Secret notes what must stay out of logs and errors.
+func (w *World) Secret(texts ...string) {
+	for _, text := range texts {
+		if len(text) >= 6 { // shorter ones are in a log by chance
+			w.secrets[text] = true
+		}
+	}
+}
+
+// NoteError notes an error, which must hold no secret.
+func (w *World) NoteError(err error) { w.said = append(w.said, err.Error()) }
+
+func (w *World) checkSecrets() {
+	var state schedule.Checkpoint
+	if _, err := w.Store.GetJSON(context.Background(), archive.Checkpoints, schedule.CheckpointName, &state); err == nil {
+		for _, s := range state.Open {
+			w.said = append(w.said, s.Failed)
+		}
+	}
+	all := w.Log.String() + strings.Join(w.said, "\n")
+	for text := range w.secrets {
+		if strings.Contains(all, text) {
+			w.T.Errorf("a log line or an error holds %q", text)
+		}
+	}
+}
+
+// Lines is what a log has written. It may be written and read at the same time.
+type Lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *Lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *Lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// Has reports whether a line of that level holds the text.
+func (l *Lines) Has(level slog.Level, text string) bool {
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, `"level":"`+level.String()+`"`) && strings.Contains(line, text) {
+			return true
+		}
+	}
+	return false
+}
