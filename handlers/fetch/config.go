@@ -40,7 +40,8 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 }
 
 // collectorOptions returns what the settings mean for the collector. It builds the clients and makes no request.
-func collectorOptions(lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time) (o collector.Options, err error) {
+func collectorOptions(lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time) (
+	o collector.Options, err error) {
 	c, err := readConfig(lookup)
 	if err != nil {
 		return o, err

@@ -1,7 +1,8 @@
 // Command fetch is the function app that asks the TeleMessage site for the organization's items, once a day,
 // and puts them into Blob storage as batches.
 //
-// It holds the site's credentials and may write batches, media and its checkpoint; it can neither read nor write a mailbox.
+// It holds the site's credentials and may write batches, media and its checkpoint; it can neither read nor write a
+// mailbox.
 package main
 
 import (
@@ -32,12 +33,14 @@ func main() {
 }
 
 // run serves the host until ctx ends. Settings are judged per invocation: a handler that dies of a bad setting is
-// restarted and given up by the host, and the reason is lost (Functions host 4.1045: the third non-zero exit in 30 minutes is the last).
+// restarted and given up by the host, and the reason is lost (Functions host 4.1045: the third non-zero exit in 30
+// minutes is the last).
 func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writer) error {
 	log := slog.New(slog.NewJSONHandler(stdout, nil)).With("app", "fetch")
 	port, ok := lookup("FUNCTIONS_CUSTOMHANDLER_PORT")
 	if !ok {
-		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the Azure Functions host; to try it, use `make run`")
+		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the " +
+			"Azure Functions host; to try it, use `make run`")
 	}
 	options, err := collectorOptions(lookup, http.DefaultTransport, time.Now)
 	if err != nil {

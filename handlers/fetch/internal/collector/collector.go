@@ -221,7 +221,7 @@ func (c *Collector) acquireLease(ctx context.Context) (*archive.Lease, error) {
 	defer cancel()
 	var (
 		lease *archive.Lease
-		held  time.Time // by somebody else, since when we know of it
+		held  time.Time // by another instance, since when it is known
 	)
 	err := retry.Do(ctx, func(err error) (bool, time.Duration) {
 		if errors.Is(err, archive.ErrLeased) {
@@ -242,7 +242,7 @@ func (c *Collector) acquireLease(ctx context.Context) (*archive.Lease, error) {
 	return lease, nil
 }
 
-// mergeContexts gives a context that ends with either of the two.
+// mergeContexts returns a context that ends with either of the two.
 func mergeContexts(ctx, other context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	context.AfterFunc(other, func() { cancel(context.Cause(other)) })

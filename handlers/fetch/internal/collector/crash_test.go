@@ -20,7 +20,7 @@ func writes(r *http.Request) bool {
 }
 
 // eventful is a site with two days on which everything happens that makes fetch write. It leaves the second one to be fetched,
-// and gives what the batches shall hold then.
+// and returns what the batches shall hold then.
 func eventful(t *testing.T) (w *world, want []string) {
 	w = newWorld(t, pagesOf(112), func(o *telemessagetest.Options) { o.CursorLife = time.Hour })
 	url := func(id string) item { return item{"contentUrl": w.content("/"+id, []byte("bytes of "+id))} }
@@ -52,7 +52,7 @@ func eventful(t *testing.T) (w *world, want []string) {
 		"yesterday", "a1", "a2", "a3", "b1", "b2", "c1", "c2", "inline", "linked", "last", "broken")))
 }
 
-// all gives the ids in all batches, in alphabetical order; the item that is no JSON is "broken".
+// all returns the ids in all batches, in alphabetical order; the item that is no JSON is "broken".
 func (w *world) all() []string {
 	w.t.Helper()
 	ids := w.ids()
@@ -84,7 +84,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 	}
 }
 
-// killedAfter says whether there is more to see after the next write.
+// killedAfter reports whether there is more to see after the next write.
 func killedAfter(t *testing.T, n int, pause time.Duration) (more bool) {
 	w, want := eventful(t)
 	// Out of reach while the first process lives, and there for the second: only what the first one found out counts.

@@ -112,7 +112,7 @@ func (c *Collector) readPageWithRetry(ctx context.Context, s *activeWindow, log 
 	}
 }
 
-// errNotBegun says that a page did not begin; the client has tried that as often as it makes sense.
+// errNotBegun is the error of a page that did not begin; the client has tried that as often as it makes sense.
 type errNotBegun struct{ error }
 
 func (e errNotBegun) Unwrap() error { return e.error }

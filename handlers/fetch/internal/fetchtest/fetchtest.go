@@ -1,4 +1,5 @@
-// Package fetchtest is for tests of fetch alone: it holds the surroundings that the tests of the program and of its packages share.
+// Package fetchtest is for tests of fetch alone: it holds the surroundings that the tests of the program and of its
+// packages share.
 package fetchtest
 
 import (
@@ -22,9 +23,9 @@ const (
 	Password = "pa55-of-the-site"
 )
 
-// World is the archive's storage, without a checkpoint and deferred items, and a log. At the end of the test it checks that what is
-// secret is in no line of the log and in no error. Tests that use one don't run at the same time: the names of the checkpoint
-// and of the deferred items are fixed.
+// World is the archive's storage, without a checkpoint and deferred items, and a log. At the end of the test it checks
+// that what is secret is in no line of the log and in no error. Tests that use one don't run at the same time: the
+// names of the checkpoint and of the deferred items are fixed.
 type World struct {
 	T     *testing.T
 	Store *archive.Store // without faults
@@ -54,7 +55,9 @@ func (w *World) Open(connection string) *archive.Store {
 // OpenWith opens the storage through a transport.
 func (w *World) OpenWith(way http.RoundTripper) *archive.Store {
 	w.T.Helper()
-	return w.open(archive.Config{ConnectionString: azurite.ForTest(w.T).ConnectionString(), HTTP: &http.Client{Transport: way}})
+	return w.open(archive.Config{
+		ConnectionString: azurite.ForTest(w.T).ConnectionString(), HTTP: &http.Client{Transport: way},
+	})
 }
 
 func (w *World) open(c archive.Config) *archive.Store {
@@ -97,7 +100,8 @@ func (w *World) NoteError(err error) { w.said = append(w.said, err.Error()) }
 
 func (w *World) checkSecrets() {
 	var state schedule.Checkpoint
-	if _, err := w.Store.GetJSON(context.Background(), archive.Checkpoints, schedule.CheckpointName, &state); err == nil {
+	_, err := w.Store.GetJSON(context.Background(), archive.Checkpoints, schedule.CheckpointName, &state)
+	if err == nil {
 		for _, s := range state.Open {
 			w.said = append(w.said, s.Failed)
 		}

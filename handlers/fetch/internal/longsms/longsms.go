@@ -1,8 +1,8 @@
-// Package longsms groups the parts of long SMS messages. A phone sends a text that is too long for one SMS in parts, and the
-// source archives each part as an item of its own.
+// Package longsms groups the parts of long SMS messages. A phone sends a text that is too long for one SMS in parts,
+// and the source archives each part as an item of its own.
 //
-// The package is pure: it knows neither the source nor the storage. The same parts in the same order always give the same
-// messages, so that a page that is read again gives the same batches.
+// The package is pure: it knows neither the source nor the storage. The same parts in the same order always give the
+// same messages, so that a page that is read again gives the same batches.
 package longsms
 
 import (
@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	maxSize  = 15 << 20 // bytes of the parts in one entry: a batch has room for them, and for what is known of their attachments
+	maxSize  = 15 << 20 // bytes of the parts in one entry: a batch has room for them and their attachments' outcomes
 	maxParts = 512      // parts of one message, those that came twice included
 	maxSets  = 100      // messages with one id of one conversation that a part is compared with
 
@@ -28,7 +28,8 @@ const (
 	shortSpan = 48 * time.Hour
 )
 
-// phoneCount is an id that comes again. 3GPP TS 23.040 section 9.2.3.24: a phone counts its long messages with 8 or 16 bits.
+// phoneCount is an id that comes again. 3GPP TS 23.040 section 9.2.3.24: a phone counts its long messages with 8 or 16
+// bits.
 var phoneCount = regexp.MustCompile(`^\d{1,5}$`)
 
 // Part is one item of a long SMS. What has no field in JSON is known to the process alone.
@@ -43,7 +44,7 @@ type Part struct {
 	Item   record.Item `json:"-"`
 
 	Thread string         `json:"thread,omitempty"` // the same for all parts of one id, whatever their participants
-	Sides  [3]string      `json:"sides,omitzero"`   // hashes of owner, sender and recipients; "" for one that is missing
+	Sides  [3]string      `json:"sides,omitzero"`   // as in Segment
 	Files  int            `json:"files,omitempty"`  // attachments
 	Apart  []int          `json:"apart,omitempty"`  // record.Entry.Apart of the entry that begins with this part
 	Media  []record.Media `json:"-"`                // what became of the attachments
@@ -77,7 +78,8 @@ func NewPart(s Segment, item record.Item) Part {
 	return Part{
 		Thread: hex.EncodeToString(thread[:8]), Sides: s.Sides, Files: s.Files,
 		Group: hex.EncodeToString(group[:16]), Number: s.Number, Total: s.Total,
-		ID: cmp.Or(s.MessageID, "sha256:"+item.SHA256), Sent: s.Sent, Size: len(item.Raw), Short: phoneCount.MatchString(s.ID), Item: item,
+		ID: cmp.Or(s.MessageID, "sha256:"+item.SHA256), Sent: s.Sent, Size: len(item.Raw),
+		Short: phoneCount.MatchString(s.ID), Item: item,
 	}
 }
 
@@ -105,8 +107,8 @@ func (g *Groups) Add(part Part) {
 	g.groups[part.Group] = append(g.groups[part.Group], part)
 }
 
-// NearbyMessages returns the messages, complete or not, of parts that were sent close together. A complete one is complete
-// whatever else may come.
+// NearbyMessages returns the messages, complete or not, of parts that were sent close together. A complete one is
+// complete whatever else may come.
 func (g *Groups) NearbyMessages() []*Message {
 	var all []*Message
 	for _, group := range g.order {
@@ -115,8 +117,8 @@ func (g *Groups) NearbyMessages() []*Message {
 	return all
 }
 
-// AllMessages returns the messages, complete or not, of parts from further apart, too. It is for when nothing more is to come for
-// now: a part that is still to come may be nearer.
+// AllMessages returns the messages, complete or not, of parts from further apart, too. It is for when nothing more is
+// to come for now: a part that is still to come may be nearer.
 func (g *Groups) AllMessages() []*Message {
 	var all []*Message
 	for _, group := range g.order {
@@ -125,8 +127,8 @@ func (g *Groups) AllMessages() []*Message {
 	return joinLoose(all)
 }
 
-// clusterParts returns the messages of a group's parts that were sent close together. In the order in which they were sent, each
-// part goes into the first message nearby that lacks it.
+// clusterParts returns the messages of a group's parts that were sent close together. In the order in which they were
+// sent, each part goes into the first message nearby that lacks it.
 func clusterParts(parts []Part) []*Message {
 	parts = slices.Clone(parts)
 	slices.SortStableFunc(parts, func(a, b Part) int { return a.Sent.Compare(b.Sent) })
@@ -177,7 +179,8 @@ func (s *Message) fitsTo(other *Message) bool {
 	total := max(s.totalParts(), other.totalParts())
 	for _, a := range s.Parts {
 		for _, b := range other.Parts {
-			if a.Number == b.Number && a.ID != b.ID || a.Number == 0 && b.Number == total || b.Number == 0 && a.Number == total {
+			if a.Number == b.Number && a.ID != b.ID ||
+				a.Number == 0 && b.Number == total || b.Number == 0 && a.Number == total {
 				return false // the last case: one counts from 0, and the other one can't
 			}
 		}
@@ -243,7 +246,8 @@ func (s *Message) SplitBySize() []*Message {
 	sets := []*Message{{}}
 	for i, p := range s.Parts {
 		last := sets[len(sets)-1]
-		if again := i > 0 && s.Parts[i-1].Number == p.Number; last.size+p.Size > maxSize && len(last.Parts) > 0 && !again {
+		again := i > 0 && s.Parts[i-1].Number == p.Number
+		if last.size+p.Size > maxSize && len(last.Parts) > 0 && !again {
 			last = &Message{}
 			sets = append(sets, last)
 		}

@@ -11,8 +11,8 @@ import (
 
 var start = time.Date(2026, 11, 23, 5, 30, 0, 700e6, time.UTC)
 
-// parsePiece reads "A1/2@10m": piece 1 of 2 of message A, sent at 10 minutes. A mark after the message's letter makes another
-// item of it: "A'1/2@10m".
+// parsePiece reads "A1/2@10m": piece 1 of 2 of message A, sent at 10 minutes. A mark after the message's letter makes
+// another item of it: "A'1/2@10m".
 func parsePiece(t *testing.T, s string, short bool) Part {
 	t.Helper()
 	var number, total int
@@ -118,7 +118,9 @@ func TestManyPiecesOfOneID(t *testing.T) {
 
 func TestPiecesHaveTheLatestEnd(t *testing.T) {
 	at := time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
-	set := Message{Parts: []Part{{Total: 2, Until: at}, {Total: 2, Until: at.Add(time.Hour)}, {Total: 2, Item: record.Item{}}}}
+	set := Message{Parts: []Part{
+		{Total: 2, Until: at}, {Total: 2, Until: at.Add(time.Hour)}, {Total: 2, Item: record.Item{}},
+	}}
 	if got := set.Entry().Until; !got.Equal(at.Add(time.Hour)) {
 		t.Errorf("until %v", got)
 	}

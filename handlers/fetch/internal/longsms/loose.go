@@ -2,9 +2,9 @@ package longsms
 
 import "slices"
 
-// joinLoose joins the parts that lack a sender, an owner or recipients to the message that they must be of: of the same id, with
-// the same people as far as both name any. Where they may be of two messages that are not one, they stay by themselves: a
-// text must not get among the texts of others.
+// joinLoose joins the parts that lack a sender, an owner or recipients to the message that they must be of: of the same
+// id, with the same people as far as both name any. Where they may be of two messages that are not one, they stay by
+// themselves: a text must not get among the texts of others.
 func joinLoose(sets []*Message) []*Message {
 	threads := map[string][]*Message{}
 	for _, s := range sets {
@@ -42,7 +42,8 @@ func loosePair(open []*Message) (to, loose *Message) {
 	return nil, nil
 }
 
-// nearestOf returns the one nearest to the loose message of those that it may be of, or nil if these are of different people.
+// nearestOf returns the one nearest to the loose message of those that it may be of, or nil if these are of different
+// people.
 func nearestOf(loose *Message, may []*Message) (to *Message) {
 	for i, one := range may {
 		for _, other := range may[:i] {

@@ -1,8 +1,8 @@
-// Package schedule plans which windows of time are fetched, and defines what is remembered of them from one invocation to the
-// next.
+// Package schedule plans which windows of time are fetched, and defines what is remembered of them from one invocation
+// to the next.
 //
-// The package is pure: it knows neither the storage nor the site. A Checkpoint is persisted as JSON, and has no field for
-// what only the process knows.
+// The package is pure: it knows neither the storage nor the site. A Checkpoint is persisted as JSON, and has no field
+// for what only the process knows.
 package schedule
 
 import "time"
@@ -15,7 +15,8 @@ type Checkpoint struct {
 	// Planned is the end of the last planned window. Everything before it has been fetched or stands in Open.
 	Planned time.Time `json:"planned"`
 	Open    []Window  `json:"open,omitempty"` // in the order in which they are tried: daily ones first, then backfills
-	// Asked is the invocation that asked for the last backfill. The host tries a failed invocation again, with its input.
+	// Asked is the invocation that asked for the last backfill. The host tries a failed invocation again, with its
+	// input.
 	Asked string `json:"asked,omitempty"`
 }
 
@@ -79,12 +80,12 @@ type Window struct {
 	To      time.Time `json:"to"`
 	Folder  string    `json:"folder"`           // of its batches, below the container batches
 	Tries   int       `json:"tries,omitempty"`  // runs that have begun to work on it
-	Slow    int       `json:"slow,omitempty"`   // of these, runs in which it took a whole turn or more, or did not come to its end
+	Slow    int       `json:"slow,omitempty"`   // of these, runs in which it took a whole turn, or did not end
 	Failed  string    `json:"failed,omitempty"` // why the last try failed, in plain words
 	Started time.Time `json:"started,omitzero"`
-	Dated   bool      `json:"dated,omitempty"`  // its entries have their Until; a window that the version before began has none
+	Dated   bool      `json:"dated,omitempty"`  // its entries have their Until; an earlier version gave none
 	Counts  int       `json:"counts,omitempty"` // runs that have asked the site for its count of the window
-	Limit   int       `json:"limit,omitempty"`  // items of a page, where a whole one takes too long; 0: the usual number
+	Limit   int       `json:"limit,omitempty"`  // items of a page, where a full one takes too long; 0: the default
 
 	// Progress is reset when the window starts again from its beginning.
 	Progress Progress `json:"progress"`
@@ -108,7 +109,7 @@ type Progress struct {
 	Cursor   string     `json:"cursor,omitempty"`
 	Batches  int        `json:"batches"`            // written so far: the next batch has this number plus one
 	Read     bool       `json:"read,omitempty"`     // the last page has been read
-	Released [][]string `json:"released,omitempty"` // keys of the deferred items that this run's batches take; those of one entry together
+	Released [][]string `json:"released,omitempty"` // keys of the deferred items that it takes, by entry
 	Chosen   bool       `json:"chosen,omitempty"`   // Released has been decided
 	Emptied  bool       `json:"emptied,omitempty"`  // and is in the batches
 	Pages    int        `json:"pages,omitempty"`    // read so far

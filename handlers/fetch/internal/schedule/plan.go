@@ -21,8 +21,8 @@ const (
 	// WindowLength bounds a window, so that a catch-up after weeks goes day by day.
 	WindowLength = 24 * time.Hour
 
-	// MaxOpen bounds what one invocation plans, and beyond which no backfill is taken: the checkpoint, which is written after
-	// every page, holds all open windows. Days since 2000 and so many of backfills have room in it.
+	// MaxOpen bounds what one invocation plans, and beyond which no backfill is taken: the checkpoint, which is written
+	// after every page, holds all open windows. Days since 2000 and so many of backfills have room in it.
 	MaxOpen = 4000
 
 	// maxBackfill bounds what one request by hand may ask for: the longest retention that the rules know is 7 years.
@@ -31,8 +31,8 @@ const (
 	stamp = "20060102T150405Z"
 )
 
-// PlanDaily adds the windows from the last planned moment to now − Margin, oldest first and before any backfill. from is where
-// the first run of all begins; zero: one window before now.
+// PlanDaily adds the windows from the last planned moment to now − Margin, oldest first and before any backfill. from
+// is where the first run of all begins; zero: one window before now.
 func (c *Checkpoint) PlanDaily(now, from time.Time) {
 	end := now.Add(-Margin).UTC().Truncate(time.Second)
 	if c.Planned.IsZero() {
@@ -60,11 +60,13 @@ func kindRank(w Window) int {
 	return 0
 }
 
-// ResetPlanned sets the end of what is planned to fetched, zero for nothing, and takes away the daily windows after now that
-// nothing was read of: they are planned again.
+// ResetPlanned sets the end of what is planned to fetched, zero for nothing, and takes away the daily windows after now
+// that nothing was read of: they are planned again.
 func (c *Checkpoint) ResetPlanned(fetched, now time.Time) {
 	c.Planned = fetched
-	c.Open = slices.DeleteFunc(c.Open, func(w Window) bool { return w.Kind == Daily && w.To.After(now) && w.isUntouched() })
+	c.Open = slices.DeleteFunc(c.Open, func(w Window) bool {
+		return w.Kind == Daily && w.To.After(now) && w.isUntouched()
+	})
 	for _, w := range c.Open {
 		if w.Kind == Daily && w.To.After(c.Planned) && !w.To.After(now) {
 			c.Planned = w.To
@@ -78,8 +80,8 @@ type request struct {
 	To   time.Time `json:"to"`
 }
 
-// PlanBackfill appends the windows of the range that input asks for, or returns an error that is funchost.ErrInput. Asking twice
-// makes two runs, whose copies are duplicates; the same invocation, tried again, asks once.
+// PlanBackfill appends the windows of the range that input asks for, or returns an error that is funchost.ErrInput.
+// Asking twice makes two runs, whose copies are duplicates; the same invocation, tried again, asks once.
 func (c *Checkpoint) PlanBackfill(id, input string, now time.Time) error {
 	const form = `a backfill is asked for with {"from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"}`
 	var r request
@@ -104,11 +106,13 @@ func (c *Checkpoint) PlanBackfill(id, input string, now time.Time) error {
 	case r.To.Sub(r.From) > maxBackfill:
 		return fmt.Errorf("%w: the range is longer than 8 years; ask for parts of it", funchost.ErrInput)
 	case r.To.After(now.Add(-Margin)):
-		return fmt.Errorf("%w: to lies less than 10 minutes before the present: the site may not show all items yet", funchost.ErrInput)
+		return fmt.Errorf("%w: to lies less than 10 minutes before the present: the site may not show all items yet",
+			funchost.ErrInput)
 	case id == c.Asked:
 		return nil
 	case len(c.Open)+int(r.To.Sub(r.From)/WindowLength) >= MaxOpen:
-		return fmt.Errorf("%w: with what is open already this makes more than %d slices: let it be finished, or ask for less", funchost.ErrInput, MaxOpen)
+		return fmt.Errorf("%w: with what is open already this makes more than %d slices: "+
+			"let it be finished, or ask for less", funchost.ErrInput, MaxOpen)
 	}
 	c.Asked = id
 	for at := r.From; at.Before(r.To); at = at.Add(WindowLength) {
@@ -121,8 +125,8 @@ func (c *Checkpoint) PlanBackfill(id, input string, now time.Time) error {
 	return nil
 }
 
-// NewWindow returns a window whose folder is named after the day on which it was planned, so that what is still to be imported
-// lies in the newest days however old the messages are.
+// NewWindow returns a window whose folder is named after the day on which it was planned, so that what is still to be
+// imported lies in the newest days however old the messages are.
 func NewWindow(kind string, from, to, now time.Time) Window {
 	name := from.Format(stamp) + "-" + to.Format(stamp)
 	if kind == Backfill {
