@@ -182,6 +182,24 @@ func TestFetchCannotWriteMailAndImportCannotAskTheSite(t *testing.T) {
 	}
 }
 
+func TestPlanAndGroupingArePure(t *testing.T) {
+	for _, pkg := range []string{"handlers/fetch/internal/schedule", "handlers/fetch/internal/longsms"} {
+		out, err := exec.Command("go", "list", "-deps", "./"+pkg).Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		for _, dep := range strings.Fields(string(out)) {
+			for _, never := range []string{
+				"shared/archive", "shared/telemessage", "shared/ledger", "shared/mailbox", "handlers/fetch/internal/collector",
+			} {
+				if under(dep, module+never) {
+					t.Errorf("%s knows %s", pkg, dep)
+				}
+			}
+		}
+	}
+}
+
 func TestEveryPackageHasOneComment(t *testing.T) {
 	docs, seen := map[string]int{}, map[string]bool{}
 	for _, f := range goFiles(t) {
