@@ -31,8 +31,8 @@ const (
 	// lasts, it has to be taken again.
 	leaseTries = 10
 
-	// awayTries is after how many slices in a row a site counts as away: then one more is tried, and only if that fails, too, is the
-	// site left alone. The one more is the least tried of all, so that no slices that always fail keep others from being read.
+	// awayTries is after how many windows in a row a site counts as away: then one more is tried, and only if that fails, too, is the
+	// site left alone. The one more is the least tried of all, so that no windows that always fail keep others from being read.
 	awayTries = 2
 )
 
@@ -179,7 +179,7 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 			return err
 		}
 		if errors.Is(err, telemessage.ErrCredentials) {
-			break // every slice would fail alike, and more tries may lock the account
+			break // every window would fail alike, and more tries may lock the account
 		}
 	}
 	return errors.Join(inv.failures...)

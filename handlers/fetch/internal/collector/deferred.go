@@ -20,7 +20,7 @@ import (
 )
 
 // patienceWithSource is how long an item waits for what the source still owes: an attachment that is out of
-// reach, a piece of a long SMS. It is measured in the source's time, from slice to slice, so that a catch-up
+// reach, a piece of a long SMS. It is measured in the source's time, from window to window, so that a catch-up
 // after weeks does not wait for what is long overdue.
 const patienceWithSource = 14 * 24 * time.Hour
 
@@ -49,8 +49,8 @@ const (
 // deferred is an item that was set aside: one blob of the waiting room. It never disappears from it but into a batch.
 type deferred struct {
 	Reason  string                `json:"reason"`
-	Run     string                `json:"run"`   // folder of the slice that set it aside
-	Since   time.Time             `json:"since"` // from when it has waited: the end of that slice
+	Run     string                `json:"run"`   // folder of the window that set it aside
+	Since   time.Time             `json:"since"` // from when it has waited: the end of that window
 	Entry   record.Entry          `json:"entry"`
 	Piece   *longsms.Part         `json:"piece,omitempty"`   // with waitsForPieces; its Item is Entry's
 	Ready   bool                  `json:"ready,omitempty"`   // its media are settled: it goes into the next batch

@@ -13,7 +13,7 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// earlierAttempt is what an earlier reading of a slice has left beyond the saved cursor: it was cut off before it could save it, or the
+// earlierAttempt is what an earlier reading of a window has left beyond the saved cursor: it was cut off before it could save it, or the
 // cursor expired. What it found out of the attachments stands, though the source may answer differently by
 // now: only so does the second reading write the same batches, and no item comes twice.
 type earlierAttempt struct {
@@ -40,7 +40,7 @@ func (p *earlierAttempt) noteEntry(e record.Entry) {
 	}
 }
 
-// readEarlierAttempt finds out what is there, and which messages are in the run's batches if that isn't known yet. For a slice that has just
+// readEarlierAttempt finds out what is there, and which messages are in the run's batches if that isn't known yet. For a window that has just
 // begun it costs two listings.
 func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*earlierAttempt, error) {
 	p := &earlierAttempt{media: map[string][]record.Media{}, aside: map[string]bool{}}

@@ -17,7 +17,7 @@ import (
 const (
 	pageLimit   = 1000
 	pageTries   = 4 // of one page that breaks off while it is read
-	maxRestarts = 3 // of one slice whose cursor expires, within one invocation
+	maxRestarts = 3 // of one window whose cursor expires, within one invocation
 )
 
 // activeWindow is a window during one turn, with what is known of it only then. The next turn begins with a new one.
