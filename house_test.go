@@ -108,9 +108,13 @@ func appOf(dir string) string {
 	return parts[0] + "/" + parts[1]
 }
 
-// engineFloors are the engines inside of the apps, each with the engines that it may import: sweeps know how batches are
-// imported, imports know how recipients are found, and never the other way round.
+// engineFloors are the engines inside of the apps, each with the engines that it may import: the collector knows the plan and the
+// parts of a long SMS; sweeps know how batches are imported, imports know how recipients are found; and never the other way round.
 var engineFloors = map[string][]string{
+	"handlers/fetch/internal/schedule":  nil,
+	"handlers/fetch/internal/longsms":   nil,
+	"handlers/fetch/internal/collector": {"handlers/fetch/internal/schedule", "handlers/fetch/internal/longsms"},
+
 	"handlers/import/internal/transient":  nil,
 	"handlers/import/internal/recipients": {"handlers/import/internal/transient"},
 	"handlers/import/internal/importer":   {"handlers/import/internal/transient", "handlers/import/internal/recipients"},
@@ -219,7 +223,7 @@ func TestEveryPackageHasOneComment(t *testing.T) {
 }
 
 // walledApps are the apps whose engines are behind walls.
-var walledApps = []string{"import"}
+var walledApps = []string{"fetch", "import"}
 
 // Package main of an app reads the settings, builds the clients and names the functions. All else is in its engines.
 func TestMainHoldsNoEngine(t *testing.T) {
