@@ -36,7 +36,8 @@ var asTheyCome = map[string]bool{"local/bench/script": true, "local/oldarchive":
 // its floor and may import it.
 var floors = map[string]int{
 	"record": 0, // imports the standard library only
-	"azure":  1, "phone": 1, "retry": 1,
+	"retry":  0,
+	"azure":  1, "phone": 1,
 	"archive": 2, "funchost": 2, "journal": 2, "ledger": 2, "mailbox": 2, "message": 2, "settings": 2, "signin": 2,
 	"telemessage": 2, "usermap": 2,
 }
@@ -115,9 +116,8 @@ var engineFloors = map[string][]string{
 	"handlers/fetch/internal/longsms":   nil,
 	"handlers/fetch/internal/collector": {"handlers/fetch/internal/schedule", "handlers/fetch/internal/longsms"},
 
-	"handlers/import/internal/transient":  nil,
-	"handlers/import/internal/recipients": {"handlers/import/internal/transient"},
-	"handlers/import/internal/importer":   {"handlers/import/internal/transient", "handlers/import/internal/recipients"},
+	"handlers/import/internal/recipients": nil,
+	"handlers/import/internal/importer":   {"handlers/import/internal/recipients"},
 	"handlers/import/internal/sweeper":    {"handlers/import/internal/importer"},
 }
 

@@ -194,9 +194,9 @@ func (l memoryLogs) Lock(ctx context.Context, name string) (string, context.Cont
 	return "token", ctx, true, nil
 }
 
-func (l memoryLogs) Append(_ context.Context, name, _ string, _ int64, data []byte) (bool, error) {
+func (l memoryLogs) Append(_ context.Context, name, _ string, _ int64, data []byte) error {
 	l[name] = append(l[name], data...)
-	return false, nil
+	return nil
 }
 
 func (l memoryLogs) Unlock(string) {}

@@ -24,9 +24,9 @@ func (l *logs) Lock(ctx context.Context, _ string) (string, context.Context, boo
 	return "token", ctx, len(l.data) == 0, nil
 }
 
-func (l *logs) Append(_ context.Context, _, _ string, _ int64, data []byte) (bool, error) {
+func (l *logs) Append(_ context.Context, _, _ string, _ int64, data []byte) error {
 	l.data = append(l.data, data...)
-	return false, nil
+	return nil
 }
 
 func (l *logs) Unlock(string) {}

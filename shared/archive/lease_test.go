@@ -159,18 +159,18 @@ func TestLogs(t *testing.T) {
 		t.Errorf("read an empty one: %v, %d, %v", body, size, err)
 	}
 	for range 2 { // the second time it is there already
-		if _, err := logs.Append(ctx, name, token, 0, []byte("one\n")); err != nil {
+		if err := logs.Append(ctx, name, token, 0, []byte("one\n")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := logs.Append(ctx, name, token, 4, []byte("two\n")); err != nil {
+	if err := logs.Append(ctx, name, token, 4, []byte("two\n")); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
 		at   int64
 		data string
 	}{{0, "two\n"}, {0, "one\n"}, {4, "tw"}, {7, "x"}, {99, "x"}} {
-		if _, err := logs.Append(ctx, name, token, tt.at, []byte(tt.data)); !errors.Is(err, ErrChanged) {
+		if err := logs.Append(ctx, name, token, tt.at, []byte(tt.data)); !errors.Is(err, ErrChanged) {
 			t.Errorf("append %q at %d: %v, want %v", tt.data, tt.at, err, ErrChanged)
 		}
 	}
@@ -186,7 +186,7 @@ func TestLogs(t *testing.T) {
 	}
 	logs.Unlock(token)
 	logs.Unlock(token)
-	if _, err := logs.Append(ctx, name, token, 8, []byte("x")); !errors.Is(err, ErrChanged) {
+	if err := logs.Append(ctx, name, token, 8, []byte("x")); !errors.Is(err, ErrChanged) {
 		t.Errorf("append without the lease: %v, want %v", err, ErrChanged)
 	}
 	token, _, empty, err = logs.Lock(ctx, name)
@@ -208,7 +208,7 @@ func TestLogsFaults(t *testing.T) {
 		}
 		var want bytes.Buffer
 		for range 3 {
-			if _, err := logs.Append(t.Context(), name, token, int64(want.Len()), []byte("the same line\n")); err != nil {
+			if err := logs.Append(t.Context(), name, token, int64(want.Len()), []byte("the same line\n")); err != nil {
 				t.Errorf("fault %d: %v", fault, err)
 			}
 			want.WriteString("the same line\n")
@@ -240,7 +240,7 @@ func TestLogReadWhileItGrows(t *testing.T) {
 	defer logs.Unlock(token)
 	line := append(bytes.Repeat([]byte("x"), testBlock/2-1), '\n')
 	for i := range 3 {
-		if _, err := logs.Append(ctx, name, token, int64(i*len(line)), line); err != nil {
+		if err := logs.Append(ctx, name, token, int64(i*len(line)), line); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -248,7 +248,7 @@ func TestLogReadWhileItGrows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := logs.Append(ctx, name, token, int64(3*len(line)), []byte("later\n")); err != nil {
+	if err := logs.Append(ctx, name, token, int64(3*len(line)), []byte("later\n")); err != nil {
 		t.Fatal(err)
 	}
 	got, err := io.ReadAll(body)

@@ -59,11 +59,11 @@ func (l *Logs) Lock(ctx context.Context, name string) (token string, held contex
 // Append adds data, at most 4 MiB, to the log whose length is at. With the same arguments it may be called again after
 // any error: what is there already is not added twice. again: the failure may pass by itself. ErrChanged if the log has another
 // length or the lease is lost.
-func (l *Logs) Append(ctx context.Context, name, token string, at int64, data []byte) (again bool, err error) {
-	if err = l.append(ctx, name, token, at, data); err != nil {
-		return errors.Is(err, ErrUnavailable), fmt.Errorf("append to a log: %w", err)
+func (l *Logs) Append(ctx context.Context, name, token string, at int64, data []byte) error {
+	if err := l.append(ctx, name, token, at, data); err != nil {
+		return fmt.Errorf("append to a log: %w", err)
 	}
-	return false, nil
+	return nil
 }
 
 func (l *Logs) append(ctx context.Context, name, token string, at int64, data []byte) error {

@@ -107,7 +107,7 @@ func TestWritingTwiceUnderAPolicy(t *testing.T) {
 		}
 		defer logs.Unlock(token)
 		line := []byte("{}\n")
-		_, err = logs.Append(ctx, log, token, length, line)
+		err = logs.Append(ctx, log, token, length, line)
 		length += int64(len(line))
 		return "", err
 	})

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/shared/retry"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
@@ -98,7 +100,7 @@ func TestErrors(t *testing.T) {
 			if !errors.As(err, &e) || tt.kind != nil && !errors.Is(err, tt.kind) || e.Kind != tt.kind {
 				t.Fatalf("%#v, want the kind %v", err, tt.kind)
 			}
-			if transient, after := e.Transient(); transient != tt.transient || after != 0 {
+			if transient, after := retry.IsTransient(err); transient != tt.transient || after != 0 {
 				t.Errorf("transient %t after %v, want %t", transient, after, tt.transient)
 			}
 			if err.Error() != tt.text || strings.Contains(err.Error(), "secret") {

@@ -9,15 +9,16 @@ import (
 	"io"
 	"net"
 	"syscall"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
+	"o2archiver/shared/retry"
 )
 
 // Kinds of errors that every service has.
 var (
 	ErrDenied      = errors.New("access denied")
-	ErrUnavailable = errors.New("service unavailable") // network, time-out, 408, 429, 5xx, or an answer that is not the service's own
+	ErrUnavailable = retry.NewTransient("service unavailable") // network, time-out, 408, 429, 5xx, or an answer that is not the service's own
 )
 
 // Error is a request that a service refused, or that did not reach it. Its text holds no address, account, key or name of a blob.
@@ -43,11 +44,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%v: %s: %s", e.Kind, e.Service, text)
 }
 
-// Unwrap returns the kind.
+// Unwrap returns the kind. ErrUnavailable is transient: see retry.IsTransient.
 func (e *Error) Unwrap() error { return e.Kind }
-
-// Transient reports whether the same request may succeed later. No service that is used here says when.
-func (e *Error) Transient() (bool, time.Duration) { return e.Kind == ErrUnavailable, 0 }
 
 // Service is a service whose errors are translated.
 type Service struct {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"o2archiver/shared/record"
+	"o2archiver/shared/retry"
 )
 
 // Logs is where the logs lie. archive.Logs is one; it may not be imported from here, so only built-in types pass.
@@ -26,8 +27,8 @@ type Logs interface {
 	// error, if somebody else has the lease. empty: nothing is in the log, for sure. held ends when the lease may be lost.
 	Lock(ctx context.Context, name string) (token string, held context.Context, empty bool, err error)
 	// Append adds data to the log whose length is at, all or nothing. With the same arguments it may be called again
-	// after any error: what is there already is not added twice. again: the failure may pass by itself.
-	Append(ctx context.Context, name, token string, at int64, data []byte) (again bool, err error)
+	// after any error: what is there already is not added twice. The error knows whether it is transient.
+	Append(ctx context.Context, name, token string, at int64, data []byte) error
 	// Unlock gives the lease up. It may be called twice.
 	Unlock(token string)
 	// Read opens a log, whose size does not grow for the reader, without a lease. size is -1 and body nil if there is none.
@@ -38,8 +39,8 @@ type Logs interface {
 
 // Errors to be asked for with errors.Is. Those of Logs come through wrapped.
 var (
-	ErrHeld     = errors.New("somebody else is writing the batch's journal")
-	ErrLost     = errors.New("the lease of the batch's journal may be lost")
+	ErrHeld     = errors.New("the batch's journal is held by another writer")
+	ErrLost     = retry.NewTransient("the lease of the batch's journal may be lost")
 	ErrTampered = errors.New("the journal is not as it was written")
 	ErrFull     = errors.New("the batch's journal has reached its largest size; nothing is added to it")
 )

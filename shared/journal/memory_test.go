@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"o2archiver/shared/journal"
+	"o2archiver/shared/retry"
 )
 
 // memory is journal.Logs in memory, for tests that need its inside or the clock of testing/synctest.
@@ -29,7 +30,7 @@ func newMemory() *memory {
 	return &memory{logs: map[string][]byte{}, holder: map[string]string{}, cancel: map[string]context.CancelCauseFunc{}}
 }
 
-var errAway = errors.New("storage is away")
+var errAway = retry.NewTransient("storage is away")
 
 func (m *memory) Lock(_ context.Context, name string) (string, context.Context, bool, error) {
 	m.mu.Lock()
@@ -49,30 +50,30 @@ func (m *memory) Lock(_ context.Context, name string) (string, context.Context, 
 	return token, held, len(log) == 0, nil
 }
 
-func (m *memory) Append(_ context.Context, name, token string, at int64, data []byte) (bool, error) {
+func (m *memory) Append(_ context.Context, name, token string, at int64, data []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.appends++
 	log := m.logs[name]
 	switch {
 	case m.broken != nil:
-		return false, m.broken
+		return m.broken
 	case m.away > 0:
 		m.away--
-		return true, errAway
+		return errAway
 	case m.holder[name] != token:
-		return false, errors.New("the lease is somebody else's")
+		return errors.New("the lease is somebody else's")
 	case int64(len(log)) != at && bytes.Equal(log[min(at, int64(len(log))):], data):
-		return false, nil
+		return nil
 	case int64(len(log)) != at:
-		return false, errors.New("the log has another length")
+		return errors.New("the log has another length")
 	}
 	m.logs[name] = append(log, data...)
 	if m.lost > 0 {
 		m.lost--
-		return true, errAway
+		return errAway
 	}
-	return false, nil
+	return nil
 }
 
 func (m *memory) Unlock(token string) {

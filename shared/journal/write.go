@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
+	"o2archiver/shared/retry"
 )
 
 const (
@@ -212,22 +211,10 @@ func (j *Journal) send(ctx context.Context) error {
 		cancel(fmt.Errorf("%w: %w", ErrLost, context.Cause(j.held)))
 	})
 	defer stop()
-	pauses := &backoff.ExponentialBackOff{InitialInterval: 200 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 2 * time.Second}
-	var last error
-	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		again, err := j.logs.Append(ctx, logName(j.batch), j.token, j.at, j.chunk)
-		if last = err; err != nil && !again {
-			return struct{}{}, backoff.Permanent(err)
-		}
-		return struct{}{}, err
-	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(appendTime))
-	if err == nil {
-		return nil
-	}
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(last, cause) {
-		return errors.Join(last, cause)
-	}
-	return last
+	pauses := retry.Policy{First: 200 * time.Millisecond, Max: 2 * time.Second, Within: appendTime}
+	return pauses.Do(ctx, func(ctx context.Context) error {
+		return j.logs.Append(ctx, logName(j.batch), j.token, j.at, j.chunk)
+	})
 }
 
 // Finish says that every record has its outcome, and writes all that is not in the log yet. It may be called again.

@@ -8,11 +8,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
 	"o2archiver/shared/azure"
+	"o2archiver/shared/retry"
 )
 
 // What an error of this package can be asked for with errors.Is. None of their texts holds an address or a key.
 var (
-	ErrLost        = errors.New("claim lost to another holder")
+	ErrLost        = retry.NewTransient("claim lost to another holder")
 	ErrDenied      = azure.ErrDenied
 	ErrUnavailable = azure.ErrUnavailable // it may be asked again
 )

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"o2archiver/shared/retry"
+
 	"github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"
 )
 
@@ -83,6 +85,19 @@ func (e *Error) Error() string {
 
 // Unwrap gives the caller's own error (from renew, or from reading an attachment) or the context's.
 func (e *Error) Unwrap() error { return e.cause }
+
+// Transient reports whether the call may succeed later without anyone's doing, and the pause that Graph asked for. 401 is among these: a
+// token expires, and a permission that was only just granted takes its time. An attachment that could not be read is as transient
+// as the error of its reader.
+func (e *Error) Transient() (bool, time.Duration) {
+	switch e.Kind {
+	case Throttled, Unavailable, Unauthorized, FolderGone, MessageGone, Lost, Unclear:
+		return true, e.RetryAfter
+	case Content:
+		return retry.IsTransient(e.cause)
+	}
+	return false, 0
+}
 
 // errorFrom turns what became of an exchange into an *Error. err is what the SDK made of it and is only looked at, never kept.
 func errorFrom(ctx context.Context, x *exchange, err error, what operation, now time.Time) *Error {

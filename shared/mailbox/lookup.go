@@ -12,13 +12,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	kiota "github.com/microsoft/kiota-abstractions-go"
 	msgraphcore "github.com/microsoftgraph/msgraph-sdk-go-core"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 	"golang.org/x/sync/errgroup"
 
 	"o2archiver/shared/record"
+	"o2archiver/shared/retry"
 )
 
 // User is a user of the tenant. Whether there is a mailbox is found out at the mailbox.
@@ -86,23 +86,12 @@ func (c *Client) LookUp(ctx context.Context, addresses []string) (map[string]Use
 func (c *Client) lookUpPart(ctx context.Context, addresses []string) (got answers, left []string, _ error) {
 	got = answers{found: map[string]User{}, refused: map[string]*Error{}}
 	left = addresses
-	pauses := &backoff.ExponentialBackOff{
-		InitialInterval: 500 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 15 * time.Second,
-	}
+	pauses := retry.Policy{First: 500 * time.Millisecond, Max: 15 * time.Second, Tries: lookUpTries, Within: 3 * time.Minute, Judge: isBusy}
 	var last error
-	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+	err := pauses.Do(ctx, func(ctx context.Context) error {
 		left, last = c.lookUpOnce(ctx, left, &got)
-		e, ok := errors.AsType[*Error](last)
-		switch {
-		case last == nil:
-			return struct{}{}, nil
-		case !ok || e.Kind != Throttled && !isPassing(e.Kind):
-			return struct{}{}, backoff.Permanent(last)
-		case e.RetryAfter > 0:
-			return struct{}{}, &backoff.RetryAfterError{Duration: e.RetryAfter}
-		}
-		return struct{}{}, last
-	}, backoff.WithBackOff(pauses), backoff.WithMaxTries(lookUpTries), backoff.WithMaxElapsedTime(3*time.Minute))
+		return last
+	})
 	if err != nil && last == nil {
 		last = &Error{Kind: Unavailable, Code: "NotSent", cause: context.Cause(ctx)}
 	}
@@ -116,6 +105,16 @@ func (c *Client) lookUpPart(ctx context.Context, addresses []string) (got answer
 		}
 	}
 	return got, left, last
+}
+
+// isBusy reports whether the directory may answer the same look-up in a moment. A token that was refused twice is not asked
+// for again here: the caller has more time.
+func isBusy(err error) (bool, time.Duration) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Kind != Throttled && !isPassing(e.Kind) {
+		return false, 0
+	}
+	return true, e.RetryAfter
 }
 
 // lookUpOnce sends one $batch for the addresses, puts the answers into got, and returns the addresses that

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"o2archiver/shared/azure"
+	"o2archiver/shared/retry"
 
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
@@ -227,27 +227,21 @@ func isPassing(k Kind) bool { return k == Unavailable || k == Unclear }
 // which means that nothing was done, and after any outage if the step may be taken twice.
 // Giving up would throw away what was uploaded so far.
 func (s *Session) retryStep(k *claimRenewer, repeatable bool, step func(context.Context) (*exchange, error)) error {
-	pause := 500 * time.Millisecond
-	for try := 1; ; try++ {
-		if err := k.renewIfOld(); err != nil { // the pause before may have been long
-			return err
-		}
-		_, err := step(k.ctx)
+	pauses := retry.Policy{First: 500 * time.Millisecond, Max: 16 * time.Second, Tries: stepTries, Judge: func(err error) (bool, time.Duration) {
 		e, ok := errors.AsType[*Error](err)
 		again := ok && k.ctx.Err() == nil && (e.Kind == Throttled || isPassing(e.Kind) && (repeatable || !e.Ambiguous))
-		if !again || try == stepTries {
-			return err
+		if again && e.RetryAfter > 0 {
+			return true, time.Nanosecond // the mailbox is paused so long, and step waits for it
 		}
-		if e.RetryAfter > 0 { // the gate is closed so long, and step waits for it
-			continue
+		return again, 0
+	}}
+	var last error
+	_ = pauses.Do(k.ctx, func(ctx context.Context) error {
+		if last = k.renewIfOld(); last != nil { // the pause before may have been long
+			return last
 		}
-		timer := time.NewTimer(pause + rand.N(pause))
-		select {
-		case <-timer.C:
-		case <-k.ctx.Done():
-			timer.Stop()
-			return err
-		}
-		pause *= 2
-	}
+		_, last = step(ctx)
+		return last
+	})
+	return last
 }

@@ -16,16 +16,100 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// Judge says of an error whether trying again can help, and what pause the service asked for (0: none).
-type Judge func(error) (again bool, after time.Duration)
+// Errors carry their own contract: one of something that passes without anyone's doing has the method Transient. after is
+// the pause that the service asked for, and 0 if it asked for none.
+type transient interface {
+	Transient() (again bool, after time.Duration)
+}
 
-// Do runs op until it returns nil, returns an error that judge calls final, or ctx ends. The
-// pauses grow from a quarter of a second to 30 seconds; a pause that the service asked for
-// is kept, and stretched by up to a tenth so that many waiters do not come back at once.
-// The error is op's last one; it also matches ctx's cause if the time ran out.
-func Do(ctx context.Context, judge Judge, op func(context.Context) error) error {
-	pauses := &backoff.ExponentialBackOff{
-		InitialInterval: 250 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 30 * time.Second,
+// IsTransient reports whether trying again can help: whether some error in err's tree is transient, and none before it, in the
+// order of errors.Is, was made by Final. after is the pause that the first of them asks for.
+func IsTransient(err error) (again bool, after time.Duration) {
+	again, after, _ = search(err)
+	return again, after
+}
+
+// search goes through the tree. over: a Final error was found, and what comes behind it does not count.
+func search(err error) (again bool, after time.Duration, over bool) {
+	if err == nil {
+		return false, 0, false
+	}
+	if _, final := err.(*finalError); final {
+		return false, 0, true
+	}
+	if t, ok := err.(transient); ok {
+		if again, after = t.Transient(); again {
+			return again, after, false
+		}
+	}
+	switch inner := err.(type) {
+	case interface{ Unwrap() error }:
+		return search(inner.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, each := range inner.Unwrap() {
+			if again, after, over = search(each); again || over {
+				return again, after, over
+			}
+		}
+	}
+	return false, 0, false
+}
+
+// NewTransient returns an error of its own, as errors.New does, for something that passes without anyone's doing.
+func NewTransient(text string) error { return &transientError{text: text} }
+
+// After returns err as a transient one, to be tried again after the pause.
+func After(err error, pause time.Duration) error { return &transientError{cause: err, after: pause} }
+
+// Final returns err as one that trying again does not help, whatever it wraps.
+func Final(err error) error { return &finalError{err} }
+
+type transientError struct {
+	text  string
+	cause error // instead of text
+	after time.Duration
+}
+
+func (e *transientError) Error() string {
+	if e.cause != nil {
+		return e.cause.Error()
+	}
+	return e.text
+}
+
+func (e *transientError) Unwrap() error { return e.cause }
+
+func (e *transientError) Transient() (bool, time.Duration) { return true, e.after }
+
+type finalError struct{ error }
+
+func (e *finalError) Unwrap() error { return e.error }
+
+// Policy says how often, and after which pauses, an operation is repeated.
+type Policy struct {
+	First  time.Duration // the first pause; each later one is twice as long
+	Max    time.Duration // the longest pause
+	Tries  uint          // 0: no limit
+	Within time.Duration // no pause begins that would end later; 0: no limit
+
+	// Judge decides in place of IsTransient, for a step that has fewer reasons to be repeated than its error has.
+	Judge func(error) (again bool, after time.Duration)
+}
+
+// Outage is the policy for a service that may be unavailable for minutes, while the invocation has time.
+func Outage() Policy { return Policy{First: 250 * time.Millisecond, Max: 30 * time.Second} }
+
+// Do runs op by the policy Outage.
+func Do(ctx context.Context, op func(context.Context) error) error { return Outage().Do(ctx, op) }
+
+// Do runs op until it returns nil or an error that trying again does not help, until the policy's limits, or until ctx ends. Pauses are
+// jittered by three tenths. A pause that the service asked for is kept, and stretched by up to a tenth, so that many
+// waiters do not come back at once. The error is op's last one; it also matches ctx's cause if ctx has ended.
+func (p Policy) Do(ctx context.Context, op func(context.Context) error) error {
+	pauses := &backoff.ExponentialBackOff{InitialInterval: p.First, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: p.Max}
+	judge := p.Judge
+	if judge == nil {
+		judge = IsTransient
 	}
 	var last error
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
@@ -39,11 +123,10 @@ func Do(ctx context.Context, judge Judge, op func(context.Context) error) error 
 		}
 		logWaiting(ctx, last)
 		if after > 0 {
-			after += time.Duration(rand.Int64N(int64(after)/10 + 1))
-			return struct{}{}, &backoff.RetryAfterError{Duration: after}
+			return struct{}{}, &backoff.RetryAfterError{Duration: addJitter(after)}
 		}
 		return struct{}{}, last
-	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(0))
+	}, backoff.WithBackOff(pauses), backoff.WithMaxTries(p.Tries), backoff.WithMaxElapsedTime(p.Within))
 	if err == nil {
 		return nil
 	}
@@ -53,9 +136,11 @@ func Do(ctx context.Context, judge Judge, op func(context.Context) error) error 
 	return last
 }
 
+func addJitter(d time.Duration) time.Duration { return d + rand.N(d/10+1) }
+
 // Sleep pauses for d, stretched by up to a tenth, or until ctx ends, and then returns ctx's cause.
 func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d + time.Duration(rand.Int64N(int64(d)/10+1)))
+	timer := time.NewTimer(addJitter(d))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -65,32 +150,32 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// tellEvery is how often a waiting is told: an outage of minutes is a handful of lines, whatever waits for it.
-const tellEvery = time.Minute
+// logEvery is how often a wait is logged: an outage of minutes is a handful of lines, whatever waits for it.
+const logEvery = time.Minute
 
-type toldKey struct{}
+type progressKey struct{}
 
-// told is what a context carries: where to tell of a waiting, and when that was done last.
-type told struct {
+// progress is what a context carries: where a wait is logged, and when that was done last.
+type progress struct {
 	log  *slog.Logger
 	mu   sync.Mutex
 	last time.Time
 }
 
-// WithProgressLog gives a context in which Do tells log what it waits for, once a minute: without it an invocation that only waits
-// looks like one that hangs. The texts of the operations' errors go into the log.
+// WithProgressLog returns a context in which Do logs what it waits for, once a minute: otherwise an invocation that only
+// waits looks like one that hangs. The texts of the operations' errors go into the log.
 func WithProgressLog(ctx context.Context, log *slog.Logger) context.Context {
-	return context.WithValue(ctx, toldKey{}, &told{log: log})
+	return context.WithValue(ctx, progressKey{}, &progress{log: log})
 }
 
 func logWaiting(ctx context.Context, err error) {
-	t, ok := ctx.Value(toldKey{}).(*told)
+	t, ok := ctx.Value(progressKey{}).(*progress)
 	if !ok {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if now := time.Now(); t.last.IsZero() || now.Sub(t.last) >= tellEvery {
+	if now := time.Now(); t.last.IsZero() || now.Sub(t.last) >= logEvery {
 		t.last = now
 		t.log.Warn("waiting, and trying again until the time is up", "event", "host.waiting", "error", err.Error())
 	}

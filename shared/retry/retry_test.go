@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -12,18 +13,14 @@ import (
 )
 
 var (
-	errAway  = errors.New("away")
+	errAway  = NewTransient("away")
 	errFinal = errors.New("final")
 )
-
-func judge(after time.Duration) Judge {
-	return func(err error) (bool, time.Duration) { return errors.Is(err, errAway), after }
-}
 
 func TestDoOutlastsAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, tries := time.Now(), 0
-		err := Do(t.Context(), judge(0), func(context.Context) error {
+		err := Do(t.Context(), func(context.Context) error {
 			tries++
 			if time.Since(began) < 10*time.Minute {
 				return errAway
@@ -42,9 +39,9 @@ func TestDoOutlastsAnOutage(t *testing.T) {
 func TestDoKeepsTheServicesPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, tries := time.Now(), 0
-		err := Do(t.Context(), judge(20*time.Second), func(context.Context) error {
+		err := Do(t.Context(), func(context.Context) error {
 			if tries++; tries < 3 {
-				return errAway
+				return After(errAway, 20*time.Second)
 			}
 			return nil
 		})
@@ -56,7 +53,7 @@ func TestDoKeepsTheServicesPause(t *testing.T) {
 
 func TestDoStopsAtOnceOnAFinalError(t *testing.T) {
 	tries := 0
-	err := Do(t.Context(), judge(0), func(context.Context) error { tries++; return errFinal })
+	err := Do(t.Context(), func(context.Context) error { tries++; return errFinal })
 	if !errors.Is(err, errFinal) || tries != 1 {
 		t.Errorf("%d tries, error %v; want one try and the final error", tries, err)
 	}
@@ -66,7 +63,7 @@ func TestDoNamesBothTheLastErrorAndTheEndOfTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		err := Do(ctx, judge(0), func(context.Context) error { return errAway })
+		err := Do(ctx, func(context.Context) error { return errAway })
 		if !errors.Is(err, errAway) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the outage and the deadline", err)
 		}
@@ -78,7 +75,7 @@ func TestDoIsEndedByTheDeadlineDuringALongPause(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		err := Do(ctx, judge(time.Hour), func(context.Context) error { return errAway })
+		err := Do(ctx, func(context.Context) error { return After(errAway, time.Hour) })
 		if time.Since(began) > 2*time.Second || !errors.Is(err, errAway) {
 			t.Errorf("waited %v (%v), want to stop at the deadline", time.Since(began), err)
 		}
@@ -90,9 +87,9 @@ func TestTellSaysOnceAMinuteWhatIsWaitedFor(t *testing.T) {
 		var log bytes.Buffer
 		ctx := WithProgressLog(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
 		began := time.Now()
-		err := Do(ctx, judge(time.Second), func(context.Context) error {
+		err := Do(ctx, func(context.Context) error {
 			if time.Since(began) < 150*time.Second {
-				return errAway
+				return After(errAway, time.Second)
 			}
 			return nil
 		})
@@ -100,8 +97,58 @@ func TestTellSaysOnceAMinuteWhatIsWaitedFor(t *testing.T) {
 			t.Errorf("told %d times in two and a half minutes (%v), want 3:\n%s", n, err, log.String())
 		}
 		log.Reset()
-		if err := Do(ctx, judge(0), func(context.Context) error { return errFinal }); err == nil || log.Len() != 0 {
+		if err := Do(ctx, func(context.Context) error { return errFinal }); err == nil || log.Len() != 0 {
 			t.Errorf("nothing is waited for after %v, but told: %s", err, log.String())
+		}
+	})
+}
+
+func TestIsTransient(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		err   error
+		again bool
+		after time.Duration
+	}{
+		{"nil", nil, false, 0},
+		{"no part knows", fmt.Errorf("read: %w", errFinal), false, 0},
+		{"transient", errAway, true, 0},
+		{"wrapped", fmt.Errorf("read: %w", errAway), true, 0},
+		{"with a pause", After(errFinal, time.Minute), true, time.Minute},
+		{"the first that knows decides", fmt.Errorf("%w: %w", After(errFinal, time.Second), After(errAway, time.Minute)), true, time.Second},
+		{"final around transient", fmt.Errorf("read: %w", Final(errAway)), false, 0},
+		{"transient around final", After(Final(errAway), time.Second), true, time.Second},
+		{"final before transient", errors.Join(Final(errFinal), errAway), false, 0},
+		{"final behind transient", errors.Join(errAway, Final(errFinal)), true, 0},
+		{"joined behind one that does not know", errors.Join(errFinal, errAway), true, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if again, after := IsTransient(tt.err); again != tt.again || after != tt.after {
+				t.Errorf("%t after %v, want %t after %v", again, after, tt.again, tt.after)
+			}
+		})
+	}
+	if err := Final(errAway); err.Error() != "away" || !errors.Is(err, errAway) || !errors.Is(After(errFinal, 1), errFinal) {
+		t.Error("a wrapper hides what it wraps")
+	}
+}
+
+func TestPolicyHasLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		again := func(context.Context) error { tries++; return errAway }
+		if err := (Policy{First: time.Second, Max: time.Second, Tries: 5}).Do(t.Context(), again); !errors.Is(err, errAway) || tries != 5 {
+			t.Errorf("%d tries (%v), want 5", tries, err)
+		}
+		began := time.Now()
+		err := Policy{First: time.Second, Max: time.Second, Within: 20 * time.Second}.Do(t.Context(), again)
+		if took := time.Since(began); !errors.Is(err, errAway) || took > 20*time.Second || took < 18*time.Second {
+			t.Errorf("took %v (%v), want about 20 s", took, err)
+		}
+		tries = 0
+		never := Policy{First: time.Second, Max: time.Second, Judge: func(error) (bool, time.Duration) { return false, 0 }}
+		if err := never.Do(t.Context(), again); !errors.Is(err, errAway) || tries != 1 {
+			t.Errorf("%d tries (%v), want one: Judge decides", tries, err)
 		}
 	})
 }

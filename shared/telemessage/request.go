@@ -7,14 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
+	"o2archiver/shared/retry"
 )
 
 const (
@@ -52,7 +51,7 @@ type failure struct {
 
 func (f *failure) Error() string { return f.kind.Error() + ": " + f.text }
 
-// Unwrap gives the kind, and what is told apart within this package.
+// Unwrap returns the kind, and what is told apart within this package.
 func (f *failure) Unwrap() []error {
 	if f.cause == nil {
 		return []error{f.kind}
@@ -67,30 +66,25 @@ func unavailableError(text string) *failure {
 // get asks for u until an answer comes with status 200 that accept takes; a failure of accept that may be tried again is.
 // The caller closes the answer's body. A GET changes nothing at the site, so it is safe to repeat.
 func (c *Client) get(ctx context.Context, u *url.URL, p purpose, accept func(*reply) error, header ...string) (*reply, error) {
-	pauses := &backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: maxPause}
-	var last error
-	answer, err := backoff.Retry(ctx, func() (*reply, error) {
-		var answer *reply
-		answer, last = c.try(ctx, u, p, accept, header)
-		var f *failure
-		switch {
-		case last == nil:
-			return answer, nil
-		case !errors.As(last, &f) || !f.again:
-			return nil, backoff.Permanent(last)
-		case f.after > 0:
-			// Stretched by up to a tenth, so that many who were told the same do not come back at once.
-			return nil, &backoff.RetryAfterError{Duration: f.after + rand.N(f.after/10+1)}
+	// What is left after these tries is the caller's decision: it is not transient to retry.Do.
+	pauses := retry.Policy{First: time.Second, Max: maxPause, Tries: c.tries, Judge: func(err error) (bool, time.Duration) {
+		if f, ok := errors.AsType[*failure](err); ok {
+			return f.again, f.after
 		}
-		return nil, last
-	}, backoff.WithBackOff(pauses), backoff.WithMaxTries(c.tries), backoff.WithMaxElapsedTime(0))
+		return false, 0
+	}}
+	var answer *reply
+	err := pauses.Do(ctx, func(ctx context.Context) (err error) {
+		answer, err = c.try(ctx, u, p, accept, header)
+		return err
+	})
 	switch {
 	case err == nil:
 		return answer, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}
-	return nil, last
+	return nil, err
 }
 
 // try sends the request once and follows redirects within the origin.

@@ -60,5 +60,5 @@ func (s *savedState) save(ctx context.Context) error {
 func onStorage(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, storagePatience)
 	defer cancel()
-	return retry.Do(ctx, func(err error) (bool, time.Duration) { return errors.Is(err, archive.ErrUnavailable), 0 }, op)
+	return retry.Do(ctx, op)
 }

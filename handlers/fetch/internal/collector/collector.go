@@ -223,14 +223,13 @@ func (c *Collector) acquireLease(ctx context.Context) (*archive.Lease, error) {
 		lease *archive.Lease
 		held  time.Time // by another instance, since when it is known
 	)
-	err := retry.Do(ctx, func(err error) (bool, time.Duration) {
-		if errors.Is(err, archive.ErrLeased) {
-			held = cmp.Or(held, time.Now())
-			return time.Since(held) < c.leaseWait, 0
-		}
-		return errors.Is(err, archive.ErrUnavailable), 0
-	}, func(ctx context.Context) (err error) {
+	err := retry.Do(ctx, func(ctx context.Context) (err error) {
 		lease, err = c.store.Lease(ctx, archive.Checkpoints, schedule.CheckpointName)
+		if errors.Is(err, archive.ErrLeased) {
+			if held = cmp.Or(held, time.Now()); time.Since(held) < c.leaseWait {
+				return retry.After(err, 0)
+			}
+		}
 		return err
 	})
 	switch {

@@ -8,12 +8,12 @@ import (
 	"slices"
 	"time"
 
-	"o2archiver/handlers/import/internal/transient"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/record"
+	"o2archiver/shared/retry"
 )
 
 // Options.InDoubt is how long a claim's holder counts as alive, by the table service's clock. A holder starts a write only
@@ -47,7 +47,7 @@ type copyJob struct {
 
 // run tries until the copy has an outcome or ctx ends. The error is one of the surroundings, never of the item.
 func (c *copyJob) run(ctx context.Context) (journal.Copy, error) {
-	err := retryImport(ctx, c.attempt)
+	err := mailbox.Retry(ctx, c.attempt)
 	if err != nil {
 		return journal.Copy{}, fmt.Errorf("import a copy: %w", err)
 	}
@@ -227,7 +227,7 @@ func (c *copyJob) resolveUncertain(ctx context.Context, slot *mailbox.Session) (
 		return true, c.markDone(ctx, whole)
 	}
 	if wait := c.uncertainUntil.Sub(c.im.opts.Now()); wait > 0 && len(found) == 0 {
-		return false, settleError{errMayStillLand, wait}
+		return false, retry.After(errMayStillLand, wait)
 	}
 	c.uncertain = false
 	return false, nil
@@ -289,12 +289,13 @@ func (c *copyJob) handleCreateError(ctx context.Context, slot *mailbox.Session, 
 		c.uncertain = true
 		_ = c.dropIfLost(err)
 	}
+	again, after := graph.Transient()
 	switch {
 	case graph.Kind == mailbox.Content:
 		return c.handleAttachmentError(ctx, slot, err)
-	case graph.Ambiguous && transient.IsTransient(graph):
-		return settleError{err, max(settleDelay(c.im.opts.InDoubt), graph.RetryAfter)}
-	case transient.IsTransient(graph):
+	case graph.Ambiguous && again:
+		return retry.After(err, max(settleDelay(c.im.opts.InDoubt), after))
+	case again:
 		return err
 	case graph.Kind == mailbox.TooLarge && !c.withoutAttachments && c.line.hasAttachments():
 		c.withoutAttachments = true
@@ -309,7 +310,7 @@ func (c *copyJob) handleCreateError(ctx context.Context, slot *mailbox.Session, 
 // handleAttachmentError decides what becomes of a copy of which an attachment could not be read. What is away is waited for, what is
 // denied is denied to all, and what lies in the archive tier is back when a person has rehydrated it: only what is wrong with the attachment itself ends the copy.
 func (c *copyJob) handleAttachmentError(ctx context.Context, slot *mailbox.Session, err error) error {
-	again, _ := Judge(err)
+	again, _ := retry.IsTransient(err)
 	switch {
 	case again, ctx.Err() != nil, errors.Is(err, archive.ErrDenied), errors.Is(err, archive.ErrArchived):
 		return err
@@ -336,8 +337,11 @@ func (c *copyJob) failPermanently(ctx context.Context, slot *mailbox.Session, wh
 
 // failUnlessTransient makes an error that is not of the surroundings end the copy instead of the batch.
 func (c *copyJob) failUnlessTransient(err error) (settled bool, _ error) {
-	var graph *mailbox.Error
-	if !errors.As(err, &graph) || transient.IsTransient(graph) {
+	graph, ok := errors.AsType[*mailbox.Error](err)
+	if !ok {
+		return false, err
+	}
+	if again, _ := graph.Transient(); again {
 		return false, err
 	}
 	// Whether the copy is there can't be said, so the claim stands: a replay looks again.

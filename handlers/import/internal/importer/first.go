@@ -76,7 +76,7 @@ func (b *batch) decideFirsts(ctx context.Context, data []byte, lines []*batchRec
 
 // decideLater decides what is not decided yet, for as long as it takes.
 func (b *batch) decideLater(ctx context.Context, same *sameMessage) error {
-	return retry.Do(ctx, Judge, func(ctx context.Context) error { return b.tryToDecide(ctx, same) })
+	return retry.Do(ctx, func(ctx context.Context) error { return b.tryToDecide(ctx, same) })
 }
 
 func (b *batch) tryToDecide(ctx context.Context, same *sameMessage) error {
@@ -249,7 +249,7 @@ func (b *batch) adoptFirst(ctx context.Context, l *batchRecord, alone bool) (set
 		rec  *record.Record
 		size int
 	)
-	err = retry.Do(ctx, Judge, func(ctx context.Context) error {
+	err = retry.Do(ctx, func(ctx context.Context) error {
 		return withTryTimeout(ctx, func(ctx context.Context) (err error) {
 			rec, size, err = b.loadRecord(ctx, *l.first, l.own.ID)
 			return err

@@ -112,7 +112,7 @@ func (im *Importer) ImportBatch(
 ) (res Result, err error) {
 	log = log.With("run", path.Dir(name), "batch", name)
 	ctx = retry.WithProgressLog(ctx, log)
-	err = retry.Do(ctx, Judge, func(ctx context.Context) (err error) {
+	err = retry.Do(ctx, func(ctx context.Context) (err error) {
 		res, err = im.importOnce(ctx, name, invocation, log, how)
 		return err
 	})

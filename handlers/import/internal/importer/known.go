@@ -109,7 +109,7 @@ func (b *batch) restoreRows(ctx context.Context, l *batchRecord) error {
 	group.SetLimit(restoredAtOnce)
 	for _, c := range l.earlier.done {
 		group.Go(func() error {
-			return retry.Do(ctx, Judge, func(ctx context.Context) error { return b.restoreRow(ctx, l, c) })
+			return retry.Do(ctx, func(ctx context.Context) error { return b.restoreRow(ctx, l, c) })
 		})
 	}
 	return group.Wait()

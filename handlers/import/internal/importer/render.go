@@ -18,6 +18,7 @@ import (
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
+	"o2archiver/shared/retry"
 )
 
 const (
@@ -75,7 +76,7 @@ var errNotRead = errors.New("an attachment can't be looked at for now")
 func (im *Importer) peekAttachment(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
 	return func(a record.Attachment, n int) ([]byte, error) {
 		head, err := im.readAttachment(ctx, a.Blob(), n)
-		if again, _ := Judge(err); again || ctx.Err() != nil || errors.Is(err, archive.ErrDenied) || errors.Is(err, archive.ErrArchived) {
+		if again, _ := retry.IsTransient(err); again || ctx.Err() != nil || errors.Is(err, archive.ErrDenied) || errors.Is(err, archive.ErrArchived) {
 			return nil, fmt.Errorf("%w: %w", errNotRead, err)
 		}
 		return head, nil

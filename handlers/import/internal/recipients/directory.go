@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"o2archiver/handlers/import/internal/transient"
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/usermap"
 )
@@ -67,9 +66,6 @@ func NewDirectory(boxes *mailbox.Client, o DirectoryOptions) *Directory {
 		known: map[string]answer{}, asking: map[string]chan struct{}{},
 	}
 }
-
-// judge is the retry.Judge of this package.
-func judge(err error) (again bool, after time.Duration) { return transient.Judge(err) }
 
 // Mailboxes implements usermap.Directory. It waits for a while where Graph is unavailable. An address about which another
 // batch is asking already is not asked again: the batches of a new day begin together and are about the same people.
@@ -161,7 +157,7 @@ func (d *Directory) ask(ctx context.Context, unknown []string, found map[string]
 func (d *Directory) lookUp(ctx context.Context, unknown []string) (users map[string]mailbox.User, answers map[string]answer, _ error) {
 	asking, cancel := context.WithTimeout(ctx, d.wait)
 	defer cancel()
-	err := transient.RetryGraph(asking, judge, func(ctx context.Context) (err error) {
+	err := mailbox.Retry(asking, func(ctx context.Context) (err error) {
 		users, err = d.boxes.LookUp(ctx, unknown)
 		return err
 	})
@@ -170,7 +166,7 @@ func (d *Directory) lookUp(ctx context.Context, unknown []string) (users map[str
 	switch {
 	case err == nil:
 		return users, nil, nil
-	case ctx.Err() != nil, !errors.As(err, &partial) && asking.Err() == nil && !errors.Is(err, transient.ErrNoFinalAnswer):
+	case ctx.Err() != nil, !errors.As(err, &partial) && asking.Err() == nil && !errors.Is(err, mailbox.ErrNoFinalAnswer):
 		return nil, nil, err
 	case partial == nil: // nothing is answered: the next question is asked at once
 		for _, address := range unknown {
@@ -213,15 +209,18 @@ func (d *Directory) askMailboxes(ctx context.Context, there map[string]time.Dura
 	group.SetLimit(d.many)
 	for _, id := range slices.Sorted(maps.Keys(there)) {
 		group.Go(func() error {
-			err := transient.RetryGraph(asking, judge, func(ctx context.Context) error { return d.boxes.Ready(ctx, id) })
-			var graph *mailbox.Error
-			answered := errors.As(err, &graph) && !transient.IsTransient(graph)
+			err := mailbox.Retry(asking, func(ctx context.Context) error { return d.boxes.Ready(ctx, id) })
+			graph, answered := errors.AsType[*mailbox.Error](err)
+			if answered {
+				again, _ := graph.Transient()
+				answered = !again
+			}
 			until := validFor
 			switch {
 			case answered && graph.Kind == mailbox.NoMailbox:
 				return nil
 			case err == nil, answered: // there is a mailbox, and what is wrong with it is the outcome of the copy
-			case ctx.Err() == nil && (asking.Err() != nil || errors.Is(err, transient.ErrNoFinalAnswer)):
+			case ctx.Err() == nil && (asking.Err() != nil || errors.Is(err, mailbox.ErrNoFinalAnswer)):
 				until = assumedFor
 			default:
 				return err

@@ -77,7 +77,7 @@ func (m *Mapping) Current(ctx context.Context) (*usermap.Table, error) {
 	}
 	var data []byte
 	var etag string
-	err = retry.Do(ctx, judge, func(ctx context.Context) (err error) {
+	err = retry.Do(ctx, func(ctx context.Context) (err error) {
 		data, etag, err = m.store.Mapping(ctx, m.etag)
 		return err
 	})

@@ -13,6 +13,7 @@ import (
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
+	"o2archiver/shared/retry"
 )
 
 const (
@@ -63,7 +64,7 @@ type openBatch struct {
 // from being looked at.
 func (s *sweep) findOpenBatches(ctx context.Context, until time.Time, replays []*Replay) error {
 	var names []string
-	err := s.onStorage(ctx, func(ctx context.Context) (err error) {
+	err := retry.Do(ctx, func(ctx context.Context) (err error) {
 		names, err = s.opts.Store.Days(ctx)
 		return err
 	})

@@ -18,6 +18,7 @@ import (
 	"o2archiver/shared/azure"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/journal"
+	"o2archiver/shared/retry"
 )
 
 // ReplaysBlob is the blob in archive.Sweeps that holds Replays.
@@ -84,7 +85,7 @@ func (s *sweep) replay(ctx context.Context, what string) (Result, error) {
 // replays reads the replays that are not finished. Those that are too old are given up.
 func (s *sweep) replays(ctx context.Context) (open []*Replay, _ error) {
 	var state Replays
-	err := s.onStorage(ctx, func(ctx context.Context) error {
+	err := retry.Do(ctx, func(ctx context.Context) error {
 		_, err := s.opts.Store.GetJSON(ctx, archive.Sweeps, ReplaysBlob, &state)
 		if errors.Is(err, archive.ErrNotFound) {
 			return nil
@@ -234,7 +235,7 @@ func (s *sweep) updateReplays(ctx context.Context, change func(*Replays) error) 
 	defer cancel()
 	var err error
 	for range replayWrites {
-		err = s.onStorage(ctx, func(ctx context.Context) error {
+		err = retry.Do(ctx, func(ctx context.Context) error {
 			var state Replays
 			etag, err := s.opts.Store.GetJSON(ctx, archive.Sweeps, ReplaysBlob, &state)
 			if err != nil && !errors.Is(err, archive.ErrNotFound) {
@@ -263,7 +264,7 @@ func (s *sweep) named(ctx context.Context, what string) (names []string, _ error
 		return []string{batch}, nil
 	}
 	var batches []archive.BatchInfo
-	err = s.onStorage(ctx, func(ctx context.Context) (err error) {
+	err = retry.Do(ctx, func(ctx context.Context) (err error) {
 		batches, err = s.opts.Store.Batches(ctx, what)
 		return err
 	})

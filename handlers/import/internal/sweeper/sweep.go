@@ -133,7 +133,7 @@ func (s *sweep) tryBatch(ctx context.Context, b *openBatch, idle, most time.Dura
 		s.log.Error("batch is stuck", "event", "import.batchStuck", "run", b.run.folder,
 			"batch", b.name, "tries", tries, "error", err.Error())
 	}
-	again, _ = importer.Judge(err)
+	again, _ = retry.IsTransient(err)
 	return again || errors.Is(err, errTurn)
 }
 
@@ -142,12 +142,8 @@ func (s *sweep) tryBatch(ctx context.Context, b *openBatch, idle, most time.Dura
 func (s *sweep) startPart(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.Times.Look, errLook)
 	defer cancel()
-	return s.onStorage(ctx, op)
+	return retry.Do(ctx, op)
 }
 
 // errLook ends the look at one run or batch.
 var errLook = fmt.Errorf("storage does not answer about it, the next sweep looks again: %w", funchost.ErrUnavailable)
-
-func (s *sweep) onStorage(ctx context.Context, op func(context.Context) error) error {
-	return retry.Do(ctx, importer.Judge, op)
-}

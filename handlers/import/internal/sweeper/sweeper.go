@@ -15,6 +15,7 @@ import (
 	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
+	"o2archiver/shared/retry"
 )
 
 // Importer is what a sweep needs of the importer, so that the tests of turns and leases can stand in for it.
@@ -97,7 +98,7 @@ func (sw *Sweeper) Sweep(ctx context.Context, input, invocation string, log *slo
 		return s.replay(ctx, r.Replay)
 	}
 	var lease *archive.Lease
-	err = s.onStorage(ctx, func(ctx context.Context) (err error) {
+	err = retry.Do(ctx, func(ctx context.Context) (err error) {
 		lease, err = s.opts.Store.Lease(ctx, archive.Sweeps, StateBlob)
 		return err
 	})

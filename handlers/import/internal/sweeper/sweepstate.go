@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/retry"
 )
@@ -53,7 +52,7 @@ type State struct {
 
 // load reads the state.
 func (s *sweep) load(ctx context.Context) error {
-	err := s.onStorage(ctx, func(ctx context.Context) error {
+	err := retry.Do(ctx, func(ctx context.Context) error {
 		_, err := s.opts.Store.GetJSON(ctx, archive.Sweeps, StateBlob, &s.state)
 		return err
 	})
@@ -88,7 +87,7 @@ func (s *sweep) save(ctx context.Context) error {
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepSaves)
 	defer cancel()
-	err := retry.Do(ctx, importer.Judge, func(ctx context.Context) error {
+	err := retry.Do(ctx, func(ctx context.Context) error {
 		if s.lease.Context().Err() != nil {
 			if err := s.takeAgain(ctx); err != nil {
 				return err
