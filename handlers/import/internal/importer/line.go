@@ -164,8 +164,11 @@ func (b *batch) planCopies(ctx context.Context, l *batchRecord, alone bool) ([]*
 func (b *batch) newCopier(l *batchRecord, m usermap.Match) *copyJob {
 	planned := l.plannedCopy(m)
 	// Where an earlier delivery may have written, it is looked before anything is written, whether or not the ledger knows of it.
-	return &copyJob{im: b.im, line: l, mailbox: m.Mailbox, key: planned.Key, out: planned, uncertain: l.earlier.planned[strings.ToLower(m.Mailbox)] != "",
-		holder: ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}}
+	return &copyJob{
+		im: b.im, ledger: claims{b.im.opts.Ledger}, line: l, mailbox: m.Mailbox, key: planned.Key, out: planned,
+		mayExist: l.earlier.planned[strings.ToLower(m.Mailbox)] != "",
+		holder:   ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation},
+	}
 }
 
 // plannedCopy is what the journal says of one of the line's copies before its outcome.
