@@ -46,8 +46,8 @@ const (
 	memory  = 320 << 20 // bytes in all
 )
 
-// tuneGC trades memory for time: what is in use is little, and collecting what is not took a sixth of the processors. Near
-// the limit it is collected sooner. Who sets GOGC or GOMEMLIMIT knows better.
+// tuneGC trades memory for time: what is in use is little, and collecting what is not took a sixth of the processors.
+// Near the limit it is collected sooner. Who sets GOGC or GOMEMLIMIT knows better.
 func tuneGC(lookup func(string) (string, bool)) {
 	_, percent := lookup("GOGC")
 	_, limit := lookup("GOMEMLIMIT")

@@ -62,7 +62,8 @@ func routes(e *engines, broken error) map[string]funchost.Func {
 		}
 	}
 	return map[string]funchost.Func{
-		// POST /import: success only when every record of the batch has its outcome, or the event is none of ours.
+		// POST /import: success only when every record of the batch has its outcome, or the event is not of this
+		// archive.
 		"import": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) { return e.handleEvent(ctx, inv) }),
 		// POST /sweep: success when no batch is left that it could have finished.
 		"sweep": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) {
@@ -72,8 +73,8 @@ func routes(e *engines, broken error) map[string]funchost.Func {
 	}
 }
 
-// handleEvent imports the batch of one BlobCreated event. It reads nothing of the event but the blob's address, and uses
-// that only if it is a batch of this archive.
+// handleEvent imports the batch of one BlobCreated event. It reads nothing of the event but the blob's address, and
+// uses that only if it is a batch of this archive.
 func (e *engines) handleEvent(ctx context.Context, inv *funchost.Invocation) (importer.Result, error) {
 	uri, _ := inv.Meta("Uri")
 	name, err := e.store.BatchFromURI(uri)

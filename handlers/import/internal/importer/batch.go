@@ -40,7 +40,7 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 	}
 	defer j.Close()
 	if j.State().Done && !how.Replay {
-		// Whoever finished it may have been killed before it said so.
+		// The delivery that finished it may have been killed before it logged that.
 		return logResult(log, name, j.State()), nil
 	}
 	// Work ends with the lease: another delivery may take over from then on.
@@ -143,7 +143,8 @@ func (b *batch) process(ctx context.Context, data []byte) error {
 	return b.importRecords(ctx, open)
 }
 
-// parseRecords reads the lines that have no outcome yet, and settles those that need no mailbox: heartbeats and what can't be read.
+// parseRecords returns the lines that have no outcome yet, and settles those that need no mailbox: heartbeats and what
+// can't be read.
 func (b *batch) parseRecords(data []byte) []*batchRecord {
 	var lines []*batchRecord
 	state := b.journal.State()
@@ -199,9 +200,9 @@ func (l *batchRecord) readRecord(text []byte) error {
 	return nil
 }
 
-// settledBefore says whether an earlier delivery brought the line to its outcome. A replay takes up all but
-// heartbeats: also a message that was archived for some may be another's by now. One that broke off is to be gone on with: it left copies
-// that are planned and have no outcome.
+// settledBefore reports whether an earlier delivery brought the line to its outcome. A replay takes up all but
+// heartbeats: a message that was archived for some may be for others too by now. A replay that was interrupted has left
+// copies that are planned and have no outcome, so its lines are not settled.
 func (b *batch) settledBefore(state journal.State, number int) bool {
 	r, ok := state.Record(number)
 	if !ok || len(state.Planned(number)) > len(state.Copies(number)) {
@@ -210,8 +211,8 @@ func (b *batch) settledBefore(state journal.State, number int) bool {
 	return !b.replay || r.Outcome == journal.Excluded
 }
 
-// importRecords runs all copies of all lines. They take their places in the lines of the mailboxes in the order of the batch, so
-// that each mailbox gets its messages in the order of time, as long as nothing has to be tried again.
+// importRecords processes all copies of all lines. They queue for their mailboxes in the order of the batch, so that
+// each mailbox gets its messages in the order of time, unless something has to be tried again.
 func (b *batch) importRecords(ctx context.Context, lines []*batchRecord) error {
 	var (
 		group  sync.WaitGroup

@@ -8,10 +8,10 @@ import (
 	"o2archiver/shared/mailbox"
 )
 
-// Options.InDoubt is how long a claim's holder counts as alive, by the table service's clock. A holder starts a write only
-// with a claim younger than inDoubt/9, renews it every inDoubt/9, and aborts the request when that fails. No byte of a
-// request is sent with a claim older than two ninths, however long the process was stopped in between, and no request
-// takes more than six ninths. The rest is for Graph to finish what was aborted.
+// Options.InDoubt is how long a claim's holder counts as alive, by the table service's clock. A holder starts a write
+// only with a claim younger than inDoubt/9, renews it every inDoubt/9, and aborts the request when that fails. No
+// byte of a request is sent with a claim older than two ninths, however long the process was stopped in between, and
+// no request takes more than six ninths. The rest is for Graph to finish what was aborted.
 func maxWriteAge(inDoubt time.Duration) time.Duration { return inDoubt * 2 / 9 }
 func maxClaimAge(inDoubt time.Duration) time.Duration { return inDoubt / 9 }
 func settleDelay(inDoubt time.Duration) time.Duration { return inDoubt / 18 }

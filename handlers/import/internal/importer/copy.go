@@ -18,14 +18,15 @@ import (
 // copyState is how far a copy has come, as far as this process knows.
 //
 //	state      step              answer                                         next
-//	unclaimed  acquireClaim      the row is inserted                            claimed, uncertain or created, by what is known
+//	unclaimed  acquireClaim      the row is inserted                            claimed, uncertain or created, as known
 //	                             the row is another holder's and stale          uncertain, or created
 //	                             the row is another holder's, who may be alive  unclaimed, retry
-//	                             the row is done                                settled: duplicate, or as the row says
+//	                             the row is done                                settled: duplicate, or as in the row
 //	claimed    createMessage     the mailbox has created the message            created
-//	                             refused, and nothing can be there              claimed, retry; or for good: releaseClaim
-//	                             refused or no answer, and it may be there      uncertain, retry; or for good: releaseClaim later
-//	           releaseClaim      the row is deleted                             settled: failed
+//	                             refused in passing, and nothing can be there   claimed, retry
+//	                             refused or no answer, and it may be there      uncertain, retry
+//	                             refused for good                               claimed or uncertain, with the refusal
+//	           releaseClaim      the row of a refused copy is deleted           settled: failed
 //	uncertain  resolveUncertain  a complete message is found                    created
 //	                             only a partial one, which is deleted           claimed
 //	                             nothing, and a request may still take effect   uncertain, retry
@@ -35,14 +36,14 @@ import (
 //	each                         the claim is lost to another holder            unclaimed, retry
 //	each                         the ledger or the mailbox is unavailable       the same state, retry
 //
-// A crash needs no step of its own: the next holder starts with unclaimed, and finds what the table of crashes has.
+// A crash needs no step of its own, because the next holder starts in unclaimed:
 //
 //	crash in   leaves                            the next holder
 //	unclaimed  nothing, or a pending row         inserts the row, or takes it over once it is stale
 //	claimed    a pending row                     takes it over, finds nothing, and creates the message
 //	uncertain  a pending row, perhaps a message  takes it over, and marks what it finds as done, or creates it
 //	created    a pending row and the message     takes it over, finds the message, and marks it as done
-//	settled    a row that is done                takes the outcome from the row
+//	settled    a row that is done, none: failed  takes the outcome from the row, or starts over
 type copyState int
 
 const (
@@ -86,7 +87,8 @@ type copyJob struct {
 	createdID string
 }
 
-// run repeats attempts until the copy has an outcome or ctx ends. The error is one of the environment, never of the item.
+// run repeats attempts until the copy has an outcome or ctx ends. The error is one of the environment, never of the
+// item.
 func (c *copyJob) run(ctx context.Context) (journal.Copy, error) {
 	err := mailbox.Retry(ctx, c.attempt)
 	if err != nil {
@@ -112,8 +114,8 @@ func (c *copyJob) cost() mailbox.Cost {
 // releases everything but the claim.
 //
 // Resources are acquired in a fixed order to avoid deadlock: mailbox slot, memory, worker slot, and in the mailbox's
-// client a permit for each request. The mailbox slot comes first, with quota for all of the copy's requests: a copy that
-// waits for its mailbox holds nothing that others need.
+// client a permit for each request. The mailbox slot comes first, with quota for all of the copy's requests: a copy
+// that waits for its mailbox holds nothing that others need.
 func (c *copyJob) attempt(ctx context.Context) error {
 	ticket := c.ticket
 	if c.ticket = nil; ticket == nil {
@@ -186,8 +188,8 @@ func (c *copyJob) known() copyState {
 	return claimed
 }
 
-// interrupted returns err, and the state in which the next attempt goes on. A claim that was lost is dropped: that attempt
-// waits for the new holder, or looks for what it has left.
+// interrupted returns err, and the state in which the next attempt goes on. A claim that was lost is dropped: that
+// attempt waits for the new holder, or looks for what it has left.
 func (c *copyJob) interrupted(err error) (copyState, error) {
 	if errors.Is(err, ledger.ErrLost) {
 		c.claim = nil
@@ -220,16 +222,17 @@ func (c *copyJob) acquireClaim(ctx context.Context) (copyState, error) {
 	return c.known(), nil
 }
 
-// resolveUncertain is the step of an uncertain copy: it asks the mailbox what an earlier request left there. A complete
-// message is the copy; one whose attachments are missing is deleted and created again. That nothing is there counts only
-// once no request can take effect any more: a gateway gives up before the mailbox does.
+// resolveUncertain is the step of an uncertain copy: it asks the mailbox what an earlier request left there. A
+// complete message is the copy; one whose attachments are missing is deleted and created again. That nothing is there
+// counts only once no request can take effect any more: a gateway gives up before the mailbox does.
 func (c *copyJob) resolveUncertain(ctx context.Context, box session) (copyState, error) {
 	found, err := box.Find(ctx, c.key)
 	if err != nil {
 		return c.failUnlessTransient(err)
 	}
 	if c.partialID != "" && !slices.ContainsFunc(found, func(f mailbox.Found) bool { return f.ID == c.partialID }) {
-		found = append(found, mailbox.Found{ID: c.partialID, Partial: true}) // the mailbox's search does not know it yet
+		// The mailbox's search does not know it yet.
+		found = append(found, mailbox.Found{ID: c.partialID, Partial: true})
 	}
 	whole := ""
 	for _, f := range found {
@@ -324,9 +327,9 @@ func (c *copyJob) handleCreateError(ctx context.Context, err error) (copyState, 
 	return c.failPermanently(refusalReason(graph))
 }
 
-// handleAttachmentError decides what becomes of a copy of which an attachment could not be read. An outage is waited for,
-// a denial is one of all attachments, and one in the archive tier is back when a person has rehydrated it: only what is
-// wrong with the attachment itself ends the copy.
+// handleAttachmentError decides what becomes of a copy of which an attachment could not be read. An outage is waited
+// for, a denial is one of all attachments, and one in the archive tier is back when a person has rehydrated it: only
+// what is wrong with the attachment itself ends the copy.
 func (c *copyJob) handleAttachmentError(ctx context.Context, err error) (copyState, error) {
 	again, _ := retry.IsTransient(err)
 	switch {
@@ -354,8 +357,8 @@ func (c *copyJob) releaseClaim(ctx context.Context) (copyState, error) {
 	return settled, nil
 }
 
-// failUnlessTransient makes an error that is not of the environment end the copy instead of the batch. Whether the copy is
-// in the mailbox is unknown then, so the claim stands: a replay looks again.
+// failUnlessTransient makes an error that is not of the environment end the copy instead of the batch. Whether the
+// copy is in the mailbox is unknown then, so the claim stands: a replay looks again.
 func (c *copyJob) failUnlessTransient(err error) (copyState, error) {
 	graph, ok := errors.AsType[*mailbox.Error](err)
 	if !ok {

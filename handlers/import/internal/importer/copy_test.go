@@ -24,8 +24,8 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// script is the ledger, the claim and the mailbox slot of one copy, with the answers that a test gives them. The zero value
-// answers that the row is inserted, the mailbox is empty, and every write succeeds.
+// script is the ledger, the claim and the mailbox slot of one copy, with the answers that a test gives them. The zero
+// value answers that the row is inserted, the mailbox is empty, and every write succeeds.
 type script struct {
 	row   *ledger.Row // what Claim finds; nil: it inserts one
 	age   time.Duration
@@ -124,7 +124,8 @@ func scriptedCopy(t *testing.T, s *script) *copyJob {
 		t.Fatal(err)
 	}
 	now := func() time.Time { return testNow }
-	im := New(Options{InDoubt: testInDoubt, Now: now, Users: recipients.NewDirectory(nil, recipients.DirectoryOptions{Now: now})})
+	users := recipients.NewDirectory(nil, recipients.DirectoryOptions{Now: now})
+	im := New(Options{InDoubt: testInDoubt, Now: now, Users: users})
 	whole, err := im.renderMessage(t.Context(), built)
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +136,8 @@ func scriptedCopy(t *testing.T, s *script) *copyJob {
 	l := &batchRecord{number: 1, own: &rec, rec: &rec, fingerprint: "print", ownPrint: "print", built: built}
 	l.whole.rendered, l.oversized.rendered = whole, whole
 	s.content = "print"
-	return &copyJob{im: im, ledger: s, line: l, mailbox: "box", key: "key", holder: ledger.Holder{Batch: "mine", Line: 1}}
+	holder := ledger.Holder{Batch: "mine", Line: 1}
+	return &copyJob{im: im, ledger: s, line: l, mailbox: "box", key: "key", holder: holder}
 }
 
 // refusals are the answers of the mailbox to a request, by their names.
@@ -177,7 +179,9 @@ func pairs() map[string]pair {
 	}
 	storage := map[string]error{"unavailable": ledger.ErrUnavailable, "lost": fmt.Errorf("write: %w", ledger.ErrLost)}
 	nothing := func(*copyJob) {}
-	ours := ledger.Row{State: ledger.Done, Batch: "mine", Line: 1, GraphID: "old", Outcome: "oversize", Fingerprint: "print"}
+	ours := ledger.Row{
+		State: ledger.Done, Batch: "mine", Line: 1, GraphID: "old", Outcome: "oversize", Fingerprint: "print",
+	}
 	theirs, held := ours, ledger.Row{State: ledger.Pending, Batch: "other", Line: 7, Age: testInDoubt - 1}
 	theirs.Batch = "other"
 	stale := held
@@ -196,9 +200,11 @@ func pairs() map[string]pair {
 	add(unclaimed, unclaimedKnown, "held", script{row: &held})
 	add(unclaimed, unclaimedKnown, "stale", script{row: &stale})
 	add(unclaimed, unclaimedKnown, "stale without attachments", script{row: &half})
-	add(unclaimed, unclaimedKnown, "done, parts unavailable", script{row: &ours, fails: map[string]error{"Settle": ledger.ErrUnavailable}})
+	noParts := map[string]error{"Settle": ledger.ErrUnavailable}
+	add(unclaimed, unclaimedKnown, "done, parts unavailable", script{row: &ours, fails: noParts})
 	for name, err := range storage {
-		add(unclaimed, unclaimedKnown, "stale, take-over "+name, script{row: &stale, fails: map[string]error{"TakeOver": err}})
+		fails := map[string]error{"TakeOver": err}
+		add(unclaimed, unclaimedKnown, "stale, take-over "+name, script{row: &stale, fails: fails})
 	}
 	add(unclaimed, unclaimedKnown, "unavailable", script{fails: map[string]error{"Claim": ledger.ErrUnavailable}})
 
@@ -210,7 +216,8 @@ func pairs() map[string]pair {
 	for name, err := range refusals() {
 		add(claimed, claimedKnown, name, script{fails: map[string]error{"Import": err}})
 	}
-	add(claimed, claimedKnown, "partial", script{id: "part", fails: map[string]error{"Import": &mailbox.Error{Ambiguous: true}}})
+	ambiguous := map[string]error{"Import": &mailbox.Error{Ambiguous: true}}
+	add(claimed, claimedKnown, "partial", script{id: "part", fails: ambiguous})
 	refused := map[string]func(*copyJob){"refused": func(c *copyJob) { c.refusal = "for good" }}
 	add(claimed, refused, "released", script{})
 	for name, err := range storage {
@@ -232,10 +239,13 @@ func pairs() map[string]pair {
 	justOne := map[string]func(*copyJob){"": uncertainKnown[""]}
 	for name, err := range refusals() {
 		add(uncertain, justOne, "search: "+name, script{fails: map[string]error{"Find": err}})
-		add(uncertain, justOne, "delete: "+name, script{found: []mailbox.Found{part}, fails: map[string]error{"Delete": err}})
+		fails := map[string]error{"Delete": err}
+		add(uncertain, justOne, "delete: "+name, script{found: []mailbox.Found{part}, fails: fails})
 	}
 	for name, err := range storage {
-		add(uncertain, justOne, "partial, the ledger is "+name, script{found: []mailbox.Found{part}, age: testInDoubt, fails: map[string]error{"Renew": err}})
+		fails := map[string]error{"Renew": err}
+		s := script{found: []mailbox.Found{part}, age: testInDoubt, fails: fails}
+		add(uncertain, justOne, "partial, the ledger is "+name, s)
 	}
 
 	createdKnown := map[string]func(*copyJob){
@@ -247,7 +257,7 @@ func pairs() map[string]pair {
 	for name, err := range storage {
 		add(created, createdKnown, "the ledger is "+name, script{fails: map[string]error{"Done": err}})
 	}
-	add(created, createdKnown, "done, parts unavailable", script{fails: map[string]error{"Settle": ledger.ErrUnavailable}})
+	add(created, createdKnown, "done, parts unavailable", script{fails: noParts})
 	return all
 }
 
@@ -319,8 +329,8 @@ func (p pair) check(t *testing.T, c *copyJob, next copyState, err error, mayExis
 	}
 }
 
-// TestCopyTransitions takes the step of each state with each answer of the ledger and the mailbox, and compares where it
-// leads, and which calls it made, with testdata/transitions.txt.
+// TestCopyTransitions takes the step of each state with each answer of the ledger and the mailbox, and compares where
+// it leads, and which calls it made, with testdata/transitions.txt.
 func TestCopyTransitions(t *testing.T) {
 	t.Parallel()
 	var lines []string
@@ -340,8 +350,8 @@ func TestCopyTransitions(t *testing.T) {
 	golden(t, "testdata/transitions.txt", strings.Join(lines, "\n")+"\n")
 }
 
-// A copy that is refused for good after an ambiguous answer is failed only once nothing of it is in the mailbox; one that
-// is found after all is imported.
+// A copy that is refused for good by an ambiguous answer is failed only once nothing of it is in the mailbox; one that is
+// found after all is imported.
 func TestCopyRefusedAfterAnAmbiguousAnswer(t *testing.T) {
 	t.Parallel()
 	refusal := &mailbox.Error{Kind: mailbox.Refused, Status: 400, Code: "Code", Ambiguous: true}
@@ -351,9 +361,15 @@ func TestCopyRefusedAfterAnAmbiguousAnswer(t *testing.T) {
 		want  []string
 		out   journal.Outcome
 	}{
-		"there":   {[]mailbox.Found{{ID: "there"}}, 0, []string{"Claim", "Import", "Find", "leave", "Done", "Settle"}, journal.Imported},
-		"partial": {[]mailbox.Found{{ID: "half", Partial: true}}, 0, []string{"Claim", "Import", "Find", "Delete", "Release"}, journal.CopyFailed},
-		"open":    {nil, RequestTimeout(testInDoubt), []string{"Claim", "Import", "Find"}, ""},
+		"there": {
+			[]mailbox.Found{{ID: "there"}}, 0,
+			[]string{"Claim", "Import", "Find", "leave", "Done", "Settle"}, journal.Imported,
+		},
+		"partial": {
+			[]mailbox.Found{{ID: "half", Partial: true}}, 0,
+			[]string{"Claim", "Import", "Find", "Delete", "Release"}, journal.CopyFailed,
+		},
+		"open": {nil, RequestTimeout(testInDoubt), []string{"Claim", "Import", "Find"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -363,8 +379,9 @@ func TestCopyRefusedAfterAnAmbiguousAnswer(t *testing.T) {
 			if diff := cmp.Diff(test.want, s.calls); diff != "" || c.out.Outcome != test.out {
 				t.Errorf("it ends as %q, %v (-want +got):\n%s", c.out.Outcome, err, diff)
 			}
-			if again, after := retry.IsTransient(err); test.until > 0 && (!again || after != test.until || c.state != uncertain) {
-				t.Errorf("%v in %s, want to look again after %v", err, c.state, test.until)
+			_, after := retry.IsTransient(err)
+			if after != test.until || test.until > 0 && c.state != uncertain {
+				t.Errorf("%v in %s, to be tried again after %v, want %v", err, c.state, after, test.until)
 			}
 		})
 	}

@@ -18,13 +18,13 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// A message may be collected more than once, with other content under its id. Every mailbox then gets the record that was collected
-// first, whichever record's copies are scheduled first. Which one that is, is decided per message before any of its copies is
-// claimed: within a batch by the order of the lines, within a window by the entry's Earlier, and otherwise by one row of the
-// ledger, which the record that is imported first writes.
+// A message may be collected more than once, with other content under its id. Every mailbox then gets the record that
+// was collected first, whichever record's copies are scheduled first. Which one that is, is decided per message
+// before any of its copies is claimed: within a batch by the order of the lines, within a window by the entry's
+// Earlier, and otherwise by one row of the ledger, which the record that is imported first writes.
 //
 // A line whose record is not the first makes its copies of the first one's message. So two lines, batches or processes
-// that work on one message at the same time write the same content, whoever has the claim.
+// that work on one message at the same time write the same content, whichever has the claim.
 
 const (
 	decidesAtOnce = 16               // rows of the ledger that are asked for at a time
@@ -33,8 +33,8 @@ const (
 	maxKeptBatch  = 2 << 20          // bytes of a batch that is kept for the next line that needs it
 )
 
-// The reasons in the journal why a record's content is not what a mailbox has under its message id. They are part of the
-// stored format.
+// The reasons in the journal why a record's content is not what a mailbox has under its message id. They are part of
+// the stored format.
 const (
 	OtherContent = "a message with this id but other content is in the mailbox; the first one stays"
 	ownContent   = "another record with this message id was collected first and has other content; this one was in the mailbox already and stays"
@@ -42,7 +42,8 @@ const (
 	lostFirst    = "no message can be made any more of the record with this message id that was collected first; this one is imported in its place"
 )
 
-// errLarge says that a line's message is to be made when no other one of the batch is: a hundred might fill the memory.
+// errLarge means that a line's message must be built when no other one of the batch is: a hundred might fill the
+// memory.
 var errLarge = errors.New("the record collected first is large")
 
 // otherBatch is the batch that was last read for a record of it.
@@ -60,8 +61,8 @@ type sameMessage struct {
 	decided bool       // which record is the first
 }
 
-// decideFirsts finds out for each line which record of its message is the first. It makes one short try for each: a row of the
-// ledger, or another batch, that can't be read for now keeps no other line from being imported.
+// decideFirsts decides for each line which record of its message is the first. It makes one short attempt for each: a
+// row of the ledger, or another batch, that can't be read for now delays no other line.
 func (b *batch) decideFirsts(ctx context.Context, data []byte, lines []*batchRecord) {
 	var group errgroup.Group
 	group.SetLimit(decidesAtOnce)
@@ -181,7 +182,8 @@ func (b *batch) decideFirst(ctx context.Context, same []*batchRecord) error {
 	return nil
 }
 
-// decideFromKnown is the place of the first record where something says so: the journal, by what an earlier delivery has imported for the line, or fetch.
+// decideFromKnown returns the place of the first record where it is on record: in the journal, by what an earlier
+// delivery has imported for the line, or in the entry that fetch wrote. Otherwise it returns nil.
 func (l *batchRecord) decideFromKnown(batch string) *record.Place {
 	for _, c := range l.earlier.done {
 		switch {
@@ -209,15 +211,16 @@ func countGone(r *record.Record) (n int) {
 	return n
 }
 
-// markDecided reports whether nothing has to be asked before the line's copies are made: otherwise it leaves the order of the lines.
+// markDecided reports whether the line's copies can be planned without a request. Otherwise the line leaves the order
+// of the batch.
 func (l *batchRecord) markDecided(batch string) bool {
 	l.same.mu.Lock()
 	defer l.same.mu.Unlock()
 	return l.same.decided && (l.first == nil || l.first.Batch == batch)
 }
 
-// followFirst notes that the message's first record is another one, if anything about it is different: a record with the same content
-// for another owner makes the same message.
+// followFirst notes that the message's first record is another one, if anything about it is different: a record with
+// the same content for another owner makes the same message.
 func (l *batchRecord) followFirst(batch string, first ledger.First) {
 	l.first, l.unlike = nil, ""
 	if first.Batch == batch && first.Line == l.number {
@@ -234,8 +237,8 @@ func (l *batchRecord) followFirst(batch string, first ledger.First) {
 	l.first = &first.Place
 }
 
-// adoptFirst makes the first record's message that of the line, if its own is another. settled: the message is in all of the line's
-// mailboxes already, so nothing has to be made of it, and nothing has to be read.
+// adoptFirst makes the first record's message that of the line, if its own is another. settled: the message is in all
+// of the line's mailboxes already, so nothing has to be made of it, and nothing has to be read.
 func (b *batch) adoptFirst(ctx context.Context, l *batchRecord, alone bool) (settled bool, err error) {
 	if l.first == nil {
 		return false, nil
@@ -309,8 +312,9 @@ func (b *batch) settleFromLedger(ctx context.Context, l *batchRecord) (bool, err
 	return true, nil
 }
 
-// loadRecord returns the record at a place if it is of the message with this id and can be archived, and the size of its line; nil if
-// there is none (any more). A batch that is not as it was written is an error: its earlier version has to be restored first.
+// loadRecord returns the record at a place if it is of the message with this id and can be archived, and the size of
+// its line; nil if there is none (any more). A batch that is not as it was written is an error: its earlier version
+// has to be restored first.
 func (b *batch) loadRecord(ctx context.Context, at record.Place, id string) (*record.Record, int, error) {
 	rec, size := b.records[at.Line], 0
 	if at.Batch != b.name {

@@ -75,8 +75,8 @@ func maxWorkers(concurrency int) int { return concurrency + concurrency/2 + 4 }
 // Workers returns the number of copies that are processed at the moment. A copy that waits for its mailbox is not.
 func (im *Importer) Workers() int { return len(im.workers) }
 
-// RefreshRecipients drops what is cached about addresses without a mailbox, and makes the next batch ask storage for the
-// mapping: before a replay an administrator has done something about either.
+// RefreshRecipients drops what is cached about addresses without a mailbox, and makes the next batch ask storage for
+// the mapping: before a replay an administrator has done something about either.
 func (im *Importer) RefreshRecipients(ctx context.Context) error {
 	im.opts.Users.Refresh()
 	return im.opts.Mapping.Refresh(ctx)

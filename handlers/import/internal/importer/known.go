@@ -43,7 +43,7 @@ func earlierOf(state journal.State, number int) earlier {
 	return e
 }
 
-// inMailbox reports whether the outcome says that the message is in the mailbox.
+// inMailbox reports whether the outcome means that the message is in the mailbox.
 func inMailbox(o journal.Outcome) bool {
 	return o == journal.Imported || o == journal.Duplicate || o == journal.Oversize
 }
@@ -58,8 +58,8 @@ func (l *batchRecord) copyDone(mailbox string) bool {
 	return ok
 }
 
-// allCopiesDone reports whether a replay has nothing to add: the record is archived, and each mailbox that it goes to now
-// has its copy.
+// allCopiesDone reports whether a replay has nothing to add: the record is archived, and each mailbox that it goes to
+// now has its copy.
 func (l *batchRecord) allCopiesDone() bool {
 	if l.earlier.record == nil || l.earlier.record.Outcome != journal.Archived {
 		return false
@@ -143,7 +143,7 @@ func (b *batch) restoreRow(ctx context.Context, l *batchRecord, c journal.Copy) 
 	return nil
 }
 
-// reportProgress tells whose turn the batch takes that something of it has been done.
+// reportProgress calls the delivery's OnProgress.
 func (b *batch) reportProgress() {
 	if b.onProgress != nil {
 		b.onProgress()

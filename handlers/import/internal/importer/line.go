@@ -30,7 +30,7 @@ type batchRecord struct {
 	matches     []usermap.Match
 	open        error            // why there may be more matches: the line gets no outcome yet
 	notes       []string         // for the journal: what was left out of the mapping
-	base        journal.Record   // what the journal says of it before its outcome
+	base        journal.Record   // its line of the journal, before the outcome
 	earlier     earlier          // what an earlier delivery has noted of it
 	built       *message.Message // set by build
 	omitted     string           // why an attachment is kept out of built, for the journal; "" if none is
@@ -42,7 +42,7 @@ type batchRecord struct {
 	unlike   string          // why own is not what the mailboxes have, for the journal; "" if it is
 	same     *sameMessage    // the records of its message in the batch
 
-	memoryLock chan struct{} // holds one value while somebody reserves the memory, or gives it back
+	memoryLock chan struct{} // a mutex that respects a context: it holds one value while memory is reserved or released
 	holders    int           // of the memory
 
 	mu        sync.Mutex
@@ -105,8 +105,8 @@ func (l *batchRecord) hasAttachments() bool {
 	return false
 }
 
-// planCopies builds the line's message and puts its copies into the lines of their mailboxes, except those that the journal has as
-// done. Nil: the line has its outcome.
+// planCopies builds the line's message and queues its copies for their mailboxes, except those that the journal has as
+// done. It returns nil if the line has its outcome.
 func (b *batch) planCopies(ctx context.Context, l *batchRecord, alone bool) ([]*copyJob, error) {
 	out := &l.base
 	out.Mapping, out.Named = b.mappingVersion, namingDigest(l.own, addressesOf(l.matches))
@@ -153,7 +153,7 @@ func (b *batch) planCopies(ctx context.Context, l *batchRecord, alone bool) ([]*
 			continue
 		}
 		c := b.newCopier(l, m)
-		if len(copies) < b.im.maxCopiesPerRecord() { // it will run now: nobody stands in a line who can't go when it is his turn
+		if len(copies) < b.im.maxCopiesPerRecord() { // it will run now: no copy queues that could not use its slot
 			c.ticket = b.im.opts.Boxes.Queue(c.mailbox, c.cost())
 		}
 		copies = append(copies, c)
@@ -163,7 +163,7 @@ func (b *batch) planCopies(ctx context.Context, l *batchRecord, alone bool) ([]*
 
 func (b *batch) newCopier(l *batchRecord, m usermap.Match) *copyJob {
 	planned := l.plannedCopy(m)
-	// Where an earlier delivery may have written, it is looked before anything is written, whether or not the ledger knows of it.
+	// Where an earlier delivery may have written, the mailbox is searched first, whether or not the ledger knows of it.
 	return &copyJob{
 		im: b.im, ledger: claims{b.im.opts.Ledger}, line: l, mailbox: m.Mailbox, key: planned.Key, out: planned,
 		mayExist: l.earlier.planned[strings.ToLower(m.Mailbox)] != "",
@@ -171,7 +171,7 @@ func (b *batch) newCopier(l *batchRecord, m usermap.Match) *copyJob {
 	}
 }
 
-// plannedCopy is what the journal says of one of the line's copies before its outcome.
+// plannedCopy returns the journal's entry of one of the line's copies, before the outcome.
 func (l *batchRecord) plannedCopy(m usermap.Match) journal.Copy {
 	return journal.Copy{Line: l.number, Key: record.Key(l.rec.ID, m.Mailbox), Mailbox: m.Mailbox, By: m.By, Whose: m.Participants}
 }
@@ -217,15 +217,15 @@ func (b *batch) importCopies(ctx context.Context, l *batchRecord, copies []*copy
 	return nil
 }
 
-// maxCopiesPerRecord is how many copies of one line are under way, or wait for their mailboxes: one message to everybody in a
-// large tenant shall not fill the memory.
+// maxCopiesPerRecord returns the number of copies of one line that are processed, or queue for their mailboxes,
+// concurrently: one message to all users of a large tenant must not fill the memory.
 func (im *Importer) maxCopiesPerRecord() int { return max(64, im.opts.Concurrency) }
 
-// errPanicked is a panic of the package message on a record: one item ends, not the instance with all that it is at work on.
+// errPanicked stands for a panic of the package message on a record: it ends one item, not the process with all others.
 var errPanicked = errors.New("it has a form that the program was not made for")
 
-// buildMessage makes the line's message. Of the attachments it reads no more than message.Options.Peek says. Its error holds nothing of
-// the content; it matches errNotRead if storage is what failed.
+// buildMessage builds the line's message. Of the attachments it reads no more than message.Options.Peek documents. Its
+// error holds nothing of the content; it matches errNotRead if storage failed.
 func (l *batchRecord) buildMessage(ctx context.Context, im *Importer) (err error) {
 	defer func() {
 		if recover() != nil { // the panic's text may quote the item
@@ -265,15 +265,18 @@ func (im *Importer) messageOptions(ctx context.Context, matches []usermap.Match)
 	return message.Options{Region: im.opts.MapOptions.Region, Numbers: im.opts.Numbers, Peek: im.peekAttachment(ctx), Addresses: addressesOf(matches)}
 }
 
-// longText is how large a message without attachments is in bytes that counts as one with: any batch but that of a single item is smaller.
+// longText is the size in bytes from which on a message without attachments counts as one with: any batch but that of a
+// single item is smaller.
 const longText = 1 << 20
 
-// reserveMemory reserves the memory that the line's message takes, once for all copies that are worked on at a time. They have
-// their places at their mailboxes by then, and whoever waits for a place holds no memory: so nobody waits in a circle,
-// and a mailbox that lets nothing in takes nothing from the others. What was rendered goes with the last of these copies.
+// reserveMemory reserves the memory that the line's message takes, once for all copies that are processed at a time.
+// They hold their mailbox slots by then, and a copy that waits for a slot holds no memory: so there is no deadlock,
+// and a mailbox that admits nothing takes nothing from the others. What was rendered is dropped with the last of
+// these copies.
 func (l *batchRecord) reserveMemory(ctx context.Context, im *Importer) (release func(), err error) {
 	if !l.hasAttachments() && l.built.Size() <= longText {
-		// It takes little more than its line of the batch, which is in memory anyway; and a text shall not wait for files.
+		// It takes little more than its line of the batch, which is in memory anyway; and a text shall not wait for
+		// files.
 		return func() {}, nil
 	}
 	select {
@@ -290,7 +293,7 @@ func (l *batchRecord) reserveMemory(ctx context.Context, im *Importer) (release 
 	}
 	l.holders++
 	return func() {
-		l.memoryLock <- struct{}{} // soon: who has it waits for memory only where nobody holds any
+		l.memoryLock <- struct{}{} // soon: its holder waits for memory only while no copy of the line holds any
 		defer func() { <-l.memoryLock }()
 		if l.holders--; l.holders == 0 {
 			l.dropRendered()

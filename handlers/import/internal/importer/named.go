@@ -8,7 +8,8 @@ import (
 	"o2archiver/shared/usermap"
 )
 
-// addressesOf are the addresses in the tenant of the participants who have a mailbox: the message's From and To name them by these.
+// addressesOf returns the addresses in the tenant of the participants who have a mailbox, by the participant's index:
+// the message's From and To name them by these.
 func addressesOf(matches []usermap.Match) map[int]string {
 	found := map[int]string{}
 	for _, m := range matches { // in the order of the participants and their addresses
@@ -21,9 +22,10 @@ func addressesOf(matches []usermap.Match) map[int]string {
 	return found
 }
 
-// namingDigest says of the participants whose address in the message is not the first of their own where it comes from, and so makes it
-// possible to make the message once more: "0=csv 2=2", the mapping's for the sender, the second of the item's for the second
-// recipient. The journal has it beside the version of the mapping, and no address.
+// namingDigest returns where the addresses come from of those participants whose address in the message is not the
+// first of their own: "0=csv 2=2" is the mapping's for the sender, and the second of the item's for the second
+// recipient. With it the message can be rendered again. The journal has it beside the version of the mapping, and no
+// address.
 func namingDigest(r *record.Record, found map[int]string) string {
 	var b strings.Builder
 	for i, p := range append([]record.Participant{r.From}, r.To...) {

@@ -10,8 +10,8 @@ import (
 	"o2archiver/shared/record"
 )
 
-// finishFromLedger takes the outcome from the ledger: this copy's own, where an attempt of this batch had come so far, or
-// that of a message which is in the mailbox already.
+// finishFromLedger takes the outcome from the ledger: this copy's own, where an attempt of this batch had come so
+// far, or that of a message which is in the mailbox already.
 func (c *copyJob) finishFromLedger(ctx context.Context, row *ledger.Row) error {
 	if c.isOwnRow(row) {
 		c.setOutcome(journal.Outcome(row.Outcome), row.GraphID, row.Fingerprint)
@@ -26,7 +26,7 @@ func (c *copyJob) isOwnRow(row *ledger.Row) bool {
 	return row.Batch == c.holder.Batch && row.Line == c.holder.Line
 }
 
-// setOutcome is the copy's outcome where a message is in the mailbox. content is its fingerprint.
+// setOutcome sets the outcome of a copy whose message is in the mailbox. content is that message's fingerprint.
 func (c *copyJob) setOutcome(o journal.Outcome, id, content string) {
 	c.out.Outcome, c.out.GraphID = o, id
 	if o != journal.Duplicate && content == c.line.fingerprint {
@@ -41,7 +41,7 @@ func (c *copyJob) setOutcome(o journal.Outcome, id, content string) {
 	}
 }
 
-// noteDifference says for the journal how the record differs from the message in the mailbox, which has this fingerprint.
+// noteDifference sets how the record differs from the message in the mailbox, which has this fingerprint.
 func (c *copyJob) noteDifference(content string) {
 	l := c.line
 	switch {
@@ -56,11 +56,11 @@ func (c *copyJob) noteDifference(content string) {
 	}
 }
 
-// partFingerprint stands in the ledger for the fingerprint of a long SMS's later piece: it has none of its own.
+// partFingerprint is what the ledger has in place of a fingerprint for a long SMS's later part: it has none of its own.
 const partFingerprint = ""
 
-// recordParts notes the later pieces of a long SMS as imported too, so that a piece that comes once more, alone or as the
-// rest of a message whose first piece is missing, is a duplicate.
+// recordParts marks the later parts of a long SMS as imported too, so that a part that is collected again, alone or as
+// the rest of a message whose first part is missing, is a duplicate.
 func (c *copyJob) recordParts(ctx context.Context) error {
 	for _, p := range c.line.rec.Pieces {
 		if p.Lost || p.ID == "" || p.ID == c.line.rec.ID {
@@ -74,7 +74,7 @@ func (c *copyJob) recordParts(ctx context.Context) error {
 	return nil
 }
 
-// refusalReason says in plain words why Graph refused a copy for good.
+// refusalReason returns in plain words why Graph refused a copy for good.
 func refusalReason(e *mailbox.Error) string {
 	switch {
 	case e.Code == "ErrorQuotaExceeded":

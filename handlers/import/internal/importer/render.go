@@ -69,10 +69,11 @@ func (im *Importer) renderMessage(ctx context.Context, msg *message.Message) (*r
 	return out, nil
 }
 
-// errNotRead says that storage, and nothing about the item, kept an attachment from being looked at.
+// errNotRead means that storage, and nothing about the item, kept an attachment from being read.
 var errNotRead = errors.New("an attachment can't be looked at for now")
 
-// peekAttachment gives the first bytes of an attachment. What is wrong with one that isn't there or can't be read, its copies say.
+// peekAttachment returns a function that returns the first bytes of an attachment. One that is missing or can't be read
+// is an error of its copies, not of this function.
 func (im *Importer) peekAttachment(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
 	return func(a record.Attachment, n int) ([]byte, error) {
 		head, err := im.readAttachment(ctx, a.Blob(), n)
@@ -107,7 +108,7 @@ func (r *rendered) hash() string {
 	return r.sum
 }
 
-// read gives the message for one copy, parsed; close ends the rendering of a large one.
+// read returns the message for one copy, parsed. closeIt ends the rendering of a large one.
 func (r *rendered) read(key string) (m *mailbox.Message, closeIt func(), err error) {
 	var src io.Reader = bytes.NewReader(r.whole)
 	closeIt = func() {}
@@ -190,10 +191,12 @@ func forMailbox(p *message.Parsed, key string, f Form) *mailbox.Message {
 	return m
 }
 
-// searched are the headers that go to Graph, which takes five: a message that lacks one of them gets no other in its place.
+// searched are the headers that go to Graph, which takes five: a message that lacks one of them gets no other in its
+// place.
 var searched = []string{"X-O2-Message-Id", "X-O2-Type", "X-O2-Owner", "X-O2-Conversation", "X-O2-Original-Sha256"}
 
-// bodyPrefix is as much of a text as a body can have in it, and more: the body says then that it goes on, and the whole is in a file.
+// bodyPrefix is as much of a text as a body can have in it, and more: the body says then that it goes on, and the
+// whole is in a file.
 func bodyPrefix(text string) string {
 	const more = mailbox.MaxBody + utf8.UTFMax
 	if len(text) <= more {

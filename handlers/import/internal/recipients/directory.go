@@ -1,5 +1,5 @@
-// Package recipients finds the mailboxes that messages go to: it asks the tenant which addresses have one, and reads the
-// administrator's mapping. Both are cached. It knows nothing of batches and copies.
+// Package recipients finds the mailboxes that messages go to: it asks the tenant which addresses have one, and reads
+// the administrator's mapping. Both are cached. It knows nothing of batches and copies.
 package recipients
 
 import (
@@ -67,8 +67,9 @@ func NewDirectory(boxes *mailbox.Client, o DirectoryOptions) *Directory {
 	}
 }
 
-// Mailboxes implements usermap.Directory. It waits for a while where Graph is unavailable. An address about which another
-// batch is asking already is not asked again: the batches of a new day begin together and are about the same people.
+// Mailboxes implements usermap.Directory. It waits for a while where Graph is unavailable. An address about which
+// another batch is asking already is not asked again: the batches of a new day begin together and are about the same
+// people.
 func (d *Directory) Mailboxes(ctx context.Context, addresses []string) (map[string]string, error) {
 	found := make(map[string]string, len(addresses))
 	partial := &usermap.Partial{Open: map[string]error{}, Refused: map[string]string{}}
@@ -116,8 +117,8 @@ func (d *Directory) mailboxes(ctx context.Context, addresses []string, found map
 	}
 }
 
-// ask asks the tenant about the addresses, which remembered has marked as ours, and adds the answers. One that gets
-// none within the time is open, and keeps none of the others from its answer.
+// ask asks the tenant about the addresses, which remembered has marked as this call's, and adds the answers. An address
+// without an answer in time is open, and delays none of the others.
 func (d *Directory) ask(ctx context.Context, unknown []string, found map[string]string, partial *usermap.Partial) error {
 	if len(unknown) == 0 {
 		return nil
@@ -199,8 +200,8 @@ func (a answer) tell(address string, found map[string]string, partial *usermap.P
 // directory knows guests, unlicensed users and users with a mailbox on the premises too, and only the mailbox itself
 // says which it is. The answer costs the request for the folder, which an import needs anyway.
 //
-// A mailbox counts as missing only by a final answer. One that is away or refuses without such an answer, while it is being moved for
-// instance, counts as there after a while: its copies then wait for it, and no others.
+// A mailbox counts as missing only by a final answer. One that is away or refuses without such an answer, while it is
+// being moved for instance, counts as there after a while: its copies then wait for it, and no others.
 func (d *Directory) askMailboxes(ctx context.Context, there map[string]time.Duration) error {
 	asking, cancel := context.WithTimeout(ctx, d.wait)
 	defer cancel()
@@ -234,8 +235,8 @@ func (d *Directory) askMailboxes(ctx context.Context, there map[string]time.Dura
 	return group.Wait()
 }
 
-// remembered adds the cached answers. Of the other addresses, ours are those about which this call has to ask, and others
-// those about which another call is asking.
+// remembered adds the cached answers. Of the other addresses, ours are those about which this call has to ask, and
+// others those about which another call is asking.
 func (d *Directory) remembered(
 	addresses []string, found map[string]string, partial *usermap.Partial,
 ) (ours []string, others map[string]chan struct{}) {
@@ -269,8 +270,8 @@ func (d *Directory) endQuestion(addresses []string) {
 	}
 }
 
-// Refresh drops the answers about all addresses without a mailbox, so that the next batch asks again: an administrator has
-// done something about them.
+// Refresh drops the answers about all addresses without a mailbox, so that the next batch asks again: an
+// administrator has done something about them.
 func (d *Directory) Refresh() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

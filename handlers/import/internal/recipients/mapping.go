@@ -61,8 +61,8 @@ func (m *Mapping) Refresh(ctx context.Context) error {
 }
 
 // Current returns the administrator's mapping, or nil where there is none or it is not to be used. While storage is
-// unavailable it waits, until ctx ends. A file that can't be read is an error that matches funchost.ErrSettings, so that
-// nothing is imported into the wrong mailbox or into none; the batches wait for sweep.
+// unavailable it waits, until ctx ends. A file that can't be read is an error that matches funchost.ErrSettings, so
+// that nothing is imported into the wrong mailbox or into none; the batches wait for sweep.
 func (m *Mapping) Current(ctx context.Context) (*usermap.Table, error) {
 	if !m.o.Custom {
 		return nil, nil

@@ -59,9 +59,9 @@ type openBatch struct {
 	err    error // of its last turn
 }
 
-// findOpenBatches goes through the days: those that may have an open run, and some of the earlier ones in rotation. It stops
-// when its time is over, and the next sweep goes on there. A day or run that can't be read keeps none of the others
-// from being looked at.
+// findOpenBatches goes through the days: those that may have an open run, and some of the earlier ones in rotation.
+// It stops when its time is over, and the next sweep goes on there. A day or run that can't be read keeps none of the
+// others from being looked at.
 func (s *sweep) findOpenBatches(ctx context.Context, until time.Time, replays []*Replay) error {
 	var names []string
 	err := retry.Do(ctx, func(ctx context.Context) (err error) {

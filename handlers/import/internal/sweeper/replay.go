@@ -30,7 +30,7 @@ const ReplayGroup = 16
 const (
 	maxReplays   = 1000
 	maxAgain     = 1000                // batches of one replay that are tried again
-	replayFor    = 31 * 24 * time.Hour // then a replay that can't be finished is given up, and told
+	replayFor    = 31 * 24 * time.Hour // after that a replay that can't be finished is given up, and reported
 	replayWrites = 20                  // tries of a conditional write
 )
 
@@ -129,8 +129,8 @@ func (s *sweep) resume(ctx context.Context, r *Replay, until time.Time) error {
 	return s.continueReplay(ctx, r, names, false, until)
 }
 
-// continueReplay gives each batch of the replay that had none yet a turn, and those that were not finished another one, as long
-// as the time lasts. What is left is left to the next sweep. As everywhere, a turn is noted before it begins, so a
+// continueReplay runs a turn of each batch of the replay that had none yet, and another one of those that were not
+// finished, as long as the time lasts. The rest is left to the next sweep. A turn is saved before it begins, so that a
 // batch that ends the process keeps none of the others from theirs.
 func (s *sweep) continueReplay(ctx context.Context, r *Replay, names []string, byHand bool, until time.Time) error {
 	// Something has been done about the cause.
@@ -229,7 +229,8 @@ func (s *sweep) endReplay(ctx context.Context, r *Replay) error {
 	})
 }
 
-// updateReplays changes the noted replays, whoever else changes them meanwhile.
+// updateReplays changes the saved replays by a conditional write, and repeats that if another process changed them
+// meanwhile.
 func (s *sweep) updateReplays(ctx context.Context, change func(*Replays) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepSaves)
 	defer cancel()

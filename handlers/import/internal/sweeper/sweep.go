@@ -74,7 +74,8 @@ func (s *sweep) run(ctx context.Context) error {
 	return errors.Join(s.failed...)
 }
 
-// deadlineShare is the moment at which so many per cent of the invocation's time are over; the zero Time if it has no end.
+// deadlineShare returns the time at which so many per cent of the invocation's time are over; the zero Time if it has
+// no end.
 func deadlineShare(ctx context.Context, began time.Time, percent int64) time.Time {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -97,8 +98,8 @@ func (s *sweep) noteResult(err error) {
 // errTurn ends the work on one batch, not that of the sweep.
 var errTurn = fmt.Errorf("the batch's turn in this sweep is over, the next one goes on: %w", funchost.ErrUnavailable)
 
-// startTurn is one try of a batch, which ends after most, or when nothing has been done of the batch for so long as idle
-// says (0: however long).
+// startTurn runs one turn of a batch, which ends after most, or when the batch has made no progress for idle (0:
+// however long).
 func (s *sweep) startTurn(ctx context.Context, name string, idle, most time.Duration, how importer.Delivery) (journal.Totals, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -137,8 +138,8 @@ func (s *sweep) tryBatch(ctx context.Context, b *openBatch, idle, most time.Dura
 	return again || errors.Is(err, errTurn)
 }
 
-// startPart is storage for what is one of many: it gives up after a while, so that one run or batch whose blobs never
-// answer keeps none of the others from being looked at.
+// startPart repeats an operation on storage about one of many. It gives up after Times.Look, so that one run or batch
+// whose blobs never answer keeps none of the others from being looked at.
 func (s *sweep) startPart(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.Times.Look, errLook)
 	defer cancel()

@@ -81,8 +81,8 @@ type Result struct {
 	Young    int `json:"young"`    // left because its event may still come
 }
 
-// Sweep finishes the batches whose event was lost or given up by the host: those whose journal has no end. input is what
-// an administrator sends along as JSON, or empty; with the name of a run or a batch Sweep is a replay of it.
+// Sweep finishes the batches whose event was lost or given up by the host: those whose journal has no end. input is
+// what an administrator sends along as JSON, or empty; with the name of a run or a batch Sweep is a replay of it.
 //
 // It returns nil if no batch is left that it could have finished, and at once if another sweep is running. What is left
 // when ctx ends, the next sweep takes up first. An input that can't be used is an error that matches funchost.ErrInput.

@@ -102,8 +102,8 @@ func (s *sweep) save(ctx context.Context) error {
 	return nil
 }
 
-// takeAgain takes the lease after it was lost. The service may keep the lost one for some seconds, so only a lease that is there for longer
-// is another sweep's.
+// takeAgain takes the lease after it was lost. The service may keep the lost one for some seconds, so only a lease
+// that is there for longer is another sweep's.
 func (s *sweep) takeAgain(ctx context.Context) error {
 	for began := time.Now(); ; {
 		lease, err := s.opts.Store.Lease(ctx, archive.Sweeps, StateBlob)

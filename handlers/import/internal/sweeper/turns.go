@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// shortTurns gives every open batch a turn: first those that never had one, the oldest first, for their events were
+// shortTurns runs a turn of every open batch: first those that never had one, the oldest first, for their events were
 // lost; then the others, going on behind the last one that was tried. It returns those that another, longer turn may
 // help.
 func (s *sweep) shortTurns(ctx context.Context, until time.Time) (stuck []*openBatch) {
@@ -35,7 +35,7 @@ func (s *sweep) shortTurns(ctx context.Context, until time.Time) (stuck []*openB
 	return stuck
 }
 
-// longTurns gives the time that is left to the batches that were not finished in a short turn, the least tried first.
+// longTurns spends the time that is left on the batches that were not finished in a short turn, the least tried first.
 func (s *sweep) longTurns(ctx context.Context, stuck []*openBatch) {
 	s.mu.Lock()
 	tried, after := s.state.Tried, s.state.After
@@ -63,8 +63,8 @@ func falseFirst(a, b bool) int {
 	return 1
 }
 
-// inTurn tries the batches in their order, so many at once, until the time is over. The tries of so many batches as
-// each says are counted and saved before the first of them begins.
+// inTurn tries the batches in their order, atOnce of them concurrently, until the time is over. The tries of each
+// batches together are counted and saved before the first of them begins.
 func (s *sweep) inTurn(ctx context.Context, all []*openBatch, each, atOnce int, until time.Time, try func(int, *openBatch)) {
 	var group errgroup.Group
 	group.SetLimit(atOnce)
@@ -91,7 +91,7 @@ func (s *sweep) inTurn(ctx context.Context, all []*openBatch, each, atOnce int, 
 	_ = group.Wait()
 }
 
-// settleBatch sums up what became of the open batches, and tells of the runs that are finished now.
+// settleBatch sums up what became of the open batches, and logs the runs that are finished now.
 func (s *sweep) settleBatch(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 
 const (
 	usualRuns = 28 // finished runs that the next one is compared with: four weeks of daily ones
-	usualDays = 14 // a run that was planned longer ago is not told any more
+	usualDays = 14 // a run that was planned longer ago is not reported any more
 
-	// usualFloor is how many items above the usual number are never told: of so few, each day differs.
+	// usualFloor is the number of items above the usual that is never reported: of so few, each day differs.
 	usualFloor = 5
 )
 
@@ -47,8 +47,8 @@ type excess struct {
 	count, usual int
 }
 
-// aboveUsual compares a run with those before it: a number is above the usual if it is more than twice their median, and by more than
-// usualFloor. Without a run before it there is no usual.
+// aboveUsual compares a run with those before it: a number is above the usual if it is more than twice their median,
+// and by more than usualFloor. Without a run before it there is no usual.
 func aboveUsual(run RunCounts, before []RunCounts) (all []excess) {
 	if len(before) == 0 {
 		return nil
@@ -67,9 +67,9 @@ func aboveUsual(run RunCounts, before []RunCounts) (all []excess) {
 	return all
 }
 
-// rememberRun adds a finished run to those that later ones are compared with, and returns those that it is to be compared with itself. known:
-// it was among them already, for a replay has finished it once more. A backfill is compared and not remembered: what is usual in it is
-// nothing that a day has to follow.
+// rememberRun adds a finished run to those that later ones are compared with, and returns those that it is to be
+// compared with itself. known: it was among them already, for a replay has finished it once more. A backfill is
+// compared and not remembered: what is usual in it is nothing that a day has to follow.
 func rememberRun(all []RunCounts, run RunCounts) (after, before []RunCounts, known bool) {
 	before = slices.DeleteFunc(slices.Clone(all), func(c RunCounts) bool { return c.Run >= run.Run })
 	if strings.Contains(run.Run, "/backfill-") {
