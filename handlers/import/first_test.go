@@ -323,7 +323,7 @@ func TestUndecidedKeepsNothingWaiting(t *testing.T) {
 				s.rule = func(r *http.Request) azurite.Fault {
 					body, _ := io.ReadAll(r.Body)
 					r.Body = io.NopCloser(bytes.NewReader(body))
-					if strings.Contains(r.URL.String()+string(body), what) {
+					if strings.Contains(r.URL.Path+string(body), what) { // in URL.String the slashes of a blob's name are escaped
 						<-hangs
 					}
 					return azurite.Pass
