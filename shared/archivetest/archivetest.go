@@ -1,0 +1,270 @@
+// Package archivetest is a strict in-memory stand-in of Azure Storage for tests: the operations of the Blob service and
+// of the Table service that the archive uses, with their conditions, leases, ETags, status codes and error codes.
+//
+// It is a claim about the world: it refuses what the service refuses, and the rule says where that is written. "Put
+// Blob" and other names of operations stand for their pages in the Azure Storage REST API reference; "Azurite" is the
+// emulator, to which the conformance tests of this package hold the stand-in. Where the service's answer is not known,
+// and for an operation, a parameter or a header that is not implemented, the answer is 501 and the test fails (see
+// ForTest).
+//
+// A Storage has no socket, no process and no goroutine, and it takes the time from one function. So it works in a
+// bubble of testing/synctest.
+package archivetest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The one account of a Storage.
+const (
+	Account = "o2archivetest"
+	Key     = "YXJjaGl2ZXRlc3Q=" // of no use anywhere else
+
+	blobHost  = Account + ".blob.core.windows.net"
+	tableHost = Account + ".table.core.windows.net"
+)
+
+// Storage is one storage account. It is an http.RoundTripper for the addresses of its two services, and safe for
+// concurrent use.
+type Storage struct {
+	now func() time.Time
+
+	mu         sync.Mutex
+	containers map[string]*container
+	tables     map[string]*table
+	etags      uint64    // ETags that blobs and containers have had
+	written    time.Time // the Timestamp of the last write to a table
+	requests   uint64
+	missing    []string // what was asked for and is not implemented
+}
+
+// New returns an empty account. now is the service's clock, by which leases expire; nil means time.Now.
+func New(now func() time.Time) *Storage {
+	if now == nil {
+		now = time.Now
+	}
+	return &Storage{now: now, containers: map[string]*container{}, tables: map[string]*table{}}
+}
+
+// ForTest returns a Storage that fails the test at its end if something was asked for that is not implemented.
+func ForTest(t testing.TB, now func() time.Time) *Storage {
+	t.Helper()
+	s := New(now)
+	t.Cleanup(func() {
+		for _, what := range s.Unimplemented() {
+			t.Errorf("archivetest: not implemented: %s", what)
+		}
+	})
+	return s
+}
+
+// Unimplemented returns the requests that were answered with 501, each with the reason.
+func (s *Storage) Unimplemented() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.missing)
+}
+
+// ConnectionString is the account's, for a client whose transport is the Storage.
+func (s *Storage) ConnectionString() string {
+	return "DefaultEndpointsProtocol=https;AccountName=" + Account + ";AccountKey=" + Key +
+		";EndpointSuffix=core.windows.net"
+}
+
+// BlobURL is the address of the Blob service, for a client with a credential. Any bearer token is accepted.
+func (s *Storage) BlobURL() *url.URL { return &url.URL{Scheme: "https", Host: blobHost} }
+
+// TableURL is the address of the Table service.
+func (s *Storage) TableURL() *url.URL { return &url.URL{Scheme: "https", Host: tableHost} }
+
+// Client returns an HTTP client whose only way leads to the Storage.
+func (s *Storage) Client() *http.Client { return &http.Client{Transport: s} }
+
+// request is a call with what the services read of it.
+type request struct {
+	method   string
+	url      *url.URL
+	query    url.Values
+	header   http.Header       // by canonical name
+	metadata map[string]string // without x-ms-meta-, by the name as it was sent
+	body     []byte            // all of it
+	length   int64             // Content-Length; negative if there is none
+	at       time.Time         // when the service took it up
+}
+
+// readRequest reads a request to its end. Names of headers are made canonical: the SDKs set them in lower case.
+func readRequest(r *http.Request) (*request, error) {
+	var body []byte
+	if r.Body != nil && r.Body != http.NoBody {
+		var b bytes.Buffer
+		b.Grow(int(max(0, r.ContentLength)) + bytes.MinRead)
+		_, err := b.ReadFrom(r.Body)
+		r.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		body = b.Bytes()
+	}
+	// net/http refuses to send such a request.
+	if r.Body != nil && r.ContentLength > 0 && r.ContentLength != int64(len(body)) {
+		return nil, fmt.Errorf("http: ContentLength=%d with Body length %d", r.ContentLength, len(body))
+	}
+	q := &request{
+		method: r.Method, url: r.URL, query: r.URL.Query(),
+		header: http.Header{}, metadata: map[string]string{}, body: body, length: r.ContentLength,
+	}
+	const prefix = "x-ms-meta-"
+	for name, values := range r.Header {
+		if strings.HasPrefix(strings.ToLower(name), prefix) {
+			q.metadata[name[len(prefix):]] = strings.Join(values, ",") // HTTP: a header that comes twice
+		}
+		q.header[http.CanonicalHeaderKey(name)] = values
+	}
+	return q, nil
+}
+
+// answer is what a service says.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func newAnswer(status int) *answer { return &answer{status: status, header: http.Header{}} }
+
+// set adds a header; an empty value is none.
+func (a *answer) set(name, value string) *answer {
+	if value != "" {
+		a.header.Set(name, value)
+	}
+	return a
+}
+
+// RoundTrip implements http.RoundTripper. A host that is not one of the account's has no address.
+func (s *Storage) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	if host := r.URL.Hostname(); host != blobHost && host != tableHost {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: host,
+			IsNotFound: true}}
+	}
+	q, err := readRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.serve(q).response(r), nil
+}
+
+// serve answers one request, before the next one: the service's operations are atomic.
+func (s *Storage) serve(q *request) *answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests++
+	q.at = s.now().UTC()
+	inTable := q.url.Hostname() == tableHost
+	a, err := s.dispatch(q, inTable)
+	if err != nil {
+		a = s.refuse(q, err, inTable)
+	}
+	// Status and error codes: each answer has x-ms-request-id; x-ms-version is that of the request, or the default.
+	a.set("X-Ms-Request-Id", s.requestID()).set("X-Ms-Version", cmp.Or(q.header.Get("X-Ms-Version"), "2009-09-19")).
+		set("X-Ms-Client-Request-Id", q.header.Get("X-Ms-Client-Request-Id")).
+		set("Date", q.at.Format(http.TimeFormat)).set("Server", "archivetest")
+	return a
+}
+
+func (s *Storage) requestID() string {
+	return fmt.Sprintf("%08x-001e-0000-0000-%012x", s.requests, s.requests)
+}
+
+func (s *Storage) dispatch(q *request, inTable bool) (*answer, error) {
+	if err := authorize(q, inTable); err != nil {
+		return nil, err
+	}
+	if err := checkVersion(q); err != nil {
+		return nil, err
+	}
+	if inTable {
+		return s.serveTable(q)
+	}
+	return s.serveBlob(q)
+}
+
+// response makes the answer that a client gets.
+func (a *answer) response(r *http.Request) *http.Response {
+	body, length := a.body, int64(len(a.body))
+	if r.Method == http.MethodHead {
+		body = nil // of HEAD the length is that of the blob
+	} else if a.status != http.StatusNoContent && a.status != http.StatusNotModified {
+		a.header.Set("Content-Length", fmt.Sprint(length))
+	}
+	return &http.Response{
+		Status: fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)), StatusCode: a.status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: a.header, ContentLength: length, Request: r,
+		Body: &answerBody{ctx: r.Context(), r: bytes.NewReader(body)},
+	}
+}
+
+// answerBody is a body that ends with its request, as that of a connection does.
+type answerBody struct {
+	ctx    context.Context
+	r      io.Reader
+	closed bool
+}
+
+func (b *answerBody) Read(p []byte) (int, error) {
+	if b.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return b.r.Read(p)
+}
+
+func (b *answerBody) Close() error {
+	b.closed = true
+	return nil
+}
+
+// checkNames answers 501 to what a request has and no operation here reads, so that nothing is taken without its
+// effect.
+func checkNames(q *request, parameters, headers []string) error {
+	for name := range q.query {
+		if !slices.Contains(parameters, name) {
+			return unimplemented("the parameter %s", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(q.header)) {
+		switch {
+		case slices.Contains(commonHeaders, name), slices.Contains(headers, name), strings.HasPrefix(name,
+			"X-Ms-Meta-"):
+		default:
+			return unimplemented("the header %s", name)
+		}
+	}
+	return nil
+}
+
+// commonHeaders are those that every operation may have; the first ones tell nothing of what is to be done.
+var commonHeaders = []string{
+	"User-Agent", "Accept-Encoding", "Connection", "Traceparent", "Tracestate",
+	"X-Ms-Client-Request-Id", "X-Ms-Return-Client-Request-Id",
+	"Authorization", "X-Ms-Date", "X-Ms-Version", "Accept", "Content-Length",
+	// 100-continue: azblob sends it for a while after a 429, 500 or 503; it is between the connection's two ends
+	"Expect",
+}

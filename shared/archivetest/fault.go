@@ -1,0 +1,104 @@
+package archivetest
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+)
+
+// Fault is what happens to one request on its way.
+type Fault int
+
+// The faults.
+const (
+	Pass     Fault = iota // nothing
+	Refuse                // answers 500; the storage never sees it
+	Busy                  // answers 503; the storage never sees it
+	Reset                 // the connection breaks; the storage never sees it
+	Lose                  // the storage does it, and the connection breaks before the answer
+	Cut                   // the connection breaks in the middle of the answer's body
+	Stall                 // no answer until the client has gone; the storage never sees it
+	Archived              // answers that the blob lies in the archive tier; the storage never sees it
+)
+
+// Through returns a way to the same storage on which rule decides what happens to each request. rule may be called by
+// several goroutines at once; the names of the headers that it sees are canonical.
+func (s *Storage) Through(rule func(*http.Request) Fault) http.RoundTripper {
+	return &faultyWay{storage: s, rule: rule}
+}
+
+type faultyWay struct {
+	storage *Storage
+	rule    func(*http.Request) Fault
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w *faultyWay) RoundTrip(r *http.Request) (*http.Response, error) {
+	seen := r.Clone(r.Context())
+	seen.Header = http.Header{}
+	for name, values := range r.Header {
+		seen.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	seen.Body = http.NoBody // it can be read once
+	switch fault := w.rule(seen); fault {
+	case Pass:
+		return w.storage.RoundTrip(r)
+	case Lose:
+		resp, err := w.storage.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		resp.Body.Close()
+		return nil, broken()
+	case Cut:
+		resp, err := w.storage.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		whole, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), cutReader{}))
+		return resp, nil
+	default:
+		if r.Body != nil {
+			_, err := io.Copy(io.Discard, r.Body)
+			r.Body.Close()
+			if err != nil {
+				return nil, err
+			}
+		}
+		return withoutStorage(r, fault)
+	}
+}
+
+// withoutStorage is what a client gets where the storage never sees the request.
+func withoutStorage(r *http.Request, fault Fault) (*http.Response, error) {
+	a := newAnswer(http.StatusInternalServerError)
+	switch fault {
+	case Refuse:
+	case Busy:
+		a.status = http.StatusServiceUnavailable
+	case Archived:
+		a.status = http.StatusConflict
+		a.set("X-Ms-Error-Code", "BlobArchived") // Get Blob: a blob that is not online can't be read
+	case Stall:
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	default: // Reset
+		return nil, broken()
+	}
+	return a.response(r), nil
+}
+
+// broken is what net/http returns when a connection ends before an answer.
+func broken() error { return &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET} }
+
+// cutReader is the rest of a body whose connection broke.
+type cutReader struct{}
+
+func (cutReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
