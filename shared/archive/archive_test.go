@@ -11,21 +11,22 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/google/go-cmp/cmp"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 )
 
 // testBlock makes small blobs have many blocks.
 const testBlock = 64 << 10
 
 var (
-	containersOnce sync.Once
-	folders        sync.Map // by test: the folder that no other has
+	storages sync.Map // by the name of a test: its storage, which it shares with its subtests
+	folders  sync.Map // by test: the folder that no other has
 )
 
 // quickly is the retry policy of tests: as many tries as in earnest, without their pauses.
@@ -33,40 +34,52 @@ func quickly() policy.RetryOptions {
 	return policy.RetryOptions{MaxRetries: 3, RetryDelay: time.Millisecond, MaxRetryDelay: 5 * time.Millisecond, TryTimeout: 10 * time.Second}
 }
 
+// storage returns the test's storage account.
+func storage(t testing.TB) *archivetest.Storage {
+	t.Helper()
+	name, _, inner := strings.Cut(t.Name(), "/")
+	made, _ := storages.LoadOrStore(name, archivetest.New(nil))
+	s := made.(*archivetest.Storage)
+	s.CheckAtEnd(t)
+	if !inner {
+		t.Cleanup(func() { storages.Delete(name) })
+	}
+	return s
+}
+
 func testStore(t testing.TB) *Store {
 	t.Helper()
-	s, err := openWith(Config{ConnectionString: azurite.ForTest(t).ConnectionString()}, quickly())
+	s := openThrough(t, storage(t), quickly())
+	for range 2 { // twice: the second finds them there
+		if err := s.CreateContainers(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// openThrough opens the test's storage on a way of its own.
+func openThrough(t testing.TB, way http.RoundTripper, retry policy.RetryOptions) *Store {
+	t.Helper()
+	s, err := openWith(Config{ConnectionString: storage(t).ConnectionString(), HTTP: &http.Client{Transport: way}}, retry)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.block = testBlock
-	containersOnce.Do(func() {
-		for range 2 { // twice: the second finds them there
-			if err := s.CreateContainers(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
 	return s
 }
 
 // faultyStore has faults on its way to the same storage: rule sees every request, n counts those for which when holds.
-func faultyStore(t testing.TB, when func(*http.Request) bool, fault func(n int) azurite.Fault) *Store {
+func faultyStore(t testing.TB, when func(*http.Request) bool, fault func(n int) archivetest.Fault) *Store {
 	t.Helper()
 	testStore(t)
 	var n atomic.Int32
-	c := azurite.ForTest(t).Proxy(t, func(r *http.Request) azurite.Fault {
+	return openThrough(t, storage(t).Through(func(r *http.Request) archivetest.Fault {
 		if !when(r) {
-			return azurite.Pass
+			return archivetest.Pass
 		}
 		return fault(int(n.Add(1)))
-	})
-	s, err := openWith(Config{ConnectionString: c}, quickly())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.block = testBlock
-	return s
+	}), quickly())
 }
 
 func method(m string) func(*http.Request) bool {
@@ -74,17 +87,17 @@ func method(m string) func(*http.Request) bool {
 }
 
 // first gives the fault to the first request, and lets the others pass.
-func first(f azurite.Fault) func(int) azurite.Fault {
-	return func(n int) azurite.Fault {
+func first(f archivetest.Fault) func(int) archivetest.Fault {
+	return func(n int) archivetest.Fault {
 		if n == 1 {
 			return f
 		}
-		return azurite.Pass
+		return archivetest.Pass
 	}
 }
 
-func always(f azurite.Fault) func(int) azurite.Fault {
-	return func(int) azurite.Fault { return f }
+func always(f archivetest.Fault) func(int) archivetest.Fault {
+	return func(int) archivetest.Fault { return f }
 }
 
 // folder is a run's folder that no other test has, nor the same test when it is run once more.
@@ -123,35 +136,33 @@ func TestErrors(t *testing.T) {
 	const secret = "lauterzeug"
 	tests := []struct {
 		name  string
-		fault azurite.Fault
+		fault archivetest.Fault
 		want  error
 		text  string
 	}{
-		{"500", azurite.Refuse, ErrUnavailable, "blob service unavailable: answered 500 "},
-		{"503", azurite.Busy, ErrUnavailable, "blob service unavailable: answered 503 "},
-		{"reset", azurite.Reset, ErrUnavailable, "blob service unavailable: the connection broke off"},
-		{"stall", azurite.Stall, ErrUnavailable, "blob service unavailable: no answer in time"},
-		{"none", azurite.Pass, ErrNotFound, "not found: blob service: answered 404 BlobNotFound"},
+		{"500", archivetest.Refuse, ErrUnavailable, "blob service unavailable: answered 500 "},
+		{"503", archivetest.Busy, ErrUnavailable, "blob service unavailable: answered 503 "},
+		{"reset", archivetest.Reset, ErrUnavailable, "blob service unavailable: the connection broke off"},
+		{"stall", archivetest.Stall, ErrUnavailable, "blob service unavailable: no answer in time"},
+		{"none", archivetest.Pass, ErrNotFound, "not found: blob service: answered 404 BlobNotFound"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			testStore(t)
-			retry := quickly()
-			retry.MaxRetries, retry.TryTimeout = 1, time.Second
-			s, err := openWith(Config{ConnectionString: azurite.ForTest(t).Proxy(t, func(*http.Request) azurite.Fault { return tt.fault })}, retry)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var v any
-			_, err = s.GetJSON(t.Context(), Checkpoints, secret+".json", &v)
-			if !errors.Is(err, tt.want) || strings.TrimSpace(err.Error()) != strings.TrimSpace(tt.text) {
-				t.Errorf("error %v, want %q", err, tt.text)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				testStore(t)
+				retry := quickly()
+				retry.MaxRetries, retry.TryTimeout = 1, time.Second
+				way := storage(t).Through(func(*http.Request) archivetest.Fault { return tt.fault })
+				var v any
+				_, err := openThrough(t, way, retry).GetJSON(t.Context(), Checkpoints, secret+".json", &v)
+				if !errors.Is(err, tt.want) || strings.TrimSpace(err.Error()) != strings.TrimSpace(tt.text) {
+					t.Errorf("error %v, want %q", err, tt.text)
+				}
+			})
 		})
 	}
 	t.Run("refused", func(t *testing.T) {
-		u := &url.URL{Scheme: "http", Host: "127.0.0.1:1", Path: "/" + azurite.Account}
-		c := strings.ReplaceAll(azurite.ForTest(t).ConnectionString(), azurite.ForTest(t).BlobURL, u.String())
+		c := storage(t).ConnectionString() + ";BlobEndpoint=http://127.0.0.1:1/" + archivetest.Account
 		s, err := openWith(Config{ConnectionString: c}, quickly())
 		if err != nil {
 			t.Fatal(err)
@@ -162,8 +173,8 @@ func TestErrors(t *testing.T) {
 		}
 	})
 	t.Run("wrong key", func(t *testing.T) {
-		c := strings.ReplaceAll(azurite.ForTest(t).ConnectionString(), azurite.Key, "AAAA")
-		s, err := openWith(Config{ConnectionString: c}, quickly())
+		c := strings.ReplaceAll(storage(t).ConnectionString(), archivetest.Key, "AAAA")
+		s, err := openWith(Config{ConnectionString: c, HTTP: storage(t).Client()}, quickly())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -250,12 +261,12 @@ func (s *Store) getJSONTooLarge(ctx context.Context, name string) error {
 // TestPutJSONLostAnswer: the write is done, its answer lost, and the SDK's own retry meets the condition that it has itself broken.
 func TestPutJSONLostAnswer(t *testing.T) {
 	ctx := t.Context()
-	s := faultyStore(t, method(http.MethodPut), first(azurite.Lose))
+	s := faultyStore(t, method(http.MethodPut), first(archivetest.Lose))
 	etag, err := s.PutJSON(ctx, Checkpoints, blobName(t), 1, "", nil)
 	if err != nil {
 		t.Fatalf("create: %v", err)
 	}
-	s = faultyStore(t, method(http.MethodPut), first(azurite.Lose))
+	s = faultyStore(t, method(http.MethodPut), first(archivetest.Lose))
 	etag, err = s.PutJSON(ctx, Checkpoints, blobName(t), 2, etag, nil)
 	if err != nil {
 		t.Fatalf("replace: %v", err)
@@ -273,7 +284,7 @@ func TestPutJSONCutAnswer(t *testing.T) {
 	if _, err := s.PutJSON(ctx, Checkpoints, blobName(t), want, "*", nil); err != nil {
 		t.Fatal(err)
 	}
-	s = faultyStore(t, method(http.MethodGet), first(azurite.Cut))
+	s = faultyStore(t, method(http.MethodGet), first(archivetest.Cut))
 	var got string
 	if _, err := s.GetJSON(ctx, Checkpoints, blobName(t), &got); err != nil || got != want {
 		t.Errorf("got %d bytes, %v; want %d", len(got), err, len(want))

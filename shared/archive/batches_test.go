@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 )
 
 func TestWriteBatch(t *testing.T) {
@@ -58,7 +58,7 @@ func TestWriteBatch(t *testing.T) {
 }
 
 func TestWriteBatchLostAnswer(t *testing.T) {
-	for _, fault := range []azurite.Fault{azurite.Lose, azurite.Reset, azurite.Refuse, azurite.Busy} {
+	for _, fault := range []archivetest.Fault{archivetest.Lose, archivetest.Reset, archivetest.Refuse, archivetest.Busy} {
 		s := faultyStore(t, method(http.MethodPut), first(fault))
 		name, err := s.WriteBatch(t.Context(), folder(t), 1, []byte("the same bytes\n"), 1)
 		if err != nil || name != BatchName(folder(t), 1) {
@@ -94,7 +94,7 @@ func TestReadBatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	faulty := faultyStore(t, method(http.MethodGet), first(azurite.Cut))
+	faulty := faultyStore(t, method(http.MethodGet), first(archivetest.Cut))
 	if data, _, err := faulty.ReadBatch(ctx, name); err != nil || string(data) != string(large) {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}

@@ -10,8 +10,6 @@ import (
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
-	"o2archiver/local/azurite"
 )
 
 // refusal is what something between us and the service answers.
@@ -74,12 +72,7 @@ func TestAForeignRefusalIsAnOutage(t *testing.T) {
 			for _, status := range []int{400, 401, 403, 404, 407, 409, 410, 412, 413, 416, 451} {
 				t.Run(fmt.Sprintf("%s, %d with %s", name, status, kind), func(t *testing.T) {
 					page.status = status
-					s, err := openWith(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), HTTP: &http.Client{Transport: page}},
-						policy.RetryOptions{MaxRetries: -1})
-					if err != nil {
-						t.Fatal(err)
-					}
-					err = call(t, s)
+					err := call(t, openThrough(t, page, policy.RetryOptions{MaxRetries: -1}))
 					facts := []error{ErrNotFound, ErrExists, ErrChanged, ErrLeased, ErrNotModified, ErrTooLarge, ErrDigest, ErrDenied}
 					if !errors.Is(err, ErrUnavailable) || slices.ContainsFunc(facts, func(fact error) bool { return errors.Is(err, fact) }) {
 						t.Errorf("got %v", err)

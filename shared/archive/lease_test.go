@@ -7,9 +7,10 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 )
 
 func leaseRequest(action string) func(*http.Request) bool {
@@ -62,78 +63,86 @@ func TestLease(t *testing.T) {
 }
 
 func TestLeaseLostAnswer(t *testing.T) {
-	s := faultyStore(t, leaseRequest("acquire"), first(azurite.Lose))
-	l, err := s.Lease(t.Context(), Checkpoints, blobName(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Release()
-	s = faultyStore(t, leaseRequest("release"), first(azurite.Reset))
-	if l, err = s.Lease(t.Context(), Checkpoints, blobName(t)); err != nil {
-		t.Fatal(err)
-	}
-	l.Release()
-	if l, err = s.Lease(t.Context(), Checkpoints, blobName(t)); err != nil {
-		t.Fatal(err)
-	}
-	l.Release()
-}
-
-func TestLeaseIsRenewed(t *testing.T) {
-	s := faultyStore(t, leaseRequest("renew"), func(n int) azurite.Fault {
-		if n%3 == 0 {
-			return azurite.Busy
-		}
-		return azurite.Pass
-	})
-	s.times = leaseTimes{renew: 50 * time.Millisecond, retry: 20 * time.Millisecond, lost: 2 * time.Second, try: time.Second}
-	l, err := s.Lease(t.Context(), Checkpoints, blobName(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Release()
-	select {
-	case <-time.After(2500 * time.Millisecond): // unrenewed it would be lost by now
-	case <-l.Context().Done():
-		t.Errorf("lost: %v", context.Cause(l.Context()))
-	}
-}
-
-func TestLeaseIsLost(t *testing.T) {
-	t.Run("not renewed", func(t *testing.T) {
-		for _, fault := range []azurite.Fault{azurite.Refuse, azurite.Reset, azurite.Stall, azurite.Lose} {
-			s := shortLeases(faultyStore(t, leaseRequest("renew"), always(fault)))
-			start := time.Now()
-			l, err := s.Lease(t.Context(), Checkpoints, blobName(t)+string(rune('a'+int(fault))))
-			if err != nil {
-				t.Fatal(err)
-			}
-			<-l.Context().Done()
-			if cause := context.Cause(l.Context()); !errors.Is(cause, ErrChanged) {
-				t.Errorf("fault %d: %v, want %v", fault, cause, ErrChanged)
-			}
-			if took := time.Since(start); took < 250*time.Millisecond {
-				t.Errorf("fault %d: lost after %v", fault, took)
-			}
-			l.Release()
-		}
-	})
-	t.Run("taken away", func(t *testing.T) {
-		s := shortLeases(testStore(t))
-		s.times.lost = time.Hour
+	synctest.Test(t, func(t *testing.T) {
+		s := faultyStore(t, leaseRequest("acquire"), first(archivetest.Lose))
 		l, err := s.Lease(t.Context(), Checkpoints, blobName(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		// An administrator breaks it and somebody else takes it.
-		if _, err := l.client.BreakLease(t.Context(), nil); err != nil {
+		l.Release()
+		s = faultyStore(t, leaseRequest("release"), first(archivetest.Reset))
+		if l, err = s.Lease(t.Context(), Checkpoints, blobName(t)); err != nil {
 			t.Fatal(err)
 		}
-		<-l.Context().Done()
-		if cause := context.Cause(l.Context()); !errors.Is(cause, ErrChanged) {
-			t.Errorf("cause %v, want %v", cause, ErrChanged)
+		l.Release()
+		if l, err = s.Lease(t.Context(), Checkpoints, blobName(t)); err != nil {
+			t.Fatal(err)
 		}
 		l.Release()
+	})
+}
+
+func TestLeaseIsRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := faultyStore(t, leaseRequest("renew"), func(n int) archivetest.Fault {
+			if n%3 == 0 {
+				return archivetest.Busy
+			}
+			return archivetest.Pass
+		})
+		s.times = leaseTimes{renew: 50 * time.Millisecond, retry: 20 * time.Millisecond, lost: 2 * time.Second, try: time.Second}
+		l, err := s.Lease(t.Context(), Checkpoints, blobName(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Release()
+		select {
+		case <-time.After(2500 * time.Millisecond): // unrenewed it would be lost by now
+		case <-l.Context().Done():
+			t.Errorf("lost: %v", context.Cause(l.Context()))
+		}
+	})
+}
+
+func TestLeaseIsLost(t *testing.T) {
+	t.Run("not renewed", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for _, fault := range []archivetest.Fault{archivetest.Refuse, archivetest.Reset, archivetest.Stall, archivetest.Lose} {
+				s := shortLeases(faultyStore(t, leaseRequest("renew"), always(fault)))
+				start := time.Now()
+				l, err := s.Lease(t.Context(), Checkpoints, blobName(t)+string(rune('a'+int(fault))))
+				if err != nil {
+					t.Fatal(err)
+				}
+				<-l.Context().Done()
+				if cause := context.Cause(l.Context()); !errors.Is(cause, ErrChanged) {
+					t.Errorf("fault %d: %v, want %v", fault, cause, ErrChanged)
+				}
+				if took := time.Since(start); took < 250*time.Millisecond {
+					t.Errorf("fault %d: lost after %v", fault, took)
+				}
+				l.Release()
+			}
+		})
+	})
+	t.Run("taken away", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := shortLeases(testStore(t))
+			s.times.lost = time.Hour
+			l, err := s.Lease(t.Context(), Checkpoints, blobName(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// An administrator breaks it and somebody else takes it.
+			if _, err := l.client.BreakLease(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			<-l.Context().Done()
+			if cause := context.Cause(l.Context()); !errors.Is(cause, ErrChanged) {
+				t.Errorf("cause %v, want %v", cause, ErrChanged)
+			}
+			l.Release()
+		})
 	})
 }
 
@@ -199,8 +208,8 @@ func TestLogs(t *testing.T) {
 // TestLogsFaults: whatever happens to a request, each line is in the log once.
 func TestLogsFaults(t *testing.T) {
 	isAppend := func(r *http.Request) bool { return r.URL.Query().Get("comp") == "appendblock" }
-	for i, fault := range []azurite.Fault{azurite.Lose, azurite.Reset, azurite.Refuse, azurite.Busy} {
-		logs := faultyStore(t, isAppend, func(n int) azurite.Fault { return azurite.Fault(n%2) * fault }).Logs()
+	for i, fault := range []archivetest.Fault{archivetest.Lose, archivetest.Reset, archivetest.Refuse, archivetest.Busy} {
+		logs := faultyStore(t, isAppend, func(n int) archivetest.Fault { return archivetest.Fault(n%2) * fault }).Logs()
 		name := folder(t) + "/0000" + string(rune('1'+i)) + ".jsonl"
 		token, _, _, err := logs.Lock(t.Context(), name)
 		if err != nil {
@@ -221,7 +230,7 @@ func TestLogsFaults(t *testing.T) {
 	}
 	t.Run("create", func(t *testing.T) {
 		create := func(r *http.Request) bool { return r.Header.Get("x-ms-blob-type") == "AppendBlob" }
-		logs := faultyStore(t, create, first(azurite.Lose)).Logs()
+		logs := faultyStore(t, create, first(archivetest.Lose)).Logs()
 		token, _, _, err := logs.Lock(t.Context(), folder(t)+"/00001.jsonl")
 		if err != nil || token == "" {
 			t.Errorf("%q, %v", token, err)

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 )
 
 const day = "2026/11/28"
@@ -145,14 +145,14 @@ func TestPutMediaReaderFails(t *testing.T) {
 
 // TestPutMediaFaults puts each fault on each PUT of a blob in three blocks: the blocks and the list that makes a blob of them.
 func TestPutMediaFaults(t *testing.T) {
-	for _, fault := range []azurite.Fault{azurite.Lose, azurite.Reset, azurite.Refuse} {
+	for _, fault := range []archivetest.Fault{archivetest.Lose, archivetest.Reset, archivetest.Refuse} {
 		for put := 1; put <= 4; put++ {
 			data, digest := content(2*testBlock + 5)
-			s := faultyStore(t, method(http.MethodPut), func(n int) azurite.Fault {
+			s := faultyStore(t, method(http.MethodPut), func(n int) archivetest.Fault {
 				if n == put {
 					return fault
 				}
-				return azurite.Pass
+				return archivetest.Pass
 			})
 			sha, n, err := s.PutMedia(t.Context(), day, digest, bytes.NewReader(data))
 			if err != nil || sha != digest || n != int64(len(data)) {
@@ -168,7 +168,7 @@ func TestPutMediaFaults(t *testing.T) {
 		}
 	}
 	data, digest := content(2 * testBlock)
-	s := faultyStore(t, method(http.MethodPut), always(azurite.Refuse))
+	s := faultyStore(t, method(http.MethodPut), always(archivetest.Refuse))
 	if _, _, err := s.PutMedia(t.Context(), day, digest, bytes.NewReader(data)); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("away: %v, want %v", err, ErrUnavailable)
 	}
@@ -213,7 +213,7 @@ func TestPutRaw(t *testing.T) {
 			}
 		}
 		s.mustHave(t, "raw/"+name, data)
-		lossy := faultyStore(t, method(http.MethodPut), func(n int) azurite.Fault { return azurite.Fault(n%2) * azurite.Lose })
+		lossy := faultyStore(t, method(http.MethodPut), func(n int) archivetest.Fault { return archivetest.Fault(n%2) * archivetest.Lose })
 		if _, _, err := lossy.PutRaw(ctx, name+"-l", bytes.NewReader(data)); err != nil {
 			t.Errorf("%d bytes, lost answers: %v", size, err)
 		}
@@ -236,17 +236,17 @@ func TestOpenMediaFaults(t *testing.T) {
 	if _, _, err := testStore(t).PutMedia(t.Context(), day, digest, bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}
-	for _, fault := range []azurite.Fault{azurite.Cut, azurite.Reset, azurite.Refuse} {
-		s := faultyStore(t, method(http.MethodGet), func(n int) azurite.Fault { return azurite.Fault(n%2) * fault })
+	for _, fault := range []archivetest.Fault{archivetest.Cut, archivetest.Reset, archivetest.Refuse} {
+		s := faultyStore(t, method(http.MethodGet), func(n int) archivetest.Fault { return archivetest.Fault(n%2) * fault })
 		s.mustHave(t, mediaName(day, digest), data)
 	}
 	// Away for good in the middle; the reader goes on where it was when storage is back.
 	var away atomic.Bool
-	s := faultyStore(t, method(http.MethodGet), func(int) azurite.Fault {
+	s := faultyStore(t, method(http.MethodGet), func(int) archivetest.Fault {
 		if away.Load() {
-			return azurite.Refuse
+			return archivetest.Refuse
 		}
-		return azurite.Pass
+		return archivetest.Pass
 	})
 	body, _, err := s.OpenMedia(t.Context(), mediaName(day, digest))
 	if err != nil {

@@ -11,13 +11,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"o2archiver/local/azurite"
 )
 
 // worm is a service that looks at the immutability policy before it looks at any condition, which Azure's documentation leaves open: a
-// blob that is there can't be written again. The emulator behind it knows no policies.
+// blob that is there can't be written again. The stand-in behind it knows no policies.
 type worm struct {
+	way     http.RoundTripper
 	mu      sync.Mutex
 	there   map[string]bool
 	refused int
@@ -35,7 +34,7 @@ func (s *worm) RoundTrip(r *http.Request) (*http.Response, error) {
 			Header: http.Header{"X-Ms-Error-Code": {"BlobImmutableDueToPolicy"}}, Body: io.NopCloser(strings.NewReader("")),
 		}, nil
 	}
-	answer, err := http.DefaultTransport.RoundTrip(r)
+	answer, err := s.way.RoundTrip(r)
 	if err == nil && written && answer.StatusCode == http.StatusCreated {
 		s.there[r.URL.Path] = true
 	}
@@ -45,12 +44,8 @@ func (s *worm) RoundTrip(r *http.Request) (*http.Response, error) {
 // What is written a second time under a policy is what it would be without one: there already, or somebody else's.
 func TestWritingTwiceUnderAPolicy(t *testing.T) {
 	testStore(t)
-	service := &worm{there: map[string]bool{}}
-	s, err := openWith(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), HTTP: &http.Client{Transport: service}}, quickly())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.block = testBlock
+	service := &worm{way: storage(t), there: map[string]bool{}}
+	s := openThrough(t, service, quickly())
 	ctx, run := t.Context(), folder(t)
 	refused := 0
 	// twice does it two times, and wants the second to be refused by the policy and to succeed all the same.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 )
 
 func TestMapping(t *testing.T) {
@@ -89,14 +89,14 @@ func TestWaitingRoom(t *testing.T) {
 
 func TestWaitingLostAnswer(t *testing.T) {
 	ctx := t.Context()
-	if err := faultyStore(t, method(http.MethodPut), first(azurite.Lose)).PutWaiting(ctx, "lost", 1); err != nil {
+	if err := faultyStore(t, method(http.MethodPut), first(archivetest.Lose)).PutWaiting(ctx, "lost", 1); err != nil {
 		t.Errorf("put: %v", err)
 	}
-	if err := faultyStore(t, method(http.MethodPut), first(azurite.Lose)).ReplaceWaiting(ctx, "lost", 2); err != nil {
+	if err := faultyStore(t, method(http.MethodPut), first(archivetest.Lose)).ReplaceWaiting(ctx, "lost", 2); err != nil {
 		t.Errorf("replace: %v", err)
 	}
 	// The second DELETE finds nothing; callers take ErrNotFound for done.
-	if err := faultyStore(t, method(http.MethodDelete), first(azurite.Lose)).DeleteWaiting(ctx, "lost"); !errors.Is(err, ErrNotFound) {
+	if err := faultyStore(t, method(http.MethodDelete), first(archivetest.Lose)).DeleteWaiting(ctx, "lost"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("delete: %v", err)
 	}
 }
@@ -135,7 +135,7 @@ func TestManifest(t *testing.T) {
 	}
 	t.Run("the listing fails", func(t *testing.T) {
 		other := folder(t)
-		refused := faultyStore(t, method(http.MethodGet), func(int) azurite.Fault { return azurite.Refuse })
+		refused := faultyStore(t, method(http.MethodGet), func(int) archivetest.Fault { return archivetest.Refuse })
 		if _, _, err := refused.WriteManifest(ctx, other, want); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("error %v, want %v", err, ErrUnavailable)
 		}
@@ -145,7 +145,7 @@ func TestManifest(t *testing.T) {
 	})
 	t.Run("an answer is lost", func(t *testing.T) {
 		other := folder(t)
-		if _, _, err := faultyStore(t, method(http.MethodPut), first(azurite.Lose)).WriteManifest(ctx, other, want); err != nil {
+		if _, _, err := faultyStore(t, method(http.MethodPut), first(archivetest.Lose)).WriteManifest(ctx, other, want); err != nil {
 			t.Error(err)
 		}
 		if _, err := s.ReadManifest(ctx, other); err != nil {

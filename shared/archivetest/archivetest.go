@@ -59,16 +59,22 @@ func New(now func() time.Time) *Storage {
 	return &Storage{now: now, containers: map[string]*container{}, tables: map[string]*table{}}
 }
 
-// ForTest returns a Storage that fails the test at its end if something was asked for that is not implemented.
+// ForTest returns an empty account of the test, which fails at its end if something was asked for that is not implemented.
 func ForTest(t testing.TB, now func() time.Time) *Storage {
 	t.Helper()
 	s := New(now)
+	s.CheckAtEnd(t)
+	return s
+}
+
+// CheckAtEnd makes the test fail at its end if something was asked for that is not implemented.
+func (s *Storage) CheckAtEnd(t testing.TB) {
+	t.Helper()
 	t.Cleanup(func() {
 		for _, what := range s.Unimplemented() {
 			t.Errorf("archivetest: not implemented: %s", what)
 		}
 	})
-	return s
 }
 
 // Unimplemented returns the requests that were answered with 501, each with the reason.
@@ -78,7 +84,7 @@ func (s *Storage) Unimplemented() []string {
 	return slices.Clone(s.missing)
 }
 
-// ConnectionString is the account's, for a client whose transport is the Storage.
+// ConnectionString is that of the account, for a client whose transport is the Storage.
 func (s *Storage) ConnectionString() string {
 	return "DefaultEndpointsProtocol=https;AccountName=" + Account + ";AccountKey=" + Key +
 		";EndpointSuffix=core.windows.net"

@@ -5,11 +5,12 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/record"
 )
 
@@ -20,7 +21,7 @@ func candidate(line int) First {
 // Of many that decide at once, some on a way that loses answers, all learn the same; and it stays.
 func TestDecideFirst(t *testing.T) {
 	l := testLedger(t)
-	lossy := faultyLedger(t, http.MethodPost, func(n int) azurite.Fault { return azurite.Fault(n%2) * azurite.Lose })
+	lossy := faultyLedger(t, http.MethodPost, func(n int) archivetest.Fault { return archivetest.Fault(n%2) * archivetest.Lose })
 	for range 5 {
 		k := key()
 		decided := make([]First, 8)
@@ -51,27 +52,29 @@ func TestDecideFirst(t *testing.T) {
 
 // A row's age is the table service's word: the clock of the instance that wrote it, and of the one that reads it, may be hours off.
 func TestAgeByTheServicesClock(t *testing.T) {
-	l, k := testLedger(t), key()
-	claim(t, l, k)
-	l.now = func() time.Time { return time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC) }
-	for range 2 {
-		row := look(t, l, k)
-		if row.Age < 0 || row.Age > 2*time.Minute {
-			t.Errorf("the row is %v old", row.Age)
+	synctest.Test(t, func(t *testing.T) {
+		l, k := testLedger(t), key()
+		claim(t, l, k)
+		l.now = func() time.Time { return time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC) }
+		for range 2 {
+			row := look(t, l, k)
+			if row.Age < 0 || row.Age > 2*time.Minute {
+				t.Errorf("the row is %v old", row.Age)
+			}
+			l.now = func() time.Time { return time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC) }
 		}
-		l.now = func() time.Time { return time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC) }
-	}
-	row := look(t, l, k)
-	time.Sleep(2100 * time.Millisecond)
-	if later := look(t, l, k); later.Age < row.Age+time.Second {
-		t.Errorf("two seconds after it was %v old, the row is %v old", row.Age, later.Age)
-	}
-	if _, err := l.TakeOver(t.Context(), k, row, holder(2)); err != nil {
-		t.Fatal(err)
-	}
-	if row := look(t, l, k); row.Age > 2*time.Second {
-		t.Errorf("just taken over, it is %v old", row.Age)
-	}
+		row := look(t, l, k)
+		time.Sleep(2100 * time.Millisecond)
+		if later := look(t, l, k); later.Age < row.Age+time.Second {
+			t.Errorf("two seconds after it was %v old, the row is %v old", row.Age, later.Age)
+		}
+		if _, err := l.TakeOver(t.Context(), k, row, holder(2)); err != nil {
+			t.Fatal(err)
+		}
+		if row := look(t, l, k); row.Age > 2*time.Second {
+			t.Errorf("just taken over, it is %v old", row.Age)
+		}
+	})
 }
 
 // An answer that does not say when it was given, or when the row was written, leaves the writer's clock.

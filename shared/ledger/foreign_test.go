@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
-	"o2archiver/local/azurite"
 )
 
 // page is what something between us and the service answers.
@@ -31,11 +29,7 @@ func TestAForeignAnswerIsAnOutage(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"", "<html><code>EntityAlreadyExists</code></html>", `{"odata.error":{"code":"ResourceNotFound"}}`} {
 		for _, status := range []int{200, 201, 204, 400, 401, 403, 404, 407, 409, 410, 412, 451} {
-			l, err := openWith(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), HTTP: &http.Client{Transport: page{status, body}}},
-				policy.RetryOptions{MaxRetries: -1})
-			if err != nil {
-				t.Fatal(err)
-			}
+			l := openThrough(t, page{status, body}, policy.RetryOptions{MaxRetries: -1})
 			claim, row, err := l.Claim(t.Context(), key(), holder(1), "f")
 			if claim != nil || row != nil || !errors.Is(err, ErrUnavailable) {
 				t.Errorf("claim, %d %q: %v, %v, %v", status, body, claim, row, err)

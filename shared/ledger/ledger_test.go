@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 )
 
 // clock is the time of a test; it goes on by a second whenever it is read.
@@ -35,60 +35,79 @@ func quickly() policy.RetryOptions {
 	return policy.RetryOptions{MaxRetries: 3, RetryDelay: time.Millisecond, MaxRetryDelay: 5 * time.Millisecond, TryTimeout: 10 * time.Second}
 }
 
-var tableOnce sync.Once
+var storages sync.Map // by the name of a test: its storage, which it shares with its subtests
+
+// storage returns the test's storage account.
+func storage(t testing.TB) *archivetest.Storage {
+	t.Helper()
+	name, _, inner := strings.Cut(t.Name(), "/")
+	made, _ := storages.LoadOrStore(name, archivetest.New(nil))
+	s := made.(*archivetest.Storage)
+	s.CheckAtEnd(t)
+	if !inner {
+		t.Cleanup(func() { storages.Delete(name) })
+	}
+	return s
+}
+
+// openThrough opens the ledger of the test's storage on a way of its own.
+func openThrough(t testing.TB, way http.RoundTripper, retry policy.RetryOptions) *Ledger {
+	t.Helper()
+	l, err := openWith(Config{
+		ConnectionString: storage(t).ConnectionString(), HTTP: &http.Client{Transport: way}, Now: newClock().now,
+	}, retry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
 
 func testLedger(t testing.TB) *Ledger {
 	t.Helper()
-	l, err := openWith(Config{ConnectionString: azurite.ForTest(t).ConnectionString(), Now: newClock().now}, quickly())
-	if err != nil {
-		t.Fatal(err)
+	l := openThrough(t, storage(t), quickly())
+	for range 2 { // twice: the second finds it there
+		if err := l.CreateTable(context.Background()); err != nil {
+			t.Fatal(err)
+		}
 	}
-	tableOnce.Do(func() {
-		if _, _, err := l.Claim(t.Context(), key(), holder(1), ""); !errors.Is(err, errNoTable) {
-			t.Errorf("without a table: %v, want %v", err, errNoTable)
-		}
-		for range 2 { // twice: the second finds it there
-			if err := l.CreateTable(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
 	return l
+}
+
+func TestWithoutATable(t *testing.T) {
+	l := openThrough(t, storage(t), quickly())
+	if _, _, err := l.Claim(t.Context(), key(), holder(1), ""); !errors.Is(err, errNoTable) {
+		t.Errorf("without a table: %v, want %v", err, errNoTable)
+	}
 }
 
 // faultyLedger has faults on its way to the same table: n counts the requests of this method.
-func faultyLedger(t testing.TB, method string, fault func(n int) azurite.Fault) *Ledger {
+func faultyLedger(t testing.TB, method string, fault func(n int) archivetest.Fault) *Ledger {
 	t.Helper()
 	testLedger(t)
 	var n atomic.Int32
-	c := azurite.ForTest(t).Proxy(t, func(r *http.Request) azurite.Fault {
+	return openThrough(t, storage(t).Through(func(r *http.Request) archivetest.Fault {
 		if r.Method != method {
-			return azurite.Pass
+			return archivetest.Pass
 		}
 		return fault(int(n.Add(1)))
-	})
-	l, err := openWith(Config{ConnectionString: c, Now: newClock().now}, quickly())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
+	}), quickly())
 }
 
-func first(f azurite.Fault) func(int) azurite.Fault {
-	return func(n int) azurite.Fault {
+func first(f archivetest.Fault) func(int) archivetest.Fault {
+	return func(n int) archivetest.Fault {
 		if n == 1 {
 			return f
 		}
-		return azurite.Pass
+		return archivetest.Pass
 	}
 }
 
 // loseAll lets the first four tries, all that the SDK makes, have their effect without an answer.
-func loseAll(n int) azurite.Fault {
+func loseAll(n int) archivetest.Fault {
 	if n <= 4 {
-		return azurite.Lose
+		return archivetest.Lose
 	}
-	return azurite.Pass
+	return archivetest.Pass
 }
 
 // key is one that no other test has.
@@ -211,7 +230,7 @@ func TestTakeOver(t *testing.T) {
 // TestOneWins has many claim one copy, half of them on a way that loses answers.
 func TestOneWins(t *testing.T) {
 	l := testLedger(t)
-	lossy := faultyLedger(t, http.MethodPost, func(n int) azurite.Fault { return azurite.Fault(n%2) * azurite.Lose })
+	lossy := faultyLedger(t, http.MethodPost, func(n int) archivetest.Fault { return archivetest.Fault(n%2) * archivetest.Lose })
 	for range 10 {
 		k := key()
 		var wins atomic.Int32
@@ -239,7 +258,7 @@ func TestOneWins(t *testing.T) {
 
 // TestFaults puts each fault on the first try of each write: the SDK tries again, and what was done already is taken for done.
 func TestFaults(t *testing.T) {
-	for _, fault := range []azurite.Fault{azurite.Lose, azurite.Reset, azurite.Refuse, azurite.Busy} {
+	for _, fault := range []archivetest.Fault{archivetest.Lose, archivetest.Reset, archivetest.Refuse, archivetest.Busy} {
 		ctx, l, k := t.Context(), testLedger(t), key()
 		c, row, err := faultyLedger(t, http.MethodPost, first(fault)).Claim(ctx, k, holder(1), "f")
 		if err != nil || c == nil {
@@ -280,23 +299,24 @@ func TestErrors(t *testing.T) {
 	testLedger(t)
 	tests := []struct {
 		name  string
-		fault azurite.Fault
+		fault archivetest.Fault
 		text  string
 	}{
-		{"500", azurite.Refuse, "claim a copy: table service unavailable: answered 500"},
-		{"503", azurite.Busy, "claim a copy: table service unavailable: answered 503"},
-		{"reset", azurite.Reset, "claim a copy: table service unavailable: the connection broke off"},
+		{"500", archivetest.Refuse, "claim a copy: table service unavailable: answered 500"},
+		{"503", archivetest.Busy, "claim a copy: table service unavailable: answered 503"},
+		{"reset", archivetest.Reset, "claim a copy: table service unavailable: the connection broke off"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := faultyLedger(t, http.MethodPost, func(int) azurite.Fault { return tt.fault }).Claim(t.Context(), key(), holder(1), "f")
+			_, _, err := faultyLedger(t, http.MethodPost, func(int) archivetest.Fault { return tt.fault }).Claim(t.Context(), key(), holder(1), "f")
 			if !errors.Is(err, ErrUnavailable) || strings.TrimSpace(err.Error()) != tt.text {
 				t.Errorf("error %v, want %q", err, tt.text)
 			}
 		})
 	}
 	t.Run("wrong key", func(t *testing.T) {
-		l, err := openWith(Config{ConnectionString: strings.ReplaceAll(azurite.ForTest(t).ConnectionString(), azurite.Key, "AAAA")}, quickly())
+		c := strings.ReplaceAll(storage(t).ConnectionString(), archivetest.Key, "AAAA")
+		l, err := openWith(Config{ConnectionString: c, HTTP: storage(t).Client()}, quickly())
 		if err != nil {
 			t.Fatal(err)
 		}
