@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
@@ -29,14 +29,14 @@ func TestWhatABatchCosts(t *testing.T) {
 	var blobs, tables atomic.Int64
 	var paths seen
 	a := w.start(func(s *start) {
-		s.rule = func(r *http.Request) azurite.Fault {
+		s.rule = func(r *http.Request) archivetest.Fault {
 			if strings.Contains(r.URL.Path, "/ledger") {
 				tables.Add(1)
 			} else {
 				blobs.Add(1)
 				paths.rule(r)
 			}
-			return azurite.Pass
+			return archivetest.Pass
 		}
 	})
 	for _, round := range []string{"first", "second"} {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/record"
@@ -45,12 +45,12 @@ func TestSearchLags(t *testing.T) {
 		batch := w.put(w.line(sms("m1", "the answer came", otto, ali)))
 		var lost atomic.Int32
 		w.start(doubt(inDoubtTest), func(s *start) {
-			s.rule = func(r *http.Request) azurite.Fault {
+			s.rule = func(r *http.Request) archivetest.Fault {
 				if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "ledger") && lost.Load() < 6 { // more often than the SDK tries
 					lost.Add(1)
-					return azurite.Refuse
+					return archivetest.Refuse
 				}
-				return azurite.Pass
+				return archivetest.Pass
 			}
 		}).deliver(batch)
 		w.holds(ali, "m1")

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"o2archiver/handlers/import/internal/importer"
-	"o2archiver/local/azurite"
 	"o2archiver/local/soak"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
@@ -247,7 +247,7 @@ func TestFirstRecordCanNotBeHad(t *testing.T) {
 		one := w.put(w.line(sms("m1", "the first text", jane, ali)))
 		two := w.put(refers(w.line(sms("m1", "another text", jane, ali)), one, 1), w.line(sms("m2", "another message", jane, ali)))
 		way := roundTripper(func(r *http.Request) (*http.Response, error) {
-			resp, err := http.DefaultTransport.RoundTrip(r)
+			resp, err := w.way().RoundTrip(r)
 			if err == nil && r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/batches/"+one) {
 				resp.Header.Set("X-Ms-Meta-Sha256", strings.Repeat("0", 64))
 			}
@@ -320,13 +320,13 @@ func TestUndecidedKeepsNothingWaiting(t *testing.T) {
 			}
 			hangs := make(chan struct{})
 			a := w.start(func(s *start) {
-				s.rule = func(r *http.Request) azurite.Fault {
+				s.rule = func(r *http.Request) archivetest.Fault {
 					body, _ := io.ReadAll(r.Body)
 					r.Body = io.NopCloser(bytes.NewReader(body))
 					if strings.Contains(r.URL.Path+string(body), what) { // in URL.String the slashes of a blob's name are escaped
 						<-hangs
 					}
-					return azurite.Pass
+					return archivetest.Pass
 				}
 			})
 			done := make(chan struct{})
@@ -348,14 +348,14 @@ func TestWhatTheFirstCosts(t *testing.T) {
 	w := newWorld(t)
 	var tables, batches atomic.Int64
 	a := w.start(func(s *start) {
-		s.rule = func(r *http.Request) azurite.Fault {
+		s.rule = func(r *http.Request) archivetest.Fault {
 			switch {
 			case strings.Contains(r.URL.Path, "/ledger"):
 				tables.Add(1)
 			case strings.Contains(r.URL.Path, "/batches/") && r.Method == http.MethodGet:
 				batches.Add(1)
 			}
-			return azurite.Pass
+			return archivetest.Pass
 		}
 	})
 	const n = 20

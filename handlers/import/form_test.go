@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/record"
 )
 
@@ -118,11 +118,11 @@ func TestPictureIsWaitedFor(t *testing.T) {
 	batch := w.put(w.line(w.pictures("m1")), w.line(sms("m2", "hello", otto, ali)))
 	var refused atomic.Int32
 	a := w.start(func(s *start) {
-		s.rule = func(r *http.Request) azurite.Fault {
+		s.rule = func(r *http.Request) archivetest.Fault {
 			if strings.Contains(r.URL.Path, "/media/") && refused.Add(1) <= 5 {
-				return azurite.Busy
+				return archivetest.Busy
 			}
-			return azurite.Pass
+			return archivetest.Pass
 		}
 	})
 	a.deliver(batch)

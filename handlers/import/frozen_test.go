@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
@@ -28,11 +28,11 @@ type ice struct {
 func newIce(n int64) *ice { return &ice{n: n, begins: make(chan struct{}), thaws: make(chan struct{})} }
 
 // rule is the way to the storage.
-func (i *ice) rule(*http.Request) azurite.Fault {
+func (i *ice) rule(*http.Request) archivetest.Fault {
 	if i.frozen.Load() {
 		<-i.thaws
 	}
-	return azurite.Pass
+	return archivetest.Pass
 }
 
 // RoundTrip is the way to Graph.

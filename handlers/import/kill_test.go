@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"o2archiver/handlers/import/internal/sweeper"
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 )
 
 // death is the end of an importer at one of its calls to the outside.
@@ -27,18 +27,18 @@ type death struct {
 var errDead = errors.New("there is no process any more")
 
 // rule is the way to the storage.
-func (d *death) rule(*http.Request) azurite.Fault {
+func (d *death) rule(*http.Request) archivetest.Fault {
 	switch n := d.calls.Add(1); {
 	case n == d.n && d.after:
 		time.AfterFunc(50*time.Millisecond, d.kill) // once it is done; the SDK pauses longer before it asks again
-		return azurite.Lose
+		return archivetest.Lose
 	case n == d.n:
 		d.kill()
-		return azurite.Reset
+		return archivetest.Reset
 	case n > d.n && d.sudden:
-		return azurite.Reset
+		return archivetest.Reset
 	}
-	return azurite.Pass
+	return archivetest.Pass
 }
 
 // RoundTrip is the way to Graph.

@@ -30,8 +30,8 @@ func TestArchiveOfEarlierVersionIsFinished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, func(o *mailboxtest.Options) { o.Dir = dir })
-	if err := archive.Load(t.Context(), w.storage()); err != nil {
+	w := newWorldOnAzurite(t, func(o *mailboxtest.Options) { o.Dir = dir })
+	if err := archive.Load(t.Context(), w.connection); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(w.graph.Messages(ali.id())) + len(w.graph.Messages(jane.id())); n != 8 {

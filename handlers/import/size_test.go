@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"o2archiver/handlers/import/internal/importer"
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
@@ -263,11 +263,11 @@ func TestMediumInTheArchiveTier(t *testing.T) {
 		it["attachment"].([]item)[0]["contentType"] = map[bool]string{true: "image/png", false: "application/octet-stream"}[name != "a.bin"]
 		batch := w.put(w.line(it), w.line(sms("m2", "and one without", otto, ali)))
 		archived := w.start(func(s *start) {
-			s.rule = func(r *http.Request) azurite.Fault {
+			s.rule = func(r *http.Request) archivetest.Fault {
 				if strings.Contains(r.URL.Path, "/media/") {
-					return azurite.Archived
+					return archivetest.Archived
 				}
-				return azurite.Pass
+				return archivetest.Pass
 			}
 		})
 		if got := archived.event(t.Context(), batch); got.status != http.StatusServiceUnavailable || !strings.Contains(got.value, "rehydrated") {
@@ -288,11 +288,11 @@ func TestBatchInTheArchiveTier(t *testing.T) {
 	w := newWorld(t)
 	batch := w.put(w.line(sms("m1", "long ago", otto, ali)))
 	archived := w.start(func(s *start) {
-		s.rule = func(r *http.Request) azurite.Fault {
+		s.rule = func(r *http.Request) archivetest.Fault {
 			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, ".ndjson") {
-				return azurite.Archived
+				return archivetest.Archived
 			}
-			return azurite.Pass
+			return archivetest.Pass
 		}
 	})
 	if got := archived.event(t.Context(), batch); got.status != http.StatusServiceUnavailable || !strings.Contains(got.value, "rehydrated") {

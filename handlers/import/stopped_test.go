@@ -38,7 +38,7 @@ func (w *world) spawn(binary string, environment ...string) *process {
 	listener.Close()
 	cmd := exec.Command(binary)
 	cmd.Env = append(os.Environ(), append(environment, fmt.Sprintf("FUNCTIONS_CUSTOMHANDLER_PORT=%d", port), "GRAPH_URL="+w.address,
-		"ARCHIVE_STORAGE="+w.storage(), "SWEEP_AFTER=0s")...)
+		"ARCHIVE_STORAGE="+w.connection, "SWEEP_AFTER=0s")...)
 	cmd.Stdout, cmd.Stderr = w.log, w.log
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
@@ -88,7 +88,7 @@ func TestStoppedProcess(t *testing.T) {
 	}
 	const rounds = 17
 	people, edit := crowd(40)
-	w := newWorld(t, edit, func(o *mailboxtest.Options) { o.Latency, o.Limits.Off = 30*time.Millisecond, true })
+	w := newWorldOnAzurite(t, edit, func(o *mailboxtest.Options) { o.Latency, o.Limits.Off = 30*time.Millisecond, true })
 	environment := []string{"IN_DOUBT_AFTER=3s", "IMPORT_CONCURRENCY=64"}
 	a, b := w.spawn(binary, environment...), w.spawn(binary, environment...)
 	for round := range rounds {

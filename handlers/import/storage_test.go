@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
@@ -47,14 +47,14 @@ func (w *world) mixed() (batch string, check func(t *testing.T)) {
 func TestStorageFails(t *testing.T) {
 	t.Parallel()
 	type storageFault struct {
-		fault   azurite.Fault
+		fault   archivetest.Fault
 		n, many int // which request is the first, and how many in a row
 	}
 	cases := map[string]storageFault{}
 	const calls = 26
 	for n := 1; n <= calls; n++ {
-		cases[fmt.Sprintf("answer %d is lost", n)] = storageFault{azurite.Lose, n, 1}
-		many := []azurite.Fault{azurite.Lose, azurite.Refuse, azurite.Busy, azurite.Reset}[n%4]
+		cases[fmt.Sprintf("answer %d is lost", n)] = storageFault{archivetest.Lose, n, 1}
+		many := []archivetest.Fault{archivetest.Lose, archivetest.Refuse, archivetest.Busy, archivetest.Reset}[n%4]
 		cases[fmt.Sprintf("fault %d from %d on", many, n)] = storageFault{many, n, 6} // more than the SDK's own tries
 	}
 	var least atomic.Int64
@@ -64,11 +64,11 @@ func TestStorageFails(t *testing.T) {
 		batch, check := w.mixed()
 		var calls atomic.Int64
 		a := w.start(doubt(inDoubtTest), func(s *start) {
-			s.rule = func(*http.Request) azurite.Fault {
+			s.rule = func(*http.Request) archivetest.Fault {
 				if n := int(calls.Add(1)); n >= c.n && n < c.n+c.many {
 					return c.fault
 				}
-				return azurite.Pass
+				return archivetest.Pass
 			}
 		})
 		a.deliver(batch)
@@ -86,20 +86,20 @@ func TestStorageIsAwayForAWhile(t *testing.T) {
 	t.Parallel()
 	type away struct {
 		path  string // of what is away
-		fault azurite.Fault
+		fault archivetest.Fault
 	}
 	together(t, 4, map[string]away{
-		"all of it": {"", azurite.Busy}, "connections": {"", azurite.Reset}, "the ledger": {"ledger", azurite.Refuse}, "media": {"/media/", azurite.Cut},
+		"all of it": {"", archivetest.Busy}, "connections": {"", archivetest.Reset}, "the ledger": {"ledger", archivetest.Refuse}, "media": {"/media/", archivetest.Cut},
 	}, func(t *testing.T, c away) {
 		w := newWorld(t)
 		batch, check := w.mixed()
 		began := time.Now()
 		a := w.start(doubt(inDoubtTest), func(s *start) {
-			s.rule = func(r *http.Request) azurite.Fault {
+			s.rule = func(r *http.Request) archivetest.Fault {
 				if time.Since(began) < 5*time.Second && strings.Contains(r.URL.Path, c.path) {
 					return c.fault
 				}
-				return azurite.Pass
+				return archivetest.Pass
 			}
 		})
 		a.deliver(batch)
@@ -111,18 +111,18 @@ func TestStorageIsAwayForAWhile(t *testing.T) {
 func TestLeaseIsLost(t *testing.T) {
 	t.Parallel()
 	type away struct {
-		fault azurite.Fault
+		fault archivetest.Fault
 		span  time.Duration
 	}
 	together(t, 2, map[string]away{
-		"refused": {azurite.Busy, 14 * time.Second}, "no answer": {azurite.Stall, 11 * time.Second},
+		"refused": {archivetest.Busy, 14 * time.Second}, "no answer": {archivetest.Stall, 11 * time.Second},
 	}, func(t *testing.T, c away) {
 		w := newWorld(t, func(o *mailboxtest.Options) { o.Latency = 250 * time.Millisecond })
 		batch := w.put(w.texts("m", 30)...)
 		var mu sync.Mutex
 		var began time.Time // when the journal goes away: once copies are under way
 		a := w.start(doubt(2*time.Second), set("IMPORT_CONCURRENCY", "1"), func(s *start) {
-			s.rule = func(r *http.Request) azurite.Fault {
+			s.rule = func(r *http.Request) archivetest.Fault {
 				mu.Lock()
 				defer mu.Unlock()
 				if began.IsZero() && r.Method == http.MethodPut && strings.Contains(r.URL.Path, "ledger") {
@@ -131,7 +131,7 @@ func TestLeaseIsLost(t *testing.T) {
 				if !began.IsZero() && time.Since(began) < c.span && strings.Contains(r.URL.Path, "/journal/") {
 					return c.fault
 				}
-				return azurite.Pass
+				return archivetest.Pass
 			}
 		})
 		b := w.start(doubt(2 * time.Second)) // with a way of its own, that is well
@@ -170,12 +170,12 @@ func TestClaimThatGotOldIsNotWrittenWith(t *testing.T) {
 	one, two := w.put(it()), w.put(it())
 	var ended, asked atomic.Bool
 	slow := w.start(doubt(time.Second), func(s *start) {
-		s.rule = func(r *http.Request) azurite.Fault {
+		s.rule = func(r *http.Request) archivetest.Fault {
 			if strings.Contains(r.URL.Path, "/media/") {
 				asked.Store(true)
 				within(t, "the other one ends", ended.Load)
 			}
-			return azurite.Pass
+			return archivetest.Pass
 		}
 	})
 	var group sync.WaitGroup

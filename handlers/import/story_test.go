@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"o2archiver/handlers/import/internal/importer"
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
@@ -71,13 +71,13 @@ func TestEventOfSomethingElseIsRefused(t *testing.T) {
 	batch := w.put(w.line(sms("m1", "never to be read by this event", jane, ali)))
 	var asked atomic.Int64
 	a := w.start(func(s *start) {
-		s.rule = func(*http.Request) azurite.Fault { asked.Add(1); return azurite.Pass }
+		s.rule = func(*http.Request) archivetest.Fault { asked.Add(1); return archivetest.Pass }
 	})
 	home := strings.TrimSuffix(a.engines.store.BatchURI(batch), "/batches/"+batch)
 	for name, uri := range map[string]string{
-		"another account":   strings.Replace(home, w.account, accountName(accounts-1), 1) + "/batches/" + batch,
-		"another host":      "http://127.0.0.1:1/" + w.account + "/batches/" + batch,
-		"a name of Azure's": "https://" + w.account + ".blob.core.windows.net/batches/" + batch,
+		"another account":   strings.Replace(home, archivetest.Account, "another", 1) + "/batches/" + batch,
+		"another host":      "https://127.0.0.1:1/" + archivetest.Account + "/batches/" + batch,
+		"another service":   strings.Replace(home, ".blob.", ".table.", 1) + "/batches/" + batch,
 		"another container": home + "/media/" + batch,
 		"encoded":           home + "/batches/" + strings.ReplaceAll(batch, "/", "%2F"),
 		"encoded twice":     home + "/batches/" + strings.ReplaceAll(batch, "/", "%252F"),
@@ -85,7 +85,7 @@ func TestEventOfSomethingElseIsRefused(t *testing.T) {
 		"dots":              home + "/batches/../batches/" + batch,
 		"a query":           home + "/batches/" + batch + "?snapshot=2026-11-23",
 		"a fragment":        home + "/batches/" + batch + "#x",
-		"a user":            strings.Replace(home, "http://", "http://me:secret@", 1) + "/batches/" + batch,
+		"a user":            strings.Replace(home, "https://", "https://me:secret@", 1) + "/batches/" + batch,
 		"the manifest":      home + "/batches/" + w.folder + "/manifest.json",
 		"nothing":           "",
 		"no address":        "batches/" + batch,

@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/handlers/import/internal/sweeper"
-	"o2archiver/local/azurite"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
@@ -39,11 +39,11 @@ type seen struct {
 	paths []string
 }
 
-func (s *seen) rule(r *http.Request) azurite.Fault {
+func (s *seen) rule(r *http.Request) archivetest.Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.paths = append(s.paths, r.Method+" "+r.URL.Path+"?"+r.URL.RawQuery)
-	return azurite.Pass
+	return archivetest.Pass
 }
 
 // count is how many requests had the text; then it begins anew.
@@ -236,7 +236,7 @@ func TestBatchThatWasChanged(t *testing.T) {
 	changed := w.put(w.texts("m", 2)...)
 	other := w.put(w.texts("n", 2)...)
 	way := roundTripper(func(r *http.Request) (*http.Response, error) {
-		resp, err := http.DefaultTransport.RoundTrip(r)
+		resp, err := w.way().RoundTrip(r)
 		if err == nil && r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/batches/"+changed) {
 			body, err := io.ReadAll(resp.Body)
 			if err != nil {

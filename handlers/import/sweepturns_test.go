@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"o2archiver/handlers/import/internal/sweeper"
-	"o2archiver/local/azurite"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
@@ -137,7 +137,7 @@ func TestRunThatCannotBeListed(t *testing.T) {
 		if r.URL.Query().Get("prefix") == bad+"/" {
 			return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{"X-Ms-Error-Code": {"AuthorizationPermissionMismatch"}}, Body: http.NoBody, Request: r}, nil
 		}
-		return http.DefaultTransport.RoundTrip(r)
+		return w.way().RoundTrip(r)
 	})
 	a := w.start(through(way))
 	if got := a.sweep(""); got.status == http.StatusOK || !strings.Contains(got.value, "list a run's batches") {
@@ -209,13 +209,13 @@ func TestKilledReplayIsSwept(t *testing.T) {
 	defer kill()
 	var dead atomic.Bool
 	b := w.start(doubt(time.Second), func(s *start) {
-		s.rule = func(r *http.Request) azurite.Fault {
+		s.rule = func(r *http.Request) archivetest.Fault {
 			if !dead.Load() && !strings.Contains(r.URL.Path, "/journal/") {
-				return azurite.Pass
+				return archivetest.Pass
 			}
 			dead.Store(true)
 			kill()
-			return azurite.Reset
+			return archivetest.Reset
 		}
 	})
 	b.invoke(ctx, "sweep", map[string]string{"timer": `{"replay":"` + w.folder + `"}`})

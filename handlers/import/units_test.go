@@ -165,8 +165,8 @@ func TestNothingStandsInTheWay(t *testing.T) {
 	together(t, 8, units(), func(t *testing.T, u unit) {
 		w := newWorld(t)
 		s := &scenario{w: w}
-		a := w.start(doubt(1500*time.Millisecond), func(st *start) { st.transport = u.way(s, u.graph) },
-			through(u.way(s, u.storage)), lookUpWait(2*time.Second), sweepTimes(func(t *sweeper.Times) { t.Look = 10 * time.Second }))
+		a := w.start(doubt(1500*time.Millisecond), func(st *start) { st.transport = u.way(s, http.DefaultTransport, u.graph) },
+			through(u.way(s, w.way(), u.storage)), lookUpWait(2*time.Second), sweepTimes(func(t *sweeper.Times) { t.Look = 10 * time.Second }))
 		s.fill()
 		if u.begin != nil {
 			u.begin(s)
@@ -282,8 +282,8 @@ func (s *scenario) told(events map[string]bool) bool {
 	return stuck > 0 && events["import.batchStuck"] || failed >= 3 && events["host.invocationFailed"]
 }
 
-// way is a transport on which the unit is stuck.
-func (u unit) way(s *scenario, stuck func(*scenario, *http.Request) *http.Response) http.RoundTripper {
+// way is a transport on which the unit is stuck; what is not goes on.
+func (u unit) way(s *scenario, on http.RoundTripper, stuck func(*scenario, *http.Request) *http.Response) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		if stuck != nil && s.stuck != "" {
 			if resp := stuck(s, r); resp != nil {
@@ -293,7 +293,7 @@ func (u unit) way(s *scenario, stuck func(*scenario, *http.Request) *http.Respon
 				return nil, err
 			}
 		}
-		return http.DefaultTransport.RoundTrip(r)
+		return on.RoundTrip(r)
 	})
 }
 

@@ -23,15 +23,16 @@ import (
 	"o2archiver/handlers/import/internal/sweeper"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
-// The emulator gets many accounts, and each world one of its own: the names of the mapping, of sweep's state and of the ledger are
-// fixed, and sweep looks at all there is.
+// The emulator gets many accounts, and each world on it one of its own: the names of the mapping, of sweep's state and of
+// the ledger are fixed, and sweep looks at all there is.
 const (
-	accounts   = 2000
+	accounts   = 100
 	accountKey = "a2V5"
 )
 
@@ -56,10 +57,14 @@ func accountName(i int) string { return fmt.Sprintf("world%04d", i) }
 // worlds counts: no two have the same account.
 var worlds atomic.Int64
 
-// world is a tenant and a storage account, with any number of importers between them.
+// world is a tenant and a storage account, with any number of importers between them. The account is a stand-in, or one of
+// Azurite where a process has to reach it.
 type world struct {
-	t       *testing.T
-	account string
+	t *testing.T
+
+	storage    *archivetest.Storage // nil: Azurite
+	connection string               // of the storage
+
 	graph   *mailboxtest.Graph
 	address string // of Graph
 	store   *archive.Store
@@ -75,29 +80,36 @@ type world struct {
 
 func newWorld(t *testing.T, edit ...func(*mailboxtest.Options)) *world {
 	t.Helper()
+	storage := archivetest.ForTest(t, nil)
+	return makeWorld(t, storage, storage.ConnectionString(), edit)
+}
+
+// newWorldOnAzurite is newWorld with storage that other processes can reach.
+func newWorldOnAzurite(t *testing.T, edit ...func(*mailboxtest.Options)) *world {
+	t.Helper()
+	own := strings.NewReplacer(azurite.Account, accountName(int(worlds.Add(1))%accounts), azurite.Key, accountKey)
+	return makeWorld(t, nil, own.Replace(azurite.ForTest(t).ConnectionString()), edit)
+}
+
+func makeWorld(t *testing.T, storage *archivetest.Storage, connection string, edit []func(*mailboxtest.Options)) *world {
+	t.Helper()
 	o := mailboxtest.Options{Users: tenant()}
 	for _, e := range edit {
 		e(&o)
 	}
 	w := &world{
-		t: t, account: accountName(int(worlds.Add(1)) % accounts), graph: mailboxtest.New(o), log: &lines{},
+		t: t, storage: storage, connection: connection, graph: mailboxtest.New(o), log: &lines{},
 		folder: time.Now().UTC().Format("2006/01/02") + "/run", secrets: map[string]bool{},
 	}
 	server := httptest.NewServer(w.graph)
 	t.Cleanup(server.Close)
 	w.address = server.URL
-	w.secret(strings.TrimPrefix(server.URL, "http://"), "authtoken", azurite.Key)
+	w.secret(strings.TrimPrefix(server.URL, "http://"), "authtoken", azurite.Key, archivetest.Key)
 	for _, u := range o.Users {
 		w.secret(u.ID, u.UPN, u.Mail)
 		w.secret(u.Proxy...)
 	}
-	var err error
-	if w.store, err = archive.Open(archive.Config{ConnectionString: w.storage()}); err != nil {
-		t.Fatal(err)
-	}
-	if w.ledger, err = ledger.Open(ledger.Config{ConnectionString: w.storage()}); err != nil {
-		t.Fatal(err)
-	}
+	w.store, w.ledger = w.openStore(w.way()), w.openLedger(w.way())
 	ctx := context.Background()
 	if err := w.store.CreateContainers(ctx); err != nil {
 		t.Fatal(err)
@@ -109,11 +121,30 @@ func newWorld(t *testing.T, edit ...func(*mailboxtest.Options)) *world {
 	return w
 }
 
-// storage is the connection string of this world's account.
-func (w *world) storage() string { return w.own(azurite.ForTest(w.t).ConnectionString()) }
+// way is the direct one to the storage.
+func (w *world) way() http.RoundTripper {
+	if w.storage == nil {
+		return http.DefaultTransport
+	}
+	return w.storage
+}
 
-func (w *world) own(connection string) string {
-	return strings.NewReplacer(azurite.Account, w.account, azurite.Key, accountKey).Replace(connection)
+func (w *world) openStore(way http.RoundTripper) *archive.Store {
+	w.t.Helper()
+	s, err := archive.Open(archive.Config{ConnectionString: w.connection, HTTP: &http.Client{Transport: way}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+func (w *world) openLedger(way http.RoundTripper) *ledger.Ledger {
+	w.t.Helper()
+	l, err := ledger.Open(ledger.Config{ConnectionString: w.connection, HTTP: &http.Client{Transport: way}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return l
 }
 
 // secret notes what must stay out of logs and answers.
@@ -159,10 +190,11 @@ type app struct {
 // start is what a test changes about an importer.
 type start struct {
 	settings  map[string]string
-	rule      func(*http.Request) azurite.Fault // of the way to the storage
-	transport http.RoundTripper                 // to Graph
-	blobs     http.RoundTripper                 // to the blob service, beside rule; nil: as the handler makes it
-	ledger    *ledger.Ledger                    // nil: the account's
+	rule      func(*http.Request) archivetest.Fault     // of the way to the storage, which is no Azurite
+	transport http.RoundTripper                         // to Graph
+	blobs     http.RoundTripper                         // to the blob service, beside rule; nil: as the handler makes it
+	around    func(http.RoundTripper) http.RoundTripper // wraps the way to the blob service
+	ledger    *ledger.Ledger                            // nil: the account's
 	bounds    bounds
 	deadline  time.Duration
 	now       func() time.Time
@@ -192,13 +224,10 @@ func doubt(d time.Duration) func(*start) { return set("IN_DOUBT_AFTER", d.String
 func (w *world) start(edit ...func(*start)) *app {
 	w.t.Helper()
 	s := start{deadline: 3 * time.Minute, now: time.Now, settings: map[string]string{
-		"GRAPH_URL": w.address, "ARCHIVE_STORAGE": w.storage(), "SWEEP_AFTER": "0s",
+		"GRAPH_URL": w.address, "ARCHIVE_STORAGE": w.connection, "SWEEP_AFTER": "0s",
 	}}
 	for _, e := range edit {
 		e(&s)
-	}
-	if s.rule != nil {
-		s.settings["ARCHIVE_STORAGE"] = w.own(azurite.ForTest(w.t).Proxy(w.t, s.rule))
 	}
 	if s.transport == nil {
 		transport := &http.Transport{MaxIdleConnsPerHost: 64} // so that no test finds another's connections
@@ -213,11 +242,16 @@ func (w *world) start(edit ...func(*start)) *app {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	way := w.way()
+	if s.rule != nil {
+		way = w.storage.Through(s.rule)
+	}
+	cl.store, cl.ledger = w.openStore(way), w.openLedger(way)
 	if s.blobs != nil {
-		cl.store, err = archive.Open(archive.Config{ConnectionString: w.storage(), HTTP: &http.Client{Transport: s.blobs}})
-		if err != nil {
-			w.t.Fatal(err)
-		}
+		cl.store = w.openStore(s.blobs)
+	}
+	if s.around != nil {
+		cl.store = w.openStore(s.around(way))
 	}
 	if s.ledger != nil {
 		cl.ledger = s.ledger
@@ -323,12 +357,16 @@ func denies(text string) func(*start) {
 }
 
 func answers(text string, status int, code string) func(*start) {
-	return through(roundTripper(func(r *http.Request) (*http.Response, error) {
-		if !strings.Contains(r.URL.Path, text) {
-			return http.DefaultTransport.RoundTrip(r)
+	return func(s *start) {
+		s.around = func(way http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				if !strings.Contains(r.URL.Path, text) {
+					return way.RoundTrip(r)
+				}
+				return storageError(r, status, code), nil
+			})
 		}
-		return storageError(r, status, code), nil
-	}))
+	}
 }
 
 // storageError is an answer of the blob service.

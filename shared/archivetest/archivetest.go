@@ -7,8 +7,8 @@
 // and for an operation, a parameter or a header that is not implemented, the answer is 501 and the test fails (see
 // ForTest).
 //
-// A Storage has no socket, no process and no goroutine, and it takes the time from one function. So it works in a
-// bubble of testing/synctest.
+// A Storage has no socket, no process and no goroutine that outlives a call, and it takes the time from one function.
+// So it works in a bubble of testing/synctest.
 package archivetest
 
 import (
@@ -59,7 +59,8 @@ func New(now func() time.Time) *Storage {
 	return &Storage{now: now, containers: map[string]*container{}, tables: map[string]*table{}}
 }
 
-// ForTest returns an empty account of the test, which fails at its end if something was asked for that is not implemented.
+// ForTest returns an empty account of the test, which fails at its end if something was asked for that is not
+// implemented.
 func ForTest(t testing.TB, now func() time.Time) *Storage {
 	t.Helper()
 	s := New(now)

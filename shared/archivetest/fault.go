@@ -24,7 +24,8 @@ const (
 )
 
 // Through returns a way to the same storage on which rule decides what happens to each request. rule may be called by
-// several goroutines at once; the names of the headers that it sees are canonical.
+// several goroutines at once, and it may wait: a client that goes meanwhile gets its context's error, as it does from a
+// server that hangs. The names of the headers that it sees are canonical, and it may read the body.
 func (s *Storage) Through(rule func(*http.Request) Fault) http.RoundTripper {
 	return &faultyWay{storage: s, rule: rule}
 }
@@ -36,13 +37,34 @@ type faultyWay struct {
 
 // RoundTrip implements http.RoundTripper.
 func (w *faultyWay) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
 	seen := r.Clone(r.Context())
 	seen.Header = http.Header{}
 	for name, values := range r.Header {
 		seen.Header[http.CanonicalHeaderKey(name)] = values
 	}
-	seen.Body = http.NoBody // it can be read once
-	switch fault := w.rule(seen); fault {
+	r = r.WithContext(r.Context()) // a RoundTripper leaves the request as it is, and the body is read twice
+	if r.Body != nil && r.Body != http.NoBody {
+		body, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		r.Body, seen.Body = io.NopCloser(bytes.NewReader(body)), io.NopCloser(bytes.NewReader(body))
+	} else {
+		seen.Body = http.NoBody
+	}
+	decided := make(chan Fault, 1)
+	go func() { decided <- w.rule(seen) }() // ends with the rule
+	var fault Fault
+	select {
+	case fault = <-decided:
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	switch fault {
 	case Pass:
 		return w.storage.RoundTrip(r)
 	case Lose:
@@ -65,13 +87,6 @@ func (w *faultyWay) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), cutReader{}))
 		return resp, nil
 	default:
-		if r.Body != nil {
-			_, err := io.Copy(io.Discard, r.Body)
-			r.Body.Close()
-			if err != nil {
-				return nil, err
-			}
-		}
 		return withoutStorage(r, fault)
 	}
 }
