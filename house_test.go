@@ -28,8 +28,8 @@ var sdks = map[string]string{
 	"github.com/nyaruka/phonenumbers":                      "shared/phone",
 }
 
-// asTheyCome are the packages that use an SDK without our packages: to be measured beside them, to write what an earlier version
-// of them wrote, or to ask for what a stand-in of the service has to refuse.
+// asTheyCome are the packages that use an SDK without our packages: to be measured beside them, to write what an
+// earlier version of them wrote, or to ask for what a stand-in of the service has to refuse.
 var asTheyCome = map[string]bool{"local/bench/script": true, "local/oldarchive": true, "shared/archivetest": true}
 
 // floors are the floors of shared/: a package imports packages of lower floors only. Packages inside of another one are on

@@ -88,7 +88,9 @@ func TestStoppedProcess(t *testing.T) {
 	}
 	const rounds = 17
 	people, edit := crowd(40)
-	w := newWorldOnAzurite(t, edit, func(o *mailboxtest.Options) { o.Latency, o.Limits.Off = 30*time.Millisecond, true })
+	w := newWorldOnAzurite(t, edit, func(o *mailboxtest.Options) {
+		o.Latency, o.Limits.Off = 30*time.Millisecond, true
+	})
 	environment := []string{"IN_DOUBT_AFTER=3s", "IMPORT_CONCURRENCY=64"}
 	a, b := w.spawn(binary, environment...), w.spawn(binary, environment...)
 	for round := range rounds {

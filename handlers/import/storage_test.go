@@ -89,7 +89,8 @@ func TestStorageIsAwayForAWhile(t *testing.T) {
 		fault archivetest.Fault
 	}
 	together(t, 4, map[string]away{
-		"all of it": {"", archivetest.Busy}, "connections": {"", archivetest.Reset}, "the ledger": {"ledger", archivetest.Refuse}, "media": {"/media/", archivetest.Cut},
+		"all of it": {"", archivetest.Busy}, "connections": {"", archivetest.Reset},
+		"the ledger": {"ledger", archivetest.Refuse}, "media": {"/media/", archivetest.Cut},
 	}, func(t *testing.T, c away) {
 		w := newWorld(t)
 		batch, check := w.mixed()

@@ -29,8 +29,8 @@ import (
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
-// The emulator gets many accounts, and each world on it one of its own: the names of the mapping, of sweep's state and of
-// the ledger are fixed, and sweep looks at all there is.
+// The emulator gets many accounts, and each world on it one of its own: the names of the mapping, of sweep's state and
+// of the ledger are fixed, and sweep looks at all there is.
 const (
 	accounts   = 100
 	accountKey = "a2V5"
@@ -57,8 +57,8 @@ func accountName(i int) string { return fmt.Sprintf("world%04d", i) }
 // worlds counts: no two have the same account.
 var worlds atomic.Int64
 
-// world is a tenant and a storage account, with any number of importers between them. The account is a stand-in, or one of
-// Azurite where a process has to reach it.
+// world is a tenant and a storage account, with any number of importers between them. The account is a stand-in, or one
+// of Azurite where a process has to reach it.
 type world struct {
 	t *testing.T
 
@@ -91,7 +91,8 @@ func newWorldOnAzurite(t *testing.T, edit ...func(*mailboxtest.Options)) *world 
 	return makeWorld(t, nil, own.Replace(azurite.ForTest(t).ConnectionString()), edit)
 }
 
-func makeWorld(t *testing.T, storage *archivetest.Storage, connection string, edit []func(*mailboxtest.Options)) *world {
+func makeWorld(t *testing.T, storage *archivetest.Storage, connection string,
+	edit []func(*mailboxtest.Options)) *world {
 	t.Helper()
 	o := mailboxtest.Options{Users: tenant()}
 	for _, e := range edit {

@@ -58,7 +58,8 @@ func TestWriteBatch(t *testing.T) {
 }
 
 func TestWriteBatchLostAnswer(t *testing.T) {
-	for _, fault := range []archivetest.Fault{archivetest.Lose, archivetest.Reset, archivetest.Refuse, archivetest.Busy} {
+	for _, fault := range []archivetest.Fault{archivetest.Lose, archivetest.Reset, archivetest.Refuse,
+		archivetest.Busy} {
 		s := faultyStore(t, method(http.MethodPut), first(fault))
 		name, err := s.WriteBatch(t.Context(), folder(t), 1, []byte("the same bytes\n"), 1)
 		if err != nil || name != BatchName(folder(t), 1) {

@@ -90,7 +90,8 @@ func TestLeaseIsRenewed(t *testing.T) {
 			}
 			return archivetest.Pass
 		})
-		s.times = leaseTimes{renew: 50 * time.Millisecond, retry: 20 * time.Millisecond, lost: 2 * time.Second, try: time.Second}
+		s.times = leaseTimes{renew: 50 * time.Millisecond, retry: 20 * time.Millisecond, lost: 2 * time.Second,
+			try: time.Second}
 		l, err := s.Lease(t.Context(), Checkpoints, blobName(t))
 		if err != nil {
 			t.Fatal(err)
@@ -107,7 +108,8 @@ func TestLeaseIsRenewed(t *testing.T) {
 func TestLeaseIsLost(t *testing.T) {
 	t.Run("not renewed", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			for _, fault := range []archivetest.Fault{archivetest.Refuse, archivetest.Reset, archivetest.Stall, archivetest.Lose} {
+			for _, fault := range []archivetest.Fault{archivetest.Refuse, archivetest.Reset, archivetest.Stall,
+				archivetest.Lose} {
 				s := shortLeases(faultyStore(t, leaseRequest("renew"), always(fault)))
 				start := time.Now()
 				l, err := s.Lease(t.Context(), Checkpoints, blobName(t)+string(rune('a'+int(fault))))
@@ -208,7 +210,8 @@ func TestLogs(t *testing.T) {
 // TestLogsFaults: whatever happens to a request, each line is in the log once.
 func TestLogsFaults(t *testing.T) {
 	isAppend := func(r *http.Request) bool { return r.URL.Query().Get("comp") == "appendblock" }
-	for i, fault := range []archivetest.Fault{archivetest.Lose, archivetest.Reset, archivetest.Refuse, archivetest.Busy} {
+	for i, fault := range []archivetest.Fault{archivetest.Lose, archivetest.Reset, archivetest.Refuse,
+		archivetest.Busy} {
 		logs := faultyStore(t, isAppend, func(n int) archivetest.Fault { return archivetest.Fault(n%2) * fault }).Logs()
 		name := folder(t) + "/0000" + string(rune('1'+i)) + ".jsonl"
 		token, _, _, err := logs.Lock(t.Context(), name)

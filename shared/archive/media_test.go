@@ -213,7 +213,8 @@ func TestPutRaw(t *testing.T) {
 			}
 		}
 		s.mustHave(t, "raw/"+name, data)
-		lossy := faultyStore(t, method(http.MethodPut), func(n int) archivetest.Fault { return archivetest.Fault(n%2) * archivetest.Lose })
+		lossy := faultyStore(t, method(http.MethodPut),
+			func(n int) archivetest.Fault { return archivetest.Fault(n%2) * archivetest.Lose })
 		if _, _, err := lossy.PutRaw(ctx, name+"-l", bytes.NewReader(data)); err != nil {
 			t.Errorf("%d bytes, lost answers: %v", size, err)
 		}
@@ -237,7 +238,8 @@ func TestOpenMediaFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, fault := range []archivetest.Fault{archivetest.Cut, archivetest.Reset, archivetest.Refuse} {
-		s := faultyStore(t, method(http.MethodGet), func(n int) archivetest.Fault { return archivetest.Fault(n%2) * fault })
+		s := faultyStore(t, method(http.MethodGet),
+			func(n int) archivetest.Fault { return archivetest.Fault(n%2) * fault })
 		s.mustHave(t, mediaName(day, digest), data)
 	}
 	// Away for good in the middle; the reader goes on where it was when storage is back.

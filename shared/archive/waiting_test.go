@@ -92,11 +92,13 @@ func TestWaitingLostAnswer(t *testing.T) {
 	if err := faultyStore(t, method(http.MethodPut), first(archivetest.Lose)).PutWaiting(ctx, "lost", 1); err != nil {
 		t.Errorf("put: %v", err)
 	}
-	if err := faultyStore(t, method(http.MethodPut), first(archivetest.Lose)).ReplaceWaiting(ctx, "lost", 2); err != nil {
+	lossy := faultyStore(t, method(http.MethodPut), first(archivetest.Lose))
+	if err := lossy.ReplaceWaiting(ctx, "lost", 2); err != nil {
 		t.Errorf("replace: %v", err)
 	}
 	// The second DELETE finds nothing; callers take ErrNotFound for done.
-	if err := faultyStore(t, method(http.MethodDelete), first(archivetest.Lose)).DeleteWaiting(ctx, "lost"); !errors.Is(err, ErrNotFound) {
+	lossy = faultyStore(t, method(http.MethodDelete), first(archivetest.Lose))
+	if err := lossy.DeleteWaiting(ctx, "lost"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("delete: %v", err)
 	}
 }
@@ -145,7 +147,8 @@ func TestManifest(t *testing.T) {
 	})
 	t.Run("an answer is lost", func(t *testing.T) {
 		other := folder(t)
-		if _, _, err := faultyStore(t, method(http.MethodPut), first(archivetest.Lose)).WriteManifest(ctx, other, want); err != nil {
+		lossy := faultyStore(t, method(http.MethodPut), first(archivetest.Lose))
+		if _, _, err := lossy.WriteManifest(ctx, other, want); err != nil {
 			t.Error(err)
 		}
 		if _, err := s.ReadManifest(ctx, other); err != nil {

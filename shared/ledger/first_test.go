@@ -21,7 +21,8 @@ func candidate(line int) First {
 // Of many that decide at once, some on a way that loses answers, all learn the same; and it stays.
 func TestDecideFirst(t *testing.T) {
 	l := testLedger(t)
-	lossy := faultyLedger(t, http.MethodPost, func(n int) archivetest.Fault { return archivetest.Fault(n%2) * archivetest.Lose })
+	lossy := faultyLedger(t, http.MethodPost,
+		func(n int) archivetest.Fault { return archivetest.Fault(n%2) * archivetest.Lose })
 	for range 5 {
 		k := key()
 		decided := make([]First, 8)

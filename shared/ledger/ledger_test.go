@@ -230,7 +230,8 @@ func TestTakeOver(t *testing.T) {
 // TestOneWins has many claim one copy, half of them on a way that loses answers.
 func TestOneWins(t *testing.T) {
 	l := testLedger(t)
-	lossy := faultyLedger(t, http.MethodPost, func(n int) archivetest.Fault { return archivetest.Fault(n%2) * archivetest.Lose })
+	lossy := faultyLedger(t, http.MethodPost,
+		func(n int) archivetest.Fault { return archivetest.Fault(n%2) * archivetest.Lose })
 	for range 10 {
 		k := key()
 		var wins atomic.Int32
@@ -258,7 +259,8 @@ func TestOneWins(t *testing.T) {
 
 // TestFaults puts each fault on the first try of each write: the SDK tries again, and what was done already is taken for done.
 func TestFaults(t *testing.T) {
-	for _, fault := range []archivetest.Fault{archivetest.Lose, archivetest.Reset, archivetest.Refuse, archivetest.Busy} {
+	for _, fault := range []archivetest.Fault{archivetest.Lose, archivetest.Reset, archivetest.Refuse,
+		archivetest.Busy} {
 		ctx, l, k := t.Context(), testLedger(t), key()
 		c, row, err := faultyLedger(t, http.MethodPost, first(fault)).Claim(ctx, k, holder(1), "f")
 		if err != nil || c == nil {
@@ -308,7 +310,8 @@ func TestErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := faultyLedger(t, http.MethodPost, func(int) archivetest.Fault { return tt.fault }).Claim(t.Context(), key(), holder(1), "f")
+			_, _, err := faultyLedger(t, http.MethodPost,
+				func(int) archivetest.Fault { return tt.fault }).Claim(t.Context(), key(), holder(1), "f")
 			if !errors.Is(err, ErrUnavailable) || strings.TrimSpace(err.Error()) != tt.text {
 				t.Errorf("error %v, want %q", err, tt.text)
 			}
