@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"o2archiver/shared/archivetest"
 	"o2archiver/shared/record"
 )
 
@@ -21,8 +20,7 @@ func candidate(line int) First {
 // Of many that decide at once, some on a way that loses answers, all learn the same; and it stays.
 func TestDecideFirst(t *testing.T) {
 	l := testLedger(t)
-	lossy := faultyLedger(t, http.MethodPost,
-		func(n int) archivetest.Fault { return archivetest.Fault(n%2) * archivetest.Lose })
+	lossy := forgetfulLedger(t)
 	for range 5 {
 		k := key()
 		decided := make([]First, 8)
