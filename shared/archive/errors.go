@@ -21,6 +21,7 @@ var (
 	ErrForeign     = errors.New("not an address of a batch of this archive")
 	ErrTooLarge    = errors.New("larger than it may be")
 	ErrDigest      = errors.New("the bytes do not have the digest that they should")
+	ErrContent     = errors.New("its content is not the JSON that is expected")
 	ErrNeedDigest  = errors.New("large content has to come with its digest")
 	ErrDenied      = azure.ErrDenied
 	ErrUnavailable = azure.ErrUnavailable // it may be asked again

@@ -126,7 +126,7 @@ func (s *Store) getJSON(ctx context.Context, container, name string, v any, limi
 		return "", err
 	}
 	if err := json.Unmarshal(data, v); err != nil {
-		return "", errors.New("decode a blob: its content is not the JSON that is expected")
+		return "", fmt.Errorf("decode a blob: %w", ErrContent)
 	}
 	return textOf(got.ETag), nil
 }

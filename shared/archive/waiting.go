@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -92,6 +93,18 @@ func (s *Store) GetWaiting(ctx context.Context, key string, v any) error {
 	}
 	_, err := s.getJSON(ctx, Checkpoints, waitingName(key), v, maxWaiting)
 	return err
+}
+
+// OpenWaiting opens the bytes of an item of the waiting room, whatever they are. ErrNotFound if it is not there.
+func (s *Store) OpenWaiting(ctx context.Context, key string) (io.ReadCloser, error) {
+	if !waitingForm.MatchString(key) {
+		return nil, errWaitingKey
+	}
+	p, err := s.openPieces(ctx, s.blob(Checkpoints, waitingName(key)), false)
+	if err != nil {
+		return nil, fmt.Errorf("open an item of the waiting room: %w", err)
+	}
+	return p, nil
 }
 
 // ReplaceWaiting overwrites an item that is in the waiting room, with its facts. It never brings back one that has left

@@ -112,6 +112,10 @@ func (c *Collector) runWithLease(outer context.Context, id, input string, inv *i
 func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, id, input string, inv *invocation, res *Result, log *slog.Logger) error {
 	state, err := c.loadCheckpoint(ctx, lease)
 	if err != nil {
+		if errors.Is(err, archive.ErrContent) || errors.Is(err, archive.ErrTooLarge) {
+			log.Error("the checkpoint can't be read: nothing is fetched before its former version has been restored",
+				"event", "fetch.checkpointUnreadable", "error", err.Error())
+		}
 		return err
 	}
 	now := c.planningTime(lease, log)

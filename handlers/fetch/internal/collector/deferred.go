@@ -135,13 +135,15 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 	after := s.Progress
 	w := c.newWriter(s, &after)
 	for _, keys := range s.Progress.Released {
-		entry, err := c.deferredEntry(ctx, keys)
+		entries, err := c.deferredEntry(ctx, state, s, keys, log)
 		if err != nil {
 			return err
 		}
 		after.Taken += len(keys)
-		if err := w.add(ctx, entry); err != nil {
-			return err
+		for _, entry := range entries {
+			if err := w.add(ctx, entry); err != nil {
+				return err
+			}
 		}
 	}
 	if err := w.flush(ctx); err != nil {
@@ -152,21 +154,33 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 	return state.save(ctx)
 }
 
-// deferredEntry makes the entry of one item, or of a long message's pieces.
-func (c *Collector) deferredEntry(ctx context.Context, keys []string) (record.Entry, error) {
+// deferredEntry makes the entry of one item, or of a long message's pieces. An item that can't be read has an entry of its own.
+func (c *Collector) deferredEntry(ctx context.Context, state *savedState, s *activeWindow, keys []string,
+	log *slog.Logger) (entries []record.Entry, err error) {
 	var set longsms.Message
 	for _, key := range keys {
 		item, err := c.readDeferred(ctx, key)
+		if errors.Is(err, errUnreadable) {
+			entry, err := c.unreadable(ctx, state, s, key, err, log)
+			if err != nil {
+				return nil, err
+			}
+			entries = append(entries, entry)
+			continue
+		}
 		if err != nil {
-			return record.Entry{}, err
+			return nil, err
 		}
 		if item.Piece == nil { // its parts are there still if the process died before it took them away
-			return item.Entry, c.deleteParts(ctx, key, &item)
+			return []record.Entry{item.Entry}, c.deleteParts(ctx, key, &item)
 		}
 		item.Piece.Item, item.Piece.Media, item.Piece.Until = item.Entry.Items[0], item.Entry.Media, item.Entry.Until
 		set.Parts = append(set.Parts, *item.Piece)
 	}
-	return set.Entry(), nil
+	if len(set.Parts) > 0 {
+		entries = append(entries, set.Entry())
+	}
+	return entries, nil
 }
 
 // selectDeferred returns which keys this run takes, those of one entry together.
@@ -176,7 +190,10 @@ func (c *Collector) selectDeferred(ctx context.Context, state *savedState, s *ac
 	if err != nil {
 		return nil, err
 	}
-	return c.selectParts(ctx, state, s, r, chosen, space)
+	if chosen, err = c.selectParts(ctx, state, s, r, chosen, space); err != nil {
+		return nil, err
+	}
+	return r.chooseUnreadable(state, s, chosen, space), nil
 }
 
 // selectWithMedia returns the items, at most space of them, whose attachments are settled, after asking for them in the order of
@@ -234,11 +251,11 @@ func (c *Collector) settleMedia(ctx context.Context, state *savedState, s *activ
 	}
 	item, err := c.readDeferred(ctx, key)
 	if err != nil {
-		return false, err
+		return false, r.passOver(key, err)
 	}
 	outline, err := telemessage.Peek(item.Entry.Items[0].Raw)
 	if err != nil {
-		return false, fmt.Errorf("read an item of the waiting room: %w", err)
+		return false, r.passOver(key, errUnreadable)
 	}
 	s.inv.asked[key] = true
 	if how == lastTime && item.isPartlyRead() && s.To.Before(x.sinceTime().Add(maxPatience)) {
@@ -293,6 +310,9 @@ func (c *Collector) renewReady(ctx context.Context, r *deferredItems, key string
 		return nil // none of its media is older
 	}
 	item, err := c.readDeferred(ctx, key)
+	if errors.Is(err, errUnreadable) {
+		return nil // selectDeferred decides what becomes of it
+	}
 	if err != nil {
 		return err
 	}
@@ -300,18 +320,6 @@ func (c *Collector) renewReady(ctx context.Context, r *deferredItems, key string
 		return err
 	}
 	return c.replaceDeferred(ctx, r, key, &item)
-}
-
-func (c *Collector) readDeferred(ctx context.Context, key string) (deferred, error) {
-	var item deferred
-	err := onStorage(ctx, func(ctx context.Context) error { return c.store.GetWaiting(ctx, key, &item) })
-	if err == nil && len(item.Entry.Items) != 1 {
-		err = errors.New("it does not hold one item")
-	}
-	if err != nil {
-		return deferred{}, fmt.Errorf("read an item of the waiting room: %w", err)
-	}
-	return item, nil
 }
 
 // deleteWritten empties the waiting room of what the finished run has taken.

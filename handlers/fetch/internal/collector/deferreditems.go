@@ -45,6 +45,8 @@ type deferredFacts struct {
 
 	Thread string    `json:"d,omitempty"`
 	Sides  [3]string `json:"p,omitzero"`
+
+	Unreadable bool `json:"-"` // its blob was read, and holds no item
 }
 
 func factsOf(w *deferred) deferredFacts {
@@ -127,7 +129,7 @@ func (c *Collector) openRoom(ctx context.Context, inv *invocation) (*deferredIte
 func (c *Collector) learnFacts(ctx context.Context, r *deferredItems, key string) error {
 	item, err := c.readDeferred(ctx, key)
 	if err != nil {
-		return err
+		return r.passOver(key, err)
 	}
 	if item.Aside.IsZero() {
 		item.Aside = r.items[key].asideTime()
@@ -153,7 +155,7 @@ func (r *deferredItems) candidatesFor(state *savedState, s *schedule.Window, rea
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(r.items)) {
 		x := r.items[key]
-		if strings.HasPrefix(key, reason+"-") && !promised[key] && !unread[x.Run] && x.Run != "" {
+		if strings.HasPrefix(key, reason+"-") && !promised[key] && !unread[x.Run] && x.Run != "" && !x.Unreadable {
 			keys = append(keys, key)
 		}
 	}

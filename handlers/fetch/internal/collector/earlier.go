@@ -77,8 +77,10 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*e
 			data, _, err = c.store.ReadBatch(ctx, b.Name)
 			return err
 		})
-		if seq <= s.Progress.Batches && (errors.Is(err, archive.ErrDigest) || errors.Is(err, archive.ErrNotFound)) {
-			continue // it only serves to name the first of two records; where it can't, import decides
+		if unusable(err) {
+			// It only serves to name the first of two records and to find attachments again: where it can't, import decides and the
+			// attachments are asked for again. Import refuses the batch, and sweep names it.
+			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read a batch of an earlier try: %w", err)
@@ -100,4 +102,10 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*e
 		s.firsts = first
 	}
 	return p, nil
+}
+
+// unusable reports whether a batch is not there as it was written: no later try reads anything else before a person has restored it.
+func unusable(err error) bool {
+	return errors.Is(err, archive.ErrDigest) || errors.Is(err, archive.ErrNotFound) || errors.Is(err, archive.ErrTooLarge) ||
+		errors.Is(err, archive.ErrArchived)
 }

@@ -124,7 +124,7 @@ func (c *Collector) notePartsElsewhere(ctx context.Context, r *deferredItems, on
 	key := one.Parts[0].Key
 	item, err := c.readDeferred(ctx, key)
 	if err != nil {
-		return err
+		return r.passOver(key, err)
 	}
 	if item.Piece.Apart = one.PartsElsewhere(entries); len(item.Piece.Apart) == 0 {
 		return nil

@@ -1,0 +1,110 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"o2archiver/handlers/fetch/internal/schedule"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/record"
+)
+
+// errUnreadable reports that the blob of an item of the waiting room does not hold an item that waits. No later try reads anything
+// else, so it must not fail the window that takes it: it goes into the window's batches as an entry that is quarantined.
+var errUnreadable = errors.New("an item of the waiting room can't be read")
+
+// readDeferred reads an item of the waiting room; errUnreadable if there is none in its blob.
+func (c *Collector) readDeferred(ctx context.Context, key string) (deferred, error) {
+	var item deferred
+	err := onStorage(ctx, func(ctx context.Context) error { return c.store.GetWaiting(ctx, key, &item) })
+	switch {
+	case errors.Is(err, archive.ErrContent), errors.Is(err, archive.ErrTooLarge), errors.Is(err, archive.ErrNotFound):
+		return deferred{}, fmt.Errorf("%w: %w", errUnreadable, err)
+	case err != nil:
+		return deferred{}, fmt.Errorf("read an item of the waiting room: %w", err)
+	case len(item.Entry.Items) != 1:
+		return deferred{}, fmt.Errorf("%w: it does not hold one item", errUnreadable)
+	case strings.HasPrefix(key, waitsForPieces+"-") && item.Piece == nil:
+		return deferred{}, fmt.Errorf("%w: it is no piece of a long SMS", errUnreadable)
+	}
+	return item, nil
+}
+
+// passOver notes an item that can't be read, so that no choice rests on it, and returns every other error.
+func (r *deferredItems) passOver(key string, err error) error {
+	if !errors.Is(err, errUnreadable) {
+		return err
+	}
+	x := r.items[key]
+	x.Unreadable = true
+	r.items[key] = x
+	return nil
+}
+
+// chooseUnreadable adds the keys of the items that can't be read to those that the window takes, each by itself: no more than space in all.
+// One that belongs to a window that may be read again from its beginning is left to a later window, as candidates does.
+func (r *deferredItems) chooseUnreadable(state *savedState, s *activeWindow, chosen [][]string, space int) [][]string {
+	for _, set := range chosen {
+		space -= len(set)
+	}
+	promised, unread := state.Reserved(s.Window), state.UnfinishedFolders(s.Window)
+	for _, key := range slices.Sorted(maps.Keys(r.items)) {
+		x := r.items[key]
+		if !x.Unreadable || promised[key] || unread[x.Run] || space <= 0 || state.mayReadAgain(key, s.Window) {
+			continue
+		}
+		chosen = append(chosen, []string{key})
+		space--
+	}
+	return chosen
+}
+
+// mayReadAgain reports whether another open window that is not read to its end may have given the key: it is for an item of which
+// only the key is known.
+func (s *savedState) mayReadAgain(key string, but *schedule.Window) bool {
+	return slices.ContainsFunc(s.Open, func(o schedule.Window) bool {
+		return o.Folder != but.Folder && !o.Progress.Read &&
+			(strings.HasPrefix(key, deferredPrefix(&o, waitsForMedia)) || strings.HasPrefix(key, deferredPrefix(&o, waitsForPieces)))
+	})
+}
+
+// unreadable returns the entry of an item that can't be read, and keeps the bytes of its blob. Import quarantines the entry; the item
+// itself comes again when the time of its window is fetched by hand. Called again, it returns the same entry.
+func (c *Collector) unreadable(ctx context.Context, state *savedState, s *activeWindow, key string, cause error,
+	log *slog.Logger) (record.Entry, error) {
+	// Without the lease another instance may have archived the item and taken its blob away.
+	if err := state.save(ctx); err != nil {
+		return record.Entry{}, err
+	}
+	entry := record.Entry{Version: 1, Fault: "it could not be read back from the waiting room"}
+	err := onStorage(ctx, func(ctx context.Context) error {
+		body, err := c.store.OpenWaiting(ctx, key)
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		name, sha, _, err := c.store.KeepRaw(ctx, s.Folder+"/"+key, body)
+		entry.RawBlob, entry.RawHash = "raw/"+name, sha
+		return err
+	})
+	switch {
+	case errors.Is(err, archive.ErrNotFound):
+		entry.RawBlob, entry.RawHash = "", ""
+		entry.Fault += ", and its blob is gone"
+	case err != nil:
+		return record.Entry{}, fmt.Errorf("keep the bytes of an item that can't be read: %w", err)
+	default:
+		entry.Fault += "; the bytes of its blob are kept"
+	}
+	if err := onStorage(ctx, func(ctx context.Context) error { return c.store.DeleteParts(ctx, key) }); err != nil {
+		return record.Entry{}, err
+	}
+	log.Error("an item of the waiting room can't be read and is quarantined: fetch the time of its window again",
+		"event", "fetch.itemUnreadable", "item", key, "error", cause.Error())
+	return entry, nil
+}
