@@ -34,6 +34,10 @@ const (
 	// awayTries is after how many windows in a row a site counts as away: then one more is tried, and only if that fails, too, is the
 	// site left alone. The one more is the least tried of all, so that no windows that always fail keep others from being read.
 	awayTries = 2
+
+	// maxIdle is how many runs in a row may begin to read a window, and end without bringing it further or saying why, before an alert asks
+	// for it.
+	maxIdle = 3
 )
 
 // errLeaseLost: another instance may be at work on the checkpoint, or soon will be.
@@ -152,7 +156,7 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 		}
 		s := &state.Open[i]
 		log := log.With("run", s.Folder)
-		turn, err := state.beginTurn(ctx, inv, s)
+		turn, err := state.beginTurn(ctx, inv, s, log)
 		if err != nil {
 			return err
 		}
@@ -174,7 +178,7 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 		case errors.Is(err, errLeaseLost):
 			return err
 		default:
-			s.Failed = err.Error()
+			s.Failed, s.Idle = err.Error(), 0
 			inv.noteFailure(s, err)
 			log.Error("slice failed; it stays open and is tried again by the next run", "event", "fetch.windowFailed",
 				"tries", s.Tries, "error", err.Error())
@@ -191,7 +195,8 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 
 // beginTurn counts the try of a window when it begins, as a slow one: saved before the work, so that a window in which the
 // invocation ends, or the process dies, has one more than the others. fail takes the slow one back if it was none.
-func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *schedule.Window) (*activeWindow, error) {
+func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *schedule.Window,
+	log *slog.Logger) (*activeWindow, error) {
 	inv.began, inv.last = time.Now(), window.Kind
 	turn := &activeWindow{Window: window, inv: inv, watch: newCycleDetector(&window.Progress)}
 	inv.turns[window.Folder]++
@@ -200,6 +205,15 @@ func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *sch
 	}
 	window.Tries++
 	window.Slow++
+	if steps := window.Progress.Steps(); steps > window.Reached {
+		window.Reached, window.Idle = steps, 0
+	}
+	if window.Idle >= maxIdle {
+		// A window in which the invocation ends, or the process dies, logs nothing of itself. So the next run reports it.
+		log.Error("runs that began to read the window ended without bringing it further; it is tried again", "event", "fetch.windowStalled",
+			"tries", window.Tries, "runs", window.Idle)
+	}
+	window.Idle++
 	return turn, s.save(ctx)
 }
 

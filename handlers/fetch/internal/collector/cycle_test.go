@@ -180,6 +180,60 @@ func TestWindowThatTakesTheWholeInvocation(t *testing.T) {
 	}
 }
 
+// A window in which one run after the other ends says nothing of itself: the run after three of them that brought it no further tells.
+func TestWindowThatComesNoFurther(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		pages int  // that each run reads before its time is up
+		again bool // the cursor has expired in each run, so that it reads the same page
+		told  int  // run, from 1; 0: none
+	}{
+		{"no page", 0, false, 4},
+		{"a page a run", 1, false, 0},
+		{"the same page in each run", 1, true, 5},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.collector.from = w.ago(schedule.WindowLength)
+			first := w.collector.from
+			var stop context.CancelCauseFunc
+			var read, next int
+			f := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+				switch {
+				case !asksFor(r, first):
+					return false
+				case tt.again && read == 0 && r.URL.Query().Get("cursor") != "":
+					rw.WriteHeader(http.StatusGone)
+				case read == tt.pages:
+					stop(funchost.ErrDeadline)
+					<-r.Context().Done()
+				default:
+					read++
+					next++
+					fmt.Fprintf(rw, `{"items":[{"messageId":"x","messageTime":%q}],"next":"c%d"}`, first.Format(time.RFC3339), next)
+				}
+				return true
+			})
+			told := 0
+			for run := range 6 {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				stop, read, w.Log = cancel, 0, &fetchtest.Lines{}
+				_, err := w.invoke(ctx, f, "", "")
+				cancel(nil)
+				if !errors.Is(err, funchost.ErrDeadline) {
+					t.Fatalf("run %d: %v", run+1, err)
+				}
+				if told == 0 && w.Log.Has(slog.LevelError, `"event":"fetch.windowStalled"`) {
+					told = run + 1
+				}
+			}
+			if told != tt.told {
+				t.Errorf("told by run %d, want %d", told, tt.told)
+			}
+		})
+	}
+}
+
 // A page that trickles for ever ends its window's turn, and is asked for with fewer items the next time.
 func TestPageThatTrickles(t *testing.T) {
 	w := newWorld(t)

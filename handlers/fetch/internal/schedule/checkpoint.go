@@ -83,9 +83,11 @@ type Window struct {
 	Slow    int       `json:"slow,omitempty"`   // of these, runs in which it took a whole turn, or did not end
 	Failed  string    `json:"failed,omitempty"` // why the last try failed, in plain words
 	Started time.Time `json:"started,omitzero"`
-	Dated   bool      `json:"dated,omitempty"`  // its entries have their Until; an earlier version gave none
-	Counts  int       `json:"counts,omitempty"` // runs that have asked the site for its count of the window
-	Limit   int       `json:"limit,omitempty"`  // items of a page, where a full one takes too long; 0: the default
+	Dated   bool      `json:"dated,omitempty"`   // its entries have their Until; an earlier version gave none
+	Counts  int       `json:"counts,omitempty"`  // runs that have asked the site for its count of the window
+	Reached int       `json:"reached,omitempty"` // the furthest that it has come, by Progress.Steps; kept if it restarts
+	Idle    int       `json:"idle,omitempty"`    // runs in a row that began it, and neither advanced it nor failed
+	Limit   int       `json:"limit,omitempty"`   // items of a page, where a full one takes too long; 0: the default
 
 	// Progress is reset when the window starts again from its beginning.
 	Progress Progress `json:"progress"`
@@ -117,6 +119,17 @@ type Progress struct {
 	Empty    int        `json:"empty,omitempty"`    // pages in a row, up to now, that were empty
 	Repeated int        `json:"repeated,omitempty"` // pages in a row, up to now, with items but without a new one
 	Counts
+}
+
+// Steps returns how far the window has come: in pages and, when all are read, in the steps that end it.
+func (p *Progress) Steps() int {
+	n := p.Pages
+	for _, done := range []bool{p.Read, p.Chosen, p.Emptied} {
+		if done {
+			n++
+		}
+	}
+	return n
 }
 
 // Counts are what the manifest says of a run.
