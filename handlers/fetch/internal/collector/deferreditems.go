@@ -171,8 +171,13 @@ func (s *savedState) isDue(x deferredFacts, by *schedule.Window) bool {
 		owed := x.Group != "" && s.isOwedByOther(x, by) && by.To.Before(since.Add(maxPatience))
 		return !by.To.Before(since.Add(patienceWithSource)) && !owed
 	}
-	// Its backfill is done, and what it waits for was not in it. It may still come, within as long as from now on.
-	return by.Kind == schedule.Daily && schedule.BackfillOf(x.Run) != "" && !s.HasBackfill(schedule.BackfillOf(x.Run)) && !by.To.Before(x.asideTime().Add(patienceWithSource))
+	// What it waits for was in none of its backfill's windows. It may still come, within as long as from now on. A window of the backfill that
+	// may hold it is waited for longer, but not forever: it may be one that always fails.
+	patience := patienceWithSource
+	if x.Group != "" && s.isOwedByOther(x, by) {
+		patience = maxPatience
+	}
+	return by.Kind == schedule.Daily && schedule.BackfillOf(x.Run) != "" && !by.To.Before(x.asideTime().Add(patience))
 }
 
 // isOwedByOther reports whether another window of the same kind, not yet read to its end, may hold what the item waits for.

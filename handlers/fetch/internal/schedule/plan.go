@@ -155,8 +155,3 @@ func BackfillOf(folder string) string {
 	}
 	return name[:min(len(name), len(backfillPrefix+backfillStamp))]
 }
-
-// HasBackfill reports whether windows of the backfill with that name are open.
-func (c *Checkpoint) HasBackfill(name string) bool {
-	return slices.ContainsFunc(c.Open, func(w Window) bool { return BackfillOf(w.Folder) == name })
-}
