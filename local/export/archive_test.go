@@ -22,6 +22,7 @@ import (
 const (
 	jane = "1d5e7a3c-0000-4000-8000-000000000001"
 	ali  = "1d5e7a3c-0000-4000-8000-000000000002"
+	sam  = "1d5e7a3c-0000-4000-8000-000000000003"
 )
 
 // testArchive is one that a test fills as fetch and import do.

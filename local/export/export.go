@@ -153,40 +153,13 @@ func (e *exporter) batch(ctx context.Context, name string) error {
 		delete(there, number)
 		rec, _ := state.Record(number)
 		fail := func(n int, why string) { e.fail(n, name, number, why) }
-		own := slices.DeleteFunc(slices.Clone(copies), func(c journal.Copy) bool { return c.First != nil })
-		if err := e.line(ctx, text, rec, own, fail); err != nil {
+		if err := e.records(ctx, text, rec, copies, fail); err != nil {
 			return fmt.Errorf("line %d: %w", number, err)
-		}
-		for _, c := range copies {
-			if c.First == nil {
-				continue
-			}
-			if err := e.copyOfFirst(ctx, rec, c, fail); err != nil {
-				return fmt.Errorf("line %d: %w", number, err)
-			}
 		}
 	}
 	for n, copies := range there {
 		e.fail(len(copies), name, n, "the batch has no such line")
 	}
-	return nil
-}
-
-// copyOfFirst exports a copy whose message was made of another line, that of the record collected first.
-func (e *exporter) copyOfFirst(ctx context.Context, known journal.Record, c journal.Copy, fail func(n int, why string)) error {
-	data, _, err := e.store.ReadBatch(ctx, c.First.Batch)
-	if isEnvironmental(ctx, err) {
-		return err
-	}
-	if err == nil {
-		number := 0
-		for text := range bytes.Lines(data) {
-			if number++; number == c.First.Line {
-				return e.line(ctx, text, known, []journal.Copy{c}, fail)
-			}
-		}
-	}
-	fail(1, "the record that was collected first, of which the message was made, is not there")
 	return nil
 }
 

@@ -33,6 +33,7 @@ func TestExport(t *testing.T) {
 	}{
 		{"what is in mailboxes", whatIsInMailboxes}, {"what was left out", whatWasLeftOut}, {"again", again}, {"what differs", whatDiffers},
 		{"index", theIndex}, {"large", large}, {"interrupted", interrupted}, {"nothing", nothing}, {"mapped", mapped},
+		{"first records", firstRecords}, {"first record is gone", firstIsGone}, {"copies of two records", copiesOfTwo},
 	}
 	emulator, err := azurite.Start(t.Context(), azurite.Options{Root: root, Accounts: len(tests)})
 	if err != nil {

@@ -7,32 +7,17 @@ import (
 	"strings"
 
 	"o2archiver/shared/journal"
-	"o2archiver/shared/message"
 	"o2archiver/shared/usermap"
 )
 
 // mapped has messages whose From is the mapping's: they are proven with that version of it, and not with another.
 func mapped(a *testArchive) {
-	parse := func(rows string) *usermap.Table {
-		table, err := usermap.ParseCSV(strings.NewReader(rows), "GB")
-		if err != nil {
-			a.t.Fatal(err)
-		}
-		return table
-	}
-	then, now := parse("447700900123,jane@contoso.example\n"), parse("447700900123,sam@contoso.example\n")
+	then, now := a.mapping("447700900123,jane@contoso.example\n"), a.mapping("447700900123,sam@contoso.example\n")
 	r := a.line("m1", "who is meant")
-	m, err := message.Build(r, message.Options{Region: "GB", Addresses: map[int]string{0: "jane@contoso.example"}})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	var whole bytes.Buffer
-	if err := m.Write(&whole, nil); err != nil {
-		a.t.Fatal(err)
-	}
+	whole := a.named(r)
 	a.write("run", func(j *journal.Journal) {
 		outcome(j, 1, r, jane, journal.Imported)
-		j.Record(journal.Record{Line: 1, Records: 1, Outcome: journal.Archived, Rendered: hexSum(whole.Bytes()), Named: "0=csv", Mapping: then.Version()})
+		j.Record(journal.Record{Line: 1, Records: 1, Outcome: journal.Archived, Rendered: hexSum(whole), Named: "0=csv", Mapping: then.Version()})
 	})
 	o := a.options()
 	o.Mapping = then
@@ -40,10 +25,10 @@ func mapped(a *testArchive) {
 		a.t.Errorf("with the mapping of the import: %+v", got)
 	}
 	found := false
-	err = filepath.WalkDir(a.dir, func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(a.dir, func(path string, d os.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".eml") {
 			text, _ := os.ReadFile(path)
-			found = bytes.Equal(text, whole.Bytes())
+			found = bytes.Equal(text, whole)
 		}
 		return err
 	})
