@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"o2archiver/local/azurite"
 	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/record"
 )
 
 // away is a way to Graph on which the mailbox of a person answers 503 to all that is about messages, until it is
@@ -69,7 +72,17 @@ func TestRedeliveryWhileOneMailboxIsAway(t *testing.T) {
 	people, edit := crowd(20)
 	w := newWorld(t, edit)
 	way := &away{of: kim}
-	a := w.start(func(s *start) { s.transport = way }, doubt(inDoubtTest))
+	var again atomic.Bool
+	var read atomic.Int64 // rows of copies that are done, by a later delivery
+	rule := func(r *http.Request) azurite.Fault {
+		if again.Load() && r.Method == http.MethodGet && slices.ContainsFunc(people, func(p person) bool {
+			return strings.Contains(r.URL.Path, record.Key("m1", p.id()))
+		}) {
+			read.Add(1)
+		}
+		return azurite.Pass
+	}
+	a := w.start(func(s *start) { s.transport, s.rule = way, rule }, doubt(inDoubtTest))
 	batch := w.put(
 		w.line(sms("m1", "to all, and to one who is away", jane, append([]person{kim}, people...)...)),
 		w.line(sms("m2", "to those who are there", jane, people...)),
@@ -87,6 +100,10 @@ func TestRedeliveryWhileOneMailboxIsAway(t *testing.T) {
 			t.Fatalf("status %d: %s", got.status, got.value)
 		}
 		sizes[i], creates[i] = w.journalSize(batch), int64(w.calls(mailboxtest.Create))
+		again.Store(true)
+	}
+	if n := read.Load(); n > 0 {
+		t.Errorf("later deliveries asked the ledger %d times for copies that the journal has as done", n)
 	}
 	if sizes[0] == 0 || sizes[1] != sizes[0] || sizes[2] != sizes[0] {
 		t.Errorf("the journal has %d bytes after three deliveries, of which the later ones did nothing", sizes)
