@@ -10,8 +10,10 @@ import (
 	"o2archiver/shared/record"
 )
 
-// records exports the copies of one line: those that were made of its own record, and those of a record that was collected first.
-func (e *exporter) records(ctx context.Context, text []byte, known journal.Record, copies []journal.Copy, fail func(n int, why string)) error {
+// records exports the copies of one line: those that were made of its own record, and those of a record that was
+// collected first.
+func (e *exporter) records(ctx context.Context, text []byte, known journal.Record, copies []journal.Copy,
+	fail func(n int, why string)) error {
 	two := slices.ContainsFunc(copies, func(c journal.Copy) bool { return placeOf(c) != placeOf(copies[0]) })
 	own := slices.DeleteFunc(slices.Clone(copies), func(c journal.Copy) bool { return c.First != nil })
 	ofOwn := known
@@ -40,8 +42,8 @@ func placeOf(c journal.Copy) record.Place {
 	return *c.First
 }
 
-// fits reports whether the journal's hash, and names, of a line may be those of this text's message. Where the line's copies are of two
-// records they are of the one that was rendered last.
+// fits reports whether the journal's hash, and names, of a line may be those of this text's message. Where the line's
+// copies are of two records they are of the one that was rendered last.
 func (e *exporter) fits(ctx context.Context, text []byte, known journal.Record) bool {
 	l, err := e.read(ctx, text, known)
 	if err != nil {
@@ -54,9 +56,11 @@ func (e *exporter) fits(ctx context.Context, text []byte, known journal.Record) 
 	return !errors.Is(err, errDiffers)
 }
 
-// copyOfFirst exports a copy whose message was made of another line, that of the record collected first. With two, its own line has
-// copies of another record as well: then that of the first one's line is known of its message, if anything is.
-func (e *exporter) copyOfFirst(ctx context.Context, known journal.Record, c journal.Copy, two bool, fail func(n int, why string)) error {
+// copyOfFirst exports a copy whose message was made of another line, that of the record collected first. With two, its
+// own line has copies of another record as well: then that of the first one's line is known of its message, if anything
+// is.
+func (e *exporter) copyOfFirst(ctx context.Context, known journal.Record, c journal.Copy, two bool,
+	fail func(n int, why string)) error {
 	data, _, err := e.store.ReadBatch(ctx, c.First.Batch)
 	if isEnvironmental(ctx, err) {
 		return err

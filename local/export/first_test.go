@@ -17,7 +17,8 @@ const firstBatch = "2026/11/22/run1/00001.ndjson"
 // ofFirst notes a copy whose message was made of the record at a place.
 func ofFirst(j *journal.Journal, line int, r *record.Record, mailbox string, o journal.Outcome, first record.Place) {
 	j.Plan(line, mailbox)
-	j.Copy(journal.Copy{Line: line, Key: record.Key(r.ID, mailbox), Mailbox: mailbox, Outcome: o, First: &first, Differs: true})
+	key := record.Key(r.ID, mailbox)
+	j.Copy(journal.Copy{Line: line, Key: key, Mailbox: mailbox, Outcome: o, First: &first, Differs: true})
 }
 
 // wants checks the export's result and its files.
@@ -33,8 +34,8 @@ func (a *testArchive) wants(o Options, result Result, files map[string]string) {
 	}
 }
 
-// firstRecords has lines whose copies were made of the record collected first, with its text and files, in another batch, in the same one, and
-// named by the mapping.
+// firstRecords has lines whose copies were made of the record collected first, with its text and files, in another
+// batch, in the same one, and named by the mapping.
 func firstRecords(a *testArchive) {
 	a.line("m0", "a line before it")
 	first := a.line("m1", "collected first", noise(500, 1), noise(300, 2))
@@ -54,7 +55,8 @@ func firstRecords(a *testArchive) {
 		ofFirst(j, 1, first, ali, journal.Imported, record.Place{Batch: firstBatch, Line: 2})
 		archived(j, 1, a.bytes(first, nil))
 		ofFirst(j, 2, named, ali, journal.Imported, record.Place{Batch: firstBatch, Line: 3})
-		j.Record(journal.Record{Line: 2, Records: 1, Outcome: journal.Archived, Rendered: hexSum(a.named(named)), Named: "0=csv", Mapping: table.Version()})
+		j.Record(journal.Record{Line: 2, Records: 1, Outcome: journal.Archived, Rendered: hexSum(a.named(named)),
+			Named: "0=csv", Mapping: table.Version()})
 		outcome(j, 3, same, jane, journal.Imported)
 		archived(j, 3, a.bytes(same, nil))
 		ofFirst(j, 4, same, ali, journal.Imported, record.Place{Batch: "2026/11/22/run2/00001.ndjson", Line: 3})
@@ -62,8 +64,8 @@ func firstRecords(a *testArchive) {
 	})
 	a.line("m1", "collected last")
 	a.write("run3", func(j *journal.Journal) { // refused by the mailbox for its size
-		c := journal.Copy{Line: 1, Key: record.Key(first.ID, sam), Mailbox: sam, Outcome: journal.Oversize, Rendered: hexSum(a.bytes(first, bare)),
-			First: &record.Place{Batch: firstBatch, Line: 2}}
+		c := journal.Copy{Line: 1, Key: record.Key(first.ID, sam), Mailbox: sam, Outcome: journal.Oversize,
+			Rendered: hexSum(a.bytes(first, bare)), First: &record.Place{Batch: firstBatch, Line: 2}}
 		j.Plan(1, sam)
 		j.Copy(c)
 		archived(j, 1, a.bytes(first, nil))
@@ -91,11 +93,12 @@ func firstIsGone(a *testArchive) {
 		outcome(j, 2, other, jane, journal.Imported)
 		archived(j, 2, a.bytes(other, nil))
 	})
-	a.wants(a.options(), Result{Messages: 1, Mailboxes: 1, Failed: 2}, map[string]string{"jane@contoso.example/" + nameOf(other): string(a.bytes(other, nil))})
+	a.wants(a.options(), Result{Messages: 1, Mailboxes: 1, Failed: 2},
+		map[string]string{"jane@contoso.example/" + nameOf(other): string(a.bytes(other, nil))})
 }
 
-// copiesOfTwo has lines of which one copy was made of the first record and another one of the line's own, in either order: the journal's hash is
-// that of the latest, and the other one is exported with what the journal has of it.
+// copiesOfTwo has lines of which one copy was made of the first record and another one of the line's own, in either
+// order: the journal's hash is that of the latest, and the other one is exported with what the journal has of it.
 func copiesOfTwo(a *testArchive) {
 	first, alone := a.line("m1", "collected first"), a.line("m2", "collected first, and in no mailbox")
 	a.write("run1", func(j *journal.Journal) {

@@ -17,7 +17,8 @@ func mapped(a *testArchive) {
 	whole := a.named(r)
 	a.write("run", func(j *journal.Journal) {
 		outcome(j, 1, r, jane, journal.Imported)
-		j.Record(journal.Record{Line: 1, Records: 1, Outcome: journal.Archived, Rendered: hexSum(whole), Named: "0=csv", Mapping: then.Version()})
+		j.Record(journal.Record{Line: 1, Records: 1, Outcome: journal.Archived, Rendered: hexSum(whole),
+			Named: "0=csv", Mapping: then.Version()})
 	})
 	o := a.options()
 	o.Mapping = then

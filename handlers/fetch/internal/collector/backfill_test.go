@@ -54,9 +54,9 @@ func (w *world) holds(when string, want ...string) {
 	}
 }
 
-// A backfill of which the time is up in its second day is finished by the next day's run, after that day's window. Nothing comes twice,
-// and nothing is missed; a long SMS on both sides of the border between two windows, or between the two runs, is one message; and
-// one that the end of the backfill cuts does not wait for ever.
+// A backfill of which the time is up in its second day is finished by the next day's run, after that day's window.
+// Nothing comes twice, and nothing is missed; a long SMS on both sides of the border between two windows, or between
+// the two runs, is one message; and one that the end of the backfill cuts does not wait for ever.
 func TestBackfillInTwoRuns(t *testing.T) {
 	w := newWorld(t, pagesOf(3))
 	w.collector.from = w.ago(day)
@@ -67,10 +67,11 @@ func TestBackfillInTwoRuns(t *testing.T) {
 	}
 	w.add(w.sms("d0", "today", time.Hour), w.sms("b1", "of the first day", 59*day+time.Hour))
 	w.add(long("border", 59*day+time.Minute, 59*day-time.Minute)...)        // between two windows
-	w.add(w.sms("b2", "before the cut", 59*day-2*time.Minute))              // the first page of the second window ends here
+	w.add(w.sms("b2", "before the cut", 59*day-2*time.Minute))              // ends the first page of the second window
 	w.add(long("cut", 59*day-time.Minute-time.Second, 58*day+time.Hour)...) // between two runs
 	w.add(w.sms("b3", "after the cut", 58*day+time.Minute), w.sms("b4", "of the last day", 57*day+time.Hour))
-	w.add(long("end", 57*day+time.Minute, 57*day-time.Minute)[0], long("begin", 60*day+time.Minute, 60*day-time.Minute)[1])
+	w.add(long("end", 57*day+time.Minute, 57*day-time.Minute)[0])
+	w.add(long("begin", 60*day+time.Minute, 60*day-time.Minute)[1])
 	w.run()
 	w.cut(w.ago(59*day), 2, w.ask(60*day, 57*day))
 	w.holds("cut", "today", "of the first day", "before the cut")
@@ -94,7 +95,8 @@ func TestBackfillInTwoRuns(t *testing.T) {
 		w.nextDay()
 		w.run()
 	}
-	w.holds("after 14 days", append(all, "end-one⟦part 2 of 2 is missing⟧", "⟦part 1 of 2 is missing⟧begin-two")...)
+	w.holds("after 14 days",
+		append(all, "end-one⟦part 2 of 2 is missing⟧", "⟦part 1 of 2 is missing⟧begin-two")...)
 	if n := len(w.waiting()); n > 0 {
 		t.Errorf("%d items wait for ever", n)
 	}
@@ -129,6 +131,7 @@ func TestBackfillBesideTheDays(t *testing.T) {
 
 // When an item is overdue, by which window, and what else is open.
 func TestDue(t *testing.T) {
+	type open []schedule.Window
 	const piece, file = "group", ""
 	asked := time.Date(2026, 11, 23, 5, 30, 0, 0, time.UTC)
 	spanning := func(kind string, from, to time.Duration) schedule.Window {
@@ -145,25 +148,25 @@ func TestDue(t *testing.T) {
 		of    schedule.Window
 		group string
 		by    schedule.Window
-		open  []schedule.Window
+		open  open
 		want  bool
 	}{
 		{"a day's, 13 days later", now(0), piece, now(13), nil, false},
 		{"a day's, 14 days later", now(0), piece, now(14), nil, true},
-		{"a day's, with a day open near it", now(0), piece, now(14), []schedule.Window{now(3)}, false},
-		{"a day's, with a day open near it, 42 days later", now(0), piece, now(42), []schedule.Window{now(3)}, true},
-		{"a day's, with a day open far from it", now(0), piece, now(20), []schedule.Window{now(18)}, true},
-		{"a day's attachment, with a day open near it", now(0), file, now(14), []schedule.Window{now(3)}, true},
+		{"a day's, with a day open near it", now(0), piece, now(14), open{now(3)}, false},
+		{"a day's, with a day open near it, 42 days later", now(0), piece, now(42), open{now(3)}, true},
+		{"a day's, with a day open far from it", now(0), piece, now(20), open{now(18)}, true},
+		{"a day's attachment, with a day open near it", now(0), file, now(14), open{now(3)}, true},
 		{"a day's, by a backfill", now(0), piece, old(60), nil, false},
 		{"a backfill's, by today", old(0), piece, now(0), nil, false},
 		{"a backfill's, by one of its own 13 days later", old(0), piece, old(13), nil, false},
 		{"a backfill's, by one of its own 14 days later", old(0), piece, old(14), nil, true},
-		{"a backfill's, with one of its own open near it", old(0), piece, old(14), []schedule.Window{old(3)}, false},
+		{"a backfill's, with one of its own open near it", old(0), piece, old(14), open{old(3)}, false},
 		{"a backfill's, 14 days after it", old(0), piece, now(14), nil, true},
-		{"a backfill's, 14 days after it, with one open near it", old(0), piece, now(14), []schedule.Window{old(3)}, false},
-		{"a backfill's, 42 days after it, with one open near it", old(0), piece, now(42), []schedule.Window{old(3)}, true},
-		{"a backfill's, 14 days after it, with one open far from it", old(0), piece, now(14), []schedule.Window{old(20)}, true},
-		{"a backfill's attachment, 14 days after it, with one open near it", old(0), file, now(14), []schedule.Window{old(3)}, true},
+		{"a backfill's, 14 days after it, with one open near it", old(0), piece, now(14), open{old(3)}, false},
+		{"a backfill's, 42 days after it, with one open near it", old(0), piece, now(42), open{old(3)}, true},
+		{"a backfill's, 14 days after it, with one open far from it", old(0), piece, now(14), open{old(20)}, true},
+		{"a backfill's attachment, 14 days after it, with one open near", old(0), file, now(14), open{old(3)}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			state := &savedState{Checkpoint: schedule.Checkpoint{Open: append(tt.open, tt.by)}}

@@ -35,8 +35,8 @@ const (
 	// site left alone. The one more is the least tried of all, so that no windows that always fail keep others from being read.
 	awayTries = 2
 
-	// maxIdle is how many runs in a row may begin to read a window, and end without bringing it further or saying why, before an alert asks
-	// for it.
+	// maxIdle is how many runs in a row may begin to read a window, and end without bringing it further or saying why,
+	// before an alert asks for it.
 	maxIdle = 3
 )
 
@@ -209,9 +209,9 @@ func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *sch
 		window.Reached, window.Idle = steps, 0
 	}
 	if window.Idle >= maxIdle {
-		// A window in which the invocation ends, or the process dies, logs nothing of itself. So the next run reports it.
-		log.Error("runs that began to read the window ended without bringing it further; it is tried again", "event", "fetch.windowStalled",
-			"tries", window.Tries, "runs", window.Idle)
+		// A window in which the invocation ends, or the process dies, logs nothing of itself: the next run reports it.
+		log.Error("runs that began to read the window ended without bringing it further; it is tried again",
+			"event", "fetch.windowStalled", "tries", window.Tries, "runs", window.Idle)
 	}
 	window.Idle++
 	return turn, s.save(ctx)

@@ -180,7 +180,8 @@ func TestWindowThatTakesTheWholeInvocation(t *testing.T) {
 	}
 }
 
-// A window in which one run after the other ends says nothing of itself: the run after three of them that brought it no further tells.
+// A window in which one run after the other ends says nothing of itself: the run after three of them that brought it no
+// further tells.
 func TestWindowThatComesNoFurther(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -210,7 +211,8 @@ func TestWindowThatComesNoFurther(t *testing.T) {
 				default:
 					read++
 					next++
-					fmt.Fprintf(rw, `{"items":[{"messageId":"x","messageTime":%q}],"next":"c%d"}`, first.Format(time.RFC3339), next)
+					at := first.Format(time.RFC3339)
+					fmt.Fprintf(rw, `{"items":[{"messageId":"x","messageTime":%q}],"next":"c%d"}`, at, next)
 				}
 				return true
 			})

@@ -154,7 +154,8 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 	return state.save(ctx)
 }
 
-// deferredEntry makes the entry of one item, or of a long message's pieces. An item that can't be read has an entry of its own.
+// deferredEntry makes the entry of one item, or of a long message's pieces. An item that can't be read has an entry of
+// its own.
 func (c *Collector) deferredEntry(ctx context.Context, state *savedState, s *activeWindow, keys []string,
 	log *slog.Logger) (entries []record.Entry, err error) {
 	var set longsms.Message

@@ -171,8 +171,8 @@ func (s *savedState) isDue(x deferredFacts, by *schedule.Window) bool {
 		owed := x.Group != "" && s.isOwedByOther(x, by) && by.To.Before(since.Add(maxPatience))
 		return !by.To.Before(since.Add(patienceWithSource)) && !owed
 	}
-	// What it waits for was in none of its backfill's windows. It may still come, within as long as from now on. A window of the backfill that
-	// may hold it is waited for longer, but not forever: it may be one that always fails.
+	// What it waits for was in none of its backfill's windows. It may still come, within as long as from now on. A
+	// window of the backfill that may hold it is waited for longer, but not forever: it may be one that always fails.
 	patience := patienceWithSource
 	if x.Group != "" && s.isOwedByOther(x, by) {
 		patience = maxPatience

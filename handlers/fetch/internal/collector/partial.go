@@ -86,7 +86,8 @@ func (r *partialDownload) openWhole(ctx context.Context) (io.ReadCloser, error) 
 	return io.NopCloser(readerFunc(func(b []byte) (int, error) {
 		n, err := whole.Read(b)
 		r.readToEnd = r.readToEnd || err == io.EOF
-		if errors.Is(err, archive.ErrNotFound) || errors.Is(err, archive.ErrTooLarge) { // the parts are not what was kept: it begins again
+		if errors.Is(err, archive.ErrNotFound) || errors.Is(err, archive.ErrTooLarge) {
+			// The parts are not what was kept: it begins again.
 			r.deleteStored()
 			err = fmt.Errorf("%w: parts of an attachment are missing", telemessage.ErrUnavailable)
 		}

@@ -23,7 +23,8 @@ import (
 // told is which event tells of a unit that is stuck, and which alert's query asks for it.
 type told struct{ event, alert string }
 
-// tells reports whether the log has the line for which the alert comes, about the window with that folder, which begins at from.
+// tells reports whether the log has the line for which the alert comes, about the window with that folder, which begins
+// at from.
 func (w *world) tells(of told, folder string, from time.Time) bool {
 	w.t.Helper()
 	query, err := os.ReadFile("../../../../infra/queries/" + of.alert + ".kql")
@@ -45,7 +46,8 @@ func (w *world) tells(of told, folder string, from time.Time) bool {
 		}
 		switch of.alert {
 		case "stuck":
-			tells = tells || line.Level == "ERROR" && line.Run == folder && (line.Event == "fetch.windowStalled" || line.Tries >= 3)
+			tells = tells || line.Level == "ERROR" && line.Run == folder &&
+				(line.Event == "fetch.windowStalled" || line.Tries >= 3)
 		case "no-fetch": // what the last of them says counts
 			tells = line.Watermark.Equal(from) && w.clock.now().Sub(line.Watermark) > 26*time.Hour
 		}
@@ -83,7 +85,8 @@ func TestNothingStandsInTheWay(t *testing.T) {
 		stop(funchost.ErrDeadline)
 		<-r.Context().Done()
 	}
-	failed, stalled, behind := told{"fetch.windowFailed", "stuck"}, told{"fetch.windowStalled", "stuck"}, told{"fetch.ended", "no-fetch"}
+	failed, stalled := told{"fetch.windowFailed", "stuck"}, told{"fetch.windowStalled", "stuck"}
+	behind := told{"fetch.ended", "no-fetch"}
 	for name, tt := range map[string]struct {
 		page  func(http.ResponseWriter, *http.Request) // of the first day
 		runs  int                                      // after which it is told

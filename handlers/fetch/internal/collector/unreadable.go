@@ -14,8 +14,9 @@ import (
 	"o2archiver/shared/record"
 )
 
-// errUnreadable reports that the blob of an item of the waiting room does not hold an item that waits. No later try reads anything
-// else, so it must not fail the window that takes it: it goes into the window's batches as an entry that is quarantined.
+// errUnreadable reports that the blob of an item of the waiting room does not hold an item that waits. No later try
+// reads anything else, so it must not fail the window that takes it: it goes into the window's batches as an entry that
+// is quarantined.
 var errUnreadable = errors.New("an item of the waiting room can't be read")
 
 // readDeferred reads an item of the waiting room; errUnreadable if there is none in its blob.
@@ -46,8 +47,9 @@ func (r *deferredItems) passOver(key string, err error) error {
 	return nil
 }
 
-// chooseUnreadable adds the keys of the items that can't be read to those that the window takes, each by itself: no more than space in all.
-// One that belongs to a window that may be read again from its beginning is left to a later window, as candidates does.
+// chooseUnreadable adds the keys of the items that can't be read to those that the window takes, each by itself: no
+// more than space in all. One that belongs to a window that may be read again from its beginning is left to a later
+// window, as candidatesFor does.
 func (r *deferredItems) chooseUnreadable(state *savedState, s *activeWindow, chosen [][]string, space int) [][]string {
 	for _, set := range chosen {
 		space -= len(set)
@@ -64,17 +66,19 @@ func (r *deferredItems) chooseUnreadable(state *savedState, s *activeWindow, cho
 	return chosen
 }
 
-// mayReadAgain reports whether another open window that is not read to its end may have given the key: it is for an item of which
-// only the key is known.
+// mayReadAgain reports whether another open window that is not read to its end may have given the key: it is for an
+// item of which only the key is known.
 func (s *savedState) mayReadAgain(key string, but *schedule.Window) bool {
 	return slices.ContainsFunc(s.Open, func(o schedule.Window) bool {
-		return o.Folder != but.Folder && !o.Progress.Read &&
-			(strings.HasPrefix(key, deferredPrefix(&o, waitsForMedia)) || strings.HasPrefix(key, deferredPrefix(&o, waitsForPieces)))
+		may := strings.HasPrefix(key, deferredPrefix(&o, waitsForMedia)) ||
+			strings.HasPrefix(key, deferredPrefix(&o, waitsForPieces))
+		return may && o.Folder != but.Folder && !o.Progress.Read
 	})
 }
 
-// unreadable returns the entry of an item that can't be read, and keeps the bytes of its blob. Import quarantines the entry; the item
-// itself comes again when the time of its window is fetched by hand. Called again, it returns the same entry.
+// unreadable returns the entry of an item that can't be read, and keeps the bytes of its blob. Import quarantines the
+// entry; the item itself comes again when the time of its window is fetched by hand. Called again, it returns the same
+// entry.
 func (c *Collector) unreadable(ctx context.Context, state *savedState, s *activeWindow, key string, cause error,
 	log *slog.Logger) (record.Entry, error) {
 	// Without the lease another instance may have archived the item and taken its blob away.

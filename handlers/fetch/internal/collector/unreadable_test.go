@@ -35,8 +35,8 @@ func (w *world) keyOf(id string) (key, facts string) {
 	return key, facts
 }
 
-// An item of the waiting room whose blob can't be read is quarantined and told of, and keeps neither its window nor its neighbours. What it
-// was comes again when the time is fetched by hand.
+// An item of the waiting room whose blob can't be read is quarantined and told of, and keeps neither its window nor its
+// neighbours. What it was comes again when the time is fetched by hand.
 func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 	other := func(v any, facts bool) func(w *world, key, line string) {
 		return func(w *world, key, line string) {
@@ -64,7 +64,8 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 			t.Run(tt.name+" "+id, func(t *testing.T) {
 				w := newWorld(t)
 				begin := w.ago(schedule.WindowLength)
-				p, q := w.long("p", "segment-0815-4711", "alpha-text beta-text", time.Hour), w.long("q", "segment-0815-4712", "gamma-text delta-text", time.Hour)
+				p := w.long("p", "segment-0815-4711", "alpha-text beta-text", time.Hour)
+				q := w.long("q", "segment-0815-4712", "gamma-text delta-text", time.Hour)
 				w.add(w.mms("m1", 2*time.Hour, item{"contentUrl": w.content("/one", []byte("one"))}),
 					w.mms("m2", 2*time.Hour, item{"contentUrl": w.content("/two", []byte("two"))}), p[0], q[0])
 				back := w.unreachable()
@@ -82,13 +83,17 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 					})
 				}
 				at := w.ago(-schedule.WindowLength / 2).Format(time.RFC3339)
-				w.add(p[1].with("archivedTime", at), q[1].with("archivedTime", at), w.sms("later", "a message of the next day", -schedule.WindowLength/2))
+				w.add(p[1].with("archivedTime", at), q[1].with("archivedTime", at))
+				w.add(w.sms("later", "a message of the next day", -schedule.WindowLength/2))
 				w.nextDay()
 				if res, err := w.try(f, ""); err != nil || res.Open != 0 {
 					t.Fatalf("the window that takes the item: %+v, %v", res, err)
 				}
 				w.balanced()
-				want := map[string][]string{"m1": {"later", "m2", "p1", "p2", "q1", "q2"}, "p1": {"later", "m1", "m2", "p2", "q1", "q2"}}[id]
+				want := map[string][]string{
+					"m1": {"later", "m2", "p1", "p2", "q1", "q2"},
+					"p1": {"later", "m1", "m2", "p2", "q1", "q2"},
+				}[id]
 				if tt.name == "without facts" && id == "p1" { // of which message it was is not known
 					want = slices.DeleteFunc(want, func(id string) bool { return id == "p2" })
 				}
@@ -112,7 +117,8 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 						}
 					}
 				}
-				if diff := cmp.Diff([]string{"it could not be read back from the waiting room" + tt.fault}, faults); diff != "" {
+				fault := "it could not be read back from the waiting room" + tt.fault
+				if diff := cmp.Diff([]string{fault}, faults); diff != "" {
 					t.Errorf("quarantined (-want +got):\n%s", diff)
 				}
 				if !w.Log.Has(slog.LevelError, `"event":"fetch.itemUnreadable","item":"`+key) {
@@ -122,7 +128,8 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 					t.Error("it still waits")
 				}
 				w.clock.add(time.Second)
-				input := fmt.Sprintf(`{"from":%q,"to":%q}`, begin.Format(time.RFC3339), begin.Add(schedule.WindowLength).Format(time.RFC3339))
+				end := begin.Add(schedule.WindowLength)
+				input := fmt.Sprintf(`{"from":%q,"to":%q}`, begin.Format(time.RFC3339), end.Format(time.RFC3339))
 				if _, err := w.try(w.collector, input); err != nil {
 					t.Fatal(err)
 				}
@@ -148,7 +155,8 @@ func TestUnreadableItemOfAnOpenWindow(t *testing.T) {
 	if got := r.chooseUnreadable(state, &activeWindow{Window: &state.Open[0]}, nil, 10); len(got) != 1 {
 		t.Errorf("its own window takes %v", got)
 	}
-	if got := r.chooseUnreadable(state, &activeWindow{Window: &state.Open[0]}, [][]string{{"a", "b"}}, 2); len(got) != 1 {
+	full := [][]string{{"a", "b"}}
+	if got := r.chooseUnreadable(state, &activeWindow{Window: &state.Open[0]}, full, 2); len(got) != 1 {
 		t.Errorf("without space: %v", got)
 	}
 }
@@ -163,7 +171,8 @@ func TestBatchOfAnEarlierTryIsDamaged(t *testing.T) {
 	f.store = w.OpenWith(answering(func(r *http.Request, answer *http.Response) {
 		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/00001.ndjson") {
 			read++
-			answer.Body = io.NopCloser(io.MultiReader(strings.NewReader("X"), io.LimitReader(answer.Body, answer.ContentLength-1)))
+			rest := io.LimitReader(answer.Body, answer.ContentLength-1)
+			answer.Body = io.NopCloser(io.MultiReader(strings.NewReader("X"), rest))
 		}
 	}))
 	if res, err := w.try(&f, ""); err != nil || res.Open != 0 || read == 0 {
@@ -190,11 +199,14 @@ func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestCheckpointIsUnreadable(t *testing.T) {
 	w := newWorld(t)
 	w.many("m", 3)
-	if _, err := w.Store.PutJSON(t.Context(), archive.Checkpoints, schedule.CheckpointName, json.RawMessage(`"no checkpoint"`), "*", nil); err != nil {
+	other := json.RawMessage(`"no checkpoint"`)
+	ctx := t.Context()
+	if _, err := w.Store.PutJSON(ctx, archive.Checkpoints, schedule.CheckpointName, other, "*", nil); err != nil {
 		t.Fatal(err)
 	}
 	defer w.Empty()
-	if _, err := w.try(w.collector, ""); err == nil || !w.Log.Has(slog.LevelError, `"event":"fetch.checkpointUnreadable"`) {
+	const told = `"event":"fetch.checkpointUnreadable"`
+	if _, err := w.try(w.collector, ""); err == nil || !w.Log.Has(slog.LevelError, told) {
 		t.Errorf("error %v; the log:\n%s", err, w.Log)
 	}
 	if len(w.ids()) > 0 {

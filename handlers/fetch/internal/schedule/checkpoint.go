@@ -85,7 +85,7 @@ type Window struct {
 	Started time.Time `json:"started,omitzero"`
 	Dated   bool      `json:"dated,omitempty"`   // its entries have their Until; an earlier version gave none
 	Counts  int       `json:"counts,omitempty"`  // runs that have asked the site for its count of the window
-	Reached int       `json:"reached,omitempty"` // the furthest that it has come, by Progress.Steps; kept if it restarts
+	Reached int       `json:"reached,omitempty"` // the most Progress.Steps that it has had; kept if it restarts
 	Idle    int       `json:"idle,omitempty"`    // runs in a row that began it, and neither advanced it nor failed
 	Limit   int       `json:"limit,omitempty"`   // items of a page, where a full one takes too long; 0: the default
 
