@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/record"
 )
@@ -74,13 +74,13 @@ func TestRedeliveryWhileOneMailboxIsAway(t *testing.T) {
 	way := &away{of: kim}
 	var again atomic.Bool
 	var read atomic.Int64 // rows of copies that are done, by a later delivery
-	rule := func(r *http.Request) azurite.Fault {
+	rule := func(r *http.Request) archivetest.Fault {
 		if again.Load() && r.Method == http.MethodGet && slices.ContainsFunc(people, func(p person) bool {
 			return strings.Contains(r.URL.Path, record.Key("m1", p.id()))
 		}) {
 			read.Add(1)
 		}
-		return azurite.Pass
+		return archivetest.Pass
 	}
 	a := w.start(func(s *start) { s.transport, s.rule = way, rule }, doubt(inDoubtTest))
 	batch := w.put(

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -39,7 +41,9 @@ func TestStuckBatchesKeepNoneFromItsTurn(t *testing.T) {
 	a.retime(sweeper.Times{
 		Idle: 300 * time.Millisecond, Short: time.Second, Long: 300 * time.Millisecond, Look: time.Minute, Lease: time.Second,
 	})
-	for range sweeper.StuckAfter {
+	// A turn in which the batch's journal is still held by the turn before, which broke off, counts for nothing.
+	fewest := func() int { return slices.Min(slices.Collect(maps.Values(w.sweeps().Tried))) }
+	for i := 0; i < sweeper.StuckAfter || i < 10*sweeper.StuckAfter && fewest() < sweeper.StuckAfter; i++ {
 		a.sweep("")
 	}
 	tried := w.sweeps().Tried
