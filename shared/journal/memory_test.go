@@ -30,7 +30,10 @@ func newMemory() *memory {
 	return &memory{logs: map[string][]byte{}, holder: map[string]string{}, cancel: map[string]context.CancelCauseFunc{}}
 }
 
-var errAway = retry.NewTransient("storage is away")
+var (
+	errAway   = retry.NewTransient("storage is away")
+	errBroken = errors.New("storage refuses")
+)
 
 func (m *memory) Lock(_ context.Context, name string) (string, context.Context, bool, error) {
 	m.mu.Lock()

@@ -31,11 +31,11 @@ func TestStorageAway(t *testing.T) {
 			}
 			// For good: Finish ends with the error, and forgets nothing.
 			m.mu.Lock()
-			m.broken = errAway
+			m.broken = errBroken
 			m.mu.Unlock()
 			j.Copy(journal.Copy{Line: 2, Mailbox: "m1", Outcome: journal.Imported})
-			if err := j.Finish(t.Context()); !errors.Is(err, errAway) {
-				t.Errorf("%s for good: %v, want %v", kind, err, errAway)
+			if err := j.Finish(t.Context()); !errors.Is(err, errBroken) {
+				t.Errorf("%s for good: %v, want %v", kind, err, errBroken)
 			}
 			j.Copy(journal.Copy{Line: 3, Mailbox: "m1", Outcome: journal.Imported})
 			m.mu.Lock()
