@@ -8,22 +8,24 @@ import (
 	"o2archiver/shared/record"
 )
 
-// Address is one mailbox of a header: Name may be empty, Address is syntactically plain SMTP.
+// Address is one mailbox in a header. Name may be empty. Address is a plain SMTP address, see validEmail.
 type Address struct {
 	Name    string
 	Address string
 }
 
-// addressOf is where a participant stands in From and To: with the address in the tenant by which the mailbox was found, or else the first
-// valid one of the item. Microsoft Graph takes nothing but valid SMTP there, so a participant without an email address gets one that
-// can't exist. Different senders have different ones.
+// addressOf returns the address that stands for the participant in From and To. It is, in this order: the address by
+// which the participant's mailbox was found in the tenant (found, in the item's own spelling if the item has it); the
+// first valid address of the item; or an address under senderDomain, derived from the number, value or name. The last
+// is needed because Microsoft Graph accepts only valid SMTP addresses there. It cannot exist, and different
+// participants have different ones.
 func (p *person) addressOf(found string) string {
 	first := ""
 	for _, entry := range p.given.Emails {
 		switch email := record.EmailAddress(entry); {
 		case !validEmail(email):
 		case record.LowerASCII(email) == record.LowerASCII(found):
-			return email // as it is spelt
+			return email // in the item's own spelling
 		case first == "":
 			first = email
 		}
@@ -52,8 +54,9 @@ func (p *person) addressOf(found string) string {
 	return slugOf(value) + "." + shortName("value|"+value) + "@" + senderDomain
 }
 
-// selfEvident says whether a short code or the name of a sender can be a local part without losing anything: so
-// few digits that no E.164 number has them, or capital letters and digits, for case counts in neither.
+// selfEvident reports whether a short code or a sender's name can be a local part without becoming ambiguous: it has
+// so few digits that no E.164 number has them, or consists of capital letters and digits, so that lower case loses
+// nothing.
 func selfEvident(value string) bool {
 	letters := false
 	for i := 0; i < len(value); i++ {
@@ -67,7 +70,7 @@ func selfEvident(value string) bool {
 	return len(value) <= 7 || letters && len(value) <= 20
 }
 
-// isWithheld says whether a number was kept back: networks put one of these words in its place.
+// isWithheld reports whether the value stands for a withheld number: networks put one of these words in its place.
 func isWithheld(value string) bool {
 	switch record.LowerASCII(value) {
 	case "unknown", "withheld", "number withheld", "private", "private number", "anonymous", "unavailable",
@@ -78,7 +81,8 @@ func isWithheld(value string) bool {
 	return false
 }
 
-// slugOf is what of s can be seen in a local part: lower-case letters and digits of ASCII, at most 40.
+// slugOf returns the readable part of s for a local part: at most 40 lower-case ASCII letters, digits and hyphens. It
+// is "x" if nothing is left. Different texts may have the same slug, so a hash follows it in an address.
 func slugOf(s string) string {
 	var b strings.Builder
 	for _, c := range record.LowerASCII(s) {
@@ -98,13 +102,15 @@ func slugOf(s string) string {
 	return strings.TrimSuffix(b.String(), "-")
 }
 
+// shortName returns the first 16 hex digits of the SHA-256 of s.
 func shortName(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:8])
 }
 
-// validEmail says whether s is plain SMTP: an unquoted local part and a domain name, in ASCII (RFC 5321 section
-// 4.1.2, its sizes in 4.5.3.1). An address in our own domain is nobody's: the source can't pass for another sender.
+// validEmail reports whether s is a plain SMTP address: an unquoted local part and a domain name, both in ASCII (RFC
+// 5321 section 4.1.2; the maximum lengths are in section 4.5.3.1). An address under the archiver's own domain is not
+// valid, so that the source cannot impersonate a derived sender.
 func validEmail(s string) bool {
 	local, host, ok := strings.Cut(s, "@")
 	if !ok || local == "" || len(local) > 64 || len(s) > 254 || !strings.Contains(host, ".") {
@@ -115,7 +121,7 @@ func validEmail(s string) bool {
 			return false
 		}
 	}
-	host = record.LowerASCII(host) // Unicode's lower case would make ASCII of the Kelvin sign
+	host = record.LowerASCII(host) // Unicode lower case would turn the Kelvin sign into an ASCII k
 	last := ""
 	for label := range strings.SplitSeq(host, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
@@ -131,7 +137,7 @@ func validEmail(s string) bool {
 	return strings.Trim(last, "0123456789") != "" && host != domain && !strings.HasSuffix(host, "."+domain)
 }
 
-// isAtom says whether s has nothing but atext in it: RFC 5322 section 3.2.3.
+// isAtom reports whether s consists of atext only (RFC 5322 section 3.2.3).
 func isAtom(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if !atext[s[i]] {
@@ -148,7 +154,7 @@ var atext = func() (t [256]bool) {
 	return t
 }()
 
-// mail writes the address for a header, in ASCII with single spaces.
+// mail returns the address as it is written in a header: in ASCII, with single spaces.
 func (a Address) mail() string {
 	if a.Name == "" {
 		return "<" + a.Address + ">"

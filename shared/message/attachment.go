@@ -22,21 +22,24 @@ import (
 // file is an attachment as the message shows it.
 type file struct {
 	record.Attachment
-	name    string // safe, and no two alike
-	media   string // safe content type
-	charset string // of a text, where it is one that programs know; "" if nothing is said
-	absent  string // why it isn't attached, as given by whoever left it out; "" if it is
+	name    string // safe to save under, and unique in the message
+	media   string // content type, safe to attach under
+	charset string // of a text, if mail programs know it; "" if none is declared
+	absent  string // why the file is not attached, in plain words; "" if it is attached
 
-	shown bool   // the item shows it, and so the text does: as text, as a picture in the HTML, or by its name
-	text  string // what a file of text says
-	cid   string // the Content-ID of a picture that the HTML shows
+	shown bool   // the text shows the file: as text, as a picture in the HTML, or by its name
+	text  string // content of a text file that is shown
+	cid   string // Content-ID of a picture that is shown in the HTML
 }
 
-// maxFiles bounds what a single item can make of itself: three bytes of JSON are an attachment without
-// anything, and each takes a hundred here. Networks allow an MMS a few dozen. Further ones are counted, and neither named nor attached.
+// maxFiles limits how far a single item can be amplified: three bytes of JSON are an empty attachment, and each takes
+// about a hundred bytes in the message. Networks allow an MMS a few dozen. Attachments beyond the limit are counted,
+// but neither named nor attached.
 const maxFiles = 10_000
 
-// attachmentsOf decides on order, names, types, who is shown in the text, and who stays out.
+// attachmentsOf returns the record's attachments in the order of the message, at most maxFiles of them. It decides on
+// each one's name and content type, whether the text shows it, and whether it is attached. Its errors are those of
+// Options.Peek.
 func attachmentsOf(r *record.Record, key string, c *participants, o Options) ([]file, error) {
 	if len(r.Attachments) == 0 {
 		return nil, nil
@@ -49,7 +52,7 @@ func attachmentsOf(r *record.Record, key string, c *participants, o Options) ([]
 	order = order[:len(order)-c.filesBeyond]
 	files := make([]file, len(order))
 	taken := make(map[string]int, len(files))
-	shown := map[string]bool{normalizeText(r.Text): true} // texts
+	shown := map[string]bool{normalizeText(r.Text): true} // normalized texts
 	texts := maxTexts
 	for i, a := range order {
 		f := &files[i]
@@ -87,7 +90,7 @@ func attachmentsOf(r *record.Record, key string, c *participants, o Options) ([]
 	return files, nil
 }
 
-// settle decides on the file's name and type.
+// settle decides on the file's name, content type and charset.
 func (f *file) settle(r *record.Record, c *participants, peek func(n int) ([]byte, error)) (err error) {
 	if isCall(r) {
 		f.name, f.media, err = recordingFile(f.Attachment, r, c, peek)
@@ -103,14 +106,14 @@ func (f *file) settle(r *record.Record, c *participants, peek func(n int) ([]byt
 	return nil
 }
 
-// What is shown of files of text, in bytes: those of an MMS have a few hundred.
+// Limits for text files whose content is shown, in bytes. Those of an MMS have a few hundred.
 const (
 	maxTextFile = 64 << 10
-	maxTexts    = 256 << 10 // all together
+	maxTexts    = 256 << 10 // all files together
 )
 
-// show decides how the message shows the file: a picture, a text of which at most room bytes are left, anything else by its name. What the
-// sender wrote stands in a file of its own where the phone makes it one, and may be the item's text once more.
+// show decides how the message shows the file: as a picture, as text if it has at most room bytes, or by its name.
+// Phones put what the sender wrote into a text file of its own, and the item's text may repeat it.
 func (f *file) show(r *record.Record, cid string, room int, peek func(n int) ([]byte, error)) error {
 	f.shown = !isCall(r) && !isPresentation(f.Attachment)
 	switch {
@@ -124,7 +127,7 @@ func (f *file) show(r *record.Record, cid string, room int, peek func(n int) ([]
 		}
 	case f.shown && f.media == "text/plain" && f.Size <= int64(min(room, maxTextFile)):
 		content, err := peek(maxTextFile)
-		if err != nil || int64(len(content)) < f.Size { // not all of it is known
+		if err != nil || int64(len(content)) < f.Size { // Peek returned only a part of the file
 			return err
 		}
 		if text, charset, ok := readText(content, f.Type); ok && len(text) <= room {
@@ -137,7 +140,7 @@ func (f *file) show(r *record.Record, cid string, room int, peek func(n int) ([]
 	return nil
 }
 
-// fields is the header of the file's part. inline says that the HTML beside it shows the file.
+// fields returns the header of the file's part. inline means that the HTML beside it shows the file.
 func (f *file) fields(inline bool) (textproto.Header, error) {
 	var h fields
 	disposition := "attachment"
@@ -156,8 +159,9 @@ func (f *file) fields(inline bool) (textproto.Header, error) {
 	return h.header()
 }
 
-// contentDisposition is RFC 2183's field. QUIRK: mime.FormatMediaType writes a name without blanks as a token, and an apostrophe in one, which
-// RFC 2231 gives a meaning, makes strict parsers drop the name: so it is always in quotation marks, or in RFC 2231's form.
+// contentDisposition returns the value of the Content-Disposition field (RFC 2183). QUIRK: mime.FormatMediaType
+// writes a name without blanks as a token. An apostrophe in a token makes strict parsers drop the name, because RFC
+// 2231 assigns a meaning to it. Therefore the name is always quoted, or in RFC 2231's form.
 func contentDisposition(disposition, name string, size int64) string {
 	if isASCII(name) {
 		name = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name)
@@ -166,9 +170,10 @@ func contentDisposition(disposition, name string, size int64) string {
 	return mime.FormatMediaType(disposition, map[string]string{"filename": name, "size": strconv.FormatInt(size, 10)})
 }
 
-// partHash is a part's header with the hex SHA-256 of its decoded bytes.
+// partHash is the header field of a part that holds the SHA-256 of its decoded bytes in hex.
 const partHash = "X-O2-Sha256"
 
+// isHash reports whether s is a SHA-256 in hex.
 func isHash(s string) bool {
 	b, err := hex.DecodeString(s)
 	return err == nil && len(b) == 32
@@ -176,11 +181,12 @@ func isHash(s string) bool {
 
 const (
 	maxName      = 120 // characters
-	maxNameBytes = 200 // three times as many in RFC 2231's form, which is one word of a line of at most 998
+	maxNameBytes = 200 // RFC 2231's form is three times as long, and one word of a line of at most 998 characters
 	maxExtension = 16
 )
 
-// nameOf is a file's name: the given one, decoded; with the extension of its first bytes or of its type, if it has none.
+// nameOf returns the file's name: the given one, decoded. If it has no extension, it gets that of the file's first
+// bytes or of its type.
 func nameOf(a record.Attachment, media string, kind record.Kind, peek func(n int) ([]byte, error)) (string, error) {
 	given := decodedName(a.Name)
 	if hasExtension(strings.TrimRight(given, ". ")) {
@@ -195,19 +201,20 @@ func nameOf(a record.Attachment, media string, kind record.Kind, peek func(n int
 	if bare := defaultName(media, kind); name == bare {
 		return strings.TrimSuffix(bare, path.Ext(bare)) + cmp.Or(extension, ".bin"), nil
 	}
-	if hasExtension(name) { // of a name that was cut, or that is no name at all
+	if hasExtension(name) { // the name was cut, or was not usable and replaced
 		return name, nil
 	}
 	return fileName(name+extension, media, kind), nil
 }
 
-// maxEncodedName is up to how many bytes a name is decoded.
+// maxEncodedName is the length in bytes up to which a name is decoded.
 const maxEncodedName = 4000
 
 var extValue = regexp.MustCompile(`^([A-Za-z0-9_-]+)'[A-Za-z0-9-]*'(.*%[0-9A-Fa-f]{2}.*)$`)
 
-// decodedName is a name without the encodings that mail puts on one: encoded words (RFC 2047), in which programs write it although the parameter
-// has a form of its own, and that form (RFC 2231 section 4). What can't be read stays as given.
+// decodedName returns a name without the encodings that mail programs apply to names: encoded words (RFC 2047), which
+// are used although they are not allowed in a parameter, and RFC 2231's form (section 4). A name that cannot be
+// decoded is returned unchanged.
 func decodedName(given string) string {
 	if len(given) > maxEncodedName {
 		return given
@@ -246,14 +253,15 @@ func decodedName(given string) string {
 
 var errCharset = errors.New("the character set is not known, or has no such characters")
 
-// fileName makes a name that is safe to save under: no path, no device, nothing that can't be seen or turns
-// the direction of writing (photo⟦U+202E⟧gpj.exe). It is never empty.
+// fileName returns a name that is safe to save under: it has no path, is no device name, and has no characters that
+// are invisible or change the direction of the text (photo⟦U+202E⟧gpj.exe). It is never empty.
 func fileName(given, media string, kind record.Kind) string {
 	given = strings.ToValidUTF8(given, "_")
 	if i := strings.LastIndexAny(given, `/\`); i >= 0 {
 		given = given[i+1:]
 	}
-	if ext := path.Ext(given); len(given) > 10*maxName && len(ext) <= maxExtension { // what a name ends in says what opens it
+	// The extension decides which program opens the file, so it is kept.
+	if ext := path.Ext(given); len(given) > 10*maxName && len(ext) <= maxExtension {
 		given = oneLine(strings.TrimSuffix(given, ext), 5*maxName) + ext
 	}
 	name := strings.Map(func(c rune) rune {
@@ -262,7 +270,7 @@ func fileName(given, media string, kind record.Kind) string {
 		}
 		return c
 	}, oneLine(given, 10*maxName))
-	name = strings.Trim(name, ". ") // Windows drops them at the end; at the beginning they hide a file
+	name = strings.Trim(name, ". ") // Windows removes them at the end; at the beginning a dot hides the file
 	if strings.Trim(name, "_") == "" {
 		name = defaultName(media, kind)
 	}
@@ -272,7 +280,8 @@ func fileName(given, media string, kind record.Kind) string {
 	return shortenName(name, "")
 }
 
-// shortenName cuts the stem of a name so that the name with addition behind the stem is not too long.
+// shortenName cuts the stem of a name, so that the name with addition after the stem stays within maxName and
+// maxNameBytes.
 func shortenName(name, addition string) string {
 	extension := path.Ext(name)
 	if len(extension) > maxExtension || extension == name {
@@ -287,7 +296,7 @@ func shortenName(name, addition string) string {
 	return strings.TrimRight(stem, ". ") + addition + extension
 }
 
-// deviceName says whether Windows takes the name for a device, whatever its extension.
+// deviceName reports whether Windows treats the name as a device, whatever its extension.
 func deviceName(name string) bool {
 	stem, _, _ := strings.Cut(strings.ToUpper(name), ".")
 	switch stem = strings.TrimRight(stem, " "); stem {
@@ -301,6 +310,7 @@ func deviceName(name string) bool {
 	return ok && utf8.RuneCountInString(port) == 1 && strings.Contains("0123456789¹²³", port)
 }
 
+// defaultName returns the name of a file that has no usable name.
 func defaultName(media string, kind record.Kind) string {
 	if kind == record.CallAudio {
 		return "recording" + extensionOf(media)
@@ -308,8 +318,9 @@ func defaultName(media string, kind record.Kind) string {
 	return "attachment" + extensionOf(media)
 }
 
-// distinctAddresses numbers a name that is taken, compared without case as file systems do. taken counts how often
-// a name was asked for, so that thousands of attachments with one name don't take a search each.
+// distinctAddresses returns the name, with a number added if it is already taken. Names are compared without case, as
+// file systems do. taken counts how often each name was requested, so that thousands of attachments with the same
+// name do not need a search each.
 func distinctAddresses(name string, taken map[string]int) string {
 	key := strings.ToLower(name)
 	result := name

@@ -8,14 +8,14 @@ import (
 	"slices"
 )
 
-// go-message's base64 writer writes 441 MB/s with 18,000 allocations for each MB on the machine where
-// this one writes 1,100 MB/s with one, and its reader reads 270 MB/s: so the lines are made and read here. The
-// parts around them are go-message's.
+// Base64 is written and read here, and not by go-message, for speed. On the same machine go-message's writer reaches
+// 441 MB/s with 18,000 allocations per MB, this one 1,100 MB/s with one allocation; go-message's reader reaches 270
+// MB/s. The headers and boundaries of the parts are go-message's.
 
-// base64Line is how many bytes one line holds: 76 characters of base64 (RFC 2045 section 6.8).
+// base64Line is the number of bytes that one line encodes: 76 characters of base64 (RFC 2045 section 6.8).
 const base64Line = 57
 
-// base64Size is how many bytes n bytes are in base64, in lines of 76 parted by CRLF.
+// base64Size returns the encoded size of n bytes, in lines of 76 characters separated by CRLF.
 func base64Size(n int64) int64 {
 	if n <= 0 {
 		return 0
@@ -23,12 +23,13 @@ func base64Size(n int64) int64 {
 	return (n+2)/3*4 + (n-1)/base64Line*2
 }
 
-// chunk is how many bytes of an attachment are encoded at a time: whole lines.
+// chunk is the number of bytes of an attachment that are encoded at a time. It is a whole number of lines.
 const chunk = 1024 * base64Line
 
-// writeBase64 writes r, which must give exactly size bytes, in base64.
+// writeBase64 writes the content of r in base64. It is an error if r does not return exactly size bytes.
 func writeBase64(w io.Writer, r io.Reader, size int64) error {
-	// One byte more than there should be in the last chunk shows whether more would come.
+	// For a short attachment the buffer has room for one byte more than expected, so that a single read shows both
+	// the end and an excess.
 	src := make([]byte, min(size+1, chunk))
 	dst := make([]byte, base64Size(int64(len(src)))+2)
 	for done := int64(0); ; {
@@ -61,7 +62,8 @@ func appendBase64(dst, text []byte) []byte {
 	return dst
 }
 
-// encodeLines encodes src into dst and gives the number of bytes. CRLF stands before every line but the first of all.
+// encodeLines encodes src into dst and returns the number of bytes written. CRLF precedes every line, except the
+// first one if first is true.
 func encodeLines(dst, src []byte, first bool) int {
 	n := 0
 	for len(src) > 0 {
@@ -77,17 +79,18 @@ func encodeLines(dst, src []byte, first bool) int {
 	return n
 }
 
-// base64Reader decodes base64 in lines. Anything else than the alphabet and white space is an error.
+// base64Reader decodes base64 in lines. Characters other than the alphabet and line ends are an error.
 type base64Reader struct {
 	r     io.Reader
-	raw   []byte // as read; raw[:rest] is the beginning of a group of four
+	raw   []byte // as read; raw[:rest] is the beginning of a group of four characters
 	rest  int
 	plain []byte // decoded
-	left  []byte // of plain
-	ended bool   // padding was seen: nothing may follow
+	left  []byte // the part of plain that was not returned yet
+	ended bool   // padding was read: nothing may follow
 	err   error
 }
 
+// newBase64Reader returns a reader of the bytes that are encoded in r.
 func newBase64Reader(r io.Reader) *base64Reader {
 	const size = 32 << 10
 	return &base64Reader{r: r, raw: make([]byte, size), plain: make([]byte, size)}
@@ -105,7 +108,7 @@ func (d *base64Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill decodes what one read of the source gives.
+// fill reads once from the source and decodes what was read.
 func (d *base64Reader) fill() {
 	n, err := d.r.Read(d.raw[d.rest:])
 	d.err = err
@@ -128,7 +131,7 @@ func (d *base64Reader) fill() {
 	}
 }
 
-// squeezeSpace takes the line ends out of b and gives the new length.
+// squeezeSpace removes the line ends from b in place and returns the new length.
 func squeezeSpace(b []byte) int {
 	n := 0
 	for i := 0; i < len(b); {

@@ -11,9 +11,10 @@ import (
 	"o2archiver/shared/record"
 )
 
+// isCall reports whether the record is a call, with or without a recording.
 func isCall(r *record.Record) bool { return r.Kind == record.CallLog || r.Kind == record.CallAudio }
 
-// appendCall appends what a call is in plain words, as people search for it.
+// appendCall appends a summary of the call in plain words, as people search for it.
 func appendCall(b []byte, r *record.Record) []byte {
 	b = append(b, "Call"...)
 	if r.Kind == record.CallAudio {
@@ -28,7 +29,8 @@ func appendCall(b []byte, r *record.Record) []byte {
 	return append(b, "\r\n\r\n"...)
 }
 
-// callLength is how long was spoken, 0 if it isn't known: what the source says, or else what its times give.
+// callLength returns how long the call lasted after it was answered: the duration that the source reports, or else
+// the one computed from its times. It is 0 if unknown.
 func callLength(r *record.Record) time.Duration {
 	if r.Call == nil || r.Call.Duration != 0 {
 		return max(0, callOf(r).Duration)
@@ -37,6 +39,7 @@ func callLength(r *record.Record) time.Duration {
 	return talk
 }
 
+// callOf returns the record's call, or the zero value if it has none.
 func callOf(r *record.Record) record.Call {
 	if r.Call == nil {
 		return record.Call{}
@@ -44,12 +47,12 @@ func callOf(r *record.Record) record.Call {
 	return *r.Call
 }
 
-// callStatus is what the source says became of the call, in small letters and words: no answer.
+// callStatus returns the result of the call as the source reports it, in lower case and as words: no answer.
 func callStatus(r *record.Record) string {
 	return strings.ToLower(strings.TrimSpace(strings.Map(isBlank, cmp.Or(callOf(r).Status, r.Status))))
 }
 
-// isBlank makes words of NO_ANSWER.
+// isBlank maps the separators of a status such as NO_ANSWER to spaces.
 func isBlank(c rune) rune {
 	if c == '_' || c == '-' {
 		return ' '
@@ -57,8 +60,9 @@ func isBlank(c rune) rune {
 	return c
 }
 
-// ringAndTalk are the times from a call's start to its answer, or if nobody answered to its end, and from there to its end; 0 where
-// they can't be read or make no sense. A call that was answered, nobody says when, has neither.
+// ringAndTalk returns the ring time, which lasts from the start to the answer (or to the end, if the call was not
+// answered), and the talk time from the answer to the end. Each is 0 if its times cannot be read or are implausible.
+// A call that was answered at an unknown time has neither.
 func ringAndTalk(r *record.Record) (ring, talk time.Duration) {
 	c := callOf(r)
 	start, answer, end := callTime(c.Start), callTime(c.Answer), callTime(c.End)
@@ -68,7 +72,7 @@ func ringAndTalk(r *record.Record) (ring, talk time.Duration) {
 	return formatSpan(start, answer), formatSpan(answer, end)
 }
 
-// formatAnswered says whether a status is one of a call that was. "Not answered" and "unanswered" are none.
+// formatAnswered reports whether a status is that of an answered call. "Not answered" and "unanswered" are not.
 func formatAnswered(status string) bool {
 	status = strings.ToLower(strings.TrimSpace(strings.Map(isBlank, status)))
 	for _, word := range []string{"answered", "connected", "completed"} {
@@ -79,6 +83,7 @@ func formatAnswered(status string) bool {
 	return false
 }
 
+// formatSpan returns the time between two times, 0 if one of them is zero or the result is not plausible for a call.
 func formatSpan(from, to time.Time) time.Duration {
 	if d := to.Sub(from); !from.IsZero() && !to.IsZero() && d > 0 && d <= 24*time.Hour {
 		return d
@@ -86,7 +91,7 @@ func formatSpan(from, to time.Time) time.Duration {
 	return 0
 }
 
-// callTime reads a time of a call; the zero time says that it is none, or impossible.
+// callTime parses a time of a call. It returns the zero time if the value is not a time or is implausible.
 func callTime(given string) time.Time {
 	t, err := time.Parse(time.RFC3339, given)
 	if err != nil || t.UTC().Year() < 2000 || t.UTC().Year() > 9999 {
@@ -95,7 +100,7 @@ func callTime(given string) time.Time {
 	return t
 }
 
-// formatDuration is a time span as people say it: 1 h 2 min 3 s.
+// formatDuration returns a duration as people write it: 1 h 2 min 3 s.
 func formatDuration(d time.Duration) string {
 	if d < time.Second {
 		return "under 1 s"
@@ -113,6 +118,7 @@ func formatDuration(d time.Duration) string {
 	return strings.Join(parts, " ")
 }
 
+// call appends the times, durations and status of a call.
 func (p *block) call(r *record.Record) {
 	c := r.Call
 	if c == nil {
@@ -130,7 +136,7 @@ func (p *block) call(r *record.Record) {
 	}
 	if d := c.Duration; d != 0 {
 		p.b = append(append(append(p.b, "Call duration: "...), formatThousands(d.Milliseconds())...), " ms"...)
-		if talk > 0 && (d-talk).Abs() > 2*time.Second { // clocks and rounding
+		if talk > 0 && (d-talk).Abs() > 2*time.Second { // more than clock differences and rounding explain
 			p.b = append(p.b, " (as given; it is not the time between answer and end)"...)
 		}
 		p.line()
@@ -139,9 +145,11 @@ func (p *block) call(r *record.Record) {
 	p.field("Call id", c.ID)
 }
 
-// recordingFile decides on the name and the type of a call's file, which sources often leave out or get wrong: by the first bytes, by the type
-// that is given, by the name's extension.
-func recordingFile(a record.Attachment, r *record.Record, c *participants, peek func(n int) ([]byte, error)) (name, media string, err error) {
+// recordingFile returns the name and content type of a call's file, which sources often omit or get wrong. The file's
+// first bytes take precedence over the given type, and a given audio type over the name's extension.
+func recordingFile(
+	a record.Attachment, r *record.Record, c *participants, peek func(n int) ([]byte, error),
+) (name, media string, err error) {
 	head, err := peek(16)
 	if err != nil {
 		return "", "", err
@@ -166,21 +174,23 @@ func recordingFile(a record.Attachment, r *record.Record, c *participants, peek 
 		}
 		name = "call-" + r.Time.UTC().Format("2006-01-02-1504") + "-" + slugOf(who) + extensionOf(media)
 	case sound && !hasExtension(given):
-		name = strings.TrimRight(given, ". ") + extensionOf(media) // rec-2026.11.22 has no extension
+		// path.Ext would take the end of rec-2026.11.22 for an extension.
+		name = strings.TrimRight(given, ". ") + extensionOf(media)
 	default:
 		name = given
 	}
 	return fileName(name, media, r.Kind), media, nil
 }
 
-// sameFormat says whether two types are names of one format: a film's is that of the sound alone.
+// sameFormat reports whether two types are names of the same format. Audio and video in the same container are.
 func sameFormat(found, given string) bool {
 	_, sub, _ := strings.Cut(found, "/")
 	_, other, _ := strings.Cut(given, "/")
 	return sub == other || extensionOf(found) == extensionOf(given)
 }
 
-// audioType knows the recordings of networks and recorders by their first bytes; "" if they are none of them.
+// audioType returns the type of a recording by its first bytes, for the formats of networks and recorders; "" if it
+// is none of them.
 func audioType(head []byte) string {
 	at := func(i int, s string) bool { return len(head) >= i && bytes.HasPrefix(head[i:], []byte(s)) }
 	switch {
@@ -208,6 +218,7 @@ func audioType(head []byte) string {
 	return ""
 }
 
+// audioByExtension returns the type of a recording by its file extension; "" if the extension is unknown.
 func audioByExtension(ext string) string {
 	switch ext {
 	case ".amr":

@@ -8,21 +8,21 @@ import (
 	"strconv"
 	"strings"
 
-	"o2archiver/shared/phone" // a short code in an envelope is that short code
+	"o2archiver/shared/phone" // to treat a short code in an envelope as that short code
 	"o2archiver/shared/record"
 )
 
-// person is a participant and what can be said of it.
+// person is a participant with everything that was derived from the record about it.
 type person struct {
 	given   record.Participant
-	value   string // given.Value without an envelope; the owner's for insert-address-token
+	value   string // given.Value without an envelope; the owner's number if it was insert-address-token
 	full    string // given.Name()
-	number         // e164 is "" if the value isn't a telephone number
-	name    string // full as one line; "" if unknown
+	number         // its e164 is "" if the value is not a telephone number
+	name    string // full on one line; "" if unknown
 	address Address
 }
 
-// label is what the subject calls the person.
+// label returns the person's name or number for the subject.
 func (p *person) label() string {
 	switch {
 	case p.name != "":
@@ -33,21 +33,23 @@ func (p *person) label() string {
 	return oneLine(p.address.Name, 60)
 }
 
+// mail returns the person's address as it is written in a header.
 func (p *person) mail() string { return p.address.mail() }
 
-// participants is everybody in a record.
+// participants are all the people of a record, and what the message says about it as a whole.
 type participants struct {
 	from         person
 	to           []person
-	owner        person   // without an address: none of his headers needs it
+	owner        person   // without an address: no header field of the owner needs one
 	ownerApart   bool     // the owner is neither sender nor recipient
-	conversation string   // identifies the set of participants
-	keys         []string // of the participants, sorted, each once
+	conversation string   // ID of the set of participants, see conversationID
+	keys         []string // one for each participant, sorted, without repetition
 
-	missing     string // what the message lacks, for the subject
-	filesBeyond int    // attachments that the item has beyond maxFiles
+	missing     string // words for the subject about what the message lacks, see missingWords
+	filesBeyond int    // number of attachments beyond maxFiles
 }
 
+// castOf returns the participants of a record.
 func castOf(r *record.Record, o Options) *participants {
 	c := &participants{from: personOf(r.From, r.Sender().Value, o, 0)}
 	c.to = make([]person, 0, len(r.To))
@@ -56,7 +58,11 @@ func castOf(r *record.Record, o Options) *participants {
 			c.to = append(c.to, p)
 		}
 	}
-	c.owner = person{given: record.Participant{Value: r.Owner}, value: bareValue(r.Owner), number: o.Numbers.read(r.Owner, o.Region)}
+	c.owner = person{
+		given:  record.Participant{Value: r.Owner},
+		value:  bareValue(r.Owner),
+		number: o.Numbers.read(r.Owner, o.Region),
+	}
 	c.ownerApart = r.Owner != ""
 	same := func(p *person) {
 		if r.Owner != "" && (p.value == c.owner.value || p.e164 != "" && p.e164 == c.owner.e164) {
@@ -73,7 +79,7 @@ func castOf(r *record.Record, o Options) *participants {
 	return c
 }
 
-// personOf is the participant of that index in Options.Addresses, who has the value.
+// personOf returns the participant with this value. index is its index in Options.Addresses.
 func personOf(given record.Participant, value string, o Options, index int) person {
 	p := person{given: given, value: bareValue(value), full: given.Name(), number: o.Numbers.read(value, o.Region)}
 	p.name = oneLine(p.full, 100)
@@ -97,7 +103,8 @@ func personOf(given record.Participant, value string, o Options, index int) pers
 	return p
 }
 
-// recipients is the value of To, "" if there are none. Beyond maxRecipient they stand in the text only.
+// recipients returns the value of the To field, "" if there are none. Recipients beyond maxRecipient are only in the
+// text.
 func (c *participants) recipients() string {
 	if len(c.to) == 1 {
 		return c.to[0].mail()
@@ -121,7 +128,7 @@ func (c *participants) recipients() string {
 	return b.String()
 }
 
-// different counts the recipients, each once, as the header names them.
+// different returns the number of distinct recipients, as the header names them.
 func (c *participants) different() int {
 	seen := make(map[Address]bool, len(c.to))
 	for i := range c.to {
@@ -130,8 +137,9 @@ func (c *participants) different() int {
 	return len(seen)
 }
 
-// participants has a key for everybody, the owner among them, sorted and each once. Of somebody who kept the number back, or is not
-// named at all, nothing says who it was: two of them are not taken for one, so the message alone is the conversation.
+// participants returns one key for each participant, the owner included, sorted and without repetition. A participant
+// whose number was withheld, or who is not named at all, cannot be identified: two such messages are not assumed to
+// be from the same person, so the key is the message's own and the message is a conversation by itself.
 func (c *participants) participants(id string) []string {
 	keys := make([]string, 0, 2+len(c.to))
 	put := func(p *person) {
@@ -158,22 +166,22 @@ func (c *participants) participants(id string) []string {
 	return slices.Compact(keys)
 }
 
-// bareValue is a value without the envelope of a network or device, trimmed.
+// bareValue returns a value without the envelope of a network or device, trimmed.
 func bareValue(value string) string { return strings.TrimSpace(phone.Bare(value)) }
 
-// emailKey is an email address in the form in which addresses are compared.
+// emailKey returns an e-mail address in the form in which addresses are compared.
 func emailKey(entry string) string {
 	return record.LowerASCII(cmp.Or(record.EmailAddress(entry), entry))
 }
 
-// conversationID identifies the set of participants: 40 hex digits.
-// The source's own ids of groups can't be used: some are new for every message.
+// conversationID returns the ID of a set of participants: 40 hex digits. The source's own group IDs cannot be used,
+// because some are new for every message.
 func conversationID(keys []string) string {
 	b := make([]byte, 0, 128)
 	b = append(b, "v1|conversation"...)
 	for _, k := range keys {
 		b = append(b, '|')
-		b = strconv.AppendInt(b, int64(len(k)), 10) // so that no text can look like two
+		b = strconv.AppendInt(b, int64(len(k)), 10) // the length makes the encoding unambiguous
 		b = append(b, ':')
 		b = append(b, k...)
 	}

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// givenCharset is the character set that a content type names, in lower case. WAP's numbers for the usual ones (IANA's
-// MIBenum) are among what MMS parts have.
+// givenCharset returns the charset that a content type names, in lower case. MMS parts may name the usual ones by
+// WAP's numbers (IANA MIBenum).
 func givenCharset(contentType string) string {
 	_, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -32,28 +32,32 @@ func givenCharset(contentType string) string {
 	return charset
 }
 
-// charsetOf is the character set that the source says a text is in, if mail programs know it: without it they would guess.
+// charsetOf returns the charset that the source declares for a text, if mail programs know it, and "" otherwise. A
+// mail program would guess the charset of a part that declares none.
 func charsetOf(media, given string) string {
 	if !strings.HasPrefix(media, "text/") {
 		return ""
 	}
 	switch charset := givenCharset(given); charset {
-	case "utf-8", "us-ascii", "utf-16", "utf-16be", "utf-16le", "iso-8859-1", "iso-8859-2", "iso-8859-5", "iso-8859-6", "iso-8859-7", "iso-8859-8",
-		"iso-8859-9", "iso-8859-15", "windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255",
-		"windows-1256", "gb2312", "gb18030", "gbk", "big5", "shift_jis", "iso-2022-jp", "euc-jp", "euc-kr", "koi8-r":
+	case "utf-8", "us-ascii", "utf-16", "utf-16be", "utf-16le", "iso-8859-1", "iso-8859-2", "iso-8859-5",
+		"iso-8859-6", "iso-8859-7", "iso-8859-8", "iso-8859-9", "iso-8859-15", "windows-1250", "windows-1251",
+		"windows-1252", "windows-1253", "windows-1254", "windows-1255", "windows-1256", "gb2312", "gb18030", "gbk",
+		"big5", "shift_jis", "iso-2022-jp", "euc-jp", "euc-kr", "koi8-r":
 		return charset
 	}
 	return ""
 }
 
-// readText is a text in UTF-8, read by the character set that its content type names, and the set that the bytes are in. Without
-// one, or with us-ascii, which phones write for anything, bytes that are UTF-8 are UTF-8. ok is false if it can't be read so: then
-// nothing is shown, for wrong letters would pass for the sender's.
+// readText returns the content of a text file in UTF-8, and the charset that the bytes are in. It decodes by the
+// charset that the content type names. Without one, or with us-ascii, which phones declare for any text, bytes that
+// are valid UTF-8 are read as UTF-8. ok is false if the text cannot be decoded. Then nothing is shown, because wrong
+// letters would appear to be the sender's.
 func readText(content []byte, contentType string) (text, charset string, ok bool) {
 	charset = givenCharset(contentType)
 	switch charset {
 	case "", "us-ascii", "ascii", "utf-8":
-		if charset != "utf-8" && (bytes.HasPrefix(content, []byte("\xff\xfe")) || bytes.HasPrefix(content, []byte("\xfe\xff"))) {
+		if charset != "utf-8" &&
+			(bytes.HasPrefix(content, []byte("\xff\xfe")) || bytes.HasPrefix(content, []byte("\xfe\xff"))) {
 			charset = "utf-16"
 			break
 		}
@@ -63,7 +67,7 @@ func readText(content []byte, contentType string) (text, charset string, ok bool
 	return strings.TrimPrefix(decoded, "\ufeff"), charset, ok
 }
 
-// decodeCharset reads bytes in a character set. ok is false if it is not known, or has no characters for some of them.
+// decodeCharset decodes content. ok is false if the charset is unknown or has no character for some of the bytes.
 func decodeCharset(content []byte, charset string) (text string, ok bool) {
 	decoder := unicode.UTF16(unicode.BigEndian, unicode.UseBOM).NewDecoder() // RFC 2781 section 4.3
 	if charset != "utf-16" {
@@ -80,8 +84,8 @@ func decodeCharset(content []byte, charset string) (text string, ok bool) {
 	return string(decoded), true
 }
 
-// normalizeText is what of a text two copies of it have in common, whichever program wrote them: not the line ends, nor a byte order mark, NULs
-// or what is blank at the end.
+// normalizeText returns a text in a form in which two copies of it compare as equal, whichever programs wrote them:
+// without byte order marks, NULs and surrounding white space, and with LF as line end.
 func normalizeText(text string) string {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "", "\ufeff", "").Replace(text)
 	return strings.TrimSpace(text)

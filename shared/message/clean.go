@@ -8,14 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// oneLine is s as it can stand in a header or be somebody's name: on one line, single spaces, without what
-// turns the direction of writing or is no character, and at most limit characters. Bytes that are no UTF-8 become U+FFFD.
+// oneLine returns s in a form that is safe in a header or as a name: on one line, with single spaces, without
+// non-characters and characters that change the direction of the text, and with at most limit characters. Bytes that
+// are not valid UTF-8 become U+FFFD.
 func oneLine(s string, limit int) string {
 	if len(s) <= limit && isPlain(s) {
 		return s
 	}
 	var b strings.Builder
-	count, cut := 0, 0 // characters in b; where the last of them ends that leaves room for …
+	count, cut := 0, 0 // the characters in b; the length of b up to which it can be cut with room for …
 	put := func(c rune) {
 		b.WriteRune(c)
 		if count++; count < limit {
@@ -43,7 +44,7 @@ func oneLine(s string, limit int) string {
 	return b.String()
 }
 
-// isPlain says whether oneLine has nothing to do: printable ASCII with single spaces between words.
+// isPlain reports whether oneLine would return s unchanged: printable ASCII with single spaces between words.
 func isPlain(s string) bool {
 	if s == "" {
 		return true
@@ -51,7 +52,7 @@ func isPlain(s string) bool {
 	return isASCII(s) && s[0] != ' ' && s[len(s)-1] != ' ' && !strings.Contains(s, "  ")
 }
 
-// isASCII says whether s is all printable ASCII, blanks included.
+// isASCII reports whether s consists of printable ASCII characters, spaces included.
 func isASCII(s string) bool {
 	i := 0
 	for ; i+8 <= len(s); i += 8 {
@@ -69,8 +70,9 @@ func isASCII(s string) bool {
 	return true
 }
 
-// appendShown appends s as given, on one line: what can't be seen, or would break the line or turn the direction of
-// writing, is marked as ⟦U+000A⟧. Beyond limit characters, of which a mark is eight, it says only how long it is.
+// appendShown appends s as given, on one line. Characters that are invisible, break the line or change the direction
+// of the text are replaced by marks such as ⟦U+000A⟧. After limit characters, where a mark counts as eight, the rest
+// is replaced by the length of s.
 func appendShown(b []byte, s string, limit int) []byte {
 	if len(s) <= limit && isPlain(s) {
 		return append(b, s...)
@@ -78,7 +80,7 @@ func appendShown(b []byte, s string, limit int) []byte {
 	return appendMarked(b, s, limit, "")
 }
 
-// appendMarked is appendShown; each of the characters in escaped gets a backslash before it.
+// appendMarked is appendShown with a backslash before each of the characters in escaped.
 func appendMarked(b []byte, s string, limit int, escaped string) []byte {
 	const mark = 8
 	for _, c := range s {
@@ -101,8 +103,8 @@ func appendMarked(b []byte, s string, limit int, escaped string) []byte {
 	return b
 }
 
-// appendQuote appends a value of the source that stands beside others on its line, in quotation marks as RFC 5322 section 3.2.4 has
-// them: nothing in it can pass for one of the others.
+// appendQuote appends a value of the source that has other values beside it on its line. It is quoted as in RFC 5322
+// section 3.2.4, so that nothing in it can be mistaken for one of the others.
 func appendQuote(b []byte, s string, limit int) []byte {
 	b, end := appendIsolated(b, s)
 	b = append(b, '"')
@@ -116,12 +118,13 @@ func appendQuote(b []byte, s string, limit int) []byte {
 
 const (
 	isolated  = "\u2068" // FIRST STRONG ISOLATE
-	isolation = "\u2069" // POP DIRECTIONAL ISOLATE: its end
+	isolation = "\u2069" // POP DIRECTIONAL ISOLATE: the end of an isolated text
 )
 
-// appendIsolated begins a value of the source, and gives what ends it. One that holds letters written from right to left keeps its direction
-// to itself: the number behind it would otherwise be shown turned round. In what we add to a text these two are ours
-// alone, for the source's own are marked there.
+// appendIsolated appends the beginning of a value of the source, and returns the end that has to be appended after
+// it. A value with right-to-left letters is isolated, so that it does not change the direction of what follows it,
+// such as a number. In the text that the archiver adds, the two isolate characters are always its own, because those
+// of the source are replaced by marks.
 func appendIsolated(b []byte, s string) (_ []byte, end string) {
 	if !strings.ContainsFunc(s, rightToLeft) {
 		return b, ""
@@ -129,17 +132,20 @@ func appendIsolated(b []byte, s string) (_ []byte, end string) {
 	return append(b, isolated...), isolation
 }
 
-// rightToLeft says whether c is of a script that is written so: the blocks that Unicode keeps for them (Bidi_Class R and AL).
+// rightToLeft reports whether c belongs to a script that is written from right to left: the blocks that Unicode
+// reserves for them (Bidi_Class R and AL).
 func rightToLeft(c rune) bool {
-	return c >= 0x0590 && (c <= 0x08FF || c >= 0xFB1D && c <= 0xFDFF && !isNoncharacter(c) || c >= 0xFE70 && c < 0xFEFF ||
+	return c >= 0x0590 && (c <= 0x08FF ||
+		c >= 0xFB1D && c <= 0xFDFF && !isNoncharacter(c) || c >= 0xFE70 && c < 0xFEFF ||
 		c >= 0x10800 && c <= 0x10FFF || c >= 0x1E800 && c <= 0x1EFFF)
 }
 
-// isBreak says whether c ends a line or controls something.
+// isBreak reports whether c ends a line or is a control character.
 func isBreak(c rune) bool { return unicode.IsControl(c) || c == '\u2028' || c == '\u2029' }
 
-// isHidden says whether c is invisible and changes the direction of the text around it, is a byte order mark, or is no character at
-// all, which XML and hence a mailbox have no place for. Joiners stay: emoji are made with them.
+// isHidden reports whether c is invisible and changes the direction of the text around it, is a byte order mark, or
+// is a non-character, which XML, and hence a mailbox, cannot represent. Joiners are not hidden, because emoji are
+// made with them.
 func isHidden(c rune) bool {
 	switch {
 	case c < '\u061c':
@@ -151,26 +157,27 @@ func isHidden(c rune) bool {
 	return isNoncharacter(c)
 }
 
-// isNoncharacter says whether c is one of the 66 code points that Unicode will never make a character of.
+// isNoncharacter reports whether c is one of the 66 code points that Unicode reserves as non-characters.
 func isNoncharacter(c rune) bool { return c&0xFFFE == 0xFFFE || c >= 0xFDD0 && c <= 0xFDEF }
 
-// isWhite says whether c is one of the control characters that texts are made with.
+// isWhite reports whether c is one of the control characters that occur in ordinary texts: tab, LF and CR.
 func isWhite(c rune) bool { return c == '\t' || c == '\n' || c == '\r' }
 
-// NotStorable says whether a mailbox can't keep c: XML 1.0 section 2.2, in which Exchange keeps and exchanges text, has no place for it.
+// NotStorable reports whether a mailbox cannot store c. Exchange stores and exchanges text as XML 1.0, whose section
+// 2.2 excludes these characters.
 func NotStorable(c rune) bool {
 	return c < ' ' && !isWhite(c) || c == 0xFFFE || c == 0xFFFF
 }
 
-// isUnshown says whether HTML can't show c. It holds for whatever is Lost.
+// isUnshown reports whether HTML cannot show c. It is true for every character that is NotStorable.
 func isUnshown(c rune) bool { return unicode.IsControl(c) && !isWhite(c) || isNoncharacter(c) }
 
-// hasMarks says whether a text of the source has marks in it, or gets some on its way into a mailbox.
+// hasMarks reports whether a text of the source contains marks, or gets some on its way into a mailbox.
 func hasMarks(s string) bool {
 	return !isASCII(s) && strings.ContainsFunc(s, func(c rune) bool { return c == '⟦' || isUnshown(c) })
 }
 
-// formatThousands writes a number for people: 12,345.
+// formatThousands returns a number with thousands separators: 12,345.
 func formatThousands(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// moment shows a time in UTC, on the clock in London, and as the source gave it.
+// moment appends a time in UTC, in London time, and as the source gave it.
 func (p *block) moment(name string, t time.Time, given string) {
 	if t.IsZero() {
 		if given != "" {
@@ -20,7 +20,7 @@ func (p *block) moment(name string, t time.Time, given string) {
 	p.b = append(p.b, ", in London "...)
 	if there := inLondon(t); there.Location() == summer {
 		p.b = appendClock(p.b, there)
-	} else { // the same figures
+	} else { // GMT has the same figures as UTC
 		p.b = append(append(p.b, utc...), "GMT"...)
 	}
 	if given != "" {
@@ -29,13 +29,13 @@ func (p *block) moment(name string, t time.Time, given string) {
 	p.b = append(p.b, "\r\n"...)
 }
 
-// appendClock appends what a clock in t's zone shows: 2026-11-22 09:30:00.5 GMT. Format takes
-// several times as long for a layout of one's own as for RFC 3339.
+// appendClock appends a time in its own zone: 2026-11-22 09:30:00.5 GMT. It uses the RFC 3339 layout, because Format
+// takes several times as long for a custom layout.
 func appendClock(b []byte, t time.Time) []byte {
 	at := len(b)
 	b = t.AppendFormat(b, time.RFC3339Nano)
 	date := bytes.IndexByte(b[at:], 'T')
-	zone := bytes.IndexAny(b[at+date:], "Z+-") // behind the time of day
+	zone := bytes.IndexAny(b[at+date:], "Z+-") // after the time of day
 	b[at+date] = ' '
 	name, _ := t.Zone()
 	return append(append(b[:at+date+zone], ' '), name...)
@@ -46,9 +46,10 @@ var (
 	summer    = time.FixedZone("BST", 60*60)
 )
 
-// inLondon is t on the clock of where the network is, and which its customers read. The rule has held since 1996, and no time of
-// an item is older: clocks are an hour ahead from the last Sunday of March to that of October, 01:00 UTC. It stands here, and is not
-// looked up, because a machine may have tables of time zones of its own, and the message must be the same on each.
+// inLondon returns t in London time, which the network and its customers use. Clocks are an hour ahead from 01:00 UTC
+// on the last Sunday of March to 01:00 UTC on the last Sunday of October. The rule has held since 1996, and no time
+// of an item is older. It is built in, because time zone tables differ between machines, and the message must be the
+// same on all of them.
 func inLondon(t time.Time) time.Time {
 	t = t.UTC()
 	ahead := false
@@ -64,7 +65,7 @@ func inLondon(t time.Time) time.Time {
 	return t.In(greenwich)
 }
 
-// lastSunday is 01:00 UTC on the last Sunday of a month of 31 days.
+// lastSunday returns 01:00 UTC on the last Sunday of a month that has 31 days.
 func lastSunday(year int, month time.Month) time.Time {
 	last := time.Date(year, month, 31, 1, 0, 0, 0, time.UTC)
 	return last.AddDate(0, 0, -int(last.Weekday()))

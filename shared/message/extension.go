@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// extensionOf is the usual extension of a type's files, .bin if it is not known.
+// extensionOf returns the usual file extension of a content type, .bin if it is unknown.
 func extensionOf(media string) string { return cmp.Or(knownExtension(media), ".bin") }
 
-// knownExtension is the usual extension of a type's files, "" if it is not known.
+// knownExtension returns the usual file extension of a content type, "" if it is unknown.
 func knownExtension(media string) string {
 	switch media {
 	case "image/jpeg":
 		return ".jpg"
-	case "image/png", "image/gif", "image/heic", "image/heif", "image/webp", "image/bmp", "image/avif", "video/mp4", "video/mpeg", "audio/amr",
-		"audio/ogg", "application/pdf", "application/zip", "application/rtf", "text/csv":
+	case "image/png", "image/gif", "image/heic", "image/heif", "image/webp", "image/bmp", "image/avif", "video/mp4",
+		"video/mpeg", "audio/amr", "audio/ogg", "application/pdf", "application/zip", "application/rtf", "text/csv":
 		return "." + media[strings.IndexByte(media, '/')+1:]
 	case "image/tiff":
 		return ".tif"
@@ -74,8 +74,8 @@ func knownExtension(media string) string {
 	return ""
 }
 
-// hasExtension reports whether a name says what opens the file, whether or not that is known here: a dot, and a few letters or digits, not digits
-// alone. "Statement 31.12" has none, and neither has "Mr. Smith".
+// hasExtension reports whether a name ends in a file extension, known here or not: a dot and a few letters or digits,
+// but not digits only. "Statement 31.12" has none, and neither has "Mr. Smith".
 func hasExtension(name string) bool {
 	ext := path.Ext(name)
 	if len(ext) < 2 || len(ext) > maxExtension || len(ext) == len(name) {
@@ -93,10 +93,10 @@ func hasExtension(name string) bool {
 	return letters
 }
 
-// headLength is how many first bytes tell what a file is.
+// headLength is the number of first bytes from which the type of a file is recognized.
 const headLength = 64
 
-// extensionOfBytes is the extension of a file that begins so, "" if it can't be told.
+// extensionOfBytes returns the extension of a file by its first bytes, "" if they are not recognized.
 func extensionOfBytes(head []byte) string {
 	at := func(i int, s string) bool { return len(head) >= i && bytes.HasPrefix(head[i:], []byte(s)) }
 	word := strings.ToUpper(string(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")))
@@ -138,7 +138,7 @@ func extensionOfBytes(head []byte) string {
 	case strings.HasPrefix(word, "<SMIL"):
 		return ".smil"
 	case at(0, "PK\x03\x04"):
-		return "" // an archive or any of the office programs' files: the type tells
+		return "" // a ZIP archive or an office document: the content type decides
 	case at(0, "ID3"), at(0, "#!AMR"), at(0, "OggS"), at(0, "fLaC"), at(0, "RIFF") && at(8, "WAVE"):
 		return extensionOf(audioType(head))
 	}

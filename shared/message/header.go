@@ -11,13 +11,13 @@ import (
 	"o2archiver/shared/record"
 )
 
-// textType is the type of the text. The text is never rendered: HTML in it is shown as it stands.
+// textType is the content type of the text. It is plain text, so HTML in it is shown and never rendered.
 const textType = "text/plain; charset=utf-8"
 
-// fields collects a header's fields, folded.
+// fields collects the fields of a header, folded.
 //
-// QUIRK: go-message folds a line of encoded words only before column 998 when the first of them doesn't fit
-// behind the field's name, so the folding is done here. RFC 2047 section 2 allows such a line 76.
+// QUIRK: go-message folds a line of encoded words only before column 998 if the first of them does not fit after the
+// field's name. RFC 2047 section 2 allows such a line 76 characters, so the fields are folded here.
 type fields struct {
 	b   []byte
 	err error
@@ -25,7 +25,7 @@ type fields struct {
 
 const lineLimit = 76
 
-// itemField is the item's field that a header is made of.
+// itemField returns the field of the source's item from which a header field is made, for the errors about it.
 func itemField(header string) string {
 	switch header {
 	case "From", "To", "Subject":
@@ -44,11 +44,11 @@ func itemField(header string) string {
 	return "item"
 }
 
-// add adds a field. value has single spaces, and none at its ends: each is where the line
-// may be folded, and unfolding gives the same value again.
+// add adds a field. value MUST have single spaces and none at its ends: the field may be folded at each of them, and
+// unfolding returns the same value. A value that is not ASCII sets f.err.
 func (f *fields) add(name, value string) {
 	if !isASCII(value) {
-		// The last door before the header: nothing that comes here should hold one.
+		// The last check before the header is written. All values that arrive here should be ASCII.
 		f.err = &record.Fault{Field: itemField(name), Reason: "has a character that no header may hold"}
 		return
 	}
@@ -66,8 +66,9 @@ func (f *fields) add(name, value string) {
 		} else {
 			value = ""
 		}
-		// A field may be folded before its first word, but there are programs that take it for empty then. Only encoded words have to
-		// be on short lines; others are short of the 998 characters that a line may have.
+		// RFC 5322 allows folding before the first word, but some programs then take the field for empty. So only
+		// encoded words are folded there, which have to be on short lines; other words stay below the 998 characters
+		// that a line may have.
 		if column+1+len(word) > lineLimit && (!first || strings.HasPrefix(word, "=?")) {
 			f.b = append(f.b, "\r\n"...)
 			column = 0
@@ -79,12 +80,12 @@ func (f *fields) add(name, value string) {
 	f.b = append(f.b, "\r\n"...)
 }
 
-// render gives the header's bytes with the empty line at its end.
+// render returns the header's bytes with the empty line at its end.
 func (f *fields) render() ([]byte, error) {
 	return append(f.b, "\r\n"...), f.err
 }
 
-// header gives the header in go-message's form.
+// header returns the header in go-message's form.
 func (f *fields) header() (textproto.Header, error) {
 	if f.err != nil {
 		return textproto.Header{}, f.err
@@ -92,8 +93,9 @@ func (f *fields) header() (textproto.Header, error) {
 	return textproto.ReadHeader(bufio.NewReader(bytes.NewReader(append(f.b, "\r\n"...))))
 }
 
-// encodeWords makes encoded words (RFC 2047) of a text that can't stand in a header as it is: with other
-// characters than ASCII, or which a reader would itself take for encoded words. Text without control characters only.
+// encodeWords returns s for a header: unchanged if possible, else in encoded words (RFC 2047). Encoding is needed for
+// characters outside ASCII, words that are too long, and text that readers would decode as encoded words. s must not
+// contain control characters.
 func encodeWords(s string) string {
 	if isPlain(s) && !longWord(s) && !(strings.IndexByte(s, '=') >= 0 && strings.Contains(s, "=?")) {
 		return s
@@ -101,7 +103,7 @@ func encodeWords(s string) string {
 	const (
 		hex   = "0123456789ABCDEF"
 		start = "=?utf-8?q?"
-		limit = 64 // characters in a word: with a field's name it mostly still fits into a line
+		limit = 64 // characters in an encoded word, so that one mostly fits on a line with the field's name
 	)
 	b := make([]byte, 0, 3*len(s)+32)
 	b = append(b, start...)
@@ -114,7 +116,7 @@ func encodeWords(s string) string {
 		if asIs {
 			width = 1
 		}
-		if word+width > limit-2 { // section 5: a character may not be divided between words
+		if word+width > limit-2 { // section 5: a character must not be divided between words
 			b = append(append(b, "?= "...), start...)
 			word = len(start)
 		}
@@ -133,13 +135,14 @@ func encodeWords(s string) string {
 	return string(append(b, "?="...))
 }
 
-// wordLiteral says whether c stands for itself in an encoded word anywhere, a display name included: section 5 (3).
+// wordLiteral reports whether c may stand for itself in an encoded word everywhere, display names included (section 5
+// (3)).
 func wordLiteral(c rune) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == ' ' ||
 		c == '!' || c == '*' || c == '+' || c == '-' || c == '/'
 }
 
-// longWord says whether folding at spaces leaves a line longer than RFC 5322 section 2.1.1 allows.
+// longWord reports whether s has a word that is too long for the lines that RFC 5322 section 2.1.1 allows.
 func longWord(s string) bool {
 	if len(s) <= 900 {
 		return false

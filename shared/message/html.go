@@ -8,23 +8,24 @@ import (
 	"unicode/utf8"
 )
 
-// htmlType is the type of the text's HTML form.
+// htmlType is the content type of the text's HTML form.
 const htmlType = "text/html; charset=utf-8"
 
-// maxHTML is how long an HTML form may be. No mailbox takes a longer body in a request (mailbox.FitsBody), and HTML
-// can't be cut off; but a hostile text can be twelve times as long in HTML.
+// maxHTML is the maximum length of the HTML form in bytes. No mailbox accepts a longer body in a request
+// (mailbox.FitsBody), and HTML cannot be truncated. A hostile text can be twelve times as long in HTML.
 const maxHTML = 2_000_000
 
-// appendHTML appends the text of the message once more, as HTML. text is what appendText made. There is no script, nothing to click and
-// nothing to load in it but the message's own pictures: whatever the record holds is text. It gives nothing at all where the
-// HTML would be longer than maxHTML.
+// appendHTML appends the message's text as HTML. text is the result of appendText, and ends its sections. The HTML
+// has no script, no links, and loads nothing but the message's own pictures: everything from the record is escaped
+// text. It returns nil if the HTML would be longer than maxHTML.
 func appendHTML(b, text []byte, ends lengths, files []file) []byte {
 	if len(text) > maxHTML {
 		return nil
 	}
 	b = slices.Grow(b, len(text)+len(text)/2+512)
-	b = append(b, `<!DOCTYPE html><html><head><meta http-equiv="Content-Type" content="text/html; charset=utf-8"></head>`+
-		`<body dir="ltr" style="font-family:sans-serif">`+"\r\n"...)
+	b = append(b,
+		`<!DOCTYPE html><html><head><meta http-equiv="Content-Type" content="text/html; charset=utf-8"></head>`+
+			`<body dir="ltr" style="font-family:sans-serif">`+"\r\n"...)
 	b = appendDirected(b, text[:ends.own])
 	for line, rest := cutLine(text[ends.own:ends.said]); len(line)+len(rest) > 0; line, rest = cutLine(rest) {
 		if len(line) > 0 {
@@ -43,12 +44,13 @@ func appendHTML(b, text []byte, ends lengths, files []file) []byte {
 			b = append(appendEscaped(append(b, "<p>["...), []byte(f.name), false), "]</p>\r\n"...)
 		}
 	}
-	notes, rows := cutLine(text[ends.noted:]) // without the count of bytes, which is that of another form
-	b = append(appendLine(append(b, "<hr><p>"+signature...), notes), "</p>\r\n<table><tbody align=\"left\" valign=\"top\">\r\n"...)
+	notes, rows := cutLine(text[ends.noted:]) // without the byte count, which is about the plain text
+	b = append(appendLine(append(b, "<hr><p>"+signature...), notes),
+		"</p>\r\n<table><tbody align=\"left\" valign=\"top\">\r\n"...)
 	for len(rows) > 0 {
 		var line []byte
 		line, rows = cutLine(rows)
-		name, value, ok := bytes.Cut(line, []byte(": ")) // no name of ours has a colon
+		name, value, ok := bytes.Cut(line, []byte(": ")) // the field names that the archiver adds have no colon
 		if !ok {
 			b = append(appendLine(append(b, `<tr><td colspan="2">`...), line), "</td></tr>\r\n"...)
 			continue
@@ -62,14 +64,14 @@ func appendHTML(b, text []byte, ends lengths, files []file) []byte {
 	return append(b, "</tbody></table></body></html>\r\n"...)
 }
 
-// cutLine gives the first line of a text all of whose lines end in CRLF, and what follows it.
+// cutLine returns the first line of a text whose lines all end in CRLF, and the rest after it.
 func cutLine(text []byte) (line, rest []byte) {
 	line, rest, _ = bytes.Cut(text, []byte{'\n'})
 	return bytes.TrimSuffix(line, []byte{'\r'}), rest
 }
 
-// appendLine appends a line of ours. What is isolated in it (see isolate) has letters that are written from right to left; programs that
-// know nothing of isolates know an element with a direction.
+// appendLine appends a line that the archiver added. An isolated value in it (see appendIsolated) has right-to-left
+// letters and gets an element with a direction, because some programs do not support the isolate characters.
 func appendLine(b, line []byte) []byte {
 	for bytes.IndexByte(line, isolated[0]) >= 0 {
 		before, rest, ok := bytes.Cut(line, []byte(isolated))
@@ -85,12 +87,13 @@ func appendLine(b, line []byte) []byte {
 	return appendEscaped(b, line, false)
 }
 
-// appendDirected appends a text of the source, each of its lines with its own direction as on a phone: one block for as many lines
-// as have the same.
+// appendDirected appends a text of the source, each line with its own direction, as phones show it. Consecutive lines
+// of the same direction are one block.
 func appendDirected(b, text []byte) []byte {
 	for len(text) > 0 {
 		n, end, dir := directionPrefix(text)
-		b = append(append(append(b, `<div dir="`...), dir...), `" style="white-space:pre-wrap;overflow-wrap:anywhere">`...)
+		b = append(append(append(b, `<div dir="`...), dir...),
+			`" style="white-space:pre-wrap;overflow-wrap:anywhere">`...)
 		b = append(appendEscaped(b, text[:n], true), "</div>\r\n"...)
 		text = text[end:]
 	}
@@ -99,8 +102,8 @@ func appendDirected(b, text []byte) []byte {
 
 const leftToRight = "ltr"
 
-// directionPrefix is how many bytes at the beginning of a text have lines of one direction: up to n without the last line's end, up to end
-// with it. A line without letters goes with the one behind it.
+// directionPrefix returns the direction of the first lines of a text, and how many bytes they have: n without the end
+// of the last of these lines, end with it. A line without letters belongs to the line after it.
 func directionPrefix(text []byte) (n, end int, dir string) {
 	for at := 0; at < len(text); {
 		line := len(text) - at
@@ -125,7 +128,8 @@ func directionPrefix(text []byte) (n, end int, dir string) {
 	return len(text), len(text), dir
 }
 
-// lineDirection is that of the first letter of a line (Unicode Standard Annex 9, rule P2); "" if it has none.
+// lineDirection returns the direction of the first letter of a line (Unicode Standard Annex 9, rule P2), "" if it has
+// no letter.
 func lineDirection(line []byte) string {
 	for len(line) > 0 {
 		c, n := rune(line[0]), 1
@@ -143,8 +147,9 @@ func lineDirection(line []byte) string {
 	return ""
 }
 
-// appendEscaped appends a text so that HTML shows it and nothing else. What HTML has no place for is marked as it is in the
-// block: ⟦U+0000⟧. breaks says that line ends are to be kept; without it there are none. It stops once b is too long for a page.
+// appendEscaped appends a text, escaped for HTML. Characters that HTML cannot represent are replaced by marks, as in
+// the block: ⟦U+0000⟧. With breaks, line ends become <br>; without it, s has none. It stops once b is longer than
+// maxHTML.
 func appendEscaped(b, s []byte, breaks bool) []byte {
 	done := 0
 	for i := 0; i < len(s); {
@@ -173,7 +178,7 @@ func appendEscaped(b, s []byte, breaks bool) []byte {
 			var r rune
 			if r, n = utf8.DecodeRune(s[i:]); r == utf8.RuneError && n == 1 {
 				with = fmt.Sprintf("⟦0x%02X⟧", c)
-			} else if isUnshown(r) || isWhite(r) { // the latter only without breaks
+			} else if isUnshown(r) || isWhite(r) { // isWhite: only without breaks
 				with = fmt.Sprintf("⟦U+%04X⟧", r)
 			}
 		}
@@ -189,7 +194,7 @@ func appendEscaped(b, s []byte, breaks bool) []byte {
 	return append(b, s[done:]...)
 }
 
-// plainInHTML are the bytes that stand for themselves.
+// plainInHTML has the bytes that need no escaping in HTML.
 var plainInHTML = func() (t [256]bool) {
 	for c := ' '; c <= '~'; c++ {
 		t[c] = true

@@ -1,10 +1,10 @@
-// Package message makes an RFC 5322 message of an archived record, the same bytes on every run, and
-// reads such a message back part by part. Texts, names, numbers and file names in a record are
-// the source's and hostile: none of them gets out of the place it belongs to.
+// Package message converts an archived record into an RFC 5322 message, the same bytes on every run, and reads such a
+// message back part by part. Texts, names, numbers and file names in a record come from the source and are treated as
+// hostile: none can break out of its place in the message.
 //
-// What a record holds is in the text, in headers of a small fixed set, or in an attachment. The text of
-// the message comes first, byte for byte; a block about the item follows below a line. Unless it is very long, the same stands
-// there once more as HTML, with the pictures in it.
+// Everything that a record holds is in the text, in one of a small set of headers, or in an attachment. The text of
+// the record comes first, byte for byte; a block of data about the item follows below a ruler. The same content
+// follows as HTML, with the pictures in it, unless it is very long.
 package message
 
 import (
@@ -16,64 +16,67 @@ import (
 )
 
 const (
-	// RFC 2606 section 2: nothing below .invalid will ever be somebody's address.
+	// RFC 2606 section 2: names below .invalid never exist, so no address here can belong to a person.
 	domain       = "o2archiver.invalid"
 	senderDomain = "sms." + domain
 	threadDomain = "conversation." + domain
 
-	format       = "3" // of the message: what X-O2-Format and the text's signature say
-	maxRecipient = 500 // Microsoft Graph: a message has at most 500 recipients
+	format       = "3" // version of the message's form, in X-O2-Format and in the text's signature
+	maxRecipient = 500 // the limit of Microsoft Graph for the recipients of a message
 )
 
-// Options are what the form of a message depends on besides the record.
+// Options are the inputs to the form of a message, besides the record.
 type Options struct {
-	Region string // ISO 3166, two letters: where a number without a country code belongs to
+	Region string // ISO 3166 code, two letters: the country of numbers without a country code
 
-	// Addresses has, of participants whose mailbox in the tenant was found, the address by which it was: From and To name them by
-	// it, so that a search for the address finds them. 0 is the sender, n the n-th of Record.To. An entry that is no valid address counts for nothing.
+	// Addresses maps participants whose mailbox was found in the tenant to the address by which it was found. From
+	// and To use that address, so that a search for it finds the message. Key 0 is the sender, n is the n-th
+	// recipient of Record.To, counted from 1. An entry that is not a valid address is ignored.
 	Addresses map[int]string
 
-	// Numbers may be nil, and makes many messages faster if it isn't.
+	// Numbers is a cache that speeds up the conversion of many messages. It may be nil.
 	Numbers *NumberCache
 
-	// Omit says why an attachment is left out of the message, in plain words; "" keeps it.
-	// The text then names the attachment and the reason. nil keeps all.
+	// Omit returns the reason why an attachment is left out of the message, in plain words, or "" to keep it. The
+	// text then names the attachment and the reason. nil keeps all attachments.
 	Omit func(a record.Attachment) string
 
-	// Peek gives the first n bytes of an attachment, or all of a shorter one. Build asks for the few that it must know: the presentation
-	// (SMIL) of an MMS, pictures up to 2 MB, files of text up to 64 KiB, recordings, and files whose names have no extension. Its error is Build's.
-	// nil: no picture or file is shown in the text, and attachments stay in the given order.
+	// Peek returns the first n bytes of an attachment, or all of a shorter one. Build calls it only where it needs to
+	// know content: for the presentation (SMIL) of an MMS, pictures up to 2 MB, text files up to 64 KiB, recordings,
+	// and files whose names have no extension. Its error is returned by Build. If it is nil, the text shows no
+	// picture or file content, and attachments stay in the given order.
 	Peek func(a record.Attachment, n int) ([]byte, error)
 }
 
-// Message is one message ready to be written. It holds no attachment's bytes, and may be written any
-// number of times, also by several goroutines at once.
+// Message is a converted message. It does not hold the attachments' bytes. It can be written any number of times, by
+// several goroutines at once.
 type Message struct {
 	id    string
-	bytes []byte // all but the attachments' bytes
+	bytes []byte // all except the attachments' bytes
 	parts []part
 	size  int64
 }
 
 // part is the body of an attachment in a message.
 type part struct {
-	at   int // where in Message.bytes it belongs
+	at   int // its offset in Message.bytes
 	blob string
 	size int64
 }
 
-// Build makes the message of a record. The same record and options give the same message. Errors that lie in the record are a
-// *record.Fault: what record.Check refuses, and what no message can be made of. Others are those of Options.Peek.
+// Build converts a record into a message. The same record and options result in the same message. An error that lies
+// in the record is a *record.Fault: what record.Check refuses, and what cannot be converted. All other errors are
+// those of Options.Peek.
 func Build(r *record.Record, o Options) (*Message, error) {
 	if err := record.Check(r); err != nil {
 		return nil, err
 	}
 	if r.Time.UTC().Year() > 9999 {
-		// RFC 5322 section 3.3: a year has four digits here.
+		// RFC 5322 section 3.3: a year has four digits.
 		return nil, &record.Fault{Field: "messageTime", Reason: "lies after the year 9999"}
 	}
 	if o.Numbers == nil {
-		o.Numbers = NewNumberCache() // the owner's number is mostly a participant's too
+		o.Numbers = NewNumberCache() // still of use within one message: the owner is mostly a participant too
 	}
 	key := record.MessageKey(r.ID)[:40]
 	cast := castOf(r, o)
@@ -95,7 +98,8 @@ func Build(r *record.Record, o Options) (*Message, error) {
 	room.text, ends = appendText(room.text[:0], r, cast, files)
 	room.html = appendHTML(room.html[:0], room.text, ends, files)
 	if err := m.layOut(room, headerOf(room, r, m.id, cast), key, files); err != nil {
-		// No record is known that comes here; one that does is quarantined alone, and holds up nothing else.
+		// No record is known that causes an error here. If there is one, it is quarantined, and does not block
+		// others.
 		var fault *record.Fault
 		if !errors.As(err, &fault) {
 			fault = &record.Fault{Field: "item", Reason: "can't be laid out as a message: " + err.Error()}
@@ -109,16 +113,16 @@ func Build(r *record.Record, o Options) (*Message, error) {
 	return m, nil
 }
 
-// ID is the Message-ID without the angle brackets. It depends on the record's ID alone.
+// ID returns the Message-ID without the angle brackets. It depends on the record's ID only.
 func (m *Message) ID() string { return m.id }
 
-// Size is how many bytes Write gives, attachments in base64 included.
+// Size returns the number of bytes that Write writes, with the attachments in base64.
 func (m *Message) Size() int64 { return m.size }
 
-// Write writes the message with CRLF line ends. open returns an attachment's bytes by record.Attachment.Blob; it
-// is not called for a message without attachments, and each of its readers is closed. An attachment that gives
-// another number of bytes than the record says is an error; what has been written then is no message.
-// Write holds less than 256 KiB.
+// Write writes the message with CRLF line ends. open returns an attachment's bytes by its record.Attachment.Blob; it
+// is not called for a message without attachments, and Write closes each reader. If an attachment has another number
+// of bytes than the record states, Write returns an error, and what it has written is not a valid message. Write uses
+// less than 256 KiB of memory.
 func (m *Message) Write(w io.Writer, open func(blob string) (io.ReadCloser, error)) error {
 	done := 0
 	for i, p := range m.parts {
@@ -145,27 +149,27 @@ func (m *Message) Write(w io.Writer, open func(blob string) (io.ReadCloser, erro
 	return err
 }
 
-// headerOf is the message's header but for the fields that describe its content.
+// headerOf returns the message's header without the fields that describe its content.
 func headerOf(in *room, r *record.Record, id string, c *participants) *fields {
 	h := &fields{b: in.message[:0]}
-	// RFC 5322 section 3.6.1: the moment at which the message was put on its way.
+	// RFC 5322 section 3.6.1: the time at which the message was sent.
 	h.add("Date", r.Time.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 	h.add("From", c.from.mail())
 	if to := c.recipients(); to != "" {
 		h.add("To", to)
 	}
 	h.add("Message-Id", "<"+id+">")
-	// RFC 5322 section 3.6.4. All messages of a conversation answer one that was never sent, for
-	// the source doesn't say which message answers which.
+	// RFC 5322 section 3.6.4. All messages of a conversation are replies to the same message, which was never sent,
+	// because the source does not tell which message is a reply to which.
 	root := "<" + c.conversation + "@" + threadDomain + ">"
 	h.add("In-Reply-To", root)
 	h.add("References", root)
 	h.add("Subject", encodeWords(subjectOf(r, c)))
-	// What Exchange makes PidTagConversationTopic and PidTagConversationIndex of (MS-OXCMAIL).
+	// Exchange derives PidTagConversationTopic and PidTagConversationIndex from these two (MS-OXCMAIL).
 	h.add("Thread-Topic", encodeWords(c.threadTopic()))
 	h.add("Thread-Index", c.threadIndex(r.Time))
 
-	// The first five go to Graph, which takes no more, so the order is part of the format.
+	// Graph accepts only five private headers, and gets the first five. So the order is part of the format.
 	h.private("X-O2-Message-Id", r.ID)
 	h.private("X-O2-Type", string(r.Kind))
 	h.private("X-O2-Owner", r.Owner)
@@ -184,7 +188,7 @@ func headerOf(in *room, r *record.Record, id string, c *participants) *fields {
 	return h
 }
 
-// private adds a header for machines. An empty value leaves it out.
+// private adds a header for programs. A header with an empty value is left out.
 func (f *fields) private(name, value string) {
 	if value == "" {
 		return

@@ -2,8 +2,8 @@ package message
 
 import "o2archiver/shared/record"
 
-// Omission is why an attachment that the archive has is not in a message. Its words are part of the message's bytes, so they are the same on
-// every run.
+// Omission is the reason why a stored attachment is not in a message. Its words are part of the message's bytes, so
+// they must be the same on every run.
 type Omission string
 
 // The reasons for an omission.
@@ -13,11 +13,11 @@ const (
 	OverMailbox Omission = "the mailbox does not take a message of this size"
 )
 
-// Of returns the reason with the place where the attachment is kept, for Options.Omit.
+// Of returns the reason, followed by where the attachment is stored. It is made for Options.Omit.
 func (o Omission) Of(a record.Attachment) string {
 	const kept, hash = "; it is kept in the archive's storage, in the container media", " under its SHA-256"
 	if a.Day != "" {
 		return string(o) + kept + ", folder " + a.Day + "," + hash
 	}
-	return string(o) + kept + hash // in a batch of the form before
+	return string(o) + kept + hash // a batch in the previous form has no day
 }

@@ -17,51 +17,54 @@ import (
 	"github.com/emersion/go-message/textproto"
 )
 
-// Parsed is a message that was read back. The header and the text are there at once; the attachments come
-// one by one, as the reader gives them.
+// Parsed is a message that was read back. Header and text are available at once; Next returns the attachments one by
+// one, as they are read.
 type Parsed struct {
 	ID         string // Message-ID without the angle brackets
-	InReplyTo  string // with the angle brackets, as Graph's MAPI property has it
+	InReplyTo  string // with the angle brackets, as the MAPI property in Graph has it
 	References string
 	Subject    string
 	From       Address
 	To         []Address
-	Date       time.Time // UTC, whole seconds
+	Date       time.Time // UTC, in whole seconds
 	Text       string    // as Build made it, byte for byte
-	HTML       string    // the same as HTML; "" if it would be longer than a mailbox takes
-	Headers    []Header  // the private ones, the most important first
+	HTML       string    // Text as HTML; "" if it was too long for a mailbox
+	Headers    []Header  // the private headers, the most important first
 
-	ThreadTopic string // for PidTagConversationTopic
-	ThreadIndex string // for PidTagConversationIndex, base64
+	ThreadTopic string // value for PidTagConversationTopic
+	ThreadIndex string // value for PidTagConversationIndex, base64
 
 	src    *source
-	levels []*textproto.MultipartReader // of multiparts that are not read to their end, the innermost last
+	levels []*textproto.MultipartReader // multiparts that are not read to their end, the innermost last
 }
 
 // Header is one private header, e.g. X-O2-Type.
 type Header struct{ Name, Value string }
 
-// Part is one attachment. Body gives its decoded bytes once, and only until the next call of Next.
+// Part is one attachment. Body returns its decoded bytes, once, and is valid until the next call of Next.
 type Part struct {
 	Name   string
 	Type   string // with its charset, if it has one
-	SHA256 string // hex, of the decoded bytes: what the record said, not computed here
-	Size   int64  // of the decoded bytes; -1 if the message doesn't say
+	SHA256 string // hex SHA-256 of the decoded bytes, as the record has it; it is not verified here
+	Size   int64  // size of the decoded bytes; -1 if the message does not state it
 
-	// ContentID, without the angle brackets, is what the HTML calls a picture by that it shows; then Inline is true.
+	// ContentID is the ID by which the HTML refers to a picture that it shows, without the angle brackets. Inline is
+	// true for such a picture.
 	ContentID string
 	Inline    bool
 	Body      io.Reader
 }
 
-// maxHeader bounds the header: 500 recipients with the longest names that Build gives make 1.5 MB.
+// maxHeader is the maximum size of the header in bytes. 500 recipients with the longest names that Build writes take
+// 1.5 MB.
 const maxHeader = 4 << 20
 
-// maxText bounds the text: a record's is at most as long as an item, and what is added is less than another item.
+// maxText is the maximum size of the text in bytes. A record's text is at most as long as an item, and what Build
+// adds is less than another item.
 const maxText = 64 << 20
 
-// Parse reads a message that Write wrote: the header and the text now, each attachment when Next is called. r is read no
-// further than that, and never closed.
+// Parse reads a message that Write wrote: the header and the text at once, each attachment when Next is called. It
+// reads r only as far as needed, and never closes it.
 func Parse(r io.Reader) (*Parsed, error) {
 	p := &Parsed{src: &source{r: r}}
 	limited := &io.LimitedReader{R: p.src, N: maxHeader}
@@ -81,7 +84,7 @@ func Parse(r io.Reader) (*Parsed, error) {
 	return p, nil
 }
 
-// body reads a part that holds the text, down to the first attachment.
+// body reads a part that contains the text, down to the first attachment.
 func (p *Parsed) body(h gomessage.Header, r io.Reader) error {
 	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil {
@@ -109,16 +112,16 @@ func (p *Parsed) body(h gomessage.Header, r io.Reader) error {
 	if err := p.first(parts); err != nil {
 		return err
 	}
-	if media == "multipart/alternative" { // text, and the same as HTML
+	if media == "multipart/alternative" { // the second part is the same text as HTML
 		return p.first(parts)
 	}
 	return nil
 }
 
-// maxLevels: mixed, alternative, related.
+// maxLevels is the maximum nesting of multiparts: mixed, alternative, related.
 const maxLevels = 3
 
-// first reads the next part of a multipart, which is one with text.
+// first reads the next part of a multipart, which contains the text.
 func (p *Parsed) first(parts *textproto.MultipartReader) error {
 	part, err := parts.NextPart()
 	if err != nil {
@@ -127,7 +130,8 @@ func (p *Parsed) first(parts *textproto.MultipartReader) error {
 	return p.body(gomessage.Header{Header: part.Header}, part)
 }
 
-// large prepares for attachments: the library reads 4 KiB at a time, each of which would be a change of goroutines out of a pipe.
+// large buffers the reader for attachments. go-message reads 4 KiB at a time; if r is a pipe, each of these reads
+// would switch goroutines.
 func (p *Parsed) large() {
 	if _, done := p.src.r.(*bufio.Reader); !done {
 		p.src.r = bufio.NewReaderSize(p.src.r, 96<<10)
@@ -140,7 +144,8 @@ func (p *Parsed) text(h gomessage.Header, r io.Reader) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("parse text part: %w", errBroken)
 	}
-	var b bytes.Buffer // reads by itself: io.Copy takes 32 kB for any other, for a text of a few hundred bytes
+	// A bytes.Buffer has ReadFrom: io.Copy allocates 32 kB for any other writer, even for a short text.
+	var b bytes.Buffer
 	n, err := io.Copy(&b, io.LimitReader(e.Body, maxText+1))
 	switch {
 	case err != nil:
@@ -151,6 +156,7 @@ func (p *Parsed) text(h gomessage.Header, r io.Reader) (string, error) {
 	return b.String(), nil
 }
 
+// header reads the fields of the message from its header.
 func (p *Parsed) header(h mail.Header) (err error) {
 	if p.ID, err = h.MessageID(); err != nil || p.ID == "" {
 		return errors.New("parse header: Message-ID is missing or can't be read")
@@ -192,7 +198,8 @@ func (p *Parsed) header(h mail.Header) (err error) {
 	return nil
 }
 
-// Next gives the next attachment; io.EOF says that there is none. What is left of the one before is skipped.
+// Next returns the next attachment, or io.EOF if there is none. The unread rest of the previous attachment is
+// skipped.
 func (p *Parsed) Next() (*Part, error) {
 	var raw *textproto.Part
 	for raw == nil {
@@ -210,7 +217,11 @@ func (p *Parsed) Next() (*Part, error) {
 			raw = next
 		}
 	}
-	part := &Part{ContentID: strings.Trim(raw.Header.Get("Content-Id"), "<>"), SHA256: raw.Header.Get(partHash), Size: -1}
+	part := &Part{
+		ContentID: strings.Trim(raw.Header.Get("Content-Id"), "<>"),
+		SHA256:    raw.Header.Get(partHash),
+		Size:      -1,
+	}
 	media, params, err := mime.ParseMediaType(raw.Header.Get("Content-Type"))
 	if err != nil {
 		return nil, errors.New("parse attachment: Content-Type can't be read")
@@ -234,7 +245,8 @@ func (p *Parsed) Next() (*Part, error) {
 	return part, nil
 }
 
-// source remembers why reading failed: the library puts that into a text of its own, and lines of the message with it.
+// source keeps the error of a failed read. go-message wraps it in a text of its own, together with lines of the
+// message, which must not reach a log.
 type source struct {
 	r   io.Reader
 	err error
@@ -248,7 +260,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// why is the reason of a failed read: the reader's own error, or that the message is broken.
+// why returns the cause of a failed read: the reader's own error, or errBroken.
 func (s *source) why() error {
 	if s.err != nil {
 		return s.err

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// literal are the bytes that stand for themselves: RFC 2045 section 6.7, rules 1 to 3.
+// literal has the bytes that stand for themselves (RFC 2045 section 6.7, rules 1 to 3).
 var literal = func() (t [256]bool) {
 	for c := ' '; c <= '~'; c++ {
 		t[c] = c != '='
@@ -14,12 +14,13 @@ var literal = func() (t [256]bool) {
 	return t
 }()
 
-// appendQuoted appends text in quoted-printable, and counts what people would have to read as three characters: what is
-// neither literal nor part of a line's end. The standard library's writer makes CRLF of a bare LF, or =0D=0A of every line's end.
+// appendQuoted appends text in quoted-printable. odd is the number of bytes that people would have to read as escape
+// sequences of three characters: those that are neither literal nor part of a line end. The writer of the standard
+// library cannot be used, because it turns a bare LF into CRLF, or else every line end into =0D=0A.
 func appendQuoted(dst, text []byte) (_ []byte, odd int) {
-	left := -1 // bytes from the next LF on, 0 without one: looked for once, however many bare CRs come before it
+	left := -1 // bytes from the next LF on, 0 if there is none; computed once, however many bare CRs precede it
 	for len(text) > 0 {
-		// Most lines can stand as they are.
+		// Most lines need no encoding.
 		n := literalPrefix(text, lineLimit)
 		if n+1 < len(text) && text[n] == '\r' && text[n+1] == '\n' && (n == 0 || text[n-1] > ' ') {
 			dst = append(dst, text[:n+2]...)
@@ -39,7 +40,7 @@ func appendQuoted(dst, text []byte) (_ []byte, odd int) {
 		line := text[:end]
 		text = text[end:]
 		crlf := len(text) > 1 && text[0] == '\r' && text[1] == '\n'
-		if !crlf && len(text) > 0 { // a bare CR or LF belongs to the text
+		if !crlf && len(text) > 0 { // a bare CR or LF is content
 			line = line[:end+1]
 			text = text[1:]
 		}
@@ -53,7 +54,8 @@ func appendQuoted(dst, text []byte) (_ []byte, odd int) {
 	return dst, odd
 }
 
-// countEncoded counts what makes quoted-printable longer: what appendQuoted counts, and line ends other than CRLF.
+// countEncoded counts the bytes that make quoted-printable longer than the text: those that appendQuoted counts, and
+// line ends other than CRLF.
 func countEncoded(text []byte) (odd int) {
 	for i, c := range text {
 		if !literal[c] {
@@ -66,7 +68,7 @@ func countEncoded(text []byte) (odd int) {
 	return odd
 }
 
-// literalPrefix is how many bytes at the beginning of text stand for themselves, at most limit.
+// literalPrefix returns the number of bytes at the beginning of text that stand for themselves, at most limit.
 func literalPrefix(text []byte, limit int) int {
 	text = text[:min(len(text), limit)]
 	n := 0
@@ -79,7 +81,7 @@ func literalPrefix(text []byte, limit int) int {
 	return n
 }
 
-// isPrintable says whether each of the eight bytes in w is in ' ' to '~' and no '='.
+// isPrintable reports whether each of the eight bytes in w is between ' ' and '~' and not '='.
 func isPrintable(w uint64) bool {
 	equals := w ^ each*'='
 	return (equals-each)&^equals&high == 0 && !hasUnprintable(w)
@@ -87,22 +89,23 @@ func isPrintable(w uint64) bool {
 
 const each, high = 0x0101010101010101, 0x8080808080808080
 
-// hasUnprintable says whether one of the eight bytes in w is not in ' ' to '~': in every byte, the highest bit
-// of the sum shows it. (A borrow reaches the next byte only from one that isn't.)
+// hasUnprintable reports whether any of the eight bytes in w is outside ' ' to '~'. The highest bit of each byte of
+// the result shows it. (A borrow carries into the next byte only from a byte that is outside.)
 func hasUnprintable(w uint64) bool {
 	delete := w ^ each*0x7F
 	return (w|(w-each*' ')|(delete-each)&^delete)&high != 0
 }
 
-// appendQuotedLine appends a piece of text without CRLF in lines of at most 76 characters. last says that
-// a line's end or the text's comes behind it; else it ends in a soft line break. odd is as in appendQuoted.
+// appendQuotedLine appends a text without CRLF in lines of at most 76 characters. last means that a line end or the
+// end of the text follows; otherwise a soft line break is appended. odd is as in appendQuoted.
 func appendQuotedLine(dst, line []byte, last bool) (_ []byte, odd int) {
 	const hex = "0123456789ABCDEF"
 	column := 0
 	for len(line) > 0 {
-		// As many bytes that stand for themselves as the line has room for. The 76th column is for a soft line break.
+		// As many literal bytes as fit on the line. The 76th column is reserved for a soft line break.
 		run := literalPrefix(line, lineLimit-1-column)
-		if run > 0 && run == len(line) && line[run-1] <= ' ' { // rule 3: a blank at the end of a line would be taken for padding
+		// Rule 3: a blank at the end of a line would be removed as padding.
+		if run > 0 && run == len(line) && line[run-1] <= ' ' {
 			run--
 		}
 		dst = append(dst, line[:run]...)
@@ -118,7 +121,7 @@ func appendQuotedLine(dst, line []byte, last bool) (_ []byte, odd int) {
 			width = 1
 		}
 		room := lineLimit - 1
-		if end && last { // the line ends here anyhow
+		if end && last { // no soft line break will follow
 			room = lineLimit
 		}
 		if column+width > room {

@@ -12,14 +12,15 @@ import (
 	"o2archiver/shared/record"
 )
 
-// What a presentation may be at most: those of phones have a few hundred bytes, a few slides and depth 5.
+// Limits for a presentation. Those of phones have a few hundred bytes, a few slides and a depth of 5.
 const (
 	maxSMIL      = 64 << 10 // bytes
 	maxSMILDepth = 32
 	maxSMILRefs  = 1000
 )
 
-// findSMIL finds the part of an MMS that says how the others are shown (SMIL, as OMA's MMS Encapsulation has it); -1 if there is none.
+// findSMIL returns the index of the attachment that describes how an MMS presents the others (SMIL, as in OMA's MMS
+// Encapsulation), -1 if there is none.
 func findSMIL(r *record.Record) int {
 	if isCall(r) {
 		return -1
@@ -27,16 +28,19 @@ func findSMIL(r *record.Record) int {
 	return slices.IndexFunc(r.Attachments, isPresentation)
 }
 
+// isPresentation reports whether an attachment is a SMIL, by its content type or extension.
 func isPresentation(a record.Attachment) bool {
 	media, ext := mediaType(a.Type), strings.ToLower(path.Ext(a.Name))
 	return media == "application/smil" || media == "application/smil+xml" || ext == ".smil" || ext == ".smi"
 }
 
-// arrangeBySMIL gives the attachments in the order in which the MMS shows them: what the SMIL names, as it names it, then the
-// rest as given. A SMIL that is too large, can't be read, or tries something leaves the given order.
+// arrangeBySMIL returns the attachments in the order in which the MMS presents them: those that the SMIL names, in
+// its order, then the others as given. If the SMIL is too large, cannot be read or is suspicious, the given order is
+// kept.
 func arrangeBySMIL(r *record.Record, o Options) ([]record.Attachment, error) {
 	i := findSMIL(r)
-	if i < 0 || o.Peek == nil || r.Attachments[i].Gone != "" || r.Attachments[i].Size > maxSMIL || len(r.Attachments) < 3 {
+	if i < 0 || o.Peek == nil || r.Attachments[i].Gone != "" || r.Attachments[i].Size > maxSMIL ||
+		len(r.Attachments) < 3 {
 		return r.Attachments, nil
 	}
 	data, err := o.Peek(r.Attachments[i], maxSMIL)
@@ -47,7 +51,8 @@ func arrangeBySMIL(r *record.Record, o Options) ([]record.Attachment, error) {
 	if len(refs) == 0 {
 		return r.Attachments, nil
 	}
-	byName := make(map[string]int, 2*len(r.Attachments)) // the first attachment of a name; of a stem: -1 if it has several
+	// The first attachment with a name; for a stem, -1 if several have it.
+	byName := make(map[string]int, 2*len(r.Attachments))
 	for n, a := range r.Attachments {
 		name := refName(a.Name)
 		if _, taken := byName[name]; !taken {
@@ -84,11 +89,12 @@ func arrangeBySMIL(r *record.Record, o Options) ([]record.Attachment, error) {
 	return order, nil
 }
 
-// smilNames are the names that a SMIL shows, in its order; nil if anything is wrong with it. encoding/xml
-// resolves no entities of a document and opens nothing, so what is left to bound is size, depth and number.
+// smilNames returns the names that a SMIL refers to, in its order, or nil if anything is wrong with it. encoding/xml
+// resolves no entities that a document defines and opens nothing, so only size, depth and number of references need a
+// limit.
 func smilNames(data []byte) []string {
 	d := xml.NewDecoder(bytes.NewReader(data))
-	// QUIRK: phones declare us-ascii or iso-8859-1 and mean names of ASCII; other bytes are an error further on.
+	// QUIRK: phones declare us-ascii or iso-8859-1, but the names are ASCII. The decoder reports any other bytes.
 	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
 	var refs []string
 	for depth := 0; ; {
@@ -123,7 +129,8 @@ func smilNames(data []byte) []string {
 	}
 }
 
-// refName is a file's name as names are compared: of a reference, cid:<photo%201.jpg>, or of an attachment.
+// refName returns a file name in the form in which names are compared, from a reference such as cid:<photo%201.jpg>
+// or from an attachment's name.
 func refName(s string) string {
 	s = strings.TrimSpace(s)
 	if len(s) > 4 && strings.EqualFold(s[:4], "cid:") {

@@ -7,11 +7,12 @@ import (
 	"o2archiver/shared/record"
 )
 
-// maxSubject is in characters: Exchange keeps 255.
+// maxSubject is the maximum length of a subject in characters. Exchange stores 255.
 const maxSubject = 250
 
-// subjectOf follows the vendor's convention: "SMS from 447700900123 to 447700900456", with names where they are known. What became of a
-// call is in it, and the subject that the message itself has comes behind it.
+// subjectOf returns the subject. It follows the vendor's convention, "SMS from 447700900123 to 447700900456", with
+// names if they are known. For a call it includes the result and length. The message's own subject, if it has one,
+// comes last.
 func subjectOf(r *record.Record, c *participants) string {
 	var b strings.Builder
 	b.WriteString(kindWord(r))
@@ -30,7 +31,7 @@ func subjectOf(r *record.Record, c *participants) string {
 			b.WriteString(" (" + formatDuration(length) + ")")
 		}
 	}
-	if c.missing != "" { // before what may be cut off
+	if c.missing != "" { // before what may be truncated
 		b.WriteString(" (" + c.missing + ")")
 	}
 	if own := oneLine(r.Subject, maxSubject); own != "" {
@@ -39,7 +40,9 @@ func subjectOf(r *record.Record, c *participants) string {
 	return oneLine(b.String(), maxSubject)
 }
 
-// missingWords says what a reader would look for and not find: attachments, parts of a long SMS, or what was left out for its amount. "" if nothing is.
+// missingWords returns what the message lacks in words for the subject, or "" if nothing: attachments, parts of a
+// long SMS, or content that was left out because of its amount. absent is the number of attachments that are not
+// attached.
 func missingWords(r *record.Record, absent int) string {
 	lost := 0
 	for _, piece := range r.Pieces {
@@ -65,7 +68,7 @@ func missingWords(r *record.Record, absent int) string {
 	return ""
 }
 
-// kindWord is the word for a record.
+// kindWord returns the word for the kind of a record, and for a call also its result.
 func kindWord(r *record.Record) string {
 	switch r.Kind {
 	case record.SMS, record.MMS:
@@ -87,7 +90,7 @@ func kindWord(r *record.Record) string {
 	return "Message"
 }
 
-// firstThree names the first three.
+// firstThree returns the labels of the first three people and the number of the others.
 func firstThree(people []person) string {
 	var names []string
 	for i := range people {

@@ -10,18 +10,20 @@ import (
 	"o2archiver/shared/record"
 )
 
-// ruler parts the text from the block about the item. Every value below it is on one line, and none at a line's
-// beginning: the last ruler of a text is ours, whatever the text above pretends.
+// ruler separates the text from the block about the item. Below it every value stays on one line, and none starts at
+// the beginning of a line. So the last ruler of a text is always the archiver's, whatever the text above contains.
 const ruler = "----------------------------------------"
 
 const signature = "Added by O2 Network Archiver, message format " + format + "."
 
-// lengths says where in the text its sections end: the record's own text, what we say of it, the files as the item shows
-// them. The block is the rest; in its first line, what holds for the HTML too begins at noted.
+// lengths are the offsets in the text at which its sections end: the record's own text (own), what the archiver says
+// about it (said), and after said the files as the item shows them. The rest is the block. In its first line, the
+// part that also applies to the HTML begins at noted.
 type lengths struct{ own, said, noted int }
 
-// appendText appends the whole text of the message: the record's text as it is, what is missing, the files as the item shows them, and
-// a block with all that is known of the item, which begins with the ruler. Lines end in CRLF but for those of the source's own texts.
+// appendText appends the complete text of the message: the record's text unchanged, what is missing, the files as the
+// item shows them, and after the ruler a block with everything that is known about the item. Lines end in CRLF,
+// except in the source's own texts.
 func appendText(b []byte, r *record.Record, c *participants, files []file) (_ []byte, ends lengths) {
 	start := len(b)
 	b = append(b, r.Text...)
@@ -50,7 +52,7 @@ func appendText(b []byte, r *record.Record, c *participants, files []file) (_ []
 	return p.b, ends
 }
 
-// signature says who added the block, and how much above it is the item's.
+// signature appends the line about the program that added the block, and how many bytes above it are the item's own.
 func (p *block) signature(r *record.Record) {
 	p.b = append(p.b, signature...)
 	if r.Text == "" {
@@ -58,14 +60,17 @@ func (p *block) signature(r *record.Record) {
 		return
 	}
 	p.b = append(p.b, " The item's own text is the first "...)
-	p.b = append(append(p.b, formatThousands(int64(len(r.Text)))...), " bytes of the text in this message's RFC 5322 form."...)
+	p.b = append(append(p.b, formatThousands(int64(len(r.Text)))...),
+		" bytes of the text in this message's RFC 5322 form."...)
 }
 
-// notes ends the signature line with what in the item's texts may not be the sender's, and what is missing. Some marks are made only
-// where a mailbox or HTML has no place for a character, and their readers have no other word of it.
+// notes ends the signature line with remarks about the item's texts: which characters may not be the sender's, and
+// how many parts are missing. Marks need a remark here, because some are made only where a mailbox or HTML cannot
+// store a character, and nothing else in the message would explain them.
 func (p *block) notes(r *record.Record, files []file) {
 	if hasMarks(r.Text) || slices.ContainsFunc(files, func(f file) bool { return hasMarks(f.text) }) {
-		p.b = append(p.b, " Marks in ⟦ ⟧ stand for what could not be kept or is missing, unless the sender wrote them."...)
+		p.b = append(p.b,
+			" Marks in ⟦ ⟧ stand for what could not be kept or is missing, unless the sender wrote them."...)
 	}
 	lost := 0
 	for _, piece := range r.Pieces {
@@ -79,7 +84,7 @@ func (p *block) notes(r *record.Record, files []file) {
 	p.line()
 }
 
-// appendAbsent says in the text what a reader would look for and not find.
+// appendAbsent appends a line for each attachment that is not attached, with the reason.
 func appendAbsent(b []byte, files []file) []byte {
 	n := len(b)
 	for i := range files {
@@ -96,7 +101,7 @@ func appendAbsent(b []byte, files []file) []byte {
 	return b
 }
 
-// appendFiles appends the files in the order in which the item shows them, text as text, the others by their names.
+// appendFiles appends the files in the order in which the item shows them: text files as text, the others by name.
 func appendFiles(b []byte, files []file) []byte {
 	for i := range files {
 		switch f := &files[i]; {
@@ -112,20 +117,22 @@ func appendFiles(b []byte, files []file) []byte {
 	return b
 }
 
-// What of a value is shown in the block, in characters: the original item has all of it. Where thousands of people with long
-// names would make the block larger than any mailbox takes, the rest of them get less.
+// Limits for a value in the block, in characters; the original item has all of it. Once the block is longer than
+// maxBlock, as thousands of people with long names would make it, each further value gets only maxBrief, so that a
+// mailbox still accepts the message.
 const (
 	maxShown = 500
 	maxBrief = 40
 	maxBlock = 4 << 20 // bytes
 )
 
-// block is the text about the item, one value to a line.
+// block is the text about the item, with one value on each line.
 type block struct {
 	b     []byte
-	start int // where it begins in b
+	start int // offset of its beginning in b
 }
 
+// limit returns the maximum length in characters of the next value.
 func (p *block) limit() int {
 	if len(p.b)-p.start > maxBlock {
 		return maxBrief
@@ -133,6 +140,7 @@ func (p *block) limit() int {
 	return maxShown
 }
 
+// line appends texts and ends the line.
 func (p *block) line(parts ...string) {
 	for _, s := range parts {
 		p.b = append(p.b, s...)
@@ -140,7 +148,7 @@ func (p *block) line(parts ...string) {
 	p.b = append(p.b, "\r\n"...)
 }
 
-// field shows a value as given; an empty one leaves the line out.
+// field appends a line with a value as given. A line with an empty value is left out.
 func (p *block) field(name, value string) {
 	if value == "" {
 		return
@@ -150,6 +158,7 @@ func (p *block) field(name, value string) {
 	p.b = append(append(b, end...), "\r\n"...)
 }
 
+// about appends the values that describe the item as a whole.
 func (p *block) about(r *record.Record) {
 	p.field("Type", string(r.Kind))
 	p.field("Network", r.Network)
@@ -163,15 +172,17 @@ func (p *block) about(r *record.Record) {
 	}
 }
 
+// people appends the participants, the owner and the conversation.
 func (p *block) people(c *participants, r *record.Record) {
 	p.person("From", &c.from)
 	for i := range c.to {
 		p.person("To", &c.to[i])
 	}
 	p.owner(c, r)
-	if len(c.to) > maxRecipient { // or else the header names everybody
+	if len(c.to) > maxRecipient { // otherwise the header names all of them
 		if n := c.different(); n > maxRecipient {
-			p.line("Recipients: ", formatThousands(int64(n)), ", of whom the header names the first ", strconv.Itoa(maxRecipient), ".")
+			p.line("Recipients: ", formatThousands(int64(n)),
+				", of whom the header names the first ", strconv.Itoa(maxRecipient), ".")
 		}
 	}
 	if r.GroupMessage {
@@ -182,7 +193,8 @@ func (p *block) people(c *participants, r *record.Record) {
 	p.field("Conversation", c.conversation)
 }
 
-// owner shows whose phone archived the item. The number comes first, for it is searched for behind these words.
+// owner appends whose phone archived the item. The number comes first, because people search for it after these
+// words.
 func (p *block) owner(c *participants, r *record.Record) {
 	const role = "Owner of the archived phone"
 	if r.Owner == "" {
@@ -200,7 +212,7 @@ func (p *block) owner(c *participants, r *record.Record) {
 	}
 }
 
-// person shows a participant as given and as read.
+// person appends a participant, as given and as interpreted.
 func (p *block) person(role string, who *person) {
 	p.begin(role)
 	if who.full != "" {
@@ -238,13 +250,14 @@ func (p *block) person(role string, who *person) {
 	p.line()
 }
 
-// begin begins a line of several values; put and quote add one of ours, and one of the source's.
+// begin begins a line with several values. put appends a value of the archiver to it, quote one of the source.
 func (p *block) begin(name string) { p.b = append(append(p.b, name...), ':') }
 
 func (p *block) put(s string) { p.b = append(p.next(), s...) }
 
 func (p *block) quote(s string) { p.b = appendQuote(p.next(), s, p.limit()) }
 
+// next returns the block with the separator before the next value of a line.
 func (p *block) next() []byte {
 	if p.b[len(p.b)-1] != ':' {
 		p.b = append(p.b, ',')
@@ -252,7 +265,7 @@ func (p *block) next() []byte {
 	return append(p.b, ' ')
 }
 
-// value shows the number of somebody who has given one, or what else stands in its place.
+// value appends a participant's number, or what the source has in place of one.
 func (p *block) value(who *person) {
 	if who.e164 == "" {
 		p.quote(who.given.Value)
@@ -268,16 +281,19 @@ func (p *block) value(who *person) {
 		p.b = appendQuote(p.b, given, p.limit())
 	default:
 		p.put("given as ")
-		p.b = appendShown(p.b, given, maxShown) // separators and digits
+		p.b = appendShown(p.b, given, maxShown) // only separators and digits differ
 	}
 }
 
-// isLookalike reports whether c is more than a number's digits and separators, and could pass for another value on the line.
+// isLookalike reports whether c is more than a digit or separator of a number, and could make the value look like
+// another value on the line.
 func isLookalike(c rune) bool {
-	return c <= '~' && !strings.ContainsRune("0123456789+-(). \t", c) || unicode.IsLetter(c) || unicode.IsDigit(c) && c > '9'
+	return c <= '~' && !strings.ContainsRune("0123456789+-(). \t", c) ||
+		unicode.IsLetter(c) || unicode.IsDigit(c) && c > '9'
 }
 
-// spellings are the other ways in which people search for a number: 07700 900123, 07700900123, +44 7700 900123 and 447700900123.
+// spellings appends the other forms in which people search for a number: 07700 900123, 07700900123, +44 7700 900123
+// and 447700900123.
 func (p *block) spellings(who *person) {
 	p.b = append(p.b, " ("...)
 	if who.national != who.e164 {
@@ -297,6 +313,7 @@ func (p *block) spellings(who *person) {
 	p.b = append(append(p.b, who.e164[1:]...), ')')
 }
 
+// files appends a line about each attachment.
 func (p *block) files(c *participants, files []file) {
 	for i := range files {
 		f := &files[i]
@@ -323,11 +340,13 @@ func (p *block) files(c *participants, files []file) {
 		p.line()
 	}
 	if n := c.filesBeyond; n > 0 {
-		p.line("Attachments: ", formatThousands(int64(len(files)+n)), ", of which the first ", formatThousands(int64(len(files))), " are named here and attached.")
+		p.line("Attachments: ", formatThousands(int64(len(files)+n)),
+			", of which the first ", formatThousands(int64(len(files))), " are named here and attached.")
 	}
 }
 
-// appendIdentity appends the file's size and hash. Of a file that could not be had nothing was measured: they are the source's.
+// appendIdentity appends the file's size and hash. For a file that could not be fetched they are those that the
+// source claims.
 func (f *file) appendIdentity(b []byte) []byte {
 	b = append(append(b, formatThousands(f.Size)...), " bytes"...)
 	if f.Gone != "" {
@@ -348,7 +367,8 @@ func (f *file) appendIdentity(b []byte) []byte {
 	return b
 }
 
-// leftOut are the fields of the item that the message does not have: those of a wrong JSON type, and the others, each with its reason.
+// leftOut returns the item's fields that the message lacks: those with a wrong JSON type, and the others, each with
+// its reason.
 func leftOut(r *record.Record) (wrong, others []string) {
 	for _, name := range r.LeftOut {
 		if strings.HasSuffix(name, ")") && !strings.Contains(name, " (in part ") {
@@ -360,7 +380,7 @@ func leftOut(r *record.Record) (wrong, others []string) {
 	return wrong, others
 }
 
-// origin says which of the source's items the message was made of.
+// origin appends which items of the source the message was made from.
 func (p *block) origin(r *record.Record) {
 	if r.Derived {
 		p.field("Source id (made of the item's bytes, for it had none)", r.ID)
