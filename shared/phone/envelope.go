@@ -10,10 +10,10 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// maxEnvelope bounds a number together with everything that networks write around it, in bytes.
+// maxEnvelope is the maximum length in bytes of a number with everything that networks write around it.
 const maxEnvelope = 512
 
-// Bare returns the address inside the envelope that a network or a device has put around it, such as 65000 of
+// Bare returns the address without the envelope that a network or device has put around it, such as 65000 from
 // "65000/TYPE=PLMN" (OMA MMS Encapsulation section 8), "tel:65000;phone-context=+44" (RFC 3966) or
 // "<sip:65000@ims.example;user=phone>" (RFC 3261 section 19.1). A text without an envelope is returned unchanged.
 func Bare(raw string) string {
@@ -21,8 +21,9 @@ func Bare(raw string) string {
 	return core
 }
 
-// schemes are the URI schemes that stand before a number.
-var schemes = regexp.MustCompile(`(?i)^(tel|sips?|sms|smsto|mms|mmsto|callto|fax|modem|msisdn|e\.?164|urn:tel)\s*:\s*(//)?`)
+// schemes matches the URI schemes that can precede a number.
+var schemes = regexp.MustCompile(
+	`(?i)^(tel|sips?|sms|smsto|mms|mmsto|callto|fax|modem|msisdn|e\.?164|urn:tel)\s*:\s*(//)?`)
 
 var (
 	typed     = regexp.MustCompile(`(?i)\s*/\s*TYPE\s*=`)
@@ -30,13 +31,13 @@ var (
 	context   = regexp.MustCompile(`(?i);\s*phone-context\s*=\s*"?([^;@>"?]*)`)
 )
 
-// openEnvelope takes the envelope off. country is the phone-context of a local number, "" if there is none.
+// openEnvelope removes the envelope. country is the phone-context of a local number, "" if there is none.
 func openEnvelope(raw string) (core, country string) {
 	if len(raw) > maxEnvelope || !utf8.ValidString(raw) || !strings.ContainsFunc(raw, isEnvelope) {
 		return raw, ""
 	}
 	core = raw
-	for range 4 { // a URI in angle brackets in quotes: no known envelope has more levels
+	for range 4 { // e.g. a URI in angle brackets in quotes; no known envelope has more levels
 		inner, within := openOnce(core)
 		if within != "" {
 			country = within
@@ -57,6 +58,7 @@ func isEnvelope(c rune) bool {
 	return strings.ContainsRune(`<>:/;@"'%`, c) || c >= '\uff01' && c <= '\uff5e'
 }
 
+// openOnce removes one level of an envelope.
 func openOnce(s string) (core, country string) {
 	s = strings.TrimSpace(foldDigits(s))
 	if inner, rest, ok := cutBrackets(s); ok {
@@ -74,7 +76,7 @@ func openOnce(s string) (core, country string) {
 	if at := typed.FindStringIndex(s); at != nil {
 		s = s[:at[0]]
 	} else if at := strings.IndexByte(s, '@'); at >= 0 && (sip || strings.Contains(strings.ToLower(s), "user=phone")) {
-		s, _, _ = strings.Cut(s[:at], ":") // a password behind the user
+		s, _, _ = strings.Cut(s[:at], ":") // the user part may have a password
 	}
 	if uri != "" {
 		s, _, _ = strings.Cut(s, "?")
@@ -88,8 +90,8 @@ func openOnce(s string) (core, country string) {
 	return strings.TrimSpace(s), country
 }
 
-// cutBrackets finds what stands in the one pair of angle brackets, behind a display name or alone, and the
-// parameters behind it.
+// cutBrackets returns what is inside the only pair of angle brackets, which may follow a display name, and the
+// parameters after it. ok is false if s does not have this form.
 func cutBrackets(s string) (inner, rest string, ok bool) {
 	name, inner, found := strings.Cut(s, "<")
 	inner, rest, closed := strings.Cut(strings.TrimLeft(inner, "<"), ">")
@@ -100,7 +102,7 @@ func cutBrackets(s string) (inner, rest string, ok bool) {
 	return strings.TrimSpace(inner), rest, true
 }
 
-// foldDigits turns full-width forms and the digits of other scripts into ASCII, as libphonenumber does.
+// foldDigits converts full-width forms and the digits of other scripts to ASCII, as libphonenumber does.
 func foldDigits(s string) string {
 	if !strings.ContainsFunc(s, func(c rune) bool { return c > unicode.MaxLatin1 }) {
 		return s
@@ -116,7 +118,8 @@ func foldDigits(s string) string {
 	}, s)
 }
 
-// asciiDigit is the ASCII digit of a decimal digit. Unicode keeps those of a script together, from zero to nine.
+// asciiDigit returns the ASCII digit for a decimal digit. Unicode assigns the digits of a script consecutively, from
+// zero to nine.
 func asciiDigit(c rune) rune {
 	for _, r := range unicode.Nd.R16 {
 		if c >= rune(r.Lo) && c <= rune(r.Hi) {
@@ -134,30 +137,35 @@ func asciiDigit(c rune) rune {
 const labels = `tel(?:ephone)?|phone|ph|mob(?:ile)?|cell(?:phone)?|fax|home|work|office|main|direct|business|msisdn|number|num|no`
 
 var (
-	// 3GPP TS 22.030 section 6.5.2: *31# and #31# before a number, and the forms that set up a service, **21*number*11#.
+	// 3GPP TS 22.030 section 6.5.2: *31# and #31# before a number, and the forms that control a service,
+	// **21*number*11#.
 	service    = regexp.MustCompile(`^(?:[*#]{1,2}\d{2,3}[*#])+`)
 	serviceEnd = regexp.MustCompile(`(?:\*\d{0,4})*#+$`)
-	star       = regexp.MustCompile(`^\*\d{2}`) // of North America: *67, *82
+	star       = regexp.MustCompile(`^\*\d{2}`) // prefixes in North America: *67, *82
 	outside    = regexp.MustCompile(`^\d{0,2}[,pPwW]+`)
 	label      = regexp.MustCompile(`(?i)^(?:(?:` + labels + `)\s*[.:]*|[tmphwo]\s*[.:])\s*`)
 	labelEnd   = regexp.MustCompile(`(?i)\s*(?:\(\s*[\pL ]{1,20}\s*\)|(?:` + labels + `))$`)
-	// RFC 3966 section 5.3 has extensions as a parameter; people and directories write them in these ways.
+	// RFC 3966 section 5.3 writes an extension as a parameter; people and directories write it in these ways.
 	extension = regexp.MustCompile(`(?i)\s*[,;]?\s*(?:\(\s*)?(?:ext(?:ension|n)?|x|int|#)\s*[.:#=]*\s*\d{1,8}\s*\)?$`)
-	// What a device dials once the call is answered: pauses, waits and tones (3GPP TS 31.102 section 4.4.2.3).
+	// What a device dials after the call is answered: pauses, waits and tones (3GPP TS 31.102 section 4.4.2.3).
 	tones  = regexp.MustCompile(`\s*[,;pPwW][\s,;pPwW0-9*#]*$`)
-	filler = regexp.MustCompile(`\d[fF]{1,2}$`) // of a number in half octets: 3GPP TS 24.008 section 10.5.4.7
+	filler = regexp.MustCompile(`\d[fF]{1,2}$`) // pads a number in half octets: 3GPP TS 24.008 section 10.5.4.7
 )
 
-// withheldPrefixes are dialled before a national number: they keep the caller's own number back or show it (141, 1470), or
-// choose a carrier.
+// withheldPrefixes maps a country to the prefixes that are dialled before a national number, to withhold or show the
+// caller's own number (141, 1470) or to choose a carrier.
 var withheldPrefixes = map[string][]string{
-	"GB": {"1470", "141", "1280", "1899", "18185", "18866"}, "IE": {"141", "142"}, "US": {"1167", "1182"}, "CA": {"1167", "1182"},
+	"GB": {"1470", "141", "1280", "1899", "18185", "18866"},
+	"IE": {"141", "142"},
+	"US": {"1167", "1182"},
+	"CA": {"1167", "1182"},
 }
 
-// dialledNumber is the number in what a phone plan knows before and behind it. extended reports that an extension or
-// tones were behind it: the number is that of the switchboard.
+// dialledNumber returns the number without the prefixes and suffixes of dial plans. extended reports whether an
+// extension or tones followed it; then the number is that of a switchboard.
 func dialledNumber(s, region string) (number string, extended bool) {
-	s = strings.TrimRight(strings.TrimSpace(strings.TrimLeft(s, "'")), ".") // a spreadsheet's mark of a text
+	// A spreadsheet marks a cell as text with an apostrophe.
+	s = strings.TrimRight(strings.TrimSpace(strings.TrimLeft(s, "'")), ".")
 	s = s[len(label.FindString(s)):]
 	s = s[:len(s)-len(labelEnd.FindString(s))]
 	if code := service.FindString(s); code != "" {
@@ -177,7 +185,8 @@ func dialledNumber(s, region string) (number string, extended bool) {
 	if rest := tones.FindString(s); rest != "" {
 		next := strings.TrimLeft(rest, " ,;pPwW")
 		_, second := readSpelled(next, region)
-		if separators := strings.TrimSpace(rest[:len(rest)-len(next)]); second && len(separators) == 1 && !strings.ContainsAny(separators, "pPwW") {
+		if separators := strings.TrimSpace(rest[:len(rest)-len(next)]); second &&
+			len(separators) == 1 && !strings.ContainsAny(separators, "pPwW") {
 			return "", false // two numbers in one field
 		}
 		return s[:len(s)-len(rest)], strings.ContainsAny(rest, "0123456789")
@@ -185,12 +194,12 @@ func dialledNumber(s, region string) (number string, extended bool) {
 	return s, false
 }
 
-// readUnwrapped reads a number that has more around it than separators.
+// readUnwrapped parses a number that has more around it than separators. It returns its E.164 form.
 func readUnwrapped(raw, region string) (e164 string, extended, ok bool) {
 	core, country := openEnvelope(raw)
 	core = strings.TrimSpace(foldDigits(core))
 	if strings.Contains(core, "@") {
-		return "", false, false // an email address, whatever its digits
+		return "", false, false // an e-mail address, even if it has enough digits
 	}
 	number, extended := dialledNumber(core, region)
 	if strings.HasPrefix(country, "+") && !strings.HasPrefix(strings.TrimSpace(number), "+") {
@@ -203,14 +212,15 @@ func readUnwrapped(raw, region string) (e164 string, extended, ok bool) {
 	}
 	for _, prefix := range withheldPrefixes[region] {
 		if rest, cut := strings.CutPrefix(number, prefix); cut {
-			if rest = strings.TrimSpace(rest); strings.HasPrefix(rest, "0") || strings.HasPrefix(rest, "+") || region == "US" || region == "CA" {
+			if rest = strings.TrimSpace(rest); strings.HasPrefix(rest, "0") || strings.HasPrefix(rest, "+") ||
+				region == "US" || region == "CA" {
 				if e164, ok = readSpelled(rest, region); ok {
 					return e164, extended, true
 				}
 			}
 		}
 	}
-	// How the plus is dialled elsewhere: North America and Australia; and +00, which some gateways write.
+	// Other ways to dial the plus: 011 in North America, 0011 in Australia, and +00, which some gateways write.
 	for _, prefix := range []string{"+00", "0011", "011"} {
 		if rest, cut := strings.CutPrefix(number, prefix); cut {
 			if e164, ok = readSpelled("+"+strings.TrimSpace(rest), ""); ok {
@@ -221,7 +231,7 @@ func readUnwrapped(raw, region string) (e164 string, extended, ok bool) {
 	return "", false, false
 }
 
-// inContext reads a local number in the country, or the area, of its phone-context: RFC 3966 section 5.1.5.
+// inContext parses a local number in the country or area of its phone-context (RFC 3966 section 5.1.5).
 func inContext(number, country string) (string, bool) {
 	digits, _, _ := stripSeparators(country + "0000000")
 	digits = strings.TrimSuffix(digits, "0000000")
@@ -242,8 +252,8 @@ func inContext(number, country string) (string, bool) {
 	return "", false
 }
 
-// Extended reports whether raw has an extension, or tones to be dialled, behind the number: E164 returns that of the
-// switchboard, which is not one person's.
+// Extended reports whether an extension, or tones to be dialled, follow the number in raw. Then E164 returns the
+// number of a switchboard, which does not belong to one person.
 func Extended(raw, region string) bool {
 	if _, ok := readSpelled(raw, region); ok {
 		return false
