@@ -1,19 +1,21 @@
 package record
 
-// The strings package knows all of Unicode: it lowers U+0130 and the Kelvin sign U+212A to i and k, raises the long s
-// U+017F to S, and takes the last two for equal to k and s. A name that is checked to be ASCII on one side of that, and compared or
-// written on the other, is another name. So addresses, host names and words of the source are compared by these functions.
+// These functions change the case of ASCII letters only. The strings package applies Unicode's rules: it lowers
+// U+0130 and the Kelvin sign U+212A to i and k, raises the long s U+017F to S, and treats the last two as equal to k
+// and s. If only one side of a comparison were checked to be ASCII, a different name could pass. So addresses, host
+// names and keywords of the source are compared by these functions.
 
-// LowerASCII returns s with its capital letters of ASCII made small.
+// LowerASCII returns s with its upper-case ASCII letters in lower case.
 func LowerASCII(s string) string { return toggleCase(s, 'A', 'Z', 'a'-'A') }
 
-// UpperASCII returns s with its small letters of ASCII made capital.
+// UpperASCII returns s with its lower-case ASCII letters in upper case.
 func UpperASCII(s string) string { return toggleCase(s, 'a', 'z', 'a'-'A') }
 
-// EqualFoldASCII reports whether s and t are equal but for the case of letters of ASCII.
+// EqualFoldASCII reports whether s and t are equal, ignoring the case of ASCII letters.
 func EqualFoldASCII(s, t string) bool { return len(s) == len(t) && LowerASCII(s) == LowerASCII(t) }
 
-// toggleCase returns s with flip toggled in each byte from first to last. Bytes of longer characters are all above ASCII.
+// toggleCase returns s with the bits of flip toggled in each byte from first to last. The bytes of multi-byte
+// characters are all above ASCII, so they do not change.
 func toggleCase(s string, first, last, flip byte) string {
 	for i := 0; i < len(s); i++ {
 		if s[i] < first || s[i] > last {

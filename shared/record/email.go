@@ -6,9 +6,9 @@ import (
 	"unicode"
 )
 
-// SplitEmails returns the entries of a property User's Email address, as given but trimmed. They are separated by semicolons, commas
-// or white space; a display name before an address in angle brackets, and what stands in its quotation marks, belongs to the
-// entry: "Baker, Bob" <bob@contoso.com>.
+// SplitEmails returns the entries of a property User's Email address, as given but trimmed. They are separated by
+// semicolons, commas or white space. A display name before an address in angle brackets, with everything in its
+// quotation marks, is part of the entry: "Baker, Bob" <bob@contoso.com>.
 func SplitEmails(property string) []string {
 	var all []string
 	for rest := property; ; {
@@ -27,18 +27,21 @@ func SplitEmails(property string) []string {
 	}
 }
 
+// emailSeparator reports whether c separates entries of the property.
 func emailSeparator(c rune) bool {
 	return c == ';' || c == ',' || c == '；' || c == '，' || unicode.IsSpace(c)
 }
 
-// lenNamed is the length of a display name and the address in angle brackets behind it, with which s begins; 0 if it does not.
+// lenNamed returns the length of the display name and address in angle brackets at the beginning of s; 0 if s does
+// not begin with them.
 func lenNamed(s string) int {
 	quoted := false
-	s = s[:min(len(s), maxEmail)] // a longer name is taken word by word, and the time does not grow with its square
+	s = s[:min(len(s), maxEmail)] // bounds the time, which would be quadratic; a longer name is split into words
 	for i, c := range s {
 		switch {
 		case c == '"':
-			// Only a mark that has its pair, and a bracket behind that, protects a separator: a stray one must not hide addresses.
+			// Only a quotation mark that is closed, and followed by an angle bracket, protects separators. A stray
+			// one must not hide addresses.
 			if !quoted && !quotedName(s[i+1:]) {
 				return 0
 			}
@@ -50,29 +53,30 @@ func lenNamed(s string) int {
 			}
 			return 0
 		case c == ';', c == ',', c == '@', c == '；', c == '，', c == '\n', c == '\r':
-			return 0 // no name that is not quoted has one
+			return 0 // an unquoted name has none of these
 		}
 	}
 	return 0
 }
 
-// quotedName reports whether s, which follows a quotation mark, goes on to another one and then to an angle bracket.
+// quotedName reports whether s, which follows a quotation mark, has a closing one that is followed by an angle
+// bracket.
 func quotedName(s string) bool {
 	end := strings.IndexByte(s, '"')
 	return end >= 0 && strings.HasPrefix(strings.TrimSpace(s[end+1:]), "<")
 }
 
-const maxEmail = 1000 // bytes of an entry that holds an address of at most 254
+const maxEmail = 1000 // bytes of an entry; an address has at most 254
 
-// EmailAddress returns the address in an entry of the property: without a display name, angle brackets, quotation marks
-// around it, mailto: or SMTP:, a trailing dot, or characters that can't be seen; full-width letters become ASCII. It does not
-// check the address. "" means that the entry holds none, or more than one.
+// EmailAddress returns the address in an entry of the property, without a display name, angle brackets, surrounding
+// quotation marks, mailto: or SMTP:, a trailing dot, and invisible characters. Full-width letters become ASCII. It
+// does not check the address. It returns "" if the entry has no address or more than one.
 func EmailAddress(entry string) string {
 	if len(entry) > maxEmail {
 		return ""
 	}
 	s := strings.TrimSpace(visibleASCII(entry))
-	for range 4 { // <mailto:…>, '<…>': no known program nests them deeper
+	for range 4 { // e.g. <mailto:…>, '<…>'; no known program nests them deeper
 		before := s
 		if from := strings.LastIndexByte(s, '<'); from >= 0 {
 			if strings.ContainsAny(withoutQuoted(s[:from]), "@>") {
@@ -92,7 +96,7 @@ func EmailAddress(entry string) string {
 	return s
 }
 
-// withoutQuoted is s without what stands in pairs of quotation marks.
+// withoutQuoted returns s without the texts in pairs of quotation marks.
 func withoutQuoted(s string) string {
 	var b strings.Builder
 	for {
@@ -108,7 +112,8 @@ func withoutQuoted(s string) string {
 	}
 }
 
-// withoutScheme cuts the scheme of a mail URI (RFC 6068) or of a proxy address, and undoes the URI's percent-encoding.
+// withoutScheme returns s without the scheme of a mail URI (RFC 6068) or of a proxy address, and decodes the
+// percent-encoding of a URI.
 func withoutScheme(s string) string {
 	for _, scheme := range []string{"mailto:", "smtp:", "email:", "e-mail:", "mail:", "sip:"} {
 		if len(s) < len(scheme) || !EqualFoldASCII(s[:len(scheme)], scheme) {
@@ -127,13 +132,13 @@ func withoutScheme(s string) string {
 	return s
 }
 
-// isAround reports whether c stands around an address and is no part of one.
+// isAround reports whether c may surround an address and cannot be part of one.
 func isAround(c rune) bool {
 	return unicode.IsSpace(c) || strings.ContainsRune("\"'`()[]<>,;:‘’“”«»", c)
 }
 
-// visibleASCII turns full-width forms into ASCII, takes out what can't be seen, and makes blanks of all white space. Letters that only look like
-// ASCII stay: they are another address.
+// visibleASCII converts full-width forms to ASCII and all white space to blanks, and removes invisible characters.
+// Letters that only look like ASCII are kept, because they make a different address.
 func visibleASCII(s string) string {
 	return strings.Map(func(c rune) rune {
 		switch {

@@ -5,52 +5,57 @@ import (
 	"time"
 )
 
-// Entry is one line of a batch: what fetch hands to import. The items in it are the source's
-// own bytes with the white space between tokens taken out; everything else is fetch's word.
+// Entry is one line of a batch: what fetch passes to import. The items in it are the source's own bytes without the
+// white space between tokens; all other fields are written by fetch.
 type Entry struct {
 	Version int `json:"v"` // 1
-	// Until is the end of the window in which the item was collected: nothing in it can be later by much. Zero in a batch of the
-	// form before.
-	Until   time.Time `json:"until,omitzero"`
-	Items   []Item    `json:"items,omitempty"`   // one; for a long SMS its pieces in order of number; none if Fault
-	Total   int       `json:"total,omitempty"`   // how many pieces a long SMS should have; 0 for any other item
-	Media   []Media   `json:"media,omitempty"`   // what became of the items' attachments, in the order of the items and theirs
-	Fault   string    `json:"fault,omitempty"`   // why the item could not be staged, in plain words
-	ID      string    `json:"id,omitempty"`      // with Fault: the item's messageId, if it could be read
-	RawBlob string    `json:"rawBlob,omitempty"` // where in the media container its bytes are: with Fault, or where Raw has not all of it
-	RawHash string    `json:"rawHash,omitempty"` // with RawBlob: hex SHA-256 of those bytes
-	Apart   []int     `json:"apart,omitempty"`   // of a long SMS: numbers of pieces in other entries, for all are too large for one
+	// Until is the end of the window in which the item was collected. No time in the item can be much later. It is
+	// zero in a batch of the previous form.
+	Until time.Time `json:"until,omitzero"`
+	// Items has one item; for a long SMS its parts in order of number; none with Fault.
+	Items []Item `json:"items,omitempty"`
+	Total int    `json:"total,omitempty"` // number of parts that a long SMS should have; 0 for any other item
+	// Media has the result for each attachment, in the order of the items and of their attachments.
+	Media []Media `json:"media,omitempty"`
+	Fault string  `json:"fault,omitempty"` // why the item cannot become a record, in plain words
+	ID    string  `json:"id,omitempty"`    // with Fault: the item's messageId, if it could be read
+	// RawBlob is the name of the item's bytes in the media container. It is set with Fault, or if Raw is incomplete.
+	RawBlob string `json:"rawBlob,omitempty"`
+	RawHash string `json:"rawHash,omitempty"` // with RawBlob: hex SHA-256 of those bytes
+	// Apart has the numbers of the parts of a long SMS that are in other entries, because all are too large for one.
+	Apart []int `json:"apart,omitempty"`
 
-	// Earlier is the record of the same message id that was collected first in this window, where its content is another and
-	// it is in another batch: its message goes into every mailbox of this entry. Within one batch the order of the lines says it.
+	// Earlier names the record with the same message ID that was collected first in this window, if it has different
+	// content and is in another batch. The message of that record is what every mailbox of this entry receives.
+	// Within a batch the order of the lines decides instead.
 	Earlier *Place `json:"earlier,omitempty"`
 }
 
-// Place is where a record lies: a line of a batch.
+// Place is the position of a record: a line of a batch.
 type Place struct {
-	Batch string `json:"batch"` // its name within the container
-	Line  int    `json:"line"`  // from 1
+	Batch string `json:"batch"` // blob name of the batch within its container
+	Line  int    `json:"line"`  // counted from 1
 }
 
-// Records is how many records of the source the entry stands for: each piece of a long SMS is one.
+// Records returns how many records of the source the entry stands for: each part of a long SMS is one.
 func (e Entry) Records() int { return max(1, len(e.Items)) }
 
 // Item is one item as the source sent it.
 type Item struct {
-	SHA256 string          `json:"sha256"` // hex, of the bytes as they came
+	SHA256 string          `json:"sha256"` // hex, of the bytes as received
 	Raw    json.RawMessage `json:"raw"`
 }
 
-// Media is what became of one attachment.
+// Media is the result of fetching one attachment.
 type Media struct {
-	SHA256 string `json:"sha256,omitempty"` // hex, measured
+	SHA256 string `json:"sha256,omitempty"` // hex, computed from the bytes
 	Size   int64  `json:"size"`
-	Gone   string `json:"gone,omitempty"` // why the bytes can't be had for good, in plain words
-	Day    string `json:"day,omitempty"`  // of the blob, e.g. "2026/11/28"; a batch of the form before has none
+	Gone   string `json:"gone,omitempty"` // why the bytes can never be fetched, in plain words
+	Day    string `json:"day,omitempty"`  // folder of the blob, e.g. "2026/11/28"; "" in a batch of the previous form
 }
 
-// Blob is the name of the bytes in the media container. It begins with a day, so that a blob is never much older than the
-// batches that name it, and what is tiered or deleted by its age goes with them.
+// Blob returns the name of the bytes in the media container. It begins with a day, so that a blob is never much older
+// than the batches that refer to it. If blobs are tiered or deleted by age, a batch and its media are treated alike.
 func (m Media) Blob() string {
 	if m.Day == "" {
 		return m.SHA256
@@ -58,12 +63,13 @@ func (m Media) Blob() string {
 	return m.Day + "/" + m.SHA256
 }
 
-// Fault says why an item can't be read: it is quarantined, and nothing else with it.
+// Fault is the reason why an item cannot be read. The item is quarantined, and no other item with it.
 type Fault struct {
 	Field  string // the item's field, e.g. messageTime
 	Reason string // in plain words, without the field's content
 
-	// What the item is, where that can be read: for the journal, never for a log or an error's text.
+	// Identity of the item, if it can be read. It is for the journal, and MUST NOT be in a log or in the text of an
+	// error.
 	ID     string // as in Record
 	SHA256 string // as in Record
 }

@@ -2,7 +2,7 @@ package record
 
 import "strings"
 
-// Expected returns the names of the members that a source is expected to give with an item of a kind.
+// Expected returns the names of the members that an item of this kind is expected to have.
 func Expected(kind Kind) []string {
 	names := []string{"messageId", "messageType", "archivedTime", "msisdn", "direction", "from", "to"}
 	switch kind {
@@ -20,14 +20,15 @@ func Expected(kind Kind) []string {
 	return names
 }
 
-// Missing returns the expected members that the item lacks, or has empty. One such item is nothing odd: a number may be withheld, a text
-// empty. A member that none of a day's items has is one that the source calls by another name. A member that was left out for its type is
-// not missing.
+// Missing returns the expected members that the item lacks or has empty. In one item that is normal: a number may be
+// withheld, a text empty. But a member that is missing in all items of a day has another name at the source. A member
+// that was left out because of its type is not missing.
 func (r *Record) Missing() (names []string) {
 	given := map[string]bool{
-		"messageId": !r.Derived, "messageType": r.Kind != "", "archivedTime": r.ArchivedText != "", "msisdn": r.Owner != "",
-		"direction": r.Direction != "", "from": r.From.given(), "to": len(r.To) > 0, "textContent": r.Text != "",
-		"attachment": len(r.Attachments) > 0, "callInfo": r.Call != nil,
+		"messageId": !r.Derived, "messageType": r.Kind != "", "archivedTime": r.ArchivedText != "",
+		"msisdn": r.Owner != "", "direction": r.Direction != "", "from": r.From.given(), "to": len(r.To) > 0,
+		"textContent": r.Text != "",
+		"attachment":  len(r.Attachments) > 0, "callInfo": r.Call != nil,
 	}
 	for _, name := range Expected(r.Kind) {
 		if !given[name] && !r.leftOut(name) {
@@ -47,5 +48,5 @@ func (r *Record) leftOut(name string) bool {
 	return false
 }
 
-// given reports whether the source says anything of the participant.
+// given reports whether the source has any information about the participant.
 func (p Participant) given() bool { return p.Value != "" || p.Name() != "" || len(p.Emails) > 0 }

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// personHash is the length in bytes of what is kept of one person.
+// personHash is the length in bytes of the hash of one person.
 const personHash = 16
 
-// Parties returns a text by which SameParties tells whether two records of one message name the same people: a hash over the
-// set of the participants, and one of the phone's owner.
+// Parties returns a text with which SameParties decides whether two records of a message have the same people: a hash
+// of the set of participants, and a hash of the phone's owner.
 func (r *Record) Parties() string {
 	var set [personHash]byte
 	seen := map[[personHash]byte]bool{}
@@ -29,21 +29,22 @@ func (r *Record) Parties() string {
 	return hex.EncodeToString(set[:]) + "-" + hex.EncodeToString(owner[:])
 }
 
-// SameParties reports whether two values of Parties are of the same people. The order of the participants and the spelling of their
-// numbers do not count. Neither does whether a record names the owners of the two phones: the record of one phone may
-// leave its own owner out, or be of an owner whom the other phone knows nothing of.
+// SameParties reports whether two results of Parties are of the same people. The order of the participants and the
+// spelling of their numbers do not matter. Nor does it matter whether a record lists the owners of the two phones:
+// the record of one phone may omit its own owner, or be of an owner whom the other phone does not know.
 func SameParties(a, b string) bool {
 	setA, ownerA, okA := decodeParties(a)
 	setB, ownerB, okB := decodeParties(b)
 	if !okA || !okB {
 		return a == b
 	}
-	// In a combination of sets only the people remain that are in one of them.
+	// Combining two sets leaves only the people that are in exactly one of them.
 	rest := toggleParty(setA, setB)
 	none := [personHash]byte{}
 	return rest == none || rest == ownerA || rest == ownerB || rest == toggleParty(ownerA, ownerB)
 }
 
+// decodeParties parses a result of Parties. ok is false if s has another form.
 func decodeParties(s string) (set, owner [personHash]byte, ok bool) {
 	first, second, ok := strings.Cut(s, "-")
 	if !ok || len(first) != 2*personHash || len(second) != 2*personHash {
@@ -54,7 +55,8 @@ func decodeParties(s string) (set, owner [personHash]byte, ok bool) {
 	return set, owner, errSet == nil && errOwner == nil
 }
 
-// toggleParty adds a person to a set, or takes one out that is in it.
+// toggleParty returns the set with a person added, or removed if the set had it. Combining two sets is the same
+// operation.
 func toggleParty(a, b [personHash]byte) [personHash]byte {
 	for i := range a {
 		a[i] ^= b[i]
@@ -62,6 +64,7 @@ func toggleParty(a, b [personHash]byte) [personHash]byte {
 	return a
 }
 
+// hashPerson returns the hash of a person's number or name, ignoring case and the spelling of a number.
 func hashPerson(name string) (h [personHash]byte) {
 	d := sha256.Sum256([]byte(strings.ToLower(digitsOrText(name))))
 	copy(h[:], d[:])

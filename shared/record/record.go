@@ -1,7 +1,6 @@
-// Package record has the archived item: what one record is, how it is read from the
-// source's JSON, what identifies it, and what makes it unreadable.
+// Package record defines the archived item: the record, what identifies it, and what makes it unreadable.
 //
-// It uses the standard library only, so that every other package may build on it.
+// It uses the standard library only, so that every other package can depend on it.
 package record
 
 import (
@@ -11,8 +10,8 @@ import (
 	"time"
 )
 
-// Kind is the type of an item as the source gives it, in upper case. A Kind that is not
-// among the constants is legal: it is archived and shown as given.
+// Kind is the type of an item as the source gives it, in upper case. A Kind that is not among the constants is legal:
+// it is archived and shown as given.
 type Kind string
 
 // The kinds that the source is known to send.
@@ -24,15 +23,15 @@ const (
 	System    Kind = "SYSTEM"     // a heartbeat: counted, never imported
 )
 
-// Record is one archived message or call. The texts in it are the source's own: hostile,
-// of any length, valid UTF-8 (see telemessage.Parse for what a lone surrogate becomes).
+// Record is one archived message or call. Its texts are the source's own: hostile, of any length, but valid UTF-8
+// (telemessage.Parse replaces lone surrogates and invalid bytes).
 type Record struct {
 	ID      string // messageId, or "sha256:" and the SHA-256 of the item's own bytes
 	Derived bool   // the item had no messageId, so ID was derived
 
 	Kind     Kind
 	Network  string
-	Owner    string // msisdn: whose phone archived the item, as given
+	Owner    string // msisdn as given: the number of the phone that archived the item
 	Time     time.Time
 	TimeText string // messageTime as given
 
@@ -45,19 +44,19 @@ type Record struct {
 	To        []Participant
 
 	GroupMessage bool
-	GroupID      string // a hint only: a conversation is its set of participants
+	GroupID      string // a hint only: a conversation is identified by its participants
 	GroupName    string
 
 	Subject     string
 	Text        string
-	ContentType string // of Text, as given
+	ContentType string // content type of Text, as given
 	Attachments []Attachment
 	Call        *Call // nil if the item has no callInfo
 
-	Pieces []Piece // what a long SMS in pieces was put together from; nil for any other
-	Total  int     // how many pieces there should be
+	Pieces []Piece // the items of which a long SMS was composed; nil for any other record
+	Total  int     // number of parts that the long SMS should have
 
-	// LeftOut has what the item says and the message does not, by our own names of its fields. A bare name had the wrong
+	// LeftOut names the fields of the item that the message lacks. A name alone means that the field had the wrong
 	// JSON type; any other reason follows in brackets: "to (more than 50000 entries)".
 	LeftOut []string
 	SHA256  string // hex SHA-256 of the (first) item's bytes as the source sent them
@@ -68,32 +67,31 @@ type Participant struct {
 	Value     string // number in any spelling, short code or alphanumeric sender
 	FirstName string
 	LastName  string
-	Emails    []string // the property User's Email address, split and trimmed; may be empty
+	Emails    []string // entries of the property User's Email address, see SplitEmails; may be empty
 }
 
-// Name is the participant's full name, or "".
+// Name returns the participant's full name, or "".
 func (p Participant) Name() string {
 	return strings.TrimSpace(strings.TrimSpace(p.FirstName) + " " + strings.TrimSpace(p.LastName))
 }
 
-// Attachment is a file that belongs to a record. Its bytes lie in the media container
-// as Blob unless Gone says why they don't.
+// Attachment is a file of a record. Its bytes are in the media container under the name Blob, unless Gone is set.
 type Attachment struct {
 	Name   string // as given
 	Type   string // as given
-	Size   int64  // of the bytes; what the source claims if Gone
-	SHA256 string // hex, measured; if Gone what the source claims, "" if it claims none
-	Gone   string // the reason, in plain words, why the bytes can't be had; "" if they are there
-	Day    string // of the blob, e.g. "2026/11/28"; "" for blobs of the form before
-	// Digest is what the source gave as the file's digest, as given, where that is no SHA-256 in any form that is
-	// known: nothing could be checked with it. "" where there was none, or one that could be used.
+	Size   int64  // in bytes; with Gone, as the source claims
+	SHA256 string // hex, computed from the bytes; with Gone, as the source claims, "" if it claims none
+	Gone   string // why the bytes could not be fetched, in plain words; "" if they are stored
+	Day    string // folder of the blob, e.g. "2026/11/28"; "" for blobs of the previous form
+	// Digest is the source's digest of the file, as given, if it is not a SHA-256 in any known form, so that nothing
+	// could be verified with it. It is "" if there was no digest, or a usable one.
 	Digest string
 }
 
-// Blob is the name of the attachment's bytes in the media container.
+// Blob returns the name of the attachment's bytes in the media container.
 func (a Attachment) Blob() string { return Media{SHA256: a.SHA256, Day: a.Day}.Blob() }
 
-// Call is what the source says of a call. Its times are as given: impossible ones are shown, not judged.
+// Call is what the source reports about a call. Its times are as given: impossible ones are shown, and not judged.
 type Call struct {
 	ID       string
 	Status   string
@@ -103,16 +101,16 @@ type Call struct {
 	Duration time.Duration // callDurationInMillis; 0 if missing
 }
 
-// Piece is one item of a long SMS. A piece that never came, or stands in another record, has no ID.
+// Piece is one part of a long SMS. A part that is missing, or is in another record, has no ID.
 type Piece struct {
-	Number int // from 1
+	Number int // counted from 1
 	ID     string
 	SHA256 string
-	Lost   bool // it never came, or what came can't be read
-	Apart  bool // it came, and is part of another record: all pieces together were too large for one
+	Lost   bool // it was not received, or cannot be read
+	Apart  bool // it is in another record, because all parts together were too large for one
 }
 
-// Participants is From followed by To, leaving out entries without any content.
+// Participants returns From followed by To, without entries that have no content.
 func (r *Record) Participants() []Participant {
 	all := make([]Participant, 0, 1+len(r.To))
 	for _, p := range append([]Participant{r.From}, r.To...) {
@@ -123,8 +121,9 @@ func (r *Record) Participants() []Participant {
 	return all
 }
 
-// Sender is From; where that is insert-address-token, the owner. With the token a phone asks the network to put in the
-// address of who sends an MMS (OMA MMS Encapsulation section 7.3.20), so the archived item of the sender's phone has it.
+// Sender returns From; if From is insert-address-token, it returns the owner. With this token a phone asks the
+// network to insert the address of the sender of an MMS (OMA MMS Encapsulation section 7.3.20), so only the item
+// archived from the sender's phone has it.
 func (r *Record) Sender() Participant {
 	p := r.From
 	token := strings.NewReplacer("-", "", "_", "", " ", "").Replace(LowerASCII(p.Value[:min(len(p.Value), 100)]))
@@ -135,23 +134,23 @@ func (r *Record) Sender() Participant {
 	return p
 }
 
-// Source names the intake in the identity of a copy. It never changes: a change would
-// import everything again.
+// Source is the name of the intake in the identity of a copy. It MUST NOT change: a change would import everything
+// again.
 const Source = "telemessage-o2"
 
-// Key identifies the copy of a message in one mailbox: 64 lower-case hex digits, the same
-// on every run. mailbox is the directory object id of the mailbox's user.
-// Graph compares property values without case, hence hex and not base64.
+// Key returns the key of the copy of a message in one mailbox: 64 lower-case hex digits, the same on every run.
+// mailbox is the directory object ID of the mailbox's user; its case does not matter. The key is hex and not base64,
+// because Graph compares property values without case.
 func Key(messageID, mailbox string) string {
 	return hexSHA256("v1|" + Source + "|" + messageID + "|" + LowerASCII(mailbox))
 }
 
-// MessageKey identifies the message whatever mailbox it is in: 64 lower-case hex digits.
+// MessageKey returns the key of a message, which is the same for all mailboxes: 64 lower-case hex digits.
 func MessageKey(messageID string) string { return hexSHA256("v1|" + Source + "|" + messageID) }
 
-// Fingerprint is the SHA-256 over what a reader would take for the content of the message: kind,
-// time, sender, text, attachments. Two archived forms of one message for two owners have
-// the same one; a message whose content differs under the same id has another.
+// Fingerprint returns a hex SHA-256 of what a reader regards as the content of the message: kind, time, sender,
+// subject, text, attachments. If a message was archived for two owners, both records have the same fingerprint.
+// Records with the same ID but different content have different ones.
 func (r *Record) Fingerprint() string {
 	h := sha256.New()
 	put := func(fields ...string) {
@@ -167,8 +166,8 @@ func (r *Record) Fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// digitsOrText reduces a number, which owners' copies spell differently (07700 900123, +447700900123), to its last nine
-// digits, and leaves anything with a letter as it is.
+// digitsOrText returns the last nine digits of a number, because the records of different owners spell it differently
+// (07700 900123, +447700900123). A text with a letter is returned unchanged.
 func digitsOrText(s string) string {
 	var digits strings.Builder
 	for _, c := range s {
@@ -184,6 +183,7 @@ func digitsOrText(s string) string {
 	return all[max(0, len(all)-9):]
 }
 
+// hexSHA256 returns the SHA-256 of s in hex.
 func hexSHA256(s string) string {
 	d := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(d[:])
