@@ -5,23 +5,24 @@ import (
 	"slices"
 )
 
-// The bounds on how many addresses the directory is asked about. A message to a whole organization has some ten
-// thousand; without a bound one item of 16 MiB has a million, which takes half an hour to ask for.
+// Limits on the number of addresses about which the directory is asked. A message to a whole organization has some
+// ten thousand. Without a limit, one item of 16 MiB has a million, which take half an hour to look up.
 const (
-	maxOfItem  = 20_000  // different addresses of one item
-	maxOfBatch = 100_000 // and of all items that are asked about together
+	maxOfItem  = 20_000  // distinct addresses of one item
+	maxOfBatch = 100_000 // distinct addresses of all items that are looked up together
 )
 
-// Partial is the error of a Directory that has answers about some of the addresses only.
+// Partial is the error of a Directory that could answer for some of the addresses only.
 type Partial struct {
-	Open    map[string]error  // addresses without an answer, each with the reason: whose they are is not known
-	Refused map[string]string // addresses that the directory does not look up, each with the reason: they are no user's
+	Open map[string]error // addresses without an answer, each with the reason: their users are not known yet
+	// Refused has the addresses that the directory does not look up, each with the reason: they belong to no user.
+	Refused map[string]string
 }
 
 func (p *Partial) Error() string { return "the directory has no answer about some of the addresses" }
 
-// boundAddresses takes the addresses beyond the bounds out of people, the last ones of an item first, and returns how many of
-// each item. Items with few addresses keep all of them, whatever stands beside them.
+// boundAddresses removes the addresses beyond the limits from people, the last ones of an item first. It returns how
+// many it removed from each item. Items with few addresses keep all of theirs, whatever other items have.
 func boundAddresses(people [][]person) (dropped []int) {
 	dropped = make([]int, len(people))
 	order := make([]int, len(people))
@@ -43,8 +44,8 @@ func boundAddresses(people [][]person) (dropped []int) {
 	return dropped
 }
 
-// keepAddresses leaves the participants so many different addresses. It returns how many they have then, and how many were
-// taken away.
+// keepAddresses reduces the participants to room distinct addresses. It returns how many are left, and how many were
+// removed.
 func keepAddresses(all []person, room int) (used, dropped int) {
 	seen := map[string]bool{}
 	fits := func(address string) bool {
@@ -55,7 +56,7 @@ func keepAddresses(all []person, room int) (used, dropped int) {
 		seen[address] = true
 		return true
 	}
-	for i := range all { // first those that the administrator knows, among them the owner's
+	for i := range all { // the administrator's addresses, among them the owner's, take precedence
 		if p := &all[i]; p.csv != "" && !fits(p.csv) {
 			p.csv = ""
 		}

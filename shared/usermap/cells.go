@@ -5,16 +5,17 @@ import (
 	"unicode"
 )
 
-// rows reads the cells of a text row by row: RFC 4180, with blanks allowed around quotation marks, any of the separators that
-// spreadsheets write, and a formula ="447700900123" for a cell, which is how people stop Excel from rounding a number.
+// rows reads the cells of a text row by row, as in RFC 4180. It also accepts blanks around quotation marks, any of
+// the separators that spreadsheets write, and a cell with a formula ="447700900123", which people use to stop Excel
+// from rounding a number.
 type rows struct {
-	text  string // what is left; lines end in LF
+	text  string // the text not yet read; lines end in LF
 	comma byte
-	line  int // of the next row
+	line  int // number of the next row's first line
 }
 
-// next returns the cells of the next row and its first line. broken reports that its quotation marks are not in pairs;
-// reading goes on behind the row then. ok is false at the end.
+// next returns the cells of the next row and the number of its first line. broken means that the row's quotation
+// marks are not in pairs; reading continues after the row. ok is false at the end.
 func (r *rows) next() (cells []string, line int, broken, ok bool) {
 	if r.text == "" {
 		return nil, 0, false, false
@@ -33,7 +34,7 @@ func (r *rows) next() (cells []string, line int, broken, ok bool) {
 	}
 }
 
-// cell takes one cell off the text. end reports that it was its row's last.
+// cell reads one cell. end reports whether it was the last of its row, good whether it is well-formed.
 func (r *rows) cell() (cell string, end, good bool) {
 	start := r.skipBlanks(0)
 	if strings.HasPrefix(r.text[start:], "=\"") {
@@ -53,7 +54,7 @@ func (r *rows) cell() (cell string, end, good bool) {
 	for at := start + 1; ; {
 		n := strings.IndexByte(r.text[at:], '"')
 		if n < 0 {
-			r.text = "" // it swallows all that follows
+			r.text = "" // everything that follows is inside the unclosed quotation marks
 			return "", false, false
 		}
 		b.WriteString(r.text[at : at+n])
@@ -73,7 +74,7 @@ func (r *rows) cell() (cell string, end, good bool) {
 	}
 }
 
-// separate goes on behind the cell that ends at n, and reports whether it was its row's last.
+// separate continues after the cell that ends at n, and reports whether it was the last of its row.
 func (r *rows) separate(n int) (end bool) {
 	if n == len(r.text) {
 		r.text = ""
@@ -85,11 +86,12 @@ func (r *rows) separate(n int) (end bool) {
 	}
 	r.text = r.text[n+1:]
 	if !end && r.text == "" {
-		r.text = "\n" // an empty cell is left
+		r.text = "\n" // an empty last cell
 	}
 	return end
 }
 
+// skipLine continues after the next line end.
 func (r *rows) skipLine() {
 	n := strings.IndexByte(r.text, '\n')
 	if n < 0 {
@@ -100,7 +102,7 @@ func (r *rows) skipLine() {
 	r.text = r.text[n+1:]
 }
 
-// skipBlanks is where the blanks that begin at n end.
+// skipBlanks returns the offset at which the blanks that begin at n end.
 func (r *rows) skipBlanks(n int) int {
 	for i, c := range r.text[n:] {
 		if c == '\n' || c == rune(r.comma) || !unicode.IsSpace(c) && !isUnseen(c) {
@@ -110,10 +112,11 @@ func (r *rows) skipBlanks(n int) int {
 	return len(r.text)
 }
 
-// isUnseen reports whether c can't be seen, such as a zero-width space or a byte order mark: nothing that a cell is about has one.
+// isUnseen reports whether c is invisible, such as a zero-width space or a byte order mark. Such characters have no
+// meaning in a cell.
 func isUnseen(c rune) bool { return c == '\u00ad' || unicode.Is(unicode.Cf, c) }
 
-// cleanCell is a cell without what can't be seen, trimmed.
+// cleanCell returns a cell trimmed and without invisible characters.
 func cleanCell(cell string) string {
 	return strings.TrimSpace(strings.Map(func(c rune) rune {
 		if isUnseen(c) {

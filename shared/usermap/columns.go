@@ -6,38 +6,39 @@ import (
 	"unicode"
 )
 
-// columns says where in a row each thing is; -1: nowhere.
+// columns are the indexes of the columns; -1 if the file does not have one.
 type columns struct {
 	number, mailbox, from, to int
-	width                     int // cells beyond it have to be empty
+	width                     int // number of columns; cells beyond it MUST be empty
 }
 
-// heading is one column that a header can name.
+// heading is a column with the names that it can have in a header.
 type heading struct {
 	at    *int
 	what  string
 	names []string
 }
 
-// headings gives the columns by the names that people give them, in lower case and without anything but
-// letters and digits. The vendor's own come first, and win over a synonym in the same header.
+// headings returns the columns with the names that people use for them, in lower case and reduced to letters and
+// digits. The vendor's own name comes first, and takes precedence over a synonym in the same header.
 func (c *columns) headings() []heading {
 	return []heading{
 		{&c.number, "the number", []string{"externaluserid", "mobile", "mobilenumber", "mobileno", "mobilephone",
-			"mobilephonenumber", "phone", "phonenumber", "phoneno", "telephone", "telephonenumber", "tel", "number", "msisdn",
-			"cell", "cellphone", "cellnumber", "cellphonenumber", "externaluser"}},
-		{&c.mailbox, "the mailbox", []string{"microsoft365usermailbox", "microsoft365mailbox", "microsoft365emailaddress",
-			"office365usermailbox", "m365usermailbox", "o365usermailbox", "usermailbox", "mailbox", "email", "emailaddress",
-			"mail", "mailaddress", "upn", "userprincipalname", "useremail", "useremailaddress", "usersemailaddress",
-			"smtpaddress", "primarysmtpaddress"}},
-		{&c.from, "Valid From", []string{"validfrom", "from", "start", "startdate", "validfromdate", "datefrom", "fromdate",
-			"effectivefrom", "validsince"}},
-		{&c.to, "Valid To", []string{"validto", "to", "until", "validuntil", "end", "enddate", "validtodate", "dateto", "todate",
-			"effectiveto", "effectiveuntil", "validtill"}},
+			"mobilephonenumber", "phone", "phonenumber", "phoneno", "telephone", "telephonenumber", "tel", "number",
+			"msisdn", "cell", "cellphone", "cellnumber", "cellphonenumber", "externaluser"}},
+		{&c.mailbox, "the mailbox", []string{"microsoft365usermailbox", "microsoft365mailbox",
+			"microsoft365emailaddress", "office365usermailbox", "m365usermailbox", "o365usermailbox", "usermailbox",
+			"mailbox", "email", "emailaddress", "mail", "mailaddress", "upn", "userprincipalname", "useremail",
+			"useremailaddress", "usersemailaddress", "smtpaddress", "primarysmtpaddress"}},
+		{&c.from, "Valid From", []string{"validfrom", "from", "start", "startdate", "validfromdate", "datefrom",
+			"fromdate", "effectivefrom", "validsince"}},
+		{&c.to, "Valid To", []string{"validto", "to", "until", "validuntil", "end", "enddate", "validtodate", "dateto",
+			"todate", "effectiveto", "effectiveuntil", "validtill"}},
 	}
 }
 
-// findColumns looks at the first row: a header, or already a number and a mailbox. reason is "" if it is one of them.
+// findColumns determines the columns from the first row, which is a header or already has a number and a mailbox.
+// header reports which. reason is "" if the row is one of the two.
 func findColumns(first []string) (c *columns, header bool, reason string) {
 	for i, cell := range first {
 		if strings.Contains(cell, "@") {
@@ -69,7 +70,8 @@ func findColumns(first []string) (c *columns, header bool, reason string) {
 	return c, true, ""
 }
 
-// withoutHeader takes the mailbox's column from the row itself; dates can follow in the third and fourth.
+// withoutHeader returns the columns of a file without a header. mailbox is the column that has an address; the dates
+// may follow in the third and fourth column.
 func withoutHeader(first []string, mailbox int) (*columns, string) {
 	if mailbox > 1 || len(first) < 2 {
 		return nil, "without a header the first two columns have to be the number and the mailbox"
@@ -77,7 +79,8 @@ func withoutHeader(first []string, mailbox int) (*columns, string) {
 	return &columns{number: 1 - mailbox, mailbox: mailbox, from: 2, to: 3, width: 4}, ""
 }
 
-// columnOf finds the column with one of the names; -1 if there is none. many: two have one, and neither or both the vendor's.
+// columnOf returns the index of the column with one of the names, -1 if there is none. many means that the column is
+// ambiguous: two have such a name, and either neither or both have the vendor's.
 func columnOf(header, names []string) (at int, many bool) {
 	at = -1
 	vendors := false
@@ -97,7 +100,7 @@ func columnOf(header, names []string) (at int, many bool) {
 	return at, many
 }
 
-// headingName is a column's name in the form in which names are compared.
+// headingName returns a column's name in the form in which names are compared.
 func headingName(cell string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -107,7 +110,7 @@ func headingName(cell string) string {
 	}, cell)
 }
 
-// cellAt is the row's cell of a column, or "".
+// cellAt returns the row's cell in a column, or "".
 func cellAt(cells []string, at int) string {
 	if at < 0 || at >= len(cells) {
 		return ""

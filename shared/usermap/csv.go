@@ -10,30 +10,30 @@ import (
 	"slices"
 	"strings"
 	"time"
-	_ "time/tzdata" // Europe/London, wherever the function runs
+	_ "time/tzdata" // Europe/London must be known on every machine
 
 	"golang.org/x/text/encoding/unicode"
 )
 
 const (
 	maxFile = 16 << 20
-	maxBad  = 100 // mistakes reported one by one
+	maxBad  = 100 // number of mistakes that are reported one by one
 )
 
-// CSVError says which lines of a mapping file were refused, and why. One refused line refuses the file: a
-// mapping that is half there would leave people out without a word.
+// CSVError lists the lines of a mapping file that were refused, with the reasons. One refused line refuses the whole
+// file: with a part of the mapping, people would be left out without notice.
 type CSVError struct {
-	Lines []LineError // the first 100 mistakes, in the file's order; a line has one entry for each of its mistakes
-	More  int         // how many more mistakes there are
+	Lines []LineError // the first 100 mistakes, in the order of the file; a line has an entry for each mistake
+	More  int         // number of further mistakes
 }
 
-// LineError is one mistake of a refused line. Reason holds nothing of the line's content.
+// LineError is one mistake in a refused line. Reason contains nothing of the line's content.
 type LineError struct {
-	Line   int // from 1; of a row with line breaks in its cells the first
+	Line   int // from 1; the first line of a row whose cells have line breaks
 	Reason string
 }
 
-// Error gives a line of text for each mistake.
+// Error returns one line of text for each mistake.
 func (e *CSVError) Error() string {
 	var b strings.Builder
 	b.WriteString("the mapping file is refused")
@@ -46,6 +46,7 @@ func (e *CSVError) Error() string {
 	return b.String()
 }
 
+// add records a mistake, or only counts it if there are too many.
 func (e *CSVError) add(line int, reason string) {
 	if len(e.Lines) < maxBad {
 		e.Lines = append(e.Lines, LineError{line, reason})
@@ -54,16 +55,18 @@ func (e *CSVError) add(line int, reason string) {
 	e.More++
 }
 
+// refuseLine returns the error for a single mistake.
 func refuseLine(line int, reason string) error {
 	return &CSVError{Lines: []LineError{{line, reason}}}
 }
 
-// ParseCSV reads an administrator's mapping of numbers to mailboxes: the columns External User ID and
-// Microsoft 365 User Mailbox, or common synonyms, or no header at all; Valid From and Valid To
-// are optional, both inclusive, days of Europe/London; a date that can be read in two ways is refused unless another one of the
-// file shows the order of day and month. region is the two-letter country of
-// numbers in national form. UTF-8 or UTF-16, separated by commas, semicolons or tabs,
-// at most 16 MiB. A file that is not accepted whole gives a *CSVError.
+// ParseCSV reads an administrator's mapping of numbers to mailboxes. The columns are External User ID and Microsoft
+// 365 User Mailbox, or common synonyms, or the file has no header. Valid From and Valid To are optional, inclusive,
+// and days in Europe/London. A date that can be read in two ways is refused, unless another date of the file shows
+// the order of day and month. region is the two-letter country of numbers in national form.
+//
+// The file is UTF-8 or UTF-16, separated by commas, semicolons or tabs, and has at most 16 MiB. If any part of it is
+// refused, the error is a *CSVError.
 func ParseCSV(r io.Reader, region string) (*Table, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
@@ -90,12 +93,13 @@ func ParseCSV(r io.Reader, region string) (*Table, error) {
 	case len(bad.Lines) > 0:
 		return nil, bad
 	case len(t.rows) == 0:
-		return nil, refuseLine(1, "the file has no rows; to map by the email property only, set CUSTOM_MAPPING to false")
+		return nil, refuseLine(1,
+			"the file has no rows; to map by the email property only, set CUSTOM_MAPPING to false")
 	}
 	return t, nil
 }
 
-// read fills the table and notes the refused lines in bad. An error means that the columns can't be told.
+// read fills the table and adds the refused lines to bad. It returns an error if the columns cannot be determined.
 func (t *Table) read(text []byte, region string, bad *CSVError) error {
 	left, comma, skipped := findSeparator(string(text))
 	in := rows{text: left, comma: comma, line: 1 + skipped}
@@ -128,14 +132,14 @@ func (t *Table) read(text []byte, region string, bad *CSVError) error {
 				continue
 			}
 		}
-		if slices.EqualFunc(cells, header, strings.EqualFold) { // two files put together
+		if slices.EqualFunc(cells, header, strings.EqualFold) { // the header again: two files were concatenated
 			continue
 		}
 		t.dates.look(cellAt(cells, c.from), line)
 		t.dates.look(cellAt(cells, c.to), line)
 		all = append(all, entry{cells, line})
 	}
-	for _, e := range all { // how their dates are to be read is known now
+	for _, e := range all { // only now is the order of day and month known
 		for _, reason := range t.add(c, e.cells, e.line, region) {
 			bad.add(e.line, reason)
 		}
@@ -145,12 +149,13 @@ func (t *Table) read(text []byte, region string, bad *CSVError) error {
 	return nil
 }
 
-// entry is one row with its first line.
+// entry is one row with the number of its first line.
 type entry struct {
 	cells []string
 	line  int
 }
 
+// isBlankRow reports whether all cells are empty.
 func isBlankRow(cells []string) bool {
 	for _, cell := range cells {
 		if cell != "" {
@@ -160,13 +165,13 @@ func isBlankRow(cells []string) bool {
 	return true
 }
 
-// decodeText returns the file as UTF-8 without a byte order mark, its lines ending in LF.
+// decodeText returns the file as UTF-8 without a byte order mark, with LF as line end.
 func decodeText(data []byte) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")), bytes.HasPrefix(data, []byte("\xd0\xcf\x11\xe0")):
 		return nil, refuseLine(1, "the file is a spreadsheet's workbook: save it as CSV")
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
-		// What Excel calls Unicode Text.
+		// Excel calls this format Unicode Text.
 		text, err := unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM).NewDecoder().Bytes(data)
 		if err != nil {
 			return nil, refuseLine(1, "the file is not readable as UTF-16: save it as CSV in UTF-8")
@@ -181,11 +186,12 @@ func decodeText(data []byte) ([]byte, error) {
 	return bytes.ReplaceAll(data, []byte("\r"), []byte("\n")), nil
 }
 
-// findSeparator finds what separates the cells: what the first line that is not blank has most of, outside quotes. skipped is
-// how many lines it took off.
+// findSeparator returns the separator of the cells: the one that is most frequent in the first line that is not
+// blank, outside quotes. left is the text to read, without the skipped lines.
 func findSeparator(text string) (left string, comma byte, skipped int) {
 	// QUIRK: Excel reads and writes a first line "sep=;".
-	if line, rest, _ := strings.Cut(text, "\n"); len(line) == 5 && strings.EqualFold(line[:4], "sep=") && strings.Contains(",;\t", line[4:]) {
+	if line, rest, _ := strings.Cut(text, "\n"); len(line) == 5 &&
+		strings.EqualFold(line[:4], "sep=") && strings.Contains(",;\t", line[4:]) {
 		return rest, line[4], 1
 	}
 	counts := map[rune]int{}

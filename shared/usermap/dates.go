@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// dates reads the days of one file. Numbers parted by slashes or dashes can be read day first or month first; the file
-// itself has to show which, by a date that can be read in one way only.
+// dates parses the days of one file. Numbers separated by slashes or dashes may have the day or the month first. The
+// file itself has to show which, by a date that can be read in one way only.
 type dates struct {
-	dayFirst, monthFirst int // lines, from 1, that show it; 0: none does
+	dayFirst, monthFirst int // lines, from 1, that show it; 0 if none does
 	forms                []DateForm
 }
 
-// DateForm is one way in which dates of the file are written, with the first date of it.
+// DateForm is one way in which dates of the file are written, with its first date.
 type DateForm struct {
 	Name  string // such as "day/month/year"
 	Line  int
-	Given string // as it is written
-	Read  string // as it was read: 2026-11-22
+	Given string // the date as written
+	Read  string // the date as interpreted: 2026-11-22
 	Count int
 }
 
@@ -34,13 +34,15 @@ var (
 
 // named are the forms that can be read in one way only.
 var named = []struct{ name, layout string }{
-	{"year-month-day", time.DateOnly}, {"year/month/day", "2006/1/2"}, {"year.month.day", "2006.1.2"}, {"yearmonthday", "20060102"},
+	{"year-month-day", time.DateOnly}, {"year/month/day", "2006/1/2"},
+	{"year.month.day", "2006.1.2"}, {"yearmonthday", "20060102"},
 	{"day.month.year", "2.1.2006"},
-	{"day month year", "2 Jan 2006"}, {"day month year", "2 January 2006"}, {"day-month-year", "2-Jan-2006"}, {"day-month-year", "2-January-2006"},
+	{"day month year", "2 Jan 2006"}, {"day month year", "2 January 2006"},
+	{"day-month-year", "2-Jan-2006"}, {"day-month-year", "2-January-2006"},
 	{"month day, year", "Jan 2, 2006"}, {"month day, year", "January 2, 2006"},
 }
 
-// look notes what a date shows of the order of day and month.
+// look records what a date shows about the order of day and month.
 func (d *dates) look(text string, line int) {
 	first, second, _, ok := splitSlashed(text)
 	switch {
@@ -52,7 +54,7 @@ func (d *dates) look(text string, line int) {
 	}
 }
 
-// splitSlashed takes a date of numbers apart.
+// splitSlashed splits a date that consists of numbers.
 func splitSlashed(text string) (first, second, year int, ok bool) {
 	m := numbers.FindStringSubmatch(trimTime(text))
 	if m == nil || m[2] != m[4] {
@@ -64,13 +66,14 @@ func splitSlashed(text string) (first, second, year int, ok bool) {
 	return first, second, year, true
 }
 
-// trimTime is a date without the time of day that databases add to it, midnight, and without a spreadsheet's apostrophe.
+// trimTime returns a date without the time of day that databases append (midnight), and without the apostrophe with
+// which a spreadsheet marks a text.
 func trimTime(text string) string {
 	text = strings.TrimPrefix(text, "'")
 	return strings.TrimSpace(text[:len(text)-len(midnight.FindString(text))])
 }
 
-// read reads a date; an empty one is open. reason is "" if it is one.
+// read parses a date; an empty one is open. If the date is refused, reason is not "".
 func (d *dates) read(text string, open day, column string, line int) (_ day, reason string) {
 	if text == "" {
 		return open, ""
@@ -79,10 +82,11 @@ func (d *dates) read(text string, open day, column string, line int) (_ day, rea
 		name := "day/month/year"
 		switch {
 		case d.dayFirst > 0 && d.monthFirst > 0 && first != second:
-			return 0, column + " can be read in two ways: line " + strconv.Itoa(d.dayFirst) + " has the day first, line " +
-				strconv.Itoa(d.monthFirst) + " the month; write it as 2026-11-22"
+			return 0, column + " can be read in two ways: line " + strconv.Itoa(d.dayFirst) +
+				" has the day first, line " + strconv.Itoa(d.monthFirst) + " the month; write it as 2026-11-22"
 		case d.dayFirst == 0 && d.monthFirst == 0 && first != second && first <= 12 && second <= 12:
-			return 0, column + " can be read in two ways, day first or month first, and no date of the file shows which: write it as 2026-11-22"
+			return 0, column +
+				" can be read in two ways, day first or month first, and no date of the file shows which: write it as 2026-11-22"
 		case d.monthFirst > 0:
 			first, second, name = second, first, "month/day/year"
 		}
@@ -109,9 +113,10 @@ func (d *dates) read(text string, open day, column string, line int) (_ day, rea
 
 const noDate = " is no date: write it as 2026-11-22"
 
+// isSensibleYear reports whether the year of a date is from 1990 to 9999.
 func isSensibleYear(t time.Time) bool { return t.Year() >= 1990 && t.Year() <= 9999 }
 
-// note keeps how a date was read.
+// note counts a form in which a date was read, and returns the day.
 func (d *dates) note(name, given string, t time.Time, line int) day {
 	for i := range d.forms {
 		if d.forms[i].Name == name {

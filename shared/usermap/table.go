@@ -8,22 +8,21 @@ import (
 	"strings"
 	"time"
 
-	"o2archiver/shared/phone" // numbers are compared in their one form, which only that package knows
+	"o2archiver/shared/phone" // numbers are compared in E.164 form, which only that package can derive
 )
 
-// Table is an administrator's mapping of numbers to mailboxes. It doesn't change; any number of
-// goroutines may use it.
+// Table is an administrator's mapping of numbers to mailboxes. It is immutable and safe for concurrent use.
 type Table struct {
 	version string
 	london  *time.Location
-	rows    map[string][]row // by E.164
+	rows    map[string][]row // keyed by number in E.164 form
 	lines   int
 	dates   dates
 }
 
-// row is one line: whose the number was on the days from first to last.
+// row is one line of the file: the mailbox of the number's holder from day first to day last.
 type row struct {
-	address     string // lower case
+	address     string // in lower case
 	first, last day
 	line        int
 }
@@ -34,23 +33,25 @@ type day int
 const (
 	always = day(0)
 	ever   = day(99999999)
-	// maxRows is for one number; the time to compare them grows with its square.
+	// maxRows is the maximum number of rows for one number. Comparing them takes quadratic time.
 	maxRows = 100
 )
 
-// Version is the SHA-256 of the file as it was uploaded, in hex.
+// Version returns the hex SHA-256 of the file as uploaded.
 func (t *Table) Version() string { return t.version }
 
-// Rows is how many rows the file has, the header and blank ones not counted.
+// Rows returns the number of rows in the file, without the header and blank rows.
 func (t *Table) Rows() int { return t.lines }
 
-// Dates are the ways in which the file's dates are written and were read, in the order in which they come.
+// Dates returns the ways in which the file's dates are written and were interpreted, in the order in which they
+// occur.
 func (t *Table) Dates() []DateForm { return slices.Clone(t.dates.forms) }
 
-// Len is how many numbers the table maps.
+// Len returns how many numbers the table maps.
 func (t *Table) Len() int { return len(t.rows) }
 
-// Lookup gives the address, in lower case, of whoever held the number at that time. The number is in the form of E.164.
+// Lookup returns the address, in lower case, of the person who held the number at that time. The number is in E.164
+// form.
 func (t *Table) Lookup(e164 string, at time.Time) (address string, ok bool) {
 	rows := t.rows[e164]
 	if len(rows) == 0 {
@@ -65,6 +66,7 @@ func (t *Table) Lookup(e164 string, at time.Time) (address string, ok bool) {
 	return "", false
 }
 
+// dayOf returns the day of t in t's own zone.
 func dayOf(t time.Time) day {
 	y, m, d := t.Date()
 	return day(y*10000 + int(m)*100 + d)
@@ -75,7 +77,7 @@ var (
 	fraction   = regexp.MustCompile(`^[0-9]{7,}[.,]0*$`)
 )
 
-// Addresses are the mailboxes that numbers are mapped to, in lower case, each once, sorted.
+// Addresses returns the mailboxes that numbers are mapped to, in lower case, sorted and without repetition.
 func (t *Table) Addresses() []string {
 	all := map[string]bool{}
 	for _, rows := range t.rows {
@@ -86,11 +88,11 @@ func (t *Table) Addresses() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// add takes one row in, or says why not: every mistake of it, so that the administrator needn't upload it once for each, and
-// nothing of its content.
+// add adds one row, or returns the reasons why it is refused: all of its mistakes, so that the administrator can
+// correct them in one go, and nothing of its content.
 func (t *Table) add(c *columns, cells []string, line int, region string) (reasons []string) {
 	if len(cells) > c.width && !isBlankRow(cells[c.width:]) {
-		// Which cell is in the wrong column isn't known, so nothing more can be said.
+		// It is not known which cell is in the wrong column, so no further check makes sense.
 		return []string{"there are more cells than columns; one with a separator in it has to stand in quotes"}
 	}
 	for _, cell := range cells {
@@ -120,7 +122,7 @@ func (t *Table) add(c *columns, cells []string, line int, region string) (reason
 	return nil
 }
 
-// put takes a row in that says something by itself, or says why it doesn't go with the number's others.
+// put adds a valid row, or returns the reason why it contradicts another row of the same number.
 func (t *Table) put(number string, r row) (reason string) {
 	for _, other := range t.rows[number] {
 		if r.last < other.first || other.last < r.first {
@@ -130,7 +132,7 @@ func (t *Table) put(number string, r row) (reason string) {
 			return fmt.Sprintf("the number has another mailbox for the same days in line %d", other.line)
 		}
 		if r.first == other.first && r.last == other.last {
-			return "" // the same again
+			return "" // a repetition of that row
 		}
 	}
 	if len(t.rows[number]) == maxRows {
@@ -140,13 +142,15 @@ func (t *Table) put(number string, r row) (reason string) {
 	return ""
 }
 
+// readNumber returns a number in E.164 form, or the reason why the cell is refused.
 func readNumber(text, region string) (e164, reason string) {
-	text = strings.TrimSpace(strings.TrimPrefix(text, "'")) // a spreadsheet's mark of a text
+	text = strings.TrimSpace(strings.TrimPrefix(text, "'")) // a spreadsheet marks a cell as text with an apostrophe
 	switch {
 	case text == "":
 		return "", "the number is empty"
 	case phone.Extended(text, region):
-		return "", "the number has an extension: messages come to a whole number, and the extension says that it is not one person's"
+		return "",
+			"the number has an extension: messages come to a whole number, and the extension says that it is not one person's"
 	case scientific.MatchString(text):
 		return "", "the number was rounded by a spreadsheet (scientific notation), its last digits are lost: " +
 			"make the column text and put the number in again"
@@ -160,6 +164,7 @@ func readNumber(text, region string) (e164, reason string) {
 	return e164, ""
 }
 
+// readAddress returns an address in lower case, or the reason why the cell is refused.
 func readAddress(text string) (address, reason string) {
 	if address, ok := plainAddress(text); ok {
 		return address, ""
@@ -176,8 +181,8 @@ func readAddress(text string) (address, reason string) {
 	return "", "the mailbox has more than one @"
 }
 
-// hasSwallowedRows reports whether a cell of several lines holds what belongs to other rows: a stray quotation mark lasts to the next one, and
-// the people between them would be missing without a word.
+// hasSwallowedRows reports whether a cell of several lines contains what belongs to other rows. A stray quotation
+// mark extends to the next one, and the people between them would be missing without notice.
 func hasSwallowedRows(cell, region string) bool {
 	if !strings.Contains(cell, "\n") {
 		return false

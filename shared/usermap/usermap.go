@@ -1,6 +1,6 @@
-// Package usermap finds the mailboxes that an item belongs to: for each participant first by the
-// administrator's CSV file, and where that gives no valid user by the email
-// property of the item. Whether an address belongs to a valid user is asked of the tenant.
+// Package usermap finds the mailboxes that an item belongs to. For each participant it uses the administrator's CSV
+// file, and if that has no valid user, the email property of the item. The tenant is asked whether an address belongs
+// to a valid user.
 package usermap
 
 import (
@@ -11,29 +11,29 @@ import (
 	"slices"
 	"strings"
 
-	"o2archiver/shared/phone" // numbers are compared in their one form, which only that package knows
+	"o2archiver/shared/phone" // numbers are compared in E.164 form, which only that package can derive
 	"o2archiver/shared/record"
 )
 
-// Directory knows the tenant's users. It is all that usermap needs of Microsoft Graph, so that tests and
-// a dry run can stand in for it.
+// Directory looks up the tenant's users. It is all that usermap needs of Microsoft Graph, so that tests and a dry run
+// can replace it.
 type Directory interface {
-	// Mailboxes answers for the addresses, all in lower case and each once, which of them belong to a user with an
-	// Exchange Online mailbox: address → directory object id. An address that is absent belongs to no valid user.
-	// With a *Partial error the answers about the other addresses are known; any other error means that none is, and
-	// then nothing is mapped.
+	// Mailboxes looks up which of the addresses, all in lower case and without repetition, belong to a user with an
+	// Exchange Online mailbox, and returns address → directory object ID. An address that is absent from the result
+	// belongs to no valid user. With a *Partial error, the answers for the other addresses are valid. With any other
+	// error there is no answer for any address, and nothing is mapped.
 	Mailboxes(ctx context.Context, addresses []string) (map[string]string, error)
 }
 
 // Options are the administrator's choices.
 type Options struct {
-	Automatic       bool     // by the email property
-	Custom          bool     // by the CSV file, first
-	AcceptedDomains []string // limits Automatic; empty: every address that the tenant has
+	Automatic       bool     // use the email property
+	Custom          bool     // use the CSV file, before the email property
+	AcceptedDomains []string // the domains that Automatic may use; empty: all of the tenant's
 	Region          string   // two-letter country of numbers in national form
 
-	// E164 reads a number as phone.E164 does; nil: that. A caller that remembers what it has read saves much of the
-	// time: an organization's own numbers are in all of its batches.
+	// E164 replaces phone.E164 if it is not nil. A cache of results saves much of the time, because an organization's
+	// own numbers are in all of its batches.
 	E164 func(raw, region string) (string, bool)
 }
 
@@ -43,20 +43,21 @@ const (
 	ByEmail = "email"
 )
 
-// Match is one mailbox that gets a copy of a record.
+// Match is one mailbox that receives a copy of a record.
 type Match struct {
-	Mailbox      string // directory object id of its user
-	Participants []int  // whose it is: 0 the sender, n the n-th of To, Owner
-	By           string // ByCSV or ByEmail, for the first of them
+	Mailbox      string // directory object ID of its user
+	Participants []int  // who has this mailbox: 0 is the sender, n the n-th of To; or Owner
+	By           string // ByCSV or ByEmail, for the first of Participants
 
-	// Addresses are what the Participants were found by, in lower case, in their order: addresses of the mailbox.
+	// Addresses has, for each of Participants in the same order, the address of the mailbox by which it was found, in
+	// lower case.
 	Addresses []string
 }
 
-// Owner stands in Match.Participants for the record's owner, where he is not among the participants.
+// Owner is the index of the record's owner in Match.Participants, if the owner is not among the participants.
 const Owner = -1
 
-// Mapper resolves the participants of records. It holds no state between calls; any number of goroutines may use it.
+// Mapper finds the mailboxes of records' participants. It has no state between calls and is safe for concurrent use.
 type Mapper struct {
 	options   Options
 	domains   map[string]bool
@@ -64,7 +65,7 @@ type Mapper struct {
 	directory Directory
 }
 
-// New makes a Mapper. t may be nil: there is no CSV file.
+// New returns a Mapper. t is nil if there is no CSV file.
 func New(o Options, t *Table, d Directory) *Mapper {
 	m := &Mapper{options: o, directory: d, domains: map[string]bool{}}
 	if o.E164 == nil {
@@ -79,28 +80,29 @@ func New(o Options, t *Table, d Directory) *Mapper {
 	return m
 }
 
-// person is a participant of one record with what is known of him before the tenant is asked.
+// person is a participant of one record, as far as known before the directory is asked.
 type person struct {
 	index  int
-	csv    string   // the CSV file's address for his number at the message's time; "": none
-	emails []string // the addresses of the item, each in its plain form
+	csv    string   // the CSV file's address for the person's number at the message's time; "" if none
+	emails []string // addresses of the item, each in its plain form
 }
 
-// Resolution is what was found for one record.
+// Resolution is the result for one record.
 type Resolution struct {
-	Matches []Match // each mailbox once, in the order of the participants; none: no participant has a valid one
+	Matches []Match // each mailbox once, in the order of the participants; empty if none has a valid mailbox
 
-	// Open is why the record may have more matches: the directory has no answer about an address of it.
+	// Open is not nil if the record may have more matches, because the directory has no answer for one of its
+	// addresses.
 	Open error
 
-	// Notes are what was left out for good, in plain words without content.
+	// Notes states what was left out for good, in plain words and without content.
 	Notes []string
 }
 
-// Resolve finds the mailboxes for each record, in the order of the participants: each mailbox once, with the
-// participants whose it is. A record without a match has none that is valid. The directory is asked at most twice,
-// for all records together: first about the addresses of the CSV file, then, for participants who have no mailbox by
-// it, about those of the email property. A record that is nil gets no match.
+// Resolve returns the mailboxes of each record, in the order of the participants: each mailbox once, with the
+// participants who have it. A record without a match has no participant with a valid mailbox. The directory is asked
+// at most twice, for all records together: first about the addresses of the CSV file, then, for participants without
+// a mailbox from it, about those of the email property. A nil record has no match.
 func (m *Mapper) Resolve(ctx context.Context, records []*record.Record) ([]Resolution, error) {
 	people := make([][]person, len(records))
 	numbers := map[string]string{}
@@ -132,7 +134,7 @@ func (m *Mapper) Resolve(ctx context.Context, records []*record.Record) ([]Resol
 				continue
 			}
 			for _, address := range p.emails {
-				if !byCSV[address] { // otherwise the answer is here already
+				if !byCSV[address] { // otherwise it was asked already
 					byEmail[address] = true
 				}
 			}
@@ -145,14 +147,15 @@ func (m *Mapper) Resolve(ctx context.Context, records []*record.Record) ([]Resol
 	for i, all := range people {
 		found[i] = known.resolve(all)
 		if n := dropped[i]; n > 0 {
-			found[i].Notes = append(found[i].Notes, fmt.Sprintf("%d of its addresses were not looked up, for it has more than are", n))
+			found[i].Notes = append(found[i].Notes,
+				fmt.Sprintf("%d of its addresses were not looked up, for it has more than are", n))
 		}
 	}
 	return found, nil
 }
 
-// people gives the participants of a record, the owner last if his number is not among theirs.
-// numbers remembers what raw numbers are in the form of E.164, or "" if they are none.
+// people returns the participants of a record, and last the owner, if the owner's number is not among theirs. numbers
+// is a cache of raw numbers in E.164 form, "" for those that are not a number.
 func (m *Mapper) people(r *record.Record, numbers map[string]string) []person {
 	e164 := func(raw string) string {
 		n, known := numbers[raw]
@@ -182,7 +185,7 @@ func (m *Mapper) people(r *record.Record, numbers map[string]string) []person {
 	return all
 }
 
-// emails gives the addresses of a participant that automatic mapping may use.
+// emails returns the addresses of a participant that automatic mapping may use.
 func (m *Mapper) emails(p record.Participant) []string {
 	if !m.options.Automatic {
 		return nil
@@ -198,14 +201,14 @@ func (m *Mapper) emails(p record.Participant) []string {
 	return all
 }
 
-// answers are the directory's, by address.
+// answers are the directory's answers, by address.
 type answers struct {
-	valid   map[string]string // object id
-	open    map[string]error  // there is none yet
-	refused map[string]string // reason
+	valid   map[string]string // directory object ID
+	open    map[string]error  // why there is no answer yet
+	refused map[string]string // why it is not looked up
 }
 
-// ask adds the directory's answers about the addresses to known, and nothing that was not asked.
+// ask adds the directory's answers about these addresses to known. Answers about other addresses are ignored.
 func (m *Mapper) ask(ctx context.Context, addresses map[string]bool, known answers) error {
 	if len(addresses) == 0 {
 		return nil
@@ -232,7 +235,7 @@ func (m *Mapper) ask(ctx context.Context, addresses map[string]bool, known answe
 	return nil
 }
 
-// resolve picks the matches of a record's participants and says what is open.
+// resolve selects the matches of a record's participants, and states which of its addresses are open.
 func (known answers) resolve(all []person) Resolution {
 	var r Resolution
 	asked := func(address string) {
@@ -249,7 +252,7 @@ func (known answers) resolve(all []person) Resolution {
 	decided := make([]person, len(all))
 	for i, p := range all {
 		if p.csv != "" {
-			if asked(p.csv); known.open[p.csv] != nil { // whether the email property counts is open, too
+			if asked(p.csv); known.open[p.csv] != nil { // then it is open, too, whether the email property applies
 				p.emails = nil
 			}
 		}
@@ -264,19 +267,20 @@ func (known answers) resolve(all []person) Resolution {
 	return r
 }
 
-// matchAll picks each participant's mailboxes: the CSV file's, or else all of the email property's.
+// matchAll selects each participant's mailboxes: the one from the CSV file, or else all from the email property.
 func matchAll(all []person, valid map[string]string) []Match {
 	var matches []Match
 	taken := map[string]int{}
 	take := func(id string, p person, by, address string) {
-		key := record.LowerASCII(id) // record.Key takes an id without its case, and so does the directory
+		key := record.LowerASCII(id) // record.Key ignores the case of an ID, and so does the directory
 		i, ok := taken[key]
 		if !ok {
 			i = len(matches)
 			taken[key] = i
 			matches = append(matches, Match{Mailbox: id, By: by})
 		}
-		if m := &matches[i]; !slices.Contains(m.Participants, p.index) { // he may have two addresses for one mailbox
+		// A person may have two addresses of one mailbox.
+		if m := &matches[i]; !slices.Contains(m.Participants, p.index) {
 			m.Participants = append(m.Participants, p.index)
 			m.Addresses = append(m.Addresses, address)
 		}
