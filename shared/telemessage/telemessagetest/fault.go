@@ -6,28 +6,31 @@ import (
 	"time"
 )
 
-// Fault is one way to fail. The fields are tried in their order; the first that is set decides, after Stall.
+// Fault is one way to fail. Stall comes first; of the other fields the first one that is set applies, in this order.
 type Fault struct {
-	Times int // how many calls in a row; 0 stands for 1
+	Times int // number of consecutive calls that fail; 0 means 1
 
-	Stall      time.Duration // say nothing for so long, or until the client gives up; alone, the answer then is the right one
+	Stall      time.Duration // wait this long, or until the client gives up; alone, the right answer follows
 	Reset      bool          // close the connection without an answer
-	Status     int           // this status, with RetryAfter, Location and Body
+	Status     int           // answer with this status, and with RetryAfter, Location and Body
 	RetryAfter string
 	Location   string
 	Body       string
-	HTML       bool // status 200 and a page of HTML
-	Empty      bool // status 200 and nothing
-	Cut        int  // the first Cut bytes of the right answer, then close the connection; a shorter answer comes whole
-	StallAfter int  // the first StallAfter bytes of the right answer, then silence until the client gives up
+	HTML       bool // status 200 and an HTML page
+	Empty      bool // status 200 and an empty body
+	// With Cut, the first Cut bytes of the right answer are sent, then the connection is closed. A shorter answer is
+	// sent completely.
+	Cut        int
+	StallAfter int // send the first StallAfter bytes of the right answer, then nothing until the client gives up
 }
 
+// plan is a fault with the calls that it applies to.
 type plan struct {
-	first, last int // calls of the kind, from 1
+	first, last int // calls of the kind, counted from 1
 	fault       Fault
 }
 
-// Fail lets the n-th request of the kind from now on fail: n is 1 for the next one.
+// Fail makes the n-th request of the kind from now on fail. n is 1 for the next one.
 func (s *Site) Fail(kind string, n int, f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -35,7 +38,7 @@ func (s *Site) Fail(kind string, n int, f Fault) {
 	s.plans[kind] = append(s.plans[kind], plan{first, first + max(1, f.Times) - 1, f})
 }
 
-// fail counts the request and lets it fail if that is planned. answered: nothing is left to do.
+// fail counts the request, and makes it fail if that is planned. answered means that the request was answered.
 func (s *Site) fail(kind string, w http.ResponseWriter, r *http.Request) (_ http.ResponseWriter, answered bool) {
 	s.mu.Lock()
 	s.calls[kind]++
@@ -83,11 +86,11 @@ func (s *Site) fail(kind string, w http.ResponseWriter, r *http.Request) (_ http
 	return w, true
 }
 
-// cutter lets so many bytes of the answer through.
+// cutter is a ResponseWriter that sends the first left bytes of the answer only.
 type cutter struct {
 	http.ResponseWriter
 	left    int
-	silence <-chan struct{} // not nil: say nothing more until it is closed
+	silence <-chan struct{} // if not nil, send nothing more until it is closed; otherwise close the connection
 }
 
 func (c *cutter) Write(p []byte) (int, error) {

@@ -1,7 +1,7 @@
-// Package telemessagetest has a stand-in for the TeleMessage site. It speaks the project's pull contract, refuses whatever the
-// contract lets a site refuse, and fails on request in the ways in which sites fail.
+// Package telemessagetest is a stand-in for the TeleMessage site. It implements the project's pull contract, refuses
+// everything that the contract allows a site to refuse, and fails on request in the ways in which sites fail.
 //
-// It uses the standard library only and none of package telemessage, so that the two check each other.
+// It uses the standard library only and nothing of package telemessage, so that the two verify each other.
 package telemessagetest
 
 import (
@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// Paths of the contract, below whatever base the Site is mounted at.
+// Paths of the contract, below the base at which the Site is mounted.
 const (
 	ItemsPath = "/api/rest/archive/o2/items"
 	CountPath = "/api/rest/archive/o2/count"
@@ -32,23 +32,24 @@ const (
 	Content = "content"
 )
 
-// Options are what a Site can be told. The zero value of each but the credentials is a usable default.
+// Options configure a Site. Every zero value, except of the credentials, is a usable default.
 type Options struct {
 	Username, Password string
 
-	Now        func() time.Time // nil stands for time.Now
-	Delay      time.Duration    // how long after its archivedTime an item becomes visible; the contract has up to 5 minutes
-	Suspended  bool             // the right credentials are answered with 403, code 309
-	NoCount    bool             // count is answered with 404
-	PageLimit  int              // items of a page whatever the request's limit; 0: the limit alone
-	EmptyEvery int              // every n-th page of a window is empty and has a next, n > 1; 0: none
-	CursorLife time.Duration    // 0 stands for the contract's 24 hours
+	Now func() time.Time // nil means time.Now
+	// Delay is the time from an item's archivedTime to its becoming visible. The contract allows up to 5 minutes.
+	Delay      time.Duration
+	Suspended  bool          // answer the right credentials with 403, code 309
+	NoCount    bool          // answer count with 404
+	PageLimit  int           // maximum items of a page, whatever the request's limit; 0: the limit alone
+	EmptyEvery int           // every n-th page of a window is empty and has a next, n > 1; 0: none
+	CursorLife time.Duration // 0 means the contract's 24 hours
 }
 
 // Site is an http.Handler that enforces the contract. It is safe for concurrent use.
 type Site struct {
 	o   Options
-	key [sha256.Size]byte // of cursors: the same after a restart
+	key [sha256.Size]byte // signs cursors; the same after a restart
 
 	mu        sync.Mutex
 	added     []entry
@@ -56,16 +57,17 @@ type Site struct {
 	generated []generator
 	contents  map[string]content
 	calls     map[string]int
-	asked     []time.Time // beginnings of windows
+	asked     []time.Time // beginnings of windows, see Asked
 	plans     map[string][]plan
 }
 
+// content is what AddContent was called with.
 type content struct {
 	size int64
 	open func() io.Reader
 }
 
-// New gives a site without items.
+// New returns a site without items.
 func New(o Options) *Site {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -87,23 +89,23 @@ func (s *Site) Add(archived time.Time, item []byte) {
 	s.unsorted = true
 }
 
-// Generate stores n items that are made when they are asked for, so that a million of them cost nothing. archived must
-// never decrease with i; both functions must give the same every time and be safe for concurrent use.
+// Generate stores n items that are generated on request, so that a million of them take no memory. archived MUST
+// never decrease with i. Both functions MUST return the same on every call and be safe for concurrent use.
 func (s *Site) Generate(n int, archived func(i int) time.Time, item func(i int) []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.generated = append(s.generated, generator{n: n, archived: archived, make: item})
 }
 
-// AddContent serves size bytes of what open gives at GET path, which begins with /. size -1 sends them
-// without a length.
+// AddContent makes GET path return size bytes of what open returns. path begins with /. With size -1 the answer has
+// no length.
 func (s *Site) AddContent(path string, size int64, open func() io.Reader) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.contents[path] = content{size, open}
 }
 
-// Calls gives how many requests of each kind have come, refused ones included.
+// Calls returns the number of requests of each kind so far, refused ones included.
 func (s *Site) Calls() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,14 +116,15 @@ func (s *Site) Calls() map[string]int {
 	return calls
 }
 
-// Asked gives the beginnings of the windows that were asked for from their first page on, in the order of the requests.
+// Asked returns the beginnings of the windows that were requested from their first page, in the order of the
+// requests.
 func (s *Site) Asked() []time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.asked)
 }
 
-// Total is how many items the site holds, visible or not.
+// Total returns how many items the site holds, visible or not.
 func (s *Site) Total() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +135,7 @@ func (s *Site) Total() int {
 	return n
 }
 
-// ask notes which window a request begins with, whatever becomes of it.
+// ask records the window that a request begins with, whatever its outcome.
 func (s *Site) ask(query url.Values) {
 	from, err := time.Parse(time.RFC3339, query.Get("from"))
 	if err != nil || query.Get("cursor") != "" {
@@ -169,7 +172,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// authorized checks HTTP Basic and answers with the contract's codes if it does not hold.
+// authorized checks HTTP Basic authentication, and if it fails, answers with one of the contract's codes.
 func (s *Site) authorized(w http.ResponseWriter, r *http.Request) bool {
 	username, password, ok := r.BasicAuth()
 	switch {
@@ -187,17 +190,20 @@ func (s *Site) authorized(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
+// equalSecret compares two secrets in constant time.
 func equalSecret(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
+// refuseWith answers with a status and the contract's code for it.
 func refuseWith(w http.ResponseWriter, status, code int, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"code": code, "message": message})
 }
 
-// window is [from, to) of a request.
+// window is the range [from, to) of a request.
 type window struct{ from, to time.Time }
 
+// readWindow parses the window of a request, as strictly as the contract allows.
 func readWindow(q url.Values) (window, error) {
 	var w window
 	for name, t := range map[string]*time.Time{"from": &w.from, "to": &w.to} {
@@ -214,6 +220,7 @@ func readWindow(q url.Values) (window, error) {
 	return w, nil
 }
 
+// items answers a request for a page of items.
 func (s *Site) items(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	win, err := readWindow(q)
@@ -258,6 +265,7 @@ func (s *Site) items(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "}")
 }
 
+// count answers a request for the count.
 func (s *Site) count(w http.ResponseWriter, r *http.Request) {
 	if s.o.NoCount {
 		http.NotFound(w, r)
@@ -272,6 +280,7 @@ func (s *Site) count(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]int{"total": s.countIn(win)})
 }
 
+// content answers a request for an attachment.
 func (s *Site) content(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	c, ok := s.contents[r.URL.Path]

@@ -14,20 +14,21 @@ type entry struct {
 	item []byte
 }
 
-// generator is a row of items that are made when they are asked for.
+// generator is a sequence of items that are generated on request.
 type generator struct {
 	n        int
 	archived func(i int) time.Time
 	make     func(i int) []byte
 }
 
-// place is where an item stands in the order of the site: by time, then by where it came from.
+// place is the position of an item in the order of the site: by time, then by source.
 type place struct {
 	At     time.Time `json:"t"`
-	Source int       `json:"s"` // 0: added; 1…: generators
+	Source int       `json:"s"` // 0: added; from 1: generators
 	Seq    int       `json:"i"`
 }
 
+// compare returns the order of two places: negative if p is before o.
 func (p place) compare(o place) int {
 	return cmp.Or(p.At.Compare(o.At), cmp.Compare(p.Source, o.Source), cmp.Compare(p.Seq, o.Seq))
 }
@@ -39,12 +40,12 @@ type row struct {
 	item func(i int) []byte
 }
 
-// rows gives the sources, each in order.
+// rows returns the sources, each in order.
 func (s *Site) rows() []row {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unsorted {
-		s.added = slices.Clone(s.added) // a page that is being written still reads the old one
+		s.added = slices.Clone(s.added) // a page that is being written still reads the old slice
 		slices.SortFunc(s.added, func(a, b entry) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.seq, b.seq)) })
 		s.unsorted = false
 	}
@@ -55,12 +56,16 @@ func (s *Site) rows() []row {
 		item: func(i int) []byte { return added[i].item },
 	}}
 	for k, g := range s.generated {
-		rows = append(rows, row{n: g.n, at: func(i int) place { return place{g.archived(i).UTC(), k + 1, i} }, item: g.make})
+		rows = append(rows, row{
+			n:    g.n,
+			at:   func(i int) place { return place{g.archived(i).UTC(), k + 1, i} },
+			item: g.make,
+		})
 	}
 	return rows
 }
 
-// visible gives the end of what can be seen of the window: an item shows Delay after it was archived.
+// visible returns the end of the visible part of the window. An item becomes visible Delay after it was archived.
 func (s *Site) visible(w window) time.Time {
 	end := s.o.Now().Add(-s.o.Delay).Add(1)
 	if w.to.Before(end) {
@@ -69,7 +74,8 @@ func (s *Site) visible(w window) time.Time {
 	return end
 }
 
-// page gives the first limit items of the window after the place, in order, the place of the last one, and whether there are more.
+// page returns the first limit items of the window after a place, in order, the place of the last one, and whether
+// there are more.
 func (s *Site) page(w window, after place, limit int) (items []func() []byte, last place, more bool) {
 	end := s.visible(w)
 	rows := s.rows()
@@ -105,6 +111,7 @@ func (s *Site) page(w window, after place, limit int) (items []func() []byte, la
 	}
 }
 
+// countIn returns how many items of the window are visible.
 func (s *Site) countIn(w window) int {
 	end := s.visible(w)
 	total := 0
