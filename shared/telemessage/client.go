@@ -1,9 +1,10 @@
-// Package telemessage is the source: it asks the TeleMessage site for archived items and reads their JSON.
+// Package telemessage is the source of items: it requests archived items from the TeleMessage site and parses their
+// JSON.
 //
-// TeleMessage publishes no interface for pulling archived items. What is spoken here is this
-// project's own contract, in the vocabulary of the vendor's item shapes, and no other package knows it: another
-// intake is a sibling of this package. The site is not trusted: only the origin of its base
-// URL is ever called, and nothing that it sends can fill the memory.
+// TeleMessage publishes no interface for pulling archived items. This package uses this project's own contract, in
+// the vocabulary of the vendor's item shapes. No other package knows the contract; another intake would be a sibling
+// of this package. The site is not trusted: requests go to the origin of its base URL only, and nothing that it sends
+// can exhaust the memory.
 package telemessage
 
 import (
@@ -21,27 +22,28 @@ import (
 	"o2archiver/shared/azure"
 )
 
-// What a caller tells apart. The errors that match them hold status codes and plain words, never
-// an address or anything that the site wrote.
+// The errors that a caller distinguishes. Errors that match them contain status codes and plain words only, never an
+// address or anything that the site wrote.
 var (
-	// ErrCredentials: the site refuses the user name or password. It is never tried twice: more
-	// tries may lock the account.
+	// ErrCredentials means that the site refuses the user name or password. The request is never retried, because
+	// further tries may lock the account.
 	ErrCredentials = errors.New("the TeleMessage site refuses the credentials")
-	// ErrCursorExpired: the cursor is too old; the window has to be read from its beginning.
+	// ErrCursorExpired means that the cursor is too old. The window has to be read again from its beginning.
 	ErrCursorExpired = errors.New("the cursor has expired")
-	// ErrGone: the attachment can never be had.
+	// ErrGone means that the attachment can never be fetched.
 	ErrGone = errors.New("the attachment cannot be had from the TeleMessage site")
-	// ErrUnavailable: the site is away or answers with something that is no answer. Later tries may succeed.
+	// ErrUnavailable means that the site is unavailable or that its answer is not one of the contract. A later try
+	// may succeed.
 	ErrUnavailable = errors.New("the TeleMessage site is not available")
-	// ErrOther: the attachment is not the one that was begun, so that it has to be read from its beginning. It matches
-	// ErrUnavailable too.
+	// ErrOther means that the attachment is not the one of which the beginning was read, so it has to be read from
+	// its beginning. It also matches ErrUnavailable.
 	ErrOther = errors.New("the attachment is not the one that was begun")
-	// ErrTooLong: the answer takes more time or has more bytes than one answer may. It matches ErrUnavailable too. The same
-	// request would end alike: ask for less.
+	// ErrTooLong means that the answer exceeds the limit in time or bytes for one answer. It also matches
+	// ErrUnavailable. The same request would fail in the same way, so a caller should ask for less.
 	ErrTooLong = errors.New("the answer takes longer, or is larger, than one answer may be")
 )
 
-// errRefused: the site calls the request itself wrong; the same request would be refused again.
+// errRefused means that the site refuses the request itself. The same request would be refused again.
 var errRefused = errors.New("the TeleMessage site refuses the request")
 
 const (
@@ -50,8 +52,9 @@ const (
 
 	defaultTries = 5
 
-	// The bounds of one page: a site that trickles, or never ends its answer, must not hold the caller for ever. pageTime
-	// counts only the time spent waiting for the site, not what the caller does with the items.
+	// Limits for one page and for the count, so that a site that sends slowly, or never ends its answer, cannot block
+	// the caller forever. pageTime counts only the time spent waiting for the site, not the time that the caller
+	// needs for the items.
 	pageTime  = 10 * time.Minute
 	pageBytes = 8 << 30
 	countTime = 2 * time.Minute
@@ -59,17 +62,18 @@ const (
 
 // Options are the parts of a Client that have defaults.
 type Options struct {
-	// HTTP gives the transport; nil stands for one like http.DefaultTransport. Its Timeout, Jar and CheckRedirect are not
-	// used: the Client has time-outs of its own that do not cut a long download, and its own rule for redirects.
+	// HTTP provides the transport; nil means one like http.DefaultTransport. Its Timeout, Jar and CheckRedirect are
+	// not used: the Client has its own time-outs, which do not interrupt a long download, and its own rule for
+	// redirects.
 	HTTP *http.Client
-	Now  func() time.Time // for a Retry-After that is a date; nil stands for time.Now
-	// Tries is how often one GET is sent in all before its failure is reported; 0 stands for 5.
+	Now  func() time.Time // used for a Retry-After that is a date; nil means time.Now
+	// Tries is the maximum number of times that one GET is sent before its failure is returned; 0 means 5.
 	Tries uint
-	// PageTime is how long one page may be waited for in all; 0 stands for 10 minutes.
+	// PageTime is the maximum total time spent waiting for one page; 0 means 10 minutes.
 	PageTime time.Duration
 }
 
-// Client asks one site on behalf of one customer. It is safe for concurrent use.
+// Client sends requests to one site on behalf of one customer. It is safe for concurrent use.
 type Client struct {
 	base      *url.URL
 	authorize func(*http.Request)
@@ -77,17 +81,20 @@ type Client struct {
 	now       func() time.Time
 	tries     uint
 	pageTime  time.Duration
-	siteTime  atomic.Pointer[time.Time] // of the last answer
+	siteTime  atomic.Pointer[time.Time] // Date of the last answer
 }
 
-// New gives a client of the site at base. It makes no request. authorize puts the credentials on each request; it
-// is only ever given requests to the origin of base. base is an https URL, or an http one
-// of this very machine, without user name, query and fragment; the errors do not repeat it.
+// New returns a client of the site at base. It sends no request. authorize adds the credentials to each request; it
+// is called for requests to the origin of base only. base MUST be an https URL, or an http URL of this machine,
+// without user name, query and fragment. The errors do not repeat it.
 func New(base *url.URL, authorize func(*http.Request), o Options) (*Client, error) {
 	if err := checkBase(base); err != nil {
 		return nil, err
 	}
-	c := &Client{base: base.JoinPath("/"), authorize: authorize, now: o.Now, tries: o.Tries, pageTime: cmp.Or(o.PageTime, pageTime)}
+	c := &Client{
+		base: base.JoinPath("/"), authorize: authorize, now: o.Now, tries: o.Tries,
+		pageTime: cmp.Or(o.PageTime, pageTime),
+	}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -101,7 +108,7 @@ func New(base *url.URL, authorize func(*http.Request), o Options) (*Client, erro
 	return c, nil
 }
 
-// SiteTime returns the time that the site's last answer carried in its header Date; zero if there was none.
+// SiteTime returns the time in the Date header of the site's last answer, or the zero time if there was none.
 func (c *Client) SiteTime() time.Time {
 	if t := c.siteTime.Load(); t != nil {
 		return *t
@@ -109,7 +116,7 @@ func (c *Client) SiteTime() time.Time {
 	return time.Time{}
 }
 
-// noteTime remembers the site's time. RFC 9111 section 5.1: an answer out of a cache is older by its Age.
+// noteTime stores the site's time. An answer from a cache is older by its Age (RFC 9111 section 5.1).
 func (c *Client) noteTime(h http.Header) {
 	date, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
@@ -122,6 +129,7 @@ func (c *Client) noteTime(h http.Header) {
 	c.siteTime.Store(&date)
 }
 
+// checkBase returns an error if base cannot be the URL of a site, without repeating it.
 func checkBase(base *url.URL) error {
 	switch {
 	case base == nil || base.Hostname() == "" || base.Opaque != "":
@@ -138,8 +146,9 @@ func checkBase(base *url.URL) error {
 	return errors.New("the site's URL must begin with https (http is accepted for this machine alone)")
 }
 
-// resolve returns the URL that ref stands for, seen from u, or false if it is none or lies outside the origin of the
-// base URL: RFC 6454 section 4, the scheme, the host and the port. That is judged by the URL that is then called.
+// resolve returns the URL for the reference ref, relative to u. It returns false if ref is not a valid reference or
+// lies outside the origin of the base URL: its scheme, host and port (RFC 6454 section 4). The check is made on the
+// very URL that is then requested.
 func (c *Client) resolve(u *url.URL, ref string) (*url.URL, bool) {
 	ref = strings.TrimFunc(ref, func(c rune) bool { return unicode.IsSpace(c) || c == 0xFEFF || c == 0x200B })
 	if ref == "" || len(ref) > maxURL {
@@ -148,7 +157,8 @@ func (c *Client) resolve(u *url.URL, ref string) (*url.URL, bool) {
 	ref = escapeReference(ref)
 	parsed, err := url.Parse(ref)
 	if err != nil && !strings.HasPrefix(ref, "/") {
-		parsed, err = url.Parse("./" + ref) // RFC 3986 section 4.2: a first segment with a colon, 09:30.jpg, is taken for a scheme
+		// RFC 3986 section 4.2: a colon in the first segment, as in 09:30.jpg, is taken for the end of a scheme.
+		parsed, err = url.Parse("./" + ref)
 	}
 	if err != nil || parsed.Opaque != "" || parsed.User != nil {
 		return nil, false
@@ -162,14 +172,15 @@ func (c *Client) resolve(u *url.URL, ref string) (*url.URL, bool) {
 	return to, true
 }
 
-// escapeReference escapes what a URL may not contain and people write all the same: blanks, a % that begins no escape,
-// backslashes, quotes, brackets. What is escaped stays as it is, and so do control characters, which no URL has: url.Parse
-// refuses them. What is outside of ASCII is escaped by url.URL.
+// escapeReference escapes characters that a URL must not contain but that occur in practice: blanks, a % that begins
+// no escape sequence, backslashes, quotes, brackets. Existing escape sequences are kept. So are control characters,
+// which no URL has: url.Parse refuses them. Characters outside ASCII are escaped by url.URL.
 func escapeReference(ref string) string {
 	var b strings.Builder
 	for i := 0; i < len(ref); i++ {
 		switch c := ref[i]; {
-		case c == '%' && (i+2 >= len(ref) || !isHexDigit(ref[i+1]) || !isHexDigit(ref[i+2])), strings.IndexByte(" \"<>\\^`{|}", c) >= 0:
+		case c == '%' && (i+2 >= len(ref) || !isHexDigit(ref[i+1]) || !isHexDigit(ref[i+2])),
+			strings.IndexByte(" \"<>\\^`{|}", c) >= 0:
 			fmt.Fprintf(&b, "%%%02X", c)
 		default:
 			b.WriteByte(c)

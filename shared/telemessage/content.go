@@ -9,33 +9,39 @@ import (
 	"strings"
 )
 
-// Attachment opens the bytes of an attachment at its ContentURL, which is resolved against the origin of the base URL, and gives
-// their number, -1 if the site does not say. The caller closes. It may be called again from the start after any failure.
+// Attachment opens the bytes of an attachment at its ContentURL, which is resolved against the origin of the base
+// URL. It returns their number, -1 if the site does not state it. The caller MUST close the reader. After any failure
+// it may be called again, and starts from the beginning.
 //
-// ErrGone: status 404 or 410, or an address or a redirect outside the site's origin, which is never called. ErrUnavailable, also
-// from reading: out of reach for now. A page of HTML in place of an attachment of another type
-// counts as that, and so does nothing in place of something.
+// It returns ErrGone for status 404 or 410, and for an address or redirect outside the site's origin, which is never
+// requested. ErrUnavailable, also returned while reading, means that the attachment cannot be reached at present.
+// That includes an HTML page in place of an attachment of another type, and an empty answer in place of a non-empty
+// one.
 func (c *Client) Attachment(ctx context.Context, src AttachmentSource) (io.ReadCloser, int64, error) {
 	body, extent, err := c.AttachmentFrom(ctx, src, 0, "")
 	return body, extent.Total, err
 }
 
-// Extent is which part of an attachment an answer has.
+// Extent is the part of an attachment that an answer has.
 type Extent struct {
-	Offset int64  // of its first byte; 0 where the site sends the whole
-	Total  int64  // bytes of the whole; -1 if the site does not say
-	Tag    string // the strong entity tag; "" if there is none
+	Offset int64  // of its first byte; 0 if the site sends the whole attachment
+	Total  int64  // bytes of the whole attachment; -1 if the site does not state it
+	Tag    string // strong entity tag; "" if there is none
 }
 
-// AttachmentFrom is Attachment for one whose first offset bytes are there already, read when its entity tag was tag. With a tag the site
-// is asked for the rest only if it has the same bytes still (RFC 9110 section 13.1.5); without one the caller has to hold the whole
-// against a digest. A site that knows no ranges sends the whole: its Extent begins at 0. ErrOther: read it from its beginning.
-func (c *Client) AttachmentFrom(ctx context.Context, src AttachmentSource, offset int64, tag string) (io.ReadCloser, Extent, error) {
+// AttachmentFrom is Attachment for one whose first offset bytes have been read already, when its entity tag was tag.
+// With a tag, the site sends the rest only if the bytes are still the same (RFC 9110 section 13.1.5). Without a tag,
+// the caller has to verify the whole attachment against a digest. A site that does not support ranges sends the whole
+// attachment, and Extent.Offset is 0. ErrOther means that it has to be read from its beginning.
+func (c *Client) AttachmentFrom(
+	ctx context.Context, src AttachmentSource, offset int64, tag string,
+) (io.ReadCloser, Extent, error) {
 	root := *c.base
 	root.Path, root.RawPath = "/", ""
 	u, ok := c.resolve(&root, src.ContentURL)
 	if !ok {
-		return nil, Extent{}, fmt.Errorf("open an attachment: %w", &failure{kind: ErrGone, text: "its address lies outside the site's origin"})
+		return nil, Extent{}, fmt.Errorf("open an attachment: %w",
+			&failure{kind: ErrGone, text: "its address lies outside the site's origin"})
 	}
 	what := forContent
 	var header []string
@@ -67,11 +73,12 @@ func (c *Client) AttachmentFrom(ctx context.Context, src AttachmentSource, offse
 	return answer, extent, nil
 }
 
-// extentOf reads which part an answer has. RFC 9110 section 14.4: the first byte of a 206 is where Content-Range says.
+// extentOf returns the part of the attachment that an answer has. In a 206, Content-Range states the first byte (RFC
+// 9110 section 14.4).
 func extentOf(r *reply, offset int64) (Extent, error) {
 	e := Extent{Total: r.size}
 	if tag := r.header.Get("ETag"); strings.HasPrefix(tag, `"`) && len(tag) <= 200 {
-		e.Tag = tag // a weak one, W/"…", does not say that the bytes are the same
+		e.Tag = tag // a weak tag, W/"…", does not guarantee that the bytes are the same
 	}
 	if r.status != http.StatusPartialContent {
 		return e, nil
@@ -84,6 +91,7 @@ func extentOf(r *reply, offset int64) (Extent, error) {
 	return e, nil
 }
 
+// isHTML reports whether a content type is that of an HTML page.
 func isHTML(contentType string) bool {
 	t, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -93,7 +101,8 @@ func isHTML(contentType string) bool {
 	return t == "text/html" || t == "application/xhtml+xml"
 }
 
-// announced is a body whose transfer does not show whether it is whole: it must not end before the announced size.
+// announced is a body whose transfer does not show whether it is complete. It returns an error if the body ends
+// before the size that the item announced.
 type announced struct {
 	*reply
 	left int64

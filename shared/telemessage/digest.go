@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// algorithm is the name of SHA-256 as it stands before a digest: "sha256:", "SHA-256=" (RFC 3230), "sha-256=:…:" (RFC 9530),
-// "sha256-" (Subresource Integrity), "urn:sha256:", "{SHA256}".
+// algorithm matches the name of SHA-256 in front of a digest: "sha256:", "SHA-256=" (RFC 3230), "sha-256=:…:" (RFC
+// 9530), "sha256-" (Subresource Integrity), "urn:sha256:", "{SHA256}".
 var algorithm = regexp.MustCompile(`(?i)^(urn:)?(hash:+)?\{?sha-?(2-)?256\}?[\s:=/-]*`)
 
-// SHA256 returns the digest as 64 lower-case hex digits, or "" if what the source calls a digest is no SHA-256: then it proves
-// nothing, for or against the bytes. It reads hex in any case, with or without separators, and Base64 in both alphabets, behind the
-// algorithm's name or without it.
+// SHA256 returns the digest as 64 lower-case hex digits, or "" if the source's digest is not a SHA-256; then it
+// proves nothing for or against the bytes. It accepts hex in any case, with or without separators, and Base64 in both
+// alphabets, with or without the name of the algorithm in front.
 func (s AttachmentSource) SHA256() string {
 	const longest = 200
 	text := strings.TrimSpace(s.Digest)
@@ -32,7 +32,7 @@ func (s AttachmentSource) SHA256() string {
 	return ""
 }
 
-// unusable returns the digest as the source gave it if nothing can be checked with it.
+// unusable returns the digest as given if nothing can be verified with it, and "" otherwise.
 func (s AttachmentSource) unusable() string {
 	given := strings.TrimSpace(s.Digest)
 	if given == "" || s.SHA256() != "" {

@@ -9,9 +9,10 @@ import (
 	"strconv"
 )
 
-// InlineContent returns the bytes of the attachment with that index in Outline.Attachments, decoded while they are read: Base64
-// in the standard or the URL alphabet, with or without padding and white space (RFC 4648 sections 4 and 5, RFC 2045 section 6.8),
-// also as a data URL (RFC 2397). Content that is not valid Base64 shows as a base64.CorruptInputError while reading.
+// InlineContent returns the bytes of the attachment with this index in Outline.Attachments, decoded while they are
+// read. They are Base64 in the standard or URL alphabet, with or without padding and white space (RFC 4648 sections 4
+// and 5, RFC 2045 section 6.8), also as a data URL (RFC 2397). If the content is not valid Base64, reading returns a
+// base64.CorruptInputError.
 func InlineContent(raw []byte, index int) (io.Reader, error) {
 	contents, err := ReadContents(raw)
 	if err != nil {
@@ -20,10 +21,11 @@ func InlineContent(raw []byte, index int) (io.Reader, error) {
 	return contents.Open(index)
 }
 
-// Contents are the inline contents of one item's attachments. An item may have thousands of them: it is read once for all.
+// Contents are the inline contents of one item's attachments. An item may have thousands of them, and is parsed once
+// for all.
 type Contents struct{ it *item }
 
-// ReadContents finds the contents of an item.
+// ReadContents returns the contents of an item.
 func ReadContents(raw []byte) (*Contents, error) {
 	it, err := readItem(raw)
 	if err != nil {
@@ -32,7 +34,7 @@ func ReadContents(raw []byte) (*Contents, error) {
 	return &Contents{it}, nil
 }
 
-// Open is InlineContent for an item that was read before.
+// Open is InlineContent for an item that has been parsed.
 func (c *Contents) Open(index int) (io.Reader, error) {
 	it := c.it
 	if index < 0 || index >= len(it.sources) {
@@ -43,7 +45,7 @@ func (c *Contents) Open(index int) (io.Reader, error) {
 	}
 	content := it.contents[index]
 	content = content[1 : len(content)-1]
-	const head = 200 // of a data URL: its type and parameters
+	const head = 200 // maximum length of a data URL's type and parameters
 	if bytes.HasPrefix(content, []byte("data:")) {
 		if i := bytes.Index(content[:min(len(content), head)], []byte(";base64,")); i >= 0 {
 			content = content[i+len(";base64,"):]
@@ -52,11 +54,12 @@ func (c *Contents) Open(index int) (io.Reader, error) {
 	return base64.NewDecoder(base64.RawStdEncoding, &base64Text{rest: content}), nil
 }
 
-// base64Text turns the inside of a JSON string into Base64 of the one form that the decoder takes.
+// base64Text is a reader that converts the inside of a JSON string to the one form of Base64 that the decoder
+// accepts.
 type base64Text struct {
 	rest   []byte
-	read   int64 // characters of the string
-	ending bool  // after the first =
+	read   int64 // characters of the string read so far
+	ending bool  // the first = was read
 }
 
 func (b *base64Text) Read(p []byte) (n int, err error) {
@@ -87,7 +90,7 @@ func (b *base64Text) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// next reads one character of the JSON string; 0 stands for any that is not ASCII.
+// next returns the next character of the JSON string and its length in bytes; c is 0 for any that is not ASCII.
 func (b *base64Text) next() (c byte, size int) {
 	if b.rest[0] != '\\' {
 		return b.rest[0], 1
@@ -108,6 +111,7 @@ func (b *base64Text) next() (c byte, size int) {
 	}
 }
 
+// inAlphabet reports whether c is in the standard or the URL alphabet of Base64.
 func inAlphabet(c byte) bool {
 	switch {
 	case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '+', c == '/', c == '-', c == '_':

@@ -12,33 +12,33 @@ import (
 	"o2archiver/shared/record"
 )
 
-// Bounds of one item, for the memory that it may take: three bytes of JSON can be a person or an attachment. What lies beyond
-// is left out, and the record says so; the item is archived all the same.
+// Limits for one item, which bound the memory that it takes: three bytes of JSON can be a person or an attachment.
+// What exceeds them is left out, and the record says so; the item is archived nevertheless.
 const (
 	maxAttachments = 10_000
 	maxPeople      = 50_000
 	maxEmails      = 50_000    // of all people together
 	maxEmailText   = 256 << 10 // bytes of one email property
-	maxLeftOut     = 100       // names that are listed; the raw record has them all
+	maxLeftOut     = 100       // number of names that are listed; the stored item has all fields
 	maxPieces      = 255       // 3GPP TS 23.040 section 9.2.3.24.1: one octet
 )
 
-// item is one item as read from its JSON, whatever is wrong with it.
+// item is one item as parsed from its JSON, whatever is wrong with it.
 type item struct {
-	rec      record.Record // without Media, ID, Text and the time's meaning
+	rec      record.Record // without attachments, ID, Text, and an interpreted Time
 	id       string
 	text     []byte // textContent in WTF-8
 	segment  *Segment
 	sources  []AttachmentSource
-	contents [][]byte        // of attachments: the JSON string of content, nil if there is none
-	wrong    map[string]bool // messageId, messageTime, textContent: those that are no text
-	emails   int             // addresses of all people
-	media    []record.Media  // of a piece: what became of its attachments
+	contents [][]byte        // of each attachment: the JSON string of content, nil if it has none
+	wrong    map[string]bool // messageId, messageTime, textContent: whether the value is not a string
+	emails   int             // number of addresses of all people
+	media    []record.Media  // of a part of a long SMS: the results for its attachments
 }
 
 var errNoObject = errors.New("the item is not a JSON object")
 
-// readItem reads an item. Its one error is errNoObject.
+// readItem parses an item. Its only error is errNoObject.
 func readItem(raw []byte) (*item, error) {
 	if !json.Valid(raw) {
 		return nil, errNoObject
@@ -59,20 +59,23 @@ func readItem(raw []byte) (*item, error) {
 	return it, nil
 }
 
-// mayBePart reports whether items of the kind may be pieces of a long SMS: a heartbeat or a call is none, whatever it says of itself.
+// mayBePart reports whether items of this kind may be parts of a long SMS. A heartbeat or a call cannot, whatever it
+// claims.
 func mayBePart(k record.Kind) bool {
 	return k != record.System && k != record.CallLog && k != record.CallAudio
 }
 
-// repeats notes the names of one object's members. Where a name comes twice, the last one counts, and what was left out of the one
-// before does not lack any more.
+// repeats records the names of one object's members. If a name occurs twice, the last member counts, so what was left
+// out of an earlier one is no longer missing.
 type repeats struct {
 	it    *item
 	names []string
 }
 
+// note records a name. If the object had it before, the names in LeftOut that belong to the earlier member are
+// removed.
 func (r *repeats) note(place, name string) {
-	const known = 32 // names of an object; the contract has fewer
+	const known = 32 // maximum number of names that are recorded for an object; the contract has fewer
 	switch {
 	case slices.Contains(r.names, name):
 		if place != "" {
@@ -90,7 +93,7 @@ func (r *repeats) note(place, name string) {
 	}
 }
 
-// member reads one member of the item. null stands for a missing one; where a name comes twice, the last one counts.
+// member reads one member of the item. null means missing. If a name occurs twice, the last member counts.
 func (it *item) member(name string, v []byte) {
 	r := &it.rec
 	switch name {
@@ -112,7 +115,7 @@ func (it *item) member(name string, v []byte) {
 	case "archivedTime":
 		r.ArchivedText = it.string(name, v)
 		if r.Archived, _ = parseTime(r.ArchivedText); r.Archived.Year() < 2000 {
-			r.Archived = time.Time{} // impossible, and not needed: it must not make a good messageTime look wrong
+			r.Archived = time.Time{} // impossible, but optional: it must not make a good messageTime look wrong
 		}
 	case "direction":
 		r.Direction = it.string(name, v)
@@ -144,7 +147,8 @@ func (it *item) member(name string, v []byte) {
 	}
 }
 
-// identity reads one of the three texts without which an item is not believed.
+// identity reads one of the three strings without which an item cannot be trusted. If the value is not a string, that
+// is noted in wrong.
 func (it *item) identity(name string, v []byte) string {
 	it.wrong[name] = !isString(v) && !isNull(v)
 	if !isString(v) || name == "textContent" {
@@ -153,7 +157,7 @@ func (it *item) identity(name string, v []byte) string {
 	return markInvalid(unescapeString(v))
 }
 
-// string reads a text, or leaves the field out.
+// string reads a string. A value of another type is left out.
 func (it *item) string(name string, v []byte) string {
 	switch {
 	case isString(v):
@@ -164,13 +168,14 @@ func (it *item) string(name string, v []byte) string {
 	return ""
 }
 
+// leaveOut records that the record lacks a field, up to maxLeftOut names.
 func (it *item) leaveOut(name string) {
 	if len(it.rec.LeftOut) < maxLeftOut {
 		it.rec.LeftOut = append(it.rec.LeftOut, name)
 	}
 }
 
-// object says whether the value is an object; anything else but null is left out.
+// object reports whether the value is an object. A value of another type, except null, is left out.
 func (it *item) object(name string, v []byte) bool {
 	if !isObject(v) && !isNull(v) {
 		it.leaveOut(name)
@@ -178,7 +183,7 @@ func (it *item) object(name string, v []byte) bool {
 	return isObject(v)
 }
 
-// array gives the objects in an array, up to limit. Anything else in it is left out.
+// array calls each for the objects in an array, up to limit. Everything else in it is left out.
 func (it *item) array(name string, v []byte, limit int, each func(name string, v []byte)) {
 	if !isArray(v) {
 		if !isNull(v) {
@@ -205,6 +210,7 @@ func (it *item) to(name string, v []byte) {
 	it.array(name, v, maxPeople, func(name string, v []byte) { it.rec.To = append(it.rec.To, it.participant(name, v)) })
 }
 
+// participant reads a sender or recipient. place is its position in the item, for LeftOut.
 func (it *item) participant(place string, v []byte) (p record.Participant) {
 	if !it.object(place, v) {
 		return p
@@ -240,8 +246,8 @@ func (it *item) participant(place string, v []byte) (p record.Participant) {
 	return p
 }
 
-// addresses splits the property User's Email address. What is beyond a bound is left out, never half of an address: it may be
-// another person's.
+// addresses splits the property User's Email address. What exceeds a limit is left out. An address is never cut in
+// half, because the rest may be another person's address.
 func (it *item) addresses(place, property string) []string {
 	if len(property) > maxEmailText {
 		property = property[:maxEmailText]
@@ -256,6 +262,7 @@ func (it *item) addresses(place, property string) []string {
 	return all
 }
 
+// attachments reads what the item states about its attachments, and the position of their inline content.
 func (it *item) attachments(name string, v []byte) {
 	it.sources, it.contents = nil, nil
 	it.array(name, v, maxAttachments, func(place string, v []byte) {
@@ -290,7 +297,8 @@ func (it *item) attachments(name string, v []byte) {
 			}
 		})
 		if content != nil {
-			// An empty text is what a site writes for "not here", unless the file itself is said to be empty.
+			// Sites write an empty string for content that is elsewhere, unless the file itself is declared to be
+			// empty.
 			src.Inline = len(content) > len(`""`) || sized && src.Size == 0 && src.ContentURL == ""
 		}
 		it.sources = append(it.sources, src)
@@ -334,7 +342,8 @@ func (it *item) call(place string, v []byte) {
 	})
 }
 
-// callTime reads a time of a call, which is shown as given and not judged: milliseconds too, where text is due.
+// callTime reads a time of a call, which is shown as given and not judged. It accepts a number of milliseconds in
+// place of a string.
 func (it *item) callTime(name string, v []byte) string {
 	if isNumber(v) && len(v) <= 40 {
 		return string(v)
@@ -342,6 +351,8 @@ func (it *item) callTime(name string, v []byte) string {
 	return it.string(name, v)
 }
 
+// segmented reads which part of which long SMS the item is. If that is not plausible, the item is a message of its
+// own.
 func (it *item) segmented(place string, v []byte) {
 	it.segment = nil
 	if !it.object(place, v) {
@@ -382,11 +393,12 @@ func (it *item) segmented(place string, v []byte) {
 	}
 }
 
-// dateTime is the grammar of RFC 3339 section 5.6. The time package also takes an hour of one digit, a comma and an
-// offset of 99 hours.
+// dateTime is the grammar of RFC 3339 section 5.6. The time package also accepts an hour of one digit, a comma, and
+// an offset of 99 hours.
 var dateTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
 
-// parseTime reads RFC 3339, and nothing else. Its section 5.6 lets T and Z be in lower case, and a leap second be 60.
+// parseTime parses a time in RFC 3339, and no other format. Section 5.6 allows T and Z in lower case, and second 60
+// for a leap second.
 func parseTime(s string) (time.Time, bool) {
 	const longest = 64
 	upper := strings.ToUpper(s)

@@ -13,21 +13,23 @@ import (
 	"time"
 )
 
-// maxLimit is the largest page that the contract lets a client ask for.
+// maxLimit is the largest page that a client may request by the contract.
 const maxLimit = 1000
 
-// errNoCount: the site does not offer the count.
+// errNoCount means that the site does not offer the count.
 var errNoCount = errors.New("the site has no count")
 
-// Items reads one page of the items that the site stored in [from, to), oldest first, and gives them to each, one after
-// the other: never more than one is in memory. cursor is "" for the first page, then
-// the next of the page before; next is "" after the last page. limit is 1 to 1000.
+// Items reads one page of the items that the site stored in [from, to), oldest first, and calls each for them, one
+// after the other; only one is in memory at a time. cursor is "" for the first page, and then the next of the
+// previous page; next is "" after the last page. limit is 1 to 1000.
 //
-// A failing GET is tried again until the page begins. A page that breaks off, or is no page, returns
-// ErrUnavailable after some of its items may have been given to each already; one that exceeds its bounds of time and size
-// is ErrTooLong, and a smaller limit may help. An error of each ends the page and is
-// returned as it is. Calling it again with the same arguments is safe.
-func (c *Client) Items(ctx context.Context, from, to time.Time, cursor string, limit int, each func(Item) error) (next string, err error) {
+// A failing GET is retried until the page begins. If a page breaks off, or is not a page, Items returns
+// ErrUnavailable, possibly after calling each for some of its items. If a page exceeds its limits of time and size,
+// Items returns ErrTooLong, and a smaller limit may help. An error of each ends the page and is returned unchanged.
+// It is safe to call Items again with the same arguments.
+func (c *Client) Items(
+	ctx context.Context, from, to time.Time, cursor string, limit int, each func(Item) error,
+) (next string, err error) {
 	if limit < 1 || limit > maxLimit {
 		return "", fmt.Errorf("a page has 1 to %d items, not %d", maxLimit, limit)
 	}
@@ -53,7 +55,8 @@ func (c *Client) Items(ctx context.Context, from, to time.Time, cursor string, l
 	return readPage(page, each)
 }
 
-// Count asks how many items the site says it stored in [from, to). known is false if the site does not offer it.
+// Count returns how many items the site reports to have stored in [from, to). known is false if the site does not
+// offer the count.
 func (c *Client) Count(ctx context.Context, from, to time.Time) (total int64, known bool, err error) {
 	u := c.base.JoinPath(countPath)
 	u.RawQuery = windowQuery(from, to).Encode()
@@ -79,7 +82,7 @@ func (c *Client) Count(ctx context.Context, from, to time.Time) (total int64, kn
 	return total, true, nil
 }
 
-// readCount reads {"total":n}, also where n is written as 3.0 or "3".
+// readCount parses {"total":n}, where n may also be written as 3.0 or "3".
 func readCount(data []byte) (total int64, ok bool) {
 	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\ufeff")))
 	if !json.Valid(data) || !isObject(data) {
@@ -100,6 +103,7 @@ func readCount(data []byte) (total int64, ok bool) {
 	return total, ok
 }
 
+// windowQuery returns the query for the window [from, to).
 func windowQuery(from, to time.Time) url.Values {
 	return url.Values{"from": {from.UTC().Format(time.RFC3339Nano)}, "to": {to.UTC().Format(time.RFC3339Nano)}}
 }

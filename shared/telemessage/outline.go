@@ -11,43 +11,46 @@ import (
 	"o2archiver/shared/record"
 )
 
-// Outline is what has to be known of an item to stage it.
+// Outline is what fetch has to know about an item to store it.
 type Outline struct {
-	MessageID   string // "" if it has none, or one of a wrong type
+	MessageID   string // "" if it has none, or one that is not a string
 	Kind        record.Kind
 	Owner       string             // msisdn, as given
-	Segment     *Segment           // nil unless the item says that it is a piece of a long SMS, and which
+	Segment     *Segment           // nil unless the item states that it is a part of a long SMS, and which
 	Attachments []AttachmentSource // in the order of record.Entry.Media
 
-	// Of a piece of a long SMS, to tell apart two messages whose pieces carry one id.
+	// For a part of a long SMS, to distinguish two messages whose parts have the same ID.
 	Time    time.Time // messageTime; zero if it is missing or cannot be read
-	Parties string    // a hash over owner, sender and recipients, however their numbers are spelt; "" if there are none
-	Sides   [3]string // a hash each of owner, sender and recipients; "" for one that is missing
-	Faulty  bool      // Parse will quarantine it: others can't be joined with it
+	Parties string    // hash of owner, sender and recipients, however their numbers are spelt; "" if there are none
+	Sides   [3]string // hashes of owner, sender and recipients; "" for one that is missing
+	Faulty  bool      // Parse will quarantine the item, so others must not be joined with it
 }
 
-// Segment tells which piece of which long SMS an item is. 0 <= Number <= Total, 2 <= Total <= 255. Some sources count from
-// 0: whether this one does shows when the pieces are together.
+// Segment identifies a part of a long SMS. 0 <= Number <= Total, 2 <= Total <= 255. Some sources count from 0, which
+// shows only when all parts are together.
 type Segment struct {
 	ID            string
 	Number, Total int
 }
 
-// AttachmentSource is what an item says of one attachment. Everything in it is the site's claim, as given.
+// AttachmentSource is what an item states about one attachment. All of it is the site's claim, as given.
 type AttachmentSource struct {
 	Name, Type, Digest, ContentURL string
 	Size                           int64 // 0 if missing
-	Inline                         bool  // the bytes are in the item: see InlineContent
+	Inline                         bool  // the bytes are in the item, see InlineContent
 }
 
-// Peek reads what is needed to stage an item. A field of a wrong type is as good as missing; an item that is no
-// JSON object is an error, and Parse tells what is wrong with it.
+// Peek returns the outline of an item. A field of a wrong type counts as missing. An item that is not a JSON object
+// is an error; Parse reports what is wrong with it.
 func Peek(raw []byte) (Outline, error) {
 	it, err := readItem(raw)
 	if err != nil {
 		return Outline{}, err
 	}
-	o := Outline{MessageID: it.messageID(), Kind: it.rec.Kind, Owner: it.rec.Owner, Segment: it.segment, Attachments: it.sources}
+	o := Outline{
+		MessageID: it.messageID(), Kind: it.rec.Kind, Owner: it.rec.Owner,
+		Segment: it.segment, Attachments: it.sources,
+	}
 	if o.Segment != nil {
 		o.Time, _ = parseTime(it.rec.TimeText)
 		o.Parties, o.Sides = it.parties()
@@ -56,7 +59,8 @@ func Peek(raw []byte) (Outline, error) {
 	return o, nil
 }
 
-// parties tells who wrote to whom, on whose phone. The recipients are a set: their order says nothing.
+// parties returns a hash of all parties, and of each of owner, sender and recipients. The recipients are a set: their
+// order does not matter.
 func (it *item) parties() (all string, sides [3]string) {
 	var to []string
 	for _, p := range it.rec.To {
@@ -78,8 +82,8 @@ func (it *item) parties() (all string, sides [3]string) {
 	return hex.EncodeToString(sum[:16]), sides
 }
 
-// lastDigits reduces a number to its last nine digits, which are the same in 07700 900123 and +447700900123. A
-// sender with a letter in it stays what it is.
+// lastDigits returns the last nine digits of a number, which are the same in 07700 900123 and +447700900123. A sender
+// with a letter is returned unchanged, in lower case.
 func lastDigits(value string) string {
 	value = strings.ToLower(strings.TrimSpace(value))
 	if strings.ContainsFunc(value, unicode.IsLetter) {
@@ -94,7 +98,7 @@ func lastDigits(value string) string {
 	return digits[max(0, len(digits)-9):]
 }
 
-// messageID is the item's own identity, or "": one of nothing but white space is none.
+// messageID returns the item's own ID, or "" if it is missing or consists of white space.
 func (it *item) messageID() string {
 	if strings.TrimSpace(it.id) == "" {
 		return ""

@@ -12,35 +12,36 @@ import (
 	"unicode"
 )
 
-// MaxItem is how many bytes an item may have to become a record.
+// MaxItem is the maximum size in bytes of an item that can become a record.
 const MaxItem = 16 << 20
 
 const (
-	maxDepth     = 1000      // levels of nesting of an item that go into a record; the contract has 4
-	maxBig       = 2 << 30   // bytes of an item that is only kept
+	maxDepth     = 1000      // levels of nesting of an item that are kept in a record; the contract has 4
+	maxBig       = 2 << 30   // bytes of an item that is only stored
 	maxOther     = 1 << 20   // bytes of a member of the page other than items, and of white space in one place
-	maxMembers   = 100       // of the page; the contract has 2
-	maxPageItems = 10 * 1000 // of a page, in case the site does not keep to the limit
+	maxMembers   = 100       // members of the page; the contract has 2
+	maxPageItems = 10 * 1000 // items of a page, in case the site ignores the limit
 )
 
 // Item is one item of a page.
 type Item struct {
 	Raw    []byte // the item's JSON without white space between tokens; the receiver may keep it
-	SHA256 string // hex, of the bytes as they came
+	SHA256 string // hex, of the bytes as received
 
-	// Whole is not nil for an item that is nested so deeply that Raw does not have all of it. It returns all its bytes once.
+	// Whole is not nil for an item that is nested so deeply that Raw is incomplete. It returns all of the item's
+	// bytes, once.
 	Whole io.Reader
 
-	// Big is not nil for an item that cannot be a record. Then Raw is nil and SHA256 empty, Big returns all its bytes
-	// once, as they came, and must be read before the call returns.
+	// Big is not nil for an item that cannot be a record. Then Raw is nil and SHA256 is empty. Big returns all of the
+	// item's bytes, once, as received, and MUST be read before the call returns.
 	Big io.Reader
 	Why string        // with Big: the reason, in plain words
-	ID  func() string // with Big: its messageId, as far as Big has been read; "" if it has none that could be read
+	ID  func() string // with Big: its messageId, as far as Big was read; "" if none could be read
 }
 
-// readPage reads {"items":[…],"next":"…"} and gives each item away as soon as it is read. A page is believed only if it is
-// whole: no items member, a wrong type, something after the end are errors, because a page
-// that is taken for the last one by mistake loses messages for ever.
+// readPage parses {"items":[…],"next":"…"} and calls each for every item as soon as it is read. A page is accepted
+// only if it is complete. A missing items member, a wrong type, or data after the end is an error, because a page
+// that is mistaken for the last one loses messages forever.
 func readPage(r *bufio.Reader, each func(Item) error) (next string, err error) {
 	p := &pageReader{r: r}
 	var items, cursor bool
@@ -78,12 +79,13 @@ func readPage(r *bufio.Reader, each func(Item) error) (next string, err error) {
 	return next, p.end()
 }
 
+// notAPage returns the error for an answer that is not a page of the contract.
 func notAPage(why string) error {
 	return unavailableError("its page is not in the form that was agreed: " + why)
 }
 
-// startsObject says whether the answer begins as a page does. What a proxy or a site under
-// maintenance sends with status 200 does not.
+// startsObject returns an error if the answer does not begin like a page. The answer of a proxy, or of a site under
+// maintenance, with status 200 does not.
 func startsObject(r *bufio.Reader) error {
 	if bom, _ := r.Peek(3); string(bom) == "\ufeff" {
 		_, _ = r.Discard(3) // RFC 8259 section 8.1: a parser may ignore a byte order mark
@@ -97,14 +99,15 @@ func startsObject(r *bufio.Reader) error {
 	return nil
 }
 
-// pageReader splits a page's values out of the stream. It finds where a value ends; whether the
-// value is valid JSON is asked of encoding/json, one value at a time.
+// pageReader splits the values of a page out of the stream. It only finds where a value ends; encoding/json checks
+// whether the value is valid, one value at a time.
 type pageReader struct {
 	r   *bufio.Reader
-	buf []byte // of the value that is being read
+	buf []byte // the value that is being read
 }
 
-// list reads what stands between an opening bracket, which was read, and its closing one: any number of times what one reads.
+// list calls one for each entry up to the closing bracket. The opening bracket has been read. More than limit entries
+// are an error.
 func (p *pageReader) list(closing byte, limit int, one func() error) error {
 	for n := 0; ; n++ {
 		c, err := p.peek()
@@ -129,6 +132,7 @@ func (p *pageReader) list(closing byte, limit int, one func() error) error {
 	}
 }
 
+// items reads the array of items.
 func (p *pageReader) items(each func(Item) error) error {
 	if err := p.expect('['); err != nil {
 		return err
@@ -136,8 +140,8 @@ func (p *pageReader) items(each func(Item) error) error {
 	return p.list(']', maxPageItems, func() error { return p.item(each) })
 }
 
-// item reads one item and gives it away. One that is broken in itself, but ends where it should, is kept and does not stop
-// the page.
+// item reads one item and calls each for it. An item that is invalid in itself, but ends where it should, is stored
+// and does not end the page.
 func (p *pageReader) item(each func(Item) error) error {
 	if err := p.begin(); err != nil {
 		return err
@@ -168,25 +172,25 @@ func (p *pageReader) item(each func(Item) error) error {
 	return each(it)
 }
 
-// bigItem is an item that is only kept.
+// bigItem returns an item that is only stored.
 func bigItem(all io.Reader, why string) Item {
 	id := &idFinder{}
 	return Item{Big: io.TeeReader(all, id), Why: why, ID: id.found}
 }
 
-// big gives an item of more than 16 MiB away, whose beginning is in buf and whose rest is still to come.
+// big calls each for an item of more than 16 MiB. Its beginning is in buf, and the rest has not been read yet.
 func (p *pageReader) big(s *span, each func(Item) error) error {
 	rest := &spanReader{page: p, span: s, left: maxBig}
 	if err := each(bigItem(io.MultiReader(bytes.NewReader(p.buf), rest), "it has more than 16 MiB")); err != nil {
 		return err
 	}
-	_, err := io.Copy(io.Discard, rest) // what each did not read
+	_, err := io.Copy(io.Discard, rest) // the part that each did not read
 	return err
 }
 
-// cursor reads a string, or null for none.
+// cursor reads a string, or null, which means none.
 func (p *pageReader) cursor() (string, error) {
-	raw, err := p.value(6 * maxCursor) // with escapes
+	raw, err := p.value(6 * maxCursor) // every character may be an escape sequence
 	if err != nil {
 		return "", err
 	}
@@ -206,6 +210,7 @@ func (p *pageReader) cursor() (string, error) {
 	return *text, nil
 }
 
+// text reads a string: the name of a member.
 func (p *pageReader) text() (string, error) {
 	raw, err := p.value(maxURL)
 	if err != nil {
@@ -218,7 +223,7 @@ func (p *pageReader) text() (string, error) {
 	return text, nil
 }
 
-// value reads a value of at most limit bytes. It stays good until the next one is read.
+// value reads a value of at most limit bytes. It is valid until the next value is read.
 func (p *pageReader) value(limit int) ([]byte, error) {
 	if err := p.begin(); err != nil {
 		return nil, err
@@ -243,7 +248,7 @@ func (p *pageReader) value(limit int) ([]byte, error) {
 	return p.buf, nil
 }
 
-// begin goes to the first byte of a value.
+// begin skips to the first byte of a value.
 func (p *pageReader) begin() error {
 	p.buf = p.buf[:0]
 	c, err := p.peek()
@@ -256,7 +261,8 @@ func (p *pageReader) begin() error {
 	return nil
 }
 
-// more gives the next bytes of the value that s goes through, good until the next call; io.EOF at the value's end.
+// more returns the next bytes of the value that s scans, valid until the next call. It returns io.EOF at the end of
+// the value.
 func (p *pageReader) more(s *span) ([]byte, error) {
 	if s.done {
 		return nil, io.EOF
@@ -273,7 +279,7 @@ func (p *pageReader) more(s *span) ([]byte, error) {
 	return chunk[:n], nil
 }
 
-// peek skips white space and gives the byte after it without reading it.
+// peek skips white space and returns the next byte without consuming it.
 func (p *pageReader) peek() (byte, error) {
 	for range maxOther {
 		next, err := p.r.Peek(1)
@@ -288,6 +294,7 @@ func (p *pageReader) peek() (byte, error) {
 	return 0, notAPage("nothing but white space")
 }
 
+// expect reads one byte, after white space, and returns an error if it is another one.
 func (p *pageReader) expect(want byte) error {
 	c, err := p.peek()
 	if err != nil {
@@ -300,7 +307,7 @@ func (p *pageReader) expect(want byte) error {
 	return nil
 }
 
-// end reads to the end of the stream, where it shows whether the answer was cut off.
+// end reads to the end of the stream, which shows whether the answer was cut off.
 func (p *pageReader) end() error {
 	_, err := p.peek()
 	switch {
@@ -312,9 +319,10 @@ func (p *pageReader) end() error {
 	return err
 }
 
-// errCutOff is the end of the stream where the page is not at its end.
+// errCutOff is the end of the stream before the end of the page.
 var errCutOff = errors.New("the page is cut off")
 
+// cutOff replaces io.EOF by an error that matches ErrUnavailable and errCutOff.
 func cutOff(err error) error {
 	if err == io.EOF {
 		return &failure{kind: ErrUnavailable, text: errCutOff.Error(), again: true, cause: errCutOff}

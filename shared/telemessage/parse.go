@@ -12,16 +12,18 @@ import (
 	"o2archiver/shared/record"
 )
 
-// Parse makes the record of a batch's entry. Each of its errors is a *record.Fault: this entry is to
-// be quarantined, and nothing else with it.
+// Parse converts a batch's entry into its record. All of its errors are a *record.Fault: this entry, and nothing
+// else, is quarantined.
 //
-// The texts in the record are valid UTF-8: half of a surrogate pair becomes ⟦U+D83D⟧, bytes that are no
-// character ⟦byte FF⟧; control characters and NUL stay. The pieces of a long SMS are one record, with the identity and time of
-// the first piece that is there with a time that can be true, and ⟦part 2 of 3 is missing⟧ in place of one that is not.
+// The texts in the record are valid UTF-8: a lone surrogate becomes ⟦U+D83D⟧, invalid bytes become ⟦byte FF⟧; control
+// characters and NUL are kept. The parts of a long SMS become one record. It has the identity and time of the first
+// part whose time is plausible, and ⟦part 2 of 3 is missing⟧ in place of a part that is missing.
 func Parse(e record.Entry) (*record.Record, error) {
 	switch {
 	case e.Fault != "":
-		return nil, &record.Fault{Field: "item", Reason: e.Fault, ID: cmp.Or(e.ID, derivedID(e.RawHash)), SHA256: e.RawHash}
+		return nil, &record.Fault{
+			Field: "item", Reason: e.Fault, ID: cmp.Or(e.ID, derivedID(e.RawHash)), SHA256: e.RawHash,
+		}
 	case e.Version != 1:
 		return nil, &record.Fault{Field: "v", Reason: "is not the version that this program knows"}
 	case len(e.Items) == 0:
@@ -36,11 +38,14 @@ func Parse(e record.Entry) (*record.Record, error) {
 	return finishRecord(it, e, it.text)
 }
 
-// readWhole reads an item and refuses what no record can be made of. The item is there with a fault too, unless it is no object.
+// readWhole parses an item and refuses one from which no record can be made. It returns the item with a fault too,
+// unless it is not an object.
 func readWhole(i record.Item) (*item, error) {
 	it, err := readItem(i.Raw)
 	if err != nil {
-		return nil, &record.Fault{Field: "item", Reason: "is not a JSON object", ID: derivedID(i.SHA256), SHA256: i.SHA256}
+		return nil, &record.Fault{
+			Field: "item", Reason: "is not a JSON object", ID: derivedID(i.SHA256), SHA256: i.SHA256,
+		}
 	}
 	it.rec.SHA256 = i.SHA256
 	if it.rec.ID = it.messageID(); it.rec.ID == "" {
@@ -54,7 +59,7 @@ func readWhole(i record.Item) (*item, error) {
 	return it, nil
 }
 
-// derivedID is the identity of an item that has none of its own; "" if its hash is not known.
+// derivedID returns the ID of an item that has none of its own; "" if its hash is unknown.
 func derivedID(sha string) string {
 	if sha == "" {
 		return ""
@@ -62,11 +67,12 @@ func derivedID(sha string) string {
 	return "sha256:" + sha
 }
 
+// fault returns a fault with the item's identity.
 func (it *item) fault(field, reason string) *record.Fault {
 	return &record.Fault{Field: field, Reason: reason, ID: it.rec.ID, SHA256: it.rec.SHA256}
 }
 
-// finishRecord makes the record of its (first) item, the whole text and what became of the attachments.
+// finishRecord returns the record of its (first) item, with the complete text and the results for the attachments.
 func finishRecord(it *item, e record.Entry, text []byte) (*record.Record, error) {
 	r := &it.rec
 	r.Text = markInvalid(text)
@@ -74,7 +80,9 @@ func finishRecord(it *item, e record.Entry, text []byte) (*record.Record, error)
 		it.leaveOut(fmt.Sprintf("item (what is nested deeper than %d levels)", maxDepth))
 	}
 	for i, src := range it.sources {
-		a := record.Attachment{Name: src.Name, Type: src.Type, Size: src.Size, SHA256: src.SHA256(), Digest: src.unusable()}
+		a := record.Attachment{
+			Name: src.Name, Type: src.Type, Size: src.Size, SHA256: src.SHA256(), Digest: src.unusable(),
+		}
 		switch {
 		case i >= len(e.Media):
 			a.Gone = "it was not stored"
@@ -86,7 +94,7 @@ func finishRecord(it *item, e record.Entry, text []byte) (*record.Record, error)
 		r.Attachments = append(r.Attachments, a)
 	}
 	if r.Kind == record.System {
-		// A heartbeat is counted and never imported: nothing can be wrong with its time.
+		// A heartbeat is counted and never imported, so its time is not checked.
 		r.Time, _ = parseTime(r.TimeText)
 		return r, nil
 	}
@@ -96,7 +104,7 @@ func finishRecord(it *item, e record.Entry, text []byte) (*record.Record, error)
 	return r, nil
 }
 
-// date reads the item's time and refuses one that can't be true.
+// date parses the item's time and refuses an impossible one.
 func (it *item) date(until time.Time) error {
 	if it.wrong["messageTime"] {
 		return it.fault("messageTime", "is not a text")
@@ -111,18 +119,18 @@ func (it *item) date(until time.Time) error {
 	return nil
 }
 
-// parsePieces puts a long SMS together. A piece that is there twice was archived twice; its text counts once. One that can't be
-// read, or is no piece, is missing, and the others are the message.
+// parsePieces joins the parts of a long SMS. If a part is there twice, it was archived twice, and its text counts
+// once. A part that cannot be read, or is not a part, counts as missing, and the others are the message.
 func parsePieces(e record.Entry) (*record.Record, error) {
 	var (
 		pieces []*item
 		whole  = joined{total: e.Total}
-		first  error // fault
+		first  error // the first fault
 		beat   *item
 	)
 	for _, raw := range e.Items {
 		it, err := readWhole(raw)
-		if it != nil { // an item that is no object never had any
+		if it != nil { // an item that is not an object has no attachments
 			it.media = e.Media[:min(len(e.Media), len(it.sources))]
 			e.Media = e.Media[len(it.media):]
 		}
@@ -153,21 +161,23 @@ func parsePieces(e record.Entry) (*record.Record, error) {
 	return finishRecord(beat, record.Entry{}, beat.text)
 }
 
-// joined is a long SMS while it is put together.
+// joined is a long SMS that is being composed.
 type joined struct {
 	total int
-	base  int // what is added to the pieces' numbers: 1 where they count from 0
+	base  int // added to the numbers of the parts: 1 if they count from 0
 	text  []byte
 	list  []record.Piece
-	left  []string // record.Record.LeftOut beside what the first piece lacks
+	left  []string // for record.Record.LeftOut, besides what the first part lacks
 }
 
+// lacks records what the message lacks, once.
 func (j *joined) lacks(name string) {
 	if !slices.Contains(j.left, name) {
 		j.left = append(j.left, name)
 	}
 }
 
+// join composes the record of the parts, in the order of their numbers, with a mark for each missing one.
 func (j *joined) join(pieces []*item, e record.Entry) (*record.Record, error) {
 	slices.SortStableFunc(pieces, func(a, b *item) int { return cmp.Compare(a.segment.Number, b.segment.Number) })
 	if pieces[0].segment.Number == 0 || slices.Contains(e.Apart, 0) {
@@ -179,7 +189,8 @@ func (j *joined) join(pieces []*item, e record.Entry) (*record.Record, error) {
 	if j.total > maxPieces {
 		return nil, pieces[0].fault("segmentedData", fmt.Sprintf("has more than %d pieces", maxPieces))
 	}
-	// A piece whose own time can't be true is part of the text, but the message gets neither its time nor its identity.
+	// The text of a part with an impossible time is part of the message, but the message does not take its time or
+	// identity.
 	first := pieces[max(0, slices.IndexFunc(pieces, func(p *item) bool { return p.date(e.Until) == nil }))]
 	var (
 		sources []AttachmentSource
@@ -211,7 +222,7 @@ func (j *joined) join(pieces []*item, e record.Entry) (*record.Record, error) {
 	return finishRecord(first, e, j.text)
 }
 
-// gap marks a piece that is not there. apart: it is in another record.
+// gap adds a mark for a part that is not there. apart means that it is in another record.
 func (j *joined) gap(n int, apart bool) {
 	if apart {
 		j.text = fmt.Appendf(j.text, "⟦part %d of %d is in another message⟧", n, j.total)
@@ -221,7 +232,7 @@ func (j *joined) gap(n int, apart bool) {
 	j.list = append(j.list, record.Piece{Number: n, Lost: !apart, Apart: apart})
 }
 
-// add adds a piece as often as it was archived; the first text counts, and another one is told.
+// add adds a part, as often as it was archived. The first text counts; if another one differs, that is noted.
 func (j *joined) add(n int, same []*item) {
 	j.text = append(j.text, same[0].text...)
 	for _, p := range same {
@@ -232,7 +243,8 @@ func (j *joined) add(n int, same []*item) {
 	}
 }
 
-// leftOutBeside returns what the other pieces lack: the message may well show the first one's field.
+// leftOutBeside returns what the other parts lack, with the number of the part, because the message may well have
+// this field from the first part.
 func (j *joined) leftOutBeside(first *item, pieces []*item) (names []string) {
 	for _, p := range pieces {
 		for _, name := range p.rec.LeftOut {
@@ -248,7 +260,7 @@ func (j *joined) leftOutBeside(first *item, pieces []*item) (names []string) {
 	return names
 }
 
-// padMedia returns what became of a piece's attachments, of each of them.
+// padMedia returns the results for all n attachments of a part; those without one count as not stored.
 func padMedia(media []record.Media, n int) []record.Media {
 	for len(media) < n {
 		media = append(slices.Clip(media), record.Media{Gone: "it was not stored"})

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// pruneDepth returns a JSON value in which null stands for each object and array that begins below the level depth. encoding/json, which
-// everything that reads a batch uses, goes down 10,000 levels and refuses the whole line beyond. Nothing that is read of
-// an item is deeper than 5.
+// pruneDepth returns a JSON value in which each object and array below the level depth is replaced by null.
+// encoding/json, with which batches are read, supports 10,000 levels and would refuse the whole line beyond that. No
+// field that is read from an item is deeper than 5 levels.
 func pruneDepth(value []byte, depth int) []byte {
 	out := make([]byte, 0, len(value))
 	level := 0
@@ -40,17 +40,17 @@ func pruneDepth(value []byte, depth int) []byte {
 	return out
 }
 
-// idFinder finds the messageId of an item that goes through it, valid JSON or not.
+// idFinder is a writer that finds the messageId of the item that is written to it, whether or not it is valid JSON.
 type idFinder struct {
 	level             int  // of brackets
-	inString, escaped bool // where it is
-	name              bool // the next text is the name of one of the item's members
-	value             bool // the next text is the messageId
+	inString, escaped bool // position within a string
+	name              bool // the next string is the name of one of the item's members
+	value             bool // the next string is the messageId
 	text              []byte
 	id                string
 }
 
-// maxID is how many bytes of a messageId are kept while it is looked for.
+// maxID is the maximum length in bytes of a messageId that is found.
 const maxID = 64 << 10
 
 // Write implements io.Writer. It never fails.
@@ -75,7 +75,7 @@ func (f *idFinder) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// inside takes a byte of a text.
+// inside reads a byte of a string.
 func (f *idFinder) inside(c byte) {
 	if f.level == 1 && len(f.text) <= maxID {
 		f.text = append(f.text, c)
@@ -91,7 +91,7 @@ func (f *idFinder) inside(c byte) {
 	}
 }
 
-// ended deals with a text that is complete.
+// ended processes a complete string.
 func (f *idFinder) ended() {
 	if f.level != 1 {
 		return
@@ -111,7 +111,7 @@ func (f *idFinder) ended() {
 	f.name = false
 }
 
-// found returns the messageId as far as the item has been read; "" for none.
+// found returns the messageId as far as the item has been written; "" if there is none.
 func (f *idFinder) found() string {
 	if strings.TrimSpace(f.id) == "" {
 		return ""

@@ -18,40 +18,41 @@ import (
 
 const (
 	maxRedirects  = 3
-	maxURL        = 8 << 10         // bytes of an address that the site may hand out
-	maxCursor     = 2 << 10         // bytes of a cursor: the caller keeps one for each window that it reads
-	maxRetryAfter = 2 * time.Minute // a longer pause is the business of the next run
+	maxURL        = 8 << 10         // bytes of an address that the site may send
+	maxCursor     = 2 << 10         // bytes of a cursor; the caller stores one for each window that it reads
+	maxRetryAfter = 2 * time.Minute // a longer pause is left to the next run
 	maxPause      = 30 * time.Second
 )
 
-// refusalTime is how long the beginning of a refusal's body is waited for.
+// refusalTime is the maximum time spent waiting for the beginning of a refusal's body.
 const refusalTime = 30 * time.Second
 
-// purpose is what a GET is for: the same status means different things.
+// purpose is what a GET is for. The same status has different meanings for different purposes.
 type purpose int
 
 const (
 	forItems purpose = iota
-	forMore          // items from a cursor on
+	forMore          // items after a cursor
 	forCount
 	forContent
-	forRest // of content that was begun before
+	forRest // the rest of content of which the beginning was read
 )
 
+// content reports whether the GET is for an attachment.
 func (p purpose) content() bool { return p == forContent || p == forRest }
 
-// failure is one try that did not succeed.
+// failure is the error of one try.
 type failure struct {
 	kind  error
 	text  string
-	again bool          // the same request may succeed in a moment
-	after time.Duration // the pause that the site asked for; 0: none
-	cause error         // nil if kind and text say all
+	again bool          // the same request may succeed soon
+	after time.Duration // the pause that the site requested; 0 if none
+	cause error         // nil if kind and text are complete
 }
 
 func (f *failure) Error() string { return f.kind.Error() + ": " + f.text }
 
-// Unwrap returns the kind, and what is told apart within this package.
+// Unwrap returns the kind, and the cause, which only this package distinguishes.
 func (f *failure) Unwrap() []error {
 	if f.cause == nil {
 		return []error{f.kind}
@@ -59,20 +60,27 @@ func (f *failure) Unwrap() []error {
 	return []error{f.kind, f.cause}
 }
 
+// unavailableError returns a failure that may be retried.
 func unavailableError(text string) *failure {
 	return &failure{kind: ErrUnavailable, text: text, again: true}
 }
 
-// get asks for u until an answer comes with status 200 that accept takes; a failure of accept that may be tried again is.
-// The caller closes the answer's body. A GET changes nothing at the site, so it is safe to repeat.
-func (c *Client) get(ctx context.Context, u *url.URL, p purpose, accept func(*reply) error, header ...string) (*reply, error) {
-	// What is left after these tries is the caller's decision: it is not transient to retry.Do.
-	pauses := retry.Policy{First: time.Second, Max: maxPause, Tries: c.tries, Judge: func(err error) (bool, time.Duration) {
-		if f, ok := errors.AsType[*failure](err); ok {
-			return f.again, f.after
-		}
-		return false, 0
-	}}
+// get sends a GET for u until it receives an answer that judge and accept both accept. A failure of either is retried
+// if it is transient. The caller closes the answer's body. A GET changes nothing at the site, so it is safe to
+// repeat.
+func (c *Client) get(
+	ctx context.Context, u *url.URL, p purpose, accept func(*reply) error, header ...string,
+) (*reply, error) {
+	// A failure that is left after these tries is not transient for retry.Do: the caller decides what to do.
+	pauses := retry.Policy{
+		First: time.Second, Max: maxPause, Tries: c.tries,
+		Judge: func(err error) (bool, time.Duration) {
+			if f, ok := errors.AsType[*failure](err); ok {
+				return f.again, f.after
+			}
+			return false, 0
+		},
+	}
 	var answer *reply
 	err := pauses.Do(ctx, func(ctx context.Context) (err error) {
 		answer, err = c.try(ctx, u, p, accept, header)
@@ -88,7 +96,9 @@ func (c *Client) get(ctx context.Context, u *url.URL, p purpose, accept func(*re
 }
 
 // try sends the request once and follows redirects within the origin.
-func (c *Client) try(ctx context.Context, u *url.URL, p purpose, accept func(*reply) error, header []string) (*reply, error) {
+func (c *Client) try(
+	ctx context.Context, u *url.URL, p purpose, accept func(*reply) error, header []string,
+) (*reply, error) {
 	for hop := 0; ; hop++ {
 		answer, err := c.send(ctx, u, header)
 		if err != nil {
@@ -122,15 +132,17 @@ func (c *Client) try(ctx context.Context, u *url.URL, p purpose, accept func(*re
 	}
 }
 
+// isRedirect reports whether a status is a redirect that is followed.
 func isRedirect(status int) bool {
 	switch status {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return true
 	}
 	return false
 }
 
-// send sends one request and waits for the answer's header.
+// send sends one request and waits for the header of the answer.
 func (c *Client) send(ctx context.Context, u *url.URL, header []string) (*reply, error) {
 	own, cancel := context.WithCancelCause(ctx)
 	req, err := http.NewRequestWithContext(own, http.MethodGet, u.String(), nil)
@@ -138,9 +150,10 @@ func (c *Client) send(ctx context.Context, u *url.URL, header []string) (*reply,
 		cancel(nil)
 		return nil, fmt.Errorf("%w: it has no valid form", errRefused)
 	}
-	// Asked for by net/http itself, a compressed answer would be unpacked to any size, and its length would be unknown.
+	// If net/http itself requested compression, it would decompress the answer to any size, and its length would be
+	// unknown.
 	req.Header.Set("Accept-Encoding", "identity")
-	for i := 0; i+1 < len(header); i += 2 { // names and values
+	for i := 0; i+1 < len(header); i += 2 { // pairs of name and value
 		req.Header.Set(header[i], header[i+1])
 	}
 	c.authorize(req)
@@ -152,14 +165,17 @@ func (c *Client) send(ctx context.Context, u *url.URL, header []string) (*reply,
 		cancel(nil)
 		return nil, err
 	}
-	r := &reply{status: res.StatusCode, header: res.Header, size: res.ContentLength, outer: ctx, own: own, cancel: cancel, body: res.Body}
-	// RFC 9112 section 6.3: without a length and without chunks, only the connection's end ends the body.
+	r := &reply{
+		status: res.StatusCode, header: res.Header, size: res.ContentLength,
+		outer: ctx, own: own, cancel: cancel, body: res.Body,
+	}
+	// RFC 9112 section 6.3: without a length and without chunks, only the end of the connection ends the body.
 	c.noteTime(res.Header)
 	r.endless = res.ProtoMajor == 1 && res.ContentLength < 0 && len(res.TransferEncoding) == 0 && !res.Uncompressed
 	return r, nil
 }
 
-// judge is the one place that says what a status means.
+// judge decides what a status means. It is the only place that does.
 func (c *Client) judge(r *reply, p purpose) error {
 	text := "status " + strconv.Itoa(r.status)
 	if p == forRest && r.status == http.StatusRequestedRangeNotSatisfiable {
@@ -172,7 +188,7 @@ func (c *Client) judge(r *reply, p purpose) error {
 		return nil
 	}
 	var body []byte
-	if r.status >= 400 && r.status < 500 { // its beginning says whose answer it is
+	if r.status >= 400 && r.status < 500 { // the beginning of the body shows whether the answer is the site's
 		r.bound(refusalTime, 64<<10)
 		body, _ = io.ReadAll(io.LimitReader(r, 4<<10))
 	}
@@ -180,20 +196,27 @@ func (c *Client) judge(r *reply, p purpose) error {
 	case s == http.StatusUnauthorized, s == http.StatusForbidden:
 		code, meaning := credentialsCode(body)
 		if code == 0 && s == http.StatusForbidden {
-			// Without a code of the contract it may be a proxy's, or about one file: the credentials are not refused, and the day goes on. It is
-			// not repeated either, lest it lock the account after all. 401 is always about the credentials (RFC 9110 section 15.5.2).
+			// A 403 without one of the contract's codes may come from a proxy, or concern a single file. It does not
+			// mean that the credentials are refused, so the run continues. But it is not retried, in case it counts
+			// towards locking the account. A 401 is always about the credentials (RFC 9110 section 15.5.2).
 			return &failure{kind: ErrUnavailable, text: text}
 		}
 		return &failure{kind: ErrCredentials, text: text + meaning}
 	case s >= 400 && s < 500 && isPage(r.header.Get("Content-Type"), body):
-		// The site speaks JSON. A page in its place says nothing of an item, a cursor, a count or a file.
-		return &failure{kind: ErrUnavailable, text: text + ", a page of HTML", again: true, after: c.retryAfter(r.header.Get("Retry-After"))}
+		// The site's answers are JSON. An HTML page in their place states nothing about an item, a cursor, a count or
+		// a file.
+		return &failure{
+			kind: ErrUnavailable, text: text + ", a page of HTML", again: true,
+			after: c.retryAfter(r.header.Get("Retry-After")),
+		}
 	case p.content() && (s == http.StatusNotFound || s == http.StatusGone):
 		return &failure{kind: ErrGone, text: text}
 	case p == forCount && s == http.StatusNotFound:
 		return errNoCount
-	case p == forMore && (s == http.StatusGone || s == http.StatusBadRequest || s == http.StatusNotFound), p == forItems && s == http.StatusGone:
-		// The contract says 410. But a cursor that a site has forgotten may as well be called wrong, and would be for ever.
+	case p == forMore && (s == http.StatusGone || s == http.StatusBadRequest || s == http.StatusNotFound),
+		p == forItems && s == http.StatusGone:
+		// The contract requires 410. But a site may answer 400 or 404 for a cursor that it has forgotten, and would
+		// do so forever.
 		return &failure{kind: ErrCursorExpired, text: text}
 	case s == http.StatusTooManyRequests, s == http.StatusRequestTimeout, s < 400, s >= 500:
 		return &failure{kind: ErrUnavailable, text: text, again: true, after: c.retryAfter(r.header.Get("Retry-After"))}
@@ -203,7 +226,7 @@ func (c *Client) judge(r *reply, p purpose) error {
 	return &failure{kind: errRefused, text: text}
 }
 
-// isEncoded reports whether the body is not what it stands for: stored as it is, an attachment would not be the site's.
+// isEncoded reports whether the body is encoded. Stored as received, it would not be the site's attachment.
 func isEncoded(h http.Header) bool {
 	for _, v := range h.Values("Content-Encoding") {
 		if v = strings.TrimSpace(v); v != "" && !strings.EqualFold(v, "identity") {
@@ -213,12 +236,12 @@ func isEncoded(h http.Header) bool {
 	return false
 }
 
-// isPage reports whether an answer is one for people, as proxies and gateways send them.
+// isPage reports whether an answer is a page for people, as proxies and gateways send them.
 func isPage(contentType string, body []byte) bool {
 	return isHTML(contentType) || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
 }
 
-// credentialsCode reads the code that says why the credentials are refused; 0 if there is none.
+// credentialsCode returns the code that states why the credentials are refused, 0 if there is none, and its meaning.
 func credentialsCode(data []byte) (code int, meaning string) {
 	var body struct {
 		Code int `json:"code"`
@@ -237,7 +260,8 @@ func credentialsCode(data []byte) (code int, meaning string) {
 	return 0, ""
 }
 
-// retryAfter reads RFC 9110 section 10.2.3: a number of seconds or a date. 0 if it is neither, or past.
+// retryAfter parses a Retry-After (RFC 9110 section 10.2.3), which is a number of seconds or a date. It returns 0 if
+// it is neither, or in the past.
 func (c *Client) retryAfter(value string) time.Duration {
 	if value == "" {
 		return 0

@@ -1,15 +1,15 @@
 package telemessage
 
-// span finds the end of one JSON value in a stream.
+// span is the state of a search for the end of one JSON value in a stream.
 type span struct {
 	depth, deepest int  // of brackets
 	inString       bool // between quotes
 	escaped        bool // after a backslash
-	bare           bool // a number or a word: it ends before the next delimiter
+	bare           bool // a number or a word, which ends before the next delimiter
 	begun, done    bool
 }
 
-// scan says how many of the bytes belong to the value.
+// scan returns how many of the bytes belong to the value.
 func (s *span) scan(chunk []byte) int {
 	for i, c := range chunk {
 		switch {
@@ -47,13 +47,13 @@ func (s *span) scan(chunk []byte) int {
 	return len(chunk)
 }
 
-// isDelimiter says that the byte stands between values, never in a number or word.
+// isDelimiter reports whether the byte stands between values and never within a number or word.
 func isDelimiter(c byte) bool { return c == ',' || c == ':' || c == ']' || c == '}' }
 
-// isBlank is white space of RFC 8259 section 2.
+// isBlank reports whether the byte is white space of RFC 8259 section 2.
 func isBlank(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 
-// spanReader reads what is left of a value.
+// spanReader is a reader of the rest of a value.
 type spanReader struct {
 	page  *pageReader
 	span  *span

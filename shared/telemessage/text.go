@@ -8,12 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// A JSON string can hold half of a surrogate pair, which no UTF-8 text can. encoding/json puts U+FFFD in its
-// place, and then nobody can tell any more that something else stood there. So a string is read in two steps:
-// unescape keeps each half in the three bytes that UTF-8 would give it (WTF-8), and mark joins the halves that meet, even
-// across two pieces of a long SMS (UCS-2 messages are cut without regard to pairs), and makes the others visible.
+// A JSON string can contain a lone surrogate, half of a UTF-16 pair, which valid UTF-8 cannot. encoding/json replaces
+// it by U+FFFD, and the original value is lost. Therefore strings are read in two steps. unescapeString keeps each
+// surrogate in the three bytes that UTF-8 would use for it (WTF-8). markInvalid then joins pairs, also across two
+// parts of a long SMS (UCS-2 messages are split without regard to pairs), and replaces lone surrogates by visible
+// marks.
 
-// unescapeString reads a valid JSON string, quotes included.
+// unescapeString returns the content of a valid JSON string in WTF-8. value includes the quotes.
 func unescapeString(value []byte) []byte {
 	value = value[1 : len(value)-1]
 	out := make([]byte, 0, len(value))
@@ -45,7 +46,7 @@ func unescapeString(value []byte) []byte {
 	return out
 }
 
-// appendUnit appends a UTF-16 code unit, half a pair like any other.
+// appendUnit appends a UTF-16 code unit. A surrogate is encoded like any other.
 func appendUnit(out []byte, unit rune) []byte {
 	if unit < 0xD800 || unit > 0xDFFF {
 		return utf8.AppendRune(out, unit)
@@ -53,7 +54,8 @@ func appendUnit(out []byte, unit rune) []byte {
 	return append(out, 0xE0|byte(unit>>12), 0x80|byte(unit>>6)&0xBF, 0x80|byte(unit)&0xBF)
 }
 
-// markInvalid makes valid UTF-8 of it. What is none becomes visible: ⟦U+D83D⟧ for half a pair, ⟦byte FF⟧ for other bytes.
+// markInvalid returns the text as valid UTF-8. Invalid parts become visible: ⟦U+D83D⟧ for a lone surrogate, ⟦byte FF⟧
+// for other bytes.
 func markInvalid(text []byte) string {
 	if utf8.Valid(text) {
 		return string(text)
@@ -88,7 +90,7 @@ func markInvalid(text []byte) string {
 	return out.String()
 }
 
-// readSurrogate reads half of a surrogate pair.
+// readSurrogate decodes a surrogate from WTF-8.
 func readSurrogate(text []byte) (rune, bool) {
 	if len(text) < 3 || text[0] != 0xED || text[1] < 0xA0 || text[1] > 0xBF || text[2] < 0x80 || text[2] > 0xBF {
 		return 0, false
@@ -96,6 +98,7 @@ func readSurrogate(text []byte) (rune, bool) {
 	return 0xD000 | rune(text[1]&0x3F)<<6 | rune(text[2]&0x3F), true
 }
 
+// startsCharacter reports whether text begins with a valid character or a surrogate.
 func startsCharacter(text []byte) bool {
 	if r, size := utf8.DecodeRune(text); r != utf8.RuneError || size > 1 {
 		return true

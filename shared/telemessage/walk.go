@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-// The functions here go through JSON that is known to be valid and give parts of it without copying: an item
-// may hold 16 MiB of content, and a million members, none of which may cost more than their bytes.
+// These functions walk through valid JSON and pass parts of it on without copying. An item may have 16 MiB of content
+// and a million members, and none of them may cost more than its bytes.
 
-// eachMember gives the members of an object in order.
+// eachMember calls each for the members of an object, in order.
 func eachMember(object []byte, each func(name string, value []byte)) {
 	i := skipBlank(object, 1)
 	for object[i] != '}' {
@@ -17,7 +17,7 @@ func eachMember(object []byte, each func(name string, value []byte)) {
 		if bytes.IndexByte(name, '\\') >= 0 {
 			name = unescapeString(object[i:end])
 		}
-		i = skipBlank(object, skipBlank(object, end)+1) // over the colon
+		i = skipBlank(object, skipBlank(object, end)+1) // skips the colon
 		end = valueEnd(object, i)
 		each(string(name), object[i:end])
 		if i = skipBlank(object, end); object[i] == ',' {
@@ -26,7 +26,7 @@ func eachMember(object []byte, each func(name string, value []byte)) {
 	}
 }
 
-// eachElement gives the elements of an array in order until each returns false.
+// eachElement calls each for the elements of an array, in order, until it returns false.
 func eachElement(array []byte, each func(value []byte) bool) {
 	i := skipBlank(array, 1)
 	for array[i] != ']' {
@@ -40,12 +40,13 @@ func eachElement(array []byte, each func(value []byte) bool) {
 	}
 }
 
-// valueEnd is the index after the value that begins at i.
+// valueEnd returns the index after the value that begins at i.
 func valueEnd(b []byte, i int) int {
 	var s span
 	return i + s.scan(b[i:])
 }
 
+// skipBlank returns the index of the first byte from i on that is not white space.
 func skipBlank(b []byte, i int) int {
 	for i < len(b) && isBlank(b[i]) {
 		i++
@@ -59,7 +60,7 @@ func isString(value []byte) bool { return value[0] == '"' }
 func isNull(value []byte) bool   { return value[0] == 'n' }
 func isNumber(value []byte) bool { return value[0] == '-' || value[0] >= '0' && value[0] <= '9' }
 
-// wholeNumber reads a number that is a whole one and not below zero, in whatever form JSON has for it.
+// wholeNumber parses an integer that is not negative, in any form that JSON allows.
 func wholeNumber(value []byte) (int64, bool) {
 	if !isNumber(value) || len(value) > 40 {
 		return 0, false
@@ -68,7 +69,7 @@ func wholeNumber(value []byte) (int64, bool) {
 		return max(n, 0), n >= 0
 	}
 	f, err := strconv.ParseFloat(string(value), 64)
-	const exact = 1 << 53 // beyond it not every whole number has a float of its own
+	const exact = 1 << 53 // a float64 represents every integer up to here exactly
 	if err != nil || f < 0 || f > exact || f != float64(int64(f)) {
 		return 0, false
 	}
