@@ -25,15 +25,17 @@ var (
 	classForm    = regexp.MustCompile(`(?i)^IPM\.(Note|ExternalData\.[a-z0-9_-]+)(\.[a-z0-9_-]+)*$`)
 )
 
-// The checks below say what is wrong in words of their own: an error of a parser may quote the value.
+// These checks describe mistakes in their own words, because an error of a parser may quote the value.
 
+// checkUserName accepts a user name for HTTP Basic authentication.
 func checkUserName(v string) (string, error) {
-	if strings.Contains(v, ":") { // RFC 7617 section 2: it would end the user name
+	if strings.Contains(v, ":") { // RFC 7617 section 2: a colon would end the user name
 		return "", errors.New("holds a colon, which HTTP Basic authentication can't carry")
 	}
 	return checkPassword(v)
 }
 
+// checkPassword accepts valid UTF-8 without control characters.
 func checkPassword(v string) (string, error) {
 	if !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
 		return "", errors.New("holds a control character, perhaps a line break at its end")
@@ -41,7 +43,8 @@ func checkPassword(v string) (string, error) {
 	return v, nil
 }
 
-// checkConnection catches what azblob and aztables would report with the string itself in the error.
+// checkConnection finds mistakes that azblob and aztables would report with the connection string itself in the
+// error.
 func checkConnection(v string) (string, error) {
 	v = strings.TrimSpace(v)
 	has, plain := map[string]bool{}, false
@@ -63,7 +66,7 @@ func checkConnection(v string) (string, error) {
 	case has["usedevelopmentstorage"]:
 		return "", errors.New("is the short form for Azurite, which the storage client doesn't know")
 	case has["sharedaccesssignature"]:
-		// The ledger and the leases need more than a signature usually gives, and it runs out.
+		// The ledger and the leases need more rights than a signature usually has, and a signature expires.
 		return "", errors.New("has a shared access signature where the account's key is needed")
 	case !has["accountname"] || !has["accountkey"]:
 		return "", errors.New("has no AccountName or no AccountKey")
@@ -73,6 +76,7 @@ func checkConnection(v string) (string, error) {
 	return v, nil
 }
 
+// checkClientID accepts a GUID and returns it in lower case.
 func checkClientID(v string) (string, error) {
 	if !clientIDForm.MatchString(v) {
 		return "", errors.New("is no client id")
@@ -80,6 +84,7 @@ func checkClientID(v string) (string, error) {
 	return strings.ToLower(v), nil
 }
 
+// checkCloud accepts the name or alias of a cloud and returns its name.
 func checkCloud(v string) (string, error) {
 	for _, c := range allClouds() {
 		if strings.EqualFold(v, c.name) || c.alias != "" && strings.EqualFold(v, c.alias) {
@@ -89,6 +94,7 @@ func checkCloud(v string) (string, error) {
 	return "", errors.New("is not the name of a known cloud")
 }
 
+// checkBody accepts text or html and returns it in lower case.
 func checkBody(v string) (string, error) {
 	if v = strings.ToLower(v); v != "text" && v != "html" {
 		return "", errors.New("is neither of the two forms")
@@ -96,7 +102,8 @@ func checkBody(v string) (string, error) {
 	return v, nil
 }
 
-// checkGraphURL takes a host. Whoever answers there is given a token that can write into mailboxes.
+// checkGraphURL accepts a host of Microsoft Graph or of this machine. The host receives a token that can write into
+// mailboxes, so no other is allowed.
 func checkGraphURL(host string) (string, error) {
 	known := slices.ContainsFunc(allClouds(), func(c cloud) bool {
 		return record.EqualFoldASCII("https://"+host, c.graph)
@@ -107,10 +114,11 @@ func checkGraphURL(host string) (string, error) {
 	return host, nil
 }
 
+// checkRegion accepts a country and returns its two-letter ISO 3166 code.
 func checkRegion(v string) (string, error) {
 	region, err := language.ParseRegion(v)
 	if err == nil {
-		region = region.Canonicalize() // UK is a common slip for GB
+		region = region.Canonicalize() // UK is a common mistake for GB
 	}
 	if err != nil || !region.IsCountry() || len(region.String()) != 2 {
 		return "", errors.New("is no country")
@@ -118,6 +126,7 @@ func checkRegion(v string) (string, error) {
 	return region.String(), nil
 }
 
+// checkDomain accepts a domain name and returns it in lower case.
 func checkDomain(v string) (string, error) {
 	v = record.LowerASCII(v)
 	if len(v) > 253 || !domainForm.MatchString(v) {
@@ -126,6 +135,7 @@ func checkDomain(v string) (string, error) {
 	return v, nil
 }
 
+// checkFolder accepts the name of a mailbox folder.
 func checkFolder(v string) (string, error) {
 	if !utf8.ValidString(v) || utf8.RuneCountInString(v) > 255 || strings.ContainsFunc(v, unicode.IsControl) {
 		return "", errors.New("is no name of a folder")
@@ -133,8 +143,8 @@ func checkFolder(v string) (string, error) {
 	return v, nil
 }
 
-// checkClass keeps the items among those that mail clients show and Purview indexes.
-// MS-OXCMSG section 2.2.1.3 (PidTagMessageClass): ASCII, at most 255 characters, periods only between words.
+// checkClass restricts the class to those that mail clients show and Purview indexes. MS-OXCMSG section 2.2.1.3
+// (PidTagMessageClass): ASCII, at most 255 characters, periods only between words.
 func checkClass(v string) (string, error) {
 	if len(v) > 255 || !classForm.MatchString(v) {
 		return "", errors.New("is no class that can be imported as")
@@ -144,6 +154,7 @@ func checkClass(v string) (string, error) {
 
 var errUnit = errors.New("has no unit")
 
+// parseBytes parses a size with its unit. It returns errUnit if there is no unit, or an unknown one.
 func parseBytes(v string) (int64, error) {
 	digits := strings.TrimRight(v, " kKMmiIbB")
 	unit := strings.ToLower(strings.TrimSpace(v[len(digits):]))
@@ -158,7 +169,8 @@ func parseBytes(v string) (int64, error) {
 	return n * factor, nil
 }
 
-// parseURL takes https, and http on this machine. Its errors never show the address, which may carry a password.
+// parseURL accepts https, and http for this machine. Its errors never contain the address, which may have a password
+// in it.
 func parseURL(v string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(v, "/"))
 	switch {

@@ -1,25 +1,26 @@
 package settings
 
-// cloud is where a tenant can live.
+// cloud is a Microsoft cloud that a tenant can be in.
 type cloud struct {
-	name, alias    string // alias: what the Azure SDKs call it
+	name, alias    string // alias is the name in the Azure SDKs
 	graph, login   string
 	uploadSessions bool // whether an attachment can be uploaded in parts
 }
 
+// allClouds returns the clouds of Microsoft that are supported.
 func allClouds() []cloud {
 	return []cloud{
 		{"worldwide", "AzurePublic", "https://graph.microsoft.com", "https://login.microsoftonline.com", true},
-		// Azure has one government cloud, but Graph has two there; most tenants are in the first.
-		// Microsoft Graph: their published v1.0 schema has no createUploadSession for attachments.
+		// Azure has one government cloud, but Graph has two in it; most tenants are in the first. The published v1.0
+		// schema of Microsoft Graph in both has no createUploadSession for attachments.
 		{"usgov-high", "AzureUSGovernment", "https://graph.microsoft.us", "https://login.microsoftonline.us", false},
 		{"usgov-dod", "", "https://dod-graph.microsoft.us", "https://login.microsoftonline.us", false},
 		{"china", "AzureChina", "https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn", true},
 	}
 }
 
-// Cloud gives the addresses of Microsoft Graph and of the sign-in for a name as
-// String("AZURE_CLOUD") gives it. Both are "" for a name that is none.
+// Cloud returns the addresses of Microsoft Graph and of the sign-in service for a cloud, by the name that
+// String("AZURE_CLOUD") returns. Both are "" if the name is unknown.
 func Cloud(name string) (graphURL, loginURL string) {
 	for _, c := range allClouds() {
 		if c.name == name {
@@ -29,8 +30,8 @@ func Cloud(name string) (graphURL, loginURL string) {
 	return "", ""
 }
 
-// UploadSessions reports whether Microsoft Graph of that cloud can take an attachment of
-// 3 MB and more; the name is as for Cloud.
+// UploadSessions reports whether Microsoft Graph in that cloud accepts attachments of 3 MB and more. The name is as
+// for Cloud.
 func UploadSessions(name string) bool {
 	for _, c := range allClouds() {
 		if c.name == name {

@@ -9,23 +9,26 @@ import (
 	"time"
 )
 
-// Reader reads settings one by one and collects what is wrong with them, so that an
-// administrator sees every mistake at once. Not safe for several goroutines.
+// Reader reads settings one by one and collects their mistakes, so that an administrator sees all of them at once. It
+// is not safe for concurrent use.
 //
-// A setting that is missing or empty has its default. Blanks around a value are cut off, but not
-// around a secret. After a mistake the methods give their type's zero value.
+// A setting that is missing or empty has its default. Blanks around a value are removed, except around a secret.
+// After a mistake the methods return the zero value of their type.
 type Reader struct {
 	lookup   func(string) (string, bool)
 	problems []problem
 }
 
+// problem is the mistake in one setting.
 type problem struct{ name, text string }
 
-// Read reads from lookup, e.g. os.LookupEnv. Nothing is looked up before a method asks for it.
+// Read returns a Reader that reads from lookup, e.g. os.LookupEnv. lookup is called only when a method needs a
+// setting.
 func Read(lookup func(string) (string, bool)) *Reader { return &Reader{lookup: lookup} }
 
-// Err gives all mistakes so far, a line each: the setting's name, what is wrong, the form and a
-// valid example. It never shows a value: a password may have been pasted into the wrong setting.
+// Err returns all mistakes so far, one line for each setting: its name, what is wrong, the form and a valid example.
+// It never contains a value, because a password may have been pasted into the wrong setting. It is nil if there are
+// no mistakes.
 func (r *Reader) Err() error {
 	all := make([]error, len(r.problems))
 	for i, p := range r.problems {
@@ -37,7 +40,7 @@ func (r *Reader) Err() error {
 // Check reads all settings and returns every mistake, in the form of Err.
 func Check(lookup func(string) (string, bool)) error {
 	r := Read(lookup)
-	StorageConfig(r) // first: it tells what is missing only where each of its settings is good
+	StorageConfig(r) // first: it reports missing settings only if each of its settings is valid
 	for _, s := range allSettings() {
 		switch s.kind {
 		case secret:
@@ -63,7 +66,7 @@ func Check(lookup func(string) (string, bool)) error {
 	return r.Err()
 }
 
-// String reads a text in its normal form: domains and names of clouds are unified, for example.
+// String reads a text in its normalized form: domains and names of clouds are unified, for example.
 func (r *Reader) String(name string) string {
 	s := lookUp(name, text)
 	v, _ := r.checked(s, strings.TrimSpace)
@@ -83,8 +86,8 @@ func (r *Reader) Int(name string) int {
 	return int(r.amount(s, func(v string) (int64, error) { return strconv.ParseInt(v, 10, 32) }))
 }
 
-// Bytes reads a size in bytes: kB and MB are powers of 1000, KiB and MiB of 1024. The unit has to
-// be there, for "150" is more likely to mean megabytes than bytes.
+// Bytes reads a size in bytes: kB and MB are powers of 1000, KiB and MiB of 1024. A unit is required, because "150"
+// is more likely to mean megabytes than bytes.
 func (r *Reader) Bytes(name string) int64 {
 	return r.amount(lookUp(name, size), parseBytes)
 }
@@ -112,7 +115,8 @@ func (r *Reader) Bool(name string) bool {
 	return false
 }
 
-// Time reads a time of RFC 3339, or a date, which begins at 00:00 UTC. It is zero if not set.
+// Time reads a time in RFC 3339, or a date, which means 00:00 UTC. It returns the zero time if the setting is not
+// set.
 func (r *Reader) Time(name string) time.Time {
 	s := lookUp(name, moment)
 	v, ok := r.checked(s, strings.TrimSpace)
@@ -132,7 +136,8 @@ func (r *Reader) Time(name string) time.Time {
 	return time.Time{}
 }
 
-// List reads the parts of a list, which commas, semicolons or blanks separate. It is nil if not set.
+// List reads a list whose parts are separated by commas, semicolons or blanks. It returns nil if the setting is not
+// set.
 func (r *Reader) List(name string) []string {
 	s := lookUp(name, list)
 	v, _ := r.raw(s, strings.TrimSpace)
@@ -149,8 +154,8 @@ func (r *Reader) List(name string) []string {
 	return all
 }
 
-// URL reads an address: https, or http on this machine; without user name, query, fragment or a
-// slash at its end. It is nil if not set. GRAPH_URL is by default that of AZURE_CLOUD.
+// URL reads an address: https, or http for this machine; without user name, query and fragment. A slash at its end is
+// removed. It returns nil if the setting is not set. The default of GRAPH_URL is the address for AZURE_CLOUD.
 func (r *Reader) URL(name string) *url.URL {
 	s := lookUp(name, address)
 	v, ok := r.raw(s, strings.TrimSpace)
@@ -192,7 +197,7 @@ func (r *Reader) amount(s Setting, parse func(string) (int64, error)) int64 {
 	return 0
 }
 
-// checked is raw, put through the setting's own check. ok is false if there is no value or a bad one.
+// checked returns the value of raw after the setting's own check. ok is false if there is no value or an invalid one.
 func (r *Reader) checked(s Setting, trim func(string) string) (v string, ok bool) {
 	if v, ok = r.raw(s, trim); !ok || s.check == nil {
 		return v, ok
@@ -205,13 +210,13 @@ func (r *Reader) checked(s Setting, trim func(string) string) (v string, ok bool
 	return normal, true
 }
 
-// raw is the value or the default. ok is false if there is neither.
+// raw returns the value or the default. ok is false if there is neither.
 func (r *Reader) raw(s Setting, trim func(string) string) (v string, ok bool) {
 	v, _ = r.lookup(s.Name)
 	v = trim(v)
 	switch {
 	case strings.HasPrefix(strings.ToLower(v), "@microsoft.keyvault("):
-		// App Service leaves the reference itself in place of a secret that it may not read.
+		// If the app may not read a secret, App Service passes the reference itself in its place.
 		r.fail(s, "is a reference to Key Vault that the host could not resolve; "+
 			"look at the secret's address and at the role of the app's identity")
 		return "", false
@@ -223,7 +228,7 @@ func (r *Reader) raw(s Setting, trim func(string) string) (v string, ok bool) {
 	return s.Default, s.Default != ""
 }
 
-// fail notes a mistake, once for each setting however often it is read.
+// fail records a mistake, once for each setting, however often it is read.
 func (r *Reader) fail(s Setting, what string) {
 	for _, p := range r.problems {
 		if p.name == s.Name {

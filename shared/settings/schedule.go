@@ -12,9 +12,10 @@ import (
 type cronField struct {
 	name     string
 	min, max int
-	names    []string // of the values from min on
+	names    []string // names of the values from min on
 }
 
+// cronFields returns the fields of an expression in their order.
 func cronFields() []cronField {
 	return []cronField{
 		{"second", 0, 59, nil},
@@ -23,12 +24,13 @@ func cronFields() []cronField {
 		{"day", 1, 31, nil},
 		{"month", 1, 12, []string{"january", "february", "march", "april", "may", "june", "july", "august",
 			"september", "october", "november", "december"}},
-		{"day of the week", 0, 6, []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}},
+		{"day of the week", 0, 6, []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday",
+			"saturday"}},
 	}
 }
 
-// checkSchedule holds a schedule to the form that the Functions host takes. A bad one would otherwise be
-// one line in the host's log, and no run at all.
+// checkSchedule accepts a schedule in the form that the Functions host accepts. Without the check, a mistake would
+// only be one line in the host's log, and the function would never run.
 func checkSchedule(v string) (string, error) {
 	fields := strings.Fields(v)
 	if len(fields) != 6 {
@@ -48,7 +50,7 @@ func checkSchedule(v string) (string, error) {
 	return strings.Join(fields, " "), nil
 }
 
-// everMatches reports whether one of the months has one of the days.
+// everMatches reports whether at least one of the months has one of the days. Both are sets of bits.
 func everMatches(days, months uint64) bool {
 	longest := [...]int{0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 	first := bits.TrailingZeros64(days)
@@ -60,7 +62,7 @@ func everMatches(days, months uint64) bool {
 	return false
 }
 
-// parse gives the field's values as a set of bits.
+// parse returns the field's values as a set of bits.
 func (f cronField) parse(text string) (set uint64, ok bool) {
 	for part := range strings.SplitSeq(text, ",") {
 		span, every, stepped := strings.Cut(part, "/")
@@ -77,7 +79,7 @@ func (f cronField) parse(text string) (set uint64, ok bool) {
 			return 0, false
 		}
 		if stepped && from == to {
-			to = f.max // 5/10 is 5, 15, 25 …
+			to = f.max // 5/10 means 5, 15, 25 …
 		}
 		for v := from; v <= to; v += step {
 			set |= 1 << v
@@ -86,6 +88,7 @@ func (f cronField) parse(text string) (set uint64, ok bool) {
 	return set, true
 }
 
+// span parses one value, a range of values, or * for all.
 func (f cronField) span(text string) (from, to int, ok bool) {
 	if text == "*" {
 		return f.min, f.max, true
@@ -99,6 +102,7 @@ func (f cronField) span(text string) (from, to int, ok bool) {
 	return from, to, ok && from <= to
 }
 
+// value parses a number within the field's limits, or a name, in full or as its first three letters.
 func (f cronField) value(text string) (int, bool) {
 	for i, name := range f.names {
 		if t := strings.ToLower(text); t == name || t == name[:3] {

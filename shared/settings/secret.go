@@ -8,15 +8,15 @@ import (
 
 const hidden = "***"
 
-// Secret is a text that no verb of fmt, no encoder and no logger can print: all of them give
-// "***". Only Reveal gives the text. The zero Secret is not set.
+// Secret is a text that cannot be printed by any verb of fmt, encoder or logger: they all output "***". Only Reveal
+// returns the text. The zero Secret is not set.
 type Secret struct {
-	// A closure and not a string: fmt prints the unexported fields of a struct around a Secret by
-	// reflection, without asking Secret's methods, and so would a dumper of test failures.
+	// reveal is a closure and not a string: fmt prints the unexported fields of a struct around a Secret by
+	// reflection, without calling Secret's methods, and test tools that dump values do the same.
 	reveal func() string
 }
 
-// NewSecret hides s. The empty text makes a Secret that is not set.
+// NewSecret returns a Secret with the text s. If s is empty, the Secret is not set.
 func NewSecret(s string) Secret {
 	if s == "" {
 		return Secret{}
@@ -24,7 +24,7 @@ func NewSecret(s string) Secret {
 	return Secret{func() string { return s }}
 }
 
-// Reveal gives the text itself, for the one place that has to send it. It is "" if not set.
+// Reveal returns the text, for the one place that has to send it. It is "" if the Secret is not set.
 func (s Secret) Reveal() string {
 	if s.reveal == nil {
 		return ""
@@ -32,23 +32,23 @@ func (s Secret) Reveal() string {
 	return s.reveal()
 }
 
-// Set reports whether there is a text.
+// Set reports whether the Secret has a text.
 func (s Secret) Set() bool { return s.reveal != nil }
 
-// String is "***".
+// String returns "***".
 func (s Secret) String() string { return hidden }
 
-// GoString is "***".
+// GoString returns "***".
 func (s Secret) GoString() string { return hidden }
 
-// Format writes "***" whatever the verb and its flags.
+// Format writes "***", whatever the verb and its flags.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
 
-// MarshalText gives "***".
+// MarshalText returns "***".
 func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
-// MarshalJSON gives "***" as a JSON string.
+// MarshalJSON returns "***" as a JSON string.
 func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + hidden + `"`), nil }
 
-// LogValue gives "***".
+// LogValue returns "***".
 func (s Secret) LogValue() slog.Value { return slog.StringValue(hidden) }

@@ -1,6 +1,6 @@
-// Package settings has the one table of all settings, and reads them. Each setting's form, default
-// and limits are in the table only; the reader, docs/settings.md and
-// local.settings.sample.json are held to it.
+// Package settings defines all settings in one table, and reads them. The form, default and limits of each setting
+// are in the table only; the reader uses them, and tests compare docs/settings.md and local.settings.sample.json with
+// them.
 package settings
 
 import (
@@ -8,31 +8,31 @@ import (
 	"strings"
 )
 
-// The function apps, as Setting.Apps names them.
+// The function apps, as named in Setting.Apps.
 const (
 	Fetch  = "fetch"
 	Import = "import"
 )
 
-// Setting is one line of the table.
+// Setting is one setting: a row of the table.
 type Setting struct {
 	Name     string
-	Default  string   // in the setting's own form; "" means none
-	Form     string   // what a value looks like, in words; ends an error of a bad value
-	Example  string   // a value that is accepted; of a secret a harmless one
+	Default  string   // in the setting's own form; "" if there is none
+	Form     string   // what a value looks like, in words; it ends the error for an invalid value
+	Example  string   // a valid value; for a secret a harmless one
 	Meaning  string   // what it does
 	Secret   bool     // the value is never printed
-	Required bool     // an app that reads it doesn't work without it
-	Apps     []string // which function apps read it
+	Required bool     // an app that reads it does not work without it
+	Apps     []string // the function apps that read it
 
 	kind    kind
-	derived string // how the default comes about, where Default can't say it
+	derived string // description of a default that Default cannot express
 	min     int64  // lowest number, bytes or nanoseconds
 	max     int64
-	check   func(string) (string, error) // normalizes a text, or says what is wrong without its content
+	check   func(string) (string, error) // returns the text normalized, or an error that does not contain it
 }
 
-// kind is the type that a setting's value is read as; each has one method of Reader.
+// kind is the type of a setting's value. Reader has one method for each.
 type kind int
 
 const (
@@ -47,7 +47,7 @@ const (
 	address
 )
 
-// Table gives all settings, in the order of the documentation. The caller may change what it gets.
+// Table returns all settings, in the order of the documentation. The caller may modify the result.
 func Table() []Setting {
 	all := allSettings()
 	for i := range all {
@@ -56,8 +56,8 @@ func Table() []Setting {
 	return all
 }
 
-// lookUp finds a setting. A name that isn't in the table is a programming error, as is reading
-// one as another type: both are found by the first test that runs the line.
+// lookUp returns a setting. A name that is not in the table is a programming error, and so is reading a setting as
+// another type: the first test that runs the line finds both.
 func lookUp(name string, k kind) Setting {
 	for _, s := range allSettings() {
 		if s.Name == name {
@@ -70,7 +70,7 @@ func lookUp(name string, k kind) Setting {
 	panic("settings: " + name + " is not in the table")
 }
 
-// Markdown is the table of docs/settings.md.
+// Markdown returns the table of docs/settings.md.
 func Markdown() string {
 	var b strings.Builder
 	b.WriteString("| Setting | App | Default | Form | Example | Meaning |\n|---|---|---|---|---|---|\n")
@@ -92,6 +92,7 @@ func Markdown() string {
 	return b.String()
 }
 
+// codeSpan returns s as code in Markdown, "" if s is empty.
 func codeSpan(s string) string {
 	if s == "" {
 		return ""
@@ -99,5 +100,5 @@ func codeSpan(s string) string {
 	return "`" + tableCell(s) + "`"
 }
 
-// tableCell keeps a bar from ending the table's cell.
+// tableCell escapes bars, which would end the cell of a Markdown table.
 func tableCell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

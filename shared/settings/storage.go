@@ -4,16 +4,16 @@ import (
 	"net/url"
 )
 
-// Storage says where the archive lies: either ConnectionString is set, or BlobURL and TableURL are.
+// Storage is the address of the archive: either ConnectionString is set, or BlobURL and TableURL are.
 type Storage struct {
 	ConnectionString Secret
 	BlobURL          *url.URL
 	TableURL         *url.URL
-	ClientID         string // of a user-assigned managed identity; "" means the app's own
+	ClientID         string // of a user-assigned managed identity; "" means the app's own identity
 }
 
-// StorageConfig reads the settings that begin with ARCHIVE_STORAGE. Two forms are possible, a connection
-// string or the services' addresses; neither, half of one or both together is a mistake for r.Err.
+// StorageConfig reads the settings that begin with ARCHIVE_STORAGE. They have two forms: a connection string, or the
+// addresses of the services. Neither of them, half of the second, or both together is a mistake that r.Err returns.
 func StorageConfig(r *Reader) Storage {
 	before := len(r.problems)
 	s := Storage{
@@ -27,7 +27,7 @@ func StorageConfig(r *Reader) Storage {
 	}
 	switch connected, blob, table := s.ConnectionString.Set(), s.BlobURL != nil, s.TableURL != nil; {
 	case connected && (blob || table):
-		// The Functions host would take one account and the handlers the other.
+		// The Functions host would use one account and the handlers the other.
 		r.fail(lookUp(storage, secret), "is set beside "+storageBlob+" or "+storageTable+": leave one form empty")
 	case connected || blob && table:
 	case blob:

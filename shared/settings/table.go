@@ -4,8 +4,8 @@ import "time"
 
 const (
 	storage = "ARCHIVE_STORAGE"
-	// The names below a connection's are fixed by the Functions host: its blob trigger reads the
-	// same settings (connection "ARCHIVE_STORAGE" of functions/import/function.json).
+	// The suffixes are defined by the Functions host: its blob trigger reads the same settings (connection
+	// "ARCHIVE_STORAGE" in functions/import/function.json).
 	storageBlob   = storage + "__blobServiceUri"
 	storageTable  = storage + "__tableServiceUri"
 	storageClient = storage + "__clientId"
@@ -14,6 +14,7 @@ const (
 	azureCloud = "AZURE_CLOUD"
 )
 
+// allSettings returns the table, in the order of the documentation.
 func allSettings() []Setting {
 	both := []string{Fetch, Import}
 	return []Setting{
@@ -79,7 +80,8 @@ func allSettings() []Setting {
 			Meaning: "the cloud of the tenant: it decides where to sign in, and which Microsoft Graph is used",
 		},
 		{
-			Name: graphURL, Apps: []string{Import}, kind: address, check: checkGraphURL, derived: "by `" + azureCloud + "`",
+			Name: graphURL, Apps: []string{Import}, kind: address, check: checkGraphURL,
+			derived: "by `" + azureCloud + "`",
 			Form:    "the https address of one of the clouds' Microsoft Graph, or one on this machine",
 			Example: "https://graph.microsoft.com",
 			Meaning: "the address of Microsoft Graph",
@@ -103,13 +105,15 @@ func allSettings() []Setting {
 			Meaning: "find the mailbox in the uploaded CSV file first",
 		},
 		{
-			Name: "ACCEPTED_DOMAINS", Apps: []string{Import}, kind: list, check: checkDomain, derived: "all of the tenant's",
+			Name: "ACCEPTED_DOMAINS", Apps: []string{Import}, kind: list, check: checkDomain,
+			derived: "all of the tenant's",
 			Form:    "domains, separated by commas",
 			Example: "contoso.com, contoso.co.uk",
 			Meaning: "the domains that automatic mapping may import into; mailboxes in the CSV file are not restricted by it",
 		},
 		{
-			Name: "FOLDER_NAME", Default: "O2 SMS and Voice Network Archiver", Apps: []string{Import}, kind: text, check: checkFolder,
+			Name: "FOLDER_NAME", Default: "O2 SMS and Voice Network Archiver", Apps: []string{Import}, kind: text,
+			check:   checkFolder,
 			Form:    "up to 255 characters, none of them a control character",
 			Example: "O2 SMS and Voice Network Archiver",
 			Meaning: "the folder in each mailbox; after a change new items go to a folder with the new name",
