@@ -1,5 +1,5 @@
-// Package signin gives the credentials with which storage and Microsoft Graph are called. It is
-// the only package that knows azidentity.
+// Package signin returns the credentials with which storage and Microsoft Graph are called. It is the only package
+// that uses azidentity.
 package signin
 
 import (
@@ -21,15 +21,15 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 )
 
-// timeout is for one token, with the tries that azidentity makes by itself.
+// timeout is the maximum time for one token, with azidentity's own retries.
 const timeout = time.Minute
 
-// Credential gives the identity of the function app: the user-assigned one with that client id, or with
-// "" whatever azidentity finds by default, which in Azure is the app's own and on a desk the
-// person who is signed in. cloudName is worldwide, usgov-high, usgov-dod or china.
+// Credential returns the identity of the function app. With a clientID it is the user-assigned managed identity with
+// that ID. With "" it is the one that azidentity finds by default: in Azure the app's own identity, on a developer's
+// machine the person who is signed in. cloudName is worldwide, usgov-high, usgov-dod or china.
 //
-// No request is made before the first token is needed. Tokens are kept and renewed; any number of
-// goroutines may use the credential. A failure of GetToken is an *Error, or the context's error.
+// No request is sent before the first token is needed. Tokens are cached and renewed. The credential is safe for
+// concurrent use. The errors of GetToken are an *Error or the context's error.
 func Credential(cloudName, clientID string) (azcore.TokenCredential, error) {
 	where, err := cloudConfiguration(cloudName)
 	if err != nil {
@@ -42,7 +42,9 @@ func Credential(cloudName, clientID string) (azcore.TokenCredential, error) {
 			ClientOptions: options, ID: azidentity.ClientID(clientID),
 		})
 	} else {
-		inner, err = azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: options})
+		inner, err = azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
+			ClientOptions: options,
+		})
 	}
 	if err != nil {
 		return nil, reduceError(err)
@@ -50,7 +52,8 @@ func Credential(cloudName, clientID string) (azcore.TokenCredential, error) {
 	return careful{inner}, nil
 }
 
-// uncompressed asks for answers as they are: net/http would unpack a compressed one to any size.
+// uncompressed is a policy that requests uncompressed answers, because net/http would decompress an answer to any
+// size.
 type uncompressed struct{}
 
 func (uncompressed) Do(r *policy.Request) (*http.Response, error) {
@@ -58,11 +61,12 @@ func (uncompressed) Do(r *policy.Request) (*http.Response, error) {
 	return r.Next()
 }
 
+// cloudConfiguration returns the endpoints of a cloud for the Azure SDK.
 func cloudConfiguration(cloudName string) (cloud.Configuration, error) {
 	switch cloudName {
 	case "worldwide":
 		return cloud.AzurePublic, nil
-	case "usgov-high", "usgov-dod": // two Graphs, one sign-in
+	case "usgov-high", "usgov-dod": // two clouds of Graph, one sign-in service
 		return cloud.AzureGovernment, nil
 	case "china":
 		return cloud.AzureChina, nil
@@ -70,8 +74,8 @@ func cloudConfiguration(cloudName string) (cloud.Configuration, error) {
 	return cloud.Configuration{}, errors.New("sign in: the cloud is none of worldwide, usgov-high, usgov-dod, china")
 }
 
-// careful bounds the time for a token and lets nothing of an answer into an error: azidentity's own
-// errors hold addresses and whole bodies.
+// careful is a credential that limits the time for a token and replaces azidentity's errors, which contain addresses
+// and whole bodies of answers.
 type careful struct{ inner azcore.TokenCredential }
 
 // GetToken implements azcore.TokenCredential.
@@ -88,13 +92,13 @@ func (c careful) GetToken(ctx context.Context, o policy.TokenRequestOptions) (az
 	return azcore.AccessToken{}, reduceError(err)
 }
 
-// Error is a sign-in that failed.
+// Error is a failed sign-in.
 type Error struct {
-	Status int    // of the answer; 0: there was none
-	Code   string // such as AADSTS700016 or invalid_request; "" if none was given
+	Status int    // status of the answer; 0 if there was none
+	Code   string // such as AADSTS700016 or invalid_request; "" if there was none
 }
 
-// Error gives the status and the code.
+// Error returns a text with the status and the code.
 func (e *Error) Error() string {
 	text := "sign in: no answer, or no identity on this machine"
 	if e.Status != 0 {
@@ -106,14 +110,14 @@ func (e *Error) Error() string {
 	return text
 }
 
-// NonRetriable tells the pipelines of the Azure SDK that azidentity has made its tries already.
+// NonRetriable marks the error as final for the pipelines of the Azure SDK, because azidentity has already retried.
 func (e *Error) NonRetriable() {}
 
-// Temporary reports whether the same sign-in may succeed later without anyone's doing.
+// Temporary reports whether the same sign-in may succeed later without a change by a person.
 func (e *Error) Temporary() bool {
 	switch e.Status {
 	case 0, http.StatusRequestTimeout, http.StatusTooManyRequests,
-		http.StatusGone: // the instance metadata service says so while it is updated
+		http.StatusGone: // returned by the instance metadata service while it is updated
 		return true
 	}
 	return e.Status >= 500
@@ -124,6 +128,7 @@ var (
 	oauthCode = regexp.MustCompile(`^[a-z_]{1,40}$`) // RFC 6749 section 5.2
 )
 
+// reduceError returns the status and code of an error of azidentity, and nothing else of it.
 func reduceError(err error) *Error {
 	e := &Error{}
 	if failed := (*azidentity.AuthenticationFailedError)(nil); errors.As(err, &failed) && failed.RawResponse != nil {
@@ -142,8 +147,8 @@ func reduceError(err error) *Error {
 	return e
 }
 
-// FixedFor gives a credential that always has this token, for a stand-in on this machine. Any address
-// that is not of this machine is refused: a fixed token is no secret.
+// FixedFor returns a credential that always has this token, for a stand-in on this machine. It refuses an address of
+// any other machine, because a fixed token is not secret.
 func FixedFor(u *url.URL, token string) (azcore.TokenCredential, error) {
 	switch {
 	case u == nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || !azure.IsLoopback(u.Hostname()):
@@ -154,7 +159,7 @@ func FixedFor(u *url.URL, token string) (azcore.TokenCredential, error) {
 	return fixed(func() string { return token }), nil
 }
 
-// fixed is a closure so that nothing prints the token.
+// fixed is a closure, so that the token is never printed.
 type fixed func() string
 
 // GetToken implements azcore.TokenCredential.
