@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	claimTries = 4      // between inserting and asking, the row may come and go
-	maxUnsure  = 10_000 // lost answers that are remembered; more only means waiting for some claims
+	claimTries = 4      // inserts: a row that made one fail may be released before it is read
+	maxUnsure  = 10_000 // inserts with a lost answer that are remembered; see Ledger.remember
 )
 
-// Claim is the right to write one copy. It is safe for concurrent use.
+// Claim is a held claim: the exclusive right to write one copy. It is safe for concurrent use.
 type Claim struct {
 	ledger *Ledger
 	key    string
@@ -27,21 +27,24 @@ type Claim struct {
 	mu  sync.Mutex
 	row Row
 
-	sent atomic.Pointer[time.Time] // when the last confirmed write was sent, by our clock; nil: not to be counted on
+	// sent is when the last confirmed write of the row was sent, by this process's clock.
+	// nil: the claim may be gone (Release was called), and no write may rely on it.
+	sent atomic.Pointer[time.Time]
 
-	unsure []string // marks of writes since then that may have been done
+	unsure []string // marks of the writes since then whose answer was lost: any of them may have been done
 }
 
-// Claim inserts a pending row for the copy. Exactly one of claim and row comes back: a claim if the copy is ours now, the row if it
-// is somebody's, whatever its state. key is the copy's: 64 hex digits.
+// Claim claims a copy with one insert-if-absent of a pending row. It returns either the claim, if this call inserted
+// the row, or the existing row, whatever its state. key identifies the copy: 64 hex digits.
 //
-// After ErrUnavailable the insert may have been done; the same Ledger, asked again, takes it for its own. A claim that was
-// handed out is never handed out twice.
+// After ErrUnavailable the insert may have been done. If the same Ledger is called again with the same key and holder,
+// it recognizes the row of the earlier call by its mark and returns the claim. It never returns a claim twice.
 func (l *Ledger) Claim(ctx context.Context, key string, h Holder, fingerprint string) (*Claim, *Row, error) {
 	if len(key) < 2 {
 		return nil, nil, errors.New("claim a copy: its key is too short")
 	}
-	row := Row{State: Pending, Batch: h.Batch, Line: h.Line, Invocation: h.Invocation, Fingerprint: fingerprint, mark: l.remembered(key, h)}
+	row := Row{State: Pending, Batch: h.Batch, Line: h.Line, Invocation: h.Invocation,
+		Fingerprint: fingerprint, mark: l.remembered(key, h)}
 	for range claimTries {
 		sent := l.now()
 		row.At = sent
@@ -55,13 +58,15 @@ func (l *Ledger) Claim(ctx context.Context, key string, h Holder, fingerprint st
 			return l.claimed(key, h, row, sent), nil, nil
 		}
 		if errors.Is(err, errExists) {
-			// The SDK asks again when an answer is lost, and then meets the row of its own first try.
+			// The SDK repeats a request whose answer was lost, and the repetition then conflicts with the row that the
+			// first request inserted.
 			there, gerr := l.get(ctx, key)
 			switch {
 			case errors.Is(gerr, errNotFound):
-				continue // given back in between
+				continue // released since the insert
 			case gerr == nil && there.mark == row.mark:
-				// Others count the claim's age from the insert that had its effect, however long ago that was.
+				// Other holders count the claim's age from the insert that took effect, however long ago that was, so
+				// this process has to count from there too.
 				return l.claimed(key, h, *there, there.At), nil, nil
 			case gerr == nil:
 				l.forget(key, h)
@@ -75,14 +80,14 @@ func (l *Ledger) Claim(ctx context.Context, key string, h Holder, fingerprint st
 	return nil, nil, fmt.Errorf("claim a copy: %w: others claim it and give it back", ErrUnavailable)
 }
 
-// Settle inserts a row that is done: the copy is part of a message that is in the mailbox under another key. Whatever row is there
-// already stays. It is harmless when called twice.
+// Settle inserts a row in state done, for a copy that is part of a message which is in the mailbox under another key.
+// If the copy has a row, that row stays as it is and Settle returns nil. It is safe to call again after any error.
 func (l *Ledger) Settle(ctx context.Context, key string, h Holder, fingerprint, graphID, outcome string) error {
 	if len(key) < 2 {
 		return errors.New("settle a copy: its key is too short")
 	}
-	row := Row{State: Done, Batch: h.Batch, Line: h.Line, Invocation: h.Invocation, At: l.now(), GraphID: graphID, Outcome: outcome,
-		Fingerprint: fingerprint, mark: rand.Text()}
+	row := Row{State: Done, Batch: h.Batch, Line: h.Line, Invocation: h.Invocation, At: l.now(),
+		GraphID: graphID, Outcome: outcome, Fingerprint: fingerprint, mark: rand.Text()}
 	body, err := row.encode(key)
 	if err == nil {
 		_, err = l.table.AddEntity(ctx, body, nil)
@@ -94,8 +99,9 @@ func (l *Ledger) Settle(ctx context.Context, key string, h Holder, fingerprint, 
 	return nil
 }
 
-// TakeOver makes a pending row ours whose holder can no longer be alive: the caller judges that by the row's At. ErrLost if the row
-// is not as it was read. Whether the copy's message is in the mailbox is open then.
+// TakeOver acquires the claim of a pending row whose holder can no longer be alive. The caller decides that, by the
+// row's Age. The write is conditional on the row's ETag: TakeOver returns ErrLost if the row is not as it was read.
+// The new holder does not know whether the copy's message is in the mailbox and MUST look for it before it writes.
 func (l *Ledger) TakeOver(ctx context.Context, key string, row *Row, h Holder) (*Claim, error) {
 	if row.State != Pending {
 		return nil, fmt.Errorf("take over a copy: it is %s, not %s", row.State, Pending)
@@ -108,7 +114,8 @@ func (l *Ledger) TakeOver(ctx context.Context, key string, row *Row, h Holder) (
 	return c, nil
 }
 
-// Renew says that the holder is alive. ErrLost if somebody has taken over.
+// Renew renews the claim, so that other holders see that this one is alive. It returns ErrLost if another holder has
+// taken the claim over.
 func (c *Claim) Renew(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,15 +125,16 @@ func (c *Claim) Renew(ctx context.Context) error {
 	return nil
 }
 
-// Fingerprint is that of the message which its holder writes, or which a holder that died was about to write.
+// Fingerprint returns the fingerprint of the message that this holder writes or, after TakeOver, that the holder
+// before was about to write.
 func (c *Claim) Fingerprint() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.row.Fingerprint
 }
 
-// Intend renews the claim and notes which outcome, with which content, its holder is about to bring about, for the holder that takes
-// over and finds the message there.
+// Intend renews the claim and stores the outcome and the fingerprint of the message that its holder is about to write.
+// A holder that takes the claim over and finds the message in the mailbox reads them from the row.
 func (c *Claim) Intend(ctx context.Context, outcome, fingerprint string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,8 +144,9 @@ func (c *Claim) Intend(ctx context.Context, outcome, fingerprint string) error {
 	return nil
 }
 
-// Done notes that the message is in the mailbox. It may be called again after ErrUnavailable. ErrLost if somebody has taken
-// over: the message is there, and whoever has the claim now finds it.
+// Done marks the row as done: the message is in the mailbox. It may be called again after ErrUnavailable. ErrLost
+// means that another holder has taken the claim over; the message is in the mailbox and the other holder finds it by
+// its key.
 func (c *Claim) Done(ctx context.Context, graphID, outcome string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,20 +157,22 @@ func (c *Claim) Done(ctx context.Context, graphID, outcome string) error {
 	return nil
 }
 
-// Release takes the row away: nothing was written, for sure. It may be called again after ErrUnavailable; the row may be gone then, so
-// the claim counts as old, and only Renew makes it good again.
+// Release deletes the row. It MUST be called only if it is certain that nothing was written to the mailbox. It may be
+// called again after ErrUnavailable. The row may be gone by then, so from the call of Release on the claim counts as
+// too old to write with; only a successful Renew makes it usable again.
 func (c *Claim) Release(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sent.Store(nil)
 	for range 2 {
-		_, err := c.ledger.table.DeleteEntity(ctx, c.key[:2], c.key, &aztables.DeleteEntityOptions{IfMatch: &c.row.etag})
+		_, err := c.ledger.table.DeleteEntity(ctx, c.key[:2], c.key,
+			&aztables.DeleteEntityOptions{IfMatch: &c.row.etag})
 		err = translateError(ctx, err)
-		if err == nil || errors.Is(err, errNotFound) { // not found: an earlier try took it away
+		if err == nil || errors.Is(err, errNotFound) { // not found: an earlier try deleted it
 			return nil
 		}
 		if errors.Is(err, errChanged) {
-			err = c.reread(ctx) // a renewal of ours may have changed it
+			err = c.reread(ctx) // a renewal of this claim may have changed it
 		}
 		if err != nil {
 			return fmt.Errorf("give a claim back: %w", err)
@@ -170,11 +181,13 @@ func (c *Claim) Release(ctx context.Context) error {
 	return fmt.Errorf("give a claim back: %w", ErrLost)
 }
 
-// Since is how long ago the claim, or its last renewal, was sent: the holder counts as alive from then on. It is the longer of the
-// times by the monotonic clock and by the wall clock: the one stands still while a virtual machine is suspended, the
-// other may be set back. Both go on while a process is stopped.
+// Since returns the age of the claim: the time since the last confirmed write of its row, a claim or a renewal, was
+// sent. It is the longest duration if the claim may have been released.
 //
-// It does not wait for a renewal that is under way.
+// The result is the longer of the times by the monotonic clock and by the wall clock. The monotonic clock stops while
+// a virtual machine is suspended, and the wall clock may be set back; both continue while a process is stopped.
+//
+// Since does not wait for a renewal that is under way.
 func (c *Claim) Since() time.Duration {
 	sent := c.sent.Load()
 	if sent == nil {
@@ -184,9 +197,11 @@ func (c *Claim) Since() time.Duration {
 	return max(now.Sub(*sent), now.Round(0).Sub(sent.Round(0)))
 }
 
-// write replaces the row by its changed form, if it is as we know it. On success c has the new one.
+// write replaces the row with its changed form, on condition that the row is still the one of c.row. On success c.row
+// is the new one. It returns ErrLost if another holder has changed or deleted the row. c.mu must be held, or the claim
+// not yet shared.
 func (c *Claim) write(ctx context.Context, change func(*Row)) error {
-	for range 2 { // once more after finding that an earlier write, whose answer was lost, had been done
+	for range 2 { // the second time if an earlier write of this claim, whose answer was lost, had been done
 		sent := c.ledger.now()
 		next := c.row
 		change(&next)
@@ -195,7 +210,8 @@ func (c *Claim) write(ctx context.Context, change func(*Row)) error {
 		if err != nil {
 			return err
 		}
-		r, err := c.ledger.table.UpdateEntity(ctx, body, &aztables.UpdateEntityOptions{IfMatch: &c.row.etag, UpdateMode: aztables.UpdateModeReplace})
+		r, err := c.ledger.table.UpdateEntity(ctx, body,
+			&aztables.UpdateEntityOptions{IfMatch: &c.row.etag, UpdateMode: aztables.UpdateModeReplace})
 		err = translateError(ctx, err)
 		if err == nil {
 			next.etag = r.ETag
@@ -222,7 +238,9 @@ func (c *Claim) write(ctx context.Context, change func(*Row)) error {
 	return ErrLost
 }
 
-// reread takes up the row as it is, if a write of this claim made it: its answer may have been lost. Otherwise the claim is.
+// reread reads the row again after a failed condition. If the row carries the mark of a write of this claim, the
+// answer to that write was lost: the row becomes c.row. Any other mark is another holder's, and reread returns
+// ErrLost.
 func (c *Claim) reread(ctx context.Context) error {
 	there, err := c.ledger.get(ctx, c.key)
 	switch {
@@ -237,7 +255,8 @@ func (c *Claim) reread(ctx context.Context) error {
 	return nil
 }
 
-// claimed hands out a claim, once.
+// claimed returns the claim of a row that this Ledger inserted, and forgets the mark, so that the claim is returned
+// only once.
 func (l *Ledger) claimed(key string, h Holder, row Row, sent time.Time) *Claim {
 	l.forget(key, h)
 	c := &Claim{ledger: l, key: key, row: row}
@@ -245,7 +264,7 @@ func (l *Ledger) claimed(key string, h Holder, row Row, sent time.Time) *Claim {
 	return c
 }
 
-// remembered is the mark of this holder's insert whose answer was lost, or a new one.
+// remembered returns the mark of this holder's earlier insert whose answer was lost, or a new mark.
 func (l *Ledger) remembered(key string, h Holder) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -255,6 +274,8 @@ func (l *Ledger) remembered(key string, h Holder) string {
 	return rand.Text()
 }
 
+// remember stores the mark of an insert whose answer was lost. If there are too many, all are dropped: their rows then
+// count as another holder's until they are old enough to be taken over.
 func (l *Ledger) remember(key string, h Holder, mark string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -264,6 +285,7 @@ func (l *Ledger) remember(key string, h Holder, mark string) {
 	l.unsure[claimant{key, h}] = mark
 }
 
+// forget drops the mark of an insert whose outcome is known.
 func (l *Ledger) forget(key string, h Holder) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,8 +1,8 @@
-// Package ledger knows which copy of a message is in which mailbox: one row of Table Storage for each, inserted only if there is
-// none. No other package imports aztables.
+// Package ledger records which copy of a message is in which mailbox: one row of Table Storage for each copy, created
+// by insert-if-absent. No other package imports aztables.
 //
-// A row begins as pending, before the message is written, and ends as done. Every write says which call
-// made it, so that a write whose answer was lost is told from somebody else's.
+// A row starts as pending, before the message is written, and ends as done. Every write stores a mark of its own in
+// the row. A writer whose answer was lost can therefore tell its own write from another holder's.
 package ledger
 
 import (
@@ -25,11 +25,11 @@ const Table = "ledger"
 
 // The states of a row.
 const (
-	Pending = "pending" // its holder is about to write the message, or has died in between
+	Pending = "pending" // claimed: its holder is about to write the message, or died before it was done
 	Done    = "done"    // the message is in the mailbox
 )
 
-// Config says where the table is: either by a connection string or by the service's address with a credential.
+// Config names the table service, either by a connection string or by its address with a credential.
 type Config struct {
 	ConnectionString string
 	TableURL         *url.URL               // e.g. https://<account>.table.core.windows.net
@@ -38,53 +38,55 @@ type Config struct {
 	Now              func() time.Time       // nil: time.Now
 }
 
-// Ledger is the table. It is safe for concurrent use.
+// Ledger is a client of the table. It is safe for concurrent use.
 type Ledger struct {
 	table *aztables.Client
 	now   func() time.Time
 
 	mu     sync.Mutex
-	unsure map[claimant]string // mark of an insert of ours that may have been done
+	unsure map[claimant]string // mark of an insert of this process whose answer was lost
 }
 
-// claimant is who claims what.
+// claimant is a holder and the key of the copy that it claims.
 type claimant struct {
 	key string
 	Holder
 }
 
-// Holder says who claims a copy.
+// Holder identifies the holder of a claim.
 type Holder struct {
 	Batch      string // the batch's name
 	Line       int    // in the batch
-	Invocation string // one delivery of the batch: each has another
+	Invocation string // a name of this delivery of the batch; each delivery has another
 }
 
-// Row is what the ledger knows of a copy.
+// Row is a copy's row as it was read.
 type Row struct {
 	State      string // Pending or Done
 	Batch      string
 	Line       int
 	Invocation string
-	At         time.Time // of the claim, its last renewal, or of Done, by the writer's clock
+	At         time.Time // when the last write (claim, renewal or Done) was sent, by the writer's clock
 
-	// Age is how long ago the row was written when it was read, by the table service's own clock: those of two
-	// instances may differ. Whether a holder can still be alive is judged by it.
+	// Age is how long ago the row was written when it was read, by the table service's clock; the clocks of two
+	// instances may differ. Whether a holder can still be alive is decided by Age.
 	Age time.Duration
 
 	GraphID     string // with Done
-	Outcome     string // with Done; before, what Intend noted
+	Outcome     string // with Done; before that, what Intend stored
 	Fingerprint string // of the message
 
-	mark string // which write made it
+	mark string // identifies the write that made the row what it is
 	etag azcore.ETag
 }
 
+// defaultRetry returns the retry options of the SDK's client.
 func defaultRetry() policy.RetryOptions {
-	return policy.RetryOptions{MaxRetries: 3, RetryDelay: 250 * time.Millisecond, MaxRetryDelay: 8 * time.Second, TryTimeout: 15 * time.Second}
+	return policy.RetryOptions{MaxRetries: 3, RetryDelay: 250 * time.Millisecond, MaxRetryDelay: 8 * time.Second,
+		TryTimeout: 15 * time.Second}
 }
 
-// Open makes the client. It makes no request.
+// Open returns a client of the table. It makes no request. Its errors never repeat the connection string.
 func Open(c Config) (*Ledger, error) { return openWith(c, defaultRetry()) }
 
 func openWith(c Config, retry policy.RetryOptions) (*Ledger, error) {
@@ -98,7 +100,7 @@ func openWith(c Config, retry policy.RetryOptions) (*Ledger, error) {
 	var err error
 	switch {
 	case c.ConnectionString != "":
-		// The SDK's error may repeat parts of the string, which is a secret.
+		// The SDK's error may repeat parts of the string, which is a secret, so it is not passed on.
 		if service, err = aztables.NewServiceClientFromConnectionString(c.ConnectionString, options); err != nil {
 			return nil, errors.New("read the storage connection string: it is not of the form " +
 				"DefaultEndpointsProtocol=https;AccountName=…;AccountKey=…;EndpointSuffix=core.windows.net")
@@ -106,7 +108,8 @@ func openWith(c Config, retry policy.RetryOptions) (*Ledger, error) {
 	case c.TableURL != nil && c.Credential != nil && c.TableURL.Scheme != "https":
 		return nil, errors.New("open the ledger: a token is sent to an https address only")
 	case c.TableURL != nil && c.Credential != nil:
-		if service, err = aztables.NewServiceClient(strings.TrimRight(c.TableURL.String(), "/"), c.Credential, options); err != nil {
+		if service, err = aztables.NewServiceClient(
+			strings.TrimRight(c.TableURL.String(), "/"), c.Credential, options); err != nil {
 			return nil, errors.New("make the client of the table service: its address cannot be used")
 		}
 	default:
@@ -119,8 +122,8 @@ func openWith(c Config, retry policy.RetryOptions) (*Ledger, error) {
 	return l, nil
 }
 
-// CreateTable creates the table if it is missing. In Azure it comes with the deployment; this is for one
-// machine. It may be called twice.
+// CreateTable creates the table if it is missing. It is used on one machine; in Azure the deployment creates the
+// table. It is safe to call again.
 func (l *Ledger) CreateTable(ctx context.Context) error {
 	_, err := l.table.CreateTable(ctx, nil)
 	if err = translateError(ctx, err); err != nil && !errors.Is(err, errExists) {

@@ -12,8 +12,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// entity is a Row as the table service keeps it. The key's first two digits, evenly spread, are its partition: 256 of them
-// take their writes independently of each other.
+// entity is a Row in the table service's JSON. The partition is the first two digits of the key. The digits are evenly
+// distributed, so the writes spread over 256 partitions, which are independent of each other.
 type entity struct {
 	PartitionKey string
 	RowKey       string
@@ -25,12 +25,12 @@ type entity struct {
 	GraphID      string
 	Outcome      string
 	Fingerprint  string
-	Parties      string `json:",omitempty"` // of the row of a message only, as Gone
+	Parties      string `json:",omitempty"` // in the row of a message only, as Gone
 	Gone         int32  `json:",omitempty"`
 	Mark         string
 
-	Timestamp string        `json:",omitempty"` // the service's own, never sent
-	age       time.Duration // by the service's clock; negative if it isn't known
+	Timestamp string        `json:",omitempty"` // set by the service, never sent
+	age       time.Duration // by the service's clock; negative if unknown
 }
 
 func (r Row) encode(key string) ([]byte, error) {
@@ -43,8 +43,8 @@ func (r Row) encode(key string) ([]byte, error) {
 
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
-// read reads one entity, or returns errNotFound. age is how long ago the table service wrote it, by that service's own clock, and
-// negative where its answer does not say.
+// read reads one entity, or returns errNotFound. e.age is how long ago the table service wrote it, by that service's
+// own clock, and negative if its answer does not have the times.
 func (l *Ledger) read(ctx context.Context, partition, row string) (e entity, etag azcore.ETag, err error) {
 	var answer *http.Response
 	r, err := l.table.GetEntity(policy.WithCaptureResponse(ctx, &answer), partition, row, nil)
@@ -58,8 +58,8 @@ func (l *Ledger) read(ctx context.Context, partition, row string) (e entity, eta
 	return e, r.ETag, nil
 }
 
-// serverAge is the time from the service's write of an entity to its answer. The header has whole seconds, cut off: the age is up to a
-// second too short, never too long.
+// serverAge returns the time between the service's write of an entity and its answer, or -1 if the answer lacks one of
+// the times. The Date header has whole seconds, rounded down: the age is up to a second too short, never too long.
 func serverAge(answer *http.Response, written string) time.Duration {
 	if answer == nil {
 		return -1
@@ -75,7 +75,8 @@ func serverAge(answer *http.Response, written string) time.Duration {
 	return max(0, now.Sub(at))
 }
 
-// get reads the copy's row, or returns errNotFound.
+// get reads the copy's row, or returns errNotFound. Without the service's times, the row's age is computed from the
+// writer's clock.
 func (l *Ledger) get(ctx context.Context, key string) (*Row, error) {
 	e, etag, err := l.read(ctx, key[:2], key)
 	if err != nil {
@@ -95,7 +96,7 @@ func (l *Ledger) get(ctx context.Context, key string) (*Row, error) {
 	return row, nil
 }
 
-// Look reads the row of a copy without claiming it. nil if there is none.
+// Look reads the row of a copy without claiming it. It returns nil and no error if there is none. key is as in Claim.
 func (l *Ledger) Look(ctx context.Context, key string) (*Row, error) {
 	if len(key) < 2 {
 		return nil, errors.New("look a copy up: its key is too short")
