@@ -1,8 +1,9 @@
-// Package journal keeps what became of every record and every copy: one log per batch, written by whoever holds its lease,
-// line after line, each with the hash of the line before it.
+// Package journal stores the outcome of every record and every copy: one log per batch, written line by line by the
+// holder of its lease. Each line holds the hash of the line before it.
 //
-// A log is only ever added to. What counts of a record, or of a copy, is its latest line: a replay adds newer ones. A change to a
-// line shows at the line after it, and a line that is missing at both its neighbours.
+// A log is append-only. The latest line about a record or a copy counts; a replay appends newer ones. The hash chain
+// makes a change detectable: an altered line no longer matches the hash in the line after it, and a missing line
+// leaves its two neighbours without a match.
 package journal
 
 import (
@@ -21,23 +22,27 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// Logs is where the logs lie. archive.Logs is one; it may not be imported from here, so only built-in types pass.
+// Logs is the storage of the logs. archive.Logs implements it. This package may not import archive, so the methods use
+// only built-in types and those of the standard library.
 type Logs interface {
-	// Lock creates the log if there is none and takes its lease, which it renews until Unlock. token is empty, without an
-	// error, if somebody else has the lease. empty: nothing is in the log, for sure. held ends when the lease may be lost.
+	// Lock creates the log if there is none and acquires its lease, which it renews until Unlock. If another holder
+	// has the lease, token is empty and err is nil. empty is true only if it is certain that the log has no bytes.
+	// held is canceled as soon as the lease may be lost.
 	Lock(ctx context.Context, name string) (token string, held context.Context, empty bool, err error)
-	// Append adds data to the log whose length is at, all or nothing. With the same arguments it may be called again
-	// after any error: what is there already is not added twice. The error knows whether it is transient.
+	// Append adds data to the log whose length is at, all or nothing. It MUST be idempotent: it may be called again
+	// with the same arguments after any error, and data that is already there is not added twice. The error reports
+	// whether it is transient.
 	Append(ctx context.Context, name, token string, at int64, data []byte) error
-	// Unlock gives the lease up. It may be called twice.
+	// Unlock releases the lease. It is safe to call twice.
 	Unlock(token string)
-	// Read opens a log, whose size does not grow for the reader, without a lease. size is -1 and body nil if there is none.
+	// Read opens a log without a lease. The reader sees size bytes, even if the log grows meanwhile. If there is no
+	// log, size is -1 and body is nil.
 	Read(ctx context.Context, name string) (body io.ReadCloser, size int64, err error)
-	// Tail reads the last n bytes, or all if there are fewer, and says how many the log has: -1 if there is none.
+	// Tail reads the last n bytes of a log, or all if it has fewer. size is the log's length, -1 if there is none.
 	Tail(ctx context.Context, name string, n int64) (data []byte, size int64, err error)
 }
 
-// Errors to be asked for with errors.Is. Those of Logs come through wrapped.
+// The errors that callers compare with errors.Is. Errors of Logs are returned wrapped.
 var (
 	ErrHeld     = errors.New("the batch's journal is held by another writer")
 	ErrLost     = retry.NewTransient("the lease of the batch's journal may be lost")
@@ -45,24 +50,24 @@ var (
 	ErrFull     = errors.New("the batch's journal has reached its largest size; nothing is added to it")
 )
 
-// Outcome is what became of a record or a copy.
+// Outcome is the outcome of a record or of a copy.
 type Outcome string
 
 // The outcomes of a copy, a record in one mailbox.
 const (
 	Imported   Outcome = "imported"
-	Duplicate  Outcome = "duplicate" // it was there already
+	Duplicate  Outcome = "duplicate" // the message was in the mailbox already
 	Oversize   Outcome = "oversize"  // imported, with a reference in place of an attachment
 	CopyFailed Outcome = "failed"
 )
 
 // The outcomes of a record.
 const (
-	Archived     Outcome = "archived"    // all its copies are there
+	Archived     Outcome = "archived"    // all its copies are in their mailboxes
 	Unmapped     Outcome = "unmapped"    // no participant has a mailbox
-	Excluded     Outcome = "excluded"    // by rule
-	Quarantined  Outcome = "quarantined" // it can't be read
-	RecordFailed Outcome = "failed"      // a copy failed for good
+	Excluded     Outcome = "excluded"    // not to be archived, by rule
+	Quarantined  Outcome = "quarantined" // the record cannot be read
+	RecordFailed Outcome = "failed"      // a copy failed permanently
 )
 
 // Copy is the outcome of one copy.
@@ -72,16 +77,23 @@ type Copy struct {
 	Mailbox string  `json:"mailbox"`
 	Outcome Outcome `json:"outcome"`
 	GraphID string  `json:"graphId,omitempty"`
-	Reason  string  `json:"reason,omitempty"`  // in plain words, without content
-	By      string  `json:"by,omitempty"`      // what the mailbox was found by: csv or email
-	Whose   []int   `json:"whose,omitempty"`   // participants who have the mailbox: 0 the sender, n the n-th recipient, -1 the phone's owner, who is neither
-	Differs bool    `json:"differs,omitempty"` // the record's content or people are not those of the message in the mailbox
+	Reason  string  `json:"reason,omitempty"` // in plain words, without content
+	By      string  `json:"by,omitempty"`     // how the mailbox was found: csv or email
 
-	// First is the record whose message was imported, where the one with this message id that was collected first is not this line's.
+	// Whose lists the participants who have the mailbox: 0 the sender, n the n-th recipient, -1 the phone's owner,
+	// if the owner is neither.
+	Whose []int `json:"whose,omitempty"`
+
+	// Differs reports that the content or the participants of the record are not those of the message in the mailbox.
+	Differs bool `json:"differs,omitempty"`
+
+	// First is the record whose message was imported, if that is not the record of this line but an earlier one with
+	// the same message id.
 	First *record.Place `json:"first,omitempty"`
 
-	// Rendered is the hex SHA-256 of the message in this mailbox, where it is or may be another than Record's: the mailbox refused the size, and got the
-	// message without attachments; or the message depends on the mapping, which a later delivery may find changed.
+	// Rendered is the hex SHA-256 of the message in this mailbox. It is set if that message is or may be another than
+	// the one of Record.Rendered: the mailbox refused the size and received the message without attachments, or the
+	// message depends on the mapping, which may have changed by a later delivery.
 	Rendered string `json:"rendered,omitempty"`
 
 	At time.Time `json:"-"` // of its line in the journal
@@ -90,19 +102,21 @@ type Copy struct {
 // Record is the outcome of one line of a batch.
 type Record struct {
 	Line       int     `json:"line"`    // of the batch, from 1
-	Records    int     `json:"records"` // items of the source that it stands for
+	Records    int     `json:"records"` // number of items of the source that the line stands for
 	Message    string  `json:"message,omitempty"`
 	Outcome    Outcome `json:"outcome"`
 	Reason     string  `json:"reason,omitempty"` // in plain words, without content
 	Kind       string  `json:"kind,omitempty"`
-	Incomplete int     `json:"incomplete,omitempty"` // attachments that are gone
+	Incomplete int     `json:"incomplete,omitempty"` // number of attachments that the source no longer has
 
-	// LeftOut is the number of fields of the item that the message lacks, because of their JSON type or a bound. Fields has their names, each
-	// once, as documented: without the index of an element, and never in words of the source.
+	// LeftOut is the number of fields of the item that the message lacks, because of their JSON type or a limit.
+	// Fields has their names, each once, as they are documented: without the index of an element, and never as the
+	// source wrote them.
 	LeftOut int      `json:"leftOut,omitempty"`
 	Fields  []string `json:"fields,omitempty"`
 
-	// Missing has the names of the members that the source is expected to give and that the item lacks: record.Record.Missing.
+	// Missing has the names of the members that the source is expected to send and that the item lacks:
+	// record.Record.Missing.
 	Missing []string `json:"missing,omitempty"`
 
 	Differs  bool   `json:"differs,omitempty"`  // another record with this message's id has other content
@@ -110,17 +124,19 @@ type Record struct {
 	Rendered string `json:"rendered,omitempty"` // hex SHA-256 of the message made from it
 	Mapping  string `json:"mapping,omitempty"`  // version of the administrator's CSV
 
-	// Named says whose address in the message is not the first of the item's own, and where it comes from: "0=csv 2=2" is that of the
-	// mapping for the sender (0) and the second of the item's for the second recipient (2). With Mapping the message can be made again.
+	// Named lists the participants whose address in the message is not the first of the item's own, and where the
+	// address comes from. In "0=csv 2=2" the sender (0) has the address of the mapping, and the second recipient (2)
+	// the second address of the item. Together with Mapping it allows the message to be made again.
 	Named string `json:"named,omitempty"`
 
 	At time.Time `json:"-"` // of its line in the journal
 }
 
-// logName is that of a batch's log.
+// logName returns the name of a batch's log.
 func logName(batch string) string { return strings.TrimSuffix(batch, ".ndjson") + ".jsonl" }
 
-// chainSum is the hash that chains the lines. The first line has that of the batch's name, so that no log passes for another's.
+// chainSum returns the hash that chains the lines. The first line holds the hash of the batch's name, so that the log
+// of one batch cannot pass for that of another.
 func chainSum(line []byte) string {
 	d := sha256.Sum256(line)
 	return hex.EncodeToString(d[:])
@@ -136,21 +152,21 @@ type Journal struct {
 	now        func() time.Time
 	bounds     bounds
 
-	mu     sync.Mutex // for what follows
+	mu     sync.Mutex // guards the fields below, up to closed
 	state  State
 	chain  chain
-	opened bool // this delivery has its line "open"
+	opened bool // the line "open" of this delivery is written
 	plans  plans
 	buf    []byte // whole lines that are not in the log yet
-	later  bool   // a flush comes within flushAfter
-	soon   bool   // a flush comes at once
-	size   int64  // length of the log with all of buf
-	full   bool   // an outcome was left out
+	later  bool   // a background flush is due within flushAfter
+	soon   bool   // a background flush is running or about to run
+	size   int64  // length of the log once all of buf is appended
+	full   bool   // an outcome was dropped because the log has reached its bound
 	closed bool
 
-	sending sync.Mutex // held by the one flush at a time
-	chunk   []byte     // what it sends, until the log has it
-	at      int64      // length of the log
+	sending sync.Mutex // held by a flush, so that one runs at a time; guards chunk and at
+	chunk   []byte     // what the flush sends; kept until it is appended
+	at      int64      // length of the log in storage
 }
 
 const (
@@ -158,15 +174,17 @@ const (
 	pollMost  = 5 * time.Second
 )
 
-// Open takes the batch's journal for writing, waits for another holder until ctx ends, and reads what is there already. invocation
-// names this delivery of the batch in the journal.
+// Open acquires the lease of the batch's journal, waiting for another holder until ctx ends, and reads what is in it.
+// invocation is the name of this delivery of the batch; it is written into the journal. The error is ErrHeld if ctx
+// ended first, ErrTampered if the log is not as it was written. Close must be called.
 func Open(ctx context.Context, logs Logs, batch, invocation string, now func() time.Time) (*Journal, error) {
 	for pause := pollLeast; ; pause = min(pause*3/2, pollMost) {
 		j, err := TryOpen(ctx, logs, batch, invocation, now)
 		if !errors.Is(err, ErrHeld) {
 			return j, err
 		}
-		// A holder that died keeps its lease for 15 s; one that is alive for as long as it works.
+		// The lease of a holder that died expires after 15 s; a live holder keeps it until the batch is done or its
+		// time is up.
 		timer := time.NewTimer(pause/2 + rand.N(pause))
 		select {
 		case <-timer.C:
@@ -177,7 +195,7 @@ func Open(ctx context.Context, logs Logs, batch, invocation string, now func() t
 	}
 }
 
-// TryOpen is Open without waiting: ErrHeld if somebody else has the journal.
+// TryOpen is Open without waiting: it returns ErrHeld if another holder has the lease.
 func TryOpen(ctx context.Context, logs Logs, batch, invocation string, now func() time.Time) (*Journal, error) {
 	token, held, empty, err := logs.Lock(ctx, logName(batch))
 	if err != nil {
@@ -186,8 +204,8 @@ func TryOpen(ctx context.Context, logs Logs, batch, invocation string, now func(
 	if token == "" {
 		return nil, ErrHeld
 	}
-	j := &Journal{logs: logs, batch: batch, token: token, held: held, invocation: invocation, now: now, chain: newChain(batch),
-		bounds: bounds{plans: maxPlans, outcomes: maxOutcomes}}
+	j := &Journal{logs: logs, batch: batch, token: token, held: held, invocation: invocation, now: now,
+		chain: newChain(batch), bounds: bounds{plans: maxPlans, outcomes: maxOutcomes}}
 	if !empty {
 		if j.state, j.chain, j.at, err = read(ctx, logs, batch); err != nil {
 			logs.Unlock(token)
@@ -198,10 +216,11 @@ func TryOpen(ctx context.Context, logs Logs, batch, invocation string, now func(
 	return j, nil
 }
 
-// Context ends when the lease may be lost: from then on somebody else may be at work on the batch.
+// Context returns a context that is canceled when the lease may be lost: from then on another holder may work on the
+// batch.
 func (j *Journal) Context() context.Context { return j.held }
 
-// State is what the journal says by now, with the lines that are still to be written.
+// State returns the state of the journal, including the lines that are not written yet.
 func (j *Journal) State() State {
 	j.mu.Lock()
 	defer j.mu.Unlock()

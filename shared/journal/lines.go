@@ -10,32 +10,33 @@ import (
 	"time"
 )
 
-// maxLog bounds what is read of one journal, of which only the state stays in memory. A batch of 100 records for 600 people each
-// makes about 25 MiB. Writing ends well before it, plans first, so that no journal becomes unreadable.
+// maxLog is the largest journal in bytes that is read; only its state is kept in memory. A batch of 100 records for
+// 600 mailboxes each makes about 25 MiB. Writing stops well below it, plans first, so that no journal becomes
+// unreadable.
 const (
 	maxLog      = 2 << 30
 	maxPlans    = maxLog / 4
 	maxOutcomes = maxLog / 2
 )
 
-// bounds are the lengths of a log from which on lines of a type are no longer added.
+// bounds are the lengths of a log from which on no more lines of a type are added.
 type bounds struct{ plans, outcomes int64 }
 
 // The types of lines.
 const (
-	lineOpen   = "open"   // a delivery of the batch begins to write
-	linePlan   = "plan"   // which mailboxes a record goes to; it replaces an earlier plan for the same record
+	lineOpen   = "open"   // a delivery of the batch starts to write
+	linePlan   = "plan"   // the mailboxes of a record; replaces an earlier plan of the same record
 	lineCopy   = "copy"   // a copy has an outcome
 	lineRecord = "record" // a record has an outcome
-	lineDone   = "done"   // every record has one
-	lineTorn   = "torn"   // the line before this one broke off and does not count
+	lineDone   = "done"   // every record has an outcome
+	lineTorn   = "torn"   // the line before this one is incomplete and does not count
 )
 
 // line is one line of a journal.
 type line struct {
 	Type       string    `json:"t"`
 	At         time.Time `json:"at"`
-	Prev       string    `json:"prev"` // hex SHA-256 of the line before, without its end
+	Prev       string    `json:"prev"` // hex SHA-256 of the line before, without its line feed
 	Batch      string    `json:"batch,omitempty"`
 	Invocation string    `json:"invocation,omitempty"`
 	Plan       []plan    `json:"plan,omitempty"`
@@ -44,28 +45,30 @@ type line struct {
 	Totals     *Totals   `json:"totals,omitempty"`
 }
 
-// plan says which mailboxes one line of the batch goes to.
+// plan lists the mailboxes that one line of the batch goes to.
 type plan struct {
 	Line      int      `json:"line"`
 	Mailboxes []string `json:"mailboxes"`
 }
 
-// chain is where the next line is fastened.
+// chain is the end of the log, to which the next line is linked.
 type chain struct {
 	prev string // hash of the last line
-	torn bool   // the log ends in the middle of that line
+	torn bool   // that line is incomplete: the log ends without a line feed
 }
 
+// newChain returns the chain of an empty log.
 func newChain(batch string) chain { return chain{prev: chainSum([]byte(batch))} }
 
-// parseLog reads a journal line by line, checks the chain and gives what the lines say. A last line without its end is
-// not believed but reported in the chain: an append is all or nothing, so none is expected.
+// parseLog reads a journal line by line, verifies the hash chain and returns the state. A last line without a line
+// feed does not count; it is reported in the chain, and the next writer marks it with a line "torn". Such a line is
+// not expected, because an append is all or nothing.
 func parseLog(r io.Reader, batch string) (State, chain, error) {
 	var state State
 	c := newChain(batch)
 	in := bufio.NewReaderSize(r, 64<<10)
-	broken := false // the last line could not be read; only a line "torn" may follow
-	var last *line  // counts when the next one does not say that it is torn
+	broken := false // the line before cannot be parsed; only a line "torn" may follow it
+	var last *line  // the line before; it is applied unless the next line is "torn"
 	for number := 1; ; number++ {
 		text, err := in.ReadBytes('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -105,7 +108,8 @@ func parseLog(r io.Reader, batch string) (State, chain, error) {
 	}
 }
 
-// add makes a line, fastens it to the one before, applies it and puts it into the buffer. j.mu is held.
+// add adds a line to the buffer and applies it to the state, after a line "torn" or "open" where one is due. j.mu must
+// be held.
 func (j *Journal) add(l line) {
 	if j.chain.torn {
 		j.buf = append(j.buf, '\n')
@@ -120,11 +124,12 @@ func (j *Journal) add(l line) {
 	j.encode(l)
 }
 
+// encode links a line to the chain, appends it to the buffer and applies it to the state. j.mu must be held.
 func (j *Journal) encode(l line) {
 	l.At, l.Prev = j.now().UTC().Truncate(time.Millisecond), j.chain.prev
 	text, err := json.Marshal(l)
 	if err != nil {
-		// The types above have nothing that JSON can't say but a time after the year 9999.
+		// The types above hold nothing that JSON cannot encode, except a time after the year 9999.
 		panic("encode a line of the journal: " + err.Error())
 	}
 	j.chain.prev = chainSum(text)

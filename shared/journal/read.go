@@ -8,17 +8,17 @@ import (
 	"io"
 )
 
-// tailSize holds several lines of the type "done", which are short.
-const tailSize = 8 << 10
+// tailSize is how much of a log's end is read for its last line. Lines of the type "done" are short: several fit.
+const tailSize = 8 << 10 // bytes
 
-// Read reads a batch's journal without its lease and checks that each line follows from the one before (ErrTampered). Of a
-// batch that has none it is the zero State.
+// Read reads a batch's journal without its lease and verifies the hash chain (ErrTampered). If the batch has no
+// journal, it returns the zero State.
 func Read(ctx context.Context, logs Logs, batch string) (State, error) {
 	state, _, _, err := read(ctx, logs, batch)
 	return state, err
 }
 
-// Parse is Read of a log that was taken out of the archive.
+// Parse is Read for a log that was copied out of the archive.
 func Parse(log io.Reader, batch string) (State, error) {
 	state, _, err := parseLog(log, batch)
 	return state, err
@@ -40,14 +40,14 @@ func read(ctx context.Context, logs Logs, batch string) (State, chain, int64, er
 	return state, c, size, err
 }
 
-// Tail says whether the journal's last line is that of a batch that is done. It costs little, and checks nothing
-// before that line.
+// Tail reports whether the last line of the journal closes the batch. It reads only the end of the log and verifies
+// nothing before that line.
 func Tail(ctx context.Context, logs Logs, batch string) (done bool, err error) {
 	_, done, err = TailTotals(ctx, logs, batch)
 	return done, err
 }
 
-// TailTotals is Tail, with the totals of a batch that is done as its last line has them.
+// TailTotals is Tail with the totals that the last line of a finished batch holds.
 func TailTotals(ctx context.Context, logs Logs, batch string) (totals Totals, done bool, err error) {
 	data, _, err := logs.Tail(ctx, logName(batch), tailSize)
 	if err != nil {
@@ -59,7 +59,7 @@ func TailTotals(ctx context.Context, logs Logs, batch string) (totals Totals, do
 	}
 	var last line
 	if json.Unmarshal(data[bytes.LastIndexByte(data, '\n')+1:], &last) != nil {
-		// Too long for the tail, or broken: not the end of a batch, and for Read to judge.
+		// Longer than the tail, or not JSON: not the end of a batch. Read decides whether it is an error.
 		return Totals{}, false, nil
 	}
 	if last.Type == lineDone && last.Totals != nil {

@@ -5,28 +5,28 @@ import (
 	"slices"
 )
 
-// State is what a journal says. The zero State is that of a batch without a journal.
+// State is the content of a journal. The zero State is that of a batch without a journal.
 type State struct {
-	Done bool // every record has its outcome, and nobody has written since
+	Done bool // every record has its outcome, and nothing was appended after the line "done"
 
-	there bool
+	there bool // the journal has at least one line
 	lines map[int]lineState
 }
 
-// lineState is what a journal says of one line of the batch.
+// lineState is what the journal has about one line of the batch.
 type lineState struct {
 	record  *Record
 	planned []string        // mailboxes, sorted
 	copies  map[string]Copy // by mailbox
 }
 
-// Exists says whether there is a journal with anything in it.
+// Exists reports whether there is a journal with at least one line.
 func (s State) Exists() bool { return s.there }
 
-// Lines are the lines of the batch that the journal mentions, in order.
+// Lines returns the numbers of the batch's lines that the journal mentions, in order.
 func (s State) Lines() []int { return slices.Sorted(maps.Keys(s.lines)) }
 
-// Record is the latest outcome of a line of the batch, if it has one.
+// Record returns the latest outcome of a line of the batch, and whether there is one.
 func (s State) Record(line int) (Record, bool) {
 	if r := s.lines[line].record; r != nil {
 		return *r, true
@@ -34,7 +34,7 @@ func (s State) Record(line int) (Record, bool) {
 	return Record{}, false
 }
 
-// Copies are the latest outcomes of a line's copies, in the order of their mailboxes.
+// Copies returns the latest outcomes of a line's copies, in the order of their mailboxes.
 func (s State) Copies(line int) []Copy {
 	copies := s.lines[line].copies
 	all := make([]Copy, 0, len(copies))
@@ -44,7 +44,7 @@ func (s State) Copies(line int) []Copy {
 	return all
 }
 
-// Planned are the mailboxes that a line goes to, in order: those of its latest plan, and those that have an outcome.
+// Planned returns the mailboxes of a line, in order: those of its latest plan and those that have an outcome.
 func (s State) Planned(line int) []string {
 	l := s.lines[line]
 	all := slices.AppendSeq(slices.Clone(l.planned), maps.Keys(l.copies))
@@ -52,7 +52,7 @@ func (s State) Planned(line int) []string {
 	return slices.Compact(all)
 }
 
-// clone gives a State that does not change with s.
+// clone returns a copy of s that later calls of s.apply do not change.
 func (s State) clone() State {
 	lines := make(map[int]lineState, len(s.lines))
 	for n, l := range s.lines {
@@ -63,7 +63,7 @@ func (s State) clone() State {
 	return s
 }
 
-// apply takes up one line of the journal.
+// apply adds one line of the journal to the state.
 func (s *State) apply(l line) {
 	if s.lines == nil {
 		s.lines = map[int]lineState{}

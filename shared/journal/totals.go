@@ -2,13 +2,13 @@ package journal
 
 import "fmt"
 
-// Totals are the two sums that must hold, for a batch or for many.
+// Totals holds the two sums, of records and of copies, for one batch or for several. Holds verifies them.
 type Totals struct {
 	Records RecordTotals `json:"records"`
 	Copies  CopyTotals   `json:"copies"`
 }
 
-// RecordTotals counts items of the source by their outcome; the last three are no outcomes and are part of no sum.
+// RecordTotals counts items of the source by outcome. The last three fields are not outcomes and belong to no sum.
 type RecordTotals struct {
 	Collected   int `json:"collected"`
 	Archived    int `json:"archived"`
@@ -18,12 +18,12 @@ type RecordTotals struct {
 	Failed      int `json:"failed"`
 	Pending     int `json:"pending"`
 
-	LeftOut    int `json:"leftOut"`    // items with a field that their message lacks
-	Incomplete int `json:"incomplete"` // items with an attachment that is gone
-	Differing  int `json:"differing"`  // items whose id another item with other content has
+	LeftOut    int `json:"leftOut"`    // items with a field that the message lacks
+	Incomplete int `json:"incomplete"` // items with an attachment that the source no longer has
+	Differing  int `json:"differing"`  // items with the message id of another item that has other content
 }
 
-// CopyTotals counts copies by their outcome.
+// CopyTotals counts copies by outcome.
 type CopyTotals struct {
 	Planned   int `json:"planned"`
 	Imported  int `json:"imported"`
@@ -33,8 +33,8 @@ type CopyTotals struct {
 	Pending   int `json:"pending"`
 }
 
-// Totals counts what the journal says. Of a batch that is not done it knows only those records that it mentions; Of
-// gives the number of all.
+// Totals returns the totals of the journal. If the batch is not finished, they include only the records that the
+// journal mentions; Of sets the number of all.
 func (s State) Totals() Totals {
 	var t Totals
 	for line, l := range s.lines {
@@ -80,12 +80,13 @@ func (r *RecordTotals) count(of Record) {
 	}
 }
 
-// FieldsLeftOut counts, by the name of a field, the lines of the batch whose message lacks it.
+// FieldsLeftOut returns, by the name of a field, the number of lines of the batch whose message lacks the field.
 func (s State) FieldsLeftOut() map[string]int {
 	return s.countNames(func(r *Record) []string { return r.Fields })
 }
 
-// FieldsMissing counts, by the name of a field, the lines of the batch of which the source did not give it.
+// FieldsMissing returns, by the name of a field, the number of lines of the batch for which the source did not send
+// it.
 func (s State) FieldsMissing() map[string]int {
 	return s.countNames(func(r *Record) []string { return r.Missing })
 }
@@ -117,7 +118,8 @@ func (c *CopyTotals) count(o Outcome) {
 	}
 }
 
-// Of says that so many records were collected: those without an outcome are pending.
+// Of returns the totals with collected as the number of records that were collected: records without an outcome count
+// as pending.
 func (t Totals) Of(collected int) Totals {
 	r := &t.Records
 	r.Collected = collected
@@ -125,7 +127,7 @@ func (t Totals) Of(collected int) Totals {
 	return t
 }
 
-// Add gives the totals of both.
+// Add returns the sum of t and o.
 func (t Totals) Add(o Totals) Totals {
 	t.Records.Collected += o.Records.Collected
 	t.Records.Archived += o.Records.Archived
@@ -146,15 +148,17 @@ func (t Totals) Add(o Totals) Totals {
 	return t
 }
 
-// Holds returns an error if one of the sums does not hold, and says by how much.
+// Holds returns an error, with the difference, if one of the two sums does not hold.
 func (t Totals) Holds() error {
 	r, c := t.Records, t.Copies
-	if err := isHolder("records collected", r.Collected, r.Archived, r.Unmapped, r.Excluded, r.Quarantined, r.Failed, r.Pending); err != nil {
+	if err := isHolder("records collected", r.Collected,
+		r.Archived, r.Unmapped, r.Excluded, r.Quarantined, r.Failed, r.Pending); err != nil {
 		return err
 	}
 	return isHolder("copies planned", c.Planned, c.Imported, c.Duplicate, c.Oversize, c.Failed, c.Pending)
 }
 
+// isHolder returns an error if parts do not add up to whole. what names the sum in the error.
 func isHolder(what string, whole int, parts ...int) error {
 	total := 0
 	for _, p := range parts {

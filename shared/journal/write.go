@@ -13,23 +13,23 @@ import (
 )
 
 const (
-	flushSize  = 64 << 10 // written at once
-	flushAfter = 2 * time.Second
-	chunkMost  = 2 << 20 // of one append; the service takes 4 MiB
-	planMost   = 500     // mailboxes of one line
-	appendTime = 30 * time.Second
-	closeTime  = 5 * time.Second
+	flushSize  = 64 << 10         // bytes in the buffer that start a flush at once
+	flushAfter = 2 * time.Second  // the longest time that a line waits in the buffer
+	chunkMost  = 2 << 20          // bytes of one append; the service accepts 4 MiB
+	planMost   = 500              // mailboxes in one line "plan", beyond which another is started
+	appendTime = 30 * time.Second // for one append with its retries
+	closeTime  = 5 * time.Second  // for the last flush of Close
 )
 
-// plans are the mailboxes that this delivery has planned for each line of the batch.
+// plans holds the mailboxes that this delivery has planned for each line of the batch.
 type plans struct {
 	of      map[int][]string
 	changed map[int]bool // not encoded yet
 }
 
-// Plan says to which mailboxes a line of the batch goes. All plans of a delivery have to be in the log, with Flush, before its
-// first copy is written: so the number of copies is known however it ends. A line's plan replaces that of an earlier delivery,
-// also if there is no mailbox in it.
+// Plan adds mailboxes to the plan of a line of the batch. All plans of a delivery MUST be in the log, by a call of
+// Flush, before its first copy is written: the number of copies is then known however the delivery ends. A plan
+// replaces the plan of an earlier delivery for the same line, even if it has no mailbox.
 func (j *Journal) Plan(line int, mailboxes ...string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -40,8 +40,8 @@ func (j *Journal) Plan(line int, mailboxes ...string) {
 	j.plans.changed[line] = true
 }
 
-// Copy notes the outcome of a copy. It does not wait for storage: lines are written together, within 2 s, and Flush
-// says whether they are. An outcome that the journal has already, field by field, is not written again.
+// Copy adds the outcome of a copy. It does not wait for storage: lines are written together, within 2 s, and Flush
+// reports whether they are. An outcome that equals the journal's latest, field by field, is not written again.
 func (j *Journal) Copy(c Copy) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -52,7 +52,7 @@ func (j *Journal) Copy(c Copy) {
 	j.outcome(line{Type: lineCopy, Copy: &c})
 }
 
-// Record notes the outcome of a record, as Copy does.
+// Record adds the outcome of a record, in the same way as Copy.
 func (j *Journal) Record(r Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -63,7 +63,8 @@ func (j *Journal) Record(r Record) {
 	j.outcome(line{Type: lineRecord, Record: &r})
 }
 
-// outcome adds a line, unless the journal is full: then Flush and Finish fail, and what is written stays readable. j.mu is held.
+// outcome adds a line with an outcome, unless the journal is full. In that case the outcome is dropped and Flush and
+// Finish return ErrFull; what is written stays readable. j.mu must be held.
 func (j *Journal) outcome(l line) {
 	if j.size >= j.bounds.outcomes {
 		j.full = true
@@ -73,15 +74,16 @@ func (j *Journal) outcome(l line) {
 	j.schedule()
 }
 
-// sameCopy reports whether two outcomes are equal as the journal writes them.
+// sameCopy reports whether two outcomes are equal in the journal's JSON.
 func sameCopy[T Copy | Record](a, b T) bool {
 	one, errOne := json.Marshal(a)
 	two, errTwo := json.Marshal(b)
 	return errOne == nil && errTwo == nil && bytes.Equal(one, two)
 }
 
-// encodePlans makes lines of the plans that are new, and of none that the journal has already. A journal that has outgrown the bound
-// of plans gets no more of them: a copy counts by its outcome, too, and there has to be room for that. j.mu is held.
+// encodePlans adds lines for the plans that are new, but not for those that equal the journal's. A journal beyond the
+// bound for plans gets no more of them: a copy is also counted by its outcome, and there has to be room for that. j.mu
+// must be held.
 func (j *Journal) encodePlans() {
 	if j.size >= j.bounds.plans {
 		clear(j.plans.changed)
@@ -109,7 +111,8 @@ func (j *Journal) encodePlans() {
 	clear(j.plans.changed)
 }
 
-// schedule sees to it that the buffer is written soon. j.mu is held.
+// schedule starts a flush in the background if the buffer is large enough, or makes one due within flushAfter. j.mu
+// must be held.
 func (j *Journal) schedule() {
 	switch full := len(j.buf) >= flushSize; {
 	case j.closed || len(j.buf) == 0 || j.soon || j.held.Err() != nil:
@@ -122,7 +125,7 @@ func (j *Journal) schedule() {
 	}
 }
 
-// flushNow is the flush in the background for which flag stands.
+// flushNow runs a flush in the background and then clears flag, which is j.later or j.soon.
 func (j *Journal) flushNow(flag *bool) {
 	var err error
 	if j.held.Err() == nil {
@@ -133,19 +136,20 @@ func (j *Journal) flushNow(flag *bool) {
 	*flag = false
 	switch {
 	case err == nil:
-		j.schedule() // what came meanwhile
+		j.schedule() // for the lines that were added meanwhile
 	case !j.later && !j.closed && j.held.Err() == nil:
-		// The error is for the next Flush, which sends the same again; so does this one.
+		// The error is dropped: the next flush sends the same chunk again, whether a caller or the timer starts it.
 		j.later = true
 		time.AfterFunc(flushAfter, func() { j.flushNow(&j.later) })
 	}
 }
 
-// Flush writes what has been noted so far, and returns when the log has it. After an error nothing is forgotten: it may be called
-// again, unless the lease is lost (ErrLost).
+// Flush writes the lines that have been added so far and returns when the log has them. It returns ErrLost if the
+// lease is lost and ErrFull if an outcome had to be dropped. After any other error nothing is lost, and Flush may be
+// called again.
 //
-// What is noted while it writes is left to the next: copies end all the time, and an append for each handful of
-// them would be paid for.
+// Lines that are added while Flush writes are left for the next flush. Copies end continuously, and each append is a
+// paid transaction, so a handful of lines is not worth one.
 func (j *Journal) Flush(ctx context.Context) error {
 	j.sending.Lock()
 	defer j.sending.Unlock()
@@ -169,7 +173,7 @@ func (j *Journal) Flush(ctx context.Context) error {
 	}
 }
 
-// room returns ErrFull if an outcome could not be noted.
+// room returns ErrFull if an outcome was dropped.
 func (j *Journal) room() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -179,7 +183,7 @@ func (j *Journal) room() error {
 	return nil
 }
 
-// noted is how many bytes wait to be taken.
+// noted returns the number of bytes in the buffer.
 func (j *Journal) noted() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -187,7 +191,7 @@ func (j *Journal) noted() int {
 	return len(j.buf)
 }
 
-// take takes whole lines from the buffer.
+// take removes whole lines from the buffer, at most chunkMost bytes or one longer line, and returns them.
 func (j *Journal) take() []byte {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -203,7 +207,8 @@ func (j *Journal) take() []byte {
 	return chunk
 }
 
-// send appends the chunk, and waits out a storage that is away for as long as the lease lasts. j.sending is held.
+// send appends the chunk. It retries while storage is unavailable, for at most appendTime and only while the lease is
+// held. j.sending must be held.
 func (j *Journal) send(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -217,7 +222,8 @@ func (j *Journal) send(ctx context.Context) error {
 	})
 }
 
-// Finish says that every record has its outcome, and writes all that is not in the log yet. It may be called again.
+// Finish adds the line "done", which closes the batch, and flushes. It MUST be called only when every record has its
+// outcome. It is safe to call again.
 func (j *Journal) Finish(ctx context.Context) error {
 	j.mu.Lock()
 	j.encodePlans()
@@ -229,7 +235,7 @@ func (j *Journal) Finish(ctx context.Context) error {
 	return j.Flush(ctx)
 }
 
-// Close tries to write what is left and gives the lease up. It may be called twice.
+// Close tries to write the remaining lines and releases the lease. It is safe to call twice.
 func (j *Journal) Close() {
 	j.mu.Lock()
 	closed := j.closed
@@ -240,6 +246,8 @@ func (j *Journal) Close() {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.held), closeTime)
 	defer cancel()
-	_ = j.Flush(ctx) // who needs to know has called Flush or Finish; the next delivery writes what is missing
+	// An error is ignored: a caller that depends on the result has called Flush or Finish, and the next delivery writes
+	// what is missing.
+	_ = j.Flush(ctx)
 	j.logs.Unlock(j.token)
 }
