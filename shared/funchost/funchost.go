@@ -1,7 +1,7 @@
-// Package funchost speaks the protocol between the Azure Functions host and a custom handler: the host
-// posts an invocation to the route of the function's name and reads an HTTP status and a JSON object.
+// Package funchost implements the protocol between the Azure Functions host and a custom handler: the host posts an
+// invocation to the route with the function's name, and reads an HTTP status and a JSON object.
 //
-// It knows no function. A handler gives it one Func per function folder.
+// The package knows no function. A handler passes one Func per function folder to New.
 package funchost
 
 import (
@@ -18,44 +18,45 @@ import (
 )
 
 const (
-	// Deadline is how long an invocation may take: 80 % of functionTimeout in host.json. At functionTimeout the
-	// host kills the whole handler, and every other invocation dies with the late one.
+	// Deadline is the longest time of an invocation: 80 % of functionTimeout in host.json. At functionTimeout the host
+	// kills the whole handler, and with the late invocation all others.
 	Deadline = 24 * time.Minute
 
-	maxBody  = 4 << 20
-	bodyTime = 30 * time.Second
+	maxBody  = 4 << 20          // bytes of a request of the host
+	bodyTime = 30 * time.Second // to read it
 )
 
-// Func does one invocation. The result goes to the host as the return value and must not hold any message's content, for the
-// host's log may show it. The error decides the status, see Status; its text goes to the log. The context ends, with
-// ErrDeadline or ErrStopped as its cause, before the host would lose patience, or when the host hangs up.
+// Func runs one invocation. result is sent to the host as the return value and MUST NOT hold any message's content,
+// because the host's log may show it. err decides the HTTP status (see Status), and its text is logged. ctx is
+// canceled with ErrDeadline or ErrStopped as its cause, before the host's own timeout, or when the host closes the
+// connection.
 type Func func(ctx context.Context, inv *Invocation) (result any, err error)
 
-// Server answers the host. It is safe for concurrent use.
+// Server answers the requests of the host. It is safe for concurrent use.
 type Server struct {
 	log      *slog.Logger
 	deadline time.Duration
 	routes   map[string]Func
 }
 
-// New returns a server of the functions in routes, by folder name. No invocation gets longer than deadline.
+// New returns a Server of the functions in routes, by folder name. No invocation runs longer than deadline.
 func New(log *slog.Logger, deadline time.Duration, routes map[string]Func) *Server {
 	return &Server{log: log, deadline: deadline, routes: routes}
 }
 
-// answer is the form that the host understands. It is sent with failures, too, though the host drops it then.
+// answer is the JSON object that the host reads. It is sent with failures too, although the host ignores it then.
 type answer struct {
 	Outputs     map[string]any
-	Logs        []string // nothing: what there is to say is on stdout, with level and ids
+	Logs        []string // always empty: the handler logs to stdout, with level and ids
 	ReturnValue any
 }
 
-// problem is the ReturnValue of a failure.
+// problem is the ReturnValue of a failed invocation.
 type problem struct {
 	Error string `json:"error"`
 }
 
-// ServeHTTP answers GET / (the host's question whether the handler is up) and POST /<function>.
+// ServeHTTP answers GET / (the host's check that the handler is up) and POST /<function>.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	f, known := s.routes[name]
@@ -112,11 +113,11 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request, name string, f F
 	writeReply(w, status, result)
 }
 
-// readBody reads the host's request, with a length or chunked. The time-out is for the body only: http.Server's
-// own ReadTimeout would go on running and end the context of a long invocation.
+// readBody reads the host's request, with a length or chunked. The read deadline applies to the body only: the
+// ReadTimeout of http.Server would continue to run and cancel the context of a long invocation.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTime)) // refused only by a test's recorder
+	_ = control.SetReadDeadline(time.Now().Add(bodyTime)) // only a test's recorder does not support it
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	_ = control.SetReadDeadline(time.Time{})
 	if err != nil {
@@ -125,8 +126,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return raw, nil
 }
 
-// callFunc runs f. A panic fails this invocation and no other; its value may hold a message's text, so the log shows only
-// its type and where it came from (a stack has addresses in place of values).
+// callFunc runs f. A panic fails this invocation but no other. The value of the panic may hold a message's text, so
+// only its type and the stack are logged; a stack has addresses in place of values.
 func callFunc(ctx context.Context, f Func, inv *Invocation) (result any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -137,7 +138,8 @@ func callFunc(ctx context.Context, f Func, inv *Invocation) (result any, err err
 	return f(ctx, inv)
 }
 
-// encodeResult makes sure that the result is JSON before a status is sent.
+// encodeResult encodes the result as JSON before a status is sent, so that a result that cannot be encoded still fails
+// the invocation.
 func encodeResult(result any) (json.RawMessage, error) {
 	raw, err := json.Marshal(result)
 	if err != nil {
@@ -153,15 +155,15 @@ func refuseRequest(w http.ResponseWriter, status int, allow string) {
 	writeReply(w, status, problem{http.StatusText(status)})
 }
 
-// writeReply always sends a JSON object. Functions host 4.1045: an empty body, 204 or null hangs the invocation until the
-// time-out, and then the handler is killed.
+// writeReply sends a status and a JSON object, which is never empty. Functions host 4.1045: after an empty body, 204
+// or null the invocation hangs until the timeout, and then the host kills the handler.
 func writeReply(w http.ResponseWriter, status int, value any) {
 	raw, err := json.Marshal(answer{Outputs: map[string]any{}, Logs: []string{}, ReturnValue: value})
-	if err != nil { // not by what this package passes
+	if err != nil { // cannot happen with the values that this package passes
 		status, raw = http.StatusInternalServerError, []byte("{}")
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Length", fmt.Sprint(len(raw)))
 	w.WriteHeader(status)
-	_, _ = w.Write(raw) // a host that hung up hears nothing more
+	_, _ = w.Write(raw) // fails if the host closed the connection; there is nothing left to do
 }

@@ -12,21 +12,22 @@ import (
 // Invocation is one call of one function by the host.
 type Invocation struct {
 	Function string                     // the function's folder name
-	ID       string                     // the host's id of this try; "" if it sent none in the form it uses
-	TraceID  string                     // of traceparent, 32 hex digits; "" if there is none
-	Data     map[string]json.RawMessage // by binding name: what triggered it
-	Log      *slog.Logger               // says function, invocation and trace with every line
+	ID       string                     // the host's id of this attempt; "" if it sent none of the known form
+	TraceID  string                     // trace id of the traceparent header, 32 hex digits; "" if there is none
+	Data     map[string]json.RawMessage // what triggered the invocation, by binding name
+	Log      *slog.Logger               // adds function, invocation and trace to every line
 
 	metadata map[string]json.RawMessage
 }
 
-// Meta is a string of the invocation's metadata, e.g. Uri, or a token of a blob trigger's path;
-// false if it is not there or no string.
+// Meta returns a string of the invocation's metadata, e.g. Uri or a token of a blob trigger's path, and whether there
+// is one of that name that is a string.
 //
-// Functions host 4.1045: strings in Metadata are JSON inside of a JSON string ("\"x\""). One that is not is taken as it is.
+// Functions host 4.1045: a string in Metadata is JSON inside a JSON string ("\"x\""). A string that is not is returned
+// as it is.
 func (i *Invocation) Meta(name string) (string, bool) {
 	var outer, inner string
-	// null is no string, although Unmarshal takes it for one.
+	// null is not a string, although Unmarshal accepts it as one.
 	if raw := i.metadata[name]; len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &outer) != nil {
 		return "", false
 	}
@@ -36,11 +37,11 @@ func (i *Invocation) Meta(name string) (string, bool) {
 	return inner, true
 }
 
-// Input is what an administrator sent along when he ran the function by hand (POST /admin/functions/<name>
-// with {"input":"..."}); "" and false if the trigger itself started it. binding is the trigger's name in function.json.
+// Input returns the input with which an administrator ran the function by hand (POST /admin/functions/<name> with
+// {"input":"..."}), or "" and false if the trigger started it. binding is the trigger's name in function.json.
 func (i *Invocation) Input(binding string) (string, bool) { return i.Meta(binding) }
 
-// body is the host's request. Other members are left for what they are.
+// body is the host's request. Other members are ignored.
 type body struct {
 	Data     map[string]json.RawMessage
 	Metadata map[string]json.RawMessage
@@ -52,10 +53,10 @@ var (
 	traceID    = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}`)
 )
 
-// newInvocation reads what the host sent. Errors never hold the body's content.
+// newInvocation parses the host's request. Its errors never hold the body's content.
 func newInvocation(function string, header http.Header, raw []byte, log *slog.Logger) (*Invocation, error) {
 	var b body
-	// Unmarshal refuses what is nested deeper than 10,000 levels, without having followed it.
+	// Unmarshal refuses JSON that is nested deeper than 10,000 levels, before it recurses further.
 	if err := json.Unmarshal(raw, &b); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
@@ -70,8 +71,10 @@ func newInvocation(function string, header http.Header, raw []byte, log *slog.Lo
 	if id := header.Get("X-Azure-Functions-InvocationId"); invocation.MatchString(id) {
 		i.ID = id
 	}
-	// W3C Trace Context, section 3.2: the trace id. Functions host 4.1045: the sampled flag says nothing.
-	if m := traceID.FindStringSubmatch(header.Get("Traceparent")); m != nil && m[1] != "00000000000000000000000000000000" {
+	// W3C Trace Context, section 3.2: the trace id; all zeros is invalid. Functions host 4.1045: the sampled flag means
+	// nothing.
+	if m := traceID.FindStringSubmatch(header.Get("Traceparent")); m != nil &&
+		m[1] != "00000000000000000000000000000000" {
 		i.TraceID = m[1]
 	}
 	i.Log = log.With("function", i.Function, "invocation", i.ID, "trace", i.TraceID)

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	stopTime   = 10 * time.Second
-	headerTime = 10 * time.Second
+	stopTime   = 10 * time.Second // for the invocations that are running when the server stops
+	headerTime = 10 * time.Second // to read a request's header
 )
 
-// Serve listens on 127.0.0.1 at port (FUNCTIONS_CUSTOMHANDLER_PORT) until ctx ends. Then it takes nothing new, ends the
-// contexts of the invocations at work, waits for them for some seconds and returns an error that is ErrStopped.
-// It never returns nil; ExitCode has what the process should end with.
+// Serve listens on 127.0.0.1 at port (FUNCTIONS_CUSTOMHANDLER_PORT) until ctx ends. Then it accepts no more requests,
+// cancels the contexts of the running invocations, waits up to 10 s for them and returns an error that is ErrStopped.
+// It never returns nil. ExitCode returns the exit code for its error.
 func (s *Server) Serve(ctx context.Context, port string) error {
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return errors.New("listen for the host: the port is not a number from 1 to 65535")
@@ -37,7 +37,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: headerTime,
-		ErrorLog:          log.New(io.Discard, "", 0), // it quotes what it could not read
+		ErrorLog:          log.New(io.Discard, "", 0), // http.Server's errors quote received bytes
 		BaseContext:       func(net.Listener) context.Context { return work },
 	}
 	failed := make(chan error, 1)

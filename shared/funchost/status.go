@@ -7,15 +7,15 @@ import (
 	"net/http"
 )
 
-// What a function wraps to say how its failure is to be answered; see Status.
+// The errors that a function wraps to choose the HTTP status of its failure; see Status.
 var (
-	// ErrInput: what the administrator sent with the invocation is not understood.
+	// ErrInput means that the input of an administrator cannot be parsed.
 	ErrInput = errors.New("bad input")
-	// ErrBusy: another invocation holds what this one needs.
+	// ErrBusy means that another invocation holds a resource that this one needs.
 	ErrBusy = errors.New("busy")
-	// ErrSettings: a setting is missing or wrong; trying again does not help, a person has to.
+	// ErrSettings means that a setting is missing or wrong. A retry does not help; a person has to correct it.
 	ErrSettings = errors.New("bad settings")
-	// ErrUnavailable: a service that the function needs is away.
+	// ErrUnavailable means that a service that the function needs is unavailable.
 	ErrUnavailable = errors.New("unavailable")
 
 	// ErrDeadline is the cause of an invocation's context when its time is up.
@@ -24,33 +24,34 @@ var (
 	ErrStopped = errors.New("the handler was asked to stop")
 )
 
-// Status is the HTTP status of an invocation's outcome: the one table of it. The host knows success (2xx) and
-// failure only, and tries every failure again: a timer by the retry of its function.json, a blob four more times at once.
-// So a failure that no repetition mends has to be recorded by the function, which then returns nil. The different
-// numbers are for the people who read the log.
+// Status returns the HTTP status for the outcome of an invocation. It is the only place where that is decided.
+//
+// The host distinguishes only success (2xx) and failure, and retries every failure: a timer by the retry policy of its
+// function.json, a blob event four more times at once. A function therefore has to record a failure that no retry can
+// change, and return nil. The different numbers are for the people who read the log.
 func Status(err error) int {
 	switch {
 	case err == nil:
 		return http.StatusOK
 	case errors.Is(err, ErrInput):
-		return http.StatusBadRequest // 400: tried again in vain, three times at most
+		return http.StatusBadRequest // 400: retried without effect, three times at most
 	case errors.Is(err, ErrBusy):
-		return http.StatusConflict // 409: the next try may find it free
+		return http.StatusConflict // 409: the next attempt may find the resource free
 	case errors.Is(err, ErrSettings):
-		return http.StatusInternalServerError // 500: until somebody mends the settings
+		return http.StatusInternalServerError // 500: fails until the settings are corrected
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrStopped), errors.Is(err, context.Canceled):
-		return http.StatusServiceUnavailable // 503: the next try goes on where this one ended
+		return http.StatusServiceUnavailable // 503: the next attempt continues where this one ended
 	case errors.Is(err, context.DeadlineExceeded):
-		return http.StatusGatewayTimeout // 504: the same
+		return http.StatusGatewayTimeout // 504: likewise
 	}
-	return http.StatusInternalServerError // 500: a fault of ours, or one that nobody thought of
+	return http.StatusInternalServerError // 500: a defect of the program, or an unforeseen error
 }
 
-// ExitCode is what the process ends with after Serve; it is never 0.
+// ExitCode returns the exit code of the process after Serve returned err. It is never 0.
 //
-// Functions host 4.1045: a handler that exits with 0 is never started again; one that exits with 200 is, without limit; the
-// third other exit in 30 minutes stops the host. So an ordinary end is 200, and a handler that can't even
-// listen is 1: after three times somebody has to see it.
+// Functions host 4.1045: a handler that exits with 0 is never started again. One that exits with 200 is restarted
+// without limit. At the third other exit code in 30 minutes the host stops. An ordinary end is therefore 200. A
+// handler that cannot listen exits with 1, so that the host stops after three attempts and the failure is noticed.
 func ExitCode(err error) int {
 	if err == nil || errors.Is(err, ErrStopped) {
 		return 200
