@@ -8,24 +8,27 @@ import (
 	"sync/atomic"
 )
 
-// errClaimTooOld keeps a request from being sent: another process may have taken the message over.
+// errClaimTooOld stops a request before it is sent, because another process may have taken the claim on the message
+// over.
 var errClaimTooOld = errors.New("the claim is too old to write with")
 
+// claimContextKey is the context key of the valid function of WithClaim.
 type claimContextKey struct{}
 
-// WithClaim returns a context for Import and Delete in which no request that changes anything is sent unless valid reports that the
-// claim on the message is still good. It MUST be fast and safe for concurrent use.
+// WithClaim returns a context for Import and Delete. With it a request that changes anything is sent only while valid
+// reports that the claim on the message is young enough. valid MUST be fast and safe for concurrent use.
 //
-// A process can stand still at any instruction, for as long as it likes, and go on as if nothing had been: SIGSTOP, a paused container,
-// a virtual machine that is moved. What was checked before is worth nothing then. So valid is asked as the last thing before
-// bytes go out: once a connection is there, and again before each piece of the body. Until the last piece has been
-// sent a request has no effect, so a process that was stopped for long sends none. What remains is the time from that
-// question to the system call that follows it.
+// A process can be suspended at any instruction for any length of time and then continue: by SIGSTOP, in a paused
+// container, in a virtual machine that is being moved. Any earlier check is worthless then. Therefore valid is called
+// last, immediately before bytes are written to the connection: once the connection is established, and again before
+// each piece of the body. A request has no effect until the last piece of its body has been sent, so a process that
+// was suspended for long has sent no complete request. What remains is the time between the call of valid and the
+// system call that follows it.
 func WithClaim(ctx context.Context, valid func() bool) context.Context {
 	return context.WithValue(ctx, claimContextKey{}, valid)
 }
 
-// claimed is the transport that asks for the claim.
+// claimed is the RoundTripper that calls the context's valid function.
 type claimed struct{ next http.RoundTripper }
 
 func (t claimed) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -39,7 +42,9 @@ func (t claimed) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	r = r.Clone(r.Context())
 	if r.Body == nil || r.Body == http.NoBody {
-		// net/http reads a byte of a body whose length it does not know before it writes the head of the request, and then finds that there is none.
+		// net/http reads one byte of a body of unknown length before it writes the head of the request, and then finds
+		// that the body is empty. So the Read of this body, and with it valid, is called immediately before the head
+		// is written.
 		r.Body = guarded(http.NoBody)
 		r.GetBody = func() (io.ReadCloser, error) { return guarded(http.NoBody), nil }
 	} else {
@@ -57,13 +62,13 @@ func (t claimed) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(r)
 }
 
-// mayWrite reports whether the context's claim, if it has one, is good.
+// mayWrite reports whether the context has no claim, or one that is young enough to write with.
 func mayWrite(ctx context.Context) bool {
 	valid, ok := ctx.Value(claimContextKey{}).(func() bool)
 	return !ok || valid()
 }
 
-// guardedBody breaks a request off before its end when the claim is no longer good.
+// guardedBody is a request's body that fails before its end when the claim is no longer valid.
 type guardedBody struct {
 	body    io.ReadCloser
 	valid   func() bool
@@ -73,7 +78,7 @@ type guardedBody struct {
 
 func (b *guardedBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
-	// At the end of a body that has been sent there is nothing more to keep back.
+	// At the end of the body all of it has been sent: stopping now would not undo that.
 	if (n > 0 || !b.begun) && !b.valid() {
 		b.stopped.Store(true)
 		return 0, errClaimTooOld

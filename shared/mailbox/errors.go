@@ -19,47 +19,47 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"
 )
 
-// Kind is what a caller has to tell apart.
+// Kind is the class of an error, as far as callers have to distinguish.
 type Kind int
 
 // The kinds of failure.
 const (
-	Unavailable  Kind = iota // 5xx, network, time-out, an answer that makes no sense: try again later
-	NoMailbox                // the user has no mailbox in Exchange Online: ask again another day
-	TooLarge                 // the tenant or the cloud doesn't take a message or attachment of this size
+	Unavailable  Kind = iota // 5xx, network error, timeout, an unreadable answer: retry later
+	NoMailbox                // the user has no mailbox in Exchange Online; that may change within days
+	TooLarge                 // the tenant or the cloud refuses a message or attachment of this size
 	Denied                   // the app has no access to the mailbox, or to the directory
-	Refused                  // this message will be refused every time: finalAnswers says so
-	Throttled                // 429: nothing was done; the mailbox's gate is closed for RetryAfter
-	Unauthorized             // 401, also with a fresh token, or no token to be had: no message's fault
-	FolderGone               // the target folder was deleted: the next call resolves it again
-	Lost                     // renew failed: the caller doesn't own this message any more
-	Content                  // an attachment's bytes could not be read, or were not as many as promised
-	Unclear                  // a refusal of Graph's that is no final answer: it passes, or is looked into by people
-	MessageGone              // the message that the request names is not there
+	Refused                  // this request is refused on every attempt, by a row of finalAnswers
+	Throttled                // 429: nothing was done; the mailbox is paused for RetryAfter
+	Unauthorized             // 401, also with a fresh token, or no token available: no fault of the message
+	FolderGone               // the target folder was deleted; the next call resolves it again
+	Lost                     // renew failed: the caller no longer holds the claim on the message
+	Content                  // an attachment's bytes could not be read, or are not as many as its Size
+	Unclear                  // a refusal that is not in finalAnswers: it may pass, or needs a person
+	MessageGone              // the message that the request names does not exist
 )
 
 func (k Kind) String() string {
-	names := [...]string{"unavailable", "no mailbox", "too large", "denied", "refused", "throttled", "unauthorized", "folder gone", "lost", "content",
-		"unclear refusal", "message gone"}
+	names := [...]string{"unavailable", "no mailbox", "too large", "denied", "refused", "throttled",
+		"unauthorized", "folder gone", "lost", "content", "unclear refusal", "message gone"}
 	if k < 0 || int(k) >= len(names) {
 		return "kind " + strconv.Itoa(int(k))
 	}
 	return names[k]
 }
 
-// Error is the failure of one call. It holds nothing of a message, a user or a URL.
+// Error is the failure of one call. It never holds a message's content, a user or a URL.
 type Error struct {
 	Kind       Kind
-	Status     int           // HTTP; 0 if there was no answer
-	Code       string        // Graph's error code, or a word of this package's, e.g. Timeout; may be empty
-	RetryAfter time.Duration // what the service asked for; 0: nothing
+	Status     int           // HTTP status; 0 if there was no answer
+	Code       string        // Graph's error code, or one of this package's, e.g. Timeout; may be empty
+	RetryAfter time.Duration // the pause that the service asked for; 0 if none
 	RequestID  string        // the client-request-id sent with the request; empty if none was sent
 
-	// Ambiguous is true if the call may have had an effect: look before trying again. After a failed
-	// Import that is not Ambiguous, nothing of the message is in the mailbox.
+	// Ambiguous is true if the call may have had an effect: the caller MUST look for the message before it writes
+	// again. After a failed Import whose error is not Ambiguous, nothing of the message is in the mailbox.
 	Ambiguous bool
 
-	cause error // a caller's own error, or a context's: never one of net/http or the SDK, which name URLs
+	cause error // the caller's error or a context's; never one of net/http or the SDK, whose texts have URLs
 }
 
 func (e *Error) Error() string {
@@ -83,12 +83,12 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the caller's own error (from renew, or from reading an attachment) or the context's.
+// Unwrap returns the caller's own error (from renew, or from reading an attachment) or the context's, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Transient reports whether the call may succeed later without anyone's doing, and the pause that Graph asked for. 401 is among these: a
-// token expires, and a permission that was only just granted takes its time. An attachment that could not be read is as transient
-// as the error of its reader.
+// Transient reports whether a retry may succeed without a change by a person, and returns the pause that Graph asked
+// for. Unauthorized is transient because tokens expire, and because a permission takes some time after it is granted.
+// A Content error is transient if the error of the attachment's reader is.
 func (e *Error) Transient() (bool, time.Duration) {
 	switch e.Kind {
 	case Throttled, Unavailable, Unauthorized, FolderGone, MessageGone, Lost, Unclear:
@@ -99,15 +99,17 @@ func (e *Error) Transient() (bool, time.Duration) {
 	return false, 0
 }
 
-// errorFrom turns what became of an exchange into an *Error. err is what the SDK made of it and is only looked at, never kept.
+// errorFrom returns the *Error for an exchange that failed. err is the error of the SDK. It is only inspected and
+// never wrapped, because its text may have content and URLs.
 func errorFrom(ctx context.Context, x *exchange, err error, what operation, now time.Time) *Error {
 	e := &Error{Status: x.status, RequestID: x.id}
-	ended := ctx.Err() // the caller's, not the time-out of the one request
+	ended := ctx.Err() // of the caller's context, not the timeout of this request
 	if ended != nil {
 		e.cause = context.Cause(ctx)
 	}
 	if data, ok := errors.AsType[*odataerrors.ODataError](err); ok {
-		// ODataError.Error panics if the answer had no error object, and shows Graph's message, which quotes content.
+		// ODataError.Error is not called: it panics if the answer had no error object, and it returns Graph's message,
+		// which quotes content.
 		if main := data.GetErrorEscaped(); main != nil && main.GetCode() != nil {
 			e.Code = plainCode(*main.GetCode())
 		}
@@ -126,24 +128,25 @@ func errorFrom(ctx context.Context, x *exchange, err error, what operation, now 
 	case x.status >= 400:
 		e.Kind, e.RetryAfter = ofAnswer(what, x.status, e.Code), retryAfter(x.retryAfter, now)
 		e.Ambiguous = mayHaveHadEffect(what, e.Kind, e.Code)
-	default: // a success that can't be read, or a redirect
+	default: // an unreadable success, or a redirect
 		e.Kind, e.Code, e.Ambiguous = Unavailable, "UnreadableAnswer", what.writes()
 	}
 	return e
 }
 
-// plainCode is code if it looks like one of Graph's codes: an error string must not repeat whatever
-// a server chooses to send.
+// plainCode returns code if it has the form of one of Graph's codes, otherwise unusualCode. An error text must not
+// repeat arbitrary text of a server.
 func plainCode(code string) string {
 	if len(code) > 64 || strings.ContainsFunc(code, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '.' || r == '-')
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			r == '_' || r == '.' || r == '-')
 	}) {
 		return unusualCode
 	}
 	return code
 }
 
-// networkCode names what broke without the addresses and URLs that net's own errors hold.
+// networkCode returns a code for a network error, without the addresses and URLs that the errors of package net hold.
 func networkCode(err error) string {
 	var netErr net.Error
 	switch {
@@ -169,7 +172,8 @@ func networkCode(err error) string {
 	return "Network"
 }
 
-// retryAfter reads the header's seconds or date, at most ten minutes: that is the longest window of Graph's limits.
+// retryAfter parses a Retry-After header, in seconds or as a date. The result is at most ten minutes, the longest
+// window of Graph's limits; 0 if there is none.
 func retryAfter(header string, now time.Time) time.Duration {
 	const longest = 10 * time.Minute
 	if header == "" {

@@ -11,31 +11,32 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 )
 
-// The named properties that every imported message has. The names are a fixed set: each new one
-// uses up a finite table of the mailbox. They are case-sensitive.
+// The named properties of every imported message. The names are a fixed set, because each new name uses up a finite
+// table of the mailbox. They are case-sensitive.
 const (
 	propertySet = "{6a5c9f2e-3d0b-4e6a-9b61-0f6f0d2c7e14}"
 	archiveKey  = "String " + propertySet + " Name ArchiveKey"
-	importState = "String " + propertySet + " Name ImportState" // only where attachments come after the message
+	importState = "String " + propertySet + " Name ImportState" // only if attachments are added after the create
 	partial     = "partial"
 	complete    = "complete"
 )
 
-// Found is one message that carries a key.
+// Found is one message in the mailbox that has the key.
 type Found struct {
 	ID      string
-	Partial bool // it lacks attachments, or it is a draft: delete it and import again
+	Partial bool // it lacks attachments or is a draft: it has to be deleted and imported again
 }
 
-// findPages bounds a look-up: a key belongs to one message, two after a mishap.
+// findPages is the largest number of pages that a look-up reads. A key belongs to one message, in rare cases to two.
 const findPages = 5
 
-// Find looks for messages with the key, the complete ones first. More than one is there only if something outside of the
-// connector copied it.
+// Find returns the messages with the key, complete ones first; none is no error. There is more than one only if
+// something other than the archiver copied the message.
 //
-// It looks in the target folder first, where what was just created is seen, and where nothing is there, in the whole mailbox: the
-// owner may have moved the message or renamed or deleted its folder, and the target folder may be another one since. A
-// message in Deleted Items counts: it was imported, and what its owner did with it then is for the retention rules of the mailbox.
+// Find searches the target folder first, in which a message is found immediately after it was created. If nothing is
+// there, it searches the whole mailbox: the owner may have moved the message or renamed or deleted its folder, and
+// another target folder may have been configured since. A message in Deleted Items counts: it was imported, and what
+// its owner did with it afterwards is a matter of the mailbox's retention rules.
 func (s *Session) Find(ctx context.Context, key string) ([]Found, error) {
 	folder, err := s.Folder(ctx)
 	if err != nil {
@@ -48,10 +49,11 @@ func (s *Session) Find(ctx context.Context, key string) ([]Found, error) {
 	return s.findIn(ctx, "", key)
 }
 
-// findIn is Find in one folder, or with "" in the whole mailbox.
+// findIn searches one folder, or the whole mailbox if folder is "".
 func (s *Session) findIn(ctx context.Context, folder, key string) ([]Found, error) {
 	var (
-		filter = "singleValueExtendedProperties/Any(ep: ep/id eq '" + archiveKey + "' and ep/value eq '" + odataQuote(key) + "')"
+		filter = "singleValueExtendedProperties/Any(ep: ep/id eq '" + archiveKey +
+			"' and ep/value eq '" + odataQuote(key) + "')"
 		fields = []string{"id", "isDraft"}
 		expand = []string{"singleValueExtendedProperties($filter=id eq '" + importState + "')"}
 
@@ -64,16 +66,18 @@ func (s *Session) findIn(ctx context.Context, folder, key string) ([]Found, erro
 			if folder == "" {
 				builder := s.c.userRequest(s.user).Messages()
 				config := &users.ItemMessagesRequestBuilderGetRequestConfiguration{
-					QueryParameters: &users.ItemMessagesRequestBuilderGetQueryParameters{Filter: &filter, Select: fields, Expand: expand}}
+					QueryParameters: &users.ItemMessagesRequestBuilderGetQueryParameters{
+						Filter: &filter, Select: fields, Expand: expand}}
 				if next != "" {
-					builder, config = builder.WithUrl(next), nil // a builder made from a URL serves once
+					builder, config = builder.WithUrl(next), nil // a builder made from a URL can be used once
 				}
 				page, err = builder.Get(ctx, config)
 				return err
 			}
 			builder := s.c.userRequest(s.user).MailFolders().ByMailFolderId(folder).Messages()
 			config := &users.ItemMailFoldersItemMessagesRequestBuilderGetRequestConfiguration{
-				QueryParameters: &users.ItemMailFoldersItemMessagesRequestBuilderGetQueryParameters{Filter: &filter, Select: fields, Expand: expand}}
+				QueryParameters: &users.ItemMailFoldersItemMessagesRequestBuilderGetQueryParameters{
+					Filter: &filter, Select: fields, Expand: expand}}
 			if next != "" {
 				builder, config = builder.WithUrl(next), nil
 			}
@@ -85,7 +89,7 @@ func (s *Session) findIn(ctx context.Context, folder, key string) ([]Found, erro
 			return nil, s.folderGone(err, folder)
 		case err != nil:
 			return nil, err
-		case page == nil || page.GetValue() == nil: // an answer without a list says nothing of what is there
+		case page == nil || page.GetValue() == nil: // an answer without a list does not mean that there is no message
 			return nil, unreadableAnswer(x, false)
 		}
 		for _, message := range page.GetValue() {
@@ -108,6 +112,7 @@ func (s *Session) findIn(ctx context.Context, folder, key string) ([]Found, erro
 	return nil, &Error{Kind: Unavailable, Code: "TooManyPages"}
 }
 
+// sortFound returns the rank of a message in the result of Find.
 func sortFound(partial bool) int {
 	if partial {
 		return 1
@@ -115,6 +120,7 @@ func sortFound(partial bool) int {
 	return 0
 }
 
+// isPartial reports whether the message is marked partial, or is a draft.
 func isPartial(m models.Messageable) bool {
 	for _, property := range m.GetSingleValueExtendedProperties() {
 		if property == nil {
@@ -127,18 +133,18 @@ func isPartial(m models.Messageable) bool {
 	return m.GetIsDraft() != nil && *m.GetIsDraft()
 }
 
-// isOurs says whether a link that Graph gave leads to the same Graph: the token goes nowhere else.
+// isOurs reports whether a link in an answer leads to the same Graph. The token MUST NOT be sent anywhere else.
 func (c *Client) isOurs(link string) bool {
 	u, err := url.Parse(link)
 	return err == nil && u.Scheme == c.base.Scheme && u.Host == c.base.Host && u.User == nil
 }
 
-// Delete removes a message. Only one that is Partial, or that Find called so, may be given. It is
-// safe to call twice: a message that isn't there is deleted. renew is as in Import: whoever took the claim over may be
-// about to complete the message.
+// Delete deletes a message. id MUST be that of a message that Find reported as Partial, or that a failed Import
+// returned. It is safe to call again: a message that does not exist counts as deleted. renew is as in Import, because
+// another holder that has taken the claim over may be about to complete the message.
 //
-// Graph moves what is deleted to Deleted Items, where its immutable id stays good, and from there to Recoverable Items, where nobody takes
-// half a message for one that was received. So it is deleted twice.
+// Graph moves a deleted message to Deleted Items, where its immutable id remains valid, and from there to Recoverable
+// Items, where a user does not mistake half a message for one that was received. So the message is deleted twice.
 func (s *Session) Delete(ctx context.Context, id string, renew func(context.Context) error) error {
 	if id == "" {
 		return errors.New("no message to delete")
@@ -165,7 +171,7 @@ func (s *Session) Delete(ctx context.Context, id string, renew func(context.Cont
 	return nil
 }
 
-// folderGone drops the cached folder if err says that it is not there.
+// folderGone returns err, and drops the cached folder if err means that the folder does not exist.
 func (s *Session) folderGone(err error, folder string) error {
 	e, ok := errors.AsType[*Error](err)
 	if ok && (e.Kind == FolderGone || e.Kind == NoMailbox) {

@@ -10,9 +10,9 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 )
 
-// Folder is the id of the target folder, which is made if it isn't there. The id is kept until a
-// message finds the folder gone; several slots that ask at once cause one look-up. A user without a
-// mailbox is an Error of kind NoMailbox.
+// Folder returns the id of the target folder, and creates the folder if it does not exist. The id is cached until a
+// request finds the folder gone. Concurrent calls for one mailbox cause one look-up. A user without a mailbox is an
+// *Error of kind NoMailbox.
 func (s *Session) Folder(ctx context.Context) (string, error) {
 	if id := s.place.knownFolder(); id != "" {
 		return id, nil
@@ -36,8 +36,8 @@ func (s *Session) Folder(ctx context.Context) (string, error) {
 	return id, nil
 }
 
-// Ready makes sure that the user has a mailbox with the target folder in it, as Folder does. Where the folder is known, nothing is
-// asked, and no place at the mailbox is waited for.
+// Ready makes sure that the user has a mailbox with the target folder in it, like Folder. If the folder is cached,
+// Ready sends no request and waits for no slot.
 func (c *Client) Ready(ctx context.Context, user string) error {
 	if c.mailboxOf(user).knownFolder() != "" {
 		return nil
@@ -51,13 +51,14 @@ func (c *Client) Ready(ctx context.Context, user string) error {
 	return err
 }
 
+// knownFolder returns the cached id of the target folder, "" if there is none.
 func (p *mailboxState) knownFolder() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.folder
 }
 
-// forgetFolder drops the folder's id, unless another one has been found meanwhile.
+// forgetFolder drops the cached folder if it is still id.
 func (p *mailboxState) forgetFolder(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,7 +67,7 @@ func (p *mailboxState) forgetFolder(id string) {
 	}
 }
 
-// resolveFolder looks first, because in a running system the folder is there.
+// resolveFolder finds the target folder or creates it. It looks first, because in normal operation the folder exists.
 func (s *Session) resolveFolder(ctx context.Context) (string, error) {
 	id, err := s.findFolder(ctx)
 	if id != "" || err != nil {
@@ -76,7 +77,8 @@ func (s *Session) resolveFolder(ctx context.Context) (string, error) {
 	if err == nil {
 		return id, nil
 	}
-	// Microsoft Graph: 409 ErrorFolderExists if another instance was faster, and after any other passing refusal it may be there too.
+	// Microsoft Graph: 409 ErrorFolderExists if another instance created the folder first. After any other refusal
+	// that is not final the folder may exist too.
 	if failed, ok := errors.AsType[*Error](err); ok && failed.Ambiguous {
 		if id, again := s.findFolder(ctx); again == nil && id != "" {
 			return id, nil
@@ -85,23 +87,25 @@ func (s *Session) resolveFolder(ctx context.Context) (string, error) {
 	return "", err
 }
 
+// findFolder returns the id of the target folder, "" if it does not exist.
 func (s *Session) findFolder(ctx context.Context) (string, error) {
-	// Microsoft Graph, list mailFolders: hidden folders are left out unless they are asked for. One of the target's name keeps
-	// another from being made.
+	// Microsoft Graph, list mailFolders: hidden folders are left out by default. They are included here, because a
+	// hidden folder of the same name prevents the creation of another.
 	filter, hidden := "displayName eq '"+odataQuote(s.c.folder)+"'", "true"
 	var list models.MailFolderCollectionResponseable
 	x, err := s.sendWithToken(ctx, opFindFolder, 0, func(ctx context.Context) (err error) {
-		list, err = s.c.userRequest(s.user).MailFolders().Get(ctx, &users.ItemMailFoldersRequestBuilderGetRequestConfiguration{
-			QueryParameters: &users.ItemMailFoldersRequestBuilderGetQueryParameters{
-				Filter: &filter, Select: []string{"id", "displayName"}, IncludeHiddenFolders: &hidden,
-			},
-		})
+		list, err = s.c.userRequest(s.user).MailFolders().Get(ctx,
+			&users.ItemMailFoldersRequestBuilderGetRequestConfiguration{
+				QueryParameters: &users.ItemMailFoldersRequestBuilderGetQueryParameters{
+					Filter: &filter, Select: []string{"id", "displayName"}, IncludeHiddenFolders: &hidden,
+				},
+			})
 		return err
 	})
 	switch {
 	case err != nil:
 		return "", err
-	case list == nil || list.GetValue() == nil: // an answer without a list says nothing of what is there
+	case list == nil || list.GetValue() == nil: // an answer without a list does not mean that there is no folder
 		return "", unreadableAnswer(x, false)
 	}
 	for _, folder := range list.GetValue() {
@@ -116,6 +120,7 @@ func (s *Session) findFolder(ctx context.Context) (string, error) {
 	return "", nil
 }
 
+// createFolder creates the target folder and returns its id.
 func (s *Session) createFolder(ctx context.Context) (string, error) {
 	var made models.MailFolderable
 	x, err := s.sendWithToken(ctx, opCreateFolder, smallRequest.Bytes, func(ctx context.Context) (err error) {
@@ -133,10 +138,11 @@ func (s *Session) createFolder(ctx context.Context) (string, error) {
 	return *made.GetId(), nil
 }
 
-// unreadableAnswer is the error for a success that doesn't say what a success has to say.
+// unreadableAnswer returns the error for a success without the content that it must have. write is whether the request
+// may have had an effect.
 func unreadableAnswer(x *exchange, write bool) *Error {
 	return &Error{Kind: Unavailable, Status: x.status, Code: "UnreadableAnswer", RequestID: x.id, Ambiguous: write}
 }
 
-// odataQuote doubles the quotes of s, for a string in an OData filter.
+// odataQuote returns s with its quotes doubled, for a string literal in an OData filter.
 func odataQuote(s string) string { return strings.ReplaceAll(s, "'", "''") }

@@ -14,15 +14,16 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 )
 
-// Import writes one message into the target folder, with all its attachments, and gives Graph's
-// id of it. It makes one try: the message is created by one POST that is never repeated, with everything
-// in it while that stays under 3.5 MB. Larger attachments follow one by one; until the last is there
-// the message is marked partial.
+// Import creates one message in the target folder, with all its attachments, and returns Graph's id of it. It makes
+// one attempt: the message is created by one POST, which is never repeated, with everything in it if the request stays
+// below 3.5 MB. Larger attachments are added to the message one by one; until the last one is there, the message is
+// marked partial.
 //
-// Renew, which may be nil, is called at least every 20 seconds, from another goroutine but never twice at
-// a time; its error ends the import with kind Lost. On an Error that is not Ambiguous nothing of
-// the message is in the mailbox. On one with an id, the message is there in part: Delete takes
-// it away.
+// renew renews the caller's claim and may be nil. It is called at least every 20 seconds, from another goroutine but
+// never concurrently with itself. If it fails, the import ends with an *Error of kind Lost.
+//
+// After an *Error that is not Ambiguous, nothing of the message is in the mailbox. If an id is returned with the
+// error, part of the message is there, and Delete removes it.
 func (s *Session) Import(ctx context.Context, m *Message, renew func(context.Context) error) (id string, err error) {
 	k := startRenewer(ctx, renew, s.c.renewEvery)
 	defer k.stop()
@@ -37,11 +38,12 @@ func (s *Session) Import(ctx context.Context, m *Message, renew func(context.Con
 	return id, err
 }
 
+// importKept is Import while k renews the claim.
 func (s *Session) importKept(k *claimRenewer, m *Message) (string, error) {
 	folder, err := s.Folder(k.ctx)
 	if err != nil {
 		if e, ok := errors.AsType[*Error](err); ok {
-			e.Ambiguous = false // about the folder, not about the message
+			e.Ambiguous = false // only the folder may have been created, nothing of the message
 		}
 		return "", err
 	}
@@ -61,7 +63,8 @@ func (s *Session) importKept(k *claimRenewer, m *Message) (string, error) {
 		model.SetAttachments(g.inline)
 	}
 	if g.pending != nil {
-		model.SetSingleValueExtendedProperties(append(model.GetSingleValueExtendedProperties(), stringProperty(importState, partial)))
+		model.SetSingleValueExtendedProperties(
+			append(model.GetSingleValueExtendedProperties(), stringProperty(importState, partial)))
 	}
 	if err := k.renewIfOld(); err != nil {
 		return "", err
@@ -70,29 +73,34 @@ func (s *Session) importKept(k *claimRenewer, m *Message) (string, error) {
 	if err != nil || g.pending == nil {
 		return id, err
 	}
-	g.inline = nil // frees their bytes
+	g.inline = nil // releases the memory of their bytes
 	held.put(small)
 	if err := s.finish(k, id, g); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok {
-			e.Ambiguous = true // the message is there, in part
+			e.Ambiguous = true // part of the message is in the mailbox
 		}
 		return id, err
 	}
 	return id, nil
 }
 
-// importWritten writes the message out as JSON. That takes a while and permits are few, so it is done before the request is let in.
-func (s *Session) importWritten(ctx context.Context, folder string, model models.Messageable) (request *kiota.RequestInformation, err error) {
+// importWritten returns the create request with the message encoded as JSON. Encoding takes a while and permits are
+// scarce, so it is done before the request waits for a permit.
+func (s *Session) importWritten(
+	ctx context.Context, folder string, model models.Messageable,
+) (request *kiota.RequestInformation, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = errors.New("the SDK panicked on the message")
 		}
 	}()
-	return s.c.userRequest(s.user).MailFolders().ByMailFolderId(folder).Messages().ToPostRequestInformation(ctx, model, nil)
+	return s.c.userRequest(s.user).MailFolders().ByMailFolderId(folder).Messages().
+		ToPostRequestInformation(ctx, model, nil)
 }
 
-// create sends the one POST. Of the answer, which repeats the whole message, only what matters is read: to make the SDK's
-// model of it costs more than all else about the request.
+// create sends the one POST that creates the message and returns the message's id. The answer repeats the whole
+// message. Only the fields that matter are decoded: the SDK's model of it would cost more than the rest of the request
+// together.
 func (s *Session) create(ctx context.Context, folder string, model models.Messageable, size int64) (string, error) {
 	var made struct {
 		ID      string `json:"id"`
@@ -115,13 +123,14 @@ func (s *Session) create(ctx context.Context, folder string, model models.Messag
 	case x.status != http.StatusCreated || made.ID == "" || made.IsDraft == nil:
 		return "", unreadableAnswer(x, true)
 	case *made.IsDraft:
-		return made.ID, &Error{Kind: Refused, Status: x.status, Code: "CreatedAsDraft", RequestID: x.id, Ambiguous: true}
+		return made.ID, &Error{
+			Kind: Refused, Status: x.status, Code: "CreatedAsDraft", RequestID: x.id, Ambiguous: true}
 	}
 	return made.ID, nil
 }
 
-// finish adds the attachments that were not in the create, and then marks the message complete. It waits where the mailbox
-// lets nothing in for a while: what was uploaded so far would be lost.
+// finish adds the attachments that were not in the create and then marks the message complete. Its requests wait while
+// the mailbox is paused or its quota is used up, because a failure would lose what is uploaded so far.
 func (s *Session) finish(k *claimRenewer, id string, g *gathering) error {
 	s.patient = true
 	defer func() { s.patient = false }()
@@ -140,31 +149,33 @@ func (s *Session) finish(k *claimRenewer, id string, g *gathering) error {
 		var changed models.Messageable
 		x, err := s.sendWithToken(ctx, opComplete, smallRequest.Bytes, func(ctx context.Context) (err error) {
 			change := models.NewMessage()
-			change.SetSingleValueExtendedProperties([]models.SingleValueLegacyExtendedPropertyable{stringProperty(importState, complete)})
+			change.SetSingleValueExtendedProperties(
+				[]models.SingleValueLegacyExtendedPropertyable{stringProperty(importState, complete)})
 			changed, err = s.c.userRequest(s.user).Messages().ByMessageId(id).Patch(ctx, change, nil)
 			return err
 		})
-		if err == nil && (x.status != http.StatusOK || changed == nil || changed.GetId() == nil || *changed.GetId() == "") {
+		if err == nil &&
+			(x.status != http.StatusOK || changed == nil || changed.GetId() == nil || *changed.GetId() == "") {
 			err = unreadableAnswer(x, true)
 		}
 		return x, err
 	})
 }
 
-// gathering goes through a message's attachments once.
+// gathering iterates over a message's attachments, once.
 type gathering struct {
 	c      *Client
 	next   func() (*Attachment, error)
-	queue  []*Attachment // come before those of next
-	held   *holding
-	number int
-	size   int64 // of the create, in JSON; at least
+	queue  []*Attachment // returned before those of next
+	held   *holding      // the memory of the import
+	number int           // of the current attachment, from 1, for error texts
+	size   int64         // upper bound of the create's JSON in bytes
 
 	inline  []models.Attachmentable
-	pending *Attachment // the first that doesn't go into the create; nil: none
+	pending *Attachment // the next attachment, not in the create if gather has returned; nil: none is left
 }
 
-// gather reads attachments into inline while the create stays below the limit.
+// gather reads attachments into inline while the create stays below maxInline, and reserves memory for them.
 func (g *gathering) gather(ctx context.Context) error {
 	if err := g.held.take(ctx, levelOf(g.size)); err != nil {
 		return err
@@ -189,7 +200,7 @@ func (g *gathering) gather(ctx context.Context) error {
 	}
 }
 
-// advance makes the next attachment the pending one, and nil if there is none.
+// advance makes the next attachment the pending one; nil if there is none left.
 func (g *gathering) advance() error {
 	g.pending = nil
 	g.number++
@@ -220,7 +231,8 @@ func (g *gathering) advance() error {
 	return nil
 }
 
-// textFiles is the whole of a text as an attachment; as several where one may not be large.
+// textFiles returns a whole text as one attachment, or as several if the cloud has no upload sessions and the text is
+// too large for one POST.
 func textFiles(text string, sessions bool) []*Attachment {
 	if sessions || len(text) <= maxSinglePost {
 		return []*Attachment{textFile("message.txt", text)}
@@ -229,7 +241,8 @@ func textFiles(text string, sessions bool) []*Attachment {
 	for len(text) > 0 {
 		end := len(text)
 		if end > maxSinglePost {
-			end = strings.LastIndexFunc(text[:maxSinglePost-3], func(rune) bool { return true }) // the start of a character
+			// Cut at the start of a character.
+			end = strings.LastIndexFunc(text[:maxSinglePost-3], func(rune) bool { return true })
 		}
 		files = append(files, textFile(fmt.Sprintf("message-%d.txt", len(files)+1), text[:end]))
 		text = text[end:]
@@ -237,11 +250,13 @@ func textFiles(text string, sessions bool) []*Attachment {
 	return files
 }
 
+// textFile returns a text as one attachment.
 func textFile(name, text string) *Attachment {
-	return &Attachment{Name: name, Type: "text/plain; charset=utf-8", Size: int64(len(text)), Body: strings.NewReader(text)}
+	return &Attachment{Name: name, Type: "text/plain; charset=utf-8",
+		Size: int64(len(text)), Body: strings.NewReader(text)}
 }
 
-// read is all of the attachment's bytes.
+// read returns all bytes of the attachment. It is an error of kind Content if Body does not have exactly Size bytes.
 func (a *Attachment) read() ([]byte, error) {
 	content := make([]byte, a.Size)
 	if err := fillBuffer(a.Body, content); err != nil {
@@ -250,7 +265,7 @@ func (a *Attachment) read() ([]byte, error) {
 	return content, atEnd(a.Body)
 }
 
-// fillBuffer reads len(p) bytes.
+// fillBuffer reads exactly len(p) bytes.
 func fillBuffer(r io.Reader, p []byte) error {
 	n, err := io.ReadFull(r, p)
 	switch {
@@ -264,7 +279,7 @@ func fillBuffer(r io.Reader, p []byte) error {
 	return nil
 }
 
-// atEnd is nil if r gives nothing more.
+// atEnd returns nil if r has no more bytes.
 func atEnd(r io.Reader) error {
 	var one [1]byte
 	n, err := io.ReadFull(r, one[:])

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// claimRenewer renews the caller's claim on a message while an import lasts, also while it waits for
-// memory, a gate or a slow answer. When renewing fails, its context ends.
+// claimRenewer renews the caller's claim on a message as long as an import lasts, even while the import waits for
+// memory, a pause of the mailbox or a slow answer. If a renewal fails, its context is canceled.
 type claimRenewer struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	renew  func(context.Context) error
 	every  time.Duration
 
-	mu   sync.Mutex // one renewal at a time
-	last time.Time
-	err  error
+	mu   sync.Mutex // held during a renewal, so that one runs at a time; guards last and err
+	last time.Time  // when the last successful renewal began
+	err  error      // the error of the renewal that failed; it stays
 
 	done sync.WaitGroup
 }
 
-// startRenewer begins. The claim counts as renewed at this moment. stop must be called.
+// startRenewer starts the renewals, every interval of every. The claim counts as renewed now. stop MUST be called.
 func startRenewer(ctx context.Context, renew func(context.Context) error, every time.Duration) *claimRenewer {
 	k := &claimRenewer{renew: renew, every: every, last: time.Now()}
 	k.ctx, k.cancel = context.WithCancelCause(ctx)
@@ -37,6 +37,7 @@ func (k *claimRenewer) stop() {
 	k.done.Wait()
 }
 
+// run renews the claim until the context ends or a renewal fails.
 func (k *claimRenewer) run() {
 	ticker := time.NewTicker(k.every)
 	defer ticker.Stop()
@@ -52,9 +53,11 @@ func (k *claimRenewer) run() {
 	}
 }
 
-// renewIfOld is for the moment before a big step: the claim then is at most half an interval old.
+// renewIfOld is called before each larger step. It renews the claim unless it is less than half an interval old.
 func (k *claimRenewer) renewIfOld() error { return k.renewIfOlder(k.every / 2) }
 
+// renewIfOlder renews the claim if its age is at least age. After a failed renewal it always returns an *Error of kind
+// Lost. If the context ended during the renewal, the outcome of the renewal is unknown and the error is not Lost.
 func (k *claimRenewer) renewIfOlder(age time.Duration) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -82,7 +85,7 @@ func (k *claimRenewer) renewIfOlder(age time.Duration) error {
 	return nil
 }
 
-// lost is renew's error, or nil.
+// lost returns the error of the renewal that failed, or nil.
 func (k *claimRenewer) lost() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -21,25 +21,25 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// User is a user of the tenant. Whether there is a mailbox is found out at the mailbox.
+// User is a user of the tenant. Whether the user has a mailbox is known only after a request to the mailbox.
 type User struct {
 	ID      string // directory object id
 	UPN     string
 	Mail    string
-	Enabled bool // false for leavers, and for shared mailboxes, which are users too
+	Enabled bool // false for leavers and for shared mailboxes, which are users too
 }
 
 // Microsoft Graph: a $batch holds at most 20 requests.
 const (
 	batchSize    = 20
-	batchesAtOne = 4 // at a time
-	lookUpTries  = 5
+	batchesAtOne = 4 // the number of $batch requests under way at once
+	lookUpTries  = 5 // attempts at one $batch
 )
 
-// LookUp asks the directory which of the addresses belong to a user: lower-case address → user. Absent are those that
-// nobody has, that several users have alike, or that are no plain SMTP address (these are not asked for). It tries
-// again where the directory is busy. With a *Partial error the other addresses are answered; any other error means
-// that nothing is known of any address.
+// LookUp returns the users that the addresses belong to, by lower-case address. An address is absent from the result
+// if it belongs to no user, if several users have it alike, or if it is not a plain SMTP address; the last kind is not
+// sent to the directory. LookUp retries while the directory is unavailable or throttles. With a *Partial error all
+// addresses that the error does not name are answered; after any other error nothing is known of any address.
 func (c *Client) LookUp(ctx context.Context, addresses []string) (map[string]User, error) {
 	var wanted []string
 	for _, address := range addresses {
@@ -81,12 +81,13 @@ func (c *Client) LookUp(ctx context.Context, addresses []string) (map[string]Use
 	return found, nil
 }
 
-// lookUpPart asks until every one of the addresses, at most 20, has an answer, several times at most. left are those
-// without one.
+// lookUpPart looks up at most 20 addresses, and repeats the look-up for those without an answer, for a limited number
+// of attempts. left are the addresses that have no answer in the end; the error is the reason.
 func (c *Client) lookUpPart(ctx context.Context, addresses []string) (got answers, left []string, _ error) {
 	got = answers{found: map[string]User{}, refused: map[string]*Error{}}
 	left = addresses
-	pauses := retry.Policy{First: 500 * time.Millisecond, Max: 15 * time.Second, Tries: lookUpTries, Within: 3 * time.Minute, Judge: isBusy}
+	pauses := retry.Policy{First: 500 * time.Millisecond, Max: 15 * time.Second,
+		Tries: lookUpTries, Within: 3 * time.Minute, Judge: isBusy}
 	var last error
 	err := pauses.Do(ctx, func(ctx context.Context) error {
 		left, last = c.lookUpOnce(ctx, left, &got)
@@ -97,7 +98,7 @@ func (c *Client) lookUpPart(ctx context.Context, addresses []string) (got answer
 	}
 	if len(got.refused) > 0 && !got.sound {
 		_, _ = c.lookUpOnce(ctx, []string{control}, &got)
-		if delete(got.refused, control); !got.sound { // all look-ups are refused: that says nothing of these addresses
+		if delete(got.refused, control); !got.sound { // all look-ups are refused, so it is not about these addresses
 			for address, e := range got.refused {
 				left, last = append(left, address), e
 			}
@@ -107,8 +108,8 @@ func (c *Client) lookUpPart(ctx context.Context, addresses []string) (got answer
 	return got, left, last
 }
 
-// isBusy reports whether the directory may answer the same look-up in a moment. A token that was refused twice is not asked
-// for again here: the caller has more time.
+// isBusy reports whether the directory may answer the same look-up after a short pause, and returns the pause that it
+// asked for. A token that was refused twice is not retried here: the caller has more time for that.
 func isBusy(err error) (bool, time.Duration) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Kind != Throttled && !isPassing(e.Kind) {
@@ -117,11 +118,11 @@ func isBusy(err error) (bool, time.Duration) {
 	return true, e.RetryAfter
 }
 
-// lookUpOnce sends one $batch for the addresses, puts the answers into got, and returns the addresses that
-// have to be asked for again, with the reason.
+// lookUpOnce sends one $batch for the addresses and adds the answers to got. It returns the addresses that have to be
+// looked up again, with the reason.
 func (c *Client) lookUpOnce(ctx context.Context, addresses []string, got *answers) ([]string, error) {
 	var content []byte
-	ids := make(map[string]string, len(addresses)) // of the request → address
+	ids := make(map[string]string, len(addresses)) // id of the inner request → address
 	x, err := c.call(ctx, opBatch, func(ctx context.Context) error {
 		clear(ids)
 		request, err := c.batchRequest(ctx, addresses, ids)
@@ -135,7 +136,8 @@ func (c *Client) lookUpOnce(ctx context.Context, addresses []string, got *answer
 	if err != nil {
 		return addresses, err
 	}
-	// The core's own BatchResponse gives up on the whole answer if a proxy's error page is the body of one part.
+	// The SDK's BatchResponse is not used: it fails for the whole answer if the body of one part is a proxy's error
+	// page.
 	var answer struct {
 		Responses []innerAnswer `json:"responses"`
 	}
@@ -170,12 +172,12 @@ func (c *Client) lookUpOnce(ctx context.Context, addresses []string, got *answer
 	}
 	slices.Sort(left)
 	if len(left) > 0 && failed == nil {
-		failed = unreadableAnswer(x, false) // parts without an answer
+		failed = unreadableAnswer(x, false) // the answer lacks some of the parts
 	}
 	return left, failed
 }
 
-// moreSevere is the error to act on: a final one, or else the one with the longer pause.
+// moreSevere returns the error to act on: a permanent one, otherwise the one with the longer pause.
 func moreSevere(a, b error) error {
 	first, ok := errors.AsType[*Error](a)
 	if !ok {
@@ -189,23 +191,28 @@ func moreSevere(a, b error) error {
 	return a
 }
 
-// batchRequest is the $batch request with a look-up for each address; ids gets which is whose.
-func (c *Client) batchRequest(ctx context.Context, addresses []string, ids map[string]string) (*kiota.RequestInformation, error) {
+// batchRequest returns the $batch request with one look-up for each address, and adds to ids which inner request is
+// for which address.
+func (c *Client) batchRequest(
+	ctx context.Context, addresses []string, ids map[string]string,
+) (*kiota.RequestInformation, error) {
 	batch := msgraphcore.NewBatchRequest(c.adapter)
 	builder := users.NewUsersRequestBuilderInternal(map[string]string{"baseurl": c.base.String()}, c.adapter)
 	for _, address := range addresses {
 		quoted := odataQuote(address)
-		filter := fmt.Sprintf("proxyAddresses/any(p:p eq 'smtp:%s') or mail eq '%s' or userPrincipalName eq '%s'", quoted, quoted, quoted)
+		filter := fmt.Sprintf("proxyAddresses/any(p:p eq 'smtp:%s') or mail eq '%s' or userPrincipalName eq '%s'",
+			quoted, quoted, quoted)
 		step, err := builder.ToGetRequestInformation(ctx, &users.UsersRequestBuilderGetRequestConfiguration{
 			QueryParameters: &users.UsersRequestBuilderGetQueryParameters{
-				Filter: &filter, Select: []string{"id", "userPrincipalName", "mail", "accountEnabled", "proxyAddresses"},
+				Filter: &filter,
+				Select: []string{"id", "userPrincipalName", "mail", "accountEnabled", "proxyAddresses"},
 			},
 		})
 		if err != nil {
 			return nil, errors.New("make a look-up")
 		}
-		// QUIRK: msgraph-sdk-go-core 1.4 writes "body":null for a GET, and whatever has a body needs a content type
-		// in a batch.
+		// QUIRK: msgraph-sdk-go-core 1.4 writes "body":null for a GET, and in a batch every request with a body needs
+		// a content type.
 		step.Headers.TryAdd("Content-Type", "application/json")
 		item, err := batch.AddBatchRequestStep(*step)
 		if err != nil {
@@ -213,7 +220,8 @@ func (c *Client) batchRequest(ctx context.Context, addresses []string, ids map[s
 		}
 		ids[*item.GetId()] = address
 	}
-	request := kiota.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(kiota.POST, "{+baseurl}/$batch", map[string]string{})
+	request := kiota.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(
+		kiota.POST, "{+baseurl}/$batch", map[string]string{})
 	request.Headers.TryAdd("Accept", "application/json")
 	return request, request.SetContentFromParsable(ctx, c.adapter, "application/json", batch)
 }
@@ -226,7 +234,7 @@ type innerAnswer struct {
 	Body    json.RawMessage `json:"body"`
 }
 
-// candidate is a user as the directory shows him.
+// candidate is a user as the directory returns it.
 type candidate struct {
 	ID                string   `json:"id"`
 	UserPrincipalName string   `json:"userPrincipalName"`
@@ -235,7 +243,7 @@ type candidate struct {
 	ProxyAddresses    []string `json:"proxyAddresses"`
 }
 
-// lookedUp is the one user that has the address, nil if there is none.
+// lookedUp returns the one user who has the address, nil if there is none.
 func (a *innerAnswer) lookedUp(address, requestID string, now time.Time) (*User, error) {
 	if a.Status != http.StatusOK {
 		e := &Error{Status: a.Status, Code: errorCode(a.Body), RequestID: requestID}
@@ -259,13 +267,14 @@ func (a *innerAnswer) lookedUp(address, requestID string, now time.Time) (*User,
 	return pickUser(list.Value, address), nil
 }
 
-// pickUser is the only user who has the address among his proxy addresses; where nobody has, the only one
-// found by mail or user principal name. A user principal name is not an email address: somebody
-// else may have the same text as that.
+// pickUser returns the only user who has the address among the proxy addresses. If no user has it there, it returns
+// the only candidate, found by mail or user principal name. A user principal name is not an email address: another
+// user may have the same text as an address. It returns nil if several users remain.
 func pickUser(candidates []candidate, address string) *User {
 	var holders []candidate
 	for _, c := range candidates {
-		if slices.ContainsFunc(c.ProxyAddresses, func(p string) bool { return record.EqualFoldASCII(p, "smtp:"+address) }) {
+		if slices.ContainsFunc(c.ProxyAddresses,
+			func(p string) bool { return record.EqualFoldASCII(p, "smtp:"+address) }) {
 			holders = append(holders, c)
 		}
 	}
@@ -279,7 +288,7 @@ func pickUser(candidates []candidate, address string) *User {
 	return &User{ID: one.ID, UPN: one.UserPrincipalName, Mail: one.Mail, Enabled: one.AccountEnabled}
 }
 
-// plainAddress is true for a dot-string at a domain name, RFC 5321 section 4.1.2, in ASCII.
+// plainAddress reports whether s is a dot-string at a domain name in ASCII, RFC 5321 section 4.1.2.
 func plainAddress(s string) bool {
 	at := strings.LastIndexByte(s, '@')
 	if at < 1 || at > 64 || len(s) > 254 {
@@ -287,7 +296,8 @@ func plainAddress(s string) bool {
 	}
 	local, domain := s[:at], s[at+1:]
 	for atom := range strings.SplitSeq(local, ".") {
-		if atom == "" || strings.ContainsFunc(atom, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r) }) {
+		if atom == "" || strings.ContainsFunc(atom,
+			func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r) }) {
 			return false
 		}
 	}

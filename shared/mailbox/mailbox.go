@@ -1,9 +1,13 @@
-// Package mailbox writes messages into Exchange Online mailboxes through Microsoft Graph: it asks the
-// directory for users, finds or creates the target folder, and imports one message at a time.
+// Package mailbox writes messages into Exchange Online mailboxes through Microsoft Graph: it looks users up in the
+// directory, finds or creates the target folder, and imports one message at a time.
 //
-// It never repeats a request that may have created something: Microsoft Graph has no idempotency key, so
-// the SDK's own middleware, which repeats POSTs, is left out. Every error says whether
-// the request may have had an effect (Error.Ambiguous).
+// It MUST NOT repeat a request that may have created something. Microsoft Graph has no idempotency key, so the SDK's
+// middleware, which repeats POSTs, is left out. Every error reports whether the request may have had an effect
+// (Error.Ambiguous).
+//
+// A request to a mailbox needs a Session, which is one of the mailbox's few slots, memory for its body, and one of the
+// client's permits. They are always acquired in this order, which avoids deadlock. A permit is held only while the
+// request is under way.
 package mailbox
 
 import (
@@ -24,34 +28,36 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 )
 
-// maxRenew is the longest time between two renewals of a claim during an import. It is less where requests may take
-// less: who counts on requests being over soon, counts on claims being young.
+// maxRenew is the longest interval between two renewals of a claim during an import. It is shorter if the requests
+// have a shorter timeout: a caller that relies on requests ending soon relies on claims being young.
 const maxRenew = 10 * time.Second
 
-// Config says which Graph to talk to and how.
+// Config is the configuration of a Client.
 type Config struct {
-	URL        *url.URL               // https://graph.microsoft.com or another cloud's; plain http on loopback only; with or without /v1.0
-	Credential azcore.TokenCredential // asked for the scope https://<host of URL>/.default
-	Folder     string                 // display name of the folder that the messages go into
+	// URL is https://graph.microsoft.com or another cloud's, with or without /v1.0. Plain http is allowed on loopback
+	// only.
+	URL        *url.URL
+	Credential azcore.TokenCredential // returns tokens for the scope https://<host of URL>/.default
+	Folder     string                 // display name of the target folder
 	Class      string                 // message class, e.g. IPM.Note
 
-	// Permits is how many requests may be under way at one mailbox: 1 to 4, 0 means 3.
-	// Microsoft Graph: 4 for an application and mailbox, over it 429.
+	// Permits is the number of slots of each mailbox, and so of requests that may be under way at it: 1 to 4, 0 means
+	// 3. Microsoft Graph: 4 for an application and mailbox; a request above that is answered 429.
 	Permits int
 
-	// AtOnce is how many requests may be under way in all; 0: as many as the mailboxes take.
+	// AtOnce is the number of requests that may be under way in all; 0: no limit but those of the mailboxes.
 	AtOnce int
 
-	// UploadSessions is false in clouds that can't take an attachment of 3 MB or more.
-	// Microsoft Graph: the published schema of GCC High and DoD has no attachment upload session.
+	// UploadSessions is false in clouds that do not accept an attachment of 3 MB or more. Microsoft Graph: the
+	// published schema of GCC High and DoD has no upload session for attachments.
 	UploadSessions bool
 
-	HTTP    http.RoundTripper // nil: a transport of its own
+	HTTP    http.RoundTripper // nil: a transport of the client's own
 	Now     func() time.Time  // nil: time.Now
-	Timeout time.Duration     // of one request with its answer; 0: 100 s
+	Timeout time.Duration     // for one request with its answer; 0: 100 s
 }
 
-// Client talks to one Microsoft Graph. It is safe for concurrent use.
+// Client is a client of one Microsoft Graph. It is safe for concurrent use.
 type Client struct {
 	folder, class  string
 	permits        int
@@ -63,18 +69,18 @@ type Client struct {
 	base    *url.URL // ends in /v1.0
 	adapter *nethttplibrary.NetHttpRequestAdapter
 	tokens  *tokens
-	plain   *http.Client // for upload URLs: no token, no redirects
+	plain   *http.Client // for upload URLs: without a token and without redirects
 	memory  *bodyBudget
 
-	atOnce chan struct{} // a value for each request that is under way; nil: there is no bound
+	atOnce chan struct{} // the permits: one value for each request that is under way; nil: no limit
 	began  time.Time
 
 	mu        sync.Mutex
-	mailboxes map[string]*mailboxState
-	forgetAt  int // so many mailboxes
+	mailboxes map[string]*mailboxState // by directory object id
+	forgetAt  int                      // number of mailboxes at which the idle ones are forgotten
 }
 
-// New makes a client; it sends nothing.
+// New returns a client. It sends no request.
 func New(c Config) (*Client, error) {
 	base, err := baseURL(c.URL)
 	switch {
@@ -118,13 +124,14 @@ func New(c Config) (*Client, error) {
 	if c.AtOnce > 0 {
 		client.atOnce = make(chan struct{}, c.AtOnce)
 	}
-	// The adapter is put together by hand: the SDK's service client would register serializers in
-	// global tables and bring its middleware.
-	client.adapter, err = nethttplibrary.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
-		&authenticator{client.tokens},
-		jsonserialization.NewJsonParseNodeFactory(),
-		jsonserialization.NewJsonSerializationWriterFactory(),
-		&http.Client{Transport: &recorder{next: claimed{c.HTTP}}, CheckRedirect: noRedirect})
+	// The adapter is built by hand: the SDK's service client would register serializers in global tables and add its
+	// middleware.
+	client.adapter, err = nethttplibrary.
+		NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
+			&authenticator{client.tokens},
+			jsonserialization.NewJsonParseNodeFactory(),
+			jsonserialization.NewJsonSerializationWriterFactory(),
+			&http.Client{Transport: &recorder{next: claimed{c.HTTP}}, CheckRedirect: noRedirect})
 	if err != nil {
 		return nil, fmt.Errorf("make Graph request adapter: %w", err)
 	}
@@ -132,12 +139,13 @@ func New(c Config) (*Client, error) {
 	return client, nil
 }
 
-// userRequest is the SDK's request builder for one user's resources.
+// userRequest returns the SDK's request builder for one user's resources.
 func (c *Client) userRequest(id string) *users.UserItemRequestBuilder {
-	return users.NewUserItemRequestBuilderInternal(map[string]string{"baseurl": c.base.String(), "user%2Did": id}, c.adapter)
+	return users.NewUserItemRequestBuilderInternal(
+		map[string]string{"baseurl": c.base.String(), "user%2Did": id}, c.adapter)
 }
 
-// baseURL checks u and makes it end in /v1.0.
+// baseURL validates u and returns it with /v1.0 at its end.
 func baseURL(u *url.URL) (*url.URL, error) {
 	switch {
 	case u == nil || u.Host == "":
@@ -154,8 +162,8 @@ func baseURL(u *url.URL) (*url.URL, error) {
 	return base, nil
 }
 
-// ownTransport keeps to HTTP/1.1: over HTTP/2 all requests share one connection, and its loss
-// would leave every one of them in doubt.
+// ownTransport returns a transport for HTTP/1.1 only. Over HTTP/2 all requests share one connection, and its loss
+// would make the outcome of every one of them uncertain.
 func ownTransport() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -167,10 +175,11 @@ func ownTransport() *http.Transport {
 		ExpectContinueTimeout: time.Second,
 		IdleConnTimeout:       60 * time.Second,
 		MaxIdleConns:          1024,
-		MaxIdleConnsPerHost:   1024, // the settings allow as many imports at a time
+		MaxIdleConnsPerHost:   1024, // the settings allow that many concurrent imports
 		DisableCompression:    true,
 	}
 }
 
-// noRedirect hands a redirect back as the answer: neither the token nor a message goes to another place.
+// noRedirect makes the client return a redirect as the answer: neither the token nor a message is sent to another
+// address.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

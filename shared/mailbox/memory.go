@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// bodyBudget bounds what all imports together hold of bodies. The SDK copies a body about six times on
-// its way to the wire, so the worst is some 100 MB for each of the two sorts.
-type bodyBudget struct{ places [3]*semaphore.Weighted }
+// bodyBudget bounds the memory that all imports together hold for bodies. The SDK copies a body about six times until
+// it is sent, so the most is some 100 MB for each of the two counted levels.
+type bodyBudget struct{ places [3]*semaphore.Weighted } // by level
 
-// The sorts of body: the small ones are not counted. An upload's buffer counts as medium.
+// The levels of bodies. Small bodies are not counted. The buffer of an upload counts as medium.
 const (
 	small = iota
 	medium
@@ -19,15 +19,18 @@ const (
 
 const (
 	smallBody    = 64 << 10  // bytes of JSON
-	mediumBody   = 512 << 10 // bytes of JSON: a picture as phones send it
-	mediumPlaces = 24
-	largePlaces  = 4
+	mediumBody   = 512 << 10 // bytes of JSON: a picture of the size that phones send
+	mediumPlaces = 24        // medium bodies at a time
+	largePlaces  = 4         // large bodies at a time
 )
 
+// newBodyBudget returns a budget with all its places free.
 func newBodyBudget() *bodyBudget {
-	return &bodyBudget{[3]*semaphore.Weighted{medium: semaphore.NewWeighted(mediumPlaces), large: semaphore.NewWeighted(largePlaces)}}
+	return &bodyBudget{[3]*semaphore.Weighted{
+		medium: semaphore.NewWeighted(mediumPlaces), large: semaphore.NewWeighted(largePlaces)}}
 }
 
+// levelOf returns the level of a body of size bytes of JSON.
 func levelOf(size int64) int {
 	switch {
 	case size <= smallBody:
@@ -38,14 +41,15 @@ func levelOf(size int64) int {
 	return large
 }
 
-// holding is one import's share: one place of one sort, or none.
+// holding is the memory of one import: one place of one level, or none.
 type holding struct {
 	memory *bodyBudget
 	level  int
 }
 
-// take waits for a place of at least that sort. Who has a medium one may wait for a large one, never the
-// other way round, so that no circle of waiters can arise.
+// take waits for a place of level and then releases the smaller one that the import holds. It does nothing if the
+// import has a place of that level or a larger one. An import that holds a medium place may wait for a large one, but
+// never the other way round, which avoids deadlock.
 func (h *holding) take(ctx context.Context, level int) error {
 	if level <= h.level {
 		return nil
@@ -57,7 +61,8 @@ func (h *holding) take(ctx context.Context, level int) error {
 	return nil
 }
 
-// put gives the place back and makes level, which the caller has a place of, the import's share.
+// put releases the place that the import holds. level is what it holds from now on: a level whose place the caller has
+// acquired, or small.
 func (h *holding) put(level int) {
 	if h.level != small {
 		h.memory.places[h.level].Release(1)

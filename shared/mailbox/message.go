@@ -10,64 +10,74 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 )
 
-// Message is what Import writes. Its texts must be valid UTF-8 without characters that the mailbox
-// doesn't take, and its addresses syntactically valid.
+// Message is what Import writes. Its texts MUST be valid UTF-8 without characters that the mailbox does not accept,
+// and its addresses syntactically valid.
 type Message struct {
 	Key       string // the copy's key: 64 hex digits
 	MessageID string // with its angle brackets
 	Subject   string
-	Text      string // plain text; if it is too long for one request, its beginning is the body and Whole the attachment message.txt
-	Whole     string // the text as it is, of which Text has the beginning at least, in a form that a body can have
-	HTML      string // the same as HTML, for those that FitsBody; then it is the body. "": Text is
-	From      Address
-	To        []Address // at most 500 are used
-	Sent      time.Time
-	Received  time.Time
-	Headers   []Header // names begin with X-; at most 5 are used
 
-	InReplyTo, References string // as in RFC 5322 section 3.6.4; may be empty
+	// Text is the plain text. If it is too long for one request, its beginning becomes the body, and Whole the
+	// attachment message.txt.
+	Text string
 
-	// Topic and Index are PidTagConversationTopic and PidTagConversationIndex (in base64); "" leaves them to the mailbox.
+	// Whole is the unabridged text. Text is Whole, or at least its beginning, in a form that a body can have. "": Text
+	// is the whole text.
+	Whole string
+
+	// HTML is the text as HTML, if it FitsBody. Then it is the body; "": Text is the body.
+	HTML string
+
+	From     Address
+	To       []Address // at most 500 are used
+	Sent     time.Time
+	Received time.Time
+	Headers  []Header // names begin with X-; at most 5 are used
+
+	// InReplyTo and References are as in RFC 5322 section 3.6.4; they may be empty.
+	InReplyTo, References string
+
+	// Topic and Index are PidTagConversationTopic and PidTagConversationIndex (in base64); "" leaves them to the
+	// mailbox.
 	Topic, Index string
 
-	// Next gives the attachments one by one and then io.EOF; nil: there are none. A Body is read
+	// Next returns the attachments one by one and then io.EOF; nil: there are none. The Body of an attachment is read
 	// before Next is called again.
 	Next func() (*Attachment, error)
 }
 
-// Address is a name and an SMTP address.
+// Address is a display name and an SMTP address.
 type Address struct{ Name, Address string }
 
-// Header is one header field; Value is at most 995 characters long.
+// Header is one header field. Value is at most 995 characters long.
 type Header struct{ Name, Value string }
 
-// Attachment is one file. Body must give exactly Size bytes.
+// Attachment is one file. Body MUST have exactly Size bytes.
 type Attachment struct {
 	Name, Type string
 	Size       int64
-	Inline     bool   // a picture in the HTML body; not for one so large that it needs an upload session
-	ContentID  string // what the HTML calls it, without angle brackets
+	Inline     bool   // a picture in the HTML body; not possible for one that needs an upload session
+	ContentID  string // the name of the picture in the HTML, without angle brackets
 	Body       io.Reader
 }
 
-// MaxBody is how much of a text or of HTML a body takes, in bytes of JSON; what is left of a request is for 500 recipients and
+// MaxBody is the largest text or HTML of a body, in bytes of JSON. The rest of a request is for 500 recipients and
 // small attachments.
 const MaxBody = 2_000_000
 
-// Microsoft Graph: a request is at most 4 MB, a message has at most 500 recipients and 5 headers
-// of up to 995 characters.
+// Microsoft Graph: a request has at most 4 MB, a message at most 500 recipients and 5 headers of up to 995 characters.
 const (
-	maxInline     = 3_500_000 // bytes of JSON of a create with everything in it
+	maxInline     = 3_500_000 // bytes of JSON of a create, with its attachments
 	maxText       = MaxBody
 	maxRecipients = 500
 	maxHeaders    = 5
 	maxHeader     = 995
-	propertyBytes = 200 // of JSON around a value: more than any object's names and braces take
+	propertyBytes = 200 // bytes of JSON around a value: more than the names and braces of any object
 )
 
 const goesOn = "\r\n\r\n[The text is too long to be shown here. The whole of it is in the attachment message.txt.]"
 
-// shortenValue is the part of text for the body, and whether something is left out.
+// shortenValue returns the part of text that fits the body, and whether some of it is left out.
 func shortenValue(text string) (body string, cut bool) {
 	if len(text) < maxText/6 || jsonLen(text) <= maxText {
 		return text, false
@@ -81,10 +91,10 @@ func shortenValue(text string) (body string, cut bool) {
 	return text, false
 }
 
-// FitsBody says whether an HTML text goes into a request. It can't be cut off as plain text can.
+// FitsBody reports whether an HTML text fits a request. HTML cannot be shortened as plain text can.
 func FitsBody(html string) bool { return len(html) < maxText/6 || jsonLen(html) <= maxText }
 
-// model is the message as Graph takes it, without attachments. body is Text or its beginning.
+// model returns the message as Graph's type, without attachments. body is Text or its beginning.
 func (m *Message) model(class, body string) *models.Message {
 	out := models.NewMessage()
 	out.SetSubject(&m.Subject)
@@ -113,7 +123,8 @@ func (m *Message) model(class, body string) *models.Message {
 		out.SetInternetMessageHeaders(headers)
 	}
 	properties := []models.SingleValueLegacyExtendedPropertyable{
-		stringProperty("Integer 0x0E07", "1"),                                      // PidTagMessageFlags: read, and not a draft (MS-OXCMSG 2.2.1.6: only at the first save)
+		// PidTagMessageFlags: read, and not a draft (MS-OXCMSG 2.2.1.6: only at the first save)
+		stringProperty("Integer 0x0E07", "1"),
 		stringProperty("SystemTime 0x0039", m.Sent.UTC().Format(time.RFC3339)),     // PidTagClientSubmitTime
 		stringProperty("SystemTime 0x0E06", m.Received.UTC().Format(time.RFC3339)), // PidTagMessageDeliveryTime
 		stringProperty("String 0x001A", class),                                     // PidTagMessageClass
@@ -129,20 +140,23 @@ func (m *Message) model(class, body string) *models.Message {
 		properties = append(properties,
 			stringProperty("String 0x0070", m.Topic), // PidTagConversationTopic (MS-OXOMSG 2.2.1.5)
 			stringProperty("Binary 0x0071", m.Index), // PidTagConversationIndex (2.2.1.3)
-			stringProperty("Boolean 0x3016", "true")) // PidTagConversationIndexTracking (2.2.1.4): the GUID in the index tells conversations apart
+			// PidTagConversationIndexTracking (2.2.1.4): conversations are distinguished by the GUID in the index
+			stringProperty("Boolean 0x3016", "true"))
 	}
 	out.SetSingleValueExtendedProperties(properties)
 	return out
 }
 
+// headers returns the headers that Graph accepts, at most maxHeaders.
 func (m *Message) headers() []models.InternetMessageHeaderable {
 	var out []models.InternetMessageHeaderable
 	for _, header := range m.Headers {
 		if len(out) == maxHeaders {
 			break
 		}
-		if header.Value == "" || len(header.Name) < 3 || !strings.EqualFold(header.Name[:2], "x-") || utf8.RuneCountInString(header.Value) > maxHeader {
-			continue // one that is refused would have the whole message refused
+		if header.Value == "" || len(header.Name) < 3 || !strings.EqualFold(header.Name[:2], "x-") ||
+			utf8.RuneCountInString(header.Value) > maxHeader {
+			continue // Graph refuses the whole message because of one invalid header
 		}
 		one := models.NewInternetMessageHeader()
 		one.SetName(&header.Name)
@@ -170,7 +184,7 @@ func stringProperty(id, value string) models.SingleValueLegacyExtendedPropertyab
 	return out
 }
 
-// fileAttachment is the attachment with its bytes.
+// fileAttachment returns the attachment with its bytes as Graph's type.
 func fileAttachment(a *Attachment, content []byte) models.Attachmentable {
 	out := models.NewFileAttachment()
 	out.SetName(&a.Name)
@@ -185,9 +199,10 @@ func fileAttachment(a *Attachment, content []byte) models.Attachmentable {
 	return out
 }
 
-// jsonSize is at least as much as the model without attachments takes in JSON.
+// jsonSize returns an upper bound of the model's JSON without attachments, in bytes.
 func (m *Message) jsonSize(body string) int64 {
-	size := max(jsonLen(body), jsonLen(m.HTML)) + jsonLen(m.Topic) + jsonLen(m.Index) + jsonLen(m.Subject) + jsonLen(m.MessageID) + jsonLen(m.InReplyTo) + jsonLen(m.References)
+	size := max(jsonLen(body), jsonLen(m.HTML)) + jsonLen(m.Topic) + jsonLen(m.Index) + jsonLen(m.Subject) +
+		jsonLen(m.MessageID) + jsonLen(m.InReplyTo) + jsonLen(m.References)
 	size += 16*propertyBytes + len(archiveKey) + jsonLen(m.Key)
 	size += 2 * (jsonLen(m.From.Name) + jsonLen(m.From.Address) + propertyBytes)
 	for _, a := range m.To[:min(len(m.To), maxRecipients)] {
@@ -199,12 +214,13 @@ func (m *Message) jsonSize(body string) int64 {
 	return int64(size)
 }
 
-// jsonSize is at least as much as the attachment with its bytes takes in JSON.
+// jsonSize returns an upper bound of the JSON of the attachment with its bytes, in bytes.
 func (a *Attachment) jsonSize() int64 {
-	return int64(base64.StdEncoding.EncodedLen(int(a.Size)) + jsonLen(a.Name) + jsonLen(a.Type) + jsonLen(a.ContentID) + 2*propertyBytes)
+	return int64(base64.StdEncoding.EncodedLen(int(a.Size)) +
+		jsonLen(a.Name) + jsonLen(a.Type) + jsonLen(a.ContentID) + 2*propertyBytes)
 }
 
-// jsonLen is how many bytes encoding/json makes of s.
+// jsonLen returns the number of bytes that encoding/json writes for s, without the quotes.
 func jsonLen(s string) int {
 	n := 0
 	for _, r := range s {
@@ -223,10 +239,11 @@ func runeLen(r rune) int {
 	return utf8.RuneLen(r)
 }
 
-// Cost is what the import of a message costs, if all goes well: of the one with that many bytes of text, and with attachments of
-// these sizes. Nothing breaks if it is more or less in the end.
+// Cost returns the estimated cost of importing a message, without retries. text is the number of bytes of its text,
+// attachments the sizes of its attachments. The estimate need not be exact: what is not used is returned to the quota,
+// and each request that costs more reserves the difference.
 func (c *Client) Cost(text int, attachments []int64) Cost {
-	const envelope = 16 << 10 // headers, recipients, and what Import's own estimate is too high
+	const envelope = 16 << 10 // headers, recipients, and the amount by which Import's upper bound is too high
 	cost := Cost{Requests: 1, Bytes: envelope + int64(text)}
 	for i, size := range attachments {
 		file := (&Attachment{Size: size}).jsonSize() + propertyBytes
@@ -238,7 +255,7 @@ func (c *Client) Cost(text int, attachments []int64) Cost {
 	return cost
 }
 
-// afterwards adds the attachments that come after the create, and the mark that they are all there.
+// afterwards adds the cost of the attachments that are added after the create, and of marking the message complete.
 func (c *Client) afterwards(cost Cost, attachments []int64) Cost {
 	add := func(requests, bytes int64) { cost = Cost{cost.Requests + requests, cost.Bytes + bytes} }
 	for _, size := range attachments {

@@ -6,34 +6,35 @@ import (
 	"time"
 )
 
-// manyPlaces is how many mailboxes are remembered before those are forgotten that nobody uses: about 20 MB. One that
-// is forgotten costs a look for its folder.
+// manyPlaces is the number of mailboxes whose state is kept before the idle ones are forgotten: about 20 MB. A
+// forgotten mailbox costs one look-up of its folder.
 const manyPlaces = 50_000
 
-// mailboxState is what the client keeps of one mailbox: who may talk to it, from when on, and its folder.
+// mailboxState is the state that the client keeps of one mailbox: its queue and slots, its pause, its quota and its
+// folder. It is the only place that admits requests to the mailbox.
 type mailboxState struct {
 	c *Client
 
 	mu    sync.Mutex
-	queue []*Ticket
-	taken int       // slots
-	opens time.Time // before it nothing is sent: the service said Retry-After
+	queue []*Ticket // in the order of admission
+	taken int       // slots in use
+	opens time.Time // nothing is sent before this time, because of a Retry-After
 	pace  quotaWindow
-	timer *time.Timer // looks at the line again; nil until it is needed
+	timer *time.Timer // calls admitNext; nil until it is needed
 
-	folder string // id of the target folder; "" if it isn't known
+	folder string // id of the target folder; "" if it is not known
 
-	resolving chan struct{} // holds one value while somebody finds the folder
+	resolving chan struct{} // a mutex that respects a context: holds one value while a session resolves the folder
 }
 
-// mailboxOf gives the mailbox's place.
+// mailboxOf returns the state of the user's mailbox.
 func (c *Client) mailboxOf(user string) *mailboxState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.findMailbox(user)
 }
 
-// findMailbox is place with the client's lock held.
+// findMailbox is mailboxOf with c.mu held.
 func (c *Client) findMailbox(user string) *mailboxState {
 	p := c.mailboxes[user]
 	if p == nil {
@@ -46,8 +47,8 @@ func (c *Client) findMailbox(user string) *mailboxState {
 	return p
 }
 
-// forgetIdle forgets the mailboxes that nobody talks to or waits for, and whose quota is whole again. The others are as
-// many as were used within minutes.
+// forgetIdle drops the state of the mailboxes that have no session and no ticket, are not paused and whose quota is
+// whole. The remaining ones are only those that were used within the last minutes. c.mu must be held.
 func (c *Client) forgetIdle() {
 	for user, p := range c.mailboxes {
 		p.mu.Lock()
@@ -56,15 +57,16 @@ func (c *Client) forgetIdle() {
 		}
 		p.mu.Unlock()
 	}
-	c.forgetAt = max(manyPlaces, 2*len(c.mailboxes)) // so that it is seldom done, however many are in use
+	c.forgetAt = max(manyPlaces, 2*len(c.mailboxes)) // so that it runs seldom, however many are in use
 }
 
-// elapsed is the time since the client began.
+// elapsed returns the time since the client was created.
 func (c *Client) elapsed() time.Duration { return c.now().Sub(c.began) }
 
-// admitNext lets in who is next in line, one after the other, as long as there are permits, an open gate and quota. The others
-// wait: a message of many bytes is not overtaken by the small ones behind it, which would take from it whatever
-// becomes free. The lock is held.
+// admitNext admits the tickets at the head of the queue, one after the other, while there are free slots, the mailbox
+// is not paused and its quota has room for all of the ticket's cost. The queue is strictly first in, first out: a
+// message of many bytes is not overtaken by the small ones behind it, which would otherwise take all quota that
+// becomes free. p.mu must be held.
 func (p *mailboxState) admitNext() {
 	for len(p.queue) > 0 && p.taken < p.c.permits {
 		next := p.queue[0]
@@ -80,6 +82,7 @@ func (p *mailboxState) admitNext() {
 	}
 }
 
+// admitAfter makes admitNext run again after d. p.mu must be held.
 func (p *mailboxState) admitAfter(d time.Duration) {
 	if p.timer != nil {
 		p.timer.Reset(d)
@@ -92,7 +95,8 @@ func (p *mailboxState) admitAfter(d time.Duration) {
 	})
 }
 
-// leaveQueue takes a turn out of the line that nobody waits for any more, and gives back what it has been given meanwhile.
+// leaveQueue removes a ticket whose wait was canceled. If the ticket was admitted in the meantime, its slot and its
+// quota are released.
 func (p *mailboxState) leaveQueue(t *Ticket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,7 +109,7 @@ func (p *mailboxState) leaveQueue(t *Ticket) {
 	p.admitNext()
 }
 
-// releaseSlot gives a slot back, and what is left of its cost.
+// releaseSlot releases a slot and the part of its cost that was not used.
 func (p *mailboxState) releaseSlot(left Cost) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,8 +118,8 @@ func (p *mailboxState) releaseSlot(left Cost) {
 	p.admitNext()
 }
 
-// admitRequest holds what one more request of the slot costs beyond what is held for it already, if the gate is open and there is room in
-// the quota; otherwise it says when to ask again.
+// admitRequest reserves what one more request of the session costs beyond what is still reserved for the session. If
+// the mailbox is paused or its quota has no room, it reserves nothing and returns the time until the next attempt.
 func (p *mailboxState) admitRequest(s *Session, size int64) (pause time.Duration) {
 	more := Cost{max(0, 1-s.left.Requests), max(0, size-s.left.Bytes)}
 	p.mu.Lock()
@@ -129,7 +133,7 @@ func (p *mailboxState) admitRequest(s *Session, size int64) (pause time.Duration
 	return 0
 }
 
-// chargeQuota notes a request that has ended, and of what was held for it.
+// chargeQuota records a request that has ended: held is what was reserved for it, sent what it cost.
 func (p *mailboxState) chargeQuota(held, sent Cost) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,7 +141,7 @@ func (p *mailboxState) chargeQuota(held, sent Cost) {
 	p.pace.charge(p.c.elapsed(), sent)
 }
 
-// pauseUntil keeps the gate closed until then. Another slot may have closed it for longer.
+// pauseUntil pauses the mailbox until the given time, unless it is paused for longer already.
 func (p *mailboxState) pauseUntil(until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -146,11 +150,12 @@ func (p *mailboxState) pauseUntil(until time.Time) {
 	}
 }
 
+// isOpen reports whether the mailbox is not paused.
 func (p *mailboxState) isOpen() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.pausedFor() == 0
 }
 
-// pausedFor is how long the gate is still closed. The lock is held.
+// pausedFor returns how long the mailbox is still paused. p.mu must be held.
 func (p *mailboxState) pausedFor() time.Duration { return max(0, p.opens.Sub(p.c.now())) }

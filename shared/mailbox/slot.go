@@ -9,35 +9,36 @@ import (
 	"time"
 )
 
-// Ticket is a place in the line of those who want to talk to a mailbox. Its Slot must be called, once and soon: whoever
-// stands behind it waits for that.
+// Ticket is a place in the queue of a mailbox. Slot MUST be called on it once and soon, because the tickets behind it
+// wait for its session to end.
 type Ticket struct {
-	user  string
+	user  string // directory object id
 	place *mailboxState
-	cost  Cost
-	come  chan struct{} // closed when it is this turn's
+	cost  Cost          // reserved on admission
+	come  chan struct{} // closed on admission
 }
 
-// Session is one of the few places at a mailbox. Its requests go one after the other: a Slot
-// must not be used by two goroutines at the same time.
+// Session is one of the few slots of a mailbox: the right to send requests to it. The requests of a Session are sent
+// one after the other; it MUST NOT be used by two goroutines at the same time. Release MUST be called.
 type Session struct {
 	c       *Client
 	user    string
 	place   *mailboxState
-	left    Cost // of what was held for it
+	left    Cost // the part of the reserved cost that is not used yet
 	release sync.Once
 
-	// patient has a request wait where the mailbox lets nothing in for a while. Otherwise it fails, so that the caller can let
-	// go of what others need, and come back.
+	// patient makes a request wait while the mailbox is paused or its quota has no room. Otherwise the request fails,
+	// so that the caller can release what other copies need and return later.
 	patient bool
 }
 
-// Queue takes the next place in the line at the mailbox of user, a directory object id. cost is what is about to be asked of
-// the mailbox: the turn comes when there is room for all of it in the mailbox's quota. It makes no request.
+// Queue appends a ticket to the queue of the mailbox of user, a directory object id. cost is what the caller is going
+// to send to the mailbox. The ticket is admitted only when the mailbox's quota has room for all of it. Queue sends no
+// request and does not wait.
 func (c *Client) Queue(user string, cost Cost) *Ticket {
 	t := &Ticket{user: user, cost: cost, come: make(chan struct{})}
 	c.mu.Lock()
-	defer c.mu.Unlock() // until the turn is in the line: a place that nobody uses is forgotten
+	defer c.mu.Unlock() // held until the ticket is queued: forgetIdle would drop the state of an idle mailbox
 	t.place = c.findMailbox(user)
 	t.place.mu.Lock()
 	defer t.place.mu.Unlock()
@@ -46,7 +47,8 @@ func (c *Client) Queue(user string, cost Cost) *Ticket {
 	return t
 }
 
-// Slot waits for the turn. The error is ctx's cause.
+// Slot waits until the ticket is admitted and returns the session. If ctx ends first, the ticket leaves the queue and
+// the error is ctx's cause.
 func (t *Ticket) Slot(ctx context.Context) (*Session, error) {
 	select {
 	case <-t.come:
@@ -57,7 +59,8 @@ func (t *Ticket) Slot(ctx context.Context) (*Session, error) {
 	}
 }
 
-// OpenSession waits for a place at the mailbox of user (a directory object id) for one small request. It makes no request itself.
+// OpenSession waits for a session with the mailbox of user (a directory object id) for one small request. It sends no
+// request itself.
 func (c *Client) OpenSession(ctx context.Context, user string) (*Session, error) {
 	if user == "" {
 		return nil, errors.New("no user to write to")
@@ -65,15 +68,18 @@ func (c *Client) OpenSession(ctx context.Context, user string) (*Session, error)
 	return c.Queue(user, smallRequest).Slot(ctx)
 }
 
-// Release gives the place to the next in line, and back to the quota what was not used of it. It is safe to call twice.
+// Release releases the slot, and the part of the quota that was reserved and not used. It is safe to call twice.
 func (s *Session) Release() { s.release.Do(func() { s.place.releaseSlot(s.left) }) }
 
-// smallRequest is the cost of a request that has no message in it.
+// smallRequest is the cost of a request without a message in it.
 var smallRequest = Cost{Requests: 1, Bytes: 4 << 10}
 
-// sendWithToken makes one request with a body of at most size bytes at the mailbox, once more if the token was refused, and closes
-// the mailbox's gate if the service asks for a pause. The error is an *Error or nil.
-func (s *Session) sendWithToken(ctx context.Context, what operation, size int64, f func(context.Context) error) (*exchange, error) {
+// sendWithToken sends one request with a body of at most size bytes to the mailbox. If the token was refused, it sends
+// the request once more with a fresh one. If the service asks for a pause, the mailbox is paused. The error is an
+// *Error or nil.
+func (s *Session) sendWithToken(
+	ctx context.Context, what operation, size int64, f func(context.Context) error,
+) (*exchange, error) {
 	x, err := s.sendAdmitted(ctx, size, func() (*exchange, error) { return s.c.sendOnce(ctx, what, f) })
 	if s.c.tokenRefused(x, err) {
 		x, err = s.sendAdmitted(ctx, size, func() (*exchange, error) { return s.c.sendOnce(ctx, what, f) })
@@ -81,21 +87,22 @@ func (s *Session) sendWithToken(ctx context.Context, what operation, size int64,
 	return x, err
 }
 
-// sendAdmitted makes one request when the mailbox and the whole client have room for it.
+// sendAdmitted sends one request as soon as the mailbox is not paused, its quota has room and a permit is free.
 func (s *Session) sendAdmitted(ctx context.Context, size int64, send func() (*exchange, error)) (*exchange, error) {
 	if err := s.waitForPermit(ctx, size); err != nil {
 		return &exchange{}, err
 	}
 	x, err := send()
 	s.c.releasePermit()
-	if x.answered() || x.mayHaveArrived() { // refused requests count too
+	if x.answered() || x.mayHaveArrived() { // Graph counts refused requests too
 		s.spend(Cost{1, x.size})
 	}
 	s.applyRetryAfter(err)
 	return x, err
 }
 
-// waitForPermit returns with a permit of the client, and only while the mailbox's gate is open. Who waits for the mailbox has none.
+// waitForPermit waits for one of the client's permits, and returns nil only while the mailbox is not paused. A session
+// that waits for its mailbox holds no permit.
 func (s *Session) waitForPermit(ctx context.Context, size int64) error {
 	for {
 		pause := s.place.admitRequest(s, size)
@@ -114,10 +121,11 @@ func (s *Session) waitForPermit(ctx context.Context, size int64) error {
 		if s.place.isOpen() {
 			return nil
 		}
-		s.c.releasePermit() // another slot has closed the gate meanwhile
+		s.c.releasePermit() // another session's answer has paused the mailbox meanwhile
 	}
 }
 
+// sleepFor waits for d. If ctx ends first, it returns ctx's cause.
 func sleepFor(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -129,7 +137,7 @@ func sleepFor(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// spend takes a request that was sent from what is held for the slot.
+// spend charges a request that was sent to the session's reserved cost.
 func (s *Session) spend(c Cost) {
 	held := Cost{min(c.Requests, s.left.Requests), min(c.Bytes, s.left.Bytes)}
 	s.left.Requests -= held.Requests
@@ -137,7 +145,8 @@ func (s *Session) spend(c Cost) {
 	s.place.chargeQuota(held, c)
 }
 
-// applyRetryAfter closes the mailbox's gate as long as err says.
+// applyRetryAfter pauses the mailbox for the time that err asks for; 10 s after a 429 without a Retry-After, which it
+// also sets in err.
 func (s *Session) applyRetryAfter(err error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -149,12 +158,13 @@ func (s *Session) applyRetryAfter(err error) {
 	if e.RetryAfter == 0 {
 		return
 	}
-	// A tenth more, so that several instances don't come back at the same moment.
+	// Up to a tenth longer, so that several instances do not return at the same moment.
 	s.place.pauseUntil(s.c.now().Add(e.RetryAfter + rand.N(e.RetryAfter/10+1)))
 }
 
-// tokenRefused reports whether a request may be made once more for being answered 401. Graph checks the token before anything
-// else, so its own 401 means that there was no effect; of another's that is not known.
+// tokenRefused drops a token that was answered 401, and reports whether the request may be sent once more. Graph
+// checks the token before anything else, so its own 401 means that the request had no effect. For a 401 of another
+// server that is not known.
 func (c *Client) tokenRefused(x *exchange, err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Kind != Unauthorized || x.status != http.StatusUnauthorized {

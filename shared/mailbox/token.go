@@ -13,23 +13,26 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// tokens keeps the one token for Graph until shortly before it ends.
+// tokens caches the one token for Graph until shortly before it expires.
 type tokens struct {
 	credential azcore.TokenCredential
 	scope      string
 	now        func() time.Time
 
-	lock    chan struct{} // holds one value while a token is being had: the others wait for that one, with their own contexts
+	// lock is a mutex that respects a context: it holds one value while a token is requested. The other callers wait
+	// for that token, each with its own context.
+	lock    chan struct{}
 	mu      sync.Mutex
 	current azcore.AccessToken
-	claims  string // what Graph wants the next token to have
+	claims  string // the claims that Graph requires of the next token
 }
 
 func newTokens(credential azcore.TokenCredential, base *url.URL, now func() time.Time) *tokens {
-	return &tokens{credential: credential, scope: "https://" + base.Host + "/.default", now: now, lock: make(chan struct{}, 1)}
+	return &tokens{credential: credential, scope: "https://" + base.Host + "/.default", now: now,
+		lock: make(chan struct{}, 1)}
 }
 
-// get is the current token, or a new one from the credential.
+// get returns the cached token, or a new one from the credential.
 func (t *tokens) get(ctx context.Context) (string, error) {
 	if token, _ := t.valid(); token != "" {
 		return token, nil
@@ -49,7 +52,7 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	})
 	if err != nil {
 		if old := t.last(); old != "" {
-			return old, nil // it was only to be renewed early
+			return old, nil // not expired yet: it was to be renewed early
 		}
 		return "", err
 	}
@@ -62,7 +65,7 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	return fresh.Token, nil
 }
 
-// valid is the kept token, "" if there is none to use, and the claims for the next.
+// valid returns the cached token, or "" if it has to be renewed, and then the claims for the next one.
 func (t *tokens) valid() (token, wanted string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -77,7 +80,7 @@ func (t *tokens) valid() (token, wanted string) {
 	return current.Token, ""
 }
 
-// last is the kept token if it has not ended yet, else "".
+// last returns the cached token if it has not expired, otherwise "".
 func (t *tokens) last() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -87,7 +90,8 @@ func (t *tokens) last() string {
 	return ""
 }
 
-// refuse forgets token, which Graph answered 401 to, and keeps the claims that it asked for.
+// refuse drops token, to which Graph answered 401, and stores the claims that the answer required. If another token
+// has been cached meanwhile, refuse does nothing.
 func (t *tokens) refuse(token, wanted string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -99,13 +103,15 @@ func (t *tokens) refuse(token, wanted string) {
 
 var claimsParameter = regexp.MustCompile(`(?i)\bclaims="([^"]*)"`)
 
-// claimsChallenge takes the claims out of a continuous access evaluation challenge; "" if there are none.
+// claimsChallenge returns the claims in a continuous access evaluation challenge, "" if there are none.
 func claimsChallenge(challenge string) string {
 	found := claimsParameter.FindStringSubmatch(challenge)
 	if found == nil || len(found[1]) > 4096 {
 		return ""
 	}
-	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+	for _, encoding := range []*base64.Encoding{
+		base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding,
+	} {
 		if plain, err := encoding.DecodeString(found[1]); err == nil {
 			return string(plain)
 		}

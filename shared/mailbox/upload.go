@@ -20,20 +20,21 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 )
 
-// Microsoft Graph: an attachment under 3 MB goes in one POST, one of 3 to 150 MB through an upload
-// session, in parts of at most 4 MB that are multiples of 320 KiB. Whether its MB is 1,000,000 bytes or
-// 1,048,576 is not said, so the sizes in between are tried as a session first.
+// Microsoft Graph: an attachment under 3 MB is sent in one POST, one of 3 to 150 MB through an upload session, in
+// parts of at most 4 MB that are multiples of 320 KiB. Whether its MB is 1,000,000 bytes or 1,048,576 is not
+// documented, so for the sizes in between a session is tried first.
 const (
-	maxEasyPost   = 2_990_000 // its JSON is under 4,000,000 bytes
+	maxEasyPost   = 2_990_000 // bytes; always accepted in one POST: the JSON is under 4,000,000 bytes
 	maxSinglePost = MaxSinglePost
 	maxUpload     = 150 << 20      // bytes
 	uploadPart    = 12 * 320 << 10 // bytes: 3,932,160
 )
 
-// MaxSinglePost is the largest attachment in bytes that a request takes, and so a cloud without upload sessions: its JSON is under 4 MiB.
+// MaxSinglePost is the size in bytes of the largest attachment that one request, and so a cloud without upload
+// sessions, accepts: its JSON is under 4 MiB.
 const MaxSinglePost = 3_140_000
 
-// addAttachments adds one attachment to a message that exists.
+// addAttachments adds one attachment to an existing message, in one POST or through an upload session.
 func (s *Session) addAttachments(k *claimRenewer, id string, a *Attachment, held *holding) error {
 	defer held.put(small)
 	if err := k.renewIfOld(); err != nil {
@@ -57,7 +58,7 @@ func (s *Session) addAttachments(k *claimRenewer, id string, a *Attachment, held
 	return s.postAttachment(k, id, a)
 }
 
-// postAttachment adds a small attachment with one request.
+// postAttachment adds an attachment with one POST.
 func (s *Session) postAttachment(k *claimRenewer, id string, a *Attachment) error {
 	content, err := a.read()
 	if err != nil {
@@ -76,8 +77,8 @@ func (s *Session) postAttachment(k *claimRenewer, id string, a *Attachment) erro
 	})
 }
 
-// createUploadSession asks for a place to upload the attachment to. The link is as good as a token: it is never
-// shown, and nothing is sent to it but the attachment's bytes.
+// createUploadSession returns the link to which the attachment can be uploaded. The link is as secret as a token: it
+// is never logged, and nothing but the attachment's bytes is sent to it.
 func (s *Session) createUploadSession(k *claimRenewer, id string, a *Attachment) (*url.URL, error) {
 	item, kind := models.NewAttachmentItem(), models.FILE_ATTACHMENTTYPE
 	item.SetAttachmentType(&kind)
@@ -90,10 +91,12 @@ func (s *Session) createUploadSession(k *claimRenewer, id string, a *Attachment)
 	body := users.NewItemMessagesItemAttachmentsCreateUploadSessionPostRequestBody()
 	body.SetAttachmentItem(item)
 	var link *url.URL
-	err := s.retryStep(k, true, func(ctx context.Context) (*exchange, error) { // a session that nobody uses has no effect
+	// Repeatable: an upload session that is not used has no effect.
+	err := s.retryStep(k, true, func(ctx context.Context) (*exchange, error) {
 		var made models.UploadSessionable
 		x, err := s.sendWithToken(ctx, opSession, smallRequest.Bytes, func(ctx context.Context) (err error) {
-			made, err = s.c.userRequest(s.user).Messages().ByMessageId(id).Attachments().CreateUploadSession().Post(ctx, body, nil)
+			made, err = s.c.userRequest(s.user).Messages().ByMessageId(id).Attachments().
+				CreateUploadSession().Post(ctx, body, nil)
 			return err
 		})
 		if err != nil {
@@ -110,8 +113,8 @@ func (s *Session) createUploadSession(k *claimRenewer, id string, a *Attachment)
 	return link, err
 }
 
-// mayUploadTo is true for https anywhere, since upload links are on other hosts than Graph's; plain http
-// is for a Graph on loopback only.
+// mayUploadTo reports whether the attachment may be sent to an upload link. https is allowed to any host, because
+// upload links have other hosts than Graph. Plain http is allowed only on loopback, for a Graph on loopback.
 func (c *Client) mayUploadTo(u *url.URL) bool {
 	switch {
 	case u.Host == "" || u.User != nil:
@@ -122,7 +125,7 @@ func (c *Client) mayUploadTo(u *url.URL) bool {
 	return u.Scheme == "https"
 }
 
-// upload streams the attachment through one buffer.
+// upload sends the attachment in parts, through one buffer.
 func (s *Session) upload(k *claimRenewer, link *url.URL, a *Attachment) error {
 	buffer := make([]byte, min(uploadPart, a.Size))
 	for from := int64(0); from < a.Size; {
@@ -132,7 +135,7 @@ func (s *Session) upload(k *claimRenewer, link *url.URL, a *Attachment) error {
 		}
 		last := from+int64(len(part)) == a.Size
 		if last {
-			if err := atEnd(a.Body); err != nil { // before the last part, which completes the attachment
+			if err := atEnd(a.Body); err != nil { // checked before the last part, which completes the attachment
 				return err
 			}
 		}
@@ -140,7 +143,8 @@ func (s *Session) upload(k *claimRenewer, link *url.URL, a *Attachment) error {
 			return err
 		}
 		err := s.retryStep(k, false, func(ctx context.Context) (*exchange, error) {
-			return s.sendAdmitted(ctx, int64(len(part)), func() (*exchange, error) { return s.c.putPart(ctx, link, part, from, a.Size, last) })
+			return s.sendAdmitted(ctx, int64(len(part)),
+				func() (*exchange, error) { return s.c.putPart(ctx, link, part, from, a.Size, last) })
 		})
 		if err != nil {
 			return err
@@ -150,12 +154,16 @@ func (s *Session) upload(k *claimRenewer, link *url.URL, a *Attachment) error {
 	return nil
 }
 
-// putPart sends one part, without a token and without following a redirect.
-func (c *Client) putPart(ctx context.Context, link *url.URL, part []byte, from, size int64, last bool) (*exchange, error) {
+// putPart sends the bytes of the attachment from offset from on, without a token and without following a redirect.
+// size is that of the attachment; last is whether this part completes it.
+func (c *Client) putPart(
+	ctx context.Context, link *url.URL, part []byte, from, size int64, last bool,
+) (*exchange, error) {
 	x := &exchange{size: int64(len(part))}
 	inner, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(context.WithValue(withTrace(inner, x), exchangeKey{}, x), http.MethodPut, link.String(), bytes.NewReader(part))
+	r, err := http.NewRequestWithContext(context.WithValue(withTrace(inner, x), exchangeKey{}, x),
+		http.MethodPut, link.String(), bytes.NewReader(part))
 	if err != nil {
 		return x, &Error{Kind: Unavailable, Code: "UnusualUploadURL"}
 	}
@@ -192,7 +200,7 @@ func (c *Client) putPart(ctx context.Context, link *url.URL, part []byte, from, 
 	return x, nil
 }
 
-// errorCode is the code in Graph's error object.
+// errorCode returns the code in Graph's error object, "" without one.
 func errorCode(answer []byte) string {
 	var body struct {
 		Error struct {
@@ -205,7 +213,7 @@ func errorCode(answer []byte) string {
 	return plainCode(body.Error.Code)
 }
 
-// expectedRange says whether the answer to a part asks for the byte at next, as it must.
+// expectedRange reports whether the answer to a part asks for the byte at next, as it has to.
 func expectedRange(answer []byte, next int64) bool {
 	var body struct {
 		NextExpectedRanges []string `json:"nextExpectedRanges"`
@@ -217,24 +225,26 @@ func expectedRange(answer []byte, next int64) bool {
 	return start == strconv.FormatInt(next, 10)
 }
 
-// stepTries bounds how often one step after the create is taken.
+// stepTries is the number of attempts at one step after the create.
 const stepTries = 6
 
-// isPassing reports whether a failure of the kind may pass by itself within a moment.
+// isPassing reports whether an error of the kind may pass within a moment.
 func isPassing(k Kind) bool { return k == Unavailable || k == Unclear }
 
-// retryStep repeats a step of a message that exists, where that is certain to do no harm: after a 429,
-// which means that nothing was done, and after any outage if the step may be taken twice.
-// Giving up would throw away what was uploaded so far.
+// retryStep repeats a step of a message that has been created, but only if that cannot do harm: after a 429, which
+// means that nothing was done, after a failure that had no effect, and after any outage if the step is repeatable. To
+// give up would lose what is uploaded so far.
 func (s *Session) retryStep(k *claimRenewer, repeatable bool, step func(context.Context) (*exchange, error)) error {
-	pauses := retry.Policy{First: 500 * time.Millisecond, Max: 16 * time.Second, Tries: stepTries, Judge: func(err error) (bool, time.Duration) {
-		e, ok := errors.AsType[*Error](err)
-		again := ok && k.ctx.Err() == nil && (e.Kind == Throttled || isPassing(e.Kind) && (repeatable || !e.Ambiguous))
-		if again && e.RetryAfter > 0 {
-			return true, time.Nanosecond // the mailbox is paused so long, and step waits for it
-		}
-		return again, 0
-	}}
+	pauses := retry.Policy{First: 500 * time.Millisecond, Max: 16 * time.Second, Tries: stepTries,
+		Judge: func(err error) (bool, time.Duration) {
+			e, ok := errors.AsType[*Error](err)
+			again := ok && k.ctx.Err() == nil &&
+				(e.Kind == Throttled || isPassing(e.Kind) && (repeatable || !e.Ambiguous))
+			if again && e.RetryAfter > 0 {
+				return true, time.Nanosecond // the mailbox is paused for that time, and step waits for it
+			}
+			return again, 0
+		}}
 	var last error
 	_ = pauses.Do(k.ctx, func(ctx context.Context) error {
 		if last = k.renewIfOld(); last != nil { // the pause before may have been long

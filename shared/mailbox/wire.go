@@ -16,20 +16,22 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"
 )
 
-// maxAnswer bounds an answer's body. Graph repeats a created message's text in it, which is up to 3.5 MB.
+// maxAnswer is the largest body of an answer in bytes. Graph repeats a created message's text in it, up to 3.5 MB.
 const maxAnswer = 16 << 20
 
-// exchange is what is known of one request and its answer. It travels through the SDK in the
-// context, because the SDK's errors don't say whether anything was sent.
+// exchange is what is known of one request and its answer. It is passed through the SDK in the context, because the
+// SDK's errors do not tell whether anything was sent.
 type exchange struct {
 	id          string // client-request-id
-	content     []byte
-	size        int64  // of the body
-	token       string // that the request was sent with
-	tokenFailed error
+	content     []byte // the body
+	size        int64  // of the body in bytes
+	token       string // with which the request was sent
+	tokenFailed error  // why there was no token
 
-	tried, got, wrote atomic.Bool // set by the transport's goroutines too
-	stopped           atomic.Bool // it was broken off before its end, because the claim was too old
+	// Set by the transport's goroutines too: the request was passed to the transport, a connection was asked for, the
+	// request's head was written.
+	tried, got, wrote atomic.Bool
+	stopped           atomic.Bool // the request was stopped before its end, because the claim was too old
 
 	status     int // 0: no answer
 	retryAfter string
@@ -39,19 +41,21 @@ type exchange struct {
 
 func (x *exchange) answered() bool { return x.status != 0 }
 
-// mayHaveArrived is false only if it is certain that Graph never saw the request: no connection
-// was had, nothing but a TLS handshake was written to it, or the request was not written to its end.
+// mayHaveArrived reports whether Graph may have received the request. It is false only if that is certainly not the
+// case: there was no connection, nothing but a TLS handshake was written to it, or the request was not written to its
+// end.
 func (x *exchange) mayHaveArrived() bool {
 	return !x.stopped.Load() && x.tried.Load() && (x.wrote.Load() || !x.got.Load())
 }
 
+// exchangeKey is the context key of the exchange.
 type exchangeKey struct{}
 
-// graphErrors has the SDK read the body of every refusal as Graph's error object. It is never changed.
+// graphErrors makes the SDK decode the body of every refusal as Graph's error object. It is never changed.
 var graphErrors = kiota.ErrorMappings{"XXX": odataerrors.CreateODataErrorFromDiscriminatorValue}
 
-// send has f make exactly one request, and says what became of it. A panic of the SDK on an
-// answer that it didn't expect is such an answer.
+// send calls f, which has to make exactly one request, and returns its exchange. If the SDK panics on an unexpected
+// answer, that is an error like another.
 func (c *Client) send(ctx context.Context, f func(context.Context) error) (x *exchange, err error) {
 	x = &exchange{id: requestID()}
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, exchangeKey{}, x), c.timeout)
@@ -67,7 +71,8 @@ func (c *Client) send(ctx context.Context, f func(context.Context) error) (x *ex
 	return x, err
 }
 
-// call makes a request that is none of a mailbox's, once more if the token was refused. The error is an *Error or nil.
+// call sends a request that belongs to no mailbox; once more with a fresh token if the token was refused. The error is
+// an *Error or nil.
 func (c *Client) call(ctx context.Context, what operation, f func(context.Context) error) (*exchange, error) {
 	if err := c.acquirePermit(ctx); err != nil {
 		return &exchange{}, &Error{Kind: Unavailable, Code: "NotSent", cause: err}
@@ -80,7 +85,7 @@ func (c *Client) call(ctx context.Context, what operation, f func(context.Contex
 	return x, err
 }
 
-// sendOnce makes the request that f stands for. The error is an *Error or nil.
+// sendOnce makes the one request of f. The error is an *Error or nil.
 func (c *Client) sendOnce(ctx context.Context, what operation, f func(context.Context) error) (*exchange, error) {
 	x, err := c.send(ctx, f)
 	if err == nil {
@@ -89,8 +94,9 @@ func (c *Client) sendOnce(ctx context.Context, what operation, f func(context.Co
 	return x, errorFrom(ctx, x, err, what, c.now())
 }
 
-// acquirePermit takes one of the permits for all requests. It is the last thing to be waited for, and held by nobody who waits for
-// anything but Graph's answer.
+// acquirePermit waits for one of the permits for all requests. A permit is always acquired last and held only while
+// waiting for an answer, so the holder of a permit never waits for another resource. If ctx ends first, the error is
+// its cause.
 func (c *Client) acquirePermit(ctx context.Context) error {
 	if c.atOnce == nil {
 		return nil
@@ -109,8 +115,8 @@ func (c *Client) releasePermit() {
 	}
 }
 
-// authenticator completes every request of the SDK: token, headers, length. The SDK's own
-// providers refuse plain http and unknown hosts, and with them a Graph on loopback.
+// authenticator adds the token, headers and length to every request of the SDK. The SDK's own providers refuse plain
+// http and unknown hosts, and so a Graph on loopback.
 type authenticator struct{ tokens *tokens }
 
 // AuthenticateRequest implements the SDK's AuthenticationProvider.
@@ -127,14 +133,14 @@ func (a *authenticator) AuthenticateRequest(ctx context.Context, r *kiota.Reques
 	x.token, x.content, x.size = token, r.Content, int64(len(r.Content))
 	r.Headers.TryAdd("Authorization", "Bearer "+token)
 	r.Headers.TryAdd("client-request-id", x.id)
-	r.Headers.TryAdd("Prefer", `IdType="ImmutableId"`) // Microsoft Graph: ids then survive a move
+	r.Headers.TryAdd("Prefer", `IdType="ImmutableId"`) // Microsoft Graph: ids then do not change on a move
 	if len(r.Content) > 0 {
-		r.Headers.TryAdd("Content-Length", strconv.Itoa(len(r.Content))) // else it is sent in chunks
+		r.Headers.TryAdd("Content-Length", strconv.Itoa(len(r.Content))) // otherwise the body is sent chunked
 	}
 	return nil
 }
 
-// recorder is the transport under the SDK: it notes in the exchange how far a request got.
+// recorder is the RoundTripper under the SDK. It records in the exchange how far the request got.
 type recorder struct{ next http.RoundTripper }
 
 func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -151,8 +157,8 @@ func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	r = r.WithContext(withTrace(r.Context(), x))
 	if len(x.content) > 0 {
-		// With GetBody, net/http may repeat a POST on a fresh connection, and does so only if not one byte
-		// was written to the stale one.
+		// With GetBody, net/http may repeat a POST on a fresh connection. It does so only if not a single byte was
+		// written to the stale one.
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(x.content)), nil }
 		r.Body, _ = r.GetBody()
 	}
@@ -164,13 +170,13 @@ func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	x.status, x.retryAfter = resp.StatusCode, resp.Header.Get("Retry-After")
 	x.challenge = resp.Header.Get("WWW-Authenticate")
-	resp.Header.Del("WWW-Authenticate") // the SDK would repeat the request by itself, and panics on odd challenges
+	resp.Header.Del("WWW-Authenticate") // the SDK would repeat the request on its own, and panics on unusual challenges
 	resp.Body = &bounded{resp.Body, maxAnswer}
 	return resp, nil
 }
 
-// withTrace has net/http note whether a connection was had and whether a request's head was written.
-// Half a head can't have an effect, so a failure before is certain to have had none.
+// withTrace makes net/http record whether a connection was asked for and whether the head of the request was written.
+// An incomplete head cannot have an effect, so a failure before that certainly had none.
 func withTrace(ctx context.Context, x *exchange) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn:      func(string) { x.got.Store(true) },
@@ -178,7 +184,7 @@ func withTrace(ctx context.Context, x *exchange) context.Context {
 	})
 }
 
-// bounded refuses an answer that is longer than left.
+// bounded is an answer's body that fails if it is longer than left bytes.
 type bounded struct {
 	io.ReadCloser
 	left int64
@@ -193,7 +199,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// requestID is a random UUID, RFC 9562 version 4.
+// requestID returns a random UUID, RFC 9562 version 4.
 func requestID() string {
 	var u [16]byte
 	rand.Read(u[:]) // never fails
