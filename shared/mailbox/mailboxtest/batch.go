@@ -12,9 +12,10 @@ import (
 
 const (
 	maxBatch       = 20 // Microsoft Graph: up to 20 requests in a batch
-	outlookInBatch = 4  // Microsoft Graph: the Outlook service gets 4 of them at a time
+	outlookInBatch = 4  // Microsoft Graph: at most 4 of them are sent to the Outlook service at a time
 )
 
+// innerRequest is one request of a batch.
 type innerRequest struct {
 	ID        string            `json:"id"`
 	Method    string            `json:"method"`
@@ -24,6 +25,7 @@ type innerRequest struct {
 	DependsOn []string          `json:"dependsOn"`
 }
 
+// innerReply is the answer to one request of a batch.
 type innerReply struct {
 	ID      string            `json:"id"`
 	Status  int               `json:"status"`
@@ -31,7 +33,7 @@ type innerReply struct {
 	Body    any               `json:"body,omitempty"`
 }
 
-// batch carries out a batch. Its answers come in another order than its requests, since Graph promises none.
+// batch answers POST $batch. The answers are in another order than the requests, since Graph guarantees none.
 func (g *Graph) batch(q *request, _ route, _ *mailbox) *reply {
 	if rep := needJSON(q); rep != nil {
 		return rep
@@ -53,7 +55,8 @@ func (g *Graph) batch(q *request, _ route, _ *mailbox) *reply {
 		failed := map[string]bool{}
 		for i, r := range in.Requests {
 			if slices.ContainsFunc(r.DependsOn, func(id string) bool { return failed[id] }) {
-				rep := refuseWith(http.StatusFailedDependency, "FailedDependency", "A request that this one depends on has failed.")
+				rep := refuseWith(http.StatusFailedDependency, "FailedDependency",
+					"A request that this one depends on has failed.")
 				replies[i] = g.innerReply(&request{id: newUUID(), header: http.Header{}}, r.ID, rep)
 			} else {
 				replies[i] = g.inner(q, r, outlook)
@@ -67,6 +70,7 @@ func (g *Graph) batch(q *request, _ route, _ *mailbox) *reply {
 	return okReply(http.StatusOK, map[string]any{"responses": replies})
 }
 
+// checkBatch returns what is wrong with the requests of a batch, "" if nothing is.
 func checkBatch(rs []innerRequest) string {
 	if len(rs) == 0 {
 		return "there are no requests"
@@ -83,7 +87,8 @@ func checkBatch(rs []innerRequest) string {
 			return "a method is missing or not in upper case"
 		case !strings.HasPrefix(r.URL, "/"):
 			return "a URL is not relative to the version"
-		case strings.ContainsFunc(r.URL, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("\"<>#", c) }):
+		case strings.ContainsFunc(r.URL,
+			func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("\"<>#", c) }):
 			return "a URL is not percent-encoded"
 		case len(r.Body) > 0 && !hasHeader(r.Headers, "Content-Type"):
 			return "a request with a body has no Content-Type"
@@ -107,13 +112,15 @@ func hasHeader(h map[string]string, name string) bool {
 	return false
 }
 
-// inner carries out one request of a batch. It has only its own headers: Prefer of the batch is not inherited.
+// inner carries out one request of a batch. It has only its own headers: the Prefer header of the batch is not
+// inherited.
 func (g *Graph) inner(outer *request, r innerRequest, outlook chan struct{}) innerReply {
 	h := http.Header{}
 	for k, v := range r.Headers {
 		h.Set(k, v)
 	}
-	q := &request{ctx: outer.ctx, id: newUUID(), method: r.Method, header: h, base: outer.base, outlook: outlook, inner: true}
+	q := &request{ctx: outer.ctx, id: newUUID(), method: r.Method, header: h, base: outer.base,
+		outlook: outlook, inner: true}
 	q.read = func() ([]byte, *reply) { return r.Body, nil }
 	u, err := url.Parse(r.URL)
 	if err != nil {
@@ -123,8 +130,9 @@ func (g *Graph) inner(outer *request, r innerRequest, outlook chan struct{}) inn
 	return g.innerReply(q, r.ID, g.answer(q))
 }
 
+// innerReply returns a reply in the form that it has inside a batch.
 func (g *Graph) innerReply(q *request, id string, rep *reply) innerReply {
-	if rep.reset || rep.cut { // inside of a batch there is no connection to break
+	if rep.reset || rep.cut { // an inner request has no connection that could break
 		rep = refuseWith(http.StatusBadGateway, "UnknownError", "")
 	}
 	rep.finish(q, g.o.Now())

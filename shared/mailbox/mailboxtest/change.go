@@ -6,9 +6,10 @@ import (
 	"net/http"
 )
 
-// contentNames are the properties whose change needs a permission of its own once a message is no draft.
+// contentNames are the properties whose change needs a permission of its own if the message is not a draft.
 var contentNames = []string{
-	"subject", "body", "toRecipients", "ccRecipients", "bccRecipients", "from", "sender", "replyTo", "internetMessageId", "uniqueBody",
+	"subject", "body", "toRecipients", "ccRecipients", "bccRecipients", "from", "sender", "replyTo",
+	"internetMessageId", "uniqueBody",
 }
 
 // patchMessage answers PATCH of a message.
@@ -20,7 +21,9 @@ func (g *Graph) patchMessage(q *request, rt route, b *mailbox) *reply {
 	if rep != nil {
 		return rep
 	}
-	for _, name := range []string{"extensions", "multiValueExtendedProperties", "attachments", "internetMessageHeaders"} {
+	for _, name := range []string{
+		"extensions", "multiValueExtendedProperties", "attachments", "internetMessageHeaders",
+	} {
 		if _, given := in[name]; given {
 			return notImplemented("a change of '" + name + "'")
 		}
@@ -29,7 +32,8 @@ func (g *Graph) patchMessage(q *request, rt route, b *mailbox) *reply {
 	if rep != nil {
 		return rep
 	}
-	// MS-OXCMSG section 2.2.1.6: after the first save the flags are read-only; Graph says nothing, and nothing happens.
+	// MS-OXCMSG section 2.2.1.6: after the first save the flags are read-only. Graph reports no error and changes
+	// nothing.
 	delete(props, flagsProperty)
 	for _, id := range []string{submittedProperty, deliveredProperty, classProperty} {
 		if _, given := props[id]; given {
@@ -45,7 +49,8 @@ func (g *Graph) patchMessage(q *request, rt route, b *mailbox) *reply {
 	for _, name := range contentNames {
 		if _, given := in[name]; given && !m.Draft {
 			// Microsoft Graph: from 31 December 2026 this needs Mail-Advanced.ReadWrite.
-			return refuseWith(http.StatusForbidden, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+			return refuseWith(http.StatusForbidden, "ErrorAccessDenied",
+				"Access is denied. Check credentials and try again.")
 		}
 	}
 	fresh := *m
@@ -64,7 +69,7 @@ func (g *Graph) patchMessage(q *request, rt route, b *mailbox) *reply {
 	return okReply(http.StatusOK, m.render(q))
 }
 
-// deleteMessage answers DELETE: the message goes to Deleted Items, and from there for good.
+// deleteMessage answers DELETE of a message: it is moved to Deleted Items, or removed if it is there already.
 func (g *Graph) deleteMessage(_ *request, rt route, b *mailbox) *reply {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -108,7 +113,8 @@ func (g *Graph) moveMessage(q *request, rt route, b *mailbox) *reply {
 	return okReply(http.StatusCreated, m.render(q))
 }
 
-// MoveMessage moves a message as its owner would: its immutable id stays. False if there is no such message, or no folder of that name.
+// MoveMessage moves a message to the folder named to, like its owner would. Its immutable id does not change. It
+// returns false if there is no such message or folder.
 func (g *Graph) MoveMessage(user, id, to string) bool {
 	moved := false
 	g.changeFolder(user, to, func(b *mailbox, f *folder) {

@@ -20,28 +20,29 @@ const (
 	Delete     = "delete"     // DELETE of a message
 	Move       = "move"       // POST move
 	LookUp     = "user"       // GET users, GET of one
-	Batch      = "batch"      // POST $batch; its inner requests count by their own kinds
-	Token      = "token"      // any request, before its token is looked at (not the inner ones, not uploads)
+	Batch      = "batch"      // POST $batch; its inner requests are counted by their own kinds
+	Token      = "token"      // any request but inner ones and uploads, before its token is checked
 )
 
-// Counters is what the stand-in was asked since it began.
+// Counters counts the requests that the stand-in has received since it was created.
 type Counters struct {
 	Kinds         map[string]int // requests by kind, refused ones included; Token counts the outer requests
 	Throttled     int            // answers 429, inner ones included
 	Unauthorized  int            // answers 401 for the token
 	Refused       int            // other answers 4xx, inner ones included, faults excluded
-	MaxConcurrent map[string]int // by object id: most requests at one mailbox at once, refused ones included
+	MaxConcurrent map[string]int // by object id: the most concurrent requests at one mailbox, refused ones included
 	NoClientID    int            // outer requests without client-request-id, uploads excluded
 	NoImmutableID int            // requests for a mailbox without Prefer: IdType="ImmutableId", uploads excluded
 	UploadedBytes int64          // of request bodies and parts
 }
 
+// counter is a Counters with its lock.
 type counter struct {
 	mu sync.Mutex
 	c  Counters
 }
 
-// Requests gives the counters as they stand.
+// Requests returns a copy of the current counters.
 func (g *Graph) Requests() Counters {
 	g.count.mu.Lock()
 	c := g.count.c
@@ -64,6 +65,7 @@ func (g *Graph) Requests() Counters {
 	return c
 }
 
+// kind counts a request of a kind.
 func (c *counter) kind(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -73,12 +75,14 @@ func (c *counter) kind(name string) {
 	c.c.Kinds[name]++
 }
 
+// change applies f to the counters.
 func (c *counter) change(f func(*Counters)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f(&c.c)
 }
 
+// answered counts an answer by its status.
 func (c *counter) answered(status int) {
 	switch {
 	case status == http.StatusTooManyRequests:

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// createMessage answers POST messages: 201 with a message that is a draft, unless PidTagMessageFlags says otherwise.
+// createMessage answers POST messages: 201, with a message that is a draft unless PidTagMessageFlags states otherwise.
 func (g *Graph) createMessage(q *request, rt route, b *mailbox) *reply {
 	if rep := q.only(); rep != nil {
 		return rep
@@ -55,6 +55,7 @@ func (g *Graph) createMessage(q *request, rt route, b *mailbox) *reply {
 	return created
 }
 
+// orElseText returns s, or byDefault if s is "".
 func orElseText(s, byDefault string) string {
 	if s == "" {
 		return byDefault
@@ -62,11 +63,13 @@ func orElseText(s, byDefault string) string {
 	return s
 }
 
+// messageTooLarge returns the refusal of a message that exceeds the tenant's limit.
 func messageTooLarge() *reply {
-	return refuseWith(http.StatusRequestEntityTooLarge, "ErrorMessageSizeExceeded", "The message exceeds the maximum supported size.")
+	return refuseWith(http.StatusRequestEntityTooLarge, "ErrorMessageSizeExceeded",
+		"The message exceeds the maximum supported size.")
 }
 
-// fromJSON reads a message from a checked body.
+// fromJSON returns the message in a JSON body, or the refusal of an invalid one.
 func (g *Graph) fromJSON(q *request, now time.Time) (*Message, *reply) {
 	in, rep := g.object(q, "message")
 	if rep != nil {
@@ -105,11 +108,11 @@ func (g *Graph) fromJSON(q *request, now time.Time) (*Message, *reply) {
 	return m, nil
 }
 
-// birthProperties applies the properties that a message can have from its first save only (MS-OXCMSG section
-// 2.2.1.6). Dates come from them alone: the JSON's sentDateTime and receivedDateTime are accepted and ignored.
+// birthProperties applies the properties that a message can get only at its first save (MS-OXCMSG section 2.2.1.6).
+// They alone determine the dates: sentDateTime and receivedDateTime of the JSON are accepted and ignored.
 func (m *Message) birthProperties() {
 	if v, given := m.Properties[flagsProperty]; given {
-		flags, _ := strconv.Atoi(v) // checked
+		flags, _ := strconv.Atoi(v) // checkProperty has checked it
 		m.Draft = flags&8 != 0      // MSGFLAG_UNSENT
 		m.Read = flags&1 != 0       // MSGFLAG_READ
 	}
@@ -124,7 +127,7 @@ func (m *Message) birthProperties() {
 	}
 }
 
-// contentOf applies what needs Mail-Advanced.ReadWrite to change later: subject, body and people.
+// contentOf applies the properties whose later change needs Mail-Advanced.ReadWrite: subject, body and participants.
 func contentOf(in map[string]any, m *Message) *reply {
 	if _, given := in["subject"]; given {
 		m.Subject = textValue(in, "subject")
@@ -137,7 +140,7 @@ func contentOf(in map[string]any, m *Message) *reply {
 	return recipientsOf(in, m)
 }
 
-// stateOf applies what may change at any time. isDraft is accepted and ignored.
+// stateOf applies the properties that may be changed at any time. isDraft is accepted and ignored.
 func stateOf(in map[string]any, m *Message) {
 	if read, given := in["isRead"].(bool); given {
 		m.Read = read
@@ -153,7 +156,7 @@ func stateOf(in map[string]any, m *Message) {
 	}
 }
 
-// measure adds to the size of the attachments what else is in the message.
+// measure adds the bytes of text and headers to the size, which has those of the attachments.
 func (m *Message) measure() {
 	m.Size += int64(len(m.Subject) + len(m.Text))
 	for _, h := range m.Headers {
@@ -161,11 +164,13 @@ func (m *Message) measure() {
 	}
 }
 
-// fromMIME makes a draft, whatever is in the message: that is why nothing can be imported so.
+// fromMIME returns the message in a MIME body. It is always a draft, whatever the MIME says: that is why messages
+// cannot be imported as MIME.
 func fromMIME(body []byte, now time.Time) (*Message, *reply) {
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(body)))
 	if err != nil {
-		return nil, refuseWith(http.StatusBadRequest, "ErrorMimeContentInvalidBase64String", "The MIME content is not base64.")
+		return nil, refuseWith(http.StatusBadRequest, "ErrorMimeContentInvalidBase64String",
+			"The MIME content is not base64.")
 	}
 	p, err := mail.ReadMessage(bytes.NewReader(raw))
 	if err != nil {
@@ -173,6 +178,7 @@ func fromMIME(body []byte, now time.Time) (*Message, *reply) {
 	}
 	return &Message{
 		Draft: true, Class: "IPM.Note", Created: now, Changed: now, Sent: now, Received: now, TextType: "text",
-		Subject: p.Header.Get("Subject"), InternetMessageID: p.Header.Get("Message-Id"), Properties: map[string]string{}, Size: int64(len(raw)),
+		Subject: p.Header.Get("Subject"), InternetMessageID: p.Header.Get("Message-Id"),
+		Properties: map[string]string{}, Size: int64(len(raw)),
 	}, nil
 }

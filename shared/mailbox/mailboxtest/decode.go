@@ -12,25 +12,28 @@ import (
 	"unicode/utf8"
 )
 
-const maxDepth = 20 // levels of nesting in a body
+const maxDepth = 20 // levels of nesting in a body or a filter
 
-// needJSON refuses a body that doesn't say that it is JSON.
+// needJSON refuses a request whose Content-Type is not JSON.
 func needJSON(q *request) *reply {
 	t, _, err := mime.ParseMediaType(q.header.Get("Content-Type"))
 	if err != nil || t != "application/json" {
-		return refuseWith(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "A Content-Type of application/json is needed.")
+		return refuseWith(http.StatusUnsupportedMediaType, "UnsupportedMediaType",
+			"A Content-Type of application/json is needed.")
 	}
 	return nil
 }
 
-// object reads the request's body as a JSON object that fits a type of the schema.
+// object returns the request's body, a JSON object that fits a type of the schema, or the refusal of another body.
 func (g *Graph) object(q *request, typeName string) (map[string]any, *reply) {
 	if rep := needJSON(q); rep != nil {
 		return nil, rep
 	}
 	v, err := decodeBody(q.body)
 	if err != nil {
-		return nil, badRequest("Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format: %v.", err)
+		return nil, badRequest(
+			"Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format: %v.",
+			err)
 	}
 	m, isObject := v.(map[string]any)
 	if !isObject {
@@ -42,9 +45,9 @@ func (g *Graph) object(q *request, typeName string) (map[string]any, *reply) {
 	return m, nil
 }
 
-// decodeBody reads one JSON value, strictly: no name twice, nothing after it, valid UTF-8. What Graph makes
-// of half a surrogate pair, and of the characters that XML has no place for, is not known, so they are refused: what was archived must
-// be what was sent.
+// decodeBody decodes one JSON value strictly: no name twice, nothing after it, valid UTF-8. What Graph makes of half a
+// surrogate pair, and of the characters that XML does not allow, is not known. They are refused here, because what is
+// archived must be what was sent.
 func decodeBody(body []byte) (any, error) {
 	if !utf8.Valid(body) {
 		return nil, errors.New("it is not UTF-8")
@@ -64,6 +67,7 @@ func decodeBody(body []byte) (any, error) {
 	return v, nil
 }
 
+// decodeValue decodes the next value at a level of nesting.
 func decodeValue(d *json.Decoder, depth int) (any, error) {
 	t, err := d.Token()
 	if err != nil {
@@ -108,12 +112,13 @@ func decodeValue(d *json.Decoder, depth int) (any, error) {
 	return t, nil
 }
 
-// isNotKept are the characters outside of XML 1.0 section 2.2, in which Exchange keeps and exchanges text.
+// isNotKept reports whether a character is outside of XML 1.0 section 2.2. Exchange stores and exchanges text in XML.
 func isNotKept(c rune) bool {
 	return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF
 }
 
-// loneSurrogate finds a \ud800…\udfff escape without its other half, which encoding/json would replace in silence.
+// loneSurrogate reports whether there is a \ud800…\udfff escape without its other half, which encoding/json would
+// replace without an error.
 func loneSurrogate(body []byte) bool {
 	for i := 0; i < len(body); i++ {
 		if body[i] != '\\' {
@@ -132,7 +137,8 @@ func loneSurrogate(body []byte) bool {
 	return false
 }
 
-// hasSurrogate says whether the escape at i (after the backslash) is the high ('h') or low ('l') half of a pair, or neither (0).
+// hasSurrogate returns which half of a surrogate pair the escape at i (after the backslash) is: 'h' for the high one,
+// 'l' for the low one, 0 for neither.
 func hasSurrogate(body []byte, i int) byte {
 	if i+3 > len(body) || body[i] != 'u' || body[i+1]|0x20 != 'd' {
 		return 0

@@ -11,15 +11,16 @@ import (
 	"sync"
 )
 
-// disk keeps what is in the mailboxes in a file of JSON lines that only grows: a message is written anew
-// when it changes, and the last line of an id counts. A nil *disk keeps nothing.
+// disk stores the content of the mailboxes in an append-only file of JSON lines: a changed message is written again,
+// and the last line with an id counts. A nil *disk stores nothing.
 type disk struct {
 	dir  string
 	mu   sync.Mutex
 	file *os.File
-	err  error // the first one: from then on every request fails
+	err  error // the first write error: from then on every request fails
 }
 
+// diskLine is one line of the file: a folder or a message, new or changed, or one that is gone.
 type diskLine struct {
 	User    string      // object id
 	Folder  *MailFolder `json:",omitempty"`
@@ -27,7 +28,8 @@ type diskLine struct {
 	Gone    string      `json:",omitempty"` // id of a message or folder
 }
 
-// openDisk reads what an earlier Graph has left. Lines of users that Options.Users doesn't have are passed over.
+// openDisk opens the file in dir and loads what an earlier Graph has stored. Lines of users that are not in
+// Options.Users are ignored.
 func (g *Graph) openDisk(dir string) (*disk, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -39,7 +41,7 @@ func (g *Graph) openDisk(dir string) (*disk, error) {
 	d := &disk{dir: dir, file: f}
 	good, err := g.load(d, f)
 	if err == nil {
-		err = f.Truncate(good) // a process that was killed may have left half a line
+		err = f.Truncate(good) // a process that was killed may have left an incomplete line
 	}
 	if err == nil {
 		_, err = f.Seek(good, io.SeekStart)
@@ -50,7 +52,7 @@ func (g *Graph) openDisk(dir string) (*disk, error) {
 	return d, nil
 }
 
-// load gives where the last whole line ends.
+// load applies all lines and returns the offset of the end of the last complete one.
 func (g *Graph) load(d *disk, r io.Reader) (int64, error) {
 	b := bufio.NewReaderSize(r, 1<<16)
 	var good int64
@@ -73,6 +75,7 @@ func (g *Graph) load(d *disk, r io.Reader) (int64, error) {
 	}
 }
 
+// apply applies one line to the mailboxes.
 func (g *Graph) apply(d *disk, l diskLine) error {
 	b, _ := g.find(l.User)
 	if b == nil {
@@ -109,11 +112,12 @@ func (g *Graph) apply(d *disk, l diskLine) error {
 	case b.messages[l.Gone] != nil:
 		b.take(b.messages[l.Gone])
 	case b.folders[l.Gone] != nil:
-		g.dropFolder(b, b.folders[l.Gone]) // g.disk is still nil: writes nothing
+		g.dropFolder(b, b.folders[l.Gone]) // g.disk is still nil, so this writes nothing
 	}
 	return nil
 }
 
+// loadContent loads the content of a message's attachments, with Options.KeepContent.
 func (g *Graph) loadContent(d *disk, m *Message) error {
 	if !g.o.KeepContent {
 		return nil
@@ -128,7 +132,8 @@ func (g *Graph) loadContent(d *disk, m *Message) error {
 	return nil
 }
 
-// content keeps an attachment's content, if there is any to keep.
+// content stores the content of an attachment, if it was kept. The file appears under its name only when it is
+// complete.
 func (d *disk) content(a Attachment) error {
 	if d == nil || a.Content == nil {
 		return nil
@@ -145,12 +150,16 @@ func (d *disk) content(a Attachment) error {
 	return os.Rename(tmp, name)
 }
 
+// folder stores a folder that is new or has changed.
 func (d *disk) folder(b *mailbox, f *folder) { d.write(diskLine{User: b.id, Folder: &f.MailFolder}) }
 
+// message stores a message that is new or has changed.
 func (d *disk) message(b *mailbox, m *Message) { d.write(diskLine{User: b.id, Message: m}) }
 
+// gone stores that a message or folder is gone.
 func (d *disk) gone(b *mailbox, id string) { d.write(diskLine{User: b.id, Gone: id}) }
 
+// write appends a line. An error is kept for failed.
 func (d *disk) write(l diskLine) {
 	if d == nil {
 		return
@@ -166,7 +175,7 @@ func (d *disk) write(l diskLine) {
 	}
 }
 
-// failed gives the error that made the disk useless, or nil.
+// failed returns the first write error, or nil.
 func (d *disk) failed() error {
 	if d == nil {
 		return nil
@@ -176,6 +185,7 @@ func (d *disk) failed() error {
 	return d.err
 }
 
+// close closes the file.
 func (d *disk) close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -8,35 +8,37 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong. The zero Fault is a 503.
+// Fault is a planned failure of a request. The zero Fault is a 503 for one request.
 type Fault struct {
-	Times      int           // how many requests in a row it hits; 0 means 1, below 0 all that follow
-	After      bool          // the request is carried out first, and then the answer is lost
-	Late       time.Duration // the answer is lost at once, and the request is carried out that much later
-	Status     int           // of the answer; 0 means 503, with HTML, Empty or Body 200
+	Times      int           // the number of consecutive requests that it hits; 0 means 1, negative all that follow
+	After      bool          // the request is carried out, and its answer is replaced
+	Late       time.Duration // the answer is lost at once, and the request is carried out after this time
+	Status     int           // of the answer; 0 means 503, or 200 with HTML, Empty or Body
 	Code       string        // Graph's error code; "" means one that fits the status
 	RetryAfter string        // the header: seconds or a date
-	Stall      time.Duration // silence before the answer, until the client goes away; without Status the connection then breaks
+	Stall      time.Duration // silence before the answer, or until the client disconnects; without Status, a reset
 	Reset      bool          // no answer: the connection breaks
-	Cut        bool          // with After: the true status and headers, and half of the body
-	HTML       bool          // a page of HTML, as a proxy sends it
+	Cut        bool          // with After: the real status and headers, and half of the body
+	HTML       bool          // an HTML page, like a proxy's
 	Empty      bool          // no body
 	Body       string        // this body, as JSON
 }
 
+// planned is a fault and the calls that it hits.
 type planned struct {
-	from, to int // numbers of calls, from 1; to < 0: for ever
+	from, to int // numbers of calls, from 1; to < 0: all calls beginning with from
 	fault    Fault
 }
 
+// plan is the faults that are planned, by kind of request.
 type plan struct {
 	mu    sync.Mutex
 	calls map[string]int
 	plans map[string][]planned
 }
 
-// Fail makes the n-th request of a kind from now on (1 is the next) go wrong. Several can be planned; of
-// those that hit one request, the first planned is used.
+// Fail plans that the n-th request of a kind from now on (1 is the next) gets the fault f. Several faults can be
+// planned; if more than one hits a request, the one that was planned first is used.
 func (g *Graph) Fail(kind string, n int, f Fault) {
 	p := &g.faults
 	p.mu.Lock()
@@ -52,7 +54,7 @@ func (g *Graph) Fail(kind string, n int, f Fault) {
 	p.plans[kind] = append(p.plans[kind], planned{from, to, f})
 }
 
-// take counts a request of the kind and gives the fault that hits it, or nil.
+// take counts a request of a kind and returns the fault that hits it, or nil.
 func (p *plan) take(kind string) *Fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,7 +71,7 @@ func (p *plan) take(kind string) *Fault {
 	return nil
 }
 
-// reply gives what the fault answers; real is what would have been answered, nil before the effect.
+// reply returns the answer of the fault. real is the answer that it replaces, nil if the request is not carried out.
 func (f *Fault) reply(ctx context.Context, real *reply) *reply {
 	if f.Stall > 0 {
 		t := time.NewTimer(f.Stall)
@@ -103,7 +105,8 @@ func (f *Fault) reply(ctx context.Context, real *reply) *reply {
 	switch {
 	case f.HTML:
 		r.header.Set("Content-Type", "text/html; charset=utf-8")
-		r.raw = []byte("<!DOCTYPE html><html><head><title>Service unavailable</title></head><body>The service is unavailable.</body></html>")
+		r.raw = []byte(
+			"<!DOCTYPE html><html><head><title>Service unavailable</title></head><body>The service is unavailable.</body></html>")
 	case f.Empty:
 		r.header.Set("Content-Type", "text/plain")
 	case f.Body != "":
@@ -118,6 +121,7 @@ func (f *Fault) reply(ctx context.Context, real *reply) *reply {
 	return r
 }
 
+// faultCode returns a code of Graph that fits a status.
 func faultCode(status int) string {
 	switch status {
 	case http.StatusUnauthorized:

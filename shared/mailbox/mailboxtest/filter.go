@@ -9,33 +9,34 @@ import (
 // node is an expression of $filter: and, or, eq, ne, startswith or any.
 type node struct {
 	op     string
-	path   string // of eq, ne, startswith, any: without the variable of the any it is in
-	text   string // the literal, as it is compared
-	quoted bool   // it was a string
+	path   string // of eq, ne, startswith and any; without the variable of the enclosing any
+	text   string // the literal, in the form in which it is compared
+	quoted bool   // the literal is a string
 	nodes  []*node
 }
 
-// thing is what a filter is asked about.
+// thing is an object that a filter is applied to.
 type thing interface {
-	// value gives a property as text. It compares without case unless exact.
+	// value returns a property as text, and whether there is one. It is compared without case unless exact.
 	value(path string) (text string, exact, ok bool)
-	// each gives the elements of a collection.
+	// each returns the elements of a collection.
 	each(path string) []thing
 }
 
-// parseFilter reads the part of OData's filters that the stand-in knows. canonical may change the literal
-// that a path inside an any is compared with, or refuse it.
+// parseFilter parses the part of OData's filter language that the stand-in implements. canonical may change the
+// literal that a path inside an any is compared with, or refuse it; nil changes nothing.
 func parseFilter(s string, canonical func(path, literal string) (string, error)) (*node, error) {
 	p := &filterParser{rest: s, canonical: canonical}
 	return p.whole(s)
 }
 
-// parseElementFilter reads a filter on the elements of a collection, as $expand has it.
+// parseElementFilter parses a filter on the elements of a collection, as it occurs in $expand.
 func parseElementFilter(s string, canonical func(path, literal string) (string, error)) (*node, error) {
 	p := &filterParser{rest: s, canonical: canonical, element: true}
 	return p.whole(s)
 }
 
+// whole parses all of s.
 func (p *filterParser) whole(s string) (*node, error) {
 	n, err := p.or(0)
 	if err != nil {
@@ -48,16 +49,18 @@ func (p *filterParser) whole(s string) (*node, error) {
 	return n, nil
 }
 
+// filterParser is a recursive descent parser.
 type filterParser struct {
 	rest      string
-	variable  string // of the any that is being read
-	element   bool
+	variable  string // of the any that is being parsed
+	element   bool   // the filter is one of parseElementFilter
 	canonical func(path, literal string) (string, error)
 }
 
+// skip skips spaces.
 func (p *filterParser) skip() { p.rest = strings.TrimLeft(p.rest, " ") }
 
-// word takes a keyword if it comes next and ends there.
+// word consumes a keyword if it is next and ends there, and reports whether it did.
 func (p *filterParser) word(w string) bool {
 	p.skip()
 	if len(p.rest) < len(w) || !strings.EqualFold(p.rest[:len(w)], w) {
@@ -74,6 +77,7 @@ func isNameByte(c byte) bool {
 	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '/' || c == '.'
 }
 
+// name consumes a name or path, and returns "" if none is next.
 func (p *filterParser) name() string {
 	p.skip()
 	i := 0
@@ -85,10 +89,13 @@ func (p *filterParser) name() string {
 	return name
 }
 
+// or parses operands of or, each of which may be operands of and.
 func (p *filterParser) or(depth int) (*node, error) {
-	return p.chain("or", depth, func() (*node, error) { return p.chain("and", depth, func() (*node, error) { return p.term(depth) }) })
+	return p.chain("or", depth,
+		func() (*node, error) { return p.chain("and", depth, func() (*node, error) { return p.term(depth) }) })
 }
 
+// chain parses operands that are joined by op.
 func (p *filterParser) chain(op string, depth int, operand func() (*node, error)) (*node, error) {
 	if depth > maxDepth {
 		//lint:ignore ST1005 Graph's own words, capitals included
@@ -111,6 +118,7 @@ func (p *filterParser) chain(op string, depth int, operand func() (*node, error)
 	return list, nil
 }
 
+// term parses parentheses, startswith, any or a comparison.
 func (p *filterParser) term(depth int) (*node, error) {
 	if p.word("(") {
 		n, err := p.or(depth + 1)
@@ -149,6 +157,7 @@ func (p *filterParser) term(depth int) (*node, error) {
 	return nil, errors.New("an operator is missing, or one that is not supported")
 }
 
+// cutFold is strings.CutSuffix without regard to case; s must be longer than suffix.
 func cutFold(s, suffix string) (string, bool) {
 	if len(s) <= len(suffix) || !strings.EqualFold(s[len(s)-len(suffix):], suffix) {
 		return s, false
@@ -156,7 +165,7 @@ func cutFold(s, suffix string) (string, bool) {
 	return s[:len(s)-len(suffix)], true
 }
 
-// variablePath takes the any's variable off the path.
+// variablePath returns the path without the variable of the enclosing any.
 func (p *filterParser) variablePath(name string) (string, error) {
 	if p.variable == "" {
 		return name, nil
@@ -168,6 +177,7 @@ func (p *filterParser) variablePath(name string) (string, error) {
 	return rest, nil
 }
 
+// any parses the rest of path/any(variable:filter).
 func (p *filterParser) any(path string, depth int) (*node, error) {
 	if !p.word("(") {
 		return nil, errors.New("'(' is missing")
@@ -184,6 +194,7 @@ func (p *filterParser) any(path string, depth int) (*node, error) {
 	return &node{op: "any", path: path, nodes: []*node{n}}, err
 }
 
+// literal parses the literal of a comparison into n.
 func (p *filterParser) literal(n *node) (*node, error) {
 	p.skip()
 	if !strings.HasPrefix(p.rest, "'") {
@@ -216,7 +227,7 @@ func (p *filterParser) literal(n *node) (*node, error) {
 	return nil, errors.New("There is an unterminated string literal")
 }
 
-// unknown gives a path of the filter that is not among those that the things have.
+// unknown returns a path in the filter that is not in known, and whether there is one.
 func (n *node) unknown(known map[string]bool) (string, bool) {
 	if n.op == "any" {
 		return n.path, !known[n.path+"/any"]
@@ -232,6 +243,7 @@ func (n *node) unknown(known map[string]bool) (string, bool) {
 	return "", false
 }
 
+// matches reports whether the filter holds for t.
 func (n *node) matches(t thing) bool {
 	switch n.op {
 	case "and":

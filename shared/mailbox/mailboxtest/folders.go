@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Folders gives the folders at the top of a user's mailbox, hidden ones too. Nil for an unknown user.
+// Folders returns the top-level folders of a user's mailbox, hidden ones included; nil for an unknown user.
 func (g *Graph) Folders(user string) []MailFolder {
 	b, _ := g.find(user)
 	if b == nil {
@@ -22,7 +22,7 @@ func (g *Graph) Folders(user string) []MailFolder {
 	return list
 }
 
-// AddFolder makes a folder as the user would, e.g. a hidden one, and gives its id.
+// AddFolder creates a folder like the user would, e.g. a hidden one, and returns its id. The user must exist.
 func (g *Graph) AddFolder(user, name string, hidden bool) string {
 	b, _ := g.find(user)
 	b.mu.Lock()
@@ -32,7 +32,8 @@ func (g *Graph) AddFolder(user, name string, hidden bool) string {
 	return f.ID
 }
 
-// RenameFolder renames a folder as its user would: its id stays. False if there is none of that name.
+// RenameFolder renames a folder like its user would: its id does not change. It returns false if there is no folder of
+// that name.
 func (g *Graph) RenameFolder(user, name, to string) bool {
 	return g.changeFolder(user, name, func(b *mailbox, f *folder) {
 		f.DisplayName = to
@@ -40,12 +41,15 @@ func (g *Graph) RenameFolder(user, name, to string) bool {
 	})
 }
 
-// DeleteFolder deletes a folder with what is in it for good, as its user would: its id and those of
-// its messages answer ErrorItemNotFound from then on. False if there is none of that name.
+// DeleteFolder deletes a folder and its messages permanently, like its user would: from then on requests with the ids
+// of the folder and the messages are answered with ErrorItemNotFound. It returns false if there is no folder of that
+// name.
 func (g *Graph) DeleteFolder(user, name string) bool {
 	return g.changeFolder(user, name, g.dropFolder)
 }
 
+// changeFolder calls change on the folder with that name, with the mailbox's lock held, and reports whether there is
+// one.
 func (g *Graph) changeFolder(user, name string, change func(*mailbox, *folder)) bool {
 	b, _ := g.find(user)
 	if b == nil {
@@ -62,6 +66,7 @@ func (g *Graph) changeFolder(user, name string, change func(*mailbox, *folder)) 
 	return false
 }
 
+// dropFolder removes a folder and its messages. The mailbox's lock must be held.
 func (g *Graph) dropFolder(b *mailbox, f *folder) {
 	for _, m := range slices.Clone(f.messages) {
 		b.take(m)
@@ -72,6 +77,7 @@ func (g *Graph) dropFolder(b *mailbox, f *folder) {
 	g.disk.gone(b, f.ID)
 }
 
+// render returns the selected properties of the folder as Graph's JSON object.
 func (f *folder) render(names []string) map[string]any {
 	unread := 0
 	for _, m := range f.messages {
@@ -85,12 +91,14 @@ func (f *folder) render(names []string) map[string]any {
 	}, names)
 }
 
+// folderThing is a folder as filters see it.
 type folderThing struct{ f *folder }
 
 func (t folderThing) value(string) (string, bool, bool) { return t.f.DisplayName, false, true }
 func (t folderThing) each(string) []thing               { return nil }
 
-// listFolders answers GET mailFolders: the folders at the top, 10 a page, hidden ones left out.
+// listFolders answers GET mailFolders: the top-level folders, 10 a page, without hidden ones unless they are asked
+// for.
 func (g *Graph) listFolders(q *request, _ route, b *mailbox) *reply {
 	if rep := q.only("$filter", "$select", "$top", "$skip", "includeHiddenFolders"); rep != nil {
 		return rep
@@ -121,10 +129,11 @@ func (g *Graph) listFolders(q *request, _ route, b *mailbox) *reply {
 			list = append(list, f)
 		}
 	}
-	return q.list(p, len(list), "users('"+b.id+"')/mailFolders", func(i int) map[string]any { return list[i].render(names) })
+	return q.list(p, len(list), "users('"+b.id+"')/mailFolders",
+		func(i int) map[string]any { return list[i].render(names) })
 }
 
-// createFolder answers POST mailFolders. A name is taken whatever its case, by a hidden folder too.
+// createFolder answers POST mailFolders. A name is taken without regard to case, and by a hidden folder too.
 func (g *Graph) createFolder(q *request, _ route, b *mailbox) *reply {
 	m, rep := g.object(q, "mailFolder")
 	if rep != nil {
@@ -139,7 +148,8 @@ func (g *Graph) createFolder(q *request, _ route, b *mailbox) *reply {
 	defer b.mu.Unlock()
 	for _, f := range b.order {
 		if strings.EqualFold(f.DisplayName, name) {
-			return refuseWith(http.StatusConflict, "ErrorFolderExists", "A folder with the specified name already exists., Could not create folder '%s'.", name)
+			return refuseWith(http.StatusConflict, "ErrorFolderExists",
+				"A folder with the specified name already exists., Could not create folder '%s'.", name)
 		}
 	}
 	f := b.addFolder(name, hidden)
@@ -147,6 +157,7 @@ func (g *Graph) createFolder(q *request, _ route, b *mailbox) *reply {
 	return okReply(http.StatusCreated, f.render(nil))
 }
 
+// getFolder answers GET mailFolders/{id}.
 func (g *Graph) getFolder(q *request, rt route, b *mailbox) *reply {
 	if rep := q.only("$select"); rep != nil {
 		return rep
@@ -164,6 +175,7 @@ func (g *Graph) getFolder(q *request, rt route, b *mailbox) *reply {
 	return okReply(http.StatusOK, f.render(names))
 }
 
+// removeFolder answers DELETE mailFolders/{id}.
 func (g *Graph) removeFolder(_ *request, rt route, b *mailbox) *reply {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -172,7 +184,8 @@ func (g *Graph) removeFolder(_ *request, rt route, b *mailbox) *reply {
 		return notFound()
 	}
 	if f.wellKnown != "" {
-		return refuseWith(http.StatusForbidden, "ErrorDeleteDistinguishedFolder", "Distinguished folders cannot be deleted.")
+		return refuseWith(http.StatusForbidden, "ErrorDeleteDistinguishedFolder",
+			"Distinguished folders cannot be deleted.")
 	}
 	g.dropFolder(b, f)
 	return &reply{status: http.StatusNoContent}

@@ -1,10 +1,10 @@
-// Package mailboxtest is a stand-in for the part of Microsoft Graph that importing mail
-// touches: directory look-ups, mail folders, messages, attachments, upload sessions, batches.
+// Package mailboxtest is a stand-in for the part of Microsoft Graph that is needed to import mail: directory look-ups,
+// mail folders, messages, attachments, upload sessions and batches.
 //
-// It is a claim about the world, and a strict one: it refuses whatever Graph is known to
-// refuse, and checks request bodies against Graph's published schema. Where Graph's answer is not
-// known it refuses too, and says so at the rule. What it does not implement answers 501, never a
-// success. It knows nothing of the client it tests.
+// It is strict: it refuses whatever Graph is known to refuse, and checks request bodies against Graph's published
+// schema. If Graph's behavior is not known, the stand-in refuses the request too, and a comment at the rule states it.
+// Requests that it does not implement are answered 501, never with a success. It knows nothing of the client under
+// test.
 package mailboxtest
 
 import (
@@ -18,40 +18,39 @@ import (
 // User is one user of the stand-in's directory.
 type User struct {
 	ID          string   // directory object id
-	UPN         string   // user principal name: not an email address, though it looks like one
+	UPN         string   // user principal name: not an email address, although it looks like one
 	Mail        string   // primary address; "" for none
 	Proxy       []string // other addresses, with or without "smtp:"
 	Disabled    bool     // accountEnabled is false
-	MailboxCode string   // "": has a mailbox; else the Graph code that mailbox calls answer, e.g. MailboxNotEnabledForRESTAPI
+	MailboxCode string   // "": has a mailbox; otherwise the code of the refusals, e.g. MailboxNotEnabledForRESTAPI
 	DisplayName string
 }
 
 // Limits are Graph's limits. Zero means Graph's own value.
 type Limits struct {
-	Concurrent           int   // requests under way at once per mailbox; 4
+	Concurrent           int   // concurrent requests per mailbox; 4
 	PerTenMinutes        int   // requests per mailbox; 10,000
 	UploadPerFiveMinutes int64 // bytes of request bodies per mailbox; 150 MiB
 	PerTenSeconds        int   // requests of the whole application; 130,000
-	Off                  bool  // none of them
+	Off                  bool  // no limits at all
 }
 
-// Options is what New and Open take. The zero value is a Graph without users.
+// Options are the options of New and Open. The zero value is a Graph without users.
 type Options struct {
-	Token            string        // the one bearer token that is right; "" means "local"
-	Latency          time.Duration // how long each request takes (real time), inner ones of a batch too
+	Token            string        // the one valid bearer token; "" means "local"
+	Latency          time.Duration // real time that each request takes, inner ones of a batch included
 	Users            []User
 	Limits           Limits
 	MessageLimit     int64            // the tenant's limit for one message in bytes; 0 means 35 MiB
-	NamedProperties  int              // places in each mailbox's table of names; 0 means 100
-	FindLag          time.Duration    // how long a filter does not find a message; Graph's documentation is silent on it
-	NoUploadSessions bool             // as in GCC High and DoD, whose v1.0 schema has none
+	NamedProperties  int              // size of each mailbox's table of named properties; 0 means 100
+	FindLag          time.Duration    // time after which a filter finds a new message; Graph documents none
+	NoUploadSessions bool             // like GCC High and DoD, whose v1.0 schema has none
 	Now              func() time.Time // for the limits' windows, dates and expiry; nil means time.Now
-	KeepContent      bool             // false: attachments' bytes are hashed and forgotten
-	Dir              string           // "": memory; else what is in the mailboxes is kept there and found by the next start
+	KeepContent      bool             // false: the bytes of attachments are hashed and dropped
+	Dir              string           // the folder in which mailboxes persist across restarts; "": memory only
 }
 
-// Graph is the stand-in: an http.Handler for the paths under /v1.0. All methods may be
-// called at any time from any goroutine.
+// Graph is the stand-in: an http.Handler for the paths under /v1.0. All methods are safe for concurrent use.
 type Graph struct {
 	o      Options
 	schema *schema
@@ -69,7 +68,7 @@ type Graph struct {
 	sessions  map[string]*session
 }
 
-// New is Open for tests: it panics where Open gives an error, which takes an Options.Dir.
+// New is Open for tests: it panics if Open returns an error, which is possible only with Options.Dir.
 func New(o Options) *Graph {
 	g, err := Open(o)
 	if err != nil {
@@ -78,7 +77,8 @@ func New(o Options) *Graph {
 	return g
 }
 
-// Open makes a Graph, with what an earlier one left in o.Dir. It fails only if that can't be read or written.
+// Open returns a Graph with the mailboxes that an earlier one stored in o.Dir. It fails only if they cannot be read or
+// written.
 func Open(o Options) (*Graph, error) {
 	if o.Token == "" {
 		o.Token = "local"
@@ -108,6 +108,7 @@ func Open(o Options) (*Graph, error) {
 	return g, nil
 }
 
+// orElse returns v, or byDefault if v is 0.
 func orElse[T int | int64](v, byDefault T) T {
 	if v == 0 {
 		return byDefault
@@ -115,7 +116,7 @@ func orElse[T int | int64](v, byDefault T) T {
 	return v
 }
 
-// Close closes the files of Options.Dir; without one it does nothing. Requests that come later fail.
+// Close closes the files of Options.Dir; without Dir it does nothing. Later requests fail.
 func (g *Graph) Close() error {
 	if g.disk == nil {
 		return nil
@@ -123,8 +124,8 @@ func (g *Graph) Close() error {
 	return g.disk.close()
 }
 
-// SetUser adds a user, or changes the one of that object id; what is in the mailbox stays. It is
-// how a test gives a user a licence, or takes it away.
+// SetUser adds a user, or changes the user with that object id; the content of the mailbox stays. A test uses it to
+// assign or remove a license.
 func (g *Graph) SetUser(u User) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -142,15 +143,16 @@ func (g *Graph) SetUser(u User) {
 	}
 }
 
-// SetUploadURL says where UploadHandler is reached, e.g. http://127.0.0.1:4001. Without it,
-// uploads go to the Graph's own host, on a path of their own.
+// SetUploadURL sets the URL at which UploadHandler is reached, e.g. http://127.0.0.1:4001. Without it, uploads go to
+// the Graph's own host, to a path of their own.
 func (g *Graph) SetUploadURL(base string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.uploadURL = strings.TrimSuffix(base, "/")
 }
 
-// find gives the mailbox and a copy of its user, by object id or user principal name, as Graph's paths take them.
+// find returns the mailbox and a copy of its user, by object id or user principal name, as in Graph's paths; nil if
+// there is no such user.
 func (g *Graph) find(key string) (*mailbox, User) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -161,7 +163,7 @@ func (g *Graph) find(key string) (*mailbox, User) {
 	return b, b.user
 }
 
-// Users gives the directory, in the order of adding.
+// Users returns the users of the directory, in the order in which they were added.
 func (g *Graph) Users() []User {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -173,13 +175,13 @@ func (g *Graph) Users() []User {
 	return users
 }
 
-// Messages gives what lies in the mailbox of a user (object id or user principal name), in the
-// order of creation, without what was deleted. Nil for an unknown user.
+// Messages returns the messages in the mailbox of a user (object id or user principal name), in the order of creation,
+// without those in Deleted Items; nil for an unknown user.
 func (g *Graph) Messages(user string) []Message {
 	return g.messages(user, false)
 }
 
-// Deleted gives what lies in the user's Deleted Items: there Graph puts a message that is deleted.
+// Deleted returns the messages in the user's Deleted Items, to which Graph moves a deleted message.
 func (g *Graph) Deleted(user string) []Message {
 	return g.messages(user, true)
 }

@@ -6,17 +6,19 @@ import (
 	"time"
 )
 
-// window counts over the seconds that lie behind.
+// window is a sliding window: a count over the last seconds.
 type window struct {
-	counts []int64 // by second, a ring
-	last   int64   // the second that was counted last
+	counts []int64 // per second, a ring buffer
+	last   int64   // the latest second that was counted
 	sum    int64
 }
 
+// newWindow returns an empty window of length span.
 func newWindow(span time.Duration) window {
 	return window{counts: make([]int64, span/time.Second)}
 }
 
+// add counts n at the time now.
 func (w *window) add(now time.Time, n int64) {
 	sec := now.Unix()
 	span := int64(len(w.counts))
@@ -24,7 +26,7 @@ func (w *window) add(now time.Time, n int64) {
 		clear(w.counts)
 		w.sum, w.last = 0, sec
 	}
-	for ; w.last < sec; w.last++ { // a clock that goes back changes nothing
+	for ; w.last < sec; w.last++ { // a clock that is set back has no effect
 		i := (w.last + 1) % span
 		w.sum -= w.counts[i]
 		w.counts[i] = 0
@@ -33,7 +35,7 @@ func (w *window) add(now time.Time, n int64) {
 	w.sum += n
 }
 
-// wait says how long it takes until at most limit remain.
+// wait returns the time until the count is at most limit, if nothing is added.
 func (w *window) wait(limit int64) time.Duration {
 	span := int64(len(w.counts))
 	left := w.sum
@@ -46,16 +48,16 @@ func (w *window) wait(limit int64) time.Duration {
 	return time.Duration(span) * time.Second
 }
 
-// gate holds one mailbox's limits. The mailbox's lock guards it.
+// gate is the state of one mailbox's limits. The mailbox's lock guards it.
 type gate struct {
 	requests window
 	bytes    window
-	current  int
-	most     int
-	refused  int
+	current  int // requests under way
+	most     int // the most requests that were under way, with the refused ones
+	refused  int // answers 429
 }
 
-// enter lets a request into the mailbox, or gives the 429. leave must follow if it gives nil.
+// enter admits a request to the mailbox, or returns the 429. If it returns nil, leave must be called.
 func (g *Graph) enter(b *mailbox) *reply {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -64,12 +66,13 @@ func (g *Graph) enter(b *mailbox) *reply {
 		t.requests, t.bytes = newWindow(10*time.Minute), newWindow(5*time.Minute)
 	}
 	now := g.o.Now()
-	t.requests.add(now, 1) // Microsoft Graph: requests that are refused count too
+	t.requests.add(now, 1) // Microsoft Graph: refused requests count too
 	t.most = max(t.most, t.current+1)
 	switch {
 	case l.Off:
 	case t.requests.sum > int64(l.PerTenMinutes):
-		return t.throttled(now, t.requests.wait(int64(l.PerTenMinutes)-1), "Application is over its MailboxRequests limit.")
+		return t.throttled(now, t.requests.wait(int64(l.PerTenMinutes)-1),
+			"Application is over its MailboxRequests limit.")
 	case t.current >= l.Concurrent:
 		return t.throttled(now, time.Second, "Application is over its MailboxConcurrency limit.")
 	}
@@ -77,13 +80,14 @@ func (g *Graph) enter(b *mailbox) *reply {
 	return nil
 }
 
+// leave ends a request that enter admitted.
 func (g *Graph) leave(b *mailbox) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.gate.current--
 }
 
-// upload charges the bytes of a body to the mailbox, or gives the 429; then nothing is charged.
+// upload charges the bytes of a body to the mailbox, or returns the 429 and charges nothing.
 func (g *Graph) upload(b *mailbox, n int64) *reply {
 	g.count.change(func(c *Counters) { c.UploadedBytes += n })
 	b.mu.Lock()
@@ -91,13 +95,14 @@ func (g *Graph) upload(b *mailbox, n int64) *reply {
 	l, t, now := g.o.Limits, &b.gate, g.o.Now()
 	t.bytes.add(now, 0)
 	if !l.Off && t.bytes.sum+n > l.UploadPerFiveMinutes {
-		return t.throttled(now, t.bytes.wait(max(0, l.UploadPerFiveMinutes-n)), "Application is over its MailboxUpload limit.")
+		return t.throttled(now, t.bytes.wait(max(0, l.UploadPerFiveMinutes-n)),
+			"Application is over its MailboxUpload limit.")
 	}
 	t.bytes.add(now, n)
 	return nil
 }
 
-// throttled is the 429. Retry-After comes in seconds and as a date by turns, since Graph may send either.
+// throttled returns the 429. Retry-After is in seconds and a date alternately, since Graph may send either.
 func (t *gate) throttled(now time.Time, wait time.Duration, message string) *reply {
 	r := refuseWith(http.StatusTooManyRequests, "ApplicationThrottled", "%s", message)
 	if t.refused++; t.refused%2 == 1 {
@@ -108,7 +113,7 @@ func (t *gate) throttled(now time.Time, wait time.Duration, message string) *rep
 	return r
 }
 
-// application holds the limit of the whole application.
+// application counts a request of the whole application, and returns the 429 if it exceeds the limit.
 func (g *Graph) application() *reply {
 	now := g.o.Now()
 	g.appMu.Lock()

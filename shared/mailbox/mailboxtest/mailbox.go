@@ -19,7 +19,7 @@ type Header struct{ Name, Value string }
 type Attachment struct {
 	ID        string
 	Name      string
-	Type      string // content type as given
+	Type      string // content type, as the client sent it
 	ContentID string
 	Size      int64 // of the content in bytes
 	Inline    bool
@@ -27,11 +27,11 @@ type Attachment struct {
 	Content   []byte `json:"-"` // nil without Options.KeepContent
 }
 
-// Message is what a message is in the mailbox. Its slices and maps must not be changed.
+// Message is a message in a mailbox. Its slices and maps MUST NOT be changed.
 type Message struct {
-	ID                string // the immutable one
-	OtherID           string // the one that clients get without Prefer: IdType="ImmutableId"; another after each move
-	Number            int64  // in the order of creation, within the mailbox
+	ID                string // the immutable id
+	OtherID           string // the id that clients get without Prefer: IdType="ImmutableId"; a move changes it
+	Number            int64  // ascending in the order of creation, within the mailbox
 	FolderID          string
 	FolderName        string `json:"-"`
 	Draft             bool
@@ -45,16 +45,17 @@ type Message struct {
 	ReplyTo           []Address
 	InternetMessageID string
 	Headers           []Header
-	Sent, Received    time.Time         // PidTagClientSubmitTime, PidTagMessageDeliveryTime; when it was made if not set
+	Sent, Received    time.Time         // PidTagClientSubmitTime, PidTagMessageDeliveryTime; default: Created
 	Created, Changed  time.Time         // by the clock of Options.Now
-	Properties        map[string]string // extended properties by canonical id, e.g. "Integer 0x0E07", "String {guid} Name ArchiveKey"
+	Properties        map[string]string // extended properties by canonical id, e.g. "Integer 0x0E07"
 	Categories        []string
 	Importance        string
 	Attachments       []Attachment
 	Size              int64 // bytes of text, headers and attachments
 }
 
-// Property gives a named property's value by its name alone, whatever its GUID.
+// Property returns the value of a named property by its name alone, whatever its GUID, and whether there is one. The
+// name in the id "String {guid} Name ArchiveKey" is ArchiveKey.
 func (m Message) Property(name string) (string, bool) {
 	for id, v := range m.Properties {
 		if strings.HasSuffix(id, " Name "+name) {
@@ -64,7 +65,7 @@ func (m Message) Property(name string) (string, bool) {
 	return "", false
 }
 
-// clone copies what later requests may change.
+// clone returns a copy that later requests do not change.
 func (m *Message) clone(folder string) Message {
 	c := *m
 	c.FolderName = folder
@@ -76,32 +77,34 @@ func (m *Message) clone(folder string) Message {
 	return c
 }
 
-// MailFolder is a mail folder at the top of a mailbox.
+// MailFolder is a top-level mail folder.
 type MailFolder struct {
 	ID          string
 	DisplayName string
 	Hidden      bool
-	Messages    int `json:"-"`
+	Messages    int `json:"-"` // the number of messages in it
 }
 
+// folder is a MailFolder with its messages.
 type folder struct {
 	MailFolder
-	wellKnown string
-	messages  []*Message // in the order of coming here
+	wellKnown string     // its well-known name; "" if it has none
+	messages  []*Message // in the order in which they were put here
 }
 
+// The well-known names of folders with a meaning of their own.
 const (
 	drafts       = "drafts"
 	deletedItems = "deleteditems"
 )
 
-// mailbox is one user's. Its lock is never held while waiting for anything but the disk.
+// mailbox is the mailbox of one user. Its lock is never held while waiting for anything but the disk.
 type mailbox struct {
 	id string // the user's object id
 
 	mu       sync.Mutex
 	gate     gate
-	made     int64 // messages made
+	made     int64 // the largest Number of a message
 	order    []*folder
 	folders  map[string]*folder  // by id
 	messages map[string]*Message // by immutable id
@@ -110,8 +113,8 @@ type mailbox struct {
 	user     User                // guarded by Graph.mu
 }
 
-// newMailbox makes a mailbox with the folders that every one has: more than a page of them, so
-// that a folder made later is not on the first, and a hidden one.
+// newMailbox returns a mailbox with the folders that every mailbox has: more than a page of them, so that a folder
+// that is created later is not on the first page, and a hidden one.
 func newMailbox(id string) *mailbox {
 	b := &mailbox{
 		id: id, folders: map[string]*folder{}, messages: map[string]*Message{},
@@ -123,7 +126,7 @@ func newMailbox(id string) *mailbox {
 	} {
 		f := b.addFolder(name, name == "Quick Step Settings")
 		f.wellKnown = strings.ToLower(strings.ReplaceAll(name, " ", ""))
-		// The same at every start, so that Options.Dir need not keep them.
+		// The id is the same at every start, so that Options.Dir does not have to store it.
 		delete(b.folders, f.ID)
 		f.ID = "AAMkAD" + base64.RawURLEncoding.EncodeToString([]byte(id+f.wellKnown)) + "="
 		b.folders[f.ID] = f
@@ -131,6 +134,7 @@ func newMailbox(id string) *mailbox {
 	return b
 }
 
+// addFolder adds a folder with a new id.
 func (b *mailbox) addFolder(name string, hidden bool) *folder {
 	f := &folder{MailFolder: MailFolder{ID: newID("AAMkADf"), DisplayName: name, Hidden: hidden}}
 	b.order = append(b.order, f)
@@ -138,7 +142,7 @@ func (b *mailbox) addFolder(name string, hidden bool) *folder {
 	return f
 }
 
-// folder finds one by id or well-known name.
+// folder returns a folder by its id or well-known name, nil if there is none.
 func (b *mailbox) folder(id string) *folder {
 	if f := b.folders[id]; f != nil {
 		return f
@@ -151,7 +155,7 @@ func (b *mailbox) folder(id string) *folder {
 	return nil
 }
 
-// message finds one by either id, inside the folder if the route names one.
+// message returns a message by either id; it must be in the route's folder if the route has one.
 func (b *mailbox) message(rt route) (*Message, *reply) {
 	m := b.messages[rt.message]
 	if m == nil {
@@ -168,7 +172,7 @@ func (b *mailbox) message(rt route) (*Message, *reply) {
 	return m, nil
 }
 
-// put places a message that has its ids into a folder.
+// put adds a message that has its ids to a folder.
 func (b *mailbox) put(m *Message, f *folder) {
 	m.FolderID = f.ID
 	f.messages = append(f.messages, m)
@@ -177,7 +181,7 @@ func (b *mailbox) put(m *Message, f *folder) {
 	b.made = max(b.made, m.Number)
 }
 
-// take takes a message out of its folder and out of the tables of ids.
+// take removes a message from its folder and from the maps by id.
 func (b *mailbox) take(m *Message) {
 	f := b.folders[m.FolderID]
 	f.messages = slices.DeleteFunc(f.messages, func(o *Message) bool { return o == m })
@@ -185,7 +189,7 @@ func (b *mailbox) take(m *Message) {
 	delete(b.others, m.OtherID)
 }
 
-// move moves a message: only its immutable id stays.
+// move moves a message: of its ids only the immutable one stays.
 func (b *mailbox) move(m *Message, to *folder, now time.Time) {
 	b.take(m)
 	m.OtherID = newID("AAMkADm")
@@ -193,7 +197,7 @@ func (b *mailbox) move(m *Message, to *folder, now time.Time) {
 	b.put(m, to)
 }
 
-// newID makes an id of Exchange's looks: '=', '-' and '_' are in it, and '/' never.
+// newID returns an id that looks like Exchange's: it may contain '=', '-' and '_', but never '/'.
 func newID(prefix string) string {
 	var raw [28]byte
 	for i := range raw {

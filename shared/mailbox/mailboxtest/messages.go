@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// id gives the id that the client asked for.
+// id returns the id of the kind that the client asked for.
 func (m *Message) id(q *request) string {
 	if q.immutable() {
 		return m.ID
@@ -21,7 +21,7 @@ func (m *Message) hasAttachments() bool {
 	return slices.ContainsFunc(m.Attachments, func(a Attachment) bool { return !a.Inline })
 }
 
-// render gives the message as Graph writes it.
+// render returns the message as Graph's JSON object.
 func (m *Message) render(q *request) map[string]any {
 	preview := []rune(m.Text[:min(len(m.Text), 1024)])
 	stamp := func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
@@ -32,8 +32,10 @@ func (m *Message) render(q *request) map[string]any {
 		"sentDateTime": stamp(m.Sent), "receivedDateTime": stamp(m.Received), "parentFolderId": m.FolderID,
 		"subject": m.Subject, "bodyPreview": string(preview[:min(len(preview), 255)]),
 		"body":    map[string]string{"contentType": m.TextType, "content": m.Text},
-		"isDraft": m.Draft, "isRead": m.Read, "hasAttachments": m.hasAttachments(), "internetMessageId": m.InternetMessageID,
-		"toRecipients": renderMessage(m.To), "ccRecipients": renderMessage(m.Cc), "bccRecipients": renderMessage(m.Bcc), "replyTo": renderMessage(m.ReplyTo),
+		"isDraft": m.Draft, "isRead": m.Read, "hasAttachments": m.hasAttachments(),
+		"internetMessageId": m.InternetMessageID,
+		"toRecipients":      renderMessage(m.To), "ccRecipients": renderMessage(m.Cc),
+		"bccRecipients": renderMessage(m.Bcc), "replyTo": renderMessage(m.ReplyTo),
 		"categories": slices.Concat([]string{}, m.Categories), "importance": orElseText(m.Importance, "normal"),
 		"inferenceClassification": "focused", "flag": map[string]string{"flagStatus": "notFlagged"},
 		"isDeliveryReceiptRequested": nil, "isReadReceiptRequested": false, "conversationId": m.ID[len(m.ID)-20:],
@@ -51,6 +53,7 @@ func (m *Message) render(q *request) map[string]any {
 	return v
 }
 
+// renderMessage returns addresses as Graph's recipients.
 func renderMessage(list []Address) []map[string]any {
 	out := make([]map[string]any, len(list))
 	for i, a := range list {
@@ -62,6 +65,7 @@ func renderMessage(list []Address) []map[string]any {
 // messageThing is a message as filters see it.
 type messageThing struct{ m *Message }
 
+// messageFilters are the properties that filters on messages may use; others are answered 501.
 var messageFilters = map[string]bool{
 	"internetMessageId": true, "subject": true, "isRead": true, "isDraft": true, "hasAttachments": true,
 	"singleValueExtendedProperties/any": true,
@@ -91,8 +95,8 @@ func (t messageThing) each(string) []thing {
 	return list
 }
 
-// propertyThing is an extended property as filters see it. Microsoft Graph: the name
-// is case-sensitive, the value is compared without case.
+// propertyThing is an extended property as filters see it. Microsoft Graph: the name is case-sensitive, the value is
+// compared without regard to case.
 type propertyThing struct{ id, text string }
 
 func (p propertyThing) value(path string) (string, bool, bool) {
@@ -104,6 +108,7 @@ func (p propertyThing) value(path string) (string, bool, bool) {
 
 func (p propertyThing) each(string) []thing { return nil }
 
+// canonicalLiteral returns the canonical form of an extended property's id, and any other literal as it is.
 func canonicalLiteral(path, literal string) (string, error) {
 	if path == "id" {
 		return canonicalProperty(literal)
@@ -141,8 +146,9 @@ func (g *Graph) listMessages(q *request, rt route, b *mailbox) *reply {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	all := slices.Collect(maps.Values(b.messages))
-	// Whether a search of the whole mailbox looks into hidden folders isn't known: here it does not.
-	all = slices.DeleteFunc(all, func(m *Message) bool { return b.folders[m.FolderID] != nil && b.folders[m.FolderID].Hidden })
+	// Whether a search of the whole mailbox includes hidden folders is not known: here it does not.
+	all = slices.DeleteFunc(all,
+		func(m *Message) bool { return b.folders[m.FolderID] != nil && b.folders[m.FolderID].Hidden })
 	if rt.folder != "" {
 		f := b.folder(rt.folder)
 		if f == nil {
@@ -152,12 +158,15 @@ func (g *Graph) listMessages(q *request, rt route, b *mailbox) *reply {
 	}
 	if n != nil {
 		known := g.o.Now().Add(-g.o.FindLag)
-		all = slices.DeleteFunc(all, func(m *Message) bool { return m.Created.After(known) || !n.matches(messageThing{m}) })
+		all = slices.DeleteFunc(all,
+			func(m *Message) bool { return m.Created.After(known) || !n.matches(messageThing{m}) })
 	}
 	slices.SortFunc(all, func(a, b *Message) int { return int(b.Number - a.Number) })
-	return q.list(p, len(all), "users('"+b.id+"')/messages", func(i int) map[string]any { return expand.render(all[i], q, names) })
+	return q.list(p, len(all), "users('"+b.id+"')/messages",
+		func(i int) map[string]any { return expand.render(all[i], q, names) })
 }
 
+// getMessage answers GET messages/{id}.
 func (g *Graph) getMessage(q *request, rt route, b *mailbox) *reply {
 	if rep := q.only("$select", "$expand"); rep != nil {
 		return rep
@@ -179,13 +188,13 @@ func (g *Graph) getMessage(q *request, rt route, b *mailbox) *reply {
 	return okReply(http.StatusOK, expand.render(m, q, names))
 }
 
-// expansion is what $expand asks for.
+// expansion is the parsed $expand.
 type expansion struct {
 	files bool
-	props *node // which extended properties
+	props *node // the filter that selects extended properties
 }
 
-// parseExpand reads $expand: attachments, or extended properties, which Graph gives by a filter only.
+// parseExpand parses $expand: attachments, or extended properties, which Graph returns only if a filter selects them.
 func parseExpand(s string) (expansion, *reply) {
 	var e expansion
 	if s == "" {
@@ -215,6 +224,7 @@ func parseExpand(s string) (expansion, *reply) {
 	return e, nil
 }
 
+// render returns the message as Graph's JSON object, with what is expanded and selected.
 func (e expansion) render(m *Message, q *request, names []string) map[string]any {
 	v := m.render(q)
 	if e.files {

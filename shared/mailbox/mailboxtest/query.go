@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// parseOptions reads a query: each option once, percent-encoded.
+// parseOptions parses a percent-encoded query, in which each option may occur once.
 func parseOptions(raw string) (map[string]string, *reply) {
 	v, err := url.ParseQuery(raw)
 	if err != nil {
@@ -23,7 +23,7 @@ func parseOptions(raw string) (map[string]string, *reply) {
 	return options, nil
 }
 
-// only refuses options that the stand-in doesn't know here: to leave one out in silence would be a lie.
+// only refuses options other than known. To ignore an option silently would pretend that it has an effect.
 func (q *request) only(known ...string) *reply {
 	for k := range q.options {
 		if !slices.Contains(known, k) {
@@ -33,9 +33,10 @@ func (q *request) only(known ...string) *reply {
 	return nil
 }
 
-// page is which part of a list is asked for.
+// page is the part of a list that is asked for.
 type page struct{ skip, top int }
 
+// page parses $top and $skip. byDefault and most are the default and the maximum of $top.
 func (q *request) page(byDefault, most int) (page, *reply) {
 	p := page{top: byDefault}
 	for name, to := range map[string]*int{"$top": &p.top, "$skip": &p.skip} {
@@ -50,7 +51,7 @@ func (q *request) page(byDefault, most int) (page, *reply) {
 	return p, nil
 }
 
-// list answers one page of a list, with the link to the next one.
+// list returns one page of a list, with the link to the next one.
 func (q *request) list(p page, total int, context string, value func(i int) map[string]any) *reply {
 	items := []map[string]any{}
 	for i := p.skip; i < min(total, p.skip+p.top); i++ {
@@ -68,7 +69,7 @@ func (q *request) list(p page, total int, context string, value func(i int) map[
 	return okReply(200, body)
 }
 
-// selected is what $select names, nil without one.
+// selected returns the names in $select, nil without one.
 func (g *Graph) selected(q *request, typeName string) ([]string, *reply) {
 	s, given := q.options["$select"]
 	if !given {
@@ -78,13 +79,15 @@ func (g *Graph) selected(q *request, typeName string) ([]string, *reply) {
 	for i, n := range names {
 		names[i] = strings.TrimSpace(n)
 		if !g.schema.has(typeName, names[i]) && names[i] != "id" {
-			return nil, refuseWith(400, "BadRequest", "Parsing OData Select and Expand failed: Could not find a property named '%s' on type 'microsoft.graph.%s'.", names[i], typeName)
+			return nil, refuseWith(400, "BadRequest",
+				"Parsing OData Select and Expand failed: Could not find a property named '%s' on type 'microsoft.graph.%s'.",
+				names[i], typeName)
 		}
 	}
 	return names, nil
 }
 
-// pickProperties leaves in an object what was selected; what is expanded and the id are always there.
+// pickProperties removes from an object what is not selected. The id and expanded properties always stay.
 func pickProperties(m map[string]any, names []string, expanded ...string) map[string]any {
 	if names == nil {
 		return m

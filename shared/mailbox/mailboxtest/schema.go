@@ -12,16 +12,18 @@ import (
 	"time"
 )
 
-// The part of the published schema that importing mail touches; see testdata/NOTICE.
+// csdl is the part of the published schema that is needed to import mail; see testdata/NOTICE.
 //
 //go:embed testdata/graph-v1.0-mail.csdl
 var csdl []byte
 
+// schema is the parsed schema: types and enumerations by name.
 type schema struct {
 	types map[string]*schemaType
 	enums map[string][]string
 }
 
+// schemaType is an entity type, a complex type or the parameters of an action.
 type schemaType struct {
 	Name       string       `xml:"Name,attr"`
 	Base       string       `xml:"BaseType,attr"`
@@ -30,15 +32,17 @@ type schemaType struct {
 	Navigation []schemaProp `xml:"NavigationProperty"`
 	Parameters []schemaProp `xml:"Parameter"`
 
-	all map[string]schemaProp // inherited ones too
+	all map[string]schemaProp // all properties by name, inherited ones included
 }
 
+// schemaProp is a property of a type.
 type schemaProp struct {
 	Name     string `xml:"Name,attr"`
 	Type     string `xml:"Type,attr"`
 	Nullable string `xml:"Nullable,attr"` // "" means true
 }
 
+// readSchema parses the embedded schema.
 func readSchema() (*schema, error) {
 	var x struct {
 		Entities  []*schemaType `xml:"EntityType"`
@@ -75,15 +79,16 @@ func readSchema() (*schema, error) {
 	return s, nil
 }
 
+// localPart returns a type's name without the namespace.
 func localPart(name string) string { return strings.TrimPrefix(name, "graph.") }
 
-// has says whether the type has the property.
+// has reports whether the type has the property.
 func (s *schema) has(typeName, property string) bool {
 	_, ok := s.types[typeName].all[property]
 	return ok
 }
 
-// derives says whether the type is base, or one below it.
+// derives reports whether the type is base or derived from it.
 func (s *schema) derives(typeName, base string) bool {
 	for t := s.types[typeName]; t != nil; t = s.types[localPart(t.Base)] {
 		if t.Name == base {
@@ -93,8 +98,8 @@ func (s *schema) derives(typeName, base string) bool {
 	return false
 }
 
-// check says what in the object doesn't fit the type; its words are Graph's where they are known. Graph
-// refuses properties that the schema doesn't have, though it calls message an open type.
+// check returns an error if the object does not fit the type; the texts are Graph's where they are known. Graph
+// refuses properties that the schema does not have, although message is declared as an open type.
 func (s *schema) check(m map[string]any, typeName string) error {
 	t := s.types[typeName]
 	if v, given := m["@odata.type"]; given {
@@ -131,6 +136,7 @@ func (s *schema) check(m map[string]any, typeName string) error {
 	return nil
 }
 
+// checkProp returns an error if v is not a value of the property.
 func (s *schema) checkProp(p schemaProp, v any) error {
 	inner, collection := strings.CutPrefix(p.Type, "Collection(")
 	if !collection {
@@ -152,6 +158,7 @@ func (s *schema) checkProp(p schemaProp, v any) error {
 	return nil
 }
 
+// checkValue returns an error if v is not a value of the type.
 func (s *schema) checkValue(typeName string, v any) error {
 	fits := false
 	switch v := v.(type) {
@@ -177,6 +184,7 @@ func (s *schema) checkValue(typeName string, v any) error {
 	return nil
 }
 
+// checkText returns an error if text is not the JSON string of a value of the type.
 func (s *schema) checkText(typeName, text string) error {
 	switch typeName {
 	case "Edm.String":
@@ -189,8 +197,9 @@ func (s *schema) checkText(typeName, text string) error {
 		if _, err := time.Parse(time.RFC3339Nano, text); err == nil {
 			return nil
 		}
-	default: // Graph takes the members of enumerations in any case
-		if slices.ContainsFunc(s.enums[localPart(typeName)], func(m string) bool { return strings.EqualFold(m, text) }) {
+	default: // Graph accepts the members of enumerations in upper and lower case
+		if slices.ContainsFunc(s.enums[localPart(typeName)],
+			func(m string) bool { return strings.EqualFold(m, text) }) {
 			return nil
 		}
 		if s.enums[localPart(typeName)] != nil {
@@ -201,7 +210,7 @@ func (s *schema) checkText(typeName, text string) error {
 	return fmt.Errorf("cannot convert the literal to the expected type '%s'", typeName)
 }
 
-// isBase64 checks the form of standard base64 with padding, without decoding it.
+// isBase64 reports whether s has the form of standard base64 with padding, without decoding it.
 func isBase64(s string) bool {
 	if len(s)%4 != 0 {
 		return false

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// maxRequest is the largest body of a request in bytes. Microsoft Graph: a whole request is at most 4 MB.
+// maxRequest is the largest body of a request in bytes. Microsoft Graph: a whole request has at most 4 MB.
 const maxRequest = 4 << 20
 
 // request is one request, the client's own or one inside a batch.
@@ -22,19 +22,19 @@ type request struct {
 	header  http.Header
 	base    string // scheme and host, for the links in answers
 	read    func() ([]byte, *reply)
-	outlook chan struct{} // in a batch: the places at the Outlook service
-	inner   bool
+	outlook chan struct{} // in a batch: the semaphore of the Outlook service
+	inner   bool          // it is inside a batch
 
 	body    []byte            // from carryOut on
 	options map[string]string // the query's options, decoded
 }
 
-// immutable says whether the client asked for ids that survive a move.
+// immutable reports whether the client asked for ids that a move does not change.
 func (q *request) immutable() bool {
 	return strings.Contains(strings.ToLower(strings.Join(q.header.Values("Prefer"), ",")), `idtype="immutableid"`)
 }
 
-// ServeHTTP answers what Graph answers under /v1.0, and uploads if SetUploadURL was not called.
+// ServeHTTP answers the requests under /v1.0, and uploads if SetUploadURL was not called.
 func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	elsewhere := g.uploadURL != ""
@@ -52,6 +52,7 @@ func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rep.write(w)
 }
 
+// baseURL returns the scheme and host of a request.
 func baseURL(r *http.Request) string {
 	if r.TLS != nil {
 		return "https://" + r.Host
@@ -59,7 +60,7 @@ func baseURL(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// outer does what is done once for each request of the client, however many are in its batch.
+// outer does what is done once for each request of the client, however many requests are in its batch.
 func (g *Graph) outer(q *request) *reply {
 	g.count.kind(Token)
 	if q.header.Get("client-request-id") == "" {
@@ -79,6 +80,7 @@ func (g *Graph) outer(q *request) *reply {
 	return g.answer(q)
 }
 
+// authorize returns the 401 if the request does not have the valid token.
 func (g *Graph) authorize(q *request) *reply {
 	token, bearer := strings.CutPrefix(q.header.Get("Authorization"), "Bearer ")
 	message := ""
@@ -91,11 +93,12 @@ func (g *Graph) authorize(q *request) *reply {
 		return nil
 	}
 	rep := refuseWith(http.StatusUnauthorized, "InvalidAuthenticationToken", "%s", message)
-	rep.header.Set("WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`)
+	rep.header.Set("WWW-Authenticate",
+		`Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`)
 	return rep
 }
 
-// answer does one request, the client's own or one of a batch, up to the reply.
+// answer carries out one request, the client's own or one of a batch, and returns the reply.
 func (g *Graph) answer(q *request) *reply {
 	rt, rep := parseRoute(q)
 	if rep == nil {
@@ -113,8 +116,8 @@ func (g *Graph) answer(q *request) *reply {
 	return rep
 }
 
-// inMailbox does a request to a mailbox, inside its limits. The place is given back before the
-// answer is written, or a client that is as fast as its permits allow would be refused.
+// inMailbox carries out a request to a mailbox, within its limits. The limit on concurrent requests is released before
+// the answer is written. Otherwise a client that uses all its permits without a pause would be refused.
 func (g *Graph) inMailbox(q *request, rt route) *reply {
 	if !q.immutable() {
 		g.count.change(func(c *Counters) { c.NoImmutableID++ })
@@ -137,7 +140,8 @@ func (g *Graph) inMailbox(q *request, rt route) *reply {
 	return g.faulty(q, rt, b)
 }
 
-// noMailbox is the answer of a mailbox that isn't there. Microsoft Graph: one outcome with unstable codes.
+// noMailbox returns the answer for a user without a mailbox. Microsoft Graph: one condition with several, unstable
+// codes.
 func noMailbox(code string) *reply {
 	switch code {
 	case "MailboxNotEnabledForRESTAPI":
@@ -156,13 +160,13 @@ func noMailbox(code string) *reply {
 	return refuseWith(404, code, "The mailbox can't be used.")
 }
 
-// faulty carries a request out, unless a planned fault hits it. The body is always read first: a
-// server sees only then that a client has gone.
+// faulty carries out a request, unless a planned fault hits it. The body is always read first, because a server
+// notices only then that a client has disconnected.
 func (g *Graph) faulty(q *request, rt route, b *mailbox) *reply {
 	f := g.faults.take(rt.kind)
 	var refused *reply
 	q.body, refused = q.read()
-	if f != nil && f.Late > 0 && refused == nil { // a gateway gives up before the mailbox does
+	if f != nil && f.Late > 0 && refused == nil { // a gateway times out before the mailbox answers
 		q.ctx = context.WithoutCancel(q.ctx)
 		time.AfterFunc(f.Late, func() { g.carryOut(q, rt, b) })
 	}
@@ -180,14 +184,16 @@ func (g *Graph) faulty(q *request, rt route, b *mailbox) *reply {
 	return rep
 }
 
-// carryOut goes on though the client has gone, as Graph does: that is what makes a lost answer ambiguous.
+// carryOut carries out a request. It continues if the client disconnects, as Graph does: this is what makes a lost
+// answer ambiguous.
 func (g *Graph) carryOut(q *request, rt route, b *mailbox) *reply {
 	if b != nil {
 		if rep := g.upload(b, int64(len(q.body))); rep != nil {
 			return rep
 		}
 	}
-	if g.o.Latency > 0 && rt.kind != Batch { // half of it on the way there; what is done in between is part of it
+	// Half of the latency is before the request, half after it; the time of the request itself is included.
+	if g.o.Latency > 0 && rt.kind != Batch {
 		began := time.Now()
 		time.Sleep(g.o.Latency / 2)
 		defer func() { time.Sleep(g.o.Latency - time.Since(began)) }()
@@ -197,20 +203,25 @@ func (g *Graph) carryOut(q *request, rt route, b *mailbox) *reply {
 		return rep
 	}
 	rep = rt.handle(g, q, rt, b)
-	if err := g.disk.failed(); err != nil { // what was answered with success must be there at the next start
-		return refuseWith(http.StatusInternalServerError, "ErrorInternalServerError", "The stand-in can't write its file: %v.", err)
+	// What is answered with success must be there at the next start.
+	if err := g.disk.failed(); err != nil {
+		return refuseWith(http.StatusInternalServerError, "ErrorInternalServerError",
+			"The stand-in can't write its file: %v.", err)
 	}
 	return rep
 }
 
-// readBody reads a request's whole body, at most limit bytes.
+// readBody reads the whole body of a request, at most limit bytes.
 func readBody(r *http.Request, limit int64) ([]byte, *reply) {
-	// Graph's services may take compressed bodies; that they all do is written nowhere, so a client must not send any.
+	// Some of Graph's services may accept compressed bodies, but it is not documented that all do. So a client must
+	// not send any.
 	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		io.Copy(io.Discard, io.LimitReader(r.Body, limit))
-		return nil, refuseWith(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "The content encoding '%s' is not supported.", e)
+		return nil, refuseWith(http.StatusUnsupportedMediaType, "UnsupportedMediaType",
+			"The content encoding '%s' is not supported.", e)
 	}
-	tooLarge := refuseWith(http.StatusRequestEntityTooLarge, "BadRequest", "The maximum request length supported is 4MB.")
+	tooLarge := refuseWith(http.StatusRequestEntityTooLarge, "BadRequest",
+		"The maximum request length supported is 4MB.")
 	if r.ContentLength > limit {
 		return nil, tooLarge
 	}
@@ -233,10 +244,10 @@ func readBody(r *http.Request, limit int64) ([]byte, *reply) {
 	}
 }
 
-// freePlaces makes the semaphore of a batch.
+// freePlaces returns the semaphore of a batch, with n permits.
 func freePlaces(n int) chan struct{} { return make(chan struct{}, n) }
 
-// inParallel runs f(0) … f(n-1) at once and waits for all.
+// inParallel runs f(0) … f(n-1) concurrently and waits for all of them.
 func inParallel(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	for i := range n {

@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// uploadPath is where upload URLs lie: another path than Graph's, and after SetUploadURL another host.
+// uploadPath is the path of upload URLs, which is another than Graph's; after SetUploadURL they have another host too.
 const uploadPath = "/api/gv1.0/"
 
 const (
-	maxPart     = 4 << 20 // Microsoft Graph: at most 4 MB in each PUT
-	sessionLife = 2 * time.Hour
+	maxPart     = 4 << 20       // Microsoft Graph: at most 4 MB in each PUT
+	sessionLife = 2 * time.Hour // after the session's creation or its last part
 )
 
-// session is an upload that is under way.
+// session is an upload session.
 type session struct {
 	id, token string
 	box       *mailbox
@@ -30,7 +30,7 @@ type session struct {
 
 	mu      sync.Mutex
 	file    Attachment
-	next    int64
+	next    int64 // offset of the next byte
 	hash    hash.Hash
 	expires time.Time
 }
@@ -48,15 +48,18 @@ func (g *Graph) createSession(q *request, rt route, b *mailbox) *reply {
 	number, _ := item["size"].(json.Number)
 	size, err := number.Int64()
 	inline, _ := item["isInline"].(bool)
-	file := Attachment{Name: textValue(item, "name"), Type: textValue(item, "contentType"), ContentID: textValue(item, "contentId"), Inline: inline, Size: size}
+	file := Attachment{Name: textValue(item, "name"), Type: textValue(item, "contentType"),
+		ContentID: textValue(item, "contentId"), Inline: inline, Size: size}
 	switch {
 	case file.Name == "" || err != nil || !strings.EqualFold(textValue(item, "attachmentType"), "file"):
-		return refuseWith(400, "ErrorInvalidArgument", "AttachmentItem needs the attachmentType 'file', a name and a size.")
+		return refuseWith(400, "ErrorInvalidArgument",
+			"AttachmentItem needs the attachmentType 'file', a name and a size.")
 	case size < minSession:
-		return refuseWith(400, "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize", "Attachment size should not be less than the minimum size.")
+		return refuseWith(400, "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize",
+			"Attachment size should not be less than the minimum size.")
 	case size > maxSession:
 		return refuseWith(400, "ErrorAttachmentSizeLimitExceeded", "The attachment is larger than 150 MB.")
-	case size > g.o.MessageLimit: // what is too large only with the rest of the message shows at the last part
+	case size > g.o.MessageLimit: // one that is too large only with the rest of the message is refused at its last part
 		return messageTooLarge()
 	}
 	b.mu.Lock()
@@ -75,22 +78,26 @@ func (g *Graph) createSession(q *request, rt route, b *mailbox) *reply {
 	g.mu.Unlock()
 	v := s.render()
 	v["@odata.context"] = q.base + "/v1.0/$metadata#microsoft.graph.uploadSession"
-	v["uploadUrl"] = fmt.Sprintf("%s%susers('%s')/messages('%s')/AttachmentSessions('%s')?authtoken=%s", base, uploadPath, b.id, m.ID, s.id, s.token)
+	v["uploadUrl"] = fmt.Sprintf("%s%susers('%s')/messages('%s')/AttachmentSessions('%s')?authtoken=%s",
+		base, uploadPath, b.id, m.ID, s.id, s.token)
 	return okReply(http.StatusCreated, v)
 }
 
-// render gives the session's state. For Outlook nextExpectedRanges is the one place to go on from.
+// render returns the session's state as Graph's JSON object. In Outlook's sessions nextExpectedRanges is only the
+// offset at which to continue.
 func (s *session) render() map[string]any {
 	next := strconv.FormatInt(s.next, 10)
 	if s.next == 0 {
 		next = "0-"
 	}
-	return map[string]any{"expirationDateTime": s.expires.UTC().Format(time.RFC3339), "nextExpectedRanges": []string{next}}
+	return map[string]any{
+		"expirationDateTime": s.expires.UTC().Format(time.RFC3339), "nextExpectedRanges": []string{next}}
 }
 
-// UploadHandler takes the uploads, for a second listener whose URL SetUploadURL gets.
+// UploadHandler returns the handler of uploads, for a second listener whose URL is passed to SetUploadURL.
 func (g *Graph) UploadHandler() http.Handler { return http.HandlerFunc(g.serveUpload) }
 
+// serveUpload answers a request to an upload URL.
 func (g *Graph) serveUpload(w http.ResponseWriter, r *http.Request) {
 	q := &request{ctx: r.Context(), id: newUUID(), method: r.Method, header: r.Header, base: baseURL(r)}
 	q.read = func() ([]byte, *reply) { return readBody(r, maxPart) }
@@ -109,12 +116,15 @@ func (g *Graph) serveUpload(w http.ResponseWriter, r *http.Request) {
 	rep.write(w)
 }
 
+// sessionForm is the form of the end of an upload URL's path.
 var sessionForm = regexp.MustCompile(`/AttachmentSessions\('([A-Za-z0-9_=-]+)'\)$`)
 
-// session finds the session of an upload URL, which carries its own token. Microsoft Graph: a PUT must not have an Authorization header.
+// session returns the session of an upload URL, which has its own token. Microsoft Graph: a PUT must not have an
+// Authorization header.
 func (g *Graph) session(r *http.Request) (*session, *reply) {
 	if r.Header.Get("Authorization") != "" {
-		return nil, refuseWith(http.StatusUnauthorized, "InvalidAuthenticationToken", "An upload must not carry an Authorization header.")
+		return nil, refuseWith(http.StatusUnauthorized, "InvalidAuthenticationToken",
+			"An upload must not carry an Authorization header.")
 	}
 	found := sessionForm.FindStringSubmatch(r.URL.Path)
 	if found == nil || !strings.HasPrefix(r.URL.Path, uploadPath) {
@@ -127,18 +137,21 @@ func (g *Graph) session(r *http.Request) (*session, *reply) {
 		return nil, notFound()
 	}
 	if r.URL.Query().Get("authtoken") != s.token {
-		return nil, refuseWith(http.StatusUnauthorized, "ErrorAccessDenied", "The token of the upload URL is not valid.")
+		return nil, refuseWith(http.StatusUnauthorized, "ErrorAccessDenied",
+			"The token of the upload URL is not valid.")
 	}
 	return s, nil
 }
 
+// endSession removes a session.
 func (g *Graph) endSession(s *session) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.sessions, s.id)
 }
 
-// inSession does one request of an upload, inside the mailbox's limits: it is one of the Outlook service's too.
+// inSession carries out one request of an upload, within the mailbox's limits: uploads count towards those of the
+// Outlook service.
 func (g *Graph) inSession(q *request, s *session, length int64) *reply {
 	if rep := g.enter(s.box); rep != nil {
 		return rep
@@ -164,25 +177,29 @@ func (g *Graph) inSession(q *request, s *session, length int64) *reply {
 	}}, s.box)
 }
 
+// rangeForm is the form of a Content-Range header.
 var rangeForm = regexp.MustCompile(`^bytes ([0-9]{1,12})-([0-9]{1,12})/([0-9]{1,12})$`)
 
-// part takes the next bytes of a file; the last ones make the attachment.
+// part receives the next bytes of a file; the last ones create the attachment.
 func (g *Graph) part(q *request, s *session, b *mailbox, length int64) *reply {
 	if length < 0 {
 		return refuseWith(http.StatusLengthRequired, "ErrorInvalidRequest", "A Content-Length is needed.")
 	}
 	found := rangeForm.FindStringSubmatch(q.header.Get("Content-Range"))
 	if found == nil {
-		return refuseWith(http.StatusBadRequest, "InvalidContentRangeHeader", "A Content-Range of the form 'bytes first-last/total' is needed.")
+		return refuseWith(http.StatusBadRequest, "InvalidContentRangeHeader",
+			"A Content-Range of the form 'bytes first-last/total' is needed.")
 	}
 	first, _ := strconv.ParseInt(found[1], 10, 64)
 	last, _ := strconv.ParseInt(found[2], 10, 64)
 	total, _ := strconv.ParseInt(found[3], 10, 64)
 	switch n := int64(len(q.body)); {
 	case total != s.file.Size || last-first+1 != n || n != length || n == 0 || last >= total:
-		return refuseWith(http.StatusBadRequest, "InvalidContentRangeHeader", "The Content-Range doesn't fit the file or the body.")
+		return refuseWith(http.StatusBadRequest, "InvalidContentRangeHeader",
+			"The Content-Range doesn't fit the file or the body.")
 	case first != s.next:
-		return refuseWith(http.StatusRequestedRangeNotSatisfiable, "InvalidContentRange", "The next byte that is expected is %d.", s.next)
+		return refuseWith(http.StatusRequestedRangeNotSatisfiable, "InvalidContentRange",
+			"The next byte that is expected is %d.", s.next)
 	}
 	s.hash.Write(q.body)
 	if g.o.KeepContent {
@@ -198,13 +215,14 @@ func (g *Graph) part(q *request, s *session, b *mailbox, length int64) *reply {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m := b.messages[s.message]
-	if m == nil { // deleted meanwhile
+	if m == nil { // deleted since the session was created
 		return notFound()
 	}
 	if rep := g.attach(b, m, s.file); rep != nil {
 		return rep
 	}
 	done := &reply{status: http.StatusCreated, header: http.Header{}}
-	done.header.Set("Location", fmt.Sprintf("%s%susers('%s')/messages('%s')/attachments('%s')", q.base, uploadPath, b.id, m.ID, s.file.ID))
+	done.header.Set("Location", fmt.Sprintf("%s%susers('%s')/messages('%s')/attachments('%s')",
+		q.base, uploadPath, b.id, m.ID, s.file.ID))
 	return done
 }

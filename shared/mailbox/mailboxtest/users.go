@@ -8,12 +8,13 @@ import (
 	"o2archiver/shared/record"
 )
 
-// userThing is a user as filters see it. The directory compares without case.
+// userThing is a user as filters see it. The directory compares without regard to case.
 type userThing struct{ u *User }
 
-// userFilters are the properties that filters may ask about; all others answer 501.
+// userFilters are the properties that filters on users may use; others are answered 501.
 var userFilters = map[string]bool{
-	"id": true, "userPrincipalName": true, "mail": true, "displayName": true, "accountEnabled": true, "proxyAddresses/any": true,
+	"id": true, "userPrincipalName": true, "mail": true, "displayName": true, "accountEnabled": true,
+	"proxyAddresses/any": true,
 }
 
 func (t userThing) value(path string) (string, bool, bool) {
@@ -41,12 +42,13 @@ func (t userThing) each(string) []thing {
 	return list
 }
 
+// addressThing is a proxy address as filters see it.
 type addressThing string
 
 func (a addressThing) value(string) (string, bool, bool) { return string(a), false, true }
 func (a addressThing) each(string) []thing               { return nil }
 
-// proxies gives the proxyAddresses as the directory writes them: the primary one with SMTP in upper case.
+// proxies returns the proxyAddresses in the directory's form: the primary one has SMTP in upper case.
 func (u *User) proxies() []string {
 	var list []string
 	if u.Mail != "" {
@@ -63,7 +65,7 @@ func (u *User) proxies() []string {
 	return list
 }
 
-// listUsers answers GET /users. It gives 100 a page; accountEnabled and proxyAddresses only if selected.
+// listUsers answers GET users: 100 a page, accountEnabled and proxyAddresses only if they are selected.
 func (g *Graph) listUsers(q *request, _ route, _ *mailbox) *reply {
 	if rep := q.only("$filter", "$select", "$top", "$skip"); rep != nil {
 		return rep
@@ -86,7 +88,8 @@ func (g *Graph) listUsers(q *request, _ route, _ *mailbox) *reply {
 			return notImplemented("a filter on '" + path + "' of users")
 		}
 		if n.has("ne") { // Microsoft Graph: eq needs no ConsistencyLevel, ne does
-			return refuseWith(http.StatusBadRequest, "Request_UnsupportedQuery", "Unsupported or invalid query filter clause specified for property.")
+			return refuseWith(http.StatusBadRequest, "Request_UnsupportedQuery",
+				"Unsupported or invalid query filter clause specified for property.")
 		}
 		kept := users[:0]
 		for _, u := range users {
@@ -99,6 +102,7 @@ func (g *Graph) listUsers(q *request, _ route, _ *mailbox) *reply {
 	return q.list(p, len(users), "users", func(i int) map[string]any { return users[i].render(names) })
 }
 
+// has reports whether the filter contains the operator op.
 func (n *node) has(op string) bool {
 	if n.op == op {
 		return true
@@ -111,7 +115,7 @@ func (n *node) has(op string) bool {
 	return false
 }
 
-// getUser answers GET /users/{object id or user principal name}; an email address is neither.
+// getUser answers GET users/{object id or user principal name}; an email address is neither.
 func (g *Graph) getUser(q *request, rt route, _ *mailbox) *reply {
 	if rep := q.only("$select"); rep != nil {
 		return rep
@@ -122,11 +126,13 @@ func (g *Graph) getUser(q *request, rt route, _ *mailbox) *reply {
 	}
 	b, u := g.find(rt.user)
 	if b == nil {
-		return refuseWith(http.StatusNotFound, "Request_ResourceNotFound", "Resource '%s' does not exist or one of its queried reference-property objects are not present.", rt.user)
+		return refuseWith(http.StatusNotFound, "Request_ResourceNotFound",
+			"Resource '%s' does not exist or one of its queried reference-property objects are not present.", rt.user)
 	}
 	return okReply(http.StatusOK, u.render(names))
 }
 
+// render returns the selected properties of the user as Graph's JSON object.
 func (u *User) render(names []string) map[string]any {
 	null := func(s string) any {
 		if s == "" {
