@@ -102,7 +102,7 @@ func (s *Session) sendAdmitted(ctx context.Context, size int64, send func() (*ex
 }
 
 // waitForPermit waits for one of the client's permits, and returns nil only while the mailbox is not paused. A session
-// that waits for its mailbox holds no permit.
+// that waits for its mailbox holds no permit; one that is not patient fails with kind Throttled instead of waiting.
 func (s *Session) waitForPermit(ctx context.Context, size int64) error {
 	for {
 		pause := s.place.admitRequest(s, size)
