@@ -73,7 +73,7 @@ func attachmentsOf(r *record.Record, key string, c *participants, o Options) ([]
 		if err := f.settle(r, c, peek); err != nil {
 			return nil, fmt.Errorf("look at attachment %d: %w", i+1, err)
 		}
-		f.name = distinctAddresses(f.name, taken)
+		f.name = distinctName(f.name, taken)
 		if f.absent != "" {
 			continue
 		}
@@ -318,10 +318,10 @@ func defaultName(media string, kind record.Kind) string {
 	return "attachment" + extensionOf(media)
 }
 
-// distinctAddresses returns the name, with a number added if it is already taken. Names are compared without case, as
+// distinctName returns the name, with a number added if it is already taken. Names are compared without case, as
 // file systems do. taken counts how often each name was requested, so that thousands of attachments with the same
 // name do not need a search each.
-func distinctAddresses(name string, taken map[string]int) string {
+func distinctName(name string, taken map[string]int) string {
 	key := strings.ToLower(name)
 	result := name
 	for taken[strings.ToLower(result)] > 0 {

@@ -66,14 +66,14 @@ func isBlank(c rune) rune {
 func ringAndTalk(r *record.Record) (ring, talk time.Duration) {
 	c := callOf(r)
 	start, answer, end := callTime(c.Start), callTime(c.Answer), callTime(c.End)
-	if c.Answer == "" && c.Duration <= 0 && !formatAnswered(c.Status) && !formatAnswered(r.Status) {
-		return formatSpan(start, end), 0
+	if c.Answer == "" && c.Duration <= 0 && !wasAnswered(c.Status) && !wasAnswered(r.Status) {
+		return plausibleSpan(start, end), 0
 	}
-	return formatSpan(start, answer), formatSpan(answer, end)
+	return plausibleSpan(start, answer), plausibleSpan(answer, end)
 }
 
-// formatAnswered reports whether a status is that of an answered call. "Not answered" and "unanswered" are not.
-func formatAnswered(status string) bool {
+// wasAnswered reports whether a status is that of an answered call. "Not answered" and "unanswered" are not.
+func wasAnswered(status string) bool {
 	status = strings.ToLower(strings.TrimSpace(strings.Map(isBlank, status)))
 	for _, word := range []string{"answered", "connected", "completed"} {
 		if strings.HasPrefix(status, word) {
@@ -83,8 +83,8 @@ func formatAnswered(status string) bool {
 	return false
 }
 
-// formatSpan returns the time between two times, 0 if one of them is zero or the result is not plausible for a call.
-func formatSpan(from, to time.Time) time.Duration {
+// plausibleSpan returns the time between two times, 0 if one of them is zero or the result is not plausible for a call.
+func plausibleSpan(from, to time.Time) time.Duration {
 	if d := to.Sub(from); !from.IsZero() && !to.IsZero() && d > 0 && d <= 24*time.Hour {
 		return d
 	}

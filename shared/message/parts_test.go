@@ -354,7 +354,7 @@ func TestDuplicateNamesAreQuick(t *testing.T) {
 	taken := map[string]int{}
 	seen := map[string]bool{}
 	for range 20_000 {
-		name := distinctAddresses("photo.jpg", taken)
+		name := distinctName("photo.jpg", taken)
 		if seen[name] {
 			t.Fatalf("%s twice", name)
 		}
