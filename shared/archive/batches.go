@@ -71,8 +71,8 @@ func BatchNumber(name string) (seq int, ok bool) {
 	return seq, err == nil
 }
 
-// allSuffixes are what a name ends with that stands beside another one: -b to -z, then -zb to -zzzz.
-func allSuffixes() (all []string) {
+// nameSuffixes are what a name ends with that stands beside another one: -b to -z, then -zb to -zzzz.
+func nameSuffixes() (all []string) {
 	for _, z := range []string{"", "z", "zz", "zzz"} {
 		for c := 'b'; c <= 'z'; c++ {
 			all = append(all, "-"+z+string(c))
@@ -93,7 +93,7 @@ func (s *Store) WriteBatch(ctx context.Context, folder string, seq int, body []b
 		return "", fmt.Errorf("write a batch: %w: %d bytes, limit %d", ErrTooLarge, len(body), maxBatch)
 	}
 	first := strings.TrimSuffix(BatchName(folder, seq), ".ndjson")
-	for _, suffix := range append([]string{""}, allSuffixes()...) {
+	for _, suffix := range append([]string{""}, nameSuffixes()...) {
 		name = first + suffix + ".ndjson"
 		same, err := s.createBatch(ctx, name, body, records)
 		if err != nil || same {

@@ -20,7 +20,7 @@ func (s *Store) KeepRaw(ctx context.Context, name string, r io.Reader) (stored, 
 	}
 	kept := map[string]string{} // name by hash
 	free := name
-	for _, suffix := range allSuffixes() {
+	for _, suffix := range nameSuffixes() {
 		props, err := s.blob(Media, rawPrefix+free).GetProperties(ctx, nil)
 		if err = translateError(ctx, err); errors.Is(err, ErrNotFound) {
 			break

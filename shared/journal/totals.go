@@ -151,15 +151,15 @@ func (t Totals) Add(o Totals) Totals {
 // Holds returns an error, with the difference, if one of the two sums does not hold.
 func (t Totals) Holds() error {
 	r, c := t.Records, t.Copies
-	if err := isHolder("records collected", r.Collected,
+	if err := checkSum("records collected", r.Collected,
 		r.Archived, r.Unmapped, r.Excluded, r.Quarantined, r.Failed, r.Pending); err != nil {
 		return err
 	}
-	return isHolder("copies planned", c.Planned, c.Imported, c.Duplicate, c.Oversize, c.Failed, c.Pending)
+	return checkSum("copies planned", c.Planned, c.Imported, c.Duplicate, c.Oversize, c.Failed, c.Pending)
 }
 
-// isHolder returns an error if parts do not add up to whole. what names the sum in the error.
-func isHolder(what string, whole int, parts ...int) error {
+// checkSum returns an error if parts do not add up to whole. what names the sum in the error.
+func checkSum(what string, whole int, parts ...int) error {
 	total := 0
 	for _, p := range parts {
 		if p < 0 {

@@ -46,7 +46,7 @@ func (j *Journal) Copy(c Copy) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.encodePlans()
-	if known, ok := j.state.lines[c.Line].copies[c.Mailbox]; ok && sameCopy(known, c) {
+	if known, ok := j.state.lines[c.Line].copies[c.Mailbox]; ok && sameOutcome(known, c) {
 		return
 	}
 	j.outcome(line{Type: lineCopy, Copy: &c})
@@ -57,7 +57,7 @@ func (j *Journal) Record(r Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.encodePlans()
-	if known := j.state.lines[r.Line].record; known != nil && sameCopy(*known, r) {
+	if known := j.state.lines[r.Line].record; known != nil && sameOutcome(*known, r) {
 		return
 	}
 	j.outcome(line{Type: lineRecord, Record: &r})
@@ -74,8 +74,8 @@ func (j *Journal) outcome(l line) {
 	j.schedule()
 }
 
-// sameCopy reports whether two outcomes are equal in the journal's JSON.
-func sameCopy[T Copy | Record](a, b T) bool {
+// sameOutcome reports whether two outcomes are equal in the journal's JSON.
+func sameOutcome[T Copy | Record](a, b T) bool {
 	one, errOne := json.Marshal(a)
 	two, errTwo := json.Marshal(b)
 	return errOne == nil && errTwo == nil && bytes.Equal(one, two)

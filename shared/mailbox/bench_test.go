@@ -39,9 +39,9 @@ func BenchmarkImport(b *testing.B) {
 						b.Fatal(err)
 					}
 					if name == "client" {
-						s.place.mu.Lock()
-						s.place.folder = "folder"
-						s.place.mu.Unlock()
+						s.mailbox.mu.Lock()
+						s.mailbox.folder = "folder"
+						s.mailbox.mu.Unlock()
 					}
 					if _, err := s.Import(b.Context(), sms(i), nil); err != nil {
 						b.Fatal(err)

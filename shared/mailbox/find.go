@@ -175,7 +175,7 @@ func (s *Session) Delete(ctx context.Context, id string, renew func(context.Cont
 func (s *Session) folderGone(err error, folder string) error {
 	e, ok := errors.AsType[*Error](err)
 	if ok && (e.Kind == FolderGone || e.Kind == NoMailbox) {
-		s.place.forgetFolder(folder)
+		s.mailbox.forgetFolder(folder)
 	}
 	return err
 }

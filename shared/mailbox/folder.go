@@ -14,25 +14,25 @@ import (
 // request finds the folder gone. Concurrent calls for one mailbox cause one look-up. A user without a mailbox is an
 // *Error of kind NoMailbox.
 func (s *Session) Folder(ctx context.Context) (string, error) {
-	if id := s.place.knownFolder(); id != "" {
+	if id := s.mailbox.knownFolder(); id != "" {
 		return id, nil
 	}
 	select {
-	case s.place.resolving <- struct{}{}:
-		defer func() { <-s.place.resolving }()
+	case s.mailbox.resolving <- struct{}{}:
+		defer func() { <-s.mailbox.resolving }()
 	case <-ctx.Done():
 		return "", &Error{Kind: Unavailable, Code: "NotSent", cause: context.Cause(ctx)}
 	}
-	if id := s.place.knownFolder(); id != "" {
+	if id := s.mailbox.knownFolder(); id != "" {
 		return id, nil
 	}
 	id, err := s.resolveFolder(ctx)
 	if err != nil {
 		return "", err
 	}
-	s.place.mu.Lock()
-	defer s.place.mu.Unlock()
-	s.place.folder = id
+	s.mailbox.mu.Lock()
+	defer s.mailbox.mu.Unlock()
+	s.mailbox.folder = id
 	return id, nil
 }
 

@@ -119,7 +119,7 @@ func New(c Config) (*Client, error) {
 		memory:    newBodyBudget(),
 		began:     c.Now(),
 		mailboxes: make(map[string]*mailboxState),
-		forgetAt:  manyPlaces,
+		forgetAt:  manyMailboxes,
 	}
 	if c.AtOnce > 0 {
 		client.atOnce = make(chan struct{}, c.AtOnce)

@@ -49,11 +49,11 @@ func callOf(r *record.Record) record.Call {
 
 // callStatus returns the result of the call as the source reports it, in lower case and as words: no answer.
 func callStatus(r *record.Record) string {
-	return strings.ToLower(strings.TrimSpace(strings.Map(isBlank, cmp.Or(callOf(r).Status, r.Status))))
+	return strings.ToLower(strings.TrimSpace(strings.Map(separatorToSpace, cmp.Or(callOf(r).Status, r.Status))))
 }
 
-// isBlank maps the separators of a status such as NO_ANSWER to spaces.
-func isBlank(c rune) rune {
+// separatorToSpace maps the separators of a status such as NO_ANSWER to spaces.
+func separatorToSpace(c rune) rune {
 	if c == '_' || c == '-' {
 		return ' '
 	}
@@ -74,7 +74,7 @@ func ringAndTalk(r *record.Record) (ring, talk time.Duration) {
 
 // wasAnswered reports whether a status is that of an answered call. "Not answered" and "unanswered" are not.
 func wasAnswered(status string) bool {
-	status = strings.ToLower(strings.TrimSpace(strings.Map(isBlank, status)))
+	status = strings.ToLower(strings.TrimSpace(strings.Map(separatorToSpace, status)))
 	for _, word := range []string{"answered", "connected", "completed"} {
 		if strings.HasPrefix(status, word) {
 			return true

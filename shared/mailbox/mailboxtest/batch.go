@@ -50,7 +50,7 @@ func (g *Graph) batch(q *request, _ route, _ *mailbox) *reply {
 		return badRequest("Invalid batch payload format: %s.", reason)
 	}
 	replies := make([]innerReply, len(in.Requests))
-	outlook := freePlaces(outlookInBatch)
+	outlook := batchSemaphore(outlookInBatch)
 	if slices.ContainsFunc(in.Requests, func(r innerRequest) bool { return len(r.DependsOn) > 0 }) {
 		failed := map[string]bool{}
 		for i, r := range in.Requests {

@@ -56,10 +56,10 @@ func (g *Graph) patchMessage(q *request, rt route, b *mailbox) *reply {
 	fresh := *m
 	fresh.Properties = maps.Clone(m.Properties)
 	maps.Copy(fresh.Properties, props)
-	if rep := contentOf(in, &fresh); rep != nil {
+	if rep := applyContent(in, &fresh); rep != nil {
 		return rep
 	}
-	stateOf(in, &fresh)
+	applyState(in, &fresh)
 	if rep := g.claimNames(b, &fresh); rep != nil {
 		return rep
 	}

@@ -81,7 +81,7 @@ func (g *Graph) fromJSON(q *request, now time.Time) (*Message, *reply) {
 		}
 	}
 	m := &Message{Draft: true, Class: "IPM.Note", Created: now, Changed: now, Sent: now, Received: now}
-	if rep := contentOf(in, m); rep != nil {
+	if rep := applyContent(in, m); rep != nil {
 		return nil, rep
 	}
 	if m.Headers, rep = headersOf(in); rep != nil {
@@ -94,7 +94,7 @@ func (g *Graph) fromJSON(q *request, now time.Time) (*Message, *reply) {
 		return nil, rep
 	}
 	m.birthProperties()
-	stateOf(in, m)
+	applyState(in, m)
 	list, _ := in["attachments"].([]any)
 	for _, e := range list {
 		a, rep := newAttachment(e.(map[string]any), g.o.KeepContent)
@@ -127,8 +127,8 @@ func (m *Message) birthProperties() {
 	}
 }
 
-// contentOf applies the properties whose later change needs Mail-Advanced.ReadWrite: subject, body and participants.
-func contentOf(in map[string]any, m *Message) *reply {
+// applyContent applies the properties whose later change needs Mail-Advanced.ReadWrite: subject, body and participants.
+func applyContent(in map[string]any, m *Message) *reply {
 	if _, given := in["subject"]; given {
 		m.Subject = textValue(in, "subject")
 	}
@@ -140,8 +140,8 @@ func contentOf(in map[string]any, m *Message) *reply {
 	return recipientsOf(in, m)
 }
 
-// stateOf applies the properties that may be changed at any time. isDraft is accepted and ignored.
-func stateOf(in map[string]any, m *Message) {
+// applyState applies the properties that may be changed at any time. isDraft is accepted and ignored.
+func applyState(in map[string]any, m *Message) {
 	if read, given := in["isRead"].(bool); given {
 		m.Read = read
 	}

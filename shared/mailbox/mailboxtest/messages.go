@@ -34,27 +34,27 @@ func (m *Message) render(q *request) map[string]any {
 		"body":    map[string]string{"contentType": m.TextType, "content": m.Text},
 		"isDraft": m.Draft, "isRead": m.Read, "hasAttachments": m.hasAttachments(),
 		"internetMessageId": m.InternetMessageID,
-		"toRecipients":      renderMessage(m.To), "ccRecipients": renderMessage(m.Cc),
-		"bccRecipients": renderMessage(m.Bcc), "replyTo": renderMessage(m.ReplyTo),
+		"toRecipients":      renderAddresses(m.To), "ccRecipients": renderAddresses(m.Cc),
+		"bccRecipients": renderAddresses(m.Bcc), "replyTo": renderAddresses(m.ReplyTo),
 		"categories": slices.Concat([]string{}, m.Categories), "importance": orElseText(m.Importance, "normal"),
 		"inferenceClassification": "focused", "flag": map[string]string{"flagStatus": "notFlagged"},
 		"isDeliveryReceiptRequested": nil, "isReadReceiptRequested": false, "conversationId": m.ID[len(m.ID)-20:],
 		"webLink": "https://outlook.office365.com/owa/?ItemID=" + m.OtherID,
 	}
 	if m.From != nil {
-		v["from"] = renderMessage([]Address{*m.From})[0]
+		v["from"] = renderAddresses([]Address{*m.From})[0]
 	}
 	if s := m.Sender; s != nil || m.From != nil {
 		if s == nil {
 			s = m.From
 		}
-		v["sender"] = renderMessage([]Address{*s})[0]
+		v["sender"] = renderAddresses([]Address{*s})[0]
 	}
 	return v
 }
 
-// renderMessage returns addresses as Graph's recipients.
-func renderMessage(list []Address) []map[string]any {
+// renderAddresses returns addresses as Graph's recipients.
+func renderAddresses(list []Address) []map[string]any {
 	out := make([]map[string]any, len(list))
 	for i, a := range list {
 		out[i] = map[string]any{"emailAddress": map[string]string{"name": a.Name, "address": a.Address}}

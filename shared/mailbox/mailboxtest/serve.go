@@ -244,8 +244,8 @@ func readBody(r *http.Request, limit int64) ([]byte, *reply) {
 	}
 }
 
-// freePlaces returns the semaphore of a batch, with n permits.
-func freePlaces(n int) chan struct{} { return make(chan struct{}, n) }
+// batchSemaphore returns the semaphore of a batch, with n permits.
+func batchSemaphore(n int) chan struct{} { return make(chan struct{}, n) }
 
 // inParallel runs f(0) … f(n-1) concurrently and waits for all of them.
 func inParallel(n int, f func(i int)) {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// manyPlaces is the number of mailboxes whose state is kept before the idle ones are forgotten: about 20 MB. A
+// manyMailboxes is the number of mailboxes whose state is kept before the idle ones are forgotten: about 20 MB. A
 // forgotten mailbox costs one look-up of its folder.
-const manyPlaces = 50_000
+const manyMailboxes = 50_000
 
 // mailboxState is the state that the client keeps of one mailbox: its queue and slots, its pause, its quota and its
 // folder. It is the only place that admits requests to the mailbox.
@@ -19,7 +19,7 @@ type mailboxState struct {
 	queue []*Ticket // in the order of admission
 	taken int       // slots in use
 	opens time.Time // nothing is sent before this time, because of a Retry-After
-	pace  quotaWindow
+	quota quotaWindow
 	timer *time.Timer // calls admitNext; nil until it is needed
 
 	folder string // id of the target folder; "" if it is not known
@@ -52,12 +52,12 @@ func (c *Client) findMailbox(user string) *mailboxState {
 func (c *Client) forgetIdle() {
 	for user, p := range c.mailboxes {
 		p.mu.Lock()
-		if len(p.queue) == 0 && p.taken == 0 && p.pausedFor() == 0 && p.pace.idle(c.elapsed()) {
+		if len(p.queue) == 0 && p.taken == 0 && p.pausedFor() == 0 && p.quota.idle(c.elapsed()) {
 			delete(c.mailboxes, user)
 		}
 		p.mu.Unlock()
 	}
-	c.forgetAt = max(manyPlaces, 2*len(c.mailboxes)) // so that it runs seldom, however many are in use
+	c.forgetAt = max(manyMailboxes, 2*len(c.mailboxes)) // so that it runs seldom, however many are in use
 }
 
 // elapsed returns the time since the client was created.
@@ -70,11 +70,11 @@ func (c *Client) elapsed() time.Duration { return c.now().Sub(c.began) }
 func (p *mailboxState) admitNext() {
 	for len(p.queue) > 0 && p.taken < p.c.permits {
 		next := p.queue[0]
-		if pause := max(p.pausedFor(), p.pace.waitFor(p.c.elapsed(), next.cost)); pause > 0 {
+		if pause := max(p.pausedFor(), p.quota.waitFor(p.c.elapsed(), next.cost)); pause > 0 {
 			p.admitAfter(pause)
 			return
 		}
-		p.pace.reserve(next.cost)
+		p.quota.reserve(next.cost)
 		p.taken++
 		p.queue[0] = nil
 		p.queue = p.queue[1:]
@@ -103,7 +103,7 @@ func (p *mailboxState) leaveQueue(t *Ticket) {
 	if i := slices.Index(p.queue, t); i >= 0 {
 		p.queue = slices.Delete(p.queue, i, i+1)
 	} else {
-		p.pace.unreserve(t.cost)
+		p.quota.unreserve(t.cost)
 		p.taken--
 	}
 	p.admitNext()
@@ -113,7 +113,7 @@ func (p *mailboxState) leaveQueue(t *Ticket) {
 func (p *mailboxState) releaseSlot(left Cost) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pace.unreserve(left)
+	p.quota.unreserve(left)
 	p.taken--
 	p.admitNext()
 }
@@ -124,10 +124,10 @@ func (p *mailboxState) admitRequest(s *Session, size int64) (pause time.Duration
 	more := Cost{max(0, 1-s.left.Requests), max(0, size-s.left.Bytes)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if pause = max(p.pausedFor(), p.pace.waitFor(p.c.elapsed(), more)); pause > 0 {
+	if pause = max(p.pausedFor(), p.quota.waitFor(p.c.elapsed(), more)); pause > 0 {
 		return pause
 	}
-	p.pace.reserve(more)
+	p.quota.reserve(more)
 	s.left.Requests += more.Requests
 	s.left.Bytes += more.Bytes
 	return 0
@@ -137,8 +137,8 @@ func (p *mailboxState) admitRequest(s *Session, size int64) (pause time.Duration
 func (p *mailboxState) chargeQuota(held, sent Cost) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pace.unreserve(held)
-	p.pace.charge(p.c.elapsed(), sent)
+	p.quota.unreserve(held)
+	p.quota.charge(p.c.elapsed(), sent)
 }
 
 // pauseUntil pauses the mailbox until the given time, unless it is paused for longer already.

@@ -57,8 +57,8 @@ func TestTurnsAreInOrder(t *testing.T) {
 				t.Errorf("message %s comes as number %d", m.Subject, i)
 			}
 		}
-		if p := c.mailboxOf(alice); p.taken != 0 || len(p.queue) != 0 || p.pace.held != (Cost{}) {
-			t.Errorf("%d slots are taken, %d in the line, %+v held", p.taken, len(p.queue), p.pace.held)
+		if p := c.mailboxOf(alice); p.taken != 0 || len(p.queue) != 0 || p.quota.held != (Cost{}) {
+			t.Errorf("%d slots are taken, %d in the line, %+v held", p.taken, len(p.queue), p.quota.held)
 		}
 	})
 }
@@ -113,7 +113,7 @@ func TestManyMailboxesAreForgotten(t *testing.T) {
 		time.Sleep(tick + time.Second)
 		c.forgetAt = 10
 		c.mailboxOf("one more still")
-		if c.mailboxOf(alice) == at || c.mailboxOf(bob) != held.place {
+		if c.mailboxOf(alice) == at || c.mailboxOf(bob) != held.mailbox {
 			t.Error("the wrong mailbox was forgotten")
 		}
 	})

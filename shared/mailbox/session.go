@@ -12,10 +12,10 @@ import (
 // Ticket is a place in the queue of a mailbox. Slot MUST be called on it once and soon, because the tickets behind it
 // wait for its session to end.
 type Ticket struct {
-	user  string // directory object id
-	place *mailboxState
-	cost  Cost          // reserved on admission
-	come  chan struct{} // closed on admission
+	user    string // directory object id
+	mailbox *mailboxState
+	cost    Cost          // reserved on admission
+	come    chan struct{} // closed on admission
 }
 
 // Session is one of the few slots of a mailbox: the right to send requests to it. The requests of a Session are sent
@@ -23,7 +23,7 @@ type Ticket struct {
 type Session struct {
 	c       *Client
 	user    string
-	place   *mailboxState
+	mailbox *mailboxState
 	left    Cost // the part of the reserved cost that is not used yet
 	release sync.Once
 
@@ -39,11 +39,11 @@ func (c *Client) Queue(user string, cost Cost) *Ticket {
 	t := &Ticket{user: user, cost: cost, come: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock() // held until the ticket is queued: forgetIdle would drop the state of an idle mailbox
-	t.place = c.findMailbox(user)
-	t.place.mu.Lock()
-	defer t.place.mu.Unlock()
-	t.place.queue = append(t.place.queue, t)
-	t.place.admitNext()
+	t.mailbox = c.findMailbox(user)
+	t.mailbox.mu.Lock()
+	defer t.mailbox.mu.Unlock()
+	t.mailbox.queue = append(t.mailbox.queue, t)
+	t.mailbox.admitNext()
 	return t
 }
 
@@ -52,9 +52,9 @@ func (c *Client) Queue(user string, cost Cost) *Ticket {
 func (t *Ticket) Slot(ctx context.Context) (*Session, error) {
 	select {
 	case <-t.come:
-		return &Session{c: t.place.c, user: t.user, place: t.place, left: t.cost}, nil
+		return &Session{c: t.mailbox.c, user: t.user, mailbox: t.mailbox, left: t.cost}, nil
 	case <-ctx.Done():
-		t.place.leaveQueue(t)
+		t.mailbox.leaveQueue(t)
 		return nil, context.Cause(ctx)
 	}
 }
@@ -69,7 +69,7 @@ func (c *Client) OpenSession(ctx context.Context, user string) (*Session, error)
 }
 
 // Release releases the slot, and the part of the quota that was reserved and not used. It is safe to call twice.
-func (s *Session) Release() { s.release.Do(func() { s.place.releaseSlot(s.left) }) }
+func (s *Session) Release() { s.release.Do(func() { s.mailbox.releaseSlot(s.left) }) }
 
 // smallRequest is the cost of a request without a message in it.
 var smallRequest = Cost{Requests: 1, Bytes: 4 << 10}
@@ -105,7 +105,7 @@ func (s *Session) sendAdmitted(ctx context.Context, size int64, send func() (*ex
 // that waits for its mailbox holds no permit; one that is not patient fails with kind Throttled instead of waiting.
 func (s *Session) waitForPermit(ctx context.Context, size int64) error {
 	for {
-		pause := s.place.admitRequest(s, size)
+		pause := s.mailbox.admitRequest(s, size)
 		switch {
 		case pause > 0 && !s.patient:
 			return &Error{Kind: Throttled, Code: "NotSent", RetryAfter: pause}
@@ -118,7 +118,7 @@ func (s *Session) waitForPermit(ctx context.Context, size int64) error {
 		if err := s.c.acquirePermit(ctx); err != nil {
 			return &Error{Kind: Unavailable, Code: "NotSent", cause: err}
 		}
-		if s.place.isOpen() {
+		if s.mailbox.isOpen() {
 			return nil
 		}
 		s.c.releasePermit() // another session's answer has paused the mailbox meanwhile
@@ -142,7 +142,7 @@ func (s *Session) spend(c Cost) {
 	held := Cost{min(c.Requests, s.left.Requests), min(c.Bytes, s.left.Bytes)}
 	s.left.Requests -= held.Requests
 	s.left.Bytes -= held.Bytes
-	s.place.chargeQuota(held, c)
+	s.mailbox.chargeQuota(held, c)
 }
 
 // applyRetryAfter pauses the mailbox for the time that err asks for; 10 s after a 429 without a Retry-After, which it
@@ -159,7 +159,7 @@ func (s *Session) applyRetryAfter(err error) {
 		return
 	}
 	// Up to a tenth longer, so that several instances do not return at the same moment.
-	s.place.pauseUntil(s.c.now().Add(e.RetryAfter + rand.N(e.RetryAfter/10+1)))
+	s.mailbox.pauseUntil(s.c.now().Add(e.RetryAfter + rand.N(e.RetryAfter/10+1)))
 }
 
 // tokenRefused drops a token that was answered 401, and reports whether the request may be sent once more. Graph
