@@ -118,7 +118,7 @@ func launchProcess(script string, o Options) (*Azurite, <-chan string, error) {
 	}
 	ownGroup(cmd)
 	if o.Hold != nil {
-		inherit(cmd, o.Hold)
+		inheritFile(cmd, o.Hold)
 	}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

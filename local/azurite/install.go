@@ -39,7 +39,7 @@ func installAzurite(ctx context.Context, root string, log io.Writer) (string, er
 	if isInstalled(local, want) {
 		return script, nil
 	}
-	unlock, err := lock(filepath.Join(local, "package-lock.json"))
+	unlock, err := lockFile(filepath.Join(local, "package-lock.json"))
 	if err != nil {
 		return "", fmt.Errorf("wait for another installation of Azurite: %w", err)
 	}

@@ -9,10 +9,10 @@ import (
 
 func ownGroup(*exec.Cmd) {}
 
-// inherit does nothing here: Windows has no open files to inherit.
-func inherit(*exec.Cmd, *os.File) {}
+// inheritFile does nothing here: Windows has no open files to inherit.
+func inheritFile(*exec.Cmd, *os.File) {}
 
 func killGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
 
-// lock does nothing here: two first starts at the same moment are npm's to sort out.
-func lock(string) (unlock func(), err error) { return func() {}, nil }
+// lockFile does nothing here: two first starts at the same moment are npm's to sort out.
+func lockFile(string) (unlock func(), err error) { return func() {}, nil }

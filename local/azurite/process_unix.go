@@ -12,13 +12,13 @@ import (
 // the emulator has to be there until those who use it have ended.
 func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// inherit gives the process the open file.
-func inherit(cmd *exec.Cmd, f *os.File) { cmd.ExtraFiles = append(cmd.ExtraFiles, f) }
+// inheritFile gives the process the open file.
+func inheritFile(cmd *exec.Cmd, f *os.File) { cmd.ExtraFiles = append(cmd.ExtraFiles, f) }
 
 func killGroup(cmd *exec.Cmd) error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 
-// lock waits for the file's advisory lock, which the system gives up when the process ends.
-func lock(file string) (unlock func(), err error) {
+// lockFile waits for the file's advisory lock, which the system gives up when the process ends.
+func lockFile(file string) (unlock func(), err error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err

@@ -207,7 +207,7 @@ func TryOpen(ctx context.Context, logs Logs, batch, invocation string, now func(
 	j := &Journal{logs: logs, batch: batch, token: token, held: held, invocation: invocation, now: now,
 		chain: newChain(batch), bounds: bounds{plans: maxPlans, outcomes: maxOutcomes}}
 	if !empty {
-		if j.state, j.chain, j.at, err = read(ctx, logs, batch); err != nil {
+		if j.state, j.chain, j.at, err = readState(ctx, logs, batch); err != nil {
 			logs.Unlock(token)
 			return nil, err
 		}

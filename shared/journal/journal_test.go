@@ -33,7 +33,7 @@ func open(t testing.TB, m journal.Logs, invocation string) *journal.Journal {
 	return j
 }
 
-func read(t testing.TB, m journal.Logs) journal.State {
+func readState(t testing.TB, m journal.Logs) journal.State {
 	t.Helper()
 	s, err := journal.Read(t.Context(), m, batchName)
 	if err != nil {
@@ -83,7 +83,7 @@ func TestJournal(t *testing.T) {
 	if done, err := journal.Tail(t.Context(), m, batchName); done || err != nil {
 		t.Errorf("no journal is done: %t, %v", done, err)
 	}
-	if s := read(t, m); s.Exists() || s.Done {
+	if s := readState(t, m); s.Exists() || s.Done {
 		t.Error("no journal exists")
 	}
 	j := open(t, m, "first")
@@ -106,7 +106,7 @@ func TestJournal(t *testing.T) {
 	j.Close()
 	j.Close()
 
-	s := read(t, m)
+	s := readState(t, m)
 	if diff := cmp.Diff(dayTotals, s.Totals()); diff != "" {
 		t.Error(diff)
 	}
@@ -188,7 +188,7 @@ func TestReplay(t *testing.T) {
 		t.Fatal(err)
 	}
 	j.Close()
-	if p := read(t, m).Totals().Copies.Pending; p != 1 {
+	if p := readState(t, m).Totals().Copies.Pending; p != 1 {
 		t.Errorf("%d copies pending, want 1", p)
 	}
 
@@ -211,7 +211,7 @@ func TestReplay(t *testing.T) {
 		Records: journal.RecordTotals{Collected: 5, Archived: 4, Excluded: 1, LeftOut: 3, Differing: 3},
 		Copies:  journal.CopyTotals{Planned: 4, Imported: 2, Duplicate: 1, Oversize: 1},
 	}
-	s := read(t, m)
+	s := readState(t, m)
 	if diff := cmp.Diff(want, s.Totals()); diff != "" || !s.Done {
 		t.Errorf("done %t\n%s", s.Done, diff)
 	}
@@ -245,7 +245,7 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	j.Close()
-	if diff := cmp.Diff(dayTotals, read(t, m).Totals()); diff != "" {
+	if diff := cmp.Diff(dayTotals, readState(t, m).Totals()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -301,7 +301,7 @@ func TestJournalWithoutCounts(t *testing.T) {
 	m.logs[logName] = old
 	want := dayTotals
 	want.Records.LeftOut, want.Records.Differing = 0, 0
-	if s := read(t, m); !s.Done || s.Totals() != want || len(s.FieldsLeftOut()) != 0 {
+	if s := readState(t, m); !s.Done || s.Totals() != want || len(s.FieldsLeftOut()) != 0 {
 		t.Errorf("done %t, %+v, fields %v", s.Done, s.Totals(), s.FieldsLeftOut())
 	}
 	j := open(t, m, "later")
@@ -310,7 +310,7 @@ func TestJournalWithoutCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	j.Close()
-	s := read(t, m)
+	s := readState(t, m)
 	if diff := cmp.Diff(dayTotals, s.Totals()); diff != "" || !s.Done {
 		t.Errorf("done %t\n%s", s.Done, diff)
 	}
@@ -337,7 +337,7 @@ func TestPlanOfALaterDelivery(t *testing.T) {
 		t.Fatal(err)
 	}
 	j.Close()
-	s := read(t, m)
+	s := readState(t, m)
 	if diff := cmp.Diff([][]string{{"m2"}, {}}, [][]string{s.Planned(1), s.Planned(2)}, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}

@@ -14,7 +14,7 @@ const tailSize = 8 << 10 // bytes
 // Read reads a batch's journal without its lease and verifies the hash chain (ErrTampered). If the batch has no
 // journal, it returns the zero State.
 func Read(ctx context.Context, logs Logs, batch string) (State, error) {
-	state, _, _, err := read(ctx, logs, batch)
+	state, _, _, err := readState(ctx, logs, batch)
 	return state, err
 }
 
@@ -24,7 +24,7 @@ func Parse(log io.Reader, batch string) (State, error) {
 	return state, err
 }
 
-func read(ctx context.Context, logs Logs, batch string) (State, chain, int64, error) {
+func readState(ctx context.Context, logs Logs, batch string) (State, chain, int64, error) {
 	body, size, err := logs.Read(ctx, logName(batch))
 	if err != nil {
 		return State{}, chain{}, 0, fmt.Errorf("read a journal: %w", err)

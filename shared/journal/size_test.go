@@ -31,7 +31,7 @@ func TestEqualOutcomesAreWrittenOnce(t *testing.T) {
 	if size := deliver("2"); size <= first {
 		t.Errorf("another outcome: %d bytes after %d", size, first)
 	}
-	if c := read(t, m).Copies(1)[0]; c.GraphID != "g2" {
+	if c := readState(t, m).Copies(1)[0]; c.GraphID != "g2" {
 		t.Errorf("the latest outcome is %+v", c)
 	}
 }
@@ -57,7 +57,7 @@ func TestFullJournal(t *testing.T) {
 		t.Errorf("finish of a full journal: %v, want %v", err, journal.ErrFull)
 	}
 	j.Close()
-	s := read(t, m)
+	s := readState(t, m)
 	if size := len(m.logs[logName]); s.Done || size > 5000 || outcomes < 10 || len(s.Copies(1)) != outcomes {
 		t.Errorf("done %v, %d bytes, %d outcomes of which %d can be read", s.Done, size, outcomes, len(s.Copies(1)))
 	}
@@ -68,7 +68,7 @@ func TestFullJournal(t *testing.T) {
 		t.Errorf("with the bounds of the product: %v", err)
 	}
 	j.Close()
-	if !read(t, m).Done {
+	if !readState(t, m).Done {
 		t.Error("the journal has no end")
 	}
 }

@@ -75,7 +75,7 @@ func TestTorn(t *testing.T) {
 	for _, cut := range []int{end + 1, end + 20, len(log) - 1} {
 		m := newMemory()
 		m.logs[logName] = log[:cut:cut]
-		s := read(t, m)
+		s := readState(t, m)
 		if s.Done {
 			t.Errorf("cut at %d: done", cut)
 		}
@@ -90,7 +90,7 @@ func TestTorn(t *testing.T) {
 			t.Fatal(err)
 		}
 		j.Close()
-		if s := read(t, m); !s.Done || s.Totals() != dayTotals {
+		if s := readState(t, m); !s.Done || s.Totals() != dayTotals {
 			t.Errorf("cut at %d and finished: done %t, %+v", cut, s.Done, s.Totals())
 		}
 	}
@@ -119,7 +119,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		j.Close()
-		again := read(t, m)
+		again := readState(t, m)
 		if _, ok := again.Record(99); !ok || !again.Done {
 			t.Errorf("gone on with: %+v", again)
 		}

@@ -45,7 +45,7 @@ func TestStorageAway(t *testing.T) {
 				t.Error(err)
 			}
 			j.Close()
-			if got := read(t, m).Totals().Copies.Imported; got != 3 {
+			if got := readState(t, m).Totals().Copies.Imported; got != 3 {
 				t.Errorf("%d copies, want 3", got)
 			}
 		})
@@ -65,7 +65,7 @@ func TestFlushesByItself(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond)
 		synctest.Wait()
-		if got := read(t, m).Totals().Copies.Imported; got != 1 {
+		if got := readState(t, m).Totals().Copies.Imported; got != 1 {
 			t.Errorf("%d copies after two seconds, want 1", got)
 		}
 		m.mu.Lock()
@@ -84,7 +84,7 @@ func TestFlushesByItself(t *testing.T) {
 		m.mu.Unlock()
 		time.Sleep(time.Minute) // the background tries on
 		synctest.Wait()
-		if got := read(t, m).Totals().Copies.Imported; got != 2 {
+		if got := readState(t, m).Totals().Copies.Imported; got != 2 {
 			t.Errorf("%d copies, want 2", got)
 		}
 		j.Close()
@@ -146,7 +146,7 @@ func TestManyWriters(t *testing.T) {
 		Records: journal.RecordTotals{Collected: lines, Archived: lines},
 		Copies:  journal.CopyTotals{Planned: lines * mailboxes, Imported: lines * mailboxes},
 	}
-	s := read(t, m)
+	s := readState(t, m)
 	if diff := cmp.Diff(want, s.Totals()); diff != "" || !s.Done {
 		t.Errorf("done %t\n%s", s.Done, diff)
 	}

@@ -25,12 +25,12 @@ type transient interface {
 // IsTransient reports whether trying again can help: whether some error in err's tree is transient, and none before it, in the
 // order of errors.Is, was made by Final. after is the pause that the first of them asks for.
 func IsTransient(err error) (again bool, after time.Duration) {
-	again, after, _ = search(err)
+	again, after, _ = searchTree(err)
 	return again, after
 }
 
-// search goes through the tree. over: a Final error was found, and what comes behind it does not count.
-func search(err error) (again bool, after time.Duration, over bool) {
+// searchTree goes through the tree. over: a Final error was found, and what comes behind it does not count.
+func searchTree(err error) (again bool, after time.Duration, over bool) {
 	if err == nil {
 		return false, 0, false
 	}
@@ -44,10 +44,10 @@ func search(err error) (again bool, after time.Duration, over bool) {
 	}
 	switch inner := err.(type) {
 	case interface{ Unwrap() error }:
-		return search(inner.Unwrap())
+		return searchTree(inner.Unwrap())
 	case interface{ Unwrap() []error }:
 		for _, each := range inner.Unwrap() {
-			if again, after, over = search(each); again || over {
+			if again, after, over = searchTree(each); again || over {
 				return again, after, over
 			}
 		}

@@ -77,7 +77,7 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*e
 			data, _, err = c.store.ReadBatch(ctx, b.Name)
 			return err
 		})
-		if unusable(err) {
+		if isUnusable(err) {
 			// It only serves to name the first of two records and to find attachments again: where it can't, import
 			// decides and the attachments are asked for again. Import refuses the batch, and sweep names it.
 			continue
@@ -104,9 +104,9 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*e
 	return p, nil
 }
 
-// unusable reports whether a batch is not there as it was written: no later try reads anything else before a person has
+// isUnusable reports whether a batch is not there as it was written: no later try reads anything else before a person has
 // restored it.
-func unusable(err error) bool {
+func isUnusable(err error) bool {
 	return errors.Is(err, archive.ErrDigest) || errors.Is(err, archive.ErrNotFound) ||
 		errors.Is(err, archive.ErrTooLarge) || errors.Is(err, archive.ErrArchived)
 }
