@@ -121,7 +121,7 @@ func TestUnreadableMappingStopsTheImport(t *testing.T) {
 		if removed.Load() && strings.Contains(r.URL.Path, "/settings/") {
 			return storageError(r, http.StatusNotFound, "BlobNotFound"), nil
 		}
-		return http.DefaultTransport.RoundTrip(r)
+		return w.way().RoundTrip(r)
 	})))
 	w.csv("447700900123,jane@contoso.example", "447700900456,ali@contoso.example")
 	first := w.put(w.line(sms("m1", "imported with the good file", jane, ali)))
@@ -172,7 +172,7 @@ func TestMappingIsNotWaitedForTooLong(t *testing.T) {
 			once.Do(func() { close(reading) })
 			<-answer
 		}
-		return http.DefaultTransport.RoundTrip(r)
+		return w.way().RoundTrip(r)
 	})))
 	other, batch := w.put(w.texts("o", 1)...), w.put(w.texts("m", 1)...)
 	var group sync.WaitGroup

@@ -1,0 +1,139 @@
+package o2archiver
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/scanner"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The voice of the project: plain technical English. A reader must not have to translate before reviewing.
+
+const columns = 120
+
+var (
+	// Processes have no pronouns.
+	pronoun = regexp.MustCompile(`(?i)\b(nobody|somebody|whoever|he|him|his)\b`)
+	// A doc comment says what the thing is, returns or reports.
+	speaks = regexp.MustCompile(`^// [A-Za-z_]\w* (gives|says)\b`)
+)
+
+// shortNames are one-word functions of packages whose name is the rest of the word, as in journal.Open, and those that every Go
+// reader knows.
+var shortNames = []string{"main", "run", "routes"}
+
+// TestVoiceOfComments reads the comments of product code.
+func TestVoiceOfComments(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if f.test || f.dir == "local/contract" {
+			continue
+		}
+		raw, err := os.ReadFile(f.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := token.NewFileSet()
+		var s scanner.Scanner
+		file := files.AddFile(f.path, -1, len(raw))
+		s.Init(file, raw, nil, scanner.ScanComments)
+		literals := map[int]bool{} // lines with a text that can't be broken
+		for {
+			pos, tok, text := s.Scan()
+			if tok == token.EOF {
+				break
+			}
+			line := file.Line(pos)
+			if tok == token.STRING && width(text) > 60 {
+				for i := range strings.Count(text, "\n") + 1 {
+					literals[line+i] = true
+				}
+			}
+			if tok != token.COMMENT {
+				continue
+			}
+			if word := pronoun.FindString(text); word != "" {
+				t.Errorf("%s:%d: %q: processes have no pronouns, people are \"they\"", f.path, line, word)
+			}
+			if speaks.MatchString(text) {
+				t.Errorf("%s:%d: a doc comment says what it is, returns or reports: %s", f.path, line, text)
+			}
+		}
+		for i, line := range strings.Split(string(raw), "\n") {
+			if n := width(line); n > columns && !literals[i+1] {
+				t.Errorf("%s:%d: %d columns, at most %d", f.path, i+1, n, columns)
+			}
+		}
+	}
+}
+
+// width is the number of columns of a line, with tabs of four.
+func width(line string) int {
+	return utf8.RuneCountInString(line) + 3*strings.Count(line, "\t")
+}
+
+// TestNamesSayWhatIsDone: a function at package level that is not exported has more than one word.
+func TestNamesSayWhatIsDone(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if f.test || strings.HasSuffix(f.dir, "test") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), f.path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range parsed.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || fn.Recv != nil || fn.Name.IsExported() || slices.Contains(shortNames, fn.Name.Name) {
+				continue
+			}
+			if !strings.ContainsFunc(fn.Name.Name, func(c rune) bool { return unicode.IsUpper(c) || unicode.IsDigit(c) }) {
+				t.Errorf("%s: func %s: the name is one word; say what is done to what", f.path, fn.Name.Name)
+			}
+		}
+	}
+}
+
+// TestLinesOfPages: lines of Markdown end at 120 columns, tables excepted.
+func TestLinesOfPages(t *testing.T) {
+	var pages []string
+	err := filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "build" || strings.HasPrefix(d.Name(), ".") && path != ".") {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(path, ".md") {
+			pages = append(pages, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pages) < 10 {
+		t.Fatalf("only %d pages found", len(pages))
+	}
+	for _, page := range pages {
+		raw, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(raw), "\n") {
+			if utf8.RuneCountInString(line) > columns && !strings.HasPrefix(line, "|") && strings.Contains(line, " ") {
+				t.Errorf("%s:%d: %d columns, at most %d", page, i+1, utf8.RuneCountInString(line), columns)
+			}
+			if word := pronoun.FindString(line); word != "" {
+				t.Errorf("%s:%d: %q: processes have no pronouns, people are \"they\"", page, i+1, word)
+			}
+		}
+	}
+}
