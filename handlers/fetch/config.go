@@ -15,7 +15,7 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// config is everything that fetch reads from its environment.
+// config holds everything that fetch reads from its environment.
 type config struct {
 	site     *url.URL         // TELEMESSAGE_URL
 	username string           // TELEMESSAGE_USERNAME
@@ -35,11 +35,12 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		cloud:    r.String("AZURE_CLOUD"),
 		storage:  settings.StorageConfig(r),
 	}
-	_ = r.String("FETCH_SCHEDULE") // used by the host; a bad one is better named here than found in its log
+	_ = r.String("FETCH_SCHEDULE") // used by the host only; validated here for a clear error
 	return c, r.Err()
 }
 
-// collectorOptions returns what the settings mean for the collector. It builds the clients and makes no request.
+// collectorOptions returns the collector's options according to the settings. It builds the clients and makes no
+// request.
 func collectorOptions(lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time) (
 	o collector.Options, err error) {
 	c, err := readConfig(lookup)

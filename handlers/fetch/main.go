@@ -1,5 +1,5 @@
-// Command fetch is the function app that asks the TeleMessage site for the organization's items, once a day,
-// and puts them into Blob storage as batches.
+// Command fetch is the function app that fetches the organization's items from the TeleMessage site once a day and
+// writes them to Blob storage as batches.
 //
 // It holds the site's credentials and may write batches, media and its checkpoint; it can neither read nor write a
 // mailbox.
@@ -32,9 +32,9 @@ func main() {
 	os.Exit(funchost.ExitCode(err))
 }
 
-// run serves the host until ctx ends. Settings are judged per invocation: a handler that dies of a bad setting is
-// restarted and given up by the host, and the reason is lost (Functions host 4.1045: the third non-zero exit in 30
-// minutes is the last).
+// run serves the host until ctx ends. Faulty settings are reported by each invocation instead of ending the process:
+// the host restarts a handler that exits, gives it up after the third non-zero exit in 30 minutes (seen with host
+// 4.1045), and the reason is lost.
 func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writer) error {
 	log := slog.New(slog.NewJSONHandler(stdout, nil)).With("app", "fetch")
 	port, ok := lookup("FUNCTIONS_CUSTOMHANDLER_PORT")

@@ -13,27 +13,27 @@ import (
 )
 
 const (
-	maxRecords = 100     // of one batch
-	maxBytes   = 1 << 20 // of one batch; a single larger entry is a batch of its own
+	maxRecords = 100     // per batch
+	maxBytes   = 1 << 20 // per batch; a single larger entry is a batch of its own
 )
 
-// batchWriter gathers entries into batches. A batch is written when all that it needs exists: an entry's
-// media are stored before the entry is added.
+// batchWriter collects entries into batches. A batch is written only when everything that it refers to exists: an
+// entry's media are stored before the entry is added.
 type batchWriter struct {
 	store    *archive.Store
 	folder   string
-	progress *schedule.Progress // its numbers go on with every batch
+	progress *schedule.Progress // its counts are updated with every batch
 	firsts   *firsts            // of the run
 	lines    bytes.Buffer
 	records  int
-	entries  []identity // of the lines
+	entries  []identity // one for each line
 }
 
 func (c *Collector) newWriter(s *activeWindow, p *schedule.Progress) *batchWriter {
 	return &batchWriter{store: c.store, folder: s.Folder, progress: p, firsts: s.firsts}
 }
 
-// add puts the entry into the current batch, after writing that batch if the entry has no place in it.
+// add appends the entry to the current batch. If the entry does not fit, the current batch is written first.
 func (w *batchWriter) add(ctx context.Context, e record.Entry) error {
 	id := identityOf(e)
 	line, err := w.encodeLine(e, id)
@@ -44,7 +44,7 @@ func (w *batchWriter) add(ctx context.Context, e record.Entry) error {
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
-		if line, err = w.encodeLine(e, id); err != nil { // the record collected first may be in the batch that was just written
+		if line, err = w.encodeLine(e, id); err != nil { // the first record may be in the batch just written
 			return err
 		}
 	}
@@ -59,23 +59,24 @@ func (w *batchWriter) add(ctx context.Context, e record.Entry) error {
 	return nil
 }
 
-// encodeLine makes the entry's line. The entry refers to the record of its message that was collected first unless one of them is in the
-// current batch, where the order of the lines says it.
+// encodeLine returns the entry's line. The line refers to the record of the same message that was collected first,
+// unless a record of the message is in the current batch: there the order of the lines decides.
 func (w *batchWriter) encodeLine(e record.Entry, id identity) ([]byte, error) {
-	here := slices.ContainsFunc(w.entries, func(other identity) bool { return len(id.ids) > 0 && slices.Contains(other.ids, id.ids[0]) })
+	here := slices.ContainsFunc(w.entries,
+		func(other identity) bool { return len(id.ids) > 0 && slices.Contains(other.ids, id.ids[0]) })
 	if e.Earlier = nil; !here {
 		e.Earlier = w.firsts.earlier(id)
 	}
 	var line bytes.Buffer
-	enc := json.NewEncoder(&line) // ends the line itself
-	enc.SetEscapeHTML(false)      // the item stays as the source wrote it
+	enc := json.NewEncoder(&line) // it appends the newline
+	enc.SetEscapeHTML(false)      // the item's bytes stay as the source sent them
 	if err := enc.Encode(e); err != nil {
 		return nil, fmt.Errorf("encode an entry: %w", err)
 	}
 	return line.Bytes(), nil
 }
 
-// flush writes what has been gathered, if anything.
+// flush writes the current batch, unless it is empty.
 func (w *batchWriter) flush(ctx context.Context) error {
 	if w.records == 0 {
 		return nil

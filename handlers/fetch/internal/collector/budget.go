@@ -13,15 +13,16 @@ import (
 )
 
 var (
-	// errSlow is the cause of the end of an attachment's time.
+	// errSlow reports that an attachment's time is over.
 	errSlow = fmt.Errorf("%w: an attachment took longer than it may", telemessage.ErrUnavailable)
-	// errTrickles ends the reading of an attachment that comes too slowly.
+	// errTrickles reports that an attachment arrives too slowly.
 	errTrickles = fmt.Errorf("%w: an attachment comes too slowly", telemessage.ErrUnavailable)
-	// errNoTime: the window or the invocation has no time left for attachments.
+	// errNoTime reports that the window or the invocation has no time left for attachments.
 	errNoTime = fmt.Errorf("%w: there is no time left for attachments", telemessage.ErrUnavailable)
 )
 
-// attachmentBudget returns how long the window may wait for one attachment that claims so many bytes.
+// attachmentBudget returns the time that the window may spend on one attachment of size bytes; size 0 is unknown and
+// treated as 1 MiB. The result may be negative.
 func (inv *invocation) attachmentBudget(s *schedule.Window, size int64) time.Duration {
 	l := inv.limits
 	if size <= 0 {
@@ -31,14 +32,14 @@ func (inv *invocation) attachmentBudget(s *schedule.Window, size int64) time.Dur
 	return min(own, l.window-inv.mediaTime[s.Folder], l.invocation-inv.mediaAll)
 }
 
-// noteAttachmentTime notes the time that an attachment has taken.
+// noteAttachmentTime adds the time that an attachment has taken to that of its window and of the invocation.
 func (inv *invocation) noteAttachmentTime(s *schedule.Window, took time.Duration) {
 	inv.mediaTime[s.Folder] += took
 	inv.mediaAll += took
 }
 
-// askWithinBudget stores one attachment from the site within its time. Out of time is out of reach for now: the item is set aside, and
-// the window goes on.
+// askWithinBudget calls store, which downloads one attachment from the site, with a time limit. An attachment that
+// exceeds it counts as unavailable for now: the item is deferred, and the window continues.
 func (c *Collector) askWithinBudget(ctx context.Context, s *activeWindow, src telemessage.AttachmentSource,
 	store func(context.Context) (record.Media, error)) (record.Media, error) {
 	allowed := s.inv.attachmentBudget(s.Window, src.Size)
@@ -57,11 +58,11 @@ func (c *Collector) askWithinBudget(ctx context.Context, s *activeWindow, src te
 	return m, err
 }
 
-// pacedReader fails with errTrickles where less than least bytes a second come. Only the time spent waiting for them counts.
+// pacedReader returns errTrickles if fewer than least bytes a second arrive. Only the time spent in Read counts.
 type pacedReader struct {
 	io.ReadCloser
 	least  int64
-	judged time.Duration // from one judgment to the next
+	judged time.Duration // interval between two checks
 	waited time.Duration
 	got    int64
 }

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// maxCheckpoint is what the checkpoint may have, read and written. Each open window takes less than 1 KiB and its cursor, at most
-	// 4 KiB with escapes; the keys that windows have chosen take less than 2 MiB together (maxPromised). So days since 2000 and
-	// schedule.MaxOpen windows of backfills, each with the longest cursor, have room.
+	// maxCheckpoint is the maximum size of the checkpoint in bytes. Each open window takes less than 1 KiB and its
+	// cursor at most 4 KiB with escapes; the keys that windows have chosen take less than 2 MiB together (maxPromised).
+	// There is room for the days since 2000 and schedule.MaxOpen windows of backfills, each with the longest cursor.
 	maxCheckpoint = 96 << 20
 
-	// storagePatience is how long one operation waits for storage that is away.
+	// storagePatience is how long one operation is retried while storage is unavailable.
 	storagePatience = 15 * time.Minute
 )
 
-// savedState is the checkpoint together with what is needed to write it back.
+// savedState is the checkpoint together with what is needed to save it.
 type savedState struct {
 	schedule.Checkpoint
 	store *archive.Store
@@ -31,7 +31,8 @@ type savedState struct {
 func (c *Collector) loadCheckpoint(ctx context.Context, lease *archive.Lease) (*savedState, error) {
 	state := &savedState{store: c.store, lease: lease}
 	err := onStorage(ctx, func(ctx context.Context) error {
-		_, err := c.store.GetLargeJSON(ctx, archive.Checkpoints, schedule.CheckpointName, &state.Checkpoint, maxCheckpoint)
+		_, err := c.store.GetLargeJSON(ctx, archive.Checkpoints, schedule.CheckpointName, &state.Checkpoint,
+			maxCheckpoint)
 		return err
 	})
 	if err != nil {
@@ -40,11 +41,12 @@ func (c *Collector) loadCheckpoint(ctx context.Context, lease *archive.Lease) (*
 	return state, nil
 }
 
-// save writes the checkpoint. errLeaseLost: nothing was written, and nothing may be.
+// save writes the checkpoint. After errLeaseLost nothing was written, and nothing may be.
 func (s *savedState) save(ctx context.Context) error {
 	err := onStorage(ctx, func(ctx context.Context) error {
-		// The lease makes this process the only writer, so the write may be repeated whatever its ETag has become.
-		_, err := s.store.PutLargeJSON(ctx, archive.Checkpoints, schedule.CheckpointName, &s.Checkpoint, maxCheckpoint, "*", s.lease)
+		// The lease makes this process the only writer, so the write may be repeated whatever the ETag has become.
+		_, err := s.store.PutLargeJSON(ctx, archive.Checkpoints, schedule.CheckpointName, &s.Checkpoint,
+			maxCheckpoint, "*", s.lease)
 		return err
 	})
 	switch {
@@ -56,7 +58,7 @@ func (s *savedState) save(ctx context.Context) error {
 	return nil
 }
 
-// onStorage repeats an operation on storage that is safe to repeat while storage is away.
+// onStorage runs op, which must be idempotent, and retries it for up to storagePatience while storage is unavailable.
 func onStorage(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, storagePatience)
 	defer cancel()

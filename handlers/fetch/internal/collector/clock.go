@@ -14,21 +14,21 @@ import (
 )
 
 const (
-	// maxSkew is how far this host's clock may be ahead of the storage's: beyond it the storage's counts.
+	// maxSkew is how far this host's clock may be ahead of the storage's clock. Beyond it the storage's clock is used.
 	maxSkew = 2 * time.Minute
 
-	// visible is how long after its archivedTime an item may become visible at the site.
+	// visible is the maximum time after its archivedTime at which an item becomes visible at the site.
 	visible = 5 * time.Minute
 
-	// maxLookedAt bounds the runs that are looked at to find out up to where was really fetched.
+	// maxLookedAt is the maximum number of days, and then of runs, that fetchedUpTo examines.
 	maxLookedAt = 200
 )
 
-// errAhead: a time that should be past lies in the future.
+// errAhead reports that a time that should be past lies in the future.
 var errAhead = errors.New("a time lies in the future")
 
-// planningTime returns the time up to which windows may be planned: this host's, or the storage's where the host's is ahead of it.
-// A window that is planned too early finds nothing, and is never asked for again.
+// planningTime returns the time up to which windows may be planned: this host's, or the storage's if this host's clock
+// is more than maxSkew ahead of it. A window that is planned too early finds nothing and is never requested again.
 func (c *Collector) planningTime(lease *archive.Lease, log *slog.Logger) time.Time {
 	now, theirs := c.now(), lease.Time()
 	if theirs.IsZero() || now.Sub(theirs) <= maxSkew {
@@ -39,17 +39,18 @@ func (c *Collector) planningTime(lease *archive.Lease, log *slog.Logger) time.Ti
 	return theirs
 }
 
-// checkEnded refuses a page of a window that has not ended, or may not show all items yet, by the site's own clock.
+// checkEnded returns an error if, by the site's clock, the window has not ended or may not show all its items yet.
 func (c *Collector) checkEnded(s *schedule.Window) error {
 	theirs := c.site.SiteTime()
 	if theirs.IsZero() || !s.To.After(theirs.Add(-visible)) {
 		return nil
 	}
-	return fmt.Errorf("%w: by the site's clock the window has not ended: this host's clock or the site's is wrong", errAhead)
+	return fmt.Errorf("%w: by the site's clock the window has not ended: this host's clock or the site's is wrong",
+		errAhead)
 }
 
-// planDays plans the daily windows up to now. A checkpoint whose watermark lies in the future, as an earlier version saved it
-// for a FETCH_FROM in the future, is put back to where fetching really stopped.
+// planDays plans the daily windows up to now. A checkpoint whose watermark lies in the future, which an earlier version
+// saved if FETCH_FROM was in the future, is reset to the end of what has been fetched.
 func (c *Collector) planDays(ctx context.Context, state *savedState, now time.Time, log *slog.Logger) error {
 	var ahead time.Time
 	if state.Planned.After(now) {
@@ -60,7 +61,8 @@ func (c *Collector) planDays(ctx context.Context, state *savedState, now time.Ti
 		}
 		state.ResetPlanned(fetched, now)
 		if state.Planned.After(now) {
-			return fmt.Errorf("%w: the watermark %s was reached by runs that are there, so this host's clock is behind: set it right",
+			return fmt.Errorf(
+				"%w: the watermark %s was reached by runs that are there, so this host's clock is behind: set it right",
 				errAhead, ahead.Format(time.RFC3339))
 		}
 	}
@@ -71,14 +73,15 @@ func (c *Collector) planDays(ctx context.Context, state *savedState, now time.Ti
 	}
 	state.PlanDaily(now, c.from)
 	if !ahead.IsZero() {
-		log.Error("the watermark lay after the present: fetching goes on from where it stopped", "event", "fetch.watermarkAhead",
+		log.Error("the watermark lay after the present: fetching goes on from where it stopped",
+			"event", "fetch.watermarkAhead",
 			"before", ahead, "from", state.Watermark())
 	}
 	return nil
 }
 
-// fetchedUpTo returns the end of the last daily window, up to limit, that was closed after it had ended, by the storage's clock; zero if
-// there is none.
+// fetchedUpTo returns the end of the last daily window, up to limit, whose manifest was written after the window had
+// ended, by the storage's clock. It returns the zero time if there is none.
 func (c *Collector) fetchedUpTo(ctx context.Context, limit time.Time) (time.Time, error) {
 	type run struct {
 		folder string

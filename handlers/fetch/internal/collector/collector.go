@@ -1,8 +1,9 @@
-// Package collector fetches what the TeleMessage site holds of the planned windows: it reads the pages of a window, and writes
-// batches, attachments and deferred items, and at the end the window's manifest.
+// Package collector fetches the items that the TeleMessage site holds for the planned windows. It reads the pages of a
+// window, writes batches, attachments and deferred items, and finally writes the window's manifest.
 //
-// A Collector can neither read nor write a mailbox. What is done when is planned by the package schedule; what is saved is its
-// Checkpoint, under a lease. Each step may be repeated after a crash: what was written already is found and not written twice.
+// A Collector can neither read nor write a mailbox. Package schedule plans the windows; their progress is persisted as
+// a schedule.Checkpoint, which is written only under its lease. Every step may be repeated after a crash: data that is
+// already in storage is found there and not written twice.
 package collector
 
 import (
@@ -24,34 +25,36 @@ import (
 )
 
 const (
-	// leaseWait outlasts the lease of an instance that was killed.
+	// leaseWait is how long to wait for a lease that another instance holds. It is longer than the lease of a killed
+	// instance remains valid.
 	leaseWait = 90 * time.Second
 
-	// leaseTries is how often one invocation takes the lease: each time that storage was away for longer than the lease
-	// lasts, it has to be taken again.
+	// leaseTries is how often one invocation acquires the lease. The lease has to be acquired again each time that
+	// storage was unavailable for longer than the lease's duration.
 	leaseTries = 10
 
-	// awayTries is after how many windows in a row a site counts as away: then one more is tried, and only if that fails, too, is the
-	// site left alone. The one more is the least tried of all, so that no windows that always fail keep others from being read.
+	// awayTries is the number of consecutive windows that must fail before the site is considered unavailable. One more
+	// window is then tried, and the invocation ends only if that one fails too. It is the window with the fewest tries
+	// of all, so windows that always fail cannot prevent others from being read.
 	awayTries = 2
 
-	// maxIdle is how many runs in a row may begin to read a window, and end without bringing it further or saying why,
-	// before an alert asks for it.
+	// maxIdle is the number of consecutive runs that may begin to read a window and end without either progress or an
+	// error, before an alert reports the window.
 	maxIdle = 3
 )
 
-// errLeaseLost: another instance may be at work on the checkpoint, or soon will be.
+// errLeaseLost reports that the lease was lost: another instance may hold it already, or acquire it soon.
 var errLeaseLost = errors.New("the checkpoint's lease was lost")
 
-// Options is what a Collector works with.
+// Options holds what a Collector works with.
 type Options struct {
 	Site  *telemessage.Client
 	Store *archive.Store
-	From  time.Time        // where the very first run begins; zero: 24 hours before it
+	From  time.Time        // start of the first run ever; zero: 24 hours before that run
 	Now   func() time.Time // the present, by this host's clock
 }
 
-// Collector does the work of the function fetch. One instance does at a time: the one that holds the checkpoint's lease.
+// Collector implements the function fetch. Only the instance that holds the checkpoint's lease works at any time.
 type Collector struct {
 	site  *telemessage.Client
 	store *archive.Store
@@ -59,8 +62,8 @@ type Collector struct {
 	now   func() time.Time
 
 	limits    workLimits
-	leaseWait time.Duration                              // how long to wait for another holder
-	pause     func(context.Context, time.Duration) error // between two readings of a page
+	leaseWait time.Duration                              // how long to wait for another holder of the lease
+	pause     func(context.Context, time.Duration) error // waits before a page is requested again
 }
 
 // New returns a Collector. It makes no request.
@@ -68,19 +71,19 @@ func New(o Options) *Collector {
 	return &Collector{site: o.Site, store: o.Store, from: o.From, now: o.Now, leaseWait: leaseWait, pause: retry.Sleep}
 }
 
-// Result is what an invocation returns: counts, no content.
+// Result is what an invocation returns. It holds counts and a time, no content.
 type Result struct {
-	Slices    int       `json:"slices"` // finished
-	Open      int       `json:"open"`   // still owed
+	Slices    int       `json:"slices"` // windows finished
+	Open      int       `json:"open"`   // windows not finished
 	Received  int       `json:"received"`
 	Records   int       `json:"records"`
 	Waiting   int       `json:"setAside"`
 	Watermark time.Time `json:"watermark"`
 }
 
-// Run plans the windows up to now, or those of the backfill that input asks for, and works through those that are open. A
-// window that fails stays open and is tried again by the next run; it does not keep the next ones from being tried. id
-// tells an invocation that the host tries again from a new one.
+// Run plans the windows up to now, or those of the backfill that input requests, and processes the open windows. A
+// window that fails stays open for the next run and does not prevent the following ones from being tried. id is the
+// invocation's ID: it distinguishes an invocation that the host retries from a new one.
 func (c *Collector) Run(ctx context.Context, id, input string, log *slog.Logger) (Result, error) {
 	id = cmp.Or(id, rand.Text())
 	ctx = retry.WithProgressLog(ctx, log)
@@ -91,18 +94,20 @@ func (c *Collector) Run(ctx context.Context, id, input string, log *slog.Logger)
 		if !errors.Is(err, errLeaseLost) || ctx.Err() != nil || try == leaseTries {
 			return res, asStatus(err, log)
 		}
-		log.Warn("the checkpoint's lease was lost and is taken again: storage was away for longer than it lasts", "error", err.Error())
+		log.Warn("the checkpoint's lease was lost and is taken again: storage was away for longer than it lasts",
+			"error", err.Error())
 	}
 }
 
-// runWithLease is Run for as long as the checkpoint's lease is held.
-func (c *Collector) runWithLease(outer context.Context, id, input string, inv *invocation, res *Result, log *slog.Logger) error {
+// runWithLease does the work of Run while it holds the checkpoint's lease, and returns errLeaseLost if it loses it.
+func (c *Collector) runWithLease(outer context.Context, id, input string, inv *invocation, res *Result,
+	log *slog.Logger) error {
 	lease, err := c.acquireLease(outer)
 	if err != nil {
 		return err
 	}
 	defer lease.Release()
-	inv.room = nil // another holder may have changed it
+	inv.room = nil // another holder of the lease may have changed the deferred items
 	ctx, cancel := mergeContexts(outer, lease.Context())
 	defer cancel(nil)
 
@@ -113,7 +118,9 @@ func (c *Collector) runWithLease(outer context.Context, id, input string, inv *i
 	return err
 }
 
-func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, id, input string, inv *invocation, res *Result, log *slog.Logger) error {
+// planAndWork loads the checkpoint, plans windows, saves the checkpoint and processes the open windows.
+func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, id, input string, inv *invocation,
+	res *Result, log *slog.Logger) error {
 	state, err := c.loadCheckpoint(ctx, lease)
 	if err != nil {
 		if errors.Is(err, archive.ErrContent) || errors.Is(err, archive.ErrTooLarge) {
@@ -133,7 +140,8 @@ func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, id, i
 		return err
 	}
 	if anew && !state.Planned.IsZero() {
-		// The very first run, or the checkpoint was lost, and with it what it owed: an alert looks for this line.
+		// This is the first run ever, or the checkpoint was lost, and with it its open windows. An alert queries this
+		// event.
 		log.Warn("there is no checkpoint: fetching begins anew", "event", "fetch.beganAnew", "from", state.Watermark())
 	}
 	if err := state.save(ctx); err != nil {
@@ -147,8 +155,9 @@ func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, id, i
 	return err
 }
 
-// processWindows goes through the open windows, each in its turn.
-func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *invocation, res *Result, log *slog.Logger) error {
+// processWindows works on the open windows, turn by turn, until no window is left to try in this invocation.
+func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *invocation, res *Result,
+	log *slog.Logger) error {
 	for inv.away <= awayTries {
 		i := inv.nextWindow(state.Open)
 		if i < 0 {
@@ -170,11 +179,13 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 			inv.away = 0
 			state.Open = slices.Delete(state.Open, i, i+1)
 		case errors.Is(err, errTurnOver):
-			log.Info("the window has had its time while others wait: it goes on in its next turn", "tries", s.Tries, "pages", s.Progress.Pages)
+			log.Info("the window has had its time while others wait: it goes on in its next turn",
+				"tries", s.Tries, "pages", s.Progress.Pages)
 			inv.away = 0
-			continue // saved with its last page
+			continue // the checkpoint was saved with the window's last page
 		case ctx.Err() != nil:
-			return fmt.Errorf("%w: slice not finished, the next try goes on from its cursor: %w", funchost.ErrUnavailable, context.Cause(ctx))
+			return fmt.Errorf("%w: slice not finished, the next try goes on from its cursor: %w",
+				funchost.ErrUnavailable, context.Cause(ctx))
 		case errors.Is(err, errLeaseLost):
 			return err
 		default:
@@ -187,14 +198,15 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 			return err
 		}
 		if errors.Is(err, telemessage.ErrCredentials) {
-			break // every window would fail alike, and more tries may lock the account
+			break // every window would fail in the same way, and more tries may lock the account
 		}
 	}
 	return errors.Join(inv.failures...)
 }
 
-// beginTurn counts the try of a window when it begins, as a slow one: saved before the work, so that a window in which the
-// invocation ends, or the process dies, has one more than the others. fail takes the slow one back if it was none.
+// beginTurn starts a window's turn. The first turn in an invocation counts as a try, and as a slow one, which is saved
+// before the work starts: a window during which the invocation ends or the process dies thus has one slow try more than
+// the others. noteFailure subtracts the slow try if the window failed within its time.
 func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *schedule.Window,
 	log *slog.Logger) (*activeWindow, error) {
 	inv.began, inv.last = time.Now(), window.Kind
@@ -209,7 +221,7 @@ func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *sch
 		window.Reached, window.Idle = steps, 0
 	}
 	if window.Idle >= maxIdle {
-		// A window in which the invocation ends, or the process dies, logs nothing of itself: the next run reports it.
+		// A window during which the invocation ended or the process died could not log that: the next run reports it.
 		log.Error("runs that began to read the window ended without bringing it further; it is tried again",
 			"event", "fetch.windowStalled", "tries", window.Tries, "runs", window.Idle)
 	}
@@ -217,29 +229,33 @@ func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *sch
 	return turn, s.save(ctx)
 }
 
-// asStatus marks an error with the status that the host is to see. Credentials that are refused are a success to it: it would
-// try a failure three more times, and each try may bring the account nearer to being locked. An alert asks for the line.
+// asStatus wraps an error with the status that the host acts on. Refused credentials are reported to the host as a
+// success: the host would retry a failure three more times, and each try may bring the account closer to being locked.
+// An alert queries the logged event instead.
 func asStatus(err error, log *slog.Logger) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, telemessage.ErrCredentials):
 		log.Error("the site refuses the credentials: nothing is fetched until TELEMESSAGE_USERNAME and TELEMESSAGE_PASSWORD are right, "+
-			"and then all that is owed; this run does not try again", "event", "fetch.credentialsRefused", "error", err.Error())
+			"and then all that is owed; this run does not try again",
+			"event", "fetch.credentialsRefused", "error", err.Error())
 		return nil
-	case errors.Is(err, telemessage.ErrUnavailable), errors.Is(err, archive.ErrUnavailable), errors.Is(err, errLeaseLost):
+	case errors.Is(err, telemessage.ErrUnavailable), errors.Is(err, archive.ErrUnavailable),
+		errors.Is(err, errLeaseLost):
 		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	}
 	return err
 }
 
-// acquireLease takes the checkpoint's lease: one instance fetches at a time.
+// acquireLease acquires the checkpoint's lease, so that one instance fetches at a time. It returns funchost.ErrBusy if
+// another instance still holds the lease after leaseWait.
 func (c *Collector) acquireLease(ctx context.Context) (*archive.Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, storagePatience)
 	defer cancel()
 	var (
 		lease *archive.Lease
-		held  time.Time // by another instance, since when it is known
+		held  time.Time // when another instance was first seen to hold the lease
 	)
 	err := retry.Do(ctx, func(ctx context.Context) (err error) {
 		lease, err = c.store.Lease(ctx, archive.Checkpoints, schedule.CheckpointName)
@@ -259,7 +275,7 @@ func (c *Collector) acquireLease(ctx context.Context) (*archive.Lease, error) {
 	return lease, nil
 }
 
-// mergeContexts returns a context that ends with either of the two.
+// mergeContexts returns a context that ends when either of the two ends.
 func mergeContexts(ctx, other context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	context.AfterFunc(other, func() { cancel(context.Cause(other)) })

@@ -17,33 +17,35 @@ const (
 	maxPages    = 1_000_000  // of one window
 	maxReceived = 20_000_000 // items of one window: 100 times the fair use of 1,000 users' days
 
-	maxEmpty    = 5000 // empty pages in a row: a site may give one for each minute of a day in which nothing came
-	maxRepeated = 100  // pages in a row that have items, but none that the window has not had already
+	maxEmpty    = 5000 // consecutive empty pages: a site may return one for each minute of a day without items
+	maxRepeated = 100  // consecutive pages that have items, but only items that the window already had
 
-	// A window that has countFactor times the items that the site counts in it, and countSlack more, never ends.
+	// A window never ends if it has more than countFactor times the items that the site counts in it, and the excess is
+	// at least countSlack.
 	countFactor = 10
 	countSlack  = 100_000
 
-	maxCursors = 100_000 // remembered by one invocation
-	sketchBits = 1 << 25 // of the items' sketch: 4 MiB
+	maxCursors = 100_000 // cursors remembered by one invocation
+	sketchBits = 1 << 25 // size of the Bloom filter of items: 4 MiB
 )
 
 var (
-	// errEndless: the site leads in a circle. The window starts again from its beginning with the next run.
+	// errEndless reports a cycle of pages. The window is restarted from its beginning by the next run.
 	errEndless = errors.New("the window would never end")
-	// errTooLarge: the window has more than one window may have.
+	// errTooLarge reports that the window exceeds maxPages or maxReceived.
 	errTooLarge = errors.New("the site sends more than one window may have")
 )
 
-// cycleDetector notices a site that never comes to an end. What it remembers of a window within one invocation is more exact than what
-// the checkpoint keeps of it: the number of pages, a mark, and how many pages in a row brought nothing new.
+// cycleDetector detects a site whose pages never come to an end. Within one invocation it remembers cursors and items,
+// which is more exact than what the checkpoint keeps: the number of pages, one earlier cursor (Progress.Mark), and the
+// number of consecutive pages without a new item.
 type cycleDetector struct {
-	cursors map[uint64]struct{}
-	sketch  []uint64 // a Bloom filter of the items' hashes
-	page    []uint64 // hashes of the items of the page that is being read
+	cursors map[uint64]struct{} // short hashes of the cursors seen
+	sketch  []uint64            // a Bloom filter of the items' hashes
+	page    []uint64            // hashes of the items of the page that is being read
 }
 
-// newCycleDetector begins with what the checkpoint keeps of the window.
+// newCycleDetector returns a detector that starts with the cursor that the checkpoint keeps of the window.
 func newCycleDetector(p *schedule.Progress) *cycleDetector {
 	w := &cycleDetector{cursors: map[uint64]struct{}{}, sketch: make([]uint64, sketchBits/64)}
 	if p.Cursor != "" {
@@ -52,24 +54,25 @@ func newCycleDetector(p *schedule.Progress) *cycleDetector {
 	return w
 }
 
-// shortHash is the beginning of the text's hash.
+// shortHash returns the first 64 bits of the text's SHA-256.
 func shortHash(text string) uint64 {
 	sum := sha256.Sum256([]byte(text))
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// noteItem notes an item of the page that is being read.
+// noteItem records an item of the page that is being read, by its SHA-256 in hex.
 func (w *cycleDetector) noteItem(sha string) {
 	sum, err := hex.DecodeString(sha[:min(len(sha), 16)])
-	if err != nil || len(sum) < 8 { // an item that is only kept
+	if err != nil || len(sum) < 8 { // an item that is too large to be a record, so its hash is not known yet
 		w.page = append(w.page, 0)
 		return
 	}
 	w.page = append(w.page, max(1, binary.BigEndian.Uint64(sum)))
 }
 
-// checkPage judges a page that was read whole, and next, the cursor that it ends with. p is the progress after the page; its
-// counters go on. On errEndless the window has to start again, on errTooLarge nothing helps.
+// checkPage checks a page that was read to its end. p is the progress after the page, whose counters it updates; next
+// is the page's cursor. It returns errEndless if the window has to be restarted, and errTooLarge if a restart would
+// not help.
 func (w *cycleDetector) checkPage(p *schedule.Progress, next string) error {
 	p.Pages++
 	fresh := w.addPage()
@@ -94,14 +97,14 @@ func (w *cycleDetector) checkPage(p *schedule.Progress, next string) error {
 	case p.Pages >= maxPages || p.Received >= maxReceived:
 		return fmt.Errorf("%w: %d pages, %d items, and no end", errTooLarge, p.Pages, p.Received)
 	case bits.OnesCount(uint(p.Pages)) == 1:
-		// Brent's algorithm: a mark that moves on at each power of two lies, sooner or later, on every circle, and the circle comes
-		// back to it. So one mark is enough for a circle that is longer than an invocation.
+		// Brent's algorithm: a mark that moves at each power of two eventually lies on the cycle, if there is one, and
+		// the cycle returns to it. One mark is therefore enough for a cycle longer than an invocation.
 		p.Mark = fmt.Sprintf("%016x", hash)
 	}
 	return nil
 }
 
-// isSeen reports whether the cursor came before in this invocation, and notes it.
+// isSeen reports whether the cursor was seen before in this invocation, and remembers it.
 func (w *cycleDetector) isSeen(hash uint64) bool {
 	_, seen := w.cursors[hash]
 	if len(w.cursors) < maxCursors {
@@ -110,12 +113,12 @@ func (w *cycleDetector) isSeen(hash uint64) bool {
 	return seen
 }
 
-// addPage reports whether the page has an item that was not there before, and notes its items. The sketch may take a new item
-// for an old one now and then, never an old one for a new one; a page counts as repeated only if all its items are old.
+// addPage adds the page's items to the Bloom filter and reports whether one of them is new. The filter may take a new
+// item for a known one, never the reverse; a page counts as repeated only if all its items are known.
 func (w *cycleDetector) addPage() (fresh bool) {
 	for _, hash := range w.page {
 		if hash == 0 {
-			fresh = true // not known: it gets the benefit of the doubt
+			fresh = true // its hash is not known, so it counts as new
 			continue
 		}
 		for i := range 4 {
@@ -129,8 +132,8 @@ func (w *cycleDetector) addPage() (fresh bool) {
 	return fresh
 }
 
-// checkCount compares what a window has received with the site's own count, each time that the number has grown tenfold.
-// A count that can't be had says nothing.
+// checkCount compares the number of items received with the site's own count, each time that the number has grown
+// tenfold. before and after are the numbers before and after a page. If the site does not answer, nothing is checked.
 func (c *Collector) checkCount(ctx context.Context, s *schedule.Window, before, after int) error {
 	for step := countSlack; step <= after; step *= countFactor {
 		if step <= before {

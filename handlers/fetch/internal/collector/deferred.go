@@ -19,75 +19,79 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// patienceWithSource is how long an item waits for what the source still owes: an attachment that is out of
-// reach, a piece of a long SMS. It is measured in the source's time, from window to window, so that a catch-up
+// patienceWithSource is how long an item stays deferred while the source still owes something: an unavailable
+// attachment, or a part of a long SMS. It is measured in the source's time, from window to window, so that a catch-up
 // after weeks does not wait for what is long overdue.
 const patienceWithSource = 14 * 24 * time.Hour
 
-// Why an item is in the waiting room.
+// The reasons why an item is deferred, with which its key begins.
 const (
-	waitsForMedia  = "media"
-	waitsForPieces = "pieces"
+	waitsForMedia  = "media"  // an attachment is unavailable
+	waitsForPieces = "pieces" // parts of a long SMS are missing
 )
 
 const (
-	// maxPatience is how long an item waits at most for a window that is still owed, or for its first tries.
+	// maxPatience is the maximum time that an item stays deferred for a window that is not finished, or for its first
+	// tries.
 	maxPatience = 3 * patienceWithSource
 
-	// minTries is how often an attachment was asked for before it is given up without another try.
+	// minTries is the number of times that an attachment is requested before it may be given up without another
+	// request.
 	minTries = 3
 
-	// maxReleased bounds the keys that one run takes, maxPromised those of all open runs, and so the checkpoint. The next run
-	// takes more.
+	// maxReleased is the maximum number of keys that one run takes, maxPromised that of all open runs. Both bound the
+	// size of the checkpoint. The next run takes the rest.
 	maxReleased = 5000
 	maxPromised = 20_000
 
-	// maxGroup bounds the pieces of one group, the oldest, that one run puts together.
+	// maxGroup is the maximum number of parts of one group, the oldest, that one run joins.
 	maxGroup = 2000
 )
 
-// deferred is an item that was set aside: one blob of the waiting room. It never disappears from it but into a batch.
+// deferred is a deferred item, stored as one blob. The blob is deleted only after the item has been written to a batch.
 type deferred struct {
 	Reason  string                `json:"reason"`
-	Run     string                `json:"run"`   // folder of the window that set it aside
-	Since   time.Time             `json:"since"` // from when it has waited: the end of that window
+	Run     string                `json:"run"`   // folder of the window that deferred it
+	Since   time.Time             `json:"since"` // start of its waiting time: normally the end of that window
 	Entry   record.Entry          `json:"entry"`
 	Piece   *longsms.Part         `json:"piece,omitempty"`   // with waitsForPieces; its Item is Entry's
 	Ready   bool                  `json:"ready,omitempty"`   // its media are settled: it goes into the next batch
-	Aside   time.Time             `json:"aside,omitzero"`    // when it was set aside
-	Partial map[int]*partialState `json:"partial,omitempty"` // by attachment, those that come in more than one run
-	Tries   int                   `json:"tries,omitempty"`   // how often its attachments were asked for, counted when a try begins
+	Aside   time.Time             `json:"aside,omitzero"`    // when it was deferred
+	Partial map[int]*partialState `json:"partial,omitempty"` // by attachment: downloads that take more than one run
+	Tries   int                   `json:"tries,omitempty"`   // requests for its attachments, counted before each begins
 }
 
-// deferredKey holds the run and the item's number in the window, so that the same item, seen again by a backfill, is an item of
-// its own; read again with the same page, it is the same blob, whatever became of the items before it. In the order of their
-// keys the items lie as they came.
+// deferredKey returns the key of an item that the window defers. It is derived from the run, the item's number in the
+// window and its SHA-256. The same item seen again by a backfill therefore has another key, and an item read again with
+// the same page has the same key, whatever became of the items before it. Keys sort in the order in which the items
+// arrived.
 func deferredKey(s *schedule.Window, number int, reason, itemSHA string) string {
 	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", s.Folder, number, itemSHA))
 	return fmt.Sprintf("%s%08d-%s", deferredPrefix(s, reason), number, hex.EncodeToString(id[:8]))
 }
 
-// deferredPrefix is what the keys of a window begin with.
+// deferredPrefix returns the prefix of the keys of a window's deferred items of a reason.
 func deferredPrefix(s *schedule.Window, reason string) string {
 	return reason + "-" + s.To.UTC().Format("20060102T150405Z") + "-"
 }
 
-// deferredKeyBefore is the key that the version before gave: with the item's number among those that the run had set aside.
+// deferredKeyBefore returns the key that an earlier version used: number counts the items that the run had deferred.
 func deferredKeyBefore(s *schedule.Window, number int, reason, itemSHA string) string {
 	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", s.Folder, number, itemSHA))
 	return fmt.Sprintf("%s%07d-%s", deferredPrefix(s, reason), number, hex.EncodeToString(id[:8]))
 }
 
-// isDeferred reports whether an earlier reading of the page has set the item aside.
+// isDeferred reports whether an earlier attempt to read the page has deferred the item.
 func (s *activeWindow) isDeferred(p *schedule.Progress, index int, reason, itemSHA string) bool {
-	return s.past.aside[deferredKey(s.Window, s.Progress.Received+index, reason, itemSHA)] || s.past.aside[deferredKeyBefore(s.Window, p.SetAside+1, reason, itemSHA)]
+	return s.past.aside[deferredKey(s.Window, s.Progress.Received+index, reason, itemSHA)] ||
+		s.past.aside[deferredKeyBefore(s.Window, p.SetAside+1, reason, itemSHA)]
 }
 
-// deferItem puts an item into the waiting room. index is its place in the page.
+// deferItem stores an item as a deferred item. index is its position in the page. Called again, it has the same effect.
 func (c *Collector) deferItem(ctx context.Context, s *activeWindow, p *schedule.Progress, index int, w deferred) error {
 	w.Run, w.Since, w.Aside = s.Folder, s.To, c.now().UTC()
 	if s.Kind == schedule.Backfill && w.Reason == waitsForMedia && s.Started.After(s.To) {
-		w.Since = s.Started // its time of the source is long past, and yet the attachment was out of reach just now
+		w.Since = s.Started // the end of the window is long past, but the attachment was unavailable only just now
 	}
 	p.SetAside++
 	key := deferredKey(s.Window, s.Progress.Received+index, w.Reason, w.Entry.Items[0].SHA256)
@@ -105,8 +109,9 @@ func (c *Collector) deferItem(ctx context.Context, s *activeWindow, p *schedule.
 	return nil
 }
 
-// writeDeferred takes out of the waiting room what has become complete, or has waited long enough, and writes it as batches of this
-// run. What it takes is decided once and saved before the first batch, so that a crash in between repeats the same batches.
+// writeDeferred writes the deferred items that have become complete, or have waited long enough, as batches of this
+// run. The selection is saved before the first batch is written, so that a run resumed after a crash writes the same
+// batches.
 func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *activeWindow, log *slog.Logger) error {
 	if s.Progress.Emptied {
 		return nil
@@ -154,8 +159,8 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 	return state.save(ctx)
 }
 
-// deferredEntry makes the entry of one item, or of a long message's pieces. An item that can't be read has an entry of
-// its own.
+// deferredEntry returns the entry of one deferred item, or of the parts of a long message. An item that can't be read
+// has an entry of its own.
 func (c *Collector) deferredEntry(ctx context.Context, state *savedState, s *activeWindow, keys []string,
 	log *slog.Logger) (entries []record.Entry, err error) {
 	var set longsms.Message
@@ -172,7 +177,7 @@ func (c *Collector) deferredEntry(ctx context.Context, state *savedState, s *act
 		if err != nil {
 			return nil, err
 		}
-		if item.Piece == nil { // its parts are there still if the process died before it took them away
+		if item.Piece == nil { // its chunks are still stored if the process died before it deleted them
 			return []record.Entry{item.Entry}, c.deleteParts(ctx, key, &item)
 		}
 		item.Piece.Item, item.Piece.Media, item.Piece.Until = item.Entry.Items[0], item.Entry.Media, item.Entry.Until
@@ -184,8 +189,9 @@ func (c *Collector) deferredEntry(ctx context.Context, state *savedState, s *act
 	return entries, nil
 }
 
-// selectDeferred returns which keys this run takes, those of one entry together.
-func (c *Collector) selectDeferred(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems) ([][]string, error) {
+// selectDeferred returns the keys that this run takes, grouped by entry.
+func (c *Collector) selectDeferred(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems) (
+	[][]string, error) {
 	space := max(0, min(maxReleased, maxPromised-len(state.Reserved(s.Window))))
 	chosen, err := c.selectWithMedia(ctx, state, s, r, space)
 	if err != nil {
@@ -197,11 +203,13 @@ func (c *Collector) selectDeferred(ctx context.Context, state *savedState, s *ac
 	return r.chooseUnreadable(state, s, chosen, space), nil
 }
 
-// selectWithMedia returns the items, at most space of them, whose attachments are settled, after asking for them in the order of
-// their tries: what was tried the least comes first, so that some that stay out of reach keep no run from asking for the others.
-func (c *Collector) selectWithMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems, space int) (chosen [][]string, err error) {
+// selectWithMedia returns the keys of at most space items whose attachments are settled, after requesting the missing
+// ones. Items with the fewest tries come first, so that attachments that stay unavailable do not prevent a run from
+// requesting the others.
+func (c *Collector) selectWithMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems,
+	space int) (chosen [][]string, err error) {
 	keys := r.candidatesFor(state, s.Window, waitsForMedia)
-	// In any order among equals.
+	// Items with equally many tries are in random order.
 	rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	slices.SortStableFunc(keys, func(a, b string) int {
 		x, y := r.items[a], r.items[b]
@@ -226,7 +234,7 @@ func (c *Collector) selectWithMedia(ctx context.Context, state *savedState, s *a
 	return chosen, nil
 }
 
-// askModeOf returns how the item is asked for in this window, and whether at all.
+// askModeOf returns how the item's attachments are requested in this window; ask reports whether they are at all.
 func (state *savedState) askModeOf(s *activeWindow, key string, x deferredFacts) (how askMode, ask bool) {
 	last := state.isDue(x, s.Window)
 	timeLeft := s.inv.attachmentBudget(s.Window, 1) > 0
@@ -239,9 +247,11 @@ func (state *savedState) askModeOf(s *activeWindow, key string, x deferredFacts)
 	return patientWith, timeLeft && !s.inv.asked[key] && s.contentAway < contentTries
 }
 
-// settleMedia tries the item's missing attachments once more. The try is counted, in the waiting room, before it begins, and
-// what is learnt is written there too, so that the batch can be made again from it, byte for byte.
-func (c *Collector) settleMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems, key string) (ready bool, err error) {
+// settleMedia requests the item's missing attachments once more and reports whether the item is ready. The try is
+// counted and saved with the deferred item before it begins, and so is its result, so that the batch can be written
+// again from the deferred item, byte for byte.
+func (c *Collector) settleMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems, key string) (
+	ready bool, err error) {
 	x := r.items[key]
 	if x.Ready {
 		return true, c.renewReady(ctx, r, key, x)
@@ -260,7 +270,7 @@ func (c *Collector) settleMedia(ctx context.Context, state *savedState, s *activ
 	}
 	s.inv.asked[key] = true
 	if how == lastTime && item.isPartlyRead() && s.To.Before(x.sinceTime().Add(maxPatience)) {
-		how = patientWith // it comes, run by run
+		how = patientWith // more of it arrives with every run
 	}
 	if how != givenUp {
 		item.Tries++
@@ -269,7 +279,8 @@ func (c *Collector) settleMedia(ctx context.Context, state *savedState, s *activ
 		}
 	}
 	came := item.isPartlyRead()
-	here := &deferredAt{key: key, item: &item, save: func(ctx context.Context) error { return c.replaceDeferred(ctx, r, key, &item) }}
+	here := &deferredAt{key: key, item: &item,
+		save: func(ctx context.Context) error { return c.replaceDeferred(ctx, r, key, &item) }}
 	media, away, err := c.storeMedia(ctx, s, item.Entry.Items[0].Raw, outline.Attachments, item.Entry.Media, how, here)
 	if err != nil {
 		return false, err
@@ -290,7 +301,7 @@ func (c *Collector) settleMedia(ctx context.Context, state *savedState, s *activ
 	return false, nil
 }
 
-// deleteParts takes away what was kept of the item's attachments until they were whole.
+// deleteParts deletes the stored chunks of the item's attachments.
 func (c *Collector) deleteParts(ctx context.Context, key string, item *deferred) error {
 	if len(item.Partial) == 0 {
 		return nil
@@ -298,21 +309,21 @@ func (c *Collector) deleteParts(ctx context.Context, key string, item *deferred)
 	return onStorage(ctx, func(ctx context.Context) error { return c.store.DeleteParts(ctx, key) })
 }
 
-// deferredAt is where an item waits whose attachments are asked for.
+// deferredAt is a deferred item whose attachments are being requested, and how to save it.
 type deferredAt struct {
 	key  string
 	item *deferred
 	save func(context.Context) error
 }
 
-// renewReady renews the media of an item that became ready in a run that did not come to write it.
+// renewReady renews the media of an item that became ready in a run that did not get to write it.
 func (c *Collector) renewReady(ctx context.Context, r *deferredItems, key string, x deferredFacts) error {
 	if c.reusable(x.asideTime().Format(dayForm)) {
 		return nil // none of its media is older
 	}
 	item, err := c.readDeferred(ctx, key)
 	if errors.Is(err, errUnreadable) {
-		return nil // selectDeferred decides what becomes of it
+		return nil // selectDeferred decides what happens to it
 	}
 	if err != nil {
 		return err
@@ -323,7 +334,7 @@ func (c *Collector) renewReady(ctx context.Context, r *deferredItems, key string
 	return c.replaceDeferred(ctx, r, key, &item)
 }
 
-// deleteWritten empties the waiting room of what the finished run has taken.
+// deleteWritten deletes the deferred items that the finished run has written. Called again, it has no further effect.
 func (c *Collector) deleteWritten(ctx context.Context, s *activeWindow) error {
 	for _, key := range slices.Concat(s.Progress.Released...) {
 		err := onStorage(ctx, func(ctx context.Context) error { return c.store.DeleteWaiting(ctx, key) })

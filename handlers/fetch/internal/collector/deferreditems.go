@@ -17,36 +17,37 @@ import (
 )
 
 const (
-	// maxRoom bounds the items of the waiting room, of each reason, that one invocation looks at: the oldest ones.
+	// maxRoom is the maximum number of deferred items of each reason that one invocation lists: the oldest ones.
 	maxRoom = 200_000
 
-	// maxLearned bounds the items without facts, which the version before wrote, that one invocation reads.
+	// maxLearned is the maximum number of items without facts, written by an earlier version, that one invocation
+	// reads.
 	maxLearned = 5000
 )
 
-// deferredFacts are what has to be known of an item that waits to choose it. They are kept beside the item and come with the listing
-// of the waiting room, so that only what is chosen is read.
+// deferredFacts are the facts about a deferred item that the selection needs. They are stored as metadata of the item's
+// blob and come with the listing, so that only selected items have to be read.
 type deferredFacts struct {
-	Run   string `json:"r"`           // folder of the window that set it aside
-	Since int64  `json:"s"`           // waiting.Since, Unix seconds
-	Aside int64  `json:"a,omitempty"` // when it was set aside, Unix seconds
-	Tries int    `json:"t,omitempty"` // waiting.Tries
+	Run   string `json:"r"`           // deferred.Run: folder of the window that deferred it
+	Since int64  `json:"s"`           // deferred.Since, Unix seconds
+	Aside int64  `json:"a,omitempty"` // deferred.Aside, Unix seconds
+	Tries int    `json:"t,omitempty"` // deferred.Tries
 	Ready bool   `json:"y,omitempty"`
 
-	// Of a piece of a long SMS.
+	// Of a part of a long SMS.
 	Group  string `json:"g,omitempty"`
 	Number int    `json:"n,omitempty"`
 	Total  int    `json:"m,omitempty"`
-	ID     string `json:"i,omitempty"` // hash of piece.ID
-	Sent   int64  `json:"e,omitempty"` // Unix nanoseconds; 0 if that is not known
+	ID     string `json:"i,omitempty"` // short hash of longsms.Part.ID
+	Sent   int64  `json:"e,omitempty"` // Unix nanoseconds; 0 if unknown
 	Size   int    `json:"z,omitempty"`
 	Short  bool   `json:"h,omitempty"`
-	Files  int    `json:"f,omitempty"` // attachments, and Ready says whether they are settled
+	Files  int    `json:"f,omitempty"` // number of attachments; Ready reports whether they are settled
 
 	Thread string    `json:"d,omitempty"`
 	Sides  [3]string `json:"p,omitzero"`
 
-	Unreadable bool `json:"-"` // its blob was read, and holds no item
+	Unreadable bool `json:"-"` // its blob was read and holds no valid item
 }
 
 func factsOf(w *deferred) deferredFacts {
@@ -66,29 +67,30 @@ func factsOf(w *deferred) deferredFacts {
 }
 
 func (x deferredFacts) encodeFacts() string {
-	line, _ := json.Marshal(x) // numbers and texts of ASCII
+	line, _ := json.Marshal(x) // numbers, booleans and ASCII strings only: it can't fail
 	return string(line)
 }
 
 func (x deferredFacts) sinceTime() time.Time { return time.Unix(x.Since, 0).UTC() }
 func (x deferredFacts) asideTime() time.Time { return time.Unix(x.Aside, 0).UTC() }
 
-// partOf returns the piece without its item, which is not needed to choose.
+// partOf returns the part without its item, which the selection does not need.
 func (x deferredFacts) partOf(key string) longsms.Part {
-	p := longsms.Part{Group: x.Group, Number: x.Number, Total: x.Total, ID: x.ID, Size: x.Size, Short: x.Short, Files: x.Files,
-		Thread: x.Thread, Sides: x.Sides, Key: key}
+	p := longsms.Part{Group: x.Group, Number: x.Number, Total: x.Total, ID: x.ID, Size: x.Size, Short: x.Short,
+		Files: x.Files, Thread: x.Thread, Sides: x.Sides, Key: key}
 	if x.Sent != 0 {
 		p.Sent = time.Unix(0, x.Sent).UTC()
 	}
 	return p
 }
 
-// deferredItems is the waiting room as one holder of the lease knows it: nothing else changes it meanwhile.
+// deferredItems holds the facts of the deferred items. Only the holder of the checkpoint's lease changes deferred
+// items, so it stays valid while the lease is held.
 type deferredItems struct {
 	items map[string]deferredFacts // by key
 }
 
-// openRoom returns the waiting room, listed once by each holder of the lease.
+// openRoom returns the deferred items. They are listed once by each holder of the lease.
 func (c *Collector) openRoom(ctx context.Context, inv *invocation) (*deferredItems, error) {
 	if inv.room != nil {
 		return inv.room, nil
@@ -125,7 +127,7 @@ func (c *Collector) openRoom(ctx context.Context, inv *invocation) (*deferredIte
 	return r, nil
 }
 
-// learnFacts reads an item that was put without its facts, and puts them beside it.
+// learnFacts reads an item that was stored without its facts, and stores them with it.
 func (c *Collector) learnFacts(ctx context.Context, r *deferredItems, key string) error {
 	item, err := c.readDeferred(ctx, key)
 	if err != nil {
@@ -137,10 +139,11 @@ func (c *Collector) learnFacts(ctx context.Context, r *deferredItems, key string
 	return c.replaceDeferred(ctx, r, key, &item)
 }
 
-// replaceDeferred writes an item of the waiting room back, with its facts.
+// replaceDeferred overwrites a deferred item and its facts. An item that no longer exists is not an error.
 func (c *Collector) replaceDeferred(ctx context.Context, r *deferredItems, key string, item *deferred) error {
 	x := factsOf(item)
-	err := onStorage(ctx, func(ctx context.Context) error { return c.store.ReplaceWaiting(ctx, key, item, x.encodeFacts()) })
+	err := onStorage(ctx,
+		func(ctx context.Context) error { return c.store.ReplaceWaiting(ctx, key, item, x.encodeFacts()) })
 	if err != nil && !errors.Is(err, archive.ErrNotFound) {
 		return fmt.Errorf("note what became of an item of the waiting room: %w", err)
 	}
@@ -148,8 +151,8 @@ func (c *Collector) replaceDeferred(ctx context.Context, r *deferredItems, key s
 	return nil
 }
 
-// candidatesFor returns the keys of a reason's items that a window may take, in order: not those that another open window has
-// chosen, nor those of one that may have to be read again from its beginning.
+// candidatesFor returns the sorted keys of the items of a reason that a window may take. It leaves out items that
+// another open window has chosen, and items deferred by a window that may be read again from its beginning.
 func (r *deferredItems) candidatesFor(state *savedState, s *schedule.Window, reason string) []string {
 	promised, unread := state.Reserved(s), state.UnfinishedFolders(s)
 	var keys []string
@@ -162,17 +165,18 @@ func (r *deferredItems) candidatesFor(state *savedState, s *schedule.Window, rea
 	return keys
 }
 
-// isDue reports whether an item has waited long enough for what the source still owes. It is judged by windows of its own
-// kind, for the time of a backfill has nothing to do with that of the days: a piece set aside in a window of 2024 is not
-// overdue because today's window lies two years later, as long as the backfill has windows to read.
+// isDue reports whether an item has been deferred long enough for what the source still owes. Time is measured by the
+// windows of the same kind: a part deferred by a backfill window of 2024 is not overdue merely because today's window
+// is two years later, as long as the backfill still has windows to read.
 func (s *savedState) isDue(x deferredFacts, by *schedule.Window) bool {
 	since := x.sinceTime()
 	if schedule.BackfillOf(x.Run) == schedule.BackfillOf(by.Folder) {
 		owed := x.Group != "" && s.isOwedByOther(x, by) && by.To.Before(since.Add(maxPatience))
 		return !by.To.Before(since.Add(patienceWithSource)) && !owed
 	}
-	// What it waits for was in none of its backfill's windows. It may still come, within as long as from now on. A
-	// window of the backfill that may hold it is waited for longer, but not forever: it may be one that always fails.
+	// The backfill that deferred the item had what it waits for in none of its windows. It may still arrive, so the
+	// item waits for the same time again, counted from when it was deferred. It waits longer for a backfill window that
+	// may hold it, but not for ever: that window may be one that always fails.
 	patience := patienceWithSource
 	if x.Group != "" && s.isOwedByOther(x, by) {
 		patience = maxPatience
@@ -180,10 +184,12 @@ func (s *savedState) isDue(x deferredFacts, by *schedule.Window) bool {
 	return by.Kind == schedule.Daily && schedule.BackfillOf(x.Run) != "" && !by.To.Before(x.asideTime().Add(patience))
 }
 
-// isOwedByOther reports whether another window of the same kind, not yet read to its end, may hold what the item waits for.
+// isOwedByOther reports whether another window of the item's kind, not yet read to its end, may hold what the item
+// waits for.
 func (s *savedState) isOwedByOther(x deferredFacts, but *schedule.Window) bool {
 	return slices.ContainsFunc(s.Open, func(o schedule.Window) bool {
-		return o.Folder != but.Folder && !o.Progress.Read && schedule.BackfillOf(o.Folder) == schedule.BackfillOf(x.Run) &&
+		return o.Folder != but.Folder && !o.Progress.Read &&
+			schedule.BackfillOf(o.Folder) == schedule.BackfillOf(x.Run) &&
 			o.From.Before(x.sinceTime().Add(patienceWithSource)) && o.To.After(x.sinceTime().Add(-patienceWithSource))
 	})
 }

@@ -13,20 +13,21 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// earlierAttempt is what an earlier reading of a window has left beyond the saved cursor: it was cut off before it could save it, or the
-// cursor expired. What it found out of the attachments stands, though the source may answer differently by
-// now: only so does the second reading write the same batches, and no item comes twice.
+// earlierAttempt is what an earlier attempt to read the window has left in storage beyond the saved cursor: the attempt
+// was interrupted before it could save the cursor, or the cursor expired. Its results for attachments are reused even
+// if the source would answer differently by now. Only then does the second attempt write the same batches, so that no
+// item is archived twice.
 type earlierAttempt struct {
 	media map[string][]record.Media // by the SHA-256 of an item that is in a batch
-	aside map[string]bool           // keys of the waiting room
+	aside map[string]bool           // keys of the deferred items
 }
 
-// noteEntry remembers what became of the attachments of an entry's items.
+// noteEntry remembers the attachment results of an entry's items.
 func (p *earlierAttempt) noteEntry(e record.Entry) {
 	rest := e.Media
 	for _, item := range e.Items {
 		n := len(rest)
-		if len(e.Items) > 1 { // a piece's attachments are followed by those of the next one
+		if len(e.Items) > 1 { // the media of an entry are in the order of its parts
 			outline, err := telemessage.Peek(item.Raw)
 			if err != nil {
 				return
@@ -40,14 +41,15 @@ func (p *earlierAttempt) noteEntry(e record.Entry) {
 	}
 }
 
-// readEarlierAttempt finds out what is there, and which messages are in the run's batches if that isn't known yet. For a window that has just
-// begun it costs two listings.
+// readEarlierAttempt returns what an earlier attempt has left. It also fills s.firsts from the run's batches if that is
+// not done yet. For a window that has just begun it costs three list requests.
 func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*earlierAttempt, error) {
 	p := &earlierAttempt{media: map[string][]record.Media{}, aside: map[string]bool{}}
-	// Only the keys that this window may have given: the room may be large.
+	// List only the keys that this window may have created: there may be many deferred items.
 	err := onStorage(ctx, func(ctx context.Context) error {
 		for _, reason := range []string{waitsForMedia, waitsForPieces} {
-			_, err := c.store.EachWaiting(ctx, deferredPrefix(s.Window, reason), maxRoom, func(key, _ string, _ time.Time) { p.aside[key] = true })
+			_, err := c.store.EachWaiting(ctx, deferredPrefix(s.Window, reason), maxRoom,
+				func(key, _ string, _ time.Time) { p.aside[key] = true })
 			if err != nil {
 				return err
 			}
@@ -78,8 +80,9 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*e
 			return err
 		})
 		if isUnusable(err) {
-			// It only serves to name the first of two records and to find attachments again: where it can't, import
-			// decides and the attachments are asked for again. Import refuses the batch, and sweep names it.
+			// The batch serves only to find the first of two records and to find attachments again. Without it,
+			// import decides which record was first, and the attachments are requested again. Import refuses the
+			// batch itself, and sweep reports it.
 			continue
 		}
 		if err != nil {
@@ -104,8 +107,8 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*e
 	return p, nil
 }
 
-// isUnusable reports whether a batch is not there as it was written: no later try reads anything else before a person has
-// restored it.
+// isUnusable reports whether the batch no longer exists as it was written. A later try reads nothing else until an
+// operator has restored it.
 func isUnusable(err error) bool {
 	return errors.Is(err, archive.ErrDigest) || errors.Is(err, archive.ErrNotFound) ||
 		errors.Is(err, archive.ErrTooLarge) || errors.Is(err, archive.ErrArchived)

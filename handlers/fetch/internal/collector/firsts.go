@@ -15,18 +15,19 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// maxFirsts bounds what is remembered of one window: about 40 bytes for each message id, so at most some 160 MB. An id beyond it is not
-// noted, and which of its records is the first is left to import.
+// maxFirsts is the maximum number of message ids remembered for one window: about 40 bytes each, some 160 MB in all.
+// Further ids are not remembered, and import decides which of their records was the first.
 const maxFirsts = 4_000_000
 
-// firsts remembers, for the message ids of one window, where the record lies that was collected first, and what its content is. It
-// follows from the run's batches alone, so that a page that is read again, by this process or another one, gives the same batches.
+// firsts maps the message ids of one window to the place and the content of the record that was collected first. It is
+// derived from the run's batches alone, so that a page that is read again, by this or another process, yields the same
+// batches.
 //
-// Ids and contents are kept as 64 bits of their hashes. Two ids with the same bits do no harm: import reads the record that it is
-// referred to, and follows only one with its own id.
+// Ids and contents are stored as the first 64 bits of their hashes. A collision of two ids does no harm: import reads
+// the record that an entry refers to, and uses it only if it has the same id.
 type firsts struct {
 	places  map[uint64]firstPlace
-	batches []string // names; a place has the index
+	batches []string // names, by firstPlace.batch
 }
 
 type firstPlace struct {
@@ -35,15 +36,16 @@ type firstPlace struct {
 	line    uint32
 }
 
-// identity is what firsts keeps of one entry.
+// identity is what firsts stores of one entry.
 type identity struct {
-	ids     []uint64 // the first is the message's own, the others those of the pieces of a long SMS; none: it is not kept
+	ids     []uint64 // the message's own id, then those of the parts of a long SMS; empty: the entry is not stored
 	content uint64
 }
 
 func newFirsts() *firsts { return &firsts{places: map[uint64]firstPlace{}} }
 
-// identityOf reads an entry as import does. One that import will not archive, and one without an id of its own, has no identity.
+// identityOf returns the identity of an entry, which it parses as import does. An entry that import will not archive,
+// or without an id of its own, has the zero identity.
 func identityOf(e record.Entry) identity {
 	r, err := telemessage.Parse(e)
 	if err != nil || r.Kind == record.System || r.Derived {
@@ -58,14 +60,14 @@ func identityOf(e record.Entry) identity {
 	return id
 }
 
-// bitsOf is the beginning of a hash in hex.
+// bitsOf returns the first 64 bits of a hash in hex.
 func bitsOf(sum string) uint64 {
 	var b [8]byte
-	_, _ = hex.Decode(b[:], []byte(sum[:16])) // it is one of record's own
+	_, _ = hex.Decode(b[:], []byte(sum[:16])) // it was encoded by package record, so it is valid
 	return binary.BigEndian.Uint64(b[:])
 }
 
-// earlier is the place of the record that was collected first, if its content is another; otherwise nil.
+// earlier returns the place of the message's first record if that has other content; otherwise nil.
 func (f *firsts) earlier(id identity) *record.Place {
 	if len(id.ids) == 0 {
 		return nil
@@ -77,7 +79,7 @@ func (f *firsts) earlier(id identity) *record.Place {
 	return &record.Place{Batch: f.batches[at.batch], Line: int(at.line)}
 }
 
-// add notes the entries of a batch, in the order of its lines.
+// add stores the entries of a batch, in the order of its lines.
 func (f *firsts) add(batch string, entries []identity) {
 	n := uint32(len(f.batches))
 	f.batches = append(f.batches, batch)
@@ -90,7 +92,7 @@ func (f *firsts) add(batch string, entries []identity) {
 	}
 }
 
-// addBatch notes a batch that is there already.
+// addBatch stores the entries of a batch that is already in storage.
 func (f *firsts) addBatch(name string, data []byte) {
 	var entries []identity
 	for line := range bytes.Lines(data) {
@@ -104,11 +106,12 @@ func (f *firsts) addBatch(name string, data []byte) {
 	f.add(name, entries)
 }
 
-// inOrder sorts a run's batches as they were written: one that stands beside another of its number, 00001-b, comes after it.
+// inOrder sorts a run's batches in the order in which they were written: a second batch of a number (00001-b) follows
+// the first one.
 func inOrder(batches []archive.BatchInfo) {
 	split := func(b archive.BatchInfo) (int, string) {
 		_, suffix, _ := strings.Cut(strings.TrimSuffix(path.Base(b.Name), ".ndjson"), "-")
-		n, _ := archive.BatchNumber(b.Name) // of a batch's name, so it is one
+		n, _ := archive.BatchNumber(b.Name) // the name is that of a batch, so there is a number
 		return n, suffix
 	}
 	slices.SortFunc(batches, func(a, b archive.BatchInfo) int {

@@ -9,21 +9,20 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// workLimits are the times that one unit of work may take, so that none stands in the way of the others. The zero value of each
-// stands for its default.
+// workLimits holds the limits of one unit of work, so that none blocks the others. A zero field stands for its default.
 type workLimits struct {
-	turn       time.Duration // of a window while others wait; it ends with a page
-	attachment time.Duration // of one attachment, on top of its size at leastRate
+	turn       time.Duration // of a window while others wait; checked after each page
+	attachment time.Duration // of one attachment, in addition to its size at leastRate
 	longest    time.Duration // of one attachment, whatever its size
 	window     time.Duration // of all attachments of one window
 	invocation time.Duration // of all attachments of one invocation
-	leastRate  int64         // bytes per second that an attachment must come with
-	held       int           // bytes of a page that are held until it has been read to its end
-	judged     time.Duration // how long the rate is measured before it counts
+	leastRate  int64         // minimum transfer rate of an attachment, bytes per second
+	held       int           // bytes of a page's items that are held until the page has been read to its end
+	judged     time.Duration // how long the transfer rate is measured before it is checked
 }
 
-// withDefaults returns the limits with the defaults in place of zeros. An invocation has 24 minutes: attachments get less
-// than half of it.
+// withDefaults returns the limits with zero fields replaced by their defaults. An invocation has 24 minutes, less than
+// half of which is for attachments.
 func (l workLimits) withDefaults() workLimits {
 	return workLimits{
 		turn:       cmp.Or(l.turn, 4*time.Minute),
@@ -37,33 +36,34 @@ func (l workLimits) withDefaults() workLimits {
 	}
 }
 
-// invocation is what one run of fetch remembers of its work, also after it has lost the checkpoint's lease and taken it again.
+// invocation is the state of one invocation of fetch. It outlives the loss of the checkpoint's lease.
 type invocation struct {
 	limits   workLimits
 	failures []error
-	failed   map[string]bool // folders of windows that were tried in vain
+	failed   map[string]bool // folders of windows that failed in this invocation
 	turns    map[string]int  // by folder: turns that a window has had
 	last     string          // kind of the window that had the last turn
-	away     int             // windows in a row that could not be read because the site is away
-	began    time.Time       // of the turn
+	away     int             // consecutive windows that could not be read because the site is unavailable
+	began    time.Time       // when the current turn began
 
-	mediaTime map[string]time.Duration // by folder: spent on attachments
-	mediaAll  time.Duration
-	room      *deferredItems  // nil: not listed yet by this holder of the lease
-	asked     map[string]bool // keys of the waiting room: attachments that this invocation has asked for in vain
+	mediaTime map[string]time.Duration // by folder: time spent on attachments
+	mediaAll  time.Duration            // time spent on attachments of all windows
+	room      *deferredItems           // nil: not listed yet by this holder of the lease
+	asked     map[string]bool          // keys of deferred items whose attachments this invocation has requested in vain
 }
 
 func newInvocation(l workLimits) *invocation {
-	return &invocation{limits: l.withDefaults(), failed: map[string]bool{}, turns: map[string]int{}, mediaTime: map[string]time.Duration{},
-		asked: map[string]bool{}}
+	return &invocation{limits: l.withDefaults(), failed: map[string]bool{}, turns: map[string]int{},
+		mediaTime: map[string]time.Duration{}, asked: map[string]bool{}}
 }
 
-// nextWindow returns the index of the window whose turn it is, -1 if there is none. A window that failed has no other turn in this
-// invocation. Of one kind the window with the fewest turns comes first, then the one with the fewest slow tries, then the
-// oldest: a window that takes a whole invocation has one slow try more than the others, so that the next invocation begins
-// with those. If the site seems to be away, it is the one with the fewest tries of all.
+// nextWindow returns the index of the window that has the next turn, or -1 if there is none. A window that failed has
+// no further turn in this invocation. Among windows of one kind, the one with the fewest turns comes first, then the
+// one with the fewest slow tries, then the oldest. A window that takes a whole invocation has one slow try more than
+// the others, so the next invocation begins with those. If the site seems to be unavailable, the number of tries is
+// compared before the number of slow tries.
 //
-// Daily windows come before backfills, but one that has had its turn and needs more of them shares its time with the backfills.
+// Daily windows come before backfills, but a daily window that needs more than one turn alternates with the backfills.
 func (inv *invocation) nextWindow(open []schedule.Window) int {
 	day, fill := inv.firstOf(schedule.Daily, open), inv.firstOf(schedule.Backfill, open)
 	switch {
@@ -75,6 +75,7 @@ func (inv *invocation) nextWindow(open []schedule.Window) int {
 	return fill
 }
 
+// firstOf returns the index of the window of that kind that has the next turn, or -1 if there is none.
 func (inv *invocation) firstOf(kind string, open []schedule.Window) int {
 	found := -1
 	for i := range open {
@@ -85,6 +86,7 @@ func (inv *invocation) firstOf(kind string, open []schedule.Window) int {
 	return found
 }
 
+// isBefore reports whether window a has its turn before window b of the same kind.
 func (inv *invocation) isBefore(a, b *schedule.Window) bool {
 	tries := 0
 	if inv.away >= awayTries {
@@ -93,7 +95,7 @@ func (inv *invocation) isBefore(a, b *schedule.Window) bool {
 	return cmp.Or(cmp.Compare(inv.turns[a.Folder], inv.turns[b.Folder]), tries, cmp.Compare(a.Slow, b.Slow)) < 0
 }
 
-// isTurnOver reports whether the window has had its time and another one waits.
+// isTurnOver reports whether the window has used up its time and another window waits.
 func (inv *invocation) isTurnOver(s *schedule.Window, open []schedule.Window) bool {
 	if time.Since(inv.began) < inv.limits.turn {
 		return false
@@ -106,8 +108,9 @@ func (inv *invocation) isTurnOver(s *schedule.Window, open []schedule.Window) bo
 	return false
 }
 
-// noteFailure notes a window that was tried in vain. After awayTries windows in a row for which the site is away one more is tried, the
-// least tried of all; if that fails too, the site is left alone until the next run: it is down, not the day.
+// noteFailure records a window that failed. After awayTries consecutive windows for which the site was unavailable, one
+// more is tried, the one with the fewest tries. If that fails too, no further window is tried in this invocation: the
+// cause is the site, not the windows.
 func (inv *invocation) noteFailure(s *schedule.Window, err error) {
 	inv.failures = append(inv.failures, err)
 	inv.failed[s.Folder] = true

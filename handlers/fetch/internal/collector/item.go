@@ -15,26 +15,27 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// maxMedia bounds what one attachment may send: the source is not trusted to end.
+// maxMedia is the maximum size of one attachment in bytes: the source is not trusted to end.
 const maxMedia = 2 << 30
 
-// contentTries is after how many attachments in a row that are out of reach a run stops asking for them: each
-// costs the time of all the client's tries, and the texts of the day shall not wait for them.
+// contentTries is the number of consecutive unavailable attachments after which a turn requests no more of them. Each
+// costs the time of all the client's retries, which must not delay the texts of the day.
 const contentTries = 5
 
-// errTooMuch ends the reading of an attachment beyond maxMedia.
+// errTooMuch reports an attachment larger than maxMedia.
 var errTooMuch = errors.New("the attachment is larger than 2 GiB")
 
-// processItem makes the entry of one item and puts it where it belongs: into a batch, or, if something
-// that it needs is missing for now, into the waiting room. index is its place in the page.
-func (c *Collector) processItem(ctx context.Context, s *activeWindow, p *schedule.Progress, w *batchWriter, parts *longsms.Groups, it telemessage.Item, index int) error {
+// processItem makes the entry of one item and adds it to a batch, or defers it if something that it needs is not
+// available yet. index is its position in the page.
+func (c *Collector) processItem(ctx context.Context, s *activeWindow, p *schedule.Progress, w *batchWriter,
+	parts *longsms.Groups, it telemessage.Item, index int) error {
 	if it.Big != nil {
 		return c.keepBigItem(ctx, s.Window, w, it, index)
 	}
 	entry := record.Entry{Version: 1, Until: s.UntilTime(), Items: []record.Item{{SHA256: it.SHA256, Raw: it.Raw}}}
 	outline, err := telemessage.Peek(it.Raw)
 	if err != nil {
-		return w.add(ctx, entry) // import quarantines it and says why
+		return w.add(ctx, entry) // import quarantines it and reports the reason
 	}
 	if outline.MessageID == "" {
 		p.Derived++
@@ -73,8 +74,10 @@ func (c *Collector) processItem(ctx context.Context, s *activeWindow, p *schedul
 	return w.add(ctx, entry)
 }
 
-// keepBigItem keeps the bytes of an item that is too large to be a record, or no valid JSON; import quarantines it.
-func (c *Collector) keepBigItem(ctx context.Context, s *schedule.Window, w *batchWriter, it telemessage.Item, index int) error {
+// keepBigItem stores the bytes of an item that is too large to be a record, or is no valid JSON, and adds an entry that
+// import quarantines.
+func (c *Collector) keepBigItem(ctx context.Context, s *schedule.Window, w *batchWriter, it telemessage.Item,
+	index int) error {
 	blob, sha, size, err := c.keepRaw(ctx, s, it.Big, index)
 	if err != nil {
 		return err
@@ -83,13 +86,16 @@ func (c *Collector) keepBigItem(ctx context.Context, s *schedule.Window, w *batc
 		Fault: fmt.Sprintf("%s; its %d bytes are kept", it.Why, size)})
 }
 
-// keepRaw keeps the bytes of an item that do not go into a batch, or not all of them.
-func (c *Collector) keepRaw(ctx context.Context, s *schedule.Window, all io.Reader, index int) (blob, sha string, size int64, err error) {
-	// The name counts within the page, and pages within the run, so that the same page again gives the same name. Should
-	// the page have changed, the hash of the item's beginning keeps its bytes from those that are there; and should only its
-	// end have changed, the bytes get a name beside it.
+// keepRaw stores the bytes of an item that do not fit into a batch. It returns the blob's name, and the SHA-256 in hex
+// and the size in bytes of what was stored.
+func (c *Collector) keepRaw(ctx context.Context, s *schedule.Window, all io.Reader, index int) (
+	blob, sha string, size int64, err error) {
+	// The name holds the item's number within the page, and the number of batches written before the page, so that
+	// reading the same page again yields the same name. If the page has changed in between, the hash of the item's
+	// beginning separates the new bytes from the stored ones. If only the item's end has changed, KeepRaw stores the
+	// bytes under a second name.
 	body := bufio.NewReaderSize(all, 64<<10)
-	head, _ := body.Peek(64 << 10) // shorter, or broken off: PutRaw will see
+	head, _ := body.Peek(64 << 10) // shorter, or an error that KeepRaw will meet as well
 	sum := sha256.Sum256(head)
 	name := fmt.Sprintf("%s/%05d-%04d-%s", s.Folder, s.Progress.Batches, index, hex.EncodeToString(sum[:8]))
 	stored, sha, size, err := c.store.KeepRaw(ctx, name, body)
@@ -99,12 +105,12 @@ func (c *Collector) keepRaw(ctx context.Context, s *schedule.Window, all io.Read
 	return "raw/" + stored, sha, size, nil
 }
 
-// goneError is the reason, in plain words, why an attachment can never be had.
+// goneError is the reason, in plain words, why an attachment is permanently unavailable.
 type goneError string
 
 func (g goneError) Error() string { return string(g) }
 
-// limitedReader fails with errTooMuch, instead of ending, where there is more than left.
+// limitedReader returns errTooMuch, instead of ending, if the source has more than left bytes.
 type limitedReader struct {
 	r    io.Reader
 	left int64

@@ -14,14 +14,14 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// mediaReuse is for how long a blob of a medium is used for further entries. The storage's rules keep media for 30 days longer
-// than the batches that name them (mediaMargin in infra/modules/archive.bicep): 20 for this, and 10 for a fetch that stands
-// still between choosing an item and writing its batch.
+// mediaReuse is how long a stored attachment may be named by new entries. The storage's lifecycle rules keep media 30
+// days longer than the batches that name them (mediaMargin in infra/modules/archive.bicep): 20 days for this, and 10
+// for a fetch that stands still between selecting an item and writing its batch.
 const mediaReuse = 20 * 24 * time.Hour
 
-// mediaDay returns the day under which the media of a window are stored: that of its plan, so that a page that is read again
-// finds what is there. A window that has been open for long stores them under the present day, or its batches would name blobs
-// much older than they are, which are tiered and deleted before them.
+// mediaDay returns the day under which the media of a window are stored: the day on which it was planned, so that a
+// page that is read again finds them. A window that has been open for long stores them under the present day. Otherwise
+// its batches would name blobs that are much older than they are, and are tiered and deleted before them.
 func (c *Collector) mediaDay(s *schedule.Window) string {
 	if day := s.Folder[:min(len(s.Folder), len(dayForm))]; c.reusable(day) {
 		return day
@@ -29,30 +29,32 @@ func (c *Collector) mediaDay(s *schedule.Window) string {
 	return c.now().UTC().Format(dayForm)
 }
 
-// dayForm is the form of record.Media.Day.
+// dayForm is the format of record.Media.Day.
 const dayForm = "2006/01/02"
 
-// reusable reports whether a blob of that day is young enough for a new entry.
+// reusable reports whether a blob of that day is recent enough for a new entry.
 func (c *Collector) reusable(day string) bool {
 	t, err := time.Parse(dayForm, day)
 	return err == nil && c.now().Before(t.Add(mediaReuse))
 }
 
-// askMode is how an attachment is asked for that may be out of reach.
+// askMode is how an attachment is requested, and what follows if it is unavailable.
 type askMode int
 
 const (
-	patientWith askMode = iota // out of reach: for now
-	lastTime                   // out of reach: gone for good
-	givenUp                    // not asked for any more: gone for good
+	patientWith askMode = iota // requested; if unavailable, it is requested again later
+	lastTime                   // requested; if unavailable, it is recorded as permanently unavailable
+	givenUp                    // not requested any more: recorded as permanently unavailable
 )
 
-// neverCame is the reason of an attachment that the source owed for too long.
+// neverCame is the reason recorded for an attachment that the source owed for too long.
 const neverCame = goneError("the source did not give its bytes for 14 days")
 
-// storeMedia stores the attachments of which known does not have yet what became of them, and returns it. away: one of them is
-// out of reach for now, or there is no time for it.
-func (c *Collector) storeMedia(ctx context.Context, s *activeWindow, raw []byte, sources []telemessage.AttachmentSource, known []record.Media, how askMode,
+// storeMedia stores those attachments of an item that have no result in known, and returns the results of all. away
+// reports whether one of them is unavailable for now, or there is no time for it. waits is the item if it is a deferred
+// one.
+func (c *Collector) storeMedia(ctx context.Context, s *activeWindow, raw []byte,
+	sources []telemessage.AttachmentSource, known []record.Media, how askMode,
 	waits ...*deferredAt) (media []record.Media, away bool, err error) {
 	media = make([]record.Media, len(sources))
 	copy(media, known)
@@ -73,7 +75,8 @@ func (c *Collector) storeMedia(ctx context.Context, s *activeWindow, raw []byte,
 			media[i] = record.Media{Size: src.Size, Gone: string(gone)}
 		case errors.Is(err, errNotAsked), errors.Is(err, errNoTime):
 			away = true
-		case errors.Is(err, telemessage.ErrUnavailable) && !errors.Is(err, archive.ErrUnavailable) && how == lastTime && ctx.Err() == nil:
+		case errors.Is(err, telemessage.ErrUnavailable) && !errors.Is(err, archive.ErrUnavailable) &&
+			how == lastTime && ctx.Err() == nil:
 			media[i] = record.Media{Size: src.Size, Gone: string(neverCame)}
 		case errors.Is(err, telemessage.ErrUnavailable) && ctx.Err() == nil:
 			s.contentAway++
@@ -85,7 +88,7 @@ func (c *Collector) storeMedia(ctx context.Context, s *activeWindow, raw []byte,
 	return media, away, nil
 }
 
-// errNotAsked: the attachment is at the site, which this run asks for no further attachments.
+// errNotAsked reports that the attachment is at the site, from which this turn requests no further attachments.
 var errNotAsked = errors.New("the site is not asked for attachments any more by this run")
 
 // mediaWriter stores the attachments of one item.
@@ -97,11 +100,11 @@ type mediaWriter struct {
 	how askMode
 
 	waiting  *deferredAt           // nil: the item comes from a page
-	contents *telemessage.Contents // of raw, once it has been read
+	contents *telemessage.Contents // of raw; nil until it is read
 }
 
-// storeOne stores one attachment: what lies in the item at once, and where that can't be used, or is none, what the site has at its
-// address, within a time.
+// storeOne stores one attachment: the content in the item itself, or if there is none or it can't be used, the content
+// at the attachment's address, within a time limit.
 func (fs *mediaWriter) storeOne(ctx context.Context, i int, src telemessage.AttachmentSource) (record.Media, error) {
 	var first goneError
 	if src.Inline {
@@ -118,7 +121,7 @@ func (fs *mediaWriter) storeOne(ctx context.Context, i int, src telemessage.Atta
 	return m, err
 }
 
-// askSource stores one attachment from the site.
+// askSource downloads one attachment from the site and stores it.
 func (fs *mediaWriter) askSource(ctx context.Context, i int, src telemessage.AttachmentSource) (record.Media, error) {
 	switch {
 	case src.ContentURL == "":
@@ -141,6 +144,7 @@ func (fs *mediaWriter) askSource(ctx context.Context, i int, src telemessage.Att
 	return m, err
 }
 
+// openAtSite requests an attachment from the site. Reading it fails if it arrives too slowly.
 func (c *Collector) openAtSite(ctx context.Context, src telemessage.AttachmentSource) (io.ReadCloser, error) {
 	body, _, err := c.site.Attachment(ctx, src)
 	if err != nil {
@@ -150,6 +154,7 @@ func (c *Collector) openAtSite(ctx context.Context, src telemessage.AttachmentSo
 	return &pacedReader{ReadCloser: body, least: l.leastRate, judged: l.judged}, nil
 }
 
+// openInline opens the content that the item itself holds for its i-th attachment.
 func (fs *mediaWriter) openInline(i int) (_ io.ReadCloser, err error) {
 	if fs.contents == nil {
 		if fs.contents, err = telemessage.ReadContents(fs.raw); err != nil {
@@ -163,9 +168,10 @@ func (fs *mediaWriter) openInline(i int) (_ io.ReadCloser, err error) {
 	return io.NopCloser(content), nil
 }
 
-// putMedia stores what open returns under its SHA-256. A goneError says that this way will never lead to the bytes.
-func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentSource, open func(context.Context) (io.ReadCloser, error)) (record.Media, error) {
-	digest := src.SHA256() // "" where the source's digest is none that can be used
+// putMedia stores the bytes that open returns, under their SHA-256. A goneError means that another try would fail too.
+func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentSource,
+	open func(context.Context) (io.ReadCloser, error)) (record.Media, error) {
+	digest := src.SHA256() // "" if the source sent no usable digest
 	m := record.Media{Day: fs.day}
 	begun := false
 	store := func(ctx context.Context) error {
@@ -179,18 +185,23 @@ func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentS
 		return err
 	}
 	err := onStorage(ctx, store)
-	if wrong := errors.Is(err, archive.ErrDigest); begun && (wrong || errors.Is(err, telemessage.ErrUnavailable)) && ctx.Err() == nil {
-		// It broke off, or something on the way cut it short. Only bytes that are wrong in the same way twice are what the source has.
+	if wrong := errors.Is(err, archive.ErrDigest); begun && (wrong || errors.Is(err, telemessage.ErrUnavailable)) &&
+		ctx.Err() == nil {
+		// The transfer broke off, or something on the way cut it short. Only if two readings yield the same wrong bytes
+		// are those what the source has.
 		before := m.SHA256
 		if err = onStorage(ctx, store); errors.Is(err, archive.ErrDigest) && !(wrong && m.SHA256 == before) {
-			return record.Media{}, fmt.Errorf("%w: an attachment had other bytes when it was read again", telemessage.ErrUnavailable)
+			return record.Media{}, fmt.Errorf("%w: an attachment had other bytes when it was read again",
+				telemessage.ErrUnavailable)
 		}
 	}
 	if errors.Is(err, archive.ErrNeedDigest) {
-		// Large and without a digest: the first reading gave the hash that names the blob, the second one stores it.
+		// It is large and has no digest: the first reading yielded the hash that names the blob, the second one stores
+		// it.
 		digest = m.SHA256
 		if err = onStorage(ctx, store); errors.Is(err, archive.ErrDigest) {
-			return record.Media{}, fmt.Errorf("%w: an attachment had other bytes when it was read again", telemessage.ErrUnavailable)
+			return record.Media{}, fmt.Errorf("%w: an attachment had other bytes when it was read again",
+				telemessage.ErrUnavailable)
 		}
 	}
 	var corrupt base64.CorruptInputError
@@ -209,8 +220,9 @@ func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentS
 	return record.Media{}, err
 }
 
-// renewMedia copies media that are too old for a new entry under the present day, and returns whether there were any. What can
-// no longer be read, for it lies in the archive tier, stays as it is: import says then what has to be done.
+// renewMedia copies media that are too old for a new entry to the present day, and reports whether there were any. A
+// blob that can't be read, for example because it is in the archive tier, keeps its day: import then reports what an
+// operator has to do.
 func (c *Collector) renewMedia(ctx context.Context, media []record.Media) (renewed bool, err error) {
 	day := c.now().UTC().Format(dayForm)
 	for i := range media {
@@ -228,7 +240,8 @@ func (c *Collector) renewMedia(ctx context.Context, media []record.Media) (renew
 			return err
 		})
 		switch {
-		case errors.Is(err, archive.ErrArchived), errors.Is(err, archive.ErrNotFound), errors.Is(err, archive.ErrDigest):
+		case errors.Is(err, archive.ErrArchived), errors.Is(err, archive.ErrNotFound),
+			errors.Is(err, archive.ErrDigest):
 			continue
 		case err != nil:
 			return renewed, fmt.Errorf("renew an attachment of the waiting room: %w", err)

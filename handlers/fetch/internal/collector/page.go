@@ -10,10 +10,11 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// pageReading is one page while it is read. The connection that it comes through must not be left alone for the minutes that an
-// attachment may take, or the page breaks off each time at the same place. So what comes from the first item on that the site has to
-// be asked for is held until the page is there, in its order. Where that is too much, such items are set aside at once, and
-// their attachments asked for when the window has been read.
+// pageReading processes one page while it is read. The page's connection must not be idle for the minutes that an
+// attachment may take, or the page would break off at the same place each time. Therefore the first item that needs an
+// attachment from the site, and all items after it, are held in their order until the page has been read. If they
+// exceed the limit, items with attachments are deferred at once, and their attachments requested when the window has
+// been read.
 type pageReading struct {
 	*Collector
 	s      *activeWindow
@@ -21,10 +22,10 @@ type pageReading struct {
 	writer *batchWriter
 	parts  *longsms.Groups
 
-	index int // of the item in the page, from 1
+	index int // position of the last item in the page, from 1
 	held  []heldItem
-	size  int  // bytes of the held ones
-	full  bool // nothing more is held
+	size  int  // bytes of the held items
+	full  bool // the limit was exceeded: no more items are held
 }
 
 type heldItem struct {
@@ -32,7 +33,7 @@ type heldItem struct {
 	index int
 }
 
-// takeItem deals with an item, or holds it.
+// takeItem processes an item, or holds it until finishPage.
 func (r *pageReading) takeItem(ctx context.Context, it telemessage.Item) error {
 	r.index++
 	r.after.Received++
@@ -51,9 +52,11 @@ func (r *pageReading) takeItem(ctx context.Context, it telemessage.Item) error {
 	return r.processItem(ctx, r.s, r.after, r.writer, r.parts, it, r.index)
 }
 
-// finishPage deals with what was held. A window that took a whole invocation before asks for no attachment before its texts are in.
+// finishPage processes the held items. A window that took a whole invocation before requests no attachments until its
+// texts are written.
 func (r *pageReading) finishPage(ctx context.Context) error { return r.drainHeld(ctx, r.s.Slow > 1) }
 
+// drainHeld processes the held items in their order. onlyTexts defers those that need an attachment from the site.
 func (r *pageReading) drainHeld(ctx context.Context, onlyTexts bool) error {
 	r.s.onlyTexts = onlyTexts
 	for _, h := range r.held {
@@ -65,8 +68,8 @@ func (r *pageReading) drainHeld(ctx context.Context, onlyTexts bool) error {
 	return nil
 }
 
-// needsSite reports whether an item has an attachment at an address of the site. One whose content is in the item as well needs it
-// only if the content can't be used, which shows later.
+// needsSite reports whether an item has an attachment with an address at the site. If the item holds the content as
+// well, the address is needed only if that content turns out to be unusable.
 func needsSite(raw []byte) bool {
 	if !bytes.Contains(raw, []byte("attachment")) {
 		return false

@@ -12,24 +12,24 @@ import (
 )
 
 const (
-	// minResumed is the size from which on an attachment of an item that waits is kept in parts, so that a later run goes on
-	// where an earlier one ended.
+	// minResumed is the size in bytes from which an attachment of a deferred item is stored in chunks, so that a later
+	// run resumes where an earlier one ended.
 	minResumed = 4 << 20
 
-	partSize  = 4 << 20
-	saveEvery = 16 // parts: how often it is noted how far an attachment has come
+	partSize  = 4 << 20 // bytes of one chunk
+	saveEvery = 16      // chunks after which the progress of an attachment is saved
 )
 
-// partialState is how far an attachment of an item that waits has come. Its parts lie beside the waiting room.
+// partialState is the progress of an attachment of a deferred item. Its chunks are stored beside the deferred items.
 type partialState struct {
-	Got   int64  `json:"got"`
-	Parts int    `json:"parts"`
-	Total int64  `json:"total,omitempty"` // -1: not known
-	Tag   string `json:"tag,omitempty"`   // the strong entity tag of what was read
-	Whole bool   `json:"whole,omitempty"` // it has come to its end
+	Got   int64  `json:"got"`             // bytes stored
+	Parts int    `json:"parts"`           // chunks stored
+	Total int64  `json:"total,omitempty"` // bytes of the whole; -1: unknown
+	Tag   string `json:"tag,omitempty"`   // strong entity tag of the content that was read
+	Whole bool   `json:"whole,omitempty"` // all bytes are stored
 }
 
-// isPartlyRead reports whether some attachment of the item has come in part.
+// isPartlyRead reports whether bytes of one of the item's attachments are stored.
 func (w *deferred) isPartlyRead() bool {
 	for _, p := range w.Partial {
 		if p.Got > 0 {
@@ -39,21 +39,22 @@ func (w *deferred) isPartlyRead() bool {
 	return false
 }
 
-// partialDownload collects an attachment in parts. Only bytes that are surely of the same content are put together: the site
-// confirms the entity tag, or the whole is held against the digest of the source, and thrown away where it does not match.
+// partialDownload downloads an attachment in chunks. Chunks are joined only if they are known to be of the same
+// content: either the site confirms the entity tag, or the whole is checked against the source's digest and discarded
+// if it does not match.
 type partialDownload struct {
 	c     *Collector
-	key   string // of the item
-	file  int
+	key   string // of the deferred item
+	file  int    // index of the attachment in the item
 	src   telemessage.AttachmentSource
 	state *partialState
-	save  func(context.Context) error // notes the state in the waiting room
+	save  func(context.Context) error // saves the state in the deferred item
 
-	readToEnd bool // the whole was handed out, and read
+	readToEnd bool // the whole was returned by openWhole and read to its end
 }
 
-// resumedFile returns the i-th attachment's collection; nil if it is not kept in parts. A small one is quickly read again, and so is
-// one of an unknown size until it has proved otherwise.
+// resumedFile returns the download of the i-th attachment, or nil if the attachment is not stored in chunks. A small
+// attachment is quickly read again. One of unknown size is stored in chunks only after minTries tries.
 func (fs *mediaWriter) resumedFile(i int, src telemessage.AttachmentSource) *partialDownload {
 	w := fs.waiting
 	if w == nil {
@@ -72,10 +73,10 @@ func (fs *mediaWriter) resumedFile(i int, src telemessage.AttachmentSource) *par
 	return &partialDownload{c: fs.c, key: w.key, file: i, src: src, state: w.item.Partial[i], save: w.save}
 }
 
-// openWhole returns the whole attachment, after it has read from the site what is still missing.
+// openWhole reads the missing bytes from the site and returns the whole attachment.
 func (r *partialDownload) openWhole(ctx context.Context) (io.ReadCloser, error) {
 	if r.readToEnd && r.src.SHA256() != "" {
-		r.deleteStored() // it did not have the digest: what was put together is not it
+		r.deleteStored() // it is opened again because it did not match the digest, so the stored chunks are wrong
 	}
 	if !r.state.Whole {
 		if err := r.collectRest(ctx); err != nil {
@@ -87,7 +88,7 @@ func (r *partialDownload) openWhole(ctx context.Context) (io.ReadCloser, error) 
 		n, err := whole.Read(b)
 		r.readToEnd = r.readToEnd || err == io.EOF
 		if errors.Is(err, archive.ErrNotFound) || errors.Is(err, archive.ErrTooLarge) {
-			// The parts are not what was kept: it begins again.
+			// The stored chunks do not match the state: begin again.
 			r.deleteStored()
 			err = fmt.Errorf("%w: parts of an attachment are missing", telemessage.ErrUnavailable)
 		}
@@ -95,19 +96,22 @@ func (r *partialDownload) openWhole(ctx context.Context) (io.ReadCloser, error) 
 	})), nil
 }
 
+// readerFunc is a function that implements io.Reader.
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
+// deleteStored resets the state, so that the stored chunks are no longer used and will be overwritten.
 func (r *partialDownload) deleteStored() {
 	*r.state = partialState{}
 	r.readToEnd = false
 }
 
-// collectRest reads from where the parts end. What has come by the time that the way or the time is at its end is kept.
+// collectRest reads from the end of the stored chunks. Chunks that arrived before the connection broke or the time ran
+// out stay stored.
 func (r *partialDownload) collectRest(ctx context.Context) error {
 	if r.state.Tag == "" && r.src.SHA256() == "" {
-		r.deleteStored() // nothing tells whether the rest would be of the same bytes
+		r.deleteStored() // neither tag nor digest can prove that the rest belongs to the same content
 	}
 	body, extent, err := r.c.site.AttachmentFrom(ctx, r.src, r.state.Got, r.state.Tag)
 	if errors.Is(err, telemessage.ErrOther) {
@@ -122,13 +126,14 @@ func (r *partialDownload) collectRest(ctx context.Context) error {
 		r.deleteStored()
 		r.state.Total, r.state.Tag = extent.Total, extent.Tag
 	} else if r.state.Tag != "" && extent.Tag != "" && extent.Tag != r.state.Tag {
-		r.deleteStored() // QUIRK: a site that sends a part of something else, though it was asked not to
+		r.deleteStored() // QUIRK: a site may send a range of different content in spite of the If-Range header
 		return fmt.Errorf("%w: %w", telemessage.ErrUnavailable, telemessage.ErrOther)
 	}
 	l := r.c.limits.withDefaults()
 	return r.readParts(ctx, &pacedReader{ReadCloser: body, least: l.leastRate, judged: l.judged})
 }
 
+// readParts stores body chunk by chunk until it ends.
 func (r *partialDownload) readParts(ctx context.Context, body io.Reader) error {
 	buf := make([]byte, partSize)
 	for {
@@ -159,12 +164,13 @@ func (r *partialDownload) readParts(ctx context.Context, body io.Reader) error {
 	}
 }
 
-// storePart stores a part.
+// storePart stores one chunk.
 func (r *partialDownload) storePart(ctx context.Context, data []byte) error {
-	// The attachment's time may be over, and what has come shall not be lost; the storage has a minute for it.
+	// The attachment's time may be over, but the bytes that have arrived must not be lost: storage has one minute.
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	err := onStorage(own, func(ctx context.Context) error { return r.c.store.PutPart(ctx, r.key, r.file, r.state.Parts, data) })
+	err := onStorage(own,
+		func(ctx context.Context) error { return r.c.store.PutPart(ctx, r.key, r.file, r.state.Parts, data) })
 	if err != nil {
 		return err
 	}

@@ -10,12 +10,15 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// maxHeldPart is the size, in bytes, up to which a part is held until its page has been read. A larger one is set aside at once.
+// maxHeldPart is the size, in bytes, up to which a part is held until its page has been read. A larger one is deferred
+// at once.
 const maxHeldPart = 64 << 10
 
-// processPart deals with a piece of a long SMS. As a rule it is held until its page has been read, to be joined with the others; one
-// that is large, or owes an attachment, is set aside at once.
-func (c *Collector) processPart(ctx context.Context, s *activeWindow, p *schedule.Progress, parts *longsms.Groups, o telemessage.Outline, entry record.Entry, index int) error {
+// processPart processes a part of a long SMS. Normally it is added to parts, to be joined with the others when the page
+// has been read. A part that is large, or whose attachment is unavailable, is deferred at once. index is its position
+// in the page.
+func (c *Collector) processPart(ctx context.Context, s *activeWindow, p *schedule.Progress, parts *longsms.Groups,
+	o telemessage.Outline, entry record.Entry, index int) error {
 	part := newPart(o, entry, index)
 	away := false
 	if part.Files > 0 {
@@ -25,7 +28,8 @@ func (c *Collector) processPart(ctx context.Context, s *activeWindow, p *schedul
 		}
 		if part.Media = s.past.media[part.Item.SHA256]; len(part.Media) != part.Files {
 			var err error
-			if part.Media, away, err = c.storeMedia(ctx, s, part.Item.Raw, o.Attachments, nil, patientWith); err != nil {
+			if part.Media, away, err = c.storeMedia(
+				ctx, s, part.Item.Raw, o.Attachments, nil, patientWith); err != nil {
 				return err
 			}
 		}
@@ -37,7 +41,7 @@ func (c *Collector) processPart(ctx context.Context, s *activeWindow, p *schedul
 	return nil
 }
 
-// newPart returns the part that an item is of a long SMS. index is its place in the page.
+// newPart returns the part of a long SMS that an item holds. index is its position in the page.
 func newPart(o telemessage.Outline, entry record.Entry, index int) longsms.Part {
 	part := longsms.NewPart(longsms.Segment{
 		ID: o.Segment.ID, Number: o.Segment.Number, Total: o.Segment.Total, MessageID: o.MessageID, Sent: o.Time,
@@ -47,18 +51,22 @@ func newPart(o telemessage.Outline, entry record.Entry, index int) longsms.Part 
 	return part
 }
 
-// deferPart puts a piece into the waiting room, if it is not there. settled: it owes no attachment.
-func (c *Collector) deferPart(ctx context.Context, s *activeWindow, p *schedule.Progress, part longsms.Part, settled bool) error {
+// deferPart defers a part, unless an earlier attempt has deferred it. settled reports whether the outcome of all its
+// attachments is known.
+func (c *Collector) deferPart(ctx context.Context, s *activeWindow, p *schedule.Progress, part longsms.Part,
+	settled bool) error {
 	if s.isDeferred(p, part.Index, waitsForPieces, part.Item.SHA256) {
 		p.SetAside++
 		return nil
 	}
-	return c.deferItem(ctx, s, p, part.Index, deferred{Reason: waitsForPieces, Piece: &part, Ready: settled && part.Files > 0,
+	return c.deferItem(ctx, s, p, part.Index, deferred{
+		Reason: waitsForPieces, Piece: &part, Ready: settled && part.Files > 0,
 		Entry: record.Entry{Version: 1, Until: part.Until, Items: []record.Item{part.Item}, Media: part.Media}})
 }
 
-// writeLongMessages writes the long messages that came complete within the page, and sets the other pieces aside.
-func (c *Collector) writeLongMessages(ctx context.Context, s *activeWindow, p *schedule.Progress, w *batchWriter, parts *longsms.Groups) error {
+// writeLongMessages writes the long messages whose parts are all in the page, and defers the other parts.
+func (c *Collector) writeLongMessages(ctx context.Context, s *activeWindow, p *schedule.Progress, w *batchWriter,
+	parts *longsms.Groups) error {
 	for _, set := range parts.NearbyMessages() {
 		if set.IsComplete() && set.FitsOneEntry() {
 			if err := w.add(ctx, set.Entry()); err != nil {
@@ -75,8 +83,10 @@ func (c *Collector) writeLongMessages(ctx context.Context, s *activeWindow, p *s
 	return nil
 }
 
-// selectParts adds the keys of the long messages that are complete or overdue to those that this run takes.
-func (c *Collector) selectParts(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems, chosen [][]string, space int) ([][]string, error) {
+// selectParts appends to chosen the keys of the long messages that are complete or overdue. space is the number of keys
+// that this run may take in all.
+func (c *Collector) selectParts(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems,
+	chosen [][]string, space int) ([][]string, error) {
 	taken := len(chosen)
 	for _, set := range r.partsFor(state, s.Window).AllMessages() {
 		if taken+len(set.Parts) > space || !set.IsComplete() && !set.IsOverdue() {
@@ -103,8 +113,10 @@ func (c *Collector) selectParts(ctx context.Context, state *savedState, s *activ
 	return chosen, nil
 }
 
-// settlePartMedia asks for the attachments that the pieces owe, and renews those that have become too old. One that is out of reach keeps its message waiting until its time is over.
-func (c *Collector) settlePartMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems, set *longsms.Message) (ready bool, err error) {
+// settlePartMedia requests the attachments that the parts still lack, and renews those that are too old. ready reports
+// whether all are settled: a message waits for an unavailable attachment until it has been deferred for long enough.
+func (c *Collector) settlePartMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems,
+	set *longsms.Message) (ready bool, err error) {
 	ready = true
 	for _, p := range set.Parts {
 		if p.Files == 0 {
@@ -119,8 +131,10 @@ func (c *Collector) settlePartMedia(ctx context.Context, state *savedState, s *a
 	return ready, nil
 }
 
-// notePartsElsewhere writes into the waiting room which pieces of the message are in other entries, before the entries are chosen for good.
-func (c *Collector) notePartsElsewhere(ctx context.Context, r *deferredItems, one *longsms.Message, entries []*longsms.Message) error {
+// notePartsElsewhere writes into the deferred item of the first part which parts of the message are in other entries.
+// It is called before the selection of the entries is saved.
+func (c *Collector) notePartsElsewhere(ctx context.Context, r *deferredItems, one *longsms.Message,
+	entries []*longsms.Message) error {
 	key := one.Parts[0].Key
 	item, err := c.readDeferred(ctx, key)
 	if err != nil {
@@ -132,7 +146,7 @@ func (c *Collector) notePartsElsewhere(ctx context.Context, r *deferredItems, on
 	return c.replaceDeferred(ctx, r, key, &item)
 }
 
-// partsFor returns the pieces of those long messages that may be complete, or have an overdue piece.
+// partsFor returns the parts of those long messages that may be complete or have an overdue part.
 func (r *deferredItems) partsFor(state *savedState, s *schedule.Window) *longsms.Groups {
 	groups := map[string][]longsms.Part{}
 	var order []string
@@ -146,7 +160,7 @@ func (r *deferredItems) partsFor(state *savedState, s *schedule.Window) *longsms
 			groups[x.Group] = append(groups[x.Group], p)
 		}
 	}
-	loose := map[string]bool{} // threads with a piece that does not name all who take part: it may be of any group
+	loose := map[string]bool{} // threads with a part that lacks a participant: it may belong to any group of the thread
 	for _, all := range groups {
 		for _, p := range all {
 			if slices.Contains(p.Sides[:], "") && p.Thread != "" {
@@ -157,7 +171,8 @@ func (r *deferredItems) partsFor(state *savedState, s *schedule.Window) *longsms
 	parts := longsms.NewGroups()
 	for _, group := range order {
 		all := groups[group]
-		if !loose[all[0].Thread] && len(all) < all[0].Total && !slices.ContainsFunc(all, func(p longsms.Part) bool { return p.Due || len(all) >= p.Total }) {
+		if !loose[all[0].Thread] && len(all) < all[0].Total &&
+			!slices.ContainsFunc(all, func(p longsms.Part) bool { return p.Due || len(all) >= p.Total }) {
 			continue
 		}
 		for _, p := range all {

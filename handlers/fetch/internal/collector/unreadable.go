@@ -14,12 +14,12 @@ import (
 	"o2archiver/shared/record"
 )
 
-// errUnreadable reports that the blob of an item of the waiting room does not hold an item that waits. No later try
-// reads anything else, so it must not fail the window that takes it: it goes into the window's batches as an entry that
-// is quarantined.
+// errUnreadable reports that the blob of a deferred item does not hold a valid one. Another try would read the same, so
+// it must not fail the window that takes the item: the item goes into the window's batches as an entry that import
+// quarantines.
 var errUnreadable = errors.New("an item of the waiting room can't be read")
 
-// readDeferred reads an item of the waiting room; errUnreadable if there is none in its blob.
+// readDeferred reads a deferred item. It returns errUnreadable if the blob is missing or does not hold a valid item.
 func (c *Collector) readDeferred(ctx context.Context, key string) (deferred, error) {
 	var item deferred
 	err := onStorage(ctx, func(ctx context.Context) error { return c.store.GetWaiting(ctx, key, &item) })
@@ -36,7 +36,7 @@ func (c *Collector) readDeferred(ctx context.Context, key string) (deferred, err
 	return item, nil
 }
 
-// passOver notes an item that can't be read, so that no choice rests on it, and returns every other error.
+// passOver marks an item that can't be read, so that no selection considers it. It returns every other error.
 func (r *deferredItems) passOver(key string, err error) error {
 	if !errors.Is(err, errUnreadable) {
 		return err
@@ -47,9 +47,9 @@ func (r *deferredItems) passOver(key string, err error) error {
 	return nil
 }
 
-// chooseUnreadable adds the keys of the items that can't be read to those that the window takes, each by itself: no
-// more than space in all. One that belongs to a window that may be read again from its beginning is left to a later
-// window, as candidatesFor does.
+// chooseUnreadable appends to chosen the keys of the items that can't be read, each as an entry of its own, up to space
+// keys in all. An item of a window that may be read again from its beginning is left to a later window, as in
+// candidatesFor.
 func (r *deferredItems) chooseUnreadable(state *savedState, s *activeWindow, chosen [][]string, space int) [][]string {
 	for _, set := range chosen {
 		space -= len(set)
@@ -66,8 +66,8 @@ func (r *deferredItems) chooseUnreadable(state *savedState, s *activeWindow, cho
 	return chosen
 }
 
-// mayReadAgain reports whether another open window that is not read to its end may have given the key: it is for an
-// item of which only the key is known.
+// mayReadAgain reports whether another open window that has not been read to its end may have created the key. It
+// serves items of which only the key is known.
 func (s *savedState) mayReadAgain(key string, but *schedule.Window) bool {
 	return slices.ContainsFunc(s.Open, func(o schedule.Window) bool {
 		may := strings.HasPrefix(key, deferredPrefix(&o, waitsForMedia)) ||
@@ -76,12 +76,13 @@ func (s *savedState) mayReadAgain(key string, but *schedule.Window) bool {
 	})
 }
 
-// unreadable returns the entry of an item that can't be read, and keeps the bytes of its blob. Import quarantines the
-// entry; the item itself comes again when the time of its window is fetched by hand. Called again, it returns the same
-// entry.
+// unreadable returns the entry of an item that can't be read, and stores the bytes of its blob. Import quarantines the
+// entry; the item itself is fetched again when an operator requests a backfill of its window. Called again, it returns
+// the same entry.
 func (c *Collector) unreadable(ctx context.Context, state *savedState, s *activeWindow, key string, cause error,
 	log *slog.Logger) (record.Entry, error) {
-	// Without the lease another instance may have archived the item and taken its blob away.
+	// Saving proves that the lease is still held. Without it, another instance may have archived the item and deleted
+	// its blob.
 	if err := state.save(ctx); err != nil {
 		return record.Entry{}, err
 	}

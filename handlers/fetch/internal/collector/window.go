@@ -15,25 +15,26 @@ import (
 )
 
 const (
-	pageLimit   = 1000
-	pageTries   = 4 // of one page that breaks off while it is read
-	maxRestarts = 3 // of one window whose cursor expires, within one invocation
+	pageLimit   = 1000 // items requested per page, unless the window has a limit of its own
+	pageTries   = 4    // of one page that breaks off while it is read
+	maxRestarts = 3    // of one window whose cursor expires, within one invocation
 )
 
-// activeWindow is a window during one turn, with what is known of it only then. The next turn begins with a new one.
+// activeWindow is a window during one turn, with the state that is not persisted. Every turn begins with a new one.
 type activeWindow struct {
-	*schedule.Window // in the checkpoint
+	*schedule.Window // a part of the checkpoint
 
 	inv         *invocation
-	contentAway int  // attachments in a row that were out of reach
-	onlyTexts   bool // no attachment is asked for now: see pageReading
+	contentAway int  // consecutive attachments that were unavailable
+	onlyTexts   bool // no attachment is requested for now: see pageReading
 	past        *earlierAttempt
 	watch       *cycleDetector
-	firsts      *firsts // nil: not known yet
+	firsts      *firsts // nil: not read yet
 }
 
-// fetchWindow reads what is left of s, closes the run with its manifest, and empties what it took out of the waiting room.
-// It may be called again after any failure: what was written already is found and not written twice.
+// fetchWindow reads the rest of s, writes the deferred items that this run takes, closes the run with its manifest, and
+// deletes the deferred items that were written. It may be called again after any failure: data that is already in
+// storage is found there and not written twice.
 func (c *Collector) fetchWindow(ctx context.Context, state *savedState, s *activeWindow, log *slog.Logger) error {
 	if s.Started.IsZero() {
 		s.Started = c.now().UTC()
@@ -43,9 +44,9 @@ func (c *Collector) fetchWindow(ctx context.Context, state *savedState, s *activ
 		err := c.readPageWithRetry(ctx, s, log)
 		switch {
 		case errors.Is(err, errEndless):
-			s.restart() // with the next run: what was read in a circle is counted more than once
+			s.restart() // for the next run: the progress counts what was read in the cycle more than once
 		case errors.Is(err, telemessage.ErrCursorExpired):
-			// In every case the next try has to begin at the beginning: this cursor will never do again.
+			// Restart in any case: this cursor will never be valid again.
 			s.restart()
 			if restarts++; restarts <= maxRestarts {
 				log.Warn("the cursor expired: the slice starts again from its beginning")
@@ -72,17 +73,18 @@ func (c *Collector) fetchWindow(ctx context.Context, state *savedState, s *activ
 	return c.deleteWritten(ctx, s)
 }
 
-// errTurnOver: the window is well, but has had its time while others wait.
+// errTurnOver reports that a window without a fault has used up its time while others wait.
 var errTurnOver = errors.New("the window's turn is over")
 
-// restart begins the window again. What was written of it already is found and not written twice.
+// restart resets the window's progress to its beginning. Data that is already in storage is found there and not
+// written twice.
 func (s *activeWindow) restart() {
 	s.Progress = schedule.Progress{Counts: schedule.Counts{Restarts: s.Progress.Restarts + 1}}
 	s.past, s.watch = nil, newCycleDetector(&s.Progress)
 }
 
-// readPageWithRetry reads one page. A page that breaks off is asked for again from the same cursor, with the
-// same numbers for its batches, so that nothing of it is written twice.
+// readPageWithRetry reads one page. A page that breaks off is requested again from the same cursor, and its batches
+// have the same numbers, so nothing of it is written twice.
 func (c *Collector) readPageWithRetry(ctx context.Context, s *activeWindow, log *slog.Logger) error {
 	for try := 1; ; try++ {
 		p, err := c.readPage(ctx, s)
@@ -94,13 +96,14 @@ func (c *Collector) readPageWithRetry(ctx context.Context, s *activeWindow, log 
 		pause := time.Duration(try) * time.Second
 		switch {
 		case errors.Is(err, telemessage.ErrTooLong):
-			// The same page would take as long again: the next try asks for less.
+			// The same page would take as long again: the next try requests fewer items.
 			s.Limit = max(1, s.pageLimit()/4)
 			return err
 		case ctx.Err() != nil || try == pageTries || errors.As(err, &errNotBegun{}):
 			return err
 		case errors.Is(err, archive.ErrUnavailable):
-			// What could be repeated has been, for long; the bytes that come with the page can't be.
+			// Storage operations that can be repeated have been retried for long. An upload that streams from the page
+			// can't be repeated without the page.
 			pause *= 30
 		case !errors.Is(err, telemessage.ErrUnavailable):
 			return err
@@ -112,12 +115,13 @@ func (c *Collector) readPageWithRetry(ctx context.Context, s *activeWindow, log 
 	}
 }
 
-// errNotBegun is the error of a page that did not begin; the client has tried that as often as it makes sense.
+// errNotBegun wraps the error of a page of which no item arrived. The client has already retried the request.
 type errNotBegun struct{ error }
 
 func (e errNotBegun) Unwrap() error { return e.error }
 
-// readPage reads one page and writes its batches. It returns the progress after it and leaves s as it was.
+// readPage reads one page and writes its batches. It returns the progress after the page and does not change
+// s.Progress.
 func (c *Collector) readPage(ctx context.Context, s *activeWindow) (_ *schedule.Progress, err error) {
 	if s.past == nil {
 		if s.past, err = c.readEarlierAttempt(ctx, s); err != nil {
@@ -128,7 +132,8 @@ func (c *Collector) readPage(ctx context.Context, s *activeWindow) (_ *schedule.
 	w := c.newWriter(s, &after)
 	r := &pageReading{Collector: c, s: s, after: &after, writer: w, parts: longsms.NewGroups()}
 	s.watch.page = s.watch.page[:0]
-	next, err := c.site.Items(ctx, s.From, s.To, s.Progress.Cursor, s.pageLimit(), func(it telemessage.Item) error { return r.takeItem(ctx, it) })
+	next, err := c.site.Items(ctx, s.From, s.To, s.Progress.Cursor, s.pageLimit(),
+		func(it telemessage.Item) error { return r.takeItem(ctx, it) })
 	if errors.Is(err, telemessage.ErrUnavailable) && r.index == 0 {
 		return nil, errNotBegun{err}
 	}
@@ -157,16 +162,17 @@ func (c *Collector) readPage(ctx context.Context, s *activeWindow) (_ *schedule.
 	return &after, nil
 }
 
-// pageLimit returns how many items the next page is asked for.
+// pageLimit returns the number of items to request for the next page.
 func (s *activeWindow) pageLimit() int { return cmp.Or(s.Limit, pageLimit) }
 
-// countTries is how many runs ask for a window's count. After that it is not known: a count that can't be had must not keep a
-// window open for ever.
+// countTries is the number of runs that request a window's count. After that the count is treated as unknown: a count
+// that is never answered must not keep a window open for ever.
 const countTries = 3
 
-// countAtSource asks the site what it says it holds of the window. A try is counted when it begins, so that one in which the invocation
-// ends counts as well.
-func (c *Collector) countAtSource(ctx context.Context, state *savedState, s *schedule.Window, log *slog.Logger) (total int64, known bool, err error) {
+// countAtSource returns the number of items that the site counts in the window; known reports whether there is one. A
+// try is counted and saved before the request, so that a try during which the invocation ends is counted as well.
+func (c *Collector) countAtSource(ctx context.Context, state *savedState, s *schedule.Window, log *slog.Logger) (
+	total int64, known bool, err error) {
 	if s.Counts < countTries {
 		s.Counts++
 		if err := state.save(ctx); err != nil {
@@ -184,12 +190,13 @@ func (c *Collector) countAtSource(ctx context.Context, state *savedState, s *sch
 	if err != nil {
 		reason = err.Error()
 	}
-	log.Error("the site's count is not known: what was received is compared with nothing", "event", "fetch.countUnknown",
-		"tries", s.Counts, "received", s.Progress.Received, "error", reason)
+	log.Error("the site's count is not known: what was received is compared with nothing",
+		"event", "fetch.countUnknown", "tries", s.Counts, "received", s.Progress.Received, "error", reason)
 	return 0, false, nil
 }
 
-// closeWindow asks the site what it says it holds and writes the manifest. Create-if-absent: the first manifest stays.
+// closeWindow writes the manifest, with the site's own count, and logs an error if the numbers differ. The manifest is
+// created only if it is absent: the first one stays.
 func (c *Collector) closeWindow(ctx context.Context, state *savedState, s *schedule.Window, log *slog.Logger) error {
 	total, known, err := c.countAtSource(ctx, state, s, log)
 	if err != nil {
@@ -197,7 +204,8 @@ func (c *Collector) closeWindow(ctx context.Context, state *savedState, s *sched
 	}
 	m := archive.Manifest{
 		Version: 1, Kind: s.Kind, From: s.From, To: s.To, Started: s.Started, Finished: c.now().UTC(),
-		Received: s.Progress.Received, SetAside: s.Progress.SetAside, Taken: s.Progress.Taken, Records: s.Progress.Records,
+		Received: s.Progress.Received, SetAside: s.Progress.SetAside, Taken: s.Progress.Taken,
+		Records: s.Progress.Records,
 		Derived: s.Progress.Derived, Incomplete: s.Progress.Incomplete, Restarts: s.Progress.Restarts,
 	}
 	if known {
@@ -211,15 +219,16 @@ func (c *Collector) closeWindow(ctx context.Context, state *savedState, s *sched
 	if err != nil {
 		return err
 	}
-	log.Info("slice fetched", "event", "fetch.windowFetched", "from", s.From, "to", s.To, "received", m.Received, "records", m.Records,
-		"batches", batches, "set_aside", m.SetAside, "taken", m.Taken, "incomplete", m.Incomplete, "source_total", m.SourceTotal)
+	log.Info("slice fetched", "event", "fetch.windowFetched", "from", s.From, "to", s.To,
+		"received", m.Received, "records", m.Records, "batches", batches, "set_aside", m.SetAside, "taken", m.Taken,
+		"incomplete", m.Incomplete, "source_total", m.SourceTotal)
 	if known && total != int64(m.Received) {
 		log.Error("the site's own count differs from what it sent", "event", "fetch.countDiffers",
 			"received", m.Received, "source_total", total)
 	}
 	if expected := m.Received - m.SetAside + m.Taken; staged != expected || m.Records != expected {
-		log.Error("the batches do not hold what was received: a page changed between two readings", "event", "fetch.batchesDiffer",
-			"expected", expected, "records", m.Records, "staged", staged)
+		log.Error("the batches do not hold what was received: a page changed between two readings",
+			"event", "fetch.batchesDiffer", "expected", expected, "records", m.Records, "staged", staged)
 	}
 	return nil
 }

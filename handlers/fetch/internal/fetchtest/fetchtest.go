@@ -1,5 +1,4 @@
-// Package fetchtest is for tests of fetch alone: it holds the surroundings that the tests of the program and of its
-// packages share.
+// Package fetchtest is the test environment shared by the tests of command fetch and of its internal packages.
 package fetchtest
 
 import (
@@ -17,21 +16,21 @@ import (
 	"o2archiver/shared/archive"
 )
 
-// The credentials of the test's site.
+// The credentials for the test's site.
 const (
 	Username = "archive-acme"
 	Password = "pa55-of-the-site"
 )
 
 // World is the archive's storage, without a checkpoint and deferred items, and a log. At the end of the test it checks
-// that what is secret is in no line of the log and in no error. Tests that use one don't run at the same time: the
-// names of the checkpoint and of the deferred items are fixed.
+// that no line of the log and no error holds a secret. Tests that use a World must not run in parallel: the names of
+// the checkpoint and of the deferred items are fixed.
 type World struct {
 	T     *testing.T
 	Store *archive.Store // without faults
 	Log   *Lines
 
-	secrets map[string]bool // what no log line and no error may hold
+	secrets map[string]bool // texts that no log line and no error may hold
 	said    []string        // errors
 }
 
@@ -46,13 +45,13 @@ func NewWorld(t *testing.T) *World {
 	return w
 }
 
-// Open opens the storage.
+// Open returns the archive's storage for a connection string.
 func (w *World) Open(connection string) *archive.Store {
 	w.T.Helper()
 	return w.open(archive.Config{ConnectionString: connection})
 }
 
-// OpenWith opens the storage through a transport.
+// OpenWith returns the archive's storage, with its requests sent through a transport.
 func (w *World) OpenWith(way http.RoundTripper) *archive.Store {
 	w.T.Helper()
 	return w.open(archive.Config{
@@ -69,7 +68,7 @@ func (w *World) open(c archive.Config) *archive.Store {
 	return s
 }
 
-// Empty creates the containers, and deletes what an earlier test has left of the checkpoint and the deferred items.
+// Empty creates the containers, and deletes the checkpoint and the deferred items of earlier tests.
 func (w *World) Empty() {
 	w.T.Helper()
 	ctx := context.Background()
@@ -86,16 +85,16 @@ func (w *World) Empty() {
 	}
 }
 
-// Secret notes what must stay out of logs and errors.
+// Secret registers texts that no log line and no error may hold. Texts of fewer than 6 bytes are ignored.
 func (w *World) Secret(texts ...string) {
 	for _, text := range texts {
-		if len(text) >= 6 { // shorter ones are in a log by chance
+		if len(text) >= 6 { // a shorter text may be in a log by chance
 			w.secrets[text] = true
 		}
 	}
 }
 
-// NoteError notes an error, which must hold no secret.
+// NoteError records an error, which is checked for secrets at the end of the test.
 func (w *World) NoteError(err error) { w.said = append(w.said, err.Error()) }
 
 func (w *World) checkSecrets() {
@@ -114,7 +113,7 @@ func (w *World) checkSecrets() {
 	}
 }
 
-// Lines is what a log has written. It may be written and read at the same time.
+// Lines collects the output of a log. It is safe for concurrent use.
 type Lines struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -1,8 +1,8 @@
 // Package longsms groups the parts of long SMS messages. A phone sends a text that is too long for one SMS in parts,
 // and the source archives each part as an item of its own.
 //
-// The package is pure: it knows neither the source nor the storage. The same parts in the same order always give the
-// same messages, so that a page that is read again gives the same batches.
+// The package is pure: it knows neither the source nor the storage. The same parts in the same order always yield the
+// same messages, so that a page that is read again yields the same batches.
 package longsms
 
 import (
@@ -17,62 +17,62 @@ import (
 )
 
 const (
-	maxSize  = 15 << 20 // bytes of the parts in one entry: a batch has room for them and their attachments' outcomes
-	maxParts = 512      // parts of one message, those that came twice included
-	maxSets  = 100      // messages with one id of one conversation that a part is compared with
+	maxSize  = 15 << 20 // bytes of the parts in one entry: a batch has room for them and their attachments' results
+	maxParts = 512      // parts of one message, including repeated ones
+	maxSets  = 100      // messages of one id in one conversation with which a part is compared
 
-	// together is the time from one part to the next in which an id is not used for another message.
+	// together is the time between two parts within which an id is not reused for another message.
 	together = 10 * time.Minute
 
-	// shortSpan is how far apart the parts of one message may lie if its id is a phone's own count.
+	// shortSpan is the maximum time between the parts of one message if its id is a phone's own count.
 	shortSpan = 48 * time.Hour
 )
 
-// phoneCount is an id that comes again. 3GPP TS 23.040 section 9.2.3.24: a phone counts its long messages with 8 or 16
-// bits.
+// phoneCount matches an id that a phone reuses. 3GPP TS 23.040 section 9.2.3.24: a phone counts its long messages with
+// 8 or 16 bits.
 var phoneCount = regexp.MustCompile(`^\d{1,5}$`)
 
-// Part is one item of a long SMS. What has no field in JSON is known to the process alone.
+// Part is one item of a long SMS. Fields that are not in the JSON are known only within a process.
 type Part struct {
 	Group  string      `json:"group"` // the same for the parts of one message
 	Number int         `json:"number"`
 	Total  int         `json:"total"`
-	ID     string      `json:"id"`              // which item it is, however often it is archived
-	Sent   time.Time   `json:"sent"`            // zero if that can't be read
-	Size   int         `json:"size"`            // bytes
+	ID     string      `json:"id"`              // identifies the item, however often it is archived
+	Sent   time.Time   `json:"sent"`            // zero if it can't be read
+	Size   int         `json:"size"`            // bytes of the item
 	Short  bool        `json:"short,omitempty"` // its id is a phone's count
 	Item   record.Item `json:"-"`
 
 	Thread string         `json:"thread,omitempty"` // the same for all parts of one id, whatever their participants
 	Sides  [3]string      `json:"sides,omitzero"`   // as in Segment
-	Files  int            `json:"files,omitempty"`  // attachments
+	Files  int            `json:"files,omitempty"`  // number of attachments
 	Apart  []int          `json:"apart,omitempty"`  // record.Entry.Apart of the entry that begins with this part
-	Media  []record.Media `json:"-"`                // what became of the attachments
+	Media  []record.Media `json:"-"`                // results of the attachments
 
-	Index int       `json:"-"` // in the page
+	Index int       `json:"-"` // position in the page
 	Until time.Time `json:"-"` // record.Entry.Until
 
 	Key string `json:"-"` // of the deferred item
 	Due bool   `json:"-"` // it has been deferred for long enough
 }
 
-// Segment is what an item says of itself as a part of a long SMS.
+// Segment is what an item states about itself as a part of a long SMS.
 type Segment struct {
-	ID            string // the source's, the same for all parts of one message
+	ID            string // the source's id, the same for all parts of one message
 	Number, Total int
 	MessageID     string    // the item's own id; "" if it has none
-	Sent          time.Time // zero if that can't be read
+	Sent          time.Time // zero if it can't be read
 	Parties       string    // a hash over owner, sender and recipients
 	Sides         [3]string // a hash each of owner, sender and recipients; "" for one that is missing
-	Files         int       // attachments
+	Files         int       // number of attachments
 }
 
-// NewPart returns the part that an item is.
+// NewPart returns the part that an item holds.
 func NewPart(s Segment, item record.Item) Part {
-	// The source's id alone is not enough: another conversation may use it, too.
+	// The source's id alone is not enough: another conversation may use the same one.
 	group := sha256.Sum256([]byte(s.Parties + "|" + s.ID))
 	if year := s.Sent.Year(); year < 2000 || year > 9999 {
-		s.Sent = time.Time{} // impossible; and JSON has no form for some of these
+		s.Sent = time.Time{} // impossible, and JSON can't encode years beyond 9999
 	}
 	thread := sha256.Sum256([]byte(s.ID))
 	return Part{
@@ -83,16 +83,16 @@ func NewPart(s Segment, item record.Item) Part {
 	}
 }
 
-// Groups collects parts and groups them into long messages.
+// Groups collects parts and groups them into long messages. It is not safe for concurrent use.
 type Groups struct {
 	groups map[string][]Part
-	order  []string // of groups, so that the same parts always give the same batches
+	order  []string // keys of groups in the order of their first parts, so that the result is deterministic
 }
 
-// Message is what there is of one long message.
+// Message is a long message, or the parts of it that have arrived.
 type Message struct {
 	Parts       []Part
-	first, last time.Time // when its parts were sent
+	first, last time.Time // when its earliest and its latest part were sent
 	size        int
 }
 
@@ -107,8 +107,8 @@ func (g *Groups) Add(part Part) {
 	g.groups[part.Group] = append(g.groups[part.Group], part)
 }
 
-// NearbyMessages returns the messages, complete or not, of parts that were sent close together. A complete one is
-// complete whatever else may come.
+// NearbyMessages returns the messages, complete or not, of parts that were sent close together. A complete message
+// stays complete whatever parts arrive later.
 func (g *Groups) NearbyMessages() []*Message {
 	var all []*Message
 	for _, group := range g.order {
@@ -117,8 +117,8 @@ func (g *Groups) NearbyMessages() []*Message {
 	return all
 }
 
-// AllMessages returns the messages, complete or not, of parts from further apart, too. It is for when nothing more is
-// to come for now: a part that is still to come may be nearer.
+// AllMessages returns the messages, complete or not, and merges parts that were sent further apart, too. Call it only
+// if no more parts are expected for now: a part that is still to come may be nearer.
 func (g *Groups) AllMessages() []*Message {
 	var all []*Message
 	for _, group := range g.order {
@@ -127,8 +127,8 @@ func (g *Groups) AllMessages() []*Message {
 	return joinLoose(all)
 }
 
-// clusterParts returns the messages of a group's parts that were sent close together. In the order in which they were
-// sent, each part goes into the first message nearby that lacks it.
+// clusterParts returns the messages of a group's parts that were sent close together. The parts are added in the order
+// in which they were sent, each to the first nearby message that lacks it.
 func clusterParts(parts []Part) []*Message {
 	parts = slices.Clone(parts)
 	slices.SortStableFunc(parts, func(a, b Part) int { return a.Sent.Compare(b.Sent) })
@@ -147,7 +147,7 @@ func clusterParts(parts []Part) []*Message {
 	return sets
 }
 
-// joinMessages merges the incomplete ones of a group's messages that can be one, the nearest in time first.
+// joinMessages merges those incomplete messages of a group that can be one, beginning with the nearest in time.
 func joinMessages(sets []*Message) []*Message {
 	for {
 		var a, b *Message
@@ -170,8 +170,8 @@ func joinMessages(sets []*Message) []*Message {
 	}
 }
 
-// fitsTo reports whether the two can be one message. A part that both have under one id is the same one archived again;
-// under different ids the parts are those of two messages.
+// fitsTo reports whether two messages can be one. If both have a part of the same number, it is the same part archived
+// again if the ids are equal; otherwise the messages are different ones.
 func (s *Message) fitsTo(other *Message) bool {
 	if len(s.Parts)+len(other.Parts) > maxParts {
 		return false
@@ -181,14 +181,14 @@ func (s *Message) fitsTo(other *Message) bool {
 		for _, b := range other.Parts {
 			if a.Number == b.Number && a.ID != b.ID ||
 				a.Number == 0 && b.Number == total || b.Number == 0 && a.Number == total {
-				return false // the last case: one counts from 0, and the other one can't
+				return false // in the last two cases one message counts from 0 and the other can't
 			}
 		}
 	}
 	return true
 }
 
-// totalParts is the number of parts that the message should have: the largest that one of them claims.
+// totalParts returns the number of parts that the message should have: the largest that one of its parts claims.
 func (s *Message) totalParts() (n int) {
 	for _, p := range s.Parts {
 		n = max(n, p.Total)
@@ -196,18 +196,18 @@ func (s *Message) totalParts() (n int) {
 	return n
 }
 
-// distanceTo is the time between two messages' parts.
+// distanceTo returns the time between two messages' parts, 0 if they overlap.
 func (s *Message) distanceTo(other *Message) time.Duration {
 	return max(0, other.first.Sub(s.last), s.first.Sub(other.last))
 }
 
-// spanWith is how far apart the parts of two messages may lie that are one.
+// spanWith returns the maximum time between two messages that are parts of one.
 func (s *Message) spanWith(other *Message) time.Duration {
 	switch {
 	case !s.Parts[0].Short:
 		return 1<<63 - 1
 	case s.totalParts() != other.totalParts():
-		return together // within that time the id is not used for another message, whatever the totals
+		return together // within that time the id is not reused for another message, whatever the totals
 	}
 	return shortSpan
 }
@@ -224,7 +224,7 @@ func (s *Message) mergeWith(other *Message) {
 	s.size += other.size
 }
 
-// IsComplete reports whether all parts are there.
+// IsComplete reports whether all parts have arrived.
 func (s *Message) IsComplete() bool {
 	have := map[int]bool{}
 	for _, p := range s.Parts {
@@ -233,15 +233,15 @@ func (s *Message) IsComplete() bool {
 	return len(have) >= s.totalParts()
 }
 
-// IsOverdue reports whether the first of its parts has waited long enough.
+// IsOverdue reports whether one of its parts has been deferred for long enough.
 func (s *Message) IsOverdue() bool {
 	return slices.ContainsFunc(s.Parts, func(p Part) bool { return p.Due })
 }
 
-// FitsOneEntry reports whether all parts fit into one entry of a batch.
+// FitsOneEntry reports whether all parts together fit into one entry of a batch.
 func (s *Message) FitsOneEntry() bool { return s.size <= maxSize }
 
-// SplitBySize returns the message in pieces that each fit into one entry. As a rule there is one, the whole message.
+// SplitBySize returns the message divided into messages that each fit into one entry. Normally there is only one.
 func (s *Message) SplitBySize() []*Message {
 	sets := []*Message{{}}
 	for i, p := range s.Parts {
@@ -257,7 +257,7 @@ func (s *Message) SplitBySize() []*Message {
 	return sets
 }
 
-// PartsElsewhere returns the numbers of the parts that are in the other pieces of a divided message.
+// PartsElsewhere returns the numbers of the parts that are in other messages of all, the result of SplitBySize.
 func (s *Message) PartsElsewhere(all []*Message) (numbers []int) {
 	for _, other := range all {
 		for _, p := range other.Parts {
@@ -269,7 +269,7 @@ func (s *Message) PartsElsewhere(all []*Message) (numbers []int) {
 	return numbers
 }
 
-// Keys returns the keys of the parts, which are deferred items.
+// Keys returns the keys of the parts as deferred items.
 func (s *Message) Keys() []string {
 	var keys []string
 	for _, p := range s.Parts {
@@ -278,7 +278,7 @@ func (s *Message) Keys() []string {
 	return keys
 }
 
-// Entry returns the long message as one line of a batch.
+// Entry returns the long message as one entry of a batch.
 func (s *Message) Entry() record.Entry {
 	e := record.Entry{Version: 1, Total: s.totalParts()}
 	for _, p := range s.Parts {

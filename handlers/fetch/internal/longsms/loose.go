@@ -2,9 +2,9 @@ package longsms
 
 import "slices"
 
-// joinLoose joins the parts that lack a sender, an owner or recipients to the message that they must be of: of the same
-// id, with the same people as far as both name any. Where they may be of two messages that are not one, they stay by
-// themselves: a text must not get among the texts of others.
+// joinLoose merges each incomplete message that lacks a sender, an owner or recipients (a loose message) into the
+// message of the same id that it must belong to: the participants that both name are the same. If it may belong to two
+// different messages it stays separate: a text must not be merged into a conversation of other people.
 func joinLoose(sets []*Message) []*Message {
 	threads := map[string][]*Message{}
 	for _, s := range sets {
@@ -23,7 +23,7 @@ func joinLoose(sets []*Message) []*Message {
 	return slices.DeleteFunc(sets, func(s *Message) bool { return joined[s] })
 }
 
-// loosePair finds a message that a loose one is to be joined to; nil if there is none.
+// loosePair returns a loose message and the message to merge it into, or nil if there is none.
 func loosePair(open []*Message) (to, loose *Message) {
 	for _, loose := range open {
 		if !slices.Contains(sidesOf(loose), "") {
@@ -42,8 +42,8 @@ func loosePair(open []*Message) (to, loose *Message) {
 	return nil, nil
 }
 
-// nearestOf returns the one nearest to the loose message of those that it may be of, or nil if these are of different
-// people.
+// nearestOf returns the candidate that was sent nearest to the loose message, or nil if the candidates are of different
+// participants.
 func nearestOf(loose *Message, may []*Message) (to *Message) {
 	for i, one := range may {
 		for _, other := range may[:i] {
@@ -58,16 +58,16 @@ func nearestOf(loose *Message, may []*Message) (to *Message) {
 	return to
 }
 
-// mayBeOf reports whether a loose message's parts may be of the other one.
+// mayBeOf reports whether a loose message's parts may belong to the other message.
 func (s *Message) mayBeOf(other *Message) bool {
 	same, named := compareSides(s, other)
 	if !same || s.Parts[0].Short && (!named || s.distanceTo(other) > together) {
-		return false // a phone's count comes again and again
+		return false // a phone reuses its counts
 	}
 	return s.distanceTo(other) <= s.spanWith(other) && s.fitsTo(other)
 }
 
-// compareSides reports whether two messages name the same people as far as both name any, and whether they do name one.
+// compareSides reports whether the participants that both messages name are the same, and whether both name any.
 func compareSides(a, b *Message) (same, named bool) {
 	of, others := sidesOf(a), sidesOf(b)
 	for i := range of {
@@ -82,7 +82,7 @@ func compareSides(a, b *Message) (same, named bool) {
 	return true, named
 }
 
-// sidesOf returns the hashes of owner, sender and recipients as far as any of the parts names them.
+// sidesOf returns the hashes of owner, sender and recipients, each from the first part that names it.
 func sidesOf(s *Message) []string {
 	sides := slices.Clone(s.Parts[0].Sides[:])
 	for _, p := range s.Parts {

@@ -1,8 +1,8 @@
-// Package schedule plans which windows of time are fetched, and defines what is remembered of them from one invocation
-// to the next.
+// Package schedule plans which windows of time are fetched, and defines the state that is kept from one invocation to
+// the next.
 //
-// The package is pure: it knows neither the storage nor the site. A Checkpoint is persisted as JSON, and has no field
-// for what only the process knows.
+// The package is pure: it knows neither the storage nor the site. A Checkpoint is persisted as JSON and has no field
+// for the state of a process.
 package schedule
 
 import "time"
@@ -10,17 +10,17 @@ import "time"
 // CheckpointName is the name of the blob that holds the Checkpoint, in the container checkpoints.
 const CheckpointName = "fetch.json"
 
-// Checkpoint is what fetch knows from one invocation to the next. It is only written under its lease.
+// Checkpoint is the state of fetch that is kept from one invocation to the next. It is written only under its lease.
 type Checkpoint struct {
-	// Planned is the end of the last planned window. Everything before it has been fetched or stands in Open.
+	// Planned is the end of the last planned window. Everything before it has been fetched or is in Open.
 	Planned time.Time `json:"planned"`
-	Open    []Window  `json:"open,omitempty"` // in the order in which they are tried: daily ones first, then backfills
-	// Asked is the invocation that asked for the last backfill. The host tries a failed invocation again, with its
-	// input.
+	Open    []Window  `json:"open,omitempty"` // daily windows, then backfills, in the order of planning
+	// Asked is the ID of the invocation that requested the last backfill. The host retries a failed invocation with
+	// the same ID and input.
 	Asked string `json:"asked,omitempty"`
 }
 
-// Watermark returns the moment up to which every item has been fetched.
+// Watermark returns the time up to which every item has been fetched.
 func (c *Checkpoint) Watermark() time.Time {
 	mark := c.Planned
 	for _, w := range c.Open {
@@ -31,7 +31,7 @@ func (c *Checkpoint) Watermark() time.Time {
 	return mark
 }
 
-// CountOwed returns the number of open windows that no backfill asked for.
+// CountOwed returns the number of open daily windows.
 func (c *Checkpoint) CountOwed() (n int) {
 	for _, w := range c.Open {
 		if w.Kind == Daily {
@@ -41,7 +41,7 @@ func (c *Checkpoint) CountOwed() (n int) {
 	return n
 }
 
-// Reserved returns the keys of the deferred items that open windows other than to have chosen for their batches.
+// Reserved returns the keys of the deferred items that are chosen by open windows other than to.
 func (c *Checkpoint) Reserved(to *Window) map[string]bool {
 	keys := map[string]bool{}
 	for i := range c.Open {
@@ -70,10 +70,10 @@ func (c *Checkpoint) UnfinishedFolders(but *Window) map[string]bool {
 // The kinds of windows.
 const (
 	Daily    = "daily"
-	Backfill = "backfill" // asked for by hand; the watermark has nothing to do with it
+	Backfill = "backfill" // requested manually; it does not affect the watermark
 )
 
-// Window is a window of time and how far it has been read. It is a run of its own: its batches, its manifest.
+// Window is a window of time and its progress. It is a run of its own, with its own batches and manifest.
 type Window struct {
 	Kind    string    `json:"kind"`
 	From    time.Time `json:"from"`
@@ -83,20 +83,20 @@ type Window struct {
 	Slow    int       `json:"slow,omitempty"`   // of these, runs in which it took a whole turn, or did not end
 	Failed  string    `json:"failed,omitempty"` // why the last try failed, in plain words
 	Started time.Time `json:"started,omitzero"`
-	Dated   bool      `json:"dated,omitempty"`   // its entries have their Until; an earlier version gave none
-	Counts  int       `json:"counts,omitempty"`  // runs that have asked the site for its count of the window
-	Reached int       `json:"reached,omitempty"` // the most Progress.Steps that it has had; kept if it restarts
-	Idle    int       `json:"idle,omitempty"`    // runs in a row that began it, and neither advanced it nor failed
-	Limit   int       `json:"limit,omitempty"`   // items of a page, where a full one takes too long; 0: the default
+	Dated   bool      `json:"dated,omitempty"`   // its entries have Until; false for windows of an earlier version
+	Counts  int       `json:"counts,omitempty"`  // runs that have requested the site's count of the window
+	Reached int       `json:"reached,omitempty"` // the maximum of Progress.Steps so far; kept at a restart
+	Idle    int       `json:"idle,omitempty"`    // consecutive runs that began it, and neither advanced it nor failed
+	Limit   int       `json:"limit,omitempty"`   // items per page, if a page of the default takes too long; 0: default
 
-	// Progress is reset when the window starts again from its beginning.
+	// Progress is reset when the window is restarted from its beginning.
 	Progress Progress `json:"progress"`
 }
 
-// UntilTime returns what the window's entries have as record.Entry.Until.
+// UntilTime returns the value of record.Entry.Until for the window's entries.
 func (w *Window) UntilTime() time.Time {
 	if !w.Dated {
-		return time.Time{} // so that a page that is read again gives the same batches
+		return time.Time{} // so that a page that is read again yields the same batches
 	}
 	return w.To.UTC()
 }
@@ -106,22 +106,22 @@ func (w *Window) isUntouched() bool {
 	return w.Progress.Received == 0 && w.Progress.Batches == 0 && w.Progress.Cursor == "" && !w.Progress.Read
 }
 
-// Progress is how far a window has come; it is saved after every page.
+// Progress is the progress of a window; it is saved after every page.
 type Progress struct {
 	Cursor   string     `json:"cursor,omitempty"`
-	Batches  int        `json:"batches"`            // written so far: the next batch has this number plus one
+	Batches  int        `json:"batches"`            // batches written so far: the next one has this number plus one
 	Read     bool       `json:"read,omitempty"`     // the last page has been read
 	Released [][]string `json:"released,omitempty"` // keys of the deferred items that it takes, by entry
 	Chosen   bool       `json:"chosen,omitempty"`   // Released has been decided
-	Emptied  bool       `json:"emptied,omitempty"`  // and is in the batches
-	Pages    int        `json:"pages,omitempty"`    // read so far
-	Mark     string     `json:"mark,omitempty"`     // hash of an earlier cursor, by which a cycle of cursors is found
-	Empty    int        `json:"empty,omitempty"`    // pages in a row, up to now, that were empty
-	Repeated int        `json:"repeated,omitempty"` // pages in a row, up to now, with items but without a new one
+	Emptied  bool       `json:"emptied,omitempty"`  // the items of Released have been written to batches
+	Pages    int        `json:"pages,omitempty"`    // pages read so far
+	Mark     string     `json:"mark,omitempty"`     // hash of an earlier cursor, to detect a cycle of cursors
+	Empty    int        `json:"empty,omitempty"`    // consecutive pages, up to now, that were empty
+	Repeated int        `json:"repeated,omitempty"` // consecutive pages, up to now, with items but without a new one
 	Counts
 }
 
-// Steps returns how far the window has come: in pages and, when all are read, in the steps that end it.
+// Steps returns the number of steps that the window has taken: pages, and after the last page the steps that end it.
 func (p *Progress) Steps() int {
 	n := p.Pages
 	for _, done := range []bool{p.Read, p.Chosen, p.Emptied} {
@@ -132,13 +132,13 @@ func (p *Progress) Steps() int {
 	return n
 }
 
-// Counts are what the manifest says of a run.
+// Counts are the numbers of a run's manifest.
 type Counts struct {
 	Received   int `json:"received"`   // items that the site sent
 	SetAside   int `json:"setAside"`   // of these, items that were deferred
 	Taken      int `json:"taken"`      // items that earlier runs deferred, and this one took
 	Records    int `json:"records"`    // items in the batches: received − set aside + taken
 	Derived    int `json:"derived"`    // items without messageId
-	Incomplete int `json:"incomplete"` // attachments that are gone for good
-	Restarts   int `json:"restarts"`   // how often the cursor expired and the window started again
+	Incomplete int `json:"incomplete"` // attachments that are permanently unavailable
+	Restarts   int `json:"restarts"`   // how often the window was restarted from its beginning
 }

@@ -14,25 +14,27 @@ import (
 )
 
 const (
-	// Margin keeps every window away from the present: an item can become visible up to 5 minutes after its
-	// archivedTime, and a window that had passed it by then would lose it for ever.
+	// Margin separates every window from the present. An item can become visible up to 5 minutes after its
+	// archivedTime: a window read before then would miss the item for ever.
 	Margin = 10 * time.Minute
 
-	// WindowLength bounds a window, so that a catch-up after weeks goes day by day.
+	// WindowLength is the maximum length of a window, so that a catch-up after weeks proceeds day by day.
 	WindowLength = 24 * time.Hour
 
-	// MaxOpen bounds what one invocation plans, and beyond which no backfill is taken: the checkpoint, which is written
-	// after every page, holds all open windows. Days since 2000 and so many of backfills have room in it.
+	// MaxOpen is the maximum number of windows that one invocation plans, and of open windows with which a backfill is
+	// accepted. The checkpoint holds all open windows and is written after every page: it has room for the days since
+	// 2000 and MaxOpen windows of backfills.
 	MaxOpen = 4000
 
-	// maxBackfill bounds what one request by hand may ask for: the longest retention that the rules know is 7 years.
+	// maxBackfill is the maximum range of one backfill: the longest retention that the lifecycle rules allow is 7
+	// years.
 	maxBackfill = 8 * 366 * 24 * time.Hour
 
-	stamp = "20060102T150405Z"
+	stamp = "20060102T150405Z" // format of a time in a folder's name
 )
 
-// PlanDaily adds the windows from the last planned moment to now − Margin, oldest first and before any backfill. from
-// is where the first run of all begins; zero: one window before now.
+// PlanDaily appends the windows from the end of the last planned one to now − Margin, and sorts daily windows before
+// backfills. from is the start of the first run ever; zero: one window before now.
 func (c *Checkpoint) PlanDaily(now, from time.Time) {
 	end := now.Add(-Margin).UTC().Truncate(time.Second)
 	if c.Planned.IsZero() {
@@ -49,10 +51,11 @@ func (c *Checkpoint) PlanDaily(now, from time.Time) {
 		c.Open = append(c.Open, NewWindow(Daily, c.Planned, to, now))
 		c.Planned = to
 	}
-	// Years that are asked for again shall not keep the new day waiting.
+	// A backfill of years must not delay the new day.
 	slices.SortStableFunc(c.Open, func(a, b Window) int { return kindRank(a) - kindRank(b) })
 }
 
+// kindRank returns the rank by which windows are sorted: daily ones before backfills.
 func kindRank(w Window) int {
 	if w.Kind == Backfill {
 		return 1
@@ -60,8 +63,8 @@ func kindRank(w Window) int {
 	return 0
 }
 
-// ResetPlanned sets the end of what is planned to fetched, zero for nothing, and takes away the daily windows after now
-// that nothing was read of: they are planned again.
+// ResetPlanned sets Planned to fetched (zero: nothing is planned) and removes the daily windows that end after now and
+// of which nothing was read: PlanDaily plans them again.
 func (c *Checkpoint) ResetPlanned(fetched, now time.Time) {
 	c.Planned = fetched
 	c.Open = slices.DeleteFunc(c.Open, func(w Window) bool {
@@ -74,14 +77,14 @@ func (c *Checkpoint) ResetPlanned(fetched, now time.Time) {
 	}
 }
 
-// request is the input of a run by hand.
+// request is the input of a manual run.
 type request struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 }
 
-// PlanBackfill appends the windows of the range that input asks for, or returns an error that is funchost.ErrInput.
-// Asking twice makes two runs, whose copies are duplicates; the same invocation, tried again, asks once.
+// PlanBackfill appends the windows of the range that input requests, or returns an error that wraps funchost.ErrInput.
+// Two requests result in two runs, whose copies are duplicates; a retry of the same invocation adds nothing.
 func (c *Checkpoint) PlanBackfill(id, input string, now time.Time) error {
 	const form = `a backfill is asked for with {"from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"}`
 	var r request
@@ -91,7 +94,7 @@ func (c *Checkpoint) PlanBackfill(id, input string, now time.Time) error {
 	if _, more := d.Token(); err != nil || !errors.Is(more, io.EOF) {
 		return fmt.Errorf("%w: the input is not what fetch understands: %s", funchost.ErrInput, form)
 	}
-	// To whole seconds, outwards: they stand in the folder's name.
+	// Rounded outwards to whole seconds, because the folder's name holds seconds.
 	r.From = r.From.UTC().Truncate(time.Second)
 	if to := r.To.UTC().Truncate(time.Second); to.Before(r.To) {
 		r.To = to.Add(time.Second)
@@ -126,7 +129,7 @@ func (c *Checkpoint) PlanBackfill(id, input string, now time.Time) error {
 }
 
 // NewWindow returns a window whose folder is named after the day on which it was planned, so that what is still to be
-// imported lies in the newest days however old the messages are.
+// imported is in the newest days, however old the messages are.
 func NewWindow(kind string, from, to, now time.Time) Window {
 	name := from.Format(stamp) + "-" + to.Format(stamp)
 	if kind == Backfill {
@@ -140,14 +143,14 @@ const (
 	backfillStamp  = "20060102T150405.000Z"
 )
 
-// DailyEnd returns the end of the daily window whose run lies in the folder. ok is false for other folders.
+// DailyEnd returns the end of the daily window whose run is in the folder. ok is false for other folders.
 func DailyEnd(folder string) (end time.Time, ok bool) {
 	_, name, ok := strings.Cut(path.Base(folder), "-")
 	end, err := time.Parse(stamp, name)
 	return end, ok && err == nil
 }
 
-// BackfillOf returns the name of the backfill that a run belongs to, by its folder; "" for daily ones.
+// BackfillOf returns the name of the backfill that the run in the folder belongs to, or "" for a daily run.
 func BackfillOf(folder string) string {
 	name := folder[strings.LastIndexByte(folder, '/')+1:]
 	if !strings.HasPrefix(name, backfillPrefix) {
