@@ -17,13 +17,13 @@ import (
 	"o2archiver/shared/usermap"
 )
 
-// config is everything that import and sweep read from their environment.
+// config holds everything that import and sweep read from their environment.
 type config struct {
 	graph       *url.URL         // GRAPH_URL
 	cloud       string           // AZURE_CLOUD
 	storage     settings.Storage // ARCHIVE_STORAGE…
-	concurrency int              // IMPORT_CONCURRENCY: requests to Graph under way at once in this process
-	permits     int              // MAILBOX_PERMITS: requests under way at once in one mailbox
+	concurrency int              // IMPORT_CONCURRENCY: concurrent requests to Graph in this process
+	permits     int              // MAILBOX_PERMITS: concurrent requests to one mailbox
 	maxItem     int64            // MAX_ITEM_SIZE, bytes
 	class       string           // MESSAGE_CLASS
 	folder      string           // FOLDER_NAME
@@ -44,7 +44,8 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		maxItem:     r.Bytes("MAX_ITEM_SIZE"),
 		class:       r.String("MESSAGE_CLASS"),
 		folder:      r.String("FOLDER_NAME"),
-		form:        importer.Form{HTML: r.String("MESSAGE_BODY") == "html", Conversations: r.Bool("OUTLOOK_CONVERSATIONS")},
+		form: importer.Form{
+			HTML: r.String("MESSAGE_BODY") == "html", Conversations: r.Bool("OUTLOOK_CONVERSATIONS")},
 		mapOptions: usermap.Options{
 			Automatic: r.Bool("AUTOMATIC_MAPPING"), Custom: r.Bool("CUSTOM_MAPPING"),
 			AcceptedDomains: r.List("ACCEPTED_DOMAINS"), Region: r.String("DEFAULT_REGION"),
@@ -55,24 +56,24 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 	return c, r.Err()
 }
 
-// localToken is what the Graph stand-in on this machine accepts.
+// localToken is the token that the Graph stand-in on this machine accepts.
 const localToken = "local"
 
-// clients are what the app talks to.
+// clients holds the clients of the services that the app uses.
 type clients struct {
 	store  *archive.Store
 	ledger *ledger.Ledger
 	boxes  *mailbox.Client
 }
 
-// connect builds the clients. It makes no request. transport is that of Graph; nil is mailbox's own.
+// connect builds the clients. It makes no request. transport sends the requests to Graph; nil is mailbox's default.
 func (c config) connect(transport http.RoundTripper, now func() time.Time) (cl clients, err error) {
 	azure, err := signin.Credential(c.cloud, c.storage.ClientID)
 	if err != nil {
 		return cl, fmt.Errorf("sign in: %w", err)
 	}
 	graphCredential := azure
-	if c.graph.Scheme == "http" { // the settings accept that on loopback only, and FixedFor too
+	if c.graph.Scheme == "http" { // the settings, and FixedFor too, accept that on loopback only
 		if graphCredential, err = signin.FixedFor(c.graph, localToken); err != nil {
 			return cl, fmt.Errorf("GRAPH_URL: %w", err)
 		}

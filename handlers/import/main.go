@@ -1,9 +1,9 @@
-// Command import is the function app that turns batches into e-mail messages and imports them into
-// mailboxes, and sweeps up the batches whose event was lost.
+// Command import is the function app that turns batches into e-mail messages and imports them into mailboxes, and
+// sweeps up the batches whose event was lost.
 //
-// It may read batches and media, write mailboxes, the ledger and the journal; it holds no credentials of the outside.
-// This package reads the settings, builds the clients and hands both to the engines in internal/: recipients, importer
-// and sweeper, of which each imports only those before it.
+// It may read batches and media, and write mailboxes, the ledger and the journal; it holds no credentials of the
+// source. This package reads the settings, builds the clients and passes both to the engines in internal/: recipients,
+// importer and sweeper, each of which imports only those before it.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
-	_ "time/tzdata" // the mapping's dates are days of Europe/London, and the Functions image has no time zones
+	_ "time/tzdata" // the mapping's dates are days of Europe/London, and the Functions image has no time zone data
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
@@ -28,7 +28,7 @@ import (
 
 func main() {
 	funchost.QuietLibraries()
-	otel.SetLogger(logr.Discard()) // the Graph SDK's telemetry, which is not set up, would write to standard error
+	otel.SetLogger(logr.Discard()) // the Graph SDK's unconfigured telemetry would write to standard error
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -40,14 +40,14 @@ func main() {
 	os.Exit(funchost.ExitCode(err))
 }
 
-// The collector's bounds: the smallest instance of Flex Consumption has 512 MB.
+// The garbage collector's limits: the smallest instance of Flex Consumption has 512 MB.
 const (
-	garbage = 400       // per cent of what is in use
-	memory  = 320 << 20 // bytes in all
+	garbage = 400       // GC percentage
+	memory  = 320 << 20 // memory limit, bytes
 )
 
-// tuneGC trades memory for time: what is in use is little, and collecting what is not took a sixth of the processors.
-// Near the limit it is collected sooner. Who sets GOGC or GOMEMLIMIT knows better.
+// tuneGC trades memory for time: little memory is in use, and with the default settings garbage collection took a sixth
+// of the processor time. Near the memory limit it runs more often. GOGC and GOMEMLIMIT take precedence.
 func tuneGC(lookup func(string) (string, bool)) {
 	_, percent := lookup("GOGC")
 	_, limit := lookup("GOMEMLIMIT")
@@ -57,7 +57,7 @@ func tuneGC(lookup func(string) (string, bool)) {
 	}
 }
 
-// run serves the host until ctx ends. Settings are judged per invocation, as in fetch.
+// run serves the host until ctx ends. As in fetch, faulty settings are reported by each invocation.
 func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writer) error {
 	log := slog.New(slog.NewJSONHandler(stdout, nil)).With("app", "import")
 	port, ok := lookup("FUNCTIONS_CUSTOMHANDLER_PORT")
@@ -71,7 +71,7 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	return funchost.New(log, funchost.Deadline, routes(e, err)).Serve(ctx, port)
 }
 
-// newEngines reads the settings and builds all that the functions need. It makes no request.
+// newEngines reads the settings and builds everything that the functions need. It makes no request.
 func newEngines(
 	lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time,
 ) (*engines, error) {

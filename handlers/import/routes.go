@@ -17,21 +17,21 @@ import (
 	"o2archiver/shared/settings"
 )
 
-// engines are what the functions of the app run.
+// engines holds what the functions of the app run.
 type engines struct {
 	store    *archive.Store
 	importer *importer.Importer
 	sweeper  *sweeper.Sweeper
 }
 
-// bounds are limits of the engines that no setting changes. The zero value is what each engine documents.
+// bounds holds limits of the engines that no setting changes. A zero field stands for the engine's default.
 type bounds struct {
 	lookUp time.Duration       // recipients.DirectoryOptions.Wait
 	memory *semaphore.Weighted // importer.Options.Memory
 	sweep  sweeper.Times
 }
 
-// build makes the engines.
+// build builds the engines. It makes no request.
 func (c config) build(cl clients, b bounds, now func() time.Time) *engines {
 	numbers := message.NewNumberCache()
 	c.mapOptions.E164 = numbers.E164
@@ -51,7 +51,7 @@ func (c config) build(cl clients, b bounds, now func() time.Time) *engines {
 	return &engines{store: cl.store, importer: im, sweeper: sw}
 }
 
-// routes are the functions of the app. broken is why there are no engines, or nil.
+// routes returns the app's functions by route. broken is why there are no engines, or nil.
 func routes(e *engines, broken error) map[string]funchost.Func {
 	guard := func(f funchost.Func) funchost.Func {
 		return func(ctx context.Context, inv *funchost.Invocation) (any, error) {
@@ -62,10 +62,11 @@ func routes(e *engines, broken error) map[string]funchost.Func {
 		}
 	}
 	return map[string]funchost.Func{
-		// POST /import: success only when every record of the batch has its outcome, or the event is not of this
-		// archive.
-		"import": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) { return e.handleEvent(ctx, inv) }),
-		// POST /sweep: success when no batch is left that it could have finished.
+		// POST /import: success only if every record of the batch has its outcome, or if the event is not of this
+		// archive. The host retries anything else.
+		"import": guard(
+			func(ctx context.Context, inv *funchost.Invocation) (any, error) { return e.handleEvent(ctx, inv) }),
+		// POST /sweep: success if no batch is left that it could have finished.
 		"sweep": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) {
 			input, _ := inv.Input("timer")
 			return e.sweeper.Sweep(ctx, input, inv.ID, inv.Log)
@@ -73,13 +74,13 @@ func routes(e *engines, broken error) map[string]funchost.Func {
 	}
 }
 
-// handleEvent imports the batch of one BlobCreated event. It reads nothing of the event but the blob's address, and
-// uses that only if it is a batch of this archive.
+// handleEvent imports the batch of one BlobCreated event. It uses only the blob's address, and only if that is the
+// address of a batch of this archive.
 func (e *engines) handleEvent(ctx context.Context, inv *funchost.Invocation) (importer.Result, error) {
 	uri, _ := inv.Meta("Uri")
 	name, err := e.store.BatchFromURI(uri)
 	if errors.Is(err, archive.ErrForeign) {
-		// The host has no "don't try again": a permanent error is answered with success and reported here.
+		// The host has no permanent failure: the error is answered with success, so that it is not retried, and logged.
 		const refused = "the event's blob is not a batch of this archive's storage account; nothing was read"
 		inv.Log.Error(refused, "event", "import.eventRefused")
 		return importer.Result{Refused: refused}, nil

@@ -18,14 +18,17 @@ import (
 	"o2archiver/shared/usermap"
 )
 
-// importOnce goes through a batch once, under the lease of its journal.
-func (im *Importer) importOnce(ctx context.Context, name, invocation string, log *slog.Logger, how Delivery) (Result, error) {
+// importOnce processes a batch once, under the lease of its journal.
+func (im *Importer) importOnce(ctx context.Context, name, invocation string, log *slog.Logger, how Delivery) (
+	Result, error) {
 	data, _, err := im.opts.Store.ReadBatch(ctx, name)
 	if errors.Is(err, archive.ErrNotFound) {
 		return Result{}, ErrMissing
 	}
 	if errors.Is(err, archive.ErrDigest) {
-		return Result{}, fmt.Errorf("the batch is not as fetch wrote it; nothing of it is imported until its earlier version is restored: %w", err)
+		return Result{}, fmt.Errorf(
+			"the batch is not as fetch wrote it; nothing of it is imported until its earlier version is restored: %w",
+			err)
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("read the batch: %w", err)
@@ -40,10 +43,10 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 	}
 	defer j.Close()
 	if j.State().Done && !how.Replay {
-		// The delivery that finished it may have been killed before it logged that.
+		// The delivery that finished it may have been killed before it logged the result.
 		return logResult(log, name, j.State()), nil
 	}
-	// Work ends with the lease: another delivery may take over from then on.
+	// Work ends when the lease is lost: from then on another delivery may take over.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := context.AfterFunc(j.Context(), func() {
@@ -65,7 +68,7 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 	return logResult(log, name, j.State()), nil
 }
 
-// logResult logs what a batch has come to. The names of fields are the contract's, never the source's words.
+// logResult logs the totals of a batch. Names of fields in the log are the contract's, never the source's words.
 func logResult(log *slog.Logger, name string, state journal.State) Result {
 	totals := state.Totals()
 	log.Info("batch imported", "event", "import.batchImported", "records", totals.Records, "copies", totals.Copies,
@@ -73,7 +76,7 @@ func logResult(log *slog.Logger, name string, state journal.State) Result {
 	return Result{Batch: name, Totals: totals}
 }
 
-// batch is one batch under work.
+// batch is one batch while it is processed.
 type batch struct {
 	im             *Importer
 	name           string
@@ -84,11 +87,11 @@ type batch struct {
 	mappingVersion string // version of the administrator's CSV
 	mapper         *usermap.Mapper
 
-	records map[int]*record.Record // of the batch's lines that can be archived
-	other   otherBatch
+	records map[int]*record.Record // by line: those that can be archived
+	other   otherBatch             // cache of another batch
 }
 
-// process goes from the batch's bytes to an outcome for each of its lines. An error means that some have none yet.
+// process brings each line of the batch to an outcome. If it returns an error, some lines have none yet.
 func (b *batch) process(ctx context.Context, data []byte) error {
 	lines := b.parseRecords(data)
 	if len(lines) == 0 {
@@ -123,11 +126,11 @@ func (b *batch) process(ctx context.Context, data []byte) error {
 		if !done {
 			open = append(open, l)
 		}
-		b.journal.Plan(l.number) // none, unless there are
+		b.journal.Plan(l.number) // plans no copy; those of the matches follow
 		for _, m := range l.matches {
 			b.journal.Plan(l.number, m.Mailbox)
 		}
-		if l.open != nil { // it is not known that the others are no longer meant
+		if l.open != nil { // mailboxes planned earlier may still be meant
 			b.journal.Plan(l.number, slices.Sorted(maps.Values(l.earlier.planned))...)
 		}
 	}
@@ -143,8 +146,8 @@ func (b *batch) process(ctx context.Context, data []byte) error {
 	return b.importRecords(ctx, open)
 }
 
-// parseRecords returns the lines that have no outcome yet, and settles those that need no mailbox: heartbeats and what
-// can't be read.
+// parseRecords returns the lines that have no outcome yet. It sets the outcome of those that need no mailbox:
+// heartbeats, and lines that can't be read.
 func (b *batch) parseRecords(data []byte) []*batchRecord {
 	var lines []*batchRecord
 	state := b.journal.State()
@@ -155,9 +158,11 @@ func (b *batch) parseRecords(data []byte) []*batchRecord {
 		if len(text) == 0 || b.settledBefore(state, number) {
 			continue
 		}
-		l := &batchRecord{number: number, memoryLock: make(chan struct{}, 1), base: journal.Record{Line: number, Records: 1}, earlier: earlierOf(state, number)}
-		if number > MaxLines { // one outcome for all of them: the journal is bounded too
-			l.base.Outcome, l.base.Reason = journal.Quarantined, "the batch has more lines than any that fetch writes; from here on none was read"
+		l := &batchRecord{number: number, memoryLock: make(chan struct{}, 1),
+			base: journal.Record{Line: number, Records: 1}, earlier: earlierOf(state, number)}
+		if number > MaxLines { // one outcome stands for all of them, so that the journal is bounded too
+			l.base.Outcome, l.base.Reason = journal.Quarantined,
+				"the batch has more lines than any that fetch writes; from here on none was read"
 			b.journal.Record(l.base)
 			break
 		}
@@ -174,7 +179,7 @@ func (b *batch) parseRecords(data []byte) []*batchRecord {
 	return lines
 }
 
-// readRecord makes a record of a line. Its error is the reason for the quarantine, without anything of the content.
+// readRecord parses a line. Its error is the reason for the quarantine and holds nothing of the content.
 func (l *batchRecord) readRecord(text []byte) error {
 	var entry record.Entry
 	if err := json.Unmarshal(text, &entry); err != nil {
@@ -184,7 +189,7 @@ func (l *batchRecord) readRecord(text []byte) error {
 	rec, err := telemessage.Parse(entry)
 	if err != nil {
 		var fault *record.Fault
-		if errors.As(err, &fault) && fault.ID != "" { // so that the journal has which item it was
+		if errors.As(err, &fault) && fault.ID != "" { // the journal then identifies the item
 			l.base.Message, l.base.Original = record.MessageKey(fault.ID), fault.SHA256
 		}
 		return fmt.Errorf("the item can't be read: %w", err)
@@ -192,7 +197,7 @@ func (l *batchRecord) readRecord(text []byte) error {
 	l.setRecord(rec)
 	l.refersTo = entry.Earlier
 	if rec.Kind == record.System {
-		return nil // a heartbeat needs no time
+		return nil // it is never archived, so it needs no valid time
 	}
 	if err := record.Check(rec); err != nil {
 		return fmt.Errorf("the item can't be archived: %w", err)
@@ -200,8 +205,8 @@ func (l *batchRecord) readRecord(text []byte) error {
 	return nil
 }
 
-// settledBefore reports whether an earlier delivery brought the line to its outcome. A replay takes up all but
-// heartbeats: a message that was archived for some may be for others too by now. A replay that was interrupted has left
+// settledBefore reports whether an earlier delivery brought the line to its outcome. A replay processes all lines again
+// but heartbeats: by now an archived message may be for further mailboxes. A replay that was interrupted has left
 // copies that are planned and have no outcome, so its lines are not settled.
 func (b *batch) settledBefore(state journal.State, number int) bool {
 	r, ok := state.Record(number)
@@ -212,7 +217,7 @@ func (b *batch) settledBefore(state journal.State, number int) bool {
 }
 
 // importRecords processes all copies of all lines. They queue for their mailboxes in the order of the batch, so that
-// each mailbox gets its messages in the order of time, unless something has to be tried again.
+// each mailbox receives its messages in chronological order, unless an attempt has to be repeated.
 func (b *batch) importRecords(ctx context.Context, lines []*batchRecord) error {
 	var (
 		group  sync.WaitGroup
@@ -222,7 +227,7 @@ func (b *batch) importRecords(ctx context.Context, lines []*batchRecord) error {
 	fail := func(err error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if err != nil && len(failed) < 3 { // one says it; a hundred alike say no more
+		if err != nil && len(failed) < 3 { // more errors would be of the same kind
 			failed = append(failed, err)
 		}
 	}

@@ -9,17 +9,23 @@ import (
 )
 
 // Options.InDoubt is how long a claim's holder counts as alive, by the table service's clock. A holder starts a write
-// only with a claim younger than inDoubt/9, renews it every inDoubt/9, and aborts the request when that fails. No
-// byte of a request is sent with a claim older than two ninths, however long the process was stopped in between, and
-// no request takes more than six ninths. The rest is for Graph to finish what was aborted.
+// only with a claim younger than InDoubt/9, renews it every InDoubt/9, and aborts the request if the renewal fails. No
+// byte of a request is sent with a claim older than two ninths of InDoubt, however long the process was suspended in
+// between, and no request takes longer than six ninths. The rest is time for Graph to finish what was aborted.
+
+// maxWriteAge returns the age from which on no byte is sent with a claim.
 func maxWriteAge(inDoubt time.Duration) time.Duration { return inDoubt * 2 / 9 }
+
+// maxClaimAge returns the age from which on a claim is renewed before it is used for a write.
 func maxClaimAge(inDoubt time.Duration) time.Duration { return inDoubt / 9 }
+
+// settleDelay returns how long to wait after an ambiguous answer before the mailbox is searched.
 func settleDelay(inDoubt time.Duration) time.Duration { return inDoubt / 18 }
 
 // RequestTimeout returns the longest time that a request to Graph may take, for mailbox.Config.Timeout.
 func RequestTimeout(inDoubt time.Duration) time.Duration { return inDoubt * 2 / 3 }
 
-// renewIfStale renews the claim if it is too old for anything to be written with it.
+// renewIfStale renews the claim if it is too old for a write.
 func (c *copyJob) renewIfStale(ctx context.Context) error {
 	if c.claim.Since() < maxClaimAge(c.im.opts.InDoubt) {
 		return nil
@@ -27,25 +33,27 @@ func (c *copyJob) renewIfStale(ctx context.Context) error {
 	return c.claim.Renew(ctx)
 }
 
-// writeContext returns the context for requests that write with the claim: none is sent with one that is too old.
+// writeContext returns the context for requests that write under the claim: none is sent once the claim is too old.
 func (c *copyJob) writeContext(ctx context.Context) context.Context {
 	claim, limit := c.claim, maxWriteAge(c.im.opts.InDoubt)
 	return mailbox.WithClaim(ctx, func() bool { return claim.Since() < limit })
 }
 
-// claimer is what a copy needs of the ledger, so that a test can script its answers.
+// claimer is what a copy needs of the ledger. It is an interface so that tests can script the answers.
 type claimer interface {
-	// Claim inserts a pending row. It returns the claim if the copy is this holder's now, otherwise the row.
+	// Claim inserts a pending row. It returns the claim if this holder now has the copy, otherwise the existing row.
 	Claim(ctx context.Context, key string, h ledger.Holder, fingerprint string) (claim, *ledger.Row, error)
 
-	// TakeOver acquires a pending row whose holder can no longer be alive, or returns ledger.ErrLost.
+	// TakeOver acquires a pending row whose holder can't be alive any more. It returns ledger.ErrLost if the row has
+	// changed.
 	TakeOver(ctx context.Context, key string, row *ledger.Row, h ledger.Holder) (claim, error)
 
-	// Settle inserts a row that is done where there is none. It is idempotent.
+	// Settle inserts a row with state done if there is no row. It is idempotent.
 	Settle(ctx context.Context, key string, h ledger.Holder, fingerprint, graphID, outcome string) error
 }
 
-// claim is what a copy needs of its row in the ledger. Each write returns ledger.ErrLost if the row has another holder.
+// claim is what a copy needs of its row in the ledger. Every write returns ledger.ErrLost if the row has another
+// holder.
 type claim interface {
 	Fingerprint() string
 	Since() time.Duration
@@ -55,7 +63,7 @@ type claim interface {
 	Release(ctx context.Context) error
 }
 
-// session is what a copy needs of its mailbox slot, as mailbox.Session has it.
+// session is what a copy needs of its mailbox slot. mailbox.Session implements it.
 type session interface {
 	Find(ctx context.Context, key string) ([]mailbox.Found, error)
 	Delete(ctx context.Context, id string, renew func(context.Context) error) error
@@ -63,7 +71,7 @@ type session interface {
 	Release()
 }
 
-// claims is the ledger as a claimer.
+// claims adapts the ledger to claimer.
 type claims struct{ *ledger.Ledger }
 
 func (l claims) Claim(

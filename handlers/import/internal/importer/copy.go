@@ -15,7 +15,7 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// copyState is how far a copy has come, as far as this process knows.
+// copyState is the progress of a copy as far as this process knows.
 //
 //	state      step              answer                                         next
 //	unclaimed  acquireClaim      the row is inserted                            claimed, uncertain or created, as known
@@ -23,20 +23,20 @@ import (
 //	                             the row is another holder's, who may be alive  unclaimed, retry
 //	                             the row is done                                settled: duplicate, or as in the row
 //	claimed    createMessage     the mailbox has created the message            created
-//	                             refused in passing, and nothing can be there   claimed, retry
+//	                             refused temporarily, and it can't be there     claimed, retry
 //	                             refused or no answer, and it may be there      uncertain, retry
-//	                             refused for good                               claimed or uncertain, with the refusal
+//	                             refused permanently                            claimed or uncertain, with the refusal
 //	           releaseClaim      the row of a refused copy is deleted           settled: failed
 //	uncertain  resolveUncertain  a complete message is found                    created
 //	                             only a partial one, which is deleted           claimed
 //	                             nothing, and a request may still take effect   uncertain, retry
 //	                             nothing, and none can                          claimed
-//	                             the mailbox refuses the search for good        settled: failed, and the row stays
+//	                             the mailbox refuses the search permanently     settled: failed, and the row stays
 //	created    markDone          the row is done                                settled: imported or oversize
 //	each                         the claim is lost to another holder            unclaimed, retry
 //	each                         the ledger or the mailbox is unavailable       the same state, retry
 //
-// A crash needs no step of its own, because the next holder starts in unclaimed:
+// A crash needs no recovery step of its own, because the next holder starts in unclaimed:
 //
 //	crash in   leaves                            the next holder
 //	unclaimed  nothing, or a pending row         inserts the row, or takes it over once it is stale
@@ -47,10 +47,10 @@ import (
 type copyState int
 
 const (
-	unclaimed copyState = iota // the ledger's row is not this copy's, or there is none
+	unclaimed copyState = iota // the ledger's row is another holder's, or there is none
 	claimed                    // the row is this copy's, and nothing of the message is in the mailbox
 	uncertain                  // the row is this copy's, and a request may have had an effect that was not observed
-	created                    // the message is in the mailbox, complete, and the ledger does not say so yet
+	created                    // the message is in the mailbox, complete, and the ledger's row is still pending
 	settled                    // the copy has its outcome
 )
 
@@ -58,7 +58,7 @@ func (s copyState) String() string {
 	return [...]string{"unclaimed", "claimed", "uncertain", "created", "settled"}[s]
 }
 
-// copyJob brings one copy, a record in a mailbox, to its outcome.
+// copyJob brings one copy, which is a record in a mailbox, to its outcome.
 type copyJob struct {
 	im      *Importer
 	ledger  claimer
@@ -67,27 +67,27 @@ type copyJob struct {
 	holder  ledger.Holder
 	key     string
 
-	ticket *mailbox.Ticket // at the mailbox, for the first attempt; nil from then on
+	ticket *mailbox.Ticket // in the mailbox's queue, for the first attempt; nil after that
 	state  copyState
 	out    journal.Copy // its outcome is set in settled
 
-	// Of claimed, uncertain and created. A copy whose claim was lost is unclaimed again, and what follows stays known.
+	// In claimed, uncertain and created. A copy that lost its claim is unclaimed again, and the rest stays known.
 	claim              claim
-	withoutAttachments bool // the mailbox refuses the message's size: it goes there without its attachments
+	withoutAttachments bool // the mailbox refuses the message's size: it is written without its attachments
 
-	// Of claimed: why this attempt ends the copy as failed once nothing of it is in the mailbox; "": it does not.
+	// In claimed: why this attempt ends the copy as failed once nothing of it is in the mailbox; "" if it does not.
 	refusal string
 
-	// Of uncertain.
+	// In uncertain.
 	mayExist     bool      // a request may have had an effect that was not observed
-	mayLandUntil time.Time // until then that request may still take effect
-	partialID    string    // Graph's id of a message of this copy that lacks attachments
+	mayLandUntil time.Time // until then, that request may still take effect
+	partialID    string    // Graph's id of a message of this copy that lacks attachments; "" if none is known
 
-	// Of created: Graph's id of the message.
+	// In created: Graph's id of the message.
 	createdID string
 }
 
-// run repeats attempts until the copy has an outcome or ctx ends. The error is one of the environment, never of the
+// run repeats attempts until the copy has an outcome or ctx ends. An error is caused by the environment, never by the
 // item.
 func (c *copyJob) run(ctx context.Context) (journal.Copy, error) {
 	err := mailbox.Retry(ctx, c.attempt)
@@ -97,7 +97,7 @@ func (c *copyJob) run(ctx context.Context) (journal.Copy, error) {
 	return c.out, nil
 }
 
-// cost is what the copy is about to ask of the mailbox.
+// cost returns the number and size of the requests that the copy is about to send to the mailbox.
 func (c *copyJob) cost() mailbox.Cost {
 	sizes := c.line.sizes
 	if c.withoutAttachments {
@@ -105,17 +105,17 @@ func (c *copyJob) cost() mailbox.Cost {
 	}
 	cost := c.im.opts.Boxes.Cost(len(c.line.rec.Text), sizes)
 	if c.mayExist {
-		cost.Requests += 4 // look twice, and perhaps delete
+		cost.Requests += 4 // two searches, and possibly deletions
 	}
 	return cost
 }
 
-// attempt acquires what the copy needs, and takes steps until the copy is settled or one ends with an error. Then it
-// releases everything but the claim.
+// attempt acquires the resources that the copy needs, and takes steps until the copy is settled or a step returns an
+// error. It then releases everything but the claim.
 //
 // Resources are acquired in a fixed order to avoid deadlock: mailbox slot, memory, worker slot, and in the mailbox's
-// client a permit for each request. The mailbox slot comes first, with quota for all of the copy's requests: a copy
-// that waits for its mailbox holds nothing that others need.
+// client a permit for each request. The mailbox slot comes first, and is granted only with quota for all of the copy's
+// requests: a copy that waits for its mailbox holds nothing that others need.
 func (c *copyJob) attempt(ctx context.Context) error {
 	ticket := c.ticket
 	if c.ticket = nil; ticket == nil {
@@ -140,7 +140,7 @@ func (c *copyJob) attempt(ctx context.Context) error {
 	return c.steps(ctx, box)
 }
 
-// steps takes steps from the copy's state on until it is settled or one ends with an error.
+// steps takes steps, beginning with the copy's state, until the copy is settled or a step returns an error.
 func (c *copyJob) steps(ctx context.Context, box session) error {
 	c.refusal = ""
 	if c.claim != nil {
@@ -158,7 +158,7 @@ func (c *copyJob) steps(ctx context.Context, box session) error {
 	return nil
 }
 
-// step takes the step of the copy's state, and returns the next state, also with an error.
+// step takes the step of the copy's state. It returns the next state, also together with an error.
 func (c *copyJob) step(ctx context.Context, box session) (copyState, error) {
 	switch c.state {
 	case unclaimed:
@@ -166,7 +166,7 @@ func (c *copyJob) step(ctx context.Context, box session) (copyState, error) {
 	case uncertain:
 		return c.resolveUncertain(ctx, box)
 	case created:
-		box.Release() // the rest is between this process and the ledger
+		box.Release() // the remaining requests are to the ledger only
 		return c.markDone(ctx)
 	}
 	if c.refusal != "" {
@@ -175,7 +175,7 @@ func (c *copyJob) step(ctx context.Context, box session) (copyState, error) {
 	return c.createMessage(ctx, box)
 }
 
-// known returns the state of a copy that is not settled, by what is known of it.
+// known returns the state of a copy that is not settled, according to its fields.
 func (c *copyJob) known() copyState {
 	switch {
 	case c.claim == nil:
@@ -188,8 +188,8 @@ func (c *copyJob) known() copyState {
 	return claimed
 }
 
-// interrupted returns err, and the state in which the next attempt goes on. A claim that was lost is dropped: that
-// attempt waits for the new holder, or looks for what it has left.
+// interrupted returns err and the state in which the next attempt continues. A claim that was lost is dropped: the next
+// attempt waits for its new holder, or searches for what that has left.
 func (c *copyJob) interrupted(err error) (copyState, error) {
 	if errors.Is(err, ledger.ErrLost) {
 		c.claim = nil
@@ -222,16 +222,16 @@ func (c *copyJob) acquireClaim(ctx context.Context) (copyState, error) {
 	return c.known(), nil
 }
 
-// resolveUncertain is the step of an uncertain copy: it asks the mailbox what an earlier request left there. A
-// complete message is the copy; one whose attachments are missing is deleted and created again. That nothing is there
-// counts only once no request can take effect any more: a gateway gives up before the mailbox does.
+// resolveUncertain is the step of an uncertain copy: it searches the mailbox for the result of an earlier request. A
+// complete message is the copy; a message without its attachments is deleted and created again. Finding nothing counts
+// only once no request can take effect any more, because a gateway may time out before the mailbox has finished.
 func (c *copyJob) resolveUncertain(ctx context.Context, box session) (copyState, error) {
 	found, err := box.Find(ctx, c.key)
 	if err != nil {
 		return c.failUnlessTransient(err)
 	}
 	if c.partialID != "" && !slices.ContainsFunc(found, func(f mailbox.Found) bool { return f.ID == c.partialID }) {
-		// The mailbox's search does not know it yet.
+		// The mailbox's search index does not have it yet.
 		found = append(found, mailbox.Found{ID: c.partialID, Partial: true})
 	}
 	whole := ""
@@ -271,7 +271,7 @@ func (c *copyJob) createMessage(ctx context.Context, box session) (copyState, er
 		return c.handleAttachmentError(ctx, err)
 	}
 	defer closeIt()
-	// Since the claim was acquired, storage and Graph may have been waited for.
+	// Waiting for storage and Graph may have taken long since the claim was acquired.
 	switch {
 	case c.withoutAttachments:
 		err = c.claim.Intend(ctx, string(journal.Oversize), c.line.fingerprint)
@@ -292,17 +292,17 @@ func (c *copyJob) createMessage(ctx context.Context, box session) (copyState, er
 	return c.handleCreateError(ctx, err)
 }
 
-// handleCreateError decides what becomes of a copy that could not be created.
+// handleCreateError decides how a copy continues that could not be created.
 func (c *copyJob) handleCreateError(ctx context.Context, err error) (copyState, error) {
 	graph, ok := errors.AsType[*mailbox.Error](err)
 	if !ok {
 		c.mayExist = true
 		return c.interrupted(err)
 	}
-	// Whatever the answer was: where the message had been created, its remains have to be looked for.
+	// Whatever the answer was: if the message may have been created, it has to be searched for.
 	if graph.Ambiguous {
 		c.mayExist = true
-		if graph.Kind != mailbox.Unclear { // Graph itself answered: nothing is under way any more
+		if graph.Kind != mailbox.Unclear { // with Unclear, Graph itself has answered: no request is under way any more
 			c.mayLandUntil = c.im.opts.Now().Add(RequestTimeout(c.im.opts.InDoubt))
 		}
 	}
@@ -327,9 +327,9 @@ func (c *copyJob) handleCreateError(ctx context.Context, err error) (copyState, 
 	return c.failPermanently(refusalReason(graph))
 }
 
-// handleAttachmentError decides what becomes of a copy of which an attachment could not be read. An outage is waited
-// for, a denial is one of all attachments, and one in the archive tier is back when a person has rehydrated it: only
-// what is wrong with the attachment itself ends the copy.
+// handleAttachmentError decides how a copy continues if one of its attachments could not be read. After an outage it is
+// retried; a denial concerns all attachments; an attachment in the archive tier is available again when an operator has
+// rehydrated it. Only a fault of the attachment itself ends the copy.
 func (c *copyJob) handleAttachmentError(ctx context.Context, err error) (copyState, error) {
 	again, _ := retry.IsTransient(err)
 	switch {
@@ -341,13 +341,13 @@ func (c *copyJob) handleAttachmentError(ctx context.Context, err error) (copySta
 	return c.failPermanently("an attachment in the archive's storage could not be read as it was stored")
 }
 
-// failPermanently lets this attempt end the copy as failed, once nothing of it is in the mailbox.
+// failPermanently makes this attempt end the copy as failed, once nothing of it is in the mailbox.
 func (c *copyJob) failPermanently(why string) (copyState, error) {
 	c.refusal = why
 	return c.known(), nil
 }
 
-// releaseClaim is the last step of a copy that failed for good. The claim goes, so that a replay starts afresh.
+// releaseClaim is the last step of a copy that failed permanently. It releases the claim, so that a replay starts over.
 func (c *copyJob) releaseClaim(ctx context.Context) (copyState, error) {
 	if err := c.claim.Release(ctx); err != nil {
 		return c.interrupted(err)
@@ -357,8 +357,8 @@ func (c *copyJob) releaseClaim(ctx context.Context) (copyState, error) {
 	return settled, nil
 }
 
-// failUnlessTransient makes an error that is not of the environment end the copy instead of the batch. Whether the
-// copy is in the mailbox is unknown then, so the claim stands: a replay looks again.
+// failUnlessTransient settles the copy as failed if the error is a permanent one of Graph. Whether the copy is in the
+// mailbox is unknown then, so the claim stays: a replay searches again.
 func (c *copyJob) failUnlessTransient(err error) (copyState, error) {
 	graph, ok := errors.AsType[*mailbox.Error](err)
 	if !ok {
@@ -371,7 +371,7 @@ func (c *copyJob) failUnlessTransient(err error) (copyState, error) {
 	return settled, nil
 }
 
-// markDone is the step of a copy whose message is in the mailbox.
+// markDone is the step of a copy whose message is in the mailbox: it marks the row as done.
 func (c *copyJob) markDone(ctx context.Context) (copyState, error) {
 	outcome := journal.Imported
 	if c.withoutAttachments || c.line.omitted != "" {

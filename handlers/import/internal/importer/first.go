@@ -18,23 +18,23 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// A message may be collected more than once, with other content under its id. Every mailbox then gets the record that
-// was collected first, whichever record's copies are scheduled first. Which one that is, is decided per message
-// before any of its copies is claimed: within a batch by the order of the lines, within a window by the entry's
+// A message may be collected more than once, with different content under the same id. Every mailbox then gets the
+// record that was collected first, whichever record's copies are scheduled first. Which record that is, is decided per
+// message before any of its copies is claimed: within a batch by the order of the lines, within a window by the entry's
 // Earlier, and otherwise by one row of the ledger, which the record that is imported first writes.
 //
-// A line whose record is not the first makes its copies of the first one's message. So two lines, batches or processes
-// that work on one message at the same time write the same content, whichever has the claim.
+// A line whose record is not the first creates its copies from the first record's message. Lines, batches or processes
+// that import one message concurrently therefore write the same content, whichever of them has the claim.
 
 const (
-	decidesAtOnce = 16               // rows of the ledger that are asked for at a time
-	tryTime       = 15 * time.Second // of one try to decide, or to read the first record
-	maxAdopted    = 64 << 10         // bytes of a record of another batch that is held beside those of the batch
-	maxKeptBatch  = 2 << 20          // bytes of a batch that is kept for the next line that needs it
+	decidesAtOnce = 16               // rows of the ledger that are read concurrently
+	tryTime       = 15 * time.Second // of one attempt to decide, or to read the first record
+	maxAdopted    = 64 << 10         // bytes of a record of another batch that may be held beside those of the batch
+	maxKeptBatch  = 2 << 20          // bytes of a batch that is cached for the next line that needs it
 )
 
-// The reasons in the journal why a record's content is not what a mailbox has under its message id. They are part of
-// the stored format.
+// The reasons in the journal why a record differs from the message in a mailbox with the same id. They are part of the
+// stored format.
 const (
 	OtherContent = "a message with this id but other content is in the mailbox; the first one stays"
 	ownContent   = "another record with this message id was collected first and has other content; this one was in the mailbox already and stays"
@@ -42,44 +42,45 @@ const (
 	lostFirst    = "no message can be made any more of the record with this message id that was collected first; this one is imported in its place"
 )
 
-// errLarge means that a line's message must be built when no other one of the batch is: a hundred might fill the
-// memory.
+// errLarge means that a line's message must be built while no other message of the batch is being built: a hundred such
+// messages could exhaust the memory.
 var errLarge = errors.New("the record collected first is large")
 
-// otherBatch is the batch that was last read for a record of it.
+// otherBatch caches the batch from which a record was last read.
 type otherBatch struct {
 	mu   sync.Mutex
 	name string
 	data []byte
 }
 
-// sameMessage is the lines of a batch that are records of one message, in their order.
+// sameMessage is the lines of a batch that are records of one message, in the order of the batch.
 type sameMessage struct {
 	lines []*batchRecord
 
-	mu      sync.Mutex // held while it is decided
-	decided bool       // which record is the first
+	mu      sync.Mutex // held during the decision
+	decided bool       // whether the first record has been decided
 }
 
-// decideFirsts decides for each line which record of its message is the first. It makes one short attempt for each: a
+// decideFirsts decides for each message which of its records is the first. It makes one short attempt per message: a
 // row of the ledger, or another batch, that can't be read for now delays no other line.
 func (b *batch) decideFirsts(ctx context.Context, data []byte, lines []*batchRecord) {
 	var group errgroup.Group
 	group.SetLimit(decidesAtOnce)
 	for _, same := range b.sameMessages(data, lines) {
 		group.Go(func() error {
-			_ = b.tryToDecide(ctx, same) // decideLater asks again
+			_ = b.tryToDecide(ctx, same) // decideLater tries again
 			return nil
 		})
 	}
 	_ = group.Wait()
 }
 
-// decideLater decides what is not decided yet, for as long as it takes.
+// decideLater repeats the decision until it succeeds or ctx ends. It returns at once if it has been made.
 func (b *batch) decideLater(ctx context.Context, same *sameMessage) error {
 	return retry.Do(ctx, func(ctx context.Context) error { return b.tryToDecide(ctx, same) })
 }
 
+// tryToDecide makes one attempt to decide, unless the decision has been made.
 func (b *batch) tryToDecide(ctx context.Context, same *sameMessage) error {
 	same.mu.Lock()
 	defer same.mu.Unlock()
@@ -91,7 +92,7 @@ func (b *batch) tryToDecide(ctx context.Context, same *sameMessage) error {
 	return err
 }
 
-// withTryTimeout bounds one try. Where it takes longer, what it asks counts as unavailable.
+// withTryTimeout limits one attempt to tryTime. A timeout is returned as archive.ErrUnavailable.
 func withTryTimeout(ctx context.Context, try func(context.Context) error) error {
 	short, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
@@ -102,8 +103,8 @@ func withTryTimeout(ctx context.Context, try func(context.Context) error) error 
 	return err
 }
 
-// sameMessages groups the batch's records by their messages, in the order of the lines. The lines that have their
-// outcome already are among them, so that a later delivery decides as the first one did.
+// sameMessages groups the batch's records by message, in the order of the lines. It includes the lines that already
+// have their outcome, so that a later delivery decides as the first one did.
 func (b *batch) sameMessages(data []byte, lines []*batchRecord) []*sameMessage {
 	b.records = make(map[int]*record.Record, len(lines))
 	for _, l := range lines {
@@ -121,7 +122,8 @@ func (b *batch) sameMessages(data []byte, lines []*batchRecord) []*sameMessage {
 			l, next = next[0], next[1:]
 		} else {
 			l = &batchRecord{number: number, earlier: earlierOf(state, number)}
-			if text = bytes.TrimRight(text, "\r\n"); len(text) == 0 || l.readRecord(text) != nil || l.own.Kind == record.System {
+			if text = bytes.TrimRight(text, "\r\n"); len(text) == 0 || l.readRecord(text) != nil ||
+				l.own.Kind == record.System {
 				continue
 			}
 			b.records[number] = l.own
@@ -141,7 +143,7 @@ func (b *batch) sameMessages(data []byte, lines []*batchRecord) []*sameMessage {
 	return groups
 }
 
-// messageIDs are the message ids that a record stands for: its own, and those of the pieces of a long SMS.
+// messageIDs returns the message ids that a record stands for: its own, and those of the parts of a long SMS.
 func messageIDs(r *record.Record) []string {
 	ids := []string{r.ID}
 	for _, p := range r.Pieces {
@@ -152,10 +154,10 @@ func messageIDs(r *record.Record) []string {
 	return ids
 }
 
-// decideFirst decides for the lines of one message.
+// decideFirst decides which record is the first for the lines of one message.
 func (b *batch) decideFirst(ctx context.Context, same []*batchRecord) error {
 	if !slices.ContainsFunc(same, func(l *batchRecord) bool { return len(l.matches) > 0 }) {
-		return nil // nothing of it is imported
+		return nil // no copy of it is imported
 	}
 	id, candidate := same[0].own.ID, firstOf(record.Place{Batch: b.name, Line: same[0].number}, same[0].own)
 	for _, l := range same {
@@ -182,8 +184,8 @@ func (b *batch) decideFirst(ctx context.Context, same []*batchRecord) error {
 	return nil
 }
 
-// decideFromKnown returns the place of the first record where it is on record: in the journal, by what an earlier
-// delivery has imported for the line, or in the entry that fetch wrote. Otherwise it returns nil.
+// decideFromKnown returns the place of the first record if it is stored: in the journal, with the copy that an earlier
+// delivery imported for the line, or in the entry that fetch wrote. Otherwise it returns nil.
 func (l *batchRecord) decideFromKnown(batch string) *record.Place {
 	for _, c := range l.earlier.done {
 		switch {
@@ -197,11 +199,12 @@ func (l *batchRecord) decideFromKnown(batch string) *record.Place {
 	return l.refersTo
 }
 
+// firstOf returns the ledger's description of a record at a place.
 func firstOf(at record.Place, r *record.Record) ledger.First {
 	return ledger.First{Place: at, Fingerprint: r.Fingerprint(), Parties: r.Parties(), Gone: countGone(r)}
 }
 
-// countGone is the number of a record's attachments that can't be had.
+// countGone returns the number of a record's attachments that are permanently unavailable.
 func countGone(r *record.Record) (n int) {
 	for _, a := range r.Attachments {
 		if a.Gone != "" {
@@ -211,16 +214,16 @@ func countGone(r *record.Record) (n int) {
 	return n
 }
 
-// markDecided reports whether the line's copies can be planned without a request. Otherwise the line leaves the order
-// of the batch.
+// markDecided reports whether the line's copies can be planned without a request. If not, the line is planned later,
+// out of the order of the batch.
 func (l *batchRecord) markDecided(batch string) bool {
 	l.same.mu.Lock()
 	defer l.same.mu.Unlock()
 	return l.same.decided && (l.first == nil || l.first.Batch == batch)
 }
 
-// followFirst notes that the message's first record is another one, if anything about it is different: a record with
-// the same content for another owner makes the same message.
+// followFirst sets the message's first record, unless that is the line's own or an equal one: a record with the same
+// content for another owner results in the same message.
 func (l *batchRecord) followFirst(batch string, first ledger.First) {
 	l.first, l.unlike = nil, ""
 	if first.Batch == batch && first.Line == l.number {
@@ -237,13 +240,14 @@ func (l *batchRecord) followFirst(batch string, first ledger.First) {
 	l.first = &first.Place
 }
 
-// adoptFirst makes the first record's message that of the line, if its own is another. settled: the message is in all
-// of the line's mailboxes already, so nothing has to be made of it, and nothing has to be read.
+// adoptFirst makes the line use the first record's message, if that is another record. settled reports whether the line
+// has its outcome because all its mailboxes have the message already: then nothing has to be read or rendered.
 func (b *batch) adoptFirst(ctx context.Context, l *batchRecord, alone bool) (settled bool, err error) {
 	if l.first == nil {
 		return false, nil
 	}
-	if len(l.earlier.done) == 0 && l.open == nil { // otherwise rows that were lost are restored, with the copies that are still to be made
+	// With copies done earlier, their ledger rows are restored together with the import of the missing copies.
+	if len(l.earlier.done) == 0 && l.open == nil {
 		if settled, err := b.settleFromLedger(ctx, l); err != nil || settled {
 			return settled, err
 		}
@@ -273,13 +277,13 @@ func (b *batch) adoptFirst(ctx context.Context, l *batchRecord, alone bool) (set
 	}
 	l.rec, l.fingerprint, l.names = rec, rec.Fingerprint(), names[0].Matches
 	l.base.Named = namingDigest(rec, addressesOf(l.names))
-	if rec.ID != l.own.ID { // a piece of a long SMS, which is whole in the mailboxes
+	if rec.ID != l.own.ID { // own is a part of a long SMS, and the mailboxes have the whole message
 		l.unlike = ""
 	}
 	return false, nil
 }
 
-// dropFirst makes the line's own message that of its copies: none can be made of the first record.
+// dropFirst makes the line use its own record's message again, because no message can be made of the first record.
 func (l *batchRecord) dropFirst() {
 	l.rec, l.fingerprint, l.first = l.own, l.ownPrint, nil
 	l.omitted, l.sizes, l.base.Named = "", nil, namingDigest(l.own, addressesOf(l.matches))
@@ -288,7 +292,7 @@ func (l *batchRecord) dropFirst() {
 	}
 }
 
-// settleFromLedger brings the line to its outcome if the ledger has all of its copies as done.
+// settleFromLedger sets the line's outcome if the ledger has all its copies as done, and reports whether it did.
 func (b *batch) settleFromLedger(ctx context.Context, l *batchRecord) (bool, error) {
 	copies := make([]journal.Copy, 0, len(l.matches))
 	for _, m := range l.matches {
@@ -312,9 +316,9 @@ func (b *batch) settleFromLedger(ctx context.Context, l *batchRecord) (bool, err
 	return true, nil
 }
 
-// loadRecord returns the record at a place if it is of the message with this id and can be archived, and the size of
-// its line; nil if there is none (any more). A batch that is not as it was written is an error: its earlier version
-// has to be restored first.
+// loadRecord returns the record at a place and the size in bytes of its line. It returns nil if there is no such record
+// (any more), if it is not of the message id, or if it can't be archived. A batch that is not as it was written is an
+// error: an operator has to restore its earlier version first.
 func (b *batch) loadRecord(ctx context.Context, at record.Place, id string) (*record.Record, int, error) {
 	rec, size := b.records[at.Line], 0
 	if at.Batch != b.name {
@@ -337,7 +341,7 @@ func (b *batch) loadRecord(ctx context.Context, at record.Place, id string) (*re
 	return rec, size, nil
 }
 
-// recordOf returns one line of another batch, nil if there is none.
+// recordOf returns one line of another batch, or nil if the batch has no such line.
 func (b *batch) recordOf(ctx context.Context, at record.Place) ([]byte, error) {
 	e := &b.other
 	e.mu.Lock()

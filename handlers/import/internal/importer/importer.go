@@ -1,8 +1,8 @@
-// Package importer brings batches to their end: it makes each line a record, plans one copy for each mailbox that the
-// record goes to, and creates the copies in the mailboxes, each exactly once.
+// Package importer imports batches: it parses each line into a record, plans one copy for each mailbox that the record
+// goes to, and creates the copies in the mailboxes, each exactly once.
 //
-// What happens is in two places for good: in the ledger, one row for each copy, which decides between processes, and in
-// the batch's journal, one line for each outcome, which is the proof. The package knows nothing of sweeps.
+// The state is persisted in two places: in the ledger, with one row per copy, which decides between processes, and in
+// the batch's journal, with one line per outcome, which is the proof. The package knows nothing of sweeps.
 package importer
 
 import (
@@ -25,11 +25,11 @@ import (
 )
 
 const (
-	// MaxLines is the number of lines of a batch that are read; fetch writes at most 100. One outcome in the journal
-	// stands for all others.
+	// MaxLines is the maximum number of lines of a batch that are read; fetch writes at most 100. One outcome in the
+	// journal stands for all further lines.
 	MaxLines = 10_000
 
-	// MaxMemory is the number of bytes of rendered messages that are in memory at once.
+	// MaxMemory is the maximum number of bytes reserved for rendered messages at any time.
 	MaxMemory = 48 << 20
 )
 
@@ -38,25 +38,25 @@ type Options struct {
 	Store   *archive.Store // batches and media are read, journals are written
 	Ledger  *ledger.Ledger
 	Boxes   *mailbox.Client       // its request time-out must be RequestTimeout(InDoubt)
-	Users   *recipients.Directory // is told of mailboxes that turn out to be gone
+	Users   *recipients.Directory // is notified of mailboxes that no longer exist
 	Mapping *recipients.Mapping
 
 	MapOptions     usermap.Options
-	Numbers        *message.NumberCache // telephone numbers that were parsed before: parsing one costs more than all else of a text
+	Numbers        *message.NumberCache // numbers already parsed: the most expensive step of a text
 	Form           Form
 	MaxItem        int64         // bytes of attachments in one message; the others are named in its text
 	UploadSessions bool          // whether the cloud's mailboxes take files larger than mailbox.MaxSinglePost
-	Concurrency    int           // requests to Graph under way at once in this process
+	Concurrency    int           // maximum number of concurrent requests to Graph in this process
 	InDoubt        time.Duration // how long a claim's holder counts as alive
 
-	Memory *semaphore.Weighted // bytes of rendered messages in memory at once; nil: MaxMemory
-	Now    func() time.Time
+	Memory *semaphore.Weighted // bytes reserved for rendered messages; nil: a semaphore of MaxMemory
+	Now    func() time.Time    // the present, by this host's clock
 }
 
 // Importer imports batches. It is safe for concurrent use, also with other processes on the same storage account.
 type Importer struct {
 	opts    Options
-	workers chan struct{} // a semaphore: it holds a value for each copy that is processed
+	workers chan struct{} // a semaphore with one value for each copy that is being processed
 }
 
 // New returns an Importer. It makes no request.
@@ -68,45 +68,45 @@ func New(o Options) *Importer {
 }
 
 // maxWorkers returns the number of copies processed concurrently. It exceeds the request limit so that a prepared copy
-// always waits for a free permit, and only so far that the wait is shorter than half a request: a copy has its claim by
-// then, and a claim must be young when its request begins.
+// always waits for a free permit, but only so far that the wait is shorter than half a request: the copy has its claim
+// by then, and a claim must be young when its request begins.
 func maxWorkers(concurrency int) int { return concurrency + concurrency/2 + 4 }
 
-// Workers returns the number of copies that are processed at the moment. A copy that waits for its mailbox is not.
+// Workers returns the number of copies that are being processed. A copy that waits for its mailbox is not counted.
 func (im *Importer) Workers() int { return len(im.workers) }
 
-// RefreshRecipients drops what is cached about addresses without a mailbox, and makes the next batch ask storage for
-// the mapping: before a replay an administrator has done something about either.
+// RefreshRecipients drops cached answers about addresses without a mailbox, and makes the next batch check storage for
+// a new mapping. It is called before a replay, because an administrator may have corrected either.
 func (im *Importer) RefreshRecipients(ctx context.Context) error {
 	im.opts.Users.Refresh()
 	return im.opts.Mapping.Refresh(ctx)
 }
 
-// Result is the answer of an invocation: counts, and nothing of any message's content.
+// Result is the answer of an invocation. It holds counts and nothing of any message's content.
 type Result struct {
 	Batch   string         `json:"batch,omitempty"`
 	Refused string         `json:"refused,omitempty"` // why the event is not for this app
 	Totals  journal.Totals `json:"totals"`
 }
 
-// ErrMissing means that there is no batch of that name. It is about the batch alone: anything else that is missing is a
-// fault of the environment.
+// ErrMissing means that there is no batch of that name. It refers to the batch alone: anything else that is missing is
+// a fault of the environment.
 var ErrMissing = errors.New("the batch is not there (any more)")
 
-// Delivery is how a batch is to be processed.
+// Delivery holds how a batch is to be processed.
 type Delivery struct {
-	Wait       bool   // wait for another delivery that holds the batch's journal; otherwise the error is journal.ErrHeld
-	Replay     bool   // map all records anew, and try again what was not imported
-	OnProgress func() // is called after each step of the batch, possibly by several goroutines at once; nil: nothing is
+	Wait       bool   // wait for another delivery that holds the batch's journal; otherwise return journal.ErrHeld
+	Replay     bool   // map all records again, and create the copies that are missing
+	OnProgress func() // called after each step of the batch, possibly concurrently; may be nil
 }
 
-// ImportBatch brings every record of a batch to its outcome. It is idempotent: it may be called at any time, any number
-// of times, for the same batch, also at the same time in several processes.
+// ImportBatch brings every record of a batch to its outcome. It is idempotent: it may be called for the same batch at
+// any time and any number of times, also concurrently in several processes.
 //
 // It returns nil only if every record has its outcome in the batch's journal and the journal has its end. Otherwise the
-// copies that were created stay, and a later call goes on. While storage or Graph is unavailable it waits and tries
-// again until ctx ends; when the journal's lease was lost meanwhile, it starts over. The error matches ErrMissing,
-// journal.ErrHeld, or one of funchost's for the host's status; Judge reports whether another call can help.
+// copies that were created stay, and a later call continues. While storage or Graph is unavailable it waits and retries
+// until ctx ends; if it loses the journal's lease meanwhile, it starts over. The error matches ErrMissing,
+// journal.ErrHeld, or the error of funchost for the host's status (see Status).
 func (im *Importer) ImportBatch(
 	ctx context.Context, name, invocation string, log *slog.Logger, how Delivery,
 ) (res Result, err error) {

@@ -15,16 +15,16 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// earlier is what the journal said of a line before this delivery. It is believed: the ledger may have lost rows when
-// the storage account failed over, and is made good from here.
+// earlier is what the journal holds about a line from before this delivery. It is authoritative: the ledger may have
+// lost rows when the storage account failed over, and is restored from it.
 type earlier struct {
 	record  *journal.Record         // its outcome; nil: none
 	done    map[string]journal.Copy // copies that are in their mailboxes, by mailbox in lower case
-	planned map[string]string       // mailboxes to which an earlier delivery may have written, by their lower case
-	pending bool                    // one of these has no outcome
+	planned map[string]string       // mailboxes that an earlier delivery may have written to, by their lower case
+	pending bool                    // one of the planned copies has no outcome
 }
 
-// earlierOf reads the state of one line.
+// earlierOf returns what the journal's state holds about one line.
 func earlierOf(state journal.State, number int) earlier {
 	e := earlier{done: map[string]journal.Copy{}, planned: map[string]string{}}
 	if r, ok := state.Record(number); ok {
@@ -48,11 +48,11 @@ func inMailbox(o journal.Outcome) bool {
 	return o == journal.Imported || o == journal.Duplicate || o == journal.Oversize
 }
 
-// keepsOutcome reports whether the line keeps the outcome that it has, and its copies, though this delivery can make
-// nothing of it: a replay takes up what was archived too, and adds to it.
+// keepsOutcome reports whether the line has an outcome and copies that stay even if this delivery can't make a message
+// of it: a replay also processes archived records, and only adds to them.
 func (e earlier) keepsOutcome() bool { return e.record != nil && len(e.done) > 0 }
 
-// copyDone reports whether the mailbox has its copy already.
+// copyDone reports whether the mailbox already has its copy.
 func (l *batchRecord) copyDone(mailbox string) bool {
 	_, ok := l.earlier.done[strings.ToLower(mailbox)]
 	return ok
@@ -72,14 +72,14 @@ func (l *batchRecord) allCopiesDone() bool {
 	return true
 }
 
-// setRecordOutcome notes the line's outcome, with what an earlier delivery knew and this one does not.
+// setRecordOutcome writes the line's outcome to the journal, completed by what only an earlier delivery knew.
 func (b *batch) setRecordOutcome(l *batchRecord, out journal.Record) {
 	if known := l.earlier.record; known != nil {
 		out.Records = max(out.Records, known.Records)
 		out.Message = cmp.Or(out.Message, known.Message)
 		out.Kind = cmp.Or(out.Kind, known.Kind)
 		out.Original = cmp.Or(out.Original, known.Original)
-		if out.Rendered == "" { // the message was not made again, so what it was made with stands too
+		if out.Rendered == "" { // the message was not rendered again, so the inputs of its rendering stay too
 			out.Rendered, out.Named = known.Rendered, known.Named
 			if known.Named != "" {
 				out.Mapping = known.Mapping
@@ -88,12 +88,13 @@ func (b *batch) setRecordOutcome(l *batchRecord, out journal.Record) {
 		out.Differs = out.Differs || known.Differs
 		out.Mapping = cmp.Or(out.Mapping, known.Mapping)
 	}
-	out.Reason = strings.Join(slices.DeleteFunc(append([]string{out.Reason}, l.notes...), func(s string) bool { return s == "" }), "; ")
+	out.Reason = strings.Join(slices.DeleteFunc(append([]string{out.Reason}, l.notes...),
+		func(s string) bool { return s == "" }), "; ")
 	b.journal.Record(out)
 	b.reportProgress()
 }
 
-// quarantineRecord notes that no message can be made of the line, unless an earlier delivery has made one.
+// quarantineRecord sets the outcome of a line of which no message can be made, unless an earlier delivery made one.
 func (b *batch) quarantineRecord(l *batchRecord, reason string) {
 	if l.earlier.keepsOutcome() {
 		return
@@ -103,7 +104,7 @@ func (b *batch) quarantineRecord(l *batchRecord, reason string) {
 	b.setRecordOutcome(l, out)
 }
 
-// restoreRows restores the rows of all copies of the line that were made before, a few at a time.
+// restoreRows restores the ledger's rows of all copies of the line that were made before, a few concurrently.
 func (b *batch) restoreRows(ctx context.Context, l *batchRecord) error {
 	var group errgroup.Group
 	group.SetLimit(restoredAtOnce)
@@ -115,12 +116,12 @@ func (b *batch) restoreRows(ctx context.Context, l *batchRecord) error {
 	return group.Wait()
 }
 
-// restoredAtOnce is how many rows of one line are restored at once: the table service takes 2,000 a second for a
-// partition.
+// restoredAtOnce is the number of rows of one line that are restored concurrently: the table service accepts 2,000
+// operations a second per partition.
 const restoredAtOnce = 16
 
-// restoreRow puts the ledger's row of a copy that the journal has as done back where it was lost, and those of its
-// message's later pieces. A row that is there stays.
+// restoreRow inserts the ledger's row of a copy that the journal has as done, and those of its message's later parts,
+// if they are missing. Rows that exist stay as they are.
 func (b *batch) restoreRow(ctx context.Context, l *batchRecord, c journal.Copy) error {
 	holder := ledger.Holder{Batch: b.name, Line: l.number, Invocation: b.invocation}
 	fingerprint := l.fingerprint

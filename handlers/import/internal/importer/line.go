@@ -20,45 +20,46 @@ import (
 	"o2archiver/shared/usermap"
 )
 
-// batchRecord is one line of a batch under work: a record and its copies.
+// batchRecord is one line of a batch while it is processed: a record and its copies.
 type batchRecord struct {
 	number      int
-	own         *record.Record // the line's
-	rec         *record.Record // whose message the copies are: own, or the one of its message that was collected first
-	fingerprint string         // of rec
+	own         *record.Record // the record of the line itself
+	rec         *record.Record // whose message is written: own, or the record of the message collected first
+	fingerprint string         // fingerprint of rec
 	ownPrint    string         // the fingerprint of own
 	matches     []usermap.Match
-	open        error            // why there may be more matches: the line gets no outcome yet
+	open        error            // why matches may be incomplete: the line gets no outcome yet
 	notes       []string         // for the journal: what was left out of the mapping
-	base        journal.Record   // its line of the journal, before the outcome
-	earlier     earlier          // what an earlier delivery has noted of it
+	base        journal.Record   // the line's record in the journal, before the outcome
+	earlier     earlier          // what earlier deliveries noted about the line
 	built       *message.Message // set by build
-	omitted     string           // why an attachment is kept out of built, for the journal; "" if none is
-	sizes       []int64          // of the attachments in built
+	omitted     string           // why an attachment is left out of built, for the journal; "" if none is
+	sizes       []int64          // of the attachments in built, in bytes
 
-	refersTo *record.Place   // the entry's Earlier
-	first    *record.Place   // of rec, if that is not own
-	names    []usermap.Match // of rec, if that is not own: by what its participants are named
-	unlike   string          // why own is not what the mailboxes have, for the journal; "" if it is
-	same     *sameMessage    // the records of its message in the batch
+	refersTo *record.Place   // Earlier of the entry
+	first    *record.Place   // the place of rec, if that is not own
+	names    []usermap.Match // the matches of rec, if that is not own: they decide how participants are named
+	unlike   string          // why own differs from the message in the mailboxes, for the journal; "" if it does not
+	same     *sameMessage    // the batch's records of the same message
 
-	memoryLock chan struct{} // a mutex that respects a context: it holds one value while memory is reserved or released
-	holders    int           // of the memory
+	memoryLock chan struct{} // a mutex that respects a context; guards holders and the reservation
+	holders    int           // copies that share the reserved memory
 
-	mu        sync.Mutex
-	whole     renderCache // once for all copies
+	mu        sync.Mutex  // guards the fields below
+	whole     renderCache // the complete message, rendered once for all copies
 	oversized renderCache // without attachments, for mailboxes that refuse its size
 }
 
-// renderCache is one form of a line's message.
+// renderCache holds one form of a line's message.
 type renderCache struct {
 	rendered *rendered // nil: not yet, or dropped
-	sum      string    // hash of what was dropped
+	sum      string    // hash of the form that was dropped
 }
 
+// evict drops the rendered form and keeps its hash.
 func (k *renderCache) evict() { k.rendered, k.sum = nil, k.hash() }
 
-// hash is the SHA-256 of the form, or "" where no copy of it was read to its end.
+// hash returns the SHA-256 of the form, or "" if no copy has been read to its end.
 func (k *renderCache) hash() string {
 	if k.rendered != nil {
 		return cmp.Or(k.sum, k.rendered.hash())
@@ -66,13 +67,13 @@ func (k *renderCache) hash() string {
 	return k.sum
 }
 
-// setRecord takes up the parsed record.
+// setRecord sets the parsed record.
 func (l *batchRecord) setRecord(r *record.Record) {
 	l.own, l.rec, l.ownPrint = r, r, r.Fingerprint()
 	l.fingerprint = l.ownPrint
 	l.base.Message, l.base.Kind, l.base.Original = record.MessageKey(r.ID), string(r.Kind), r.SHA256
 	if r.Kind == record.System {
-		return // no message is made of it, so none lacks anything
+		return // no message is made of it, so nothing can be missing
 	}
 	for _, a := range r.Attachments {
 		if a.Gone != "" {
@@ -82,10 +83,10 @@ func (l *batchRecord) setRecord(r *record.Record) {
 	l.base.LeftOut, l.base.Fields, l.base.Missing = len(r.LeftOut), fieldNames(r.LeftOut), r.Missing()
 }
 
-// element is the index in the name of a field, e.g. that of to[12].email.
+// element matches the index in the name of a field, e.g. that of to[12].email.
 var element = regexp.MustCompile(`\[\d+\]`)
 
-// fieldNames returns the names of fields without the indexes of their elements, sorted, each once.
+// fieldNames returns the names of fields without the indexes of their elements, sorted and without repetitions.
 func fieldNames(fields []string) []string {
 	var names []string
 	for _, f := range fields {
@@ -96,6 +97,7 @@ func fieldNames(fields []string) []string {
 	return slices.Compact(names)
 }
 
+// hasAttachments reports whether the message has an attachment that is available.
 func (l *batchRecord) hasAttachments() bool {
 	for _, a := range l.rec.Attachments {
 		if a.Gone == "" {
@@ -106,7 +108,8 @@ func (l *batchRecord) hasAttachments() bool {
 }
 
 // planCopies builds the line's message and queues its copies for their mailboxes, except those that the journal has as
-// done. It returns nil if the line has its outcome.
+// done. It returns nil if the line has its outcome already. alone reports whether no other line of the batch is being
+// processed; if it is false, planCopies may return errLarge.
 func (b *batch) planCopies(ctx context.Context, l *batchRecord, alone bool) ([]*copyJob, error) {
 	out := &l.base
 	out.Mapping, out.Named = b.mappingVersion, namingDigest(l.own, addressesOf(l.matches))
@@ -114,7 +117,8 @@ func (b *batch) planCopies(ctx context.Context, l *batchRecord, alone bool) ([]*
 		return nil, l.open
 	}
 	if len(l.matches) == 0 && len(l.earlier.done) > 0 {
-		out.Outcome, out.Reason = journal.Archived, "no participant has a mailbox any more; the copies that were made before stay"
+		out.Outcome, out.Reason = journal.Archived,
+			"no participant has a mailbox any more; the copies that were made before stay"
 		b.setRecordOutcome(l, *out)
 		return nil, nil
 	}
@@ -128,15 +132,15 @@ func (b *batch) planCopies(ctx context.Context, l *batchRecord, alone bool) ([]*
 	}
 	err := l.buildMessage(ctx, b.im)
 	if err != nil && l.rec != l.own && !errors.Is(err, errNotRead) && ctx.Err() == nil {
-		l.dropFirst() // the first record is quarantined for it, and this one is no worse for that
+		l.dropFirst() // the fault is in the first record, which is quarantined for it; this record may be fine
 		err = l.buildMessage(ctx, b.im)
 	}
 	if err != nil && (errors.Is(err, errNotRead) || ctx.Err() != nil) {
 		return nil, err
 	}
-	if err != nil { // whatever else keeps the message from being built is of the item, and so would be there the next time too
+	if err != nil { // any other error is caused by the item, so every later attempt would meet it too
 		reason := "no message can be made of the item: " + err.Error()
-		for _, m := range l.matches { // they are planned
+		for _, m := range l.matches { // they are in the journal's plan, so each needs an outcome
 			if l.copyDone(m.Mailbox) {
 				continue
 			}
@@ -153,7 +157,7 @@ func (b *batch) planCopies(ctx context.Context, l *batchRecord, alone bool) ([]*
 			continue
 		}
 		c := b.newCopier(l, m)
-		if len(copies) < b.im.maxCopiesPerRecord() { // it will run now: no copy queues that could not use its slot
+		if len(copies) < b.im.maxCopiesPerRecord() { // it runs at once: a copy must not queue for a slot it can't use
 			c.ticket = b.im.opts.Boxes.Queue(c.mailbox, c.cost())
 		}
 		copies = append(copies, c)
@@ -161,9 +165,11 @@ func (b *batch) planCopies(ctx context.Context, l *batchRecord, alone bool) ([]*
 	return copies, nil
 }
 
+// newCopier returns the copy of the line's message for one mailbox.
 func (b *batch) newCopier(l *batchRecord, m usermap.Match) *copyJob {
 	planned := l.plannedCopy(m)
-	// Where an earlier delivery may have written, the mailbox is searched first, whether or not the ledger knows of it.
+	// If an earlier delivery may have written the message, the mailbox is searched first, whether or not the ledger
+	// has a row for the copy.
 	return &copyJob{
 		im: b.im, ledger: claims{b.im.opts.Ledger}, line: l, mailbox: m.Mailbox, key: planned.Key, out: planned,
 		mayExist: l.earlier.planned[strings.ToLower(m.Mailbox)] != "",
@@ -171,14 +177,16 @@ func (b *batch) newCopier(l *batchRecord, m usermap.Match) *copyJob {
 	}
 }
 
-// plannedCopy returns the journal's entry of one of the line's copies, before the outcome.
+// plannedCopy returns the journal's record of one of the line's copies, before the outcome.
 func (l *batchRecord) plannedCopy(m usermap.Match) journal.Copy {
-	return journal.Copy{Line: l.number, Key: record.Key(l.rec.ID, m.Mailbox), Mailbox: m.Mailbox, By: m.By, Whose: m.Participants}
+	return journal.Copy{Line: l.number, Key: record.Key(l.rec.ID, m.Mailbox), Mailbox: m.Mailbox, By: m.By,
+		Whose: m.Participants}
 }
 
-// importCopies brings all copies of the line to their outcomes, and with them the record to its own.
+// importCopies brings all copies of the line, and with them the record, to their outcomes.
 func (b *batch) importCopies(ctx context.Context, l *batchRecord, copies []*copyJob) error {
-	// A mailbox that waits holds up the others of its line only when so many of them wait, and no other line's.
+	// Copies that wait for their mailboxes delay others of the same line only if they use up the limit, and never
+	// another line's.
 	var group errgroup.Group
 	group.SetLimit(b.im.maxCopiesPerRecord())
 	outcomes := make([]journal.Copy, len(copies))
@@ -188,7 +196,7 @@ func (b *batch) importCopies(ctx context.Context, l *batchRecord, copies []*copy
 				if c.withoutAttachments && outcomes[i].Outcome == journal.Oversize {
 					outcomes[i].Rendered = l.renderedHash(&l.oversized)
 				} else if l.base.Named != "" && outcomes[i].Outcome == journal.Imported {
-					// A later delivery may go by another mapping, and the record has the hash of the latest form only.
+					// A later delivery may use another mapping, and the record keeps only the hash of the latest form.
 					outcomes[i].Rendered = l.renderedHash(&l.whole)
 				}
 				b.journal.Copy(outcomes[i])
@@ -197,7 +205,7 @@ func (b *batch) importCopies(ctx context.Context, l *batchRecord, copies []*copy
 			return err
 		})
 	}
-	restored := b.restoreRows(ctx, l) // meanwhile
+	restored := b.restoreRows(ctx, l) // runs while the copies are imported
 	if err := cmp.Or(group.Wait(), restored); err != nil {
 		return err
 	}
@@ -221,7 +229,7 @@ func (b *batch) importCopies(ctx context.Context, l *batchRecord, copies []*copy
 // concurrently: one message to all users of a large tenant must not fill the memory.
 func (im *Importer) maxCopiesPerRecord() int { return max(64, im.opts.Concurrency) }
 
-// errPanicked stands for a panic of the package message on a record: it ends one item, not the process with all others.
+// errPanicked stands for a panic in package message on a record. It fails one item instead of the process.
 var errPanicked = errors.New("it has a form that the program was not made for")
 
 // buildMessage builds the line's message. Of the attachments it reads no more than message.Options.Peek documents. Its
@@ -232,7 +240,7 @@ func (l *batchRecord) buildMessage(ctx context.Context, im *Importer) (err error
 			err = errPanicked
 		}
 	}()
-	room := im.opts.MaxItem // for the attachments, which are asked about once each, in the order of the message
+	room := im.opts.MaxItem // bytes left for attachments; Omit is called once for each, in the order of the message
 	sessions := im.opts.UploadSessions
 	o := im.messageOptions(ctx, l.namingMatches())
 	o.Omit = func(a record.Attachment) string {
@@ -252,7 +260,7 @@ func (l *batchRecord) buildMessage(ctx context.Context, im *Importer) (err error
 	return err
 }
 
-// namingMatches is what the participants of the message are named by.
+// namingMatches returns the matches that decide how the message names its participants.
 func (l *batchRecord) namingMatches() []usermap.Match {
 	if l.rec != l.own {
 		return l.names
@@ -260,23 +268,24 @@ func (l *batchRecord) namingMatches() []usermap.Match {
 	return l.matches
 }
 
-// messageOptions are those of every message, whatever is left out of it.
+// messageOptions returns the options that are the same for every form of the message.
 func (im *Importer) messageOptions(ctx context.Context, matches []usermap.Match) message.Options {
-	return message.Options{Region: im.opts.MapOptions.Region, Numbers: im.opts.Numbers, Peek: im.peekAttachment(ctx), Addresses: addressesOf(matches)}
+	return message.Options{Region: im.opts.MapOptions.Region, Numbers: im.opts.Numbers, Peek: im.peekAttachment(ctx),
+		Addresses: addressesOf(matches)}
 }
 
-// longText is the size in bytes from which on a message without attachments counts as one with: any batch but that of a
-// single item is smaller.
+// longText is the size in bytes above which a message without attachments reserves memory, as one with attachments
+// does. Every batch is smaller, except one of a single item.
 const longText = 1 << 20
 
-// reserveMemory reserves the memory that the line's message takes, once for all copies that are processed at a time.
-// They hold their mailbox slots by then, and a copy that waits for a slot holds no memory: so there is no deadlock,
-// and a mailbox that admits nothing takes nothing from the others. What was rendered is dropped with the last of
-// these copies.
+// reserveMemory reserves the memory of the line's message, once for all copies that are processed concurrently. There
+// is no deadlock: the copies hold their mailbox slots by then, and a copy that waits for a slot holds no memory. A
+// mailbox that admits nothing therefore takes nothing from the others. The last of these copies to call release also
+// drops what was rendered.
 func (l *batchRecord) reserveMemory(ctx context.Context, im *Importer) (release func(), err error) {
 	if !l.hasAttachments() && l.built.Size() <= longText {
-		// It takes little more than its line of the batch, which is in memory anyway; and a text shall not wait for
-		// files.
+		// It takes little more than its line of the batch, which is in memory anyway, and a text must not wait for
+		// attachments.
 		return func() {}, nil
 	}
 	select {
@@ -293,7 +302,7 @@ func (l *batchRecord) reserveMemory(ctx context.Context, im *Importer) (release 
 	}
 	l.holders++
 	return func() {
-		l.memoryLock <- struct{}{} // soon: its holder waits for memory only while no copy of the line holds any
+		l.memoryLock <- struct{}{} // not for long: the lock's holder waits for memory only while holders is 0
 		defer func() { <-l.memoryLock }()
 		if l.holders--; l.holders == 0 {
 			l.dropRendered()
@@ -302,7 +311,7 @@ func (l *batchRecord) reserveMemory(ctx context.Context, im *Importer) (release 
 	}, nil
 }
 
-// dropRendered lets go of what was rendered.
+// dropRendered drops the rendered forms and keeps their hashes.
 func (l *batchRecord) dropRendered() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -310,14 +319,14 @@ func (l *batchRecord) dropRendered() {
 	l.oversized.evict()
 }
 
-// renderedHash is that of one of the line's forms.
+// renderedHash returns the hash of one of the line's forms.
 func (l *batchRecord) renderedHash(k *renderCache) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return k.hash()
 }
 
-// renderedMessage is the line's message, rendered once, or its form without attachments.
+// renderedMessage returns the line's message, or its form without attachments. Each form is rendered once.
 func (l *batchRecord) renderedMessage(ctx context.Context, im *Importer, oversize bool) (_ *rendered, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"o2archiver/shared/usermap"
 )
 
-// addressesOf returns the addresses in the tenant of the participants who have a mailbox, by the participant's index:
-// the message's From and To name them by these.
+// addressesOf returns the addresses in the tenant of the participants who have a mailbox, by the participant's index.
+// The message's From and To name them by these addresses.
 func addressesOf(matches []usermap.Match) map[int]string {
 	found := map[int]string{}
 	for _, m := range matches { // in the order of the participants and their addresses
@@ -22,9 +22,9 @@ func addressesOf(matches []usermap.Match) map[int]string {
 	return found
 }
 
-// namingDigest returns where the addresses come from of those participants whose address in the message is not the
-// first of their own: "0=csv 2=2" is the mapping's for the sender, and the second of the item's for the second
-// recipient. With it the message can be rendered again. The journal has it beside the version of the mapping, and no
+// namingDigest returns the origin of the addresses of those participants whose address in the message is not the first
+// of their own: in "0=csv 2=2", the sender's comes from the mapping, and the second recipient's is the second one in
+// the item. With it and the version of the mapping the message can be rendered again. The journal holds both, and no
 // address.
 func namingDigest(r *record.Record, found map[int]string) string {
 	var b strings.Builder

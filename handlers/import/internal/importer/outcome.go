@@ -10,8 +10,8 @@ import (
 	"o2archiver/shared/record"
 )
 
-// finishFromLedger takes the outcome from the ledger: this copy's own, where an attempt of this batch had come so
-// far, or that of a message which is in the mailbox already.
+// finishFromLedger sets the outcome from the ledger's row: this copy's own outcome if an attempt of this batch wrote
+// the row, otherwise that of a duplicate.
 func (c *copyJob) finishFromLedger(ctx context.Context, row *ledger.Row) error {
 	if c.isOwnRow(row) {
 		c.setOutcome(journal.Outcome(row.Outcome), row.GraphID, row.Fingerprint)
@@ -21,7 +21,7 @@ func (c *copyJob) finishFromLedger(ctx context.Context, row *ledger.Row) error {
 	return nil
 }
 
-// isOwnRow reports whether the row is of this very line, by this delivery or an earlier one.
+// isOwnRow reports whether the row was written for this line of this batch, by this delivery or an earlier one.
 func (c *copyJob) isOwnRow(row *ledger.Row) bool {
 	return row.Batch == c.holder.Batch && row.Line == c.holder.Line
 }
@@ -41,7 +41,7 @@ func (c *copyJob) setOutcome(o journal.Outcome, id, content string) {
 	}
 }
 
-// noteDifference sets how the record differs from the message in the mailbox, which has this fingerprint.
+// noteDifference sets whether and how the record differs from the message in the mailbox, whose fingerprint is content.
 func (c *copyJob) noteDifference(content string) {
 	l := c.line
 	switch {
@@ -56,17 +56,18 @@ func (c *copyJob) noteDifference(content string) {
 	}
 }
 
-// partFingerprint is what the ledger has in place of a fingerprint for a long SMS's later part: it has none of its own.
+// partFingerprint stands in the ledger for the fingerprint of a later part of a long SMS, which has none of its own.
 const partFingerprint = ""
 
-// recordParts marks the later parts of a long SMS as imported too, so that a part that is collected again, alone or as
-// the rest of a message whose first part is missing, is a duplicate.
+// recordParts marks the later parts of a long SMS as imported too. A part that is collected again, alone or as the rest
+// of a message whose first part is missing, is then a duplicate.
 func (c *copyJob) recordParts(ctx context.Context) error {
 	for _, p := range c.line.rec.Pieces {
 		if p.Lost || p.ID == "" || p.ID == c.line.rec.ID {
 			continue
 		}
-		err := c.ledger.Settle(ctx, record.Key(p.ID, c.mailbox), c.holder, partFingerprint, c.out.GraphID, string(c.out.Outcome))
+		err := c.ledger.Settle(ctx, record.Key(p.ID, c.mailbox), c.holder, partFingerprint, c.out.GraphID,
+			string(c.out.Outcome))
 		if err != nil {
 			return err
 		}
@@ -74,7 +75,7 @@ func (c *copyJob) recordParts(ctx context.Context) error {
 	return nil
 }
 
-// refusalReason returns in plain words why Graph refused a copy for good.
+// refusalReason returns in plain words why Graph refused a copy permanently.
 func refusalReason(e *mailbox.Error) string {
 	switch {
 	case e.Code == "ErrorQuotaExceeded":

@@ -22,35 +22,36 @@ import (
 )
 
 const (
-	// heldWhole is up to what size a rendered message is kept in memory for all of its copies: what Graph takes in one
-	// request, in base64 twice. A larger one is rendered anew for each copy, streamed from its media.
+	// heldWhole is the size in bytes up to which a rendered message is kept in memory for all its copies: as large as
+	// Graph takes in one request, with base64 applied twice. A larger message is rendered again for each copy, streamed
+	// from its media.
 	heldWhole = 6 << 20
 
-	// streamed is what the copies of a larger message hold at a time: pieces of an upload.
+	// streamed is the memory in bytes that the copies of a larger message need concurrently: the chunks of an upload.
 	streamed = 6 << 20
 
-	// least keeps the count of small messages within bounds too.
+	// least is the minimum weight of a message. It limits the number of small messages.
 	least = 16 << 10
 )
 
-// rendered is one record as an e-mail message. The copies of a record share it.
+// rendered is one record's message in its RFC 5322 form, shared by all copies of the record.
 type rendered struct {
 	msg   *message.Message
 	form  Form
-	whole []byte // nil: too large to be held
-	open  func(blob string) (io.ReadCloser, error)
+	whole []byte                                   // the message; nil: it is too large to be held
+	open  func(blob string) (io.ReadCloser, error) // opens the content of an attachment
 
 	mu  sync.Mutex
 	sum string // hex SHA-256 of the message; empty until it is known
 }
 
-// Form is what an administrator chooses of a message in a mailbox.
+// Form holds the administrator's settings for messages in mailboxes.
 type Form struct {
-	HTML          bool // the body is HTML
-	Conversations bool // Outlook shows the messages of a conversation together
+	HTML          bool // the body is HTML instead of plain text
+	Conversations bool // Outlook groups the messages of a conversation
 }
 
-// renderMessage writes the message, once for all of its copies where it is small enough to be held.
+// renderMessage renders the message if it is small enough to be held; otherwise each copy renders it.
 func (im *Importer) renderMessage(ctx context.Context, msg *message.Message) (*rendered, error) {
 	out := &rendered{msg: msg, form: im.opts.Form, open: func(blob string) (io.ReadCloser, error) {
 		body, _, err := im.opts.Store.OpenMedia(ctx, blob)
@@ -69,15 +70,16 @@ func (im *Importer) renderMessage(ctx context.Context, msg *message.Message) (*r
 	return out, nil
 }
 
-// errNotRead means that storage, and nothing about the item, kept an attachment from being read.
+// errNotRead means that storage, not the item, prevented an attachment from being read.
 var errNotRead = errors.New("an attachment can't be looked at for now")
 
-// peekAttachment returns a function that returns the first bytes of an attachment. One that is missing or can't be read
-// is an error of its copies, not of this function.
+// peekAttachment returns a function that returns the first n bytes of an attachment. A missing or damaged attachment is
+// not an error here: it is reported by the copies.
 func (im *Importer) peekAttachment(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
 	return func(a record.Attachment, n int) ([]byte, error) {
 		head, err := im.readAttachment(ctx, a.Blob(), n)
-		if again, _ := retry.IsTransient(err); again || ctx.Err() != nil || errors.Is(err, archive.ErrDenied) || errors.Is(err, archive.ErrArchived) {
+		if again, _ := retry.IsTransient(err); again || ctx.Err() != nil || errors.Is(err, archive.ErrDenied) ||
+			errors.Is(err, archive.ErrArchived) {
 			return nil, fmt.Errorf("%w: %w", errNotRead, err)
 		}
 		return head, nil
@@ -93,22 +95,22 @@ func (im *Importer) readAttachment(ctx context.Context, blob string, n int) ([]b
 	return io.ReadAll(io.LimitReader(body, int64(n)))
 }
 
-// renderWeight is what a message with that many bytes of text takes of the memory that all of them share.
+// renderWeight returns the number of bytes to reserve from the shared memory for a message with text bytes of text.
 func renderWeight(m *message.Message, text int) int64 {
 	if m.Size() > heldWhole {
-		return min(streamed+2*int64(text), MaxMemory) // however a message is streamed, its text is held
+		return min(streamed+2*int64(text), MaxMemory) // the text is held even if the message is streamed
 	}
 	return max(least, m.Size())
 }
 
-// hash is the SHA-256 of the message, or "" where no copy has been read to its end.
+// hash returns the SHA-256 of the message, or "" if no copy has been read to its end.
 func (r *rendered) hash() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.sum
 }
 
-// read returns the message for one copy, parsed. closeIt ends the rendering of a large one.
+// read returns the parsed message for one copy. The caller must call closeIt, which ends the rendering of a large one.
 func (r *rendered) read(key string) (m *mailbox.Message, closeIt func(), err error) {
 	var src io.Reader = bytes.NewReader(r.whole)
 	closeIt = func() {}
@@ -128,7 +130,7 @@ func (r *rendered) read(key string) (m *mailbox.Message, closeIt func(), err err
 		m.Next = func() (*mailbox.Attachment, error) {
 			a, err := next()
 			if errors.Is(err, io.EOF) {
-				_, _ = io.Copy(io.Discard, src) // the hash is over what follows the last part, too
+				_, _ = io.Copy(io.Discard, src) // the hash also covers what follows the last part
 			}
 			return a, err
 		}
@@ -136,7 +138,7 @@ func (r *rendered) read(key string) (m *mailbox.Message, closeIt func(), err err
 	return m, closeIt, nil
 }
 
-// summing notes the hash of a message that has been read to its end.
+// summing is a reader that stores the hash of a message once it has been read to its end.
 type summing struct {
 	r  io.Reader
 	h  hash.Hash
@@ -154,14 +156,15 @@ func (s *summing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// forMailbox hands the parts of the RFC 5322 message on to Graph's form.
+// forMailbox converts the RFC 5322 message to the form that is sent to Graph.
 func forMailbox(p *message.Parsed, key string, f Form) *mailbox.Message {
 	m := &mailbox.Message{
-		Key: key, MessageID: "<" + p.ID + ">", Subject: ShowControls(p.Subject), Text: ShowControls(bodyPrefix(p.Text)), Whole: p.Text,
+		Key: key, MessageID: "<" + p.ID + ">", Subject: ShowControls(p.Subject),
+		Text: ShowControls(bodyPrefix(p.Text)), Whole: p.Text,
 		From: mailbox.Address(p.From), Sent: p.Date, Received: p.Date,
 		InReplyTo: p.InReplyTo, References: p.References,
 	}
-	// A body that is too long for a request is cut off, and HTML can't be: such a message has its text as the body.
+	// A body that is too long for a request is truncated, which HTML can't be: such a message has a plain-text body.
 	html := f.HTML && mailbox.FitsBody(p.HTML)
 	if html {
 		m.HTML = p.HTML
@@ -183,7 +186,7 @@ func forMailbox(p *message.Parsed, key string, f Form) *mailbox.Message {
 			return nil, err
 		}
 		a := &mailbox.Attachment{Name: part.Name, Type: part.Type, Size: part.Size, Body: part.Body}
-		if html && part.Inline { // nothing in a plain text shows it, and a program may hide what is inline
+		if html && part.Inline { // a plain-text body refers to no attachment, and mail programs may hide inline ones
 			a.Inline, a.ContentID = true, part.ContentID
 		}
 		return a, nil
@@ -191,12 +194,12 @@ func forMailbox(p *message.Parsed, key string, f Form) *mailbox.Message {
 	return m
 }
 
-// searched are the headers that go to Graph, which takes five: a message that lacks one of them gets no other in its
-// place.
+// searched lists the headers that are sent to Graph, which accepts five. A message that lacks one of them gets no other
+// in its place.
 var searched = []string{"X-O2-Message-Id", "X-O2-Type", "X-O2-Owner", "X-O2-Conversation", "X-O2-Original-Sha256"}
 
-// bodyPrefix is as much of a text as a body can have in it, and more: the body says then that it goes on, and the
-// whole is in a file.
+// bodyPrefix returns slightly more of a text than a body can hold: the body then states that it continues, and the
+// whole text is attached as a file.
 func bodyPrefix(text string) string {
 	const more = mailbox.MaxBody + utf8.UTFMax
 	if len(text) <= more {
@@ -205,8 +208,8 @@ func bodyPrefix(text string) string {
 	return strings.ToValidUTF8(text[:more], "")
 }
 
-// ShowControls returns the text of a mailbox's message: each character that a mailbox does not keep is replaced by its
-// number, as ⟦U+0007⟧. The RFC 5322 form and the batch have these characters as they were.
+// ShowControls returns the text for a message in a mailbox: each character that a mailbox does not store is replaced by
+// its number, as ⟦U+0007⟧. The RFC 5322 form and the batch keep these characters.
 func ShowControls(text string) string {
 	if !strings.ContainsFunc(text, message.NotStorable) {
 		return text

@@ -13,18 +13,19 @@ import (
 )
 
 var (
-	// errClaimHeld means that another holder may still be processing the copy. As a rule it is about to finish, so the
-	// ledger is asked again soon, and then ever more rarely.
+	// errClaimHeld means that another holder may still be processing the copy. Usually it is about to finish, so the
+	// ledger is read again soon, and then at growing intervals.
 	errClaimHeld = retry.NewTransient("the copy is held by another delivery that may be alive")
 
-	// errMayStillLand means that a request whose answer was lost may still take effect.
+	// errMayStillLand means that a request whose answer was lost may still create the message.
 	errMayStillLand = errors.New("nothing is in the mailbox yet of a message whose creation may still be under way")
 
-	// errRetryWithoutAttachments asks for another attempt, without the attachments.
-	errRetryWithoutAttachments = retry.NewTransient("the mailbox does not take the message's size: it is made again without its attachments")
+	// errRetryWithoutAttachments requests another attempt without the attachments.
+	errRetryWithoutAttachments = retry.NewTransient(
+		"the mailbox does not take the message's size: it is made again without its attachments")
 )
 
-// Status wraps an error with the one of funchost that decides the status for the host.
+// Status wraps err with the error of funchost that decides the status for the host. It returns nil for nil.
 func Status(err error) error {
 	if err == nil {
 		return nil

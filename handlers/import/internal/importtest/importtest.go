@@ -1,4 +1,4 @@
-// Package importtest opens the storage on which the tests of the engines run. It is for tests only.
+// Package importtest opens the storage that the tests of the engines use. It is for tests only.
 package importtest
 
 import (
@@ -8,7 +8,7 @@ import (
 	"o2archiver/shared/archive"
 )
 
-// Store returns the archive of this test binary's Azurite, with its containers. All tests of the binary share it: each
+// Store returns the archive in this test binary's Azurite, with its containers. All tests of the binary share it: each
 // needs blobs of its own.
 func Store(t testing.TB) *archive.Store {
 	t.Helper()

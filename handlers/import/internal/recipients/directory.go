@@ -1,5 +1,5 @@
-// Package recipients finds the mailboxes that messages go to: it asks the tenant which addresses have one, and reads
-// the administrator's mapping. Both are cached. It knows nothing of batches and copies.
+// Package recipients finds the mailboxes that messages go to: it looks up in the tenant which addresses have a mailbox,
+// and reads the administrator's mapping. Both are cached. It knows nothing of batches and copies.
 package recipients
 
 import (
@@ -20,26 +20,25 @@ import (
 
 const (
 	validFor   = time.Hour        // how long a mailbox counts as present without another look-up
-	invalidFor = 10 * time.Minute // how long an address counts as without a mailbox
+	invalidFor = 10 * time.Minute // how long an address counts as one without a mailbox
 	assumedFor = time.Minute      // how long a mailbox that did not answer counts as present
 	maxKnown   = 200_000          // addresses in the cache; beyond that it is cleared
 
-	// defaultWait is less than a sweep's short turn.
+	// defaultWait is shorter than a short turn of a sweep.
 	defaultWait = 20 * time.Second
 )
 
-// QuestionSize is the number of addresses of one question to the tenant. The answers to a question are cached, however
-// the next one ends.
+// QuestionSize is the number of addresses looked up together. The answers are cached even if the next look-up fails.
 const QuestionSize = 1000
 
-// DirectoryOptions are the bounds of a Directory.
+// DirectoryOptions holds the limits of a Directory.
 type DirectoryOptions struct {
-	Concurrency int              // mailboxes asked at once for one batch
-	Wait        time.Duration    // how long a question waits for what does not answer; 0: 20 seconds
+	Concurrency int              // mailboxes checked concurrently for one batch
+	Wait        time.Duration    // how long a look-up waits for answers; 0: 20 seconds
 	Now         func() time.Time // the cache's clock
 }
 
-// Directory answers from the tenant which addresses belong to a user with a mailbox, and caches the answers. It
+// Directory looks up in the tenant which addresses belong to a user with a mailbox, and caches the answers. It
 // implements usermap.Directory, and is safe for concurrent use.
 type Directory struct {
 	boxes *mailbox.Client
@@ -49,13 +48,14 @@ type Directory struct {
 
 	mu     sync.Mutex
 	known  map[string]answer        // by lower-case address
-	asking map[string]chan struct{} // closed when the question that is under way for the address has ended
+	asking map[string]chan struct{} // by address: closed when the current look-up of the address has ended
 }
 
+// answer is the cached answer about one address.
 type answer struct {
 	mailbox string // object id; "": no valid user
-	refused string // why the directory does not look the address up
-	open    error  // there is no answer: until then it is not asked again
+	refused string // why the directory refuses to look the address up
+	open    error  // why there is no answer; the address is not looked up again before until
 	until   time.Time
 }
 
@@ -67,8 +67,8 @@ func NewDirectory(boxes *mailbox.Client, o DirectoryOptions) *Directory {
 	}
 }
 
-// Mailboxes implements usermap.Directory. It waits for a while where Graph is unavailable. An address about which
-// another batch is asking already is not asked again: the batches of a new day begin together and are about the same
+// Mailboxes implements usermap.Directory. It waits up to DirectoryOptions.Wait while Graph is unavailable. An address
+// that another batch is looking up is not looked up again: the batches of a new day start together and concern the same
 // people.
 func (d *Directory) Mailboxes(ctx context.Context, addresses []string) (map[string]string, error) {
 	found := make(map[string]string, len(addresses))
@@ -82,7 +82,7 @@ func (d *Directory) Mailboxes(ctx context.Context, addresses []string) (map[stri
 		if len(partial.Open)-open < len(part) {
 			continue
 		}
-		for _, address := range addresses[begin+len(part):] { // nothing is answered, so nothing more is asked now
+		for _, address := range addresses[begin+len(part):] { // no address was answered, so no more are looked up now
 			partial.Open[address] = partial.Open[part[0]]
 		}
 		break
@@ -93,8 +93,9 @@ func (d *Directory) Mailboxes(ctx context.Context, addresses []string) (map[stri
 	return found, nil
 }
 
-// mailboxes adds the answers about some addresses to found, and what is no answer to partial.
-func (d *Directory) mailboxes(ctx context.Context, addresses []string, found map[string]string, partial *usermap.Partial) error {
+// mailboxes adds the answers about some addresses to found, and those about open or refused addresses to partial.
+func (d *Directory) mailboxes(ctx context.Context, addresses []string, found map[string]string,
+	partial *usermap.Partial) error {
 	for {
 		ours, others := d.remembered(addresses, found, partial)
 		if err := d.ask(ctx, ours, found, partial); err != nil {
@@ -103,8 +104,8 @@ func (d *Directory) mailboxes(ctx context.Context, addresses []string, found map
 		if len(others) == 0 {
 			return nil
 		}
-		// This call's own question has ended by now, so two calls cannot deadlock on each other's. Should the others'
-		// question have failed, this call asks it in the next round.
+		// This call's own look-up has ended by now, so two calls cannot deadlock by waiting for each other. If the
+		// other look-up failed, this call repeats it in the next round.
 		addresses = addresses[:0:0]
 		for address, ended := range others {
 			select {
@@ -117,9 +118,10 @@ func (d *Directory) mailboxes(ctx context.Context, addresses []string, found map
 	}
 }
 
-// ask asks the tenant about the addresses, which remembered has marked as this call's, and adds the answers. An address
-// without an answer in time is open, and delays none of the others.
-func (d *Directory) ask(ctx context.Context, unknown []string, found map[string]string, partial *usermap.Partial) error {
+// ask looks up the addresses that remembered has marked as this call's, and adds the answers. An address without an
+// answer in time is open, and delays none of the others.
+func (d *Directory) ask(ctx context.Context, unknown []string, found map[string]string,
+	partial *usermap.Partial) error {
 	if len(unknown) == 0 {
 		return nil
 	}
@@ -154,8 +156,9 @@ func (d *Directory) ask(ctx context.Context, unknown []string, found map[string]
 	return nil
 }
 
-// lookUp asks which users have the addresses. answers are those about addresses that are open or refused.
-func (d *Directory) lookUp(ctx context.Context, unknown []string) (users map[string]mailbox.User, answers map[string]answer, _ error) {
+// lookUp returns the users who have the addresses, and in answers the addresses that are open or refused.
+func (d *Directory) lookUp(ctx context.Context, unknown []string) (
+	users map[string]mailbox.User, answers map[string]answer, _ error) {
 	asking, cancel := context.WithTimeout(ctx, d.wait)
 	defer cancel()
 	err := mailbox.Retry(asking, func(ctx context.Context) (err error) {
@@ -167,9 +170,10 @@ func (d *Directory) lookUp(ctx context.Context, unknown []string) (users map[str
 	switch {
 	case err == nil:
 		return users, nil, nil
-	case ctx.Err() != nil, !errors.As(err, &partial) && asking.Err() == nil && !errors.Is(err, mailbox.ErrNoFinalAnswer):
+	case ctx.Err() != nil,
+		!errors.As(err, &partial) && asking.Err() == nil && !errors.Is(err, mailbox.ErrNoFinalAnswer):
 		return nil, nil, err
-	case partial == nil: // nothing is answered: the next question is asked at once
+	case partial == nil: // no address was answered: expired at once, so that the next look-up asks again
 		for _, address := range unknown {
 			answers[address] = answer{open: err, until: d.now().Add(-time.Second)}
 		}
@@ -179,12 +183,13 @@ func (d *Directory) lookUp(ctx context.Context, unknown []string) (users map[str
 		answers[address] = answer{open: err, until: d.now().Add(assumedFor)}
 	}
 	for address, e := range partial.Refused {
-		answers[address] = answer{refused: fmt.Sprintf("HTTP %d, %s", e.Status, e.Code), until: d.now().Add(invalidFor)}
+		answers[address] = answer{
+			refused: fmt.Sprintf("HTTP %d, %s", e.Status, e.Code), until: d.now().Add(invalidFor)}
 	}
 	return users, answers, nil
 }
 
-// tell adds the answer about an address to where it belongs.
+// tell adds the answer about an address to found or partial.
 func (a answer) tell(address string, found map[string]string, partial *usermap.Partial) {
 	switch {
 	case a.mailbox != "":
@@ -196,12 +201,12 @@ func (a answer) tell(address string, found map[string]string, partial *usermap.P
 	}
 }
 
-// askMailboxes puts into there for each user how long a mailbox may be counted on, 0 where there is none: the
-// directory knows guests, unlicensed users and users with a mailbox on the premises too, and only the mailbox itself
-// says which it is. The answer costs the request for the folder, which an import needs anyway.
+// askMailboxes sets for each user in there how long a mailbox counts as present, or 0 if there is none. The directory
+// also has guests, unlicensed users and users with a mailbox on premises; only a request to the mailbox itself
+// distinguishes them. It is the request for the folder, which an import needs anyway.
 //
-// A mailbox counts as missing only by a final answer. One that is away or refuses without such an answer, while it is
-// being moved for instance, counts as there after a while: its copies then wait for it, and no others.
+// A mailbox counts as missing only after a final answer. If the wait ends without one, for example while the mailbox is
+// being moved, it counts as present: its own copies then wait for it, and no others.
 func (d *Directory) askMailboxes(ctx context.Context, there map[string]time.Duration) error {
 	asking, cancel := context.WithTimeout(ctx, d.wait)
 	defer cancel()
@@ -220,7 +225,7 @@ func (d *Directory) askMailboxes(ctx context.Context, there map[string]time.Dura
 			switch {
 			case answered && graph.Kind == mailbox.NoMailbox:
 				return nil
-			case err == nil, answered: // there is a mailbox, and what is wrong with it is the outcome of the copy
+			case err == nil, answered: // there is a mailbox; a fault of it becomes the outcome of the copy
 			case ctx.Err() == nil && (asking.Err() != nil || errors.Is(err, mailbox.ErrNoFinalAnswer)):
 				until = assumedFor
 			default:
@@ -235,8 +240,8 @@ func (d *Directory) askMailboxes(ctx context.Context, there map[string]time.Dura
 	return group.Wait()
 }
 
-// remembered adds the cached answers. Of the other addresses, ours are those about which this call has to ask, and
-// others those about which another call is asking.
+// remembered adds the cached answers. Of the other addresses, ours are those that this call has to look up, and others
+// those that another call is looking up.
 func (d *Directory) remembered(
 	addresses []string, found map[string]string, partial *usermap.Partial,
 ) (ours []string, others map[string]chan struct{}) {
@@ -249,7 +254,7 @@ func (d *Directory) remembered(
 		switch ended := d.asking[address]; {
 		case ok && !d.now().After(a.until):
 			a.tell(address, found, partial)
-		case ended == mark: // named twice
+		case ended == mark: // the address occurs twice
 		case ended != nil:
 			others[address] = ended
 		default:
@@ -260,25 +265,25 @@ func (d *Directory) remembered(
 	return ours, others
 }
 
-// endQuestion ends the question about the addresses, whatever came of it.
+// endQuestion marks the look-up of the addresses as ended, whether or not it succeeded.
 func (d *Directory) endQuestion(addresses []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	close(d.asking[addresses[0]]) // they have one channel
+	close(d.asking[addresses[0]]) // the addresses share one channel
 	for _, address := range addresses {
 		delete(d.asking, address)
 	}
 }
 
-// Refresh drops the answers about all addresses without a mailbox, so that the next batch asks again: an
-// administrator has done something about them.
+// Refresh drops the answers about all addresses without a mailbox, so that the next batch looks them up again. It is
+// called when an administrator may have corrected them.
 func (d *Directory) Refresh() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	maps.DeleteFunc(d.known, func(_ string, a answer) bool { return a.mailbox == "" })
 }
 
-// Forget drops the answers about a mailbox that turned out to be gone, so that the next batch asks again.
+// Forget drops the answers about a mailbox that no longer exists, so that the next batch looks the addresses up again.
 func (d *Directory) Forget(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

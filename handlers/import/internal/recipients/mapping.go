@@ -13,13 +13,13 @@ import (
 	"o2archiver/shared/usermap"
 )
 
-// MappingAge is how long a mapping is used before storage is asked whether there is another.
+// MappingAge is how long a mapping is used before storage is checked for another one.
 const MappingAge = time.Minute
 
-// MappingOptions are the administrator's choices about the mapping.
+// MappingOptions holds the administrator's settings for the mapping.
 type MappingOptions struct {
 	Custom bool             // whether the CSV file is used at all
-	Region string           // two-letter country of numbers in national form
+	Region string           // two-letter country code for numbers in national form
 	Now    func() time.Time // the cache's clock
 }
 
@@ -28,10 +28,10 @@ type Mapping struct {
 	store *archive.Store
 	o     MappingOptions
 
-	lock    chan struct{} // a mutex that respects a context: it holds one value while the fields below are in use
-	checked time.Time
-	etag    string
-	table   *usermap.Table // nil: there is none
+	lock    chan struct{}  // a mutex that respects a context; guards the fields below
+	checked time.Time      // when storage was last checked; zero: never
+	etag    string         // of the file that table was read from
+	table   *usermap.Table // nil: there is no file
 }
 
 // NewMapping returns a Mapping that has not been read yet.
@@ -39,7 +39,7 @@ func NewMapping(store *archive.Store, o MappingOptions) *Mapping {
 	return &Mapping{store: store, o: o, lock: make(chan struct{}, 1)}
 }
 
-// acquire waits for the lock until ctx ends.
+// acquire acquires the lock, or returns the cause of ctx's end.
 func (m *Mapping) acquire(ctx context.Context) (release func(), err error) {
 	select {
 	case m.lock <- struct{}{}:
@@ -49,7 +49,7 @@ func (m *Mapping) acquire(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// Refresh makes the next call of Current ask storage whether there is another file.
+// Refresh makes the next call of Current check storage for another file.
 func (m *Mapping) Refresh(ctx context.Context) error {
 	release, err := m.acquire(ctx)
 	if err != nil {
@@ -60,9 +60,9 @@ func (m *Mapping) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// Current returns the administrator's mapping, or nil where there is none or it is not to be used. While storage is
-// unavailable it waits, until ctx ends. A file that can't be read is an error that matches funchost.ErrSettings, so
-// that nothing is imported into the wrong mailbox or into none; the batches wait for sweep.
+// Current returns the administrator's mapping, or nil if there is none or it is not to be used. While storage is
+// unavailable it waits until ctx ends. If the file is invalid, the error matches funchost.ErrSettings, so that nothing
+// is imported into the wrong mailbox or into none; the batches wait for a later sweep.
 func (m *Mapping) Current(ctx context.Context) (*usermap.Table, error) {
 	if !m.o.Custom {
 		return nil, nil
@@ -90,7 +90,8 @@ func (m *Mapping) Current(ctx context.Context) (*usermap.Table, error) {
 	default:
 		table, err := usermap.ParseCSV(bytes.NewReader(data), m.o.Region)
 		if err != nil {
-			return nil, fmt.Errorf("%w: settings/mapping.csv can't be used, so nothing is imported until it is replaced: %w",
+			return nil, fmt.Errorf(
+				"%w: settings/mapping.csv can't be used, so nothing is imported until it is replaced: %w",
 				funchost.ErrSettings, err)
 		}
 		m.table, m.etag = table, etag

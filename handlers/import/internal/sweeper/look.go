@@ -17,31 +17,31 @@ import (
 )
 
 const (
-	runsAtOnce    = 4   // runs of a day that are looked at
-	journalsOnce  = 8   // journals of a run
-	earlierAtOnce = 400 // earlier days a sweep: five years are through in five hours
-	saveLooked    = 50  // days after which the state is saved
-	maxOpen       = 20_000
+	runsAtOnce    = 4      // runs of a day checked concurrently
+	journalsOnce  = 8      // journals of a run read concurrently
+	earlierAtOnce = 400    // earlier days checked per sweep: five years take five hours
+	saveLooked    = 50     // days after which the state is saved
+	maxOpen       = 20_000 // open batches of one sweep
 )
 
 // sweptDay is a day with the runs that were planned on it.
 type sweptDay struct {
 	name   string
 	runs   []*sweptRun
-	looked bool // its runs are listed, and each of them was looked at
+	looked bool // its runs were listed and checked
 	failed bool // its runs could not be listed
 }
 
-// sweptRun is a run as a sweep finds it.
+// sweptRun is a run and its state in this sweep.
 type sweptRun struct {
 	folder   string
-	known    bool // closed before this sweep
-	manifest bool // no batch will be added
+	known    bool // it was closed before this sweep
+	manifest bool // it has its manifest, so no batch will be added
 	batches  int
-	left     int // of these, without the end of a journal
-	replayed bool
-	totals   journal.Totals // of the batches that have it
-	err      error          // it could not be looked at
+	left     int            // batches whose journals have no end
+	replayed bool           // a replay of it is not finished
+	totals   journal.Totals // of the batches whose journals have an end
+	err      error          // why it could not be checked
 }
 
 // closed reports whether nothing of the run is left to do.
@@ -53,15 +53,15 @@ func (r *sweptRun) closed() bool {
 type openBatch struct {
 	name   string
 	run    *sweptRun
-	done   bool           // it has one now
+	done   bool           // its journal has an end now
 	totals journal.Totals // if done
-	held   bool
-	err    error // of its last turn
+	held   bool           // another delivery holds its journal
+	err    error          // of its last turn
 }
 
-// findOpenBatches goes through the days: those that may have an open run, and some of the earlier ones in rotation.
-// It stops when its time is over, and the next sweep goes on there. A day or run that can't be read keeps none of the
-// others from being looked at.
+// findOpenBatches checks the days that may have an open run, and some of the earlier ones in rotation. If its time is
+// over, it stops, and the next sweep continues there. A day or run that can't be read does not prevent the others from
+// being checked.
 func (s *sweep) findOpenBatches(ctx context.Context, until time.Time, replays []*Replay) error {
 	var names []string
 	err := retry.Do(ctx, func(ctx context.Context) (err error) {
@@ -104,7 +104,7 @@ func (s *sweep) findOpenBatches(ctx context.Context, until time.Time, replays []
 	return nil
 }
 
-// forgetTries forgets those of batches that are not open any more, however that came about.
+// forgetTries drops the counts of batches that are no longer open, for whatever reason.
 func (s *sweep) forgetTries() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +115,7 @@ func (s *sweep) forgetTries() {
 	maps.DeleteFunc(s.state.Tried, func(batch string, _ int) bool { return !open[batch] })
 }
 
-// orderRuns is the days in the order in which they are looked at.
+// orderRuns returns the days in the order in which they are checked.
 func (s *sweep) orderRuns(names []string, reopened map[string]bool) (order []*sweptDay) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,7 +131,8 @@ func (s *sweep) orderRuns(names []string, reopened map[string]bool) (order []*sw
 		}
 	}
 	at := func(days []*sweptDay, from string) []*sweptDay {
-		i, _ := slices.BinarySearchFunc(days, from, func(d *sweptDay, name string) int { return strings.Compare(d.name, name) })
+		i, _ := slices.BinarySearchFunc(days, from,
+			func(d *sweptDay, name string) int { return strings.Compare(d.name, name) })
 		return append(slices.Clone(days[i:]), days[:i]...)
 	}
 	order = at(order, s.state.From)
@@ -146,11 +147,12 @@ func (s *sweep) orderRuns(names []string, reopened map[string]bool) (order []*sw
 	for _, name := range names {
 		known[name] = true
 	}
-	maps.DeleteFunc(s.state.Finished, func(day, _ string) bool { return !known[day] || reopened[day] }) // retention takes days away
+	// Retention deletes days.
+	maps.DeleteFunc(s.state.Finished, func(day, _ string) bool { return !known[day] || reopened[day] })
 	return append(order, earlier...)
 }
 
-// resumeAt notes where the next sweep goes on looking.
+// resumeAt sets the day at which the next sweep continues.
 func (s *sweep) resumeAt(day string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,7 +163,7 @@ func (s *sweep) resumeAt(day string) {
 	}
 }
 
-// lookAt looks at the runs of one day.
+// lookAt checks the runs of one day.
 func (s *sweep) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[string]bool) {
 	var runs []string
 	err := s.startPart(ctx, func(ctx context.Context) (err error) {
@@ -197,9 +199,9 @@ func (s *sweep) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[st
 	d.runs, d.looked, d.failed = swept, true, err != nil
 }
 
-// lookInto finds the batches of a run that are open.
+// lookInto adds the open batches of a run to s.open.
 func (s *sweep) lookInto(ctx context.Context, r *sweptRun) error {
-	// The manifest is asked for before the list is made: what is listed then is all there will be.
+	// The manifest is read before the batches are listed. If it exists, the list is complete.
 	err := s.startPart(ctx, func(ctx context.Context) error {
 		_, err := s.opts.Store.ReadManifest(ctx, r.folder)
 		return err
@@ -233,7 +235,7 @@ func (s *sweep) lookInto(ctx context.Context, r *sweptRun) error {
 	return nil
 }
 
-// lookUp asks for the end of a batch's journal.
+// lookUp reads the end of a batch's journal.
 func (s *sweep) lookUp(ctx context.Context, r *sweptRun, b archive.BatchInfo) error {
 	var done bool
 	var totals journal.Totals
@@ -256,7 +258,7 @@ func (s *sweep) lookUp(ctx context.Context, r *sweptRun, b archive.BatchInfo) er
 		s.res.Young++
 	default:
 		s.res.Batches++
-		if len(s.open) < maxOpen { // the others are found by a later sweep
+		if len(s.open) < maxOpen { // a later sweep finds the others
 			s.open = append(s.open, &openBatch{name: b.Name, run: r})
 		}
 	}

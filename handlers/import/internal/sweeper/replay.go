@@ -24,34 +24,34 @@ import (
 // ReplaysBlob is the blob in archive.Sweeps that holds Replays.
 const ReplaysBlob = "replays.json"
 
-// ReplayGroup is the number of batches of a replay after which its progress is saved.
+// ReplayGroup is the number of batches of a replay after whose turns its progress is saved.
 const ReplayGroup = 16
 
 const (
-	maxReplays   = 1000
-	maxAgain     = 1000                // batches of one replay that are tried again
-	replayFor    = 31 * 24 * time.Hour // after that a replay that can't be finished is given up, and reported
-	replayWrites = 20                  // tries of a conditional write
+	maxReplays   = 1000                // open replays
+	maxAgain     = 1000                // batches of one replay that need another turn
+	replayFor    = 31 * 24 * time.Hour // age at which an unfinished replay is given up and reported
+	replayWrites = 20                  // attempts of a conditional write
 )
 
-// Replays is the stored form of the replays that are not finished. Its blob is apart from that of State, which a sweep
-// holds by a lease meanwhile.
+// Replays is the persisted form of the replays that are not finished. It has a blob of its own because a sweep holds
+// the lease of State's.
 type Replays struct {
 	Open []Replay `json:"open,omitempty"`
 }
 
-// Replay is a replay that was begun. It is saved before its first batch, so a sweep continues it wherever it was
-// interrupted.
+// Replay is a replay that has begun. It is saved before its first batch, so that a sweep can continue it wherever it
+// was interrupted.
 type Replay struct {
-	ID    string    `json:"id"`              // the invocation's that asked for it
+	ID    string    `json:"id"`              // of the invocation that requested it
 	What  string    `json:"what"`            // a run's folder or a batch
-	At    time.Time `json:"at"`              // when it was asked for
+	At    time.Time `json:"at"`              // when it was requested
 	After string    `json:"after,omitempty"` // all batches up to this one have had their turn
-	Again []string  `json:"again,omitempty"` // those of them that are to be tried again
-	Tries int       `json:"tries,omitempty"` // of sweeps to go on with it
+	Again []string  `json:"again,omitempty"` // those of them that need another turn
+	Tries int       `json:"tries,omitempty"` // sweeps that have tried to continue it
 }
 
-// runReplay is the folder of the run that is replayed.
+// runReplay returns the folder of the run that is replayed.
 func (r *Replay) runReplay() string {
 	if strings.HasSuffix(r.What, ".ndjson") {
 		return path.Dir(r.What)
@@ -59,8 +59,7 @@ func (r *Replay) runReplay() string {
 	return r.What
 }
 
-// replay goes through the batches of a run, or one batch: it maps every record anew and makes the copies that are
-// missing.
+// replay replays a run, or one batch: it maps every record again and creates the copies that are missing.
 func (s *sweep) replay(ctx context.Context, what string) (Result, error) {
 	names, err := s.named(ctx, what)
 	if err != nil {
@@ -70,7 +69,8 @@ func (s *sweep) replay(ctx context.Context, what string) (Result, error) {
 	err = s.updateReplays(ctx, func(state *Replays) error {
 		state.Open = slices.DeleteFunc(state.Open, func(o Replay) bool { return o.What == what })
 		if len(state.Open) >= maxReplays {
-			return fmt.Errorf("%w: %d replays are not finished; sweep goes on with them", funchost.ErrBusy, len(state.Open))
+			return fmt.Errorf("%w: %d replays are not finished; sweep goes on with them", funchost.ErrBusy,
+				len(state.Open))
 		}
 		state.Open = append(state.Open, r)
 		return nil
@@ -82,7 +82,7 @@ func (s *sweep) replay(ctx context.Context, what string) (Result, error) {
 	return s.res, err
 }
 
-// replays reads the replays that are not finished. Those that are too old are given up.
+// replays returns the replays that are not finished, and gives up those that are too old.
 func (s *sweep) replays(ctx context.Context) (open []*Replay, _ error) {
 	var state Replays
 	err := retry.Do(ctx, func(ctx context.Context) error {
@@ -106,7 +106,7 @@ func (s *sweep) replays(ctx context.Context) (open []*Replay, _ error) {
 	return open, nil
 }
 
-// resumeReplays goes on with the replays that broke off, the least tried first, until the time for them is over.
+// resumeReplays continues interrupted replays, the least tried first, until the time for them is over.
 func (s *sweep) resumeReplays(ctx context.Context, open []*Replay, until time.Time) {
 	slices.SortStableFunc(open, func(a, b *Replay) int { return cmp.Compare(a.Tries, b.Tries) })
 	for _, r := range open {
@@ -117,10 +117,11 @@ func (s *sweep) resumeReplays(ctx context.Context, open []*Replay, until time.Ti
 	}
 }
 
+// resume continues one replay, or ends it if its run or batch no longer exists.
 func (s *sweep) resume(ctx context.Context, r *Replay, until time.Time) error {
 	names, err := s.named(ctx, r.What)
 	if errors.Is(err, funchost.ErrInput) {
-		return s.endReplay(ctx, r) // it is not there any more
+		return s.endReplay(ctx, r) // its run or batch no longer exists
 	}
 	if err != nil {
 		return err
@@ -129,11 +130,12 @@ func (s *sweep) resume(ctx context.Context, r *Replay, until time.Time) error {
 	return s.continueReplay(ctx, r, names, false, until)
 }
 
-// continueReplay runs a turn of each batch of the replay that had none yet, and another one of those that were not
-// finished, as long as the time lasts. The rest is left to the next sweep. A turn is saved before it begins, so that a
-// batch that ends the process keeps none of the others from theirs.
+// continueReplay runs a turn of each batch of the replay that has had none yet, and further turns of those that were
+// not finished, until the time is over. The rest is left to the next sweep. A turn is saved before it begins, so that a
+// batch that ends the process does not prevent the others from having theirs. byHand reports whether an administrator's
+// invocation waits for the result.
 func (s *sweep) continueReplay(ctx context.Context, r *Replay, names []string, byHand bool, until time.Time) error {
-	// Something has been done about the cause.
+	// A replay means that the cause of a failure was removed, so cached answers may be wrong.
 	if err := s.importer.RefreshRecipients(ctx); err != nil {
 		return importer.Status(err)
 	}
@@ -201,7 +203,8 @@ func (s *sweep) continueReplay(ctx context.Context, r *Replay, names []string, b
 	case left == 0:
 		return s.endReplay(ctx, r)
 	}
-	s.log.Warn("replay not finished; a later sweep goes on", "event", "import.replayNotFinished", "run", r.runReplay(), "batches", left)
+	s.log.Warn("replay not finished; a later sweep goes on", "event", "import.replayNotFinished",
+		"run", r.runReplay(), "batches", left)
 	err := s.progress(ctx, r)
 	if cause := context.Cause(ctx); cause != nil {
 		err = errors.Join(err, cause)
@@ -209,7 +212,7 @@ func (s *sweep) continueReplay(ctx context.Context, r *Replay, names []string, b
 	return errors.Join(append(failed, err)...)
 }
 
-// progress saves how far the replay has come, also when the invocation's time is up.
+// progress saves the replay's progress, also after the invocation's deadline.
 func (s *sweep) progress(ctx context.Context, r *Replay) error {
 	return s.updateReplays(ctx, func(state *Replays) error {
 		for i, o := range state.Open {
@@ -221,7 +224,7 @@ func (s *sweep) progress(ctx context.Context, r *Replay) error {
 	})
 }
 
-// endReplay forgets the replay: all its batches are done.
+// endReplay removes the replay from the saved ones.
 func (s *sweep) endReplay(ctx context.Context, r *Replay) error {
 	return s.updateReplays(ctx, func(state *Replays) error {
 		state.Open = slices.DeleteFunc(state.Open, func(o Replay) bool { return o.ID == r.ID })
@@ -229,8 +232,8 @@ func (s *sweep) endReplay(ctx context.Context, r *Replay) error {
 	})
 }
 
-// updateReplays changes the saved replays by a conditional write, and repeats that if another process changed them
-// meanwhile.
+// updateReplays changes the saved replays with a conditional write, which it repeats if another process has changed
+// them meanwhile.
 func (s *sweep) updateReplays(ctx context.Context, change func(*Replays) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepSaves)
 	defer cancel()
@@ -258,9 +261,9 @@ func (s *sweep) updateReplays(ctx context.Context, change func(*Replays) error) 
 	return nil
 }
 
-// named returns the batches that a replay is asked for.
+// named returns the batches of the run, or the one batch, that a replay is requested for.
 func (s *sweep) named(ctx context.Context, what string) (names []string, _ error) {
-	batch, err := s.opts.Store.BatchFromURI(s.opts.Store.BatchURI(what)) // the name's form, checked where it is known
+	batch, err := s.opts.Store.BatchFromURI(s.opts.Store.BatchURI(what)) // checks the form of the name
 	if err == nil {
 		return []string{batch}, nil
 	}
@@ -274,7 +277,8 @@ func (s *sweep) named(ctx context.Context, what string) (names []string, _ error
 	case errors.As(err, &answer) || ctx.Err() != nil:
 		return nil, importer.Status(fmt.Errorf("list the run's batches: %w", err))
 	case len(batches) == 0:
-		return nil, fmt.Errorf("%w: there is no run or batch of that name; a run is a folder of the container batches, as in the log of fetch", funchost.ErrInput)
+		return nil, fmt.Errorf("%w: there is no run or batch of that name; a run is a folder of the container batches, as in the log of fetch",
+			funchost.ErrInput)
 	}
 	for _, b := range batches {
 		names = append(names, b.Name)

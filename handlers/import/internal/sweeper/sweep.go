@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	shortAtOnce = 8 // short turns: they mostly wait
-	longAtOnce  = 4 // long turns: the events' own batches come first
+	shortAtOnce = 8 // concurrent short turns: they mostly wait
+	longAtOnce  = 4 // concurrent long turns: batches of new events have priority
 
-	// TurnGroup is the number of batches whose short turns are counted, and saved, together.
+	// TurnGroup is the number of batches whose short turns are counted, and saved, in one write.
 	TurnGroup = 32
 
-	// StuckAfter is the number of turns of a batch, two in each sweep, from which on it is reported as stuck.
+	// StuckAfter is the number of turns, two in each sweep, from which on a batch is reported as stuck.
 	StuckAfter = 4
 )
 
@@ -32,25 +32,25 @@ type sweep struct {
 	importer   Importer
 	invocation string
 	log        *slog.Logger
-	before     time.Time // younger batches are left to their events
+	before     time.Time // batches created after this are left to their events
 
 	saving sync.Mutex     // held while the state is saved
-	lease  *archive.Lease // of the state; nil in a replay
+	lease  *archive.Lease // of StateBlob; nil in a replay
 
-	mu     sync.Mutex // for what follows
+	mu     sync.Mutex // guards the fields below
 	res    Result
-	failed []error // at most three: a hundred alike say no more
+	failed []error // at most three: more would be of the same kind
 	state  State
 	days   []*sweptDay
 	open   []*openBatch // batches that may be worked on
 }
 
-// run is a sweep. It looks at the runs that are not closed, which costs little; then every batch that is found open
-// gets a short turn, those first that never had one; then the replays that broke off go on; and the time that is left
-// is for the batches that were not finished in their short turn, the least tried first. So nothing that takes long,
-// or for ever, keeps another batch from its turn.
+// run is a sweep. It checks the runs that are not closed, which costs little. Then every batch found open gets a short
+// turn, beginning with those that never had one. Then interrupted replays are continued. The remaining time goes to the
+// batches that were not finished in their short turn, beginning with the fewest turns. Nothing that takes long, or
+// never ends, can therefore prevent another batch from having its turn.
 //
-// A turn is counted, and saved, before it begins.
+// A turn is counted, and the count saved, before it begins.
 func (s *sweep) run(ctx context.Context) error {
 	if err := s.load(ctx); err != nil {
 		return err
@@ -74,8 +74,8 @@ func (s *sweep) run(ctx context.Context) error {
 	return errors.Join(s.failed...)
 }
 
-// deadlineShare returns the time at which so many per cent of the invocation's time are over; the zero Time if it has
-// no end.
+// deadlineShare returns the time at which a percentage of the invocation's time is over, or the zero Time if ctx has no
+// deadline.
 func deadlineShare(ctx context.Context, began time.Time, percent int64) time.Time {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -86,7 +86,7 @@ func deadlineShare(ctx context.Context, began time.Time, percent int64) time.Tim
 
 func hasPassed(t time.Time) bool { return !t.IsZero() && time.Now().After(t) }
 
-// noteResult keeps an error for the sweep's answer.
+// noteResult keeps an error, if there is one, for the sweep's result.
 func (s *sweep) noteResult(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,12 +95,13 @@ func (s *sweep) noteResult(err error) {
 	}
 }
 
-// errTurn ends the work on one batch, not that of the sweep.
+// errTurn ends the work on one batch, not the sweep.
 var errTurn = fmt.Errorf("the batch's turn in this sweep is over, the next one goes on: %w", funchost.ErrUnavailable)
 
-// startTurn runs one turn of a batch, which ends after most, or when the batch has made no progress for idle (0:
-// however long).
-func (s *sweep) startTurn(ctx context.Context, name string, idle, most time.Duration, how importer.Delivery) (journal.Totals, error) {
+// startTurn runs one turn of a batch. The turn ends after most, or when the batch has made no progress for idle (0: no
+// limit).
+func (s *sweep) startTurn(ctx context.Context, name string, idle, most time.Duration, how importer.Delivery) (
+	journal.Totals, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	over := func() { cancel(errTurn) }
@@ -114,7 +115,7 @@ func (s *sweep) startTurn(ctx context.Context, name string, idle, most time.Dura
 	return res.Totals, err
 }
 
-// tryBatch is a turn of a batch that was found open. It reports whether another turn can help.
+// tryBatch runs a turn of a batch that was found open. It reports whether another turn may help.
 func (s *sweep) tryBatch(ctx context.Context, b *openBatch, idle, most time.Duration) (again bool) {
 	totals, err := s.startTurn(ctx, b.name, idle, most, importer.Delivery{})
 	s.mu.Lock()
@@ -138,13 +139,13 @@ func (s *sweep) tryBatch(ctx context.Context, b *openBatch, idle, most time.Dura
 	return again || errors.Is(err, errTurn)
 }
 
-// startPart repeats an operation on storage about one of many. It gives up after Times.Look, so that one run or batch
-// whose blobs never answer keeps none of the others from being looked at.
+// startPart runs a storage operation that concerns one run or batch, with retries. It gives up after Times.Look, so
+// that blobs that never answer do not prevent other runs and batches from being checked.
 func (s *sweep) startPart(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.Times.Look, errLook)
 	defer cancel()
 	return retry.Do(ctx, op)
 }
 
-// errLook ends the look at one run or batch.
+// errLook ends the check of one run or batch.
 var errLook = fmt.Errorf("storage does not answer about it, the next sweep looks again: %w", funchost.ErrUnavailable)

@@ -1,5 +1,5 @@
 // Package sweeper finishes the batches that no event will finish any more, and replays batches after the cause of a
-// failure has been removed. How a batch is imported it leaves to an importer.
+// failure has been removed. It leaves the import of a batch to an Importer.
 package sweeper
 
 import (
@@ -18,42 +18,43 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// Importer is what a sweep needs of the importer, so that the tests of turns and leases can stand in for it.
+// Importer is what a sweep needs of the importer. It is an interface so that tests of turns and leases can replace it.
 type Importer interface {
 	// ImportBatch brings every record of a batch to its outcome. It must be idempotent, and return when ctx ends.
 	ImportBatch(
 		ctx context.Context, name, invocation string, log *slog.Logger, how importer.Delivery,
 	) (importer.Result, error)
 
-	// RefreshRecipients makes the next ImportBatch ask again for what was not found before.
+	// RefreshRecipients makes the next ImportBatch look up again what was not found before.
 	RefreshRecipients(ctx context.Context) error
 }
 
-// Options are what a Sweeper works with.
+// Options holds what a Sweeper works with.
 type Options struct {
-	Store *archive.Store // days, runs, batches and journals are read, the state of sweeps is written
-	After time.Duration  // younger batches are left to their events, unless the input has another age
-	Times Times          // the zero value: DefaultTimes
-	Now   func() time.Time
+	Store *archive.Store   // days, runs, batches and journals are read, the state of sweeps is written
+	After time.Duration    // younger batches are left to their events, unless the input has another age
+	Times Times            // the zero value: DefaultTimes
+	Now   func() time.Time // the present, by this host's clock
 }
 
-// Times are the bounds of a sweep.
+// Times holds the time limits of a sweep.
 type Times struct {
-	Idle  time.Duration // a short turn ends after so long without progress of its batch
-	Short time.Duration // a short turn in all
-	Long  time.Duration // a batch's later turn in the same sweep
-	Look  time.Duration // listing and reading one run or one batch's journal
-	Lease time.Duration // for so long a lease that was lost may still be this sweep's own
+	Idle  time.Duration // a short turn ends after this time without progress of its batch
+	Short time.Duration // maximum length of a short turn
+	Long  time.Duration // maximum length of a batch's later turn in the same sweep
+	Look  time.Duration // for listing and reading one run or one batch's journal
+	Lease time.Duration // after a loss of the lease, how long the lost one may still count as held
 }
 
-// DefaultTimes returns the bounds for an invocation of funchost.Deadline.
+// DefaultTimes returns the limits for an invocation of length funchost.Deadline.
 func DefaultTimes() Times {
 	return Times{
-		Idle: 30 * time.Second, Short: 3 * time.Minute, Long: 10 * time.Minute, Look: time.Minute, Lease: 18 * time.Second,
+		Idle: 30 * time.Second, Short: 3 * time.Minute, Long: 10 * time.Minute, Look: time.Minute,
+		Lease: 18 * time.Second,
 	}
 }
 
-// Sweeper runs sweeps and replays. It is safe for concurrent use: of several sweeps of one storage account one runs.
+// Sweeper runs sweeps and replays. It is safe for concurrent use: at most one sweep runs per storage account.
 type Sweeper struct {
 	opts     Options
 	importer Importer
@@ -67,25 +68,25 @@ func New(o Options, im Importer) *Sweeper {
 	return &Sweeper{opts: o, importer: im}
 }
 
-// request is the input of a sweep by hand.
+// request is the input of a manual sweep.
 type request struct {
-	After  *string `json:"after,omitempty"`  // instead of Options.After, e.g. "0s"
-	Replay string  `json:"replay,omitempty"` // a run's folder or a batch: make the copies that are missing
+	After  *string `json:"after,omitempty"`  // replaces Options.After, e.g. "0s"
+	Replay string  `json:"replay,omitempty"` // a run's folder or a batch: create the copies that are missing
 }
 
 // Result is the answer of an invocation.
 type Result struct {
-	Batches  int `json:"batches"`  // that had no finished journal
-	Finished int `json:"finished"` // of these, by this sweep
-	Held     int `json:"held"`     // left to a delivery that is processing it
-	Young    int `json:"young"`    // left because its event may still come
+	Batches  int `json:"batches"`  // batches whose journals had no end
+	Finished int `json:"finished"` // of these, finished by this sweep
+	Held     int `json:"held"`     // of these, left to a delivery that is processing them
+	Young    int `json:"young"`    // of these, left because their events may still arrive
 }
 
-// Sweep finishes the batches whose event was lost or given up by the host: those whose journal has no end. input is
-// what an administrator sends along as JSON, or empty; with the name of a run or a batch Sweep is a replay of it.
+// Sweep finishes the batches whose event was lost or given up by the host: those whose journal has no end. input is the
+// JSON that an administrator sends, or empty; if it names a run or a batch to replay, Sweep replays that instead.
 //
-// It returns nil if no batch is left that it could have finished, and at once if another sweep is running. What is left
-// when ctx ends, the next sweep takes up first. An input that can't be used is an error that matches funchost.ErrInput.
+// It returns nil if no batch is left that it could have finished, and at once if another sweep is running. The next
+// sweep begins with what is left when ctx ends. If the input is invalid, the error matches funchost.ErrInput.
 func (sw *Sweeper) Sweep(ctx context.Context, input, invocation string, log *slog.Logger) (Result, error) {
 	r, after, err := sw.readInput(input)
 	if err != nil {
@@ -117,6 +118,7 @@ func (sw *Sweeper) Sweep(ctx context.Context, input, invocation string, log *slo
 	return s.res, importer.Status(err)
 }
 
+// readInput parses the input, and returns with it the age from which on batches are swept.
 func (sw *Sweeper) readInput(input string) (r request, after time.Duration, err error) {
 	const form = `sweep understands {"after":"0s"} and {"replay":"2026/11/23/<run>"}`
 	after = sw.opts.After

@@ -19,38 +19,37 @@ import (
 const StateBlob = "sweep.json"
 
 const (
-	sweepSaves = time.Minute // for the state, when the invocation's own time is up
+	sweepSaves = time.Minute // time to save the state, also after the invocation's deadline
 
-	// sweepBack is for how many days after its planning a run is looked for at every sweep, though its day is
-	// finished: fetch names a run's folder after the day on which it was planned, and a window can be owed for long.
-	// Earlier days are looked at in rotation.
+	// sweepBack is the number of days after its planning for which a run is checked at every sweep, even if its day is
+	// finished: fetch names a run's folder after the day on which it was planned, and a window can stay open for long.
+	// Earlier days are checked in rotation.
 	sweepBack = 92
 
-	maxClosed = 10_000 // runs that the state names
-	maxTried  = 10_000 // batches whose tries it counts
-	maxDays   = 20_000 // days that it has as finished
+	maxClosed = 10_000 // runs listed in the state
+	maxTried  = 10_000 // batches whose turns are counted
+	maxDays   = 20_000 // days listed as finished
 )
 
-// State is the stored form of what sweep knows from one invocation to the next, so that it does not look at the whole
-// archive every hour. All of it only saves work, or decides what comes first: a sweep without it finishes the same
-// batches.
+// State is the persisted state of sweeps, so that a sweep does not have to check the whole archive every hour. It only
+// saves work and decides the order of work: a sweep without it finishes the same batches.
 type State struct {
-	Day    string   `json:"day"`              // 2026/11/23: when they were last looked at, all runs of earlier days were finished
+	Day    string   `json:"day"`              // 2026/11/23: all runs of earlier days were finished when last checked
 	Closed []string `json:"closed,omitempty"` // folders of finished runs on that day and after
 
-	// Finished has the days of which all runs are finished, each with a digest of the runs' names: another run makes
-	// another digest.
+	// Finished holds the days of which all runs are finished, each with a digest of the runs' names: a further run
+	// changes the digest.
 	Finished map[string]string `json:"finished,omitempty"`
-	Earlier  string            `json:"earlier,omitempty"` // the day before Day at which the next sweep goes on
-	From     string            `json:"from,omitempty"`    // the day at which it goes on looking, where the time was too short for all
+	Earlier  string            `json:"earlier,omitempty"` // the day before Day at which the next sweep continues
+	From     string            `json:"from,omitempty"`    // the day from Day on at which it continues, if time ran out
 
-	Tried map[string]int `json:"tried,omitempty"` // turns that were begun, of batches that are open
+	Tried map[string]int `json:"tried,omitempty"` // by open batch: turns that have begun
 	After string         `json:"after,omitempty"` // the batch whose turn was counted last
 
-	Counts []RunCounts `json:"counts,omitempty"` // of the last runs that were finished, in the order of their folders
+	Counts []RunCounts `json:"counts,omitempty"` // of the last finished runs, sorted by folder
 }
 
-// load reads the state.
+// load reads the state from storage.
 func (s *sweep) load(ctx context.Context) error {
 	err := retry.Do(ctx, func(ctx context.Context) error {
 		_, err := s.opts.Store.GetJSON(ctx, archive.Sweeps, StateBlob, &s.state)
@@ -68,17 +67,17 @@ func (s *sweep) load(ctx context.Context) error {
 	return nil
 }
 
-// errSuperseded ends a sweep whose lease another one has.
+// errSuperseded ends a sweep after another sweep has acquired the lease.
 var errSuperseded = errors.New("another sweep has taken over")
 
-// superseded reports whether the lease is lost for good.
+// superseded reports whether another sweep has acquired the lease.
 func (s *sweep) superseded() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.failed, func(err error) bool { return errors.Is(err, errSuperseded) })
 }
 
-// save writes the state as it is known by now. A lease that was lost while storage was away is taken again.
+// save writes the current state. A lease that was lost while storage was unavailable is acquired again.
 func (s *sweep) save(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
@@ -102,8 +101,8 @@ func (s *sweep) save(ctx context.Context) error {
 	return nil
 }
 
-// takeAgain takes the lease after it was lost. The service may keep the lost one for some seconds, so only a lease
-// that is there for longer is another sweep's.
+// takeAgain acquires the lease after it was lost. The service may count the lost lease as held for some seconds, so
+// only a lease that is held for longer belongs to another sweep.
 func (s *sweep) takeAgain(ctx context.Context) error {
 	for began := time.Now(); ; {
 		lease, err := s.opts.Store.Lease(ctx, archive.Sweeps, StateBlob)
@@ -123,14 +122,15 @@ func (s *sweep) takeAgain(ctx context.Context) error {
 	}
 }
 
-// next is the state as it is to be saved. s.mu is held.
+// next returns the state to save. The caller holds s.mu.
 func (s *sweep) next() State {
 	if s.days == nil { // nothing has been looked at
 		return s.state
 	}
 	next := State{
 		Day:      s.opts.Now().UTC().AddDate(0, 0, -sweepBack).Format("2006/01/02"),
-		Finished: map[string]string{}, Tried: maps.Clone(s.state.Tried), After: s.state.After, Earlier: s.state.Earlier, From: s.state.From, Counts: s.state.Counts,
+		Finished: map[string]string{}, Tried: maps.Clone(s.state.Tried), After: s.state.After,
+		Earlier: s.state.Earlier, From: s.state.From, Counts: s.state.Counts,
 	}
 	closed := map[string]bool{}
 	for _, run := range s.state.Closed {
@@ -147,7 +147,7 @@ func (s *sweep) next() State {
 		switch {
 		case finished:
 			next.Finished[d.name] = sum
-		case d.looked || d.name >= s.state.Day: // otherwise it was finished when it was looked at last
+		case d.looked || d.name >= s.state.Day: // an earlier day that was not checked was finished at its last check
 			next.Day = min(next.Day, d.name)
 		}
 	}
@@ -161,9 +161,9 @@ func (s *sweep) next() State {
 	return next
 }
 
-// shrink keeps the state far below the size that is read of it. What it drops is looked at once more.
+// shrink bounds the state far below the size that can be read back. What it drops is checked once more.
 func (n *State) shrink() {
-	if len(n.Closed) > maxClosed { // those of finished days are in Finished, too
+	if len(n.Closed) > maxClosed { // those of finished days are covered by Finished
 		n.Closed = slices.DeleteFunc(n.Closed, func(run string) bool { return n.Finished[dayOf(run)] != "" })
 	}
 	if extra := len(n.Closed) - maxClosed; extra > 0 {
@@ -177,7 +177,7 @@ func (n *State) shrink() {
 	}
 }
 
-// countTry notes that a turn of each of the batches begins. The state has to be saved before it does.
+// countTry counts a turn for each of the batches. The state must be saved before the turns begin.
 func (s *sweep) countTry(batches []*openBatch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,14 +189,14 @@ func (s *sweep) countTry(batches []*openBatch) {
 	}
 }
 
-// forgetTry takes back the count of a turn that another delivery had. s.mu is held.
+// forgetTry takes back the count of a turn because another delivery holds the batch. The caller holds s.mu.
 func (s *sweep) forgetTry(batch string) {
 	if s.state.Tried[batch]--; s.state.Tried[batch] <= 0 {
 		delete(s.state.Tried, batch)
 	}
 }
 
-// digest stands for the names of a day's runs. finished: all of them are.
+// digest returns a digest of the names of a day's runs. finished reports whether all of them are finished.
 func (d *sweptDay) digest() (sum string, finished bool) {
 	names := make([]string, len(d.runs))
 	for i, r := range d.runs {
@@ -208,11 +208,11 @@ func (d *sweptDay) digest() (sum string, finished bool) {
 	return digestOf(names), !d.failed
 }
 
-// digestOf is a short digest of names in their order.
+// digestOf returns a short digest of names in their order.
 func digestOf(names []string) string {
 	sum := sha256.Sum256([]byte(strings.Join(names, "\n")))
 	return hex.EncodeToString(sum[:8])
 }
 
-// dayOf is the day of a run or a batch: the first ten characters of its name.
+// dayOf returns the day of a run or a batch: the first ten characters of its name.
 func dayOf(name string) string { return name[:min(len(name), len("2006/01/02"))] }

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// shortTurns runs a turn of every open batch: first those that never had one, the oldest first, for their events were
-// lost; then the others, going on behind the last one that was tried. It returns those that another, longer turn may
-// help.
+// shortTurns runs a turn of every open batch. Batches that never had a turn come first, the oldest first, because their
+// events were lost; the others follow, beginning after the one that was tried last. It returns the batches that a
+// longer turn may help.
 func (s *sweep) shortTurns(ctx context.Context, until time.Time) (stuck []*openBatch) {
 	s.mu.Lock()
 	tried, after := s.state.Tried, s.state.After
@@ -35,7 +35,7 @@ func (s *sweep) shortTurns(ctx context.Context, until time.Time) (stuck []*openB
 	return stuck
 }
 
-// longTurns spends the time that is left on the batches that were not finished in a short turn, the least tried first.
+// longTurns spends the remaining time on the batches that a short turn did not finish, the least tried first.
 func (s *sweep) longTurns(ctx context.Context, stuck []*openBatch) {
 	s.mu.Lock()
 	tried, after := s.state.Tried, s.state.After
@@ -52,7 +52,7 @@ func (s *sweep) longTurns(ctx context.Context, stuck []*openBatch) {
 	})
 }
 
-// falseFirst compares so that false comes before true.
+// falseFirst compares two booleans so that false sorts before true.
 func falseFirst(a, b bool) int {
 	switch {
 	case a == b:
@@ -63,9 +63,10 @@ func falseFirst(a, b bool) int {
 	return 1
 }
 
-// inTurn tries the batches in their order, atOnce of them concurrently, until the time is over. The tries of each
-// batches together are counted and saved before the first of them begins.
-func (s *sweep) inTurn(ctx context.Context, all []*openBatch, each, atOnce int, until time.Time, try func(int, *openBatch)) {
+// inTurn tries the batches in their order, atOnce of them concurrently, until the time is over. The turns of each group
+// of each batches are counted, and the count saved, before the first of them begins.
+func (s *sweep) inTurn(ctx context.Context, all []*openBatch, each, atOnce int, until time.Time,
+	try func(int, *openBatch)) {
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	counted := 0
@@ -76,7 +77,8 @@ func (s *sweep) inTurn(ctx context.Context, all []*openBatch, each, atOnce int, 
 		if i == counted {
 			counted = min(i+each, len(all))
 			s.countTry(all[i:counted])
-			s.noteResult(s.save(ctx)) // should that fail, the batches have their turn all the same, and the next sweep begins with them
+			// If saving fails, the batches have their turns all the same, and the next sweep begins with them.
+			s.noteResult(s.save(ctx))
 			if s.superseded() {
 				break
 			}
@@ -91,7 +93,7 @@ func (s *sweep) inTurn(ctx context.Context, all []*openBatch, each, atOnce int, 
 	_ = group.Wait()
 }
 
-// settleBatch sums up what became of the open batches, and logs the runs that are finished now.
+// settleBatch adds the results of the open batches to the sweep's, and logs the runs that are finished now.
 func (s *sweep) settleBatch(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

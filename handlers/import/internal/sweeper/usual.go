@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	usualRuns = 28 // finished runs that the next one is compared with: four weeks of daily ones
-	usualDays = 14 // a run that was planned longer ago is not reported any more
+	usualRuns = 28 // finished runs with which the next one is compared: four weeks of daily ones
+	usualDays = 14 // age in days from which a run is no longer reported
 
-	// usualFloor is the number of items above the usual that is never reported: of so few, each day differs.
+	// usualFloor is the excess over the usual number that is never reported: small numbers vary from day to day.
 	usualFloor = 5
 )
 
-// RunCounts are the items of a finished run of which more than usual is worth a look.
+// RunCounts holds those numbers of a finished run that are reported if they are higher than usual.
 type RunCounts struct {
 	Run         string `json:"run"`
 	LeftOut     int    `json:"leftOut,omitempty"`
@@ -26,10 +26,11 @@ type RunCounts struct {
 }
 
 func countsOf(run string, r journal.RecordTotals) RunCounts {
-	return RunCounts{Run: run, LeftOut: r.LeftOut, Incomplete: r.Incomplete, Differing: r.Differing, Quarantined: r.Quarantined, Unmapped: r.Unmapped}
+	return RunCounts{Run: run, LeftOut: r.LeftOut, Incomplete: r.Incomplete, Differing: r.Differing,
+		Quarantined: r.Quarantined, Unmapped: r.Unmapped}
 }
 
-// counted are the numbers of RunCounts, each with the name that the log and the alerts have for it.
+// counted lists the numbers of RunCounts, each with its name in the log and in alerts.
 var counted = []struct {
 	what string
 	of   func(RunCounts) int
@@ -41,14 +42,14 @@ var counted = []struct {
 	{"unmapped", func(c RunCounts) int { return c.Unmapped }},
 }
 
-// excess is one number that is above the usual.
+// excess is a number that is higher than usual.
 type excess struct {
 	what         string
 	count, usual int
 }
 
-// aboveUsual compares a run with those before it: a number is above the usual if it is more than twice their median,
-// and by more than usualFloor. Without a run before it there is no usual.
+// aboveUsual compares a run with earlier ones. A number is higher than usual if it is more than twice their median, and
+// exceeds it by more than usualFloor. Without an earlier run nothing is reported.
 func aboveUsual(run RunCounts, before []RunCounts) (all []excess) {
 	if len(before) == 0 {
 		return nil
@@ -67,15 +68,16 @@ func aboveUsual(run RunCounts, before []RunCounts) (all []excess) {
 	return all
 }
 
-// rememberRun adds a finished run to those that later ones are compared with, and returns those that it is to be
-// compared with itself. known: it was among them already, for a replay has finished it once more. A backfill is
-// compared and not remembered: what is usual in it is nothing that a day has to follow.
+// rememberRun returns all with run added, and in before the runs with which it is to be compared. known reports whether
+// all held it already, because a replay has finished it again. A backfill is compared but not added: its numbers are no
+// measure for a day.
 func rememberRun(all []RunCounts, run RunCounts) (after, before []RunCounts, known bool) {
 	before = slices.DeleteFunc(slices.Clone(all), func(c RunCounts) bool { return c.Run >= run.Run })
 	if strings.Contains(run.Run, "/backfill-") {
 		return all, before, false
 	}
-	at, known := slices.BinarySearchFunc(all, run.Run, func(c RunCounts, name string) int { return strings.Compare(c.Run, name) })
+	at, known := slices.BinarySearchFunc(all, run.Run,
+		func(c RunCounts, name string) int { return strings.Compare(c.Run, name) })
 	after = slices.Clone(all)
 	if known {
 		after[at] = run
@@ -85,7 +87,7 @@ func rememberRun(all []RunCounts, run RunCounts) (after, before []RunCounts, kno
 	return after[max(0, len(after)-usualRuns):], before, known
 }
 
-// tellUnusual logs what a finished run has more of than the runs before it. s.mu is held.
+// tellUnusual logs the numbers of a finished run that are higher than usual. The caller holds s.mu.
 func (s *sweep) tellUnusual(r *sweptRun) {
 	run := countsOf(r.folder, r.totals.Records)
 	after, before, known := rememberRun(s.state.Counts, run)
@@ -94,7 +96,7 @@ func (s *sweep) tellUnusual(r *sweptRun) {
 		return
 	}
 	for _, e := range aboveUsual(run, before) {
-		s.log.Warn("a run has more of something than the runs before it", "event", "import.moreThanUsual", "run", r.folder,
-			"what", e.what, "count", e.count, "usual", e.usual)
+		s.log.Warn("a run has more of something than the runs before it", "event", "import.moreThanUsual",
+			"run", r.folder, "what", e.what, "count", e.count, "usual", e.usual)
 	}
 }
