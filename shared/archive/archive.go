@@ -1,8 +1,8 @@
-// Package archive knows what lies where in Blob storage: batches, media, checkpoints, settings and the
-// logs of the journal. No other package imports azblob.
+// Package archive defines the layout of the archive in Blob storage: batches, media, checkpoints, settings and the logs
+// of the journal. No other package imports azblob.
 //
-// Writes are create-if-absent or conditional, and each is safe under the SDK's own retries: an answer that was lost on
-// the way, with the write done, is told from somebody else's write.
+// Writes are create-if-absent or conditional, and each is safe under the SDK's own retries: if a write was done but its
+// answer was lost, the retry recognizes it as its own instead of reporting a conflict with another writer.
 package archive
 
 import (
@@ -23,40 +23,42 @@ import (
 
 // The containers.
 const (
-	Batches     = "batches"     // <yyyy>/<mm>/<dd>/<run>/<nnnnn>.ndjson and manifest.json beside them
+	Batches     = "batches"     // <yyyy>/<mm>/<dd>/<run>/<nnnnn>.ndjson, and manifest.json beside them
 	Media       = "media"       // <yyyy>/<mm>/<dd>/<sha-256>, and raw/… for items that can't be records
-	Checkpoints = "checkpoints" // fetch's state and its waiting room
+	Checkpoints = "checkpoints" // fetch's state and its deferred items
 	Settings    = "settings"    // mapping.csv
 	Journal     = "journal"     // one append blob per batch
-	Sweeps      = "sweeps"      // sweep's state: its identity must not write fetch's
+	Sweeps      = "sweeps"      // sweep's state: its identity may not write fetch's
 )
 
-// Config says where the storage is: either by a connection string or by an address with a credential.
+// Config is the location of the storage: either a connection string, or an address with a credential.
 type Config struct {
 	ConnectionString string
 	BlobURL          *url.URL               // e.g. https://<account>.blob.core.windows.net
-	Credential       azcore.TokenCredential // with BlobURL
+	Credential       azcore.TokenCredential // for BlobURL
 	HTTP             *http.Client           // nil: the SDK's own
 }
 
-// Store is one storage account's part that belongs to the archive. It is safe for concurrent use.
+// Store is the archive's part of one storage account. It is safe for concurrent use.
 type Store struct {
 	service *service.Client
 	home    *url.URL // the blob service's address, without a query
 	times   leaseTimes
-	block   int // bytes
+	block   int // size in bytes of one block of an upload and of one ranged read
 }
 
-// few tries within seconds: whoever has more time, asks again.
+// defaultRetry returns the SDK's retry options: few tries within seconds. Callers with more time retry themselves.
 func defaultRetry() policy.RetryOptions {
-	return policy.RetryOptions{MaxRetries: 3, RetryDelay: 250 * time.Millisecond, MaxRetryDelay: 8 * time.Second, TryTimeout: 30 * time.Second}
+	return policy.RetryOptions{MaxRetries: 3, RetryDelay: 250 * time.Millisecond, MaxRetryDelay: 8 * time.Second,
+		TryTimeout: 30 * time.Second}
 }
 
-// Open makes the clients. It makes no request.
+// Open returns the Store for a configuration. It makes no request.
 func Open(c Config) (*Store, error) { return openWith(c, defaultRetry()) }
 
 func openWith(c Config, retry policy.RetryOptions) (*Store, error) {
-	options := &service.ClientOptions{ClientOptions: policy.ClientOptions{Retry: retry, PerRetryPolicies: blobService.Policies()}}
+	options := &service.ClientOptions{
+		ClientOptions: policy.ClientOptions{Retry: retry, PerRetryPolicies: blobService.Policies()}}
 	if c.HTTP != nil {
 		options.Transport = c.HTTP
 	}
@@ -73,11 +75,13 @@ func openWith(c Config, retry policy.RetryOptions) (*Store, error) {
 	case c.BlobURL != nil && c.Credential != nil && c.BlobURL.Scheme != "https":
 		return nil, errors.New("open blob storage: a token is sent to an https address only")
 	case c.BlobURL != nil && c.Credential != nil:
-		if client, err = service.NewClient(strings.TrimRight(c.BlobURL.String(), "/"), c.Credential, options); err != nil {
+		if client, err = service.NewClient(
+			strings.TrimRight(c.BlobURL.String(), "/"), c.Credential, options); err != nil {
 			return nil, errors.New("make the client of the blob service: its address cannot be used")
 		}
 	default:
-		return nil, errors.New("open blob storage: neither a connection string nor an address with a credential is given")
+		return nil, errors.New(
+			"open blob storage: neither a connection string nor an address with a credential is given")
 	}
 	home, err := url.Parse(client.URL())
 	if err != nil || home.Host == "" {
@@ -87,8 +91,8 @@ func openWith(c Config, retry policy.RetryOptions) (*Store, error) {
 	return &Store{service: client, home: home, times: defaultLeaseTimes(), block: blockSize}, nil
 }
 
-// CreateContainers creates the containers that are missing. In Azure they come with the deployment,
-// and the handlers' identities may not create any; this is for one machine. It may be called twice.
+// CreateContainers creates the missing containers. In Azure the deployment creates them, and the handlers' identities
+// may not; this is for a local emulator. It may be called twice.
 func (s *Store) CreateContainers(ctx context.Context) error {
 	for _, name := range []string{Batches, Media, Checkpoints, Settings, Journal, Sweeps} {
 		_, err := s.service.CreateContainer(ctx, name, nil)

@@ -26,34 +26,35 @@ import (
 )
 
 const (
-	// maxBatch is what a batch may have: one item of 16 MiB, and what stands around it.
+	// maxBatch is the maximum size of a batch in bytes: one item of 16 MiB, and its entry's other fields.
 	maxBatch = 18 << 20
 
-	maxListed = 1_000_000 // names of one listing
-	listPage  = 100       // of them in one answer, all of which is held while it is read
+	maxListed = 1_000_000 // maximum number of names in a listing
+	listPage  = 100       // names per answer: each answer is held in memory
 )
 
-// A run begins with a letter or digit, so that no part of a path is "." or "..".
+// The forms of names. A run begins with a letter or digit, so that no part of a path is "." or "..".
 var (
 	folderForm = regexp.MustCompile(`^\d{4}/\d\d/\d\d/[A-Za-z0-9][A-Za-z0-9.-]{0,127}$`)
-	batchForm  = regexp.MustCompile(`^\d{4}/\d\d/\d\d/[A-Za-z0-9][A-Za-z0-9.-]{0,127}/(\d{5}|a\d{6})(-z{0,3}[b-z])?\.ndjson$`)
-	dayForm    = regexp.MustCompile(`^\d{4}/\d\d/\d\d$`)
+	batchForm  = regexp.MustCompile(
+		`^\d{4}/\d\d/\d\d/[A-Za-z0-9][A-Za-z0-9.-]{0,127}/(\d{5}|a\d{6})(-z{0,3}[b-z])?\.ndjson$`)
+	dayForm = regexp.MustCompile(`^\d{4}/\d\d/\d\d$`)
 )
 
-// BatchInfo is what is known of a batch without reading it.
+// BatchInfo describes a batch as far as a listing does.
 type BatchInfo struct {
-	Name    string    `json:"name"` // within the container
+	Name    string    `json:"name"` // within the container Batches
 	Created time.Time `json:"created"`
 	Size    int64     `json:"size"`    // bytes
 	Records int       `json:"records"` // items of the source
 	SHA256  string    `json:"sha256"`  // hex, of the bytes
 }
 
-// maxBatches is how many batches a run may have.
+// maxBatches is the maximum number of batches in a run.
 const maxBatches = 999_999
 
-// BatchName is the name of a run's seq-th batch, from 1: <folder>/00001.ndjson. From the 100,000th on it begins with a letter,
-// a100000, so that the order of the names stays that of the numbers.
+// BatchName returns the name of a run's seq-th batch, from 1: <folder>/00001.ndjson. From the 100,000th on the number
+// is preceded by a letter, a100000, so that names sort in the order of the numbers.
 func BatchName(folder string, seq int) string {
 	if seq > 99_999 {
 		return fmt.Sprintf("%s/a%06d.ndjson", folder, seq)
@@ -61,7 +62,7 @@ func BatchName(folder string, seq int) string {
 	return fmt.Sprintf("%s/%05d.ndjson", folder, seq)
 }
 
-// BatchNumber returns the number of the batch in its run; false if the name is that of no batch.
+// BatchNumber returns the number of the batch in its run. ok is false if name is not the name of a batch.
 func BatchNumber(name string) (seq int, ok bool) {
 	if !batchForm.MatchString(name) {
 		return 0, false
@@ -71,7 +72,7 @@ func BatchNumber(name string) (seq int, ok bool) {
 	return seq, err == nil
 }
 
-// nameSuffixes are what a name ends with that stands beside another one: -b to -z, then -zb to -zzzz.
+// nameSuffixes returns the suffixes of alternative names: -b to -z, then -zb to -zzzz.
 func nameSuffixes() (all []string) {
 	for _, z := range []string{"", "z", "zz", "zzz"} {
 		for c := 'b'; c <= 'z'; c++ {
@@ -81,9 +82,11 @@ func nameSuffixes() (all []string) {
 	return all
 }
 
-// WriteBatch writes a batch of records items and gives its name. It never overwrites: a batch with the same bytes is taken as
-// done, and one with other bytes moves this one to the next free name, 00001-b.ndjson and on. So it may be called again.
-func (s *Store) WriteBatch(ctx context.Context, folder string, seq int, body []byte, records int) (name string, err error) {
+// WriteBatch writes a batch of records items and returns its name. It never overwrites. If there is a batch with the
+// same bytes, nothing is written; if there is one with other bytes, the batch gets the next free name, 00001-b.ndjson
+// and so on. It may therefore be called again with the same arguments.
+func (s *Store) WriteBatch(ctx context.Context, folder string, seq int, body []byte, records int) (
+	name string, err error) {
 	switch {
 	case !folderForm.MatchString(folder):
 		return "", errors.New("write a batch: its folder is not of the form yyyy/mm/dd/run")
@@ -103,16 +106,17 @@ func (s *Store) WriteBatch(ctx context.Context, folder string, seq int, body []b
 	return "", fmt.Errorf("write a batch: %w, and so for every name that it could have", ErrExists)
 }
 
-// createBatch says whether the batch is there with these bytes.
+// createBatch writes the batch if there is none, and reports whether the batch of that name now has these bytes.
 func (s *Store) createBatch(ctx context.Context, name string, body []byte, records int) (bool, error) {
 	digest := sha256.Sum256(body)
 	sum := hex.EncodeToString(digest[:])
-	_, err := s.container(Batches).NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(body)), &blockblob.UploadOptions{
-		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/x-ndjson")},
-		Metadata:                map[string]*string{metaSHA256: &sum, metaRecords: to.Ptr(strconv.Itoa(records))},
-		AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
-		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
-	})
+	_, err := s.container(Batches).NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(body)),
+		&blockblob.UploadOptions{
+			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/x-ndjson")},
+			Metadata:                map[string]*string{metaSHA256: &sum, metaRecords: to.Ptr(strconv.Itoa(records))},
+			AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
+			TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+		})
 	if err = translateCreateError(ctx, err); !errors.Is(err, ErrExists) {
 		return err == nil, err
 	}
@@ -123,8 +127,8 @@ func (s *Store) createBatch(ctx context.Context, name string, body []byte, recor
 	return metadataValue(props.Metadata, metaSHA256) == sum, nil
 }
 
-// BatchFromURI gives the name of the batch that uri is the address of. ErrForeign for anything but the plain address of
-// a batch in this account: the address comes from outside, and what it names decides what is read.
+// BatchFromURI returns the name of the batch whose address is uri. It returns ErrForeign for anything but the plain
+// address of a batch in this account: the address comes from outside and decides what is read.
 func (s *Store) BatchFromURI(uri string) (name string, err error) {
 	if len(uri) > 2048 || strings.ContainsAny(uri, "%?#\\") {
 		return "", ErrForeign
@@ -140,12 +144,12 @@ func (s *Store) BatchFromURI(uri string) (name string, err error) {
 	return name, nil
 }
 
-// BatchURI is the address of a batch, as an event has it.
+// BatchURI returns the address of a batch, as it appears in an event.
 func (s *Store) BatchURI(name string) string {
 	return strings.TrimRight(s.home.String(), "/") + "/" + Batches + "/" + name
 }
 
-// ReadBatch reads a batch whole and checks it against the hash that it was written with (ErrDigest).
+// ReadBatch reads a whole batch and checks it against the hash in its metadata (ErrDigest).
 func (s *Store) ReadBatch(ctx context.Context, name string) (data []byte, etag string, err error) {
 	if !batchForm.MatchString(name) {
 		return nil, "", fmt.Errorf("read a batch: %w", ErrForeign)
@@ -161,7 +165,7 @@ func (s *Store) ReadBatch(ctx context.Context, name string) (data []byte, etag s
 	return data, textOf(got.ETag), nil
 }
 
-// Days lists the days that have batches, as yyyy/mm/dd in order.
+// Days returns the days that have batches, as yyyy/mm/dd in ascending order.
 func (s *Store) Days(ctx context.Context) ([]string, error) {
 	level := []string{""}
 	for range 3 { // years, months, days
@@ -185,7 +189,7 @@ func (s *Store) Days(ctx context.Context) ([]string, error) {
 	return days, nil
 }
 
-// Runs lists the folders of a day's runs, in order.
+// Runs returns the folders of a day's runs, sorted.
 func (s *Store) Runs(ctx context.Context, day string) ([]string, error) {
 	if !dayForm.MatchString(day) {
 		return nil, errors.New("list the runs: the day is not of the form yyyy/mm/dd")
@@ -204,7 +208,7 @@ func (s *Store) Runs(ctx context.Context, day string) ([]string, error) {
 	return runs, nil
 }
 
-// Batches lists a run's batches, in order of their names.
+// Batches returns a run's batches, sorted by name.
 func (s *Store) Batches(ctx context.Context, folder string) ([]BatchInfo, error) {
 	if !folderForm.MatchString(folder) {
 		return nil, errors.New("list the batches: the folder is not of the form yyyy/mm/dd/run")
@@ -217,14 +221,14 @@ func (s *Store) Batches(ctx context.Context, folder string) ([]BatchInfo, error)
 	return all, nil
 }
 
-// eachBatch goes through a run's batches in the order of their names: List Blobs has them so.
+// eachBatch calls each for a run's batches in the order of their names, which is the order of List Blobs.
 func (s *Store) eachBatch(ctx context.Context, folder string, each func(BatchInfo)) error {
 	return s.list(ctx, Batches, folder+"/", func(item *container.BlobItem) {
 		if !batchForm.MatchString(textOf(item.Name)) {
 			return
 		}
 		b := BatchInfo{Name: *item.Name, SHA256: metadataValue(item.Metadata, metaSHA256)}
-		b.Records, _ = strconv.Atoi(metadataValue(item.Metadata, metaRecords)) // 0 for a batch that somebody else put there
+		b.Records, _ = strconv.Atoi(metadataValue(item.Metadata, metaRecords)) // 0: not written by WriteBatch
 		if p := item.Properties; p != nil {
 			b.Size = valueOf(p.ContentLength)
 			b.Created = valueOf(cmp.Or(p.CreationTime, p.LastModified)).UTC()
@@ -233,6 +237,7 @@ func (s *Store) eachBatch(ctx context.Context, folder string, each func(BatchInf
 	})
 }
 
+// valueOf returns *p, or the zero value if p is nil.
 func valueOf[T any](p *T) (v T) {
 	if p != nil {
 		v = *p
@@ -240,7 +245,7 @@ func valueOf[T any](p *T) (v T) {
 	return v
 }
 
-// folders lists what lies directly under prefix in the container of the batches, each with its last slash.
+// folders returns the prefixes directly under prefix in the container of the batches, each with its trailing slash.
 func (s *Store) folders(ctx context.Context, prefix string) ([]string, error) {
 	var all []string
 	pages := s.container(Batches).NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: &prefix})
@@ -259,7 +264,7 @@ func (s *Store) folders(ctx context.Context, prefix string) ([]string, error) {
 	return all, nil
 }
 
-// list goes through all blobs whose names begin with prefix.
+// list calls each for all blobs whose names begin with prefix.
 func (s *Store) list(ctx context.Context, in, prefix string, each func(*container.BlobItem)) error {
 	pages := s.container(in).NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
 		Prefix: &prefix, Include: container.ListBlobsInclude{Metadata: true}, MaxResults: to.Ptr[int32](listPage),

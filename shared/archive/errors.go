@@ -10,12 +10,12 @@ import (
 	"o2archiver/shared/azure"
 )
 
-// What an error of this package can be asked for with errors.Is. None of their texts holds an address, an
-// account or a blob's name.
+// The errors of this package, for use with errors.Is. None of their texts holds an address, an account or a blob's
+// name.
 var (
 	ErrNotFound    = errors.New("not found")
 	ErrExists      = errors.New("there is one already")
-	ErrChanged     = errors.New("changed by another writer") // or the lease on it is lost
+	ErrChanged     = errors.New("changed by another writer") // or its lease was lost
 	ErrLeased      = errors.New("leased by another holder")
 	ErrNotModified = errors.New("not modified")
 	ErrForeign     = errors.New("not an address of a batch of this archive")
@@ -24,23 +24,25 @@ var (
 	ErrContent     = errors.New("its content is not the JSON that is expected")
 	ErrNeedDigest  = errors.New("large content has to come with its digest")
 	ErrDenied      = azure.ErrDenied
-	ErrUnavailable = azure.ErrUnavailable // it may be asked again
-	// ErrArchived: the blob is there and cannot be read before a person has rehydrated it, which takes hours.
-	ErrArchived = errors.New("the blob lies in the archive tier and has to be rehydrated (\"Bring originals back\" in infra/README.md)")
+	ErrUnavailable = azure.ErrUnavailable // a retry may succeed
+	// ErrArchived means that the blob exists but cannot be read until an operator has rehydrated it, which takes hours.
+	ErrArchived = errors.New(
+		"the blob lies in the archive tier and has to be rehydrated (\"Bring originals back\" in infra/README.md)")
 )
 
 // blobService translates the errors of the blob service.
 var blobService = azure.Service{Name: "blob service", Kind: errorKind}
 
-// translateError returns an SDK's error as an *azure.Error with one of this package's kinds.
+// translateError returns an SDK error as an *azure.Error of one of this package's kinds.
 func translateError(ctx context.Context, err error) error { return blobService.Translate(ctx, err) }
 
 // translateCreateError is translateError for a write that is made only if there is no such blob. Under an immutability
-// policy the service may refuse it because of the policy before it checks that condition. The policy allows every new
-// blob, so there is one already; and one in the archive tier exists too.
+// policy the service may refuse the write because of the policy before it checks that condition. The policy permits
+// every new blob, so the refusal means that the blob exists; so does an answer that it is in the archive tier.
 func translateCreateError(ctx context.Context, err error) error {
 	err = translateError(ctx, err)
-	if answer, ok := errors.AsType[*azure.Error](err); ok && (answer.Code == string(bloberror.BlobImmutableDueToPolicy) || errors.Is(err, ErrArchived)) {
+	if answer, ok := errors.AsType[*azure.Error](err); ok &&
+		(answer.Code == string(bloberror.BlobImmutableDueToPolicy) || errors.Is(err, ErrArchived)) {
 		return &azure.Error{Service: answer.Service, Kind: ErrExists, Status: answer.Status, Code: answer.Code}
 	}
 	return err
@@ -49,13 +51,13 @@ func translateCreateError(ctx context.Context, err error) error {
 // errorKind returns the kind of a refusal by the blob service itself.
 func errorKind(status int, code string) error {
 	switch bloberror.Code(code) {
-	// 409 for who wants the lease, 412 for who writes without it.
+	// 409 is the answer to a request for the lease, 412 that to a write without it.
 	case bloberror.LeaseAlreadyPresent, bloberror.LeaseIDMissing:
 		return ErrLeased
 	case bloberror.BlobImmutableDueToPolicy:
 		return ErrDenied
 	case bloberror.ContainerBeingDeleted, bloberror.MD5Mismatch, bloberror.CRC64Mismatch:
-		return ErrUnavailable // for the moment, or garbled on the way
+		return ErrUnavailable // a temporary state, or damage in transit
 	case bloberror.BlobArchived, bloberror.BlobBeingRehydrated:
 		return ErrArchived
 	case bloberror.BlobAlreadyExists, bloberror.ContainerAlreadyExists:

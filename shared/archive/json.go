@@ -19,19 +19,25 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 )
 
+// maxJSON is the maximum size of a blob in bytes that GetJSON reads.
 const maxJSON = 4 << 20
 
-// PutJSON writes v. etag says on what condition: "" only if there is no such blob (ErrExists), "*" whatever there is, otherwise
-// only if the blob is still the one with that ETag (ErrChanged). A blob under a lease has to be written with it.
-func (s *Store) PutJSON(ctx context.Context, container, name string, v any, etag string, lease *Lease) (newETag string, err error) {
+// PutJSON writes v as JSON and returns the blob's new ETag. etag is the condition: with "" the blob is written only if
+// there is none (ErrExists), with "*" unconditionally, otherwise only if it still has that ETag (ErrChanged). To write
+// a blob under a lease, the lease must be passed. The call may be repeated; a lost answer is not mistaken for a
+// conflict.
+func (s *Store) PutJSON(ctx context.Context, container, name string, v any, etag string, lease *Lease) (
+	newETag string, err error) {
 	return s.putJSON(ctx, container, name, v, "", ifMatch(etag), lease)
 }
 
-// PutLargeJSON is PutJSON for a value that GetLargeJSON shall be able to read: nothing larger than limit is written (ErrTooLarge).
-func (s *Store) PutLargeJSON(ctx context.Context, container, name string, v any, limit int64, etag string, lease *Lease) (newETag string, err error) {
+// PutLargeJSON is PutJSON for a value that GetLargeJSON must be able to read: if its JSON is larger than limit bytes,
+// nothing is written (ErrTooLarge).
+func (s *Store) PutLargeJSON(ctx context.Context, container, name string, v any, limit int64, etag string,
+	lease *Lease) (newETag string, err error) {
 	var size counter
 	enc := json.NewEncoder(&size)
-	enc.SetEscapeHTML(false) // as putJSON
+	enc.SetEscapeHTML(false) // as in putJSON
 	if err := enc.Encode(v); err != nil {
 		return "", fmt.Errorf("encode a blob: %w", err)
 	}
@@ -41,7 +47,7 @@ func (s *Store) PutLargeJSON(ctx context.Context, container, name string, v any,
 	return s.putJSON(ctx, container, name, v, "", ifMatch(etag), lease)
 }
 
-// counter counts what is written to it.
+// counter is a writer that counts the bytes written to it.
 type counter int64
 
 func (c *counter) Write(p []byte) (int, error) {
@@ -49,6 +55,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// ifMatch returns the condition for an etag as PutJSON documents it.
 func ifMatch(etag string) *blob.ModifiedAccessConditions {
 	switch etag {
 	case "":
@@ -59,19 +66,22 @@ func ifMatch(etag string) *blob.ModifiedAccessConditions {
 	return &blob.ModifiedAccessConditions{IfMatch: to.Ptr(azcore.ETag(etag))}
 }
 
+// ifAbsent returns the condition that there is no such blob.
 func ifAbsent() *blob.ModifiedAccessConditions {
 	return &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}
 }
 
-func (s *Store) putJSON(ctx context.Context, container, name string, v any, facts string, on *blob.ModifiedAccessConditions, lease *Lease) (string, error) {
+// putJSON implements PutJSON. facts, if not empty, is stored in the blob's metadata.
+func (s *Store) putJSON(ctx context.Context, container, name string, v any, facts string,
+	on *blob.ModifiedAccessConditions, lease *Lease) (string, error) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
-	enc.SetEscapeHTML(false) // a raw item inside v stays byte for byte what it was
+	enc.SetEscapeHTML(false) // the bytes of a raw item inside v are kept
 	if err := enc.Encode(v); err != nil {
 		return "", fmt.Errorf("encode a blob: %w", err)
 	}
-	// The answer may get lost and the SDK ask again: the second 409 or 412 is then about our own write, which the
-	// mark in the metadata tells.
+	// The answer may be lost, and the SDK then repeats the request. The second answer, 409 or 412, is caused by this
+	// call's own write, which the mark in the metadata identifies.
 	mark := rand.Text()
 	metadata := map[string]*string{metaWrite: &mark}
 	if facts != "" {
@@ -81,12 +91,13 @@ func (s *Store) putJSON(ctx context.Context, container, name string, v any, fact
 	if lease != nil {
 		conditions.LeaseAccessConditions = &blob.LeaseAccessConditions{LeaseID: &lease.id}
 	}
-	r, err := s.container(container).NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(body.Bytes())), &blockblob.UploadOptions{
-		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/json")},
-		Metadata:                metadata,
-		AccessConditions:        conditions,
-		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
-	})
+	r, err := s.container(container).NewBlockBlobClient(name).Upload(ctx,
+		streaming.NopCloser(bytes.NewReader(body.Bytes())), &blockblob.UploadOptions{
+			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/json")},
+			Metadata:                metadata,
+			AccessConditions:        conditions,
+			TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+		})
 	refused := translateError
 	if on != nil && on.IfNoneMatch != nil {
 		refused = translateCreateError
@@ -110,7 +121,7 @@ func (s *Store) putJSON(ctx context.Context, container, name string, v any, fact
 	return "", err
 }
 
-// GetJSON reads a blob of at most 4 MiB into v and gives its ETag. ErrNotFound if there is none.
+// GetJSON reads a blob of at most 4 MiB into v and returns its ETag, or ErrNotFound if there is none.
 func (s *Store) GetJSON(ctx context.Context, container, name string, v any) (etag string, err error) {
 	return s.getJSON(ctx, container, name, v, maxJSON)
 }
@@ -120,6 +131,7 @@ func (s *Store) GetLargeJSON(ctx context.Context, container, name string, v any,
 	return s.getJSON(ctx, container, name, v, limit)
 }
 
+// getJSON reads a blob of at most limit bytes into v and returns its ETag.
 func (s *Store) getJSON(ctx context.Context, container, name string, v any, limit int64) (string, error) {
 	data, got, err := s.get(ctx, container, name, limit, nil)
 	if err != nil {
@@ -131,16 +143,20 @@ func (s *Store) getJSON(ctx context.Context, container, name string, v any, limi
 	return textOf(got.ETag), nil
 }
 
-// get reads a whole blob of at most limit bytes. The SDK resumes a reading that broke off, from the same ETag only.
-func (s *Store) get(ctx context.Context, container, name string, limit int64, on *blob.ModifiedAccessConditions) ([]byte, blob.DownloadStreamResponse, error) {
-	r, err := s.blob(container, name).DownloadStream(ctx, &blob.DownloadStreamOptions{AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: on}})
+// get reads a whole blob of at most limit bytes. If the transfer breaks off, the SDK resumes it, from the same ETag
+// only.
+func (s *Store) get(ctx context.Context, container, name string, limit int64, on *blob.ModifiedAccessConditions) (
+	[]byte, blob.DownloadStreamResponse, error) {
+	r, err := s.blob(container, name).DownloadStream(ctx, &blob.DownloadStreamOptions{
+		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: on}})
 	if err = translateError(ctx, err); err != nil {
 		return nil, r, err
 	}
-	// Get Blob: the SDK takes 304 for a success without a body.
+	// Get Blob: the SDK treats a 304 as a success without a body.
 	if r.ErrorCode != nil || r.ETag == nil || r.ContentLength == nil {
 		r.Body.Close()
-		return nil, r, &azure.Error{Service: blobService.Name, Kind: ErrNotModified, Status: 304, Code: textOf(r.ErrorCode)}
+		return nil, r, &azure.Error{
+			Service: blobService.Name, Kind: ErrNotModified, Status: 304, Code: textOf(r.ErrorCode)}
 	}
 	body := r.NewRetryReader(ctx, nil)
 	defer body.Close()
@@ -154,14 +170,15 @@ func (s *Store) get(ctx context.Context, container, name string, limit int64, on
 	return data, r, nil
 }
 
-// The metadata that blobs carry. The service keeps the spelling of a name, HTTP headers don't.
+// The metadata of blobs. The service preserves the case of a name; HTTP headers do not.
 const (
-	metaWrite   = "write"   // which call wrote it
+	metaWrite   = "write"   // identifies the call that wrote the blob
 	metaSHA256  = "sha256"  // of the content, hex
-	metaRecords = "records" // of a batch
-	metaFacts   = "facts"   // of an item that waits: what a listing shall tell of it
+	metaRecords = "records" // number of a batch's records
+	metaFacts   = "facts"   // of a deferred item: the facts that a listing returns
 )
 
+// metadataValue returns a blob's metadata by its name, in either case, or "".
 func metadataValue(m map[string]*string, name string) string {
 	for k, v := range m {
 		if v != nil && strings.EqualFold(k, name) {
@@ -171,6 +188,7 @@ func metadataValue(m map[string]*string, name string) string {
 	return ""
 }
 
+// textOf returns *p as a string, or "" if p is nil.
 func textOf[T ~string](p *T) string {
 	if p == nil {
 		return ""

@@ -12,24 +12,24 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/lease"
 )
 
-const leaseSeconds = 15 // the shortest that the service gives: how long a killed holder blocks the next
+const leaseSeconds = 15 // the shortest that the service offers: how long a killed holder blocks the next one
 
-// leaseTimes says when a lease is renewed and when it counts as lost.
+// leaseTimes holds when a lease is renewed and when it counts as lost.
 type leaseTimes struct {
-	renew time.Duration // from one confirmed renewal to the next
-	retry time.Duration // after a renewal that was not confirmed
-	lost  time.Duration // after the last confirmed one was sent; safely before the service may give it to another
-	try   time.Duration // for one request
+	renew time.Duration // interval after a confirmed renewal
+	retry time.Duration // interval after a renewal that was not confirmed
+	lost  time.Duration // after sending the last confirmed renewal; before the service may grant it to another
+	try   time.Duration // timeout of one request
 }
 
 func defaultLeaseTimes() leaseTimes {
 	return leaseTimes{renew: 4 * time.Second, retry: time.Second, lost: 12 * time.Second, try: 4 * time.Second}
 }
 
-// Lease is the exclusive right to write a blob. It is renewed in the background until Release.
+// Lease is the exclusive right to write a blob. It is renewed in the background until Release or until it is lost.
 type Lease struct {
 	id     string
-	date   time.Time // the service's when it was taken
+	date   time.Time // the service's time when it was acquired; zero if the answer had none
 	client *lease.BlobClient
 	times  leaseTimes
 
@@ -40,8 +40,9 @@ type Lease struct {
 	once     sync.Once
 }
 
-// Lease takes the lease of a blob, creating the blob with the content {} if there is none. ErrLeased if somebody else
-// has it: a holder that died keeps it for up to 15 s. ctx is for the taking only.
+// Lease acquires the lease of a blob, and first creates the blob with the content {} if there is none. It returns
+// ErrLeased if there is another holder: one that died keeps the lease for up to 15 s. ctx applies to the acquisition
+// only.
 func (s *Store) Lease(ctx context.Context, container, name string) (*Lease, error) {
 	l, _, err := s.lease(ctx, s.blob(container, name))
 	if errors.Is(err, ErrNotFound) {
@@ -57,9 +58,9 @@ func (s *Store) Lease(ctx context.Context, container, name string) (*Lease, erro
 	return l, nil
 }
 
-// lease takes the lease of a blob that is there and gives the blob's ETag.
+// lease acquires the lease of an existing blob and returns the blob's ETag.
 func (s *Store) lease(ctx context.Context, b *blob.Client) (*Lease, string, error) {
-	// The client proposes one id on every try. So a second try, after an answer that was lost, is no conflict.
+	// The client proposes the same ID on every try. A second try, after an answer that was lost, is thus no conflict.
 	client, err := lease.NewBlobClient(b, nil)
 	if err != nil {
 		return nil, "", fmt.Errorf("choose a lease id: %w", err)
@@ -80,12 +81,13 @@ func (s *Store) lease(ctx context.Context, b *blob.Client) (*Lease, string, erro
 	return l, textOf(r.ETag), nil
 }
 
-// quick bounds a request about a lease: an answer that comes late is worth nothing.
+// quick returns a context with short retries for a request about a lease: a late answer is worthless.
 func (t leaseTimes) quick(ctx context.Context, retries int32) context.Context {
 	if retries == 0 {
-		retries = -1 // azcore: 0 would mean three
+		retries = -1 // in azcore, 0 means three
 	}
-	return policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: retries, RetryDelay: t.retry / 4, TryTimeout: t.try})
+	return policy.WithRetryOptions(ctx,
+		policy.RetryOptions{MaxRetries: retries, RetryDelay: t.retry / 4, TryTimeout: t.try})
 }
 
 // keep renews the lease until it is released or lost.
@@ -115,26 +117,26 @@ func (l *Lease) keep() {
 	}
 }
 
-// Context ends when the lease may be lost, that is when no renewal has been confirmed for 12 s, and with Release.
+// Context ends when the lease may be lost, that is when no renewal has been confirmed for 12 s, and on Release.
 func (l *Lease) Context() context.Context { return l.ctx }
 
-// Time returns the service's own time when the lease was taken; zero if the answer had none.
+// Time returns the service's time when the lease was acquired; zero if the answer had none.
 func (l *Lease) Time() time.Time { return l.date }
 
-// Release gives the lease up and ends its Context. If the service can't be told, the lease ends by itself
-// within 15 s. It may be called twice.
+// Release releases the lease and ends its Context. If the service can't be reached, the lease expires within 15 s. It
+// may be called twice.
 func (l *Lease) Release() {
 	l.once.Do(func() {
 		lost := l.ctx.Err() != nil
-		l.lose(fmt.Errorf("lease released: %w", context.Canceled)) // and break a renewal off
+		l.lose(fmt.Errorf("lease released: %w", context.Canceled)) // this also aborts a renewal
 		<-l.done
 		l.deadline.Stop()
 		if lost {
-			return // it may be somebody else's by now
+			return // another holder may have it by now
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), l.times.try)
 		defer cancel()
-		// An error changes nothing for us: the lease runs out.
+		// An error has no consequence: the lease expires.
 		_, _ = l.client.ReleaseLease(l.times.quick(ctx, 1), nil)
 	})
 }

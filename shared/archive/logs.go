@@ -14,30 +14,30 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 )
 
-// Logs are the append blobs of the container journal. They satisfy journal.Logs, whose comments are their contract.
+// Logs is the set of append blobs in the container journal. It implements journal.Logs, which documents the contract.
 type Logs struct {
 	store *Store
 
 	mu    sync.Mutex
-	locks map[string]*Lease // by token
+	locks map[string]*Lease // by token, which is the lease's ID
 }
 
-// Logs gives access to the journal's logs.
+// Logs returns the journal's logs.
 func (s *Store) Logs() *Logs { return &Logs{store: s, locks: map[string]*Lease{}} }
 
 func (l *Logs) client(name string) *appendblob.Client {
 	return l.store.container(Journal).NewAppendBlobClient(name)
 }
 
-// Lock creates the log if there is none and takes its lease, which it renews until Unlock. token is empty, without an
-// error, if somebody else has the lease. empty: the log is known to have nothing in it. held
-// ends when the lease may be lost.
+// Lock creates the log if there is none and acquires its lease, which it renews until Unlock. token is empty, without
+// an error, if there is another holder. empty reports whether the log is known to be empty. held ends when the lease
+// may be lost.
 func (l *Logs) Lock(ctx context.Context, name string) (token string, held context.Context, empty bool, err error) {
 	created, err := l.client(name).Create(ctx, &appendblob.CreateOptions{
 		HTTPHeaders:      &blob.HTTPHeaders{BlobContentType: to.Ptr("application/x-ndjson")},
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
 	})
-	// 412 LeaseIdMissing: there is one, and it is leased.
+	// 412 LeaseIdMissing: the log exists and is leased.
 	err = translateCreateError(ctx, err)
 	if err != nil && !errors.Is(err, ErrExists) && !errors.Is(err, ErrLeased) {
 		return "", nil, false, fmt.Errorf("create a log: %w", err)
@@ -52,12 +52,12 @@ func (l *Logs) Lock(ctx context.Context, name string) (token string, held contex
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.locks[lease.id] = lease
-	// A lease leaves the ETag as it is, an append does not: between creating and leasing nobody was here.
+	// A lease leaves the ETag unchanged, an append does not: the same ETag means that no append came in between.
 	return lease.id, lease.Context(), created.ETag != nil && string(*created.ETag) == etag, nil
 }
 
-// Append adds data, at most 4 MiB, to the log whose length is at. With the same arguments it may be called again after
-// any error: what is there already is not added twice. again: the failure may pass by itself. ErrChanged if the log has another
+// Append appends data, at most 4 MiB, to the log, whose length must be at. It may be repeated with the same arguments
+// after any error: data that was already appended is not appended twice. It returns ErrChanged if the log has another
 // length or the lease is lost.
 func (l *Logs) Append(ctx context.Context, name, token string, at int64, data []byte) error {
 	if err := l.append(ctx, name, token, at, data); err != nil {
@@ -67,15 +67,17 @@ func (l *Logs) Append(ctx context.Context, name, token string, at int64, data []
 }
 
 func (l *Logs) append(ctx context.Context, name, token string, at int64, data []byte) error {
-	_, err := l.client(name).AppendBlock(ctx, streaming.NopCloser(bytes.NewReader(data)), &appendblob.AppendBlockOptions{
-		AppendPositionAccessConditions: &appendblob.AppendPositionAccessConditions{AppendPosition: &at},
-		AccessConditions:               &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &token}},
-		TransactionalValidation:        blob.TransferValidationTypeComputeCRC64(),
-	})
+	_, err := l.client(name).AppendBlock(ctx, streaming.NopCloser(bytes.NewReader(data)),
+		&appendblob.AppendBlockOptions{
+			AppendPositionAccessConditions: &appendblob.AppendPositionAccessConditions{AppendPosition: &at},
+			AccessConditions: &blob.AccessConditions{
+				LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &token}},
+			TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+		})
 	if err = translateError(ctx, err); !errors.Is(err, ErrChanged) || len(data) == 0 {
 		return err
 	}
-	// The log is longer than at. If these very bytes are its end, an append of ours was done and its answer lost.
+	// The log is longer than at. If these very bytes are its end, this call's append was done and its answer lost.
 	there, rerr := l.from(ctx, name, token, at, int64(len(data))+1)
 	switch {
 	case errors.Is(rerr, ErrUnavailable):
@@ -86,7 +88,7 @@ func (l *Logs) append(ctx context.Context, name, token string, at int64, data []
 	return err
 }
 
-// from reads up to n bytes of a log that is ours.
+// from reads up to n bytes, from position at, of a log whose lease is held.
 func (l *Logs) from(ctx context.Context, name, token string, at, n int64) ([]byte, error) {
 	r, err := l.store.blob(Journal, name).DownloadStream(ctx, &blob.DownloadStreamOptions{
 		Range:            blob.HTTPRange{Offset: at, Count: n},
@@ -101,7 +103,7 @@ func (l *Logs) from(ctx context.Context, name, token string, at, n int64) ([]byt
 	return data, translateError(ctx, err)
 }
 
-// Unlock gives the lease up. It may be called twice.
+// Unlock releases the log's lease. It may be called twice.
 func (l *Logs) Unlock(token string) {
 	l.mu.Lock()
 	lease := l.locks[token]
@@ -112,7 +114,7 @@ func (l *Logs) Unlock(token string) {
 	}
 }
 
-// Read opens a log, which may grow meanwhile: its body ends at size. size is -1 and body nil if there is none.
+// Read opens a log, which may grow meanwhile: body ends at size. If there is no log, size is -1 and body nil.
 func (l *Logs) Read(ctx context.Context, name string) (body io.ReadCloser, size int64, err error) {
 	p, err := l.store.openPieces(ctx, l.store.blob(Journal, name), false)
 	if errors.Is(err, ErrNotFound) {
@@ -124,7 +126,7 @@ func (l *Logs) Read(ctx context.Context, name string) (body io.ReadCloser, size 
 	return p, p.size, nil
 }
 
-// Tail reads the last n bytes of a log, or all if it has fewer, and says how long it is: -1 if there is none.
+// Tail returns the last n bytes of a log, or all if it has fewer, and its size; -1 if there is no log.
 func (l *Logs) Tail(ctx context.Context, name string, n int64) (data []byte, size int64, err error) {
 	client := l.store.blob(Journal, name)
 	props, err := client.GetProperties(ctx, nil)
@@ -138,7 +140,8 @@ func (l *Logs) Tail(ctx context.Context, name string, n int64) (data []byte, siz
 	if n = min(n, size); n == 0 {
 		return nil, size, nil
 	}
-	r, err := client.DownloadStream(ctx, &blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: size - n, Count: n}})
+	r, err := client.DownloadStream(ctx,
+		&blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: size - n, Count: n}})
 	if err = translateError(ctx, err); err != nil {
 		return nil, 0, fmt.Errorf("read a log's end: %w", err)
 	}

@@ -15,23 +15,23 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 )
 
-// Manifest says what a finished run of fetch received and what it left behind.
+// Manifest describes what a finished run of fetch received and wrote.
 type Manifest struct {
 	Version  int       `json:"v"`    // 1
 	Kind     string    `json:"kind"` // daily or backfill
 	From     time.Time `json:"from"`
-	To       time.Time `json:"to"` // not included
+	To       time.Time `json:"to"` // exclusive
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`
 
 	Received    int    `json:"received"`              // items that the site sent
-	SourceTotal *int64 `json:"sourceTotal,omitempty"` // what the site says it holds; nil if it does not say
-	SetAside    int    `json:"setAside"`              // of the received, items put into the waiting room
-	Taken       int    `json:"taken"`                 // items of earlier runs taken out of it
+	SourceTotal *int64 `json:"sourceTotal,omitempty"` // the site's own count of the window; nil if unknown
+	SetAside    int    `json:"setAside"`              // of the received, items that were deferred
+	Taken       int    `json:"taken"`                 // items that earlier runs deferred, and this one wrote
 	Records     int    `json:"records"`               // received − setAside + taken
 	Derived     int    `json:"derived"`               // items without a messageId
-	Incomplete  int    `json:"incomplete"`            // attachments that are gone for good
-	Restarts    int    `json:"restarts"`              // how often the cursor expired
+	Incomplete  int    `json:"incomplete"`            // attachments that are permanently unavailable
+	Restarts    int    `json:"restarts"`              // how often the window was restarted from its beginning
 
 	Batches []BatchInfo `json:"batches"`
 	Staged  int         `json:"staged"` // the sum of the batches' records
@@ -39,10 +39,11 @@ type Manifest struct {
 
 func manifestName(folder string) string { return folder + "/manifest.json" }
 
-// WriteManifest writes the run's manifest beside its batches, and says how many these are and how many records they have: m's own Batches and
-// Staged are not looked at. The first manifest stays: where there is one already, nothing is written and nothing is wrong.
+// WriteManifest writes the run's manifest beside its batches, and returns how many batches there are and how many
+// records they hold: m's own Batches and Staged are ignored. The first manifest stays: if there is one already, nothing
+// is written and no error is returned, so it may be called again.
 //
-// A day of a million items has ten thousand batches. They are written as they are listed, so that none of it is in memory.
+// A day of a million items has ten thousand batches. Their lines are streamed as they are listed, not held in memory.
 func (s *Store) WriteManifest(ctx context.Context, folder string, m Manifest) (batches, staged int, err error) {
 	if !folderForm.MatchString(folder) {
 		return 0, 0, errors.New("write a manifest: its folder is not of the form yyyy/mm/dd/run")
@@ -55,13 +56,14 @@ func (s *Store) WriteManifest(ctx context.Context, folder string, m Manifest) (b
 		w.CloseWithError(err)
 		listed <- err
 	}()
-	_, err = s.container(Batches).NewBlockBlobClient(manifestName(folder)).UploadStream(ctx, r, &blockblob.UploadStreamOptions{
-		BlockSize: manifestBlock, Concurrency: 1,
-		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/json")},
-		AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
-		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
-	})
-	r.CloseWithError(errUploaded) // whatever the reader has not taken
+	_, err = s.container(Batches).NewBlockBlobClient(manifestName(folder)).UploadStream(ctx, r,
+		&blockblob.UploadStreamOptions{
+			BlockSize: manifestBlock, Concurrency: 1,
+			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/json")},
+			AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
+			TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+		})
+	r.CloseWithError(errUploaded) // unblocks the writer if not everything was read
 	lerr := <-listed
 	switch err = translateCreateError(ctx, err); {
 	case lerr != nil && !errors.Is(lerr, errUploaded):
@@ -72,13 +74,15 @@ func (s *Store) WriteManifest(ctx context.Context, folder string, m Manifest) (b
 	return batches, staged, nil
 }
 
+// manifestBlock is the size in bytes of one block of the manifest's upload.
 const manifestBlock = 256 << 10
 
-// errUploaded: the upload has ended, and with it the reading of what is to be uploaded.
+// errUploaded ends the encoding of the manifest when its upload has ended.
 var errUploaded = errors.New("the upload has ended")
 
-// encodeManifest writes m as JSON, with the batches and the sum of their records at its end.
-func (s *Store) encodeManifest(ctx context.Context, w io.Writer, folder string, m Manifest) (batches, staged int, err error) {
+// encodeManifest writes m as JSON, with the run's batches and the sum of their records at its end.
+func (s *Store) encodeManifest(ctx context.Context, w io.Writer, folder string, m Manifest) (
+	batches, staged int, err error) {
 	m.Batches, m.Staged = nil, 0
 	whole, err := json.Marshal(m)
 	if err != nil {
@@ -88,7 +92,7 @@ func (s *Store) encodeManifest(ctx context.Context, w io.Writer, folder string, 
 	if !ok {
 		return 0, 0, errors.New("the manifest does not end in its batches and their records")
 	}
-	b := bufio.NewWriterSize(w, 32<<10) // keeps its first error
+	b := bufio.NewWriterSize(w, 32<<10) // Flush returns its first error
 	b.Write(append(head, '['))
 	err = s.eachBatch(ctx, folder, func(info BatchInfo) {
 		if batches > 0 {
@@ -96,7 +100,7 @@ func (s *Store) encodeManifest(ctx context.Context, w io.Writer, folder string, 
 		}
 		batches++
 		staged += info.Records
-		line, _ := json.Marshal(info) // of texts, numbers and a time
+		line, _ := json.Marshal(info) // strings, numbers and a time: it can't fail
 		b.Write(line)
 	})
 	if err != nil {
@@ -106,7 +110,8 @@ func (s *Store) encodeManifest(ctx context.Context, w io.Writer, folder string, 
 	return batches, staged, b.Flush()
 }
 
-// ManifestWritten returns when the run's manifest was written, by the service's clock. ErrNotFound: the run is not finished.
+// ManifestWritten returns when the run's manifest was written, by the service's clock, or ErrNotFound if the run is not
+// finished.
 func (s *Store) ManifestWritten(ctx context.Context, folder string) (time.Time, error) {
 	if !folderForm.MatchString(folder) {
 		return time.Time{}, errors.New("look for a manifest: its folder is not of the form yyyy/mm/dd/run")
@@ -118,7 +123,7 @@ func (s *Store) ManifestWritten(ctx context.Context, folder string) (time.Time, 
 	return valueOf(props.LastModified).UTC(), nil
 }
 
-// ReadManifest reads it. ErrNotFound: the run is not finished.
+// ReadManifest returns the run's manifest, or ErrNotFound if the run is not finished.
 func (s *Store) ReadManifest(ctx context.Context, folder string) (Manifest, error) {
 	var m Manifest
 	if !folderForm.MatchString(folder) {

@@ -14,11 +14,11 @@ import (
 
 const (
 	mappingName = "mapping.csv"
-	maxMapping  = 16 << 20
+	maxMapping  = 16 << 20 // bytes
 )
 
-// Mapping reads the administrator's CSV, at most 16 MiB. ErrNotFound if there is none; ErrNotModified if it is
-// still the one with this ETag ("" for none yet).
+// Mapping returns the administrator's CSV file, at most 16 MiB, and its ETag. It returns ErrNotFound if there is none,
+// and ErrNotModified if the file still has the given ETag ("": none is known).
 func (s *Store) Mapping(ctx context.Context, etag string) (data []byte, newETag string, err error) {
 	var on *blob.ModifiedAccessConditions
 	if etag != "" {
@@ -31,15 +31,16 @@ func (s *Store) Mapping(ctx context.Context, etag string) (data []byte, newETag 
 	return data, textOf(got.ETag), nil
 }
 
-// WriteMapping replaces the administrator's CSV and gives its ETag. It may be called twice.
+// WriteMapping replaces the administrator's CSV file and returns its new ETag. It may be called twice.
 func (s *Store) WriteMapping(ctx context.Context, data []byte) (etag string, err error) {
 	if len(data) > maxMapping {
 		return "", fmt.Errorf("write the mapping: %w: %d bytes, limit %d", ErrTooLarge, len(data), maxMapping)
 	}
-	r, err := s.container(Settings).NewBlockBlobClient(mappingName).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
-		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("text/csv")},
-		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
-	})
+	r, err := s.container(Settings).NewBlockBlobClient(mappingName).Upload(ctx,
+		streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
+			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("text/csv")},
+			TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+		})
 	if err = translateError(ctx, err); err != nil {
 		return "", err
 	}

@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	blockSize = 4 << 20 // of what is sent or fetched at once
-	maxBlocks = 50_000  // Put Block List: the most that a blob may have
+	blockSize = 4 << 20 // bytes sent or read in one request
+	maxBlocks = 50_000  // Put Block List: maximum number of blocks of a blob
 	rawPrefix = "raw/"
 )
 
@@ -34,12 +34,14 @@ var (
 	rawForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9][A-Za-z0-9.-]*){0,9}$`)
 )
 
-// PutMedia stores an attachment under a day ("2026/11/28") and its SHA-256, as record.Media.Blob names it, reading r to its
-// end and keeping no more than a few MiB of it. The same bytes under another day are a blob of their own, which is tiered and
-// deleted by an age of its own; day "" is the form before. digest is what the bytes should have, in lower-case hex: with other bytes nothing becomes visible (ErrDigest). Without one
-// ("") up to 8 MiB are stored under the hash that they turn out to have; of more, only hash and size are found out
-// (ErrNeedDigest, with both), for a second call with a new r. What is there already is not stored
-// again, so it may be called twice. An error of r comes back wrapped.
+// PutMedia stores an attachment under a day ("2026/11/28") and its SHA-256, as record.Media.Blob names it. It reads r
+// to its end and holds no more than a few MiB of it in memory. The same bytes under another day are another blob, which
+// is tiered and deleted by its own age; day "" is an earlier form of the name.
+//
+// digest is the SHA-256 that the bytes should have, in lower-case hex: if they have another one, no blob becomes
+// visible (ErrDigest). Without a digest ("") up to 8 MiB are stored under the hash that they have; of more, only hash
+// and size are returned, with ErrNeedDigest, for a second call with a new r. A blob that exists is not stored again, so
+// it may be called twice. An error of r is returned wrapped.
 func (s *Store) PutMedia(ctx context.Context, day, digest string, r io.Reader) (sha string, size int64, err error) {
 	if day != "" && !dayForm.MatchString(day) {
 		return "", 0, errors.New("store media: the day is not of the form yyyy/mm/dd")
@@ -74,7 +76,7 @@ func (s *Store) PutMedia(ctx context.Context, day, digest string, r io.Reader) (
 		}
 		return hexSum(sum), int64(len(head)) + rest, ErrNeedDigest
 	}
-	// A blob of this name was checked when it was written. Asking costs less than sending it.
+	// A blob of this name was checked when it was written. Checking for it costs less than sending the bytes.
 	props, err := s.blob(Media, mediaName(day, digest)).GetProperties(ctx, nil)
 	if err = translateError(ctx, err); err == nil {
 		return digest, valueOf(props.ContentLength), nil
@@ -91,8 +93,9 @@ func (s *Store) PutMedia(ctx context.Context, day, digest string, r io.Reader) (
 
 func mediaName(day, sha string) string { return record.Media{SHA256: sha, Day: day}.Blob() }
 
-// PutRaw stores the bytes of an item that cannot be a record as media/raw/<name>, whatever their size, and gives their SHA-256.
-// It may be called again with the same bytes; ErrExists, with hash and size, if there are others under that name.
+// PutRaw stores the bytes of an item that cannot be a record as media/raw/<name>, whatever their size, and returns
+// their SHA-256 and size. It may be called again with the same bytes. If there are other bytes under that name, it
+// returns ErrExists, with hash and size.
 func (s *Store) PutRaw(ctx context.Context, name string, r io.Reader) (sha string, size int64, err error) {
 	if !rawForm.MatchString(name) {
 		return "", 0, errors.New("store raw bytes: the name has characters that it may not have")
@@ -119,7 +122,7 @@ func (s *Store) PutRaw(ctx context.Context, name string, r io.Reader) (sha strin
 	return sha, size, nil
 }
 
-// compare returns ErrExists if the blob was written with other content.
+// compare returns ErrExists if the blob was written with other content than that of the hash.
 func (s *Store) compare(ctx context.Context, name, sha string) error {
 	props, err := s.blob(Media, name).GetProperties(ctx, nil)
 	if err = translateError(ctx, err); err == nil && metadataValue(props.Metadata, metaSHA256) != sha {
@@ -128,9 +131,9 @@ func (s *Store) compare(ctx context.Context, name, sha string) error {
 	return err
 }
 
-// readHead reads up to limit bytes. whole: r has no more.
+// readHead reads up to limit bytes. whole reports whether r has no more.
 func readHead(r io.Reader, limit int) (head []byte, whole bool, err error) {
-	var b bytes.Buffer // grows with the content: most is small
+	var b bytes.Buffer // grows with the content: most contents are small
 	n, err := io.Copy(&b, io.LimitReader(r, int64(limit)))
 	if err != nil {
 		return nil, false, fmt.Errorf("read the content: %w", err)
@@ -138,24 +141,27 @@ func readHead(r io.Reader, limit int) (head []byte, whole bool, err error) {
 	return b.Bytes(), n < int64(limit), nil
 }
 
+// putWhole creates a blob with these bytes in one request. It returns ErrExists if there is one.
 func (s *Store) putWhole(ctx context.Context, name string, data []byte, sha string) error {
-	_, err := s.container(Media).NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
-		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/octet-stream")},
-		Metadata:                map[string]*string{metaSHA256: &sha},
-		AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
-		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
-	})
+	_, err := s.container(Media).NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)),
+		&blockblob.UploadOptions{
+			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/octet-stream")},
+			Metadata:                map[string]*string{metaSHA256: &sha},
+			AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
+			TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+		})
 	return translateCreateError(ctx, err)
 }
 
-// putBlocks sends head and then the rest of r in blocks, and makes a blob of them if check agrees with the hash of all. Until
-// then nothing is visible; blocks that never become a blob are discarded by the service after a week.
-func (s *Store) putBlocks(ctx context.Context, name string, head []byte, r io.Reader, sum hash.Hash, check func(sha string) error) (sha string, size int64, err error) {
+// putBlocks uploads head and then the rest of r in blocks, and commits them as a blob if check accepts the hash of all.
+// Until then nothing is visible; the service discards blocks that are never committed after a week.
+func (s *Store) putBlocks(ctx context.Context, name string, head []byte, r io.Reader, sum hash.Hash,
+	check func(sha string) error) (sha string, size int64, err error) {
 	client := s.container(Media).NewBlockBlobClient(name)
-	// Ids of this call alone: another call for the same name, with other bytes, can't put its blocks among these.
+	// The IDs are unique to this call: a concurrent call for the same name can't mix its blocks with these.
 	call := rand.Text()[:16]
 	var ids []string
-	there := false // so says an immutability policy: what is left to find out is whether it has the same bytes
+	there := false // an immutability policy refused a block because the blob exists: only its hash is left to compare
 	buf := make([]byte, s.block)
 	for block := head; len(block) > 0; {
 		if len(ids) == maxBlocks {
@@ -163,9 +169,10 @@ func (s *Store) putBlocks(ctx context.Context, name string, head []byte, r io.Re
 		}
 		if !there {
 			id := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s%08d", call, len(ids)))
-			_, err := client.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(block)), &blockblob.StageBlockOptions{
-				TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
-			})
+			_, err := client.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(block)),
+				&blockblob.StageBlockOptions{
+					TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+				})
 			err = translateCreateError(ctx, err)
 			if there = errors.Is(err, ErrExists); err != nil && !there {
 				return "", 0, fmt.Errorf("store a block: %w", err)
@@ -196,8 +203,8 @@ func (s *Store) putBlocks(ctx context.Context, name string, head []byte, r io.Re
 	if err == nil {
 		return sha, size, nil
 	}
-	// Our own commit whose answer was lost, or that of another call, after which the service has dropped our blocks: what
-	// counts is which bytes are there now.
+	// Either this call's commit succeeded and its answer was lost, or another call's commit made the service drop these
+	// blocks. In both cases the hash of the blob that exists decides.
 	if cerr := s.compare(ctx, name, sha); cerr == nil {
 		return sha, size, nil
 	} else if errors.Is(cerr, ErrExists) {
@@ -206,11 +213,12 @@ func (s *Store) putBlocks(ctx context.Context, name string, head []byte, r io.Re
 	return sha, size, fmt.Errorf("store a blob: %w", err)
 }
 
-// OpenMedia opens what PutMedia stored as record.Media.Blob or PutRaw as raw/<name>, and returns how many bytes it has. It is read
-// in pieces as the reader asks for them, so a slow reader holds no connection, and a connection that breaks costs one
-// piece. The caller closes it. ErrNotFound if it is not there.
+// OpenMedia opens a blob that PutMedia stored as record.Media.Blob, or PutRaw as raw/<name>, and returns its size in
+// bytes. It is read in chunks on demand, so a slow reader holds no connection, and a broken connection costs one chunk.
+// The caller closes it. It returns ErrNotFound if there is no such blob.
 func (s *Store) OpenMedia(ctx context.Context, name string) (io.ReadCloser, int64, error) {
-	if raw, ok := strings.CutPrefix(name, rawPrefix); !mediaForm.MatchString(name) && !(ok && rawForm.MatchString(raw)) {
+	if raw, ok := strings.CutPrefix(name, rawPrefix); !mediaForm.MatchString(name) &&
+		!(ok && rawForm.MatchString(raw)) {
 		return nil, 0, errors.New("open media: the name is neither that of an attachment nor that of raw bytes")
 	}
 	p, err := s.openPieces(ctx, s.blob(Media, name), true)

@@ -16,12 +16,12 @@ import (
 const (
 	partsFolder = "parts/"
 
-	// MaxPart is what one part may have.
+	// MaxPart is the maximum size of one chunk in bytes.
 	MaxPart = 16 << 20
 )
 
-// PutPart keeps the n-th part, from 0, of a file of an item that waits: an attachment that comes in more than one run. What was there is
-// overwritten, so it may be called again.
+// PutPart stores the n-th chunk, from 0, of a file of a deferred item: an attachment whose download takes more than one
+// run. It overwrites an existing chunk, so it may be called again.
 func (s *Store) PutPart(ctx context.Context, key string, file, n int, data []byte) error {
 	switch {
 	case !waitingForm.MatchString(key):
@@ -29,7 +29,8 @@ func (s *Store) PutPart(ctx context.Context, key string, file, n int, data []byt
 	case len(data) > MaxPart:
 		return fmt.Errorf("keep a part: %w: %d bytes, limit %d", ErrTooLarge, len(data), MaxPart)
 	}
-	_, err := s.container(Checkpoints).NewBlockBlobClient(partName(key, file, n)).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)),
+	_, err := s.container(Checkpoints).NewBlockBlobClient(partName(key, file, n)).Upload(ctx,
+		streaming.NopCloser(bytes.NewReader(data)),
 		&blockblob.UploadOptions{TransactionalValidation: blob.TransferValidationTypeComputeCRC64()})
 	if err = translateError(ctx, err); err != nil {
 		return fmt.Errorf("keep a part: %w", err)
@@ -37,18 +38,19 @@ func (s *Store) PutPart(ctx context.Context, key string, file, n int, data []byt
 	return nil
 }
 
-// OpenParts reads the first count parts of a file one after the other. An error of its Read may be ErrNotFound.
+// OpenParts returns a reader of the first count chunks of a file, one after the other. Its Read may return ErrNotFound.
 func (s *Store) OpenParts(ctx context.Context, key string, file, count int) io.Reader {
 	return &parts{ctx: ctx, store: s, name: func(n int) string { return partName(key, file, n) }, count: count}
 }
 
-// DeleteParts takes away all parts of all files of an item. It may be called again.
+// DeleteParts deletes all chunks of all files of an item. It may be called again.
 func (s *Store) DeleteParts(ctx context.Context, key string) error {
 	if !waitingForm.MatchString(key) {
 		return errWaitingKey
 	}
 	var names []string
-	err := s.list(ctx, Checkpoints, partsFolder+key+"/", func(item *container.BlobItem) { names = append(names, textOf(item.Name)) })
+	err := s.list(ctx, Checkpoints, partsFolder+key+"/",
+		func(item *container.BlobItem) { names = append(names, textOf(item.Name)) })
 	for _, name := range names {
 		_, derr := s.blob(Checkpoints, name).Delete(ctx, nil)
 		if derr = translateError(ctx, derr); derr != nil && !errors.Is(derr, ErrNotFound) {
@@ -65,13 +67,14 @@ func partName(key string, file, n int) string {
 	return fmt.Sprintf("%s%s/%d-%05d", partsFolder, key, file, n)
 }
 
+// parts reads chunks one after the other.
 type parts struct {
 	ctx     context.Context
 	store   *Store
 	name    func(n int) string
-	n       int // the next part
+	n       int // the next chunk
 	count   int
-	current []byte
+	current []byte // what is left of the last chunk
 }
 
 func (p *parts) Read(b []byte) (int, error) {

@@ -13,20 +13,20 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 )
 
-// pieces reads a blob as its reader goes, one ranged GET for each 4 MiB. One GET for all would have to end within the
-// time-out of a try, which the SDK counts to the end of the body, however slowly the body is wanted.
+// pieces reads a blob on demand, with one ranged GET for each 4 MiB. A single GET for the whole blob would have to
+// finish within the timeout of a try, which the SDK applies to the whole body, however slowly the body is read.
 type pieces struct {
 	ctx    context.Context
 	client *blob.Client
-	etag   *azcore.ETag // that every piece has to have; nil for a blob that only grows
-	block  int64        // of a piece
-	size   int64
-	next   int64 // where the next piece begins
-	data   []byte
-	read   int // of data
+	etag   *azcore.ETag // required of every chunk; nil for a blob that only grows
+	block  int64        // size of a chunk
+	size   int64        // size of the blob
+	next   int64        // offset of the next chunk
+	data   []byte       // the current chunk
+	read   int          // bytes of data that have been read
 }
 
-// openPieces reads the first piece. With pinned, the blob must not change while it is read (ErrChanged).
+// openPieces reads the first chunk. If pinned, a change of the blob while it is read is an error (ErrChanged).
 func (s *Store) openPieces(ctx context.Context, client *blob.Client, pinned bool) (*pieces, error) {
 	p := &pieces{ctx: ctx, client: client, block: int64(s.block), size: int64(s.block)}
 	etag, size, err := p.fill()
@@ -39,17 +39,18 @@ func (s *Store) openPieces(ctx context.Context, client *blob.Client, pinned bool
 	return p, nil
 }
 
-// fill gets the next piece, and says what the whole blob is.
+// fill reads the next chunk, and returns the ETag and the size of the whole blob.
 func (p *pieces) fill() (etag *azcore.ETag, size int64, err error) {
 	want := min(p.block, p.size-p.next)
 	o := &blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: p.next, Count: want}}
 	if p.etag != nil {
-		o.AccessConditions = &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: p.etag}}
+		o.AccessConditions = &blob.AccessConditions{
+			ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: p.etag}}
 	}
 	r, err := p.client.DownloadStream(p.ctx, o)
 	if err = translateError(p.ctx, err); err != nil {
 		var answer *azure.Error
-		// Get Blob: a range of an empty blob can't be satisfied. A 416 without the code is not the service's.
+		// Get Blob: no range of an empty blob can be satisfied. A 416 without the code is not the service's own.
 		if p.next == 0 && errors.As(err, &answer) && answer.Code == string(bloberror.InvalidRange) {
 			return nil, 0, nil
 		}
@@ -73,7 +74,8 @@ func (p *pieces) fill() (etag *azcore.ETag, size int64, err error) {
 	return r.ETag, size, nil
 }
 
-// totalSize is the blob's size: what stands after the slash of Content-Range, or the length of an answer without a range.
+// totalSize returns the blob's size: the number after the slash of Content-Range, or the length of an answer without a
+// range.
 func totalSize(contentRange *string, length *int64) (int64, error) {
 	if contentRange == nil {
 		return valueOf(length), nil
@@ -85,7 +87,7 @@ func totalSize(contentRange *string, length *int64) (int64, error) {
 	return size, nil
 }
 
-// Read implements io.Reader. After an error that is ErrUnavailable it may be called again.
+// Read implements io.Reader. After an error that matches ErrUnavailable it may be called again.
 func (p *pieces) Read(b []byte) (int, error) {
 	if p.read == len(p.data) {
 		if p.next >= p.size {
@@ -100,7 +102,7 @@ func (p *pieces) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// Close lets go of the piece.
+// Close releases the current chunk. Later reads return io.EOF.
 func (p *pieces) Close() error {
 	p.data, p.read, p.next = nil, 0, p.size
 	return nil

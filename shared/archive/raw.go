@@ -8,12 +8,13 @@ import (
 	"io"
 )
 
-// errKept: the bytes are there already, under another of the item's names.
+// errKept reports that the bytes are stored already, under another of the item's names.
 var errKept = errors.New("the bytes are kept already")
 
-// KeepRaw stores the bytes of an item that cannot be a record as media/raw/<name>, and returns the name that they have there. As with
-// batches, bytes that differ from those of an earlier reading get a name beside it, <name>-b to -z; the same ones are found. So it may be
-// called again with whatever the source sends this time.
+// KeepRaw stores the bytes of an item that cannot be a record as media/raw/<name>, and returns the name under which
+// they are stored. As with batches, bytes that differ from those of an earlier attempt get another name, <name>-b to
+// -z, and bytes that are stored already are found. It may therefore be called again, whatever the source sends this
+// time.
 func (s *Store) KeepRaw(ctx context.Context, name string, r io.Reader) (stored, sha string, size int64, err error) {
 	if !rawForm.MatchString(name) {
 		return "", "", 0, errors.New("store raw bytes: the name has characters that it may not have")
@@ -54,7 +55,7 @@ func (s *Store) KeepRaw(ctx context.Context, name string, r io.Reader) (stored, 
 			return kept[sha], sha, size, nil
 		}
 	}
-	if errors.Is(err, ErrExists) { // an answer that was lost: the bytes are ours
+	if errors.Is(err, ErrExists) { // the bytes may be this call's own, if its answer was lost
 		err = s.compare(ctx, rawPrefix+free, sha)
 	}
 	if err != nil {

@@ -18,20 +18,22 @@ import (
 )
 
 const (
+	// waitingRoom is the prefix of the deferred items' names.
 	waitingRoom = "waiting/"
 
-	// maxWaiting is the size of one item that waits: an item of the source of 16 MiB, and what stands around it.
+	// maxWaiting is the maximum size of a deferred item in bytes: an item of the source of 16 MiB, and other fields.
 	maxWaiting = 24 << 20
 
-	waitingPage = 1000 // items of one answer of a listing
+	waitingPage = 1000 // items per answer of a listing
 )
 
 var waitingForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,199}$`)
 
+// errWaitingKey reports a key of another form than waitingForm.
 var errWaitingKey = errors.New("a key of the waiting room has letters, digits, dots and hyphens only")
 
-// PutWaiting puts an item into the waiting room. One that is there already stays as it is, so it may be called twice. facts, if
-// given, is a line of printable ASCII that EachWaiting returns without reading the item.
+// PutWaiting stores a deferred item. An item with that key that exists stays as it is, so it may be called twice.
+// facts, if passed, is a line of printable ASCII that EachWaiting returns without reading the item.
 func (s *Store) PutWaiting(ctx context.Context, key string, v any, facts ...string) error {
 	if !waitingForm.MatchString(key) {
 		return errWaitingKey
@@ -43,7 +45,7 @@ func (s *Store) PutWaiting(ctx context.Context, key string, v any, facts ...stri
 	return err
 }
 
-// Waiting lists the keys of the waiting room, in order.
+// Waiting returns the keys of all deferred items, sorted.
 func (s *Store) Waiting(ctx context.Context) (keys []string, err error) {
 	more, err := s.EachWaiting(ctx, "", maxListed, func(key, _ string, _ time.Time) { keys = append(keys, key) })
 	if err == nil && more {
@@ -53,15 +55,18 @@ func (s *Store) Waiting(ctx context.Context) (keys []string, err error) {
 	return keys, err
 }
 
-// EachWaiting passes the items whose keys begin with prefix to each, in the order of their keys, at most limit of them: the
-// key, the facts that the item was put with ("" if without), and when it was put. more reports whether there are others.
-func (s *Store) EachWaiting(ctx context.Context, prefix string, limit int, each func(key, facts string, put time.Time)) (more bool, err error) {
+// EachWaiting calls each for the deferred items whose keys begin with prefix, in the order of their keys, at most limit
+// of them. It passes the key, the facts that the item was stored with ("" if without), and when it was stored. more
+// reports whether there are further items.
+func (s *Store) EachWaiting(ctx context.Context, prefix string, limit int,
+	each func(key, facts string, put time.Time)) (more bool, err error) {
 	if prefix != "" && !waitingForm.MatchString(prefix) {
 		return false, errWaitingKey
 	}
 	n := 0
 	pages := s.container(Checkpoints).NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-		Prefix: to.Ptr(waitingRoom + prefix), Include: container.ListBlobsInclude{Metadata: true}, MaxResults: to.Ptr[int32](waitingPage),
+		Prefix: to.Ptr(waitingRoom + prefix), Include: container.ListBlobsInclude{Metadata: true},
+		MaxResults: to.Ptr[int32](waitingPage),
 	})
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
@@ -86,7 +91,7 @@ func (s *Store) EachWaiting(ctx context.Context, prefix string, limit int, each 
 	return false, nil
 }
 
-// GetWaiting reads one item of the waiting room into v. ErrNotFound if it is not there.
+// GetWaiting reads one deferred item into v. It returns ErrNotFound if there is none.
 func (s *Store) GetWaiting(ctx context.Context, key string, v any) error {
 	if !waitingForm.MatchString(key) {
 		return errWaitingKey
@@ -95,7 +100,7 @@ func (s *Store) GetWaiting(ctx context.Context, key string, v any) error {
 	return err
 }
 
-// OpenWaiting opens the bytes of an item of the waiting room, whatever they are. ErrNotFound if it is not there.
+// OpenWaiting opens the bytes of a deferred item, whatever they are. It returns ErrNotFound if there is none.
 func (s *Store) OpenWaiting(ctx context.Context, key string) (io.ReadCloser, error) {
 	if !waitingForm.MatchString(key) {
 		return nil, errWaitingKey
@@ -107,21 +112,21 @@ func (s *Store) OpenWaiting(ctx context.Context, key string) (io.ReadCloser, err
 	return p, nil
 }
 
-// ReplaceWaiting overwrites an item that is in the waiting room, with its facts. It never brings back one that has left
-// (ErrNotFound).
+// ReplaceWaiting overwrites an existing deferred item and its facts. It returns ErrNotFound if there is none: an item
+// that was deleted is never created again.
 func (s *Store) ReplaceWaiting(ctx context.Context, key string, v any, facts ...string) error {
 	if !waitingForm.MatchString(key) {
 		return errWaitingKey
 	}
 	there := &blob.ModifiedAccessConditions{IfMatch: to.Ptr(azcore.ETagAny)}
 	_, err := s.putJSON(ctx, Checkpoints, waitingName(key), v, strings.Join(facts, ""), there, nil)
-	if errors.Is(err, ErrChanged) { // If-Match * fails only where there is nothing
+	if errors.Is(err, ErrChanged) { // If-Match: * fails only if there is no blob
 		return ErrNotFound
 	}
 	return err
 }
 
-// DeleteWaiting takes an item out of the waiting room. ErrNotFound if it is not there, or if an earlier try took it out.
+// DeleteWaiting deletes a deferred item. It returns ErrNotFound if there is none, also if an earlier try deleted it.
 func (s *Store) DeleteWaiting(ctx context.Context, key string) error {
 	if !waitingForm.MatchString(key) {
 		return errWaitingKey

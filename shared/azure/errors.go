@@ -1,5 +1,5 @@
 // Package azure holds what the clients of Azure's storage services have in common: errors without content, the policies
-// of their requests, and the checks of addresses.
+// of their requests, and checks of addresses.
 package azure
 
 import (
@@ -15,16 +15,19 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// Kinds of errors that every service has.
+// The kinds of errors that every service has.
 var (
-	ErrDenied      = errors.New("access denied")
-	ErrUnavailable = retry.NewTransient("service unavailable") // network, time-out, 408, 429, 5xx, or an answer that is not the service's own
+	ErrDenied = errors.New("access denied")
+	// ErrUnavailable stands for a network failure, a timeout, 408, 429, 5xx, or an answer that is not the service's
+	// own.
+	ErrUnavailable = retry.NewTransient("service unavailable")
 )
 
-// Error is a request that a service refused, or that did not reach it. Its text holds no address, account, key or name of a blob.
+// Error is the error of a request that a service refused, or that did not reach it. Its text holds no address, account,
+// key or name of a blob.
 type Error struct {
 	Service string // in plain words, e.g. "blob service"
-	Kind    error  // the package's Err… value; nil for an answer that none of them covers
+	Kind    error  // the service package's Err… value; nil if none of them fits
 	Status  int    // HTTP status; 0 if there was no answer
 	Code    string // the service's error code, e.g. BlobNotFound
 	How     string // without an answer: what happened, in plain words
@@ -44,20 +47,21 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%v: %s: %s", e.Kind, e.Service, text)
 }
 
-// Unwrap returns the kind. ErrUnavailable is transient: see retry.IsTransient.
+// Unwrap returns the kind. ErrUnavailable is transient (see retry.IsTransient).
 func (e *Error) Unwrap() error { return e.Kind }
 
-// Service is a service whose errors are translated.
+// Service translates the errors of one service.
 type Service struct {
 	Name string // in plain words, e.g. "blob service"
 
-	// Kind returns the kind of a refusal, or nil if there is none for it. code is the service's own error code, and
-	// "" for an answer that is not the service's own, which is ErrUnavailable without asking Kind.
+	// Kind returns the kind of a refusal, or nil if there is none for it. code is the service's own error code. Kind is
+	// not called for an answer without one, which is ErrUnavailable.
 	Kind func(status int, code string) error
 }
 
-// Translate returns an SDK's error as an *Error. The SDK's text shows whole requests, so nothing of it is kept. If ctx has ended,
-// its cause is returned: it says more than the request that it ended. Nil stays nil, and an *Error is returned as it is.
+// Translate returns an SDK error as an *Error. The SDK's text quotes whole requests, so it is dropped. If ctx has
+// ended, its cause is returned instead, which is more useful than the error of the aborted request. Nil and an *Error
+// are returned as they are.
 func (s Service) Translate(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -76,8 +80,8 @@ func (s Service) Translate(ctx context.Context, err error) error {
 		}
 		return &Error{Service: s.Name, Kind: kind, Status: answer.StatusCode, Code: code}
 	}
-	// azcore marks every failure to get a token as final. But an identity endpoint that is unavailable comes back, and
-	// an identity that is set up wrongly is better waited for than given up.
+	// azcore marks every failure to get a token as final. But an identity endpoint may become available again, and
+	// waiting for a misconfigured identity to be corrected is better than giving up.
 	var token interface{ NonRetriable() }
 	if errors.As(err, &token) {
 		return s.Unavailable("no token for the " + s.Name)
@@ -85,14 +89,16 @@ func (s Service) Translate(ctx context.Context, err error) error {
 	return s.Unavailable(describeTransport(err))
 }
 
-// Unavailable returns the error of a request without an answer of the service. how says what happened, in plain words.
+// Unavailable returns the error of a request that the service did not answer. how describes what happened in plain
+// words.
 func (s Service) Unavailable(how string) *Error {
 	return &Error{Service: s.Name, Kind: ErrUnavailable, How: how}
 }
 
 // ownCode returns the service's error code, or "" if the answer is not the service's own. Azure Storage, status and
-// error codes: each answer has x-ms-request-id, and each refusal x-ms-error-code or the code in its body. A proxy's page has
-// neither, and what looks like a code in it is none: no blob or row is missing, present or changed because a proxy says so.
+// error codes: each answer has x-ms-request-id, and each refusal x-ms-error-code or the code in its body. A proxy's
+// page has neither header, so a code in its body is ignored: a proxy's answer must never mean that a blob or row is
+// missing, present or changed.
 func ownCode(answer *azcore.ResponseError) string {
 	if answer.RawResponse == nil {
 		return ""
@@ -104,7 +110,7 @@ func ownCode(answer *azcore.ResponseError) string {
 	return answer.ErrorCode
 }
 
-// describeTransport returns what happened to a request without an answer; the errors' own texts name the host.
+// describeTransport describes the failure of a request without an answer. The errors' own texts contain the host.
 func describeTransport(err error) string {
 	var dns *net.DNSError
 	var timeout net.Error
@@ -115,7 +121,8 @@ func describeTransport(err error) string {
 		return "no answer in time"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
+		errors.Is(err, syscall.EPIPE):
 		return "the connection broke off"
 	}
 	return "no connection"

@@ -9,18 +9,18 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// requestID is the header that every answer of Azure Storage has.
+// requestID is the header of every answer of Azure Storage.
 const requestID = "x-ms-request-id"
 
-// Policies returns the policies that every try of a request to the service passes, in their order.
+// Policies returns the policies to apply to every try of a request to the service, in their order.
 func (s Service) Policies() []policy.Policy {
 	return []policy.Policy{bodyPerAttempt{}, requireServiceHeader{s}}
 }
 
-// bodyPerAttempt gives every try of a request a body of its own.
+// bodyPerAttempt is the policy that every try of a request has a body of its own.
 //
-// QUIRK: azcore 1.23 rewinds one reader for all tries. Where the answer comes before the whole body is sent, as a 503 of a
-// busy service does, net/http still reads that reader for the old try while the new one is being sent from it.
+// QUIRK: azcore 1.23 rewinds one reader for all tries. If the answer comes before the whole body has been sent, such as
+// a 503 of a busy service, net/http still reads that reader for the old try while the new try sends from it.
 type bodyPerAttempt struct{}
 
 // Do implements policy.Policy.
@@ -37,14 +37,14 @@ func (bodyPerAttempt) Do(req *policy.Request) (*http.Response, error) {
 	return req.Next()
 }
 
-// requireServiceHeader makes a success that is not the service's own, such as a proxy's page that asks people to sign in, an
-// ErrUnavailable: a row would count as written, and a blob as present. Storage services, every operation: an answer carries
-// x-ms-request-id.
+// requireServiceHeader turns a success that is not the service's own, such as a proxy's sign-in page, into
+// ErrUnavailable. Otherwise a row would count as written, and a blob as present. Storage services, every operation: an
+// answer has the header x-ms-request-id.
 type requireServiceHeader struct{ service Service }
 
 // Do implements policy.Policy.
 func (p requireServiceHeader) Do(req *policy.Request) (*http.Response, error) {
-	req.Raw().Header.Set("Accept-Encoding", "identity") // net/http would unpack an answer to any size
+	req.Raw().Header.Set("Accept-Encoding", "identity") // net/http would decompress an answer to any size
 	resp, err := req.Next()
 	if err != nil || resp.StatusCode >= http.StatusMultipleChoices || resp.Header.Get(requestID) != "" {
 		return resp, err

@@ -1,8 +1,8 @@
-// Package retry waits out a service that is unavailable: it repeats an operation that is safe to repeat,
-// with growing, jittered pauses, until it succeeds, fails for good or the invocation's time is up.
+// Package retry waits until a service is available again: it repeats an operation that is safe to repeat, with growing,
+// jittered pauses, until it succeeds, fails permanently, or the context ends.
 //
 // Azure Functions host 4.1045: the five tries of a failed blob invocation take half a second in all, so an outage of
-// seconds would send every batch to the poison queue. Waiting has to happen inside the invocation.
+// seconds would send every batch to the poison queue. The waiting has to happen inside the invocation.
 package retry
 
 import (
@@ -16,20 +16,20 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// Errors carry their own contract: one of something that passes without anyone's doing has the method Transient. after is
-// the pause that the service asked for, and 0 if it asked for none.
+// transient is implemented by errors of conditions that pass without intervention: errors carry their own contract.
+// after is the pause that the service asked for, 0 if none.
 type transient interface {
 	Transient() (again bool, after time.Duration)
 }
 
-// IsTransient reports whether trying again can help: whether some error in err's tree is transient, and none before it, in the
-// order of errors.Is, was made by Final. after is the pause that the first of them asks for.
+// IsTransient reports whether a retry can help: whether an error in err's tree is transient, and no error before it, in
+// the order of errors.Is, was made by Final. after is the pause that this error asks for.
 func IsTransient(err error) (again bool, after time.Duration) {
 	again, after, _ = searchTree(err)
 	return again, after
 }
 
-// searchTree goes through the tree. over: a Final error was found, and what comes behind it does not count.
+// searchTree searches the tree. over reports that a Final error was found, after which no error counts.
 func searchTree(err error) (again bool, after time.Duration, over bool) {
 	if err == nil {
 		return false, 0, false
@@ -55,18 +55,18 @@ func searchTree(err error) (again bool, after time.Duration, over bool) {
 	return false, 0, false
 }
 
-// NewTransient returns an error of its own, as errors.New does, for something that passes without anyone's doing.
+// NewTransient returns a new transient error with that text, distinct from all others as one of errors.New.
 func NewTransient(text string) error { return &transientError{text: text} }
 
-// After returns err as a transient one, to be tried again after the pause.
+// After returns err as a transient error that asks for a pause. It matches err.
 func After(err error, pause time.Duration) error { return &transientError{cause: err, after: pause} }
 
-// Final returns err as one that trying again does not help, whatever it wraps.
+// Final returns err as an error that a retry does not help, whatever it wraps.
 func Final(err error) error { return &finalError{err} }
 
 type transientError struct {
 	text  string
-	cause error // instead of text
+	cause error // if not nil, text is not used
 	after time.Duration
 }
 
@@ -85,28 +85,30 @@ type finalError struct{ error }
 
 func (e *finalError) Unwrap() error { return e.error }
 
-// Policy says how often, and after which pauses, an operation is repeated.
+// Policy holds how often, and after which pauses, an operation is repeated.
 type Policy struct {
 	First  time.Duration // the first pause; each later one is twice as long
 	Max    time.Duration // the longest pause
-	Tries  uint          // 0: no limit
-	Within time.Duration // no pause begins that would end later; 0: no limit
+	Tries  uint          // maximum number of calls; 0: no limit
+	Within time.Duration // maximum time in all: no pause begins that would end later; 0: no limit
 
-	// Judge decides in place of IsTransient, for a step that has fewer reasons to be repeated than its error has.
+	// Judge replaces IsTransient, if not nil, for a step that must not be repeated after every transient error.
 	Judge func(error) (again bool, after time.Duration)
 }
 
-// Outage is the policy for a service that may be unavailable for minutes, while the invocation has time.
+// Outage returns the policy for a service that may be unavailable for minutes. Only the context limits it.
 func Outage() Policy { return Policy{First: 250 * time.Millisecond, Max: 30 * time.Second} }
 
-// Do runs op by the policy Outage.
+// Do runs op with the policy Outage.
 func Do(ctx context.Context, op func(context.Context) error) error { return Outage().Do(ctx, op) }
 
-// Do runs op until it returns nil or an error that trying again does not help, until the policy's limits, or until ctx ends. Pauses are
-// jittered by three tenths. A pause that the service asked for is kept, and stretched by up to a tenth, so that many
-// waiters do not come back at once. The error is op's last one; it also matches ctx's cause if ctx has ended.
+// Do runs op until it returns nil or an error that a retry does not help, until the policy's limits are reached, or
+// until ctx ends. Pauses are jittered by ±30 %. A pause that the service asked for is observed, and extended by up to
+// 10 %, so that many waiting callers do not retry at once. Do returns op's last error; if ctx has ended, it also
+// matches ctx's cause.
 func (p Policy) Do(ctx context.Context, op func(context.Context) error) error {
-	pauses := &backoff.ExponentialBackOff{InitialInterval: p.First, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: p.Max}
+	pauses := &backoff.ExponentialBackOff{
+		InitialInterval: p.First, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: p.Max}
 	judge := p.Judge
 	if judge == nil {
 		judge = IsTransient
@@ -136,9 +138,10 @@ func (p Policy) Do(ctx context.Context, op func(context.Context) error) error {
 	return last
 }
 
+// addJitter returns d extended by up to 10 %.
 func addJitter(d time.Duration) time.Duration { return d + rand.N(d/10+1) }
 
-// Sleep pauses for d, stretched by up to a tenth, or until ctx ends, and then returns ctx's cause.
+// Sleep pauses for d, extended by up to 10 %. If ctx ends first, it returns ctx's cause.
 func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(addJitter(d))
 	defer timer.Stop()
@@ -150,24 +153,25 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// logEvery is how often a wait is logged: an outage of minutes is a handful of lines, whatever waits for it.
+// logEvery is the minimum interval between two log lines about waiting, whatever number of callers wait.
 const logEvery = time.Minute
 
 type progressKey struct{}
 
-// progress is what a context carries: where a wait is logged, and when that was done last.
+// progress is the value in the context: the log, and when waiting was last logged.
 type progress struct {
 	log  *slog.Logger
 	mu   sync.Mutex
 	last time.Time
 }
 
-// WithProgressLog returns a context in which Do logs what it waits for, once a minute: otherwise an invocation that only
-// waits looks like one that hangs. The texts of the operations' errors go into the log.
+// WithProgressLog returns a context in which Do logs what it waits for, at most once a minute: otherwise an invocation
+// that waits could not be distinguished from one that hangs. The texts of op's errors are logged.
 func WithProgressLog(ctx context.Context, log *slog.Logger) context.Context {
 	return context.WithValue(ctx, progressKey{}, &progress{log: log})
 }
 
+// logWaiting logs the error that a retry waits for, if the context has a log and the last line is a minute old.
 func logWaiting(ctx context.Context, err error) {
 	t, ok := ctx.Value(progressKey{}).(*progress)
 	if !ok {
