@@ -1,14 +1,13 @@
 // Package archivetest is a strict in-memory stand-in of Azure Storage for tests: the operations of the Blob service and
 // of the Table service that the archive uses, with their conditions, leases, ETags, status codes and error codes.
 //
-// It is a claim about the world: it refuses what the service refuses, and the rule says where that is written. "Put
-// Blob" and other names of operations stand for their pages in the Azure Storage REST API reference; "Azurite" is the
-// emulator, to which the conformance tests of this package hold the stand-in. Where the service's answer is not known,
-// and for an operation, a parameter or a header that is not implemented, the answer is 501 and the test fails (see
-// ForTest).
+// It must refuse what the service refuses, and each rule cites where that is documented. "Put Blob" and other names of
+// operations stand for their pages in the Azure Storage REST API reference; "Azurite" is the emulator, against which
+// the conformance tests of this package also run. Where the service's answer is not known, and for an operation, a
+// parameter or a header that is not implemented, the answer is 501 and the test fails (see ForTest).
 //
-// A Storage has no socket, no process and no goroutine that outlives a call, and it takes the time from one function.
-// So it works in a bubble of testing/synctest.
+// A Storage has no socket, no process and no goroutine that outlives a call, and its only clock is one function. It
+// therefore works in a bubble of testing/synctest.
 package archivetest
 
 import (
@@ -28,10 +27,10 @@ import (
 	"time"
 )
 
-// The one account of a Storage.
+// The name and key of a Storage's only account.
 const (
 	Account = "o2archivetest"
-	Key     = "YXJjaGl2ZXRlc3Q=" // of no use anywhere else
+	Key     = "YXJjaGl2ZXRlc3Q=" // valid here only
 
 	blobHost  = Account + ".blob.core.windows.net"
 	tableHost = Account + ".table.core.windows.net"
@@ -45,13 +44,13 @@ type Storage struct {
 	mu         sync.Mutex
 	containers map[string]*container
 	tables     map[string]*table
-	etags      uint64    // ETags that blobs and containers have had
+	etags      uint64    // number of ETags issued to blobs and containers
 	written    time.Time // the Timestamp of the last write to a table
-	requests   uint64
-	missing    []string // what was asked for and is not implemented
+	requests   uint64    // number of requests
+	missing    []string  // requests for what is not implemented
 }
 
-// New returns an empty account. now is the service's clock, by which leases expire; nil means time.Now.
+// New returns an empty account. now is the service's clock, by which leases expire; nil: time.Now.
 func New(now func() time.Time) *Storage {
 	if now == nil {
 		now = time.Now
@@ -59,8 +58,8 @@ func New(now func() time.Time) *Storage {
 	return &Storage{now: now, containers: map[string]*container{}, tables: map[string]*table{}}
 }
 
-// ForTest returns an empty account of the test, which fails at its end if something was asked for that is not
-// implemented.
+// ForTest returns an empty account for a test, which fails at its end if something that is not implemented was
+// requested.
 func ForTest(t testing.TB, now func() time.Time) *Storage {
 	t.Helper()
 	s := New(now)
@@ -68,7 +67,7 @@ func ForTest(t testing.TB, now func() time.Time) *Storage {
 	return s
 }
 
-// CheckAtEnd makes the test fail at its end if something was asked for that is not implemented.
+// CheckAtEnd makes the test fail at its end if something that is not implemented was requested.
 func (s *Storage) CheckAtEnd(t testing.TB) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -85,34 +84,35 @@ func (s *Storage) Unimplemented() []string {
 	return slices.Clone(s.missing)
 }
 
-// ConnectionString is that of the account, for a client whose transport is the Storage.
+// ConnectionString returns the account's connection string, for a client whose transport is the Storage.
 func (s *Storage) ConnectionString() string {
 	return "DefaultEndpointsProtocol=https;AccountName=" + Account + ";AccountKey=" + Key +
 		";EndpointSuffix=core.windows.net"
 }
 
-// BlobURL is the address of the Blob service, for a client with a credential. Any bearer token is accepted.
+// BlobURL returns the address of the Blob service, for a client with a credential. Any bearer token is accepted.
 func (s *Storage) BlobURL() *url.URL { return &url.URL{Scheme: "https", Host: blobHost} }
 
-// TableURL is the address of the Table service.
+// TableURL returns the address of the Table service.
 func (s *Storage) TableURL() *url.URL { return &url.URL{Scheme: "https", Host: tableHost} }
 
-// Client returns an HTTP client whose only way leads to the Storage.
+// Client returns an HTTP client that sends every request to the Storage.
 func (s *Storage) Client() *http.Client { return &http.Client{Transport: s} }
 
-// request is a call with what the services read of it.
+// request is an HTTP request as the services read it.
 type request struct {
 	method   string
 	url      *url.URL
 	query    url.Values
 	header   http.Header       // by canonical name
 	metadata map[string]string // without x-ms-meta-, by the name as it was sent
-	body     []byte            // all of it
+	body     []byte            // the whole body
 	length   int64             // Content-Length; negative if there is none
-	at       time.Time         // when the service took it up
+	at       time.Time         // when the service received it
 }
 
-// readRequest reads a request to its end. Names of headers are made canonical: the SDKs set them in lower case.
+// readRequest reads a request with its whole body. Names of headers are made canonical: the SDKs set them in lower
+// case.
 func readRequest(r *http.Request) (*request, error) {
 	var body []byte
 	if r.Body != nil && r.Body != http.NoBody {
@@ -136,14 +136,14 @@ func readRequest(r *http.Request) (*request, error) {
 	const prefix = "x-ms-meta-"
 	for name, values := range r.Header {
 		if strings.HasPrefix(strings.ToLower(name), prefix) {
-			q.metadata[name[len(prefix):]] = strings.Join(values, ",") // HTTP: a header that comes twice
+			q.metadata[name[len(prefix):]] = strings.Join(values, ",") // HTTP: a header that occurs twice
 		}
 		q.header[http.CanonicalHeaderKey(name)] = values
 	}
 	return q, nil
 }
 
-// answer is what a service says.
+// answer is a service's response.
 type answer struct {
 	status int
 	header http.Header
@@ -152,7 +152,7 @@ type answer struct {
 
 func newAnswer(status int) *answer { return &answer{status: status, header: http.Header{}} }
 
-// set adds a header; an empty value is none.
+// set sets a header, unless the value is empty.
 func (a *answer) set(name, value string) *answer {
 	if value != "" {
 		a.header.Set(name, value)
@@ -160,7 +160,7 @@ func (a *answer) set(name, value string) *answer {
 	return a
 }
 
-// RoundTrip implements http.RoundTripper. A host that is not one of the account's has no address.
+// RoundTrip implements http.RoundTripper. For a host that is not one of the account's it returns a DNS error.
 func (s *Storage) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (s *Storage) RoundTrip(r *http.Request) (*http.Response, error) {
 	return s.serve(q).response(r), nil
 }
 
-// serve answers one request, before the next one: the service's operations are atomic.
+// serve answers one request at a time: the service's operations are atomic.
 func (s *Storage) serve(q *request) *answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,7 +187,7 @@ func (s *Storage) serve(q *request) *answer {
 	if err != nil {
 		a = s.refuse(q, err, inTable)
 	}
-	// Status and error codes: each answer has x-ms-request-id; x-ms-version is that of the request, or the default.
+	// Status and error codes: each answer has x-ms-request-id; x-ms-version is the request's, or the default.
 	a.set("X-Ms-Request-Id", s.requestID()).set("X-Ms-Version", cmp.Or(q.header.Get("X-Ms-Version"), "2009-09-19")).
 		set("X-Ms-Client-Request-Id", q.header.Get("X-Ms-Client-Request-Id")).
 		set("Date", q.at.Format(http.TimeFormat)).set("Server", "archivetest")
@@ -198,6 +198,7 @@ func (s *Storage) requestID() string {
 	return fmt.Sprintf("%08x-001e-0000-0000-%012x", s.requests, s.requests)
 }
 
+// dispatch passes an authorized request to its service.
 func (s *Storage) dispatch(q *request, inTable bool) (*answer, error) {
 	if err := authorize(q, inTable); err != nil {
 		return nil, err
@@ -211,11 +212,11 @@ func (s *Storage) dispatch(q *request, inTable bool) (*answer, error) {
 	return s.serveBlob(q)
 }
 
-// response makes the answer that a client gets.
+// response returns the answer as an HTTP response to r.
 func (a *answer) response(r *http.Request) *http.Response {
 	body, length := a.body, int64(len(a.body))
 	if r.Method == http.MethodHead {
-		body = nil // of HEAD the length is that of the blob
+		body = nil // the length of a HEAD answer is that of the blob
 	} else if a.status != http.StatusNoContent && a.status != http.StatusNotModified {
 		a.header.Set("Content-Length", fmt.Sprint(length))
 	}
@@ -226,7 +227,7 @@ func (a *answer) response(r *http.Request) *http.Response {
 	}
 }
 
-// answerBody is a body that ends with its request, as that of a connection does.
+// answerBody is a body whose reading fails once its request has ended, as that of a connection does.
 type answerBody struct {
 	ctx    context.Context
 	r      io.Reader
@@ -248,8 +249,8 @@ func (b *answerBody) Close() error {
 	return nil
 }
 
-// checkNames answers 501 to what a request has and no operation here reads, so that nothing is taken without its
-// effect.
+// checkNames returns a 501 for a parameter or header that the operation does not read, so that none is accepted without
+// having its effect.
 func checkNames(q *request, parameters, headers []string) error {
 	for name := range q.query {
 		if !slices.Contains(parameters, name) {
@@ -267,11 +268,11 @@ func checkNames(q *request, parameters, headers []string) error {
 	return nil
 }
 
-// commonHeaders are those that every operation may have; the first ones tell nothing of what is to be done.
+// commonHeaders lists the headers that every operation accepts; the first ones do not affect any operation.
 var commonHeaders = []string{
 	"User-Agent", "Accept-Encoding", "Connection", "Traceparent", "Tracestate",
 	"X-Ms-Client-Request-Id", "X-Ms-Return-Client-Request-Id",
 	"Authorization", "X-Ms-Date", "X-Ms-Version", "Accept", "Content-Length",
-	// 100-continue: azblob sends it for a while after a 429, 500 or 503; it is between the connection's two ends
+	// 100-continue: azblob sends it for a while after a 429, 500 or 503; it concerns the connection only.
 	"Expect",
 }

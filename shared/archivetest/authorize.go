@@ -24,11 +24,11 @@ var (
 )
 
 // authorize checks a request's signature, or that it has a token. Authorize with Shared Key; authorize with Microsoft
-// Entra ID. The age of a request, of which the service accepts 15 minutes, is not looked at: a test's clock may be of
+// Entra ID. The service accepts a request for 15 minutes; its age is not checked here, because a test's clock may be in
 // another year.
 func authorize(q *request, inTable bool) error {
 	if q.url.Scheme != "https" {
-		return errHTTPSOnly // Require secure transfer: the default of an account
+		return errHTTPSOnly // Require secure transfer: enabled by default for an account
 	}
 	scheme, rest, _ := strings.Cut(q.header.Get("Authorization"), " ")
 	switch scheme {
@@ -65,7 +65,7 @@ func authorize(q *request, inTable bool) error {
 	return nil
 }
 
-// canonicalTable is the resource of a Table request, as Shared Key Lite signs it.
+// canonicalTable returns the canonicalized resource of a Table request for Shared Key Lite.
 func (q *request) canonicalTable() string {
 	resource := "/" + Account + cmp.Or(q.url.EscapedPath(), "/")
 	if q.query.Has("comp") {
@@ -74,10 +74,10 @@ func (q *request) canonicalTable() string {
 	return resource
 }
 
-// stringToSign is what Shared Key signs of a Blob request.
+// stringToSign returns the string that Shared Key signs for a Blob request.
 func (q *request) stringToSign() string {
 	length := ""
-	if q.length > 0 { // since 2015-02-21 zero is signed as an empty text
+	if q.length > 0 { // since 2015-02-21 a length of zero is signed as an empty string
 		length = strconv.FormatInt(q.length, 10)
 	}
 	lines := []string{q.method, q.header.Get("Content-Encoding"), q.header.Get("Content-Language"), length}
@@ -86,14 +86,14 @@ func (q *request) stringToSign() string {
 		"Range"} {
 		lines = append(lines, q.header.Get(name))
 	}
-	lines[6] = "" // the date is that of x-ms-date
+	lines[6] = "" // x-ms-date replaces Date
 	var names []string
 	for name := range q.header {
 		if name = strings.ToLower(name); strings.HasPrefix(name, "x-ms-") {
 			names = append(names, name)
 		}
 	}
-	// The service sorts as its culture does, which does not see hyphens.
+	// The service sorts by a culture that ignores hyphens.
 	slices.SortFunc(names, func(a, b string) int {
 		return cmp.Or(cmp.Compare(strings.ReplaceAll(a, "-", ""), strings.ReplaceAll(b, "-", "")), cmp.Compare(a, b))
 	})
@@ -112,8 +112,8 @@ func (q *request) stringToSign() string {
 
 var versionForm = regexp.MustCompile(`^20\d\d-\d\d-\d\d$`)
 
-// checkVersion checks x-ms-version. Versioning for Azure Storage: an authorized request has to name it. Services take
-// tokens since 2017-11-09; what they did before is not implemented.
+// checkVersion checks x-ms-version. Versioning for Azure Storage: an authorized request must specify it. Services
+// accept tokens since 2017-11-09; earlier versions are not implemented.
 func checkVersion(q *request) error {
 	version := q.header.Get("X-Ms-Version")
 	switch {

@@ -13,23 +13,23 @@ type container struct {
 	etag     string
 	modified time.Time
 	blobs    map[string]*blob
-	names    []string // of blobs, in order
+	names    []string // names of blobs, sorted
 }
 
-// The kinds of a blob.
+// The types of blobs.
 const (
 	blockBlob  = "BlockBlob"
 	appendBlob = "AppendBlob"
 )
 
-// blob is one blob, or the uncommitted blocks of one that is not there yet.
+// blob is one blob, or the uncommitted blocks of one that does not exist yet.
 type blob struct {
 	kind      string
 	committed bool
-	data      []byte // is only ever appended to or replaced, so that a reader keeps what it has
+	data      []byte // only appended to or replaced, so that a concurrent reader keeps its content
 	blocks    []block
-	staged    []block // uncommitted
-	appended  int     // blocks of an append blob
+	staged    []block // uncommitted blocks
+	appended  int     // number of blocks of an append blob
 
 	contentType string
 	contentMD5  string // base64
@@ -79,7 +79,7 @@ func (s *Storage) serveBlob(q *request) (*answer, error) {
 	return operation(q, c, blobName)
 }
 
-// blobOperation returns what a request to a blob asks for, nil if it is not implemented.
+// blobOperation returns the operation that a request to a blob specifies, nil if it is not implemented.
 func (s *Storage) blobOperation(q *request, restype, comp string) func(*request, *container, string) (*answer, error) {
 	if restype != "" {
 		return nil
@@ -107,7 +107,7 @@ func (s *Storage) blobOperation(q *request, restype, comp string) func(*request,
 
 var containerForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// checkContainerName: Naming and referencing containers, blobs, and metadata.
+// checkContainerName checks a name. Naming and referencing containers, blobs, and metadata.
 func checkContainerName(name string) error {
 	if len(name) < 3 || len(name) > 63 {
 		return errNameLength
@@ -118,8 +118,9 @@ func checkContainerName(name string) error {
 	return nil
 }
 
-// checkBlobName: Naming and referencing containers, blobs, and metadata. A name has at most 1,024 characters, and a
-// path at most 254 segments. Names that the service takes and that HTTP clients change on the way are not implemented.
+// checkBlobName checks a name. Naming and referencing containers, blobs, and metadata: a name has at most 1,024
+// characters, and a path at most 254 segments. Names that the service accepts and HTTP clients alter are not
+// implemented.
 func checkBlobName(name string) error {
 	if len([]rune(name)) > 1024 || strings.Count(name, "/") >= 254 {
 		return errNameLength
@@ -137,8 +138,8 @@ func checkBlobName(name string) error {
 
 var metadataForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// readMetadata checks a request's metadata. Setting and retrieving properties and metadata: names are C# identifiers,
-// without regard to case, and all of it has at most 8 KiB.
+// readMetadata checks and returns a request's metadata. Setting and retrieving properties and metadata: names are C#
+// identifiers, compared without regard to case, and the total size is at most 8 KiB.
 func readMetadata(q *request) (map[string]string, error) {
 	size, seen := 0, map[string]bool{}
 	for name, value := range q.metadata {
@@ -162,13 +163,13 @@ func readMetadata(q *request) (map[string]string, error) {
 	return q.metadata, nil
 }
 
-// newETag returns an ETag that none has had.
+// newETag returns an ETag that was not issued before.
 func (s *Storage) newETag() string {
 	s.etags++
 	return fmt.Sprintf(`"0x8DE%012X"`, s.etags)
 }
 
-// createContainer: Create Container.
+// createContainer implements Create Container.
 func (s *Storage) createContainer(q *request, name string) (*answer, error) {
 	if err := checkNames(q, []string{"restype"}, nil); err != nil {
 		return nil, err
@@ -181,7 +182,7 @@ func (s *Storage) createContainer(q *request, name string) (*answer, error) {
 	return newAnswer(201).set("Etag", c.etag).set("Last-Modified", httpTime(c.modified)), nil
 }
 
-// there returns the blob, nil if there is none: uncommitted blocks make none.
+// there returns the blob, or nil if there is none: uncommitted blocks are not a blob.
 func (c *container) there(name string) *blob {
 	if b := c.blobs[name]; b != nil && b.committed {
 		return b
@@ -189,7 +190,7 @@ func (c *container) there(name string) *blob {
 	return nil
 }
 
-// put has the blob under the name, in place of what was there.
+// put stores the blob under the name and replaces an existing one.
 func (c *container) put(name string, b *blob) {
 	if c.blobs[name] == nil {
 		at, _ := slices.BinarySearch(c.names, name)
@@ -205,12 +206,12 @@ func (c *container) remove(name string) {
 	delete(c.blobs, name)
 }
 
-// changed sets a new ETag and the time of the change.
+// changed sets a new ETag and the time of the change on the blob.
 func (s *Storage) changed(q *request, b *blob) {
 	b.etag, b.modified = s.newETag(), q.at
 }
 
-// tag adds what an answer says of the state of a blob.
+// tag sets the headers of the blob's version.
 func (a *answer) tag(b *blob) *answer {
 	return a.set("Etag", b.etag).set("Last-Modified", httpTime(b.modified))
 }

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// conditionHeaders are what an operation on a blob may be bound to. Conditions by time are not implemented.
+// conditionHeaders lists the conditions that an operation on a blob may have. Conditions by time are not implemented.
 var conditionHeaders = []string{"If-Match", "If-None-Match", "X-Ms-Lease-Id"}
 
-// readETag reads one condition. Specifying conditional headers: one ETag only, else 400.
+// readETag returns one condition. Specifying conditional headers: more than one ETag is a 400.
 func readETag(q *request, name string) (string, error) {
 	tag := q.header.Get(name)
 	if strings.Contains(tag, ",") || len(q.header.Values(name)) > 1 {
@@ -21,6 +21,7 @@ func readETag(q *request, name string) (string, error) {
 	return tag, nil
 }
 
+// conditions returns the request's If-Match and If-None-Match.
 func (q *request) conditions() (match, noneMatch string, err error) {
 	if match, err = readETag(q, "If-Match"); err == nil {
 		noneMatch, err = readETag(q, "If-None-Match")
@@ -31,10 +32,10 @@ func (q *request) conditions() (match, noneMatch string, err error) {
 	return match, noneMatch, err
 }
 
-// checkWrite checks the lease and the conditions of an operation that writes; b is nil for a blob that is not there.
+// checkWrite checks the lease and the conditions of an operation that writes; b is nil if there is no blob.
 //
-// The lease comes first: creating a blob that is there and leased answers LeaseIdMissing, where Azurite answers
-// BlobAlreadyExists (Azurite issue 2637).
+// The lease is checked first: creating a blob that exists and is leased fails with LeaseIdMissing, where Azurite
+// answers BlobAlreadyExists (Azurite issue 2637).
 func checkWrite(q *request, b *blob) error {
 	match, noneMatch, err := q.conditions()
 	if err != nil {
@@ -70,7 +71,7 @@ func checkRead(q *request, b *blob) error {
 		return refused(400, "UnsatisfiableCondition",
 			"The request includes an unsatisfiable condition for this operation.")
 	case b == nil && match != "":
-		return errConditionNotMet // as Azurite; the documentation leaves it open
+		return errConditionNotMet // as Azurite; undocumented
 	case b == nil:
 		return errBlobMissing
 	}
@@ -88,10 +89,10 @@ func checkRead(q *request, b *blob) error {
 	return nil
 }
 
-// crcTable is of the polynomial that the service uses (azblob: CRC64Polynomial), which is NVMe's.
+// crcTable is the table of the polynomial that the service uses (azblob: CRC64Polynomial), which is that of NVMe.
 var crcTable = crc64.MakeTable(0x9A6C9329AC4BC9B5)
 
-// checkSums compares a body with the digests that were sent along. Put Blob, Put Block, Append Block: Content-MD5 or
+// checkSums compares a body with the digests in its headers. Put Blob, Put Block, Append Block: Content-MD5 or
 // x-ms-content-crc64, not both.
 func checkSums(q *request) (md5Sum, crcSum string, err error) {
 	m, c := md5.Sum(q.body), crc64.Checksum(q.body, crcTable)
@@ -115,7 +116,7 @@ func checkSums(q *request) (md5Sum, crcSum string, err error) {
 		}
 	}
 	if wantCRC != "" {
-		// Azurite, verified there against the service: fewer than 8 bytes are no value at all.
+		// Azurite, which cites a check against the service: a value of fewer than 8 bytes is invalid.
 		if raw, err := base64.StdEncoding.DecodeString(wantCRC); err != nil || len(raw) < crc64.Size {
 			return "", "", errHeaderValue
 		}

@@ -11,7 +11,7 @@ import (
 	"unicode/utf16"
 )
 
-// property is one of an entity's, as JSON.
+// property is one property of an entity, its value as JSON.
 type property struct {
 	name  string
 	value json.RawMessage
@@ -19,7 +19,7 @@ type property struct {
 
 // Understanding the Table service data model.
 const (
-	maxProperties   = 252       // without the three of the system
+	maxProperties   = 252       // without the three system properties
 	maxPropertyName = 255       // characters
 	maxText         = 64 << 10  // bytes of UTF-16
 	maxKey          = 1 << 10   // bytes of UTF-16: "up to 1 KiB in size"
@@ -33,7 +33,7 @@ const (
 
 var propertyForm = regexp.MustCompile(`^[\p{L}\p{Nl}_][\p{L}\p{Nl}\p{Nd}\p{Mn}\p{Mc}\p{Pc}\p{Cf}]*$`)
 
-// readEntity reads and checks the body of an entity. Types other than texts, 32-bit numbers, doubles and truth values
+// readEntity reads and checks the body of an entity. Types other than strings, 32-bit integers, doubles and booleans
 // need an annotation, which is not implemented.
 func readEntity(body []byte) (all []property, key [2]string, err error) {
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -46,11 +46,11 @@ func readEntity(body []byte) (all []property, key [2]string, err error) {
 	for name, value := range in {
 		switch {
 		case value == nil:
-			continue // "null values are ignored": such a property is not there
+			continue // "null values are ignored": such a property is not stored
 		case strings.Contains(name, annotation) || strings.HasPrefix(name, "odata."):
 			return nil, key, unimplemented("the annotation %s", name)
 		case name == "Timestamp":
-			continue // the service's own: what a client sends is ignored
+			continue // set by the service: a client's value is ignored
 		}
 		encoded, n, err := readValue(value)
 		if err != nil {
@@ -124,7 +124,7 @@ func readValue(value any) (json.RawMessage, int, error) {
 	case json.Number:
 		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
 			if n < math.MinInt32 || n > math.MaxInt32 {
-				return nil, 0, errInput // a number without a type and a fraction is an Edm.Int32
+				return nil, 0, errInput // a number without a type and without a fraction is an Edm.Int32
 			}
 			return encoded, 4, nil
 		}

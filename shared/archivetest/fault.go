@@ -8,28 +8,29 @@ import (
 	"syscall"
 )
 
-// Fault is what happens to one request on its way.
+// Fault is a fault injected into one request.
 type Fault int
 
 // The faults.
 const (
-	Pass     Fault = iota // nothing
-	Refuse                // answers 500; the storage never sees it
-	Busy                  // answers 503; the storage never sees it
-	Reset                 // the connection breaks; the storage never sees it
-	Lose                  // the storage does it, and the connection breaks before the answer
+	Pass     Fault = iota // no fault
+	Refuse                // answers 500; the request does not reach the storage
+	Busy                  // answers 503; the request does not reach the storage
+	Reset                 // the connection breaks; the request does not reach the storage
+	Lose                  // the storage executes the request, and the connection breaks before the answer
 	Cut                   // the connection breaks in the middle of the answer's body
-	Stall                 // no answer until the client has gone; the storage never sees it
-	Archived              // answers that the blob lies in the archive tier; the storage never sees it
+	Stall                 // no answer until the client gives up; the request does not reach the storage
+	Archived              // answers that the blob is in the archive tier; the request does not reach the storage
 )
 
-// Through returns a way to the same storage on which rule decides what happens to each request. rule may be called by
-// several goroutines at once, and it may wait: a client that goes meanwhile gets its context's error, as it does from a
-// server that hangs. The names of the headers that it sees are canonical, and it may read the body.
+// Through returns a transport to the storage on which rule decides the fault of each request. rule may be called
+// concurrently, and it may block: a client that gives up meanwhile gets its context's error, as it does from a server
+// that hangs. The names of the headers that rule sees are canonical, and it may read the body.
 func (s *Storage) Through(rule func(*http.Request) Fault) http.RoundTripper {
 	return &faultyWay{storage: s, rule: rule}
 }
 
+// faultyWay implements Through.
 type faultyWay struct {
 	storage *Storage
 	rule    func(*http.Request) Fault
@@ -45,7 +46,7 @@ func (w *faultyWay) RoundTrip(r *http.Request) (*http.Response, error) {
 	for name, values := range r.Header {
 		seen.Header[http.CanonicalHeaderKey(name)] = values
 	}
-	r = r.WithContext(r.Context()) // a RoundTripper leaves the request as it is, and the body is read twice
+	r = r.WithContext(r.Context()) // a copy: a RoundTripper must not modify the request, and the body is read twice
 	if r.Body != nil && r.Body != http.NoBody {
 		body, err := io.ReadAll(r.Body)
 		r.Body.Close()
@@ -57,7 +58,7 @@ func (w *faultyWay) RoundTrip(r *http.Request) (*http.Response, error) {
 		seen.Body = http.NoBody
 	}
 	decided := make(chan Fault, 1)
-	go func() { decided <- w.rule(seen) }() // ends with the rule
+	go func() { decided <- w.rule(seen) }() // ends when rule returns
 	var fault Fault
 	select {
 	case fault = <-decided:
@@ -91,7 +92,7 @@ func (w *faultyWay) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// withoutStorage is what a client gets where the storage never sees the request.
+// withoutStorage returns what a client gets if the request does not reach the storage.
 func withoutStorage(r *http.Request, fault Fault) (*http.Response, error) {
 	a := newAnswer(http.StatusInternalServerError)
 	switch fault {
@@ -110,10 +111,10 @@ func withoutStorage(r *http.Request, fault Fault) (*http.Response, error) {
 	return a.response(r), nil
 }
 
-// broken is what net/http returns when a connection ends before an answer.
+// broken returns the error of net/http for a connection that ends before an answer.
 func broken() error { return &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET} }
 
-// cutReader is the rest of a body whose connection broke.
+// cutReader is the rest of a body after the connection broke.
 type cutReader struct{}
 
 func (cutReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

@@ -13,9 +13,9 @@ import (
 // lease is the state of a blob's lease. Lease Blob, "Outcomes of lease operations on blobs by lease state".
 type lease struct {
 	id       string        // "": available
-	duration time.Duration // infinite: without end
-	ends     time.Time     // of a lease that is not infinite, or of one that is breaking
-	breaking bool          // or broken, once it has ended
+	duration time.Duration // infinite: it never expires
+	ends     time.Time     // unless it is infinite and not breaking
+	breaking bool          // breaking until ends, broken from then on
 }
 
 const infinite = time.Duration(math.MaxInt64)
@@ -44,7 +44,7 @@ func (l *lease) state(now time.Time) string {
 	return leased
 }
 
-// locked reports whether a write needs the lease.
+// locked reports whether a write needs the lease's ID.
 func (l *lease) locked(now time.Time) bool {
 	state := l.state(now)
 	return state == leased || state == breaking
@@ -57,7 +57,7 @@ var (
 	errNoLease = refused(409, "LeaseNotPresentWithLeaseOperation", "There is currently no lease on the blob.")
 )
 
-// checkLease checks the lease id of an operation on a blob. Lease Blob, "Outcomes of use attempts on blobs by lease
+// checkLease checks the lease ID of an operation on a blob. Lease Blob, "Outcomes of use attempts on blobs by lease
 // state".
 func checkLease(q *request, b *blob, writes bool) error {
 	id := q.header.Get("X-Ms-Lease-Id")
@@ -80,8 +80,8 @@ func checkLease(q *request, b *blob, writes bool) error {
 	return nil
 }
 
-// written ends what is left of a lease that has expired or was broken: a blob that was changed since can't be taken up
-// by its renewal.
+// written clears a lease that has expired or was broken: once the blob has changed, such a lease can't be renewed any
+// more.
 func (l *lease) written(now time.Time) {
 	if !l.locked(now) {
 		*l = lease{}
@@ -90,7 +90,7 @@ func (l *lease) written(now time.Time) {
 
 var guidForm = regexp.MustCompile(`^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$`)
 
-// leaseBlob: Lease Blob. No action changes the blob's ETag or Last-Modified.
+// leaseBlob implements Lease Blob. No action changes the blob's ETag or Last-Modified.
 func (s *Storage) leaseBlob(q *request, c *container, name string) (*answer, error) {
 	headers := append([]string{"X-Ms-Lease-Action", "X-Ms-Lease-Duration", "X-Ms-Proposed-Lease-Id",
 		"X-Ms-Lease-Break-Period"},
@@ -133,7 +133,7 @@ func (s *Storage) leaseBlob(q *request, c *container, name string) (*answer, err
 }
 
 func (b *blob) acquireLease(q *request) (*answer, error) {
-	// Between 15 and 60 seconds, or -1 for a lease that never expires.
+	// The duration is 15 to 60 seconds, or -1 for a lease that never expires.
 	seconds, err := strconv.Atoi(q.header.Get("X-Ms-Lease-Duration"))
 	if err != nil || seconds != -1 && (seconds < 15 || seconds > 60) {
 		return nil, errHeaderValue
@@ -160,12 +160,12 @@ func (b *blob) acquireLease(q *request) (*answer, error) {
 	return newAnswer(201).tag(b).set("X-Ms-Lease-Id", id), nil
 }
 
-// renewLease: a lease that has expired can be renewed as long as the blob was neither changed nor leased since.
+// renewLease renews a lease. One that has expired can be renewed if the blob has been neither changed nor leased since.
 func (b *blob) renewLease(q *request, id string) (*answer, error) {
 	state := b.lease.state(q.at)
 	switch {
 	case state == available || !strings.EqualFold(id, b.lease.id):
-		return nil, errLeaseMismatch // as Azurite of a lease that was released
+		return nil, errLeaseMismatch // as Azurite for a lease that was released
 	case state == breaking || state == brokenLease:
 		return nil, refused(409, "LeaseIsBrokenAndCannotBeRenewed",
 			"The lease ID matched, but the lease has been broken explicitly "+
@@ -185,7 +185,7 @@ func (b *blob) releaseLease(id string) (*answer, error) {
 	return newAnswer(200).tag(b), nil
 }
 
-// breakLease: without a period a lease ends when it would have expired, an infinite one at once.
+// breakLease breaks a lease. Without a period it ends when it would have expired, an infinite one at once.
 func (b *blob) breakLease(q *request) (*answer, error) {
 	period := time.Duration(-1)
 	if v := q.header.Get("X-Ms-Lease-Break-Period"); v != "" {

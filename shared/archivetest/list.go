@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-const maxListed = 5000 // List Blobs: names and prefixes of one answer
+const maxListed = 5000 // List Blobs: maximum number of names and prefixes in one answer
 
-// listing is what a List Blobs request asks for.
+// listing holds the parameters of a List Blobs request.
 type listing struct {
 	prefix, delimiter string
-	from              string // the first name that may be in the answer
+	from              string // the first name that the answer may contain
 	limit             int
 	metadata          bool
 }
@@ -51,7 +51,7 @@ func readListing(q *request) (l listing, err error) {
 	return l, nil
 }
 
-// listBlobs: List Blobs, in the order of the names. Uncommitted blobs are not in it.
+// listBlobs implements List Blobs, sorted by name. It leaves out uncommitted blobs.
 func (s *Storage) listBlobs(q *request, name string) (*answer, error) {
 	parameters := []string{"restype", "comp", "prefix", "delimiter", "marker", "maxresults", "include"}
 	if err := checkNames(q, parameters, nil); err != nil {
@@ -101,7 +101,7 @@ func (s *Storage) listBlobs(q *request, name string) (*answer, error) {
 	return a, nil
 }
 
-// listed is a blob as a listing shows it. The ETag is there without quotes.
+// listed returns a blob's element in a listing. Its ETag is without quotes.
 func (b *blob) listed(q *request, name string, metadata bool) string {
 	state := b.lease.state(q.at)
 	text := "<Blob>" + element("Name", name) + "<Properties>" +
@@ -125,6 +125,6 @@ func (b *blob) listed(q *request, name string, metadata bool) string {
 
 func element(name, text string) string {
 	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(text)) // a strings.Builder takes everything
+	_ = xml.EscapeText(&b, []byte(text)) // writing to a strings.Builder never fails
 	return "<" + name + ">" + b.String() + "</" + name + ">"
 }

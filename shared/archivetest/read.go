@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// getBlob: Get Blob and, as HEAD, Get Blob Properties.
+// getBlob implements Get Blob and, for HEAD, Get Blob Properties.
 func (s *Storage) getBlob(q *request, c *container, name string) (*answer, error) {
 	headers := conditionHeaders
 	if q.method == http.MethodGet {
@@ -25,7 +25,7 @@ func (s *Storage) getBlob(q *request, c *container, name string) (*answer, error
 		b.kind).
 		set("X-Ms-Creation-Time", httpTime(b.created)).set("X-Ms-Server-Encrypted", "true")
 	for key, value := range b.metadata {
-		a.set("X-Ms-Meta-"+key, value) // HTTP clients lose the case that the service keeps
+		a.set("X-Ms-Meta-"+key, value) // HTTP clients lose the case, which the service preserves
 	}
 	state := b.lease.state(q.at)
 	a.set("X-Ms-Lease-State", state).set("X-Ms-Lease-Status", leaseStatus(b.lease.locked(q.at)))
@@ -43,7 +43,7 @@ func (s *Storage) getBlob(q *request, c *container, name string) (*answer, error
 		a.body = b.data
 		return a.set("Content-Md5", b.contentMD5), nil
 	}
-	// Get Blob: a range that begins at or after the end of the blob can't be satisfied, so that an empty blob has none.
+	// Get Blob: a range that begins at or after the end of the blob can't be satisfied. An empty blob thus has none.
 	size := int64(len(b.data))
 	if first >= size {
 		r := refused(http.StatusRequestedRangeNotSatisfiable, "InvalidRange",
@@ -74,8 +74,8 @@ func leaseDuration(l lease) string {
 
 var rangeForm = regexp.MustCompile(`^bytes=(\d{1,18})-(\d{1,18})?$`)
 
-// readRange reads the range of a request. Specifying the range header: x-ms-range comes before Range, an end may be
-// left out, and what is neither form is as if it were not there.
+// readRange returns the range of a request. Specifying the range header: x-ms-range precedes Range, the end may be
+// omitted, and a header of another form is ignored.
 func readRange(q *request) (first, last int64, ok bool) {
 	value := q.header.Get("X-Ms-Range")
 	if value == "" {

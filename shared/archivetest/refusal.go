@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// refusal is an answer that is not a success. Status and error codes: each has a status, a code and a text.
+// refusal is an error answer. Status and error codes: each has a status, a code and a message.
 type refusal struct {
 	status int
 	code   string
 	text   string
-	header http.Header // besides the common ones
+	header http.Header // in addition to the common ones
 }
 
 func (r *refusal) Error() string { return fmt.Sprintf("%d %s: %s", r.status, r.code, r.text) }
@@ -24,13 +24,13 @@ func refused(status int, code, text string) *refusal {
 	return &refusal{status: status, code: code, text: text, header: http.Header{}}
 }
 
-// unimplemented is the answer to what the stand-in does not know. 501 is repeated by no client.
+// unimplemented returns the answer to what the stand-in does not implement: 501, which no client retries.
 func unimplemented(format string, args ...any) *refusal {
 	return refused(http.StatusNotImplemented, "NotImplemented", fmt.Sprintf(format, args...))
 }
 
-// The refusals that more than one operation has. Common REST API error codes, Blob service error codes, Table service
-// error codes.
+// The refusals that more than one operation returns. Common REST API error codes, Blob service error codes, Table
+// service error codes.
 var (
 	errHeaderValue = refused(400, "InvalidHeaderValue",
 		"The value for one of the HTTP headers is not in the correct format.")
@@ -56,7 +56,7 @@ var (
 	errEntityMissing = refused(404, "ResourceNotFound", "The specified resource does not exist.")
 )
 
-// refuse makes the answer of an error, and notes what is not implemented.
+// refuse returns the answer for an error, and records what is not implemented.
 func (s *Storage) refuse(q *request, err error, inTable bool) *answer {
 	var r *refusal
 	if !errors.As(err, &r) {
@@ -72,28 +72,28 @@ func (s *Storage) refuse(q *request, err error, inTable bool) *answer {
 	text := fmt.Sprintf("%s\nRequestId:%s\nTime:%s", r.text, s.requestID(), q.at.Format(time.RFC3339Nano))
 	switch {
 	case inTable:
-		// Table service error codes: JSON for a request in JSON. The code is in the body alone: the header is the Blob
-		// service's.
+		// Table service error codes: JSON for a request in JSON. The code is in the body only: the header is specific
+		// to the Blob service.
 		a.set("Content-Type", "application/json;odata=minimalmetadata;streaming=true;charset=utf-8")
-		a.body, _ = json.Marshal(map[string]any{ // of texts
+		a.body, _ = json.Marshal(map[string]any{ // of strings
 			"odata.error": map[string]any{"code": r.code, "message": map[string]string{"lang": "en-US", "value": text}},
 		})
 	default:
 		a.set("X-Ms-Error-Code", r.code)
 		if q.method == http.MethodHead || r.status == http.StatusNotModified {
-			break // HTTP: neither has a body
+			break // HTTP: neither may have a body
 		}
 		a.set("Content-Type", "application/xml")
 		var b strings.Builder
 		b.WriteString(xml.Header + "<Error><Code>" + r.code + "</Code><Message>")
-		_ = xml.EscapeText(&b, []byte(text)) // a strings.Builder takes everything
+		_ = xml.EscapeText(&b, []byte(text)) // writing to a strings.Builder never fails
 		b.WriteString("</Message></Error>")
 		a.body = []byte(b.String())
 	}
 	return a
 }
 
-// operation names a request without what it is about.
+// operation returns the name of a request's operation, without its target.
 func (q *request) operation() string {
 	name := q.method
 	if q.url.Hostname() == tableHost {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// table is one table; entities are found by partition and row.
+// table is one table; its entities are indexed by partition key and row key.
 type table struct {
 	entities map[[2]string]*entity
 }
@@ -47,7 +47,7 @@ func (s *Storage) serveTable(q *request) (*answer, error) {
 	if format := q.query.Get("$format"); format != "" && format != minimalMetadata {
 		return nil, unimplemented("the format %s", format)
 	}
-	// Payload format: the client says how much it wants to know.
+	// Payload format: the client chooses the amount of metadata.
 	if accept := q.header.Get("Accept"); accept != minimalMetadata && accept != "application/json" {
 		return nil, unimplemented("answers of the type %q", accept)
 	}
@@ -66,7 +66,7 @@ func (s *Storage) serveTable(q *request) (*answer, error) {
 	if m == nil || path == "Tables" || !tableForm.MatchString(m[1]) {
 		return nil, unimplemented("the operation on a table")
 	}
-	// Addressing table service resources: a quote within a key is doubled.
+	// Addressing table service resources: a quote in a key is doubled.
 	key := [2]string{strings.ReplaceAll(m[2], "''", "'"), strings.ReplaceAll(m[3], "''", "'")}
 	t := s.tables[strings.ToLower(m[1])]
 	switch q.method {
@@ -80,8 +80,8 @@ func (s *Storage) serveTable(q *request) (*answer, error) {
 	return nil, unimplemented("the operation on an entity")
 }
 
-// createTable: Create Table. Names have 3 to 63 letters and digits, begin with a letter and are the same in either
-// case.
+// createTable implements Create Table. Names have 3 to 63 letters and digits, begin with a letter and are not case
+// sensitive.
 func (s *Storage) createTable(q *request) (*answer, error) {
 	var in struct{ TableName string }
 	if err := json.Unmarshal(q.body, &in); err != nil || in.TableName == "" {
@@ -98,14 +98,14 @@ func (s *Storage) createTable(q *request) (*answer, error) {
 		return newAnswer(204).set("Preference-Applied", withoutAnswerBody), nil
 	}
 	a := newAnswer(201).set("Content-Type", answersInJSON)
-	a.body, _ = json.Marshal(map[string]string{ // of texts
+	a.body, _ = json.Marshal(map[string]string{ // of strings
 		"odata.metadata": "https://" + tableHost + "/$metadata#Tables/@Element", "TableName": in.TableName,
 	})
 	return a, nil
 }
 
-// stamp returns the Timestamp of a write and the ETag made of it. It has seven places and goes up with every write, for
-// the ETag of an entity changes whenever the entity does.
+// stamp returns the Timestamp of a write, and the ETag derived from it. It has seven decimal places and increases with
+// every write, because the ETag of an entity changes whenever the entity does.
 func (s *Storage) stamp(q *request) (time.Time, string) {
 	at := q.at.Truncate(100 * time.Nanosecond)
 	if !at.After(s.written) {
@@ -117,7 +117,7 @@ func (s *Storage) stamp(q *request) (time.Time, string) {
 
 const stampForm = "2006-01-02T15:04:05.0000000Z"
 
-// insertEntity: Insert Entity.
+// insertEntity implements Insert Entity.
 func (s *Storage) insertEntity(q *request, name string) (*answer, error) {
 	properties, key, err := readEntity(q.body)
 	if err != nil {
@@ -139,7 +139,7 @@ func (s *Storage) insertEntity(q *request, name string) (*answer, error) {
 	return e.answer(q, 201, name), nil
 }
 
-// getEntity: Query Entities, of one by its keys.
+// getEntity implements Query Entities for one entity, by its keys.
 func (s *Storage) getEntity(q *request, name string, t *table, key [2]string) (*answer, error) {
 	if t == nil {
 		return nil, errTableMissing
@@ -151,7 +151,8 @@ func (s *Storage) getEntity(q *request, name string, t *table, key [2]string) (*
 	return e.answer(q, 200, name), nil
 }
 
-// updateEntity: Update Entity replaces all properties. Without If-Match it would be Insert Or Replace Entity.
+// updateEntity implements Update Entity, which replaces all properties. Without If-Match it would be Insert Or Replace
+// Entity.
 func (s *Storage) updateEntity(q *request, t *table, key [2]string) (*answer, error) {
 	if q.header.Get("If-Match") == "" {
 		return nil, unimplemented("insert or replace")
@@ -172,7 +173,7 @@ func (s *Storage) updateEntity(q *request, t *table, key [2]string) (*answer, er
 	return newAnswer(204).set("Etag", e.etag), nil
 }
 
-// deleteEntity: Delete Entity.
+// deleteEntity implements Delete Entity.
 func (s *Storage) deleteEntity(q *request, t *table, key [2]string) (*answer, error) {
 	if q.header.Get("If-Match") == "" {
 		return nil, errMissingHeader // "If-Match: Required"
@@ -186,7 +187,7 @@ func (s *Storage) deleteEntity(q *request, t *table, key [2]string) (*answer, er
 
 var weakETagForm = regexp.MustCompile(`^[wW]/"[^"]*"$`)
 
-// matchEntity returns the entity whose ETag is that of If-Match, or any for a star.
+// matchEntity returns the entity if its ETag matches If-Match, or if that is a star.
 func matchEntity(q *request, t *table, key [2]string) (*entity, error) {
 	match := q.header.Get("If-Match")
 	if match != "*" && !weakETagForm.MatchString(match) {
@@ -205,7 +206,7 @@ func matchEntity(q *request, t *table, key [2]string) (*entity, error) {
 	return e, nil
 }
 
-// answer is the entity as a client gets it.
+// answer returns the answer that holds the entity.
 func (e *entity) answer(q *request, status int, name string) *answer {
 	out := map[string]any{"Timestamp": e.timestamp.Format(stampForm)}
 	if q.header.Get("Accept") == minimalMetadata {
@@ -216,6 +217,6 @@ func (e *entity) answer(q *request, status int, name string) *answer {
 		out[p.name] = p.value
 	}
 	a := newAnswer(status).set("Content-Type", answersInJSON).set("Etag", e.etag)
-	a.body, _ = json.Marshal(out) // of JSON
+	a.body, _ = json.Marshal(out) // of valid JSON values
 	return a
 }

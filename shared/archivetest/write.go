@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	maxBlocks      = 50_000    // of a blob: Put Block List, Append Block
+	maxBlocks      = 50_000    // blocks of a blob: Put Block List, Append Block
 	maxUncommitted = 100_000   // Put Block
 	maxAppend      = 100 << 20 // Append Block, since 2022-11-02
-	maxBlockID     = 64        // Put Block: bytes before they are encoded
+	maxBlockID     = 64        // Put Block: bytes of an ID before encoding
 )
 
 var writeHeaders = slices.Concat(conditionHeaders, []string{
 	"Content-Type", "Content-Md5", "X-Ms-Content-Crc64", "X-Ms-Blob-Content-Type", "X-Ms-Blob-Type",
 })
 
-// putBlob: Put Blob, of a block blob with its content or of an append blob without one.
+// putBlob implements Put Blob, for a block blob with its content or an append blob without any.
 func (s *Storage) putBlob(q *request, c *container, name string) (*answer, error) {
 	if err := checkNames(q, nil, writeHeaders); err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (s *Storage) putBlob(q *request, c *container, name string) (*answer, error
 	if err := checkWrite(q, old); err != nil {
 		return nil, err
 	}
-	// What was there goes, uncommitted blocks included. A lease stays.
+	// The existing content is replaced, uncommitted blocks included. A lease stays.
 	b := &blob{kind: kind, committed: true, metadata: metadata, created: q.at, data: q.body}
 	if b.contentType = q.header.Get("X-Ms-Blob-Content-Type"); b.contentType == "" {
 		b.contentType = "application/octet-stream"
@@ -68,7 +68,7 @@ func (s *Storage) putBlob(q *request, c *container, name string) (*answer, error
 		set("X-Ms-Request-Server-Encrypted", "true"), nil
 }
 
-// putBlock: Put Block. The blocks wait until a list makes a blob of them.
+// putBlock implements Put Block. The blocks stay uncommitted until a list makes a blob of them.
 func (s *Storage) putBlock(q *request, c *container, name string) (*answer, error) {
 	if err := checkNames(q, []string{"comp", "blockid"}, writeHeaders); err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (s *Storage) putBlock(q *request, c *container, name string) (*answer, erro
 	case q.length < 0:
 		return nil, errMissingLength
 	case len(q.body) == 0:
-		return nil, errHeaderValue // Azurite of Content-Length: 0 at Append Block; the documentation does not say
+		return nil, errHeaderValue // as Azurite for an empty Append Block; undocumented
 	}
 	_, crcSum, err := checkSums(q)
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *Storage) putBlock(q *request, c *container, name string) (*answer, erro
 	if err := checkLease(q, c.there(name), true); err != nil {
 		return nil, err
 	}
-	// "For a given blob, all block IDs must be the same length", before they are encoded.
+	// "For a given blob, all block IDs must be the same length", before encoding.
 	for _, other := range [][]block{b.staged, b.blocks} {
 		if len(other) > 0 && decodedLength(other[0].id) != len(raw) {
 			return nil, refused(400, "InvalidBlobOrBlock", "The specified blob or block content is invalid.")
@@ -118,11 +118,11 @@ func (s *Storage) putBlock(q *request, c *container, name string) (*answer, erro
 }
 
 func decodedLength(id string) int {
-	raw, _ := base64.StdEncoding.DecodeString(id) // it was checked when it came
+	raw, _ := base64.StdEncoding.DecodeString(id) // it was checked when the block was put
 	return len(raw)
 }
 
-// putBlockList: Put Block List.
+// putBlockList implements Put Block List.
 func (s *Storage) putBlockList(q *request, c *container, name string) (*answer, error) {
 	if err := checkNames(q, []string{"comp"}, writeHeaders); err != nil {
 		return nil, err
@@ -179,7 +179,8 @@ func (s *Storage) putBlockList(q *request, c *container, name string) (*answer, 
 
 var errBlockList = refused(400, "InvalidBlockList", "The specified block list is invalid.")
 
-// selectBlocks returns the blocks of a list. Put Block List: Latest is the uncommitted block before the committed one.
+// selectBlocks returns the blocks of a list. Put Block List: Latest selects the uncommitted block before the committed
+// one.
 func (b *blob) selectBlocks(wanted []listed) (chosen []block, err error) {
 	find := func(in []block, id string) bool {
 		at := slices.IndexFunc(in, func(k block) bool { return k.id == id })
@@ -197,11 +198,12 @@ func (b *blob) selectBlocks(wanted []listed) (chosen []block, err error) {
 	return chosen, nil
 }
 
-// listed is one line of a block list.
+// listed is one element of a block list.
 type listed struct{ from, id string }
 
 var errXML = refused(400, "InvalidXmlDocument", "XML specified is not syntactically valid.")
 
+// readBlockList parses the body of Put Block List.
 func readBlockList(body []byte) (all []listed, err error) {
 	d := xml.NewDecoder(bytes.NewReader(body))
 	depth, root := 0, ""
@@ -238,7 +240,7 @@ func readBlockList(body []byte) (all []listed, err error) {
 	return all, nil
 }
 
-// appendBlock: Append Block.
+// appendBlock implements Append Block.
 func (s *Storage) appendBlock(q *request, c *container, name string) (*answer, error) {
 	headers := append([]string{"X-Ms-Blob-Condition-Appendpos", "X-Ms-Blob-Condition-Maxsize"}, writeHeaders...)
 	if err := checkNames(q, []string{"comp"}, headers); err != nil {
@@ -248,7 +250,7 @@ func (s *Storage) appendBlock(q *request, c *container, name string) (*answer, e
 	case q.length < 0:
 		return nil, errMissingLength
 	case len(q.body) == 0:
-		return nil, errHeaderValue // "The length must be greater than zero", with Azurite's code
+		return nil, errHeaderValue // "The length must be greater than zero"; the code is Azurite's
 	case len(q.body) > maxAppend:
 		return nil, refused(413, "RequestBodyTooLarge",
 			"The size of the request body exceeds the maximum size permitted.")
@@ -292,7 +294,7 @@ func (s *Storage) appendBlock(q *request, c *container, name string) (*answer, e
 		"true"), nil
 }
 
-// appendConditions reads the conditions that only Append Block has; -1 stands for none.
+// appendConditions returns the conditions that only Append Block has; -1 stands for none.
 func appendConditions(q *request) (position, limit int64, err error) {
 	values := [2]int64{-1, -1}
 	for i, name := range []string{"X-Ms-Blob-Condition-Appendpos", "X-Ms-Blob-Condition-Maxsize"} {
@@ -305,7 +307,7 @@ func appendConditions(q *request) (position, limit int64, err error) {
 	return values[0], values[1], nil
 }
 
-// setMetadata: Set Blob Metadata replaces all of it.
+// setMetadata implements Set Blob Metadata, which replaces all metadata.
 func (s *Storage) setMetadata(q *request, c *container, name string) (*answer, error) {
 	if err := checkNames(q, []string{"comp"}, conditionHeaders); err != nil {
 		return nil, err
@@ -330,7 +332,7 @@ func (s *Storage) setMetadata(q *request, c *container, name string) (*answer, e
 	return newAnswer(200).tag(b).set("X-Ms-Request-Server-Encrypted", "true"), nil
 }
 
-// deleteBlob: Delete Blob. There are no snapshots and no soft delete.
+// deleteBlob implements Delete Blob. There are no snapshots, and there is no soft delete.
 func (s *Storage) deleteBlob(q *request, c *container, name string) (*answer, error) {
 	if err := checkNames(q, nil, conditionHeaders); err != nil {
 		return nil, err
