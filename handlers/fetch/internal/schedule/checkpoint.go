@@ -137,7 +137,7 @@ type Counts struct {
 	Received   int `json:"received"`   // items that the site sent
 	SetAside   int `json:"setAside"`   // of these, items that were deferred
 	Taken      int `json:"taken"`      // items that earlier runs deferred, and this one took
-	Records    int `json:"records"`    // items in the batches: received − set aside + taken
+	Records    int `json:"records"`    // items in the batches: Received − SetAside + Taken
 	Derived    int `json:"derived"`    // items without messageId
 	Incomplete int `json:"incomplete"` // attachments that are permanently unavailable
 	Restarts   int `json:"restarts"`   // how often the window was restarted from its beginning
