@@ -1,7 +1,8 @@
-// Package export writes what an archive has imported as .eml files, one folder per mailbox, so that anybody can open them.
+// Package export writes the messages that an archive has imported as .eml files, one folder per mailbox, so that they
+// can be opened without the archive.
 //
-// What was imported is the journals' word. The messages are made anew from the batches and the media as import makes them,
-// and held against the hashes that import has left in the journals.
+// The journals state what was imported. The messages are rendered again from the batches and the media, as import does
+// it, and checked against the hashes that import has written to the journals.
 package export
 
 import (
@@ -21,47 +22,52 @@ import (
 	"o2archiver/shared/usermap"
 )
 
-// Options are what import's form of a message depends on, and the names of the mailboxes.
+// Options holds what the form of a message depends on, and the names of the mailboxes.
 type Options struct {
 	Region  string                 // DEFAULT_REGION
 	MaxItem int64                  // MAX_ITEM_SIZE, bytes
-	MaxFile int64                  // the largest attachment that the cloud takes, bytes; 0: it takes any
-	Mapping *usermap.Table         // the administrator's; nil: there is none
-	Address func(id string) string // of a mailbox, "" if it isn't known; nil: none is
+	MaxFile int64                  // maximum size of an attachment in this cloud, bytes; 0: no limit
+	Mapping *usermap.Table         // the administrator's mapping; nil: there is none
+	Address func(id string) string // address of a mailbox, "" if unknown; nil: none is known
 }
 
-// Result is what an export has come to.
+// Result is the result of an export.
 type Result struct {
-	Messages  int // in the folder now: written, or there already
-	Mailboxes int // that have any of them
-	Unproven  int // of the messages: the journal has no hash of their form, or the mapping has changed since, so nothing says that they are what was imported
-	Failed    int // messages that are not in the folder
+	Messages  int // in the folder now: written by this export, or there already
+	Mailboxes int // with at least one of these messages
 
-	Reasons []Reason // why they are not: the first few, without content
+	// Unproven counts those messages that can't be checked against what was imported, because the journal has no hash
+	// of their form, or because the mapping has changed since.
+	Unproven int
+	Failed   int // messages that are not in the folder
+
+	Reasons []Reason // why messages are missing: the first few reasons, without content
 }
 
-// Reason is why messages are not in the folder.
+// Reason is why messages are missing from the folder.
 type Reason struct {
 	Why   string
 	Count int
-	First string // of the lines concerned
+	First string // the first of the lines concerned
 }
 
 func (r Reason) String() string {
 	return fmt.Sprintf("%d × %s; the first is %s", r.Count, r.Why, r.First)
 }
 
-// maxReasons keeps the Result readable, and small.
+// maxReasons is the maximum number of Reasons, so that a Result stays small and readable.
 const maxReasons = 10
 
-// To writes every message that the journals say is in a mailbox into dir, which is made if it is missing, and at its end the Index. A file that is there
-// already with the right size and hash stays, so it may be called again; what it does not write it leaves alone. A message that can't be made, or
-// whose bytes are not those that were imported, is no error of To but counts as failed, and gets no file.
+// To writes every message that is in a mailbox according to the journals into dir, which is created if it is missing,
+// and finally the Index. An existing file with the right size and hash stays, so To may be called again; other files in
+// dir are left alone. If a message can't be rendered, or its bytes differ from those that were imported, it gets no
+// file and is counted in Result.Failed; To returns no error for it.
 //
-// In memory are one batch with its journal, and some hundred bytes for each message; an attachment never is.
+// Memory holds one batch with its journal, and some hundred bytes for each message, but never an attachment.
 func To(ctx context.Context, dir string, store *archive.Store, o Options) (Result, error) {
 	e := &exporter{store: store, options: o, workshop: message.NewNumberCache(),
-		folders: map[string]string{}, owners: map[string]string{Index: "", indexPart: ""}, written: map[string]bool{}, files: map[string]bool{}, boxes: map[string]bool{}}
+		folders: map[string]string{}, owners: map[string]string{Index: "", indexPart: ""},
+		written: map[string]bool{}, files: map[string]bool{}, boxes: map[string]bool{}}
 	err := e.run(ctx, dir)
 	e.result.Mailboxes = len(e.boxes)
 	if err != nil {
@@ -70,22 +76,23 @@ func To(ctx context.Context, dir string, store *archive.Store, o Options) (Resul
 	return e.result, nil
 }
 
-// exporter is one export under way.
+// exporter is the state of one export.
 type exporter struct {
 	store    *archive.Store
 	options  Options
-	root     *os.Root // no name, whatever it is made of, gets out of the folder
+	root     *os.Root // ensures that no file is written outside the folder, whatever its name is derived from
 	index    *index
 	workshop *message.NumberCache
 	result   Result
 
 	folders map[string]string // mailbox → folder
 	owners  map[string]string // folder → mailbox; "" for the names of the index
-	written map[string]bool   // keys of the copies
-	files   map[string]bool   // names that this export has given
+	written map[string]bool   // keys of the copies that have a file
+	files   map[string]bool   // names of files that belong to this export
 	boxes   map[string]bool   // folders that have a message
 }
 
+// run exports all batches, in the order of their names.
 func (e *exporter) run(ctx context.Context, dir string) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -122,7 +129,8 @@ func (e *exporter) run(ctx context.Context, dir string) (err error) {
 	return nil
 }
 
-// batch exports what the batch's journal says is in mailboxes, whether the batch is finished or not.
+// batch exports the copies that are in mailboxes according to the batch's journal, whether the batch is finished or
+// not.
 func (e *exporter) batch(ctx context.Context, name string) error {
 	state, err := journal.Read(ctx, e.store.Logs(), name)
 	if err != nil {
@@ -144,7 +152,7 @@ func (e *exporter) batch(ctx context.Context, name string) error {
 		return fmt.Errorf("read it: %w", err)
 	}
 	number := 0
-	for text := range bytes.Lines(data) { // numbered as import does it
+	for text := range bytes.Lines(data) { // numbered as import numbers them
 		number++
 		copies := there[number]
 		if len(copies) == 0 {
@@ -163,8 +171,10 @@ func (e *exporter) batch(ctx context.Context, name string) error {
 	return nil
 }
 
-// line exports the copies of one line. fail takes those that can't be; the error is one of the surroundings.
-func (e *exporter) line(ctx context.Context, text []byte, known journal.Record, copies []journal.Copy, fail func(n int, why string)) error {
+// line exports the copies of one line. It passes the copies that can't be exported to fail, and returns an error only
+// if it would concern every message.
+func (e *exporter) line(ctx context.Context, text []byte, known journal.Record, copies []journal.Copy,
+	fail func(n int, why string)) error {
 	if len(copies) == 0 {
 		return nil
 	}
@@ -188,15 +198,16 @@ func (e *exporter) line(ctx context.Context, text []byte, known journal.Record, 
 	return nil
 }
 
-// isEnvironmental says whether an error would meet every other message as well.
+// isEnvironmental reports whether an error would occur with every other message as well.
 func isEnvironmental(ctx context.Context, err error) bool {
 	var disk *fs.PathError
 	var rename *os.LinkError
-	return err != nil && (ctx.Err() != nil || errors.Is(err, archive.ErrUnavailable) || errors.Is(err, archive.ErrDenied) || errors.Is(err, archive.ErrArchived) ||
+	return err != nil && (ctx.Err() != nil || errors.Is(err, archive.ErrUnavailable) ||
+		errors.Is(err, archive.ErrDenied) || errors.Is(err, archive.ErrArchived) ||
 		errors.As(err, &disk) || errors.As(err, &rename))
 }
 
-// withoutName takes the file's name out of an error of the disk: it may hold a mailbox's address.
+// withoutName removes the file's name from a file system error: it may hold a mailbox's address.
 func withoutName(err error) error {
 	var disk *fs.PathError
 	var rename *os.LinkError
@@ -209,6 +220,7 @@ func withoutName(err error) error {
 	return err
 }
 
+// fail counts n messages that could not be exported, with the reason.
 func (e *exporter) fail(n int, batch string, line int, why string) {
 	e.result.Failed += n
 	all := &e.result.Reasons
@@ -221,9 +233,9 @@ func (e *exporter) fail(n int, batch string, line int, why string) {
 	}
 }
 
-// folder is the mailbox's folder. No two mailboxes have one, whatever their addresses.
+// folder returns the mailbox's folder. Different mailboxes have different folders, whatever their addresses are.
 func (e *exporter) folder(id string) string {
-	id = strings.ToLower(id) // as record.Key reads it
+	id = strings.ToLower(id) // as in record.Key
 	if name, ok := e.folders[id]; ok {
 		return name
 	}
@@ -235,6 +247,7 @@ func (e *exporter) folder(id string) string {
 	return name
 }
 
+// address returns the mailbox's address, or "" if it is unknown.
 func (e *exporter) address(id string) string {
 	if e.options.Address == nil {
 		return ""
@@ -242,5 +255,6 @@ func (e *exporter) address(id string) string {
 	return e.options.Address(id)
 }
 
-// owner is what the index calls a mailbox: its address, which its folder's name may only resemble, or its id where that isn't known.
+// owner returns the name of a mailbox in the index: its address, which its folder's name may only resemble, or its id
+// if the address is unknown.
 func (e *exporter) owner(id string) string { return cmp.Or(e.address(id), strings.ToLower(id)) }

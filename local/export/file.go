@@ -15,7 +15,7 @@ import (
 	"o2archiver/shared/record"
 )
 
-// copy writes one copy, unless it is there already.
+// copy writes one copy, unless its file exists already.
 func (e *exporter) copy(l *line, c journal.Copy) error {
 	if record.Key(l.rec.ID, c.Mailbox) != c.Key {
 		return errForeign
@@ -45,7 +45,8 @@ func (e *exporter) copy(l *line, c journal.Copy) error {
 	return nil
 }
 
-// file brings the message into the file of that name, and gives its hash. What is there under that name is always a whole message.
+// file writes the message to the file of that name, and returns its SHA-256. A file of that name is always complete: it
+// is written under another name first.
 func (e *exporter) file(l *line, m *message.Message, folder, name, want string) (sum string, err error) {
 	sum, stays, err := e.stays(name, m.Size(), want)
 	if err != nil || stays {
@@ -54,7 +55,7 @@ func (e *exporter) file(l *line, m *message.Message, folder, name, want string) 
 	if err := e.root.MkdirAll(folder, 0o700); err != nil {
 		return "", err
 	}
-	part := name + ".part" // what an export that was killed has left there is overwritten
+	part := name + ".part" // left by an export that was killed, it is overwritten
 	f, err := e.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return "", err
@@ -70,12 +71,12 @@ func (e *exporter) file(l *line, m *message.Message, folder, name, want string) 
 		err = e.root.Rename(part, name)
 	}
 	if err != nil {
-		_ = e.root.Remove(part) // the error before it is the one to tell
+		_ = e.root.Remove(part) // the earlier error is the one to return
 	}
 	return sum, err
 }
 
-// into writes the message and gives its hash.
+// into writes the message to f and returns its SHA-256 in hex.
 func (l *line) into(f io.Writer, m *message.Message) (sum string, err error) {
 	h := sha256.New()
 	b := bufio.NewWriterSize(f, 64<<10)
@@ -85,7 +86,8 @@ func (l *line) into(f io.Writer, m *message.Message) (sum string, err error) {
 	return hex.EncodeToString(h.Sum(nil)), b.Flush()
 }
 
-// stays says whether a file that is there already is the message: of its size and, where it is known, of its hash. It gives the file's hash.
+// stays reports whether an existing file holds the message: whether its size matches, and its hash if want is not "".
+// It also returns the file's hash.
 func (e *exporter) stays(name string, size int64, want string) (sum string, stays bool, err error) {
 	info, err := e.root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -10,8 +10,7 @@ import (
 	"o2archiver/shared/record"
 )
 
-// records exports the copies of one line: those that were made of its own record, and those of a record that was
-// collected first.
+// records exports the copies of one line: those of its own record, and those of a record that was collected first.
 func (e *exporter) records(ctx context.Context, text []byte, known journal.Record, copies []journal.Copy,
 	fail func(n int, why string)) error {
 	two := slices.ContainsFunc(copies, func(c journal.Copy) bool { return placeOf(c) != placeOf(copies[0]) })
@@ -34,7 +33,7 @@ func (e *exporter) records(ctx context.Context, text []byte, known journal.Recor
 	return nil
 }
 
-// placeOf returns where the record of a copy's message lies: the zero Place for the copy's own line.
+// placeOf returns the place of the record that a copy was made from: the zero Place for the copy's own line.
 func placeOf(c journal.Copy) record.Place {
 	if c.First == nil {
 		return record.Place{}
@@ -42,12 +41,12 @@ func placeOf(c journal.Copy) record.Place {
 	return *c.First
 }
 
-// fits reports whether the journal's hash, and names, of a line may be those of this text's message. Where the line's
-// copies are of two records they are of the one that was rendered last.
+// fits reports whether the journal's hash and names for a line may be those of this text's message. If the line's
+// copies were made from two records, the journal has those of the record that was rendered last.
 func (e *exporter) fits(ctx context.Context, text []byte, known journal.Record) bool {
 	l, err := e.read(ctx, text, known)
 	if err != nil {
-		return true // line reports it
+		return true // line reports the error
 	}
 	m, err := l.build(nil)
 	if err == nil {
@@ -56,9 +55,9 @@ func (e *exporter) fits(ctx context.Context, text []byte, known journal.Record) 
 	return !errors.Is(err, errDiffers)
 }
 
-// copyOfFirst exports a copy whose message was made of another line, that of the record collected first. With two, its
-// own line has copies of another record as well: then that of the first one's line is known of its message, if anything
-// is.
+// copyOfFirst exports a copy whose message was made from another line, that of the record collected first. two reports
+// whether the copy's own line also has copies made from another record: the journal of the first record's line then has
+// the hash of its message, if there is one.
 func (e *exporter) copyOfFirst(ctx context.Context, known journal.Record, c journal.Copy, two bool,
 	fail func(n int, why string)) error {
 	data, _, err := e.store.ReadBatch(ctx, c.First.Batch)

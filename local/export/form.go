@@ -23,17 +23,17 @@ var (
 	errForeign = errors.New("the journal's copy is of another message or mailbox than the line of the batch")
 )
 
-// line is one line of a batch with the forms that its message may have.
+// line is one line of a batch, with what is needed to render its message.
 type line struct {
 	rec      *record.Record
-	rendered string // hex SHA-256 that the journal has of the message; "" for none
+	rendered string // hex SHA-256 of the message in the journal; "" if there is none
 	open     func(blob string) (io.ReadCloser, error)
 	build    func(omit func(record.Attachment) string) (*message.Message, error)
-	proven   bool // rendered is the hash of the form that is made here
-	unsure   bool // the mapping that the message was made with is not the one at hand
+	proven   bool // the message as built here has the hash rendered
+	unsure   bool // the message was made with another version of the mapping
 }
 
-// read makes a record of a line as import does. Its error holds nothing of the content.
+// read parses a line into a record, as import does. Its error holds nothing of the content.
 func (e *exporter) read(ctx context.Context, text []byte, known journal.Record) (*line, error) {
 	var entry record.Entry
 	if err := json.Unmarshal(text, &entry); err != nil {
@@ -51,7 +51,8 @@ func (e *exporter) read(ctx context.Context, text []byte, known journal.Record) 
 		return body, err
 	}
 	l.build = func(omit func(record.Attachment) string) (*message.Message, error) {
-		m, err := message.Build(rec, message.Options{Region: e.options.Region, Numbers: e.workshop, Omit: omit, Peek: e.peek(ctx), Addresses: addresses})
+		m, err := message.Build(rec, message.Options{Region: e.options.Region, Numbers: e.workshop, Omit: omit,
+			Peek: e.peek(ctx), Addresses: addresses})
 		if err != nil {
 			return nil, fmt.Errorf("no message can be made of the item: %w", err)
 		}
@@ -60,7 +61,8 @@ func (e *exporter) read(ctx context.Context, text []byte, known journal.Record) 
 	return l, nil
 }
 
-// peek gives the first bytes of an attachment. One that is not there, or can't be read, is for the writing to tell, as in import.
+// peek returns a function that returns the first bytes of an attachment. A missing or unreadable attachment is no error
+// here: it is reported when the message is written, as in import.
 func (e *exporter) peek(ctx context.Context) func(a record.Attachment, n int) ([]byte, error) {
 	return func(a record.Attachment, n int) ([]byte, error) {
 		head, err := e.head(ctx, a.Blob(), n)
@@ -71,6 +73,7 @@ func (e *exporter) peek(ctx context.Context) func(a record.Attachment, n int) ([
 	}
 }
 
+// head returns up to n bytes from the beginning of a blob.
 func (e *exporter) head(ctx context.Context, blob string, n int) ([]byte, error) {
 	body, _, err := e.store.OpenMedia(ctx, blob)
 	if err != nil {
@@ -80,16 +83,18 @@ func (e *exporter) head(ctx context.Context, blob string, n int) ([]byte, error)
 	return io.ReadAll(io.LimitReader(body, int64(n)))
 }
 
-// form is the message as the copy's mailbox got it, and the hash that it must have: "" where the journal has none of this form.
+// form returns the message as the copy's mailbox received it, and the hash that it must have: "" if the journal has
+// none of this form.
 //
-// A copy is imported only if nothing was left out. One that is oversize lacks all attachments where the mailbox refused the size, and the
-// journal has the hash of that form with the copy; otherwise it lacks what the settings keep out. An importer that took the copy
-// over from one that died may have left no hash: where the settings keep nothing out, it was the mailbox.
+// A copy with the outcome imported has everything. An oversize copy lacks all attachments if the mailbox refused the
+// size, and the journal has the hash of that form with the copy; otherwise it lacks what the settings exclude. An
+// importer that took over the copy from one that died may have left no hash: if the settings exclude nothing, the
+// mailbox refused the size.
 func (l *line) form(c journal.Copy, o Options) (m *message.Message, want string, err error) {
 	if c.Outcome == journal.Imported {
 		m, err = l.build(nil)
 		if want = cmp.Or(c.Rendered, l.rendered); want != l.rendered && l.rendered != "" || l.unsure {
-			want = "" // it was made with another mapping than the record's latest, or than the one at hand
+			want = "" // it was made with another mapping than the record's latest form, or than the one given
 		}
 		return m, want, err
 	}
@@ -120,8 +125,8 @@ func (l *line) form(c journal.Copy, o Options) (m *message.Message, want string,
 		}
 		return m, want, err
 	}
-	// The journal has the hash of the whole message only. That it is right shows at least that the record, and the
-	// settings, are those of the import.
+	// The journal has the hash of the whole message only. If that matches, at least the record and the settings are
+	// those of the import.
 	if err := l.prove(m); err != nil {
 		return nil, "", err
 	}
@@ -129,7 +134,7 @@ func (l *line) form(c journal.Copy, o Options) (m *message.Message, want string,
 	return m, "", err
 }
 
-// prove holds a message that is not written to the journal's hash.
+// prove checks a message, which is not written to a file, against the journal's hash.
 func (l *line) prove(m *message.Message) error {
 	if l.rendered == "" || l.proven || l.unsure {
 		return nil
@@ -145,7 +150,7 @@ func (l *line) prove(m *message.Message) error {
 	return nil
 }
 
-// write streams the message.
+// write streams the message to w.
 func (l *line) write(m *message.Message, w io.Writer) error {
 	err := m.Write(w, l.open)
 	if errors.Is(err, archive.ErrNotFound) {

@@ -7,19 +7,20 @@ import (
 	"os"
 )
 
-// Index is the file that says of each message whose it is, and what its bytes were.
+// Index is the file that lists each message with its mailbox and its SHA-256.
 const Index = "index.csv"
 
+// indexPart is the name of the Index until it is complete.
 const indexPart = Index + ".part"
 
-// index is the Index under way. It has its name only once the export has ended, so that one which is there is whole.
+// index writes the Index. The file gets its name only when the export has ended, so an Index that exists is complete.
 type index struct {
 	root *os.Root
 	file *os.File
 	rows *csv.Writer
 }
 
-// openIndex begins a new index, and takes away that of an earlier export.
+// openIndex begins a new index, and removes that of an earlier export.
 func openIndex(root *os.Root) (*index, error) {
 	if err := root.Remove(Index); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -33,10 +34,10 @@ func openIndex(root *os.Root) (*index, error) {
 	return x, nil
 }
 
-// add notes a message. What can't be written is an error of close.
+// add adds a line for a message. A write error is returned by close.
 func (x *index) add(file, mailbox, sum string) { _ = x.rows.Write([]string{file, mailbox, sum}) }
 
-// close ends the index of an export that ended with err, and gives the first error.
+// close closes the index of an export that ended with err, and returns the first error.
 func (x *index) close(err error) error {
 	x.rows.Flush()
 	if err == nil {
@@ -49,7 +50,7 @@ func (x *index) close(err error) error {
 		err = x.root.Rename(indexPart, Index)
 	}
 	if err != nil {
-		_ = x.root.Remove(indexPart) // the error before it is the one to tell
+		_ = x.root.Remove(indexPart) // the earlier error is the one to return
 	}
 	return err
 }

@@ -8,8 +8,9 @@ import (
 	"o2archiver/shared/record"
 )
 
-// addresses are those that the message names participants by in place of the first of their own: the journal has where each comes from.
-// unsure reports that one comes from another version of the mapping than the one at hand.
+// addresses returns the addresses by which the message names participants instead of the first of their own; the
+// journal has the origin of each. unsure reports whether one comes from another version of the mapping than the one
+// given.
 func (e *exporter) addresses(r *record.Record, known journal.Record) (found map[int]string, unsure bool) {
 	found = map[int]string{}
 	people := append([]record.Participant{r.Sender()}, r.To...)

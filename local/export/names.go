@@ -8,27 +8,29 @@ import (
 )
 
 const (
-	maxFolder = 100 // bytes; file systems take 255, and the whole path may be bounded too
-	short     = 16  // how much of a message's id its file's name has
+	maxFolder = 100 // bytes of a name; file systems allow 255, but the whole path may be limited too
+	short     = 16  // characters of a message's id in its file's name
 )
 
-// Folder is the name of a mailbox's folder: its address, or its id where the address isn't known. It is safe on any file system. Names
-// that had to be changed carry a part of their hash, so that different ones stay different.
+// Folder returns the name of a mailbox's folder: its address, or its id if the address is unknown. The name is safe on
+// any file system. A name that had to be changed ends with a part of the original's hash, so that different mailboxes
+// have different names.
 func Folder(address, id string) string {
 	given := address
 	if given == "" {
 		given = id
 	}
-	given = strings.ToLower(given) // some file systems know no case
+	given = strings.ToLower(given) // some file systems are not case sensitive
 	name := cleanName(given)
-	if name == "" || name != given || isDeviceName(name) || strings.HasSuffix(name, ".") || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "-") {
+	if name == "" || name != given || isDeviceName(name) || strings.HasSuffix(name, ".") ||
+		strings.HasPrefix(name, ".") || strings.HasPrefix(name, "-") {
 		return markName(name, given)
 	}
 	return name
 }
 
-// markName makes a name different from what it was by a part of the hash of what it stands for. The result neither begins nor
-// ends with a dot or a dash, and is no device of Windows.
+// markName returns the name with a part of the hash of what it stands for, so that it is unique. The result neither
+// begins nor ends with a dot or a dash, and is no device name of Windows.
 func markName(name, of string) string {
 	sum := sha256.Sum256([]byte(of))
 	name = strings.Trim(name, ".-_ ")
@@ -38,12 +40,13 @@ func markName(name, of string) string {
 	return strings.TrimPrefix(name+"-"+hex.EncodeToString(sum[:4]), "-")
 }
 
-// fileName is that of a message: when it was sent, and so many characters of its id. Names sort by time.
+// fileName returns the name of a message's file: the time when it was sent, and n characters of its id. Names sort by
+// time.
 func fileName(sent time.Time, messageID string, n int) string {
 	return sent.UTC().Format("20060102T150405Z") + "-" + cleanName(messageID[:min(n, len(messageID))]) + ".eml"
 }
 
-// cleanName replaces what some file system has no place for, and cuts what is too long.
+// cleanName replaces characters that a file system may not allow, and truncates names that are too long.
 func cleanName(s string) string {
 	s = strings.Map(func(c rune) rune {
 		switch {
@@ -55,7 +58,7 @@ func cleanName(s string) string {
 	return s[:min(maxFolder, len(s))]
 }
 
-// isDeviceName says whether Windows takes the name for a device, whatever its extension.
+// isDeviceName reports whether Windows treats the name as a device, whatever its extension.
 func isDeviceName(name string) bool {
 	stem, _, _ := strings.Cut(strings.ToLower(name), ".")
 	switch stem {

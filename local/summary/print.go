@@ -17,17 +17,18 @@ import (
 // columns is the width of the smallest terminal in use.
 const columns = 80
 
-// printer prints a summary. Nothing that it writes is wider than columns, up to a thousand million records.
+// printer prints a summary. No line is wider than columns, for up to a thousand million records.
 type printer struct {
 	w       io.Writer
-	numbers *message.Printer // groups the digits of %d by three
+	numbers *message.Printer // formats %d with thousands separators
 }
 
-// Print writes the summary for a person.
+// Print writes the summary as text. took is how long the run took.
 func (s *Summary) Print(w io.Writer, took time.Duration) {
 	p := printer{w, message.NewPrinter(language.English)}
 	fmt.Fprintln(w)
-	p.wrap("", "", p.numbers.Sprintf("The archive after %s. Runs of fetch so far, one for each window of time: %d", took.Round(100*time.Millisecond).String(), s.Runs.All))
+	p.wrap("", "", p.numbers.Sprintf("The archive after %s. Runs of fetch so far, one for each window of time: %d",
+		took.Round(100*time.Millisecond).String(), s.Runs.All))
 	p.outcomes(s)
 	p.types(s.Types)
 	fmt.Fprintln(w)
@@ -40,13 +41,14 @@ func (s *Summary) Print(w io.Writer, took time.Duration) {
 	p.list("Numbers in unmapped records, the last digits left out", s.Unmapped)
 }
 
-// sentence is a line of the summary, its numbers apart.
+// sentence is a sentence of the summary as a format and its arguments.
 type sentence struct {
 	format string
 	args   []any
 }
 
-// sentences returns what follows from the numbers. The sums are never called right over nothing, or without saying what is missing.
+// sentences returns the conclusions from the numbers. They say that the sums hold only if something was collected, and
+// name what is still missing.
 func (s *Summary) sentences() (all []sentence) {
 	say := func(format string, args ...any) { all = append(all, sentence{format, args}) }
 	pending := s.Records.Pending + s.Copies.Pending
@@ -55,7 +57,8 @@ func (s *Summary) sentences() (all []sentence) {
 		say("Nothing was collected, so there are no sums to compare.")
 	case s.Totals.Holds() != nil:
 	case s.Runs.Open > 0:
-		say("Both sums hold for what was collected so far. Runs of fetch not finished: %d; records pending: %d; copies pending: %d",
+		say(
+			"Both sums hold for what was collected so far. Runs of fetch not finished: %d; records pending: %d; copies pending: %d",
 			s.Runs.Open, s.Records.Pending, s.Copies.Pending)
 	case pending > 0:
 		say("Both sums hold. Records still pending: %d; copies still pending: %d", s.Records.Pending, s.Copies.Pending)
@@ -77,12 +80,13 @@ func (s *Summary) sentences() (all []sentence) {
 		say("Records with a field that their message lacks, because of its JSON type or a bound: %d", n)
 	}
 	if n := s.Records.Differing; n > 0 {
-		say("Records with the id of another one and other content or participants: %d; their copies: %d", n, s.Differing)
+		say("Records with the id of another one and other content or participants: %d; their copies: %d",
+			n, s.Differing)
 	}
 	return all
 }
 
-// outcomes prints the two sums, with the words explained that are ours.
+// outcomes prints the two sums, and explains the outcomes' names.
 func (p printer) outcomes(s *Summary) {
 	r, c := s.Records, s.Copies
 	line := func(n int, word, meaning string) {
@@ -99,7 +103,8 @@ func (p printer) outcomes(s *Summary) {
 	fmt.Fprintln(p.w, "\n  Copies (a copy is one message in one mailbox)")
 	line(c.Planned, "planned", "")
 	line(c.Imported, "imported", "")
-	line(c.Duplicate, "duplicate", "the mailbox has it already: a second owner's phone, or an earlier run, had the same message")
+	line(c.Duplicate, "duplicate",
+		"the mailbox has it already: a second owner's phone, or an earlier run, had the same message")
 	line(c.Oversize, "oversize", "imported without what is too large for the mailbox")
 	line(c.Failed, "failed", "")
 	line(c.Pending, "pending", "")
@@ -110,15 +115,17 @@ func (p printer) types(types map[string]Outcomes) {
 	if len(types) == 0 {
 		return
 	}
-	fmt.Fprintf(p.w, "\n  %-12s %12s %12s %12s %12s %12s\n", "Type", "archived", "unmapped", "excluded", "quarantined", "failed")
+	fmt.Fprintf(p.w, "\n  %-12s %12s %12s %12s %12s %12s\n",
+		"Type", "archived", "unmapped", "excluded", "quarantined", "failed")
 	for _, kind := range slices.Sorted(maps.Keys(types)) {
 		t := types[kind]
 		fmt.Fprintf(p.w, "  %-12s ", clipText(cmp.Or(kind, "(no type)"), 12))
-		p.numbers.Fprintf(p.w, "%12d %12d %12d %12d %12d\n", t.Archived, t.Unmapped, t.Excluded, t.Quarantined, t.Failed)
+		p.numbers.Fprintf(p.w, "%12d %12d %12d %12d %12d\n",
+			t.Archived, t.Unmapped, t.Excluded, t.Quarantined, t.Failed)
 	}
 }
 
-// list prints the commonest entries.
+// list prints the most frequent entries.
 func (p printer) list(title string, counts map[string]int) {
 	const most = 12
 	if len(counts) == 0 {
@@ -140,12 +147,13 @@ func (p printer) list(title string, counts map[string]int) {
 	}
 }
 
+// sentence prints a sentence, wrapped and indented.
 func (p printer) sentence(format string, args ...any) {
 	p.wrap("  ", "  ", p.numbers.Sprintf(format, args...))
 }
 
-// wrap prints the text within the columns, behind first, and behind rest in the lines that follow. A word that is too long for a
-// line is cut in two.
+// wrap prints the text wrapped at columns. The first line begins with first, the following ones with rest. A word
+// longer than a line is split.
 func (p printer) wrap(first, rest, text string) {
 	line, room := first, columns-utf8.RuneCountInString(first)
 	empty := true
@@ -171,6 +179,7 @@ func (p printer) wrap(first, rest, text string) {
 	next()
 }
 
+// clipText returns s truncated to n characters.
 func clipText(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"

@@ -1,4 +1,4 @@
-// Package summary adds up what became of everything in an archive's storage, for a person and for a program.
+// Package summary adds up the outcomes of everything in an archive's storage, as text and as JSON.
 package summary
 
 import (
@@ -16,43 +16,50 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// Summary is what became of everything in the archive's storage: all runs, not only the last one. Its JSON is described in docs/local.md.
+// Summary holds the outcomes of everything in the archive's storage: of all runs, not only the last one. Its JSON is
+// described in docs/local.md.
 type Summary struct {
 	journal.Totals
 	Source Source `json:"source"`
 	Runs   Runs   `json:"runs"`
 
-	Types      map[string]Outcomes `json:"types"`      // by the type that the source gives the item; "": it has none, or can't be read
-	Reasons    map[string]int      `json:"reasons"`    // why records were quarantined or failed
-	Unmapped   map[string]int      `json:"unmapped"`   // masked numbers in records that are in nobody's mailbox
-	LeftOut    map[string]int      `json:"leftOut"`    // fields that messages lack for their JSON type or a bound, with how many messages
-	Missing    map[string]int      `json:"missing"`    // members that a source is expected to give, with how many items lack them
-	Absent     map[string]int      `json:"absent"`     // of these, those that no item of a run has, with how many runs
-	Incomplete int                 `json:"incomplete"` // attachments that are gone for good at the source
-	Differing  int                 `json:"differing"`  // copies of records that are not what came first under their id
+	Types    map[string]Outcomes `json:"types"`    // by the source's type of the item; "": none, or unreadable
+	Reasons  map[string]int      `json:"reasons"`  // why records were quarantined or failed
+	Unmapped map[string]int      `json:"unmapped"` // masked numbers in records without a mailbox
+
+	// LeftOut counts, by field, the messages that lack it because of its JSON type or a bound.
+	LeftOut map[string]int `json:"leftOut"`
+
+	// Missing counts, by member that a source is expected to send, the items that lack it; Absent counts the runs in
+	// which no item has it.
+	Missing map[string]int `json:"missing"`
+	Absent  map[string]int `json:"absent"`
+
+	Incomplete int `json:"incomplete"` // attachments that are permanently unavailable
+	Differing  int `json:"differing"`  // copies of records that differ from the first record with their id
 
 	open map[string]bool // runs without a manifest
 }
 
-// Source is what the source says of itself, and what came from it.
+// Source compares the source's own count with what was received from it.
 type Source struct {
-	// Total is what the source says it holds for all runs together; null if it does not say.
+	// Total is the source's own count of all runs together; null if it is not known for all.
 	Total *int64 `json:"total"`
 
-	// Received is how many items fetch has received.
+	// Received is the number of items that fetch has received.
 	Received int `json:"received"`
 
-	// Differs is how many runs received another number of items than the source says it holds for them.
+	// Differs is the number of runs that received another number of items than the source counts for them.
 	Differs int `json:"differs"`
 }
 
-// Runs counts the runs of fetch; each is for one slice of time.
+// Runs counts the runs of fetch; each is for one window of time.
 type Runs struct {
 	All  int `json:"all"`
-	Open int `json:"open"` // not finished; the next fetch goes on with them
+	Open int `json:"open"` // not finished; the next fetch continues them
 }
 
-// Outcomes counts the records of one type. One that is pending has not been read, so it has no type yet.
+// Outcomes counts the records of one type. A pending record has not been read, so its type is unknown.
 type Outcomes struct {
 	Archived    int `json:"archived"`
 	Unmapped    int `json:"unmapped"`
@@ -61,9 +68,11 @@ type Outcomes struct {
 	Failed      int `json:"failed"`
 }
 
-// Read reads manifests, batches and journals. It may be called while fetch and import are at work: what they have not finished is pending.
+// Read returns the summary of the manifests, batches and journals in a store. It may be called while fetch and import
+// are running: what they have not finished is pending.
 func Read(ctx context.Context, store *archive.Store) (*Summary, error) {
-	s := &Summary{Types: map[string]Outcomes{}, Reasons: map[string]int{}, Unmapped: map[string]int{}, LeftOut: map[string]int{},
+	s := &Summary{Types: map[string]Outcomes{}, Reasons: map[string]int{}, Unmapped: map[string]int{},
+		LeftOut: map[string]int{},
 		Missing: map[string]int{}, Absent: map[string]int{}, open: map[string]bool{}}
 	s.Source.Total = new(int64)
 	days, err := store.Days(ctx)
@@ -93,7 +102,8 @@ func Read(ctx context.Context, store *archive.Store) (*Summary, error) {
 	return s, s.addWaiting(ctx, store, waiting)
 }
 
-// addWaiting counts as collected what the runs without a manifest have set aside: of the others, the manifest says it.
+// addWaiting counts the deferred items of runs without a manifest as collected. Manifests include those of the other
+// runs.
 func (s *Summary) addWaiting(ctx context.Context, store *archive.Store, keys []string) error {
 	if len(s.open) == 0 {
 		return nil
@@ -114,7 +124,8 @@ func (s *Summary) addWaiting(ctx context.Context, store *archive.Store, keys []s
 	return nil
 }
 
-// addRun adds one run. What was collected is fetch's word in the manifest; everything else comes from the batches and their journals.
+// addRun adds one run. The number collected comes from the manifest; everything else from the batches and their
+// journals.
 func (s *Summary) addRun(ctx context.Context, store *archive.Store, run string) error {
 	s.Runs.All++
 	manifest, err := store.ReadManifest(ctx, run)
@@ -160,20 +171,20 @@ func (s *Summary) addRun(ctx context.Context, store *archive.Store, run string) 
 		manifest.Received = staged
 	}
 	if manifest.SourceTotal != nil && *manifest.SourceTotal != int64(manifest.Received) {
-		s.Source.Differs++ // each run for itself: what one has too many does not make up for what another lacks
+		s.Source.Differs++ // per run: a surplus in one run does not make up for a shortage in another
 	}
 	s.Source.Received += manifest.Received
 	s.Records.Collected += manifest.Received
 	return nil
 }
 
-// shape counts the members that the items of one run should have, and those that they lack.
+// shape counts, by member, the items of one run that should have it, and those that lack it.
 type shape struct{ expected, missing map[string]int }
 
 func (sh shape) add(state journal.State) {
 	for _, n := range state.Lines() {
 		r, ok := state.Record(n)
-		if !ok || r.Message == "" { // not read
+		if !ok || r.Message == "" { // the item has not been read
 			continue
 		}
 		for _, name := range record.Expected(record.Kind(r.Kind)) {
@@ -183,13 +194,14 @@ func (sh shape) add(state journal.State) {
 	addTo(sh.missing, state.FieldsMissing())
 }
 
+// addTo adds counts to sums.
 func addTo(sums, counts map[string]int) {
 	for name, n := range counts {
 		sums[name] += n
 	}
 }
 
-// look gathers what a person wants to know besides the sums.
+// look adds what the summary reports besides the sums.
 func (s *Summary) look(ctx context.Context, store *archive.Store, b archive.BatchInfo, state journal.State) error {
 	unmapped := map[int]bool{}
 	for _, n := range state.Lines() {
@@ -236,7 +248,7 @@ func (s *Summary) look(ctx context.Context, store *archive.Store, b archive.Batc
 	return nil
 }
 
-// mask counts the participants of a record that nobody got, without the last digits of their numbers.
+// mask counts the numbers in a record without a mailbox, with their last digits masked.
 func (s *Summary) mask(line string) {
 	var entry record.Entry
 	if json.Unmarshal([]byte(line), &entry) != nil {
@@ -260,6 +272,7 @@ func (s *Summary) mask(line string) {
 	}
 }
 
+// participantValues returns the participants' numbers or names, as the source sent them.
 func participantValues(people []record.Participant) (all []string) {
 	for _, p := range people {
 		all = append(all, p.Value)
@@ -267,7 +280,7 @@ func participantValues(people []record.Participant) (all []string) {
 	return all
 }
 
-// Problems says in plain words why the run is not a success; none, if it is one.
+// Problems returns in plain words why the run is not a success; none if it is one.
 func (s *Summary) Problems() (all []string) {
 	if err := s.Totals.Holds(); err != nil {
 		all = append(all, err.Error())
@@ -277,11 +290,13 @@ func (s *Summary) Problems() (all []string) {
 		what string
 	}{
 		{s.Runs.Open, "runs of fetch not finished: %d; the next fetch goes on with them"},
-		{s.Records.Pending, "records pending: %d; they wait for an import, or for something that the source still owes"},
+		{s.Records.Pending,
+			"records pending: %d; they wait for an import, or for something that the source still owes"},
 		{s.Copies.Pending, "copies pending: %d"},
 		{s.Records.Failed, "records failed: %d"},
 		{s.Copies.Failed, "copies failed: %d"},
-		{s.Source.Differs, "runs of which the source says that it holds another number of items than were received: %d"},
+		{s.Source.Differs,
+			"runs of which the source says that it holds another number of items than were received: %d"},
 	} {
 		if p.n > 0 {
 			all = append(all, fmt.Sprintf(p.what, p.n))
