@@ -12,7 +12,7 @@ import (
 //go:embed testdata/sms-spam-collection.tsv
 var collection string
 
-// unfitWords is the list of what no text of the sample day may hold.
+// unfitWords lists what no text of the sample day may contain.
 //
 //go:embed testdata/unfit.txt
 var unfitWords string
@@ -23,8 +23,8 @@ type text struct {
 	spam bool
 }
 
-// texts returns the texts of the collection that are fit to be shown, in its own order and without its HTML entities. It is the
-// same list for every day, so it is made once.
+// texts returns the texts of the collection that are fit to be shown, in its order and without its HTML entities. The
+// list is the same for every day, so it is made once.
 var texts = sync.OnceValue(func() []text {
 	lines := strings.Split(strings.TrimSuffix(collection, "\n"), "\n")[1:] // the first line is a header
 	words := newWordList(unfitWords)
@@ -38,10 +38,10 @@ var texts = sync.OnceValue(func() []text {
 	return all
 })
 
-// wordList is a list of words and phrases as they appear in a text that was put into words.
+// wordList is a list of words and phrases, in the form that inWords returns.
 type wordList []string
 
-// newWordList reads a list: a word or a phrase on a line, * for any beginning or ending, # before a comment.
+// newWordList parses a list: one word or phrase per line, * for any beginning or ending, # before a comment.
 func newWordList(lines string) (list wordList) {
 	for line := range strings.Lines(lines) {
 		line = strings.TrimSpace(line)
@@ -60,7 +60,7 @@ func newWordList(lines string) (list wordList) {
 	return list
 }
 
-// in reports whether the text holds one of the words.
+// in reports whether the text contains one of the words.
 func (l wordList) in(text string) bool {
 	text = inWords(text)
 	for _, word := range l {

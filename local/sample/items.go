@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// item is an item of the site in the making. The fields of the JSON are any, so that a trap can leave one
-// out (nil), give it the wrong type, or spell it as no encoder would (json.RawMessage).
+// item is an item of the site that is being made. The fields of the JSON have type any, so that a trap can leave one
+// out (nil), set it to the wrong type, or encode it as no encoder would (json.RawMessage).
 type item struct {
 	MessageID     any `json:"messageId,omitempty"`
 	MessageType   any `json:"messageType,omitempty"`
@@ -32,26 +32,26 @@ type item struct {
 	Attachment    any `json:"attachment,omitempty"`
 	CallInfo      any `json:"callInfo,omitempty"`
 	SegmentedData any `json:"segmentedData,omitempty"`
-	Device        any `json:"device,omitempty"` // no field of the contract: it is to be kept, not understood
+	Device        any `json:"device,omitempty"` // not in the contract: it must be kept, not interpreted
 
 	from *person
 	to   []*person
 
 	at      time.Time
-	boxes   []string // user ids: where it belongs
+	boxes   []string // IDs of the users to whose mailboxes it belongs
 	fate    fate
-	gone    int  // attachments that can't be had
-	lacks   bool // a field, because of its JSON type
-	differs bool // from what another item with its id says
-	indent  bool // with white space between the tokens
+	gone    int  // number of attachments that are unavailable
+	lacks   bool // its message lacks a field, because of the field's JSON type
+	differs bool // from another item with its ID
+	indent  bool // encode it with white space between the tokens
 	trap    string
 }
 
-// fate is what a record must become for another reason than its participants.
+// fate is the outcome that a record must have, regardless of its participants.
 type fate int
 
 const (
-	mapped fate = iota // archived or unmapped, by its mailboxes
+	mapped fate = iota // archived or unmapped, depending on its mailboxes
 	excluded
 	quarantined
 )
@@ -82,7 +82,7 @@ type segment struct {
 	Total  any `json:"totalPieces,omitempty"`
 }
 
-// spelling is how a number is written.
+// spelling is a format of a telephone number.
 type spelling int
 
 const (
@@ -95,6 +95,7 @@ const (
 	spellings
 )
 
+// of returns the number, which begins with the country code, in that format.
 func (s spelling) of(number string) string {
 	rest, ok := strings.CutPrefix(number, "44")
 	if !ok {
@@ -104,7 +105,7 @@ func (s spelling) of(number string) string {
 	return []string{"+" + number, number, "+44 " + gap, "0" + gap, "+44 (0)" + gap, "00" + number}[s]
 }
 
-// as is the person as a participant of an item.
+// as returns the person as a participant of an item.
 func (p *person) as(s spelling) party {
 	out := party{Value: s.of(p.number), Email: p.email}
 	if p.first != "" {
@@ -121,7 +122,7 @@ func partiesOf(s spelling, people []*person) []party {
 	return out
 }
 
-// boxesOf is every mailbox of the people, each once.
+// boxesOf returns the mailboxes of the people, each once.
 func boxesOf(people ...*person) []string {
 	var all []string
 	seen := map[string]bool{}
@@ -143,12 +144,13 @@ type maker struct {
 	start, end time.Time
 	rng        *rand.Rand
 	serial     int
-	held       map[string]map[string]bool // by message: the mailboxes that have it
+	held       map[string]map[string]bool // by message ID: the mailboxes that have the message
 }
 
 func newMaker(end time.Time) *maker {
 	r := newRoster(end)
-	m := &maker{roster: r, start: end.Add(-24 * time.Hour), end: end, rng: rand.New(rand.NewPCG(2011, 5574)), held: map[string]map[string]bool{}}
+	m := &maker{roster: r, start: end.Add(-24 * time.Hour), end: end, rng: rand.New(rand.NewPCG(2011, 5574)),
+		held: map[string]map[string]bool{}}
 	m.day = &Day{Start: m.start, End: end, Users: r.users, Mapping: r.mapping(), secrets: newSecrets()}
 	m.day.Expect.Kinds, m.day.Expect.Messages = map[string]int{}, map[string]int{}
 	s := m.day.secrets
@@ -165,7 +167,8 @@ func newMaker(end time.Time) *maker {
 			if p.first != "" {
 				s.names[p.first+" "+p.last] = true
 			}
-			for one := range strings.FieldsFuncSeq(p.email, func(c rune) bool { return strings.ContainsRune(";, '", c) }) {
+			for one := range strings.FieldsFuncSeq(p.email,
+				func(c rune) bool { return strings.ContainsRune(";, '", c) }) {
 				if strings.Contains(one, "@") {
 					s.address(one)
 				}
@@ -175,26 +178,28 @@ func newMaker(end time.Time) *maker {
 	return m
 }
 
-// id makes an id that belongs to this day and no other.
+// id returns a message ID that is unique to this day.
 func (m *maker) id() string {
 	m.serial++
 	d := sha256.Sum256(fmt.Appendf(nil, "%d|%d", m.end.Unix(), m.serial))
 	return fmt.Sprintf("O2-%x", d[:12])
 }
 
-// moment is some time of the day.
+// moment returns a random time of the day.
 func (m *maker) moment() time.Time {
 	return m.start.Add(time.Duration(m.rng.IntN(24*60*60-1)) * time.Second)
 }
 
+// pick returns a random person.
 func (m *maker) pick(people []*person) *person { return people[m.rng.IntN(len(people))] }
 
-// compose makes an item of the owner's phone, archived at the time at.
+// compose returns an item of the owner's phone, archived at the given time.
 func (m *maker) compose(kind string, owner *person, at time.Time, from *person, to ...*person) *item {
 	said := at.Add(-time.Duration(30+m.rng.IntN(45*60)) * time.Second)
 	style := spelling(m.rng.IntN(3))
 	it := &item{
-		MessageID: m.id(), MessageType: kind, Network: "O2", Msisdn: owner.number, MessageTime: formatTime(said), ArchivedTime: formatTime(at),
+		MessageID: m.id(), MessageType: kind, Network: "O2", Msisdn: owner.number,
+		MessageTime: formatTime(said), ArchivedTime: formatTime(at),
 		Direction: "In", Status: "Delivered", From: from.as(style), To: partiesOf(style, to), Subject: "",
 		from: from, to: to, at: at, boxes: boxesOf(append([]*person{from}, to...)...),
 	}
@@ -210,7 +215,7 @@ func (m *maker) compose(kind string, owner *person, at time.Time, from *person, 
 	return it
 }
 
-// copyFor is the same message as the phone of another participant archived it.
+// copyFor returns the same message as archived by the phone of another participant.
 func (m *maker) copyFor(it *item, owner *person) *item {
 	c := *it
 	c.at = it.at.Add(time.Duration(m.rng.IntN(20*60)) * time.Second)
@@ -223,7 +228,7 @@ func (m *maker) copyFor(it *item, owner *person) *item {
 	return &c
 }
 
-// add puts the item into the day and counts it.
+// add adds the item to the day and updates the expectation.
 func (m *maker) add(it *item) {
 	raw := m.emit(it)
 	switch it.fate {
@@ -240,7 +245,7 @@ func (m *maker) add(it *item) {
 	}
 }
 
-// addPieces puts the pieces of one message into the day. The first is the one with the lowest number.
+// addPieces adds the parts of one message to the day. The first one must have the lowest number.
 func (m *maker) addPieces(pieces []*item) {
 	for _, p := range pieces {
 		m.emit(p)
@@ -248,7 +253,7 @@ func (m *maker) addPieces(pieces []*item) {
 	m.count(pieces[0].MessageID.(string), pieces[0], len(pieces))
 }
 
-// emit writes the item.
+// emit encodes the item and adds it to the day, and returns its JSON.
 func (m *maker) emit(it *item) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -270,7 +275,7 @@ func (m *maker) emit(it *item) []byte {
 	return raw
 }
 
-// count notes what becomes of a message that stands for so many records.
+// count updates the expectation for a message that consists of that many records.
 func (m *maker) count(id string, it *item, records int) {
 	e := &m.day.Expect
 	if it.lacks {

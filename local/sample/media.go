@@ -16,14 +16,14 @@ import (
 	"time"
 )
 
-// file is what an attachment is made from.
+// file is the file of an attachment.
 type file struct {
 	name, mime string
 	data       []byte
 }
 
-// attachment is one element of an item's array of the same name. Its fields are any so that a trap
-// can leave one out (nil) or give it the wrong type.
+// attachment is one element of an item's array of that name. Its fields have type any so that a trap can leave one out
+// (nil) or set it to the wrong type.
 type attachment struct {
 	Name        any `json:"name,omitempty"`
 	ContentType any `json:"contentType,omitempty"`
@@ -33,12 +33,12 @@ type attachment struct {
 	ContentURL  any `json:"contentUrl,omitempty"`
 }
 
-// inline is the attachment with its bytes in it.
+// inline returns the attachment with its bytes in it.
 func (f file) inline() attachment {
 	return attachment{f.name, f.mime, len(f.data), hexSHA256(f.data), base64.StdEncoding.EncodeToString(f.data), nil}
 }
 
-// linked is the attachment whose bytes are to be had at path.
+// linked returns the attachment with an address for its bytes.
 func (f file) linked(path string) attachment {
 	return attachment{f.name, f.mime, len(f.data), hexSHA256(f.data), nil, path}
 }
@@ -48,7 +48,7 @@ func hexSHA256(data []byte) string {
 	return hex.EncodeToString(d[:])
 }
 
-// makeGallery is the pictures that people of the sample day send to each other, PNG and JPEG by turns.
+// makeGallery returns n pictures for the messages of the sample day, PNG and JPEG alternately.
 func makeGallery(n int) []file {
 	var files []file
 	for i := range n {
@@ -65,7 +65,7 @@ func makeGallery(n int) []file {
 	return files
 }
 
-// bigPicture is a PNG of more than a mebibyte: grain does not compress.
+// bigPicture returns a PNG of more than a mebibyte: grain does not compress.
 func bigPicture() file {
 	var b bytes.Buffer
 	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
@@ -73,7 +73,7 @@ func bigPicture() file {
 	return file{"site plan.png", "image/png", b.Bytes()}
 }
 
-// paintSunset makes a sunset over a disc, with grain so that no two pictures are alike.
+// paintSunset returns a picture of a sunset over a disc, with grain so that no two pictures are alike.
 func paintSunset(seed uint64, width, height, grain int) image.Image {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	picture := image.NewNRGBA(image.Rect(0, 0, width, height))
@@ -81,7 +81,8 @@ func paintSunset(seed uint64, width, height, grain int) image.Image {
 	for y := range height {
 		for x := range width {
 			noise := rng.Uint32()
-			c := color.NRGBA{R: 255 - uint8(120*y/height), G: uint8(60 + 100*y/height), B: uint8(90 + 80*x/width), A: 255}
+			c := color.NRGBA{
+				R: 255 - uint8(120*y/height), G: uint8(60 + 100*y/height), B: uint8(90 + 80*x/width), A: 255}
 			if (x-cx)*(x-cx)+(y-cy)*(y-cy) < r*r {
 				c.R, c.G = 250, 220
 			}
@@ -94,11 +95,11 @@ func paintSunset(seed uint64, width, height, grain int) image.Image {
 	return picture
 }
 
-// wavRate is samples a second; a sample is 16 bits, one channel: what a telephone recorder makes.
+// wavRate is the sample rate in Hz. A sample has 16 bits and one channel, as a telephone recorder makes it.
 const wavRate = 8000
 
-// makeRecording is a WAV of a tone. Every second of it is the same, so that six minutes cost no more
-// to compute than one second.
+// makeRecording returns a WAV file of a tone. Every second of it is the same, so that six minutes take no longer to
+// compute than one second.
 func makeRecording(name string, hertz int, length time.Duration) file {
 	second := make([]byte, 0, 2*wavRate)
 	for i := range wavRate {
@@ -120,21 +121,22 @@ func makeRecording(name string, hertz int, length time.Duration) file {
 	b = binary.LittleEndian.AppendUint16(b, 1) // PCM
 	b = binary.LittleEndian.AppendUint16(b, 1) // one channel
 	b = binary.LittleEndian.AppendUint32(b, wavRate)
-	b = binary.LittleEndian.AppendUint32(b, 2*wavRate) // bytes a second
-	b = binary.LittleEndian.AppendUint16(b, 2)         // bytes a sample
-	b = binary.LittleEndian.AppendUint16(b, 16)        // bits a sample
+	b = binary.LittleEndian.AppendUint32(b, 2*wavRate) // bytes per second
+	b = binary.LittleEndian.AppendUint16(b, 2)         // bytes per sample
+	b = binary.LittleEndian.AppendUint16(b, 16)        // bits per sample
 	b = append(b, "data"...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(size))
 	return file{name, "audio/wav", append(b, sound...)}
 }
 
-// makeCard is a contact card, as phones send them.
+// makeCard returns a contact card, as phones send them.
 func makeCard(p *person) file {
 	return file{p.first + ".vcf", "text/vcard", fmt.Appendf(nil,
-		"BEGIN:VCARD\r\nVERSION:3.0\r\nN:%s;%s\r\nFN:%s %s\r\nTEL;TYPE=CELL:+%s\r\nEND:VCARD\r\n", p.last, p.first, p.first, p.last, p.number)}
+		"BEGIN:VCARD\r\nVERSION:3.0\r\nN:%s;%s\r\nFN:%s %s\r\nTEL;TYPE=CELL:+%s\r\nEND:VCARD\r\n",
+		p.last, p.first, p.first, p.last, p.number)}
 }
 
-// mustWrite is for writes into memory, which can't fail: an error is a mistake in this package.
+// mustWrite checks the error of a write to memory, which can't fail: an error is a bug in this package.
 func mustWrite(err error) {
 	if err != nil {
 		panic(err)

@@ -7,33 +7,33 @@ import (
 	"time"
 )
 
-// Domains of the sample. RFC 2606 keeps .example for examples.
+// The domains of the sample. RFC 2606 reserves .example for examples.
 const (
 	company = "contoso.example"
-	partner = "fabrikam.example" // never in the tenant
+	partner = "fabrikam.example" // not a domain of the tenant
 )
 
-// person is somebody who sends or receives.
+// person is a sender or recipient.
 type person struct {
 	first, last string
-	number      string   // digits with the country code; of a sender without a number, what the phone shows
+	number      string   // digits with the country code; for a sender without a number, what the phone shows
 	email       string   // the property User's Email address, as the source sends it
-	boxes       []string // user ids: where a message with this person in it belongs
+	boxes       []string // IDs of the users to whose mailboxes the person's messages belong
 }
 
-// roster is everybody.
+// roster is the tenant with its mapping file, and everyone who sends or receives.
 type roster struct {
 	users []User
-	rows  []string // of the mapping file
+	rows  []string // of the mapping file, without its header
 
 	staff   []*person // people with an ordinary mailbox
 	odd     []*person // company phones that reach a mailbox in an unusual way
-	nobody  []*person // company phones that reach none
-	outside []*person // everybody else
-	senders []*person // those without a number: short codes and names
+	nobody  []*person // company phones that reach no mailbox
+	outside []*person // people outside the company
+	senders []*person // senders without a number: short codes and names
 
 	csvOnly, pager, desk, alias, upnOnly, csvWins, shared, leaver *person
-	before, after                                                 *person // who held one number, one after the other
+	before, after                                                 *person // successive holders of one number
 
 	next int // the last three digits of the next company phone
 }
@@ -50,7 +50,7 @@ func newRoster(end time.Time) *roster {
 	r.withoutMailbox()
 	r.handedOn(end)
 	r.strangers()
-	// The same mailbox as the property names: a mapping file that lists everybody is legal, in whatever spelling.
+	// Map the same mailbox as the property: a mapping file that lists everyone is valid, in any format of numbers.
 	for i, p := range r.staff[10:17] {
 		n := p.number
 		local := n[2:]
@@ -67,7 +67,7 @@ const staffNames = "Amelia Hart, Benedict Okafor, Charlotte Pryce, Dominic Vance
 	"Ximena Duarte, Yusuf Demir, Zara Hussain, Alastair Pym, Beatrix Nolan, Callum Strachan, Delphine Moreau, Edmund Fairley, " +
 	"Freya Solberg, Gareth Prosser, Harriet Blackwood"
 
-// hire makes a user with a mailbox, then lets edit change it.
+// hire adds a user with a mailbox, which edit may change.
 func (r *roster) hire(first, last string, edit func(*User)) User {
 	mail := strings.ToLower(first + "." + last + "@" + company)
 	u := User{UPN: mail, Mail: mail, DisplayName: first + " " + last}
@@ -79,7 +79,7 @@ func (r *roster) hire(first, last string, edit func(*User)) User {
 	return u
 }
 
-// phone makes somebody with a company phone.
+// phone returns a person with a new company phone.
 func (r *roster) phone(first, last, email string, boxes ...string) *person {
 	r.next++
 	return &person{first, last, fmt.Sprintf("447700900%03d", r.next), email, boxes}
@@ -90,12 +90,13 @@ func (r *roster) row(number, mailbox, from, to string) {
 	r.rows = append(r.rows, strings.Join([]string{number, mailbox, from, to}, ","))
 }
 
-// oddities are phones that reach a mailbox, each in a way of its own.
+// oddities adds phones that reach a mailbox, each in a different way.
 func (r *roster) oddities() {
-	alias := r.hire("Isolde", "Penrose", func(u *User) { u.Proxy = []string{"i.penrose@" + company, "isolde@" + company} })
+	alias := r.hire("Isolde", "Penrose",
+		func(u *User) { u.Proxy = []string{"i.penrose@" + company, "isolde@" + company} })
 	r.alias = r.phone("Isolde", "Penrose", "i.penrose@"+company, alias.ID)
 
-	// A user principal name is not an address, but the filter asks for it too.
+	// A user principal name is not an address, but the filter also searches for it.
 	byUPN := r.hire("Rhiannon", "Maddox", func(u *User) { u.UPN = "rmaddox7@" + company })
 	r.upnOnly = r.phone("Rhiannon", "Maddox", byUPN.UPN, byUPN.ID)
 
@@ -105,14 +106,14 @@ func (r *roster) oddities() {
 
 	csv := r.hire("Tobias", "Wren", nil)
 	r.csvOnly = r.phone("Tobias", "Wren", "", csv.ID)
-	r.pager = r.phone("Tobias", "Wren", "", csv.ID) // his second phone
+	r.pager = r.phone("Tobias", "Wren", "", csv.ID) // a second phone of the same user
 	r.row(r.csvOnly.number, csv.Mail, "", "")
 	r.row(r.pager.number, " "+strings.ToUpper(csv.Mail)+" ", "", "")
 
 	shared := r.hire("Dispatch", "Desk", func(u *User) { u.Disabled = true })
 	r.shared = r.phone("Dispatch", "Desk", shared.Mail, shared.ID)
 
-	// The mapping file comes first, though the property names a mailbox that exists.
+	// The mapping file takes precedence, even if the property names an existing mailbox.
 	wins := r.hire("Leonora", "Carver", nil)
 	r.csvWins = r.phone("Leonora", "Carver", wins.Mail, shared.ID)
 	r.row(r.csvWins.number, shared.Mail, "", "")
@@ -127,8 +128,8 @@ func (r *roster) oddities() {
 	r.odd = []*person{r.alias, r.upnOnly, obrien, r.csvOnly, r.pager, r.shared, r.csvWins, r.leaver, r.desk}
 }
 
-// withoutMailbox are users that nothing can be imported for, and phones that nobody is known to hold.
-// Where the mapping file names such a user, the property decides.
+// withoutMailbox adds users into whose mailboxes nothing can be imported, and phones without a known holder. If the
+// mapping file names such a user, the property decides.
 func (r *roster) withoutMailbox() {
 	code := func(c string) func(*User) { return func(u *User) { u.MailboxCode = c } }
 	guest := r.hire("Matthias", "Keller", func(u *User) {
@@ -143,22 +144,22 @@ func (r *roster) withoutMailbox() {
 		first, last, _ := strings.Cut(u.DisplayName, " ")
 		r.nobody = append(r.nobody, r.phone(first, last, u.Mail))
 	}
-	both := r.phone("Theodora", "Quill", "theodora.quill@"+company) // neither address is anybody's
+	both := r.phone("Theodora", "Quill", "theodora.quill@"+company) // neither address exists
 	r.row(both.number, "t.quill@"+company, "", "")
 	r.nobody = append(r.nobody, both,
 		r.phone("Vincent", "Harrow", ""),
 		r.phone("Winifred", "Stubbs", "winifred stubbs at contoso"),
 		r.phone("Xavier", "Lomond", "x.lomond@"+partner),
-		// Breaks out of a filter that is glued together.
+		// Escapes from a filter that is concatenated without quoting.
 		r.phone("Yvette", "Marlow", "y.marlow@"+company+"' or mail ne 'x"))
 
 	for i, bad := range []string{guest.Mail, noMailbox.Mail, "not.anybody@" + company} {
-		r.row(r.staff[20+i].number, bad, "", "") // their own property leads to their mailbox after all
+		r.row(r.staff[20+i].number, bad, "", "") // the property leads to the mailbox after all
 	}
 }
 
-// handedOn is a number that changed hands a week ago. The property is empty, so only the dates of the
-// mapping file can tell whose message it is.
+// handedOn adds a number that changed its holder a week ago. The property is empty, so only the dates of the mapping
+// file decide to whom a message belongs.
 func (r *roster) handedOn(end time.Time) {
 	old := r.hire("Bertram", "Holloway", func(u *User) { u.Disabled = true })
 	heir := r.hire("Nadia", "Castellane", nil)
@@ -170,10 +171,12 @@ func (r *roster) handedOn(end time.Time) {
 	r.odd = append(r.odd, r.after)
 }
 
-// strangers are outside the company: some are in somebody's contacts with their name, few with an address.
+// strangers adds people outside the company: some are in a contact list with their names, a few with an address.
 func (r *roster) strangers() {
-	firsts := strings.Fields("Mum Dad Gran Alex Priya Tom Chloe Sanjay Kirsty Mo Lucy Dean Fatima Owen Jo Bethan Raj Niamh Carl Ines Jude Megan Pavel Anya")
-	lasts := strings.Fields("Plumber Garage Dentist Archer Bell Cole Dyer Eaves Frost Gill Hobbs Irwin Joyce Kemp Lacey Moss Nash Orme Pike")
+	firsts := strings.Fields(
+		"Mum Dad Gran Alex Priya Tom Chloe Sanjay Kirsty Mo Lucy Dean Fatima Owen Jo Bethan Raj Niamh Carl Ines Jude Megan Pavel Anya")
+	lasts := strings.Fields(
+		"Plumber Garage Dentist Archer Bell Cole Dyer Eaves Frost Gill Hobbs Irwin Joyce Kemp Lacey Moss Nash Orme Pike")
 	for i := range 700 {
 		p := &person{number: fmt.Sprintf("447700900%03d", 200+i)}
 		if i >= 400 {
@@ -192,13 +195,13 @@ func (r *roster) strangers() {
 	}
 }
 
-// mapping is the file as an administrator uploads it: with a byte order mark and CR LF, out of a spreadsheet.
+// mapping returns the mapping file as a spreadsheet writes it: with a byte order mark and CR LF.
 func (r *roster) mapping() []byte {
 	head := "\ufeffExternal User ID,Microsoft 365 User Mailbox,Valid From,Valid To"
 	return []byte(strings.Join(append([]string{head}, r.rows...), "\r\n") + "\r\n")
 }
 
-// userID makes a directory object id, the same for the same user on every day.
+// userID returns a directory object ID, the same for the same user on every day.
 func userID(upn string) string {
 	d := sha256.Sum256([]byte("user|" + upn))
 	d[6], d[8] = d[6]&0x0f|0x40, d[8]&0x3f|0x80 // RFC 9562 section 5.4: version 4

@@ -5,33 +5,33 @@ import (
 	"strings"
 )
 
-// secrets gathers what the day holds that must never be in a log.
+// secrets collects the texts of the day that must never be in a log.
 type secrets struct{ texts, numbers, addresses, names map[string]bool }
 
 func newSecrets() secrets {
 	return secrets{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
 }
 
-// minPlain is how long a run of plain characters must be to tell nobody's words from a log's own.
+// minPlain is the length from which on a run of plain characters is unlikely to be part of a log's own text.
 const minPlain = 20
 
-// Texts is, of every message text, subject and group name, the longest run of letters, digits and blanks, if
-// it has 20 characters or more. A run has nothing in it that JSON or a URL would write in another way but the
-// blank, and nothing so common that a log may hold it by chance.
+// Texts returns, for every message text, subject and group name, the longest run of letters, digits and blanks, if it
+// has at least 20 characters. Except for the blanks such a run is encoded in the same way in JSON and in URLs, and a
+// log does not contain it by chance.
 func (d *Day) Texts() []string { return sortedKeys(d.secrets.texts) }
 
-// Numbers is every telephone number in the day in two forms: its ten national digits, which every
-// spelling without blanks ends with, and as phones show it, 7700 900123.
+// Numbers returns every telephone number of the day in two forms: its ten national digits, with which every format
+// without blanks ends, and the form that phones show, 7700 900123.
 func (d *Day) Numbers() []string { return sortedKeys(d.secrets.numbers) }
 
-// Addresses is every e-mail address of the day, in lower case: of the tenant's users, of the items,
-// of the mapping. Logs are to be put into lower case before they are searched.
+// Addresses returns every e-mail address of the day in lower case: of the tenant's users, of the items, and of the
+// mapping. Convert a log to lower case before searching it.
 func (d *Day) Addresses() []string { return sortedKeys(d.secrets.addresses) }
 
-// Names is the full name of everybody in the day.
+// Names returns the full names of all people of the day.
 func (d *Day) Names() []string { return sortedKeys(d.secrets.names) }
 
-// IDs is the directory object id of every user of the tenant.
+// IDs returns the directory object IDs of all users of the tenant.
 func (d *Day) IDs() []string {
 	var ids []string
 	for _, u := range d.Users {
@@ -41,6 +41,7 @@ func (d *Day) IDs() []string {
 	return ids
 }
 
+// text adds the longest plain run of a text, if v is one and the run is long enough.
 func (s secrets) text(v any) {
 	body, _ := v.(string)
 	longest := ""
@@ -56,7 +57,7 @@ func (s secrets) text(v any) {
 	}
 }
 
-// number takes digits with the country code.
+// number adds a number, given as digits with the country code.
 func (s secrets) number(digits string) {
 	national, ok := strings.CutPrefix(digits, "44")
 	if !ok {
@@ -66,6 +67,7 @@ func (s secrets) number(digits string) {
 	s.numbers[national[:4]+" "+national[4:]] = true
 }
 
+// address adds addresses.
 func (s secrets) address(list ...string) {
 	for _, a := range list {
 		if a = strings.ToLower(strings.TrimSpace(a)); a != "" {

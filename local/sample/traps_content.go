@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// textTraps are texts, subjects and names that no program may trip over.
+// textTraps adds texts, subjects and names that a program might mishandle.
 func (m *maker) textTraps() {
 	for _, t := range []struct {
 		name string
@@ -17,12 +17,14 @@ func (m *maker) textTraps() {
 		{"control characters", "bell \a tab \t feed \f shift \x0e escape \x1b[31mred delete \x7f next line \u0085 end"},
 		{"isolates and object marks", "\u2068Jasper\u2069 shared \ufffc and \u202egnp.exe\u202c here \ufeff too"},
 		{"lone surrogate", json.RawMessage(`"here is half an emoji \ud83d and then more words"`)},
-		{"lone surrogate", json.RawMessage(`"here is the other half \ude00 and the two of them reversed \ude00\ud83d at the end\ud83d"`)},
+		{"lone surrogate", json.RawMessage(
+			`"here is the other half \ude00 and the two of them reversed \ude00\ud83d at the end\ud83d"`)},
 		{"NUL", "before the zero byte\x00after the zero byte\x00"},
 		{"joined emoji", "👩‍👩‍👧‍👦 and 🏴󠁧󠁢󠁳󠁣󠁴󠁿 and 👍🏽 are one sign each, e\u0301 is two"},
 		{"right to left", "موعدنا الساعة الرابعة في المستودع"},
 		{"line ends", "carriage return\ralone, then both\r\nthen a line feed\nthen none\r\n\r\n"},
-		{"text like a mail", "\r\n.\r\nFrom nobody Thu Jan  1 1970\r\nBcc: evil@" + partner + "\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"},
+		{"text like a mail",
+			"\r\n.\r\nFrom nobody Thu Jan  1 1970\r\nBcc: evil@" + partner + "\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"},
 		{"one very long line", strings.Repeat("all work and no play ", 400)},
 		{"blank text", " \t\u00a0\u3000 "},
 		{"no text", ""},
@@ -59,7 +61,7 @@ func (m *maker) textTraps() {
 		it.From, it.To, it.Direction = party{Value: "65000"}, []party{it.from.as(spaced)}, "in"
 	})
 
-	// Over the 4 MB that a request to Graph may have.
+	// Exceed the 4 MB that a request to Graph may have.
 	var long strings.Builder
 	for all := texts(); long.Len() < 4<<20+4096; {
 		for _, t := range all {
@@ -70,7 +72,7 @@ func (m *maker) textTraps() {
 	m.trap("text too long for one request", func(it *item) { it.TextContent = long.String() })
 }
 
-// fileTraps are attachments: those that can't be had, and those that can though they look odd.
+// fileTraps adds attachments that are unavailable, and attachments that look odd but are available.
 func (m *maker) fileTraps() {
 	shot := makeGallery(1)[0]
 	tone := makeRecording("note.wav", 500, 2*time.Second)
@@ -106,10 +108,12 @@ func (m *maker) fileTraps() {
 	attach("one of three is gone", 1, shot.inline(), tone.linked(contents+"never-was-either.wav"), tone.inline())
 
 	attach("no digest", 0, edit(shot.inline(), func(a *attachment) { a.Digest = nil }))
-	attach("digest in capitals", 0, edit(shot.inline(), func(a *attachment) { a.Digest = strings.ToUpper(a.Digest.(string)) }))
+	attach("digest in capitals", 0,
+		edit(shot.inline(), func(a *attachment) { a.Digest = strings.ToUpper(a.Digest.(string)) }))
 	attach("wrong size", 0, edit(shot.inline(), func(a *attachment) { a.AttachSize = 7 }))
 	attach("size of the wrong type", 0, edit(shot.inline(), func(a *attachment) { a.AttachSize = "12 kB" }))
-	attach("Base64 for URLs", 0, edit(shot.inline(), func(a *attachment) { a.Content = base64.RawURLEncoding.EncodeToString(shot.data) }))
+	attach("Base64 for URLs", 0,
+		edit(shot.inline(), func(a *attachment) { a.Content = base64.RawURLEncoding.EncodeToString(shot.data) }))
 	attach("Base64 in lines", 0, edit(shot.inline(), func(a *attachment) {
 		s := a.Content.(string)
 		a.Content = s[:76] + "\r\n" + s[76:152] + "\n " + s[152:] + "\n"
@@ -117,15 +121,18 @@ func (m *maker) fileTraps() {
 	attach("item over a mebibyte", 0, bigPicture().inline())
 
 	var odd []attachment
-	for _, name := range []any{"../../../etc/passwd", `..\..\boot.ini`, "CON.txt", "photo.png\r\nContent-Type: text/html\r\n\r\n<b>", "", nil, ".",
-		"\u202egnp.exe", "zero\x00.png", "same.png", "same.png", strings.Repeat("long", 100) + ".png", `"quoted;" name.png`, "🏔 Ausflug.png"} {
+	for _, name := range []any{"../../../etc/passwd", `..\..\boot.ini`, "CON.txt",
+		"photo.png\r\nContent-Type: text/html\r\n\r\n<b>", "", nil, ".",
+		"\u202egnp.exe", "zero\x00.png", "same.png", "same.png", strings.Repeat("long", 100) + ".png",
+		`"quoted;" name.png`, "🏔 Ausflug.png"} {
 		odd = append(odd, file{mime: "text/plain", data: []byte("only the name is odd\n")}.inline())
 		odd[len(odd)-1].Name = name
 	}
 	attach("odd file names", 0, odd...)
 
 	odd = nil
-	for _, mime := range []any{"image/png\r\nX-Evil: 1", `text/plain; name="../x"; charset=none`, "multipart/mixed; boundary=x", "message/rfc822", "TEXT/HTML", "", nil, "???"} {
+	for _, mime := range []any{"image/png\r\nX-Evil: 1", `text/plain; name="../x"; charset=none`,
+		"multipart/mixed; boundary=x", "message/rfc822", "TEXT/HTML", "", nil, "???"} {
 		odd = append(odd, file{name: "type.bin", data: []byte("only the type is odd\n")}.inline())
 		odd[len(odd)-1].ContentType = mime
 	}
