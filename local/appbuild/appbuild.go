@@ -1,5 +1,5 @@
-// Package stage builds the function apps as the Functions host wants them: one folder per app with host.json, the
-// handler and a folder per function directly beside each other, and the same as a zip for deployment.
+// Package appbuild builds the function apps in the layout that the Functions host requires: one folder per app with
+// host.json, the handler and a folder per function side by side, and the same content as a zip for deployment.
 package appbuild
 
 import (
@@ -17,13 +17,13 @@ import (
 
 // App is one function app: one handler, one identity.
 type App struct {
-	Name      string   // the folder below build
-	Package   string   // the handler's folder, from the repository's root: ./handlers/fetch
-	Functions []string // the folders that have its triggers
-	Triggers  string   // where these folders are, from the root; "" is functions
+	Name      string   // name of the app's folder below build
+	Package   string   // the handler's folder, relative to the repository's root: ./handlers/fetch
+	Functions []string // the folders of its triggers
+	Triggers  string   // where these folders are, relative to the root; "": functions
 }
 
-// Apps is every function app of this repository. What belongs to which app is said here and nowhere else.
+// Apps returns every function app of this repository. It is the only place that assigns functions to apps.
 func Apps() []App {
 	return []App{
 		{Name: "fetch", Package: "./handlers/fetch", Functions: []string{"fetch"}},
@@ -31,26 +31,26 @@ func Apps() []App {
 	}
 }
 
-// Options says where from, where to and for which machine.
+// Options holds the source, the destination and the target machine of a build.
 type Options struct {
 	Root string // the repository's root, with host.json
-	Out  string // gets <app>/, <app>.zip, <app>.cdx.json and SHA256SUMS; "" is build in the root
+	Out  string // receives <app>/, <app>.zip, <app>.cdx.json and SHA256SUMS; "": build in the root
 
-	// Local builds the handlers for this machine instead of Azure's (linux/amd64), to run them here: the folders only, without the
-	// zips and what goes with them.
+	// Local builds the handlers for this machine instead of Azure's (linux/amd64). It builds only the folders, without
+	// the zips and their lists.
 	Local bool
 }
 
 const (
-	handler = "handler" // as host.json calls it
+	handler = "handler" // its name in host.json
 
-	modeHandler = 0o755 // without it the host can't start it: the zip has to carry the mode
+	modeHandler = 0o755 // the host can't start it without this mode, so the zip has to hold it
 	modeFile    = 0o644
 	modeFolder  = 0o755
 )
 
-// Build stages the apps. An app that is there already is replaced as a whole, so nothing stale is deployed; a build that
-// fails leaves it as it was. What the host would refuse is an error here.
+// Build builds the apps. An existing app is replaced as a whole, so that nothing stale is deployed; a build that fails
+// leaves it as it was. What the host would refuse is an error.
 func Build(ctx context.Context, o Options, apps ...App) error {
 	if o.Out == "" {
 		o.Out = filepath.Join(o.Root, "build")
@@ -72,6 +72,7 @@ func Build(ctx context.Context, o Options, apps ...App) error {
 	return nil
 }
 
+// buildApp builds one app in a temporary folder and moves the result to its place.
 func buildApp(ctx context.Context, o Options, app App) error {
 	work, err := os.MkdirTemp(o.Out, ".stage-*")
 	if err != nil {
@@ -117,6 +118,7 @@ func buildApp(ctx context.Context, o Options, app App) error {
 	return os.Rename(archive, final+".zip")
 }
 
+// replaceTree replaces the folder final by tree.
 func replaceTree(tree, final string) error {
 	if err := os.RemoveAll(final); err != nil {
 		return err
@@ -124,9 +126,9 @@ func replaceTree(tree, final string) error {
 	return os.Rename(tree, final)
 }
 
-// reuseBinary copies the handler of an earlier local build to where the next one goes: go build links nothing anew where the build ID in the
-// file is that of the sources. It looks at no other byte of the file, so a handler that is not the one that was built is left out.
-// What is deployed is always linked anew.
+// reuseBinary copies the handler of an earlier local build to where the next one goes, because go build does not link
+// again if the build ID in the file matches the sources. It checks nothing else in the file, so a handler without the
+// noted hash is not copied. What is deployed is always linked again.
 func reuseBinary(final, to string) error {
 	raw, err := os.ReadFile(filepath.Join(final, handler))
 	noted, e := os.ReadFile(final + noteSuffix)
@@ -145,7 +147,7 @@ func reuseBinary(final, to string) error {
 // noteSuffix ends the name of the file that holds the SHA-256 of a local build's handler.
 const noteSuffix = ".sha256"
 
-// noteHandler writes the note that reuse goes by.
+// noteHandler writes the hash that reuseBinary checks.
 func noteHandler(final string) error {
 	raw, err := os.ReadFile(filepath.Join(final, handler))
 	if err != nil {
@@ -154,7 +156,8 @@ func noteHandler(final string) error {
 	return writeFile(final+noteSuffix, fmt.Appendf(nil, "%x", sha256.Sum256(raw)), modeFile)
 }
 
-// layOut copies what is not compiled. Functions host 4.1045: it finds functions only in the folders directly beside host.json.
+// layOut copies the files that are not compiled. Functions host 4.1045 finds functions only in the folders beside
+// host.json.
 func layOut(root string, app App, tree string) error {
 	triggers := app.Triggers
 	if triggers == "" {
@@ -181,7 +184,7 @@ func layOut(root string, app App, tree string) error {
 	return nil
 }
 
-// writeFile sets the mode whatever the umask.
+// writeFile writes a file with that mode, whatever the umask is.
 func writeFile(name string, raw []byte, mode os.FileMode) error {
 	if err := os.WriteFile(name, raw, mode); err != nil {
 		return err
@@ -189,17 +192,18 @@ func writeFile(name string, raw []byte, mode os.FileMode) error {
 	return os.Chmod(name, mode)
 }
 
-// compileApp builds the handler, the same bytes from the same sources wherever the repository lies.
+// compileApp builds the handler. The same sources result in the same bytes, wherever the repository is.
 func compileApp(ctx context.Context, o Options, app App, to string) error {
 	to, err := filepath.Abs(to)
 	if err != nil {
 		return err
 	}
-	system, machine := "linux", "amd64" // of Flex Consumption
+	system, machine := "linux", "amd64" // those of Flex Consumption
 	if o.Local {
 		system, machine = runtime.GOOS, runtime.GOARCH
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", to, app.Package)
+	cmd := exec.CommandContext(ctx,
+		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", to, app.Package)
 	cmd.Dir = o.Root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+machine)
 	if said, err := cmd.CombinedOutput(); err != nil {

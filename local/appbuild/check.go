@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// Host is what we use of a host.json.
+// Host holds the members of a host.json that this repository uses.
 type Host struct {
 	Version         string `json:"version"`
 	FunctionTimeout string `json:"functionTimeout"` // hh:mm:ss
@@ -31,9 +31,9 @@ type Host struct {
 	} `json:"extensions"`
 }
 
-// Function is what we use of a function.json.
+// Function holds the members of a function.json that this repository uses.
 type Function struct {
-	Name     string    `json:"-"` // its folder's
+	Name     string    `json:"-"` // name of its folder
 	Bindings []Binding `json:"bindings"`
 	Retry    *Retry    `json:"retry"`
 }
@@ -62,10 +62,10 @@ type Retry struct {
 	Delay    string `json:"delayInterval"` // hh:mm:ss
 }
 
-// Trigger is the binding that starts the function.
+// Trigger returns the binding that starts the function.
 func (f Function) Trigger() Binding { return f.Bindings[0] }
 
-// Read reads a staged app's host.json and its functions, in the order of their names.
+// Read reads the host.json of a built app, and its functions sorted by name.
 func Read(app string) (Host, []Function, error) {
 	var host Host
 	if err := readJSON(filepath.Join(app, "host.json"), &host); err != nil {
@@ -82,7 +82,8 @@ func Read(app string) (Host, []Function, error) {
 		if err := readJSON(name, &f); err != nil {
 			return host, nil, err
 		}
-		answers := len(f.Bindings) == 2 && f.Trigger().Type == httpTrigger && f.Bindings[1].Type == "http" && f.Bindings[1].Direction == "out"
+		answers := len(f.Bindings) == 2 && f.Trigger().Type == httpTrigger && f.Bindings[1].Type == "http" &&
+			f.Bindings[1].Direction == "out"
 		if len(f.Bindings) != 1 && !answers {
 			return host, nil, fmt.Errorf("function %s: %d bindings: every function here has its trigger and nothing else, but for the answer to an HTTP trigger", f.Name, len(f.Bindings))
 		}
@@ -102,8 +103,8 @@ func readJSON(name string, v any) error {
 	return nil
 }
 
-// Check says what the Functions host would not like about a staged app. All of it was seen or read in host 4.1045 or is a
-// rule of the plan Flex Consumption.
+// Check returns an error that names everything that the Functions host would refuse in a built app. Each rule was
+// observed or read in host 4.1045, or is one of the plan Flex Consumption.
 func Check(app string) error {
 	host, functions, err := Read(app)
 	if err != nil {
@@ -121,24 +122,30 @@ func Check(app string) error {
 	complain(host.CustomHandler.Description.Path == handler, "host.json: the handler is not called %q", handler)
 	complain(!host.CustomHandler.Forwarding, "host.json: forwarding of HTTP requests drops the host's metadata")
 	info, err := os.Lstat(filepath.Join(app, handler))
-	complain(err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0o111, "the handler is not there or not executable")
+	complain(err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0o111,
+		"the handler is not there or not executable")
 	complain(len(functions) > 0, "there is no function beside host.json")
 	for _, f := range functions {
 		t := f.Trigger()
-		complain(t.Direction == "in" && t.Name != "", "function %s: the trigger has no name or the wrong direction", f.Name)
+		complain(t.Direction == "in" && t.Name != "",
+			"function %s: the trigger has no name or the wrong direction", f.Name)
 		switch t.Type {
 		case "timerTrigger":
 			complain(t.Schedule != "", "function %s: no schedule", f.Name)
 		case "blobTrigger":
 			complain(t.Path != "" && t.Connection != "", "function %s: path or connection is missing", f.Name)
-			complain(t.Source == "EventGrid", "function %s: Flex Consumption refuses a blob trigger whose source is not EventGrid", f.Name)
-			// As text, the properties of the blob's content would overwrite the metadata, Uri included.
-			complain(t.Properties.Deferred, "function %s: without deferred binding the blob's content can pose as metadata", f.Name)
+			complain(t.Source == "EventGrid",
+				"function %s: Flex Consumption refuses a blob trigger whose source is not EventGrid", f.Name)
+			// Without it, the host parses the blob's content, whose members would overwrite the metadata, Uri included.
+			complain(t.Properties.Deferred,
+				"function %s: without deferred binding the blob's content can pose as metadata", f.Name)
 			complain(f.Retry == nil, "function %s: a retry policy has no effect on a blob trigger", f.Name)
 		case httpTrigger:
-			complain(t.AuthLevel != "", "function %s: an HTTP trigger has to say who may call it (authLevel)", f.Name)
-			// Without forwarding the host takes the answer out of the handler's outputs.
-			complain(len(f.Bindings) == 2, "function %s: an HTTP trigger without an output of type http answers nothing", f.Name)
+			complain(t.AuthLevel != "",
+				"function %s: an HTTP trigger has to say who may call it (authLevel)", f.Name)
+			// Without forwarding the host takes the answer from the handler's outputs.
+			complain(len(f.Bindings) == 2,
+				"function %s: an HTTP trigger without an output of type http answers nothing", f.Name)
 			complain(f.Retry == nil, "function %s: a retry policy has no effect on an HTTP trigger", f.Name)
 		default:
 			complain(false, "function %s: trigger type %q is none that this repository uses", f.Name, t.Type)

@@ -15,10 +15,11 @@ import (
 	"strings"
 )
 
-// sums is the file that lists the checksums of what is deployed, as sha256sum reads them.
+// sums is the file with the checksums of what is deployed, in the format of sha256sum.
 const sums = "SHA256SUMS"
 
-// bom is a bill of materials, CycloneDX 1.5. It has neither a time nor a number of its own: the same sources give the same bytes.
+// bom is a bill of materials, CycloneDX 1.5. It has neither a timestamp nor a serial number, so the same sources result
+// in the same bytes.
 type bom struct {
 	Format      string `json:"bomFormat"`
 	SpecVersion string `json:"specVersion"`
@@ -49,7 +50,7 @@ type property struct {
 	Value string `json:"value"`
 }
 
-// listMaterials lists what is linked into a handler, from what the linker wrote into it: not what go.mod would allow.
+// listMaterials returns the bill of materials of a handler, from what the linker wrote into it rather than from go.mod.
 // version is that of the sources.
 func listMaterials(app, version, binary string) ([]byte, error) {
 	info, err := buildinfo.ReadFile(binary)
@@ -65,7 +66,8 @@ func listMaterials(app, version, binary string) ([]byte, error) {
 		Hashes: []digest{{Algorithm: "SHA-256", Content: fmt.Sprintf("%x", sha256.Sum256(raw))}}}
 	for _, s := range info.Settings {
 		if s.Key == "GOOS" || s.Key == "GOARCH" {
-			b.Metadata.Component.Properties = append(b.Metadata.Component.Properties, property{Name: s.Key, Value: s.Value})
+			b.Metadata.Component.Properties = append(b.Metadata.Component.Properties,
+				property{Name: s.Key, Value: s.Value})
 		}
 	}
 	b.Components = append(b.Components, libraryComponent("std", strings.TrimPrefix(info.GoVersion, "go"), ""))
@@ -85,10 +87,10 @@ func listMaterials(app, version, binary string) ([]byte, error) {
 
 func moduleComponent(m *debug.Module) component { return libraryComponent(m.Path, m.Version, m.Sum) }
 
-// libraryComponent is a Go module; sum is its hash as in go.sum.
+// libraryComponent returns the component of a Go module; sum is its hash as in go.sum.
 func libraryComponent(path, version, sum string) component {
-	// https://github.com/package-url/purl-spec: each part of the name is escaped, the slashes between them are not; of the type
-	// golang it is in lower case.
+	// https://github.com/package-url/purl-spec: each part of the name is escaped, the slashes between them are not; a
+	// name of type golang is in lower case.
 	purl := "pkg:golang/" + (&url.URL{Path: strings.ToLower(path)}).EscapedPath() + "@" + url.QueryEscape(version)
 	c := component{Type: "library", Ref: purl, Name: path, Version: version, PURL: purl}
 	if sum != "" {
@@ -97,7 +99,7 @@ func libraryComponent(path, version, sum string) component {
 	return c
 }
 
-// sourceVersion is the newest heading of CHANGELOG.md: "1.2.0", or "unreleased".
+// sourceVersion returns the version in the newest heading of CHANGELOG.md: "1.2.0", or "unreleased".
 func sourceVersion(root string) (string, error) {
 	raw, err := os.ReadFile(filepath.Join(root, "CHANGELOG.md"))
 	if err != nil {
@@ -112,7 +114,7 @@ func sourceVersion(root string) (string, error) {
 	return strings.ToLower(strings.Trim(version, "[]")), nil
 }
 
-// writeSums lists the checksums of all zips and bills of materials in the folder.
+// writeSums writes the checksums of all zips and bills of materials in the folder.
 func writeSums(out string) error {
 	var names []string
 	for _, pattern := range []string{"*.zip", "*.cdx.json"} {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// packZip writes the tree as a zip: the same tree gives the same bytes.
+// packZip writes the tree as a zip. The same tree results in the same bytes.
 func packZip(tree, to string) error {
 	out, err := os.Create(to)
 	if err != nil {
@@ -17,7 +17,7 @@ func packZip(tree, to string) error {
 	}
 	defer out.Close()
 	z := zip.NewWriter(out)
-	// WalkDir goes in the order of the names.
+	// WalkDir visits the files sorted by name.
 	err = filepath.WalkDir(tree, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -44,6 +44,7 @@ func packZip(tree, to string) error {
 	return out.Close()
 }
 
+// addFile adds a file with a fixed time.
 func addFile(z *zip.Writer, from, name string, mode fs.FileMode) error {
 	h := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
 	h.SetMode(mode)

@@ -1,7 +1,7 @@
-// Package host runs a staged function app on this machine: in a stand-in for the Azure Functions host that keeps the
-// host's side of the custom-handler protocol, or in the real one (func, of the Azure Functions Core Tools).
+// Package host runs a built function app on this machine: in a stand-in for the Azure Functions host that implements
+// the host's side of the custom-handler protocol, or in the real host (func, of the Azure Functions Core Tools).
 //
-// What the stand-in claims about the host was seen with host 4.1045.200; the tests hold both against each other.
+// The stand-in's behaviour was observed with host 4.1045.200; the tests compare the two.
 package host
 
 import (
@@ -17,32 +17,32 @@ import (
 	"o2archiver/local/appbuild"
 )
 
-// Host is a running function app, whichever host it runs in.
+// Host is a running function app, in either host.
 type Host interface {
-	// Run starts a function by hand, as POST /admin/functions/<function> does, with the input an administrator would send, and
-	// returns when it ended, after the retries of its function.json. The status is what the host took the last try for: the
-	// handler's own, or 0 if it gave no usable answer. The error is nil exactly if the function succeeded.
+	// Run starts a function manually, as POST /admin/functions/<function> does, with the input that an administrator
+	// would send. It returns when the function has ended, after the retries of its function.json. The status is that of
+	// the last try, or 0 if the handler sent no usable answer. The error is nil exactly if the function succeeded.
 	Run(ctx context.Context, function, input string) (status int, err error)
 	// Stop ends the host and its handler. It may be called twice.
 	Stop() error
 }
 
-// Options says what to run.
+// Options holds what to run, and how.
 type Options struct {
-	App string    // the staged app's folder
-	Env []string  // settings, NAME=value, on top of this process's environment
-	Log io.Writer // whole lines of the handler's and the host's output, one Write at a time; nil: nowhere
+	App string    // the built app's folder
+	Env []string  // settings, NAME=value, in addition to this process's environment
+	Log io.Writer // receives the handler's and the host's output, one line per Write; nil: it is discarded
 
-	// For tests of the stand-in; the real host does not know them.
-	Timeout time.Duration // in place of functionTimeout, and of the 2 s from there to the kill
-	Pause   time.Duration // in place of every delayInterval
+	// For tests with the stand-in; the real host ignores them.
+	Timeout time.Duration // replaces functionTimeout, and the 2 s from there to the kill
+	Pause   time.Duration // replaces every delayInterval
 	Now     func() time.Time
 }
 
-// ErrFailed is in every error of an invocation that was tried as often as the host tries it.
+// ErrFailed matches the error of every invocation that failed after all the host's tries.
 var ErrFailed = errors.New("the invocation failed")
 
-// lines serializes whole lines from many sources into one writer.
+// lines writes whole lines from many sources to one writer, one at a time.
 type lines struct {
 	mu sync.Mutex
 	to io.Writer
@@ -54,10 +54,10 @@ func (l *lines) say(line string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, _ = io.WriteString(l.to, line+"\n") // a log that can't be written is no reason to stop
+	_, _ = io.WriteString(l.to, line+"\n") // an error of the log must not stop the host
 }
 
-// lookup finds a setting as the app's process will see it.
+// lookup returns a setting as the app's process will see it.
 func (o Options) lookup(name string) (string, bool) {
 	for i := len(o.Env) - 1; i >= 0; i-- {
 		if key, value, ok := strings.Cut(o.Env[i], "="); ok && key == name {
@@ -67,7 +67,7 @@ func (o Options) lookup(name string) (string, bool) {
 	return os.LookupEnv(name)
 }
 
-// resolved checks what the host resolves when it loads the functions: %SETTING% and connections.
+// resolved checks the settings that the host resolves when it loads the functions: %SETTING% and connections.
 func (o Options) resolved(functions []appbuild.Function) error {
 	for _, f := range functions {
 		t := f.Trigger()
@@ -89,7 +89,7 @@ func (o Options) resolved(functions []appbuild.Function) error {
 	return nil
 }
 
-// parseClock reads hh:mm:ss.
+// parseClock parses hh:mm:ss.
 func parseClock(text string) (time.Duration, error) {
 	var h, m, s time.Duration
 	if n, err := fmt.Sscanf(text, "%d:%d:%d", &h, &m, &s); err != nil || n != 3 {

@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	pollEvery = 25 * time.Millisecond
-	startTime = 30 * time.Second
+	pollEvery = 25 * time.Millisecond // interval between two checks whether the handler answers
+	startTime = 30 * time.Second      // how long a handler may take to answer
 
-	// Functions host 4.1045: the third non-zero exit in 30 minutes stops the host. 200 does not count.
+	// Functions host 4.1045: the third non-zero exit in 30 minutes stops the host. Exit code 200 does not count.
 	exitsAllowed = 2
 	exitWindow   = 30 * time.Minute
 	exitRestart  = 200
 )
 
-// process is the handler and the rules by which the host starts it again.
+// process is the handler, with the rules by which the host restarts it.
 type process struct {
 	path, dir string
 	env       []string
@@ -34,9 +34,9 @@ type process struct {
 
 	mu      sync.Mutex
 	current *life
-	exits   []time.Time   // non-zero, in the window
-	gone    error         // set once the handler is not started again
-	stopped chan struct{} // closed with gone
+	exits   []time.Time   // non-zero exits within exitWindow
+	gone    error         // why the handler is not started again; nil: it is
+	stopped chan struct{} // closed when gone is set
 	running sync.WaitGroup
 }
 
@@ -44,13 +44,14 @@ type process struct {
 type life struct {
 	cmd      *exec.Cmd
 	port     int
-	known    chan struct{} // closed when it is known whether it answers
-	answered bool          // written before known is closed
+	known    chan struct{} // closed when it is known whether the handler answers
+	answered bool          // set before known is closed
 	once     sync.Once
 	ended    chan struct{}
-	killed   bool // by us, which does not count
+	killed   bool // by kill, which does not count as an exit
 }
 
+// settle records, once, whether the handler answers.
 func (l *life) settle(answered bool) {
 	l.once.Do(func() {
 		l.answered = answered
@@ -62,14 +63,14 @@ func newProcess(path, dir string, env []string, log *lines, now func() time.Time
 	return &process{path: path, dir: dir, env: env, log: log, now: now, stopped: make(chan struct{})}
 }
 
-// start runs the handler.
+// start starts the handler.
 func (p *process) start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.begin()
 }
 
-// begin starts a life. mu is held.
+// begin starts a life. The caller holds mu.
 func (p *process) begin() error {
 	port, err := freePort()
 	if err != nil {
@@ -102,11 +103,11 @@ func (p *process) begin() error {
 	return nil
 }
 
-// exited decides what follows an exit.
+// exited handles the end of a life: it restarts the handler or gives it up.
 func (p *process) exited(l *life, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	defer l.settle(false) // after the next life has begun or none will
+	defer l.settle(false) // after the next life has begun, or the handler was given up
 	if p.gone != nil {
 		return
 	}
@@ -137,7 +138,7 @@ func (p *process) exited(l *life, err error) {
 	}
 }
 
-// giveUp lets everybody know that there will be no handler any more. mu is held.
+// giveUp records that the handler will not be started again. The caller holds mu.
 func (p *process) giveUp(err error) {
 	if p.gone == nil {
 		p.gone = err
@@ -146,7 +147,7 @@ func (p *process) giveUp(err error) {
 	}
 }
 
-// address is where the current handler listens, or will, or did.
+// address returns where the current handler listens, or will, or did.
 func (p *process) address() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,7 +160,7 @@ func (p *process) pid() int {
 	return p.current.cmd.Process.Pid
 }
 
-// await returns when the current handler answers.
+// await returns when the current handler answers, or with the reason why there will be none.
 func (p *process) await(ctx context.Context) error {
 	for {
 		p.mu.Lock()
@@ -176,7 +177,7 @@ func (p *process) await(ctx context.Context) error {
 		}
 		select {
 		case <-l.ended:
-			// Its end is being dealt with: look again.
+			// exited is handling its end: check again.
 			select {
 			case <-time.After(pollEvery):
 			case <-ctx.Done():
@@ -191,18 +192,18 @@ func (p *process) await(ctx context.Context) error {
 	}
 }
 
-// kill ends the handler as the host does when a function's time is up: at once and without a word to it. The host then
-// starts the next one, and does not count it (Functions host 4.1045: four in a minute went well).
+// kill kills the handler as the host does when a function's time is over: at once and without notice. The host then
+// starts the next one, and does not count the exit (Functions host 4.1045: four in a minute were accepted).
 func (p *process) kill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.gone == nil {
 		p.current.killed = true
-		_ = p.current.cmd.Process.Kill() // gone already: exited will know
+		_ = p.current.cmd.Process.Kill() // if it has ended already, exited handles that
 	}
 }
 
-// end ends the handler for good.
+// end kills the handler, which is not started again.
 func (p *process) end(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -212,13 +213,14 @@ func (p *process) end(err error) {
 	}
 }
 
-// stop ends the handler for good and waits until it has ended.
+// stop kills the handler, which is not started again, and waits until it has ended.
 func (p *process) stop() {
 	p.end(errors.New("stopped"))
 	p.running.Wait()
 }
 
-// pollUntilUp asks GET / until there is any HTTP answer. It is false if there was none in time.
+// pollUntilUp requests GET / until there is any HTTP answer or the handler has ended. It returns false if neither
+// happened in time.
 func pollUntilUp(l *life) bool {
 	client := &http.Client{Timeout: time.Second}
 	defer client.CloseIdleConnections()
@@ -242,7 +244,7 @@ func pollUntilUp(l *life) bool {
 	}
 }
 
-// followOutput passes on lines; what is left of one that is too long is dropped.
+// followOutput passes each line to say; what follows a line that is too long is dropped.
 func followOutput(out io.Reader, say func(string)) {
 	scanner := bufio.NewScanner(out)
 	scanner.Buffer(nil, 1<<20)

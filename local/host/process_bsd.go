@@ -7,4 +7,5 @@ import (
 	"syscall"
 )
 
+// dieWithUs does nothing: this system can't signal a process when its parent ends.
 func dieWithUs(*exec.Cmd, syscall.Signal) {}

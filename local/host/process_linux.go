@@ -5,5 +5,5 @@ import (
 	"syscall"
 )
 
-// dieWithUs has the system send the process a signal when we end without having stopped it, however that comes.
+// dieWithUs makes the system send the process a signal if this process ends without having stopped it.
 func dieWithUs(cmd *exec.Cmd, signal syscall.Signal) { cmd.SysProcAttr.Pdeathsig = signal }

@@ -7,12 +7,13 @@ import (
 	"syscall"
 )
 
-// ownGroup takes the process out of our process group: a Ctrl-C at the terminal is for us, who stop it in order.
-// Where the system can, the process gets the signal last when we end without having stopped it.
+// ownGroup puts the process into a process group of its own: a Ctrl-C at the terminal is for this process, which then
+// stops the other in order. Where the system supports it, the process gets the signal last if this process ends without
+// having stopped it.
 func ownGroup(cmd *exec.Cmd, last syscall.Signal) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithUs(cmd, last)
 }
 
-// killGroup ends the process with everything that it started.
+// killGroup kills the process and everything that it has started.
 func killGroup(cmd *exec.Cmd) error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

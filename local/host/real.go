@@ -20,22 +20,22 @@ import (
 )
 
 const (
-	funcStart = 90 * time.Second // it takes 2 s; a busy machine takes longer
+	funcStart = 90 * time.Second // it takes 2 s, and longer on a busy machine
 	funcStop  = 10 * time.Second
 
-	// byHand is the reason that the host logs for an invocation through its admin address.
+	// byHand is the reason that the host logs for an invocation through its admin endpoint.
 	byHand = "This function was programmatically called via the host APIs."
 )
 
-// Real is the real Functions host: func start in the staged app's folder.
+// Real is the real Functions host: func start in the built app's folder.
 type Real struct {
 	url   string
 	cmd   *exec.Cmd
 	log   *lines
-	tries map[string]int // by function
+	tries map[string]int // by function: tries of an invocation
 	ended chan struct{}
 
-	hand map[string]chan struct{} // one place per function: its log lines can't tell two runs by hand apart
+	hand map[string]chan struct{} // one slot per function: the log can't distinguish two manual runs of it
 
 	mu       sync.Mutex
 	watchers map[chan event]bool
@@ -44,12 +44,12 @@ type Real struct {
 // event is a line of the host's log about an invocation.
 type event struct {
 	function, id string
-	started      bool // by hand
+	started      bool // manually
 	succeeded    bool
 }
 
-// StartFunc runs a staged app in the real host, func from PATH, and returns when it runs. AzureWebJobsStorage has to
-// be among the settings; the host finds new blobs by itself. ctx bounds the start only.
+// StartFunc runs a built app in the real host, func from PATH, and returns when the host is running. The settings must
+// include AzureWebJobsStorage; the host finds new blobs by itself. ctx applies to the start only.
 func StartFunc(ctx context.Context, o Options) (*Real, error) {
 	path, err := exec.LookPath("func")
 	if err != nil {
@@ -77,8 +77,9 @@ func StartFunc(ctx context.Context, o Options) (*Real, error) {
 	if h.cmd.Dir, err = filepath.Abs(o.App); err != nil {
 		return nil, err
 	}
-	h.cmd.Env = append(append(os.Environ(), "FUNCTIONS_WORKER_RUNTIME=custom", "FUNCTIONS_CORE_TOOLS_TELEMETRY_OPTOUT=1"), o.Env...)
-	ownGroup(h.cmd, syscall.SIGINT) // not SIGKILL: its handler would live on
+	h.cmd.Env = append(append(os.Environ(),
+		"FUNCTIONS_WORKER_RUNTIME=custom", "FUNCTIONS_CORE_TOOLS_TELEMETRY_OPTOUT=1"), o.Env...)
+	ownGroup(h.cmd, syscall.SIGINT) // not SIGKILL, which would leave its handler running
 	out, in := io.Pipe()
 	h.cmd.Stdout, h.cmd.Stderr = in, in
 	if err := h.cmd.Start(); err != nil {
@@ -86,7 +87,7 @@ func StartFunc(ctx context.Context, o Options) (*Real, error) {
 	}
 	go followOutput(out, h.read)
 	go func() {
-		_ = h.cmd.Wait() // its log has told why
+		_ = h.cmd.Wait() // the reason is in its log
 		in.Close()
 		close(h.ended)
 	}()
@@ -97,7 +98,7 @@ func StartFunc(ctx context.Context, o Options) (*Real, error) {
 	return h, nil
 }
 
-// await returns when the host says that it runs and knows every function.
+// await returns when the host reports that it is running and knows every function.
 func (h *Real) await(ctx context.Context, functions []appbuild.Function) error {
 	ctx, cancel := context.WithTimeout(ctx, funcStart)
 	defer cancel()
@@ -122,6 +123,7 @@ func (h *Real) await(ctx context.Context, functions []appbuild.Function) error {
 	}
 }
 
+// get requests a path of the host, and reports whether it was answered with valid JSON.
 func (h *Real) get(ctx context.Context, path string, into any) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url+path, nil)
 	if err != nil {
@@ -136,12 +138,13 @@ func (h *Real) get(ctx context.Context, path string, into any) bool {
 }
 
 var (
-	executing = regexp.MustCompile(`Executing 'Functions\.([^']+)' \(Reason='` + regexp.QuoteMeta(byHand) + `', Id=([0-9a-f-]+)\)`)
-	executed  = regexp.MustCompile(`Executed 'Functions\.([^']+)' \((Succeeded|Failed), Id=([0-9a-f-]+),`)
+	executing = regexp.MustCompile(
+		`Executing 'Functions\.([^']+)' \(Reason='` + regexp.QuoteMeta(byHand) + `', Id=([0-9a-f-]+)\)`)
+	executed = regexp.MustCompile(`Executed 'Functions\.([^']+)' \((Succeeded|Failed), Id=([0-9a-f-]+),`)
 )
 
-// read passes a line of the log on and picks out of it how invocations went: the host says so nowhere else. It
-// depends on the level Information for the categories of functions in host.json.
+// read logs a line of the host's output, and extracts the results of invocations, which the host reports nowhere else.
+// It depends on the level Information for the categories of functions in host.json.
 func (h *Real) read(line string) {
 	h.log.say(line)
 	var e event
@@ -157,11 +160,12 @@ func (h *Real) read(line string) {
 	for w := range h.watchers {
 		select {
 		case w <- e:
-		default: // nobody reads that slowly
+		default: // the channel has room for 1,000 events
 		}
 	}
 }
 
+// watch returns a channel of the events from now on. done must be called when it is no longer read.
 func (h *Real) watch() (events chan event, done func()) {
 	events = make(chan event, 1000)
 	h.mu.Lock()
@@ -174,8 +178,8 @@ func (h *Real) watch() (events chan event, done func()) {
 	}
 }
 
-// Run is Host's. The host does not tell the handler's status, so it is 200 for success and 500 for failure. Runs of one
-// function by hand go one after the other.
+// Run implements Host. The host does not report the handler's status, so it is 200 for success and 500 for failure.
+// Manual runs of one function are serialized.
 func (h *Real) Run(ctx context.Context, function, input string) (int, error) {
 	place, ok := h.hand[function]
 	if !ok {
@@ -204,7 +208,8 @@ func (h *Real) Run(ctx context.Context, function, input string) (int, error) {
 				return http.StatusOK, nil
 			case e.id == id:
 				if tries++; tries == h.tries[function] {
-					return http.StatusInternalServerError, fmt.Errorf("%w: function %s, %d tries", ErrFailed, function, tries)
+					return http.StatusInternalServerError,
+						fmt.Errorf("%w: function %s, %d tries", ErrFailed, function, tries)
 				}
 			}
 		case <-h.ended:
@@ -215,17 +220,19 @@ func (h *Real) Run(ctx context.Context, function, input string) (int, error) {
 	}
 }
 
-// ask posts to the admin address. Functions host 4.1045: 202 comes before the function runs; 400 is an input that is no string.
+// ask posts to the admin endpoint. Functions host 4.1045 answers 202 before the function runs, and 400 if the input is
+// not a string.
 func (h *Real) ask(ctx context.Context, function, input string) (int, error) {
 	raw, err := json.Marshal(map[string]string{"input": input})
 	if err != nil {
 		return 0, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/admin/functions/"+function, bytes.NewReader(raw))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/admin/functions/"+function,
+		bytes.NewReader(raw))
 	if err != nil {
 		return 0, err
 	}
-	req.Header.Set("Content-Type", "application/json") // 415 without
+	req.Header.Set("Content-Type", "application/json") // without it the answer is 415
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, fmt.Errorf("ask the host to run function %s: %w", function, err)
@@ -237,23 +244,23 @@ func (h *Real) ask(ctx context.Context, function, input string) (int, error) {
 	return resp.StatusCode, nil
 }
 
-// Kill ends the host and its handler at once, as when an instance is taken away. Invocations under way are lost, and the next host
-// finds no new blob for up to 60 s, until this one's lease has run out.
+// Kill kills the host and its handler, as when an instance is taken away. Invocations in progress are lost, and the
+// next host finds no new blob for up to 60 s, until this one's lease has expired.
 func (h *Real) Kill() {
-	_ = killGroup(h.cmd) // gone already is as good
+	_ = killGroup(h.cmd) // it may have ended already
 	<-h.ended
 }
 
-// Ended is closed when the host is gone, be it by itself.
+// Ended returns a channel that is closed when the host has ended, for whatever reason.
 func (h *Real) Ended() <-chan struct{} { return h.ended }
 
-// Pid is the process id of the host; its handler is a process of the same group.
+// Pid returns the host's process ID; its handler is in the same process group.
 func (h *Real) Pid() int { return h.cmd.Process.Pid }
 
-// Stop is Host's: SIGINT, at which the host ends its handler and gives back the leases that the next host needs to find blobs
-// (one that is killed keeps them for up to 60 s).
+// Stop implements Host. On SIGINT the host ends its handler and releases the leases that the next host needs to find
+// blobs; a host that is killed keeps them for up to 60 s.
 func (h *Real) Stop() error {
-	_ = h.cmd.Process.Signal(os.Interrupt) // gone already: see below
+	_ = h.cmd.Process.Signal(os.Interrupt) // it may have ended already
 	select {
 	case <-h.ended:
 		return nil

@@ -19,29 +19,29 @@ import (
 )
 
 const (
-	killGrace = 2 * time.Second
-	blobPause = 100 * time.Millisecond
-	maxAnswer = 16 << 20
+	killGrace = 2 * time.Second        // from a function's timeout to the kill of the handler
+	blobPause = 100 * time.Millisecond // between two tries of a blob's event
+	maxAnswer = 16 << 20               // bytes of an answer that are read
 )
 
-// StandIn is the stand-in of the Functions host. It is safe for concurrent use.
+// StandIn is the stand-in for the Functions host. It is safe for concurrent use.
 type StandIn struct {
 	functions map[string]appbuild.Function
 	process   *process
 	client    *http.Client
 	log       *lines
 	timeout   time.Duration
-	grace     time.Duration // between the time-out and the kill
+	grace     time.Duration // from the timeout to the kill
 	pause     time.Duration
 	now       func() time.Time
-	tries     int           // of a blob
-	places    chan struct{} // for blobs in flight
+	tries     int           // of a blob's event
+	places    chan struct{} // a semaphore of blobs in progress
 
 	mu     sync.Mutex
 	poison []Poison
 }
 
-// Poison is a message of the queue webjobs-blobtrigger-poison, where a blob's event ends after its last try.
+// Poison is a message of the queue webjobs-blobtrigger-poison, which receives a blob's event after its last try.
 type Poison struct {
 	Type          string // BlobTrigger
 	FunctionID    string `json:"FunctionId"` // Host.Functions.<name>
@@ -51,7 +51,7 @@ type Poison struct {
 	ETag          string
 }
 
-// Start runs a staged app in the stand-in and returns when the handler answers. ctx bounds the start only.
+// Start runs a built app in the stand-in and returns when the handler answers. ctx applies to the start only.
 func Start(ctx context.Context, o Options) (*StandIn, error) {
 	if err := appbuild.Check(o.App); err != nil {
 		return nil, fmt.Errorf("check the staged app: %w", err)
@@ -95,32 +95,32 @@ func Start(ctx context.Context, o Options) (*StandIn, error) {
 	return h, nil
 }
 
-// Stop is Host's. The handler gets no warning, as in Azure when an instance is taken away.
+// Stop implements Host. The handler is killed without notice, as in Azure when an instance is taken away.
 func (h *StandIn) Stop() error {
 	h.process.stop()
 	h.client.CloseIdleConnections()
 	return nil
 }
 
-// Kill ends the handler at once, as the host does when a function's time is up; every invocation in it fails. The host
-// starts it again, without counting it. Ready waits for that.
+// Kill kills the handler, as the host does when a function's time is over; every invocation in it fails. The host
+// starts it again, without counting the exit. Ready waits for that.
 func (h *StandIn) Kill() { h.process.kill() }
 
-// Ready returns when the handler answers, or with the reason why it never will. An invocation between a handler's end
-// and the next one's start fails at once, as in the real host.
+// Ready returns when the handler answers, or with the reason why it never will. An invocation between the end of a
+// handler and the start of the next one fails at once, as in the real host.
 func (h *StandIn) Ready(ctx context.Context) error { return h.process.await(ctx) }
 
-// Pid is the process id of the handler that runs now, or ran last; it changes when the host starts the next one.
+// Pid returns the process ID of the handler that runs now, or ran last; it changes with every restart.
 func (h *StandIn) Pid() int { return h.process.pid() }
 
-// Poisoned is what was given up so far.
+// Poisoned returns the events that were given up so far.
 func (h *StandIn) Poisoned() []Poison {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return append([]Poison(nil), h.poison...)
 }
 
-// Run is Host's, for timers: a blob's function is started by Deliver.
+// Run implements Host, for timers only: a blob's function is started by Deliver.
 func (h *StandIn) Run(ctx context.Context, function, input string) (int, error) {
 	f, ok := h.functions[function]
 	if !ok {
@@ -144,9 +144,10 @@ func (h *StandIn) Run(ctx context.Context, function, input string) (int, error) 
 	})
 }
 
-// Deliver brings the event of a new blob to the function whose trigger's path it matches and returns after the last try; the
-// event of a blob that failed every time is in Poisoned then. The real host may deliver an event twice, late, or never:
-// that is the caller's to do. At most maxDegreeOfParallelism of host.json are in flight; the others wait.
+// Deliver delivers the event of a new blob to the function whose trigger's path it matches, and returns after the last
+// try; the event of a blob that failed every time is then in Poisoned. The real host may deliver an event twice, late,
+// or never: a caller has to simulate that. At most maxDegreeOfParallelism (host.json) events are in progress; the
+// others wait.
 func (h *StandIn) Deliver(ctx context.Context, uri string, p Properties) (int, error) {
 	container, blob, err := splitURI(uri)
 	if err != nil {
@@ -167,14 +168,15 @@ func (h *StandIn) Deliver(ctx context.Context, uri string, p Properties) (int, e
 	})
 	if errors.Is(err, ErrFailed) {
 		h.mu.Lock()
-		h.poison = append(h.poison, Poison{"BlobTrigger", "Host.Functions." + f.Name, "BlockBlob", container, blob, p.ETag})
+		h.poison = append(h.poison,
+			Poison{"BlobTrigger", "Host.Functions." + f.Name, "BlockBlob", container, blob, p.ETag})
 		h.mu.Unlock()
 		h.log.say("host: an event of function " + f.Name + " went to the poison queue")
 	}
 	return status, err
 }
 
-// match finds the function for a blob and what {name} is then. It may hold slashes.
+// match returns the function for a blob and the value of {name}, which may contain slashes.
 func (h *StandIn) match(path string) (f appbuild.Function, name string, ok bool) {
 	for _, f := range h.functions {
 		if f.Trigger().Type != "blobTrigger" {
@@ -189,7 +191,7 @@ func (h *StandIn) match(path string) (f appbuild.Function, name string, ok bool)
 	return f, "", false
 }
 
-// splitURI takes a blob's address apart, of Azure (account in the host name) or an emulator's (in the path).
+// splitURI splits a blob's address, of Azure (with the account in the host name) or an emulator's (in the path).
 func splitURI(uri string) (container, blob string, err error) {
 	u, err := url.Parse(uri)
 	if err != nil {
@@ -206,8 +208,10 @@ func splitURI(uri string) (container, blob string, err error) {
 	return container, blob, nil
 }
 
-// repeat tries an invocation as often as the host does. Every try has an id of its own (Functions host 4.1045: retries of a timer, too).
-func (h *StandIn) repeat(ctx context.Context, function string, tries int, pause time.Duration, body func(try int) ([]byte, error)) (int, error) {
+// repeat tries an invocation as often as the host does. Every try has an ID of its own (Functions host 4.1045: retries
+// of a timer, too).
+func (h *StandIn) repeat(ctx context.Context, function string, tries int, pause time.Duration,
+	body func(try int) ([]byte, error)) (int, error) {
 	var status int
 	for try := range tries {
 		if try > 0 {
@@ -235,24 +239,27 @@ func (h *StandIn) repeat(ctx context.Context, function string, tries int, pause 
 	return status, fmt.Errorf("%w: function %s, %d tries, last status %d", ErrFailed, function, tries, status)
 }
 
-// invoke is one try. When its time is up it has failed; a moment later the whole handler is killed.
+// invoke runs one try. When its time is over it has failed; a moment later the whole handler is killed.
 func (h *StandIn) invoke(ctx context.Context, function, id string, raw []byte) (int, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, h.timeout, errTimeout)
 	defer cancel()
 	status, err := h.post(ctx, function, id, raw)
 	if errors.Is(context.Cause(ctx), errTimeout) {
-		// Not cut off together with the invocation: the handler runs on for these two seconds, and so do others in it.
+		// The handler is not killed together with the invocation: it, and others in it, continue for these two seconds.
 		time.AfterFunc(h.grace, h.process.kill)
 		return 0, errTimeout
 	}
 	return status, err
 }
 
+// errTimeout is the cause of the end of an invocation's time.
 var errTimeout = errors.New("functionTimeout is over")
 
+// post sends the invocation to the handler, and returns when it has answered or ctx has ended.
 func (h *StandIn) post(ctx context.Context, function, id string, raw []byte) (int, error) {
-	// The connection must outlive ctx: the host does not hang up when the time is over, it kills.
-	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, h.process.address()+"/"+function, bytes.NewReader(raw))
+	// The connection must outlive ctx: when the time is over, the host does not close it but kills the handler.
+	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost,
+		h.process.address()+"/"+function, bytes.NewReader(raw))
 	if err != nil {
 		return 0, err
 	}
@@ -260,7 +267,7 @@ func (h *StandIn) post(ctx context.Context, function, id string, raw []byte) (in
 	req.Header.Set("User-Agent", "Azure-Functions-Host/"+hostVersion)
 	req.Header.Set("X-Azure-Functions-HostVersion", hostVersion)
 	req.Header.Set("X-Azure-Functions-InvocationId", id)
-	// Functions host 4.1045: a trace of its own for each try, sampled or not.
+	// Functions host 4.1045: each try has a trace ID of its own, sampled or not.
 	hex := func() string { return strings.ReplaceAll(newGUID(), "-", "") }
 	req.Header.Set("Traceparent", "00-"+hex()+"-"+hex()[:16]+"-00")
 	type outcome struct {
@@ -286,11 +293,12 @@ func (h *StandIn) post(ctx context.Context, function, id string, raw []byte) (in
 	return got.status, got.err
 }
 
+// errHangs reports an answer after which the host waits until the invocation's time is over.
 var errHangs = errors.New("an answer that hangs the invocation")
 
-// send judges the answer as the host does.
+// send sends the request and treats the answer as the host does.
 func (h *StandIn) send(req *http.Request) (int, error) {
-	resp, err := h.client.Transport.RoundTrip(req) // a redirect is not followed: it is no success
+	resp, err := h.client.Transport.RoundTrip(req) // a redirect is not followed: it counts as a failure
 	if err != nil {
 		return 0, errors.New("the handler gave no answer")
 	}
@@ -300,13 +308,13 @@ func (h *StandIn) send(req *http.Request) (int, error) {
 		return 0, errors.New("the handler's answer broke off")
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return resp.StatusCode, fmt.Errorf("status %d", resp.StatusCode) // the rest is dropped
+		return resp.StatusCode, fmt.Errorf("status %d", resp.StatusCode) // the body is ignored
 	}
 	answer = bytes.TrimSpace(answer)
 	if len(answer) == 0 || bytes.Equal(answer, []byte("null")) {
 		return 0, errHangs
 	}
-	// Anything but an object, or Logs that are no list of strings, is an error at once.
+	// Anything but an object is an error, and so are Logs that are not a list of strings.
 	var object struct {
 		Outputs map[string]json.RawMessage
 		Logs    []string

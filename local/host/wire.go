@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What the host sends, in its own spelling: field for field as captured from host 4.1045.200.
+// The requests of the host, in its own spelling: field for field as captured from host 4.1045.200.
 
 const (
 	hostVersion = "4.1045.200.25556"
@@ -48,19 +48,20 @@ type retryContext struct {
 	State                     struct{}
 }
 
-// exception has a small part of what .NET puts there: nobody should build upon the rest.
+// exception holds a small part of the members that .NET sends, so that no test depends on the others.
 type exception struct {
 	ClassName, Message string
 }
 
 type timerMetadata map[string]any
 
-// timerBody is a timer's invocation by hand. Before its first planned run, Last is year 1.
+// timerBody returns the request of a timer's manual invocation. Before its first scheduled run, Last is year 1.
 func timerBody(f string, binding, input string, now time.Time, try, tries int) ([]byte, error) {
 	var data timerData
 	data.Schedule.AdjustForDST = true
 	data.ScheduleStatus = &scheduleStatus{Last: "0001-01-01T00:00:00+00:00",
-		Next: now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour).Format(stampShort), LastUpdated: now.UTC().Format(stampShort)}
+		Next:        now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour).Format(stampShort),
+		LastUpdated: now.UTC().Format(stampShort)}
 	twice, err := quoteTwice(input)
 	if err != nil {
 		return nil, err
@@ -69,14 +70,15 @@ func timerBody(f string, binding, input string, now time.Time, try, tries int) (
 	if tries > 1 {
 		r := retryContext{RetryCount: try, MaxRetryCount: tries - 1}
 		if try > 0 {
-			r.Exception = &exception{"Microsoft.Azure.WebJobs.Host.FunctionInvocationException", "Exception while executing function: Functions." + f}
+			r.Exception = &exception{"Microsoft.Azure.WebJobs.Host.FunctionInvocationException",
+				"Exception while executing function: Functions." + f}
 		}
 		meta["RetryContext"] = r
 	}
 	return json.Marshal(request{map[string]any{binding: data}, meta})
 }
 
-// blobData is what deferred binding leaves of the blob: not a byte of its content.
+// blobData is what deferred binding sends of the blob: no byte of its content.
 type blobData struct {
 	Version, Source string
 	Content         struct {
@@ -87,7 +89,7 @@ type blobData struct {
 	ContentType string
 }
 
-// Properties is what the host knows about a blob. The times are of the blob service, in UTC.
+// Properties holds the blob's properties that the host sends. The times are those of the blob service, in UTC.
 type Properties struct {
 	Length       int64
 	ContentType  string
@@ -120,7 +122,7 @@ type blobMetadata struct {
 	System     system `json:"sys"`
 }
 
-// blobBody is the invocation for one blob; name is what {name} in the trigger's path stands for.
+// blobBody returns the request of the invocation for one blob; name is the value of {name} in the trigger's path.
 func blobBody(f, binding, uri, name string, p Properties, now time.Time) ([]byte, error) {
 	data := blobData{Version: "1.0", Source: "AzureStorageBlobs", ContentType: "application/json"}
 	data.Content.Length, data.Content.MediaType = 100, "application/json"
@@ -138,12 +140,14 @@ func blobBody(f, binding, uri, name string, p Properties, now time.Time) ([]byte
 		Properties: blobProperties{
 			Length: p.Length, ContentMD5: p.ContentMD5, ContentType: p.ContentType, ETag: p.ETag,
 			Created: p.Created.UTC().Format(stampShort), LastModified: modified, BlobTierLastModifiedTime: modified,
-			BlobType: 2, LeaseStatus: 2, LeaseState: 1, IsServerEncrypted: true, StandardBlobTier: 1, BlobTierInferred: true,
+			BlobType: 2, LeaseStatus: 2, LeaseState: 1, IsServerEncrypted: true, StandardBlobTier: 1,
+			BlobTierInferred: true,
 		},
 	}})
 }
 
-// quoteTwice is half of what the host does to every string in Metadata: the other half is the JSON around it.
+// quoteTwice encodes a string as JSON once. The host encodes every string in Metadata twice; encoding the whole request
+// is the second time.
 func quoteTwice(s string) (string, error) {
 	raw, err := json.Marshal(s)
 	return string(raw), err

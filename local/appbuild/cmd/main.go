@@ -1,4 +1,4 @@
-// Command cmd stages the function apps into build/: `go run ./local/appbuild/cmd [-local] [app...]`.
+// Command cmd builds the function apps into build/: `go run ./local/appbuild/cmd [-local] [app...]`.
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() {
 	}
 }
 
-// run stages the named apps, or all of them, of the repository in the working folder, and prints where they lie.
+// run builds the named apps, or all apps, of the repository in the working folder, and prints where they are.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("stage", flag.ContinueOnError)
 	o := appbuild.Options{Root: "."}
@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	return printReport(stdout, cmp.Or(o.Out, "build"), apps)
 }
 
-// printReport prints where the zips and what goes with them lie.
+// printReport prints where the zips and their lists are.
 func printReport(stdout io.Writer, out string, apps []appbuild.App) error {
 	for _, app := range apps {
 		zip := filepath.Join(out, app.Name+".zip")
@@ -62,8 +62,10 @@ func printReport(stdout io.Writer, out string, apps []appbuild.App) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "%s (%.1f MB), linked from what %s lists\n", zip, float64(info.Size())/1e6, filepath.Join(out, app.Name+".cdx.json"))
+		fmt.Fprintf(stdout, "%s (%.1f MB), linked from what %s lists\n",
+			zip, float64(info.Size())/1e6, filepath.Join(out, app.Name+".cdx.json"))
 	}
-	fmt.Fprintf(stdout, "%s has the checksums; the folders beside the zips hold the same files\n", filepath.Join(out, "SHA256SUMS"))
+	fmt.Fprintf(stdout, "%s has the checksums; the folders beside the zips hold the same files\n",
+		filepath.Join(out, "SHA256SUMS"))
 	return nil
 }

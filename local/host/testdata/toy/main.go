@@ -1,4 +1,5 @@
-// Command toy is a function app for the tests of both hosts: it does what its input says and writes down what it got.
+// Command toy is a function app for the tests of both hosts: it does what its input requests and records what it
+// received.
 package main
 
 import (
@@ -17,7 +18,7 @@ import (
 	"o2archiver/shared/funchost"
 )
 
-// line is what the toy appends to TOY_LOG for each invocation.
+// line is the line that the toy appends to TOY_LOG for each invocation.
 type line struct {
 	Function, ID, Input, URI, Name string
 	PID                            int
@@ -52,7 +53,8 @@ func main() {
 			if _, err := os.Stat(os.Getenv("TOY_LOG") + ".once"); err == nil {
 				return nil, nil
 			}
-			return nil, errors.Join(errors.New("the first time"), os.WriteFile(os.Getenv("TOY_LOG")+".once", nil, 0o600))
+			return nil, errors.Join(errors.New("the first time"),
+				os.WriteFile(os.Getenv("TOY_LOG")+".once", nil, 0o600))
 		case strings.Contains(word, "sleep"):
 			time.Sleep(300 * time.Millisecond)
 		}
@@ -62,17 +64,19 @@ func main() {
 	if os.Getenv("TOY_ANSWER") == "" {
 		os.Exit(funchost.ExitCode(server.Serve(ctx, os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"))))
 	}
-	// An answer that funchost would never give.
-	err := http.ListenAndServe("127.0.0.1:"+os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
-			_ = note(line{Function: r.URL.Path, PID: os.Getpid()})
-			fmt.Fprint(w, strings.TrimPrefix(os.Getenv("TOY_ANSWER"), "empty"))
-		}
-	}))
+	// Send an answer that funchost never sends.
+	err := http.ListenAndServe("127.0.0.1:"+os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"), http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				_ = note(line{Function: r.URL.Path, PID: os.Getpid()})
+				fmt.Fprint(w, strings.TrimPrefix(os.Getenv("TOY_ANSWER"), "empty"))
+			}
+		}))
 	fmt.Fprintln(os.Stderr, "toy:", err)
 	os.Exit(1)
 }
 
+// note appends a line to TOY_LOG.
 func note(l line) error {
 	raw, err := json.Marshal(l)
 	if err != nil {
