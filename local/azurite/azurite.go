@@ -1,5 +1,5 @@
-// Package azurite starts Azurite, Microsoft's emulator of Azure Storage, for the local run and for
-// tests: blobs, queues and tables on ports of 127.0.0.1 that nobody else has.
+// Package azurite starts Azurite, Microsoft's emulator of Azure Storage, for the local run and for tests: blobs, queues
+// and tables on free ports of 127.0.0.1.
 package azurite
 
 import (
@@ -19,28 +19,29 @@ import (
 )
 
 const (
-	// Account is the name of the one account that Azurite has.
+	// Account is the name of Azurite's default account.
 	Account = "devstoreaccount1"
-	// Key is that account's key. It is published by Microsoft and the same everywhere: no secret.
+	// Key is that account's key. Microsoft has published it, and it is the same everywhere: it is not a secret.
 	Key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
-	startTime = 60 * time.Second // it is up in 1 to 2 s; a busy machine takes longer
+	startTime = 60 * time.Second // it takes 1 to 2 s, and longer on a busy machine
 	stopTime  = 10 * time.Second
 )
 
-// Options says where Azurite is and where it keeps its data.
+// Options holds where Azurite is installed and how it is run.
 type Options struct {
 	Root string    // the repository's root, with local/package.json; npm installs Azurite there on first use
-	Dir  string    // where the data lie; "" keeps them in memory
-	Log  io.Writer // what npm and Azurite say; nil: nowhere
+	Dir  string    // the folder of its data; "": they are in memory only
+	Log  io.Writer // the output of npm and Azurite; nil: it is discarded
 
-	// Access gets a line for each request, in the common log format, soon after it was answered; nil: there is no such log.
+	// Access, if not nil, is called with a line for each request, in the common log format, soon after the request was
+	// answered.
 	Access func(line string)
 
-	// Hold is a file that the emulator has open, too, until it has ended, and with it the file's lock; nil: there is none.
+	// Hold, if not nil, is a file that the emulator also keeps open, and with it the file's lock, until it has ended.
 	Hold *os.File
 
-	// Accounts is how many accounts there are besides the usual one, for tests that must not see each other's data (see For).
+	// Accounts is the number of additional accounts, for tests that must not see each other's data (see For).
 	Accounts int
 }
 
@@ -48,17 +49,17 @@ type Options struct {
 type Azurite struct {
 	BlobURL, QueueURL, TableURL string // e.g. http://127.0.0.1:41087/devstoreaccount1
 
-	account, key string // "": the usual ones
+	account, key string // "": those of the default account
 	stdin        io.Closer
 	cmd          *exec.Cmd
-	ended        chan struct{} // closed when the process is gone
+	ended        chan struct{} // closed when the process has ended
 
 	mu   sync.Mutex
-	tail string // its last line, for the error when it ends too early
+	tail string // its last line of output, for the error if it ends too early
 }
 
-// Start installs Azurite if it is not there yet, starts it and returns when all three services
-// answer. It ends with Stop, or with this process however that ends; ctx bounds the start only.
+// Start installs Azurite if necessary, starts it, and returns when all three services answer. It ends with Stop, or
+// with this process in whatever way that ends. ctx applies to the start only.
 func Start(ctx context.Context, o Options) (*Azurite, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
@@ -80,27 +81,30 @@ func Start(ctx context.Context, o Options) (*Azurite, error) {
 	return a, nil
 }
 
-// bootstrap runs Azurite inside a process that ends when its standard input does: the other
-// end is held by us and nobody else, so no emulator outlives a parent that was killed. The
-// first steps of the end are those of SIGTERM, which write the data to the disk.
+// bootstrap runs Azurite inside a process that ends when its standard input is closed. Only this process holds the
+// other end, so no emulator outlives a parent that was killed. It first emits SIGTERM, at which Azurite writes its data
+// to the disk.
 const bootstrap = `process.stdin.resume().on("end", () => {
   process.emit("SIGTERM");
   setTimeout(() => process.exit(0), 8000).unref();
 });
 require(process.argv[1]);`
 
+// launchProcess starts Azurite, and returns a channel on which its services' addresses arrive.
 func launchProcess(script string, o Options) (*Azurite, <-chan string, error) {
-	// The first option is Node.js's own, in MiB: what a request leaves dies young, and with the usual 16 its one thread has to collect more often.
+	// The first option is Node.js's own, in MiB: most objects of a request are short-lived, and with the default of 16
+	// the single thread would have to collect garbage more often.
 	args := []string{"--max-semi-space-size=64", "-e", bootstrap, script, "--disableTelemetry"}
 	if o.Access == nil {
 		args = append(args, "--silent")
 	}
 	for _, service := range []string{"blob", "queue", "table"} {
-		// Port 0 lets the system choose: a port chosen here could be another's by the time it is used.
-		// Azurite closes idle connections after 5 s, which a client can take for a lost answer.
-		args = append(args, "--"+service+"Host", "127.0.0.1", "--"+service+"Port", "0", "--"+service+"KeepAliveTimeout", "300")
+		// With port 0 the system chooses: a port chosen here could be in use by the time it is needed. By default
+		// Azurite closes idle connections after 5 s, which a client could mistake for a lost answer.
+		args = append(args, "--"+service+"Host", "127.0.0.1", "--"+service+"Port", "0",
+			"--"+service+"KeepAliveTimeout", "300")
 	}
-	// Azurite refuses --inMemoryPersistence together with a location.
+	// Azurite does not accept --inMemoryPersistence together with a location.
 	if o.Dir == "" {
 		args = append(args, "--inMemoryPersistence")
 	} else {
@@ -110,9 +114,9 @@ func launchProcess(script string, o Options) (*Azurite, <-chan string, error) {
 		}
 		args = append(args, "--location", dir)
 	}
-	// Not npx: one that is killed leaves the emulator behind.
+	// npx is not used: if it is killed, it leaves the emulator running.
 	cmd := exec.Command("node", args...)
-	cmd.Dir = os.TempDir() // in memory, too, it insists on a working folder
+	cmd.Dir = os.TempDir() // Azurite requires a working folder even if its data are in memory
 	if o.Accounts > 0 {
 		cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+accountList(o.Accounts))
 	}
@@ -133,20 +137,21 @@ func launchProcess(script string, o Options) (*Azurite, <-chan string, error) {
 	ports := make(chan string, 3)
 	go a.follow(out, o, ports)
 	go func() {
-		_ = cmd.Wait() // how it ended says nothing: it is stopped by us or its last line tells why
+		_ = cmd.Wait() // an error is not needed: Stop ended it, or its last line has the reason
 		in.Close()
 		close(a.ended)
 	}()
 	return a, ports, nil
 }
 
-// follow passes on what Azurite says and picks the addresses out of it.
+// follow logs Azurite's output, and extracts the services' addresses.
 func (a *Azurite) follow(out io.Reader, o Options, addresses chan<- string) {
 	const mark = "service is successfully listening at "
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		line := lines.Text()
-		if o.Access != nil && strings.HasPrefix(line, "127.0.0.1 - - [") { // only the access log's lines begin with the client's address
+		// Only lines of the access log begin with the client's address.
+		if o.Access != nil && strings.HasPrefix(line, "127.0.0.1 - - [") {
 			o.Access(line)
 			continue
 		}
@@ -157,14 +162,14 @@ func (a *Azurite) follow(out io.Reader, o Options, addresses chan<- string) {
 		if _, address, ok := strings.Cut(line, mark); ok {
 			select {
 			case addresses <- address:
-			default: // more than three: not asked for
+			default: // more than three addresses: not needed
 			}
 		}
 	}
-	_, _ = io.Copy(io.Discard, out) // after a line that is too long: it must never block on us
+	_, _ = io.Copy(io.Discard, out) // after a line that is too long: Azurite must never block on its output
 }
 
-// await returns when the services, which start in a fixed order, listen and answer.
+// await returns when the services, which start in a fixed order, are listening and answer.
 func (a *Azurite) await(ctx context.Context, addresses <-chan string) error {
 	for _, url := range []*string{&a.BlobURL, &a.QueueURL, &a.TableURL} {
 		select {
@@ -187,7 +192,7 @@ func (a *Azurite) await(ctx context.Context, addresses <-chan string) error {
 	return fmt.Errorf("start Azurite: it does not answer: %w", ctx.Err())
 }
 
-// isUp says whether the service refuses a request without a signature, as it does when it is up.
+// isUp reports whether the service refuses a request without a signature, as it does when it is running.
 func isUp(ctx context.Context, url string) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"?comp=list", nil)
 	if err != nil {
@@ -201,21 +206,23 @@ func isUp(ctx context.Context, url string) bool {
 	return resp.StatusCode == http.StatusForbidden
 }
 
-// ConnectionString is what the Azure SDKs take. azblob does not know
+// ConnectionString returns the connection string for the Azure SDKs. azblob does not support
 // UseDevelopmentStorage=true, so everything is spelled out.
 func (a *Azurite) ConnectionString() string {
 	return a.Through(a.BlobURL, a.TableURL)
 }
 
-// Through is ConnectionString with other addresses for two of the services: of something that stands before them.
+// Through returns the connection string with other addresses of the blob and the table service, e.g. those of a proxy.
 func (a *Azurite) Through(blob, table string) string {
-	return "DefaultEndpointsProtocol=http;AccountName=" + cmp.Or(a.account, Account) + ";AccountKey=" + cmp.Or(a.key, Key) +
+	return "DefaultEndpointsProtocol=http;AccountName=" + cmp.Or(a.account, Account) +
+		";AccountKey=" + cmp.Or(a.key, Key) +
 		";BlobEndpoint=" + blob + ";QueueEndpoint=" + a.QueueURL + ";TableEndpoint=" + table + ";"
 }
 
-// otherKey is the key of every account but the usual one.
+// otherKey is the key of every account but the default one.
 const otherKey = "a2V5"
 
+// accountList returns the default account and n others, as Azurite's variable AZURITE_ACCOUNTS lists them.
 func accountList(n int) string {
 	list := Account + ":" + Key
 	for i := range n {
@@ -226,23 +233,24 @@ func accountList(n int) string {
 
 func accountName(i int) string { return fmt.Sprintf("archive%05d", i) }
 
-// For gives the emulator as its i-th account, from 0, sees it; there are Options.Accounts of them. Only its addresses and
-// its connection string are to be used.
+// For returns the emulator with its i-th additional account, from 0; there are Options.Accounts of them. Only the
+// addresses and the connection string of the result may be used.
 func (a *Azurite) For(i int) *Azurite {
 	own := func(url string) string { return strings.TrimSuffix(url, Account) + accountName(i) }
-	return &Azurite{BlobURL: own(a.BlobURL), QueueURL: own(a.QueueURL), TableURL: own(a.TableURL), account: accountName(i), key: otherKey}
+	return &Azurite{BlobURL: own(a.BlobURL), QueueURL: own(a.QueueURL), TableURL: own(a.TableURL),
+		account: accountName(i), key: otherKey}
 }
 
-// Pid is the emulator's process id.
+// Pid returns the emulator's process ID.
 func (a *Azurite) Pid() int { return a.cmd.Process.Pid }
 
-// Ended is closed when the emulator is gone, by Stop or by itself.
+// Ended returns a channel that is closed when the emulator has ended, by Stop or by itself.
 func (a *Azurite) Ended() <-chan struct{} { return a.ended }
 
-// Stop ends the emulator and returns when it is gone. Its data are on disk then if it has a folder.
-// It may be called twice.
+// Stop ends the emulator and waits until it has ended. If it has a folder, its data are on disk then. It may be called
+// twice.
 func (a *Azurite) Stop() {
-	_ = a.stdin.Close() // closed already: it is ending
+	_ = a.stdin.Close() // an error means that it is closed already
 	select {
 	case <-a.ended:
 		return

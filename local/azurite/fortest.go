@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// forTests is the instance of this test binary. It is a variable because tests of one package have
-// nothing else in common; it ends with the process.
+// forTests is the instance of this test binary. It is global because tests of one package have nothing else in common;
+// it ends with the process.
 var forTests = sync.OnceValues(func() (*Azurite, error) {
 	root, err := repositoryRoot()
 	if err != nil {
@@ -19,9 +19,9 @@ var forTests = sync.OnceValues(func() (*Azurite, error) {
 	return Start(context.Background(), Options{Root: root})
 })
 
-// ForTest returns this test binary's Azurite, in memory, started by the first test that asks. All
-// tests of the package share it, and the names of containers and tables are fixed: give each
-// test blobs and keys of its own, e.g. by naming the run's folder after it, and count only those.
+// ForTest returns this test binary's Azurite, in memory, which the first test that calls it starts. All tests of the
+// package share it, and the names of containers and tables are fixed: each test needs blobs and keys of its own, e.g.
+// by naming the run's folder after the test, and must count only those.
 func ForTest(t testing.TB) *Azurite {
 	t.Helper()
 	a, err := forTests()
@@ -31,7 +31,8 @@ func ForTest(t testing.TB) *Azurite {
 	return a
 }
 
-// repositoryRoot goes up from the working folder, which is the package's own in a test.
+// repositoryRoot returns the nearest folder, from the working folder upward, that has local/package-lock.json. In a
+// test the working folder is that of the package.
 func repositoryRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

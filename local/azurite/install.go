@@ -20,8 +20,8 @@ const (
 	advice      = "install Node.js 20 or newer, which brings npm (https://nodejs.org)"
 )
 
-// installAzurite makes sure that the Azurite of local/package-lock.json is in local/node_modules and returns
-// the path of its main script. Only one process installs at a time; the others wait for it.
+// installAzurite installs the Azurite of local/package-lock.json into local/node_modules if it is not there, and
+// returns the path of its main script. Only one process installs at a time; the others wait for it.
 func installAzurite(ctx context.Context, root string, log io.Writer) (string, error) {
 	if err := CheckNode(ctx); err != nil {
 		return "", err
@@ -64,7 +64,7 @@ func npmInstall(ctx context.Context, local string, log io.Writer) error {
 	if err != nil {
 		return errors.New("install Azurite: npm is not on PATH: " + advice)
 	}
-	// Azurite needs none of its packages' install scripts.
+	// None of Azurite's packages needs its install scripts.
 	cmd := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	cmd.Dir = local
 	var said strings.Builder
@@ -77,7 +77,8 @@ func npmInstall(ctx context.Context, local string, log io.Writer) error {
 	return nil
 }
 
-// CheckNode asks node for its version. Azurite's own error on an old one names a syntax error.
+// CheckNode returns an error unless node is installed in a supported version. With an old one, Azurite itself would
+// report a syntax error.
 func CheckNode(ctx context.Context) error {
 	out, err := exec.CommandContext(ctx, "node", "--version").Output()
 	if errors.Is(err, exec.ErrNotFound) {
@@ -94,7 +95,7 @@ func CheckNode(ctx context.Context) error {
 	return nil
 }
 
-// lockedVersion is the version of Azurite that a lock file asks for, and "" with os.ErrNotExist if there is none.
+// lockedVersion returns the version of Azurite in a lock file. Without the file the error matches os.ErrNotExist.
 func lockedVersion(file string) (string, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
@@ -115,7 +116,7 @@ func lockedVersion(file string) (string, error) {
 	return version, nil
 }
 
-// isInstalled says whether npm finished with this version: it writes its own lock file last.
+// isInstalled reports whether npm has finished installing this version: it writes its own lock file last.
 func isInstalled(local, want string) bool {
 	got, err := lockedVersion(filepath.Join(local, "node_modules", ".package-lock.json"))
 	return err == nil && got == want

@@ -7,12 +7,14 @@ import (
 	"os/exec"
 )
 
+// ownGroup does nothing on this system.
 func ownGroup(*exec.Cmd) {}
 
-// inheritFile does nothing here: Windows has no open files to inherit.
+// inheritFile does nothing here: on Windows a process inherits no open files.
 func inheritFile(*exec.Cmd, *os.File) {}
 
+// killGroup kills the process; this system has no process groups.
 func killGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
 
-// lockFile does nothing here: two first starts at the same moment are npm's to sort out.
+// lockFile does nothing here: if two first starts coincide, npm has to cope.
 func lockFile(string) (unlock func(), err error) { return func() {}, nil }

@@ -8,16 +8,17 @@ import (
 	"syscall"
 )
 
-// ownGroup takes the emulator out of our process group: a Ctrl-C at the terminal is for us, and
-// the emulator has to be there until those who use it have ended.
+// ownGroup puts the emulator into a process group of its own: a Ctrl-C at the terminal is for this process, and the
+// emulator must keep running until its users have ended.
 func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// inheritFile gives the process the open file.
+// inheritFile passes the open file to the process.
 func inheritFile(cmd *exec.Cmd, f *os.File) { cmd.ExtraFiles = append(cmd.ExtraFiles, f) }
 
+// killGroup kills the process and everything that it has started.
 func killGroup(cmd *exec.Cmd) error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 
-// lockFile waits for the file's advisory lock, which the system gives up when the process ends.
+// lockFile waits for the file's advisory lock, which the system releases when the process ends.
 func lockFile(file string) (unlock func(), err error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -11,23 +11,23 @@ import (
 	"testing"
 )
 
-// Fault is what a Proxy does to one request.
+// Fault is a fault that a Proxy injects into one request.
 type Fault int
 
 // The faults.
 const (
-	Pass     Fault = iota // nothing
-	Refuse                // answers 500; the emulator never sees it
-	Busy                  // answers 503; the emulator never sees it
-	Reset                 // closes the connection; the emulator never sees it
-	Lose                  // lets the emulator do it and closes the connection instead of answering
-	Cut                   // breaks the answer off in the middle of its body
-	Stall                 // answers when the client has gone
-	Archived              // answers that the blob lies in the archive tier; the emulator never sees it
+	Pass     Fault = iota // no fault
+	Refuse                // answers 500; the request does not reach the emulator
+	Busy                  // answers 503; the request does not reach the emulator
+	Reset                 // closes the connection; the request does not reach the emulator
+	Lose                  // the emulator executes the request, and the connection is closed instead of an answer
+	Cut                   // the connection breaks in the middle of the answer's body
+	Stall                 // no answer until the client gives up; the request does not reach the emulator
+	Archived              // answers that the blob is in the archive tier; the request does not reach the emulator
 )
 
-// Proxy returns a connection string for a way to the emulator on which rule decides what happens to each request. rule is
-// called by several goroutines at once. A request's signature does not cover the host, so it passes as it is.
+// Proxy returns the connection string of a proxy to the emulator on which rule decides the fault of each request. rule
+// is called concurrently. A request's signature does not cover the host, so requests pass unchanged.
 func (a *Azurite) Proxy(t testing.TB, rule func(*http.Request) Fault) (connectionString string) {
 	t.Helper()
 	way := func(to string) string {
@@ -37,7 +37,7 @@ func (a *Azurite) Proxy(t testing.TB, rule func(*http.Request) Fault) (connectio
 		}
 		p := &proxy{rule: rule, forward: &httputil.ReverseProxy{
 			Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(u) },
-			ErrorLog: log.New(io.Discard, "", 0), // clients that leave are part of the tests
+			ErrorLog: log.New(io.Discard, "", 0), // clients that give up are part of the tests
 		}}
 		s := httptest.NewServer(p)
 		t.Cleanup(func() {
@@ -61,7 +61,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case Busy:
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case Archived:
-		w.Header().Set("x-ms-error-code", "BlobArchived") // Get Blob: a blob that is not online can't be read
+		w.Header().Set("x-ms-error-code", "BlobArchived") // Get Blob: a blob that is offline can't be read
 		w.WriteHeader(http.StatusConflict)
 	case Reset:
 		panic(http.ErrAbortHandler)
@@ -75,7 +75,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header()[name] = values
 		}
 		w.WriteHeader(answer.Code)
-		_, _ = w.Write(answer.Body.Bytes()[:answer.Body.Len()/2]) // the client may have gone
+		_, _ = w.Write(answer.Body.Bytes()[:answer.Body.Len()/2]) // the client may have given up
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	case Stall:

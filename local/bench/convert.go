@@ -20,23 +20,23 @@ import (
 )
 
 const (
-	attachmentSize = 32 << 20
-	base64Size     = 64 << 20
-	collected      = 400 // GOGC of the import handler
+	attachmentSize = 32 << 20 // bytes
+	base64Size     = 64 << 20 // bytes
+	collected      = 400      // GOGC of the import handler
 )
 
-// What is asked of the conversion, for each second of one core.
+// The limits of the conversion, per second of one core.
 const (
 	textRate       = 60_000 // texts
 	attachmentRate = 450    // MB
-	held           = 1000   // kB, with an attachment of any size
+	held           = 1000   // kB allocated, for an attachment of any size
 )
 
 // measureConversion measures shared/message on one core.
 func measureConversion(ctx context.Context, r *report) error {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))         // the garbage collector has to share the core, too
-	defer debug.SetGCPercent(debug.SetGCPercent(collected)) // as import sets it
-	all := make([]*record.Record, len(texts))               // one of each length
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))         // so that the garbage collector shares the core
+	defer debug.SetGCPercent(debug.SetGCPercent(collected)) // as in import
+	all := make([]*record.Record, len(texts))               // one record of each length
 	for i := range all {
 		var err error
 		if all[i], err = exampleRecord(day{from: exampleDay, items: len(texts), mailboxes: 1}, i); err != nil {
@@ -54,7 +54,7 @@ func measureConversion(ctx context.Context, r *report) error {
 	dst := make([]byte, base64.StdEncoding.EncodedLen(base64Size))
 	var each, short, cold, files, alone rate
 	turn := 0
-	for range 2 { // in turns, and the better one counts: whatever else the machine does shall not hit one of them alone
+	for range 2 { // twice, taking the better result: other load on the machine then does not affect one figure alone
 		for _, b := range []struct {
 			best *rate
 			once func() error
@@ -65,7 +65,8 @@ func measureConversion(ctx context.Context, r *report) error {
 				return writeMessage(text, message.Options{Region: "GB", Numbers: message.NewNumberCache()})
 			}},
 			{&files, func() error {
-				return whole.Write(io.Discard, func(string) (io.ReadCloser, error) { return io.NopCloser(noiseReader(attachmentSize)), nil })
+				return whole.Write(io.Discard,
+					func(string) (io.ReadCloser, error) { return io.NopCloser(noiseReader(attachmentSize)), nil })
 			}},
 			{&alone, func() error { base64.StdEncoding.Encode(dst, src); return nil }},
 		} {
@@ -79,17 +80,24 @@ func measureConversion(ctx context.Context, r *report) error {
 		return err
 	}
 	const group = "Conversion to RFC 5322, per second of one core"
-	r.add(group, "texts of 3 to 150 characters in turn, built and written", each.perSecond, "texts/s", atLeast(1, textRate, "numbers seen before"))
+	r.add(group, "texts of 3 to 150 characters in turn, built and written", each.perSecond, "texts/s",
+		atLeast(1, textRate, "numbers seen before"))
 	r.add(group, "  allocations for each", float64(each.AllocsPerOp()), "", noLimit())
 	r.add(group, "  allocated bytes", float64(each.AllocedBytesPerOp())/1e3, "kB", noLimit())
 	r.add(group, "a short text alone", short.perSecond, "texts/s", compareWith(textRate, "numbers seen before"))
-	r.add(group, fmt.Sprintf("%d texts of %d people, the first numbers never seen", dayTexts, dayPeople), mixed, "texts/s", compareWith(textRate, "numbers seen before"))
-	r.add(group, "a short text whose numbers were never seen", cold.perSecond, "texts/s", compareWith(textRate, "numbers seen before"))
-	r.add(group, "an attachment of 32 MiB, streamed", files.perSecond*attachmentSize/1e6, "MB/s", atLeast(1, attachmentRate, "of the attachment"))
+	r.add(group, fmt.Sprintf("%d texts of %d people, the first numbers never seen", dayTexts, dayPeople),
+		mixed, "texts/s",
+		compareWith(textRate, "numbers seen before"))
+	r.add(group, "a short text whose numbers were never seen", cold.perSecond, "texts/s",
+		compareWith(textRate, "numbers seen before"))
+	r.add(group, "an attachment of 32 MiB, streamed", files.perSecond*attachmentSize/1e6, "MB/s",
+		atLeast(1, attachmentRate, "of the attachment"))
 	r.add(group, "  encoding/base64 alone, in memory", alone.perSecond*base64Size/1e6, "MB/s", noLimit())
-	r.add(group, "  the attachment's rate beside it", 100*files.perSecond*attachmentSize/(alone.perSecond*base64Size), "%", compareWith(100, "encoding/base64 alone"))
+	r.add(group, "  the attachment's rate beside it",
+		100*files.perSecond*attachmentSize/(alone.perSecond*base64Size), "%", compareWith(100, "encoding/base64 alone"))
 	r.add(group, "  its allocations", float64(files.AllocsPerOp()), "", noLimit())
-	r.add(group, "  allocated bytes: no more can be held", float64(files.AllocedBytesPerOp())/1e3, "kB", atMost(held, "held"))
+	r.add(group, "  allocated bytes: no more can be held", float64(files.AllocedBytesPerOp())/1e3, "kB",
+		atMost(held, "held"))
 	return nil
 }
 
@@ -101,7 +109,7 @@ func writeMessage(rec *record.Record, o message.Options) error {
 	return m.Write(io.Discard, nil)
 }
 
-// withFile is a call with a large recording.
+// withFile returns the message of a call with a large recording.
 func withFile(rec record.Record, o message.Options) (*message.Message, error) {
 	rec.Kind = record.CallAudio
 	sum, err := hashOf(noiseReader(attachmentSize))
@@ -118,15 +126,16 @@ func withFile(rec record.Record, o message.Options) (*message.Message, error) {
 
 const (
 	dayTexts  = 50_000
-	dayPeople = 500 // with mailboxes; they write to a thousand others
+	dayPeople = 500 // people with mailboxes; they write to a thousand others
 )
 
-// organizationRate is the rate over a part of a day, by a process that has just been started: it meets all numbers once for the first time.
+// organizationRate returns the rate for a part of a day in a process that has just been started: it parses every number
+// once for the first time.
 func organizationRate(ctx context.Context) (float64, error) {
 	d := day{from: exampleDay, items: dayTexts, mailboxes: dayPeople}
 	o := message.Options{Region: "GB", Numbers: message.NewNumberCache()}
 	var spent time.Duration
-	for from := 0; from < dayTexts; from += 5000 { // read first, so that the reading is not measured, but not all at once
+	for from := 0; from < dayTexts; from += 5000 { // parsed before they are measured, but not all at once
 		if err := context.Cause(ctx); err != nil {
 			return 0, err
 		}
@@ -148,13 +157,13 @@ func organizationRate(ctx context.Context) (float64, error) {
 	return dayTexts / spent.Seconds(), nil
 }
 
-// rate is what repeating something gave.
+// rate is the best result of repeating an operation.
 type rate struct {
 	testing.BenchmarkResult
 	perSecond float64 // of processor time
 }
 
-// take repeats once for about a second, and keeps the result if it is the best.
+// take repeats once for about a second, and keeps the result if it is better.
 func (r *rate) take(ctx context.Context, once func() error) (err error) {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -179,8 +188,8 @@ func (r *rate) take(ctx context.Context, once func() error) (err error) {
 	return nil
 }
 
-// stopwatch tells the processor time of this process where the system does, so that others on the machine take nothing from what is
-// measured; else the time of day.
+// stopwatch measures the processor time of this process, so that other load on the machine has no effect. On a system
+// that does not report it, it measures elapsed time.
 type stopwatch struct {
 	used  time.Duration
 	known bool
@@ -201,11 +210,12 @@ func (s stopwatch) read() time.Duration {
 
 var exampleDay = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
-// exampleRecord is the i-th generated text as import reads it from a batch.
+// exampleRecord returns the i-th generated text as import parses it from a batch.
 func exampleRecord(d day, i int) (*record.Record, error) {
 	raw := d.json(i)
 	sum := sha256.Sum256(raw)
-	rec, err := telemessage.Parse(record.Entry{Version: 1, Items: []record.Item{{SHA256: hex.EncodeToString(sum[:]), Raw: json.RawMessage(raw)}}})
+	rec, err := telemessage.Parse(record.Entry{Version: 1,
+		Items: []record.Item{{SHA256: hex.EncodeToString(sum[:]), Raw: json.RawMessage(raw)}}})
 	if err != nil {
 		return nil, fmt.Errorf("read a generated item: %w", err)
 	}

@@ -14,7 +14,7 @@ import (
 	"o2archiver/shared/ledger"
 )
 
-// served counts what Azurite has answered, by its access log.
+// served counts the requests that Azurite has answered, by its access log.
 type served struct{ blobs, tables atomic.Int64 }
 
 // note counts a line of the log.
@@ -27,7 +27,8 @@ func (s *served) note(line string) {
 	}
 }
 
-// count is what was answered until now. The log's lines come after the answers, so it waits for a pause in them.
+// count returns the numbers so far. Lines of the log come after the answers, so it waits until none has come for 100
+// ms.
 func (s *served) count() (blobs, tables int64) {
 	for range 50 {
 		blobs, tables = s.blobs.Load(), s.tables.Load()
@@ -39,13 +40,13 @@ func (s *served) count() (blobs, tables int64) {
 	return blobs, tables
 }
 
-// creates stands before Graph and notes when each message was created.
+// creates is a middleware in front of Graph that records when each message was created.
 type creates struct {
 	mu   sync.Mutex
 	done []time.Time
 }
 
-// wrap puts it before a handler.
+// wrap returns the middleware in front of a handler.
 func (c *creates) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(rw, r)
@@ -57,14 +58,14 @@ func (c *creates) wrap(next http.Handler) http.Handler {
 	})
 }
 
-// begin forgets what was created before.
+// begin forgets the creates so far.
 func (c *creates) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.done = nil
 }
 
-// middle is the rate from the tenth part of the creates to the last tenth.
+// middle returns the rate of creates, in creates per second, without the first and the last tenth.
 func (c *creates) middle() float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,7 +76,7 @@ func (c *creates) middle() float64 {
 	return float64(to-from) / c.done[to].Sub(c.done[from]).Seconds()
 }
 
-// logged passes on what the handlers write, and counts it: it has a price.
+// logged passes on what the handlers write, and counts it, because logs have a price.
 type logged struct {
 	to    io.Writer
 	lines atomic.Int64

@@ -14,10 +14,10 @@ import (
 	"o2archiver/shared/telemessage/telemessagetest"
 )
 
-// fetchRate is what is asked of fetch: texts a second, from the site on loopback to Azurite in memory.
+// fetchRate is the limit of fetch: texts per second, from the site on loopback to Azurite in memory.
 const fetchRate = 3000
 
-// fetched is what an item costs fetch.
+// fetched holds the cost of one item in fetch.
 type fetched struct {
 	seconds, blobs float64
 	batches        float64
@@ -47,7 +47,8 @@ func (w *world) fetchDay(ctx context.Context, r *report) error {
 		return fmt.Errorf("read the site: %w", err)
 	}
 	n := float64(w.day.items)
-	r.add(group, "items, from the timer to the answer", n/took.Seconds(), "items/s", atLeast(1, fetchRate, "into Azurite, in memory"))
+	r.add(group, "items, from the timer to the answer", n/took.Seconds(), "items/s",
+		atLeast(1, fetchRate, "into Azurite, in memory"))
 	r.add(group, "  the same pages, read and dropped", plain, "items/s", noLimit())
 	r.add(group, "blob operations per item", float64(blobs-before)/n, "", noLimit())
 	r.add(group, "resident memory, highest, over idle", grownMemory(w.fetch), "MB", noLimit())
@@ -56,10 +57,11 @@ func (w *world) fetchDay(ctx context.Context, r *report) error {
 	return nil
 }
 
-// readPages reads the pages that fetch reads, and gives the items per second: what the site and loopback can do.
+// readPages reads the pages that fetch reads, and returns the items per second: the maximum of the site and loopback.
 func (w *world) readPages(ctx context.Context) (float64, error) {
 	q := url.Values{
-		"from": {w.day.from.Format(time.RFC3339)}, "to": {w.day.from.Add(24*time.Hour - 10*time.Minute).Format(time.RFC3339)}, "limit": {"1000"},
+		"from": {w.day.from.Format(time.RFC3339)},
+		"to":   {w.day.from.Add(24*time.Hour - 10*time.Minute).Format(time.RFC3339)}, "limit": {"1000"},
 	}
 	began := time.Now()
 	for {
@@ -79,7 +81,7 @@ func (w *world) readPages(ctx context.Context) (float64, error) {
 	}
 }
 
-// get reads one answer of the site to its end.
+// get copies the body of one answer of the site to a writer.
 func (w *world) get(ctx context.Context, path string, to io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -100,7 +102,7 @@ func (w *world) get(ctx context.Context, path string, to io.Writer) error {
 	return err
 }
 
-// batches are all that fetch has written.
+// batches returns all batches that fetch has written.
 func (w *world) batches(ctx context.Context) (all []archive.BatchInfo, err error) {
 	days, err := w.store.Days(ctx)
 	if err != nil {
@@ -129,7 +131,7 @@ func countRecords(batches []archive.BatchInfo) (n int) {
 	return n
 }
 
-// broken says where to look.
+// broken returns the error with the place of the log.
 func (w *world) broken(app string, err error) error {
 	return fmt.Errorf("%s: %w (its output is in %s)", app, err, w.log.Name())
 }

@@ -15,15 +15,17 @@ import (
 
 const (
 	handlers  = "Handlers"
-	bigSize   = 150_000_000 // bytes: the most that MAX_ITEM_SIZE allows
+	bigSize   = 150_000_000 // bytes: the maximum of MAX_ITEM_SIZE
 	bigPath   = "/content/call.wav"
-	bigMemory = 48 // MB over idle, for such an item
+	bigMemory = 48 // MB over idle, limit for such an item
 
-	// Microsoft Graph: a piece of an upload is at most 4 MB and a multiple of 320 KiB, and the next may only follow the last.
+	// piece is the size of a chunk of an upload in bytes. Microsoft Graph: a chunk has at most 4 MB and a multiple of
+	// 320 KiB, and chunks are sent one after the other.
 	piece = 12 * 320 << 10
 )
 
-// startHandlers measures how long a handler takes to be there, starts both for what follows, and looks at them idle.
+// startHandlers measures the start-up time of the handlers, starts both for the following steps, and measures their
+// memory when idle.
 func (w *world) startHandlers(ctx context.Context, r *report) (err error) {
 	for _, app := range []string{"fetch", "import"} {
 		took, err := startUp(ctx, filepath.Join(w.out, app, "handler"), w.settings(w.o.concurrency))
@@ -38,17 +40,18 @@ func (w *world) startHandlers(ctx context.Context, r *report) (err error) {
 		}
 	}
 	r.add(handlers, "fetch: resident memory, idle", inMegabytes(w.fetch.idle, w.fetch.idleOK), "MB", noLimit())
-	r.add(handlers, "import: resident memory, idle", inMegabytes(w.imports.idle, w.imports.idleOK), "MB", noLimit())
+	r.add(handlers, "import: resident memory, idle",
+		inMegabytes(w.imports.idle, w.imports.idleOK), "MB", noLimit())
 	return nil
 }
 
-// grownMemory is the most memory that the app's process ever had, without what it had when it was idle.
+// grownMemory returns the peak memory of the app's process, minus its memory when it was idle, in MB.
 func grownMemory(a *app) float64 {
 	_, most, ok := processMemory(a.Pid())
 	return inMegabytes(most-a.idle, ok && a.idleOK)
 }
 
-// recording takes one large recording the whole way, in processes of its own.
+// recording fetches and imports one large recording, in processes started for it.
 func (w *world) recording(ctx context.Context, r *report) error {
 	at := w.day.from.Add(-time.Hour)
 	site := newSite()
@@ -67,8 +70,9 @@ func (w *world) recording(ctx context.Context, r *report) error {
 	return w.importRecording(ctx, r, batches)
 }
 
-// backfill has what the site holds of a window fetched by a process of its own, which goes on running.
-func (w *world) backfill(ctx context.Context, site *telemessagetest.Site, from, to time.Time) (added []archive.BatchInfo, took time.Duration, used load, err error) {
+// backfill fetches what a site holds of a window, in a process started for it, which keeps running.
+func (w *world) backfill(ctx context.Context, site *telemessagetest.Site, from, to time.Time) (
+	added []archive.BatchInfo, took time.Duration, used load, err error) {
 	before, err := w.batches(ctx)
 	if err != nil {
 		return nil, 0, used, err
@@ -111,13 +115,14 @@ func (w *world) importRecording(ctx context.Context, r *report, batches []archiv
 	if !w.holds(sum) {
 		return w.broken("import", fmt.Errorf("no mailbox has the recording of %d bytes as the site has it", bigSize))
 	}
-	r.add(group, "bytes, from the event to the answer", bigSize/1e6/took.Seconds(), "MB/s", compareWith(piece/1e6/w.latency.Seconds(), "a piece of 3.9 MB in each L"))
+	r.add(group, "bytes, from the event to the answer", bigSize/1e6/took.Seconds(), "MB/s",
+		compareWith(piece/1e6/w.latency.Seconds(), "a piece of 3.9 MB in each L"))
 	r.add(group, "resident memory, highest, over idle", grownMemory(w.imports), "MB", atMost(bigMemory, "over idle"))
 	w.load(w.imports).since(load).report(r, group, "import", 1, "recording", took)
 	return nil
 }
 
-// holds says whether a mailbox has an attachment with that SHA-256.
+// holds reports whether a mailbox has an attachment with that SHA-256.
 func (w *world) holds(sum string) bool {
 	for _, u := range tenantUsers(w.o.mailboxes) {
 		for _, m := range w.graph.Messages(u.ID) {

@@ -12,40 +12,42 @@ import (
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
-// What is asked of an import of texts.
+// The limits of an import of texts.
 const (
 	shareOfLimit  = 0.95 // of C/L
-	perCopy       = 1.02 // requests to Graph
-	throttled     = 1    // per cent of the answers are 429
-	tablesPerCopy = 3    // of a record with one copy
-	blobsPerRec   = 0.1
+	perCopy       = 1.02 // requests to Graph per copy
+	throttled     = 1    // per cent of the answers that are 429
+	tablesPerCopy = 3    // table operations, for a record with one copy
+	blobsPerRec   = 0.1  // blob operations per record
 )
 
-// counts is what an import came to.
+// counts holds what was counted during an import.
 type counts struct {
 	copies, batches   int
-	requests, created int // to Graph: all, with those inside of a $batch; and those that create a message
-	throttled         int // answers 429
+	requests, created int // requests to Graph, including those inside a $batch; those that create a message
+	throttled         int // answers with status 429
 	tables, blobs     int64
 	lines, bytes      int64 // of the log
 	took              time.Duration
-	middle            float64 // copies/s, without the beginning and the end
+	middle            float64 // copies/s, without the first and the last tenth
 	load              load
 }
 
 func (c counts) plus(o counts) counts {
 	return counts{
-		c.copies + o.copies, c.batches + o.batches, c.requests + o.requests, c.created + o.created, c.throttled + o.throttled,
-		c.tables + o.tables, c.blobs + o.blobs, c.lines + o.lines, c.bytes + o.bytes, c.took + o.took, math.NaN(), c.load.plus(o.load),
+		c.copies + o.copies, c.batches + o.batches, c.requests + o.requests, c.created + o.created,
+		c.throttled + o.throttled,
+		c.tables + o.tables, c.blobs + o.blobs, c.lines + o.lines, c.bytes + o.bytes, c.took + o.took, math.NaN(),
+		c.load.plus(o.load),
 	}
 }
 
 func (c counts) rate() float64  { return float64(c.copies) / c.took.Seconds() }
 func (c counts) share() float64 { return 100 * float64(c.throttled) / float64(c.requests) }
 
-// importDay is the long import, of a tenant that the archive has never seen, by a process that has just been started. The first copies
-// are reported apart: with them every mailbox's user and folder have to be found, once in the life of a process, and
-// the folders made. Then the rest, and both together.
+// importDay is the long import, into a tenant that the archive has never accessed, by a process that has just been
+// started. The first copies are reported separately: every mailbox's user has to be looked up, once in the life of a
+// process, and the folders created. Then the rest is reported, and finally both together.
 func (w *world) importDay(ctx context.Context, r *report) error {
 	c := w.o.concurrency / 2
 	first, err := w.importPart(ctx, 2*w.o.mailboxes)
@@ -58,20 +60,25 @@ func (w *world) importDay(ctx context.Context, r *report) error {
 	}
 	whole := first.plus(rest)
 	at := func(name string, did counts) string {
-		return fmt.Sprintf("Import, %s: %d copies into %d mailboxes, C = %d at once, L = %v", name, did.copies, w.o.mailboxes, c, w.latency)
+		return fmt.Sprintf("Import, %s: %d copies into %d mailboxes, C = %d at once, L = %v",
+			name, did.copies, w.o.mailboxes, c, w.latency)
 	}
 	w.reportPart(r, at("first contact", first), first, c, asked{})
 	w.reportPart(r, at("mailboxes known", rest), rest, c, asked{rate: true, requests: true})
 	group := at("the whole run", whole)
-	w.reportPart(r, group, whole, c, asked{requests: true}) // its first requests make no copies, so C/L copies a second can't be had
-	r.add(group, "blob operations per record, with those of fetch", float64(whole.blobs)/float64(whole.copies)+w.perItem.blobs, "", compareWith(blobsPerRec, "asked of import alone"))
+	// The first requests create no copies, so the whole can't reach C/L copies a second.
+	w.reportPart(r, group, whole, c, asked{requests: true})
+	r.add(group, "blob operations per record, with those of fetch",
+		float64(whole.blobs)/float64(whole.copies)+w.perItem.blobs, "",
+		compareWith(blobsPerRec, "asked of import alone"))
 	r.add(group, "resident memory of import, highest, over idle", grownMemory(w.imports), "MB", noLimit())
 	reportCost(r, first, rest, w.perItem)
 	return nil
 }
 
-// moreAtOnce shows that the concurrency is reached: at four times the latency, where C/L is half that of the long import; and at the
-// same latency, where twice as much is to be done and the processors of a small machine are the bound.
+// moreAtOnce measures whether the concurrency is reached: first at four times the latency, where C/L is half that of
+// the long import; then at the same latency, where twice as much has to be done and the processors of a small machine
+// are the bottleneck.
 func (w *world) moreAtOnce(ctx context.Context, r *report) error {
 	c := w.o.concurrency
 	for _, latency := range []time.Duration{4 * w.o.latency, w.o.latency} {
@@ -88,16 +95,17 @@ func (w *world) moreAtOnce(ctx context.Context, r *report) error {
 		if err != nil {
 			return err
 		}
-		group := fmt.Sprintf("Import, mailboxes known: %d copies into %d mailboxes, C = %d at once, L = %v", did.copies, w.o.mailboxes, c, latency)
+		group := fmt.Sprintf("Import, mailboxes known: %d copies into %d mailboxes, C = %d at once, L = %v",
+			did.copies, w.o.mailboxes, c, latency)
 		w.reportPart(r, group, did, c, asked{rate: true, requests: true, machine: latency == w.o.latency})
 	}
 	return nil
 }
 
-// asked is what is asked of an import.
+// asked holds which limits apply to an import.
 type asked struct {
 	rate, requests bool
-	machine        bool // the rate may be more than this machine can do
+	machine        bool // the rate may be more than this machine's processors can do
 }
 
 func (w *world) reportPart(r *report, group string, did counts, c int, what asked) {
@@ -119,15 +127,17 @@ func (w *world) reportPart(r *report, group string, did counts, c int, what aske
 	r.add(group, "Graph requests per copy, to create it", float64(did.created)/n, "", compareWith(1, "one"))
 	r.add(group, "Graph requests per copy, with look-ups and folders", float64(did.requests)/n, "", requests)
 	if !what.requests {
-		r.add(group, "Graph requests per mailbox, to find it and its folder", float64(did.requests-did.created)/float64(w.o.mailboxes), "", noLimit())
+		r.add(group, "Graph requests per mailbox, to find it and its folder",
+			float64(did.requests-did.created)/float64(w.o.mailboxes), "", noLimit())
 	}
 	r.add(group, "share of answers 429", did.share(), "%", atMost(throttled, "of the requests"))
-	r.add(group, "table operations per copy", float64(did.tables)/n, "", atMost(tablesPerCopy, "claim, done, and one for the record"))
+	r.add(group, "table operations per copy", float64(did.tables)/n, "",
+		atMost(tablesPerCopy, "claim, done, and one for the record"))
 	r.add(group, "blob operations per record", float64(did.blobs)/n, "", atMost(blobsPerRec, "a record"))
 	did.load.report(r, group, "import", n, "copy", did.took)
 }
 
-// splitBatches takes the first batches that hold n records together.
+// splitBatches returns the first batches that together hold at least n records, and the rest.
 func splitBatches(batches []archive.BatchInfo, n int) (some, rest []archive.BatchInfo) {
 	for i, have := 0, 0; i < len(batches); i++ {
 		if have += batches[i].Records; have >= n {
@@ -137,7 +147,7 @@ func splitBatches(batches []archive.BatchInfo, n int) (some, rest []archive.Batc
 	return batches, nil
 }
 
-// importPart imports so many of the day's copies that are not imported yet, and counts.
+// importPart imports at least that many of the day's copies that are not imported yet, and counts.
 func (w *world) importPart(ctx context.Context, copies int) (counts, error) {
 	some, rest := splitBatches(w.rest, copies)
 	w.rest = rest
@@ -147,8 +157,8 @@ func (w *world) importPart(ctx context.Context, copies int) (counts, error) {
 	return w.importBatches(ctx, some, w.imports)
 }
 
-// importBatches brings the events of the batches, all at once as Event Grid may; the host lets in as many as host.json says. The load is
-// that of the first process.
+// importBatches delivers the events of the batches all at once, as Event Grid may; the host admits as many as host.json
+// permits. The load is that of the first process.
 func (w *world) importBatches(ctx context.Context, batches []archive.BatchInfo, to ...*app) (counts, error) {
 	did := counts{copies: countRecords(batches), batches: len(batches)}
 	blobs, tables := w.served.count()
@@ -163,12 +173,14 @@ func (w *world) importBatches(ctx context.Context, batches []archive.BatchInfo, 
 	did.blobs, did.tables = w.served.count()
 	did.blobs, did.tables = did.blobs-blobs, did.tables-tables
 	if did.blobs < int64(did.batches) || did.tables < int64(did.copies) {
-		return did, w.broken("import", fmt.Errorf("for %d copies Azurite's log has %d requests for blobs and %d for rows", did.copies, did.blobs, did.tables))
+		return did, w.broken("import", fmt.Errorf(
+			"for %d copies Azurite's log has %d requests for blobs and %d for rows",
+			did.copies, did.blobs, did.tables))
 	}
 	did.lines, did.bytes = w.said.lines.Load()-lines, w.said.bytes.Load()-said
 	after := w.graph.Requests()
 	for kind := range after.Kinds {
-		if kind != mailboxtest.Token { // those are the others once more
+		if kind != mailboxtest.Token { // that kind counts the others once more
 			did.requests += after.Kinds[kind] - before.Kinds[kind]
 		}
 	}
@@ -180,7 +192,7 @@ func (w *world) importBatches(ctx context.Context, batches []archive.BatchInfo, 
 	return did, nil
 }
 
-// deliver brings the events, to one process after the other in turn, and returns after the last answer.
+// deliver delivers the events to the processes in rotation, and returns after the last answer.
 func (w *world) deliver(ctx context.Context, batches []archive.BatchInfo, to ...*app) error {
 	failed := make([]error, len(batches))
 	var group sync.WaitGroup

@@ -12,26 +12,26 @@ import (
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
-// Numbers come from the ranges that Ofcom keeps for drama: there are a thousand mobile ones, and a thousand of Leicester's.
+// Numbers come from the ranges that Ofcom reserves for drama: a thousand mobile ones, and a thousand landlines.
 const (
 	mobile   = 447700900000
 	landline = 441632960000
 	numbers  = 1000
 )
 
-// day is the window that the generated items were archived in, evenly spread.
+// day is the window in which the generated items were archived, evenly distributed.
 type day struct {
 	from      time.Time
 	items     int
 	mailboxes int
-	prefix    string // of the items' ids
+	prefix    string // of the items' IDs
 }
 
 func (d day) archived(i int) time.Time {
 	return d.from.Add(time.Duration(i) * (23 * time.Hour / time.Duration(max(1, d.items))))
 }
 
-// texts are of the lengths that texts have.
+// texts have typical lengths.
 var texts = []string{
 	"Ok, on my way",
 	"Can you bring the keys for the van? They are on the hook behind the door",
@@ -72,12 +72,14 @@ type attachment struct {
 	ContentURL  string `json:"contentUrl"`
 }
 
-// text is the i-th item: between somebody with a mailbox and somebody outside, so that it becomes exactly one copy. The mailboxes
-// take turns.
+// text returns the i-th item. It is between a person with a mailbox and one without, so that it results in exactly one
+// copy. The mailboxes are used in rotation.
 func (d day) text(i int) item {
 	at := d.archived(i)
 	user, other := i%d.mailboxes, (i*7+i/d.mailboxes)%numbers
-	inside := party{Value: fmt.Sprintf("+%d", mobile+user%numbers), FullName: map[string]string{"firstName": "User", "lastName": fmt.Sprintf("Number %d", user)}, Email: addressOf(user)}
+	inside := party{Value: fmt.Sprintf("+%d", mobile+user%numbers),
+		FullName: map[string]string{"firstName": "User", "lastName": fmt.Sprintf("Number %d", user)},
+		Email:    addressOf(user)}
 	outside := party{Value: fmt.Sprintf("%d", landline+other)}
 	it := item{
 		MessageID: fmt.Sprintf("bench-%s%d", d.prefix, i), MessageType: "SMS", Network: "O2", Msisdn: inside.Value[1:],
@@ -95,25 +97,26 @@ func (d day) json(i int) []byte { return encodeItem(d.text(i)) }
 
 func encodeItem(it item) []byte {
 	raw, err := json.Marshal(it)
-	if err != nil { // texts, numbers and lists always can be
+	if err != nil { // strings, numbers and lists can always be encoded
 		panic(err)
 	}
 	return raw
 }
 
-// recorded is a call with one large recording, which lies at path.
+// recorded returns a call with one large recording, whose address is path.
 func (d day) recorded(path string, size int64) item {
 	it := d.text(0)
 	it.MessageID, it.MessageType, it.TextContent = "bench-recording", "CALL_AUDIO", ""
 	sum := sha256.New()
-	_, _ = io.Copy(sum, noiseReader(size)) // a hash takes everything
-	it.Attachment = []attachment{{Name: "call.wav", ContentType: "audio/wav", Size: size, Digest: hex.EncodeToString(sum.Sum(nil)), ContentURL: path}}
+	_, _ = io.Copy(sum, noiseReader(size)) // writing to a hash never fails
+	it.Attachment = []attachment{{Name: "call.wav", ContentType: "audio/wav", Size: size,
+		Digest: hex.EncodeToString(sum.Sum(nil)), ContentURL: path}}
 	return it
 }
 
-// noiseReader gives size bytes of no particular content without holding them.
+// noiseReader returns a reader of size bytes of arbitrary content, without holding them in memory.
 func noiseReader(size int64) io.Reader {
-	block := make([]byte, 64<<10-1) // of a length that no buffer has
+	block := make([]byte, 64<<10-1) // a length that differs from that of every buffer
 	for i, x := 0, uint32(1); i < len(block); i++ {
 		x ^= x << 13
 		x ^= x >> 17
@@ -123,7 +126,7 @@ func noiseReader(size int64) io.Reader {
 	return io.LimitReader(&repeated{block: block}, size)
 }
 
-// hashOf is the hex SHA-256 of what can be read.
+// hashOf returns the SHA-256 of a reader's content in hex.
 func hashOf(from io.Reader) (string, error) {
 	sum := sha256.New()
 	_, err := io.Copy(sum, from)
@@ -144,12 +147,13 @@ func (r *repeated) Read(p []byte) (int, error) {
 
 func addressOf(user int) string { return fmt.Sprintf("user%d@contoso.example", user) }
 
-// tenantUsers are those of the tenant.
+// tenantUsers returns n users of the tenant.
 func tenantUsers(n int) []mailboxtest.User {
 	all := make([]mailboxtest.User, n)
 	for i := range all {
 		all[i] = mailboxtest.User{
-			ID: fmt.Sprintf("0be7c000-0000-4000-8000-%012d", i), UPN: addressOf(i), Mail: addressOf(i), DisplayName: fmt.Sprintf("User Number %d", i),
+			ID: fmt.Sprintf("0be7c000-0000-4000-8000-%012d", i), UPN: addressOf(i), Mail: addressOf(i),
+			DisplayName: fmt.Sprintf("User Number %d", i),
 		}
 	}
 	return all

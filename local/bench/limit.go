@@ -7,36 +7,36 @@ import (
 	"runtime"
 )
 
-// limit is what a figure is held against.
+// limit is what a figure is compared with.
 type limit struct {
-	value float64 // in the figure's unit; no number: there is none
+	value float64 // in the figure's unit; NaN: there is none
 	of    string  // what it is
-	least float64 // the share of it that the figure must come to, or 0
-	most  float64 // the share of it that the figure must not pass, or 0
-	full  bool    // to miss it is the machine's fault: its processors had no time left
+	least float64 // the minimum ratio of the figure to value, or 0
+	most  float64 // the maximum ratio of the figure to value, or 0
+	full  bool    // a figure that misses it is due to the machine, whose processors were fully used
 }
 
-// noLimit is no limit.
+// noLimit returns the absence of a limit.
 func noLimit() limit { return limit{value: math.NaN()} }
 
-// compareWith is for comparison: nothing is asked of the figure.
+// compareWith returns a value for comparison only: the figure need not reach it.
 func compareWith(value float64, of string) limit { return limit{value: value, of: of} }
 
-// atLeast asks for a share of a limit that can't be passed.
+// atLeast returns a limit of which the figure must reach a share.
 func atLeast(share, value float64, of string) limit {
 	return limit{value: value, of: of, least: share}
 }
 
-// atMost asks for the limit to be kept.
+// atMost returns a limit that the figure must not exceed.
 func atMost(value float64, of string) limit { return limit{value: value, of: of, most: 1} }
 
-// unless lets a figure miss its limit where so many processors were busy that there was no time left, or Azurite's one thread was.
+// unless returns the limit, which a figure may miss if all processors were busy, or Azurite's one thread was.
 func (l limit) unless(busy, azurite float64) limit {
 	l.full = busy >= 0.9*float64(runtime.NumCPU()) || azurite >= 0.9
 	return l
 }
 
-// verdict is whether a figure keeps to its limit.
+// verdict is whether a figure is within its limit.
 type verdict string
 
 const (
@@ -44,7 +44,7 @@ const (
 	holds    verdict = "yes"
 	misses   verdict = "NO"
 	full     verdict = "CPU"
-	unjudged verdict = "?" // the figure was not to be had
+	unjudged verdict = "?" // the figure could not be measured
 )
 
 func (l limit) judge(value float64) verdict {
@@ -62,7 +62,7 @@ func (l limit) judge(value float64) verdict {
 	return misses
 }
 
-// count says how many figures have a verdict.
+// count returns the number of figures with a verdict.
 func (r *report) count(v verdict) (n int) {
 	for _, f := range r.Figures {
 		if f.Holds == v {
@@ -72,13 +72,15 @@ func (r *report) count(v verdict) (n int) {
 	return n
 }
 
-// kept says whether every figure of which something is asked was taken and keeps to its limit, or could not for the processors.
+// kept reports whether every figure with a limit was measured and is within it, or misses it only for lack of
+// processors.
 func (r *report) kept() bool { return r.count(misses) == 0 && r.count(unjudged) == 0 }
 
-// verdicts is the line that counts them.
+// verdicts returns the line with the numbers of figures by verdict.
 func (r *report) verdicts() string {
 	asked := len(r.Figures) - r.count(unasked)
-	text := fmt.Sprintf("%d of %d figures keep to what is asked of them, %d do not (NO)", r.count(holds), asked, r.count(misses))
+	text := fmt.Sprintf("%d of %d figures keep to what is asked of them, %d do not (NO)",
+		r.count(holds), asked, r.count(misses))
 	if n := r.count(full); n > 0 {
 		text += fmt.Sprintf(", %d could not for want of processors (CPU)", n)
 	}
@@ -88,7 +90,7 @@ func (r *report) verdicts() string {
 	return text + "."
 }
 
-// sum ends the table: which figures do not hold, and the line that counts them.
+// sum prints the end of the table: the figures that miss their limits, and the line of verdicts.
 func (r *report) sum(w io.Writer) {
 	fmt.Fprintln(w)
 	for _, f := range r.grouped() {

@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// load is the processor time, user and system, of everything that takes part.
+// load is the processor time, user and system, of all processes involved.
 type load struct {
 	handler, azurite, bench, all time.Duration
 	ok                           bool
 }
 
+// load returns the processor time used so far, with that of the app h.
 func (w *world) load(h *app) (l load) {
 	var ok [4]bool
 	l.handler, ok[0] = processCPU(h.Pid())
@@ -24,14 +25,15 @@ func (w *world) load(h *app) (l load) {
 }
 
 func (l load) since(before load) load {
-	return load{l.handler - before.handler, l.azurite - before.azurite, l.bench - before.bench, l.all - before.all, l.ok && before.ok}
+	return load{l.handler - before.handler, l.azurite - before.azurite, l.bench - before.bench, l.all - before.all,
+		l.ok && before.ok}
 }
 
 func (l load) plus(o load) load {
 	return load{l.handler + o.handler, l.azurite + o.azurite, l.bench + o.bench, l.all + o.all, l.ok && o.ok}
 }
 
-// busy is how many processors were busy, whatever with.
+// busy returns the number of processors that were busy with anything.
 func (l load) busy(took time.Duration) float64 {
 	if !l.ok {
 		return math.NaN()
@@ -39,7 +41,7 @@ func (l load) busy(took time.Duration) float64 {
 	return l.all.Seconds() / took.Seconds()
 }
 
-// report says who used the processors for n things.
+// report reports the processor time by process, for n items called what.
 func (l load) report(r *report, group, app string, n float64, what string, took time.Duration) {
 	seconds := func(d time.Duration) float64 {
 		if !l.ok {
@@ -54,5 +56,6 @@ func (l load) report(r *report, group, app string, n float64, what string, took 
 	r.add(group, "CPU per "+what+": site and Graph", 1e3*seconds(l.bench)/n, "ms", noLimit())
 	r.add(group, "CPUs busy with that", seconds(ours)/took.Seconds(), "", all)
 	r.add(group, "CPUs busy, whatever with", l.busy(took), "", all)
-	r.add(group, "CPUs busy with Azurite, which has one thread for its work", seconds(l.azurite)/took.Seconds(), "", compareWith(1, "its thread"))
+	r.add(group, "CPUs busy with Azurite, which has one thread for its work",
+		seconds(l.azurite)/took.Seconds(), "", compareWith(1, "its thread"))
 }

@@ -1,10 +1,11 @@
-// Command bench measures the connector on this machine and prints each figure next to its limit: fetch and import as they are
-// deployed, in the stand-in of the Functions host, against real Azurite in memory and the stand-ins of the site and of Graph.
+// Command bench measures the connector on this machine and prints each figure with its limit. It measures fetch and
+// import as they are deployed, in the stand-in for the Functions host, against real Azurite in memory and the stand-ins
+// for the site and for Graph.
 //
 //	go run ./local/bench
 //
-// Where something is asked of a figure, the table says whether it holds; with -check, a figure that does not is an error. What the
-// figures are worth is in docs/performance.md.
+// For each figure with a limit the table says whether it holds; with -check, a figure that does not is an error. The
+// figures are explained in docs/performance.md.
 package main
 
 import (
@@ -25,7 +26,7 @@ import (
 	"o2archiver/local/cloud"
 )
 
-// options are the command line.
+// options holds the command line's flags.
 type options struct {
 	copies      int
 	mailboxes   int
@@ -39,7 +40,8 @@ type options struct {
 	limit       time.Duration
 }
 
-// items are the texts that the site holds: those that are imported in all, and some to spare, since parts are of whole batches.
+// items returns the number of texts that the site holds: all that are imported, and some more, because parts consist of
+// whole batches.
 func (o options) items() int { return o.copies*3/2 + 8*o.mailboxes + 2000 }
 
 func main() {
@@ -48,8 +50,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run gives the exit code: 0 if everything was measured, whatever the figures; 1 if not, or if -check finds one that does not hold; 2 for a
-// wrong command line.
+// run returns the exit code: 0 if everything was measured, whatever the figures are; 1 if not, or if -check finds one
+// that does not hold; 2 for a wrong command line.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args, stderr)
 	if err != nil {
@@ -82,20 +84,26 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.IntVar(&o.copies, "copies", 80_000, "texts that the longest import imports, each one copy; the others import parts of so many")
+	f.IntVar(&o.copies, "copies", 80_000,
+		"texts that the longest import imports, each one copy; the others import parts of so many")
 	f.IntVar(&o.mailboxes, "mailboxes", 500, "mailboxes that they go to")
-	f.IntVar(&o.concurrency, "concurrency", 64, "highest IMPORT_CONCURRENCY, C in C/L; the longest import has half of it")
+	f.IntVar(&o.concurrency, "concurrency", 64,
+		"highest IMPORT_CONCURRENCY, C in C/L; the longest import has half of it")
 	f.DurationVar(&o.latency, "latency", 100*time.Millisecond, "what each request to Graph takes, L in C/L")
-	f.BoolVar(&o.big, "big", true, "take a recording of 150 MB through fetch and import, too, and fetch a million items")
-	f.StringVar(&o.only, "only", "", "besides starting and fetching, take only the steps whose name has this `text` in it")
+	f.BoolVar(&o.big, "big", true,
+		"take a recording of 150 MB through fetch and import, too, and fetch a million items")
+	f.StringVar(&o.only, "only", "",
+		"besides starting and fetching, take only the steps whose name has this `text` in it")
 	f.BoolVar(&o.check, "check", false, "end with 1 if a figure does not keep to what is asked of it")
 	f.BoolVar(&o.json, "json", false, "print one JSON object in place of the table")
-	f.StringVar(&o.doc, "doc", "", "put the figures into this Markdown `file` too, where docs/performance.md has them")
+	f.StringVar(&o.doc, "doc", "",
+		"put the figures into this Markdown `file` too, where docs/performance.md has them")
 	f.DurationVar(&o.limit, "limit", 30*time.Minute, "end after this time, with what there is")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	if f.NArg() > 0 || o.copies < 100 || o.mailboxes < 1 || o.concurrency < 2 || o.concurrency > 1024 || o.latency <= 0 {
+	if f.NArg() > 0 || o.copies < 100 || o.mailboxes < 1 || o.concurrency < 2 || o.concurrency > 1024 ||
+		o.latency <= 0 {
 		fmt.Fprintln(stderr, "bench: -copies is at least 100, -mailboxes at least 1, -concurrency 2 to 1024, -latency more than 0, and there are no arguments besides the flags")
 		f.Usage()
 		return o, flag.ErrHelp
@@ -109,7 +117,7 @@ type step struct {
 	do   func(context.Context, *report) error
 }
 
-// measureAll takes the figures, one after the other: nothing that is measured shares the cores with another measurement.
+// measureAll runs the measurements one after the other, so that none shares the processors with another.
 func measureAll(ctx context.Context, o options, r *report, progress io.Writer) error {
 	root, err := cloud.Root()
 	if err != nil {
@@ -117,7 +125,8 @@ func measureAll(ctx context.Context, o options, r *report, progress io.Writer) e
 	}
 	say := func(what string) { fmt.Fprintln(progress, what, "…") }
 	say("Building the function apps")
-	debug.SetGCPercent(collected) // the stand-ins hold all that they were given: collecting that often would take time from what is measured
+	// The stand-ins hold everything that they receive: collecting garbage often would take time from what is measured.
+	debug.SetGCPercent(collected)
 	out := filepath.Join(root, "build", "bench")
 	if err := appbuild.Build(ctx, appbuild.Options{Root: root, Out: out, Local: true}, appbuild.Apps()...); err != nil {
 		return err
@@ -142,7 +151,9 @@ func measureAll(ctx context.Context, o options, r *report, progress io.Writer) e
 		{"An hour of one mailbox, in virtual time", w.hour},
 	}
 	if o.big {
-		steps = append(steps, step{"Fetching and importing a recording of 150 MB", w.recording}, step{"Fetching a million items", w.million})
+		steps = append(steps,
+			step{"Fetching and importing a recording of 150 MB", w.recording},
+			step{"Fetching a million items", w.million})
 	}
 	for i, step := range steps {
 		if err := context.Cause(ctx); err != nil {
@@ -159,9 +170,11 @@ func measureAll(ctx context.Context, o options, r *report, progress io.Writer) e
 	return nil
 }
 
-// buildScript builds what the import is measured beside. -trimpath, as for the handlers: so the Graph SDK is compiled once.
+// buildScript builds the script that the import is compared with. It uses -trimpath, as the handlers do, so that the
+// Graph SDK is compiled only once.
 func buildScript(ctx context.Context, root, out string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", filepath.Join(out, "script"), "./local/bench/script")
+	cmd := exec.CommandContext(ctx,
+		"go", "build", "-trimpath", "-o", filepath.Join(out, "script"), "./local/bench/script")
 	cmd.Dir = root
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the script: %w: %s", err, said)

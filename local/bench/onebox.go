@@ -12,15 +12,17 @@ import (
 )
 
 const (
-	oneMailbox = 500            // copies into a single one
-	permits    = 3              // MAILBOX_PERMITS as it comes
-	quota      = 10_000 / 600.0 // requests a second that Graph gives an application for one mailbox
+	oneMailbox = 500            // copies into the single mailbox
+	permits    = 3              // the default of MAILBOX_PERMITS
+	quota      = 10_000 / 600.0 // requests per second that Graph allows an application for one mailbox
 	hourTest   = "TestHourOfImports"
 )
 
-// oneBox imports into one mailbox, which Graph holds to a few requests at once; not for so long that its quota comes in.
+// oneBox imports into one mailbox, to which Graph allows a few concurrent requests; not for so long that the quota
+// matters.
 func (w *world) oneBox(ctx context.Context, r *report) error {
-	batches, err := w.stage(ctx, day{from: w.day.from.Add(-48 * time.Hour), items: oneMailbox, mailboxes: 1, prefix: "one"})
+	batches, err := w.stage(ctx,
+		day{from: w.day.from.Add(-48 * time.Hour), items: oneMailbox, mailboxes: 1, prefix: "one"})
 	if err != nil {
 		return err
 	}
@@ -36,21 +38,24 @@ func (w *world) oneBox(ctx context.Context, r *report) error {
 	}
 	group := fmt.Sprintf("Import into a single mailbox: %d copies, L = %v", oneMailbox, w.latency)
 	ideal := permits / w.latency.Seconds()
-	r.add(group, "copies, the middle 80 % of them", did.middle, "copies/s", atLeast(shareOfLimit, quota, "10,000 in 10 minutes, what Graph permits"))
+	r.add(group, "copies, the middle 80 % of them", did.middle, "copies/s",
+		atLeast(shareOfLimit, quota, "10,000 in 10 minutes, what Graph permits"))
 	r.add(group, "  beside what the permits allow", did.middle, "copies/s", compareWith(ideal, "MAILBOX_PERMITS / L"))
-	r.add(group, "copies, from the first event to the last answer", did.rate(), "copies/s", compareWith(ideal, "MAILBOX_PERMITS / L"))
+	r.add(group, "copies, from the first event to the last answer", did.rate(), "copies/s",
+		compareWith(ideal, "MAILBOX_PERMITS / L"))
 	r.add(group, "share of answers 429", did.share(), "%", atMost(throttled, "of the requests"))
 	return nil
 }
 
-// hour has the test run that imports into one mailbox for an hour of virtual time, against the same Graph with its quota on, and takes
-// its figures: an hour is more than anybody waits for here, and the quota shows only after ten minutes.
+// hour runs the test that imports into one mailbox for an hour of virtual time, against the same Graph with its quota,
+// and reports its figures. Real time would take too long, because the quota matters only after ten minutes.
 func (w *world) hour(ctx context.Context, r *report) error {
 	root, err := cloud.Root()
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-trimpath", "-count=1", "-v", "-run", "^"+hourTest+"$", "./shared/mailbox")
+	cmd := exec.CommandContext(ctx,
+		"go", "test", "-trimpath", "-count=1", "-v", "-run", "^"+hourTest+"$", "./shared/mailbox")
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -61,12 +66,14 @@ func (w *world) hour(ctx context.Context, r *report) error {
 		return fmt.Errorf("%s does not tell its figures", hourTest)
 	}
 	const group = "Import into a single mailbox for an hour of virtual time: the library, and Graph with its quota"
-	r.add(group, "copies, over the hour", *copies/3600, "copies/s", atLeast(shareOfLimit, quota, "10,000 in 10 minutes"))
-	r.add(group, "share of answers 429", 100**refused/(*copies+*refused), "%", atMost(throttled, "of the requests"))
+	r.add(group, "copies, over the hour", *copies/3600, "copies/s",
+		atLeast(shareOfLimit, quota, "10,000 in 10 minutes"))
+	r.add(group, "share of answers 429", 100**refused/(*copies+*refused), "%",
+		atMost(throttled, "of the requests"))
 	return nil
 }
 
-// testAttribute is a number that a test told by testing.T.Attr.
+// testAttribute returns a number that a test reported with testing.T.Attr.
 func testAttribute(out []byte, name string) *float64 {
 	m := regexp.MustCompile(`(?m)^=== ATTR  \S+ ` + name + ` (\S+)$`).FindSubmatch(out)
 	if m == nil {

@@ -15,10 +15,11 @@ import (
 	"time"
 )
 
-// A clock tick of /proc/<pid>/stat: Linux shows user space 100 a second on every machine.
+// tick is the unit of time in /proc/<pid>/stat: Linux reports 100 ticks a second to user space on every machine.
 const tick = 10 * time.Millisecond
 
-// processMemory is a process's resident memory in bytes, now and at its highest. ok is false where the system has no /proc.
+// processMemory returns a process's resident memory in bytes, now and at its peak. ok is false on a system without
+// /proc.
 func processMemory(pid int) (now, peak int64, ok bool) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -30,7 +31,8 @@ func processMemory(pid int) (now, peak int64, ok bool) {
 func parseStatus(status string) (now, peak int64, ok bool) {
 	for line := range strings.Lines(status) {
 		name, value, _ := strings.Cut(line, ":")
-		kilobytes, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
+		kilobytes, err := strconv.ParseInt(
+			strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
 		if err != nil {
 			continue
 		}
@@ -44,7 +46,7 @@ func parseStatus(status string) (now, peak int64, ok bool) {
 	return now, peak, now > 0 && peak > 0
 }
 
-// processCPU is the processor time, user and system, that a process has used since it began.
+// processCPU returns the processor time, user and system, that a process has used since its start.
 func processCPU(pid int) (used time.Duration, ok bool) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -54,9 +56,9 @@ func processCPU(pid int) (used time.Duration, ok bool) {
 }
 
 func parseStat(stat []byte) (used time.Duration, ok bool) {
-	// The second field is the program's name in parentheses, and may itself have blanks and parentheses.
+	// The second field is the program's name in parentheses, and may contain blanks and parentheses itself.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	const user, system = 14 - 3, 15 - 3 // fields 14 and 15, the first here being the third
+	const user, system = 14 - 3, 15 - 3 // fields 14 and 15; the first one here is field 3
 	if len(fields) <= system {
 		return 0, false
 	}
@@ -70,7 +72,7 @@ func parseStat(stat []byte) (used time.Duration, ok bool) {
 	return used, true
 }
 
-// machineCPU is the processor time that the whole machine has used since it was started, for whatever.
+// machineCPU returns the processor time that the machine has used since its start, for anything.
 func machineCPU() (used time.Duration, ok bool) {
 	raw, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -97,7 +99,8 @@ func parseBusy(stat []byte) (used time.Duration, ok bool) {
 	return used, true
 }
 
-// startUp starts a handler several times and gives the median time from the start of its process to its answer to GET /.
+// startUp starts a handler several times and returns the median time from the start of its process to its answer to GET
+// /.
 func startUp(ctx context.Context, path string, env []string) (time.Duration, error) {
 	const starts = 5
 	var all []time.Duration

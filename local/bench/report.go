@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// report is what was measured.
+// report holds the figures that were measured.
 type report struct {
 	Machine machine   `json:"machine"`
 	Options settings  `json:"options"`
 	Figures []figure  `json:"figures"`
-	began   time.Time // of the whole run
+	began   time.Time // start of the whole run
 }
 
 type machine struct {
@@ -35,17 +35,17 @@ type settings struct {
 	Latency     float64 `json:"latencySeconds"`
 }
 
-// figure is one line of the table. Where there is a limit, the ratio to it is what counts: seconds depend on the machine.
+// figure is one line of the table. If there is a limit, the ratio to it matters: absolute values depend on the machine.
 type figure struct {
 	Group string   `json:"group"`
 	Name  string   `json:"name"`
-	Value *float64 `json:"value"` // nil: this system does not tell
+	Value *float64 `json:"value"` // nil: it could not be measured on this system
 	Unit  string   `json:"unit"`
 	Limit *float64 `json:"limit,omitempty"`
 	Of    string   `json:"limitIs,omitempty"` // what the limit is
 	Ratio *float64 `json:"ratio,omitempty"`   // value / limit
-	Least float64  `json:"least,omitempty"`   // what the ratio must come to, or 0
-	Most  float64  `json:"most,omitempty"`    // what the ratio must not pass, or 0
+	Least float64  `json:"least,omitempty"`   // minimum of the ratio, or 0
+	Most  float64  `json:"most,omitempty"`    // maximum of the ratio, or 0
 	Holds verdict  `json:"holds,omitempty"`
 }
 
@@ -58,15 +58,17 @@ func newReport(o options) *report {
 	}
 }
 
-// add takes a figure. A value or limit that is no number was not to be had.
+// add adds a figure. A value or limit that is NaN or infinite is unknown.
 func (r *report) add(group, name string, value float64, unit string, l limit) {
-	f := figure{Group: group, Name: name, Value: knownValue(value), Unit: unit, Limit: knownValue(l.value), Of: l.of, Least: l.least, Most: l.most, Holds: l.judge(value)}
+	f := figure{Group: group, Name: name, Value: knownValue(value), Unit: unit, Limit: knownValue(l.value), Of: l.of,
+		Least: l.least, Most: l.most, Holds: l.judge(value)}
 	if f.Value != nil && f.Limit != nil {
 		f.Ratio = knownValue(value / l.value)
 	}
 	r.Figures = append(r.Figures, f)
 }
 
+// knownValue returns a pointer to v, or nil if v is NaN or infinite.
 func knownValue(v float64) *float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil
@@ -74,7 +76,7 @@ func knownValue(v float64) *float64 {
 	return &v
 }
 
-// inMegabytes is a size in MB, or no number.
+// inMegabytes returns a size in MB, or NaN if it is unknown.
 func inMegabytes(n int64, ok bool) float64 {
 	if !ok {
 		return math.NaN()
@@ -85,12 +87,13 @@ func inMegabytes(n int64, ok bool) float64 {
 func (r *report) writeJSON(w io.Writer) {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	_ = e.Encode(r) // whoever closed the pipe does not want it
+	_ = e.Encode(r) // an error means that the reader has closed the pipe
 }
 
 func (r *report) print(w io.Writer) {
 	const row = "%-62s %18s   %-58s %7s  %s\n"
-	fmt.Fprintf(w, "\n%d CPUs, %s, %s; %s.\nMeasured in %s.\n\n", r.Machine.CPUs, r.Machine.System, r.Machine.Go, r.Machine.Shared,
+	fmt.Fprintf(w, "\n%d CPUs, %s, %s; %s.\nMeasured in %s.\n\n",
+		r.Machine.CPUs, r.Machine.System, r.Machine.Go, r.Machine.Shared,
 		time.Since(r.began).Round(time.Second))
 	fmt.Fprintf(w, row, "figure", "value", "limit", "ratio", "holds")
 	group := ""
@@ -100,12 +103,14 @@ func (r *report) print(w io.Writer) {
 			fmt.Fprintf(w, "\n%s\n", group)
 		}
 		limit, ratio := f.shown()
-		fmt.Fprintln(w, strings.TrimRight(strings.TrimSuffix(fmt.Sprintf(row, "  "+f.Name, formatNumber(f.Value)+" "+f.Unit, limit, ratio, f.Holds), "\n"), " "))
+		fmt.Fprintln(w, strings.TrimRight(strings.TrimSuffix(
+			fmt.Sprintf(row, "  "+f.Name, formatNumber(f.Value)+" "+f.Unit, limit, ratio, f.Holds), "\n"), " "))
 	}
 	r.sum(w)
 }
 
-// grouped gives the figures of a group together, whenever they were taken; the groups in the order of their first ones.
+// grouped returns the figures sorted by group, whenever they were measured; groups are in the order of their first
+// figures.
 func (r *report) grouped() []figure {
 	first := map[string]int{}
 	for i, f := range r.Figures {
@@ -118,7 +123,7 @@ func (r *report) grouped() []figure {
 	return all
 }
 
-// formatNumber shows three digits that matter, and thousands set apart.
+// formatNumber formats a number with three significant digits and thousands separators.
 func formatNumber(v *float64) string {
 	if v == nil {
 		return "n/a"
@@ -138,13 +143,13 @@ func formatNumber(v *float64) string {
 	return whole
 }
 
-// The table stands between these in a document.
+// The marks between which the tables are in a document.
 const (
 	docBegin = "<!-- bench -->\n"
 	docEnd   = "<!-- /bench -->"
 )
 
-// writeInto puts the figures into a document, as tables in Markdown, in place of those of an earlier run.
+// writeInto writes the figures into a document, as Markdown tables, and replaces those of an earlier run.
 func (r *report) writeInto(file string) error {
 	raw, err := os.ReadFile(file)
 	if err != nil {
@@ -156,7 +161,8 @@ func (r *report) writeInto(file string) error {
 		return fmt.Errorf("%s has no place for the figures: %s%s", file, docBegin, docEnd)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s%s\n%d CPUs, %s, %s; %s.\n", before, docBegin, r.Machine.CPUs, r.Machine.System, r.Machine.Go, r.Machine.Shared)
+	fmt.Fprintf(&b, "%s%s\n%d CPUs, %s, %s; %s.\n", before, docBegin,
+		r.Machine.CPUs, r.Machine.System, r.Machine.Go, r.Machine.Shared)
 	group := ""
 	for _, f := range r.grouped() {
 		if f.Group != group {
@@ -164,13 +170,14 @@ func (r *report) writeInto(file string) error {
 			fmt.Fprintf(&b, "\n**%s**\n\n| figure | value | limit | ratio | holds |\n|---|---:|---|---:|---|\n", group)
 		}
 		limit, ratio := f.shown()
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", strings.TrimSpace(f.Name), strings.TrimSpace(formatNumber(f.Value)+" "+f.Unit), limit, ratio, f.Holds)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", strings.TrimSpace(f.Name),
+			strings.TrimSpace(formatNumber(f.Value)+" "+f.Unit), limit, ratio, f.Holds)
 	}
 	fmt.Fprintf(&b, "\n%s\n\n%s%s", r.verdicts(), docEnd, after)
 	return os.WriteFile(file, []byte(b.String()), 0o644)
 }
 
-// shown is how the limit and the ratio to it are shown; both may be empty.
+// shown returns the limit and the ratio to it as text; both may be empty.
 func (f figure) shown() (limit, ratio string) {
 	limit = f.Of
 	if f.Limit != nil {

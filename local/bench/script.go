@@ -15,11 +15,11 @@ import (
 
 const (
 	rounds    = 3
-	scriptFor = 8 * time.Second // in each round
+	scriptFor = 8 * time.Second // per round
 )
 
-// besideScript imports in turns with the sequential loop over the SDK that somebody writes who needs the mail over there by tonight: the same
-// Graph, the same mailboxes, one after the other in every round, so that what else the machine does hits both.
+// besideScript compares the import with a simple sequential loop over the SDK: with the same Graph and the same
+// mailboxes, alternating in every round, so that other load on the machine affects both.
 func (w *world) besideScript(ctx context.Context, r *report) error {
 	c := w.o.concurrency / 2
 	if err := w.startGraph(w.o.latency); err != nil {
@@ -28,7 +28,7 @@ func (w *world) besideScript(ctx context.Context, r *report) error {
 	if err := w.again(ctx, "import", c); err != nil {
 		return err
 	}
-	if _, err := w.importPart(ctx, 2*w.o.mailboxes); err != nil { // the script has nothing to look for, either
+	if _, err := w.importPart(ctx, 2*w.o.mailboxes); err != nil { // look-ups are done first: the script has none
 		return err
 	}
 	var ours, theirs counts
@@ -43,17 +43,21 @@ func (w *world) besideScript(ctx context.Context, r *report) error {
 		}
 		theirs = theirs.plus(did)
 	}
-	group := fmt.Sprintf("Import and script, in turns, %d times: the same %d mailboxes, L = %v", rounds, w.o.mailboxes, w.latency)
-	r.add(group, fmt.Sprintf("import: %d copies, C = %d at once", ours.copies, c), ours.rate(), "copies/s", compareWith(float64(c)/w.latency.Seconds(), "C/L"))
-	r.add(group, fmt.Sprintf("script: %d copies, one POST after another", theirs.copies), theirs.rate(), "copies/s", compareWith(1/w.latency.Seconds(), "1/L"))
+	group := fmt.Sprintf("Import and script, in turns, %d times: the same %d mailboxes, L = %v",
+		rounds, w.o.mailboxes, w.latency)
+	r.add(group, fmt.Sprintf("import: %d copies, C = %d at once", ours.copies, c), ours.rate(), "copies/s",
+		compareWith(float64(c)/w.latency.Seconds(), "C/L"))
+	r.add(group, fmt.Sprintf("script: %d copies, one POST after another", theirs.copies), theirs.rate(), "copies/s",
+		compareWith(1/w.latency.Seconds(), "1/L"))
 	r.add(group, "import / script", ours.rate()/theirs.rate(), "times", compareWith(float64(c), "C"))
 	r.add(group, "import: share of answers 429", ours.share(), "%", atMost(throttled, "of the requests"))
 	r.add(group, "script: share of answers 429", theirs.share(), "%", noLimit())
-	r.add(group, "import: Graph requests per copy", float64(ours.requests)/float64(ours.copies), "", atMost(perCopy, "a copy"))
+	r.add(group, "import: Graph requests per copy", float64(ours.requests)/float64(ours.copies), "",
+		atMost(perCopy, "a copy"))
 	return nil
 }
 
-// script has the script post for a while, to every mailbox in turn.
+// script runs the script for scriptFor, which posts to every mailbox in rotation, and returns its counts.
 func (w *world) script(ctx context.Context) (counts, error) {
 	ctx, cancel := context.WithTimeout(ctx, scriptFor+time.Minute)
 	defer cancel()
@@ -61,7 +65,8 @@ func (w *world) script(ctx context.Context) (counts, error) {
 	for _, u := range tenantUsers(w.o.mailboxes) {
 		fmt.Fprintln(&ids, u.ID)
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(w.out, "script"), w.graphAt, graphToken, strconv.Itoa(int(scriptFor.Seconds())))
+	cmd := exec.CommandContext(ctx, filepath.Join(w.out, "script"), w.graphAt, graphToken,
+		strconv.Itoa(int(scriptFor.Seconds())))
 	cmd.Stdin, cmd.Stderr = strings.NewReader(ids.String()), w.log
 	before := w.graph.Requests()
 	out, err := cmd.Output()
@@ -77,7 +82,8 @@ func (w *world) script(ctx context.Context) (counts, error) {
 		return counts{}, fmt.Errorf("read what the script says: %w", err)
 	}
 	return counts{
-		copies: did.Copies, took: time.Duration(did.Seconds * float64(time.Second)), throttled: after.Throttled - before.Throttled,
-		requests: after.Kinds[mailboxtest.Token] - before.Kinds[mailboxtest.Token],
+		copies: did.Copies, took: time.Duration(did.Seconds * float64(time.Second)),
+		throttled: after.Throttled - before.Throttled,
+		requests:  after.Kinds[mailboxtest.Token] - before.Kinds[mailboxtest.Token],
 	}, nil
 }

@@ -11,19 +11,21 @@ import (
 const (
 	severalCopies    = 3000 // for each number of processes
 	severalMailboxes = 100
-	severalAtOnce    = 8 // in each process: four of them are still no more than the processors of a small machine can feed
+	severalAtOnce    = 8 // in each process: a small machine's processors can serve four of them
 )
 
-// several imports with one, two and four processes beside each other, as instances of the app are: they share nothing but storage and
-// Graph. Each time the work is the same: the same texts between the same people at the same times of a day of its own, under ids of
-// their own, or all but the first time there would be nothing to write.
+// several imports with one, two and four processes concurrently, as instances of the app run: they share nothing but
+// storage and Graph. The work is the same each time: the same texts between the same people at the same times, on a day
+// of its own and with IDs of its own, because otherwise there would be nothing to write after the first time.
 func (w *world) several(ctx context.Context, r *report) error {
 	mailboxes := min(severalMailboxes, w.o.mailboxes)
-	group := fmt.Sprintf("Import by several processes: %d copies into %d mailboxes each time, C = %d in each, L = %v", severalCopies, mailboxes, severalAtOnce, w.o.latency)
+	group := fmt.Sprintf("Import by several processes: %d copies into %d mailboxes each time, C = %d in each, L = %v",
+		severalCopies, mailboxes, severalAtOnce, w.o.latency)
 	_ = w.imports.Stop()
 	var alone counts
 	for _, n := range []int{1, 2, 4} {
-		batches, err := w.stage(ctx, day{from: w.day.from.Add(-time.Duration(30+n) * 24 * time.Hour), items: severalCopies, mailboxes: mailboxes, prefix: fmt.Sprintf("by%d-", n)})
+		batches, err := w.stage(ctx, day{from: w.day.from.Add(-time.Duration(30+n) * 24 * time.Hour),
+			items: severalCopies, mailboxes: mailboxes, prefix: fmt.Sprintf("by%d-", n)})
 		if err != nil {
 			return err
 		}
@@ -57,16 +59,19 @@ func (w *world) reportSeveral(r *report, group string, n int, did, alone counts)
 	if n == 1 {
 		name = "1 process: "
 	}
-	r.add(group, name+"copies, from the first event to the last answer", did.rate(), "copies/s", compareWith(ideal, "C/L of all"))
+	r.add(group, name+"copies, from the first event to the last answer", did.rate(), "copies/s",
+		compareWith(ideal, "C/L of all"))
 	r.add(group, name+"copies, the middle 80 % of them", did.middle, "copies/s", compareWith(ideal, "C/L of all"))
 	r.add(group, name+"time per copy", 1e3/did.rate(), "ms", compareWith(1e3/ideal, "L/C of all"))
-	r.add(group, name+"efficiency, from first to last", 100*did.rate()/alone.rate()/float64(n), "%", compareWith(100, "as many times one process"))
-	r.add(group, name+"efficiency, the middle 80 %", 100*did.middle/alone.middle/float64(n), "%", compareWith(100, "as many times one process"))
+	r.add(group, name+"efficiency, from first to last", 100*did.rate()/alone.rate()/float64(n), "%",
+		compareWith(100, "as many times one process"))
+	r.add(group, name+"efficiency, the middle 80 %", 100*did.middle/alone.middle/float64(n), "%",
+		compareWith(100, "as many times one process"))
 	r.add(group, name+"share of answers 429", did.share(), "%", atMost(throttled, "of the requests"))
 	r.add(group, name+"CPUs busy, whatever with", did.load.busy(did.took), "", noLimit())
 }
 
-// stage has a day of its own fetched.
+// stage fetches a day generated for one measurement, and returns its batches.
 func (w *world) stage(ctx context.Context, d day) ([]archive.BatchInfo, error) {
 	site := newSite()
 	site.Generate(d.items, d.archived, d.json)

@@ -21,39 +21,40 @@ const (
 	graphToken   = "local"
 )
 
-// world is everything that runs.
+// world is everything that runs during a measurement.
 type world struct {
 	o       options
-	out     string // the staged apps
+	out     string // the folder of the built apps
 	day     day
 	azurite *azurite.Azurite
-	served  served // requests that Azurite has answered
+	served  served // counts of Azurite's requests
 	store   *archive.Store
 	siteAt  string
 	graph   *mailboxtest.Graph
 	creates *creates
 	graphAt string
-	latency time.Duration // of this Graph
+	latency time.Duration // of the current Graph
 	fetch   *app
 	imports *app
 	log     *os.File
-	said    logged              // what the handlers write to it
-	rest    []archive.BatchInfo // of the day, what was not imported yet
+	said    logged              // the handlers' output, written to log
+	rest    []archive.BatchInfo // the day's batches that are not imported yet
 	perItem fetched
 	servers cloud.Servers
 	closers []func()
 }
 
-// app is a function app in the stand-in of the host.
+// app is a function app in the stand-in for the host.
 type app struct {
 	*host.StandIn
-	idle   int64 // bytes of resident memory before there was anything to do
+	idle   int64 // resident memory in bytes before there was anything to do
 	idleOK bool
 }
 
-// startWorld brings up the storage and the stand-ins. What was started is stopped again if something fails.
+// startWorld starts the storage and the stand-ins. If it fails, it stops what it has started.
 func startWorld(ctx context.Context, o options, root, out string) (_ *world, err error) {
-	w := &world{o: o, out: out, day: day{from: time.Now().UTC().Truncate(time.Second).Add(-24 * time.Hour), items: o.items(), mailboxes: o.mailboxes}}
+	w := &world{o: o, out: out, day: day{from: time.Now().UTC().Truncate(time.Second).Add(-24 * time.Hour),
+		items: o.items(), mailboxes: o.mailboxes}}
 	defer func() {
 		if err != nil {
 			w.stop()
@@ -84,11 +85,12 @@ func (w *world) startStorage(ctx context.Context, root string) (err error) {
 	return err
 }
 
-// startGraph puts a Graph with empty mailboxes in place of the one before. Handlers know it that are started from then on.
+// startGraph replaces the current Graph by one with empty mailboxes. Handlers started from then on use it.
 func (w *world) startGraph(latency time.Duration) (err error) {
 	w.latency = latency
 	w.graph = mailboxtest.New(mailboxtest.Options{
-		Token: graphToken, Users: tenantUsers(w.o.mailboxes), Latency: latency, MessageLimit: 150 << 20, // the most that a tenant may allow
+		Token: graphToken, Users: tenantUsers(w.o.mailboxes), Latency: latency,
+		MessageLimit: 150 << 20, // the maximum that a tenant may allow
 	})
 	w.creates = &creates{}
 	w.graphAt, err = w.servers.ServeGraph(w.graph, w.creates.wrap)
@@ -99,10 +101,11 @@ func newSite() *telemessagetest.Site {
 	return telemessagetest.New(telemessagetest.Options{Username: siteUser, Password: sitePassword})
 }
 
-// settings are those of both apps, with c for IMPORT_CONCURRENCY.
+// settings returns the settings of both apps, with c for IMPORT_CONCURRENCY.
 func (w *world) settings(c int) []string {
 	return []string{
-		"ARCHIVE_STORAGE=" + w.azurite.ConnectionString(), "TELEMESSAGE_URL=" + w.siteAt, "TELEMESSAGE_USERNAME=" + siteUser, "TELEMESSAGE_PASSWORD=" + sitePassword,
+		"ARCHIVE_STORAGE=" + w.azurite.ConnectionString(), "TELEMESSAGE_URL=" + w.siteAt,
+		"TELEMESSAGE_USERNAME=" + siteUser, "TELEMESSAGE_PASSWORD=" + sitePassword,
 		"FETCH_FROM=" + w.day.from.Format(time.RFC3339), "FETCH_SCHEDULE=0 30 5 * * *", "GRAPH_URL=" + w.graphAt,
 		fmt.Sprintf("IMPORT_CONCURRENCY=%d", c), "FUNCTIONS_WORKER_RUNTIME=custom",
 	}
@@ -110,18 +113,19 @@ func (w *world) settings(c int) []string {
 
 // host starts an app; c is IMPORT_CONCURRENCY.
 func (w *world) host(ctx context.Context, name string, c int) (*app, error) {
-	h, err := host.Start(ctx, host.Options{App: filepath.Join(w.out, name), Env: w.settings(c), Log: &w.said, Pause: time.Second})
+	h, err := host.Start(ctx, host.Options{
+		App: filepath.Join(w.out, name), Env: w.settings(c), Log: &w.said, Pause: time.Second})
 	if err != nil {
 		return nil, fmt.Errorf("start the app %s: %w", name, err)
 	}
 	w.closers = append(w.closers, func() { _ = h.Stop() })
-	time.Sleep(500 * time.Millisecond) // for whatever it does after the first answer
+	time.Sleep(500 * time.Millisecond) // the handler may still be starting after its first answer
 	a := &app{StandIn: h}
 	a.idle, _, a.idleOK = processMemory(h.Pid())
 	return a, nil
 }
 
-// again starts the app in the place of the one that runs.
+// again replaces the running app by a new process.
 func (w *world) again(ctx context.Context, name string, c int) (err error) {
 	a := &w.fetch
 	if name == "import" {
@@ -134,7 +138,7 @@ func (w *world) again(ctx context.Context, name string, c int) (err error) {
 	return err
 }
 
-// stop ends everything, in the reverse order of its start.
+// stop stops everything, in the reverse order of its start.
 func (w *world) stop() {
 	for i := len(w.closers) - 1; i >= 0; i-- {
 		w.closers[i]()

@@ -1,5 +1,6 @@
-// Command script imports texts the way a script does: with the Graph SDK as it comes, one message after another. It is what the
-// import is measured beside. The ids of the users, whose inboxes take turns, come on standard input, one in a line.
+// Command script imports texts as a simple script does: with the Graph SDK's defaults, one message after another. The
+// import is compared with it. The users' IDs, whose inboxes are used in rotation, are read from standard input, one per
+// line.
 //
 //	script <address of Graph> <token> <seconds>
 package main
@@ -22,7 +23,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 )
 
-// text is of the length that texts have.
+// text has a typical length.
 const text = "Can you bring the keys for the van? They are on the hook behind the door"
 
 func main() {
@@ -32,7 +33,7 @@ func main() {
 	}
 }
 
-// bearer puts the token on every request.
+// bearer is an authentication provider that sets the token on every request.
 type bearer string
 
 func (b bearer) AuthenticateRequest(_ context.Context, r *kiota.RequestInformation, _ map[string]any) error {
@@ -40,6 +41,7 @@ func (b bearer) AuthenticateRequest(_ context.Context, r *kiota.RequestInformati
 	return nil
 }
 
+// run posts messages for the given time, and prints the number of copies and the time as JSON.
 func run(args []string, stdin io.Reader) error {
 	if len(args) != 3 {
 		return errors.New("want: address, token, seconds")
@@ -56,8 +58,11 @@ func run(args []string, stdin io.Reader) error {
 	if len(ids) == 0 {
 		return errors.New("no users on standard input")
 	}
-	adapter, err := nethttplibrary.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(bearer(args[1]),
-		jsonserialization.NewJsonParseNodeFactory(), jsonserialization.NewJsonSerializationWriterFactory(), nil) // nil: the SDK's client with its middleware
+	adapter, err :=
+		nethttplibrary.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
+			bearer(args[1]),
+			// nil: the SDK's client with its middleware
+			jsonserialization.NewJsonParseNodeFactory(), jsonserialization.NewJsonSerializationWriterFactory(), nil)
 	if err != nil {
 		return fmt.Errorf("make the adapter: %w", err)
 	}
@@ -68,8 +73,10 @@ func run(args []string, stdin io.Reader) error {
 	began, n := time.Now(), 0
 	var took time.Duration
 	for {
-		user := users.NewUserItemRequestBuilderInternal(map[string]string{"baseurl": base, "user%2Did": ids[n%len(ids)]}, adapter)
-		if _, err := user.MailFolders().ByMailFolderId("inbox").Messages().Post(ctx, newMessage(n), nil); err != nil {
+		user := users.NewUserItemRequestBuilderInternal(
+			map[string]string{"baseurl": base, "user%2Did": ids[n%len(ids)]}, adapter)
+		if _, err := user.MailFolders().ByMailFolderId("inbox").Messages().Post(
+			ctx, newMessage(n), nil); err != nil {
 			if ctx.Err() != nil {
 				break
 			}
@@ -81,7 +88,7 @@ func run(args []string, stdin io.Reader) error {
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{"copies": n, "seconds": took.Seconds()})
 }
 
-// newMessage is a text as the import would write it, without what makes it unique.
+// newMessage returns a text as the import would write it, without the properties that make it unique.
 func newMessage(n int) models.Messageable {
 	subject, from := fmt.Sprintf("Text %d", n), "user@contoso.example"
 	body, kind, content := models.NewItemBody(), models.TEXT_BODYTYPE, text
@@ -90,7 +97,7 @@ func newMessage(n int) models.Messageable {
 	address, sender := models.NewEmailAddress(), models.NewRecipient()
 	address.SetAddress(&from)
 	sender.SetEmailAddress(address)
-	id, value := "Integer 0x0E07", "1" // PidTagMessageFlags: read, and no draft
+	id, value := "Integer 0x0E07", "1" // PidTagMessageFlags: read, and not a draft
 	flags := models.NewSingleValueLegacyExtendedProperty()
 	flags.SetId(&id)
 	flags.SetValue(&value)
