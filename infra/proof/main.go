@@ -1,7 +1,9 @@
-// Command proof checks what infra/export took out of the archive, and lists it: go run ./infra/proof FOLDER
+// Command proof checks the files that infra/export has copied from the archive, and lists their checksums:
+// go run ./infra/proof FOLDER
 //
-// An attachment has the SHA-256 that is its name, a batch that which its run's manifest gives it, and each line of a journal the hash of
-// the line before it. Then it writes SHA256SUMS. It changes nothing else, and shows nothing of the content.
+// The SHA-256 of an attachment must be its name, that of a batch must be in its run's manifest, and each line of a
+// journal must hold the hash of the line before it. If all match, proof writes SHA256SUMS. It changes nothing else, and
+// prints nothing of the content.
 package main
 
 import (
@@ -24,7 +26,7 @@ import (
 	"o2archiver/shared/journal"
 )
 
-// list is the file with the checksums, as sha256sum and shasum read it.
+// list is the name of the file with the checksums, in the format of sha256sum and shasum.
 const list = "SHA256SUMS"
 
 func main() {
@@ -40,6 +42,7 @@ func main() {
 	}
 }
 
+// run checks the folder and, if everything matches, writes the checksums and prints what was proven.
 func run(ctx context.Context, folder string, stdout io.Writer) error {
 	e := &export{folder: folder, sums: map[string]string{}}
 	for _, step := range []func(context.Context) error{e.read, e.batches, e.journals} {
@@ -53,24 +56,28 @@ func run(ctx context.Context, folder string, stdout io.Writer) error {
 	if err := os.WriteFile(filepath.Join(folder, list), []byte(e.lines.String()), 0o600); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(stdout, "Proven: %d attachments by their names, %d batches by %d manifests, %d journals line by line.\n", e.media, e.proven, e.manifests, e.chained)
+	_, err := fmt.Fprintf(stdout,
+		"Proven: %d attachments by their names, %d batches by %d manifests, %d journals line by line.\n",
+		e.media, e.proven, e.manifests, e.chained)
 	if err == nil && e.unlisted > 0 {
-		_, err = fmt.Fprintf(stdout, "%d batches belong to runs that have no manifest yet: nothing says what they were.\n", e.unlisted)
+		_, err = fmt.Fprintf(stdout,
+			"%d batches belong to runs that have no manifest yet: nothing says what they were.\n",
+			e.unlisted)
 	}
 	return err
 }
 
-// export is what lies in the folder.
+// export is the content of the folder and the results of its checks.
 type export struct {
 	folder string
-	sums   map[string]string // by name, with slashes
-	lines  strings.Builder   // of the list, in the order of the names
-	wrong  []string          // names of what is not as it was
+	sums   map[string]string // SHA-256 in hex by name, with slashes
+	lines  strings.Builder   // the lines of the list, in the order of the names
+	wrong  []string          // mismatches, each with the name of the file
 
 	media, proven, manifests, unlisted, chained int
 }
 
-// read takes the hash of every file, and holds the attachments against it.
+// read computes the hash of every file, and compares those of attachments with their names.
 func (e *export) read(ctx context.Context) error {
 	digest := regexp.MustCompile(`^` + archive.Media + `/(?:\d{4}/\d\d/\d\d/)?([0-9a-f]{64})$`)
 	return filepath.WalkDir(e.folder, func(file string, entry fs.DirEntry, err error) error {
@@ -98,6 +105,7 @@ func (e *export) read(ctx context.Context) error {
 	})
 }
 
+// fileSum returns the SHA-256 of a file in hex.
 func fileSum(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -111,7 +119,7 @@ func fileSum(file string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// batches holds each run's batches against its manifest.
+// batches compares the hash of each batch with that in its run's manifest.
 func (e *export) batches(ctx context.Context) error {
 	listed := map[string]bool{}
 	for name := range e.sums {
@@ -150,7 +158,7 @@ func (e *export) batches(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// journals follows the hashes from line to line.
+// journals checks the chain of hashes of each journal.
 func (e *export) journals(ctx context.Context) error {
 	for name := range e.sums {
 		log, ok := strings.CutPrefix(name, archive.Journal+"/")
@@ -170,6 +178,7 @@ func (e *export) journals(ctx context.Context) error {
 	return nil
 }
 
+// followBatch checks one journal, which must be that of the batch.
 func followBatch(file, batch string) error {
 	f, err := os.Open(file)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	_ "time/tzdata" // the mapping's dates are days of Europe/London, wherever this runs
+	_ "time/tzdata" // the mapping's dates are days of Europe/London, on whatever machine this runs
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
@@ -26,23 +26,23 @@ import (
 	"o2archiver/shared/telemessage"
 )
 
-// row is a number in the form of E.164, or an email address.
+// row is the line of a number in E.164 form, or of an email address.
 type row struct {
-	items       int // unmapped ones that name it
-	own         int // of these, those that were archived from this number's phone
+	items       int // unmapped items that name it
+	own         int // of these, items that were archived from this number's phone
 	first, last time.Time
 }
 
-// list is what the folder comes to.
+// list is the result for a folder.
 type list struct {
 	region string
-	rows   map[string]*row
+	rows   map[string]*row // by number or address
 
-	batches, open   int // open: not imported to the end
-	items, nameless int // unmapped; of these, those that name no number and no address
+	batches, open   int // all batches; those not imported to their end
+	items, nameless int // unmapped items; those that name no number and no address
 }
 
-// read goes through the batches of the folder. A batch without a journal is open: its events are still to come.
+// read reads the batches of the folder. A batch without a journal counts as open: its event is still to come.
 func (l *list) read(ctx context.Context, folder string) error {
 	root := filepath.Join(folder, archive.Batches)
 	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
@@ -66,8 +66,10 @@ func (l *list) read(ctx context.Context, folder string) error {
 	return err
 }
 
+// batch adds the unmapped items of one batch.
 func (l *list) batch(folder, name string) error {
-	log, err := os.Open(filepath.Join(folder, archive.Journal, filepath.FromSlash(strings.TrimSuffix(name, ".ndjson")+".jsonl")))
+	log, err := os.Open(filepath.Join(folder, archive.Journal,
+		filepath.FromSlash(strings.TrimSuffix(name, ".ndjson")+".jsonl")))
 	if errors.Is(err, fs.ErrNotExist) {
 		l.open++
 		return nil
@@ -97,7 +99,7 @@ func (l *list) batch(folder, name string) error {
 		return err
 	}
 	number := 0
-	for text := range bytes.Lines(data) { // as import counts them: line N of the journal is the batch's line N
+	for text := range bytes.Lines(data) { // line N of the journal is line N of the batch
 		number++
 		records, ok := unmapped[number]
 		if !ok {
@@ -120,7 +122,8 @@ func (l *list) batch(folder, name string) error {
 	return nil
 }
 
-// add counts an item for each number and address in it. What is neither, such as the name of a sender or a short code, can't be mapped.
+// add counts an item for each number and address in it. Other values, such as the name of a sender or a short code,
+// can't be mapped and are not counted.
 func (l *list) add(r *record.Record, records int) {
 	owner, _ := phone.E164(r.Owner, l.region)
 	named := map[string]bool{owner: true}
@@ -155,13 +158,13 @@ func (l *list) add(r *record.Record, records int) {
 	}
 }
 
-// printableText is the source's text without anything that a terminal would obey.
+// printableText returns the source's text with escapes for everything that a terminal might interpret.
 func printableText(text string) string {
 	quoted := strconv.QuoteToGraphic(text)
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
-// print gives the archived phones first, with the most items at the top.
+// print prints the list: numbers of archived phones first, then by the number of items.
 func (l *list) print(w io.Writer) error {
 	london, err := time.LoadLocation("Europe/London")
 	if err != nil {
@@ -186,7 +189,8 @@ func (l *list) print(w io.Writer) error {
 		return err
 	}
 	if l.nameless > 0 {
-		if _, err := fmt.Fprintf(w, "%d of them name no number and no address: no mapping can help them.\n", l.nameless); err != nil {
+		if _, err := fmt.Fprintf(w,
+			"%d of them name no number and no address: no mapping can help them.\n", l.nameless); err != nil {
 			return err
 		}
 	}

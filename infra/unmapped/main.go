@@ -1,8 +1,10 @@
-// Command unmapped lists whose items found no mailbox: go run ./infra/unmapped [-region GB] FOLDER
+// Command unmapped lists the numbers and addresses whose items found no mailbox:
+// go run ./infra/unmapped [-region GB] FOLDER
 //
-// FOLDER holds batches/ and journal/, as az downloads them (infra/README.md, "unmapped") and as infra/export leaves them. Telephone numbers
-// and email addresses are printed here on purpose: they are what the mapping lacks. They go to standard output alone, and only if that
-// is a terminal or a file, because what is gathered from a pipe ends in somebody's log. It changes nothing.
+// FOLDER holds batches/ and journal/, as az downloads them (infra/README.md, "unmapped") and as infra/export leaves
+// them. Telephone numbers and email addresses are printed on purpose: they are what the mapping lacks. They go to
+// standard output only, and only if that is a terminal or a file, because the output of a pipe may end up in a log. The
+// command changes nothing.
 package main
 
 import (
@@ -34,9 +36,11 @@ func main() {
 	}
 }
 
-var errGathered = errors.New("telephone numbers have no place in a log: run this in a terminal, or send its output to a file (> FILE)")
+// errGathered reports that standard output is neither a terminal nor a file.
+var errGathered = errors.New(
+	"telephone numbers have no place in a log: run this in a terminal, or send its output to a file (> FILE)")
 
-// run prints nothing unless all of the folder could be read. No error holds anything of the content.
+// run prints the list, and nothing unless the whole folder could be read. No error holds anything of the content.
 func run(ctx context.Context, folder, region string, stdout *os.File) error {
 	to, err := stdout.Stat()
 	if err != nil {
