@@ -14,16 +14,17 @@ import (
 	"o2archiver/shared/settings"
 )
 
-// checkSettings returns every mistake in the settings that the environment has, as the apps would find them. What the stand-ins
-// add counts as there.
+// checkSettings returns an error that names every mistake in the environment's settings, as the apps would report them.
+// Settings that the stand-ins supply are not reported as missing.
 func checkSettings(lookup func(string) (string, bool)) error {
 	given := func(name string) bool {
 		v, ok := lookup(name)
 		return ok && v != ""
 	}
 	if given("ARCHIVE_STORAGE__blobServiceUri") || given("ARCHIVE_STORAGE__tableServiceUri") {
-		return errors.New("ARCHIVE_STORAGE__blobServiceUri and ARCHIVE_STORAGE__tableServiceUri go with an identity in Azure; " +
-			"the local run takes a connection string, ARCHIVE_STORAGE")
+		return errors.New(
+			"ARCHIVE_STORAGE__blobServiceUri and ARCHIVE_STORAGE__tableServiceUri go with an identity in Azure; " +
+				"the local run takes a connection string, ARCHIVE_STORAGE")
 	}
 	standIns := map[string]string{}
 	if !given("ARCHIVE_STORAGE") {
@@ -31,7 +32,8 @@ func checkSettings(lookup func(string) (string, bool)) error {
 	}
 	if !given("TELEMESSAGE_URL") {
 		standIns["TELEMESSAGE_URL"] = "http://127.0.0.1"
-		for name, value := range map[string]string{"TELEMESSAGE_USERNAME": siteUser, "TELEMESSAGE_PASSWORD": sitePassword} {
+		for name, value := range map[string]string{
+			"TELEMESSAGE_USERNAME": siteUser, "TELEMESSAGE_PASSWORD": sitePassword} {
 			if !given(name) {
 				standIns[name] = value
 			}
@@ -45,15 +47,16 @@ func checkSettings(lookup func(string) (string, bool)) error {
 	})
 }
 
-// dialTime bounds the look whether a service answers at all.
+// dialTime is how long to wait for a service to accept a connection.
 const dialTime = 10 * time.Second
 
-// checkReach returns an error if nothing listens at the address of a service that the environment names in place of its stand-in: fetch
-// and import wait minutes for one that is away, and a person who has mistyped an address would wait with them. The settings have
-// been checked.
+// checkReach returns an error if nothing listens at the address of a service that the environment names instead of its
+// stand-in. Without the check a mistyped address would cost minutes, because fetch and import wait for a service that
+// is unavailable. The settings must have been checked.
 func checkReach(ctx context.Context, lookup func(string) (string, bool)) error {
 	var all []error
-	for _, service := range []struct{ setting, name string }{{"TELEMESSAGE_URL", "the TeleMessage site"}, {"GRAPH_URL", "Microsoft Graph"}} {
+	for _, service := range []struct{ setting, name string }{
+		{"TELEMESSAGE_URL", "the TeleMessage site"}, {"GRAPH_URL", "Microsoft Graph"}} {
 		address, ok := lookup(service.setting)
 		if !ok || address == "" {
 			continue
@@ -65,7 +68,7 @@ func checkReach(ctx context.Context, lookup func(string) (string, bool)) error {
 	return errors.Join(all...)
 }
 
-// dialOnce connects to the address and hangs up. Behind a proxy there is nothing to connect to, and nothing is known.
+// dialOnce connects to the address and closes the connection. If a proxy is configured, it checks nothing.
 func dialOnce(ctx context.Context, address string) error {
 	u, err := url.Parse(address)
 	if err != nil {

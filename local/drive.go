@@ -15,19 +15,20 @@ import (
 )
 
 const (
-	lookEvery = 500 * time.Millisecond
-	// idle is how long nothing may have happened before sweep is started: the real host takes two seconds to find a blob.
+	lookEvery = 500 * time.Millisecond // interval between two looks at the storage
+	// idle is how long nothing must have happened before sweep is started: the real host takes two seconds to find a
+	// blob.
 	idle      = 15 * time.Second
-	maxSweeps = 3 // in a row that finish nothing
+	maxSweeps = 3 // consecutive sweeps that finish nothing
 )
 
-// driver takes a day from the timer to the last outcome.
+// driver runs a day, from the timer to the last outcome.
 type driver struct {
 	w       *world
 	meter   *meter
 	batches map[string]*batchState
 	events  sync.WaitGroup
-	active  atomic.Int64 // events under way in the stand-in
+	active  atomic.Int64 // events being processed by the stand-in
 }
 
 type batchState struct {
@@ -35,8 +36,9 @@ type batchState struct {
 	done bool
 }
 
-// drive fires the timer, with the input of a run by hand or "", brings the events of new batches to the stand-in of the host (the real one finds them itself), and returns when
-// every batch has the end of its journal, or when sweep can do no more.
+// drive fires the timer, with the input of a manual run or "", and delivers the events of new batches to the stand-in
+// of the host; the real host finds them itself. It returns when every batch has the end of its journal, or when sweep
+// can't finish more.
 func (w *world) drive(ctx context.Context, progress io.Writer, input string) error {
 	d := &driver{w: w, batches: map[string]*batchState{}, meter: newMeter(progress, time.Now)}
 	fetched := make(chan error, 1)
@@ -81,10 +83,11 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 		if d.active.Load() > 0 || w.options.host == "func" && time.Since(moved) < idle {
 			continue
 		}
-		// Every event was delivered or given up, and something is open: that is what sweep is for.
+		// Every event was delivered or given up, and batches are still open, so start sweep.
 		if sweeps == maxSweeps {
 			d.meter.end()
-			return errors.Join(fetchError, fmt.Errorf("batches that could not be finished: %d; they stay pending for the next sweep", open))
+			return errors.Join(fetchError,
+				fmt.Errorf("batches that could not be finished: %d; they stay pending for the next sweep", open))
 		}
 		sweeps++
 		if _, err := w.imports.Run(ctx, "sweep", `{"after":"0s"}`); err != nil && !errors.Is(err, host.ErrFailed) {
@@ -94,8 +97,8 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 	}
 }
 
-// owed returns why windows are still open after a fetch that the host takes for a success: where the site refuses the credentials,
-// or there is more than one invocation can do.
+// owed returns why windows are still open after a fetch that was a success to the host: the site refuses the
+// credentials, or there is more than one invocation can do.
 func (w *world) owed(ctx context.Context) error {
 	var checkpoint struct {
 		Open []struct {
@@ -107,13 +110,14 @@ func (w *world) owed(ctx context.Context) error {
 	}
 	for _, window := range checkpoint.Open {
 		if window.Failed != "" {
-			return fmt.Errorf("fetch did not finish, %d windows of time stay open: %s", len(checkpoint.Open), window.Failed)
+			return fmt.Errorf("fetch did not finish, %d windows of time stay open: %s",
+				len(checkpoint.Open), window.Failed)
 		}
 	}
 	return nil
 }
 
-// look lists what lies in storage, delivers the events of new batches, and moves the meter.
+// look lists the storage, delivers the events of new batches, and updates the meter.
 func (d *driver) look(ctx context.Context, fetching bool) (progressed bool, open int, err error) {
 	if err := d.list(ctx); err != nil {
 		return false, 0, err
@@ -121,7 +125,7 @@ func (d *driver) look(ctx context.Context, fetching bool) (progressed bool, open
 	staged, done := 0, 0
 	for _, b := range d.batches {
 		if !b.done {
-			// A journal that can't be read now is read at the next look.
+			// A journal that can't be read now is read by the next look.
 			b.done, _ = journal.Tail(ctx, d.w.store.Logs(), b.info.Name)
 			progressed = progressed || b.done
 		}
@@ -157,7 +161,7 @@ func (d *driver) list(ctx context.Context) error {
 				if d.batches[b.Name] != nil {
 					continue
 				}
-				// With -storage it may be one that an earlier start has finished.
+				// With -storage an earlier start may have finished it.
 				done, err := journal.Tail(ctx, store.Logs(), b.Name)
 				d.batches[b.Name] = &batchState{info: b, done: err == nil && done}
 				if !d.batches[b.Name].done {
@@ -169,7 +173,7 @@ func (d *driver) list(ctx context.Context) error {
 	return nil
 }
 
-// deliver is Event Grid's part where the host is the stand-in.
+// deliver delivers a batch's event to the stand-in of the host, as Event Grid does.
 func (d *driver) deliver(ctx context.Context, b archive.BatchInfo) {
 	standIn, ok := d.w.imports.(*host.StandIn)
 	if !ok {
@@ -178,7 +182,7 @@ func (d *driver) deliver(ctx context.Context, b archive.BatchInfo) {
 	d.active.Add(1)
 	d.events.Go(func() {
 		defer d.active.Add(-1)
-		// What the host gives up is in its poison list; sweep finds the batch by its journal.
+		// An event that the host gives up is in its poison list; sweep finds the batch by its journal.
 		_, _ = standIn.Deliver(ctx, d.w.store.BatchURI(b.Name), host.Properties{
 			Length: b.Size, ContentType: "application/x-ndjson", Created: b.Created, LastModified: b.Created})
 	})

@@ -11,27 +11,28 @@ import (
 	"time"
 )
 
+// errLocked reports that another process has the lock.
 var errLocked = errors.New("the file is locked")
 
 const (
-	// lockName is held by a start for as long as it uses the folder.
+	// lockName is locked by a start while it uses the folder.
 	lockName = "lock"
 
-	// emulatorLock is held by the storage emulator, too: one whose parent was killed still writes its data to the disk.
+	// emulatorLock is locked by the storage emulator, too: an emulator whose parent was killed still writes its data.
 	emulatorLock = "azurite.lock"
 
-	// emulatorEnd is how long an emulator without a parent may take to end: it is given 8 seconds to write its data.
+	// emulatorEnd is how long an emulator without a parent may take to end: it has 8 seconds to write its data.
 	emulatorEnd = 20 * time.Second
 )
 
-// folder is the folder of -storage, held by this start alone.
+// folder is the folder of -storage, used by this start only.
 type folder struct {
 	lock     *os.File
 	emulator *os.File
 }
 
-// holdFolder takes the folder for this start. Another start that uses it is an error at once; the emulator of one that was killed
-// is waited for.
+// holdFolder locks the folder for this start. If another start uses it, that is an error; for the emulator of a start
+// that was killed it waits.
 func holdFolder(ctx context.Context, dir string, progress io.Writer) (_ *folder, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("-storage: %w", err)
@@ -44,7 +45,9 @@ func holdFolder(ctx context.Context, dir string, progress io.Writer) (_ *folder,
 	}()
 	name := filepath.Join(dir, lockName)
 	if f.lock, err = lockFile(name); errors.Is(err, errLocked) {
-		return nil, fmt.Errorf("-storage: another start%s is using the folder %s: wait for its end, or name another folder", readHolder(name), dir)
+		return nil, fmt.Errorf(
+			"-storage: another start%s is using the folder %s: wait for its end, or name another folder",
+			readHolder(name), dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("-storage: lock the folder: %w", err)
@@ -75,16 +78,17 @@ func holdFolder(ctx context.Context, dir string, progress io.Writer) (_ *folder,
 	}
 }
 
-// writeHolder writes into the lock which process holds it.
+// writeHolder writes this process's ID and the time into the lock file.
 func writeHolder(lock *os.File) error {
 	if err := lock.Truncate(0); err != nil {
 		return err
 	}
-	_, err := lock.WriteAt([]byte(fmt.Sprintf("process %d, since %s\n", os.Getpid(), time.Now().UTC().Format(time.RFC3339))), 0)
+	_, err := lock.WriteAt([]byte(
+		fmt.Sprintf("process %d, since %s\n", os.Getpid(), time.Now().UTC().Format(time.RFC3339))), 0)
 	return err
 }
 
-// readHolder returns what the holder of a lock wrote into it, in parentheses and after a blank; "" if nothing can be read.
+// readHolder returns the content of a lock file, in parentheses and after a blank, or "" if it can't be read.
 func readHolder(name string) string {
 	raw, err := os.ReadFile(name)
 	if text := strings.TrimSpace(string(raw)); err == nil && text != "" && len(text) < 100 {
@@ -93,7 +97,7 @@ func readHolder(name string) string {
 	return ""
 }
 
-// release gives the folder back. The files stay: their locks are what counts.
+// release unlocks the folder. The lock files stay: only their locks matter.
 func (f *folder) release() {
 	for _, file := range []*os.File{f.lock, f.emulator} {
 		if file != nil {

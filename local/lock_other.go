@@ -7,8 +7,9 @@ import (
 	"os"
 )
 
-// lockFile makes the file and keeps it open. Windows refuses to remove a file that a process has open, so a file that can't be
-// removed is locked, and what a process left that was killed is no lock. It returns errLocked if another process has the lock.
+// lockFile creates the file and keeps it open. Windows refuses to remove a file that a process has open: a file that
+// can't be removed is locked, and one that a killed process left is not. It returns errLocked if another process has
+// the lock.
 func lockFile(name string) (*os.File, error) {
 	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, errLocked

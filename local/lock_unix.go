@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// lockFile opens the file and takes its advisory lock. The system releases the lock when every process that has the file open has
-// ended, however it ended, so no lock is ever stale. It returns errLocked if another process has the lock.
+// lockFile opens the file and acquires its advisory lock. The system releases the lock when every process that has the
+// file open has ended, in whatever way, so a lock is never stale. It returns errLocked if another process has the lock.
 func lockFile(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

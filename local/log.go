@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// maxErrors is how many different errors of the handlers are shown at the end.
+// maxErrors is the maximum number of different errors of the handlers that are shown at the end.
 const maxErrors = 5
 
-// logFile gathers the output of everything that runs in one file, and remembers the errors in it.
+// logFile collects the output of all programs in one file, and keeps the first errors in it.
 type logFile struct {
 	path string
 
@@ -26,19 +26,19 @@ type logFile struct {
 	first []string
 }
 
-// logsFolder is the folder of the logs, one of each run, in build/local or in the folder of -storage.
+// logsFolder is the folder of the logs, one file per run, in build/local or in the folder of -storage.
 const logsFolder = "logs"
 
-// keepLogs is how many logs are kept, this run's included.
+// keepLogs is the number of logs that are kept, including this run's.
 const keepLogs = 10
 
-// openLog makes a log named after the time and removes the oldest ones.
+// openLog creates a log named after the time and removes the oldest ones.
 func openLog(dir string, now time.Time) (*logFile, error) {
 	dir = filepath.Join(dir, logsFolder)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder of the logs: %w", err)
 	}
-	f, err := os.CreateTemp(dir, now.UTC().Format("20060102T150405.000Z")+"-*.log") // two runs may start at once
+	f, err := os.CreateTemp(dir, now.UTC().Format("20060102T150405.000Z")+"-*.log") // unique if two runs start at once
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
@@ -49,7 +49,7 @@ func openLog(dir string, now time.Time) (*logFile, error) {
 	return &logFile{path: f.Name(), file: f, seen: map[string]bool{}}, nil
 }
 
-// pruneLogs removes all but the newest logs. Their names begin with the time, so the oldest come first.
+// pruneLogs removes all but the newest logs. Their names begin with the time, so they sort by age.
 func pruneLogs(dir string) error {
 	logs, err := filepath.Glob(filepath.Join(dir, "2*T*Z-*.log"))
 	if err != nil {
@@ -64,9 +64,10 @@ func pruneLogs(dir string) error {
 	return nil
 }
 
-// named is where one program writes to.
+// named returns the writer for one program's output, each line of which is prefixed with the name.
 func (l *logFile) named(name string) io.Writer { return &namedLog{l, name} }
 
+// namedLog is the writer that named returns.
 type namedLog struct {
 	log  *logFile
 	name string
@@ -86,7 +87,7 @@ func (n *namedLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// note keeps what a handler logged as an error. The real host puts its own words before the line.
+// note keeps a line that a handler logged as an error. The real host prefixes lines with text of its own.
 func (l *logFile) note(name string, line []byte) {
 	start := bytes.IndexByte(line, '{')
 	if start < 0 {
@@ -106,7 +107,7 @@ func (l *logFile) note(name string, line []byte) {
 	}
 }
 
-// errors are the first different errors that the handlers logged.
+// errors returns the first different errors that the handlers logged.
 func (l *logFile) errors() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

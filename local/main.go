@@ -1,5 +1,5 @@
-// Command local runs the whole connector on this machine: Azurite for the storage, stand-ins for the TeleMessage site,
-// for Microsoft Graph and for the Functions host (or the real host), and between them the very binaries that are deployed.
+// Command local runs the whole connector on this machine: Azurite as the storage, stand-ins for the TeleMessage site,
+// for Microsoft Graph and for the Functions host (or the real host), and the same handlers that are deployed.
 //
 //	go run ./local
 package main
@@ -24,7 +24,7 @@ import (
 	"o2archiver/shared/usermap"
 )
 
-// options are the command line.
+// options holds the command line's flags.
 type options struct {
 	json    bool
 	mapping string
@@ -38,12 +38,12 @@ type options struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the second Ctrl-C ends the program at once
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
-// run returns the exit code: 0 only if both sums hold, the source's count is what was received and nothing is pending or
-// failed; 1 if not, 2 for a wrong command line or setting, and for files that can't be used.
+// run returns the exit code: 0 only if both sums hold, the source's count equals what was received, and nothing is
+// pending or failed; 1 if not; 2 for a wrong command line or setting, and for files that can't be used.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
 	o, err := parseOptions(args, stderr)
 	switch {
@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	case o.check != "":
 		return checkMapping(o.check, lookup, stdout, stderr)
 	}
-	// What can't be used is better told now than after the day.
+	// Report unusable settings and files before the day instead of after it.
 	if err := checkSettings(lookup); err != nil {
 		fmt.Fprintf(stderr, "local: nothing was started, because of the settings (docs/settings.md):\n%v\n", err)
 		return 2
@@ -76,11 +76,12 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		fmt.Fprintf(stderr, "local: nothing was started:\n%v\n", err)
 		return 1
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, o.limit, fmt.Errorf("the run took longer than %v (see -limit)", o.limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, o.limit,
+		fmt.Errorf("the run took longer than %v (see -limit)", o.limit))
 	defer cancel()
 	began := time.Now()
 	w, err := startWorld(ctx, o, custom, lookup, stderr)
-	if err != nil && ctx.Err() != nil { // what the end of a child says is of no use then
+	if err != nil && ctx.Err() != nil { // the error of a child that was ended is of no use
 		fmt.Fprintln(stderr, "local: ended before the day began:", context.Cause(ctx))
 		return 1
 	}
@@ -90,7 +91,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	}
 	defer w.stop()
 	drove := w.drive(ctx, stderr, "")
-	// What there is, is told whatever went wrong, and after an interruption too.
+	// Summarize what there is after any failure, and after an interruption too.
 	telling, done := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer done()
 	s, err := summary.Read(telling, w.store)
@@ -111,7 +112,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	if o.export != "" {
 		said := stdout
 		if o.json {
-			said = stderr // the one object stays alone
+			said = stderr // standard output is the JSON object only
 		}
 		problems = append(problems, w.export(ctx, lookup, said)...)
 	}
@@ -128,11 +129,11 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	return 0
 }
 
-// maxSinglePost is mailbox.MaxSinglePost. That package brings the Graph SDK with it, which takes minutes to compile, and the
-// local run needs it for this number only.
+// maxSinglePost equals mailbox.MaxSinglePost. It is copied because package mailbox imports the Graph SDK, which takes
+// minutes to compile.
 const maxSinglePost = 3_140_000
 
-// export writes what the archive has imported into the folder that the command line names, and gives what went wrong.
+// export writes what the archive has imported into the folder of -export, and returns what went wrong.
 func (w *world) export(ctx context.Context, lookup func(string) (string, bool), said io.Writer) (problems []string) {
 	r := settings.Read(lookup) // as the app import reads them
 	o := export.Options{Region: r.String("DEFAULT_REGION"), MaxItem: r.Bytes("MAX_ITEM_SIZE"), Address: w.address}
@@ -143,16 +144,21 @@ func (w *world) export(ctx context.Context, lookup func(string) (string, bool), 
 		return []string{"nothing was exported: " + err.Error()}
 	}
 	if data, _, err := w.store.Mapping(ctx, ""); err == nil {
-		o.Mapping, _ = usermap.ParseCSV(bytes.NewReader(data), o.Region) // import has read it, or has imported nothing by it
+		// Import has parsed the same file, or has imported nothing with it.
+		o.Mapping, _ = usermap.ParseCSV(bytes.NewReader(data), o.Region)
 	}
 	got, err := export.To(ctx, w.options.export, w.store, o)
 	if err != nil {
-		fmt.Fprintf(said, "\nThe export did not end; %d messages of %d mailboxes are in %s, without an index.\n", got.Messages, got.Mailboxes, w.options.export)
+		fmt.Fprintf(said, "\nThe export did not end; %d messages of %d mailboxes are in %s, without an index.\n",
+			got.Messages, got.Mailboxes, w.options.export)
 	} else {
-		fmt.Fprintf(said, "\nexported %d messages of %d mailboxes to %s; %s there lists them\n", got.Messages, got.Mailboxes, w.options.export, export.Index)
+		fmt.Fprintf(said, "\nexported %d messages of %d mailboxes to %s; %s there lists them\n",
+			got.Messages, got.Mailboxes, w.options.export, export.Index)
 	}
 	if got.Unproven > 0 {
-		fmt.Fprintf(said, "  %d of them can't be held against a hash of the journal: it has none, or the mapping has changed since\n", got.Unproven)
+		fmt.Fprintf(said,
+			"  %d of them can't be held against a hash of the journal: it has none, or the mapping has changed since\n",
+			got.Unproven)
 	}
 	if got.Failed > 0 {
 		problems = append(problems, fmt.Sprintf("%d messages could not be exported", got.Failed))
@@ -166,7 +172,7 @@ func (w *world) export(ctx context.Context, lookup func(string) (string, bool), 
 	return problems
 }
 
-// emptyFolder makes a folder, or takes one that is empty: what somebody else has put there would look exported.
+// emptyFolder creates a folder, or accepts an empty one: other files in it would look exported.
 func emptyFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -178,7 +184,7 @@ func emptyFolder(dir string) error {
 	return err
 }
 
-// address is that of a mailbox of the Graph stand-in, "" for any other.
+// address returns the address of a mailbox of the Graph stand-in, or "" for any other mailbox.
 func (w *world) address(id string) string {
 	if w.graph == nil {
 		return ""
@@ -202,7 +208,7 @@ command line, a setting or a file is wrong, and nothing was started.
 
 `
 
-// parseOptions gives flag.ErrHelp if only help was asked for.
+// parseOptions parses the command line. It returns flag.ErrHelp if help was requested.
 func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("local", flag.ContinueOnError)
@@ -212,12 +218,17 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		fmt.Fprint(stderr, usage)
 		f.PrintDefaults()
 	}
-	f.StringVar(&o.mapping, "mapping", "", "use this CSV `file` as the custom mapping; local/sample/mapping.csv goes\nwith the sample day")
-	f.StringVar(&o.check, "check-mapping", "", "only check whether this CSV `file` can be used as the custom mapping")
+	f.StringVar(&o.mapping, "mapping", "",
+		"use this CSV `file` as the custom mapping; local/sample/mapping.csv goes\nwith the sample day")
+	f.StringVar(&o.check, "check-mapping", "",
+		"only check whether this CSV `file` can be used as the custom mapping")
 	f.BoolVar(&o.keep, "keep", false, "keep everything running after the summary")
-	f.StringVar(&o.storage, "storage", "", "keep the data in this `folder`; the next start goes on where this\none ended")
-	f.StringVar(&o.export, "export", "", "write what was imported into this `folder`, new or empty: .eml files in\none folder per mailbox, and an index.csv")
-	f.StringVar(&o.host, "host", "standin", "what runs the functions: standin, or func (Azure Functions Core\nTools)")
+	f.StringVar(&o.storage, "storage", "",
+		"keep the data in this `folder`; the next start goes on where this\none ended")
+	f.StringVar(&o.export, "export", "",
+		"write what was imported into this `folder`, new or empty: .eml files in\none folder per mailbox, and an index.csv")
+	f.StringVar(&o.host, "host", "standin",
+		"what runs the functions: standin, or func (Azure Functions Core\nTools)")
 	f.DurationVar(&o.limit, "limit", 3*time.Hour, "end after this time, whatever is left")
 	if err := f.Parse(args); err != nil {
 		return o, err

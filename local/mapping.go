@@ -11,13 +11,14 @@ import (
 	"o2archiver/shared/usermap"
 )
 
-// mapping is a CSV file that the command line names, read before anything is started: its mistakes take no minute to be told.
+// mapping is the CSV file that the command line names. It is read before anything is started, so that its mistakes are
+// reported at once.
 type mapping struct {
 	data  []byte
 	table *usermap.Table
 }
 
-// readMapping reads the file as the app import will.
+// readMapping reads the file as import will.
 func readMapping(file string, lookup func(string) (string, bool)) (*mapping, error) {
 	r := settings.Read(lookup)
 	region := r.String("DEFAULT_REGION")
@@ -35,22 +36,25 @@ func readMapping(file string, lookup func(string) (string, bool)) (*mapping, err
 	return &mapping{data, table}, nil
 }
 
-// checkMapping is -check-mapping: it gives the exit code, and starts nothing.
+// checkMapping implements -check-mapping: it returns the exit code, and starts nothing.
 func checkMapping(file string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
 	m, err := readMapping(file, lookup)
 	if err != nil {
 		fmt.Fprintln(stderr, "local: -check-mapping:", err)
 		return 2
 	}
-	fmt.Fprintf(stdout, "The mapping file can be used: its %d rows map %d numbers to %d mailboxes.\n", m.table.Rows(), m.table.Len(), len(m.table.Addresses()))
+	fmt.Fprintf(stdout, "The mapping file can be used: its %d rows map %d numbers to %d mailboxes.\n",
+		m.table.Rows(), m.table.Len(), len(m.table.Addresses()))
 	for _, d := range m.table.Dates() {
-		fmt.Fprintf(stdout, "%d of its dates were read as %s: in line %d, %s is %s.\n", d.Count, d.Name, d.Line, d.Given, d.Read)
+		fmt.Fprintf(stdout, "%d of its dates were read as %s: in line %d, %s is %s.\n",
+			d.Count, d.Name, d.Line, d.Given, d.Read)
 	}
 	fmt.Fprintln(stdout, "Whether the mailboxes are those of users is asked of the tenant at the import.")
 	return 0
 }
 
-// warn says how many of the file's mailboxes the Graph stand-in does not have: import then goes by the email property, or finds nobody, and neither is a mistake.
+// warn prints how many of the file's mailboxes the Graph stand-in does not have. For their numbers import uses the
+// email property, or finds no mailbox; neither is a mistake.
 func (w *world) warn(m *mapping, out io.Writer) {
 	if m == nil || w.graph == nil {
 		return

@@ -10,22 +10,22 @@ import (
 	"golang.org/x/text/message"
 )
 
-// meter shows how many records were fetched and imported so far: on a terminal in one line that is written anew, elsewhere as a
-// line now and then.
+// meter shows how many records were fetched and imported so far: on a terminal in one line that is redrawn, elsewhere
+// as one line per sayEvery.
 type meter struct {
 	out      io.Writer
 	terminal bool
 	now      func() time.Time
 	print    *message.Printer
 
-	said     time.Time
-	shown    string // on the terminal
+	said     time.Time // when a line was last printed
+	shown    string    // the current line on the terminal
 	fetched  int
 	imported int
 	fetching bool
 }
 
-// sayEvery is for an output without a terminal, which keeps every line.
+// sayEvery is the interval between lines if the output is not a terminal.
 const sayEvery = 10 * time.Second
 
 func newMeter(out io.Writer, now func() time.Time) *meter {
@@ -37,7 +37,7 @@ func newMeter(out io.Writer, now func() time.Time) *meter {
 	return m
 }
 
-// set takes how many records were fetched and imported so far. Neither number ever falls on the display.
+// set sets how many records were fetched and imported so far. The numbers shown never decrease.
 func (m *meter) set(fetched, imported int, fetching bool) {
 	m.fetched, m.imported, m.fetching = max(m.fetched, fetched), max(m.imported, imported), fetching
 	if m.terminal {
@@ -56,7 +56,7 @@ func (m *meter) text() string {
 	return text
 }
 
-// draw writes the line anew: back to its beginning, and erase what is there (ECMA-48 section 8.3.41, EL).
+// draw redraws the line: it returns to the line's beginning and erases it (ECMA-48 section 8.3.41, EL).
 func (m *meter) draw() {
 	if text := m.text(); text != m.shown {
 		m.shown = text
@@ -64,7 +64,7 @@ func (m *meter) draw() {
 	}
 }
 
-// end leaves the numbers as they are and ends the line.
+// end prints the final numbers and ends the line.
 func (m *meter) end() {
 	if m.terminal {
 		m.draw()

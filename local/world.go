@@ -25,14 +25,14 @@ import (
 	"o2archiver/shared/telemessage/telemessagetest"
 )
 
-// What the stand-ins of the sample day ask for.
+// The credentials that the stand-ins of the sample day require.
 const (
 	siteUser     = "o2-archive"
 	sitePassword = "sample-day"
 	graphToken   = "local"
 )
 
-// world is everything that runs.
+// world is everything that runs in one start.
 type world struct {
 	options options
 	azurite *azurite.Azurite // nil: ARCHIVE_STORAGE was given
@@ -48,8 +48,10 @@ type world struct {
 	closers []func()
 }
 
-// startWorld brings everything up; custom is the mapping file in place of the sample day's, nil for none. What was started is stopped again if something fails.
-func startWorld(ctx context.Context, o options, custom *mapping, lookup func(string) (string, bool), progress io.Writer) (_ *world, err error) {
+// startWorld starts everything. custom is the mapping file to use instead of the sample day's, or nil. If it fails, it
+// stops what it has started.
+func startWorld(ctx context.Context, o options, custom *mapping, lookup func(string) (string, bool),
+	progress io.Writer) (_ *world, err error) {
 	w := &world{options: o}
 	defer func() {
 		if err != nil {
@@ -66,7 +68,7 @@ func startWorld(ctx context.Context, o options, custom *mapping, lookup func(str
 		}
 	}
 	if _, ok := lookup("ARCHIVE_STORAGE"); !ok || o.host == "func" {
-		if err := azurite.CheckNode(ctx); err != nil { // better now than after the build
+		if err := azurite.CheckNode(ctx); err != nil { // checked before the build, which takes long
 			return nil, err
 		}
 	}
@@ -81,8 +83,10 @@ func startWorld(ctx context.Context, o options, custom *mapping, lookup func(str
 	}
 	w.closers = append(w.closers, w.log.close, w.servers.Close)
 	fmt.Fprintf(progress, "Log of this run: %s\n", w.log.path)
-	fmt.Fprintln(progress, "Building the function apps (the first time takes some minutes: the Graph SDK is large) …")
-	if err := appbuild.Build(ctx, appbuild.Options{Root: root, Out: stagedDir(root), Local: true}, appbuild.Apps()...); err != nil {
+	fmt.Fprintln(progress,
+		"Building the function apps (the first time takes some minutes: the Graph SDK is large) …")
+	if err := appbuild.Build(ctx, appbuild.Options{Root: root, Out: stagedDir(root), Local: true},
+		appbuild.Apps()...); err != nil {
 		return nil, err
 	}
 	fmt.Fprintln(progress, "Starting Azurite, the stand-ins and the function apps …")
@@ -94,9 +98,10 @@ func startWorld(ctx context.Context, o options, custom *mapping, lookup func(str
 	return w, w.startHosts(ctx, root, env)
 }
 
-// environment starts what the environment does not name, and gives the settings for the function apps. A setting
-// that the environment has is left as it is.
-func (w *world) environment(ctx context.Context, root string, custom *mapping, lookup func(string) (string, bool)) (env []string, err error) {
+// environment starts a stand-in for each service that the environment does not name, and returns the settings for the
+// function apps. Settings of the environment are not changed.
+func (w *world) environment(ctx context.Context, root string, custom *mapping,
+	lookup func(string) (string, bool)) (env []string, err error) {
 	given := func(name string) (string, bool) {
 		v, ok := lookup(name)
 		return v, ok && v != ""
@@ -112,7 +117,7 @@ func (w *world) environment(ctx context.Context, root string, custom *mapping, l
 		}
 	}
 	storage, ok := given("ARCHIVE_STORAGE")
-	if !ok || w.options.host == "func" { // the real host needs storage of its own
+	if !ok || w.options.host == "func" { // the real host needs a storage account of its own
 		if err := w.startAzurite(ctx, root); err != nil {
 			return nil, err
 		}
@@ -160,6 +165,7 @@ func (w *world) environment(ctx context.Context, root string, custom *mapping, l
 	return env, nil
 }
 
+// startAzurite starts the storage emulator, with its data in the folder of -storage if there is one.
 func (w *world) startAzurite(ctx context.Context, root string) (err error) {
 	o := azurite.Options{Root: root, Log: w.log.named("azurite")}
 	if w.options.storage != "" {
@@ -173,7 +179,7 @@ func (w *world) startAzurite(ctx context.Context, root string) (err error) {
 	return nil
 }
 
-// sampleDay makes the day that ends 10 minutes before the first start with this storage.
+// sampleDay returns the sample day, which ends 10 minutes before the first start with this storage.
 func (w *world) sampleDay() (*sample.Day, error) {
 	end := time.Now().UTC().Add(-10 * time.Minute).Truncate(time.Second)
 	if w.options.storage == "" {
@@ -202,6 +208,7 @@ func (w *world) sampleDay() (*sample.Day, error) {
 	return sample.Make(saved.End), nil
 }
 
+// startSite starts the stand-in for the TeleMessage site, and returns its address.
 func (w *world) startSite(day *sample.Day) (at string, err error) {
 	w.site = telemessagetest.New(telemessagetest.Options{Username: siteUser, Password: sitePassword})
 	for _, item := range day.Items {
@@ -226,6 +233,7 @@ func (w *world) startSite(day *sample.Day) (at string, err error) {
 	return w.servers.Serve(mux)
 }
 
+// startGraph starts the stand-in for Microsoft Graph.
 func (w *world) startGraph(day *sample.Day) (err error) {
 	o := mailboxtest.Options{Token: graphToken, KeepContent: w.options.keep}
 	for _, u := range day.Users {
@@ -242,13 +250,14 @@ func (w *world) startGraph(day *sample.Day) (err error) {
 	return err
 }
 
+// startHosts starts the two function apps.
 func (w *world) startHosts(ctx context.Context, root string, env []string) (err error) {
 	open := func(app string) (host.Host, error) {
 		o := host.Options{App: filepath.Join(stagedDir(root), app), Env: env, Log: w.log.named(app)}
 		if w.options.host == "func" {
 			return host.StartFunc(ctx, o)
 		}
-		o.Pause = time.Second // between the tries of a timer: a person is waiting
+		o.Pause = time.Second // between the tries of a timer: short, because a person is waiting
 		return host.Start(ctx, o)
 	}
 	if w.imports, err = open("import"); err != nil {
@@ -262,10 +271,10 @@ func (w *world) startHosts(ctx context.Context, root string, env []string) (err 
 	return nil
 }
 
-// stagedDir is where the apps are built for this machine, apart from those that are deployed.
+// stagedDir returns the folder in which the apps for this machine are built, apart from those that are deployed.
 func stagedDir(root string) string { return filepath.Join(root, "build", "local") }
 
-// stop ends everything, in the reverse order of its start.
+// stop stops everything, in the reverse order of its start.
 func (w *world) stop() {
 	for i := len(w.closers) - 1; i >= 0; i-- {
 		w.closers[i]()
@@ -273,6 +282,7 @@ func (w *world) stop() {
 	w.closers = nil
 }
 
+// whereToLook prints where the log and, with -keep, the mailboxes and the storage are.
 func (w *world) whereToLook(out io.Writer) {
 	fmt.Fprintln(out, "\nWhere to look")
 	fmt.Fprintf(out, "  logs       %s\n", w.log.path)

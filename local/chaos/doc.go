@@ -1,6 +1,6 @@
-// Package chaos holds the connector to its promise while everything around it goes wrong: its tests run the built handlers
-// against real Azurite and the stand-ins, let calls fail, kill processes and take services away, and then look
-// into the mailboxes.
+// Package chaos tests that the connector archives each message exactly once while everything around it fails. The tests
+// run the built handlers against real Azurite and the stand-ins, make calls fail, kill processes and make services
+// unavailable, and then compare the mailboxes with what was sent.
 //
 //	go test ./local/chaos                       // the short form, which is part of `make test`
 //	make soak                                   // the long form

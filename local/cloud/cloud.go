@@ -1,4 +1,4 @@
-// Package cloud brings up on this machine what the function apps talk to: storage, the TeleMessage site, Microsoft Graph.
+// Package cloud starts on this machine what the function apps talk to: storage, the TeleMessage site, Microsoft Graph.
 package cloud
 
 import (
@@ -17,16 +17,16 @@ import (
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
-// prepareTime bounds the making of containers and table.
+// prepareTime is the time limit for creating the containers and the table.
 const prepareTime = time.Minute
 
-// Servers are the HTTP servers of a run. The zero value is ready, and it is safe for concurrent use.
+// Servers is the set of HTTP servers of a run. The zero value is ready for use. It is safe for concurrent use.
 type Servers struct {
 	mu  sync.Mutex
 	all []*http.Server
 }
 
-// Serve listens on a free port of this machine and gives its address.
+// Serve serves h on a free port of this machine and returns its address.
 func (s *Servers) Serve(h http.Handler) (at string, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -40,7 +40,8 @@ func (s *Servers) Serve(h http.Handler) (at string, err error) {
 	return "http://" + l.Addr().String(), nil
 }
 
-// ServeGraph serves Graph, and its upload URLs on a host of their own, as Graph's are. wrap, which may be nil, is put before both.
+// ServeGraph serves Graph, and its upload URLs on a host of their own, as Microsoft does. wrap, if not nil, wraps both
+// handlers.
 func (s *Servers) ServeGraph(g *mailboxtest.Graph, wrap func(http.Handler) http.Handler) (at string, err error) {
 	if wrap == nil {
 		wrap = func(h http.Handler) http.Handler { return h }
@@ -53,17 +54,18 @@ func (s *Servers) ServeGraph(g *mailboxtest.Graph, wrap func(http.Handler) http.
 	return s.Serve(wrap(g))
 }
 
-// Close ends the servers, with the requests that are under way. It may be called twice.
+// Close closes the servers and aborts the requests in progress. It may be called twice.
 func (s *Servers) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, server := range s.all {
-		_ = server.Close() // what it could not close cleanly ends with this process
+		_ = server.Close() // a connection that it could not close ends with this process
 	}
 	s.all = nil
 }
 
-// Prepare makes in the storage what the deployment makes in Azure: the containers and the ledger's table. It may be called twice.
+// Prepare creates in the storage what the deployment creates in Azure: the containers and the ledger's table. It may be
+// called twice.
 func Prepare(ctx context.Context, connectionString string) (*archive.Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, prepareTime)
 	defer cancel()
@@ -84,7 +86,7 @@ func Prepare(ctx context.Context, connectionString string) (*archive.Store, erro
 	return store, nil
 }
 
-// Root is the repository's root, from the current folder upward.
+// Root returns the repository's root: the current folder, or the nearest folder above it with a host.json.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"sync"
 )
 
-// Forward is a way to a service of Azurite, to be put before it with something in between. path is what its address has to be followed
-// by. A request's signature does not cover the host, so it passes as it is.
+// Forward returns a handler that forwards requests to a service of Azurite, to be wrapped by a test. path is to be
+// appended to the address of the server that serves it. A request's signature does not cover the host, so requests pass
+// unchanged.
 func Forward(service string) (h http.Handler, path string, err error) {
 	u, err := url.Parse(service)
 	if err != nil {
@@ -22,10 +23,11 @@ func Forward(service string) (h http.Handler, path string, err error) {
 		Rewrite:    func(r *httputil.ProxyRequest) { r.SetURL(u) },
 		Transport:  &http.Transport{MaxIdleConns: 1024, MaxIdleConnsPerHost: 1024, DisableCompression: true},
 		BufferPool: &buffers{sync.Pool{New: func() any { return make([]byte, 64<<10) }}},
-		ErrorLog:   log.New(io.Discard, "", 0), // a client that has gone is no news
+		ErrorLog:   log.New(io.Discard, "", 0), // an aborted request is not an error here
 	}, path, nil
 }
 
+// buffers is a pool of the proxy's copy buffers.
 type buffers struct{ pool sync.Pool }
 
 func (b *buffers) Get() []byte { return b.pool.Get().([]byte) }

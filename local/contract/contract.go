@@ -1,5 +1,5 @@
-// Package contract starts server.py, a source that was written from docs/source-contract.md alone, in another language than the client. What
-// the client expects beyond that page shows where the two meet.
+// Package contract starts server.py, a source that was written from docs/source-contract.md alone, in another language
+// than the client's. A test that fails with it shows where the client expects more than that page documents.
 package contract
 
 import (
@@ -20,8 +20,8 @@ const (
 	Password = "pa55-of-the-example"
 )
 
-// ForTest starts the server with further arguments and returns its address. It ends with the test. A machine without Python leaves the test
-// out, unless REQUIRE_PYTHON3=1 demands it.
+// ForTest starts the server with further arguments and returns its address. The server ends with the test. On a machine
+// without Python the test is skipped, or fails if REQUIRE_PYTHON3=1.
 func ForTest(t testing.TB, args ...string) *url.URL {
 	t.Helper()
 	python, err := exec.LookPath("python3")
@@ -31,7 +31,8 @@ func ForTest(t testing.TB, args ...string) *url.URL {
 		}
 		t.Skip("LEFT OUT: python3 is not on PATH")
 	}
-	args = append([]string{"-B", filepath.Join(sourceFolder(t), "server.py"), "--user", User, "--password", Password}, args...)
+	args = append([]string{
+		"-B", filepath.Join(sourceFolder(t), "server.py"), "--user", User, "--password", Password}, args...)
 	cmd := exec.CommandContext(t.Context(), python, args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -43,7 +44,7 @@ func ForTest(t testing.TB, args ...string) *url.URL {
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // killed, so it is an error
+		_ = cmd.Wait() // it was killed, so this is always an error
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
@@ -56,10 +57,10 @@ func ForTest(t testing.TB, args ...string) *url.URL {
 	return base
 }
 
-// Authorize puts the credentials on a request.
+// Authorize sets the credentials on a request.
 func Authorize(r *http.Request) { r.SetBasicAuth(User, Password) }
 
-// sourceFolder is that of this file.
+// sourceFolder returns the folder of this file.
 func sourceFolder(t testing.TB) string {
 	t.Helper()
 	_, file, _, ok := runtime.Caller(0)

@@ -1,5 +1,5 @@
-// Package fault makes calls to a service go wrong, one at a time and as planned: it stands between a client and any HTTP
-// service, be it a stand-in or a real emulator.
+// Package fault injects failures into the calls to a service, one at a time and as planned. It stands between a client
+// and any HTTP service, such as a stand-in or an emulator.
 package fault
 
 import (
@@ -14,20 +14,21 @@ import (
 	"time"
 )
 
-// Effect says whether the service gets to see the call that goes wrong.
+// Effect is whether, and when, the service executes a call that fails.
 type Effect int
 
-// Before: it never does. After: it does what was asked, and its answer is lost. Late: it does so when the caller has long had a gateway's answer.
+// Before: the service does not receive the call. After: it executes the call, and the answer is lost. Late: it executes
+// the call after the caller has had a gateway's answer.
 const (
 	Before Effect = iota
 	After
 	Late
 )
 
-// late is how long after the answer a Late effect comes.
+// late is the time between the answer and a Late effect.
 const late = 2 * time.Second
 
-// Kind is a way to go wrong.
+// Kind is a kind of failure.
 type Kind int
 
 // The kinds.
@@ -35,26 +36,27 @@ const (
 	Status       Kind = iota // an answer with Fault.Status
 	ResetRequest             // the connection breaks in the middle of the request; always Before
 	ResetAnswer              // the connection breaks in the middle of the answer; always After
-	Stall                    // silence until the client goes
-	Empty                    // 200 and nothing
-	HTML                     // a page of HTML, as a proxy sends it; with Fault.Status, or 200
-	Truncated                // a whole answer with half of the body; always After
+	Stall                    // no answer until the client gives up
+	Empty                    // 200 without a body
+	HTML                     // an HTML page, as from a proxy; with Fault.Status, or 200
+	Truncated                // a complete answer with half of the body; always After
 	Refusal                  // Microsoft Graph's error object, with Fault.Status and Fault.Code
 )
 
-// Fault is one way to go wrong.
+// Fault is one failure.
 type Fault struct {
 	Kind       Kind
 	Effect     Effect
-	Status     int    // with Status, HTML and Refusal
-	Code       string // with Refusal: of the error object
-	RetryAfter string // with Status: the header; "date" stands for a date two seconds on; "" for none
+	Status     int    // for Status, HTML and Refusal
+	Code       string // for Refusal: code of the error object
+	RetryAfter string // for Status: the header; "date" stands for a date two seconds from now; "" for no header
 }
 
-// String is a name for it, e.g. "503 after".
+// String returns a name of the fault, e.g. "503 after".
 func (f Fault) String() string {
-	names := map[Kind]string{ResetRequest: "reset in the request", ResetAnswer: "reset in the answer", Stall: "stall", Empty: "empty 200",
-		HTML: "HTML", Truncated: "truncated"}
+	names := map[Kind]string{ResetRequest: "reset in the request", ResetAnswer: "reset in the answer", Stall: "stall",
+		Empty: "empty 200",
+		HTML:  "HTML", Truncated: "truncated"}
 	name := names[f.Kind]
 	switch {
 	case f.Kind == Status:
@@ -76,10 +78,10 @@ func (f Fault) String() string {
 	return name
 }
 
-// Slow is what a gateway answers that gives up before the service behind it does, as Graph's may.
+// Slow returns the fault of a gateway that times out before the service behind it has finished, as Graph's may.
 func Slow() Fault { return Fault{Status: http.StatusGatewayTimeout, Effect: Late} }
 
-// All is every fault that any service or the way to it is known for.
+// All returns the faults that may occur with any service or on the way to it.
 func All() []Fault {
 	all := []Fault{
 		{Status: 429, RetryAfter: "1"}, {Status: 429, RetryAfter: "date"}, {Status: 429}, {Status: 401},
@@ -92,7 +94,8 @@ func All() []Fault {
 	return all
 }
 
-// Pages are refusals with a page of HTML in the service's place: they say nothing of what was asked for.
+// Pages returns refusals with an HTML page instead of the service's answer: they say nothing about the requested
+// object.
 func Pages() []Fault {
 	return []Fault{
 		{Kind: HTML, Status: 400}, {Kind: HTML, Status: 403}, {Kind: HTML, Status: 404}, {Kind: HTML, Status: 410},
@@ -100,36 +103,42 @@ func Pages() []Fault {
 	}
 }
 
-// Bare are refusals without a body, by services that always say why: they come from something in between.
+// Bare returns refusals without a body. The services always send one, so these refusals come from an intermediary.
 func Bare() []Fault {
-	return []Fault{{Status: 403}, {Status: 404}, {Status: 409}, {Status: 412}, {Status: 413}, {Status: 404, Effect: After}}
+	return []Fault{{Status: 403}, {Status: 404}, {Status: 409}, {Status: 412}, {Status: 413},
+		{Status: 404, Effect: After}}
 }
 
-// Passing are refusals of Graph's own that pass: a gateway of Graph that knows nothing, a mailbox that is moved or busy, a conflict.
+// Passing returns temporary refusals by Graph itself: of its gateway, of a mailbox that is being moved or is busy, and
+// a conflict.
 func Passing() []Fault {
 	return []Fault{
-		{Kind: Refusal, Status: 404, Code: "UnknownError"}, {Kind: Refusal, Status: 400, Code: "ErrorMailboxMoveInProgress"},
-		{Kind: Refusal, Status: 409, Code: "ErrorIrresolvableConflict", Effect: After}, {Kind: Refusal, Status: 404, Code: "MailboxInTransit"},
+		{Kind: Refusal, Status: 404, Code: "UnknownError"},
+		{Kind: Refusal, Status: 400, Code: "ErrorMailboxMoveInProgress"},
+		{Kind: Refusal, Status: 409, Code: "ErrorIrresolvableConflict", Effect: After},
+		{Kind: Refusal, Status: 404, Code: "MailboxInTransit"},
 	}
 }
 
-// Plan counts the calls of each kind and lets some of them go wrong. The zero value is a plan without faults; it is safe for concurrent use.
+// Plan counts the calls of each kind and makes some of them fail. The zero value is a plan without faults. It is safe
+// for concurrent use.
 type Plan struct {
 	mu    sync.Mutex
 	calls map[string]int
-	order []string // the kinds, as they came first
+	order []string // the kinds, in the order of their first calls
 	set   map[string][]planned
-	hit   int
-	down  map[string]bool // services that are away
-	under sync.WaitGroup  // late effects to come
+	hit   int             // calls that failed
+	down  map[string]bool // services that are unavailable
+	under sync.WaitGroup  // late effects in progress
 }
 
+// planned is a fault and the calls that it affects.
 type planned struct {
 	from, to int // calls, counted from 1
 	fault    Fault
 }
 
-// Fail lets the n-th call of a kind go wrong, counted from 1 since the plan was made, and the times-1 that follow.
+// Fail makes the n-th call of a kind fail, counted from 1 since the plan was made, and the times-1 calls that follow.
 func (p *Plan) Fail(kind string, n, times int, f Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -139,7 +148,7 @@ func (p *Plan) Fail(kind string, n, times int, f Fault) {
 	p.set[kind] = append(p.set[kind], planned{n, n + times - 1, f})
 }
 
-// Down takes a service away: no call to it gets an answer, until it is up again.
+// Down makes a service unavailable, or available again: while it is down, no call to it is answered.
 func (p *Plan) Down(service string, away bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +158,7 @@ func (p *Plan) Down(service string, away bool) {
 	p.down[service] = away
 }
 
-// Calls are the kinds of call that came, in the order of their first ones, and how often each did.
+// Calls returns the kinds of calls, in the order of their first calls, and the number of calls of each.
 func (p *Plan) Calls() (kinds []string, count map[string]int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -160,17 +169,17 @@ func (p *Plan) Calls() (kinds []string, count map[string]int) {
 	return slices.Clone(p.order), count
 }
 
-// Settle waits for the effects that come late.
+// Settle waits until all late effects have occurred.
 func (p *Plan) Settle() { p.under.Wait() }
 
-// Hit is how many calls went wrong.
+// Hit returns the number of calls that failed.
 func (p *Plan) Hit() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.hit
 }
 
-// next counts a call and says what becomes of it.
+// next counts a call and returns its fault, if it has one (wrong), and whether the service is down (away).
 func (p *Plan) next(service, kind string) (f Fault, wrong, away bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,7 +203,8 @@ func (p *Plan) next(service, kind string) (f Fault, wrong, away bool) {
 	return f, false, false
 }
 
-// Before puts the plan before a service. kind tells the kinds of call apart; they are the service's name, a blank and what kind says.
+// Before returns next with the plan's faults. The kinds of calls are named by the service, a blank and the result of
+// kind.
 func (p *Plan) Before(service string, kind func(*http.Request) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f, wrong, away := p.next(service, service+" "+kind(r))
@@ -209,26 +219,26 @@ func (p *Plan) Before(service string, kind func(*http.Request) string, next http
 	})
 }
 
-// serve lets one call go wrong. What comes late is counted in under.
+// serve makes one call fail. Late effects are counted in under.
 func (f Fault) serve(w http.ResponseWriter, r *http.Request, next http.Handler, under *sync.WaitGroup) {
 	answer := &recorder{header: http.Header{}, status: http.StatusOK}
 	switch {
 	case f.Kind == ResetRequest:
-		_, _ = io.CopyN(io.Discard, r.Body, max(1, r.ContentLength/2)) // what breaks off is the point
+		_, _ = io.CopyN(io.Discard, r.Body, max(1, r.ContentLength/2)) // an error is intended here
 		panic(http.ErrAbortHandler)
 	case f.Effect == After:
 		next.ServeHTTP(answer, r)
 	case f.Effect == Late:
-		body, _ := io.ReadAll(r.Body) // a client that has gone is none to answer
+		body, _ := io.ReadAll(r.Body) // after an error there is no client to answer
 		again := r.Clone(context.WithoutCancel(r.Context()))
 		again.Body = io.NopCloser(bytes.NewReader(body))
 		under.Go(func() {
-			defer func() { _ = recover() }() // a proxy that can't go on says so by http.ErrAbortHandler
+			defer func() { _ = recover() }() // a proxy may abort with http.ErrAbortHandler
 			time.Sleep(late)
 			next.ServeHTTP(answer, again)
 		})
 	default:
-		_, _ = io.Copy(io.Discard, r.Body) // a client that has gone is none to answer
+		_, _ = io.Copy(io.Discard, r.Body) // after an error there is no client to answer
 	}
 	switch f.Kind {
 	case Stall:
@@ -276,7 +286,7 @@ func (f Fault) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 	}
 }
 
-// recorder takes an answer that is not to reach the client as it is.
+// recorder records an answer that is not passed to the client as it is.
 type recorder struct {
 	header http.Header
 	status int

@@ -1,5 +1,5 @@
-// Package oldarchive puts an archive that an earlier version has written back into storage, so that tests can let today's
-// version continue it.
+// Package oldarchive restores an archive that an earlier version has written, so that tests can continue it with the
+// current version.
 package oldarchive
 
 import (
@@ -28,7 +28,7 @@ type Archive struct {
 	Rows  []json.RawMessage `json:"rows"` // of the ledger, as the table service encodes them
 }
 
-// Blob is one blob with everything that was set on it.
+// Blob is one blob with its content, type and metadata.
 type Blob struct {
 	Container string            `json:"container"`
 	Name      string            `json:"name"`
@@ -56,7 +56,8 @@ func Read(file string) (*Archive, error) {
 	return &a, nil
 }
 
-// Save reads the containers and the ledger of a storage account and writes them to a file. The archive must be at rest.
+// Save reads the containers and the ledger of a storage account and writes them to a file. Nothing may write to the
+// archive meanwhile.
 func Save(ctx context.Context, connection, file string, containers ...string) error {
 	client, err := service.NewClientFromConnectionString(connection, nil)
 	if err != nil {
@@ -89,7 +90,8 @@ func Save(ctx context.Context, connection, file string, containers ...string) er
 }
 
 func (a *Archive) saveContainer(ctx context.Context, c *container.Client, name string) error {
-	pages := c.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Metadata: true}})
+	pages := c.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+		Include: container.ListBlobsInclude{Metadata: true}})
 	for pages.More() && len(a.Blobs) < maxBlobs {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -104,7 +106,8 @@ func (a *Archive) saveContainer(ctx context.Context, c *container.Client, name s
 			if err = errors.Join(err, answer.Body.Close()); err != nil {
 				return err
 			}
-			b := Blob{Container: name, Name: *item.Name, Append: *item.Properties.BlobType == blob.BlobTypeAppendBlob, Data: data}
+			b := Blob{Container: name, Name: *item.Name,
+				Append: *item.Properties.BlobType == blob.BlobTypeAppendBlob, Data: data}
 			if item.Properties.ContentType != nil {
 				b.Type = *item.Properties.ContentType
 			}
@@ -120,7 +123,8 @@ func (a *Archive) saveContainer(ctx context.Context, c *container.Client, name s
 	return nil
 }
 
-// Load writes the archive's blobs and ledger rows. The containers and the table must exist; blobs of the same names are replaced.
+// Load writes the archive's blobs and ledger rows. The containers and the table must exist; blobs of the same names are
+// replaced, rows of the same keys are an error.
 func (a *Archive) Load(ctx context.Context, connection string) error {
 	client, err := service.NewClientFromConnectionString(connection, nil)
 	if err != nil {
@@ -155,7 +159,8 @@ func (b Blob) load(ctx context.Context, c *container.Client) error {
 		return err
 	}
 	log := c.NewAppendBlobClient(b.Name)
-	if _, err := log.Create(ctx, &appendblob.CreateOptions{HTTPHeaders: headers, Metadata: metadata}); err != nil || len(b.Data) == 0 {
+	if _, err := log.Create(ctx, &appendblob.CreateOptions{HTTPHeaders: headers, Metadata: metadata}); err != nil ||
+		len(b.Data) == 0 {
 		return err
 	}
 	_, err := log.AppendBlock(ctx, streaming.NopCloser(bytes.NewReader(b.Data)), nil)

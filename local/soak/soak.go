@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// The environment variables that choose the form.
+// The environment variables that select the form.
 const (
 	Variable     = "SOAK" // "" or "0": the short form; "all": the long form; "3/40": the third of forty shares of it
-	SeedVariable = "SEED" // what is left to chance; "" or "0": the number of the day, so that all runs of a day choose alike
+	SeedVariable = "SEED" // seed of random choices; "" or "0": the number of the day, the same for all its runs
 )
 
-// Form is how much a test does.
+// Form holds how much a test does.
 type Form struct {
 	Long bool // the long form: many kills, outages of minutes, every call with every fault
 	Seed uint64
 
-	share, of int // of 0: there are no shares
+	share, of int // of 0: no shares
 }
 
-// Read returns the form that the environment asks for.
+// Read returns the form that the environment selects.
 func Read(lookup func(string) (string, bool), now time.Time) (Form, error) {
 	f := Form{Seed: uint64(now.Unix() / int64(24*time.Hour/time.Second))}
 	if text, _ := lookup(SeedVariable); text != "" && text != "0" {
@@ -51,12 +51,12 @@ func Read(lookup func(string) (string, bool), now time.Time) (Form, error) {
 	return f, nil
 }
 
-// Shared reports whether only a share of the cases of the long form is wanted.
+// Shared reports whether only a share of the long form's cases is to be run.
 func (f Form) Shared() bool { return f.of > 0 }
 
-// Takes reports whether the share holds the i-th case. Without shares every case belongs to it.
+// Takes reports whether the share includes the i-th case. Without shares every case is included.
 func (f Form) Takes(i int) bool { return f.of == 0 || i%f.of == f.share-1 }
 
-// Picks reports whether the i-th of n tests that can't be divided belongs to the share. Each share has one of them, in turn;
-// without shares it is all of them.
+// Picks reports whether the share includes the i-th of n tests that can't be divided. Each share includes one of them,
+// in rotation; without shares all are included.
 func (f Form) Picks(i, n int) bool { return f.of == 0 || (f.share-1)%n == i }
