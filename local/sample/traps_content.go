@@ -33,7 +33,9 @@ func (m *maker) textTraps() {
 		m.trap(t.name, func(it *item) { it.TextContent = t.body })
 	}
 	m.trap("HTML", func(it *item) {
-		it.TextContent, it.ContentType = `<html><body onload="alert(1)"><img src="https://tracker.`+partner+`/p.gif"><b>See you at the depot at four</b></body></html>`, "text/html"
+		it.TextContent = `<html><body onload="alert(1)"><img src="https://tracker.` + partner +
+			`/p.gif"><b>See you at the depot at four</b></body></html>`
+		it.ContentType = "text/html"
 	})
 	m.trap("no subject", func(it *item) { it.Subject = nil })
 	m.trap("group without metadata", func(it *item) {

@@ -18,7 +18,7 @@ import (
 // copyState is the progress of a copy as far as this process knows.
 //
 //	state      step              answer                                         next
-//	unclaimed  acquireClaim      the row is inserted                            claimed, uncertain or created, as known
+//	unclaimed  acquireClaim      the row is inserted                            claimed, uncertain, created: as known
 //	                             the row is another holder's and stale          uncertain, or created
 //	                             the row is another holder's, who may be alive  unclaimed, retry
 //	                             the row is done                                settled: duplicate, or as in the row
