@@ -7,39 +7,41 @@ import (
 	"testing"
 	"time"
 
-	"o2archiver/local/azurite"
 	"o2archiver/shared/archive" // for tests only: what satisfies Logs in earnest
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/journal"
 )
 
 var _ journal.Logs = (*archive.Logs)(nil)
 
-// blobs opens the journal's logs in Azurite, on a way on which rule decides.
-func blobs(t *testing.T, rule func(*http.Request) azurite.Fault) *archive.Logs {
+// blobs opens the journal's logs in a storage account of their own, on a way on which rule decides.
+func blobs(t *testing.T, rule func(*http.Request) archivetest.Fault) *archive.Logs {
 	t.Helper()
-	direct, err := archive.Open(archive.Config{ConnectionString: azurite.ForTest(t).ConnectionString()})
-	if err != nil {
+	account := archivetest.ForTest(t, nil)
+	open := func(way http.RoundTripper) *archive.Store {
+		s, err := archive.Open(archive.Config{
+			ConnectionString: account.ConnectionString(), HTTP: &http.Client{Transport: way},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if err := open(account).CreateContainers(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := direct.CreateContainers(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	s, err := archive.Open(archive.Config{ConnectionString: azurite.ForTest(t).Proxy(t, rule)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.Logs()
+	return open(account.Through(rule)).Logs()
 }
 
 func TestInBlobStorage(t *testing.T) {
-	for _, fault := range []azurite.Fault{azurite.Pass, azurite.Lose, azurite.Reset, azurite.Busy} {
+	for _, fault := range []archivetest.Fault{archivetest.Pass, archivetest.Lose, archivetest.Reset, archivetest.Busy} {
 		var requests, appends atomic.Int32
-		logs := blobs(t, func(r *http.Request) azurite.Fault {
+		logs := blobs(t, func(r *http.Request) archivetest.Fault {
 			requests.Add(1)
 			if r.URL.Query().Get("comp") == "appendblock" && appends.Add(1)%2 == 1 {
 				return fault
 			}
-			return azurite.Pass
+			return archivetest.Pass
 		})
 		batch := "2026/11/23/" + rand.Text() + "/00001.ndjson"
 		j, err := journal.TryOpen(t.Context(), logs, batch, "first", time.Now)
@@ -52,7 +54,7 @@ func TestInBlobStorage(t *testing.T) {
 		}
 		j.Close()
 		// To create it, to lease it, the plan, the rest, to release it.
-		if got := requests.Load(); fault == azurite.Pass && got != 5 {
+		if got := requests.Load(); fault == archivetest.Pass && got != 5 {
 			t.Errorf("%d requests for one batch, want 5", got)
 		}
 		s, err := journal.Read(t.Context(), logs, batch)
@@ -71,7 +73,7 @@ func TestInBlobStorage(t *testing.T) {
 }
 
 func TestHeldInBlobStorage(t *testing.T) {
-	logs := blobs(t, func(*http.Request) azurite.Fault { return azurite.Pass })
+	logs := blobs(t, func(*http.Request) archivetest.Fault { return archivetest.Pass })
 	batch := "2026/11/23/" + rand.Text() + "/00001.ndjson"
 	j, err := journal.Open(t.Context(), logs, batch, "first", time.Now)
 	if err != nil {
