@@ -10,13 +10,13 @@ import (
 	"io"
 	"strings"
 
-	"o2archiver/shared/azure"
-
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+
+	"o2archiver/shared/azure"
 )
 
 // maxJSON is the maximum size of a blob in bytes that GetJSON reads.

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 
-	"o2archiver/shared/azure"
-
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+
+	"o2archiver/shared/azure"
 )
 
 // pieces reads a blob on demand, with one ranged GET for each 4 MiB. A single GET for the whole blob would have to

@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"o2archiver/shared/retry"
-
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"o2archiver/shared/retry"
 )
 
 var errMissing = errors.New("not found")

@@ -14,9 +14,9 @@ import (
 	"syscall"
 	"time"
 
-	"o2archiver/shared/retry"
-
 	"github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"
+
+	"o2archiver/shared/retry"
 )
 
 // Kind is the class of an error, as far as callers have to distinguish.

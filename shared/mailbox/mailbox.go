@@ -20,12 +20,12 @@ import (
 	"sync"
 	"time"
 
-	"o2archiver/shared/azure"
-
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	nethttplibrary "github.com/microsoft/kiota-http-go"
 	jsonserialization "github.com/microsoft/kiota-serialization-json-go"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
+
+	"o2archiver/shared/azure"
 )
 
 // maxRenew is the longest interval between two renewals of a claim during an import. It is shorter if the requests

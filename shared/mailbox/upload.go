@@ -13,11 +13,11 @@ import (
 	"strings"
 	"time"
 
-	"o2archiver/shared/azure"
-	"o2archiver/shared/retry"
-
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
+
+	"o2archiver/shared/azure"
+	"o2archiver/shared/retry"
 )
 
 // Microsoft Graph: an attachment under 3 MB is sent in one POST, one of 3 to 150 MB through an upload session, in

@@ -12,13 +12,13 @@ import (
 	"regexp"
 	"time"
 
-	"o2archiver/shared/azure"
-
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"o2archiver/shared/azure"
 )
 
 // timeout is the maximum time for one token, with azidentity's own retries.
