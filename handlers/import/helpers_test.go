@@ -68,24 +68,6 @@ func within(t *testing.T, what string, so func() bool) {
 	}
 }
 
-// clock stands still until it is set.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // lines are the log.
 type lines struct {
 	mu  sync.Mutex

@@ -13,6 +13,7 @@ import (
 
 	"o2archiver/handlers/import/internal/recipients"
 	"o2archiver/handlers/import/internal/sweeper"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/journal"
 )
 
@@ -115,9 +116,9 @@ func TestWhoWasResolvedToWhatIsInTheJournal(t *testing.T) {
 func TestUnreadableMappingStopsTheImport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	at := &clock{at: time.Now()}
+	at := archivetest.NewClock(time.Now())
 	var removed atomic.Bool
-	a := w.start(func(s *start) { s.now = at.now }, through(roundTripper(func(r *http.Request) (*http.Response, error) {
+	a := w.start(func(s *start) { s.now = at.Now }, through(roundTripper(func(r *http.Request) (*http.Response, error) {
 		if removed.Load() && strings.Contains(r.URL.Path, "/settings/") {
 			return storageError(r, http.StatusNotFound, "BlobNotFound"), nil
 		}
@@ -128,7 +129,7 @@ func TestUnreadableMappingStopsTheImport(t *testing.T) {
 	a.deliver(first)
 	// The new file is found within a minute.
 	w.csv("447700900123,jane@contoso.example", "4.47701E+11,ali@contoso.example", "447700900789,no address")
-	at.add(recipients.MappingAge + time.Second)
+	at.Add(recipients.MappingAge + time.Second)
 	batch := w.put(w.line(sms("m2", "waits for a good file", jane, ali)))
 	for range 2 {
 		got := a.event(t.Context(), batch)
@@ -155,7 +156,7 @@ func TestUnreadableMappingStopsTheImport(t *testing.T) {
 	w.became(batch, "archived: jane imported, kim imported")
 	// And without any file the next batch goes by e-mail.
 	removed.Store(true)
-	at.add(recipients.MappingAge + time.Second)
+	at.Add(recipients.MappingAge + time.Second)
 	last := w.put(w.line(sms("m3", "imported without a file", jane, ali)))
 	a.deliver(last)
 	w.became(last, "archived: ali imported, jane imported")

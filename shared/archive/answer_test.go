@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"o2archiver/shared/archivetest"
 )
 
 // signIn answers some requests with a page of a proxy's, as a success.
@@ -34,7 +36,7 @@ func TestAnswerOfAProxyIsNone(t *testing.T) {
 				digest := sha256.Sum256([]byte(data))
 				sum := hex.EncodeToString(digest[:])
 				hit := false
-				account := storage(t)
+				account := archivetest.Shared(t)
 				way := &signIn{account, func(r *http.Request) bool {
 					reads := r.Method == http.MethodHead || r.Method == http.MethodGet
 					if !strings.Contains(r.URL.Path, "/media/") || !reads || hit && !always {

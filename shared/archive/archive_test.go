@@ -24,32 +24,16 @@ import (
 // testBlock makes small blobs have many blocks.
 const testBlock = 64 << 10
 
-var (
-	storages sync.Map // by the name of a test: its storage, which it shares with its subtests
-	folders  sync.Map // by test: the folder that no other has
-)
+var folders sync.Map // by test: the folder that no other has
 
 // quickly is the retry policy of tests: as many tries as in earnest, without their pauses.
 func quickly() policy.RetryOptions {
 	return policy.RetryOptions{MaxRetries: 3, RetryDelay: time.Millisecond, MaxRetryDelay: 5 * time.Millisecond, TryTimeout: 10 * time.Second}
 }
 
-// storage returns the test's storage account.
-func storage(t testing.TB) *archivetest.Storage {
-	t.Helper()
-	name, _, inner := strings.Cut(t.Name(), "/")
-	made, _ := storages.LoadOrStore(name, archivetest.New(nil))
-	s := made.(*archivetest.Storage)
-	s.CheckAtEnd(t)
-	if !inner {
-		t.Cleanup(func() { storages.Delete(name) })
-	}
-	return s
-}
-
 func testStore(t testing.TB) *Store {
 	t.Helper()
-	s := openThrough(t, storage(t), quickly())
+	s := openThrough(t, archivetest.Shared(t), quickly())
 	for range 2 { // twice: the second finds them there
 		if err := s.CreateContainers(context.Background()); err != nil {
 			t.Fatal(err)
@@ -61,7 +45,7 @@ func testStore(t testing.TB) *Store {
 // openThrough opens the test's storage on a way of its own.
 func openThrough(t testing.TB, way http.RoundTripper, retry policy.RetryOptions) *Store {
 	t.Helper()
-	s, err := openWith(Config{ConnectionString: storage(t).ConnectionString(), HTTP: &http.Client{Transport: way}}, retry)
+	s, err := openWith(Config{ConnectionString: archivetest.Shared(t).ConnectionString(), HTTP: &http.Client{Transport: way}}, retry)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +58,7 @@ func faultyStore(t testing.TB, when func(*http.Request) bool, fault func(n int) 
 	t.Helper()
 	testStore(t)
 	var n atomic.Int32
-	return openThrough(t, storage(t).Through(func(r *http.Request) archivetest.Fault {
+	return openThrough(t, archivetest.Shared(t).Through(func(r *http.Request) archivetest.Fault {
 		if !when(r) {
 			return archivetest.Pass
 		}
@@ -152,7 +136,7 @@ func TestErrors(t *testing.T) {
 				testStore(t)
 				retry := quickly()
 				retry.MaxRetries, retry.TryTimeout = 1, time.Second
-				way := storage(t).Through(func(*http.Request) archivetest.Fault { return tt.fault })
+				way := archivetest.Shared(t).Through(func(*http.Request) archivetest.Fault { return tt.fault })
 				var v any
 				_, err := openThrough(t, way, retry).GetJSON(t.Context(), Checkpoints, secret+".json", &v)
 				if !errors.Is(err, tt.want) || strings.TrimSpace(err.Error()) != strings.TrimSpace(tt.text) {
@@ -162,7 +146,7 @@ func TestErrors(t *testing.T) {
 		})
 	}
 	t.Run("refused", func(t *testing.T) {
-		c := storage(t).ConnectionString() + ";BlobEndpoint=http://127.0.0.1:1/" + archivetest.Account
+		c := archivetest.Shared(t).ConnectionString() + ";BlobEndpoint=http://127.0.0.1:1/" + archivetest.Account
 		s, err := openWith(Config{ConnectionString: c}, quickly())
 		if err != nil {
 			t.Fatal(err)
@@ -173,8 +157,8 @@ func TestErrors(t *testing.T) {
 		}
 	})
 	t.Run("wrong key", func(t *testing.T) {
-		c := strings.ReplaceAll(storage(t).ConnectionString(), archivetest.Key, "AAAA")
-		s, err := openWith(Config{ConnectionString: c, HTTP: storage(t).Client()}, quickly())
+		c := strings.ReplaceAll(archivetest.Shared(t).ConnectionString(), archivetest.Key, "AAAA")
+		s, err := openWith(Config{ConnectionString: c, HTTP: archivetest.Shared(t).Client()}, quickly())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"o2archiver/shared/archivetest"
 )
 
 // worm is a service that looks at the immutability policy before it looks at any condition, which Azure's documentation leaves open: a
@@ -44,7 +46,7 @@ func (s *worm) RoundTrip(r *http.Request) (*http.Response, error) {
 // What is written a second time under a policy is what it would be without one: there already, or somebody else's.
 func TestWritingTwiceUnderAPolicy(t *testing.T) {
 	testStore(t)
-	service := &worm{way: storage(t), there: map[string]bool{}}
+	service := &worm{way: archivetest.Shared(t), there: map[string]bool{}}
 	s := openThrough(t, service, quickly())
 	ctx, run := t.Context(), folder(t)
 	refused := 0

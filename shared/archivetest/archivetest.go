@@ -67,6 +67,22 @@ func ForTest(t testing.TB, now func() time.Time) *Storage {
 	return s
 }
 
+var shared sync.Map // name of a top-level test -> *Storage
+
+// Shared returns the account that a test shares with its subtests. The test, or the subtest, fails at its end if
+// something that is not implemented was requested.
+func Shared(t testing.TB) *Storage {
+	t.Helper()
+	name, _, inner := strings.Cut(t.Name(), "/")
+	made, _ := shared.LoadOrStore(name, New(nil))
+	s := made.(*Storage)
+	s.CheckAtEnd(t)
+	if !inner {
+		t.Cleanup(func() { shared.Delete(name) })
+	}
+	return s
+}
+
 // CheckAtEnd makes the test fail at its end if something that is not implemented was requested.
 func (s *Storage) CheckAtEnd(t testing.TB) {
 	t.Helper()

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -38,31 +37,13 @@ type target struct {
 	wait       func(time.Duration) // lets the service's clock go on
 }
 
-// clock stands still until it is set.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // eachTarget runs a test against both.
 func eachTarget(t *testing.T, run func(t *testing.T, to *target)) {
 	t.Run("archivetest", func(t *testing.T) {
 		t.Parallel()
-		c := &clock{at: time.Date(2026, 11, 28, 5, 30, 0, 123456789, time.UTC)}
-		s := archivetest.New(c.now)
-		run(t, newTarget(t, "archivetest", s.ConnectionString(), s.Client(), c.add))
+		c := archivetest.NewClock(time.Date(2026, 11, 28, 5, 30, 0, 123456789, time.UTC))
+		s := archivetest.New(c.Now)
+		run(t, newTarget(t, "archivetest", s.ConnectionString(), s.Client(), c.Add))
 		if missing := s.Unimplemented(); len(missing) > 0 {
 			t.Errorf("not implemented: %s", strings.Join(missing, "; "))
 		}

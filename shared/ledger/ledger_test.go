@@ -36,26 +36,11 @@ func quickly() policy.RetryOptions {
 	return policy.RetryOptions{MaxRetries: 3, RetryDelay: time.Millisecond, MaxRetryDelay: 5 * time.Millisecond, TryTimeout: 10 * time.Second}
 }
 
-var storages sync.Map // by the name of a test: its storage, which it shares with its subtests
-
-// storage returns the test's storage account.
-func storage(t testing.TB) *archivetest.Storage {
-	t.Helper()
-	name, _, inner := strings.Cut(t.Name(), "/")
-	made, _ := storages.LoadOrStore(name, archivetest.New(nil))
-	s := made.(*archivetest.Storage)
-	s.CheckAtEnd(t)
-	if !inner {
-		t.Cleanup(func() { storages.Delete(name) })
-	}
-	return s
-}
-
 // openThrough opens the ledger of the test's storage on a way of its own.
 func openThrough(t testing.TB, way http.RoundTripper, retry policy.RetryOptions) *Ledger {
 	t.Helper()
 	l, err := openWith(Config{
-		ConnectionString: storage(t).ConnectionString(), HTTP: &http.Client{Transport: way}, Now: newClock().now,
+		ConnectionString: archivetest.Shared(t).ConnectionString(), HTTP: &http.Client{Transport: way}, Now: newClock().now,
 	}, retry)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +50,7 @@ func openThrough(t testing.TB, way http.RoundTripper, retry policy.RetryOptions)
 
 func testLedger(t testing.TB) *Ledger {
 	t.Helper()
-	l := openThrough(t, storage(t), quickly())
+	l := openThrough(t, archivetest.Shared(t), quickly())
 	for range 2 { // twice: the second finds it there
 		if err := l.CreateTable(context.Background()); err != nil {
 			t.Fatal(err)
@@ -75,7 +60,7 @@ func testLedger(t testing.TB) *Ledger {
 }
 
 func TestWithoutATable(t *testing.T) {
-	l := openThrough(t, storage(t), quickly())
+	l := openThrough(t, archivetest.Shared(t), quickly())
 	if _, _, err := l.Claim(t.Context(), key(), holder(1), ""); !errors.Is(err, errNoTable) {
 		t.Errorf("without a table: %v, want %v", err, errNoTable)
 	}
@@ -86,7 +71,7 @@ func faultyLedger(t testing.TB, method string, fault func(n int) archivetest.Fau
 	t.Helper()
 	testLedger(t)
 	var n atomic.Int32
-	return openThrough(t, storage(t).Through(func(r *http.Request) archivetest.Fault {
+	return openThrough(t, archivetest.Shared(t).Through(func(r *http.Request) archivetest.Fault {
 		if r.Method != method {
 			return archivetest.Pass
 		}
@@ -99,7 +84,7 @@ func forgetfulLedger(t testing.TB) *Ledger {
 	t.Helper()
 	testLedger(t)
 	var seen sync.Map // by the body
-	return openThrough(t, storage(t).Through(func(r *http.Request) archivetest.Fault {
+	return openThrough(t, archivetest.Shared(t).Through(func(r *http.Request) archivetest.Fault {
 		body, err := io.ReadAll(r.Body)
 		if _, again := seen.LoadOrStore(string(body), true); r.Method != http.MethodPost || err != nil || again {
 			return archivetest.Pass
@@ -332,8 +317,8 @@ func TestErrors(t *testing.T) {
 		})
 	}
 	t.Run("wrong key", func(t *testing.T) {
-		c := strings.ReplaceAll(storage(t).ConnectionString(), archivetest.Key, "AAAA")
-		l, err := openWith(Config{ConnectionString: c, HTTP: storage(t).Client()}, quickly())
+		c := strings.ReplaceAll(archivetest.Shared(t).ConnectionString(), archivetest.Key, "AAAA")
+		l, err := openWith(Config{ConnectionString: c, HTTP: archivetest.Shared(t).Client()}, quickly())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,7 +21,7 @@ import (
 // A FETCH_FROM in the future is an error and is not kept: once it is mended fetching begins.
 func TestStartInTheFuture(t *testing.T) {
 	w := newWorld(t)
-	w.collector.from = w.clock.now().AddDate(10, 0, 0)
+	w.collector.from = w.clock.Now().AddDate(10, 0, 0)
 	for range 2 {
 		if _, err := w.try(w.collector, ""); !errors.Is(err, funchost.ErrSettings) {
 			t.Errorf("error %v, want bad settings", err)
@@ -59,7 +59,7 @@ func TestWatermarkInTheFuture(t *testing.T) {
 				w.run()
 			}
 			c := w.checkpoint()
-			c.Planned = w.clock.now().AddDate(10, 0, 0)
+			c.Planned = w.clock.Now().AddDate(10, 0, 0)
 			if _, err := w.Store.PutJSON(t.Context(), archive.Checkpoints, schedule.CheckpointName, c, "*", nil); err != nil {
 				t.Fatal(err)
 			}
@@ -89,7 +89,7 @@ func TestClockBehind(t *testing.T) {
 	w := newWorld(t)
 	w.run()
 	mark := w.checkpoint().Planned
-	w.clock.add(-72 * time.Hour)
+	w.clock.Add(-72 * time.Hour)
 	if _, err := w.try(w.collector, ""); !errors.Is(err, errAhead) {
 		t.Errorf("error %v, want that the clock is behind", err)
 	}
@@ -102,7 +102,7 @@ func TestClockBehind(t *testing.T) {
 func TestClockAhead(t *testing.T) {
 	t.Run("of the storage's", func(t *testing.T) {
 		w := newWorld(t)
-		w.clock.at = time.Now().Add(72 * time.Hour)
+		w.clock.Set(time.Now().Add(72 * time.Hour))
 		w.collector.from = time.Now().Add(-26 * time.Hour)
 		if _, err := w.try(w.collector, ""); err != nil {
 			t.Fatal(err)
@@ -121,23 +121,23 @@ func TestClockAhead(t *testing.T) {
 	t.Run("of the site's", func(t *testing.T) {
 		w := newWorld(t)
 		w.run()
-		right := w.clock.now()
+		right := w.clock.Now()
 		site := right
 		f := w.hostile(func(rw http.ResponseWriter, _ *http.Request) bool {
 			rw.Header().Set("Date", site.UTC().Format(http.TimeFormat))
 			return false
 		})
-		w.clock.add(96 * time.Hour) // one run too early
+		w.clock.Add(96 * time.Hour) // one run too early
 		if res, err := w.try(f, ""); !errors.Is(err, errAhead) || res.Slices != 0 {
 			t.Errorf("%+v, %v; want all windows refused", res, err)
 		}
 		var want []string
 		for day := range 4 {
-			w.clock.at = right.Add(time.Duration(day+1) * schedule.WindowLength)
+			w.clock.Set(right.Add(time.Duration(day+1) * schedule.WindowLength))
 			id := fmt.Sprintf("day%d", day)
 			w.add(w.sms(id, "a text of "+id, time.Hour))
 			want = append(want, id)
-			site = w.clock.now()
+			site = w.clock.Now()
 			_, _ = w.try(f, "")
 		}
 		if diff := cmp.Diff(want, slices.Sorted(slices.Values(w.ids()))); diff != "" {

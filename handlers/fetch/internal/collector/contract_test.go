@@ -16,7 +16,7 @@ import (
 // its item and one by its address, a long SMS whose pieces are on two pages, after answers of 429 and 503.
 func TestSourceWrittenFromTheContract(t *testing.T) {
 	w := newWorld(t)
-	w.clock.add(time.Date(2026, 11, 23, 5, 30, 0, 0, time.UTC).Sub(w.clock.now()))
+	w.clock.Add(time.Date(2026, 11, 23, 5, 30, 0, 0, time.UTC).Sub(w.clock.Now()))
 	base := contract.ForTest(t, "--page", "3", "--busy", "2")
 	site, err := telemessage.New(base, contract.Authorize, telemessage.Options{})
 	if err != nil {

@@ -119,9 +119,9 @@ func killedAfter(t *testing.T, n int, pause time.Duration) (more bool) {
 	if open := w.checkpoint().Open; pause > time.Hour && len(open) > 0 && open[0].Progress.Read {
 		more = false // the cursor has served its time
 	}
-	w.clock.add(pause)
+	w.clock.Add(pause)
 	w.run()
-	w.clock.add(20 * time.Minute) // whatever was set aside is taken by now
+	w.clock.Add(20 * time.Minute) // whatever was set aside is taken by now
 	w.run()
 
 	if diff := cmp.Diff(slices.Sorted(slices.Values(append(want, "later"))), w.all()); diff != "" {

@@ -36,7 +36,7 @@ func (w *world) hostile(handler func(http.ResponseWriter, *http.Request) bool, e
 		w.t.Fatal(err)
 	}
 	w.Secret(base.Host)
-	o := telemessage.Options{Now: w.clock.now, Tries: 1}
+	o := telemessage.Options{Now: w.clock.Now, Tries: 1}
 	for _, e := range edit {
 		e(&o)
 	}
@@ -335,7 +335,7 @@ func TestWatch(t *testing.T) {
 func TestMoreThanTheSiteCounts(t *testing.T) {
 	w := newWorld(t)
 	w.many("m", 3)
-	s := schedule.NewWindow(schedule.Daily, w.ago(schedule.WindowLength), w.ago(0), w.clock.now())
+	s := schedule.NewWindow(schedule.Daily, w.ago(schedule.WindowLength), w.ago(0), w.clock.Now())
 	for _, tt := range []struct {
 		before, after int
 		want          error

@@ -17,7 +17,7 @@ func (w *world) fresh(e record.Entry) {
 	w.t.Helper()
 	for _, m := range e.Media {
 		day, err := time.Parse(dayForm, m.Day)
-		if err != nil || w.clock.now().Sub(day) > mediaReuse || int64(len(w.media(m.Blob()))) != m.Size {
+		if err != nil || w.clock.Now().Sub(day) > mediaReuse || int64(len(w.media(m.Blob()))) != m.Size {
 			w.t.Errorf("the medium %+v, %v", m, err)
 		}
 	}
@@ -66,7 +66,7 @@ func TestMediaOfAnItemThatWaitedLong(t *testing.T) {
 	back := w.unreachable()
 	w.run()
 	back()
-	w.clock.add(40 * 24 * time.Hour)
+	w.clock.Add(40 * 24 * time.Hour)
 	w.run()
 	w.fresh(w.entryOf("m"))
 	w.balanced()
@@ -81,7 +81,7 @@ func TestMediaOfAWindowThatWasOpenForLong(t *testing.T) {
 		t.Fatal("the site is not away")
 	}
 	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Times: 1 << 20})
-	w.clock.add(40 * 24 * time.Hour)
+	w.clock.Add(40 * 24 * time.Hour)
 	w.run()
 	w.fresh(w.entryOf("m"))
 }

@@ -22,7 +22,7 @@ func TestMoreBatchesThanFiveDigits(t *testing.T) {
 	w := newWorld(t, pagesOf(100))
 	w.many("m", 250)
 	var c schedule.Checkpoint
-	c.PlanDaily(w.clock.now(), time.Time{})
+	c.PlanDaily(w.clock.Now(), time.Time{})
 	c.Open[0].Progress.Batches = 99_998
 	if _, err := w.Store.PutJSON(t.Context(), archive.Checkpoints, schedule.CheckpointName, c, "*", nil); err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestKeptItemThatChanges(t *testing.T) {
 // Each entry has the end of its window, and a message from a time that can't be is quarantined, whatever else it says.
 func TestEntriesHaveTheEndOfTheirWindow(t *testing.T) {
 	w := newWorld(t)
-	future := w.clock.now().AddDate(70, 0, 0).Format(time.RFC3339)
+	future := w.clock.Now().AddDate(70, 0, 0).Format(time.RFC3339)
 	bad := w.sms("bad", "from 70 years ahead", time.Hour).with("messageTime", future)
 	w.add(bad, w.sms("good", "a text", time.Minute))
 	w.add(w.long("p", "segment-of-two", "alpha-text beta-text", time.Hour)...)

@@ -33,7 +33,7 @@ func TestArchiveOfEarlierVersionIsFetchedOn(t *testing.T) {
 	if err := archive.Load(t.Context(), azurite.ForTest(t).ConnectionString()); err != nil {
 		t.Fatal(err)
 	}
-	w.clock.at = time.Date(2026, 11, 22, 5, 30, 0, 0, time.UTC)
+	w.clock.Set(time.Date(2026, 11, 22, 5, 30, 0, 0, time.UTC))
 	w.oldArchiveSite()
 
 	w.run()

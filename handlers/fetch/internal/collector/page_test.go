@@ -53,7 +53,7 @@ func TestDay(t *testing.T) {
 	}
 	r := w.one()
 	total := int64(400)
-	manifest := archive.Manifest{Version: 1, Kind: schedule.Daily, From: from, To: to, Started: w.clock.now(), Finished: w.clock.now(),
+	manifest := archive.Manifest{Version: 1, Kind: schedule.Daily, From: from, To: to, Started: w.clock.Now(), Finished: w.clock.Now(),
 		Received: 400, SourceTotal: &total, Records: 400, Batches: r.infos, Staged: 400}
 	if diff := cmp.Diff(manifest, *r.manifest); diff != "" {
 		t.Errorf("manifest (-want +got):\n%s", diff)
@@ -237,7 +237,7 @@ func TestCursorIsKept(t *testing.T) {
 		t.Fatal("no error")
 	}
 	before := w.site.Calls()[telemessagetest.Items]
-	w.clock.add(time.Hour)
+	w.clock.Add(time.Hour)
 	w.run()
 	// The one page that is missing, and the hour that has passed.
 	if calls := w.site.Calls()[telemessagetest.Items] - before; calls != 2 {
@@ -256,7 +256,7 @@ func TestCursorExpires(t *testing.T) {
 	if _, err := w.try(w.collector, ""); err == nil {
 		t.Fatal("no error")
 	}
-	w.clock.add(2 * time.Hour)
+	w.clock.Add(2 * time.Hour)
 	w.run()
 	if diff := cmp.Diff(numbered("m", 450), w.ids()); diff != "" {
 		t.Errorf("items (-want +got):\n%s", diff)

@@ -140,7 +140,7 @@ func TestSiteDown(t *testing.T) {
 		t.Errorf("the site is down: %+v, %v", res, err)
 	}
 	w.items(awayTries + 1) // the client has made its tries; and not a request for the fourth day
-	w.clock.add(time.Minute)
+	w.clock.Add(time.Minute)
 	res = w.run()
 	if res.Slices != 6 || res.Open != 0 || !res.Watermark.Equal(w.ago(0)) {
 		t.Errorf("the site is back: %+v", res)
@@ -306,7 +306,7 @@ func TestBackfill(t *testing.T) {
 		t.Errorf("items (-want +got):\n%s", diff)
 	}
 	// The clock stands still, so both backfills have one name; a second later there is another.
-	w.clock.add(time.Second)
+	w.clock.Add(time.Second)
 	if _, err := w.try(w.collector, input); err != nil {
 		t.Error(err)
 	}
@@ -339,7 +339,7 @@ func TestBackfillIsTriedAgain(t *testing.T) {
 	if res, err := w.invoke(t.Context(), w.collector, "one", input); err == nil || res.Open != 1 {
 		t.Errorf("%+v, %v", res, err)
 	}
-	w.clock.add(time.Minute)
+	w.clock.Add(time.Minute)
 	if res, err := w.invoke(t.Context(), w.collector, "one", input); err != nil || res.Slices != 1 || res.Open != 0 {
 		t.Errorf("tried again: %+v, %v", res, err)
 	}

@@ -49,7 +49,7 @@ func (w *world) tells(of told, folder string, from time.Time) bool {
 			tells = tells || line.Level == "ERROR" && line.Run == folder &&
 				(line.Event == "fetch.windowStalled" || line.Tries >= 3)
 		case "no-fetch": // what the last of them says counts
-			tells = line.Watermark.Equal(from) && w.clock.now().Sub(line.Watermark) > 26*time.Hour
+			tells = line.Watermark.Equal(from) && w.clock.Now().Sub(line.Watermark) > 26*time.Hour
 		}
 	}
 	return tells
@@ -158,7 +158,7 @@ func TestNothingStandsInTheWay(t *testing.T) {
 				}
 				// What never comes is given up, and import counts it for the alert more-incomplete.
 				f.limits.window, f.limits.invocation = time.Minute, time.Minute
-				w.clock.add(patienceWithSource)
+				w.clock.Add(patienceWithSource)
 				_, _ = w.try(f, "")
 				gone := 0
 				for _, r := range w.runs() {

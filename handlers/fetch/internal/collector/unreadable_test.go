@@ -127,7 +127,7 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 				if slices.Contains(w.waiting(), key) {
 					t.Error("it still waits")
 				}
-				w.clock.add(time.Second)
+				w.clock.Add(time.Second)
 				end := begin.Add(schedule.WindowLength)
 				input := fmt.Sprintf(`{"from":%q,"to":%q}`, begin.Format(time.RFC3339), end.Format(time.RFC3339))
 				if _, err := w.try(w.collector, input); err != nil {

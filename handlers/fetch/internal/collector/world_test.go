@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/telemessage"
 	"o2archiver/shared/telemessage/telemessagetest"
 )
@@ -28,7 +28,7 @@ var worlds atomic.Int64
 type world struct {
 	*fetchtest.World
 	t         *testing.T
-	clock     *clock
+	clock     *archivetest.Clock
 	site      *telemessagetest.Site
 	base      *url.URL
 	collector *Collector
@@ -40,8 +40,8 @@ type world struct {
 func newWorld(t *testing.T, edit ...func(*telemessagetest.Options)) *world {
 	t.Helper()
 	start := time.Date(2001, 3, 1, 5, 30, 0, 0, time.UTC).AddDate(0, 0, 25*int(worlds.Add(1)))
-	w := &world{t: t, clock: &clock{at: start}, days: map[string]bool{}}
-	o := telemessagetest.Options{Username: fetchtest.Username, Password: fetchtest.Password, Now: w.clock.now, Delay: 5 * time.Minute}
+	w := &world{t: t, clock: archivetest.NewClock(start), days: map[string]bool{}}
+	o := telemessagetest.Options{Username: fetchtest.Username, Password: fetchtest.Password, Now: w.clock.Now, Delay: 5 * time.Minute}
 	for _, e := range edit {
 		e(&o)
 	}
@@ -61,11 +61,11 @@ func newWorld(t *testing.T, edit ...func(*telemessagetest.Options)) *world {
 func (w *world) newCollector(s *archive.Store, password string) *Collector {
 	w.t.Helper()
 	// One try for each request, or the site's failures would cost their pauses; those are telemessage's to test.
-	site, err := telemessage.New(w.base, func(r *http.Request) { r.SetBasicAuth(fetchtest.Username, password) }, telemessage.Options{Now: w.clock.now, Tries: 1})
+	site, err := telemessage.New(w.base, func(r *http.Request) { r.SetBasicAuth(fetchtest.Username, password) }, telemessage.Options{Now: w.clock.Now, Tries: 1})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	f := New(Options{Site: site, Store: s, Now: w.clock.now})
+	f := New(Options{Site: site, Store: s, Now: w.clock.Now})
 	f.leaseWait, f.pause = 0, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }
 	return f
 }
@@ -77,7 +77,7 @@ func (w *world) faulty(rule func(*http.Request) azurite.Fault) *Collector {
 }
 
 // today is the day of the runs that are planned now, and of their media.
-func (w *world) today() string { return w.clock.now().UTC().Format(dayForm) }
+func (w *world) today() string { return w.clock.Now().UTC().Format(dayForm) }
 
 // try lets fetch run and gives what it says.
 func (w *world) try(f *Collector, input string) (Result, error) {
@@ -86,7 +86,7 @@ func (w *world) try(f *Collector, input string) (Result, error) {
 }
 
 func (w *world) invoke(ctx context.Context, f *Collector, id, input string) (Result, error) {
-	w.days[w.clock.now().Format("2006/01/02")], w.found = true, nil
+	w.days[w.clock.Now().Format("2006/01/02")], w.found = true, nil
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute) // or a fault in a test would be waited for as an outage
 	defer cancel()
 	res, err := f.Run(ctx, id, input, slog.New(slog.NewJSONHandler(w.Log, nil)))
@@ -107,10 +107,10 @@ func (w *world) run() Result {
 }
 
 // nextDay is 24 hours later.
-func (w *world) nextDay() { w.clock.add(24 * time.Hour) }
+func (w *world) nextDay() { w.clock.Add(24 * time.Hour) }
 
 // ago is a time before the end of the window that fetch reads now.
-func (w *world) ago(d time.Duration) time.Time { return w.clock.now().Add(-schedule.Margin - d) }
+func (w *world) ago(d time.Duration) time.Time { return w.clock.Now().Add(-schedule.Margin - d) }
 
 // item is an item of the source.
 type item map[string]any
@@ -174,22 +174,4 @@ func (w *world) checkpoint() (c schedule.Checkpoint) {
 		w.t.Fatal(err)
 	}
 	return c
-}
-
-// clock stands still until it is set.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
 }
