@@ -190,8 +190,7 @@ type start struct {
 	settings  map[string]string
 	rule      func(*http.Request) archivetest.Fault     // of the way to the storage, which is no Azurite
 	transport http.RoundTripper                         // to Graph
-	blobs     http.RoundTripper                         // to the blob service, beside rule; nil: as the handler makes it
-	around    func(http.RoundTripper) http.RoundTripper // wraps the way to the blob service
+	around    func(http.RoundTripper) http.RoundTripper // wraps the way to the blob service; nil: rule alone
 	ledger    *ledger.Ledger                            // nil: the account's
 	bounds    bounds
 	deadline  time.Duration
@@ -203,7 +202,9 @@ func set(name, value string) func(*start) {
 }
 
 // through has the importer ask the blob service on a way of the test's.
-func through(way http.RoundTripper) func(*start) { return func(s *start) { s.blobs = way } }
+func through(way http.RoundTripper) func(*start) {
+	return func(s *start) { s.around = func(http.RoundTripper) http.RoundTripper { return way } }
+}
 
 // lookUpWait bounds the questions to the directory.
 func lookUpWait(d time.Duration) func(*start) { return func(s *start) { s.bounds.lookUp = d } }
@@ -245,9 +246,6 @@ func (w *world) start(edit ...func(*start)) *app {
 		way = w.storage.Through(s.rule)
 	}
 	cl.store, cl.ledger = w.openStore(way), w.openLedger(way)
-	if s.blobs != nil {
-		cl.store = w.openStore(s.blobs)
-	}
 	if s.around != nil {
 		cl.store = w.openStore(s.around(way))
 	}
