@@ -248,20 +248,10 @@ func TestDayInTheRealHost(t *testing.T) {
 	}
 	a := newArchive(t)
 	a.firstDay("-host", "func")
-	if longForm(t) {
+	if soak.ForTest(t).Long {
 		a.again("-host", "func")
 		a.backfill("-host", "func")
 	}
-}
-
-// longForm reports whether `make soak` runs the test.
-func longForm(t *testing.T) bool {
-	t.Helper()
-	form, err := soak.Read(os.LookupEnv, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return form.Long
 }
 
 // firstDay runs the sample day.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,16 +34,6 @@ func refers(l raw, batch string, line int) raw {
 		panic(err)
 	}
 	return out
-}
-
-// longForm reports whether the environment asks for the long form of the tests.
-func longForm(t *testing.T) bool {
-	t.Helper()
-	form, err := soak.Read(os.LookupEnv, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return form.Long
 }
 
 // pairs are messages between Jane and Ali, each in two records with other content, as the phones of both archived it: of every third
@@ -116,7 +105,7 @@ func (w *world) truthful(batch string, differs func(line int) bool) {
 func TestFirstRecordWins(t *testing.T) {
 	t.Parallel()
 	n, rounds := 12, 1
-	if longForm(t) {
+	if soak.ForTest(t).Long {
 		n, rounds = 200, 20
 	}
 	alternate := func(line int) bool { return line%2 == 0 }

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/local/soak"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
@@ -79,7 +80,7 @@ func (p *process) event(batch, invocation string) int {
 // TestStoppedProcess stops a real importer by SIGSTOP in the middle of its work, again and again, lets another one finish the batch, and then
 // lets the first one go on. In the long form only: each time takes as long as a journal's lease lasts.
 func TestStoppedProcess(t *testing.T) {
-	if !longForm(t) {
+	if !soak.ForTest(t).Long {
 		t.Skip("the long form only: make soak")
 	}
 	binary := filepath.Join(t.TempDir(), "import")

@@ -4,8 +4,10 @@ package soak
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 )
 
@@ -49,6 +51,16 @@ func Read(lookup func(string) (string, bool), now time.Time) (Form, error) {
 		return Form{}, fmt.Errorf("%s is %q: it has to be \"all\", or a share such as \"3/40\"", Variable, text)
 	}
 	return f, nil
+}
+
+// ForTest returns the form that the environment of a test asks for.
+func ForTest(t testing.TB) Form {
+	t.Helper()
+	form, err := Read(os.LookupEnv, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return form
 }
 
 // Shared reports whether only a share of the long form's cases is to be run.
