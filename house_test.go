@@ -37,6 +37,7 @@ var asTheyCome = map[string]bool{"local/bench/script": true, "local/oldarchive":
 var floors = map[string]int{
 	"record": 0, // imports the standard library only
 	"retry":  0,
+	"lock":   0,
 	"azure":  1, "phone": 1,
 	"archive": 2, "funchost": 2, "journal": 2, "ledger": 2, "mailbox": 2, "message": 2, "settings": 2, "signin": 2,
 	"telemessage": 2, "usermap": 2,

@@ -105,7 +105,7 @@ func TestThrottledMailboxTakesNothingFromOthers(t *testing.T) {
 	ended := make(chan reply)
 	go func() { ended <- a.event(ctx, batch) }()
 	within(t, "nobody else waits", func() bool { return len(w.copies(jane)) == 8 })
-	within(t, "nothing is held", func() bool { return a.engines.importer.Workers() == 0 && budget.TryAcquire(memory) })
+	within(t, "nothing is held", func() bool { return a.clients.boxes.Workers() == 0 && budget.TryAcquire(memory) })
 	stop()
 	if got := <-ended; got.status == http.StatusOK {
 		t.Error("the batch ended in success")

@@ -54,7 +54,7 @@ func TestFewLargeBodiesAtATime(t *testing.T) {
 	}
 	for _, level := range []int{medium, large} {
 		n := map[int]int64{medium: mediumPlaces, large: largePlaces}[level]
-		if !c.memory.places[level].TryAcquire(n) {
+		if !c.admission.bodies.places[level].TryAcquire(n) {
 			t.Errorf("a place of sort %d was not given back", level)
 		}
 	}

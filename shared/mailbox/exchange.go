@@ -74,10 +74,10 @@ func (c *Client) send(ctx context.Context, f func(context.Context) error) (x *ex
 // call sends a request that belongs to no mailbox; once more with a fresh token if the token was refused. The error is
 // an *Error or nil.
 func (c *Client) call(ctx context.Context, what operation, f func(context.Context) error) (*exchange, error) {
-	if err := c.acquirePermit(ctx); err != nil {
+	if err := c.admission.acquirePermit(ctx); err != nil {
 		return &exchange{}, &Error{Kind: Unavailable, Code: "NotSent", cause: err}
 	}
-	defer c.releasePermit()
+	defer c.admission.releasePermit()
 	x, err := c.sendOnce(ctx, what, f)
 	if c.tokenRefused(x, err) {
 		x, err = c.sendOnce(ctx, what, f)
@@ -92,27 +92,6 @@ func (c *Client) sendOnce(ctx context.Context, what operation, f func(context.Co
 		return x, nil
 	}
 	return x, errorFrom(ctx, x, err, what, c.now())
-}
-
-// acquirePermit waits for one of the permits for all requests. A permit is always acquired last and held only while
-// waiting for an answer, so the holder of a permit never waits for another resource. If ctx ends first, the error is
-// its cause.
-func (c *Client) acquirePermit(ctx context.Context) error {
-	if c.atOnce == nil {
-		return nil
-	}
-	select {
-	case c.atOnce <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (c *Client) releasePermit() {
-	if c.atOnce != nil {
-		<-c.atOnce
-	}
 }
 
 // authenticator adds the token, headers and length to every request of the SDK. The SDK's own providers refuse plain

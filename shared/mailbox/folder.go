@@ -17,12 +17,10 @@ func (s *Session) Folder(ctx context.Context) (string, error) {
 	if id := s.mailbox.knownFolder(); id != "" {
 		return id, nil
 	}
-	select {
-	case s.mailbox.resolving <- struct{}{}:
-		defer func() { <-s.mailbox.resolving }()
-	case <-ctx.Done():
-		return "", &Error{Kind: Unavailable, Code: "NotSent", cause: context.Cause(ctx)}
+	if err := s.mailbox.resolving.Lock(ctx); err != nil {
+		return "", &Error{Kind: Unavailable, Code: "NotSent", cause: err}
 	}
+	defer s.mailbox.resolving.Unlock()
 	if id := s.mailbox.knownFolder(); id != "" {
 		return id, nil
 	}

@@ -47,7 +47,7 @@ func (s *Session) importKept(k *claimRenewer, m *Message) (string, error) {
 		}
 		return "", err
 	}
-	held := &holding{memory: s.c.memory}
+	held := &holding{memory: s.c.admission.bodies}
 	defer func() { held.put(small) }()
 	g := &gathering{c: s.c, next: m.Next, held: held}
 	body, cut := shortenValue(m.Text)

@@ -6,8 +6,7 @@
 // (Error.Ambiguous).
 //
 // A request to a mailbox needs a Session, which is one of the mailbox's few slots, memory for its body, and one of the
-// client's permits. They are always acquired in this order, which avoids deadlock. A permit is held only while the
-// request is under way.
+// client's permits. The type admission has their order.
 package mailbox
 
 import (
@@ -70,10 +69,9 @@ type Client struct {
 	adapter *nethttplibrary.NetHttpRequestAdapter
 	tokens  *tokens
 	plain   *http.Client // for upload URLs: without a token and without redirects
-	memory  *bodyBudget
 
-	atOnce chan struct{} // the permits: one value for each request that is under way; nil: no limit
-	began  time.Time
+	admission *admission
+	began     time.Time
 
 	mu        sync.Mutex
 	mailboxes map[string]*mailboxState // by directory object id
@@ -116,13 +114,10 @@ func New(c Config) (*Client, error) {
 		now: c.Now, timeout: c.Timeout, renewEvery: min(maxRenew, c.Timeout/6),
 		base: base, tokens: newTokens(c.Credential, base, c.Now),
 		plain:     &http.Client{Transport: claimed{c.HTTP}, CheckRedirect: noRedirect},
-		memory:    newBodyBudget(),
+		admission: newAdmission(c.AtOnce),
 		began:     c.Now(),
 		mailboxes: make(map[string]*mailboxState),
 		forgetAt:  manyMailboxes,
-	}
-	if c.AtOnce > 0 {
-		client.atOnce = make(chan struct{}, c.AtOnce)
 	}
 	// The adapter is built by hand: the SDK's service client would register serializers in global tables and add its
 	// middleware.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"o2archiver/shared/lock"
 )
 
 // manyMailboxes is the number of mailboxes whose state is kept before the idle ones are forgotten: about 20 MB. A
@@ -24,7 +26,7 @@ type mailboxState struct {
 
 	folder string // id of the target folder; "" if it is not known
 
-	resolving chan struct{} // a mutex that respects a context: holds one value while a session resolves the folder
+	resolving lock.Mutex // held while a session resolves the folder
 }
 
 // mailboxOf returns the state of the user's mailbox.
@@ -41,7 +43,7 @@ func (c *Client) findMailbox(user string) *mailboxState {
 		if len(c.mailboxes) >= c.forgetAt {
 			c.forgetIdle()
 		}
-		p = &mailboxState{c: c, resolving: make(chan struct{}, 1)}
+		p = &mailboxState{c: c, resolving: lock.New()}
 		c.mailboxes[user] = p
 	}
 	return p

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Ticket is a place in the queue of a mailbox. Slot MUST be called on it once and soon, because the tickets behind it
-// wait for its session to end.
+// Ticket is a place in the queue of a mailbox. Slot or Admit MUST be called on it once and soon, because the tickets
+// behind it wait for its session to end.
 type Ticket struct {
 	user    string // directory object id
 	mailbox *mailboxState
@@ -25,7 +25,8 @@ type Session struct {
 	user    string
 	mailbox *mailboxState
 	left    Cost // the part of the reserved cost that is not used yet
-	release sync.Once
+	leave   sync.Once
+	held    func() // releases what Admit has acquired besides the slot; nil: nothing
 
 	// patient makes a request wait while the mailbox is paused or its quota has no room. Otherwise the request fails,
 	// so that the caller can release what other copies need and return later.
@@ -68,8 +69,18 @@ func (c *Client) OpenSession(ctx context.Context, user string) (*Session, error)
 	return c.Queue(user, smallRequest).Slot(ctx)
 }
 
-// Release releases the slot, and the part of the quota that was reserved and not used. It is safe to call twice.
-func (s *Session) Release() { s.release.Do(func() { s.mailbox.releaseSlot(s.left) }) }
+// LeaveMailbox releases the slot, and the part of the quota that was reserved and not used. No request may be sent
+// after that. It is safe to call twice. The worker and the memory are held until Release.
+func (s *Session) LeaveMailbox() { s.leave.Do(func() { s.mailbox.releaseSlot(s.left) }) }
+
+// Release releases everything that the session holds. It is safe to call twice.
+func (s *Session) Release() {
+	s.LeaveMailbox()
+	if held := s.held; held != nil {
+		s.held = nil
+		held()
+	}
+}
 
 // smallRequest is the cost of a request without a message in it.
 var smallRequest = Cost{Requests: 1, Bytes: 4 << 10}
@@ -93,7 +104,7 @@ func (s *Session) sendAdmitted(ctx context.Context, size int64, send func() (*ex
 		return &exchange{}, err
 	}
 	x, err := send()
-	s.c.releasePermit()
+	s.c.admission.releasePermit()
 	if x.answered() || x.mayHaveArrived() { // Graph counts refused requests too
 		s.spend(Cost{1, x.size})
 	}
@@ -115,13 +126,13 @@ func (s *Session) waitForPermit(ctx context.Context, size int64) error {
 			}
 			continue
 		}
-		if err := s.c.acquirePermit(ctx); err != nil {
+		if err := s.c.admission.acquirePermit(ctx); err != nil {
 			return &Error{Kind: Unavailable, Code: "NotSent", cause: err}
 		}
 		if s.mailbox.isOpen() {
 			return nil
 		}
-		s.c.releasePermit() // another session's answer has paused the mailbox meanwhile
+		s.c.admission.releasePermit() // another session's answer has paused the mailbox meanwhile
 	}
 }
 

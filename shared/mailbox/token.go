@@ -11,6 +11,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"o2archiver/shared/lock"
 )
 
 // tokens caches the one token for Graph until shortly before it expires.
@@ -19,9 +21,9 @@ type tokens struct {
 	scope      string
 	now        func() time.Time
 
-	// lock is a mutex that respects a context: it holds one value while a token is requested. The other callers wait
-	// for that token, each with its own context.
-	lock    chan struct{}
+	// requesting is held while a token is requested. The other callers wait for that token, each with its own context.
+	requesting lock.Mutex
+
 	mu      sync.Mutex
 	current azcore.AccessToken
 	claims  string // the claims that Graph requires of the next token
@@ -29,7 +31,7 @@ type tokens struct {
 
 func newTokens(credential azcore.TokenCredential, base *url.URL, now func() time.Time) *tokens {
 	return &tokens{credential: credential, scope: "https://" + base.Host + "/.default", now: now,
-		lock: make(chan struct{}, 1)}
+		requesting: lock.New()}
 }
 
 // get returns the cached token, or a new one from the credential.
@@ -37,12 +39,10 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	if token, _ := t.valid(); token != "" {
 		return token, nil
 	}
-	select {
-	case t.lock <- struct{}{}:
-		defer func() { <-t.lock }()
-	case <-ctx.Done():
-		return "", ctx.Err()
+	if err := t.requesting.Lock(ctx); err != nil {
+		return "", err
 	}
+	defer t.requesting.Unlock()
 	token, wanted := t.valid()
 	if token != "" {
 		return token, nil

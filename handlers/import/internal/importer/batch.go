@@ -13,6 +13,7 @@ import (
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
+	"o2archiver/shared/lock"
 	"o2archiver/shared/record"
 	"o2archiver/shared/telemessage"
 	"o2archiver/shared/usermap"
@@ -158,7 +159,7 @@ func (b *batch) parseRecords(data []byte) []*batchRecord {
 		if len(text) == 0 || b.settledBefore(state, number) {
 			continue
 		}
-		l := &batchRecord{number: number, memoryLock: make(chan struct{}, 1),
+		l := &batchRecord{number: number, memoryLock: lock.New(),
 			base: journal.Record{Line: number, Records: 1}, earlier: earlierOf(state, number)}
 		if number > MaxLines { // one outcome stands for all of them, so that the journal is bounded too
 			l.base.Outcome, l.base.Reason = journal.Quarantined,

@@ -68,7 +68,7 @@ type session interface {
 	Find(ctx context.Context, key string) ([]mailbox.Found, error)
 	Delete(ctx context.Context, id string, renew func(context.Context) error) error
 	Import(ctx context.Context, m *mailbox.Message, renew func(context.Context) error) (id string, err error)
-	Release()
+	LeaveMailbox()
 }
 
 // claims adapts the ledger to claimer.

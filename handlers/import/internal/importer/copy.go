@@ -110,33 +110,18 @@ func (c *copyJob) cost() mailbox.Cost {
 	return cost
 }
 
-// attempt acquires the resources that the copy needs, and takes steps until the copy is settled or a step returns an
-// error. It then releases everything but the claim.
-//
-// Resources are acquired in a fixed order to avoid deadlock: mailbox slot, memory, worker slot, and in the mailbox's
-// client a permit for each request. The mailbox slot comes first, and is granted only with quota for all of the copy's
-// requests: a copy that waits for its mailbox holds nothing that others need.
+// attempt waits until the copy is admitted to its mailbox, and takes steps until the copy is settled or a step returns
+// an error. It then releases everything but the claim. A copy that waits holds nothing that others need.
 func (c *copyJob) attempt(ctx context.Context) error {
 	ticket := c.ticket
 	if c.ticket = nil; ticket == nil {
 		ticket = c.im.opts.Boxes.Queue(c.mailbox, c.cost())
 	}
-	box, err := ticket.Slot(ctx)
+	box, err := ticket.Admit(ctx, func(ctx context.Context) (func(), error) { return c.line.reserveMemory(ctx, c.im) })
 	if err != nil {
 		return err
 	}
 	defer box.Release()
-	release, err := c.line.reserveMemory(ctx, c.im)
-	if err != nil {
-		return err
-	}
-	defer release()
-	select {
-	case c.im.workers <- struct{}{}:
-		defer func() { <-c.im.workers }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 	return c.steps(ctx, box)
 }
 
@@ -166,7 +151,7 @@ func (c *copyJob) step(ctx context.Context, box session) (copyState, error) {
 	case uncertain:
 		return c.resolveUncertain(ctx, box)
 	case created:
-		box.Release() // the remaining requests are to the ledger only
+		box.LeaveMailbox() // the remaining requests are to the ledger only
 		return c.markDone(ctx)
 	}
 	if c.refusal != "" {

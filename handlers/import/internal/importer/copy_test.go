@@ -75,7 +75,7 @@ func (s *script) Import(context.Context, *mailbox.Message, func(context.Context)
 	return "new", nil
 }
 
-func (s *script) Release() { s.calls = append(s.calls, "leave") }
+func (s *script) LeaveMailbox() { s.calls = append(s.calls, "leave") }
 
 type scriptedClaim struct{ s *script }
 

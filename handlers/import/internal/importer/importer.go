@@ -37,7 +37,7 @@ const (
 type Options struct {
 	Store   *archive.Store // batches and media are read, journals are written
 	Ledger  *ledger.Ledger
-	Boxes   *mailbox.Client       // its request time-out must be RequestTimeout(InDoubt)
+	Boxes   *mailbox.Client       // its request timeout must be RequestTimeout(InDoubt)
 	Users   *recipients.Directory // is notified of mailboxes that no longer exist
 	Mapping *recipients.Mapping
 
@@ -54,26 +54,15 @@ type Options struct {
 }
 
 // Importer imports batches. It is safe for concurrent use, also with other processes on the same storage account.
-type Importer struct {
-	opts    Options
-	workers chan struct{} // a semaphore with one value for each copy that is being processed
-}
+type Importer struct{ opts Options }
 
 // New returns an Importer. It makes no request.
 func New(o Options) *Importer {
 	if o.Memory == nil {
 		o.Memory = semaphore.NewWeighted(MaxMemory)
 	}
-	return &Importer{opts: o, workers: make(chan struct{}, maxWorkers(o.Concurrency))}
+	return &Importer{opts: o}
 }
-
-// maxWorkers returns the number of copies processed concurrently. It exceeds the request limit so that a prepared copy
-// always waits for a free permit, but only so far that the wait is shorter than half a request: the copy has its claim
-// by then, and a claim must be young when its request begins.
-func maxWorkers(concurrency int) int { return concurrency + concurrency/2 + 4 }
-
-// Workers returns the number of copies that are being processed. A copy that waits for its mailbox is not counted.
-func (im *Importer) Workers() int { return len(im.workers) }
 
 // RefreshRecipients drops cached answers about addresses without a mailbox, and makes the next batch check storage for
 // a new mapping. It is called before a replay, because an administrator may have corrected either.

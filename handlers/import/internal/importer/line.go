@@ -14,6 +14,7 @@ import (
 
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
+	"o2archiver/shared/lock"
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
@@ -42,8 +43,8 @@ type batchRecord struct {
 	unlike   string          // why own differs from the message in the mailboxes, for the journal; "" if it does not
 	same     *sameMessage    // the batch's records of the same message
 
-	memoryLock chan struct{} // a mutex that respects a context; guards holders and the reservation
-	holders    int           // copies that share the reserved memory
+	memoryLock lock.Mutex // guards holders and the reservation
+	holders    int        // copies that share the reserved memory
 
 	mu        sync.Mutex  // guards the fields below
 	whole     renderCache // the complete message, rendered once for all copies
@@ -288,12 +289,10 @@ func (l *batchRecord) reserveMemory(ctx context.Context, im *Importer) (release 
 		// attachments.
 		return func() {}, nil
 	}
-	select {
-	case l.memoryLock <- struct{}{}:
-		defer func() { <-l.memoryLock }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for memory: %w", context.Cause(ctx))
+	if err := l.memoryLock.Lock(ctx); err != nil {
+		return nil, fmt.Errorf("wait for memory: %w", err)
 	}
+	defer l.memoryLock.Unlock()
 	w := renderWeight(l.built, len(l.rec.Text))
 	if l.holders == 0 {
 		if err := im.opts.Memory.Acquire(ctx, w); err != nil {
@@ -302,8 +301,9 @@ func (l *batchRecord) reserveMemory(ctx context.Context, im *Importer) (release 
 	}
 	l.holders++
 	return func() {
-		l.memoryLock <- struct{}{} // not for long: the lock's holder waits for memory only while holders is 0
-		defer func() { <-l.memoryLock }()
+		// The wait is short: the lock's holder waits for memory only while holders is 0.
+		_ = l.memoryLock.Lock(context.Background()) // a context that never ends: no error
+		defer l.memoryLock.Unlock()
 		if l.holders--; l.holders == 0 {
 			l.dropRendered()
 			im.opts.Memory.Release(w)

@@ -9,6 +9,7 @@ import (
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
+	"o2archiver/shared/lock"
 	"o2archiver/shared/retry"
 	"o2archiver/shared/usermap"
 )
@@ -28,7 +29,7 @@ type Mapping struct {
 	store *archive.Store
 	o     MappingOptions
 
-	lock    chan struct{}  // a mutex that respects a context; guards the fields below
+	lock    lock.Mutex     // guards the fields below
 	checked time.Time      // when storage was last checked; zero: never
 	etag    string         // of the file that table was read from
 	table   *usermap.Table // nil: there is no file
@@ -36,26 +37,15 @@ type Mapping struct {
 
 // NewMapping returns a Mapping that has not been read yet.
 func NewMapping(store *archive.Store, o MappingOptions) *Mapping {
-	return &Mapping{store: store, o: o, lock: make(chan struct{}, 1)}
-}
-
-// acquire acquires the lock, or returns the cause of ctx's end.
-func (m *Mapping) acquire(ctx context.Context) (release func(), err error) {
-	select {
-	case m.lock <- struct{}{}:
-		return func() { <-m.lock }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
+	return &Mapping{store: store, o: o, lock: lock.New()}
 }
 
 // Refresh makes the next call of Current check storage for another file.
 func (m *Mapping) Refresh(ctx context.Context) error {
-	release, err := m.acquire(ctx)
-	if err != nil {
+	if err := m.lock.Lock(ctx); err != nil {
 		return err
 	}
-	defer release()
+	defer m.lock.Unlock()
 	m.checked = time.Time{}
 	return nil
 }
@@ -67,17 +57,16 @@ func (m *Mapping) Current(ctx context.Context) (*usermap.Table, error) {
 	if !m.o.Custom {
 		return nil, nil
 	}
-	release, err := m.acquire(ctx)
-	if err != nil {
+	if err := m.lock.Lock(ctx); err != nil {
 		return nil, fmt.Errorf("read settings/mapping.csv: %w", err)
 	}
-	defer release()
+	defer m.lock.Unlock()
 	if !m.checked.IsZero() && m.o.Now().Sub(m.checked) < MappingAge {
 		return m.table, nil
 	}
 	var data []byte
 	var etag string
-	err = retry.Do(ctx, func(ctx context.Context) (err error) {
+	err := retry.Do(ctx, func(ctx context.Context) (err error) {
 		data, etag, err = m.store.Mapping(ctx, m.etag)
 		return err
 	})
