@@ -22,7 +22,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/settings"
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 // The credentials that the stand-ins of the sample day require.

@@ -12,7 +12,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/signin"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 // config holds everything that fetch reads from its environment.
@@ -59,8 +59,8 @@ func collectorOptions(lookup func(string) (string, bool), transport http.RoundTr
 	if err != nil {
 		return o, fmt.Errorf("open the archive's storage: %w", err)
 	}
-	site, err := telemessage.New(c.site, func(r *http.Request) { r.SetBasicAuth(c.username, c.password.Reveal()) },
-		telemessage.Options{HTTP: &http.Client{Transport: transport}, Now: now})
+	site, err := client.New(c.site, func(r *http.Request) { r.SetBasicAuth(c.username, c.password.Reveal()) },
+		client.Options{HTTP: &http.Client{Transport: transport}, Now: now})
 	if err != nil {
 		return o, fmt.Errorf("TELEMESSAGE_URL: %w", err)
 	}

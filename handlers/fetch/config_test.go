@@ -20,7 +20,7 @@ import (
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 const geheim = "d4s-ist-geheim"

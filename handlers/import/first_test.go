@@ -19,7 +19,7 @@ import (
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 // refers makes the line refer to the record that was collected first, as fetch does across batches of a window.

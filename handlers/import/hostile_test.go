@@ -8,7 +8,7 @@ import (
 
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/message"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 // hostile are texts that a sender can put into any field.

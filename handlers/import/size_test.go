@@ -16,7 +16,7 @@ import (
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 // The sizes at which an attachment takes another way to Graph.

@@ -11,7 +11,7 @@ import (
 	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 // entry reads the first line of a batch.

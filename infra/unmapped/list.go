@@ -23,7 +23,7 @@ import (
 	"o2archiver/shared/journal"
 	"o2archiver/shared/phone"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 // row is the line of a number in E.164 form, or of an email address.

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 // Every generated text must become exactly one copy, or the figures count something else.

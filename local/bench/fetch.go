@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"o2archiver/shared/archive"
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 // fetchRate is the limit of fetch: texts per second, from the site on loopback to Azurite in memory.

@@ -10,7 +10,7 @@ import (
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 const (

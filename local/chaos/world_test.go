@@ -25,7 +25,7 @@ import (
 	"o2archiver/local/summary"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 // form is how much the tests do. TestMain reads it from the environment.

@@ -10,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 var (
@@ -18,9 +19,9 @@ var (
 	day1 = day0.AddDate(0, 0, 1)
 )
 
-func dial(t *testing.T, base *url.URL, password string) *telemessage.Client {
+func dial(t *testing.T, base *url.URL, password string) *client.Client {
 	t.Helper()
-	c, err := telemessage.New(base, func(r *http.Request) { r.SetBasicAuth(User, password) }, telemessage.Options{})
+	c, err := client.New(base, func(r *http.Request) { r.SetBasicAuth(User, password) }, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,10 +29,10 @@ func dial(t *testing.T, base *url.URL, password string) *telemessage.Client {
 }
 
 // readAll reads a window page by page.
-func readAll(t *testing.T, c *telemessage.Client, from, to time.Time, limit int) (ids []string, pages int) {
+func readAll(t *testing.T, c *client.Client, from, to time.Time, limit int) (ids []string, pages int) {
 	t.Helper()
 	for cursor := ""; ; {
-		next, err := c.Items(t.Context(), from, to, cursor, limit, func(it telemessage.Item) error {
+		next, err := c.Items(t.Context(), from, to, cursor, limit, func(it client.Item) error {
 			var item struct{ MessageID string }
 			if err := json.Unmarshal(it.Raw, &item); err != nil {
 				return err
@@ -76,35 +77,35 @@ func TestPages(t *testing.T) {
 }
 
 func TestCredentials(t *testing.T) {
-	none := func(telemessage.Item) error { return nil }
+	none := func(client.Item) error { return nil }
 	base := ForTest(t)
 	_, err := dial(t, base, "wrong").Items(t.Context(), day0, day1, "", 10, none)
-	if !errors.Is(err, telemessage.ErrCredentials) || !strings.Contains(err.Error(), "301") {
+	if !errors.Is(err, client.ErrCredentials) || !strings.Contains(err.Error(), "301") {
 		t.Errorf("a wrong password: %v", err)
 	}
-	stranger, err := telemessage.New(base, func(r *http.Request) { r.SetBasicAuth("stranger", Password) }, telemessage.Options{})
+	stranger, err := client.New(base, func(r *http.Request) { r.SetBasicAuth("stranger", Password) }, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = stranger.Items(t.Context(), day0, day1, "", 10, none); !errors.Is(err, telemessage.ErrCredentials) || !strings.Contains(err.Error(), "300") {
+	if _, err = stranger.Items(t.Context(), day0, day1, "", 10, none); !errors.Is(err, client.ErrCredentials) || !strings.Contains(err.Error(), "300") {
 		t.Errorf("no such user: %v", err)
 	}
 	_, err = dial(t, ForTest(t, "--suspended"), Password).Items(t.Context(), day0, day1, "", 10, none)
-	if !errors.Is(err, telemessage.ErrCredentials) || !strings.Contains(err.Error(), "309") {
+	if !errors.Is(err, client.ErrCredentials) || !strings.Contains(err.Error(), "309") {
 		t.Errorf("a suspended user: %v", err)
 	}
 }
 
 // A cursor that is too old, or not the server's, begins the window anew.
 func TestCursorExpires(t *testing.T) {
-	none := func(telemessage.Item) error { return nil }
+	none := func(client.Item) error { return nil }
 	c := dial(t, ForTest(t, "--page", "3", "--cursor-seconds", "0"), Password)
 	next, err := c.Items(t.Context(), day0, day1, "", 10, none)
 	if err != nil || next == "" {
 		t.Fatalf("cursor %q, %v", next, err)
 	}
 	for _, cursor := range []string{next, "b3Blbi1zZXNhbWU"} {
-		if _, err := c.Items(t.Context(), day0, day1, cursor, 10, none); !errors.Is(err, telemessage.ErrCursorExpired) {
+		if _, err := c.Items(t.Context(), day0, day1, cursor, 10, none); !errors.Is(err, client.ErrCursorExpired) {
 			t.Errorf("a cursor of no use: %v", err)
 		}
 	}
@@ -120,7 +121,7 @@ func TestContent(t *testing.T) {
 	if data, err := io.ReadAll(body); err != nil || int64(len(data)) != size || !strings.HasPrefix(string(data), "RIFF") {
 		t.Errorf("%d bytes of %d, %v", len(data), size, err)
 	}
-	if _, _, err := c.Attachment(t.Context(), telemessage.AttachmentSource{ContentURL: "/media/gone.wav"}); !errors.Is(err, telemessage.ErrGone) {
+	if _, _, err := c.Attachment(t.Context(), telemessage.AttachmentSource{ContentURL: "/media/gone.wav"}); !errors.Is(err, client.ErrGone) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"o2archiver/shared/journal"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 var (

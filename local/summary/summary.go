@@ -13,7 +13,7 @@ import (
 	"o2archiver/shared/journal"
 	"o2archiver/shared/phone"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 // Summary holds the outcomes of everything in the archive's storage: of all runs, not only the last one. Its JSON is

@@ -9,16 +9,17 @@ import (
 
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 var (
 	// errSlow reports that an attachment's time is over.
-	errSlow = fmt.Errorf("%w: an attachment took longer than it may", telemessage.ErrUnavailable)
+	errSlow = fmt.Errorf("%w: an attachment took longer than it may", client.ErrUnavailable)
 	// errTrickles reports that an attachment arrives too slowly.
-	errTrickles = fmt.Errorf("%w: an attachment comes too slowly", telemessage.ErrUnavailable)
+	errTrickles = fmt.Errorf("%w: an attachment comes too slowly", client.ErrUnavailable)
 	// errNoTime reports that the window or the invocation has no time left for attachments.
-	errNoTime = fmt.Errorf("%w: there is no time left for attachments", telemessage.ErrUnavailable)
+	errNoTime = fmt.Errorf("%w: there is no time left for attachments", client.ErrUnavailable)
 )
 
 // attachmentBudget returns the time that the window may spend on one attachment of size bytes; size 0 is unknown and

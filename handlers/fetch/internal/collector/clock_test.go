@@ -15,7 +15,7 @@ import (
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 // A FETCH_FROM in the future is an error and is not kept: once it is mended fetching begins.
@@ -153,7 +153,7 @@ func TestSiteWithoutDate(t *testing.T) {
 	f := w.hostile(func(rw http.ResponseWriter, _ *http.Request) bool {
 		rw.Header()["Date"] = nil
 		return false
-	}, func(*telemessage.Options) {})
+	}, func(*client.Options) {})
 	if res, err := w.invoke(context.WithoutCancel(t.Context()), f, "", ""); err != nil || res.Received != 2 {
 		t.Errorf("%+v, %v", res, err)
 	}

@@ -21,7 +21,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/retry"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 const (
@@ -48,7 +48,7 @@ var errLeaseLost = errors.New("the checkpoint's lease was lost")
 
 // Options holds what a Collector works with.
 type Options struct {
-	Site  *telemessage.Client
+	Site  *client.Client
 	Store *archive.Store
 	From  time.Time        // start of the first run ever; zero: 24 hours before that run
 	Now   func() time.Time // the present, by this host's clock
@@ -56,7 +56,7 @@ type Options struct {
 
 // Collector implements the function fetch. Only the instance that holds the checkpoint's lease works at any time.
 type Collector struct {
-	site  *telemessage.Client
+	site  *client.Client
 	store *archive.Store
 	from  time.Time
 	now   func() time.Time
@@ -197,7 +197,7 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 		if err := state.save(ctx); err != nil {
 			return err
 		}
-		if errors.Is(err, telemessage.ErrCredentials) {
+		if errors.Is(err, client.ErrCredentials) {
 			break // every window would fail in the same way, and more tries may lock the account
 		}
 	}
@@ -236,12 +236,12 @@ func asStatus(err error, log *slog.Logger) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, telemessage.ErrCredentials):
+	case errors.Is(err, client.ErrCredentials):
 		log.Error("the site refuses the credentials: nothing is fetched until TELEMESSAGE_USERNAME and TELEMESSAGE_PASSWORD are right, "+
 			"and then all that is owed; this run does not try again",
 			"event", "fetch.credentialsRefused", "error", err.Error())
 		return nil
-	case errors.Is(err, telemessage.ErrUnavailable), errors.Is(err, archive.ErrUnavailable),
+	case errors.Is(err, client.ErrUnavailable), errors.Is(err, archive.ErrUnavailable),
 		errors.Is(err, errLeaseLost):
 		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	}

@@ -9,7 +9,8 @@ import (
 
 	"o2archiver/local/contract"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 // A source that was written from docs/source-contract.md alone is archived whole: all types of items over several pages, an attachment within
@@ -18,7 +19,7 @@ func TestSourceWrittenFromTheContract(t *testing.T) {
 	w := newWorld(t)
 	w.clock.Add(time.Date(2026, 11, 23, 5, 30, 0, 0, time.UTC).Sub(w.clock.Now()))
 	base := contract.ForTest(t, "--page", "3", "--busy", "2")
-	site, err := telemessage.New(base, contract.Authorize, telemessage.Options{})
+	site, err := client.New(base, contract.Authorize, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

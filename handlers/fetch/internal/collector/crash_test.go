@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/local/azurite"
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 func writes(r *http.Request) bool {

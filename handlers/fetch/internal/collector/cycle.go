@@ -10,7 +10,7 @@ import (
 	"math/bits"
 
 	"o2archiver/handlers/fetch/internal/schedule"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 const (
@@ -143,7 +143,7 @@ func (c *Collector) checkCount(ctx context.Context, s *schedule.Window, before, 
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case errors.Is(err, telemessage.ErrCredentials):
+		case errors.Is(err, client.ErrCredentials):
 			return fmt.Errorf("ask the site for its count: %w", err)
 		case err == nil && known && total < int64(after/countFactor) && int64(after)-total*countFactor >= countSlack:
 			return fmt.Errorf("%w: %d items, and the site counts %d", errEndless, after, total)

@@ -19,11 +19,11 @@ import (
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 // hostile puts a handler before the world's site and returns a Collector that calls it. handler reports whether it has answered.
-func (w *world) hostile(handler func(http.ResponseWriter, *http.Request) bool, edit ...func(*telemessage.Options)) *Collector {
+func (w *world) hostile(handler func(http.ResponseWriter, *http.Request) bool, edit ...func(*client.Options)) *Collector {
 	w.t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if !handler(rw, r) {
@@ -36,11 +36,11 @@ func (w *world) hostile(handler func(http.ResponseWriter, *http.Request) bool, e
 		w.t.Fatal(err)
 	}
 	w.Secret(base.Host)
-	o := telemessage.Options{Now: w.clock.Now, Tries: 1}
+	o := client.Options{Now: w.clock.Now, Tries: 1}
 	for _, e := range edit {
 		e(&o)
 	}
-	site, err := telemessage.New(base, func(r *http.Request) { r.SetBasicAuth(fetchtest.Username, fetchtest.Password) }, o)
+	site, err := client.New(base, func(r *http.Request) { r.SetBasicAuth(fetchtest.Username, fetchtest.Password) }, o)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -252,9 +252,9 @@ func TestPageThatTrickles(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		return true
-	}, func(o *telemessage.Options) { o.PageTime = 500 * time.Millisecond })
+	}, func(o *client.Options) { o.PageTime = 500 * time.Millisecond })
 	res, err := w.try(f, "")
-	if !errors.Is(err, telemessage.ErrTooLong) || res.Slices != 2 || res.Open != 1 {
+	if !errors.Is(err, client.ErrTooLong) || res.Slices != 2 || res.Open != 1 {
 		t.Errorf("%+v, %v; want the other two days fetched", res, err)
 	}
 	if res, err := w.try(f, ""); err != nil || res.Slices != 1 {

@@ -16,7 +16,7 @@ import (
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 // patienceWithSource is how long an item stays deferred while the source still owes something: an unavailable

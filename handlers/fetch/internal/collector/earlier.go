@@ -10,7 +10,7 @@ import (
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 // earlierAttempt is what an earlier attempt to read the window has left in storage beyond the saved cursor: the attempt

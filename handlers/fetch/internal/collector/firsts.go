@@ -12,7 +12,7 @@ import (
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 // maxFirsts is the maximum number of message ids remembered for one window: about 40 bytes each, some 160 MB in all.

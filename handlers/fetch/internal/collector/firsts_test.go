@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 // referring are the entries that refer to another record, by their messages' texts: the batch's number and the line.

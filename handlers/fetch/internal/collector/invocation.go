@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"o2archiver/handlers/fetch/internal/schedule"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 // workLimits holds the limits of one unit of work, so that none blocks the others. A zero field stands for its default.
@@ -117,7 +117,7 @@ func (inv *invocation) noteFailure(s *schedule.Window, err error) {
 	if inv.turns[s.Folder] == 1 && time.Since(inv.began) < inv.limits.turn {
 		s.Slow--
 	}
-	if inv.away++; s.Progress.Read || !errors.Is(err, telemessage.ErrUnavailable) {
+	if inv.away++; s.Progress.Read || !errors.Is(err, client.ErrUnavailable) {
 		inv.away = 0
 	}
 }

@@ -12,7 +12,8 @@ import (
 	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 // maxMedia is the maximum size of one attachment in bytes: the source is not trusted to end.
@@ -28,7 +29,7 @@ var errTooMuch = errors.New("the attachment is larger than 2 GiB")
 // processItem makes the entry of one item and adds it to a batch, or defers it if something that it needs is not
 // available yet. index is its position in the page.
 func (c *Collector) processItem(ctx context.Context, s *activeWindow, p *schedule.Progress, w *batchWriter,
-	parts *longsms.Groups, it telemessage.Item, index int) error {
+	parts *longsms.Groups, it client.Item, index int) error {
 	if it.Big != nil {
 		return c.keepBigItem(ctx, s.Window, w, it, index)
 	}
@@ -76,7 +77,7 @@ func (c *Collector) processItem(ctx context.Context, s *activeWindow, p *schedul
 
 // keepBigItem stores the bytes of an item that is too large to be a record, or is no valid JSON, and adds an entry that
 // import quarantines.
-func (c *Collector) keepBigItem(ctx context.Context, s *schedule.Window, w *batchWriter, it telemessage.Item,
+func (c *Collector) keepBigItem(ctx context.Context, s *schedule.Window, w *batchWriter, it client.Item,
 	index int) error {
 	blob, sha, size, err := c.keepRaw(ctx, s, it.Big, index)
 	if err != nil {

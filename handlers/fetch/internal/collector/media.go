@@ -11,7 +11,8 @@ import (
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 // mediaReuse is how long a stored attachment may be named by new entries. The storage's lifecycle rules keep media 30
@@ -75,10 +76,10 @@ func (c *Collector) storeMedia(ctx context.Context, s *activeWindow, raw []byte,
 			media[i] = record.Media{Size: src.Size, Gone: string(gone)}
 		case errors.Is(err, errNotAsked), errors.Is(err, errNoTime):
 			away = true
-		case errors.Is(err, telemessage.ErrUnavailable) && !errors.Is(err, archive.ErrUnavailable) &&
+		case errors.Is(err, client.ErrUnavailable) && !errors.Is(err, archive.ErrUnavailable) &&
 			how == lastTime && ctx.Err() == nil:
 			media[i] = record.Media{Size: src.Size, Gone: string(neverCame)}
-		case errors.Is(err, telemessage.ErrUnavailable) && ctx.Err() == nil:
+		case errors.Is(err, client.ErrUnavailable) && ctx.Err() == nil:
 			s.contentAway++
 			away = true
 		default:
@@ -185,14 +186,14 @@ func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentS
 		return err
 	}
 	err := onStorage(ctx, store)
-	if wrong := errors.Is(err, archive.ErrDigest); begun && (wrong || errors.Is(err, telemessage.ErrUnavailable)) &&
+	if wrong := errors.Is(err, archive.ErrDigest); begun && (wrong || errors.Is(err, client.ErrUnavailable)) &&
 		ctx.Err() == nil {
 		// The transfer broke off, or something on the way cut it short. Only if two readings yield the same wrong bytes
 		// are those what the source has.
 		before := m.SHA256
 		if err = onStorage(ctx, store); errors.Is(err, archive.ErrDigest) && !(wrong && m.SHA256 == before) {
 			return record.Media{}, fmt.Errorf("%w: an attachment had other bytes when it was read again",
-				telemessage.ErrUnavailable)
+				client.ErrUnavailable)
 		}
 	}
 	if errors.Is(err, archive.ErrNeedDigest) {
@@ -201,7 +202,7 @@ func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentS
 		digest = m.SHA256
 		if err = onStorage(ctx, store); errors.Is(err, archive.ErrDigest) {
 			return record.Media{}, fmt.Errorf("%w: an attachment had other bytes when it was read again",
-				telemessage.ErrUnavailable)
+				client.ErrUnavailable)
 		}
 	}
 	var corrupt base64.CorruptInputError
@@ -210,7 +211,7 @@ func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentS
 		return m, nil
 	case errors.Is(err, archive.ErrDigest):
 		return record.Media{}, goneError("its bytes do not match the digest that the source gave")
-	case errors.Is(err, telemessage.ErrGone):
+	case errors.Is(err, client.ErrGone):
 		return record.Media{}, goneError("the source does not have it, or named an address outside its own origin")
 	case errors.As(err, &corrupt):
 		return record.Media{}, goneError("its content is not valid Base64")

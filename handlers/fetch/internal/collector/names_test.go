@@ -14,7 +14,7 @@ import (
 
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 // A window goes on beyond 99,999 batches, and what was written of it is found again.

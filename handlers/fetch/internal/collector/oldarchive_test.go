@@ -14,7 +14,7 @@ import (
 	"o2archiver/local/azurite"
 	"o2archiver/local/oldarchive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 // TestArchiveOfEarlierVersionIsFetchedOn continues the checkpoint, the waiting room and the half-read window of an earlier version:

@@ -7,7 +7,8 @@ import (
 	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 // pageReading processes one page while it is read. The page's connection must not be idle for the minutes that an
@@ -29,12 +30,12 @@ type pageReading struct {
 }
 
 type heldItem struct {
-	item  telemessage.Item
+	item  client.Item
 	index int
 }
 
 // takeItem processes an item, or holds it until finishPage.
-func (r *pageReading) takeItem(ctx context.Context, it telemessage.Item) error {
+func (r *pageReading) takeItem(ctx context.Context, it client.Item) error {
 	r.index++
 	r.after.Received++
 	r.s.watch.noteItem(it.SHA256)

@@ -22,7 +22,7 @@ import (
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 // numbered are the ids that world.many gives.

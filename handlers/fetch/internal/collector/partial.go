@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"o2archiver/shared/archive"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 const (
@@ -90,7 +91,7 @@ func (r *partialDownload) openWhole(ctx context.Context) (io.ReadCloser, error) 
 		if errors.Is(err, archive.ErrNotFound) || errors.Is(err, archive.ErrTooLarge) {
 			// The stored chunks do not match the state: begin again.
 			r.deleteStored()
-			err = fmt.Errorf("%w: parts of an attachment are missing", telemessage.ErrUnavailable)
+			err = fmt.Errorf("%w: parts of an attachment are missing", client.ErrUnavailable)
 		}
 		return n, err
 	})), nil
@@ -114,7 +115,7 @@ func (r *partialDownload) collectRest(ctx context.Context) error {
 		r.deleteStored() // neither tag nor digest can prove that the rest belongs to the same content
 	}
 	body, extent, err := r.c.site.AttachmentFrom(ctx, r.src, r.state.Got, r.state.Tag)
-	if errors.Is(err, telemessage.ErrOther) {
+	if errors.Is(err, client.ErrOther) {
 		r.deleteStored()
 		body, extent, err = r.c.site.AttachmentFrom(ctx, r.src, 0, "")
 	}
@@ -127,7 +128,7 @@ func (r *partialDownload) collectRest(ctx context.Context) error {
 		r.state.Total, r.state.Tag = extent.Total, extent.Tag
 	} else if r.state.Tag != "" && extent.Tag != "" && extent.Tag != r.state.Tag {
 		r.deleteStored() // QUIRK: a site may send a range of different content in spite of the If-Range header
-		return fmt.Errorf("%w: %w", telemessage.ErrUnavailable, telemessage.ErrOther)
+		return fmt.Errorf("%w: %w", client.ErrUnavailable, client.ErrOther)
 	}
 	l := r.c.limits.withDefaults()
 	return r.readParts(ctx, &pacedReader{ReadCloser: body, least: l.leastRate, judged: l.judged})
@@ -149,7 +150,7 @@ func (r *partialDownload) readParts(ctx context.Context, body io.Reader) error {
 			return errTooMuch
 		case ended && r.state.Total > 0 && r.state.Got != r.state.Total:
 			r.deleteStored()
-			return fmt.Errorf("%w: an attachment has not the length that was announced", telemessage.ErrUnavailable)
+			return fmt.Errorf("%w: an attachment has not the length that was announced", client.ErrUnavailable)
 		case ended:
 			r.state.Whole = true
 			return r.save(ctx)

@@ -7,7 +7,7 @@ import (
 	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 // maxHeldPart is the size, in bytes, up to which a part is held until its page has been read. A larger one is deferred

@@ -13,7 +13,7 @@ import (
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 // daysBack archives an item in each of the n days before, and lets the first run begin there.

@@ -13,7 +13,7 @@ import (
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 )
 
 // stored is what a slice has left in the storage.

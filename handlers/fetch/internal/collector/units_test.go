@@ -17,7 +17,7 @@ import (
 
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 // told is which event tells of a unit that is stuck, and which alert's query asks for it.
@@ -127,7 +127,7 @@ func TestNothingStandsInTheWay(t *testing.T) {
 					return false
 				}
 				return true
-			}, func(o *telemessage.Options) { o.PageTime = 500 * time.Millisecond })
+			}, func(o *client.Options) { o.PageTime = 500 * time.Millisecond })
 			f.limits = workLimits{turn: time.Nanosecond, attachment: 50 * time.Millisecond, longest: 50 * time.Millisecond,
 				window: 200 * time.Millisecond, invocation: 400 * time.Millisecond}
 			run := func() {

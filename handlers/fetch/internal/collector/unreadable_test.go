@@ -15,8 +15,8 @@ import (
 
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
-	"o2archiver/shared/telemessage"
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 // keyOf returns the key under which the item with that id waits, and its facts.

@@ -11,8 +11,8 @@ import (
 
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 // What an item is decides whether it is joined; and pieces that are unusual are joined all the same, or claim no gap that is not there.

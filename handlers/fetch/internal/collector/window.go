@@ -11,7 +11,7 @@ import (
 	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage/client"
 )
 
 const (
@@ -45,7 +45,7 @@ func (c *Collector) fetchWindow(ctx context.Context, state *savedState, s *activ
 		switch {
 		case errors.Is(err, errEndless):
 			s.restart() // for the next run: the progress counts what was read in the cycle more than once
-		case errors.Is(err, telemessage.ErrCursorExpired):
+		case errors.Is(err, client.ErrCursorExpired):
 			// Restart in any case: this cursor will never be valid again.
 			s.restart()
 			if restarts++; restarts <= maxRestarts {
@@ -95,7 +95,7 @@ func (c *Collector) readPageWithRetry(ctx context.Context, s *activeWindow, log 
 		s.past = nil
 		pause := time.Duration(try) * time.Second
 		switch {
-		case errors.Is(err, telemessage.ErrTooLong):
+		case errors.Is(err, client.ErrTooLong):
 			// The same page would take as long again: the next try requests fewer items.
 			s.Limit = max(1, s.pageLimit()/4)
 			return err
@@ -105,7 +105,7 @@ func (c *Collector) readPageWithRetry(ctx context.Context, s *activeWindow, log 
 			// Storage operations that can be repeated have been retried for long. An upload that streams from the page
 			// can't be repeated without the page.
 			pause *= 30
-		case !errors.Is(err, telemessage.ErrUnavailable):
+		case !errors.Is(err, client.ErrUnavailable):
 			return err
 		}
 		log.Warn("a page broke off and is asked for again", "try", try, "error", err.Error())
@@ -133,8 +133,8 @@ func (c *Collector) readPage(ctx context.Context, s *activeWindow) (_ *schedule.
 	r := &pageReading{Collector: c, s: s, after: &after, writer: w, parts: longsms.NewGroups()}
 	s.watch.page = s.watch.page[:0]
 	next, err := c.site.Items(ctx, s.From, s.To, s.Progress.Cursor, s.pageLimit(),
-		func(it telemessage.Item) error { return r.takeItem(ctx, it) })
-	if errors.Is(err, telemessage.ErrUnavailable) && r.index == 0 {
+		func(it client.Item) error { return r.takeItem(ctx, it) })
+	if errors.Is(err, client.ErrUnavailable) && r.index == 0 {
 		return nil, errNotBegun{err}
 	}
 	if err != nil {
@@ -182,7 +182,7 @@ func (c *Collector) countAtSource(ctx context.Context, state *savedState, s *sch
 		switch {
 		case err == nil:
 			return total, known, nil
-		case s.Counts < countTries, ctx.Err() != nil, errors.Is(err, telemessage.ErrCredentials):
+		case s.Counts < countTries, ctx.Err() != nil, errors.Is(err, client.ErrCredentials):
 			return 0, false, fmt.Errorf("ask the site for its count: %w", err)
 		}
 	}

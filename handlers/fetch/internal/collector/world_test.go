@@ -17,8 +17,8 @@ import (
 	"o2archiver/local/azurite"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
-	"o2archiver/shared/telemessage"
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage/client"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 // worlds counts: each has weeks of its own, so that no two have a run's folder in common, whatever is left of the others.
@@ -61,7 +61,7 @@ func newWorld(t *testing.T, edit ...func(*telemessagetest.Options)) *world {
 func (w *world) newCollector(s *archive.Store, password string) *Collector {
 	w.t.Helper()
 	// One try for each request, or the site's failures would cost their pauses; those are telemessage's to test.
-	site, err := telemessage.New(w.base, func(r *http.Request) { r.SetBasicAuth(fetchtest.Username, password) }, telemessage.Options{Now: w.clock.Now, Tries: 1})
+	site, err := client.New(w.base, func(r *http.Request) { r.SetBasicAuth(fetchtest.Username, password) }, client.Options{Now: w.clock.Now, Tries: 1})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"o2archiver/shared/journal"
 	"o2archiver/shared/lock"
 	"o2archiver/shared/record"
-	"o2archiver/shared/telemessage"
+	"o2archiver/shared/source/telemessage"
 	"o2archiver/shared/usermap"
 )
 

@@ -1,4 +1,4 @@
-package telemessage
+package client
 
 import (
 	"bufio"
@@ -10,13 +10,13 @@ import (
 	"io"
 	"strings"
 	"unicode"
+
+	"o2archiver/shared/jsonscan"
+	"o2archiver/shared/source/telemessage"
 )
 
-// MaxItem is the maximum size in bytes of an item that can become a record.
-const MaxItem = 16 << 20
-
 const (
-	maxDepth     = 1000      // levels of nesting of an item that are kept in a record; the contract has 4
+	maxItem      = 16 << 20  // bytes of an item that can become a record
 	maxBig       = 2 << 30   // bytes of an item that is only stored
 	maxOther     = 1 << 20   // bytes of a member of the page other than items, and of white space in one place
 	maxMembers   = 100       // members of the page; the contract has 2
@@ -146,7 +146,7 @@ func (p *pageReader) item(each func(Item) error) error {
 	if err := p.begin(); err != nil {
 		return err
 	}
-	var s span
+	var s jsonscan.Span
 	for {
 		chunk, err := p.more(&s)
 		if err == io.EOF {
@@ -155,13 +155,13 @@ func (p *pageReader) item(each func(Item) error) error {
 		if err != nil {
 			return err
 		}
-		if p.buf = append(p.buf, chunk...); len(p.buf) > MaxItem {
+		if p.buf = append(p.buf, chunk...); len(p.buf) > maxItem {
 			return p.big(&s, each)
 		}
 	}
 	value, it := p.buf, Item{}
-	if s.deepest > maxDepth {
-		value, it.Whole = pruneDepth(p.buf, maxDepth), bytes.NewReader(p.buf)
+	if s.Deepest > telemessage.MaxDepth {
+		value, it.Whole = pruneDepth(p.buf, telemessage.MaxDepth), bytes.NewReader(p.buf)
 	}
 	raw := bytes.NewBuffer(make([]byte, 0, len(value)))
 	if json.Compact(raw, value) != nil {
@@ -179,7 +179,7 @@ func bigItem(all io.Reader, why string) Item {
 }
 
 // big calls each for an item of more than 16 MiB. Its beginning is in buf, and the rest has not been read yet.
-func (p *pageReader) big(s *span, each func(Item) error) error {
+func (p *pageReader) big(s *jsonscan.Span, each func(Item) error) error {
 	rest := &spanReader{page: p, span: s, left: maxBig}
 	if err := each(bigItem(io.MultiReader(bytes.NewReader(p.buf), rest), "it has more than 16 MiB")); err != nil {
 		return err
@@ -228,7 +228,7 @@ func (p *pageReader) value(limit int) ([]byte, error) {
 	if err := p.begin(); err != nil {
 		return nil, err
 	}
-	var s span
+	var s jsonscan.Span
 	for {
 		chunk, err := p.more(&s)
 		if err == io.EOF {
@@ -255,7 +255,7 @@ func (p *pageReader) begin() error {
 	if err != nil {
 		return err
 	}
-	if isDelimiter(c) {
+	if jsonscan.IsDelimiter(c) {
 		return notAPage("a value is missing")
 	}
 	return nil
@@ -263,15 +263,15 @@ func (p *pageReader) begin() error {
 
 // more returns the next bytes of the value that s scans, valid until the next call. It returns io.EOF at the end of
 // the value.
-func (p *pageReader) more(s *span) ([]byte, error) {
-	if s.done {
+func (p *pageReader) more(s *jsonscan.Span) ([]byte, error) {
+	if s.Done {
 		return nil, io.EOF
 	}
 	if _, err := p.r.Peek(1); err != nil {
 		return nil, cutOff(err)
 	}
 	chunk, _ := p.r.Peek(p.r.Buffered())
-	n := s.scan(chunk)
+	n := s.Scan(chunk)
 	_, _ = p.r.Discard(n)
 	if n == 0 {
 		return nil, io.EOF
@@ -286,7 +286,7 @@ func (p *pageReader) peek() (byte, error) {
 		if err != nil {
 			return 0, cutOff(err)
 		}
-		if !isBlank(next[0]) {
+		if !jsonscan.IsBlank(next[0]) {
 			return next[0], nil
 		}
 		_, _ = p.r.Discard(1)
@@ -328,4 +328,28 @@ func cutOff(err error) error {
 		return &failure{kind: ErrUnavailable, text: errCutOff.Error(), again: true, cause: errCutOff}
 	}
 	return err
+}
+
+// spanReader is a reader of the rest of a value.
+type spanReader struct {
+	page  *pageReader
+	span  *jsonscan.Span
+	chunk []byte
+	left  int64
+	err   error
+}
+
+func (r *spanReader) Read(b []byte) (int, error) {
+	for len(r.chunk) == 0 && r.err == nil {
+		r.chunk, r.err = r.page.more(r.span)
+		if r.left -= int64(len(r.chunk)); r.left < 0 {
+			r.chunk, r.err = nil, notAPage("an item of more than 2 GiB")
+		}
+	}
+	if len(r.chunk) == 0 {
+		return 0, r.err
+	}
+	n := copy(b, r.chunk)
+	r.chunk = r.chunk[n:]
+	return n, nil
 }

@@ -1,4 +1,4 @@
-package telemessage
+package client
 
 import (
 	"bufio"
@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"o2archiver/shared/jsonscan"
 )
 
 // maxLimit is the largest page that a client may request by the contract.
@@ -85,19 +87,19 @@ func (c *Client) Count(ctx context.Context, from, to time.Time) (total int64, kn
 // readCount parses {"total":n}, where n may also be written as 3.0 or "3".
 func readCount(data []byte) (total int64, ok bool) {
 	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\ufeff")))
-	if !json.Valid(data) || !isObject(data) {
+	if !json.Valid(data) || !jsonscan.IsObject(data) {
 		return 0, false
 	}
-	eachMember(data, func(name string, v []byte) {
+	jsonscan.EachMember(data, func(name string, v []byte) {
 		if name != "total" {
 			return
 		}
-		if isString(v) {
-			v = bytes.TrimSpace(unescapeString(v))
+		if jsonscan.IsString(v) {
+			v = bytes.TrimSpace(jsonscan.UnescapeString(v))
 		}
 		total, ok = 0, false
 		if len(v) > 0 && json.Valid(v) {
-			total, ok = wholeNumber(v)
+			total, ok = jsonscan.WholeNumber(v)
 		}
 	})
 	return total, ok

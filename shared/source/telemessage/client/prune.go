@@ -1,8 +1,10 @@
-package telemessage
+package client
 
 import (
 	"encoding/json"
 	"strings"
+
+	"o2archiver/shared/jsonscan"
 )
 
 // pruneDepth returns a JSON value in which each object and array below the level depth is replaced by null.
@@ -68,7 +70,7 @@ func (f *idFinder) Write(p []byte) (int, error) {
 			f.level--
 		case c == ',':
 			f.name, f.value = f.level == 1, false
-		case c != ':' && !isBlank(c):
+		case c != ':' && !jsonscan.IsBlank(c):
 			f.name, f.value = false, false
 		}
 	}
@@ -98,7 +100,7 @@ func (f *idFinder) ended() {
 	}
 	text := ""
 	if len(f.text) <= maxID && json.Valid(f.text) {
-		text = markInvalid(unescapeString(f.text))
+		text = jsonscan.MarkInvalid(jsonscan.UnescapeString(f.text))
 	}
 	switch {
 	case f.name:

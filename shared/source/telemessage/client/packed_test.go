@@ -1,4 +1,4 @@
-package telemessage
+package client
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"o2archiver/shared/source/telemessage"
 )
 
 // No answer is unpacked: a few kilobytes would become gigabytes. None is asked for, and one that comes all the same is none: the bytes
@@ -41,7 +43,7 @@ func TestAnswersAreNotUnpacked(t *testing.T) {
 	now := time.Now()
 	_, itemsErr := c.Items(t.Context(), now.Add(-time.Hour), now, "", 10, func(Item) error { return nil })
 	_, _, countErr := c.Count(t.Context(), now.Add(-time.Hour), now)
-	_, _, contentErr := c.Attachment(t.Context(), AttachmentSource{ContentURL: "/file"})
+	_, _, contentErr := c.Attachment(t.Context(), telemessage.AttachmentSource{ContentURL: "/file"})
 	for what, err := range map[string]error{"items": itemsErr, "count": countErr, "content": contentErr} {
 		if !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s: %v, want %v", what, err, ErrUnavailable)

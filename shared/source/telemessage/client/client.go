@@ -1,11 +1,12 @@
-// Package telemessage is the source of items: it requests archived items from the TeleMessage site and parses their
-// JSON.
+// Package client is the HTTP client of the TeleMessage site: pages of items, the count, and attachments. The format of
+// an item is package telemessage's.
 //
 // TeleMessage publishes no interface for pulling archived items. This package uses this project's own contract, in
-// the vocabulary of the vendor's item shapes. No other package knows the contract; another intake would be a sibling
-// of this package. The site is not trusted: requests go to the origin of its base URL only, and nothing that it sends
-// can exhaust the memory.
-package telemessage
+// the vocabulary of the vendor's item shapes, and no other package knows it. The site is not trusted: requests go to
+// the origin of its base URL only, and nothing that it sends can exhaust the memory.
+//
+// Only fetch links this package. What can write mail holds no client of the site.
+package client
 
 import (
 	"cmp"

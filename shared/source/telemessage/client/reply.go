@@ -1,4 +1,4 @@
-package telemessage
+package client
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package telemessage
+package client
 
 import (
 	"errors"
@@ -11,7 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 func text(s string) func() io.Reader { return func() io.Reader { return strings.NewReader(s) } }
@@ -61,7 +62,7 @@ func TestContentOrigin(t *testing.T) {
 		site := newSite(telemessagetest.Options{})
 		site.AddContent("/media/1", 5, text("hello"))
 		c, d := dial(t, site, 1)
-		body, size, err := c.Attachment(t.Context(), AttachmentSource{ContentURL: address})
+		body, size, err := c.Attachment(t.Context(), telemessage.AttachmentSource{ContentURL: address})
 		if want != there {
 			calls := map[string]int{gone: 1}[want]
 			if !errors.Is(err, ErrGone) || d.hosts["site.example"] != calls || len(d.hosts) != calls {
@@ -136,7 +137,7 @@ func TestContentRedirects(t *testing.T) {
 			site.Fail(telemessagetest.Content, i+1, f)
 		}
 		c, d := dial(t, site, 1)
-		body, _, err := c.Attachment(t.Context(), AttachmentSource{ContentURL: "/media/1"})
+		body, _, err := c.Attachment(t.Context(), telemessage.AttachmentSource{ContentURL: "/media/1"})
 		if tt.want == nil && err != nil || tt.want != nil && !errors.Is(err, tt.want) {
 			t.Errorf("%s: error %v", tt.name, err)
 		}
@@ -157,29 +158,29 @@ func TestContentStatus(t *testing.T) {
 	type F = telemessagetest.Fault
 	tests := []struct {
 		fault F
-		src   AttachmentSource
+		src   telemessage.AttachmentSource
 		kind  error
 		tries int
 	}{
-		{F{Status: 404}, AttachmentSource{}, ErrGone, 1},
-		{F{Status: 410}, AttachmentSource{}, ErrGone, 1},
-		{F{Status: 404, Body: "<html>"}, AttachmentSource{}, ErrUnavailable, 3},
-		{F{Status: 410, Body: "<html>"}, AttachmentSource{}, ErrUnavailable, 3},
-		{F{Status: 401, Body: `{"code":301}`}, AttachmentSource{}, ErrCredentials, 1},
-		{F{Status: 401}, AttachmentSource{}, ErrCredentials, 1},
-		{F{Status: 403, Body: `{"code":309}`}, AttachmentSource{}, ErrCredentials, 1},
-		{F{Status: 403, Body: "<html>"}, AttachmentSource{}, ErrUnavailable, 1},
-		{F{Status: 400}, AttachmentSource{}, ErrUnavailable, 1},
-		{F{Status: 500}, AttachmentSource{}, ErrUnavailable, 3},
-		{F{Status: 503, RetryAfter: "1"}, AttachmentSource{}, ErrUnavailable, 3},
-		{F{Status: 206, Body: "hel"}, AttachmentSource{}, ErrUnavailable, 3},
-		{F{HTML: true}, AttachmentSource{Type: "image/png"}, ErrUnavailable, 3},
-		{F{HTML: true}, AttachmentSource{}, ErrUnavailable, 3},
-		{F{HTML: true}, AttachmentSource{Type: "Text/HTML; charset=x"}, nil, 1},
-		{F{Empty: true}, AttachmentSource{Size: 5}, ErrUnavailable, 3},
-		{F{Empty: true}, AttachmentSource{}, nil, 1},
-		{F{Reset: true}, AttachmentSource{}, ErrUnavailable, 3},
-		{F{Stall: time.Hour}, AttachmentSource{}, ErrUnavailable, 3},
+		{F{Status: 404}, telemessage.AttachmentSource{}, ErrGone, 1},
+		{F{Status: 410}, telemessage.AttachmentSource{}, ErrGone, 1},
+		{F{Status: 404, Body: "<html>"}, telemessage.AttachmentSource{}, ErrUnavailable, 3},
+		{F{Status: 410, Body: "<html>"}, telemessage.AttachmentSource{}, ErrUnavailable, 3},
+		{F{Status: 401, Body: `{"code":301}`}, telemessage.AttachmentSource{}, ErrCredentials, 1},
+		{F{Status: 401}, telemessage.AttachmentSource{}, ErrCredentials, 1},
+		{F{Status: 403, Body: `{"code":309}`}, telemessage.AttachmentSource{}, ErrCredentials, 1},
+		{F{Status: 403, Body: "<html>"}, telemessage.AttachmentSource{}, ErrUnavailable, 1},
+		{F{Status: 400}, telemessage.AttachmentSource{}, ErrUnavailable, 1},
+		{F{Status: 500}, telemessage.AttachmentSource{}, ErrUnavailable, 3},
+		{F{Status: 503, RetryAfter: "1"}, telemessage.AttachmentSource{}, ErrUnavailable, 3},
+		{F{Status: 206, Body: "hel"}, telemessage.AttachmentSource{}, ErrUnavailable, 3},
+		{F{HTML: true}, telemessage.AttachmentSource{Type: "image/png"}, ErrUnavailable, 3},
+		{F{HTML: true}, telemessage.AttachmentSource{}, ErrUnavailable, 3},
+		{F{HTML: true}, telemessage.AttachmentSource{Type: "Text/HTML; charset=x"}, nil, 1},
+		{F{Empty: true}, telemessage.AttachmentSource{Size: 5}, ErrUnavailable, 3},
+		{F{Empty: true}, telemessage.AttachmentSource{}, nil, 1},
+		{F{Reset: true}, telemessage.AttachmentSource{}, ErrUnavailable, 3},
+		{F{Stall: time.Hour}, telemessage.AttachmentSource{}, ErrUnavailable, 3},
 	}
 	for _, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
@@ -211,7 +212,7 @@ func TestContentBreaksOff(t *testing.T) {
 				site.AddContent("/media/1", size, text(long))
 				site.Fail(telemessagetest.Content, 1, f)
 				c, _ := dial(t, site, 3)
-				body, got, err := c.Attachment(t.Context(), AttachmentSource{ContentURL: "/media/1"})
+				body, got, err := c.Attachment(t.Context(), telemessage.AttachmentSource{ContentURL: "/media/1"})
 				if err != nil || got != size {
 					t.Fatalf("size %d, error %v", got, err)
 				}
@@ -232,7 +233,7 @@ func TestContentWithoutLength(t *testing.T) {
 		_, _ = io.WriteString(w, "hello")
 	}), 1)
 	for size, whole := range map[int64]bool{0: true, 4: true, 5: true, 6: false} {
-		body, _, err := c.Attachment(t.Context(), AttachmentSource{ContentURL: "/media/1", Size: size})
+		body, _, err := c.Attachment(t.Context(), telemessage.AttachmentSource{ContentURL: "/media/1", Size: size})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -257,7 +258,7 @@ func TestAuthorize(t *testing.T) {
 			w.WriteHeader(http.StatusFound)
 		}
 	}), 1)
-	body, _, err := c.Attachment(t.Context(), AttachmentSource{ContentURL: "/media/1"})
+	body, _, err := c.Attachment(t.Context(), telemessage.AttachmentSource{ContentURL: "/media/1"})
 	if err != nil || n != 3 {
 		t.Fatalf("%d requests, error %v", n, err)
 	}
@@ -287,7 +288,7 @@ func TestContentAddressIsEscaped(t *testing.T) {
 		site := newSite(telemessagetest.Options{})
 		site.AddContent(path, 5, text("hello"))
 		c, d := dial(t, site, 1)
-		body, _, err := c.Attachment(t.Context(), AttachmentSource{ContentURL: address})
+		body, _, err := c.Attachment(t.Context(), telemessage.AttachmentSource{ContentURL: address})
 		if err != nil {
 			t.Errorf("%q: %v", address, err)
 			continue

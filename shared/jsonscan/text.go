@@ -1,4 +1,4 @@
-package telemessage
+package jsonscan
 
 import (
 	"encoding/hex"
@@ -9,13 +9,13 @@ import (
 )
 
 // A JSON string can contain a lone surrogate, half of a UTF-16 pair, which valid UTF-8 cannot. encoding/json replaces
-// it by U+FFFD, and the original value is lost. Therefore strings are read in two steps. unescapeString keeps each
-// surrogate in the three bytes that UTF-8 would use for it (WTF-8). markInvalid then joins pairs, also across two
+// it by U+FFFD, and the original value is lost. Therefore strings are read in two steps. UnescapeString keeps each
+// surrogate in the three bytes that UTF-8 would use for it (WTF-8). MarkInvalid then joins pairs, also across two
 // parts of a long SMS (UCS-2 messages are split without regard to pairs), and replaces lone surrogates by visible
 // marks.
 
-// unescapeString returns the content of a valid JSON string in WTF-8. value includes the quotes.
-func unescapeString(value []byte) []byte {
+// UnescapeString returns the content of a valid JSON string in WTF-8. value includes the quotes.
+func UnescapeString(value []byte) []byte {
 	value = value[1 : len(value)-1]
 	out := make([]byte, 0, len(value))
 	for i := 0; i < len(value); i++ {
@@ -54,9 +54,9 @@ func appendUnit(out []byte, unit rune) []byte {
 	return append(out, 0xE0|byte(unit>>12), 0x80|byte(unit>>6)&0xBF, 0x80|byte(unit)&0xBF)
 }
 
-// markInvalid returns the text as valid UTF-8. Invalid parts become visible: ⟦U+D83D⟧ for a lone surrogate, ⟦byte FF⟧
+// MarkInvalid returns the text as valid UTF-8. Invalid parts become visible: ⟦U+D83D⟧ for a lone surrogate, ⟦byte FF⟧
 // for other bytes.
-func markInvalid(text []byte) string {
+func MarkInvalid(text []byte) string {
 	if utf8.Valid(text) {
 		return string(text)
 	}

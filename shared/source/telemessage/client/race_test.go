@@ -1,6 +1,6 @@
 //go:build race
 
-package telemessage
+package client
 
 // slow: the race detector makes going through a gigabyte take minutes.
 const slow = true

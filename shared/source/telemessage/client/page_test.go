@@ -1,4 +1,4 @@
-package telemessage
+package client
 
 import (
 	"bufio"
@@ -13,11 +13,16 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"o2archiver/shared/source/telemessage"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 // seen is an Item in a form that can be compared.
 type seen struct{ Raw, SHA256, Big, Why, Whole, ID string }
+
+// plain is a reader as it is.
+func plain(r io.Reader) io.Reader { return r }
 
 func collect(page string, r func(io.Reader) io.Reader) (items []seen, next string, err error) {
 	next, err = readPage(bufio.NewReaderSize(r(strings.NewReader(page)), 16), func(it Item) error {
@@ -51,7 +56,7 @@ func whole1(raw string) seen { return seen{Raw: raw, SHA256: hash(raw)} }
 
 // pruned is nested as it is kept: with null in place of what is too deep, and all of it beside that.
 func pruned(levels int) seen {
-	raw := `{"a":` + strings.Repeat("[", maxDepth-1) + "null" + strings.Repeat("]", maxDepth-1) + `}`
+	raw := `{"a":` + strings.Repeat("[", telemessage.MaxDepth-1) + "null" + strings.Repeat("]", telemessage.MaxDepth-1) + `}`
 	return seen{Raw: raw, SHA256: hash(nested(levels)), Whole: nested(levels)}
 }
 
@@ -156,11 +161,11 @@ func TestReadPageSizes(t *testing.T) {
 		name string
 		size int
 		big  bool
-	}{{"as large as may be", MaxItem, false}, {"one byte more", MaxItem + 1, true}, {"far more", MaxItem + 1<<20, true}} {
+	}{{"as large as may be", maxItem, false}, {"one byte more", maxItem + 1, true}, {"far more", maxItem + 1<<20, true}} {
 		t.Run(tt.name, func(t *testing.T) {
 			item := sized(tt.size)
 			for _, read := range []bool{true, false} { // whether each reads Big or not, the page goes on
-				if read != (tt.size == MaxItem+1) && (slow || !tt.big) {
+				if read != (tt.size == maxItem+1) && (slow || !tt.big) {
 					continue
 				}
 				var got []int

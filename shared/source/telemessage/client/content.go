@@ -1,4 +1,4 @@
-package telemessage
+package client
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+
+	"o2archiver/shared/source/telemessage"
 )
 
 // Attachment opens the bytes of an attachment at its ContentURL, which is resolved against the origin of the base
@@ -17,7 +19,7 @@ import (
 // requested. ErrUnavailable, also returned while reading, means that the attachment cannot be reached at present.
 // That includes an HTML page in place of an attachment of another type, and an empty answer in place of a non-empty
 // one.
-func (c *Client) Attachment(ctx context.Context, src AttachmentSource) (io.ReadCloser, int64, error) {
+func (c *Client) Attachment(ctx context.Context, src telemessage.AttachmentSource) (io.ReadCloser, int64, error) {
 	body, extent, err := c.AttachmentFrom(ctx, src, 0, "")
 	return body, extent.Total, err
 }
@@ -34,7 +36,7 @@ type Extent struct {
 // the caller has to verify the whole attachment against a digest. A site that does not support ranges sends the whole
 // attachment, and Extent.Offset is 0. ErrOther means that it has to be read from its beginning.
 func (c *Client) AttachmentFrom(
-	ctx context.Context, src AttachmentSource, offset int64, tag string,
+	ctx context.Context, src telemessage.AttachmentSource, offset int64, tag string,
 ) (io.ReadCloser, Extent, error) {
 	root := *c.base
 	root.Path, root.RawPath = "/", ""

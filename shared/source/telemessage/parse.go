@@ -1,3 +1,5 @@
+// Package telemessage is the format of TeleMessage's items: it reads what fetch needs to know of an item to store it,
+// and converts what is stored into records. It sends no request; package client does.
 package telemessage
 
 import (
@@ -9,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"o2archiver/shared/jsonscan"
 	"o2archiver/shared/record"
 )
 
@@ -75,9 +78,9 @@ func (it *item) fault(field, reason string) *record.Fault {
 // finishRecord returns the record of its (first) item, with the complete text and the results for the attachments.
 func finishRecord(it *item, e record.Entry, text []byte) (*record.Record, error) {
 	r := &it.rec
-	r.Text = markInvalid(text)
+	r.Text = jsonscan.MarkInvalid(text)
 	if e.RawBlob != "" {
-		it.leaveOut(fmt.Sprintf("item (what is nested deeper than %d levels)", maxDepth))
+		it.leaveOut(fmt.Sprintf("item (what is nested deeper than %d levels)", MaxDepth))
 	}
 	for i, src := range it.sources {
 		a := record.Attachment{

@@ -1,6 +1,8 @@
 package telemessage
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"os"
@@ -21,6 +23,11 @@ func entry(raws ...string) record.Entry {
 		e.Items = append(e.Items, record.Item{SHA256: hash(raw), Raw: json.RawMessage(raw)})
 	}
 	return e
+}
+
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
 }
 
 func TestParseFull(t *testing.T) {

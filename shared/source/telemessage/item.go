@@ -4,13 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"o2archiver/shared/jsonscan"
 	"o2archiver/shared/record"
 )
+
+// MaxDepth is the number of levels of nesting of an item that are kept in a record. The contract has 4.
+const MaxDepth = 1000
 
 // Limits for one item, which bound the memory that it takes: three bytes of JSON can be a person or an attachment.
 // What exceeds them is left out, and the record says so; the item is archived nevertheless.
@@ -43,13 +46,13 @@ func readItem(raw []byte) (*item, error) {
 	if !json.Valid(raw) {
 		return nil, errNoObject
 	}
-	start := skipBlank(raw, 0)
-	if raw = raw[start:]; !isObject(raw) {
+	start := jsonscan.SkipBlank(raw, 0)
+	if raw = raw[start:]; !jsonscan.IsObject(raw) {
 		return nil, errNoObject
 	}
 	it := &item{wrong: map[string]bool{}}
 	seen := repeats{it: it}
-	eachMember(raw, func(name string, v []byte) {
+	jsonscan.EachMember(raw, func(name string, v []byte) {
 		seen.note("", name)
 		it.member(name, v)
 	})
@@ -103,8 +106,8 @@ func (it *item) member(name string, v []byte) {
 		r.TimeText = it.identity(name, v)
 	case "textContent":
 		it.identity(name, v)
-		if it.text = nil; isString(v) {
-			it.text = unescapeString(v)
+		if it.text = nil; jsonscan.IsString(v) {
+			it.text = jsonscan.UnescapeString(v)
 		}
 	case "messageType":
 		r.Kind = record.Kind(record.UpperASCII(strings.TrimSpace(it.string(name, v))))
@@ -127,7 +130,7 @@ func (it *item) member(name string, v []byte) {
 		it.to(name, v)
 	case "groupMessage":
 		r.GroupMessage = string(v) == "true"
-		if !r.GroupMessage && string(v) != "false" && !isNull(v) {
+		if !r.GroupMessage && string(v) != "false" && !jsonscan.IsNull(v) {
 			it.leaveOut(name)
 		}
 	case "dialogGroupId":
@@ -150,19 +153,19 @@ func (it *item) member(name string, v []byte) {
 // identity reads one of the three strings without which an item cannot be trusted. If the value is not a string, that
 // is noted in wrong.
 func (it *item) identity(name string, v []byte) string {
-	it.wrong[name] = !isString(v) && !isNull(v)
-	if !isString(v) || name == "textContent" {
+	it.wrong[name] = !jsonscan.IsString(v) && !jsonscan.IsNull(v)
+	if !jsonscan.IsString(v) || name == "textContent" {
 		return ""
 	}
-	return markInvalid(unescapeString(v))
+	return jsonscan.MarkInvalid(jsonscan.UnescapeString(v))
 }
 
 // string reads a string. A value of another type is left out.
 func (it *item) string(name string, v []byte) string {
 	switch {
-	case isString(v):
-		return markInvalid(unescapeString(v))
-	case !isNull(v):
+	case jsonscan.IsString(v):
+		return jsonscan.MarkInvalid(jsonscan.UnescapeString(v))
+	case !jsonscan.IsNull(v):
 		it.leaveOut(name)
 	}
 	return ""
@@ -177,22 +180,22 @@ func (it *item) leaveOut(name string) {
 
 // object reports whether the value is an object. A value of another type, except null, is left out.
 func (it *item) object(name string, v []byte) bool {
-	if !isObject(v) && !isNull(v) {
+	if !jsonscan.IsObject(v) && !jsonscan.IsNull(v) {
 		it.leaveOut(name)
 	}
-	return isObject(v)
+	return jsonscan.IsObject(v)
 }
 
 // array calls each for the objects in an array, up to limit. Everything else in it is left out.
 func (it *item) array(name string, v []byte, limit int, each func(name string, v []byte)) {
-	if !isArray(v) {
-		if !isNull(v) {
+	if !jsonscan.IsArray(v) {
+		if !jsonscan.IsNull(v) {
 			it.leaveOut(name)
 		}
 		return
 	}
 	n := 0
-	eachElement(v, func(v []byte) bool {
+	jsonscan.EachElement(v, func(v []byte) bool {
 		if n == limit {
 			it.leaveOut(fmt.Sprintf("%s (all after the first %d entries)", name, limit))
 			return false
@@ -216,7 +219,7 @@ func (it *item) participant(place string, v []byte) (p record.Participant) {
 		return p
 	}
 	seen := repeats{it: it}
-	eachMember(v, func(name string, v []byte) {
+	jsonscan.EachMember(v, func(name string, v []byte) {
 		seen.note(place, name)
 		inner := place + "." + name
 		switch name {
@@ -232,7 +235,7 @@ func (it *item) participant(place string, v []byte) (p record.Participant) {
 			}
 			p.FirstName, p.LastName = "", ""
 			names := repeats{it: it}
-			eachMember(v, func(name string, v []byte) {
+			jsonscan.EachMember(v, func(name string, v []byte) {
 				names.note(inner, name)
 				switch name {
 				case "firstName":
@@ -272,7 +275,7 @@ func (it *item) attachments(name string, v []byte) {
 			sized   bool
 		)
 		seen := repeats{it: it}
-		eachMember(v, func(name string, v []byte) {
+		jsonscan.EachMember(v, func(name string, v []byte) {
 			seen.note(place, name)
 			inner := place + "." + name
 			switch name {
@@ -285,13 +288,13 @@ func (it *item) attachments(name string, v []byte) {
 			case "contentUrl":
 				src.ContentURL = it.string(inner, v)
 			case "attachSize":
-				if src.Size, sized = wholeNumber(v); !sized && !isNull(v) {
+				if src.Size, sized = jsonscan.WholeNumber(v); !sized && !jsonscan.IsNull(v) {
 					it.leaveOut(inner)
 				}
 			case "content":
-				if content = nil; isString(v) {
+				if content = nil; jsonscan.IsString(v) {
 					content = v
-				} else if !isNull(v) {
+				} else if !jsonscan.IsNull(v) {
 					it.leaveOut(inner)
 				}
 			}
@@ -314,7 +317,7 @@ func (it *item) call(place string, v []byte) {
 	c := &record.Call{}
 	it.rec.Call = c
 	seen := repeats{it: it}
-	eachMember(v, func(name string, v []byte) {
+	jsonscan.EachMember(v, func(name string, v []byte) {
 		seen.note(place, name)
 		inner := place + "." + name
 		switch name {
@@ -330,10 +333,10 @@ func (it *item) call(place string, v []byte) {
 			c.End = it.callTime(inner, v)
 		case "callDurationInMillis":
 			const longest = int64(1<<63-1) / int64(time.Millisecond)
-			millis, ok := wholeNumber(v)
+			millis, ok := jsonscan.WholeNumber(v)
 			if !ok || millis > longest {
 				millis = 0
-				if !isNull(v) {
+				if !jsonscan.IsNull(v) {
 					it.leaveOut(inner)
 				}
 			}
@@ -345,7 +348,7 @@ func (it *item) call(place string, v []byte) {
 // callTime reads a time of a call, which is shown as given and not judged. It accepts a number of milliseconds in
 // place of a string.
 func (it *item) callTime(name string, v []byte) string {
-	if isNumber(v) && len(v) <= 40 {
+	if jsonscan.IsNumber(v) && len(v) <= 40 {
 		return string(v)
 	}
 	return it.string(name, v)
@@ -364,20 +367,20 @@ func (it *item) segmented(place string, v []byte) {
 		seen          = repeats{it: it}
 	)
 	number = -1
-	eachMember(v, func(name string, v []byte) {
+	jsonscan.EachMember(v, func(name string, v []byte) {
 		seen.note(place, name)
 		inner, ok := place+"."+name, true
 		switch name {
 		case "segmentedId":
 			s.ID = it.string(inner, v)
 		case "pieceNumber":
-			if number, ok = wholeNumber(v); !ok {
+			if number, ok = jsonscan.WholeNumber(v); !ok {
 				number = -1
 			}
 		case "totalPieces":
-			total, ok = wholeNumber(v)
+			total, ok = jsonscan.WholeNumber(v)
 		}
-		if !ok && !isNull(v) {
+		if !ok && !jsonscan.IsNull(v) {
 			it.leaveOut(inner)
 		}
 	})
@@ -391,29 +394,4 @@ func (it *item) segmented(place string, v []byte) {
 		s.Number, s.Total = int(number), int(total)
 		it.segment = &s
 	}
-}
-
-// dateTime is the grammar of RFC 3339 section 5.6. The time package also accepts an hour of one digit, a comma, and
-// an offset of 99 hours.
-var dateTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
-
-// parseTime parses a time in RFC 3339, and no other format. Section 5.6 allows T and Z in lower case, and second 60
-// for a leap second.
-func parseTime(s string) (time.Time, bool) {
-	const longest = 64
-	upper := strings.ToUpper(s)
-	if len(s) > longest || !dateTime.MatchString(upper) {
-		return time.Time{}, false
-	}
-	if t, err := time.Parse(time.RFC3339, upper); err == nil {
-		return t.UTC(), true
-	}
-	const seconds = len("2006-01-02T15:04:")
-	if upper[seconds:seconds+2] == "60" {
-		t, err := time.Parse(time.RFC3339, upper[:seconds]+"59"+upper[seconds+2:])
-		if err == nil && t.UTC().Format("15:04:05") == "23:59:59" {
-			return t.UTC().Add(time.Second), true
-		}
-	}
-	return time.Time{}, false
 }

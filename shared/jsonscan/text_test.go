@@ -1,4 +1,4 @@
-package telemessage
+package jsonscan
 
 import (
 	"encoding/json"
@@ -16,7 +16,7 @@ func TestUnescape(t *testing.T) {
 		"\"\xed\xa0\xbd\xed\xb8\x80\"": "😀", "\"\xed\xa0\xbd\"": "⟦U+D83D⟧", "\"\xed\xa0\"": "⟦byte EDA0⟧",
 		"\"\xf0\x9f\\ude00\"": "⟦byte F09F⟧⟦U+DE00⟧", `"�"`: "�", `"👨‍👩‍👧"`: "👨‍👩‍👧",
 	} {
-		if got := markInvalid(unescapeString([]byte(raw))); got != want {
+		if got := MarkInvalid(UnescapeString([]byte(raw))); got != want {
 			t.Errorf("%q: %q, want %q", raw, got, want)
 		}
 	}
@@ -29,7 +29,7 @@ func FuzzUnescape(f *testing.F) {
 		if len(raw) < 2 || raw[0] != '"' || !json.Valid(raw) || raw[len(raw)-1] != '"' {
 			return
 		}
-		got := markInvalid(unescapeString(raw))
+		got := MarkInvalid(UnescapeString(raw))
 		if !utf8.ValidString(got) {
 			t.Errorf("%q gives invalid UTF-8 %q", raw, got)
 		}

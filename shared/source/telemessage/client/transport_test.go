@@ -1,4 +1,4 @@
-package telemessage
+package client
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"o2archiver/shared/telemessage/telemessagetest"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
 // direct is a transport without a network: the handler runs in the same process, so that time can

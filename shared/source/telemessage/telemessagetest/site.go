@@ -1,7 +1,7 @@
 // Package telemessagetest is a stand-in for the TeleMessage site. It implements the project's pull contract, refuses
 // everything that the contract allows a site to refuse, and fails on request in the ways in which sites fail.
 //
-// It uses the standard library only and nothing of package telemessage, so that the two verify each other.
+// It uses the standard library only and nothing of packages telemessage and client, so that the two verify each other.
 package telemessagetest
 
 import (

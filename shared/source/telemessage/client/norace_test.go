@@ -1,5 +1,5 @@
 //go:build !race
 
-package telemessage
+package client
 
 const slow = false

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"o2archiver/shared/jsonscan"
 )
 
 // InlineContent returns the bytes of the attachment with this index in Outline.Attachments, decoded while they are
@@ -68,7 +70,7 @@ func (b *base64Text) Read(p []byte) (n int, err error) {
 		b.rest = b.rest[size:]
 		b.read += int64(size)
 		switch {
-		case isBlank(c):
+		case jsonscan.IsBlank(c):
 			continue
 		case c == '=':
 			b.ending = true

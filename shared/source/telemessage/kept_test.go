@@ -2,8 +2,6 @@ package telemessage
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"strings"
 	"testing"
 
@@ -12,15 +10,13 @@ import (
 	"o2archiver/shared/record"
 )
 
-// plain is a reader as it is.
-func plain(r io.Reader) io.Reader { return r }
-
 // No bound of ours keeps an item from being archived: beyond one, that field is left out, and the record says so.
 func TestLargeItemsAreArchived(t *testing.T) {
 	t.Parallel()
 	list := func(one string, n int) string { return "[" + strings.Repeat(one+",", n-1) + one + "]" }
 	const when = `"messageId":"m","messageTime":"2026-11-22T09:30:00Z","textContent":"text"`
 	many := strings.Repeat("a@b.example;", 101)
+	deep := `{"a":` + strings.Repeat("[", 899) + strings.Repeat("]", 899) + "}"
 	tests := []struct {
 		name, more            string
 		people, files, emails int
@@ -37,8 +33,8 @@ func TestLargeItemsAreArchived(t *testing.T) {
 		{"a long list of addresses", `"from":{"email":"` + strings.Repeat("someone@contoso.example,", 20_000) + `"}`, 0, 0, maxEmailText / 24,
 			[]string{"from.email (all after the first 256 KiB)"}},
 		{"a long address", `"from":{"email":"` + strings.Repeat("a", maxEmailText+1) + `"}`, 0, 0, 0, []string{"from.email (all after the first 256 KiB)"}},
-		{"deep in a field that nobody reads", `"x":` + nested(900), 0, 0, 0, nil},
-		{"deep in a field that is read", `"from":{"fullName":` + nested(900) + `,"email":"x"}`, 0, 0, 1, nil},
+		{"deep in a field that nobody reads", `"x":` + deep, 0, 0, 0, nil},
+		{"deep in a field that is read", `"from":{"fullName":` + deep + `,"email":"x"}`, 0, 0, 1, nil},
 		{"long texts", `"subject":"` + strings.Repeat("s", 5<<20) + `","dialogGroupName":"` + strings.Repeat("g", 5<<20) + `"`, 0, 0, 0, nil},
 	}
 	for _, tt := range tests {
@@ -67,27 +63,6 @@ func TestLargeItemsAreArchived(t *testing.T) {
 				t.Errorf("left out (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-// An item that is too deep for a record keeps everything else, and says what it lacks.
-func TestDeepItemIsArchived(t *testing.T) {
-	t.Parallel()
-	const when = `{"messageId":"m","messageTime":"2026-11-22T09:30:00Z","textContent":"text"`
-	for _, levels := range []int{maxDepth + 1, 10_001, 1 << 20} {
-		items, _, err := collect(`{"items":[`+when+`,"x":`+nested(levels)+`,"y":"\"[{"}]}`, plain)
-		if err != nil || len(items) != 1 || items[0].Whole == "" {
-			t.Fatalf("%d levels: %d items, %v", levels, len(items), err)
-		}
-		e := entry(items[0].Raw)
-		e.RawBlob, e.RawHash = "raw/x", items[0].SHA256
-		r, err := Parse(e)
-		if err != nil {
-			t.Fatalf("%d levels: %v", levels, err)
-		}
-		if diff := cmp.Diff([]string{"item (what is nested deeper than 1000 levels)"}, r.LeftOut); diff != "" || r.ID != "m" || r.Text != "text" {
-			t.Errorf("%d levels: %q, text %q, left out (-want +got):\n%s", levels, r.ID, r.Text, diff)
-		}
 	}
 }
 
@@ -150,49 +125,4 @@ func TestFaultNamesTheItem(t *testing.T) {
 			t.Errorf("%+v: %+v, want the id %s", e, fault, want)
 		}
 	}
-}
-
-// An item that is only kept still has its message id found, wherever it stands, and whatever is wrong with the item.
-func TestBigItemNamesItself(t *testing.T) {
-	t.Parallel()
-	pad := `"x":"` + strings.Repeat("\\\"", MaxItem/2) + `"`
-	for name, tt := range map[string]struct{ raw, want string }{
-		"first":           {`{"messageId":"m",` + pad + `}`, "m"},
-		"last":            {`{` + pad + ` , "messageId" : "m" }`, "m"},
-		"twice":           {`{"messageId":"m",` + pad + `,"messageId":"n"}`, "n"},
-		"escaped":         {`{` + pad + `,"message\u0049d":"\u006d\ud83d"}`, "m⟦U+D83D⟧"},
-		"a number":        {`{` + pad + `,"messageId":7}`, ""},
-		"an object":       {`{` + pad + `,"messageId":{"messageId":"x"}}`, ""},
-		"deeper":          {`{` + pad + `,"a":{"messageId":"x"},"b":[{"messageId":"x"}]}`, ""},
-		"a value":         {`{` + pad + `,"a":"messageId","b":"x"}`, ""},
-		"in a list":       {`["messageId","x",{` + pad + `}]`, ""},
-		"a blank":         {`{` + pad + `,"messageId":" "}`, ""},
-		"too long":        {`{` + pad + `,"messageId":"` + strings.Repeat("a", maxID) + `"}`, ""},
-		"invalid JSON":    {`{"messageId":"m","n":01}`, "m"},
-		"invalid escapes": {`{"messageId":"\x","n":01}`, ""},
-	} {
-		items, _, err := collect(`{"items":[`+tt.raw+`]}`, plain)
-		if err != nil || len(items) != 1 || items[0].Big != tt.raw {
-			t.Fatalf("%s: %d items, %v", name, len(items), err)
-		}
-		if items[0].ID != tt.want {
-			t.Errorf("%s: the id is %.40q, want %q", name, items[0].ID, tt.want)
-		}
-	}
-}
-
-func FuzzIDFinder(f *testing.F) {
-	for _, raw := range []string{`{"messageId":"m"}`, `{"a":["messageId"],"messageId":"\ud83d"}`, `{"messageId":{}}`, `"messageId"`} {
-		f.Add([]byte(raw))
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		id := &idFinder{}
-		_, _ = id.Write(raw)
-		if it, err := readItem(raw); err == nil && len(raw) < maxID && id.found() != it.messageID() {
-			t.Errorf("%q, want %q", id.found(), it.messageID())
-		}
-		if p := pruneDepth(raw, 3); len(p) > len(raw)+4*len(raw) {
-			t.Error(fmt.Sprint(len(p)))
-		}
-	})
 }
