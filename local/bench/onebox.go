@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"time"
 
 	"o2archiver/local/cloud"
+	"o2archiver/local/soak"
 )
 
 const (
@@ -57,6 +59,7 @@ func (w *world) hour(ctx context.Context, r *report) error {
 	cmd := exec.CommandContext(ctx,
 		"go", "test", "-trimpath", "-count=1", "-v", "-run", "^"+hourTest+"$", "./shared/mailbox")
 	cmd.Dir = root
+	cmd.Env = append(os.Environ(), soak.Variable+"=all")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("run %s: %w: %s", hourTest, err, out)

@@ -38,7 +38,8 @@ func (a *admission) acquirePermit(ctx context.Context) error { return acquirePla
 
 func (a *admission) releasePermit() { releasePlace(a.permits) }
 
-// acquirePlace waits for a place in a semaphore; one that is nil has no limit. If ctx ends first, the error is its cause.
+// acquirePlace waits for a place in a semaphore; one that is nil has no limit. If ctx ends first, the error is its
+// cause.
 func acquirePlace(ctx context.Context, semaphore chan struct{}) error {
 	if semaphore == nil {
 		return nil

@@ -15,9 +15,9 @@ import (
 func TestLongLineBesideShortOnes(t *testing.T) {
 	t.Parallel()
 	const (
-		mailboxes = 500
+		mailboxes = 200
 		each      = 4
-		long      = 2000 // messages for the first mailbox, as many as for all the others
+		long      = 800 // messages for the first mailbox, as many as for all the others
 		permits   = 3    // MAILBOX_PERMITS as it comes
 		atOnce    = 16
 		latency   = 100 * time.Millisecond
