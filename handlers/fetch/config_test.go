@@ -19,6 +19,7 @@ import (
 
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
@@ -155,7 +156,7 @@ func post(t *testing.T, address, input string) (status int, result map[string]an
 }
 
 func TestProgram(t *testing.T) {
-	w := fetchtest.NewWorld(t)
+	w := fetchtest.NewWorldOnAzurite(t)
 	site := telemessagetest.New(telemessagetest.Options{Username: fetchtest.Username, Password: geheim})
 	server := httptest.NewServer(site)
 	defer server.Close()
@@ -183,7 +184,7 @@ func TestProgram(t *testing.T) {
 
 // Bad settings are told with every invocation: a handler that ends because of them would be given up by the host.
 func TestProgramWithBadSettings(t *testing.T) {
-	var log fetchtest.Lines
+	var log archivetest.Lines
 	env := good()
 	delete(env, "TELEMESSAGE_USERNAME")
 	env["FETCH_SCHEDULE"] = geheim

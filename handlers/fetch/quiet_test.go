@@ -16,6 +16,7 @@ import (
 
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 )
 
 // asHandler lets this test binary be the handler itself.
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 // startProcess starts the handler as a process of its own and returns what it writes, and its address.
-func startProcess(t *testing.T, site string, env ...string) (output *fetchtest.Lines, address string) {
+func startProcess(t *testing.T, site string, env ...string) (output *archivetest.Lines, address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -40,7 +41,7 @@ func startProcess(t *testing.T, site string, env ...string) (output *fetchtest.L
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(address)
-	output = &fetchtest.Lines{}
+	output = &archivetest.Lines{}
 	process := exec.CommandContext(t.Context(), os.Args[0])
 	process.Env = append(append(os.Environ(), asHandler+"=1", "FUNCTIONS_CUSTOMHANDLER_PORT="+port, "TELEMESSAGE_URL="+site,
 		"TELEMESSAGE_USERNAME="+fetchtest.Username, "TELEMESSAGE_PASSWORD="+fetchtest.Password, "ARCHIVE_STORAGE="+azurite.ForTest(t).ConnectionString()), env...)
@@ -78,7 +79,7 @@ func fire(t *testing.T, address string) (status int) {
 }
 
 // awaitLine waits until the handler has written the text, which its pipe may hold up.
-func awaitLine(t *testing.T, output *fetchtest.Lines, text string) {
+func awaitLine(t *testing.T, output *archivetest.Lines, text string) {
 	t.Helper()
 	for range 300 {
 		if strings.Contains(output.String(), text) {
@@ -91,7 +92,7 @@ func awaitLine(t *testing.T, output *fetchtest.Lines, text string) {
 
 // What a site sends is nowhere in what the handler writes, whatever the libraries think of it, and whatever they are told to say.
 func TestLibrariesWriteNothing(t *testing.T) {
-	fetchtest.NewWorld(t)
+	fetchtest.NewWorldOnAzurite(t)
 	const text, number = "confidential: meet me at five", "+447700900123"
 	var behind atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -140,7 +141,7 @@ func TestCredentialsAreTriedOnce(t *testing.T) {
 		status int
 		body   string
 	}{{401, `{"code":300}`}, {401, `{"code":301}`}, {401, ``}, {401, `<html>`}, {403, `{"code":309}`}, {403, `{"code":301}`}} {
-		fetchtest.NewWorld(t)
+		fetchtest.NewWorldOnAzurite(t)
 		var calls atomic.Int32
 		server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 			calls.Add(1)

@@ -58,55 +58,59 @@ func (w *world) holds(when string, want ...string) {
 // Nothing comes twice, and nothing is missed; a long SMS on both sides of the border between two windows, or between
 // the two runs, is one message; and one that the end of the backfill cuts does not wait for ever.
 func TestBackfillInTwoRuns(t *testing.T) {
-	w := newWorld(t, pagesOf(3))
-	w.collector.from = w.ago(day)
-	at := func(it item, d time.Duration) item { return it.with("archivedTime", w.ago(d).Format(time.RFC3339)) }
-	long := func(name string, first, second time.Duration) []item {
-		p := w.long(name, "segment-of-"+name, name+"-one "+name+"-two", first)
-		return []item{at(p[0], first), at(p[1], second)}
-	}
-	w.add(w.sms("d0", "today", time.Hour), w.sms("b1", "of the first day", 59*day+time.Hour))
-	w.add(long("border", 59*day+time.Minute, 59*day-time.Minute)...)        // between two windows
-	w.add(w.sms("b2", "before the cut", 59*day-2*time.Minute))              // ends the first page of the second window
-	w.add(long("cut", 59*day-time.Minute-time.Second, 58*day+time.Hour)...) // between two runs
-	w.add(w.sms("b3", "after the cut", 58*day+time.Minute), w.sms("b4", "of the last day", 57*day+time.Hour))
-	w.add(long("end", 57*day+time.Minute, 57*day-time.Minute)[0])
-	w.add(long("begin", 60*day+time.Minute, 60*day-time.Minute)[1])
-	w.run()
-	w.cut(w.ago(59*day), 2, w.ask(60*day, 57*day))
-	w.holds("cut", "today", "of the first day", "before the cut")
-
-	w.nextDay()
-	w.add(w.sms("d1", "the next day", time.Hour))
-	if res := w.run(); res.Slices != 3 || res.Open != 0 {
-		t.Errorf("the next day: %+v; want its window and two of the backfill", res)
-	}
-	all := []string{"today", "the next day", "of the first day", "before the cut", "after the cut", "of the last day",
-		"border-oneborder-two", "cut-onecut-two"}
-	w.holds("done", all...)
-	w.balanced()
-
-	for range 13 {
-		w.nextDay()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, pagesOf(3))
+		w.collector.from = w.ago(day)
+		at := func(it item, d time.Duration) item { return it.with("archivedTime", w.ago(d).Format(time.RFC3339)) }
+		long := func(name string, first, second time.Duration) []item {
+			p := w.long(name, "segment-of-"+name, name+"-one "+name+"-two", first)
+			return []item{at(p[0], first), at(p[1], second)}
+		}
+		w.add(w.sms("d0", "today", time.Hour), w.sms("b1", "of the first day", 59*day+time.Hour))
+		w.add(long("border", 59*day+time.Minute, 59*day-time.Minute)...)        // between two windows
+		w.add(w.sms("b2", "before the cut", 59*day-2*time.Minute))              // ends the first page of the second window
+		w.add(long("cut", 59*day-time.Minute-time.Second, 58*day+time.Hour)...) // between two runs
+		w.add(w.sms("b3", "after the cut", 58*day+time.Minute), w.sms("b4", "of the last day", 57*day+time.Hour))
+		w.add(long("end", 57*day+time.Minute, 57*day-time.Minute)[0])
+		w.add(long("begin", 60*day+time.Minute, 60*day-time.Minute)[1])
 		w.run()
-	}
-	w.holds("before 14 days", all...)
-	for range 2 {
+		w.cut(w.ago(59*day), 2, w.ask(60*day, 57*day))
+		w.holds("cut", "today", "of the first day", "before the cut")
+
 		w.nextDay()
-		w.run()
-	}
-	w.holds("after 14 days",
-		append(all, "end-one⟦part 2 of 2 is missing⟧", "⟦part 1 of 2 is missing⟧begin-two")...)
-	if n := len(w.waiting()); n > 0 {
-		t.Errorf("%d items wait for ever", n)
-	}
-	w.balanced()
+		w.add(w.sms("d1", "the next day", time.Hour))
+		if res := w.run(); res.Slices != 3 || res.Open != 0 {
+			t.Errorf("the next day: %+v; want its window and two of the backfill", res)
+		}
+		all := []string{"today", "the next day", "of the first day", "before the cut", "after the cut", "of the last day",
+			"border-oneborder-two", "cut-onecut-two"}
+		w.holds("done", all...)
+		w.balanced()
+
+		for range 13 {
+			w.nextDay()
+			w.run()
+		}
+		w.holds("before 14 days", all...)
+		for range 2 {
+			w.nextDay()
+			w.run()
+		}
+		w.holds("after 14 days",
+			append(all, "end-one⟦part 2 of 2 is missing⟧", "⟦part 1 of 2 is missing⟧begin-two")...)
+		if n := len(w.waiting()); n > 0 {
+			t.Errorf("%d items wait for ever", n)
+		}
+		w.balanced()
+	})
 }
 
 // A long SMS on both sides of the border between a backfill and the days is one message, whichever is fetched first.
 func TestBackfillBesideTheDays(t *testing.T) {
+	t.Parallel()
 	for _, first := range []string{schedule.Daily, schedule.Backfill} {
 		t.Run(first+" first", func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			w.collector.from = w.ago(day)
 			p := w.long("a", "segment-0815-4711", "alpha-text beta-text", day+time.Minute)

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/handlers/fetch/internal/schedule"
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/record"
 )
@@ -28,20 +29,15 @@ var never = map[string]func(http.ResponseWriter, *http.Request){
 		_ = http.NewResponseController(rw).Flush()
 		<-r.Context().Done()
 	},
-	"trickles": func(rw http.ResponseWriter, r *http.Request) {
-		for r.Context().Err() == nil {
-			_, _ = io.WriteString(rw, strings.Repeat("x", 8<<10))
-			_ = http.NewResponseController(rw).Flush()
-			time.Sleep(time.Millisecond)
-		}
-	},
+	"trickles": func(rw http.ResponseWriter, r *http.Request) { trickle(rw, r, 8<<10, time.Second) },
 }
 
 // However many attachments never come, and in whatever way: the texts of their page, of their window and of the other windows
 // are staged in one run.
 func TestAttachmentsNeverDelayTexts(t *testing.T) {
+	t.Parallel()
 	for name, serve := range never {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t, pagesOf(20))
 			ids := w.daysBack(2)
 			var asked atomic.Int64
@@ -53,8 +49,6 @@ func TestAttachmentsNeverDelayTexts(t *testing.T) {
 				serve(rw, r)
 				return true
 			})
-			f.limits = workLimits{attachment: 30 * time.Millisecond, longest: 30 * time.Millisecond, window: 80 * time.Millisecond,
-				invocation: 200 * time.Millisecond}
 			for i := range 12 {
 				id := fmt.Sprintf("mms%02d", i)
 				w.add(w.mms(id, schedule.WindowLength+time.Hour-time.Duration(i)*time.Minute, item{"contentUrl": "/never/" + id, "attachSize": 1000}))
@@ -64,8 +58,8 @@ func TestAttachmentsNeverDelayTexts(t *testing.T) {
 			if err != nil || res.Slices != 2 || res.Waiting != 12 {
 				t.Errorf("%+v, %v; want both days fetched", res, err)
 			}
-			if n := asked.Load(); n == 0 || n > 10 {
-				t.Errorf("%d attachments were asked for", n)
+			if n := asked.Load(); n == 0 || n > 2*2*contentTries { // in two windows, each twice
+				t.Errorf("%d requests for attachments", n)
 			}
 			if diff := cmp.Diff(ids[:2], w.ids()); diff != "" {
 				t.Errorf("items (-want +got):\n%s", diff)
@@ -81,24 +75,33 @@ func TestAttachmentsNeverDelayTexts(t *testing.T) {
 			if n := len(w.ids()); n != len(ids) || len(w.waiting()) != 0 {
 				t.Errorf("%d items of %d; %d wait", n, len(ids), len(w.waiting()))
 			}
-		})
+		}))
 	}
 }
 
 // An attachment that comes too slowly is set aside, though it would come in the end.
 func TestAttachmentThatTrickles(t *testing.T) {
-	w := newWorld(t)
-	w.add(w.mms("m", time.Hour, item{"contentUrl": w.content("/slow", []byte(strings.Repeat("slow", 100_000)))}))
-	w.collector.limits = workLimits{leastRate: 1 << 50, judged: time.Nanosecond}
-	if res := w.run(); res.Waiting != 1 || res.Records != 0 {
-		t.Errorf("%+v, want it set aside", res)
-	}
-	w.collector.limits = workLimits{}
-	w.nextDay()
-	w.run()
-	if diff := cmp.Diff([]string{"m"}, w.ids()); diff != "" {
-		t.Errorf("items (-want +got):\n%s", diff)
-	}
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		data := []byte(strings.Repeat("slow", 100_000))
+		w.add(w.mms("m", time.Hour, item{"contentUrl": "/slow"}))
+		w.site.AddContent("/slow", int64(len(data)), func() io.Reader {
+			rest := bytes.NewReader(data)
+			return readerFunc(func(b []byte) (int, error) {
+				time.Sleep(time.Second)
+				return rest.Read(b[:min(len(b), 8<<10)])
+			})
+		})
+		if res := w.run(); res.Waiting != 1 || res.Records != 0 {
+			t.Errorf("%+v, want it set aside", res)
+		}
+		w.content("/slow", data)
+		w.nextDay()
+		w.run()
+		if diff := cmp.Diff([]string{"m"}, w.ids()); diff != "" {
+			t.Errorf("items (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestAllowance(t *testing.T) {
@@ -124,77 +127,82 @@ func TestAllowance(t *testing.T) {
 
 // A try is counted before it begins, and the window in which it ended the invocation stages its texts first.
 func TestTryCountsWhenItBegins(t *testing.T) {
-	w := newWorld(t)
-	w.add(w.mms("m", time.Hour, item{"contentUrl": "/deadly"}), w.sms("text", "a text", time.Minute))
-	var stop atomic.Pointer[context.CancelCauseFunc]
-	f := w.hostile(func(_ http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path != "/deadly" {
-			return false
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.add(w.mms("m", time.Hour, item{"contentUrl": "/deadly"}), w.sms("text", "a text", time.Minute))
+		var stop atomic.Pointer[context.CancelCauseFunc]
+		f := w.hostile(func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/deadly" {
+				return false
+			}
+			(*stop.Load())(funchost.ErrDeadline)
+			<-r.Context().Done()
+			return true
+		})
+		for run := range 3 {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			stop.Store(&cancel)
+			if _, err := w.invoke(ctx, f, "", ""); !errors.Is(err, funchost.ErrDeadline) {
+				t.Fatalf("run %d: %v", run, err)
+			}
+			cancel(nil)
+			if run == 0 {
+				continue // it ended before anything was staged
+			}
+			if diff := cmp.Diff([]string{"text"}, w.ids()); diff != "" {
+				t.Errorf("items (-want +got):\n%s", diff)
+			}
+			var item deferred
+			if err := w.Store.GetWaiting(t.Context(), w.waiting()[0], &item); err != nil || item.Tries != run {
+				t.Errorf("run %d: %d tries are counted, %v", run, item.Tries, err)
+			}
 		}
-		(*stop.Load())(funchost.ErrDeadline)
-		<-r.Context().Done()
-		return true
 	})
-	for run := range 3 {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		stop.Store(&cancel)
-		if _, err := w.invoke(ctx, f, "", ""); !errors.Is(err, funchost.ErrDeadline) {
-			t.Fatalf("run %d: %v", run, err)
-		}
-		cancel(nil)
-		if run == 0 {
-			continue // it ended before anything was staged
-		}
-		if diff := cmp.Diff([]string{"text"}, w.ids()); diff != "" {
-			t.Errorf("items (-want +got):\n%s", diff)
-		}
-		var item deferred
-		if err := w.Store.GetWaiting(t.Context(), w.waiting()[0], &item); err != nil || item.Tries != run {
-			t.Errorf("run %d: %d tries are counted, %v", run, item.Tries, err)
-		}
-	}
 }
 
 // While attachments are fetched no page is held open: a site that closes it after a while would break it off each time.
 func TestPageIsNotHeldOpen(t *testing.T) {
-	w := newWorld(t)
-	var open atomic.Bool
-	asked := make(chan struct{}, 10)
-	w.add(w.mms("m", time.Hour, item{"contentUrl": "/file"}), w.sms("text", "a text", time.Minute))
-	f := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
-		switch {
-		case r.URL.Path == "/file":
-			if open.Load() {
-				t.Error("an attachment is asked for while its page is open")
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		var open atomic.Bool
+		asked := make(chan struct{}, 10)
+		w.add(w.mms("m", time.Hour, item{"contentUrl": "/file"}), w.sms("text", "a text", time.Minute))
+		f := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+			switch {
+			case r.URL.Path == "/file":
+				if open.Load() {
+					t.Error("an attachment is asked for while its page is open")
+				}
+				asked <- struct{}{}
+				_, _ = io.WriteString(rw, "bytes")
+				return true
+			case strings.HasSuffix(r.URL.Path, "/items"):
+				open.Store(true)
+				defer open.Store(false)
+				at := w.ago(time.Hour).Format(time.RFC3339)
+				fmt.Fprintf(rw, `{"items":[{"messageId":"m","messageType":"MMS","messageTime":%q,"attachment":[{"contentUrl":"/file"}]}`, at)
+				_ = http.NewResponseController(rw).Flush()
+				select {
+				case <-asked:
+				case <-time.After(10 * time.Second):
+				}
+				fmt.Fprintf(rw, `,{"messageId":"text","messageType":"SMS","messageTime":%q}]}`, at)
+				return true
 			}
-			asked <- struct{}{}
-			_, _ = io.WriteString(rw, "bytes")
-			return true
-		case strings.HasSuffix(r.URL.Path, "/items"):
-			open.Store(true)
-			defer open.Store(false)
-			at := w.ago(time.Hour).Format(time.RFC3339)
-			fmt.Fprintf(rw, `{"items":[{"messageId":"m","messageType":"MMS","messageTime":%q,"attachment":[{"contentUrl":"/file"}]}`, at)
-			_ = http.NewResponseController(rw).Flush()
-			select {
-			case <-asked:
-			case <-time.After(200 * time.Millisecond):
-			}
-			fmt.Fprintf(rw, `,{"messageId":"text","messageType":"SMS","messageTime":%q}]}`, at)
-			return true
+			return false
+		})
+		if res, err := w.try(f, ""); err != nil || res.Records != 2 {
+			t.Errorf("%+v, %v", res, err)
 		}
-		return false
+		if diff := cmp.Diff([]string{"m", "text"}, w.ids()); diff != "" {
+			t.Errorf("items (-want +got):\n%s", diff)
+		}
 	})
-	if res, err := w.try(f, ""); err != nil || res.Records != 2 {
-		t.Errorf("%+v, %v", res, err)
-	}
-	if diff := cmp.Diff([]string{"m", "text"}, w.ids()); diff != "" {
-		t.Errorf("items (-want +got):\n%s", diff)
-	}
 }
 
 // More than is held of one page: the attachments are asked for when the window has been read.
 func TestLargePageWithAttachments(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var want []string
 	for i := range 5 {
@@ -220,6 +228,7 @@ func TestLargePageWithAttachments(t *testing.T) {
 
 // What waits is chosen by its key and the facts beside it: no run reads a room full of items, and none is read twice for nothing.
 func TestWaitingRoomIsNotReadWhole(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const n = 150
 	for i := range n {
@@ -232,14 +241,14 @@ func TestWaitingRoomIsNotReadWhole(t *testing.T) {
 		t.Fatalf("%d items wait, want %d", len(w.waiting()), n+1)
 	}
 	var read, listed atomic.Int64
-	f := w.faulty(func(r *http.Request) azurite.Fault {
+	f := w.faulty(func(r *http.Request) archivetest.Fault {
 		switch {
 		case r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/waiting/"):
 			read.Add(1)
 		case r.URL.Query().Get("prefix") == "waiting/pieces-":
 			listed.Add(1)
 		}
-		return azurite.Pass
+		return archivetest.Pass
 	})
 	w.nextDay()
 	w.nextDay() // two windows
@@ -262,6 +271,7 @@ func TestWaitingRoomIsNotReadWhole(t *testing.T) {
 
 // Items that the version before put there have no facts beside them. They are read once.
 func TestWaitingItemsWithoutFacts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	parts := w.long("p", "segment-of-two", "alpha-text beta-text", 26*time.Hour)
 	parts[1]["archivedTime"] = w.ago(time.Hour).Format(time.RFC3339)

@@ -13,6 +13,7 @@ import (
 
 // However long the cursors that a site hands out, and however many windows are open: what is written can be read.
 func TestCheckpointCanBeRead(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var c schedule.Checkpoint
 	c.PlanDaily(time.Date(2026, 11, 23, 5, 30, 0, 0, time.UTC), time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))

@@ -12,6 +12,7 @@ import (
 
 // What fails is the count alone: the items are there, and every day is read.
 func TestCountIsAway(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ids := w.daysBack(5)
 	w.site.Fail(telemessagetest.Count, 1, telemessagetest.Fault{Status: 500, Times: 1 << 20})
@@ -35,11 +36,13 @@ func TestCountIsAway(t *testing.T) {
 
 // A count that can't be had for good is not known after three runs, which is told, and the window closes.
 func TestCountIsAwayForGood(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]telemessagetest.Fault{
 		"status 500": {Status: 500}, "status 400": {Status: 400}, "no number": {Status: 200, Body: `{"total":"many"}`},
 		"HTML": {HTML: true}, "cut off": {Cut: 3}, "a proxy's 404": {Status: 404, Body: "<html>"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			w.many("m", 3)
 			fault.Times = 1 << 20
@@ -68,6 +71,7 @@ func TestCountIsAwayForGood(t *testing.T) {
 
 // A count in which the invocation ends counts as a try: it must not end in the count of one window for ever.
 func TestCountThatTakesTheInvocation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.many("m", 3)
 	w.site.Fail(telemessagetest.Count, 1, telemessagetest.Fault{Status: 500, Times: 1})

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"o2archiver/local/azurite"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
@@ -72,8 +72,9 @@ func (w *world) all() []string {
 func TestKilledAtEveryWrite(t *testing.T) {
 	for _, pause := range []time.Duration{time.Minute, 2 * time.Hour} {
 		t.Run(pause.String(), func(t *testing.T) {
+			t.Parallel()
 			for n, left := 0, true; left; n++ {
-				if left = killedAfter(t, n, pause); t.Failed() {
+				if inBubble(t, func(t *testing.T) { left = killedAfter(t, n, pause) }); t.Failed() {
 					t.Fatalf("killed after write %d", n)
 				}
 				if !left && n < 12 {
@@ -96,20 +97,20 @@ func killedAfter(t *testing.T, n int, pause time.Duration) (more bool) {
 		done int
 		dead bool
 	)
-	f := w.faulty(func(r *http.Request) azurite.Fault {
+	f := w.faulty(func(r *http.Request) archivetest.Fault {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
 		case r.Header.Get("x-ms-lease-action") == "release":
-			return azurite.Pass // or the next process would have to wait for it to end
+			return archivetest.Pass // or the next process would have to wait for it to end
 		case dead, writes(r) && done == n:
 			dead = true
 			kill()
-			return azurite.Reset
+			return archivetest.Reset
 		case writes(r):
 			done++
 		}
-		return azurite.Pass
+		return archivetest.Pass
 	})
 	_, err := w.invoke(ctx, f, "", "")
 	if dead == (err == nil) {
@@ -154,37 +155,39 @@ func killedAfter(t *testing.T, n int, pause time.Duration) (more bool) {
 
 // TestAnswersAreLost lets storage do writes of every kind and lose the first answer to each. The SDK asks again.
 func TestAnswersAreLost(t *testing.T) {
-	w, want := eventful(t)
-	var (
-		mu   sync.Mutex
-		lost = map[string]int{}
-	)
-	f := w.faulty(func(r *http.Request) azurite.Fault {
-		mu.Lock()
-		defer mu.Unlock()
-		if !writes(r) {
-			return azurite.Pass
-		}
-		kind := r.Method + r.Header.Get("If-Match")
-		for _, part := range []string{"/waiting/", "/fetch.json", "/batches/", "/manifest.json", "/media/", "/media/raw/"} {
-			if strings.Contains(r.URL.Path, part) {
-				kind += part
+	virtual(t, func(t *testing.T) {
+		w, want := eventful(t)
+		var (
+			mu   sync.Mutex
+			lost = map[string]int{}
+		)
+		f := w.faulty(func(r *http.Request) archivetest.Fault {
+			mu.Lock()
+			defer mu.Unlock()
+			if !writes(r) {
+				return archivetest.Pass
 			}
+			kind := r.Method + r.Header.Get("If-Match")
+			for _, part := range []string{"/waiting/", "/fetch.json", "/batches/", "/manifest.json", "/media/", "/media/raw/"} {
+				if strings.Contains(r.URL.Path, part) {
+					kind += part
+				}
+			}
+			if lost[kind]++; lost[kind] > 1 {
+				return archivetest.Pass
+			}
+			return archivetest.Lose
+		})
+		if _, err := w.try(f, ""); err != nil {
+			t.Fatal(err)
 		}
-		if lost[kind]++; lost[kind] > 1 {
-			return azurite.Pass
+		// Put, replace and delete in the waiting room; the checkpoint; batches and the manifest; media and raw bytes.
+		if len(lost) != 8 {
+			t.Errorf("%d kinds of writes: %v", len(lost), lost)
 		}
-		return azurite.Lose
+		if diff := cmp.Diff(slices.Sorted(slices.Values(append(want, "later"))), w.all()); diff != "" {
+			t.Errorf("items in the batches (-want +got):\n%s", diff)
+		}
+		w.balanced()
 	})
-	if _, err := w.try(f, ""); err != nil {
-		t.Fatal(err)
-	}
-	// Put, replace and delete in the waiting room; the checkpoint; batches and the manifest; media and raw bytes.
-	if len(lost) != 8 {
-		t.Errorf("%d kinds of writes: %v", len(lost), lost)
-	}
-	if diff := cmp.Diff(slices.Sorted(slices.Values(append(want, "later"))), w.all()); diff != "" {
-		t.Errorf("items in the batches (-want +got):\n%s", diff)
-	}
-	w.balanced()
 }

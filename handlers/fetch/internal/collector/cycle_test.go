@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,35 +16,22 @@ import (
 
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/handlers/fetch/internal/schedule"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/source/telemessage/client"
 )
 
-// hostile puts a handler before the world's site and returns a Collector that calls it. handler reports whether it has answered.
-func (w *world) hostile(handler func(http.ResponseWriter, *http.Request) bool, edit ...func(*client.Options)) *Collector {
+// hostile returns a Collector with handler in front of the world's site. handler reports whether it has answered.
+func (w *world) hostile(handler func(http.ResponseWriter, *http.Request) bool,
+	edit ...func(*client.Options)) *Collector {
 	w.t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	c := *w.collector
+	c.site = w.client(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if !handler(rw, r) {
 			w.site.ServeHTTP(rw, r)
 		}
-	}))
-	w.t.Cleanup(server.Close)
-	base, err := url.Parse(server.URL)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.Secret(base.Host)
-	o := client.Options{Now: w.clock.Now, Tries: 1}
-	for _, e := range edit {
-		e(&o)
-	}
-	site, err := client.New(base, func(r *http.Request) { r.SetBasicAuth(fetchtest.Username, fetchtest.Password) }, o)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	f := *w.collector
-	f.site = site
-	return &f
+	}), fetchtest.Password, edit...)
+	return &c
 }
 
 // asksFor reports whether the request is for a page of the window that begins at from.
@@ -56,6 +41,7 @@ func asksFor(r *http.Request, from time.Time) bool {
 
 // A site that leads in a circle fails the window, soon, and no other; when it is mended everything is there once.
 func TestCursorsInACircle(t *testing.T) {
+	t.Parallel()
 	for name, next := range map[string][]string{
 		"at once":       {"a", "a"},
 		"two":           {"a", "b", "a"},
@@ -64,6 +50,7 @@ func TestCursorsInACircle(t *testing.T) {
 		"and new items": {"a", "b", "a", "b", "a", "b"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			ids := w.daysBack(3)
 			first := w.collector.from
@@ -103,86 +90,79 @@ func TestCursorsInACircle(t *testing.T) {
 
 // Fresh cursors for ever: the window has its turn and the others theirs, and what it has had is kept from run to run.
 func TestPagesWithoutAnEnd(t *testing.T) {
-	w := newWorld(t)
-	w.daysBack(3)
-	first := w.collector.from
-	var pages atomic.Int64
-	f := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
-		if !asksFor(r, first) {
-			return false
-		}
-		fmt.Fprintf(rw, `{"items":[],"next":"c%d"}`, pages.Add(1))
-		return true
-	})
-	f.limits.turn = time.Nanosecond // each page is a turn while others wait
-	for run := range 2 {
-		// With the other days done it would go on until the time is up.
-		ctx, stop := context.WithCancelCause(t.Context())
-		begun := pages.Load()
-		watched := w.watching(f, func(*http.Request) {
-			if pages.Load() >= begun+10 {
-				stop(funchost.ErrDeadline)
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.daysBack(3)
+		first := w.collector.from
+		var pages atomic.Int64
+		f := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+			if !asksFor(r, first) {
+				return false
 			}
+			pauseAnswer(r, 20*time.Second)
+			fmt.Fprintf(rw, `{"items":[],"next":"c%d"}`, pages.Add(1))
+			return true
 		})
-		res, err := w.invoke(ctx, watched, "", "")
-		if !errors.Is(err, funchost.ErrDeadline) || res.Open != 1 || run == 0 && res.Slices != 2 {
-			t.Errorf("run %d: %+v, %v; want the other days fetched", run, res, err)
+		for run := range 2 {
+			res, err := w.try(f, "")
+			if !errors.Is(err, funchost.ErrDeadline) || res.Open != 1 || run == 0 && res.Slices != 2 {
+				t.Errorf("run %d: %+v, %v; want the other days fetched", run, res, err)
+			}
 		}
-	}
-	if p := w.checkpoint().Open[0].Progress; p.Pages < 15 || p.Empty != p.Pages {
-		t.Errorf("%d pages, %d empty ones; want those of both runs", p.Pages, p.Empty)
-	}
+		if p := w.checkpoint().Open[0].Progress; p.Pages < 130 || p.Empty != p.Pages {
+			t.Errorf("%d pages, %d empty ones; want those of both runs", p.Pages, p.Empty)
+		}
+	})
 }
 
-// watching returns a Collector whose requests to the storage are seen first.
-func (w *world) watching(f *Collector, see func(*http.Request)) *Collector {
+// watching returns a Collector whose requests to the storage see is called with first.
+func (w *world) watching(c *Collector, see func(*http.Request)) *Collector {
 	w.t.Helper()
-	g := *f
-	g.store = w.OpenWith(seeing(see))
-	return &g
-}
-
-type seeing func(*http.Request)
-
-func (s seeing) RoundTrip(r *http.Request) (*http.Response, error) {
-	s(r)
-	return http.DefaultTransport.RoundTrip(r)
+	other := *c
+	other.store = w.OpenWith(w.Storage.Through(func(r *http.Request) archivetest.Fault {
+		see(r)
+		return archivetest.Pass
+	}))
+	return &other
 }
 
 // A window in which the invocation ends counts as tried, and the next one begins with another.
 func TestWindowThatTakesTheWholeInvocation(t *testing.T) {
-	w := newWorld(t)
-	ids := w.daysBack(3)
-	first := w.collector.from
-	var stop context.CancelCauseFunc
-	f := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
-		if asksFor(r, first) {
-			stop(funchost.ErrDeadline)
-			<-r.Context().Done()
-			return true
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		ids := w.daysBack(3)
+		first := w.collector.from
+		var stop context.CancelCauseFunc
+		f := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+			if asksFor(r, first) {
+				stop(funchost.ErrDeadline)
+				<-r.Context().Done()
+				return true
+			}
+			return false
+		})
+		for run := range 2 {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			stop = cancel
+			res, err := w.invoke(ctx, f, "", "")
+			cancel(nil)
+			if !errors.Is(err, funchost.ErrDeadline) || res.Slices != 2*run {
+				t.Errorf("run %d: %+v, %v", run, res, err)
+			}
+			if open := w.checkpoint().Open; open[0].Tries != run+1 || open[0].Slow != run+1 {
+				t.Errorf("run %d: %d tries, %d slow ones", run, open[0].Tries, open[0].Slow)
+			}
 		}
-		return false
+		if diff := cmp.Diff(ids[1:], w.ids()); diff != "" {
+			t.Errorf("items (-want +got):\n%s", diff)
+		}
 	})
-	for run := range 2 {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		stop = cancel
-		res, err := w.invoke(ctx, f, "", "")
-		cancel(nil)
-		if !errors.Is(err, funchost.ErrDeadline) || res.Slices != 2*run {
-			t.Errorf("run %d: %+v, %v", run, res, err)
-		}
-		if open := w.checkpoint().Open; open[0].Tries != run+1 || open[0].Slow != run+1 {
-			t.Errorf("run %d: %d tries, %d slow ones", run, open[0].Tries, open[0].Slow)
-		}
-	}
-	if diff := cmp.Diff(ids[1:], w.ids()); diff != "" {
-		t.Errorf("items (-want +got):\n%s", diff)
-	}
 }
 
 // A window in which one run after the other ends says nothing of itself: the run after three of them that brought it no
 // further tells.
 func TestWindowThatComesNoFurther(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		pages int  // that each run reads before its time is up
@@ -193,7 +173,7 @@ func TestWindowThatComesNoFurther(t *testing.T) {
 		{"a page a run", 1, false, 0},
 		{"the same page in each run", 1, true, 5},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		t.Run(tt.name, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			w.collector.from = w.ago(schedule.WindowLength)
 			first := w.collector.from
@@ -219,7 +199,7 @@ func TestWindowThatComesNoFurther(t *testing.T) {
 			told := 0
 			for run := range 6 {
 				ctx, cancel := context.WithCancelCause(t.Context())
-				stop, read, w.Log = cancel, 0, &fetchtest.Lines{}
+				stop, read, w.Log = cancel, 0, &archivetest.Lines{}
 				_, err := w.invoke(ctx, f, "", "")
 				cancel(nil)
 				if !errors.Is(err, funchost.ErrDeadline) {
@@ -232,37 +212,35 @@ func TestWindowThatComesNoFurther(t *testing.T) {
 			if told != tt.told {
 				t.Errorf("told by run %d, want %d", told, tt.told)
 			}
-		})
+		}))
 	}
 }
 
 // A page that trickles for ever ends its window's turn, and is asked for with fewer items the next time.
 func TestPageThatTrickles(t *testing.T) {
-	w := newWorld(t)
-	ids := w.daysBack(3)
-	first := w.collector.from
-	f := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
-		if !asksFor(r, first) || r.URL.Query().Get("limit") != "1000" {
-			return false
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		ids := w.daysBack(3)
+		first := w.collector.from
+		f := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+			if !asksFor(r, first) || r.URL.Query().Get("limit") != "1000" {
+				return false
+			}
+			_, _ = io.WriteString(rw, `{"items":[{"textContent":"`)
+			trickle(rw, r, 8<<10, time.Second)
+			return true
+		})
+		res, err := w.try(f, "")
+		if !errors.Is(err, client.ErrTooLong) || res.Slices != 2 || res.Open != 1 {
+			t.Errorf("%+v, %v; want the other two days fetched", res, err)
 		}
-		_, _ = io.WriteString(rw, `{"items":[{"textContent":"`)
-		for r.Context().Err() == nil {
-			_, _ = io.WriteString(rw, strings.Repeat("x", 8<<10))
-			_ = http.NewResponseController(rw).Flush()
-			time.Sleep(time.Millisecond)
+		if res, err := w.try(f, ""); err != nil || res.Slices != 1 {
+			t.Errorf("with a smaller page: %+v, %v", res, err)
 		}
-		return true
-	}, func(o *client.Options) { o.PageTime = 500 * time.Millisecond })
-	res, err := w.try(f, "")
-	if !errors.Is(err, client.ErrTooLong) || res.Slices != 2 || res.Open != 1 {
-		t.Errorf("%+v, %v; want the other two days fetched", res, err)
-	}
-	if res, err := w.try(f, ""); err != nil || res.Slices != 1 {
-		t.Errorf("with a smaller page: %+v, %v", res, err)
-	}
-	if diff := cmp.Diff(ids, w.ids()); diff != "" {
-		t.Errorf("items (-want +got):\n%s", diff)
-	}
+		if diff := cmp.Diff(ids, w.ids()); diff != "" {
+			t.Errorf("items (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // turnPages has a window turn n pages, each with the items and the cursor that page returns, and returns at which one it fails.
@@ -333,6 +311,7 @@ func TestWatch(t *testing.T) {
 
 // Many times what the site itself counts is a window without an end.
 func TestMoreThanTheSiteCounts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.many("m", 3)
 	s := schedule.NewWindow(schedule.Daily, w.ago(schedule.WindowLength), w.ago(0), w.clock.Now())

@@ -37,6 +37,7 @@ func (w *world) referring() map[string]string {
 // Of two records with one id and other content the later one names the first, on another page or in another batch; one with the
 // same content, or in the same batch, names none.
 func TestLaterRecordNamesTheFirst(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, pagesOf(110))
 	w.add(w.sms("pair", "the first of a pair", 6*time.Hour), w.sms("near", "the first of neighbours", 6*time.Hour),
 		w.sms("near", "the second of neighbours", 6*time.Hour), w.sms("owners", "the same for both owners", 6*time.Hour))
@@ -54,6 +55,7 @@ func TestLaterRecordNamesTheFirst(t *testing.T) {
 
 // A page that breaks off and is read again, by this process or the next one, gives the same batches: nothing stands beside them.
 func TestReadAgainNamesTheSame(t *testing.T) {
+	t.Parallel()
 	for name, faults := range map[string]func(w *world){
 		"by this process": func(w *world) { w.site.Fail(telemessagetest.Items, 2, telemessagetest.Fault{Cut: 60_000}) },
 		"by the next one": func(w *world) {
@@ -63,6 +65,7 @@ func TestReadAgainNamesTheSame(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, pagesOf(150))
 			w.many("n", 149)
 			w.add(w.sms("pair", "the first of a pair", 9*time.Second))
@@ -110,6 +113,7 @@ func TestChangedPageNamesTheFirstReading(t *testing.T) {
 
 // What waited for its attachment counts from when it is in a batch, and names what came before it.
 func TestReleasedItemNamesTheFirst(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.add(w.mms("pair", 2*time.Hour, item{"contentUrl": w.content("/file", []byte("bytes"))}).with("textContent", "it waits for its file"))
 	w.site.Fail(telemessagetest.Content, 1, telemessagetest.Fault{Status: 503})

@@ -47,6 +47,7 @@ func base64Sum(data []byte) string {
 func base64Of(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
 
 func TestAttachments(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	small, large := []byte("a small picture"), bytes.Repeat([]byte("0123456789abcdef"), 9<<16)
 	other := hash([]byte("something else"))
@@ -104,7 +105,7 @@ func TestAttachments(t *testing.T) {
 		{"address, large, digest", item{"contentUrl": url(6, large), "digest": hash(large), "attachSize": 1}, stored(large)},
 		{"address, nothing there", item{"contentUrl": "/content/none.bin", "attachSize": 77}, gone(77, absent)},
 		{"another host", item{"contentUrl": "https://elsewhere.example/steal"}, gone(0, absent)},
-		{"another port", item{"contentUrl": "http://" + w.base.Hostname() + ":1/x"}, gone(0, absent)},
+		{"another port", item{"contentUrl": "https://" + w.base.Hostname() + ":1/x"}, gone(0, absent)},
 		{"a file of this machine", item{"contentUrl": "file:///etc/passwd"}, gone(0, absent)},
 		{"neither", item{"name": "x.png"}, gone(0, nothing)},
 	}
@@ -145,6 +146,7 @@ func TestAttachments(t *testing.T) {
 }
 
 func TestLargeAttachmentWithoutDigest(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	data := bytes.Repeat([]byte("fedcba9876543210"), 9<<16)
 	w.add(w.mms("m", time.Hour, item{"contentUrl": w.content("/large.bin", data)}))
@@ -160,6 +162,7 @@ func TestLargeAttachmentWithoutDigest(t *testing.T) {
 
 // Bytes that differ from one reading to the next are none that can be archived, nor are they gone.
 func TestLargeAttachmentThatChanges(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var n atomic.Int32
 	const size = 9 << 20
@@ -178,6 +181,7 @@ func TestLargeAttachmentThatChanges(t *testing.T) {
 }
 
 func TestAttachmentThatIsCutShort(t *testing.T) {
+	t.Parallel()
 	short := func(body string) telemessagetest.Fault { return telemessagetest.Fault{Status: 200, Body: body} }
 	for _, tt := range []struct {
 		name   string
@@ -192,6 +196,7 @@ func TestAttachmentThatIsCutShort(t *testing.T) {
 		{"the same wrong bytes twice", []telemessagetest.Fault{short("to be"), short("to be")}, false, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			data := []byte("to be had in the end: " + tt.name)
 			w.add(w.mms("m", time.Hour, item{"contentUrl": w.content("/short.bin", data), "digest": hash(data)}))
@@ -215,6 +220,7 @@ func TestAttachmentThatIsCutShort(t *testing.T) {
 }
 
 func TestAttachmentOutOfReach(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		fault telemessagetest.Fault
@@ -226,6 +232,7 @@ func TestAttachmentOutOfReach(t *testing.T) {
 		{"reset", telemessagetest.Fault{Reset: true, Times: 5}}, // http.Transport tries a GET again by itself
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			first := w.today()
 			data := []byte("to be had tomorrow: " + tt.name)
@@ -265,6 +272,7 @@ func TestAttachmentOutOfReach(t *testing.T) {
 
 // Of an item's attachments only those that were out of reach are asked for again.
 func TestOnlyWhatIsMissingIsAskedFor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.add(w.mms("m", time.Hour, item{"contentUrl": "/none"}, item{"contentUrl": w.content("/there", []byte("there"))},
 		item{"contentUrl": w.content("/soon", []byte("soon"))}))
@@ -282,6 +290,7 @@ func TestOnlyWhatIsMissingIsAskedFor(t *testing.T) {
 }
 
 func TestAttachmentNeverComes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.add(w.mms("m", time.Hour, item{"contentUrl": "/never.bin", "attachSize": 5}, item{"contentUrl": "/none.bin"}))
 	back := w.unreachable()
@@ -308,6 +317,7 @@ func TestAttachmentNeverComes(t *testing.T) {
 
 // An item of a backfill waits from when it was asked for: its own day is long past.
 func TestBackfilledAttachmentOutOfReach(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.add(w.mms("m", 30*24*time.Hour, item{"contentUrl": "/later.bin"}))
 	back := w.unreachable()
@@ -331,6 +341,7 @@ func TestBackfilledAttachmentOutOfReach(t *testing.T) {
 }
 
 func TestRunStopsAsking(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var want []string
 	for i := range 8 {
@@ -362,6 +373,7 @@ func TestRunStopsAsking(t *testing.T) {
 
 // Some that are out of reach for good must not keep every run from asking for the others.
 func TestOthersAreAskedFor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	back := w.unreachable()
 	for i := range contentTries {

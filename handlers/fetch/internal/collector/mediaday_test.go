@@ -43,6 +43,7 @@ func (w *world) entryOf(id string) (found record.Entry) {
 
 // A file that comes again has a blob of its own: what is tiered and deleted by its age goes with the records that name it.
 func TestFileThatComesAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	data := []byte("the company's logo")
 	days := map[string]bool{}
@@ -61,6 +62,7 @@ func TestFileThatComesAgain(t *testing.T) {
 
 // An item that waits keeps what it has; where fetch stood still meanwhile, that has become too old, and is stored anew.
 func TestMediaOfAnItemThatWaitedLong(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.add(w.mms("m", time.Hour, item{"content": base64Of([]byte("inline"))}, item{"contentUrl": w.content("/late.bin", []byte("late"))}))
 	back := w.unreachable()
@@ -74,6 +76,7 @@ func TestMediaOfAnItemThatWaitedLong(t *testing.T) {
 
 // The media of a window that stays open for long lie under the day on which they are stored.
 func TestMediaOfAWindowThatWasOpenForLong(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.add(w.mms("m", time.Hour, item{"content": base64Of([]byte("inline"))}))
 	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Status: 503, Times: 1 << 20})
@@ -88,6 +91,7 @@ func TestMediaOfAWindowThatWasOpenForLong(t *testing.T) {
 
 // A catch-up of many slices asks once for what is out of reach, and once more before it is given up.
 func TestCatchUpAsksOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.collector.from = w.ago(16 * schedule.WindowLength)
 	w.add(w.mms("m", 15*schedule.WindowLength+time.Hour, item{"contentUrl": "/never.bin"}))

@@ -19,6 +19,7 @@ import (
 
 // A window goes on beyond 99,999 batches, and what was written of it is found again.
 func TestMoreBatchesThanFiveDigits(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, pagesOf(100))
 	w.many("m", 250)
 	var c schedule.Checkpoint
@@ -49,8 +50,10 @@ func TestMoreBatchesThanFiveDigits(t *testing.T) {
 
 // An item that is only kept, and ends differently each time that it is read, is kept each time.
 func TestKeptItemThatChanges(t *testing.T) {
+	t.Parallel()
 	for name, size := range map[string]int{"small": 70 << 10, "of several blocks": 9 << 20} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			var n atomic.Int64
 			at := w.ago(time.Hour).Format(time.RFC3339)
@@ -87,6 +90,7 @@ func TestKeptItemThatChanges(t *testing.T) {
 
 // Each entry has the end of its window, and a message from a time that can't be is quarantined, whatever else it says.
 func TestEntriesHaveTheEndOfTheirWindow(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	future := w.clock.Now().AddDate(70, 0, 0).Format(time.RFC3339)
 	bad := w.sms("bad", "from 70 years ahead", time.Hour).with("messageTime", future)

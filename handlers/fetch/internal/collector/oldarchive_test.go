@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"o2archiver/local/azurite"
 	"o2archiver/local/oldarchive"
 	"o2archiver/shared/record"
 	"o2archiver/shared/source/telemessage/telemessagetest"
@@ -20,7 +19,7 @@ import (
 // TestArchiveOfEarlierVersionIsFetchedOn continues the checkpoint, the waiting room and the half-read window of an earlier version:
 // each item ends in exactly one batch.
 func TestArchiveOfEarlierVersionIsFetchedOn(t *testing.T) {
-	w := newWorld(t, func(o *telemessagetest.Options) { o.PageLimit = 3 })
+	w := newWorldOnAzurite(t, func(o *telemessagetest.Options) { o.PageLimit = 3 })
 	archive, err := oldarchive.Read("../../../testdata/archive-f76a792/archive.json")
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +29,7 @@ func TestArchiveOfEarlierVersionIsFetchedOn(t *testing.T) {
 	if len(kept) == 0 {
 		t.Fatal("the archive has no ledger")
 	}
-	if err := archive.Load(t.Context(), azurite.ForTest(t).ConnectionString()); err != nil {
+	if err := archive.Load(t.Context(), w.Connection); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.Set(time.Date(2026, 11, 22, 5, 30, 0, 0, time.UTC))

@@ -9,8 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +16,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
@@ -38,6 +35,7 @@ func pagesOf(n int) func(*telemessagetest.Options) {
 }
 
 func TestDay(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, pagesOf(130), func(o *telemessagetest.Options) { o.EmptyEvery = 3 })
 	w.many("m", 400)
 	w.add(w.sms("too early", "before the window", 24*time.Hour+time.Second), w.sms("too late", "after the window", -time.Second))
@@ -87,6 +85,7 @@ func TestDay(t *testing.T) {
 }
 
 func TestBatchSizes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	sizes := []int{300 << 10, 300 << 10, 300 << 10, 300 << 10, 100, 1500 << 10, 100, 1<<20 - 2000, 100, 1100 << 10, 100}
 	for i, n := range sizes {
@@ -111,6 +110,7 @@ func TestBatchSizes(t *testing.T) {
 }
 
 func TestItemsThatAreNoRecords(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, pagesOf(4))
 	huge := fmt.Appendf(nil, `{"messageId":"huge", "textContent":%q}`, strings.Repeat("secret of 17 MiB ", 1<<20))
 	deep := []byte(`{"messageId":"deep","x":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`)
@@ -162,6 +162,7 @@ func TestItemsThatAreNoRecords(t *testing.T) {
 
 // The bytes of a broken item are kept under a name of the page and the place in it. If the page changes, the place may be another's.
 func TestChangedPageWithItemsThatAreNoRecords(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.site.Add(w.ago(30*time.Minute), []byte(`{"x":1,}`))
 	w.site.Add(w.ago(10*time.Minute), []byte(`{"textContent":"`+strings.Repeat("x", 200<<10)+`"}`))
@@ -188,6 +189,7 @@ func hash(data []byte) string {
 }
 
 func TestPageBreaksOff(t *testing.T) {
+	t.Parallel()
 	for times := 1; times < pageTries; times++ {
 		w := newWorld(t, pagesOf(150))
 		w.many("m", 400)
@@ -206,12 +208,14 @@ func TestPageBreaksOff(t *testing.T) {
 
 // A page that does not even begin has been tried by the client as often as it makes sense.
 func TestPageDoesNotBegin(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]telemessagetest.Fault{
 		"HTML":       {HTML: true},
 		"empty":      {Empty: true},
 		"status 502": {Status: 502},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, pagesOf(150))
 			w.many("m", 400)
 			w.site.Fail(telemessagetest.Items, 2, fault)
@@ -230,6 +234,7 @@ func TestPageDoesNotBegin(t *testing.T) {
 
 // A slice that fails after some pages goes on at its cursor.
 func TestCursorIsKept(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, pagesOf(150))
 	w.many("m", 400)
 	w.site.Fail(telemessagetest.Items, 3, telemessagetest.Fault{Cut: 30_000, Times: pageTries})
@@ -250,6 +255,7 @@ func TestCursorIsKept(t *testing.T) {
 }
 
 func TestCursorExpires(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, pagesOf(150), func(o *telemessagetest.Options) { o.CursorLife = time.Hour })
 	w.many("m", 450)
 	w.site.Fail(telemessagetest.Items, 3, telemessagetest.Fault{Cut: 40_000, Times: pageTries}) // after a batch of the last page
@@ -269,6 +275,7 @@ func TestCursorExpires(t *testing.T) {
 
 // However often the cursor expires, the next run begins with a fresh one and has its own number of restarts.
 func TestCursorExpiresTooOften(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, pagesOf(150))
 	w.many("m", 200)
 	first := 1
@@ -288,6 +295,7 @@ func TestCursorExpiresTooOften(t *testing.T) {
 }
 
 func TestChangedPage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.many("m", 250)
 	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Cut: 40_000}) // after the first batch
@@ -318,7 +326,9 @@ func TestChangedPage(t *testing.T) {
 }
 
 func TestSourceTotal(t *testing.T) {
+	t.Parallel()
 	t.Run("not offered", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, func(o *telemessagetest.Options) { o.NoCount = true })
 		w.many("m", 3)
 		w.run()
@@ -330,6 +340,7 @@ func TestSourceTotal(t *testing.T) {
 		}
 	})
 	t.Run("another number", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t)
 		w.many("m", 3)
 		w.site.Fail(telemessagetest.Count, 1, telemessagetest.Fault{Status: 200, Body: `{"total":5}`})
@@ -342,6 +353,7 @@ func TestSourceTotal(t *testing.T) {
 		}
 	})
 	t.Run("away", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t)
 		w.many("m", 3)
 		w.site.Fail(telemessagetest.Count, 1, telemessagetest.Fault{Status: 500})
@@ -357,6 +369,7 @@ func TestSourceTotal(t *testing.T) {
 }
 
 func TestItemsWithoutAnID(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for i, id := range []any{"m", nil, "", " ", 7} {
 		w.add(w.sms("", fmt.Sprintf("number %d", i), time.Duration(i)*time.Minute).with("messageId", id))
@@ -370,20 +383,17 @@ func TestItemsWithoutAnID(t *testing.T) {
 	}
 }
 
-// A site that answers with the cursor that it was asked with, or never comes to an end, must not keep fetch for ever.
+// A site that answers with the cursor of the request must not keep fetch for ever.
 func TestCursorStandsStill(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	calls := 0
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+	c := w.hostile(func(rw http.ResponseWriter, _ *http.Request) bool {
 		calls++
 		_, _ = io.WriteString(rw, `{"items":[],"next":"here"}`)
-	}))
-	defer server.Close()
-	var err error
-	if w.base, err = url.Parse(server.URL); err != nil {
-		t.Fatal(err)
-	}
-	res, err := w.try(w.newCollector(w.Store, fetchtest.Password), "")
+		return true
+	})
+	res, err := w.try(c, "")
 	if err == nil || !strings.Contains(err.Error(), "would never end") || calls != 2 || res.Open != 1 {
 		t.Errorf("%+v, error %v after %d requests", res, err, calls)
 	}
@@ -391,6 +401,7 @@ func TestCursorStandsStill(t *testing.T) {
 
 // What the source wrote stays as it is: escapes, order, numbers.
 func TestItemsAreStagedAsTheyCame(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	raw := `{ "b" : 1.50, "a":"<&>\u2028 \ud83d \u0000 \"` + "\u2028é" + `\"", "messageId":"m" }`
 	w.site.Add(w.ago(time.Minute), []byte(raw))

@@ -53,6 +53,7 @@ func (s *slowFile) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // A large file on a bad way comes in the course of some runs, each of which goes on where the one before ended, and never with
 // other bytes than those that the site has.
 func TestAttachmentIsResumed(t *testing.T) {
+	t.Parallel()
 	whole := bytes.Repeat([]byte("0123456789abcdef"), 700_000) // 11 MB
 	other := bytes.Repeat([]byte("fedcba9876543210"), 700_000)
 	const mib = 1 << 20
@@ -101,6 +102,7 @@ func TestAttachmentIsResumed(t *testing.T) {
 			}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			file := tt.file
 			f := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {

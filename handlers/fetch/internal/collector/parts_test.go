@@ -29,6 +29,7 @@ func (w *world) long(name, segment, words string, d time.Duration) (all []item) 
 }
 
 func TestLongMessages(t *testing.T) {
+	t.Parallel()
 	const seg = "segment-0815-4711"
 	day := schedule.WindowLength
 	to := func(it item, number string) item { return it.with("to", []item{{"value": number}}) }
@@ -117,6 +118,7 @@ type longMessage struct {
 func longMessages(t *testing.T, tests []longMessage) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, func(o *telemessagetest.Options) { o.PageLimit = tt.page })
 			items := tt.items(w)
 			w.add(items...)
@@ -148,6 +150,7 @@ func longMessages(t *testing.T, tests []longMessage) {
 
 // A long message is one entry of as many records as it has pieces, in order of their number.
 func TestEntryOfALongMessage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	pieces := w.long("a", "segment-0815-4711", "alpha-text beta-text gamma-text", time.Hour)
 	w.add(pieces[2], pieces[0], pieces[1])

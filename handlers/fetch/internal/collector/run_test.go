@@ -12,6 +12,7 @@ import (
 
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/handlers/fetch/internal/schedule"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
@@ -44,6 +45,7 @@ func TestNewCollectorWaits(t *testing.T) {
 }
 
 func TestCatchUp(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ids := w.daysBack(4)
 	res := w.run()
@@ -59,6 +61,7 @@ func TestCatchUp(t *testing.T) {
 
 // The alert gap looks for the line of a run that begins without a checkpoint: the first of all, and one whose checkpoint was lost.
 func TestBeginningAnewIsSaid(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.daysBack(2)
 	const anew = `"event":"fetch.beganAnew"`
@@ -67,7 +70,7 @@ func TestBeginningAnewIsSaid(t *testing.T) {
 	if !w.Log.Has(slog.LevelWarn, begins(w.collector.from)) {
 		t.Errorf("the first run does not say where it begins:\n%s", w.Log)
 	}
-	w.Log = &fetchtest.Lines{}
+	w.Log = &archivetest.Lines{}
 	w.nextDay()
 	w.run()
 	if w.Log.Has(slog.LevelWarn, anew) {
@@ -84,6 +87,7 @@ func TestBeginningAnewIsSaid(t *testing.T) {
 
 // A backfill that is still open is no day that is owed.
 func TestOwedAndBackfillAreToldApart(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.daysBack(1)
 	w.run()
@@ -105,6 +109,7 @@ func TestOwedAndBackfillAreToldApart(t *testing.T) {
 }
 
 func TestWrongCredentials(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, password, want string
 		edit                 func(*telemessagetest.Options)
@@ -113,6 +118,7 @@ func TestWrongCredentials(t *testing.T) {
 		{"suspended", fetchtest.Password, "code 309: the user is suspended", func(o *telemessagetest.Options) { o.Suspended = true }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, tt.edit)
 			w.Secret("wr0ng-pa55word")
 			w.daysBack(3)
@@ -132,6 +138,7 @@ func TestWrongCredentials(t *testing.T) {
 }
 
 func TestSiteDown(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ids := w.daysBack(5)
 	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Status: 503, Times: awayTries + 1})
@@ -152,6 +159,7 @@ func TestSiteDown(t *testing.T) {
 
 // TestSiteDownForWeeks has the timer fire every day while the site is down for 21 of them.
 func TestSiteDownForWeeks(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.collector.from = w.ago(0)
 	var want []string
@@ -199,6 +207,7 @@ func (w *world) inOrder(n int) {
 
 // A day that fails does not keep the others: neither one that the site refuses, nor one for which it is away.
 func TestFailingDays(t *testing.T) {
+	t.Parallel()
 	refused := telemessagetest.Fault{Status: 400}
 	away := telemessagetest.Fault{Status: 503}
 	ok := telemessagetest.Fault{}
@@ -216,6 +225,7 @@ func TestFailingDays(t *testing.T) {
 		{"away three times in a row: the site is left alone", []telemessagetest.Fault{away, away, away, ok}, []int{0, 1, 2, 3}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			ids := w.daysBack(len(tt.days))
 			for i, f := range tt.days {
@@ -258,6 +268,7 @@ func TestFailingDays(t *testing.T) {
 
 // Days for which the site always fails must not keep the others from being read, however many they are.
 func TestDaysThatAlwaysFail(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ids := w.daysBack(6)
 	begin := w.collector.from
@@ -289,6 +300,7 @@ func TestDaysThatAlwaysFail(t *testing.T) {
 }
 
 func TestBackfill(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.add(w.sms("old", "long before", 72*time.Hour), w.sms("new", "of the last day", time.Hour))
 	input := fmt.Sprintf(`{"from":%q,"to":%q}`, w.ago(96*time.Hour).Format(time.RFC3339), w.ago(48*time.Hour).Format(time.RFC3339))
@@ -332,6 +344,7 @@ func TestBackfill(t *testing.T) {
 
 // A backfill that fails is tried again by the host, with the same id and input, and is not asked for a second time.
 func TestBackfillIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.add(w.sms("first", "of the first day", 47*time.Hour), w.sms("second", "of the second day", 2*time.Hour))
 	input := fmt.Sprintf(`{"from":%q,"to":%q}`, w.ago(48*time.Hour).Format(time.RFC3339), w.ago(0).Format(time.RFC3339))

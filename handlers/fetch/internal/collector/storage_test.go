@@ -2,13 +2,10 @@ package collector
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,98 +16,89 @@ import (
 
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/handlers/fetch/internal/schedule"
-	"o2archiver/local/azurite"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/funchost"
 )
 
 func TestSecondFetchIsBusy(t *testing.T) {
-	w := newWorld(t)
-	w.many("m", 3)
-	lease, err := w.Store.Lease(t.Context(), archive.Checkpoints, schedule.CheckpointName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = w.try(w.collector, "")
-	if !errors.Is(err, funchost.ErrBusy) || funchost.Status(err) != 409 {
-		t.Errorf("error %v, want busy", err)
-	}
-	w.items(0)
-
-	// The second one waits for a while, and the first one ends meanwhile.
-	var asked atomic.Int32
-	f := w.faulty(func(r *http.Request) azurite.Fault {
-		if r.Header.Get("x-ms-lease-action") == "acquire" && asked.Add(1) == 2 {
-			lease.Release()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.many("m", 3)
+		lease, err := w.Store.Lease(t.Context(), archive.Checkpoints, schedule.CheckpointName)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return azurite.Pass
+		_, err = w.try(w.collector, "")
+		if !errors.Is(err, funchost.ErrBusy) || funchost.Status(err) != 409 {
+			t.Errorf("error %v, want busy", err)
+		}
+		w.items(0)
+
+		// The second one waits for a while, and the first one ends meanwhile.
+		var asked atomic.Int32
+		f := w.faulty(func(r *http.Request) archivetest.Fault {
+			if r.Header.Get("x-ms-lease-action") == "acquire" && asked.Add(1) == 2 {
+				lease.Release()
+			}
+			return archivetest.Pass
+		})
+		f.leaseWait = time.Minute
+		if res, err := w.try(f, ""); err != nil || res.Received != 3 {
+			t.Errorf("%+v, %v", res, err)
+		}
 	})
-	f.leaseWait = time.Minute
-	if res, err := w.try(f, ""); err != nil || res.Received != 3 {
-		t.Errorf("%+v, %v", res, err)
-	}
 }
 
 // Storage that is away for longer than the lease lasts takes the lease away, too.
 func TestLeaseIsLost(t *testing.T) {
-	w := newWorld(t, pagesOf(100))
-	w.many("m", 250)
-	var batches atomic.Int32
-	f := w.faulty(func(r *http.Request) azurite.Fault {
-		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/batches/") && batches.Add(1) == 2 {
-			breakLease(t)
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, pagesOf(100))
+		w.many("m", 250)
+		var batches atomic.Int32
+		f := w.faulty(func(r *http.Request) archivetest.Fault {
+			if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/batches/") && batches.Add(1) == 2 {
+				w.breakLease()
+			}
+			return archivetest.Pass
+		})
+		if res, err := w.try(f, ""); err != nil || res.Received != 250 || res.Slices != 1 {
+			t.Errorf("%+v, %v", res, err)
 		}
-		return azurite.Pass
+		if diff := cmp.Diff(numbered("m", 250), w.ids()); diff != "" {
+			t.Errorf("items (-want +got):\n%s", diff)
+		}
+		w.balanced()
+		if !w.Log.Has(slog.LevelWarn, "lease was lost") {
+			t.Error("the log does not tell")
+		}
 	})
-	if res, err := w.try(f, ""); err != nil || res.Received != 250 || res.Slices != 1 {
-		t.Errorf("%+v, %v", res, err)
-	}
-	if diff := cmp.Diff(numbered("m", 250), w.ids()); diff != "" {
-		t.Errorf("items (-want +got):\n%s", diff)
-	}
-	w.balanced()
-	if !w.Log.Has(slog.LevelWarn, "lease was lost") {
-		t.Error("the log does not tell")
-	}
 }
 
-// breakLease ends whatever lease there is on the checkpoint, as if its holder had been silent for long. No method of
-// staging does, so the request is made and signed here (Authorize with Shared Key).
-func breakLease(t *testing.T) {
-	a := azurite.ForTest(t)
-	u, err := url.Parse(a.BlobURL + "/" + archive.Checkpoints + "/" + schedule.CheckpointName + "?comp=lease")
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	date := time.Now().UTC().Format(http.TimeFormat)
-	text := "PUT" + strings.Repeat("\n", 12) + "x-ms-date:" + date + "\nx-ms-lease-action:break\nx-ms-lease-break-period:0\nx-ms-version:2021-12-02\n" +
-		"/" + azurite.Account + u.Path + "\ncomp:lease"
-	key, err := base64.StdEncoding.DecodeString(azurite.Key)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(text))
-	req := &http.Request{Method: http.MethodPut, URL: u, Header: http.Header{
-		"X-Ms-Date": {date}, "X-Ms-Version": {"2021-12-02"}, "X-Ms-Lease-Action": {"break"}, "X-Ms-Lease-Break-Period": {"0"},
-		"Authorization": {"SharedKey " + azurite.Account + ":" + base64.StdEncoding.EncodeToString(mac.Sum(nil))},
+// breakLease ends the lease on the checkpoint, as if its holder had been silent for long. No method of package archive
+// does, so the request is made here.
+func (w *world) breakLease() {
+	blob := w.Storage.BlobURL().JoinPath(archive.Checkpoints, schedule.CheckpointName)
+	blob.RawQuery = "comp=lease"
+	request := &http.Request{Method: http.MethodPut, URL: blob, Header: http.Header{
+		"X-Ms-Version": {"2021-12-02"}, "X-Ms-Lease-Action": {"break"}, "X-Ms-Lease-Break-Period": {"0"},
+		"Authorization": {"Bearer token"},
 	}}
-	res, err := http.DefaultClient.Do(req)
+	answer, err := w.Storage.Client().Do(request)
 	if err != nil {
-		t.Error(err)
+		w.t.Error(err)
 		return
 	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusAccepted {
-		t.Errorf("break the lease: status %d", res.StatusCode)
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusAccepted {
+		w.t.Errorf("break the lease: status %d", answer.StatusCode)
 	}
 }
 
 // outage is a way to storage on which so many requests fail, from the first one on for which begins holds. The lease is
 // renewed all the time.
 type outage struct {
+	way    http.RoundTripper
 	begins func(*http.Request) bool
 	mu     sync.Mutex
 	begun  bool
@@ -128,7 +116,7 @@ func (o *outage) RoundTrip(r *http.Request) (*http.Response, error) {
 	if fails {
 		return nil, noWay{}
 	}
-	return http.DefaultTransport.RoundTrip(r)
+	return o.way.RoundTrip(r)
 }
 
 // noWay is an error after which the SDK makes no tries of its own: they would cost seconds, and are staging's to test.
@@ -138,6 +126,7 @@ func (noWay) Error() string { return "no way to the storage" }
 func (noWay) NonRetriable() {}
 
 func TestStorageIsAway(t *testing.T) {
+	t.Parallel()
 	put := func(container string) func(*http.Request) bool {
 		return func(r *http.Request) bool {
 			return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/"+container) && r.URL.Query().Get("comp") == ""
@@ -154,18 +143,14 @@ func TestStorageIsAway(t *testing.T) {
 		"listing":              func(r *http.Request) bool { return r.URL.Query().Get("comp") == "list" },
 		"emptying the waiting": func(r *http.Request) bool { return r.Method == http.MethodDelete },
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t, pagesOf(100))
 			w.many("m", 150)
 			w.site.Add(w.ago(time.Hour), []byte(`{"no":"JSON",}`))
 			p := w.long("a", "segment-0815-4711", "alpha-text beta-text", time.Hour)
 			p[1]["archivedTime"] = w.ago(time.Second).Format(time.RFC3339) // of the second page
 			w.add(append(p, w.mms("n", 2*time.Hour, item{"content": "QUJD"}))...)
-			s, err := archive.Open(archive.Config{ConnectionString: azurite.ForTest(t).ConnectionString(),
-				HTTP: &http.Client{Transport: &outage{begins: first, left: 1}}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := w.OpenWith(&outage{way: w.Storage, begins: first, left: 1})
 			if res, err := w.try(w.newCollector(s, fetchtest.Password), ""); err != nil || res.Records != 154 || res.Slices != 1 {
 				t.Errorf("%+v, %v", res, err)
 			}
@@ -173,42 +158,47 @@ func TestStorageIsAway(t *testing.T) {
 				t.Errorf("%d entries, want 153", n)
 			}
 			w.balanced()
-		})
+		}))
 	}
 }
 
 // Storage that refuses is no storage that is away.
 func TestStorageDenies(t *testing.T) {
-	w := newWorld(t)
-	s := w.Open("DefaultEndpointsProtocol=http;AccountName=" + azurite.Account + ";AccountKey=" +
-		base64.StdEncoding.EncodeToString([]byte("another key")) + ";BlobEndpoint=" + azurite.ForTest(t).BlobURL + ";")
-	if _, err := w.try(w.newCollector(s, fetchtest.Password), ""); !errors.Is(err, archive.ErrDenied) || funchost.Status(err) != 500 {
-		t.Errorf("error %v, want denied", err)
-	}
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		another := base64.StdEncoding.EncodeToString([]byte("another key"))
+		w.Connection = strings.ReplaceAll(w.Connection, archivetest.Key, another)
+		s := w.OpenWith(w.Storage)
+		if _, err := w.try(w.newCollector(s, fetchtest.Password), ""); !errors.Is(err, archive.ErrDenied) || funchost.Status(err) != 500 {
+			t.Errorf("error %v, want denied", err)
+		}
+	})
 }
 
 // The invocation's time is up in the middle of a slice.
 func TestDeadline(t *testing.T) {
-	w := newWorld(t, pagesOf(100))
-	w.many("m", 250)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	f := w.faulty(func(r *http.Request) azurite.Fault {
-		if strings.HasSuffix(r.URL.Path, "/00002.ndjson") {
-			cancel(funchost.ErrDeadline)
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, pagesOf(100))
+		w.many("m", 250)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		f := w.faulty(func(r *http.Request) archivetest.Fault {
+			if strings.HasSuffix(r.URL.Path, "/00002.ndjson") {
+				cancel(funchost.ErrDeadline)
+			}
+			return archivetest.Pass
+		})
+		res, err := w.invoke(ctx, f, "", "")
+		if !errors.Is(err, funchost.ErrDeadline) || res.Slices != 0 || res.Open != 1 {
+			t.Errorf("%+v, %v", res, err)
 		}
-		return azurite.Pass
+		open := w.checkpoint().Open
+		if len(open) != 1 || open[0].Progress.Received != 100 || open[0].Tries != 1 || open[0].Slow != 1 {
+			t.Errorf("open slices: %+v", open)
+		}
+		w.run()
+		if diff := cmp.Diff(numbered("m", 250), w.ids()); diff != "" {
+			t.Errorf("items (-want +got):\n%s", diff)
+		}
+		w.balanced()
 	})
-	res, err := w.invoke(ctx, f, "", "")
-	if !errors.Is(err, funchost.ErrDeadline) || res.Slices != 0 || res.Open != 1 {
-		t.Errorf("%+v, %v", res, err)
-	}
-	open := w.checkpoint().Open
-	if len(open) != 1 || open[0].Progress.Received != 100 || open[0].Tries != 1 || open[0].Slow != 1 {
-		t.Errorf("open slices: %+v", open)
-	}
-	w.run()
-	if diff := cmp.Diff(numbered("m", 250), w.ids()); diff != "" {
-		t.Errorf("items (-want +got):\n%s", diff)
-	}
-	w.balanced()
 }

@@ -12,6 +12,7 @@ import (
 
 // What a cut-off reading of a page found out of the attachments stands, whatever the source says now.
 func TestAttachmentsOfAPageThatBreaksOff(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name         string
 		first, again telemessagetest.Fault
@@ -22,6 +23,7 @@ func TestAttachmentsOfAPageThatBreaksOff(t *testing.T) {
 		{"first gone, then there", telemessagetest.Fault{Status: 404}, telemessagetest.Fault{}, []string{"m"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			w.add(w.mms("m", 2*time.Hour, item{"contentUrl": w.content("/file", []byte("bytes"))}))
 			w.many("n", 120)
@@ -51,6 +53,7 @@ func TestAttachmentsOfAPageThatBreaksOff(t *testing.T) {
 
 // What one slice has taken out of the waiting room, though it could not be finished, no other takes as well.
 func TestTakenOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.add(w.mms("m", time.Hour, item{"contentUrl": w.content("/file", []byte("bytes"))}))
 	w.site.Fail(telemessagetest.Content, 1, telemessagetest.Fault{Status: 503})
@@ -70,6 +73,7 @@ func TestTakenOnce(t *testing.T) {
 
 // What a slice set aside that has to be read again from its beginning is not for another slice to take.
 func TestUnreadSliceKeepsItsWaitingItems(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, pagesOf(1), func(o *telemessagetest.Options) { o.CursorLife = 30 * time.Hour })
 	w.add(w.mms("m", 2*time.Hour, item{"contentUrl": w.content("/file", []byte("bytes"))}), w.sms("second page", "of the first day", time.Hour))
 	w.site.Fail(telemessagetest.Content, 1, telemessagetest.Fault{Status: 503})
@@ -99,6 +103,7 @@ func TestUnreadSliceKeepsItsWaitingItems(t *testing.T) {
 
 // Credentials that are refused in the middle of the day are not an attachment's fault.
 func TestCredentialsExpireAtAnAttachment(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.add(w.mms("m", time.Hour, item{"contentUrl": w.content("/file", []byte("bytes"))}))
 	w.site.Fail(telemessagetest.Content, 1, telemessagetest.Fault{Status: 401, Body: `{"code":301,"message":"bad password"}`})

@@ -38,6 +38,7 @@ func (w *world) keyOf(id string) (key, facts string) {
 // An item of the waiting room whose blob can't be read is quarantined and told of, and keeps neither its window nor its
 // neighbours. What it was comes again when the time is fetched by hand.
 func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
+	t.Parallel()
 	other := func(v any, facts bool) func(w *world, key, line string) {
 		return func(w *world, key, line string) {
 			if !facts {
@@ -62,6 +63,7 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 	} {
 		for _, id := range []string{"m1", "p1"} {
 			t.Run(tt.name+" "+id, func(t *testing.T) {
+				t.Parallel()
 				w := newWorld(t)
 				begin := w.ago(schedule.WindowLength)
 				p := w.long("p", "segment-0815-4711", "alpha-text beta-text", time.Hour)
@@ -163,18 +165,19 @@ func TestUnreadableItemOfAnOpenWindow(t *testing.T) {
 
 // A batch of an earlier try that is not as it was written keeps no window open: import refuses it and tells of it.
 func TestBatchOfAnEarlierTryIsDamaged(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.many("m", 120)
 	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Cut: 35_000}) // after the first batch
 	f := *w.collector
 	read := 0
-	f.store = w.OpenWith(answering(func(r *http.Request, answer *http.Response) {
+	f.store = w.OpenWith(answering{w.Storage, func(r *http.Request, answer *http.Response) {
 		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/00001.ndjson") {
 			read++
 			rest := io.LimitReader(answer.Body, answer.ContentLength-1)
 			answer.Body = io.NopCloser(io.MultiReader(strings.NewReader("X"), rest))
 		}
-	}))
+	}})
 	if res, err := w.try(&f, ""); err != nil || res.Open != 0 || read == 0 {
 		t.Errorf("%+v, %v; the batch was read %d times", res, err, read)
 	}
@@ -184,19 +187,23 @@ func TestBatchOfAnEarlierTryIsDamaged(t *testing.T) {
 	w.balanced()
 }
 
-// answering changes the storage's answers.
-type answering func(*http.Request, *http.Response)
+// answering is a transport that changes the storage's answers.
+type answering struct {
+	way    http.RoundTripper
+	change func(*http.Request, *http.Response)
+}
 
 func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := http.DefaultTransport.RoundTrip(r)
+	answer, err := a.way.RoundTrip(r)
 	if err == nil {
-		a(r, answer)
+		a.change(r, answer)
 	}
 	return answer, err
 }
 
 // A checkpoint that can't be read stops fetch, for to begin anew would leave out what it owed; an alert tells.
 func TestCheckpointIsUnreadable(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.many("m", 3)
 	other := json.RawMessage(`"no checkpoint"`)

@@ -4,33 +4,39 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
-	"sync/atomic"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/handlers/fetch/internal/schedule"
-	"o2archiver/local/azurite"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
+	"o2archiver/shared/funchost"
 	"o2archiver/shared/source/telemessage/client"
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
-// worlds counts: each has weeks of its own, so that no two have a run's folder in common, whatever is left of the others.
-var worlds atomic.Int64
+// address is the site's. No socket has it: see serve.
+const address = "https://archive.site.example"
 
-// world is a site, storage and a Collector between them. Tests that use one don't run at the same time.
+// start is when the clock of each world begins. The storage's clock is later (see virtual), for one that is behind
+// bounds what is planned.
+var start = time.Date(2001, 3, 1, 5, 30, 0, 0, time.UTC)
+
+// world is a site, storage and a Collector between them. It has no socket, so it may be in a bubble of testing/synctest
+// (see virtual), and shares nothing with other worlds.
 type world struct {
 	*fetchtest.World
 	t         *testing.T
 	clock     *archivetest.Clock
 	site      *telemessagetest.Site
-	base      *url.URL
+	base      *url.URL // of the site
 	collector *Collector
 
 	days  map[string]bool // on which fetch ran
@@ -39,41 +45,102 @@ type world struct {
 
 func newWorld(t *testing.T, edit ...func(*telemessagetest.Options)) *world {
 	t.Helper()
-	start := time.Date(2001, 3, 1, 5, 30, 0, 0, time.UTC).AddDate(0, 0, 25*int(worlds.Add(1)))
-	w := &world{t: t, clock: archivetest.NewClock(start), days: map[string]bool{}}
-	o := telemessagetest.Options{Username: fetchtest.Username, Password: fetchtest.Password, Now: w.clock.Now, Delay: 5 * time.Minute}
+	return makeWorld(t, fetchtest.NewWorld(t), edit)
+}
+
+// newWorldOnAzurite returns a world with storage that other processes can reach. Its test must not be parallel.
+func newWorldOnAzurite(t *testing.T, edit ...func(*telemessagetest.Options)) *world {
+	t.Helper()
+	return makeWorld(t, fetchtest.NewWorldOnAzurite(t), edit)
+}
+
+func makeWorld(t *testing.T, storage *fetchtest.World, edit []func(*telemessagetest.Options)) *world {
+	t.Helper()
+	w := &world{World: storage, t: t, clock: archivetest.NewClock(start), days: map[string]bool{}}
+	o := telemessagetest.Options{
+		Username: fetchtest.Username, Password: fetchtest.Password, Now: w.clock.Now, Delay: 5 * time.Minute,
+	}
 	for _, e := range edit {
 		e(&o)
 	}
 	w.site = telemessagetest.New(o)
-	server := httptest.NewServer(w.site)
-	t.Cleanup(server.Close)
 	var err error
-	if w.base, err = url.Parse(server.URL); err != nil {
+	if w.base, err = url.Parse(address); err != nil {
 		t.Fatal(err)
 	}
-	w.World = fetchtest.NewWorld(t)
 	w.Secret(w.base.Host)
 	w.collector = w.newCollector(w.Store, fetchtest.Password)
 	return w
 }
 
+// virtual runs a test in a bubble of testing/synctest, whose time goes on only while everything in it waits: pauses and
+// time-outs take no time, and how busy the machine is changes nothing.
+func virtual(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	t.Parallel()
+	inBubble(t, test)
+}
+
+// inBubble is virtual for a part of a test.
+func inBubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(10 * 365 * 24 * time.Hour) // a bubble begins in the year 2000
+		test(t)
+	})
+}
+
+// pauseAnswer waits for d, or until the client gives up.
+func pauseAnswer(r *http.Request, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-r.Context().Done():
+	}
+}
+
+// trickle sends size bytes every so often, until the client gives up.
+func trickle(rw http.ResponseWriter, r *http.Request, size int, every time.Duration) {
+	for r.Context().Err() == nil {
+		_, _ = io.WriteString(rw, strings.Repeat("x", size))
+		_ = http.NewResponseController(rw).Flush()
+		pauseAnswer(r, every)
+	}
+}
+
+// virtually returns a subtest that virtual runs.
+func virtually(test func(t *testing.T)) func(t *testing.T) {
+	return func(t *testing.T) { virtual(t, test) }
+}
+
 func (w *world) newCollector(s *archive.Store, password string) *Collector {
 	w.t.Helper()
-	// One try for each request, or the site's failures would cost their pauses; those are telemessage's to test.
-	site, err := client.New(w.base, func(r *http.Request) { r.SetBasicAuth(fetchtest.Username, password) }, client.Options{Now: w.clock.Now, Tries: 1})
+	c := New(Options{Site: w.client(w.site, password), Store: s, Now: w.clock.Now})
+	c.leaseWait, c.pause = 0, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }
+	return c
+}
+
+// client returns a client of a site that handler is. It tries each request once: its pauses are package telemessage's
+// to test.
+func (w *world) client(handler http.Handler, password string, edit ...func(*client.Options)) *client.Client {
+	w.t.Helper()
+	way, stop := telemessagetest.Serve(handler)
+	w.t.Cleanup(stop)
+	o := client.Options{HTTP: &http.Client{Transport: way}, Now: w.clock.Now, Tries: 1}
+	for _, e := range edit {
+		e(&o)
+	}
+	authorize := func(r *http.Request) { r.SetBasicAuth(fetchtest.Username, password) }
+	site, err := client.New(w.base, authorize, o)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	f := New(Options{Site: site, Store: s, Now: w.clock.Now})
-	f.leaseWait, f.pause = 0, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }
-	return f
+	return site
 }
 
 // faulty returns a Collector on whose way to the storage rule decides.
-func (w *world) faulty(rule func(*http.Request) azurite.Fault) *Collector {
+func (w *world) faulty(rule func(*http.Request) archivetest.Fault) *Collector {
 	w.t.Helper()
-	return w.newCollector(w.Open(azurite.ForTest(w.t).Proxy(w.t, rule)), fetchtest.Password)
+	return w.newCollector(w.OpenWith(w.Storage.Through(rule)), fetchtest.Password)
 }
 
 // today is the day of the runs that are planned now, and of their media.
@@ -87,7 +154,7 @@ func (w *world) try(f *Collector, input string) (Result, error) {
 
 func (w *world) invoke(ctx context.Context, f *Collector, id, input string) (Result, error) {
 	w.days[w.clock.Now().Format("2006/01/02")], w.found = true, nil
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute) // or a fault in a test would be waited for as an outage
+	ctx, cancel := context.WithTimeoutCause(ctx, funchost.Deadline, funchost.ErrDeadline)
 	defer cancel()
 	res, err := f.Run(ctx, id, input, slog.New(slog.NewJSONHandler(w.Log, nil)))
 	if err != nil {

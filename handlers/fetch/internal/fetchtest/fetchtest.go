@@ -2,18 +2,16 @@
 package fetchtest
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
 )
 
 // The credentials for the test's site.
@@ -23,45 +21,56 @@ const (
 )
 
 // World is the archive's storage, without a checkpoint and deferred items, and a log. At the end of the test it checks
-// that no line of the log and no error holds a secret. Tests that use a World must not run in parallel: the names of
-// the checkpoint and of the deferred items are fixed.
+// that no line of the log and no error holds a secret.
 type World struct {
-	T     *testing.T
-	Store *archive.Store // without faults
-	Log   *Lines
+	T          *testing.T
+	Storage    *archivetest.Storage // nil: Azurite
+	Connection string               // connection string of the storage
+	Store      *archive.Store       // without faults
+	Log        *archivetest.Lines
 
 	secrets map[string]bool // texts that no log line and no error may hold
 	said    []string        // errors
 }
 
-// NewWorld returns a World on this test binary's Azurite.
+// NewWorld returns a World with a storage account of its own, in memory.
 func NewWorld(t *testing.T) *World {
 	t.Helper()
-	w := &World{T: t, Log: &Lines{}, secrets: map[string]bool{}}
-	w.Secret(Password)
-	w.Store = w.Open(azurite.ForTest(t).ConnectionString())
+	storage := archivetest.ForTest(t, nil)
+	return newWorld(t, storage, storage.ConnectionString())
+}
+
+// NewWorldOnAzurite returns a World on this test binary's Azurite, which other processes can reach. Tests that use one
+// must not run in parallel: the names of the checkpoint and of the deferred items are fixed.
+func NewWorldOnAzurite(t *testing.T) *World {
+	t.Helper()
+	return newWorld(t, nil, azurite.ForTest(t).ConnectionString())
+}
+
+func newWorld(t *testing.T, storage *archivetest.Storage, connection string) *World {
+	t.Helper()
+	w := &World{
+		T: t, Storage: storage, Connection: connection, Log: &archivetest.Lines{}, secrets: map[string]bool{},
+	}
+	w.Secret(Password, archivetest.Key)
+	w.Store = w.OpenWith(w.Direct())
 	w.Empty()
 	t.Cleanup(w.checkSecrets)
 	return w
 }
 
-// Open returns the archive's storage for a connection string.
-func (w *World) Open(connection string) *archive.Store {
-	w.T.Helper()
-	return w.open(archive.Config{ConnectionString: connection})
+// Direct returns the transport that sends requests to the storage unchanged.
+func (w *World) Direct() http.RoundTripper {
+	if w.Storage == nil {
+		return http.DefaultTransport
+	}
+	return w.Storage
 }
 
 // OpenWith returns the archive's storage, with its requests sent through a transport.
 func (w *World) OpenWith(way http.RoundTripper) *archive.Store {
 	w.T.Helper()
-	return w.open(archive.Config{
-		ConnectionString: azurite.ForTest(w.T).ConnectionString(), HTTP: &http.Client{Transport: way},
-	})
-}
-
-func (w *World) open(c archive.Config) *archive.Store {
-	w.T.Helper()
-	s, err := archive.Open(c)
+	s, err := archive.Open(archive.Config{ConnectionString: w.Connection, HTTP: &http.Client{Transport: way}})
 	if err != nil {
 		w.T.Fatal(err)
 	}
@@ -111,32 +120,4 @@ func (w *World) checkSecrets() {
 			w.T.Errorf("a log line or an error holds %q", text)
 		}
 	}
-}
-
-// Lines collects the output of a log. It is safe for concurrent use.
-type Lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *Lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *Lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// Has reports whether a line of that level holds the text.
-func (l *Lines) Has(level slog.Level, text string) bool {
-	for line := range strings.Lines(l.String()) {
-		if strings.Contains(line, `"level":"`+level.String()+`"`) && strings.Contains(line, text) {
-			return true
-		}
-	}
-	return false
 }

@@ -1,0 +1,36 @@
+package archivetest
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"sync"
+)
+
+// Lines collects the output of a log. It is safe for concurrent use.
+type Lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *Lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *Lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// Has reports whether a line of that level holds the text.
+func (l *Lines) Has(level slog.Level, text string) bool {
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, `"level":"`+level.String()+`"`) && strings.Contains(line, text) {
+			return true
+		}
+	}
+	return false
+}
