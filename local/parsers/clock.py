@@ -38,4 +38,14 @@ def clocks(text):
     if at.year < 2000:
         return ""
     fraction = (TIME.fullmatch(text)[2] or "").rstrip("0").rstrip(".")
-    return f"{at:%Y-%m-%d %H:%M:%S}{fraction} UTC, in London {london:%Y-%m-%d %H:%M:%S}{fraction} {london:%Z}"
+    utc = f"{at:%Y-%m-%d %H:%M:%S}{fraction} UTC"
+    if london.utcoffset() == at.utcoffset():
+        return f"{utc}, the same in London ({london:%Z})"
+    return f"{utc}, in London {london:%Y-%m-%d %H:%M:%S}{fraction} {london:%Z}"
+
+
+def canonical(text):
+    """A time as RFC 3339 has it in UTC, which the block does not repeat as given; nothing if it can't be read."""
+    m = TIME.fullmatch(text)
+    fraction = (m[2] or "").rstrip("0").rstrip(".") if m else ""
+    return f"{moment(text):%Y-%m-%dT%H:%M:%S}{fraction}Z" if m else ""

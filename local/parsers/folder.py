@@ -11,9 +11,12 @@ import letter
 SHOWN = 20  # refusals that are named
 
 
+EARLIER = "format3"  # the folder of messages in an earlier format, beside the goldens; their records are the goldens'
+
+
 def find(folder):
     for place, folders, files in os.walk(folder):
-        folders.sort()
+        folders[:] = sorted(set(folders) - {EARLIER})
         for name in sorted(files):
             if name.endswith(".eml"):
                 yield os.path.join(place, name)
@@ -33,6 +36,14 @@ def check(folder, say, records=False):
             # Not the folder: that of an export is a mailbox's address.
             wrong.append(f"{os.path.basename(path)}: {e}")
     messages = len(letters) + len(wrong)
+    earlier = 0
+    for path in find(os.path.join(folder, EARLIER)) if records else []:
+        try:
+            letter.read(path)
+            earlier += 1
+        except letter.Refused as e:
+            wrong.append(f"{EARLIER}/{os.path.basename(path)}: {e}")
+    letter.demand(earlier or not records, "there is no message in an earlier format")
     if not letters and not wrong:
         return ["there are no .eml files in the folder"]
     counts = index.check(letters, wrong)
@@ -41,7 +52,7 @@ def check(folder, say, records=False):
     say(f"parsers: {messages} messages, {len(letters)} of them right for Python's email ({beside} held to the record "
         f"beside them, {sum(bool(one.html) for one in letters)} with HTML, {sum(len(one.files) for one in letters)} attachments); "
         f"notmuch has {counts.messages} with different ids, {counts.searches} searches and {counts.shown} messages compared; "
-        f"{len(examples.EXPECTED) if records else 'no'} examples of the documentation; {len(wrong)} failures")
+        f"{len(examples.EXPECTED) if records else 'no'} examples of the documentation; {earlier} messages in an earlier format; {len(wrong)} failures")
     return wrong
 
 

@@ -9,7 +9,7 @@ import re
 import unicodedata
 import urllib.parse
 
-from clock import clocks, moment, span
+from clock import canonical, clocks, moment, span
 from letter import QUOTED, RULER, block, demand, message_id
 
 OURS = "o2archiver.invalid"
@@ -103,7 +103,7 @@ class Person:
         """What the line of this participant must have in it."""
         yield from [quoted(self.full)] if self.full else []
         if self.number:
-            yield self.number + " ("
+            yield self.number
         elif self.value:
             yield quoted(self.given) + " (no telephone number)"
         for e in self.emails[:20]:
@@ -154,18 +154,20 @@ def spoken(seconds):
     return " ".join(f"{n} {unit}" for n, unit in parts if n)
 
 
-def missing(fixture):
-    """What the subject must say is not there."""
+def missing(fixture, said):
+    """What the subject must say is not there; said is the block."""
     record = fixture["record"]
     absent = sum(1 for a in record.get("Attachments") or [] if a.get("Gone") or (fixture.get("omit") or {}).get(a["Name"]))
     lost = sum(1 for p in record.get("Pieces") or [] if p.get("Lost"))
-    for n, what in (absent, "attachment"), (lost, "part"):
-        if n:
-            return f"{n:,} {what}{'s' * (n > 1)} missing"
-    return "incomplete" * any(name.endswith(")") for name in record.get("LeftOut") or [])
+    apart = sum(1 for p in record.get("Pieces") or [] if p.get("Apart"))
+    gone = [f"{n:,} {what}{'s' * (n > 1)}" for n, what in ((absent, "attachment"), (lost, "part")) if n]
+    gone += ["recording"] * (record["Kind"] == "CALL_AUDIO" and not record.get("Attachments"))
+    cut = any(re.search(r"… \([\d,]+ characters\)|, and [\d,]+ more addresses$", value) for _, value in said)
+    words = [" and ".join(gone) + " missing"] * bool(gone) + [f"{apart:,} part{'s' * (apart > 1)} in another message"] * bool(apart)
+    return ", ".join(words + ["incomplete"] * bool(record.get("LeftOut") or cut))
 
 
-def subject(fixture, sender, to):
+def subject(fixture, sender, to, said):
     record = fixture["record"]
     kind = {"SMS": "SMS", "MMS": "MMS", "CALL_LOG": "Call", "CALL_AUDIO": "Call"}.get(record["Kind"]) or one_line(record["Kind"], 40) or "Message"
     call = record["Kind"].startswith("CALL_")
@@ -181,12 +183,12 @@ def subject(fixture, sender, to):
         s += " to " + ", ".join(labels) + f" and {len(to) - 3} more"
     elif to:
         s += " to " + (", ".join(labels[:-1]) + " and " if labels[1:] else "") + labels[-1]
-    if call and talk(record):
-        s += f" ({spoken(talk(record))})"
-    if what := missing(fixture):
-        s += f" ({what})"
-    own = one_line(record.get("Subject", ""), 250)
-    return one_line(s + (": " + own if own else ""), 250)
+    end = f" ({spoken(talk(record))})" * bool(call and talk(record))
+    if what := missing(fixture, said):
+        end += f" ({what})"
+    s = one_line(s, 250 - len(end)) + end
+    own = one_line(record.get("Subject", ""), 248 - len(s)) if len(s) <= 238 else ""
+    return s + (": " + own if own else "")
 
 
 def conversation(record, sender, everybody):
@@ -202,7 +204,7 @@ def headers(record, root):
     """What the headers for programs must say, and nothing else."""
     given = {"Message-Id": record["ID"], "Type": record["Kind"], "Owner": record.get("Owner"), "Conversation": root, "Original-Sha256": record.get("SHA256"),
              "Direction": record.get("Direction"), "Status": record.get("Status"), "Time": record.get("TimeText"),
-             "Archived": record.get("ArchivedText"), "Format": "3"}
+             "Archived": record.get("ArchivedText"), "Format": "4"}
     return {"X-O2-" + name: text for name, value in given.items() if (text := one_line(value or "", 200))}
 
 
@@ -232,8 +234,8 @@ def times(record):
     for name, read, given in [("Time", record["Time"], record.get("TimeText")), ("Reached the archive", record.get("Archived"), record.get("ArchivedText")),
                               *(("Call " + what, call.get(key), call.get(key)) for what, key in (("started", "Start"), ("answered", "Answer"), ("ended", "End")))]:
         shown = clocks(read or "")
-        yield name, shown + (", as given " + marked(given, 100) if given else "") if shown else None
-        yield name + ", as given", isolated(given, marked(given, 500)) if given and not shown else None
+        yield name, shown or None
+        yield name + ", as given", isolated(given, marked(given, 500)) if given and not (shown and given == canonical(read)) else None
 
 
 def duration(record, spoke):
@@ -241,7 +243,9 @@ def duration(record, spoke):
     given = call_of(record).get("Duration")
     if not given:
         return None
-    return f"{given // 1_000_000:,} ms" + " (as given; it is not the time between answer and end)" * (spoke > 0 and abs(given / 1e9 - spoke) > 2)
+    millis = f"{given // 1_000_000:,} ms"
+    differs = "; it is not the time between answer and end" * (spoke > 0 and abs(given / 1e9 - spoke) > 2)
+    return f"{spoken(given / 1e9)} ({millis}{differs})" if given > 0 else millis
 
 
 def parts(record):
@@ -251,23 +255,72 @@ def parts(record):
             for p in record.get("Pieces") or []]
 
 
+def outcome(record):
+    """What the block must say of direction and status: as given, and in words."""
+    call = record["Kind"].startswith("CALL_")
+    words = {"in": "call to the archived phone" if call else "received on the archived phone",
+             "out": "call from the archived phone" if call else "sent from the archived phone"}
+    given = {"Direction": record.get("Direction"), "Status": record.get("Status"), "Call status": call_of(record).get("Status")}
+    if given["Status"] == given["Call status"]:
+        given["Status"] = None
+    out = {}
+    for name, value in given.items():
+        out[name] = isolated(value, marked(value, 500)) if value else None
+        said = words.get(value.lower()) if value and name == "Direction" else None
+        if value and name != "Direction" and len(value) <= 40 and re.fullmatch("[A-Za-z _-]*[_-][A-Za-z _-]*", value):
+            said = re.sub("[_-]", " ", value).strip().lower()
+        out[name] = f"{value} ({said})" if said else out[name]
+    return out
+
+
+def owner_is(record, sender, everybody):
+    """The owner's part in the item, in words."""
+    owner = Person({"Value": record["Owner"], "FirstName": "", "LastName": ""})
+    same = [p for p in [sender, *everybody] if p.value == owner.value or p.number and p.number == owner.number]
+    return "the sender" if sender in same else "a recipient" if same else "neither the sender nor a recipient"
+
+
+def spellings(number):
+    """The spellings of a British number; of others this side knows two, the rest is whatever it is."""
+    national = {"+447": (5, 6), "+441": (5, 6), "+442": (3, 4)}.get(number[:4])
+    if not national or len(number) != 13:
+        return re.escape(number) + ", .*" + re.escape(number[1:])
+    digits = "0" + number[3:]
+    a, b = (digits[:5], digits[5:]) if national == (5, 6) else (digits[:3], digits[3:7] + " " + digits[7:])
+    return re.escape(f"{number}, {a} {b}, {digits}, +44 {a[1:]} {b}, {number[1:]}")
+
+
+def numbers(record, sender, everybody):
+    """A pattern for the last line: all spellings of each number, once."""
+    known = [p.number for p in [sender, *everybody]] + [e164(record.get("Owner") or "")]
+    return "; ".join(map(spellings, dict.fromkeys(n for n in known if n)))
+
+
+def recipients(to, entries):
+    """What the block must say of recipients that the lines above or the header do not name."""
+    if len(entries) <= 20:
+        return []
+    return [f"{len(entries):,}; the first 20 are named above, the others at the end."
+            + f" The header names the first 500 of {len(to):,} different ones." * (len(to) > 500)]
+
+
 def lines(record, root):
     """What lines of the block must say that have one value; None: there must be none."""
     call = call_of(record)
-    given = {"Type": record["Kind"], "Network": record.get("Network"), "Direction": record.get("Direction"), "Status": record.get("Status"),
-             "Subject": record.get("Subject"), "Group": record.get("GroupName"), "Group id": record.get("GroupID"), "Conversation": root,
-             "Call status": call.get("Status"), "Call id": call.get("ID"), "SHA-256 of the original item": record.get("SHA256"),
+    given = {"Type": record["Kind"], "Network": record.get("Network"), "Subject": record.get("Subject"), "Group": record.get("GroupName"), "Group id": record.get("GroupID"), "Conversation": root,
+             "Call id": call.get("ID"), "SHA-256 of the original item": record.get("SHA256"),
              "Text's content type (shown as it stands)": record["ContentType"] if record.get("ContentType", "").lower() != "text/plain" else None,
              "Left out because of a wrong JSON type": ", ".join(name for name in record.get("LeftOut") or [] if not name.endswith(")")),
              "Left out": ", ".join(name for name in record.get("LeftOut") or [] if name.endswith(")")),
              "Source id": None if record.get("Derived") else record["ID"],
              "Source id (made of the item's bytes, for it had none)": record["ID"] if record.get("Derived") else None}
     out = {name: isolated(value, marked(value, 500)) if value else None for name, value in given.items()}
+    out |= outcome(record)
     out["Group message"] = "yes" if record.get("GroupMessage") else None
     ring, spoke = span(call.get("Start") or "", call.get("Answer") or ""), span(call.get("Answer") or "", call.get("End") or "")
     if not call.get("Answer") and not call.get("Duration") and call_status(record) != "answered" and record.get("Status") != "Answered":
         ring = span(call.get("Start") or "", call.get("End") or "")
-    out["Ring time"], out["Talk time"] = (spoken(n) if n else None for n in (ring, spoke))
+    out["Ring time"], out["Talk time"] = (spoken(n) if n else None for n in (ring, 0 if spoke == (call.get("Duration") or 0) / 1e9 else spoke))
     out["Call duration"] = duration(record, spoke)
     return out | dict(times(record))
 
@@ -289,7 +342,7 @@ ATTACHED = re.compile(rf"{QUOTED}, ([^, /]+/[^, ]+), ([\d,]+) bytes(?: claimed b
 def above_word(m):
     """What the text must say above the block of a file that is not there: what is known of it but not measured is the source's claim."""
     claimed = " claimed by the source" * ("claimed by the source" in m[0])
-    return f"[Not attached: {m[0][:m.end(1) + 1]}, {m[3]} bytes{claimed}, SHA-256 {m[4]}{claimed * (m[4] != 'unknown')}: {m[8]}]\r\n"
+    return f"[Not attached: {m[0][:m.end(1) + 1]} ({m[3]} bytes{claimed}): {m[8]}]\r\n"
 
 
 def attached(fixture, said, above):
@@ -335,17 +388,17 @@ def check(letter):
     demand(letter.sender == [(sender.name, sender.address)], "From is not the record's sender")
     to = list(dict.fromkeys((p.name, p.address) for p in everybody))
     demand(letter.to == to[:500], "To are not the record's recipients")
-    demand(letter.subject == subject(fixture, sender, everybody), "Subject is not the record's")
+    said = block(letter.text.decode("utf-8"))
+    demand(letter.subject == subject(fixture, sender, everybody, said), "Subject is not the record's")
     root = conversation(record, sender, everybody)
     programs = {name: value for name, value in letter.headers.items() if name.startswith("X-O2-")}
     demand(programs == headers(record, root), "the headers for programs are not the record's")
     demand({letter.headers.get("References"), letter.headers.get("In-Reply-To")} == {f"<{root}@conversation.{OURS}>"}, "References are not the conversation's")
     demand(letter.headers.get("Thread-Topic", "").endswith(f" [{root[:8]}]")
            and base64.b64decode(letter.headers.get("Thread-Index", ""))[6:].hex() == root[:32], "the thread is not the conversation's")
-    said = block(letter.text.decode("utf-8"))
     for name, value in lines(record, root).items():
         demand([v for n, v in said if n == name] == ([] if value is None else [value]), f"the block's {name} is not the record's")
-    demand([v for n, v in said if n == "Recipients"] == [f"{len(to):,}, of whom the header names the first 500."] * (len(to) > 500),
+    demand([v for n, v in said if n == "Recipients"] == recipients(to, everybody),
            "the block's count of recipients is not the record's")
     demand([(n, v) for n, v in said if n.startswith("Part ")] == parts(record), "the block's parts are not the record's")
     demand(attached(fixture, said, letter.text.decode("utf-8").rpartition(RULER)[0]), "the text's attachments are not the record's")
@@ -356,6 +409,9 @@ def check(letter):
     number = e164(record.get("Owner") or "")
     demand(len(owner) == 1 and owner[0].startswith(number or (quoted(record["Owner"]) if record.get("Owner") else "not given")),
            "the block's owner is not the record's")
+    demand(not record.get("Owner") or owner[0].endswith(", " + owner_is(record, sender, everybody)), "the block's owner is not the record's")
+    demand(re.fullmatch(numbers(record, sender, everybody), said[-1][1] if said[-1][0] == "Numbers, for search" else ""),
+           "the block's last line has not all spellings of the record's numbers")
     wanted = files(fixture)
     demand(sorted((f.size, f.sha256) for f in letter.files) == sorted(w[1:] for w in wanted), "the attachments are not the record's")
     given = [name.lower() for name, _, _ in wanted]

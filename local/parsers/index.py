@@ -88,7 +88,7 @@ def searches(letters):
             fields[prefix][one.id] = fields[prefix].get(one.id, "") + all_words
         for prefix, pairs in mails.items():
             wanted[prefix] |= {n for name, _ in pairs for n in re.findall(r"(?<![\w+])\+?\d{5,15}(?!\w)", name)}
-        spelt = re.findall(r"(\+44\d{10}) \((0\d{4} \d{6}), (0\d{10}), (\+44 \d{4} \d{6}), (44\d{10})\)", text)  # as people spell a number
+        spelt = re.findall(r"(\+44\d{10}),? \(?(0\d{4} \d{6}), (0\d{10}), (\+44 \d{4} \d{6}), (44\d{10})", text)  # as people spell a number
         wanted["body"] |= {spelling for spellings in spelt for spelling in spellings}
         wanted["body"] |= set(sorted(re.findall(r"(?<![\w'’&·])[a-z]{5,20}(?![\w'’&·+#])", text.split("-" * 40)[0]), key=len)[-1:])
         wanted["attachment"] |= {p for f in one.files if not f.shown and (p := phrase(f.name))}

@@ -170,14 +170,35 @@ def block(text):
     return [tuple(line.partition(": ")[::2]) for line in lines.removesuffix("\r\n").split("\r\n")]
 
 
+@dataclass
+class Signed:
+    """How the messages of a format say where the item's own text ends."""
+
+    size: re.Pattern  # finds the length of the item's own text
+    none: str  # the item has none
+    counted: re.Pattern  # what the HTML does not have
+    name: str  # of the program
+
+
+EARLIER = {"1", "2", "3"}  # formats of messages that are in mailboxes and stay as they are
+SIGNED = {
+    True: Signed(re.compile(r" The item's own text is the first ([\d,]+) bytes of the text in this message's RFC 5322 form\."), " The item has no text of its own.",
+                 re.compile(r" The item('s own text is .*? RFC 5322 form| has no text of its own)\."), "Added by O2 Network Archiver, message format "),
+    False: Signed(re.compile(r"^The text above the line(?: begins with the original message)? \(([\d,]+) bytes\)"), "The original item has no text of its own;",
+                  re.compile(r" \([\d,]+ bytes\)"), "\r\nAdded by: O2 Network Archiver, message format "),
+}
+
+
 def itself(letter):
     """Holds the message to the block at the end of its text, which says what the message is."""
     text = letter.text.decode("utf-8")
     own, ruler, block = ("\r\n" + text).rpartition("\r\n" + RULER + "\r\n")
     demand(ruler, "its text has no block about the item")
     lines = block.split("\r\n")
-    size = re.search(r" The item's own text is the first ([\d,]+) bytes of the text in this message's RFC 5322 form\.", lines[0])
-    demand(size or lines[0].endswith(" The item has no text of its own."), "it does not say where the item's own text ends")
+    signed = SIGNED[letter.headers.get("X-O2-Format") in EARLIER]
+    size = signed.size.search(lines[0])
+    demand(size or signed.none in lines[0], "it does not say where the item's own text ends")
+    demand(signed.name in block, "it does not say which program added the block, and in which format")
     length = int(size[1].replace(",", "")) if size else 0
     demand(length <= len(own.encode()) - 2, "the item's own text is shorter than it says")
 
@@ -194,7 +215,7 @@ def itself(letter):
     demand(len({f.name.lower() for f in letter.files}) == len(letter.files), "two attachments have one name")
     demand(letter.html or not letter.pictures, "a picture in the text that no HTML shows")
     if letter.html:
-        signature = re.sub(r" The item('s own text is .*? RFC 5322 form| has no text of its own)\.", "", lines[0])
+        signature = signed.counted.sub("", lines[0])
         why = page.refuse(letter.html, letter.text[:length].decode("utf-8"), signature, letter.pictures)
         demand(not why, f"its HTML {why}")
 

@@ -36,7 +36,7 @@ def header(line):
     return lambda raw: line + b"\r\n" + raw
 
 
-SIGNATURE = "Added by O2 Network Archiver, message format 3."
+SIGNATURE = "The text above the line is the original message. Everything below was added by the archiver."
 
 
 def page(body, signature=SIGNATURE):
@@ -61,6 +61,8 @@ GOOD = [  # the same changes, with nothing wrong in them
     ("mms-photo", "nothing changed", lambda raw: raw),
     ("sms", "a page", page("<p style='color:red'>TEXT</p><a href='https://contoso.example/'>x</a>")),
     ("sms", "a header more", header(b"X-Other: x")),
+    ("format3/sms", "a message in an earlier format", lambda raw: raw),
+    ("format3/mms-gone", "a message in an earlier format, with attachments", lambda raw: raw),
 ]
 
 BROKEN = [
@@ -88,21 +90,21 @@ BROKEN = [
     ("sms", "another network", swap(b"\r\nNetwork: O2", b"\r\nNetwork: O3"), "block's Network"),
     ("sms", "parts changed", lambda raw: swap(b'\r\nTo: "Sam O\'Neill", ', b'\r\nFrom: "Sam O\'Neill", ')(swap(b'\r\nFrom: "Jane Doe", +44', b'\r\nTo: "Jane Doe", +44')(raw)), "block's From"),
     ("sms", "another owner", swap(b"\r\nOwner of the archived phone: +447700900123", b"\r\nOwner of the archived phone: +447700900456"), "block's owner"),
-    ("group-600", "another count of recipients", swap(b"\r\nRecipients: 600,", b"\r\nRecipients: 500,"), "count of recipients"),
+    ("group-600", "another count of recipients", swap(b"\r\nRecipients: 600;", b"\r\nRecipients: 500;"), "count of recipients"),
     ("sms", "a count of recipients", swap(b"\r\nSource id:", b"\r\nRecipients: 1, of whom the header names the first 500.\r\nSource id:"), "count of recipients"),
     ("group-named", "no group", swap(b"\r\nGroup message: yes", b""), "block's Group message"),
     ("group-named", "another group", swap(b"\r\nGroup: ", b"\r\nGroup: x"), "block's Group"),
     ("call-answered", "another status", swap(b"\r\nCall status: Answered", b"\r\nCall status: Missed"), "block's Call status"),
-    ("call-answered", "another talk time", swap(b"\r\nTalk time: 1 min", b"\r\nTalk time: 2 min"), "block's Talk time"),
+    ("call-durations-differ", "another talk time", swap(b"\r\nTalk time: 1 min", b"\r\nTalk time: 2 min"), "block's Talk time"),
     ("call-answered", "another start", swap(b"\r\nCall started: 2026-11-22 09:30:00", b"\r\nCall started: 2026-11-22 09:30:01"), "block's Call started"),
     ("call-answered", "another answer", swap(b"\r\nCall answered: 2026", b"\r\nCall answered: 2025"), "block's Call answered"),
     ("call-answered", "another end", swap(b"\r\nCall ended:", b"\r\nCall finished:"), "block's Call ended"),
-    ("call-answered", "another duration", swap(b"\r\nCall duration: 63,000 ms", b"\r\nCall duration: 64,000 ms"), "block's Call duration"),
-    ("call-durations-differ", "no word of times that differ", swap(b" (as given; it is not the time between answer an=\r\nd end)", b""), "block's Call duration"),
+    ("call-answered", "another duration", swap(b"\r\nCall duration: 1 min 3 s (63,000 ms", b"\r\nCall duration: 1 min 3 s (64,000 ms"), "block's Call duration"),
+    ("call-durations-differ", "no word of times that differ", swap(b"; it is not the time between answ=\r\ner and end)", b")"), "block's Call duration"),
     ("call-impossible-times", "another time as given", swap(b"as given: 57300-01", b"as given: 57300-02"), "block's Call started, as given"),
     ("sms-summer-time", "a London time an hour off", swap(b"London 2026-07-01 23:59:59.123 BST", b"London 2026-07-01 22:59:59.123 BST"), "block's Time"),
     ("sms-summer-time", "another zone in London", swap(b"59.123 BST", b"59.123 GMT"), "block's Time"),
-    ("sms-summer-time", "another time as given", swap(b"s given 2026-07-01T23", b"s given 2026-07-01T22"), "block's Time"),
+    ("sms-summer-time", "another time as given", swap(b"s given: 2026-07-01T23", b"s given: 2026-07-01T22"), "block's Time, as given"),
     ("sms", "another time in the archive", swap(b"\r\nReached the archive: 2026-11-22 10", b"\r\nReached the archive: 2026-11-22 11"), "block's Reached the archive"),
     ("sms-nobody", "another time in the archive as given", swap(b"as given: soon", b"as given: late"), "block's Reached the archive, as given"),
     ("sms-html", "another type of the text", swap(b"stands): text/html", b"stands): text/plain"), "block's Text's content type"),
@@ -119,7 +121,15 @@ BROKEN = [
     ("mms-gone", "no word above the block of what is gone", swap(b"[Not attached: ", b"[Attached: "), "text's attachments"),
     ("call-missed", "another outcome", swap(b"Subject: Missed call", b"Subject: Call"), "Subject is not"),
     ("sms", "another text", swap(b"Running late", b"Running fast"), "text"),
-    ("sms", "a longer text", swap(b"first 60 bytes", b"first 6,000 bytes"), "shorter than it says"),
+    ("sms", "a longer text", swap(b"(60 bytes)", b"(6,000 bytes)"), "shorter than it says"),
+    ("sms", "no count of bytes", swap(b"(60 bytes)", b"(all of it)"), "where the item's own text ends"),
+    ("sms", "no name of the program", swap(b"\r\nAdded by: O2", b"\r\nAdded by: O3"), "which program"),
+    ("format3/sms", "a longer text in an earlier format", swap(b"first 60 bytes", b"first 6,000 bytes"), "shorter than it says"),
+    ("format3/sms", "another format than its text has", swap(b"X-O2-Format: 3", b"X-O2-Format: 4"), "where the item's own text ends"),
+    ("sms", "a spelling less", swap(b", 07700900456", b""), "block's last line"),
+    ("sms", "another part of the owner", swap(b", the sender", b", a recipient"), "block's owner"),
+    ("sms", "other words for the direction", swap(b"(sent from", b"(sent to"), "block's Direction"),
+    ("call-not-answered", "other words for the status", swap(b"(no answer)", b"(answer)"), "block's Call status"),
     ("sms", "no block", swap(RULER.encode(), b"-"), "no block"),
     ("sms", "another character set", swap(b"charset=utf-8", b"charset=latin1"), "not in UTF-8"),
     ("mms-photo", "bad base64", swap(b"iVBORw0K", b"iVBOR!0K"), PYTHON),
@@ -162,16 +172,17 @@ def changed(goldens, name, change):
     with tempfile.TemporaryDirectory(prefix="parsers-") as home:
         with open(os.path.join(goldens, name + ".eml"), "rb") as f:
             raw = change(f.read())
-        with open(os.path.join(home, name + ".eml"), "wb") as f:
+        with open(os.path.join(home, os.path.basename(name) + ".eml"), "wb") as f:
             f.write(raw)
-        shutil.copy(os.path.join(goldens, name + ".json"), home)
+        if os.path.dirname(name) != folder.EARLIER:  # an earlier format is not that of the record
+            shutil.copy(os.path.join(goldens, name + ".json"), home)
         yield home
 
 
 def refusal(goldens, name, change):
     with changed(goldens, name, change) as home:
         try:
-            golden.check(letter.read(os.path.join(home, name + ".eml")))
+            golden.check(letter.read(os.path.join(home, os.path.basename(name) + ".eml")))
         except letter.Refused as e:
             return str(e)
     return ""

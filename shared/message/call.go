@@ -14,6 +14,11 @@ import (
 // isCall reports whether the record is a call, with or without a recording.
 func isCall(r *record.Record) bool { return r.Kind == record.CallLog || r.Kind == record.CallAudio }
 
+// lacksRecording reports whether the record is a call with a recording, but has no file.
+func lacksRecording(r *record.Record) bool {
+	return r.Kind == record.CallAudio && len(r.Attachments) == 0
+}
+
 // appendCall appends a summary of the call in plain words, as people search for it.
 func appendCall(b []byte, r *record.Record) []byte {
 	b = append(b, "Call"...)
@@ -49,7 +54,12 @@ func callOf(r *record.Record) record.Call {
 
 // callStatus returns the result of the call as the source reports it, in lower case and as words: no answer.
 func callStatus(r *record.Record) string {
-	return strings.ToLower(strings.TrimSpace(strings.Map(separatorToSpace, cmp.Or(callOf(r).Status, r.Status))))
+	return plainStatus(cmp.Or(callOf(r).Status, r.Status))
+}
+
+// plainStatus returns a status in lower case and as words.
+func plainStatus(status string) string {
+	return strings.ToLower(strings.TrimSpace(strings.Map(separatorToSpace, status)))
 }
 
 // separatorToSpace maps the separators of a status such as NO_ANSWER to spaces.
@@ -74,7 +84,7 @@ func ringAndTalk(r *record.Record) (ring, talk time.Duration) {
 
 // wasAnswered reports whether a status is that of an answered call. "Not answered" and "unanswered" are not.
 func wasAnswered(status string) bool {
-	status = strings.ToLower(strings.TrimSpace(strings.Map(separatorToSpace, status)))
+	status = plainStatus(status)
 	for _, word := range []string{"answered", "connected", "completed"} {
 		if strings.HasPrefix(status, word) {
 			return true
@@ -118,31 +128,39 @@ func formatDuration(d time.Duration) string {
 	return strings.Join(parts, " ")
 }
 
-// call appends the times, durations and status of a call.
+// call appends the times, durations and id of a call.
 func (p *block) call(r *record.Record) {
 	c := r.Call
 	if c == nil {
 		return
 	}
-	p.moment("Call started", callTime(c.Start), c.Start)
-	p.moment("Call answered", callTime(c.Answer), c.Answer)
-	p.moment("Call ended", callTime(c.End), c.End)
+	for _, m := range [...]struct{ name, given string }{
+		{"Call started", c.Start}, {"Call answered", c.Answer}, {"Call ended", c.End},
+	} {
+		at := callTime(m.given)
+		p.moment(m.name, at)
+		p.asGiven(m.name, at, m.given)
+	}
 	ring, talk := ringAndTalk(r)
 	if ring > 0 {
 		p.line("Ring time: ", formatDuration(ring))
 	}
-	if talk > 0 {
+	if talk > 0 && talk != c.Duration {
 		p.line("Talk time: ", formatDuration(talk))
 	}
 	if d := c.Duration; d != 0 {
-		p.b = append(append(append(p.b, "Call duration: "...), formatThousands(d.Milliseconds())...), " ms"...)
-		if talk > 0 && (d-talk).Abs() > 2*time.Second { // more than clock differences and rounding explain
-			p.b = append(p.b, " (as given; it is not the time between answer and end)"...)
+		p.b = append(p.b, "Call duration: "...)
+		millis := formatThousands(d.Milliseconds()) + " ms"
+		switch {
+		case d < 0:
+			p.line(millis)
+		case talk > 0 && (d-talk).Abs() > 2*time.Second: // more than clock differences and rounding explain
+			p.line(formatDuration(d), " (", millis, "; it is not the time between answer and end)")
+		default:
+			p.line(formatDuration(d), " (", millis, ")")
 		}
-		p.line()
 	}
-	p.field("Call status", c.Status)
-	p.field("Call id", c.ID)
+	p.field("Call id", c.ID, "")
 }
 
 // recordingFile returns the name and content type of a call's file, which sources often omit or get wrong. The file's

@@ -107,9 +107,8 @@ func checkParts(t *testing.T, r *record.Record, o Options, s store, p *Parsed) {
 
 // blockOf is the block of a text, line by line: the names, and behind each what it says.
 func blockOf(text string) (names []string, values map[string][]string) {
-	_, block, _ := cutLast("\r\n"+text, "\r\n"+ruler+"\r\n")
 	values = map[string][]string{}
-	for line := range strings.SplitSeq(strings.TrimSuffix(block, "\r\n"), "\r\n") {
+	for line := range strings.SplitSeq(strings.TrimSuffix(textBelow(text), "\r\n"), "\r\n") {
 		name, value, _ := strings.Cut(line, ": ")
 		names = append(names, name)
 		values[name] = append(values[name], value)
@@ -158,7 +157,7 @@ func checkPrivate(t *testing.T, r *record.Record, o Options, p *Parsed) {
 			absent++
 		}
 	}
-	c.missing = missingWords(r, absent)
+	c.missing = missingWords(r, absent, shortened.MatchString(textBelow(p.Text)))
 	if p.ThreadTopic != c.threadTopic() || p.ThreadIndex != c.threadIndex(r.Time) || p.Subject != subjectOf(r, c) || p.From != c.from.address {
 		t.Errorf("topic %q, index %q, subject %q, from %q", p.ThreadTopic, p.ThreadIndex, p.Subject, p.From)
 	}
@@ -177,6 +176,15 @@ func checkPrivate(t *testing.T, r *record.Record, o Options, p *Parsed) {
 	checkPeople(t, r, c, block)
 }
 
+// shortened finds a value that the block does not show in full.
+var shortened = regexp.MustCompile(`… \([0-9,]+ characters\)|, and [0-9,]+ more addresses\r\n`)
+
+// textBelow is the block of a text.
+func textBelow(text string) string {
+	_, block, _ := cutLast("\r\n"+text, "\r\n"+ruler+"\r\n")
+	return block
+}
+
 // checkLines holds the lines that have one value of the source.
 func checkLines(t *testing.T, r *record.Record, c *participants, block map[string][]string) {
 	t.Helper()
@@ -189,12 +197,16 @@ func checkLines(t *testing.T, r *record.Record, c *participants, block map[strin
 	if call.Duration != 0 {
 		duration = formatThousands(call.Duration.Milliseconds()) + " ms"
 	}
+	status := r.Status
+	if call.Status == r.Status {
+		status = ""
+	}
 	contentType := r.ContentType
 	if strings.EqualFold(contentType, "text/plain") {
 		contentType = ""
 	}
 	for name, given := range map[string]string{
-		"Type": string(r.Kind), "Network": r.Network, "Direction": r.Direction, "Status": r.Status, "Group": r.GroupName, "Group id": r.GroupID,
+		"Type": string(r.Kind), "Network": r.Network, "Direction": r.Direction, "Status": status, "Group": r.GroupName, "Group id": r.GroupID,
 		"SHA-256 of the original item": r.SHA256, "Conversation": c.conversation, "Subject": r.Subject, "Source id": id,
 		"Source id (made of the item's bytes, for it had none)": derived, "Call id": call.ID, "Call status": call.Status, "Call duration": duration,
 		"Text's content type (shown as it stands)": contentType, "Left out because of a wrong JSON type": strings.Join(wrong, ", "), "Left out": strings.Join(others, ", "),
@@ -203,9 +215,17 @@ func checkLines(t *testing.T, r *record.Record, c *participants, block map[strin
 		if given != "" {
 			want = []string{asField(given, maxShown)}
 		}
-		got := block[name]
-		if name == "Call duration" && len(got) == 1 {
-			got[0], _, _ = strings.Cut(got[0], " (as given")
+		got := slices.Clone(block[name])
+		switch {
+		case len(got) != 1:
+		case name == "Call duration":
+			if words, rest, ok := strings.Cut(got[0], " ("); ok && words == formatDuration(call.Duration) {
+				got[0], _, _ = strings.Cut(strings.TrimSuffix(rest, ")"), "; it is not")
+			}
+		case name == "Direction" && directionWords(r) != "":
+			got[0] = strings.TrimSuffix(got[0], " ("+directionWords(r)+")")
+		case (name == "Status" || name == "Call status") && statusWords(given) != "":
+			got[0] = strings.TrimSuffix(got[0], " ("+statusWords(given)+")")
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("the block's %s (-want +got):\n%s", name, diff)
@@ -238,18 +258,21 @@ func checkTimes(t *testing.T, r *record.Record, block map[string][]string) {
 		"Time": {r.Time, r.TimeText}, "Reached the archive": {r.Archived, r.ArchivedText}, "Call started": {callTime(call.Start), call.Start},
 		"Call answered": {callTime(call.Answer), call.Answer}, "Call ended": {callTime(call.End), call.End},
 	} {
-		var want []string
-		switch {
-		case !m.at.IsZero():
-			want = []string{m.at.UTC().Format("2006-01-02 15:04:05.999999999 MST, in London ") + inLondon(m.at).Format("2006-01-02 15:04:05.999999999 MST")}
-			if m.given != "" {
-				want[0] += ", as given " + string(appendShown(nil, m.given, 100))
+		var want, given []string
+		if !m.at.IsZero() {
+			want = []string{m.at.UTC().Format("2006-01-02 15:04:05.999999999 MST, the same in London (GMT)")}
+			if there := inLondon(m.at); there.Format("MST") == "BST" {
+				want = []string{m.at.UTC().Format("2006-01-02 15:04:05.999999999 MST, in London ") + there.Format("2006-01-02 15:04:05.999999999 MST")}
 			}
-		case m.given != "":
-			name, want = name+", as given", []string{asField(m.given, maxShown)}
+		}
+		if m.given != "" && (m.at.IsZero() || m.given != m.at.UTC().Format(time.RFC3339Nano)) {
+			given = []string{asField(m.given, maxShown)}
 		}
 		if diff := cmp.Diff(want, block[name]); diff != "" {
 			t.Errorf("the block's %s (-want +got):\n%s", name, diff)
+		}
+		if diff := cmp.Diff(given, block[name+", as given"]); diff != "" {
+			t.Errorf("the block's %s as given (-want +got):\n%s", name, diff)
 		}
 	}
 }
@@ -270,7 +293,10 @@ func checkPeople(t *testing.T, r *record.Record, c *participants, block map[stri
 		}
 		switch value := who.given.Value; {
 		case who.e164 != "":
-			parts = append(parts, who.e164+" (")
+			parts = append(parts, who.e164+",")
+			if numbers := block["Numbers, for search"]; len(numbers) != 1 || !strings.Contains("; "+numbers[0]+";", "; "+strings.Join(who.spellings(), ", ")+";") {
+				t.Errorf("the last line is %q, without all spellings of %s", numbers, who.e164)
+			}
 		case value != "":
 			parts = append(parts, asQuote(value, maxShown)+" (no telephone number)")
 		}
@@ -293,6 +319,9 @@ func checkPeople(t *testing.T, r *record.Record, c *participants, block map[stri
 		check("To", i, who)
 	}
 	check("Owner of the archived phone", 0, c.owner)
+	if want := c.ownerIs; r.Owner != "" && !strings.HasSuffix(block["Owner of the archived phone"][0], ", "+want) {
+		t.Errorf("the owner is %q, want %s", block["Owner of the archived phone"], want)
+	}
 	if r.Owner == "" && block["Owner of the archived phone"][0] != "not given" {
 		t.Errorf("the owner is %q", block["Owner of the archived phone"])
 	}
@@ -334,7 +363,7 @@ func checkHTML(t *testing.T, r *record.Record, p *Parsed) {
 			t.Errorf("the HTML's own text (-want +got):\n%s", cmp.Diff(want, own))
 		}
 	}
-	_, block, _ := cutLast("\r\n"+p.Text, "\r\n"+ruler+"\r\n")
+	block := textBelow(p.Text)
 	checkNotes(t, r, p, block)
 	// Every line of the block is a row.
 	rows := strings.Count(p.HTML, "<tr>")
@@ -364,13 +393,15 @@ func checkNotes(t *testing.T, r *record.Record, p *Parsed, block string) {
 		}
 	}
 	if lost > 0 {
-		want += fmt.Sprintf(" Of its %d parts, %d did not come.", r.Total, lost)
+		want += fmt.Sprintf(" Of its %d parts, %d did not arrive.", r.Total, lost)
 	}
-	line, _, _ := strings.Cut(block, "\r\n")
-	if _, notes, _ := strings.Cut(line, "RFC 5322 form."); r.Text != "" && notes != want || r.Text == "" && !strings.HasSuffix(line, " no text of its own."+want) {
-		t.Errorf("the signature line is %q, want %q at its end", line, want)
+	line := firstLine(block)
+	said, notes, _ := strings.Cut(line, signature)
+	count := " (" + formatThousands(int64(len(r.Text))) + " bytes)"
+	if notes != want || strings.Contains(said, count) != (r.Text != "") || strings.HasPrefix(said, "The original item has no text of its own;") != (r.Text == "") {
+		t.Errorf("the signature line is %q, want %q and %q at its end", line, count, want)
 	}
-	if !strings.Contains(p.HTML, "<hr><p>"+signature+want+"</p>") {
+	if !strings.Contains(p.HTML, "<hr><p>"+html.EscapeString(strings.Replace(line, count, "", 1))+"</p>") {
 		t.Errorf("the HTML has no line with %q", want)
 	}
 }

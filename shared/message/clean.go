@@ -80,19 +80,39 @@ func appendShown(b []byte, s string, limit int) []byte {
 	return appendMarked(b, s, limit, "")
 }
 
+// markWidth is how many characters a mark counts as.
+const markWidth = 8
+
+// shownWidth returns how many characters c counts as where it is shown.
+func shownWidth(c rune) int {
+	if isBreak(c) || isHidden(c) {
+		return markWidth
+	}
+	return 1
+}
+
+// isCut reports whether appendShown cuts s at limit characters.
+func isCut(s string, limit int) bool {
+	if len(s) <= limit/markWidth {
+		return false
+	}
+	for _, c := range s {
+		if limit -= shownWidth(c); limit < 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // appendMarked is appendShown with a backslash before each of the characters in escaped.
 func appendMarked(b []byte, s string, limit int, escaped string) []byte {
-	const mark = 8
 	for _, c := range s {
-		width := 1
-		if isBreak(c) || isHidden(c) {
-			width = mark
-		}
+		width := shownWidth(c)
 		if limit -= width; limit < 0 {
 			return fmt.Appendf(b, "… (%s characters)", formatThousands(int64(utf8.RuneCountInString(s))))
 		}
 		switch {
-		case width == mark:
+		case width == markWidth:
 			b = fmt.Appendf(b, "⟦U+%04X⟧", c)
 			continue
 		case strings.ContainsRune(escaped, c):

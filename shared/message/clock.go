@@ -5,28 +5,25 @@ import (
 	"time"
 )
 
-// moment appends a time in UTC, in London time, and as the source gave it.
-func (p *block) moment(name string, t time.Time, given string) {
+// moment appends a time in UTC and in London time, nothing for the zero time.
+func (p *block) moment(name string, t time.Time) {
 	if t.IsZero() {
-		if given != "" {
-			p.field(name+", as given", given)
-		}
 		return
 	}
-	p.b = append(append(p.b, name...), ": "...)
-	at := len(p.b)
-	p.b = appendClock(p.b, t.UTC())
-	utc := p.b[at : len(p.b)-len("UTC")]
-	p.b = append(p.b, ", in London "...)
+	p.b = appendClock(append(append(p.b, name...), ": "...), t.UTC())
 	if there := inLondon(t); there.Location() == summer {
-		p.b = appendClock(p.b, there)
-	} else { // GMT has the same figures as UTC
-		p.b = append(append(p.b, utc...), "GMT"...)
+		p.b = appendClock(append(p.b, ", in London "...), there)
+		p.line()
+	} else {
+		p.line(", the same in London (GMT)")
 	}
-	if given != "" {
-		p.b = appendShown(append(p.b, ", as given "...), given, 100)
+}
+
+// asGiven appends a time as the source gave it, if that is more than the UTC time above in the form of RFC 3339.
+func (p *block) asGiven(name string, t time.Time, given string) {
+	if t.IsZero() || given != t.UTC().Format(time.RFC3339Nano) {
+		p.field(name+", as given", given, "")
 	}
-	p.b = append(p.b, "\r\n"...)
 }
 
 // appendClock appends a time in its own zone: 2026-11-22 09:30:00.5 GMT. It uses the RFC 3339 layout, because Format

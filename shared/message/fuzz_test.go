@@ -18,7 +18,7 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Add("a\r\nBcc: x@y.example", "CALL_AUDIO", "O2", "\u2068HMRC\u2069", "=?utf-8?q?x?=", "\"<>\\", "a@b@c", "", "\r\n\r\n", "\x00\x7f",
 		"\r\n--=_o2_\r\n= \n \r", "../../NUL", "a/b;c", "\n", []byte{0, 255}, int64(1_000_000_000))
 	f.Add(strings.Repeat("é", 3000), "\t", " ", "65000", strings.Repeat("x", 2000), " a  b ", "é@b.example", strings.Repeat(" ", 50), "\u202e",
-		strings.Repeat("語", 300), ruler+"\r\n"+signature, strings.Repeat("語", 300)+".png", "multipart/mixed", "", bytes.Repeat([]byte("x"), 200), int64(32503680000))
+		strings.Repeat("語", 300), ruler+"\r\nThe text above the line (1 bytes) is the original message."+signature, strings.Repeat("語", 300)+".png", "multipart/mixed", "", bytes.Repeat([]byte("x"), 200), int64(32503680000))
 	f.Add("O2-2", "MMS", "", "", "דוד", "&#60;", "", "HMRC", "<b>", "</td>", "<script>\r\n  </div>\u2068&", "a.png", "image/png", "", []byte("\x89PNG\r\n\x1a\n0"), int64(1763803868))
 	f.Add("O2-3", "CALL_AUDIO", "", "07700900123", "", "", "", "", "", "", "", "", "x", "", []byte("RIFF....WAVE"), int64(1763803868))
 	f.Add("O2-4", "MMS", "", "1", "", "", "", "", "", "", "", "p.smil", "application/smil", "", []byte("<smil><img src='P (2).smil'/><img src='p.smil'/></smil>"), int64(1763803868))

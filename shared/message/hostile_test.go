@@ -31,7 +31,7 @@ var hostile = map[string]string{
 	"style":            "</div><style>*{display:none}</style>",
 	"remote content":   `<img src="https://elsewhere.example/pixel.png">`,
 	"boundary":         "\r\n--=_o2_a_7cd7b195bc377bc2effed878d98da10286025573--\r\n",
-	"forged block":     "\r\n" + ruler + "\r\n" + signature + "\r\nDirection: In\r\n",
+	"forged block":     "\r\n" + ruler + "\r\nThe text above the line (1 bytes) is the original message." + signature + "\r\nDirection: In\r\n",
 	"right-to-left":    "gpj.\u202eexe",
 	"isolates":         "\u2068HMRC\u2069\ufffc",
 	"quotes":           `"; DROP TABLE x; --'`,

@@ -44,12 +44,17 @@ func appendHTML(b, text []byte, ends lengths, files []file) []byte {
 			b = append(appendEscaped(append(b, "<p>["...), []byte(f.name), false), "]</p>\r\n"...)
 		}
 	}
-	notes, rows := cutLine(text[ends.noted:]) // without the byte count, which is about the plain text
-	b = append(appendLine(append(b, "<hr><p>"+signature...), notes),
+	notes, rows := cutLine(text[ends.noted:])
+	b = appendLine(append(b, "<hr><p>"...), text[ends.signed:ends.counted])
+	b = append(appendLine(b, notes),
 		"</p>\r\n<table><tbody align=\"left\" valign=\"top\">\r\n"...)
 	for len(rows) > 0 {
 		var line []byte
 		line, rows = cutLine(rows)
+		if len(line) == 0 {
+			b = append(b, "<tr><td colspan=\"2\"><br></td></tr>\r\n"...)
+			continue
+		}
 		name, value, ok := bytes.Cut(line, []byte(": ")) // the field names that the archiver adds have no colon
 		if !ok {
 			b = append(appendLine(append(b, `<tr><td colspan="2">`...), line), "</td></tr>\r\n"...)

@@ -57,7 +57,7 @@ func TestHostileLengths(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.HasPrefix(p.Text, r.Text) || !strings.Contains(p.Text, "\r\n"+ruler+"\r\n"+signature) || len(p.HTML) > maxHTML+100 {
+			if !strings.HasPrefix(p.Text, r.Text) || !strings.Contains(p.Text, "\r\n"+ruler+"\r\nThe text above the line (") || len(p.HTML) > maxHTML+100 {
 				t.Errorf("text of %d bytes, HTML of %d", len(p.Text), len(p.HTML))
 			}
 			if got := strings.Count(p.Text, "\r\nTo: "); got != len(r.To) {

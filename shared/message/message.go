@@ -21,7 +21,8 @@ const (
 	senderDomain = "sms." + domain
 	threadDomain = "conversation." + domain
 
-	format       = "3" // version of the message's form, in X-O2-Format and in the text's signature
+	format       = "4" // version of the message's form, in X-O2-Format and in the block
+	archiver     = "O2 Network Archiver, message format " + format
 	maxRecipient = 500 // the limit of Microsoft Graph for the recipients of a message
 )
 
@@ -84,18 +85,18 @@ func Build(r *record.Record, o Options) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	m := &Message{id: key + "@" + domain}
+	room := o.Numbers.enter()
+	defer o.Numbers.leave(room)
+	var ends lengths
+	room.text, ends = appendText(room.text[:0], r, cast, files)
 	absent := cast.filesBeyond
 	for i := range files {
 		if files[i].absent != "" {
 			absent++
 		}
 	}
-	cast.missing = missingWords(r, absent)
-	m := &Message{id: key + "@" + domain}
-	room := o.Numbers.enter()
-	defer o.Numbers.leave(room)
-	var ends lengths
-	room.text, ends = appendText(room.text[:0], r, cast, files)
+	cast.missing = missingWords(r, absent, cast.cut)
 	room.html = appendHTML(room.html[:0], room.text, ends, files)
 	if err := m.layOut(room, headerOf(room, r, m.id, cast), key, files); err != nil {
 		// No record is known that causes an error here. If there is one, it is quarantined, and does not block

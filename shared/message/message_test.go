@@ -154,7 +154,7 @@ func checkMessage(t *testing.T, r *record.Record, o Options, s store, raw []byte
 	if !ok {
 		own, block, ok = cutLast("\r\n"+p.Text, "\r\n"+ruler+"\r\n")
 	}
-	if !ok || !strings.HasPrefix(own, r.Text) && r.Text != "" || !strings.HasPrefix(block, signature) {
+	if !ok || !strings.HasPrefix(own, r.Text) && r.Text != "" || !strings.Contains(firstLine(block), signature) {
 		t.Errorf("the last ruler isn't ours: %.100q", block)
 	}
 	if !p.Date.Equal(r.Time.Truncate(time.Second)) {
@@ -180,6 +180,14 @@ func checkMessage(t *testing.T, r *record.Record, o Options, s store, raw []byte
 }
 
 var plainSMTP = regexp.MustCompile("^[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+)*@([a-zA-Z0-9-]+\\.)+[a-zA-Z0-9-]+$")
+
+// signature ends the line below the ruler, except for the notes.
+const signature = " Everything below was added by the archiver."
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\r\n")
+	return line
+}
 
 func cutLast(s, sep string) (before, after string, found bool) {
 	if i := strings.LastIndex(s, sep); i >= 0 {

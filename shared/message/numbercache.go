@@ -1,6 +1,7 @@
 package message
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -49,6 +50,31 @@ type number struct {
 	national string // as it is written in its country
 
 	international string // as it is written abroad
+}
+
+// spellings returns all forms in which people search for the number: +447700900123, 07700 900123, 07700900123,
+// +44 7700 900123 and 447700900123. It returns nil if it is not a telephone number.
+func (n number) spellings() []string {
+	if n.e164 == "" {
+		return nil
+	}
+	all := make([]string, 0, 5)
+	for _, s := range []string{n.e164, n.national, digitsOf(n.national), n.international, n.e164[1:]} {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// digitsOf returns s without its separators.
+func digitsOf(s string) string {
+	return strings.Map(func(c rune) rune {
+		if strings.ContainsRune(" ()-./", c) {
+			return -1
+		}
+		return c
+	}, s)
 }
 
 // maxNumbers limits the cache to about 15 MB. When it is full, it is cleared.

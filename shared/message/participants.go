@@ -41,12 +41,13 @@ type participants struct {
 	from         person
 	to           []person
 	owner        person   // without an address: no header field of the owner needs one
-	ownerApart   bool     // the owner is neither sender nor recipient
+	ownerIs      string   // the owner's part in the item, in words
 	conversation string   // ID of the set of participants, see conversationID
 	keys         []string // one for each participant, sorted, without repetition
 
 	missing     string // words for the subject about what the message lacks, see missingWords
 	filesBeyond int    // number of attachments beyond maxFiles
+	cut         bool   // the block does not show a value in full
 }
 
 // castOf returns the participants of a record.
@@ -63,16 +64,16 @@ func castOf(r *record.Record, o Options) *participants {
 		value:  bareValue(r.Owner),
 		number: o.Numbers.read(r.Owner, o.Region),
 	}
-	c.ownerApart = r.Owner != ""
-	same := func(p *person) {
-		if r.Owner != "" && (p.value == c.owner.value || p.e164 != "" && p.e164 == c.owner.e164) {
-			c.ownerApart = false
-			c.owner.full = cmp.Or(c.owner.full, p.full)
-		}
+	isOwner := func(p person) bool {
+		return r.Owner != "" && (p.value == c.owner.value || p.e164 != "" && p.e164 == c.owner.e164)
 	}
-	same(&c.from)
-	for i := range c.to {
-		same(&c.to[i])
+	switch {
+	case isOwner(c.from):
+		c.ownerIs = "the sender"
+	case slices.ContainsFunc(c.to, isOwner):
+		c.ownerIs = "a recipient"
+	default:
+		c.ownerIs = "neither the sender nor a recipient"
 	}
 	c.keys = c.participants(r.ID)
 	c.conversation = conversationID(c.keys)

@@ -119,15 +119,18 @@ func TestManyOfEverything(t *testing.T) {
 
 // The block says so where the header leaves somebody out, and only there.
 func TestHeaderNamesTheFirst500(t *testing.T) {
+	const at = "; the first 20 are named above, the others at the end."
 	for _, c := range []struct {
 		entries, different, named int
 		want                      []string
 	}{
-		{500, 500, 500, nil},
-		{501, 501, 500, []string{"501, of whom the header names the first 500."}},
-		{600, 450, 450, nil},
-		{600, 500, 500, nil},
-		{1200, 1100, 500, []string{"1,100, of whom the header names the first 500."}},
+		{20, 20, 20, nil},
+		{21, 20, 20, []string{"21" + at}},
+		{500, 500, 500, []string{"500" + at}},
+		{501, 501, 500, []string{"501" + at + " The header names the first 500 of 501 different ones."}},
+		{600, 450, 450, []string{"600" + at}},
+		{600, 500, 500, []string{"600" + at}},
+		{1200, 1100, 500, []string{"1,200" + at + " The header names the first 500 of 1,100 different ones."}},
 	} {
 		r := shortText()
 		r.To = nil

@@ -3,6 +3,7 @@ package message
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"o2archiver/shared/record"
 )
@@ -26,46 +27,68 @@ func subjectOf(r *record.Record, c *participants) string {
 		b.WriteString(" to ")
 		b.WriteString(firstThree(c.to))
 	}
-	if isCall(r) {
-		if length := callLength(r); length > 0 {
-			b.WriteString(" (" + formatDuration(length) + ")")
+	// What is missing must not be cut off, so the names before it are.
+	var end string
+	if length := callLength(r); isCall(r) && length > 0 {
+		end = " (" + formatDuration(length) + ")"
+	}
+	if c.missing != "" {
+		end += " (" + c.missing + ")"
+	}
+	s := oneLine(b.String(), maxSubject-len(end)) + end
+	const least = 10 // characters of the item's own subject; fewer are of no use
+	if room := maxSubject - utf8.RuneCountInString(s) - len(": "); room >= least {
+		if own := oneLine(r.Subject, room); own != "" {
+			s += ": " + own
 		}
 	}
-	if c.missing != "" { // before what may be truncated
-		b.WriteString(" (" + c.missing + ")")
-	}
-	if own := oneLine(r.Subject, maxSubject); own != "" {
-		b.WriteString(": " + own)
-	}
-	return oneLine(b.String(), maxSubject)
+	return s
 }
 
 // missingWords returns what the message lacks in words for the subject, or "" if nothing: attachments, parts of a
-// long SMS, or content that was left out because of its amount. absent is the number of attachments that are not
-// attached.
-func missingWords(r *record.Record, absent int) string {
-	lost := 0
-	for _, piece := range r.Pieces {
-		if piece.Lost {
-			lost++
-		}
-	}
+// long SMS, the recording of a call, fields that were left out, or values that the block does not show in full (cut).
+// absent is the number of attachments that are not attached. The words are ASCII and at most about 120 characters.
+func missingWords(r *record.Record, absent int, cut bool) string {
 	count := func(n int, one string) string {
 		if n == 1 {
-			return "1 " + one + " missing"
+			return "1 " + one
 		}
-		return formatThousands(int64(n)) + " " + one + "s missing"
+		return formatThousands(int64(n)) + " " + one + "s"
 	}
-	_, others := leftOut(r)
-	switch {
-	case absent > 0:
-		return count(absent, "attachment")
-	case lost > 0:
-		return count(lost, "part")
-	case len(others) > 0:
-		return "incomplete"
+	lost, apart := missingPieces(r)
+	var missing, all []string
+	if absent > 0 {
+		missing = append(missing, count(absent, "attachment"))
 	}
-	return ""
+	if lost > 0 {
+		missing = append(missing, count(lost, "part"))
+	}
+	if lacksRecording(r) {
+		missing = append(missing, "recording")
+	}
+	if len(missing) > 0 {
+		all = append(all, strings.Join(missing, " and ")+" missing")
+	}
+	if apart > 0 {
+		all = append(all, count(apart, "part")+" in another message")
+	}
+	if len(r.LeftOut) > 0 || cut {
+		all = append(all, "incomplete")
+	}
+	return strings.Join(all, ", ")
+}
+
+// missingPieces returns how many parts of a long SMS did not arrive, and how many are in another message.
+func missingPieces(r *record.Record) (lost, apart int) {
+	for _, piece := range r.Pieces {
+		switch {
+		case piece.Lost:
+			lost++
+		case piece.Apart:
+			apart++
+		}
+	}
+	return lost, apart
 }
 
 // kindWord returns the word for the kind of a record, and for a call also its result.
