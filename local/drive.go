@@ -143,31 +143,18 @@ func (d *driver) look(ctx context.Context, fetching bool) (progressed bool, open
 // list finds new batches.
 func (d *driver) list(ctx context.Context) error {
 	store := d.w.store
-	days, err := store.Days(ctx)
-	if err != nil {
-		return fmt.Errorf("look for batches: %w", err)
-	}
-	for _, day := range days {
-		runs, err := store.Runs(ctx, day)
+	for b, err := range store.AllBatches(ctx) {
 		if err != nil {
 			return fmt.Errorf("look for batches: %w", err)
 		}
-		for _, run := range runs {
-			batches, err := store.Batches(ctx, run)
-			if err != nil {
-				return fmt.Errorf("look for batches: %w", err)
-			}
-			for _, b := range batches {
-				if d.batches[b.Name] != nil {
-					continue
-				}
-				// With -storage an earlier start may have finished it.
-				done, err := journal.Tail(ctx, store.Logs(), b.Name)
-				d.batches[b.Name] = &batchState{info: b, done: err == nil && done}
-				if !d.batches[b.Name].done {
-					d.deliver(ctx, b)
-				}
-			}
+		if d.batches[b.Name] != nil {
+			continue
+		}
+		// With -storage an earlier start may have finished it.
+		done, err := journal.Tail(ctx, store.Logs(), b.Name)
+		d.batches[b.Name] = &batchState{info: b, done: err == nil && done}
+		if !d.batches[b.Name].done {
+			d.deliver(ctx, b)
 		}
 	}
 	return nil

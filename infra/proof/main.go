@@ -17,7 +17,6 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -124,7 +123,7 @@ func (e *export) batches(ctx context.Context) error {
 	listed := map[string]bool{}
 	for name := range e.sums {
 		in, ok := strings.CutPrefix(name, archive.Batches+"/")
-		if !ok || path.Base(in) != "manifest.json" || ctx.Err() != nil {
+		if !ok || !archive.IsManifest(in) || ctx.Err() != nil {
 			continue
 		}
 		raw, err := os.ReadFile(filepath.Join(e.folder, filepath.FromSlash(name)))
@@ -151,7 +150,7 @@ func (e *export) batches(ctx context.Context) error {
 		}
 	}
 	for name := range e.sums {
-		if strings.HasPrefix(name, archive.Batches+"/") && path.Ext(name) == ".ndjson" && !listed[name] {
+		if strings.HasPrefix(name, archive.Batches+"/") && archive.HasBatchEnding(name) && !listed[name] {
 			e.unlisted++
 		}
 	}
@@ -165,7 +164,7 @@ func (e *export) journals(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		batch := strings.TrimSuffix(log, ".jsonl") + ".ndjson"
+		batch := journal.BatchOf(log)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

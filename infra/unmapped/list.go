@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -46,7 +45,7 @@ type list struct {
 func (l *list) read(ctx context.Context, folder string) error {
 	root := filepath.Join(folder, archive.Batches)
 	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(file) != ".ndjson" || ctx.Err() != nil {
+		if err != nil || entry.IsDir() || !archive.HasBatchEnding(file) || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
 		}
 		name, err := filepath.Rel(root, file)
@@ -68,8 +67,7 @@ func (l *list) read(ctx context.Context, folder string) error {
 
 // batch adds the unmapped items of one batch.
 func (l *list) batch(folder, name string) error {
-	log, err := os.Open(filepath.Join(folder, archive.Journal,
-		filepath.FromSlash(strings.TrimSuffix(name, ".ndjson")+".jsonl")))
+	log, err := os.Open(filepath.Join(folder, archive.Journal, filepath.FromSlash(journal.LogName(name))))
 	if errors.Is(err, fs.ErrNotExist) {
 		l.open++
 		return nil
@@ -98,9 +96,7 @@ func (l *list) batch(folder, name string) error {
 	if err != nil {
 		return err
 	}
-	number := 0
-	for text := range bytes.Lines(data) { // line N of the journal is line N of the batch
-		number++
+	for number, text := range journal.BatchLines(data) {
 		records, ok := unmapped[number]
 		if !ok {
 			continue

@@ -104,22 +104,11 @@ func (w *world) get(ctx context.Context, path string, to io.Writer) error {
 
 // batches returns all batches that fetch has written.
 func (w *world) batches(ctx context.Context) (all []archive.BatchInfo, err error) {
-	days, err := w.store.Days(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, day := range days {
-		runs, err := w.store.Runs(ctx, day)
+	for b, err := range w.store.AllBatches(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		for _, run := range runs {
-			some, err := w.store.Batches(ctx, run)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, some...)
-		}
+		all = append(all, b)
 	}
 	return all, nil
 }

@@ -6,7 +6,6 @@
 package export
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -105,25 +104,12 @@ func (e *exporter) run(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer func() { err = e.index.close(err) }()
-	days, err := e.store.Days(ctx)
-	if err != nil {
-		return fmt.Errorf("list the batches: %w", err)
-	}
-	for _, day := range days {
-		runs, err := e.store.Runs(ctx, day)
+	for b, err := range e.store.AllBatches(ctx) {
 		if err != nil {
 			return fmt.Errorf("list the batches: %w", err)
 		}
-		for _, run := range runs {
-			batches, err := e.store.Batches(ctx, run)
-			if err != nil {
-				return fmt.Errorf("list the batches: %w", err)
-			}
-			for _, b := range batches {
-				if err := e.batch(ctx, b.Name); err != nil {
-					return fmt.Errorf("batch %s: %w", b.Name, err)
-				}
-			}
+		if err := e.batch(ctx, b.Name); err != nil {
+			return fmt.Errorf("batch %s: %w", b.Name, err)
 		}
 	}
 	return nil
@@ -151,9 +137,7 @@ func (e *exporter) batch(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("read it: %w", err)
 	}
-	number := 0
-	for text := range bytes.Lines(data) { // numbered as import numbers them
-		number++
+	for number, text := range journal.BatchLines(data) {
 		copies := there[number]
 		if len(copies) == 0 {
 			continue

@@ -1,7 +1,6 @@
 package export
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -64,9 +63,8 @@ func (e *exporter) copyOfFirst(ctx context.Context, known journal.Record, c jour
 	if isEnvironmental(ctx, err) {
 		return err
 	}
-	number := 0
-	for text := range bytes.Lines(data) {
-		if number++; number != c.First.Line {
+	for number, text := range journal.BatchLines(data) {
+		if number != c.First.Line {
 			continue
 		}
 		if two && !e.fits(ctx, text, known) {

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
@@ -75,19 +73,12 @@ func Read(ctx context.Context, store *archive.Store) (*Summary, error) {
 		LeftOut: map[string]int{},
 		Missing: map[string]int{}, Absent: map[string]int{}, open: map[string]bool{}}
 	s.Source.Total = new(int64)
-	days, err := store.Days(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, day := range days {
-		runs, err := store.Runs(ctx, day)
+	for run, err := range store.AllRuns(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		for _, run := range runs {
-			if err := s.addRun(ctx, store, run); err != nil {
-				return nil, err
-			}
+		if err := s.addRun(ctx, store, run); err != nil {
+			return nil, err
 		}
 	}
 	if s.Runs.All == 0 {
@@ -240,8 +231,8 @@ func (s *Summary) look(ctx context.Context, store *archive.Store, b archive.Batc
 	if err != nil {
 		return err
 	}
-	for i, line := range slices.Collect(strings.Lines(string(data))) {
-		if unmapped[i+1] {
+	for n, line := range journal.BatchLines(data) {
+		if unmapped[n] {
 			s.mask(line)
 		}
 	}
@@ -249,9 +240,9 @@ func (s *Summary) look(ctx context.Context, store *archive.Store, b archive.Batc
 }
 
 // mask counts the numbers in a record without a mailbox, with their last digits masked.
-func (s *Summary) mask(line string) {
+func (s *Summary) mask(line []byte) {
 	var entry record.Entry
-	if json.Unmarshal([]byte(line), &entry) != nil {
+	if json.Unmarshal(line, &entry) != nil {
 		return
 	}
 	r, err := telemessage.Parse(entry)

@@ -9,8 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,14 +31,6 @@ const (
 	listPage  = 100       // names per answer: each answer is held in memory
 )
 
-// The forms of names. A run begins with a letter or digit, so that no part of a path is "." or "..".
-var (
-	folderForm = regexp.MustCompile(`^\d{4}/\d\d/\d\d/[A-Za-z0-9][A-Za-z0-9.-]{0,127}$`)
-	batchForm  = regexp.MustCompile(
-		`^\d{4}/\d\d/\d\d/[A-Za-z0-9][A-Za-z0-9.-]{0,127}/(\d{5}|a\d{6})(-z{0,3}[b-z])?\.ndjson$`)
-	dayForm = regexp.MustCompile(`^\d{4}/\d\d/\d\d$`)
-)
-
 // BatchInfo describes a batch as far as a listing does.
 type BatchInfo struct {
 	Name    string    `json:"name"` // within the container Batches
@@ -48,38 +38,6 @@ type BatchInfo struct {
 	Size    int64     `json:"size"`    // bytes
 	Records int       `json:"records"` // items of the source
 	SHA256  string    `json:"sha256"`  // hex, of the bytes
-}
-
-// maxBatches is the maximum number of batches in a run.
-const maxBatches = 999_999
-
-// BatchName returns the name of a run's seq-th batch, from 1: <folder>/00001.ndjson. From the 100,000th on the number
-// is preceded by a letter, a100000, so that names sort in the order of the numbers.
-func BatchName(folder string, seq int) string {
-	if seq > 99_999 {
-		return fmt.Sprintf("%s/a%06d.ndjson", folder, seq)
-	}
-	return fmt.Sprintf("%s/%05d.ndjson", folder, seq)
-}
-
-// BatchNumber returns the number of the batch in its run. ok is false if name is not the name of a batch.
-func BatchNumber(name string) (seq int, ok bool) {
-	if !batchForm.MatchString(name) {
-		return 0, false
-	}
-	number, _, _ := strings.Cut(strings.TrimSuffix(path.Base(name), ".ndjson"), "-")
-	seq, err := strconv.Atoi(strings.TrimPrefix(number, "a"))
-	return seq, err == nil
-}
-
-// nameSuffixes returns the suffixes of alternative names: -b to -z, then -zb to -zzzz.
-func nameSuffixes() (all []string) {
-	for _, z := range []string{"", "z", "zz", "zzz"} {
-		for c := 'b'; c <= 'z'; c++ {
-			all = append(all, "-"+z+string(c))
-		}
-	}
-	return all
 }
 
 // WriteBatch writes a batch of records items and returns its name. It never overwrites. If there is a batch with the
@@ -95,9 +53,9 @@ func (s *Store) WriteBatch(ctx context.Context, folder string, seq int, body []b
 	case len(body) > maxBatch:
 		return "", fmt.Errorf("write a batch: %w: %d bytes, limit %d", ErrTooLarge, len(body), maxBatch)
 	}
-	first := strings.TrimSuffix(BatchName(folder, seq), ".ndjson")
+	first := strings.TrimSuffix(BatchName(folder, seq), batchEnding)
 	for _, suffix := range append([]string{""}, nameSuffixes()...) {
-		name = first + suffix + ".ndjson"
+		name = first + suffix + batchEnding
 		same, err := s.createBatch(ctx, name, body, records)
 		if err != nil || same {
 			return name, err

@@ -152,6 +152,21 @@ func TestDaysAndRuns(t *testing.T) {
 	if runs, err := s.Runs(ctx, "1901/02/04"); err != nil || len(runs) != 0 {
 		t.Errorf("a day without runs: %v, %v", runs, err)
 	}
+	var names []string
+	for b, err := range s.AllBatches(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Name > "1950" {
+			break // the batches of other tests
+		}
+		names = append(names, b.Name)
+	}
+	want := []string{BatchName("1901/02/01/a", 1), BatchName("1901/02/03/a", 1), BatchName("1901/02/03/b", 1),
+		BatchName("1902/01/01/a", 1)}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func at(t testing.TB, home string) *Store {

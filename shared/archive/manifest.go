@@ -37,8 +37,6 @@ type Manifest struct {
 	Staged  int         `json:"staged"` // the sum of the batches' records
 }
 
-func manifestName(folder string) string { return folder + "/manifest.json" }
-
 // WriteManifest writes the run's manifest beside its batches, and returns how many batches there are and how many
 // records they hold: m's own Batches and Staged are ignored. The first manifest stays: if there is one already, nothing
 // is written and no error is returned, so it may be called again.

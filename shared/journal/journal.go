@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"time"
 
@@ -132,9 +131,6 @@ type Record struct {
 	At time.Time `json:"-"` // of its line in the journal
 }
 
-// logName returns the name of a batch's log.
-func logName(batch string) string { return strings.TrimSuffix(batch, ".ndjson") + ".jsonl" }
-
 // chainSum returns the hash that chains the lines. The first line holds the hash of the batch's name, so that the log
 // of one batch cannot pass for that of another.
 func chainSum(line []byte) string {
@@ -197,7 +193,7 @@ func Open(ctx context.Context, logs Logs, batch, invocation string, now func() t
 
 // TryOpen is Open without waiting: it returns ErrHeld if another holder has the lease.
 func TryOpen(ctx context.Context, logs Logs, batch, invocation string, now func() time.Time) (*Journal, error) {
-	token, held, empty, err := logs.Lock(ctx, logName(batch))
+	token, held, empty, err := logs.Lock(ctx, LogName(batch))
 	if err != nil {
 		return nil, fmt.Errorf("lock a journal: %w", err)
 	}

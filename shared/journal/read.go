@@ -25,7 +25,7 @@ func Parse(log io.Reader, batch string) (State, error) {
 }
 
 func readState(ctx context.Context, logs Logs, batch string) (State, chain, int64, error) {
-	body, size, err := logs.Read(ctx, logName(batch))
+	body, size, err := logs.Read(ctx, LogName(batch))
 	if err != nil {
 		return State{}, chain{}, 0, fmt.Errorf("read a journal: %w", err)
 	}
@@ -49,7 +49,7 @@ func Tail(ctx context.Context, logs Logs, batch string) (done bool, err error) {
 
 // TailTotals is Tail with the totals that the last line of a finished batch holds.
 func TailTotals(ctx context.Context, logs Logs, batch string) (totals Totals, done bool, err error) {
-	data, _, err := logs.Tail(ctx, logName(batch), tailSize)
+	data, _, err := logs.Tail(ctx, LogName(batch), tailSize)
 	if err != nil {
 		return Totals{}, false, fmt.Errorf("read a journal's end: %w", err)
 	}

@@ -218,7 +218,7 @@ func (j *Journal) send(ctx context.Context) error {
 	defer stop()
 	pauses := retry.Policy{First: 200 * time.Millisecond, Max: 2 * time.Second, Within: appendTime}
 	return pauses.Do(ctx, func(ctx context.Context) error {
-		return j.logs.Append(ctx, logName(j.batch), j.token, j.at, j.chunk)
+		return j.logs.Append(ctx, LogName(j.batch), j.token, j.at, j.chunk)
 	})
 }
 

@@ -2,13 +2,10 @@ package collector
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"path"
 	"slices"
-	"strings"
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
@@ -109,14 +106,5 @@ func (f *firsts) addBatch(name string, data []byte) {
 // inOrder sorts a run's batches in the order in which they were written: a second batch of a number (00001-b) follows
 // the first one.
 func inOrder(batches []archive.BatchInfo) {
-	split := func(b archive.BatchInfo) (int, string) {
-		_, suffix, _ := strings.Cut(strings.TrimSuffix(path.Base(b.Name), ".ndjson"), "-")
-		n, _ := archive.BatchNumber(b.Name) // the name is that of a batch, so there is a number
-		return n, suffix
-	}
-	slices.SortFunc(batches, func(a, b archive.BatchInfo) int {
-		numberA, suffixA := split(a)
-		numberB, suffixB := split(b)
-		return cmp.Or(cmp.Compare(numberA, numberB), cmp.Compare(suffixA, suffixB))
-	})
+	slices.SortFunc(batches, func(a, b archive.BatchInfo) int { return archive.CompareBatches(a.Name, b.Name) })
 }

@@ -152,9 +152,7 @@ func (b *batch) process(ctx context.Context, data []byte) error {
 func (b *batch) parseRecords(data []byte) []*batchRecord {
 	var lines []*batchRecord
 	state := b.journal.State()
-	number := 0
-	for text := range bytes.Lines(data) {
-		number++
+	for number, text := range journal.BatchLines(data) {
 		text = bytes.TrimRight(text, "\r\n")
 		if len(text) == 0 || b.settledBefore(state, number) {
 			continue

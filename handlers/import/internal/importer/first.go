@@ -112,9 +112,9 @@ func (b *batch) sameMessages(data []byte, lines []*batchRecord) []*sameMessage {
 	}
 	var groups []*sameMessage
 	of := map[string]*sameMessage{} // by message id
-	state, next, number := b.journal.State(), lines, 0
-	for text := range bytes.Lines(data) {
-		if number++; number > MaxLines {
+	state, next := b.journal.State(), lines
+	for number, text := range journal.BatchLines(data) {
+		if number > MaxLines {
 			break
 		}
 		var l *batchRecord
@@ -356,9 +356,8 @@ func (b *batch) recordOf(ctx context.Context, at record.Place) ([]byte, error) {
 			e.name, e.data = at.Batch, data
 		}
 	}
-	number := 0
-	for text := range bytes.Lines(data) {
-		if number++; number == at.Line && number <= MaxLines {
+	for number, text := range journal.BatchLines(data) {
+		if number == at.Line && number <= MaxLines {
 			return bytes.TrimRight(text, "\r\n"), nil
 		}
 	}

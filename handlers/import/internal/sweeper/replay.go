@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -53,8 +51,8 @@ type Replay struct {
 
 // runReplay returns the folder of the run that is replayed.
 func (r *Replay) runReplay() string {
-	if strings.HasSuffix(r.What, ".ndjson") {
-		return path.Dir(r.What)
+	if archive.HasBatchEnding(r.What) {
+		return archive.RunOf(r.What)
 	}
 	return r.What
 }

@@ -1,0 +1,85 @@
+package archive
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// batchEnding is the end of the name of each batch. No other package has it: a house test compares.
+const batchEnding = ".ndjson"
+
+// The forms of names. A run begins with a letter or digit, so that no part of a path is "." or "..".
+var (
+	folderForm = regexp.MustCompile(`^\d{4}/\d\d/\d\d/[A-Za-z0-9][A-Za-z0-9.-]{0,127}$`)
+	batchForm  = regexp.MustCompile(
+		`^\d{4}/\d\d/\d\d/[A-Za-z0-9][A-Za-z0-9.-]{0,127}/(\d{5}|a\d{6})(-z{0,3}[b-z])?\.ndjson$`)
+	dayForm = regexp.MustCompile(`^\d{4}/\d\d/\d\d$`)
+)
+
+// maxBatches is the maximum number of batches in a run.
+const maxBatches = 999_999
+
+// BatchName returns the name of a run's seq-th batch, from 1: <folder>/00001.ndjson. From the 100,000th on the number
+// is preceded by a letter, a100000, so that names sort in the order of the numbers.
+func BatchName(folder string, seq int) string {
+	if seq > 99_999 {
+		return fmt.Sprintf("%s/a%06d%s", folder, seq, batchEnding)
+	}
+	return fmt.Sprintf("%s/%05d%s", folder, seq, batchEnding)
+}
+
+// IsBatch reports whether name is the name of a batch within the container Batches.
+func IsBatch(name string) bool { return batchForm.MatchString(name) }
+
+// HasBatchEnding reports whether name ends as the names of batches do, whatever folder it is in.
+func HasBatchEnding(name string) bool { return path.Ext(name) == batchEnding }
+
+// BatchNumber returns the number of the batch in its run. ok is false if name is not the name of a batch.
+func BatchNumber(name string) (seq int, ok bool) {
+	seq, _, ok = parseBatch(name)
+	return seq, ok
+}
+
+// parseBatch returns the number of the batch in its run and the suffix of its name, which is empty for the first batch
+// of that number.
+func parseBatch(name string) (seq int, suffix string, ok bool) {
+	if !IsBatch(name) {
+		return 0, "", false
+	}
+	number, suffix, _ := strings.Cut(strings.TrimSuffix(path.Base(name), batchEnding), "-")
+	seq, err := strconv.Atoi(strings.TrimPrefix(number, "a"))
+	return seq, suffix, err == nil
+}
+
+// CompareBatches compares the names of two batches of one run by the order in which they were written: a second batch
+// of a number (00001-b) follows the first one.
+func CompareBatches(a, b string) int {
+	seqA, suffixA, _ := parseBatch(a)
+	seqB, suffixB, _ := parseBatch(b)
+	return cmp.Or(cmp.Compare(seqA, seqB), cmp.Compare(suffixA, suffixB))
+}
+
+// RunOf returns the folder of the run that name is in, which is the name of a batch or of a manifest.
+func RunOf(name string) string { return path.Dir(name) }
+
+// nameSuffixes returns the suffixes of alternative names: -b to -z, then -zb to -zzzz.
+func nameSuffixes() (all []string) {
+	for _, z := range []string{"", "z", "zz", "zzz"} {
+		for c := 'b'; c <= 'z'; c++ {
+			all = append(all, "-"+z+string(c))
+		}
+	}
+	return all
+}
+
+// The name of a manifest within its run's folder.
+const manifestBase = "manifest.json"
+
+func manifestName(folder string) string { return folder + "/" + manifestBase }
+
+// IsManifest reports whether name, within the container Batches, is that of a run's manifest.
+func IsManifest(name string) bool { return path.Base(name) == manifestBase }
