@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/handlers/fetch/internal/schedule"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/funchost"
 )
 
@@ -131,6 +133,38 @@ func TestBackfillBesideTheDays(t *testing.T) {
 			w.balanced()
 		})
 	}
+}
+
+// A window of a backfill that every run advances, and none finishes, is reported like one that stalls.
+func TestBackfillThatNeverEndsIsReported(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		first := w.ago(3 * day)
+		page := 0
+		c := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+			if !asksFor(r, first) {
+				return false
+			}
+			pauseAnswer(r, time.Minute)
+			page++
+			at := first.Format(time.RFC3339)
+			fmt.Fprintf(rw, `{"items":[{"messageId":"x%[1]d","messageTime":%[2]q}],"next":"c%[1]d"}`, page, at)
+			return true
+		})
+		input := w.ask(3*day, 2*day)
+		for run := range maxBackfillRuns + 2 {
+			w.Log = &archivetest.Lines{}
+			if res, err := w.try(c, input); !errors.Is(err, funchost.ErrDeadline) || res.Open != 1 {
+				t.Fatalf("run %d: %+v, %v", run+1, res, err)
+			}
+			told := w.Log.Has(slog.LevelError, `"event":"fetch.windowStalled"`)
+			if want := run >= maxBackfillRuns; told != want {
+				t.Errorf("run %d: reported: %t, want %t", run+1, told, want)
+			}
+			input = ""
+			w.nextDay()
+		}
+	})
 }
 
 // When an item is overdue, by which window, and what else is open.

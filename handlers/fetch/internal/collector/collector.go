@@ -41,6 +41,10 @@ const (
 	// maxIdle is the number of consecutive runs that may begin to read a window and end without either progress or an
 	// error, before an alert reports the window.
 	maxIdle = 3
+
+	// maxBackfillRuns is the number of runs that may advance a window of a backfill before an alert reports it. A daily
+	// window that advances without end is reported by the watermark.
+	maxBackfillRuns = 7
 )
 
 // errLeaseLost reports that the lease was lost: another instance may hold it already, or acquire it soon.
@@ -92,6 +96,7 @@ func (c *Collector) Run(ctx context.Context, id, input string, log *slog.Logger)
 	for try := 1; ; try++ {
 		err := c.runWithLease(ctx, id, input, inv, &res, log)
 		if !errors.Is(err, errLeaseLost) || ctx.Err() != nil || try == leaseTries {
+			inv.logArchived(log)
 			return res, asStatus(err, log)
 		}
 		log.Warn("the checkpoint's lease was lost and is taken again: storage was away for longer than it lasts",
@@ -220,10 +225,14 @@ func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *sch
 	if steps := window.Progress.Steps(); steps > window.Reached {
 		window.Reached, window.Idle = steps, 0
 	}
-	if window.Idle >= maxIdle {
+	switch {
+	case window.Idle >= maxIdle:
 		// A window during which the invocation ended or the process died could not log that: the next run reports it.
 		log.Error("runs that began to read the window ended without bringing it further; it is tried again",
 			"event", "fetch.windowStalled", "tries", window.Tries, "runs", window.Idle)
+	case window.Kind == schedule.Backfill && window.Tries > maxBackfillRuns:
+		log.Error("a window of a backfill is not finished after many runs; it is tried again",
+			"event", "fetch.windowStalled", "tries", window.Tries, "pages", window.Progress.Pages)
 	}
 	window.Idle++
 	return turn, s.save(ctx)

@@ -139,8 +139,19 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 	}
 	after := s.Progress
 	w := c.newWriter(s, &after)
-	for _, keys := range s.Progress.Released {
+	for i := 0; i < len(s.Progress.Released); i++ {
+		keys := s.Progress.Released[i]
 		entries, err := c.deferredEntry(ctx, state, s, keys, log)
+		if errors.Is(err, errInArchiveTier) {
+			// Left to a later run. The selection is saved before another batch is written, for a run resumed after a
+			// crash must not write the item, nor delete it.
+			s.Progress.Released = slices.Delete(s.Progress.Released, i, i+1)
+			if err := state.save(ctx); err != nil {
+				return err
+			}
+			i--
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -154,7 +165,7 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
-	after.Emptied = true
+	after.Emptied, after.Released = true, s.Progress.Released
 	s.Progress = after
 	return state.save(ctx)
 }
@@ -173,6 +184,9 @@ func (c *Collector) deferredEntry(ctx context.Context, state *savedState, s *act
 			}
 			entries = append(entries, entry)
 			continue
+		}
+		if errors.Is(err, errInArchiveTier) {
+			s.inv.archived[key] = true
 		}
 		if err != nil {
 			return nil, err
@@ -254,7 +268,7 @@ func (c *Collector) settleMedia(ctx context.Context, state *savedState, s *activ
 	ready bool, err error) {
 	x := r.items[key]
 	if x.Ready {
-		return true, c.renewReady(ctx, r, key, x)
+		return c.renewReady(ctx, r, key, x)
 	}
 	how, ask := state.askModeOf(s, key, x)
 	if !ask {
@@ -282,6 +296,9 @@ func (c *Collector) settleMedia(ctx context.Context, state *savedState, s *activ
 	here := &deferredAt{key: key, item: &item,
 		save: func(ctx context.Context) error { return c.replaceDeferred(ctx, r, key, &item) }}
 	media, away, err := c.storeMedia(ctx, s, item.Entry.Items[0].Raw, outline.Attachments, item.Entry.Media, how, here)
+	if errors.Is(err, archive.ErrArchived) { // chunks of an attachment
+		return false, r.passOver(key, fmt.Errorf("%w: %w", errInArchiveTier, err))
+	}
 	if err != nil {
 		return false, err
 	}
@@ -316,22 +333,23 @@ type deferredAt struct {
 	save func(context.Context) error
 }
 
-// renewReady renews the media of an item that became ready in a run that did not get to write it.
-func (c *Collector) renewReady(ctx context.Context, r *deferredItems, key string, x deferredFacts) error {
+// renewReady renews the media of an item that became ready in a run that did not get to write it. It reports whether
+// the item is still ready.
+func (c *Collector) renewReady(ctx context.Context, r *deferredItems, key string, x deferredFacts) (bool, error) {
 	if c.reusable(x.asideTime().Format(dayForm)) {
-		return nil // none of its media is older
+		return true, nil // none of its media is older
 	}
 	item, err := c.readDeferred(ctx, key)
 	if errors.Is(err, errUnreadable) {
-		return nil // selectDeferred decides what happens to it
+		return true, nil // selectDeferred decides what happens to it
 	}
 	if err != nil {
-		return err
+		return false, r.passOver(key, err)
 	}
 	if renewed, err := c.renewMedia(ctx, item.Entry.Media); err != nil || !renewed {
-		return err
+		return err == nil, err
 	}
-	return c.replaceDeferred(ctx, r, key, &item)
+	return true, c.replaceDeferred(ctx, r, key, &item)
 }
 
 // deleteWritten deletes the deferred items that the finished run has written. Called again, it has no further effect.

@@ -87,7 +87,8 @@ func (x deferredFacts) partOf(key string) longsms.Part {
 // deferredItems holds the facts of the deferred items. Only the holder of the checkpoint's lease changes deferred
 // items, so it stays valid while the lease is held.
 type deferredItems struct {
-	items map[string]deferredFacts // by key
+	items    map[string]deferredFacts // by key
+	archived map[string]bool          // invocation.archived
 }
 
 // openRoom returns the deferred items. They are listed once by each holder of the lease.
@@ -95,7 +96,7 @@ func (c *Collector) openRoom(ctx context.Context, inv *invocation) (*deferredIte
 	if inv.room != nil {
 		return inv.room, nil
 	}
-	r := &deferredItems{}
+	r := &deferredItems{archived: inv.archived}
 	var unknown []string
 	err := onStorage(ctx, func(ctx context.Context) error {
 		r.items, unknown = map[string]deferredFacts{}, nil
@@ -158,7 +159,8 @@ func (r *deferredItems) candidatesFor(state *savedState, s *schedule.Window, rea
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(r.items)) {
 		x := r.items[key]
-		if strings.HasPrefix(key, reason+"-") && !promised[key] && !unread[x.Run] && x.Run != "" && !x.Unreadable {
+		if strings.HasPrefix(key, reason+"-") && !promised[key] && !unread[x.Run] && x.Run != "" && !x.Unreadable &&
+			!r.archived[key] {
 			keys = append(keys, key)
 		}
 	}

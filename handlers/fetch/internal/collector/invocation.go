@@ -50,11 +50,12 @@ type invocation struct {
 	mediaAll  time.Duration            // time spent on attachments of all windows
 	room      *deferredItems           // nil: not listed yet by this holder of the lease
 	asked     map[string]bool          // keys of deferred items whose attachments this invocation has requested in vain
+	archived  map[string]bool          // keys of deferred items that can't be read for now; see errInArchiveTier
 }
 
 func newInvocation(l workLimits) *invocation {
 	return &invocation{limits: l.withDefaults(), failed: map[string]bool{}, turns: map[string]int{},
-		mediaTime: map[string]time.Duration{}, asked: map[string]bool{}}
+		mediaTime: map[string]time.Duration{}, asked: map[string]bool{}, archived: map[string]bool{}}
 }
 
 // nextWindow returns the index of the window that has the next turn, or -1 if there is none. A window that failed has

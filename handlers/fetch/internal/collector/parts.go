@@ -150,8 +150,12 @@ func (c *Collector) notePartsElsewhere(ctx context.Context, r *deferredItems, on
 func (r *deferredItems) partsFor(state *savedState, s *schedule.Window) *longsms.Groups {
 	groups := map[string][]longsms.Part{}
 	var order []string
+	archived := r.groupsInArchiveTier()
 	for _, key := range r.candidatesFor(state, s, waitsForPieces) {
 		x := r.items[key]
+		if archived[x.Group] {
+			continue
+		}
 		p := x.partOf(key)
 		if p.Due = state.isDue(x, s); groups[x.Group] == nil {
 			order = append(order, x.Group)

@@ -19,13 +19,21 @@ import (
 // quarantines.
 var errUnreadable = errors.New("an item of the waiting room can't be read")
 
-// readDeferred reads a deferred item. It returns errUnreadable if the blob is missing or does not hold a valid item.
+// errInArchiveTier reports that the blob of a deferred item is in the archive tier: it can't be read until an operator
+// has rehydrated it. The item stays deferred, and so do the other parts of its long SMS, whatever their age. It is not
+// considered again by this invocation, and does not fail the windows that select it.
+var errInArchiveTier = errors.New("an item of the waiting room is in the archive tier")
+
+// readDeferred reads a deferred item. It returns errUnreadable if the blob is missing or does not hold a valid item,
+// and errInArchiveTier if it can't be read for now.
 func (c *Collector) readDeferred(ctx context.Context, key string) (deferred, error) {
 	var item deferred
 	err := onStorage(ctx, func(ctx context.Context) error { return c.store.GetWaiting(ctx, key, &item) })
 	switch {
 	case errors.Is(err, archive.ErrContent), errors.Is(err, archive.ErrTooLarge), errors.Is(err, archive.ErrNotFound):
 		return deferred{}, fmt.Errorf("%w: %w", errUnreadable, err)
+	case errors.Is(err, archive.ErrArchived):
+		return deferred{}, fmt.Errorf("%w: %w", errInArchiveTier, err)
 	case err != nil:
 		return deferred{}, fmt.Errorf("read an item of the waiting room: %w", err)
 	case len(item.Entry.Items) != 1:
@@ -36,8 +44,13 @@ func (c *Collector) readDeferred(ctx context.Context, key string) (deferred, err
 	return item, nil
 }
 
-// passOver marks an item that can't be read, so that no selection considers it. It returns every other error.
+// passOver marks an item that can't be read, for good or for now, so that no selection considers it. It returns every
+// other error.
 func (r *deferredItems) passOver(key string, err error) error {
+	if errors.Is(err, errInArchiveTier) {
+		r.archived[key] = true
+		return nil
+	}
 	if !errors.Is(err, errUnreadable) {
 		return err
 	}
@@ -64,6 +77,25 @@ func (r *deferredItems) chooseUnreadable(state *savedState, s *activeWindow, cho
 		space--
 	}
 	return chosen
+}
+
+// groupsInArchiveTier returns the groups of long SMS of which a part is in the archive tier.
+func (r *deferredItems) groupsInArchiveTier() map[string]bool {
+	groups := map[string]bool{}
+	for key := range r.archived {
+		if group := r.items[key].Group; group != "" {
+			groups[group] = true
+		}
+	}
+	return groups
+}
+
+// logArchived reports the items that were not read because they are in the archive tier.
+func (inv *invocation) logArchived(log *slog.Logger) {
+	for _, key := range slices.Sorted(maps.Keys(inv.archived)) {
+		log.Error("an item of the waiting room is in the archive tier and stays there until its blob is rehydrated",
+			"event", "fetch.itemArchived", "item", key)
+	}
 }
 
 // mayReadAgain reports whether another open window that has not been read to its end may have created the key. It

@@ -15,6 +15,7 @@ import (
 
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/source/telemessage"
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
@@ -140,6 +141,60 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A deferred item whose blob is in the archive tier stays deferred, with the other parts of its long SMS, and is told of.
+// Its window and its neighbours go on, and the item is written when its blob is readable again.
+func TestDeferredItemInTheArchiveTierIsKept(t *testing.T) {
+	for _, id := range []string{"m1", "p1"} {
+		t.Run(id, virtually(func(t *testing.T) {
+			w := newWorld(t)
+			p := w.long("p", "segment-0815-4711", "alpha-text beta-text", time.Hour)
+			q := w.long("q", "segment-0815-4712", "gamma-text delta-text", time.Hour)
+			w.add(w.mms("m1", 2*time.Hour, item{"contentUrl": w.content("/one", []byte("one"))}),
+				w.mms("m2", 2*time.Hour, item{"contentUrl": w.content("/two", []byte("two"))}), p[0], q[0])
+			back := w.unreachable()
+			w.run()
+			back()
+			key, _ := w.keyOf(id)
+			c := w.faulty(func(r *http.Request) archivetest.Fault {
+				if r.Method == http.MethodGet && strings.Contains(r.URL.Path, key) {
+					return archivetest.Archived
+				}
+				return archivetest.Pass
+			})
+			at := w.ago(-schedule.WindowLength / 2).Format(time.RFC3339)
+			w.add(p[1].with("archivedTime", at), q[1].with("archivedTime", at))
+			want := map[string][]string{"m1": {"m2", "p1", "p2", "q1", "q2"}, "p1": {"m1", "m2", "q1", "q2"}}[id]
+			for day := range 20 { // longer than an item waits for what the source owes
+				w.nextDay()
+				w.Log = &archivetest.Lines{}
+				if res, err := w.try(c, ""); err != nil || res.Open != 0 {
+					t.Fatalf("day %d: %+v, %v", day, res, err)
+				}
+				if !w.Log.Has(slog.LevelError, `"event":"fetch.itemArchived","item":"`+key) {
+					t.Errorf("day %d: the item is not told of:\n%s", day, w.Log)
+				}
+			}
+			got := w.ids()
+			slices.Sort(got)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("items beside it (-want +got):\n%s", diff)
+			}
+			if !slices.Contains(w.waiting(), key) {
+				t.Error("it is no longer deferred")
+			}
+			w.balanced()
+			w.nextDay()
+			w.run()
+			got = w.ids()
+			slices.Sort(got)
+			if diff := cmp.Diff([]string{"m1", "m2", "p1", "p2", "q1", "q2"}, got); diff != "" {
+				t.Errorf("items after it was rehydrated (-want +got):\n%s", diff)
+			}
+			w.balanced()
+		}))
 	}
 }
 
