@@ -40,6 +40,7 @@ var floors = map[string]int{
 	"azure": 1, "phone": 1,
 	"archive": 2, "funchost": 2, "journal": 2, "ledger": 2, "mailbox": 2, "message": 2, "settings": 2, "signin": 2,
 	"source": 2, "usermap": 2,
+	"report": 3,
 }
 
 // floorOf returns the floor of a package in shared/, by its folder.

@@ -15,9 +15,9 @@ import (
 
 	"o2archiver/local/sample"
 	"o2archiver/local/soak"
-	"o2archiver/local/summary"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/report"
 )
 
 // The end-to-end tests run the product as a person does, with the built binaries as processes of their own.
@@ -296,7 +296,7 @@ func (a *localArchive) backfill(args ...string) {
 	if err := w.drive(t.Context(), &progress, input); err != nil {
 		t.Fatalf("backfill: %v\n%s", err, lastLines(progress.String()))
 	}
-	s, err := summary.Read(t.Context(), w.store)
+	s, err := report.ReadSummary(t.Context(), w.store)
 	if err != nil {
 		t.Fatal(err)
 	}

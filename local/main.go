@@ -20,6 +20,7 @@ import (
 
 	"o2archiver/local/export"
 	"o2archiver/local/summary"
+	"o2archiver/shared/report"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/usermap"
 )
@@ -94,7 +95,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	// Summarize what there is after any failure, and after an interruption too.
 	telling, done := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer done()
-	s, err := summary.Read(telling, w.store)
+	s, err := report.ReadSummary(telling, w.store)
 	if err != nil {
 		fmt.Fprintln(stderr, "local: the summary can't be made:", err)
 		return 1
@@ -102,7 +103,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	if o.json {
 		_ = json.NewEncoder(stdout).Encode(s)
 	} else {
-		s.Print(stdout, time.Since(began))
+		summary.PrintText(stdout, s, time.Since(began))
 		w.whereToLook(stdout)
 	}
 	problems := s.Problems()

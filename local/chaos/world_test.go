@@ -22,9 +22,9 @@ import (
 	"o2archiver/local/fault"
 	"o2archiver/local/host"
 	"o2archiver/local/soak"
-	"o2archiver/local/summary"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/report"
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
@@ -276,9 +276,9 @@ func (w *world) sweep(ctx context.Context, in *host.StandIn) {
 	}
 }
 
-func (w *world) summary(ctx context.Context) *summary.Summary {
+func (w *world) summary(ctx context.Context) *report.Summary {
 	w.t.Helper()
-	s, err := summary.Read(ctx, w.store)
+	s, err := report.ReadSummary(ctx, w.store)
 	if err != nil {
 		w.t.Fatal(err)
 	}

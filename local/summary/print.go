@@ -1,3 +1,4 @@
+// Package summary prints the summary of an archive.
 package summary
 
 import (
@@ -12,6 +13,8 @@ import (
 
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+
+	"o2archiver/shared/report"
 )
 
 // columns is the width of the smallest terminal in use.
@@ -23,8 +26,8 @@ type printer struct {
 	numbers *message.Printer // formats %d with thousands separators
 }
 
-// Print writes the summary as text. took is how long the run took.
-func (s *Summary) Print(w io.Writer, took time.Duration) {
+// PrintText writes the summary as text. took is how long the run took.
+func PrintText(w io.Writer, s *report.Summary, took time.Duration) {
 	p := printer{w, message.NewPrinter(language.English)}
 	fmt.Fprintln(w)
 	p.wrap("", "", p.numbers.Sprintf("The archive after %s. Runs of fetch so far, one for each window of time: %d",
@@ -32,7 +35,7 @@ func (s *Summary) Print(w io.Writer, took time.Duration) {
 	p.outcomes(s)
 	p.types(s.Types)
 	fmt.Fprintln(w)
-	for _, sentence := range s.sentences() {
+	for _, sentence := range sentencesOf(s) {
 		p.sentence(sentence.format, sentence.args...)
 	}
 	p.list("Quarantined or failed, because", s.Reasons)
@@ -47,9 +50,9 @@ type sentence struct {
 	args   []any
 }
 
-// sentences returns the conclusions from the numbers. They say that the sums hold only if something was collected, and
-// name what is still missing.
-func (s *Summary) sentences() (all []sentence) {
+// sentencesOf returns the conclusions from the numbers. They say that the sums hold only if something was collected,
+// and name what is still missing.
+func sentencesOf(s *report.Summary) (all []sentence) {
 	say := func(format string, args ...any) { all = append(all, sentence{format, args}) }
 	pending := s.Records.Pending + s.Copies.Pending
 	switch {
@@ -87,7 +90,7 @@ func (s *Summary) sentences() (all []sentence) {
 }
 
 // outcomes prints the two sums, and explains the outcomes' names.
-func (p printer) outcomes(s *Summary) {
+func (p printer) outcomes(s *report.Summary) {
 	r, c := s.Records, s.Copies
 	line := func(n int, word, meaning string) {
 		p.wrap(p.numbers.Sprintf(" %13d  ", n)+fmt.Sprintf("%-11s  ", word), strings.Repeat(" ", 29), meaning)
@@ -111,7 +114,7 @@ func (p printer) outcomes(s *Summary) {
 }
 
 // types prints the outcomes by the source's types.
-func (p printer) types(types map[string]Outcomes) {
+func (p printer) types(types map[string]report.Outcomes) {
 	if len(types) == 0 {
 		return
 	}

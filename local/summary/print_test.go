@@ -15,10 +15,11 @@ import (
 
 	"o2archiver/local/cloud"
 	"o2archiver/shared/journal"
+	"o2archiver/shared/report"
 )
 
 // documented is the example of docs/local.md, as text and as what it says.
-func documented(t *testing.T) (text string, s *Summary) {
+func documented(t *testing.T) (text string, s *report.Summary) {
 	t.Helper()
 	root, err := cloud.Root()
 	if err != nil {
@@ -54,7 +55,7 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	if err := s.Totals.Holds(); err != nil {
 		t.Error(err)
 	}
-	var sum Outcomes
+	var sum report.Outcomes
 	for _, o := range s.Types {
 		sum.Archived += o.Archived
 		sum.Unmapped += o.Unmapped
@@ -63,7 +64,8 @@ func TestJSONIsAsDocumented(t *testing.T) {
 		sum.Failed += o.Failed
 	}
 	r := s.Records
-	if diff := cmp.Diff(Outcomes{r.Archived, r.Unmapped, r.Excluded, r.Quarantined, r.Failed}, sum); diff != "" {
+	if diff := cmp.Diff(report.Outcomes{Archived: r.Archived, Unmapped: r.Unmapped,
+		Excluded: r.Excluded, Quarantined: r.Quarantined, Failed: r.Failed}, sum); diff != "" {
 		t.Errorf("the types don't add up (-records +types):\n%s", diff)
 	}
 }
@@ -74,13 +76,13 @@ var update = flag.Bool("update", false, "write the golden file")
 func TestPrintFitsTerminal(t *testing.T) {
 	const n = 999_999_999
 	total := int64(n)
-	all := Outcomes{n, n, n, n, n}
-	s := &Summary{
+	all := report.Outcomes{Archived: n, Unmapped: n, Excluded: n, Quarantined: n, Failed: n}
+	s := &report.Summary{
 		Totals: journal.Totals{Records: journal.RecordTotals{Collected: 6 * n, Archived: n, Unmapped: n, Excluded: n, Quarantined: n, Failed: n, Pending: n,
 			LeftOut: n, Incomplete: n, Differing: n},
 			Copies: journal.CopyTotals{Planned: 5 * n, Imported: n, Duplicate: n, Oversize: n, Failed: n, Pending: n}},
-		Source: Source{Total: &total, Received: n}, Runs: Runs{All: n, Open: n},
-		Types: map[string]Outcomes{"": all, "CALL_AUDIO": all, "EINE_SEHR_LANGE_NACHRICHTENART": all},
+		Source: report.Source{Total: &total, Received: n}, Runs: report.Runs{All: n, Open: n},
+		Types: map[string]report.Outcomes{"": all, "CALL_AUDIO": all, "EINE_SEHR_LANGE_NACHRICHTENART": all},
 		Reasons: map[string]int{
 			"the item can't be read: field messageTime: is missing or not in the form of RFC 3339, and so is every other field of it": n,
 			"x" + strings.Repeat("y", 200): 1, "a short one": 2, "two words, the second long " + strings.Repeat("z", 61): 3},
@@ -91,7 +93,7 @@ func TestPrintFitsTerminal(t *testing.T) {
 		s.Unmapped[fmt.Sprintf("+4477009%02d•••", i)] = n - i
 	}
 	var b strings.Builder
-	s.Print(&b, 47*time.Hour+59*time.Minute+59900*time.Millisecond)
+	PrintText(&b, s, 47*time.Hour+59*time.Minute+59900*time.Millisecond)
 	golden := filepath.Join("testdata", "widest.txt")
 	if *update {
 		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
@@ -116,14 +118,14 @@ func TestPrintFitsTerminal(t *testing.T) {
 func TestPrint(t *testing.T) {
 	_, pending := documented(t)
 	pending.Absent = map[string]int{"textContent": 1}
-	failed := &Summary{}
-	open := &Summary{Totals: journal.Totals{Records: journal.RecordTotals{Collected: 3, Archived: 1, Pending: 2}, Copies: journal.CopyTotals{Planned: 1, Imported: 1}},
-		Runs: Runs{All: 2, Open: 1}}
-	settled := &Summary{Runs: Runs{All: 1}, Totals: journal.Totals{Records: journal.RecordTotals{Collected: 1, Archived: 1}, Copies: journal.CopyTotals{Planned: 1, Imported: 1}}}
-	broken := &Summary{Totals: journal.Totals{Records: journal.RecordTotals{Collected: 2, Archived: 1}}}
+	failed := &report.Summary{}
+	open := &report.Summary{Totals: journal.Totals{Records: journal.RecordTotals{Collected: 3, Archived: 1, Pending: 2}, Copies: journal.CopyTotals{Planned: 1, Imported: 1}},
+		Runs: report.Runs{All: 2, Open: 1}}
+	settled := &report.Summary{Runs: report.Runs{All: 1}, Totals: journal.Totals{Records: journal.RecordTotals{Collected: 1, Archived: 1}, Copies: journal.CopyTotals{Planned: 1, Imported: 1}}}
+	broken := &report.Summary{Totals: journal.Totals{Records: journal.RecordTotals{Collected: 2, Archived: 1}}}
 	for _, tt := range []struct {
 		name  string
-		s     *Summary
+		s     *report.Summary
 		want  []string
 		never string
 	}{
@@ -137,7 +139,7 @@ func TestPrint(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b strings.Builder
-			tt.s.Print(&b, 62520*time.Millisecond)
+			PrintText(&b, tt.s, 62520*time.Millisecond)
 			for _, want := range tt.want {
 				if !strings.Contains(b.String(), want) {
 					t.Errorf("%q is not in:\n%s", want, b.String())

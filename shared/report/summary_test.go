@@ -1,4 +1,4 @@
-package summary
+package report
 
 import (
 	"strings"
@@ -32,7 +32,7 @@ func TestSourceIsHeldToItsWordForEachRun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := Read(t.Context(), store)
+	s, err := ReadSummary(t.Context(), store)
 	if err != nil {
 		t.Fatal(err)
 	}

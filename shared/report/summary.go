@@ -1,5 +1,6 @@
-// Package summary adds up the outcomes of everything in an archive's storage, as text and as JSON.
-package summary
+// Package report computes what is reported about an archive from its manifests, batches and journals. It only reads,
+// and holds one run's list of batches and one batch with its journal at a time.
+package report
 
 import (
 	"context"
@@ -66,9 +67,9 @@ type Outcomes struct {
 	Failed      int `json:"failed"`
 }
 
-// Read returns the summary of the manifests, batches and journals in a store. It may be called while fetch and import
-// are running: what they have not finished is pending.
-func Read(ctx context.Context, store *archive.Store) (*Summary, error) {
+// ReadSummary returns the summary of the manifests, batches and journals in a store. It may be called while fetch and
+// import are running: what they have not finished is pending.
+func ReadSummary(ctx context.Context, store *archive.Store) (*Summary, error) {
 	s := &Summary{Types: map[string]Outcomes{}, Reasons: map[string]int{}, Unmapped: map[string]int{},
 		LeftOut: map[string]int{},
 		Missing: map[string]int{}, Absent: map[string]int{}, open: map[string]bool{}}
