@@ -103,7 +103,6 @@ func parseLog(r io.Reader, batch string) (State, chain, error) {
 		if broken, last = bad, nil; !bad {
 			last = &l
 		}
-		state.there = true
 		c = chain{prev: chainSum(text)}
 	}
 }
@@ -136,5 +135,4 @@ func (j *Journal) encode(l line) {
 	j.buf = append(append(j.buf, text...), '\n')
 	j.size += int64(len(text)) + 1
 	j.state.apply(l)
-	j.state.there = true
 }

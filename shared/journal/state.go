@@ -9,7 +9,6 @@ import (
 type State struct {
 	Done bool // every record has its outcome, and nothing was appended after the line "done"
 
-	there bool // the journal has at least one line
 	lines map[int]lineState
 }
 
@@ -19,9 +18,6 @@ type lineState struct {
 	planned []string        // mailboxes, sorted
 	copies  map[string]Copy // by mailbox
 }
-
-// Exists reports whether there is a journal with at least one line.
-func (s State) Exists() bool { return s.there }
 
 // Lines returns the numbers of the batch's lines that the journal mentions, in order.
 func (s State) Lines() []int { return slices.Sorted(maps.Keys(s.lines)) }

@@ -113,16 +113,6 @@ func (e *Error) Error() string {
 // NonRetriable marks the error as final for the pipelines of the Azure SDK, because azidentity has already retried.
 func (e *Error) NonRetriable() {}
 
-// Temporary reports whether the same sign-in may succeed later without a change by a person.
-func (e *Error) Temporary() bool {
-	switch e.Status {
-	case 0, http.StatusRequestTimeout, http.StatusTooManyRequests,
-		http.StatusGone: // returned by the instance metadata service while it is updated
-		return true
-	}
-	return e.Status >= 500
-}
-
 var (
 	entraCode = regexp.MustCompile(`\bAADSTS[0-9]{3,10}\b`)
 	oauthCode = regexp.MustCompile(`^[a-z_]{1,40}$`) // RFC 6749 section 5.2

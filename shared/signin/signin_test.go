@@ -80,9 +80,6 @@ func TestErrorsHoldNothingOfTheAnswer(t *testing.T) {
 	if got, want := err.Error(), "sign in: status 400, AADSTS700016"; got != want {
 		t.Errorf("error %q, want %q", got, want)
 	}
-	if e.Temporary() {
-		t.Error("a refusal counts as temporary")
-	}
 	var final interface{ NonRetriable() }
 	if !errors.As(err, &final) {
 		t.Error("the SDK would try again what azidentity has tried already")
@@ -123,14 +120,6 @@ func TestClouds(t *testing.T) {
 	for _, name := range []string{"", "moon", "AzurePublic"} {
 		if c, err := Credential(name, ""); err == nil || c != nil {
 			t.Errorf("%q: %v, %v", name, c, err)
-		}
-	}
-}
-
-func TestTemporary(t *testing.T) {
-	for status, want := range map[int]bool{0: true, 400: false, 401: false, 403: false, 404: false, 408: true, 410: true, 429: true, 500: true, 503: true} {
-		if got := (&Error{Status: status}).Temporary(); got != want {
-			t.Errorf("%d: %v", status, got)
 		}
 	}
 }
