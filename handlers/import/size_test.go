@@ -95,7 +95,7 @@ func (w *world) named(id, name string, content []byte, reason string) {
 		if len(content) >= 1_000_000 {
 			size = fmt.Sprintf("%d,%03d,%03d bytes", len(content)/1_000_000, len(content)/1000%1000, len(content)%1000)
 		}
-		for _, text := range []string{fmt.Sprintf("[Not attached: %q, %s, SHA-256 %s: ", name, size, hexSum(content)), reason, "kept in the archive's storage, in the container media, folder " + mediaDay + ", under its SHA-256"} {
+		for _, text := range []string{fmt.Sprintf("[Not attached: %q (%s): ", name, size), size + ", SHA-256 " + hexSum(content), reason, "kept in the archive's storage, in the container media, folder " + mediaDay + ", under its SHA-256"} {
 			if !strings.Contains(m.Text, text) {
 				w.t.Errorf("the text of %s does not say %q:\n%s", id, text, m.Text)
 			}
