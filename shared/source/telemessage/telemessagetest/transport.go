@@ -28,7 +28,7 @@ func Serve(handler http.Handler) (way *http.Transport, stop func()) {
 		_ = server.Serve(l) // until it is closed
 	}()
 	// What is dialled for https is a pipe as well: nothing reads the traffic.
-	way = &http.Transport{DialContext: l.dial, DialTLSContext: l.dial}
+	way = &http.Transport{DialContext: l.dial, DialTLSContext: l.dial, ReadBufferSize: 64 << 10}
 	return way, func() {
 		way.CloseIdleConnections()
 		_ = server.Close()
