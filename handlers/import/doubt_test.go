@@ -80,12 +80,12 @@ func TestPiecesAreNotedInOneStep(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start().deliver(w.put(w.line(piece3("p1", 1, "first part, "), piece3("p2", 2, "second part, "), piece3("p3", 3, "third part."))))
-	first, err := w.ledger.Look(t.Context(), record.Key("p1", ali.id()))
+	first, err := w.ledger.Look(t.Context(), record.Key("", "p1", ali.id()))
 	if err != nil || first == nil || first.GraphID == "" {
 		t.Fatalf("row of the message: %+v, %v", first, err)
 	}
 	for _, id := range []string{"p2", "p3"} {
-		row, err := w.ledger.Look(t.Context(), record.Key(id, ali.id()))
+		row, err := w.ledger.Look(t.Context(), record.Key("", id, ali.id()))
 		if err != nil || row == nil || row.State != ledger.Done || row.GraphID != first.GraphID || row.Outcome != first.Outcome {
 			t.Errorf("row of %s: %+v, %v", id, row, err)
 		}

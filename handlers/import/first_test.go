@@ -262,7 +262,7 @@ func TestFirstOfAnOldArchive(t *testing.T) {
 	}
 	for _, p := range []person{jane, ali} {
 		holder := ledger.Holder{Batch: one, Line: 1, Invocation: "old"}
-		if err := w.ledger.Settle(t.Context(), record.Key("m1", p.id()), holder, first.Fingerprint(), "graph-id", "imported"); err != nil {
+		if err := w.ledger.Settle(t.Context(), record.Key("", "m1", p.id()), holder, first.Fingerprint(), "graph-id", "imported"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -298,7 +298,7 @@ func TestFirstAfterABreak(t *testing.T) {
 // its batch waiting.
 func TestUndecidedKeepsNothingWaiting(t *testing.T) {
 	t.Parallel()
-	for name, what := range map[string]string{"the ledger hangs": record.MessageKey("m1"), "the batch hangs": "/batches/"} {
+	for name, what := range map[string]string{"the ledger hangs": record.MessageKey("", "m1"), "the batch hangs": "/batches/"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)

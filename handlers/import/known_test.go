@@ -76,7 +76,7 @@ func TestRedeliveryWhileOneMailboxIsAway(t *testing.T) {
 	var read atomic.Int64 // rows of copies that are done, by a later delivery
 	rule := func(r *http.Request) archivetest.Fault {
 		if again.Load() && r.Method == http.MethodGet && slices.ContainsFunc(people, func(p person) bool {
-			return strings.Contains(r.URL.Path, record.Key("m1", p.id()))
+			return strings.Contains(r.URL.Path, record.Key("", "m1", p.id()))
 		}) {
 			read.Add(1)
 		}

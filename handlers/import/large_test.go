@@ -63,7 +63,7 @@ func TestQuarantinedRecordHasItsID(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n, id := range []string{"text", "time", "big", "sha256:" + entry.Items[0].SHA256} {
-		if r, _ := w.state(batch).Record(n + 1); r.Outcome != "quarantined" || r.Message != record.MessageKey(id) || r.Original == "" {
+		if r, _ := w.state(batch).Record(n + 1); r.Outcome != "quarantined" || r.Message != record.MessageKey("", id) || r.Original == "" {
 			t.Errorf("line %d: %s with the message %q, original %q", n+1, r.Outcome, r.Message, r.Original)
 		}
 	}

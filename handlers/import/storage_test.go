@@ -36,7 +36,7 @@ func (w *world) mixed() (batch string, check func(t *testing.T)) {
 			t.Errorf("totals %+v", totals)
 		}
 		for _, id := range []string{"p2", "p3"} { // so that they are duplicates if they come once more
-			row, err := w.ledger.Look(context.Background(), record.Key(id, ali.id()))
+			row, err := w.ledger.Look(context.Background(), record.Key("", id, ali.id()))
 			if err != nil || row == nil || row.State != ledger.Done {
 				t.Errorf("the later piece %s is %+v in the ledger, %v", id, row, err)
 			}

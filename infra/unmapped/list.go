@@ -22,7 +22,7 @@ import (
 	"o2archiver/shared/journal"
 	"o2archiver/shared/phone"
 	"o2archiver/shared/record"
-	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source"
 )
 
 // row is the line of a number in E.164 form, or of an email address.
@@ -106,7 +106,7 @@ func (l *list) batch(folder, name string) error {
 		if json.Unmarshal(text, &entry) != nil {
 			return fmt.Errorf("line %d is not the JSON of an entry", number)
 		}
-		item, err := telemessage.Parse(entry)
+		item, err := source.Parse(entry)
 		if err != nil {
 			return fmt.Errorf("line %d: %w", number, err)
 		}

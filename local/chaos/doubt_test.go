@@ -66,7 +66,7 @@ func (w *world) died(batch, id, mailbox string) {
 		if err := j.Flush(ctx); err != nil {
 			w.t.Fatal(err)
 		}
-		if _, row, err := claims.Claim(ctx, record.Key(id, mailbox), ledger.Holder{Batch: b.Name, Line: 1, Invocation: dead}, ""); err != nil || row != nil {
+		if _, row, err := claims.Claim(ctx, record.Key("", id, mailbox), ledger.Holder{Batch: b.Name, Line: 1, Invocation: dead}, ""); err != nil || row != nil {
 			w.t.Fatalf("claim a copy for the dead: %v, %v", row, err)
 		}
 		return

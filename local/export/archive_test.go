@@ -119,7 +119,7 @@ func (a *testArchive) write(run string, journalOf func(j *journal.Journal)) {
 // outcome notes a copy.
 func outcome(j *journal.Journal, line int, r *record.Record, mailbox string, o journal.Outcome) {
 	j.Plan(line, mailbox)
-	j.Copy(journal.Copy{Line: line, Key: record.Key(r.ID, mailbox), Mailbox: mailbox, Outcome: o})
+	j.Copy(journal.Copy{Line: line, Key: record.Key("", r.ID, mailbox), Mailbox: mailbox, Outcome: o})
 }
 
 // archived notes the end of a record. whole is the message that was rendered; nil where none was.
@@ -165,7 +165,7 @@ func hexSum(b []byte) string {
 }
 
 func nameOf(r *record.Record) string {
-	return "20261122T093000Z-" + record.MessageKey(r.ID)[:16] + ".eml"
+	return "20261122T093000Z-" + record.MessageKey("", r.ID)[:16] + ".eml"
 }
 
 func noise(n int, with byte) []byte {

@@ -111,7 +111,7 @@ func whatWasLeftOut(a *testArchive) {
 		outcome(j, 2, refused, ali, journal.Imported)
 		archived(j, 2, a.bytes(refused, nil))
 		j.Plan(3, jane)
-		j.Copy(journal.Copy{Line: 3, Key: record.Key(proven.ID, jane), Mailbox: jane, Outcome: journal.Oversize, Rendered: hexSum(a.bytes(proven, bare))})
+		j.Copy(journal.Copy{Line: 3, Key: record.Key("", proven.ID, jane), Mailbox: jane, Outcome: journal.Oversize, Rendered: hexSum(a.bytes(proven, bare))})
 		archived(j, 3, nil)
 		outcome(j, 4, cloud, jane, journal.Oversize)
 		archived(j, 4, a.bytes(cloud, large))

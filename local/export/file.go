@@ -17,7 +17,7 @@ import (
 
 // copy writes one copy, unless its file exists already.
 func (e *exporter) copy(l *line, c journal.Copy) error {
-	if record.Key(l.rec.ID, c.Mailbox) != c.Key {
+	if record.Key(l.rec.Source, l.rec.ID, c.Mailbox) != c.Key {
 		return errForeign
 	}
 	if e.written[c.Key] {

@@ -17,7 +17,7 @@ const firstBatch = "2026/11/22/run1/00001.ndjson"
 // ofFirst notes a copy whose message was made of the record at a place.
 func ofFirst(j *journal.Journal, line int, r *record.Record, mailbox string, o journal.Outcome, first record.Place) {
 	j.Plan(line, mailbox)
-	key := record.Key(r.ID, mailbox)
+	key := record.Key("", r.ID, mailbox)
 	j.Copy(journal.Copy{Line: line, Key: key, Mailbox: mailbox, Outcome: o, First: &first, Differs: true})
 }
 
@@ -64,7 +64,7 @@ func firstRecords(a *testArchive) {
 	})
 	a.line("m1", "collected last")
 	a.write("run3", func(j *journal.Journal) { // refused by the mailbox for its size
-		c := journal.Copy{Line: 1, Key: record.Key(first.ID, sam), Mailbox: sam, Outcome: journal.Oversize,
+		c := journal.Copy{Line: 1, Key: record.Key("", first.ID, sam), Mailbox: sam, Outcome: journal.Oversize,
 			Rendered: hexSum(a.bytes(first, bare)), First: &record.Place{Batch: firstBatch, Line: 2}}
 		j.Plan(1, sam)
 		j.Copy(c)

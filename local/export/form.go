@@ -14,7 +14,7 @@ import (
 	"o2archiver/shared/journal"
 	"o2archiver/shared/message"
 	"o2archiver/shared/record"
-	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source"
 )
 
 var (
@@ -39,7 +39,7 @@ func (e *exporter) read(ctx context.Context, text []byte, known journal.Record) 
 	if err := json.Unmarshal(text, &entry); err != nil {
 		return nil, errors.New("the line of the batch is not the JSON of an entry")
 	}
-	rec, err := telemessage.Parse(entry)
+	rec, err := source.Parse(entry)
 	if err != nil {
 		return nil, fmt.Errorf("the item can't be read: %w", err)
 	}

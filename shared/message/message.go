@@ -79,7 +79,7 @@ func Build(r *record.Record, o Options) (*Message, error) {
 	if o.Numbers == nil {
 		o.Numbers = NewNumberCache() // still of use within one message: the owner is mostly a participant too
 	}
-	key := record.MessageKey(r.ID)[:40]
+	key := record.MessageKey(r.Source, r.ID)[:40]
 	cast := castOf(r, o)
 	files, err := attachmentsOf(r, key, cast, o)
 	if err != nil {

@@ -144,7 +144,7 @@ func checkMessage(t *testing.T, r *record.Record, o Options, s store, raw []byte
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := record.MessageKey(r.ID)[:40] + "@o2archiver.invalid"; p.ID != want {
+	if want := record.MessageKey("", r.ID)[:40] + "@o2archiver.invalid"; p.ID != want {
 		t.Errorf("ID = %s, want %s", p.ID, want)
 	}
 	if !strings.HasPrefix(p.Text, r.Text) {

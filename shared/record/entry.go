@@ -7,19 +7,25 @@ import (
 
 // Entry is one line of a batch: what fetch passes to import. The items in it are the source's own bytes without the
 // white space between tokens; all other fields are written by fetch.
+//
+// An item that is not JSON is not in the entry: RawBlob and RawHash refer to its bytes in the media container.
 type Entry struct {
 	Version int `json:"v"` // 1
+	// Source is the name of the source that the item is of, which decides how it is read. "" means TeleMessage; fetch
+	// does not write that name.
+	Source string `json:"source,omitempty"`
 	// Until is the end of the window in which the item was collected. No time in the item can be much later. It is
 	// zero in a batch of the previous form.
 	Until time.Time `json:"until,omitzero"`
-	// Items has one item; for a long SMS its parts in order of number; none with Fault.
+	// Items has one item; for a long SMS its parts in order of number; none with Fault, or if RawBlob stands for it.
 	Items []Item `json:"items,omitempty"`
 	Total int    `json:"total,omitempty"` // number of parts that a long SMS should have; 0 for any other item
 	// Media has the result for each attachment, in the order of the items and of their attachments.
 	Media []Media `json:"media,omitempty"`
 	Fault string  `json:"fault,omitempty"` // why the item cannot become a record, in plain words
-	ID    string  `json:"id,omitempty"`    // with Fault: the item's messageId, if it could be read
-	// RawBlob is the name of the item's bytes in the media container. It is set with Fault, or if Raw is incomplete.
+	ID    string  `json:"id,omitempty"`    // with Fault, or in place of Items: the messageId, if known
+	// RawBlob is the name of the item's bytes in the media container. It is set with Fault, if Raw is incomplete, or in
+	// place of Items.
 	RawBlob string `json:"rawBlob,omitempty"`
 	RawHash string `json:"rawHash,omitempty"` // with RawBlob: hex SHA-256 of those bytes
 	// Apart has the numbers of the parts of a long SMS that are in other entries, because all are too large for one.

@@ -4,6 +4,7 @@
 package record
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -26,6 +27,7 @@ const (
 // Record is one archived message or call. Its texts are the source's own: hostile, of any length, but valid UTF-8
 // (telemessage.Parse replaces lone surrogates and invalid bytes).
 type Record struct {
+	Source  string // name of the item's source, as in Entry; "" means TeleMessage
 	ID      string // messageId, or "sha256:" and the SHA-256 of the item's own bytes
 	Derived bool   // the item had no messageId, so ID was derived
 
@@ -134,19 +136,23 @@ func (r *Record) Sender() Participant {
 	return p
 }
 
-// Source is the name of the intake in the identity of a copy. It MUST NOT change: a change would import everything
-// again.
-const Source = "telemessage-o2"
+// TeleMessage is the name of the TeleMessage site as a source. Like the name of any source it is part of the identity
+// of a copy, so it MUST NOT change: a change would import everything again. A name MUST NOT contain "|", which
+// separates the parts of a key.
+const TeleMessage = "telemessage-o2"
 
-// Key returns the key of the copy of a message in one mailbox: 64 lower-case hex digits, the same on every run.
-// mailbox is the directory object ID of the mailbox's user; its case does not matter. The key is hex and not base64,
-// because Graph compares property values without case.
-func Key(messageID, mailbox string) string {
-	return hexSHA256("v1|" + Source + "|" + messageID + "|" + LowerASCII(mailbox))
+// Key returns the key of the copy of a message in one mailbox: 64 lower-case hex digits, the same on every run. source
+// is the name of the item's source; "" means TeleMessage. mailbox is the directory object ID of the mailbox's user;
+// its case does not matter. The key is hex and not base64, because Graph compares property values without case.
+func Key(source, messageID, mailbox string) string {
+	return hexSHA256("v1|" + cmp.Or(source, TeleMessage) + "|" + messageID + "|" + LowerASCII(mailbox))
 }
 
-// MessageKey returns the key of a message, which is the same for all mailboxes: 64 lower-case hex digits.
-func MessageKey(messageID string) string { return hexSHA256("v1|" + Source + "|" + messageID) }
+// MessageKey returns the key of a message, which is the same for all mailboxes: 64 lower-case hex digits. source is as
+// in Key.
+func MessageKey(source, messageID string) string {
+	return hexSHA256("v1|" + cmp.Or(source, TeleMessage) + "|" + messageID)
+}
 
 // Fingerprint returns a hex SHA-256 of what a reader regards as the content of the message: kind, time, sender,
 // subject, text, attachments. If a message was archived for two owners, both records have the same fingerprint.

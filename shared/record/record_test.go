@@ -11,17 +11,32 @@ import (
 func TestKeyIsTheSameOnEveryRun(t *testing.T) {
 	// These values are in the mailboxes of whoever runs this: a change imports everything again.
 	const want = "899b49ac8ad78faf5a422c7afba34725591567afab4369f2cd460ede98fb6d37"
-	got := Key("O2-8f1c", "6E7B768E-07E2-4810-8459-485F84F8F204")
+	got := Key("", "O2-8f1c", "6E7B768E-07E2-4810-8459-485F84F8F204")
 	if got != want {
 		t.Errorf("Key = %s, want %s", got, want)
 	}
-	if lower := Key("O2-8f1c", "6e7b768e-07e2-4810-8459-485f84f8f204"); lower != got {
+	if named := Key("telemessage-o2", "O2-8f1c", "6E7B768E-07E2-4810-8459-485F84F8F204"); named != want {
+		t.Errorf("Key with the name of the source = %s, want %s", named, want)
+	}
+	const wantMessage = "f958f91f18e1093aea04ae165b0bdd7232b371713385e2db0c4629897eb21d26"
+	for _, source := range []string{"", "telemessage-o2"} {
+		if m := MessageKey(source, "O2-8f1c"); m != wantMessage {
+			t.Errorf("MessageKey of the source %q = %s, want %s", source, m, wantMessage)
+		}
+	}
+	if other := Key("eml", "O2-8f1c", "6E7B768E-07E2-4810-8459-485F84F8F204"); other == want {
+		t.Error("the source does not change the key")
+	}
+	if other := MessageKey("eml", "O2-8f1c"); other == wantMessage {
+		t.Error("the source does not change the key of the message")
+	}
+	if lower := Key("", "O2-8f1c", "6e7b768e-07e2-4810-8459-485f84f8f204"); lower != got {
 		t.Errorf("the mailbox's case changes the key: %s", lower)
 	}
-	if other := Key("o2-8f1c", "6e7b768e-07e2-4810-8459-485f84f8f204"); other == got {
+	if other := Key("", "o2-8f1c", "6e7b768e-07e2-4810-8459-485f84f8f204"); other == got {
 		t.Error("the message id's case does not change the key")
 	}
-	if MessageKey("O2-8f1c") == got {
+	if MessageKey("", "O2-8f1c") == got {
 		t.Error("the message's key is the copy's")
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"o2archiver/shared/journal"
 	"o2archiver/shared/phone"
 	"o2archiver/shared/record"
-	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source"
 )
 
 // Summary holds the outcomes of everything in the archive's storage: of all runs, not only the last one. Its JSON is
@@ -246,7 +246,7 @@ func (s *Summary) mask(line []byte) {
 	if json.Unmarshal(line, &entry) != nil {
 		return
 	}
-	r, err := telemessage.Parse(entry)
+	r, err := source.Parse(entry)
 	if err != nil {
 		return
 	}

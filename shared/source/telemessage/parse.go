@@ -30,7 +30,7 @@ func Parse(e record.Entry) (*record.Record, error) {
 	case e.Version != 1:
 		return nil, &record.Fault{Field: "v", Reason: "is not the version that this program knows"}
 	case len(e.Items) == 0:
-		return nil, &record.Fault{Field: "items", Reason: "is empty"}
+		return nil, &record.Fault{Field: "items", Reason: "is empty", ID: derivedID(e.RawHash), SHA256: e.RawHash}
 	case e.Total > 1 || len(e.Items) > 1:
 		return parsePieces(e)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
-	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source"
 )
 
 // maxFirsts is the maximum number of message ids remembered for one window: about 40 bytes each, some 160 MB in all.
@@ -44,14 +44,14 @@ func newFirsts() *firsts { return &firsts{places: map[uint64]firstPlace{}} }
 // identityOf returns the identity of an entry, which it parses as import does. An entry that import will not archive,
 // or without an id of its own, has the zero identity.
 func identityOf(e record.Entry) identity {
-	r, err := telemessage.Parse(e)
+	r, err := source.Parse(e)
 	if err != nil || r.Kind == record.System || r.Derived {
 		return identity{}
 	}
-	id := identity{ids: []uint64{bitsOf(record.MessageKey(r.ID))}, content: bitsOf(r.Fingerprint())}
+	id := identity{ids: []uint64{bitsOf(record.MessageKey(r.Source, r.ID))}, content: bitsOf(r.Fingerprint())}
 	for _, p := range r.Pieces {
 		if p.ID != "" && p.ID != r.ID {
-			id.ids = append(id.ids, bitsOf(record.MessageKey(p.ID)))
+			id.ids = append(id.ids, bitsOf(record.MessageKey(r.Source, p.ID)))
 		}
 	}
 	return id

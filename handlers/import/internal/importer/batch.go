@@ -15,7 +15,7 @@ import (
 	"o2archiver/shared/journal"
 	"o2archiver/shared/lock"
 	"o2archiver/shared/record"
-	"o2archiver/shared/source/telemessage"
+	"o2archiver/shared/source"
 	"o2archiver/shared/usermap"
 )
 
@@ -185,11 +185,11 @@ func (l *batchRecord) readRecord(text []byte) error {
 		return errors.New("the line of the batch is not the JSON of an entry")
 	}
 	l.base.Records = entry.Records()
-	rec, err := telemessage.Parse(entry)
+	rec, err := source.Parse(entry)
 	if err != nil {
 		var fault *record.Fault
 		if errors.As(err, &fault) && fault.ID != "" { // the journal then identifies the item
-			l.base.Message, l.base.Original = record.MessageKey(fault.ID), fault.SHA256
+			l.base.Message, l.base.Original = record.MessageKey(entry.Source, fault.ID), fault.SHA256
 		}
 		return fmt.Errorf("the item can't be read: %w", err)
 	}

@@ -111,7 +111,7 @@ func (b *batch) sameMessages(data []byte, lines []*batchRecord) []*sameMessage {
 		b.records[l.number] = l.own
 	}
 	var groups []*sameMessage
-	of := map[string]*sameMessage{} // by message id
+	of := map[string]*sameMessage{} // by record.MessageKey
 	state, next := b.journal.State(), lines
 	for number, text := range journal.BatchLines(data) {
 		if number > MaxLines {
@@ -128,14 +128,14 @@ func (b *batch) sameMessages(data []byte, lines []*batchRecord) []*sameMessage {
 			}
 			b.records[number] = l.own
 		}
-		if same := of[l.own.ID]; same != nil {
+		if same := of[record.MessageKey(l.own.Source, l.own.ID)]; same != nil {
 			l.same, same.lines = same, append(same.lines, l)
 			continue
 		}
 		l.same = &sameMessage{lines: []*batchRecord{l}}
 		for _, id := range messageIDs(l.own) {
-			if of[id] == nil {
-				of[id] = l.same
+			if key := record.MessageKey(l.own.Source, id); of[key] == nil {
+				of[key] = l.same
 			}
 		}
 		groups = append(groups, l.same)
@@ -165,7 +165,7 @@ func (b *batch) decideFirst(ctx context.Context, same []*batchRecord) error {
 		if at == nil {
 			continue
 		}
-		rec, _, err := b.loadRecord(ctx, *at, l.own.ID)
+		rec, _, err := b.loadRecord(ctx, *at, l.own)
 		if err != nil {
 			return err
 		}
@@ -174,7 +174,7 @@ func (b *batch) decideFirst(ctx context.Context, same []*batchRecord) error {
 			break
 		}
 	}
-	first, err := b.im.opts.Ledger.DecideFirst(ctx, record.MessageKey(id), candidate)
+	first, err := b.im.opts.Ledger.DecideFirst(ctx, record.MessageKey(same[0].own.Source, id), candidate)
 	if err != nil {
 		return err
 	}
@@ -258,7 +258,7 @@ func (b *batch) adoptFirst(ctx context.Context, l *batchRecord, alone bool) (set
 	)
 	err = retry.Do(ctx, func(ctx context.Context) error {
 		return withTryTimeout(ctx, func(ctx context.Context) (err error) {
-			rec, size, err = b.loadRecord(ctx, *l.first, l.own.ID)
+			rec, size, err = b.loadRecord(ctx, *l.first, l.own)
 			return err
 		})
 	})
@@ -317,9 +317,9 @@ func (b *batch) settleFromLedger(ctx context.Context, l *batchRecord) (bool, err
 }
 
 // loadRecord returns the record at a place and the size in bytes of its line. It returns nil if there is no such record
-// (any more), if it is not of the message id, or if it can't be archived. A batch that is not as it was written is an
-// error: an operator has to restore its earlier version first.
-func (b *batch) loadRecord(ctx context.Context, at record.Place, id string) (*record.Record, int, error) {
+// (any more), if it is not of the same source and message id as own, or if it can't be archived. A batch that is not as
+// it was written is an error: an operator has to restore its earlier version first.
+func (b *batch) loadRecord(ctx context.Context, at record.Place, own *record.Record) (*record.Record, int, error) {
 	rec, size := b.records[at.Line], 0
 	if at.Batch != b.name {
 		text, err := b.recordOf(ctx, at)
@@ -335,7 +335,8 @@ func (b *batch) loadRecord(ctx context.Context, at record.Place, id string) (*re
 		}
 		rec, size = l.own, len(text)
 	}
-	if rec == nil || rec.Kind == record.System || !slices.Contains(messageIDs(rec), id) {
+	if rec == nil || rec.Kind == record.System || rec.Source != own.Source ||
+		!slices.Contains(messageIDs(rec), own.ID) {
 		return nil, 0, nil
 	}
 	return rec, size, nil

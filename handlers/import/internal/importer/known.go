@@ -135,7 +135,7 @@ func (b *batch) restoreRow(ctx context.Context, l *batchRecord, c journal.Copy) 
 		if p.Lost || p.ID == "" || p.ID == l.rec.ID {
 			continue
 		}
-		key := record.Key(p.ID, c.Mailbox)
+		key := record.Key(l.rec.Source, p.ID, c.Mailbox)
 		if err := b.im.opts.Ledger.Settle(ctx, key, holder, partFingerprint, c.GraphID, string(c.Outcome)); err != nil {
 			return fmt.Errorf("restore a row of the ledger: %w", err)
 		}

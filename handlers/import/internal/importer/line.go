@@ -72,7 +72,7 @@ func (k *renderCache) hash() string {
 func (l *batchRecord) setRecord(r *record.Record) {
 	l.own, l.rec, l.ownPrint = r, r, r.Fingerprint()
 	l.fingerprint = l.ownPrint
-	l.base.Message, l.base.Kind, l.base.Original = record.MessageKey(r.ID), string(r.Kind), r.SHA256
+	l.base.Message, l.base.Kind, l.base.Original = record.MessageKey(r.Source, r.ID), string(r.Kind), r.SHA256
 	if r.Kind == record.System {
 		return // no message is made of it, so nothing can be missing
 	}
@@ -180,8 +180,8 @@ func (b *batch) newCopier(l *batchRecord, m usermap.Match) *copyJob {
 
 // plannedCopy returns the journal's record of one of the line's copies, before the outcome.
 func (l *batchRecord) plannedCopy(m usermap.Match) journal.Copy {
-	return journal.Copy{Line: l.number, Key: record.Key(l.rec.ID, m.Mailbox), Mailbox: m.Mailbox, By: m.By,
-		Whose: m.Participants}
+	return journal.Copy{Line: l.number, Key: record.Key(l.rec.Source, l.rec.ID, m.Mailbox), Mailbox: m.Mailbox,
+		By: m.By, Whose: m.Participants}
 }
 
 // importCopies brings all copies of the line, and with them the record, to their outcomes.

@@ -66,8 +66,8 @@ func (c *copyJob) recordParts(ctx context.Context) error {
 		if p.Lost || p.ID == "" || p.ID == c.line.rec.ID {
 			continue
 		}
-		err := c.ledger.Settle(ctx, record.Key(p.ID, c.mailbox), c.holder, partFingerprint, c.out.GraphID,
-			string(c.out.Outcome))
+		key := record.Key(c.line.rec.Source, p.ID, c.mailbox)
+		err := c.ledger.Settle(ctx, key, c.holder, partFingerprint, c.out.GraphID, string(c.out.Outcome))
 		if err != nil {
 			return err
 		}
