@@ -1,10 +1,13 @@
 package message
 
 import (
+	"hash/fnv"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
+	"o2archiver/local/soak"
 	"o2archiver/shared/record"
 )
 
@@ -92,8 +95,16 @@ var places = map[string]func(*record.Record, string){
 func TestHostileInEveryField(t *testing.T) {
 	for where, set := range places {
 		t.Run(where, func(t *testing.T) {
+			long := soak.ForTest(t).Long
 			for what, value := range hostile {
 				for _, kind := range []record.Kind{record.MMS, record.CallAudio} {
+					// The short form takes each value in an eighth of the fields.
+					if sum := fnv.New32a(); !long {
+						_, _ = io.WriteString(sum, where+what+string(kind))
+						if sum.Sum32()%8 != 0 {
+							continue
+						}
+					}
 					s := store{}
 					file := func(name, media, content string) record.Attachment {
 						return record.Attachment{Name: name, Type: media, Size: int64(len(content)), SHA256: s.put([]byte(content))}
