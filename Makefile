@@ -9,7 +9,7 @@ HOST ?= standin
 SOAK ?= all
 SEED ?= 0
 # the tests that have a long form
-LONG = ^(TestAttachmentIsResumed|TestCheckpointCanBeRead|TestHourOfImports|TestHourOfUploads|TestHostileInEveryField|TestLondon|TestDay|TestDayInTheRealHost|TestFirstRecordWins|TestStoppedProcess|TestLong|TestEveryCallWithEveryFault)$$$$
+LONG = ^(TestAttachmentIsResumed|TestCheckpointCanBeRead|TestHourOfImports|TestHourOfUploads|TestHostileInEveryField|TestLondon|TestDay|TestDayInTheRealHost|TestFirstRecordWins|TestStoppedProcess|TestLong|TestEveryCallWithEveryFault)$$
 
 # The staged handlers are built like this; with the same settings here, the Graph SDK (minutes of compiling) is compiled once.
 run check: export GOFLAGS += -trimpath

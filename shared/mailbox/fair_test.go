@@ -18,7 +18,7 @@ func TestLongLineBesideShortOnes(t *testing.T) {
 		mailboxes = 200
 		each      = 4
 		long      = 800 // messages for the first mailbox, as many as for all the others
-		permits   = 3    // MAILBOX_PERMITS as it comes
+		permits   = 3   // MAILBOX_PERMITS as it comes
 		atOnce    = 16
 		latency   = 100 * time.Millisecond
 	)
