@@ -3,10 +3,11 @@ package chaos
 import (
 	"context"
 	"errors"
-	"o2archiver/local/host"
-	"o2archiver/shared/archive"
 	"sync"
 	"time"
+
+	"o2archiver/local/host"
+	"o2archiver/shared/archive"
 )
 
 const (
