@@ -90,7 +90,7 @@ func (e *engines) handleEvent(ctx context.Context, inv *funchost.Invocation) (im
 	}
 	res, err := e.importer.ImportBatch(ctx, name, inv.ID, inv.Log, importer.Delivery{Wait: true})
 	if errors.Is(err, importer.ErrMissing) {
-		inv.Log.Error("the event's batch is not there (any more)", "event", "import.batchMissing", "batch", name)
+		inv.Log.Error("the event's batch does not exist (any more)", "event", "import.batchMissing", "batch", name)
 		return importer.Result{Batch: name, Refused: importer.ErrMissing.Error()}, nil
 	}
 	return res, err

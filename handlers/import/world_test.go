@@ -222,7 +222,7 @@ func doubt(d time.Duration) func(*start) { return set("IN_DOUBT_AFTER", d.String
 
 func (w *world) start(edit ...func(*start)) *app {
 	w.t.Helper()
-	s := start{deadline: 3 * time.Minute, now: time.Now, settings: map[string]string{
+	s := start{deadline: 9 * time.Minute, now: time.Now, settings: map[string]string{
 		"GRAPH_URL": w.address, "ARCHIVE_STORAGE": w.connection, "SWEEP_AFTER": "0s",
 	}}
 	for _, e := range edit {

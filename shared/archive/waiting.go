@@ -30,7 +30,7 @@ const (
 var waitingForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,199}$`)
 
 // errWaitingKey reports a key of another form than waitingForm.
-var errWaitingKey = errors.New("a key of the waiting room has letters, digits, dots and hyphens only")
+var errWaitingKey = errors.New("the key of a deferred item has letters, digits, dots and hyphens only")
 
 // PutWaiting stores a deferred item. An item with that key that exists stays as it is, so it may be called twice.
 // facts, if passed, is a line of printable ASCII that EachWaiting returns without reading the item.
@@ -49,7 +49,7 @@ func (s *Store) PutWaiting(ctx context.Context, key string, v any, facts ...stri
 func (s *Store) Waiting(ctx context.Context) (keys []string, err error) {
 	more, err := s.EachWaiting(ctx, "", maxListed, func(key, _ string, _ time.Time) { keys = append(keys, key) })
 	if err == nil && more {
-		err = fmt.Errorf("list the waiting room: %w: a listing has more than %d names", ErrTooLarge, maxListed)
+		err = fmt.Errorf("list the deferred items: %w: a listing has more than %d names", ErrTooLarge, maxListed)
 	}
 	slices.Sort(keys)
 	return keys, err
@@ -71,7 +71,7 @@ func (s *Store) EachWaiting(ctx context.Context, prefix string, limit int,
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
 		if err = translateError(ctx, err); err != nil {
-			return false, fmt.Errorf("list the waiting room: %w", err)
+			return false, fmt.Errorf("list the deferred items: %w", err)
 		}
 		for _, item := range page.Segment.BlobItems {
 			key, ok := strings.CutSuffix(strings.TrimPrefix(textOf(item.Name), waitingRoom), ".json")
@@ -107,7 +107,7 @@ func (s *Store) OpenWaiting(ctx context.Context, key string) (io.ReadCloser, err
 	}
 	p, err := s.openPieces(ctx, s.blob(Checkpoints, waitingName(key)), false)
 	if err != nil {
-		return nil, fmt.Errorf("open an item of the waiting room: %w", err)
+		return nil, fmt.Errorf("open a deferred item: %w", err)
 	}
 	return p, nil
 }

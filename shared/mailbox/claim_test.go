@@ -64,7 +64,9 @@ func TestFrozenProcessWritesNothing(t *testing.T) {
 		f.n.Store(n)
 		ctx := WithClaim(t.Context(), func() bool { return !f.outlived.Load() })
 		err := work(ctx, s, func(context.Context) error {
-			if f.outlived.Load() {
+			// A renewal in the background may cancel the first request before its claim is checked. Whether that has had an
+			// effect is then not known, so the first one is stopped by that check alone.
+			if f.outlived.Load() && n > 1 {
 				return lost
 			}
 			return nil

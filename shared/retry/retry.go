@@ -181,6 +181,6 @@ func logWaiting(ctx context.Context, err error) {
 	defer t.mu.Unlock()
 	if now := time.Now(); t.last.IsZero() || now.Sub(t.last) >= logEvery {
 		t.last = now
-		t.log.Warn("waiting, and trying again until the time is up", "event", "host.waiting", "error", err.Error())
+		t.log.Warn("waiting and retrying until the deadline", "event", "host.waiting", "error", err.Error())
 	}
 }

@@ -67,13 +67,13 @@ func (c *Collector) planDays(ctx context.Context, state *savedState, now time.Ti
 		}
 	}
 	if state.Planned.IsZero() && c.from.After(now) {
-		log.Error("FETCH_FROM lies in the future: nothing is planned", "event", "fetch.startAhead", "from", c.from)
+		log.Error("FETCH_FROM is in the future: nothing is planned", "event", "fetch.startAhead", "from", c.from)
 		return fmt.Errorf("%w: FETCH_FROM %s lies in the future: set it to a time that is past, or take it away",
 			funchost.ErrSettings, c.from.Format(time.RFC3339))
 	}
 	state.PlanDaily(now, c.from)
 	if !ahead.IsZero() {
-		log.Error("the watermark lay after the present: fetching goes on from where it stopped",
+		log.Error("the watermark was in the future: fetching continues where it stopped",
 			"event", "fetch.watermarkAhead",
 			"before", ahead, "from", state.Watermark())
 	}

@@ -99,7 +99,7 @@ func (c *Collector) Run(ctx context.Context, id, input string, log *slog.Logger)
 			inv.logArchived(log)
 			return res, asStatus(err, log)
 		}
-		log.Warn("the checkpoint's lease was lost and is taken again: storage was away for longer than it lasts",
+		log.Warn("the checkpoint's lease was lost and is acquired again: storage was unavailable for longer than it lasts",
 			"error", err.Error())
 	}
 }
@@ -147,7 +147,7 @@ func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, id, i
 	if anew && !state.Planned.IsZero() {
 		// This is the first run ever, or the checkpoint was lost, and with it its open windows. An alert queries this
 		// event.
-		log.Warn("there is no checkpoint: fetching begins anew", "event", "fetch.beganAnew", "from", state.Watermark())
+		log.Warn("there is no checkpoint: fetching starts anew", "event", "fetch.beganAnew", "from", state.Watermark())
 	}
 	if err := state.save(ctx); err != nil {
 		return err
@@ -184,19 +184,19 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 			inv.away = 0
 			state.Open = slices.Delete(state.Open, i, i+1)
 		case errors.Is(err, errTurnOver):
-			log.Info("the window has had its time while others wait: it goes on in its next turn",
+			log.Info("the window has used its time while others wait: it continues in its next turn",
 				"tries", s.Tries, "pages", s.Progress.Pages)
 			inv.away = 0
 			continue // the checkpoint was saved with the window's last page
 		case ctx.Err() != nil:
-			return fmt.Errorf("%w: slice not finished, the next try goes on from its cursor: %w",
+			return fmt.Errorf("%w: window not finished; the next try continues at its cursor: %w",
 				funchost.ErrUnavailable, context.Cause(ctx))
 		case errors.Is(err, errLeaseLost):
 			return err
 		default:
 			s.Failed, s.Idle = err.Error(), 0
 			inv.noteFailure(s, err)
-			log.Error("slice failed; it stays open and is tried again by the next run", "event", "fetch.windowFailed",
+			log.Error("window failed; it stays open, and the next run tries it again", "event", "fetch.windowFailed",
 				"tries", s.Tries, "error", err.Error())
 		}
 		if err := state.save(ctx); err != nil {
@@ -228,7 +228,7 @@ func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *sch
 	switch {
 	case window.Idle >= maxIdle:
 		// A window during which the invocation ended or the process died could not log that: the next run reports it.
-		log.Error("runs that began to read the window ended without bringing it further; it is tried again",
+		log.Error("several runs read the window and made no progress; it is tried again",
 			"event", "fetch.windowStalled", "tries", window.Tries, "runs", window.Idle)
 	case window.Kind == schedule.Backfill && window.Tries > maxBackfillRuns:
 		log.Error("a window of a backfill is not finished after many runs; it is tried again",
@@ -247,7 +247,7 @@ func asStatus(err error, log *slog.Logger) error {
 		return nil
 	case errors.Is(err, client.ErrCredentials):
 		log.Error("the site refuses the credentials: nothing is fetched until TELEMESSAGE_USERNAME and TELEMESSAGE_PASSWORD are right, "+
-			"and then all that is owed; this run does not try again",
+			"and then everything that is due; this run does not try again",
 			"event", "fetch.credentialsRefused", "error", err.Error())
 		return nil
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, archive.ErrUnavailable),

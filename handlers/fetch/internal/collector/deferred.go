@@ -101,7 +101,7 @@ func (c *Collector) deferItem(ctx context.Context, s *activeWindow, p *schedule.
 	x := factsOf(&w)
 	err := onStorage(ctx, func(ctx context.Context) error { return c.store.PutWaiting(ctx, key, w, x.encodeFacts()) })
 	if err != nil {
-		return fmt.Errorf("set an item aside: %w", err)
+		return fmt.Errorf("defer an item: %w", err)
 	}
 	if s.inv.room != nil {
 		s.inv.room.items[key] = x
@@ -129,7 +129,7 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 			return err
 		}
 		if len(r.items) > 0 {
-			log.Info("waiting room", "items", len(r.items), "entries_taken", len(s.Progress.Released))
+			log.Info("deferred items", "items", len(r.items), "entries_taken", len(s.Progress.Released))
 		}
 	}
 	if s.firsts == nil { // an earlier invocation read the pages
@@ -357,7 +357,7 @@ func (c *Collector) deleteWritten(ctx context.Context, s *activeWindow) error {
 	for _, key := range slices.Concat(s.Progress.Released...) {
 		err := onStorage(ctx, func(ctx context.Context) error { return c.store.DeleteWaiting(ctx, key) })
 		if err != nil && !errors.Is(err, archive.ErrNotFound) {
-			return fmt.Errorf("empty the waiting room: %w", err)
+			return fmt.Errorf("delete the deferred items that were written: %w", err)
 		}
 		if s.inv.room != nil {
 			delete(s.inv.room.items, key)

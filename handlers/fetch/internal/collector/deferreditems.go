@@ -146,7 +146,7 @@ func (c *Collector) replaceDeferred(ctx context.Context, r *deferredItems, key s
 	err := onStorage(ctx,
 		func(ctx context.Context) error { return c.store.ReplaceWaiting(ctx, key, item, x.encodeFacts()) })
 	if err != nil && !errors.Is(err, archive.ErrNotFound) {
-		return fmt.Errorf("note what became of an item of the waiting room: %w", err)
+		return fmt.Errorf("record the outcome of a deferred item: %w", err)
 	}
 	r.items[key] = x
 	return nil

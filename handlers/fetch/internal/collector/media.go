@@ -245,7 +245,7 @@ func (c *Collector) renewMedia(ctx context.Context, media []record.Media) (renew
 			errors.Is(err, archive.ErrDigest):
 			continue
 		case err != nil:
-			return renewed, fmt.Errorf("renew an attachment of the waiting room: %w", err)
+			return renewed, fmt.Errorf("store an attachment of a deferred item again: %w", err)
 		}
 		m.Day, renewed = day, true
 	}

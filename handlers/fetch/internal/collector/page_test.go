@@ -200,7 +200,7 @@ func TestPageBreaksOff(t *testing.T) {
 		}
 		w.balanced()
 		w.items(3 + times)
-		if !w.Log.Has(slog.LevelWarn, "a page broke off") {
+		if !w.Log.Has(slog.LevelWarn, "a page was cut off") {
 			t.Error("the log does not tell")
 		}
 	}
@@ -320,7 +320,7 @@ func TestChangedPage(t *testing.T) {
 	if !strings.HasSuffix(r.infos[0].Name, "/00001-b.ndjson") { // before 00001.ndjson in the alphabet
 		t.Errorf("the first batch is %s", r.infos[0].Name)
 	}
-	if !w.Log.Has(slog.LevelError, "a page changed between two readings") {
+	if !w.Log.Has(slog.LevelError, "a page changed between two reads") {
 		t.Error("the log does not tell")
 	}
 }

@@ -17,12 +17,12 @@ import (
 // errUnreadable reports that the blob of a deferred item does not hold a valid one. Another try would read the same, so
 // it must not fail the window that takes the item: the item goes into the window's batches as an entry that import
 // quarantines.
-var errUnreadable = errors.New("an item of the waiting room can't be read")
+var errUnreadable = errors.New("a deferred item can't be read")
 
 // errInArchiveTier reports that the blob of a deferred item is in the archive tier: it can't be read until an operator
 // has rehydrated it. The item stays deferred, and so do the other parts of its long SMS, whatever their age. It is not
 // considered again by this invocation, and does not fail the windows that select it.
-var errInArchiveTier = errors.New("an item of the waiting room is in the archive tier")
+var errInArchiveTier = errors.New("a deferred item is in the archive tier")
 
 // readDeferred reads a deferred item. It returns errUnreadable if the blob is missing or does not hold a valid item,
 // and errInArchiveTier if it can't be read for now.
@@ -35,11 +35,11 @@ func (c *Collector) readDeferred(ctx context.Context, key string) (deferred, err
 	case errors.Is(err, archive.ErrArchived):
 		return deferred{}, fmt.Errorf("%w: %w", errInArchiveTier, err)
 	case err != nil:
-		return deferred{}, fmt.Errorf("read an item of the waiting room: %w", err)
+		return deferred{}, fmt.Errorf("read a deferred item: %w", err)
 	case len(item.Entry.Items) != 1:
 		return deferred{}, fmt.Errorf("%w: it does not hold one item", errUnreadable)
 	case strings.HasPrefix(key, waitsForPieces+"-") && item.Piece == nil:
-		return deferred{}, fmt.Errorf("%w: it is no piece of a long SMS", errUnreadable)
+		return deferred{}, fmt.Errorf("%w: it is no part of a long SMS", errUnreadable)
 	}
 	return item, nil
 }
@@ -93,7 +93,7 @@ func (r *deferredItems) groupsInArchiveTier() map[string]bool {
 // logArchived reports the items that were not read because they are in the archive tier.
 func (inv *invocation) logArchived(log *slog.Logger) {
 	for _, key := range slices.Sorted(maps.Keys(inv.archived)) {
-		log.Error("an item of the waiting room is in the archive tier and stays there until its blob is rehydrated",
+		log.Error("a deferred item is in the archive tier; it stays deferred until its blob is rehydrated",
 			"event", "fetch.itemArchived", "item", key)
 	}
 }
@@ -118,7 +118,7 @@ func (c *Collector) unreadable(ctx context.Context, state *savedState, s *active
 	if err := state.save(ctx); err != nil {
 		return record.Entry{}, err
 	}
-	entry := record.Entry{Version: 1, Fault: "it could not be read back from the waiting room"}
+	entry := record.Entry{Version: 1, Fault: "it was deferred, and could not be read back"}
 	err := onStorage(ctx, func(ctx context.Context) error {
 		body, err := c.store.OpenWaiting(ctx, key)
 		if err != nil {
@@ -141,7 +141,7 @@ func (c *Collector) unreadable(ctx context.Context, state *savedState, s *active
 	if err := onStorage(ctx, func(ctx context.Context) error { return c.store.DeleteParts(ctx, key) }); err != nil {
 		return record.Entry{}, err
 	}
-	log.Error("an item of the waiting room can't be read and is quarantined: fetch the time of its window again",
+	log.Error("a deferred item can't be read and is quarantined: run a backfill of its window",
 		"event", "fetch.itemUnreadable", "item", key, "error", cause.Error())
 	return entry, nil
 }

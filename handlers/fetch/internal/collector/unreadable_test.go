@@ -120,7 +120,7 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 						}
 					}
 				}
-				fault := "it could not be read back from the waiting room" + tt.fault
+				fault := "it was deferred, and could not be read back" + tt.fault
 				if diff := cmp.Diff([]string{fault}, faults); diff != "" {
 					t.Errorf("quarantined (-want +got):\n%s", diff)
 				}

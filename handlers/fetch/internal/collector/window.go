@@ -49,7 +49,7 @@ func (c *Collector) fetchWindow(ctx context.Context, state *savedState, s *activ
 			// Restart in any case: this cursor will never be valid again.
 			s.restart()
 			if restarts++; restarts <= maxRestarts {
-				log.Warn("the cursor expired: the slice starts again from its beginning")
+				log.Warn("the cursor expired: the window starts again at its beginning")
 				err = nil
 			}
 		}
@@ -108,7 +108,7 @@ func (c *Collector) readPageWithRetry(ctx context.Context, s *activeWindow, log 
 		case !errors.Is(err, client.ErrUnavailable):
 			return err
 		}
-		log.Warn("a page broke off and is asked for again", "try", try, "error", err.Error())
+		log.Warn("a page was cut off and is requested again", "try", try, "error", err.Error())
 		if err := c.pause(ctx, pause); err != nil {
 			return err
 		}
@@ -190,7 +190,7 @@ func (c *Collector) countAtSource(ctx context.Context, state *savedState, s *sch
 	if err != nil {
 		reason = err.Error()
 	}
-	log.Error("the site's count is not known: what was received is compared with nothing",
+	log.Error("the site's count is not known, so the number of received items can't be checked",
 		"event", "fetch.countUnknown", "tries", s.Counts, "received", s.Progress.Received, "error", reason)
 	return 0, false, nil
 }
@@ -219,7 +219,7 @@ func (c *Collector) closeWindow(ctx context.Context, state *savedState, s *sched
 	if err != nil {
 		return err
 	}
-	log.Info("slice fetched", "event", "fetch.windowFetched", "from", s.From, "to", s.To,
+	log.Info("window fetched", "event", "fetch.windowFetched", "from", s.From, "to", s.To,
 		"received", m.Received, "records", m.Records, "batches", batches, "set_aside", m.SetAside, "taken", m.Taken,
 		"incomplete", m.Incomplete, "source_total", m.SourceTotal)
 	if known && total != int64(m.Received) {
@@ -227,7 +227,7 @@ func (c *Collector) closeWindow(ctx context.Context, state *savedState, s *sched
 			"received", m.Received, "source_total", total)
 	}
 	if expected := m.Received - m.SetAside + m.Taken; staged != expected || m.Records != expected {
-		log.Error("the batches do not hold what was received: a page changed between two readings",
+		log.Error("the batches differ from what was received: a page changed between two reads",
 			"event", "fetch.batchesDiffer", "expected", expected, "records", m.Records, "staged", staged)
 	}
 	return nil

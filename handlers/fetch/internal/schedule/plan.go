@@ -114,7 +114,7 @@ func (c *Checkpoint) PlanBackfill(id, input string, now time.Time) error {
 	case id == c.Asked:
 		return nil
 	case len(c.Open)+int(r.To.Sub(r.From)/WindowLength) >= MaxOpen:
-		return fmt.Errorf("%w: with what is open already this makes more than %d slices: "+
+		return fmt.Errorf("%w: with what is open already this makes more than %d windows: "+
 			"let it be finished, or ask for less", funchost.ErrInput, MaxOpen)
 	}
 	c.Asked = id

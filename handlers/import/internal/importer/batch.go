@@ -60,7 +60,7 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = errors.Join(err, cause)
 		}
-		log.Warn("batch not finished; a later try goes on", "event", "import.batchUnfinished", "error", err.Error())
+		log.Warn("batch not finished; a later try continues", "event", "import.batchUnfinished", "error", err.Error())
 		return Result{}, err
 	}
 	if err := j.Finish(ctx); err != nil {

@@ -84,7 +84,7 @@ func (s *sweep) findOpenBatches(ctx context.Context, until time.Time, replays []
 	saved, cut := 0, false
 	for i, d := range order {
 		if ctx.Err() != nil || hasPassed(until) {
-			s.log.Warn("the sweep's time for looking is over, the next one goes on", "days", len(order)-i)
+			s.log.Warn("the sweep's time for listing is over; the next sweep continues", "days", len(order)-i)
 			s.resumeAt(d.name)
 			cut = true
 			break

@@ -201,7 +201,7 @@ func (s *sweep) continueReplay(ctx context.Context, r *Replay, names []string, b
 	case left == 0:
 		return s.endReplay(ctx, r)
 	}
-	s.log.Warn("replay not finished; a later sweep goes on", "event", "import.replayNotFinished",
+	s.log.Warn("replay not finished; a later sweep continues", "event", "import.replayNotFinished",
 		"run", r.runReplay(), "batches", left)
 	err := s.progress(ctx, r)
 	if cause := context.Cause(ctx); cause != nil {
