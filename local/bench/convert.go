@@ -27,7 +27,7 @@ const (
 
 // The limits of the conversion, per second of one core.
 const (
-	textRate       = 60_000 // texts
+	textRate       = 25_000 // texts
 	attachmentRate = 450    // MB
 	held           = 1000   // kB allocated, for an attachment of any size
 )

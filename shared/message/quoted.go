@@ -1,9 +1,6 @@
 package message
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "bytes"
 
 // literal has the bytes that stand for themselves (RFC 2045 section 6.7, rules 1 to 3).
 var literal = func() (t [256]bool) {
@@ -71,29 +68,12 @@ func countEncoded(text []byte) (odd int) {
 // literalPrefix returns the number of bytes at the beginning of text that stand for themselves, at most limit.
 func literalPrefix(text []byte, limit int) int {
 	text = text[:min(len(text), limit)]
-	n := 0
-	for n+8 <= len(text) && isPrintable(binary.LittleEndian.Uint64(text[n:])) {
-		n += 8
+	for i, c := range text {
+		if !literal[c] {
+			return i
+		}
 	}
-	for n < len(text) && literal[text[n]] {
-		n++
-	}
-	return n
-}
-
-// isPrintable reports whether each of the eight bytes in w is between ' ' and '~' and not '='.
-func isPrintable(w uint64) bool {
-	equals := w ^ each*'='
-	return (equals-each)&^equals&high == 0 && !hasUnprintable(w)
-}
-
-const each, high = 0x0101010101010101, 0x8080808080808080
-
-// hasUnprintable reports whether any of the eight bytes in w is outside ' ' to '~'. The highest bit of each byte of
-// the result shows it. (A borrow carries into the next byte only from a byte that is outside.)
-func hasUnprintable(w uint64) bool {
-	delete := w ^ each*0x7F
-	return (w|(w-each*' ')|(delete-each)&^delete)&high != 0
+	return len(text)
 }
 
 // appendQuotedLine appends a text without CRLF in lines of at most 76 characters. last means that a line end or the
