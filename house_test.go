@@ -17,8 +17,8 @@ import (
 
 const module = "o2archiver/"
 
-// sdks are the libraries that exactly one package may know: whoever replaces one, or follows its next major version, has
-// one place to look at.
+// sdks are the libraries that exactly one package may know: whoever replaces one, or follows its next major version,
+// has one place to look at.
 var sdks = map[string]string{
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob": "shared/archive",
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables":  "shared/ledger",
@@ -32,8 +32,8 @@ var sdks = map[string]string{
 // earlier version of them wrote, or to ask for what a stand-in of the service has to refuse.
 var asTheyCome = map[string]bool{"local/bench/script": true, "local/oldarchive": true, "shared/archivetest": true}
 
-// floors are the floors of shared/: a package imports packages of lower floors only. Packages inside of another one are on
-// its floor and may import it.
+// floors are the floors of shared/: a package imports packages of lower floors only. Packages inside of another one are
+// on its floor and may import it.
 var floors = map[string]int{
 	"record":   0, // imports the standard library only
 	"jsonscan": 0, "lock": 0, "retry": 0,
@@ -110,8 +110,9 @@ func appOf(dir string) string {
 	return parts[0] + "/" + parts[1]
 }
 
-// engineFloors are the engines inside of the apps, each with the engines that it may import: the collector knows the plan and the
-// parts of a long SMS; sweeps know how batches are imported, imports know how recipients are found; and never the other way round.
+// engineFloors are the engines inside of the apps, each with the engines that it may import: the collector knows the
+// plan and the parts of a long SMS; sweeps know how batches are imported, imports know how recipients are found; and
+// never the other way round.
 var engineFloors = map[string][]string{
 	"handlers/fetch/internal/schedule":  nil,
 	"handlers/fetch/internal/longsms":   nil,
@@ -155,8 +156,9 @@ func TestImportsGoOneWay(t *testing.T) {
 	}
 }
 
-// The ends of the names of batches and of their logs are in the package of each only. A change of the layout then has one
-// place. Tests assert the layout and may spell it out, as may the stand-ins and the program that writes an older one.
+// The ends of the names of batches and of their logs are in the package of each only. A change of the layout then has
+// one place. Tests assert the layout and may spell it out, as may the stand-ins and the program that writes an older
+// one.
 func TestLayoutIsKnownInOnePlace(t *testing.T) {
 	for _, f := range goFiles(t) {
 		if f.test || f.dir == "shared/archive" || f.dir == "shared/journal" || strings.HasSuffix(f.dir, "test") ||

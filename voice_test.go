@@ -26,8 +26,8 @@ var (
 	speaks = regexp.MustCompile(`^// [A-Za-z_]\w* (gives|says)\b`)
 )
 
-// shortNames are one-word functions of packages whose name is the rest of the word, as in journal.Open, and those that every Go
-// reader knows.
+// shortNames are one-word functions of packages whose name is the rest of the word, as in journal.Open, and those that
+// every Go reader knows.
 var shortNames = []string{"main", "run", "routes"}
 
 // TestVoiceOfComments reads the comments of product code.

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// rule is what is expected of an alert. One about an event that has happened stays until somebody closes it, and comes once a day; one about
-// a state ends with it.
+// rule is what is expected of an alert. One about an event that has happened stays until somebody closes it, and comes
+// once a day; one about a state ends with it.
 type rule struct {
 	Severity     float64
 	Window       string
@@ -184,8 +184,8 @@ func sources(t *testing.T) string {
 	return text.String()
 }
 
-// A query asks for what the handlers write: an event or an attribute that is renamed fails here and not in silence. The sentence of a line
-// may change at any time, so no query asks for one.
+// A query asks for what the handlers write: an event or an attribute that is renamed fails here and not in silence. The
+// sentence of a line may change at any time, so no query asks for one.
 func TestQueriesAskForWhatIsLogged(t *testing.T) {
 	all, events := sources(t), map[string]bool{}
 	for _, line := range logLines(t) {

@@ -1,5 +1,5 @@
-// The tests of the deployment: what the Bicep would make, by its own compiler's prediction, and what the scripts do to a stand-in
-// for az. Nothing here talks to Azure.
+// The tests of the deployment: what the Bicep would make, by its own compiler's prediction, and what the scripts do to
+// a stand-in for az. Nothing here talks to Azure.
 package infra
 
 import (

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// PowerShell is not here to run exchange.ps1. What it makes is named after the identity, or a second environment would find the
-// first one's and get no right.
+// PowerShell is not here to run exchange.ps1. What it makes is named after the identity, or a second environment would
+// find the first one's and get no right.
 func TestExchangeNamesAreTheIdentitys(t *testing.T) {
 	text := read(t, "graph/exchange.ps1")
 	name := regexp.MustCompile(`(?m)^\$name = "([^"]*)"$`).FindStringSubmatch(text)
@@ -36,8 +36,8 @@ func TestRunbookLeaves(t *testing.T) {
 	}
 }
 
-// checks/az-commands, which is held against the real az, names exactly what the stand-in takes; and nothing else is called, be it by
-// a script or by the runbook.
+// checks/az-commands, which is held against the real az, names exactly what the stand-in takes; and nothing else is
+// called, be it by a script or by the runbook.
 func TestCommands(t *testing.T) {
 	var list []string
 	for command, flags := range commands {

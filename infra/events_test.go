@@ -55,7 +55,8 @@ func logLines(t *testing.T) (all []logLine) {
 	return all
 }
 
-// asLogLine reads a call of a logger's method: log.Error(…), inv.Log.Error(…), slog.Error(…), log.Log(ctx, slog.LevelError, …).
+// asLogLine reads a call of a logger's method: log.Error(…), inv.Log.Error(…), slog.Error(…), log.Log(ctx,
+// slog.LevelError, …).
 func asLogLine(call *ast.CallExpr) (logLine, bool) {
 	method, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
@@ -106,8 +107,8 @@ func stringLiteral(e ast.Expr) (string, bool) {
 	return s, err == nil
 }
 
-// Every error is seen by an alert: it has an event, and that is one that an alert's query asks for, or one that the query of errors does not
-// leave to others; and the runbook says what to do about each of the latter.
+// Every error is seen by an alert: it has an event, and that is one that an alert's query asks for, or one that the
+// query of errors does not leave to others; and the runbook says what to do about each of the latter.
 func TestEveryErrorHasAnAlert(t *testing.T) {
 	named := map[string][]string{} // event: queries of alerts that ask for it
 	for _, name := range alertNames {

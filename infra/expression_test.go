@@ -26,8 +26,8 @@ var (
 	placeholders = regexp.MustCompile(`\{\d\}`)
 )
 
-// resolve gives the value that an expression of the prediction has in a cloud. It knows if, equals, format, replace, and what
-// comes from the cloud.
+// resolve gives the value that an expression of the prediction has in a cloud. It knows if, equals, format, replace,
+// and what comes from the cloud.
 func (c cloud) resolve(t *testing.T, value string) string {
 	t.Helper()
 	if !strings.HasPrefix(value, "[") || strings.HasPrefix(value, "[[") {

@@ -20,8 +20,8 @@ import (
 	"o2archiver/shared/journal"
 )
 
-// The stand-in for az is this test binary under that name. It answers what the real one would, refuses every command and flag that it does
-// not know, and notes its calls.
+// The stand-in for az is this test binary under that name. It answers what the real one would, refuses every command
+// and flag that it does not know, and notes its calls.
 
 const fakeDir = "INFRA_FAKE_AZ"
 
@@ -39,7 +39,8 @@ type call struct {
 	Input string // what came through standard input
 }
 
-// commands are those that the scripts may use, with their flags. checks/az-flags holds the same list against the real az.
+// commands are those that the scripts may use, with their flags. checks/az-flags holds the same list against the real
+// az.
 var commands = map[string][]string{
 	"account show":      {"--subscription", "--output"},
 	"provider register": {"--namespace", "--subscription", "--wait"},

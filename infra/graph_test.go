@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fakeGraph is Microsoft Graph as the stand-in for az reaches it. FAKE_GRANTED names the roles that the app has. Each grant has an id of its own.
+// fakeGraph is Microsoft Graph as the stand-in for az reaches it. FAKE_GRANTED names the roles that the app has. Each
+// grant has an id of its own.
 func fakeGraph(flags map[string]string, path string) (string, int) {
 	method, query := flags["--method"], flags["--query"]
 	role := ""

@@ -67,7 +67,8 @@ func parse(t *testing.T, queries map[string]string) map[string]parsed {
 	return all
 }
 
-// Each query, as the alerts and the workbook have it, is KQL to Microsoft's own parser, names and types of columns included.
+// Each query, as the alerts and the workbook have it, is KQL to Microsoft's own parser, names and types of columns
+// included.
 func TestQueriesAreKQL(t *testing.T) {
 	files, err := filepath.Glob("queries/*.kql")
 	if err != nil || len(files) < 10 {

@@ -72,8 +72,8 @@ func predicted(bicep, environment string, more []string) (*prediction, error) {
 	return once.(func() (*prediction, error))()
 }
 
-// predict gives what the deployment of parameters/<environment>.bicepparam would make, with more parameters after those of the
-// file: "param deleteLock = false".
+// predict gives what the deployment of parameters/<environment>.bicepparam would make, with more parameters after those
+// of the file: "param deleteLock = false".
 func predict(t *testing.T, environment string, more ...string) *prediction {
 	t.Helper()
 	bicep := need(t, "bicep")

@@ -105,8 +105,8 @@ func TestMonitoringTakesNoKeys(t *testing.T) {
 	})
 }
 
-// In clouds whose Application Insights the host has no token for, its key opens it: then the component has to take the key, and the host must not
-// ask for a token first.
+// In clouds whose Application Insights the host has no token for, its key opens it: then the component has to take the
+// key, and the host must not ask for a token first.
 func TestLogsByKey(t *testing.T) {
 	p := predict(t, "us-government", "param logsByKey = true")
 	p.of("Microsoft.Insights/components")[0].want(t, "DisableLocalAuth", false)
@@ -178,7 +178,8 @@ var hostSettings = []string{
 	"AzureWebJobsStorage__clientId", "AzureWebJobsStorage__credential", "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__tableServiceUri",
 }
 
-// forTheTrigger are settings of the host's blob trigger, which knows the archive's storage by the handler's name for it.
+// forTheTrigger are settings of the host's blob trigger, which knows the archive's storage by the handler's name for
+// it.
 var forTheTrigger = map[string][]string{"import": {"ARCHIVE_STORAGE__queueServiceUri", "ARCHIVE_STORAGE__credential"}}
 
 func appNames() (names []string) {

@@ -106,9 +106,9 @@ func margin(container string) float64 {
 	return 0
 }
 
-// Nothing is deleted while a policy protects it, or later than the term says (media a margin later, and so is each of their tiers, so that
-// none is out of reach before the records that name it); only originals change their tier, and state keeps its newest
-// form for ever.
+// Nothing is deleted while a policy protects it, or later than the term says (media a margin later, and so is each of
+// their tiers, so that none is out of reach before the records that name it); only originals change their tier, and
+// state keeps its newest form for ever.
 func TestLifecycle(t *testing.T) {
 	for environment, years := range map[string]float64{"default": 5, "private-network": 7, "later": 10} {
 		p := predict(t, strings.Replace(environment, "later", "default", 1), map[bool][]string{true: later}[environment == "later"]...)
@@ -136,7 +136,8 @@ func TestLifecycle(t *testing.T) {
 				got[prefix.(string)] = what
 			}
 		}
-		// With versioning on, what is deleted is a former version from then on: without the second rule it stays for ever.
+		// With versioning on, what is deleted is a former version from then on: without the second rule it stays for
+		// ever.
 		rule := func(container string, more ...string) []string {
 			return slices.Sorted(slices.Values(append(more,
 				fmt.Sprintf("baseBlob delete daysAfterModificationGreaterThan %v", terms[years]+margin(container)),
@@ -175,7 +176,8 @@ func TestCustomersKey(t *testing.T) {
 				}
 				continue
 			}
-			// The account is what uses the key, so it has to have the identity, too. Without a version the newest one is used.
+			// The account is what uses the key, so it has to have the identity, too. Without a version the newest one
+			// is used.
 			const identity = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/keys/providers/Microsoft.ManagedIdentity/userAssignedIdentities/archive-key"
 			a.want(t, "encryption.keySource", "Microsoft.Keyvault")
 			a.want(t, "encryption.identity.userAssignedIdentity", identity)

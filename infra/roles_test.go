@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Built-in roles by id, with the names that Azure shows: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+// Built-in roles by id, with the names that Azure shows:
+// https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 var roleNames = map[string]string{
 	"b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
 	"ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
@@ -38,7 +39,8 @@ var (
 	holder     = regexp.MustCompile(`/(?:userAssignedIdentities/id-([a-z]+)-[a-z0-9]+'|systemTopics/(evgt)-archiver-[a-z0-9]+')`)
 )
 
-// assignments lists what a deployment gives to whom: "fetch | archive, container `batches` | Storage Blob Data Contributor".
+// assignments lists what a deployment gives to whom: "fetch | archive, container `batches` | Storage Blob Data
+// Contributor".
 func assignments(t *testing.T, p *prediction) (all []string) {
 	t.Helper()
 	for _, r := range p.of("Microsoft.Authorization/roleAssignments") {

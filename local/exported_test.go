@@ -17,7 +17,8 @@ import (
 	"o2archiver/local/export"
 )
 
-// checkExport holds what -export wrote to what the day must have put into the mailboxes, and reads every message as a stranger would.
+// checkExport holds what -export wrote to what the day must have put into the mailboxes, and reads every message as a
+// stranger would.
 func (a *localArchive) checkExport(dir string) {
 	a.t.Helper()
 	day := a.day()

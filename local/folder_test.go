@@ -54,8 +54,8 @@ func holding(t *testing.T, dir string) *exec.Cmd {
 	return cmd
 }
 
-// TestStorageHasOneUser: a second start with the same folder ends at once and changes nothing. A lock is never stale: after a kill
-// the next start has the folder.
+// TestStorageHasOneUser: a second start with the same folder ends at once and changes nothing. A lock is never stale:
+// after a kill the next start has the folder.
 func TestStorageHasOneUser(t *testing.T) {
 	a := newArchive(t)
 	other := holding(t, a.dir)
@@ -94,7 +94,8 @@ func listed(t *testing.T, dir string) string {
 	return strings.Join(names, " ")
 }
 
-// TestEmulatorOfKilledStart: the data are used when the emulator of an earlier start no longer has them, and not before.
+// TestEmulatorOfKilledStart: the data are used when the emulator of an earlier start no longer has them, and not
+// before.
 func TestEmulatorOfKilledStart(t *testing.T) {
 	dir := t.TempDir()
 	emulator, err := lockFile(filepath.Join(dir, emulatorLock))

@@ -31,7 +31,8 @@ func writeFile(t *testing.T, text string) string {
 	return file
 }
 
-// TestMappingIsReadFirst: with a file that can't be used nothing is started, so that the storage folder stays as it was.
+// TestMappingIsReadFirst: with a file that can't be used nothing is started, so that the storage folder stays as it
+// was.
 func TestMappingIsReadFirst(t *testing.T) {
 	good := writeMapping(t, "447700900123,jane@contoso.example\n07700 900456,Jane@contoso.example\n")
 	dated := writeDated(t, "447700900123,jane@contoso.example,01/02/2026,31/03/2026\n")

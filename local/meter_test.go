@@ -8,7 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestMeter: without a terminal there are few lines; on a terminal there is one, written anew where it changes. No number ever falls.
+// TestMeter: without a terminal there are few lines; on a terminal there is one, written anew where it changes. No
+// number ever falls.
 func TestMeter(t *testing.T) {
 	steps := []struct {
 		fetched, imported int

@@ -19,8 +19,9 @@ var (
 	queryPart    = regexp.MustCompile(`[a-zA-Z_]+`)
 )
 
-// asked is what the queries of infra/queries want to find in lines: event → path, e.g. import.batchImported → records.archived. Of several
-// events in one condition each path is in one of them at least; these come with all their names as the key, and what is asked of any line with "".
+// asked is what the queries of infra/queries want to find in lines: event → path, e.g. import.batchImported →
+// records.archived. Of several events in one condition each path is in one of them at least; these come with all their
+// names as the key, and what is asked of any line with "".
 func asked(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	root, err := cloud.Root()
@@ -70,8 +71,9 @@ func asked(t *testing.T) map[string]map[string]bool {
 	return all
 }
 
-// checkQueries holds the lines that the handlers really wrote against the queries of the alerts and the workbook: every path is there, and every
-// line says whose it is. traced: the host sends a traceparent, as it does in Azure; on one machine the real one sends none.
+// checkQueries holds the lines that the handlers really wrote against the queries of the alerts and the workbook: every
+// path is there, and every line says whose it is. traced: the host sends a traceparent, as it does in Azure; on one
+// machine the real one sends none.
 func (a *localArchive) checkQueries(traced bool) {
 	a.t.Helper()
 	raw := a.logs()

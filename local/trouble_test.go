@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestTrouble starts the product with something wrong, and expects an exit code that says so and a message that says what.
+// TestTrouble starts the product with something wrong, and expects an exit code that says so and a message that says
+// what.
 func TestTrouble(t *testing.T) {
 	if testing.Short() {
 		t.Skip("LEFT OUT: the end-to-end tests take minutes (-short)")

@@ -56,8 +56,8 @@ func TestZipsRunInTheRealHost(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s.zip: %v\n%s", app.Name, err, lastLines(log.String()))
 		}
-		// The host knows the functions. Does it run the handler? import sweeps an empty archive; fetch has no site to ask, and
-		// says so when it starts.
+		// The host knows the functions. Does it run the handler? import sweeps an empty archive; fetch has no site to
+		// ask, and says so when it starts.
 		if app.Name == "import" {
 			if _, err := h.Run(t.Context(), "sweep", ""); err != nil {
 				t.Errorf("sweep: %v\n%s", err, lastLines(log.String()))
@@ -119,7 +119,8 @@ func checkSum(t *testing.T, out, name string) {
 	}
 }
 
-// checkMaterials looks for modules that the app's handler is linked with, in the versions of go.mod, and for those that it must not have.
+// checkMaterials looks for modules that the app's handler is linked with, in the versions of go.mod, and for those that
+// it must not have.
 func checkMaterials(t *testing.T, root, app, name string) {
 	t.Helper()
 	raw, err := os.ReadFile(name)

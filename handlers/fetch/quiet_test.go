@@ -90,7 +90,8 @@ func awaitLine(t *testing.T, output *archivetest.Lines, text string) {
 	t.Errorf("%s is not in the handler's log:\n%s", text, output)
 }
 
-// What a site sends is nowhere in what the handler writes, whatever the libraries think of it, and whatever they are told to say.
+// What a site sends is nowhere in what the handler writes, whatever the libraries think of it, and whatever they are
+// told to say.
 func TestLibrariesWriteNothing(t *testing.T) {
 	fetchtest.NewWorldOnAzurite(t)
 	const text, number = "confidential: meet me at five", "+447700900123"
@@ -135,7 +136,8 @@ func TestLibrariesWriteNothing(t *testing.T) {
 	}
 }
 
-// A wrong password is tried once a run, and the host, which would try a failed run three more times, hears of a success.
+// A wrong password is tried once a run, and the host, which would try a failed run three more times, hears of a
+// success.
 func TestCredentialsAreTriedOnce(t *testing.T) {
 	for _, answer := range []struct {
 		status int

@@ -9,8 +9,8 @@ import (
 	"o2archiver/shared/record"
 )
 
-// What a message lacks, and that another record differs from it, is counted of each record in the journal: not of a heartbeat, of which no
-// message is made, and of an item without a mailbox too, for there it is the reason.
+// What a message lacks, and that another record differs from it, is counted of each record in the journal: not of a
+// heartbeat, of which no message is made, and of an item without a mailbox too, for there it is the reason.
 func TestWhatIsLeftOutIsCounted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -74,8 +74,8 @@ func TestSearchLags(t *testing.T) {
 	})
 }
 
-// The later pieces of a long SMS are noted as done in one step: no death in between leaves a claim on one that looks as if its message had
-// yet to be written.
+// The later pieces of a long SMS are noted as done in one step: no death in between leaves a claim on one that looks as
+// if its message had yet to be written.
 func TestPiecesAreNotedInOneStep(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

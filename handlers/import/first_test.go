@@ -36,8 +36,8 @@ func refers(l raw, batch string, line int) raw {
 	return out
 }
 
-// pairs are messages between Jane and Ali, each in two records with other content, as the phones of both archived it: of every third
-// one only the first has a picture, of every third only the second.
+// pairs are messages between Jane and Ali, each in two records with other content, as the phones of both archived it:
+// of every third one only the first has a picture, of every third only the second.
 func (w *world) pairs(n int) (first, second []raw) {
 	for i := range n {
 		id := fmt.Sprintf("pair-%03d", i)
@@ -54,8 +54,8 @@ func (w *world) pairs(n int) (first, second []raw) {
 	return first, second
 }
 
-// firstEverywhere checks that both mailboxes have each message once, as its first record has it, and returns the second records that
-// the journals don't report as differing.
+// firstEverywhere checks that both mailboxes have each message once, as its first record has it, and returns the second
+// records that the journals don't report as differing.
 func (w *world) firstEverywhere(n int) {
 	w.t.Helper()
 	for _, p := range []person{jane, ali} {
@@ -100,8 +100,9 @@ func (w *world) truthful(batch string, differs func(line int) bool) {
 	}
 }
 
-// Of two records with one message id and other content, the one that was collected first is in both mailboxes, whatever is scheduled
-// first: neighbours in one batch, and in two batches that two importers work on at the same time, the later one first.
+// Of two records with one message id and other content, the one that was collected first is in both mailboxes, whatever
+// is scheduled first: neighbours in one batch, and in two batches that two importers work on at the same time, the
+// later one first.
 func TestFirstRecordWins(t *testing.T) {
 	t.Parallel()
 	n, rounds := 12, 1
@@ -144,8 +145,8 @@ func TestFirstRecordWins(t *testing.T) {
 	}
 }
 
-// The later record's batch comes first, and there is nothing else: its mailboxes get the first record's message all the same, with its
-// attachment, and the first record's own line finds it there.
+// The later record's batch comes first, and there is nothing else: its mailboxes get the first record's message all the
+// same, with its attachment, and the first record's own line finds it there.
 func TestLaterBatchComesFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -165,8 +166,8 @@ func TestLaterBatchComesFirst(t *testing.T) {
 	w.firstEverywhere(2)
 }
 
-// Batches of two windows: what is imported first is the first, in every mailbox and for good, also for a mailbox that only
-// the later record has.
+// Batches of two windows: what is imported first is the first, in every mailbox and for good, also for a mailbox that
+// only the later record has.
 func TestFirstAcrossWindows(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -210,7 +211,8 @@ func TestOtherRecipientsDiffer(t *testing.T) {
 	}
 }
 
-// A first record that can't be had does not keep the others from being archived: it is quarantined, of another message, or gone.
+// A first record that can't be had does not keep the others from being archived: it is quarantined, of another message,
+// or gone.
 func TestFirstRecordCanNotBeHad(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]func(w *world) record.Place{
@@ -294,8 +296,8 @@ func TestFirstAfterABreak(t *testing.T) {
 	}
 }
 
-// A message of which the ledger does not tell which record is the first, or whose first record can't be read, keeps no other line of
-// its batch waiting.
+// A message of which the ledger does not tell which record is the first, or whose first record can't be read, keeps no
+// other line of its batch waiting.
 func TestUndecidedKeepsNothingWaiting(t *testing.T) {
 	t.Parallel()
 	for name, what := range map[string]string{"the ledger hangs": record.MessageKey("", "m1"), "the batch hangs": "/batches/"} {
@@ -332,7 +334,8 @@ func TestUndecidedKeepsNothingWaiting(t *testing.T) {
 	}
 }
 
-// One row for each record is all that the decision costs: no batch is read for a record whose content is that of the first.
+// One row for each record is all that the decision costs: no batch is read for a record whose content is that of the
+// first.
 func TestWhatTheFirstCosts(t *testing.T) {
 	w := newWorld(t)
 	var tables, batches atomic.Int64

@@ -84,7 +84,8 @@ func TestMessageBody(t *testing.T) {
 	}
 }
 
-// HTML can't be cut off: an item that is too long for a request has its text as the body, and the whole of it as a file.
+// HTML can't be cut off: an item that is too long for a request has its text as the body, and the whole of it as a
+// file.
 func TestLongTextIsNoHTML(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

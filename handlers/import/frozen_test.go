@@ -14,9 +14,9 @@ import (
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
-// ice stops an importer at its n-th request to Graph that changes something, behind all that is checked before it is sent, and with it all
-// that it does, until it thaws. The request is sent then, whatever its context says: a process that stood still hears of its
-// time-outs when it goes on, and maybe too late.
+// ice stops an importer at its n-th request to Graph that changes something, behind all that is checked before it is
+// sent, and with it all that it does, until it thaws. The request is sent then, whatever its context says: a process
+// that stood still hears of its time-outs when it goes on, and maybe too late.
 type ice struct {
 	n      int64
 	writes atomic.Int64
@@ -48,8 +48,8 @@ func (i *ice) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// A process that stands still for longer than IN_DOUBT_AFTER, at any request, and goes on when another one has done its work, writes
-// nothing: no message is there twice, and none is taken away.
+// A process that stands still for longer than IN_DOUBT_AFTER, at any request, and goes on when another one has done its
+// work, writes nothing: no message is there twice, and none is taken away.
 func TestFrozenAtAnyWrite(t *testing.T) {
 	t.Parallel()
 	content := noise(parted, 7)
@@ -94,7 +94,8 @@ func TestFrozenAtAnyWrite(t *testing.T) {
 	})
 }
 
-// FOLDER_NAME is changed, which starts the app anew, while a create is under way: the message is found in the old folder.
+// FOLDER_NAME is changed, which starts the app anew, while a create is under way: the message is found in the old
+// folder.
 func TestFolderNameChangedWhileInDoubt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

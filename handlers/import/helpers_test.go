@@ -57,7 +57,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// within waits until something is so. The limit only ends a test that hangs: on a busy machine half a minute was too short.
+// within waits until something is so. The limit only ends a test that hangs: on a busy machine half a minute was too
+// short.
 func within(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for began := time.Now(); !so(); time.Sleep(10 * time.Millisecond) {

@@ -19,8 +19,8 @@ var hostile = []string{
 	" \t \u00a0 ", "text/html; charset=utf-7", "דוד 12\u2069", "\ufeff", strings.Repeat("\x7f", 3000),
 }
 
-// Whatever stands in all fields of an item at once gets into the mailbox, which has no place for some characters, and nowhere
-// out of its place there.
+// Whatever stands in all fields of an item at once gets into the mailbox, which has no place for some characters, and
+// nowhere out of its place there.
 func TestHostileInTheMailbox(t *testing.T) {
 	t.Parallel()
 	for _, form := range []string{"text", "html"} {
@@ -55,7 +55,8 @@ func TestHostileInTheMailbox(t *testing.T) {
 	}
 }
 
-// checkKept holds that nothing in a message breaks out of its place. Characters that a mailbox can't keep the stand-in refuses.
+// checkKept holds that nothing in a message breaks out of its place. Characters that a mailbox can't keep the stand-in
+// refuses.
 func checkKept(t *testing.T, m *mailboxtest.Message) {
 	t.Helper()
 	lines := []string{m.Subject, m.InternetMessageID, m.From.Name, m.From.Address, m.Properties["String 0x0070"]}
@@ -81,8 +82,8 @@ func checkKept(t *testing.T, m *mailboxtest.Message) {
 	}
 }
 
-// An item of the largest size that a batch can have, with nothing in it but what takes most room as HTML or as a mark, is archived
-// like any other: its beginning is the body, and the file has the text as it was.
+// An item of the largest size that a batch can have, with nothing in it but what takes most room as HTML or as a mark,
+// is archived like any other: its beginning is the body, and the file has the text as it was.
 func TestHostileLengthIsArchived(t *testing.T) {
 	t.Parallel()
 	const size = 15 << 20

@@ -9,7 +9,8 @@ import (
 	"o2archiver/shared/record"
 )
 
-// No bound of ours keeps a sound item out of the mailboxes: beyond one the field is left out, which journal and message say.
+// No bound of ours keeps a sound item out of the mailboxes: beyond one the field is left out, which journal and message
+// say.
 func TestLargeItemIsArchived(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -4,7 +4,8 @@ import (
 	"testing"
 )
 
-// TestFoundAddressesStandInTheMailbox: a search by address finds who was found by the mapping, and the journal says how the message was made.
+// TestFoundAddressesStandInTheMailbox: a search by address finds who was found by the mapping, and the journal says how
+// the message was made.
 func TestFoundAddressesStandInTheMailbox(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -13,8 +13,8 @@ import (
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
-// TestArchiveOfEarlierVersionIsFinished lets today's importer continue an archive whose importer of an earlier version was
-// killed: each copy is in its mailbox once, and what that version imported is recognized as a duplicate.
+// TestArchiveOfEarlierVersionIsFinished lets today's importer continue an archive whose importer of an earlier version
+// was killed: each copy is in its mailbox once, and what that version imported is recognized as a duplicate.
 func TestArchiveOfEarlierVersionIsFinished(t *testing.T) {
 	t.Parallel()
 	const folder = "../testdata/archive-f76a792"

@@ -12,7 +12,8 @@ import (
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
-// foreign are refusals that are none of Graph's own, or say that Graph knows nothing. shared/mailbox goes through all of them.
+// foreign are refusals that are none of Graph's own, or say that Graph knows nothing. shared/mailbox goes through all
+// of them.
 func foreign() map[string]fault {
 	return map[string]fault{
 		"404 in HTML": {Status: 404, HTML: true}, "413 without a body": {Status: 413, Empty: true},
@@ -122,7 +123,8 @@ func TestAProxysNotFoundIsNoMissingMailbox(t *testing.T) {
 	w.became(one, "archived: ali imported")
 }
 
-// What Graph refuses without an end and without a final answer stays pending, is told, and keeps nothing else from its turn.
+// What Graph refuses without an end and without a final answer stays pending, is told, and keeps nothing else from its
+// turn.
 func TestARefusalThatNeverPassesStaysPending(t *testing.T) {
 	t.Parallel()
 	for kind, f := range map[string]fault{
@@ -173,7 +175,8 @@ func refuseFor(user, kind string, f fault) http.RoundTripper {
 	})
 }
 
-// An address with a letter that only Unicode's lower case makes one of ASCII is no address, and its item is archived for the others.
+// An address with a letter that only Unicode's lower case makes one of ASCII is no address, and its item is archived
+// for the others.
 func TestALetterThatLowersIntoASCII(t *testing.T) {
 	t.Parallel()
 	for name, address := range map[string]string{

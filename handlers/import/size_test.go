@@ -84,7 +84,8 @@ func TestMaxItemSize(t *testing.T) {
 	w.named("m2", "other.bin", other, "the limit that is set")
 }
 
-// named checks that the message's text in Ali's mailbox names a file that is left out: its name, size, hash, the reason and where it is.
+// named checks that the message's text in Ali's mailbox names a file that is left out: its name, size, hash, the reason
+// and where it is.
 func (w *world) named(id, name string, content []byte, reason string) {
 	w.t.Helper()
 	for _, m := range w.graph.Messages(ali.id()) {
@@ -252,8 +253,8 @@ func TestMediumOfTheFormBefore(t *testing.T) {
 	w.holds(ali, with("m1", picture))
 }
 
-// What lies in the archive tier is there: the copy waits until it has been rehydrated, and what has to be done is told. It is never a
-// failed copy, and the batch's other records do not wait for it.
+// What lies in the archive tier is there: the copy waits until it has been rehydrated, and what has to be done is told.
+// It is never a failed copy, and the batch's other records do not wait for it.
 func TestMediumInTheArchiveTier(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"a.bin", "picture.png"} { // the second one is looked at before the message is made

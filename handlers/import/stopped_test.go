@@ -77,8 +77,9 @@ func (p *process) event(batch, invocation string) int {
 	return resp.StatusCode
 }
 
-// TestStoppedProcess stops a real importer by SIGSTOP in the middle of its work, again and again, lets another one finish the batch, and then
-// lets the first one go on. In the long form only: each time takes as long as a journal's lease lasts.
+// TestStoppedProcess stops a real importer by SIGSTOP in the middle of its work, again and again, lets another one
+// finish the batch, and then lets the first one go on. In the long form only: each time takes as long as a journal's
+// lease lasts.
 func TestStoppedProcess(t *testing.T) {
 	if !soak.ForTest(t).Long {
 		t.Skip("the long form only: make soak")

@@ -159,8 +159,8 @@ func TestLeaseIsLost(t *testing.T) {
 	})
 }
 
-// While one importer waits for the file, the claim gets old, and another takes the copy over. The first must find that out
-// before it writes.
+// While one importer waits for the file, the claim gets old, and another takes the copy over. The first must find that
+// out before it writes.
 func TestClaimThatGotOldIsNotWrittenWith(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -27,9 +27,9 @@ func TestOrderOfABatch(t *testing.T) {
 	w.balanced(batch)
 }
 
-// With several permits, as it comes, messages may overtake each other only as far as the permits go: when one is written, of those before it
-// in its batch no more than the other permits' are still under way. So no more than those may come behind it. Several batches at once keep
-// to that each.
+// With several permits, as it comes, messages may overtake each other only as far as the permits go: when one is
+// written, of those before it in its batch no more than the other permits' are still under way. So no more than those
+// may come behind it. Several batches at once keep to that each.
 func TestOrderWithSeveralPermits(t *testing.T) {
 	t.Parallel()
 	const permits = 3 // MAILBOX_PERMITS as it comes
@@ -76,8 +76,8 @@ func TestOrderWithSeveralPermits(t *testing.T) {
 	}
 }
 
-// What waits for a mailbox that is throttled for long holds nothing that others need: neither memory, of which there is just
-// enough for one file here, nor a place among the copies that are worked on, nor a permit.
+// What waits for a mailbox that is throttled for long holds nothing that others need: neither memory, of which there is
+// just enough for one file here, nor a place among the copies that are worked on, nor a permit.
 func TestThrottledMailboxTakesNothingFromOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

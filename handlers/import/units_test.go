@@ -171,7 +171,8 @@ func TestNothingStandsInTheWay(t *testing.T) {
 		if u.begin != nil {
 			u.begin(s)
 		}
-		// Two events are lost; the others come together. If the first batch is stuck, its delivery is cut off after them.
+		// Two events are lost; the others come together. If the first batch is stuck, its delivery is cut off after
+		// them.
 		ctx, end := context.WithCancel(t.Context())
 		defer end()
 		var group, stuck sync.WaitGroup
@@ -226,8 +227,8 @@ func (a *app) sweepUntil(so func() bool) {
 	<-over
 }
 
-// sweepAll sweeps until a sweep finds nothing: a lease may last for some seconds more, and on a busy machine a turn may be over before its
-// batch is.
+// sweepAll sweeps until a sweep finds nothing: a lease may last for some seconds more, and on a busy machine a turn may
+// be over before its batch is.
 func (a *app) sweepAll() {
 	a.w.t.Helper()
 	for began := time.Now(); ; {

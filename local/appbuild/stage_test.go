@@ -90,7 +90,8 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// TestLocalBuild: there are only the folders, and what an earlier build has left, be it no program, is not taken for the handler.
+// TestLocalBuild: there are only the folders, and what an earlier build has left, be it no program, is not taken for
+// the handler.
 func TestLocalBuild(t *testing.T) {
 	out := t.TempDir()
 	app := Apps()[0]

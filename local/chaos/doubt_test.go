@@ -10,9 +10,9 @@ import (
 	"o2archiver/shared/record"
 )
 
-// doubts is a small day on which what is otherwise rare comes to pass: a create whose answer is lost, a message left partial, a
-// claim and a journal of a delivery that has died, a message that comes once more, and an event that never comes. Each item is a
-// batch, and they come one after the other, so that each call has its number.
+// doubts is a small day on which what is otherwise rare comes to pass: a create whose answer is lost, a message left
+// partial, a claim and a journal of a delivery that has died, a message that comes once more, and an event that never
+// comes. Each item is a batch, and they come one after the other, so that each call has its number.
 func doubts() *day {
 	d := newDay(1)
 	d.calm = true
@@ -43,7 +43,8 @@ func doubts() *day {
 	return d
 }
 
-// died leaves what a delivery leaves that is killed between its claim and its request: the plan in the journal, and the claim.
+// died leaves what a delivery leaves that is killed between its claim and its request: the plan in the journal, and the
+// claim.
 func (w *world) died(batch, id, mailbox string) {
 	w.t.Helper()
 	const dead = "00000000-dead-4000-8000-000000000000"

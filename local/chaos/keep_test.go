@@ -14,8 +14,8 @@ import (
 	"o2archiver/local/host"
 )
 
-// kept is an app in the real host as Azure keeps it: when a host ends, another one is started. Functions host 4.1045: one that
-// loses the storage of its blob trigger says so, shuts down, and may hang in doing it.
+// kept is an app in the real host as Azure keeps it: when a host ends, another one is started. Functions host 4.1045:
+// one that loses the storage of its blob trigger says so, shuts down, and may hang in doing it.
 type kept struct {
 	w       *world
 	name    string
@@ -104,8 +104,8 @@ func (k *kept) stop() int64 {
 	return k.started.Load()
 }
 
-// startReal starts an app in the real host, with some more settings. Its host id is the world's own, so that the leases of one
-// world's hosts keep no other world waiting.
+// startReal starts an app in the real host, with some more settings. Its host id is the world's own, so that the leases
+// of one world's hosts keep no other world waiting.
 func (w *world) startReal(ctx context.Context, name string, log io.Writer, more ...string) (*host.Real, error) {
 	out, err := staged()
 	if err != nil {

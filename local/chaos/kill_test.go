@@ -22,8 +22,9 @@ const graphLatency = 50 * time.Millisecond
 // fetchShare is one in how many of the kills that may hit fetch: until a dead one's lease has run out, nothing goes on.
 const fetchShare = 8
 
-// killsOfHandlers runs the sample day with two instances of each app while one after the other is killed in the middle of its work, and
-// events come twice, late or never. A day that ends before enough were killed is followed by another one, of another organization.
+// killsOfHandlers runs the sample day with two instances of each app while one after the other is killed in the middle
+// of its work, and events come twice, late or never. A day that ends before enough were killed is followed by another
+// one, of another organization.
 func killsOfHandlers(t *testing.T) {
 	kills := fetchShare // so that one hits fetch
 	if form.Long {
@@ -92,8 +93,9 @@ func atWork(all []*worker, fetch bool) (at []*worker) {
 // killDay is one day, on which instances are killed until killed, which counts them by app, has so many in all.
 func killDay(t *testing.T, chance *rand.Rand, kills int, killed map[string]int) {
 	d := sampleDay()
-	// A killed instance's claims are in doubt for so long. A third of it is what Graph has to end a request whose sender is dead, and a
-	// machine that does all of this at once can take seconds for that; with 4.5 s it once came to a second message.
+	// A killed instance's claims are in doubt for so long. A third of it is what Graph has to end a request whose
+	// sender is dead, and a machine that does all of this at once can take seconds for that; with 4.5 s it once came to
+	// a second message.
 	d.inDoubt = 15 * time.Second
 	d.latency = graphLatency
 	w := newWorld(t, d)
@@ -106,7 +108,8 @@ func killDay(t *testing.T, chance *rand.Rand, kills int, killed map[string]int) 
 			_ = h.Stop()
 		}
 	}()
-	// Soon all batches are in the hands of dead ones, and until a lease of 15 s has run out there is nobody at work to be killed.
+	// Soon all batches are in the hands of dead ones, and until a lease of 15 s has run out there is nobody at work to
+	// be killed.
 	ctx, cancel := context.WithTimeout(t.Context(), patient+time.Duration(kills)*10*time.Second)
 	defer cancel()
 	var group sync.WaitGroup
@@ -166,7 +169,8 @@ func (w *world) done(ctx context.Context) bool {
 	return s.Records.Collected >= w.day.records.Collected && len(s.Problems()) == 0
 }
 
-// bring delivers the events of new batches: most once, some twice at the same time to two instances, some late, some never. It ends with ctx.
+// bring delivers the events of new batches: most once, some twice at the same time to two instances, some late, some
+// never. It ends with ctx.
 func (w *world) bring(ctx context.Context, chance *rand.Rand, to []*worker) (ended chan struct{}) {
 	ended = make(chan struct{})
 	go func() {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// sweeping is how long sweep has to leave a batch to its holder: longer than the 15 s for which a holder that died keeps the
-// lease of its journal; several times as long in the long form.
+// sweeping is how long sweep has to leave a batch to its holder: longer than the 15 s for which a holder that died
+// keeps the lease of its journal; several times as long in the long form.
 func sweeping() time.Duration {
 	if form.Long {
 		return 45 * time.Second
@@ -19,8 +19,9 @@ func sweeping() time.Duration {
 // minSweeps is how many sweeps there are in that time at least.
 const minSweeps = 3
 
-// sweepLeavesLiveHolder has one real host hold on to batches while Graph is away, and another one sweep them, however young they are, for
-// longer than a holder that died keeps its lease: all of that time they are the first host's by its lease, and when Graph is back it finishes them alone.
+// sweepLeavesLiveHolder has one real host hold on to batches while Graph is away, and another one sweep them, however
+// young they are, for longer than a holder that died keeps its lease: all of that time they are the first host's by its
+// lease, and when Graph is back it finishes them alone.
 func sweepLeavesLiveHolder(t *testing.T) {
 	needFunc(t)
 	d := texts()
@@ -33,8 +34,8 @@ func sweepLeavesLiveHolder(t *testing.T) {
 	if _, err := fetch.Run(ctx, "fetch", ""); err != nil {
 		t.Fatal(err)
 	}
-	// The host finds the batches by itself, all of them when it starts; while it runs, it may miss one that is written in the second of
-	// its last listing. Those that need no mailbox are done without Graph.
+	// The host finds the batches by itself, all of them when it starts; while it runs, it may miss one that is written
+	// in the second of its last listing. Those that need no mailbox are done without Graph.
 	holder.start()
 	defer holder.stop()
 	all := len(w.batches(ctx))

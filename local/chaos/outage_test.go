@@ -28,8 +28,8 @@ const (
 	sweepAfter = "20s"
 )
 
-// outageOfEach takes Graph away in the middle of a day, and then the storage. Nobody does anything about it: when they are
-// back, everything is finished.
+// outageOfEach takes Graph away in the middle of a day, and then the storage. Nobody does anything about it: when they
+// are back, everything is finished.
 func outageOfEach(t *testing.T) {
 	w := newWorld(t, sampleDay())
 	w.env = append(w.env, "SWEEP_AFTER="+sweepAfter)
@@ -134,8 +134,8 @@ func (w *world) messages() (n int) {
 	return n
 }
 
-// givenUpBatches lets every event fail until the host gives it up, in half a second: the administrator's mapping can't be read.
-// When it can, sweep's timer finishes everything.
+// givenUpBatches lets every event fail until the host gives it up, in half a second: the administrator's mapping can't
+// be read. When it can, sweep's timer finishes everything.
 func givenUpBatches(t *testing.T) {
 	w := newWorld(t, texts())
 	w.spoil(t)
@@ -204,7 +204,8 @@ func (w *world) givenUp(ctx context.Context, fetch, imports host.Host, gaveUp fu
 	}
 }
 
-// open is how many batches have no end of their journal. One of them all of which needs no mailbox needs no mapping either.
+// open is how many batches have no end of their journal. One of them all of which needs no mailbox needs no mapping
+// either.
 func (w *world) open(ctx context.Context) (n int) {
 	w.t.Helper()
 	for _, b := range w.batches(ctx) {

@@ -12,11 +12,13 @@ import (
 	"o2archiver/local/fault"
 )
 
-// onPage is how many items the page has: more than one batch takes, so that the first batch is there before the page is read to its end.
+// onPage is how many items the page has: more than one batch takes, so that the first batch is there before the page is
+// read to its end.
 const onPage = 250
 
-// pageThatChanges kills fetch in the middle of a page, after its first batch, and puts another item in front of it before it is
-// read again. The first batch stands, those of the second reading get names beside it, and both are imported: everything is in the mailbox once.
+// pageThatChanges kills fetch in the middle of a page, after its first batch, and puts another item in front of it
+// before it is read again. The first batch stands, those of the second reading get names beside it, and both are
+// imported: everything is in the mailbox once.
 func pageThatChanges(t *testing.T) {
 	d := newDay(0)
 	for i := range onPage {
@@ -66,8 +68,8 @@ func pageThatChanges(t *testing.T) {
 	if !slices.Contains(names, "00001.ndjson") || !slices.Contains(names, "00001-b.ndjson") {
 		t.Errorf("the batches are %v, want 00001 and 00001-b among them", names)
 	}
-	// What was in the first batch comes again in those of the second reading. It is a duplicate for the mailboxes; and that there is more in
-	// the batches than was received is told, by fetch and by the summary.
+	// What was in the first batch comes again in those of the second reading. It is a duplicate for the mailboxes; and
+	// that there is more in the batches than was received is told, by fetch and by the summary.
 	const again = 100
 	d.records.Archived += again
 	d.copies.Planned += again

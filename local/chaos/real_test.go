@@ -19,8 +19,8 @@ import (
 
 const bored = 3 * time.Second
 
-// realKills returns how many handlers and hosts are killed in the real host, how many of them are hosts, and how many are
-// handlers of fetch. A kill of fetch costs the minute that the host waits before it tries a timer again.
+// realKills returns how many handlers and hosts are killed in the real host, how many of them are hosts, and how many
+// are handlers of fetch. A kill of fetch costs the minute that the host waits before it tries a timer again.
 func realKills() (all, hosts, fetches int) {
 	if form.Long {
 		return 20, 2, 1
@@ -28,10 +28,10 @@ func realKills() (all, hosts, fetches int) {
 	return 5, 1, 0
 }
 
-// killsInTheRealHost does the same in the real Functions host, which finds the batches itself: handlers are killed,
-// and hosts, whose successors then wait for a dead listener's lease. There are two hosts of import that know nothing of each
-// other, so that the event of each batch comes twice, the second time late where the second host was not there yet. Some
-// batches neither of them gets to see.
+// killsInTheRealHost does the same in the real Functions host, which finds the batches itself: handlers are killed, and
+// hosts, whose successors then wait for a dead listener's lease. There are two hosts of import that know nothing of
+// each other, so that the event of each batch comes twice, the second time late where the second host was not there
+// yet. Some batches neither of them gets to see.
 func killsInTheRealHost(t *testing.T) {
 	needFunc(t)
 	if runtime.GOOS != "linux" {
@@ -47,7 +47,8 @@ func killsInTheRealHost(t *testing.T) {
 			break
 		}
 	}
-	// In the short form the second host may have finished everything before the sweep that follows the only kill of a host.
+	// In the short form the second host may have finished everything before the sweep that follows the only kill of a
+	// host.
 	if k.killed < k.wantKills || k.hosts < k.wantHosts || k.fetches < k.wantFetches || k.left == 0 && form.Long {
 		t.Errorf("%d were killed, of these %d hosts and %d handlers of fetch, want %d, %d and %d; after %d of them sweep had something to leave alone",
 			k.killed, k.hosts, k.fetches, k.wantKills, k.wantHosts, k.wantFetches, k.left)
@@ -172,8 +173,8 @@ func (k *realKilling) pick(all []*colleague) *colleague {
 	return at[k.chance.IntN(len(at))]
 }
 
-// leaves runs sweep as its timer does, right after a host was killed. What waits for the successor's listener, or is in the hands
-// of the other host, is not for it to take.
+// leaves runs sweep as its timer does, right after a host was killed. What waits for the successor's listener, or is in
+// the hands of the other host, is not for it to take.
 func (k *realKilling) leaves(ctx context.Context, w *world, c *colleague) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -264,8 +265,8 @@ func (c *colleague) Write(p []byte) (int, error) {
 	return c.w.log.Write(p)
 }
 
-// revive starts the next host where this one has ended, or says that it is about to. Functions host 4.1045: the third non-zero exit of
-// a handler stops the host, which may hang in doing it; in Azure another one is started.
+// revive starts the next host where this one has ended, or says that it is about to. Functions host 4.1045: the third
+// non-zero exit of a handler stops the host, which may hang in doing it; in Azure another one is started.
 func (c *colleague) revive() {
 	c.w.t.Helper()
 	h := c.now()

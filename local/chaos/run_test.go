@@ -17,7 +17,8 @@ const (
 	longestLease = 90 * time.Second
 )
 
-// run does what a day brings: the timer, the events, and sweep for what they leave; both are tried as often as the host tries them.
+// run does what a day brings: the timer, the events, and sweep for what they leave; both are tried as often as the host
+// tries them.
 func (w *world) run(ctx context.Context) {
 	w.t.Helper()
 	for range maxRuns {
@@ -29,7 +30,8 @@ func (w *world) run(ctx context.Context) {
 		if werr != nil {
 			w.t.Fatal(werr)
 		}
-		// A run that the site refuses for its credentials is answered with success, so that the host does not repeat it.
+		// A run that the site refuses for its credentials is answered with success, so that the host does not repeat
+		// it.
 		if err == nil && len(waiting) == 0 && w.fetched(ctx) {
 			break
 		}

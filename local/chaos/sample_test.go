@@ -11,14 +11,15 @@ import (
 	"o2archiver/local/sample"
 )
 
-// longText is the name of the attachment that holds a text too long for one request, and longest what surely fits into one.
+// longText is the name of the attachment that holds a text too long for one request, and longest what surely fits into
+// one.
 const (
 	longText = "message.txt"
 	longest  = 3 << 20
 )
 
-// sampleFiles finds out of the items alone, with none of the connector's code, which attachments each message of the sample day must
-// have: what is inline or at the site, and has the digest that the item gives.
+// sampleFiles finds out of the items alone, with none of the connector's code, which attachments each message of the
+// sample day must have: what is inline or at the site, and has the digest that the item gives.
 func sampleFiles(s *sample.Day) map[string][]string {
 	served := map[string][]byte{}
 	for _, c := range s.Contents {

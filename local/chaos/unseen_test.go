@@ -13,7 +13,8 @@ const hostsClient = "azsdk-net-"
 
 var listed = regexp.MustCompile(`(?s)<Blob><Name>([^<]*)</Name>.*?</Blob>`)
 
-// unseen keeps the batches whose event is lost from the real host: it finds batches by listing them, and does not find these.
+// unseen keeps the batches whose event is lost from the real host: it finds batches by listing them, and does not find
+// these.
 func (w *world) unseen(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if w.day.lost == nil || r.URL.Query().Get("comp") != "list" || !strings.Contains(r.UserAgent(), hostsClient) {

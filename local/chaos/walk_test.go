@@ -22,8 +22,8 @@ const (
 	stalled = 64
 )
 
-// mayMiss are the kinds of call of which the later ones may not come again, by how they begin, and why. Any other call that was
-// there without a fault is there with it, and the first of each kind always is.
+// mayMiss are the kinds of call of which the later ones may not come again, by how they begin, and why. Any other call
+// that was there without a fault is there with it, and the first of each kind always is.
 var mayMiss = map[string]string{
 	"blob PUT lease":       "a lease is renewed by the clock",
 	"blob PUT appendblock": "outcomes that come together share a write",
@@ -33,8 +33,9 @@ var mayMiss = map[string]string{
 	"table POST":           "a claim that another holds is asked for again by the clock",
 }
 
-// TestEveryCallWithEveryFault goes through every call that a small day makes to the outside, and lets it go wrong in every
-// way there is, one run for each. The short form is one run for each kind of call; the seed chooses the call and the fault.
+// TestEveryCallWithEveryFault goes through every call that a small day makes to the outside, and lets it go wrong in
+// every way there is, one run for each. The short form is one run for each kind of call; the seed chooses the call and
+// the fault.
 func TestEveryCallWithEveryFault(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(walks)) {
 		t.Run(name, func(t *testing.T) { walk(t, walks[name]) })
@@ -103,7 +104,8 @@ func choose(form soak.Form, all []step) (chosen []step) {
 	return chosen
 }
 
-// steps are, for each call, all that can go wrong with it. What goes wrong anyway is left out. Those of a kind are neighbours.
+// steps are, for each call, all that can go wrong with it. What goes wrong anyway is left out. Those of a kind are
+// neighbours.
 func steps(kinds []string, count map[string]int, anyway []step) (all []step) {
 	for _, kind := range kinds {
 		faults := fault.All()

@@ -50,7 +50,8 @@ func readAll(t *testing.T, c *client.Client, from, to time.Time, limit int) (ids
 	}
 }
 
-// Pages by the client's limit and by the server's own; first moment in, last moment out; a count; and a server that is busy first.
+// Pages by the client's limit and by the server's own; first moment in, last moment out; a count; and a server that is
+// busy first.
 func TestPages(t *testing.T) {
 	base := ForTest(t, "--page", "3", "--busy", "2")
 	c := dial(t, base, Password)

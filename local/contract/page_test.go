@@ -56,8 +56,8 @@ func TestPageIsWhatTheServerServes(t *testing.T) {
 	}
 }
 
-// Every example of the page is read whole: no field is left out, none that is expected is missing; and together they have every member that
-// the page names.
+// Every example of the page is read whole: no field is left out, none that is expected is missing; and together they
+// have every member that the page names.
 func TestExamplesAreReadWhole(t *testing.T) {
 	raws := documented(t)
 	kinds, members := map[record.Kind]int{}, map[string]bool{}

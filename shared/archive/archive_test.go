@@ -242,7 +242,8 @@ func (s *Store) getJSONTooLarge(ctx context.Context, name string) error {
 	return err
 }
 
-// TestPutJSONLostAnswer: the write is done, its answer lost, and the SDK's own retry meets the condition that it has itself broken.
+// TestPutJSONLostAnswer: the write is done, its answer lost, and the SDK's own retry meets the condition that it has
+// itself broken.
 func TestPutJSONLostAnswer(t *testing.T) {
 	ctx := t.Context()
 	s := faultyStore(t, method(http.MethodPut), first(archivetest.Lose))

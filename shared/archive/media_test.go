@@ -143,7 +143,8 @@ func TestPutMediaReaderFails(t *testing.T) {
 	}
 }
 
-// TestPutMediaFaults puts each fault on each PUT of a blob in three blocks: the blocks and the list that makes a blob of them.
+// TestPutMediaFaults puts each fault on each PUT of a blob in three blocks: the blocks and the list that makes a blob
+// of them.
 func TestPutMediaFaults(t *testing.T) {
 	for _, fault := range []archivetest.Fault{archivetest.Lose, archivetest.Reset, archivetest.Refuse} {
 		for put := 1; put <= 4; put++ {

@@ -15,8 +15,8 @@ import (
 	"o2archiver/shared/archivetest"
 )
 
-// worm is a service that looks at the immutability policy before it looks at any condition, which Azure's documentation leaves open: a
-// blob that is there can't be written again. The stand-in behind it knows no policies.
+// worm is a service that looks at the immutability policy before it looks at any condition, which Azure's documentation
+// leaves open: a blob that is there can't be written again. The stand-in behind it knows no policies.
 type worm struct {
 	way     http.RoundTripper
 	mu      sync.Mutex

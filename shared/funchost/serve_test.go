@@ -119,7 +119,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// A host that hangs up takes the invocation with it; one that stays on the line keeps it however long the body's time-out is past.
+// A host that hangs up takes the invocation with it; one that stays on the line keeps it however long the body's
+// time-out is past.
 func TestHangUp(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TestSettle: the row of a copy that is part of another is there at once, and never in the way of what is there already.
+// TestSettle: the row of a copy that is part of another is there at once, and never in the way of what is there
+// already.
 func TestSettle(t *testing.T) {
 	ctx, l := t.Context(), testLedger(t)
 	k := key()
@@ -32,7 +33,8 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// TestAwayAfterEffect: the write is done, and no try of the SDK gets an answer. Asked again later, the ledger knows its own.
+// TestAwayAfterEffect: the write is done, and no try of the SDK gets an answer. Asked again later, the ledger knows its
+// own.
 func TestAwayAfterEffect(t *testing.T) {
 	ctx, l := t.Context(), testLedger(t)
 	t.Run("claim", func(t *testing.T) {

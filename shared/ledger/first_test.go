@@ -49,7 +49,8 @@ func TestDecideFirst(t *testing.T) {
 	}
 }
 
-// A row's age is the table service's word: the clock of the instance that wrote it, and of the one that reads it, may be hours off.
+// A row's age is the table service's word: the clock of the instance that wrote it, and of the one that reads it, may
+// be hours off.
 func TestAgeByTheServicesClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, k := testLedger(t), key()
@@ -97,7 +98,8 @@ func TestServerAge(t *testing.T) {
 	}
 }
 
-// A claim's holder counts its age by whichever clock went on: the monotonic one stands still while a machine is suspended.
+// A claim's holder counts its age by whichever clock went on: the monotonic one stands still while a machine is
+// suspended.
 func TestSinceByBothClocks(t *testing.T) {
 	c := claim(t, testLedger(t), key())
 	sent := time.Now()

@@ -256,7 +256,8 @@ func TestOneWins(t *testing.T) {
 	}
 }
 
-// TestFaults puts each fault on the first try of each write: the SDK tries again, and what was done already is taken for done.
+// TestFaults puts each fault on the first try of each write: the SDK tries again, and what was done already is taken
+// for done.
 func TestFaults(t *testing.T) {
 	for _, fault := range []archivetest.Fault{archivetest.Lose, archivetest.Reset, archivetest.Refuse,
 		archivetest.Busy} {

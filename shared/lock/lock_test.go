@@ -36,7 +36,8 @@ func TestLockExcludes(t *testing.T) {
 	})
 }
 
-// TestLockEndsWithItsContext: a wait that was canceled leaves the lock to its holder, and free once that has unlocked it.
+// TestLockEndsWithItsContext: a wait that was canceled leaves the lock to its holder, and free once that has unlocked
+// it.
 func TestLockEndsWithItsContext(t *testing.T) {
 	m := lock.New()
 	if err := m.Lock(t.Context()); err != nil {

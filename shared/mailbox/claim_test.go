@@ -14,7 +14,8 @@ import (
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
-// freezer is a transport that stands still before it hands the n-th request that changes something on, for longer than the claim lasts.
+// freezer is a transport that stands still before it hands the n-th request that changes something on, for longer than
+// the claim lasts.
 type freezer struct {
 	next     http.RoundTripper
 	n        atomic.Int64 // from 1; 0: never
@@ -44,8 +45,9 @@ func left(g *mailboxtest.Graph) (all []string) {
 	return all
 }
 
-// TestFrozenProcessWritesNothing stops an import before each of its requests, after all that is checked before them, for longer than its claim
-// lasts. Nothing of that request, and of no later one, has an effect: create, upload session, parts, attachment, completion, and deletion.
+// TestFrozenProcessWritesNothing stops an import before each of its requests, after all that is checked before them,
+// for longer than its claim lasts. Nothing of that request, and of no later one, has an effect: create, upload session,
+// parts, attachment, completion, and deletion.
 func TestFrozenProcessWritesNothing(t *testing.T) {
 	t.Parallel()
 	lost := errors.New("taken over")
@@ -64,8 +66,8 @@ func TestFrozenProcessWritesNothing(t *testing.T) {
 		f.n.Store(n)
 		ctx := WithClaim(t.Context(), func() bool { return !f.outlived.Load() })
 		err := work(ctx, s, func(context.Context) error {
-			// A renewal in the background may cancel the first request before its claim is checked. Whether that has had an
-			// effect is then not known, so the first one is stopped by that check alone.
+			// A renewal in the background may cancel the first request before its claim is checked. Whether that has
+			// had an effect is then not known, so the first one is stopped by that check alone.
 			if f.outlived.Load() && n > 1 {
 				return lost
 			}
@@ -105,8 +107,8 @@ func TestFrozenProcessWritesNothing(t *testing.T) {
 	}
 }
 
-// A message is found wherever it is: in a folder that its owner renamed, made its target's name of another or moved it to,
-// and in Deleted Items; the target folder comes first, also where it is hidden.
+// A message is found wherever it is: in a folder that its owner renamed, made its target's name of another or moved it
+// to, and in Deleted Items; the target folder comes first, also where it is hidden.
 func TestFindInTheWholeMailbox(t *testing.T) {
 	t.Parallel()
 	for name, move := range map[string]func(g *mailboxtest.Graph, c *Client, id string){

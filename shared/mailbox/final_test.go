@@ -70,8 +70,9 @@ func refused(t *testing.T, what operation, f mailboxtest.Fault) (e *Error) {
 // statuses are those with which a service, or what stands before it, refuses.
 var statuses = []int{400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 421, 422, 423, 424, 425, 426, 428, 429, 431, 451, 499, 500, 501, 502, 503, 504, 507, 511}
 
-// overTheWire reports whether the case is tried with a request: each body with 404, which means something elsewhere, and a page with
-// the statuses that come. A request with a file takes long where the race detector looks on, so there are fewer of them.
+// overTheWire reports whether the case is tried with a request: each body with 404, which means something elsewhere,
+// and a page with the statuses that come. A request with a file takes long where the race detector looks on, so there
+// are fewer of them.
 func overTheWire(what operation, status int, body string) bool {
 	switch {
 	case status == 404 && !carriesFile(what):
@@ -132,7 +133,8 @@ func TestAForeignRefusalIsNeverFinal(t *testing.T) {
 	}
 }
 
-// passingCodes are codes of Graph for conflicts, for mailboxes that are moved or busy, and for whatever is not known to be final.
+// passingCodes are codes of Graph for conflicts, for mailboxes that are moved or busy, and for whatever is not known to
+// be final.
 var passingCodes = []string{
 	"ErrorIrresolvableConflict", "ErrorMailboxMoveInProgress", "MailboxInTransit", "ErrorServerBusy", "ErrorMailboxStoreUnavailable",
 	"ErrorTimeoutExpired", "ErrorConnectionFailed", "ErrorMailboxFailover", "ErrorFolderExists", "ErrorInvalidRequest", "BadRequest", "Conflict", "NotFound",

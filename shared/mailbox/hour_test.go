@@ -18,7 +18,8 @@ import (
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
-// inProcess is a way to the stand-in without sockets: virtual time passes only where everybody waits for time. around may be nil.
+// inProcess is a way to the stand-in without sockets: virtual time passes only where everybody waits for time. around
+// may be nil.
 type inProcess struct {
 	graph  http.Handler
 	around func(r *http.Request, next func() *http.Response) *http.Response
@@ -41,7 +42,8 @@ func (p *inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return next(), nil
 }
 
-// virtual is open without sockets, for a bubble of testing/synctest. A credential's token there lasts for an hour of virtual time.
+// virtual is open without sockets, for a bubble of testing/synctest. A credential's token there lasts for an hour of
+// virtual time.
 func virtual(t *testing.T, o mailboxtest.Options, change ...func(*Config, *inProcess)) (*mailboxtest.Graph, *Client) {
 	t.Helper()
 	g := mailboxtest.New(o)
@@ -158,7 +160,8 @@ type blank struct{}
 
 func (blank) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// Mailboxes that are throttled for long take no time from the others, and slow ones only that of their requests under way.
+// Mailboxes that are throttled for long take no time from the others, and slow ones only that of their requests under
+// way.
 func TestOthersAreAsFastAsEver(t *testing.T) {
 	t.Parallel()
 	const (
@@ -238,7 +241,8 @@ func TestOthersAreAsFastAsEver(t *testing.T) {
 		return took
 	}
 	well, slow, both := others(t, false, false), others(t, true, false), others(t, true, true)
-	// A slow mailbox has its few requests under way: those are not there for the others. Who is served last differs from run to run.
+	// A slow mailbox has its few requests under way: those are not there for the others. Who is served last differs
+	// from run to run.
 	if limit := well * atOnce / (atOnce - troubled) * 103 / 100; slow > limit {
 		t.Errorf("beside slow mailboxes the others took %v, and %v without", slow, well)
 	}

@@ -97,7 +97,8 @@ func TestNumbersAreFoundInEverySpelling(t *testing.T) {
 	}
 }
 
-// Two who keep their numbers back, or are not named at all, are not taken for one. Two owners' archives of one message are one conversation.
+// Two who keep their numbers back, or are not named at all, are not taken for one. Two owners' archives of one message
+// are one conversation.
 func TestUnknownCallersAreNotJoined(t *testing.T) {
 	conversation := func(id, from string) string {
 		r := &record.Record{ID: id, Owner: "447700900123", From: record.Participant{Value: from}, To: []record.Participant{{Value: "07700 900123"}}}

@@ -377,7 +377,8 @@ func checkHTML(t *testing.T, r *record.Record, p *Parsed) {
 	}
 }
 
-// checkNotes holds that the signature line, in the text and in the HTML, says what is not the sender's and what is missing.
+// checkNotes holds that the signature line, in the text and in the HTML, says what is not the sender's and what is
+// missing.
 func checkNotes(t *testing.T, r *record.Record, p *Parsed, block string) {
 	t.Helper()
 	want := ""

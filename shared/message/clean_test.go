@@ -21,7 +21,8 @@ func TestHasMarks(t *testing.T) {
 	}
 }
 
-// Whatever is marked on the way into a mailbox has a note: for each character, those that HTML marks, and among them those that a text does.
+// Whatever is marked on the way into a mailbox has a note: for each character, those that HTML marks, and among them
+// those that a text does.
 func TestEveryMarkIsNoted(t *testing.T) {
 	for c := rune(0); c <= utf8.MaxRune; c++ {
 		if !utf8.ValidRune(c) {

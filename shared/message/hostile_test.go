@@ -90,8 +90,8 @@ var places = map[string]func(*record.Record, string){
 	"a SMIL's references": func(r *record.Record, v string) { r.Attachments[2].Name = v + ".smil" },
 }
 
-// TestHostileInEveryField puts each of them into each field, of a message and of a call, and holds the result to what must be true of
-// every message: only our own headers, parts and tags, and every value in its place.
+// TestHostileInEveryField puts each of them into each field, of a message and of a call, and holds the result to what
+// must be true of every message: only our own headers, parts and tags, and every value in its place.
 func TestHostileInEveryField(t *testing.T) {
 	for where, set := range places {
 		t.Run(where, func(t *testing.T) {

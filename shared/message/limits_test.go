@@ -9,8 +9,8 @@ import (
 	"o2archiver/shared/record"
 )
 
-// An item is at most 16 MiB, and its sender chooses what is in it. Whatever that is, its message takes a few times as much
-// memory while it is made, is one that Parse reads, and has a text that a reader can use.
+// An item is at most 16 MiB, and its sender chooses what is in it. Whatever that is, its message takes a few times as
+// much memory while it is made, is one that Parse reads, and has a text that a reader can use.
 func TestHostileLengths(t *testing.T) {
 	const item = 16 << 20
 	people := func(n int, value string) func(r *record.Record) {

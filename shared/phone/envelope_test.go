@@ -141,8 +141,8 @@ func TestExtended(t *testing.T) {
 	}
 }
 
-// FuzzBare holds that opening an envelope ends, finds the same in what it has found, and never makes another number of a
-// plain one.
+// FuzzBare holds that opening an envelope ends, finds the same in what it has found, and never makes another number of
+// a plain one.
 func FuzzBare(f *testing.F) {
 	for _, s := range []string{"+447700900123/TYPE=PLMN", `"a" <sip:+44@x;user=phone>;tag=1`, "tel:1;phone-context=+44", "<<tel:tel:'1'>>", "%25%32%42", "＜1＞", "x/TYPE=y/TYPE=z"} {
 		f.Add(s)

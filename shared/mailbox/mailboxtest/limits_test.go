@@ -95,7 +95,8 @@ func TestRequestsInTenMinutes(t *testing.T) {
 	if d := s.retryAfter(a); d != 8*time.Minute {
 		t.Errorf("Retry-After %v", d)
 	}
-	// Requests that are refused count too: of the 5 places that come free after 8 minutes, the refused ones have taken theirs.
+	// Requests that are refused count too: of the 5 places that come free after 8 minutes, the refused ones have taken
+	// theirs.
 	for range 3 {
 		s.want(s.do("GET", folders, nil), 429, "ApplicationThrottled")
 	}

@@ -111,7 +111,8 @@ func TestParsePieces(t *testing.T) {
 	}
 }
 
-// The pieces' attachments are those of the message, each with what became of it; those of a piece that is archived twice come once.
+// The pieces' attachments are those of the message, each with what became of it; those of a piece that is archived
+// twice come once.
 func TestParsePiecesWithAttachments(t *testing.T) {
 	t.Parallel()
 	with := func(raw, files string) string { return strings.Replace(raw, "{", `{"attachment":[`+files+"],", 1) }

@@ -9,7 +9,8 @@ import (
 	"o2archiver/shared/record"
 )
 
-// A time that lies after the window in which the item was collected can't be, whether archivedTime is missing or as wrong.
+// A time that lies after the window in which the item was collected can't be, whether archivedTime is missing or as
+// wrong.
 func TestTimeAfterTheWindow(t *testing.T) {
 	t.Parallel()
 	until := time.Date(2026, 11, 28, 5, 20, 0, 0, time.UTC)

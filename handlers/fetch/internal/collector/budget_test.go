@@ -32,8 +32,8 @@ var never = map[string]func(http.ResponseWriter, *http.Request){
 	"trickles": func(rw http.ResponseWriter, r *http.Request) { trickle(rw, r, 8<<10, time.Second) },
 }
 
-// However many attachments never come, and in whatever way: the texts of their page, of their window and of the other windows
-// are staged in one run.
+// However many attachments never come, and in whatever way: the texts of their page, of their window and of the other
+// windows are staged in one run.
 func TestAttachmentsNeverDelayTexts(t *testing.T) {
 	t.Parallel()
 	for name, serve := range never {
@@ -226,7 +226,8 @@ func TestLargePageWithAttachments(t *testing.T) {
 	w.balanced()
 }
 
-// What waits is chosen by its key and the facts beside it: no run reads a room full of items, and none is read twice for nothing.
+// What waits is chosen by its key and the facts beside it: no run reads a room full of items, and none is read twice
+// for nothing.
 func TestWaitingRoomIsNotReadWhole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -102,7 +102,8 @@ func TestClockBehind(t *testing.T) {
 	}
 }
 
-// A host whose clock is ahead plans no further than the storage's time. What it asked for too early by the site's clock stays owed.
+// A host whose clock is ahead plans no further than the storage's time. What it asked for too early by the site's clock
+// stays owed.
 func TestClockAhead(t *testing.T) {
 	t.Parallel()
 	t.Run("of the storage's", func(t *testing.T) {

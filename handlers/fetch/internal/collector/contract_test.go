@@ -13,8 +13,9 @@ import (
 	"o2archiver/shared/source/telemessage/client"
 )
 
-// A source that was written from docs/source-contract.md alone is archived whole: all types of items over several pages, an attachment within
-// its item and one by its address, a long SMS whose pieces are on two pages, after answers of 429 and 503.
+// A source that was written from docs/source-contract.md alone is archived whole: all types of items over several
+// pages, an attachment within its item and one by its address, a long SMS whose pieces are on two pages, after answers
+// of 429 and 503.
 func TestSourceWrittenFromTheContract(t *testing.T) {
 	w := newWorld(t)
 	w.clock.Add(time.Date(2026, 11, 23, 5, 30, 0, 0, time.UTC).Sub(w.clock.Now()))

@@ -19,8 +19,8 @@ func writes(r *http.Request) bool {
 	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Header.Get("x-ms-lease-action") == ""
 }
 
-// eventful is a site with two days on which everything happens that makes fetch write. It leaves the second one to be fetched,
-// and returns what the batches shall hold then.
+// eventful is a site with two days on which everything happens that makes fetch write. It leaves the second one to be
+// fetched, and returns what the batches shall hold then.
 func eventful(t *testing.T) (w *world, want []string) {
 	w = newWorld(t, pagesOf(112), func(o *telemessagetest.Options) { o.CursorLife = time.Hour })
 	url := func(id string) item { return item{"contentUrl": w.content("/"+id, []byte("bytes of "+id))} }

@@ -243,8 +243,8 @@ func TestPageThatTrickles(t *testing.T) {
 	})
 }
 
-// turnPages has a window turn n pages, each with the items and the cursor that page returns, and returns at which one it fails.
-// A new invocation begins after every so many pages.
+// turnPages has a window turn n pages, each with the items and the cursor that page returns, and returns at which one
+// it fails. A new invocation begins after every so many pages.
 func turnPages(n, every int, page func(i int) (items []string, next string)) (failed int, err error) {
 	var p schedule.Progress
 	w := newCycleDetector(&p)

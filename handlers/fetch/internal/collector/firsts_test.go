@@ -34,8 +34,8 @@ func (w *world) referring() map[string]string {
 	return all
 }
 
-// Of two records with one id and other content the later one names the first, on another page or in another batch; one with the
-// same content, or in the same batch, names none.
+// Of two records with one id and other content the later one names the first, on another page or in another batch; one
+// with the same content, or in the same batch, names none.
 func TestLaterRecordNamesTheFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pagesOf(110))
@@ -53,7 +53,8 @@ func TestLaterRecordNamesTheFirst(t *testing.T) {
 	}
 }
 
-// A page that breaks off and is read again, by this process or the next one, gives the same batches: nothing stands beside them.
+// A page that breaks off and is read again, by this process or the next one, gives the same batches: nothing stands
+// beside them.
 func TestReadAgainNamesTheSame(t *testing.T) {
 	t.Parallel()
 	for name, faults := range map[string]func(w *world){
@@ -95,8 +96,8 @@ func TestReadAgainNamesTheSame(t *testing.T) {
 	}
 }
 
-// A page whose content changed between two readings: what was collected first is what the first reading wrote, and its batch keeps
-// its name while the second stands beside it.
+// A page whose content changed between two readings: what was collected first is what the first reading wrote, and its
+// batch keeps its name while the second stands beside it.
 func TestChangedPageNamesTheFirstReading(t *testing.T) {
 	f := newFirsts()
 	one := identityOf(entryOf(t, "m", "the first reading"))

@@ -41,7 +41,8 @@ func (w *world) entryOf(id string) (found record.Entry) {
 	return found
 }
 
-// A file that comes again has a blob of its own: what is tiered and deleted by its age goes with the records that name it.
+// A file that comes again has a blob of its own: what is tiered and deleted by its age goes with the records that name
+// it.
 func TestFileThatComesAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

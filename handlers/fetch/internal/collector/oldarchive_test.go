@@ -16,8 +16,8 @@ import (
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
-// TestArchiveOfEarlierVersionIsFetchedOn continues the checkpoint, the waiting room and the half-read window of an earlier version:
-// each item ends in exactly one batch.
+// TestArchiveOfEarlierVersionIsFetchedOn continues the checkpoint, the waiting room and the half-read window of an
+// earlier version: each item ends in exactly one batch.
 func TestArchiveOfEarlierVersionIsFetchedOn(t *testing.T) {
 	w := newWorldOnAzurite(t, func(o *telemessagetest.Options) { o.PageLimit = 3 })
 	archive, err := oldarchive.Read("../../../testdata/archive-f76a792/archive.json")
@@ -96,8 +96,8 @@ func TestArchiveOfEarlierVersionIsFetchedOn(t *testing.T) {
 	}
 }
 
-// oldArchiveSite adds what the site held when the archive was written, in the same order: the saved cursor counts on it. The attachment that
-// was out of reach is there now.
+// oldArchiveSite adds what the site held when the archive was written, in the same order: the saved cursor counts on
+// it. The attachment that was out of reach is there now.
 func (w *world) oldArchiveSite() {
 	day := time.Date(2026, 11, 19, 12, 0, 0, 0, time.UTC)
 	add := func(id, kind, text string, at time.Time, more item) {

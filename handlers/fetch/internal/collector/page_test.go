@@ -160,7 +160,8 @@ func TestItemsThatAreNoRecords(t *testing.T) {
 	}
 }
 
-// The bytes of a broken item are kept under a name of the page and the place in it. If the page changes, the place may be another's.
+// The bytes of a broken item are kept under a name of the page and the place in it. If the page changes, the place may
+// be another's.
 func TestChangedPageWithItemsThatAreNoRecords(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

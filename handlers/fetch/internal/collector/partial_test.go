@@ -51,8 +51,8 @@ func (s *slowFile) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A large file on a bad way comes in the course of some runs, each of which goes on where the one before ended, and never with
-// other bytes than those that the site has.
+// A large file on a bad way comes in the course of some runs, each of which goes on where the one before ended, and
+// never with other bytes than those that the site has.
 func TestAttachmentIsResumed(t *testing.T) {
 	t.Parallel()
 	whole := bytes.Repeat([]byte("0123456789abcdef"), 700_000) // 11 MB

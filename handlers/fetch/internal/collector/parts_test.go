@@ -19,7 +19,8 @@ func (it item) piece(id string, number, total int) item {
 	return it.with("segmentedData", item{"segmentedId": id, "pieceNumber": number, "totalPieces": total})
 }
 
-// long returns the pieces of a message of that text, whose words are its pieces, in order. They were archived a second apart.
+// long returns the pieces of a message of that text, whose words are its pieces, in order. They were archived a second
+// apart.
 func (w *world) long(name, segment, words string, d time.Duration) (all []item) {
 	parts := strings.Fields(words)
 	for i, word := range parts {

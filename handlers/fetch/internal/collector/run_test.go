@@ -59,7 +59,8 @@ func TestCatchUp(t *testing.T) {
 	w.balanced()
 }
 
-// The alert gap looks for the line of a run that begins without a checkpoint: the first of all, and one whose checkpoint was lost.
+// The alert gap looks for the line of a run that begins without a checkpoint: the first of all, and one whose
+// checkpoint was lost.
 func TestBeginningAnewIsSaid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -288,7 +289,8 @@ func TestDaysThatAlwaysFail(t *testing.T) {
 		}
 		asked = append(asked, strings.Join(days, " "))
 	}
-	// The third time that it is away it is left alone; then the day that was tried the least comes first, and, as the site is there, the others.
+	// The third time that it is away it is left alone; then the day that was tried the least comes first, and, as the
+	// site is there, the others.
 	if diff := cmp.Diff([]string{"0 1 2", "0 1 3 2 4 5", "0 1", "0 1"}, asked); diff != "" {
 		t.Errorf("days asked for in each run (-want +got):\n%s", diff)
 	}

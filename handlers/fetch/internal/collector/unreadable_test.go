@@ -144,8 +144,8 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 	}
 }
 
-// A deferred item whose blob is in the archive tier stays deferred, with the other parts of its long SMS, and is told of.
-// Its window and its neighbours go on, and the item is written when its blob is readable again.
+// A deferred item whose blob is in the archive tier stays deferred, with the other parts of its long SMS, and is told
+// of. Its window and its neighbours go on, and the item is written when its blob is readable again.
 func TestDeferredItemInTheArchiveTierIsKept(t *testing.T) {
 	for _, id := range []string{"m1", "p1"} {
 		t.Run(id, virtually(func(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
-// What an item is decides whether it is joined; and pieces that are unusual are joined all the same, or claim no gap that is not there.
+// What an item is decides whether it is joined; and pieces that are unusual are joined all the same, or claim no gap
+// that is not there.
 func TestUnusualPieces(t *testing.T) {
 	t.Parallel()
 	const seg = "segment-0815-4711"
@@ -103,7 +104,8 @@ func TestUnusualPieces(t *testing.T) {
 	})
 }
 
-// A piece whose attachment is out of reach keeps its message waiting, and the attachment is the message's when it comes.
+// A piece whose attachment is out of reach keeps its message waiting, and the attachment is the message's when it
+// comes.
 func TestPieceWithAnAttachmentOutOfReach(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

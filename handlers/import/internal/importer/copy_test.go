@@ -350,8 +350,8 @@ func TestCopyTransitions(t *testing.T) {
 	golden(t, "testdata/transitions.txt", strings.Join(lines, "\n")+"\n")
 }
 
-// A copy that is refused for good by an ambiguous answer is failed only once nothing of it is in the mailbox; one that is
-// found after all is imported.
+// A copy that is refused for good by an ambiguous answer is failed only once nothing of it is in the mailbox; one that
+// is found after all is imported.
 func TestCopyRefusedAfterAnAmbiguousAnswer(t *testing.T) {
 	t.Parallel()
 	refusal := &mailbox.Error{Kind: mailbox.Refused, Status: 400, Code: "Code", Ambiguous: true}

@@ -14,8 +14,8 @@ import (
 	"o2archiver/shared/source/telemessage"
 )
 
-// No answer is unpacked: a few kilobytes would become gigabytes. None is asked for, and one that comes all the same is none: the bytes
-// of an attachment would not be the site's.
+// No answer is unpacked: a few kilobytes would become gigabytes. None is asked for, and one that comes all the same is
+// none: the bytes of an attachment would not be the site's.
 func TestAnswersAreNotUnpacked(t *testing.T) {
 	t.Parallel()
 	var packed bytes.Buffer
