@@ -17,8 +17,8 @@ import (
 
 const module = "o2archiver/"
 
-// sdks are the libraries that exactly one package may know: whoever replaces one, or follows its next major version,
-// has one place to look at.
+// sdks are the libraries that exactly one package may import, so that a replacement, or a next major version, changes
+// one package.
 var sdks = map[string]string{
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob": "shared/archive",
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables":  "shared/ledger",

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// rule is what is expected of an alert. One about an event that has happened stays until somebody closes it, and comes
+// rule is what is expected of an alert. One about an event that has happened stays until it is closed, and comes
 // once a day; one about a state ends with it.
 type rule struct {
 	Severity     float64

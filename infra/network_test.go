@@ -13,7 +13,7 @@ import (
 	"o2archiver/local/appbuild"
 )
 
-// Nobody calls an app but Event Grid, and those who are let in: a rule more, or one for everybody, is a door.
+// Only Event Grid, and the addresses that are allowed, can call an app: a rule more, or one for everybody, is a door.
 func TestCallers(t *testing.T) {
 	type callers map[string][]map[string]any
 	events := map[string]any{"name": "events", "tag": "ServiceTag", "ipAddress": "AzureEventGrid", "action": "Allow", "priority": 100.0}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Whoever calls an app by hand has to know its host, and the ids of graph/ have to come from somewhere.
+// An administrator who calls an app by hand has to know its host, and the ids of graph/ have to come from somewhere.
 func TestOutputs(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
 		for _, app := range appNames() {

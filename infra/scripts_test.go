@@ -105,7 +105,7 @@ func TestPreprovision(t *testing.T) {
 	}
 	script(t, "", []string{"AZURE_SUBSCRIPTION_ID=", "FAKE_SIGNED_OUT=1"}, "hooks/preprovision.sh").bad(t, "az login")
 
-	// Whoever has an action group is not asked for an address.
+	// With an action group no address is asked for.
 	for env, sets := range map[string]int{"": 0, "ACTION_GROUP_ID=/g": 1, "ALERT_EMAIL=a@contoso.example": 0} {
 		r = script(t, "", []string{env}, "hooks/preprovision.sh")
 		r.good(t)

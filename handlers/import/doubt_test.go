@@ -35,7 +35,7 @@ func TestCreateHasItsEffectLate(t *testing.T) {
 	})
 }
 
-// The mailbox's search lags behind what was created there. Where Graph has told the message's id, nobody has to search.
+// The mailbox's search lags behind what was created there. If Graph has returned the message's id, no search is needed.
 func TestSearchLags(t *testing.T) {
 	t.Parallel()
 	lag := func(o *mailboxtest.Options) { o.FindLag = time.Minute }

@@ -14,7 +14,7 @@ import (
 	"o2archiver/shared/record"
 )
 
-// person is somebody with a telephone.
+// person is a person with a telephone.
 type person struct{ name, number, email string }
 
 // The people of the tenant, and Otto, who is not of it.

@@ -65,7 +65,7 @@ func (odd *oddLookUp) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// An address that the directory refuses is nobody's; its item says why, and the batch goes on.
+// An address that the directory refuses belongs to no user; its item has the reason, and the batch continues.
 func TestAddressThatTheDirectoryRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -92,7 +92,7 @@ func beforeCreate(kill func()) roundTripper {
 	}
 }
 
-// A replay that broke off is gone on with by whoever takes up the batch next.
+// A replay that was interrupted is continued by the next delivery or sweep of the batch.
 func TestReplayBreaksOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(o *mailboxtest.Options) { o.Users[3].MailboxCode = "ErrorInvalidUser" })

@@ -183,7 +183,7 @@ func TestCloudWithoutUploadSessions(t *testing.T) {
 	}
 }
 
-// The one that dies between creating and noting leaves a message of which nobody would know that it lacks something.
+// The one that dies between creating and noting leaves a message that lacks something, which nothing would show.
 func TestOversizeStaysOversizeAfterACrash(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(o *mailboxtest.Options) { o.MessageLimit = 3_000_000 })

@@ -170,7 +170,7 @@ func TestSecondDelivery(t *testing.T) {
 	if n := w.calls(); n != made {
 		t.Errorf("the second delivery made %d requests to Graph", n-made)
 	}
-	// Whoever finished the batch may have been killed before this line, on which the alerts count.
+	// The process that finished the batch may have been killed before this line, which the alerts count.
 	if n := w.log.count(`"event":"import.batchImported"`, `"batch":"`+batch+`"`, `"archived":2`); n != 2 {
 		t.Errorf("%d lines say that the batch is imported, want one of each delivery", n)
 	}

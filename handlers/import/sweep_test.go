@@ -228,7 +228,7 @@ func TestRunThatFailsKeepsNoneFromItsTurn(t *testing.T) {
 	w.balanced(first)
 }
 
-// A batch whose bytes are not those that fetch wrote: nobody can say which of its lines are. It stays pending, is
+// A batch whose bytes are not those that fetch wrote: it is unknown which of its lines are. It stays pending, is
 // named, stops no other, and is finished once its earlier version has been restored.
 func TestBatchThatWasChanged(t *testing.T) {
 	t.Parallel()

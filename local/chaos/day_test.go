@@ -113,7 +113,7 @@ func (d *day) archived(records int, what string, in ...person) {
 	}
 }
 
-// texts is a small day of several pages: texts, a long one in pieces on two pages, and records that nobody gets.
+// texts is a small day of several pages: texts, a long one in pieces on two pages, and records without a mailbox.
 func texts() *day {
 	d := newDay(3)
 	d.add("m1", "SMS", jane, ali, map[string]any{"textContent": "The first one goes to both of us"})

@@ -108,8 +108,8 @@ func killDay(t *testing.T, chance *rand.Rand, kills int, killed map[string]int) 
 			_ = h.Stop()
 		}
 	}()
-	// Soon all batches are in the hands of dead ones, and until a lease of 15 s has run out there is nobody at work to
-	// be killed.
+	// Soon all batches are held by processes that were killed, and until a lease of 15 s has expired no process is at
+	// work that could be killed.
 	ctx, cancel := context.WithTimeout(t.Context(), patient+time.Duration(kills)*10*time.Second)
 	defer cancel()
 	var group sync.WaitGroup

@@ -28,7 +28,7 @@ const (
 	sweepAfter = "20s"
 )
 
-// outageOfEach takes Graph away in the middle of a day, and then the storage. Nobody does anything about it: when they
+// outageOfEach takes Graph away in the middle of a day, and then the storage. No one intervenes: when they
 // are back, everything is finished.
 func outageOfEach(t *testing.T) {
 	w := newWorld(t, sampleDay())

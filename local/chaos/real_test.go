@@ -117,7 +117,7 @@ func (k *realKilling) day(number int) {
 			second.start()
 		}
 		victim := k.pick(all)
-		if victim == nil { // all that was found is done, or nobody looks for more at the moment
+		if victim == nil { // all that was found is done, or no process looks for more at the moment
 			if w.done(ctx) {
 				break
 			}
@@ -159,7 +159,7 @@ func (k *realKilling) day(number int) {
 	t.Logf("%d events of %d batches", events, batches)
 }
 
-// pick picks one that is at work; nil if nobody is.
+// pick picks one that is at work; nil if none is.
 func (k *realKilling) pick(all []*colleague) *colleague {
 	var at []*colleague
 	for _, c := range all {

@@ -189,7 +189,7 @@ func again(a *testArchive) {
 
 func whatDiffers(a *testArchive) {
 	differs, lost, foreign, good := a.line("m1", "SECRET text"), a.line("m2", "SECRET too", noise(500, 1)), a.line("m3", "SECRET"), a.line("m4", "good")
-	a.lines[1] = bytes.ReplaceAll(a.lines[1], []byte(hexSum(noise(500, 1))), []byte(hexSum(noise(500, 2)))) // which nobody has stored
+	a.lines[1] = bytes.ReplaceAll(a.lines[1], []byte(hexSum(noise(500, 1))), []byte(hexSum(noise(500, 2)))) // which was never stored
 	a.lines = append(a.lines, []byte(`{"v":1,"items":"SECRET"}`))
 	a.write("run", func(j *journal.Journal) {
 		outcome(j, 1, differs, jane, journal.Imported)

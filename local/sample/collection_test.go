@@ -19,7 +19,7 @@ func TestWordList(t *testing.T) {
 	}
 }
 
-// TestCollectionIsFit: the texts that are used hold no HTML entity and none of the words that nobody wants to see in a
+// TestCollectionIsFit: the texts that are used hold no HTML entity and none of the words that are not wanted in a
 // first run. The second list is not the one that texts are chosen by, so that a hole in that one is found.
 func TestCollectionIsFit(t *testing.T) {
 	all := texts()

@@ -8,7 +8,7 @@ import (
 )
 
 // TestMappingFile: mapping.csv, which people are told to try and to change, goes with the day: every row leads to a
-// mailbox, and one phone that reaches nobody with the day's own mapping now reaches one.
+// mailbox, and one phone that has no mailbox with the day's own mapping now reaches one.
 func TestMappingFile(t *testing.T) {
 	raw, err := os.ReadFile("mapping.csv")
 	if err != nil {

@@ -135,7 +135,7 @@ func TestLeaseIsLost(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// An administrator breaks it and somebody else takes it.
+			// An administrator breaks it and another client acquires it.
 			if _, err := l.client.BreakLease(t.Context(), nil); err != nil {
 				t.Fatal(err)
 			}

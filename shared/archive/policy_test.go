@@ -43,7 +43,7 @@ func (s *worm) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// What is written a second time under a policy is what it would be without one: there already, or somebody else's.
+// What is written a second time under a policy is what it would be without one: there already, or another writer's.
 func TestWritingTwiceUnderAPolicy(t *testing.T) {
 	testStore(t)
 	service := &worm{way: archivetest.Shared(t), there: map[string]bool{}}

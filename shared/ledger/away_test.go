@@ -52,7 +52,7 @@ func TestAwayAfterEffect(t *testing.T) {
 		if c == nil {
 			t.Fatalf("the same line: %v, %v", row, err)
 		}
-		// The others count from the insert: whoever writes with this claim has to renew it first.
+		// The others count from the insert: a holder that writes with this claim has to renew it first.
 		if age := lossy.now().Sub(inserted); c.Since() < age-time.Second {
 			t.Errorf("the claim says that it is %v old, it is %v", c.Since(), age)
 		}

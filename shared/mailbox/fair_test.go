@@ -33,7 +33,7 @@ func TestLongLineBesideShortOnes(t *testing.T) {
 			g, c := virtual(t, mailboxtest.Options{Users: users, Latency: latency}, func(config *Config, _ *inProcess) {
 				config.AtOnce, config.Permits = atOnce, permits
 			})
-			ahead := make(chan struct{}, atOnce*3/2) // so that nobody stands in line for long who has a slot
+			ahead := make(chan struct{}, atOnce*3/2) // so that a session does not wait long for a permit
 			together(mailboxes+1, func(i int) {      // the folders are not what is asked about
 				if err := c.Ready(t.Context(), user(i)); err != nil {
 					t.Error(err)

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzAnswer gives any answer to a create: it counts as done only with 201, an id and isDraft false,
+// FuzzAnswer answers a create with any bytes: it counts as done only with 201, an id and isDraft false,
 // and whatever is no plain refusal stays in doubt.
 func FuzzAnswer(f *testing.F) {
 	f.Add(201, "application/json", `{"id":"AAMk","isDraft":false}`)

@@ -199,7 +199,7 @@ func TestOthersAreAsFastAsEver(t *testing.T) {
 				}
 			})
 			ctx, stop := context.WithCancel(t.Context())
-			ahead := make(chan struct{}, atOnce*3/2) // so that nobody stands in line for long who has a slot
+			ahead := make(chan struct{}, atOnce*3/2) // so that a session does not wait long for a permit
 			began := time.Now()
 			var group, well sync.WaitGroup
 			for i := range mailboxes {

@@ -277,7 +277,7 @@ func checkTimes(t *testing.T, r *record.Record, block map[string][]string) {
 	}
 }
 
-// checkPeople holds that everybody stands in the line of his part, with all that is known of him.
+// checkPeople checks that each person is in the line of their role, with all that is known of them.
 func checkPeople(t *testing.T, r *record.Record, c *participants, block map[string][]string) {
 	t.Helper()
 	check := func(role string, n int, who person) {

@@ -125,7 +125,7 @@ func TestSubjectNamesWhatIsMissing(t *testing.T) {
 }
 
 // TestLastLineHasEachNumberOnce holds that a number stands with its participants in E.164 only, and in its spellings
-// once, whoever has it and however it is given.
+// once, whichever person has it and however it is written.
 func TestLastLineHasEachNumberOnce(t *testing.T) {
 	r := shortText()
 	r.Owner, r.From.Value = "07700900123", "+44 7700 900123"

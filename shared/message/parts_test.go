@@ -117,7 +117,7 @@ func TestManyOfEverything(t *testing.T) {
 	}
 }
 
-// The block says so where the header leaves somebody out, and only there.
+// The block names the people whom the header leaves out, and only then.
 func TestHeaderNamesTheFirst500(t *testing.T) {
 	const at = "; the first 20 are named above, the others at the end."
 	for _, c := range []struct {

@@ -43,7 +43,7 @@ func TestPeekTellsConversationsApart(t *testing.T) {
 		}
 	}
 	for _, raw := range []string{
-		`{"msisdn":"447700900123"}`, // no piece: nobody needs it
+		`{"msisdn":"447700900123"}`, // no part of a long SMS: not needed
 		`{"messageTime":"soon","segmentedData":{"segmentedId":"7","pieceNumber":1,"totalPieces":2}}`,
 	} {
 		if o, err := Peek([]byte(raw)); err != nil || o.Parties != "" || !o.Time.IsZero() {

@@ -320,7 +320,7 @@ func TestDrips(t *testing.T) {
 		if took := time.Since(began); !errors.Is(err, ErrUnavailable) || took > 2*idleTimeout {
 			t.Errorf("error %v after %v", err, took)
 		}
-		time.Sleep(2 * time.Second) // the handler sees that nobody listens
+		time.Sleep(2 * time.Second) // the handler notices that the client is gone
 	})
 }
 
