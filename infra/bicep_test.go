@@ -47,7 +47,7 @@ func (p *prediction) of(kind string) (found []resource) {
 	return found
 }
 
-// at gives the value at a path of the resource's properties: "a.b.c"; nil if it is not there.
+// at returns the value at a path of the resource's properties: "a.b.c"; nil if it is not there.
 func (r resource) at(path string) any {
 	var v any = r.Properties
 	for part := range strings.SplitSeq(path, ".") {

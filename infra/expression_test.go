@@ -26,7 +26,7 @@ var (
 	placeholders = regexp.MustCompile(`\{\d\}`)
 )
 
-// resolve gives the value that an expression of the prediction has in a cloud. It knows if, equals, format, replace,
+// resolve returns the value that an expression of the prediction has in a cloud. It knows if, equals, format, replace,
 // and what comes from the cloud.
 func (c cloud) resolve(t *testing.T, value string) string {
 	t.Helper()

@@ -245,7 +245,7 @@ func download(container, to string, overwrite bool) int {
 	return 0
 }
 
-// fakeLedger gives two pages, in the form of the real az.
+// fakeLedger returns two pages, in the form of the real az.
 func fakeLedger(flags map[string]string) (string, int) {
 	page, next := "1", map[string]any{"nextpartitionkey": "1!4!cA==", "nextrowkey": "1!4!cg=="}
 	switch flags["--marker"] {

@@ -57,7 +57,7 @@ func compile(dir, bicep string, args ...string) (out, said []byte, err error) {
 var ahead = sync.OnceFunc(func() {
 	bicep, err := exec.LookPath("bicep")
 	if err != nil {
-		return // need says so
+		return // need reports it
 	}
 	for _, environment := range environments {
 		go func() { _, _ = predicted(bicep, environment, nil) }() // the test that needs it gets the error
@@ -72,8 +72,8 @@ func predicted(bicep, environment string, more []string) (*prediction, error) {
 	return once.(func() (*prediction, error))()
 }
 
-// predict gives what the deployment of parameters/<environment>.bicepparam would make, with more parameters after those
-// of the file: "param deleteLock = false".
+// predict returns what the deployment of parameters/<environment>.bicepparam would make, with more parameters after
+// those of the file: "param deleteLock = false".
 func predict(t *testing.T, environment string, more ...string) *prediction {
 	t.Helper()
 	bicep := need(t, "bicep")

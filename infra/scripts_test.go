@@ -71,7 +71,7 @@ func (r ran) bad(t *testing.T, says string) {
 	}
 }
 
-// with gives the calls whose arguments hold all the words.
+// with returns the calls whose arguments hold all the words.
 func (r ran) with(words ...string) (found []call) {
 	for _, c := range r.calls {
 		line := strings.Join(c.Args, " ")

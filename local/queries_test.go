@@ -127,7 +127,7 @@ func (a *localArchive) checkQueries(traced bool) {
 	}
 }
 
-// has says whether a line has something at a path.
+// has reports whether a line has something at a path.
 func has(line map[string]any, path string) bool {
 	var v any = line
 	for part := range strings.SplitSeq(path, ".") {

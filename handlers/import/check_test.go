@@ -36,7 +36,7 @@ func (w *world) state(batch string) journal.State {
 	return s
 }
 
-// outcomes says for each line what became of it and of its copies, e.g. "archived: ali imported, jane duplicate".
+// outcomes returns for each line what became of it and of its copies, e.g. "archived: ali imported, jane duplicate".
 func (w *world) outcomes(batch string) []string {
 	w.t.Helper()
 	s := w.state(batch)
@@ -133,7 +133,7 @@ func with(id string, files ...[]byte) string {
 	return id
 }
 
-// logged gives the log's lines at least of a level.
+// logged returns the log's lines at least of a level.
 func (w *world) logged(level string) (all []string) {
 	for line := range strings.Lines(w.log.String()) {
 		var l struct{ Level, Msg, Error string }

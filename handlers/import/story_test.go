@@ -219,7 +219,7 @@ func TestSameMessageOfTwoOwners(t *testing.T) {
 	if totals := w.balanced(batch); totals.Copies.Imported != 2 || totals.Copies.Duplicate != 2 || totals.Records.Archived != 2 {
 		t.Errorf("in one batch: %+v", totals)
 	}
-	next := w.put(w.line(of(ali)), w.line(of(jane).with("textContent", "the same id with another text")), w.line(of(kim))) // his number alone says nothing
+	next := w.put(w.line(of(ali)), w.line(of(jane).with("textContent", "the same id with another text")), w.line(of(kim))) // a number without a mailbox
 	a.deliver(next)
 	w.became(next, "archived: ali duplicate, jane duplicate", "archived: ali duplicate (differs), jane duplicate (differs)",
 		"archived: ali duplicate, jane duplicate")

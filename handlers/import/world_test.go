@@ -257,7 +257,7 @@ func (w *world) start(edit ...func(*start)) *app {
 	return &app{w: w, config: c, clients: cl, engines: e, server: funchost.New(log, s.deadline, routes(e, nil)), now: s.now}
 }
 
-// retime gives the app's next sweeps other bounds. The importer stays, with all that it has cached.
+// retime sets the bounds of the app's next sweeps. The importer stays, with all that it has cached.
 func (a *app) retime(times sweeper.Times) {
 	a.engines.sweeper = sweeper.New(sweeper.Options{
 		Store: a.clients.store, After: a.config.sweepAfter, Times: times, Now: a.now,

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// siteCall says which call to the site it is: items, count or content.
+// siteCall returns which call to the site it is: items, count or content.
 func siteCall(r *http.Request) string {
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/items"):

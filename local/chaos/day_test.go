@@ -103,7 +103,7 @@ func (d *day) file(name string, size int, mime string) map[string]any {
 	return map[string]any{"name": name, "contentType": mime, "attachSize": size, "digest": hex.EncodeToString(sum[:]), "contentUrl": path}
 }
 
-// archived says that a record becomes a copy in each of the mailboxes. what is the message's id and its files.
+// archived expects that a record becomes a copy in each of the mailboxes. what is the message's id and its files.
 func (d *day) archived(records int, what string, in ...person) {
 	d.records.Archived += records
 	for _, p := range in {

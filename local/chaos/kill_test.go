@@ -163,7 +163,7 @@ func killDay(t *testing.T, chance *rand.Rand, kills int, killed map[string]int) 
 	}
 }
 
-// done says whether everything that the site holds has its outcome.
+// done reports whether everything that the site holds has its outcome.
 func (w *world) done(ctx context.Context) bool {
 	s := w.summary(context.WithoutCancel(ctx))
 	return s.Records.Collected >= w.day.records.Collected && len(s.Problems()) == 0

@@ -150,7 +150,7 @@ func (s step) run(t *testing.T, d *day) {
 	}
 }
 
-// mayMiss says why the call may not have come.
+// mayMiss returns why the call may not have come.
 func (s step) mayMiss() (why string, ok bool) {
 	for kind, why := range mayMiss {
 		if s.n > 1 && strings.HasPrefix(s.kind, kind) {

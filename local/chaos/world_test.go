@@ -44,7 +44,7 @@ var staged = sync.OnceValues(func() (string, error) {
 	return out, appbuild.Build(context.Background(), appbuild.Options{Root: root, Out: out, Local: true}, appbuild.Apps()...)
 })
 
-// emulators gives each world an account of its own, of an Azurite that is stopped after the last of its worlds.
+// emulators holds for each world an account of its own, of an Azurite that is stopped after the last of its worlds.
 var emulators struct {
 	mu      sync.Mutex
 	now     *azurite.Azurite
@@ -52,7 +52,7 @@ var emulators struct {
 	running map[*azurite.Azurite]int
 }
 
-// emulator gives an account. done is to be called once when it is not needed any more.
+// emulator returns an account. done is to be called once when it is not needed any more.
 func emulator() (all, own *azurite.Azurite, done func(), err error) {
 	e := &emulators
 	e.mu.Lock()

@@ -179,7 +179,7 @@ func (m *model) count(d *Day) Expectation {
 	return e
 }
 
-// readable says when the message was sent, and whether it can be archived at all.
+// readable returns when the message was sent, and whether it can be archived at all.
 func (m *model) readable(o map[string]any) (time.Time, bool) {
 	for _, field := range []string{"messageId", "textContent"} {
 		if v, there := o[field]; there {
@@ -211,7 +211,7 @@ func people(o map[string]any) string {
 	return strings.Join(slices.Compact(all), "|")
 }
 
-// lacks says whether a field other than those that must be readable has another JSON type than the contract's.
+// lacks reports whether a field other than those that must be readable has another JSON type than the contract's.
 func lacks(o map[string]any) bool {
 	for field, sample := range map[string]any{"messageType": "", "network": "", "msisdn": "", "archivedTime": "", "direction": "", "status": "",
 		"from": map[string]any{}, "to": []any{}, "groupMessage": true, "dialogGroupId": "", "dialogGroupName": "", "subject": "", "contentType": "",

@@ -70,7 +70,7 @@ func method(m string) func(*http.Request) bool {
 	return func(r *http.Request) bool { return r.Method == m }
 }
 
-// first gives the fault to the first request, and lets the others pass.
+// first applies the fault to the first request, and lets the others pass.
 func first(f archivetest.Fault) func(int) archivetest.Fault {
 	return func(n int) archivetest.Fault {
 		if n == 1 {

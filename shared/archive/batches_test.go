@@ -105,7 +105,7 @@ func TestReadBatch(t *testing.T) {
 	if _, _, err := s.ReadBatch(ctx, "../settings/mapping.csv"); !errors.Is(err, ErrForeign) {
 		t.Errorf("foreign: %v", err)
 	}
-	// Somebody replaces the content and keeps the metadata.
+	// The content is replaced and the metadata stay.
 	if _, err := s.PutJSON(ctx, Batches, BatchName(folder(t), 3), 1, "*", nil); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 
 const day = "2026/11/28"
 
-// content gives n bytes that no other call gives, and their digest.
+// content returns n bytes that no other call gives, and their digest.
 func content(n int) ([]byte, string) {
 	data := make([]byte, n)
 	_, _ = rand.Read(data) // never fails

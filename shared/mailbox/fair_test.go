@@ -23,7 +23,7 @@ func TestLongLineBesideShortOnes(t *testing.T) {
 		latency   = 100 * time.Millisecond
 	)
 	user := func(i int) string { return fmt.Sprintf("55555555-5555-4555-8555-%012d", i) }
-	// run gives the times until the others have all they get, and until the first one has.
+	// run returns the times until the others have all they get, and until the first one has.
 	run := func(t *testing.T, long int) (others, all time.Duration, beside int) {
 		synctest.Test(t, func(t *testing.T) {
 			var users []mailboxtest.User

@@ -24,7 +24,7 @@ const (
 	folder = "O2 SMS and Voice Network Archiver"
 )
 
-// credential gives the tokens one after the other, the last one for ever.
+// credential returns the tokens one after the other, the last one for ever.
 type credential struct {
 	tokens []string
 	asked  []policy.TokenRequestOptions

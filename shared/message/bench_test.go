@@ -28,7 +28,7 @@ func withFile(size int64) *record.Record {
 	return r
 }
 
-// zeros gives size zero bytes without holding them.
+// zeros returns size zero bytes without holding them.
 type zeros struct{ left int64 }
 
 func (z *zeros) Read(p []byte) (int, error) {

@@ -144,7 +144,7 @@ func TestTableNamesTheAppsThatRead(t *testing.T) {
 	}
 }
 
-// literals gives the texts in the Go files of a folder, tests apart, and the names that they select from packages.
+// literals returns the texts in the Go files of a folder, tests apart, and the names that they select from packages.
 func literals(t *testing.T, folder string) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.go"))

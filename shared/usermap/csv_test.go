@@ -25,7 +25,7 @@ func at(t *testing.T, day string) time.Time {
 	return v.Add(12 * time.Hour)
 }
 
-// dump gives the table as number → "address first-last", open ends left out.
+// dump returns the table as number → "address first-last", open ends left out.
 func dump(t *Table) map[string][]string {
 	all := map[string][]string{}
 	for number, rows := range t.rows {

@@ -122,7 +122,7 @@ func TestItemsThatAreNoRecords(t *testing.T) {
 	for _, raw := range [][]byte{deep, deeper, broken, huge} {
 		w.site.Add(w.ago(30*time.Minute), raw)
 	}
-	w.site.Add(w.ago(20*time.Minute), []byte(`["no object"]`)) // import says so
+	w.site.Add(w.ago(20*time.Minute), []byte(`["no object"]`)) // import reports it
 	// Only the second reading comes to the end of the largest.
 	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Cut: 1 << 20})
 	w.run()

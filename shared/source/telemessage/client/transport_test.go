@@ -95,7 +95,7 @@ const (
 // credentials is what the handler of a customer would put on a request.
 func credentials(r *http.Request) { r.SetBasicAuth(testUser, testPassword) }
 
-// dial gives a client of a handler that is reached without a network.
+// dial returns a client of a handler that is reached without a network.
 func dial(t *testing.T, h http.Handler, tries uint) (*Client, *direct) {
 	t.Helper()
 	d := &direct{handler: h}
@@ -123,7 +123,7 @@ func newSite(o telemessagetest.Options) *telemessagetest.Site {
 	return telemessagetest.New(o)
 }
 
-// serve gives a client of a handler that is reached through a real connection.
+// serve returns a client of a handler that is reached through a real connection.
 func serve(t *testing.T, h http.Handler) *Client {
 	t.Helper()
 	server := httptest.NewServer(h)
