@@ -191,16 +191,25 @@ func sha(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(tex
 // memoryLogs keeps journals in memory.
 type memoryLogs map[string][]byte
 
-func (l memoryLogs) Lock(ctx context.Context, name string) (string, context.Context, bool, error) {
-	return "token", ctx, true, nil
+func (l memoryLogs) Acquire(ctx context.Context, name string) (journal.Lease, bool, error) {
+	return memoryLease{ctx, l, name}, true, nil
 }
 
-func (l memoryLogs) Append(_ context.Context, name, _ string, _ int64, data []byte) error {
-	l[name] = append(l[name], data...)
+// memoryLease is the lease of one log.
+type memoryLease struct {
+	held context.Context
+	logs memoryLogs
+	name string
+}
+
+func (l memoryLease) Context() context.Context { return l.held }
+
+func (l memoryLease) Append(_ context.Context, _ int64, data []byte) error {
+	l.logs[l.name] = append(l.logs[l.name], data...)
 	return nil
 }
 
-func (l memoryLogs) Unlock(string) {}
+func (l memoryLease) Release() {}
 
 func (l memoryLogs) Read(context.Context, string) (io.ReadCloser, int64, error) { return nil, -1, nil }
 

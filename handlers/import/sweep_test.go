@@ -160,11 +160,11 @@ func TestSweepLeavesYoungAndHeld(t *testing.T) {
 		t.Errorf("a young batch: %+v", res)
 	}
 	logs := w.store.Logs()
-	lock, _, _, err := logs.Lock(t.Context(), strings.Replace(w.batches[0], ".ndjson", ".jsonl", 1))
-	if err != nil || lock == "" {
-		t.Fatal(err)
+	lease, _, err := logs.Acquire(t.Context(), strings.Replace(w.batches[0], ".ndjson", ".jsonl", 1))
+	if err != nil || lease == nil {
+		t.Fatal(lease, err)
 	}
-	defer logs.Unlock(lock)
+	defer lease.Release()
 	if res := w.start().swept(""); res != (sweeper.Result{Batches: 1, Held: 1}) {
 		t.Errorf("a held batch: %+v", res)
 	}

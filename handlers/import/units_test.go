@@ -131,11 +131,11 @@ func units() map[string]unit {
 		"journal is denied":            storage("/journal/", denied),
 		"journal is held": {quiet: true, whole: 1, begin: func(s *scenario) {
 			logs := s.w.store.Logs()
-			token, _, _, err := logs.Lock(s.w.t.Context(), strings.TrimSuffix(s.stuck, ".ndjson")+".jsonl")
-			if err != nil || token == "" {
-				s.w.t.Fatalf("lock a journal: %v", err)
+			lease, _, err := logs.Acquire(s.w.t.Context(), strings.TrimSuffix(s.stuck, ".ndjson")+".jsonl")
+			if err != nil || lease == nil {
+				s.w.t.Fatalf("acquire a journal: %v", err)
 			}
-			s.w.t.Cleanup(func() { logs.Unlock(token) })
+			s.w.t.Cleanup(lease.Release)
 		}},
 		"run can't be listed": {whole: 2, storage: func(s *scenario, r *http.Request) *http.Response {
 			if r.URL.Query().Get("prefix") != s.runs[0]+"/" {

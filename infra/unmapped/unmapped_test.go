@@ -20,16 +20,24 @@ import (
 // logs keep one journal in memory.
 type logs struct{ data []byte }
 
-func (l *logs) Lock(ctx context.Context, _ string) (string, context.Context, bool, error) {
-	return "token", ctx, len(l.data) == 0, nil
+func (l *logs) Acquire(ctx context.Context, _ string) (journal.Lease, bool, error) {
+	return lease{l, ctx}, len(l.data) == 0, nil
 }
 
-func (l *logs) Append(_ context.Context, _, _ string, _ int64, data []byte) error {
+// lease is the lease of the log.
+type lease struct {
+	*logs
+	held context.Context
+}
+
+func (l lease) Context() context.Context { return l.held }
+
+func (l lease) Append(_ context.Context, _ int64, data []byte) error {
 	l.data = append(l.data, data...)
 	return nil
 }
 
-func (l *logs) Unlock(string) {}
+func (l lease) Release() {}
 
 func (l *logs) Read(context.Context, string) (io.ReadCloser, int64, error) {
 	return io.NopCloser(strings.NewReader(string(l.data))), int64(len(l.data)), nil

@@ -156,12 +156,12 @@ func TestLogs(t *testing.T) {
 	if data, size, err := logs.Tail(ctx, name, 10); data != nil || size != -1 || err != nil {
 		t.Errorf("tail of none: %q, %d, %v", data, size, err)
 	}
-	token, held, empty, err := logs.Lock(ctx, name)
-	if err != nil || token == "" || !empty || held.Err() != nil {
-		t.Fatalf("lock: %q, empty %t, %v", token, empty, err)
+	lease, empty, err := logs.Acquire(ctx, name)
+	if err != nil || lease == nil || !empty || lease.Context().Err() != nil {
+		t.Fatalf("acquire: empty %t, %v", empty, err)
 	}
-	if other, _, _, err := logs.Lock(ctx, name); other != "" || err != nil {
-		t.Errorf("lock again: %q, %v", other, err)
+	if other, _, err := logs.Acquire(ctx, name); other != nil || err != nil {
+		t.Errorf("acquire again: %v, %v", other, err)
 	}
 	if data, size, err := logs.Tail(ctx, name, 10); data != nil || size != 0 || err != nil {
 		t.Errorf("tail of an empty one: %q, %d, %v", data, size, err)
@@ -170,18 +170,18 @@ func TestLogs(t *testing.T) {
 		t.Errorf("read an empty one: %v, %d, %v", body, size, err)
 	}
 	for range 2 { // the second time it is there already
-		if err := logs.Append(ctx, name, token, 0, []byte("one\n")); err != nil {
+		if err := lease.Append(ctx, 0, []byte("one\n")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := logs.Append(ctx, name, token, 4, []byte("two\n")); err != nil {
+	if err := lease.Append(ctx, 4, []byte("two\n")); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
 		at   int64
 		data string
 	}{{0, "two\n"}, {0, "one\n"}, {4, "tw"}, {7, "x"}, {99, "x"}} {
-		if err := logs.Append(ctx, name, token, tt.at, []byte(tt.data)); !errors.Is(err, ErrChanged) {
+		if err := lease.Append(ctx, tt.at, []byte(tt.data)); !errors.Is(err, ErrChanged) {
 			t.Errorf("append %q at %d: %v, want %v", tt.data, tt.at, err, ErrChanged)
 		}
 	}
@@ -195,16 +195,16 @@ func TestLogs(t *testing.T) {
 	if got, size, err := logs.Tail(ctx, name, 5); string(got) != "\ntwo\n" || size != 8 || err != nil {
 		t.Errorf("tail %q, %d, %v", got, size, err)
 	}
-	logs.Unlock(token)
-	logs.Unlock(token)
-	if err := logs.Append(ctx, name, token, 8, []byte("x")); !errors.Is(err, ErrChanged) {
+	lease.Release()
+	lease.Release()
+	if err := lease.Append(ctx, 8, []byte("x")); !errors.Is(err, ErrChanged) {
 		t.Errorf("append without the lease: %v, want %v", err, ErrChanged)
 	}
-	token, _, empty, err = logs.Lock(ctx, name)
-	if err != nil || token == "" || empty {
-		t.Errorf("lock once more: %q, empty %t, %v", token, empty, err)
+	lease, empty, err = logs.Acquire(ctx, name)
+	if err != nil || lease == nil || empty {
+		t.Fatalf("acquire once more: empty %t, %v", empty, err)
 	}
-	logs.Unlock(token)
+	lease.Release()
 }
 
 // TestLogsFaults: whatever happens to a request, each line is in the log once.
@@ -214,13 +214,13 @@ func TestLogsFaults(t *testing.T) {
 		archivetest.Busy} {
 		logs := faultyStore(t, isAppend, func(n int) archivetest.Fault { return archivetest.Fault(n%2) * fault }).Logs()
 		name := folder(t) + "/0000" + string(rune('1'+i)) + ".jsonl"
-		token, _, _, err := logs.Lock(t.Context(), name)
+		lease, _, err := logs.Acquire(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var want bytes.Buffer
 		for range 3 {
-			if err := logs.Append(t.Context(), name, token, int64(want.Len()), []byte("the same line\n")); err != nil {
+			if err := lease.Append(t.Context(), int64(want.Len()), []byte("the same line\n")); err != nil {
 				t.Errorf("fault %d: %v", fault, err)
 			}
 			want.WriteString("the same line\n")
@@ -229,30 +229,30 @@ func TestLogsFaults(t *testing.T) {
 		if err != nil || string(got) != want.String() {
 			t.Errorf("fault %d: %q, %v", fault, got, err)
 		}
-		logs.Unlock(token)
+		lease.Release()
 	}
 	t.Run("create", func(t *testing.T) {
 		create := func(r *http.Request) bool { return r.Header.Get("x-ms-blob-type") == "AppendBlob" }
 		logs := faultyStore(t, create, first(archivetest.Lose)).Logs()
-		token, _, _, err := logs.Lock(t.Context(), folder(t)+"/00001.jsonl")
-		if err != nil || token == "" {
-			t.Errorf("%q, %v", token, err)
+		lease, _, err := logs.Acquire(t.Context(), folder(t)+"/00001.jsonl")
+		if err != nil {
+			t.Fatal(err)
 		}
-		logs.Unlock(token)
+		lease.Release()
 	})
 }
 
 // TestLogReadWhileItGrows: a reader without the lease gets what was there when it began.
 func TestLogReadWhileItGrows(t *testing.T) {
 	ctx, logs, name := t.Context(), testStore(t).Logs(), folder(t)+"/00001.jsonl"
-	token, _, _, err := logs.Lock(ctx, name)
+	lease, _, err := logs.Acquire(ctx, name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer logs.Unlock(token)
+	defer lease.Release()
 	line := append(bytes.Repeat([]byte("x"), testBlock/2-1), '\n')
 	for i := range 3 {
-		if err := logs.Append(ctx, name, token, int64(i*len(line)), line); err != nil {
+		if err := lease.Append(ctx, int64(i*len(line)), line); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -260,7 +260,7 @@ func TestLogReadWhileItGrows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := logs.Append(ctx, name, token, int64(3*len(line)), []byte("later\n")); err != nil {
+	if err := lease.Append(ctx, int64(3*len(line)), []byte("later\n")); err != nil {
 		t.Fatal(err)
 	}
 	got, err := io.ReadAll(body)

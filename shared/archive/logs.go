@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
@@ -15,24 +14,32 @@ import (
 )
 
 // Logs is the set of append blobs in the container journal. It implements journal.Logs, which documents the contract.
-type Logs struct {
-	store *Store
+type Logs struct{ store *Store }
 
-	mu    sync.Mutex
-	locks map[string]*Lease // by token, which is the lease's ID
+// LogLease is the exclusive right to append to one log. It is the same type as journal.Lease.
+type LogLease = interface {
+	Context() context.Context // canceled as soon as the lease may be lost
+	Append(ctx context.Context, at int64, data []byte) error
+	Release() // safe to call twice
+}
+
+// logLease implements LogLease.
+type logLease struct {
+	*Lease
+	logs *Logs
+	name string
 }
 
 // Logs returns the journal's logs.
-func (s *Store) Logs() *Logs { return &Logs{store: s, locks: map[string]*Lease{}} }
+func (s *Store) Logs() *Logs { return &Logs{s} }
 
 func (l *Logs) client(name string) *appendblob.Client {
 	return l.store.container(Journal).NewAppendBlobClient(name)
 }
 
-// Lock creates the log if there is none and acquires its lease, which it renews until Unlock. token is empty, without
-// an error, if there is another holder. empty reports whether the log is known to be empty. held ends when the lease
-// may be lost.
-func (l *Logs) Lock(ctx context.Context, name string) (token string, held context.Context, empty bool, err error) {
+// Acquire creates the log if there is none and acquires its lease, which is renewed until Release. The lease is nil,
+// without an error, if there is another holder. empty reports whether the log is known to be empty.
+func (l *Logs) Acquire(ctx context.Context, name string) (_ LogLease, empty bool, err error) {
 	created, err := l.client(name).Create(ctx, &appendblob.CreateOptions{
 		HTTPHeaders:      &blob.HTTPHeaders{BlobContentType: to.Ptr("application/x-ndjson")},
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
@@ -40,45 +47,42 @@ func (l *Logs) Lock(ctx context.Context, name string) (token string, held contex
 	// 412 LeaseIdMissing: the log exists and is leased.
 	err = translateCreateError(ctx, err)
 	if err != nil && !errors.Is(err, ErrExists) && !errors.Is(err, ErrLeased) {
-		return "", nil, false, fmt.Errorf("create a log: %w", err)
+		return nil, false, fmt.Errorf("create a log: %w", err)
 	}
 	lease, etag, err := l.store.lease(ctx, l.store.blob(Journal, name))
 	if errors.Is(err, ErrLeased) {
-		return "", nil, false, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return "", nil, false, fmt.Errorf("take the lease of a log: %w", err)
+		return nil, false, fmt.Errorf("acquire the lease of a log: %w", err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.locks[lease.id] = lease
 	// A lease leaves the ETag unchanged, an append does not: the same ETag means that no append came in between.
-	return lease.id, lease.Context(), created.ETag != nil && string(*created.ETag) == etag, nil
+	return &logLease{lease, l, name}, created.ETag != nil && string(*created.ETag) == etag, nil
 }
 
 // Append appends data, at most 4 MiB, to the log, whose length must be at. It may be repeated with the same arguments
 // after any error: data that was already appended is not appended twice. It returns ErrChanged if the log has another
 // length or the lease is lost.
-func (l *Logs) Append(ctx context.Context, name, token string, at int64, data []byte) error {
-	if err := l.append(ctx, name, token, at, data); err != nil {
+func (l *logLease) Append(ctx context.Context, at int64, data []byte) error {
+	if err := l.append(ctx, at, data); err != nil {
 		return fmt.Errorf("append to a log: %w", err)
 	}
 	return nil
 }
 
-func (l *Logs) append(ctx context.Context, name, token string, at int64, data []byte) error {
-	_, err := l.client(name).AppendBlock(ctx, streaming.NopCloser(bytes.NewReader(data)),
+func (l *logLease) append(ctx context.Context, at int64, data []byte) error {
+	_, err := l.logs.client(l.name).AppendBlock(ctx, streaming.NopCloser(bytes.NewReader(data)),
 		&appendblob.AppendBlockOptions{
 			AppendPositionAccessConditions: &appendblob.AppendPositionAccessConditions{AppendPosition: &at},
 			AccessConditions: &blob.AccessConditions{
-				LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &token}},
+				LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &l.id}},
 			TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 		})
 	if err = translateError(ctx, err); !errors.Is(err, ErrChanged) || len(data) == 0 {
 		return err
 	}
 	// The log is longer than at. If these very bytes are its end, this call's append was done and its answer lost.
-	there, rerr := l.from(ctx, name, token, at, int64(len(data))+1)
+	there, rerr := l.read(ctx, at, int64(len(data))+1)
 	switch {
 	case errors.Is(rerr, ErrUnavailable):
 		return rerr
@@ -88,11 +92,11 @@ func (l *Logs) append(ctx context.Context, name, token string, at int64, data []
 	return err
 }
 
-// from reads up to n bytes, from position at, of a log whose lease is held.
-func (l *Logs) from(ctx context.Context, name, token string, at, n int64) ([]byte, error) {
-	r, err := l.store.blob(Journal, name).DownloadStream(ctx, &blob.DownloadStreamOptions{
+// read returns up to n bytes of the log, from position at.
+func (l *logLease) read(ctx context.Context, at, n int64) ([]byte, error) {
+	r, err := l.logs.store.blob(Journal, l.name).DownloadStream(ctx, &blob.DownloadStreamOptions{
 		Range:            blob.HTTPRange{Offset: at, Count: n},
-		AccessConditions: &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &token}},
+		AccessConditions: &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &l.id}},
 	})
 	if err = translateError(ctx, err); err != nil {
 		return nil, err
@@ -101,17 +105,6 @@ func (l *Logs) from(ctx context.Context, name, token string, at, n int64) ([]byt
 	defer body.Close()
 	data, err := io.ReadAll(io.LimitReader(body, n))
 	return data, translateError(ctx, err)
-}
-
-// Unlock releases the log's lease. It may be called twice.
-func (l *Logs) Unlock(token string) {
-	l.mu.Lock()
-	lease := l.locks[token]
-	delete(l.locks, token)
-	l.mu.Unlock()
-	if lease != nil {
-		lease.Release()
-	}
 }
 
 // Read opens a log, which may grow meanwhile: body ends at size. If there is no log, size is -1 and body nil.

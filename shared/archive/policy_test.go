@@ -98,13 +98,13 @@ func TestWritingTwiceUnderAPolicy(t *testing.T) {
 	logs, log := s.Logs(), run+"/00001.jsonl"
 	length := int64(0)
 	twice("a journal", func() (string, error) {
-		token, _, _, err := logs.Lock(ctx, log)
-		if err != nil || token == "" {
-			return token, errors.Join(err, errors.New("no lease"))
+		lease, _, err := logs.Acquire(ctx, log)
+		if err != nil {
+			return "", err
 		}
-		defer logs.Unlock(token)
+		defer lease.Release()
 		line := []byte("{}\n")
-		err = logs.Append(ctx, log, token, length, line)
+		err = lease.Append(ctx, length, line)
 		length += int64(len(line))
 		return "", err
 	})

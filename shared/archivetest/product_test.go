@@ -211,26 +211,32 @@ func TestLogsAsAzurite(t *testing.T) {
 			logs, others, name := s.Logs(), a.store.Logs(), fmt.Sprintf("%s/%05d.jsonl", a.folder, i)
 			_, size, err := logs.Tail(ctx, name, 9)
 			expect(t, "tail of none", size, int64(-1), err)
-			token, held, _, err := logs.Lock(ctx, name)
-			expect(t, "lock", token != "" && held.Err() == nil, true, err)
-			other, _, _, err := others.Lock(ctx, name)
-			expect(t, "lock again", other, "", err)
-			err = logs.Append(ctx, name, token, 0, []byte("one\n"))
+			lease, _, err := logs.Acquire(ctx, name)
+			if err != nil || lease == nil {
+				t.Fatalf("acquire: %v, %v", lease, err)
+			}
+			expect(t, "the lease is held", lease.Context().Err(), nil, nil)
+			if other, _, err := others.Acquire(ctx, name); other != nil || err != nil {
+				t.Errorf("acquire again: %v, %v", other, err)
+			}
+			err = lease.Append(ctx, 0, []byte("one\n"))
 			expect(t, "append", true, true, err)
-			err = logs.Append(ctx, name, token, 4, []byte("two\n"))
+			err = lease.Append(ctx, 4, []byte("two\n"))
 			expect(t, "append", true, true, err)
-			if err := logs.Append(ctx, name, token, 4, []byte("2\n")); !errors.Is(err, archive.ErrChanged) {
+			if err := lease.Append(ctx, 4, []byte("2\n")); !errors.Is(err, archive.ErrChanged) {
 				t.Errorf("append where something is: %v", err)
 			}
 			data, size, err := others.Tail(ctx, name, 5)
 			expect(t, "tail", fmt.Sprintf("%q %d", data, size), `"\ntwo\n" 8`, err)
-			logs.Unlock(token)
-			if err := logs.Append(ctx, name, token, 8, []byte("x")); !errors.Is(err, archive.ErrChanged) {
+			lease.Release()
+			if err := lease.Append(ctx, 8, []byte("x")); !errors.Is(err, archive.ErrChanged) {
 				t.Errorf("append without the lease: %v", err)
 			}
-			again, _, empty, err := others.Lock(ctx, name)
-			expect(t, "lock what was unlocked", again != "" && !empty, true, err)
-			others.Unlock(again)
+			again, empty, err := others.Acquire(ctx, name)
+			expect(t, "what was released is empty", empty, false, err)
+			if again != nil {
+				again.Release()
+			}
 		}
 	})
 }

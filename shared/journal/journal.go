@@ -24,21 +24,27 @@ import (
 // Logs is the storage of the logs. archive.Logs implements it. This package may not import archive, so the methods use
 // only built-in types and those of the standard library.
 type Logs interface {
-	// Lock creates the log if there is none and acquires its lease, which it renews until Unlock. If another holder
-	// has the lease, token is empty and err is nil. empty is true only if it is certain that the log has no bytes.
-	// held is canceled as soon as the lease may be lost.
-	Lock(ctx context.Context, name string) (token string, held context.Context, empty bool, err error)
-	// Append adds data to the log whose length is at, all or nothing. It MUST be idempotent: it may be called again
-	// with the same arguments after any error, and data that is already there is not added twice. The error reports
-	// whether it is transient.
-	Append(ctx context.Context, name, token string, at int64, data []byte) error
-	// Unlock releases the lease. It is safe to call twice.
-	Unlock(token string)
+	// Acquire creates the log if there is none and acquires its lease, which is renewed until Release. If another
+	// holder has the lease, lease and err are nil. empty is true only if it is certain that the log has no bytes.
+	Acquire(ctx context.Context, name string) (lease Lease, empty bool, err error)
 	// Read opens a log without a lease. The reader sees size bytes, even if the log grows meanwhile. If there is no
 	// log, size is -1 and body is nil.
 	Read(ctx context.Context, name string) (body io.ReadCloser, size int64, err error)
 	// Tail reads the last n bytes of a log, or all if it has fewer. size is the log's length, -1 if there is none.
 	Tail(ctx context.Context, name string, n int64) (data []byte, size int64, err error)
+}
+
+// Lease is the exclusive right to append to one log. It is an alias, so that storage can return it without knowing this
+// package.
+type Lease = interface {
+	// Context returns a context that is canceled as soon as the lease may be lost.
+	Context() context.Context
+	// Append adds data to the log whose length is at, all or nothing. It MUST be idempotent: it may be called again
+	// with the same arguments after any error, and data that is already there is not added twice. The error reports
+	// whether it is transient.
+	Append(ctx context.Context, at int64, data []byte) error
+	// Release releases the lease. It is safe to call twice.
+	Release()
 }
 
 // The errors that callers compare with errors.Is. Errors of Logs are returned wrapped.
@@ -140,10 +146,8 @@ func chainSum(line []byte) string {
 
 // Journal is a batch's journal, open for writing. It is safe for concurrent use.
 type Journal struct {
-	logs       Logs
 	batch      string
-	token      string
-	held       context.Context
+	lease      Lease
 	invocation string
 	now        func() time.Time
 	bounds     bounds
@@ -193,18 +197,18 @@ func Open(ctx context.Context, logs Logs, batch, invocation string, now func() t
 
 // TryOpen is Open without waiting: it returns ErrHeld if another holder has the lease.
 func TryOpen(ctx context.Context, logs Logs, batch, invocation string, now func() time.Time) (*Journal, error) {
-	token, held, empty, err := logs.Lock(ctx, LogName(batch))
+	lease, empty, err := logs.Acquire(ctx, LogName(batch))
 	if err != nil {
-		return nil, fmt.Errorf("lock a journal: %w", err)
+		return nil, fmt.Errorf("acquire a journal: %w", err)
 	}
-	if token == "" {
+	if lease == nil {
 		return nil, ErrHeld
 	}
-	j := &Journal{logs: logs, batch: batch, token: token, held: held, invocation: invocation, now: now,
+	j := &Journal{batch: batch, lease: lease, invocation: invocation, now: now,
 		chain: newChain(batch), bounds: bounds{plans: maxPlans, outcomes: maxOutcomes}}
 	if !empty {
 		if j.state, j.chain, j.at, err = readState(ctx, logs, batch); err != nil {
-			logs.Unlock(token)
+			lease.Release()
 			return nil, err
 		}
 		j.size = j.at
@@ -214,7 +218,7 @@ func TryOpen(ctx context.Context, logs Logs, batch, invocation string, now func(
 
 // Context returns a context that is canceled when the lease may be lost: from then on another holder may work on the
 // batch.
-func (j *Journal) Context() context.Context { return j.held }
+func (j *Journal) Context() context.Context { return j.lease.Context() }
 
 // State returns the state of the journal, including the lines that are not written yet.
 func (j *Journal) State() State {

@@ -31,16 +31,25 @@ func newMemory() *memory {
 }
 
 var (
-	errAway   = retry.NewTransient("storage is away")
+	errAway   = retry.NewTransient("storage is unavailable")
 	errBroken = errors.New("storage refuses")
 )
 
-func (m *memory) Lock(_ context.Context, name string) (string, context.Context, bool, error) {
+// memoryLease is the lease of one log.
+type memoryLease struct {
+	m           *memory
+	name, token string
+	held        context.Context
+}
+
+func (l *memoryLease) Context() context.Context { return l.held }
+
+func (m *memory) Acquire(_ context.Context, name string) (journal.Lease, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	log, there := m.logs[name]
 	if m.holder[name] != "" {
-		return "", nil, false, nil
+		return nil, false, nil
 	}
 	if !there {
 		m.logs[name] = nil
@@ -50,10 +59,11 @@ func (m *memory) Lock(_ context.Context, name string) (string, context.Context, 
 	m.holder[name] = token
 	held, cancel := context.WithCancelCause(context.Background())
 	m.cancel[token] = cancel
-	return token, held, len(log) == 0, nil
+	return &memoryLease{m, name, token, held}, len(log) == 0, nil
 }
 
-func (m *memory) Append(_ context.Context, name, token string, at int64, data []byte) error {
+func (l *memoryLease) Append(_ context.Context, at int64, data []byte) error {
+	m, name, token := l.m, l.name, l.token
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.appends++
@@ -65,7 +75,7 @@ func (m *memory) Append(_ context.Context, name, token string, at int64, data []
 		m.away--
 		return errAway
 	case m.holder[name] != token:
-		return errors.New("the lease is somebody else's")
+		return errors.New("the lease has another holder")
 	case int64(len(log)) != at && bytes.Equal(log[min(at, int64(len(log))):], data):
 		return nil
 	case int64(len(log)) != at:
@@ -79,7 +89,8 @@ func (m *memory) Append(_ context.Context, name, token string, at int64, data []
 	return nil
 }
 
-func (m *memory) Unlock(token string) {
+func (l *memoryLease) Release() {
+	m, token := l.m, l.token
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name, t := range m.holder {

@@ -115,7 +115,7 @@ func (j *Journal) encodePlans() {
 // must be held.
 func (j *Journal) schedule() {
 	switch full := len(j.buf) >= flushSize; {
-	case j.closed || len(j.buf) == 0 || j.soon || j.held.Err() != nil:
+	case j.closed || len(j.buf) == 0 || j.soon || j.Context().Err() != nil:
 	case full:
 		j.soon = true
 		go j.flushNow(&j.soon)
@@ -128,8 +128,8 @@ func (j *Journal) schedule() {
 // flushNow runs a flush in the background and then clears flag, which is j.later or j.soon.
 func (j *Journal) flushNow(flag *bool) {
 	var err error
-	if j.held.Err() == nil {
-		err = j.Flush(j.held)
+	if j.Context().Err() == nil {
+		err = j.Flush(j.Context())
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -137,7 +137,7 @@ func (j *Journal) flushNow(flag *bool) {
 	switch {
 	case err == nil:
 		j.schedule() // for the lines that were added meanwhile
-	case !j.later && !j.closed && j.held.Err() == nil:
+	case !j.later && !j.closed && j.Context().Err() == nil:
 		// The error is dropped: the next flush sends the same chunk again, whether a caller or the timer starts it.
 		j.later = true
 		time.AfterFunc(flushAfter, func() { j.flushNow(&j.later) })
@@ -155,8 +155,8 @@ func (j *Journal) Flush(ctx context.Context) error {
 	defer j.sending.Unlock()
 	left := len(j.chunk) + j.noted()
 	for {
-		if j.held.Err() != nil {
-			return fmt.Errorf("write a journal: %w: %w", ErrLost, context.Cause(j.held))
+		if j.Context().Err() != nil {
+			return fmt.Errorf("write a journal: %w: %w", ErrLost, context.Cause(j.Context()))
 		}
 		if left <= 0 {
 			return j.room()
@@ -212,13 +212,13 @@ func (j *Journal) take() []byte {
 func (j *Journal) send(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := context.AfterFunc(j.held, func() {
-		cancel(fmt.Errorf("%w: %w", ErrLost, context.Cause(j.held)))
+	stop := context.AfterFunc(j.Context(), func() {
+		cancel(fmt.Errorf("%w: %w", ErrLost, context.Cause(j.Context())))
 	})
 	defer stop()
 	pauses := retry.Policy{First: 200 * time.Millisecond, Max: 2 * time.Second, Within: appendTime}
 	return pauses.Do(ctx, func(ctx context.Context) error {
-		return j.logs.Append(ctx, LogName(j.batch), j.token, j.at, j.chunk)
+		return j.lease.Append(ctx, j.at, j.chunk)
 	})
 }
 
@@ -244,10 +244,10 @@ func (j *Journal) Close() {
 	if closed {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.held), closeTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.Context()), closeTime)
 	defer cancel()
 	// An error is ignored: a caller that depends on the result has called Flush or Finish, and the next delivery writes
 	// what is missing.
 	_ = j.Flush(ctx)
-	j.logs.Unlock(j.token)
+	j.lease.Release()
 }
