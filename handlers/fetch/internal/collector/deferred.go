@@ -145,7 +145,8 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 		if errors.Is(err, errInArchiveTier) {
 			// Left to a later run. The selection is saved before another batch is written, for a run resumed after a
 			// crash must not write the item, nor delete it.
-			s.Progress.Released = slices.Delete(s.Progress.Released, i, i+1)
+			s.Progress.Released = slices.Delete(slices.Clone(s.Progress.Released), i, i+1)
+			after.Released = s.Progress.Released
 			if err := state.save(ctx); err != nil {
 				return err
 			}
@@ -165,7 +166,7 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
-	after.Emptied, after.Released = true, s.Progress.Released
+	after.Emptied = true
 	s.Progress = after
 	return state.save(ctx)
 }
