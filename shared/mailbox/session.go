@@ -173,9 +173,9 @@ func (s *Session) applyRetryAfter(err error) {
 	s.mailbox.pauseUntil(s.c.now().Add(e.RetryAfter + rand.N(e.RetryAfter/10+1)))
 }
 
-// tokenRefused drops a token that was answered 401, and reports whether the request may be sent once more. Graph
-// checks the token before anything else, so its own 401 means that the request had no effect. For a 401 of another
-// server that is not known.
+// tokenRefused drops the token of a request that was answered with 401, and reports whether the request may be sent
+// once more. Graph checks the token before anything else, so its own 401 means that the request had no effect. After a
+// 401 from another server, such as a proxy, the effect is unknown.
 func (c *Client) tokenRefused(x *exchange, err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Kind != Unauthorized || x.status != http.StatusUnauthorized {
