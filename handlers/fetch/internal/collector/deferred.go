@@ -19,9 +19,9 @@ import (
 	"o2archiver/shared/source/telemessage"
 )
 
-// patienceWithSource is how long an item stays deferred while the source still owes something: an unavailable
-// attachment, or a part of a long SMS. It is measured in the source's time, from window to window, so that a catch-up
-// after weeks does not wait for what is long overdue.
+// patienceWithSource is how long an item stays deferred while the source has not delivered an attachment or a part of a
+// long SMS. It is measured in the source's time, from window to window, so that a catch-up after weeks does not wait
+// again for an item whose time is over.
 const patienceWithSource = 14 * 24 * time.Hour
 
 // The reasons why an item is deferred, with which its key begins.
@@ -39,8 +39,8 @@ const (
 	// request.
 	minTries = 3
 
-	// maxReleased is the maximum number of keys that one run takes, maxPromised that of all open runs. Both bound the
-	// size of the checkpoint. The next run takes the rest.
+	// maxReleased is the maximum number of deferred items that one run takes, and maxPromised the maximum for all
+	// open runs together. Both bound the size of the checkpoint. The next run takes the rest.
 	maxReleased = 5000
 	maxPromised = 20_000
 
@@ -63,8 +63,8 @@ type deferred struct {
 
 // deferredKey returns the key of an item that the window defers. It is derived from the run, the item's number in the
 // window and its SHA-256. The same item seen again by a backfill therefore has another key, and an item read again with
-// the same page has the same key, whatever became of the items before it. Keys sort in the order in which the items
-// arrived.
+// the same page has the same key, regardless of what happened to the items before it. Keys sort in the order in which
+// the items arrived.
 func deferredKey(s *schedule.Window, number int, reason, itemSHA string) string {
 	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", s.Folder, number, itemSHA))
 	return fmt.Sprintf("%s%08d-%s", deferredPrefix(s, reason), number, hex.EncodeToString(id[:8]))
