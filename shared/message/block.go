@@ -64,21 +64,23 @@ func (p *block) shown(b []byte, s string, limit int) []byte {
 	return appendShown(b, s, limit)
 }
 
+// quoted is appendQuote, and notes whether the value was cut.
+func (p *block) quoted(b []byte, s string, limit int) []byte {
+	p.cut = p.cut || isCut(s, limit)
+	return appendQuote(b, s, limit)
+}
+
 // begin begins a line with several values. put appends a value of the archiver to it, quote one of the source, and
 // labelled one of the source with the archiver's words before it.
 func (p *block) begin(name string) { p.b = append(append(p.b, name...), ':') }
 
 func (p *block) put(s string) { p.b = append(p.next(), s...) }
 
-func (p *block) quote(s string, limit int) {
-	p.cut = p.cut || isCut(s, limit)
-	p.b = appendQuote(p.next(), s, limit)
-}
+func (p *block) quote(s string, limit int) { p.b = p.quoted(p.next(), s, limit) }
 
 func (p *block) labelled(label, s string, limit int) {
 	p.put(label)
-	p.cut = p.cut || isCut(s, limit)
-	p.b = appendQuote(append(p.b, ' '), s, limit)
+	p.b = p.quoted(append(p.b, ' '), s, limit)
 }
 
 // next returns the block with the separator before the next value of a line.
@@ -98,10 +100,11 @@ func (p *block) needed(c *participants, r *record.Record) {
 	p.recipients(c)
 	p.moment("Time", r.Time)
 	p.field("Direction", r.Direction, directionWords(r))
-	if call := callOf(r); call.Status == "" || call.Status != r.Status {
+	call := callOf(r)
+	if call.Status == "" || call.Status != r.Status {
 		p.field("Status", r.Status, statusWords(r.Status))
 	}
-	p.field("Call status", callOf(r).Status, statusWords(callOf(r).Status))
+	p.field("Call status", call.Status, statusWords(call.Status))
 	p.field("Subject", r.Subject, "")
 	wrong, others := leftOut(r)
 	p.field("Left out because of a wrong JSON type", strings.Join(wrong, ", "), "")
@@ -186,8 +189,7 @@ func (p *block) files(c *participants, files []file) {
 		case isHash(f.SHA256):
 			p.b = append(p.b, f.SHA256...)
 		default:
-			p.cut = p.cut || isCut(f.SHA256, 64)
-			p.b = appendQuote(p.b, f.SHA256, 64)
+			p.b = p.quoted(p.b, f.SHA256, 64)
 		}
 		if f.Gone != "" && f.SHA256 != "" {
 			p.b = append(p.b, " claimed by the source"...)

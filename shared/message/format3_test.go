@@ -2,7 +2,6 @@ package message
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,14 +29,7 @@ func TestEarlierFormatIsStillRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			data, err := os.ReadFile(filepath.Join("testdata", strings.TrimSuffix(filepath.Base(name), ".eml")+".json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var f fixture
-			if err := json.Unmarshal(data, &f); err != nil {
-				t.Fatal(err)
-			}
+			f := readFixture(t, filepath.Join("testdata", strings.TrimSuffix(filepath.Base(name), ".eml")+".json"))
 			s, o := f.prepare()
 			today, err := Parse(bytes.NewReader(build(t, &f.Record, o, s)))
 			if err != nil {

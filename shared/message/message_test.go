@@ -69,6 +69,20 @@ func (f *fixture) prepare() (store, Options) {
 	return s, Options{Region: "GB", Omit: func(a record.Attachment) string { return f.Omit[a.Name] }, Peek: s.peek}
 }
 
+// readFixture reads a file of testdata.
+func readFixture(t testing.TB, name string) *fixture {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{}
+	if err := json.Unmarshal(data, f); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 func TestGolden(t *testing.T) {
 	cases, err := filepath.Glob("testdata/*.json")
 	if err != nil || len(cases) < 45 {
@@ -77,14 +91,7 @@ func TestGolden(t *testing.T) {
 	for _, name := range cases {
 		base := strings.TrimSuffix(name, ".json")
 		t.Run(filepath.Base(base), func(t *testing.T) {
-			data, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var f fixture
-			if err := json.Unmarshal(data, &f); err != nil {
-				t.Fatal(err)
-			}
+			f := readFixture(t, name)
 			s, o := f.prepare()
 			got := build(t, &f.Record, o, s)
 			checkMessage(t, &f.Record, o, s, got)
