@@ -139,7 +139,7 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 	}
 	after := s.Progress
 	w := c.newWriter(s, &after)
-	for i := 0; i < len(s.Progress.Released); i++ {
+	for i := 0; i < len(s.Progress.Released); {
 		keys := s.Progress.Released[i]
 		entries, err := c.deferredEntry(ctx, state, s, keys, log)
 		if errors.Is(err, errInArchiveTier) {
@@ -150,7 +150,6 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 			if err := state.save(ctx); err != nil {
 				return err
 			}
-			i--
 			continue
 		}
 		if err != nil {
@@ -162,6 +161,7 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 				return err
 			}
 		}
+		i++
 	}
 	if err := w.flush(ctx); err != nil {
 		return err

@@ -67,13 +67,7 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)
 				begin := w.ago(schedule.WindowLength)
-				p := w.long("p", "segment-0815-4711", "alpha-text beta-text", time.Hour)
-				q := w.long("q", "segment-0815-4712", "gamma-text delta-text", time.Hour)
-				w.add(w.mms("m1", 2*time.Hour, item{"contentUrl": w.content("/one", []byte("one"))}),
-					w.mms("m2", 2*time.Hour, item{"contentUrl": w.content("/two", []byte("two"))}), p[0], q[0])
-				back := w.unreachable()
-				w.run()
-				back()
+				complete := w.deferItems()
 				key, line := w.keyOf(id)
 				f := w.collector
 				if tt.damage != nil {
@@ -85,8 +79,7 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 						}
 					})
 				}
-				at := w.ago(-schedule.WindowLength / 2).Format(time.RFC3339)
-				w.add(p[1].with("archivedTime", at), q[1].with("archivedTime", at))
+				complete()
 				w.add(w.sms("later", "a message of the next day", -schedule.WindowLength/2))
 				w.nextDay()
 				if res, err := w.try(f, ""); err != nil || res.Open != 0 {
@@ -144,19 +137,29 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 	}
 }
 
+// deferItems runs a fetch that defers two picture messages, m1 and m2, and the first parts of two long SMS, p1 and q1.
+// complete adds the second parts, which arrive on the next day.
+func (w *world) deferItems() (complete func()) {
+	p := w.long("p", "segment-0815-4711", "alpha-text beta-text", time.Hour)
+	q := w.long("q", "segment-0815-4712", "gamma-text delta-text", time.Hour)
+	w.add(w.mms("m1", 2*time.Hour, item{"contentUrl": w.content("/one", []byte("one"))}),
+		w.mms("m2", 2*time.Hour, item{"contentUrl": w.content("/two", []byte("two"))}), p[0], q[0])
+	back := w.unreachable()
+	w.run()
+	back()
+	return func() {
+		at := w.ago(-schedule.WindowLength / 2).Format(time.RFC3339)
+		w.add(p[1].with("archivedTime", at), q[1].with("archivedTime", at))
+	}
+}
+
 // A deferred item whose blob is in the archive tier stays deferred, with the other parts of its long SMS, and is told
 // of. Its window and its neighbours go on, and the item is written when its blob is readable again.
 func TestDeferredItemInTheArchiveTierIsKept(t *testing.T) {
 	for _, id := range []string{"m1", "p1"} {
 		t.Run(id, virtually(func(t *testing.T) {
 			w := newWorld(t)
-			p := w.long("p", "segment-0815-4711", "alpha-text beta-text", time.Hour)
-			q := w.long("q", "segment-0815-4712", "gamma-text delta-text", time.Hour)
-			w.add(w.mms("m1", 2*time.Hour, item{"contentUrl": w.content("/one", []byte("one"))}),
-				w.mms("m2", 2*time.Hour, item{"contentUrl": w.content("/two", []byte("two"))}), p[0], q[0])
-			back := w.unreachable()
-			w.run()
-			back()
+			complete := w.deferItems()
 			key, _ := w.keyOf(id)
 			c := w.faulty(func(r *http.Request) archivetest.Fault {
 				if r.Method == http.MethodGet && strings.Contains(r.URL.Path, key) {
@@ -164,8 +167,7 @@ func TestDeferredItemInTheArchiveTierIsKept(t *testing.T) {
 				}
 				return archivetest.Pass
 			})
-			at := w.ago(-schedule.WindowLength / 2).Format(time.RFC3339)
-			w.add(p[1].with("archivedTime", at), q[1].with("archivedTime", at))
+			complete()
 			want := map[string][]string{"m1": {"m2", "p1", "p2", "q1", "q2"}, "p1": {"m1", "m2", "q1", "q2"}}[id]
 			for day := range 20 { // longer than an item waits for what the source owes
 				w.nextDay()
