@@ -77,6 +77,9 @@ func TestAdmitAcquiresInOrder(t *testing.T) {
 	}
 }
 
+// noMemory is the reservation of a caller that needs no memory.
+func noMemory(context.Context) (func(), error) { return func() {}, nil }
+
 // TestReleaseOfAnAdmittedSession: LeaveMailbox frees the slot only, Release the rest, and both may be called twice.
 func TestReleaseOfAnAdmittedSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

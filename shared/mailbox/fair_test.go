@@ -33,8 +33,7 @@ func TestLongLineBesideShortOnes(t *testing.T) {
 			g, c := virtual(t, mailboxtest.Options{Users: users, Latency: latency}, func(config *Config, _ *inProcess) {
 				config.AtOnce, config.Permits = atOnce, permits
 			})
-			ahead := make(chan struct{}, atOnce*3/2) // so that a session does not wait long for a permit
-			together(mailboxes+1, func(i int) {      // the folders are not what is asked about
+			together(mailboxes+1, func(i int) { // the folders are not what is asked about
 				if err := c.Ready(t.Context(), user(i)); err != nil {
 					t.Error(err)
 				}
@@ -49,11 +48,9 @@ func TestLongLineBesideShortOnes(t *testing.T) {
 				for m := range n {
 					turn := c.Queue(user(i), c.Cost(100, nil))
 					of.Go(func() {
-						s, err := turn.Slot(t.Context())
+						s, err := turn.Admit(t.Context(), noMemory)
 						if err == nil {
-							ahead <- struct{}{}
 							_, err = s.Import(t.Context(), sms(m), nil)
-							<-ahead
 							s.Release()
 						}
 						if err != nil {

@@ -22,7 +22,7 @@ func (s *server) retryAfter(a answer) time.Duration {
 	if err != nil {
 		s.t.Fatalf("Retry-After %q", v)
 	}
-	return at.Sub(s.clock())
+	return at.Sub(s.clock.Now())
 }
 
 func TestConcurrencyOfAMailbox(t *testing.T) {
@@ -86,7 +86,7 @@ func TestRequestsInTenMinutes(t *testing.T) {
 	for range 5 {
 		s.want(s.do("GET", folders, nil), 200, "")
 	}
-	s.pass(2 * time.Minute)
+	s.clock.Add(2 * time.Minute)
 	for range 5 {
 		s.want(s.do("GET", folders, nil), 200, "")
 	}
@@ -100,10 +100,10 @@ func TestRequestsInTenMinutes(t *testing.T) {
 	for range 3 {
 		s.want(s.do("GET", folders, nil), 429, "ApplicationThrottled")
 	}
-	s.pass(8 * time.Minute)
+	s.clock.Add(8 * time.Minute)
 	s.want(s.do("GET", folders, nil), 200, "")
 	s.want(s.do("GET", folders, nil), 429, "ApplicationThrottled")
-	s.pass(10 * time.Minute)
+	s.clock.Add(10 * time.Minute)
 	s.want(s.do("GET", folders, nil), 200, "")
 }
 
@@ -125,7 +125,7 @@ func TestDefaultIsTenThousandRequests(t *testing.T) {
 				t.Fatalf("batch %d: %v", i, got)
 			}
 		}
-		s.pass(100 * time.Millisecond)
+		s.clock.Add(100 * time.Millisecond)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestUploadInFiveMinutes(t *testing.T) {
 		t.Errorf("Retry-After %v", d)
 	}
 	s.want(s.do("GET", folders, nil), 200, "") // no upload
-	s.pass(5 * time.Minute)
+	s.clock.Add(5 * time.Minute)
 	s.want(s.put(url, make([]byte, 3_000_000), 3_000_000, 6_000_000), 201, "")
 }
 
@@ -152,7 +152,7 @@ func TestRequestsOfTheApplication(t *testing.T) {
 	if d := s.retryAfter(s.want(s.do("GET", folders, nil), 429, "TooManyRequests")); d != 10*time.Second {
 		t.Errorf("Retry-After %v", d)
 	}
-	s.pass(10 * time.Second)
+	s.clock.Add(10 * time.Second)
 	s.want(s.do("GET", folders, nil), 200, "")
 }
 

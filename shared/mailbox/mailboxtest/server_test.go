@@ -11,10 +11,10 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
 
@@ -33,32 +33,19 @@ type server struct {
 	t   *testing.T
 	url string
 
-	mu  sync.Mutex
-	now time.Time
+	clock *archivetest.Clock
 }
 
 func start(t *testing.T, o mailboxtest.Options) *server {
 	t.Helper()
-	s := &server{t: t, now: time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)}
-	o.Now = s.clock
+	s := &server{t: t, clock: archivetest.NewClock(time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC))}
+	o.Now = s.clock.Now
 	o.Users = append([]mailboxtest.User{{ID: anna, UPN: "anna@contoso.example", Mail: "anna.o'neil@contoso.example", DisplayName: "Anna"}}, o.Users...)
 	s.Graph = mailboxtest.New(o)
 	h := httptest.NewServer(s.Graph)
 	t.Cleanup(h.Close)
 	s.url = h.URL
 	return s
-}
-
-func (s *server) clock() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now
-}
-
-func (s *server) pass(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.now = s.now.Add(d)
 }
 
 type answer struct {

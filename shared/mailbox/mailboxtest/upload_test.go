@@ -127,7 +127,7 @@ func TestUploadSessionEnds(t *testing.T) {
 	s.want(s.do("DELETE", url, nil, "Authorization", ""), 204, "")
 	s.want(s.put(url, make([]byte, 3_000_000), 0, 3_000_000), 404, "ErrorItemNotFound")
 	url = session(id)
-	s.pass(2 * time.Hour)
+	s.clock.Add(2 * time.Hour)
 	s.want(s.put(url, make([]byte, 3_000_000), 0, 3_000_000), 404, "ErrorItemNotFound")
 	url = session(id)
 	s.DeleteFolder(anna, "O2")
