@@ -2,7 +2,6 @@ package main
 
 import (
 	"archive/zip"
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	"o2archiver/local/azurite"
 	"o2archiver/local/cloud"
 	"o2archiver/local/host"
+	"o2archiver/shared/archivetest"
 )
 
 // What `make package` makes is unpacked, modes and all, and started in the real host from nothing but its content.
@@ -48,7 +47,7 @@ func TestZipsRunInTheRealHost(t *testing.T) {
 	for _, app := range appbuild.Apps() {
 		checkSum(t, out, app.Name+".zip")
 		checkMaterials(t, root, app.Name, filepath.Join(out, app.Name+".cdx.json"))
-		var log buffer
+		var log archivetest.Lines
 		h, err := host.StartFunc(t.Context(), host.Options{App: unpack(t, filepath.Join(out, app.Name+".zip")), Log: &log, Env: []string{
 			"AzureWebJobsStorage=" + store.ConnectionString(), "ARCHIVE_STORAGE=" + store.ConnectionString(),
 			"FETCH_SCHEDULE=0 30 5 * * *", "TELEMESSAGE_URL=", "TELEMESSAGE_USERNAME=", "TELEMESSAGE_PASSWORD=",
@@ -162,22 +161,4 @@ func checkMaterials(t *testing.T, root, app, name string) {
 			t.Errorf("%s names %s: %t, want %t", filepath.Base(name), path, got, want)
 		}
 	}
-}
-
-// buffer is a bytes.Buffer for a writer and a reader at once.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/funchost"
 )
 
@@ -83,7 +84,7 @@ func TestRunWithBadSettings(t *testing.T) {
 	free.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	var log lines
+	var log archivetest.Lines
 	go func() {
 		ended <- run(ctx, settingsOf(map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": port, "IMPORT_CONCURRENCY": "many"}), &log)
 	}()

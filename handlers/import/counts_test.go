@@ -46,7 +46,7 @@ func TestWhatIsLeftOutIsCounted(t *testing.T) {
 	if diff := cmp.Diff(missing, state.FieldsMissing()); diff != "" {
 		t.Errorf("fields missing (-want +got):\n%s", diff)
 	}
-	if n := w.log.count(`"event":"import.batchImported"`, `"batch":"`+batch+`"`, `"leftOut":2,"incomplete":1,"differing":1`,
+	if n := w.log.Count(`"event":"import.batchImported"`, `"batch":"`+batch+`"`, `"leftOut":2,"incomplete":1,"differing":1`,
 		`"fields_left_out":{"callInfo":1,"from":1,"msisdn":1,"to[].email":1}`, `"fields_missing":{"textContent":1,"to":2}`); n != 1 {
 		t.Errorf("%d lines of the log have the counts, want 1:\n%s", n, w.log.String())
 	}

@@ -148,7 +148,7 @@ func TestClocksApart(t *testing.T) {
 			<-creating
 			group.Go(func() { b.deliver(two) })
 			within(t, "the second importer finds the claim", func() bool {
-				return w.log.count("held by another delivery") > 0 || w.log.count("waiting") > 0
+				return w.log.Count("held by another delivery") > 0 || w.log.Count("waiting") > 0
 			})
 			close(goOn)
 			group.Wait()

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
-	"io"
 	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -68,36 +65,6 @@ func within(t *testing.T, what string, so func() bool) {
 		}
 	}
 }
-
-// lines are the log.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// count is how many lines hold all the texts.
-func (l *lines) count(texts ...string) (n int) {
-	for line := range strings.Lines(l.String()) {
-		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
-			n++
-		}
-	}
-	return n
-}
-
-var _ io.Writer = (*lines)(nil)
 
 // inDoubtTest is long enough for a busy machine's answers, and short enough to wait for.
 const inDoubtTest = 1500 * time.Millisecond

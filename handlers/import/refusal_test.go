@@ -151,7 +151,7 @@ func TestARefusalThatNeverPassesStaysPending(t *testing.T) {
 			} else if r, ok := s.Record(1); ok {
 				t.Errorf("the record ended as %s", r.Outcome)
 			}
-			if w.log.count("WARN", stuck, "SomethingNew", "stays pending") < 2 {
+			if w.log.Count("WARN", stuck, "SomethingNew", "stays pending") < 2 {
 				t.Errorf("it was not told:\n%s", w.log.String())
 			}
 			w.start(doubt(inDoubtTest)).swept("") // Graph is as it was

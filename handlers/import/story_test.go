@@ -171,7 +171,7 @@ func TestSecondDelivery(t *testing.T) {
 		t.Errorf("the second delivery made %d requests to Graph", n-made)
 	}
 	// The process that finished the batch may have been killed before this line, which the alerts count.
-	if n := w.log.count(`"event":"import.batchImported"`, `"batch":"`+batch+`"`, `"archived":2`); n != 2 {
+	if n := w.log.Count(`"event":"import.batchImported"`, `"batch":"`+batch+`"`, `"archived":2`); n != 2 {
 		t.Errorf("%d lines say that the batch is imported, want one of each delivery", n)
 	}
 	w.holds(jane, "m1", "m2")

@@ -99,7 +99,7 @@ func TestSweepFinishesWhatWasLost(t *testing.T) {
 		if i == 3 { // still open
 			want = 0
 		}
-		if said := w.log.count(`"event":"import.runFinished"`, `"run":"`+run+`","batches":2`); said != want {
+		if said := w.log.Count(`"event":"import.runFinished"`, `"run":"`+run+`","batches":2`); said != want {
 			t.Errorf("%d lines say that run %d is finished, want %d", said, i, want)
 		}
 	}

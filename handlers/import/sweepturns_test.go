@@ -52,7 +52,7 @@ func TestStuckBatchesKeepNoneFromItsTurn(t *testing.T) {
 			t.Errorf("%s had %d turns", batch, n)
 		}
 	}
-	if n := w.log.count(`"level":"ERROR"`, `"event":"import.batchStuck"`, `"run":"`+old+`"`); n == 0 || len(tried) != 13 {
+	if n := w.log.Count(`"level":"ERROR"`, `"event":"import.batchStuck"`, `"run":"`+old+`"`); n == 0 || len(tried) != 13 {
 		t.Errorf("%d batches were tried, %d lines tell of them", len(tried), n)
 	}
 	way.back.Store(true)

@@ -198,7 +198,7 @@ func TestNothingStandsInTheWay(t *testing.T) {
 				break
 			}
 		}
-		if n := w.log.count(`"event":"import.runFinished"`, `"run":"`+s.runs[0]+`"`); n != 0 || !events["import.runFinished"] {
+		if n := w.log.Count(`"event":"import.runFinished"`, `"run":"`+s.runs[0]+`"`); n != 0 || !events["import.runFinished"] {
 			t.Error("the run that is stuck is told as finished")
 		}
 	})
@@ -280,8 +280,8 @@ func (s *scenario) fill() {
 // told reports whether the log has what an alert asks for: that the batch is stuck, or that sweep has failed three
 // times.
 func (s *scenario) told(events map[string]bool) bool {
-	stuck := s.w.log.count(`"level":"ERROR"`, `"event":"import.batchStuck"`, `"run":"`+s.runs[0]+`"`)
-	failed := s.w.log.count(`"event":"host.invocationFailed"`, `"function":"sweep"`)
+	stuck := s.w.log.Count(`"level":"ERROR"`, `"event":"import.batchStuck"`, `"run":"`+s.runs[0]+`"`)
+	failed := s.w.log.Count(`"event":"host.invocationFailed"`, `"function":"sweep"`)
 	return stuck > 0 && events["import.batchStuck"] || failed >= 3 && events["host.invocationFailed"]
 }
 

@@ -25,14 +25,14 @@ func TestSweepTellsWhatIsUnusual(t *testing.T) {
 	day(3, 9)
 	day(2, 8)
 	a.swept("")
-	if n := w.log.count(`"event":"import.moreThanUsual"`); n != 0 {
+	if n := w.log.Count(`"event":"import.moreThanUsual"`); n != 0 {
 		t.Errorf("%d lines tell of usual days:\n%s", n, w.log.String())
 	}
 	run := day(1, 20)
 	want := []string{`"event":"import.moreThanUsual"`, `"run":"` + run + `"`, `"what":"unmapped","count":20,"usual":9`}
 	for range 2 {
 		a.swept("")
-		if n := w.log.count(want...); n != 1 {
+		if n := w.log.Count(want...); n != 1 {
 			t.Errorf("%d lines tell of the unusual day, want 1:\n%s", n, w.log.String())
 		}
 	}

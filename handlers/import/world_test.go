@@ -68,7 +68,7 @@ type world struct {
 	ledger  *ledger.Ledger
 	folder  string // of the run whose batches put writes
 	batches []string
-	log     *lines
+	log     *archivetest.Lines
 
 	mu      sync.Mutex
 	secrets map[string]bool // what no log line and no answer may hold
@@ -96,7 +96,7 @@ func makeWorld(t *testing.T, storage *archivetest.Storage, connection string,
 		e(&o)
 	}
 	w := &world{
-		t: t, storage: storage, connection: connection, graph: mailboxtest.New(o), log: &lines{},
+		t: t, storage: storage, connection: connection, graph: mailboxtest.New(o), log: &archivetest.Lines{},
 		folder: time.Now().UTC().Format("2006/01/02") + "/run", secrets: map[string]bool{},
 	}
 	server := httptest.NewServer(w.graph)

@@ -3,7 +3,6 @@ package chaos
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -221,18 +220,11 @@ func (w *world) summary(ctx context.Context) *report.Summary {
 
 func (w *world) batches(ctx context.Context) (all []archive.BatchInfo) {
 	w.t.Helper()
-	days, err := w.store.Days(ctx)
-	for _, day := range days {
-		runs, e := w.store.Runs(ctx, day)
-		err = errors.Join(err, e)
-		for _, run := range runs {
-			batches, e := w.store.Batches(ctx, run)
-			err = errors.Join(err, e)
-			all = append(all, batches...)
+	for b, err := range w.store.AllBatches(ctx) {
+		if err != nil {
+			w.t.Fatal(err)
 		}
-	}
-	if err != nil {
-		w.t.Fatal(err)
+		all = append(all, b)
 	}
 	return all
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"o2archiver/local/appbuild"
+	"o2archiver/shared/archivetest"
 )
 
 // line is what the toy writes for each invocation.
@@ -74,24 +75,6 @@ func (y *toy) lines(t testing.TB) []line {
 		all = append(all, l)
 	}
 	return all
-}
-
-// logged is a log that tests can look into.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 func soon(t testing.TB) context.Context {
@@ -200,7 +183,7 @@ func checkBlobs(t *testing.T, got []line, uri, name string, tries int) {
 func TestStandIn(t *testing.T) {
 	t.Parallel()
 	y := newToy(t, "none")
-	log := &logged{}
+	log := &archivetest.Lines{}
 	h, err := Start(soon(t), Options{App: y.dir, Env: y.env, Log: log, Pause: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -260,7 +243,7 @@ func TestDeployedTriggers(t *testing.T) {
 	needFunc(t)
 	storage, _ := realStorage(t)
 	for _, app := range appbuild.Apps() {
-		log := &logged{}
+		log := &archivetest.Lines{}
 		h, err := StartFunc(soon(t), Options{App: filepath.Join(out, app.Name), Log: log, Env: []string{
 			"FETCH_SCHEDULE=0 30 5 * * *", "ARCHIVE_STORAGE=" + storage, "AzureWebJobsStorage=" + storage,
 		}})
@@ -285,7 +268,7 @@ func TestRealHost(t *testing.T) {
 	t.Parallel()
 	storage, put := realStorage(t)
 	y := newToy(t, storage)
-	log := &logged{}
+	log := &archivetest.Lines{}
 	h, err := StartFunc(soon(t), Options{App: y.dir, Env: y.env, Log: log})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, log)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"o2archiver/shared/archivetest"
 )
 
 // The stand-in's requests have the members of the real host's, with the same types.
@@ -139,7 +141,7 @@ func TestTimeout(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{"empty", "null"} {
 		y := newToy(t, "none")
-		log := &logged{}
+		log := &archivetest.Lines{}
 		h, err := Start(soon(t), Options{App: y.dir, Env: append(y.env, "TOY_ANSWER="+answer), Log: log, Timeout: 300 * time.Millisecond, Pause: time.Second})
 		if err != nil {
 			t.Fatal(err)

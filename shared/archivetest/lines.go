@@ -3,6 +3,7 @@ package archivetest
 import (
 	"bytes"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -27,10 +28,15 @@ func (l *Lines) String() string {
 
 // Has reports whether a line of that level holds the text.
 func (l *Lines) Has(level slog.Level, text string) bool {
+	return l.Count(`"level":"`+level.String()+`"`, text) > 0
+}
+
+// Count returns the number of lines that hold all the texts.
+func (l *Lines) Count(texts ...string) (n int) {
 	for line := range strings.Lines(l.String()) {
-		if strings.Contains(line, `"level":"`+level.String()+`"`) && strings.Contains(line, text) {
-			return true
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
+			n++
 		}
 	}
-	return false
+	return n
 }
