@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"net"
 	"net/http"
 	"strings"
 )
@@ -18,11 +19,11 @@ func siteCall(r *http.Request) string {
 
 // blobCall is the operation and the container, e.g. "PUT lease checkpoints".
 func blobCall(r *http.Request) string {
-	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/") // account, container, blob
-	container := ""
-	if len(parts) > 1 {
-		container = parts[1]
+	path := strings.Trim(r.URL.Path, "/")
+	if host, _, err := net.SplitHostPort(r.Host); err == nil && net.ParseIP(host) != nil {
+		_, path, _ = strings.Cut(path, "/") // Azurite has the account there
 	}
+	container, _, _ := strings.Cut(path, "/")
 	words := []string{r.Method, r.URL.Query().Get("comp"), container}
 	return strings.Join(strings.Fields(strings.Join(words, " ")), " ")
 }

@@ -34,6 +34,7 @@ type day struct {
 	left   func(*world)           // puts in place what an earlier delivery has left, after fetch and before the events; nil: nothing
 	lost   func(name string) bool // the events of these batches never come; nil: all do
 	calm   bool                   // one event after the other
+	memory bool                   // the storage is the stand-in in memory, not Azurite
 
 	records journal.RecordTotals
 	copies  journal.CopyTotals // of runs in which each item is collected once

@@ -5,7 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -22,6 +25,7 @@ import (
 	"o2archiver/local/host"
 	"o2archiver/local/soak"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/report"
 	"o2archiver/shared/source/telemessage/telemessagetest"
@@ -108,21 +112,20 @@ type world struct {
 // newWorld brings up what the handlers talk to.
 func newWorld(t testing.TB, d *day) *world {
 	t.Helper()
-	all, a, done, err := emulator()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(done)
-	w := &world{t: t, day: d, log: &logged{}, host: all.ConnectionString(), account: path.Base(a.BlobURL)}
+	w := &world{t: t, day: d, log: &logged{}}
 	for _, f := range d.faults {
 		w.plan.Fail(f.kind, f.n, 1, f.fault)
 	}
 	t.Cleanup(w.servers.Close)
-	if w.store, err = cloud.Prepare(t.Context(), a.ConnectionString()); err != nil {
+	if d.memory {
+		w.inMemory()
+	} else {
+		w.onAzurite()
+	}
+	var err error
+	if w.store, err = cloud.Prepare(t.Context(), w.around); err != nil {
 		t.Fatal(err)
 	}
-	w.around = a.ConnectionString()
-	w.storage = a.Through(w.through("blob", blobCall, a.BlobURL), w.through("table", tableCall, a.TableURL))
 	if w.events, err = archive.Open(archive.Config{ConnectionString: w.storage}); err != nil {
 		t.Fatal(err)
 	}
@@ -145,18 +148,54 @@ func newWorld(t testing.TB, d *day) *world {
 	return w
 }
 
-// through is the way to a service of the emulator.
-func (w *world) through(service string, kind func(*http.Request) string, to string) string {
+// onAzurite gives the world an account of Azurite.
+func (w *world) onAzurite() {
 	w.t.Helper()
-	forward, path, err := cloud.Forward(to)
+	all, a, done, err := emulator()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	at, err := w.servers.Serve(w.plan.Before(service, kind, w.unseen(forward)))
+	w.t.Cleanup(done)
+	w.host, w.account, w.around = all.ConnectionString(), path.Base(a.BlobURL), a.ConnectionString()
+	through := func(service string, kind func(*http.Request) string, to string) string {
+		forward, path, err := cloud.Forward(to)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return w.serve(w.plan.Before(service, kind, w.unseen(forward))) + path
+	}
+	w.storage = a.Through(through("blob", blobCall, a.BlobURL), through("table", tableCall, a.TableURL))
+}
+
+// inMemory gives the world an account of the stand-in in memory.
+func (w *world) inMemory() {
+	w.t.Helper()
+	storage := archivetest.ForTest(w.t, nil)
+	service := func(u *url.URL) http.Handler {
+		return &httputil.ReverseProxy{
+			Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }, Transport: storage,
+			ErrorLog: log.New(io.Discard, "", 0), // an aborted request is not an error here
+		}
+	}
+	// As in Azure, the account is in the host's name: the address of a host that is an IP address has it in its path.
+	serve := func(h http.Handler) string { return strings.Replace(w.serve(h), "127.0.0.1", "localhost", 1) }
+	blobs, tables := service(storage.BlobURL()), service(storage.TableURL())
+	at := func(blobs, tables string) string {
+		return "DefaultEndpointsProtocol=http;AccountName=" + archivetest.Account + ";AccountKey=" + archivetest.Key +
+			";BlobEndpoint=" + blobs + ";TableEndpoint=" + tables
+	}
+	w.around = at(serve(blobs), serve(tables))
+	w.storage = at(serve(w.plan.Before("blob", blobCall, blobs)), serve(w.plan.Before("table", tableCall, tables)))
+}
+
+// serve returns the address at which a handler is served.
+func (w *world) serve(h http.Handler) string {
+	w.t.Helper()
+	at, err := w.servers.Serve(h)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return at + path
+	return at
 }
 
 func (w *world) startSite() string {
@@ -181,11 +220,7 @@ func (w *world) startSite() string {
 			rw.WriteHeader(c.Status)
 		})
 	}
-	at, err := w.servers.Serve(w.plan.Before("site", siteCall, mux))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return at
+	return w.serve(w.plan.Before("site", siteCall, mux))
 }
 
 // app starts one instance of a function app.
