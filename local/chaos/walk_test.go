@@ -19,7 +19,7 @@ var walks = map[string]func() *day{"texts": texts, "files": files, "doubts": dou
 // atOnce is how many worlds are under way together. Those that stall only wait.
 const (
 	atOnce  = 8
-	stalled = 64
+	stalled = 24 // each has two processes
 )
 
 // mayMiss are the kinds of call of which the later ones may not come again, by how they begin, and why. Any other call
