@@ -28,7 +28,7 @@ func TestContainers(t *testing.T) {
 				hosts = append(hosts, path.Base(c.Name))
 			}
 		}
-		want := []string{archive.Batches, archive.Media, archive.Journal, archive.Checkpoints, archive.Settings, archive.Sweeps, "deadletters"}
+		want := []string{archive.BatchesContainer, archive.MediaContainer, archive.JournalContainer, archive.CheckpointsContainer, archive.SettingsContainer, archive.SweepsContainer, "deadletters"}
 		slices.Sort(want)
 		slices.Sort(archived)
 		if diff := cmp.Diff(want, archived); diff != "" {
@@ -56,7 +56,7 @@ func TestImmutability(t *testing.T) {
 			r.want(t, "immutabilityPeriodSinceCreationInDays", days+margin(path.Base(path.Dir(r.Name))))
 			r.want(t, "state", nil) // unlocked
 		}
-		if diff := cmp.Diff(map[string]any{archive.Batches: false, archive.Media: false, archive.Journal: true}, appends); diff != "" {
+		if diff := cmp.Diff(map[string]any{archive.BatchesContainer: false, archive.MediaContainer: false, archive.JournalContainer: true}, appends); diff != "" {
 			t.Errorf("%s: policies, and whether one may append, -want +got:\n%s", environment, diff)
 		}
 	}
@@ -100,7 +100,7 @@ func TestTerms(t *testing.T) {
 
 // margin is for how many days longer a container's blobs are kept: a medium may be older than the batches that name it.
 func margin(container string) float64 {
-	if container == archive.Media {
+	if container == archive.MediaContainer {
 		return 30
 	}
 	return 0
@@ -151,8 +151,8 @@ func TestLifecycle(t *testing.T) {
 			return rule(container, tiers...)
 		}
 		want := map[string][]string{
-			"batches/": original(archive.Batches), "media/": original(archive.Media),
-			"journal/":     rule(archive.Journal, "appendBlob"),
+			"batches/": original(archive.BatchesContainer), "media/": original(archive.MediaContainer),
+			"journal/":     rule(archive.JournalContainer, "appendBlob"),
 			"deadletters/": rule("deadletters", "appendBlob", "blockBlob"),
 		}
 		for _, state := range []string{"checkpoints/", "settings/", "sweeps/"} {

@@ -105,7 +105,7 @@ func (w *world) owed(ctx context.Context) error {
 			Failed string `json:"failed"`
 		} `json:"open"`
 	}
-	if _, err := w.store.GetJSON(ctx, archive.Checkpoints, "fetch.json", &checkpoint); err != nil {
+	if _, err := w.store.Checkpoints().Get(ctx, "fetch.json", &checkpoint); err != nil {
 		return fmt.Errorf("read the checkpoint of fetch: %w", err)
 	}
 	for _, window := range checkpoint.Open {
@@ -143,7 +143,7 @@ func (d *driver) look(ctx context.Context, fetching bool) (progressed bool, open
 // list finds new batches.
 func (d *driver) list(ctx context.Context) error {
 	store := d.w.store
-	for b, err := range store.AllBatches(ctx) {
+	for b, err := range store.Batches().All(ctx) {
 		if err != nil {
 			return fmt.Errorf("look for batches: %w", err)
 		}
@@ -170,7 +170,7 @@ func (d *driver) deliver(ctx context.Context, b archive.BatchInfo) {
 	d.events.Go(func() {
 		defer d.active.Add(-1)
 		// An event that the host gives up is in its poison list; sweep finds the batch by its journal.
-		_, _ = standIn.Deliver(ctx, d.w.store.BatchURI(b.Name), host.Properties{
+		_, _ = standIn.Deliver(ctx, d.w.store.Batches().URI(b.Name), host.Properties{
 			Length: b.Size, ContentType: "application/x-ndjson", Created: b.Created, LastModified: b.Created})
 	})
 }

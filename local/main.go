@@ -144,7 +144,7 @@ func (w *world) export(ctx context.Context, lookup func(string) (string, bool), 
 	if err := r.Err(); err != nil {
 		return []string{"nothing was exported: " + err.Error()}
 	}
-	if data, _, err := w.store.Mapping(ctx, ""); err == nil {
+	if data, _, err := w.store.Mapping().Read(ctx, ""); err == nil {
 		// Import has parsed the same file, or has imported nothing with it.
 		o.Mapping, _ = usermap.ParseCSV(bytes.NewReader(data), o.Region)
 	}

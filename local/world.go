@@ -158,7 +158,7 @@ func (w *world) environment(ctx context.Context, root string, custom *mapping,
 		file = day.Mapping
 	}
 	if file != nil {
-		if _, err := w.store.WriteMapping(ctx, file); err != nil {
+		if _, err := w.store.Mapping().Write(ctx, file); err != nil {
 			return nil, fmt.Errorf("put the mapping in place: %w", err)
 		}
 	}

@@ -64,5 +64,8 @@ func collectorOptions(lookup func(string) (string, bool), transport http.RoundTr
 	if err != nil {
 		return o, fmt.Errorf("TELEMESSAGE_URL: %w", err)
 	}
-	return collector.Options{Site: site, Store: store, From: c.from, Now: now}, nil
+	return collector.Options{
+		Site: site, Batches: store.Batches(), Media: store.Media(), Deferred: store.Deferred(),
+		Checkpoints: store.Checkpoints(), From: c.from, Now: now,
+	}, nil
 }

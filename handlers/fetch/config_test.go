@@ -97,7 +97,8 @@ func TestSettingsOfTheCollector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC); !o.From.Equal(want) || o.Now == nil || o.Site == nil || o.Store == nil {
+	if want := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC); !o.From.Equal(want) || o.Now == nil || o.Site == nil ||
+		o.Batches == nil || o.Media == nil || o.Deferred == nil || o.Checkpoints == nil {
 		t.Errorf("options %+v", o)
 	}
 }

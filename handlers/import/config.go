@@ -61,9 +61,19 @@ const localToken = "local"
 
 // clients holds the clients of the services that the app uses.
 type clients struct {
-	store  *archive.Store
-	ledger *ledger.Ledger
-	boxes  *mailbox.Client
+	batches *archive.Batches // are read
+	media   *archive.Media   // are read
+	mapping *archive.Mapping // is read
+	logs    *archive.Logs
+	sweeps  *archive.Documents
+	ledger  *ledger.Ledger
+	boxes   *mailbox.Client
+}
+
+// use sets the handles on the archive's storage.
+func (cl *clients) use(s *archive.Store) {
+	cl.batches, cl.media, cl.mapping = s.Batches(), s.Media(), s.Mapping()
+	cl.logs, cl.sweeps = s.Logs(), s.Sweeps()
 }
 
 // connect builds the clients. It makes no request. transport sends the requests to Graph; nil is mailbox's default.
@@ -83,12 +93,13 @@ func (c config) connect(transport http.RoundTripper, now func() time.Time) (cl c
 		storageCredential = azure
 	}
 	connection := c.storage.ConnectionString.Reveal()
-	cl.store, err = archive.Open(archive.Config{
+	store, err := archive.Open(archive.Config{
 		ConnectionString: connection, BlobURL: c.storage.BlobURL, Credential: storageCredential,
 	})
 	if err != nil {
 		return cl, fmt.Errorf("open the archive's storage: %w", err)
 	}
+	cl.use(store)
 	cl.ledger, err = ledger.Open(ledger.Config{
 		ConnectionString: connection, TableURL: c.storage.TableURL, Credential: storageCredential,
 	})

@@ -127,7 +127,7 @@ func (w *world) file(it item, name string, content []byte) item {
 	w.t.Helper()
 	sum := sha256.Sum256(content)
 	digest := hex.EncodeToString(sum[:])
-	if _, _, err := w.store.PutMedia(context.Background(), mediaDay, digest, bytes.NewReader(content)); err != nil {
+	if _, _, err := w.store.Media().Put(context.Background(), mediaDay, digest, bytes.NewReader(content)); err != nil {
 		w.t.Fatal(err)
 	}
 	list, _ := it["attachment"].([]item)
@@ -153,7 +153,7 @@ func (w *world) put(lines ...raw) (name string) {
 func (w *world) putIn(folder string, seq int, lines ...raw) (name string) {
 	w.t.Helper()
 	body := append(bytes.Join(rawBytes(lines), []byte("\n")), '\n')
-	name, err := w.store.WriteBatch(context.Background(), folder, seq, body, len(lines))
+	name, err := w.store.Batches().Write(context.Background(), folder, seq, body, len(lines))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func (w *world) csv(rows ...string) {
 	for _, row := range rows {
 		w.secret(strings.Split(row, ",")...)
 	}
-	if _, err := w.store.WriteMapping(context.Background(), []byte(strings.Join(rows, "\n"))); err != nil {
+	if _, err := w.store.Mapping().Write(context.Background(), []byte(strings.Join(rows, "\n"))); err != nil {
 		w.t.Fatal(err)
 	}
 }

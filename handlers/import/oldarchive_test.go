@@ -69,7 +69,7 @@ func TestArchiveOfEarlierVersionIsFinished(t *testing.T) {
 			continue
 		}
 		seq++
-		name, err := w.store.WriteBatch(t.Context(), w.folder, seq, b.Data, strings.Count(string(b.Data), "\n"))
+		name, err := w.store.Batches().Write(t.Context(), w.folder, seq, b.Data, strings.Count(string(b.Data), "\n"))
 		if err != nil {
 			t.Fatal(err)
 		}

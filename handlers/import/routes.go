@@ -19,7 +19,7 @@ import (
 
 // engines holds what the functions of the app run.
 type engines struct {
-	store    *archive.Store
+	batches  *archive.Batches // knows the addresses in events
 	importer *importer.Importer
 	sweeper  *sweeper.Sweeper
 }
@@ -36,19 +36,21 @@ func (c config) build(cl clients, b bounds, now func() time.Time) *engines {
 	numbers := message.NewNumberCache()
 	c.mapOptions.E164 = numbers.E164
 	im := importer.New(importer.Options{
-		Store: cl.store, Ledger: cl.ledger, Boxes: cl.boxes,
+		Batches: cl.batches, Media: cl.media, Logs: cl.logs, Ledger: cl.ledger, Boxes: cl.boxes,
 		Users: recipients.NewDirectory(cl.boxes, recipients.DirectoryOptions{
 			Concurrency: c.concurrency, Wait: b.lookUp, Now: now,
 		}),
-		Mapping: recipients.NewMapping(cl.store, recipients.MappingOptions{
+		Mapping: recipients.NewMapping(cl.mapping, recipients.MappingOptions{
 			Custom: c.mapOptions.Custom, Region: c.mapOptions.Region, Now: now,
 		}),
 		MapOptions: c.mapOptions, Numbers: numbers, Form: c.form, MaxItem: c.maxItem,
 		UploadSessions: settings.UploadSessions(c.cloud), Concurrency: c.concurrency, InDoubt: c.inDoubt,
 		Memory: b.memory, Now: now,
 	})
-	sw := sweeper.New(sweeper.Options{Store: cl.store, After: c.sweepAfter, Times: b.sweep, Now: now}, im)
-	return &engines{store: cl.store, importer: im, sweeper: sw}
+	sw := sweeper.New(sweeper.Options{
+		Batches: cl.batches, Logs: cl.logs, Sweeps: cl.sweeps, After: c.sweepAfter, Times: b.sweep, Now: now,
+	}, im)
+	return &engines{batches: cl.batches, importer: im, sweeper: sw}
 }
 
 // routes returns the app's functions by route. broken is why there are no engines, or nil.
@@ -78,7 +80,7 @@ func routes(e *engines, broken error) map[string]funchost.Func {
 // address of a batch of this archive.
 func (e *engines) handleEvent(ctx context.Context, inv *funchost.Invocation) (importer.Result, error) {
 	uri, _ := inv.Meta("Uri")
-	name, err := e.store.BatchFromURI(uri)
+	name, err := e.batches.FromURI(uri)
 	if errors.Is(err, archive.ErrForeign) {
 		// The host has no permanent failure: the error is answered with success, so that it is not retried, and logged.
 		const refused = "the event's blob is not a batch of this archive's storage account; nothing was read"

@@ -242,7 +242,7 @@ func TestMediumOfTheFormBefore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	picture := noise(1000, 11)
-	sha, size, err := w.store.PutMedia(t.Context(), "", "", bytes.NewReader(picture))
+	sha, size, err := w.store.Media().Put(t.Context(), "", "", bytes.NewReader(picture))
 	if err != nil {
 		t.Fatal(err)
 	}

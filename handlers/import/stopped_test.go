@@ -62,7 +62,7 @@ func (w *world) spawn(binary string, environment ...string) *process {
 
 // event delivers a batch and returns the status.
 func (p *process) event(batch, invocation string) int {
-	uri, _ := json.Marshal(p.w.store.BatchURI(batch))
+	uri, _ := json.Marshal(p.w.store.Batches().URI(batch))
 	body, _ := json.Marshal(map[string]any{"Data": map[string]any{}, "Metadata": map[string]string{"Uri": string(uri)}})
 	r, err := http.NewRequest(http.MethodPost, p.base+"/import", strings.NewReader(string(body)))
 	if err != nil {

@@ -73,7 +73,7 @@ func TestEventOfSomethingElseIsRefused(t *testing.T) {
 	a := w.start(func(s *start) {
 		s.rule = func(*http.Request) archivetest.Fault { asked.Add(1); return archivetest.Pass }
 	})
-	home := strings.TrimSuffix(a.engines.store.BatchURI(batch), "/batches/"+batch)
+	home := strings.TrimSuffix(a.engines.batches.URI(batch), "/batches/"+batch)
 	for name, uri := range map[string]string{
 		"another account":   strings.Replace(home, archivetest.Account, "another", 1) + "/batches/" + batch,
 		"another host":      "https://127.0.0.1:1/" + archivetest.Account + "/batches/" + batch,
@@ -97,7 +97,7 @@ func TestEventOfSomethingElseIsRefused(t *testing.T) {
 		}
 	}
 	var res importer.Result
-	a.invoke(t.Context(), "import", map[string]string{"uri": a.engines.store.BatchURI(batch)}).result(t, &res)
+	a.invoke(t.Context(), "import", map[string]string{"uri": a.engines.batches.URI(batch)}).result(t, &res)
 	if res.Refused == "" || asked.Load() != 0 || w.calls() != 0 {
 		t.Errorf("refused: %q, with %d requests to storage and %d to Graph", res.Refused, asked.Load(), w.calls())
 	}

@@ -23,7 +23,7 @@ import (
 // close writes the manifest of a run: no batch will be added.
 func (w *world) close(folder string) {
 	w.t.Helper()
-	if _, _, err := w.store.WriteManifest(context.Background(), folder, archive.Manifest{Version: 1}); err != nil {
+	if _, _, err := w.store.Batches().WriteManifest(context.Background(), folder, archive.Manifest{Version: 1}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -61,7 +61,7 @@ func (s *seen) count(text string) (n int) {
 
 func (w *world) sweeps() (s sweeper.State) {
 	w.t.Helper()
-	if _, err := w.store.GetJSON(context.Background(), archive.Sweeps, sweeper.StateBlob, &s); err != nil {
+	if _, err := w.store.Sweeps().Get(context.Background(), sweeper.StateBlob, &s); err != nil {
 		w.t.Fatal(err)
 	}
 	return s

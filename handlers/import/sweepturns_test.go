@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"o2archiver/handlers/import/internal/sweeper"
-	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
@@ -187,7 +186,7 @@ func TestBrokenReplayIsSwept(t *testing.T) {
 		t.Errorf("sweep has imported %d of %d", n, batches)
 	}
 	var open sweeper.Replays
-	if _, err := w.store.GetJSON(t.Context(), archive.Sweeps, sweeper.ReplaysBlob, &open); err != nil || len(open.Open) != 0 {
+	if _, err := w.store.Sweeps().Get(t.Context(), sweeper.ReplaysBlob, &open); err != nil || len(open.Open) != 0 {
 		t.Errorf("the replay stays open: %+v, %v", open, err)
 	}
 	w.start().swept("")

@@ -17,7 +17,7 @@ import (
 // entry reads the first line of a batch.
 func (w *world) entry(batch string) (e record.Entry) {
 	w.t.Helper()
-	data, _, err := w.store.ReadBatch(w.t.Context(), batch)
+	data, _, err := w.store.Batches().Read(w.t.Context(), batch)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func (w *world) entry(batch string) (e record.Entry) {
 
 func mediaOf(w *world) func(string) (io.ReadCloser, error) {
 	return func(sha string) (io.ReadCloser, error) {
-		body, _, err := w.store.OpenMedia(w.t.Context(), sha)
+		body, _, err := w.store.Media().Open(w.t.Context(), sha)
 		return body, err
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"o2archiver/handlers/import/internal/sweeper"
-	"o2archiver/shared/archive"
 )
 
 // unit is a unit of work of which one is made to take for ever.
@@ -145,7 +144,7 @@ func units() map[string]unit {
 		}},
 		"replay never ends": {begin: func(s *scenario) {
 			state := sweeper.Replays{Open: []sweeper.Replay{{ID: "never", What: s.runs[0], At: time.Now()}}}
-			if _, err := s.w.store.PutJSON(s.w.t.Context(), archive.Sweeps, sweeper.ReplaysBlob, state, "", nil); err != nil {
+			if _, err := s.w.store.Sweeps().Put(s.w.t.Context(), sweeper.ReplaysBlob, state, "", nil); err != nil {
 				s.w.t.Fatal(err)
 			}
 		}, graph: func(_ *scenario, r *http.Request) *http.Response {

@@ -245,9 +245,10 @@ func (w *world) start(edit ...func(*start)) *app {
 	if s.rule != nil {
 		way = w.storage.Through(s.rule)
 	}
-	cl.store, cl.ledger = w.openStore(way), w.openLedger(way)
+	cl.use(w.openStore(way))
+	cl.ledger = w.openLedger(way)
 	if s.around != nil {
-		cl.store = w.openStore(s.around(way))
+		cl.use(w.openStore(s.around(way)))
 	}
 	if s.ledger != nil {
 		cl.ledger = s.ledger
@@ -260,7 +261,8 @@ func (w *world) start(edit ...func(*start)) *app {
 // retime sets the bounds of the app's next sweeps. The importer stays, with all that it has cached.
 func (a *app) retime(times sweeper.Times) {
 	a.engines.sweeper = sweeper.New(sweeper.Options{
-		Store: a.clients.store, After: a.config.sweepAfter, Times: times, Now: a.now,
+		Batches: a.clients.batches, Logs: a.clients.logs, Sweeps: a.clients.sweeps, After: a.config.sweepAfter,
+		Times: times, Now: a.now,
 	}, a.engines.importer)
 }
 
@@ -306,7 +308,7 @@ func (a *app) invoke(ctx context.Context, function string, metadata map[string]s
 
 // event delivers the batch's BlobCreated.
 func (a *app) event(ctx context.Context, batch string) reply {
-	return a.invoke(ctx, "import", map[string]string{"Uri": a.engines.store.BatchURI(batch)})
+	return a.invoke(ctx, "import", map[string]string{"Uri": a.engines.batches.URI(batch)})
 }
 
 // deliver expects the event to end in success.

@@ -78,7 +78,7 @@ type export struct {
 
 // read computes the hash of every file, and compares those of attachments with their names.
 func (e *export) read(ctx context.Context) error {
-	digest := regexp.MustCompile(`^` + archive.Media + `/(?:\d{4}/\d\d/\d\d/)?([0-9a-f]{64})$`)
+	digest := regexp.MustCompile(`^` + archive.MediaContainer + `/(?:\d{4}/\d\d/\d\d/)?([0-9a-f]{64})$`)
 	return filepath.WalkDir(e.folder, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
@@ -122,7 +122,7 @@ func fileSum(file string) (string, error) {
 func (e *export) batches(ctx context.Context) error {
 	listed := map[string]bool{}
 	for name := range e.sums {
-		in, ok := strings.CutPrefix(name, archive.Batches+"/")
+		in, ok := strings.CutPrefix(name, archive.BatchesContainer+"/")
 		if !ok || !archive.IsManifest(in) || ctx.Err() != nil {
 			continue
 		}
@@ -137,7 +137,7 @@ func (e *export) batches(ctx context.Context) error {
 		}
 		e.manifests++
 		for _, b := range m.Batches {
-			batch := archive.Batches + "/" + b.Name
+			batch := archive.BatchesContainer + "/" + b.Name
 			listed[batch] = true
 			switch got, ok := e.sums[batch]; {
 			case !ok:
@@ -150,7 +150,7 @@ func (e *export) batches(ctx context.Context) error {
 		}
 	}
 	for name := range e.sums {
-		if strings.HasPrefix(name, archive.Batches+"/") && archive.HasBatchEnding(name) && !listed[name] {
+		if strings.HasPrefix(name, archive.BatchesContainer+"/") && archive.HasBatchEnding(name) && !listed[name] {
 			e.unlisted++
 		}
 	}
@@ -160,7 +160,7 @@ func (e *export) batches(ctx context.Context) error {
 // journals checks the chain of hashes of each journal.
 func (e *export) journals(ctx context.Context) error {
 	for name := range e.sums {
-		log, ok := strings.CutPrefix(name, archive.Journal+"/")
+		log, ok := strings.CutPrefix(name, archive.JournalContainer+"/")
 		if !ok {
 			continue
 		}

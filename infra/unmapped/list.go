@@ -43,7 +43,7 @@ type list struct {
 
 // read reads the batches of the folder. A batch without a journal counts as open: its event is still to come.
 func (l *list) read(ctx context.Context, folder string) error {
-	root := filepath.Join(folder, archive.Batches)
+	root := filepath.Join(folder, archive.BatchesContainer)
 	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !archive.HasBatchEnding(file) || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
@@ -67,7 +67,7 @@ func (l *list) read(ctx context.Context, folder string) error {
 
 // batch adds the unmapped items of one batch.
 func (l *list) batch(folder, name string) error {
-	log, err := os.Open(filepath.Join(folder, archive.Journal, filepath.FromSlash(journal.LogName(name))))
+	log, err := os.Open(filepath.Join(folder, archive.JournalContainer, filepath.FromSlash(journal.LogName(name))))
 	if errors.Is(err, fs.ErrNotExist) {
 		l.open++
 		return nil
@@ -92,7 +92,7 @@ func (l *list) batch(folder, name string) error {
 	if len(unmapped) == 0 {
 		return nil
 	}
-	data, err := os.ReadFile(filepath.Join(folder, archive.Batches, filepath.FromSlash(name)))
+	data, err := os.ReadFile(filepath.Join(folder, archive.BatchesContainer, filepath.FromSlash(name)))
 	if err != nil {
 		return err
 	}

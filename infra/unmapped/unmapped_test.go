@@ -74,7 +74,7 @@ func (b batch) write(t *testing.T, folder string) {
 		}
 		lines.WriteByte('\n')
 	}
-	put(t, filepath.Join(folder, archive.Batches, b.name), lines.String())
+	put(t, filepath.Join(folder, archive.BatchesContainer, b.name), lines.String())
 	if b.deliveries == nil {
 		return
 	}
@@ -102,7 +102,7 @@ func (b batch) write(t *testing.T, folder string) {
 	if b.tampered {
 		text = strings.Replace(text, "unmapped", "archived", 1)
 	}
-	put(t, filepath.Join(folder, archive.Journal, strings.TrimSuffix(b.name, ".ndjson")+".jsonl"), text)
+	put(t, filepath.Join(folder, archive.JournalContainer, strings.TrimSuffix(b.name, ".ndjson")+".jsonl"), text)
 }
 
 func put(t *testing.T, file, text string) {
@@ -186,7 +186,7 @@ func TestList(t *testing.T) {
 			for _, b := range c.batches {
 				b.write(t, folder)
 			}
-			put(t, filepath.Join(folder, archive.Batches, "2026/11/23/run/manifest.json"), "{}")
+			put(t, filepath.Join(folder, archive.BatchesContainer, "2026/11/23/run/manifest.json"), "{}")
 			got, err := printed(t, folder, c.region)
 			if err != nil {
 				t.Fatal(err)

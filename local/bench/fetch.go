@@ -104,7 +104,7 @@ func (w *world) get(ctx context.Context, path string, to io.Writer) error {
 
 // batches returns all batches that fetch has written.
 func (w *world) batches(ctx context.Context) (all []archive.BatchInfo, err error) {
-	for b, err := range w.store.AllBatches(ctx) {
+	for b, err := range w.store.Batches().All(ctx) {
 		if err != nil {
 			return nil, err
 		}

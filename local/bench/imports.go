@@ -198,7 +198,7 @@ func (w *world) deliver(ctx context.Context, batches []archive.BatchInfo, to ...
 	var group sync.WaitGroup
 	for i, b := range batches {
 		group.Go(func() {
-			_, failed[i] = to[i%len(to)].Deliver(ctx, w.store.BatchURI(b.Name), host.Properties{
+			_, failed[i] = to[i%len(to)].Deliver(ctx, w.store.Batches().URI(b.Name), host.Properties{
 				Length: b.Size, ContentType: "application/x-ndjson", Created: b.Created, LastModified: b.Created})
 		})
 	}

@@ -26,7 +26,7 @@ func (w *world) run(ctx context.Context) {
 		if err != nil && !errors.Is(err, host.ErrFailed) {
 			w.t.Fatal(err)
 		}
-		waiting, werr := w.store.Waiting(ctx)
+		waiting, werr := w.store.Deferred().Keys(ctx)
 		if werr != nil {
 			w.t.Fatal(werr)
 		}
@@ -67,7 +67,7 @@ type deliverer interface {
 
 // deliver brings an event; what the host gives up is sweep's.
 func (w *world) deliver(ctx context.Context, to deliverer, b archive.BatchInfo) {
-	_, err := to.Deliver(ctx, w.events.BatchURI(b.Name), host.Properties{
+	_, err := to.Deliver(ctx, w.events.Batches().URI(b.Name), host.Properties{
 		Length: b.Size, ContentType: "application/x-ndjson", Created: b.Created, LastModified: b.Created})
 	if err != nil && !errors.Is(err, host.ErrFailed) && ctx.Err() == nil {
 		w.t.Errorf("deliver an event: %v", err)

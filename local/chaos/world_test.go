@@ -136,7 +136,7 @@ func newWorld(t testing.TB, d *day) *world {
 		t.Fatal(err)
 	}
 	if d.mapping != nil {
-		if _, err := w.store.WriteMapping(t.Context(), d.mapping); err != nil {
+		if _, err := w.store.Mapping().Write(t.Context(), d.mapping); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -255,7 +255,7 @@ func (w *world) summary(ctx context.Context) *report.Summary {
 
 func (w *world) batches(ctx context.Context) (all []archive.BatchInfo) {
 	w.t.Helper()
-	for b, err := range w.store.AllBatches(ctx) {
+	for b, err := range w.store.Batches().All(ctx) {
 		if err != nil {
 			w.t.Fatal(err)
 		}

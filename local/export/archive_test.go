@@ -49,7 +49,7 @@ func (a *testArchive) line(id, text string, files ...[]byte) *record.Record {
 	var list []any
 	for _, f := range files {
 		day := map[bool]string{true: "2026/11/28"}[len(a.media)%2 == 0] // others are of the form before
-		sha, size, err := a.store.PutMedia(a.t.Context(), day, hexSum(f), bytes.NewReader(f))
+		sha, size, err := a.store.Media().Put(a.t.Context(), day, hexSum(f), bytes.NewReader(f))
 		if err != nil {
 			a.t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func (a *testArchive) bytes(r *record.Record, omit func(record.Attachment) strin
 // write writes the lines as a batch, and its journal.
 func (a *testArchive) write(run string, journalOf func(j *journal.Journal)) {
 	a.t.Helper()
-	name, err := a.store.WriteBatch(a.t.Context(), "2026/11/22/"+run, 1, append(bytes.Join(a.lines, []byte("\n")), '\n'), len(a.lines))
+	name, err := a.store.Batches().Write(a.t.Context(), "2026/11/22/"+run, 1, append(bytes.Join(a.lines, []byte("\n")), '\n'), len(a.lines))
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func (e *exporter) run(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer func() { err = e.index.close(err) }()
-	for b, err := range e.store.AllBatches(ctx) {
+	for b, err := range e.store.Batches().All(ctx) {
 		if err != nil {
 			return fmt.Errorf("list the batches: %w", err)
 		}
@@ -133,7 +133,7 @@ func (e *exporter) batch(ctx context.Context, name string) error {
 	if len(there) == 0 {
 		return nil
 	}
-	data, _, err := e.store.ReadBatch(ctx, name)
+	data, _, err := e.store.Batches().Read(ctx, name)
 	if err != nil {
 		return fmt.Errorf("read it: %w", err)
 	}

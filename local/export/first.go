@@ -59,7 +59,7 @@ func (e *exporter) fits(ctx context.Context, text []byte, known journal.Record) 
 // the hash of its message, if there is one.
 func (e *exporter) copyOfFirst(ctx context.Context, known journal.Record, c journal.Copy, two bool,
 	fail func(n int, why string)) error {
-	data, _, err := e.store.ReadBatch(ctx, c.First.Batch)
+	data, _, err := e.store.Batches().Read(ctx, c.First.Batch)
 	if isEnvironmental(ctx, err) {
 		return err
 	}

@@ -47,7 +47,7 @@ func (e *exporter) read(ctx context.Context, text []byte, known journal.Record) 
 	var addresses map[int]string
 	addresses, l.unsure = e.addresses(rec, known)
 	l.open = func(blob string) (io.ReadCloser, error) {
-		body, _, err := e.store.OpenMedia(ctx, blob)
+		body, _, err := e.store.Media().Open(ctx, blob)
 		return body, err
 	}
 	l.build = func(omit func(record.Attachment) string) (*message.Message, error) {
@@ -75,7 +75,7 @@ func (e *exporter) peek(ctx context.Context) func(a record.Attachment, n int) ([
 
 // head returns up to n bytes from the beginning of a blob.
 func (e *exporter) head(ctx context.Context, blob string, n int) ([]byte, error) {
-	body, _, err := e.store.OpenMedia(ctx, blob)
+	body, _, err := e.store.Media().Open(ctx, blob)
 	if err != nil {
 		return nil, err
 	}

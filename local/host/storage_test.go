@@ -19,7 +19,7 @@ func realStorage(t *testing.T) (connection string, put func(folder string, seq i
 		t.Fatal(err)
 	}
 	return a.ConnectionString(), func(folder string, seq int) string {
-		name, err := store.WriteBatch(t.Context(), folder, seq, []byte("{}\n"), 1)
+		name, err := store.Batches().Write(t.Context(), folder, seq, []byte("{}\n"), 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -52,7 +52,7 @@ func TestAnswerOfAProxyIsNone(t *testing.T) {
 				if err := s.CreateContainers(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				_, _, err = s.PutMedia(t.Context(), day, sum, strings.NewReader(data))
+				_, _, err = s.Media().Put(t.Context(), day, sum, strings.NewReader(data))
 				if always {
 					if !errors.Is(err, ErrUnavailable) {
 						t.Errorf("a blob that only a proxy has: %v", err)
@@ -63,7 +63,7 @@ func TestAnswerOfAProxyIsNone(t *testing.T) {
 					t.Fatal(err)
 				}
 				hit = false
-				body, size, err := s.OpenMedia(t.Context(), mediaName(day, sum))
+				body, size, err := s.Media().Open(t.Context(), mediaName(day, sum))
 				if err != nil {
 					t.Fatal(err)
 				}

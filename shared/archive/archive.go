@@ -23,12 +23,12 @@ import (
 
 // The containers.
 const (
-	Batches     = "batches"     // <yyyy>/<mm>/<dd>/<run>/<nnnnn>.ndjson, and manifest.json beside them
-	Media       = "media"       // <yyyy>/<mm>/<dd>/<sha-256>, and raw/… for items that can't be records
-	Checkpoints = "checkpoints" // fetch's state and its deferred items
-	Settings    = "settings"    // mapping.csv
-	Journal     = "journal"     // one append blob per batch
-	Sweeps      = "sweeps"      // sweep's state: its identity may not write fetch's
+	BatchesContainer     = "batches"     // <yyyy>/<mm>/<dd>/<run>/<nnnnn>.ndjson, and manifest.json beside them
+	MediaContainer       = "media"       // <yyyy>/<mm>/<dd>/<sha-256>, and raw/… for items that can't be records
+	CheckpointsContainer = "checkpoints" // fetch's state and its deferred items
+	SettingsContainer    = "settings"    // mapping.csv
+	JournalContainer     = "journal"     // one append blob per batch
+	SweepsContainer      = "sweeps"      // sweep's state: its identity may not write fetch's
 )
 
 // Config is the location of the storage: either a connection string, or an address with a credential.
@@ -94,7 +94,9 @@ func openWith(c Config, retry policy.RetryOptions) (*Store, error) {
 // CreateContainers creates the missing containers. In Azure the deployment creates them, and the handlers' identities
 // may not; this is for a local emulator. It may be called twice.
 func (s *Store) CreateContainers(ctx context.Context) error {
-	for _, name := range []string{Batches, Media, Checkpoints, Settings, Journal, Sweeps} {
+	for _, name := range []string{
+		BatchesContainer, MediaContainer, CheckpointsContainer, SettingsContainer, JournalContainer, SweepsContainer,
+	} {
 		_, err := s.service.CreateContainer(ctx, name, nil)
 		if err = translateError(ctx, err); err != nil && !errors.Is(err, ErrExists) {
 			return fmt.Errorf("create container %s: %w", name, err)
@@ -103,8 +105,36 @@ func (s *Store) CreateContainers(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) container(name string) *container.Client { return s.service.NewContainerClient(name) }
+// A handle is the access to one container, or to one kind of blob in it. What a function app may do is seen from the
+// handles that it holds. Handles are safe for concurrent use.
 
-func (s *Store) blob(containerName, name string) *blob.Client {
-	return s.container(containerName).NewBlobClient(name)
+// Batches returns the handle of the batches and manifests.
+func (s *Store) Batches() *Batches { return &Batches{s.blobs(BatchesContainer)} }
+
+// Media returns the handle of the attachments and of the raw bytes of items that can't be records.
+func (s *Store) Media() *Media { return &Media{s.blobs(MediaContainer)} }
+
+// Deferred returns the handle of fetch's deferred items.
+func (s *Store) Deferred() *Deferred { return &Deferred{s.blobs(CheckpointsContainer)} }
+
+// Checkpoints returns the handle of fetch's state.
+func (s *Store) Checkpoints() *Documents { return &Documents{s.blobs(CheckpointsContainer)} }
+
+// Sweeps returns the handle of sweep's state.
+func (s *Store) Sweeps() *Documents { return &Documents{s.blobs(SweepsContainer)} }
+
+// Mapping returns the handle of the administrator's mapping.
+func (s *Store) Mapping() *Mapping { return &Mapping{s.blobs(SettingsContainer)} }
+
+// Logs returns the handle of the journal's logs.
+func (s *Store) Logs() *Logs { return &Logs{s.blobs(JournalContainer)} }
+
+// blobs is one container. Every handle is built on it.
+type blobs struct {
+	store  *Store
+	client *container.Client
 }
+
+func (s *Store) blobs(name string) blobs { return blobs{s, s.service.NewContainerClient(name)} }
+
+func (b blobs) blob(name string) *blob.Client { return b.client.NewBlobClient(name) }

@@ -138,7 +138,7 @@ func TestErrors(t *testing.T) {
 				retry.MaxRetries, retry.TryTimeout = 1, time.Second
 				way := archivetest.Shared(t).Through(func(*http.Request) archivetest.Fault { return tt.fault })
 				var v any
-				_, err := openThrough(t, way, retry).GetJSON(t.Context(), Checkpoints, secret+".json", &v)
+				_, err := openThrough(t, way, retry).Checkpoints().Get(t.Context(), secret+".json", &v)
 				if !errors.Is(err, tt.want) || strings.TrimSpace(err.Error()) != strings.TrimSpace(tt.text) {
 					t.Errorf("error %v, want %q", err, tt.text)
 				}
@@ -151,7 +151,7 @@ func TestErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.Days(t.Context())
+		_, err = s.Batches().Days(t.Context())
 		if want := "list the days: blob service unavailable: connection refused"; err == nil || err.Error() != want {
 			t.Errorf("error %v, want %q", err, want)
 		}
@@ -162,7 +162,7 @@ func TestErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Days(t.Context()); !errors.Is(err, ErrDenied) {
+		if _, err := s.Batches().Days(t.Context()); !errors.Is(err, ErrDenied) {
 			t.Errorf("error %v, want %v", err, ErrDenied)
 		}
 	})
@@ -170,7 +170,7 @@ func TestErrors(t *testing.T) {
 		cause := errors.New("that is enough")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(cause)
-		if _, err := testStore(t).Days(ctx); !errors.Is(err, cause) || errors.Is(err, ErrUnavailable) {
+		if _, err := testStore(t).Batches().Days(ctx); !errors.Is(err, cause) || errors.Is(err, ErrUnavailable) {
 			t.Errorf("error %v, want %v", err, cause)
 		}
 	})
@@ -189,11 +189,11 @@ func TestCredential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Days(t.Context())
+	_, err = s.Batches().Days(t.Context())
 	if want := "list the days: blob service unavailable: no token for the blob service"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
-	if name, err := s.BatchFromURI("https://o2archive.blob.core.windows.net/batches/" + goodName); name != goodName {
+	if name, err := s.Batches().FromURI("https://o2archive.blob.core.windows.net/batches/" + goodName); name != goodName {
 		t.Errorf("%q, %v; want %q", name, err, goodName)
 	}
 	if _, err := Open(Config{BlobURL: &url.URL{Scheme: "http", Host: "127.0.0.1"}, Credential: noToken{}}); err == nil {
@@ -201,34 +201,34 @@ func TestCredential(t *testing.T) {
 	}
 }
 
-func TestPutJSON(t *testing.T) {
+func TestPutDocument(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
 	type doc struct{ A, B string }
 	name := blobName(t)
 	want := doc{"<&>", "\u2028"}
-	one, err := s.PutJSON(ctx, Checkpoints, name, want, "", nil)
+	one, err := s.Checkpoints().Put(ctx, name, want, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got doc
-	etag, err := s.GetJSON(ctx, Checkpoints, name, &got)
+	etag, err := s.Checkpoints().Get(ctx, name, &got)
 	if err != nil || etag != one {
 		t.Fatalf("ETag %q, %v, want %q", etag, err, one)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := s.PutJSON(ctx, Checkpoints, name, want, "", nil); !errors.Is(err, ErrExists) {
+	if _, err := s.Checkpoints().Put(ctx, name, want, "", nil); !errors.Is(err, ErrExists) {
 		t.Errorf("create again: %v, want %v", err, ErrExists)
 	}
-	two, err := s.PutJSON(ctx, Checkpoints, name, want, one, nil)
+	two, err := s.Checkpoints().Put(ctx, name, want, one, nil)
 	if err != nil || two == one {
 		t.Fatalf("ETag %q, %v", two, err)
 	}
-	if _, err := s.PutJSON(ctx, Checkpoints, name, want, one, nil); !errors.Is(err, ErrChanged) {
+	if _, err := s.Checkpoints().Put(ctx, name, want, one, nil); !errors.Is(err, ErrChanged) {
 		t.Errorf("write over another's: %v, want %v", err, ErrChanged)
 	}
-	if _, err := s.PutJSON(ctx, Checkpoints, name, want, "*", nil); err != nil {
+	if _, err := s.Checkpoints().Put(ctx, name, want, "*", nil); err != nil {
 		t.Error(err)
 	}
 	if err := s.getJSONTooLarge(ctx, name); !errors.Is(err, ErrTooLarge) {
@@ -238,40 +238,39 @@ func TestPutJSON(t *testing.T) {
 
 func (s *Store) getJSONTooLarge(ctx context.Context, name string) error {
 	var v any
-	_, err := s.getJSON(ctx, Checkpoints, name, &v, 3)
+	_, err := s.Checkpoints().GetLarge(ctx, name, &v, 3)
 	return err
 }
 
-// TestPutJSONLostAnswer: the write is done, its answer lost, and the SDK's own retry meets the condition that it has
-// itself broken.
-func TestPutJSONLostAnswer(t *testing.T) {
+// The write is done and its answer lost. The SDK's own retry meets the condition that the write itself has broken.
+func TestPutDocumentLostAnswer(t *testing.T) {
 	ctx := t.Context()
 	s := faultyStore(t, method(http.MethodPut), first(archivetest.Lose))
-	etag, err := s.PutJSON(ctx, Checkpoints, blobName(t), 1, "", nil)
+	etag, err := s.Checkpoints().Put(ctx, blobName(t), 1, "", nil)
 	if err != nil {
 		t.Fatalf("create: %v", err)
 	}
 	s = faultyStore(t, method(http.MethodPut), first(archivetest.Lose))
-	etag, err = s.PutJSON(ctx, Checkpoints, blobName(t), 2, etag, nil)
+	etag, err = s.Checkpoints().Put(ctx, blobName(t), 2, etag, nil)
 	if err != nil {
 		t.Fatalf("replace: %v", err)
 	}
 	var got int
-	now, err := s.GetJSON(ctx, Checkpoints, blobName(t), &got)
+	now, err := s.Checkpoints().Get(ctx, blobName(t), &got)
 	if err != nil || got != 2 || now != etag {
 		t.Errorf("got %d, ETag %q, %v; want 2 and %q", got, now, err, etag)
 	}
 }
 
-func TestPutJSONCutAnswer(t *testing.T) {
+func TestPutDocumentCutAnswer(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
 	want := strings.Repeat("0123456789", 100_000)
-	if _, err := s.PutJSON(ctx, Checkpoints, blobName(t), want, "*", nil); err != nil {
+	if _, err := s.Checkpoints().Put(ctx, blobName(t), want, "*", nil); err != nil {
 		t.Fatal(err)
 	}
 	s = faultyStore(t, method(http.MethodGet), first(archivetest.Cut))
 	var got string
-	if _, err := s.GetJSON(ctx, Checkpoints, blobName(t), &got); err != nil || got != want {
+	if _, err := s.Checkpoints().Get(ctx, blobName(t), &got); err != nil || got != want {
 		t.Errorf("got %d bytes, %v; want %d", len(got), err, len(want))
 	}
 }

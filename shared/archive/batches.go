@@ -31,19 +31,22 @@ const (
 	listPage  = 100       // names per answer: each answer is held in memory
 )
 
+// Batches is the handle of the batches, and of the manifests beside them.
+type Batches struct{ blobs }
+
 // BatchInfo describes a batch as far as a listing does.
 type BatchInfo struct {
-	Name    string    `json:"name"` // within the container Batches
+	Name    string    `json:"name"` // within the container
 	Created time.Time `json:"created"`
 	Size    int64     `json:"size"`    // bytes
 	Records int       `json:"records"` // items of the source
 	SHA256  string    `json:"sha256"`  // hex, of the bytes
 }
 
-// WriteBatch writes a batch of records items and returns its name. It never overwrites. If there is a batch with the
+// Write writes a batch of records items and returns its name. It never overwrites. If there is a batch with the
 // same bytes, nothing is written; if there is one with other bytes, the batch gets the next free name, 00001-b.ndjson
 // and so on. It may therefore be called again with the same arguments.
-func (s *Store) WriteBatch(ctx context.Context, folder string, seq int, body []byte, records int) (
+func (b *Batches) Write(ctx context.Context, folder string, seq int, body []byte, records int) (
 	name string, err error) {
 	switch {
 	case !folderForm.MatchString(folder):
@@ -56,7 +59,7 @@ func (s *Store) WriteBatch(ctx context.Context, folder string, seq int, body []b
 	first := strings.TrimSuffix(BatchName(folder, seq), batchEnding)
 	for _, suffix := range append([]string{""}, nameSuffixes()...) {
 		name = first + suffix + batchEnding
-		same, err := s.createBatch(ctx, name, body, records)
+		same, err := b.create(ctx, name, body, records)
 		if err != nil || same {
 			return name, err
 		}
@@ -64,11 +67,11 @@ func (s *Store) WriteBatch(ctx context.Context, folder string, seq int, body []b
 	return "", fmt.Errorf("write a batch: %w, and so for every name that it could have", ErrExists)
 }
 
-// createBatch writes the batch if there is none, and reports whether the batch of that name now has these bytes.
-func (s *Store) createBatch(ctx context.Context, name string, body []byte, records int) (bool, error) {
+// create writes the batch if there is none, and reports whether the batch of that name now has these bytes.
+func (b *Batches) create(ctx context.Context, name string, body []byte, records int) (bool, error) {
 	digest := sha256.Sum256(body)
 	sum := hex.EncodeToString(digest[:])
-	_, err := s.container(Batches).NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(body)),
+	_, err := b.client.NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(body)),
 		&blockblob.UploadOptions{
 			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/x-ndjson")},
 			Metadata:                map[string]*string{metaSHA256: &sum, metaRecords: to.Ptr(strconv.Itoa(records))},
@@ -78,41 +81,41 @@ func (s *Store) createBatch(ctx context.Context, name string, body []byte, recor
 	if err = translateCreateError(ctx, err); !errors.Is(err, ErrExists) {
 		return err == nil, err
 	}
-	props, err := s.blob(Batches, name).GetProperties(ctx, nil)
+	props, err := b.blob(name).GetProperties(ctx, nil)
 	if err = translateError(ctx, err); err != nil {
 		return false, fmt.Errorf("compare with the batch that is there: %w", err)
 	}
 	return metadataValue(props.Metadata, metaSHA256) == sum, nil
 }
 
-// BatchFromURI returns the name of the batch whose address is uri. It returns ErrForeign for anything but the plain
+// FromURI returns the name of the batch whose address is uri. It returns ErrForeign for anything but the plain
 // address of a batch in this account: the address comes from outside and decides what is read.
-func (s *Store) BatchFromURI(uri string) (name string, err error) {
+func (b *Batches) FromURI(uri string) (name string, err error) {
 	if len(uri) > 2048 || strings.ContainsAny(uri, "%?#\\") {
 		return "", ErrForeign
 	}
 	u, err := url.Parse(uri)
-	if err != nil || u.User != nil || u.Opaque != "" || !azure.SameOrigin(u, s.home) {
+	if err != nil || u.User != nil || u.Opaque != "" || !azure.SameOrigin(u, b.store.home) {
 		return "", ErrForeign
 	}
-	name, ok := strings.CutPrefix(u.Path, strings.TrimRight(s.home.Path, "/")+"/"+Batches+"/")
+	name, ok := strings.CutPrefix(u.Path, strings.TrimRight(b.store.home.Path, "/")+"/"+BatchesContainer+"/")
 	if !ok || !batchForm.MatchString(name) {
 		return "", ErrForeign
 	}
 	return name, nil
 }
 
-// BatchURI returns the address of a batch, as it appears in an event.
-func (s *Store) BatchURI(name string) string {
-	return strings.TrimRight(s.home.String(), "/") + "/" + Batches + "/" + name
+// URI returns the address of a batch, as it appears in an event.
+func (b *Batches) URI(name string) string {
+	return strings.TrimRight(b.store.home.String(), "/") + "/" + BatchesContainer + "/" + name
 }
 
-// ReadBatch reads a whole batch and checks it against the hash in its metadata (ErrDigest).
-func (s *Store) ReadBatch(ctx context.Context, name string) (data []byte, etag string, err error) {
+// Read reads a whole batch and checks it against the hash in its metadata (ErrDigest).
+func (b *Batches) Read(ctx context.Context, name string) (data []byte, etag string, err error) {
 	if !batchForm.MatchString(name) {
 		return nil, "", fmt.Errorf("read a batch: %w", ErrForeign)
 	}
-	data, got, err := s.get(ctx, Batches, name, maxBatch, nil)
+	data, got, err := b.get(ctx, name, maxBatch, nil)
 	if err != nil {
 		return nil, "", fmt.Errorf("read a batch: %w", err)
 	}
@@ -124,12 +127,12 @@ func (s *Store) ReadBatch(ctx context.Context, name string) (data []byte, etag s
 }
 
 // Days returns the days that have batches, as yyyy/mm/dd in ascending order.
-func (s *Store) Days(ctx context.Context) ([]string, error) {
+func (b *Batches) Days(ctx context.Context) ([]string, error) {
 	level := []string{""}
 	for range 3 { // years, months, days
 		var next []string
 		for _, prefix := range level {
-			under, err := s.folders(ctx, prefix)
+			under, err := b.folders(ctx, prefix)
 			if err != nil {
 				return nil, fmt.Errorf("list the days: %w", err)
 			}
@@ -148,11 +151,11 @@ func (s *Store) Days(ctx context.Context) ([]string, error) {
 }
 
 // Runs returns the folders of a day's runs, sorted.
-func (s *Store) Runs(ctx context.Context, day string) ([]string, error) {
+func (b *Batches) Runs(ctx context.Context, day string) ([]string, error) {
 	if !dayForm.MatchString(day) {
 		return nil, errors.New("list the runs: the day is not of the form yyyy/mm/dd")
 	}
-	under, err := s.folders(ctx, day+"/")
+	under, err := b.folders(ctx, day+"/")
 	if err != nil {
 		return nil, fmt.Errorf("list the runs: %w", err)
 	}
@@ -166,32 +169,32 @@ func (s *Store) Runs(ctx context.Context, day string) ([]string, error) {
 	return runs, nil
 }
 
-// Batches returns a run's batches, sorted by name.
-func (s *Store) Batches(ctx context.Context, folder string) ([]BatchInfo, error) {
+// List returns a run's batches, sorted by name.
+func (b *Batches) List(ctx context.Context, folder string) ([]BatchInfo, error) {
 	if !folderForm.MatchString(folder) {
 		return nil, errors.New("list the batches: the folder is not of the form yyyy/mm/dd/run")
 	}
 	var all []BatchInfo
-	err := s.eachBatch(ctx, folder, func(b BatchInfo) { all = append(all, b) })
+	err := b.each(ctx, folder, func(b BatchInfo) { all = append(all, b) })
 	if err != nil {
 		return nil, fmt.Errorf("list the batches: %w", err)
 	}
 	return all, nil
 }
 
-// eachBatch calls each for a run's batches in the order of their names, which is the order of List Blobs.
-func (s *Store) eachBatch(ctx context.Context, folder string, each func(BatchInfo)) error {
-	return s.list(ctx, Batches, folder+"/", func(item *container.BlobItem) {
+// each calls each for a run's batches in the order of their names, which is the order of List Blobs.
+func (b *Batches) each(ctx context.Context, folder string, each func(BatchInfo)) error {
+	return b.list(ctx, folder+"/", func(item *container.BlobItem) {
 		if !batchForm.MatchString(textOf(item.Name)) {
 			return
 		}
-		b := BatchInfo{Name: *item.Name, SHA256: metadataValue(item.Metadata, metaSHA256)}
-		b.Records, _ = strconv.Atoi(metadataValue(item.Metadata, metaRecords)) // 0: not written by WriteBatch
+		info := BatchInfo{Name: *item.Name, SHA256: metadataValue(item.Metadata, metaSHA256)}
+		info.Records, _ = strconv.Atoi(metadataValue(item.Metadata, metaRecords)) // 0: not written by Write
 		if p := item.Properties; p != nil {
-			b.Size = valueOf(p.ContentLength)
-			b.Created = valueOf(cmp.Or(p.CreationTime, p.LastModified)).UTC()
+			info.Size = valueOf(p.ContentLength)
+			info.Created = valueOf(cmp.Or(p.CreationTime, p.LastModified)).UTC()
 		}
-		each(b)
+		each(info)
 	})
 }
 
@@ -204,9 +207,9 @@ func valueOf[T any](p *T) (v T) {
 }
 
 // folders returns the prefixes directly under prefix in the container of the batches, each with its trailing slash.
-func (s *Store) folders(ctx context.Context, prefix string) ([]string, error) {
+func (b *Batches) folders(ctx context.Context, prefix string) ([]string, error) {
 	var all []string
-	pages := s.container(Batches).NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: &prefix})
+	pages := b.client.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: &prefix})
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
 		if err = translateError(ctx, err); err != nil {
@@ -223,8 +226,8 @@ func (s *Store) folders(ctx context.Context, prefix string) ([]string, error) {
 }
 
 // list calls each for all blobs whose names begin with prefix.
-func (s *Store) list(ctx context.Context, in, prefix string, each func(*container.BlobItem)) error {
-	pages := s.container(in).NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+func (b blobs) list(ctx context.Context, prefix string, each func(*container.BlobItem)) error {
+	pages := b.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
 		Prefix: &prefix, Include: container.ListBlobsInclude{Metadata: true}, MaxResults: to.Ptr[int32](listPage),
 	})
 	for n := 0; pages.More(); {

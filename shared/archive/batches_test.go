@@ -25,19 +25,19 @@ func TestWriteBatch(t *testing.T) {
 		{"one\n", "00001.ndjson"},
 	}
 	for _, step := range steps {
-		name, err := s.WriteBatch(ctx, run, 1, []byte(step.body), len(step.body))
+		name, err := s.Batches().Write(ctx, run, 1, []byte(step.body), len(step.body))
 		if err != nil || name != run+"/"+step.want {
 			t.Errorf("write %q: %q, %v; want %q", step.body, name, err, step.want)
 		}
-		data, etag, err := s.ReadBatch(ctx, name)
+		data, etag, err := s.Batches().Read(ctx, name)
 		if err != nil || string(data) != step.body || etag == "" {
 			t.Errorf("read %q: %q, %q, %v; want %q", name, data, etag, err, step.body)
 		}
 	}
-	if _, err := s.WriteBatch(ctx, run, 2, nil, 0); err != nil {
+	if _, err := s.Batches().Write(ctx, run, 2, nil, 0); err != nil {
 		t.Error(err)
 	}
-	got, err := s.Batches(ctx, run)
+	got, err := s.Batches().List(ctx, run)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,12 +61,12 @@ func TestWriteBatchLostAnswer(t *testing.T) {
 	for _, fault := range []archivetest.Fault{archivetest.Lose, archivetest.Reset, archivetest.Refuse,
 		archivetest.Busy} {
 		s := faultyStore(t, method(http.MethodPut), first(fault))
-		name, err := s.WriteBatch(t.Context(), folder(t), 1, []byte("the same bytes\n"), 1)
+		name, err := s.Batches().Write(t.Context(), folder(t), 1, []byte("the same bytes\n"), 1)
 		if err != nil || name != BatchName(folder(t), 1) {
 			t.Errorf("fault %d: %q, %v", fault, name, err)
 		}
 	}
-	if got, err := testStore(t).Batches(t.Context(), folder(t)); err != nil || len(got) != 1 {
+	if got, err := testStore(t).Batches().List(t.Context(), folder(t)); err != nil || len(got) != 1 {
 		t.Errorf("there are %d batches, %v; want 1", len(got), err)
 	}
 }
@@ -74,46 +74,49 @@ func TestWriteBatchLostAnswer(t *testing.T) {
 func TestWriteBatchRefuses(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
 	for _, bad := range []string{"", "2026/11/23", "2026/11/23/..", "2026/11/23/a/b", "../2026/11/23/a", "2026/11/23/a b"} {
-		if _, err := s.WriteBatch(ctx, bad, 1, nil, 0); err == nil {
+		if _, err := s.Batches().Write(ctx, bad, 1, nil, 0); err == nil {
 			t.Errorf("folder %q is taken", bad)
 		}
 	}
 	for _, seq := range []int{-1, 0, 1_000_000} {
-		if _, err := s.WriteBatch(ctx, folder(t), seq, nil, 0); err == nil {
+		if _, err := s.Batches().Write(ctx, folder(t), seq, nil, 0); err == nil {
 			t.Errorf("number %d is taken", seq)
 		}
 	}
-	if _, err := s.WriteBatch(ctx, folder(t), 1, make([]byte, maxBatch+1), 1); !errors.Is(err, ErrTooLarge) {
+	if _, err := s.Batches().Write(ctx, folder(t), 1, make([]byte, maxBatch+1), 1); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("too large: %v", err)
 	}
 }
 
+// documentsOf returns a handle that writes what the others would not.
+func documentsOf(s *Store, container string) *Documents { return &Documents{s.blobs(container)} }
+
 func TestReadBatch(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
 	large := []byte(strings.Repeat("x", maxBatch))
-	name, err := s.WriteBatch(ctx, folder(t), 1, large, 1)
+	name, err := s.Batches().Write(ctx, folder(t), 1, large, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	faulty := faultyStore(t, method(http.MethodGet), first(archivetest.Cut))
-	if data, _, err := faulty.ReadBatch(ctx, name); err != nil || string(data) != string(large) {
+	if data, _, err := faulty.Batches().Read(ctx, name); err != nil || string(data) != string(large) {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}
-	if _, _, err := s.ReadBatch(ctx, BatchName(folder(t), 2)); !errors.Is(err, ErrNotFound) {
+	if _, _, err := s.Batches().Read(ctx, BatchName(folder(t), 2)); !errors.Is(err, ErrNotFound) {
 		t.Errorf("none: %v", err)
 	}
-	if _, _, err := s.ReadBatch(ctx, "../settings/mapping.csv"); !errors.Is(err, ErrForeign) {
+	if _, _, err := s.Batches().Read(ctx, "../settings/mapping.csv"); !errors.Is(err, ErrForeign) {
 		t.Errorf("foreign: %v", err)
 	}
 	// The content is replaced and the metadata stay.
-	if _, err := s.PutJSON(ctx, Batches, BatchName(folder(t), 3), 1, "*", nil); err != nil {
+	if _, err := documentsOf(s, BatchesContainer).Put(ctx, BatchName(folder(t), 3), 1, "*", nil); err != nil {
 		t.Fatal(err)
 	}
 	sum := strings.Repeat("0", 64)
-	if _, err := s.blob(Batches, BatchName(folder(t), 3)).SetMetadata(ctx, map[string]*string{metaSHA256: &sum}, nil); err != nil {
+	if _, err := s.Batches().blob(BatchName(folder(t), 3)).SetMetadata(ctx, map[string]*string{metaSHA256: &sum}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.ReadBatch(ctx, BatchName(folder(t), 3)); !errors.Is(err, ErrDigest) {
+	if _, _, err := s.Batches().Read(ctx, BatchName(folder(t), 3)); !errors.Is(err, ErrDigest) {
 		t.Errorf("changed: %v, want %v", err, ErrDigest)
 	}
 }
@@ -122,14 +125,14 @@ func TestDaysAndRuns(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
 	// Years that no other test has.
 	for _, f := range []string{"1901/02/03/b", "1901/02/03/a", "1901/02/01/a", "1902/01/01/a"} {
-		if _, err := s.WriteBatch(ctx, f, 1, nil, 0); err != nil {
+		if _, err := s.Batches().Write(ctx, f, 1, nil, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.PutJSON(ctx, Batches, "1901/stray.json", 1, "*", nil); err != nil {
+	if _, err := documentsOf(s, BatchesContainer).Put(ctx, "1901/stray.json", 1, "*", nil); err != nil {
 		t.Fatal(err)
 	}
-	days, err := s.Days(ctx)
+	days, err := s.Batches().Days(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,18 +145,18 @@ func TestDaysAndRuns(t *testing.T) {
 	if diff := cmp.Diff([]string{"1901/02/01", "1901/02/03", "1902/01/01"}, old); diff != "" {
 		t.Error(diff)
 	}
-	runs, err := s.Runs(ctx, "1901/02/03")
+	runs, err := s.Batches().Runs(ctx, "1901/02/03")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"1901/02/03/a", "1901/02/03/b"}, runs); diff != "" {
 		t.Error(diff)
 	}
-	if runs, err := s.Runs(ctx, "1901/02/04"); err != nil || len(runs) != 0 {
+	if runs, err := s.Batches().Runs(ctx, "1901/02/04"); err != nil || len(runs) != 0 {
 		t.Errorf("a day without runs: %v, %v", runs, err)
 	}
 	var names []string
-	for b, err := range s.AllBatches(ctx) {
+	for b, err := range s.Batches().All(ctx) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,13 +172,13 @@ func TestDaysAndRuns(t *testing.T) {
 	}
 }
 
-func at(t testing.TB, home string) *Store {
+func at(t testing.TB, home string) *Batches {
 	t.Helper()
 	u, err := url.Parse(home)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Store{home: u}
+	return &Batches{blobs{store: &Store{home: u}}}
 }
 
 const goodName = "2026/11/23/20261122T052000Z-20261123T052000Z/00001.ndjson"
@@ -184,7 +187,7 @@ func TestBatchFromURI(t *testing.T) {
 	cloud := at(t, "https://o2archive.blob.core.windows.net")
 	local := at(t, "http://127.0.0.1:10000/devstoreaccount1/")
 	good := []struct {
-		s         *Store
+		b         *Batches
 		uri, want string
 	}{
 		{cloud, "https://o2archive.blob.core.windows.net/batches/" + goodName, goodName},
@@ -193,7 +196,7 @@ func TestBatchFromURI(t *testing.T) {
 		{local, "http://127.0.0.1:10000/devstoreaccount1/batches/" + goodName, goodName},
 	}
 	for _, tt := range good {
-		if got, err := tt.s.BatchFromURI(tt.uri); err != nil || got != tt.want {
+		if got, err := tt.b.FromURI(tt.uri); err != nil || got != tt.want {
 			t.Errorf("%s: %q, %v; want %q", tt.uri, got, err, tt.want)
 		}
 	}
@@ -231,11 +234,11 @@ func TestBatchFromURI(t *testing.T) {
 		"https://o2archive.blob.core.windows.net/batches/2026/11/23/" + strings.Repeat("a", 129) + "/00001.ndjson",
 	}
 	for _, uri := range bad {
-		if got, err := cloud.BatchFromURI(uri); !errors.Is(err, ErrForeign) {
+		if got, err := cloud.FromURI(uri); !errors.Is(err, ErrForeign) {
 			t.Errorf("%q: %q, %v; want %v", uri, got, err, ErrForeign)
 		}
 	}
-	if _, err := local.BatchFromURI("http://127.0.0.1:10000/batches/" + goodName); !errors.Is(err, ErrForeign) {
+	if _, err := local.FromURI("http://127.0.0.1:10000/batches/" + goodName); !errors.Is(err, ErrForeign) {
 		t.Errorf("no account: %v", err)
 	}
 }
@@ -243,9 +246,9 @@ func TestBatchFromURI(t *testing.T) {
 func FuzzBatchFromURI(f *testing.F) {
 	f.Add("https://o2archive.blob.core.windows.net/batches/" + goodName)
 	f.Add("https://o2archive.blob.core.windows.net:443/batches/2026/11/23/../00001.ndjson")
-	s := at(f, "https://o2archive.blob.core.windows.net")
+	b := at(f, "https://o2archive.blob.core.windows.net")
 	f.Fuzz(func(t *testing.T, uri string) {
-		name, err := s.BatchFromURI(uri)
+		name, err := b.FromURI(uri)
 		if err != nil {
 			return
 		}

@@ -41,31 +41,31 @@ func TestAForeignRefusalIsAnOutage(t *testing.T) {
 	}
 	calls := map[string]func(*testing.T, *Store) error{
 		"read a batch": func(t *testing.T, s *Store) error {
-			_, _, err := s.ReadBatch(t.Context(), "2026/11/23/run/00001.ndjson")
+			_, _, err := s.Batches().Read(t.Context(), "2026/11/23/run/00001.ndjson")
 			return err
 		},
 		"write a batch": func(t *testing.T, s *Store) error {
-			_, err := s.WriteBatch(t.Context(), "2026/11/23/run", 1, []byte("{}\n"), 1)
+			_, err := s.Batches().Write(t.Context(), "2026/11/23/run", 1, []byte("{}\n"), 1)
 			return err
 		},
 		"open a medium": func(t *testing.T, s *Store) error {
-			_, _, err := s.OpenMedia(t.Context(), mediaName(day, strings.Repeat("a", 64)))
+			_, _, err := s.Media().Open(t.Context(), mediaName(day, strings.Repeat("a", 64)))
 			return err
 		},
 		"read a manifest": func(t *testing.T, s *Store) error {
-			_, err := s.ReadManifest(t.Context(), "2026/11/23/run")
+			_, err := s.Batches().ReadManifest(t.Context(), "2026/11/23/run")
 			return err
 		},
 		"read JSON": func(t *testing.T, s *Store) error {
-			_, err := s.GetJSON(t.Context(), Checkpoints, "x.json", &struct{}{})
+			_, err := s.Checkpoints().Get(t.Context(), "x.json", &struct{}{})
 			return err
 		},
 		"write JSON": func(t *testing.T, s *Store) error {
-			_, err := s.PutJSON(t.Context(), Checkpoints, "x.json", struct{}{}, "", nil)
+			_, err := s.Checkpoints().Put(t.Context(), "x.json", struct{}{}, "", nil)
 			return err
 		},
-		"take a lease": func(t *testing.T, s *Store) error { _, err := s.Lease(t.Context(), Checkpoints, "x.json"); return err },
-		"list":         func(t *testing.T, s *Store) error { _, err := s.Days(t.Context()); return err },
+		"take a lease": func(t *testing.T, s *Store) error { _, err := s.Checkpoints().Lease(t.Context(), "x.json"); return err },
+		"list":         func(t *testing.T, s *Store) error { _, err := s.Batches().Days(t.Context()); return err },
 	}
 	for name, call := range calls {
 		for kind, page := range pages {

@@ -19,21 +19,24 @@ import (
 	"o2archiver/shared/azure"
 )
 
-// maxJSON is the maximum size of a blob in bytes that GetJSON reads.
+// maxJSON is the maximum size of a blob in bytes that Get reads.
 const maxJSON = 4 << 20
 
-// PutJSON writes v as JSON and returns the blob's new ETag. etag is the condition: with "" the blob is written only if
+// Documents is the handle of the JSON blobs of one container.
+type Documents struct{ blobs }
+
+// Put writes v as JSON and returns the blob's new ETag. etag is the condition: with "" the blob is written only if
 // there is none (ErrExists), with "*" unconditionally, otherwise only if it still has that ETag (ErrChanged). To write
 // a blob under a lease, the lease must be passed. The call may be repeated; a lost answer is not mistaken for a
 // conflict.
-func (s *Store) PutJSON(ctx context.Context, container, name string, v any, etag string, lease *Lease) (
+func (d *Documents) Put(ctx context.Context, name string, v any, etag string, lease *Lease) (
 	newETag string, err error) {
-	return s.putJSON(ctx, container, name, v, "", ifMatch(etag), lease)
+	return d.putJSON(ctx, name, v, "", ifMatch(etag), lease)
 }
 
-// PutLargeJSON is PutJSON for a value that GetLargeJSON must be able to read: if its JSON is larger than limit bytes,
+// PutLarge is Put for a value that GetLarge must be able to read: if its JSON is larger than limit bytes,
 // nothing is written (ErrTooLarge).
-func (s *Store) PutLargeJSON(ctx context.Context, container, name string, v any, limit int64, etag string,
+func (d *Documents) PutLarge(ctx context.Context, name string, v any, limit int64, etag string,
 	lease *Lease) (newETag string, err error) {
 	var size counter
 	enc := json.NewEncoder(&size)
@@ -44,7 +47,7 @@ func (s *Store) PutLargeJSON(ctx context.Context, container, name string, v any,
 	if int64(size) > limit {
 		return "", fmt.Errorf("write a blob: %w: %d bytes, limit %d", ErrTooLarge, size, limit)
 	}
-	return s.putJSON(ctx, container, name, v, "", ifMatch(etag), lease)
+	return d.putJSON(ctx, name, v, "", ifMatch(etag), lease)
 }
 
 // counter is a writer that counts the bytes written to it.
@@ -55,7 +58,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// ifMatch returns the condition for an etag as PutJSON documents it.
+// ifMatch returns the condition for an etag as Put documents it.
 func ifMatch(etag string) *blob.ModifiedAccessConditions {
 	switch etag {
 	case "":
@@ -71,8 +74,8 @@ func ifAbsent() *blob.ModifiedAccessConditions {
 	return &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}
 }
 
-// putJSON implements PutJSON. facts, if not empty, is stored in the blob's metadata.
-func (s *Store) putJSON(ctx context.Context, container, name string, v any, facts string,
+// putJSON implements Documents.Put. facts, if not empty, is stored in the blob's metadata.
+func (b blobs) putJSON(ctx context.Context, name string, v any, facts string,
 	on *blob.ModifiedAccessConditions, lease *Lease) (string, error) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
@@ -91,7 +94,7 @@ func (s *Store) putJSON(ctx context.Context, container, name string, v any, fact
 	if lease != nil {
 		conditions.LeaseAccessConditions = &blob.LeaseAccessConditions{LeaseID: &lease.id}
 	}
-	r, err := s.container(container).NewBlockBlobClient(name).Upload(ctx,
+	r, err := b.client.NewBlockBlobClient(name).Upload(ctx,
 		streaming.NopCloser(bytes.NewReader(body.Bytes())), &blockblob.UploadOptions{
 			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/json")},
 			Metadata:                metadata,
@@ -108,7 +111,7 @@ func (s *Store) putJSON(ctx context.Context, container, name string, v any, fact
 	if on == nil || !errors.Is(err, ErrExists) && !errors.Is(err, ErrChanged) {
 		return "", err
 	}
-	props, perr := s.blob(container, name).GetProperties(ctx, nil)
+	props, perr := b.blob(name).GetProperties(ctx, nil)
 	if perr = translateError(ctx, perr); errors.Is(perr, ErrNotFound) {
 		return "", err
 	}
@@ -121,19 +124,19 @@ func (s *Store) putJSON(ctx context.Context, container, name string, v any, fact
 	return "", err
 }
 
-// GetJSON reads a blob of at most 4 MiB into v and returns its ETag, or ErrNotFound if there is none.
-func (s *Store) GetJSON(ctx context.Context, container, name string, v any) (etag string, err error) {
-	return s.getJSON(ctx, container, name, v, maxJSON)
+// Get reads a blob of at most 4 MiB into v and returns its ETag, or ErrNotFound if there is none.
+func (d *Documents) Get(ctx context.Context, name string, v any) (etag string, err error) {
+	return d.getJSON(ctx, name, v, maxJSON)
 }
 
-// GetLargeJSON is GetJSON for a blob of at most limit bytes.
-func (s *Store) GetLargeJSON(ctx context.Context, container, name string, v any, limit int64) (etag string, err error) {
-	return s.getJSON(ctx, container, name, v, limit)
+// GetLarge is Get for a blob of at most limit bytes.
+func (d *Documents) GetLarge(ctx context.Context, name string, v any, limit int64) (etag string, err error) {
+	return d.getJSON(ctx, name, v, limit)
 }
 
 // getJSON reads a blob of at most limit bytes into v and returns its ETag.
-func (s *Store) getJSON(ctx context.Context, container, name string, v any, limit int64) (string, error) {
-	data, got, err := s.get(ctx, container, name, limit, nil)
+func (b blobs) getJSON(ctx context.Context, name string, v any, limit int64) (string, error) {
+	data, got, err := b.get(ctx, name, limit, nil)
 	if err != nil {
 		return "", err
 	}
@@ -145,9 +148,9 @@ func (s *Store) getJSON(ctx context.Context, container, name string, v any, limi
 
 // get reads a whole blob of at most limit bytes. If the transfer breaks off, the SDK resumes it, from the same ETag
 // only.
-func (s *Store) get(ctx context.Context, container, name string, limit int64, on *blob.ModifiedAccessConditions) (
+func (b blobs) get(ctx context.Context, name string, limit int64, on *blob.ModifiedAccessConditions) (
 	[]byte, blob.DownloadStreamResponse, error) {
-	r, err := s.blob(container, name).DownloadStream(ctx, &blob.DownloadStreamOptions{
+	r, err := b.blob(name).DownloadStream(ctx, &blob.DownloadStreamOptions{
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: on}})
 	if err = translateError(ctx, err); err != nil {
 		return nil, r, err

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/lease"
 )
 
@@ -43,14 +42,14 @@ type Lease struct {
 // Lease acquires the lease of a blob, and first creates the blob with the content {} if there is none. It returns
 // ErrLeased if there is another holder: one that died keeps the lease for up to 15 s. ctx applies to the acquisition
 // only.
-func (s *Store) Lease(ctx context.Context, container, name string) (*Lease, error) {
-	l, _, err := s.lease(ctx, s.blob(container, name))
+func (d *Documents) Lease(ctx context.Context, name string) (*Lease, error) {
+	l, _, err := d.lease(ctx, name)
 	if errors.Is(err, ErrNotFound) {
-		_, err = s.PutJSON(ctx, container, name, struct{}{}, "", nil)
+		_, err = d.Put(ctx, name, struct{}{}, "", nil)
 		if err != nil && !errors.Is(err, ErrExists) && !errors.Is(err, ErrLeased) {
 			return nil, fmt.Errorf("create a blob to lease: %w", err)
 		}
-		l, _, err = s.lease(ctx, s.blob(container, name))
+		l, _, err = d.lease(ctx, name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("take a lease: %w", err)
@@ -59,22 +58,22 @@ func (s *Store) Lease(ctx context.Context, container, name string) (*Lease, erro
 }
 
 // lease acquires the lease of an existing blob and returns the blob's ETag.
-func (s *Store) lease(ctx context.Context, b *blob.Client) (*Lease, string, error) {
+func (b blobs) lease(ctx context.Context, name string) (*Lease, string, error) {
 	// The client proposes the same ID on every try. A second try, after an answer that was lost, is thus no conflict.
-	client, err := lease.NewBlobClient(b, nil)
+	client, err := lease.NewBlobClient(b.blob(name), nil)
 	if err != nil {
 		return nil, "", fmt.Errorf("choose a lease id: %w", err)
 	}
 	sent := time.Now()
-	r, err := client.AcquireLease(s.times.quick(ctx, 1), leaseSeconds, nil)
+	r, err := client.AcquireLease(b.store.times.quick(ctx, 1), leaseSeconds, nil)
 	if err = translateError(ctx, err); err != nil {
 		return nil, "", err
 	}
 	l := &Lease{
-		id: *client.LeaseID(), date: valueOf(r.Date), client: client, times: s.times, done: make(chan struct{}),
+		id: *client.LeaseID(), date: valueOf(r.Date), client: client, times: b.store.times, done: make(chan struct{}),
 	}
 	l.ctx, l.lose = context.WithCancelCause(context.WithoutCancel(ctx))
-	l.deadline = time.AfterFunc(s.times.lost-time.Since(sent), func() {
+	l.deadline = time.AfterFunc(b.store.times.lost-time.Since(sent), func() {
 		l.lose(fmt.Errorf("lease not renewed in time, it may be lost: %w", ErrChanged))
 	})
 	go l.keep()

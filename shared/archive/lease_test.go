@@ -26,22 +26,22 @@ func shortLeases(s *Store) *Store {
 func TestLease(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
 	taking, cancel := context.WithCancel(ctx)
-	l, err := s.Lease(taking, Checkpoints, blobName(t))
+	l, err := s.Checkpoints().Lease(taking, blobName(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	cancel() // was for the taking only
 	var v struct{}
-	if _, err := s.GetJSON(ctx, Checkpoints, blobName(t), &v); err != nil {
+	if _, err := s.Checkpoints().Get(ctx, blobName(t), &v); err != nil {
 		t.Errorf("the blob that was created: %v", err)
 	}
-	if _, err := s.Lease(ctx, Checkpoints, blobName(t)); !errors.Is(err, ErrLeased) {
+	if _, err := s.Checkpoints().Lease(ctx, blobName(t)); !errors.Is(err, ErrLeased) {
 		t.Errorf("lease again: %v, want %v", err, ErrLeased)
 	}
-	if _, err := s.PutJSON(ctx, Checkpoints, blobName(t), 1, "*", nil); !errors.Is(err, ErrLeased) {
+	if _, err := s.Checkpoints().Put(ctx, blobName(t), 1, "*", nil); !errors.Is(err, ErrLeased) {
 		t.Errorf("write without it: %v, want %v", err, ErrLeased)
 	}
-	if _, err := s.PutJSON(ctx, Checkpoints, blobName(t), 1, "*", l); err != nil {
+	if _, err := s.Checkpoints().Put(ctx, blobName(t), 1, "*", l); err != nil {
 		t.Errorf("write with it: %v", err)
 	}
 	if err := l.Context().Err(); err != nil {
@@ -52,10 +52,10 @@ func TestLease(t *testing.T) {
 	if l.Context().Err() == nil {
 		t.Error("its context has not ended")
 	}
-	if _, err := s.PutJSON(ctx, Checkpoints, blobName(t), 1, "*", l); !errors.Is(err, ErrChanged) {
+	if _, err := s.Checkpoints().Put(ctx, blobName(t), 1, "*", l); !errors.Is(err, ErrChanged) {
 		t.Errorf("write after release: %v, want %v", err, ErrChanged)
 	}
-	again, err := s.Lease(ctx, Checkpoints, blobName(t))
+	again, err := s.Checkpoints().Lease(ctx, blobName(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,17 +65,17 @@ func TestLease(t *testing.T) {
 func TestLeaseLostAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := faultyStore(t, leaseRequest("acquire"), first(archivetest.Lose))
-		l, err := s.Lease(t.Context(), Checkpoints, blobName(t))
+		l, err := s.Checkpoints().Lease(t.Context(), blobName(t))
 		if err != nil {
 			t.Fatal(err)
 		}
 		l.Release()
 		s = faultyStore(t, leaseRequest("release"), first(archivetest.Reset))
-		if l, err = s.Lease(t.Context(), Checkpoints, blobName(t)); err != nil {
+		if l, err = s.Checkpoints().Lease(t.Context(), blobName(t)); err != nil {
 			t.Fatal(err)
 		}
 		l.Release()
-		if l, err = s.Lease(t.Context(), Checkpoints, blobName(t)); err != nil {
+		if l, err = s.Checkpoints().Lease(t.Context(), blobName(t)); err != nil {
 			t.Fatal(err)
 		}
 		l.Release()
@@ -92,7 +92,7 @@ func TestLeaseIsRenewed(t *testing.T) {
 		})
 		s.times = leaseTimes{renew: 50 * time.Millisecond, retry: 20 * time.Millisecond, lost: 2 * time.Second,
 			try: time.Second}
-		l, err := s.Lease(t.Context(), Checkpoints, blobName(t))
+		l, err := s.Checkpoints().Lease(t.Context(), blobName(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestLeaseIsLost(t *testing.T) {
 				archivetest.Lose} {
 				s := shortLeases(faultyStore(t, leaseRequest("renew"), always(fault)))
 				start := time.Now()
-				l, err := s.Lease(t.Context(), Checkpoints, blobName(t)+string(rune('a'+int(fault))))
+				l, err := s.Checkpoints().Lease(t.Context(), blobName(t)+string(rune('a'+int(fault))))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -131,7 +131,7 @@ func TestLeaseIsLost(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := shortLeases(testStore(t))
 			s.times.lost = time.Hour
-			l, err := s.Lease(t.Context(), Checkpoints, blobName(t))
+			l, err := s.Checkpoints().Lease(t.Context(), blobName(t))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,7 +14,7 @@ import (
 )
 
 // Logs is the set of append blobs in the container journal. It implements journal.Logs, which documents the contract.
-type Logs struct{ store *Store }
+type Logs struct{ blobs }
 
 // LogLease is the exclusive right to append to one log. It is the same type as journal.Lease.
 type LogLease = interface {
@@ -30,17 +30,12 @@ type logLease struct {
 	name string
 }
 
-// Logs returns the journal's logs.
-func (s *Store) Logs() *Logs { return &Logs{s} }
-
-func (l *Logs) client(name string) *appendblob.Client {
-	return l.store.container(Journal).NewAppendBlobClient(name)
-}
+func (l *Logs) log(name string) *appendblob.Client { return l.client.NewAppendBlobClient(name) }
 
 // Acquire creates the log if there is none and acquires its lease, which is renewed until Release. The lease is nil,
 // without an error, if there is another holder. empty reports whether the log is known to be empty.
 func (l *Logs) Acquire(ctx context.Context, name string) (_ LogLease, empty bool, err error) {
-	created, err := l.client(name).Create(ctx, &appendblob.CreateOptions{
+	created, err := l.log(name).Create(ctx, &appendblob.CreateOptions{
 		HTTPHeaders:      &blob.HTTPHeaders{BlobContentType: to.Ptr("application/x-ndjson")},
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
 	})
@@ -49,7 +44,7 @@ func (l *Logs) Acquire(ctx context.Context, name string) (_ LogLease, empty bool
 	if err != nil && !errors.Is(err, ErrExists) && !errors.Is(err, ErrLeased) {
 		return nil, false, fmt.Errorf("create a log: %w", err)
 	}
-	lease, etag, err := l.store.lease(ctx, l.store.blob(Journal, name))
+	lease, etag, err := l.lease(ctx, name)
 	if errors.Is(err, ErrLeased) {
 		return nil, false, nil
 	}
@@ -71,7 +66,7 @@ func (l *logLease) Append(ctx context.Context, at int64, data []byte) error {
 }
 
 func (l *logLease) append(ctx context.Context, at int64, data []byte) error {
-	_, err := l.logs.client(l.name).AppendBlock(ctx, streaming.NopCloser(bytes.NewReader(data)),
+	_, err := l.logs.log(l.name).AppendBlock(ctx, streaming.NopCloser(bytes.NewReader(data)),
 		&appendblob.AppendBlockOptions{
 			AppendPositionAccessConditions: &appendblob.AppendPositionAccessConditions{AppendPosition: &at},
 			AccessConditions: &blob.AccessConditions{
@@ -94,7 +89,7 @@ func (l *logLease) append(ctx context.Context, at int64, data []byte) error {
 
 // read returns up to n bytes of the log, from position at.
 func (l *logLease) read(ctx context.Context, at, n int64) ([]byte, error) {
-	r, err := l.logs.store.blob(Journal, l.name).DownloadStream(ctx, &blob.DownloadStreamOptions{
+	r, err := l.logs.blob(l.name).DownloadStream(ctx, &blob.DownloadStreamOptions{
 		Range:            blob.HTTPRange{Offset: at, Count: n},
 		AccessConditions: &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &l.id}},
 	})
@@ -109,7 +104,7 @@ func (l *logLease) read(ctx context.Context, at, n int64) ([]byte, error) {
 
 // Read opens a log, which may grow meanwhile: body ends at size. If there is no log, size is -1 and body nil.
 func (l *Logs) Read(ctx context.Context, name string) (body io.ReadCloser, size int64, err error) {
-	p, err := l.store.openPieces(ctx, l.store.blob(Journal, name), false)
+	p, err := l.openPieces(ctx, name, false)
 	if errors.Is(err, ErrNotFound) {
 		return nil, -1, nil
 	}
@@ -121,7 +116,7 @@ func (l *Logs) Read(ctx context.Context, name string) (body io.ReadCloser, size 
 
 // Tail returns the last n bytes of a log, or all if it has fewer, and its size; -1 if there is no log.
 func (l *Logs) Tail(ctx context.Context, name string, n int64) (data []byte, size int64, err error) {
-	client := l.store.blob(Journal, name)
+	client := l.blob(name)
 	props, err := client.GetProperties(ctx, nil)
 	if err = translateError(ctx, err); errors.Is(err, ErrNotFound) {
 		return nil, -1, nil

@@ -42,7 +42,7 @@ type Manifest struct {
 // is written and no error is returned, so it may be called again.
 //
 // A day of a million items has ten thousand batches. Their lines are streamed as they are listed, not held in memory.
-func (s *Store) WriteManifest(ctx context.Context, folder string, m Manifest) (batches, staged int, err error) {
+func (b *Batches) WriteManifest(ctx context.Context, folder string, m Manifest) (batches, staged int, err error) {
 	if !folderForm.MatchString(folder) {
 		return 0, 0, errors.New("write a manifest: its folder is not of the form yyyy/mm/dd/run")
 	}
@@ -50,11 +50,11 @@ func (s *Store) WriteManifest(ctx context.Context, folder string, m Manifest) (b
 	listed := make(chan error, 1)
 	go func() {
 		var err error
-		batches, staged, err = s.encodeManifest(ctx, w, folder, m)
+		batches, staged, err = b.encodeManifest(ctx, w, folder, m)
 		w.CloseWithError(err)
 		listed <- err
 	}()
-	_, err = s.container(Batches).NewBlockBlobClient(manifestName(folder)).UploadStream(ctx, r,
+	_, err = b.client.NewBlockBlobClient(manifestName(folder)).UploadStream(ctx, r,
 		&blockblob.UploadStreamOptions{
 			BlockSize: manifestBlock, Concurrency: 1,
 			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/json")},
@@ -79,7 +79,7 @@ const manifestBlock = 256 << 10
 var errUploaded = errors.New("the upload has ended")
 
 // encodeManifest writes m as JSON, with the run's batches and the sum of their records at its end.
-func (s *Store) encodeManifest(ctx context.Context, w io.Writer, folder string, m Manifest) (
+func (b *Batches) encodeManifest(ctx context.Context, w io.Writer, folder string, m Manifest) (
 	batches, staged int, err error) {
 	m.Batches, m.Staged = nil, 0
 	whole, err := json.Marshal(m)
@@ -90,31 +90,31 @@ func (s *Store) encodeManifest(ctx context.Context, w io.Writer, folder string, 
 	if !ok {
 		return 0, 0, errors.New("the manifest does not end in its batches and their records")
 	}
-	b := bufio.NewWriterSize(w, 32<<10) // Flush returns its first error
-	b.Write(append(head, '['))
-	err = s.eachBatch(ctx, folder, func(info BatchInfo) {
+	out := bufio.NewWriterSize(w, 32<<10) // Flush returns its first error
+	out.Write(append(head, '['))
+	err = b.each(ctx, folder, func(info BatchInfo) {
 		if batches > 0 {
-			b.WriteByte(',')
+			out.WriteByte(',')
 		}
 		batches++
 		staged += info.Records
 		line, _ := json.Marshal(info) // strings, numbers and a time: it can't fail
-		b.Write(line)
+		out.Write(line)
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	fmt.Fprintf(b, "],\"staged\":%d}\n", staged)
-	return batches, staged, b.Flush()
+	fmt.Fprintf(out, "],\"staged\":%d}\n", staged)
+	return batches, staged, out.Flush()
 }
 
 // ManifestWritten returns when the run's manifest was written, by the service's clock, or ErrNotFound if the run is not
 // finished.
-func (s *Store) ManifestWritten(ctx context.Context, folder string) (time.Time, error) {
+func (b *Batches) ManifestWritten(ctx context.Context, folder string) (time.Time, error) {
 	if !folderForm.MatchString(folder) {
 		return time.Time{}, errors.New("look for a manifest: its folder is not of the form yyyy/mm/dd/run")
 	}
-	props, err := s.blob(Batches, manifestName(folder)).GetProperties(ctx, nil)
+	props, err := b.blob(manifestName(folder)).GetProperties(ctx, nil)
 	if err = translateError(ctx, err); err != nil {
 		return time.Time{}, fmt.Errorf("look for a manifest: %w", err)
 	}
@@ -122,13 +122,13 @@ func (s *Store) ManifestWritten(ctx context.Context, folder string) (time.Time, 
 }
 
 // ReadManifest returns the run's manifest, or ErrNotFound if the run is not finished.
-func (s *Store) ReadManifest(ctx context.Context, folder string) (Manifest, error) {
+func (b *Batches) ReadManifest(ctx context.Context, folder string) (Manifest, error) {
 	var m Manifest
 	if !folderForm.MatchString(folder) {
 		return m, errors.New("read a manifest: its folder is not of the form yyyy/mm/dd/run")
 	}
 	// A run of maxBatches batches has a manifest of some 200 MB.
-	if _, err := s.getJSON(ctx, Batches, manifestName(folder), &m, 256<<20); err != nil {
+	if _, err := b.getJSON(ctx, manifestName(folder), &m, 256<<20); err != nil {
 		return m, fmt.Errorf("read a manifest: %w", err)
 	}
 	return m, nil

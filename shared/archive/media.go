@@ -34,7 +34,10 @@ var (
 	rawForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9][A-Za-z0-9.-]*){0,9}$`)
 )
 
-// PutMedia stores an attachment under a day ("2026/11/28") and its SHA-256, as record.Media.Blob names it. It reads r
+// Media is the handle of the attachments, and of the raw bytes of items that can't be records.
+type Media struct{ blobs }
+
+// Put stores an attachment under a day ("2026/11/28") and its SHA-256, as record.Media.Blob names it. It reads r
 // to its end and holds no more than a few MiB of it in memory. The same bytes under another day are another blob, which
 // is tiered and deleted by its own age; day "" is an earlier form of the name.
 //
@@ -42,16 +45,16 @@ var (
 // visible (ErrDigest). Without a digest ("") up to 8 MiB are stored under the hash that they have; of more, only hash
 // and size are returned, with ErrNeedDigest, for a second call with a new r. A blob that exists is not stored again, so
 // it may be called twice. An error of r is returned wrapped.
-func (s *Store) PutMedia(ctx context.Context, day, digest string, r io.Reader) (sha string, size int64, err error) {
+func (m *Media) Put(ctx context.Context, day, digest string, r io.Reader) (sha string, size int64, err error) {
 	if day != "" && !dayForm.MatchString(day) {
 		return "", 0, errors.New("store media: the day is not of the form yyyy/mm/dd")
 	}
 	if digest != "" && !digestForm.MatchString(digest) {
 		return "", 0, fmt.Errorf("store media: %w: it is not 64 hex digits", ErrDigest)
 	}
-	limit := s.block
+	limit := m.store.block
 	if digest == "" {
-		limit = 2 * s.block
+		limit = 2 * m.store.block
 	}
 	head, whole, err := readHead(r, limit)
 	if err != nil {
@@ -64,7 +67,7 @@ func (s *Store) PutMedia(ctx context.Context, day, digest string, r io.Reader) (
 		if digest != "" && sha != digest {
 			return sha, size, fmt.Errorf("store media: %w", ErrDigest)
 		}
-		if err := s.putWhole(ctx, mediaName(day, sha), head, sha); err != nil && !errors.Is(err, ErrExists) {
+		if err := m.putWhole(ctx, mediaName(day, sha), head, sha); err != nil && !errors.Is(err, ErrExists) {
 			return "", 0, fmt.Errorf("store media: %w", err)
 		}
 		return sha, size, nil
@@ -77,13 +80,13 @@ func (s *Store) PutMedia(ctx context.Context, day, digest string, r io.Reader) (
 		return hexSum(sum), int64(len(head)) + rest, ErrNeedDigest
 	}
 	// A blob of this name was checked when it was written. Checking for it costs less than sending the bytes.
-	props, err := s.blob(Media, mediaName(day, digest)).GetProperties(ctx, nil)
+	props, err := m.blob(mediaName(day, digest)).GetProperties(ctx, nil)
 	if err = translateError(ctx, err); err == nil {
 		return digest, valueOf(props.ContentLength), nil
 	} else if !errors.Is(err, ErrNotFound) {
 		return "", 0, fmt.Errorf("store media: %w", err)
 	}
-	return s.putBlocks(ctx, mediaName(day, digest), head, r, sum, func(sum string) error {
+	return m.putBlocks(ctx, mediaName(day, digest), head, r, sum, func(sum string) error {
 		if sum != digest {
 			return ErrDigest
 		}
@@ -93,38 +96,9 @@ func (s *Store) PutMedia(ctx context.Context, day, digest string, r io.Reader) (
 
 func mediaName(day, sha string) string { return record.Media{SHA256: sha, Day: day}.Blob() }
 
-// PutRaw stores the bytes of an item that cannot be a record as media/raw/<name>, whatever their size, and returns
-// their SHA-256 and size. It may be called again with the same bytes. If there are other bytes under that name, it
-// returns ErrExists, with hash and size.
-func (s *Store) PutRaw(ctx context.Context, name string, r io.Reader) (sha string, size int64, err error) {
-	if !rawForm.MatchString(name) {
-		return "", 0, errors.New("store raw bytes: the name has characters that it may not have")
-	}
-	name = rawPrefix + name
-	head, whole, err := readHead(r, s.block)
-	if err != nil {
-		return "", 0, err
-	}
-	sum := sha256.New()
-	sum.Write(head)
-	if whole {
-		sha, size = hexSum(sum), int64(len(head))
-		err = s.putWhole(ctx, name, head, sha)
-	} else {
-		sha, size, err = s.putBlocks(ctx, name, head, r, sum, func(string) error { return nil })
-	}
-	if errors.Is(err, ErrExists) {
-		err = s.compare(ctx, name, sha)
-	}
-	if err != nil {
-		return sha, size, fmt.Errorf("store raw bytes: %w", err)
-	}
-	return sha, size, nil
-}
-
 // compare returns ErrExists if the blob was written with other content than that of the hash.
-func (s *Store) compare(ctx context.Context, name, sha string) error {
-	props, err := s.blob(Media, name).GetProperties(ctx, nil)
+func (m *Media) compare(ctx context.Context, name, sha string) error {
+	props, err := m.blob(name).GetProperties(ctx, nil)
 	if err = translateError(ctx, err); err == nil && metadataValue(props.Metadata, metaSHA256) != sha {
 		return ErrExists
 	}
@@ -142,8 +116,8 @@ func readHead(r io.Reader, limit int) (head []byte, whole bool, err error) {
 }
 
 // putWhole creates a blob with these bytes in one request. It returns ErrExists if there is one.
-func (s *Store) putWhole(ctx context.Context, name string, data []byte, sha string) error {
-	_, err := s.container(Media).NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)),
+func (m *Media) putWhole(ctx context.Context, name string, data []byte, sha string) error {
+	_, err := m.client.NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)),
 		&blockblob.UploadOptions{
 			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/octet-stream")},
 			Metadata:                map[string]*string{metaSHA256: &sha},
@@ -155,14 +129,14 @@ func (s *Store) putWhole(ctx context.Context, name string, data []byte, sha stri
 
 // putBlocks uploads head and then the rest of r in blocks, and commits them as a blob if check accepts the hash of all.
 // Until then nothing is visible; the service discards blocks that are never committed after a week.
-func (s *Store) putBlocks(ctx context.Context, name string, head []byte, r io.Reader, sum hash.Hash,
+func (m *Media) putBlocks(ctx context.Context, name string, head []byte, r io.Reader, sum hash.Hash,
 	check func(sha string) error) (sha string, size int64, err error) {
-	client := s.container(Media).NewBlockBlobClient(name)
+	client := m.client.NewBlockBlobClient(name)
 	// The IDs are unique to this call: a concurrent call for the same name can't mix its blocks with these.
 	call := rand.Text()[:16]
 	var ids []string
 	there := false // an immutability policy refused a block because the blob exists: only its hash is left to compare
-	buf := make([]byte, s.block)
+	buf := make([]byte, m.store.block)
 	for block := head; len(block) > 0; {
 		if len(ids) == maxBlocks {
 			return "", 0, fmt.Errorf("store a blob: %w: more than %d blocks", ErrTooLarge, maxBlocks)
@@ -205,7 +179,7 @@ func (s *Store) putBlocks(ctx context.Context, name string, head []byte, r io.Re
 	}
 	// Either this call's commit succeeded and its answer was lost, or another call's commit made the service drop these
 	// blocks. In both cases the hash of the blob that exists decides.
-	if cerr := s.compare(ctx, name, sha); cerr == nil {
+	if cerr := m.compare(ctx, name, sha); cerr == nil {
 		return sha, size, nil
 	} else if errors.Is(cerr, ErrExists) {
 		err = cerr
@@ -213,15 +187,15 @@ func (s *Store) putBlocks(ctx context.Context, name string, head []byte, r io.Re
 	return sha, size, fmt.Errorf("store a blob: %w", err)
 }
 
-// OpenMedia opens a blob that PutMedia stored as record.Media.Blob, or PutRaw as raw/<name>, and returns its size in
+// Open opens a blob that Put stored as record.Media.Blob, or KeepRaw as raw/<name>, and returns its size in
 // bytes. It is read in chunks on demand, so a slow reader holds no connection, and a broken connection costs one chunk.
 // The caller closes it. It returns ErrNotFound if there is no such blob.
-func (s *Store) OpenMedia(ctx context.Context, name string) (io.ReadCloser, int64, error) {
+func (m *Media) Open(ctx context.Context, name string) (io.ReadCloser, int64, error) {
 	if raw, ok := strings.CutPrefix(name, rawPrefix); !mediaForm.MatchString(name) &&
 		!(ok && rawForm.MatchString(raw)) {
 		return nil, 0, errors.New("open media: the name is neither that of an attachment nor that of raw bytes")
 	}
-	p, err := s.openPieces(ctx, s.blob(Media, name), true)
+	p, err := m.openPieces(ctx, name, true)
 	if err != nil {
 		return nil, 0, fmt.Errorf("open media: %w", err)
 	}

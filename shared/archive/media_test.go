@@ -27,7 +27,7 @@ func content(n int) ([]byte, string) {
 
 func (s *Store) mustHave(t *testing.T, name string, want []byte) {
 	t.Helper()
-	body, size, err := s.OpenMedia(t.Context(), name)
+	body, size, err := s.Media().Open(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestPutMedia(t *testing.T) {
 	for _, size := range []int{0, 1, testBlock - 1, testBlock, testBlock + 1, 2 * testBlock, 2*testBlock + 77} {
 		data, digest := content(size)
 		for range 2 {
-			sha, n, err := s.PutMedia(ctx, day, digest, iotest.HalfReader(bytes.NewReader(data)))
+			sha, n, err := s.Media().Put(ctx, day, digest, iotest.HalfReader(bytes.NewReader(data)))
 			if err != nil || sha != digest || n != int64(size) {
 				t.Fatalf("%d bytes: %q, %d, %v; want %q", size, sha, n, err, digest)
 			}
@@ -60,11 +60,11 @@ func TestPutMediaOfDays(t *testing.T) {
 		data, digest := content(size)
 		days := []string{"", day, "2027/12/01"}
 		for n, d := range days {
-			if _, _, err := s.PutMedia(ctx, d, digest, bytes.NewReader(data)); err != nil {
+			if _, _, err := s.Media().Put(ctx, d, digest, bytes.NewReader(data)); err != nil {
 				t.Fatal(err)
 			}
 			for i, other := range days {
-				body, _, err := s.OpenMedia(ctx, mediaName(other, digest))
+				body, _, err := s.Media().Open(ctx, mediaName(other, digest))
 				if err == nil {
 					body.Close()
 				}
@@ -75,7 +75,7 @@ func TestPutMediaOfDays(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"2026-11-28", "2026/11", "2026/11/28/", "../../..", "raw"} {
-		if _, _, err := s.PutMedia(ctx, bad, "", bytes.NewReader(nil)); err == nil {
+		if _, _, err := s.Media().Put(ctx, bad, "", bytes.NewReader(nil)); err == nil {
 			t.Errorf("day %q is taken", bad)
 		}
 	}
@@ -85,18 +85,18 @@ func TestPutMediaWithoutDigest(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
 	for _, size := range []int{3, 2*testBlock - 1} {
 		data, digest := content(size)
-		sha, n, err := s.PutMedia(ctx, day, "", bytes.NewReader(data))
+		sha, n, err := s.Media().Put(ctx, day, "", bytes.NewReader(data))
 		if err != nil || sha != digest || n != int64(size) {
 			t.Fatalf("%d bytes: %q, %d, %v; want %q", size, sha, n, err, digest)
 		}
 		s.mustHave(t, mediaName(day, digest), data)
 	}
 	data, digest := content(2*testBlock + 5)
-	sha, n, err := s.PutMedia(ctx, day, "", bytes.NewReader(data))
+	sha, n, err := s.Media().Put(ctx, day, "", bytes.NewReader(data))
 	if !errors.Is(err, ErrNeedDigest) || sha != digest || n != int64(len(data)) {
 		t.Fatalf("large: %q, %d, %v; want %q and %v", sha, n, err, digest, ErrNeedDigest)
 	}
-	if _, _, err := s.OpenMedia(ctx, mediaName(day, digest)); !errors.Is(err, ErrNotFound) {
+	if _, _, err := s.Media().Open(ctx, mediaName(day, digest)); !errors.Is(err, ErrNotFound) {
 		t.Errorf("it is visible: %v", err)
 	}
 }
@@ -106,23 +106,23 @@ func TestPutMediaWrongDigest(t *testing.T) {
 	for _, size := range []int{10, testBlock + 10} {
 		data, _ := content(size)
 		other, digest := content(size)
-		if _, _, err := s.PutMedia(ctx, day, digest, bytes.NewReader(data)); !errors.Is(err, ErrDigest) {
+		if _, _, err := s.Media().Put(ctx, day, digest, bytes.NewReader(data)); !errors.Is(err, ErrDigest) {
 			t.Errorf("%d bytes: %v, want %v", size, err, ErrDigest)
 		}
-		if _, _, err := s.OpenMedia(ctx, mediaName(day, digest)); !errors.Is(err, ErrNotFound) {
+		if _, _, err := s.Media().Open(ctx, mediaName(day, digest)); !errors.Is(err, ErrNotFound) {
 			t.Errorf("%d bytes: it is visible: %v", size, err)
 		}
 		// The right bytes have their place still.
-		if _, _, err := s.PutMedia(ctx, day, digest, bytes.NewReader(other)); err != nil {
+		if _, _, err := s.Media().Put(ctx, day, digest, bytes.NewReader(other)); err != nil {
 			t.Error(err)
 		}
 		s.mustHave(t, mediaName(day, digest), other)
 	}
 	for _, bad := range []string{"x", "../batches", "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855"} {
-		if _, _, err := s.PutMedia(ctx, day, bad, bytes.NewReader(nil)); !errors.Is(err, ErrDigest) {
+		if _, _, err := s.Media().Put(ctx, day, bad, bytes.NewReader(nil)); !errors.Is(err, ErrDigest) {
 			t.Errorf("digest %q: %v", bad, err)
 		}
-		if _, _, err := s.OpenMedia(ctx, bad); err == nil {
+		if _, _, err := s.Media().Open(ctx, bad); err == nil {
 			t.Errorf("open %q: no error", bad)
 		}
 	}
@@ -134,10 +134,10 @@ func TestPutMediaReaderFails(t *testing.T) {
 	for _, size := range []int{10, testBlock + 10, 3 * testBlock} {
 		data, digest := content(size)
 		r := io.MultiReader(bytes.NewReader(data), iotest.ErrReader(broken))
-		if _, _, err := s.PutMedia(t.Context(), day, digest, r); !errors.Is(err, broken) {
+		if _, _, err := s.Media().Put(t.Context(), day, digest, r); !errors.Is(err, broken) {
 			t.Errorf("%d bytes: %v, want %v", size, err, broken)
 		}
-		if _, _, err := s.OpenMedia(t.Context(), mediaName(day, digest)); !errors.Is(err, ErrNotFound) {
+		if _, _, err := s.Media().Open(t.Context(), mediaName(day, digest)); !errors.Is(err, ErrNotFound) {
 			t.Errorf("%d bytes: it is visible: %v", size, err)
 		}
 	}
@@ -155,7 +155,7 @@ func TestPutMediaFaults(t *testing.T) {
 				}
 				return archivetest.Pass
 			})
-			sha, n, err := s.PutMedia(t.Context(), day, digest, bytes.NewReader(data))
+			sha, n, err := s.Media().Put(t.Context(), day, digest, bytes.NewReader(data))
 			if err != nil || sha != digest || n != int64(len(data)) {
 				t.Errorf("fault %d at PUT %d: %q, %d, %v", fault, put, sha, n, err)
 				continue
@@ -164,13 +164,13 @@ func TestPutMediaFaults(t *testing.T) {
 		}
 		small, digest := content(100)
 		s := faultyStore(t, method(http.MethodPut), first(fault))
-		if _, _, err := s.PutMedia(t.Context(), day, digest, bytes.NewReader(small)); err != nil {
+		if _, _, err := s.Media().Put(t.Context(), day, digest, bytes.NewReader(small)); err != nil {
 			t.Errorf("fault %d, small: %v", fault, err)
 		}
 	}
 	data, digest := content(2 * testBlock)
 	s := faultyStore(t, method(http.MethodPut), always(archivetest.Refuse))
-	if _, _, err := s.PutMedia(t.Context(), day, digest, bytes.NewReader(data)); !errors.Is(err, ErrUnavailable) {
+	if _, _, err := s.Media().Put(t.Context(), day, digest, bytes.NewReader(data)); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("away: %v, want %v", err, ErrUnavailable)
 	}
 }
@@ -183,11 +183,11 @@ func TestPutMediaAtOnce(t *testing.T) {
 	for i := range 6 {
 		go func() {
 			if i%2 == 0 {
-				_, _, err := s.PutMedia(t.Context(), day, digest, bytes.NewReader(data))
+				_, _, err := s.Media().Put(t.Context(), day, digest, bytes.NewReader(data))
 				errs <- err
 				return
 			}
-			_, _, err := s.PutMedia(t.Context(), day, digest, bytes.NewReader(wrong))
+			_, _, err := s.Media().Put(t.Context(), day, digest, bytes.NewReader(wrong))
 			if errors.Is(err, ErrDigest) {
 				err = nil // or it came late and found the right bytes there
 			}
@@ -202,32 +202,33 @@ func TestPutMediaAtOnce(t *testing.T) {
 	s.mustHave(t, mediaName(day, digest), data)
 }
 
-func TestPutRaw(t *testing.T) {
+func TestKeepRaw(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
 	for _, size := range []int{5, testBlock + 5} {
 		data, digest := content(size)
 		name := folder(t) + "/" + digest[:8]
 		for range 2 {
-			sha, n, err := s.PutRaw(ctx, name, bytes.NewReader(data))
-			if err != nil || sha != digest || n != int64(size) {
-				t.Fatalf("%d bytes: %q, %d, %v", size, sha, n, err)
+			stored, sha, n, err := s.Media().KeepRaw(ctx, name, bytes.NewReader(data))
+			if err != nil || stored != name || sha != digest || n != int64(size) {
+				t.Fatalf("%d bytes: %q, %q, %d, %v", size, stored, sha, n, err)
 			}
 		}
 		s.mustHave(t, "raw/"+name, data)
 		lossy := faultyStore(t, method(http.MethodPut),
 			func(n int) archivetest.Fault { return archivetest.Fault(n%2) * archivetest.Lose })
-		if _, _, err := lossy.PutRaw(ctx, name+"-l", bytes.NewReader(data)); err != nil {
+		if _, _, _, err := lossy.Media().KeepRaw(ctx, name+"-l", bytes.NewReader(data)); err != nil {
 			t.Errorf("%d bytes, lost answers: %v", size, err)
 		}
 		other, otherDigest := content(size)
-		sha, _, err := s.PutRaw(ctx, name, bytes.NewReader(other))
-		if !errors.Is(err, ErrExists) || sha != otherDigest {
-			t.Errorf("%d other bytes: %q, %v; want %v", size, sha, err, ErrExists)
+		stored, sha, _, err := s.Media().KeepRaw(ctx, name, bytes.NewReader(other))
+		if err != nil || stored != name+"-b" || sha != otherDigest {
+			t.Errorf("%d other bytes: %q, %q, %v", size, stored, sha, err)
 		}
+		s.mustHave(t, "raw/"+stored, other)
 		s.mustHave(t, "raw/"+name, data)
 	}
 	for _, bad := range []string{"", "..", "a/../b", "/a", "a//b", "a b"} {
-		if _, _, err := s.PutRaw(ctx, bad, bytes.NewReader(nil)); err == nil {
+		if _, _, _, err := s.Media().KeepRaw(ctx, bad, bytes.NewReader(nil)); err == nil {
 			t.Errorf("name %q is taken", bad)
 		}
 	}
@@ -235,7 +236,7 @@ func TestPutRaw(t *testing.T) {
 
 func TestOpenMediaFaults(t *testing.T) {
 	data, digest := content(3*testBlock + 3)
-	if _, _, err := testStore(t).PutMedia(t.Context(), day, digest, bytes.NewReader(data)); err != nil {
+	if _, _, err := testStore(t).Media().Put(t.Context(), day, digest, bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}
 	for _, fault := range []archivetest.Fault{archivetest.Cut, archivetest.Reset, archivetest.Refuse} {
@@ -251,7 +252,7 @@ func TestOpenMediaFaults(t *testing.T) {
 		}
 		return archivetest.Pass
 	})
-	body, _, err := s.OpenMedia(t.Context(), mediaName(day, digest))
+	body, _, err := s.Media().Open(t.Context(), mediaName(day, digest))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func TestBatchNames(t *testing.T) {
 		if got != want || ok != (want > 0) {
 			t.Errorf("%s has the number %d, %v; want %d", name, got, ok, want)
 		}
-		if _, err := s.BatchFromURI(s.BatchURI(folder + "/" + name + ".ndjson")); (err == nil) != ok {
+		if _, err := s.Batches().FromURI(s.Batches().URI(folder + "/" + name + ".ndjson")); (err == nil) != ok {
 			t.Errorf("the event of %s: %v", name, err)
 		}
 	}
@@ -41,7 +41,7 @@ func TestNamesBesideTheFirst(t *testing.T) {
 	seen := map[string]bool{}
 	for i := range 30 {
 		for range 2 {
-			name, err := s.WriteBatch(t.Context(), folder, 1, fmt.Appendf(nil, "{%d}\n", i), 1)
+			name, err := s.Batches().Write(t.Context(), folder, 1, fmt.Appendf(nil, "{%d}\n", i), 1)
 			if err != nil {
 				t.Fatalf("batch %d: %v", i, err)
 			}
@@ -56,7 +56,7 @@ func TestNamesBesideTheFirst(t *testing.T) {
 		for i := range 5 {
 			data := bytes.Repeat([]byte{byte(i)}, size)
 			for range 2 {
-				name, sha, n, err := s.KeepRaw(t.Context(), fmt.Sprintf("%s/kept-%d", folder, size), bytes.NewReader(data))
+				name, sha, n, err := s.Media().KeepRaw(t.Context(), fmt.Sprintf("%s/kept-%d", folder, size), bytes.NewReader(data))
 				if err != nil || n != int64(size) {
 					t.Fatalf("%d bytes, reading %d: %d, %v", size, i, n, err)
 				}

@@ -22,14 +22,14 @@ const (
 
 // PutPart stores the n-th chunk, from 0, of a file of a deferred item: an attachment whose download takes more than one
 // run. It overwrites an existing chunk, so it may be called again.
-func (s *Store) PutPart(ctx context.Context, key string, file, n int, data []byte) error {
+func (d *Deferred) PutPart(ctx context.Context, key string, file, n int, data []byte) error {
 	switch {
-	case !waitingForm.MatchString(key):
-		return errWaitingKey
+	case !keyForm.MatchString(key):
+		return errKey
 	case len(data) > MaxPart:
 		return fmt.Errorf("keep a part: %w: %d bytes, limit %d", ErrTooLarge, len(data), MaxPart)
 	}
-	_, err := s.container(Checkpoints).NewBlockBlobClient(partName(key, file, n)).Upload(ctx,
+	_, err := d.client.NewBlockBlobClient(partName(key, file, n)).Upload(ctx,
 		streaming.NopCloser(bytes.NewReader(data)),
 		&blockblob.UploadOptions{TransactionalValidation: blob.TransferValidationTypeComputeCRC64()})
 	if err = translateError(ctx, err); err != nil {
@@ -39,20 +39,20 @@ func (s *Store) PutPart(ctx context.Context, key string, file, n int, data []byt
 }
 
 // OpenParts returns a reader of the first count chunks of a file, one after the other. Its Read may return ErrNotFound.
-func (s *Store) OpenParts(ctx context.Context, key string, file, count int) io.Reader {
-	return &parts{ctx: ctx, store: s, name: func(n int) string { return partName(key, file, n) }, count: count}
+func (d *Deferred) OpenParts(ctx context.Context, key string, file, count int) io.Reader {
+	return &parts{ctx: ctx, from: d.blobs, name: func(n int) string { return partName(key, file, n) }, count: count}
 }
 
 // DeleteParts deletes all chunks of all files of an item. It may be called again.
-func (s *Store) DeleteParts(ctx context.Context, key string) error {
-	if !waitingForm.MatchString(key) {
-		return errWaitingKey
+func (d *Deferred) DeleteParts(ctx context.Context, key string) error {
+	if !keyForm.MatchString(key) {
+		return errKey
 	}
 	var names []string
-	err := s.list(ctx, Checkpoints, partsFolder+key+"/",
+	err := d.list(ctx, partsFolder+key+"/",
 		func(item *container.BlobItem) { names = append(names, textOf(item.Name)) })
 	for _, name := range names {
-		_, derr := s.blob(Checkpoints, name).Delete(ctx, nil)
+		_, derr := d.blob(name).Delete(ctx, nil)
 		if derr = translateError(ctx, derr); derr != nil && !errors.Is(derr, ErrNotFound) {
 			err = errors.Join(err, derr)
 		}
@@ -70,7 +70,7 @@ func partName(key string, file, n int) string {
 // parts reads chunks one after the other.
 type parts struct {
 	ctx     context.Context
-	store   *Store
+	from    blobs
 	name    func(n int) string
 	n       int // the next chunk
 	count   int
@@ -82,7 +82,7 @@ func (p *parts) Read(b []byte) (int, error) {
 		if p.n == p.count {
 			return 0, io.EOF
 		}
-		data, _, err := p.store.get(p.ctx, Checkpoints, p.name(p.n), MaxPart, nil)
+		data, _, err := p.from.get(p.ctx, p.name(p.n), MaxPart, nil)
 		if err != nil {
 			return 0, fmt.Errorf("read a part: %w", err)
 		}

@@ -27,8 +27,8 @@ type pieces struct {
 }
 
 // openPieces reads the first chunk. If pinned, a change of the blob while it is read is an error (ErrChanged).
-func (s *Store) openPieces(ctx context.Context, client *blob.Client, pinned bool) (*pieces, error) {
-	p := &pieces{ctx: ctx, client: client, block: int64(s.block), size: int64(s.block)}
+func (b blobs) openPieces(ctx context.Context, name string, pinned bool) (*pieces, error) {
+	p := &pieces{ctx: ctx, client: b.blob(name), block: int64(b.store.block), size: int64(b.store.block)}
 	etag, size, err := p.fill()
 	if err != nil {
 		return nil, err

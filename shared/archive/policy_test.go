@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -72,27 +71,30 @@ func TestWritingTwiceUnderAPolicy(t *testing.T) {
 		data := bytes.Repeat([]byte(run), size/len(run)+1)[:size]
 		digest := sha256.Sum256(data)
 		raw := fmt.Sprintf("%s-%d", run, size)
-		twice(fmt.Sprintf("raw bytes, %d", size), func() (string, error) {
-			sha, _, err := s.PutRaw(ctx, raw, bytes.NewReader(data))
-			return sha, err
-		})
-		if _, _, err := s.PutRaw(ctx, raw, bytes.NewReader(data[:size-1])); !errors.Is(err, ErrExists) {
-			t.Errorf("other raw bytes, %d: %v", size, err)
+		for range 2 {
+			stored, _, _, err := s.Media().KeepRaw(ctx, raw, bytes.NewReader(data))
+			if err != nil || stored != raw {
+				t.Errorf("raw bytes, %d: %q, %v", size, stored, err)
+			}
+		}
+		stored, _, _, err := s.Media().KeepRaw(ctx, raw, bytes.NewReader(data[:size-1]))
+		if err != nil || stored != raw+"-b" {
+			t.Errorf("other raw bytes, %d: %q, %v", size, stored, err)
 		}
 		refused = service.refused
 		if size < testBlock { // of a larger one the service is asked first
 			twice("an attachment", func() (string, error) {
-				sha, _, err := s.PutMedia(ctx, day, hex.EncodeToString(digest[:]), bytes.NewReader(data))
+				sha, _, err := s.Media().Put(ctx, day, hex.EncodeToString(digest[:]), bytes.NewReader(data))
 				return sha, err
 			})
 		}
 	}
-	twice("a batch", func() (string, error) { return s.WriteBatch(ctx, run, 1, []byte("{}\n"), 1) })
-	if name, err := s.WriteBatch(ctx, run, 1, []byte("[]\n"), 1); err != nil || name != run+"/00001-b.ndjson" {
+	twice("a batch", func() (string, error) { return s.Batches().Write(ctx, run, 1, []byte("{}\n"), 1) })
+	if name, err := s.Batches().Write(ctx, run, 1, []byte("[]\n"), 1); err != nil || name != run+"/00001-b.ndjson" {
 		t.Errorf("another batch of the same number: %q, %v", name, err)
 	}
 	twice("a manifest", func() (string, error) {
-		_, _, err := s.WriteManifest(ctx, run, Manifest{Version: 1})
+		_, _, err := s.Batches().WriteManifest(ctx, run, Manifest{Version: 1})
 		return "", err
 	})
 	logs, log := s.Logs(), run+"/00001.jsonl"

@@ -15,14 +15,14 @@ var errKept = errors.New("the bytes are kept already")
 // they are stored. As with batches, bytes that differ from those of an earlier attempt get another name, <name>-b to
 // -z, and bytes that are stored already are found. It may therefore be called again, whatever the source sends this
 // time.
-func (s *Store) KeepRaw(ctx context.Context, name string, r io.Reader) (stored, sha string, size int64, err error) {
+func (m *Media) KeepRaw(ctx context.Context, name string, r io.Reader) (stored, sha string, size int64, err error) {
 	if !rawForm.MatchString(name) {
 		return "", "", 0, errors.New("store raw bytes: the name has characters that it may not have")
 	}
 	kept := map[string]string{} // name by hash
 	free := name
 	for _, suffix := range nameSuffixes() {
-		props, err := s.blob(Media, rawPrefix+free).GetProperties(ctx, nil)
+		props, err := m.blob(rawPrefix+free).GetProperties(ctx, nil)
 		if err = translateError(ctx, err); errors.Is(err, ErrNotFound) {
 			break
 		}
@@ -32,7 +32,7 @@ func (s *Store) KeepRaw(ctx context.Context, name string, r io.Reader) (stored, 
 		kept[metadataValue(props.Metadata, metaSHA256)] = free
 		free = name + suffix
 	}
-	head, whole, err := readHead(r, s.block)
+	head, whole, err := readHead(r, m.store.block)
 	if err != nil {
 		return "", "", 0, err
 	}
@@ -43,9 +43,9 @@ func (s *Store) KeepRaw(ctx context.Context, name string, r io.Reader) (stored, 
 		if there, ok := kept[sha]; ok {
 			return there, sha, size, nil
 		}
-		err = s.putWhole(ctx, rawPrefix+free, head, sha)
+		err = m.putWhole(ctx, rawPrefix+free, head, sha)
 	} else {
-		sha, size, err = s.putBlocks(ctx, rawPrefix+free, head, r, sum, func(sha string) error {
+		sha, size, err = m.putBlocks(ctx, rawPrefix+free, head, r, sum, func(sha string) error {
 			if _, ok := kept[sha]; ok {
 				return errKept
 			}
@@ -56,7 +56,7 @@ func (s *Store) KeepRaw(ctx context.Context, name string, r io.Reader) (stored, 
 		}
 	}
 	if errors.Is(err, ErrExists) { // the bytes may be this call's own, if its answer was lost
-		err = s.compare(ctx, rawPrefix+free, sha)
+		err = m.compare(ctx, rawPrefix+free, sha)
 	}
 	if err != nil {
 		return "", sha, size, fmt.Errorf("store raw bytes: %w", err)

@@ -120,36 +120,36 @@ func TestStagingWritesAsAzurite(t *testing.T) {
 			s, _ := a.lossy(http.MethodPut, fault)
 			what := func(name string) string { return fmt.Sprintf("fault %d, %s", fault, name) }
 			folder := fmt.Sprintf("%s-%d", a.folder, i)
-			name, err := s.WriteBatch(ctx, folder, 1, []byte("{}\n"), 1)
+			name, err := s.Batches().Write(ctx, folder, 1, []byte("{}\n"), 1)
 			expect(t, what("batch"), name, folder+"/00001.ndjson", err)
-			name, err = s.WriteBatch(ctx, folder, 1, []byte("[]\n"), 1)
+			name, err = s.Batches().Write(ctx, folder, 1, []byte("[]\n"), 1)
 			expect(t, what("another batch"), name, folder+"/00001-b.ndjson", err)
-			n, staged, err := s.WriteManifest(ctx, folder, archive.Manifest{Version: 1})
+			n, staged, err := s.Batches().WriteManifest(ctx, folder, archive.Manifest{Version: 1})
 			expect(t, what("manifest"), [2]int{n, staged}, [2]int{2, 2}, err)
-			m, err := a.store.ReadManifest(ctx, folder)
+			m, err := a.store.Batches().ReadManifest(ctx, folder)
 			expect(t, what("manifest"), len(m.Batches), 2, err)
-			sha, size, err := s.PutMedia(ctx, fmt.Sprintf("2026/12/%02d", i+1), hex.EncodeToString(sum[:]),
+			sha, size, err := s.Media().Put(ctx, fmt.Sprintf("2026/12/%02d", i+1), hex.EncodeToString(sum[:]),
 				bytes.NewReader(large))
 			expect(t, what("media"), fmt.Sprint(sha, size), fmt.Sprint(hex.EncodeToString(sum[:]), len(large)), err)
-			kept, _, _, err := s.KeepRaw(ctx, folder+"/raw", strings.NewReader("raw"))
+			kept, _, _, err := s.Media().KeepRaw(ctx, folder+"/raw", strings.NewReader("raw"))
 			expect(t, what("raw"), kept, folder+"/raw", err)
-			etag, err := s.PutJSON(ctx, archive.Checkpoints, folder+".json", 1, "", nil)
+			etag, err := s.Checkpoints().Put(ctx, folder+".json", 1, "", nil)
 			expect(t, what("create JSON"), etag != "", true, err)
-			_, err = s.PutJSON(ctx, archive.Checkpoints, folder+".json", 2, etag, nil)
+			_, err = s.Checkpoints().Put(ctx, folder+".json", 2, etag, nil)
 			expect(t, what("replace JSON"), true, true, err)
-			if _, err = a.store.PutJSON(ctx, archive.Checkpoints, folder+".json", 3, etag, nil); !errors.Is(err,
+			if _, err = a.store.Checkpoints().Put(ctx, folder+".json", 3, etag, nil); !errors.Is(err,
 				archive.ErrChanged) {
 				t.Errorf("%s: %v", what("replace JSON that was replaced"), err)
 			}
-			if _, err = a.store.PutJSON(ctx, archive.Checkpoints, folder+".json", 3, "", nil); !errors.Is(err,
+			if _, err = a.store.Checkpoints().Put(ctx, folder+".json", 3, "", nil); !errors.Is(err,
 				archive.ErrExists) {
 				t.Errorf("%s: %v", what("create JSON that is there"), err)
 			}
 			var v int
-			_, err = a.store.GetJSON(ctx, archive.Checkpoints, folder+".json", &v)
+			_, err = a.store.Checkpoints().Get(ctx, folder+".json", &v)
 			expect(t, what("JSON"), v, 2, err)
 		}
-		body, size, err := a.store.OpenMedia(ctx, record.Media{SHA256: hex.EncodeToString(sum[:]),
+		body, size, err := a.store.Media().Open(ctx, record.Media{SHA256: hex.EncodeToString(sum[:]),
 			Day: "2026/12/02"}.Blob())
 		if err != nil {
 			t.Fatal(err)
@@ -157,10 +157,10 @@ func TestStagingWritesAsAzurite(t *testing.T) {
 		defer body.Close()
 		got, err := io.ReadAll(body)
 		expect(t, "media", bytes.Equal(got, large) && size == int64(len(large)), true, err)
-		if _, _, err := a.store.ReadBatch(ctx, a.folder+"/00009.ndjson"); !errors.Is(err, archive.ErrNotFound) {
+		if _, _, err := a.store.Batches().Read(ctx, a.folder+"/00009.ndjson"); !errors.Is(err, archive.ErrNotFound) {
 			t.Errorf("a batch that is not there: %v", err)
 		}
-		runs, err := a.store.Runs(ctx, "2026/11/28")
+		runs, err := a.store.Batches().Runs(ctx, "2026/11/28")
 		found := 0
 		for _, run := range runs {
 			if strings.HasPrefix(run, a.folder) {
@@ -178,15 +178,15 @@ func TestWaitingRoomAsAzurite(t *testing.T) {
 		for i, fault := range faults {
 			s, _ := a.lossy(http.MethodPut, fault)
 			key := fmt.Sprintf("%s-%d", prefix, i)
-			err := errors.Join(s.PutWaiting(ctx, key, "first", "facts"), s.PutWaiting(ctx, key, "stays"),
-				s.ReplaceWaiting(ctx, key, "new", "others"))
+			err := errors.Join(s.Deferred().Put(ctx, key, "first", "facts"), s.Deferred().Put(ctx, key, "stays"),
+				s.Deferred().Replace(ctx, key, "new", "others"))
 			expect(t, key, true, true, err)
-			if err := s.ReplaceWaiting(ctx, key+"-none", 1); !errors.Is(err, archive.ErrNotFound) {
+			if err := s.Deferred().Replace(ctx, key+"-none", 1); !errors.Is(err, archive.ErrNotFound) {
 				t.Errorf("replace what is not there: %v", err)
 			}
 		}
 		var keys []string
-		more, err := a.store.EachWaiting(ctx, prefix, 3, func(key, facts string, put time.Time) {
+		more, err := a.store.Deferred().Each(ctx, prefix, 3, func(key, facts string, put time.Time) {
 			if facts != "others" || put.IsZero() {
 				t.Errorf("%s: %q, %v", key, facts, put)
 			}
@@ -194,8 +194,8 @@ func TestWaitingRoomAsAzurite(t *testing.T) {
 		})
 		expect(t, "waiting", fmt.Sprint(len(keys), more), "3 true", err)
 		for _, key := range keys {
-			expect(t, "delete", true, true, a.store.DeleteWaiting(ctx, key))
-			if err := a.store.DeleteWaiting(ctx, key); !errors.Is(err, archive.ErrNotFound) {
+			expect(t, "delete", true, true, a.store.Deferred().Delete(ctx, key))
+			if err := a.store.Deferred().Delete(ctx, key); !errors.Is(err, archive.ErrNotFound) {
 				t.Errorf("delete again: %v", err)
 			}
 		}
@@ -295,12 +295,12 @@ func TestLeaseInABubble(t *testing.T) {
 		if err := other.CreateContainers(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		l, err := faulty.Lease(t.Context(), archive.Checkpoints, "x.json")
+		l, err := faulty.Checkpoints().Lease(t.Context(), "x.json")
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
-		if _, err := other.Lease(t.Context(), archive.Checkpoints, "x.json"); !errors.Is(err, archive.ErrLeased) ||
+		if _, err := other.Checkpoints().Lease(t.Context(), "x.json"); !errors.Is(err, archive.ErrLeased) ||
 			l.Context().Err() != nil {
 			t.Errorf("after an hour: %v, %v", err, context.Cause(l.Context()))
 		}
@@ -310,7 +310,7 @@ func TestLeaseInABubble(t *testing.T) {
 			t.Error("its holder has not noticed that it is not renewed")
 		}
 		time.Sleep(5 * time.Second)
-		taken, err := other.Lease(t.Context(), archive.Checkpoints, "x.json")
+		taken, err := other.Checkpoints().Lease(t.Context(), "x.json")
 		if err != nil {
 			t.Fatal(err)
 		}

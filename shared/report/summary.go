@@ -74,7 +74,7 @@ func ReadSummary(ctx context.Context, store *archive.Store) (*Summary, error) {
 		LeftOut: map[string]int{},
 		Missing: map[string]int{}, Absent: map[string]int{}, open: map[string]bool{}}
 	s.Source.Total = new(int64)
-	for run, err := range store.AllRuns(ctx) {
+	for run, err := range store.Batches().AllRuns(ctx) {
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +86,7 @@ func ReadSummary(ctx context.Context, store *archive.Store) (*Summary, error) {
 		s.Source.Total = nil
 	}
 	s.Runs.Open = len(s.open)
-	waiting, err := store.Waiting(ctx)
+	waiting, err := store.Deferred().Keys(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (s *Summary) addWaiting(ctx context.Context, store *archive.Store, keys []s
 		var item struct {
 			Run string `json:"run"`
 		}
-		err := store.GetWaiting(ctx, key, &item)
+		err := store.Deferred().Get(ctx, key, &item)
 		if err != nil && !errors.Is(err, archive.ErrNotFound) {
 			return err
 		}
@@ -120,7 +120,7 @@ func (s *Summary) addWaiting(ctx context.Context, store *archive.Store, keys []s
 // journals.
 func (s *Summary) addRun(ctx context.Context, store *archive.Store, run string) error {
 	s.Runs.All++
-	manifest, err := store.ReadManifest(ctx, run)
+	manifest, err := store.Batches().ReadManifest(ctx, run)
 	switch {
 	case errors.Is(err, archive.ErrNotFound):
 		s.open[run] = true
@@ -132,7 +132,7 @@ func (s *Summary) addRun(ctx context.Context, store *archive.Store, run string) 
 	case s.Source.Total != nil:
 		*s.Source.Total += *manifest.SourceTotal
 	}
-	batches, err := store.Batches(ctx, run)
+	batches, err := store.Batches().List(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (s *Summary) look(ctx context.Context, store *archive.Store, b archive.Batc
 	if len(unmapped) == 0 {
 		return nil
 	}
-	data, _, err := store.ReadBatch(ctx, b.Name)
+	data, _, err := store.Batches().Read(ctx, b.Name)
 	if err != nil {
 		return err
 	}

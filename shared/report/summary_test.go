@@ -28,7 +28,7 @@ func TestSourceIsHeldToItsWordForEachRun(t *testing.T) {
 		"d-no-word":  {Received: 1},
 	} {
 		m.Version, m.Kind, m.From, m.To = 1, "daily", day, day.Add(24*time.Hour)
-		if _, _, err := store.WriteManifest(t.Context(), "2026/11/22/"+run, m); err != nil {
+		if _, _, err := store.Batches().WriteManifest(t.Context(), "2026/11/22/"+run, m); err != nil {
 			t.Fatal(err)
 		}
 	}

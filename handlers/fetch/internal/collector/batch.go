@@ -20,7 +20,7 @@ const (
 // batchWriter collects entries into batches. A batch is written only when everything that it refers to exists: an
 // entry's media are stored before the entry is added.
 type batchWriter struct {
-	store    *archive.Store
+	batches  *archive.Batches
 	folder   string
 	progress *schedule.Progress // its counts are updated with every batch
 	firsts   *firsts            // of the run
@@ -30,7 +30,7 @@ type batchWriter struct {
 }
 
 func (c *Collector) newWriter(s *activeWindow, p *schedule.Progress) *batchWriter {
-	return &batchWriter{store: c.store, folder: s.Folder, progress: p, firsts: s.firsts}
+	return &batchWriter{batches: c.batches, folder: s.Folder, progress: p, firsts: s.firsts}
 }
 
 // add appends the entry to the current batch. If the entry does not fit, the current batch is written first.
@@ -83,7 +83,7 @@ func (w *batchWriter) flush(ctx context.Context) error {
 	}
 	seq, name := w.progress.Batches+1, ""
 	err := onStorage(ctx, func(ctx context.Context) (err error) {
-		name, err = w.store.WriteBatch(ctx, w.folder, seq, w.lines.Bytes(), w.records)
+		name, err = w.batches.Write(ctx, w.folder, seq, w.lines.Bytes(), w.records)
 		return err
 	})
 	if err != nil {

@@ -153,7 +153,7 @@ func TestTryCountsWhenItBegins(t *testing.T) {
 				t.Errorf("items (-want +got):\n%s", diff)
 			}
 			var item deferred
-			if err := w.Store.GetWaiting(t.Context(), w.waiting()[0], &item); err != nil || item.Tries != run {
+			if err := w.Store.Deferred().Get(t.Context(), w.waiting()[0], &item); err != nil || item.Tries != run {
 				t.Errorf("run %d: %d tries are counted, %v", run, item.Tries, err)
 			}
 		}
@@ -282,11 +282,11 @@ func TestWaitingItemsWithoutFacts(t *testing.T) {
 	w.run()
 	for _, key := range w.waiting() { // as they were before
 		var item deferred
-		if err := w.Store.GetWaiting(t.Context(), key, &item); err != nil {
+		if err := w.Store.Deferred().Get(t.Context(), key, &item); err != nil {
 			t.Fatal(err)
 		}
 		item.Aside, item.Tries = time.Time{}, 0
-		if err := w.Store.ReplaceWaiting(t.Context(), key, item); err != nil {
+		if err := w.Store.Deferred().Replace(t.Context(), key, item); err != nil {
 			t.Fatal(err)
 		}
 	}

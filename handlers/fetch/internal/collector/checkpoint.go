@@ -24,14 +24,14 @@ const (
 // savedState is the checkpoint together with what is needed to save it.
 type savedState struct {
 	schedule.Checkpoint
-	store *archive.Store
+	saved *archive.Documents
 	lease *archive.Lease
 }
 
 func (c *Collector) loadCheckpoint(ctx context.Context, lease *archive.Lease) (*savedState, error) {
-	state := &savedState{store: c.store, lease: lease}
+	state := &savedState{saved: c.checkpoints, lease: lease}
 	err := onStorage(ctx, func(ctx context.Context) error {
-		_, err := c.store.GetLargeJSON(ctx, archive.Checkpoints, schedule.CheckpointName, &state.Checkpoint,
+		_, err := c.checkpoints.GetLarge(ctx, schedule.CheckpointName, &state.Checkpoint,
 			maxCheckpoint)
 		return err
 	})
@@ -45,7 +45,7 @@ func (c *Collector) loadCheckpoint(ctx context.Context, lease *archive.Lease) (*
 func (s *savedState) save(ctx context.Context) error {
 	err := onStorage(ctx, func(ctx context.Context) error {
 		// The lease makes this process the only writer, so the write may be repeated whatever the ETag has become.
-		_, err := s.store.PutLargeJSON(ctx, archive.Checkpoints, schedule.CheckpointName, &s.Checkpoint,
+		_, err := s.saved.PutLarge(ctx, schedule.CheckpointName, &s.Checkpoint,
 			maxCheckpoint, "*", s.lease)
 		return err
 	})

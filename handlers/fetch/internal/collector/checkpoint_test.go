@@ -31,12 +31,12 @@ func TestCheckpointCanBeRead(t *testing.T) {
 		s := &c.Open[i%100]
 		s.Progress.Released = append(s.Progress.Released, []string{deferredKey(s, i, waitsForPieces, fmt.Sprint(i))})
 	}
-	lease, err := w.Store.Lease(t.Context(), archive.Checkpoints, schedule.CheckpointName)
+	lease, err := w.Store.Checkpoints().Lease(t.Context(), schedule.CheckpointName)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lease.Release()
-	state := &savedState{Checkpoint: c, store: w.Store, lease: lease}
+	state := &savedState{Checkpoint: c, saved: w.Store.Checkpoints(), lease: lease}
 	if err := state.save(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -90,12 +90,12 @@ func (c *Collector) fetchedUpTo(ctx context.Context, limit time.Time) (time.Time
 	var runs []run
 	err := onStorage(ctx, func(ctx context.Context) error {
 		runs = nil
-		days, err := c.store.Days(ctx)
+		days, err := c.batches.Days(ctx)
 		if err != nil {
 			return err
 		}
 		for _, day := range days[max(0, len(days)-maxLookedAt):] {
-			folders, err := c.store.Runs(ctx, day)
+			folders, err := c.batches.Runs(ctx, day)
 			if err != nil {
 				return err
 			}
@@ -114,7 +114,7 @@ func (c *Collector) fetchedUpTo(ctx context.Context, limit time.Time) (time.Time
 	for _, r := range runs[:min(len(runs), maxLookedAt)] {
 		var written time.Time
 		err := onStorage(ctx, func(ctx context.Context) (err error) {
-			written, err = c.store.ManifestWritten(ctx, r.folder)
+			written, err = c.batches.ManifestWritten(ctx, r.folder)
 			return err
 		})
 		switch {

@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/handlers/fetch/internal/schedule"
-	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/source/telemessage/client"
 )
@@ -64,7 +63,7 @@ func TestWatermarkInTheFuture(t *testing.T) {
 				c = w.checkpoint()
 			}
 			c.Planned = w.clock.Now().AddDate(10, 0, 0)
-			if _, err := w.Store.PutJSON(t.Context(), archive.Checkpoints, schedule.CheckpointName, c, "*", nil); err != nil {
+			if _, err := w.Store.Checkpoints().Put(t.Context(), schedule.CheckpointName, c, "*", nil); err != nil {
 				t.Fatal(err)
 			}
 			w.nextDay()

@@ -52,18 +52,24 @@ var errLeaseLost = errors.New("the checkpoint's lease was lost")
 
 // Options holds what a Collector works with.
 type Options struct {
-	Site  *client.Client
-	Store *archive.Store
-	From  time.Time        // start of the first run ever; zero: 24 hours before that run
-	Now   func() time.Time // the present, by this host's clock
+	Site        *client.Client
+	Batches     *archive.Batches
+	Media       *archive.Media
+	Deferred    *archive.Deferred
+	Checkpoints *archive.Documents
+	From        time.Time        // start of the first run ever; zero: 24 hours before that run
+	Now         func() time.Time // the present, by this host's clock
 }
 
 // Collector implements the function fetch. Only the instance that holds the checkpoint's lease works at any time.
 type Collector struct {
-	site  *client.Client
-	store *archive.Store
-	from  time.Time
-	now   func() time.Time
+	site        *client.Client
+	batches     *archive.Batches
+	media       *archive.Media
+	deferred    *archive.Deferred
+	checkpoints *archive.Documents
+	from        time.Time
+	now         func() time.Time
 
 	limits    workLimits
 	leaseWait time.Duration                              // how long to wait for another holder of the lease
@@ -72,7 +78,10 @@ type Collector struct {
 
 // New returns a Collector. It makes no request.
 func New(o Options) *Collector {
-	return &Collector{site: o.Site, store: o.Store, from: o.From, now: o.Now, leaseWait: leaseWait, pause: retry.Sleep}
+	return &Collector{
+		site: o.Site, batches: o.Batches, media: o.Media, deferred: o.Deferred, checkpoints: o.Checkpoints,
+		from: o.From, now: o.Now, leaseWait: leaseWait, pause: retry.Sleep,
+	}
 }
 
 // Result is what an invocation returns. It holds counts and a time, no content.
@@ -267,7 +276,7 @@ func (c *Collector) acquireLease(ctx context.Context) (*archive.Lease, error) {
 		held  time.Time // when another instance was first seen to hold the lease
 	)
 	err := retry.Do(ctx, func(ctx context.Context) (err error) {
-		lease, err = c.store.Lease(ctx, archive.Checkpoints, schedule.CheckpointName)
+		lease, err = c.checkpoints.Lease(ctx, schedule.CheckpointName)
 		if errors.Is(err, archive.ErrLeased) {
 			if held = cmp.Or(held, time.Now()); time.Since(held) < c.leaseWait {
 				return retry.After(err, 0)

@@ -80,7 +80,7 @@ func TestCountThatTakesTheInvocation(t *testing.T) {
 	}
 	state := w.checkpoint()
 	state.Open[0].Counts = countTries // the process died in the last one
-	if _, err := w.Store.PutJSON(t.Context(), "checkpoints", schedule.CheckpointName, state, "*", nil); err != nil {
+	if _, err := w.Store.Checkpoints().Put(t.Context(), schedule.CheckpointName, state, "*", nil); err != nil {
 		t.Fatal(err)
 	}
 	calls := w.site.Calls()[telemessagetest.Count]

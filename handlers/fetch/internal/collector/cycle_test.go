@@ -119,10 +119,10 @@ func TestPagesWithoutAnEnd(t *testing.T) {
 func (w *world) watching(c *Collector, see func(*http.Request)) *Collector {
 	w.t.Helper()
 	other := *c
-	other.store = w.OpenWith(w.Storage.Through(func(r *http.Request) archivetest.Fault {
+	other.use(w.OpenWith(w.Storage.Through(func(r *http.Request) archivetest.Fault {
 		see(r)
 		return archivetest.Pass
-	}))
+	})))
 	return &other
 }
 

@@ -99,7 +99,7 @@ func (c *Collector) deferItem(ctx context.Context, s *activeWindow, p *schedule.
 		s.inv.asked[key] = true
 	}
 	x := factsOf(&w)
-	err := onStorage(ctx, func(ctx context.Context) error { return c.store.PutWaiting(ctx, key, w, x.encodeFacts()) })
+	err := onStorage(ctx, func(ctx context.Context) error { return c.deferred.Put(ctx, key, w, x.encodeFacts()) })
 	if err != nil {
 		return fmt.Errorf("defer an item: %w", err)
 	}
@@ -324,7 +324,7 @@ func (c *Collector) deleteParts(ctx context.Context, key string, item *deferred)
 	if len(item.Partial) == 0 {
 		return nil
 	}
-	return onStorage(ctx, func(ctx context.Context) error { return c.store.DeleteParts(ctx, key) })
+	return onStorage(ctx, func(ctx context.Context) error { return c.deferred.DeleteParts(ctx, key) })
 }
 
 // deferredAt is a deferred item whose attachments are being requested, and how to save it.
@@ -356,7 +356,7 @@ func (c *Collector) renewReady(ctx context.Context, r *deferredItems, key string
 // deleteWritten deletes the deferred items that the finished run has written. Called again, it has no further effect.
 func (c *Collector) deleteWritten(ctx context.Context, s *activeWindow) error {
 	for _, key := range slices.Concat(s.Progress.Released...) {
-		err := onStorage(ctx, func(ctx context.Context) error { return c.store.DeleteWaiting(ctx, key) })
+		err := onStorage(ctx, func(ctx context.Context) error { return c.deferred.Delete(ctx, key) })
 		if err != nil && !errors.Is(err, archive.ErrNotFound) {
 			return fmt.Errorf("delete the deferred items that were written: %w", err)
 		}

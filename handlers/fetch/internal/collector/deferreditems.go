@@ -101,7 +101,7 @@ func (c *Collector) openRoom(ctx context.Context, inv *invocation) (*deferredIte
 	err := onStorage(ctx, func(ctx context.Context) error {
 		r.items, unknown = map[string]deferredFacts{}, nil
 		for _, reason := range []string{waitsForMedia, waitsForPieces} {
-			_, err := c.store.EachWaiting(ctx, reason+"-", maxRoom, func(key, line string, put time.Time) {
+			_, err := c.deferred.Each(ctx, reason+"-", maxRoom, func(key, line string, put time.Time) {
 				var x deferredFacts
 				if json.Unmarshal([]byte(line), &x) != nil {
 					x = deferredFacts{}
@@ -144,7 +144,7 @@ func (c *Collector) learnFacts(ctx context.Context, r *deferredItems, key string
 func (c *Collector) replaceDeferred(ctx context.Context, r *deferredItems, key string, item *deferred) error {
 	x := factsOf(item)
 	err := onStorage(ctx,
-		func(ctx context.Context) error { return c.store.ReplaceWaiting(ctx, key, item, x.encodeFacts()) })
+		func(ctx context.Context) error { return c.deferred.Replace(ctx, key, item, x.encodeFacts()) })
 	if err != nil && !errors.Is(err, archive.ErrNotFound) {
 		return fmt.Errorf("record the outcome of a deferred item: %w", err)
 	}

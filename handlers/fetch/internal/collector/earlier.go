@@ -48,7 +48,7 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*e
 	// List only the keys that this window may have created: there may be many deferred items.
 	err := onStorage(ctx, func(ctx context.Context) error {
 		for _, reason := range []string{waitsForMedia, waitsForPieces} {
-			_, err := c.store.EachWaiting(ctx, deferredPrefix(s.Window, reason), maxRoom,
+			_, err := c.deferred.Each(ctx, deferredPrefix(s.Window, reason), maxRoom,
 				func(key, _ string, _ time.Time) { p.aside[key] = true })
 			if err != nil {
 				return err
@@ -61,7 +61,7 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*e
 	}
 	var batches []archive.BatchInfo
 	err = onStorage(ctx, func(ctx context.Context) (err error) {
-		batches, err = c.store.Batches(ctx, s.Folder)
+		batches, err = c.batches.List(ctx, s.Folder)
 		return err
 	})
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*e
 		}
 		var data []byte
 		err = onStorage(ctx, func(ctx context.Context) (err error) {
-			data, _, err = c.store.ReadBatch(ctx, b.Name)
+			data, _, err = c.batches.Read(ctx, b.Name)
 			return err
 		})
 		if isUnusable(err) {

@@ -99,7 +99,7 @@ func (c *Collector) keepRaw(ctx context.Context, s *schedule.Window, all io.Read
 	head, _ := body.Peek(64 << 10) // shorter, or an error that KeepRaw will meet as well
 	sum := sha256.Sum256(head)
 	name := fmt.Sprintf("%s/%05d-%04d-%s", s.Folder, s.Progress.Batches, index, hex.EncodeToString(sum[:8]))
-	stored, sha, size, err := c.store.KeepRaw(ctx, name, body)
+	stored, sha, size, err := c.media.KeepRaw(ctx, name, body)
 	if err != nil {
 		return "", "", 0, fmt.Errorf("keep the bytes of an item: %w", err)
 	}

@@ -182,7 +182,7 @@ func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentS
 		}
 		defer body.Close()
 		begun = true
-		m.SHA256, m.Size, err = fs.c.store.PutMedia(ctx, fs.day, digest, &limitedReader{r: body, left: maxMedia})
+		m.SHA256, m.Size, err = fs.c.media.Put(ctx, fs.day, digest, &limitedReader{r: body, left: maxMedia})
 		return err
 	}
 	err := onStorage(ctx, store)
@@ -232,12 +232,12 @@ func (c *Collector) renewMedia(ctx context.Context, media []record.Media) (renew
 			continue
 		}
 		err := onStorage(ctx, func(ctx context.Context) error {
-			body, _, err := c.store.OpenMedia(ctx, m.Blob())
+			body, _, err := c.media.Open(ctx, m.Blob())
 			if err != nil {
 				return err
 			}
 			defer body.Close()
-			_, _, err = c.store.PutMedia(ctx, day, m.SHA256, body)
+			_, _, err = c.media.Put(ctx, day, m.SHA256, body)
 			return err
 		})
 		switch {

@@ -140,7 +140,7 @@ func TestAttachments(t *testing.T) {
 			t.Errorf("%d bytes were stored as others", len(data))
 		}
 	}
-	if _, _, err := w.Store.OpenMedia(t.Context(), w.today()+"/"+other); err == nil {
+	if _, _, err := w.Store.Media().Open(t.Context(), w.today()+"/"+other); err == nil {
 		t.Error("bytes with a wrong digest were stored")
 	}
 }

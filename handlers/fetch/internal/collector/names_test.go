@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/handlers/fetch/internal/schedule"
-	"o2archiver/shared/archive"
 	"o2archiver/shared/source/telemessage"
 )
 
@@ -25,7 +24,7 @@ func TestMoreBatchesThanFiveDigits(t *testing.T) {
 	var c schedule.Checkpoint
 	c.PlanDaily(w.clock.Now(), time.Time{})
 	c.Open[0].Progress.Batches = 99_998
-	if _, err := w.Store.PutJSON(t.Context(), archive.Checkpoints, schedule.CheckpointName, c, "*", nil); err != nil {
+	if _, err := w.Store.Checkpoints().Put(t.Context(), schedule.CheckpointName, c, "*", nil); err != nil {
 		t.Fatal(err)
 	}
 	if res, err := w.try(w.collector, ""); err != nil || res.Received != 250 {

@@ -45,20 +45,20 @@ func TestArchiveOfEarlierVersionIsFetchedOn(t *testing.T) {
 	got := map[string]int{}
 	var media []string
 	for _, day := range []string{"2026/11/20", "2026/11/21", "2026/11/22"} {
-		runs, err := w.Store.Runs(t.Context(), day)
+		runs, err := w.Store.Batches().Runs(t.Context(), day)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, run := range runs {
-			if _, err := w.Store.ReadManifest(t.Context(), run); err != nil {
+			if _, err := w.Store.Batches().ReadManifest(t.Context(), run); err != nil {
 				t.Errorf("run %s has no manifest: %v", run, err)
 			}
-			batches, err := w.Store.Batches(t.Context(), run)
+			batches, err := w.Store.Batches().List(t.Context(), run)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, b := range batches {
-				data, _, err := w.Store.ReadBatch(t.Context(), b.Name)
+				data, _, err := w.Store.Batches().Read(t.Context(), b.Name)
 				if err != nil {
 					t.Fatal(err)
 				}

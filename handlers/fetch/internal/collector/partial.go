@@ -84,7 +84,7 @@ func (r *partialDownload) openWhole(ctx context.Context) (io.ReadCloser, error) 
 			return nil, err
 		}
 	}
-	whole := r.c.store.OpenParts(ctx, r.key, r.file, r.state.Parts)
+	whole := r.c.deferred.OpenParts(ctx, r.key, r.file, r.state.Parts)
 	return io.NopCloser(readerFunc(func(b []byte) (int, error) {
 		n, err := whole.Read(b)
 		r.readToEnd = r.readToEnd || err == io.EOF
@@ -171,7 +171,9 @@ func (r *partialDownload) storePart(ctx context.Context, data []byte) error {
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	err := onStorage(own,
-		func(ctx context.Context) error { return r.c.store.PutPart(ctx, r.key, r.file, r.state.Parts, data) })
+		func(ctx context.Context) error {
+			return r.c.deferred.PutPart(ctx, r.key, r.file, r.state.Parts, data)
+		})
 	if err != nil {
 		return err
 	}

@@ -152,7 +152,7 @@ func (w *world) partsLeft(t *testing.T) (n int) {
 	t.Helper()
 	for _, key := range w.waiting() {
 		var it deferred
-		if err := w.Store.GetWaiting(t.Context(), key, &it); err != nil {
+		if err := w.Store.Deferred().Get(t.Context(), key, &it); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range it.Partial {

@@ -25,7 +25,7 @@ func TestSecondFetchIsBusy(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.many("m", 3)
-		lease, err := w.Store.Lease(t.Context(), archive.Checkpoints, schedule.CheckpointName)
+		lease, err := w.Store.Checkpoints().Lease(t.Context(), schedule.CheckpointName)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestLeaseIsLost(t *testing.T) {
 // breakLease ends the lease on the checkpoint, as if its holder had been silent for long. No method of package archive
 // does, so the request is made here.
 func (w *world) breakLease() {
-	blob := w.Storage.BlobURL().JoinPath(archive.Checkpoints, schedule.CheckpointName)
+	blob := w.Storage.BlobURL().JoinPath(archive.CheckpointsContainer, schedule.CheckpointName)
 	blob.RawQuery = "comp=lease"
 	request := &http.Request{Method: http.MethodPut, URL: blob, Header: http.Header{
 		"X-Ms-Version": {"2021-12-02"}, "X-Ms-Lease-Action": {"break"}, "X-Ms-Lease-Break-Period": {"0"},

@@ -33,23 +33,23 @@ func (w *world) runs() []stored {
 	ctx := context.Background()
 	var all []stored
 	for day := range w.days {
-		folders, err := w.Store.Runs(ctx, day)
+		folders, err := w.Store.Batches().Runs(ctx, day)
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		for _, folder := range folders {
 			r := stored{folder: folder}
-			m, err := w.Store.ReadManifest(ctx, folder)
+			m, err := w.Store.Batches().ReadManifest(ctx, folder)
 			if err == nil {
 				r.manifest = &m
 			} else if !errors.Is(err, archive.ErrNotFound) {
 				w.t.Fatal(err)
 			}
-			if r.infos, err = w.Store.Batches(ctx, folder); err != nil {
+			if r.infos, err = w.Store.Batches().List(ctx, folder); err != nil {
 				w.t.Fatal(err)
 			}
 			for _, b := range r.infos {
-				data, _, err := w.Store.ReadBatch(ctx, b.Name)
+				data, _, err := w.Store.Batches().Read(ctx, b.Name)
 				if err != nil {
 					w.t.Fatal(err)
 				}
@@ -146,7 +146,7 @@ func (w *world) balanced() {
 // media reads a blob of the media container.
 func (w *world) media(name string) []byte {
 	w.t.Helper()
-	body, _, err := w.Store.OpenMedia(context.Background(), name)
+	body, _, err := w.Store.Media().Open(context.Background(), name)
 	if err != nil {
 		w.t.Fatal(err)
 	}

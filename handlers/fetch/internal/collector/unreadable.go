@@ -28,7 +28,7 @@ var errInArchiveTier = errors.New("a deferred item is in the archive tier")
 // and errInArchiveTier if it can't be read for now.
 func (c *Collector) readDeferred(ctx context.Context, key string) (deferred, error) {
 	var item deferred
-	err := onStorage(ctx, func(ctx context.Context) error { return c.store.GetWaiting(ctx, key, &item) })
+	err := onStorage(ctx, func(ctx context.Context) error { return c.deferred.Get(ctx, key, &item) })
 	switch {
 	case errors.Is(err, archive.ErrContent), errors.Is(err, archive.ErrTooLarge), errors.Is(err, archive.ErrNotFound):
 		return deferred{}, fmt.Errorf("%w: %w", errUnreadable, err)
@@ -120,12 +120,12 @@ func (c *Collector) unreadable(ctx context.Context, state *savedState, s *active
 	}
 	entry := record.Entry{Version: 1, Fault: "it was deferred, and could not be read back"}
 	err := onStorage(ctx, func(ctx context.Context) error {
-		body, err := c.store.OpenWaiting(ctx, key)
+		body, err := c.deferred.Open(ctx, key)
 		if err != nil {
 			return err
 		}
 		defer body.Close()
-		name, sha, _, err := c.store.KeepRaw(ctx, s.Folder+"/"+key, body)
+		name, sha, _, err := c.media.KeepRaw(ctx, s.Folder+"/"+key, body)
 		entry.RawBlob, entry.RawHash = "raw/"+name, sha
 		return err
 	})
@@ -138,7 +138,7 @@ func (c *Collector) unreadable(ctx context.Context, state *savedState, s *active
 	default:
 		entry.Fault += "; the bytes of its blob are kept"
 	}
-	if err := onStorage(ctx, func(ctx context.Context) error { return c.store.DeleteParts(ctx, key) }); err != nil {
+	if err := onStorage(ctx, func(ctx context.Context) error { return c.deferred.DeleteParts(ctx, key) }); err != nil {
 		return record.Entry{}, err
 	}
 	log.Error("a deferred item can't be read and is quarantined: run a backfill of its window",

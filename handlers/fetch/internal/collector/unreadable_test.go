@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/handlers/fetch/internal/schedule"
-	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/source/telemessage"
 	"o2archiver/shared/source/telemessage/telemessagetest"
@@ -23,9 +22,9 @@ import (
 // keyOf returns the key under which the item with that id waits, and its facts.
 func (w *world) keyOf(id string) (key, facts string) {
 	w.t.Helper()
-	_, err := w.Store.EachWaiting(w.t.Context(), "", maxRoom, func(k, line string, _ time.Time) {
+	_, err := w.Store.Deferred().Each(w.t.Context(), "", maxRoom, func(k, line string, _ time.Time) {
 		var item deferred
-		if err := w.Store.GetWaiting(w.t.Context(), k, &item); err == nil && len(item.Entry.Items) == 1 &&
+		if err := w.Store.Deferred().Get(w.t.Context(), k, &item); err == nil && len(item.Entry.Items) == 1 &&
 			strings.Contains(string(item.Entry.Items[0].Raw), `"messageId":"`+id+`"`) {
 			key, facts = k, line
 		}
@@ -45,7 +44,7 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 			if !facts {
 				line = ""
 			}
-			if err := w.Store.ReplaceWaiting(w.t.Context(), key, v, line); err != nil {
+			if err := w.Store.Deferred().Replace(w.t.Context(), key, v, line); err != nil {
 				w.t.Fatal(err)
 			}
 		}
@@ -75,7 +74,7 @@ func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
 				} else {
 					f = w.watching(f, func(r *http.Request) {
 						if r.Method == http.MethodGet && strings.Contains(r.URL.Path, key) {
-							_ = w.Store.DeleteWaiting(w.t.Context(), key)
+							_ = w.Store.Deferred().Delete(w.t.Context(), key)
 						}
 					})
 				}
@@ -228,13 +227,13 @@ func TestBatchOfAnEarlierTryIsDamaged(t *testing.T) {
 	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Cut: 35_000}) // after the first batch
 	f := *w.collector
 	read := 0
-	f.store = w.OpenWith(answering{w.Storage, func(r *http.Request, answer *http.Response) {
+	f.use(w.OpenWith(answering{w.Storage, func(r *http.Request, answer *http.Response) {
 		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/00001.ndjson") {
 			read++
 			rest := io.LimitReader(answer.Body, answer.ContentLength-1)
 			answer.Body = io.NopCloser(io.MultiReader(strings.NewReader("X"), rest))
 		}
-	}})
+	}}))
 	if res, err := w.try(&f, ""); err != nil || res.Open != 0 || read == 0 {
 		t.Errorf("%+v, %v; the batch was read %d times", res, err, read)
 	}
@@ -265,7 +264,7 @@ func TestCheckpointIsUnreadable(t *testing.T) {
 	w.many("m", 3)
 	other := json.RawMessage(`"no checkpoint"`)
 	ctx := t.Context()
-	if _, err := w.Store.PutJSON(ctx, archive.Checkpoints, schedule.CheckpointName, other, "*", nil); err != nil {
+	if _, err := w.Store.Checkpoints().Put(ctx, schedule.CheckpointName, other, "*", nil); err != nil {
 		t.Fatal(err)
 	}
 	defer w.Empty()

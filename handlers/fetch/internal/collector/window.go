@@ -213,7 +213,7 @@ func (c *Collector) closeWindow(ctx context.Context, state *savedState, s *sched
 	}
 	var batches, staged int
 	err = onStorage(ctx, func(ctx context.Context) (err error) {
-		batches, staged, err = c.store.WriteManifest(ctx, s.Folder, m)
+		batches, staged, err = c.batches.WriteManifest(ctx, s.Folder, m)
 		return err
 	})
 	if err != nil {

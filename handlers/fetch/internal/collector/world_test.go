@@ -114,9 +114,15 @@ func virtually(test func(t *testing.T)) func(t *testing.T) {
 
 func (w *world) newCollector(s *archive.Store, password string) *Collector {
 	w.t.Helper()
-	c := New(Options{Site: w.client(w.site, password), Store: s, Now: w.clock.Now})
+	c := New(Options{Site: w.client(w.site, password), Now: w.clock.Now})
+	c.use(s)
 	c.leaseWait, c.pause = 0, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }
 	return c
+}
+
+// use sets the Collector's handles.
+func (c *Collector) use(s *archive.Store) {
+	c.batches, c.media, c.deferred, c.checkpoints = s.Batches(), s.Media(), s.Deferred(), s.Checkpoints()
 }
 
 // client returns a client of a site that handler is. It tries each request once: its pauses are package telemessage's
@@ -228,7 +234,7 @@ func (w *world) many(prefix string, n int) {
 
 func (w *world) waiting() []string {
 	w.t.Helper()
-	keys, err := w.Store.Waiting(context.Background())
+	keys, err := w.Store.Deferred().Keys(context.Background())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -237,7 +243,7 @@ func (w *world) waiting() []string {
 
 func (w *world) checkpoint() (c schedule.Checkpoint) {
 	w.t.Helper()
-	if _, err := w.Store.GetJSON(context.Background(), archive.Checkpoints, schedule.CheckpointName, &c); err != nil {
+	if _, err := w.Store.Checkpoints().Get(context.Background(), schedule.CheckpointName, &c); err != nil {
 		w.t.Fatal(err)
 	}
 	return c

@@ -81,13 +81,13 @@ func (w *World) OpenWith(way http.RoundTripper) *archive.Store {
 func (w *World) Empty() {
 	w.T.Helper()
 	ctx := context.Background()
-	_, err := w.Store.PutJSON(ctx, archive.Checkpoints, schedule.CheckpointName, struct{}{}, "*", nil)
+	_, err := w.Store.Checkpoints().Put(ctx, schedule.CheckpointName, struct{}{}, "*", nil)
 	if errors.Is(err, archive.ErrNotFound) { // the first test of all
 		err = w.Store.CreateContainers(ctx)
 	}
-	keys, lerr := w.Store.Waiting(ctx)
+	keys, lerr := w.Store.Deferred().Keys(ctx)
 	for _, key := range keys {
-		lerr = errors.Join(lerr, w.Store.DeleteWaiting(ctx, key))
+		lerr = errors.Join(lerr, w.Store.Deferred().Delete(ctx, key))
 	}
 	if err = errors.Join(err, lerr); err != nil {
 		w.T.Fatal(err)
@@ -108,7 +108,7 @@ func (w *World) NoteError(err error) { w.said = append(w.said, err.Error()) }
 
 func (w *World) checkSecrets() {
 	var state schedule.Checkpoint
-	_, err := w.Store.GetJSON(context.Background(), archive.Checkpoints, schedule.CheckpointName, &state)
+	_, err := w.Store.Checkpoints().Get(context.Background(), schedule.CheckpointName, &state)
 	if err == nil {
 		for _, s := range state.Open {
 			w.said = append(w.said, s.Failed)

@@ -22,7 +22,7 @@ import (
 // importOnce processes a batch once, under the lease of its journal.
 func (im *Importer) importOnce(ctx context.Context, name, invocation string, log *slog.Logger, how Delivery) (
 	Result, error) {
-	data, _, err := im.opts.Store.ReadBatch(ctx, name)
+	data, _, err := im.opts.Batches.Read(ctx, name)
 	if errors.Is(err, archive.ErrNotFound) {
 		return Result{}, ErrMissing
 	}
@@ -38,7 +38,7 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 	if how.Wait {
 		open = journal.Open
 	}
-	j, err := open(ctx, im.opts.Store.Logs(), name, invocation, im.opts.Now)
+	j, err := open(ctx, im.opts.Logs, name, invocation, im.opts.Now)
 	if err != nil {
 		return Result{}, fmt.Errorf("open the batch's journal: %w", err)
 	}

@@ -350,7 +350,7 @@ func (b *batch) recordOf(ctx context.Context, at record.Place) ([]byte, error) {
 	data := e.data
 	if e.name != at.Batch {
 		var err error
-		if data, _, err = b.im.opts.Store.ReadBatch(ctx, at.Batch); err != nil {
+		if data, _, err = b.im.opts.Batches.Read(ctx, at.Batch); err != nil {
 			return nil, err
 		}
 		if e.name, e.data = "", nil; len(data) <= maxKeptBatch {

@@ -8,6 +8,7 @@ package importer
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"path"
 	"time"
@@ -15,7 +16,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"o2archiver/handlers/import/internal/recipients"
-	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox"
@@ -33,9 +33,21 @@ const (
 	MaxMemory = 48 << 20
 )
 
+// Batches reads batches. It is *archive.Batches without what writes.
+type Batches interface {
+	Read(ctx context.Context, name string) (data []byte, etag string, err error)
+}
+
+// Media opens attachments. It is *archive.Media without what writes.
+type Media interface {
+	Open(ctx context.Context, name string) (body io.ReadCloser, size int64, err error)
+}
+
 // Options are what an Importer works with. All clients are required.
 type Options struct {
-	Store   *archive.Store // batches and media are read, journals are written
+	Batches Batches
+	Media   Media
+	Logs    journal.Logs
 	Ledger  *ledger.Ledger
 	Boxes   *mailbox.Client       // its request timeout must be RequestTimeout(InDoubt)
 	Users   *recipients.Directory // is notified of mailboxes that no longer exist

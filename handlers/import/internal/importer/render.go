@@ -54,7 +54,7 @@ type Form struct {
 // renderMessage renders the message if it is small enough to be held; otherwise each copy renders it.
 func (im *Importer) renderMessage(ctx context.Context, msg *message.Message) (*rendered, error) {
 	out := &rendered{msg: msg, form: im.opts.Form, open: func(blob string) (io.ReadCloser, error) {
-		body, _, err := im.opts.Store.OpenMedia(ctx, blob)
+		body, _, err := im.opts.Media.Open(ctx, blob)
 		return body, err
 	}}
 	if msg.Size() > heldWhole {
@@ -87,7 +87,7 @@ func (im *Importer) peekAttachment(ctx context.Context) func(a record.Attachment
 }
 
 func (im *Importer) readAttachment(ctx context.Context, blob string, n int) ([]byte, error) {
-	body, _, err := im.opts.Store.OpenMedia(ctx, blob)
+	body, _, err := im.opts.Media.Open(ctx, blob)
 	if err != nil {
 		return nil, err
 	}

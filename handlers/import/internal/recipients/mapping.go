@@ -26,8 +26,8 @@ type MappingOptions struct {
 
 // Mapping is the administrator's CSV file, cached for MappingAge. It is safe for concurrent use.
 type Mapping struct {
-	store *archive.Store
-	o     MappingOptions
+	file *archive.Mapping
+	o    MappingOptions
 
 	lock    lock.Mutex     // guards the fields below
 	checked time.Time      // when storage was last checked; zero: never
@@ -36,8 +36,8 @@ type Mapping struct {
 }
 
 // NewMapping returns a Mapping that has not been read yet.
-func NewMapping(store *archive.Store, o MappingOptions) *Mapping {
-	return &Mapping{store: store, o: o, lock: lock.New()}
+func NewMapping(file *archive.Mapping, o MappingOptions) *Mapping {
+	return &Mapping{file: file, o: o, lock: lock.New()}
 }
 
 // Refresh makes the next call of Current check storage for another file.
@@ -67,7 +67,7 @@ func (m *Mapping) Current(ctx context.Context) (*usermap.Table, error) {
 	var data []byte
 	var etag string
 	err := retry.Do(ctx, func(ctx context.Context) (err error) {
-		data, etag, err = m.store.Mapping(ctx, m.etag)
+		data, etag, err = m.file.Read(ctx, m.etag)
 		return err
 	})
 	switch {

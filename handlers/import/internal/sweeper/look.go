@@ -65,7 +65,7 @@ type openBatch struct {
 func (s *sweep) findOpenBatches(ctx context.Context, until time.Time, replays []*Replay) error {
 	var names []string
 	err := retry.Do(ctx, func(ctx context.Context) (err error) {
-		names, err = s.opts.Store.Days(ctx)
+		names, err = s.opts.Batches.Days(ctx)
 		return err
 	})
 	if err != nil {
@@ -167,7 +167,7 @@ func (s *sweep) resumeAt(day string) {
 func (s *sweep) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[string]bool) {
 	var runs []string
 	err := s.startPart(ctx, func(ctx context.Context) (err error) {
-		runs, err = s.opts.Store.Runs(ctx, d.name)
+		runs, err = s.opts.Batches.Runs(ctx, d.name)
 		return err
 	})
 	if err != nil {
@@ -203,7 +203,7 @@ func (s *sweep) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[st
 func (s *sweep) lookInto(ctx context.Context, r *sweptRun) error {
 	// The manifest is read before the batches are listed. If it exists, the list is complete.
 	err := s.startPart(ctx, func(ctx context.Context) error {
-		_, err := s.opts.Store.ReadManifest(ctx, r.folder)
+		_, err := s.opts.Batches.ReadManifest(ctx, r.folder)
 		return err
 	})
 	if err != nil && !errors.Is(err, archive.ErrNotFound) {
@@ -212,7 +212,7 @@ func (s *sweep) lookInto(ctx context.Context, r *sweptRun) error {
 	manifest := err == nil
 	var batches []archive.BatchInfo
 	err = s.startPart(ctx, func(ctx context.Context) (err error) {
-		batches, err = s.opts.Store.Batches(ctx, r.folder)
+		batches, err = s.opts.Batches.List(ctx, r.folder)
 		return err
 	})
 	if err != nil {
@@ -240,7 +240,7 @@ func (s *sweep) lookUp(ctx context.Context, r *sweptRun, b archive.BatchInfo) er
 	var done bool
 	var totals journal.Totals
 	err := s.startPart(ctx, func(ctx context.Context) (err error) {
-		totals, done, err = journal.TailTotals(ctx, s.opts.Store.Logs(), b.Name)
+		totals, done, err = journal.TailTotals(ctx, s.opts.Logs, b.Name)
 		return err
 	})
 	s.mu.Lock()

@@ -19,7 +19,7 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// ReplaysBlob is the blob in archive.Sweeps that holds Replays.
+// ReplaysBlob is the blob in archive.SweepsContainer that holds Replays.
 const ReplaysBlob = "replays.json"
 
 // ReplayGroup is the number of batches of a replay after whose turns its progress is saved.
@@ -84,7 +84,7 @@ func (s *sweep) replay(ctx context.Context, what string) (Result, error) {
 func (s *sweep) replays(ctx context.Context) (open []*Replay, _ error) {
 	var state Replays
 	err := retry.Do(ctx, func(ctx context.Context) error {
-		_, err := s.opts.Store.GetJSON(ctx, archive.Sweeps, ReplaysBlob, &state)
+		_, err := s.opts.Sweeps.Get(ctx, ReplaysBlob, &state)
 		if errors.Is(err, archive.ErrNotFound) {
 			return nil
 		}
@@ -239,14 +239,14 @@ func (s *sweep) updateReplays(ctx context.Context, change func(*Replays) error) 
 	for range replayWrites {
 		err = retry.Do(ctx, func(ctx context.Context) error {
 			var state Replays
-			etag, err := s.opts.Store.GetJSON(ctx, archive.Sweeps, ReplaysBlob, &state)
+			etag, err := s.opts.Sweeps.Get(ctx, ReplaysBlob, &state)
 			if err != nil && !errors.Is(err, archive.ErrNotFound) {
 				return err
 			}
 			if err := change(&state); err != nil {
 				return err
 			}
-			_, err = s.opts.Store.PutJSON(ctx, archive.Sweeps, ReplaysBlob, state, etag, nil)
+			_, err = s.opts.Sweeps.Put(ctx, ReplaysBlob, state, etag, nil)
 			return err
 		})
 		if !errors.Is(err, archive.ErrChanged) && !errors.Is(err, archive.ErrExists) {
@@ -261,13 +261,12 @@ func (s *sweep) updateReplays(ctx context.Context, change func(*Replays) error) 
 
 // named returns the batches of the run, or the one batch, that a replay is requested for.
 func (s *sweep) named(ctx context.Context, what string) (names []string, _ error) {
-	batch, err := s.opts.Store.BatchFromURI(s.opts.Store.BatchURI(what)) // checks the form of the name
-	if err == nil {
-		return []string{batch}, nil
+	if archive.IsBatch(what) {
+		return []string{what}, nil
 	}
 	var batches []archive.BatchInfo
-	err = retry.Do(ctx, func(ctx context.Context) (err error) {
-		batches, err = s.opts.Store.Batches(ctx, what)
+	err := retry.Do(ctx, func(ctx context.Context) (err error) {
+		batches, err = s.opts.Batches.List(ctx, what)
 		return err
 	})
 	var answer *azure.Error

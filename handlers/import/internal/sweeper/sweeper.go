@@ -15,6 +15,7 @@ import (
 	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
+	"o2archiver/shared/journal"
 	"o2archiver/shared/retry"
 )
 
@@ -29,12 +30,22 @@ type Importer interface {
 	RefreshRecipients(ctx context.Context) error
 }
 
+// Batches is what a sweep reads of the batches. It is *archive.Batches without what writes.
+type Batches interface {
+	Days(ctx context.Context) ([]string, error)
+	Runs(ctx context.Context, day string) ([]string, error)
+	List(ctx context.Context, folder string) ([]archive.BatchInfo, error)
+	ReadManifest(ctx context.Context, folder string) (archive.Manifest, error)
+}
+
 // Options holds what a Sweeper works with.
 type Options struct {
-	Store *archive.Store   // days, runs, batches and journals are read, the state of sweeps is written
-	After time.Duration    // younger batches are left to their events, unless the input has another age
-	Times Times            // the zero value: DefaultTimes
-	Now   func() time.Time // the present, by this host's clock
+	Batches Batches
+	Logs    journal.Logs       // are read
+	Sweeps  *archive.Documents // the state of sweeps is read and written
+	After   time.Duration      // younger batches are left to their events, unless the input has another age
+	Times   Times              // the zero value: DefaultTimes
+	Now     func() time.Time   // the present, by this host's clock
 }
 
 // Times holds the time limits of a sweep.
@@ -100,7 +111,7 @@ func (sw *Sweeper) Sweep(ctx context.Context, input, invocation string, log *slo
 	}
 	var lease *archive.Lease
 	err = retry.Do(ctx, func(ctx context.Context) (err error) {
-		lease, err = s.opts.Store.Lease(ctx, archive.Sweeps, StateBlob)
+		lease, err = s.opts.Sweeps.Lease(ctx, StateBlob)
 		return err
 	})
 	if errors.Is(err, archive.ErrLeased) {

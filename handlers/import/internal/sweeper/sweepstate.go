@@ -15,7 +15,7 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// StateBlob is the blob in archive.Sweeps that holds State, and whose lease a sweep holds.
+// StateBlob is the blob in archive.SweepsContainer that holds State, and whose lease a sweep holds.
 const StateBlob = "sweep.json"
 
 const (
@@ -52,7 +52,7 @@ type State struct {
 // load reads the state from storage.
 func (s *sweep) load(ctx context.Context) error {
 	err := retry.Do(ctx, func(ctx context.Context) error {
-		_, err := s.opts.Store.GetJSON(ctx, archive.Sweeps, StateBlob, &s.state)
+		_, err := s.opts.Sweeps.Get(ctx, StateBlob, &s.state)
 		return err
 	})
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *sweep) save(ctx context.Context) error {
 				return err
 			}
 		}
-		_, err := s.opts.Store.PutJSON(ctx, archive.Sweeps, StateBlob, next, "*", s.lease)
+		_, err := s.opts.Sweeps.Put(ctx, StateBlob, next, "*", s.lease)
 		return err
 	})
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *sweep) save(ctx context.Context) error {
 // only a lease that is held for longer belongs to another sweep.
 func (s *sweep) takeAgain(ctx context.Context) error {
 	for began := time.Now(); ; {
-		lease, err := s.opts.Store.Lease(ctx, archive.Sweeps, StateBlob)
+		lease, err := s.opts.Sweeps.Lease(ctx, StateBlob)
 		switch {
 		case err == nil:
 			s.lease.Release()

@@ -83,18 +83,18 @@ func (c *turnCounter) RefreshRecipients(context.Context) error { return nil }
 func TestSweepLosesItsLease(t *testing.T) {
 	t.Parallel()
 	store, im := importtest.Store(t), &turnCounter{}
-	o := Options{Store: store, Now: time.Now, Times: DefaultTimes()}
+	o := Options{Batches: store.Batches(), Logs: store.Logs(), Sweeps: store.Sweeps(), Now: time.Now, Times: DefaultTimes()}
 	o.Times.Lease = time.Second
 	s := &sweep{opts: o, importer: im, log: slog.New(slog.DiscardHandler), before: time.Now()}
 	take := func() *archive.Lease {
-		lease, err := store.Lease(t.Context(), archive.Sweeps, StateBlob)
+		lease, err := store.Sweeps().Lease(t.Context(), StateBlob)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return lease
 	}
 	saved := func() (state State) {
-		if _, err := store.GetJSON(t.Context(), archive.Sweeps, StateBlob, &state); err != nil {
+		if _, err := store.Sweeps().Get(t.Context(), StateBlob, &state); err != nil {
 			t.Fatal(err)
 		}
 		return state

@@ -14,30 +14,30 @@ import (
 
 func TestMapping(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
-	if _, err := s.blob(Settings, mappingName).Delete(ctx, nil); err != nil && !errors.Is(translateError(ctx, err), ErrNotFound) {
+	if _, err := s.Mapping().blob(mappingName).Delete(ctx, nil); err != nil && !errors.Is(translateError(ctx, err), ErrNotFound) {
 		t.Fatal(err)
 	}
-	if _, _, err := s.Mapping(ctx, ""); !errors.Is(err, ErrNotFound) {
+	if _, _, err := s.Mapping().Read(ctx, ""); !errors.Is(err, ErrNotFound) {
 		t.Fatalf("no mapping: %v, want %v", err, ErrNotFound)
 	}
-	put, err := s.WriteMapping(ctx, []byte("Phone,Email\n"))
+	put, err := s.Mapping().Write(ctx, []byte("Phone,Email\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, etag, err := s.Mapping(ctx, "")
+	data, etag, err := s.Mapping().Read(ctx, "")
 	if err != nil || string(data) != "Phone,Email\n" || etag != put {
 		t.Fatalf("got %q, %q, %v", data, etag, err)
 	}
-	if _, _, err := s.Mapping(ctx, etag); !errors.Is(err, ErrNotModified) {
+	if _, _, err := s.Mapping().Read(ctx, etag); !errors.Is(err, ErrNotModified) {
 		t.Errorf("the same mapping: %v, want %v", err, ErrNotModified)
 	}
-	if _, err := s.WriteMapping(ctx, []byte{}); err != nil {
+	if _, err := s.Mapping().Write(ctx, []byte{}); err != nil {
 		t.Fatal(err)
 	}
-	if data, _, err := s.Mapping(ctx, etag); err != nil || len(data) != 0 {
+	if data, _, err := s.Mapping().Read(ctx, etag); err != nil || len(data) != 0 {
 		t.Errorf("a new, empty mapping: %q, %v", data, err)
 	}
-	if _, err := s.WriteMapping(ctx, make([]byte, maxMapping+1)); !errors.Is(err, ErrTooLarge) {
+	if _, err := s.Mapping().Write(ctx, make([]byte, maxMapping+1)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a large mapping: %v, want %v", err, ErrTooLarge)
 	}
 }
@@ -46,25 +46,25 @@ func TestWaitingRoom(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
 	for _, key := range []string{"b-2", "a-1"} {
 		for _, v := range []string{key, "the first stays"} {
-			if err := s.PutWaiting(ctx, key, v); err != nil {
+			if err := s.Deferred().Put(ctx, key, v); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if err := s.ReplaceWaiting(ctx, "b-2", "new"); err != nil {
+	if err := s.Deferred().Replace(ctx, "b-2", "new"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ReplaceWaiting(ctx, "c-3", "never there"); !errors.Is(err, ErrNotFound) {
+	if err := s.Deferred().Replace(ctx, "c-3", "never there"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("replace what is not there: %v, want %v", err, ErrNotFound)
 	}
-	keys, err := s.Waiting(ctx)
+	keys, err := s.Deferred().Keys(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
 	for _, key := range keys {
 		var v string
-		if err := s.GetWaiting(ctx, key, &v); err != nil {
+		if err := s.Deferred().Get(ctx, key, &v); err != nil {
 			t.Fatal(err)
 		}
 		got[key] = v
@@ -73,15 +73,15 @@ func TestWaitingRoom(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, key := range keys {
-		if err := s.DeleteWaiting(ctx, key); err != nil {
+		if err := s.Deferred().Delete(ctx, key); err != nil {
 			t.Error(err)
 		}
-		if err := s.DeleteWaiting(ctx, key); !errors.Is(err, ErrNotFound) {
+		if err := s.Deferred().Delete(ctx, key); !errors.Is(err, ErrNotFound) {
 			t.Errorf("delete twice: %v, want %v", err, ErrNotFound)
 		}
 	}
 	for _, key := range []string{"", "..", "a/b", "a b", "ü"} {
-		if err := s.PutWaiting(ctx, key, 1); err == nil {
+		if err := s.Deferred().Put(ctx, key, 1); err == nil {
 			t.Errorf("key %q is taken", key)
 		}
 	}
@@ -89,16 +89,16 @@ func TestWaitingRoom(t *testing.T) {
 
 func TestWaitingLostAnswer(t *testing.T) {
 	ctx := t.Context()
-	if err := faultyStore(t, method(http.MethodPut), first(archivetest.Lose)).PutWaiting(ctx, "lost", 1); err != nil {
+	if err := faultyStore(t, method(http.MethodPut), first(archivetest.Lose)).Deferred().Put(ctx, "lost", 1); err != nil {
 		t.Errorf("put: %v", err)
 	}
 	lossy := faultyStore(t, method(http.MethodPut), first(archivetest.Lose))
-	if err := lossy.ReplaceWaiting(ctx, "lost", 2); err != nil {
+	if err := lossy.Deferred().Replace(ctx, "lost", 2); err != nil {
 		t.Errorf("replace: %v", err)
 	}
 	// The second DELETE finds nothing; callers take ErrNotFound for done.
 	lossy = faultyStore(t, method(http.MethodDelete), first(archivetest.Lose))
-	if err := lossy.DeleteWaiting(ctx, "lost"); !errors.Is(err, ErrNotFound) {
+	if err := lossy.Deferred().Delete(ctx, "lost"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("delete: %v", err)
 	}
 }
@@ -112,23 +112,23 @@ func TestManifest(t *testing.T) {
 	}
 	const many = 1500 // in more than one block, and more than one page of the listing
 	for n := 1; n <= many; n++ {
-		if _, err := s.WriteBatch(ctx, folder(t), n, fmt.Appendf(nil, "batch %d", n), n%3); err != nil {
+		if _, err := s.Batches().Write(ctx, folder(t), n, fmt.Appendf(nil, "batch %d", n), n%3); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.ReadManifest(ctx, folder(t)); !errors.Is(err, ErrNotFound) {
+	if _, err := s.Batches().ReadManifest(ctx, folder(t)); !errors.Is(err, ErrNotFound) {
 		t.Errorf("no manifest: %v, want %v", err, ErrNotFound)
 	}
 	for _, m := range []Manifest{want, {}} { // the first one stays
-		if batches, staged, err := s.WriteManifest(ctx, folder(t), m); err != nil || batches != many || staged != many {
+		if batches, staged, err := s.Batches().WriteManifest(ctx, folder(t), m); err != nil || batches != many || staged != many {
 			t.Fatalf("%d batches of %d records, %v", batches, staged, err)
 		}
 	}
-	got, err := s.ReadManifest(ctx, folder(t))
+	got, err := s.Batches().ReadManifest(ctx, folder(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want.Batches, err = s.Batches(ctx, folder(t)); err != nil || len(want.Batches) != many {
+	if want.Batches, err = s.Batches().List(ctx, folder(t)); err != nil || len(want.Batches) != many {
 		t.Errorf("%d batches, %v: the manifest is none of them", len(want.Batches), err)
 	}
 	want.Staged = many
@@ -138,20 +138,20 @@ func TestManifest(t *testing.T) {
 	t.Run("the listing fails", func(t *testing.T) {
 		other := folder(t)
 		refused := faultyStore(t, method(http.MethodGet), func(int) archivetest.Fault { return archivetest.Refuse })
-		if _, _, err := refused.WriteManifest(ctx, other, want); !errors.Is(err, ErrUnavailable) {
+		if _, _, err := refused.Batches().WriteManifest(ctx, other, want); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("error %v, want %v", err, ErrUnavailable)
 		}
-		if _, err := s.ReadManifest(ctx, other); !errors.Is(err, ErrNotFound) {
+		if _, err := s.Batches().ReadManifest(ctx, other); !errors.Is(err, ErrNotFound) {
 			t.Errorf("half a manifest was written: %v", err)
 		}
 	})
 	t.Run("an answer is lost", func(t *testing.T) {
 		other := folder(t)
 		lossy := faultyStore(t, method(http.MethodPut), first(archivetest.Lose))
-		if _, _, err := lossy.WriteManifest(ctx, other, want); err != nil {
+		if _, _, err := lossy.Batches().WriteManifest(ctx, other, want); err != nil {
 			t.Error(err)
 		}
-		if _, err := s.ReadManifest(ctx, other); err != nil {
+		if _, err := s.Batches().ReadManifest(ctx, other); err != nil {
 			t.Error(err)
 		}
 	})
