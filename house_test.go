@@ -141,7 +141,7 @@ func TestImportsGoOneWay(t *testing.T) {
 				if below, engine := engineFloors[f.dir]; engine && !f.test && !slices.Contains(below, own) {
 					t.Errorf("%s imports %s: this engine may import %v only", f.path, name, below)
 				}
-			case f.test, under(f.dir, "handlers") && strings.HasSuffix(f.dir, "test"):
+			case f.test, strings.HasSuffix(f.dir, "test") && (under(f.dir, "handlers") || under(f.dir, "shared/report")):
 				// A test may lean on any stand-in, and so may a package for tests.
 			case under(own, "local") && !under(f.dir, "local"):
 				t.Errorf("%s imports %s: what is deployed knows nothing of the local run", f.path, name)

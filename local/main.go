@@ -137,7 +137,8 @@ const maxSinglePost = 3_140_000
 // export writes what the archive has imported into the folder of -export, and returns what went wrong.
 func (w *world) export(ctx context.Context, lookup func(string) (string, bool), said io.Writer) (problems []string) {
 	r := settings.Read(lookup) // as the app import reads them
-	o := export.Options{Region: r.String("DEFAULT_REGION"), MaxItem: r.Bytes("MAX_ITEM_SIZE"), Address: w.address}
+	o := export.Options{Address: w.address,
+		Form: report.Form{Region: r.String("DEFAULT_REGION"), MaxItem: r.Bytes("MAX_ITEM_SIZE")}}
 	if !settings.UploadSessions(r.String("AZURE_CLOUD")) {
 		o.MaxFile = maxSinglePost
 	}

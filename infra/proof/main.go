@@ -7,26 +7,24 @@
 package main
 
 import (
+	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"regexp"
 	"strings"
 
-	"o2archiver/shared/archive"
-	"o2archiver/shared/journal"
+	"o2archiver/shared/report"
 )
 
 // list is the name of the file with the checksums, in the format of sha256sum and shasum.
 const list = "SHA256SUMS"
+
+// listPart is the name of the list until it is complete.
+const listPart = list + ".part"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -42,148 +40,45 @@ func main() {
 }
 
 // run checks the folder and, if everything matches, writes the checksums and prints what was proven.
-func run(ctx context.Context, folder string, stdout io.Writer) error {
-	e := &export{folder: folder, sums: map[string]string{}}
-	for _, step := range []func(context.Context) error{e.read, e.batches, e.journals} {
-		if err := step(ctx); err != nil {
-			return err
-		}
-	}
-	if len(e.wrong) > 0 {
-		return fmt.Errorf("what was exported is not what was archived:\n%s", strings.Join(e.wrong, "\n"))
-	}
-	if err := os.WriteFile(filepath.Join(folder, list), []byte(e.lines.String()), 0o600); err != nil {
+func run(ctx context.Context, folder string, stdout io.Writer) (err error) {
+	sums, err := os.OpenFile(filepath.Join(folder, listPart), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(stdout,
+	defer func() {
+		sums.Close()
+		if err != nil {
+			_ = os.Remove(sums.Name()) // the error so far is the one to return
+		}
+	}()
+	lines := bufio.NewWriter(sums) // Flush returns its first error
+	proof, err := report.Folder(folder).Prove(ctx, func(name, sha256 string) error {
+		_, err := fmt.Fprintf(lines, "%s  %s\n", sha256, name)
+		return err
+	}, list, listPart)
+	if err != nil {
+		return err
+	}
+	if len(proof.Mismatches) > 0 {
+		return fmt.Errorf("what was exported is not what was archived:\n%s", strings.Join(proof.Mismatches, "\n"))
+	}
+	if err := errors.Join(lines.Flush(), sums.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(sums.Name(), filepath.Join(folder, list)); err != nil {
+		return err
+	}
+	return printProof(stdout, proof)
+}
+
+// printProof prints what was proven.
+func printProof(w io.Writer, p report.Proof) error {
+	_, err := fmt.Fprintf(w,
 		"Proven: %d attachments by their names, %d batches by %d manifests, %d journals line by line.\n",
-		e.media, e.proven, e.manifests, e.chained)
-	if err == nil && e.unlisted > 0 {
-		_, err = fmt.Fprintf(stdout,
-			"%d batches belong to runs that have no manifest yet: nothing says what they were.\n",
-			e.unlisted)
+		p.Attachments, p.Batches, p.Manifests, p.Journals)
+	if err == nil && p.Unlisted > 0 {
+		_, err = fmt.Fprintf(w,
+			"%d batches belong to runs that have no manifest yet: nothing says what they were.\n", p.Unlisted)
 	}
-	return err
-}
-
-// export is the content of the folder and the results of its checks.
-type export struct {
-	folder string
-	sums   map[string]string // SHA-256 in hex by name, with slashes
-	lines  strings.Builder   // the lines of the list, in the order of the names
-	wrong  []string          // mismatches, each with the name of the file
-
-	media, proven, manifests, unlisted, chained int
-}
-
-// read computes the hash of every file, and compares those of attachments with their names.
-func (e *export) read(ctx context.Context) error {
-	digest := regexp.MustCompile(`^` + archive.MediaContainer + `/(?:\d{4}/\d\d/\d\d/)?([0-9a-f]{64})$`)
-	return filepath.WalkDir(e.folder, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
-		}
-		name, err := filepath.Rel(e.folder, file)
-		if err != nil {
-			return err
-		}
-		if name = filepath.ToSlash(name); name == list {
-			return nil
-		}
-		if e.sums[name], err = fileSum(file); err != nil {
-			return err
-		}
-		fmt.Fprintf(&e.lines, "%s  %s\n", e.sums[name], name)
-		if m := digest.FindStringSubmatch(name); m != nil {
-			e.media++
-			if m[1] != e.sums[name] {
-				e.wrong = append(e.wrong, name+" is not what its name says")
-			}
-		}
-		return nil
-	})
-}
-
-// fileSum returns the SHA-256 of a file in hex.
-func fileSum(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// batches compares the hash of each batch with that in its run's manifest.
-func (e *export) batches(ctx context.Context) error {
-	listed := map[string]bool{}
-	for name := range e.sums {
-		in, ok := strings.CutPrefix(name, archive.BatchesContainer+"/")
-		if !ok || !archive.IsManifest(in) || ctx.Err() != nil {
-			continue
-		}
-		raw, err := os.ReadFile(filepath.Join(e.folder, filepath.FromSlash(name)))
-		if err != nil {
-			return err
-		}
-		var m archive.Manifest
-		if err := json.Unmarshal(raw, &m); err != nil {
-			e.wrong = append(e.wrong, name+" can't be read")
-			continue
-		}
-		e.manifests++
-		for _, b := range m.Batches {
-			batch := archive.BatchesContainer + "/" + b.Name
-			listed[batch] = true
-			switch got, ok := e.sums[batch]; {
-			case !ok:
-				e.wrong = append(e.wrong, batch+" is missing")
-			case got != b.SHA256:
-				e.wrong = append(e.wrong, batch+" is not what its manifest says")
-			default:
-				e.proven++
-			}
-		}
-	}
-	for name := range e.sums {
-		if strings.HasPrefix(name, archive.BatchesContainer+"/") && archive.HasBatchEnding(name) && !listed[name] {
-			e.unlisted++
-		}
-	}
-	return ctx.Err()
-}
-
-// journals checks the chain of hashes of each journal.
-func (e *export) journals(ctx context.Context) error {
-	for name := range e.sums {
-		log, ok := strings.CutPrefix(name, archive.JournalContainer+"/")
-		if !ok {
-			continue
-		}
-		batch := journal.BatchOf(log)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err := followBatch(filepath.Join(e.folder, filepath.FromSlash(name)), batch); err != nil {
-			e.wrong = append(e.wrong, name+": "+err.Error())
-			continue
-		}
-		e.chained++
-	}
-	return nil
-}
-
-// followBatch checks one journal, which must be that of the batch.
-func followBatch(file, batch string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = journal.Parse(f, batch)
 	return err
 }

@@ -15,6 +15,8 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+
+	"o2archiver/shared/report"
 )
 
 func main() {
@@ -49,9 +51,9 @@ func run(ctx context.Context, folder, region string, stdout *os.File) error {
 	if !to.Mode().IsRegular() && to.Mode()&fs.ModeCharDevice == 0 {
 		return errGathered
 	}
-	l := &list{region: region, rows: map[string]*row{}}
-	if err := l.read(ctx, folder); err != nil {
+	l, err := report.ReadUnmapped(ctx, report.Folder(folder), region)
+	if err != nil {
 		return err
 	}
-	return l.print(stdout)
+	return printList(stdout, l)
 }

@@ -1,8 +1,8 @@
 // Package export writes the messages that an archive has imported as .eml files, one folder per mailbox, so that they
 // can be opened without the archive.
 //
-// The journals state what was imported. The messages are rendered again from the batches and the media, as import does
-// it, and checked against the hashes that import has written to the journals.
+// The journals state what was imported. The messages are made again from the batches and the media and checked against
+// the hashes in the journals; both is done by shared/report.
 package export
 
 import (
@@ -16,17 +16,12 @@ import (
 	"strings"
 
 	"o2archiver/shared/archive"
-	"o2archiver/shared/journal"
-	"o2archiver/shared/message"
-	"o2archiver/shared/usermap"
+	"o2archiver/shared/report"
 )
 
 // Options holds what the form of a message depends on, and the names of the mailboxes.
 type Options struct {
-	Region  string                 // DEFAULT_REGION
-	MaxItem int64                  // MAX_ITEM_SIZE, bytes
-	MaxFile int64                  // maximum size of an attachment in this cloud, bytes; 0: no limit
-	Mapping *usermap.Table         // the administrator's mapping; nil: there is none
+	report.Form
 	Address func(id string) string // address of a mailbox, "" if unknown; nil: none is known
 }
 
@@ -64,10 +59,9 @@ const maxReasons = 10
 //
 // Memory holds one batch with its journal, and some hundred bytes for each message, but never an attachment.
 func To(ctx context.Context, dir string, store *archive.Store, o Options) (Result, error) {
-	e := &exporter{store: store, options: o, workshop: message.NewNumberCache(),
-		folders: map[string]string{}, owners: map[string]string{Index: "", indexPart: ""},
+	e := &exporter{options: o, folders: map[string]string{}, owners: map[string]string{Index: "", indexPart: ""},
 		written: map[string]bool{}, files: map[string]bool{}, boxes: map[string]bool{}}
-	err := e.run(ctx, dir)
+	err := e.run(ctx, dir, store)
 	e.result.Mailboxes = len(e.boxes)
 	if err != nil {
 		return e.result, fmt.Errorf("export: %w", withoutName(err))
@@ -77,12 +71,10 @@ func To(ctx context.Context, dir string, store *archive.Store, o Options) (Resul
 
 // exporter is the state of one export.
 type exporter struct {
-	store    *archive.Store
-	options  Options
-	root     *os.Root // ensures that no file is written outside the folder, whatever its name is derived from
-	index    *index
-	workshop *message.NumberCache
-	result   Result
+	options Options
+	root    *os.Root // ensures that no file is written outside the folder, whatever its name is derived from
+	index   *index
+	result  Result
 
 	folders map[string]string // mailbox → folder
 	owners  map[string]string // folder → mailbox; "" for the names of the index
@@ -91,8 +83,8 @@ type exporter struct {
 	boxes   map[string]bool   // folders that have a message
 }
 
-// run exports all batches, in the order of their names.
-func (e *exporter) run(ctx context.Context, dir string) (err error) {
+// run exports all copies, in the order of their batches.
+func (e *exporter) run(ctx context.Context, dir string, store *archive.Store) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -104,79 +96,18 @@ func (e *exporter) run(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer func() { err = e.index.close(err) }()
-	for b, err := range e.store.Batches().All(ctx) {
+	for c, err := range report.ImportedCopies(ctx, store, e.options.Form) {
 		if err != nil {
-			return fmt.Errorf("list the batches: %w", err)
-		}
-		if err := e.batch(ctx, b.Name); err != nil {
-			return fmt.Errorf("batch %s: %w", b.Name, err)
-		}
-	}
-	return nil
-}
-
-// batch exports the copies that are in mailboxes according to the batch's journal, whether the batch is finished or
-// not.
-func (e *exporter) batch(ctx context.Context, name string) error {
-	state, err := journal.Read(ctx, e.store.Logs(), name)
-	if err != nil {
-		return err
-	}
-	there := map[int][]journal.Copy{}
-	for _, n := range state.Lines() {
-		for _, c := range state.Copies(n) {
-			if c.Outcome == journal.Imported || c.Outcome == journal.Oversize {
-				there[n] = append(there[n], c)
-			}
-		}
-	}
-	if len(there) == 0 {
-		return nil
-	}
-	data, _, err := e.store.Batches().Read(ctx, name)
-	if err != nil {
-		return fmt.Errorf("read it: %w", err)
-	}
-	for number, text := range journal.BatchLines(data) {
-		copies := there[number]
-		if len(copies) == 0 {
-			continue
-		}
-		delete(there, number)
-		rec, _ := state.Record(number)
-		fail := func(n int, why string) { e.fail(n, name, number, why) }
-		if err := e.records(ctx, text, rec, copies, fail); err != nil {
-			return fmt.Errorf("line %d: %w", number, err)
-		}
-	}
-	for n, copies := range there {
-		e.fail(len(copies), name, n, "the batch has no such line")
-	}
-	return nil
-}
-
-// line exports the copies of one line. It passes the copies that can't be exported to fail, and returns an error only
-// if it would concern every message.
-func (e *exporter) line(ctx context.Context, text []byte, known journal.Record, copies []journal.Copy,
-	fail func(n int, why string)) error {
-	if len(copies) == 0 {
-		return nil
-	}
-	l, err := e.read(ctx, text, known)
-	if err != nil {
-		fail(len(copies), err.Error())
-		return nil
-	}
-	for _, c := range copies {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		err := e.copy(l, c)
-		if isEnvironmental(ctx, err) {
 			return err
 		}
+		if err = context.Cause(ctx); err == nil {
+			err = e.writeCopy(c)
+		}
+		if isEnvironmental(ctx, err) {
+			return fmt.Errorf("batch %s: line %d: %w", c.Batch, c.Line, err)
+		}
 		if err != nil {
-			fail(1, err.Error())
+			e.fail(c, err)
 		}
 	}
 	return nil
@@ -186,9 +117,7 @@ func (e *exporter) line(ctx context.Context, text []byte, known journal.Record, 
 func isEnvironmental(ctx context.Context, err error) bool {
 	var disk *fs.PathError
 	var rename *os.LinkError
-	return err != nil && (ctx.Err() != nil || errors.Is(err, archive.ErrUnavailable) ||
-		errors.Is(err, archive.ErrDenied) || errors.Is(err, archive.ErrArchived) ||
-		errors.As(err, &disk) || errors.As(err, &rename))
+	return report.IsEnvironmental(ctx, err) || errors.As(err, &disk) || errors.As(err, &rename)
 }
 
 // withoutName removes the file's name from a file system error: it may hold a mailbox's address.
@@ -204,16 +133,16 @@ func withoutName(err error) error {
 	return err
 }
 
-// fail counts n messages that could not be exported, with the reason.
-func (e *exporter) fail(n int, batch string, line int, why string) {
-	e.result.Failed += n
-	all := &e.result.Reasons
+// fail counts a message that could not be exported, with the reason.
+func (e *exporter) fail(c *report.ImportedCopy, reason error) {
+	e.result.Failed++
+	why, all := reason.Error(), &e.result.Reasons
 	if i := slices.IndexFunc(*all, func(r Reason) bool { return r.Why == why }); i >= 0 {
-		(*all)[i].Count += n
+		(*all)[i].Count++
 		return
 	}
 	if len(*all) < maxReasons {
-		*all = append(*all, Reason{Why: why, Count: n, First: fmt.Sprintf("line %d of batch %s", line, batch)})
+		*all = append(*all, Reason{Why: why, Count: 1, First: fmt.Sprintf("line %d of batch %s", c.Line, c.Batch)})
 	}
 }
 

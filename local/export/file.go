@@ -10,45 +10,43 @@ import (
 	"io/fs"
 	"os"
 
-	"o2archiver/shared/journal"
-	"o2archiver/shared/message"
-	"o2archiver/shared/record"
+	"o2archiver/shared/report"
 )
 
-// copy writes one copy, unless its file exists already.
-func (e *exporter) copy(l *line, c journal.Copy) error {
-	if record.Key(l.rec.Source, l.rec.ID, c.Mailbox) != c.Key {
-		return errForeign
+// writeCopy writes one copy, unless its file exists already.
+func (e *exporter) writeCopy(c *report.ImportedCopy) error {
+	if c.Err != nil {
+		return c.Err
 	}
 	if e.written[c.Key] {
 		return nil
 	}
-	m, want, err := l.form(c, e.options)
+	m, err := c.Message()
 	if err != nil {
 		return err
 	}
 	folder := e.folder(c.Mailbox)
-	name := folder + "/" + fileName(l.rec.Time, m.ID(), short)
+	name := folder + "/" + fileName(c.Record.Time, m.ID(), short)
 	if e.files[name] {
-		name = folder + "/" + fileName(l.rec.Time, m.ID(), len(m.ID()))
+		name = folder + "/" + fileName(c.Record.Time, m.ID(), len(m.ID()))
 	}
-	sum, err := e.file(l, m, folder, name, want)
+	sum, err := e.writeFile(m, folder, name)
 	if err != nil {
 		return err
 	}
 	e.index.add(name, e.owner(c.Mailbox), sum)
 	e.written[c.Key], e.files[name], e.boxes[folder] = true, true, true
 	e.result.Messages++
-	if want == "" {
+	if m.SHA256 == "" {
 		e.result.Unproven++
 	}
 	return nil
 }
 
-// file writes the message to the file of that name, and returns its SHA-256. A file of that name is always complete: it
-// is written under another name first.
-func (e *exporter) file(l *line, m *message.Message, folder, name, want string) (sum string, err error) {
-	sum, stays, err := e.stays(name, m.Size(), want)
+// writeFile writes the message to the file of that name, and returns its SHA-256. A file of that name is always
+// complete: it is written under another name first.
+func (e *exporter) writeFile(m *report.Message, folder, name string) (sum string, err error) {
+	sum, stays, err := e.stays(name, m)
 	if err != nil || stays {
 		return sum, err
 	}
@@ -60,12 +58,13 @@ func (e *exporter) file(l *line, m *message.Message, folder, name, want string) 
 	if err != nil {
 		return "", err
 	}
-	sum, err = l.into(f, m)
+	b := bufio.NewWriterSize(f, 64<<10) // Flush returns its first error
+	sum, err = m.Write(b)
+	if flushed := b.Flush(); err == nil {
+		err = flushed
+	}
 	if closed := f.Close(); err == nil {
 		err = closed
-	}
-	if err == nil && want != "" && sum != want {
-		err = errDiffers
 	}
 	if err == nil {
 		err = e.root.Rename(part, name)
@@ -76,19 +75,9 @@ func (e *exporter) file(l *line, m *message.Message, folder, name, want string) 
 	return sum, err
 }
 
-// into writes the message to f and returns its SHA-256 in hex.
-func (l *line) into(f io.Writer, m *message.Message) (sum string, err error) {
-	h := sha256.New()
-	b := bufio.NewWriterSize(f, 64<<10)
-	if err := l.write(m, io.MultiWriter(b, h)); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), b.Flush()
-}
-
-// stays reports whether an existing file holds the message: whether its size matches, and its hash if want is not "".
+// stays reports whether an existing file holds the message: whether its size matches, and its hash if it can be proven.
 // It also returns the file's hash.
-func (e *exporter) stays(name string, size int64, want string) (sum string, stays bool, err error) {
+func (e *exporter) stays(name string, m *report.Message) (sum string, stays bool, err error) {
 	info, err := e.root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil
@@ -96,7 +85,7 @@ func (e *exporter) stays(name string, size int64, want string) (sum string, stay
 	if err != nil {
 		return "", false, err
 	}
-	if !info.Mode().IsRegular() || info.Size() != size {
+	if !info.Mode().IsRegular() || info.Size() != m.Size() {
 		return "", false, nil
 	}
 	f, err := e.root.Open(name)
@@ -109,5 +98,5 @@ func (e *exporter) stays(name string, size int64, want string) (sum string, stay
 		return "", false, fmt.Errorf("read what is there: %w", err)
 	}
 	sum = hex.EncodeToString(h.Sum(nil))
-	return sum, want == "" || sum == want, nil
+	return sum, m.SHA256 == "" || sum == m.SHA256, nil
 }

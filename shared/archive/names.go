@@ -83,3 +83,9 @@ func manifestName(folder string) string { return folder + "/" + manifestBase }
 
 // IsManifest reports whether name, within the container Batches, is that of a run's manifest.
 func IsManifest(name string) bool { return path.Base(name) == manifestBase }
+
+// AttachmentHash returns the SHA-256, in hex, that the name of an attachment within MediaContainer holds. ok is false
+// if name is not the name of an attachment.
+func AttachmentHash(name string) (sha256 string, ok bool) {
+	return path.Base(name), mediaForm.MatchString(name)
+}

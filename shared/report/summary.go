@@ -1,5 +1,8 @@
-// Package report computes what is reported about an archive from its manifests, batches and journals. It only reads,
-// and holds one run's list of batches and one batch with its journal at a time.
+// Package report computes what is reported about an archive from its manifests, batches and journals: the summary with
+// its two sums, the list of the numbers without a mailbox, the copies in mailboxes with the proof of their messages,
+// and the proof of a copy of the archive. It only reads.
+//
+// The summary and the copies are read from the archive's storage, the other two from a Folder.
 package report
 
 import (
@@ -195,7 +198,6 @@ func addTo(sums, counts map[string]int) {
 
 // look adds what the summary reports besides the sums.
 func (s *Summary) look(ctx context.Context, store *archive.Store, b archive.BatchInfo, state journal.State) error {
-	unmapped := map[int]bool{}
 	for _, n := range state.Lines() {
 		for _, c := range state.Copies(n) {
 			if c.Differs {
@@ -213,7 +215,6 @@ func (s *Summary) look(ctx context.Context, store *archive.Store, b archive.Batc
 			kind.Archived += r.Records
 		case journal.Unmapped:
 			kind.Unmapped += r.Records
-			unmapped[n] = true
 		case journal.Excluded:
 			kind.Excluded += r.Records
 		case journal.Quarantined:
@@ -225,6 +226,7 @@ func (s *Summary) look(ctx context.Context, store *archive.Store, b archive.Batc
 		}
 		s.Types[r.Kind] = kind
 	}
+	unmapped := unmappedLines(state)
 	if len(unmapped) == 0 {
 		return nil
 	}
@@ -232,10 +234,8 @@ func (s *Summary) look(ctx context.Context, store *archive.Store, b archive.Batc
 	if err != nil {
 		return err
 	}
-	for n, line := range journal.BatchLines(data) {
-		if unmapped[n] {
-			s.mask(line)
-		}
+	for _, line := range selectLines(data, unmapped) {
+		s.mask(line)
 	}
 	return nil
 }

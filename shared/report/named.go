@@ -1,4 +1,4 @@
-package export
+package report
 
 import (
 	"strconv"
@@ -11,10 +11,10 @@ import (
 // addresses returns the addresses by which the message names participants instead of the first of their own; the
 // journal has the origin of each. unsure reports whether one comes from another version of the mapping than the one
 // given.
-func (e *exporter) addresses(r *record.Record, known journal.Record) (found map[int]string, unsure bool) {
+func (r *copyReader) addresses(rec *record.Record, known journal.Record) (found map[int]string, unsure bool) {
 	found = map[int]string{}
-	people := append([]record.Participant{r.Sender()}, r.To...)
-	table := e.options.Mapping
+	people := append([]record.Participant{rec.Sender()}, rec.To...)
+	table := r.form.Mapping
 	for entry := range strings.FieldsSeq(known.Named) {
 		who, source, _ := strings.Cut(entry, "=")
 		i, err := strconv.Atoi(who)
@@ -26,8 +26,8 @@ func (e *exporter) addresses(r *record.Record, known journal.Record) (found map[
 				unsure = true
 				continue
 			}
-			e164, _ := e.workshop.E164(people[i].Value, e.options.Region)
-			found[i], _ = table.Lookup(e164, r.Time)
+			e164, _ := r.numbers.E164(people[i].Value, r.form.Region)
+			found[i], _ = table.Lookup(e164, rec.Time)
 			continue
 		}
 		n, err := strconv.Atoi(source)
