@@ -7,13 +7,13 @@ import "context"
 //
 //  1. a slot of its mailbox, together with quota for all that it is going to send (mailboxState)
 //  2. the caller's memory for the message (Ticket.Admit)
-//  3. a worker
+//  3. a worker slot: the number of sessions in use at the same time is bounded, whatever their mailboxes are
 //  4. for each request memory for its body (bodyBudget), and then a permit
 //
 // A ticket that waits for its mailbox therefore holds nothing that other mailboxes need, and the holder of a permit
 // waits for nothing but the answer to its request.
 type admission struct {
-	workers chan struct{} // one value for each worker; nil: no limit
+	workers chan struct{} // one value for each worker slot in use; nil: no limit
 	permits chan struct{} // one value for each request that is under way; nil: no limit
 	bodies  *bodyBudget
 }
@@ -27,8 +27,8 @@ func newAdmission(atOnce int) *admission {
 	return a
 }
 
-// maxWorkers returns the number of workers. It exceeds the request limit so that a prepared copy always waits for a
-// free permit, but only so far that the wait is shorter than half a request: the copy has its claim by then, and a
+// maxWorkers returns the number of worker slots. It exceeds the request limit so that a prepared copy always waits for
+// a free permit, but only so far that the wait is shorter than half a request: the copy has its claim by then, and a
 // claim must be young when its request begins.
 func maxWorkers(atOnce int) int { return atOnce + atOnce/2 + 4 }
 
@@ -64,10 +64,11 @@ func releasePlace(semaphore chan struct{}) {
 func (c *Client) Workers() int { return len(c.admission.workers) }
 
 // Admit waits until the mailbox grants the ticket its slot and its quota, then calls reserve, which waits for the
-// memory that the caller needs and returns what releases it, and then waits for a worker. If ctx ends first, everything
-// is released, the ticket leaves the queue and the error is ctx's cause; it is reserve's error if reserve fails.
+// memory that the caller needs and returns what releases it, and then waits for a worker slot. If ctx ends first,
+// everything is released, the ticket leaves the queue and the error is ctx's cause; it is reserve's error if reserve
+// fails.
 //
-// Release of the session also releases the worker and the memory.
+// Release of the session also releases the worker slot and the memory.
 func (t *Ticket) Admit(
 	ctx context.Context, reserve func(context.Context) (release func(), err error),
 ) (*Session, error) {

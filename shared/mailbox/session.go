@@ -70,7 +70,8 @@ func (c *Client) OpenSession(ctx context.Context, user string) (*Session, error)
 }
 
 // LeaveMailbox releases the slot, and the part of the quota that was reserved and not used. No request may be sent
-// after that. It is safe to call twice. The worker and the memory are held until Release.
+// after that. It is safe to call twice. What Admit acquired besides the slot, the memory and the worker slot, is held
+// until Release.
 func (s *Session) LeaveMailbox() { s.leave.Do(func() { s.mailbox.releaseSlot(s.left) }) }
 
 // Release releases everything that the session holds. It is safe to call twice.
