@@ -3,12 +3,9 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -20,62 +17,6 @@ import (
 	"o2archiver/local/soak"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
-
-// process is a built importer.
-type process struct {
-	w    *world
-	cmd  *exec.Cmd
-	base string
-}
-
-// spawn starts the built handler and waits until it listens.
-func (w *world) spawn(binary string, environment ...string) *process {
-	w.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	listener.Close()
-	cmd := exec.Command(binary)
-	cmd.Env = append(os.Environ(), append(environment, fmt.Sprintf("FUNCTIONS_CUSTOMHANDLER_PORT=%d", port), "GRAPH_URL="+w.address,
-		"ARCHIVE_STORAGE="+w.connection, "SWEEP_AFTER=0s")...)
-	cmd.Stdout, cmd.Stderr = w.log, w.log
-	if err := cmd.Start(); err != nil {
-		w.t.Fatal(err)
-	}
-	p := &process{w: w, cmd: cmd, base: fmt.Sprintf("http://127.0.0.1:%d", port)}
-	w.t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGCONT)
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	within(w.t, "the handler listens", func() bool {
-		resp, err := http.Get(p.base)
-		if err == nil {
-			resp.Body.Close()
-		}
-		return err == nil
-	})
-	return p
-}
-
-// event delivers a batch and returns the status.
-func (p *process) event(batch, invocation string) int {
-	uri, _ := json.Marshal(p.w.store.Batches().URI(batch))
-	body, _ := json.Marshal(map[string]any{"Data": map[string]any{}, "Metadata": map[string]string{"Uri": string(uri)}})
-	r, err := http.NewRequest(http.MethodPost, p.base+"/import", strings.NewReader(string(body)))
-	if err != nil {
-		return 0
-	}
-	r.Header.Set("X-Azure-Functions-InvocationId", invocation)
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return 0
-	}
-	resp.Body.Close()
-	return resp.StatusCode
-}
 
 // TestStoppedProcess stops a real importer by SIGSTOP in the middle of its work, again and again, lets another one
 // finish the batch, and then lets the first one go on. In the long form only: each time takes as long as a journal's

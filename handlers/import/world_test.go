@@ -34,6 +34,9 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asHandler) != "" {
+		runAsHandler()
+	}
 	list := azurite.Account + ":" + azurite.Key + ";"
 	for i := range accounts {
 		list += accountName(i) + ":" + accountKey + ";"
