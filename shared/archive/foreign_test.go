@@ -82,3 +82,23 @@ func TestAForeignRefusalIsAnOutage(t *testing.T) {
 		}
 	}
 }
+
+// Every request asks for an answer that is not compressed: net/http would decompress any other to any size.
+func TestAnswersAreNotDecompressed(t *testing.T) {
+	t.Parallel()
+	asked := map[string]int{}
+	s := faultyStore(t, func(r *http.Request) bool { asked[r.Header.Get("Accept-Encoding")]++; return false }, nil)
+	if err := s.Deferred().Put(t.Context(), "a", 1, "{}"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Deferred().Keys(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := s.Deferred().Get(t.Context(), "a", &n); err != nil || n != 1 {
+		t.Errorf("%d, %v", n, err)
+	}
+	if asked["identity"] < 3 || len(asked) != 1 {
+		t.Errorf("Accept-Encoding, and the number of requests: %v", asked)
+	}
+}

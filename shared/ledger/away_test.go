@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"o2archiver/shared/archivetest"
 )
 
 // TestSettle: the row of a copy that is part of another is there at once, and never in the way of what is there
@@ -103,4 +105,24 @@ func TestAwayAfterEffect(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Every request asks for an answer that is not compressed: net/http would decompress any other to any size.
+func TestAnswersAreNotDecompressed(t *testing.T) {
+	testLedger(t) // makes the table
+	asked := map[string]int{}
+	l := openThrough(t, archivetest.Shared(t).Through(func(r *http.Request) archivetest.Fault {
+		asked[r.Header.Get("Accept-Encoding")]++
+		return archivetest.Pass
+	}), quickly())
+	c := claim(t, l, key())
+	if err := c.Done(t.Context(), "id", "imported"); err != nil {
+		t.Fatal(err)
+	}
+	if row := look(t, l, c.key); row.State != Done {
+		t.Errorf("row %v", row)
+	}
+	if asked["identity"] < 3 || len(asked) != 1 {
+		t.Errorf("Accept-Encoding, and the number of requests: %v", asked)
+	}
 }

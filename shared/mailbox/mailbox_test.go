@@ -1,13 +1,17 @@
 package mailbox
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -275,5 +279,34 @@ func TestLookUpFailsAsAWhole(t *testing.T) {
 	wantError(t, err, Error{Kind: Denied, Status: 403, Code: "ErrorAccessDenied"})
 	if got, err := c.LookUp(t.Context(), nil); len(got) != 0 || err != nil {
 		t.Errorf("nothing asked: got %v, %v", got, err)
+	}
+}
+
+// No answer of Graph is decompressed: a few kilobytes would become gigabytes. None is asked for, and one that is
+// compressed all the same is not believed.
+func TestAnswersAreNotDecompressed(t *testing.T) {
+	t.Parallel()
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = io.WriteString(z, `{"responses":[{"id":"1","status":200,"body":{"value":[]}}]}`)
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if got := r.Header.Get("Accept-Encoding"); got != "" && got != "identity" {
+			t.Errorf("Accept-Encoding: %q", got)
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(packed.Bytes())
+	}))
+	t.Cleanup(server.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // a look-up is tried again
+	defer cancel()
+	found, err := client(t, server.URL).LookUp(ctx, []string{"jane@contoso.example"})
+	if err == nil || asked.Load() == 0 {
+		t.Errorf("found %v with %d requests: a compressed answer was read", found, asked.Load())
 	}
 }

@@ -185,3 +185,20 @@ func TestFixedDoesNotPrint(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// No answer is decompressed: a few kilobytes would become gigabytes.
+func TestAnswersAreNotDecompressed(t *testing.T) {
+	calls := identity(t, func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Accept-Encoding"); got != "identity" {
+			t.Errorf("Accept-Encoding: %q", got)
+		}
+		fmt.Fprintf(w, `{"access_token":"t1","expires_on":"%d","resource":"r","token_type":"Bearer"}`, time.Now().Add(24*time.Hour).Unix())
+	})
+	c, err := Credential("worldwide", "00000000-0000-0000-0000-000000000009") // azidentity keeps tokens by client
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.GetToken(t.Context(), request()); err != nil || calls.Load() != 1 {
+		t.Errorf("%d requests, %v", calls.Load(), err)
+	}
+}
