@@ -1,0 +1,59 @@
+package collector
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"o2archiver/local/sample"
+	"o2archiver/shared/retry"
+	"o2archiver/shared/source/telemessage/client"
+)
+
+// A person waits for the sample day. The attachment that its site refuses for good, "try again later", costs few
+// seconds of pauses, and nothing is lost by it.
+func TestSampleDayHasFewPauses(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		day := sample.Make(w.ago(0))
+		for _, it := range day.Items {
+			if it.Trap != "" { // ordinary items cost no pause
+				w.site.Add(it.Archived, it.Raw)
+			}
+		}
+		refused, asked := map[string]sample.Content{}, 0
+		for _, c := range day.Contents {
+			if c.Status == 0 {
+				w.site.AddContent(c.Path, int64(len(c.Data)), func() io.Reader { return bytes.NewReader(c.Data) })
+				continue
+			}
+			refused[c.Path] = c
+		}
+		f := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+			c, ok := refused[r.URL.Path]
+			if !ok {
+				return false
+			}
+			for name, value := range map[string]string{"Location": c.Location, "Retry-After": c.RetryAfter} {
+				if value != "" {
+					rw.Header().Set(name, value)
+				}
+			}
+			rw.WriteHeader(c.Status)
+			if c.Status == http.StatusServiceUnavailable {
+				asked++
+			}
+			return true
+		}, func(o *client.Options) { o.Tries = 0 })
+		f.from, f.pause = day.From, retry.Sleep
+		began := time.Now()
+		if res, err := w.try(f, ""); err != nil || res.Open != 0 || res.Received == 0 || len(w.waiting()) != 0 {
+			t.Errorf("%+v, %v; %d items are deferred", res, err, len(w.waiting()))
+		}
+		if took := time.Since(began); asked == 0 || took > 10*time.Second {
+			t.Errorf("%d requests are refused, with pauses of %v", asked, took)
+		}
+	})
+}
