@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"net/url"
 	"slices"
 	"strconv"
@@ -175,27 +176,40 @@ func (b *Batches) List(ctx context.Context, folder string) ([]BatchInfo, error) 
 		return nil, errors.New("list the batches: the folder is not of the form yyyy/mm/dd/run")
 	}
 	var all []BatchInfo
-	err := b.each(ctx, folder, func(b BatchInfo) { all = append(all, b) })
-	if err != nil {
-		return nil, fmt.Errorf("list the batches: %w", err)
+	for info, err := range b.InRun(ctx, folder) {
+		if err != nil {
+			return nil, fmt.Errorf("list the batches: %w", err)
+		}
+		all = append(all, info)
 	}
 	return all, nil
 }
 
-// each calls each for a run's batches in the order of their names, which is the order of List Blobs.
-func (b *Batches) each(ctx context.Context, folder string, each func(BatchInfo)) error {
-	return b.list(ctx, folder+"/", func(item *container.BlobItem) {
-		if !batchForm.MatchString(textOf(item.Name)) {
-			return
+// InRun returns an iterator over a run's batches in the order of their names, which is the order of List Blobs. An
+// error is the last thing that it yields. Memory holds one answer of the service, with at most listPage of them.
+func (b *Batches) InRun(ctx context.Context, folder string) iter.Seq2[BatchInfo, error] {
+	return func(yield func(BatchInfo, error) bool) {
+		for item, err := range b.list(ctx, folder+"/") {
+			switch {
+			case err != nil:
+				yield(BatchInfo{}, err)
+				return
+			case batchForm.MatchString(textOf(item.Name)) && !yield(describeBatch(item), nil):
+				return
+			}
 		}
-		info := BatchInfo{Name: *item.Name, SHA256: metadataValue(item.Metadata, metaSHA256)}
-		info.Records, _ = strconv.Atoi(metadataValue(item.Metadata, metaRecords)) // 0: not written by Write
-		if p := item.Properties; p != nil {
-			info.Size = valueOf(p.ContentLength)
-			info.Created = valueOf(cmp.Or(p.CreationTime, p.LastModified)).UTC()
-		}
-		each(info)
-	})
+	}
+}
+
+// describeBatch returns what a listing has about a batch.
+func describeBatch(item *container.BlobItem) BatchInfo {
+	b := BatchInfo{Name: *item.Name, SHA256: metadataValue(item.Metadata, metaSHA256)}
+	b.Records, _ = strconv.Atoi(metadataValue(item.Metadata, metaRecords)) // 0: not written by Write
+	if p := item.Properties; p != nil {
+		b.Size = valueOf(p.ContentLength)
+		b.Created = valueOf(cmp.Or(p.CreationTime, p.LastModified)).UTC()
+	}
+	return b
 }
 
 // valueOf returns *p, or the zero value if p is nil.
@@ -225,22 +239,27 @@ func (b *Batches) folders(ctx context.Context, prefix string) ([]string, error) 
 	return all, nil
 }
 
-// list calls each for all blobs whose names begin with prefix.
-func (b blobs) list(ctx context.Context, prefix string, each func(*container.BlobItem)) error {
-	pages := b.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-		Prefix: &prefix, Include: container.ListBlobsInclude{Metadata: true}, MaxResults: to.Ptr[int32](listPage),
-	})
-	for n := 0; pages.More(); {
-		page, err := pages.NextPage(ctx)
-		if err = translateError(ctx, err); err != nil {
-			return err
-		}
-		for _, item := range page.Segment.BlobItems {
-			each(item)
-		}
-		if n += len(page.Segment.BlobItems); n > maxListed {
-			return fmt.Errorf("%w: a listing has more than %d names", ErrTooLarge, maxListed)
+// list returns an iterator over all blobs whose names begin with prefix. An error is the last thing that it yields.
+func (b blobs) list(ctx context.Context, prefix string) iter.Seq2[*container.BlobItem, error] {
+	return func(yield func(*container.BlobItem, error) bool) {
+		pages := b.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+			Prefix: &prefix, Include: container.ListBlobsInclude{Metadata: true}, MaxResults: to.Ptr[int32](listPage),
+		})
+		for n := 0; pages.More(); {
+			page, err := pages.NextPage(ctx)
+			if err = translateError(ctx, err); err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, item := range page.Segment.BlobItems {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if n += len(page.Segment.BlobItems); n > maxListed {
+				yield(nil, fmt.Errorf("%w: a listing has more than %d names", ErrTooLarge, maxListed))
+				return
+			}
 		}
 	}
-	return nil
 }

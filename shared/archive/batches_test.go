@@ -55,6 +55,12 @@ func TestWriteBatch(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(BatchInfo{}, "Created")); diff != "" {
 		t.Error(diff)
 	}
+	for b, err := range s.Batches().InRun(ctx, run) {
+		if err != nil || b.Name != want[0].Name {
+			t.Errorf("after the end of the loop: %v, %v", b, err)
+		}
+		break
+	}
 }
 
 func TestWriteBatchLostAnswer(t *testing.T) {

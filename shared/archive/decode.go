@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,11 +9,34 @@ import (
 )
 
 // DecodeManifest reads a manifest and calls each for its batches, in their order. The result has no Batches: a day of a
-// million items has ten thousand, so they are never held together.
+// million items has ten thousand, so they are never held together. An error of r is returned as it is; all others are
+// ErrContent, and each may have been called before.
 func DecodeManifest(r io.Reader, each func(BatchInfo)) (Manifest, error) {
-	in := json.NewDecoder(r)
+	source := &errorReader{Reader: r}
+	m, err := decodeManifest(json.NewDecoder(source), each)
+	if err != nil {
+		return Manifest{}, cmp.Or(source.err, fmt.Errorf("decode a manifest: %w", ErrContent))
+	}
+	return m, nil
+}
+
+// errorReader keeps the error of a Reader other than io.EOF.
+type errorReader struct {
+	io.Reader
+	err error
+}
+
+func (r *errorReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
+}
+
+func decodeManifest(in *json.Decoder, each func(BatchInfo)) (m Manifest, err error) {
 	rest := map[string]json.RawMessage{} // all members but the batches
-	err := decodeMembers(in, func(name string) error {
+	err = decodeMembers(in, func(name string) error {
 		if name == "batches" {
 			return decodeBatches(in, each)
 		}
@@ -22,17 +46,13 @@ func DecodeManifest(r io.Reader, each func(BatchInfo)) (Manifest, error) {
 		return err
 	})
 	if err != nil {
-		return Manifest{}, fmt.Errorf("decode a manifest: %w", err)
+		return m, err
 	}
-	var m Manifest
 	raw, err := json.Marshal(rest)
-	if err == nil {
-		err = json.Unmarshal(raw, &m)
-	}
 	if err != nil {
-		return Manifest{}, fmt.Errorf("decode a manifest: %w", err)
+		return m, err
 	}
-	return m, nil
+	return m, json.Unmarshal(raw, &m)
 }
 
 // errNoManifest reports JSON of another form than that of a manifest.

@@ -2,8 +2,11 @@ package archive
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -34,8 +37,13 @@ func TestDecodeManifest(t *testing.T) {
 func TestDecodeManifestRefuses(t *testing.T) {
 	for _, text := range []string{"", "[]", "null", "{", `{"v":1`, `{"v":"one"}`, `{"batches":{}}`, `{"batches":[`, `{"batches":[{}`,
 		`{"batches":["name"]}`, `{"v":1} {}`, `{"v":1}}`} {
-		if m, err := DecodeManifest(strings.NewReader(text), func(BatchInfo) {}); err == nil {
-			t.Errorf("%q is read as %+v", text, m)
+		if m, err := DecodeManifest(strings.NewReader(text), func(BatchInfo) {}); !errors.Is(err, ErrContent) {
+			t.Errorf("%q is read as %+v: %v", text, m, err)
 		}
+	}
+	broken := errors.New("the connection broke")
+	half := io.MultiReader(strings.NewReader(`{"v":1,`), iotest.ErrReader(broken))
+	if _, err := DecodeManifest(half, func(BatchInfo) {}); err != broken {
+		t.Errorf("the error of the reader is returned as %v", err)
 	}
 }

@@ -119,6 +119,9 @@ func TestManifest(t *testing.T) {
 	if _, err := s.Batches().ReadManifest(ctx, folder(t)); !errors.Is(err, ErrNotFound) {
 		t.Errorf("no manifest: %v, want %v", err, ErrNotFound)
 	}
+	if _, err := s.Batches().ReadManifestHead(ctx, folder(t)); !errors.Is(err, ErrNotFound) {
+		t.Errorf("no manifest: %v, want %v", err, ErrNotFound)
+	}
 	for _, m := range []Manifest{want, {}} { // the first one stays
 		if batches, staged, err := s.Batches().WriteManifest(ctx, folder(t), m); err != nil || batches != many || staged != many {
 			t.Fatalf("%d batches of %d records, %v", batches, staged, err)
@@ -134,6 +137,10 @@ func TestManifest(t *testing.T) {
 	want.Staged = many
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+	head, err := s.Batches().ReadManifestHead(ctx, folder(t))
+	if got.Batches = nil; err != nil || !cmp.Equal(got, head) {
+		t.Errorf("without the batches: %v\n%s", err, cmp.Diff(got, head))
 	}
 	t.Run("the listing fails", func(t *testing.T) {
 		other := folder(t)

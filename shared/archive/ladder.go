@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"fmt"
 	"iter"
 )
 
@@ -29,21 +30,20 @@ func (b *Batches) AllRuns(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// All returns an iterator over the batches of all runs, in the order of AllRuns and then of their names. An
-// error is the last thing that it yields. Memory holds the batches of one run.
+// All returns an iterator over the batches of all runs, in the order of AllRuns and then of their names. An error is
+// the last thing that it yields. Memory holds what it does for AllRuns and InRun.
 func (b *Batches) All(ctx context.Context) iter.Seq2[BatchInfo, error] {
 	return func(yield func(BatchInfo, error) bool) {
 		for run, err := range b.AllRuns(ctx) {
-			var batches []BatchInfo
-			if err == nil {
-				batches, err = b.List(ctx, run)
-			}
 			if err != nil {
 				yield(BatchInfo{}, err)
 				return
 			}
-			for _, b := range batches {
-				if !yield(b, nil) {
+			for info, err := range b.InRun(ctx, run) {
+				if err != nil {
+					err = fmt.Errorf("list the batches: %w", err)
+				}
+				if !yield(info, err) || err != nil {
 					return
 				}
 			}

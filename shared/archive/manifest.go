@@ -92,7 +92,10 @@ func (b *Batches) encodeManifest(ctx context.Context, w io.Writer, folder string
 	}
 	out := bufio.NewWriterSize(w, 32<<10) // Flush returns its first error
 	out.Write(append(head, '['))
-	err = b.each(ctx, folder, func(info BatchInfo) {
+	for info, err := range b.InRun(ctx, folder) {
+		if err != nil {
+			return 0, 0, err
+		}
 		if batches > 0 {
 			out.WriteByte(',')
 		}
@@ -100,9 +103,6 @@ func (b *Batches) encodeManifest(ctx context.Context, w io.Writer, folder string
 		staged += info.Records
 		line, _ := json.Marshal(info) // strings, numbers and a time: it can't fail
 		out.Write(line)
-	})
-	if err != nil {
-		return 0, 0, err
 	}
 	fmt.Fprintf(out, "],\"staged\":%d}\n", staged)
 	return batches, staged, out.Flush()
@@ -121,7 +121,25 @@ func (b *Batches) ManifestWritten(ctx context.Context, folder string) (time.Time
 	return valueOf(props.LastModified).UTC(), nil
 }
 
-// ReadManifest returns the run's manifest, or ErrNotFound if the run is not finished.
+// ReadManifestHead returns the run's manifest without its Batches, of which a run may have a million. It returns
+// ErrNotFound if the run is not finished.
+func (b *Batches) ReadManifestHead(ctx context.Context, folder string) (Manifest, error) {
+	if !folderForm.MatchString(folder) {
+		return Manifest{}, errors.New("read a manifest: its folder is not of the form yyyy/mm/dd/run")
+	}
+	body, err := b.openPieces(ctx, manifestName(folder), true)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("read a manifest: %w", err)
+	}
+	defer body.Close()
+	m, err := DecodeManifest(body, func(BatchInfo) {})
+	if err != nil {
+		return Manifest{}, fmt.Errorf("read a manifest: %w", err)
+	}
+	return m, nil
+}
+
+// ReadManifest returns the run's whole manifest, or ErrNotFound if the run is not finished.
 func (b *Batches) ReadManifest(ctx context.Context, folder string) (Manifest, error) {
 	var m Manifest
 	if !folderForm.MatchString(folder) {

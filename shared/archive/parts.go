@@ -10,7 +10,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 )
 
 const (
@@ -49,8 +48,12 @@ func (d *Deferred) DeleteParts(ctx context.Context, key string) error {
 		return errKey
 	}
 	var names []string
-	err := d.list(ctx, partsFolder+key+"/",
-		func(item *container.BlobItem) { names = append(names, textOf(item.Name)) })
+	var err error
+	for item, lerr := range d.list(ctx, partsFolder+key+"/") {
+		if err = lerr; lerr == nil {
+			names = append(names, textOf(item.Name))
+		}
+	}
 	for _, name := range names {
 		_, derr := d.blob(name).Delete(ctx, nil)
 		if derr = translateError(ctx, derr); derr != nil && !errors.Is(derr, ErrNotFound) {

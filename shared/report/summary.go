@@ -72,6 +72,8 @@ type Outcomes struct {
 
 // ReadSummary returns the summary of the manifests, batches and journals in a store. It may be called while fetch and
 // import are running: what they have not finished is pending.
+//
+// Memory holds one batch with its journal, the names of one day's runs, and the keys of the deferred items.
 func ReadSummary(ctx context.Context, store *archive.Store) (*Summary, error) {
 	s := &Summary{Types: map[string]Outcomes{}, Reasons: map[string]int{}, Unmapped: map[string]int{},
 		LeftOut: map[string]int{},
@@ -123,7 +125,7 @@ func (s *Summary) addWaiting(ctx context.Context, store *archive.Store, keys []s
 // journals.
 func (s *Summary) addRun(ctx context.Context, store *archive.Store, run string) error {
 	s.Runs.All++
-	manifest, err := store.Batches().ReadManifest(ctx, run)
+	manifest, err := store.Batches().ReadManifestHead(ctx, run)
 	switch {
 	case errors.Is(err, archive.ErrNotFound):
 		s.open[run] = true
@@ -135,13 +137,12 @@ func (s *Summary) addRun(ctx context.Context, store *archive.Store, run string) 
 	case s.Source.Total != nil:
 		*s.Source.Total += *manifest.SourceTotal
 	}
-	batches, err := store.Batches().List(ctx, run)
-	if err != nil {
-		return err
-	}
 	staged := 0
 	shape := shape{expected: map[string]int{}, missing: map[string]int{}}
-	for _, b := range batches {
+	for b, err := range store.Batches().InRun(ctx, run) {
+		if err != nil {
+			return fmt.Errorf("list the batches: %w", err)
+		}
 		state, err := journal.Read(ctx, store.Logs(), b.Name)
 		if err != nil {
 			return err
