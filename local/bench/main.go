@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
@@ -131,9 +130,6 @@ func measureAll(ctx context.Context, o options, r *report, progress io.Writer) e
 	if err := appbuild.Build(ctx, appbuild.Options{Root: root, Out: out, Local: true}, appbuild.Apps()...); err != nil {
 		return err
 	}
-	if err := buildScript(ctx, root, out); err != nil {
-		return err
-	}
 	w, err := startWorld(ctx, o, root, out)
 	if err != nil {
 		return err
@@ -144,7 +140,6 @@ func measureAll(ctx context.Context, o options, r *report, progress io.Writer) e
 		{"Starting the handlers", w.startHandlers},
 		{"Fetching", w.fetchDay},
 		{"Importing a day", w.importDay},
-		{"Importing beside the script", w.besideScript},
 		{"Importing with more at once", w.moreAtOnce},
 		{"Importing with several processes", w.several},
 		{"Importing into one mailbox", w.oneBox},
@@ -166,18 +161,6 @@ func measureAll(ctx context.Context, o options, r *report, progress io.Writer) e
 		if err := step.do(ctx, r); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// buildScript builds the script that the import is compared with. It uses -trimpath, as the handlers do, so that the
-// Graph SDK is compiled only once.
-func buildScript(ctx context.Context, root, out string) error {
-	cmd := exec.CommandContext(ctx,
-		"go", "build", "-trimpath", "-o", filepath.Join(out, "script"), "./local/bench/script")
-	cmd.Dir = root
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the script: %w: %s", err, said)
 	}
 	return nil
 }
