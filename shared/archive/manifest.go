@@ -26,9 +26,9 @@ type Manifest struct {
 
 	Received    int    `json:"received"`              // items that the site sent
 	SourceTotal *int64 `json:"sourceTotal,omitempty"` // the site's own count of the window; nil if unknown
-	SetAside    int    `json:"setAside"`              // of the received, items that were deferred
+	Deferred    int    `json:"setAside"`              // of the received, items that were deferred
 	Taken       int    `json:"taken"`                 // items that earlier runs deferred, and this one wrote
-	Records     int    `json:"records"`               // received − setAside + taken
+	Records     int    `json:"records"`               // received − deferred + taken
 	Derived     int    `json:"derived"`               // items without a messageId
 	Incomplete  int    `json:"incomplete"`            // attachments that are permanently unavailable
 	Restarts    int    `json:"restarts"`              // how often the window was restarted from its beginning

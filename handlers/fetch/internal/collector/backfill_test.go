@@ -208,7 +208,7 @@ func TestDue(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			state := &savedState{Checkpoint: schedule.Checkpoint{Open: append(tt.open, tt.by)}}
-			x := deferredFacts{Run: tt.of.Folder, Since: tt.of.To.Unix(), Aside: asked.Unix(), Group: tt.group}
+			x := deferredFacts{Run: tt.of.Folder, Since: tt.of.To.Unix(), DeferredAt: asked.Unix(), Group: tt.group}
 			if got := state.isDue(x, &tt.by); got != tt.want {
 				t.Errorf("overdue: %t", got)
 			}

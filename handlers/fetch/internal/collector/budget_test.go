@@ -226,7 +226,7 @@ func TestLargePageWithAttachments(t *testing.T) {
 	w.balanced()
 }
 
-// What waits is chosen by its key and the facts beside it: no run reads a room full of items, and none is read twice
+// What waits is selected by its key and the facts beside it: no run reads a room full of items, and none is read twice
 // for nothing.
 func TestWaitingRoomIsNotReadWhole(t *testing.T) {
 	t.Parallel()
@@ -285,7 +285,7 @@ func TestWaitingItemsWithoutFacts(t *testing.T) {
 		if err := w.Store.Deferred().Get(t.Context(), key, &item); err != nil {
 			t.Fatal(err)
 		}
-		item.Aside, item.Tries = time.Time{}, 0
+		item.DeferredAt, item.Tries = time.Time{}, 0
 		if err := w.Store.Deferred().Replace(t.Context(), key, item); err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 
 const (
 	// maxCheckpoint is the maximum size of the checkpoint in bytes. Each open window takes less than 1 KiB and its
-	// cursor at most 4 KiB with escapes; the keys that windows have chosen take less than 2 MiB together (maxPromised).
+	// cursor at most 4 KiB with escapes; the keys that windows have selected take less than 2 MiB together (maxReserved).
 	// There is room for the days since 2000 and schedule.MaxOpen windows of backfills, each with the longest cursor.
 	maxCheckpoint = 96 << 20
 

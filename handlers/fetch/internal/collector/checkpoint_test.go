@@ -27,9 +27,9 @@ func TestCheckpointCanBeRead(t *testing.T) {
 		c.Open[i].Failed = strings.Repeat("x", 300)
 		c.Open[i].Progress.Mark, c.Open[i].Progress.Pages, c.Open[i].Tries = "0123456789abcdef", 999_999, 999
 	}
-	for i := range maxPromised {
+	for i := range maxReserved {
 		s := &c.Open[i%100]
-		s.Progress.Released = append(s.Progress.Released, []string{deferredKey(s, i, waitsForPieces, fmt.Sprint(i))})
+		s.Progress.Selected = append(s.Progress.Selected, []string{deferredKey(s, i, waitsForParts, fmt.Sprint(i))})
 	}
 	lease, err := w.Store.Checkpoints().Lease(t.Context(), schedule.CheckpointName)
 	if err != nil {

@@ -121,7 +121,7 @@ func (c *Collector) runWithLease(outer context.Context, id, input string, inv *i
 		return err
 	}
 	defer lease.Release()
-	inv.room = nil // another holder of the lease may have changed the deferred items
+	inv.deferredItems = nil // another holder of the lease may have changed the deferred items
 	ctx, cancel := mergeContexts(outer, lease.Context())
 	defer cancel(nil)
 
@@ -163,8 +163,8 @@ func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, id, i
 	}
 	err = c.processWindows(ctx, state, inv, res, log)
 	res.Open, res.Watermark = len(state.Open), state.Watermark()
-	owed := state.CountOwed()
-	log.Info("fetch ended", "event", "fetch.ended", "slices", res.Slices, "open", owed, "open_backfill", res.Open-owed,
+	daily := state.CountOpenDaily()
+	log.Info("fetch ended", "event", "fetch.ended", "slices", res.Slices, "open", daily, "open_backfill", res.Open-daily,
 		"received", res.Received, "records", res.Records, "set_aside", res.Waiting, "watermark", res.Watermark)
 	return err
 }
@@ -189,7 +189,7 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 			res.Slices++
 			res.Received += s.Progress.Received
 			res.Records += s.Progress.Records
-			res.Waiting += s.Progress.SetAside
+			res.Waiting += s.Progress.Deferred
 			inv.away = 0
 			state.Open = slices.Delete(state.Open, i, i+1)
 		case errors.Is(err, errTurnOver):

@@ -19,30 +19,30 @@ import (
 	"o2archiver/shared/source/telemessage"
 )
 
-// patienceWithSource is how long an item stays deferred while the source has not delivered an attachment or a part of a
+// deferralTime is how long an item stays deferred while the source has not delivered an attachment or a part of a
 // long SMS. It is measured in the source's time, from window to window, so that a catch-up after weeks does not wait
 // again for an item whose time is over.
-const patienceWithSource = 14 * 24 * time.Hour
+const deferralTime = 14 * 24 * time.Hour
 
 // The reasons why an item is deferred, with which its key begins.
 const (
-	waitsForMedia  = "media"  // an attachment is unavailable
-	waitsForPieces = "pieces" // parts of a long SMS are missing
+	waitsForMedia = "media"  // an attachment is unavailable
+	waitsForParts = "pieces" // parts of a long SMS are missing
 )
 
 const (
-	// maxPatience is the maximum time that an item stays deferred for a window that is not finished, or for its first
+	// maxDeferralTime is the maximum time that an item stays deferred for a window that is not finished, or for its first
 	// tries.
-	maxPatience = 3 * patienceWithSource
+	maxDeferralTime = 3 * deferralTime
 
 	// minTries is the number of times that an attachment is requested before it may be given up without another
 	// request.
 	minTries = 3
 
-	// maxReleased is the maximum number of deferred items that one run takes, and maxPromised the maximum for all
+	// maxSelected is the maximum number of deferred items that one run takes, and maxReserved the maximum for all
 	// open runs together. Both bound the size of the checkpoint. The next run takes the rest.
-	maxReleased = 5000
-	maxPromised = 20_000
+	maxSelected = 5000
+	maxReserved = 20_000
 
 	// maxGroup is the maximum number of parts of one group, the oldest, that one run joins.
 	maxGroup = 2000
@@ -50,15 +50,15 @@ const (
 
 // deferred is a deferred item, stored as one blob. The blob is deleted only after the item has been written to a batch.
 type deferred struct {
-	Reason  string                `json:"reason"`
-	Run     string                `json:"run"`   // folder of the window that deferred it
-	Since   time.Time             `json:"since"` // start of its waiting time: normally the end of that window
-	Entry   record.Entry          `json:"entry"`
-	Piece   *longsms.Part         `json:"piece,omitempty"`   // with waitsForPieces; its Item is Entry's
-	Ready   bool                  `json:"ready,omitempty"`   // its media are settled: it goes into the next batch
-	Aside   time.Time             `json:"aside,omitzero"`    // when it was deferred
-	Partial map[int]*partialState `json:"partial,omitempty"` // by attachment: downloads that take more than one run
-	Tries   int                   `json:"tries,omitempty"`   // requests for its attachments, counted before each begins
+	Reason     string                `json:"reason"`
+	Run        string                `json:"run"`   // folder of the window that deferred it
+	Since      time.Time             `json:"since"` // start of its waiting time: normally the end of that window
+	Entry      record.Entry          `json:"entry"`
+	Part       *longsms.Part         `json:"piece,omitempty"`   // with waitsForParts; its Item is Entry's
+	Ready      bool                  `json:"ready,omitempty"`   // its media are settled: it goes into the next batch
+	DeferredAt time.Time             `json:"aside,omitzero"`    // when it was deferred
+	Partial    map[int]*partialState `json:"partial,omitempty"` // by attachment: downloads that take more than one run
+	Tries      int                   `json:"tries,omitempty"`   // requests for its attachments, counted before each begins
 }
 
 // deferredKey returns the key of an item that the window defers. It is derived from the run, the item's number in the
@@ -83,17 +83,17 @@ func deferredKeyBefore(s *schedule.Window, number int, reason, itemSHA string) s
 
 // isDeferred reports whether an earlier attempt to read the page has deferred the item.
 func (s *activeWindow) isDeferred(p *schedule.Progress, index int, reason, itemSHA string) bool {
-	return s.past.aside[deferredKey(s.Window, s.Progress.Received+index, reason, itemSHA)] ||
-		s.past.aside[deferredKeyBefore(s.Window, p.SetAside+1, reason, itemSHA)]
+	return s.earlier.deferredKeys[deferredKey(s.Window, s.Progress.Received+index, reason, itemSHA)] ||
+		s.earlier.deferredKeys[deferredKeyBefore(s.Window, p.Deferred+1, reason, itemSHA)]
 }
 
 // deferItem stores an item as a deferred item. index is its position in the page. Called again, it has the same effect.
 func (c *Collector) deferItem(ctx context.Context, s *activeWindow, p *schedule.Progress, index int, w deferred) error {
-	w.Run, w.Since, w.Aside = s.Folder, s.To, c.now().UTC()
+	w.Run, w.Since, w.DeferredAt = s.Folder, s.To, c.now().UTC()
 	if s.Kind == schedule.Backfill && w.Reason == waitsForMedia && s.Started.After(s.To) {
 		w.Since = s.Started // the end of the window is long past, but the attachment was unavailable only just now
 	}
-	p.SetAside++
+	p.Deferred++
 	key := deferredKey(s.Window, s.Progress.Received+index, w.Reason, w.Entry.Items[0].SHA256)
 	if w.Tries > 0 {
 		s.inv.asked[key] = true
@@ -103,8 +103,8 @@ func (c *Collector) deferItem(ctx context.Context, s *activeWindow, p *schedule.
 	if err != nil {
 		return fmt.Errorf("defer an item: %w", err)
 	}
-	if s.inv.room != nil {
-		s.inv.room.items[key] = x
+	if s.inv.deferredItems != nil {
+		s.inv.deferredItems.items[key] = x
 	}
 	return nil
 }
@@ -113,23 +113,23 @@ func (c *Collector) deferItem(ctx context.Context, s *activeWindow, p *schedule.
 // run. The selection is saved before the first batch is written, so that a run resumed after a crash writes the same
 // batches.
 func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *activeWindow, log *slog.Logger) error {
-	if s.Progress.Emptied {
+	if s.Progress.SelectionWritten {
 		return nil
 	}
-	if !s.Progress.Chosen {
-		r, err := c.openRoom(ctx, s.inv)
+	if !s.Progress.SelectionSaved {
+		r, err := c.listDeferred(ctx, s.inv)
 		if err != nil {
 			return err
 		}
-		if s.Progress.Released, err = c.selectDeferred(ctx, state, s, r); err != nil {
+		if s.Progress.Selected, err = c.selectDeferred(ctx, state, s, r); err != nil {
 			return err
 		}
-		s.Progress.Chosen = true
+		s.Progress.SelectionSaved = true
 		if err := state.save(ctx); err != nil {
 			return err
 		}
 		if len(r.items) > 0 {
-			log.Info("deferred items", "items", len(r.items), "entries_taken", len(s.Progress.Released))
+			log.Info("deferred items", "items", len(r.items), "entries_taken", len(s.Progress.Selected))
 		}
 	}
 	if s.firsts == nil { // an earlier invocation read the pages
@@ -139,14 +139,14 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 	}
 	after := s.Progress
 	w := c.newWriter(s, &after)
-	for i := 0; i < len(s.Progress.Released); {
-		keys := s.Progress.Released[i]
+	for i := 0; i < len(s.Progress.Selected); {
+		keys := s.Progress.Selected[i]
 		entries, err := c.deferredEntry(ctx, state, s, keys, log)
 		if errors.Is(err, errInArchiveTier) {
 			// Left to a later run. The selection is saved before another batch is written, for a run resumed after a
 			// crash must not write the item, nor delete it.
-			s.Progress.Released = slices.Delete(slices.Clone(s.Progress.Released), i, i+1)
-			after.Released = s.Progress.Released
+			s.Progress.Selected = slices.Delete(slices.Clone(s.Progress.Selected), i, i+1)
+			after.Selected = s.Progress.Selected
 			if err := state.save(ctx); err != nil {
 				return err
 			}
@@ -166,7 +166,7 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
-	after.Emptied = true
+	after.SelectionWritten = true
 	s.Progress = after
 	return state.save(ctx)
 }
@@ -192,11 +192,11 @@ func (c *Collector) deferredEntry(ctx context.Context, state *savedState, s *act
 		if err != nil {
 			return nil, err
 		}
-		if item.Piece == nil { // its chunks are still stored if the process died before it deleted them
+		if item.Part == nil { // its chunks are still stored if the process died before it deleted them
 			return []record.Entry{item.Entry}, c.deleteParts(ctx, key, &item)
 		}
-		item.Piece.Item, item.Piece.Media, item.Piece.Until = item.Entry.Items[0], item.Entry.Media, item.Entry.Until
-		set.Parts = append(set.Parts, *item.Piece)
+		item.Part.Item, item.Part.Media, item.Part.Until = item.Entry.Items[0], item.Entry.Media, item.Entry.Until
+		set.Parts = append(set.Parts, *item.Part)
 	}
 	if len(set.Parts) > 0 {
 		entries = append(entries, set.Entry())
@@ -207,22 +207,22 @@ func (c *Collector) deferredEntry(ctx context.Context, state *savedState, s *act
 // selectDeferred returns the keys that this run takes, grouped by entry.
 func (c *Collector) selectDeferred(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems) (
 	[][]string, error) {
-	space := max(0, min(maxReleased, maxPromised-len(state.Reserved(s.Window))))
-	chosen, err := c.selectWithMedia(ctx, state, s, r, space)
+	space := max(0, min(maxSelected, maxReserved-len(state.Reserved(s.Window))))
+	selected, err := c.selectWithMedia(ctx, state, s, r, space)
 	if err != nil {
 		return nil, err
 	}
-	if chosen, err = c.selectParts(ctx, state, s, r, chosen, space); err != nil {
+	if selected, err = c.selectParts(ctx, state, s, r, selected, space); err != nil {
 		return nil, err
 	}
-	return r.chooseUnreadable(state, s, chosen, space), nil
+	return r.selectUnreadable(state, s, selected, space), nil
 }
 
 // selectWithMedia returns the keys of at most space items whose attachments are settled, after requesting the missing
 // ones. Items with the fewest tries come first, so that attachments that stay unavailable do not prevent a run from
 // requesting the others.
 func (c *Collector) selectWithMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems,
-	space int) (chosen [][]string, err error) {
+	space int) (selected [][]string, err error) {
 	keys := r.candidatesFor(state, s.Window, waitsForMedia)
 	// Items with equally many tries are in random order.
 	rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
@@ -234,7 +234,7 @@ func (c *Collector) selectWithMedia(ctx context.Context, state *savedState, s *a
 		return cmp.Compare(x.Tries, y.Tries)
 	})
 	for _, key := range keys {
-		if len(chosen) == space {
+		if len(selected) == space {
 			break
 		}
 		ready, err := c.settleMedia(ctx, state, s, r, key)
@@ -242,24 +242,24 @@ func (c *Collector) selectWithMedia(ctx context.Context, state *savedState, s *a
 			return nil, err
 		}
 		if ready {
-			chosen = append(chosen, []string{key})
+			selected = append(selected, []string{key})
 		}
 	}
-	slices.SortFunc(chosen, slices.Compare)
-	return chosen, nil
+	slices.SortFunc(selected, slices.Compare)
+	return selected, nil
 }
 
-// askModeOf returns how the item's attachments are requested in this window; ask reports whether they are at all.
-func (state *savedState) askModeOf(s *activeWindow, key string, x deferredFacts) (how askMode, ask bool) {
+// requestModeOf returns how the item's attachments are requested in this window; ask reports whether they are at all.
+func (state *savedState) requestModeOf(s *activeWindow, key string, x deferredFacts) (how requestMode, ask bool) {
 	last := state.isDue(x, s.Window)
 	timeLeft := s.inv.attachmentBudget(s.Window, 1) > 0
 	switch {
 	case last && timeLeft:
-		return lastTime, true
-	case last && (x.Tries >= minTries || !s.To.Before(x.sinceTime().Add(maxPatience))):
-		return givenUp, true
+		return requestLast, true
+	case last && (x.Tries >= minTries || !s.To.Before(x.sinceTime().Add(maxDeferralTime))):
+		return requestNone, true
 	}
-	return patientWith, timeLeft && !s.inv.asked[key] && s.contentAway < contentTries
+	return requestAgain, timeLeft && !s.inv.asked[key] && s.contentAway < contentTries
 }
 
 // settleMedia requests the item's missing attachments once more and reports whether the item is ready. The try is
@@ -271,7 +271,7 @@ func (c *Collector) settleMedia(ctx context.Context, state *savedState, s *activ
 	if x.Ready {
 		return c.renewReady(ctx, r, key, x)
 	}
-	how, ask := state.askModeOf(s, key, x)
+	how, ask := state.requestModeOf(s, key, x)
 	if !ask {
 		return false, nil
 	}
@@ -284,17 +284,17 @@ func (c *Collector) settleMedia(ctx context.Context, state *savedState, s *activ
 		return false, r.passOver(key, errUnreadable)
 	}
 	s.inv.asked[key] = true
-	if how == lastTime && item.isPartlyRead() && s.To.Before(x.sinceTime().Add(maxPatience)) {
-		how = patientWith // more of it arrives with every run
+	if how == requestLast && item.isPartlyRead() && s.To.Before(x.sinceTime().Add(maxDeferralTime)) {
+		how = requestAgain // more of it arrives with every run
 	}
-	if how != givenUp {
+	if how != requestNone {
 		item.Tries++
 		if err := c.replaceDeferred(ctx, r, key, &item); err != nil {
 			return false, err
 		}
 	}
 	came := item.isPartlyRead()
-	here := &deferredAt{key: key, item: &item,
+	here := &requestedItem{key: key, item: &item,
 		save: func(ctx context.Context) error { return c.replaceDeferred(ctx, r, key, &item) }}
 	media, away, err := c.storeMedia(ctx, s, item.Entry.Items[0].Raw, outline.Attachments, item.Entry.Media, how, here)
 	if errors.Is(err, archive.ErrArchived) { // chunks of an attachment
@@ -327,8 +327,8 @@ func (c *Collector) deleteParts(ctx context.Context, key string, item *deferred)
 	return onStorage(ctx, func(ctx context.Context) error { return c.deferred.DeleteParts(ctx, key) })
 }
 
-// deferredAt is a deferred item whose attachments are being requested, and how to save it.
-type deferredAt struct {
+// requestedItem is a deferred item whose attachments are being requested, and how to save it.
+type requestedItem struct {
 	key  string
 	item *deferred
 	save func(context.Context) error
@@ -337,7 +337,7 @@ type deferredAt struct {
 // renewReady renews the media of an item that became ready in a run that did not get to write it. It reports whether
 // the item is still ready.
 func (c *Collector) renewReady(ctx context.Context, r *deferredItems, key string, x deferredFacts) (bool, error) {
-	if c.reusable(x.asideTime().Format(dayForm)) {
+	if c.reusable(x.deferredTime().Format(dayForm)) {
 		return true, nil // none of its media is older
 	}
 	item, err := c.readDeferred(ctx, key)
@@ -355,13 +355,13 @@ func (c *Collector) renewReady(ctx context.Context, r *deferredItems, key string
 
 // deleteWritten deletes the deferred items that the finished run has written. Called again, it has no further effect.
 func (c *Collector) deleteWritten(ctx context.Context, s *activeWindow) error {
-	for _, key := range slices.Concat(s.Progress.Released...) {
+	for _, key := range slices.Concat(s.Progress.Selected...) {
 		err := onStorage(ctx, func(ctx context.Context) error { return c.deferred.Delete(ctx, key) })
 		if err != nil && !errors.Is(err, archive.ErrNotFound) {
 			return fmt.Errorf("delete the deferred items that were written: %w", err)
 		}
-		if s.inv.room != nil {
-			delete(s.inv.room.items, key)
+		if s.inv.deferredItems != nil {
+			delete(s.inv.deferredItems.items, key)
 		}
 	}
 	return nil

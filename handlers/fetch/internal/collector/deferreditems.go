@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// maxRoom is the maximum number of deferred items of each reason that one invocation lists: the oldest ones.
-	maxRoom = 200_000
+	// maxListed is the maximum number of deferred items of each reason that one invocation lists: the oldest ones.
+	maxListed = 200_000
 
 	// maxLearned is the maximum number of items without facts, written by an earlier version, that one invocation
 	// reads.
@@ -28,11 +28,11 @@ const (
 // deferredFacts are the facts about a deferred item that the selection needs. They are stored as metadata of the item's
 // blob and come with the listing, so that only selected items have to be read.
 type deferredFacts struct {
-	Run   string `json:"r"`           // deferred.Run: folder of the window that deferred it
-	Since int64  `json:"s"`           // deferred.Since, Unix seconds
-	Aside int64  `json:"a,omitempty"` // deferred.Aside, Unix seconds
-	Tries int    `json:"t,omitempty"` // deferred.Tries
-	Ready bool   `json:"y,omitempty"`
+	Run        string `json:"r"`           // deferred.Run: folder of the window that deferred it
+	Since      int64  `json:"s"`           // deferred.Since, Unix seconds
+	DeferredAt int64  `json:"a,omitempty"` // deferred.DeferredAt, Unix seconds
+	Tries      int    `json:"t,omitempty"` // deferred.Tries
+	Ready      bool   `json:"y,omitempty"`
 
 	// Of a part of a long SMS.
 	Group  string `json:"g,omitempty"`
@@ -52,10 +52,10 @@ type deferredFacts struct {
 
 func factsOf(w *deferred) deferredFacts {
 	x := deferredFacts{Run: w.Run, Since: w.Since.Unix(), Tries: w.Tries, Ready: w.Ready}
-	if !w.Aside.IsZero() {
-		x.Aside = w.Aside.Unix()
+	if !w.DeferredAt.IsZero() {
+		x.DeferredAt = w.DeferredAt.Unix()
 	}
-	if p := w.Piece; p != nil {
+	if p := w.Part; p != nil {
 		x.Group, x.Number, x.Total, x.Size, x.Short = p.Group, p.Number, p.Total, p.Size, p.Short
 		x.Files, x.Thread, x.Sides = p.Files, p.Thread, p.Sides
 		x.ID = fmt.Sprintf("%016x", shortHash(p.ID))
@@ -71,8 +71,8 @@ func (x deferredFacts) encodeFacts() string {
 	return string(line)
 }
 
-func (x deferredFacts) sinceTime() time.Time { return time.Unix(x.Since, 0).UTC() }
-func (x deferredFacts) asideTime() time.Time { return time.Unix(x.Aside, 0).UTC() }
+func (x deferredFacts) sinceTime() time.Time    { return time.Unix(x.Since, 0).UTC() }
+func (x deferredFacts) deferredTime() time.Time { return time.Unix(x.DeferredAt, 0).UTC() }
 
 // partOf returns the part without its item, which the selection does not need.
 func (x deferredFacts) partOf(key string) longsms.Part {
@@ -91,23 +91,23 @@ type deferredItems struct {
 	archived map[string]bool          // invocation.archived
 }
 
-// openRoom returns the deferred items. They are listed once by each holder of the lease.
-func (c *Collector) openRoom(ctx context.Context, inv *invocation) (*deferredItems, error) {
-	if inv.room != nil {
-		return inv.room, nil
+// listDeferred returns the deferred items. They are listed once by each holder of the lease.
+func (c *Collector) listDeferred(ctx context.Context, inv *invocation) (*deferredItems, error) {
+	if inv.deferredItems != nil {
+		return inv.deferredItems, nil
 	}
 	r := &deferredItems{archived: inv.archived}
 	var unknown []string
 	err := onStorage(ctx, func(ctx context.Context) error {
 		r.items, unknown = map[string]deferredFacts{}, nil
-		for _, reason := range []string{waitsForMedia, waitsForPieces} {
-			_, err := c.deferred.Each(ctx, reason+"-", maxRoom, func(key, line string, put time.Time) {
+		for _, reason := range []string{waitsForMedia, waitsForParts} {
+			_, err := c.deferred.Each(ctx, reason+"-", maxListed, func(key, line string, put time.Time) {
 				var x deferredFacts
 				if json.Unmarshal([]byte(line), &x) != nil {
 					x = deferredFacts{}
 					unknown = append(unknown, key)
 				}
-				x.Aside = cmp.Or(x.Aside, put.Unix())
+				x.DeferredAt = cmp.Or(x.DeferredAt, put.Unix())
 				r.items[key] = x
 			})
 			if err != nil {
@@ -124,7 +124,7 @@ func (c *Collector) openRoom(ctx context.Context, inv *invocation) (*deferredIte
 			return nil, err
 		}
 	}
-	inv.room = r
+	inv.deferredItems = r
 	return r, nil
 }
 
@@ -134,8 +134,8 @@ func (c *Collector) learnFacts(ctx context.Context, r *deferredItems, key string
 	if err != nil {
 		return r.passOver(key, err)
 	}
-	if item.Aside.IsZero() {
-		item.Aside = r.items[key].asideTime()
+	if item.DeferredAt.IsZero() {
+		item.DeferredAt = r.items[key].deferredTime()
 	}
 	return c.replaceDeferred(ctx, r, key, &item)
 }
@@ -153,13 +153,13 @@ func (c *Collector) replaceDeferred(ctx context.Context, r *deferredItems, key s
 }
 
 // candidatesFor returns the sorted keys of the items of a reason that a window may take. It leaves out items that
-// another open window has chosen, and items deferred by a window that may be read again from its beginning.
+// another open window has selected, and items deferred by a window that may be read again from its beginning.
 func (r *deferredItems) candidatesFor(state *savedState, s *schedule.Window, reason string) []string {
-	promised, unread := state.Reserved(s), state.UnfinishedFolders(s)
+	reserved, unread := state.Reserved(s), state.UnfinishedFolders(s)
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(r.items)) {
 		x := r.items[key]
-		if strings.HasPrefix(key, reason+"-") && !promised[key] && !unread[x.Run] && x.Run != "" && !x.Unreadable &&
+		if strings.HasPrefix(key, reason+"-") && !reserved[key] && !unread[x.Run] && x.Run != "" && !x.Unreadable &&
 			!r.archived[key] {
 			keys = append(keys, key)
 		}
@@ -167,31 +167,31 @@ func (r *deferredItems) candidatesFor(state *savedState, s *schedule.Window, rea
 	return keys
 }
 
-// isDue reports whether an item has been deferred long enough for what the source still owes. Time is measured by the
+// isDue reports whether an item has been deferred long enough, whatever it still lacks. Time is measured by the
 // windows of the same kind: a part deferred by a backfill window of 2024 is not overdue merely because today's window
 // is two years later, as long as the backfill still has windows to read.
 func (s *savedState) isDue(x deferredFacts, by *schedule.Window) bool {
 	since := x.sinceTime()
 	if schedule.BackfillOf(x.Run) == schedule.BackfillOf(by.Folder) {
-		owed := x.Group != "" && s.isOwedByOther(x, by) && by.To.Before(since.Add(maxPatience))
-		return !by.To.Before(since.Add(patienceWithSource)) && !owed
+		mayCome := x.Group != "" && s.mayComeInOther(x, by) && by.To.Before(since.Add(maxDeferralTime))
+		return !by.To.Before(since.Add(deferralTime)) && !mayCome
 	}
 	// The backfill that deferred the item had what it waits for in none of its windows. It may still arrive, so the
 	// item waits for the same time again, counted from when it was deferred. It waits longer for a backfill window that
 	// may hold it, but not for ever: that window may be one that always fails.
-	patience := patienceWithSource
-	if x.Group != "" && s.isOwedByOther(x, by) {
-		patience = maxPatience
+	limit := deferralTime
+	if x.Group != "" && s.mayComeInOther(x, by) {
+		limit = maxDeferralTime
 	}
-	return by.Kind == schedule.Daily && schedule.BackfillOf(x.Run) != "" && !by.To.Before(x.asideTime().Add(patience))
+	return by.Kind == schedule.Daily && schedule.BackfillOf(x.Run) != "" && !by.To.Before(x.deferredTime().Add(limit))
 }
 
-// isOwedByOther reports whether another window of the item's kind, not yet read to its end, may hold what the item
+// mayComeInOther reports whether another window of the item's kind, not yet read to its end, may hold what the item
 // waits for.
-func (s *savedState) isOwedByOther(x deferredFacts, but *schedule.Window) bool {
+func (s *savedState) mayComeInOther(x deferredFacts, but *schedule.Window) bool {
 	return slices.ContainsFunc(s.Open, func(o schedule.Window) bool {
 		return o.Folder != but.Folder && !o.Progress.Read &&
 			schedule.BackfillOf(o.Folder) == schedule.BackfillOf(x.Run) &&
-			o.From.Before(x.sinceTime().Add(patienceWithSource)) && o.To.After(x.sinceTime().Add(-patienceWithSource))
+			o.From.Before(x.sinceTime().Add(deferralTime)) && o.To.After(x.sinceTime().Add(-deferralTime))
 	})
 }

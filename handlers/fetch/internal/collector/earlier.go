@@ -18,8 +18,8 @@ import (
 // if the source would answer differently by now. Only then does the second attempt write the same batches, so that no
 // item is archived twice.
 type earlierAttempt struct {
-	media map[string][]record.Media // by the SHA-256 of an item that is in a batch
-	aside map[string]bool           // keys of the deferred items
+	media        map[string][]record.Media // by the SHA-256 of an item that is in a batch
+	deferredKeys map[string]bool           // keys of the deferred items
 }
 
 // noteEntry remembers the attachment results of an entry's items.
@@ -44,12 +44,12 @@ func (p *earlierAttempt) noteEntry(e record.Entry) {
 // readEarlierAttempt returns what an earlier attempt has left. It also fills s.firsts from the run's batches if that is
 // not done yet. For a window that has just begun it costs three list requests.
 func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*earlierAttempt, error) {
-	p := &earlierAttempt{media: map[string][]record.Media{}, aside: map[string]bool{}}
+	p := &earlierAttempt{media: map[string][]record.Media{}, deferredKeys: map[string]bool{}}
 	// List only the keys that this window may have created: there may be many deferred items.
 	err := onStorage(ctx, func(ctx context.Context) error {
-		for _, reason := range []string{waitsForMedia, waitsForPieces} {
-			_, err := c.deferred.Each(ctx, deferredPrefix(s.Window, reason), maxRoom,
-				func(key, _ string, _ time.Time) { p.aside[key] = true })
+		for _, reason := range []string{waitsForMedia, waitsForParts} {
+			_, err := c.deferred.Each(ctx, deferredPrefix(s.Window, reason), maxListed,
+				func(key, _ string, _ time.Time) { p.deferredKeys[key] = true })
 			if err != nil {
 				return err
 			}

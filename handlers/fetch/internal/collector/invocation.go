@@ -46,11 +46,11 @@ type invocation struct {
 	away     int             // consecutive windows that could not be read because the site is unavailable
 	began    time.Time       // when the current turn began
 
-	mediaTime map[string]time.Duration // by folder: time spent on attachments
-	mediaAll  time.Duration            // time spent on attachments of all windows
-	room      *deferredItems           // nil: not listed yet by this holder of the lease
-	asked     map[string]bool          // keys of deferred items whose attachments this invocation has requested in vain
-	archived  map[string]bool          // keys of deferred items that can't be read for now; see errInArchiveTier
+	mediaTime     map[string]time.Duration // by folder: time spent on attachments
+	mediaAll      time.Duration            // time spent on attachments of all windows
+	deferredItems *deferredItems           // nil: not listed yet by this holder of the lease
+	asked         map[string]bool          // keys of deferred items whose attachments this invocation has requested in vain
+	archived      map[string]bool          // keys of deferred items that can't be read for now; see errInArchiveTier
 }
 
 func newInvocation(l workLimits) *invocation {

@@ -52,19 +52,19 @@ func (c *Collector) processItem(ctx context.Context, s *activeWindow, p *schedul
 	if outline.Kind == record.System || len(outline.Attachments) == 0 {
 		return w.add(ctx, entry)
 	}
-	if known := s.past.media[it.SHA256]; len(known) == len(outline.Attachments) {
+	if known := s.earlier.media[it.SHA256]; len(known) == len(outline.Attachments) {
 		entry.Media = known
 		return w.add(ctx, entry)
 	}
 	if s.isDeferred(p, index, waitsForMedia, it.SHA256) {
-		p.SetAside++
+		p.Deferred++
 		return nil
 	}
 	tries := 0
 	if !s.onlyTexts && s.contentAway < contentTries && s.inv.attachmentBudget(s.Window, 1) > 0 {
 		tries = 1
 	}
-	media, away, err := c.storeMedia(ctx, s, it.Raw, outline.Attachments, nil, patientWith)
+	media, away, err := c.storeMedia(ctx, s, it.Raw, outline.Attachments, nil, requestAgain)
 	if err != nil {
 		return err
 	}

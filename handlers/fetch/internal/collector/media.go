@@ -39,24 +39,24 @@ func (c *Collector) reusable(day string) bool {
 	return err == nil && c.now().Before(t.Add(mediaReuse))
 }
 
-// askMode is how an attachment is requested, and what follows if it is unavailable.
-type askMode int
+// requestMode is how an attachment is requested, and what follows if it is unavailable.
+type requestMode int
 
 const (
-	patientWith askMode = iota // requested; if unavailable, it is requested again later
-	lastTime                   // requested; if unavailable, it is recorded as permanently unavailable
-	givenUp                    // not requested any more: recorded as permanently unavailable
+	requestAgain requestMode = iota // requested; if unavailable, it is requested again later
+	requestLast                     // requested; if unavailable, it is recorded as permanently unavailable
+	requestNone                     // not requested any more: recorded as permanently unavailable
 )
 
-// neverCame is the reason recorded for an attachment that the source owed for too long.
-const neverCame = goneError("the source did not give its bytes for 14 days")
+// neverDelivered is the reason recorded for an attachment that the source did not deliver in time.
+const neverDelivered = goneError("the source did not give its bytes for 14 days")
 
 // storeMedia stores those attachments of an item that have no result in known, and returns the results of all. away
 // reports whether one of them is unavailable for now, or there is no time for it. waits is the item if it is a deferred
 // one.
 func (c *Collector) storeMedia(ctx context.Context, s *activeWindow, raw []byte,
-	sources []telemessage.AttachmentSource, known []record.Media, how askMode,
-	waits ...*deferredAt) (media []record.Media, away bool, err error) {
+	sources []telemessage.AttachmentSource, known []record.Media, how requestMode,
+	waits ...*requestedItem) (media []record.Media, away bool, err error) {
 	media = make([]record.Media, len(sources))
 	copy(media, known)
 	files := &mediaWriter{c: c, s: s, raw: raw, day: c.mediaDay(s.Window), how: how}
@@ -77,8 +77,8 @@ func (c *Collector) storeMedia(ctx context.Context, s *activeWindow, raw []byte,
 		case errors.Is(err, errNotAsked), errors.Is(err, errNoTime):
 			away = true
 		case errors.Is(err, client.ErrUnavailable) && !errors.Is(err, archive.ErrUnavailable) &&
-			how == lastTime && ctx.Err() == nil:
-			media[i] = record.Media{Size: src.Size, Gone: string(neverCame)}
+			how == requestLast && ctx.Err() == nil:
+			media[i] = record.Media{Size: src.Size, Gone: string(neverDelivered)}
 		case errors.Is(err, client.ErrUnavailable) && ctx.Err() == nil:
 			s.contentAway++
 			away = true
@@ -98,9 +98,9 @@ type mediaWriter struct {
 	s   *activeWindow
 	raw []byte
 	day string
-	how askMode
+	how requestMode
 
-	waiting  *deferredAt           // nil: the item comes from a page
+	waiting  *requestedItem        // nil: the item comes from a page
 	contents *telemessage.Contents // of raw; nil until it is read
 }
 
@@ -127,10 +127,10 @@ func (fs *mediaWriter) askSource(ctx context.Context, i int, src telemessage.Att
 	switch {
 	case src.ContentURL == "":
 		return record.Media{}, goneError("the source sent neither its content nor its address")
-	case fs.s.onlyTexts, fs.s.contentAway >= contentTries && fs.how == patientWith:
+	case fs.s.onlyTexts, fs.s.contentAway >= contentTries && fs.how == requestAgain:
 		return record.Media{}, errNotAsked
-	case fs.how == givenUp:
-		return record.Media{}, neverCame
+	case fs.how == requestNone:
+		return record.Media{}, neverDelivered
 	}
 	open := func(ctx context.Context) (io.ReadCloser, error) { return fs.c.openAtSite(ctx, src) }
 	if r := fs.resumedFile(i, src); r != nil {

@@ -22,14 +22,14 @@ func (c *Collector) processPart(ctx context.Context, s *activeWindow, p *schedul
 	part := newPart(o, entry, index)
 	away := false
 	if part.Files > 0 {
-		if s.isDeferred(p, index, waitsForPieces, part.Item.SHA256) {
-			p.SetAside++
+		if s.isDeferred(p, index, waitsForParts, part.Item.SHA256) {
+			p.Deferred++
 			return nil
 		}
-		if part.Media = s.past.media[part.Item.SHA256]; len(part.Media) != part.Files {
+		if part.Media = s.earlier.media[part.Item.SHA256]; len(part.Media) != part.Files {
 			var err error
 			if part.Media, away, err = c.storeMedia(
-				ctx, s, part.Item.Raw, o.Attachments, nil, patientWith); err != nil {
+				ctx, s, part.Item.Raw, o.Attachments, nil, requestAgain); err != nil {
 				return err
 			}
 		}
@@ -55,12 +55,12 @@ func newPart(o telemessage.Outline, entry record.Entry, index int) longsms.Part 
 // attachments is known.
 func (c *Collector) deferPart(ctx context.Context, s *activeWindow, p *schedule.Progress, part longsms.Part,
 	settled bool) error {
-	if s.isDeferred(p, part.Index, waitsForPieces, part.Item.SHA256) {
-		p.SetAside++
+	if s.isDeferred(p, part.Index, waitsForParts, part.Item.SHA256) {
+		p.Deferred++
 		return nil
 	}
 	return c.deferItem(ctx, s, p, part.Index, deferred{
-		Reason: waitsForPieces, Piece: &part, Ready: settled && part.Files > 0,
+		Reason: waitsForParts, Part: &part, Ready: settled && part.Files > 0,
 		Entry: record.Entry{Version: 1, Until: part.Until, Items: []record.Item{part.Item}, Media: part.Media}})
 }
 
@@ -83,11 +83,11 @@ func (c *Collector) writeLongMessages(ctx context.Context, s *activeWindow, p *s
 	return nil
 }
 
-// selectParts appends to chosen the keys of the long messages that are complete or overdue. space is the number of keys
-// that this run may take in all.
+// selectParts appends to selected the keys of the long messages that are complete or overdue. space is the number of
+// keys that this run may take in all.
 func (c *Collector) selectParts(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems,
-	chosen [][]string, space int) ([][]string, error) {
-	taken := len(chosen)
+	selected [][]string, space int) ([][]string, error) {
+	taken := len(selected)
 	for _, set := range r.partsFor(state, s.Window).AllMessages() {
 		if taken+len(set.Parts) > space || !set.IsComplete() && !set.IsOverdue() {
 			continue
@@ -106,11 +106,11 @@ func (c *Collector) selectParts(ctx context.Context, state *savedState, s *activ
 					return nil, err
 				}
 			}
-			chosen = append(chosen, one.Keys())
+			selected = append(selected, one.Keys())
 		}
 		taken += len(set.Parts)
 	}
-	return chosen, nil
+	return selected, nil
 }
 
 // settlePartMedia requests the attachments that the parts still lack, and renews those that are too old. ready reports
@@ -140,7 +140,7 @@ func (c *Collector) notePartsElsewhere(ctx context.Context, r *deferredItems, on
 	if err != nil {
 		return r.passOver(key, err)
 	}
-	if item.Piece.Apart = one.PartsElsewhere(entries); len(item.Piece.Apart) == 0 {
+	if item.Part.Apart = one.PartsElsewhere(entries); len(item.Part.Apart) == 0 {
 		return nil
 	}
 	return c.replaceDeferred(ctx, r, key, &item)
@@ -151,7 +151,7 @@ func (r *deferredItems) partsFor(state *savedState, s *schedule.Window) *longsms
 	groups := map[string][]longsms.Part{}
 	var order []string
 	archived := r.groupsInArchiveTier()
-	for _, key := range r.candidatesFor(state, s, waitsForPieces) {
+	for _, key := range r.candidatesFor(state, s, waitsForParts) {
 		x := r.items[key]
 		if archived[x.Group] {
 			continue

@@ -38,7 +38,7 @@ func (c *Collector) readDeferred(ctx context.Context, key string) (deferred, err
 		return deferred{}, fmt.Errorf("read a deferred item: %w", err)
 	case len(item.Entry.Items) != 1:
 		return deferred{}, fmt.Errorf("%w: it does not hold one item", errUnreadable)
-	case strings.HasPrefix(key, waitsForPieces+"-") && item.Piece == nil:
+	case strings.HasPrefix(key, waitsForParts+"-") && item.Part == nil:
 		return deferred{}, fmt.Errorf("%w: it is no part of a long SMS", errUnreadable)
 	}
 	return item, nil
@@ -60,23 +60,23 @@ func (r *deferredItems) passOver(key string, err error) error {
 	return nil
 }
 
-// chooseUnreadable appends to chosen the keys of the items that can't be read, each as an entry of its own, up to space
-// keys in all. An item of a window that may be read again from its beginning is left to a later window, as in
+// selectUnreadable appends to selected the keys of the items that can't be read, each as an entry of its own, up to
+// space keys in all. An item of a window that may be read again from its beginning is left to a later window, as in
 // candidatesFor.
-func (r *deferredItems) chooseUnreadable(state *savedState, s *activeWindow, chosen [][]string, space int) [][]string {
-	for _, set := range chosen {
+func (r *deferredItems) selectUnreadable(state *savedState, s *activeWindow, selected [][]string, space int) [][]string {
+	for _, set := range selected {
 		space -= len(set)
 	}
-	promised, unread := state.Reserved(s.Window), state.UnfinishedFolders(s.Window)
+	reserved, unread := state.Reserved(s.Window), state.UnfinishedFolders(s.Window)
 	for _, key := range slices.Sorted(maps.Keys(r.items)) {
 		x := r.items[key]
-		if !x.Unreadable || promised[key] || unread[x.Run] || space <= 0 || state.mayReadAgain(key, s.Window) {
+		if !x.Unreadable || reserved[key] || unread[x.Run] || space <= 0 || state.mayReadAgain(key, s.Window) {
 			continue
 		}
-		chosen = append(chosen, []string{key})
+		selected = append(selected, []string{key})
 		space--
 	}
-	return chosen
+	return selected
 }
 
 // groupsInArchiveTier returns the groups of long SMS of which a part is in the archive tier.
@@ -103,7 +103,7 @@ func (inv *invocation) logArchived(log *slog.Logger) {
 func (s *savedState) mayReadAgain(key string, but *schedule.Window) bool {
 	return slices.ContainsFunc(s.Open, func(o schedule.Window) bool {
 		may := strings.HasPrefix(key, deferredPrefix(&o, waitsForMedia)) ||
-			strings.HasPrefix(key, deferredPrefix(&o, waitsForPieces))
+			strings.HasPrefix(key, deferredPrefix(&o, waitsForParts))
 		return may && o.Folder != but.Folder && !o.Progress.Read
 	})
 }

@@ -22,7 +22,7 @@ import (
 // keyOf returns the key under which the item with that id waits, and its facts.
 func (w *world) keyOf(id string) (key, facts string) {
 	w.t.Helper()
-	_, err := w.Store.Deferred().Each(w.t.Context(), "", maxRoom, func(k, line string, _ time.Time) {
+	_, err := w.Store.Deferred().Each(w.t.Context(), "", maxListed, func(k, line string, _ time.Time) {
 		var item deferred
 		if err := w.Store.Deferred().Get(w.t.Context(), k, &item); err == nil && len(item.Entry.Items) == 1 &&
 			strings.Contains(string(item.Entry.Items[0].Raw), `"messageId":"`+id+`"`) {
@@ -207,14 +207,14 @@ func TestUnreadableItemOfAnOpenWindow(t *testing.T) {
 	state := &savedState{Checkpoint: schedule.Checkpoint{Open: []schedule.Window{first, second}}}
 	key := deferredKey(&first, 1, waitsForMedia, hash(nil))
 	r := &deferredItems{items: map[string]deferredFacts{key: {Unreadable: true}}}
-	if got := r.chooseUnreadable(state, &activeWindow{Window: &state.Open[1]}, nil, 10); len(got) > 0 {
+	if got := r.selectUnreadable(state, &activeWindow{Window: &state.Open[1]}, nil, 10); len(got) > 0 {
 		t.Errorf("taken by another window: %v", got)
 	}
-	if got := r.chooseUnreadable(state, &activeWindow{Window: &state.Open[0]}, nil, 10); len(got) != 1 {
+	if got := r.selectUnreadable(state, &activeWindow{Window: &state.Open[0]}, nil, 10); len(got) != 1 {
 		t.Errorf("its own window takes %v", got)
 	}
 	full := [][]string{{"a", "b"}}
-	if got := r.chooseUnreadable(state, &activeWindow{Window: &state.Open[0]}, full, 2); len(got) != 1 {
+	if got := r.selectUnreadable(state, &activeWindow{Window: &state.Open[0]}, full, 2); len(got) != 1 {
 		t.Errorf("without space: %v", got)
 	}
 }

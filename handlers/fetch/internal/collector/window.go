@@ -27,7 +27,7 @@ type activeWindow struct {
 	inv         *invocation
 	contentAway int  // consecutive attachments that were unavailable
 	onlyTexts   bool // no attachment is requested for now: see pageReading
-	past        *earlierAttempt
+	earlier     *earlierAttempt
 	watch       *cycleDetector
 	firsts      *firsts // nil: not read yet
 }
@@ -80,7 +80,7 @@ var errTurnOver = errors.New("the window's turn is over")
 // written twice.
 func (s *activeWindow) restart() {
 	s.Progress = schedule.Progress{Counts: schedule.Counts{Restarts: s.Progress.Restarts + 1}}
-	s.past, s.watch = nil, newCycleDetector(&s.Progress)
+	s.earlier, s.watch = nil, newCycleDetector(&s.Progress)
 }
 
 // readPageWithRetry reads one page. A page that breaks off is requested again from the same cursor, and its batches
@@ -92,7 +92,7 @@ func (c *Collector) readPageWithRetry(ctx context.Context, s *activeWindow, log 
 			s.Progress = *p
 			return nil
 		}
-		s.past = nil
+		s.earlier = nil
 		pause := time.Duration(try) * time.Second
 		switch {
 		case errors.Is(err, client.ErrTooLong):
@@ -123,8 +123,8 @@ func (e errNotBegun) Unwrap() error { return e.error }
 // readPage reads one page and writes its batches. It returns the progress after the page and does not change
 // s.Progress.
 func (c *Collector) readPage(ctx context.Context, s *activeWindow) (_ *schedule.Progress, err error) {
-	if s.past == nil {
-		if s.past, err = c.readEarlierAttempt(ctx, s); err != nil {
+	if s.earlier == nil {
+		if s.earlier, err = c.readEarlierAttempt(ctx, s); err != nil {
 			return nil, err
 		}
 	}
@@ -204,7 +204,7 @@ func (c *Collector) closeWindow(ctx context.Context, state *savedState, s *sched
 	}
 	m := archive.Manifest{
 		Version: 1, Kind: s.Kind, From: s.From, To: s.To, Started: s.Started, Finished: c.now().UTC(),
-		Received: s.Progress.Received, SetAside: s.Progress.SetAside, Taken: s.Progress.Taken,
+		Received: s.Progress.Received, Deferred: s.Progress.Deferred, Taken: s.Progress.Taken,
 		Records: s.Progress.Records,
 		Derived: s.Progress.Derived, Incomplete: s.Progress.Incomplete, Restarts: s.Progress.Restarts,
 	}
@@ -220,13 +220,13 @@ func (c *Collector) closeWindow(ctx context.Context, state *savedState, s *sched
 		return err
 	}
 	log.Info("window fetched", "event", "fetch.windowFetched", "from", s.From, "to", s.To,
-		"received", m.Received, "records", m.Records, "batches", batches, "set_aside", m.SetAside, "taken", m.Taken,
+		"received", m.Received, "records", m.Records, "batches", batches, "set_aside", m.Deferred, "taken", m.Taken,
 		"incomplete", m.Incomplete, "source_total", m.SourceTotal)
 	if known && total != int64(m.Received) {
 		log.Error("the site's own count differs from what it sent", "event", "fetch.countDiffers",
 			"received", m.Received, "source_total", total)
 	}
-	if expected := m.Received - m.SetAside + m.Taken; staged != expected || m.Records != expected {
+	if expected := m.Received - m.Deferred + m.Taken; staged != expected || m.Records != expected {
 		log.Error("the batches differ from what was received: a page changed between two reads",
 			"event", "fetch.batchesDiffer", "expected", expected, "records", m.Records, "staged", staged)
 	}

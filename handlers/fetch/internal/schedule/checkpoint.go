@@ -31,8 +31,8 @@ func (c *Checkpoint) Watermark() time.Time {
 	return mark
 }
 
-// CountOwed returns the number of open daily windows.
-func (c *Checkpoint) CountOwed() (n int) {
+// CountOpenDaily returns the number of open daily windows.
+func (c *Checkpoint) CountOpenDaily() (n int) {
 	for _, w := range c.Open {
 		if w.Kind == Daily {
 			n++
@@ -46,7 +46,7 @@ func (c *Checkpoint) Reserved(to *Window) map[string]bool {
 	keys := map[string]bool{}
 	for i := range c.Open {
 		if other := &c.Open[i]; other != to {
-			for _, set := range other.Progress.Released {
+			for _, set := range other.Progress.Selected {
 				for _, key := range set {
 					keys[key] = true
 				}
@@ -108,23 +108,23 @@ func (w *Window) isUntouched() bool {
 
 // Progress is the progress of a window; it is saved after every page.
 type Progress struct {
-	Cursor   string     `json:"cursor,omitempty"`
-	Batches  int        `json:"batches"`            // batches written so far: the next one has this number plus one
-	Read     bool       `json:"read,omitempty"`     // the last page has been read
-	Released [][]string `json:"released,omitempty"` // keys of the deferred items that it takes, by entry
-	Chosen   bool       `json:"chosen,omitempty"`   // Released has been decided
-	Emptied  bool       `json:"emptied,omitempty"`  // the items of Released have been written to batches
-	Pages    int        `json:"pages,omitempty"`    // pages read so far
-	Mark     string     `json:"mark,omitempty"`     // hash of an earlier cursor, to detect a cycle of cursors
-	Empty    int        `json:"empty,omitempty"`    // consecutive pages, up to now, that were empty
-	Repeated int        `json:"repeated,omitempty"` // consecutive pages, up to now, with items but without a new one
+	Cursor           string     `json:"cursor,omitempty"`
+	Batches          int        `json:"batches"`            // batches written so far: the next one has this number plus one
+	Read             bool       `json:"read,omitempty"`     // the last page has been read
+	Selected         [][]string `json:"released,omitempty"` // keys of the deferred items that it takes, by entry
+	SelectionSaved   bool       `json:"chosen,omitempty"`   // Selected has been decided
+	SelectionWritten bool       `json:"emptied,omitempty"`  // the items of Selected have been written to batches
+	Pages            int        `json:"pages,omitempty"`    // pages read so far
+	Mark             string     `json:"mark,omitempty"`     // hash of an earlier cursor, to detect a cycle of cursors
+	Empty            int        `json:"empty,omitempty"`    // consecutive pages, up to now, that were empty
+	Repeated         int        `json:"repeated,omitempty"` // consecutive pages, up to now, with items but without a new one
 	Counts
 }
 
 // Steps returns the number of steps that the window has taken: pages, and after the last page the steps that end it.
 func (p *Progress) Steps() int {
 	n := p.Pages
-	for _, done := range []bool{p.Read, p.Chosen, p.Emptied} {
+	for _, done := range []bool{p.Read, p.SelectionSaved, p.SelectionWritten} {
 		if done {
 			n++
 		}
@@ -135,9 +135,9 @@ func (p *Progress) Steps() int {
 // Counts are the numbers of a run's manifest.
 type Counts struct {
 	Received   int `json:"received"`   // items that the site sent
-	SetAside   int `json:"setAside"`   // of these, items that were deferred
+	Deferred   int `json:"setAside"`   // of these, items that were deferred
 	Taken      int `json:"taken"`      // items that earlier runs deferred, and this one took
-	Records    int `json:"records"`    // items in the batches: Received − SetAside + Taken
+	Records    int `json:"records"`    // items in the batches: Received − Deferred + Taken
 	Derived    int `json:"derived"`    // items without messageId
 	Incomplete int `json:"incomplete"` // attachments that are permanently unavailable
 	Restarts   int `json:"restarts"`   // how often the window was restarted from its beginning
