@@ -284,7 +284,7 @@ func (s *Summary) Problems() (all []string) {
 	}{
 		{s.Runs.Open, "runs of fetch not finished: %d; the next fetch goes on with them"},
 		{s.Records.Pending,
-			"records pending: %d; they wait for an import, or for something that the source still owes"},
+			"records pending: %d; they wait for an import, or for something that the source has not sent yet"},
 		{s.Copies.Pending, "copies pending: %d"},
 		{s.Records.Failed, "records failed: %d"},
 		{s.Copies.Failed, "copies failed: %d"},
