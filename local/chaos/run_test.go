@@ -82,6 +82,7 @@ func (w *world) sweep(ctx context.Context, in *host.StandIn) {
 		if len(s.Problems()) == 0 {
 			return
 		}
+		time.Sleep(time.Duration(min(n, 10)) * 100 * time.Millisecond) // what is in doubt stays so for seconds
 		if _, err := in.Run(ctx, "sweep", `{"after":"0s"}`); err != nil && !errors.Is(err, host.ErrFailed) {
 			w.t.Fatal(err)
 		}
