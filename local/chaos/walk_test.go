@@ -37,8 +37,8 @@ var mayMiss = map[string]string{
 // every way there is, one run for each. The short form is one run for each kind of call; the seed chooses the call and
 // the fault.
 //
-// The storage of its thousands of runs is the stand-in in memory, which archivetest's conformance tests hold to Azurite:
-// Azurite took a third of the processors' time.
+// The storage of its thousands of runs is the stand-in in memory, which archivetest's conformance tests hold to
+// Azurite: Azurite took a third of the processors' time.
 func TestEveryCallWithEveryFault(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(walks)) {
 		t.Run(name, func(t *testing.T) {

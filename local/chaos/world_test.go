@@ -148,7 +148,7 @@ func newWorld(t testing.TB, d *day) *world {
 	return w
 }
 
-// onAzurite gives the world an account of Azurite.
+// onAzurite sets the addresses of an account of Azurite.
 func (w *world) onAzurite() {
 	w.t.Helper()
 	all, a, done, err := emulator()
@@ -167,7 +167,7 @@ func (w *world) onAzurite() {
 	w.storage = a.Through(through("blob", blobCall, a.BlobURL), through("table", tableCall, a.TableURL))
 }
 
-// inMemory gives the world an account of the stand-in in memory.
+// inMemory sets the addresses of an account of the stand-in in memory.
 func (w *world) inMemory() {
 	w.t.Helper()
 	storage := archivetest.ForTest(w.t, nil)
