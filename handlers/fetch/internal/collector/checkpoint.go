@@ -13,8 +13,9 @@ import (
 
 const (
 	// maxCheckpoint is the maximum size of the checkpoint in bytes. Each open window takes less than 1 KiB and its
-	// cursor at most 4 KiB with escapes; the keys that windows have selected take less than 2 MiB together (maxReserved).
-	// There is room for the days since 2000 and schedule.MaxOpen windows of backfills, each with the longest cursor.
+	// cursor at most 4 KiB with escapes; the keys that windows have selected take less than 2 MiB together
+	// (maxReserved). There is room for the days since 2000 and schedule.MaxOpen windows of backfills, each with the
+	// longest cursor.
 	maxCheckpoint = 96 << 20
 
 	// storagePatience is how long one operation is retried while storage is unavailable.

@@ -164,7 +164,8 @@ func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, id, i
 	err = c.processWindows(ctx, state, inv, res, log)
 	res.Open, res.Watermark = len(state.Open), state.Watermark()
 	daily := state.CountOpenDaily()
-	log.Info("fetch ended", "event", "fetch.ended", "slices", res.Slices, "open", daily, "open_backfill", res.Open-daily,
+	log.Info("fetch ended", "event", "fetch.ended", "slices", res.Slices, "open", daily,
+		"open_backfill", res.Open-daily,
 		"received", res.Received, "records", res.Records, "set_aside", res.Waiting, "watermark", res.Watermark)
 	return err
 }

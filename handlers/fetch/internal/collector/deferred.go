@@ -31,8 +31,8 @@ const (
 )
 
 const (
-	// maxDeferralTime is the maximum time that an item stays deferred for a window that is not finished, or for its first
-	// tries.
+	// maxDeferralTime is the maximum time that an item stays deferred for a window that is not finished, or for its
+	// first tries.
 	maxDeferralTime = 3 * deferralTime
 
 	// minTries is the number of times that an attachment is requested before it may be given up without another
@@ -58,7 +58,7 @@ type deferred struct {
 	Ready      bool                  `json:"ready,omitempty"`   // its media are settled: it goes into the next batch
 	DeferredAt time.Time             `json:"aside,omitzero"`    // when it was deferred
 	Partial    map[int]*partialState `json:"partial,omitempty"` // by attachment: downloads that take more than one run
-	Tries      int                   `json:"tries,omitempty"`   // requests for its attachments, counted before each begins
+	Tries      int                   `json:"tries,omitempty"`   // requests for its attachments, each counted first
 }
 
 // deferredKey returns the key of an item that the window defers. It is derived from the run, the item's number in the

@@ -49,7 +49,7 @@ type invocation struct {
 	mediaTime     map[string]time.Duration // by folder: time spent on attachments
 	mediaAll      time.Duration            // time spent on attachments of all windows
 	deferredItems *deferredItems           // nil: not listed yet by this holder of the lease
-	asked         map[string]bool          // keys of deferred items whose attachments this invocation has requested in vain
+	asked         map[string]bool          // keys of deferred items whose attachments were requested in vain
 	archived      map[string]bool          // keys of deferred items that can't be read for now; see errInArchiveTier
 }
 

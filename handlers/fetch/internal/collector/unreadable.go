@@ -63,7 +63,8 @@ func (r *deferredItems) passOver(key string, err error) error {
 // selectUnreadable appends to selected the keys of the items that can't be read, each as an entry of its own, up to
 // space keys in all. An item of a window that may be read again from its beginning is left to a later window, as in
 // candidatesFor.
-func (r *deferredItems) selectUnreadable(state *savedState, s *activeWindow, selected [][]string, space int) [][]string {
+func (r *deferredItems) selectUnreadable(state *savedState, s *activeWindow, selected [][]string,
+	space int) [][]string {
 	for _, set := range selected {
 		space -= len(set)
 	}

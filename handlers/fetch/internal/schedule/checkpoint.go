@@ -109,7 +109,7 @@ func (w *Window) isUntouched() bool {
 // Progress is the progress of a window; it is saved after every page.
 type Progress struct {
 	Cursor           string     `json:"cursor,omitempty"`
-	Batches          int        `json:"batches"`            // batches written so far: the next one has this number plus one
+	Batches          int        `json:"batches"`            // batches written so far
 	Read             bool       `json:"read,omitempty"`     // the last page has been read
 	Selected         [][]string `json:"released,omitempty"` // keys of the deferred items that it takes, by entry
 	SelectionSaved   bool       `json:"chosen,omitempty"`   // Selected has been decided
@@ -117,7 +117,7 @@ type Progress struct {
 	Pages            int        `json:"pages,omitempty"`    // pages read so far
 	Mark             string     `json:"mark,omitempty"`     // hash of an earlier cursor, to detect a cycle of cursors
 	Empty            int        `json:"empty,omitempty"`    // consecutive pages, up to now, that were empty
-	Repeated         int        `json:"repeated,omitempty"` // consecutive pages, up to now, with items but without a new one
+	Repeated         int        `json:"repeated,omitempty"` // consecutive pages, up to now, without a new item
 	Counts
 }
 
