@@ -159,7 +159,7 @@ func (w *world) export(ctx context.Context, lookup func(string) (string, bool), 
 	}
 	if got.Unproven > 0 {
 		fmt.Fprintf(said,
-			"  %d of them can't be held against a hash of the journal: it has none, or the mapping has changed since\n",
+			"  %d of them can't be held against a hash of the journal: it has none, or\n  the mapping has changed since\n",
 			got.Unproven)
 	}
 	if got.Failed > 0 {
