@@ -4,36 +4,34 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 func TestFewLargeBodiesAtATime(t *testing.T) {
 	t.Parallel()
-	var mu sync.Mutex
-	now, most := map[int]int{}, map[int]int{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		level := levelOf(r.ContentLength)
-		mu.Lock()
-		now[level]++
-		most[level] = max(most[level], now[level])
-		mu.Unlock()
-		io.Copy(io.Discard, r.Body)
-		time.Sleep(30 * time.Millisecond)
-		mu.Lock()
-		now[level]--
-		mu.Unlock()
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusCreated)
-		io.WriteString(w, `{"id":"AAMk","isDraft":false}`)
-	}))
-	t.Cleanup(server.Close)
-	c := client(t, server.URL)
-	var wg sync.WaitGroup
-	for i := range 90 {
-		wg.Go(func() {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		now, most := map[int]int{}, map[int]int{}
+		graph := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			level := levelOf(r.ContentLength)
+			mu.Lock()
+			now[level]++
+			most[level] = max(most[level], now[level])
+			mu.Unlock()
+			io.Copy(io.Discard, r.Body)
+			time.Sleep(30 * time.Millisecond)
+			mu.Lock()
+			now[level]--
+			mu.Unlock()
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusCreated)
+			io.WriteString(w, `{"id":"AAMk","isDraft":false}`)
+		})
+		c := client(t, "http://127.0.0.1", func(config *Config) { config.HTTP = &inProcess{graph: graph} })
+		together(90, func(i int) {
 			user := string(rune('a' + i))
 			c.mailboxOf(user).folder = "folder"
 			s, err := c.OpenSession(t.Context(), user)
@@ -47,17 +45,16 @@ func TestFewLargeBodiesAtATime(t *testing.T) {
 				t.Error(err)
 			}
 		})
-	}
-	wg.Wait()
-	if most[large] > largePlaces || most[medium] > mediumPlaces || most[small] < 6 {
-		t.Errorf("at once: %d large, %d medium, %d small", most[large], most[medium], most[small])
-	}
-	for _, level := range []int{medium, large} {
-		n := map[int]int64{medium: mediumPlaces, large: largePlaces}[level]
-		if !c.admission.bodies.places[level].TryAcquire(n) {
-			t.Errorf("a place of sort %d was not given back", level)
+		if most[large] > largePlaces || most[medium] > mediumPlaces || most[small] < 6 {
+			t.Errorf("at once: %d large, %d medium, %d small", most[large], most[medium], most[small])
 		}
-	}
+		for _, level := range []int{medium, large} {
+			n := map[int]int64{medium: mediumPlaces, large: largePlaces}[level]
+			if !c.admission.bodies.places[level].TryAcquire(n) {
+				t.Errorf("a place of sort %d was not given back", level)
+			}
+		}
+	})
 }
 
 func TestHoldingPassesOn(t *testing.T) {
