@@ -8,8 +8,23 @@ HOST ?= standin
 # 'make soak SOAK=3/80' runs the third of eighty shares of the long tests; SEED=n repeats a failure
 SOAK ?= all
 SEED ?= 0
-# the tests that have a long form
-LONG = ^(TestAttachmentIsResumed|TestCheckpointCanBeRead|TestHourOfImports|TestHourOfUploads|TestHostileInEveryField|TestLondon|TestDay|TestDayInTheRealHost|TestFirstRecordWins|TestStoppedProcess|TestLong|TestEveryCallWithEveryFault)$$
+# The tests that have a long form, each with its package. A share of the long tests has one of them, in rotation.
+LONG = \
+	TestHourOfImports@./shared/mailbox \
+	TestHourOfUploads@./shared/mailbox \
+	TestHostileInEveryField@./shared/message \
+	TestHostileLengths@./shared/message \
+	TestLondon@./shared/message \
+	TestDay@./local \
+	TestDayInTheRealHost@./local \
+	TestAttachmentIsResumed@./handlers/fetch/internal/collector \
+	TestCheckpointCanBeRead@./handlers/fetch/internal/collector \
+	TestFirstRecordWins@./handlers/import \
+	TestStoppedProcess@./handlers/import
+
+# the one whose turn it is in the share SOAK
+TURN = $(subst @, ,$(word $(shell expr \( $(firstword $(subst /, ,$(SOAK))) - 1 \) % $(words $(LONG)) + 1),$(LONG)))
+space := $(subst ,, )
 
 # The staged handlers are built like this; with the same settings here, the Graph SDK (minutes of compiling) is compiled once.
 run check: export GOFLAGS += -trimpath
@@ -24,9 +39,7 @@ run: ## the whole connector on this machine, with a sample day
 	$(GO) run ./local -host $(HOST)
 
 test: ## all tests, with real Azurite; in the real Functions host too if func is on PATH
-	$(GO) build -race ./...
-	$(GO) test -race -vet=off -timeout 30m -p 2 $$($(GO) list ./... | grep -vE '^o2archiver/(handlers|local)(/|$$)') # make check vets
-	$(GO) test -race -vet=off -timeout 30m -p 1 $$($(GO) list ./handlers/... ./local/... | grep -v '/local/chaos$$') # whole systems: one at a time
+	$(GO) test -race -vet=off -timeout 30m -p 2 $$($(GO) list ./... | grep -v '/local/chaos$$') # make check vets
 	@command -v func >/dev/null || echo "make test: left out: the end-to-end tests in the real Functions host (func, Azure Functions Core Tools, is not on PATH)"
 	@command -v bicep >/dev/null || echo "make test: left out: what the deployment would make (bicep is not on PATH)"
 	@command -v shellcheck >/dev/null || echo "make test: left out: the check of the scripts (shellcheck is not on PATH)"
@@ -47,7 +60,14 @@ bench: ## figures next to the limits; BENCH=-check fails where one does not hold
 	$(GO) run ./local/bench $(BENCH)
 
 soak: ## every call with every fault, kills, outages, whole days; SOAK=k/n is one share
-	SOAK=$(SOAK) SEED=$(SEED) $(GO) test -v -timeout 24h -p 1 $(if $(findstring /,$(SOAK)),,-run '$(LONG)' ./shared/mailbox ./shared/message ./local ./handlers/fetch/... ./handlers/import/...) ./local/chaos
+ifneq (,$(findstring /,$(SOAK)))
+	SOAK=all SEED=$(SEED) $(GO) test -v -timeout 24h -run '^$(word 1,$(TURN))$$' $(word 2,$(TURN))
+	SOAK=$(SOAK) SEED=$(SEED) $(GO) test -v -timeout 24h ./local/chaos
+else
+	SOAK=$(SOAK) SEED=$(SEED) $(GO) test -v -timeout 24h -p 1 \
+		-run '^($(subst $(space),|,$(foreach l,$(LONG),$(word 1,$(subst @, ,$(l)))))|TestLong|TestEveryCallWithEveryFault)$$' \
+		$(sort $(foreach l,$(LONG),$(word 2,$(subst @, ,$(l))))) ./local/chaos
+endif
 
 parsers: ## the golden messages through parsers that nobody here wrote: Python's, and notmuch
 	local/parsers/check -self

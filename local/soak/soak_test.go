@@ -1,6 +1,13 @@
 package soak
 
 import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,5 +83,50 @@ func TestPicks(t *testing.T) {
 	}
 	if !(Form{}).Picks(3, 8) || !(Form{Long: true}).Picks(3, 8) {
 		t.Error("without shares a test is left out")
+	}
+}
+
+// TestLongFormsAreInTheMakefile: each test that has a long form is listed in the Makefile with its package, so that
+// `make soak` runs it, and each that is listed is there.
+func TestLongFormsAreInTheMakefile(t *testing.T) {
+	root := filepath.Join("..", "..")
+	raw, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages, long := map[string]bool{}, regexp.MustCompile(`\bsoak\.ForTest\(`)
+	listed := regexp.MustCompile(`(Test\w+)@(\S+)`).FindAllStringSubmatch(string(raw), -1)
+	for _, m := range listed {
+		packages[m[2]] = true
+		files, err := filepath.Glob(filepath.Join(root, m[2], "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(files, func(file string) bool {
+			text, err := os.ReadFile(file)
+			return err == nil && bytes.Contains(text, []byte("\nfunc "+m[1]+"("))
+		}) {
+			t.Errorf("%s has no %s", m[2], m[1])
+		}
+	}
+	if len(listed) == 0 {
+		t.Error("the Makefile lists no tests")
+	}
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil || !long.Match(text) {
+			return err
+		}
+		name, err := filepath.Rel(root, filepath.Dir(path))
+		if name = "./" + filepath.ToSlash(name); err == nil && !packages[name] {
+			t.Errorf("%s has a test with a long form, and the Makefile lists none of it", name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -107,13 +107,13 @@ func TestEncodingsGiveTheSameBytes(t *testing.T) {
 	}
 }
 
-// Line ends of any kind take time in proportion to their number.
+// Line ends of any kind take time in proportion to their number: with its square, these would take hours.
 func TestManyLineEndsAreQuick(t *testing.T) {
 	for _, end := range []string{"\r", "\n", "\r\n", "\n\r", "\r\r\r\n"} {
 		text := []byte(strings.Repeat(end, 1<<20/len(end)))
 		began := time.Now()
 		quoted, _ := appendQuoted(nil, text)
-		if took := time.Since(began); took > 2*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%q: took %v", end, took)
 		}
 		got, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(quoted)))
