@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	oneMailbox = 500            // copies into the single mailbox
+	oneMailbox = 500            // copies into the single mailbox, or -copies if that is less
 	permits    = 3              // the default of MAILBOX_PERMITS
 	quota      = 10_000 / 600.0 // requests per second that Graph allows an application for one mailbox
 	hourTest   = "TestHourOfImports"
@@ -23,8 +23,9 @@ const (
 // oneBox imports into one mailbox, to which Graph allows a few concurrent requests; not for so long that the quota
 // matters.
 func (w *world) oneBox(ctx context.Context, r *report) error {
+	copies := min(oneMailbox, w.o.copies)
 	batches, err := w.stage(ctx,
-		day{from: w.day.from.Add(-48 * time.Hour), items: oneMailbox, mailboxes: 1, prefix: "one"})
+		day{from: w.day.from.Add(-48 * time.Hour), items: copies, mailboxes: 1, prefix: "one"})
 	if err != nil {
 		return err
 	}
@@ -38,7 +39,7 @@ func (w *world) oneBox(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	group := fmt.Sprintf("Import into a single mailbox: %d copies, L = %v", oneMailbox, w.latency)
+	group := fmt.Sprintf("Import into a single mailbox: %d copies, L = %v", copies, w.latency)
 	ideal := permits / w.latency.Seconds()
 	r.add(group, "copies, the middle 80 % of them", did.middle, "copies/s",
 		atLeast(shareOfLimit, quota, "10,000 in 10 minutes, what Graph permits"))

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	severalCopies    = 3000 // for each number of processes
+	severalCopies    = 3000 // for each number of processes, or -copies if that is less
 	severalMailboxes = 100
 	severalAtOnce    = 8 // in each process: a small machine's processors can serve four of them
 )
@@ -18,14 +18,14 @@ const (
 // storage and Graph. The work is the same each time: the same texts between the same people at the same times, on a day
 // of its own and with IDs of its own, because otherwise there would be nothing to write after the first time.
 func (w *world) several(ctx context.Context, r *report) error {
-	mailboxes := min(severalMailboxes, w.o.mailboxes)
+	copies, mailboxes := min(severalCopies, w.o.copies), min(severalMailboxes, w.o.mailboxes)
 	group := fmt.Sprintf("Import by several processes: %d copies into %d mailboxes each time, C = %d in each, L = %v",
-		severalCopies, mailboxes, severalAtOnce, w.o.latency)
+		copies, mailboxes, severalAtOnce, w.o.latency)
 	_ = w.imports.Stop()
 	var alone counts
 	for _, n := range []int{1, 2, 4} {
 		batches, err := w.stage(ctx, day{from: w.day.from.Add(-time.Duration(30+n) * 24 * time.Hour),
-			items: severalCopies, mailboxes: mailboxes, prefix: fmt.Sprintf("by%d-", n)})
+			items: copies, mailboxes: mailboxes, prefix: fmt.Sprintf("by%d-", n)})
 		if err != nil {
 			return err
 		}
