@@ -18,10 +18,10 @@ import (
 // copyState is the progress of a copy as far as this process knows.
 //
 //	state      step              answer                                         next
-//	unclaimed  acquireClaim      the row is inserted                            claimed, uncertain, created: as known
+//	unclaimed  acquireClaim      the row is inserted                            claimed, uncertain, created: see known
 //	                             the row is another holder's and stale          uncertain, or created
 //	                             the row is another holder's, who may be alive  unclaimed, retry
-//	                             the row is done                                settled: duplicate, or as in the row
+//	                             the row is done                                settled: duplicate, or the row's own
 //	claimed    createMessage     the mailbox has created the message            created
 //	                             refused temporarily, and it can't be there     claimed, retry
 //	                             refused or no answer, and it may be there      uncertain, retry
@@ -43,7 +43,8 @@ import (
 //	claimed    a pending row                     takes it over, finds nothing, and creates the message
 //	uncertain  a pending row, perhaps a message  takes it over, and marks what it finds as done, or creates it
 //	created    a pending row and the message     takes it over, finds the message, and marks it as done
-//	settled    a row that is done, none: failed  takes the outcome from the row, or starts over
+//	settled    a row that is done                takes the outcome from the row
+//	failed     no row, or a pending row          as after a crash in unclaimed
 type copyState int
 
 const (
@@ -58,7 +59,7 @@ func (s copyState) String() string {
 	return [...]string{"unclaimed", "claimed", "uncertain", "created", "settled"}[s]
 }
 
-// copyJob brings one copy, which is a record in a mailbox, to its outcome.
+// copyJob is the work on one copy, the message of a record in one mailbox, from its first attempt to its outcome.
 type copyJob struct {
 	im      *Importer
 	ledger  claimer
@@ -79,9 +80,9 @@ type copyJob struct {
 	refusal string
 
 	// In uncertain.
-	mayExist     bool      // a request may have had an effect that was not observed
-	mayLandUntil time.Time // until then, that request may still take effect
-	partialID    string    // Graph's id of a message of this copy that lacks attachments; "" if none is known
+	mayExist        bool      // a request may have had an effect that was not observed
+	maySucceedUntil time.Time // until then, that request may still take effect
+	partialID       string    // Graph's id of a message of this copy that lacks attachments; "" if none is known
 
 	// In created: Graph's id of the message.
 	createdID string
@@ -238,8 +239,8 @@ func (c *copyJob) resolveUncertain(ctx context.Context, box session) (copyState,
 		c.createdID = whole
 		return created, nil
 	}
-	if wait := c.mayLandUntil.Sub(c.im.opts.Now()); wait > 0 && len(found) == 0 {
-		return uncertain, retry.After(errMayStillLand, wait)
+	if wait := c.maySucceedUntil.Sub(c.im.opts.Now()); wait > 0 && len(found) == 0 {
+		return uncertain, retry.After(errMaySucceed, wait)
 	}
 	c.mayExist = false
 	return claimed, nil
@@ -251,11 +252,11 @@ func (c *copyJob) createMessage(ctx context.Context, box session) (copyState, er
 	if err != nil {
 		return c.handleAttachmentError(ctx, err)
 	}
-	m, closeIt, err := r.read(c.key)
+	m, closeMessage, err := r.read(c.key)
 	if err != nil {
 		return c.handleAttachmentError(ctx, err)
 	}
-	defer closeIt()
+	defer closeMessage()
 	// Waiting for storage and Graph may have taken long since the claim was acquired.
 	switch {
 	case c.withoutAttachments:
@@ -277,7 +278,8 @@ func (c *copyJob) createMessage(ctx context.Context, box session) (copyState, er
 	return c.handleCreateError(ctx, err)
 }
 
-// handleCreateError decides how a copy continues that could not be created.
+// handleCreateError returns the state of the copy after Import failed with err. With an error, the copy is attempted
+// again later; otherwise it fails permanently.
 func (c *copyJob) handleCreateError(ctx context.Context, err error) (copyState, error) {
 	graph, ok := errors.AsType[*mailbox.Error](err)
 	if !ok {
@@ -288,10 +290,10 @@ func (c *copyJob) handleCreateError(ctx context.Context, err error) (copyState, 
 	if graph.Ambiguous {
 		c.mayExist = true
 		if graph.Kind != mailbox.Unclear { // with Unclear, Graph itself has answered: no request is under way any more
-			c.mayLandUntil = c.im.opts.Now().Add(RequestTimeout(c.im.opts.InDoubt))
+			c.maySucceedUntil = c.im.opts.Now().Add(RequestTimeout(c.im.opts.InDoubt))
 		}
 	}
-	if graph.Kind == mailbox.Lost {
+	if graph.Kind == mailbox.Lost { // the claim could not be renewed while the message was being written
 		c.mayExist = true
 	}
 	again, after := graph.Transient()
@@ -312,9 +314,9 @@ func (c *copyJob) handleCreateError(ctx context.Context, err error) (copyState, 
 	return c.failPermanently(refusalReason(graph))
 }
 
-// handleAttachmentError decides how a copy continues if one of its attachments could not be read. After an outage it is
-// retried; a denial concerns all attachments; an attachment in the archive tier is available again when an operator has
-// rehydrated it. Only a fault of the attachment itself ends the copy.
+// handleAttachmentError returns the state of the copy after one of its attachments could not be read. The copy is
+// attempted again after an outage, if access was denied (that is no fault of this attachment), and if the attachment is
+// in the archive tier, from which an operator can rehydrate it. Only a fault of the attachment itself ends the copy.
 func (c *copyJob) handleAttachmentError(ctx context.Context, err error) (copyState, error) {
 	again, _ := retry.IsTransient(err)
 	switch {
@@ -326,7 +328,7 @@ func (c *copyJob) handleAttachmentError(ctx context.Context, err error) (copySta
 	return c.failPermanently("an attachment in the archive's storage could not be read as it was stored")
 }
 
-// failPermanently makes this attempt end the copy as failed, once nothing of it is in the mailbox.
+// failPermanently records why the copy fails. This attempt ends it as failed once nothing of it is in the mailbox.
 func (c *copyJob) failPermanently(why string) (copyState, error) {
 	c.refusal = why
 	return c.known(), nil

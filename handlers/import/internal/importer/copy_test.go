@@ -227,9 +227,9 @@ func pairs() map[string]pair {
 	}
 
 	uncertainKnown := map[string]func(*copyJob){
-		"":            func(c *copyJob) { c.mayExist = true },
-		"it may land": func(c *copyJob) { c.mayExist, c.mayLandUntil = true, testNow.Add(time.Second) },
-		"a partial":   func(c *copyJob) { c.mayExist, c.partialID = true, "part" },
+		"":               func(c *copyJob) { c.mayExist = true },
+		"it may succeed": func(c *copyJob) { c.mayExist, c.maySucceedUntil = true, testNow.Add(time.Second) },
+		"a partial":      func(c *copyJob) { c.mayExist, c.partialID = true, "part" },
 	}
 	whole, part := mailbox.Found{ID: "there"}, mailbox.Found{ID: "half", Partial: true}
 	add(uncertain, uncertainKnown, "nothing", script{})

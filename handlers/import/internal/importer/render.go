@@ -110,19 +110,20 @@ func (r *rendered) hash() string {
 	return r.sum
 }
 
-// read returns the parsed message for one copy. The caller must call closeIt, which ends the rendering of a large one.
-func (r *rendered) read(key string) (m *mailbox.Message, closeIt func(), err error) {
+// read returns the parsed message for one copy. The caller must call closeMessage, which ends the rendering
+// of a large one.
+func (r *rendered) read(key string) (m *mailbox.Message, closeMessage func(), err error) {
 	var src io.Reader = bytes.NewReader(r.whole)
-	closeIt = func() {}
+	closeMessage = func() {}
 	if r.whole == nil {
 		pr, pw := io.Pipe()
 		go func() { pw.CloseWithError(r.msg.Write(pw, r.open)) }()
 		src = &summing{r: pr, h: sha256.New(), of: r}
-		closeIt = func() { pr.Close() }
+		closeMessage = func() { pr.Close() }
 	}
 	parsed, err := message.Parse(src)
 	if err != nil {
-		closeIt()
+		closeMessage()
 		return nil, nil, fmt.Errorf("parse the message: %w", err)
 	}
 	m = forMailbox(parsed, key, r.form)
@@ -135,7 +136,7 @@ func (r *rendered) read(key string) (m *mailbox.Message, closeIt func(), err err
 			return a, err
 		}
 	}
-	return m, closeIt, nil
+	return m, closeMessage, nil
 }
 
 // summing is a reader that stores the hash of a message once it has been read to its end.

@@ -17,8 +17,8 @@ var (
 	// ledger is read again soon, and then at growing intervals.
 	errClaimHeld = retry.NewTransient("the copy is held by another delivery that may be alive")
 
-	// errMayStillLand means that a request whose answer was lost may still create the message.
-	errMayStillLand = errors.New("nothing is in the mailbox yet of a message whose creation may still be under way")
+	// errMaySucceed means that a request whose answer was lost may still create the message.
+	errMaySucceed = errors.New("nothing is in the mailbox yet of a message whose creation may still be under way")
 
 	// errRetryWithoutAttachments requests another attempt without the attachments.
 	errRetryWithoutAttachments = retry.NewTransient(
