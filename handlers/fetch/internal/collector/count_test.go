@@ -87,7 +87,7 @@ func TestCountThatTakesTheInvocation(t *testing.T) {
 	if res := w.run(); res.Slices != 1 || w.site.Calls()[telemessagetest.Count] != calls {
 		t.Errorf("%+v, %d more counts", res, w.site.Calls()[telemessagetest.Count]-calls)
 	}
-	if !w.Log.Has(slog.LevelError, "did not come to an answer") {
+	if !w.Log.Has(slog.LevelError, "received no count") {
 		t.Errorf("it is not told:\n%s", w.Log)
 	}
 }

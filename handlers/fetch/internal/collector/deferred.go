@@ -259,7 +259,7 @@ func (state *savedState) requestModeOf(s *activeWindow, key string, x deferredFa
 	case last && (x.Tries >= minTries || !s.To.Before(x.sinceTime().Add(maxDeferralTime))):
 		return requestNone, true
 	}
-	return requestAgain, timeLeft && !s.inv.asked[key] && s.contentAway < contentTries
+	return requestAgain, timeLeft && !s.inv.asked[key] && s.mediaUnavailable < contentTries
 }
 
 // settleMedia requests the item's missing attachments once more and reports whether the item is ready. The try is

@@ -61,7 +61,7 @@ func (c *Collector) processItem(ctx context.Context, s *activeWindow, p *schedul
 		return nil
 	}
 	tries := 0
-	if !s.onlyTexts && s.contentAway < contentTries && s.inv.attachmentBudget(s.Window, 1) > 0 {
+	if !s.onlyTexts && s.mediaUnavailable < contentTries && s.inv.attachmentBudget(s.Window, 1) > 0 {
 		tries = 1
 	}
 	media, away, err := c.storeMedia(ctx, s, it.Raw, outline.Attachments, nil, requestAgain)

@@ -80,7 +80,7 @@ func (c *Collector) storeMedia(ctx context.Context, s *activeWindow, raw []byte,
 			how == requestLast && ctx.Err() == nil:
 			media[i] = record.Media{Size: src.Size, Gone: string(neverDelivered)}
 		case errors.Is(err, client.ErrUnavailable) && ctx.Err() == nil:
-			s.contentAway++
+			s.mediaUnavailable++
 			away = true
 		default:
 			return nil, false, fmt.Errorf("store an attachment: %w", err)
@@ -127,7 +127,7 @@ func (fs *mediaWriter) askSource(ctx context.Context, i int, src telemessage.Att
 	switch {
 	case src.ContentURL == "":
 		return record.Media{}, goneError("the source sent neither its content nor its address")
-	case fs.s.onlyTexts, fs.s.contentAway >= contentTries && fs.how == requestAgain:
+	case fs.s.onlyTexts, fs.s.mediaUnavailable >= contentTries && fs.how == requestAgain:
 		return record.Media{}, errNotAsked
 	case fs.how == requestNone:
 		return record.Media{}, neverDelivered
@@ -140,7 +140,7 @@ func (fs *mediaWriter) askSource(ctx context.Context, i int, src telemessage.Att
 		return fs.putMedia(ctx, src, open)
 	})
 	if err == nil {
-		fs.s.contentAway = 0
+		fs.s.mediaUnavailable = 0
 	}
 	return m, err
 }

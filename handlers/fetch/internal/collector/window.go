@@ -16,7 +16,7 @@ import (
 
 const (
 	pageLimit   = 1000 // items requested per page, unless the window has a limit of its own
-	pageTries   = 4    // of one page that breaks off while it is read
+	pageTries   = 4    // of one page that is cut off while it is read
 	maxRestarts = 3    // of one window whose cursor expires, within one invocation
 )
 
@@ -24,17 +24,17 @@ const (
 type activeWindow struct {
 	*schedule.Window // a part of the checkpoint
 
-	inv         *invocation
-	contentAway int  // consecutive attachments that were unavailable
-	onlyTexts   bool // no attachment is requested for now: see pageReading
-	earlier     *earlierAttempt
-	watch       *cycleDetector
-	firsts      *firsts // nil: not read yet
+	inv              *invocation
+	mediaUnavailable int  // consecutive attachments that were unavailable
+	onlyTexts        bool // no attachment is requested for now: see pageReading
+	earlier          *earlierAttempt
+	watch            *cycleDetector
+	firsts           *firsts // nil: not read yet
 }
 
-// fetchWindow reads the rest of s, writes the deferred items that this run takes, closes the run with its manifest, and
-// deletes the deferred items that were written. It may be called again after any failure: data that is already in
-// storage is found there and not written twice.
+// fetchWindow reads the pages of the window that have not been read, selects and writes deferred items, closes the run
+// with its manifest, and deletes the deferred items that were written. It may be called again after any failure: data
+// that is already in storage is found there and not written twice.
 func (c *Collector) fetchWindow(ctx context.Context, state *savedState, s *activeWindow, log *slog.Logger) error {
 	if s.Started.IsZero() {
 		s.Started = c.now().UTC()
@@ -44,7 +44,9 @@ func (c *Collector) fetchWindow(ctx context.Context, state *savedState, s *activ
 		err := c.readPageWithRetry(ctx, s, log)
 		switch {
 		case errors.Is(err, errEndless):
-			s.restart() // for the next run: the progress counts what was read in the cycle more than once
+			// The pages repeat or do not end, so the progress counts items more than once. The next invocation reads
+			// the window again from its beginning.
+			s.restart()
 		case errors.Is(err, client.ErrCursorExpired):
 			// Restart in any case: this cursor will never be valid again.
 			s.restart()
@@ -83,7 +85,7 @@ func (s *activeWindow) restart() {
 	s.earlier, s.watch = nil, newCycleDetector(&s.Progress)
 }
 
-// readPageWithRetry reads one page. A page that breaks off is requested again from the same cursor, and its batches
+// readPageWithRetry reads one page. A page that is cut off is requested again from the same cursor, and its batches
 // have the same numbers, so nothing of it is written twice.
 func (c *Collector) readPageWithRetry(ctx context.Context, s *activeWindow, log *slog.Logger) error {
 	for try := 1; ; try++ {
@@ -99,7 +101,7 @@ func (c *Collector) readPageWithRetry(ctx context.Context, s *activeWindow, log 
 			// The same page would take as long again: the next try requests fewer items.
 			s.Limit = max(1, s.pageLimit()/4)
 			return err
-		case ctx.Err() != nil || try == pageTries || errors.As(err, &errNotBegun{}):
+		case ctx.Err() != nil || try == pageTries || errors.As(err, &errNoItem{}):
 			return err
 		case errors.Is(err, archive.ErrUnavailable):
 			// Storage operations that can be repeated have been retried for long. An upload that streams from the page
@@ -115,10 +117,10 @@ func (c *Collector) readPageWithRetry(ctx context.Context, s *activeWindow, log 
 	}
 }
 
-// errNotBegun wraps the error of a page of which no item arrived. The client has already retried the request.
-type errNotBegun struct{ error }
+// errNoItem wraps the error of a page of which no item arrived. The client has already retried the request.
+type errNoItem struct{ error }
 
-func (e errNotBegun) Unwrap() error { return e.error }
+func (e errNoItem) Unwrap() error { return e.error }
 
 // readPage reads one page and writes its batches. It returns the progress after the page and does not change
 // s.Progress.
@@ -135,7 +137,7 @@ func (c *Collector) readPage(ctx context.Context, s *activeWindow) (_ *schedule.
 	next, err := c.site.Items(ctx, s.From, s.To, s.Progress.Cursor, s.pageLimit(),
 		func(it client.Item) error { return r.takeItem(ctx, it) })
 	if errors.Is(err, client.ErrUnavailable) && r.index == 0 {
-		return nil, errNotBegun{err}
+		return nil, errNoItem{err}
 	}
 	if err != nil {
 		return nil, err
@@ -165,8 +167,8 @@ func (c *Collector) readPage(ctx context.Context, s *activeWindow) (_ *schedule.
 // pageLimit returns the number of items to request for the next page.
 func (s *activeWindow) pageLimit() int { return cmp.Or(s.Limit, pageLimit) }
 
-// countTries is the number of runs that request a window's count. After that the count is treated as unknown: a count
-// that is never answered must not keep a window open for ever.
+// countTries is how often a window's count is requested, not counting the client's own retries. After that the count is
+// treated as unknown: a site that never answers must not keep a window open for ever.
 const countTries = 3
 
 // countAtSource returns the number of items that the site counts in the window; known reports whether there is one. A
@@ -186,7 +188,7 @@ func (c *Collector) countAtSource(ctx context.Context, state *savedState, s *sch
 			return 0, false, fmt.Errorf("ask the site for its count: %w", err)
 		}
 	}
-	reason := "the runs that asked for it did not come to an answer"
+	reason := "earlier invocations requested it and received no count"
 	if err != nil {
 		reason = err.Error()
 	}
