@@ -80,7 +80,7 @@ func (p *mailboxState) admitNext() {
 		p.taken++
 		p.queue[0] = nil
 		p.queue = p.queue[1:]
-		close(next.come)
+		close(next.admitted)
 	}
 }
 

@@ -12,14 +12,14 @@ import (
 // Ticket is a place in the queue of a mailbox. Slot or Admit MUST be called on it once and soon, because the tickets
 // behind it wait for its session to end.
 type Ticket struct {
-	user    string // directory object id
-	mailbox *mailboxState
-	cost    Cost          // reserved on admission
-	come    chan struct{} // closed on admission
+	user     string // directory object id
+	mailbox  *mailboxState
+	cost     Cost          // reserved on admission
+	admitted chan struct{} // closed on admission
 }
 
-// Session is one of the few slots of a mailbox: the right to send requests to it. The requests of a Session are sent
-// one after the other; it MUST NOT be used by two goroutines at the same time. Release MUST be called.
+// Session is the right to send requests to a mailbox, and holds one of the mailbox's few slots. The requests of a
+// Session are sent one after the other; it MUST NOT be used by two goroutines at the same time. Release MUST be called.
 type Session struct {
 	c       *Client
 	user    string
@@ -28,8 +28,8 @@ type Session struct {
 	leave   sync.Once
 	held    func() // releases what Admit has acquired besides the slot; nil: nothing
 
-	// patient makes a request wait while the mailbox is paused or its quota has no room. Otherwise the request fails,
-	// so that the caller can release what other copies need and return later.
+	// patient is whether a request waits while the mailbox is paused or its quota has no room. Otherwise the request
+	// fails, so that the caller can release what other copies need and return later.
 	patient bool
 }
 
@@ -37,7 +37,7 @@ type Session struct {
 // to send to the mailbox. The ticket is admitted only when the mailbox's quota has room for all of it. Queue sends no
 // request and does not wait.
 func (c *Client) Queue(user string, cost Cost) *Ticket {
-	t := &Ticket{user: user, cost: cost, come: make(chan struct{})}
+	t := &Ticket{user: user, cost: cost, admitted: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock() // held until the ticket is queued: forgetIdle would drop the state of an idle mailbox
 	t.mailbox = c.findMailbox(user)
@@ -52,7 +52,7 @@ func (c *Client) Queue(user string, cost Cost) *Ticket {
 // the error is ctx's cause.
 func (t *Ticket) Slot(ctx context.Context) (*Session, error) {
 	select {
-	case <-t.come:
+	case <-t.admitted:
 		return &Session{c: t.mailbox.c, user: t.user, mailbox: t.mailbox, left: t.cost}, nil
 	case <-ctx.Done():
 		t.mailbox.leaveQueue(t)
@@ -83,11 +83,11 @@ func (s *Session) Release() {
 	}
 }
 
-// smallRequest is the cost of a request without a message in it.
+// smallRequest is the cost of a request that does not carry a message.
 var smallRequest = Cost{Requests: 1, Bytes: 4 << 10}
 
-// sendWithToken sends one request with a body of at most size bytes to the mailbox. If the token was refused, it sends
-// the request once more with a fresh one. If the service asks for a pause, the mailbox is paused. The error is an
+// sendWithToken sends one request with a body of at most size bytes to the mailbox. If Graph refuses the token, the
+// request is sent once more with a fresh token. If Graph asks for a pause, the mailbox is paused. The error is an
 // *Error or nil.
 func (s *Session) sendWithToken(
 	ctx context.Context, what operation, size int64, f func(context.Context) error,
@@ -113,8 +113,8 @@ func (s *Session) sendAdmitted(ctx context.Context, size int64, send func() (*ex
 	return x, err
 }
 
-// waitForPermit waits for one of the client's permits, and returns nil only while the mailbox is not paused. A session
-// that waits for its mailbox holds no permit; one that is not patient fails with kind Throttled instead of waiting.
+// waitForPermit acquires one of the client's permits. It first waits until the mailbox is not paused and its quota has
+// room; a session that is not patient fails with kind Throttled instead. Meanwhile the session holds no permit.
 func (s *Session) waitForPermit(ctx context.Context, size int64) error {
 	for {
 		pause := s.mailbox.admitRequest(s, size)
@@ -157,8 +157,7 @@ func (s *Session) spend(c Cost) {
 	s.mailbox.chargeQuota(held, c)
 }
 
-// applyRetryAfter pauses the mailbox for the time that err asks for; 10 s after a 429 without a Retry-After, which it
-// also sets in err.
+// applyRetryAfter pauses the mailbox for the RetryAfter of err. For a 429 without a Retry-After it sets that to 10 s.
 func (s *Session) applyRetryAfter(err error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
