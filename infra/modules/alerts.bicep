@@ -1,5 +1,5 @@
-// The alerts, who hears of them, and the workbook. Every alert has its heading in infra/README.md. The queries rest on lines that the
-// handlers write; a test holds each text in them against the sources.
+// The alerts, who is notified of them, and the workbook. Every alert has its heading in infra/README.md. The queries read lines that the
+// handlers write; a test compares each text in them with the sources.
 
 @description('Region.')
 param location string
@@ -19,18 +19,19 @@ param actionGroupId string
 @description('Address that alerts go to if there is no action group.')
 param alertEmail string
 
-@description('The alert unmapped comes above so many items a day.')
+@description('The number of unmapped items in a day above which the alert unmapped comes.')
 param unmappedThreshold int
 
 var lines = loadTextContent('../queries/lines.kql')
 
-// What is so (a state) resolves itself when it is so no more. What has happened (an event) leaves the time that is looked at while its cause
-// is still there: such an alert stays until somebody closes it, and comes at most once a day.
+// An alert about a state is resolved automatically when the state has ended. An alert about an event (event: true) would be resolved as soon
+// as the event is older than the queried time, although its cause may remain: so it stays until it is closed by hand, and comes at most
+// once a day.
 var rules = [
   {
     name: 'no-fetch'
     event: false
-    says: 'What was fetched does not reach to within the last 26 hours'
+    says: 'The time up to which everything is fetched is more than 26 hours in the past'
     severity: 1
     query: loadTextContent('../queries/no-fetch.kql')
     back: 'P2D'
@@ -50,7 +51,7 @@ var rules = [
   {
     name: 'unfinished'
     event: false
-    says: 'What was fetched hours ago is not imported to its end'
+    says: 'A run that was fetched hours ago is not completely imported'
     severity: 1
     query: loadTextContent('../queries/unfinished.kql')
     back: 'P2D'
@@ -100,7 +101,7 @@ var rules = [
   {
     name: 'stuck'
     event: true
-    says: 'A slice of time failed again and again'
+    says: 'A window is not finished after several runs of fetch'
     severity: 1
     query: loadTextContent('../queries/stuck.kql')
     back: 'P1D'
@@ -110,7 +111,7 @@ var rules = [
   {
     name: 'stuck-import'
     event: true
-    says: 'A batch or a replay does not come to its end'
+    says: 'A batch or a replay is not finished after several tries'
     severity: 1
     query: loadTextContent('../queries/stuck-import.kql')
     back: 'P1D'
@@ -180,7 +181,7 @@ var rules = [
   {
     name: 'clock'
     event: true
-    says: 'A time lies in the future that should be past'
+    says: 'A time that should be in the past is in the future'
     severity: 1
     query: loadTextContent('../queries/clock.kql')
     back: 'P1D'
@@ -190,7 +191,7 @@ var rules = [
   {
     name: 'errors'
     event: true
-    says: 'There are errors of which no other alert tells'
+    says: 'There are errors that no other alert reports'
     severity: 1
     query: loadTextContent('../queries/errors.kql')
     back: 'P1D'
