@@ -101,7 +101,7 @@ var rules = [
   {
     name: 'stuck'
     event: true
-    says: 'A window is not finished after several runs of fetch'
+    says: 'A window is not finished after several invocations of fetch'
     severity: 1
     query: loadTextContent('../queries/stuck.kql')
     back: 'P1D'

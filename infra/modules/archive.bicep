@@ -53,8 +53,8 @@ var journal = ['journal']
 var state = ['checkpoints', 'settings', 'sweeps', 'deadletters']
 var immutable = concat(originals, journal)
 var term = max(retentionYears * 365 + (retentionYears + 3) / 4, immutabilityDays) // with its leap days: never a day too early
-// A medium is used for further records for 20 days (mediaReuse in handlers/fetch/internal/collector/media.go), and may be
-// some days older than the batches that name it: it is tiered later, protected for longer and deleted later than they are.
+// A stored attachment is used for further records for 20 days (mediaReuse in handlers/fetch/internal/collector/media.go), and may be
+// some days older than the batches that name it. So it is tiered later, protected for longer and deleted later than they are.
 var mediaMargin = 30
 var margins = { batches: 0, media: mediaMargin, journal: 0 }
 // Zone-redundant accounts have no archive tier.
