@@ -18,6 +18,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/funchost"
+	"o2archiver/shared/pipetest"
 	"o2archiver/shared/source/telemessage/client"
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
@@ -129,7 +130,7 @@ func (c *Collector) use(s *archive.Store) {
 // to test.
 func (w *world) client(handler http.Handler, password string, edit ...func(*client.Options)) *client.Client {
 	w.t.Helper()
-	way, stop := telemessagetest.Serve(handler)
+	way, stop := pipetest.Serve(handler)
 	w.t.Cleanup(stop)
 	o := client.Options{HTTP: &http.Client{Transport: way}, Now: w.clock.Now, Tries: 1}
 	for _, e := range edit {

@@ -1,4 +1,7 @@
-package telemessagetest
+// Package pipetest serves HTTP within the process, for tests: a client and a server of net/http are connected by pipes
+// instead of sockets. So they work in a bubble of testing/synctest, whose time stands still while a goroutine waits for
+// a socket.
+package pipetest
 
 import (
 	"context"
@@ -10,30 +13,35 @@ import (
 )
 
 // Serve starts an HTTP server that is reached through the returned transport alone, whatever the host of a request.
-// Its connections are pipes within the process instead of sockets, so it works in a bubble of testing/synctest. stop
-// closes all connections and waits for the handler's calls to return; it MUST be called.
+// stop closes all connections and waits for the handler's calls to return; it MUST be called.
 func Serve(handler http.Handler) (way *http.Transport, stop func()) {
 	l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	var calls sync.WaitGroup
-	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		calls.Add(1)
-		defer calls.Done()
-		handler.ServeHTTP(w, r)
-	})
+	var conns sync.WaitGroup
+	count := func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			conns.Add(1)
+		case http.StateClosed, http.StateHijacked: // the last that a connection's goroutine does, after the handler has returned
+			conns.Done()
+		}
+	}
 	// The log would hold what handlers do on purpose: they abort answers.
-	server := &http.Server{Handler: counted, ErrorLog: log.New(io.Discard, "", 0)}
+	server := &http.Server{Handler: handler, ConnState: count, ErrorLog: log.New(io.Discard, "", 0)}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = server.Serve(l) // until it is closed
 	}()
 	// What is dialled for https is a pipe as well: nothing reads the traffic.
-	way = &http.Transport{DialContext: l.dial, DialTLSContext: l.dial, ReadBufferSize: 64 << 10}
+	way = &http.Transport{
+		DialContext: l.dial, DialTLSContext: l.dial, ReadBufferSize: 64 << 10, WriteBufferSize: 64 << 10,
+		MaxIdleConnsPerHost: 64, // a client has no more requests under way
+	}
 	return way, func() {
 		way.CloseIdleConnections()
 		_ = server.Close()
 		<-ended
-		calls.Wait()
+		conns.Wait()
 	}
 }
 
