@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -118,11 +121,12 @@ func TestGraphFailsUnderAFile(t *testing.T) {
 func TestGraphIsAwayForAWhile(t *testing.T) {
 	t.Parallel()
 	type way func(http.RoundTripper, *http.Request) (*http.Response, error)
+	unconnected := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}}
 	together(t, 3, map[string]way{
 		"no connection": func(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
-			r = r.Clone(r.Context())
-			r.URL.Host = "127.0.0.1:1"
-			return http.DefaultTransport.RoundTrip(r)
+			return unconnected.RoundTrip(r)
 		},
 		"all answers lost": func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
 			resp, err := next.RoundTrip(r)
@@ -139,14 +143,12 @@ func TestGraphIsAwayForAWhile(t *testing.T) {
 		batch := w.put(w.texts("m", 10)...)
 		var away atomic.Bool
 		away.Store(true)
-		transport := &http.Transport{}
-		t.Cleanup(transport.CloseIdleConnections)
 		a := w.start(doubt(inDoubtTest), func(s *start) {
 			s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 				if away.Load() {
-					return broken(transport, r)
+					return broken(w.toGraph, r)
 				}
-				return transport.RoundTrip(r)
+				return w.toGraph.RoundTrip(r)
 			})
 		})
 		// Away from the start, back, and away again in the middle.
@@ -230,7 +232,7 @@ func TestOneMailboxIsAway(t *testing.T) {
 			if strings.Contains(r.URL.Path, gus.id()) && !well.Load() {
 				return &http.Response{StatusCode: 503, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 			}
-			return http.DefaultTransport.RoundTrip(r)
+			return w.toGraph.RoundTrip(r)
 		})
 	}, lookUpWait(300*time.Millisecond))
 	batch := w.put(w.line(sms("m1", "to one who is being moved", jane, gus)), w.line(sms("m2", "to one who is not", jane, ali)))
@@ -276,7 +278,7 @@ func TestFolderIsDeletedWhileACopyIsInDoubt(t *testing.T) {
 			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/messages") && !deleted.Swap(true) {
 				w.graph.DeleteFolder(ali.id(), target)
 			}
-			return http.DefaultTransport.RoundTrip(r)
+			return w.toGraph.RoundTrip(r)
 		})
 	})
 	batch := w.put(w.line(sms("m1", "the folder goes with it", otto, ali)))

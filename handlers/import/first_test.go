@@ -278,7 +278,7 @@ func TestFirstOfAnOldArchive(t *testing.T) {
 func TestFirstAfterABreak(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	way := &away{of: ali}
+	way := &away{of: ali, next: w.toGraph}
 	batch := w.put(
 		w.line(sms("m1", "the first text, to a guest", otto, gus)), // unmapped: it has its outcome at once
 		w.line(sms("m1", "the second text", jane, ali)),

@@ -19,6 +19,7 @@ import (
 // that stood still hears of its time-outs when it goes on, and maybe too late.
 type ice struct {
 	n      int64
+	next   http.RoundTripper // to Graph
 	writes atomic.Int64
 	frozen atomic.Bool
 	begins chan struct{}
@@ -45,7 +46,7 @@ func (i *ice) RoundTrip(r *http.Request) (*http.Response, error) {
 		<-i.thaws
 		r = r.WithContext(context.WithoutCancel(r.Context()))
 	}
-	return http.DefaultTransport.RoundTrip(r)
+	return i.next.RoundTrip(r)
 }
 
 // A process that stands still for longer than IN_DOUBT_AFTER, at any request, and goes on when another one has done its
@@ -68,6 +69,7 @@ func TestFrozenAtAnyWrite(t *testing.T) {
 	first := newWorld(t)
 	batch, check := batchOf(first)
 	never := newIce(0)
+	never.next = first.toGraph
 	first.start(func(s *start) { s.rule, s.transport = never.rule, never }).deliver(batch)
 	check(t)
 	writes := never.writes.Load()
@@ -80,6 +82,7 @@ func TestFrozenAtAnyWrite(t *testing.T) {
 	}
 	together(t, len(cases), cases, func(t *testing.T, i *ice) {
 		w := newWorld(t)
+		i.next = w.toGraph
 		batch, check := batchOf(w)
 		a := w.start(doubt(3*time.Second), func(s *start) { s.rule, s.transport = i.rule, i })
 		b := w.start(doubt(3 * time.Second))
@@ -103,9 +106,9 @@ func TestFolderNameChangedWhileInDoubt(t *testing.T) {
 	defer end()
 	way := roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/messages") {
-			return http.DefaultTransport.RoundTrip(r)
+			return w.toGraph.RoundTrip(r)
 		}
-		resp, err := http.DefaultTransport.RoundTrip(r.WithContext(context.WithoutCancel(r.Context()))) // Graph makes the message
+		resp, err := w.toGraph.RoundTrip(r.WithContext(context.WithoutCancel(r.Context()))) // Graph makes the message
 		if err == nil {
 			resp.Body.Close()
 		}
@@ -137,7 +140,7 @@ func TestClocksApart(t *testing.T) {
 					once.Do(func() { close(creating) })
 					<-goOn
 				}
-				return http.DefaultTransport.RoundTrip(r)
+				return w.toGraph.RoundTrip(r)
 			})
 			a := w.start(func(s *start) { s.transport = way })
 			b := w.start(func(s *start) { s.now = func() time.Time { return time.Now().Add(apart) } })

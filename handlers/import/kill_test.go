@@ -22,6 +22,7 @@ type death struct {
 
 	calls atomic.Int64
 	kill  func()
+	next  http.RoundTripper // to Graph
 }
 
 var errDead = errors.New("there is no process any more")
@@ -46,7 +47,7 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch n := d.calls.Add(1); {
 	case n == d.n:
 		if d.after {
-			if resp, err := http.DefaultTransport.RoundTrip(r); err == nil {
+			if resp, err := d.next.RoundTrip(r); err == nil {
 				resp.Body.Close()
 			}
 		}
@@ -55,14 +56,14 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 	case n > d.n && d.sudden:
 		return nil, errDead
 	}
-	return http.DefaultTransport.RoundTrip(r)
+	return d.next.RoundTrip(r)
 }
 
 func TestKilledAtAnyCall(t *testing.T) {
 	t.Parallel()
 	first := newWorld(t)
 	batch, check := first.mixed()
-	alive := &death{n: -1}
+	alive := &death{n: -1, next: first.toGraph}
 	first.start(func(s *start) { s.rule, s.transport = alive.rule, alive }).deliver(batch)
 	check(t)
 	calls := alive.calls.Load()
@@ -94,7 +95,7 @@ func dies(t *testing.T, d *death) {
 	batch, check := w.mixed()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	d.kill = cancel
+	d.kill, d.next = cancel, w.toGraph
 	got := w.start(doubt(time.Second), func(s *start) { s.rule, s.transport = d.rule, d }).event(ctx, batch)
 	if done := w.state(batch).Done; got.status == http.StatusOK && !done || got.status != http.StatusOK && ctx.Err() == nil {
 		t.Errorf("status %d, done %v, killed: %v", got.status, done, ctx.Err() != nil)
@@ -115,7 +116,7 @@ func TestKilledUnderAFile(t *testing.T) {
 		batch := w.put(w.line(w.file(sms("m1", "with a file that is large", otto, ali), "file.bin", content)))
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		d.kill = cancel
+		d.kill, d.next = cancel, w.toGraph
 		w.start(doubt(15*time.Second), func(s *start) { s.transport = d }).event(ctx, batch)
 		if there := len(w.copies(ali)); ctx.Err() == nil || there != 1 {
 			t.Errorf("killed: %v, with %d messages", ctx.Err() != nil, there)
@@ -139,7 +140,7 @@ func TestTimeIsUp(t *testing.T) {
 			if strings.HasSuffix(r.URL.Path, "/messages") && r.Method == http.MethodPost && creates.Add(1) > 2 && !back.Load() {
 				return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 			}
-			return http.DefaultTransport.RoundTrip(r)
+			return w.toGraph.RoundTrip(r)
 		})
 	})
 	began := time.Now()

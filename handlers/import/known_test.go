@@ -20,13 +20,14 @@ import (
 // back.
 type away struct {
 	of    person
+	next  http.RoundTripper // to Graph
 	back  atomic.Bool
 	asked atomic.Int64
 }
 
 func (a *away) RoundTrip(r *http.Request) (*http.Response, error) {
 	if a.back.Load() || !strings.Contains(r.URL.Path, a.of.id()) || !strings.Contains(r.URL.Path, "/messages") {
-		return http.DefaultTransport.RoundTrip(r)
+		return a.next.RoundTrip(r)
 	}
 	a.asked.Add(1)
 	return &http.Response{StatusCode: http.StatusServiceUnavailable, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"application/json"}},
@@ -71,7 +72,7 @@ func TestRedeliveryWhileOneMailboxIsAway(t *testing.T) {
 	t.Parallel()
 	people, edit := crowd(20)
 	w := newWorld(t, edit)
-	way := &away{of: kim}
+	way := &away{of: kim, next: w.toGraph}
 	var again atomic.Bool
 	var read atomic.Int64 // rows of copies that are done, by a later delivery
 	rule := func(r *http.Request) archivetest.Fault {
@@ -126,7 +127,7 @@ func TestRedeliveryWhileOneMailboxIsAway(t *testing.T) {
 func TestLedgerRowsAreLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	way := &away{of: kim}
+	way := &away{of: kim, next: w.toGraph}
 	a := w.start(func(s *start) { s.transport = way }, doubt(inDoubtTest))
 	batch := w.put(
 		w.line(sms("m1", "to two, one of whom is away", otto, ali, kim)),
@@ -167,9 +168,9 @@ func TestLedgerRowIsLostUnderACopy(t *testing.T) {
 	w.start(doubt(time.Second), func(s *start) {
 		s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 			if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/messages") {
-				return http.DefaultTransport.RoundTrip(r)
+				return w.toGraph.RoundTrip(r)
 			}
-			if resp, err := http.DefaultTransport.RoundTrip(r.WithContext(context.WithoutCancel(r.Context()))); err == nil {
+			if resp, err := w.toGraph.RoundTrip(r.WithContext(context.WithoutCancel(r.Context()))); err == nil {
 				resp.Body.Close()
 			}
 			kill()

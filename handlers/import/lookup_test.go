@@ -22,12 +22,18 @@ type oddLookUp struct {
 	text   string
 	status int
 	code   string
+	next   http.RoundTripper // to Graph
 	over   atomic.Bool
 }
 
 func (odd *oddLookUp) RoundTrip(r *http.Request) (*http.Response, error) {
+	return odd.send(r, odd.next)
+}
+
+// send is RoundTrip with another way to Graph.
+func (odd *oddLookUp) send(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 	if odd.over.Load() || !strings.HasSuffix(r.URL.Path, "/$batch") {
-		return http.DefaultTransport.RoundTrip(r)
+		return next.RoundTrip(r)
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -38,7 +44,7 @@ func (odd *oddLookUp) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := json.Unmarshal(body, &question); err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := next.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +76,9 @@ func TestAddressThatTheDirectoryRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	odd := person{"Odd", "+447700900555", "odd+{x}@contoso.example"}
-	a := w.start(func(s *start) { s.transport = &oddLookUp{text: "odd", status: 400, code: "Request_BadRequest"} })
+	a := w.start(func(s *start) {
+		s.transport = &oddLookUp{text: "odd", status: 400, code: "Request_BadRequest", next: w.toGraph}
+	})
 	batch := w.put(
 		w.line(sms("m1", "to an odd address", otto, odd)), w.line(sms("m2", "a good message", jane, ali)), w.line(sms("m3", "to both", odd, ali)),
 	)
@@ -96,6 +104,7 @@ func TestAddressWithoutAnAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
+			way.next = w.toGraph
 			a := w.start(func(s *start) { s.transport, s.deadline = way, 25*time.Second }, doubt(inDoubtTest), lookUpWait(3*time.Second))
 			batch := w.put(
 				w.line(sms("m1", "to one of whom nothing is known", otto, kim)), w.line(sms("m2", "a good message", jane, ali)),
@@ -150,7 +159,7 @@ func TestItemWithManyAddresses(t *testing.T) {
 func TestAnsweredLookUpsAreKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	way := &oddLookUp{text: "never", status: 504, code: "UnknownError"}
+	way := &oddLookUp{text: "never", status: 504, code: "UnknownError", next: w.toGraph}
 	a := w.start(func(s *start) { s.transport = way })
 	users := recipients.NewDirectory(a.clients.boxes, recipients.DirectoryOptions{
 		Concurrency: a.config.concurrency, Wait: 2 * time.Second, Now: time.Now,

@@ -107,7 +107,7 @@ func TestAProxysNotFoundIsNoMissingMailbox(t *testing.T) {
 				return &http.Response{StatusCode: 404, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"text/html"}},
 					Body: http.NoBody, Request: r}, nil
 			}
-			return http.DefaultTransport.RoundTrip(r)
+			return w.toGraph.RoundTrip(r)
 		})
 	})
 	one := w.put(w.line(sms("m1", "while a proxy answers", otto, ali)))
@@ -138,7 +138,7 @@ func TestARefusalThatNeverPassesStaysPending(t *testing.T) {
 			stuck := w.put(w.line(sms("m1", "for one who is refused", otto, ali)), w.line(sms("m2", "for another", otto, jane)))
 			behind := w.put(w.line(sms("m3", "the next batch", otto, jane)))
 			w.close(w.folder)
-			a := w.start(doubt(inDoubtTest), func(s *start) { s.transport = refuseFor(ali.id(), kind, f) })
+			a := w.start(doubt(inDoubtTest), func(s *start) { s.transport = w.refuseFor(ali.id(), kind, f) })
 			for range 2 {
 				if r := a.sweep(""); r.status == http.StatusOK {
 					t.Errorf("the sweep ended with %s", r.value)
@@ -162,12 +162,12 @@ func TestARefusalThatNeverPassesStaysPending(t *testing.T) {
 }
 
 // refuseFor refuses the requests of one kind to one user's mailbox.
-func refuseFor(user, kind string, f fault) http.RoundTripper {
+func (w *world) refuseFor(user, kind string, f fault) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		create := r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/messages")
 		folders := r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/mailFolders")
 		if !strings.Contains(r.URL.Path, user) || !(create && kind == mailboxtest.Create || folders && kind == mailboxtest.FindFolder) {
-			return http.DefaultTransport.RoundTrip(r)
+			return w.toGraph.RoundTrip(r)
 		}
 		body := `{"error":{"code":"` + f.Code + `","message":"no"}}`
 		return &http.Response{StatusCode: f.Status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"application/json"}},

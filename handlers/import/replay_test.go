@@ -82,13 +82,13 @@ func TestReplayOfACopyThatFailed(t *testing.T) {
 }
 
 // beforeCreate ends the importer at the moment at which it would create a message.
-func beforeCreate(kill func()) roundTripper {
+func (w *world) beforeCreate(kill func()) roundTripper {
 	return func(r *http.Request) (*http.Response, error) {
 		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/messages") {
 			kill()
 			return nil, errDead
 		}
-		return http.DefaultTransport.RoundTrip(r)
+		return w.toGraph.RoundTrip(r)
 	}
 }
 
@@ -104,7 +104,7 @@ func TestReplayBreaksOff(t *testing.T) {
 	w.graph.SetUser(licensed)
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
-	short := w.start(doubt(time.Second), func(s *start) { s.transport = beforeCreate(kill) })
+	short := w.start(doubt(time.Second), func(s *start) { s.transport = w.beforeCreate(kill) })
 	if got := short.invoke(ctx, "sweep", map[string]string{"timer": `{"replay":"` + batch + `"}`}); got.status == http.StatusOK {
 		t.Errorf("a replay that could import nothing: %s", got.value)
 	}
@@ -125,7 +125,7 @@ func TestPlanIsOfTheLastTry(t *testing.T) {
 	batch := w.put(w.line(sms("m1", "his mailbox goes in between", otto, ali)))
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
-	if got := w.start(doubt(time.Second), func(s *start) { s.transport = beforeCreate(kill) }).event(ctx, batch); got.status == http.StatusOK {
+	if got := w.start(doubt(time.Second), func(s *start) { s.transport = w.beforeCreate(kill) }).event(ctx, batch); got.status == http.StatusOK {
 		t.Errorf("status %d", got.status)
 	}
 	if c := w.state(batch).Totals().Copies; c.Pending != 1 {

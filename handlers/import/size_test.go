@@ -192,7 +192,7 @@ func TestOversizeStaysOversizeAfterACrash(t *testing.T) {
 	creates := 0
 	dying := w.start(doubt(inDoubtTest), func(s *start) {
 		s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-			resp, err := http.DefaultTransport.RoundTrip(r)
+			resp, err := w.toGraph.RoundTrip(r)
 			if strings.HasSuffix(r.URL.Path, "/messages") && r.Method == http.MethodPost && resp != nil && resp.StatusCode == http.StatusCreated {
 				if creates++; creates == 2 { // the first one was to take the file in a session
 					kill()

@@ -21,7 +21,7 @@ import (
 func TestStuckBatchesKeepNoneFromItsTurn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	way := &away{of: kim}
+	way := &away{of: kim, next: w.toGraph}
 	a := w.start(func(s *start) { s.transport = way }, doubt(time.Second), sweepTimes(func(t *sweeper.Times) { t.Long = time.Hour }))
 	old, young := runOf(2, "run"), runOf(1, "run")
 	for i := range 13 {
@@ -76,7 +76,7 @@ func TestSweepIsKilled(t *testing.T) {
 	}
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
-	w.start(doubt(time.Second), func(s *start) { s.transport = beforeCreate(kill) }).invoke(ctx, "sweep", map[string]string{"timer": ""})
+	w.start(doubt(time.Second), func(s *start) { s.transport = w.beforeCreate(kill) }).invoke(ctx, "sweep", map[string]string{"timer": ""})
 	s := w.sweeps()
 	if len(s.Tried) != sweeper.TurnGroup || s.Tried[w.batches[0]] != 1 || s.Tried[w.batches[sweeper.TurnGroup]] != 0 || s.After != w.batches[sweeper.TurnGroup-1] {
 		t.Errorf("%d batches were tried, up to %s", len(s.Tried), s.After)
@@ -167,7 +167,7 @@ func TestBrokenReplayIsSwept(t *testing.T) {
 	w.close(w.folder)
 	a.swept("")
 	w.graph.SetUser(mailboxtest.User{ID: newbie.id(), UPN: "upn-" + newbie.email, Mail: newbie.email})
-	way := &away{of: newbie}
+	way := &away{of: newbie, next: w.toGraph}
 	b := w.start(func(s *start) { s.transport = way }, doubt(time.Second))
 	ctx, end := context.WithCancel(t.Context())
 	defer end()

@@ -89,7 +89,7 @@ func TestThrottledMailboxTakesNothingFromOthers(t *testing.T) {
 			if strings.HasSuffix(r.URL.Path, "/messages") && strings.Contains(r.URL.Path, ali.id()) {
 				return &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"600"}}, Body: http.NoBody, Request: r}, nil
 			}
-			return http.DefaultTransport.RoundTrip(r)
+			return w.toGraph.RoundTrip(r)
 		})
 	})
 	var lines []raw

@@ -93,11 +93,11 @@ func units() map[string]unit {
 	}
 	lookUp := func(odd *oddLookUp) unit {
 		odd.text = "kim"
-		return unit{graph: func(_ *scenario, r *http.Request) *http.Response {
+		return unit{graph: func(s *scenario, r *http.Request) *http.Response {
 			if !strings.HasSuffix(r.URL.Path, "/$batch") {
 				return nil
 			}
-			resp, err := odd.RoundTrip(r)
+			resp, err := odd.send(r, s.w.toGraph)
 			if err != nil {
 				return answerOf(r, http.StatusServiceUnavailable, "", "", "")
 			}
@@ -164,7 +164,7 @@ func TestNothingStandsInTheWay(t *testing.T) {
 	together(t, 8, units(), func(t *testing.T, u unit) {
 		w := newWorld(t)
 		s := &scenario{w: w}
-		a := w.start(doubt(1500*time.Millisecond), func(st *start) { st.transport = u.way(s, http.DefaultTransport, u.graph) },
+		a := w.start(doubt(1500*time.Millisecond), func(st *start) { st.transport = u.way(s, w.toGraph, u.graph) },
 			through(u.way(s, w.way(), u.storage)), lookUpWait(2*time.Second), sweepTimes(func(t *sweeper.Times) { t.Look = 10 * time.Second }))
 		s.fill()
 		if u.begin != nil {

@@ -24,6 +24,7 @@ import (
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/pipetest"
 )
 
 // The emulator gets many accounts, and each world on it one of its own: the names of the mapping, of sweep's state and
@@ -67,6 +68,7 @@ type world struct {
 
 	graph   *mailboxtest.Graph
 	address string // of Graph
+	toGraph http.RoundTripper // the way to it: see way for that to the storage
 	store   *archive.Store
 	ledger  *ledger.Ledger
 	folder  string // of the run whose batches put writes
@@ -102,10 +104,8 @@ func makeWorld(t *testing.T, storage *archivetest.Storage, connection string,
 		t: t, storage: storage, connection: connection, graph: mailboxtest.New(o), log: &archivetest.Lines{},
 		folder: time.Now().UTC().Format("2006/01/02") + "/run", secrets: map[string]bool{},
 	}
-	server := httptest.NewServer(w.graph)
-	t.Cleanup(server.Close)
-	w.address = server.URL
-	w.secret(strings.TrimPrefix(server.URL, "http://"), "authtoken", azurite.Key, archivetest.Key)
+	w.serveGraph()
+	w.secret(strings.TrimPrefix(w.address, "http://"), "authtoken", azurite.Key, archivetest.Key)
 	for _, u := range o.Users {
 		w.secret(u.ID, u.UPN, u.Mail)
 		w.secret(u.Proxy...)
@@ -120,6 +120,21 @@ func makeWorld(t *testing.T, storage *archivetest.Storage, connection string,
 	}
 	t.Cleanup(w.checkSecrets)
 	return w
+}
+
+// serveGraph makes the tenant reachable: without a socket, unless other processes have to reach it.
+func (w *world) serveGraph() {
+	if w.storage != nil {
+		way, stop := pipetest.Serve(w.graph)
+		w.t.Cleanup(stop)
+		w.address, w.toGraph = "http://127.0.0.1:8086", way // the settings accept http on loopback only
+		return
+	}
+	server := httptest.NewServer(w.graph)
+	w.t.Cleanup(server.Close)
+	transport := &http.Transport{MaxIdleConnsPerHost: 64} // so that no test finds another's connections
+	w.t.Cleanup(transport.CloseIdleConnections)
+	w.address, w.toGraph = server.URL, transport
 }
 
 // way is the direct one to the storage.
@@ -192,7 +207,7 @@ type app struct {
 type start struct {
 	settings  map[string]string
 	rule      func(*http.Request) archivetest.Fault     // of the way to the storage, which is no Azurite
-	transport http.RoundTripper                         // to Graph
+	transport http.RoundTripper                         // to Graph; nil: the direct one
 	around    func(http.RoundTripper) http.RoundTripper // wraps the way to the blob service; nil: rule alone
 	ledger    *ledger.Ledger                            // nil: the account's
 	bounds    bounds
@@ -232,9 +247,7 @@ func (w *world) start(edit ...func(*start)) *app {
 		e(&s)
 	}
 	if s.transport == nil {
-		transport := &http.Transport{MaxIdleConnsPerHost: 64} // so that no test finds another's connections
-		w.t.Cleanup(transport.CloseIdleConnections)
-		s.transport = transport
+		s.transport = w.toGraph
 	}
 	c, err := readConfig(settingsOf(s.settings))
 	if err != nil {
