@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"o2archiver/shared/lock"
 	"o2archiver/shared/record"
 	"o2archiver/shared/retry"
 )
@@ -164,7 +165,7 @@ type Journal struct {
 	full   bool   // an outcome was dropped because the log has reached its bound
 	closed bool
 
-	sending sync.Mutex // held by a flush, so that one runs at a time; guards chunk and at
+	sending lock.Mutex // held by a flush, so that one runs at a time; guards chunk and at
 	chunk   []byte     // what the flush sends; kept until it is appended
 	at      int64      // length of the log in storage
 }
@@ -204,7 +205,7 @@ func TryOpen(ctx context.Context, logs Logs, batch, invocation string, now func(
 	if lease == nil {
 		return nil, ErrHeld
 	}
-	j := &Journal{batch: batch, lease: lease, invocation: invocation, now: now,
+	j := &Journal{sending: lock.New(), batch: batch, lease: lease, invocation: invocation, now: now,
 		chain: newChain(batch), bounds: bounds{plans: maxPlans, outcomes: maxOutcomes}}
 	if !empty {
 		if j.state, j.chain, j.at, err = readState(ctx, logs, batch); err != nil {

@@ -151,7 +151,9 @@ func (j *Journal) flushNow(flag *bool) {
 // Lines that are added while Flush writes are left for the next flush. Copies end continuously, and each append is a
 // paid transaction, so a handful of lines is not worth one.
 func (j *Journal) Flush(ctx context.Context) error {
-	j.sending.Lock()
+	if err := j.sending.Lock(ctx); err != nil {
+		return fmt.Errorf("write a journal: %w", err)
+	}
 	defer j.sending.Unlock()
 	left := len(j.chunk) + j.noted()
 	for {

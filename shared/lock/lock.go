@@ -10,8 +10,14 @@ type Mutex struct{ held chan struct{} }
 // New returns an unlocked Mutex.
 func New() Mutex { return Mutex{make(chan struct{}, 1)} }
 
-// Lock waits for the lock. If ctx ends first, the lock is not held and the error is ctx's cause.
+// Lock waits for the lock. If ctx ends first, the lock is not held and the error is ctx's cause. A lock that is free is
+// acquired whether ctx has ended or not.
 func (m Mutex) Lock(ctx context.Context) error {
+	select {
+	case m.held <- struct{}{}:
+		return nil
+	default: // select chooses at random if ctx has ended too
+	}
 	select {
 	case m.held <- struct{}{}:
 		return nil

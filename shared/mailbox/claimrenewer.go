@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"o2archiver/shared/lock"
 )
 
 // claimRenewer renews the caller's claim on a message as long as an import lasts, even while the import waits for
@@ -14,16 +16,16 @@ type claimRenewer struct {
 	renew  func(context.Context) error
 	every  time.Duration
 
-	mu   sync.Mutex // held during a renewal, so that one runs at a time; guards last and err
-	last time.Time  // when the last successful renewal began
-	err  error      // the error of the renewal that failed; it stays
+	renewing lock.Mutex // held during a renewal, so that one runs at a time; guards last and err
+	last     time.Time  // when the last successful renewal began
+	err      error      // the error of the renewal that failed; it stays
 
 	done sync.WaitGroup
 }
 
 // startRenewer starts the renewals, every interval of every. The claim counts as renewed now. stop MUST be called.
 func startRenewer(ctx context.Context, renew func(context.Context) error, every time.Duration) *claimRenewer {
-	k := &claimRenewer{renew: renew, every: every, last: time.Now()}
+	k := &claimRenewer{renew: renew, every: every, renewing: lock.New(), last: time.Now()}
 	k.ctx, k.cancel = context.WithCancelCause(ctx)
 	if renew != nil {
 		k.done.Go(k.run)
@@ -59,8 +61,8 @@ func (k *claimRenewer) renewIfOld() error { return k.renewIfOlder(k.every / 2) }
 // renewIfOlder renews the claim if its age is at least age. After a failed renewal it always returns an *Error of kind
 // Lost. If the context ended during the renewal, the outcome of the renewal is unknown and the error is not Lost.
 func (k *claimRenewer) renewIfOlder(age time.Duration) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.lock()
+	defer k.renewing.Unlock()
 	if k.renew == nil || k.err == nil && time.Since(k.last) < age {
 		return nil
 	}
@@ -85,9 +87,12 @@ func (k *claimRenewer) renewIfOlder(age time.Duration) error {
 	return nil
 }
 
+// lock waits for a renewal that is under way, which ends with k.ctx at the latest.
+func (k *claimRenewer) lock() { _ = k.renewing.Lock(context.WithoutCancel(k.ctx)) }
+
 // lost returns the error of the renewal that failed, or nil.
 func (k *claimRenewer) lost() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.lock()
+	defer k.renewing.Unlock()
 	return k.err
 }

@@ -55,7 +55,10 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 	})
 	defer stop()
 
-	b := &batch{im: im, name: name, invocation: invocation, journal: j, replay: how.Replay, onProgress: how.OnProgress}
+	b := &batch{
+		im: im, name: name, invocation: invocation, journal: j, replay: how.Replay, onProgress: how.OnProgress,
+		other: otherBatch{lock: lock.New()},
+	}
 	if err := b.process(ctx, data); err != nil {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = errors.Join(err, cause)

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,6 +14,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
+	"o2archiver/shared/lock"
 	"o2archiver/shared/record"
 	"o2archiver/shared/retry"
 )
@@ -48,7 +49,7 @@ var errLarge = errors.New("the record collected first is large")
 
 // otherBatch caches the batch from which a record was last read.
 type otherBatch struct {
-	mu   sync.Mutex
+	lock lock.Mutex // held while it is read
 	name string
 	data []byte
 }
@@ -57,8 +58,8 @@ type otherBatch struct {
 type sameMessage struct {
 	lines []*batchRecord
 
-	mu      sync.Mutex // held during the decision
-	decided bool       // whether the first record has been decided
+	deciding lock.Mutex  // held during the decision
+	decided  atomic.Bool // whether the first record has been decided; set after all that the decision changes
 }
 
 // decideFirsts decides for each message which of its records is the first. It makes one short attempt per message: a
@@ -82,13 +83,15 @@ func (b *batch) decideLater(ctx context.Context, same *sameMessage) error {
 
 // tryToDecide makes one attempt to decide, unless the decision has been made.
 func (b *batch) tryToDecide(ctx context.Context, same *sameMessage) error {
-	same.mu.Lock()
-	defer same.mu.Unlock()
-	if same.decided {
+	if err := same.deciding.Lock(ctx); err != nil {
+		return err
+	}
+	defer same.deciding.Unlock()
+	if same.decided.Load() {
 		return nil
 	}
 	err := withTryTimeout(ctx, func(ctx context.Context) error { return b.decideFirst(ctx, same.lines) })
-	same.decided = err == nil
+	same.decided.Store(err == nil)
 	return err
 }
 
@@ -132,7 +135,7 @@ func (b *batch) sameMessages(data []byte, lines []*batchRecord) []*sameMessage {
 			l.same, same.lines = same, append(same.lines, l)
 			continue
 		}
-		l.same = &sameMessage{lines: []*batchRecord{l}}
+		l.same = &sameMessage{lines: []*batchRecord{l}, deciding: lock.New()}
 		for _, id := range messageIDs(l.own) {
 			if key := record.MessageKey(l.own.Source, id); of[key] == nil {
 				of[key] = l.same
@@ -215,11 +218,10 @@ func countGone(r *record.Record) (n int) {
 }
 
 // markDecided reports whether the line's copies can be planned without a request. If not, the line is planned later,
-// out of the order of the batch.
+// out of the order of the batch. It does not wait for an attempt to decide that another line of the message has begun:
+// the lines behind this one would wait too.
 func (l *batchRecord) markDecided(batch string) bool {
-	l.same.mu.Lock()
-	defer l.same.mu.Unlock()
-	return l.same.decided && (l.first == nil || l.first.Batch == batch)
+	return l.same.decided.Load() && (l.first == nil || l.first.Batch == batch)
 }
 
 // followFirst sets the message's first record, unless that is the line's own or an equal one: a record with the same
@@ -345,8 +347,10 @@ func (b *batch) loadRecord(ctx context.Context, at record.Place, own *record.Rec
 // recordOf returns one line of another batch, or nil if the batch has no such line.
 func (b *batch) recordOf(ctx context.Context, at record.Place) ([]byte, error) {
 	e := &b.other
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	if err := e.lock.Lock(ctx); err != nil {
+		return nil, err
+	}
+	defer e.lock.Unlock()
 	data := e.data
 	if e.name != at.Batch {
 		var err error
