@@ -56,7 +56,7 @@ func TestGraphFails(t *testing.T) {
 		cases[kind+", 401 for a while"] = graphFault{kind: kind, fault: fault{Status: 401, Times: 4}}
 	}
 	cases["create, 429 without Retry-After"] = graphFault{kind: mailboxtest.Create, fault: fault{Status: 429}}
-	together(t, 16, cases, func(t *testing.T, c graphFault) {
+	together(t, cases, func(t *testing.T, c graphFault) {
 		w := newWorld(t)
 		batch := w.put(w.line(sms("m1", "however often it goes wrong", jane, ali)))
 		if c.kind == mailboxtest.Find { // what it takes to have a copy looked for
@@ -96,7 +96,7 @@ func TestGraphFailsUnderAFile(t *testing.T) {
 		}
 	}
 	session, parts, post := noise(sessioned, 1), noise(parted, 2), noise(posted, 3)
-	together(t, 4, cases, func(t *testing.T, c graphFault) {
+	together(t, cases, func(t *testing.T, c graphFault) {
 		w := newWorld(t)
 		content := session
 		switch c.kind {
@@ -124,7 +124,7 @@ func TestGraphIsAwayForAWhile(t *testing.T) {
 	unconnected := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}}
-	together(t, 3, map[string]way{
+	together(t, map[string]way{
 		"no connection": func(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
 			return unconnected.RoundTrip(r)
 		},
@@ -166,15 +166,16 @@ func TestGraphIsAwayForAWhile(t *testing.T) {
 }
 
 func TestWaitingIsTold(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	batch := w.put(w.line(sms("m1", "whoever looks should see what is waited for", jane, ali)))
-	w.graph.Fail(mailboxtest.Create, 1, fault{Status: 429, RetryAfter: "1", Times: 4})
-	w.start().deliver(batch)
-	w.holds(ali, "m1")
-	if said := w.logged("WARN"); len(said) != 1 || !strings.Contains(said[0], "waiting") || !strings.Contains(said[0], "429") {
-		t.Errorf("warnings: %q, want one that says what is waited for", said)
-	}
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		batch := w.put(w.line(sms("m1", "whoever looks should see what is waited for", jane, ali)))
+		w.graph.Fail(mailboxtest.Create, 1, fault{Status: 429, RetryAfter: "1", Times: 4})
+		w.start().deliver(batch)
+		w.holds(ali, "m1")
+		if said := w.logged("WARN"); len(said) != 1 || !strings.Contains(said[0], "waiting") || !strings.Contains(said[0], "429") {
+			t.Errorf("warnings: %q, want one that says what is waited for", said)
+		}
+	})
 }
 
 func TestWhatGraphRefusesForGood(t *testing.T) {
@@ -193,8 +194,7 @@ func TestWhatGraphRefusesForGood(t *testing.T) {
 		"no licence any more": {mailboxtest.Create, fault{Status: 401, Code: "AuthenticationError", Times: -1}, "no mailbox any more"},
 		"gone":                {mailboxtest.Create, fault{Status: 404, Code: "ErrorInvalidUser", Times: -1}, "no mailbox any more"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			w.graph.Fail(test.kind, 1, test.fault)
 			a := w.start()
@@ -206,86 +206,88 @@ func TestWhatGraphRefusesForGood(t *testing.T) {
 				t.Errorf("reasons %q and %q", c.Reason, r.Reason)
 			}
 			w.holds(ali)
-		})
+		}))
 	}
 }
 
 func TestUsersWithoutMailbox(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"MailboxNotEnabledForRESTAPI", "ResourceNotFound", "ErrorItemNotFound", "ErrorInvalidUser", "AuthenticationError"} {
-		t.Run(code, func(t *testing.T) {
-			t.Parallel()
+		t.Run(code, virtually(func(t *testing.T) {
 			w := newWorld(t, func(o *mailboxtest.Options) { o.Users[3].MailboxCode = code })
 			batch := w.put(w.line(sms("m1", "for a guest", otto, gus)), w.line(sms("m2", "for a guest and another", gus, ali)))
 			w.start().deliver(batch)
 			w.became(batch, "unmapped", "archived: ali imported")
-		})
+		}))
 	}
 }
 
 func TestOneMailboxIsAway(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, func(o *mailboxtest.Options) { o.Users[3].MailboxCode = "" })
-	var well atomic.Bool
-	a := w.start(doubt(inDoubtTest), func(s *start) {
-		s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-			if strings.Contains(r.URL.Path, gus.id()) && !well.Load() {
-				return &http.Response{StatusCode: 503, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
-			}
-			return w.toGraph.RoundTrip(r)
-		})
-	}, lookUpWait(300*time.Millisecond))
-	batch := w.put(w.line(sms("m1", "to one who is being moved", jane, gus)), w.line(sms("m2", "to one who is not", jane, ali)))
-	go func() {
-		defer well.Store(true)
-		within(t, "nobody else waits", func() bool { return len(w.copies(jane)) == 2 && len(w.copies(ali)) == 1 })
-		w.holds(gus)
-	}()
-	a.deliver(batch)
-	w.became(batch, "archived: gus imported, jane imported", "archived: ali imported, jane imported")
-	w.holds(gus, "m1")
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, func(o *mailboxtest.Options) { o.Users[3].MailboxCode = "" })
+		var well atomic.Bool
+		a := w.start(doubt(inDoubtTest), func(s *start) {
+			s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+				if strings.Contains(r.URL.Path, gus.id()) && !well.Load() {
+					return &http.Response{StatusCode: 503, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+				}
+				return w.toGraph.RoundTrip(r)
+			})
+		}, lookUpWait(300*time.Millisecond))
+		batch := w.put(w.line(sms("m1", "to one who is being moved", jane, gus)), w.line(sms("m2", "to one who is not", jane, ali)))
+		go func() {
+			defer well.Store(true)
+			within(t, "nobody else waits", func() bool { return len(w.copies(jane)) == 2 && len(w.copies(ali)) == 1 })
+			w.holds(gus)
+		}()
+		a.deliver(batch)
+		w.became(batch, "archived: gus imported, jane imported", "archived: ali imported, jane imported")
+		w.holds(gus, "m1")
+	})
 }
 
 func TestUserDeletesTheFolder(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	a := w.start()
-	first := w.put(w.texts("m", 3)...)
-	a.deliver(first)
-	if !w.graph.DeleteFolder(ali.id(), target) {
-		t.Fatal("there is no folder")
-	}
-	second := w.put(w.texts("n", 3)...)
-	a.deliver(second)
-	w.holds(ali, "n000", "n001", "n002")
-	// A renamed folder keeps its id, so it stays the target until the importer is started again.
-	w.graph.RenameFolder(ali.id(), target, "Old messages")
-	third := w.put(w.texts("o", 1)...)
-	w.start().deliver(third)
-	w.holds(ali, "n000 in Old messages", "n001 in Old messages", "n002 in Old messages", "o000")
-	for _, b := range []string{first, second, third} {
-		w.balanced(b)
-	}
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.start()
+		first := w.put(w.texts("m", 3)...)
+		a.deliver(first)
+		if !w.graph.DeleteFolder(ali.id(), target) {
+			t.Fatal("there is no folder")
+		}
+		second := w.put(w.texts("n", 3)...)
+		a.deliver(second)
+		w.holds(ali, "n000", "n001", "n002")
+		// A renamed folder keeps its id, so it stays the target until the importer is started again.
+		w.graph.RenameFolder(ali.id(), target, "Old messages")
+		third := w.put(w.texts("o", 1)...)
+		w.start().deliver(third)
+		w.holds(ali, "n000 in Old messages", "n001 in Old messages", "n002 in Old messages", "o000")
+		for _, b := range []string{first, second, third} {
+			w.balanced(b)
+		}
+	})
 }
 
 func TestFolderIsDeletedWhileACopyIsInDoubt(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.graph.Fail(mailboxtest.Create, 1, fault{After: true, Reset: true})
-	var deleted atomic.Bool
-	a := w.start(doubt(inDoubtTest), func(s *start) {
-		s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/messages") && !deleted.Swap(true) {
-				w.graph.DeleteFolder(ali.id(), target)
-			}
-			return w.toGraph.RoundTrip(r)
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.graph.Fail(mailboxtest.Create, 1, fault{After: true, Reset: true})
+		var deleted atomic.Bool
+		a := w.start(doubt(inDoubtTest), func(s *start) {
+			s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/messages") && !deleted.Swap(true) {
+					w.graph.DeleteFolder(ali.id(), target)
+				}
+				return w.toGraph.RoundTrip(r)
+			})
 		})
+		batch := w.put(w.line(sms("m1", "the folder goes with it", otto, ali)))
+		a.deliver(batch)
+		w.became(batch, "archived: ali imported")
+		w.holds(ali, "m1")
+		if !deleted.Load() {
+			t.Error("nobody looked for the copy")
+		}
 	})
-	batch := w.put(w.line(sms("m1", "the folder goes with it", otto, ali)))
-	a.deliver(batch)
-	w.became(batch, "archived: ali imported")
-	w.holds(ali, "m1")
-	if !deleted.Load() {
-		t.Error("nobody looked for the copy")
-	}
 }

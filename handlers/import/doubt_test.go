@@ -16,7 +16,7 @@ import (
 // A gateway gives up, and the mailbox does what was asked all the same, after the message was looked for and not found.
 func TestCreateHasItsEffectLate(t *testing.T) {
 	t.Parallel()
-	together(t, 4, map[string]fault{
+	together(t, map[string]fault{
 		"504":   {Status: 504, Late: time.Second},
 		"408":   {Status: 408, Late: time.Second},
 		"reset": {Reset: true, Late: time.Second},
@@ -39,8 +39,7 @@ func TestCreateHasItsEffectLate(t *testing.T) {
 func TestSearchLags(t *testing.T) {
 	t.Parallel()
 	lag := func(o *mailboxtest.Options) { o.FindLag = time.Minute }
-	t.Run("the ledger is away when the message is there", func(t *testing.T) {
-		t.Parallel()
+	t.Run("the ledger is away when the message is there", virtually(func(t *testing.T) {
 		w := newWorld(t, lag)
 		batch := w.put(w.line(sms("m1", "the answer came", otto, ali)))
 		var lost atomic.Int32
@@ -58,9 +57,8 @@ func TestSearchLags(t *testing.T) {
 		if lost.Load() < 5 {
 			t.Errorf("the ledger was away %d times only", lost.Load())
 		}
-	})
-	t.Run("an attachment's upload breaks", func(t *testing.T) {
-		t.Parallel()
+	}))
+	t.Run("an attachment's upload breaks", virtually(func(t *testing.T) {
 		w := newWorld(t, lag)
 		content := noise(parted, 2)
 		batch := w.put(w.line(w.file(sms("m1", "with a file that is large", otto, ali), "file.bin", content)))
@@ -71,23 +69,24 @@ func TestSearchLags(t *testing.T) {
 		if left := w.graph.Deleted(ali.id()); len(left) != 0 {
 			t.Errorf("%d messages in Deleted Items, want none: half a message looks like one", len(left))
 		}
-	})
+	}))
 }
 
 // The later pieces of a long SMS are noted as done in one step: no death in between leaves a claim on one that looks as
 // if its message had yet to be written.
 func TestPiecesAreNotedInOneStep(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.start().deliver(w.put(w.line(piece3("p1", 1, "first part, "), piece3("p2", 2, "second part, "), piece3("p3", 3, "third part."))))
-	first, err := w.ledger.Look(t.Context(), record.Key("", "p1", ali.id()))
-	if err != nil || first == nil || first.GraphID == "" {
-		t.Fatalf("row of the message: %+v, %v", first, err)
-	}
-	for _, id := range []string{"p2", "p3"} {
-		row, err := w.ledger.Look(t.Context(), record.Key("", id, ali.id()))
-		if err != nil || row == nil || row.State != ledger.Done || row.GraphID != first.GraphID || row.Outcome != first.Outcome {
-			t.Errorf("row of %s: %+v, %v", id, row, err)
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.start().deliver(w.put(w.line(piece3("p1", 1, "first part, "), piece3("p2", 2, "second part, "), piece3("p3", 3, "third part."))))
+		first, err := w.ledger.Look(t.Context(), record.Key("", "p1", ali.id()))
+		if err != nil || first == nil || first.GraphID == "" {
+			t.Fatalf("row of the message: %+v, %v", first, err)
 		}
-	}
+		for _, id := range []string{"p2", "p3"} {
+			row, err := w.ledger.Look(t.Context(), record.Key("", id, ali.id()))
+			if err != nil || row == nil || row.State != ledger.Done || row.GraphID != first.GraphID || row.Outcome != first.Outcome {
+				t.Errorf("row of %s: %+v, %v", id, row, err)
+			}
+		}
+	})
 }

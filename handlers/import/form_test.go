@@ -51,8 +51,7 @@ func TestMessageBody(t *testing.T) {
 		"html": {[]func(*start){set("MESSAGE_BODY", "HTML"), set("OUTLOOK_CONVERSATIONS", "true")}, "html", "<!DOCTYPE html>",
 			"second.png(inline) first.png(inline) words.txt main.smil fake.png"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			batch := w.put(w.line(w.pictures("m1")))
 			w.start(test.settings...).deliver(batch)
@@ -80,52 +79,55 @@ func TestMessageBody(t *testing.T) {
 					t.Errorf("%s is there: %v", id, has)
 				}
 			}
-		})
+		}))
 	}
 }
 
 // HTML can't be cut off: an item that is too long for a request has its text as the body, and the whole of it as a
 // file.
 func TestLongTextIsNoHTML(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	batch := w.put(w.line(sms("m1", strings.Repeat("<&>", 300_000), otto, ali)))
-	w.start(set("MESSAGE_BODY", "html")).deliver(batch)
-	w.became(batch, "archived: ali imported")
-	m := w.graph.Messages(ali.id())[0]
-	if m.TextType != "text" || !strings.HasPrefix(m.Text, "<&><&>") {
-		t.Errorf("the body is %s: %.80q", m.TextType, m.Text)
-	}
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		batch := w.put(w.line(sms("m1", strings.Repeat("<&>", 300_000), otto, ali)))
+		w.start(set("MESSAGE_BODY", "html")).deliver(batch)
+		w.became(batch, "archived: ali imported")
+		m := w.graph.Messages(ali.id())[0]
+		if m.TextType != "text" || !strings.HasPrefix(m.Text, "<&><&>") {
+			t.Errorf("the body is %s: %.80q", m.TextType, m.Text)
+		}
+	})
 }
 
 // A file that is gone ends its own record alone, also where it would be looked at before anything is written.
 func TestPictureThatIsGone(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	it := w.pictures("m1")
-	media := it["media"].([]record.Media)
-	for i := range media {
-		media[i].SHA256, media[i].Day = strings.Repeat("ab", 32), mediaDay
-	}
-	batch := w.put(w.line(it), w.line(w.pictures("m2")))
-	w.start().deliver(batch)
-	w.became(batch, "failed: ali failed", "archived: ali imported")
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		it := w.pictures("m1")
+		media := it["media"].([]record.Media)
+		for i := range media {
+			media[i].SHA256, media[i].Day = strings.Repeat("ab", 32), mediaDay
+		}
+		batch := w.put(w.line(it), w.line(w.pictures("m2")))
+		w.start().deliver(batch)
+		w.became(batch, "failed: ali failed", "archived: ali imported")
+	})
 }
 
 // Storage that is away while a picture is looked at is waited for: the message must not become another one.
 func TestPictureIsWaitedFor(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	batch := w.put(w.line(w.pictures("m1")), w.line(sms("m2", "hello", otto, ali)))
-	var refused atomic.Int32
-	a := w.start(func(s *start) {
-		s.rule = func(r *http.Request) archivetest.Fault {
-			if strings.Contains(r.URL.Path, "/media/") && refused.Add(1) <= 5 {
-				return archivetest.Busy
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		batch := w.put(w.line(w.pictures("m1")), w.line(sms("m2", "hello", otto, ali)))
+		var refused atomic.Int32
+		a := w.start(func(s *start) {
+			s.rule = func(r *http.Request) archivetest.Fault {
+				if strings.Contains(r.URL.Path, "/media/") && refused.Add(1) <= 5 {
+					return archivetest.Busy
+				}
+				return archivetest.Pass
 			}
-			return archivetest.Pass
-		}
+		})
+		a.deliver(batch)
+		w.became(batch, "archived: ali imported", "archived: ali imported")
 	})
-	a.deliver(batch)
-	w.became(batch, "archived: ali imported", "archived: ali imported")
 }

@@ -26,7 +26,9 @@ type ice struct {
 	thaws  chan struct{}
 }
 
-func newIce(n int64) *ice { return &ice{n: n, begins: make(chan struct{}), thaws: make(chan struct{})} }
+func newIce(w *world, n int64) *ice {
+	return &ice{n: n, next: w.toGraph, begins: make(chan struct{}), thaws: make(chan struct{})}
+}
 
 // rule is the way to the storage.
 func (i *ice) rule(*http.Request) archivetest.Fault {
@@ -66,23 +68,25 @@ func TestFrozenAtAnyWrite(t *testing.T) {
 			w.balanced(batch)
 		}
 	}
-	first := newWorld(t)
-	batch, check := batchOf(first)
-	never := newIce(0)
-	never.next = first.toGraph
-	first.start(func(s *start) { s.rule, s.transport = never.rule, never }).deliver(batch)
-	check(t)
-	writes := never.writes.Load()
+	var writes int64
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		batch, check := batchOf(w)
+		never := newIce(w, 0)
+		w.start(func(s *start) { s.rule, s.transport = never.rule, never }).deliver(batch)
+		check(t)
+		writes = never.writes.Load()
+	})
 	if writes < 9 { // two folders, five creates, a session with parts, and the completion
 		t.Fatalf("%d requests that change something: the batch is too simple", writes)
 	}
-	cases := map[string]*ice{}
+	cases := map[string]int64{}
 	for n := int64(1); n <= writes; n++ {
-		cases[fmt.Sprintf("at request %d", n)] = newIce(n)
+		cases[fmt.Sprintf("at request %d", n)] = n
 	}
-	together(t, len(cases), cases, func(t *testing.T, i *ice) {
+	together(t, cases, func(t *testing.T, n int64) {
 		w := newWorld(t)
-		i.next = w.toGraph
+		i := newIce(w, n)
 		batch, check := batchOf(w)
 		a := w.start(doubt(3*time.Second), func(s *start) { s.rule, s.transport = i.rule, i })
 		b := w.start(doubt(3 * time.Second))
@@ -100,38 +104,38 @@ func TestFrozenAtAnyWrite(t *testing.T) {
 // FOLDER_NAME is changed, which starts the app anew, while a create is under way: the message is found in the old
 // folder.
 func TestFolderNameChangedWhileInDoubt(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	ctx, end := context.WithCancel(t.Context())
-	defer end()
-	way := roundTripper(func(r *http.Request) (*http.Response, error) {
-		if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/messages") {
-			return w.toGraph.RoundTrip(r)
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		way := roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/messages") {
+				return w.toGraph.RoundTrip(r)
+			}
+			resp, err := w.toGraph.RoundTrip(r.WithContext(context.WithoutCancel(r.Context()))) // Graph makes the message
+			if err == nil {
+				resp.Body.Close()
+			}
+			end() // and the app is ended before it hears of it
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		a := w.start(func(s *start) { s.transport = way })
+		batch := w.put(w.line(sms("m1", "once, whatever the folder is called", otto, ali)))
+		if got := a.event(ctx, batch); got.status == http.StatusOK || len(w.copies(ali)) != 1 {
+			t.Fatalf("status %d with %d messages: %s", got.status, len(w.copies(ali)), got.value)
 		}
-		resp, err := w.toGraph.RoundTrip(r.WithContext(context.WithoutCancel(r.Context()))) // Graph makes the message
-		if err == nil {
-			resp.Body.Close()
-		}
-		end() // and the app is ended before it hears of it
-		<-r.Context().Done()
-		return nil, r.Context().Err()
+		w.start(doubt(inDoubtTest), set("FOLDER_NAME", "O2 Archive 2027")).deliver(batch)
+		w.holds(ali, "m1")
+		w.became(batch, "archived: ali imported")
 	})
-	a := w.start(func(s *start) { s.transport = way })
-	batch := w.put(w.line(sms("m1", "once, whatever the folder is called", otto, ali)))
-	if got := a.event(ctx, batch); got.status == http.StatusOK || len(w.copies(ali)) != 1 {
-		t.Fatalf("status %d with %d messages: %s", got.status, len(w.copies(ali)), got.value)
-	}
-	w.start(doubt(inDoubtTest), set("FOLDER_NAME", "O2 Archive 2027")).deliver(batch)
-	w.holds(ali, "m1")
-	w.became(batch, "archived: ali imported")
 }
 
 // The clocks of two importers are an hour apart: neither takes over what the other one is at work on.
 func TestClocksApart(t *testing.T) {
 	t.Parallel()
 	for name, apart := range map[string]time.Duration{"ahead": time.Hour, "behind": -time.Hour} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			creating, goOn := make(chan struct{}), make(chan struct{})
 			var once sync.Once
@@ -160,6 +164,6 @@ func TestClocksApart(t *testing.T) {
 			}
 			w.became(one, "archived: ali imported")
 			w.became(two, "archived: ali duplicate")
-		})
+		}))
 	}
 }

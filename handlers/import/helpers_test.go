@@ -1,27 +1,41 @@
 package main
 
 import (
-	"maps"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// together runs the cases several at a time, whatever the number of processors: most of their time they wait.
-func together[C any](t *testing.T, atOnce int, cases map[string]C, run func(t *testing.T, c C)) {
+// virtual runs a test in a bubble of testing/synctest, whose time goes on only while everything in it waits: pauses and
+// time-outs take no time, and how busy the machine is changes nothing.
+func virtual(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
-	places := make(chan struct{}, atOnce)
-	var group sync.WaitGroup
-	for name, c := range maps.All(cases) {
-		group.Go(func() {
-			places <- struct{}{}
-			defer func() { <-places }()
-			t.Run(name, func(t *testing.T) { run(t, c) })
-		})
+	t.Parallel()
+	inBubble(t, test)
+}
+
+// virtually returns a subtest that virtual runs.
+func virtually(test func(t *testing.T)) func(t *testing.T) {
+	return func(t *testing.T) { virtual(t, test) }
+}
+
+// inBubble is virtual for a part of a test.
+func inBubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(moment.AddDate(0, 0, 7))) // a bubble begins in the year 2000
+		test(t)
+	})
+}
+
+// together runs the cases in parallel, each in a bubble. They run when the test itself has ended, but for its Cleanup.
+func together[C any](t *testing.T, cases map[string]C, run func(t *testing.T, c C)) {
+	t.Helper()
+	for name, c := range cases {
+		t.Run(name, virtually(func(t *testing.T) { run(t, c) }))
 	}
-	group.Wait()
 }
 
 // hides makes the importer's blob service answer 404 for what has the text in its path.
@@ -54,8 +68,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// within waits until something is so. The limit only ends a test that hangs: on a busy machine half a minute was too
-// short.
+// within waits until something is so. The limit only ends a test that hangs.
 func within(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for began := time.Now(); !so(); time.Sleep(10 * time.Millisecond) {
@@ -66,5 +79,5 @@ func within(t *testing.T, what string, so func() bool) {
 	}
 }
 
-// inDoubtTest is long enough for a busy machine's answers, and short enough to wait for.
+// inDoubtTest is IN_DOUBT_AFTER where it matters only that a claim gets old within the time of an invocation.
 const inDoubtTest = 1500 * time.Millisecond

@@ -24,8 +24,7 @@ var hostile = []string{
 func TestHostileInTheMailbox(t *testing.T) {
 	t.Parallel()
 	for _, form := range []string{"text", "html"} {
-		t.Run(form, func(t *testing.T) {
-			t.Parallel()
+		t.Run(form, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			var lines []raw
 			for i, v := range hostile {
@@ -51,7 +50,7 @@ func TestHostileInTheMailbox(t *testing.T) {
 			for _, m := range w.graph.Messages(ali.id()) {
 				checkKept(t, &m)
 			}
-		})
+		}))
 	}
 }
 
@@ -85,52 +84,54 @@ func checkKept(t *testing.T, m *mailboxtest.Message) {
 // An item of the largest size that a batch can have, with nothing in it but what takes most room as HTML or as a mark,
 // is archived like any other: its beginning is the body, and the file has the text as it was.
 func TestHostileLengthIsArchived(t *testing.T) {
-	t.Parallel()
-	const size = 15 << 20
-	w := newWorld(t)
-	texts := []string{strings.Repeat("'", size), strings.Repeat("\x7f", size), strings.Repeat("\uffff", size/3)}
-	for i, text := range texts {
-		batch := w.put(w.line(sms(fmt.Sprint("m", i), text, otto, ali)))
-		w.start(set("MESSAGE_BODY", "html")).deliver(batch)
-		w.became(batch, "archived: ali imported")
-		rec, err := telemessage.Parse(w.entry(batch))
-		if err != nil {
-			t.Fatal(err)
+	virtual(t, func(t *testing.T) {
+		const size = 15 << 20
+		w := newWorld(t)
+		texts := []string{strings.Repeat("'", size), strings.Repeat("\x7f", size), strings.Repeat("\uffff", size/3)}
+		for i, text := range texts {
+			batch := w.put(w.line(sms(fmt.Sprint("m", i), text, otto, ali)))
+			w.start(set("MESSAGE_BODY", "html")).deliver(batch)
+			w.became(batch, "archived: ali imported")
+			rec, err := telemessage.Parse(w.entry(batch))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := w.graph.Messages(ali.id())[i]
+			if len(m.Text) > 3_000_000 || len(m.Attachments) != 1 || m.Attachments[0].Size < size {
+				t.Fatalf("a body of %d bytes, %d files", len(m.Text), len(m.Attachments))
+			}
+			built, err := message.Build(rec, message.Options{Region: "GB"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, w := io.Pipe()
+			go func() { w.CloseWithError(built.Write(w, nil)) }()
+			parsed, err := message.Parse(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := hexSum([]byte(parsed.Text)); m.Attachments[0].SHA256 != want || !strings.HasPrefix(parsed.Text, text) {
+				t.Errorf("text %d: the file has not the text as it was", i)
+			}
 		}
-		m := w.graph.Messages(ali.id())[i]
-		if len(m.Text) > 3_000_000 || len(m.Attachments) != 1 || m.Attachments[0].Size < size {
-			t.Fatalf("a body of %d bytes, %d files", len(m.Text), len(m.Attachments))
-		}
-		built, err := message.Build(rec, message.Options{Region: "GB"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, w := io.Pipe()
-		go func() { w.CloseWithError(built.Write(w, nil)) }()
-		parsed, err := message.Parse(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := hexSum([]byte(parsed.Text)); m.Attachments[0].SHA256 != want || !strings.HasPrefix(parsed.Text, text) {
-			t.Errorf("text %d: the file has not the text as it was", i)
-		}
-	}
+	})
 }
 
 // A message that lacks one of the headers that go to Graph gets no other in its place.
 func TestHeadersByName(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	it := sms("m1", "no owner", otto, ali)
-	delete(it, "msisdn")
-	batch := w.put(w.line(it))
-	w.start().deliver(batch)
-	w.became(batch, "archived: ali imported")
-	var names []string
-	for _, h := range w.graph.Messages(ali.id())[0].Headers {
-		names = append(names, h.Name)
-	}
-	if got, want := strings.Join(names, " "), "X-O2-Message-Id X-O2-Type X-O2-Conversation X-O2-Original-Sha256"; got != want {
-		t.Errorf("headers %s, want %s", got, want)
-	}
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		it := sms("m1", "no owner", otto, ali)
+		delete(it, "msisdn")
+		batch := w.put(w.line(it))
+		w.start().deliver(batch)
+		w.became(batch, "archived: ali imported")
+		var names []string
+		for _, h := range w.graph.Messages(ali.id())[0].Headers {
+			names = append(names, h.Name)
+		}
+		if got, want := strings.Join(names, " "), "X-O2-Message-Id X-O2-Type X-O2-Conversation X-O2-Original-Sha256"; got != want {
+			t.Errorf("headers %s, want %s", got, want)
+		}
+	})
 }

@@ -61,11 +61,14 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func TestKilledAtAnyCall(t *testing.T) {
 	t.Parallel()
-	first := newWorld(t)
-	batch, check := first.mixed()
-	alive := &death{n: -1, next: first.toGraph}
-	first.start(func(s *start) { s.rule, s.transport = alive.rule, alive }).deliver(batch)
-	check(t)
+	alive := &death{n: -1}
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		batch, check := w.mixed()
+		alive.next = w.toGraph
+		w.start(func(s *start) { s.rule, s.transport = alive.rule, alive }).deliver(batch)
+		check(t)
+	})
 	calls := alive.calls.Load()
 	if calls < 30 {
 		t.Fatalf("%d calls: the batch is too simple", calls)
@@ -77,7 +80,7 @@ func TestKilledAtAnyCall(t *testing.T) {
 			cases[fmt.Sprintf("before call %d", n)] = &death{n: n}
 		}
 	}
-	together(t, 16, cases, dies)
+	together(t, cases, dies)
 }
 
 // The lease of the dead lasts for 15 s.
@@ -87,7 +90,7 @@ func TestKilledSuddenly(t *testing.T) {
 	for n := int64(3); n <= 42; n += 3 {
 		cases[fmt.Sprintf("after call %d", n)] = &death{n: n, after: true, sudden: true}
 	}
-	together(t, len(cases), cases, dies)
+	together(t, cases, dies)
 }
 
 func dies(t *testing.T, d *death) {
@@ -111,7 +114,7 @@ func TestKilledUnderAFile(t *testing.T) {
 	for _, n := range []int64{5, 7, 8} { // after batch, folders, folder and create: session, the second part, patch
 		cases[fmt.Sprintf("after call %d", n)] = &death{n: n, after: true}
 	}
-	together(t, 4, cases, func(t *testing.T, d *death) {
+	together(t, cases, func(t *testing.T, d *death) {
 		w := newWorld(t)
 		batch := w.put(w.line(w.file(sms("m1", "with a file that is large", otto, ali), "file.bin", content)))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -129,38 +132,39 @@ func TestKilledUnderAFile(t *testing.T) {
 
 // The invocation's time is up in the middle; a later call goes on.
 func TestTimeIsUp(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	batch, check := w.mixed()
-	var back atomic.Bool
-	creates := atomic.Int64{}
-	a := w.start(doubt(3*inDoubtTest), func(s *start) {
-		s.deadline = 8 * time.Second
-		s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-			if strings.HasSuffix(r.URL.Path, "/messages") && r.Method == http.MethodPost && creates.Add(1) > 2 && !back.Load() {
-				return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
-			}
-			return w.toGraph.RoundTrip(r)
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		batch, check := w.mixed()
+		var back atomic.Bool
+		creates := atomic.Int64{}
+		a := w.start(doubt(3*inDoubtTest), func(s *start) {
+			s.deadline = 8 * time.Second
+			s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(r.URL.Path, "/messages") && r.Method == http.MethodPost && creates.Add(1) > 2 && !back.Load() {
+					return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+				}
+				return w.toGraph.RoundTrip(r)
+			})
 		})
+		began := time.Now()
+		if got := a.event(t.Context(), batch); got.status != http.StatusGatewayTimeout {
+			t.Errorf("status %d: %s", got.status, got.value)
+		}
+		if got := a.sweep(""); got.status == http.StatusOK {
+			t.Errorf("the sweep's status is %d: %s", got.status, got.value)
+		}
+		if took := time.Since(began); took > 40*time.Second {
+			t.Errorf("it took %v to stop twice after 8 s", took)
+		}
+		if s := w.state(batch); s.Done || s.Totals().Holds() != nil || s.Totals().Copies.Pending == 0 {
+			t.Errorf("done %v, totals %+v", s.Done, s.Totals())
+		}
+		back.Store(true)
+		var res sweeper.Result
+		w.start(doubt(3*inDoubtTest)).sweep("").result(t, &res) // by another process, which has all the time
+		if res.Finished != 1 {
+			t.Errorf("sweep %+v", res)
+		}
+		check(t)
 	})
-	began := time.Now()
-	if got := a.event(t.Context(), batch); got.status != http.StatusGatewayTimeout {
-		t.Errorf("status %d: %s", got.status, got.value)
-	}
-	if got := a.sweep(""); got.status == http.StatusOK {
-		t.Errorf("the sweep's status is %d: %s", got.status, got.value)
-	}
-	if took := time.Since(began); took > 40*time.Second {
-		t.Errorf("it took %v to stop twice after 8 s", took)
-	}
-	if s := w.state(batch); s.Done || s.Totals().Holds() != nil || s.Totals().Copies.Pending == 0 {
-		t.Errorf("done %v, totals %+v", s.Done, s.Totals())
-	}
-	back.Store(true)
-	var res sweeper.Result
-	w.start(doubt(3*inDoubtTest)).sweep("").result(t, &res) // by another process, which has all the time
-	if res.Finished != 1 {
-		t.Errorf("sweep %+v", res)
-	}
-	check(t)
 }

@@ -73,22 +73,23 @@ func (odd *oddLookUp) send(r *http.Request, next http.RoundTripper) (*http.Respo
 
 // An address that the directory refuses belongs to no user; its item has the reason, and the batch continues.
 func TestAddressThatTheDirectoryRefuses(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	odd := person{"Odd", "+447700900555", "odd+{x}@contoso.example"}
-	a := w.start(func(s *start) {
-		s.transport = &oddLookUp{text: "odd", status: 400, code: "Request_BadRequest", next: w.toGraph}
-	})
-	batch := w.put(
-		w.line(sms("m1", "to an odd address", otto, odd)), w.line(sms("m2", "a good message", jane, ali)), w.line(sms("m3", "to both", odd, ali)),
-	)
-	a.deliver(batch)
-	w.became(batch, "unmapped", "archived: ali imported, jane imported", "archived: ali imported")
-	for _, n := range []int{1, 3} {
-		if r, _ := w.state(batch).Record(n); !strings.Contains(r.Reason, "HTTP 400, Request_BadRequest") {
-			t.Errorf("line %d: the reason is %q", n, r.Reason)
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		odd := person{"Odd", "+447700900555", "odd+{x}@contoso.example"}
+		a := w.start(func(s *start) {
+			s.transport = &oddLookUp{text: "odd", status: 400, code: "Request_BadRequest", next: w.toGraph}
+		})
+		batch := w.put(
+			w.line(sms("m1", "to an odd address", otto, odd)), w.line(sms("m2", "a good message", jane, ali)), w.line(sms("m3", "to both", odd, ali)),
+		)
+		a.deliver(batch)
+		w.became(batch, "unmapped", "archived: ali imported, jane imported", "archived: ali imported")
+		for _, n := range []int{1, 3} {
+			if r, _ := w.state(batch).Record(n); !strings.Contains(r.Reason, "HTTP 400, Request_BadRequest") {
+				t.Errorf("line %d: the reason is %q", n, r.Reason)
+			}
 		}
-	}
+	})
 }
 
 // An address about which the directory never answers holds up its own items alone, and of those only what is not
@@ -101,8 +102,7 @@ func TestAddressWithoutAnAnswer(t *testing.T) {
 		"is left out":  {text: "kim"},
 		"is denied":    {text: "kim", status: 403, code: "ErrorAccessDenied"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			way.next = w.toGraph
 			a := w.start(func(s *start) { s.transport, s.deadline = way, 25*time.Second }, doubt(inDoubtTest), lookUpWait(3*time.Second))
@@ -127,55 +127,57 @@ func TestAddressWithoutAnAnswer(t *testing.T) {
 			w.became(batch, "archived: kim imported", "archived: ali imported, jane imported", "archived: ali imported, kim imported")
 			w.became(other, "archived: kim imported", "archived: ali imported, jane imported")
 			w.holds(ali, "m2", "m3", "n2")
-		})
+		}))
 	}
 }
 
 // One item with a million addresses is archived for those that are looked up, and says how many were not.
 func TestItemWithManyAddresses(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, func(o *mailboxtest.Options) { o.Limits.Off = true })
-	var to []item
-	for i := range 2500 {
-		var emails []string
-		for j := range 10 {
-			emails = append(emails, fmt.Sprintf("%x@a.example", i*10+j))
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, func(o *mailboxtest.Options) { o.Limits.Off = true })
+		var to []item
+		for i := range 2500 {
+			var emails []string
+			for j := range 10 {
+				emails = append(emails, fmt.Sprintf("%x@a.example", i*10+j))
+			}
+			to = append(to, item{"email": strings.Join(emails, " ")})
 		}
-		to = append(to, item{"email": strings.Join(emails, " ")})
-	}
-	huge := sms("m1", "to very many", ali)
-	huge["to"] = to
-	batch := w.put(w.line(huge), w.line(sms("m2", "a good message", jane, ali)))
-	a := w.start()
-	a.deliver(batch)
-	w.became(batch, "archived: ali imported", "archived: ali imported, jane imported")
-	r, _ := w.state(batch).Record(1)
-	if n := w.calls(mailboxtest.LookUp); n > 21_000 || !strings.Contains(r.Reason, "were not looked up") {
-		t.Errorf("%d look-ups; the reason is %q", n, r.Reason)
-	}
+		huge := sms("m1", "to very many", ali)
+		huge["to"] = to
+		batch := w.put(w.line(huge), w.line(sms("m2", "a good message", jane, ali)))
+		a := w.start()
+		a.deliver(batch)
+		w.became(batch, "archived: ali imported", "archived: ali imported, jane imported")
+		r, _ := w.state(batch).Record(1)
+		if n := w.calls(mailboxtest.LookUp); n > 21_000 || !strings.Contains(r.Reason, "were not looked up") {
+			t.Errorf("%d look-ups; the reason is %q", n, r.Reason)
+		}
+	})
 }
 
 // What was answered is kept, however the question ends.
 func TestAnsweredLookUpsAreKept(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	way := &oddLookUp{text: "never", status: 504, code: "UnknownError", next: w.toGraph}
-	a := w.start(func(s *start) { s.transport = way })
-	users := recipients.NewDirectory(a.clients.boxes, recipients.DirectoryOptions{
-		Concurrency: a.config.concurrency, Wait: 2 * time.Second, Now: time.Now,
-	})
-	addresses := []string{jane.email, ali.email, "never@contoso.example"}
-	for i := range recipients.QuestionSize {
-		addresses = append(addresses, fmt.Sprintf("p%d@contoso.example", i))
-	}
-	slices.Sort(addresses)
-	for range 2 {
-		got, err := users.Mailboxes(t.Context(), addresses)
-		if len(got) != 2 || err == nil {
-			t.Errorf("%d found, %v", len(got), err)
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		way := &oddLookUp{text: "never", status: 504, code: "UnknownError", next: w.toGraph}
+		a := w.start(func(s *start) { s.transport = way })
+		users := recipients.NewDirectory(a.clients.boxes, recipients.DirectoryOptions{
+			Concurrency: a.config.concurrency, Wait: 2 * time.Second, Now: time.Now,
+		})
+		addresses := []string{jane.email, ali.email, "never@contoso.example"}
+		for i := range recipients.QuestionSize {
+			addresses = append(addresses, fmt.Sprintf("p%d@contoso.example", i))
 		}
-	}
-	if n := w.calls(mailboxtest.LookUp); n > len(addresses)+10 {
-		t.Errorf("%d look-ups for %d addresses that were asked about twice", n, len(addresses))
-	}
+		slices.Sort(addresses)
+		for range 2 {
+			got, err := users.Mailboxes(t.Context(), addresses)
+			if len(got) != 2 || err == nil {
+				t.Errorf("%d found, %v", len(got), err)
+			}
+		}
+		if n := w.calls(mailboxtest.LookUp); n > len(addresses)+10 {
+			t.Errorf("%d look-ups for %d addresses that were asked about twice", n, len(addresses))
+		}
+	})
 }

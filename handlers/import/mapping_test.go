@@ -75,8 +75,7 @@ func TestWhoGetsAMessage(t *testing.T) {
 		"nobody held the number on that day": {nil, []string{header, "447700900456,ali@contoso.example,,2026-11-21"}, to("+447700900456"), "unmapped"},
 		"a short code is nobody's":           {nil, []string{header, "447700900456,ali@contoso.example,,"}, to("65000", "HMRC"), "unmapped"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			if test.csv != nil {
 				w.csv(test.csv...)
@@ -88,110 +87,113 @@ func TestWhoGetsAMessage(t *testing.T) {
 			if used := test.csv != nil && !strings.Contains(name, "not looked at") && name != "custom mapping off"; used != (r.Mapping != "") {
 				t.Errorf("the version of the mapping in the journal is %q", r.Mapping)
 			}
-		})
+		}))
 	}
 }
 
 func TestWhoWasResolvedToWhatIsInTheJournal(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.csv("447700900456,ali@contoso.example", "447700900457,ali@contoso.example")
-	second := person{"Ali", "+447700900457", ""}
-	batch := w.put(w.line(sms("m1", "x", jane, otto, ali, second)))
-	w.start().deliver(batch)
-	type found struct {
-		By    string
-		Whose []int
-	}
-	got := map[string]found{}
-	for _, c := range w.state(batch).Copies(1) {
-		got[w.who(c.Mailbox)] = found{c.By, c.Whose}
-	}
-	want := map[string]found{"jane": {"email", []int{0}}, "ali": {"csv", []int{2, 3}}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("found (-want +got):\n%s", diff)
-	}
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.csv("447700900456,ali@contoso.example", "447700900457,ali@contoso.example")
+		second := person{"Ali", "+447700900457", ""}
+		batch := w.put(w.line(sms("m1", "x", jane, otto, ali, second)))
+		w.start().deliver(batch)
+		type found struct {
+			By    string
+			Whose []int
+		}
+		got := map[string]found{}
+		for _, c := range w.state(batch).Copies(1) {
+			got[w.who(c.Mailbox)] = found{c.By, c.Whose}
+		}
+		want := map[string]found{"jane": {"email", []int{0}}, "ali": {"csv", []int{2, 3}}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("found (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestUnreadableMappingStopsTheImport(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	at := archivetest.NewClock(time.Now())
-	var removed atomic.Bool
-	a := w.start(func(s *start) { s.now = at.Now }, through(roundTripper(func(r *http.Request) (*http.Response, error) {
-		if removed.Load() && strings.Contains(r.URL.Path, "/settings/") {
-			return storageError(r, http.StatusNotFound, "BlobNotFound"), nil
-		}
-		return w.way().RoundTrip(r)
-	})))
-	w.csv("447700900123,jane@contoso.example", "447700900456,ali@contoso.example")
-	first := w.put(w.line(sms("m1", "imported with the good file", jane, ali)))
-	a.deliver(first)
-	// The new file is found within a minute.
-	w.csv("447700900123,jane@contoso.example", "4.47701E+11,ali@contoso.example", "447700900789,no address")
-	at.Add(recipients.MappingAge + time.Second)
-	batch := w.put(w.line(sms("m2", "waits for a good file", jane, ali)))
-	for range 2 {
-		got := a.event(t.Context(), batch)
-		if got.status != http.StatusInternalServerError {
-			t.Errorf("status %d", got.status)
-		}
-		for _, text := range []string{"settings/mapping.csv", "line 2", "line 3", "scientific"} {
-			if !strings.Contains(got.value, text) {
-				t.Errorf("the error does not name %q: %s", text, got.value)
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		at := archivetest.NewClock(time.Now())
+		var removed atomic.Bool
+		a := w.start(func(s *start) { s.now = at.Now }, through(roundTripper(func(r *http.Request) (*http.Response, error) {
+			if removed.Load() && strings.Contains(r.URL.Path, "/settings/") {
+				return storageError(r, http.StatusNotFound, "BlobNotFound"), nil
+			}
+			return w.way().RoundTrip(r)
+		})))
+		w.csv("447700900123,jane@contoso.example", "447700900456,ali@contoso.example")
+		first := w.put(w.line(sms("m1", "imported with the good file", jane, ali)))
+		a.deliver(first)
+		// The new file is found within a minute.
+		w.csv("447700900123,jane@contoso.example", "4.47701E+11,ali@contoso.example", "447700900789,no address")
+		at.Add(recipients.MappingAge + time.Second)
+		batch := w.put(w.line(sms("m2", "waits for a good file", jane, ali)))
+		for range 2 {
+			got := a.event(t.Context(), batch)
+			if got.status != http.StatusInternalServerError {
+				t.Errorf("status %d", got.status)
+			}
+			for _, text := range []string{"settings/mapping.csv", "line 2", "line 3", "scientific"} {
+				if !strings.Contains(got.value, text) {
+					t.Errorf("the error does not name %q: %s", text, got.value)
+				}
 			}
 		}
-	}
-	if s := w.state(batch); s.Done || s.Totals() != (journal.Totals{}) || len(w.copies(ali)) != 1 {
-		t.Errorf("with an unreadable file: done %v, %+v", s.Done, s.Totals())
-	}
-	if got := a.sweep(""); got.status != http.StatusInternalServerError {
-		t.Errorf("a sweep says %d: %s", got.status, got.value)
-	}
-	// A file that is replaced counts at once: what was refused was not kept.
-	w.csv("447700900123,jane@contoso.example", "447700900456,kim@contoso.example")
-	if res := a.swept(""); res != (sweeper.Result{Batches: 1, Finished: 1}) {
-		t.Errorf("sweep %+v", res)
-	}
-	w.became(batch, "archived: jane imported, kim imported")
-	// And without any file the next batch goes by e-mail.
-	removed.Store(true)
-	at.Add(recipients.MappingAge + time.Second)
-	last := w.put(w.line(sms("m3", "imported without a file", jane, ali)))
-	a.deliver(last)
-	w.became(last, "archived: ali imported, jane imported")
+		if s := w.state(batch); s.Done || s.Totals() != (journal.Totals{}) || len(w.copies(ali)) != 1 {
+			t.Errorf("with an unreadable file: done %v, %+v", s.Done, s.Totals())
+		}
+		if got := a.sweep(""); got.status != http.StatusInternalServerError {
+			t.Errorf("a sweep says %d: %s", got.status, got.value)
+		}
+		// A file that is replaced counts at once: what was refused was not kept.
+		w.csv("447700900123,jane@contoso.example", "447700900456,kim@contoso.example")
+		if res := a.swept(""); res != (sweeper.Result{Batches: 1, Finished: 1}) {
+			t.Errorf("sweep %+v", res)
+		}
+		w.became(batch, "archived: jane imported, kim imported")
+		// And without any file the next batch goes by e-mail.
+		removed.Store(true)
+		at.Add(recipients.MappingAge + time.Second)
+		last := w.put(w.line(sms("m3", "imported without a file", jane, ali)))
+		a.deliver(last)
+		w.became(last, "archived: ali imported, jane imported")
+	})
 }
 
 // A batch that waits while another one reads the mapping waits no longer than its own invocation lasts.
 func TestMappingIsNotWaitedForTooLong(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	reading, answer := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	a := w.start(through(roundTripper(func(r *http.Request) (*http.Response, error) {
-		if strings.Contains(r.URL.Path, "/settings/") {
-			once.Do(func() { close(reading) })
-			<-answer
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		reading, answer := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		a := w.start(through(roundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.Contains(r.URL.Path, "/settings/") {
+				once.Do(func() { close(reading) })
+				<-answer
+			}
+			return w.way().RoundTrip(r)
+		})))
+		other, batch := w.put(w.texts("o", 1)...), w.put(w.texts("m", 1)...)
+		var group sync.WaitGroup
+		group.Go(func() {
+			if got := a.event(t.Context(), other); got.status != http.StatusOK {
+				t.Errorf("the batch that reads the mapping: status %d, %s", got.status, got.value)
+			}
+		})
+		<-reading
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		if got := a.event(ctx, batch); got.status == http.StatusOK || time.Since(began) > 20*time.Second {
+			t.Errorf("status %d after %v", got.status, time.Since(began))
 		}
-		return w.way().RoundTrip(r)
-	})))
-	other, batch := w.put(w.texts("o", 1)...), w.put(w.texts("m", 1)...)
-	var group sync.WaitGroup
-	group.Go(func() {
-		if got := a.event(t.Context(), other); got.status != http.StatusOK {
-			t.Errorf("the batch that reads the mapping: status %d, %s", got.status, got.value)
-		}
+		close(answer)
+		group.Wait()
+		a.deliver(batch)
+		w.balanced(batch)
+		w.balanced(other)
 	})
-	<-reading
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	began := time.Now()
-	if got := a.event(ctx, batch); got.status == http.StatusOK || time.Since(began) > 20*time.Second {
-		t.Errorf("status %d after %v", got.status, time.Since(began))
-	}
-	close(answer)
-	group.Wait()
-	a.deliver(batch)
-	w.balanced(batch)
-	w.balanced(other)
 }

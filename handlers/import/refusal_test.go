@@ -31,7 +31,7 @@ func TestAPassingRefusalIsNoFact(t *testing.T) {
 			cases[kind+", "+name] = graphFault{kind: kind, fault: f}
 		}
 	}
-	together(t, 16, cases, func(t *testing.T, c graphFault) {
+	together(t, cases, func(t *testing.T, c graphFault) {
 		w := newWorld(t)
 		batch := w.put(w.line(sms("m1", "whatever stands in between", otto, ali)))
 		if c.kind == mailboxtest.Find { // what it takes to have a copy looked for
@@ -50,7 +50,7 @@ func TestAPassingRefusalIsNoFact(t *testing.T) {
 // A message that was made although the answer says that it was refused is not made again.
 func TestAForeignRefusalMayHideASuccess(t *testing.T) {
 	t.Parallel()
-	together(t, 16, foreign(), func(t *testing.T, f fault) {
+	together(t, foreign(), func(t *testing.T, f fault) {
 		w := newWorld(t)
 		batch := w.put(w.line(sms("m1", "made, and called refused", otto, ali)))
 		f.After = true
@@ -72,7 +72,7 @@ func TestAPassingRefusalUnderAFile(t *testing.T) {
 		cases[kind+", "+name] = graphFault{kind: kind, fault: foreign()[name]}
 	}
 	session, post := noise(sessioned, 1), noise(posted, 3)
-	together(t, 4, cases, func(t *testing.T, c graphFault) {
+	together(t, cases, func(t *testing.T, c graphFault) {
 		w := newWorld(t)
 		content := session
 		switch c.kind {
@@ -91,36 +91,37 @@ func TestAPassingRefusalUnderAFile(t *testing.T) {
 
 // A proxy's 404 in place of the folders says nothing of the mailbox, and is not remembered.
 func TestAProxysNotFoundIsNoMissingMailbox(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	var bad atomic.Bool
-	bad.Store(true)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var refusals atomic.Int64
-	a := w.start(doubt(inDoubtTest), func(s *start) {
-		s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-			if bad.Load() && strings.Contains(r.URL.Path, "/mailFolders") {
-				if refusals.Add(1) == 4 { // one mailbox is asked about at a time: the invocation ends when it was asked again
-					cancel()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		var bad atomic.Bool
+		bad.Store(true)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var refusals atomic.Int64
+		a := w.start(doubt(inDoubtTest), func(s *start) {
+			s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+				if bad.Load() && strings.Contains(r.URL.Path, "/mailFolders") {
+					if refusals.Add(1) == 4 { // one mailbox is asked about at a time: the invocation ends when it was asked again
+						cancel()
+					}
+					return &http.Response{StatusCode: 404, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"text/html"}},
+						Body: http.NoBody, Request: r}, nil
 				}
-				return &http.Response{StatusCode: 404, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"text/html"}},
-					Body: http.NoBody, Request: r}, nil
-			}
-			return w.toGraph.RoundTrip(r)
+				return w.toGraph.RoundTrip(r)
+			})
 		})
+		one := w.put(w.line(sms("m1", "while a proxy answers", otto, ali)))
+		if r := a.event(ctx, one); r.status == http.StatusOK {
+			t.Errorf("the batch ended with %s while the folders were out of reach", r.value)
+		}
+		bad.Store(false)
+		two := w.put(w.line(sms("m2", "a moment later", otto, ali)))
+		w.close(w.folder)
+		a.deliver(two)
+		a.swept("")
+		w.holds(ali, "m1", "m2")
+		w.became(one, "archived: ali imported")
 	})
-	one := w.put(w.line(sms("m1", "while a proxy answers", otto, ali)))
-	if r := a.event(ctx, one); r.status == http.StatusOK {
-		t.Errorf("the batch ended with %s while the folders were out of reach", r.value)
-	}
-	bad.Store(false)
-	two := w.put(w.line(sms("m2", "a moment later", otto, ali)))
-	w.close(w.folder)
-	a.deliver(two)
-	a.swept("")
-	w.holds(ali, "m1", "m2")
-	w.became(one, "archived: ali imported")
 }
 
 // What Graph refuses without an end and without a final answer stays pending, is told, and keeps nothing else from its
@@ -131,8 +132,7 @@ func TestARefusalThatNeverPassesStaysPending(t *testing.T) {
 		mailboxtest.Create:     {Status: 400, Code: "SomethingNew", Times: -1},
 		mailboxtest.FindFolder: {Status: 409, Code: "SomethingNew", Times: -1},
 	} {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
+		t.Run(kind, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			w.start().deliver(w.put(w.line(sms("m0", "both have the folder", jane, ali))))
 			stuck := w.put(w.line(sms("m1", "for one who is refused", otto, ali)), w.line(sms("m2", "for another", otto, jane)))
@@ -157,7 +157,7 @@ func TestARefusalThatNeverPassesStaysPending(t *testing.T) {
 			w.start(doubt(inDoubtTest)).swept("") // Graph is as it was
 			w.holds(ali, "m0", "m1")
 			w.became(stuck, "archived: ali imported", "archived: jane imported")
-		})
+		}))
 	}
 }
 
@@ -183,13 +183,12 @@ func TestALetterThatLowersIntoASCII(t *testing.T) {
 		"capital I with dot": "INFO@B\u0130LG\u0130.COM", "Kelvin sign": "info@\u212aent.example", "Kelvin in the local part": "\u212aim@contoso.example",
 		"long s": "\u017fam@contoso.example", "capital I with dot in the local part": "\u0130nfo@contoso.example",
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			odd := person{"Odd", "+447700900555", address}
 			batch := w.put(w.line(sms("m1", "with an odd address", ali, odd)), w.line(sms("m2", "from one", odd, jane)), w.line(sms("m3", "a good one", jane, ali)))
 			w.start().deliver(batch)
 			w.became(batch, "archived: ali imported", "archived: jane imported", "archived: ali imported, jane imported")
-		})
+		}))
 	}
 }

@@ -59,7 +59,12 @@ func TestStorageFails(t *testing.T) {
 	}
 	var least atomic.Int64
 	least.Store(1000)
-	together(t, 12, cases, func(t *testing.T, c storageFault) {
+	t.Cleanup(func() {
+		if n := least.Load(); n < calls {
+			t.Errorf("some of the faults were met by none of %d requests", n)
+		}
+	})
+	together(t, cases, func(t *testing.T, c storageFault) {
 		w := newWorld(t)
 		batch, check := w.mixed()
 		var calls atomic.Int64
@@ -77,9 +82,6 @@ func TestStorageFails(t *testing.T) {
 			least.Store(min(least.Load(), calls.Load()))
 		}
 	})
-	if n := least.Load(); n < calls {
-		t.Errorf("some of the faults were met by none of %d requests", n)
-	}
 }
 
 func TestStorageIsAwayForAWhile(t *testing.T) {
@@ -88,7 +90,7 @@ func TestStorageIsAwayForAWhile(t *testing.T) {
 		path  string // of what is away
 		fault archivetest.Fault
 	}
-	together(t, 4, map[string]away{
+	together(t, map[string]away{
 		"all of it": {"", archivetest.Busy}, "connections": {"", archivetest.Reset},
 		"the ledger": {"ledger", archivetest.Refuse}, "media": {"/media/", archivetest.Cut},
 	}, func(t *testing.T, c away) {
@@ -115,7 +117,7 @@ func TestLeaseIsLost(t *testing.T) {
 		fault archivetest.Fault
 		span  time.Duration
 	}
-	together(t, 2, map[string]away{
+	together(t, map[string]away{
 		"refused": {archivetest.Busy, 14 * time.Second}, "no answer": {archivetest.Stall, 11 * time.Second},
 	}, func(t *testing.T, c away) {
 		w := newWorld(t, func(o *mailboxtest.Options) { o.Latency = 250 * time.Millisecond })
@@ -162,50 +164,52 @@ func TestLeaseIsLost(t *testing.T) {
 // While one importer waits for the file, the claim gets old, and another takes the copy over. The first must find that
 // out before it writes.
 func TestClaimThatGotOldIsNotWrittenWith(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	picture := noise(1000, 1)
-	it := func() raw {
-		return w.line(w.file(sms("m1", "the same in two batches", otto, ali), "picture.png", picture))
-	}
-	one, two := w.put(it()), w.put(it())
-	var ended, asked atomic.Bool
-	slow := w.start(doubt(time.Second), func(s *start) {
-		s.rule = func(r *http.Request) archivetest.Fault {
-			if strings.Contains(r.URL.Path, "/media/") {
-				asked.Store(true)
-				within(t, "the other one ends", ended.Load)
-			}
-			return archivetest.Pass
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		picture := noise(1000, 1)
+		it := func() raw {
+			return w.line(w.file(sms("m1", "the same in two batches", otto, ali), "picture.png", picture))
 		}
+		one, two := w.put(it()), w.put(it())
+		var ended, asked atomic.Bool
+		slow := w.start(doubt(time.Second), func(s *start) {
+			s.rule = func(r *http.Request) archivetest.Fault {
+				if strings.Contains(r.URL.Path, "/media/") {
+					asked.Store(true)
+					within(t, "the other one ends", ended.Load)
+				}
+				return archivetest.Pass
+			}
+		})
+		var group sync.WaitGroup
+		group.Go(func() { slow.deliver(one) })
+		within(t, "the file is asked for", asked.Load)
+		w.start(doubt(time.Second)).deliver(two)
+		ended.Store(true)
+		group.Wait()
+		w.became(two, "archived: ali imported")
+		w.became(one, "archived: ali duplicate")
+		w.holds(ali, with("m1", picture))
 	})
-	var group sync.WaitGroup
-	group.Go(func() { slow.deliver(one) })
-	within(t, "the file is asked for", asked.Load)
-	w.start(doubt(time.Second)).deliver(two)
-	ended.Store(true)
-	group.Wait()
-	w.became(two, "archived: ali imported")
-	w.became(one, "archived: ali duplicate")
-	w.holds(ali, with("m1", picture))
 }
 
 func TestDeniedStorageIsNoFaultOfARecord(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	batch, check := w.mixed()
-	a := w.start(denies("/media/"))
-	got := a.event(t.Context(), batch)
-	if got.status != http.StatusInternalServerError || w.state(batch).Done {
-		t.Errorf("status %d, done %v", got.status, w.state(batch).Done)
-	}
-	for _, n := range w.state(batch).Lines() {
-		for _, c := range w.state(batch).Copies(n) {
-			if c.Outcome == "failed" {
-				t.Errorf("line %d has a copy that failed: %s", n, c.Reason)
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		batch, check := w.mixed()
+		a := w.start(denies("/media/"))
+		got := a.event(t.Context(), batch)
+		if got.status != http.StatusInternalServerError || w.state(batch).Done {
+			t.Errorf("status %d, done %v", got.status, w.state(batch).Done)
+		}
+		for _, n := range w.state(batch).Lines() {
+			for _, c := range w.state(batch).Copies(n) {
+				if c.Outcome == "failed" {
+					t.Errorf("line %d has a copy that failed: %s", n, c.Reason)
+				}
 			}
 		}
-	}
-	w.start(doubt(time.Second)).deliver(batch)
-	check(t)
+		w.start(doubt(time.Second)).deliver(batch)
+		check(t)
+	})
 }

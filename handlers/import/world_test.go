@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -45,11 +44,6 @@ func TestMain(m *testing.M) {
 	if err := os.Setenv("AZURITE_ACCOUNTS", list); err != nil {
 		panic(err)
 	}
-	// Most of the time the tests wait for time-outs and pauses.
-	flag.Parse()
-	if err := flag.Set("test.parallel", "6"); err != nil {
-		panic(err)
-	}
 	os.Exit(m.Run())
 }
 
@@ -67,7 +61,7 @@ type world struct {
 	connection string               // of the storage
 
 	graph   *mailboxtest.Graph
-	address string // of Graph
+	address string            // of Graph
 	toGraph http.RoundTripper // the way to it: see way for that to the storage
 	store   *archive.Store
 	ledger  *ledger.Ledger

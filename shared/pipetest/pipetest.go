@@ -21,7 +21,7 @@ func Serve(handler http.Handler) (way *http.Transport, stop func()) {
 		switch state {
 		case http.StateNew:
 			conns.Add(1)
-		case http.StateClosed, http.StateHijacked: // the last that a connection's goroutine does, after the handler has returned
+		case http.StateClosed, http.StateHijacked: // the last step of a connection, after the handler has returned
 			conns.Done()
 		}
 	}
