@@ -22,11 +22,15 @@ import (
 
 // The end-to-end tests run the product as a person does, with the built binaries as processes of their own.
 
+// fewTexts is the number of texts in the short form of the end-to-end tests. The long form has all of them.
+const fewTexts = "400"
+
 // localArchive is one archive on disk, and what is done with it.
 type localArchive struct {
-	t   *testing.T
-	dir string
-	env map[string]string
+	t    *testing.T
+	dir  string
+	env  map[string]string
+	made *sample.Day // see day
 }
 
 func newArchive(t *testing.T) *localArchive {
@@ -38,11 +42,15 @@ func (a *localArchive) lookup(name string) (string, bool) {
 	return v, ok
 }
 
-// run is `go run ./local -storage DIR` with more arguments.
+// run is `go run ./local -storage DIR` with more arguments, and with a small day in the short form.
 func (a *localArchive) run(args ...string) (code int, stdout, stderr string) {
 	a.t.Helper()
 	var out, err bytes.Buffer
-	code = run(a.t.Context(), append([]string{"-storage", a.dir, "-limit", "20m"}, args...), a.lookup, &out, &err)
+	all := []string{"-storage", a.dir, "-limit", "20m"}
+	if !soak.ForTest(a.t).Long {
+		all = append(all, "-texts", fewTexts)
+	}
+	code = run(a.t.Context(), append(all, args...), a.lookup, &out, &err)
 	return code, out.String(), err.String()
 }
 
@@ -74,18 +82,18 @@ func (a *localArchive) runJSON(args ...string) (int, printed) {
 	return code, p
 }
 
-// day is the sample day that the archive holds.
+// day is the sample day that the archive holds. It is made once: that takes seconds with the race detector.
 func (a *localArchive) day() *sample.Day {
 	a.t.Helper()
-	raw, err := os.ReadFile(filepath.Join(a.dir, "sample.json"))
+	if a.made != nil {
+		return a.made
+	}
+	saved, err := readDay(filepath.Join(a.dir, sampleFile))
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	var saved struct{ End time.Time }
-	if err := json.Unmarshal(raw, &saved); err != nil {
-		a.t.Fatal(err)
-	}
-	return sample.Make(saved.End)
+	a.made = saved.make()
+	return a.made
 }
 
 // mailboxes opens what the Graph stand-in has kept.
@@ -235,7 +243,6 @@ func TestDay(t *testing.T) {
 }
 
 // TestDayInTheRealHost runs the sample day; in the long form also what TestDay does after it.
-
 func TestDayInTheRealHost(t *testing.T) {
 	if _, err := exec.LookPath("func"); err != nil {
 		if os.Getenv("REQUIRE_FUNC") == "1" {

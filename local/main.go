@@ -34,6 +34,7 @@ type options struct {
 	storage string
 	export  string
 	host    string
+	texts   int
 	limit   time.Duration
 }
 
@@ -231,6 +232,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		"write what was imported into this `folder`, new or empty: .eml files in\none folder per mailbox, and an index.csv")
 	f.StringVar(&o.host, "host", "standin",
 		"what runs the functions: standin, or func (Azure Functions Core\nTools)")
+	f.IntVar(&o.texts, "texts", 0,
+		"take only this `number` of texts into the sample day; it keeps every\nirregularity, and a start is quicker (default all)")
 	f.DurationVar(&o.limit, "limit", 3*time.Hour, "end after this time, whatever is left")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -243,6 +246,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		wrong = fmt.Sprintf("-host is standin or func, not %q", o.host)
 	case o.limit <= 0:
 		wrong = "-limit has to be above 0"
+	case o.texts < 0:
+		wrong = "-texts can't be below 0"
 	default:
 		return o, nil
 	}

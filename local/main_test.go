@@ -37,6 +37,7 @@ func TestCommandLine(t *testing.T) {
 		{"unknown flag", []string{"-frobnicate"}, 2, []string{"frobnicate", "Usage"}},
 		{"argument", []string{"mapping.csv"}, 2, []string{"no arguments", "Usage"}},
 		{"unknown host", []string{"-host", "mainframe"}, 2, []string{"standin or func"}},
+		{"fewer texts than none", []string{"-texts", "-1"}, 2, []string{"-texts"}},
 		{"export into a folder that is not empty", []string{"-export", full}, 2, []string{"-export", "not empty"}},
 		{"export into a file", []string{"-export", filepath.Join(full, "mine.eml")}, 2, []string{"-export"}},
 	} {

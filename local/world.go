@@ -179,33 +179,56 @@ func (w *world) startAzurite(ctx context.Context, root string) (err error) {
 	return nil
 }
 
+// savedDay is what -storage keeps of the sample day, so that each start makes the same one.
+type savedDay struct {
+	End   time.Time
+	Texts int // 0: all
+}
+
+func (d savedDay) make() *sample.Day {
+	if d.Texts == 0 {
+		return sample.Make(d.End)
+	}
+	return sample.MakeSmall(d.End, d.Texts)
+}
+
 // sampleDay returns the sample day, which ends 10 minutes before the first start with this storage.
 func (w *world) sampleDay() (*sample.Day, error) {
-	end := time.Now().UTC().Add(-10 * time.Minute).Truncate(time.Second)
+	first := savedDay{time.Now().UTC().Add(-10 * time.Minute).Truncate(time.Second), w.options.texts}
 	if w.options.storage == "" {
-		return sample.Make(end), nil
+		return first.make(), nil
 	}
-	file := filepath.Join(w.options.storage, "sample.json")
-	var saved struct{ End time.Time }
-	raw, err := os.ReadFile(file)
-	switch {
-	case err == nil:
-		if err := json.Unmarshal(raw, &saved); err != nil {
-			return nil, fmt.Errorf("-storage: %s is not what an earlier start wrote: %w", file, err)
-		}
-	case errors.Is(err, os.ErrNotExist):
-		saved.End = end
-		raw, err := json.Marshal(saved)
+	file := filepath.Join(w.options.storage, sampleFile)
+	saved, err := readDay(file)
+	if !errors.Is(err, os.ErrNotExist) {
 		if err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(file, raw, 0o644); err != nil {
 			return nil, fmt.Errorf("-storage: %w", err)
 		}
-	default:
+		return saved.make(), nil
+	}
+	raw, err := json.Marshal(first)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(file, raw, 0o644); err != nil {
 		return nil, fmt.Errorf("-storage: %w", err)
 	}
-	return sample.Make(saved.End), nil
+	return first.make(), nil
+}
+
+// sampleFile is the name of the file in the folder of -storage that holds the savedDay.
+const sampleFile = "sample.json"
+
+// readDay reads what an earlier start wrote.
+func readDay(file string) (saved savedDay, err error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return saved, err
+	}
+	if err := json.Unmarshal(raw, &saved); err != nil {
+		return saved, fmt.Errorf("%s is not what an earlier start wrote: %w", file, err)
+	}
+	return saved, nil
 }
 
 // startSite starts the stand-in for the TeleMessage site, and returns its address.

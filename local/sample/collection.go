@@ -38,6 +38,19 @@ var texts = sync.OnceValue(func() []text {
 	return all
 })
 
+// someTexts returns n of the texts, at equal distances, or all if there are not more.
+func someTexts(n int) []text {
+	all := texts()
+	if n >= len(all) {
+		return all
+	}
+	some := make([]text, max(0, n))
+	for i := range some {
+		some[i] = all[i*len(all)/n]
+	}
+	return some
+}
+
 // wordList is a list of words and phrases, in the form that inWords returns.
 type wordList []string
 

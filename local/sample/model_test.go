@@ -16,6 +16,12 @@ import (
 // TestExpect counts the day a second time: out of the items' JSON, the mapping file and the users, by the
 // written rules and as plainly as can be. What the maker counted on the way must be the same.
 func TestExpect(t *testing.T) {
+	for _, texts := range []int{0, 400} {
+		d := MakeSmall(end, texts)
+		if diff := cmp.Diff(d.Expect, newModel(t, d).count(d)); diff != "" {
+			t.Errorf("with %d texts the maker's counts and those out of the items differ (-made +counted): %s", texts, diff)
+		}
+	}
 	d := made()
 	got := newModel(t, d).count(d)
 	if diff := cmp.Diff(d.Expect, got); diff != "" {
@@ -130,8 +136,9 @@ func (m *model) count(d *Day) Expectation {
 		}
 	}
 	pieces := map[string]*message{}
+	objects := decodeAll(d)
 	for i, it := range d.Items {
-		o := objects()[i]
+		o := objects[i]
 		kind, _ := o["messageType"].(string)
 		e.Items++
 		e.Kinds[strings.ToUpper(kind)]++

@@ -85,10 +85,14 @@ type Expectation struct {
 //
 // The items were archived in the 24 hours before end, except a few from 15 to 16 days before: those are older than the
 // 14 days for which the connector waits for what is missing.
-func Make(end time.Time) *Day {
+func Make(end time.Time) *Day { return MakeSmall(end, len(texts())) }
+
+// MakeSmall returns a day with at most n texts of the collection, taken from all of it at equal distances. It is as
+// irregular as the whole day.
+func MakeSmall(end time.Time, n int) *Day {
 	end = end.UTC().Truncate(time.Second)
 	m := newMaker(end)
-	m.chatter(texts())
+	m.chatter(someTexts(n))
 	m.pictures()
 	m.calls()
 	m.heartbeats()

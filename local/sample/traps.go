@@ -163,8 +163,9 @@ func (m *maker) mappingTraps() {
 	m.trap("owner is not among them", func(it *item) {
 		it.Msisdn, it.From, it.boxes = national.of(m.csvOnly.number), m.outside[1].as(plus), m.csvOnly.boxes
 	})
+	// The mapping file has the numbers of some of the staff, but not this one's.
 	m.trap("owner is not among them and not mapped", func(it *item) {
-		it.From, it.boxes = m.outside[1].as(plus), nil
+		it.Msisdn, it.From, it.boxes = m.staff[4].number, m.outside[1].as(plus), nil
 	})
 	m.trap("address without a number", func(it *item) {
 		it.From = party{Email: m.staff[4].email, FullName: fullName{First: "Eleanor"}}
