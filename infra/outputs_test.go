@@ -53,8 +53,8 @@ func TestRunbookVariables(t *testing.T) {
 
 // FETCH_FROM is a setting only if there is one: the first run is a choice of its own.
 func TestFetchFrom(t *testing.T) {
-	for _, from := range []string{"", "2026-11-01"} {
-		got, ok := appSettings(t, predict(t, "default", "param fetchFrom = '"+from+"'"))["fetch"]["FETCH_FROM"]
+	for from, more := range map[string][]string{"": nil, "2026-11-01": later} {
+		got, ok := appSettings(t, predict(t, "default", more...))["fetch"]["FETCH_FROM"]
 		if ok != (from != "") || got != from {
 			t.Errorf("with %q FETCH_FROM is %q, %t", from, got, ok)
 		}

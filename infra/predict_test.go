@@ -37,6 +37,9 @@ type prediction struct {
 // environments are the parameters files that are predicted.
 var environments = []string{"default", "private-network", "us-government"}
 
+// plainer are parameters of a network without a NAT gateway, whose logs are written with a key.
+var plainer = []string{"param natGateway = false", "param logsByKey = true"}
+
 var predictions sync.Map // by environment and further parameters: func() (*prediction, error)
 
 // compilers bounds the processes of the compiler: each takes seconds of one processor, mostly to start.
@@ -63,6 +66,7 @@ var ahead = sync.OnceFunc(func() {
 		go func() { _, _ = predicted(bicep, environment, nil) }() // the test that needs it gets the error
 	}
 	go func() { _, _ = predicted(bicep, "default", later) }()
+	go func() { _, _ = predicted(bicep, "us-government", plainer) }()
 })
 
 // predicted makes a prediction, once.

@@ -108,7 +108,7 @@ func TestMonitoringTakesNoKeys(t *testing.T) {
 // In clouds whose Application Insights the host has no token for, its key opens it: then the component has to take the
 // key, and the host must not ask for a token first.
 func TestLogsByKey(t *testing.T) {
-	p := predict(t, "us-government", "param logsByKey = true")
+	p := predict(t, "us-government", plainer...)
 	p.of("Microsoft.Insights/components")[0].want(t, "DisableLocalAuth", false)
 	p.of("Microsoft.OperationalInsights/workspaces")[0].want(t, "features.disableLocalAuth", true)
 	all := appSettings(t, p)

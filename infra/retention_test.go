@@ -83,8 +83,11 @@ func TestNothingGetsLost(t *testing.T) {
 	}
 }
 
-// later is an environment whose policies were locked, without the lock on the account, and with the longest term.
-var later = []string{"param immutabilityLocked = true", "param deleteLock = false", "param retentionYears = 10"}
+// later are parameters of an environment that has been in use: its policies were locked, the lock on the account is
+// gone, the term is the longest, administrators call from two addresses, and a first run has had its beginning. Each
+// prediction takes seconds, so tests of one parameter share this one.
+var later = []string{"param immutabilityLocked = true", "param deleteLock = false", "param retentionYears = 10",
+	"param operators = ['203.0.113.7/32', '198.51.100.0/24']", "param fetchFrom = '2026-11-01'"}
 
 // terms are retentions in years, and the days that they have at most: with their leap days.
 var terms = map[float64]float64{5: 1827, 7: 2557, 10: 3653}
