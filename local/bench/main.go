@@ -83,9 +83,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.IntVar(&o.copies, "copies", 80_000,
+	f.IntVar(&o.copies, "copies", 24_000,
 		"texts that the longest import imports, each one copy; the others import parts of so many")
-	f.IntVar(&o.mailboxes, "mailboxes", 500, "mailboxes that they go to")
+	f.IntVar(&o.mailboxes, "mailboxes", 150, "mailboxes that they go to")
 	f.IntVar(&o.concurrency, "concurrency", 64,
 		"highest IMPORT_CONCURRENCY, C in C/L; the longest import has half of it")
 	f.DurationVar(&o.latency, "latency", 100*time.Millisecond, "what each request to Graph takes, L in C/L")

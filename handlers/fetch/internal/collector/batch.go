@@ -29,8 +29,8 @@ type batchWriter struct {
 	entries  []identity // one for each line
 }
 
-func (c *Collector) newWriter(s *activeWindow, p *schedule.Progress) *batchWriter {
-	return &batchWriter{batches: c.batches, folder: s.Folder, progress: p, firsts: s.firsts}
+func (c *Collector) newWriter(win *activeWindow, p *schedule.Progress) *batchWriter {
+	return &batchWriter{batches: c.batches, folder: win.Folder, progress: p, firsts: win.firsts}
 }
 
 // add appends the entry to the current batch. If the entry does not fit, the current batch is written first.

@@ -24,26 +24,26 @@ var (
 
 // attachmentBudget returns the time that the window may spend on one attachment of size bytes; size 0 is unknown and
 // treated as 1 MiB. The result may be negative.
-func (inv *invocation) attachmentBudget(s *schedule.Window, size int64) time.Duration {
+func (inv *invocation) attachmentBudget(win *schedule.Window, size int64) time.Duration {
 	l := inv.limits
 	if size <= 0 {
 		size = 1 << 20
 	}
 	own := min(l.longest, l.attachment+time.Duration(float64(size)/float64(l.leastRate)*float64(time.Second)))
-	return min(own, l.window-inv.mediaTime[s.Folder], l.invocation-inv.mediaAll)
+	return min(own, l.window-inv.mediaTime[win.Folder], l.invocation-inv.mediaAll)
 }
 
 // noteAttachmentTime adds the time that an attachment has taken to that of its window and of the invocation.
-func (inv *invocation) noteAttachmentTime(s *schedule.Window, took time.Duration) {
-	inv.mediaTime[s.Folder] += took
+func (inv *invocation) noteAttachmentTime(win *schedule.Window, took time.Duration) {
+	inv.mediaTime[win.Folder] += took
 	inv.mediaAll += took
 }
 
 // askWithinBudget calls store, which downloads one attachment from the site, with a time limit. An attachment that
 // exceeds it counts as unavailable for now: the item is deferred, and the window continues.
-func (c *Collector) askWithinBudget(ctx context.Context, s *activeWindow, src telemessage.AttachmentSource,
+func (c *Collector) askWithinBudget(ctx context.Context, win *activeWindow, src telemessage.AttachmentSource,
 	store func(context.Context) (record.Media, error)) (record.Media, error) {
-	allowed := s.inv.attachmentBudget(s.Window, src.Size)
+	allowed := win.inv.attachmentBudget(win.Window, src.Size)
 	if allowed <= 0 {
 		return record.Media{}, errNoTime
 	}
@@ -51,7 +51,7 @@ func (c *Collector) askWithinBudget(ctx context.Context, s *activeWindow, src te
 	defer cancel()
 	began := time.Now()
 	m, err := store(own)
-	s.inv.noteAttachmentTime(s.Window, time.Since(began))
+	win.inv.noteAttachmentTime(win.Window, time.Since(began))
 	var gone goneError
 	if err != nil && own.Err() != nil && ctx.Err() == nil && !errors.As(err, &gone) {
 		return record.Media{}, errSlow

@@ -105,18 +105,18 @@ func TestAttachmentThatTrickles(t *testing.T) {
 }
 
 func TestAllowance(t *testing.T) {
-	s := &schedule.Window{Folder: "a"}
+	win := &schedule.Window{Folder: "a"}
 	inv := newInvocation(workLimits{})
 	for _, tt := range []struct {
 		size int64
 		want time.Duration
 	}{{1 << 10, time.Minute + time.Second/16}, {0, time.Minute + 64*time.Second}, {2 << 30, 5 * time.Minute}, {-1, time.Minute + 64*time.Second}} {
-		if got := inv.attachmentBudget(s, tt.size); got != tt.want {
+		if got := inv.attachmentBudget(win, tt.size); got != tt.want {
 			t.Errorf("%d bytes: %v, want %v", tt.size, got, tt.want)
 		}
 	}
-	inv.noteAttachmentTime(s, 4*time.Minute)
-	if got := inv.attachmentBudget(s, 2<<30); got != time.Minute {
+	inv.noteAttachmentTime(win, 4*time.Minute)
+	if got := inv.attachmentBudget(win, 2<<30); got != time.Minute {
 		t.Errorf("the window has %v left, want 1m", got)
 	}
 	inv.noteAttachmentTime(&schedule.Window{Folder: "b"}, 5*time.Minute)

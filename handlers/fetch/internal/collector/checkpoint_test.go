@@ -28,8 +28,8 @@ func TestCheckpointCanBeRead(t *testing.T) {
 		c.Open[i].Progress.Mark, c.Open[i].Progress.Pages, c.Open[i].Tries = "0123456789abcdef", 999_999, 999
 	}
 	for i := range maxReserved {
-		s := &c.Open[i%100]
-		s.Progress.Selected = append(s.Progress.Selected, []string{deferredKey(s, i, waitsForParts, fmt.Sprint(i))})
+		win := &c.Open[i%100]
+		win.Progress.Selected = append(win.Progress.Selected, []string{deferredKey(win, i, waitsForParts, fmt.Sprint(i))})
 	}
 	lease, err := w.Store.Checkpoints().Lease(t.Context(), schedule.CheckpointName)
 	if err != nil {

@@ -40,9 +40,9 @@ func (c *Collector) planningTime(lease *archive.Lease, log *slog.Logger) time.Ti
 }
 
 // checkEnded returns an error if, by the site's clock, the window has not ended or may not show all its items yet.
-func (c *Collector) checkEnded(s *schedule.Window) error {
+func (c *Collector) checkEnded(win *schedule.Window) error {
 	theirs := c.site.SiteTime()
-	if theirs.IsZero() || !s.To.After(theirs.Add(-visible)) {
+	if theirs.IsZero() || !win.To.After(theirs.Add(-visible)) {
 		return nil
 	}
 	return fmt.Errorf("%w: by the site's clock the window has not ended: this host's clock or the site's is wrong",

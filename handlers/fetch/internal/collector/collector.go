@@ -178,9 +178,9 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 		if i < 0 {
 			break
 		}
-		s := &state.Open[i]
-		log := log.With("run", s.Folder)
-		turn, err := state.beginTurn(ctx, inv, s, log)
+		win := &state.Open[i]
+		log := log.With("run", win.Folder)
+		turn, err := state.beginTurn(ctx, inv, win, log)
 		if err != nil {
 			return err
 		}
@@ -188,14 +188,14 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 		switch {
 		case err == nil:
 			res.Slices++
-			res.Received += s.Progress.Received
-			res.Records += s.Progress.Records
-			res.Waiting += s.Progress.Deferred
+			res.Received += win.Progress.Received
+			res.Records += win.Progress.Records
+			res.Waiting += win.Progress.Deferred
 			inv.away = 0
 			state.Open = slices.Delete(state.Open, i, i+1)
 		case errors.Is(err, errTurnOver):
 			log.Info("the window has used its time while others wait: it continues in its next turn",
-				"tries", s.Tries, "pages", s.Progress.Pages)
+				"tries", win.Tries, "pages", win.Progress.Pages)
 			inv.away = 0
 			continue // the checkpoint was saved with the window's last page
 		case ctx.Err() != nil:
@@ -204,10 +204,10 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 		case errors.Is(err, errLeaseLost):
 			return err
 		default:
-			s.Failed, s.Idle = err.Error(), 0
-			inv.noteFailure(s, err)
+			win.Failed, win.Idle = err.Error(), 0
+			inv.noteFailure(win, err)
 			log.Error("window failed; it stays open, and the next run tries it again", "event", "fetch.windowFailed",
-				"tries", s.Tries, "error", err.Error())
+				"tries", win.Tries, "error", err.Error())
 		}
 		if err := state.save(ctx); err != nil {
 			return err

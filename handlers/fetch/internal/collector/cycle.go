@@ -134,12 +134,12 @@ func (w *cycleDetector) addPage() (fresh bool) {
 
 // checkCount compares the number of items received with the site's own count, each time that the number has grown
 // tenfold. before and after are the numbers before and after a page. If the site does not answer, nothing is checked.
-func (c *Collector) checkCount(ctx context.Context, s *schedule.Window, before, after int) error {
+func (c *Collector) checkCount(ctx context.Context, win *schedule.Window, before, after int) error {
 	for step := countSlack; step <= after; step *= countFactor {
 		if step <= before {
 			continue
 		}
-		total, known, err := c.site.Count(ctx, s.From, s.To)
+		total, known, err := c.site.Count(ctx, win.From, win.To)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)

@@ -314,14 +314,14 @@ func TestMoreThanTheSiteCounts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.many("m", 3)
-	s := schedule.NewWindow(schedule.Daily, w.ago(schedule.WindowLength), w.ago(0), w.clock.Now())
+	win := schedule.NewWindow(schedule.Daily, w.ago(schedule.WindowLength), w.ago(0), w.clock.Now())
 	for _, tt := range []struct {
 		before, after int
 		want          error
 	}{
 		{0, 99_999, nil}, {99_999, 100_050, errEndless}, {100_050, 200_000, nil}, {900_000, 1_000_000, errEndless}, {0, 1000, nil},
 	} {
-		if err := w.collector.checkCount(t.Context(), &s, tt.before, tt.after); !errors.Is(err, tt.want) {
+		if err := w.collector.checkCount(t.Context(), &win, tt.before, tt.after); !errors.Is(err, tt.want) {
 			t.Errorf("%d to %d items: %v, want %v", tt.before, tt.after, err, tt.want)
 		}
 	}

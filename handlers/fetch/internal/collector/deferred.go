@@ -65,46 +65,47 @@ type deferred struct {
 // window and its SHA-256. The same item seen again by a backfill therefore has another key, and an item read again with
 // the same page has the same key, regardless of what happened to the items before it. Keys sort in the order in which
 // the items arrived.
-func deferredKey(s *schedule.Window, number int, reason, itemSHA string) string {
-	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", s.Folder, number, itemSHA))
-	return fmt.Sprintf("%s%08d-%s", deferredPrefix(s, reason), number, hex.EncodeToString(id[:8]))
+func deferredKey(win *schedule.Window, number int, reason, itemSHA string) string {
+	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", win.Folder, number, itemSHA))
+	return fmt.Sprintf("%s%08d-%s", deferredPrefix(win, reason), number, hex.EncodeToString(id[:8]))
 }
 
 // deferredPrefix returns the prefix of the keys of a window's deferred items of a reason.
-func deferredPrefix(s *schedule.Window, reason string) string {
-	return reason + "-" + s.To.UTC().Format("20060102T150405Z") + "-"
+func deferredPrefix(win *schedule.Window, reason string) string {
+	return reason + "-" + win.To.UTC().Format("20060102T150405Z") + "-"
 }
 
 // deferredKeyBefore returns the key that an earlier version used: number counts the items that the run had deferred.
-func deferredKeyBefore(s *schedule.Window, number int, reason, itemSHA string) string {
-	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", s.Folder, number, itemSHA))
-	return fmt.Sprintf("%s%07d-%s", deferredPrefix(s, reason), number, hex.EncodeToString(id[:8]))
+func deferredKeyBefore(win *schedule.Window, number int, reason, itemSHA string) string {
+	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", win.Folder, number, itemSHA))
+	return fmt.Sprintf("%s%07d-%s", deferredPrefix(win, reason), number, hex.EncodeToString(id[:8]))
 }
 
 // isDeferred reports whether an earlier attempt to read the page has deferred the item.
-func (s *activeWindow) isDeferred(p *schedule.Progress, index int, reason, itemSHA string) bool {
-	return s.earlier.deferredKeys[deferredKey(s.Window, s.Progress.Received+index, reason, itemSHA)] ||
-		s.earlier.deferredKeys[deferredKeyBefore(s.Window, p.Deferred+1, reason, itemSHA)]
+func (win *activeWindow) isDeferred(p *schedule.Progress, index int, reason, itemSHA string) bool {
+	return win.earlier.deferredKeys[deferredKey(win.Window, win.Progress.Received+index, reason, itemSHA)] ||
+		win.earlier.deferredKeys[deferredKeyBefore(win.Window, p.Deferred+1, reason, itemSHA)]
 }
 
 // deferItem stores an item as a deferred item. index is its position in the page. Called again, it has the same effect.
-func (c *Collector) deferItem(ctx context.Context, s *activeWindow, p *schedule.Progress, index int, w deferred) error {
-	w.Run, w.Since, w.DeferredAt = s.Folder, s.To, c.now().UTC()
-	if s.Kind == schedule.Backfill && w.Reason == waitsForMedia && s.Started.After(s.To) {
-		w.Since = s.Started // the end of the window is long past, but the attachment was unavailable only just now
+func (c *Collector) deferItem(ctx context.Context, win *activeWindow, p *schedule.Progress, index int,
+	w deferred) error {
+	w.Run, w.Since, w.DeferredAt = win.Folder, win.To, c.now().UTC()
+	if win.Kind == schedule.Backfill && w.Reason == waitsForMedia && win.Started.After(win.To) {
+		w.Since = win.Started // the end of the window is long past, but the attachment was unavailable only just now
 	}
 	p.Deferred++
-	key := deferredKey(s.Window, s.Progress.Received+index, w.Reason, w.Entry.Items[0].SHA256)
+	key := deferredKey(win.Window, win.Progress.Received+index, w.Reason, w.Entry.Items[0].SHA256)
 	if w.Tries > 0 {
-		s.inv.asked[key] = true
+		win.inv.asked[key] = true
 	}
 	x := factsOf(&w)
 	err := onStorage(ctx, func(ctx context.Context) error { return c.deferred.Put(ctx, key, w, x.encodeFacts()) })
 	if err != nil {
 		return fmt.Errorf("defer an item: %w", err)
 	}
-	if s.inv.deferredItems != nil {
-		s.inv.deferredItems.items[key] = x
+	if win.inv.deferredItems != nil {
+		win.inv.deferredItems.items[key] = x
 	}
 	return nil
 }
@@ -112,41 +113,41 @@ func (c *Collector) deferItem(ctx context.Context, s *activeWindow, p *schedule.
 // writeDeferred writes the deferred items that have become complete, or have waited long enough, as batches of this
 // run. The selection is saved before the first batch is written, so that a run resumed after a crash writes the same
 // batches.
-func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *activeWindow, log *slog.Logger) error {
-	if s.Progress.SelectionWritten {
+func (c *Collector) writeDeferred(ctx context.Context, state *savedState, win *activeWindow, log *slog.Logger) error {
+	if win.Progress.SelectionWritten {
 		return nil
 	}
-	if !s.Progress.SelectionSaved {
-		r, err := c.listDeferred(ctx, s.inv)
+	if !win.Progress.SelectionSaved {
+		r, err := c.listDeferred(ctx, win.inv)
 		if err != nil {
 			return err
 		}
-		if s.Progress.Selected, err = c.selectDeferred(ctx, state, s, r); err != nil {
+		if win.Progress.Selected, err = c.selectDeferred(ctx, state, win, r); err != nil {
 			return err
 		}
-		s.Progress.SelectionSaved = true
+		win.Progress.SelectionSaved = true
 		if err := state.save(ctx); err != nil {
 			return err
 		}
 		if len(r.items) > 0 {
-			log.Info("deferred items", "items", len(r.items), "entries_taken", len(s.Progress.Selected))
+			log.Info("deferred items", "items", len(r.items), "entries_taken", len(win.Progress.Selected))
 		}
 	}
-	if s.firsts == nil { // an earlier invocation read the pages
-		if _, err := c.readEarlierAttempt(ctx, s); err != nil {
+	if win.firsts == nil { // an earlier invocation read the pages
+		if _, err := c.readEarlierAttempt(ctx, win); err != nil {
 			return err
 		}
 	}
-	after := s.Progress
-	w := c.newWriter(s, &after)
-	for i := 0; i < len(s.Progress.Selected); {
-		keys := s.Progress.Selected[i]
-		entries, err := c.deferredEntry(ctx, state, s, keys, log)
+	after := win.Progress
+	w := c.newWriter(win, &after)
+	for i := 0; i < len(win.Progress.Selected); {
+		keys := win.Progress.Selected[i]
+		entries, err := c.deferredEntry(ctx, state, win, keys, log)
 		if errors.Is(err, errInArchiveTier) {
 			// Left to a later run. The selection is saved before another batch is written, for a run resumed after a
 			// crash must not write the item, nor delete it.
-			s.Progress.Selected = slices.Delete(slices.Clone(s.Progress.Selected), i, i+1)
-			after.Selected = s.Progress.Selected
+			win.Progress.Selected = slices.Delete(slices.Clone(win.Progress.Selected), i, i+1)
+			after.Selected = win.Progress.Selected
 			if err := state.save(ctx); err != nil {
 				return err
 			}
@@ -167,19 +168,19 @@ func (c *Collector) writeDeferred(ctx context.Context, state *savedState, s *act
 		return err
 	}
 	after.SelectionWritten = true
-	s.Progress = after
+	win.Progress = after
 	return state.save(ctx)
 }
 
 // deferredEntry returns the entry of one deferred item, or of the parts of a long message. An item that can't be read
 // has an entry of its own.
-func (c *Collector) deferredEntry(ctx context.Context, state *savedState, s *activeWindow, keys []string,
+func (c *Collector) deferredEntry(ctx context.Context, state *savedState, win *activeWindow, keys []string,
 	log *slog.Logger) (entries []record.Entry, err error) {
 	var set longsms.Message
 	for _, key := range keys {
 		item, err := c.readDeferred(ctx, key)
 		if errors.Is(err, errUnreadable) {
-			entry, err := c.unreadable(ctx, state, s, key, err, log)
+			entry, err := c.unreadable(ctx, state, win, key, err, log)
 			if err != nil {
 				return nil, err
 			}
@@ -187,7 +188,7 @@ func (c *Collector) deferredEntry(ctx context.Context, state *savedState, s *act
 			continue
 		}
 		if errors.Is(err, errInArchiveTier) {
-			s.inv.archived[key] = true
+			win.inv.archived[key] = true
 		}
 		if err != nil {
 			return nil, err
@@ -205,25 +206,25 @@ func (c *Collector) deferredEntry(ctx context.Context, state *savedState, s *act
 }
 
 // selectDeferred returns the keys that this run takes, grouped by entry.
-func (c *Collector) selectDeferred(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems) (
+func (c *Collector) selectDeferred(ctx context.Context, state *savedState, win *activeWindow, r *deferredItems) (
 	[][]string, error) {
-	space := max(0, min(maxSelected, maxReserved-len(state.Reserved(s.Window))))
-	selected, err := c.selectWithMedia(ctx, state, s, r, space)
+	space := max(0, min(maxSelected, maxReserved-len(state.Reserved(win.Window))))
+	selected, err := c.selectWithMedia(ctx, state, win, r, space)
 	if err != nil {
 		return nil, err
 	}
-	if selected, err = c.selectParts(ctx, state, s, r, selected, space); err != nil {
+	if selected, err = c.selectParts(ctx, state, win, r, selected, space); err != nil {
 		return nil, err
 	}
-	return r.selectUnreadable(state, s, selected, space), nil
+	return r.selectUnreadable(state, win, selected, space), nil
 }
 
 // selectWithMedia returns the keys of at most space items whose attachments are settled, after requesting the missing
 // ones. Items with the fewest tries come first, so that attachments that stay unavailable do not prevent a run from
 // requesting the others.
-func (c *Collector) selectWithMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems,
+func (c *Collector) selectWithMedia(ctx context.Context, state *savedState, win *activeWindow, r *deferredItems,
 	space int) (selected [][]string, err error) {
-	keys := r.candidatesFor(state, s.Window, waitsForMedia)
+	keys := r.candidatesFor(state, win.Window, waitsForMedia)
 	// Items with equally many tries are in random order.
 	rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	slices.SortStableFunc(keys, func(a, b string) int {
@@ -237,7 +238,7 @@ func (c *Collector) selectWithMedia(ctx context.Context, state *savedState, s *a
 		if len(selected) == space {
 			break
 		}
-		ready, err := c.settleMedia(ctx, state, s, r, key)
+		ready, err := c.settleMedia(ctx, state, win, r, key)
 		if err != nil {
 			return nil, err
 		}
@@ -250,28 +251,29 @@ func (c *Collector) selectWithMedia(ctx context.Context, state *savedState, s *a
 }
 
 // requestModeOf returns how the item's attachments are requested in this window; ask reports whether they are at all.
-func (state *savedState) requestModeOf(s *activeWindow, key string, x deferredFacts) (how requestMode, ask bool) {
-	last := state.isDue(x, s.Window)
-	timeLeft := s.inv.attachmentBudget(s.Window, 1) > 0
+func (state *savedState) requestModeOf(win *activeWindow, key string, x deferredFacts) (how requestMode, ask bool) {
+	last := state.isDue(x, win.Window)
+	timeLeft := win.inv.attachmentBudget(win.Window, 1) > 0
 	switch {
 	case last && timeLeft:
 		return requestLast, true
-	case last && (x.Tries >= minTries || !s.To.Before(x.sinceTime().Add(maxDeferralTime))):
+	case last && (x.Tries >= minTries || !win.To.Before(x.sinceTime().Add(maxDeferralTime))):
 		return requestNone, true
 	}
-	return requestAgain, timeLeft && !s.inv.asked[key] && s.mediaUnavailable < contentTries
+	return requestAgain, timeLeft && !win.inv.asked[key] && win.mediaUnavailable < contentTries
 }
 
 // settleMedia requests the item's missing attachments once more and reports whether the item is ready. The try is
 // counted and saved with the deferred item before it begins, and so is its result, so that the batch can be written
 // again from the deferred item, byte for byte.
-func (c *Collector) settleMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems, key string) (
+func (c *Collector) settleMedia(ctx context.Context, state *savedState, win *activeWindow, r *deferredItems,
+	key string) (
 	ready bool, err error) {
 	x := r.items[key]
 	if x.Ready {
 		return c.renewReady(ctx, r, key, x)
 	}
-	how, ask := state.requestModeOf(s, key, x)
+	how, ask := state.requestModeOf(win, key, x)
 	if !ask {
 		return false, nil
 	}
@@ -283,8 +285,8 @@ func (c *Collector) settleMedia(ctx context.Context, state *savedState, s *activ
 	if err != nil {
 		return false, r.passOver(key, errUnreadable)
 	}
-	s.inv.asked[key] = true
-	if how == requestLast && item.isPartlyRead() && s.To.Before(x.sinceTime().Add(maxDeferralTime)) {
+	win.inv.asked[key] = true
+	if how == requestLast && item.isPartlyRead() && win.To.Before(x.sinceTime().Add(maxDeferralTime)) {
 		how = requestAgain // more of it arrives with every run
 	}
 	if how != requestNone {
@@ -296,7 +298,8 @@ func (c *Collector) settleMedia(ctx context.Context, state *savedState, s *activ
 	came := item.isPartlyRead()
 	here := &requestedItem{key: key, item: &item,
 		save: func(ctx context.Context) error { return c.replaceDeferred(ctx, r, key, &item) }}
-	media, away, err := c.storeMedia(ctx, s, item.Entry.Items[0].Raw, outline.Attachments, item.Entry.Media, how, here)
+	media, away, err := c.storeMedia(ctx, win, item.Entry.Items[0].Raw, outline.Attachments, item.Entry.Media, how,
+		here)
 	if errors.Is(err, archive.ErrArchived) { // chunks of an attachment
 		return false, r.passOver(key, fmt.Errorf("%w: %w", errInArchiveTier, err))
 	}
@@ -354,14 +357,14 @@ func (c *Collector) renewReady(ctx context.Context, r *deferredItems, key string
 }
 
 // deleteWritten deletes the deferred items that the finished run has written. Called again, it has no further effect.
-func (c *Collector) deleteWritten(ctx context.Context, s *activeWindow) error {
-	for _, key := range slices.Concat(s.Progress.Selected...) {
+func (c *Collector) deleteWritten(ctx context.Context, win *activeWindow) error {
+	for _, key := range slices.Concat(win.Progress.Selected...) {
 		err := onStorage(ctx, func(ctx context.Context) error { return c.deferred.Delete(ctx, key) })
 		if err != nil && !errors.Is(err, archive.ErrNotFound) {
 			return fmt.Errorf("delete the deferred items that were written: %w", err)
 		}
-		if s.inv.deferredItems != nil {
-			delete(s.inv.deferredItems.items, key)
+		if win.inv.deferredItems != nil {
+			delete(win.inv.deferredItems.items, key)
 		}
 	}
 	return nil

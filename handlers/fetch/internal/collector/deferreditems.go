@@ -154,8 +154,8 @@ func (c *Collector) replaceDeferred(ctx context.Context, r *deferredItems, key s
 
 // candidatesFor returns the sorted keys of the items of a reason that a window may take. It leaves out items that
 // another open window has selected, and items deferred by a window that may be read again from its beginning.
-func (r *deferredItems) candidatesFor(state *savedState, s *schedule.Window, reason string) []string {
-	reserved, unread := state.Reserved(s), state.UnfinishedFolders(s)
+func (r *deferredItems) candidatesFor(state *savedState, win *schedule.Window, reason string) []string {
+	reserved, unread := state.Reserved(win), state.UnfinishedFolders(win)
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(r.items)) {
 		x := r.items[key]

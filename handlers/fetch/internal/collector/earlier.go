@@ -43,12 +43,12 @@ func (p *earlierAttempt) noteEntry(e record.Entry) {
 
 // readEarlierAttempt returns what an earlier attempt has left. It also fills s.firsts from the run's batches if that is
 // not done yet. For a window that has just begun it costs three list requests.
-func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*earlierAttempt, error) {
+func (c *Collector) readEarlierAttempt(ctx context.Context, win *activeWindow) (*earlierAttempt, error) {
 	p := &earlierAttempt{media: map[string][]record.Media{}, deferredKeys: map[string]bool{}}
 	// List only the keys that this window may have created: there may be many deferred items.
 	err := onStorage(ctx, func(ctx context.Context) error {
 		for _, reason := range []string{waitsForMedia, waitsForParts} {
-			_, err := c.deferred.Each(ctx, deferredPrefix(s.Window, reason), maxListed,
+			_, err := c.deferred.Each(ctx, deferredPrefix(win.Window, reason), maxListed,
 				func(key, _ string, _ time.Time) { p.deferredKeys[key] = true })
 			if err != nil {
 				return err
@@ -61,17 +61,17 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*e
 	}
 	var batches []archive.BatchInfo
 	err = onStorage(ctx, func(ctx context.Context) (err error) {
-		batches, err = c.batches.List(ctx, s.Folder)
+		batches, err = c.batches.List(ctx, win.Folder)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the run's batches: %w", err)
 	}
 	inOrder(batches)
-	known, first := s.firsts != nil, newFirsts()
+	known, first := win.firsts != nil, newFirsts()
 	for _, b := range batches {
 		seq, ok := archive.BatchNumber(b.Name)
-		if !ok || known && seq <= s.Progress.Batches {
+		if !ok || known && seq <= win.Progress.Batches {
 			continue
 		}
 		var data []byte
@@ -91,7 +91,7 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*e
 		if !known {
 			first.addBatch(b.Name, data)
 		}
-		if seq <= s.Progress.Batches {
+		if seq <= win.Progress.Batches {
 			continue
 		}
 		for line := range bytes.Lines(data) {
@@ -102,7 +102,7 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, s *activeWindow) (*e
 		}
 	}
 	if !known {
-		s.firsts = first
+		win.firsts = first
 	}
 	return p, nil
 }

@@ -97,12 +97,12 @@ func (inv *invocation) isBefore(a, b *schedule.Window) bool {
 }
 
 // isTurnOver reports whether the window has used up its time and another window waits.
-func (inv *invocation) isTurnOver(s *schedule.Window, open []schedule.Window) bool {
+func (inv *invocation) isTurnOver(win *schedule.Window, open []schedule.Window) bool {
 	if time.Since(inv.began) < inv.limits.turn {
 		return false
 	}
 	for i := range open {
-		if other := &open[i]; other.Folder != s.Folder && !inv.failed[other.Folder] {
+		if other := &open[i]; other.Folder != win.Folder && !inv.failed[other.Folder] {
 			return true
 		}
 	}
@@ -112,13 +112,13 @@ func (inv *invocation) isTurnOver(s *schedule.Window, open []schedule.Window) bo
 // noteFailure records a window that failed. After awayTries consecutive windows for which the site was unavailable, one
 // more is tried, the one with the fewest tries. If that fails too, no further window is tried in this invocation: the
 // cause is the site, not the windows.
-func (inv *invocation) noteFailure(s *schedule.Window, err error) {
+func (inv *invocation) noteFailure(win *schedule.Window, err error) {
 	inv.failures = append(inv.failures, err)
-	inv.failed[s.Folder] = true
-	if inv.turns[s.Folder] == 1 && time.Since(inv.began) < inv.limits.turn {
-		s.Slow--
+	inv.failed[win.Folder] = true
+	if inv.turns[win.Folder] == 1 && time.Since(inv.began) < inv.limits.turn {
+		win.Slow--
 	}
-	if inv.away++; s.Progress.Read || !errors.Is(err, client.ErrUnavailable) {
+	if inv.away++; win.Progress.Read || !errors.Is(err, client.ErrUnavailable) {
 		inv.away = 0
 	}
 }

@@ -28,12 +28,12 @@ var errTooMuch = errors.New("the attachment is larger than 2 GiB")
 
 // processItem makes the entry of one item and adds it to a batch, or defers it if something that it needs is not
 // available yet. index is its position in the page.
-func (c *Collector) processItem(ctx context.Context, s *activeWindow, p *schedule.Progress, w *batchWriter,
+func (c *Collector) processItem(ctx context.Context, win *activeWindow, p *schedule.Progress, w *batchWriter,
 	parts *longsms.Groups, it client.Item, index int) error {
 	if it.Big != nil {
-		return c.keepBigItem(ctx, s.Window, w, it, index)
+		return c.keepBigItem(ctx, win.Window, w, it, index)
 	}
-	entry := record.Entry{Version: 1, Until: s.UntilTime(), Items: []record.Item{{SHA256: it.SHA256, Raw: it.Raw}}}
+	entry := record.Entry{Version: 1, Until: win.UntilTime(), Items: []record.Item{{SHA256: it.SHA256, Raw: it.Raw}}}
 	outline, err := telemessage.Peek(it.Raw)
 	if err != nil {
 		return w.add(ctx, entry) // import quarantines it and reports the reason
@@ -42,44 +42,44 @@ func (c *Collector) processItem(ctx context.Context, s *activeWindow, p *schedul
 		p.Derived++
 	}
 	if it.Whole != nil {
-		if entry.RawBlob, entry.RawHash, _, err = c.keepRaw(ctx, s.Window, it.Whole, index); err != nil {
+		if entry.RawBlob, entry.RawHash, _, err = c.keepRaw(ctx, win.Window, it.Whole, index); err != nil {
 			return err
 		}
 	}
 	if outline.Segment != nil && !outline.Faulty && it.Whole == nil {
-		return c.processPart(ctx, s, p, parts, outline, entry, index)
+		return c.processPart(ctx, win, p, parts, outline, entry, index)
 	}
 	if outline.Kind == record.System || len(outline.Attachments) == 0 {
 		return w.add(ctx, entry)
 	}
-	if known := s.earlier.media[it.SHA256]; len(known) == len(outline.Attachments) {
+	if known := win.earlier.media[it.SHA256]; len(known) == len(outline.Attachments) {
 		entry.Media = known
 		return w.add(ctx, entry)
 	}
-	if s.isDeferred(p, index, waitsForMedia, it.SHA256) {
+	if win.isDeferred(p, index, waitsForMedia, it.SHA256) {
 		p.Deferred++
 		return nil
 	}
 	tries := 0
-	if !s.onlyTexts && s.mediaUnavailable < contentTries && s.inv.attachmentBudget(s.Window, 1) > 0 {
+	if !win.onlyTexts && win.mediaUnavailable < contentTries && win.inv.attachmentBudget(win.Window, 1) > 0 {
 		tries = 1
 	}
-	media, away, err := c.storeMedia(ctx, s, it.Raw, outline.Attachments, nil, requestAgain)
+	media, away, err := c.storeMedia(ctx, win, it.Raw, outline.Attachments, nil, requestAgain)
 	if err != nil {
 		return err
 	}
 	entry.Media = media
 	if away {
-		return c.deferItem(ctx, s, p, index, deferred{Reason: waitsForMedia, Tries: tries, Entry: entry})
+		return c.deferItem(ctx, win, p, index, deferred{Reason: waitsForMedia, Tries: tries, Entry: entry})
 	}
 	return w.add(ctx, entry)
 }
 
 // keepBigItem stores the bytes of an item that is too large to be a record, or is no valid JSON, and adds an entry that
 // import quarantines.
-func (c *Collector) keepBigItem(ctx context.Context, s *schedule.Window, w *batchWriter, it client.Item,
+func (c *Collector) keepBigItem(ctx context.Context, win *schedule.Window, w *batchWriter, it client.Item,
 	index int) error {
-	blob, sha, size, err := c.keepRaw(ctx, s, it.Big, index)
+	blob, sha, size, err := c.keepRaw(ctx, win, it.Big, index)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (c *Collector) keepBigItem(ctx context.Context, s *schedule.Window, w *batc
 
 // keepRaw stores the bytes of an item that do not fit into a batch. It returns the blob's name, and the SHA-256 in hex
 // and the size in bytes of what was stored.
-func (c *Collector) keepRaw(ctx context.Context, s *schedule.Window, all io.Reader, index int) (
+func (c *Collector) keepRaw(ctx context.Context, win *schedule.Window, all io.Reader, index int) (
 	blob, sha string, size int64, err error) {
 	// The name holds the item's number within the page, and the number of batches written before the page, so that
 	// reading the same page again yields the same name. If the page has changed in between, the hash of the item's
@@ -98,7 +98,7 @@ func (c *Collector) keepRaw(ctx context.Context, s *schedule.Window, all io.Read
 	body := bufio.NewReaderSize(all, 64<<10)
 	head, _ := body.Peek(64 << 10) // shorter, or an error that KeepRaw will meet as well
 	sum := sha256.Sum256(head)
-	name := fmt.Sprintf("%s/%05d-%04d-%s", s.Folder, s.Progress.Batches, index, hex.EncodeToString(sum[:8]))
+	name := fmt.Sprintf("%s/%05d-%04d-%s", win.Folder, win.Progress.Batches, index, hex.EncodeToString(sum[:8]))
 	stored, sha, size, err := c.media.KeepRaw(ctx, name, body)
 	if err != nil {
 		return "", "", 0, fmt.Errorf("keep the bytes of an item: %w", err)

@@ -146,8 +146,8 @@ func TestSelectionIsBounded(t *testing.T) {
 			key := fmt.Sprintf("media-20010131T053000Z-%08d-0", i)
 			state.Open[1].Progress.Selected = append(state.Open[1].Progress.Selected, []string{key})
 		}
-		s := &activeWindow{Window: &state.Open[0], inv: newInvocation(workLimits{})}
-		chosen, err := f.selectDeferred(t.Context(), state, s, r)
+		win := &activeWindow{Window: &state.Open[0], inv: newInvocation(workLimits{})}
+		chosen, err := f.selectDeferred(t.Context(), state, win, r)
 		if got := len(slices.Concat(chosen...)); err != nil || got != tt.want {
 			t.Errorf("%s: %d of %d selected, want %d; %v", tt.name, got, tt.n*len(tt.reasons), tt.want, err)
 		}

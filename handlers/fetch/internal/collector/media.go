@@ -23,8 +23,8 @@ const mediaReuse = 20 * 24 * time.Hour
 // mediaDay returns the day under which the media of a window are stored: the day on which it was planned, so that a
 // page that is read again finds them. A window that has been open for long stores them under the present day. Otherwise
 // its batches would name blobs that are much older than they are, and are tiered and deleted before them.
-func (c *Collector) mediaDay(s *schedule.Window) string {
-	if day := s.Folder[:min(len(s.Folder), len(dayForm))]; c.reusable(day) {
+func (c *Collector) mediaDay(win *schedule.Window) string {
+	if day := win.Folder[:min(len(win.Folder), len(dayForm))]; c.reusable(day) {
 		return day
 	}
 	return c.now().UTC().Format(dayForm)
@@ -54,12 +54,12 @@ const neverDelivered = goneError("the source did not give its bytes for 14 days"
 // storeMedia stores those attachments of an item that have no result in known, and returns the results of all. away
 // reports whether one of them is unavailable for now, or there is no time for it. waits is the item if it is a deferred
 // one.
-func (c *Collector) storeMedia(ctx context.Context, s *activeWindow, raw []byte,
+func (c *Collector) storeMedia(ctx context.Context, win *activeWindow, raw []byte,
 	sources []telemessage.AttachmentSource, known []record.Media, how requestMode,
 	waits ...*requestedItem) (media []record.Media, away bool, err error) {
 	media = make([]record.Media, len(sources))
 	copy(media, known)
-	files := &mediaWriter{c: c, s: s, raw: raw, day: c.mediaDay(s.Window), how: how}
+	files := &mediaWriter{c: c, s: win, raw: raw, day: c.mediaDay(win.Window), how: how}
 	if len(waits) > 0 {
 		files.waiting = waits[0]
 	}
@@ -80,7 +80,7 @@ func (c *Collector) storeMedia(ctx context.Context, s *activeWindow, raw []byte,
 			how == requestLast && ctx.Err() == nil:
 			media[i] = record.Media{Size: src.Size, Gone: string(neverDelivered)}
 		case errors.Is(err, client.ErrUnavailable) && ctx.Err() == nil:
-			s.mediaUnavailable++
+			win.mediaUnavailable++
 			away = true
 		default:
 			return nil, false, fmt.Errorf("store an attachment: %w", err)

@@ -40,9 +40,9 @@ func TestMoreBatchesThanFiveDigits(t *testing.T) {
 	if diff := cmp.Diff(numbered("m", 250), w.ids()); diff != "" {
 		t.Errorf("items (-want +got):\n%s", diff)
 	}
-	s := activeWindow{Window: &c.Open[0], inv: newInvocation(workLimits{})}
-	s.Progress.Batches = 99_999
-	if _, err := w.collector.readEarlierAttempt(t.Context(), &s); err != nil {
+	win := activeWindow{Window: &c.Open[0], inv: newInvocation(workLimits{})}
+	win.Progress.Batches = 99_999
+	if _, err := w.collector.readEarlierAttempt(t.Context(), &win); err != nil {
 		t.Errorf("look back: %v", err)
 	}
 }

@@ -17,25 +17,25 @@ const maxHeldPart = 64 << 10
 // processPart processes a part of a long SMS. Normally it is added to parts, to be joined with the others when the page
 // has been read. A part that is large, or whose attachment is unavailable, is deferred at once. index is its position
 // in the page.
-func (c *Collector) processPart(ctx context.Context, s *activeWindow, p *schedule.Progress, parts *longsms.Groups,
+func (c *Collector) processPart(ctx context.Context, win *activeWindow, p *schedule.Progress, parts *longsms.Groups,
 	o telemessage.Outline, entry record.Entry, index int) error {
 	part := newPart(o, entry, index)
 	away := false
 	if part.Files > 0 {
-		if s.isDeferred(p, index, waitsForParts, part.Item.SHA256) {
+		if win.isDeferred(p, index, waitsForParts, part.Item.SHA256) {
 			p.Deferred++
 			return nil
 		}
-		if part.Media = s.earlier.media[part.Item.SHA256]; len(part.Media) != part.Files {
+		if part.Media = win.earlier.media[part.Item.SHA256]; len(part.Media) != part.Files {
 			var err error
 			if part.Media, away, err = c.storeMedia(
-				ctx, s, part.Item.Raw, o.Attachments, nil, requestAgain); err != nil {
+				ctx, win, part.Item.Raw, o.Attachments, nil, requestAgain); err != nil {
 				return err
 			}
 		}
 	}
 	if away || part.Size > maxHeldPart {
-		return c.deferPart(ctx, s, p, part, !away)
+		return c.deferPart(ctx, win, p, part, !away)
 	}
 	parts.Add(part)
 	return nil
@@ -53,19 +53,19 @@ func newPart(o telemessage.Outline, entry record.Entry, index int) longsms.Part 
 
 // deferPart defers a part, unless an earlier attempt has deferred it. settled reports whether the outcome of all its
 // attachments is known.
-func (c *Collector) deferPart(ctx context.Context, s *activeWindow, p *schedule.Progress, part longsms.Part,
+func (c *Collector) deferPart(ctx context.Context, win *activeWindow, p *schedule.Progress, part longsms.Part,
 	settled bool) error {
-	if s.isDeferred(p, part.Index, waitsForParts, part.Item.SHA256) {
+	if win.isDeferred(p, part.Index, waitsForParts, part.Item.SHA256) {
 		p.Deferred++
 		return nil
 	}
-	return c.deferItem(ctx, s, p, part.Index, deferred{
+	return c.deferItem(ctx, win, p, part.Index, deferred{
 		Reason: waitsForParts, Part: &part, Ready: settled && part.Files > 0,
 		Entry: record.Entry{Version: 1, Until: part.Until, Items: []record.Item{part.Item}, Media: part.Media}})
 }
 
 // writeLongMessages writes the long messages whose parts are all in the page, and defers the other parts.
-func (c *Collector) writeLongMessages(ctx context.Context, s *activeWindow, p *schedule.Progress, w *batchWriter,
+func (c *Collector) writeLongMessages(ctx context.Context, win *activeWindow, p *schedule.Progress, w *batchWriter,
 	parts *longsms.Groups) error {
 	for _, set := range parts.NearbyMessages() {
 		if set.IsComplete() && set.FitsOneEntry() {
@@ -75,7 +75,7 @@ func (c *Collector) writeLongMessages(ctx context.Context, s *activeWindow, p *s
 			continue
 		}
 		for _, part := range set.Parts {
-			if err := c.deferPart(ctx, s, p, part, true); err != nil {
+			if err := c.deferPart(ctx, win, p, part, true); err != nil {
 				return err
 			}
 		}
@@ -85,14 +85,14 @@ func (c *Collector) writeLongMessages(ctx context.Context, s *activeWindow, p *s
 
 // selectParts appends to selected the keys of the long messages that are complete or overdue. space is the number of
 // keys that this run may take in all.
-func (c *Collector) selectParts(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems,
+func (c *Collector) selectParts(ctx context.Context, state *savedState, win *activeWindow, r *deferredItems,
 	selected [][]string, space int) ([][]string, error) {
 	taken := len(selected)
-	for _, set := range r.partsFor(state, s.Window).AllMessages() {
+	for _, set := range r.partsFor(state, win.Window).AllMessages() {
 		if taken+len(set.Parts) > space || !set.IsComplete() && !set.IsOverdue() {
 			continue
 		}
-		ready, err := c.settlePartMedia(ctx, state, s, r, set)
+		ready, err := c.settlePartMedia(ctx, state, win, r, set)
 		if err != nil {
 			return nil, err
 		}
@@ -115,14 +115,14 @@ func (c *Collector) selectParts(ctx context.Context, state *savedState, s *activ
 
 // settlePartMedia requests the attachments that the parts still lack, and renews those that are too old. ready reports
 // whether all are settled: a message waits for an unavailable attachment until it has been deferred for long enough.
-func (c *Collector) settlePartMedia(ctx context.Context, state *savedState, s *activeWindow, r *deferredItems,
+func (c *Collector) settlePartMedia(ctx context.Context, state *savedState, win *activeWindow, r *deferredItems,
 	set *longsms.Message) (ready bool, err error) {
 	ready = true
 	for _, p := range set.Parts {
 		if p.Files == 0 {
 			continue
 		}
-		settled, err := c.settleMedia(ctx, state, s, r, p.Key)
+		settled, err := c.settleMedia(ctx, state, win, r, p.Key)
 		if err != nil {
 			return false, err
 		}
@@ -147,17 +147,17 @@ func (c *Collector) notePartsElsewhere(ctx context.Context, r *deferredItems, on
 }
 
 // partsFor returns the parts of those long messages that may be complete or have an overdue part.
-func (r *deferredItems) partsFor(state *savedState, s *schedule.Window) *longsms.Groups {
+func (r *deferredItems) partsFor(state *savedState, win *schedule.Window) *longsms.Groups {
 	groups := map[string][]longsms.Part{}
 	var order []string
 	archived := r.groupsInArchiveTier()
-	for _, key := range r.candidatesFor(state, s, waitsForParts) {
+	for _, key := range r.candidatesFor(state, win, waitsForParts) {
 		x := r.items[key]
 		if archived[x.Group] {
 			continue
 		}
 		p := x.partOf(key)
-		if p.Due = state.isDue(x, s); groups[x.Group] == nil {
+		if p.Due = state.isDue(x, win); groups[x.Group] == nil {
 			order = append(order, x.Group)
 		}
 		if len(groups[x.Group]) < maxGroup {

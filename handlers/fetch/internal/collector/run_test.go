@@ -239,8 +239,8 @@ func TestFailingDays(t *testing.T) {
 				t.Errorf("%+v, error %v; want %d open slices", res, err, len(tt.open))
 			}
 			var open []string
-			for _, s := range w.checkpoint().Open {
-				open = append(open, s.From.Format(time.RFC3339))
+			for _, win := range w.checkpoint().Open {
+				open = append(open, win.From.Format(time.RFC3339))
 			}
 			var want []string
 			for _, day := range tt.open {

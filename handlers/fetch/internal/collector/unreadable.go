@@ -63,15 +63,15 @@ func (r *deferredItems) passOver(key string, err error) error {
 // selectUnreadable appends to selected the keys of the items that can't be read, each as an entry of its own, up to
 // space keys in all. An item of a window that may be read again from its beginning is left to a later window, as in
 // candidatesFor.
-func (r *deferredItems) selectUnreadable(state *savedState, s *activeWindow, selected [][]string,
+func (r *deferredItems) selectUnreadable(state *savedState, win *activeWindow, selected [][]string,
 	space int) [][]string {
 	for _, set := range selected {
 		space -= len(set)
 	}
-	reserved, unread := state.Reserved(s.Window), state.UnfinishedFolders(s.Window)
+	reserved, unread := state.Reserved(win.Window), state.UnfinishedFolders(win.Window)
 	for _, key := range slices.Sorted(maps.Keys(r.items)) {
 		x := r.items[key]
-		if !x.Unreadable || reserved[key] || unread[x.Run] || space <= 0 || state.mayReadAgain(key, s.Window) {
+		if !x.Unreadable || reserved[key] || unread[x.Run] || space <= 0 || state.mayReadAgain(key, win.Window) {
 			continue
 		}
 		selected = append(selected, []string{key})
@@ -112,7 +112,7 @@ func (s *savedState) mayReadAgain(key string, but *schedule.Window) bool {
 // unreadable returns the entry of an item that can't be read, and stores the bytes of its blob. Import quarantines the
 // entry; the item itself is fetched again when an operator requests a backfill of its window. Called again, it returns
 // the same entry.
-func (c *Collector) unreadable(ctx context.Context, state *savedState, s *activeWindow, key string, cause error,
+func (c *Collector) unreadable(ctx context.Context, state *savedState, win *activeWindow, key string, cause error,
 	log *slog.Logger) (record.Entry, error) {
 	// Saving proves that the lease is still held. Without it, another instance may have archived the item and deleted
 	// its blob.
@@ -126,7 +126,7 @@ func (c *Collector) unreadable(ctx context.Context, state *savedState, s *active
 			return err
 		}
 		defer body.Close()
-		name, sha, _, err := c.media.KeepRaw(ctx, s.Folder+"/"+key, body)
+		name, sha, _, err := c.media.KeepRaw(ctx, win.Folder+"/"+key, body)
 		entry.RawBlob, entry.RawHash = "raw/"+name, sha
 		return err
 	})

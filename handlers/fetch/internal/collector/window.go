@@ -35,21 +35,21 @@ type activeWindow struct {
 // fetchWindow reads the pages of the window that have not been read, selects and writes deferred items, closes the run
 // with its manifest, and deletes the deferred items that were written. It may be called again after any failure: data
 // that is already in storage is found there and not written twice.
-func (c *Collector) fetchWindow(ctx context.Context, state *savedState, s *activeWindow, log *slog.Logger) error {
-	if s.Started.IsZero() {
-		s.Started = c.now().UTC()
+func (c *Collector) fetchWindow(ctx context.Context, state *savedState, win *activeWindow, log *slog.Logger) error {
+	if win.Started.IsZero() {
+		win.Started = c.now().UTC()
 	}
 	restarts := 0
-	for !s.Progress.Read {
-		err := c.readPageWithRetry(ctx, s, log)
+	for !win.Progress.Read {
+		err := c.readPageWithRetry(ctx, win, log)
 		switch {
 		case errors.Is(err, errEndless):
 			// The pages repeat or do not end, so the progress counts items more than once. The next invocation reads
 			// the window again from its beginning.
-			s.restart()
+			win.restart()
 		case errors.Is(err, client.ErrCursorExpired):
 			// Restart in any case: this cursor will never be valid again.
-			s.restart()
+			win.restart()
 			if restarts++; restarts <= maxRestarts {
 				log.Warn("the cursor expired: the window starts again at its beginning")
 				err = nil
@@ -61,18 +61,18 @@ func (c *Collector) fetchWindow(ctx context.Context, state *savedState, s *activ
 		if err := state.save(ctx); err != nil {
 			return err
 		}
-		if !s.Progress.Read && s.inv.isTurnOver(s.Window, state.Open) {
+		if !win.Progress.Read && win.inv.isTurnOver(win.Window, state.Open) {
 			return errTurnOver
 		}
 	}
-	s.onlyTexts = false
-	if err := c.writeDeferred(ctx, state, s, log); err != nil {
+	win.onlyTexts = false
+	if err := c.writeDeferred(ctx, state, win, log); err != nil {
 		return err
 	}
-	if err := c.closeWindow(ctx, state, s.Window, log); err != nil {
+	if err := c.closeWindow(ctx, state, win.Window, log); err != nil {
 		return err
 	}
-	return c.deleteWritten(ctx, s)
+	return c.deleteWritten(ctx, win)
 }
 
 // errTurnOver reports that a window without a fault has used up its time while others wait.
@@ -80,26 +80,26 @@ var errTurnOver = errors.New("the window's turn is over")
 
 // restart resets the window's progress to its beginning. Data that is already in storage is found there and not
 // written twice.
-func (s *activeWindow) restart() {
-	s.Progress = schedule.Progress{Counts: schedule.Counts{Restarts: s.Progress.Restarts + 1}}
-	s.earlier, s.watch = nil, newCycleDetector(&s.Progress)
+func (win *activeWindow) restart() {
+	win.Progress = schedule.Progress{Counts: schedule.Counts{Restarts: win.Progress.Restarts + 1}}
+	win.earlier, win.watch = nil, newCycleDetector(&win.Progress)
 }
 
 // readPageWithRetry reads one page. A page that is cut off is requested again from the same cursor, and its batches
 // have the same numbers, so nothing of it is written twice.
-func (c *Collector) readPageWithRetry(ctx context.Context, s *activeWindow, log *slog.Logger) error {
+func (c *Collector) readPageWithRetry(ctx context.Context, win *activeWindow, log *slog.Logger) error {
 	for try := 1; ; try++ {
-		p, err := c.readPage(ctx, s)
+		p, err := c.readPage(ctx, win)
 		if err == nil {
-			s.Progress = *p
+			win.Progress = *p
 			return nil
 		}
-		s.earlier = nil
+		win.earlier = nil
 		pause := time.Duration(try) * time.Second
 		switch {
 		case errors.Is(err, client.ErrTooLong):
 			// The same page would take as long again: the next try requests fewer items.
-			s.Limit = max(1, s.pageLimit()/4)
+			win.Limit = max(1, win.pageLimit()/4)
 			return err
 		case ctx.Err() != nil || try == pageTries || errors.As(err, &errNoItem{}):
 			return err
@@ -123,18 +123,18 @@ type errNoItem struct{ error }
 func (e errNoItem) Unwrap() error { return e.error }
 
 // readPage reads one page and writes its batches. It returns the progress after the page and does not change
-// s.Progress.
-func (c *Collector) readPage(ctx context.Context, s *activeWindow) (_ *schedule.Progress, err error) {
-	if s.earlier == nil {
-		if s.earlier, err = c.readEarlierAttempt(ctx, s); err != nil {
+// win.Progress.
+func (c *Collector) readPage(ctx context.Context, win *activeWindow) (_ *schedule.Progress, err error) {
+	if win.earlier == nil {
+		if win.earlier, err = c.readEarlierAttempt(ctx, win); err != nil {
 			return nil, err
 		}
 	}
-	after := s.Progress
-	w := c.newWriter(s, &after)
-	r := &pageReading{Collector: c, s: s, after: &after, writer: w, parts: longsms.NewGroups()}
-	s.watch.page = s.watch.page[:0]
-	next, err := c.site.Items(ctx, s.From, s.To, s.Progress.Cursor, s.pageLimit(),
+	after := win.Progress
+	w := c.newWriter(win, &after)
+	r := &pageReading{Collector: c, s: win, after: &after, writer: w, parts: longsms.NewGroups()}
+	win.watch.page = win.watch.page[:0]
+	next, err := c.site.Items(ctx, win.From, win.To, win.Progress.Cursor, win.pageLimit(),
 		func(it client.Item) error { return r.takeItem(ctx, it) })
 	if errors.Is(err, client.ErrUnavailable) && r.index == 0 {
 		return nil, errNoItem{err}
@@ -142,19 +142,19 @@ func (c *Collector) readPage(ctx context.Context, s *activeWindow) (_ *schedule.
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkEnded(s.Window); err != nil {
+	if err := c.checkEnded(win.Window); err != nil {
 		return nil, err
 	}
-	if err := s.watch.checkPage(&after, next); err != nil {
+	if err := win.watch.checkPage(&after, next); err != nil {
 		return nil, err
 	}
-	if err := c.checkCount(ctx, s.Window, s.Progress.Received, after.Received); err != nil {
+	if err := c.checkCount(ctx, win.Window, win.Progress.Received, after.Received); err != nil {
 		return nil, err
 	}
 	if err := r.finishPage(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.writeLongMessages(ctx, s, &after, w, r.parts); err != nil {
+	if err := c.writeLongMessages(ctx, win, &after, w, r.parts); err != nil {
 		return nil, err
 	}
 	if err := w.flush(ctx); err != nil {
@@ -165,7 +165,7 @@ func (c *Collector) readPage(ctx context.Context, s *activeWindow) (_ *schedule.
 }
 
 // pageLimit returns the number of items to request for the next page.
-func (s *activeWindow) pageLimit() int { return cmp.Or(s.Limit, pageLimit) }
+func (win *activeWindow) pageLimit() int { return cmp.Or(win.Limit, pageLimit) }
 
 // countTries is how often a window's count is requested, not counting the client's own retries. After that the count is
 // treated as unknown: a site that never answers must not keep a window open for ever.
@@ -173,18 +173,18 @@ const countTries = 3
 
 // countAtSource returns the number of items that the site counts in the window; known reports whether there is one. A
 // try is counted and saved before the request, so that a try during which the invocation ends is counted as well.
-func (c *Collector) countAtSource(ctx context.Context, state *savedState, s *schedule.Window, log *slog.Logger) (
+func (c *Collector) countAtSource(ctx context.Context, state *savedState, win *schedule.Window, log *slog.Logger) (
 	total int64, known bool, err error) {
-	if s.Counts < countTries {
-		s.Counts++
+	if win.Counts < countTries {
+		win.Counts++
 		if err := state.save(ctx); err != nil {
 			return 0, false, err
 		}
-		total, known, err = c.site.Count(ctx, s.From, s.To)
+		total, known, err = c.site.Count(ctx, win.From, win.To)
 		switch {
 		case err == nil:
 			return total, known, nil
-		case s.Counts < countTries, ctx.Err() != nil, errors.Is(err, client.ErrCredentials):
+		case win.Counts < countTries, ctx.Err() != nil, errors.Is(err, client.ErrCredentials):
 			return 0, false, fmt.Errorf("ask the site for its count: %w", err)
 		}
 	}
@@ -193,35 +193,35 @@ func (c *Collector) countAtSource(ctx context.Context, state *savedState, s *sch
 		reason = err.Error()
 	}
 	log.Error("the site's count is not known, so the number of received items can't be checked",
-		"event", "fetch.countUnknown", "tries", s.Counts, "received", s.Progress.Received, "error", reason)
+		"event", "fetch.countUnknown", "tries", win.Counts, "received", win.Progress.Received, "error", reason)
 	return 0, false, nil
 }
 
 // closeWindow writes the manifest, with the site's own count, and logs an error if the numbers differ. The manifest is
 // created only if it is absent: the first one stays.
-func (c *Collector) closeWindow(ctx context.Context, state *savedState, s *schedule.Window, log *slog.Logger) error {
-	total, known, err := c.countAtSource(ctx, state, s, log)
+func (c *Collector) closeWindow(ctx context.Context, state *savedState, win *schedule.Window, log *slog.Logger) error {
+	total, known, err := c.countAtSource(ctx, state, win, log)
 	if err != nil {
 		return err
 	}
 	m := archive.Manifest{
-		Version: 1, Kind: s.Kind, From: s.From, To: s.To, Started: s.Started, Finished: c.now().UTC(),
-		Received: s.Progress.Received, Deferred: s.Progress.Deferred, Taken: s.Progress.Taken,
-		Records: s.Progress.Records,
-		Derived: s.Progress.Derived, Incomplete: s.Progress.Incomplete, Restarts: s.Progress.Restarts,
+		Version: 1, Kind: win.Kind, From: win.From, To: win.To, Started: win.Started, Finished: c.now().UTC(),
+		Received: win.Progress.Received, Deferred: win.Progress.Deferred, Taken: win.Progress.Taken,
+		Records: win.Progress.Records,
+		Derived: win.Progress.Derived, Incomplete: win.Progress.Incomplete, Restarts: win.Progress.Restarts,
 	}
 	if known {
 		m.SourceTotal = &total
 	}
 	var batches, staged int
 	err = onStorage(ctx, func(ctx context.Context) (err error) {
-		batches, staged, err = c.batches.WriteManifest(ctx, s.Folder, m)
+		batches, staged, err = c.batches.WriteManifest(ctx, win.Folder, m)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	log.Info("window fetched", "event", "fetch.windowFetched", "from", s.From, "to", s.To,
+	log.Info("window fetched", "event", "fetch.windowFetched", "from", win.From, "to", win.To,
 		"received", m.Received, "records", m.Records, "batches", batches, "set_aside", m.Deferred, "taken", m.Taken,
 		"incomplete", m.Incomplete, "source_total", m.SourceTotal)
 	if known && total != int64(m.Received) {

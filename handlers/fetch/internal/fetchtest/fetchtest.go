@@ -110,8 +110,8 @@ func (w *World) checkSecrets() {
 	var state schedule.Checkpoint
 	_, err := w.Store.Checkpoints().Get(context.Background(), schedule.CheckpointName, &state)
 	if err == nil {
-		for _, s := range state.Open {
-			w.said = append(w.said, s.Failed)
+		for _, win := range state.Open {
+			w.said = append(w.said, win.Failed)
 		}
 	}
 	all := w.Log.String() + strings.Join(w.said, "\n")

@@ -17,8 +17,8 @@ var morning = time.Date(2026, 11, 23, 5, 30, 0, 700e6, time.UTC)
 // windows shows the open slices, one a line.
 func windows(c Checkpoint) (all []string) {
 	const form = "0102T150405"
-	for _, s := range c.Open {
-		all = append(all, s.Kind+" "+s.From.Format(form)+"-"+s.To.Format(form))
+	for _, win := range c.Open {
+		all = append(all, win.Kind+" "+win.From.Format(form)+"-"+win.To.Format(form))
 	}
 	return all
 }
