@@ -20,6 +20,7 @@ LONG = \
 	TestAttachmentIsResumed@./handlers/fetch/internal/collector \
 	TestCheckpointCanBeRead@./handlers/fetch/internal/collector \
 	TestFirstRecordWins@./handlers/import \
+	TestHostileLengthIsArchived@./handlers/import \
 	TestStoppedProcess@./handlers/import
 
 # the one whose turn it is in the share SOAK

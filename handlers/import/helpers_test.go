@@ -71,11 +71,13 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // within waits until something is so. The limit only ends a test that hangs.
 func within(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for began := time.Now(); !so(); time.Sleep(10 * time.Millisecond) {
+	began := time.Now()
+	for pause := 10 * time.Millisecond; !so(); pause = min(2*pause, time.Second) {
 		if time.Since(began) > 4*time.Minute {
 			t.Errorf("not within four minutes: %s", what)
 			return
 		}
+		time.Sleep(pause)
 	}
 }
 

@@ -79,7 +79,8 @@ func TestStorageFails(t *testing.T) {
 		a.deliver(batch)
 		check(t)
 		if c.many == 1 {
-			least.Store(min(least.Load(), calls.Load()))
+			for n, seen := least.Load(), calls.Load(); n > seen && !least.CompareAndSwap(n, seen); n = least.Load() {
+			}
 		}
 	})
 }
