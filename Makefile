@@ -19,6 +19,7 @@ LONG = \
 	TestDayInTheRealHost@./local \
 	TestAttachmentIsResumed@./handlers/fetch/internal/collector \
 	TestCheckpointCanBeRead@./handlers/fetch/internal/collector \
+	TestKilledAtEveryWrite@./handlers/fetch/internal/collector \
 	TestFirstRecordWins@./handlers/import \
 	TestHostileLengthIsArchived@./handlers/import \
 	TestStoppedProcess@./handlers/import

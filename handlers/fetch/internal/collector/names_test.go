@@ -50,7 +50,7 @@ func TestMoreBatchesThanFiveDigits(t *testing.T) {
 // An item that is only kept, and ends differently each time that it is read, is kept each time.
 func TestKeptItemThatChanges(t *testing.T) {
 	t.Parallel()
-	for name, size := range map[string]int{"small": 70 << 10, "of several blocks": 9 << 20} {
+	for name, size := range map[string]int{"small": 70 << 10, "of two blocks": 5 << 20} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
