@@ -69,7 +69,8 @@ func goFiles(t *testing.T) (all []file) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "build" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != ".") {
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "build" || d.Name() == "testdata" ||
+			strings.HasPrefix(d.Name(), ".") && path != ".") {
 			return filepath.SkipDir
 		}
 		if !strings.HasSuffix(path, ".go") {
@@ -79,7 +80,8 @@ func goFiles(t *testing.T) (all []file) {
 		if err != nil {
 			return err
 		}
-		f := file{path: filepath.ToSlash(path), dir: filepath.ToSlash(filepath.Dir(path)), test: strings.HasSuffix(path, "_test.go"), doc: parsed.Doc != nil}
+		f := file{path: filepath.ToSlash(path), dir: filepath.ToSlash(filepath.Dir(path)),
+			test: strings.HasSuffix(path, "_test.go"), doc: parsed.Doc != nil}
 		for _, i := range parsed.Imports {
 			name, err := strconv.Unquote(i.Path.Value)
 			if err != nil {
@@ -141,14 +143,17 @@ func TestImportsGoOneWay(t *testing.T) {
 				if below, engine := engineFloors[f.dir]; engine && !f.test && !slices.Contains(below, own) {
 					t.Errorf("%s imports %s: this engine may import %v only", f.path, name, below)
 				}
-			case f.test, strings.HasSuffix(f.dir, "test") && (under(f.dir, "handlers") || under(f.dir, "shared/report")):
+			case f.test, strings.HasSuffix(f.dir, "test") &&
+				(under(f.dir, "handlers") || under(f.dir, "shared/report")):
 				// A test may lean on any stand-in, and so may a package for tests.
 			case under(own, "local") && !under(f.dir, "local"):
 				t.Errorf("%s imports %s: what is deployed knows nothing of the local run", f.path, name)
 			case under(f.dir, "shared") && !under(own, "shared"):
 				t.Errorf("%s imports %s: packages in shared/ import only packages of lower floors", f.path, name)
-			case under(f.dir, "shared") && !under(own, f.dir) && !under(f.dir, own) && floorOf(t, own) >= floorOf(t, f.dir):
-				t.Errorf("%s (floor %d) imports %s (floor %d): packages in shared/ import only lower floors", f.path, floorOf(t, f.dir), name, floorOf(t, own))
+			case under(f.dir, "shared") && !under(own, f.dir) && !under(f.dir, own) &&
+				floorOf(t, own) >= floorOf(t, f.dir):
+				t.Errorf("%s (floor %d) imports %s (floor %d): packages in shared/ import only lower floors", f.path,
+					floorOf(t, f.dir), name, floorOf(t, own))
 			case strings.HasSuffix(own, "test") && !under(f.dir, "local"):
 				t.Errorf("%s imports %s: a stand-in has no place in what is deployed", f.path, name)
 			}
@@ -187,7 +192,8 @@ func TestRecordUsesTheStandardLibraryOnly(t *testing.T) {
 			continue
 		}
 		for _, name := range f.imports {
-			if first, _, _ := strings.Cut(name, "/"); strings.Contains(first, ".") || under(name, strings.TrimSuffix(module, "/")) {
+			if first, _, _ := strings.Cut(name, "/"); strings.Contains(first, ".") ||
+				under(name, strings.TrimSuffix(module, "/")) {
 				t.Errorf("%s imports %s", f.path, name)
 			}
 		}
@@ -227,7 +233,8 @@ func TestPlanAndGroupingArePure(t *testing.T) {
 		}
 		for _, dep := range strings.Fields(string(out)) {
 			for _, never := range []string{
-				"shared/archive", "shared/source", "shared/ledger", "shared/mailbox", "handlers/fetch/internal/collector",
+				"shared/archive", "shared/source", "shared/ledger", "shared/mailbox",
+				"handlers/fetch/internal/collector",
 			} {
 				if under(dep, module+never) {
 					t.Errorf("%s knows %s", pkg, dep)
@@ -282,7 +289,8 @@ func TestMainHoldsNoEngine(t *testing.T) {
 			t.Errorf("%s has %d files, want main.go, config.go and routes.go", dir, seen)
 		}
 		for _, f := range goFiles(t) {
-			if _, known := engineFloors[f.dir]; !known && !f.test && under(f.dir, dir+"/internal") && !strings.HasSuffix(f.dir, "test") {
+			if _, known := engineFloors[f.dir]; !known && !f.test && under(f.dir, dir+"/internal") &&
+				!strings.HasSuffix(f.dir, "test") {
 				t.Errorf("%s is in an engine that engineFloors does not name", f.path)
 			}
 		}

@@ -116,7 +116,8 @@ func TestMakeCheckDoesWhatItsLineSays(t *testing.T) {
 			t.Errorf("make check does not run %s:\n%s", command, lines[i])
 		}
 	}
-	if !strings.Contains(string(raw), "\nvuln: ## known vulnerabilities; needs the Go vulnerability database at vuln.go.dev\n\t$(GO) run $(GOVULNCHECK) ./...\n") {
+	if !strings.Contains(string(raw),
+		"\nvuln: ## known vulnerabilities; needs the Go vulnerability database at vuln.go.dev\n\t$(GO) run $(GOVULNCHECK) ./...\n") {
 		t.Error("make vuln does not look for known vulnerabilities")
 	}
 }

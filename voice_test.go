@@ -72,7 +72,7 @@ func TestVoiceOfComments(t *testing.T) {
 			}
 		}
 		for i, line := range lines {
-			if n := width(line); !f.test && n > columns && !literals[i+1] {
+			if n := width(line); n > columns && !literals[i+1] {
 				t.Errorf("%s:%d: %d columns, at most %d", f.path, i+1, n, columns)
 			}
 		}
@@ -99,7 +99,8 @@ func TestNamesSayWhatIsDone(t *testing.T) {
 			if !ok || fn.Recv != nil || fn.Name.IsExported() || slices.Contains(shortNames, fn.Name.Name) {
 				continue
 			}
-			if !strings.ContainsFunc(fn.Name.Name, func(c rune) bool { return unicode.IsUpper(c) || unicode.IsDigit(c) }) {
+			if !strings.ContainsFunc(fn.Name.Name,
+				func(c rune) bool { return unicode.IsUpper(c) || unicode.IsDigit(c) }) {
 				t.Errorf("%s: func %s: the name is one word; say what is done to what", f.path, fn.Name.Name)
 			}
 		}
@@ -113,7 +114,8 @@ func TestLinesOfPages(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "build" || strings.HasPrefix(d.Name(), ".") && path != ".") {
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "build" || strings.HasPrefix(d.Name(), ".") &&
+			path != ".") {
 			return filepath.SkipDir
 		}
 		if strings.HasSuffix(path, ".md") {

@@ -62,7 +62,8 @@ func TestAlerts(t *testing.T) {
 			}
 			c := resource{Name: name, Properties: all[0].(map[string]any)}
 			query, _ := c.at("query").(string)
-			if !strings.Contains(query, strings.TrimSpace(read(t, "queries/"+name+".kql"))) || !strings.HasPrefix(query, read(t, "queries/lines.kql")) {
+			if !strings.Contains(query, strings.TrimSpace(read(t, "queries/"+name+".kql"))) ||
+				!strings.HasPrefix(query, read(t, "queries/lines.kql")) {
 				t.Errorf("%s: its query is not that of queries/%s.kql", name, name)
 			}
 			c.want(t, "operator", "GreaterThan")
@@ -79,7 +80,8 @@ func TestAlerts(t *testing.T) {
 				t.Errorf("%s does not say whether it ends by itself", name)
 			}
 			got[name] = rule{severity, window, !ends, above, column, sums}
-			if description, _ := r.at("description").(string); !strings.Contains(description, `infra/README.md, "`+name+`"`) {
+			if description, _ := r.at("description").(string); !strings.Contains(description,
+				`infra/README.md, "`+name+`"`) {
 				t.Errorf("%s: the description does not lead to the runbook: %q", name, description)
 			}
 		}
@@ -101,7 +103,8 @@ func TestAlerts(t *testing.T) {
 func TestWorkbook(t *testing.T) {
 	want := [][2]string{
 		{"By day", "days"}, {"Left out, incomplete, differing", "left-out"},
-		{"More than usual", "usual"}, {"Copies by hour", "copies"}, {"Runs", "runs"}, {"Not fetched", "gap"}, {"Not imported to the end", "unfinished"},
+		{"More than usual", "usual"}, {"Copies by hour", "copies"}, {"Runs", "runs"}, {"Not fetched",
+			"gap"}, {"Not imported to the end", "unfinished"},
 		{"Poison queue and dead letters", "given-up"}, {"Trouble", "trouble"}, {"Duration in ms", "times"},
 	}
 	each(t, func(t *testing.T, p *prediction) {
@@ -121,14 +124,18 @@ func TestWorkbook(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &book); err != nil {
 			t.Fatalf("serializedData: %v\n%s", err, text)
 		}
-		if len(book.Items) != 1+len(want) || book.Version != "Notebook/1.0" || len(book.Items[0].Content.Parameters) != 1 {
+		if len(book.Items) != 1+len(want) || book.Version != "Notebook/1.0" ||
+			len(book.Items[0].Content.Parameters) != 1 {
 			t.Fatalf("%d items: %+v", len(book.Items), book)
 		}
 		for i, item := range book.Items[1:] {
-			if c := item.Content; c.Title != want[i][0] || c.Query != read(t, "queries/lines.kql")+"\n"+read(t, "queries/"+want[i][1]+".kql") {
+			if c := item.Content; c.Title != want[i][0] ||
+				c.Query != read(t, "queries/lines.kql")+"\n"+read(t, "queries/"+want[i][1]+".kql") {
 				t.Errorf("item %d, %q, is not %q with queries/%s.kql:\n%s", i, c.Title, want[i][0], want[i][1], c.Query)
-			} else if c.TimeContextFromParameter != book.Items[0].Content.Parameters[0].Name || len(c.CrossComponentResources) != 1 {
-				t.Errorf("%s looks at the time of %q in %v", c.Title, c.TimeContextFromParameter, c.CrossComponentResources)
+			} else if c.TimeContextFromParameter != book.Items[0].Content.Parameters[0].Name ||
+				len(c.CrossComponentResources) != 1 {
+				t.Errorf("%s looks at the time of %q in %v", c.Title, c.TimeContextFromParameter,
+					c.CrossComponentResources)
 			}
 		}
 	})
@@ -221,7 +228,8 @@ func TestQueriesAskForWhatIsLogged(t *testing.T) {
 			}
 		}
 	}
-	for _, event := range []string{"fetch.windowFetched", "fetch.ended", "import.batchImported", "host.invocationFailed"} {
+	for _, event := range []string{"fetch.windowFetched", "fetch.ended", "import.batchImported",
+		"host.invocationFailed"} {
 		if !used[event] {
 			t.Errorf("no query asks for %s", event)
 		}

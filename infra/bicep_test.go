@@ -130,7 +130,8 @@ output key string = s.listKeys().keys[0].value
 	if err == nil {
 		t.Error("a file that breaks the rules passes")
 	}
-	for _, rule := range []string{"no-hardcoded-location", "no-hardcoded-env-urls", "no-unused-params", "no-unused-vars",
+	for _, rule := range []string{"no-hardcoded-location", "no-hardcoded-env-urls", "no-unused-params",
+		"no-unused-vars",
 		"outputs-should-not-contain-secrets", "use-recent-api-versions", "use-description-params"} {
 		if !strings.Contains(string(said), "Error "+rule) {
 			t.Errorf("the rule %s is not in force:\n%s", rule, said)
@@ -161,7 +162,8 @@ func TestAppsAreTheSameEverywhere(t *testing.T) {
 	var names []string
 	for _, app := range appbuild.Apps() {
 		names = append(names, "'"+app.Name+"'")
-		if line := "\n  " + app.Name + ": { project: ., host: function, language: custom, dist: build/" + app.Name + ".zip }\n"; !strings.Contains(azure, line) {
+		if line := "\n  " + app.Name + ": { project: ., host: function, language: custom, dist: build/" + app.Name +
+			".zip }\n"; !strings.Contains(azure, line) {
 			t.Errorf("azure.yaml lacks the line%s", line)
 		}
 		if !strings.Contains(main, "'apps/"+app.Name+".bicep'") {
@@ -203,11 +205,13 @@ func TestEveryModuleIsUsedAndNoneComesFromARegistry(t *testing.T) {
 		}
 		all.Write(raw)
 	}
-	if strings.Contains(all.String(), "'br:") || strings.Contains(all.String(), "'br/") || strings.Contains(all.String(), "'ts:") {
+	if strings.Contains(all.String(), "'br:") || strings.Contains(all.String(), "'br/") ||
+		strings.Contains(all.String(), "'ts:") {
 		t.Error("a module comes from a registry: the deployment then needs more than this folder and Azure")
 	}
 	for _, file := range bicepFiles(t) {
-		if filepath.Ext(file) == ".bicep" && file != "main.bicep" && !strings.Contains(all.String(), filepath.Base(file)+"'") {
+		if filepath.Ext(file) == ".bicep" && file != "main.bicep" &&
+			!strings.Contains(all.String(), filepath.Base(file)+"'") {
 			t.Errorf("%s is used by nothing", file)
 		}
 	}

@@ -16,7 +16,8 @@ func TestExchangeNamesAreTheIdentitys(t *testing.T) {
 	if name == nil || !strings.HasSuffix(name[1], " $ClientId") || len(name[1])-len("$ClientId")+36 > 64 {
 		t.Errorf("what it makes is called %q", name)
 	}
-	for _, made := range []string{"New-ManagementScope -Name $name ", "New-ManagementRoleAssignment -Name $name ", "-CustomResourceScope $name "} {
+	for _, made := range []string{"New-ManagementScope -Name $name ", "New-ManagementRoleAssignment -Name $name ",
+		"-CustomResourceScope $name "} {
 		if !strings.Contains(text, made) {
 			t.Errorf("exchange.ps1 lacks %s", made)
 		}
@@ -27,7 +28,8 @@ func TestExchangeNamesAreTheIdentitys(t *testing.T) {
 func TestRunbookLeaves(t *testing.T) {
 	_, leave, _ := strings.Cut(read(t, "README.md"), "\n### Leave\n")
 	at := -1
-	for _, step := range []string{"deferred items", "stop both apps", "infra/export FOLDER", "az lock delete", "immutability-policy delete", "azd down"} {
+	for _, step := range []string{"deferred items", "stop both apps", "infra/export FOLDER", "az lock delete",
+		"immutability-policy delete", "azd down"} {
 		next := strings.Index(leave, step)
 		if next <= at {
 			t.Errorf("%q is missing, or too early", step)
@@ -59,7 +61,8 @@ func TestCommands(t *testing.T) {
 		}
 		for _, m := range called.FindAllStringSubmatch(read(t, name), -1) {
 			if _, ok := commands[m[1]]; !ok {
-				t.Errorf("%s calls az %s, which the stand-in does not know (%v)", name, m[1], slices.Sorted(maps.Keys(commands)))
+				t.Errorf("%s calls az %s, which the stand-in does not know (%v)", name, m[1],
+					slices.Sorted(maps.Keys(commands)))
 			}
 		}
 	}

@@ -37,7 +37,8 @@ func (c cloud) resolve(t *testing.T, value string) string {
 	for _, r := range []*regexp.Regexp{nested, reference} {
 		text = r.ReplaceAllString(text, "'"+clientID+"'")
 	}
-	text = strings.NewReplacer("environment().suffixes.storage", "'"+c.storage+"'", "environment().suffixes.keyvaultDns", "'"+c.vault+"'",
+	text = strings.NewReplacer("environment().suffixes.storage", "'"+c.storage+"'",
+		"environment().suffixes.keyvaultDns", "'"+c.vault+"'",
 		"environment().name", "'"+c.name+"'").Replace(text)
 	e := expression{rest: text}
 	result := e.value()

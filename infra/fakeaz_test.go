@@ -46,11 +46,16 @@ var commands = map[string][]string{
 	"provider register": {"--namespace", "--subscription", "--wait"},
 	"rest":              {"--resource", "--method", "--url", "--body", "--query", "--output"},
 	"cloud show":        {"--query", "--output"},
-	"storage container immutability-policy show": {"--account-name", "--resource-group", "--subscription", "--container-name", "--query", "--output"},
-	"storage container immutability-policy lock": {"--account-name", "--resource-group", "--subscription", "--container-name", "--if-match", "--output"},
-	"storage blob download-batch":                {"--account-name", "--auth-mode", "--source", "--destination", "--overwrite", "--output"},
-	"storage blob list":                          {"--account-name", "--auth-mode", "--container-name", "--num-results", "--query", "--output"},
-	"storage entity query":                       {"--account-name", "--auth-mode", "--table-name", "--num-results", "--marker", "--output"},
+	"storage container immutability-policy show": {"--account-name", "--resource-group", "--subscription",
+		"--container-name", "--query", "--output"},
+	"storage container immutability-policy lock": {"--account-name", "--resource-group", "--subscription",
+		"--container-name", "--if-match", "--output"},
+	"storage blob download-batch": {"--account-name", "--auth-mode", "--source", "--destination",
+		"--overwrite", "--output"},
+	"storage blob list": {"--account-name", "--auth-mode", "--container-name", "--num-results",
+		"--query", "--output"},
+	"storage entity query": {"--account-name", "--auth-mode", "--table-name", "--num-results",
+		"--marker", "--output"},
 }
 
 func fakeTool(dir, tool string, args []string) int {
@@ -136,7 +141,8 @@ func split(args []string) (command string, flags map[string]string, err error) {
 	return command, flags, nil
 }
 
-var restRoute = regexp.MustCompile(`^/subscriptions/s1/resourceGroups/rg1/providers/(.*)\?api-version=[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+var restRoute = regexp.MustCompile(
+	`^/subscriptions/s1/resourceGroups/rg1/providers/(.*)\?api-version=[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 
 // fakeAz answers. What is to go wrong stands in the environment.
 func fakeAz(dir string, args []string, input string) (out string, code int) {
@@ -153,8 +159,10 @@ func fakeAz(dir string, args []string, input string) (out string, code int) {
 	case "cloud show":
 		return "https://graph.microsoft.us/\n", 0
 	case "storage container immutability-policy show":
-		locked := count(dir, "locked-"+flags["--container-name"], 0) > 0 || slices.Contains(strings.Fields(os.Getenv("FAKE_LOCKED")), flags["--container-name"])
-		return map[string]string{"immutabilityPeriodSinceCreationInDays": "1827\n", "etag": "\"e1\"\n", "state": map[bool]string{true: "Locked\n", false: "Unlocked\n"}[locked]}[flags["--query"]], 0
+		locked := count(dir, "locked-"+flags["--container-name"], 0) > 0 ||
+			slices.Contains(strings.Fields(os.Getenv("FAKE_LOCKED")), flags["--container-name"])
+		return map[string]string{"immutabilityPeriodSinceCreationInDays": "1827\n", "etag": "\"e1\"\n",
+			"state": map[bool]string{true: "Locked\n", false: "Unlocked\n"}[locked]}[flags["--query"]], 0
 	case "storage container immutability-policy lock":
 		if flags["--if-match"] != `"e1"` || os.Getenv("FAKE_LOCK_FAILS") == flags["--container-name"] {
 			return "", 1
@@ -176,9 +184,10 @@ func fakeAz(dir string, args []string, input string) (out string, code int) {
 // blobs are what the archive holds: container → name → content.
 var blobs = map[string]map[string]string{
 	"batches": {
-		"2026/11/23/run/00001.ndjson":  "{}\n",
-		"2026/11/23/run/manifest.json": `{"v":1,"batches":[{"name":"2026/11/23/run/00001.ndjson","sha256":"` + sha("{}\n") + `"}]}`,
-		"2026/11/24/run/00001.ndjson":  "{}\n", // of a run that is not finished
+		"2026/11/23/run/00001.ndjson": "{}\n",
+		"2026/11/23/run/manifest.json": `{"v":1,"batches":[{"name":"2026/11/23/run/00001.ndjson","sha256":"` +
+			sha("{}\n") + `"}]}`,
+		"2026/11/24/run/00001.ndjson": "{}\n", // of a run that is not finished
 	},
 	"media":       {sha("hello"): "hello", "2026/11/28/" + sha("hello"): "hello", "raw/1": "?"},
 	"journal":     {"2026/11/23/run/00001.jsonl": journalOf("2026/11/23/run/00001.ndjson")},

@@ -31,7 +31,8 @@ func fakeGraph(flags map[string]string, path string) (string, int) {
 	switch {
 	case method == "get" && path == "(appId='00000003-0000-0000-c000-000000000000')" && query == "id":
 		return "graph-id\n", 0
-	case method == "get" && path == "(appId='00000003-0000-0000-c000-000000000000')" && query == "appRoles[?value=='"+role+"'].id | [0]":
+	case method == "get" && path == "(appId='00000003-0000-0000-c000-000000000000')" &&
+		query == "appRoles[?value=='"+role+"'].id | [0]":
 		return "id-of-" + role + "\n", 0
 	case method == "get" && path == "/p1/appRoleAssignments" && query == "value[?appRoleId=='id-of-"+role+"'].id | [0]":
 		if slices.Contains(granted, role) {
@@ -50,7 +51,8 @@ func fakeGraph(flags map[string]string, path string) (string, int) {
 func TestAppRoles(t *testing.T) {
 	const both = "User.Read.All Mail.ReadWrite"
 	post := func(role string) string {
-		return "post /p1/appRoleAssignments " + `{"principalId":"p1","resourceId":"graph-id","appRoleId":"id-of-` + role + `"}`
+		return "post /p1/appRoleAssignments " + `{"principalId":"p1","resourceId":"graph-id","appRoleId":"id-of-` +
+			role + `"}`
 	}
 	for _, test := range []struct {
 		granted, do, role string
@@ -60,16 +62,20 @@ func TestAppRoles(t *testing.T) {
 		{"", "grant", "User.Read.All", post("User.Read.All"), "User.Read.All: granted\n"},
 		{"User.Read.All", "grant", "Mail.ReadWrite", post("Mail.ReadWrite"), "Mail.ReadWrite: granted\n"},
 		{both, "grant", "User.Read.All", "", "User.Read.All: granted\n"},
-		{both, "revoke", "Mail.ReadWrite", "delete /p1/appRoleAssignments/grant-of-Mail.ReadWrite ", "Mail.ReadWrite: not granted any more"},
-		{both, "revoke", "User.Read.All", "delete /p1/appRoleAssignments/grant-of-User.Read.All ", "User.Read.All: not granted any more"},
+		{both, "revoke", "Mail.ReadWrite", "delete /p1/appRoleAssignments/grant-of-Mail.ReadWrite ",
+			"Mail.ReadWrite: not granted any more"},
+		{both, "revoke", "User.Read.All", "delete /p1/appRoleAssignments/grant-of-User.Read.All ",
+			"User.Read.All: not granted any more"},
 		{"User.Read.All", "revoke", "Mail.ReadWrite", "", "Mail.ReadWrite: not granted any more"},
 		{"User.Read.All", "show", "", "", "User.Read.All: granted\nMail.ReadWrite: not granted\n"},
 		{"Mail.ReadWrite", "show", "", "", "User.Read.All: not granted\nMail.ReadWrite: granted\n"},
 		{both, "show", "", "", "User.Read.All: granted\nMail.ReadWrite: granted\n"},
 	} {
-		for graph, env := range map[string]string{"https://graph.microsoft.us": "GRAPH_URL=", "https://dod-graph.microsoft.us": "GRAPH_URL=https://dod-graph.microsoft.us/"} {
+		for graph, env := range map[string]string{"https://graph.microsoft.us": "GRAPH_URL=",
+			"https://dod-graph.microsoft.us": "GRAPH_URL=https://dod-graph.microsoft.us/"} {
 			t.Run(strings.Join([]string{test.do, test.role, "with", test.granted, graph}, " "), func(t *testing.T) {
-				r := script(t, "", []string{"FAKE_GRANTED=" + test.granted, env}, "graph/app-roles", slices.DeleteFunc([]string{test.do, test.role}, func(s string) bool { return s == "" })...)
+				r := script(t, "", []string{"FAKE_GRANTED=" + test.granted, env}, "graph/app-roles",
+					slices.DeleteFunc([]string{test.do, test.role}, func(s string) bool { return s == "" })...)
 				r.good(t)
 				if !strings.HasPrefix(r.out, test.says) {
 					t.Errorf("it says %q", r.out)

@@ -18,7 +18,8 @@ var parser = sync.OnceValues(func() (said []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if got, err := lockedVersion("checks/node_modules/.package-lock.json", name); err == nil && got == want { // npm writes it last
+	// npm writes it last
+	if got, err := lockedVersion("checks/node_modules/.package-lock.json", name); err == nil && got == want {
 		return nil, nil
 	}
 	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")

@@ -16,9 +16,11 @@ import (
 // Only Event Grid, and the addresses that are allowed, can call an app: a rule more, or one for everybody, is a door.
 func TestCallers(t *testing.T) {
 	type callers map[string][]map[string]any
-	events := map[string]any{"name": "events", "tag": "ServiceTag", "ipAddress": "AzureEventGrid", "action": "Allow", "priority": 100.0}
+	events := map[string]any{"name": "events", "tag": "ServiceTag", "ipAddress": "AzureEventGrid", "action": "Allow",
+		"priority": 100.0}
 	operator := func(i int, address string, priority float64) map[string]any {
-		return map[string]any{"name": "operator-" + strconv.Itoa(i), "tag": "Default", "ipAddress": address, "action": "Allow", "priority": priority}
+		return map[string]any{"name": "operator-" + strconv.Itoa(i), "tag": "Default", "ipAddress": address,
+			"action": "Allow", "priority": priority}
 	}
 	for _, test := range []struct {
 		environment string
@@ -27,7 +29,9 @@ func TestCallers(t *testing.T) {
 	}{
 		{"default", nil, callers{"fetch": nil, "import": {events}}},
 		{"us-government", nil, callers{"fetch": nil, "import": {events}}},
-		{"private-network", nil, callers{"fetch": {operator(0, "203.0.113.7/32", 100)}, "import": {events, operator(0, "203.0.113.7/32", 101)}}},
+		{"private-network", nil,
+			callers{"fetch": {operator(0, "203.0.113.7/32", 100)},
+				"import": {events, operator(0, "203.0.113.7/32", 101)}}},
 		{"default", later, callers{
 			"fetch":  {operator(0, "203.0.113.7/32", 100), operator(1, "198.51.100.0/24", 101)},
 			"import": {events, operator(0, "203.0.113.7/32", 101), operator(1, "198.51.100.0/24", 102)},
@@ -52,7 +56,8 @@ func TestCallers(t *testing.T) {
 }
 
 func TestNetwork(t *testing.T) {
-	for environment, private := range map[string]bool{"default": false, "private-network": true, "us-government": true} {
+	for environment, private := range map[string]bool{"default": false, "private-network": true,
+		"us-government": true} {
 		p := predict(t, environment)
 		operators := map[string]int{"private-network": 1}[environment]
 		// Each account and the vault, by what is reached of it, with the zone in which its name is found.
@@ -101,8 +106,10 @@ func TestNetwork(t *testing.T) {
 				names = append(names, c.resolve(t, z.Name))
 			}
 			if private {
-				vault := map[string]string{"AzureCloud": "azure.net", "AzureUSGovernment": "usgovcloudapi.net", "AzureChinaCloud": "azure.cn"}[c.name]
-				wanted = []string{"privatelink.blob." + c.storage, "privatelink.queue." + c.storage, "privatelink.table." + c.storage, "privatelink.vaultcore." + vault}
+				vault := map[string]string{"AzureCloud": "azure.net", "AzureUSGovernment": "usgovcloudapi.net",
+					"AzureChinaCloud": "azure.cn"}[c.name]
+				wanted = []string{"privatelink.blob." + c.storage, "privatelink.queue." + c.storage,
+					"privatelink.table." + c.storage, "privatelink.vaultcore." + vault}
 			}
 			slices.Sort(names)
 			if diff := cmp.Diff(wanted, names); diff != "" {
@@ -110,7 +117,8 @@ func TestNetwork(t *testing.T) {
 			}
 		}
 		for _, link := range p.of("Microsoft.Network/privateDnsZones/virtualNetworkLinks") {
-			if id, _ := link.at("virtualNetwork.id").(string); !strings.Contains(id, "/virtualNetworks/vnet-archiver-") {
+			if id, _ := link.at("virtualNetwork.id").(string); !strings.Contains(id,
+				"/virtualNetworks/vnet-archiver-") {
 				t.Errorf("%s: a zone is linked with %q", environment, id)
 			}
 		}
@@ -142,7 +150,8 @@ func TestNetwork(t *testing.T) {
 // subnets looks at each: its own range, the guard, and the way out of the apps.
 func subnets(t *testing.T, p *prediction, private bool) {
 	t.Helper()
-	nets, gateways, addresses := p.of("Microsoft.Network/virtualNetworks"), p.of("Microsoft.Network/natGateways"), p.of("Microsoft.Network/publicIPAddresses")
+	nets, gateways, addresses := p.of("Microsoft.Network/virtualNetworks"), p.of("Microsoft.Network/natGateways"), p.of(
+		"Microsoft.Network/publicIPAddresses")
 	if !private {
 		if len(nets)+len(gateways)+len(addresses) > 0 {
 			t.Errorf("a network is made that nobody wants: %v", nets)
@@ -153,14 +162,17 @@ func subnets(t *testing.T, p *prediction, private bool) {
 		t.Fatalf("%d networks, %d NAT gateways, %d addresses", len(nets), len(gateways), len(addresses))
 	}
 	addresses[0].want(t, "publicIPAllocationMethod", "Static")
-	if ips, _ := gateways[0].at("publicIpAddresses").([]any); len(ips) != 1 || ips[0].(map[string]any)["id"] != addresses[0].ID {
+	if ips, _ := gateways[0].at("publicIpAddresses").([]any); len(ips) != 1 ||
+		ips[0].(map[string]any)["id"] != addresses[0].ID {
 		t.Errorf("the NAT gateway has the addresses %v", ips)
 	}
 	ranges := map[any]bool{}
 	for _, s := range nets[0].at("subnets").([]any) {
-		subnet := resource{Name: s.(map[string]any)["name"].(string), Properties: s.(map[string]any)["properties"].(map[string]any)}
+		subnet := resource{Name: s.(map[string]any)["name"].(string),
+			Properties: s.(map[string]any)["properties"].(map[string]any)}
 		ranges[subnet.at("addressPrefix")] = true
-		if guard, _ := subnet.at("networkSecurityGroup.id").(string); !strings.Contains(guard, "/networkSecurityGroups/") {
+		if guard, _ := subnet.at("networkSecurityGroup.id").(string); !strings.Contains(guard,
+			"/networkSecurityGroups/") {
 			t.Errorf("subnet %s has no guard", subnet.Name)
 		}
 		if subnet.Name == "endpoints" {
@@ -168,7 +180,8 @@ func subnets(t *testing.T, p *prediction, private bool) {
 			continue
 		}
 		subnet.want(t, "natGateway.id", gateways[0].ID)
-		if d, _ := subnet.at("delegations").([]any); len(d) != 1 || d[0].(map[string]any)["properties"].(map[string]any)["serviceName"] != "Microsoft.App/environments" {
+		if d, _ := subnet.at("delegations").([]any); len(d) != 1 ||
+			d[0].(map[string]any)["properties"].(map[string]any)["serviceName"] != "Microsoft.App/environments" {
 			t.Errorf("subnet %s is handed over to %v", subnet.Name, d)
 		}
 	}

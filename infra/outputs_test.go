@@ -12,7 +12,8 @@ import (
 func TestOutputs(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
 		for _, app := range appNames() {
-			if file := "apps/" + app + ".bicep"; !strings.Contains(read(t, file), "\noutput host string = app.outputs.host\n") {
+			if file := "apps/" + app + ".bicep"; !strings.Contains(read(t, file),
+				"\noutput host string = app.outputs.host\n") {
 				t.Errorf("%s does not say its app's host", file)
 			}
 			raw, err := json.Marshal(p.Outputs[strings.ToUpper(app)+"_HOST"])

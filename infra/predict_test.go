@@ -110,7 +110,8 @@ func snapshot(bicep, environment string, more []string) (*prediction, error) {
 		}
 	}
 	_, said, err := compile("", bicep, "snapshot", file+".bicepparam", "--mode", "overwrite", "--location", "uksouth",
-		"--subscription-id", "00000000-0000-0000-0000-000000000001", "--tenant-id", "00000000-0000-0000-0000-000000000002")
+		"--subscription-id", "00000000-0000-0000-0000-000000000001", "--tenant-id",
+		"00000000-0000-0000-0000-000000000002")
 	if err != nil || len(said) > 0 {
 		return nil, &saidError{said: string(said), err: err}
 	}

@@ -127,7 +127,8 @@ func TestLogsByKey(t *testing.T) {
 
 // No value of the deployment can hold a key or a password.
 func TestNoSecrets(t *testing.T) {
-	secret := regexp.MustCompile(`(?i)listkeys|listAccountSas|listServiceSas|listCredentials|AccountKey=|SharedAccessSignature|sig=`)
+	secret := regexp.MustCompile(
+		`(?i)listkeys|listAccountSas|listServiceSas|listCredentials|AccountKey=|SharedAccessSignature|sig=`)
 	each(t, func(t *testing.T, p *prediction) {
 		if found := secret.FindString(p.raw); found != "" {
 			t.Errorf("%q occurs in what is deployed", found)
@@ -137,7 +138,8 @@ func TestNoSecrets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if strings.Contains(strings.ToLower(string(raw)), "connectionstring") || strings.Contains(strings.ToLower(name), "password") {
+			if strings.Contains(strings.ToLower(string(raw)), "connectionstring") ||
+				strings.Contains(strings.ToLower(name), "password") {
 				t.Errorf("output %s: %s", name, raw)
 			}
 		}
@@ -146,7 +148,8 @@ func TestNoSecrets(t *testing.T) {
 
 // Hosts are the cloud's: none is written down.
 func TestNoHostIsHardCoded(t *testing.T) {
-	host := regexp.MustCompile(`[a-z0-9.{}-]*\.(windows\.net|azure\.net|azurewebsites\.net|usgovcloudapi\.net|azure\.us|chinacloudapi\.cn|azure\.cn|azure\.com)\b`)
+	host := regexp.MustCompile(
+		`[a-z0-9.{}-]*\.(windows\.net|azure\.net|azurewebsites\.net|usgovcloudapi\.net|azure\.us|chinacloudapi\.cn|azure\.cn|azure\.com)\b`)
 	each(t, func(t *testing.T, p *prediction) {
 		for _, found := range host.FindAllString(p.raw, -1) {
 			if found != "contoso-keys.vault.azure.net" { // of a parameters file
@@ -174,8 +177,10 @@ func appSettings(t *testing.T, p *prediction) map[string]map[string]string {
 
 // What the Functions host reads, and nothing that Flex Consumption refuses.
 var hostSettings = []string{
-	"APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "APPLICATIONINSIGHTS_CONNECTION_STRING", "AzureWebJobsStorage__blobServiceUri",
-	"AzureWebJobsStorage__clientId", "AzureWebJobsStorage__credential", "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__tableServiceUri",
+	"APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "APPLICATIONINSIGHTS_CONNECTION_STRING",
+	"AzureWebJobsStorage__blobServiceUri",
+	"AzureWebJobsStorage__clientId", "AzureWebJobsStorage__credential", "AzureWebJobsStorage__queueServiceUri",
+	"AzureWebJobsStorage__tableServiceUri",
 }
 
 // forTheTrigger are settings of the host's blob trigger, which knows the archive's storage by the handler's name for
@@ -233,7 +238,9 @@ func TestAppSettings(t *testing.T) {
 				}
 			}
 		}
-		if got := all["fetch"]["TELEMESSAGE_PASSWORD"]; !regexp.MustCompile(`^@Microsoft\.KeyVault\(VaultName=kv-fetch-[a-z0-9]{13};SecretName=telemessage-password\)$`).MatchString(got) {
+		if got := all["fetch"]["TELEMESSAGE_PASSWORD"]; !regexp.MustCompile(
+			`^@Microsoft\.KeyVault\(VaultName=kv-fetch-[a-z0-9]{13};SecretName=telemessage-password\)$`).MatchString(
+			got) {
 			t.Errorf("TELEMESSAGE_PASSWORD is %q", got)
 		}
 		for app, of := range all {
@@ -273,7 +280,8 @@ func taken(t *testing.T, c cloud, of map[string]string, names []string) error {
 		case "ACCEPTED_DOMAINS":
 			r.List(name)
 		case "ARCHIVE_STORAGE__blobServiceUri", "ARCHIVE_STORAGE__tableServiceUri", "ARCHIVE_STORAGE__clientId":
-			if s := settings.StorageConfig(r); s.BlobURL == nil || !strings.HasSuffix(s.BlobURL.Host, ".blob."+c.storage) || s.ClientID != clientID {
+			if s := settings.StorageConfig(r); s.BlobURL == nil ||
+				!strings.HasSuffix(s.BlobURL.Host, ".blob."+c.storage) || s.ClientID != clientID {
 				t.Errorf("%s: storage %v, client id %s", c.name, s.BlobURL, s.ClientID)
 			}
 		default:
@@ -285,7 +293,8 @@ func taken(t *testing.T, c cloud, of map[string]string, names []string) error {
 
 // Unless it is said otherwise, the tenant is in the cloud of the subscription.
 func TestTenantCloud(t *testing.T) {
-	for environment, want := range map[string][]string{"default": {"worldwide", "usgov-high", "china"}, "us-government": {"usgov-high", "usgov-high", "usgov-high"}} {
+	for environment, want := range map[string][]string{"default": {"worldwide", "usgov-high", "china"},
+		"us-government": {"usgov-high", "usgov-high", "usgov-high"}} {
 		for app, of := range appSettings(t, predict(t, environment)) {
 			for i, c := range clouds {
 				if got := c.resolve(t, of["AZURE_CLOUD"]); got != want[i] {
@@ -319,9 +328,11 @@ func TestApps(t *testing.T) {
 			}
 		}
 		if n := len(appbuild.Apps()); len(owners) != n || len(p.of("Microsoft.Web/serverfarms")) != n {
-			t.Errorf("%d identities of %d plans, want %d of each", len(owners), len(p.of("Microsoft.Web/serverfarms")), n)
+			t.Errorf("%d identities of %d plans, want %d of each", len(owners), len(p.of("Microsoft.Web/serverfarms")),
+				n)
 		}
-		if policies := p.of("Microsoft.Web/sites/basicPublishingCredentialsPolicies"); len(policies) != 2*len(appbuild.Apps()) {
+		if policies := p.of("Microsoft.Web/sites/basicPublishingCredentialsPolicies"); len(policies) != 2*len(
+			appbuild.Apps()) {
 			t.Errorf("%d policies about deployment by password", len(policies))
 		}
 		for _, plan := range p.of("Microsoft.Web/serverfarms") {

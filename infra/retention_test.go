@@ -28,7 +28,8 @@ func TestContainers(t *testing.T) {
 				hosts = append(hosts, path.Base(c.Name))
 			}
 		}
-		want := []string{archive.BatchesContainer, archive.MediaContainer, archive.JournalContainer, archive.CheckpointsContainer, archive.SettingsContainer, archive.SweepsContainer, "deadletters"}
+		want := []string{archive.BatchesContainer, archive.MediaContainer, archive.JournalContainer,
+			archive.CheckpointsContainer, archive.SettingsContainer, archive.SweepsContainer, "deadletters"}
 		slices.Sort(want)
 		slices.Sort(archived)
 		if diff := cmp.Diff(want, archived); diff != "" {
@@ -46,7 +47,8 @@ func TestContainers(t *testing.T) {
 
 // Originals and journal can be written once; nothing else is made immutable, for what changes could not go on.
 func TestImmutability(t *testing.T) {
-	for environment, days := range map[string]float64{"default": terms[5], "private-network": terms[7], "us-government": terms[5]} {
+	for environment, days := range map[string]float64{"default": terms[5], "private-network": terms[7],
+		"us-government": terms[5]} {
 		appends := map[string]any{}
 		for _, r := range predict(t, environment).of(policyType) {
 			if !strings.HasPrefix(r.Name, "starchive") {
@@ -56,7 +58,8 @@ func TestImmutability(t *testing.T) {
 			r.want(t, "immutabilityPeriodSinceCreationInDays", days+margin(path.Base(path.Dir(r.Name))))
 			r.want(t, "state", nil) // unlocked
 		}
-		if diff := cmp.Diff(map[string]any{archive.BatchesContainer: false, archive.MediaContainer: false, archive.JournalContainer: true}, appends); diff != "" {
+		if diff := cmp.Diff(map[string]any{archive.BatchesContainer: false, archive.MediaContainer: false,
+			archive.JournalContainer: true}, appends); diff != "" {
 			t.Errorf("%s: policies, and whether one may append, -want +got:\n%s", environment, diff)
 		}
 	}
@@ -114,7 +117,8 @@ func margin(container string) float64 {
 // state keeps its newest form for ever.
 func TestLifecycle(t *testing.T) {
 	for environment, years := range map[string]float64{"default": 5, "private-network": 7, "later": 10} {
-		p := predict(t, strings.Replace(environment, "later", "default", 1), map[bool][]string{true: later}[environment == "later"]...)
+		p := predict(t, strings.Replace(environment, "later", "default", 1),
+			map[bool][]string{true: later}[environment == "later"]...)
 		policies := p.of("Microsoft.Storage/storageAccounts/managementPolicies")
 		if len(policies) != 1 || !strings.HasPrefix(policies[0].Name, "starchive") {
 			t.Fatalf("%s: lifecycle policies %v", environment, policies)
@@ -147,9 +151,11 @@ func TestLifecycle(t *testing.T) {
 				fmt.Sprintf("version delete daysAfterCreationGreaterThan %v", terms[years]+margin(container)))))
 		}
 		original := func(container string) []string {
-			tiers := []string{"blockBlob", fmt.Sprintf("baseBlob tierToCool daysAfterModificationGreaterThan %v", 30+margin(container))}
+			tiers := []string{"blockBlob",
+				fmt.Sprintf("baseBlob tierToCool daysAfterModificationGreaterThan %v", 30+margin(container))}
 			if environment != "private-network" { // zone-redundant: no archive tier
-				tiers = append(tiers, fmt.Sprintf("baseBlob tierToArchive daysAfterModificationGreaterThan %v", 365+margin(container)))
+				tiers = append(tiers,
+					fmt.Sprintf("baseBlob tierToArchive daysAfterModificationGreaterThan %v", 365+margin(container)))
 			}
 			return rule(container, tiers...)
 		}
@@ -184,11 +190,14 @@ func TestCustomersKey(t *testing.T) {
 			const identity = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/keys/providers/Microsoft.ManagedIdentity/userAssignedIdentities/archive-key"
 			a.want(t, "encryption.keySource", "Microsoft.Keyvault")
 			a.want(t, "encryption.identity.userAssignedIdentity", identity)
-			key, want := a.at("encryption.keyvaultproperties"), map[string]any{"keyvaulturi": "https://contoso-keys.vault.azure.net", "keyname": "archive"}
+			key, want := a.at(
+				"encryption.keyvaultproperties"),
+				map[string]any{"keyvaulturi": "https://contoso-keys.vault.azure.net", "keyname": "archive"}
 			if diff := cmp.Diff(any(want), key); diff != "" {
 				t.Errorf("%s: key, -want +got:\n%s", environment, diff)
 			}
-			if diff := cmp.Diff(map[string]any{"type": "UserAssigned", "userAssignedIdentities": map[string]any{identity: map[string]any{}}}, a.Identity); diff != "" {
+			if diff := cmp.Diff(map[string]any{"type": "UserAssigned",
+				"userAssignedIdentities": map[string]any{identity: map[string]any{}}}, a.Identity); diff != "" {
 				t.Errorf("%s: identity, -want +got:\n%s", environment, diff)
 			}
 		}
@@ -199,7 +208,8 @@ func TestCustomersKey(t *testing.T) {
 func TestLockedPoliciesAreLeftAlone(t *testing.T) {
 	locked, open := predict(t, "default", later...), predict(t, "default")
 	if len(open.of(policyType)) != 3 || len(locked.of(policyType)) != 0 {
-		t.Errorf("%d policies are deployed before they are locked, %d after", len(open.of(policyType)), len(locked.of(policyType)))
+		t.Errorf("%d policies are deployed before they are locked, %d after", len(open.of(policyType)),
+			len(locked.of(policyType)))
 	}
 	if len(locked.Resources) != len(open.Resources)-3-1 { // nor the account's lock
 		t.Errorf("%d resources with locked policies, %d without", len(locked.Resources), len(open.Resources))

@@ -26,17 +26,22 @@ var scopes = []struct {
 	id   *regexp.Regexp
 	name string
 }{
-	{regexp.MustCompile(`/storageAccounts/starchive[a-z0-9]+/blobServices/default/containers/([a-z]+)$`), "archive, container `$1`"},
-	{regexp.MustCompile(`/storageAccounts/starchive[a-z0-9]+/queueServices/default/queues/([a-z-]+)$`), "archive, queue `$1`"},
-	{regexp.MustCompile(`/storageAccounts/starchive[a-z0-9]+/tableServices/default/tables/([a-z]+)$`), "archive, table `$1`"},
-	{regexp.MustCompile(`/storageAccounts/st(` + strings.Join(appNames(), "|") + `)[a-z0-9]{13}$`), "host account of `$1`"},
+	{regexp.MustCompile(`/storageAccounts/starchive[a-z0-9]+/blobServices/default/containers/([a-z]+)$`),
+		"archive, container `$1`"},
+	{regexp.MustCompile(`/storageAccounts/starchive[a-z0-9]+/queueServices/default/queues/([a-z-]+)$`),
+		"archive, queue `$1`"},
+	{regexp.MustCompile(`/storageAccounts/starchive[a-z0-9]+/tableServices/default/tables/([a-z]+)$`),
+		"archive, table `$1`"},
+	{regexp.MustCompile(`/storageAccounts/st(` + strings.Join(appNames(), "|") + `)[a-z0-9]{13}$`),
+		"host account of `$1`"},
 	{regexp.MustCompile(`/vaults/kv-([a-z]+)-[a-z0-9]+$`), "vault of `$1`"},
 	{regexp.MustCompile(`/components/appi-archiver-[a-z0-9]+$`), "Application Insights"},
 }
 
 var (
 	assignment = regexp.MustCompile(`^(.*)/providers/Microsoft\.Authorization/roleAssignments/[0-9a-f-]{36}$`)
-	holder     = regexp.MustCompile(`/(?:userAssignedIdentities/id-([a-z]+)-[a-z0-9]+'|systemTopics/(evgt)-archiver-[a-z0-9]+')`)
+	holder     = regexp.MustCompile(
+		`/(?:userAssignedIdentities/id-([a-z]+)-[a-z0-9]+'|systemTopics/(evgt)-archiver-[a-z0-9]+')`)
 )
 
 // assignments lists what a deployment gives to whom: "fetch | archive, container `batches` | Storage Blob Data
@@ -84,7 +89,8 @@ func table(t *testing.T) (azure, graph []string) {
 	}
 	for line := range strings.Lines(rows) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		if len(cells) != 4 || strings.HasPrefix(strings.TrimSpace(cells[0]), "-") || strings.TrimSpace(cells[0]) == "identity" {
+		if len(cells) != 4 || strings.HasPrefix(strings.TrimSpace(cells[0]), "-") ||
+			strings.TrimSpace(cells[0]) == "identity" {
 			continue
 		}
 		if strings.TrimSpace(cells[3]) == "" {
@@ -128,9 +134,12 @@ func TestRolesThatNobodyHas(t *testing.T) {
 		for _, a := range assignments(t, p) {
 			owner := strings.Contains(a, "Owner") || strings.Contains(a, "Contributor")
 			switch {
-			case strings.HasPrefix(a, "fetch |") && (strings.Contains(a, "journal") || strings.Contains(a, "ledger") || strings.Contains(a, "sweeps")):
+			case strings.HasPrefix(a, "fetch |") &&
+				(strings.Contains(a, "journal") || strings.Contains(a, "ledger") || strings.Contains(a, "sweeps")):
 				t.Errorf("%s: the app that talks to the outside has no business with what was imported", a)
-			case strings.HasPrefix(a, "import |") && owner && (strings.Contains(a, "`batches`") || strings.Contains(a, "`media`") || strings.Contains(a, "`settings`")):
+			case strings.HasPrefix(a, "import |") && owner &&
+				(strings.Contains(a, "`batches`") || strings.Contains(a, "`media`") ||
+					strings.Contains(a, "`settings`")):
 				t.Errorf("%s: the app that writes mail must not be able to change the originals", a)
 			case strings.Contains(a, "vault") && !strings.HasPrefix(a, "fetch |"):
 				t.Errorf("%s: the password is fetch's alone", a)

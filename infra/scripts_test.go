@@ -38,9 +38,12 @@ func script(t *testing.T, input string, env []string, name string, args ...strin
 		}
 	}
 	cmd := exec.Command("./"+name, args...)
-	cmd.Env = append(os.Environ(), fakeDir+"="+dir, "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"), "ARCHIVER_NAP=0",
-		"AZURE_SUBSCRIPTION_ID=s1", "AZURE_RESOURCE_GROUP=rg1", "ARCHIVE_ACCOUNT=archive1", "EVENT_TOPIC=topic1", "FETCH_APP=fetch1",
-		"FETCH_VAULT=kv1", "FETCH_SECRET=secret1", "IMPORT_APP=import1", "IMPORT_HOST=import1.host.example", "IMPORT_PRINCIPAL_ID=p1")
+	cmd.Env = append(os.Environ(), fakeDir+"="+dir, "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"ARCHIVER_NAP=0",
+		"AZURE_SUBSCRIPTION_ID=s1", "AZURE_RESOURCE_GROUP=rg1", "ARCHIVE_ACCOUNT=archive1", "EVENT_TOPIC=topic1",
+		"FETCH_APP=fetch1",
+		"FETCH_VAULT=kv1", "FETCH_SECRET=secret1", "IMPORT_APP=import1", "IMPORT_HOST=import1.host.example",
+		"IMPORT_PRINCIPAL_ID=p1")
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdin = strings.NewReader(input)
 	out, err := cmd.CombinedOutput()
@@ -97,7 +100,8 @@ func TestPreprovision(t *testing.T) {
 
 	// In a new environment nothing is known yet: azd asks for the subscription after its hooks.
 	for _, network := range []string{"false", "true"} {
-		r = script(t, "", []string{"AZURE_SUBSCRIPTION_ID=", "AZURE_RESOURCE_GROUP=", "PRIVATE_NETWORK=" + network}, "hooks/preprovision.sh")
+		r = script(t, "", []string{"AZURE_SUBSCRIPTION_ID=", "AZURE_RESOURCE_GROUP=", "PRIVATE_NETWORK=" + network},
+			"hooks/preprovision.sh")
 		r.good(t)
 		if len(r.with("account show")) != 1 || len(r.with("--subscription")) != 0 {
 			t.Errorf("a new environment: %v", r.calls)
@@ -126,7 +130,8 @@ func TestPrepackage(t *testing.T) {
 		"build/fetch.zip":           "stale",
 	} {
 		file := filepath.Join(root, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o700)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700),
+			os.WriteFile(file, []byte(text), 0o700)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -193,12 +198,14 @@ func TestPassword(t *testing.T) {
 // Outside of a hook the values come from azd. One that is not there yet hinders only those who need it.
 func TestEnvironment(t *testing.T) {
 	var unset, azd []string
-	for name, value := range map[string]string{"AZURE_SUBSCRIPTION_ID": "s1", "AZURE_RESOURCE_GROUP": "rg1", "FETCH_APP": "fetch1", "FETCH_VAULT": "kv1", "FETCH_SECRET": "secret1"} {
+	for name, value := range map[string]string{"AZURE_SUBSCRIPTION_ID": "s1", "AZURE_RESOURCE_GROUP": "rg1",
+		"FETCH_APP": "fetch1", "FETCH_VAULT": "kv1", "FETCH_SECRET": "secret1"} {
 		unset, azd = append(unset, name+"="), append(azd, "FAKE_AZD_"+name+"="+value)
 	}
 	r := script(t, "secret\n", slices.Concat(unset, azd), "password")
 	r.good(t)
-	if len(r.with("--method put", "/subscriptions/s1/resourceGroups/rg1/", "/vaults/kv1/secrets/secret1")) != 1 || len(r.with("/sites/fetch1/config")) != 1 {
+	if len(r.with("--method put", "/subscriptions/s1/resourceGroups/rg1/", "/vaults/kv1/secrets/secret1")) != 1 ||
+		len(r.with("/sites/fetch1/config")) != 1 {
 		t.Errorf("calls: %v", r.calls)
 	}
 	asked := regexp.MustCompile(`(?m)^  for name in (.*); do$`).FindStringSubmatch(read(t, "environment.sh"))
@@ -212,7 +219,8 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("calls: %v", r.calls)
 	}
 	script(t, "secret\n", unset, "password").bad(t, "AZURE_SUBSCRIPTION_ID: is not set: run azd up first")
-	gone := append(slices.DeleteFunc(slices.Clone(azd), func(v string) bool { return strings.Contains(v, "_FETCH_VAULT=") }), unset...)
+	gone := append(slices.DeleteFunc(slices.Clone(azd),
+		func(v string) bool { return strings.Contains(v, "_FETCH_VAULT=") }), unset...)
 	r = script(t, "secret\n", gone, "password")
 	r.bad(t, "FETCH_VAULT")
 	if len(r.with("rest")) != 0 {
@@ -257,15 +265,19 @@ func TestPostdeploy(t *testing.T) {
 	}
 	// The very path that the trigger has.
 	if !strings.Contains(read(t, "../functions/import/function.json"), `"path": "batches/{name}.ndjson"`) ||
-		p.Filter.SubjectBeginsWith != "/blobServices/default/containers/batches/" || p.Filter.SubjectEndsWith != ".ndjson" {
+		p.Filter.SubjectBeginsWith != "/blobServices/default/containers/batches/" ||
+		p.Filter.SubjectEndsWith != ".ndjson" {
 		t.Errorf("the filter %+v is not the trigger's path", p.Filter)
 	}
 	dead := p.DeadLetterWithResourceIdentity
-	if at := dead.DeadLetterDestination.Properties; at.BlobContainerName != "deadletters" || !strings.HasSuffix(at.ResourceID, "/storageAccounts/archive1") {
+	if at := dead.DeadLetterDestination.Properties; at.BlobContainerName != "deadletters" ||
+		!strings.HasSuffix(at.ResourceID, "/storageAccounts/archive1") {
 		t.Errorf("dead letters go to %+v", at)
 	}
-	if dead.Identity.Type != "SystemAssigned" || dead.DeadLetterDestination.EndpointType != "StorageBlob" || p.Destination.EndpointType != "WebHook" {
-		t.Errorf("dead letters are written by %q into a %q", dead.Identity.Type, dead.DeadLetterDestination.EndpointType)
+	if dead.Identity.Type != "SystemAssigned" || dead.DeadLetterDestination.EndpointType != "StorageBlob" ||
+		p.Destination.EndpointType != "WebHook" {
+		t.Errorf("dead letters are written by %q into a %q", dead.Identity.Type,
+			dead.DeadLetterDestination.EndpointType)
 	}
 	// A day: as long as the alert unfinished may take to be heard.
 	if p.RetryPolicy.EventTimeToLiveInMinutes != 24*60 || p.RetryPolicy.MaxDeliveryAttempts != 30 {
@@ -274,10 +286,12 @@ func TestPostdeploy(t *testing.T) {
 	// A second run asks for the very same, and is content.
 	again := script(t, "", nil, "hooks/postdeploy.sh")
 	again.good(t)
-	if second := again.with("--method put", "eventSubscriptions/import"); len(second) != 1 || second[0].Input != puts[2].Input || !slices.Equal(second[0].Args, puts[2].Args) {
+	if second := again.with("--method put", "eventSubscriptions/import"); len(second) != 1 ||
+		second[0].Input != puts[2].Input || !slices.Equal(second[0].Args, puts[2].Args) {
 		t.Errorf("the second run asks for something else: %v", second)
 	}
-	script(t, "", []string{"FAKE_WHERE=https://other.example/runtime/webhooks/blobs"}, "hooks/postdeploy.sh").bad(t, "goes to https://other.example")
+	script(t, "", []string{"FAKE_WHERE=https://other.example/runtime/webhooks/blobs"}, "hooks/postdeploy.sh").bad(t,
+		"goes to https://other.example")
 	for _, c := range r.calls {
 		if strings.Contains(strings.Join(c.Args, " "), "k%2Fe") {
 			t.Error("the key is an argument")
@@ -300,11 +314,14 @@ func TestLock(t *testing.T) {
 	// One that broke off is gone on with: what is locked already is left alone.
 	r = script(t, "archive1\n", []string{"FAKE_LOCKED=batches media"}, "lock")
 	r.good(t)
-	if locks := r.with("immutability-policy lock"); len(locks) != 1 || len(r.with("immutability-policy lock", "--container-name journal")) != 1 || len(r.with("env set IMMUTABILITY_LOCKED true")) != 1 {
+	if locks := r.with("immutability-policy lock"); len(locks) != 1 ||
+		len(r.with("immutability-policy lock", "--container-name journal")) != 1 ||
+		len(r.with("env set IMMUTABILITY_LOCKED true")) != 1 {
 		t.Errorf("half of it was locked: %v", r.calls)
 	}
 	r = script(t, "archive1\n", []string{"FAKE_LOCK_FAILS=media"}, "lock")
-	if r.err == nil || len(r.with("env set")) != 0 || len(r.with("--container-name journal", "immutability-policy lock")) != 0 {
+	if r.err == nil || len(r.with("env set")) != 0 ||
+		len(r.with("--container-name journal", "immutability-policy lock")) != 0 {
 		t.Errorf("a lock that fails: %v, %v", r.err, r.calls)
 	}
 	r = script(t, "yes\n", nil, "lock")
@@ -340,7 +357,8 @@ func TestExport(t *testing.T) {
 			t.Errorf("SHA256SUMS, -want +got:\n%s", diff)
 		}
 		for page, name := range []string{"000001", "000002"} {
-			if text := read(t, filepath.Join(to, "ledger", name+".json")); !strings.Contains(text, fmt.Sprintf(`"PartitionKey": "%d"`, page+1)) {
+			if text := read(t, filepath.Join(to, "ledger", name+".json")); !strings.Contains(text,
+				fmt.Sprintf(`"PartitionKey": "%d"`, page+1)) {
 				t.Errorf("page %s of the ledger is %s", name, text)
 			}
 		}

@@ -21,7 +21,8 @@ func scripts(t *testing.T) (all []string) {
 		if err != nil {
 			return err
 		}
-		hidden := strings.HasPrefix(d.Name(), ".") && d.Name() != ".." && d.Name() != ".ci" && d.Name() != ".devcontainer"
+		hidden := strings.HasPrefix(d.Name(), ".") && d.Name() != ".." && d.Name() != ".ci" &&
+			d.Name() != ".devcontainer"
 		if d.IsDir() && (hidden || d.Name() == "node_modules" || d.Name() == "build") {
 			return filepath.SkipDir
 		}
@@ -44,7 +45,8 @@ func scripts(t *testing.T) (all []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, known := range []string{"environment.sh", "export", "hooks/postdeploy.sh", "graph/app-roles", "checks/az-flags", "../.ci/run", "../local/parsers/check"} {
+	for _, known := range []string{"environment.sh", "export", "hooks/postdeploy.sh", "graph/app-roles",
+		"checks/az-flags", "../.ci/run", "../local/parsers/check"} {
 		if !slices.Contains(all, known) {
 			t.Fatalf("%s is not among the scripts that were found: %v", known, all)
 		}
@@ -56,7 +58,8 @@ var shebang = regexp.MustCompile(`^#!.*\b(ba|da)?sh\b`)
 
 func TestScriptsPassShellcheck(t *testing.T) {
 	shellcheck := need(t, "shellcheck")
-	if said, err := exec.Command(shellcheck, append([]string{"--external-sources"}, scripts(t)...)...).CombinedOutput(); err != nil {
+	if said, err := exec.Command(shellcheck,
+		append([]string{"--external-sources"}, scripts(t)...)...).CombinedOutput(); err != nil {
 		t.Errorf("shellcheck: %v\n%s", err, said)
 	}
 }
@@ -85,7 +88,8 @@ func TestScriptsStopAtErrors(t *testing.T) {
 		"  prepackage: { shell: sh, run: infra/hooks/prepackage.sh }",
 		"  predeploy: { shell: sh, run: infra/hooks/prepackage.sh }",
 		"  postdeploy: { shell: sh, run: infra/hooks/postdeploy.sh }",
-	}, strings.Split(regexp.MustCompile(` +#.*`).ReplaceAllString(strings.TrimRight(lines, "\n"), ""), "\n")); diff != "" {
+	}, strings.Split(regexp.MustCompile(` +#.*`).ReplaceAllString(strings.TrimRight(lines, "\n"),
+		""), "\n")); diff != "" {
 		t.Errorf("azure.yaml: hooks, -want +got:\n%s", diff)
 	}
 	for _, hook := range hooks {

@@ -117,9 +117,12 @@ func (a *localArchive) checkDay(got printed) {
 	day := a.day()
 	e := day.Expect
 	want := printed{
-		Records: map[string]int{"collected": e.Items, "archived": e.Archived, "unmapped": e.Unmapped, "excluded": e.Excluded,
-			"quarantined": e.Quarantined, "failed": 0, "pending": 0, "leftOut": e.LeftOut, "incomplete": e.Incomplete, "differing": e.Others},
-		Copies: map[string]int{"planned": e.Planned, "imported": e.Imported, "duplicate": e.Duplicate, "oversize": e.Oversize, "failed": 0, "pending": 0},
+		Records: map[string]int{"collected": e.Items, "archived": e.Archived, "unmapped": e.Unmapped,
+			"excluded":    e.Excluded,
+			"quarantined": e.Quarantined, "failed": 0, "pending": 0, "leftOut": e.LeftOut, "incomplete": e.Incomplete,
+			"differing": e.Others},
+		Copies: map[string]int{"planned": e.Planned, "imported": e.Imported, "duplicate": e.Duplicate,
+			"oversize": e.Oversize, "failed": 0, "pending": 0},
 	}
 	want.Source.Total, want.Source.Received = &e.Items, e.Items
 	want.Incomplete, want.Differing = e.Gone, e.Differing
@@ -134,16 +137,19 @@ func (a *localArchive) checkDay(got printed) {
 			whole += n
 		}
 		// What can't be read has no type.
-		if kind = strings.ToUpper(kind); whole == 0 || kind != "" && whole > e.Kinds[kind] || kind == "SYSTEM" && of["excluded"] != e.Excluded {
+		if kind = strings.ToUpper(kind); whole == 0 || kind != "" && whole > e.Kinds[kind] || kind == "SYSTEM" &&
+			of["excluded"] != e.Excluded {
 			a.t.Errorf("type %q: %v, of %d items", kind, of, e.Kinds[kind])
 		}
 	}
-	outcomes["leftOut"], outcomes["incomplete"], outcomes["differing"] = e.LeftOut, e.Incomplete, e.Others // these have no type
+	// these have no type
+	outcomes["leftOut"], outcomes["incomplete"], outcomes["differing"] = e.LeftOut, e.Incomplete, e.Others
 	if diff := cmp.Diff(want.Records, outcomes); diff != "" {
 		a.t.Errorf("the types don't add up (-records +types):\n%s", diff)
 	}
 	if reasons != e.Quarantined || got.Runs["all"] == 0 || got.Runs["open"] != 0 || len(got.Unmapped) == 0 {
-		a.t.Errorf("%d reasons for %d that are quarantined; runs %v, unmapped %v", reasons, e.Quarantined, got.Runs, got.Unmapped)
+		a.t.Errorf("%d reasons for %d that are quarantined; runs %v, unmapped %v", reasons, e.Quarantined, got.Runs,
+			got.Unmapped)
 	}
 	if got.LeftOut["callInfo"] != 1 || got.LeftOut["to"] != 2 || len(got.Missing) == 0 || len(got.Absent) != 0 {
 		a.t.Errorf("fields left out %v, missing %v, in no item %v", got.LeftOut, got.Missing, got.Absent)
@@ -213,7 +219,8 @@ func (a *localArchive) checkLog(day *sample.Day) {
 	if !strings.Contains(log, `"event":"import.batchImported"`) && !strings.Contains(log, `"event":"fetch.ended"`) {
 		a.t.Fatal("the log holds nothing of the handlers, so that nothing is in it proves nothing")
 	}
-	for what, secrets := range map[string][]string{"text": day.Texts(), "number": day.Numbers(), "address": day.Addresses(), "name": day.Names()} {
+	for what, secrets := range map[string][]string{"text": day.Texts(), "number": day.Numbers(),
+		"address": day.Addresses(), "name": day.Names()} {
 		found := 0
 		for _, s := range secrets {
 			if strings.Contains(log, strings.ToLower(s)) {
@@ -317,7 +324,8 @@ func (a *localArchive) backfill(args ...string) {
 	if s.Copies.Imported != e.Imported {
 		t.Errorf("the backfill imported %d copies, want none", s.Copies.Imported-e.Imported)
 	}
-	if want := (journal.CopyTotals{Planned: s.Copies.Planned, Imported: e.Imported, Duplicate: s.Copies.Planned - e.Imported}); s.Copies != want {
+	if want := (journal.CopyTotals{Planned: s.Copies.Planned, Imported: e.Imported,
+		Duplicate: s.Copies.Planned - e.Imported}); s.Copies != want {
 		t.Errorf("copies after the backfill: %+v, want %+v", s.Copies, want)
 	}
 	w.stop()

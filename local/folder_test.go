@@ -61,7 +61,8 @@ func TestStorageHasOneUser(t *testing.T) {
 	other := holding(t, a.dir)
 	before := listed(t, a.dir)
 	code, stdout, stderr := a.run()
-	if code != 1 || stdout != "" || !strings.Contains(stderr, "another start (process ") || !strings.Contains(stderr, a.dir) {
+	if code != 1 || stdout != "" || !strings.Contains(stderr, "another start (process ") ||
+		!strings.Contains(stderr, a.dir) {
 		t.Errorf("exit code %d, standard output %q, standard error:\n%s", code, stdout, stderr)
 	}
 	if strings.Contains(stderr, "Building") {

@@ -33,7 +33,8 @@ func TestCommandLine(t *testing.T) {
 		code int
 		want []string // on standard error
 	}{
-		{"help", []string{"-h"}, 0, []string{"Usage: go run ./local", "TELEMESSAGE_URL", "GRAPH_URL", "-check-mapping"}},
+		{"help", []string{"-h"}, 0,
+			[]string{"Usage: go run ./local", "TELEMESSAGE_URL", "GRAPH_URL", "-check-mapping"}},
 		{"unknown flag", []string{"-frobnicate"}, 2, []string{"frobnicate", "Usage"}},
 		{"argument", []string{"mapping.csv"}, 2, []string{"no arguments", "Usage"}},
 		{"unknown host", []string{"-host", "mainframe"}, 2, []string{"standin or func"}},

@@ -46,13 +46,17 @@ func TestMappingIsReadFirst(t *testing.T) {
 		stderr []string
 	}{
 		{"check good", []string{"-check-mapping", good}, nil, 0, "its 2 rows map 2 numbers to 1 mailboxes", nil},
-		{"check dates", []string{"-check-mapping", dated}, nil, 0, "2 of its dates were read as day/month/year: in line 2, 01/02/2026 is 2026-02-01.", nil},
-		{"check bad", []string{"-check-mapping", bad}, nil, 2, "", []string{"line 2: the number was rounded", "line 2: the mailbox has no @"}},
+		{"check dates", []string{"-check-mapping", dated}, nil, 0,
+			"2 of its dates were read as day/month/year: in line 2, 01/02/2026 is 2026-02-01.", nil},
+		{"check bad", []string{"-check-mapping", bad}, nil, 2, "",
+			[]string{"line 2: the number was rounded", "line 2: the mailbox has no @"}},
 		{"check none", []string{"-check-mapping", "no-such.csv"}, nil, 2, "", []string{"no-such.csv"}},
 		{"check in another country", []string{"-check-mapping", writeMapping(t, "07700900123,jane@contoso.example\n")},
 			map[string]string{"DEFAULT_REGION": "US"}, 2, "", []string{"line 2: the number is no telephone number"}},
-		{"check with a bad setting", []string{"-check-mapping", good}, map[string]string{"DEFAULT_REGION": "Britain"}, 2, "", []string{"DEFAULT_REGION"}},
-		{"run with bad", []string{"-mapping", bad}, nil, 2, "", []string{"line 2: the number was rounded", "line 2: the mailbox has no @"}},
+		{"check with a bad setting", []string{"-check-mapping", good}, map[string]string{"DEFAULT_REGION": "Britain"},
+			2, "", []string{"DEFAULT_REGION"}},
+		{"run with bad", []string{"-mapping", bad}, nil, 2, "",
+			[]string{"line 2: the number was rounded", "line 2: the mailbox has no @"}},
 		{"run with none", []string{"-mapping", "no-such.csv"}, nil, 2, "", []string{"no-such.csv"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -81,7 +85,8 @@ func TestMappingIsReadFirst(t *testing.T) {
 
 func TestMappingOfStrangersIsTold(t *testing.T) {
 	g, err := mailboxtest.Open(mailboxtest.Options{Users: []mailboxtest.User{
-		{ID: "1", UPN: "jane@contoso.example", Mail: "j.doe@contoso.example", Proxy: []string{"SMTP:doe@contoso.example"}},
+		{ID: "1", UPN: "jane@contoso.example", Mail: "j.doe@contoso.example",
+			Proxy: []string{"SMTP:doe@contoso.example"}},
 		{ID: "2", UPN: "guest@contoso.example", MailboxCode: "ErrorInvalidUser"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +94,9 @@ func TestMappingOfStrangersIsTold(t *testing.T) {
 	t.Cleanup(func() { _ = g.Close() })
 	for _, tt := range []struct{ name, rows, want string }{
 		{"all are users", "447700900001,Jane@contoso.example\n447700900002,j.doe@contoso.example\n447700900003,doe@contoso.example\n", ""},
-		{"nobody, and one without a mailbox", "447700900001,jane@contoso.example\n447700900002,guest@contoso.example\n447700900003,ali@contoso.com\n", "2 of 3 mailboxes"},
+		{"nobody, and one without a mailbox",
+			"447700900001,jane@contoso.example\n447700900002,guest@contoso.example\n447700900003,ali@contoso.com\n",
+			"2 of 3 mailboxes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, err := readMapping(writeMapping(t, tt.rows), func(string) (string, bool) { return "", false })

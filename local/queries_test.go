@@ -13,7 +13,8 @@ import (
 
 var (
 	queryComment = regexp.MustCompile(`(?m)^\s*//.*$`)
-	querySource  = regexp.MustCompile(`\bevent (==|in|!in) (\([^)]*\)|'[^']*'|"[^"]*")|\bimported\b(?: *\n? *\||,|$)|\(imported\b`)
+	querySource  = regexp.MustCompile(
+		`\bevent (==|in|!in) (\([^)]*\)|'[^']*'|"[^"]*")|\bimported\b(?: *\n? *\||,|$)|\(imported\b`)
 	queryLiteral = regexp.MustCompile(`'([^']*)'|"([^"]*)"`)
 	queryPath    = regexp.MustCompile(`\bline((?:\.[a-zA-Z_]+|\['[a-zA-Z_]+'\])+)`)
 	queryPart    = regexp.MustCompile(`[a-zA-Z_]+`)
@@ -87,7 +88,8 @@ func (a *localArchive) checkQueries(traced bool) {
 	for text := range strings.Lines(string(raw)) {
 		_, text, ok := strings.Cut(text, `{"time":`)
 		var line map[string]any
-		if !ok || json.NewDecoder(strings.NewReader(`{"time":`+text)).Decode(&line) != nil || line["app"] == nil || line["function"] == nil {
+		if !ok || json.NewDecoder(strings.NewReader(`{"time":`+text)).Decode(&line) != nil || line["app"] == nil ||
+			line["function"] == nil {
 			continue // the host's own, or of a handler that starts
 		}
 		message, _ := line["msg"].(string)
@@ -101,7 +103,8 @@ func (a *localArchive) checkQueries(traced bool) {
 		if level, _ := line["level"].(string); event == "" && level == "ERROR" {
 			unnamed[message+": event"]++
 		}
-		owner := map[string][]string{"fetch.windowFetched": {"run"}, "fetch.windowFailed": {"run"}, "import.batchImported": {"run", "batch"},
+		owner := map[string][]string{"fetch.windowFetched": {"run"}, "fetch.windowFailed": {"run"},
+			"import.batchImported":   {"run", "batch"},
 			"import.batchUnfinished": {"run", "batch"}, "import.runFinished": {"run"}}
 		for _, name := range owner[event] {
 			if value, _ := line[name].(string); value == "" {
@@ -117,7 +120,8 @@ func (a *localArchive) checkQueries(traced bool) {
 	if len(unnamed) > 0 {
 		a.t.Errorf("lines that lack invocation, trace, run, batch or event: %v", unnamed)
 	}
-	for _, event := range []string{"fetch.beganAnew", "fetch.windowFetched", "fetch.ended", "import.batchImported"} { // sweep may have had nothing to do
+	// sweep may have had nothing to do
+	for _, event := range []string{"fetch.beganAnew", "fetch.windowFetched", "fetch.ended", "import.batchImported"} {
 		if !seen[event] || want[event] == nil {
 			a.t.Errorf("%s: in the log %t, asked for %t", event, seen[event], want[event] != nil)
 		}

@@ -23,10 +23,14 @@ func TestTrouble(t *testing.T) {
 	}{
 		{name: "wrong password", env: map[string]string{"TELEMESSAGE_PASSWORD": "hunter2"}, code: 1,
 			want: []string{"credentials"}, none: "hunter2"},
-		{name: "site down", env: map[string]string{"TELEMESSAGE_URL": nowhere, "TELEMESSAGE_USERNAME": "u", "TELEMESSAGE_PASSWORD": "p"}, code: 1,
-			want: []string{"nothing was started", "the TeleMessage site does not answer at TELEMESSAGE_URL: connect: connection refused"}},
-		{name: "site and Graph down", env: map[string]string{"TELEMESSAGE_URL": nowhere, "TELEMESSAGE_USERNAME": "u", "TELEMESSAGE_PASSWORD": "p",
-			"GRAPH_URL": nowhere}, code: 1, want: []string{"the TeleMessage site does not answer", "Microsoft Graph does not answer at GRAPH_URL"}},
+		{name: "site down", env: map[string]string{"TELEMESSAGE_URL": nowhere, "TELEMESSAGE_USERNAME": "u",
+			"TELEMESSAGE_PASSWORD": "p"}, code: 1,
+			want: []string{"nothing was started",
+				"the TeleMessage site does not answer at TELEMESSAGE_URL: connect: connection refused"}},
+		{name: "site and Graph down",
+			env: map[string]string{"TELEMESSAGE_URL": nowhere, "TELEMESSAGE_USERNAME": "u", "TELEMESSAGE_PASSWORD": "p",
+				"GRAPH_URL": nowhere}, code: 1,
+			want: []string{"the TeleMessage site does not answer", "Microsoft Graph does not answer at GRAPH_URL"}},
 		{name: "storage down", code: 1, want: []string{"ARCHIVE_STORAGE"},
 			env: map[string]string{"ARCHIVE_STORAGE": "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
 				"AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;" +
@@ -63,13 +67,17 @@ func TestSettingsAreCheckedFirst(t *testing.T) {
 		want []string
 		none string // must not be in it
 	}{
-		{"missing", map[string]string{"TELEMESSAGE_URL": nowhere}, []string{"TELEMESSAGE_USERNAME is missing", "TELEMESSAGE_PASSWORD is missing"}, "ARCHIVE"},
+		{"missing", map[string]string{"TELEMESSAGE_URL": nowhere},
+			[]string{"TELEMESSAGE_USERNAME is missing", "TELEMESSAGE_PASSWORD is missing"}, "ARCHIVE"},
 		{"two at once", map[string]string{"IMPORT_CONCURRENCY": "many", "FETCH_FROM": "last week"},
 			[]string{"IMPORT_CONCURRENCY can't be read", "FETCH_FROM is no time"}, "many"},
-		{"Graph over plain HTTP elsewhere", map[string]string{"GRAPH_URL": "http://graph.contoso.example"}, []string{"GRAPH_URL"}, "contoso"},
-		{"storage of an identity", map[string]string{"ARCHIVE_STORAGE__blobServiceUri": "https://contoso.blob.core.windows.net"},
+		{"Graph over plain HTTP elsewhere", map[string]string{"GRAPH_URL": "http://graph.contoso.example"},
+			[]string{"GRAPH_URL"}, "contoso"},
+		{"storage of an identity",
+			map[string]string{"ARCHIVE_STORAGE__blobServiceUri": "https://contoso.blob.core.windows.net"},
 			[]string{"takes a connection string"}, "contoso"},
-		{"password for the stand-in", map[string]string{"TELEMESSAGE_PASSWORD": "hunter2\n"}, []string{"TELEMESSAGE_PASSWORD"}, "hunter2"},
+		{"password for the stand-in", map[string]string{"TELEMESSAGE_PASSWORD": "hunter2\n"},
+			[]string{"TELEMESSAGE_PASSWORD"}, "hunter2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := newArchive(t)

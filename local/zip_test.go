@@ -48,10 +48,11 @@ func TestZipsRunInTheRealHost(t *testing.T) {
 		checkSum(t, out, app.Name+".zip")
 		checkMaterials(t, root, app.Name, filepath.Join(out, app.Name+".cdx.json"))
 		var log archivetest.Lines
-		h, err := host.StartFunc(t.Context(), host.Options{App: unpack(t, filepath.Join(out, app.Name+".zip")), Log: &log, Env: []string{
-			"AzureWebJobsStorage=" + store.ConnectionString(), "ARCHIVE_STORAGE=" + store.ConnectionString(),
-			"FETCH_SCHEDULE=0 30 5 * * *", "TELEMESSAGE_URL=", "TELEMESSAGE_USERNAME=", "TELEMESSAGE_PASSWORD=",
-		}})
+		h, err := host.StartFunc(t.Context(),
+			host.Options{App: unpack(t, filepath.Join(out, app.Name+".zip")), Log: &log, Env: []string{
+				"AzureWebJobsStorage=" + store.ConnectionString(), "ARCHIVE_STORAGE=" + store.ConnectionString(),
+				"FETCH_SCHEDULE=0 30 5 * * *", "TELEMESSAGE_URL=", "TELEMESSAGE_USERNAME=", "TELEMESSAGE_PASSWORD=",
+			}})
 		if err != nil {
 			t.Fatalf("%s.zip: %v\n%s", app.Name, err, lastLines(log.String()))
 		}
@@ -62,7 +63,8 @@ func TestZipsRunInTheRealHost(t *testing.T) {
 				t.Errorf("sweep: %v\n%s", err, lastLines(log.String()))
 			}
 		} else {
-			for end := time.Now().Add(time.Minute); !strings.Contains(log.String(), "TELEMESSAGE_URL is missing"); time.Sleep(100 * time.Millisecond) {
+			for end := time.Now().Add(time.Minute); !strings.Contains(log.String(),
+				"TELEMESSAGE_URL is missing"); time.Sleep(100 * time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatalf("the handler of %s.zip does not run:\n%s", app.Name, lastLines(log.String()))
 				}
@@ -136,9 +138,13 @@ func checkMaterials(t *testing.T, root, app, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const tables, graph = "github.com/Azure/azure-sdk-for-go/sdk/data/aztables", "github.com/microsoftgraph/msgraph-sdk-go"
+	const (
+		tables = "github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+		graph  = "github.com/microsoftgraph/msgraph-sdk-go"
+	)
 	linked := map[string]bool{
-		"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob": true, "github.com/Azure/azure-sdk-for-go/sdk/azidentity": true,
+		"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob": true,
+		"github.com/Azure/azure-sdk-for-go/sdk/azidentity":     true,
 		tables: app == "import", graph: app == "import",
 	}
 	for path, want := range linked {
@@ -152,7 +158,8 @@ func checkMaterials(t *testing.T, root, app, name string) {
 		for _, c := range list.Components {
 			if c.Name == path {
 				got = true
-				if purl := "pkg:golang/" + strings.ToLower(path) + "@" + version; c.Version != version || c.PURL != purl {
+				if purl := "pkg:golang/" + strings.ToLower(path) + "@" + version; c.Version != version ||
+					c.PURL != purl {
 					t.Errorf("%s has %s %s, want %s", filepath.Base(name), c.Version, c.PURL, purl)
 				}
 			}

@@ -28,8 +28,10 @@ const geheim = "d4s-ist-geheim"
 
 func good() map[string]string {
 	return map[string]string{
-		"TELEMESSAGE_URL": "https://rest.telemessage.example/base", "TELEMESSAGE_USERNAME": fetchtest.Username, "TELEMESSAGE_PASSWORD": geheim,
-		"ARCHIVE_STORAGE": "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=" + base64.StdEncoding.EncodeToString([]byte(geheim)) + ";EndpointSuffix=core.windows.net",
+		"TELEMESSAGE_URL": "https://rest.telemessage.example/base", "TELEMESSAGE_USERNAME": fetchtest.Username,
+		"TELEMESSAGE_PASSWORD": geheim,
+		"ARCHIVE_STORAGE": "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=" +
+			base64.StdEncoding.EncodeToString([]byte(geheim)) + ";EndpointSuffix=core.windows.net",
 	}
 }
 
@@ -47,22 +49,32 @@ func TestSettings(t *testing.T) {
 		{"good", func(map[string]string) {}, nil},
 		{"with an identity", func(env map[string]string) {
 			delete(env, "ARCHIVE_STORAGE")
-			env[identity], env["ARCHIVE_STORAGE__tableServiceUri"] = "https://acme.blob.core.windows.net", "https://acme.table.core.windows.net"
+			env[identity] = "https://acme.blob.core.windows.net"
+			env["ARCHIVE_STORAGE__tableServiceUri"] = "https://acme.table.core.windows.net"
 		}, nil},
 		{"nothing", func(env map[string]string) { clear(env) },
 			[]string{"TELEMESSAGE_URL", "TELEMESSAGE_USERNAME", "TELEMESSAGE_PASSWORD", identity}},
 		{"no address", func(env map[string]string) { delete(env, "TELEMESSAGE_URL") }, []string{"TELEMESSAGE_URL"}},
-		{"no user name", func(env map[string]string) { env["TELEMESSAGE_USERNAME"] = " " }, []string{"TELEMESSAGE_USERNAME"}},
-		{"no password", func(env map[string]string) { env["TELEMESSAGE_PASSWORD"] = "" }, []string{"TELEMESSAGE_PASSWORD"}},
+		{"no user name", func(env map[string]string) { env["TELEMESSAGE_USERNAME"] = " " },
+			[]string{"TELEMESSAGE_USERNAME"}},
+		{"no password", func(env map[string]string) { env["TELEMESSAGE_PASSWORD"] = "" },
+			[]string{"TELEMESSAGE_PASSWORD"}},
 		{"no storage", func(env map[string]string) { delete(env, "ARCHIVE_STORAGE") }, []string{identity}},
-		{"not encrypted", func(env map[string]string) { env["TELEMESSAGE_URL"] = "http://" + geheim + ".example" }, []string{"TELEMESSAGE_URL"}},
-		{"a password in the address", func(env map[string]string) { env["TELEMESSAGE_URL"] = "https://u:" + geheim + "@x.example" }, []string{"TELEMESSAGE_URL"}},
-		{"a line break after the password", func(env map[string]string) { env["TELEMESSAGE_PASSWORD"] = geheim + "\n" }, []string{"TELEMESSAGE_PASSWORD"}},
+		{"not encrypted", func(env map[string]string) { env["TELEMESSAGE_URL"] = "http://" + geheim + ".example" },
+			[]string{"TELEMESSAGE_URL"}},
+		{"a password in the address",
+			func(env map[string]string) {
+				env["TELEMESSAGE_URL"] = "https://u:" + geheim + "@x.example"
+			}, []string{"TELEMESSAGE_URL"}},
+		{"a line break after the password", func(env map[string]string) { env["TELEMESSAGE_PASSWORD"] = geheim + "\n" },
+			[]string{"TELEMESSAGE_PASSWORD"}},
 		{"a password for a time", func(env map[string]string) { env["FETCH_FROM"] = geheim }, []string{"FETCH_FROM"}},
-		{"a schedule of five fields", func(env map[string]string) { env["FETCH_SCHEDULE"] = "30 5 * * *" }, []string{"FETCH_SCHEDULE"}},
+		{"a schedule of five fields", func(env map[string]string) { env["FETCH_SCHEDULE"] = "30 5 * * *" },
+			[]string{"FETCH_SCHEDULE"}},
 		{"no cloud of ours", func(env map[string]string) { env["AZURE_CLOUD"] = geheim }, []string{"AZURE_CLOUD"}},
 	}
-	names := []string{"TELEMESSAGE_URL", "TELEMESSAGE_USERNAME", "TELEMESSAGE_PASSWORD", "FETCH_FROM", "FETCH_SCHEDULE", "AZURE_CLOUD", identity}
+	names := []string{"TELEMESSAGE_URL", "TELEMESSAGE_USERNAME", "TELEMESSAGE_PASSWORD", "FETCH_FROM", "FETCH_SCHEDULE",
+		"AZURE_CLOUD", identity}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			env := good()
@@ -77,13 +89,16 @@ func TestSettings(t *testing.T) {
 				}
 			}
 			slices.Sort(wrong)
-			if want := slices.Sorted(slices.Values(tt.wrong)); !slices.Equal(wrong, want) || (err == nil) != (len(want) == 0) {
+			if want := slices.Sorted(slices.Values(tt.wrong)); !slices.Equal(wrong, want) ||
+				(err == nil) != (len(want) == 0) {
 				t.Errorf("error %v\nnames %v, want %v", err, wrong, want)
 			}
-			if all := fmt.Sprintf("%v %+v %#v %v", c, c, c, err); strings.Contains(all, geheim) || strings.Contains(all, base64.StdEncoding.EncodeToString([]byte(geheim))) {
+			if all := fmt.Sprintf("%v %+v %#v %v", c, c, c, err); strings.Contains(all, geheim) ||
+				strings.Contains(all, base64.StdEncoding.EncodeToString([]byte(geheim))) {
 				t.Errorf("a secret is printed: %s", all)
 			}
-			if _, err2 := collectorOptions(lookup(env), http.DefaultTransport, time.Now); (err2 == nil) != (err == nil) {
+			if _, err2 := collectorOptions(lookup(env), http.DefaultTransport,
+				time.Now); (err2 == nil) != (err == nil) {
 				t.Errorf("connect: %v, want %v", err2, err)
 			}
 		})
@@ -140,7 +155,8 @@ func post(t *testing.T, address, input string) (status int, result map[string]an
 		inner, _ := json.Marshal(input)
 		metadata["timer"] = string(inner)
 	}
-	body, err := json.Marshal(map[string]any{"Data": map[string]any{"timer": map[string]any{"IsPastDue": false}}, "Metadata": metadata})
+	body, err := json.Marshal(map[string]any{"Data": map[string]any{"timer": map[string]any{"IsPastDue": false}},
+		"Metadata": metadata})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +191,8 @@ func TestProgram(t *testing.T) {
 	if status, got := post(t, address, input); status != 200 || got["received"] != 1.0 {
 		t.Errorf("a backfill: status %d, %v", status, got)
 	}
-	if status, got := post(t, address, "yesterday"); status != 400 || !strings.Contains(fmt.Sprint(got["error"]), "a backfill is asked for with") {
+	if status, got := post(t, address, "yesterday"); status != 400 ||
+		!strings.Contains(fmt.Sprint(got["error"]), "a backfill is asked for with") {
 		t.Errorf("an input that is none: status %d, %v", status, got)
 	}
 	if err := stop(); !errors.Is(err, funchost.ErrStopped) {
@@ -194,7 +211,8 @@ func TestProgramWithBadSettings(t *testing.T) {
 	for range 2 {
 		status, got := post(t, address, "")
 		text := fmt.Sprint(got["error"])
-		if status != 500 || !strings.Contains(text, "TELEMESSAGE_USERNAME is missing") || !strings.Contains(text, "FETCH_SCHEDULE") {
+		if status != 500 || !strings.Contains(text, "TELEMESSAGE_USERNAME is missing") ||
+			!strings.Contains(text, "FETCH_SCHEDULE") {
 			t.Errorf("status %d, %v", status, got)
 		}
 		if all := text + log.String(); strings.Contains(all, geheim) {

@@ -43,8 +43,10 @@ func startProcess(t *testing.T, site string, env ...string) (output *archivetest
 	_, port, _ := net.SplitHostPort(address)
 	output = &archivetest.Lines{}
 	process := exec.CommandContext(t.Context(), os.Args[0])
-	process.Env = append(append(os.Environ(), asHandler+"=1", "FUNCTIONS_CUSTOMHANDLER_PORT="+port, "TELEMESSAGE_URL="+site,
-		"TELEMESSAGE_USERNAME="+fetchtest.Username, "TELEMESSAGE_PASSWORD="+fetchtest.Password, "ARCHIVE_STORAGE="+azurite.ForTest(t).ConnectionString()), env...)
+	process.Env = append(append(os.Environ(), asHandler+"=1", "FUNCTIONS_CUSTOMHANDLER_PORT="+port,
+		"TELEMESSAGE_URL="+site,
+		"TELEMESSAGE_USERNAME="+fetchtest.Username, "TELEMESSAGE_PASSWORD="+fetchtest.Password, "ARCHIVE_STORAGE="+
+			azurite.ForTest(t).ConnectionString()), env...)
 	process.Stdout, process.Stderr = output, output
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
@@ -67,7 +69,8 @@ func startProcess(t *testing.T, site string, env ...string) (output *archivetest
 // fire starts the function as the host's timer does.
 func fire(t *testing.T, address string) (status int) {
 	t.Helper()
-	resp, err := http.Post("http://"+address+"/fetch", "application/json", strings.NewReader(`{"Data":{"timer":{}},"Metadata":{}}`))
+	resp, err := http.Post("http://"+address+"/fetch", "application/json",
+		strings.NewReader(`{"Data":{"timer":{}},"Metadata":{}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +110,8 @@ func TestLibrariesWriteNothing(t *testing.T) {
 		if strings.Contains(r.URL.Path, "count") {
 			page = `{"total":0}`
 		}
-		fmt.Fprintf(buf, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(page), page)
+		fmt.Fprintf(buf, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(page),
+			page)
 		_ = buf.Flush()
 		time.Sleep(100 * time.Millisecond) // the client has read its answer, and keeps the connection
 		fmt.Fprintf(buf, `{"textContent":%q,"from":{"value":%q}}`, text, number)
@@ -124,7 +128,8 @@ func TestLibrariesWriteNothing(t *testing.T) {
 	if behind.Load() == 0 {
 		t.Fatal("nothing was sent behind an answer")
 	}
-	for _, secret := range []string{text, number, "Unsolicited", "REQUEST/RESPONSE", strings.TrimPrefix(server.URL, "http://")} {
+	for _, secret := range []string{text, number, "Unsolicited", "REQUEST/RESPONSE",
+		strings.TrimPrefix(server.URL, "http://")} {
 		if strings.Contains(output.String(), secret) {
 			t.Errorf("%q is in what the handler writes:\n%s", secret, output)
 		}
@@ -142,7 +147,8 @@ func TestCredentialsAreTriedOnce(t *testing.T) {
 	for _, answer := range []struct {
 		status int
 		body   string
-	}{{401, `{"code":300}`}, {401, `{"code":301}`}, {401, ``}, {401, `<html>`}, {403, `{"code":309}`}, {403, `{"code":301}`}} {
+	}{{401, `{"code":300}`}, {401, `{"code":301}`}, {401, ``}, {401, `<html>`}, {403, `{"code":309}`}, {403,
+		`{"code":301}`}} {
 		fetchtest.NewWorldOnAzurite(t)
 		var calls atomic.Int32
 		server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
@@ -151,7 +157,8 @@ func TestCredentialsAreTriedOnce(t *testing.T) {
 			fmt.Fprint(rw, answer.body)
 		}))
 		t.Cleanup(server.Close)
-		output, address := startProcess(t, server.URL, "FETCH_FROM="+time.Now().UTC().AddDate(0, 0, -5).Format(time.RFC3339))
+		output, address := startProcess(t, server.URL,
+			"FETCH_FROM="+time.Now().UTC().AddDate(0, 0, -5).Format(time.RFC3339))
 		if status := fire(t, address); status != http.StatusOK {
 			t.Errorf("%d %s: the host hears %d", answer.status, answer.body, status)
 		}

@@ -25,11 +25,14 @@ type graphFault struct {
 
 var (
 	withoutEffect = map[string]fault{
-		"503": {}, "500 thrice": {Status: 500, Times: 3}, "503 asks for a second": {RetryAfter: "1"}, "504 of a proxy": {Status: 504, HTML: true},
-		"429": {Status: 429, RetryAfter: "1"}, "reset": {Reset: true}, "an empty success": {Empty: true}, "a success in HTML": {HTML: true},
+		"503": {}, "500 thrice": {Status: 500,
+			Times: 3}, "503 asks for a second": {RetryAfter: "1"}, "504 of a proxy": {Status: 504, HTML: true},
+		"429": {Status: 429, RetryAfter: "1"}, "reset": {Reset: true}, "an empty success": {Empty: true},
+		"a success in HTML": {HTML: true},
 	}
 	afterEffect = map[string]fault{
-		"503 after": {After: true}, "504 after": {After: true, Status: 504, Empty: true}, "reset after": {After: true, Reset: true},
+		"503 after": {After: true}, "504 after": {After: true, Status: 504, Empty: true}, "reset after": {After: true,
+			Reset: true},
 		"cut after": {After: true, Cut: true}, "stall after": {After: true, Stall: time.Minute},
 	}
 )
@@ -49,7 +52,8 @@ func graphFaults(kinds ...string) map[string]graphFault {
 
 func TestGraphFails(t *testing.T) {
 	t.Parallel()
-	cases := graphFaults(mailboxtest.Create, mailboxtest.Find, mailboxtest.Folder, mailboxtest.FindFolder, mailboxtest.Batch, mailboxtest.LookUp)
+	cases := graphFaults(mailboxtest.Create, mailboxtest.Find, mailboxtest.Folder, mailboxtest.FindFolder,
+		mailboxtest.Batch, mailboxtest.LookUp)
 	for _, kind := range []string{mailboxtest.Create, mailboxtest.Find, mailboxtest.Batch} {
 		cases[kind+", 503 with a date"] = graphFault{kind: kind, date: true}
 		cases[kind+", 401"] = graphFault{kind: kind, fault: fault{Status: 401}}
@@ -60,7 +64,8 @@ func TestGraphFails(t *testing.T) {
 		w := newWorld(t)
 		batch := w.put(w.line(sms("m1", "however often it goes wrong", jane, ali)))
 		if c.kind == mailboxtest.Find { // what it takes to have a copy looked for
-			w.graph.Fail(mailboxtest.Create, 1, fault{After: true, Reset: true, Times: 3}) // one that the claim's age breaks off counts too
+			// one that the claim's age breaks off counts too
+			w.graph.Fail(mailboxtest.Create, 1, fault{After: true, Reset: true, Times: 3})
 		}
 		if c.date {
 			c.fault.RetryAfter = time.Now().Add(1500 * time.Millisecond).UTC().Format(http.TimeFormat)
@@ -110,7 +115,8 @@ func TestGraphFailsUnderAFile(t *testing.T) {
 		batch := w.put(w.line(w.file(sms("m1", "with a file that is large", otto, ali), "file.bin", content)))
 		w.graph.Fail(c.kind, 1, c.fault)
 		w.start(doubt(18 * time.Second)).deliver(batch)
-		if n := w.calls(c.kind); n < 2 && (c.kind != mailboxtest.Delete || !c.fault.After) { // what is gone is not deleted twice
+		// what is gone is not deleted twice
+		if n := w.calls(c.kind); n < 2 && (c.kind != mailboxtest.Delete || !c.fault.After) {
 			t.Errorf("the fault was met by none of %d requests", n)
 		}
 		w.holds(ali, with("m1", content))
@@ -172,7 +178,8 @@ func TestWaitingIsTold(t *testing.T) {
 		w.graph.Fail(mailboxtest.Create, 1, fault{Status: 429, RetryAfter: "1", Times: 4})
 		w.start().deliver(batch)
 		w.holds(ali, "m1")
-		if said := w.logged("WARN"); len(said) != 1 || !strings.Contains(said[0], "waiting") || !strings.Contains(said[0], "429") {
+		if said := w.logged("WARN"); len(said) != 1 || !strings.Contains(said[0], "waiting") ||
+			!strings.Contains(said[0], "429") {
 			t.Errorf("warnings: %q, want one that says what is waited for", said)
 		}
 	})
@@ -185,14 +192,20 @@ func TestWhatGraphRefusesForGood(t *testing.T) {
 		fault  fault
 		reason string
 	}{
-		"denied":              {mailboxtest.Create, fault{Status: 403, Times: -1}, "outside the scope"},
-		"denied the folder":   {mailboxtest.FindFolder, fault{Status: 403, Times: -1}, "outside the scope"},
-		"bad request":         {mailboxtest.Create, fault{Status: 400, Code: "ErrorInvalidRecipients", Times: -1}, "HTTP 400, ErrorInvalidRecipients"},
-		"a full mailbox":      {mailboxtest.Create, fault{Status: 507, Code: "ErrorQuotaExceeded", Times: -1}, "is full"},
-		"a full table":        {mailboxtest.Create, fault{Status: 403, Code: "ErrorQuotaExceeded", Times: -1}, "is full"},
-		"a draft":             {mailboxtest.Create, fault{Status: 201, Body: `{"id":"x","isDraft":true}`, Times: -1}, "CreatedAsDraft"},
-		"no licence any more": {mailboxtest.Create, fault{Status: 401, Code: "AuthenticationError", Times: -1}, "no mailbox any more"},
-		"gone":                {mailboxtest.Create, fault{Status: 404, Code: "ErrorInvalidUser", Times: -1}, "no mailbox any more"},
+		"denied":            {mailboxtest.Create, fault{Status: 403, Times: -1}, "outside the scope"},
+		"denied the folder": {mailboxtest.FindFolder, fault{Status: 403, Times: -1}, "outside the scope"},
+		"bad request": {mailboxtest.Create, fault{Status: 400, Code: "ErrorInvalidRecipients", Times: -1},
+			"HTTP 400, ErrorInvalidRecipients"},
+		"a full mailbox": {mailboxtest.Create, fault{Status: 507, Code: "ErrorQuotaExceeded", Times: -1},
+			"is full"},
+		"a full table": {mailboxtest.Create, fault{Status: 403, Code: "ErrorQuotaExceeded", Times: -1},
+			"is full"},
+		"a draft": {mailboxtest.Create, fault{Status: 201, Body: `{"id":"x","isDraft":true}`, Times: -1},
+			"CreatedAsDraft"},
+		"no licence any more": {mailboxtest.Create, fault{Status: 401, Code: "AuthenticationError", Times: -1},
+			"no mailbox any more"},
+		"gone": {mailboxtest.Create, fault{Status: 404, Code: "ErrorInvalidUser", Times: -1},
+			"no mailbox any more"},
 	} {
 		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t)
@@ -202,7 +215,8 @@ func TestWhatGraphRefusesForGood(t *testing.T) {
 			a.deliver(batch)
 			w.became(batch, "failed: ali failed")
 			r, _ := w.state(batch).Record(1)
-			if c := w.state(batch).Copies(1)[0]; !strings.Contains(c.Reason, test.reason) || !strings.Contains(r.Reason, c.Reason) {
+			if c := w.state(batch).Copies(1)[0]; !strings.Contains(c.Reason, test.reason) ||
+				!strings.Contains(r.Reason, c.Reason) {
 				t.Errorf("reasons %q and %q", c.Reason, r.Reason)
 			}
 			w.holds(ali)
@@ -212,10 +226,12 @@ func TestWhatGraphRefusesForGood(t *testing.T) {
 
 func TestUsersWithoutMailbox(t *testing.T) {
 	t.Parallel()
-	for _, code := range []string{"MailboxNotEnabledForRESTAPI", "ResourceNotFound", "ErrorItemNotFound", "ErrorInvalidUser", "AuthenticationError"} {
+	for _, code := range []string{"MailboxNotEnabledForRESTAPI", "ResourceNotFound", "ErrorItemNotFound",
+		"ErrorInvalidUser", "AuthenticationError"} {
 		t.Run(code, virtually(func(t *testing.T) {
 			w := newWorld(t, func(o *mailboxtest.Options) { o.Users[3].MailboxCode = code })
-			batch := w.put(w.line(sms("m1", "for a guest", otto, gus)), w.line(sms("m2", "for a guest and another", gus, ali)))
+			batch := w.put(w.line(sms("m1", "for a guest", otto, gus)),
+				w.line(sms("m2", "for a guest and another", gus, ali)))
 			w.start().deliver(batch)
 			w.became(batch, "unmapped", "archived: ali imported")
 		}))
@@ -234,7 +250,8 @@ func TestOneMailboxIsAway(t *testing.T) {
 				return w.toGraph.RoundTrip(r)
 			})
 		}, lookUpWait(300*time.Millisecond))
-		batch := w.put(w.line(sms("m1", "to one who is being moved", jane, gus)), w.line(sms("m2", "to one who is not", jane, ali)))
+		batch := w.put(w.line(sms("m1", "to one who is being moved", jane, gus)),
+			w.line(sms("m2", "to one who is not", jane, ali)))
 		go func() {
 			defer well.Store(true)
 			within(t, "nobody else waits", func() bool { return len(w.copies(jane)) == 2 && len(w.copies(ali)) == 1 })

@@ -79,7 +79,8 @@ func (w *world) balanced(batch string) journal.Totals {
 		w.t.Errorf("%s: %v", batch, err)
 	}
 	if !s.Done || totals.Records.Pending != 0 || totals.Copies.Pending != 0 {
-		w.t.Errorf("%s: done %v, pending %d records and %d copies", batch, s.Done, totals.Records.Pending, totals.Copies.Pending)
+		w.t.Errorf("%s: done %v, pending %d records and %d copies", batch, s.Done, totals.Records.Pending,
+			totals.Copies.Pending)
 	}
 	return totals
 }

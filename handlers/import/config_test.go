@@ -23,11 +23,14 @@ const someStorage = "DefaultEndpointsProtocol=https;AccountName=contosoarchive;A
 
 func TestConnectMakesNoRequest(t *testing.T) {
 	t.Parallel()
-	refuse := roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("no request is expected") })
+	refuse := roundTripper(func(*http.Request) (*http.Response, error) {
+		return nil, errors.New("no request is expected")
+	})
 	for name, values := range map[string]map[string]string{
 		"connection string": {"ARCHIVE_STORAGE": someStorage},
 		"identity": {"ARCHIVE_STORAGE__blobServiceUri": "https://contosoarchive.blob.core.windows.net",
-			"ARCHIVE_STORAGE__tableServiceUri": "https://contosoarchive.table.core.windows.net", "AZURE_CLOUD": "china"},
+			"ARCHIVE_STORAGE__tableServiceUri": "https://contosoarchive.table.core.windows.net",
+			"AZURE_CLOUD":                      "china"},
 		"stand-in": {"ARCHIVE_STORAGE": someStorage, "GRAPH_URL": "http://127.0.0.1:1"},
 	} {
 		if _, err := newEngines(settingsOf(values), refuse, time.Now); err != nil {
@@ -42,12 +45,17 @@ func TestBadSettings(t *testing.T) {
 		values map[string]string
 		want   []string
 	}{
-		"none":              {nil, []string{"ARCHIVE_STORAGE__blobServiceUri", "ARCHIVE_STORAGE__tableServiceUri"}},
-		"several":           {map[string]string{"ARCHIVE_STORAGE": someStorage, "IMPORT_CONCURRENCY": "many", "IN_DOUBT_AFTER": "1h"}, []string{"IMPORT_CONCURRENCY", "IN_DOUBT_AFTER"}},
-		"half":              {map[string]string{"ARCHIVE_STORAGE__blobServiceUri": "https://contosoarchive.blob.core.windows.net"}, []string{"ARCHIVE_STORAGE__tableServiceUri is missing"}},
-		"http abroad":       {map[string]string{"ARCHIVE_STORAGE": someStorage, "GRAPH_URL": "http://graph.microsoft.com"}, []string{"GRAPH_URL"}},
-		"no such region":    {map[string]string{"ARCHIVE_STORAGE": someStorage, "DEFAULT_REGION": "Britain"}, []string{"DEFAULT_REGION"}},
-		"connection string": {map[string]string{"ARCHIVE_STORAGE": "AccountKey=c2VjcmV0LWtleQ=="}, []string{"ARCHIVE_STORAGE"}},
+		"none": {nil, []string{"ARCHIVE_STORAGE__blobServiceUri", "ARCHIVE_STORAGE__tableServiceUri"}},
+		"several": {map[string]string{"ARCHIVE_STORAGE": someStorage, "IMPORT_CONCURRENCY": "many",
+			"IN_DOUBT_AFTER": "1h"}, []string{"IMPORT_CONCURRENCY", "IN_DOUBT_AFTER"}},
+		"half": {map[string]string{"ARCHIVE_STORAGE__blobServiceUri": "https://contosoarchive.blob.core.windows.net"},
+			[]string{"ARCHIVE_STORAGE__tableServiceUri is missing"}},
+		"http abroad": {map[string]string{"ARCHIVE_STORAGE": someStorage,
+			"GRAPH_URL": "http://graph.microsoft.com"}, []string{"GRAPH_URL"}},
+		"no such region": {map[string]string{"ARCHIVE_STORAGE": someStorage, "DEFAULT_REGION": "Britain"},
+			[]string{"DEFAULT_REGION"}},
+		"connection string": {map[string]string{"ARCHIVE_STORAGE": "AccountKey=c2VjcmV0LWtleQ=="},
+			[]string{"ARCHIVE_STORAGE"}},
 	} {
 		im, err := newEngines(settingsOf(test.values), nil, time.Now)
 		if err == nil {
@@ -68,7 +76,8 @@ func TestBadSettings(t *testing.T) {
 
 func TestRunWithoutHost(t *testing.T) {
 	t.Parallel()
-	if err := run(t.Context(), settingsOf(nil), io.Discard); err == nil || !strings.Contains(err.Error(), "FUNCTIONS_CUSTOMHANDLER_PORT") {
+	if err := run(t.Context(), settingsOf(nil), io.Discard); err == nil ||
+		!strings.Contains(err.Error(), "FUNCTIONS_CUSTOMHANDLER_PORT") {
 		t.Errorf("run without a port: %v", err)
 	}
 }
@@ -86,11 +95,13 @@ func TestRunWithBadSettings(t *testing.T) {
 	ended := make(chan error, 1)
 	var log archivetest.Lines
 	go func() {
-		ended <- run(ctx, settingsOf(map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": port, "IMPORT_CONCURRENCY": "many"}), &log)
+		ended <- run(ctx, settingsOf(map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": port,
+			"IMPORT_CONCURRENCY": "many"}), &log)
 	}()
 	var resp *http.Response
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(10 * time.Millisecond) {
-		if resp, err = http.Post("http://"+host+"/sweep", "application/json", strings.NewReader(`{"Data":{},"Metadata":{}}`)); err == nil {
+		if resp, err = http.Post("http://"+host+"/sweep", "application/json",
+			strings.NewReader(`{"Data":{},"Metadata":{}}`)); err == nil {
 			break
 		}
 	}
@@ -99,7 +110,8 @@ func TestRunWithBadSettings(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusInternalServerError || !strings.Contains(string(body), "IMPORT_CONCURRENCY") {
+	if err != nil || resp.StatusCode != http.StatusInternalServerError ||
+		!strings.Contains(string(body), "IMPORT_CONCURRENCY") {
 		t.Errorf("status %d, %s, %v", resp.StatusCode, body, err)
 	}
 	stop()

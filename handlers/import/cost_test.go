@@ -41,7 +41,9 @@ func TestWhatABatchCosts(t *testing.T) {
 		for _, round := range []string{"first", "second"} {
 			var lines []raw
 			for i := range people {
-				lines = append(lines, w.line(sms(fmt.Sprintf("%s-%03d", round, i), fmt.Sprintf("the %s to %03d", round, i), otto, somebody(i))))
+				lines = append(lines,
+					w.line(sms(fmt.Sprintf("%s-%03d", round, i), fmt.Sprintf("the %s to %03d", round, i), otto,
+						somebody(i))))
 			}
 			batch := w.put(lines...)
 			before := w.calls()

@@ -15,7 +15,8 @@ func TestWhatIsLeftOutIsCounted(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		to := []any{item{"value": ali.number, "email": []string{"a", "b"}}, item{"value": kim.number, "email": 7}}
-		gone := sms("m3", "the picture is gone", jane, ali).with("attachment", []item{{"name": "gone.png", "contentUrl": "/gone"}})
+		gone := sms("m3", "the picture is gone", jane, ali).with("attachment",
+			[]item{{"name": "gone.png", "contentUrl": "/gone"}})
 		gone["media"] = []record.Media{{Gone: "the source does not have it"}}
 		a := w.start()
 		first := w.put(w.line(sms("m1", "the whole text", jane, ali)))
@@ -26,14 +27,17 @@ func TestWhatIsLeftOutIsCounted(t *testing.T) {
 			w.line(sms("m2", "three fields", jane, ali).with("to", to).with("callInfo", "none")),
 			w.line(gone),
 			w.line(sms("m1", "another text", jane, ali)),
-			w.line(item{"messageId": "hb", "messageType": "SYSTEM", "network": 7, "attachment": []item{{"contentUrl": "/gone"}}}),
+			w.line(item{"messageId": "hb", "messageType": "SYSTEM", "network": 7,
+				"attachment": []item{{"contentUrl": "/gone"}}}),
 			w.line(sms("m5", "", jane, ali).with("recipients", []item{{"value": ali.number}}).with("to", []item{})),
 			w.line(sms("m4", "from a stranger", otto).with("from", "someone").with("msisdn", 7)),
 		)
 		res := a.deliver(batch)
 		w.became(batch, "archived: jane imported", "archived: ali imported, jane imported",
-			"archived: ali duplicate (differs), jane duplicate (differs)", "excluded", "archived: jane imported", "unmapped")
-		want := journal.RecordTotals{Collected: 6, Archived: 4, Excluded: 1, Unmapped: 1, LeftOut: 2, Incomplete: 1, Differing: 1}
+			"archived: ali duplicate (differs), jane duplicate (differs)", "excluded", "archived: jane imported",
+			"unmapped")
+		want := journal.RecordTotals{Collected: 6, Archived: 4, Excluded: 1, Unmapped: 1, LeftOut: 2, Incomplete: 1,
+			Differing: 1}
 		if diff := cmp.Diff(want, res.Totals.Records); diff != "" {
 			t.Errorf("totals (-want +got):\n%s", diff)
 		}
@@ -46,8 +50,10 @@ func TestWhatIsLeftOutIsCounted(t *testing.T) {
 		if diff := cmp.Diff(missing, state.FieldsMissing()); diff != "" {
 			t.Errorf("fields missing (-want +got):\n%s", diff)
 		}
-		if n := w.log.Count(`"event":"import.batchImported"`, `"batch":"`+batch+`"`, `"leftOut":2,"incomplete":1,"differing":1`,
-			`"fields_left_out":{"callInfo":1,"from":1,"msisdn":1,"to[].email":1}`, `"fields_missing":{"textContent":1,"to":2}`); n != 1 {
+		if n := w.log.Count(`"event":"import.batchImported"`, `"batch":"`+batch+`"`,
+			`"leftOut":2,"incomplete":1,"differing":1`,
+			`"fields_left_out":{"callInfo":1,"from":1,"msisdn":1,"to[].email":1}`,
+			`"fields_missing":{"textContent":1,"to":2}`); n != 1 {
 			t.Errorf("%d lines of the log have the counts, want 1:\n%s", n, w.log.String())
 		}
 		if r, _ := state.Record(1); r.LeftOut != 3 {

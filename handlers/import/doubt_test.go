@@ -45,7 +45,8 @@ func TestSearchLags(t *testing.T) {
 		var lost atomic.Int32
 		w.start(doubt(inDoubtTest), func(s *start) {
 			s.rule = func(r *http.Request) archivetest.Fault {
-				if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "ledger") && lost.Load() < 6 { // more often than the SDK tries
+				// more often than the SDK tries
+				if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "ledger") && lost.Load() < 6 {
 					lost.Add(1)
 					return archivetest.Refuse
 				}
@@ -77,14 +78,16 @@ func TestSearchLags(t *testing.T) {
 func TestPiecesAreNotedInOneStep(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.start().deliver(w.put(w.line(piece3("p1", 1, "first part, "), piece3("p2", 2, "second part, "), piece3("p3", 3, "third part."))))
+		w.start().deliver(w.put(w.line(piece3("p1", 1, "first part, "), piece3("p2", 2, "second part, "),
+			piece3("p3", 3, "third part."))))
 		first, err := w.ledger.Look(t.Context(), record.Key("", "p1", ali.id()))
 		if err != nil || first == nil || first.GraphID == "" {
 			t.Fatalf("row of the message: %+v, %v", first, err)
 		}
 		for _, id := range []string{"p2", "p3"} {
 			row, err := w.ledger.Look(t.Context(), record.Key("", id, ali.id()))
-			if err != nil || row == nil || row.State != ledger.Done || row.GraphID != first.GraphID || row.Outcome != first.Outcome {
+			if err != nil || row == nil || row.State != ledger.Done || row.GraphID != first.GraphID ||
+				row.Outcome != first.Outcome {
 				t.Errorf("row of %s: %+v, %v", id, row, err)
 			}
 		}

@@ -65,7 +65,8 @@ func (w *world) firstEverywhere(n int) {
 			seen[id]++
 			i := -1
 			_, _ = fmt.Sscanf(id, "pair-%03d", &i)
-			if files := len(m.Attachments); !strings.HasPrefix(m.Text, "the first text of "+id) || (files == 1) != (i%3 == 1) {
+			if files := len(m.Attachments); !strings.HasPrefix(m.Text, "the first text of "+id) ||
+				(files == 1) != (i%3 == 1) {
 				w.t.Errorf("%s of %s has %d files and the text %.12q", id, p.name, files, m.Text)
 			}
 		}
@@ -219,12 +220,15 @@ func TestOtherRecipientsDiffer(t *testing.T) {
 func TestFirstRecordCanNotBeHad(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]func(w *world) record.Place{
-		"no such batch": func(w *world) record.Place { return record.Place{Batch: w.folder + "/00077.ndjson", Line: 1} },
+		"no such batch": func(w *world) record.Place {
+			return record.Place{Batch: w.folder + "/00077.ndjson", Line: 1}
+		},
 		"no such line":  func(w *world) record.Place { return record.Place{Batch: w.put(w.texts("x", 1)...), Line: 9} },
 		"of another id": func(w *world) record.Place { return record.Place{Batch: w.put(w.texts("x", 1)...), Line: 1} },
 		"no batch":      func(*world) record.Place { return record.Place{Batch: "../settings/mapping.csv", Line: 1} },
 		"quarantined": func(w *world) record.Place {
-			return record.Place{Batch: w.put(w.line(sms("m1", "from the year 57300", jane, ali).with("messageTime", "57300-01-01T00:00:00Z"))), Line: 1}
+			return record.Place{Batch: w.put(w.line(sms("m1", "from the year 57300", jane, ali).with("messageTime",
+				"57300-01-01T00:00:00Z"))), Line: 1}
 		},
 	} {
 		t.Run(name, virtually(func(t *testing.T) {
@@ -239,7 +243,8 @@ func TestFirstRecordCanNotBeHad(t *testing.T) {
 	t.Run("the batch is not as it was written", virtually(func(t *testing.T) {
 		w := newWorld(t)
 		one := w.put(w.line(sms("m1", "the first text", jane, ali)))
-		two := w.put(refers(w.line(sms("m1", "another text", jane, ali)), one, 1), w.line(sms("m2", "another message", jane, ali)))
+		two := w.put(refers(w.line(sms("m1", "another text", jane, ali)), one, 1),
+			w.line(sms("m2", "another message", jane, ali)))
 		way := roundTripper(func(r *http.Request) (*http.Response, error) {
 			resp, err := w.way().RoundTrip(r)
 			if err == nil && r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/batches/"+one) {
@@ -267,7 +272,8 @@ func TestFirstOfAnOldArchive(t *testing.T) {
 		}
 		for _, p := range []person{jane, ali} {
 			holder := ledger.Holder{Batch: one, Line: 1, Invocation: "old"}
-			if err := w.ledger.Settle(t.Context(), record.Key("", "m1", p.id()), holder, first.Fingerprint(), "graph-id", "imported"); err != nil {
+			if err := w.ledger.Settle(t.Context(), record.Key("", "m1", p.id()), holder, first.Fingerprint(),
+				"graph-id", "imported"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -305,13 +311,15 @@ func TestFirstAfterABreak(t *testing.T) {
 // other line of its batch waiting.
 func TestUndecidedKeepsNothingWaiting(t *testing.T) {
 	t.Parallel()
-	for name, what := range map[string]string{"the ledger hangs": record.MessageKey("", "m1"), "the batch hangs": "/batches/"} {
+	for name, what := range map[string]string{"the ledger hangs": record.MessageKey("", "m1"),
+		"the batch hangs": "/batches/"} {
 		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			one := w.put(w.line(sms("m1", "the first text", jane, ali)))
 			two := w.put(
 				refers(w.line(sms("m1", "another text", jane, ali)), one, 1),
-				refers(w.line(sms("m1", "another text", otto, kim)), one, 1), // does not wait for the line before it either
+				// does not wait for the line before it either
+				refers(w.line(sms("m1", "another text", otto, kim)), one, 1),
 				w.line(sms("m2", "another message", jane, ali)),
 			)
 			if what == "/batches/" {
@@ -322,7 +330,8 @@ func TestUndecidedKeepsNothingWaiting(t *testing.T) {
 				s.rule = func(r *http.Request) archivetest.Fault {
 					body, _ := io.ReadAll(r.Body)
 					r.Body = io.NopCloser(bytes.NewReader(body))
-					if strings.Contains(r.URL.Path+string(body), what) { // in URL.String the slashes of a blob's name are escaped
+					// in URL.String the slashes of a blob's name are escaped
+					if strings.Contains(r.URL.Path+string(body), what) {
 						<-hangs
 					}
 					return archivetest.Pass
@@ -337,7 +346,8 @@ func TestUndecidedKeepsNothingWaiting(t *testing.T) {
 			close(hangs)
 			<-done
 			w.holds(ali, "m1", "m2")
-			w.became(two, "archived: ali imported (differs), jane imported (differs)", "archived: kim imported (differs)",
+			w.became(two, "archived: ali imported (differs), jane imported (differs)",
+				"archived: kim imported (differs)",
 				"archived: ali imported, jane imported")
 		}))
 	}

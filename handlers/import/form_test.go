@@ -28,7 +28,8 @@ func (w *world) pictures(id string) item {
 		name, media string
 		content     []byte
 	}{
-		{"main.smil", "application/smil", []byte(someSMIL)}, {"first.png", "image/png", png}, {"second.png", "image/png", append(png, 0)},
+		{"main.smil", "application/smil", []byte(someSMIL)}, {"first.png", "image/png", png}, {"second.png",
+			"image/png", append(png, 0)},
 		{"words.txt", "text/plain", []byte("words")}, {"fake.png", "image/png", []byte("<script>")},
 	} {
 		it = w.file(it, f.name, f.content)
@@ -46,9 +47,11 @@ func TestMessageBody(t *testing.T) {
 		begins   string
 		files    string
 	}{
-		"by default": {nil, "text", "look <b>here</b>\r\n\r\n[second.png]\r\n\r\nwords\r\n\r\n[first.png]\r\n\r\n[fake.png]\r\n\r\n---",
+		"by default": {nil, "text",
+			"look <b>here</b>\r\n\r\n[second.png]\r\n\r\nwords\r\n\r\n[first.png]\r\n\r\n[fake.png]\r\n\r\n---",
 			"second.png first.png words.txt main.smil fake.png"},
-		"html": {[]func(*start){set("MESSAGE_BODY", "HTML"), set("OUTLOOK_CONVERSATIONS", "true")}, "html", "<!DOCTYPE html>",
+		"html": {[]func(*start){set("MESSAGE_BODY", "HTML"), set("OUTLOOK_CONVERSATIONS", "true")}, "html",
+			"<!DOCTYPE html>",
 			"second.png(inline) first.png(inline) words.txt main.smil fake.png"},
 	} {
 		t.Run(name, virtually(func(t *testing.T) {
@@ -66,7 +69,8 @@ func TestMessageBody(t *testing.T) {
 				if a.Inline {
 					text += "(inline)"
 				}
-				if a.Inline != (a.ContentID != "") || a.Inline && strings.Count(m.Text, `src="cid:`+a.ContentID+`"`) != 1 {
+				if a.Inline != (a.ContentID != "") || a.Inline &&
+					strings.Count(m.Text, `src="cid:`+a.ContentID+`"`) != 1 {
 					t.Errorf("%s is in the body as %q", a.Name, a.ContentID)
 				}
 				files = append(files, text)

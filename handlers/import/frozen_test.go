@@ -112,7 +112,8 @@ func TestFolderNameChangedWhileInDoubt(t *testing.T) {
 			if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/messages") {
 				return w.toGraph.RoundTrip(r)
 			}
-			resp, err := w.toGraph.RoundTrip(r.WithContext(context.WithoutCancel(r.Context()))) // Graph makes the message
+			// Graph makes the message
+			resp, err := w.toGraph.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
 			if err == nil {
 				resp.Body.Close()
 			}

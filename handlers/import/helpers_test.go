@@ -61,7 +61,8 @@ func answers(text string, status int, code string) func(*start) {
 
 // storageError is an answer of the blob service.
 func storageError(r *http.Request, status int, code string) *http.Response {
-	return &http.Response{StatusCode: status, Header: http.Header{"X-Ms-Error-Code": {code}}, Body: http.NoBody, Request: r}
+	return &http.Response{StatusCode: status, Header: http.Header{"X-Ms-Error-Code": {code}}, Body: http.NoBody,
+		Request: r}
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -14,9 +14,12 @@ import (
 
 // hostile are texts that a sender can put into any field.
 var hostile = []string{
-	"x\r\nBcc: thief@elsewhere.example", "x\nX-Evil: 1", "x\ry", "a\x00b\x01\x1b[1m\x7f", "a\uffffb\ufffec\ufdd0\U0001ffff", "=?utf-8?q?=0D=0ABcc:_x?=",
-	strings.Repeat("é", 10_000), strings.Repeat("n", 10_000) + ".exe", "../../../etc/passwd", `..\..\C:\x.cmd`, "CON", "nul.txt", "<script>alert(1)</script>.html",
-	`"><img src=x onerror=alert(1)>`, "</div><style>*{display:none}</style>", "gpj.\u202eexe", "\u2068HMRC\u2069\ufffc", `"; \ '`, "a, b@c.example <d@e.example>",
+	"x\r\nBcc: thief@elsewhere.example", "x\nX-Evil: 1", "x\ry", "a\x00b\x01\x1b[1m\x7f",
+	"a\uffffb\ufffec\ufdd0\U0001ffff", "=?utf-8?q?=0D=0ABcc:_x?=",
+	strings.Repeat("é", 10_000), strings.Repeat("n", 10_000) +
+		".exe", "../../../etc/passwd", `..\..\C:\x.cmd`, "CON", "nul.txt", "<script>alert(1)</script>.html",
+	`"><img src=x onerror=alert(1)>`, "</div><style>*{display:none}</style>", "gpj.\u202eexe", "\u2068HMRC\u2069\ufffc",
+	`"; \ '`, "a, b@c.example <d@e.example>",
 	" \t \u00a0 ", "text/html; charset=utf-7", "דוד 12\u2069", "\ufeff", strings.Repeat("\x7f", 3000),
 }
 
@@ -30,15 +33,20 @@ func TestHostileInTheMailbox(t *testing.T) {
 			var lines []raw
 			for i, v := range hostile {
 				for _, kind := range []string{"MMS", "CALL_AUDIO", v} {
-					one := item{"value": v, "email": "ali@contoso.example, " + v, "fullName": item{"firstName": v, "lastName": v}}
-					it := sms(fmt.Sprintf("%s-%d-%s", v[:min(len(v), 200)], i, kind), v, otto, ali).with("from", one).with("to", []item{one, {"value": ali.number, "email": ali.email}})
+					one := item{"value": v, "email": "ali@contoso.example, " + v,
+						"fullName": item{"firstName": v, "lastName": v}}
+					it := sms(fmt.Sprintf("%s-%d-%s", v[:min(len(v), 200)], i, kind), v, otto, ali).with("from",
+						one).with("to", []item{one, {"value": ali.number, "email": ali.email}})
 					it = w.file(w.file(it, v, []byte("a file "+v)), "photo.png", []byte("\x89PNG\r\n\x1a\n0"))
 					list := it["attachment"].([]item)
 					list[0]["contentType"], list[1]["contentType"] = v, "image/png"
-					for _, name := range []string{"network", "direction", "status", "subject", "groupId", "groupName", "msisdn"} {
+					for _, name := range []string{"network", "direction", "status", "subject", "groupId", "groupName",
+						"msisdn"} {
 						it[name] = v
 					}
-					lines = append(lines, w.line(it.with("messageType", kind).with("groupMessage", true).with("callInfo", item{"callId": v, "callStatus": v, "callStartTime": v, "callEndTime": v})))
+					lines = append(lines,
+						w.line(it.with("messageType", kind).with("groupMessage", true).with("callInfo",
+							item{"callId": v, "callStatus": v, "callStartTime": v, "callEndTime": v})))
 				}
 			}
 			batch := w.put(lines...)
@@ -77,7 +85,8 @@ func checkKept(t *testing.T, m *mailboxtest.Message) {
 			t.Errorf("a value of several lines, or turned: %.80q", s)
 		}
 	}
-	if low := strings.ToLower(m.Text); m.TextType == "html" && (strings.Contains(low, "<script") || strings.Contains(low, "<style") || strings.Contains(low, "<img src=x")) {
+	if low := strings.ToLower(m.Text); m.TextType == "html" &&
+		(strings.Contains(low, "<script") || strings.Contains(low, "<style") || strings.Contains(low, "<img src=x")) {
 		t.Errorf("markup of the sender's: %.300q", m.Text)
 	}
 }
@@ -116,7 +125,8 @@ func TestHostileLengthIsArchived(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := hexSum([]byte(parsed.Text)); m.Attachments[0].SHA256 != want || !strings.HasPrefix(parsed.Text, text) {
+		if want := hexSum([]byte(parsed.Text)); m.Attachments[0].SHA256 != want ||
+			!strings.HasPrefix(parsed.Text, text) {
 			t.Error("the file has not the text as it was")
 		}
 	})
@@ -135,7 +145,8 @@ func TestHeadersByName(t *testing.T) {
 		for _, h := range w.graph.Messages(ali.id())[0].Headers {
 			names = append(names, h.Name)
 		}
-		if got, want := strings.Join(names, " "), "X-O2-Message-Id X-O2-Type X-O2-Conversation X-O2-Original-Sha256"; got != want {
+		if got, want := strings.Join(names,
+			" "), "X-O2-Message-Id X-O2-Type X-O2-Conversation X-O2-Original-Sha256"; got != want {
 			t.Errorf("headers %s, want %s", got, want)
 		}
 	})

@@ -31,7 +31,8 @@ func (p person) id() string { return "1d5e7a3c-0000-4000-8000-0" + p.number[2:] 
 func tenant() []mailboxtest.User {
 	var users []mailboxtest.User
 	for _, p := range []person{jane, ali, kim, gus} {
-		u := mailboxtest.User{ID: p.id(), UPN: "upn-" + p.name + "@contoso.onmicrosoft.example", Mail: p.email, Proxy: []string{"second." + p.email}}
+		u := mailboxtest.User{ID: p.id(), UPN: "upn-" + p.name + "@contoso.onmicrosoft.example", Mail: p.email,
+			Proxy: []string{"second." + p.email}}
 		switch p {
 		case kim:
 			u.Disabled = true
@@ -56,14 +57,16 @@ var moment = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
 // sms is a text message, archived by the first one's phone.
 func sms(id, text string, from person, to ...person) item {
 	one := func(p person) item {
-		return item{"value": p.number, "email": p.email, "fullName": item{"firstName": p.name, "lastName": "Doe-Archive"}}
+		return item{"value": p.number, "email": p.email,
+			"fullName": item{"firstName": p.name, "lastName": "Doe-Archive"}}
 	}
 	all := make([]item, len(to))
 	for i, p := range to {
 		all[i] = one(p)
 	}
 	return item{
-		"messageId": id, "messageType": "SMS", "network": "O2", "msisdn": from.number[1:], "direction": "Out", "status": "Delivered",
+		"messageId": id, "messageType": "SMS", "network": "O2", "msisdn": from.number[1:], "direction": "Out",
+		"status":      "Delivered",
 		"messageTime": moment.Format(time.RFC3339), "archivedTime": moment.Add(time.Hour).Format(time.RFC3339),
 		"from": one(from), "to": all, "textContent": text,
 	}
@@ -132,7 +135,8 @@ func (w *world) file(it item, name string, content []byte) item {
 	}
 	list, _ := it["attachment"].([]item)
 	media, _ := it["media"].([]record.Media)
-	it["attachment"] = append(list, item{"name": name, "contentType": "application/octet-stream", "attachSize": len(content)})
+	it["attachment"] = append(list,
+		item{"name": name, "contentType": "application/octet-stream", "attachSize": len(content)})
 	it["media"] = append(media, record.Media{SHA256: digest, Size: int64(len(content)), Day: mediaDay})
 	return it.with("messageType", "MMS")
 }
@@ -173,7 +177,8 @@ func rawBytes(lines []raw) [][]byte {
 func (w *world) texts(prefix string, n int) []raw {
 	all := make([]raw, n)
 	for i := range all {
-		all[i] = w.line(sms(fmt.Sprintf("%s%03d", prefix, i), fmt.Sprintf("confidential text %s%03d", prefix, i), jane, ali))
+		all[i] = w.line(sms(fmt.Sprintf("%s%03d", prefix, i), fmt.Sprintf("confidential text %s%03d", prefix, i), jane,
+			ali))
 	}
 	return all
 }

@@ -100,7 +100,8 @@ func dies(t *testing.T, d *death) {
 	defer cancel()
 	d.kill, d.next = cancel, w.toGraph
 	got := w.start(doubt(time.Second), func(s *start) { s.rule, s.transport = d.rule, d }).event(ctx, batch)
-	if done := w.state(batch).Done; got.status == http.StatusOK && !done || got.status != http.StatusOK && ctx.Err() == nil {
+	if done := w.state(batch).Done; got.status == http.StatusOK && !done || got.status != http.StatusOK &&
+		ctx.Err() == nil {
 		t.Errorf("status %d, done %v, killed: %v", got.status, done, ctx.Err() != nil)
 	}
 	w.start(doubt(time.Second)).deliver(batch)
@@ -140,8 +141,10 @@ func TestTimeIsUp(t *testing.T) {
 		a := w.start(doubt(3*inDoubtTest), func(s *start) {
 			s.deadline = 8 * time.Second
 			s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-				if strings.HasSuffix(r.URL.Path, "/messages") && r.Method == http.MethodPost && creates.Add(1) > 2 && !back.Load() {
-					return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+				if strings.HasSuffix(r.URL.Path, "/messages") && r.Method == http.MethodPost && creates.Add(1) > 2 &&
+					!back.Load() {
+					return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{},
+						Body: http.NoBody, Request: r}, nil
 				}
 				return w.toGraph.RoundTrip(r)
 			})

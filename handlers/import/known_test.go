@@ -30,8 +30,10 @@ func (a *away) RoundTrip(r *http.Request) (*http.Response, error) {
 		return a.next.RoundTrip(r)
 	}
 	a.asked.Add(1)
-	return &http.Response{StatusCode: http.StatusServiceUnavailable, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"application/json"}},
-		Body: io.NopCloser(strings.NewReader(`{"error":{"code":"ErrorMailboxMoveInProgress","message":"x"}}`)), Request: r}, nil
+	return &http.Response{StatusCode: http.StatusServiceUnavailable, ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(
+			`{"error":{"code":"ErrorMailboxMoveInProgress","message":"x"}}`)), Request: r}, nil
 }
 
 func (w *world) journalSize(batch string) int64 {
@@ -46,7 +48,8 @@ func (w *world) journalSize(batch string) int64 {
 // crowd adds people to the tenant.
 func crowd(n int) (people []person, edit func(*mailboxtest.Options)) {
 	for i := range n {
-		people = append(people, person{fmt.Sprintf("P%03d", i), fmt.Sprintf("+4477009%05d", i), fmt.Sprintf("p%03d@contoso.example", i)})
+		people = append(people,
+			person{fmt.Sprintf("P%03d", i), fmt.Sprintf("+4477009%05d", i), fmt.Sprintf("p%03d@contoso.example", i)})
 	}
 	return people, func(o *mailboxtest.Options) {
 		for _, p := range people {
@@ -110,7 +113,8 @@ func TestRedeliveryWhileOneMailboxIsAway(t *testing.T) {
 			t.Errorf("the journal has %d bytes after three deliveries, of which the later ones did nothing", sizes)
 		}
 		if creates[0] != int64(2*(len(people)+1)) || creates[1] != creates[0] || creates[2] != creates[0] {
-			t.Errorf("%d creates after three deliveries of %d copies, all done by the first", creates, 2*(len(people)+1))
+			t.Errorf("%d creates after three deliveries of %d copies, all done by the first", creates,
+				2*(len(people)+1))
 		}
 		way.back.Store(true)
 		w.start(doubt(inDoubtTest)).deliver(batch)
@@ -151,7 +155,8 @@ func TestLedgerRowsAreLost(t *testing.T) {
 		w.became(later, "archived: ali duplicate, kim duplicate")
 		// What was finished comes back by a replay, pieces of a long SMS too.
 		b.swept(`{"replay":"` + batch + `"}`)
-		again := w.put(w.line(piece3("p2", 2, "second, ")), w.line(piece3("p1", 1, "first, "), piece3("p2", 2, "second, "), piece3("p3", 3, "third.")))
+		again := w.put(w.line(piece3("p2", 2, "second, ")),
+			w.line(piece3("p1", 1, "first, "), piece3("p2", 2, "second, "), piece3("p3", 3, "third.")))
 		b.deliver(again)
 		w.became(again, "archived: ali duplicate, jane duplicate", "archived: ali duplicate, jane duplicate")
 		w.holds(ali, "m1", "p1")

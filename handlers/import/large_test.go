@@ -29,17 +29,21 @@ func TestLargeItemIsArchived(t *testing.T) {
 		addresses := strings.Repeat("someone@elsewhere.example;", 101) + ali.email
 		batch := w.put(
 			w.line(sms("files", "1,001 attachments", otto, ali).with("attachment", many(1001, empty))),
-			w.line(sms("people", "10,001 recipients", otto, ali).with("to", append(many(10_000, stranger), item{"value": ali.number, "email": ali.email}))),
-			w.line(sms("addresses", "102 addresses of one person", otto).with("to", []item{{"value": "x", "email": addresses}})),
+			w.line(sms("people", "10,001 recipients", otto, ali).with("to",
+				append(many(10_000, stranger), item{"value": ali.number, "email": ali.email}))),
+			w.line(sms("addresses", "102 addresses of one person", otto).with("to",
+				[]item{{"value": "x", "email": addresses}})),
 			w.line(sms("deep", "500 levels", otto, ali).with("unknown", deep)),
 			w.line(sms("more files", "10,001 attachments", otto, ali).with("attachment", many(10_001, empty))),
-			w.line(sms("long", "long fields", otto, ali).with("subject", strings.Repeat("s", 1<<20)).with("network", strings.Repeat("n", 1<<20))),
+			w.line(sms("long", "long fields", otto, ali).with("subject", strings.Repeat("s", 1<<20)).with("network",
+				strings.Repeat("n", 1<<20))),
 		)
 		w.start().deliver(batch)
 		for n, leftOut := range []int{0, 0, 0, 0, 1, 0} {
 			r, _ := w.state(batch).Record(n + 1)
 			if r.Outcome != "archived" || r.LeftOut != leftOut || len(w.state(batch).Copies(n+1)) != 1 {
-				t.Errorf("line %d: %s, %s, %d left out, %d copies", n+1, r.Outcome, r.Reason, r.LeftOut, len(w.state(batch).Copies(n+1)))
+				t.Errorf("line %d: %s, %s, %d left out, %d copies", n+1, r.Outcome, r.Reason, r.LeftOut,
+					len(w.state(batch).Copies(n+1)))
 			}
 		}
 	})
@@ -49,7 +53,8 @@ func TestLargeItemIsArchived(t *testing.T) {
 func TestQuarantinedRecordHasItsID(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		fault, err := json.Marshal(record.Entry{Version: 1, Fault: "it has more than 16 MiB; its 17 bytes are kept", ID: "big", RawBlob: "raw/x", RawHash: "00"})
+		fault, err := json.Marshal(record.Entry{Version: 1, Fault: "it has more than 16 MiB; its 17 bytes are kept",
+			ID: "big", RawBlob: "raw/x", RawHash: "00"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +70,8 @@ func TestQuarantinedRecordHasItsID(t *testing.T) {
 			t.Fatal(err)
 		}
 		for n, id := range []string{"text", "time", "big", "sha256:" + entry.Items[0].SHA256} {
-			if r, _ := w.state(batch).Record(n + 1); r.Outcome != "quarantined" || r.Message != record.MessageKey("", id) || r.Original == "" {
+			if r, _ := w.state(batch).Record(n + 1); r.Outcome != "quarantined" ||
+				r.Message != record.MessageKey("", id) || r.Original == "" {
 				t.Errorf("line %d: %s with the message %q, original %q", n+1, r.Outcome, r.Message, r.Original)
 			}
 		}

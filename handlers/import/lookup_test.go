@@ -80,7 +80,8 @@ func TestAddressThatTheDirectoryRefuses(t *testing.T) {
 			s.transport = &oddLookUp{text: "odd", status: 400, code: "Request_BadRequest", next: w.toGraph}
 		})
 		batch := w.put(
-			w.line(sms("m1", "to an odd address", otto, odd)), w.line(sms("m2", "a good message", jane, ali)), w.line(sms("m3", "to both", odd, ali)),
+			w.line(sms("m1", "to an odd address", otto, odd)), w.line(sms("m2", "a good message", jane,
+				ali)), w.line(sms("m3", "to both", odd, ali)),
 		)
 		a.deliver(batch)
 		w.became(batch, "unmapped", "archived: ali imported, jane imported", "archived: ali imported")
@@ -105,13 +106,16 @@ func TestAddressWithoutAnAnswer(t *testing.T) {
 		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			way.next = w.toGraph
-			a := w.start(func(s *start) { s.transport, s.deadline = way, 25*time.Second }, doubt(inDoubtTest), lookUpWait(3*time.Second))
+			a := w.start(func(s *start) { s.transport, s.deadline = way, 25*time.Second }, doubt(inDoubtTest),
+				lookUpWait(3*time.Second))
 			batch := w.put(
-				w.line(sms("m1", "to one of whom nothing is known", otto, kim)), w.line(sms("m2", "a good message", jane, ali)),
+				w.line(sms("m1", "to one of whom nothing is known", otto, kim)), w.line(sms("m2", "a good message",
+					jane, ali)),
 				w.line(sms("m3", "to both", kim, ali)),
 			)
 			// A second batch in which only that address is new.
-			other := w.put(w.line(sms("n1", "to one of whom nothing is known", otto, kim)), w.line(sms("n2", "a good message", jane, ali)))
+			other := w.put(w.line(sms("n1", "to one of whom nothing is known", otto, kim)),
+				w.line(sms("n2", "a good message", jane, ali)))
 			for _, b := range []string{batch, other} {
 				if got := a.event(t.Context(), b); got.status == http.StatusOK {
 					t.Errorf("status %d: %s", got.status, got.value)
@@ -124,7 +128,8 @@ func TestAddressWithoutAnAnswer(t *testing.T) {
 			}
 			way.over.Store(true)
 			w.start(doubt(inDoubtTest)).swept("")
-			w.became(batch, "archived: kim imported", "archived: ali imported, jane imported", "archived: ali imported, kim imported")
+			w.became(batch, "archived: kim imported", "archived: ali imported, jane imported",
+				"archived: ali imported, kim imported")
 			w.became(other, "archived: kim imported", "archived: ali imported, jane imported")
 			w.holds(ali, "m2", "m3", "n2")
 		}))

@@ -47,33 +47,55 @@ func TestWhoGetsAMessage(t *testing.T) {
 		want     string
 	}{
 		"by e-mail": {nil, nil, sms("m1", "x", otto, ali), "archived: ali imported"},
-		"by any of several e-mails": {nil, nil, sms("m1", "x", otto, person{"Ali", "+447700900456", "ali@old.example; Second.ALI@contoso.example ,jane@contoso.example"}),
+		"by any of several e-mails": {nil, nil,
+			sms("m1", "x", otto,
+				person{"Ali", "+447700900456", "ali@old.example; Second.ALI@contoso.example ,jane@contoso.example"}),
 			"archived: ali imported, jane imported"},
-		"by user principal name":      {nil, nil, sms("m1", "x", otto, person{"Ali", "", "upn-Ali@contoso.onmicrosoft.example"}), "archived: ali imported"},
+		"by user principal name": {nil, nil,
+			sms("m1", "x", otto, person{"Ali", "", "upn-Ali@contoso.onmicrosoft.example"}), "archived: ali imported"},
 		"a leaver's mailbox is valid": {nil, nil, sms("m1", "x", otto, kim), "archived: kim imported"},
-		"automatic mapping off":       {[]func(*start){set("AUTOMATIC_MAPPING", "false")}, nil, sms("m1", "x", jane, ali), "unmapped"},
-		"by the CSV file, in any spelling": {nil, []string{header, "447700900456,ali@contoso.example,,", "07700 900789,kim@contoso.example,,"},
+		"automatic mapping off": {[]func(*start){set("AUTOMATIC_MAPPING", "false")}, nil,
+			sms("m1", "x", jane, ali), "unmapped"},
+		"by the CSV file, in any spelling": {nil,
+			[]string{header, "447700900456,ali@contoso.example,,", "07700 900789,kim@contoso.example,,"},
 			to("07700 900456", "+44 (0)7700 900789"), "archived: ali imported, kim imported"},
-		"custom mapping off": {[]func(*start){set("CUSTOM_MAPPING", "false")}, []string{header, "447700900456,kim@contoso.example,,"},
+		"custom mapping off": {[]func(*start){set("CUSTOM_MAPPING", "false")},
+			[]string{header, "447700900456,kim@contoso.example,,"},
 			sms("m1", "x", otto, ali), "archived: ali imported"},
-		"a CSV file that is not looked at may be broken": {[]func(*start){set("CUSTOM_MAPPING", "false")}, []string{"4.47701E+11,x"},
+		"a CSV file that is not looked at may be broken": {[]func(*start){set("CUSTOM_MAPPING", "false")},
+			[]string{"4.47701E+11,x"},
 			sms("m1", "x", otto, ali), "archived: ali imported"},
-		"the CSV file first":                          {nil, []string{header, "447700900456,kim@contoso.example,,"}, sms("m1", "x", otto, ali), "archived: kim imported"},
-		"CSV off, e-mail off":                         {[]func(*start){set("AUTOMATIC_MAPPING", "false"), set("CUSTOM_MAPPING", "false")}, nil, sms("m1", "x", jane, ali), "unmapped"},
-		"the CSV file's alone":                        {[]func(*start){set("AUTOMATIC_MAPPING", "false")}, []string{header, "447700900456,kim@contoso.example,,"}, sms("m1", "x", jane, ali), "archived: kim imported"},
-		"CSV address unknown":                         {nil, []string{header, "447700900456,nobody@contoso.example,,"}, sms("m1", "x", otto, ali), "archived: ali imported"},
-		"CSV address without mailbox":                 {nil, []string{header, "447700900456,gus@contoso.example,,"}, sms("m1", "x", otto, ali), "archived: ali imported"},
-		"accepted domains limit the item's addresses": {[]func(*start){set("ACCEPTED_DOMAINS", "fabrikam.example")}, nil, sms("m1", "x", jane, ali), "unmapped"},
-		"but not those of the CSV file": {[]func(*start){set("ACCEPTED_DOMAINS", "fabrikam.example")}, []string{header, "447700900456,ali@contoso.example,,"},
+		"the CSV file first": {nil, []string{header, "447700900456,kim@contoso.example,,"},
+			sms("m1", "x", otto, ali), "archived: kim imported"},
+		"CSV off, e-mail off": {[]func(*start){
+			set("AUTOMATIC_MAPPING", "false"), set("CUSTOM_MAPPING", "false")}, nil, sms("m1", "x", jane, ali),
+			"unmapped"},
+		"the CSV file's alone": {[]func(*start){set("AUTOMATIC_MAPPING", "false")},
+			[]string{header, "447700900456,kim@contoso.example,,"}, sms("m1", "x", jane, ali),
+			"archived: kim imported"},
+		"CSV address unknown": {nil, []string{header, "447700900456,nobody@contoso.example,,"},
+			sms("m1", "x", otto, ali), "archived: ali imported"},
+		"CSV address without mailbox": {nil, []string{header, "447700900456,gus@contoso.example,,"},
+			sms("m1", "x", otto, ali), "archived: ali imported"},
+		"accepted domains limit the item's addresses": {[]func(*start){set("ACCEPTED_DOMAINS", "fabrikam.example")},
+			nil, sms("m1", "x", jane, ali), "unmapped"},
+		"but not those of the CSV file": {[]func(*start){set("ACCEPTED_DOMAINS", "fabrikam.example")},
+			[]string{header, "447700900456,ali@contoso.example,,"},
 			sms("m1", "x", jane, ali), "archived: ali imported"},
 		"the owner apart from the others": {nil, []string{header, "447700900789,kim@contoso.example,,"},
 			sms("m1", "x", otto, ali).with("msisdn", "07700 900789"), "archived: ali imported, kim imported"},
-		"whoever held the number": {nil, []string{header, "447700900456,ali@contoso.example,,2026-11-21", "447700900456,kim@contoso.example,2026-11-22,2026-11-22",
-			"447700900456,jane@contoso.example,2026-11-23,"}, to("+447700900456"), "archived: kim imported"},
-		"days of London": {nil, []string{header, "447700900456,ali@contoso.example,,2026-06-30", "447700900456,kim@contoso.example,2026-07-01,"},
+		"whoever held the number": {nil,
+			[]string{header, "447700900456,ali@contoso.example,,2026-11-21",
+				"447700900456,kim@contoso.example,2026-11-22,2026-11-22",
+				"447700900456,jane@contoso.example,2026-11-23,"}, to("+447700900456"), "archived: kim imported"},
+		"days of London": {nil,
+			[]string{header, "447700900456,ali@contoso.example,,2026-06-30",
+				"447700900456,kim@contoso.example,2026-07-01,"},
 			to("+447700900456").with("messageTime", "2026-06-30T23:30:00Z"), "archived: kim imported"},
-		"nobody held the number on that day": {nil, []string{header, "447700900456,ali@contoso.example,,2026-11-21"}, to("+447700900456"), "unmapped"},
-		"a short code is nobody's":           {nil, []string{header, "447700900456,ali@contoso.example,,"}, to("65000", "HMRC"), "unmapped"},
+		"nobody held the number on that day": {nil, []string{header, "447700900456,ali@contoso.example,,2026-11-21"},
+			to("+447700900456"), "unmapped"},
+		"a short code is nobody's": {nil, []string{header, "447700900456,ali@contoso.example,,"},
+			to("65000", "HMRC"), "unmapped"},
 	} {
 		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t)
@@ -84,7 +106,8 @@ func TestWhoGetsAMessage(t *testing.T) {
 			w.start(test.settings...).deliver(batch)
 			w.became(batch, test.want)
 			r, _ := w.state(batch).Record(1)
-			if used := test.csv != nil && !strings.Contains(name, "not looked at") && name != "custom mapping off"; used != (r.Mapping != "") {
+			if used := test.csv != nil && !strings.Contains(name, "not looked at") &&
+				name != "custom mapping off"; used != (r.Mapping != "") {
 				t.Errorf("the version of the mapping in the journal is %q", r.Mapping)
 			}
 		}))
@@ -118,12 +141,13 @@ func TestUnreadableMappingStopsTheImport(t *testing.T) {
 		w := newWorld(t)
 		at := archivetest.NewClock(time.Now())
 		var removed atomic.Bool
-		a := w.start(func(s *start) { s.now = at.Now }, through(roundTripper(func(r *http.Request) (*http.Response, error) {
-			if removed.Load() && strings.Contains(r.URL.Path, "/settings/") {
-				return storageError(r, http.StatusNotFound, "BlobNotFound"), nil
-			}
-			return w.way().RoundTrip(r)
-		})))
+		a := w.start(func(s *start) { s.now = at.Now },
+			through(roundTripper(func(r *http.Request) (*http.Response, error) {
+				if removed.Load() && strings.Contains(r.URL.Path, "/settings/") {
+					return storageError(r, http.StatusNotFound, "BlobNotFound"), nil
+				}
+				return w.way().RoundTrip(r)
+			})))
 		w.csv("447700900123,jane@contoso.example", "447700900456,ali@contoso.example")
 		first := w.put(w.line(sms("m1", "imported with the good file", jane, ali)))
 		a.deliver(first)

@@ -11,7 +11,8 @@ func TestFoundAddressesStandInTheMailbox(t *testing.T) {
 		w := newWorld(t)
 		w.csv("447700900456,ali@contoso.example", "447700900123,jane@contoso.example")
 		it := sms("m1", "who is meant by this number?", otto).with("from", item{"value": "tel:+447700900123"}).
-			with("to", []item{{"value": "+447700900456/TYPE=PLMN"}, {"value": "+447700900999", "email": "old@example.com, Kim <KIM@contoso.example>"}})
+			with("to", []item{{"value": "+447700900456/TYPE=PLMN"},
+				{"value": "+447700900999", "email": "old@example.com, Kim <KIM@contoso.example>"}})
 		batch := w.put(w.line(it))
 		a := w.start()
 		a.deliver(batch)
@@ -21,7 +22,8 @@ func TestFoundAddressesStandInTheMailbox(t *testing.T) {
 		for _, recipient := range got.To {
 			to = append(to, recipient.Address)
 		}
-		if len(to) != 2 || got.From.Address != "jane@contoso.example" || to[0] != "ali@contoso.example" || to[1] != "KIM@contoso.example" {
+		if len(to) != 2 || got.From.Address != "jane@contoso.example" || to[0] != "ali@contoso.example" ||
+			to[1] != "KIM@contoso.example" {
 			t.Errorf("from %s to %v", got.From.Address, to)
 		}
 		r, _ := w.state(batch).Record(1)

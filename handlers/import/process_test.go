@@ -58,8 +58,9 @@ func (w *world) spawn(binary string, environment ...string) *process {
 	port := listener.Addr().(*net.TCPAddr).Port
 	listener.Close()
 	cmd := exec.Command(binary)
-	cmd.Env = append(os.Environ(), append(environment, fmt.Sprintf("FUNCTIONS_CUSTOMHANDLER_PORT=%d", port), "GRAPH_URL="+w.address,
-		"ARCHIVE_STORAGE="+w.connection, "SWEEP_AFTER=0s")...)
+	cmd.Env = append(os.Environ(),
+		append(environment, fmt.Sprintf("FUNCTIONS_CUSTOMHANDLER_PORT=%d", port), "GRAPH_URL="+w.address,
+			"ARCHIVE_STORAGE="+w.connection, "SWEEP_AFTER=0s")...)
 	cmd.Stdout, cmd.Stderr = w.log, w.log
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)

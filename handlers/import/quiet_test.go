@@ -59,7 +59,8 @@ func TestLibrariesWriteNothing(t *testing.T) {
 	}
 	w.became(batch, "archived: jane imported")
 	within(t, "bytes are sent behind an answer", func() bool { return behind.Load() > 0 })
-	within(t, "the batch's end is logged", func() bool { return strings.Contains(w.log.String(), `"event":"import.batchImported"`) })
+	within(t, "the batch's end is logged",
+		func() bool { return strings.Contains(w.log.String(), `"event":"import.batchImported"`) })
 	for line := range bytes.Lines([]byte(w.log.String())) {
 		if !bytes.HasPrefix(line, []byte(`{"time":`)) {
 			t.Errorf("a line that is not the handler's: %s", line)

@@ -17,7 +17,8 @@ import (
 func foreign() map[string]fault {
 	return map[string]fault{
 		"404 in HTML": {Status: 404, HTML: true}, "413 without a body": {Status: 413, Empty: true},
-		"423 moved": {Status: 423, Code: "ErrorMailboxMoveInProgress"}, "409 conflict": {Status: 409, Code: "ErrorIrresolvableConflict"},
+		"423 moved": {Status: 423, Code: "ErrorMailboxMoveInProgress"}, "409 conflict": {Status: 409,
+			Code: "ErrorIrresolvableConflict"},
 	}
 }
 
@@ -27,7 +28,8 @@ func TestAPassingRefusalIsNoFact(t *testing.T) {
 	cases := map[string]graphFault{}
 	for name, f := range foreign() {
 		f.Times = 2
-		for _, kind := range []string{mailboxtest.Create, mailboxtest.Find, mailboxtest.Folder, mailboxtest.FindFolder, mailboxtest.Batch, mailboxtest.LookUp} {
+		for _, kind := range []string{mailboxtest.Create, mailboxtest.Find, mailboxtest.Folder, mailboxtest.FindFolder,
+			mailboxtest.Batch, mailboxtest.LookUp} {
 			cases[kind+", "+name] = graphFault{kind: kind, fault: f}
 		}
 	}
@@ -35,7 +37,8 @@ func TestAPassingRefusalIsNoFact(t *testing.T) {
 		w := newWorld(t)
 		batch := w.put(w.line(sms("m1", "whatever stands in between", otto, ali)))
 		if c.kind == mailboxtest.Find { // what it takes to have a copy looked for
-			w.graph.Fail(mailboxtest.Create, 1, fault{After: true, Reset: true, Times: 3}) // one that the claim's age breaks off counts too
+			// one that the claim's age breaks off counts too
+			w.graph.Fail(mailboxtest.Create, 1, fault{After: true, Reset: true, Times: 3})
 		}
 		w.graph.Fail(c.kind, 1, c.fault)
 		w.start(doubt(inDoubtTest)).deliver(batch)
@@ -66,7 +69,8 @@ func TestAPassingRefusalUnderAFile(t *testing.T) {
 	t.Parallel()
 	cases := map[string]graphFault{}
 	for kind, name := range map[string]string{
-		mailboxtest.AddFile: "409 conflict", mailboxtest.Session: "404 in HTML", mailboxtest.Part: "409 conflict", mailboxtest.Patch: "404 in HTML",
+		mailboxtest.AddFile: "409 conflict", mailboxtest.Session: "404 in HTML", mailboxtest.Part: "409 conflict",
+		mailboxtest.Patch:  "404 in HTML",
 		mailboxtest.Delete: "404 in HTML",
 	} {
 		cases[kind+", "+name] = graphFault{kind: kind, fault: foreign()[name]}
@@ -101,11 +105,13 @@ func TestAProxysNotFoundIsNoMissingMailbox(t *testing.T) {
 		a := w.start(doubt(inDoubtTest), func(s *start) {
 			s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 				if bad.Load() && strings.Contains(r.URL.Path, "/mailFolders") {
-					if refusals.Add(1) == 4 { // one mailbox is asked about at a time: the invocation ends when it was asked again
+					// one mailbox is asked about at a time: the invocation ends when it was asked again
+					if refusals.Add(1) == 4 {
 						cancel()
 					}
-					return &http.Response{StatusCode: 404, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"text/html"}},
-						Body: http.NoBody, Request: r}, nil
+					return &http.Response{StatusCode: 404, ProtoMajor: 1, ProtoMinor: 1,
+						Header: http.Header{"Content-Type": {"text/html"}},
+						Body:   http.NoBody, Request: r}, nil
 				}
 				return w.toGraph.RoundTrip(r)
 			})
@@ -135,7 +141,8 @@ func TestARefusalThatNeverPassesStaysPending(t *testing.T) {
 		t.Run(kind, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			w.start().deliver(w.put(w.line(sms("m0", "both have the folder", jane, ali))))
-			stuck := w.put(w.line(sms("m1", "for one who is refused", otto, ali)), w.line(sms("m2", "for another", otto, jane)))
+			stuck := w.put(w.line(sms("m1", "for one who is refused", otto, ali)),
+				w.line(sms("m2", "for another", otto, jane)))
 			behind := w.put(w.line(sms("m3", "the next batch", otto, jane)))
 			w.close(w.folder)
 			a := w.start(doubt(inDoubtTest), func(s *start) { s.transport = w.refuseFor(ali.id(), kind, f) })
@@ -166,12 +173,14 @@ func (w *world) refuseFor(user, kind string, f fault) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		create := r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/messages")
 		folders := r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/mailFolders")
-		if !strings.Contains(r.URL.Path, user) || !(create && kind == mailboxtest.Create || folders && kind == mailboxtest.FindFolder) {
+		if !strings.Contains(r.URL.Path, user) ||
+			!(create && kind == mailboxtest.Create || folders && kind == mailboxtest.FindFolder) {
 			return w.toGraph.RoundTrip(r)
 		}
 		body := `{"error":{"code":"` + f.Code + `","message":"no"}}`
-		return &http.Response{StatusCode: f.Status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"application/json"}},
-			Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}, nil
+		return &http.Response{StatusCode: f.Status, ProtoMajor: 1, ProtoMinor: 1,
+			Header: http.Header{"Content-Type": {"application/json"}},
+			Body:   io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}, nil
 	})
 }
 
@@ -180,15 +189,19 @@ func (w *world) refuseFor(user, kind string, f fault) http.RoundTripper {
 func TestALetterThatLowersIntoASCII(t *testing.T) {
 	t.Parallel()
 	for name, address := range map[string]string{
-		"capital I with dot": "INFO@B\u0130LG\u0130.COM", "Kelvin sign": "info@\u212aent.example", "Kelvin in the local part": "\u212aim@contoso.example",
-		"long s": "\u017fam@contoso.example", "capital I with dot in the local part": "\u0130nfo@contoso.example",
+		"capital I with dot": "INFO@B\u0130LG\u0130.COM", "Kelvin sign": "info@\u212aent.example",
+		"Kelvin in the local part":             "\u212aim@contoso.example",
+		"long s":                               "\u017fam@contoso.example",
+		"capital I with dot in the local part": "\u0130nfo@contoso.example",
 	} {
 		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			odd := person{"Odd", "+447700900555", address}
-			batch := w.put(w.line(sms("m1", "with an odd address", ali, odd)), w.line(sms("m2", "from one", odd, jane)), w.line(sms("m3", "a good one", jane, ali)))
+			batch := w.put(w.line(sms("m1", "with an odd address", ali, odd)), w.line(sms("m2", "from one", odd, jane)),
+				w.line(sms("m3", "a good one", jane, ali)))
 			w.start().deliver(batch)
-			w.became(batch, "archived: ali imported", "archived: jane imported", "archived: ali imported, jane imported")
+			w.became(batch, "archived: ali imported", "archived: jane imported",
+				"archived: ali imported, jane imported")
 		}))
 	}
 }

@@ -20,7 +20,8 @@ func TestReplay(t *testing.T) {
 		a.deliver(failed)
 		w.became(failed, "failed: ali failed")
 		rest := w.put(
-			w.line(sms("m2", "to a guest, who gets a mailbox", otto, gus)), raw(`{"v":7}`), w.line(sms("m3", "this one was imported", jane, gus)),
+			w.line(sms("m2", "to a guest, who gets a mailbox", otto, gus)), raw(`{"v":7}`), w.line(sms("m3",
+				"this one was imported", jane, gus)),
 			w.line(sms("m4", "nobody's, and stays so", otto, otto)),
 		)
 		a.deliver(rest)
@@ -58,7 +59,8 @@ func TestReplayAfterTheMappingChanged(t *testing.T) {
 		w := newWorld(t)
 		a := w.start()
 		w.csv("447700900789,kim@contoso.example")
-		batch := w.put(w.line(sms("m1", "to a number that is in the next file", otto, person{"Zoe", "07700 900555", ""})))
+		batch := w.put(w.line(sms("m1", "to a number that is in the next file", otto,
+			person{"Zoe", "07700 900555", ""})))
 		a.deliver(batch)
 		w.became(batch, "unmapped")
 		w.csv("447700900789,kim@contoso.example", "447700900555,ali@contoso.example")
@@ -74,7 +76,8 @@ func TestReplayOfACopyThatFailed(t *testing.T) {
 		a := w.start(set("IMPORT_CONCURRENCY", "1"))
 		batch := w.put(w.line(sms("m1", "one copy fails, the other does not", jane, ali)))
 		a.deliver(batch)
-		if totals := w.balanced(batch); totals.Records.Failed != 1 || totals.Copies.Failed != 1 || totals.Copies.Imported != 1 {
+		if totals := w.balanced(batch); totals.Records.Failed != 1 || totals.Copies.Failed != 1 ||
+			totals.Copies.Imported != 1 {
 			t.Errorf("totals %+v", totals)
 		}
 		a.swept(`{"replay":"` + batch + `"}`)
@@ -108,7 +111,8 @@ func TestReplayBreaksOff(t *testing.T) {
 		ctx, kill := context.WithCancel(t.Context())
 		defer kill()
 		short := w.start(doubt(time.Second), func(s *start) { s.transport = w.beforeCreate(kill) })
-		if got := short.invoke(ctx, "sweep", map[string]string{"timer": `{"replay":"` + batch + `"}`}); got.status == http.StatusOK {
+		if got := short.invoke(ctx, "sweep",
+			map[string]string{"timer": `{"replay":"` + batch + `"}`}); got.status == http.StatusOK {
 			t.Errorf("a replay that could import nothing: %s", got.value)
 		}
 		if s := w.state(batch); s.Done || s.Totals().Copies.Pending != 1 {
@@ -129,7 +133,8 @@ func TestPlanIsOfTheLastTry(t *testing.T) {
 		batch := w.put(w.line(sms("m1", "his mailbox goes in between", otto, ali)))
 		ctx, kill := context.WithCancel(t.Context())
 		defer kill()
-		if got := w.start(doubt(time.Second), func(s *start) { s.transport = w.beforeCreate(kill) }).event(ctx, batch); got.status == http.StatusOK {
+		if got := w.start(doubt(time.Second), func(s *start) { s.transport = w.beforeCreate(kill) }).event(ctx,
+			batch); got.status == http.StatusOK {
 			t.Errorf("status %d", got.status)
 		}
 		if c := w.state(batch).Totals().Copies; c.Pending != 1 {

@@ -31,7 +31,8 @@ func TestLargeAttachments(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		one, two, three, four := noise(inline, 1), noise(posted, 2), noise(parted, 3), noise(9, 4)
-		all := w.file(w.file(w.file(w.file(sms("m1", "all the ways to Graph", otto, ali), "one.bin", one), "two.bin", two), "three.bin", three), "four.bin", four)
+		all := w.file(w.file(w.file(w.file(sms("m1", "all the ways to Graph", otto, ali), "one.bin", one), "two.bin",
+			two), "three.bin", three), "four.bin", four)
 		batch := w.put(w.line(all))
 		w.start().deliver(batch)
 		w.became(batch, "archived: ali imported")
@@ -70,11 +71,13 @@ func TestMaxItemSize(t *testing.T) {
 		small, large, other := noise(100_000, 1), noise(300_001, 2), noise(250_000, 3)
 		batch := w.put(
 			w.line(w.file(w.file(sms("m1", "one is too large", jane, ali), "large.bin", large), "small.bin", small)),
-			w.line(w.file(w.file(sms("m2", "both are too large together", jane, ali), "small.bin", small), "other.bin", other)),
+			w.line(w.file(w.file(sms("m2", "both are too large together", jane, ali), "small.bin", small), "other.bin",
+				other)),
 			w.line(w.file(sms("m3", "this is not", jane, ali), "other.bin", other)),
 		)
 		a.deliver(batch)
-		w.became(batch, "archived: ali oversize, jane oversize", "archived: ali oversize, jane oversize", "archived: ali imported, jane imported")
+		w.became(batch, "archived: ali oversize, jane oversize", "archived: ali oversize, jane oversize",
+			"archived: ali imported, jane imported")
 		w.holds(ali, with("m1", small), with("m2", small), with("m3", other))
 		for _, c := range append(w.state(batch).Copies(1), w.state(batch).Copies(2)...) {
 			if !strings.Contains(c.Reason, "MAX_ITEM_SIZE") {
@@ -98,7 +101,10 @@ func (w *world) named(id, name string, content []byte, reason string) {
 		if len(content) >= 1_000_000 {
 			size = fmt.Sprintf("%d,%03d,%03d bytes", len(content)/1_000_000, len(content)/1000%1000, len(content)%1000)
 		}
-		for _, text := range []string{fmt.Sprintf("[Not attached: %q (%s): ", name, size), size + ", SHA-256 " + hexSum(content), reason, "kept in the archive's storage, in the container media, folder " + mediaDay + ", under its SHA-256"} {
+		for _, text := range []string{fmt.Sprintf("[Not attached: %q (%s): ", name, size),
+			size + ", SHA-256 " +
+				hexSum(content), reason, "kept in the archive's storage, in the container media, folder " + mediaDay +
+				", under its SHA-256"} {
 			if !strings.Contains(m.Text, text) {
 				w.t.Errorf("the text of %s does not say %q:\n%s", id, text, m.Text)
 			}
@@ -111,10 +117,12 @@ func (w *world) named(id, name string, content []byte, reason string) {
 func TestTenantRefusesTheSize(t *testing.T) {
 	t.Parallel()
 	small, large := noise(1000, 1), noise(parted, 2)
-	for name, limit := range map[string]int64{"before anything is created": 3_000_000, "at the last part": parted + 500} {
+	for name, limit := range map[string]int64{"before anything is created": 3_000_000,
+		"at the last part": parted + 500} {
 		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t, func(o *mailboxtest.Options) { o.MessageLimit = limit })
-			batch := w.put(w.line(w.file(w.file(sms("m1", "too large for the tenant", jane, ali), "small.bin", small), "large.bin", large)))
+			batch := w.put(w.line(w.file(w.file(sms("m1", "too large for the tenant", jane, ali), "small.bin", small),
+				"large.bin", large)))
 			w.start().deliver(batch)
 			w.became(batch, "archived: ali oversize, jane oversize")
 			w.holds(ali, "m1")
@@ -154,7 +162,8 @@ func (w *world) oversized(batch string) string {
 func TestTenantRefusesEvenTheText(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t, func(o *mailboxtest.Options) { o.MessageLimit = 100 })
-		batch := w.put(w.line(w.file(sms("m1", "too large whatever is left out", jane, ali), "small.bin", noise(1000, 1))))
+		batch := w.put(w.line(w.file(sms("m1", "too large whatever is left out", jane, ali), "small.bin",
+			noise(1000, 1))))
 		w.start().deliver(batch)
 		w.became(batch, "failed: ali failed, jane failed")
 		w.holds(ali)
@@ -171,7 +180,8 @@ func TestCloudWithoutUploadSessions(t *testing.T) {
 			w.line(w.file(w.file(sms("m3", "one of each", jane, ali), "large.bin", large), "small.bin", small)),
 		)
 		w.start(set("AZURE_CLOUD", "usgov-high")).deliver(batch)
-		w.became(batch, "archived: ali oversize, jane oversize", "archived: ali imported, jane imported", "archived: ali oversize, jane oversize")
+		w.became(batch, "archived: ali oversize, jane oversize", "archived: ali imported, jane imported",
+			"archived: ali oversize, jane oversize")
 		w.holds(ali, "m1", with("m2", small), with("m3", small))
 		w.named("m1", "large.bin", large, "this cloud's mailboxes do not take a file of this size")
 		w.named("m3", "large.bin", large, "this cloud's mailboxes do not take a file of this size")
@@ -196,7 +206,8 @@ func TestOversizeStaysOversizeAfterACrash(t *testing.T) {
 		dying := w.start(doubt(inDoubtTest), func(s *start) {
 			s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 				resp, err := w.toGraph.RoundTrip(r)
-				if strings.HasSuffix(r.URL.Path, "/messages") && r.Method == http.MethodPost && resp != nil && resp.StatusCode == http.StatusCreated {
+				if strings.HasSuffix(r.URL.Path, "/messages") && r.Method == http.MethodPost && resp != nil &&
+					resp.StatusCode == http.StatusCreated {
 					if creates++; creates == 2 { // the first one was to take the file in a session
 						kill()
 					}
@@ -221,7 +232,8 @@ func TestMediaThatIsNotAsItWasStored(t *testing.T) {
 			return it.with("media", []record.Media{m})
 		}
 		gone := record.Media{SHA256: strings.Repeat("ab", 32), Size: 1000, Day: mediaDay}
-		bad, worse := w.file(sms("m1", "x", otto, ali), "a.bin", noise(1000, 1)), w.file(sms("m2", "x", otto, ali), "b.bin", noise(parted, 2))
+		bad, worse := w.file(sms("m1", "x", otto, ali), "a.bin", noise(1000, 1)), w.file(sms("m2", "x", otto, ali),
+			"b.bin", noise(parted, 2))
 		short := record.Media{SHA256: hexSum(noise(1000, 1)), Size: 1001, Day: mediaDay}
 		long := record.Media{SHA256: hexSum(noise(parted, 2)), Size: parted + 1, Day: mediaDay}
 		batch := w.put(
@@ -232,7 +244,8 @@ func TestMediaThatIsNotAsItWasStored(t *testing.T) {
 		w.start().deliver(batch)
 		w.became(batch, "failed: ali failed", "failed: ali failed", "failed: ali failed", "archived: ali imported")
 		w.holds(ali, "m3")
-		for line, want := range []string{1: "no longer in the archive's storage", 2: "as it was stored", 3: "as it was stored"} {
+		for line, want := range []string{1: "no longer in the archive's storage", 2: "as it was stored",
+			3: "as it was stored"} {
 			for _, c := range w.state(batch).Copies(line) {
 				if !strings.Contains(c.Reason, want) {
 					t.Errorf("line %d: the reason is %q", line, c.Reason)
@@ -263,11 +276,13 @@ func TestMediumOfTheFormBefore(t *testing.T) {
 // It is never a failed copy, and the batch's other records do not wait for it.
 func TestMediumInTheArchiveTier(t *testing.T) {
 	virtual(t, func(t *testing.T) {
-		for _, name := range []string{"a.bin", "picture.png"} { // the second one is looked at before the message is made
+		// the second one is looked at before the message is made
+		for _, name := range []string{"a.bin", "picture.png"} {
 			w := newWorld(t)
 			picture := append([]byte("\x89PNG\r\n\x1a\n"), noise(1000, 12)...)
 			it := w.file(sms("m1", "with a file", otto, ali), name, picture)
-			it["attachment"].([]item)[0]["contentType"] = map[bool]string{true: "image/png", false: "application/octet-stream"}[name != "a.bin"]
+			it["attachment"].([]item)[0]["contentType"] = map[bool]string{true: "image/png",
+				false: "application/octet-stream"}[name != "a.bin"]
 			batch := w.put(w.line(it), w.line(sms("m2", "and one without", otto, ali)))
 			archived := w.start(func(s *start) {
 				s.rule = func(r *http.Request) archivetest.Fault {
@@ -277,7 +292,8 @@ func TestMediumInTheArchiveTier(t *testing.T) {
 					return archivetest.Pass
 				}
 			})
-			if got := archived.event(t.Context(), batch); got.status != http.StatusServiceUnavailable || !strings.Contains(got.value, "rehydrated") {
+			if got := archived.event(t.Context(), batch); got.status != http.StatusServiceUnavailable ||
+				!strings.Contains(got.value, "rehydrated") {
 				t.Errorf("%s: status %d, %s", name, got.status, got.value)
 			}
 			if w.state(batch).Done || len(w.state(batch).Copies(1)) != 0 {
@@ -303,7 +319,8 @@ func TestBatchInTheArchiveTier(t *testing.T) {
 				return archivetest.Pass
 			}
 		})
-		if got := archived.event(t.Context(), batch); got.status != http.StatusServiceUnavailable || !strings.Contains(got.value, "rehydrated") {
+		if got := archived.event(t.Context(), batch); got.status != http.StatusServiceUnavailable ||
+			!strings.Contains(got.value, "rehydrated") {
 			t.Errorf("status %d, %s", got.status, got.value)
 		}
 		w.start().deliver(batch)

@@ -84,7 +84,8 @@ func TestEntriesNameTheirSource(t *testing.T) {
 func TestReplayReadsWhatWasOfAnUnknownSource(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		batch := w.put(ofSource(t, w.line(sms("m1", "of a source that is known by now", otto, ali)), record.TeleMessage))
+		batch := w.put(ofSource(t, w.line(sms("m1", "of a source that is known by now", otto, ali)),
+			record.TeleMessage))
 		j, err := journal.Open(t.Context(), w.store.Logs(), batch, "an earlier version", time.Now)
 		if err != nil {
 			t.Fatal(err)

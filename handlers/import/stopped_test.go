@@ -40,14 +40,16 @@ func TestStoppedProcess(t *testing.T) {
 		var lines []raw
 		for i := range 100 {
 			n := len(people)
-			lines = append(lines, w.line(sms(fmt.Sprintf("r%d-%03d", round, i), "text "+strings.Repeat("x", 30_000), people[i%n],
-				people[(i*7+1)%n], people[(i*11+2)%n], people[(i*13+3)%n])))
+			lines = append(lines,
+				w.line(sms(fmt.Sprintf("r%d-%03d", round, i), "text "+strings.Repeat("x", 30_000), people[i%n],
+					people[(i*7+1)%n], people[(i*11+2)%n], people[(i*13+3)%n])))
 		}
 		batch := w.putIn(fmt.Sprintf("%s-%d", w.folder, round), 1, lines...)
 		var group sync.WaitGroup
 		group.Go(func() { a.event(batch, fmt.Sprintf("a-%d", round)) })
 		creates := w.calls(mailboxtest.Create)
-		within(t, "the first one is at work", func() bool { return w.calls(mailboxtest.Create) > creates+rand.IntN(60) })
+		within(t, "the first one is at work",
+			func() bool { return w.calls(mailboxtest.Create) > creates+rand.IntN(60) })
 		_ = a.cmd.Process.Signal(syscall.SIGSTOP)
 		if status := b.event(batch, fmt.Sprintf("b-%d", round)); status != http.StatusOK {
 			t.Errorf("round %d: the second importer answers %d", round, status)

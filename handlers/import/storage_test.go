@@ -32,7 +32,8 @@ func (w *world) mixed() (batch string, check func(t *testing.T)) {
 		w.holds(jane, "m1", "p1")
 		w.holds(ali, "m1", "p1", with("m2", picture))
 		totals := w.balanced(batch)
-		if r, c := totals.Records, totals.Copies; r.Archived != 6 || r.Excluded != 1 || c.Imported != 5 || c.Duplicate != 2 {
+		if r, c := totals.Records, totals.Copies; r.Archived != 6 || r.Excluded != 1 || c.Imported != 5 ||
+			c.Duplicate != 2 {
 			t.Errorf("totals %+v", totals)
 		}
 		for _, id := range []string{"p2", "p3"} { // so that they are duplicates if they come once more

@@ -30,8 +30,10 @@ func TestBatchEndsInMailboxesAndJournal(t *testing.T) {
 			w.line(sms("m1", "hello Ali, this is a secret", jane, ali)),
 			w.line(w.file(sms("m2", "look at this secret picture", ali, kim, otto), "party-in-secret.png", picture)),
 			w.line(sms("m3", "a guest has no mailbox here", otto, gus)),
-			w.line(item{"messageId": "hb", "messageType": "SYSTEM", "msisdn": "447700900123", "textContent": "no traffic for 3 days"}),
-			w.line(sms("m5", "this one is from the year 57300", jane, ali).with("messageTime", "57300-01-01T00:00:00Z")),
+			w.line(item{"messageId": "hb", "messageType": "SYSTEM", "msisdn": "447700900123",
+				"textContent": "no traffic for 3 days"}),
+			w.line(sms("m5", "this one is from the year 57300", jane, ali).with("messageTime",
+				"57300-01-01T00:00:00Z")),
 			w.line(sms("m6", "nobody knows this number here", otto, person{"Zoe", "65000", ""})),
 		)
 		res := w.start().deliver(batch)
@@ -60,8 +62,10 @@ func TestBatchEndsInMailboxesAndJournal(t *testing.T) {
 				t.Errorf("line %d of the journal lacks something: %+v", n, r)
 			}
 		}
-		if n := w.graph.Requests(); n.Refused > 1 || n.NoClientID > 0 || n.NoImmutableID > 0 { // the guest's folder is refused
-			t.Errorf("Graph refused %d requests, %d were without id, %d without immutable ids", n.Refused, n.NoClientID, n.NoImmutableID)
+		// the guest's folder is refused
+		if n := w.graph.Requests(); n.Refused > 1 || n.NoClientID > 0 || n.NoImmutableID > 0 {
+			t.Errorf("Graph refused %d requests, %d were without id, %d without immutable ids", n.Refused, n.NoClientID,
+				n.NoImmutableID)
 		}
 	})
 }
@@ -140,12 +144,15 @@ func TestLinesThatAreNoRecordsAreQuarantined(t *testing.T) {
 		a.deliver(none)
 		w.became(none, "quarantined")
 		some := w.put(
-			raw(`{"v":1,"items":[{"sha256":"00","raw":{"messageId":7}}]}`), raw(`{"v":2}`), raw(`[]`), raw(`{"v":1,"items":"cut of`),
-			raw("\xff\xfe\x00"), raw(`{"v":1,"fault":"its JSON is nested too deeply"}`), raw(`{"v":1,"items":[{"sha256":"00","raw":"text"}]}`),
+			raw(`{"v":1,"items":[{"sha256":"00","raw":{"messageId":7}}]}`), raw(`{"v":2}`), raw(`[]`), raw(
+				`{"v":1,"items":"cut of`),
+			raw("\xff\xfe\x00"), raw(`{"v":1,"fault":"its JSON is nested too deeply"}`), raw(
+				`{"v":1,"items":[{"sha256":"00","raw":"text"}]}`),
 			w.line(sms("m1", "the one that can be read", jane, ali)), raw(""), raw(strings.Repeat("[", 20_000)),
 		)
 		a.deliver(some)
-		w.became(some, "quarantined", "quarantined", "quarantined", "quarantined", "quarantined", "quarantined", "quarantined",
+		w.became(some, "quarantined", "quarantined", "quarantined", "quarantined", "quarantined", "quarantined",
+			"quarantined",
 			"archived: ali imported, jane imported", "quarantined")
 		w.holds(ali, "m1")
 		empty := w.put()
@@ -165,7 +172,8 @@ func TestLinesThatAreNoRecordsAreQuarantined(t *testing.T) {
 func TestSecondDelivery(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		batch := w.put(w.line(sms("m1", "delivered more than once", jane, ali)), w.line(sms("m2", "this one, too", ali, jane)))
+		batch := w.put(w.line(sms("m1", "delivered more than once", jane, ali)),
+			w.line(sms("m2", "this one, too", ali, jane)))
 		first := w.start().deliver(batch)
 		made := w.calls()
 		again := w.start()
@@ -223,12 +231,16 @@ func TestSameMessageOfTwoOwners(t *testing.T) {
 		a.deliver(batch)
 		w.holds(jane, "m1")
 		w.holds(ali, "m1")
-		if totals := w.balanced(batch); totals.Copies.Imported != 2 || totals.Copies.Duplicate != 2 || totals.Records.Archived != 2 {
+		if totals := w.balanced(batch); totals.Copies.Imported != 2 || totals.Copies.Duplicate != 2 ||
+			totals.Records.Archived != 2 {
 			t.Errorf("in one batch: %+v", totals)
 		}
-		next := w.put(w.line(of(ali)), w.line(of(jane).with("textContent", "the same id with another text")), w.line(of(kim))) // a number without a mailbox
+		// a number without a mailbox
+		next := w.put(w.line(of(ali)), w.line(of(jane).with("textContent", "the same id with another text")),
+			w.line(of(kim)))
 		a.deliver(next)
-		w.became(next, "archived: ali duplicate, jane duplicate", "archived: ali duplicate (differs), jane duplicate (differs)",
+		w.became(next, "archived: ali duplicate, jane duplicate",
+			"archived: ali duplicate (differs), jane duplicate (differs)",
 			"archived: ali duplicate, jane duplicate")
 		w.holds(jane, "m1")
 		c := w.state(next).Copies(2)[0]
@@ -261,20 +273,23 @@ func TestBothOwnersAtTheSameTime(t *testing.T) {
 }
 
 func piece3(id string, number int, text string) item {
-	return sms(id, text, jane, ali).with("segmentedData", item{"segmentedId": "long-one", "pieceNumber": number, "totalPieces": 3})
+	return sms(id, text, jane, ali).with("segmentedData",
+		item{"segmentedId": "long-one", "pieceNumber": number, "totalPieces": 3})
 }
 
 func TestLongMessageInPieces(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		a := w.start()
-		batch := w.put(w.line(piece3("p1", 1, "first part, "), piece3("p2", 2, "second part, "), piece3("p3", 3, "third part.")))
+		batch := w.put(w.line(piece3("p1", 1, "first part, "), piece3("p2", 2, "second part, "),
+			piece3("p3", 3, "third part.")))
 		a.deliver(batch)
 		w.became(batch, "archived: ali imported, jane imported")
 		if totals := w.balanced(batch); totals.Records.Archived != 3 || totals.Copies.Imported != 2 {
 			t.Errorf("three pieces: %+v", totals)
 		}
-		if text := w.graph.Messages(ali.id())[0].Text; !strings.HasPrefix(text, "first part, second part, third part.\r\n") {
+		if text := w.graph.Messages(ali.id())[0].Text; !strings.HasPrefix(text,
+			"first part, second part, third part.\r\n") {
 			t.Errorf("the text is %.60q", text)
 		}
 		// Each piece once more, alone; the later ones are known by their own ids.

@@ -23,7 +23,8 @@ import (
 // close writes the manifest of a run: no batch will be added.
 func (w *world) close(folder string) {
 	w.t.Helper()
-	if _, _, err := w.store.Batches().WriteManifest(context.Background(), folder, archive.Manifest{Version: 1}); err != nil {
+	if _, _, err := w.store.Batches().WriteManifest(context.Background(), folder,
+		archive.Manifest{Version: 1}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -182,8 +183,10 @@ func TestSweepByHand(t *testing.T) {
 		w := newWorld(t)
 		a := w.start(set("SWEEP_AFTER", "1h"))
 		batch := w.put(w.texts("m", 1)...)
-		for _, input := range []string{`{"after":"soon"}`, `{"after":"-1s"}`, `{"replay":"`, `{"before":"1s"}`, `0s`, `{"after":"0s"}{"after":"0s"}`,
-			`{"replay":"2026/01/01/none"}`, `{"replay":"` + w.folder + `/00009.ndjson"}`, `{"replay":"../media/x"}`, `{"replay":"` + w.folder + `/%2e"}`} {
+		for _, input := range []string{`{"after":"soon"}`, `{"after":"-1s"}`, `{"replay":"`, `{"before":"1s"}`, `0s`,
+			`{"after":"0s"}{"after":"0s"}`,
+			`{"replay":"2026/01/01/none"}`, `{"replay":"` + w.folder +
+				`/00009.ndjson"}`, `{"replay":"../media/x"}`, `{"replay":"` + w.folder + `/%2e"}`} {
 			if got := a.sweep(input); got.status != http.StatusBadRequest {
 				t.Errorf("%s: status %d, %s", input, got.status, got.value)
 			}
@@ -248,12 +251,14 @@ func TestBatchThatWasChanged(t *testing.T) {
 				if err != nil {
 					return nil, err
 				}
-				resp.Body = io.NopCloser(bytes.NewReader(bytes.Replace(body, []byte("Delivered"), []byte("Unhandled"), 1)))
+				resp.Body = io.NopCloser(bytes.NewReader(bytes.Replace(body, []byte("Delivered"), []byte("Unhandled"),
+					1)))
 			}
 			return resp, err
 		})
 		a := w.start(through(way))
-		if got := a.event(t.Context(), changed); got.status == http.StatusOK || !strings.Contains(got.value, "not as fetch wrote it") {
+		if got := a.event(t.Context(), changed); got.status == http.StatusOK ||
+			!strings.Contains(got.value, "not as fetch wrote it") {
 			t.Errorf("status %d: %s", got.status, got.value)
 		}
 		if got := a.sweep(""); got.status == http.StatusOK || !strings.Contains(got.value, "not as fetch wrote it") {

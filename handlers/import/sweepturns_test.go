@@ -22,7 +22,8 @@ func TestStuckBatchesKeepNoneFromItsTurn(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		way := &away{of: kim, next: w.toGraph}
-		a := w.start(func(s *start) { s.transport = way }, doubt(time.Second), sweepTimes(func(t *sweeper.Times) { t.Long = time.Hour }))
+		a := w.start(func(s *start) { s.transport = way }, doubt(time.Second),
+			sweepTimes(func(t *sweeper.Times) { t.Long = time.Hour }))
 		old, young := runOf(2, "run"), runOf(1, "run")
 		for i := range 13 {
 			w.putIn(old, i+1, w.line(sms(fmt.Sprintf("old%02d", i), "one of them is away", otto, kim)))
@@ -38,7 +39,8 @@ func TestStuckBatchesKeepNoneFromItsTurn(t *testing.T) {
 		w.close(young)
 		// Each of them has its turns, and is told of.
 		a.retime(sweeper.Times{
-			Idle: 300 * time.Millisecond, Short: time.Second, Long: 300 * time.Millisecond, Look: time.Minute, Lease: time.Second,
+			Idle: 300 * time.Millisecond, Short: time.Second, Long: 300 * time.Millisecond, Look: time.Minute,
+			Lease: time.Second,
 		})
 		// A turn in which the batch's journal is still held by the turn before, which broke off, counts for nothing.
 		fewest := func() int { return slices.Min(slices.Collect(maps.Values(w.sweeps().Tried))) }
@@ -51,7 +53,8 @@ func TestStuckBatchesKeepNoneFromItsTurn(t *testing.T) {
 				t.Errorf("%s had %d turns", batch, n)
 			}
 		}
-		if n := w.log.Count(`"level":"ERROR"`, `"event":"import.batchStuck"`, `"run":"`+old+`"`); n == 0 || len(tried) != 13 {
+		if n := w.log.Count(`"level":"ERROR"`, `"event":"import.batchStuck"`, `"run":"`+old+`"`); n == 0 ||
+			len(tried) != 13 {
 			t.Errorf("%d batches were tried, %d lines tell of them", len(tried), n)
 		}
 		way.back.Store(true)
@@ -77,9 +80,11 @@ func TestSweepIsKilled(t *testing.T) {
 		}
 		ctx, kill := context.WithCancel(t.Context())
 		defer kill()
-		w.start(doubt(time.Second), func(s *start) { s.transport = w.beforeCreate(kill) }).invoke(ctx, "sweep", map[string]string{"timer": ""})
+		w.start(doubt(time.Second), func(s *start) { s.transport = w.beforeCreate(kill) }).invoke(ctx, "sweep",
+			map[string]string{"timer": ""})
 		s := w.sweeps()
-		if len(s.Tried) != sweeper.TurnGroup || s.Tried[w.batches[0]] != 1 || s.Tried[w.batches[sweeper.TurnGroup]] != 0 || s.After != w.batches[sweeper.TurnGroup-1] {
+		if len(s.Tried) != sweeper.TurnGroup || s.Tried[w.batches[0]] != 1 ||
+			s.Tried[w.batches[sweeper.TurnGroup]] != 0 || s.After != w.batches[sweeper.TurnGroup-1] {
 			t.Errorf("%d batches were tried, up to %s", len(s.Tried), s.After)
 		}
 		b := w.start(doubt(time.Second))
@@ -141,7 +146,9 @@ func TestRunThatCannotBeListed(t *testing.T) {
 		w.close(good)
 		way := roundTripper(func(r *http.Request) (*http.Response, error) {
 			if r.URL.Query().Get("prefix") == bad+"/" {
-				return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{"X-Ms-Error-Code": {"AuthorizationPermissionMismatch"}}, Body: http.NoBody, Request: r}, nil
+				return &http.Response{StatusCode: http.StatusForbidden,
+					Header: http.Header{"X-Ms-Error-Code": {"AuthorizationPermissionMismatch"}}, Body: http.NoBody,
+					Request: r}, nil
 			}
 			return w.way().RoundTrip(r)
 		})

@@ -38,12 +38,14 @@ func TestTextInTheMailboxIsTheMessages(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		for id, test := range map[string]struct{ text, begins string }{
-			"plain":      {"hello", "hello\r\n\r\n"},
-			"lines":      {"one\ntwo\r\nthree\tfour", "one\ntwo\r\nthree\tfour\r\n\r\n"},
-			"emoji":      {"👨‍👩‍👧 \u2068isolated\u2069 \ufffc", "👨‍👩‍👧 \u2068isolated\u2069 \ufffc\r\n"},
-			"controls":   {"nul \x00, bell \a, escape \x1b[1m, \uffff", "nul ⟦U+0000⟧, bell ⟦U+0007⟧, escape ⟦U+001B⟧[1m, ⟦U+FFFF⟧\r\n"},
-			"written":    {"the sender's ⟦U+0007⟧", "the sender's ⟦U+0007⟧\r\n"},
-			"cipher":     {"U2FsdGVkX1+vupppZksvRf5pq5g5XjFRlipRkwB0K1Y=", "U2FsdGVkX1+vupppZksvRf5pq5g5XjFRlipRkwB0K1Y=\r\n"},
+			"plain": {"hello", "hello\r\n\r\n"},
+			"lines": {"one\ntwo\r\nthree\tfour", "one\ntwo\r\nthree\tfour\r\n\r\n"},
+			"emoji": {"👨‍👩‍👧 \u2068isolated\u2069 \ufffc", "👨‍👩‍👧 \u2068isolated\u2069 \ufffc\r\n"},
+			"controls": {"nul \x00, bell \a, escape \x1b[1m, \uffff",
+				"nul ⟦U+0000⟧, bell ⟦U+0007⟧, escape ⟦U+001B⟧[1m, ⟦U+FFFF⟧\r\n"},
+			"written": {"the sender's ⟦U+0007⟧", "the sender's ⟦U+0007⟧\r\n"},
+			"cipher": {"U2FsdGVkX1+vupppZksvRf5pq5g5XjFRlipRkwB0K1Y=",
+				"U2FsdGVkX1+vupppZksvRf5pq5g5XjFRlipRkwB0K1Y=\r\n"},
 			"html":       {"<b>bold</b> & <script>", "<b>bold</b> & <script>\r\n"},
 			"from":       {"From here\n.\nFrom there", "From here\n.\nFrom there\r\n"},
 			"trailing":   {"blanks  \n \n", "blanks  \n \n"},
@@ -75,12 +77,16 @@ func TestTextInTheMailboxIsTheMessages(t *testing.T) {
 				if !strings.HasPrefix(m.Text, test.begins) {
 					t.Errorf("%s: the text begins with %.80q, want %q", id, m.Text, test.begins)
 				}
-				if noted := strings.Contains(m.Text, " Marks in ⟦ ⟧ stand for what could not be kept"); noted != strings.Contains(test.begins, "⟦") {
+				if noted := strings.Contains(m.Text,
+					" Marks in ⟦ ⟧ stand for what could not be kept"); noted != strings.Contains(test.begins, "⟦") {
 					t.Errorf("%s: the text says of marks: %v", id, noted)
 				}
 				type seen struct{ Subject, Text, ID, From, To string }
-				want := seen{importer.ShowControls(parsed.Subject), importer.ShowControls(parsed.Text), "<" + built.ID() + ">", parsed.From.Name + parsed.From.Address, parsed.To[0].Name + parsed.To[0].Address}
-				got := seen{m.Subject, m.Text, m.InternetMessageID, m.From.Name + m.From.Address, m.To[0].Name + m.To[0].Address}
+				want := seen{importer.ShowControls(parsed.Subject), importer.ShowControls(parsed.Text),
+					"<" + built.ID() +
+						">", parsed.From.Name + parsed.From.Address, parsed.To[0].Name + parsed.To[0].Address}
+				got := seen{m.Subject, m.Text, m.InternetMessageID, m.From.Name + m.From.Address,
+					m.To[0].Name + m.To[0].Address}
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("%s: (-built +in the mailbox)\n%s", id, diff)
 				}

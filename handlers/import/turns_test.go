@@ -89,7 +89,8 @@ func TestThrottledMailboxTakesNothingFromOthers(t *testing.T) {
 			s.bounds.memory = budget
 			s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 				if strings.HasSuffix(r.URL.Path, "/messages") && strings.Contains(r.URL.Path, ali.id()) {
-					return &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"600"}}, Body: http.NoBody, Request: r}, nil
+					return &http.Response{StatusCode: http.StatusTooManyRequests,
+						Header: http.Header{"Retry-After": {"600"}}, Body: http.NoBody, Request: r}, nil
 				}
 				return w.toGraph.RoundTrip(r)
 			})
@@ -100,7 +101,9 @@ func TestThrottledMailboxTakesNothingFromOthers(t *testing.T) {
 			if i%3 == 2 {
 				to = jane
 			}
-			lines = append(lines, w.line(w.file(sms(fmt.Sprintf("m%03d", i), "with a picture", otto, to), "picture.png", noise(20_000, uint64(i)))))
+			lines = append(lines,
+				w.line(w.file(sms(fmt.Sprintf("m%03d", i), "with a picture", otto, to), "picture.png",
+					noise(20_000, uint64(i)))))
 		}
 		batch := w.put(lines...)
 		ctx, stop := context.WithCancel(t.Context())

@@ -42,7 +42,8 @@ func hang(r *http.Request) *http.Response {
 
 // trickle answers with bytes that never end.
 func trickle(r *http.Request) *http.Response {
-	return &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"application/json"}, "Etag": {`"x"`}},
+	return &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1,
+		Header:        http.Header{"Content-Type": {"application/json"}, "Etag": {`"x"`}},
 		ContentLength: 1 << 20, Body: io.NopCloser(&drip{r}), Request: r}
 }
 
@@ -63,7 +64,8 @@ func answerOf(r *http.Request, status int, header, value, body string) *http.Res
 	if header != "" {
 		h.Set(header, value)
 	}
-	return &http.Response{StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: h, Body: io.NopCloser(strings.NewReader(body)), Request: r}
+	return &http.Response{StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: h,
+		Body: io.NopCloser(strings.NewReader(body)), Request: r}
 }
 
 // ofKim reports whether the request is about Kim's mailbox.
@@ -165,7 +167,9 @@ func TestNothingStandsInTheWay(t *testing.T) {
 		w := newWorld(t)
 		s := &scenario{w: w}
 		a := w.start(doubt(1500*time.Millisecond), func(st *start) { st.transport = u.way(s, w.toGraph, u.graph) },
-			through(u.way(s, w.way(), u.storage)), lookUpWait(2*time.Second), sweepTimes(func(t *sweeper.Times) { t.Look = 10 * time.Second }))
+			through(u.way(s, w.way(), u.storage)), lookUpWait(2*time.Second), sweepTimes(func(t *sweeper.Times) {
+				t.Look = 10 * time.Second
+			}))
 		s.fill()
 		if u.begin != nil {
 			u.begin(s)
@@ -189,15 +193,18 @@ func TestNothingStandsInTheWay(t *testing.T) {
 		}
 		s.check(u)
 		a.retime(sweeper.Times{
-			Idle: 300 * time.Millisecond, Short: time.Second, Long: 300 * time.Millisecond, Look: time.Second, Lease: 18 * time.Second,
+			Idle: 300 * time.Millisecond, Short: time.Second, Long: 300 * time.Millisecond, Look: time.Second,
+			Lease: 18 * time.Second,
 		})
-		for began := time.Now(); !u.quiet && !s.told(events); time.Sleep(time.Second) { // the sweep itself may take no time
+		// the sweep itself may take no time
+		for began := time.Now(); !u.quiet && !s.told(events); time.Sleep(time.Second) {
 			if a.sweep(""); time.Since(began) > longEnough {
 				t.Error("no line of the log is one that an alert asks for")
 				break
 			}
 		}
-		if n := w.log.Count(`"event":"import.runFinished"`, `"run":"`+s.runs[0]+`"`); n != 0 || !events["import.runFinished"] {
+		if n := w.log.Count(`"event":"import.runFinished"`, `"run":"`+s.runs[0]+`"`); n != 0 ||
+			!events["import.runFinished"] {
 			t.Error("the run that is stuck is told as finished")
 		}
 	})
@@ -265,7 +272,8 @@ func (s *scenario) fill() {
 		s.runs = append(s.runs, run)
 		for seq := 1; seq <= 2; seq++ {
 			id := fmt.Sprintf("d%d-%d-", day, seq)
-			lines := []raw{w.line(sms(id+"a", "one of many texts", jane, ali)), w.line(sms(id+"b", "one of many texts", ali, jane))}
+			lines := []raw{w.line(sms(id+"a", "one of many texts", jane, ali)),
+				w.line(sms(id+"b", "one of many texts", ali, jane))}
 			if day == 0 && seq == 1 {
 				lines = append(lines, w.line(sms("stuck", "for the one that is stuck", otto, kim)))
 			}
@@ -285,7 +293,8 @@ func (s *scenario) told(events map[string]bool) bool {
 }
 
 // way is a transport on which the unit is stuck; what is not goes on.
-func (u unit) way(s *scenario, on http.RoundTripper, stuck func(*scenario, *http.Request) *http.Response) http.RoundTripper {
+func (u unit) way(s *scenario, on http.RoundTripper,
+	stuck func(*scenario, *http.Request) *http.Response) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		if stuck != nil && s.stuck != "" {
 			if resp := stuck(s, r); resp != nil {

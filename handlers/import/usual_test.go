@@ -16,7 +16,9 @@ func TestSweepTellsWhatIsUnusual(t *testing.T) {
 			run := runOf(daysAgo, "run")
 			lines := []raw{w.line(sms(fmt.Sprintf("m%d", daysAgo), "one of every day", jane, ali))}
 			for i := range strangers {
-				lines = append(lines, w.line(sms(fmt.Sprintf("s%d-%d", daysAgo, i), "among strangers", otto, person{"Zoe", "+447700900888", ""})))
+				lines = append(lines,
+					w.line(sms(fmt.Sprintf("s%d-%d", daysAgo, i), "among strangers", otto,
+						person{"Zoe", "+447700900888", ""})))
 			}
 			w.putIn(run, 1, lines...)
 			w.close(run)
@@ -29,7 +31,8 @@ func TestSweepTellsWhatIsUnusual(t *testing.T) {
 			t.Errorf("%d lines tell of usual days:\n%s", n, w.log.String())
 		}
 		run := day(1, 20)
-		want := []string{`"event":"import.moreThanUsual"`, `"run":"` + run + `"`, `"what":"unmapped","count":20,"usual":9`}
+		want := []string{`"event":"import.moreThanUsual"`, `"run":"` + run + `"`,
+			`"what":"unmapped","count":20,"usual":9`}
 		for range 2 {
 			a.swept("")
 			if n := w.log.Count(want...); n != 1 {

@@ -265,7 +265,8 @@ func (w *world) start(edit ...func(*start)) *app {
 	}
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
 	e := c.build(cl, s.bounds, s.now)
-	return &app{w: w, config: c, clients: cl, engines: e, server: funchost.New(log, s.deadline, routes(e, nil)), now: s.now}
+	return &app{w: w, config: c, clients: cl, engines: e, server: funchost.New(log, s.deadline, routes(e, nil)),
+		now: s.now}
 }
 
 // retime sets the bounds of the app's next sweeps. The importer stays, with all that it has cached.

@@ -28,7 +28,8 @@ func TestPrintList(t *testing.T) {
 		{"archived phones come first, then the most items, then the text",
 			report.Unmapped{Batches: 2, Items: 9, Rows: map[string]*report.UnmappedRow{
 				ali: {Items: 9, First: morning, Last: evening}, jane: {Items: 2, Own: 2, First: morning, Last: morning},
-				sam: {Items: 3, First: morning, Last: evening}, "a@contoso.example": {Items: 3, First: morning, Last: morning}}},
+				sam: {Items: 3, First: morning, Last: evening}, "a@contoso.example": {Items: 3, First: morning,
+					Last: morning}}},
 			header +
 				"2      2    2026-11-22  2026-11-22  +447700900123\n" +
 				"9      0    2026-11-22  2026-11-23  +447700900456\n" +

@@ -44,8 +44,9 @@ func TestMaterials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := component{Type: "application", Ref: "fetch", Name: "fetch", Version: "1.2.0", Properties: b.Metadata.Component.Properties,
-		Hashes: []digest{{"SHA-256", fmt.Sprintf("%x", sha256.Sum256(binary))}}}
+	root := component{Type: "application", Ref: "fetch", Name: "fetch", Version: "1.2.0",
+		Properties: b.Metadata.Component.Properties,
+		Hashes:     []digest{{"SHA-256", fmt.Sprintf("%x", sha256.Sum256(binary))}}}
 	if diff := cmp.Diff(root, b.Metadata.Component); diff != "" {
 		t.Errorf("the app itself, -want +got:\n%s", diff)
 	}
@@ -61,7 +62,8 @@ func TestMaterials(t *testing.T) {
 	// A test binary names no modules; the zips are looked at where they are started.
 	got := moduleComponent(&debug.Module{Path: "github.com/Azure/b/v2", Version: "v2.0.0+incompatible", Sum: "h1:x="})
 	const purl = "pkg:golang/github.com/azure/b/v2@v2.0.0%2Bincompatible"
-	want := component{Type: "library", Ref: purl, Name: "github.com/Azure/b/v2", Version: "v2.0.0+incompatible", PURL: purl,
+	want := component{Type: "library", Ref: purl, Name: "github.com/Azure/b/v2", Version: "v2.0.0+incompatible",
+		PURL:       purl,
 		Properties: []property{{Name: "go.sum", Value: "h1:x="}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a module, -want +got:\n%s", diff)

@@ -42,12 +42,14 @@ func TestBuild(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if diff := cmp.Diff([]string{"SHA256SUMS", "fetch", "fetch.cdx.json", "fetch.zip", "import", "import.cdx.json", "import.zip"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"SHA256SUMS", "fetch", "fetch.cdx.json", "fetch.zip", "import", "import.cdx.json",
+		"import.zip"}, names); diff != "" {
 		t.Errorf("build folder, -want +got:\n%s", diff)
 	}
 	want := map[string][]string{
-		"fetch":  {"fetch/function.json -rw-r--r--", "handler -rwxr-xr-x", "host.json -rw-r--r--"},
-		"import": {"handler -rwxr-xr-x", "host.json -rw-r--r--", "import/function.json -rw-r--r--", "sweep/function.json -rw-r--r--"},
+		"fetch": {"fetch/function.json -rw-r--r--", "handler -rwxr-xr-x", "host.json -rw-r--r--"},
+		"import": {"handler -rwxr-xr-x", "host.json -rw-r--r--", "import/function.json -rw-r--r--",
+			"sweep/function.json -rw-r--r--"},
 	}
 	first := map[string][]byte{}
 	for app, files := range want {
@@ -76,7 +78,8 @@ func TestBuild(t *testing.T) {
 	if !bytes.Equal(raw, first["fetch"]) {
 		t.Error("a second build gives another zip")
 	}
-	if diff := cmp.Diff(read(t, filepath.Join(out, "fetch.cdx.json")), read(t, filepath.Join(again, "fetch.cdx.json"))); diff != "" {
+	if diff := cmp.Diff(read(t, filepath.Join(out, "fetch.cdx.json")),
+		read(t, filepath.Join(again, "fetch.cdx.json"))); diff != "" {
 		t.Errorf("a second build gives another bill of materials:\n%s", diff)
 	}
 	// A build that fails leaves the former one.
@@ -112,10 +115,12 @@ func TestLocalBuild(t *testing.T) {
 	if again := build(); !bytes.Equal(again, first) {
 		t.Error("a second build gives another handler")
 	}
-	if entries, err := os.ReadDir(out); err != nil || len(entries) != 2 || entries[0].Name() != app.Name || entries[1].Name() != app.Name+noteSuffix {
+	if entries, err := os.ReadDir(out); err != nil || len(entries) != 2 || entries[0].Name() != app.Name ||
+		entries[1].Name() != app.Name+noteSuffix {
 		t.Errorf("the folder holds %v: %v", entries, err)
 	}
-	for name, left := range map[string][]byte{"text": []byte("#!/bin/sh\n"), "half a program": first[:len(first)/2], "nothing": nil} {
+	for name, left := range map[string][]byte{"text": []byte("#!/bin/sh\n"), "half a program": first[:len(first)/2],
+		"nothing": nil} {
 		if err := os.WriteFile(filepath.Join(out, app.Name, handler), left, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +150,8 @@ func zipped(t *testing.T, archive, tree string) []string {
 			t.Fatal(err)
 		}
 		if info.Mode() != f.Mode() || info.Size() != int64(f.UncompressedSize64) {
-			t.Errorf("%s: the folder has mode %v, %d bytes; the zip %v, %d", f.Name, info.Mode(), info.Size(), f.Mode(), f.UncompressedSize64)
+			t.Errorf("%s: the folder has mode %v, %d bytes; the zip %v, %d", f.Name, info.Mode(), info.Size(), f.Mode(),
+				f.UncompressedSize64)
 		}
 	}
 	return files
@@ -197,7 +203,9 @@ func TestCheck(t *testing.T) {
 		{"import/function.json", `"bindings"`, `"binding"`, "0 bindings"},
 		{"sweep/function.json", timer, page, ""},
 		{"sweep/function.json", timer, strings.Replace(page, `"function"`, `""`, 1), "authLevel"},
-		{"sweep/function.json", timer, strings.Replace(page, `, {"type": "http", "direction": "out", "name": "answer"}`, "", 1), "answers nothing"},
+		{"sweep/function.json", timer,
+			strings.Replace(page, `, {"type": "http", "direction": "out", "name": "answer"}`, "",
+				1), "answers nothing"},
 		{"sweep/function.json", timer, strings.Replace(page, `"out"`, `"in"`, 1), "2 bindings"},
 		{"sweep/function.json", `"0 15 * * * *"`, `""`, "schedule"},
 		{"handler", "x", "y", "executable"},
@@ -253,7 +261,8 @@ func TestTriggers(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := f.Trigger()
-		got = append(got, strings.Join([]string{name, b.Type, b.Name, b.Schedule + b.Path, b.Connection, string(raw)}, " "))
+		got = append(got, strings.Join([]string{name, b.Type, b.Name, b.Schedule + b.Path, b.Connection, string(raw)},
+			" "))
 	}
 	want := []string{
 		`fetch timerTrigger timer %FETCH_SCHEDULE%  {"strategy":"fixedDelay","maxRetryCount":3,"delayInterval":"00:01:00"}`,

@@ -66,13 +66,15 @@ func TestRecording(t *testing.T) {
 	}
 	sum := sha256.New()
 	n, err := io.Copy(sum, noiseReader(size))
-	if a := o.Attachments[0]; n != size || err != nil || a.Size != size || a.Digest != hex.EncodeToString(sum.Sum(nil)) {
+	if a := o.Attachments[0]; n != size || err != nil || a.Size != size ||
+		a.Digest != hex.EncodeToString(sum.Sum(nil)) {
 		t.Errorf("%d bytes, %v, said to be %d", n, err, a.Size)
 	}
 }
 
 func TestProc(t *testing.T) {
-	now, peak, ok := parseStatus("Name:\thandler\nVmPeak:\t 2239268 kB\nVmHWM:\t   90112 kB\nVmRSS:\t   51200 kB\nThreads:\t9\n")
+	now, peak, ok := parseStatus(
+		"Name:\thandler\nVmPeak:\t 2239268 kB\nVmHWM:\t   90112 kB\nVmRSS:\t   51200 kB\nThreads:\t9\n")
 	if now != 51200<<10 || peak != 90112<<10 || !ok {
 		t.Errorf("memory %d, peak %d, %v", now, peak, ok)
 	}
@@ -83,7 +85,8 @@ func TestProc(t *testing.T) {
 	if used, ok := parseStat([]byte(stat)); used != 3*time.Second || !ok {
 		t.Errorf("%v, %v", used, ok)
 	}
-	if used, ok := parseBusy([]byte("cpu  100 10 50 9000 800 0 40 7 0 0\ncpu0 1 1 1 1 1 1 1\n")); used != 2*time.Second || !ok {
+	if used, ok := parseBusy([]byte(
+		"cpu  100 10 50 9000 800 0 40 7 0 0\ncpu0 1 1 1 1 1 1 1\n")); used != 2*time.Second || !ok {
 		t.Errorf("busy %v, %v", used, ok)
 	}
 	for _, bad := range []string{"", "4711 (x) S 1", "4711 (x) S 1 4711 4711 0 -1 4194560 5215 0 0 0 x 50"} {
@@ -98,7 +101,8 @@ func TestProc(t *testing.T) {
 
 func TestNumber(t *testing.T) {
 	for want, v := range map[string]float64{
-		"0": 0, "0.0117": 0.01171, "0.980": 0.98, "1.00": 1, "9.81": 9.812, "12.3": 12.34, "640": 640, "12,321": 12321.4, "1,234,568": 1234567.8, "-1,500": -1500,
+		"0": 0, "0.0117": 0.01171, "0.980": 0.98, "1.00": 1, "9.81": 9.812, "12.3": 12.34, "640": 640,
+		"12,321": 12321.4, "1,234,568": 1234567.8, "-1,500": -1500,
 	} {
 		if got := formatNumber(&v); got != want {
 			t.Errorf("%v is shown as %s, want %s", v, got, want)
@@ -115,7 +119,8 @@ func TestRun(t *testing.T) {
 		t.Skip("builds the handlers")
 	}
 	var out, said bytes.Buffer
-	args := []string{"-json", "-copies", "200", "-mailboxes", "20", "-latency", "2ms", "-concurrency", "16", "-only", "Importing", "-big=false"}
+	args := []string{"-json", "-copies", "200", "-mailboxes", "20", "-latency", "2ms", "-concurrency", "16", "-only",
+		"Importing", "-big=false"}
 	if code := run(t.Context(), args, &out, &said); code != 0 {
 		t.Fatalf("exit code %d: %s", code, said.String())
 	}
@@ -131,10 +136,13 @@ func TestRun(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]float64{
-		"Import, mailboxes known|Graph requests per copy, to create it": 1, "Import, mailboxes known|table operations per copy": 3,
-		"Import, mailboxes known|share of answers 429": 0, "Import, first contact|Graph requests per copy, to create it": 1,
-		"Import, the whole run|table operations per copy": 3, "Import into a single mailbox|share of answers 429": 0,
-		"A day of 1,000,000 copies on Azure|table operations": 2_500_000,
+		"Import, mailboxes known|Graph requests per copy, to create it": 1,
+		"Import, mailboxes known|table operations per copy":             3,
+		"Import, mailboxes known|share of answers 429":                  0,
+		"Import, first contact|Graph requests per copy, to create it":   1,
+		"Import, the whole run|table operations per copy":               3,
+		"Import into a single mailbox|share of answers 429":             0,
+		"A day of 1,000,000 copies on Azure|table operations":           2_500_000,
 	} {
 		if v, ok := got[name]; !ok || v != want {
 			t.Errorf("%s: %v, want %v", name, v, want)
@@ -153,7 +161,8 @@ func TestRun(t *testing.T) {
 	}
 	var table bytes.Buffer
 	r.print(&table)
-	if !strings.Contains(table.String(), "\nImport, first contact: 100 copies into 20 mailboxes, C = 8 at once, L = 2ms\n") {
+	if !strings.Contains(table.String(),
+		"\nImport, first contact: 100 copies into 20 mailboxes, C = 8 at once, L = 2ms\n") {
 		t.Errorf("the table is:\n%s", table.String())
 	}
 }
@@ -207,7 +216,8 @@ func TestVerdictsInTheTable(t *testing.T) {
 	var table bytes.Buffer
 	r.print(&table)
 	for _, want := range []string{
-		"≤ 1.00 %: of the requests                                    0.000  yes\n", "≥ 95 % of 640 copies/s: C/L                                  0.781  CPU\n",
+		"≤ 1.00 %: of the requests                                    0.000  yes\n",
+		"≥ 95 % of 640 copies/s: C/L                                  0.781  CPU\n",
 		"\n\nCPU: Import: copies\n?: Fetch: resident memory\nNO: Fetch: items\n1 of 4 figures keep to what is asked of them, 1 do not (NO), 1 could not for want of processors (CPU), 1 were not to be had (?).\n",
 	} {
 		if !strings.Contains(table.String(), want) {
@@ -230,7 +240,8 @@ func TestAttribute(t *testing.T) {
 
 func TestFiguresInADocument(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "doc.md")
-	if err := os.WriteFile(file, []byte("# Before\n"+docBegin+"an earlier run\n"+docEnd+"\nAfter\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("# Before\n"+docBegin+"an earlier run\n"+docEnd+"\nAfter\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	r := newReport(options{})
@@ -246,7 +257,8 @@ func TestFiguresInADocument(t *testing.T) {
 	}
 	want := "\n**Import**\n\n| figure | value | limit | ratio | holds |\n|---|---:|---|---:|---|\n" +
 		"| copies | 303 copies/s | ≥ 95 % of 320 copies/s: C/L | 0.947 | NO |\n\n0 of 1 figures keep to what is asked of them, 1 do not (NO).\n\n<!-- /bench -->\nAfter\n"
-	if text := string(got); !strings.HasPrefix(text, "# Before\n<!-- bench -->\n") || !strings.HasSuffix(text, want) || strings.Contains(text, "an earlier run") || strings.Count(text, "copies/s: C/L") != 1 {
+	if text := string(got); !strings.HasPrefix(text, "# Before\n<!-- bench -->\n") || !strings.HasSuffix(text, want) ||
+		strings.Contains(text, "an earlier run") || strings.Count(text, "copies/s: C/L") != 1 {
 		t.Errorf("the document is:\n%s", text)
 	}
 	if err := os.WriteFile(file, []byte("nothing"), 0o600); err != nil {
@@ -258,7 +270,8 @@ func TestFiguresInADocument(t *testing.T) {
 }
 
 func TestCommandLine(t *testing.T) {
-	for _, args := range [][]string{{"-copies", "0"}, {"-mailboxes", "0"}, {"-concurrency", "2000"}, {"-concurrency", "1"}, {"-latency", "0"}, {"x"}} {
+	for _, args := range [][]string{{"-copies", "0"}, {"-mailboxes", "0"}, {"-concurrency", "2000"},
+		{"-concurrency", "1"}, {"-latency", "0"}, {"x"}} {
 		if code := run(t.Context(), args, io.Discard, io.Discard); code != 2 {
 			t.Errorf("%q: exit code %d", args, code)
 		}

@@ -35,7 +35,8 @@ func graphCall(r *http.Request) string {
 	path := strings.Trim(r.URL.Path, "/")
 	last := path[strings.LastIndexByte(path, '/')+1:]
 	switch {
-	case last == "$batch", last == "createUploadSession", last == "messages", last == "mailFolders", last == "attachments":
+	case last == "$batch", last == "createUploadSession", last == "messages", last == "mailFolders",
+		last == "attachments":
 		return r.Method + " " + last
 	case r.Method == http.MethodPut:
 		return "PUT part"

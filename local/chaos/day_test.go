@@ -30,8 +30,9 @@ type day struct {
 	latency   time.Duration    // of each request to Graph
 	now       func() time.Time // of Graph's limits; nil: time.Now
 
-	faults []step                 // that always come, besides those of the test
-	left   func(*world)           // puts in place what an earlier delivery has left, after fetch and before the events; nil: nothing
+	faults []step // that always come, besides those of the test
+	// puts in place what an earlier delivery has left, after fetch and before the events; nil: nothing
+	left   func(*world)
 	lost   func(name string) bool // the events of these batches never come; nil: all do
 	calm   bool                   // one event after the other
 	memory bool                   // the storage is the stand-in in memory, not Azurite
@@ -39,8 +40,9 @@ type day struct {
 	records journal.RecordTotals
 	copies  journal.CopyTotals // of runs in which each item is collected once
 	boxes   map[string][]string
-	counts  map[string]int      // in place of boxes: messages per user
-	files   map[string][]string // with counts: the SHA-256 of the attachments that a message must have, sorted, by its id; or longText
+	counts  map[string]int // in place of boxes: messages per user
+	// with counts: the SHA-256 of the attachments that a message must have, sorted, by its id; or longText
+	files map[string][]string
 }
 
 type item struct {
@@ -66,7 +68,8 @@ func (p person) party() map[string]any {
 }
 
 func newDay(pageLimit int) *day {
-	d := &day{from: time.Now().UTC().Add(-20 * time.Hour).Truncate(time.Second), pageLimit: pageLimit, inDoubt: 9 * time.Second, boxes: map[string][]string{}}
+	d := &day{from: time.Now().UTC().Add(-20 * time.Hour).Truncate(time.Second), pageLimit: pageLimit,
+		inDoubt: 9 * time.Second, boxes: map[string][]string{}}
 	for _, p := range []person{jane, ali} {
 		d.users = append(d.users, mailboxtest.User{ID: p.id, UPN: p.address, Mail: p.address, DisplayName: p.address})
 	}
@@ -77,8 +80,10 @@ func newDay(pageLimit int) *day {
 func (d *day) add(id, kind string, from, to person, more map[string]any) {
 	at := d.from.Add(time.Duration(len(d.items)+1) * time.Minute)
 	it := map[string]any{
-		"messageId": id, "messageType": kind, "network": "O2", "msisdn": from.number, "messageTime": at.Add(-time.Minute).Format(time.RFC3339),
-		"archivedTime": at.Format(time.RFC3339), "direction": "Out", "status": "Delivered", "from": from.party(), "to": []any{to.party()},
+		"messageId": id, "messageType": kind, "network": "O2", "msisdn": from.number, "messageTime": at.Add(
+			-time.Minute).Format(time.RFC3339),
+		"archivedTime": at.Format(
+			time.RFC3339), "direction": "Out", "status": "Delivered", "from": from.party(), "to": []any{to.party()},
 	}
 	for name, value := range more {
 		it[name] = value
@@ -101,7 +106,8 @@ func (d *day) file(name string, size int, mime string) map[string]any {
 	path := "/content/" + name
 	d.contents = append(d.contents, sample.Content{Path: path, Type: mime, Data: data})
 	sum := sha256.Sum256(data)
-	return map[string]any{"name": name, "contentType": mime, "attachSize": size, "digest": hex.EncodeToString(sum[:]), "contentUrl": path}
+	return map[string]any{"name": name, "contentType": mime, "attachSize": size, "digest": hex.EncodeToString(sum[:]),
+		"contentUrl": path}
 }
 
 // archived expects that a record becomes a copy in each of the mailboxes. what is the message's id and its files.
@@ -132,7 +138,8 @@ func texts() *day {
 	d.records.Unmapped++
 	d.add("hb", "SYSTEM", alien, alien, nil)
 	d.records.Excluded++
-	d.add("m5", "SMS", jane, alien, map[string]any{"messageTime": "57300-01-01T00:00:00Z", "textContent": "From far away"})
+	d.add("m5", "SMS", jane, alien,
+		map[string]any{"messageTime": "57300-01-01T00:00:00Z", "textContent": "From far away"})
 	d.records.Quarantined++
 	return d
 }
@@ -176,8 +183,10 @@ func (w *world) check() (wrong []string) {
 			counts[u.ID]++
 			key, ok := m.Property("ArchiveKey")
 			state, marked := m.Property("ImportState")
-			if m.Draft || !ok || keys[key] || marked && state != "complete" || m.FolderName != "O2 SMS and Voice Network Archiver" {
-				say("message %s: draft %v, key %v, again %v, state %q, folder %s", sourceID(m), m.Draft, ok, keys[key], state, m.FolderName)
+			if m.Draft || !ok || keys[key] || marked && state != "complete" ||
+				m.FolderName != "O2 SMS and Voice Network Archiver" {
+				say("message %s: draft %v, key %v, again %v, state %q, folder %s", sourceID(m), m.Draft, ok, keys[key],
+					state, m.FolderName)
 			}
 			keys[key] = true
 			what := sourceID(m)
@@ -227,9 +236,11 @@ func sampleDay() *day {
 	e := s.Expect
 	d := &day{
 		from: s.From, mapping: s.Mapping, contents: s.Contents, counts: e.Messages, inDoubt: 15 * time.Second,
-		records: journal.RecordTotals{Collected: e.Items, Archived: e.Archived, Unmapped: e.Unmapped, Excluded: e.Excluded, Quarantined: e.Quarantined,
+		records: journal.RecordTotals{Collected: e.Items, Archived: e.Archived, Unmapped: e.Unmapped,
+			Excluded: e.Excluded, Quarantined: e.Quarantined,
 			LeftOut: e.LeftOut, Incomplete: e.Incomplete, Differing: e.Others},
-		copies: journal.CopyTotals{Planned: e.Planned, Imported: e.Imported, Duplicate: e.Duplicate, Oversize: e.Oversize},
+		copies: journal.CopyTotals{Planned: e.Planned, Imported: e.Imported, Duplicate: e.Duplicate,
+			Oversize: e.Oversize},
 	}
 	for _, it := range s.Items {
 		d.items = append(d.items, item{it.Archived, bytes.Clone(it.Raw)})

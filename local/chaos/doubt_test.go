@@ -23,7 +23,8 @@ func doubts() *day {
 	d.faults = append(d.faults, step{"graph POST messages", 1, fault.Fault{Status: 503, Effect: fault.After}})
 
 	large, small := d.file("minutes.pdf", 2_400_000, "application/pdf"), d.file("list.pdf", 300_000, "application/pdf")
-	d.add("d2", "MMS", ali, alien, map[string]any{"textContent": "In two parts", "attachment": []map[string]any{large, small}})
+	d.add("d2", "MMS", ali, alien,
+		map[string]any{"textContent": "In two parts", "attachment": []map[string]any{large, small}})
 	d.archived(1, "d2 "+large["digest"].(string)+" "+small["digest"].(string), ali)
 	d.faults = append(d.faults, step{"graph POST attachments", 1, fault.Fault{Status: 503}})
 
@@ -31,7 +32,8 @@ func doubts() *day {
 	d.archived(1, "d3", jane)
 
 	// As an overlapping export has it: all but the archived time is the first one's.
-	d.add("d1", "SMS", jane, alien, map[string]any{"textContent": text["textContent"], "messageTime": d.from.Format(time.RFC3339)})
+	d.add("d1", "SMS", jane, alien,
+		map[string]any{"textContent": text["textContent"], "messageTime": d.from.Format(time.RFC3339)})
 	d.records.Archived++
 	d.copies.Planned++
 	d.copies.Duplicate++
@@ -67,7 +69,8 @@ func (w *world) died(batch, id, mailbox string) {
 		if err := j.Flush(ctx); err != nil {
 			w.t.Fatal(err)
 		}
-		if _, row, err := claims.Claim(ctx, record.Key("", id, mailbox), ledger.Holder{Batch: b.Name, Line: 1, Invocation: dead}, ""); err != nil || row != nil {
+		if _, row, err := claims.Claim(ctx, record.Key("", id, mailbox),
+			ledger.Holder{Batch: b.Name, Line: 1, Invocation: dead}, ""); err != nil || row != nil {
 			w.t.Fatalf("claim a copy for the dead: %v, %v", row, err)
 		}
 		return

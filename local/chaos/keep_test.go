@@ -112,5 +112,6 @@ func (w *world) startReal(ctx context.Context, name string, log io.Writer, more 
 		return nil, err
 	}
 	return host.StartFunc(ctx, host.Options{App: filepath.Join(out, name), Log: log,
-		Env: slices.Concat([]string{"AzureWebJobsStorage=" + w.host, "AzureFunctionsWebHost__hostid=" + w.account + "-" + name}, w.env, more)})
+		Env: slices.Concat([]string{"AzureWebJobsStorage=" + w.host,
+			"AzureFunctionsWebHost__hostid=" + w.account + "-" + name}, w.env, more)})
 }

@@ -159,7 +159,8 @@ func killDay(t *testing.T, chance *rand.Rand, kills int, killed map[string]int) 
 	group.Wait()
 	<-events
 	if wrong := w.check(); len(wrong) > 0 || over != nil {
-		t.Errorf("the day after kills, %v so far (%v):\n%s\nwhat was logged last:\n%s", killed, over, strings.Join(wrong, "\n"), w.log.problems())
+		t.Errorf("the day after kills, %v so far (%v):\n%s\nwhat was logged last:\n%s", killed, over,
+			strings.Join(wrong, "\n"), w.log.problems())
 	}
 }
 

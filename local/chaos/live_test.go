@@ -29,7 +29,8 @@ func sweepLeavesLiveHolder(t *testing.T) {
 	w.follow(t.Name())
 	ctx, cancel := context.WithTimeout(t.Context(), sweeping()+patient)
 	defer cancel()
-	fetch, holder := w.realApp("fetch"), &colleague{w: w, app: "import", id: "chaos-holder", env: []string{"AzureWebJobs.sweep.Disabled=true"}}
+	fetch, holder := w.realApp("fetch"), &colleague{w: w, app: "import", id: "chaos-holder",
+		env: []string{"AzureWebJobs.sweep.Disabled=true"}}
 	w.plan.Down("graph", true)
 	if _, err := fetch.Run(ctx, "fetch", ""); err != nil {
 		t.Fatal(err)
@@ -47,7 +48,8 @@ func sweepLeavesLiveHolder(t *testing.T) {
 		wait(ctx, 500*time.Millisecond)
 		open = w.open(ctx)
 	}
-	sweeper := &colleague{w: w, app: "import", id: "chaos-sweeper", env: []string{"AzureWebJobs.import.Disabled=true", "SWEEP_AFTER=0s"}}
+	sweeper := &colleague{w: w, app: "import", id: "chaos-sweeper",
+		env: []string{"AzureWebJobs.import.Disabled=true", "SWEEP_AFTER=0s"}}
 	sweeper.start()
 	defer sweeper.stop()
 	held := swept{Batches: open, Held: open}
@@ -59,7 +61,8 @@ func sweepLeavesLiveHolder(t *testing.T) {
 		}
 	}
 	if open == 0 || sweeps < minSweeps || w.messages() > 0 {
-		t.Errorf("%d batches, %d sweeps and %d messages while Graph was away, want some, %d at least, none", open, sweeps, w.messages(), minSweeps)
+		t.Errorf("%d batches, %d sweeps and %d messages while Graph was away, want some, %d at least, none", open,
+			sweeps, w.messages(), minSweeps)
 	}
 	w.plan.Down("graph", false)
 	for ctx.Err() == nil && !w.done(ctx) {

@@ -117,12 +117,14 @@ func (w *world) outage(ctx context.Context, fetch, imports host.Host) {
 	for ctx.Err() == nil && !w.done(ctx) {
 		wait(ctx, time.Second)
 	}
-	w.t.Logf("finished %v after the storage was back; %d calls found nobody", time.Since(back).Round(time.Second), w.plan.Hit())
+	w.t.Logf("finished %v after the storage was back; %d calls found nobody", time.Since(back).Round(time.Second),
+		w.plan.Hit())
 	over := ctx.Err()
 	end()
 	group.Wait()
 	if wrong := w.check(); len(wrong) > 0 || over != nil {
-		w.t.Errorf("after the outages (%v):\n%s\nwhat was logged last:\n%s", over, strings.Join(wrong, "\n"), w.log.problems())
+		w.t.Errorf("after the outages (%v):\n%s\nwhat was logged last:\n%s", over, strings.Join(wrong, "\n"),
+			w.log.problems())
 	}
 }
 
@@ -171,7 +173,8 @@ func givenUpInTheRealHost(t *testing.T) {
 // spoil puts a mapping in place that can't be read.
 func (w *world) spoil(t *testing.T) {
 	t.Helper()
-	if _, err := w.store.Mapping().Write(t.Context(), []byte("External User ID,Microsoft 365 User Mailbox\n4.47701E+11,jane@contoso.example\n")); err != nil {
+	if _, err := w.store.Mapping().Write(t.Context(),
+		[]byte("External User ID,Microsoft 365 User Mailbox\n4.47701E+11,jane@contoso.example\n")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -187,7 +190,8 @@ func (w *world) givenUp(ctx context.Context, fetch, imports host.Host, gaveUp fu
 	if n := w.messages(); n > 0 {
 		w.t.Errorf("%d messages were imported without a mapping", n)
 	}
-	if _, err := w.store.Mapping().Write(ctx, []byte("External User ID,Microsoft 365 User Mailbox\n447700900199,jane@contoso.example\n")); err != nil {
+	if _, err := w.store.Mapping().Write(ctx,
+		[]byte("External User ID,Microsoft 365 User Mailbox\n447700900199,jane@contoso.example\n")); err != nil {
 		w.t.Fatal(err)
 	}
 	for range 70 { // the mapping is read again a minute after it was read last

@@ -126,7 +126,8 @@ func (k *realKilling) day(number int) {
 			}
 			continue
 		}
-		if due := k.killed >= (2*k.hosts+1)*k.wantKills/k.wantHosts/2; due && k.hosts < k.wantHosts && imports.work.Load() > 0 && !sweeping.Load() {
+		if due := k.killed >= (2*k.hosts+1)*k.wantKills/k.wantHosts/2; due && k.hosts < k.wantHosts &&
+			imports.work.Load() > 0 && !sweeping.Load() {
 			victim = imports
 			t.Logf("%d: the host of %s is killed", k.killed, victim.id)
 			victim.now().Kill()
@@ -154,7 +155,8 @@ func (k *realKilling) day(number int) {
 	cancel()
 	group.Wait()
 	if wrong := w.check(); len(wrong) > 0 || over != nil {
-		t.Errorf("the day after %d kills (%v):\n%s\nwhat was logged last:\n%s", k.killed, over, strings.Join(wrong, "\n"), w.log.problems())
+		t.Errorf("the day after %d kills (%v):\n%s\nwhat was logged last:\n%s", k.killed, over,
+			strings.Join(wrong, "\n"), w.log.problems())
 	}
 	t.Logf("%d events of %d batches", events, batches)
 }
@@ -228,7 +230,8 @@ func (c *colleague) start() {
 	c.w.t.Helper()
 	c.work.Store(0)
 	c.dying.Store(false)
-	h, err := c.w.startReal(c.w.t.Context(), c.app, c, append([]string{"AzureFunctionsWebHost__hostid=" + c.id}, c.env...)...)
+	h, err := c.w.startReal(c.w.t.Context(), c.app, c,
+		append([]string{"AzureFunctionsWebHost__hostid=" + c.id}, c.env...)...)
 	if err != nil {
 		c.w.t.Fatal(err)
 	}
@@ -310,7 +313,8 @@ func killHandler(t *testing.T, h *host.Real) (killed bool) {
 		}
 		name, rest, _ := strings.Cut(string(raw), ") ")
 		fields := strings.Fields(rest) // state, parent, group, …
-		if len(fields) < 3 || !strings.HasSuffix(name, "(handler") || fields[0] == "Z" || fields[2] != strconv.Itoa(h.Pid()) {
+		if len(fields) < 3 || !strings.HasSuffix(name, "(handler") || fields[0] == "Z" ||
+			fields[2] != strconv.Itoa(h.Pid()) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {

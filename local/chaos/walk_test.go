@@ -146,7 +146,8 @@ func (s step) run(t *testing.T, d *day) {
 	w.startApps()
 	w.run(t.Context())
 	if wrong := w.check(); len(wrong) > 0 {
-		t.Errorf("after %v:\n%s\nwhat was logged:\n%s", time.Since(began).Round(time.Millisecond), strings.Join(wrong, "\n"), w.log.problems())
+		t.Errorf("after %v:\n%s\nwhat was logged:\n%s", time.Since(began).Round(time.Millisecond),
+			strings.Join(wrong, "\n"), w.log.problems())
 	}
 	_ = w.fetch.Stop()
 	_ = w.imports.Stop()

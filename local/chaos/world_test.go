@@ -44,7 +44,8 @@ var staged = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	out := filepath.Join(root, "build", "chaos")
-	return out, appbuild.Build(context.Background(), appbuild.Options{Root: root, Out: out, Local: true}, appbuild.Apps()...)
+	return out, appbuild.Build(context.Background(), appbuild.Options{Root: root, Out: out, Local: true},
+		appbuild.Apps()...)
 })
 
 // emulators holds for each world an account of its own, of an Azurite that is stopped after the last of its worlds.
@@ -130,8 +131,10 @@ func newWorld(t testing.TB, d *day) *world {
 		t.Fatal(err)
 	}
 	siteAt := w.startSite()
-	w.graph = mailboxtest.New(mailboxtest.Options{Users: d.users, MessageLimit: 150 << 20, Latency: d.latency, Now: d.now})
-	graphAt, err := w.servers.ServeGraph(w.graph, func(h http.Handler) http.Handler { return w.plan.Before("graph", graphCall, h) })
+	w.graph = mailboxtest.New(mailboxtest.Options{Users: d.users, MessageLimit: 150 << 20, Latency: d.latency,
+		Now: d.now})
+	graphAt, err := w.servers.ServeGraph(w.graph,
+		func(h http.Handler) http.Handler { return w.plan.Before("graph", graphCall, h) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +144,8 @@ func newWorld(t testing.TB, d *day) *world {
 		}
 	}
 	w.env = []string{
-		"ARCHIVE_STORAGE=" + w.storage, "TELEMESSAGE_URL=" + siteAt, "TELEMESSAGE_USERNAME=chaos", "TELEMESSAGE_PASSWORD=chaos",
+		"ARCHIVE_STORAGE=" + w.storage, "TELEMESSAGE_URL=" +
+			siteAt, "TELEMESSAGE_USERNAME=chaos", "TELEMESSAGE_PASSWORD=chaos",
 		"FETCH_FROM=" + d.from.Format(time.RFC3339), "FETCH_SCHEDULE=0 30 5 * * *", "GRAPH_URL=" + graphAt,
 		"FUNCTIONS_WORKER_RUNTIME=custom", "IN_DOUBT_AFTER=" + d.inDoubt.String(),
 	}
@@ -200,7 +204,8 @@ func (w *world) serve(h http.Handler) string {
 
 func (w *world) startSite() string {
 	w.t.Helper()
-	w.site = telemessagetest.New(telemessagetest.Options{Username: "chaos", Password: "chaos", PageLimit: w.day.pageLimit})
+	w.site = telemessagetest.New(telemessagetest.Options{Username: "chaos", Password: "chaos",
+		PageLimit: w.day.pageLimit})
 	for _, it := range w.day.items {
 		w.site.Add(it.archived, it.raw)
 	}
@@ -230,7 +235,8 @@ func (w *world) app(name string) *host.StandIn {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	h, err := host.Start(w.t.Context(), host.Options{App: filepath.Join(out, name), Env: w.env, Log: w.log, Pause: 200 * time.Millisecond})
+	h, err := host.Start(w.t.Context(),
+		host.Options{App: filepath.Join(out, name), Env: w.env, Log: w.log, Pause: 200 * time.Millisecond})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -328,7 +334,8 @@ func (l *logged) problems() string {
 	defer l.mu.Unlock()
 	var all []string
 	for line := range strings.Lines(l.buf.String()) {
-		if strings.Contains(line, `"WARN"`) || strings.Contains(line, `"ERROR"`) || strings.HasPrefix(line, "host:") && !strings.Contains(line, "succeeded") {
+		if strings.Contains(line, `"WARN"`) || strings.Contains(line, `"ERROR"`) || strings.HasPrefix(line, "host:") &&
+			!strings.Contains(line, "succeeded") {
 			all = append(all, line)
 		}
 	}

@@ -88,7 +88,8 @@ func TestCredentials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = stranger.Items(t.Context(), day0, day1, "", 10, none); !errors.Is(err, client.ErrCredentials) || !strings.Contains(err.Error(), "300") {
+	if _, err = stranger.Items(t.Context(), day0, day1, "", 10, none); !errors.Is(err, client.ErrCredentials) ||
+		!strings.Contains(err.Error(), "300") {
 		t.Errorf("no such user: %v", err)
 	}
 	_, err = dial(t, ForTest(t, "--suspended"), Password).Items(t.Context(), day0, day1, "", 10, none)
@@ -114,15 +115,18 @@ func TestCursorExpires(t *testing.T) {
 
 func TestContent(t *testing.T) {
 	c := dial(t, ForTest(t), Password)
-	body, size, err := c.Attachment(t.Context(), telemessage.AttachmentSource{ContentURL: "/media/call-9002.wav", Type: "audio/wav"})
+	body, size, err := c.Attachment(t.Context(),
+		telemessage.AttachmentSource{ContentURL: "/media/call-9002.wav", Type: "audio/wav"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer body.Close()
-	if data, err := io.ReadAll(body); err != nil || int64(len(data)) != size || !strings.HasPrefix(string(data), "RIFF") {
+	if data, err := io.ReadAll(body); err != nil || int64(len(data)) != size ||
+		!strings.HasPrefix(string(data), "RIFF") {
 		t.Errorf("%d bytes of %d, %v", len(data), size, err)
 	}
-	if _, _, err := c.Attachment(t.Context(), telemessage.AttachmentSource{ContentURL: "/media/gone.wav"}); !errors.Is(err, client.ErrGone) {
+	if _, _, err := c.Attachment(t.Context(),
+		telemessage.AttachmentSource{ContentURL: "/media/gone.wav"}); !errors.Is(err, client.ErrGone) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }

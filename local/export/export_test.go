@@ -83,7 +83,8 @@ func noise(n int, with byte) []byte { return bytes.Repeat([]byte{with}, n) }
 
 func TestExportWritesWhatIsInMailboxes(t *testing.T) {
 	a := newArchive(t)
-	one, two, three := a.Line("m1", "to both", noise(500, 1)), a.Line("m2", "to one, again to the other"), a.Line("m3", "nowhere")
+	one, two, three := a.Line("m1", "to both", noise(500, 1)), a.Line("m2", "to one, again to the other"), a.Line("m3",
+		"nowhere")
 	unproven := a.Line("m4", "taken over, so nobody rendered it")
 	a.Write("run1", func(j *journal.Journal) {
 		reporttest.Copy(j, 1, one, jane, journal.Imported)
@@ -138,7 +139,8 @@ func TestExportAgain(t *testing.T) {
 		{"of the same size", func() error { return os.WriteFile(file, make([]byte, len(a.content(r))), 0o600) }, false},
 		{"what a kill leaves", func() error { return os.Rename(file, file+".part") }, false},
 		{"a link to another file", func() error {
-			return errors.Join(os.WriteFile(a.dir+"-outside", []byte("mine"), 0o600), os.Remove(file), os.Symlink(a.dir+"-outside", file))
+			return errors.Join(os.WriteFile(a.dir+"-outside", []byte("mine"), 0o600), os.Remove(file),
+				os.Symlink(a.dir+"-outside", file))
 		}, false},
 	} {
 		if err := tt.spoil(); err != nil {
@@ -148,7 +150,8 @@ func TestExportAgain(t *testing.T) {
 		if diff := cmp.Diff(want, a.export(testOptions())); diff != "" {
 			t.Errorf("%s: result (-want +got):\n%s", tt.name, diff)
 		}
-		if diff := cmp.Diff(map[string]string{"jane@contoso.example/" + nameOf(r): string(a.content(r))}, a.files()); diff != "" {
+		if diff := cmp.Diff(map[string]string{"jane@contoso.example/" + nameOf(r): string(a.content(r))},
+			a.files()); diff != "" {
 			t.Errorf("%s: files (-want +got):\n%s", tt.name, diff)
 		}
 		if info, err := os.Stat(file); err != nil || info.ModTime().Equal(long) != tt.stays {
@@ -162,8 +165,11 @@ func TestExportAgain(t *testing.T) {
 
 func TestExportOfWhatDiffers(t *testing.T) {
 	a := newArchive(t)
-	differs, lost, foreign, good := a.Line("m1", "SECRET text"), a.Line("m2", "SECRET too", noise(500, 1)), a.Line("m3", "SECRET"), a.Line("m4", "good")
-	a.Lines[1] = bytes.ReplaceAll(a.Lines[1], []byte(reporttest.HexSum(noise(500, 1))), []byte(reporttest.HexSum(noise(500, 2)))) // which was never stored
+	differs, lost, foreign, good := a.Line("m1", "SECRET text"), a.Line("m2", "SECRET too", noise(500, 1)), a.Line("m3",
+		"SECRET"), a.Line("m4", "good")
+	// which was never stored
+	a.Lines[1] = bytes.ReplaceAll(a.Lines[1], []byte(reporttest.HexSum(noise(500, 1))),
+		[]byte(reporttest.HexSum(noise(500, 2))))
 	a.Lines = append(a.Lines, []byte(`{"v":1,"items":"SECRET"}`))
 	a.Write("run", func(j *journal.Journal) {
 		reporttest.Copy(j, 1, differs, jane, journal.Imported)
@@ -196,14 +202,16 @@ func TestExportOfWhatDiffers(t *testing.T) {
 	if diff := cmp.Diff(want, reasons); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string]string{"jane@contoso.example/" + nameOf(good): string(a.content(good))}, a.files()); diff != "" {
+	if diff := cmp.Diff(map[string]string{"jane@contoso.example/" + nameOf(good): string(a.content(good))},
+		a.files()); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }
 
 func TestIndex(t *testing.T) {
 	a := newArchive(t)
-	one, two, lost := a.Line("m1", "to both"), a.Line("m2", "to one, without a hash in the journal"), a.Line("m3", "another message")
+	one, two, lost := a.Line("m1", "to both"), a.Line("m2", "to one, without a hash in the journal"), a.Line("m3",
+		"another message")
 	a.Write("run", func(j *journal.Journal) {
 		reporttest.Copy(j, 1, one, jane, journal.Imported)
 		reporttest.Copy(j, 1, one, strings.ToUpper(ali), journal.Imported)

@@ -34,7 +34,8 @@ func TestFolder(t *testing.T) {
 		{"no UTF-8", "jane\xff@contoso.example", id, "jane_@contoso.example-54891e23"},
 		{"other script", "Ελένη@contoso.example", id, "@contoso.example-f0cd604b"},
 		{"blank", " ", id, "36a9e7f1"},
-		{"long", strings.Repeat("long.", 60) + "name@contoso.example", id, strings.Repeat("long.", 19) + "long-a7c74884"},
+		{"long", strings.Repeat("long.", 60) + "name@contoso.example", id,
+			strings.Repeat("long.", 19) + "long-a7c74884"},
 	}
 	seen := map[string]string{}
 	for _, tt := range tests {
@@ -79,10 +80,13 @@ func TestFileName(t *testing.T) {
 		n    int
 		want string
 	}{
-		{"in UTC", time.Date(2026, 7, 1, 23, 59, 59, 123e6, zone), "ba0fbe9dc0480bd1b07cccc3@o2archiver.invalid", short, "20260702T005959Z-ba0fbe9dc0480bd1.eml"},
-		{"whole id", time.Date(2026, 7, 1, 9, 0, 0, 0, time.UTC), "ba0fbe9dc0480bd1b07c@o2", 23, "20260701T090000Z-ba0fbe9dc0480bd1b07c@o2.eml"},
+		{"in UTC", time.Date(2026, 7, 1, 23, 59, 59, 123e6, zone), "ba0fbe9dc0480bd1b07cccc3@o2archiver.invalid", short,
+			"20260702T005959Z-ba0fbe9dc0480bd1.eml"},
+		{"whole id", time.Date(2026, 7, 1, 9, 0, 0, 0, time.UTC), "ba0fbe9dc0480bd1b07c@o2", 23,
+			"20260701T090000Z-ba0fbe9dc0480bd1b07c@o2.eml"},
 		{"short id", time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), "ba", short, "99991231T000000Z-ba.eml"},
-		{"hostile id", time.Date(2026, 7, 1, 9, 0, 0, 0, time.UTC), "../../x:\x00 é/", short, "20260701T090000Z-.._.._x_____.eml"},
+		{"hostile id", time.Date(2026, 7, 1, 9, 0, 0, 0, time.UTC), "../../x:\x00 é/", short,
+			"20260701T090000Z-.._.._x_____.eml"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -29,17 +29,19 @@ func call(t *testing.T, p *Plan) (got seen) {
 	t.Helper()
 	var done atomic.Bool // a late effect comes when the call is long over
 	defer func() { got.Done = done.Load() }()
-	server := httptest.NewServer(p.Before("site", func(*http.Request) string { return "items" }, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if body, err := io.ReadAll(r.Body); err == nil && len(body) == 100_000 {
-			done.Store(true)
-			w.WriteHeader(http.StatusCreated)
-			_, _ = io.WriteString(w, said)
-		}
-	})))
+	server := httptest.NewServer(p.Before("site", func(*http.Request) string { return "items" },
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if body, err := io.ReadAll(r.Body); err == nil && len(body) == 100_000 {
+				done.Store(true)
+				w.WriteHeader(http.StatusCreated)
+				_, _ = io.WriteString(w, said)
+			}
+		})))
 	defer server.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL, strings.NewReader(strings.Repeat("x", 100_000)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL,
+		strings.NewReader(strings.Repeat("x", 100_000)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,14 +61,17 @@ func TestFaults(t *testing.T) {
 	half := said[:len(said)/2]
 	refused := func(code string) string { return `{"error":{"code":"` + code + `","message":"refused in passing"}}` }
 	want := map[string]seen{
-		"429 Retry-After 1": {Status: 429, RetryAfter: true}, "429 Retry-After date": {Status: 429, RetryAfter: true}, "429": {Status: 429}, "401": {Status: 401},
+		"429 Retry-After 1": {Status: 429, RetryAfter: true}, "429 Retry-After date": {Status: 429,
+			RetryAfter: true}, "429": {Status: 429}, "401": {Status: 401},
 		"500": {Status: 500}, "502": {Status: 502}, "503": {Status: 503}, "504": {Status: 504},
-		"500 after": {Status: 500, Done: true}, "502 after": {Status: 502, Done: true}, "503 after": {Status: 503, Done: true}, "504 after": {Status: 504, Done: true},
+		"500 after": {Status: 500, Done: true}, "502 after": {Status: 502, Done: true}, "503 after": {Status: 503,
+			Done: true}, "504 after": {Status: 504, Done: true},
 		"reset in the request": {}, "reset in the answer": {Status: 201, Body: half, Broken: true, Done: true},
 		"stall": {}, "stall after": {Done: true},
 		"empty 200": {Status: 200}, "HTML": {Status: 200, Body: page},
 		"truncated": {Status: 201, Body: half, Done: true}, "504 before a late effect": {Status: 504},
-		"400 HTML": {Status: 400, Body: page}, "403 HTML": {Status: 403, Body: page}, "404 HTML": {Status: 404, Body: page},
+		"400 HTML": {Status: 400, Body: page}, "403 HTML": {Status: 403, Body: page}, "404 HTML": {Status: 404,
+			Body: page},
 		"410 HTML": {Status: 410, Body: page}, "409 HTML after": {Status: 409, Body: page, Done: true},
 		"403": {Status: 403}, "404": {Status: 404}, "409": {Status: 409}, "412": {Status: 412}, "413": {Status: 413},
 		"404 after":                           {Status: 404, Done: true},
@@ -93,10 +98,11 @@ func TestLateEffect(t *testing.T) {
 	p := &Plan{}
 	p.Fail("site items", 1, 1, Slow())
 	done := make(chan int, 1)
-	server := httptest.NewServer(p.Before("site", func(*http.Request) string { return "items" }, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body) // its length says all
-		done <- len(body)
-	})))
+	server := httptest.NewServer(p.Before("site", func(*http.Request) string { return "items" },
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body) // its length says all
+			done <- len(body)
+		})))
 	defer server.Close()
 	resp, err := http.Post(server.URL, "text/plain", strings.NewReader(strings.Repeat("x", 100_000)))
 	if err != nil {

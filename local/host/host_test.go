@@ -35,7 +35,8 @@ type toy struct {
 // staged is the folder that has the toy, built by the first test that asks.
 var staged = sync.OnceValues(func() (string, error) {
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("toy-%d", os.Getpid()))
-	app := appbuild.App{Name: "toy", Package: "./local/host/testdata/toy", Triggers: "local/host/testdata/toy/functions", Functions: []string{"tick", "take"}}
+	app := appbuild.App{Name: "toy", Package: "./local/host/testdata/toy",
+		Triggers: "local/host/testdata/toy/functions", Functions: []string{"tick", "take"}}
 	return dir, appbuild.Build(context.Background(), appbuild.Options{Root: "../..", Out: dir, Local: true}, app)
 })
 
@@ -52,7 +53,8 @@ func newToy(t testing.TB, storage string) *toy {
 		t.Fatal(err)
 	}
 	y := &toy{dir: filepath.Join(dir, "toy"), log: filepath.Join(t.TempDir(), "lines")}
-	y.env = []string{"TOY_LOG=" + y.log, "TOY_SCHEDULE=0 0 0 1 1 *", "ARCHIVE_STORAGE=" + storage, "AzureWebJobsStorage=" + storage}
+	y.env = []string{"TOY_LOG=" + y.log, "TOY_SCHEDULE=0 0 0 1 1 *", "ARCHIVE_STORAGE=" + storage,
+		"AzureWebJobsStorage=" + storage}
 	return y
 }
 
@@ -127,7 +129,8 @@ func conform(t *testing.T, h Host, y *toy) {
 		}
 		got := y.lines(t)[before:]
 		// A try that comes before the handler is up again is lost.
-		if lost := test.tries - len(got); lost != 0 && !(strings.HasPrefix(test.input, "exit") && lost > 0 && len(got) > 0) {
+		if lost := test.tries - len(got); lost != 0 &&
+			!(strings.HasPrefix(test.input, "exit") && lost > 0 && len(got) > 0) {
 			t.Errorf("input %q was tried %d times, want %d", test.input, len(got), test.tries)
 		}
 		ids := map[string]bool{}
@@ -207,12 +210,14 @@ func TestStandIn(t *testing.T) {
 		t.Errorf("five tries took %v", took)
 	}
 	checkBlobs(t, y.lines(t), uri, "2026/11/23/fail/00001", 5)
-	want := Poison{"BlobTrigger", "Host.Functions.take", "BlockBlob", "batches", "2026/11/23/fail/00001.ndjson", `"0x1"`}
+	want := Poison{"BlobTrigger", "Host.Functions.take", "BlockBlob", "batches", "2026/11/23/fail/00001.ndjson",
+		`"0x1"`}
 	if got := h.Poisoned(); len(got) != 1 || got[0] != want {
 		t.Errorf("poison queue: %+v", got)
 	}
 
-	for _, uri := range []string{account + "media/x.ndjson", account + "batches/x.json", account + "batches/.ndjson", "https://a.blob.core.windows.net/", ":"} {
+	for _, uri := range []string{account + "media/x.ndjson", account + "batches/x.json", account + "batches/.ndjson",
+		"https://a.blob.core.windows.net/", ":"} {
 		if _, err := h.Deliver(soon(t), uri, Properties{}); err == nil || errors.Is(err, ErrFailed) {
 			t.Errorf("%s: %v", uri, err)
 		}
@@ -231,7 +236,8 @@ func TestDeployedTriggers(t *testing.T) {
 		if err := appbuild.Build(soon(t), appbuild.Options{Root: "../..", Out: out, Local: true}, app); err != nil {
 			t.Fatal(err)
 		}
-		o := Options{App: filepath.Join(out, app.Name), Env: []string{"FETCH_SCHEDULE=0 30 5 * * *", "ARCHIVE_STORAGE=none"}}
+		o := Options{App: filepath.Join(out, app.Name),
+			Env: []string{"FETCH_SCHEDULE=0 30 5 * * *", "ARCHIVE_STORAGE=none"}}
 		h, err := Start(soon(t), o)
 		if err != nil {
 			t.Fatal(err)

@@ -24,8 +24,10 @@ func TestShapes(t *testing.T) {
 		}
 		return raw
 	}
-	blob, err := blobBody("blob", "item", "http://127.0.0.1:10000/devstoreaccount1/inbox/2026/11/22/r1/00001.ndjson", "2026/11/22/r1/00001.ndjson",
-		Properties{Length: 7, ContentType: "application/x-ndjson", ContentMD5: "u2y1xo30ZSlByvZSo2by2A==", ETag: `"0x228E0EDE9EB3540"`}, now)
+	blob, err := blobBody("blob", "item", "http://127.0.0.1:10000/devstoreaccount1/inbox/2026/11/22/r1/00001.ndjson",
+		"2026/11/22/r1/00001.ndjson",
+		Properties{Length: 7, ContentType: "application/x-ndjson", ContentMD5: "u2y1xo30ZSlByvZSo2by2A==",
+			ETag: `"0x228E0EDE9EB3540"`}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +54,8 @@ func TestShapes(t *testing.T) {
 func sameShape(t *testing.T, file, path string, want, have any) {
 	t.Helper()
 	// Only the texts that are the same in every capture are compared.
-	if path == ".Metadata.Uri" || path == ".Metadata.name" || path == ".Data.item.Source" || strings.HasPrefix(path, ".Metadata.Properties.Content") {
+	if path == ".Metadata.Uri" || path == ".Metadata.name" || path == ".Data.item.Source" ||
+		strings.HasPrefix(path, ".Metadata.Properties.Content") {
 		if want != have {
 			t.Errorf("%s: %s is %v, captured was %v", file, path, have, want)
 		}
@@ -142,7 +145,9 @@ func TestTimeout(t *testing.T) {
 	for _, answer := range []string{"empty", "null"} {
 		y := newToy(t, "none")
 		log := &archivetest.Lines{}
-		h, err := Start(soon(t), Options{App: y.dir, Env: append(y.env, "TOY_ANSWER="+answer), Log: log, Timeout: 300 * time.Millisecond, Pause: time.Second})
+		h, err := Start(soon(t),
+			Options{App: y.dir, Env: append(y.env, "TOY_ANSWER="+answer), Log: log, Timeout: 300 * time.Millisecond,
+				Pause: time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +170,8 @@ func TestTimeout(t *testing.T) {
 // What is no object fails at once.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	for answer, ok := range map[string]bool{`{}`: true, `{"Logs":["a"]}`: true, `[]`: false, `"x"`: false, `5`: false, `no JSON`: false, `{"Logs":"a"}`: false} {
+	for answer, ok := range map[string]bool{`{}`: true, `{"Logs":["a"]}`: true, `[]`: false, `"x"`: false, `5`: false,
+		`no JSON`: false, `{"Logs":"a"}`: false} {
 		y := newToy(t, "none")
 		h, err := Start(soon(t), Options{App: y.dir, Env: append(y.env, "TOY_ANSWER="+answer), Pause: time.Millisecond})
 		if err != nil {
@@ -203,7 +209,8 @@ func TestKillAndPlaces(t *testing.T) {
 	var all sync.WaitGroup
 	for _, name := range []string{"sleep1", "sleep2", "sleep3"} {
 		all.Go(func() {
-			if _, err := h.Deliver(soon(t), "https://a.blob.core.windows.net/batches/"+name+".ndjson", Properties{}); err != nil {
+			if _, err := h.Deliver(soon(t), "https://a.blob.core.windows.net/batches/"+name+".ndjson",
+				Properties{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -218,10 +225,13 @@ func TestKillAndPlaces(t *testing.T) {
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	y := newToy(t, "")
-	if _, err := Start(soon(t), Options{App: y.dir, Env: y.env}); err == nil || !strings.Contains(err.Error(), "ARCHIVE_STORAGE") {
+	if _, err := Start(soon(t), Options{App: y.dir, Env: y.env}); err == nil ||
+		!strings.Contains(err.Error(), "ARCHIVE_STORAGE") {
 		t.Errorf("without its connection: %v", err)
 	}
-	if _, err := Start(soon(t), Options{App: y.dir, Env: append(y.env, "ARCHIVE_STORAGE__blobServiceUri=https://x", "TOY_SCHEDULE=")}); err == nil || !strings.Contains(err.Error(), "TOY_SCHEDULE") {
+	if _, err := Start(soon(t),
+		Options{App: y.dir, Env: append(y.env, "ARCHIVE_STORAGE__blobServiceUri=https://x",
+			"TOY_SCHEDULE=")}); err == nil || !strings.Contains(err.Error(), "TOY_SCHEDULE") {
 		t.Errorf("without its schedule: %v", err)
 	}
 	if _, err := Start(soon(t), Options{App: t.TempDir()}); err == nil {

@@ -11,7 +11,8 @@ func TestWordList(t *testing.T) {
 	for text, want := range map[string]bool{
 		"BAD!": true, "so bad.": true, "badge": false, "notbad": false,
 		"worsening": true, "oworse": false, "thatworstthing": true,
-		"a very, bad  thing": true, "very bud thing": false, "(18+only": false, "over 18+": true, "": false, "comment": false,
+		"a very, bad  thing": true, "very bud thing": false, "(18+only": false, "over 18+": true, "": false,
+		"comment": false,
 	} {
 		if got := list.in(text); got != want {
 			t.Errorf("%q: %t, want %t", text, got, want)
@@ -27,7 +28,8 @@ func TestCollectionIsFit(t *testing.T) {
 		t.Errorf("%d texts are used", len(all))
 	}
 	entity := regexp.MustCompile(`&(#\d+|[a-zA-Z]+);`)
-	unfit := regexp.MustCompile(`(?i)fuck|shit|\bsex|porn|cunt|bitch|\bnigg|horny|xxx|\bdick|\bcock|pussy|wank|slut|whore|naked|\bgays?\b|molest|rape\b|\bass\b|\btits?\b`)
+	unfit := regexp.MustCompile(
+		`(?i)fuck|shit|\bsex|porn|cunt|bitch|\bnigg|horny|xxx|\bdick|\bcock|pussy|wank|slut|whore|naked|\bgays?\b|molest|rape\b|\bass\b|\btits?\b`)
 	spam := 0
 	for _, text := range all {
 		if text.spam {

@@ -37,6 +37,7 @@ func TestMappingFile(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if after := m.count(&d); after.Unmapped >= before.Unmapped || after.Archived <= before.Archived {
-		t.Errorf("%d archived and %d unmapped, with the day's own mapping %d and %d", after.Archived, after.Unmapped, before.Archived, before.Unmapped)
+		t.Errorf("%d archived and %d unmapped, with the day's own mapping %d and %d", after.Archived, after.Unmapped,
+			before.Archived, before.Unmapped)
 	}
 }

@@ -19,7 +19,8 @@ func TestExpect(t *testing.T) {
 	for _, texts := range []int{0, 400} {
 		d := MakeSmall(end, texts)
 		if diff := cmp.Diff(d.Expect, newModel(t, d).count(d)); diff != "" {
-			t.Errorf("with %d texts the maker's counts and those out of the items differ (-made +counted): %s", texts, diff)
+			t.Errorf("with %d texts the maker's counts and those out of the items differ (-made +counted): %s", texts,
+				diff)
 		}
 	}
 	d := made()
@@ -46,7 +47,8 @@ func TestExpect(t *testing.T) {
 			t.Errorf("%s has no mailbox and %d messages", u.DisplayName, e.Messages[u.ID])
 		}
 	}
-	if e.Duplicate < 300 || e.Unmapped < 50 || e.Excluded != 25 || e.Quarantined < 15 || e.Incomplete < 10 || e.LeftOut != 12 || e.Others != 2 || e.Differing != 4 {
+	if e.Duplicate < 300 || e.Unmapped < 50 || e.Excluded != 25 || e.Quarantined < 15 || e.Incomplete < 10 ||
+		e.LeftOut != 12 || e.Others != 2 || e.Differing != 4 {
 		t.Errorf("too little of something: %+v", e)
 	}
 }
@@ -220,8 +222,10 @@ func people(o map[string]any) string {
 
 // lacks reports whether a field other than those that must be readable has another JSON type than the contract's.
 func lacks(o map[string]any) bool {
-	for field, sample := range map[string]any{"messageType": "", "network": "", "msisdn": "", "archivedTime": "", "direction": "", "status": "",
-		"from": map[string]any{}, "to": []any{}, "groupMessage": true, "dialogGroupId": "", "dialogGroupName": "", "subject": "", "contentType": "",
+	for field, sample := range map[string]any{"messageType": "", "network": "", "msisdn": "", "archivedTime": "",
+		"direction": "", "status": "",
+		"from": map[string]any{}, "to": []any{}, "groupMessage": true, "dialogGroupId": "", "dialogGroupName": "",
+		"subject": "", "contentType": "",
 		"attachment": []any{}, "callInfo": map[string]any{}, "segmentedData": map[string]any{}} {
 		if v := o[field]; v != nil && reflect.TypeOf(v) != reflect.TypeOf(sample) {
 			return true

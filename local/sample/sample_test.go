@@ -34,7 +34,8 @@ func TestDayIsDeterministic(t *testing.T) {
 	}) {
 		t.Error("the items of two days for one end differ")
 	}
-	if !slices.EqualFunc(one.Contents, two.Contents, func(a, b Content) bool { return a.Path == b.Path && bytes.Equal(a.Data, b.Data) }) {
+	if !slices.EqualFunc(one.Contents, two.Contents,
+		func(a, b Content) bool { return a.Path == b.Path && bytes.Equal(a.Data, b.Data) }) {
 		t.Error("the contents of two days for one end differ")
 	}
 	one.Items, two.Items, one.Contents, two.Contents = nil, nil, nil, nil
@@ -138,7 +139,8 @@ func TestTelephoneNumbers(t *testing.T) {
 	check := func(where, s string) {
 		for _, n := range looks.FindAllString(dates.ReplaceAllString(s, ""), -1) {
 			count++
-			if n = strings.NewReplacer(" ", "", "(", "", ")", "", "-", "", "\u00a0", "").Replace(n); !allowed.MatchString(n) {
+			if n = strings.NewReplacer(" ", "", "(", "", ")", "", "-", "", "\u00a0",
+				"").Replace(n); !allowed.MatchString(n) {
 				t.Errorf("%s has the number %s", where, n)
 			}
 		}
@@ -160,9 +162,11 @@ func TestTelephoneNumbers(t *testing.T) {
 			}
 		case string:
 			switch key {
-			case "messageId", "messageTime", "archivedTime", "startTime", "answerTime", "endTime", "callID", "segmentedId", "dialogGroupId", "digest":
+			case "messageId", "messageTime", "archivedTime", "startTime", "answerTime", "endTime", "callID",
+				"segmentedId", "dialogGroupId", "digest":
 			case "content":
-				if b, err := base64.StdEncoding.DecodeString(v); err == nil && bytes.HasPrefix(b, []byte("BEGIN:VCARD")) {
+				if b, err := base64.StdEncoding.DecodeString(v); err == nil &&
+					bytes.HasPrefix(b, []byte("BEGIN:VCARD")) {
 					check("a contact card", string(b))
 				}
 			case "textContent":
@@ -252,14 +256,16 @@ func checkWAV(t *testing.T, b []byte) {
 		t.Error("not a WAV")
 	case int(le.Uint32(b[4:])) != len(b)-8 || int(le.Uint32(b[40:])) != len(b)-44:
 		t.Errorf("the header says %d and %d, the file has %d bytes", le.Uint32(b[4:]), le.Uint32(b[40:]), len(b))
-	case le.Uint16(b[20:]) != 1 || le.Uint32(b[24:]) != 8000 || le.Uint32(b[28:]) != 16000 || bytes.Equal(b[44:48], b[48:52]):
+	case le.Uint16(b[20:]) != 1 || le.Uint32(b[24:]) != 8000 || le.Uint32(b[28:]) != 16000 ||
+		bytes.Equal(b[44:48], b[48:52]):
 		t.Error("not a tone of 8 kHz in PCM")
 	}
 }
 
 func TestSecrets(t *testing.T) {
 	d := made()
-	all := map[string][]string{"texts": d.Texts(), "numbers": d.Numbers(), "addresses": d.Addresses(), "names": d.Names(), "ids": d.IDs()}
+	all := map[string][]string{"texts": d.Texts(), "numbers": d.Numbers(), "addresses": d.Addresses(),
+		"names": d.Names(), "ids": d.IDs()}
 	for name, want := range map[string]int{"texts": 3500, "numbers": 1400, "addresses": 50, "names": 200, "ids": 45} {
 		if len(all[name]) < want {
 			t.Errorf("%d %s, want %d or more", len(all[name]), name, want)

@@ -61,7 +61,8 @@ func TestTraps(t *testing.T) {
 		{"quote in an address", has(`"email":"sinead\.o'brien@`), 1},
 		{"alias", has(`"email":"i\.penrose@`), 1},
 		{"over a mebibyte", func(b []byte) bool { return len(b) > 1<<20 }, 2},
-		{"text over a request to Graph", func(b []byte) bool { return len(b) > 4<<20 && bytes.Contains(b, []byte(`"textContent"`)) }, 1},
+		{"text over a request to Graph",
+			func(b []byte) bool { return len(b) > 4<<20 && bytes.Contains(b, []byte(`"textContent"`)) }, 1},
 		{"over 500 participants", func(b []byte) bool { return bytes.Count(b, []byte(`"value":`)) > 600 }, 1},
 		{"white space between the tokens", has("\n\t\"messageId\": "), 1},
 	} {

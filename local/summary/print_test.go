@@ -78,15 +78,18 @@ func TestPrintFitsTerminal(t *testing.T) {
 	total := int64(n)
 	all := report.Outcomes{Archived: n, Unmapped: n, Excluded: n, Quarantined: n, Failed: n}
 	s := &report.Summary{
-		Totals: journal.Totals{Records: journal.RecordTotals{Collected: 6 * n, Archived: n, Unmapped: n, Excluded: n, Quarantined: n, Failed: n, Pending: n,
+		Totals: journal.Totals{Records: journal.RecordTotals{Collected: 6 * n, Archived: n, Unmapped: n, Excluded: n,
+			Quarantined: n, Failed: n, Pending: n,
 			LeftOut: n, Incomplete: n, Differing: n},
 			Copies: journal.CopyTotals{Planned: 5 * n, Imported: n, Duplicate: n, Oversize: n, Failed: n, Pending: n}},
 		Source: report.Source{Total: &total, Received: n}, Runs: report.Runs{All: n, Open: n},
 		Types: map[string]report.Outcomes{"": all, "CALL_AUDIO": all, "EINE_SEHR_LANGE_NACHRICHTENART": all},
 		Reasons: map[string]int{
 			"the item can't be read: field messageTime: is missing or not in the form of RFC 3339, and so is every other field of it": n,
-			"x" + strings.Repeat("y", 200): 1, "a short one": 2, "two words, the second long " + strings.Repeat("z", 61): 3},
-		LeftOut: map[string]int{"to[].fullName.firstName": n, "callInfo.callDurationInMillis": 1}, Absent: map[string]int{"textContent": n},
+			"x" + strings.Repeat("y", 200): 1, "a short one": 2, "two words, the second long " + strings.Repeat("z",
+				61): 3},
+		LeftOut: map[string]int{"to[].fullName.firstName": n,
+			"callInfo.callDurationInMillis": 1}, Absent: map[string]int{"textContent": n},
 		Unmapped: map[string]int{}, Incomplete: n, Differing: n,
 	}
 	for i := range 20 {
@@ -119,9 +122,12 @@ func TestPrint(t *testing.T) {
 	_, pending := documented(t)
 	pending.Absent = map[string]int{"textContent": 1}
 	failed := &report.Summary{}
-	open := &report.Summary{Totals: journal.Totals{Records: journal.RecordTotals{Collected: 3, Archived: 1, Pending: 2}, Copies: journal.CopyTotals{Planned: 1, Imported: 1}},
+	open := &report.Summary{Totals: journal.Totals{Records: journal.RecordTotals{Collected: 3, Archived: 1, Pending: 2},
+		Copies: journal.CopyTotals{Planned: 1, Imported: 1}},
 		Runs: report.Runs{All: 2, Open: 1}}
-	settled := &report.Summary{Runs: report.Runs{All: 1}, Totals: journal.Totals{Records: journal.RecordTotals{Collected: 1, Archived: 1}, Copies: journal.CopyTotals{Planned: 1, Imported: 1}}}
+	settled := &report.Summary{Runs: report.Runs{All: 1},
+		Totals: journal.Totals{Records: journal.RecordTotals{Collected: 1, Archived: 1},
+			Copies: journal.CopyTotals{Planned: 1, Imported: 1}}}
 	broken := &report.Summary{Totals: journal.Totals{Records: journal.RecordTotals{Collected: 2, Archived: 1}}}
 	for _, tt := range []struct {
 		name  string
@@ -129,13 +135,21 @@ func TestPrint(t *testing.T) {
 		want  []string
 		never string
 	}{
-		{"pending", pending, []string{"after 1m2.5s", "Both sums hold. Records still pending: 4; copies still pending: 0", "(no type)", "says it holds: 120; received: 120",
-			"gone for good at the source: 3;", "content or participants: 1;", "JSON type or a\n  bound: 2", "1 × to[].email", "1 × textContent", "2 × the item can't be read", "12 × +447700900•••",
-			"unmapped     no one in it", "excluded     the source's", "quarantined  no message", "duplicate    the mailbox has", "oversize     imported"}, "has its outcome"},
-		{"settled", settled, []string{"Both sums hold: every record and every copy has its outcome.", "does not say"}, "pending:"},
+		{"pending", pending, []string{"after 1m2.5s",
+			"Both sums hold. Records still pending: 4; copies still pending: 0", "(no type)",
+			"says it holds: 120; received: 120",
+			"gone for good at the source: 3;", "content or participants: 1;", "JSON type or a\n  bound: 2",
+			"1 × to[].email", "1 × textContent", "2 × the item can't be read", "12 × +447700900•••",
+			"unmapped     no one in it", "excluded     the source's", "quarantined  no message",
+			"duplicate    the mailbox has", "oversize     imported"}, "has its outcome"},
+		{"settled", settled, []string{"Both sums hold: every record and every copy has its outcome.", "does not say"},
+			"pending:"},
 		{"broken", broken, nil, "sums hold"},
-		{"nothing collected", failed, []string{"Nothing was collected", "Nothing was received from the source"}, "sums hold"},
-		{"fetch not finished", open, []string{"Both sums hold for what was collected so far. Runs of fetch not finished: 1;"}, "has its outcome"},
+		{"nothing collected", failed, []string{"Nothing was collected", "Nothing was received from the source"},
+			"sums hold"},
+		{"fetch not finished", open,
+			[]string{"Both sums hold for what was collected so far. Runs of fetch not finished: 1;"},
+			"has its outcome"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b strings.Builder

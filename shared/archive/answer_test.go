@@ -23,7 +23,8 @@ func (s *signIn) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !s.wrong(r) {
 		return s.way.RoundTrip(r)
 	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/html"}, "Content-Length": {"13"}}, ContentLength: 13,
+	return &http.Response{StatusCode: http.StatusOK,
+		Header: http.Header{"Content-Type": {"text/html"}, "Content-Length": {"13"}}, ContentLength: 13,
 		Body: io.NopCloser(strings.NewReader("Please sign in")), Request: r}, nil
 }
 

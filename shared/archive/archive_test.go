@@ -28,7 +28,8 @@ var folders sync.Map // by test: the folder that no other has
 
 // quickly is the retry policy of tests: as many tries as in earnest, without their pauses.
 func quickly() policy.RetryOptions {
-	return policy.RetryOptions{MaxRetries: 3, RetryDelay: time.Millisecond, MaxRetryDelay: 5 * time.Millisecond, TryTimeout: 10 * time.Second}
+	return policy.RetryOptions{MaxRetries: 3, RetryDelay: time.Millisecond, MaxRetryDelay: 5 * time.Millisecond,
+		TryTimeout: 10 * time.Second}
 }
 
 func testStore(t testing.TB) *Store {
@@ -45,7 +46,8 @@ func testStore(t testing.TB) *Store {
 // openThrough opens the test's storage on a way of its own.
 func openThrough(t testing.TB, way http.RoundTripper, retry policy.RetryOptions) *Store {
 	t.Helper()
-	s, err := openWith(Config{ConnectionString: archivetest.Shared(t).ConnectionString(), HTTP: &http.Client{Transport: way}}, retry)
+	s, err := openWith(Config{ConnectionString: archivetest.Shared(t).ConnectionString(),
+		HTTP: &http.Client{Transport: way}}, retry)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,10 +192,12 @@ func TestCredential(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = s.Batches().Days(t.Context())
-	if want := "list the days: blob service unavailable: no token for the blob service"; err == nil || err.Error() != want {
+	if want := "list the days: blob service unavailable: no token for the blob service"; err == nil ||
+		err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
-	if name, err := s.Batches().FromURI("https://o2archive.blob.core.windows.net/batches/" + goodName); name != goodName {
+	if name, err := s.Batches().FromURI("https://o2archive.blob.core.windows.net/batches/" +
+		goodName); name != goodName {
 		t.Errorf("%q, %v; want %q", name, err, goodName)
 	}
 	if _, err := Open(Config{BlobURL: &url.URL{Scheme: "http", Host: "127.0.0.1"}, Credential: noToken{}}); err == nil {

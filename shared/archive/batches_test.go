@@ -47,9 +47,12 @@ func TestWriteBatch(t *testing.T) {
 		}
 	}
 	want := []BatchInfo{
-		{Name: run + "/00001-b.ndjson", Size: 4, Records: 4, SHA256: "27dd8ed44a83ff94d557f9fd0412ed5a8cbca69ea04922d88c01184a07300a5a"},
-		{Name: run + "/00001-c.ndjson", Size: 6, Records: 6, SHA256: "f6936912184481f5edd4c304ce27c5a1a827804fc7f329f43d273b8621870776"},
-		{Name: run + "/00001.ndjson", Size: 4, Records: 4, SHA256: "2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806"},
+		{Name: run + "/00001-b.ndjson", Size: 4, Records: 4,
+			SHA256: "27dd8ed44a83ff94d557f9fd0412ed5a8cbca69ea04922d88c01184a07300a5a"},
+		{Name: run + "/00001-c.ndjson", Size: 6, Records: 6,
+			SHA256: "f6936912184481f5edd4c304ce27c5a1a827804fc7f329f43d273b8621870776"},
+		{Name: run + "/00001.ndjson", Size: 4, Records: 4,
+			SHA256: "2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806"},
 		{Name: run + "/00002.ndjson", SHA256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(BatchInfo{}, "Created")); diff != "" {
@@ -79,7 +82,8 @@ func TestWriteBatchLostAnswer(t *testing.T) {
 
 func TestWriteBatchRefuses(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
-	for _, bad := range []string{"", "2026/11/23", "2026/11/23/..", "2026/11/23/a/b", "../2026/11/23/a", "2026/11/23/a b"} {
+	for _, bad := range []string{"", "2026/11/23", "2026/11/23/..", "2026/11/23/a/b", "../2026/11/23/a",
+		"2026/11/23/a b"} {
 		if _, err := s.Batches().Write(ctx, bad, 1, nil, 0); err == nil {
 			t.Errorf("folder %q is taken", bad)
 		}
@@ -119,7 +123,8 @@ func TestReadBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := strings.Repeat("0", 64)
-	if _, err := s.Batches().blob(BatchName(folder(t), 3)).SetMetadata(ctx, map[string]*string{metaSHA256: &sum}, nil); err != nil {
+	if _, err := s.Batches().blob(BatchName(folder(t), 3)).SetMetadata(ctx, map[string]*string{metaSHA256: &sum},
+		nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := s.Batches().Read(ctx, BatchName(folder(t), 3)); !errors.Is(err, ErrDigest) {
@@ -198,7 +203,8 @@ func TestBatchFromURI(t *testing.T) {
 	}{
 		{cloud, "https://o2archive.blob.core.windows.net/batches/" + goodName, goodName},
 		{cloud, "HTTPS://O2Archive.blob.core.windows.net:443/batches/" + goodName, goodName},
-		{cloud, "https://o2archive.blob.core.windows.net/batches/2026/11/23/a/00001-b.ndjson", "2026/11/23/a/00001-b.ndjson"},
+		{cloud, "https://o2archive.blob.core.windows.net/batches/2026/11/23/a/00001-b.ndjson",
+			"2026/11/23/a/00001-b.ndjson"},
 		{local, "http://127.0.0.1:10000/devstoreaccount1/batches/" + goodName, goodName},
 	}
 	for _, tt := range good {

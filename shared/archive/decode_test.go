@@ -14,7 +14,8 @@ import (
 func TestDecodeManifest(t *testing.T) {
 	total := int64(7)
 	want := Manifest{Version: 1, Kind: "daily", Received: 7, SourceTotal: &total, Records: 7, Staged: 7,
-		Batches: []BatchInfo{{Name: "2026/11/22/run/00001.ndjson", Records: 5}, {Name: "2026/11/22/run/00002.ndjson", Records: 2}}}
+		Batches: []BatchInfo{{Name: "2026/11/22/run/00001.ndjson", Records: 5},
+			{Name: "2026/11/22/run/00002.ndjson", Records: 2}}}
 	for name, batches := range map[string][]BatchInfo{"batches": want.Batches, "none": {}, "null": nil} {
 		m := want
 		m.Batches = batches
@@ -35,7 +36,8 @@ func TestDecodeManifest(t *testing.T) {
 }
 
 func TestDecodeManifestRefuses(t *testing.T) {
-	for _, text := range []string{"", "[]", "null", "{", `{"v":1`, `{"v":"one"}`, `{"batches":{}}`, `{"batches":[`, `{"batches":[{}`,
+	for _, text := range []string{"", "[]", "null", "{", `{"v":1`, `{"v":"one"}`, `{"batches":{}}`, `{"batches":[`,
+		`{"batches":[{}`,
 		`{"batches":["name"]}`, `{"v":1} {}`, `{"v":1}}`} {
 		if m, err := DecodeManifest(strings.NewReader(text), func(BatchInfo) {}); !errors.Is(err, ErrContent) {
 			t.Errorf("%q is read as %+v: %v", text, m, err)

@@ -14,7 +14,8 @@ import (
 
 func TestMapping(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
-	if _, err := s.Mapping().blob(mappingName).Delete(ctx, nil); err != nil && !errors.Is(translateError(ctx, err), ErrNotFound) {
+	if _, err := s.Mapping().blob(mappingName).Delete(ctx, nil); err != nil &&
+		!errors.Is(translateError(ctx, err), ErrNotFound) {
 		t.Fatal(err)
 	}
 	if _, _, err := s.Mapping().Read(ctx, ""); !errors.Is(err, ErrNotFound) {
@@ -89,7 +90,8 @@ func TestWaitingRoom(t *testing.T) {
 
 func TestWaitingLostAnswer(t *testing.T) {
 	ctx := t.Context()
-	if err := faultyStore(t, method(http.MethodPut), first(archivetest.Lose)).Deferred().Put(ctx, "lost", 1); err != nil {
+	if err := faultyStore(t, method(http.MethodPut), first(archivetest.Lose)).Deferred().Put(ctx, "lost",
+		1); err != nil {
 		t.Errorf("put: %v", err)
 	}
 	lossy := faultyStore(t, method(http.MethodPut), first(archivetest.Lose))
@@ -107,7 +109,8 @@ func TestManifest(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
 	total := int64(7)
 	want := Manifest{
-		Version: 1, Kind: "daily", From: time.Date(2026, 11, 22, 5, 20, 0, 0, time.UTC), To: time.Date(2026, 11, 23, 5, 20, 0, 0, time.UTC),
+		Version: 1, Kind: "daily", From: time.Date(2026, 11, 22, 5, 20, 0, 0, time.UTC), To: time.Date(2026, 11, 23, 5,
+			20, 0, 0, time.UTC),
 		Received: 7, SourceTotal: &total, Records: 7,
 	}
 	const many = 1500 // in more than one block, and more than one page of the listing
@@ -123,7 +126,8 @@ func TestManifest(t *testing.T) {
 		t.Errorf("no manifest: %v, want %v", err, ErrNotFound)
 	}
 	for _, m := range []Manifest{want, {}} { // the first one stays
-		if batches, staged, err := s.Batches().WriteManifest(ctx, folder(t), m); err != nil || batches != many || staged != many {
+		if batches, staged, err := s.Batches().WriteManifest(ctx, folder(t), m); err != nil || batches != many ||
+			staged != many {
 			t.Fatalf("%d batches of %d records, %v", batches, staged, err)
 		}
 	}

@@ -27,17 +27,21 @@ func (f refusal) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method == http.MethodHead {
 		body = ""
 	}
-	return &http.Response{StatusCode: f.status, Header: f.header.Clone(), Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}, nil
+	return &http.Response{StatusCode: f.status, Header: f.header.Clone(), Body: io.NopCloser(strings.NewReader(body)),
+		ContentLength: int64(len(body)), Request: r}, nil
 }
 
 // A refusal without the service's own error code is an outage, whatever its status and whatever was asked.
 func TestAForeignRefusalIsAnOutage(t *testing.T) {
 	t.Parallel()
 	pages := map[string]refusal{
-		"nothing":        {header: http.Header{}},
-		"a page":         {header: http.Header{"Content-Type": {"text/html"}}, body: "<html><body>Not here</body></html>"},
-		"a code in HTML": {header: http.Header{"Content-Type": {"text/html"}}, body: "<html><code>BlobNotFound</code></html>"},
-		"JSON":           {header: http.Header{"Content-Type": {"application/json"}}, body: `{"error":{"code":"BlobNotFound"}}`},
+		"nothing": {header: http.Header{}},
+		"a page": {header: http.Header{"Content-Type": {"text/html"}},
+			body: "<html><body>Not here</body></html>"},
+		"a code in HTML": {header: http.Header{"Content-Type": {"text/html"}},
+			body: "<html><code>BlobNotFound</code></html>"},
+		"JSON": {header: http.Header{"Content-Type": {"application/json"}},
+			body: `{"error":{"code":"BlobNotFound"}}`},
 	}
 	calls := map[string]func(*testing.T, *Store) error{
 		"read a batch": func(t *testing.T, s *Store) error {
@@ -64,8 +68,11 @@ func TestAForeignRefusalIsAnOutage(t *testing.T) {
 			_, err := s.Checkpoints().Put(t.Context(), "x.json", struct{}{}, "", nil)
 			return err
 		},
-		"take a lease": func(t *testing.T, s *Store) error { _, err := s.Checkpoints().Lease(t.Context(), "x.json"); return err },
-		"list":         func(t *testing.T, s *Store) error { _, err := s.Batches().Days(t.Context()); return err },
+		"take a lease": func(t *testing.T, s *Store) error {
+			_, err := s.Checkpoints().Lease(t.Context(), "x.json")
+			return err
+		},
+		"list": func(t *testing.T, s *Store) error { _, err := s.Batches().Days(t.Context()); return err },
 	}
 	for name, call := range calls {
 		for kind, page := range pages {
@@ -73,8 +80,10 @@ func TestAForeignRefusalIsAnOutage(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, %d with %s", name, status, kind), func(t *testing.T) {
 					page.status = status
 					err := call(t, openThrough(t, page, policy.RetryOptions{MaxRetries: -1}))
-					facts := []error{ErrNotFound, ErrExists, ErrChanged, ErrLeased, ErrNotModified, ErrTooLarge, ErrDigest, ErrDenied}
-					if !errors.Is(err, ErrUnavailable) || slices.ContainsFunc(facts, func(fact error) bool { return errors.Is(err, fact) }) {
+					facts := []error{ErrNotFound, ErrExists, ErrChanged, ErrLeased, ErrNotModified, ErrTooLarge,
+						ErrDigest, ErrDenied}
+					if !errors.Is(err, ErrUnavailable) ||
+						slices.ContainsFunc(facts, func(fact error) bool { return errors.Is(err, fact) }) {
 						t.Errorf("got %v", err)
 					}
 				})

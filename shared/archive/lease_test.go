@@ -19,7 +19,8 @@ func leaseRequest(action string) func(*http.Request) bool {
 
 // shortLeases makes a Store give leases up soon. The service's own 15 s can't be shortened.
 func shortLeases(s *Store) *Store {
-	s.times = leaseTimes{renew: 30 * time.Millisecond, retry: 20 * time.Millisecond, lost: 300 * time.Millisecond, try: time.Second}
+	s.times = leaseTimes{renew: 30 * time.Millisecond, retry: 20 * time.Millisecond, lost: 300 * time.Millisecond,
+		try: time.Second}
 	return s
 }
 

@@ -118,7 +118,8 @@ func TestPutMediaWrongDigest(t *testing.T) {
 		}
 		s.mustHave(t, mediaName(day, digest), other)
 	}
-	for _, bad := range []string{"x", "../batches", "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855"} {
+	for _, bad := range []string{"x", "../batches",
+		"E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855"} {
 		if _, _, err := s.Media().Put(ctx, day, bad, bytes.NewReader(nil)); !errors.Is(err, ErrDigest) {
 			t.Errorf("digest %q: %v", bad, err)
 		}

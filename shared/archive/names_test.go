@@ -23,7 +23,8 @@ func TestBatchNames(t *testing.T) {
 		t.Errorf("the order of the names is not that of the numbers: %v", names)
 	}
 	s := testStore(t)
-	for name, want := range map[string]int{"00001-b": 1, "00001-z": 1, "00001-zzzb": 1, "a100000-c": 100_000, "0001": 0, "a00001x": 0, "b100000": 0,
+	for name, want := range map[string]int{"00001-b": 1, "00001-z": 1, "00001-zzzb": 1, "a100000-c": 100_000, "0001": 0,
+		"a00001x": 0, "b100000": 0,
 		"00001-a": 0, "00001-bb": 0, "100000": 0} {
 		got, ok := BatchNumber(folder + "/" + name + ".ndjson")
 		if got != want || ok != (want > 0) {
@@ -56,7 +57,8 @@ func TestNamesBesideTheFirst(t *testing.T) {
 		for i := range 5 {
 			data := bytes.Repeat([]byte{byte(i)}, size)
 			for range 2 {
-				name, sha, n, err := s.Media().KeepRaw(t.Context(), fmt.Sprintf("%s/kept-%d", folder, size), bytes.NewReader(data))
+				name, sha, n, err := s.Media().KeepRaw(t.Context(), fmt.Sprintf("%s/kept-%d", folder, size),
+					bytes.NewReader(data))
 				if err != nil || n != int64(size) {
 					t.Fatalf("%d bytes, reading %d: %d, %v", size, i, n, err)
 				}

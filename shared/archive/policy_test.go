@@ -31,8 +31,10 @@ func (s *worm) RoundTrip(r *http.Request) (*http.Response, error) {
 	if s.there[r.URL.Path] && (written || comp == "block") {
 		s.refused++
 		return &http.Response{
-			StatusCode: http.StatusConflict, Status: "409 Conflict", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
-			Header: http.Header{"X-Ms-Error-Code": {"BlobImmutableDueToPolicy"}}, Body: io.NopCloser(strings.NewReader("")),
+			StatusCode: http.StatusConflict, Status: "409 Conflict", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Request: r,
+			Header:  http.Header{"X-Ms-Error-Code": {"BlobImmutableDueToPolicy"}}, Body: io.NopCloser(
+				strings.NewReader("")),
 		}, nil
 	}
 	answer, err := s.way.RoundTrip(r)

@@ -58,7 +58,8 @@ func (body) Close() error { return nil }
 
 func answer(status int, header ...string) func(*http.Request) (*http.Response, error) {
 	return func(r *http.Request) (*http.Response, error) {
-		resp := &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("<html>")), Request: r}
+		resp := &http.Response{StatusCode: status, Header: http.Header{},
+			Body: io.NopCloser(strings.NewReader("<html>")), Request: r}
 		for i := 0; i < len(header); i += 2 {
 			resp.Header.Set(header[i], header[i+1])
 		}
@@ -79,14 +80,21 @@ func TestErrors(t *testing.T) {
 		text      string
 	}{
 		{"success", answer(200, "x-ms-request-id", "1"), nil, false, ""},
-		{"a proxy's success", answer(200), ErrUnavailable, true, "test service unavailable: the answer is not the test service's"},
-		{"known refusal", answer(404, "x-ms-request-id", "1", "x-ms-error-code", "Missing"), errMissing, false, "not found: test service: answered 404 Missing"},
-		{"unknown refusal", answer(409, "x-ms-request-id", "1", "x-ms-error-code", "Odd"), nil, false, "test service: answered 409 Odd"},
+		{"a proxy's success", answer(200), ErrUnavailable, true,
+			"test service unavailable: the answer is not the test service's"},
+		{"known refusal", answer(404, "x-ms-request-id", "1", "x-ms-error-code", "Missing"), errMissing, false,
+			"not found: test service: answered 404 Missing"},
+		{"unknown refusal", answer(409, "x-ms-request-id", "1", "x-ms-error-code", "Odd"), nil, false,
+			"test service: answered 409 Odd"},
 		{"a proxy's not found", answer(404), ErrUnavailable, true, "test service unavailable: answered 404 "},
-		{"a proxy's not found with a code", answer(404, "error", "Missing"), ErrUnavailable, true, "test service unavailable: answered 404 "},
-		{"connection refused", fail(syscall.ECONNREFUSED), ErrUnavailable, true, "test service unavailable: connection refused"},
-		{"connection reset", fail(io.ErrUnexpectedEOF), ErrUnavailable, true, "test service unavailable: the connection broke off"},
-		{"unknown failure", fail(errors.New("dial secret-account")), ErrUnavailable, true, "test service unavailable: no connection"},
+		{"a proxy's not found with a code", answer(404, "error", "Missing"), ErrUnavailable, true,
+			"test service unavailable: answered 404 "},
+		{"connection refused", fail(syscall.ECONNREFUSED), ErrUnavailable, true,
+			"test service unavailable: connection refused"},
+		{"connection reset", fail(io.ErrUnexpectedEOF), ErrUnavailable, true,
+			"test service unavailable: the connection broke off"},
+		{"unknown failure", fail(errors.New("dial secret-account")), ErrUnavailable, true,
+			"test service unavailable: no connection"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := send(t, tt.answer)
@@ -159,9 +167,12 @@ func TestEveryTryHasItsBody(t *testing.T) {
 
 func TestIsLoopback(t *testing.T) {
 	for host, want := range map[string]bool{
-		"localhost": true, "LOCALHOST": true, "127.0.0.1": true, "127.8.9.1": true, "::1": true, "::ffff:127.0.0.1": true,
-		"": false, "localhost.example": false, "128.0.0.1": false, "127.0.0.1.example": false, "0.0.0.0": false, "::": false,
-		"127.1": false, "::1%eth0": false, "ⅼocalhost": false,
+		"localhost": true, "LOCALHOST": true, "127.0.0.1": true, "127.8.9.1": true, "::1": true,
+		"::ffff:127.0.0.1": true,
+		"":                 false, "localhost.example": false, "128.0.0.1": false, "127.0.0.1.example": false,
+		"0.0.0.0": false,
+		"::":      false,
+		"127.1":   false, "::1%eth0": false, "ⅼocalhost": false,
 	} {
 		if got := IsLoopback(host); got != want {
 			t.Errorf("%q: %t", host, got)

@@ -76,10 +76,13 @@ func TestCaptures(t *testing.T) {
 				"Uri":  "http://127.0.0.1:10000/devstoreaccount1/inbox/2026/11/22/r1/00001.ndjson",
 				"name": "2026/11/22/r1/00001.ndjson",
 			}}},
-		{"timer-1m-schedulestatus.json", "fetch", []string{"timer"}, seen{Data: []string{"timer"}, Meta: map[string]string{}}},
-		{"timer-5s.json", "fetch", []string{"timer", "RetryContext"}, seen{Data: []string{"timer"}, Meta: map[string]string{}}},
+		{"timer-1m-schedulestatus.json", "fetch", []string{"timer"},
+			seen{Data: []string{"timer"}, Meta: map[string]string{}}},
+		{"timer-5s.json", "fetch", []string{"timer", "RetryContext"},
+			seen{Data: []string{"timer"}, Meta: map[string]string{}}},
 		{"timer-retry1.json", "fetch", []string{"timer"}, seen{Data: []string{"timer"}, Meta: map[string]string{}}},
-		{"timer-admin-manual.json", "fetch", []string{"timer"}, seen{Data: []string{"timer"}, Meta: map[string]string{"timer": ""}}},
+		{"timer-admin-manual.json", "fetch", []string{"timer"},
+			seen{Data: []string{"timer"}, Meta: map[string]string{"timer": ""}}},
 		{"http.json", "portal", []string{"a"}, seen{Data: []string{"req"}, Meta: map[string]string{"a": "1"}}},
 	}
 	for _, test := range tests {
@@ -119,7 +122,8 @@ func TestMeta(t *testing.T) {
 	}{
 		{`"\"x\""`, "x", true},
 		{`"\"\""`, "", true},
-		{`"\"{\\\"from\\\":\\\"2026-01-01\\\",\\\"q\\\":\\\"a\\\\u00e9\\\"}\""`, `{"from":"2026-01-01","q":"a\u00e9"}`, true},
+		{`"\"{\\\"from\\\":\\\"2026-01-01\\\",\\\"q\\\":\\\"a\\\\u00e9\\\"}\""`, `{"from":"2026-01-01","q":"a\u00e9"}`,
+			true},
 		{`"x"`, "x", true},    // once only
 		{`"\"x"`, `"x`, true}, // looks encoded and is not
 		{`""`, "", true},      // nothing at all
@@ -213,7 +217,10 @@ func TestLog(t *testing.T) {
 	const secret = "the text of a message"
 	var out bytes.Buffer
 	s := New(slog.New(slog.NewJSONHandler(&out, nil)), time.Minute, map[string]Func{
-		"fine":    func(_ context.Context, inv *Invocation) (any, error) { inv.Log.Info("at work"); return secret, nil },
+		"fine": func(_ context.Context, inv *Invocation) (any, error) {
+			inv.Log.Info("at work")
+			return secret, nil
+		},
 		"failing": func(context.Context, *Invocation) (any, error) { return nil, ErrBusy },
 		"panic":   func(context.Context, *Invocation) (any, error) { panic(errors.New(secret)) },
 		"odd":     func(context.Context, *Invocation) (any, error) { return map[string]any{secret: func() {}}, nil },

@@ -44,7 +44,8 @@ func TestDeadline(t *testing.T) {
 			return nil, context.Cause(ctx)
 		},
 	})
-	if got, _ := post(t, s, http.MethodPost, "/late", strings.NewReader(`{"Data":{}}`)); got != http.StatusGatewayTimeout {
+	if got, _ := post(t, s, http.MethodPost, "/late",
+		strings.NewReader(`{"Data":{}}`)); got != http.StatusGatewayTimeout {
 		t.Errorf("status %d", got)
 	}
 }
@@ -101,7 +102,8 @@ func TestStop(t *testing.T) {
 
 	status := make(chan int, 1)
 	go func() {
-		resp, err := http.Post("http://"+listener.Addr().String()+"/f", "application/json", bytes.NewReader(capture(t, "timer-5s.json")))
+		resp, err := http.Post("http://"+listener.Addr().String()+"/f", "application/json",
+			bytes.NewReader(capture(t, "timer-5s.json")))
 		if err != nil {
 			status <- 0
 			return
@@ -140,7 +142,8 @@ func TestHangUp(t *testing.T) {
 	go func() { _ = s.serve(ctx, listener) }()
 	call, hangUp := context.WithCancel(t.Context())
 	defer hangUp()
-	req, err := http.NewRequestWithContext(call, http.MethodPost, "http://"+listener.Addr().String()+"/f", strings.NewReader(`{"Data":{}}`))
+	req, err := http.NewRequestWithContext(call, http.MethodPost, "http://"+listener.Addr().String()+"/f",
+		strings.NewReader(`{"Data":{}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

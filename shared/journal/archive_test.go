@@ -80,7 +80,8 @@ func TestHeldInBlobStorage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	if _, err := journal.TryOpen(t.Context(), logs, batch, "second", time.Now); err == nil || err.Error() != journal.ErrHeld.Error() {
+	if _, err := journal.TryOpen(t.Context(), logs, batch, "second", time.Now); err == nil ||
+		err.Error() != journal.ErrHeld.Error() {
 		t.Errorf("error %v, want %v", err, journal.ErrHeld)
 	}
 	if s, err := journal.Read(t.Context(), logs, batch); err != nil || len(s.Lines()) > 0 {

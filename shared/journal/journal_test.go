@@ -45,7 +45,8 @@ func readState(t testing.TB, m journal.Logs) journal.State {
 // writeDay writes what one delivery of a small batch would.
 func writeDay(t testing.TB, j *journal.Journal) {
 	t.Helper()
-	j.Record(journal.Record{Line: 3, Records: 1, Outcome: journal.Excluded, Kind: "SYSTEM", Reason: "a heartbeat: counted, never imported"})
+	j.Record(journal.Record{Line: 3, Records: 1, Outcome: journal.Excluded, Kind: "SYSTEM",
+		Reason: "a heartbeat: counted, never imported"})
 	for _, p := range []struct {
 		line    int
 		mailbox string
@@ -56,11 +57,15 @@ func writeDay(t testing.TB, j *journal.Journal) {
 		t.Fatal(err)
 	}
 	j.Copy(journal.Copy{Line: 1, Key: "k1", Mailbox: "m1", Outcome: journal.Imported, GraphID: "g1", By: "csv"})
-	j.Copy(journal.Copy{Line: 1, Key: "k2", Mailbox: "m2", Outcome: journal.Duplicate, GraphID: "g2", By: "email", Differs: true})
-	j.Record(journal.Record{Line: 1, Records: 3, Message: "h1", Outcome: journal.Archived, Kind: "SMS", Original: "o", Rendered: "r", Mapping: "v",
+	j.Copy(journal.Copy{Line: 1, Key: "k2", Mailbox: "m2", Outcome: journal.Duplicate, GraphID: "g2", By: "email",
+		Differs: true})
+	j.Record(journal.Record{Line: 1, Records: 3, Message: "h1", Outcome: journal.Archived, Kind: "SMS", Original: "o",
+		Rendered: "r", Mapping: "v",
 		LeftOut: 3, Fields: []string{"callInfo", "to[].email"}, Differs: true})
-	j.Copy(journal.Copy{Line: 2, Key: "k3", Mailbox: "m1", Outcome: journal.CopyFailed, Reason: "the mailbox refuses the message (HTTP 400, ErrorInvalidRequest)"})
-	j.Record(journal.Record{Line: 2, Records: 1, Message: "h2", Outcome: journal.RecordFailed, Kind: "MMS", Reason: "a copy of it failed", Incomplete: 1})
+	j.Copy(journal.Copy{Line: 2, Key: "k3", Mailbox: "m1", Outcome: journal.CopyFailed,
+		Reason: "the mailbox refuses the message (HTTP 400, ErrorInvalidRequest)"})
+	j.Record(journal.Record{Line: 2, Records: 1, Message: "h2", Outcome: journal.RecordFailed, Kind: "MMS",
+		Reason: "a copy of it failed", Incomplete: 1})
 }
 
 // said is all that a State says.
@@ -74,8 +79,9 @@ func said(s journal.State) map[int]any {
 }
 
 var dayTotals = journal.Totals{
-	Records: journal.RecordTotals{Collected: 5, Archived: 3, Excluded: 1, Failed: 1, LeftOut: 3, Incomplete: 1, Differing: 3},
-	Copies:  journal.CopyTotals{Planned: 3, Imported: 1, Duplicate: 1, Failed: 1},
+	Records: journal.RecordTotals{Collected: 5, Archived: 3, Excluded: 1, Failed: 1, LeftOut: 3, Incomplete: 1,
+		Differing: 3},
+	Copies: journal.CopyTotals{Planned: 3, Imported: 1, Duplicate: 1, Failed: 1},
 }
 
 func TestJournal(t *testing.T) {
@@ -124,7 +130,8 @@ func TestJournal(t *testing.T) {
 	}
 	want := []journal.Copy{
 		{Line: 1, Key: "k1", Mailbox: "m1", Outcome: journal.Imported, GraphID: "g1", By: "csv", At: fixed()},
-		{Line: 1, Key: "k2", Mailbox: "m2", Outcome: journal.Duplicate, GraphID: "g2", By: "email", Differs: true, At: fixed()},
+		{Line: 1, Key: "k2", Mailbox: "m2", Outcome: journal.Duplicate, GraphID: "g2", By: "email", Differs: true,
+			At: fixed()},
 	}
 	if diff := cmp.Diff(want, s.Copies(1)); diff != "" {
 		t.Error(diff)
@@ -277,10 +284,12 @@ func TestTotals(t *testing.T) {
 		change func(*journal.Totals)
 		want   string
 	}{
-		{func(t *journal.Totals) { t.Records.Collected++ }, "records collected: 6, but 1 have no known outcome and are not pending"},
+		{func(t *journal.Totals) { t.Records.Collected++ },
+			"records collected: 6, but 1 have no known outcome and are not pending"},
 		{func(t *journal.Totals) { t.Records.Archived += 2 }, "records collected: 5, but the outcomes are 2 more"},
 		{func(t *journal.Totals) { *t = t.Of(2) }, "records collected: 2, but the outcomes are 3 more"},
-		{func(t *journal.Totals) { t.Copies.Imported = 0 }, "copies planned: 3, but 1 have no known outcome and are not pending"},
+		{func(t *journal.Totals) { t.Copies.Imported = 0 },
+			"copies planned: 3, but 1 have no known outcome and are not pending"},
 	}
 	for _, tt := range tests {
 		totals := dayTotals
@@ -338,7 +347,8 @@ func TestPlanOfALaterDelivery(t *testing.T) {
 	}
 	j.Close()
 	s := readState(t, m)
-	if diff := cmp.Diff([][]string{{"m2"}, {}}, [][]string{s.Planned(1), s.Planned(2)}, cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff([][]string{{"m2"}, {}}, [][]string{s.Planned(1), s.Planned(2)},
+		cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}
 	if c := s.Totals().Copies; len(s.Lines()) != 2 || c.Planned != 1 || c.Pending != 1 {

@@ -15,7 +15,8 @@ func TestEqualOutcomesAreWrittenOnce(t *testing.T) {
 		j := open(t, m, "next")
 		defer j.Close()
 		j.Plan(1, "m1", "m2")
-		j.Copy(journal.Copy{Line: 1, Mailbox: "m1", Outcome: journal.Imported, GraphID: "g" + change, Whose: []int{0, 2}})
+		j.Copy(journal.Copy{Line: 1, Mailbox: "m1", Outcome: journal.Imported, GraphID: "g" + change,
+			Whose: []int{0, 2}})
 		j.Record(journal.Record{Line: 2, Records: 1, Outcome: journal.Unmapped, Reason: "no mailbox"})
 		if err := j.Flush(t.Context()); err != nil {
 			t.Fatal(err)

@@ -40,13 +40,16 @@ func TestTampered(t *testing.T) {
 		if _, err := readLog(t, batchName, changed); !errors.Is(err, journal.ErrTampered) {
 			t.Errorf("line %d changed: %v", i+1, err)
 		}
-		if _, err := readLog(t, batchName, join(join(lines[:i]...), join(lines[i+1:]...))); !errors.Is(err, journal.ErrTampered) {
+		if _, err := readLog(t, batchName, join(join(lines[:i]...), join(lines[i+1:]...))); !errors.Is(err,
+			journal.ErrTampered) {
 			t.Errorf("line %d taken out: %v", i+1, err)
 		}
-		if _, err := readLog(t, batchName, join(join(lines[:i+1]...), lines[i], join(lines[i+1:]...))); !errors.Is(err, journal.ErrTampered) {
+		if _, err := readLog(t, batchName, join(join(lines[:i+1]...), lines[i], join(lines[i+1:]...))); !errors.Is(err,
+			journal.ErrTampered) {
 			t.Errorf("line %d doubled: %v", i+1, err)
 		}
-		if _, err := readLog(t, batchName, join(join(lines[:i+1]...), []byte("\n"), join(lines[i+1:]...))); !errors.Is(err, journal.ErrTampered) {
+		if _, err := readLog(t, batchName,
+			join(join(lines[:i+1]...), []byte("\n"), join(lines[i+1:]...))); !errors.Is(err, journal.ErrTampered) {
 			t.Errorf("a blank line after line %d: %v", i+1, err)
 		}
 	}

@@ -132,7 +132,8 @@ func TestManyWriters(t *testing.T) {
 	for line := range lines {
 		group.Go(func() {
 			for box := range mailboxes {
-				j.Copy(journal.Copy{Line: line + 1, Key: strings.Repeat("k", 64), Mailbox: fmt.Sprintf("mailbox-%04d", box), Outcome: journal.Imported})
+				j.Copy(journal.Copy{Line: line + 1, Key: strings.Repeat("k", 64),
+					Mailbox: fmt.Sprintf("mailbox-%04d", box), Outcome: journal.Imported})
 			}
 			j.Record(journal.Record{Line: line + 1, Records: 1, Outcome: journal.Archived})
 		})

@@ -11,8 +11,10 @@ func TestUnescape(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
 		`""`: "", `"a\"\\\/\b\f\n\r\t"`: "a\"\\/\b\f\n\r\t", `"\u00e9\u20AC"`: "é€",
-		`"\ud83d\ude00"`: "😀", `"\ud83d"`: "⟦U+D83D⟧", `"\ude00\ud83d"`: "⟦U+DE00⟧⟦U+D83D⟧", `"\ud83d\ud83d\ude00"`: "⟦U+D83D⟧😀",
-		`"\ud83dx\ude00"`: "⟦U+D83D⟧x⟦U+DE00⟧", `"\ud83d\u0041"`: "⟦U+D83D⟧A", `"\udbff\udfff"`: "\U0010FFFF", `"\u0000"`: "\x00",
+		`"\ud83d\ude00"`: "😀", `"\ud83d"`: "⟦U+D83D⟧", `"\ude00\ud83d"`: "⟦U+DE00⟧⟦U+D83D⟧",
+		`"\ud83d\ud83d\ude00"`: "⟦U+D83D⟧😀",
+		`"\ud83dx\ude00"`:      "⟦U+D83D⟧x⟦U+DE00⟧", `"\ud83d\u0041"`: "⟦U+D83D⟧A", `"\udbff\udfff"`: "\U0010FFFF",
+		`"\u0000"`:                     "\x00",
 		"\"\xed\xa0\xbd\xed\xb8\x80\"": "😀", "\"\xed\xa0\xbd\"": "⟦U+D83D⟧", "\"\xed\xa0\"": "⟦byte EDA0⟧",
 		"\"\xf0\x9f\\ude00\"": "⟦byte F09F⟧⟦U+DE00⟧", `"�"`: "�", `"👨‍👩‍👧"`: "👨‍👩‍👧",
 	} {

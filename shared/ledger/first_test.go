@@ -14,7 +14,8 @@ import (
 )
 
 func candidate(line int) First {
-	return First{Place: record.Place{Batch: "2026/11/23/run/00001.ndjson", Line: line}, Fingerprint: fmt.Sprintf("f%d", line), Parties: "p", Gone: line}
+	return First{Place: record.Place{Batch: "2026/11/23/run/00001.ndjson", Line: line},
+		Fingerprint: fmt.Sprintf("f%d", line), Parties: "p", Gone: line}
 }
 
 // Of many that decide at once, some on a way that loses answers, all learn the same; and it stays.

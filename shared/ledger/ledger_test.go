@@ -33,14 +33,16 @@ func newClock() *clock {
 func (c *clock) now() time.Time { return time.Unix(c.at.Add(1), 0).UTC() }
 
 func quickly() policy.RetryOptions {
-	return policy.RetryOptions{MaxRetries: 3, RetryDelay: time.Millisecond, MaxRetryDelay: 5 * time.Millisecond, TryTimeout: 10 * time.Second}
+	return policy.RetryOptions{MaxRetries: 3, RetryDelay: time.Millisecond, MaxRetryDelay: 5 * time.Millisecond,
+		TryTimeout: 10 * time.Second}
 }
 
 // openThrough opens the ledger of the test's storage on a way of its own.
 func openThrough(t testing.TB, way http.RoundTripper, retry policy.RetryOptions) *Ledger {
 	t.Helper()
 	l, err := openWith(Config{
-		ConnectionString: archivetest.Shared(t).ConnectionString(), HTTP: &http.Client{Transport: way}, Now: newClock().now,
+		ConnectionString: archivetest.Shared(
+			t).ConnectionString(), HTTP: &http.Client{Transport: way}, Now: newClock().now,
 	}, retry)
 	if err != nil {
 		t.Fatal(err)
@@ -201,7 +203,8 @@ func TestTakeOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, err := range map[string]error{
-		"renew": old.Renew(ctx), "intend": old.Intend(ctx, "x", "f1"), "done": old.Done(ctx, "x", "imported"), "release": old.Release(ctx),
+		"renew": old.Renew(ctx), "intend": old.Intend(ctx, "x", "f1"), "done": old.Done(ctx, "x",
+			"imported"), "release": old.Release(ctx),
 	} {
 		if !errors.Is(err, ErrLost) {
 			t.Errorf("%s after it was taken over: %v, want %v", name, err, ErrLost)
@@ -331,7 +334,8 @@ func TestErrors(t *testing.T) {
 		cause := errors.New("that is enough")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(cause)
-		if _, _, err := testLedger(t).Claim(ctx, key(), holder(1), "f"); !errors.Is(err, cause) || errors.Is(err, ErrUnavailable) {
+		if _, _, err := testLedger(t).Claim(ctx, key(), holder(1), "f"); !errors.Is(err, cause) ||
+			errors.Is(err, ErrUnavailable) {
 			t.Errorf("error %v, want %v", err, cause)
 		}
 	})

@@ -68,7 +68,8 @@ func TestAdmitAcquiresInOrder(t *testing.T) {
 				if tt.reserved > 0 { // the slot was the ticket's own
 					before--
 				}
-				if p.taken != before || len(p.queue) != 0 || c.Workers() != tt.workersLeft || !tt.noMemory && freed != reserved {
+				if p.taken != before || len(p.queue) != 0 || c.Workers() != tt.workersLeft || !tt.noMemory &&
+					freed != reserved {
 					t.Errorf("afterwards: %d slots, %d in the queue, %d workers, memory freed %d of %d times",
 						p.taken, len(p.queue), c.Workers(), freed, reserved)
 				}
@@ -102,7 +103,8 @@ func TestReleaseOfAnAdmittedSession(t *testing.T) {
 		for range 2 {
 			s.Release()
 			if p.taken != 0 || c.Workers() != 0 || freed != 1 || p.quota.held != (Cost{}) {
-				t.Errorf("Release: %d slots, %d workers, memory freed %d times, %+v held", p.taken, c.Workers(), freed, p.quota.held)
+				t.Errorf("Release: %d slots, %d workers, memory freed %d times, %+v held", p.taken, c.Workers(), freed,
+					p.quota.held)
 			}
 		}
 	})

@@ -19,8 +19,10 @@ func TestImportHTMLWithPictures(t *testing.T) {
 	m.HTML = `<html><body><p>Hello</p><img src="cid:1@o2archiver.invalid"></body></html>`
 	m.Topic, m.Index = "O2 conversation", base64.StdEncoding.EncodeToString(make([]byte, 22))
 	files := []*Attachment{
-		{Name: "a.png", Type: "image/png", Size: 3, Inline: true, ContentID: "1@o2archiver.invalid", Body: strings.NewReader("png")},
-		{Name: "big.gif", Type: "image/gif", Size: 2_700_000, Inline: true, ContentID: "2@o2archiver.invalid", Body: bytes.NewReader(make([]byte, 2_700_000))},
+		{Name: "a.png", Type: "image/png", Size: 3, Inline: true, ContentID: "1@o2archiver.invalid",
+			Body: strings.NewReader("png")},
+		{Name: "big.gif", Type: "image/gif", Size: 2_700_000, Inline: true, ContentID: "2@o2archiver.invalid",
+			Body: bytes.NewReader(make([]byte, 2_700_000))},
 		{Name: "b.txt", Type: "text/plain", Size: 1, Body: strings.NewReader("b")},
 	}
 	m.Next = func() (*Attachment, error) {
@@ -46,7 +48,8 @@ func TestImportHTMLWithPictures(t *testing.T) {
 	for _, a := range one.Attachments {
 		got = append(got, file{a.Name, a.ContentID, a.Inline})
 	}
-	want := []file{{"a.png", "1@o2archiver.invalid", true}, {"big.gif", "2@o2archiver.invalid", true}, {"b.txt", "", false}}
+	want := []file{{"a.png", "1@o2archiver.invalid", true}, {"big.gif", "2@o2archiver.invalid", true},
+		{"b.txt", "", false}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("attachments (-want +got):\n%s", diff)
 	}

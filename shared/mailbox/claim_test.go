@@ -51,7 +51,8 @@ func left(g *mailboxtest.Graph) (all []string) {
 func TestFrozenProcessWritesNothing(t *testing.T) {
 	t.Parallel()
 	lost := errors.New("taken over")
-	run := func(t *testing.T, n int64, instead error, work func(ctx context.Context, s *Session, renew func(context.Context) error) error) (*mailboxtest.Graph, int64, error) {
+	type working func(ctx context.Context, s *Session, renew func(context.Context) error) error
+	run := func(t *testing.T, n int64, instead error, work working) (*mailboxtest.Graph, int64, error) {
 		f := &freezer{instead: instead}
 		g, c := open(t, mailboxtest.Options{}, func(config *Config) {
 			f.next = config.HTTP
@@ -86,7 +87,8 @@ func TestFrozenProcessWritesNothing(t *testing.T) {
 		}
 		return s.Delete(ctx, id, renew)
 	}
-	for name, work := range map[string]func(context.Context, *Session, func(context.Context) error) error{"import": imported, "delete": deleted} {
+	for name, work := range map[string]func(context.Context, *Session, func(context.Context) error) error{
+		"import": imported, "delete": deleted} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, writes, err := run(t, 0, nil, work)
@@ -112,8 +114,10 @@ func TestFrozenProcessWritesNothing(t *testing.T) {
 func TestFindInTheWholeMailbox(t *testing.T) {
 	t.Parallel()
 	for name, move := range map[string]func(g *mailboxtest.Graph, c *Client, id string){
-		"where it was":        func(*mailboxtest.Graph, *Client, string) {},
-		"the folder renamed":  func(g *mailboxtest.Graph, _ *Client, _ string) { g.RenameFolder(alice, folder, "My old texts") },
+		"where it was": func(*mailboxtest.Graph, *Client, string) {},
+		"the folder renamed": func(g *mailboxtest.Graph, _ *Client, _ string) {
+			g.RenameFolder(alice, folder, "My old texts")
+		},
 		"another FOLDER_NAME": func(_ *mailboxtest.Graph, c *Client, _ string) { c.folder = "O2 Archive 2027" },
 		"moved by its owner": func(g *mailboxtest.Graph, c *Client, id string) {
 			g.AddFolder(alice, "Keep", false)

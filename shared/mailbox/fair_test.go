@@ -64,7 +64,8 @@ func TestLongLineBesideShortOnes(t *testing.T) {
 			whole.Wait()
 			all = time.Since(began)
 			if n := g.Requests(); n.Throttled > 0 || n.MaxConcurrent[user(0)] > permits {
-				t.Errorf("%d answers 429, %d requests at once in the first mailbox", n.Throttled, n.MaxConcurrent[user(0)])
+				t.Errorf("%d answers 429, %d requests at once in the first mailbox", n.Throttled,
+					n.MaxConcurrent[user(0)])
 			}
 		})
 		return others, all, beside

@@ -16,16 +16,19 @@ var refusals = map[operation]struct {
 	kind string
 	do   func(ctx context.Context, c *Client, s *Session) error
 }{
-	opBatch:        {mailboxtest.Batch, lookUpAlice},
-	opLookUp:       {mailboxtest.LookUp, lookUpAlice},
-	opFindFolder:   {mailboxtest.FindFolder, func(ctx context.Context, _ *Client, s *Session) error { _, err := s.Folder(ctx); return err }},
-	opCreateFolder: {mailboxtest.Folder, func(ctx context.Context, _ *Client, s *Session) error { _, err := s.Folder(ctx); return err }},
-	opCreate:       {mailboxtest.Create, importing()},
-	opAttach:       {mailboxtest.AddFile, importing(2_800_000)},
-	opSession:      {mailboxtest.Session, importing(3_200_000)},
-	opPart:         {mailboxtest.Part, importing(3_200_000)},
-	opComplete:     {mailboxtest.Patch, importing(3_200_000)},
-	opFind:         {mailboxtest.Find, func(ctx context.Context, _ *Client, s *Session) error { _, err := s.Find(ctx, key(1)); return err }},
+	opBatch:  {mailboxtest.Batch, lookUpAlice},
+	opLookUp: {mailboxtest.LookUp, lookUpAlice},
+	opFindFolder: {mailboxtest.FindFolder,
+		func(ctx context.Context, _ *Client, s *Session) error { _, err := s.Folder(ctx); return err }},
+	opCreateFolder: {mailboxtest.Folder,
+		func(ctx context.Context, _ *Client, s *Session) error { _, err := s.Folder(ctx); return err }},
+	opCreate:   {mailboxtest.Create, importing()},
+	opAttach:   {mailboxtest.AddFile, importing(2_800_000)},
+	opSession:  {mailboxtest.Session, importing(3_200_000)},
+	opPart:     {mailboxtest.Part, importing(3_200_000)},
+	opComplete: {mailboxtest.Patch, importing(3_200_000)},
+	opFind: {mailboxtest.Find,
+		func(ctx context.Context, _ *Client, s *Session) error { _, err := s.Find(ctx, key(1)); return err }},
 	opDelete: {mailboxtest.Delete, func(ctx context.Context, _ *Client, s *Session) error {
 		id, err := s.Import(ctx, sms(1), nil)
 		if err != nil {
@@ -51,7 +54,8 @@ func importing(sizes ...int64) func(context.Context, *Client, *Session) error {
 func refused(t *testing.T, what operation, f mailboxtest.Fault) (e *Error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		g, c := virtual(t, mailboxtest.Options{Users: []mailboxtest.User{{ID: alice, UPN: "alice@contoso.example", Mail: "alice@contoso.example"}}})
+		g, c := virtual(t, mailboxtest.Options{Users: []mailboxtest.User{{ID: alice, UPN: "alice@contoso.example",
+			Mail: "alice@contoso.example"}}})
 		s, err := c.OpenSession(t.Context(), alice)
 		if err != nil {
 			t.Fatal(err)
@@ -68,7 +72,8 @@ func refused(t *testing.T, what operation, f mailboxtest.Fault) (e *Error) {
 }
 
 // statuses are those with which a service, or what stands before it, refuses.
-var statuses = []int{400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 421, 422, 423, 424, 425, 426, 428, 429, 431, 451, 499, 500, 501, 502, 503, 504, 507, 511}
+var statuses = []int{400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 421, 422, 423,
+	424, 425, 426, 428, 429, 431, 451, 499, 500, 501, 502, 503, 504, 507, 511}
 
 // overTheWire reports whether the case is tried with a request: each body with 404, which means something elsewhere,
 // and a page with the statuses that come. A request with a file takes long where the race detector looks on, so there
@@ -136,8 +141,10 @@ func TestAForeignRefusalIsNeverFinal(t *testing.T) {
 // passingCodes are codes of Graph for conflicts, for mailboxes that are moved or busy, and for whatever is not known to
 // be final.
 var passingCodes = []string{
-	"ErrorIrresolvableConflict", "ErrorMailboxMoveInProgress", "MailboxInTransit", "ErrorServerBusy", "ErrorMailboxStoreUnavailable",
-	"ErrorTimeoutExpired", "ErrorConnectionFailed", "ErrorMailboxFailover", "ErrorFolderExists", "ErrorInvalidRequest", "BadRequest", "Conflict", "NotFound",
+	"ErrorIrresolvableConflict", "ErrorMailboxMoveInProgress", "MailboxInTransit", "ErrorServerBusy",
+	"ErrorMailboxStoreUnavailable",
+	"ErrorTimeoutExpired", "ErrorConnectionFailed", "ErrorMailboxFailover", "ErrorFolderExists", "ErrorInvalidRequest",
+	"BadRequest", "Conflict", "NotFound",
 	"PreconditionFailed", "Locked", "ErrorInvalidIdMalformed", "SomethingNew",
 }
 
@@ -160,10 +167,12 @@ func TestOnlyTheTablesAnswersAreFinal(t *testing.T) {
 				if row >= 0 && got != finalAnswers[row].kind {
 					t.Errorf("%v, %d %s: got %v, want %v", what, status, code, got, finalAnswers[row].kind)
 				}
-				if passes := got == Unavailable || got == Throttled || got == Unauthorized || got == Unclear; row < 0 && !passes {
+				if passes := got == Unavailable || got == Throttled || got == Unauthorized || got == Unclear; row < 0 &&
+					!passes {
 					t.Errorf("%v, %d %s: %v is no passing failure", what, status, code, got)
 				}
-				if passes := got == Unavailable || got == Unclear; passes && mayHaveHadEffect(what, got, code) != what.writes() {
+				if passes := got == Unavailable || got == Unclear; passes &&
+					mayHaveHadEffect(what, got, code) != what.writes() {
 					t.Errorf("%v, %d %s: in doubt: %v", what, status, code, !what.writes())
 				}
 			}
@@ -176,7 +185,8 @@ func TestFinalAnswersAreRead(t *testing.T) {
 	t.Parallel()
 	tried := map[operation]bool{} // with a file: once is enough, since all are read in one place
 	for _, row := range finalAnswers {
-		if row.source == "" || len(row.operations) == 0 || len(row.statuses) == 0 || slices.Contains(notCodes, row.code) || slices.Contains(awayCodes, row.code) {
+		if row.source == "" || len(row.operations) == 0 || len(row.statuses) == 0 ||
+			slices.Contains(notCodes, row.code) || slices.Contains(awayCodes, row.code) {
 			t.Errorf("row %+v: no source, or a code that decides nothing", row)
 		}
 		for _, what := range row.operations {

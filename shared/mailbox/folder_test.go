@@ -85,7 +85,8 @@ func TestFolderInDoubt(t *testing.T) {
 
 func TestNoMailbox(t *testing.T) {
 	t.Parallel()
-	for _, code := range []string{"MailboxNotEnabledForRESTAPI", "ResourceNotFound", "ErrorItemNotFound", "ErrorInvalidUser", "AuthenticationError"} {
+	for _, code := range []string{"MailboxNotEnabledForRESTAPI", "ResourceNotFound", "ErrorItemNotFound",
+		"ErrorInvalidUser", "AuthenticationError"} {
 		g, c := open(t, mailboxtest.Options{Users: []mailboxtest.User{{ID: alice, MailboxCode: code}}})
 		s := slot(t, c, alice)
 		status := 404

@@ -17,12 +17,14 @@ import (
 // and whatever is no plain refusal stays in doubt.
 func FuzzAnswer(f *testing.F) {
 	f.Add(201, "application/json", `{"id":"AAMk","isDraft":false}`)
-	f.Add(201, "application/json; charset=utf-8", `{"id":null,"isDraft":"x","body":{"content":7},"toRecipients":[null,{"emailAddress":[]}],"singleValueExtendedProperties":{}}`)
+	f.Add(201, "application/json; charset=utf-8",
+		`{"id":null,"isDraft":"x","body":{"content":7},"toRecipients":[null,{"emailAddress":[]}],"singleValueExtendedProperties":{}}`)
 	f.Add(500, "application/json", `{"error":{"code":"x","message":null,"innerError":{"date":"?"},"details":[{}]}}`)
 	f.Add(400, "application/json", `{"error":{"message":"m"}}`)
 	f.Add(401, "text/html", `<html>`)
 	f.Add(200, "", ``)
-	f.Add(201, "application/json", `{"@odata.type":"#microsoft.graph.eventMessage","id":"x","isDraft":false,"startDateTime":{"dateTime":1}}`)
+	f.Add(201, "application/json",
+		`{"@odata.type":"#microsoft.graph.eventMessage","id":"x","isDraft":false,"startDateTime":{"dateTime":1}}`)
 	var status int
 	var kind, body string
 	u := "https://graph.microsoft.com"
@@ -30,8 +32,9 @@ func FuzzAnswer(f *testing.F) {
 		status, kind, body = 200+(s%400+400)%400, contentType, content
 		c := client(t, u, func(config *Config) {
 			config.HTTP = roundTrip(func(r *http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {kind}, "Www-Authenticate": {body}, "Retry-After": {body}},
-					Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: r}, nil
+				return &http.Response{StatusCode: status,
+					Header: http.Header{"Content-Type": {kind}, "Www-Authenticate": {body}, "Retry-After": {body}},
+					Body:   io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: r}, nil
 			})
 		})
 		c.mailboxOf(alice).folder = "folder"
@@ -52,7 +55,8 @@ func FuzzAnswer(f *testing.F) {
 			t.Fatalf("status %d became %v", status, err)
 		}
 		own := !slices.Contains(notCodes, e.Code)
-		certain := status == 429 || status == 401 && own || status >= 400 && slices.ContainsFunc(finalAnswers, func(f finalAnswer) bool { return f.code == e.Code })
+		certain := status == 429 || status == 401 && own || status >= 400 &&
+			slices.ContainsFunc(finalAnswers, func(f finalAnswer) bool { return f.code == e.Code })
 		if !e.Ambiguous && !certain {
 			t.Fatalf("status %d is not in doubt: %v", status, err)
 		}

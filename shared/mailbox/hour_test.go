@@ -105,7 +105,8 @@ func TestHourOfImports(t *testing.T) {
 		if done.Load() < want {
 			t.Errorf("%d texts in %v, want %d", done.Load(), span, want)
 		}
-		if in, copies := int64(len(g.Messages(alice))), n.Kinds[mailboxtest.Create]; in < done.Load() || int64(copies) != in {
+		if in, copies := int64(len(g.Messages(alice))), n.Kinds[mailboxtest.Create]; in < done.Load() ||
+			int64(copies) != in {
 			t.Errorf("%d messages of %d requests, %d imported in time", in, copies, done.Load())
 		}
 	})
@@ -183,24 +184,26 @@ func TestOthersAreAsFastAsEver(t *testing.T) {
 				numbers[user(i)] = i
 			}
 			var refused, slow atomic.Int64
-			_, c := virtual(t, mailboxtest.Options{Users: users, Latency: 100 * time.Millisecond}, func(config *Config, way *inProcess) {
-				config.AtOnce, config.Permits = atOnce, 1
-				way.around = func(r *http.Request, next func() *http.Response) *http.Response {
-					if !strings.HasSuffix(r.URL.Path, "/messages") { // the folders are never in trouble
+			_, c := virtual(t, mailboxtest.Options{Users: users, Latency: 100 * time.Millisecond},
+				func(config *Config, way *inProcess) {
+					config.AtOnce, config.Permits = atOnce, 1
+					way.around = func(r *http.Request, next func() *http.Response) *http.Response {
+						if !strings.HasSuffix(r.URL.Path, "/messages") { // the folders are never in trouble
+							return next()
+						}
+						switch to := numbers[strings.Split(r.URL.Path, "/")[3]]; {
+						case throttledOnes && to < troubled:
+							time.Sleep(100 * time.Millisecond)
+							refused.Add(1)
+							return &http.Response{StatusCode: http.StatusTooManyRequests,
+								Header: http.Header{"Retry-After": {"300"}}, Body: http.NoBody, Request: r}
+						case slowOnes && to >= troubled && to < 2*troubled:
+							slow.Add(1)
+							time.Sleep(20 * time.Second)
+						}
 						return next()
 					}
-					switch to := numbers[strings.Split(r.URL.Path, "/")[3]]; {
-					case throttledOnes && to < troubled:
-						time.Sleep(100 * time.Millisecond)
-						refused.Add(1)
-						return &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"300"}}, Body: http.NoBody, Request: r}
-					case slowOnes && to >= troubled && to < 2*troubled:
-						slow.Add(1)
-						time.Sleep(20 * time.Second)
-					}
-					return next()
-				}
-			})
+				})
 			ctx, stop := context.WithCancel(t.Context())
 			began := time.Now()
 			var group, well sync.WaitGroup

@@ -42,10 +42,12 @@ func TestImportWithOneRequest(t *testing.T) {
 		"from":       {mailboxtest.Address{Name: m.From.Name, Address: m.From.Address}, *one.From},
 		"to":         {[]mailboxtest.Address{{Name: m.To[0].Name, Address: m.To[0].Address}}, one.To},
 		"message id": {m.MessageID, one.InternetMessageID},
-		"headers":    {[]mailboxtest.Header{{Name: "X-O2-Message-Id", Value: "m-1"}, {Name: "X-O2-Type", Value: "SMS"}}, one.Headers},
-		"sent":       {m.Sent, one.Sent.UTC()},
-		"received":   {m.Received, one.Received.UTC()},
-		"properties": {map[string]string{archiveKey: key(1), "String 0x1042": m.InReplyTo, "String 0x1039": m.References}, rest(one.Properties)},
+		"headers": {[]mailboxtest.Header{{Name: "X-O2-Message-Id", Value: "m-1"}, {Name: "X-O2-Type", Value: "SMS"}},
+			one.Headers},
+		"sent":     {m.Sent, one.Sent.UTC()},
+		"received": {m.Received, one.Received.UTC()},
+		"properties": {map[string]string{archiveKey: key(1), "String 0x1042": m.InReplyTo,
+			"String 0x1039": m.References}, rest(one.Properties)},
 	} {
 		if diff := cmp.Diff(pair[0], pair[1]); diff != "" {
 			t.Errorf("%s: %s", what, diff)
@@ -120,9 +122,12 @@ func TestImportAttachments(t *testing.T) {
 		"largest post":            {[]int64{maxEasyPost}, map[string]int{"create": 1, "attachment": 1, "patch": 1}},
 		"whichever MB it is":      {[]int64{3_050_000}, map[string]int{"create": 1, "session": 1, "patch": 1}},
 		"session":                 {[]int64{3 << 20}, map[string]int{"create": 1, "session": 1, "part": 1, "patch": 1}},
-		"one part exactly":        {[]int64{uploadPart}, map[string]int{"create": 1, "session": 1, "part": 1, "patch": 1}},
-		"three parts":             {[]int64{2*uploadPart + 1}, map[string]int{"create": 1, "session": 1, "part": 3, "patch": 1}},
-		"small, large, small":     {[]int64{1000, 9 * mb, 1000}, map[string]int{"create": 1, "session": 1, "part": 3, "attachment": 1, "patch": 1}},
+		"one part exactly": {[]int64{uploadPart},
+			map[string]int{"create": 1, "session": 1, "part": 1, "patch": 1}},
+		"three parts": {[]int64{2*uploadPart + 1},
+			map[string]int{"create": 1, "session": 1, "part": 3, "patch": 1}},
+		"small, large, small": {[]int64{1000, 9 * mb, 1000},
+			map[string]int{"create": 1, "session": 1, "part": 3, "attachment": 1, "patch": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -136,7 +141,8 @@ func TestImportAttachments(t *testing.T) {
 				t.Fatalf("the message isn't there with its %d attachments", len(test.sizes))
 			}
 			for i, a := range got[0].Attachments {
-				if a.Name != fmt.Sprintf("file-%d.bin", i+1) || a.Size != test.sizes[i] || a.SHA256 != sum(test.sizes[i]) {
+				if a.Name != fmt.Sprintf("file-%d.bin", i+1) || a.Size != test.sizes[i] ||
+					a.SHA256 != sum(test.sizes[i]) {
 					t.Errorf("attachment %d arrived as %s with %d bytes", i+1, a.Name, a.Size)
 				}
 			}
@@ -167,7 +173,8 @@ func TestImportLongText(t *testing.T) {
 	for name, sessions := range map[string]bool{"with upload sessions": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g, c := open(t, mailboxtest.Options{NoUploadSessions: !sessions}, func(config *Config) { config.UploadSessions = sessions })
+			g, c := open(t, mailboxtest.Options{NoUploadSessions: !sessions},
+				func(config *Config) { config.UploadSessions = sessions })
 			m := with(sms(1), 1000)
 			m.Text = strings.Repeat("Line with \"quotes\" and 😀\r\n", 120_000) // 3.5 MB
 			if _, err := slot(t, c, alice).Import(t.Context(), m, nil); err != nil {
@@ -214,11 +221,13 @@ func TestImportTooLarge(t *testing.T) {
 	if !ok || e.Kind != TooLarge || !e.Ambiguous || id == "" {
 		t.Fatalf("over the tenant's limit: got %q, %v; want an id and TooLarge with an effect", id, err)
 	}
-	if found, err := s.Find(t.Context(), key(2)); err != nil || len(found) != 1 || !found[0].Partial || found[0].ID != id {
+	if found, err := s.Find(t.Context(), key(2)); err != nil || len(found) != 1 || !found[0].Partial ||
+		found[0].ID != id {
 		t.Fatalf("found %+v, %v; want the partial message", found, err)
 	}
 	g.Fail("delete", 1, mailboxtest.Fault{HTML: true})
-	wantError(t, s.Delete(t.Context(), id, nil), Error{Kind: Unavailable, Status: 200, Code: "UnreadableAnswer", Ambiguous: true})
+	wantError(t, s.Delete(t.Context(), id, nil),
+		Error{Kind: Unavailable, Status: 200, Code: "UnreadableAnswer", Ambiguous: true})
 	for range 2 { // safe twice
 		if err := s.Delete(t.Context(), id, nil); err != nil {
 			t.Fatal(err)
@@ -294,7 +303,8 @@ func TestStepsAfterTheCreateAreTakenAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := g.Messages(alice)[0]
-	if state, _ := one.Property("ImportState"); state != "complete" || len(one.Attachments) != 2 || one.Attachments[0].SHA256 != sum(9_000_000) {
+	if state, _ := one.Property("ImportState"); state != "complete" || len(one.Attachments) != 2 ||
+		one.Attachments[0].SHA256 != sum(9_000_000) {
 		t.Errorf("the message is %q with %d attachments", state, len(one.Attachments))
 	}
 }
@@ -345,7 +355,8 @@ func TestRenew(t *testing.T) {
 
 	calls.Store(0)
 	c.renewEvery = time.Minute
-	if _, err := slot(t, c, alice).Import(t.Context(), sms(2), func(context.Context) error { calls.Add(1); return nil }); err != nil || calls.Load() != 0 {
+	if _, err := slot(t, c, alice).Import(t.Context(), sms(2),
+		func(context.Context) error { calls.Add(1); return nil }); err != nil || calls.Load() != 0 {
 		t.Errorf("a quick import renewed %d times: %v", calls.Load(), err)
 	}
 }

@@ -48,7 +48,8 @@ func open(t testing.TB, o mailboxtest.Options, change ...func(*Config)) (*mailbo
 	t.Helper()
 	if o.Users == nil {
 		o.Users = []mailboxtest.User{
-			{ID: alice, UPN: "a.smith@contoso.example", Mail: "alice@contoso.example", Proxy: []string{"smtp:al@contoso.example"}},
+			{ID: alice, UPN: "a.smith@contoso.example", Mail: "alice@contoso.example",
+				Proxy: []string{"smtp:al@contoso.example"}},
 			{ID: bob, UPN: "bob@contoso.example", Mail: "bob@contoso.example", Disabled: true},
 		}
 	}
@@ -100,7 +101,8 @@ func sms(n int) *Message {
 		Subject: "SMS from 447700900123 to 447700900456", Text: "Hello \"there\"\r\n<b>one</b> 😀",
 		From: Address{"Ann (+44 7700 900123)", "447700900123@sms.o2archiver.invalid"},
 		To:   []Address{{"Bob", "447700900456@sms.o2archiver.invalid"}},
-		Sent: time.Date(2026, 11, 22, 8, 30, 15, 0, time.UTC), Received: time.Date(2026, 11, 22, 8, 30, 16, 0, time.UTC),
+		Sent: time.Date(2026, 11, 22, 8, 30, 15, 0, time.UTC), Received: time.Date(2026, 11, 22, 8, 30, 16, 0,
+			time.UTC),
 		Headers: []Header{{"X-O2-Message-Id", "m-1"}, {"X-O2-Type", "SMS"}},
 	}
 }
@@ -113,7 +115,8 @@ func with(m *Message, sizes ...int64) *Message {
 			return nil, io.EOF
 		}
 		i++
-		return &Attachment{Name: fmt.Sprintf("file-%d.bin", i), Type: "application/octet-stream", Size: sizes[i-1], Body: io.LimitReader(new(pattern), sizes[i-1])}, nil
+		return &Attachment{Name: fmt.Sprintf("file-%d.bin", i), Type: "application/octet-stream", Size: sizes[i-1],
+			Body: io.LimitReader(new(pattern), sizes[i-1])}, nil
 	}
 	return m
 }
@@ -149,7 +152,8 @@ func wantError(t testing.TB, err error, want Error) *Error {
 
 func TestNewRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()
-	good := Config{URL: &url.URL{Scheme: "https", Host: "graph.microsoft.com"}, Credential: &credential{tokens: []string{"x"}}, Folder: "F", Class: "IPM.Note"}
+	good := Config{URL: &url.URL{Scheme: "https", Host: "graph.microsoft.com"},
+		Credential: &credential{tokens: []string{"x"}}, Folder: "F", Class: "IPM.Note"}
 	for name, change := range map[string]func(*Config){
 		"no URL":         func(c *Config) { c.URL = nil },
 		"plain http":     func(c *Config) { c.URL = &url.URL{Scheme: "http", Host: "graph.microsoft.com"} },
@@ -193,7 +197,8 @@ func TestTokenIsRefreshedOnceAndWithTheClaims(t *testing.T) {
 	if len(c.asked) != 2 || g.Requests().Unauthorized != 1 {
 		t.Errorf("%d tokens had, %d answers 401; want 2 and 1", len(c.asked), g.Requests().Unauthorized)
 	}
-	if !strings.HasPrefix(c.asked[0].Scopes[0], "https://127.0.0.1") || !strings.HasSuffix(c.asked[0].Scopes[0], "/.default") {
+	if !strings.HasPrefix(c.asked[0].Scopes[0], "https://127.0.0.1") ||
+		!strings.HasSuffix(c.asked[0].Scopes[0], "/.default") {
 		t.Errorf("asked for the wrong scope")
 	}
 
@@ -208,7 +213,8 @@ func TestTokenIsRefreshedOnceAndWithTheClaims(t *testing.T) {
 
 func TestNoToken(t *testing.T) {
 	t.Parallel()
-	_, client := open(t, mailboxtest.Options{}, func(config *Config) { config.Credential = &credential{tokens: []string{""}} })
+	_, client := open(t, mailboxtest.Options{},
+		func(config *Config) { config.Credential = &credential{tokens: []string{""}} })
 	_, err := slot(t, client, alice).Import(t.Context(), sms(1), nil)
 	wantError(t, err, Error{Kind: Unauthorized, Code: "NoToken"})
 }
@@ -230,19 +236,22 @@ func TestClaims(t *testing.T) {
 func TestLookUp(t *testing.T) {
 	t.Parallel()
 	users := []mailboxtest.User{
-		{ID: alice, UPN: "a.smith@contoso.example", Mail: "alice@contoso.example", Proxy: []string{"smtp:al@contoso.example"}},
+		{ID: alice, UPN: "a.smith@contoso.example", Mail: "alice@contoso.example",
+			Proxy: []string{"smtp:al@contoso.example"}},
 		{ID: bob, UPN: "bob@contoso.example", Mail: "bob@contoso.example", Disabled: true},
 		{ID: "33333333-3333-4333-8333-333333333333", UPN: "al@contoso.example", Mail: "other@contoso.example"},
 		{ID: "44444444-4444-4444-8444-444444444444", UPN: "o'neil+x@contoso.example", Mail: "o'neil+x@contoso.example"},
 	}
 	for i := range 50 {
-		users = append(users, mailboxtest.User{ID: fmt.Sprintf("55555555-5555-4555-8555-%012d", i), UPN: fmt.Sprintf("u%d@contoso.example", i), Mail: fmt.Sprintf("u%d@contoso.example", i)})
+		users = append(users, mailboxtest.User{ID: fmt.Sprintf("55555555-5555-4555-8555-%012d", i),
+			UPN: fmt.Sprintf("u%d@contoso.example", i), Mail: fmt.Sprintf("u%d@contoso.example", i)})
 	}
 	g, c := open(t, mailboxtest.Options{Users: users})
 	g.Fail(mailboxtest.LookUp, 3, mailboxtest.Fault{Status: 429, RetryAfter: "0.1"})
 	g.Fail(mailboxtest.LookUp, 7, mailboxtest.Fault{Status: 503, HTML: true})
 	g.Fail(mailboxtest.Batch, 2, mailboxtest.Fault{Status: 504})
-	addresses := []string{"ALICE@contoso.example", "alice@contoso.example", "al@contoso.example", "bob@contoso.example", "o'neil+x@contoso.example",
+	addresses := []string{"ALICE@contoso.example", "alice@contoso.example", "al@contoso.example", "bob@contoso.example",
+		"o'neil+x@contoso.example",
 		"nobody@contoso.example", "not an address", "x@y' or 1 eq 1", "", "a@b..example"}
 	for i := range 50 {
 		addresses = append(addresses, fmt.Sprintf("u%d@contoso.example", i))
@@ -252,8 +261,9 @@ func TestLookUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]User{
-		"alice@contoso.example":    {alice, "a.smith@contoso.example", "alice@contoso.example", true},
-		"al@contoso.example":       {alice, "a.smith@contoso.example", "alice@contoso.example", true}, // not the one whose user principal name it is
+		"alice@contoso.example": {alice, "a.smith@contoso.example", "alice@contoso.example", true},
+		// not the one whose user principal name it is
+		"al@contoso.example":       {alice, "a.smith@contoso.example", "alice@contoso.example", true},
 		"bob@contoso.example":      {bob, "bob@contoso.example", "bob@contoso.example", false},
 		"o'neil+x@contoso.example": {users[3].ID, "o'neil+x@contoso.example", "o'neil+x@contoso.example", true},
 	}

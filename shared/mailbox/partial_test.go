@@ -94,9 +94,11 @@ func TestLookUpOfOddAddresses(t *testing.T) {
 			open:   []string{"odd@contoso.example"},
 		},
 		"a refusal of Graph's that says nothing": {
-			ask:    []string{"alice@contoso.example", "odd@contoso.example"},
-			change: func(url string) (int, any, bool) { return 400, refusal("UnknownError"), strings.Contains(url, "odd") },
-			open:   []string{"odd@contoso.example"},
+			ask: []string{"alice@contoso.example", "odd@contoso.example"},
+			change: func(url string) (int, any, bool) {
+				return 400, refusal("UnknownError"), strings.Contains(url, "odd")
+			},
+			open: []string{"odd@contoso.example"},
 		},
 		"a refusal for now": {
 			ask: []string{"alice@contoso.example", "odd@contoso.example"},
@@ -113,9 +115,11 @@ func TestLookUpOfOddAddresses(t *testing.T) {
 			open: []string{"odd@contoso.example"},
 		},
 		"one always times out": {
-			ask:    []string{"alice@contoso.example", "odd@contoso.example"},
-			change: func(url string) (int, any, bool) { return 504, refusal("UnknownError"), strings.Contains(url, "odd") },
-			open:   []string{"odd@contoso.example"},
+			ask: []string{"alice@contoso.example", "odd@contoso.example"},
+			change: func(url string) (int, any, bool) {
+				return 504, refusal("UnknownError"), strings.Contains(url, "odd")
+			},
+			open: []string{"odd@contoso.example"},
 		},
 		"one has no answer": {
 			ask:    []string{"alice@contoso.example", "odd@contoso.example"},
@@ -125,7 +129,8 @@ func TestLookUpOfOddAddresses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, c := open(t, mailboxtest.Options{Users: []mailboxtest.User{{ID: alice, UPN: "alice@contoso.example", Mail: "alice@contoso.example"}}},
+			_, c := open(t, mailboxtest.Options{Users: []mailboxtest.User{{ID: alice, UPN: "alice@contoso.example",
+				Mail: "alice@contoso.example"}}},
 				func(o *Config) { o.HTTP = test.change })
 			got, err := c.LookUp(t.Context(), test.ask)
 			var partial *Partial

@@ -16,7 +16,8 @@ type sent struct {
 // The pace is held to the quota by all windows there are, with requests of all sizes that take their time.
 func TestPaceStaysWithinTheQuota(t *testing.T) {
 	t.Parallel()
-	for name, most := range map[string]int64{"small": 2_000, "medium": 60_000, "large": 8_000_000, "huge": 200_000_000} {
+	for name, most := range map[string]int64{"small": 2_000, "medium": 60_000, "large": 8_000_000,
+		"huge": 200_000_000} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(1, uint64(most)))
@@ -36,7 +37,9 @@ func TestPaceStaysWithinTheQuota(t *testing.T) {
 				if pause == 0 && len(under) < 4 {
 					p.reserve(c)
 					took := time.Duration(r.Int64N(int64(200*time.Millisecond)) + 1)
-					under = append(under, ending{now + took, c, sent{now + time.Duration(r.Int64N(int64(took))), c.Bytes - r.Int64N(c.Bytes/8+1)}})
+					under = append(under,
+						ending{now + took, c,
+							sent{now + time.Duration(r.Int64N(int64(took))), c.Bytes - r.Int64N(c.Bytes/8+1)}})
 					continue
 				}
 				slices.SortFunc(under, func(a, b ending) int { return int(a.at - b.at) })
@@ -80,7 +83,8 @@ func check(t *testing.T, log []sent, alone bool) {
 			t.Fatalf("after %v: %d requests in one window, %d bytes", s.at, ofRequests, ofBytes)
 		}
 	}
-	if !alone && len(log) < 6*maxRequests*97/100 && bytes < 12*maxBytes*93/100 { // what is held for a request is more than it takes
+	// what is held for a request is more than it takes
+	if !alone && len(log) < 6*maxRequests*97/100 && bytes < 12*maxBytes*93/100 {
 		t.Errorf("%d requests and %d bytes in an hour: neither quota is made use of", len(log), bytes)
 	}
 }

@@ -16,7 +16,8 @@ import (
 func TestTurnsAreInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g, c := virtual(t, mailboxtest.Options{Users: []mailboxtest.User{{ID: alice}}, Latency: time.Millisecond}, func(config *Config, _ *inProcess) { config.Permits = 1 })
+		g, c := virtual(t, mailboxtest.Options{Users: []mailboxtest.User{{ID: alice}}, Latency: time.Millisecond},
+			func(config *Config, _ *inProcess) { config.Permits = 1 })
 		const many = 20
 		turns := make([]*Ticket, many)
 		for i := range turns {
@@ -129,21 +130,22 @@ func TestAtOnce(t *testing.T) {
 		}
 		var mu sync.Mutex
 		now, most := 0, 0
-		_, c := virtual(t, mailboxtest.Options{Users: users, Latency: time.Second}, func(config *Config, way *inProcess) {
-			config.AtOnce = 7
-			way.around = func(_ *http.Request, next func() *http.Response) *http.Response {
-				mu.Lock()
-				now++
-				most = max(most, now)
-				mu.Unlock()
-				defer func() {
+		_, c := virtual(t, mailboxtest.Options{Users: users, Latency: time.Second},
+			func(config *Config, way *inProcess) {
+				config.AtOnce = 7
+				way.around = func(_ *http.Request, next func() *http.Response) *http.Response {
 					mu.Lock()
-					defer mu.Unlock()
-					now--
-				}()
-				return next()
-			}
-		})
+					now++
+					most = max(most, now)
+					mu.Unlock()
+					defer func() {
+						mu.Lock()
+						defer mu.Unlock()
+						now--
+					}()
+					return next()
+				}
+			})
 		began := time.Now()
 		together(len(users), func(i int) {
 			if err := c.Ready(t.Context(), users[i].ID); err != nil {

@@ -12,9 +12,11 @@ import (
 func shortText() *record.Record {
 	at := time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
 	return &record.Record{
-		ID: "O2-8f1c2d3e", Kind: record.SMS, Network: "O2", Owner: "447700900123", Time: at, TimeText: "2026-11-22T09:30:00Z",
+		ID: "O2-8f1c2d3e", Kind: record.SMS, Network: "O2", Owner: "447700900123", Time: at,
+		TimeText: "2026-11-22T09:30:00Z",
 		Archived: at.Add(time.Hour), ArchivedText: "2026-11-22T10:30:00Z", Direction: "Out", Status: "Delivered",
-		From: record.Participant{Value: "+447700900123", FirstName: "Jane", LastName: "Doe", Emails: []string{"jane@contoso.example"}},
+		From: record.Participant{Value: "+447700900123", FirstName: "Jane", LastName: "Doe",
+			Emails: []string{"jane@contoso.example"}},
 		To:   []record.Participant{{Value: "+447700900456", FirstName: "Sam", LastName: "Lee"}},
 		Text: "Ok lar... Joking wif u oni... See you at the station at ten", ContentType: "text/plain",
 		SHA256: "6a3a73115a8938dabcdbf7c431cc4573bb5d1bc06bcce628632a5184dff7e5dd",

@@ -16,19 +16,24 @@ func TestRingAndTalk(t *testing.T) {
 		call       record.Call
 		ring, talk time.Duration
 	}{
-		"answered":                   {record.Call{Start: at, Answer: later, End: end}, 5 * time.Second, 63 * time.Second},
+		"answered": {record.Call{Start: at, Answer: later, End: end}, 5 * time.Second,
+			63 * time.Second},
 		"never answered":             {record.Call{Start: at, End: end}, 68 * time.Second, 0},
 		"answered, nobody says when": {record.Call{Start: at, End: end, Status: "ANSWERED"}, 0, 0},
 		"not answered":               {record.Call{Start: at, End: end, Status: "Not answered"}, 68 * time.Second, 0},
 		"no answer time":             {record.Call{Start: at, End: end, Duration: time.Minute}, 0, 0},
 		"no end":                     {record.Call{Start: at, Answer: later}, 5 * time.Second, 0},
 		"backwards":                  {record.Call{Start: end, Answer: later, End: at}, 0, 0},
-		"over a day":                 {record.Call{Start: "2026-11-20T09:30:00Z", Answer: at, End: end}, 0, 68 * time.Second},
-		"impossible":                 {record.Call{Start: "0", Answer: "57300-01-01T00:00:00Z", End: "1763803868000"}, 0, 0},
-		"before the 2000":            {record.Call{Start: "1970-01-01T00:00:00Z", Answer: "1970-01-01T00:00:09Z"}, 0, 0},
-		"nothing":                    {},
+		"over a day": {record.Call{Start: "2026-11-20T09:30:00Z", Answer: at, End: end}, 0,
+			68 * time.Second},
+		"impossible": {record.Call{Start: "0", Answer: "57300-01-01T00:00:00Z", End: "1763803868000"},
+			0, 0},
+		"before the 2000": {record.Call{Start: "1970-01-01T00:00:00Z", Answer: "1970-01-01T00:00:09Z"}, 0,
+			0},
+		"nothing": {},
 	} {
-		if ring, talk := ringAndTalk(&record.Record{Call: &c.call, Status: "Delivered"}); ring != c.ring || talk != c.talk {
+		if ring, talk := ringAndTalk(&record.Record{Call: &c.call, Status: "Delivered"}); ring != c.ring ||
+			talk != c.talk {
 			t.Errorf("%s: ring %v, talk %v, want %v and %v", name, ring, talk, c.ring, c.talk)
 		}
 	}
@@ -36,7 +41,8 @@ func TestRingAndTalk(t *testing.T) {
 
 func TestCallInPlainWords(t *testing.T) {
 	call := func(kind record.Kind, status string, d time.Duration) string {
-		return string(appendCall(nil, &record.Record{Kind: kind, Status: "Delivered", Call: &record.Call{Status: status, Duration: d}}))
+		return string(appendCall(nil,
+			&record.Record{Kind: kind, Status: "Delivered", Call: &record.Call{Status: status, Duration: d}}))
 	}
 	for want, got := range map[string]string{
 		"Call, 1 min 3 s, answered": call(record.CallLog, "Answered", 63*time.Second),
@@ -59,7 +65,8 @@ func TestThread(t *testing.T) {
 	answer := shortText()
 	answer.From, answer.To = r.To[0], []record.Participant{r.From}
 	answer.From.FirstName, answer.Owner, answer.Time = "Samuel", "07700 900456", r.Time.Add(time.Hour)
-	a, b := castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}), castOf(answer, Options{Region: "GB", Numbers: NewNumberCache()})
+	a, b := castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}), castOf(answer,
+		Options{Region: "GB", Numbers: NewNumberCache()})
 	if a.threadTopic() != b.threadTopic() || !strings.Contains(a.threadTopic(), "+447700900123, +447700900456") {
 		t.Errorf("topics %q and %q", a.threadTopic(), b.threadTopic())
 	}
@@ -89,7 +96,8 @@ func TestNumbersAreFoundInEverySpelling(t *testing.T) {
 		r := shortText()
 		r.From.Value, r.Owner = given, ""
 		text, _ := appendText(nil, r, castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}), nil)
-		for _, spelling := range []string{"+447700900123", "07700 900123", "07700900123", " 447700900123", "+44 7700 900123", given} {
+		for _, spelling := range []string{"+447700900123", "07700 900123", "07700900123", " 447700900123",
+			"+44 7700 900123", given} {
 			if !strings.Contains(string(text), spelling) {
 				t.Errorf("given as %s, not found as %s", given, spelling)
 			}
@@ -101,11 +109,13 @@ func TestNumbersAreFoundInEverySpelling(t *testing.T) {
 // are one conversation.
 func TestUnknownCallersAreNotJoined(t *testing.T) {
 	conversation := func(id, from string) string {
-		r := &record.Record{ID: id, Owner: "447700900123", From: record.Participant{Value: from}, To: []record.Participant{{Value: "07700 900123"}}}
+		r := &record.Record{ID: id, Owner: "447700900123", From: record.Participant{Value: from},
+			To: []record.Participant{{Value: "07700 900123"}}}
 		return castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}).conversation
 	}
 	seen := map[string]bool{}
-	for _, from := range []string{"", " ", "Withheld", "withheld", "UNKNOWN", "Private Number", "+447700900456", "HMRC"} {
+	for _, from := range []string{"", " ", "Withheld", "withheld", "UNKNOWN", "Private Number", "+447700900456",
+		"HMRC"} {
 		one, two := conversation("m1", from), conversation("m2", from)
 		if known := from == "+447700900456" || from == "HMRC"; (one == two) != known {
 			t.Errorf("two messages of %q: %s and %s", from, one, two)

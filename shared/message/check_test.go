@@ -3,7 +3,6 @@ package message
 import (
 	"bytes"
 	"fmt"
-	"html"
 	"io"
 	"regexp"
 	"slices"
@@ -43,8 +42,10 @@ func checkParts(t *testing.T, r *record.Record, o Options, s store, p *Parsed) {
 		}
 		// There is a line with all that was given.
 		if !slices.ContainsFunc(lines, func(line string) bool {
-			known := strings.HasPrefix(line, asQuote(a.Name, maxShown)+", ") || a.Name == "" || strings.Contains(line, ", named "+asQuote(a.Name, maxShown))
-			typed := strings.Contains(line, ", "+a.Type+", ") || a.Type == "" || strings.Contains(line, ", type given as "+asQuote(a.Type, 200))
+			known := strings.HasPrefix(line, asQuote(a.Name, maxShown)+", ") || a.Name == "" ||
+				strings.Contains(line, ", named "+asQuote(a.Name, maxShown))
+			typed := strings.Contains(line, ", "+a.Type+", ") || a.Type == "" ||
+				strings.Contains(line, ", type given as "+asQuote(a.Type, 200))
 			hash := a.SHA256
 			if !isHash(hash) {
 				hash = asQuote(hash, 64)
@@ -53,8 +54,11 @@ func checkParts(t *testing.T, r *record.Record, o Options, s store, p *Parsed) {
 			if a.Gone != "" {
 				claimed = " claimed by the source"
 			}
-			digest := a.Digest == "" || strings.Contains(line, ", digest given as "+asQuote(a.Digest, 200)+" (could not be checked)")
-			return known && typed && digest && (a.SHA256 == "" || strings.Contains(line, ", "+formatThousands(a.Size)+" bytes"+claimed+", SHA-256 "+hash+claimed)) &&
+			digest := a.Digest == "" ||
+				strings.Contains(line, ", digest given as "+asQuote(a.Digest, 200)+" (could not be checked)")
+			return known && typed && digest &&
+				(a.SHA256 == "" ||
+					strings.Contains(line, ", "+formatThousands(a.Size)+" bytes"+claimed+", SHA-256 "+hash+claimed)) &&
 				(why == "" || strings.HasSuffix(line, ", not attached: "+string(appendShown(nil, why, maxShown))))
 		}) {
 			t.Errorf("the block has no line for an attachment named %q: %q", a.Name, lines)
@@ -85,14 +89,16 @@ func checkParts(t *testing.T, r *record.Record, o Options, s store, p *Parsed) {
 		taken[key] = true
 		media, _, _ := strings.Cut(part.Type, "; charset=")
 		if !slices.ContainsFunc(lines, func(line string) bool {
-			return strings.HasPrefix(line, asQuote(part.Name, maxShown)+", "+media+", "+formatThousands(part.Size)+" bytes, SHA-256 "+part.SHA256)
+			return strings.HasPrefix(line,
+				asQuote(part.Name, maxShown)+", "+media+", "+formatThousands(part.Size)+" bytes, SHA-256 "+part.SHA256)
 		}) {
 			t.Errorf("%q isn't named in the block", part.Name)
 		}
 		if media != safeMediaType(media, part.Name) {
 			t.Errorf("%q is of type %s", part.Name, part.Type)
 		}
-		if shown := strings.Contains(p.HTML, `src="cid:`+part.ContentID+`"`); part.Inline != (part.ContentID != "") || part.Inline && !shown || ids[part.ContentID] {
+		if shown := strings.Contains(p.HTML, `src="cid:`+part.ContentID+`"`); part.Inline != (part.ContentID != "") ||
+			part.Inline && !shown || ids[part.ContentID] {
 			t.Errorf("%q: inline %v, shown %v, as %q", part.Name, part.Inline, shown, part.ContentID)
 		}
 		ids[part.ContentID] = part.ContentID != ""
@@ -134,8 +140,10 @@ func checkPrivate(t *testing.T, r *record.Record, o Options, p *Parsed) {
 	}
 	want := map[string]string{}
 	for name, given := range map[string]string{
-		"X-O2-Message-Id": r.ID, "X-O2-Type": string(r.Kind), "X-O2-Owner": r.Owner, "X-O2-Original-Sha256": r.SHA256, "X-O2-Conversation": c.conversation,
-		"X-O2-Direction": r.Direction, "X-O2-Status": r.Status, "X-O2-Time": r.TimeText, "X-O2-Archived": archived, "X-O2-Format": format,
+		"X-O2-Message-Id": r.ID, "X-O2-Type": string(
+			r.Kind), "X-O2-Owner": r.Owner, "X-O2-Original-Sha256": r.SHA256, "X-O2-Conversation": c.conversation,
+		"X-O2-Direction": r.Direction, "X-O2-Status": r.Status, "X-O2-Time": r.TimeText, "X-O2-Archived": archived,
+		"X-O2-Format": format,
 	} {
 		if value := strings.Trim(oneLine(given, 200), " "); value != "" {
 			want[name] = value
@@ -158,7 +166,8 @@ func checkPrivate(t *testing.T, r *record.Record, o Options, p *Parsed) {
 		}
 	}
 	c.missing = missingWords(r, absent, shortened.MatchString(textBelow(p.Text)))
-	if p.ThreadTopic != c.threadTopic() || p.ThreadIndex != c.threadIndex(r.Time) || p.Subject != subjectOf(r, c) || p.From != c.from.address {
+	if p.ThreadTopic != c.threadTopic() || p.ThreadIndex != c.threadIndex(r.Time) || p.Subject != subjectOf(r, c) ||
+		p.From != c.from.address {
 		t.Errorf("topic %q, index %q, subject %q, from %q", p.ThreadTopic, p.ThreadIndex, p.Subject, p.From)
 	}
 	var to []Address
@@ -206,10 +215,13 @@ func checkLines(t *testing.T, r *record.Record, c *participants, block map[strin
 		contentType = ""
 	}
 	for name, given := range map[string]string{
-		"Type": string(r.Kind), "Network": r.Network, "Direction": r.Direction, "Status": status, "Group": r.GroupName, "Group id": r.GroupID,
+		"Type": string(r.Kind), "Network": r.Network, "Direction": r.Direction, "Status": status, "Group": r.GroupName,
+		"Group id":                     r.GroupID,
 		"SHA-256 of the original item": r.SHA256, "Conversation": c.conversation, "Subject": r.Subject, "Source id": id,
-		"Source id (made of the item's bytes, for it had none)": derived, "Call id": call.ID, "Call status": call.Status, "Call duration": duration,
-		"Text's content type (shown as it stands)": contentType, "Left out because of a wrong JSON type": strings.Join(wrong, ", "), "Left out": strings.Join(others, ", "),
+		"Source id (made of the item's bytes, for it had none)": derived, "Call id": call.ID,
+		"Call status": call.Status, "Call duration": duration,
+		"Text's content type (shown as it stands)": contentType, "Left out because of a wrong JSON type": strings.Join(
+			wrong, ", "), "Left out": strings.Join(others, ", "),
 	} {
 		var want []string
 		if given != "" {
@@ -255,14 +267,16 @@ func checkTimes(t *testing.T, r *record.Record, block map[string][]string) {
 		at    time.Time
 		given string
 	}{
-		"Time": {r.Time, r.TimeText}, "Reached the archive": {r.Archived, r.ArchivedText}, "Call started": {callTime(call.Start), call.Start},
+		"Time": {r.Time, r.TimeText}, "Reached the archive": {r.Archived,
+			r.ArchivedText}, "Call started": {callTime(call.Start), call.Start},
 		"Call answered": {callTime(call.Answer), call.Answer}, "Call ended": {callTime(call.End), call.End},
 	} {
 		var want, given []string
 		if !m.at.IsZero() {
 			want = []string{m.at.UTC().Format("2006-01-02 15:04:05.999999999 MST, the same in London (GMT)")}
 			if there := inLondon(m.at); there.Format("MST") == "BST" {
-				want = []string{m.at.UTC().Format("2006-01-02 15:04:05.999999999 MST, in London ") + there.Format("2006-01-02 15:04:05.999999999 MST")}
+				want = []string{m.at.UTC().Format("2006-01-02 15:04:05.999999999 MST, in London ") + there.Format(
+					"2006-01-02 15:04:05.999999999 MST")}
 			}
 		}
 		if m.given != "" && (m.at.IsZero() || m.given != m.at.UTC().Format(time.RFC3339Nano)) {
@@ -294,7 +308,8 @@ func checkPeople(t *testing.T, r *record.Record, c *participants, block map[stri
 		switch value := who.given.Value; {
 		case who.e164 != "":
 			parts = append(parts, who.e164+",")
-			if numbers := block["Numbers, for search"]; len(numbers) != 1 || !strings.Contains("; "+numbers[0]+";", "; "+strings.Join(who.spellings(), ", ")+";") {
+			if numbers := block["Numbers, for search"]; len(numbers) != 1 ||
+				!strings.Contains("; "+numbers[0]+";", "; "+strings.Join(who.spellings(), ", ")+";") {
 				t.Errorf("the last line is %q, without all spellings of %s", numbers, who.e164)
 			}
 		case value != "":
@@ -329,85 +344,14 @@ func checkPeople(t *testing.T, r *record.Record, c *participants, block map[stri
 
 var (
 	tags = regexp.MustCompile(`<[^>]*>?`)
-	tag  = regexp.MustCompile(`^<(!DOCTYPE html|/?html|/?head|/body|/?p|/div|/?table|/?tbody|/?tr|/?th|/?td|/span|br|hr|` +
-		`meta http-equiv="Content-Type" content="text/html; charset=utf-8"|td colspan="2"|tbody align="left" valign="top"|` +
-		`body dir="ltr" style="font-family:sans-serif"|span dir="(ltr|rtl)"|` +
-		`div dir="(ltr|rtl)" style="white-space:pre-wrap;overflow-wrap:anywhere"|` +
-		`img src="cid:[0-9]+\.[0-9a-f]{40}@o2archiver\.invalid" alt="[^"<>]*" style="max-width:100%")>$`)
+	tag  = regexp.MustCompile(
+		`^<(!DOCTYPE html|/?html|/?head|/body|/?p|/div|/?table|/?tbody|/?tr|/?th|/?td|/span|br|hr|` +
+			`meta http-equiv="Content-Type" content="text/html; charset=utf-8"|td colspan="2"|tbody align="left" valign="top"|` +
+			`body dir="ltr" style="font-family:sans-serif"|span dir="(ltr|rtl)"|` +
+			`div dir="(ltr|rtl)" style="white-space:pre-wrap;overflow-wrap:anywhere"|` +
+			`img src="cid:[0-9]+\.[0-9a-f]{40}@o2archiver\.invalid" alt="[^"<>]*" style="max-width:100%")>$`)
 	lines = regexp.MustCompile(`</div>\r\n<div [^>]*>`)
 
 	shownTexts = regexp.MustCompile(`(?s)<div [^>]*>.*?</div>`) // of the item and its files
 	entity     = regexp.MustCompile(`&(amp|lt|gt|#34|#39);`)
 )
-
-// checkHTML holds that the HTML is made of our own tags alone, and shows the same as the text.
-func checkHTML(t *testing.T, r *record.Record, p *Parsed) {
-	t.Helper()
-	for _, one := range tags.FindAllString(p.HTML, -1) {
-		if !tag.MatchString(one) {
-			t.Errorf("a tag that is not ours: %.100q", one)
-		}
-	}
-	if rest := entity.ReplaceAllString(tags.ReplaceAllString(p.HTML, ""), ""); strings.ContainsAny(rest, `<>&"'`) {
-		t.Errorf("markup in the text: %.200q", rest)
-	}
-	if !utf8.ValidString(p.HTML) || strings.ContainsFunc(p.HTML, func(c rune) bool { return c < ' ' && c != '\t' && c != '\r' && c != '\n' }) {
-		t.Errorf("characters that HTML has no place for")
-	}
-	if r.Text != "" {
-		_, own, _ := strings.Cut(lines.ReplaceAllString(p.HTML, "<br>"), "anywhere\">")
-		own, _, _ = strings.Cut(own, "</div>")
-		own = html.UnescapeString(strings.ReplaceAll(own, "<br>", "\n"))
-		want := strings.ReplaceAll(strings.ReplaceAll(r.Text, "\r\n", "\n"), "\r", "\n")
-		if want = marked(want); own != want && !strings.HasPrefix(own, want+"\n") { // a file's text may follow
-			t.Errorf("the HTML's own text (-want +got):\n%s", cmp.Diff(want, own))
-		}
-	}
-	block := textBelow(p.Text)
-	checkNotes(t, r, p, block)
-	// Every line of the block is a row.
-	rows := strings.Count(p.HTML, "<tr>")
-	if want := strings.Count(block, "\r\n") - 1; rows != want {
-		t.Errorf("%d rows, %d lines", rows, want)
-	}
-	for line := range strings.SplitSeq(block, "\r\n") {
-		if name, _, ok := strings.Cut(line, ": "); ok && !strings.Contains(p.HTML, "<th>"+html.EscapeString(name)+":</th>") {
-			t.Errorf("no row for %s", name)
-		}
-	}
-}
-
-// checkNotes holds that the signature line, in the text and in the HTML, says what is not the sender's and what is
-// missing.
-func checkNotes(t *testing.T, r *record.Record, p *Parsed, block string) {
-	t.Helper()
-	want := ""
-	for _, shown := range shownTexts.FindAllString(p.HTML, -1) {
-		if strings.Contains(shown, "⟦") {
-			want = " Marks in ⟦ ⟧ stand for what could not be kept or is missing, unless the sender wrote them."
-		}
-	}
-	lost := 0
-	for _, piece := range r.Pieces {
-		if piece.Lost {
-			lost++
-		}
-	}
-	if lost > 0 {
-		want += fmt.Sprintf(" Of its %d parts, %d did not arrive.", r.Total, lost)
-	}
-	line := firstLine(block)
-	said, notes, _ := strings.Cut(line, signature)
-	count := " (" + formatThousands(int64(len(r.Text))) + " bytes)"
-	if notes != want || strings.Contains(said, count) != (r.Text != "") || strings.HasPrefix(said, "The original item has no text of its own;") != (r.Text == "") {
-		t.Errorf("the signature line is %q, want %q and %q at its end", line, count, want)
-	}
-	if !strings.Contains(p.HTML, "<hr><p>"+html.EscapeString(strings.Replace(line, count, "", 1))+"</p>") {
-		t.Errorf("the HTML has no line with %q", want)
-	}
-}
-
-// marked is s as the HTML has it, before its escaping.
-func marked(s string) string {
-	return html.UnescapeString(strings.ReplaceAll(string(appendEscaped(nil, []byte(s), true)), "<br>", "\n"))
-}

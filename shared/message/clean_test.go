@@ -11,9 +11,11 @@ import (
 
 func TestHasMarks(t *testing.T) {
 	for text, want := range map[string]bool{
-		"": false, "See you at ten": false, "one\r\ntwo\n\tthree": false, "語 é 👨‍👩‍👧 \u2068x\u2069 \ufffc \u2028 \ufeff": false, "[x]": false,
-		"⟦": true, "⟦part 2 of 3 is missing⟧": true, "nul \x00": true, "escape \x1b[1m": true, "del \x7f": true, "next line \u0085": true,
-		"a\ufdd0": true, "a\uffff": true, "a\U0001fffe": true,
+		"": false, "See you at ten": false, "one\r\ntwo\n\tthree": false,
+		"語 é 👨‍👩‍👧 \u2068x\u2069 \ufffc \u2028 \ufeff": false, "[x]": false,
+		"⟦": true, "⟦part 2 of 3 is missing⟧": true, "nul \x00": true, "escape \x1b[1m": true, "del \x7f": true,
+		"next line \u0085": true,
+		"a\ufdd0":          true, "a\uffff": true, "a\U0001fffe": true,
 	} {
 		if got := hasMarks(text); got != want {
 			t.Errorf("%q: %v", text, got)
@@ -41,7 +43,8 @@ func TestMarksInAFileAreNoted(t *testing.T) {
 		s := store{}
 		r := shortText()
 		r.Kind, r.Text = record.MMS, text
-		r.Attachments = []record.Attachment{{Name: "a.txt", Type: "text/plain", Size: 6, SHA256: s.put([]byte("nul \x00."))}}
+		r.Attachments = []record.Attachment{{Name: "a.txt", Type: "text/plain", Size: 6,
+			SHA256: s.put([]byte("nul \x00."))}}
 		o := Options{Region: "GB", Peek: s.peek}
 		raw := build(t, r, o, s)
 		checkMessage(t, r, o, s, raw)

@@ -53,7 +53,8 @@ func TestTablesOfTheMachineAreNotAsked(t *testing.T) {
 	t.Setenv("ZONEINFO", t.TempDir())
 	t.Setenv("TZ", "Asia/Tokyo")
 	text, _ := appendText(nil, r, castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}), nil)
-	if want := "Time: 2026-07-01 09:00:00 UTC, in London 2026-07-01 10:00:00 BST\r\n"; !strings.Contains(string(text), want) {
+	if want := "Time: 2026-07-01 09:00:00 UTC, in London 2026-07-01 10:00:00 BST\r\n"; !strings.Contains(string(text),
+		want) {
 		t.Errorf("the text has no %q", want)
 	}
 }

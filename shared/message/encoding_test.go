@@ -22,8 +22,10 @@ func TestOneLine(t *testing.T) {
 		want  string
 	}{
 		{"", 5, ""}, {"plain text", 10, "plain text"}, {"plain text", 9, "plain te…"}, {" a \r\n\t b ", 9, "a b"},
-		{"\u202eab\u2069c\ufeff", 9, "abc"}, {"ab cd", 3, "ab…"}, {"ab cd", 4, "ab…"}, {"abcd ", 4, "abcd"}, {"éèà", 3, "éèà"}, {"éèàù", 3, "éè…"},
-		{"👩\u200d👧", 9, "👩\u200d👧"}, {"a\x00b\u2028c", 9, "a b c"}, {"\xff", 9, "\ufffd"}, {"a\uffffb\ufdd0\U0001fffec", 9, "abc"},
+		{"\u202eab\u2069c\ufeff", 9, "abc"}, {"ab cd", 3, "ab…"}, {"ab cd", 4, "ab…"}, {"abcd ", 4, "abcd"}, {"éèà", 3,
+			"éèà"}, {"éèàù", 3, "éè…"},
+		{"👩\u200d👧", 9, "👩\u200d👧"}, {"a\x00b\u2028c", 9, "a b c"}, {"\xff", 9, "\ufffd"}, {"a\uffffb\ufdd0\U0001fffec",
+			9, "abc"},
 	} {
 		if got := oneLine(c.in, c.limit); got != c.want {
 			t.Errorf("oneLine(%q, %d) = %q, want %q", c.in, c.limit, got, c.want)
@@ -52,7 +54,8 @@ func TestShown(t *testing.T) {
 
 func TestEncodeWords(t *testing.T) {
 	for _, in := range []string{
-		"", "plain", "a=?utf-8?q?b?=c", "two  blanks", strings.Repeat("x", 2000), strings.Repeat("語", 200), "a_b é?=", "é é é",
+		"", "plain", "a=?utf-8?q?b?=c", "two  blanks", strings.Repeat("x", 2000), strings.Repeat("語",
+			200), "a_b é?=", "é é é",
 	} {
 		encoded := encodeWords(in)
 		for word := range strings.SplitSeq(encoded, " ") {
@@ -98,7 +101,8 @@ func TestEncodingsGiveTheSameBytes(t *testing.T) {
 		if got := strings.ReplaceAll(b.String(), "\r\n", ""); got != want {
 			t.Errorf("%d bytes: %s", size, cmp.Diff(want, got))
 		}
-		for _, r := range []io.Reader{bytes.NewReader(b.Bytes()), iotest.HalfReader(bytes.NewReader(b.Bytes())), iotest.DataErrReader(bytes.NewReader(b.Bytes()))} {
+		for _, r := range []io.Reader{bytes.NewReader(b.Bytes()), iotest.HalfReader(bytes.NewReader(b.Bytes())),
+			iotest.DataErrReader(bytes.NewReader(b.Bytes()))} {
 			got, err := io.ReadAll(newBase64Reader(r))
 			if err != nil || !bytes.Equal(got, content) {
 				t.Errorf("%d bytes are read as %d, %v", size, len(got), err)

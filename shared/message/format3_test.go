@@ -41,8 +41,10 @@ func TestEarlierFormatIsStillRead(t *testing.T) {
 			if !strings.HasPrefix(earlier.Text, f.Record.Text) || earlier.HTML == "" {
 				t.Error("the item's own text is not read")
 			}
-			if earlier.ID != today.ID || earlier.References != today.References || earlier.ThreadTopic != today.ThreadTopic ||
-				earlier.ThreadIndex != today.ThreadIndex || earlier.From != today.From || !earlier.Date.Equal(today.Date) {
+			if earlier.ID != today.ID || earlier.References != today.References ||
+				earlier.ThreadTopic != today.ThreadTopic ||
+				earlier.ThreadIndex != today.ThreadIndex || earlier.From != today.From ||
+				!earlier.Date.Equal(today.Date) {
 				t.Errorf("the message or its conversation is another: %s in %s, today %s in %s",
 					earlier.ID, earlier.References, today.ID, today.References)
 			}
@@ -70,19 +72,23 @@ func TestSubjectNamesWhatIsMissing(t *testing.T) {
 		change func(r *record.Record)
 		want   string
 	}{
-		"nothing":         {func(r *record.Record) {}, ""},
-		"an attachment":   {func(r *record.Record) { r.Attachments = []record.Attachment{gone} }, " (1 attachment missing)"},
-		"bytes":           {func(r *record.Record) { r.Attachments = []record.Attachment{{Name: "a"}} }, " (1 attachment missing)"},
-		"two attachments": {func(r *record.Record) { r.Attachments = []record.Attachment{gone, gone} }, " (2 attachments missing)"},
+		"nothing": {func(r *record.Record) {}, ""},
+		"an attachment": {func(r *record.Record) { r.Attachments = []record.Attachment{gone} },
+			" (1 attachment missing)"},
+		"bytes": {func(r *record.Record) { r.Attachments = []record.Attachment{{Name: "a"}} },
+			" (1 attachment missing)"},
+		"two attachments": {func(r *record.Record) { r.Attachments = []record.Attachment{gone, gone} },
+			" (2 attachments missing)"},
 		"a part": {func(r *record.Record) {
 			r.Total, r.Pieces = 2, []record.Piece{{Number: 1, ID: "x"}, {Number: 2, Lost: true}}
 		}, " (1 part missing)"},
 		"a part that is elsewhere": {func(r *record.Record) {
 			r.Total, r.Pieces = 2, []record.Piece{{Number: 1, ID: "x"}, {Number: 2, Apart: true}}
 		}, " (1 part in another message)"},
-		"the recording":   {func(r *record.Record) { r.Kind = record.CallAudio }, " (recording missing)"},
-		"a wrong type":    {func(r *record.Record) { r.LeftOut = []string{"status"} }, " (incomplete)"},
-		"what was cut":    {func(r *record.Record) { r.LeftOut = []string{"to (all after the first 9 entries)"} }, " (incomplete)"},
+		"the recording": {func(r *record.Record) { r.Kind = record.CallAudio }, " (recording missing)"},
+		"a wrong type":  {func(r *record.Record) { r.LeftOut = []string{"status"} }, " (incomplete)"},
+		"what was cut": {func(r *record.Record) { r.LeftOut = []string{"to (all after the first 9 entries)"} },
+			" (incomplete)"},
 		"a name's end":    {func(r *record.Record) { r.From.FirstName = strings.Repeat("n", 501) }, " (incomplete)"},
 		"a name in marks": {func(r *record.Record) { r.GroupName = strings.Repeat("\x7f", 63) }, " (incomplete)"},
 		"addresses":       {func(r *record.Record) { r.To[0].Emails = make([]string, 21) }, " (incomplete)"},
@@ -121,7 +127,8 @@ func TestSubjectNamesWhatIsMissing(t *testing.T) {
 func TestLastLineHasEachNumberOnce(t *testing.T) {
 	r := shortText()
 	r.Owner, r.From.Value = "07700900123", "+44 7700 900123"
-	r.To = []record.Participant{{Value: "447700900123"}, {Value: "07700 900123"}, {Value: "65000"}, {Value: "+1 212 555 0123"}}
+	r.To = []record.Participant{{Value: "447700900123"}, {Value: "07700 900123"}, {Value: "65000"},
+		{Value: "+1 212 555 0123"}}
 	p, err := Parse(bytes.NewReader(build(t, r, Options{Region: "GB"}, nil)))
 	if err != nil {
 		t.Fatal(err)

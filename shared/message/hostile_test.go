@@ -13,16 +13,17 @@ import (
 
 // hostile are what a source can put into a field to have an effect outside of it.
 var hostile = map[string]string{
-	"header":           "x\r\nBcc: thief@elsewhere.example\r\nX-Evil: 1",
-	"bare LF":          "x\nBcc: thief@elsewhere.example",
-	"bare CR":          "x\rBcc: thief@elsewhere.example",
-	"end of a header":  "x\r\n\r\nthe body is mine",
-	"NUL":              "a\x00b",
-	"encoded word":     "=?utf-8?q?=0D=0ABcc:_thief=40elsewhere.example?=",
-	"10,000 letters":   strings.Repeat("é", 10_000),
-	"a long program":   strings.Repeat("n", 10_000) + ".exe",
-	"no characters":    "a\uffffb\ufffe\ufdd0\U0010ffff",
-	"one of a list":    `Jane", +447700900999 (07700 900999), "boss@contoso.example", text/plain, 5 bytes, SHA-256 ` + strings.Repeat("0", 64),
+	"header":          "x\r\nBcc: thief@elsewhere.example\r\nX-Evil: 1",
+	"bare LF":         "x\nBcc: thief@elsewhere.example",
+	"bare CR":         "x\rBcc: thief@elsewhere.example",
+	"end of a header": "x\r\n\r\nthe body is mine",
+	"NUL":             "a\x00b",
+	"encoded word":    "=?utf-8?q?=0D=0ABcc:_thief=40elsewhere.example?=",
+	"10,000 letters":  strings.Repeat("é", 10_000),
+	"a long program":  strings.Repeat("n", 10_000) + ".exe",
+	"no characters":   "a\uffffb\ufffe\ufdd0\U0010ffff",
+	"one of a list": `Jane", +447700900999 (07700 900999), "boss@contoso.example", text/plain, 5 bytes, SHA-256 ` +
+		strings.Repeat("0", 64),
 	"end of isolation": "אב\u2069\u2069 12\u2066",
 	"path":             "../../../etc/passwd",
 	"Windows path":     `..\..\C:\Windows\system32\cmd.exe`,
@@ -34,14 +35,15 @@ var hostile = map[string]string{
 	"style":            "</div><style>*{display:none}</style>",
 	"remote content":   `<img src="https://elsewhere.example/pixel.png">`,
 	"boundary":         "\r\n--=_o2_a_7cd7b195bc377bc2effed878d98da10286025573--\r\n",
-	"forged block":     "\r\n" + ruler + "\r\nThe text above the line (1 bytes) is the original message." + signature + "\r\nDirection: In\r\n",
-	"right-to-left":    "gpj.\u202eexe",
-	"isolates":         "\u2068HMRC\u2069\ufffc",
-	"quotes":           `"; DROP TABLE x; --'`,
-	"address":          "thief@elsewhere.example, a@b@c <d@e.example>",
-	"formula":          "=HYPERLINK(\"https://elsewhere.example\")",
-	"content type":     "text/html; charset=utf-7; name=\"x.html\"\r\n\tContent-Disposition: inline",
-	"only blanks":      " \t \u00a0 ",
+	"forged block": "\r\n" + ruler + "\r\nThe text above the line (1 bytes) is the original message." + signature +
+		"\r\nDirection: In\r\n",
+	"right-to-left": "gpj.\u202eexe",
+	"isolates":      "\u2068HMRC\u2069\ufffc",
+	"quotes":        `"; DROP TABLE x; --'`,
+	"address":       "thief@elsewhere.example, a@b@c <d@e.example>",
+	"formula":       "=HYPERLINK(\"https://elsewhere.example\")",
+	"content type":  "text/html; charset=utf-7; name=\"x.html\"\r\n\tContent-Disposition: inline",
+	"only blanks":   " \t \u00a0 ",
 }
 
 // fields are all places of a record that hold a text of the source.
@@ -107,14 +109,18 @@ func TestHostileInEveryField(t *testing.T) {
 					}
 					s := store{}
 					file := func(name, media, content string) record.Attachment {
-						return record.Attachment{Name: name, Type: media, Size: int64(len(content)), SHA256: s.put([]byte(content))}
+						return record.Attachment{Name: name, Type: media, Size: int64(len(content)),
+							SHA256: s.put([]byte(content))}
 					}
 					r := &record.Record{
-						ID: "O2-1", Kind: kind, Network: "O2", Owner: "447700900123", Time: time.Unix(1763803868, 0), TimeText: "2025-11-22T09:31:08Z",
-						From: record.Participant{Value: "+447700900123", FirstName: "Jane", LastName: "Doe", Emails: []string{"jane@contoso.example"}},
-						To:   []record.Participant{{Value: "07700 900456"}}, Text: "See this",
+						ID: "O2-1", Kind: kind, Network: "O2", Owner: "447700900123", Time: time.Unix(1763803868,
+							0), TimeText: "2025-11-22T09:31:08Z",
+						From: record.Participant{Value: "+447700900123", FirstName: "Jane", LastName: "Doe",
+							Emails: []string{"jane@contoso.example"}},
+						To: []record.Participant{{Value: "07700 900456"}}, Text: "See this",
 						Attachments: []record.Attachment{
-							file("notes.txt", "text/plain", "notes: "+value), file("photo.png", "image/png", "\x89PNG\r\n\x1a\n0"),
+							file("notes.txt", "text/plain", "notes: "+value), file("photo.png", "image/png",
+								"\x89PNG\r\n\x1a\n0"),
 							file("p.smil", "application/smil", smil(value, "photo.png")),
 						},
 						Archived: time.Unix(1763803868, 0), Call: &record.Call{}, SHA256: strings.Repeat("0", 64),

@@ -21,7 +21,9 @@ func TestHostileLengths(t *testing.T) {
 	people := func(n int, value string) func(r *record.Record) {
 		return func(r *record.Record) {
 			for range n {
-				r.To = append(r.To, record.Participant{Value: value, FirstName: value, LastName: value, Emails: []string{value, value, value}})
+				r.To = append(r.To,
+					record.Participant{Value: value, FirstName: value, LastName: value,
+						Emails: []string{value, value, value}})
 			}
 		}
 	}
@@ -62,7 +64,8 @@ func TestHostileLengths(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.HasPrefix(p.Text, r.Text) || !strings.Contains(p.Text, "\r\n"+ruler+"\r\nThe text above the line (") || len(p.HTML) > maxHTML+100 {
+			if !strings.HasPrefix(p.Text, r.Text) ||
+				!strings.Contains(p.Text, "\r\n"+ruler+"\r\nThe text above the line (") || len(p.HTML) > maxHTML+100 {
 				t.Errorf("text of %d bytes, HTML of %d", len(p.Text), len(p.HTML))
 			}
 			if got := strings.Count(p.Text, "\r\nTo: "); got != len(r.To) {
@@ -81,7 +84,8 @@ func TestPictureWithoutHTML(t *testing.T) {
 	picture := []byte("\x89PNG\r\n\x1a\n0")
 	r := shortText()
 	r.Kind, r.Text = record.MMS, strings.Repeat("long ", maxHTML/5)
-	r.Attachments = []record.Attachment{{Name: "a.png", Type: "image/png", Size: int64(len(picture)), SHA256: s.put(picture)}}
+	r.Attachments = []record.Attachment{{Name: "a.png", Type: "image/png", Size: int64(len(picture)),
+		SHA256: s.put(picture)}}
 	o := Options{Region: "GB", Peek: s.peek}
 	raw := build(t, r, o, s)
 	checkMessage(t, r, o, s, raw)

@@ -128,8 +128,9 @@ func build(t *testing.T, r *record.Record, o Options, s store) []byte {
 	return b.Bytes()
 }
 
-var fieldNames = regexp.MustCompile(`^Date From (To )?Message-Id In-Reply-To References Subject Thread-Topic Thread-Index ` +
-	`(X-O2-[A-Za-z0-9-]+ )+Mime-Version Content-Type $`)
+var fieldNames = regexp.MustCompile(
+	`^Date From (To )?Message-Id In-Reply-To References Subject Thread-Topic Thread-Index ` +
+		`(X-O2-[A-Za-z0-9-]+ )+Mime-Version Content-Type $`)
 
 // checkMessage holds what must be true of every message, whatever the record.
 func checkMessage(t *testing.T, r *record.Record, o Options, s store, raw []byte) {
@@ -186,7 +187,8 @@ func checkMessage(t *testing.T, r *record.Record, o Options, s store, raw []byte
 	checkParts(t, r, o, s, p)
 }
 
-var plainSMTP = regexp.MustCompile("^[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+)*@([a-zA-Z0-9-]+\\.)+[a-zA-Z0-9-]+$")
+var plainSMTP = regexp.MustCompile(
+	"^[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+)*@([a-zA-Z0-9-]+\\.)+[a-zA-Z0-9-]+$")
 
 // signature ends the line below the ruler, except for the notes.
 const signature = " Everything below was added by the archiver."

@@ -26,7 +26,8 @@ func TestWriteRefusesWrongAttachments(t *testing.T) {
 		"too short":    {openZeros(999), "write attachment 1: 999 bytes of the 1000 it should have"},
 		"too long":     {openZeros(1001), "write attachment 1: more than the 1000 bytes it should have"},
 		"far too long": {openZeros(chunk * 5), "write attachment 1: more than the 1000 bytes it should have"},
-		"not there":    {func(string) (io.ReadCloser, error) { return nil, errBlob }, "open attachment 1: blob: try again later"},
+		"not there": {func(string) (io.ReadCloser, error) { return nil, errBlob },
+			"open attachment 1: blob: try again later"},
 		"broken off": {func(string) (io.ReadCloser, error) {
 			return io.NopCloser(io.MultiReader(&zeros{500}, iotest.ErrReader(errBlob))), nil
 		}, "write attachment 1: blob: try again later"},
@@ -83,7 +84,8 @@ func TestManyOfEverything(t *testing.T) {
 	r := shortText()
 	for i := range 700 {
 		name := strings.Repeat("🎉", 120) + string(rune(0x4e00+i))
-		r.To = append(r.To, record.Participant{Value: name, FirstName: name, Emails: []string{"x" + strings.Repeat("é", 300)}})
+		r.To = append(r.To, record.Participant{Value: name, FirstName: name,
+			Emails: []string{"x" + strings.Repeat("é", 300)}})
 	}
 	s := store{}
 	for range 1001 {
@@ -112,7 +114,8 @@ func TestManyOfEverything(t *testing.T) {
 	if p, err = Parse(bytes.NewReader(build(t, r, o, s))); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(p.Text, "Attachments: 10,005, of which the first 10,000 are named here and attached.") || !strings.Contains(p.Subject, "(5 attachments missing)") {
+	if !strings.Contains(p.Text, "Attachments: 10,005, of which the first 10,000 are named here and attached.") ||
+		!strings.Contains(p.Subject, "(5 attachments missing)") {
 		t.Errorf("subject %q, and no line about what is left out", p.Subject)
 	}
 }
@@ -146,7 +149,8 @@ func TestHeaderNamesTheFirst500(t *testing.T) {
 		}
 		_, block := blockOf(p.Text)
 		if diff := cmp.Diff(c.want, block["Recipients"]); diff != "" || len(p.To) != c.named {
-			t.Errorf("%d recipients, %d different ones: the header names %d, the block (-want +got):\n%s", c.entries, c.different, len(p.To), diff)
+			t.Errorf("%d recipients, %d different ones: the header names %d, the block (-want +got):\n%s", c.entries,
+				c.different, len(p.To), diff)
 		}
 	}
 }
@@ -234,13 +238,17 @@ func TestAddresses(t *testing.T) {
 		{p("+447700900123", ""), "447700900123@sms.o2archiver.invalid"},
 		{p("07700 900124", "Jane", "Jane.Doe@contoso.example"), "Jane.Doe@contoso.example"},
 		{p("07700 900125", "", "jane@contoso", "x@y.example"), "x@y.example"},
-		{p("07700 900126", "", "x@sms.o2archiver.invalid", "x@O2ARCHIVER.invalid", `"a b"@c.example`, "a..b@c.example", "a@-b.example", "a@b.1"), "447700900126@sms.o2archiver.invalid"},
+		{p("07700 900126", "", "x@sms.o2archiver.invalid", "x@O2ARCHIVER.invalid", `"a b"@c.example`, "a..b@c.example",
+			"a@-b.example", "a@b.1"), "447700900126@sms.o2archiver.invalid"},
 		{p("65000", ""), "65000@sms.o2archiver.invalid"},
 		{p("O2", ""), "o2@sms.o2archiver.invalid"},
 		{p("", ""), "unknown@sms.o2archiver.invalid"},
-		{p("o2", ""), ""}, {p("O 2", ""), ""}, {p("O-2", ""), ""}, {p("o2 ", ""), ""}, {p("Ö2", ""), ""}, {p("語", ""), ""}, {p("言", ""), ""},
-		{p("12345678901234567890", ""), ""}, {p(strings.Repeat("A", 500), ""), ""}, {p(strings.Repeat("A", 501), ""), ""},
-		{p("", "O2"), ""}, {p("", "Jane"), ""}, {p("", "", "not an address"), ""}, {p("", "", "neither"), ""}, {p("Unknowne", ""), ""},
+		{p("o2", ""), ""}, {p("O 2", ""), ""}, {p("O-2", ""), ""}, {p("o2 ", ""), ""}, {p("Ö2", ""), ""}, {p("語", ""),
+			""}, {p("言", ""), ""},
+		{p("12345678901234567890", ""), ""}, {p(strings.Repeat("A", 500), ""), ""}, {p(strings.Repeat("A", 501), ""),
+			""},
+		{p("", "O2"), ""}, {p("", "Jane"), ""}, {p("", "", "not an address"), ""}, {p("", "", "neither"),
+			""}, {p("Unknowne", ""), ""},
 	} {
 		a := personOf(c.given, c.given.Value, Options{Region: "GB", Numbers: NewNumberCache()}, 0).address.Address
 		if c.want != "" && a != c.want {
@@ -288,7 +296,8 @@ func TestParseRefuses(t *testing.T) {
 		} else if strings.Contains(err.Error(), "Jane") || strings.Contains(err.Error(), "7700") {
 			t.Errorf("the error has content in it: %v", err)
 		}
-		if err := read(io.MultiReader(bytes.NewReader(b.Bytes()[:n]), iotest.ErrReader(errBlob))); !errors.Is(err, errBlob) {
+		if err := read(io.MultiReader(bytes.NewReader(b.Bytes()[:n]), iotest.ErrReader(errBlob))); !errors.Is(err,
+			errBlob) {
 			t.Errorf("broken off after %d bytes: %v", n, err)
 		}
 	}
@@ -340,12 +349,14 @@ func TestHoldsLittle(t *testing.T) {
 func TestNumbersForgets(t *testing.T) {
 	n := NewNumberCache()
 	for i := range maxNumbers + 10 {
-		n.read(strings.Repeat("x", i%50)+string(rune('a'+i%26))+strings.Repeat("y", i/1300%13)+string(rune(0x4e00+i%20000)), "GB")
+		n.read(strings.Repeat("x", i%50)+string(rune('a'+i%26))+strings.Repeat("y",
+			i/1300%13)+string(rune(0x4e00+i%20000)), "GB")
 	}
 	if len(n.known) > maxNumbers {
 		t.Errorf("holds %d", len(n.known))
 	}
-	if got := n.read("07700 900123", "GB"); got != (number{"+447700900123", "07700 900123", "+44 7700 900123"}) || n.read("07700 900123", "GB") != got {
+	if got := n.read("07700 900123", "GB"); got != (number{"+447700900123", "07700 900123", "+44 7700 900123"}) ||
+		n.read("07700 900123", "GB") != got {
 		t.Errorf("reads %+v", got)
 	}
 	if got := n.read("07700 900123", "DE"); got.e164 == "+447700900123" {

@@ -31,8 +31,10 @@ func TestNumbersInEnvelopesAreTheNumbers(t *testing.T) {
 	bare := shortText()
 	bare.From = record.Participant{Value: "+447700900999"}
 	want := parsed(t, bare, Options{Region: "GB"})
-	for _, spelling := range []string{"07700 900999", "+447700900999/TYPE=PLMN", "tel:+447700900999", "sip:+447700900999@ims.example;user=phone",
-		"<tel:+447700900999>", "tel:7700900999;phone-context=+44", "07700 900999 ext 5", "07700 900999 x5", "*31#07700900999", "#31#07700900999",
+	for _, spelling := range []string{"07700 900999", "+447700900999/TYPE=PLMN", "tel:+447700900999",
+		"sip:+447700900999@ims.example;user=phone",
+		"<tel:+447700900999>", "tel:7700900999;phone-context=+44", "07700 900999 ext 5", "07700 900999 x5",
+		"*31#07700900999", "#31#07700900999",
 		"14107700900999", "07700900999,,5#", "+44 (0)7700 900999", "0044 7700 900999"} {
 		r := shortText()
 		r.From = record.Participant{Value: spelling}
@@ -52,12 +54,14 @@ func TestNumbersInEnvelopesAreTheNumbers(t *testing.T) {
 }
 
 func TestShortCodesInEnvelopes(t *testing.T) {
-	for _, tt := range []struct{ bare, given string }{{"65000", "65000/TYPE=PLMN"}, {"65000", "tel:65000;phone-context=+44"}, {"HMRC", "<HMRC>"},
+	for _, tt := range []struct{ bare, given string }{{"65000", "65000/TYPE=PLMN"},
+		{"65000", "tel:65000;phone-context=+44"}, {"HMRC", "<HMRC>"},
 		{"anonymous", "sip:anonymous@anonymous.invalid"}} {
 		a, b := shortText(), shortText()
 		a.From, b.From = record.Participant{Value: tt.bare}, record.Participant{Value: tt.given}
 		one, other := parsed(t, a, Options{Region: "GB"}), parsed(t, b, Options{Region: "GB"})
-		if one.From.Address != other.From.Address || header(one, "X-O2-Conversation") != header(other, "X-O2-Conversation") {
+		if one.From.Address != other.From.Address ||
+			header(one, "X-O2-Conversation") != header(other, "X-O2-Conversation") {
 			t.Errorf("%s and %s are two senders: %s, %s", tt.bare, tt.given, one.From.Address, other.From.Address)
 		}
 	}
@@ -117,7 +121,9 @@ func TestFoundAddressesStandInFromAndTo(t *testing.T) {
 	r := shortText()
 	r.From = record.Participant{Value: "07700 900999", Emails: []string{"private@example.com"}}
 	r.To = []record.Participant{{}, {Value: "+447700900456"}, {Value: "+447700900789"}}
-	o := Options{Region: "GB", Addresses: map[int]string{0: "jane@contoso.example", 2: "sam@contoso.example", 3: "no address\r\nBcc: x@y.example"}}
+	o := Options{Region: "GB",
+		Addresses: map[int]string{0: "jane@contoso.example", 2: "sam@contoso.example",
+			3: "no address\r\nBcc: x@y.example"}}
 	p := parsed(t, r, o)
 	var got []string
 	for _, a := range append([]Address{p.From}, p.To...) {
@@ -128,7 +134,8 @@ func TestFoundAddressesStandInFromAndTo(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	plain := parsed(t, r, Options{Region: "GB"})
-	if p.ID != plain.ID || p.References != plain.References || p.ThreadTopic != plain.ThreadTopic || p.Subject != plain.Subject {
+	if p.ID != plain.ID || p.References != plain.References || p.ThreadTopic != plain.ThreadTopic ||
+		p.Subject != plain.Subject {
 		t.Error("the addresses change more than From and To")
 	}
 	if !strings.Contains(p.Text, "private@example.com") {

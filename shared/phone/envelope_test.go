@@ -132,7 +132,8 @@ func TestBare(t *testing.T) {
 
 func TestExtended(t *testing.T) {
 	for raw, want := range map[string]bool{
-		"07700 900123": false, "tel:07700900123": false, "*31#07700900123": false, "+447700900123,": false, "home": false,
+		"07700 900123": false, "tel:07700900123": false, "*31#07700900123": false, "+447700900123,": false,
+		"home":            false,
 		"07700 900123 x5": true, "tel:+447700900123;ext=5": true, "07700900123,,5": true, "07700900123p5": true,
 	} {
 		if got := Extended(raw, "GB"); got != want {
@@ -144,7 +145,8 @@ func TestExtended(t *testing.T) {
 // FuzzBare holds that opening an envelope ends, finds the same in what it has found, and never makes another number of
 // a plain one.
 func FuzzBare(f *testing.F) {
-	for _, s := range []string{"+447700900123/TYPE=PLMN", `"a" <sip:+44@x;user=phone>;tag=1`, "tel:1;phone-context=+44", "<<tel:tel:'1'>>", "%25%32%42", "＜1＞", "x/TYPE=y/TYPE=z"} {
+	for _, s := range []string{"+447700900123/TYPE=PLMN", `"a" <sip:+44@x;user=phone>;tag=1`, "tel:1;phone-context=+44",
+		"<<tel:tel:'1'>>", "%25%32%42", "＜1＞", "x/TYPE=y/TYPE=z"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {

@@ -53,8 +53,9 @@ func TestEmails(t *testing.T) {
 		bob + " (Bob Baker)":                         {bob},
 		"Bob Baker":                                  nil,
 		"bob@" + "@contoso.example":                  nil,
-		"jane@\u212aontoso.example":                  {"jane@\u212aontoso.example"}, // another address, and no valid one
-		strings.Repeat("a", 2000) + "@b.example":     nil,
+		// another address, and no valid one
+		"jane@\u212aontoso.example":              {"jane@\u212aontoso.example"},
+		strings.Repeat("a", 2000) + "@b.example": nil,
 	} {
 		var got []string
 		for _, entry := range SplitEmails(property) {
@@ -78,7 +79,8 @@ func TestEntriesStayAsGiven(t *testing.T) {
 
 // FuzzEmails holds that splitting loses no address that stands alone, and that an address found is found again.
 func FuzzEmails(f *testing.F) {
-	for _, s := range []string{`"Baker, Bob" <bob@contoso.example>; x`, `<a@b.c`, `" ' < > , ;`, "mailto:%253Ca%2540b.c", "＜a＠b．c＞"} {
+	for _, s := range []string{`"Baker, Bob" <bob@contoso.example>; x`, `<a@b.c`, `" ' < > , ;`,
+		"mailto:%253Ca%2540b.c", "＜a＠b．c＞"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, property string) {

@@ -14,15 +14,21 @@ func TestMissing(t *testing.T) {
 		change func(*Record)
 		want   []string
 	}{
-		"nothing":              {func(*Record) {}, nil},
-		"all":                  {func(r *Record) { *r = Record{Derived: true} }, []string{"messageId", "messageType", "archivedTime", "msisdn", "direction", "from", "to"}},
-		"a text's text":        {func(r *Record) { r.Text = "" }, []string{"textContent"}},
-		"an MMS has files":     {func(r *Record) { r.Kind, r.Text, r.Attachments = MMS, "", nil }, []string{"attachment"}},
-		"a call has callInfo":  {func(r *Record) { r.Kind, r.Text, r.Call, r.Attachments = CallLog, "", nil, nil }, []string{"callInfo"}},
-		"a recording has both": {func(r *Record) { r.Kind, r.Call, r.Attachments = CallAudio, nil, nil }, []string{"attachment", "callInfo"}},
-		"a name is a sender":   {func(r *Record) { r.From = Participant{LastName: "Doe"} }, nil},
-		"of the wrong type":    {func(r *Record) { r.From, r.To, r.LeftOut = Participant{}, nil, []string{"from.value", "to[0]"} }, nil},
-		"another kind":         {func(r *Record) { r.Kind, r.Text = "RCS", "" }, nil},
+		"nothing": {func(*Record) {}, nil},
+		"all": {func(r *Record) { *r = Record{Derived: true} },
+			[]string{"messageId", "messageType", "archivedTime", "msisdn", "direction", "from", "to"}},
+		"a text's text": {func(r *Record) { r.Text = "" }, []string{"textContent"}},
+		"an MMS has files": {func(r *Record) { r.Kind, r.Text, r.Attachments = MMS, "", nil },
+			[]string{"attachment"}},
+		"a call has callInfo": {func(r *Record) { r.Kind, r.Text, r.Call, r.Attachments = CallLog, "", nil, nil },
+			[]string{"callInfo"}},
+		"a recording has both": {func(r *Record) { r.Kind, r.Call, r.Attachments = CallAudio, nil, nil },
+			[]string{"attachment", "callInfo"}},
+		"a name is a sender": {func(r *Record) { r.From = Participant{LastName: "Doe"} }, nil},
+		"of the wrong type": {func(r *Record) {
+			r.From, r.To, r.LeftOut = Participant{}, nil, []string{"from.value", "to[0]"}
+		}, nil},
+		"another kind": {func(r *Record) { r.Kind, r.Text = "RCS", "" }, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

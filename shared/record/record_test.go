@@ -79,17 +79,20 @@ func TestCheckQuarantinesWhatIsImpossible(t *testing.T) {
 		r    Record
 		want string // the field at fault
 	}{
-		"ordinary":                  {Record{ID: "a", Time: archived.Add(-time.Hour), Archived: archived}, ""},
-		"14 days late":              {Record{ID: "a", Time: archived.AddDate(0, 0, -14), Archived: archived}, ""},
-		"not archived":              {Record{ID: "a", Time: archived}, ""},
-		"clock a day ahead":         {Record{ID: "a", Time: archived.Add(24 * time.Hour), Archived: archived}, ""},
-		"clock more than a day off": {Record{ID: "a", Time: archived.Add(24*time.Hour + 1), Archived: archived}, "messageTime"},
-		"no time":                   {Record{ID: "a", Archived: archived}, "messageTime"},
-		"epoch 0":                   {Record{ID: "a", Time: time.Unix(0, 0), Archived: archived}, "messageTime"},
-		"1999":                      {Record{ID: "a", Time: time.Date(1999, 12, 31, 23, 59, 59, 0, time.UTC)}, "messageTime"},
-		"2000":                      {Record{ID: "a", Time: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)}, ""},
-		"year 57300":                {Record{ID: "a", Time: time.Date(57300, 1, 1, 0, 0, 0, 0, time.UTC)}, "messageTime"},
-		"no identity":               {Record{Time: archived}, "messageId"},
+		"ordinary":          {Record{ID: "a", Time: archived.Add(-time.Hour), Archived: archived}, ""},
+		"14 days late":      {Record{ID: "a", Time: archived.AddDate(0, 0, -14), Archived: archived}, ""},
+		"not archived":      {Record{ID: "a", Time: archived}, ""},
+		"clock a day ahead": {Record{ID: "a", Time: archived.Add(24 * time.Hour), Archived: archived}, ""},
+		"clock more than a day off": {Record{ID: "a", Time: archived.Add(24*time.Hour + 1), Archived: archived},
+			"messageTime"},
+		"no time": {Record{ID: "a", Archived: archived}, "messageTime"},
+		"epoch 0": {Record{ID: "a", Time: time.Unix(0, 0), Archived: archived}, "messageTime"},
+		"1999": {Record{ID: "a", Time: time.Date(1999, 12, 31, 23, 59, 59, 0, time.UTC)},
+			"messageTime"},
+		"2000": {Record{ID: "a", Time: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)}, ""},
+		"year 57300": {Record{ID: "a", Time: time.Date(57300, 1, 1, 0, 0, 0, 0, time.UTC)},
+			"messageTime"},
+		"no identity": {Record{Time: archived}, "messageId"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

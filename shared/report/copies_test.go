@@ -84,7 +84,8 @@ var testForm = Form{Region: "GB", MaxItem: 1000}
 
 func TestImportedCopiesAreThoseInMailboxes(t *testing.T) {
 	a := reporttest.New(t)
-	one, two, three := a.Line("m1", "to both", noise(500, 1)), a.Line("m2", "to one, again to the other"), a.Line("m3", "nowhere")
+	one, two, three := a.Line("m1", "to both", noise(500, 1)), a.Line("m2", "to one, again to the other"), a.Line("m3",
+		"nowhere")
 	unproven := a.Line("m4", "taken over from an importer that died before it wrote the hash")
 	a.Write("run1", func(j *journal.Journal) {
 		reporttest.Copy(j, 1, one, janeBox, journal.Imported)
@@ -133,7 +134,8 @@ func TestOversizeCopies(t *testing.T) {
 		reporttest.Copy(j, 2, refused, aliBox, journal.Imported)
 		reporttest.Archived(j, 2, a.Message(refused, nil, nil))
 		j.Plan(3, janeBox)
-		j.Copy(journal.Copy{Line: 3, Key: record.Key("", proven.ID, janeBox), Mailbox: janeBox, Outcome: journal.Oversize,
+		j.Copy(journal.Copy{Line: 3, Key: record.Key("", proven.ID, janeBox), Mailbox: janeBox,
+			Outcome:  journal.Oversize,
 			Rendered: reporttest.HexSum(a.Message(proven, withoutAttachments, nil))})
 		reporttest.Archived(j, 3, nil)
 		reporttest.Copy(j, 4, cloud, janeBox, journal.Oversize)
@@ -178,15 +180,16 @@ func TestCopiesWithoutTheirMessage(t *testing.T) {
 		reporttest.Copy(j, 9, good, aliBox, journal.Imported)
 	})
 	const batch = "2026/11/22/run/00001.ndjson "
-	wantCopies(t, a, testForm, copies{Messages: map[string]string{inMailbox(janeBox, good): string(a.Message(good, nil, nil))},
-		Failed: map[string]string{
-			batch + "1": ErrDiffers.Error(),
-			batch + "2": "an attachment is no longer in the archive's storage",
-			batch + "3": errForeign.Error(),
-			batch + "5": "the line of the batch is not the JSON of an entry",
-			batch + "6": "the item can't be read: field messageTime: is missing or not in the form of RFC 3339",
-			batch + "9": errNoLine.Error(),
-		}})
+	wantCopies(t, a, testForm,
+		copies{Messages: map[string]string{inMailbox(janeBox, good): string(a.Message(good, nil, nil))},
+			Failed: map[string]string{
+				batch + "1": ErrDiffers.Error(),
+				batch + "2": "an attachment is no longer in the archive's storage",
+				batch + "3": errForeign.Error(),
+				batch + "5": "the line of the batch is not the JSON of an entry",
+				batch + "6": "the item can't be read: field messageTime: is missing or not in the form of RFC 3339",
+				batch + "9": errNoLine.Error(),
+			}})
 }
 
 const firstBatch = "2026/11/22/run1/00001.ndjson"
@@ -232,7 +235,8 @@ func TestCopiesOfFirstRecords(t *testing.T) {
 		copyOfFirst(j, 1, first, aliBox, record.Place{Batch: firstBatch, Line: 2})
 		reporttest.Archived(j, 1, a.Message(first, nil, nil))
 		copyOfFirst(j, 2, named, aliBox, record.Place{Batch: firstBatch, Line: 3})
-		j.Record(journal.Record{Line: 2, Records: 1, Outcome: journal.Archived, Named: "0=csv", Mapping: table.Version(),
+		j.Record(journal.Record{Line: 2, Records: 1, Outcome: journal.Archived, Named: "0=csv",
+			Mapping:  table.Version(),
 			Rendered: reporttest.HexSum(a.Message(named, nil, mapped))})
 		reporttest.Copy(j, 3, same, janeBox, journal.Imported)
 		reporttest.Archived(j, 3, a.Message(same, nil, nil))
@@ -271,8 +275,9 @@ func TestCopiesOfAFirstRecordThatIsGone(t *testing.T) {
 		reporttest.Archived(j, 2, a.Message(other, nil, nil))
 	})
 	const batch = "2026/11/22/run2/00001.ndjson "
-	wantCopies(t, a, testForm, copies{Messages: map[string]string{inMailbox(janeBox, other): string(a.Message(other, nil, nil))},
-		Failed: map[string]string{batch + "1": errNoFirst.Error(), batch + "2": errNoFirst.Error()}})
+	wantCopies(t, a, testForm,
+		copies{Messages: map[string]string{inMailbox(janeBox, other): string(a.Message(other, nil, nil))},
+			Failed: map[string]string{batch + "1": errNoFirst.Error(), batch + "2": errNoFirst.Error()}})
 }
 
 // TestCopiesOfTwoRecords has lines of which one copy was made from the first record and another one from the line's
@@ -311,8 +316,9 @@ func TestCopiesNamedByTheMapping(t *testing.T) {
 	whole := string(a.Message(r, nil, mapped))
 	a.Write("run", func(j *journal.Journal) {
 		reporttest.Copy(j, 1, r, janeBox, journal.Imported)
-		j.Record(journal.Record{Line: 1, Records: 1, Outcome: journal.Archived, Rendered: reporttest.HexSum([]byte(whole)),
-			Named: "0=csv", Mapping: then.Version()})
+		j.Record(journal.Record{Line: 1, Records: 1, Outcome: journal.Archived,
+			Rendered: reporttest.HexSum([]byte(whole)),
+			Named:    "0=csv", Mapping: then.Version()})
 	})
 	form := testForm
 	form.Mapping = then
@@ -345,7 +351,8 @@ func TestImportedCopiesEnds(t *testing.T) {
 			t.Errorf("interrupted: %v, %v", c, err)
 		}
 	}
-	if IsEnvironmental(t.Context(), nil) || !IsEnvironmental(t.Context(), archive.ErrDenied) || IsEnvironmental(t.Context(), ErrDiffers) {
+	if IsEnvironmental(t.Context(), nil) || !IsEnvironmental(t.Context(), archive.ErrDenied) ||
+		IsEnvironmental(t.Context(), ErrDiffers) {
 		t.Error("environmental errors are not told from others")
 	}
 }

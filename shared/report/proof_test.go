@@ -87,7 +87,8 @@ func TestProveFindsWhatDiffers(t *testing.T) {
 		"a manifest": {func(t *testing.T, f Folder, _, _ string) error {
 			changeFile(t, f.path(archive.BatchesContainer, manifest), `"staged"`, `staged`)
 			return nil
-		}, Proof{Attachments: 2, Journals: 1, Unlisted: 3, Mismatches: []string{"batches/" + manifest + " can't be read"}}},
+		}, Proof{Attachments: 2, Journals: 1, Unlisted: 3, Mismatches: []string{"batches/" + manifest +
+			" can't be read"}}},
 		"a manifest that lists a batch of another run": {func(t *testing.T, f Folder, _, open string) error {
 			raw, err := os.ReadFile(f.path(archive.BatchesContainer, open))
 			changeFile(t, f.path(archive.BatchesContainer, manifest), `"batches":[`,
@@ -95,7 +96,8 @@ func TestProveFindsWhatDiffers(t *testing.T) {
 			return err
 		}, Proof{Attachments: 2, Batches: 3, Manifests: 1, Journals: 1}},
 		"a manifest that lists a file outside": {func(t *testing.T, f Folder, _, open string) error {
-			changeFile(t, f.path(archive.BatchesContainer, manifest), `"batches":[`, `"batches":[{"name":"../settings/mapping.csv"},`)
+			changeFile(t, f.path(archive.BatchesContainer, manifest), `"batches":[`,
+				`"batches":[{"name":"../settings/mapping.csv"},`)
 			return nil
 		}, Proof{Attachments: 2, Batches: 2, Manifests: 1, Journals: 1, Unlisted: 1,
 			Mismatches: []string{"batches/../settings/mapping.csv is missing"}}},
@@ -118,7 +120,8 @@ func TestProveFindsWhatDiffers(t *testing.T) {
 			}
 			got, err := folder.Prove(t.Context(), func(name, sum string) error {
 				raw, err := os.ReadFile(filepath.Join(string(folder), filepath.FromSlash(name)))
-				if !strings.EqualFold(sum, reporttest.HexSum(raw)) { // that of the whole file, also where a check ended early
+				// that of the whole file, also where a check ended early
+				if !strings.EqualFold(sum, reporttest.HexSum(raw)) {
 					t.Errorf("the hash of %s is wrong", name)
 				}
 				return err

@@ -32,7 +32,8 @@ func TestSourceIsHeldToItsWordForEachRun(t *testing.T) {
 	if s.Source.Differs != 2 {
 		t.Errorf("%d runs differ, want 2", s.Source.Differs)
 	}
-	if all := strings.Join(s.Problems(), "\n"); !strings.Contains(all, "another number of items than were received: 2") {
+	if all := strings.Join(s.Problems(), "\n"); !strings.Contains(all,
+		"another number of items than were received: 2") {
 		t.Errorf("problems:\n%s", all)
 	}
 }
@@ -47,12 +48,15 @@ func TestReadSummary(t *testing.T) {
 	a.Deliver(done, true, func(j *journal.Journal) {
 		j.Copy(journal.Copy{Line: 1, Key: "k1", Mailbox: janeBox, Outcome: journal.Imported})
 		j.Copy(journal.Copy{Line: 1, Key: "k2", Mailbox: aliBox, Outcome: journal.Oversize, Differs: true})
-		j.Record(journal.Record{Line: 1, Records: 1, Message: "m1", Outcome: journal.Archived, Kind: "SMS", Incomplete: 2,
-			LeftOut: 1, Fields: []string{"callInfo"}, Missing: []string{"status"}})
-		j.Record(journal.Record{Line: 2, Records: 1, Message: "m2", Outcome: journal.Unmapped, Kind: "SMS", Differs: true})
+		j.Record(journal.Record{Line: 1, Records: 1, Message: "m1", Outcome: journal.Archived, Kind: "SMS",
+			Incomplete: 2,
+			LeftOut:    1, Fields: []string{"callInfo"}, Missing: []string{"status"}})
+		j.Record(journal.Record{Line: 2, Records: 1, Message: "m2", Outcome: journal.Unmapped, Kind: "SMS",
+			Differs: true})
 		j.Record(journal.Record{Line: 3, Records: 1, Outcome: journal.Quarantined, Reason: "no time"})
 		j.Copy(journal.Copy{Line: 4, Key: "k4", Mailbox: janeBox, Outcome: journal.CopyFailed})
-		j.Record(journal.Record{Line: 4, Records: 1, Message: "m4", Outcome: journal.RecordFailed, Kind: "SMS", Reason: "refused"})
+		j.Record(journal.Record{Line: 4, Records: 1, Message: "m4", Outcome: journal.RecordFailed, Kind: "SMS",
+			Reason: "refused"})
 		j.Record(journal.Record{Line: 5, Records: 1, Message: "m5", Outcome: journal.Excluded, Kind: "SYSTEM"})
 	})
 	total := int64(6)
@@ -73,11 +77,13 @@ func TestReadSummary(t *testing.T) {
 	}
 	want := &Summary{
 		Totals: journal.Totals{
-			Records: journal.RecordTotals{Collected: 9, Archived: 1, Unmapped: 1, Excluded: 1, Quarantined: 1, Failed: 1,
+			Records: journal.RecordTotals{Collected: 9, Archived: 1, Unmapped: 1, Excluded: 1, Quarantined: 1,
+				Failed:  1,
 				Pending: 4, LeftOut: 1, Incomplete: 1, Differing: 1},
 			Copies: journal.CopyTotals{Planned: 5, Imported: 1, Duplicate: 1, Oversize: 1, Failed: 1, Pending: 1}},
 		Source: Source{Received: 9}, Runs: Runs{All: 2, Open: 1},
-		Types:    map[string]Outcomes{"SMS": {Archived: 1, Unmapped: 1, Failed: 1}, "SYSTEM": {Excluded: 1}, "": {Quarantined: 1}},
+		Types: map[string]Outcomes{"SMS": {Archived: 1, Unmapped: 1, Failed: 1}, "SYSTEM": {Excluded: 1},
+			"": {Quarantined: 1}},
 		Reasons:  map[string]int{"no time": 1, "refused": 1},
 		Unmapped: map[string]int{"+447700900•••": 1}, LeftOut: map[string]int{"callInfo": 1},
 		Missing: map[string]int{"status": 1}, Incomplete: 2, Differing: 1,

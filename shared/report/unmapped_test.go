@@ -81,26 +81,34 @@ func TestReadUnmapped(t *testing.T) {
 		want    Unmapped
 	}{
 		{"nothing", "GB", func(a *reporttest.Archive) {
-			a.Deliver(a.Batch(firstRun, 1, items(t, text(morning, jane, ali, jane))...), true, outcomes(journal.Archived))
+			a.Deliver(a.Batch(firstRun, 1, items(t, text(morning, jane, ali, jane))...), true,
+				outcomes(journal.Archived))
 		}, Unmapped{Batches: 1}},
 		{"two runs", "GB", func(a *reporttest.Archive) {
-			a.Deliver(a.Batch(firstRun, 1, items(t, text(morning, jane, ali, "07700 900123"))...), true, outcomes(journal.Unmapped))
-			a.Deliver(a.Batch(nextRun, 1, items(t, text(evening, jane, "HMRC", jane))...), true, outcomes(journal.Unmapped))
+			a.Deliver(a.Batch(firstRun, 1, items(t, text(morning, jane, ali, "07700 900123"))...), true,
+				outcomes(journal.Unmapped))
+			a.Deliver(a.Batch(nextRun, 1, items(t, text(evening, jane, "HMRC", jane))...), true,
+				outcomes(journal.Unmapped))
 		}, Unmapped{Batches: 2, Items: 2, Rows: map[string]*UnmappedRow{
 			"+" + jane: row(2, 2, morning, evening), "+" + ali: row(1, 0, morning, morning)}}},
 		{"the later run has the earlier item", "GB", func(a *reporttest.Archive) {
-			a.Deliver(a.Batch(firstRun, 1, items(t, text(evening, jane, "HMRC", jane))...), true, outcomes(journal.Unmapped))
-			a.Deliver(a.Batch(nextRun, 1, items(t, text(morning, jane, "HMRC", jane))...), true, outcomes(journal.Unmapped))
+			a.Deliver(a.Batch(firstRun, 1, items(t, text(evening, jane, "HMRC", jane))...), true,
+				outcomes(journal.Unmapped))
+			a.Deliver(a.Batch(nextRun, 1, items(t, text(morning, jane, "HMRC", jane))...), true,
+				outcomes(journal.Unmapped))
 		}, Unmapped{Batches: 2, Items: 2, Rows: map[string]*UnmappedRow{"+" + jane: row(2, 2, morning, evening)}}},
 		{"other outcomes, and what a replay has archived", "GB", func(a *reporttest.Archive) {
-			b := a.Batch(firstRun, 1, items(t, text(morning, jane, ali, jane), text(morning, ali, jane, ali), text(morning, ali, "65000", ali))...)
+			b := a.Batch(firstRun, 1,
+				items(t, text(morning, jane, ali, jane), text(morning, ali, jane, ali),
+					text(morning, ali, "65000", ali))...)
 			a.Deliver(b, true, outcomes(journal.Unmapped, journal.RecordFailed, journal.Unmapped))
 			a.Deliver(b, true, outcomes(journal.Archived))
 		}, Unmapped{Batches: 1, Items: 1, Rows: map[string]*UnmappedRow{"+" + ali: row(1, 1, morning, morning)}}},
 		{"a line of several records, after an empty one", "GB", func(a *reporttest.Archive) {
-			a.Deliver(a.Batch(firstRun, 1, items(t, "", text(morning, jane, "HMRC", jane))...), true, func(j *journal.Journal) {
-				j.Record(journal.Record{Line: 2, Records: 2, Outcome: journal.Unmapped})
-			})
+			a.Deliver(a.Batch(firstRun, 1, items(t, "", text(morning, jane, "HMRC", jane))...), true,
+				func(j *journal.Journal) {
+					j.Record(journal.Record{Line: 2, Records: 2, Outcome: journal.Unmapped})
+				})
 		}, Unmapped{Batches: 1, Items: 2, Rows: map[string]*UnmappedRow{"+" + jane: row(2, 2, morning, morning)}}},
 		{"an owner who takes no part, and addresses", "GB", func(a *reporttest.Archive) {
 			item := `{"messageId":"m","messageType":"SMS","messageTime":"` + morning + `","msisdn":"` + jane +
@@ -110,12 +118,16 @@ func TestReadUnmapped(t *testing.T) {
 		}, Unmapped{Batches: 1, Items: 1, Rows: map[string]*UnmappedRow{"+" + jane: row(1, 1, morning, morning),
 			"a@contoso.example": row(1, 0, morning, morning), "b@contoso.example": row(1, 0, morning, morning)}}},
 		{"another region", "US", func(a *reporttest.Archive) {
-			a.Deliver(a.Batch(firstRun, 1, items(t, text(morning, "07700 900123", "HMRC", "unknown"))...), true, outcomes(journal.Unmapped))
+			a.Deliver(a.Batch(firstRun, 1, items(t, text(morning, "07700 900123", "HMRC", "unknown"))...), true,
+				outcomes(journal.Unmapped))
 		}, Unmapped{Batches: 1, Items: 1, Nameless: 1}},
 		{"not imported yet, and not to the end", "GB", func(a *reporttest.Archive) {
 			a.Batch(firstRun, 1, items(t, text(morning, jane, ali, jane))...)
-			a.Deliver(a.Batch(nextRun, 1, items(t, text(evening, jane, "HMRC", jane), text(evening, jane, ali, jane))...), false, outcomes(journal.Unmapped))
-		}, Unmapped{Batches: 2, Open: 2, Items: 1, Rows: map[string]*UnmappedRow{"+" + jane: row(1, 1, evening, evening)}}},
+			a.Deliver(a.Batch(nextRun, 1,
+				items(t, text(evening, jane, "HMRC", jane),
+					text(evening, jane, ali, jane))...), false, outcomes(journal.Unmapped))
+		}, Unmapped{Batches: 2, Open: 2, Items: 1, Rows: map[string]*UnmappedRow{"+" + jane: row(1, 1, evening,
+			evening)}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := reporttest.New(t)
@@ -163,7 +175,8 @@ func TestReadUnmappedFails(t *testing.T) {
 		}, "not of one archive"},
 		{"an item that can't be read", func(t *testing.T) Folder {
 			a := reporttest.New(t)
-			a.Deliver(a.Batch(firstRun, 1, items(t, `{"messageId":"m1","msisdn":"`+jane+`"}`)...), true, outcomes(journal.Unmapped))
+			a.Deliver(a.Batch(firstRun, 1, items(t, `{"messageId":"m1","msisdn":"`+jane+`"}`)...), true,
+				outcomes(journal.Unmapped))
 			return Folder(a.CopyOut())
 		}, "messageTime"},
 		{"a line that is no entry", func(t *testing.T) Folder {
@@ -192,7 +205,8 @@ func TestReadUnmappedIsInterrupted(t *testing.T) {
 	a.Batch(firstRun, 1, items(t, text("2026-11-22T09:30:00Z", jane, ali, jane))...)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := ReadUnmapped(ctx, Folder(a.CopyOut()), "GB"); !errors.Is(err, context.Canceled) || errors.Is(err, os.ErrNotExist) {
+	if _, err := ReadUnmapped(ctx, Folder(a.CopyOut()), "GB"); !errors.Is(err, context.Canceled) ||
+		errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -115,7 +115,8 @@ func TestIsTransient(t *testing.T) {
 		{"transient", errAway, true, 0},
 		{"wrapped", fmt.Errorf("read: %w", errAway), true, 0},
 		{"with a pause", After(errFinal, time.Minute), true, time.Minute},
-		{"the first that knows decides", fmt.Errorf("%w: %w", After(errFinal, time.Second), After(errAway, time.Minute)), true, time.Second},
+		{"the first that knows decides",
+			fmt.Errorf("%w: %w", After(errFinal, time.Second), After(errAway, time.Minute)), true, time.Second},
 		{"final around transient", fmt.Errorf("read: %w", Final(errAway)), false, 0},
 		{"transient around final", After(Final(errAway), time.Second), true, time.Second},
 		{"final before transient", errors.Join(Final(errFinal), errAway), false, 0},
@@ -128,7 +129,8 @@ func TestIsTransient(t *testing.T) {
 			}
 		})
 	}
-	if err := Final(errAway); err.Error() != "away" || !errors.Is(err, errAway) || !errors.Is(After(errFinal, 1), errFinal) {
+	if err := Final(errAway); err.Error() != "away" || !errors.Is(err, errAway) ||
+		!errors.Is(After(errFinal, 1), errFinal) {
 		t.Error("a wrapper hides what it wraps")
 	}
 }
@@ -137,7 +139,8 @@ func TestPolicyHasLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
 		again := func(context.Context) error { tries++; return errAway }
-		if err := (Policy{First: time.Second, Max: time.Second, Tries: 5}).Do(t.Context(), again); !errors.Is(err, errAway) || tries != 5 {
+		if err := (Policy{First: time.Second, Max: time.Second, Tries: 5}).Do(t.Context(), again); !errors.Is(err,
+			errAway) || tries != 5 {
 			t.Errorf("%d tries (%v), want 5", tries, err)
 		}
 		began := time.Now()
@@ -146,7 +149,8 @@ func TestPolicyHasLimits(t *testing.T) {
 			t.Errorf("took %v (%v), want about 20 s", took, err)
 		}
 		tries = 0
-		never := Policy{First: time.Second, Max: time.Second, Judge: func(error) (bool, time.Duration) { return false, 0 }}
+		never := Policy{First: time.Second, Max: time.Second,
+			Judge: func(error) (bool, time.Duration) { return false, 0 }}
 		if err := never.Do(t.Context(), again); !errors.Is(err, errAway) || tries != 1 {
 			t.Errorf("%d tries (%v), want one: Judge decides", tries, err)
 		}

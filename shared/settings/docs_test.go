@@ -23,7 +23,8 @@ var update = flag.Bool("update", false, "write the generated parts of docs/setti
 const root = "../.."
 
 // folded breaks a mistake, which is one line of the log, into lines that fit the page.
-var folded = strings.NewReplacer(" (form: ", "\n  (form: ", "; also ", ";\n  also ", "; for example ", ";\n  for example ")
+var folded = strings.NewReplacer(" (form: ", "\n  (form: ", "; also ", ";\n  also ", "; for example ",
+	";\n  for example ")
 
 // section puts text between <!-- name --> and <!-- /name -->.
 func section(t *testing.T, page, name, text string) string {

@@ -104,7 +104,8 @@ func TestGoodValues(t *testing.T) {
 		{"FETCH_SCHEDULE", "0  0,30 5-7 * * Mon-Fri", "0 0,30 5-7 * * Mon-Fri"},
 		{"FETCH_SCHEDULE", "*/30 5/20 0 29 2,june sunday", "*/30 5/20 0 29 2,june sunday"},
 		{"ARCHIVE_STORAGE", azurite + "\n", strings.TrimSpace(azurite)},
-		{"ARCHIVE_STORAGE__blobServiceUri", "http://127.0.0.1:10000/devstoreaccount1", "http://127.0.0.1:10000/devstoreaccount1"},
+		{"ARCHIVE_STORAGE__blobServiceUri", "http://127.0.0.1:10000/devstoreaccount1",
+			"http://127.0.0.1:10000/devstoreaccount1"},
 		{"ARCHIVE_STORAGE__clientId", "ABCDEF01-0000-0000-0000-00000000000f", "abcdef01-0000-0000-0000-00000000000f"},
 		{"IMPORT_CONCURRENCY", "1", "1ns"},
 		{"IMPORT_CONCURRENCY", "1024", "1.024µs"},
@@ -163,7 +164,8 @@ func TestBadValues(t *testing.T) {
 		{"TELEMESSAGE_PASSWORD", "", "is missing"},
 		{"TELEMESSAGE_PASSWORD", "hunter2\n", "control"},
 		{"TELEMESSAGE_PASSWORD", "hunter2\xff", "control"},
-		{"TELEMESSAGE_PASSWORD", "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/hunter2)", "Key Vault"},
+		{"TELEMESSAGE_PASSWORD", "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/hunter2)",
+			"Key Vault"},
 		{"ARCHIVE_STORAGE", "@microsoft.keyvault(VaultName=v;SecretName=hunter2)", "Key Vault"},
 		{"FETCH_FROM", "01/11/2026", "no time"},
 		{"FETCH_FROM", "2026-11-31", "no time"},
@@ -348,7 +350,8 @@ func TestStorageConfig(t *testing.T) {
 }
 
 func FuzzReader(f *testing.F) {
-	for _, s := range []string{"", "https://a:hunter2@b", "0 30 5 * * *", "5/10,1-3 * * * jan *", "150MB", "1h", "IPM.Note",
+	for _, s := range []string{"", "https://a:hunter2@b", "0 30 5 * * *", "5/10,1-3 * * * jan *", "150MB", "1h",
+		"IPM.Note",
 		"2026-11-01", "GB", "true", azurite, "\xff"} {
 		f.Add(s)
 	}
@@ -366,7 +369,8 @@ func FuzzReader(f *testing.F) {
 			}
 			marked := from(map[string]string{s.Name: v + mark})
 			value(marked, s)
-			if err := marked.Err(); err != nil && (strings.Contains(err.Error(), mark) || strings.Contains(err.Error(), "\n")) {
+			if err := marked.Err(); err != nil &&
+				(strings.Contains(err.Error(), mark) || strings.Contains(err.Error(), "\n")) {
 				t.Errorf("%s: the error shows the value: %v", s.Name, err)
 			}
 		}

@@ -42,7 +42,8 @@ func TestManagedIdentity(t *testing.T) {
 			http.Error(w, "{}", http.StatusBadRequest)
 			return
 		}
-		fmt.Fprintf(w, `{"access_token":"t1","expires_on":"%d","resource":"r","token_type":"Bearer"}`, time.Now().Add(24*time.Hour).Unix())
+		fmt.Fprintf(w, `{"access_token":"t1","expires_on":"%d","resource":"r","token_type":"Bearer"}`,
+			time.Now().Add(24*time.Hour).Unix())
 	})
 	c, err := Credential("worldwide", client)
 	if err != nil {
@@ -192,7 +193,8 @@ func TestAnswersAreNotDecompressed(t *testing.T) {
 		if got := r.Header.Get("Accept-Encoding"); got != "identity" {
 			t.Errorf("Accept-Encoding: %q", got)
 		}
-		fmt.Fprintf(w, `{"access_token":"t1","expires_on":"%d","resource":"r","token_type":"Bearer"}`, time.Now().Add(24*time.Hour).Unix())
+		fmt.Fprintf(w, `{"access_token":"t1","expires_on":"%d","resource":"r","token_type":"Bearer"}`,
+			time.Now().Add(24*time.Hour).Unix())
 	})
 	c, err := Credential("worldwide", "00000000-0000-0000-0000-000000000009") // azidentity keeps tokens by client
 	if err != nil {

@@ -48,7 +48,8 @@ func TestAddressesOfOneItemAreBounded(t *testing.T) {
 		t.Errorf("asked about %d addresses", asked)
 	}
 	want := [][]Match{
-		{{Mailbox: "id-jane", Participants: []int{0}, By: ByEmail}, {Mailbox: "id-desk", Participants: []int{Owner}, By: ByCSV}},
+		{{Mailbox: "id-jane", Participants: []int{0}, By: ByEmail},
+			{Mailbox: "id-desk", Participants: []int{Owner}, By: ByCSV}},
 		{{Mailbox: "id-desk", Participants: []int{0}, By: ByEmail}},
 	}
 	if diff := cmp.Diff(want, withoutAddresses(got)[:2]); diff != "" {
@@ -94,7 +95,8 @@ func TestResolveWithoutAllAnswers(t *testing.T) {
 	when := at(t, "2026-05-01")
 	records := []*record.Record{
 		{Time: when, From: party("", "away@contoso.com"), To: []record.Participant{party("", "jane@contoso.com")}},
-		{Time: when, From: party("447700900123", "jane@contoso.com")}, // by the CSV, about whose address there is no answer
+		// by the CSV, about whose address there is no answer
+		{Time: when, From: party("447700900123", "jane@contoso.com")},
 		{Time: when, From: party("", "odd@contoso.com", "desk@contoso.com")},
 		{Time: when, From: party("", "desk@contoso.com")},
 	}

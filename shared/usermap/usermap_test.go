@@ -74,40 +74,56 @@ func TestResolve(t *testing.T) {
 		r       *record.Record
 		want    []Match
 	}{
-		"by number, whatever its spelling": {both, message(none, party("07700 900789")), []Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}}},
-		"the holder at that time":          {both, message(none, party("+447700900123")), []Match{{Mailbox: "id-joe", Participants: []int{0}, By: ByCSV}}},
-		"the holder before":                {both, early, []Match{{Mailbox: "id-jane", Participants: []int{0}, By: ByCSV}}},
+		"by number, whatever its spelling": {both, message(none, party("07700 900789")),
+			[]Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}}},
+		"the holder at that time": {both, message(none, party("+447700900123")),
+			[]Match{{Mailbox: "id-joe", Participants: []int{0}, By: ByCSV}}},
+		"the holder before": {both, early,
+			[]Match{{Mailbox: "id-jane", Participants: []int{0}, By: ByCSV}}},
 		"CSV first": {both, message(none, party("447700900789", "jane@contoso.com")),
 			[]Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}}},
 		"CSV names no valid user, then email": {both, message(none, party("447700900456", "joe@contoso.com")),
 			[]Match{{Mailbox: "id-joe", Participants: []int{0}, By: ByEmail}}},
 		"CSV names no valid user, no email": {both, message(none, party("447700900456")), nil},
-		"CSV is off":                        {automatic, message(none, party("447700900789", "jane@contoso.com")), []Match{{Mailbox: "id-jane", Participants: []int{0}, By: ByEmail}}},
-		"email is off":                      {custom, message(none, party("447700900999", "jane@contoso.com")), nil},
-		"both are off":                      {Options{}, message(none, party("447700900789", "jane@contoso.com")), nil},
+		"CSV is off": {automatic, message(none, party("447700900789", "jane@contoso.com")),
+			[]Match{{Mailbox: "id-jane", Participants: []int{0}, By: ByEmail}}},
+		"email is off": {custom, message(none, party("447700900999", "jane@contoso.com")), nil},
+		"both are off": {Options{}, message(none, party("447700900789", "jane@contoso.com")), nil},
 		"every participant": {both, message(none, party("447700900999", "jane@contoso.com"),
 			party("447700900789"), party("HMRC"), party("", "JOE@contoso.com ")),
-			[]Match{{Mailbox: "id-jane", Participants: []int{0}, By: ByEmail}, {Mailbox: "id-desk", Participants: []int{1}, By: ByCSV}, {Mailbox: "id-joe", Participants: []int{3}, By: ByEmail}}},
+			[]Match{{Mailbox: "id-jane", Participants: []int{0}, By: ByEmail},
+				{Mailbox: "id-desk", Participants: []int{1}, By: ByCSV}, {Mailbox: "id-joe", Participants: []int{3},
+					By: ByEmail}}},
 		"each mailbox once": {both, message(none, party("447700900999", "jane@contoso.com"),
-			party("447700900998", "j.doe@contoso.com"), party("447700900123", "jane@contoso.com"), party("447700900123")),
-			[]Match{{Mailbox: "id-jane", Participants: []int{0, 1}, By: ByEmail}, {Mailbox: "id-joe", Participants: []int{2, 3}, By: ByCSV}}},
-		"several addresses": {both, message(none, party("447700900999", "nobody@contoso.com", "desk@contoso.com", "joe@contoso.com")),
-			[]Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByEmail}, {Mailbox: "id-joe", Participants: []int{0}, By: ByEmail}}},
+			party("447700900998", "j.doe@contoso.com"), party("447700900123",
+				"jane@contoso.com"), party("447700900123")),
+			[]Match{{Mailbox: "id-jane", Participants: []int{0, 1}, By: ByEmail},
+				{Mailbox: "id-joe", Participants: []int{2, 3}, By: ByCSV}}},
+		"several addresses": {both,
+			message(none, party("447700900999", "nobody@contoso.com", "desk@contoso.com", "joe@contoso.com")),
+			[]Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByEmail},
+				{Mailbox: "id-joe", Participants: []int{0}, By: ByEmail}}},
 		"accepted domains": {limited, message(none, party("447700900999", "jane@contoso.com", "leaver@contoso.co.uk")),
 			[]Match{{Mailbox: "id-leaver", Participants: []int{0}, By: ByEmail}}},
-		"accepted domains don't limit the CSV": {limited, message(none, party("447700900789")), []Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}}},
-		"a refused address that the CSV names for another": {limited, message(none, party("447700900789"), party("447700900999", "desk@contoso.com")),
+		"accepted domains don't limit the CSV": {limited, message(none, party("447700900789")),
+			[]Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}}},
+		"a refused address that the CSV names for another": {limited,
+			message(none, party("447700900789"), party("447700900999", "desk@contoso.com")),
 			[]Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}}},
 		"owner among the participants": {both, message(party("447700900789"), party("07700900789")),
 			[]Match{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}}},
 		"owner not among them": {both, message(party("447700900789"), party("447700900999"), party("447700900123")),
-			[]Match{{Mailbox: "id-joe", Participants: []int{1}, By: ByCSV}, {Mailbox: "id-desk", Participants: []int{Owner}, By: ByCSV}}},
-		"owner who is no number": {both, message(party("O2"), party("447700900123")), []Match{{Mailbox: "id-joe", Participants: []int{0}, By: ByCSV}}},
-		"nobody":                 {both, message(none, none), nil},
-		"strangers":              {both, message(none, party("65000"), party("+12025550123", "a@example.com")), nil},
-		"no addresses": {both, message(none, party("447700900999", "jane", "@contoso.com", "jane@contoso.com,joe@contoso.com",
-			"jane@contoso.com\r\nBcc: x@example.com", "' or mail ne '@contoso.com", "empty@contoso.com")), nil},
-		"empty participants keep their places": {both, message(none, none, none, party("447700900123")), []Match{{Mailbox: "id-joe", Participants: []int{2}, By: ByCSV}}},
+			[]Match{{Mailbox: "id-joe", Participants: []int{1}, By: ByCSV},
+				{Mailbox: "id-desk", Participants: []int{Owner}, By: ByCSV}}},
+		"owner who is no number": {both, message(party("O2"), party("447700900123")),
+			[]Match{{Mailbox: "id-joe", Participants: []int{0}, By: ByCSV}}},
+		"nobody":    {both, message(none, none), nil},
+		"strangers": {both, message(none, party("65000"), party("+12025550123", "a@example.com")), nil},
+		"no addresses": {both,
+			message(none, party("447700900999", "jane", "@contoso.com", "jane@contoso.com,joe@contoso.com",
+				"jane@contoso.com\r\nBcc: x@example.com", "' or mail ne '@contoso.com", "empty@contoso.com")), nil},
+		"empty participants keep their places": {both, message(none, none, none, party("447700900123")),
+			[]Match{{Mailbox: "id-joe", Participants: []int{2}, By: ByCSV}}},
 	} {
 		table, err := ParseCSV(strings.NewReader(mapping), "GB")
 		if err != nil {
@@ -132,9 +148,11 @@ func TestResolveAsksTwiceForAllRecords(t *testing.T) {
 	}
 	when := at(t, "2026-05-01")
 	records := []*record.Record{
-		{Time: when, From: party("447700900789", "never-asked@contoso.com"), To: []record.Participant{party("447700900456", "JOE@contoso.com")}},
+		{Time: when, From: party("447700900789", "never-asked@contoso.com"),
+			To: []record.Participant{party("447700900456", "JOE@contoso.com")}},
 		nil,
-		{Time: when, From: party("447700900123"), To: []record.Participant{party("447700900999", "desk@contoso.com", "joe@contoso.com", "jane@contoso.com")}},
+		{Time: when, From: party("447700900123"),
+			To: []record.Participant{party("447700900999", "desk@contoso.com", "joe@contoso.com", "jane@contoso.com")}},
 	}
 	d := contoso()
 	got, err := New(Options{Automatic: true, Custom: true, Region: "GB"}, table, d).Resolve(t.Context(), records)
@@ -142,9 +160,12 @@ func TestResolveAsksTwiceForAllRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := [][]Match{
-		{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV}, {Mailbox: "id-joe", Participants: []int{1}, By: ByEmail}},
+		{{Mailbox: "id-desk", Participants: []int{0}, By: ByCSV},
+			{Mailbox: "id-joe", Participants: []int{1}, By: ByEmail}},
 		nil,
-		{{Mailbox: "id-joe", Participants: []int{0, 1}, By: ByCSV}, {Mailbox: "id-desk", Participants: []int{1}, By: ByEmail}, {Mailbox: "id-jane", Participants: []int{1}, By: ByEmail}},
+		{{Mailbox: "id-joe", Participants: []int{0, 1}, By: ByCSV},
+			{Mailbox: "id-desk", Participants: []int{1}, By: ByEmail}, {Mailbox: "id-jane", Participants: []int{1},
+				By: ByEmail}},
 	}
 	if diff := cmp.Diff(want, withoutAddresses(got)); diff != "" {
 		t.Errorf("matches (-want +got):\n%s", diff)
@@ -175,11 +196,13 @@ func TestResolveFailsWithTheDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &record.Record{Time: at(t, "2026-05-01"), From: party("447700900123"), To: []record.Participant{party("", "desk@contoso.com")}}
+	r := &record.Record{Time: at(t, "2026-05-01"), From: party("447700900123"),
+		To: []record.Participant{party("", "desk@contoso.com")}}
 	for fail := 1; fail <= 2; fail++ {
 		d := contoso()
 		d.fail = fail
-		got, err := New(Options{Automatic: true, Custom: true, Region: "GB"}, table, d).Resolve(t.Context(), []*record.Record{r})
+		got, err := New(Options{Automatic: true, Custom: true, Region: "GB"}, table, d).Resolve(t.Context(),
+			[]*record.Record{r})
 		if got != nil || !errors.Is(err, errAway) {
 			t.Errorf("question %d: %v, %v", fail, got, err)
 		}
@@ -272,11 +295,13 @@ func TestMatchesNameTheirAddresses(t *testing.T) {
 	}
 	r := &record.Record{Time: at(t, "2026-05-01"), From: party("447700900123", "other@contoso.com"),
 		To: []record.Participant{party("", "private@example.com", "Desk <DESK@contoso.com>"), party("07700 900123")}}
-	got, err := New(Options{Automatic: true, Custom: true, Region: "GB"}, table, contoso()).Resolve(t.Context(), []*record.Record{r})
+	got, err := New(Options{Automatic: true, Custom: true, Region: "GB"}, table, contoso()).Resolve(t.Context(),
+		[]*record.Record{r})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := [][]Match{{{Mailbox: "id-joe", Participants: []int{0, 2}, By: ByCSV, Addresses: []string{"joe@contoso.com", "joe@contoso.com"}},
+	want := [][]Match{{{Mailbox: "id-joe", Participants: []int{0, 2}, By: ByCSV,
+		Addresses: []string{"joe@contoso.com", "joe@contoso.com"}},
 		{Mailbox: "id-desk", Participants: []int{1}, By: ByEmail, Addresses: []string{"desk@contoso.com"}}}}
 	if diff := cmp.Diff(want, [][]Match{got[0].Matches}); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -290,15 +315,16 @@ func TestNumbersInEnvelopesAreMapped(t *testing.T) {
 	}
 	token := party("insert-address-token")
 	for name, r := range map[string]*record.Record{
-		"type of an MMS centre":    {From: party("+447700900123/TYPE=PLMN")},
-		"SIP":                      {From: party("<sip:+447700900123@ims.example;user=phone>")},
-		"phone-context":            {From: party("tel:7700900123;phone-context=+44")},
-		"extension":                {From: party("07700 900123 ext 5")},
-		"number shown":             {To: []record.Participant{party("*31#07700900123")}},
-		"owner":                    {Owner: "tel:+447700900123"},
-		"insert-address-token":     {From: token, Owner: "447700900123", Direction: "Out"},
-		"the token, no direction":  {From: token, Owner: "447700900123"},
-		"the token in an envelope": {From: party("Insert-Address-Token/TYPE=PLMN"), Owner: "447700900123", Direction: "OUT"},
+		"type of an MMS centre":   {From: party("+447700900123/TYPE=PLMN")},
+		"SIP":                     {From: party("<sip:+447700900123@ims.example;user=phone>")},
+		"phone-context":           {From: party("tel:7700900123;phone-context=+44")},
+		"extension":               {From: party("07700 900123 ext 5")},
+		"number shown":            {To: []record.Participant{party("*31#07700900123")}},
+		"owner":                   {Owner: "tel:+447700900123"},
+		"insert-address-token":    {From: token, Owner: "447700900123", Direction: "Out"},
+		"the token, no direction": {From: token, Owner: "447700900123"},
+		"the token in an envelope": {From: party("Insert-Address-Token/TYPE=PLMN"), Owner: "447700900123",
+			Direction: "OUT"},
 	} {
 		r.Time = at(t, "2026-05-01")
 		got, err := New(Options{Custom: true, Region: "GB"}, table, contoso()).Resolve(t.Context(), []*record.Record{r})

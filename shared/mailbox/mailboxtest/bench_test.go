@@ -19,14 +19,17 @@ func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
 
 func BenchmarkCreate(b *testing.B) {
-	g := mailboxtest.New(mailboxtest.Options{Users: []mailboxtest.User{{ID: anna, UPN: "a@contoso.example"}}, Limits: mailboxtest.Limits{Off: true}})
+	g := mailboxtest.New(mailboxtest.Options{Users: []mailboxtest.User{{ID: anna, UPN: "a@contoso.example"}},
+		Limits: mailboxtest.Limits{Off: true}})
 	body, _ := json.Marshal(message("ab"))
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for b.Loop() {
-		r := httptest.NewRequest("POST", "/v1.0/users/"+anna+"/mailFolders/inbox/messages", strings.NewReader(string(body)))
-		r.Header = http.Header{"Authorization": {"Bearer local"}, "Content-Type": {"application/json"}, "Prefer": {immutable}}
+		r := httptest.NewRequest("POST", "/v1.0/users/"+anna+"/mailFolders/inbox/messages",
+			strings.NewReader(string(body)))
+		r.Header = http.Header{"Authorization": {"Bearer local"}, "Content-Type": {"application/json"},
+			"Prefer": {immutable}}
 		g.ServeHTTP(discard{http.Header{}}, r)
 	}
 	b.StopTimer()

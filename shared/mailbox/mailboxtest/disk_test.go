@@ -46,12 +46,14 @@ func TestMailboxesAreFoundByTheNextStart(t *testing.T) {
 		t.Errorf("%d messages", len(again.Messages(anna)))
 	}
 	again.made(f, "ag")
-	again.want(again.create(f, "ah", object{"internetMessageHeaders": []object{{"name": "x-more", "value": "v"}}}), 403, "ErrorQuotaExceeded")
+	again.want(again.create(f, "ah", object{"internetMessageHeaders": []object{{"name": "x-more", "value": "v"}}}), 403,
+		"ErrorQuotaExceeded")
 	if n := again.Messages(anna)[3].Number; n != 6 {
 		t.Errorf("number %d", n)
 	}
 	again.Close()
-	if third := start(t, mailboxtest.Options{Dir: dir}); len(third.Messages(anna)) != 4 || third.Messages(anna)[0].Attachments[0].Content != nil {
+	if third := start(t, mailboxtest.Options{Dir: dir}); len(third.Messages(anna)) != 4 ||
+		third.Messages(anna)[0].Attachments[0].Content != nil {
 		t.Errorf("%d messages", len(third.Messages(anna)))
 	}
 }

@@ -18,10 +18,11 @@ func TestFaults(t *testing.T) {
 		code   string
 		made   int
 	}{
-		"503":               {mailboxtest.Fault{}, 503, "ServiceUnavailable", 0},
-		"504 after":         {mailboxtest.Fault{After: true, Status: 504}, 504, "UnknownError", 1},
-		"429":               {mailboxtest.Fault{Status: 429, RetryAfter: "3"}, 429, "ApplicationThrottled", 0},
-		"a code":            {mailboxtest.Fault{Status: 400, Code: "ErrorMimeContentInvalid"}, 400, "ErrorMimeContentInvalid", 0},
+		"503":       {mailboxtest.Fault{}, 503, "ServiceUnavailable", 0},
+		"504 after": {mailboxtest.Fault{After: true, Status: 504}, 504, "UnknownError", 1},
+		"429":       {mailboxtest.Fault{Status: 429, RetryAfter: "3"}, 429, "ApplicationThrottled", 0},
+		"a code": {mailboxtest.Fault{Status: 400, Code: "ErrorMimeContentInvalid"}, 400,
+			"ErrorMimeContentInvalid", 0},
 		"reset before":      {mailboxtest.Fault{Reset: true}, 0, "", 0},
 		"reset after":       {mailboxtest.Fault{Reset: true, After: true}, 0, "", 1},
 		"cut":               {mailboxtest.Fault{Cut: true, After: true}, 0, "", 1},
@@ -30,14 +31,16 @@ func TestFaults(t *testing.T) {
 		"empty":             {mailboxtest.Fault{Empty: true, Status: 201}, 201, "", 0},
 		"a draft":           {mailboxtest.Fault{Status: 201, Body: `{"id":"x","isDraft":true}`}, 201, "", 0},
 		"stall":             {mailboxtest.Fault{Stall: time.Millisecond}, 0, "", 0},
-		"slow":              {mailboxtest.Fault{Stall: time.Millisecond, Status: 504, After: true}, 504, "UnknownError", 1},
+		"slow": {mailboxtest.Fault{Stall: time.Millisecond, Status: 504, After: true}, 504, "UnknownError",
+			1},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := start(t, mailboxtest.Options{})
 			s.Fail(mailboxtest.Create, 2, c.fault)
 			s.made("inbox", "ab")
 			a := s.create("inbox", "ac")
-			if c.status == 0 && a.err == nil || c.status != 0 && (a.err != nil || a.status != c.status || a.code() != c.code) {
+			if c.status == 0 && a.err == nil || c.status != 0 &&
+				(a.err != nil || a.status != c.status || a.code() != c.code) {
 				t.Errorf("got %d %q %v: %s", a.status, a.code(), a.err, a.raw)
 			}
 			if a.err == nil && a.header.Get("Retry-After") != c.fault.RetryAfter {
@@ -74,9 +77,11 @@ func TestFaultsOfEachKind(t *testing.T) {
 	m := s.messages("inbox") + "/" + id
 	url := s.want(s.do("POST", m+"/attachments/createUploadSession", item("a", 3_000_000)), 201, "").text("uploadUrl")
 	for kind, call := range map[string]func() answer{
-		mailboxtest.Create:     func() answer { return s.create("inbox", "ac") },
-		mailboxtest.AddFile:    func() answer { return s.do("POST", m+"/attachments", fileOf("a", nil)) },
-		mailboxtest.Session:    func() answer { return s.do("POST", m+"/attachments/createUploadSession", item("a", 3_000_000)) },
+		mailboxtest.Create:  func() answer { return s.create("inbox", "ac") },
+		mailboxtest.AddFile: func() answer { return s.do("POST", m+"/attachments", fileOf("a", nil)) },
+		mailboxtest.Session: func() answer {
+			return s.do("POST", m+"/attachments/createUploadSession", item("a", 3_000_000))
+		},
 		mailboxtest.Part:       func() answer { return s.put(url, make([]byte, 3_000_000), 0, 3_000_000) },
 		mailboxtest.Folder:     func() answer { return s.do("POST", folders, object{"displayName": "O2"}) },
 		mailboxtest.FindFolder: func() answer { return s.do("GET", folders, nil) },

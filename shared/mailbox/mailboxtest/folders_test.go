@@ -28,7 +28,8 @@ func TestQuotesInFiltersAreDoubled(t *testing.T) {
 	s := start(t, mailboxtest.Options{})
 	s.want(s.do("GET", folders+query("$filter", "displayName eq 'Anna's messages'"), nil), 400, "BadRequest")
 	s.want(s.do("GET", "/v1.0/users"+query("$filter", "mail eq 'anna.o'neil@contoso.example'"), nil), 400, "BadRequest")
-	s.want(s.do("GET", "/v1.0/users/"+anna+"/messages"+query("$filter", "internetMessageId eq '<a'b>'"), nil), 400, "ErrorInvalidUrlQueryFilter")
+	s.want(s.do("GET", "/v1.0/users/"+anna+"/messages"+query("$filter", "internetMessageId eq '<a'b>'"), nil), 400,
+		"ErrorInvalidUrlQueryFilter")
 }
 
 // all follows the links of a list.
@@ -55,7 +56,8 @@ func TestFoldersComeTenAPage(t *testing.T) {
 		t.Errorf("%d on the first page", n)
 	}
 	names, pages := s.all(folders)
-	want := []string{"Archive", "Clutter", "Conversation History", "Deleted Items", "Drafts", "Inbox", "Junk Email", "Notes", "Outbox", "RSS Feeds", "Sent Items", "O2"}
+	want := []string{"Archive", "Clutter", "Conversation History", "Deleted Items", "Drafts", "Inbox", "Junk Email",
+		"Notes", "Outbox", "RSS Feeds", "Sent Items", "O2"}
 	if d := cmp.Diff(want, names); d != "" || pages != 2 {
 		t.Errorf("%d pages: %s", pages, d)
 	}
@@ -68,7 +70,8 @@ func TestHiddenFoldersAreLeftOut(t *testing.T) {
 	s := start(t, mailboxtest.Options{})
 	s.AddFolder(anna, "Secret", true)
 	find := func(more ...string) int {
-		return len(s.want(s.do("GET", folders+query(append([]string{"$filter", "displayName eq 'Secret'"}, more...)...), nil), 200, "").list())
+		return len(s.want(s.do("GET", folders+query(append([]string{"$filter", "displayName eq 'Secret'"}, more...)...),
+			nil), 200, "").list())
 	}
 	if find() != 0 {
 		t.Error("a hidden folder is in the list")
@@ -105,7 +108,8 @@ func TestFindByKey(t *testing.T) {
 	s.made(f, "ab02")
 	find := func(folder, filter string) []string {
 		ids := []string{}
-		for _, m := range s.want(s.do("GET", s.messages(folder)+query("$filter", filter, "$select", "id"), nil), 200, "").list() {
+		for _, m := range s.want(s.do("GET", s.messages(folder)+query("$filter", filter, "$select", "id"), nil), 200,
+			"").list() {
 			ids = append(ids, m["id"].(string))
 			if len(m) != 3 { // id, etag, context
 				t.Errorf("not selected: %v", m)
@@ -122,22 +126,25 @@ func TestFindByKey(t *testing.T) {
 		folder, filter string
 		want           []string
 	}{
-		"key":                         {f, by(keyID, "ab01"), []string{id}},
-		"value in upper case":         {f, by(keyID, "AB01"), []string{id}},
-		"name in lower case":          {f, by(lower, "ab01"), []string{}},
-		"GUID in upper case":          {f, by(upperGUID, "ab01"), []string{id}},
-		"beginning of the value":      {f, by(keyID, "ab"), []string{}},
-		"another folder":              {other, by(keyID, "ab01"), []string{}},
-		"internetMessageId":           {f, "internetMessageId eq '<ab01@o2archiver.invalid>'", []string{id}},
-		"both":                        {f, "isDraft eq false and (" + by(keyID, "ab01") + " or internetMessageId eq 'x')", []string{id}},
-		"key of one, value of other":  {f, by(keyID, "1"), []string{}},
-		"no such name in the mailbox": {f, by("String {6f7a8b90-1234-4c5d-8e9f-001122334455} Name None", "a"), []string{}},
+		"key":                    {f, by(keyID, "ab01"), []string{id}},
+		"value in upper case":    {f, by(keyID, "AB01"), []string{id}},
+		"name in lower case":     {f, by(lower, "ab01"), []string{}},
+		"GUID in upper case":     {f, by(upperGUID, "ab01"), []string{id}},
+		"beginning of the value": {f, by(keyID, "ab"), []string{}},
+		"another folder":         {other, by(keyID, "ab01"), []string{}},
+		"internetMessageId":      {f, "internetMessageId eq '<ab01@o2archiver.invalid>'", []string{id}},
+		"both": {f,
+			"isDraft eq false and (" + by(keyID, "ab01") + " or internetMessageId eq 'x')", []string{id}},
+		"key of one, value of other": {f, by(keyID, "1"), []string{}},
+		"no such name in the mailbox": {f, by("String {6f7a8b90-1234-4c5d-8e9f-001122334455} Name None", "a"),
+			[]string{}},
 	} {
 		if d := cmp.Diff(c.want, find(c.folder, c.filter)); d != "" {
 			t.Errorf("%s: %s", what, d)
 		}
 	}
-	for _, bad := range []string{by("ArchiveKey", "a"), "ep/value eq 'a", "internetMessageId", "(isDraft eq false", "singleValueExtendedProperties/any(ep: x/id eq 'a')"} {
+	for _, bad := range []string{by("ArchiveKey", "a"), "ep/value eq 'a", "internetMessageId", "(isDraft eq false",
+		"singleValueExtendedProperties/any(ep: x/id eq 'a')"} {
 		if a := s.do("GET", s.messages(f)+query("$filter", bad), nil); a.status != 400 {
 			t.Errorf("%s: %d", bad, a.status)
 		}
@@ -167,7 +174,8 @@ func TestExpand(t *testing.T) {
 	f := s.folder("O2")
 	id := s.made(f, "ab01", object{"attachments": []object{fileOf("a.bin", []byte("abc"))}})
 	path := s.messages(f) + "/" + id
-	a := s.want(s.do("GET", path+query("$select", "id", "$expand", "singleValueExtendedProperties($filter=id eq '"+keyID+"' or id eq '"+stateID+"')"), nil), 200, "")
+	a := s.want(s.do("GET", path+query("$select", "id", "$expand",
+		"singleValueExtendedProperties($filter=id eq '"+keyID+"' or id eq '"+stateID+"')"), nil), 200, "")
 	want := []any{object{"id": keyID, "value": "ab01"}}
 	if d := cmp.Diff(want, a.body["singleValueExtendedProperties"]); d != "" {
 		t.Error(d)
@@ -186,7 +194,8 @@ func TestDeleteGoesToDeletedItems(t *testing.T) {
 	f := s.folder("O2")
 	path := "/v1.0/users/" + anna + "/messages/" + s.made(f, "ab")
 	s.want(s.do("DELETE", path, nil), 204, "")
-	if n := len(s.want(s.do("GET", s.messages(f), nil), 200, "").list()); n != 0 || len(s.Messages(anna)) != 0 || len(s.Deleted(anna)) != 1 {
+	if n := len(s.want(s.do("GET", s.messages(f), nil), 200, "").list()); n != 0 || len(s.Messages(anna)) != 0 ||
+		len(s.Deleted(anna)) != 1 {
 		t.Errorf("%d in the folder, %d, %d deleted", n, len(s.Messages(anna)), len(s.Deleted(anna)))
 	}
 	s.want(s.do("DELETE", path, nil), 204, "")
@@ -200,7 +209,8 @@ func TestChangeOfAMessage(t *testing.T) {
 	s := start(t, mailboxtest.Options{})
 	f := s.folder("O2")
 	partial := message("ab")
-	partial["singleValueExtendedProperties"] = append(partial["singleValueExtendedProperties"].([]object), prop(stateID, "partial"))
+	partial["singleValueExtendedProperties"] = append(partial["singleValueExtendedProperties"].([]object),
+		prop(stateID, "partial"))
 	path := "/v1.0/users/" + anna + "/messages/" + s.want(s.do("POST", s.messages(f), partial), 201, "").text("id")
 	s.want(s.do("PATCH", path, props(prop(stateID, "complete"))), 200, "")
 	if v, _ := s.Messages(anna)[0].Property("ImportState"); v != "complete" {
@@ -210,7 +220,8 @@ func TestChangeOfAMessage(t *testing.T) {
 		t.Errorf("ArchiveKey: %q", v)
 	}
 	for _, c := range []object{
-		{"subject": "another"}, {"body": object{"content": "another"}}, {"toRecipients": []object{}}, {"ccRecipients": []object{}}, {"from": recipientOf("", "a@b.example")},
+		{"subject": "another"}, {"body": object{"content": "another"}}, {"toRecipients": []object{}},
+		{"ccRecipients": []object{}}, {"from": recipientOf("", "a@b.example")},
 	} {
 		s.want(s.do("PATCH", path, c), 403, "ErrorAccessDenied")
 	}

@@ -112,7 +112,9 @@ func TestDefaultIsTenThousandRequests(t *testing.T) {
 	// A thousand batches of 20 would be 20,000: the first 500 fit.
 	var requests []object
 	for i := range 20 {
-		requests = append(requests, object{"id": strconv.Itoa(i), "method": "GET", "url": "/users/" + anna + "/messages/none", "headers": object{}})
+		requests = append(requests,
+			object{"id": strconv.Itoa(i), "method": "GET", "url": "/users/" + anna + "/messages/none",
+				"headers": object{}})
 	}
 	for i := range 501 {
 		a := s.want(s.do("POST", "/v1.0/$batch", object{"requests": requests}), 200, "")
@@ -133,7 +135,8 @@ func TestUploadInFiveMinutes(t *testing.T) {
 	s := start(t, mailboxtest.Options{Limits: mailboxtest.Limits{UploadPerFiveMinutes: 5_000_000}})
 	f := s.folder("O2")
 	id := s.made(f, "ab")
-	url := s.want(s.do("POST", s.messages(f)+"/"+id+"/attachments/createUploadSession", item("a", 6_000_000)), 201, "").text("uploadUrl")
+	url := s.want(s.do("POST", s.messages(f)+"/"+id+"/attachments/createUploadSession", item("a", 6_000_000)), 201,
+		"").text("uploadUrl")
 	s.want(s.put(url, make([]byte, 3_000_000), 0, 6_000_000), 200, "")
 	a := s.want(s.put(url, make([]byte, 3_000_000), 3_000_000, 6_000_000), 429, "ApplicationThrottled")
 	if d := s.retryAfter(a); d != 5*time.Minute {
@@ -157,7 +160,8 @@ func TestRequestsOfTheApplication(t *testing.T) {
 }
 
 func TestLimitsOff(t *testing.T) {
-	s := start(t, mailboxtest.Options{Limits: mailboxtest.Limits{Off: true, PerTenMinutes: 1, Concurrent: 1, UploadPerFiveMinutes: 1, PerTenSeconds: 1}})
+	s := start(t, mailboxtest.Options{Limits: mailboxtest.Limits{Off: true, PerTenMinutes: 1, Concurrent: 1,
+		UploadPerFiveMinutes: 1, PerTenSeconds: 1}})
 	for range 3 {
 		s.want(s.do("POST", s.messages("inbox"), message("ab")), 201, "")
 	}

@@ -4,8 +4,10 @@ import "testing"
 
 func TestLoneSurrogate(t *testing.T) {
 	for in, want := range map[string]bool{
-		`a`: false, `\`: false, `\u`: false, `\ud8`: true, `\ud83d`: true, `\ude00`: true, `\ud83d\ude00`: false, `\ud83d\ud83d\ude00`: true,
-		`\ud83d\n`: true, `\\ud83d`: false, `\\\ud83d`: true, `\ud7ff`: false, `\ue000`: false, `\uD83D\uDE00\uDE00`: true,
+		`a`: false, `\`: false, `\u`: false, `\ud8`: true, `\ud83d`: true, `\ude00`: true, `\ud83d\ude00`: false,
+		`\ud83d\ud83d\ude00`: true,
+		`\ud83d\n`:           true, `\\ud83d`: false, `\\\ud83d`: true, `\ud7ff`: false, `\ue000`: false,
+		`\uD83D\uDE00\uDE00`: true,
 	} {
 		if got := loneSurrogate([]byte(in)); got != want {
 			t.Errorf("%s: %v", in, got)

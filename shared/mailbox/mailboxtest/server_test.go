@@ -40,7 +40,8 @@ func start(t *testing.T, o mailboxtest.Options) *server {
 	t.Helper()
 	s := &server{t: t, clock: archivetest.NewClock(time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC))}
 	o.Now = s.clock.Now
-	o.Users = append([]mailboxtest.User{{ID: anna, UPN: "anna@contoso.example", Mail: "anna.o'neil@contoso.example", DisplayName: "Anna"}}, o.Users...)
+	o.Users = append([]mailboxtest.User{{ID: anna, UPN: "anna@contoso.example", Mail: "anna.o'neil@contoso.example",
+		DisplayName: "Anna"}}, o.Users...)
 	s.Graph = mailboxtest.New(o)
 	h := httptest.NewServer(s.Graph)
 	t.Cleanup(h.Close)
@@ -144,7 +145,8 @@ func recipientOf(name, address string) object {
 // message is a message as an importer sends it; changes are laid over it, nil takes a property away.
 func message(key string, changes ...object) object {
 	m := object{
-		"subject": "SMS from +44 7700 900123", "body": object{"contentType": "text", "content": "Hello"}, "isRead": true,
+		"subject": "SMS from +44 7700 900123", "body": object{"contentType": "text",
+			"content": "Hello"}, "isRead": true,
 		"from":                   recipientOf("+44 7700 900123", "447700900123@sms.o2archiver.invalid"),
 		"toRecipients":           []object{recipientOf("Anna", "anna@contoso.example")},
 		"internetMessageId":      "<" + key + "@o2archiver.invalid>",

@@ -31,8 +31,10 @@ func TestAttachmentSizes(t *testing.T) {
 		}
 	}
 	for _, bad := range []object{
-		{"AttachmentItem": object{"name": "a", "size": 4 << 20}}, {"AttachmentItem": object{"attachmentType": "file", "size": 4 << 20}},
-		{"AttachmentItem": object{"attachmentType": "blob", "name": "a", "size": 4 << 20}}, {"attachmentItem": object{}}, {},
+		{"AttachmentItem": object{"name": "a", "size": 4 << 20}}, {"AttachmentItem": object{"attachmentType": "file",
+			"size": 4 << 20}},
+		{"AttachmentItem": object{"attachmentType": "blob", "name": "a",
+			"size": 4 << 20}}, {"attachmentItem": object{}}, {},
 		{"AttachmentItem": object{"attachmentType": "file", "name": "a", "size": "4194304"}},
 	} {
 		if a := s.do("POST", path+"/createUploadSession", bad); a.status != 400 {
@@ -42,13 +44,16 @@ func TestAttachmentSizes(t *testing.T) {
 }
 
 func item(name string, size int) object {
-	return object{"AttachmentItem": object{"attachmentType": "file", "name": name, "size": size, "contentType": "audio/wav"}}
+	return object{"AttachmentItem": object{"attachmentType": "file", "name": name, "size": size,
+		"contentType": "audio/wav"}}
 }
 
 func (s *server) put(url string, content []byte, first, total int, header ...string) answer {
 	s.t.Helper()
 	r := fmt.Sprintf("bytes %d-%d/%d", first, first+len(content)-1, total)
-	return s.do("PUT", url, content, append([]string{"Authorization", "", "Content-Type", "application/octet-stream", "Content-Range", r}, header...)...)
+	return s.do("PUT", url, content,
+		append([]string{"Authorization", "", "Content-Type", "application/octet-stream", "Content-Range", r},
+			header...)...)
 }
 
 func TestUploadSession(t *testing.T) {
@@ -68,10 +73,14 @@ func TestUploadSession(t *testing.T) {
 	if d := cmp.Diff([]any{"0-"}, a.body["nextExpectedRanges"]); d != "" {
 		t.Error(d)
 	}
-	s.want(s.put(strings.Replace(url, uploads.URL, s.url, 1), content[:part], 0, total), 401, "InvalidAuthenticationToken") // not the Graph's host
+	// not the Graph's host
+	s.want(s.put(strings.Replace(url, uploads.URL, s.url, 1), content[:part], 0, total), 401,
+		"InvalidAuthenticationToken")
 	s.want(s.put(url, content[:part], 0, total, "Authorization", "Bearer local"), 401, "InvalidAuthenticationToken")
-	s.want(s.put(strings.Replace(url, "authtoken=", "authtoken=x", 1), content[:part], 0, total), 401, "ErrorAccessDenied")
-	s.want(s.put(strings.Replace(url, "AttachmentSessions('", "AttachmentSessions('x", 1), content[:part], 0, total), 404, "ErrorItemNotFound")
+	s.want(s.put(strings.Replace(url, "authtoken=", "authtoken=x", 1), content[:part], 0, total), 401,
+		"ErrorAccessDenied")
+	s.want(s.put(strings.Replace(url, "AttachmentSessions('", "AttachmentSessions('x", 1), content[:part], 0, total),
+		404, "ErrorItemNotFound")
 	s.want(s.put(url, content[:part+1], 0, total), 413, "BadRequest")
 	s.want(s.put(url, content[part:2*part], part, total), 416, "InvalidContentRange")
 	s.want(s.put(url, content[:part], 0, total+1), 400, "InvalidContentRangeHeader")
@@ -93,7 +102,8 @@ func TestUploadSession(t *testing.T) {
 	s.want(s.put(url, content[2*part:], 2*part, total), 404, "ErrorItemNotFound")
 	got := s.Messages(anna)[0].Attachments
 	sum := sha256.Sum256(content)
-	if len(got) != 1 || got[0].SHA256 != hex.EncodeToString(sum[:]) || got[0].Name != "call.wav" || got[0].Type != "audio/wav" || !bytes.Equal(got[0].Content, content) {
+	if len(got) != 1 || got[0].SHA256 != hex.EncodeToString(sum[:]) || got[0].Name != "call.wav" ||
+		got[0].Type != "audio/wav" || !bytes.Equal(got[0].Content, content) {
 		t.Errorf("%d attachments", len(got))
 	}
 	raw := s.do("GET", s.messages(f)+"/"+id+"/attachments/"+got[0].ID+"/$value", nil)
@@ -105,7 +115,8 @@ func TestUploadSession(t *testing.T) {
 func TestUploadOnTheSameHost(t *testing.T) {
 	s := start(t, mailboxtest.Options{})
 	f := s.folder("O2")
-	a := s.want(s.do("POST", s.messages(f)+"/"+s.made(f, "ab")+"/attachments/createUploadSession", item("a", 3_000_000)), 201, "")
+	a := s.want(s.do("POST", s.messages(f)+"/"+s.made(f, "ab")+"/attachments/createUploadSession",
+		item("a", 3_000_000)), 201, "")
 	url := a.text("uploadUrl")
 	if strings.HasPrefix(url, s.url+"/v1.0") {
 		t.Errorf("the path is Graph's: %s", url)
@@ -120,7 +131,8 @@ func TestUploadSessionEnds(t *testing.T) {
 	s := start(t, mailboxtest.Options{})
 	f := s.folder("O2")
 	session := func(id string) string {
-		return s.want(s.do("POST", s.messages(f)+"/"+id+"/attachments/createUploadSession", item("a", 3_000_000)), 201, "").text("uploadUrl")
+		return s.want(s.do("POST", s.messages(f)+"/"+id+"/attachments/createUploadSession", item("a", 3_000_000)), 201,
+			"").text("uploadUrl")
 	}
 	id := s.made(f, "ab")
 	url := session(id)
@@ -139,7 +151,8 @@ func TestTooLargeShowsAtTheLastPart(t *testing.T) {
 	f := s.folder("O2")
 	id := s.made(f, "ab")
 	s.want(s.do("POST", s.messages(f)+"/"+id+"/attachments", fileOf("a", make([]byte, 2_000_000))), 201, "")
-	url := s.want(s.do("POST", s.messages(f)+"/"+id+"/attachments/createUploadSession", item("b", 3_500_000)), 201, "").text("uploadUrl")
+	url := s.want(s.do("POST", s.messages(f)+"/"+id+"/attachments/createUploadSession", item("b", 3_500_000)), 201,
+		"").text("uploadUrl")
 	s.want(s.put(url, make([]byte, 2_000_000), 0, 3_500_000), 200, "")
 	s.want(s.put(url, make([]byte, 1_500_000), 2_000_000, 3_500_000), 413, "ErrorMessageSizeExceeded")
 	if n := len(s.Messages(anna)[0].Attachments); n != 1 {

@@ -11,23 +11,30 @@ import (
 
 func directory() mailboxtest.Options {
 	return mailboxtest.Options{Users: []mailboxtest.User{
-		{ID: "0b", UPN: "ben@contoso.example", Mail: "b.new@contoso.example", Proxy: []string{"b.alias@contoso.example", "smtp:b.old@contoso.example"}},
+		{ID: "0b", UPN: "ben@contoso.example", Mail: "b.new@contoso.example",
+			Proxy: []string{"b.alias@contoso.example", "smtp:b.old@contoso.example"}},
 		{ID: "0c", UPN: "leaver@contoso.example", Mail: "leaver@contoso.example", Disabled: true},
 	}}
 }
 
 func lookUp(address string) string {
-	return "/users" + query("$filter", "proxyAddresses/any(p:p eq 'smtp:"+address+"') or mail eq '"+address+"' or userPrincipalName eq '"+address+"'", "$select", "id,userPrincipalName,mail,accountEnabled")
+	return "/users" + query("$filter",
+		"proxyAddresses/any(p:p eq 'smtp:"+address+"') or mail eq '"+address+"' or userPrincipalName eq '"+address+
+			"'", "$select", "id,userPrincipalName,mail,accountEnabled")
 }
 
 func TestLookUp(t *testing.T) {
 	s := start(t, directory())
 	for address, want := range map[string][]object{
-		"b.alias@contoso.example":      {{"id": "0b", "userPrincipalName": "ben@contoso.example", "mail": "b.new@contoso.example", "accountEnabled": true}},
-		"B.OLD@contoso.example":        {{"id": "0b", "userPrincipalName": "ben@contoso.example", "mail": "b.new@contoso.example", "accountEnabled": true}},
-		"leaver@contoso.example":       {{"id": "0c", "userPrincipalName": "leaver@contoso.example", "mail": "leaver@contoso.example", "accountEnabled": false}},
-		"anna.o''neil@contoso.example": {{"id": anna, "userPrincipalName": "anna@contoso.example", "mail": "anna.o'neil@contoso.example", "accountEnabled": true}},
-		"nobody@contoso.example":       nil,
+		"b.alias@contoso.example": {{"id": "0b", "userPrincipalName": "ben@contoso.example",
+			"mail": "b.new@contoso.example", "accountEnabled": true}},
+		"B.OLD@contoso.example": {{"id": "0b", "userPrincipalName": "ben@contoso.example",
+			"mail": "b.new@contoso.example", "accountEnabled": true}},
+		"leaver@contoso.example": {{"id": "0c", "userPrincipalName": "leaver@contoso.example",
+			"mail": "leaver@contoso.example", "accountEnabled": false}},
+		"anna.o''neil@contoso.example": {{"id": anna, "userPrincipalName": "anna@contoso.example",
+			"mail": "anna.o'neil@contoso.example", "accountEnabled": true}},
+		"nobody@contoso.example": nil,
 	} {
 		if d := cmp.Diff(want, s.want(s.do("GET", "/v1.0"+lookUp(address), nil), 200, "").list()); d != "" {
 			t.Errorf("%s: %s", address, d)
@@ -96,7 +103,8 @@ func TestErrorBody(t *testing.T) {
 		t.Error("no message")
 	}
 	want := object{"request-id": a.header.Get("request-id"), "client-request-id": "mine", "date": "2026-11-23T06:00:00"}
-	if d := cmp.Diff(want, e["innerError"]); d != "" || a.header.Get("client-request-id") != "mine" || len(a.header.Get("request-id")) != 36 {
+	if d := cmp.Diff(want, e["innerError"]); d != "" || a.header.Get("client-request-id") != "mine" ||
+		len(a.header.Get("request-id")) != 36 {
 		t.Error(d, a.header)
 	}
 }
@@ -104,8 +112,10 @@ func TestErrorBody(t *testing.T) {
 func TestPaths(t *testing.T) {
 	s := start(t, mailboxtest.Options{})
 	for path, status := range map[string]int{
-		"/": 400, "/beta/users": 400, "/v1.0": 400, "/v1.0/me": 400, "/v1.0/users/" + anna + "/mailfolders": 400, "/v1.0/users//messages": 400,
-		"/v1.0/users/" + anna + "/messages/x": 404, "/v1.0/users/" + anna + "/mailFolders/inbox/childFolders": 400, "/v1.0/$batch": 405,
+		"/": 400, "/beta/users": 400, "/v1.0": 400, "/v1.0/me": 400, "/v1.0/users/" + anna +
+			"/mailfolders": 400, "/v1.0/users//messages": 400,
+		"/v1.0/users/" + anna + "/messages/x": 404, "/v1.0/users/" + anna +
+			"/mailFolders/inbox/childFolders": 400, "/v1.0/$batch": 405,
 	} {
 		if a := s.do("GET", path, nil); a.status != status || a.code() == "" {
 			t.Errorf("%s: %d %s", path, a.status, a.raw)

@@ -18,10 +18,13 @@ func TestDigest(t *testing.T) {
 	want := hex.EncodeToString(sum[:])
 	std := base64.StdEncoding.EncodeToString(sum[:])
 	for _, given := range []string{
-		want, strings.ToUpper(want), " " + want + "\n", "0x" + want, want[:32] + " " + want[32:], pairs(want, ":"), strings.ToUpper(pairs(want, "-")),
-		"sha256:" + want, "SHA256: " + want, "sha-256:" + strings.ToUpper(want), "SHA-256=" + want, "sha256-" + want, "urn:sha256:" + want, "SHA2-256 " + want,
+		want, strings.ToUpper(want), " " + want + "\n", "0x" + want, want[:32] + " " + want[32:], pairs(want,
+			":"), strings.ToUpper(pairs(want, "-")),
+		"sha256:" + want, "SHA256: " + want, "sha-256:" + strings.ToUpper(want), "SHA-256=" + want, "sha256-" +
+			want, "urn:sha256:" + want, "SHA2-256 " + want,
 		"sha256/" + want, "{SHA256}" + std, `"` + want + `"`,
-		std, strings.TrimRight(std, "="), base64.RawURLEncoding.EncodeToString(sum[:]), "sha256-" + std, "SHA-256=" + std, "sha-256=:" + std + ":",
+		std, strings.TrimRight(std, "="), base64.RawURLEncoding.EncodeToString(sum[:]), "sha256-" + std, "SHA-256=" +
+			std, "sha-256=:" + std + ":",
 	} {
 		src := AttachmentSource{Digest: given}
 		if got := src.SHA256(); got != want || src.unusable() != "" {
@@ -30,9 +33,12 @@ func TestDigest(t *testing.T) {
 	}
 	m, s1, s5 := md5.Sum([]byte("hello")), sha1.Sum([]byte("hello")), sha512.Sum512([]byte("hello"))
 	for _, given := range []string{
-		"none", "null", "-", "0", "n/a", "sha256", "sha256:", "md5:" + hex.EncodeToString(m[:]), hex.EncodeToString(m[:]), base64.StdEncoding.EncodeToString(m[:]),
-		hex.EncodeToString(s1[:]), "sha512:" + hex.EncodeToString(s5[:]), hex.EncodeToString(s5[:]), base64.StdEncoding.EncodeToString(s5[:]),
-		"sha3-256:" + want, "blake3:" + want, want[:63], want + "0", "sha256:" + want[:60], "£" + want, strings.Repeat("a", 1<<20),
+		"none", "null", "-", "0", "n/a", "sha256", "sha256:", "md5:" +
+			hex.EncodeToString(m[:]), hex.EncodeToString(m[:]), base64.StdEncoding.EncodeToString(m[:]),
+		hex.EncodeToString(s1[:]), "sha512:" +
+			hex.EncodeToString(s5[:]), hex.EncodeToString(s5[:]), base64.StdEncoding.EncodeToString(s5[:]),
+		"sha3-256:" + want, "blake3:" + want, want[:63], want + "0", "sha256:" + want[:60], "£" +
+			want, strings.Repeat("a", 1<<20),
 	} {
 		src := AttachmentSource{Digest: given}
 		if got := src.SHA256(); got != "" || src.unusable() != given {

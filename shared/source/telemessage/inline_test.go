@@ -51,7 +51,8 @@ func TestInlineContent(t *testing.T) {
 	}
 	for _, tt := range tests {
 		raw := []byte(`{"attachment":[null,{"name":"x"},{"content":"` + tt.content + `"}]}`)
-		for _, wrap := range []func(io.Reader) io.Reader{func(r io.Reader) io.Reader { return r }, iotest.OneByteReader, iotest.HalfReader} {
+		for _, wrap := range []func(io.Reader) io.Reader{
+			func(r io.Reader) io.Reader { return r }, iotest.OneByteReader, iotest.HalfReader} {
 			r, err := InlineContent(raw, 1)
 			if err != nil {
 				t.Fatal(err)
@@ -82,7 +83,8 @@ func TestInlineContentLarge(t *testing.T) {
 
 func TestInlineContentErrors(t *testing.T) {
 	t.Parallel()
-	for raw, index := range map[string]int{`[]`: 0, `{`: 0, `{}`: 0, `{"attachment":[{"contentUrl":"/x"}]}`: 0, `{"attachment":[{"content":"QQ"}]}`: 1, `{"attachment":[{"content":"Qg"}]}`: -1} {
+	for raw, index := range map[string]int{`[]`: 0, `{`: 0, `{}`: 0, `{"attachment":[{"contentUrl":"/x"}]}`: 0,
+		`{"attachment":[{"content":"QQ"}]}`: 1, `{"attachment":[{"content":"Qg"}]}`: -1} {
 		if _, err := InlineContent([]byte(raw), index); err == nil {
 			t.Errorf("%s, index %d: accepted", raw, index)
 		}
@@ -92,8 +94,10 @@ func TestInlineContentErrors(t *testing.T) {
 func FuzzInlineContent(f *testing.F) {
 	f.Add([]byte("hello"), "aGVs\nbG8=")
 	f.Fuzz(func(t *testing.T, data []byte, text string) {
-		for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawStdEncoding, base64.RawURLEncoding} {
-			raw, err := json.Marshal(map[string]any{"attachment": []any{map[string]any{"attachSize": 0, "content": e.EncodeToString(data)}}})
+		for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawStdEncoding,
+			base64.RawURLEncoding} {
+			raw, err := json.Marshal(map[string]any{"attachment": []any{map[string]any{"attachSize": 0,
+				"content": e.EncodeToString(data)}}})
 			if err != nil {
 				t.Fatal(err)
 			}

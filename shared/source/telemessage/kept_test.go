@@ -26,16 +26,21 @@ func TestLargeItemsAreArchived(t *testing.T) {
 		{"10,000 attachments and one", `"attachment":` + list("{}", maxAttachments+1), 0, maxAttachments, 0,
 			[]string{"attachment (all after the first 10000 entries)"}},
 		{"10,001 recipients", `"to":` + list(`{"value":"x"}`, 10_001), 10_001, 0, 0, nil},
-		{"50,000 recipients and one", `"to":` + list(`{"value":"x"}`, maxPeople+1), maxPeople, 0, 0, []string{"to (all after the first 50000 entries)"}},
+		{"50,000 recipients and one", `"to":` + list(`{"value":"x"}`, maxPeople+1), maxPeople, 0, 0,
+			[]string{"to (all after the first 50000 entries)"}},
 		{"101 addresses of one", `"from":{"email":"` + many + `"}`, 0, 0, 101, nil},
-		{"101 addresses of 1,000", `"from":{"email":"x"},"to":` + list(`{"email":"`+many+`"}`, 1000), 1000, 0, maxEmails,
+		{"101 addresses of 1,000", `"from":{"email":"x"},"to":` + list(`{"email":"`+many+`"}`, 1000), 1000, 0,
+			maxEmails,
 			[]string{"to[495].email (all after the item's first 50000 addresses)"}},
-		{"a long list of addresses", `"from":{"email":"` + strings.Repeat("someone@contoso.example,", 20_000) + `"}`, 0, 0, maxEmailText / 24,
+		{"a long list of addresses", `"from":{"email":"` + strings.Repeat("someone@contoso.example,", 20_000) + `"}`, 0,
+			0, maxEmailText / 24,
 			[]string{"from.email (all after the first 256 KiB)"}},
-		{"a long address", `"from":{"email":"` + strings.Repeat("a", maxEmailText+1) + `"}`, 0, 0, 0, []string{"from.email (all after the first 256 KiB)"}},
+		{"a long address", `"from":{"email":"` + strings.Repeat("a", maxEmailText+1) + `"}`, 0, 0, 0,
+			[]string{"from.email (all after the first 256 KiB)"}},
 		{"deep in a field that nobody reads", `"x":` + deep, 0, 0, 0, nil},
 		{"deep in a field that is read", `"from":{"fullName":` + deep + `,"email":"x"}`, 0, 0, 1, nil},
-		{"long texts", `"subject":"` + strings.Repeat("s", 5<<20) + `","dialogGroupName":"` + strings.Repeat("g", 5<<20) + `"`, 0, 0, 0, nil},
+		{"long texts", `"subject":"` + strings.Repeat("s", 5<<20) + `","dialogGroupName":"` + strings.Repeat("g",
+			5<<20) + `"`, 0, 0, 0, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,7 +58,8 @@ func TestLargeItemsAreArchived(t *testing.T) {
 			for _, p := range r.To {
 				emails += len(p.Emails)
 			}
-			if r.ID != "m" || r.Text != "text" || len(r.To) != tt.people || len(r.Attachments) != tt.files || emails != tt.emails {
+			if r.ID != "m" || r.Text != "text" || len(r.To) != tt.people || len(r.Attachments) != tt.files ||
+				emails != tt.emails {
 				t.Errorf("%q with %d people, %d files, %d addresses", r.ID, len(r.To), len(r.Attachments), emails)
 			}
 			if len(r.LeftOut) > 1 { // the people behind the one with whom the bound is reached

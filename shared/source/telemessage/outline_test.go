@@ -10,7 +10,8 @@ func TestPeekTellsConversationsApart(t *testing.T) {
 	t.Parallel()
 	piece := func(owner, from, to string) Outline {
 		t.Helper()
-		o, err := Peek(fmt.Appendf(nil, `{"messageTime":"2026-11-22T10:30:00+01:00","msisdn":%q,"from":{"value":%q},"to":%s,
+		o, err := Peek(fmt.Appendf(nil,
+			`{"messageTime":"2026-11-22T10:30:00+01:00","msisdn":%q,"from":{"value":%q},"to":%s,
 			"segmentedData":{"segmentedId":"7","pieceNumber":1,"totalPieces":2}}`, owner, from, to))
 		if err != nil {
 			t.Fatal(err)
@@ -29,8 +30,10 @@ func TestPeekTellsConversationsApart(t *testing.T) {
 		owner, from, to string
 		same            bool
 	}{
-		{"other spellings, other order", "07700 900123", "447700900123", `[{"value":" hmrc "},{"value":"+44 7700 900456"}]`, true},
-		{"one of them twice", "447700900123", "447700900123", `[{"value":"HMRC"},{"value":"HMRC"},{"value":"07700900456"}]`, true},
+		{"other spellings, other order", "07700 900123", "447700900123",
+			`[{"value":" hmrc "},{"value":"+44 7700 900456"}]`, true},
+		{"one of them twice", "447700900123", "447700900123",
+			`[{"value":"HMRC"},{"value":"HMRC"},{"value":"07700900456"}]`, true},
 		{"other owner", "447700900456", "+447700900123", `[{"value":"07700 900456"},{"value":"HMRC"}]`, false},
 		{"other recipient", "447700900123", "+447700900123", `[{"value":"07700 900457"},{"value":"HMRC"}]`, false},
 		{"one recipient less", "447700900123", "+447700900123", `[{"value":"07700 900456"}]`, false},

@@ -104,7 +104,8 @@ func TestParseFaults(t *testing.T) {
 		{"comma", `{` + id + `"messageTime":"2026-11-22T09:30:00,5Z"}`, "messageTime"},
 		{"offset of 99 hours", `{` + id + `"messageTime":"2026-11-22T09:30:00+99:00"}`, "messageTime"},
 		{"second 60 at noon", `{` + id + `"messageTime":"2026-11-22T12:00:60Z"}`, "messageTime"},
-		{"more than a day after archivedTime", `{` + id + `"messageTime":"2026-11-23T10:00:01Z"` + archived + `}`, "messageTime"},
+		{"more than a day after archivedTime", `{` + id + `"messageTime":"2026-11-23T10:00:01Z"` + archived + `}`,
+			"messageTime"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -152,18 +153,24 @@ func TestParse(t *testing.T) {
 		name, raw string
 		want      *record.Record
 	}{
-		{"least of all", `{` + when + `}`, base(func(r *record.Record) { r.Derived, r.ID = true, "sha256:"+hash(`{`+when+`}`) })},
+		{"least of all", `{` + when + `}`,
+			base(func(r *record.Record) { r.Derived, r.ID = true, "sha256:"+hash(`{`+when+`}`) })},
 		{"id of nothing but blanks", `{"messageId":" ",` + when + `}`,
 			base(func(r *record.Record) { r.Derived, r.ID = true, "sha256:"+hash(`{"messageId":" ",`+when+`}`) })},
-		{"everything null", `{` + id + when + `,"textContent":null,"messageType":null,"from":null,"to":null,"groupMessage":null,"attachment":null,"callInfo":null,"segmentedData":null,"archivedTime":null,"subject":null}`,
+		{"everything null", `{` + id + when +
+			`,"textContent":null,"messageType":null,"from":null,"to":null,"groupMessage":null,"attachment":null,"callInfo":null,"segmentedData":null,"archivedTime":null,"subject":null}`,
 			base(func(*record.Record) {})},
-		{"everything of a wrong type", `{` + id + when + `,"messageType":1,"network":[],"msisdn":447700900123,"archivedTime":1,"direction":{},"status":true,
+		{"everything of a wrong type",
+			`{` + id + when + `,"messageType":1,"network":[],"msisdn":447700900123,"archivedTime":1,"direction":{},"status":true,
 			"from":"x","to":{"value":"x"},"groupMessage":"true","dialogGroupId":1,"dialogGroupName":2,"subject":3,"contentType":4,"attachment":"x","callInfo":[],"segmentedData":1}`,
 			base(func(r *record.Record) {
-				r.LeftOut = []string{"messageType", "network", "msisdn", "archivedTime", "direction", "status", "from", "to", "groupMessage",
-					"dialogGroupId", "dialogGroupName", "subject", "contentType", "attachment", "callInfo", "segmentedData"}
+				r.LeftOut = []string{"messageType", "network", "msisdn", "archivedTime", "direction", "status", "from",
+					"to", "groupMessage",
+					"dialogGroupId", "dialogGroupName", "subject", "contentType", "attachment", "callInfo",
+					"segmentedData"}
 			})},
-		{"wrong types inside", `{` + id + when + `,"from":{"value":1,"email":["a@b"],"fullName":"Jane"},"to":["x",{"value":"07700 900456","fullName":{"firstName":1,"lastName":"Doe"}},null],
+		{"wrong types inside",
+			`{` + id + when + `,"from":{"value":1,"email":["a@b"],"fullName":"Jane"},"to":["x",{"value":"07700 900456","fullName":{"firstName":1,"lastName":"Doe"}},null],
 			"attachment":[7,{"name":1,"contentType":2,"attachSize":"5","digest":3,"content":4,"contentUrl":5}],
 			"callInfo":{"callID":1,"callStatus":2,"startTime":true,"callDurationInMillis":"63000"},
 			"segmentedData":{"segmentedId":1,"pieceNumber":"1","totalPieces":2.5}}`,
@@ -171,28 +178,40 @@ func TestParse(t *testing.T) {
 				r.To = []record.Participant{{Value: "07700 900456", LastName: "Doe"}}
 				r.Attachments = []record.Attachment{{Gone: "it was not stored"}}
 				r.Call = &record.Call{}
-				r.LeftOut = []string{"from.value", "from.email", "from.fullName", "to[0]", "to[1].fullName.firstName", "attachment[0]", "attachment[1].name",
-					"attachment[1].contentType", "attachment[1].attachSize", "attachment[1].digest", "attachment[1].content", "attachment[1].contentUrl",
+				r.LeftOut = []string{"from.value", "from.email", "from.fullName", "to[0]", "to[1].fullName.firstName",
+					"attachment[0]", "attachment[1].name",
+					"attachment[1].contentType", "attachment[1].attachSize", "attachment[1].digest",
+					"attachment[1].content", "attachment[1].contentUrl",
 					"callInfo.callID", "callInfo.callStatus", "callInfo.startTime", "callInfo.callDurationInMillis",
 					"segmentedData.segmentedId", "segmentedData.pieceNumber", "segmentedData.totalPieces"}
 			})},
-		{"unknown values as given", `{` + id + when + `,"messageType":" rcs ","direction":"Sideways","status":"Pondered"}`,
+		{"unknown values as given",
+			`{` + id + when + `,"messageType":" rcs ","direction":"Sideways","status":"Pondered"}`,
 			base(func(r *record.Record) { r.Kind, r.Direction, r.Status = "RCS", "Sideways", "Pondered" })},
 		{"text kept to the letter", `{` + id + when + `,"textContent":"  U2FsdGVkX1+a=\r\n<b>\u0001\ufffc\ufffd "}`,
 			base(func(r *record.Record) { r.Text = "  U2FsdGVkX1+a=\r\n<b>\x01\ufffc\ufffd " })},
 		{"bytes that are no character", "{" + id + when + ",\"textContent\":\"a\xff\xfeb\xe2\x82\"}",
 			base(func(r *record.Record) { r.Text = "a⟦byte FFFE⟧b⟦byte E282⟧" })},
-		{"a name in escapes", `{` + id + when + `,"text\u0043ontent":"x"}`, base(func(r *record.Record) { r.Text = "x" })},
-		{"names of another case", `{` + id + when + `,"TextContent":"x","TEXTCONTENT":7}`, base(func(*record.Record) {})},
-		{"a name twice", `{` + id + when + `,"textContent":"x","textContent":"y","from":{"value":"1"},"from":{}}`, base(func(r *record.Record) { r.Text = "y" })},
-		{"archivedTime of nonsense", `{` + id + when + `,"archivedTime":"yesterday"}`, base(func(r *record.Record) { r.ArchivedText = "yesterday" })},
-		{"archivedTime impossible", `{` + id + when + `,"archivedTime":"1970-01-01T00:00:00Z"}`, base(func(r *record.Record) { r.ArchivedText = "1970-01-01T00:00:00Z" })},
+		{"a name in escapes", `{` + id + when + `,"text\u0043ontent":"x"}`,
+			base(func(r *record.Record) { r.Text = "x" })},
+		{"names of another case", `{` + id + when + `,"TextContent":"x","TEXTCONTENT":7}`,
+			base(func(*record.Record) {})},
+		{"a name twice", `{` + id + when + `,"textContent":"x","textContent":"y","from":{"value":"1"},"from":{}}`,
+			base(func(r *record.Record) { r.Text = "y" })},
+		{"archivedTime of nonsense", `{` + id + when + `,"archivedTime":"yesterday"}`,
+			base(func(r *record.Record) { r.ArchivedText = "yesterday" })},
+		{"archivedTime impossible", `{` + id + when + `,"archivedTime":"1970-01-01T00:00:00Z"}`,
+			base(func(r *record.Record) { r.ArchivedText = "1970-01-01T00:00:00Z" })},
 		{"a heartbeat without a time", `{` + id + `"messageType":"SYSTEM","messageTime":7}`,
 			&record.Record{ID: "m1", Kind: record.System}},
 		{"a duration beyond all", `{` + id + when + `,"callInfo":{"callDurationInMillis":99999999999999999}}`,
-			base(func(r *record.Record) { r.Call, r.LeftOut = &record.Call{}, []string{"callInfo.callDurationInMillis"} })},
+			base(func(r *record.Record) {
+				r.Call, r.LeftOut = &record.Call{}, []string{"callInfo.callDurationInMillis"}
+			})},
 		{"a duration below zero", `{` + id + when + `,"callInfo":{"callDurationInMillis":-1}}`,
-			base(func(r *record.Record) { r.Call, r.LeftOut = &record.Call{}, []string{"callInfo.callDurationInMillis"} })},
+			base(func(r *record.Record) {
+				r.Call, r.LeftOut = &record.Call{}, []string{"callInfo.callDurationInMillis"}
+			})},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -233,27 +252,37 @@ func TestPeek(t *testing.T) {
 		want      Outline
 	}{
 		{"nothing", `{}`, Outline{}},
-		{"wrong types", `{"messageId":7,"messageTime":{},"textContent":[],"messageType":[],"msisdn":1,"attachment":{}}`, Outline{}},
+		{"wrong types", `{"messageId":7,"messageTime":{},"textContent":[],"messageType":[],"msisdn":1,"attachment":{}}`,
+			Outline{}},
 		{"heartbeat", `{"messageId":"m","messageType":"System","msisdn":"447700900123"}`,
 			Outline{MessageID: "m", Kind: record.System, Owner: "447700900123"}},
-		{"piece", segment(`{"segmentedId":"s","pieceNumber":1,"totalPieces":3}`), Outline{Segment: &Segment{"s", 1, 3}}},
-		{"piece, other spelling of numbers", segment(`{"segmentedId":"s","pieceNumber":3.0,"totalPieces":3e0}`), Outline{Segment: &Segment{"s", 3, 3}}},
+		{"piece", segment(`{"segmentedId":"s","pieceNumber":1,"totalPieces":3}`),
+			Outline{Segment: &Segment{"s", 1, 3}}},
+		{"piece, other spelling of numbers", segment(`{"segmentedId":"s","pieceNumber":3.0,"totalPieces":3e0}`),
+			Outline{Segment: &Segment{"s", 3, 3}}},
 		{"piece of one", segment(`{"segmentedId":"s","pieceNumber":1,"totalPieces":1}`), Outline{}},
-		{"piece 0", segment(`{"segmentedId":"s","pieceNumber":0,"totalPieces":3}`), Outline{Segment: &Segment{"s", 0, 3}}},
+		{"piece 0", segment(`{"segmentedId":"s","pieceNumber":0,"totalPieces":3}`),
+			Outline{Segment: &Segment{"s", 0, 3}}},
 		{"piece without a number", segment(`{"segmentedId":"s","totalPieces":3}`), Outline{}},
 		{"piece of none", segment(`{"segmentedId":"s","pieceNumber":1,"totalPieces":0}`), Outline{}},
 		{"piece of less than none", segment(`{"segmentedId":"s","pieceNumber":1,"totalPieces":-3}`), Outline{}},
 		{"piece before the first", segment(`{"segmentedId":"s","pieceNumber":-1,"totalPieces":3}`), Outline{}},
-		{"a heartbeat with a segment", `{"messageType":"SYSTEM","segmentedData":{"segmentedId":"s","pieceNumber":1,"totalPieces":3}}`, Outline{Kind: record.System}},
-		{"a call with a segment", `{"segmentedData":{"segmentedId":"s","pieceNumber":1,"totalPieces":3},"messageType":"call_log"}`, Outline{Kind: record.CallLog}},
-		{"a piece whose text is none", `{"textContent":7,"segmentedData":{"segmentedId":"s","pieceNumber":1,"totalPieces":3}}`,
+		{"a heartbeat with a segment",
+			`{"messageType":"SYSTEM","segmentedData":{"segmentedId":"s","pieceNumber":1,"totalPieces":3}}`,
+			Outline{Kind: record.System}},
+		{"a call with a segment",
+			`{"segmentedData":{"segmentedId":"s","pieceNumber":1,"totalPieces":3},"messageType":"call_log"}`,
+			Outline{Kind: record.CallLog}},
+		{"a piece whose text is none",
+			`{"textContent":7,"segmentedData":{"segmentedId":"s","pieceNumber":1,"totalPieces":3}}`,
 			Outline{Segment: &Segment{"s", 1, 3}, Faulty: true}},
 		{"piece beyond the last", segment(`{"segmentedId":"s","pieceNumber":4,"totalPieces":3}`), Outline{}},
 		{"piece of a million", segment(`{"segmentedId":"s","pieceNumber":1,"totalPieces":1000000}`), Outline{}},
 		{"piece without id", segment(`{"pieceNumber":1,"totalPieces":3}`), Outline{}},
 		{"attachments", `{"attachment":[{"name":"a","contentType":"image/png","attachSize":3,"digest":"d","content":"QUJD","contentUrl":"/x"},
 			{"content":"","contentUrl":"/y"},null,{"content":""},{"content":"","attachSize":0},{"attachSize":1e400},{"attachSize":-1}]}`,
-			Outline{Attachments: []AttachmentSource{{Name: "a", Type: "image/png", Digest: "d", Size: 3, Inline: true, ContentURL: "/x"},
+			Outline{Attachments: []AttachmentSource{{Name: "a", Type: "image/png", Digest: "d", Size: 3, Inline: true,
+				ContentURL: "/x"},
 				{ContentURL: "/y"}, {}, {Inline: true}, {}, {}}}},
 	}
 	for _, tt := range tests {
@@ -311,7 +340,8 @@ func FuzzParse(f *testing.F) {
 	fuzzSeeds(f)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		for _, total := range []int{0, 3} {
-			e := record.Entry{Version: 1, Total: total, Items: []record.Item{{SHA256: "00", Raw: raw}, {SHA256: "01", Raw: raw}}[:1+total/3]}
+			e := record.Entry{Version: 1, Total: total,
+				Items: []record.Item{{SHA256: "00", Raw: raw}, {SHA256: "01", Raw: raw}}[:1+total/3]}
 			r, err := Parse(e)
 			var fault *record.Fault
 			switch {
@@ -324,7 +354,8 @@ func FuzzParse(f *testing.F) {
 			case r.Kind != record.System && (r.Time.Year() < 2000 || r.Time.Year() > 10000):
 				t.Errorf("time %v", r.Time)
 			}
-			for _, s := range []string{r.ID, r.Text, r.Subject, r.Owner, r.From.Value, r.From.Name(), string(r.Kind), r.GroupName} {
+			for _, s := range []string{r.ID, r.Text, r.Subject, r.Owner, r.From.Value, r.From.Name(), string(r.Kind),
+				r.GroupName} {
 				if !utf8.ValidString(s) {
 					t.Errorf("invalid UTF-8 %q", s)
 				}

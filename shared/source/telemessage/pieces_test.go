@@ -12,7 +12,8 @@ import (
 
 // pieceJSON is one item of a long SMS.
 func pieceJSON(id, time string, number, total string, text string) string {
-	return `{"messageId":"` + id + `","messageTime":"` + time + `","from":{"value":"` + id + `"},"textContent":` + text +
+	return `{"messageId":"` + id + `","messageTime":"` + time + `","from":{"value":"` + id + `"},"textContent":` +
+		text +
 		`,"segmentedData":{"segmentedId":"s","pieceNumber":` + number + `,"totalPieces":` + total + `}}`
 }
 
@@ -44,38 +45,57 @@ func TestParsePieces(t *testing.T) {
 			pieces: []record.Piece{piece(1, "a", one), piece(2, "b", two), piece(3, "c", three)}},
 		{name: "out of order", items: []string{three, one, two}, id: "a", text: "first 😀 second third",
 			pieces: []record.Piece{piece(1, "a", one), piece(2, "b", two), piece(3, "c", three)}},
-		{name: "middle missing", items: []string{one, three}, id: "a", text: "first ⟦U+D83D⟧⟦part 2 of 3 is missing⟧third",
+		{name: "middle missing", items: []string{one, three}, id: "a",
+			text:   "first ⟦U+D83D⟧⟦part 2 of 3 is missing⟧third",
 			pieces: []record.Piece{piece(1, "a", one), lost(2), piece(3, "c", three)}},
-		{name: "only the last", items: []string{three}, id: "c", text: "⟦part 1 of 3 is missing⟧⟦part 2 of 3 is missing⟧third",
+		{name: "only the last", items: []string{three}, id: "c",
+			text:   "⟦part 1 of 3 is missing⟧⟦part 2 of 3 is missing⟧third",
 			pieces: []record.Piece{lost(1), lost(2), piece(3, "c", three)}},
 		{name: "one twice", items: []string{one, one, two, three}, id: "a", text: "first 😀 second third",
 			pieces: []record.Piece{piece(1, "a", one), piece(1, "a", one), piece(2, "b", two), piece(3, "c", three)}},
-		{name: "a later piece without a time", items: []string{one, badTime, three}, id: "a", text: "first 😀 second third",
+		{name: "a later piece without a time", items: []string{one, badTime, three}, id: "a",
+			text:   "first 😀 second third",
 			pieces: []record.Piece{piece(1, "a", one), piece(2, "b", badTime), piece(3, "c", three)}},
-		{name: "the first piece without a time", items: []string{badTime, three}, id: "c", text: "⟦part 1 of 3 is missing⟧⟦U+DE00⟧ second third",
+		{name: "the first piece without a time", items: []string{badTime, three}, id: "c",
+			text:   "⟦part 1 of 3 is missing⟧⟦U+DE00⟧ second third",
 			pieces: []record.Piece{lost(1), piece(2, "b", badTime), piece(3, "c", three)}},
-		{name: "the first piece from the future", items: []string{future, two, three}, id: "b", text: "first 😀 second third",
+		{name: "the first piece from the future", items: []string{future, two, three}, id: "b",
+			text:   "first 😀 second third",
 			pieces: []record.Piece{piece(1, "a", future), piece(2, "b", two), piece(3, "c", three)}},
 		{name: "no piece with a time", items: []string{badTime, never}, field: "messageTime"},
-		{name: "a piece whose text is none", items: []string{one, badText, three}, id: "a", text: "first ⟦U+D83D⟧⟦part 2 of 3 is missing⟧third",
-			pieces: []record.Piece{piece(1, "a", one), lost(2), piece(3, "c", three)}, left: []string{"textContent of a piece (is not a text)"}},
-		{name: "the first piece's id is none", items: []string{badID, two, three}, id: "b", text: "⟦part 1 of 3 is missing⟧⟦U+DE00⟧ second third",
-			pieces: []record.Piece{lost(1), piece(2, "b", two), piece(3, "c", three)}, left: []string{"messageId of a piece (is not a text)"}},
-		{name: "a piece that is none", items: []string{one, `{` + when + `}`, three}, id: "a", text: "first ⟦U+D83D⟧⟦part 2 of 3 is missing⟧third",
+		{name: "a piece whose text is none", items: []string{one, badText, three}, id: "a",
+			text: "first ⟦U+D83D⟧⟦part 2 of 3 is missing⟧third",
+			pieces: []record.Piece{piece(1, "a", one), lost(2),
+				piece(3, "c", three)}, left: []string{"textContent of a piece (is not a text)"}},
+		{name: "the first piece's id is none", items: []string{badID, two, three}, id: "b",
+			text: "⟦part 1 of 3 is missing⟧⟦U+DE00⟧ second third",
+			pieces: []record.Piece{lost(1), piece(2, "b", two),
+				piece(3, "c", three)}, left: []string{"messageId of a piece (is not a text)"}},
+		{name: "a piece that is none", items: []string{one, `{` + when + `}`, three}, id: "a",
+			text:   "first ⟦U+D83D⟧⟦part 2 of 3 is missing⟧third",
 			pieces: []record.Piece{piece(1, "a", one), lost(2), piece(3, "c", three)},
 			left:   []string{"segmentedData of a piece (does not say which piece this is)"}},
-		{name: "a piece that is no object", items: []string{one, `[]`, three}, id: "a", text: "first ⟦U+D83D⟧⟦part 2 of 3 is missing⟧third",
-			pieces: []record.Piece{piece(1, "a", one), lost(2), piece(3, "c", three)}, left: []string{"item of a piece (is not a JSON object)"}},
-		{name: "a heartbeat among them", items: []string{one, heartbeat, three}, id: "a", text: "first ⟦U+D83D⟧⟦part 2 of 3 is missing⟧third",
-			pieces: []record.Piece{piece(1, "a", one), lost(2), piece(3, "c", three)}, left: []string{"item (a heartbeat among the pieces)"}},
+		{name: "a piece that is no object", items: []string{one, `[]`, three}, id: "a",
+			text: "first ⟦U+D83D⟧⟦part 2 of 3 is missing⟧third",
+			pieces: []record.Piece{piece(1, "a", one), lost(2),
+				piece(3, "c", three)}, left: []string{"item of a piece (is not a JSON object)"}},
+		{name: "a heartbeat among them", items: []string{one, heartbeat, three}, id: "a",
+			text: "first ⟦U+D83D⟧⟦part 2 of 3 is missing⟧third",
+			pieces: []record.Piece{piece(1, "a", one), lost(2),
+				piece(3, "c", three)}, left: []string{"item (a heartbeat among the pieces)"}},
 		{name: "no piece that can be read", items: []string{badText, badText}, field: "textContent"},
 		{name: "numbers from 0", items: []string{zero, one, two}, id: "z", text: "zero first 😀 second ",
 			pieces: []record.Piece{piece(1, "z", zero), piece(2, "a", one), piece(3, "b", two)}},
-		{name: "numbers from 0, the second one missing", items: []string{zero, two}, id: "z", text: "zero ⟦part 2 of 3 is missing⟧⟦U+DE00⟧ second ",
+		{name: "numbers from 0, the second one missing", items: []string{zero, two}, id: "z",
+			text:   "zero ⟦part 2 of 3 is missing⟧⟦U+DE00⟧ second ",
 			pieces: []record.Piece{piece(1, "z", zero), lost(2), piece(3, "b", two)}},
-		{name: "another total", items: []string{pieceJSON("a", "2026-11-22T09:30:01Z", "1", "2", `"first \ud83d"`), two, three}, id: "a", text: "first 😀 second third",
-			pieces: []record.Piece{piece(1, "a", pieceJSON("a", "2026-11-22T09:30:01Z", "1", "2", `"first \ud83d"`)), piece(2, "b", two), piece(3, "c", three)}},
-		{name: "one twice, with another text", items: []string{one, other, two, three}, id: "a", text: "first 😀 second third",
+		{name: "another total",
+			items: []string{pieceJSON("a", "2026-11-22T09:30:01Z", "1", "2", `"first \ud83d"`), two,
+				three}, id: "a", text: "first 😀 second third",
+			pieces: []record.Piece{piece(1, "a", pieceJSON("a", "2026-11-22T09:30:01Z", "1", "2", `"first \ud83d"`)),
+				piece(2, "b", two), piece(3, "c", three)}},
+		{name: "one twice, with another text", items: []string{one, other, two, three}, id: "a",
+			text:   "first 😀 second third",
 			pieces: []record.Piece{piece(1, "a", one), piece(1, "a", other), piece(2, "b", two), piece(3, "c", three)},
 			left:   []string{"textContent (another text of part 1)"}},
 	}
@@ -95,7 +115,8 @@ func TestParsePieces(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.ID != tt.id || got.From.Value != tt.id || got.Total != 3 || got.SHA256 != got.Pieces[len(got.Pieces)-1].SHA256 && len(tt.items) == 1 {
+			if got.ID != tt.id || got.From.Value != tt.id || got.Total != 3 ||
+				got.SHA256 != got.Pieces[len(got.Pieces)-1].SHA256 && len(tt.items) == 1 {
 				t.Errorf("identity of the wrong piece: %+v", got)
 			}
 			if diff := cmp.Diff(tt.text, got.Text); diff != "" {
@@ -122,12 +143,14 @@ func TestParsePiecesWithAttachments(t *testing.T) {
 	two := with(pieceJSON("b", "2026-11-22T09:30:02Z", "2", "2", `"two"`), `{"name":"2"},{"name":"2 not stored"}`)
 	e := entry(one, again, broken, two)
 	e.Total = 2
-	e.Media = []record.Media{{SHA256: "1a", Size: 1, Day: "2026/11/28"}, {Gone: "status 404"}, {SHA256: "again"}, {SHA256: "x"}, {SHA256: "2", Size: 2}}
+	e.Media = []record.Media{{SHA256: "1a", Size: 1, Day: "2026/11/28"}, {Gone: "status 404"}, {SHA256: "again"},
+		{SHA256: "x"}, {SHA256: "2", Size: 2}}
 	got, err := Parse(e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []record.Attachment{{Name: "1a", SHA256: "1a", Size: 1, Day: "2026/11/28"}, {Name: "1b", Gone: "status 404"},
+	want := []record.Attachment{{Name: "1a", SHA256: "1a", Size: 1, Day: "2026/11/28"},
+		{Name: "1b", Gone: "status 404"},
 		{Name: "2", SHA256: "2", Size: 2}, {Name: "2 not stored", Gone: "it was not stored"}}
 	if diff := cmp.Diff(want, got.Attachments); diff != "" {
 		t.Errorf("attachments (-want +got):\n%s", diff)
@@ -169,7 +192,8 @@ func TestParsePiecesThatAreApart(t *testing.T) {
 
 func TestParsePiecesOfHeartbeats(t *testing.T) {
 	t.Parallel()
-	beat := strings.Replace(pieceJSON("a", "2026-11-22T09:30:01Z", "1", "2", `"no traffic"`), "{", `{"messageType":"SYSTEM",`, 1)
+	beat := strings.Replace(pieceJSON("a", "2026-11-22T09:30:01Z", "1", "2", `"no traffic"`), "{",
+		`{"messageType":"SYSTEM",`, 1)
 	e := entry(beat, beat) // as the form before put them together
 	e.Total = 2
 	if got, err := Parse(e); err != nil || got.Kind != record.System {

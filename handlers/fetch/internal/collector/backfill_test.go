@@ -69,8 +69,9 @@ func TestBackfillInTwoRuns(t *testing.T) {
 			return []item{at(p[0], first), at(p[1], second)}
 		}
 		w.add(w.sms("d0", "today", time.Hour), w.sms("b1", "of the first day", 59*day+time.Hour))
-		w.add(long("border", 59*day+time.Minute, 59*day-time.Minute)...)        // between two windows
-		w.add(w.sms("b2", "before the cut", 59*day-2*time.Minute))              // ends the first page of the second window
+		w.add(long("border", 59*day+time.Minute, 59*day-time.Minute)...) // between two windows
+		// ends the first page of the second window
+		w.add(w.sms("b2", "before the cut", 59*day-2*time.Minute))
 		w.add(long("cut", 59*day-time.Minute-time.Second, 58*day+time.Hour)...) // between two runs
 		w.add(w.sms("b3", "after the cut", 58*day+time.Minute), w.sms("b4", "of the last day", 57*day+time.Hour))
 		w.add(long("end", 57*day+time.Minute, 57*day-time.Minute)[0])
@@ -84,7 +85,8 @@ func TestBackfillInTwoRuns(t *testing.T) {
 		if res := w.run(); res.Slices != 3 || res.Open != 0 {
 			t.Errorf("the next day: %+v; want its window and two of the backfill", res)
 		}
-		all := []string{"today", "the next day", "of the first day", "before the cut", "after the cut", "of the last day",
+		all := []string{"today", "the next day", "of the first day", "before the cut", "after the cut",
+			"of the last day",
 			"border-oneborder-two", "cut-onecut-two"}
 		w.holds("done", all...)
 		w.balanced()

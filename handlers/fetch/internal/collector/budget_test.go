@@ -51,7 +51,8 @@ func TestAttachmentsNeverDelayTexts(t *testing.T) {
 			})
 			for i := range 12 {
 				id := fmt.Sprintf("mms%02d", i)
-				w.add(w.mms(id, schedule.WindowLength+time.Hour-time.Duration(i)*time.Minute, item{"contentUrl": "/never/" + id, "attachSize": 1000}))
+				w.add(w.mms(id, schedule.WindowLength+time.Hour-time.Duration(i)*time.Minute,
+					item{"contentUrl": "/never/" + id, "attachSize": 1000}))
 				ids = append(ids, id)
 			}
 			res, err := w.try(f, "")
@@ -110,7 +111,8 @@ func TestAllowance(t *testing.T) {
 	for _, tt := range []struct {
 		size int64
 		want time.Duration
-	}{{1 << 10, time.Minute + time.Second/16}, {0, time.Minute + 64*time.Second}, {2 << 30, 5 * time.Minute}, {-1, time.Minute + 64*time.Second}} {
+	}{{1 << 10, time.Minute + time.Second/16}, {0, time.Minute + 64*time.Second}, {2 << 30, 5 * time.Minute}, {-1,
+		time.Minute + 64*time.Second}} {
 		if got := inv.attachmentBudget(win, tt.size); got != tt.want {
 			t.Errorf("%d bytes: %v, want %v", tt.size, got, tt.want)
 		}
@@ -180,7 +182,8 @@ func TestPageIsNotHeldOpen(t *testing.T) {
 				open.Store(true)
 				defer open.Store(false)
 				at := w.ago(time.Hour).Format(time.RFC3339)
-				fmt.Fprintf(rw, `{"items":[{"messageId":"m","messageType":"MMS","messageTime":%q,"attachment":[{"contentUrl":"/file"}]}`, at)
+				fmt.Fprintf(rw,
+					`{"items":[{"messageId":"m","messageType":"MMS","messageTime":%q,"attachment":[{"contentUrl":"/file"}]}`, at)
 				_ = http.NewResponseController(rw).Flush()
 				select {
 				case <-asked:
@@ -207,7 +210,8 @@ func TestLargePageWithAttachments(t *testing.T) {
 	var want []string
 	for i := range 5 {
 		id := fmt.Sprintf("m%04d", i)
-		w.add(w.mms(id, time.Hour-time.Duration(i)*time.Minute, item{"contentUrl": w.content("/files/"+id, []byte("bytes of "+id))}).
+		w.add(w.mms(id, time.Hour-time.Duration(i)*time.Minute,
+			item{"contentUrl": w.content("/files/"+id, []byte("bytes of "+id))}).
 			with("textContent", strings.Repeat("long text "+id, 1000)))
 		want = append(want, id)
 	}
@@ -233,7 +237,8 @@ func TestWaitingRoomIsNotReadWhole(t *testing.T) {
 	w := newWorld(t)
 	const n = 150
 	for i := range n {
-		w.add(w.long(fmt.Sprintf("p%04d", i), fmt.Sprintf("segment-%04d-of", i), "alpha-text beta-text", time.Duration(n-i)*time.Minute)[0])
+		w.add(w.long(fmt.Sprintf("p%04d", i), fmt.Sprintf("segment-%04d-of", i), "alpha-text beta-text",
+			time.Duration(n-i)*time.Minute)[0])
 	}
 	w.add(w.mms("m", time.Hour, item{"contentUrl": "/later"}))
 	back := w.unreachable()
@@ -257,7 +262,8 @@ func TestWaitingRoomIsNotReadWhole(t *testing.T) {
 		t.Fatalf("%+v, %v", res, err)
 	}
 	if read.Load() > 1 || listed.Load() != 1 {
-		t.Errorf("%d items were read, want that whose attachment is asked for; the room was listed %d times", read.Load(), listed.Load())
+		t.Errorf("%d items were read, want that whose attachment is asked for; the room was listed %d times",
+			read.Load(), listed.Load())
 	}
 	back()
 	for range 14 {

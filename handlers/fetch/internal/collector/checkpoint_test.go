@@ -29,7 +29,8 @@ func TestCheckpointCanBeRead(t *testing.T) {
 	}
 	for i := range maxReserved {
 		win := &c.Open[i%100]
-		win.Progress.Selected = append(win.Progress.Selected, []string{deferredKey(win, i, waitsForParts, fmt.Sprint(i))})
+		win.Progress.Selected = append(win.Progress.Selected,
+			[]string{deferredKey(win, i, waitsForParts, fmt.Sprint(i))})
 	}
 	lease, err := w.Store.Checkpoints().Lease(t.Context(), schedule.CheckpointName)
 	if err != nil {

@@ -120,7 +120,9 @@ func TestClockAhead(t *testing.T) {
 			t.Error("the log does not tell")
 		}
 		to := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
-		if _, err := w.try(w.collector, fmt.Sprintf(`{"from":%q,"to":%q}`, time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), to)); !errors.Is(err, funchost.ErrInput) {
+		if _, err := w.try(w.collector,
+			fmt.Sprintf(`{"from":%q,"to":%q}`, time.Now().Add(-time.Hour).UTC().Format(time.RFC3339),
+				to)); !errors.Is(err, funchost.ErrInput) {
 			t.Errorf("a backfill of the future: %v", err)
 		}
 	})

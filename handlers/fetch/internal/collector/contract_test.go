@@ -29,7 +29,8 @@ func TestSourceWrittenFromTheContract(t *testing.T) {
 		t.Errorf("%+v", res)
 	}
 	run := w.one()
-	if m := run.manifest; m == nil || m.SourceTotal == nil || *m.SourceTotal != 8 || m.Derived != 0 || m.Incomplete != 0 {
+	if m := run.manifest; m == nil || m.SourceTotal == nil || *m.SourceTotal != 8 || m.Derived != 0 ||
+		m.Incomplete != 0 {
 		t.Errorf("manifest %+v", m)
 	}
 	var kinds []string

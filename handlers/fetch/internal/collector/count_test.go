@@ -91,3 +91,46 @@ func TestCountThatTakesTheInvocation(t *testing.T) {
 		t.Errorf("it is not told:\n%s", w.Log)
 	}
 }
+
+func TestSourceTotal(t *testing.T) {
+	t.Parallel()
+	t.Run("not offered", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, func(o *telemessagetest.Options) { o.NoCount = true })
+		w.many("m", 3)
+		w.run()
+		if m := w.one().manifest; m.SourceTotal != nil {
+			t.Errorf("the source's total is %d, want none", *m.SourceTotal)
+		}
+		if w.Log.Has(slog.LevelError, "") {
+			t.Errorf("that is no error:\n%s", w.Log)
+		}
+	})
+	t.Run("another number", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.many("m", 3)
+		w.site.Fail(telemessagetest.Count, 1, telemessagetest.Fault{Status: 200, Body: `{"total":5}`})
+		w.run()
+		if m := w.one().manifest; m.SourceTotal == nil || *m.SourceTotal != 5 || m.Received != 3 {
+			t.Errorf("manifest %+v, want what the site said beside what it sent", m)
+		}
+		if !w.Log.Has(slog.LevelError, "differs from what it sent") {
+			t.Error("the log does not tell")
+		}
+	})
+	t.Run("away", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.many("m", 3)
+		w.site.Fail(telemessagetest.Count, 1, telemessagetest.Fault{Status: 500})
+		if _, err := w.try(w.collector, ""); err == nil {
+			t.Error("a run without the site's count is finished")
+		}
+		w.run()
+		if diff := cmp.Diff(numbered("m", 3), w.ids()); diff != "" {
+			t.Errorf("items (-want +got):\n%s", diff)
+		}
+		w.balanced()
+	})
+}

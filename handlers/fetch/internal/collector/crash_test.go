@@ -38,8 +38,10 @@ func eventful(t *testing.T) (w *world, want []string) {
 	w.nextDay()
 	w.many("m", 103)
 	w.add(w.mms("inline", 50*time.Minute, item{"content": "QUJD"}), w.mms("linked", 49*time.Minute, url("linked")))
-	for _, it := range append(b, a[2].with("archivedTime", w.ago(40*time.Minute).Format(time.RFC3339)), // complete with yesterday's
-		c[0].with("archivedTime", w.ago(48*time.Minute).Format(time.RFC3339)), // on the first page; the second on the next one
+	// complete with yesterday's
+	for _, it := range append(b, a[2].with("archivedTime", w.ago(40*time.Minute).Format(time.RFC3339)),
+		// on the first page; the second on the next one
+		c[0].with("archivedTime", w.ago(48*time.Minute).Format(time.RFC3339)),
 		c[1].with("archivedTime", w.ago(5*time.Second).Format(time.RFC3339)),
 		w.long("d", "segment-d-of-2", "theta-text iota-text", time.Hour)[0]) { // incomplete
 		if strings.HasPrefix(it["messageId"].(string), "b") {
@@ -173,7 +175,8 @@ func TestAnswersAreLost(t *testing.T) {
 				return archivetest.Pass
 			}
 			kind := r.Method + r.Header.Get("If-Match")
-			for _, part := range []string{"/waiting/", "/fetch.json", "/batches/", "/manifest.json", "/media/", "/media/raw/"} {
+			for _, part := range []string{"/waiting/", "/fetch.json", "/batches/", "/manifest.json", "/media/",
+				"/media/raw/"} {
 				if strings.Contains(r.URL.Path, part) {
 					kind += part
 				}

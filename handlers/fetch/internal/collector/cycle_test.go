@@ -61,7 +61,8 @@ func TestCursorsInACircle(t *testing.T) {
 					return false
 				}
 				n := int(asked.Add(1)) - 1
-				fmt.Fprintf(rw, `{"items":[{"messageId":"x%d","messageTime":%q}],"next":%q}`, n, first.Format(time.RFC3339), next[n%len(next)])
+				fmt.Fprintf(rw, `{"items":[{"messageId":"x%d","messageTime":%q}],"next":%q}`, n,
+					first.Format(time.RFC3339), next[n%len(next)])
 				return true
 			})
 			res, err := w.try(f, "")
@@ -280,16 +281,27 @@ func TestWatch(t *testing.T) {
 		within int // pages; -1: it must not fail
 		want   error
 	}{
-		{"an honest day of single items", 50_000, 10_000, func(i int) ([]string, string) { return one(i), fresh(i) }, -1, nil},
-		{"a quiet day with a page for each minute", 1440, 100, func(i int) ([]string, string) { return nil, fresh(i) }, -1, nil},
-		{"the same item on some pages in a row", 90, 1000, func(i int) ([]string, string) { return []string{"a"}, fresh(i) }, -1, nil},
-		{"items that are only kept", 5000, 1000, func(i int) ([]string, string) { return []string{""}, fresh(i) }, -1, nil},
+		{"an honest day of single items", 50_000, 10_000, func(i int) ([]string, string) { return one(i), fresh(i) },
+			-1, nil},
+		{"a quiet day with a page for each minute", 1440, 100, func(i int) ([]string, string) { return nil, fresh(i) },
+			-1, nil},
+		{"the same item on some pages in a row", 90, 1000,
+			func(i int) ([]string, string) { return []string{"a"}, fresh(i) }, -1, nil},
+		{"items that are only kept", 5000, 1000, func(i int) ([]string, string) { return []string{""}, fresh(i) }, -1,
+			nil},
 		{"a circle of 3", 100, 1000, func(i int) ([]string, string) { return one(i), fresh(i % 3) }, 4, errEndless},
-		{"a circle of 700, longer than an invocation", 10_000, 300, func(i int) ([]string, string) { return one(i), fresh(i % 700) }, 3 * 1024, errEndless},
-		{"a circle after a way", 10_000, 300, func(i int) ([]string, string) { return one(i), fresh(max(min(i, 500), 500+i%400)) }, 3 * 1024, errEndless},
-		{"the same items for ever", 1000, 10_000, func(i int) ([]string, string) { return []string{"a", "b"}, fresh(i) }, maxRepeated + 1, errEndless},
-		{"the same items in other pages", 2000, 10_000, func(i int) ([]string, string) { return []string{fmt.Sprint(i % 300), fmt.Sprint(i % 7)}, fresh(i) }, 500, errEndless},
-		{"empty pages for ever", 10_000, 700, func(i int) ([]string, string) { return nil, fresh(i) }, maxEmpty, errEndless},
+		{"a circle of 700, longer than an invocation", 10_000, 300,
+			func(i int) ([]string, string) { return one(i), fresh(i % 700) }, 3 * 1024, errEndless},
+		{"a circle after a way", 10_000, 300,
+			func(i int) ([]string, string) { return one(i), fresh(max(min(i, 500), 500+i%400)) }, 3 * 1024, errEndless},
+		{"the same items for ever", 1000, 10_000,
+			func(i int) ([]string, string) { return []string{"a", "b"}, fresh(i) }, maxRepeated + 1, errEndless},
+		{"the same items in other pages", 2000, 10_000,
+			func(i int) ([]string, string) {
+				return []string{fmt.Sprint(i % 300), fmt.Sprint(i % 7)}, fresh(i)
+			}, 500, errEndless},
+		{"empty pages for ever", 10_000, 700, func(i int) ([]string, string) { return nil, fresh(i) }, maxEmpty,
+			errEndless},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			failed, err := turnPages(tt.pages, tt.every, func(i int) ([]string, string) {
@@ -319,7 +331,8 @@ func TestMoreThanTheSiteCounts(t *testing.T) {
 		before, after int
 		want          error
 	}{
-		{0, 99_999, nil}, {99_999, 100_050, errEndless}, {100_050, 200_000, nil}, {900_000, 1_000_000, errEndless}, {0, 1000, nil},
+		{0, 99_999, nil}, {99_999, 100_050, errEndless}, {100_050, 200_000, nil}, {900_000, 1_000_000, errEndless}, {0,
+			1000, nil},
 	} {
 		if err := w.collector.checkCount(t.Context(), &win, tt.before, tt.after); !errors.Is(err, tt.want) {
 			t.Errorf("%d to %d items: %v, want %v", tt.before, tt.after, err, tt.want)

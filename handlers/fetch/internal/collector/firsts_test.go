@@ -40,9 +40,11 @@ func TestLaterRecordNamesTheFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pagesOf(110))
 	w.add(w.sms("pair", "the first of a pair", 6*time.Hour), w.sms("near", "the first of neighbours", 6*time.Hour),
-		w.sms("near", "the second of neighbours", 6*time.Hour), w.sms("owners", "the same for both owners", 6*time.Hour))
+		w.sms("near", "the second of neighbours", 6*time.Hour), w.sms("owners", "the same for both owners",
+			6*time.Hour))
 	w.many("n", 110) // the page's second batch has the rest
-	w.add(w.sms("owners", "the same for both owners", 6*time.Hour).with("msisdn", "447700900456").with("direction", "In").
+	w.add(w.sms("owners", "the same for both owners", 6*time.Hour).with("msisdn", "447700900456").with("direction",
+		"In").
 		with("archivedTime", w.ago(5*time.Second).Format(time.RFC3339Nano)),
 		w.sms("pair", "the second of a pair", 4*time.Second), w.sms("near", "the third of neighbours", 3*time.Second),
 		w.sms("pair", "the third of a pair", 2*time.Second))
@@ -88,8 +90,10 @@ func TestReadAgainNamesTheSame(t *testing.T) {
 			}
 			refer := w.referring()
 			// The second of two that are in one batch leaves it to the order of the lines.
-			if len(refer) != 298 || refer["other content 57"] != "" || refer["other content 7"] != "00002.ndjson 50" || refer["other content 257"] != "00002.ndjson 50" {
-				t.Errorf("%d entries refer to another one, the pair's to %q and %q", len(refer), refer["other content 7"], refer["other content 257"])
+			if len(refer) != 298 || refer["other content 57"] != "" || refer["other content 7"] != "00002.ndjson 50" ||
+				refer["other content 257"] != "00002.ndjson 50" {
+				t.Errorf("%d entries refer to another one, the pair's to %q and %q", len(refer),
+					refer["other content 7"], refer["other content 257"])
 			}
 			w.balanced()
 		})
@@ -116,7 +120,8 @@ func TestChangedPageNamesTheFirstReading(t *testing.T) {
 func TestReleasedItemNamesTheFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.add(w.mms("pair", 2*time.Hour, item{"contentUrl": w.content("/file", []byte("bytes"))}).with("textContent", "it waits for its file"))
+	w.add(w.mms("pair", 2*time.Hour, item{"contentUrl": w.content("/file", []byte("bytes"))}).with("textContent",
+		"it waits for its file"))
 	w.site.Fail(telemessagetest.Content, 1, telemessagetest.Fault{Status: 503})
 	w.run()
 	w.nextDay()
@@ -129,7 +134,8 @@ func TestReleasedItemNamesTheFirst(t *testing.T) {
 
 func entryOf(t *testing.T, id, text string) record.Entry {
 	t.Helper()
-	raw, err := json.Marshal(item{"messageId": id, "messageType": "SMS", "messageTime": "2026-11-22T09:30:00Z", "textContent": text})
+	raw, err := json.Marshal(item{"messageId": id, "messageType": "SMS", "messageTime": "2026-11-22T09:30:00Z",
+		"textContent": text})
 	if err != nil {
 		t.Fatal(err)
 	}

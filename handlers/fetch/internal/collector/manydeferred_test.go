@@ -96,7 +96,8 @@ func TestManyDeferredItems(t *testing.T) {
 		t.Fatalf("%+v, %v", res, err)
 	}
 	// A listing has 1,000 items in an answer. Each window looks for what an earlier attempt at it has deferred.
-	if got := calls.take(); got["list"] > 2*(n/1000+1)+2*2 || got[http.MethodGet] > 2*contentTries || got["other"] > 50 {
+	if got := calls.take(); got["list"] > 2*(n/1000+1)+2*2 || got[http.MethodGet] > 2*contentTries ||
+		got["other"] > 50 {
 		t.Errorf("requests to the storage: %v", got)
 	}
 	if during == 0 || during > before+uint64(n*len(text)) { // half of the items

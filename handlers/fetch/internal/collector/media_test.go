@@ -70,27 +70,39 @@ func TestAttachments(t *testing.T) {
 	}{
 		{"inline", item{"content": base64Of(small)}, stored(small)},
 		{"inline, digest", item{"content": base64Of(small), "digest": hash(small)}, stored(small)},
-		{"inline, capitals and blanks", item{"content": base64Of(small), "digest": " " + strings.ToUpper(hash(small)) + " "}, stored(small)},
-		{"inline, URL alphabet", item{"content": base64.RawURLEncoding.EncodeToString([]byte{0xfb, 0xff})}, stored([]byte{0xfb, 0xff})},
+		{"inline, capitals and blanks",
+			item{"content": base64Of(small), "digest": " " + strings.ToUpper(hash(small)) + " "}, stored(small)},
+		{"inline, URL alphabet", item{"content": base64.RawURLEncoding.EncodeToString([]byte{0xfb, 0xff})},
+			stored([]byte{0xfb, 0xff})},
 		{"inline, wrong digest", item{"content": base64Of(small), "digest": other, "attachSize": 15}, gone(15, digest)},
 		{"inline, digest of no form", item{"content": base64Of(small), "digest": "md5:1234"}, stored(small)},
-		{"inline, digest by MD5", item{"content": base64Of(small), "digest": "5d41402abc4b2a76b9719d911017c592"}, stored(small)},
+		{"inline, digest by MD5", item{"content": base64Of(small), "digest": "5d41402abc4b2a76b9719d911017c592"},
+			stored(small)},
 		{"inline, no digest in words", item{"content": base64Of(small), "digest": "none"}, stored(small)},
-		{"inline, digest with its name", item{"content": base64Of(small), "digest": "sha256:" + hash(small)}, stored(small)},
-		{"inline, wrong digest with its name", item{"content": base64Of(small), "digest": "sha256:" + other}, gone(0, digest)},
+		{"inline, digest with its name", item{"content": base64Of(small), "digest": "sha256:" + hash(small)},
+			stored(small)},
+		{"inline, wrong digest with its name", item{"content": base64Of(small), "digest": "sha256:" + other},
+			gone(0, digest)},
 		{"inline, digest in Base64", item{"content": base64Of(small), "digest": base64Sum(small)}, stored(small)},
-		{"inline, wrong digest in Base64", item{"content": base64Of(small), "digest": base64Sum([]byte("other"))}, gone(0, digest)},
+		{"inline, wrong digest in Base64", item{"content": base64Of(small), "digest": base64Sum([]byte("other"))},
+			gone(0, digest)},
 		{"inline, broken", item{"content": "no Base64!", "attachSize": 3}, gone(3, corrupt)},
 		{"inline, broken, and an address", item{"content": "no Base64!", "contentUrl": url(20, small)}, stored(small)},
-		{"inline, cut off, and an address", item{"content": base64Of(small)[:5], "contentUrl": url(21, small)}, stored(small)},
-		{"inline, wrong digest, and an address", item{"content": base64Of([]byte("old")), "digest": hash(small), "contentUrl": url(22, small)}, stored(small)},
+		{"inline, cut off, and an address", item{"content": base64Of(small)[:5], "contentUrl": url(21, small)},
+			stored(small)},
+		{"inline, wrong digest, and an address",
+			item{"content": base64Of([]byte("old")), "digest": hash(small),
+				"contentUrl": url(22, small)}, stored(small)},
 		{"inline, wrong type, and an address", item{"content": item{}, "contentUrl": url(23, small)}, stored(small)},
-		{"inline, and an address that is gone", item{"content": base64Of(small), "contentUrl": "/content/none.bin"}, stored(small)},
-		{"inline, broken, and an address that is gone", item{"content": "no Base64!", "contentUrl": "/content/none.bin"},
+		{"inline, and an address that is gone", item{"content": base64Of(small), "contentUrl": "/content/none.bin"},
+			stored(small)},
+		{"inline, broken, and an address that is gone",
+			item{"content": "no Base64!", "contentUrl": "/content/none.bin"},
 			gone(0, corrupt+"; and of its address: "+absent)},
 		{"a data URL", item{"content": "data:image/png;base64," + base64Of(small)}, stored(small)},
 		{"inline, nothing in it", item{"content": "", "attachSize": 0}, stored(nil)},
-		{"inline and an address", item{"content": base64Of(small), "contentUrl": "https://elsewhere.example/x"}, stored(small)},
+		{"inline and an address", item{"content": base64Of(small), "contentUrl": "https://elsewhere.example/x"},
+			stored(small)},
 		{"address", item{"contentUrl": url(1, small)}, stored(small)},
 		{"address with white space around", item{"contentUrl": " \t" + url(30, small) + "\r\n"}, stored(small)},
 		{"address with a blank", item{"contentUrl": at("/content/a b.bin", small)}, stored(small)},
@@ -102,7 +114,8 @@ func TestAttachments(t *testing.T) {
 		{"address, digest", item{"contentUrl": url(3, small), "digest": strings.ToUpper(hash(small))}, stored(small)},
 		{"address, wrong digest", item{"contentUrl": url(4, small), "digest": other}, gone(0, digest)},
 		{"address, large, wrong digest", item{"contentUrl": url(5, large), "digest": other}, gone(0, digest)},
-		{"address, large, digest", item{"contentUrl": url(6, large), "digest": hash(large), "attachSize": 1}, stored(large)},
+		{"address, large, digest", item{"contentUrl": url(6, large), "digest": hash(large), "attachSize": 1},
+			stored(large)},
 		{"address, nothing there", item{"contentUrl": "/content/none.bin", "attachSize": 77}, gone(77, absent)},
 		{"another host", item{"contentUrl": "https://elsewhere.example/steal"}, gone(0, absent)},
 		{"another port", item{"contentUrl": "https://" + w.base.Hostname() + ":1/x"}, gone(0, absent)},
@@ -119,7 +132,8 @@ func TestAttachments(t *testing.T) {
 			incomplete++
 		}
 	}
-	w.add(w.sms("m9999", "no traffic for 7 days", time.Second).with("messageType", "SYSTEM").with("attachment", []item{{"contentUrl": "/content/never-asked"}}))
+	w.add(w.sms("m9999", "no traffic for 7 days", time.Second).with("messageType", "SYSTEM").with("attachment",
+		[]item{{"contentUrl": "/content/never-asked"}}))
 	w.run()
 	w.balanced()
 	r := w.one()
@@ -236,7 +250,8 @@ func TestAttachmentOutOfReach(t *testing.T) {
 			w := newWorld(t)
 			first := w.today()
 			data := []byte("to be had tomorrow: " + tt.name)
-			w.add(w.mms("m", time.Hour, item{"content": base64Of([]byte("inline"))}, item{"contentUrl": w.content("/soon.bin", data)}),
+			w.add(w.mms("m", time.Hour, item{"content": base64Of([]byte("inline"))},
+				item{"contentUrl": w.content("/soon.bin", data)}),
 				w.sms("after", "does not wait for it", time.Minute))
 			w.site.Fail(telemessagetest.Content, 1, tt.fault)
 			res := w.run()
@@ -255,7 +270,8 @@ func TestAttachmentOutOfReach(t *testing.T) {
 				t.Errorf("items (-want +got):\n%s", diff)
 			}
 			e := w.runs()[1].entries()[0]
-			want := []record.Media{{SHA256: hash([]byte("inline")), Size: 6, Day: first}, {SHA256: hash(data), Size: int64(len(data)), Day: w.today()}}
+			want := []record.Media{{SHA256: hash([]byte("inline")), Size: 6, Day: first},
+				{SHA256: hash(data), Size: int64(len(data)), Day: w.today()}}
 			if diff := cmp.Diff(want, e.Media); diff != "" {
 				t.Errorf("media (-want +got):\n%s", diff)
 			}
@@ -284,7 +300,8 @@ func TestOnlyWhatIsMissingIsAskedFor(t *testing.T) {
 		t.Errorf("%d requests, want 4", n)
 	}
 	media := w.runs()[1].entries()[0].Media
-	if len(media) != 3 || media[0].Gone == "" || media[1].SHA256 != hash([]byte("there")) || media[2].SHA256 != hash([]byte("soon")) {
+	if len(media) != 3 || media[0].Gone == "" || media[1].SHA256 != hash([]byte("there")) ||
+		media[2].SHA256 != hash([]byte("soon")) {
 		t.Errorf("media %+v", media)
 	}
 }
@@ -321,7 +338,8 @@ func TestBackfilledAttachmentOutOfReach(t *testing.T) {
 	w := newWorld(t)
 	w.add(w.mms("m", 30*24*time.Hour, item{"contentUrl": "/later.bin"}))
 	back := w.unreachable()
-	input := fmt.Sprintf(`{"from":%q,"to":%q}`, w.ago(31*24*time.Hour).Format(time.RFC3339), w.ago(29*24*time.Hour).Format(time.RFC3339))
+	input := fmt.Sprintf(`{"from":%q,"to":%q}`, w.ago(31*24*time.Hour).Format(time.RFC3339),
+		w.ago(29*24*time.Hour).Format(time.RFC3339))
 	if res, err := w.try(w.collector, input); err != nil || res.Waiting != 1 {
 		t.Fatalf("%+v, %v", res, err)
 	}
@@ -383,7 +401,8 @@ func TestOthersAreAskedFor(t *testing.T) {
 	w.run()
 	back()
 	for i := range contentTries {
-		w.site.AddContent(fmt.Sprintf("/bad/%d", i), 100, func() io.Reader { return strings.NewReader("shorter than it says") })
+		w.site.AddContent(fmt.Sprintf("/bad/%d", i), 100,
+			func() io.Reader { return strings.NewReader("shorter than it says") })
 	}
 	for day := 0; len(w.ids()) == 0; day++ {
 		if day == 13 { // by chance: one in 10^10

@@ -65,7 +65,8 @@ func TestFileThatComesAgain(t *testing.T) {
 func TestMediaOfAnItemThatWaitedLong(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.add(w.mms("m", time.Hour, item{"content": base64Of([]byte("inline"))}, item{"contentUrl": w.content("/late.bin", []byte("late"))}))
+	w.add(w.mms("m", time.Hour, item{"content": base64Of([]byte("inline"))},
+		item{"contentUrl": w.content("/late.bin", []byte("late"))}))
 	back := w.unreachable()
 	w.run()
 	back()

@@ -57,7 +57,8 @@ func TestKeptItemThatChanges(t *testing.T) {
 			var n atomic.Int64
 			at := w.ago(time.Hour).Format(time.RFC3339)
 			item := func(try int64) string {
-				return fmt.Sprintf(`{"messageId":"big","pad":"%s","n":01,"url":"/x?sig=%d"}`, strings.Repeat("x", size), try)
+				return fmt.Sprintf(`{"messageId":"big","pad":"%s","n":01,"url":"/x?sig=%d"}`, strings.Repeat("x", size),
+					try)
 			}
 			f := w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
 				if !strings.HasSuffix(r.URL.Path, "/items") {
@@ -95,7 +96,8 @@ func TestEntriesHaveTheEndOfTheirWindow(t *testing.T) {
 	bad := w.sms("bad", "from 70 years ahead", time.Hour).with("messageTime", future)
 	w.add(bad, w.sms("good", "a text", time.Minute))
 	w.add(w.long("p", "segment-of-two", "alpha-text beta-text", time.Hour)...)
-	w.add(w.mms("m", time.Hour, item{"contentUrl": w.content("/soon", []byte("soon"))}), w.long("q", "segment-of-q", "gamma-text delta-text", time.Hour)[0])
+	w.add(w.mms("m", time.Hour, item{"contentUrl": w.content("/soon", []byte("soon"))}),
+		w.long("q", "segment-of-q", "gamma-text delta-text", time.Hour)[0])
 	back := w.unreachable()
 	until := w.ago(0)
 	w.run()
@@ -113,7 +115,8 @@ func TestEntriesHaveTheEndOfTheirWindow(t *testing.T) {
 		}
 	}
 	next := until.Add(schedule.WindowLength)
-	want := map[string]time.Time{"bad": until, "good": until, "p1": until, "p2": until, "m": until, "q1": next, "q2": next}
+	want := map[string]time.Time{"bad": until, "good": until, "p1": until, "p2": until, "m": until, "q1": next,
+		"q2": next}
 	if diff := cmp.Diff(want, untils); diff != "" {
 		t.Errorf("ends (-want +got):\n%s", diff)
 	}

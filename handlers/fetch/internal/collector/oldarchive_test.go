@@ -103,7 +103,8 @@ func (w *world) oldArchiveSite() {
 	add := func(id, kind, text string, at time.Time, more item) {
 		it := item{
 			"messageId": id, "messageType": kind, "network": "O2", "msisdn": "447700900123",
-			"messageTime": at.Add(-time.Minute).Format(time.RFC3339), "archivedTime": at.Format(time.RFC3339Nano), "direction": "Out",
+			"messageTime": at.Add(-time.Minute).Format(time.RFC3339), "archivedTime": at.Format(
+				time.RFC3339Nano), "direction": "Out",
 			"from":        item{"value": "+447700900123", "email": "jane@contoso.example"},
 			"to":          []item{{"value": "07700 900456", "email": "ali@contoso.example"}},
 			"textContent": text,

@@ -38,7 +38,8 @@ func TestDay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pagesOf(130), func(o *telemessagetest.Options) { o.EmptyEvery = 3 })
 	w.many("m", 400)
-	w.add(w.sms("too early", "before the window", 24*time.Hour+time.Second), w.sms("too late", "after the window", -time.Second))
+	w.add(w.sms("too early", "before the window", 24*time.Hour+time.Second),
+		w.sms("too late", "after the window", -time.Second))
 	from, to := w.ago(24*time.Hour), w.ago(0)
 
 	res := w.run()
@@ -51,7 +52,8 @@ func TestDay(t *testing.T) {
 	}
 	r := w.one()
 	total := int64(400)
-	manifest := archive.Manifest{Version: 1, Kind: schedule.Daily, From: from, To: to, Started: w.clock.Now(), Finished: w.clock.Now(),
+	manifest := archive.Manifest{Version: 1, Kind: schedule.Daily, From: from, To: to, Started: w.clock.Now(),
+		Finished: w.clock.Now(),
 		Received: 400, SourceTotal: &total, Records: 400, Batches: r.infos, Staged: 400}
 	if diff := cmp.Diff(manifest, *r.manifest); diff != "" {
 		t.Errorf("manifest (-want +got):\n%s", diff)
@@ -66,7 +68,8 @@ func TestDay(t *testing.T) {
 	if diff := cmp.Diff([]int{100, 30, 100, 30, 100, 30, 10}, sizes); diff != "" {
 		t.Errorf("records of the batches (-want +got):\n%s", diff)
 	}
-	if w.Log.Has(slog.LevelError, "") || strings.Count(w.Log.String(), `"level":"WARN"`) != 1 { // the first run begins anew
+	// the first run begins anew
+	if w.Log.Has(slog.LevelError, "") || strings.Count(w.Log.String(), `"level":"WARN"`) != 1 {
 		t.Errorf("a quiet day has errors or more than one warning in the log:\n%s", w.Log)
 	}
 
@@ -135,7 +138,8 @@ func TestItemsThatAreNoRecords(t *testing.T) {
 	if got := entries[1]; string(got.Items[0].Raw) != string(deep) || got.RawBlob != "" {
 		t.Errorf("the item that is nested deeply: %.50s, %s", got.Items[0].Raw, got.RawBlob)
 	}
-	if got := entries[2]; got.Fault != "" || !bytes.Equal(w.media(got.RawBlob), deeper) || got.RawHash != hash(deeper) || got.Items[0].SHA256 != hash(deeper) {
+	if got := entries[2]; got.Fault != "" || !bytes.Equal(w.media(got.RawBlob), deeper) ||
+		got.RawHash != hash(deeper) || got.Items[0].SHA256 != hash(deeper) {
 		t.Errorf("the item that is nested too deeply: %.50s, %s", got.Items[0].Raw, got.RawBlob)
 	}
 	for _, e := range entries {
@@ -145,7 +149,8 @@ func TestItemsThatAreNoRecords(t *testing.T) {
 		why, _, _ := strings.Cut(e.Fault, ";")
 		raw := bad[why]
 		delete(bad, why)
-		if want := fmt.Sprintf("%s; its %d bytes are kept", why, len(raw)); e.Fault != want || len(e.Items) > 0 || e.ID == "" {
+		if want := fmt.Sprintf("%s; its %d bytes are kept", why, len(raw)); e.Fault != want || len(e.Items) > 0 ||
+			e.ID == "" {
 			t.Errorf("fault %q with %d items, want %q", e.Fault, len(e.Items), want)
 		}
 		if hash(raw) != e.RawHash || !bytes.Equal(w.media(e.RawBlob), raw) {
@@ -259,7 +264,8 @@ func TestCursorExpires(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pagesOf(150), func(o *telemessagetest.Options) { o.CursorLife = time.Hour })
 	w.many("m", 450)
-	w.site.Fail(telemessagetest.Items, 3, telemessagetest.Fault{Cut: 40_000, Times: pageTries}) // after a batch of the last page
+	// after a batch of the last page
+	w.site.Fail(telemessagetest.Items, 3, telemessagetest.Fault{Cut: 40_000, Times: pageTries})
 	if _, err := w.try(w.collector, ""); err == nil {
 		t.Fatal("no error")
 	}
@@ -316,7 +322,8 @@ func TestChangedPage(t *testing.T) {
 	}
 	r := w.one()
 	if m := r.manifest; m.Received != 251 || m.Records != 251 || m.Staged != 351 {
-		t.Errorf("received %d, records %d, staged %d; want 251, 251 and, with the first reading's batch, 351", m.Received, m.Records, m.Staged)
+		t.Errorf("received %d, records %d, staged %d; want 251, 251 and, with the first reading's batch, 351",
+			m.Received, m.Records, m.Staged)
 	}
 	if !strings.HasSuffix(r.infos[0].Name, "/00001-b.ndjson") { // before 00001.ndjson in the alphabet
 		t.Errorf("the first batch is %s", r.infos[0].Name)
@@ -324,49 +331,6 @@ func TestChangedPage(t *testing.T) {
 	if !w.Log.Has(slog.LevelError, "a page changed between two reads") {
 		t.Error("the log does not tell")
 	}
-}
-
-func TestSourceTotal(t *testing.T) {
-	t.Parallel()
-	t.Run("not offered", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t, func(o *telemessagetest.Options) { o.NoCount = true })
-		w.many("m", 3)
-		w.run()
-		if m := w.one().manifest; m.SourceTotal != nil {
-			t.Errorf("the source's total is %d, want none", *m.SourceTotal)
-		}
-		if w.Log.Has(slog.LevelError, "") {
-			t.Errorf("that is no error:\n%s", w.Log)
-		}
-	})
-	t.Run("another number", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t)
-		w.many("m", 3)
-		w.site.Fail(telemessagetest.Count, 1, telemessagetest.Fault{Status: 200, Body: `{"total":5}`})
-		w.run()
-		if m := w.one().manifest; m.SourceTotal == nil || *m.SourceTotal != 5 || m.Received != 3 {
-			t.Errorf("manifest %+v, want what the site said beside what it sent", m)
-		}
-		if !w.Log.Has(slog.LevelError, "differs from what it sent") {
-			t.Error("the log does not tell")
-		}
-	})
-	t.Run("away", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t)
-		w.many("m", 3)
-		w.site.Fail(telemessagetest.Count, 1, telemessagetest.Fault{Status: 500})
-		if _, err := w.try(w.collector, ""); err == nil {
-			t.Error("a run without the site's count is finished")
-		}
-		w.run()
-		if diff := cmp.Diff(numbered("m", 3), w.ids()); diff != "" {
-			t.Errorf("items (-want +got):\n%s", diff)
-		}
-		w.balanced()
-	})
 }
 
 func TestItemsWithoutAnID(t *testing.T) {
@@ -408,7 +372,8 @@ func TestItemsAreStagedAsTheyCame(t *testing.T) {
 	w.site.Add(w.ago(time.Minute), []byte(raw))
 	w.run()
 	got := w.one().entries()[0].Items[0]
-	compact := strings.NewReplacer(`{ "b" : 1.50, "a"`, `{"b":1.50,"a"`, `, "messageId":"m" }`, `,"messageId":"m"}`).Replace(raw)
+	compact := strings.NewReplacer(`{ "b" : 1.50, "a"`, `{"b":1.50,"a"`, `, "messageId":"m" }`,
+		`,"messageId":"m"}`).Replace(raw)
 	if string(got.Raw) != compact || got.SHA256 != hash([]byte(raw)) {
 		t.Errorf("item %s with hash %s", got.Raw, got.SHA256)
 	}

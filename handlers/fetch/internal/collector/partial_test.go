@@ -31,7 +31,8 @@ func (s *slowFile) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if s.tag != "" {
 		rw.Header().Set("ETag", s.tag)
 	}
-	if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &first); n == 1 && s.ranges && (s.liar || r.Header.Get("If-Range") == "" || r.Header.Get("If-Range") == s.tag) {
+	if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &first); n == 1 && s.ranges &&
+		(s.liar || r.Header.Get("If-Range") == "" || r.Header.Get("If-Range") == s.tag) {
 		if first >= len(s.data) {
 			rw.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
 			return
@@ -68,33 +69,41 @@ func TestAttachmentIsResumed(t *testing.T) {
 		days   int // until it is there
 		want   []byte
 	}{
-		{name: "entity tag", short: true, file: slowFile{data: whole, tag: `"a"`, ranges: true, brings: 5 * mib}, days: 3, want: whole},
-		{name: "digest alone", file: slowFile{data: whole, ranges: true, brings: 5 * mib}, digest: hash(whole), days: 3, want: whole},
-		{name: "neither: as a whole", short: true, file: slowFile{data: whole, ranges: true, brings: 5 * mib}, days: 4, want: whole,
+		{name: "entity tag", short: true, file: slowFile{data: whole, tag: `"a"`, ranges: true, brings: 5 * mib},
+			days: 3, want: whole},
+		{name: "digest alone", file: slowFile{data: whole, ranges: true, brings: 5 * mib}, digest: hash(whole), days: 3,
+			want: whole},
+		{name: "neither: as a whole", short: true, file: slowFile{data: whole, ranges: true, brings: 5 * mib}, days: 4,
+			want:   whole,
 			change: func(day int, f *slowFile) { f.brings = max(f.brings, day/4*20*mib) }},
-		{name: "a weak tag: as a whole", file: slowFile{data: whole, tag: `W/"a"`, ranges: true, brings: 5 * mib}, days: 4, want: whole,
+		{name: "a weak tag: as a whole", file: slowFile{data: whole, tag: `W/"a"`, ranges: true, brings: 5 * mib},
+			days: 4, want: whole,
 			change: func(day int, f *slowFile) { f.brings = max(f.brings, day/4*20*mib) }},
 		{name: "no ranges", file: slowFile{data: whole, tag: `"a"`, brings: 5 * mib}, days: 4, want: whole,
 			change: func(day int, f *slowFile) { f.brings = max(f.brings, day/4*20*mib) }},
-		{name: "it changes", file: slowFile{data: whole, tag: `"a"`, ranges: true, brings: 5 * mib}, days: 4, want: other,
+		{name: "it changes", file: slowFile{data: whole, tag: `"a"`, ranges: true, brings: 5 * mib}, days: 4,
+			want: other,
 			change: func(day int, f *slowFile) {
 				if day == 2 {
 					f.data, f.tag = other, `"b"`
 				}
 			}},
-		{name: "it changes, and the site sends a part all the same", file: slowFile{data: whole, tag: `"a"`, ranges: true, liar: true, brings: 5 * mib},
+		{name: "it changes, and the site sends a part all the same",
+			file: slowFile{data: whole, tag: `"a"`, ranges: true, liar: true, brings: 5 * mib},
 			days: 5, want: other, change: func(day int, f *slowFile) {
 				if day == 2 {
 					f.data, f.tag = other, `"b"`
 				}
 			}},
-		{name: "it changes into something shorter", file: slowFile{data: whole, tag: `"a"`, ranges: true, liar: true, brings: 5 * mib}, days: 3,
+		{name: "it changes into something shorter",
+			file: slowFile{data: whole, tag: `"a"`, ranges: true, liar: true, brings: 5 * mib}, days: 3,
 			want: other[:mib], change: func(day int, f *slowFile) {
 				if day == 2 {
 					f.data, f.tag = other[:mib], `"b"`
 				}
 			}},
-		{name: "a part of something else under the digest", short: true, file: slowFile{data: other, ranges: true, brings: 5 * mib}, digest: hash(whole), days: 4,
+		{name: "a part of something else under the digest", short: true,
+			file: slowFile{data: other, ranges: true, brings: 5 * mib}, digest: hash(whole), days: 4,
 			want: whole, change: func(day int, f *slowFile) {
 				if day >= 2 {
 					f.data = whole

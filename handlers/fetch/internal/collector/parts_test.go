@@ -24,7 +24,8 @@ func (it item) piece(id string, number, total int) item {
 func (w *world) long(name, segment, words string, d time.Duration) (all []item) {
 	parts := strings.Fields(words)
 	for i, word := range parts {
-		all = append(all, w.sms(fmt.Sprintf("%s%d", name, i+1), word, d-time.Duration(i)*time.Second).piece(segment, i+1, len(parts)))
+		all = append(all, w.sms(fmt.Sprintf("%s%d", name, i+1), word, d-time.Duration(i)*time.Second).piece(segment,
+			i+1, len(parts)))
 	}
 	return all
 }
@@ -37,11 +38,13 @@ func TestLongMessages(t *testing.T) {
 	longMessages(t, []longMessage{
 		{"in one page, out of order", 0, func(w *world) []item {
 			p := w.long("a", seg, "alpha-text beta-text gamma-text", time.Hour)
-			p[0], p[2] = p[2].with("archivedTime", p[0]["archivedTime"]), p[0].with("archivedTime", p[2]["archivedTime"])
+			p[0], p[2] = p[2].with("archivedTime", p[0]["archivedTime"]), p[0].with("archivedTime",
+				p[2]["archivedTime"])
 			return p
 		}, 1, []string{"alpha-textbeta-textgamma-text"}, 0},
 		{"across pages", 2, func(w *world) []item {
-			return append(w.long("a", seg, "alpha-text beta-text gamma-text", time.Hour), w.sms("x", "between", time.Hour-500*time.Millisecond))
+			return append(w.long("a", seg, "alpha-text beta-text gamma-text", time.Hour),
+				w.sms("x", "between", time.Hour-500*time.Millisecond))
 		}, 1, []string{"between", "alpha-textbeta-textgamma-text"}, 3},
 		{"across slices", 0, func(w *world) []item {
 			p := w.long("a", seg, "alpha-text beta-text gamma-text", time.Hour)
@@ -50,7 +53,8 @@ func TestLongMessages(t *testing.T) {
 		}, 7, []string{"alpha-textbeta-textgamma-text"}, 3},
 		{"across slices, a phone's count, the second sent a day later", 0, func(w *world) []item {
 			p := w.long("a", "17", "alpha-text beta-text", time.Hour)
-			p[1]["archivedTime"], p[1]["messageTime"] = w.ago(-day).Format(time.RFC3339), w.ago(-day).Format(time.RFC3339)
+			p[1]["archivedTime"], p[1]["messageTime"] = w.ago(-day).Format(time.RFC3339), w.ago(-day).Format(
+				time.RFC3339)
 			return p
 		}, 3, []string{"alpha-textbeta-text"}, 2},
 		{"missing for ever: not before 14 days", 0, func(w *world) []item {
@@ -61,7 +65,8 @@ func TestLongMessages(t *testing.T) {
 		}, 15, []string{"alpha-text⟦part 2 of 3 is missing⟧gamma-text"}, 2},
 		{"the same piece twice, in one page", 0, func(w *world) []item {
 			p := w.long("a", seg, "alpha-text beta-text", time.Hour)
-			return append(p, w.long("a", seg, "alpha-text beta-text", time.Hour-time.Minute)[1].with("messageTime", p[1]["messageTime"]))
+			return append(p, w.long("a", seg, "alpha-text beta-text", time.Hour-time.Minute)[1].with("messageTime",
+				p[1]["messageTime"]))
 		}, 1, []string{"alpha-textbeta-text"}, 0},
 		{"the same piece twice, without an id", 0, func(w *world) []item {
 			p := w.long("a", seg, "alpha-text beta-text", time.Hour)
@@ -70,24 +75,29 @@ func TestLongMessages(t *testing.T) {
 		}, 1, []string{"alpha-textbeta-text"}, 0},
 		{"the same piece twice, on two days", 0, func(w *world) []item {
 			p := w.long("a", seg, "alpha-text beta-text gamma-text", time.Hour)
-			again := w.long("a", seg, "alpha-text beta-text gamma-text", time.Hour)[0].with("archivedTime", w.ago(-time.Hour).Format(time.RFC3339))
+			again := w.long("a", seg, "alpha-text beta-text gamma-text", time.Hour)[0].with("archivedTime",
+				w.ago(-time.Hour).Format(time.RFC3339))
 			p[1]["archivedTime"] = w.ago(-2 * day).Format(time.RFC3339)
 			return append(p, again)
 		}, 4, []string{"alpha-textbeta-textgamma-text"}, 4},
 		{"one id, two conversations", 1, func(w *world) []item {
-			a, b := w.long("a", "7", "alpha-text beta-text", time.Hour), w.long("b", "7", "other-alpha other-beta", time.Hour)
+			a, b := w.long("a", "7", "alpha-text beta-text", time.Hour), w.long("b", "7", "other-alpha other-beta",
+				time.Hour)
 			return []item{a[0], to(b[1], "+447700900789"), to(b[0], "+447700900789"), a[1]}
 		}, 1, []string{"alpha-textbeta-text", "other-alphaother-beta"}, 4},
 		{"one id, two conversations, a piece of each lost", 0, func(w *world) []item {
-			return []item{w.long("a", "7", "alpha-text beta-text", time.Hour)[0], to(w.long("b", "7", "other-alpha other-beta", time.Hour)[1], "+447700900789")}
+			return []item{w.long("a", "7", "alpha-text beta-text", time.Hour)[0],
+				to(w.long("b", "7", "other-alpha other-beta", time.Hour)[1], "+447700900789")}
 		}, 15, []string{"alpha-text⟦part 2 of 2 is missing⟧", "⟦part 1 of 2 is missing⟧other-beta"}, 2},
 		{"one id, both ways between two", 0, func(w *world) []item {
-			a, b := w.long("a", "7", "alpha-text beta-text", time.Hour)[0], w.long("b", "7", "other-alpha other-beta", time.Hour)[1]
+			a, b := w.long("a", "7", "alpha-text beta-text", time.Hour)[0], w.long("b", "7", "other-alpha other-beta",
+				time.Hour)[1]
 			b["from"], b["to"] = item{"value": "07700 900456"}, []item{{"value": "+447700900123"}}
 			return []item{a, b}
 		}, 15, []string{"alpha-text⟦part 2 of 2 is missing⟧", "⟦part 1 of 2 is missing⟧other-beta"}, 2},
 		{"one id, one conversation, days apart, a piece of each lost", 0, func(w *world) []item {
-			return []item{w.long("a", "7", "alpha-text beta-text", time.Hour)[0], w.long("b", "7", "other-alpha other-beta", time.Hour-4*day)[1]}
+			return []item{w.long("a", "7", "alpha-text beta-text", time.Hour)[0],
+				w.long("b", "7", "other-alpha other-beta", time.Hour-4*day)[1]}
 		}, 19, []string{"alpha-text⟦part 2 of 2 is missing⟧", "⟦part 1 of 2 is missing⟧other-beta"}, 2},
 		{"a number spelt in two ways", 0, func(w *world) []item {
 			a := w.long("a", "7", "alpha-text beta-text", time.Hour)
@@ -139,7 +149,8 @@ func longMessages(t *testing.T, tests []longMessage) {
 				t.Errorf("texts (-want +got):\n%s", diff)
 			}
 			if aside != tt.aside || received != len(items) {
-				t.Errorf("%d of %d items went through the waiting room, want %d of %d", aside, received, tt.aside, len(items))
+				t.Errorf("%d of %d items went through the waiting room, want %d of %d", aside, received, tt.aside,
+					len(items))
 			}
 			if waits := len(w.waiting()); waits > 0 && tt.texts != nil || waits != tt.aside && tt.texts == nil {
 				t.Errorf("%d items wait", waits)

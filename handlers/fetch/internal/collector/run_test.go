@@ -39,7 +39,8 @@ func (w *world) items(calls int) {
 
 func TestNewCollectorWaits(t *testing.T) {
 	from := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	if c := New(Options{From: from, Now: time.Now}); !c.from.Equal(from) || c.leaseWait != leaseWait || c.pause == nil || c.now == nil {
+	if c := New(Options{From: from, Now: time.Now}); !c.from.Equal(from) || c.leaseWait != leaseWait ||
+		c.pause == nil || c.now == nil {
 		t.Errorf("collector %+v", c)
 	}
 }
@@ -116,7 +117,8 @@ func TestWrongCredentials(t *testing.T) {
 		edit                 func(*telemessagetest.Options)
 	}{
 		{"password", "wr0ng-pa55word", "code 301: bad password", func(*telemessagetest.Options) {}},
-		{"suspended", fetchtest.Password, "code 309: the user is suspended", func(o *telemessagetest.Options) { o.Suspended = true }},
+		{"suspended", fetchtest.Password, "code 309: the user is suspended",
+			func(o *telemessagetest.Options) { o.Suspended = true }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -127,7 +129,8 @@ func TestWrongCredentials(t *testing.T) {
 			w.collector = w.newCollector(w.Store, tt.password)
 			w.collector.from = from
 			res, err := w.try(w.collector, "")
-			if err != nil || !w.Log.Has(slog.LevelError, "fetch.credentialsRefused") || !w.Log.Has(slog.LevelError, tt.want) {
+			if err != nil || !w.Log.Has(slog.LevelError, "fetch.credentialsRefused") ||
+				!w.Log.Has(slog.LevelError, tt.want) {
 				t.Errorf("error %v; want none, and %q in the log:\n%s", err, tt.want, w.Log)
 			}
 			w.items(1)
@@ -170,7 +173,8 @@ func TestSiteDownForWeeks(t *testing.T) {
 		id := fmt.Sprintf("day%02d", day)
 		w.add(w.sms(id, "a message of "+id, time.Hour))
 		want = append(want, id)
-		if res, err := w.try(w.collector, ""); err == nil || res.Open != day+1 || !res.Watermark.Equal(w.collector.from) {
+		if res, err := w.try(w.collector, ""); err == nil || res.Open != day+1 ||
+			!res.Watermark.Equal(w.collector.from) {
 			t.Fatalf("day %d: %+v, %v", day, res, err)
 		}
 	}
@@ -183,7 +187,8 @@ func TestSiteDownForWeeks(t *testing.T) {
 		t.Errorf("items, in their order (-want +got):\n%s", diff)
 	}
 	for i, r := range w.runs() {
-		if m := r.manifest; !m.From.Equal(w.collector.from.Add(time.Duration(i)*schedule.WindowLength)) || !m.To.Equal(m.From.Add(schedule.WindowLength)) {
+		if m := r.manifest; !m.From.Equal(w.collector.from.Add(time.Duration(i)*schedule.WindowLength)) ||
+			!m.To.Equal(m.From.Add(schedule.WindowLength)) {
 			t.Errorf("run %d is of %v to %v", i, m.From, m.To)
 		}
 	}
@@ -221,9 +226,12 @@ func TestFailingDays(t *testing.T) {
 		{"all refused but the last", []telemessagetest.Fault{refused, refused, refused, ok}, []int{0, 1, 2}},
 		{"one away", []telemessagetest.Fault{away, ok, ok}, []int{0}},
 		{"away now and then", []telemessagetest.Fault{away, ok, away, ok}, []int{0, 2}},
-		{"refused and away are not the same", []telemessagetest.Fault{refused, away, refused, away, ok}, []int{0, 1, 2, 3}},
-		{"away twice in a row: one more is tried", []telemessagetest.Fault{refused, away, away, ok, ok}, []int{0, 1, 2}},
-		{"away three times in a row: the site is left alone", []telemessagetest.Fault{away, away, away, ok}, []int{0, 1, 2, 3}},
+		{"refused and away are not the same", []telemessagetest.Fault{refused, away, refused, away, ok},
+			[]int{0, 1, 2, 3}},
+		{"away twice in a row: one more is tried", []telemessagetest.Fault{refused, away, away, ok, ok},
+			[]int{0, 1, 2}},
+		{"away three times in a row: the site is left alone", []telemessagetest.Fault{away, away, away, ok},
+			[]int{0, 1, 2, 3}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -249,7 +257,8 @@ func TestFailingDays(t *testing.T) {
 			if diff := cmp.Diff(want, open); diff != "" {
 				t.Errorf("open slices (-want +got):\n%s", diff)
 			}
-			if want := w.collector.from.Add(time.Duration(tt.open[0]) * schedule.WindowLength); !res.Watermark.Equal(want) {
+			if want := w.collector.from.Add(time.Duration(tt.open[0]) * schedule.WindowLength); !res.Watermark.Equal(
+				want) {
 				t.Errorf("watermark %v, want %v", res.Watermark, want)
 			}
 			w.run()
@@ -276,9 +285,11 @@ func TestDaysThatAlwaysFail(t *testing.T) {
 	var asked []string
 	for run := range 4 {
 		before := len(w.site.Asked())
-		w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Status: 503, Times: 2}) // the first two days, in each run
+		// the first two days, in each run
+		w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Status: 503, Times: 2})
 		if run == 0 {
-			w.site.Fail(telemessagetest.Items, 3, telemessagetest.Fault{Status: 503}) // and once a day that is well otherwise
+			// and once a day that is well otherwise
+			w.site.Fail(telemessagetest.Items, 3, telemessagetest.Fault{Status: 503})
 		}
 		if _, err := w.try(w.collector, ""); err == nil {
 			t.Fatal("two days fail")
@@ -305,7 +316,8 @@ func TestBackfill(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.add(w.sms("old", "long before", 72*time.Hour), w.sms("new", "of the last day", time.Hour))
-	input := fmt.Sprintf(`{"from":%q,"to":%q}`, w.ago(96*time.Hour).Format(time.RFC3339), w.ago(48*time.Hour).Format(time.RFC3339))
+	input := fmt.Sprintf(`{"from":%q,"to":%q}`, w.ago(96*time.Hour).Format(time.RFC3339),
+		w.ago(48*time.Hour).Format(time.RFC3339))
 
 	// Before the first daily run it does not take that run's place.
 	res, err := w.try(w.collector, input)

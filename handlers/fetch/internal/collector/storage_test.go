@@ -129,7 +129,8 @@ func TestStorageIsAway(t *testing.T) {
 	t.Parallel()
 	put := func(container string) func(*http.Request) bool {
 		return func(r *http.Request) bool {
-			return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/"+container) && r.URL.Query().Get("comp") == ""
+			return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/"+container) &&
+				r.URL.Query().Get("comp") == ""
 		}
 	}
 	for name, first := range map[string]func(*http.Request) bool{
@@ -151,7 +152,8 @@ func TestStorageIsAway(t *testing.T) {
 			p[1]["archivedTime"] = w.ago(time.Second).Format(time.RFC3339) // of the second page
 			w.add(append(p, w.mms("n", 2*time.Hour, item{"content": "QUJD"}))...)
 			s := w.OpenWith(&outage{way: w.Storage, begins: first, left: 1})
-			if res, err := w.try(w.newCollector(s, fetchtest.Password), ""); err != nil || res.Records != 154 || res.Slices != 1 {
+			if res, err := w.try(w.newCollector(s, fetchtest.Password), ""); err != nil || res.Records != 154 ||
+				res.Slices != 1 {
 				t.Errorf("%+v, %v", res, err)
 			}
 			if n := len(w.one().entries()); n != 153 {
@@ -169,7 +171,8 @@ func TestStorageDenies(t *testing.T) {
 		another := base64.StdEncoding.EncodeToString([]byte("another key"))
 		w.Connection = strings.ReplaceAll(w.Connection, archivetest.Key, another)
 		s := w.OpenWith(w.Storage)
-		if _, err := w.try(w.newCollector(s, fetchtest.Password), ""); !errors.Is(err, archive.ErrDenied) || funchost.Status(err) != 500 {
+		if _, err := w.try(w.newCollector(s, fetchtest.Password), ""); !errors.Is(err, archive.ErrDenied) ||
+			funchost.Status(err) != 500 {
 			t.Errorf("error %v, want denied", err)
 		}
 	})

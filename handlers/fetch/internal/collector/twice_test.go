@@ -75,7 +75,8 @@ func TestTakenOnce(t *testing.T) {
 func TestUnreadSliceKeepsItsWaitingItems(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pagesOf(1), func(o *telemessagetest.Options) { o.CursorLife = 30 * time.Hour })
-	w.add(w.mms("m", 2*time.Hour, item{"contentUrl": w.content("/file", []byte("bytes"))}), w.sms("second page", "of the first day", time.Hour))
+	w.add(w.mms("m", 2*time.Hour, item{"contentUrl": w.content("/file", []byte("bytes"))}),
+		w.sms("second page", "of the first day", time.Hour))
 	w.site.Fail(telemessagetest.Content, 1, telemessagetest.Fault{Status: 503})
 	w.site.Fail(telemessagetest.Items, 2, telemessagetest.Fault{Status: 503})
 	if res, err := w.try(w.collector, ""); err == nil || res.Slices != 0 {
@@ -106,7 +107,8 @@ func TestCredentialsExpireAtAnAttachment(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.add(w.mms("m", time.Hour, item{"contentUrl": w.content("/file", []byte("bytes"))}))
-	w.site.Fail(telemessagetest.Content, 1, telemessagetest.Fault{Status: 401, Body: `{"code":301,"message":"bad password"}`})
+	w.site.Fail(telemessagetest.Content, 1,
+		telemessagetest.Fault{Status: 401, Body: `{"code":301,"message":"bad password"}`})
 	if _, err := w.try(w.collector, ""); err != nil || !w.Log.Has(slog.LevelError, "code 301") {
 		t.Errorf("error %v; want none, and the refusal in the log:\n%s", err, w.Log)
 	}

@@ -49,17 +49,28 @@ func TestUnusualPieces(t *testing.T) {
 			p := two(w)
 			return []item{p[0].with("messageId", item{}), p[1]}
 		}, 15, []string{"field messageId: is not a text", "⟦part 1 of 2 is missing⟧beta-text"}, 1},
-		{"large", 0, func(w *world) []item { p := two(w); return []item{large(p[0]), p[1]} }, 1, []string{alphaBeta}, 2},
+		{"large", 0, func(w *world) []item { p := two(w); return []item{large(p[0]), p[1]} }, 1, []string{alphaBeta},
+			2},
 		{"large, on two days", 0, func(w *world) []item {
 			p := two(w)
 			return []item{p[0], large(p[1]).with("archivedTime", w.ago(-2*schedule.WindowLength).Format(time.RFC3339))}
 		}, 4, []string{alphaBeta}, 2},
-		{"with an attachment", 0, func(w *world) []item { p := two(w); return []item{file(p[0]), file(p[1])} }, 1, []string{alphaBeta}, 0},
+		{"with an attachment", 0, func(w *world) []item { p := two(w); return []item{file(p[0]), file(p[1])} }, 1,
+			[]string{alphaBeta}, 0},
 		{"with an attachment, the other one missing", 0, func(w *world) []item { return []item{file(two(w)[1])} }, 15,
 			[]string{"⟦part 1 of 2 is missing⟧beta-text"}, 1},
-		{"large, with an attachment", 1, func(w *world) []item { p := three(w); return []item{large(file(p[0])), p[1], file(p[2])} }, 1, []string{whole}, 3},
-		{"without a sender", 0, func(w *world) []item { p := two(w); return []item{p[0], p[1].with("from", nil)} }, 1, []string{alphaBeta}, 2},
-		{"with a sender of the wrong type", 0, func(w *world) []item { p := two(w); return []item{p[0].with("from", 7), p[1]} }, 1, []string{alphaBeta}, 2},
+		{"large, with an attachment", 1,
+			func(w *world) []item {
+				p := three(w)
+				return []item{large(file(p[0])), p[1], file(p[2])}
+			}, 1, []string{whole}, 3},
+		{"without a sender", 0, func(w *world) []item { p := two(w); return []item{p[0], p[1].with("from", nil)} }, 1,
+			[]string{alphaBeta}, 2},
+		{"with a sender of the wrong type", 0,
+			func(w *world) []item {
+				p := two(w)
+				return []item{p[0].with("from", 7), p[1]}
+			}, 1, []string{alphaBeta}, 2},
 		{"without recipients, or an owner", 0, func(w *world) []item {
 			p := three(w)
 			return []item{p[0].with("to", nil), p[1], p[2].with("msisdn", nil)}
@@ -69,9 +80,11 @@ func TestUnusualPieces(t *testing.T) {
 			return []item{p[0], p[1].with("from", nil)}
 		}, 1, []string{alphaBeta}, 2},
 		{"without a sender, of two conversations: never mixed", 0, func(w *world) []item {
-			a, b := w.long("a", "7", "alpha-text beta-text", time.Hour), w.long("b", "7", "other-alpha other-beta", time.Hour)
+			a, b := w.long("a", "7", "alpha-text beta-text", time.Hour), w.long("b", "7", "other-alpha other-beta",
+				time.Hour)
 			return []item{a[0], b[0].with("from", item{"value": "+447700900789"}), a[1].with("from", nil)}
-		}, 15, []string{"alpha-text⟦part 2 of 2 is missing⟧", "other-alpha⟦part 2 of 2 is missing⟧", "⟦part 1 of 2 is missing⟧beta-text"}, 3},
+		}, 15, []string{"alpha-text⟦part 2 of 2 is missing⟧", "other-alpha⟦part 2 of 2 is missing⟧",
+			"⟦part 1 of 2 is missing⟧beta-text"}, 3},
 		{"without a sender, of another's: never mixed", 0, func(w *world) []item {
 			p := two(w)
 			return []item{p[0], p[1].with("from", nil).with("msisdn", "447700900789")}
@@ -90,9 +103,14 @@ func TestUnusualPieces(t *testing.T) {
 		}, 15, []string{"alpha-textbeta-text⟦part 3 of 3 is missing⟧"}, 2},
 		{"a number beyond the total, none, one, and less", 0, func(w *world) []item {
 			p := w.long("a", seg, "beyond none one less text word", time.Hour)
-			return []item{number(p[0], 3, 2), number(p[1], 1, 0), number(p[2], 1, 1), number(p[3], -1, 2), number(p[4], "x", 2), number(p[5], 1, 1000)}
+			return []item{number(p[0], 3, 2), number(p[1], 1, 0), number(p[2], 1, 1), number(p[3], -1, 2),
+				number(p[4], "x", 2), number(p[5], 1, 1000)}
 		}, 1, []string{"beyond", "none", "one", "less", "text", "word"}, 0},
-		{"totals that differ", 0, func(w *world) []item { p := three(w); return []item{number(p[0], 1, 2), p[1], p[2]} }, 1, []string{whole}, 3},
+		{"totals that differ", 0,
+			func(w *world) []item {
+				p := three(w)
+				return []item{number(p[0], 1, 2), p[1], p[2]}
+			}, 1, []string{whole}, 3},
 		{"one number twice, with another text and another id", 0, func(w *world) []item {
 			p := two(w)
 			return []item{p[0], two(w)[0].with("messageId", "b1").with("textContent", "other-text"), p[1]}
@@ -111,7 +129,8 @@ func TestPieceWithAnAttachmentOutOfReach(t *testing.T) {
 	w := newWorld(t)
 	p := w.long("a", "segment-0815-4711", "alpha-text beta-text", time.Hour)
 	path := w.content("/late.bin", []byte("late"))
-	w.add(p[0].with("attachment", []item{{"name": "inline", "content": "QUJD"}, {"name": "late", "contentUrl": path}}), p[1])
+	w.add(p[0].with("attachment", []item{{"name": "inline", "content": "QUJD"}, {"name": "late", "contentUrl": path}}),
+		p[1])
 	back := w.unreachable()
 	w.run()
 	w.nextDay()
@@ -167,7 +186,8 @@ func TestPiecesTooLargeForOneEntry(t *testing.T) {
 	w.add(p...)
 	w.run()
 	w.balanced()
-	want := []string{"alpha-textbeta-text⟦part 3 of 3 is in another message⟧", "⟦part 1 of 3 is in another message⟧⟦part 2 of 3 is in another message⟧gamma-text"}
+	want := []string{"alpha-textbeta-text⟦part 3 of 3 is in another message⟧",
+		"⟦part 1 of 3 is in another message⟧⟦part 2 of 3 is in another message⟧gamma-text"}
 	if diff := cmp.Diff(want, w.texts()); diff != "" {
 		t.Errorf("texts (-want +got):\n%s", diff)
 	}
@@ -182,7 +202,8 @@ func TestPiecesWithAttachmentsAreReadAgain(t *testing.T) {
 	w := newWorld(t)
 	p := w.long("a", "segment-0815-4711", "alpha-text beta-text", time.Hour)
 	n := 0
-	w.site.AddContent("/changing.bin", -1, func() io.Reader { n++; return strings.NewReader(fmt.Sprint("reading ", n)) })
+	w.site.AddContent("/changing.bin", -1,
+		func() io.Reader { n++; return strings.NewReader(fmt.Sprint("reading ", n)) })
 	for i := range p {
 		p[i] = p[i].with("attachment", []item{{"contentUrl": "/changing.bin"}})
 	}

@@ -194,8 +194,10 @@ func (w *world) sms(id, text string, d time.Duration) item {
 	at := w.ago(d)
 	return item{
 		"messageId": id, "messageType": "SMS", "network": "O2", "msisdn": "447700900123",
-		"messageTime": at.Add(-time.Minute).Format(time.RFC3339), "archivedTime": at.Format(time.RFC3339Nano), "direction": "Out",
-		"from": item{"value": "+447700900123", "email": "jane@contoso.example"}, "to": []item{{"value": "07700 900456"}},
+		"messageTime": at.Add(-time.Minute).Format(time.RFC3339), "archivedTime": at.Format(
+			time.RFC3339Nano), "direction": "Out",
+		"from": item{"value": "+447700900123",
+			"email": "jane@contoso.example"}, "to": []item{{"value": "07700 900456"}},
 		"textContent": text,
 	}
 }
@@ -229,7 +231,8 @@ func (w *world) add(items ...item) {
 func (w *world) many(prefix string, n int) {
 	w.t.Helper()
 	for i := range n {
-		w.add(w.sms(fmt.Sprintf("%s%04d", prefix, i), fmt.Sprintf("confidential text %s%04d", prefix, i), time.Duration(n-i)*10*time.Second))
+		w.add(w.sms(fmt.Sprintf("%s%04d", prefix, i), fmt.Sprintf("confidential text %s%04d", prefix, i),
+			time.Duration(n-i)*10*time.Second))
 	}
 }
 

@@ -34,19 +34,27 @@ func TestPlan(t *testing.T) {
 	}{
 		{"first run", Checkpoint{}, time.Time{}, []string{"daily 1122T052000-1123T052000"}, at(22, 5, 20)},
 		{"FETCH_FROM", Checkpoint{}, at(21, 0, 0),
-			[]string{"daily 1121T000000-1122T000000", "daily 1122T000000-1123T000000", "daily 1123T000000-1123T052000"}, at(21, 0, 0)},
-		{"FETCH_FROM, another zone", Checkpoint{}, at(22, 23, 0).In(time.FixedZone("", 3600)), []string{"daily 1122T230000-1123T052000"}, at(22, 23, 0)},
+			[]string{"daily 1121T000000-1122T000000", "daily 1122T000000-1123T000000",
+				"daily 1123T000000-1123T052000"}, at(21, 0, 0)},
+		{"FETCH_FROM, another zone", Checkpoint{}, at(22, 23, 0).In(time.FixedZone("", 3600)),
+			[]string{"daily 1122T230000-1123T052000"}, at(22, 23, 0)},
 		{"FETCH_FROM in the future", Checkpoint{}, at(24, 0, 0), nil, at(24, 0, 0)},
-		{"FETCH_FROM is for the first run", Checkpoint{Planned: at(22, 5, 20)}, at(1, 0, 0), []string{"daily 1122T052000-1123T052000"}, at(22, 5, 20)},
+		{"FETCH_FROM is for the first run", Checkpoint{Planned: at(22, 5, 20)}, at(1, 0, 0),
+			[]string{"daily 1122T052000-1123T052000"}, at(22, 5, 20)},
 		{"after an outage", Checkpoint{Planned: at(20, 12, 0)}, time.Time{},
-			[]string{"daily 1120T120000-1121T120000", "daily 1121T120000-1122T120000", "daily 1122T120000-1123T052000"}, at(20, 12, 0)},
+			[]string{"daily 1120T120000-1121T120000", "daily 1121T120000-1122T120000",
+				"daily 1122T120000-1123T052000"}, at(20, 12, 0)},
 		{"again at once", Checkpoint{Planned: at(23, 5, 20)}, time.Time{}, nil, at(23, 5, 20)},
 		{"the clock was set back", Checkpoint{Planned: at(24, 5, 20)}, time.Time{}, nil, at(24, 5, 20)},
-		{"a day is open", Checkpoint{Planned: at(22, 5, 20), Open: []Window{NewWindow(Daily, at(19, 5, 20), at(20, 5, 20), morning)}}, time.Time{},
+		{"a day is open", Checkpoint{Planned: at(22, 5, 20),
+			Open: []Window{NewWindow(Daily, at(19, 5, 20), at(20, 5, 20), morning)}}, time.Time{},
 			[]string{"daily 1119T052000-1120T052000", "daily 1122T052000-1123T052000"}, at(19, 5, 20)},
 		{"a backfill is open: the new day comes first, and the watermark is its own",
-			Checkpoint{Planned: at(22, 5, 20), Open: []Window{NewWindow(Backfill, at(1, 0, 0), at(2, 0, 0), morning), NewWindow(Backfill, at(2, 0, 0), at(3, 0, 0), morning)}}, time.Time{},
-			[]string{"daily 1122T052000-1123T052000", "backfill 1101T000000-1102T000000", "backfill 1102T000000-1103T000000"}, at(22, 5, 20)},
+			Checkpoint{Planned: at(22, 5, 20),
+				Open: []Window{NewWindow(Backfill, at(1, 0, 0), at(2, 0, 0), morning),
+					NewWindow(Backfill, at(2, 0, 0), at(3, 0, 0), morning)}}, time.Time{},
+			[]string{"daily 1122T052000-1123T052000", "backfill 1101T000000-1102T000000",
+				"backfill 1102T000000-1103T000000"}, at(22, 5, 20)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,12 +106,17 @@ func TestPlanBackfill(t *testing.T) {
 		name, input string
 		want        []string
 	}{
-		{"a day", `{"from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"}`, []string{"backfill 1101T000000-1102T000000"}},
+		{"a day", `{"from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"}`,
+			[]string{"backfill 1101T000000-1102T000000"}},
 		{"two and a half", ` {"to":"2026-11-03T12:00:00Z","from":"2026-11-01T00:00:00Z"} `,
-			[]string{"backfill 1101T000000-1102T000000", "backfill 1102T000000-1103T000000", "backfill 1103T000000-1103T120000"}},
-		{"another zone", `{"from":"2026-11-01T01:00:00+01:00","to":"2026-11-01T03:00:00+02:00"}`, []string{"backfill 1101T000000-1101T010000"}},
-		{"fractions of a second", `{"from":"2026-11-01T00:00:00.9Z","to":"2026-11-01T00:00:01.1Z"}`, []string{"backfill 1101T000000-1101T000002"}},
-		{"up to the margin", `{"from":"2026-11-23T05:00:00Z","to":"2026-11-23T05:20:00Z"}`, []string{"backfill 1123T050000-1123T052000"}},
+			[]string{"backfill 1101T000000-1102T000000", "backfill 1102T000000-1103T000000",
+				"backfill 1103T000000-1103T120000"}},
+		{"another zone", `{"from":"2026-11-01T01:00:00+01:00","to":"2026-11-01T03:00:00+02:00"}`,
+			[]string{"backfill 1101T000000-1101T010000"}},
+		{"fractions of a second", `{"from":"2026-11-01T00:00:00.9Z","to":"2026-11-01T00:00:01.1Z"}`,
+			[]string{"backfill 1101T000000-1101T000002"}},
+		{"up to the margin", `{"from":"2026-11-23T05:00:00Z","to":"2026-11-23T05:20:00Z"}`,
+			[]string{"backfill 1123T050000-1123T052000"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -135,18 +148,23 @@ func TestPlanBackfillRefuses(t *testing.T) {
 		{"no from", `{"to":"2026-11-02T00:00:00Z"}`, "from or to is missing"},
 		{"no to", `{"from":"2026-11-02T00:00:00Z"}`, "from or to is missing"},
 		{"null", `null`, "from or to is missing"},
-		{"nothing between", `{"from":"2026-11-02T00:00:00Z","to":"2026-11-02T00:00:00Z"}`, "from does not lie before to"},
-		{"the wrong way round", `{"from":"2026-11-02T00:00:00Z","to":"2026-11-01T00:00:00Z"}`, "from does not lie before to"},
+		{"nothing between", `{"from":"2026-11-02T00:00:00Z","to":"2026-11-02T00:00:00Z"}`,
+			"from does not lie before to"},
+		{"the wrong way round", `{"from":"2026-11-02T00:00:00Z","to":"2026-11-01T00:00:00Z"}`,
+			"from does not lie before to"},
 		{"nine years", `{"from":"2017-11-01T00:00:00Z","to":"2026-11-01T00:00:00Z"}`, "longer than 8 years"},
 		{"all time", `{"from":"0001-01-02T00:00:00Z","to":"2026-11-01T00:00:00Z"}`, "longer than 8 years"},
-		{"into the margin", `{"from":"2026-11-01T00:00:00Z","to":"2026-11-23T05:20:01Z"}`, "less than 10 minutes before the present"},
-		{"the future", `{"from":"2026-11-24T00:00:00Z","to":"2026-11-25T00:00:00Z"}`, "less than 10 minutes before the present"},
+		{"into the margin", `{"from":"2026-11-01T00:00:00Z","to":"2026-11-23T05:20:01Z"}`,
+			"less than 10 minutes before the present"},
+		{"the future", `{"from":"2026-11-24T00:00:00Z","to":"2026-11-25T00:00:00Z"}`,
+			"less than 10 minutes before the present"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var c Checkpoint
 			err := c.PlanBackfill("i", tt.input, morning)
-			if !errors.Is(err, funchost.ErrInput) || funchost.Status(err) != 400 || !strings.Contains(err.Error(), tt.want) {
+			if !errors.Is(err, funchost.ErrInput) || funchost.Status(err) != 400 ||
+				!strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want a refusal with %q", err, tt.want)
 			}
 			if err != nil && strings.Contains(err.Error(), "jane") {

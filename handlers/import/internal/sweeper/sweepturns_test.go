@@ -17,7 +17,8 @@ import (
 // Earlier days are looked at in rotation, some in each sweep.
 func TestSweepGoesRound(t *testing.T) {
 	t.Parallel()
-	s := &sweep{opts: Options{Now: time.Now}, state: State{Day: "2026/08/01", Finished: map[string]string{"2019/01/01": "x"}}}
+	s := &sweep{opts: Options{Now: time.Now},
+		state: State{Day: "2026/08/01", Finished: map[string]string{"2019/01/01": "x"}}}
 	var names []string
 	first := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	for d := first; d.Before(time.Date(2022, 1, 1, 0, 0, 0, 0, time.UTC)); d = d.AddDate(0, 0, 1) {
@@ -83,7 +84,8 @@ func (c *turnCounter) RefreshRecipients(context.Context) error { return nil }
 func TestSweepLosesItsLease(t *testing.T) {
 	t.Parallel()
 	store, im := importtest.Store(t), &turnCounter{}
-	o := Options{Batches: store.Batches(), Logs: store.Logs(), Sweeps: store.Sweeps(), Now: time.Now, Times: DefaultTimes()}
+	o := Options{Batches: store.Batches(), Logs: store.Logs(), Sweeps: store.Sweeps(), Now: time.Now,
+		Times: DefaultTimes()}
 	o.Times.Lease = time.Second
 	s := &sweep{opts: o, importer: im, log: slog.New(slog.DiscardHandler), before: time.Now()}
 	take := func() *archive.Lease {

@@ -29,12 +29,14 @@ func TestAboveUsual(t *testing.T) {
 		"fewer are nothing to be told":        {days(100, 100), 0, nil},
 		"nothing at all, with nothing before": {days(0, 0), 0, nil},
 	} {
-		if diff := cmp.Diff(tt.want, aboveUsual(RunCounts{Run: "2026/11/20/run", Unmapped: tt.count}, tt.before), cmp.AllowUnexported(excess{})); diff != "" {
+		if diff := cmp.Diff(tt.want, aboveUsual(RunCounts{Run: "2026/11/20/run", Unmapped: tt.count}, tt.before),
+			cmp.AllowUnexported(excess{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 	each := RunCounts{LeftOut: 6, Incomplete: 7, Differing: 8, Quarantined: 9, Unmapped: 10}
-	want := []excess{{"left-out", 6, 0}, {"incomplete", 7, 0}, {"differing", 8, 0}, {"quarantined", 9, 0}, {"unmapped", 10, 0}}
+	want := []excess{{"left-out", 6, 0}, {"incomplete", 7, 0}, {"differing", 8, 0}, {"quarantined", 9, 0},
+		{"unmapped", 10, 0}}
 	if diff := cmp.Diff(want, aboveUsual(each, days(0)), cmp.AllowUnexported(excess{})); diff != "" {
 		t.Errorf("each of them (-want +got):\n%s", diff)
 	}
@@ -57,7 +59,8 @@ func TestRemember(t *testing.T) {
 	if !known || len(again) != usualRuns || again[usualRuns-1].Unmapped != 1 {
 		t.Errorf("a run that a replay finished once more: known %t, %v", known, again)
 	}
-	same, before, _ := rememberRun(all, RunCounts{Run: "2026/11/34/backfill-20260101T000000Z-20260102T000000Z", Unmapped: 999})
+	same, before, _ := rememberRun(all,
+		RunCounts{Run: "2026/11/34/backfill-20260101T000000Z-20260102T000000Z", Unmapped: 999})
 	if diff := cmp.Diff(all, same); diff != "" || len(before) != usualRuns {
 		t.Errorf("a backfill is compared with %d and changes what is usual:\n%s", len(before), diff)
 	}

@@ -43,7 +43,8 @@ func TestAnswerThatTrickles(t *testing.T) {
 			c, _ := dial(t, trickle(name), 5)
 			began := time.Now()
 			err := ask(t.Context(), c)
-			if took := time.Since(began); !errors.Is(err, ErrTooLong) || !errors.Is(err, ErrUnavailable) || took > pageTime+time.Minute {
+			if took := time.Since(began); !errors.Is(err, ErrTooLong) || !errors.Is(err, ErrUnavailable) ||
+				took > pageTime+time.Minute {
 				t.Errorf("%s: error %v after %v", name, err, took)
 			}
 			time.Sleep(time.Minute) // the site notices

@@ -137,33 +137,41 @@ func TestFailures(t *testing.T) {
 		{"gone, HTML", F{Status: 410, Body: "\n<!DOCTYPE html>"}, ErrUnavailable, 4, unset, "a page of HTML"},
 		{"bad request, HTML", F{Status: 400, Body: "<html>"}, ErrUnavailable, 4, unset, "a page of HTML"},
 		{"unauthorized, HTML", F{Status: 401, Body: "<html>"}, ErrCredentials, 1, unset, "status 401"},
-		{"unauthorized, endless body", F{Status: 401, Body: `{"code":300,"message":"` + strings.Repeat("x", 1<<20)}, ErrCredentials, 1, unset, "status 401"},
+		{"unauthorized, endless body", F{Status: 401, Body: `{"code":300,"message":"` + strings.Repeat("x", 1<<20)},
+			ErrCredentials, 1, unset, "status 401"},
 		{"bad request", F{Status: 400, Body: body(1)}, nil, 1, unset, "status 400"},
 		{"not found", F{Status: 404}, nil, 1, unset, "status 404"},
 		{"cursor expired", F{Status: 410}, ErrCursorExpired, 1, unset, "status 410"},
 		{"server error", F{Status: 500}, ErrUnavailable, 4, unset, "status 500"},
 		{"bad gateway", F{Status: 502, Body: "<html>"}, ErrUnavailable, 4, unset, "status 502"},
 		{"time-out of the site", F{Status: 408}, ErrUnavailable, 4, unset, "status 408"},
-		{"too many requests, seconds", F{Status: 429, RetryAfter: "7"}, ErrUnavailable, 4, 7 * time.Second, "status 429"},
+		{"too many requests, seconds", F{Status: 429, RetryAfter: "7"}, ErrUnavailable, 4, 7 * time.Second,
+			"status 429"},
 		{"away, seconds", F{Status: 503, RetryAfter: "90"}, ErrUnavailable, 4, 90 * time.Second, "status 503"},
 		{"away, hours", F{Status: 503, RetryAfter: "7200"}, ErrUnavailable, 4, 2 * time.Minute, "status 503"},
-		{"away, more than a number holds", F{Status: 503, RetryAfter: "99999999999999999999999"}, ErrUnavailable, 4, 2 * time.Minute, "status 503"},
+		{"away, more than a number holds", F{Status: 503, RetryAfter: "99999999999999999999999"}, ErrUnavailable, 4,
+			2 * time.Minute, "status 503"},
 		{"away, date", F{Status: 503, RetryAfter: "date+40s"}, ErrUnavailable, 4, unset, "status 503"},
 		{"away, no pause", F{Status: 503}, ErrUnavailable, 4, unset, "status 503"},
 		{"away, nonsense", F{Status: 503, RetryAfter: "soon"}, ErrUnavailable, 4, unset, "status 503"},
 		{"away, below zero", F{Status: 503, RetryAfter: "-5"}, ErrUnavailable, 4, unset, "status 503"},
-		{"away, past date", F{Status: 503, RetryAfter: "Sun, 06 Nov 1994 08:49:37 GMT"}, ErrUnavailable, 4, unset, "status 503"},
+		{"away, past date", F{Status: 503, RetryAfter: "Sun, 06 Nov 1994 08:49:37 GMT"}, ErrUnavailable, 4, unset,
+			"status 503"},
 		{"HTML with status 200", F{HTML: true}, ErrUnavailable, 4, unset, "no JSON object"},
 		{"nothing with status 200", F{Empty: true}, ErrUnavailable, 4, unset, "cut off"},
 		{"no content", F{Status: 204}, ErrUnavailable, 4, unset, "status 204"},
 		{"not modified", F{Status: 304}, ErrUnavailable, 4, unset, "status 304"},
 		{"reset", F{Reset: true}, ErrUnavailable, 4, unset, "cut off"},
 		{"silence", F{Stall: time.Hour}, ErrUnavailable, 4, unset, "no progress"},
-		{"redirect to another host", F{Status: 302, Location: "https://evil.example/o2"}, ErrUnavailable, 4, unset, "outside the site's origin"},
-		{"redirect to plain HTTP", F{Status: 301, Location: "http://site.example/o2"}, ErrUnavailable, 4, unset, "outside the site's origin"},
-		{"redirect to another port", F{Status: 307, Location: "https://site.example:444/o2"}, ErrUnavailable, 4, unset, "outside the site's origin"},
+		{"redirect to another host", F{Status: 302, Location: "https://evil.example/o2"}, ErrUnavailable, 4, unset,
+			"outside the site's origin"},
+		{"redirect to plain HTTP", F{Status: 301, Location: "http://site.example/o2"}, ErrUnavailable, 4, unset,
+			"outside the site's origin"},
+		{"redirect to another port", F{Status: 307, Location: "https://site.example:444/o2"}, ErrUnavailable, 4, unset,
+			"outside the site's origin"},
 		{"redirect to nowhere", F{Status: 308}, ErrUnavailable, 4, unset, "outside the site's origin"},
-		{"redirect for ever", F{Status: 303, Location: "/o2/api/rest/archive/o2/items"}, ErrUnavailable, 16, unset, "more than 3 redirects"},
+		{"redirect for ever", F{Status: 303, Location: "/o2/api/rest/archive/o2/items"}, ErrUnavailable, 16, unset,
+			"more than 3 redirects"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -185,7 +193,8 @@ func TestFailures(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), tt.text) {
 					t.Fatalf("error = %v, want %q in it", err, tt.text)
 				}
-				if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "example") || strings.Contains(err.Error(), "/o2") {
+				if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "example") ||
+					strings.Contains(err.Error(), "/o2") {
 					t.Errorf("the error tells too much: %v", err)
 				}
 				if len(d.times) != tt.tries || len(d.hosts) != 1 {
@@ -237,7 +246,8 @@ func TestRetryAfterDate(t *testing.T) {
 // What fails for a while succeeds in the end, with every item once.
 func TestRecovers(t *testing.T) {
 	t.Parallel()
-	for _, f := range []telemessagetest.Fault{{Status: 500}, {Status: 429, RetryAfter: "5"}, {HTML: true}, {Empty: true}, {Reset: true}, {Stall: time.Hour}} {
+	for _, f := range []telemessagetest.Fault{{Status: 500}, {Status: 429, RetryAfter: "5"}, {HTML: true},
+		{Empty: true}, {Reset: true}, {Stall: time.Hour}} {
 		synctest.Test(t, func(t *testing.T) {
 			site := newSite(telemessagetest.Options{})
 			want := fill(site, 25)
@@ -295,7 +305,8 @@ func TestSlowReceiver(t *testing.T) {
 		fill(site, 20)
 		c, _ := dial(t, site, 1)
 		n := 0
-		_, err := c.Items(t.Context(), day0, day1, "", 100, func(Item) error { n++; time.Sleep(5 * time.Minute); return nil })
+		_, err := c.Items(t.Context(), day0, day1, "", 100,
+			func(Item) error { n++; time.Sleep(5 * time.Minute); return nil })
 		if n != 20 || err != nil {
 			t.Errorf("%d items, error %v", n, err)
 		}
@@ -327,7 +338,8 @@ func TestDrips(t *testing.T) {
 func TestCallerGivesUp(t *testing.T) {
 	t.Parallel()
 	reason := errors.New("the invocation's time is up")
-	for _, f := range []telemessagetest.Fault{{Stall: time.Hour}, {Status: 503, RetryAfter: "60", Times: 9}, {StallAfter: 60}} {
+	for _, f := range []telemessagetest.Fault{{Stall: time.Hour}, {Status: 503, RetryAfter: "60", Times: 9},
+		{StallAfter: 60}} {
 		synctest.Test(t, func(t *testing.T) {
 			site := newSite(telemessagetest.Options{})
 			fill(site, 10)
@@ -337,7 +349,8 @@ func TestCallerGivesUp(t *testing.T) {
 			defer cancel()
 			began := time.Now()
 			_, err := c.Items(ctx, day0, day1, "", 10, func(Item) error { return nil })
-			if took := time.Since(began); !errors.Is(err, reason) || errors.Is(err, ErrUnavailable) || took != 5*time.Second {
+			if took := time.Since(began); !errors.Is(err, reason) || errors.Is(err, ErrUnavailable) ||
+				took != 5*time.Second {
 				t.Errorf("%+v: error %v after %v", f, err, took)
 			}
 		})
@@ -351,15 +364,21 @@ func TestCount(t *testing.T) {
 		ok    bool
 	}{
 		`{"total":0}`: {0, true}, `{"total":123456789012, "x":[]}`: {123456789012, true}, ` {"total": 7 } `: {7, true},
-		``: {}, `{}`: {}, `{"total":null}`: {}, `{"total":-1}`: {}, `{"total":1.5}`: {}, `{"total":"7"}`: {7, true}, `{"total":" 7.0 "}`: {7, true}, `{"total":3.0}`: {3, true}, `{"total":3e0}`: {3, true},
-		"\ufeff{\"total\":1}\n": {1, true}, `{"total":1,"total":2}`: {2, true}, `{"total":1,"total":null}`: {}, `{"total":""}`: {}, `{"total":"seven"}`: {},
-		`{"total":[7]}`: {}, `{"total":true}`: {}, `{"total":1e99}`: {}, `{"total":"-1"}`: {}, `7`: {}, `[]`: {}, `<html>`: {},
+		``: {}, `{}`: {}, `{"total":null}`: {}, `{"total":-1}`: {}, `{"total":1.5}`: {}, `{"total":"7"}`: {7,
+			true}, `{"total":" 7.0 "}`: {7, true}, `{"total":3.0}`: {3, true}, `{"total":3e0}`: {3, true},
+		"\ufeff{\"total\":1}\n": {1, true}, `{"total":1,"total":2}`: {2,
+			true}, `{"total":1,"total":null}`: {}, `{"total":""}`: {}, `{"total":"seven"}`: {},
+		`{"total":[7]}`: {}, `{"total":true}`: {}, `{"total":1e99}`: {}, `{"total":"-1"}`: {}, `7`: {}, `[]`: {},
+		`<html>`:     {},
 		`{"total":7`: {}, `{"x":"` + strings.Repeat("x", 1<<20) + `","total":7}`: {},
 	}
 	for body, want := range answers {
-		c, _ := dial(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, body) }), 1)
+		c, _ := dial(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, body)
+		}), 1)
 		total, known, err := c.Count(t.Context(), day0, day1)
-		if total != want.total || known != want.ok || (err == nil) != want.ok || err != nil && !errors.Is(err, ErrUnavailable) {
+		if total != want.total || known != want.ok || (err == nil) != want.ok || err != nil &&
+			!errors.Is(err, ErrUnavailable) {
 			t.Errorf("%.40s: %d, %v, %v", body, total, known, err)
 		}
 	}
@@ -393,7 +412,8 @@ func TestErrorsOfTheNetwork(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		var address *url.Error
-		if errors.As(err, &address) || strings.Contains(err.Error(), u.Port()) || strings.Contains(err.Error(), "127.0.0.1") || strings.Contains(err.Error(), "cursor-of") {
+		if errors.As(err, &address) || strings.Contains(err.Error(), u.Port()) ||
+			strings.Contains(err.Error(), "127.0.0.1") || strings.Contains(err.Error(), "cursor-of") {
 			t.Errorf("%s: the error tells too much: %v", name, err)
 		}
 	}

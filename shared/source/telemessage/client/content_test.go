@@ -85,7 +85,8 @@ func TestContentOrigin(t *testing.T) {
 }
 
 func FuzzResolve(f *testing.F) {
-	for _, s := range []string{"/a?b#c", "//evil.example", "https://site.example:443/%2f..", "\\\\evil.example", "https://site.example\\@evil.example", "?x", "..;/"} {
+	for _, s := range []string{"/a?b#c", "//evil.example", "https://site.example:443/%2f..", "\\\\evil.example",
+		"https://site.example\\@evil.example", "?x", "..;/"} {
 		f.Add(s)
 	}
 	base, err := url.Parse("https://site.example/o2")
@@ -106,7 +107,8 @@ func FuzzResolve(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", ref, err)
 		}
-		if req.URL.Scheme != "https" || req.URL.Host != "site.example" || req.Host != "site.example" || req.URL.User != nil {
+		if req.URL.Scheme != "https" || req.URL.Host != "site.example" || req.Host != "site.example" ||
+			req.URL.User != nil {
 			t.Errorf("%q leads to %s", ref, req.URL.Host)
 		}
 	})
@@ -122,8 +124,10 @@ func TestContentRedirects(t *testing.T) {
 		faults []telemessagetest.Fault
 		want   error
 	}{
-		{"three within the origin", []telemessagetest.Fault{to("/a"), to("https://site.example/b"), to("media/1")}, nil},
-		{"four within the origin", []telemessagetest.Fault{to("/a"), to("/b"), to("/c"), to("/media/1")}, ErrUnavailable},
+		{"three within the origin", []telemessagetest.Fault{to("/a"), to("https://site.example/b"), to("media/1")},
+			nil},
+		{"four within the origin", []telemessagetest.Fault{to("/a"), to("/b"), to("/c"), to("/media/1")},
+			ErrUnavailable},
 		{"to another host", []telemessagetest.Fault{to("https://evil.example/media/1")}, ErrGone},
 		{"to another host, second step", []telemessagetest.Fault{to("/a"), to("//evil.example/media/1")}, ErrGone},
 		{"to plain HTTP", []telemessagetest.Fault{to("http://site.example/media/1")}, ErrGone},

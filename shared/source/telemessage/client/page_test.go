@@ -56,7 +56,8 @@ func whole1(raw string) seen { return seen{Raw: raw, SHA256: hash(raw)} }
 
 // pruned is nested as it is kept: with null in place of what is too deep, and all of it beside that.
 func pruned(levels int) seen {
-	raw := `{"a":` + strings.Repeat("[", telemessage.MaxDepth-1) + "null" + strings.Repeat("]", telemessage.MaxDepth-1) + `}`
+	raw := `{"a":` + strings.Repeat("[", telemessage.MaxDepth-1) + "null" + strings.Repeat("]",
+		telemessage.MaxDepth-1) + `}`
 	return seen{Raw: raw, SHA256: hash(nested(levels)), Whole: nested(levels)}
 }
 
@@ -79,20 +80,25 @@ func TestReadPage(t *testing.T) {
 		{name: "next null", page: `{"items":[],"next":null}`},
 		{name: "white space", page: " {\n\"items\" :\t[ { \"a\" : [ 1 , \"x y\" ] } , {} ] , \"next\" : \"n\" }\r\n ",
 			items: []seen{{Raw: `{"a":[1,"x y"]}`, SHA256: hash(`{ "a" : [ 1 , "x y" ] }`)}, whole1(`{}`)}, next: "n"},
-		{name: "unknown members", page: `{"v":[1,{"items":[2]}],"items":[{}],"next":"n","z":null}`, items: []seen{whole1(`{}`)}, next: "n"},
+		{name: "unknown members", page: `{"v":[1,{"items":[2]}],"items":[{}],"next":"n","z":null}`,
+			items: []seen{whole1(`{}`)}, next: "n"},
 		{name: "brackets and quotes in a text", page: `{"items":[{"a":"]}\"\\"},{"b":"\\\""}]}`,
 			items: []seen{whole1(`{"a":"]}\"\\"}`), whole1(`{"b":"\\\""}`)}},
 		{name: "no objects", page: `{"items":[1,"x",null,[2], true ]}`,
 			items: []seen{whole1("1"), whole1(`"x"`), whole1("null"), whole1("[2]"), whole1("true")}},
 		{name: "broken item, whole page", page: `{"items":[{"a":1},{"a" 1 2},{"b":2}]}`,
 			items: []seen{whole1(`{"a":1}`), {Big: `{"a" 1 2}`, Why: "it is not valid JSON"}, whole1(`{"b":2}`)}},
-		{name: "control character in a text", page: "{\"items\":[{\"a\":\"\x00\"}]}", items: []seen{{Big: "{\"a\":\"\x00\"}", Why: "it is not valid JSON"}}},
-		{name: "a word that is none", page: `{"items":[NaN]}`, items: []seen{{Big: "NaN", Why: "it is not valid JSON"}}},
+		{name: "control character in a text", page: "{\"items\":[{\"a\":\"\x00\"}]}",
+			items: []seen{{Big: "{\"a\":\"\x00\"}", Why: "it is not valid JSON"}}},
+		{name: "a word that is none", page: `{"items":[NaN]}`,
+			items: []seen{{Big: "NaN", Why: "it is not valid JSON"}}},
 		{name: "65 levels", page: `{"items":[` + nested(65) + `]}`, items: []seen{whole1(nested(65))}},
 		{name: "1000 levels", page: `{"items":[` + nested(1000) + `]}`, items: []seen{whole1(nested(1000))}},
 		{name: "1001 levels", page: `{"items":[` + nested(1001) + `,{}]}`, items: []seen{pruned(1001), whole1(`{}`)}},
-		{name: "million levels", page: `{"items":[` + nested(1_000_000) + `,{}]}`, items: []seen{pruned(1_000_000), whole1(`{}`)}},
-		{name: "invalid UTF-8 stays", page: "{\"items\":[{\"a\":\"\xff\"}]}", items: []seen{whole1("{\"a\":\"\xff\"}")}},
+		{name: "million levels", page: `{"items":[` + nested(1_000_000) + `,{}]}`,
+			items: []seen{pruned(1_000_000), whole1(`{}`)}},
+		{name: "invalid UTF-8 stays", page: "{\"items\":[{\"a\":\"\xff\"}]}",
+			items: []seen{whole1("{\"a\":\"\xff\"}")}},
 
 		{name: "nothing", page: ``, bad: true},
 		{name: "HTML", page: `<!DOCTYPE html>`, bad: true},
@@ -107,8 +113,10 @@ func TestReadPage(t *testing.T) {
 		{name: "next a number", page: `{"items":[],"next":7}`, bad: true},
 		{name: "next an object", page: `{"items":[],"next":{}}`, bad: true},
 		{name: "next endless", page: `{"items":[],"next":"` + strings.Repeat("x", 6*maxCursor) + `"}`, bad: true},
-		{name: "next of 2 KiB", page: `{"items":[],"next":"` + strings.Repeat("x", maxCursor) + `"}`, next: strings.Repeat("x", maxCursor)},
-		{name: "next of more than 2 KiB", page: `{"items":[],"next":"` + strings.Repeat("x", maxCursor+1) + `"}`, bad: true},
+		{name: "next of 2 KiB", page: `{"items":[],"next":"` + strings.Repeat("x", maxCursor) + `"}`,
+			next: strings.Repeat("x", maxCursor)},
+		{name: "next of more than 2 KiB", page: `{"items":[],"next":"` + strings.Repeat("x", maxCursor+1) + `"}`,
+			bad: true},
 		{name: "next with control characters", page: `{"items":[],"next":"a\u0000b"}`, bad: true},
 		{name: "comma at the end", page: `{"items":[1,]}`, items: []seen{whole1("1")}, bad: true},
 		{name: "no comma", page: `{"items":[{}{}]}`, items: []seen{whole1("{}")}, bad: true},
@@ -124,7 +132,9 @@ func TestReadPage(t *testing.T) {
 		{name: "too many members", page: `{` + strings.Repeat(`"a":1,`, maxMembers) + `"items":[]}`, bad: true},
 	}
 	readers := map[string]func(io.Reader) io.Reader{
-		"at once": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader, "data with EOF": iotest.DataErrReader,
+		"at once": func(r io.Reader) io.Reader {
+			return r
+		}, "byte by byte": iotest.OneByteReader, "data with EOF": iotest.DataErrReader,
 	}
 	for _, tt := range tests {
 		for how, reader := range readers {
@@ -161,7 +171,8 @@ func TestReadPageSizes(t *testing.T) {
 		name string
 		size int
 		big  bool
-	}{{"as large as may be", maxItem, false}, {"one byte more", maxItem + 1, true}, {"far more", maxItem + 1<<20, true}} {
+	}{{"as large as may be", maxItem, false}, {"one byte more", maxItem + 1, true}, {"far more", maxItem + 1<<20,
+		true}} {
 		t.Run(tt.name, func(t *testing.T) {
 			item := sized(tt.size)
 			for _, read := range []bool{true, false} { // whether each reads Big or not, the page goes on
@@ -169,19 +180,20 @@ func TestReadPageSizes(t *testing.T) {
 					continue
 				}
 				var got []int
-				next, err := readPage(bufio.NewReader(strings.NewReader(`{"items":[`+item+`,{}],"next":"n"}`)), func(it Item) error {
-					n := len(it.Raw)
-					if it.Big != nil && read {
-						h := sha256.New()
-						m, err := io.Copy(h, it.Big)
-						if err != nil || hex.EncodeToString(h.Sum(nil)) != hash(item) {
-							t.Errorf("the bytes differ, or %v", err)
+				next, err := readPage(bufio.NewReader(strings.NewReader(`{"items":[`+item+`,{}],"next":"n"}`)),
+					func(it Item) error {
+						n := len(it.Raw)
+						if it.Big != nil && read {
+							h := sha256.New()
+							m, err := io.Copy(h, it.Big)
+							if err != nil || hex.EncodeToString(h.Sum(nil)) != hash(item) {
+								t.Errorf("the bytes differ, or %v", err)
+							}
+							n = int(-m)
 						}
-						n = int(-m)
-					}
-					got = append(got, n)
-					return nil
-				})
+						got = append(got, n)
+						return nil
+					})
 				first := tt.size
 				if tt.big {
 					first = 0

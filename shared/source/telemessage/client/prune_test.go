@@ -28,7 +28,8 @@ func TestDeepItemIsArchived(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%d levels: %v", levels, err)
 		}
-		if diff := cmp.Diff([]string{"item (what is nested deeper than 1000 levels)"}, r.LeftOut); diff != "" || r.ID != "m" || r.Text != "text" {
+		if diff := cmp.Diff([]string{"item (what is nested deeper than 1000 levels)"}, r.LeftOut); diff != "" ||
+			r.ID != "m" || r.Text != "text" {
 			t.Errorf("%d levels: %q, text %q, left out (-want +got):\n%s", levels, r.ID, r.Text, diff)
 		}
 	}
@@ -68,7 +69,8 @@ func TestBigItemNamesItself(t *testing.T) {
 }
 
 func FuzzIDFinder(f *testing.F) {
-	for _, raw := range []string{`{"messageId":"m"}`, `{"a":["messageId"],"messageId":"\ud83d"}`, `{"messageId":{}}`, `"messageId"`} {
+	for _, raw := range []string{`{"messageId":"m"}`, `{"a":["messageId"],"messageId":"\ud83d"}`, `{"messageId":{}}`,
+		`"messageId"`} {
 		f.Add([]byte(raw))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

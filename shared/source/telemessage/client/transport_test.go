@@ -58,7 +58,8 @@ func (d *direct) RoundTrip(req *http.Request) (*http.Response, error) {
 	if w.status == 0 {
 		return nil, io.ErrUnexpectedEOF
 	}
-	res := &http.Response{StatusCode: w.status, ProtoMajor: 1, ProtoMinor: 1, Header: w.header, Body: pr, ContentLength: -1,
+	res := &http.Response{StatusCode: w.status, ProtoMajor: 1, ProtoMinor: 1, Header: w.header, Body: pr,
+		ContentLength:    -1,
 		TransferEncoding: []string{"chunked"}, Request: req}
 	if n, err := strconv.ParseInt(w.header.Get("Content-Length"), 10, 64); err == nil {
 		res.ContentLength, res.TransferEncoding = n, nil
@@ -99,7 +100,8 @@ func credentials(r *http.Request) { r.SetBasicAuth(testUser, testPassword) }
 func dial(t *testing.T, h http.Handler, tries uint) (*Client, *direct) {
 	t.Helper()
 	d := &direct{handler: h}
-	c, err := New(mustURL(t, "https://site.example/o2"), credentials, Options{HTTP: &http.Client{Transport: d}, Tries: tries})
+	c, err := New(mustURL(t, "https://site.example/o2"), credentials,
+		Options{HTTP: &http.Client{Transport: d}, Tries: tries})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,7 +88,8 @@ func (a *asker) all(query url.Values) (ids []string, pages int) {
 }
 
 func of(from, to time.Time, limit int) url.Values {
-	return url.Values{"from": {from.Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)}, "limit": {strconv.Itoa(limit)}}
+	return url.Values{"from": {from.Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)},
+		"limit": {strconv.Itoa(limit)}}
 }
 
 func options() Options {
@@ -104,7 +105,8 @@ func TestOrder(t *testing.T) {
 		s := New(options())
 		s.Add(day.Add(3*time.Hour), item("d"))
 		s.Add(day.Add(time.Hour), item("b"))
-		s.Generate(4, func(i int) time.Time { return day.Add(time.Duration(i) * time.Hour) }, func(i int) []byte { return item(fmt.Sprint("g", i)) })
+		s.Generate(4, func(i int) time.Time { return day.Add(time.Duration(i) * time.Hour) },
+			func(i int) []byte { return item(fmt.Sprint("g", i)) })
 		s.Add(day.Add(time.Hour), item("c"))
 		s.Add(day, item("a"))
 		s.Add(day.Add(4*time.Hour), item("at the end of the window"))
@@ -172,8 +174,10 @@ func TestRefuses(t *testing.T) {
 	twice := with("x", "")
 	twice.Add("from", day.Format(time.RFC3339))
 	for name, q := range map[string]url.Values{
-		"no to": without, "from twice": twice, "limit 0": with("limit", "0"), "limit 1001": with("limit", "1001"), "limit of words": with("limit", "all"),
-		"from in words": with("from", "yesterday"), "not in UTC": with("from", "2026-11-22T00:00:00+01:00"), "empty window": with("to", day.Format(time.RFC3339)),
+		"no to": without, "from twice": twice, "limit 0": with("limit", "0"), "limit 1001": with("limit",
+			"1001"), "limit of words": with("limit", "all"),
+		"from in words": with("from", "yesterday"), "not in UTC": with("from",
+			"2026-11-22T00:00:00+01:00"), "empty window": with("to", day.Format(time.RFC3339)),
 		"cursor of somebody else": with("cursor", "abc"), "empty cursor": with("cursor", ""),
 	} {
 		if status, _, _, _ := ask(t, New(options())).get(ItemsPath, q); status != http.StatusBadRequest {
@@ -273,13 +277,15 @@ func TestFaults(t *testing.T) {
 	s := New(options())
 	s.AddContent("/m", 5, func() io.Reader { return strings.NewReader("hello") })
 	for i, f := range []Fault{
-		{Status: 503, RetryAfter: "7", Body: "x", Times: 2}, {}, {Status: 302, Location: "/there"}, {HTML: true}, {Empty: true}, {Cut: 3}, {Reset: true},
+		{Status: 503, RetryAfter: "7", Body: "x", Times: 2}, {}, {Status: 302,
+			Location: "/there"}, {HTML: true}, {Empty: true}, {Cut: 3}, {Reset: true},
 		{Stall: time.Millisecond},
 	} {
 		s.Fail(Content, i+1+min(i, 1), f)
 	}
 	a := ask(t, s)
-	for i, want := range []string{"503 7  x", "503 7  x", "200   hello", "302  /there ", "200   <!DOCTYPE html>", "200   ", "cut", "reset", "200   hello", "200   hello"} {
+	for i, want := range []string{"503 7  x", "503 7  x", "200   hello", "302  /there ", "200   <!DOCTYPE html>",
+		"200   ", "cut", "reset", "200   hello", "200   hello"} {
 		status, header, body, err := a.get("/m", nil)
 		got := fmt.Sprintf("%d %s %s %.15s", status, header.Get("Retry-After"), header.Get("Location"), body)
 		switch {
@@ -305,7 +311,8 @@ func TestMillion(t *testing.T) {
 	if len(got) != 1000 || got[0] != "360000" || next == "" || made.Load() != 1000 {
 		t.Errorf("%d items of %d made", len(got), made.Load())
 	}
-	if _, _, body, _ := a.get(CountPath, of(day, day.Add(24*time.Hour), 1)); strings.TrimSpace(body) != `{"total":1000000}` || s.Total() != n {
+	if _, _, body, _ := a.get(CountPath,
+		of(day, day.Add(24*time.Hour), 1)); strings.TrimSpace(body) != `{"total":1000000}` || s.Total() != n {
 		t.Errorf("count %s, total %d", body, s.Total())
 	}
 	runtime.GC()
