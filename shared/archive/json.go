@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -147,7 +148,7 @@ func (b blobs) getJSON(ctx context.Context, name string, v any, limit int64) (st
 }
 
 // get reads a whole blob of at most limit bytes. If the transfer breaks off, the SDK resumes it, from the same ETag
-// only.
+// only. Content that was damaged on its way is ErrUnavailable.
 func (b blobs) get(ctx context.Context, name string, limit int64, on *blob.ModifiedAccessConditions) (
 	[]byte, blob.DownloadStreamResponse, error) {
 	r, err := b.blob(name).DownloadStream(ctx, &blob.DownloadStreamOptions{
@@ -169,6 +170,12 @@ func (b blobs) get(ctx context.Context, name string, limit int64, on *blob.Modif
 	data := make([]byte, *r.ContentLength)
 	if _, err := io.ReadFull(body, data); err != nil {
 		return nil, r, translateError(ctx, err)
+	}
+	// Put Blob: the service computes the MD5 of the blob. Without this check, an answer that a proxy cuts short, together
+	// with its Content-Length, would be taken for the blob's content.
+	if sum := md5.Sum(data); len(r.ContentMD5) > 0 && !bytes.Equal(sum[:], r.ContentMD5) {
+		return nil, r, &azure.Error{Service: blobService.Name, Kind: ErrUnavailable,
+			How: "the content that arrived does not have the MD5 that the service states"}
 	}
 	return data, r, nil
 }
