@@ -171,8 +171,8 @@ func (b blobs) get(ctx context.Context, name string, limit int64, on *blob.Modif
 	if _, err := io.ReadFull(body, data); err != nil {
 		return nil, r, translateError(ctx, err)
 	}
-	// Put Blob: the service computes the MD5 of the blob. Without this check, an answer that a proxy cuts short, together
-	// with its Content-Length, would be taken for the blob's content.
+	// Put Blob: the service computes the MD5 of the blob. Without this check, an answer that a proxy cuts short,
+	// together with its Content-Length, would be taken for the blob's content.
 	if sum := md5.Sum(data); len(r.ContentMD5) > 0 && !bytes.Equal(sum[:], r.ContentMD5) {
 		return nil, r, &azure.Error{Service: blobService.Name, Kind: ErrUnavailable,
 			How: "the content that arrived does not have the MD5 that the service states"}

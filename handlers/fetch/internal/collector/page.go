@@ -53,8 +53,8 @@ func (r *pageReading) takeItem(ctx context.Context, it client.Item) error {
 	return r.processItem(ctx, r.s, r.after, r.writer, r.parts, it, r.index)
 }
 
-// finishPage processes the held items. A window that took a whole invocation before requests no attachments until its
-// texts are written.
+// finishPage processes the held items. A window that had a slow try before requests no attachments until its texts are
+// written.
 func (r *pageReading) finishPage(ctx context.Context) error { return r.drainHeld(ctx, r.s.Slow > 1) }
 
 // drainHeld processes the held items in their order. onlyTexts defers those that need an attachment from the site.
