@@ -129,7 +129,7 @@ func TestRoles(t *testing.T) {
 }
 
 // What must not come about, whatever the table says.
-func TestRolesThatNobodyHas(t *testing.T) {
+func TestRolesThatNoIdentityHas(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
 		for _, a := range assignments(t, p) {
 			owner := strings.Contains(a, "Owner") || strings.Contains(a, "Contributor")

@@ -83,7 +83,7 @@ func TestMappingIsReadFirst(t *testing.T) {
 	}
 }
 
-func TestMappingOfStrangersIsTold(t *testing.T) {
+func TestMappingOfStrangersIsReported(t *testing.T) {
 	g, err := mailboxtest.Open(mailboxtest.Options{Users: []mailboxtest.User{
 		{ID: "1", UPN: "jane@contoso.example", Mail: "j.doe@contoso.example",
 			Proxy: []string{"SMTP:doe@contoso.example"}},

@@ -171,7 +171,7 @@ func TestGraphIsAwayForAWhile(t *testing.T) {
 	})
 }
 
-func TestWaitingIsTold(t *testing.T) {
+func TestWaitingIsReported(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		batch := w.put(w.line(sms("m1", "whoever looks should see what is waited for", jane, ali)))

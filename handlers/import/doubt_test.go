@@ -75,7 +75,7 @@ func TestSearchLags(t *testing.T) {
 
 // The later pieces of a long SMS are noted as done in one step: no death in between leaves a claim on one that looks as
 // if its message had yet to be written.
-func TestPiecesAreNotedInOneStep(t *testing.T) {
+func TestPartsAreRecordedInOneStep(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.start().deliver(w.put(w.line(piece3("p1", 1, "first part, "), piece3("p2", 2, "second part, "),

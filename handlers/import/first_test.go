@@ -309,7 +309,7 @@ func TestFirstAfterABreak(t *testing.T) {
 
 // A message of which the ledger does not tell which record is the first, or whose first record can't be read, keeps no
 // other line of its batch waiting.
-func TestUndecidedKeepsNothingWaiting(t *testing.T) {
+func TestUndecidedMessageBlocksNothing(t *testing.T) {
 	t.Parallel()
 	for name, what := range map[string]string{"the ledger hangs": record.MessageKey("", "m1"),
 		"the batch hangs": "/batches/"} {

@@ -277,7 +277,7 @@ func piece3(id string, number int, text string) item {
 		item{"segmentedId": "long-one", "pieceNumber": number, "totalPieces": 3})
 }
 
-func TestLongMessageInPieces(t *testing.T) {
+func TestLongMessageInParts(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		a := w.start()

@@ -215,7 +215,7 @@ func TestOneSweepAtATime(t *testing.T) {
 	})
 }
 
-func TestRunThatFailsKeepsNoneFromItsTurn(t *testing.T) {
+func TestFailingRunBlocksNoOther(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		first := w.putIn(runOf(2, "run"), 1, w.texts("m", 1)...)

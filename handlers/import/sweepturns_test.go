@@ -18,7 +18,7 @@ import (
 
 // Batches that one mailbox holds up leave each sweep time for the others, however many they are and however early
 // they lie.
-func TestStuckBatchesKeepNoneFromItsTurn(t *testing.T) {
+func TestStuckBatchesBlockNoOther(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		way := &away{of: kim, next: w.toGraph}

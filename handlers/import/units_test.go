@@ -160,7 +160,7 @@ func units() map[string]unit {
 
 // Whatever unit of work takes for ever: all other items are archived by the deliveries and the next two sweeps, and
 // an alert tells of the one that is stuck.
-func TestNothingStandsInTheWay(t *testing.T) {
+func TestNothingBlocksOtherWork(t *testing.T) {
 	t.Parallel()
 	events := alertEvents(t)
 	together(t, units(), func(t *testing.T, u unit) {

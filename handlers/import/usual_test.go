@@ -8,7 +8,7 @@ import (
 )
 
 // A run that is finished is compared with those before it: the first one has none, and a replay tells nothing twice.
-func TestSweepTellsWhatIsUnusual(t *testing.T) {
+func TestSweepReportsWhatIsUnusual(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		a := w.start()

@@ -43,7 +43,7 @@ func TestMapping(t *testing.T) {
 	}
 }
 
-func TestWaitingRoom(t *testing.T) {
+func TestDeferredItems(t *testing.T) {
 	ctx, s := t.Context(), testStore(t)
 	for _, key := range []string{"b-2", "a-1"} {
 		for _, v := range []string{key, "the first stays"} {
@@ -88,7 +88,7 @@ func TestWaitingRoom(t *testing.T) {
 	}
 }
 
-func TestWaitingLostAnswer(t *testing.T) {
+func TestDeferredItemLostAnswer(t *testing.T) {
 	ctx := t.Context()
 	if err := faultyStore(t, method(http.MethodPut), first(archivetest.Lose)).Deferred().Put(ctx, "lost",
 		1); err != nil {

@@ -110,7 +110,7 @@ func expect(t *testing.T, what string, got, want any, err error) {
 	}
 }
 
-func TestStagingWritesAsAzurite(t *testing.T) {
+func TestArchiveWritesAsAzurite(t *testing.T) {
 	t.Parallel()
 	eachAccount(t, func(t *testing.T, a *account) {
 		ctx := t.Context()
@@ -171,7 +171,7 @@ func TestStagingWritesAsAzurite(t *testing.T) {
 	})
 }
 
-func TestWaitingRoomAsAzurite(t *testing.T) {
+func TestDeferredItemsAsAzurite(t *testing.T) {
 	t.Parallel()
 	eachAccount(t, func(t *testing.T, a *account) {
 		ctx, prefix := t.Context(), strings.ToLower(rand.Text())

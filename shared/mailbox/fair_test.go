@@ -12,7 +12,7 @@ import (
 
 // A mailbox with a very long line takes from the others no more than its permits, though all that is for it came first;
 // and it goes on beside them and, when they have ended, as fast as its permits allow.
-func TestLongLineBesideShortOnes(t *testing.T) {
+func TestLongQueueBesideShortOnes(t *testing.T) {
 	t.Parallel()
 	const (
 		mailboxes = 200

@@ -14,7 +14,7 @@ type sent struct {
 }
 
 // The pace is held to the quota by all windows there are, with requests of all sizes that take their time.
-func TestPaceStaysWithinTheQuota(t *testing.T) {
+func TestQuotaWindowStaysWithinTheQuota(t *testing.T) {
 	t.Parallel()
 	for name, most := range map[string]int64{"small": 2_000, "medium": 60_000, "large": 8_000_000,
 		"huge": 200_000_000} {
@@ -89,7 +89,7 @@ func check(t *testing.T, log []sent, alone bool) {
 	}
 }
 
-func TestPaceForgets(t *testing.T) {
+func TestQuotaWindowForgets(t *testing.T) {
 	t.Parallel()
 	var p quotaWindow
 	if !p.idle(0) {
@@ -110,7 +110,7 @@ func TestPaceForgets(t *testing.T) {
 }
 
 // What has to go first at a new mailbox, a folder, does not hold back a message of 150 MB for five minutes.
-func TestPaceLetsInWhatIsAllOfTheQuota(t *testing.T) {
+func TestQuotaWindowAdmitsWhatIsAllOfTheQuota(t *testing.T) {
 	t.Parallel()
 	var p quotaWindow
 	p.charge(0, smallRequest)

@@ -13,7 +13,7 @@ import (
 )
 
 // Who comes first is served first, whatever the order is in which the goroutines start.
-func TestTurnsAreInOrder(t *testing.T) {
+func TestSessionsAreInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g, c := virtual(t, mailboxtest.Options{Users: []mailboxtest.User{{ID: alice}}, Latency: time.Millisecond},
@@ -59,13 +59,13 @@ func TestTurnsAreInOrder(t *testing.T) {
 			}
 		}
 		if p := c.mailboxOf(alice); p.taken != 0 || len(p.queue) != 0 || p.quota.held != (Cost{}) {
-			t.Errorf("%d slots are taken, %d in the line, %+v held", p.taken, len(p.queue), p.quota.held)
+			t.Errorf("%d slots are taken, %d queued, %+v held", p.taken, len(p.queue), p.quota.held)
 		}
 	})
 }
 
 // A slot that another one's 429 catches between two requests sends nothing, and says for how long.
-func TestClosedGateIsTold(t *testing.T) {
+func TestThrottledMailboxIsReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g, c := virtual(t, mailboxtest.Options{Users: []mailboxtest.User{{ID: alice}}})

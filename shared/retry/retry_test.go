@@ -82,7 +82,7 @@ func TestDoIsEndedByTheDeadlineDuringALongPause(t *testing.T) {
 	})
 }
 
-func TestTellSaysOnceAMinuteWhatIsWaitedFor(t *testing.T) {
+func TestProgressIsLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		ctx := WithProgressLog(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))

@@ -65,7 +65,7 @@ func TestConcurrencyOfAMailbox(t *testing.T) {
 }
 
 // A client with 4 permits that starts its next request when it has the answer to the last one is never refused.
-func TestPlaceIsFreeBeforeTheAnswer(t *testing.T) {
+func TestSlotIsFreeBeforeTheAnswer(t *testing.T) {
 	s := start(t, mailboxtest.Options{})
 	inbox := s.messages("inbox")
 	var wg sync.WaitGroup

@@ -17,7 +17,7 @@ func pieceJSON(id, time string, number, total string, text string) string {
 		`,"segmentedData":{"segmentedId":"s","pieceNumber":` + number + `,"totalPieces":` + total + `}}`
 }
 
-func TestParsePieces(t *testing.T) {
+func TestParseParts(t *testing.T) {
 	t.Parallel()
 	one := pieceJSON("a", "2026-11-22T09:30:01Z", "1", "3", `"first \ud83d"`)
 	two := pieceJSON("b", "2026-11-22T09:30:02Z", "2", "3", `"\ude00 second "`)
@@ -134,7 +134,7 @@ func TestParsePieces(t *testing.T) {
 
 // The pieces' attachments are those of the message, each with what became of it; those of a piece that is archived
 // twice come once.
-func TestParsePiecesWithAttachments(t *testing.T) {
+func TestParsePartsWithAttachments(t *testing.T) {
 	t.Parallel()
 	with := func(raw, files string) string { return strings.Replace(raw, "{", `{"attachment":[`+files+"],", 1) }
 	one := with(pieceJSON("a", "2026-11-22T09:30:01Z", "1", "2", `"one "`), `{"name":"1a"},{"name":"1b"}`)
@@ -161,7 +161,7 @@ func TestParsePiecesWithAttachments(t *testing.T) {
 }
 
 // Pieces that are too large for one record name each other, and claim no gap.
-func TestParsePiecesThatAreApart(t *testing.T) {
+func TestParsePartsThatAreApart(t *testing.T) {
 	t.Parallel()
 	for base, numbers := range map[string][]string{"1": {"1", "2", "3"}, "0": {"0", "1", "2"}} {
 		var items []string
@@ -190,7 +190,7 @@ func TestParsePiecesThatAreApart(t *testing.T) {
 	}
 }
 
-func TestParsePiecesOfHeartbeats(t *testing.T) {
+func TestParsePartsOfHeartbeats(t *testing.T) {
 	t.Parallel()
 	beat := strings.Replace(pieceJSON("a", "2026-11-22T09:30:01Z", "1", "2", `"no traffic"`), "{",
 		`{"messageType":"SYSTEM",`, 1)

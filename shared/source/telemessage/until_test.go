@@ -41,7 +41,7 @@ func TestTimeAfterTheWindow(t *testing.T) {
 }
 
 // Of a long SMS such a piece is part of the text, and its time is not the message's.
-func TestPieceAfterTheWindow(t *testing.T) {
+func TestPartAfterTheWindow(t *testing.T) {
 	t.Parallel()
 	piece := func(n, at string) record.Item {
 		return record.Item{Raw: json.RawMessage(`{"messageId":"p` + n + `","messageTime":"` + at +

@@ -232,7 +232,7 @@ func TestLargePageWithAttachments(t *testing.T) {
 
 // What waits is selected by its key and the facts beside it: no run reads a room full of items, and none is read twice
 // for nothing.
-func TestWaitingRoomIsNotReadWhole(t *testing.T) {
+func TestDeferredItemsAreNotReadWhole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	const n = 150
@@ -277,7 +277,7 @@ func TestWaitingRoomIsNotReadWhole(t *testing.T) {
 }
 
 // Items that the version before put there have no facts beside them. They are read once.
-func TestWaitingItemsWithoutFacts(t *testing.T) {
+func TestDeferredItemsWithoutFacts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	parts := w.long("p", "segment-of-two", "alpha-text beta-text", 26*time.Hour)

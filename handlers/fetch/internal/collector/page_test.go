@@ -365,7 +365,7 @@ func TestCursorStandsStill(t *testing.T) {
 }
 
 // What the source wrote stays as it is: escapes, order, numbers.
-func TestItemsAreStagedAsTheyCame(t *testing.T) {
+func TestItemsAreWrittenAsTheyCame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	raw := `{ "b" : 1.50, "a":"<&>\u2028 \ud83d \u0000 \"` + "\u2028é" + `\"", "messageId":"m" }`

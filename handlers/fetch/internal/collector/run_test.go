@@ -62,7 +62,7 @@ func TestCatchUp(t *testing.T) {
 
 // The alert gap looks for the line of a run that begins without a checkpoint: the first of all, and one whose
 // checkpoint was lost.
-func TestBeginningAnewIsSaid(t *testing.T) {
+func TestMissingCheckpointIsReported(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.daysBack(2)
@@ -88,7 +88,7 @@ func TestBeginningAnewIsSaid(t *testing.T) {
 }
 
 // A backfill that is still open is no day that is owed.
-func TestOwedAndBackfillAreToldApart(t *testing.T) {
+func TestDailyAndBackfillWindowsAreCountedApart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.daysBack(1)

@@ -72,7 +72,7 @@ func TestTakenOnce(t *testing.T) {
 }
 
 // What a slice set aside that has to be read again from its beginning is not for another slice to take.
-func TestUnreadSliceKeepsItsWaitingItems(t *testing.T) {
+func TestUnreadWindowKeepsItsDeferredItems(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pagesOf(1), func(o *telemessagetest.Options) { o.CursorLife = 30 * time.Hour })
 	w.add(w.mms("m", 2*time.Hour, item{"contentUrl": w.content("/file", []byte("bytes"))}),

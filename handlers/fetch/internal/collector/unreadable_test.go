@@ -37,7 +37,7 @@ func (w *world) keyOf(id string) (key, facts string) {
 
 // An item of the waiting room whose blob can't be read is quarantined and told of, and keeps neither its window nor its
 // neighbours. What it was comes again when the time is fetched by hand.
-func TestUnreadableItemOfTheWaitingRoom(t *testing.T) {
+func TestUnreadableDeferredItem(t *testing.T) {
 	t.Parallel()
 	other := func(v any, facts bool) func(w *world, key, line string) {
 		return func(w *world, key, line string) {

@@ -17,7 +17,7 @@ import (
 
 // What an item is decides whether it is joined; and pieces that are unusual are joined all the same, or claim no gap
 // that is not there.
-func TestUnusualPieces(t *testing.T) {
+func TestUnusualParts(t *testing.T) {
 	t.Parallel()
 	const seg = "segment-0815-4711"
 	large := func(it item) item { return it.with("unknown", strings.Repeat("x", maxHeldPart)) }
@@ -124,7 +124,7 @@ func TestUnusualPieces(t *testing.T) {
 
 // A piece whose attachment is out of reach keeps its message waiting, and the attachment is the message's when it
 // comes.
-func TestPieceWithAnAttachmentOutOfReach(t *testing.T) {
+func TestPartWithAnAttachmentOutOfReach(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.long("a", "segment-0815-4711", "alpha-text beta-text", time.Hour)
@@ -159,7 +159,7 @@ func TestPieceWithAnAttachmentOutOfReach(t *testing.T) {
 }
 
 // A piece whose attachment never comes is archived without it, with its message.
-func TestPieceWithAnAttachmentThatNeverComes(t *testing.T) {
+func TestPartWithAnAttachmentThatNeverComes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.long("a", "segment-0815-4711", "alpha-text beta-text", time.Hour)
@@ -176,7 +176,7 @@ func TestPieceWithAnAttachmentThatNeverComes(t *testing.T) {
 }
 
 // Pieces that are too large for one entry are in several, which name each other and claim no gap.
-func TestPiecesTooLargeForOneEntry(t *testing.T) {
+func TestPartsTooLargeForOneEntry(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.long("a", "segment-0815-4711", "alpha-text beta-text gamma-text", time.Hour)
@@ -197,7 +197,7 @@ func TestPiecesTooLargeForOneEntry(t *testing.T) {
 }
 
 // A page that is read again finds what it knew of the pieces' attachments, and writes the same batch.
-func TestPiecesWithAttachmentsAreReadAgain(t *testing.T) {
+func TestPartsWithAttachmentsAreReadAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.long("a", "segment-0815-4711", "alpha-text beta-text", time.Hour)

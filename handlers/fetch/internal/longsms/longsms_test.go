@@ -94,7 +94,7 @@ func TestPuttingTogether(t *testing.T) {
 }
 
 // Whatever a source sends, no piece is lost, and a message has a size that a batch can hold.
-func TestManyPiecesOfOneID(t *testing.T) {
+func TestManyPartsOfOneID(t *testing.T) {
 	all := NewGroups()
 	for i := range 3000 {
 		p := parsePiece(t, "A1/255@0s", true)
@@ -116,7 +116,7 @@ func TestManyPiecesOfOneID(t *testing.T) {
 	}
 }
 
-func TestPiecesHaveTheLatestEnd(t *testing.T) {
+func TestPartsHaveTheLatestEnd(t *testing.T) {
 	at := time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
 	set := Message{Parts: []Part{
 		{Total: 2, Until: at}, {Total: 2, Until: at.Add(time.Hour)}, {Total: 2, Item: record.Item{}},

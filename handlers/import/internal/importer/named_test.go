@@ -7,7 +7,7 @@ import (
 	"o2archiver/shared/usermap"
 )
 
-func TestNamedTellsWhatTheMessageDependsOn(t *testing.T) {
+func TestNamedAddressesOfAMessage(t *testing.T) {
 	r := &record.Record{From: record.Participant{Value: "1", Emails: []string{"no address", "Jane@contoso.example"}},
 		To: []record.Participant{
 			{Value: "2", Emails: []string{"x@y.example", "<sam@contoso.example>"}}, {Value: "3"}, {Value: "4",
