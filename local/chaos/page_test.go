@@ -85,8 +85,8 @@ func pageThatChanges(t *testing.T) {
 	if len(wrong) > 0 {
 		t.Errorf("%s\n%s", strings.Join(wrong, "\n"), w.log.problems())
 	}
-	if n := w.log.count("a page changed between two readings"); n == 0 {
-		t.Error("nobody is told that the page has changed")
+	if n := w.log.count(`"event":"fetch.batchesDiffer"`); n == 0 {
+		t.Error("no event says that the page has changed")
 	}
 }
 

@@ -286,14 +286,14 @@ func (l *logged) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
-// follow has everything written to a file beside the staged apps too.
+// follow has everything written to a file beside the staged apps too. name may be that of a subtest.
 func (w *world) follow(name string) {
 	w.t.Helper()
 	out, err := staged()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	file, err := os.Create(filepath.Join(out, name+".log"))
+	file, err := os.Create(filepath.Join(out, strings.ReplaceAll(name, "/", "-")+".log"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
