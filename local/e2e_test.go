@@ -46,10 +46,11 @@ func (a *localArchive) lookup(name string) (string, bool) {
 func (a *localArchive) run(args ...string) (code int, stdout, stderr string) {
 	a.t.Helper()
 	var out, err bytes.Buffer
-	all := []string{"-storage", a.dir, "-limit", "20m"}
-	if !soak.ForTest(a.t).Long {
-		all = append(all, "-texts", fewTexts)
+	texts := fewTexts
+	if soak.ForTest(a.t).Long {
+		texts = "0"
 	}
+	all := []string{"-storage", a.dir, "-limit", "20m", "-texts", texts}
 	code = run(a.t.Context(), append(all, args...), a.lookup, &out, &err)
 	return code, out.String(), err.String()
 }

@@ -232,8 +232,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		"write what was imported into this `folder`, new or empty: .eml files in\none folder per mailbox, and an index.csv")
 	f.StringVar(&o.host, "host", "standin",
 		"what runs the functions: standin, or func (Azure Functions Core\nTools)")
-	f.IntVar(&o.texts, "texts", 0,
-		"take only this `number` of texts into the sample day; it keeps every\nirregularity, and a start is quicker (default all)")
+	f.IntVar(&o.texts, "texts", 1500,
+		"take this `number` of texts into the sample day, 0 for all of the\ncollection; any number keeps every irregularity")
 	f.DurationVar(&o.limit, "limit", 3*time.Hour, "end after this time, whatever is left")
 	if err := f.Parse(args); err != nil {
 		return o, err
