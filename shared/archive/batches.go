@@ -189,7 +189,7 @@ func (b *Batches) List(ctx context.Context, folder string) ([]BatchInfo, error) 
 // error is the last thing that it yields. Memory holds one answer of the service, with at most listPage of them.
 func (b *Batches) InRun(ctx context.Context, folder string) iter.Seq2[BatchInfo, error] {
 	return func(yield func(BatchInfo, error) bool) {
-		for item, err := range b.list(ctx, folder+"/") {
+		for item, err := range b.list(ctx, folder+"/", listPage) {
 			switch {
 			case err != nil:
 				yield(BatchInfo{}, err)
@@ -239,11 +239,12 @@ func (b *Batches) folders(ctx context.Context, prefix string) ([]string, error) 
 	return all, nil
 }
 
-// list returns an iterator over all blobs whose names begin with prefix. An error is the last thing that it yields.
-func (b blobs) list(ctx context.Context, prefix string) iter.Seq2[*container.BlobItem, error] {
+// list returns an iterator over all blobs whose names begin with prefix. An error is the last thing that it yields. One
+// answer of the service has at most perAnswer of them.
+func (b blobs) list(ctx context.Context, prefix string, perAnswer int32) iter.Seq2[*container.BlobItem, error] {
 	return func(yield func(*container.BlobItem, error) bool) {
 		pages := b.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-			Prefix: &prefix, Include: container.ListBlobsInclude{Metadata: true}, MaxResults: to.Ptr[int32](listPage),
+			Prefix: &prefix, Include: container.ListBlobsInclude{Metadata: true}, MaxResults: &perAnswer,
 		})
 		for n := 0; pages.More(); {
 			page, err := pages.NextPage(ctx)

@@ -14,7 +14,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 )
 
 const (
@@ -67,29 +66,22 @@ func (d *Deferred) Each(ctx context.Context, prefix string, limit int,
 		return false, errKey
 	}
 	n := 0
-	pages := d.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-		Prefix: to.Ptr(deferredFolder + prefix), Include: container.ListBlobsInclude{Metadata: true},
-		MaxResults: to.Ptr[int32](deferredPage),
-	})
-	for pages.More() {
-		page, err := pages.NextPage(ctx)
-		if err = translateError(ctx, err); err != nil {
+	for item, err := range d.list(ctx, deferredFolder+prefix, deferredPage) {
+		if err != nil {
 			return false, fmt.Errorf("list the deferred items: %w", err)
 		}
-		for _, item := range page.Segment.BlobItems {
-			key, ok := strings.CutSuffix(strings.TrimPrefix(textOf(item.Name), deferredFolder), ".json")
-			if !ok || !keyForm.MatchString(key) {
-				continue
-			}
-			if n++; n > limit {
-				return true, nil
-			}
-			var put time.Time
-			if item.Properties != nil {
-				put = valueOf(cmp.Or(item.Properties.CreationTime, item.Properties.LastModified)).UTC()
-			}
-			each(key, metadataValue(item.Metadata, metaFacts), put)
+		key, ok := strings.CutSuffix(strings.TrimPrefix(textOf(item.Name), deferredFolder), ".json")
+		if !ok || !keyForm.MatchString(key) {
+			continue
 		}
+		if n++; n > limit {
+			return true, nil
+		}
+		var put time.Time
+		if item.Properties != nil {
+			put = valueOf(cmp.Or(item.Properties.CreationTime, item.Properties.LastModified)).UTC()
+		}
+		each(key, metadataValue(item.Metadata, metaFacts), put)
 	}
 	return false, nil
 }
