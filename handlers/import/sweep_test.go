@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -251,8 +253,10 @@ func TestBatchThatWasChanged(t *testing.T) {
 				if err != nil {
 					return nil, err
 				}
-				resp.Body = io.NopCloser(bytes.NewReader(bytes.Replace(body, []byte("Delivered"), []byte("Unhandled"),
-					1)))
+				body = bytes.Replace(body, []byte("Delivered"), []byte("Unhandled"), 1)
+				sum := md5.Sum(body) // it was changed where it is stored: its MD5 is that of the changed content
+				resp.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(sum[:]))
+				resp.Body = io.NopCloser(bytes.NewReader(body))
 			}
 			return resp, err
 		})

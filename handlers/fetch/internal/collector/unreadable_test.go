@@ -1,6 +1,9 @@
 package collector
 
 import (
+	"bytes"
+	"crypto/md5"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -230,8 +233,14 @@ func TestBatchOfAnEarlierTryIsDamaged(t *testing.T) {
 	f.use(w.OpenWith(answering{w.Storage, func(r *http.Request, answer *http.Response) {
 		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/00001.ndjson") {
 			read++
-			rest := io.LimitReader(answer.Body, answer.ContentLength-1)
-			answer.Body = io.NopCloser(io.MultiReader(strings.NewReader("X"), rest))
+			data, err := io.ReadAll(answer.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			data[0] = 'X'
+			sum := md5.Sum(data) // it was changed where it is stored: its MD5 is that of the changed content
+			answer.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(sum[:]))
+			answer.Body = io.NopCloser(bytes.NewReader(data))
 		}
 	}}))
 	if res, err := w.try(&f, ""); err != nil || res.Open != 0 || read == 0 {
