@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"runtime"
 )
 
 // limit is what a figure is compared with.
@@ -13,7 +12,7 @@ type limit struct {
 	of    string  // what it is
 	least float64 // the minimum ratio of the figure to value, or 0
 	most  float64 // the maximum ratio of the figure to value, or 0
-	full  bool    // a figure that misses it is due to the machine, whose processors were fully used
+	full  bool    // a figure that misses it is due to the machine: see load.isTooMuch
 }
 
 // noLimit returns the absence of a limit.
@@ -30,9 +29,9 @@ func atLeast(share, value float64, of string) limit {
 // atMost returns a limit that the figure must not exceed.
 func atMost(value float64, of string) limit { return limit{value: value, of: of, most: 1} }
 
-// unless returns the limit, which a figure may miss if all processors were busy, or Azurite's one thread was.
-func (l limit) unless(busy, azurite float64) limit {
-	l.full = busy >= 0.9*float64(runtime.NumCPU()) || azurite >= 0.9
+// unless returns the limit, which a figure may miss if it is beyond the machine's processors.
+func (l limit) unless(beyond bool) limit {
+	l.full = beyond
 	return l
 }
 

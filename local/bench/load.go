@@ -41,6 +41,13 @@ func (l load) busy(took time.Duration) float64 {
 	return l.all.Seconds() / took.Seconds()
 }
 
+// isTooMuch reports whether the machine can't process rate items a second: each at the processor time of one of the n
+// measured ones, they need more than Azurite's one thread, or more than all processors.
+func (l load) isTooMuch(rate, n float64) bool {
+	all := l.handler + l.azurite + l.bench
+	return l.ok && (rate*l.azurite.Seconds()/n > 1 || rate*all.Seconds()/n > float64(runtime.NumCPU()))
+}
+
 // report reports the processor time by process, for n items called what.
 func (l load) report(r *report, group, app string, n float64, what string, took time.Duration) {
 	seconds := func(d time.Duration) float64 {

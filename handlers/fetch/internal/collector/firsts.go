@@ -12,9 +12,9 @@ import (
 	"o2archiver/shared/source"
 )
 
-// maxFirsts is the maximum number of message ids remembered for one window: about 40 bytes each, some 160 MB in all.
+// maxFirsts is the maximum number of message ids remembered for one window: about 40 bytes each, some 10 MB in all.
 // Further ids are not remembered, and import decides which of their records was the first.
-const maxFirsts = 4_000_000
+const maxFirsts = 250_000
 
 // firsts maps the message ids of one window to the place and the content of the record that was collected first. It is
 // derived from the run's batches alone, so that a page that is read again, by this or another process, yields the same
