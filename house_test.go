@@ -40,7 +40,7 @@ var floors = map[string]int{
 	"azure": 1, "phone": 1,
 	"archive": 2, "funchost": 2, "journal": 2, "ledger": 2, "mailbox": 2, "message": 2, "settings": 2, "signin": 2,
 	"source": 2, "usermap": 2,
-	"report": 3,
+	"control": 3, "report": 3,
 }
 
 // floorOf returns the floor of a package in shared/, by its folder.
@@ -119,10 +119,12 @@ var engineFloors = map[string][]string{
 	"handlers/fetch/internal/schedule":  nil,
 	"handlers/fetch/internal/longsms":   nil,
 	"handlers/fetch/internal/collector": {"handlers/fetch/internal/schedule", "handlers/fetch/internal/longsms"},
+	"handlers/fetch/internal/commands":  {"handlers/fetch/internal/collector", "handlers/fetch/internal/schedule"},
 
 	"handlers/import/internal/recipients": nil,
 	"handlers/import/internal/importer":   {"handlers/import/internal/recipients"},
 	"handlers/import/internal/sweeper":    {"handlers/import/internal/importer"},
+	"handlers/import/internal/commands":   {"handlers/import/internal/sweeper"},
 }
 
 func TestImportsGoOneWay(t *testing.T) {

@@ -97,7 +97,7 @@ func TestSettings(t *testing.T) {
 				strings.Contains(all, base64.StdEncoding.EncodeToString([]byte(geheim))) {
 				t.Errorf("a secret is printed: %s", all)
 			}
-			if _, err2 := collectorOptions(lookup(env), http.DefaultTransport,
+			if _, err2 := newEngines(lookup(env), http.DefaultTransport,
 				time.Now); (err2 == nil) != (err == nil) {
 				t.Errorf("connect: %v, want %v", err2, err)
 			}
@@ -108,12 +108,17 @@ func TestSettings(t *testing.T) {
 func TestSettingsOfTheCollector(t *testing.T) {
 	env := good()
 	env["FETCH_FROM"] = "2026-11-01"
-	o, err := collectorOptions(lookup(env), http.DefaultTransport, time.Now)
+	c, err := readConfig(lookup(env))
 	if err != nil {
 		t.Fatal(err)
 	}
+	site, store, err := c.connect(http.DefaultTransport, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := c.collectorOptions(site, store, time.Now)
 	if want := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC); !o.From.Equal(want) || o.Now == nil || o.Site == nil ||
-		o.Batches == nil || o.Media == nil || o.Deferred == nil || o.Checkpoints == nil {
+		o.Batches == nil || o.Media == nil || o.Deferred == nil || o.Checkpoints == nil || o.Pause == nil {
 		t.Errorf("options %+v", o)
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"syscall"
 	"time"
 
-	"o2archiver/handlers/fetch/internal/collector"
 	"o2archiver/shared/funchost"
 )
 
@@ -42,9 +41,9 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the " +
 			"Azure Functions host; to try it, use `make run`")
 	}
-	options, err := collectorOptions(lookup, http.DefaultTransport, time.Now)
+	e, err := newEngines(lookup, http.DefaultTransport, time.Now)
 	if err != nil {
 		log.Error("settings", "event", "fetch.settingsRefused", "error", err.Error())
 	}
-	return funchost.New(log, funchost.Deadline, routes(collector.New(options), err)).Serve(ctx, port)
+	return funchost.New(log, funchost.Deadline, routes(e, err)).Serve(ctx, port)
 }

@@ -17,7 +17,7 @@ import (
 	"o2archiver/shared/usermap"
 )
 
-// config holds everything that import and sweep read from their environment.
+// config holds everything that the app reads from its environment.
 type config struct {
 	graph       *url.URL         // GRAPH_URL
 	cloud       string           // AZURE_CLOUD
@@ -31,6 +31,7 @@ type config struct {
 	mapOptions  usermap.Options  // AUTOMATIC_MAPPING, CUSTOM_MAPPING, ACCEPTED_DOMAINS, DEFAULT_REGION
 	inDoubt     time.Duration    // IN_DOUBT_AFTER
 	sweepAfter  time.Duration    // SWEEP_AFTER
+	paused      bool             // PAUSED
 }
 
 func readConfig(lookup func(string) (string, bool)) (config, error) {
@@ -52,12 +53,10 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		},
 		inDoubt:    r.Duration("IN_DOUBT_AFTER"),
 		sweepAfter: r.Duration("SWEEP_AFTER"),
+		paused:     r.Bool("PAUSED"),
 	}
 	return c, r.Err()
 }
-
-// localToken is the token that the Graph stand-in on this machine accepts.
-const localToken = "local"
 
 // clients holds the clients of the services that the app uses.
 type clients struct {
@@ -66,6 +65,7 @@ type clients struct {
 	mapping *archive.Mapping // is read
 	logs    *archive.Logs
 	sweeps  *archive.Documents
+	store   *archive.Store // for settings, commands and the checks
 	ledger  *ledger.Ledger
 	boxes   *mailbox.Client
 }
@@ -73,7 +73,7 @@ type clients struct {
 // use sets the handles on the archive's storage.
 func (cl *clients) use(s *archive.Store) {
 	cl.batches, cl.media, cl.mapping = s.Batches(), s.Media(), s.Mapping()
-	cl.logs, cl.sweeps = s.Logs(), s.Sweeps()
+	cl.logs, cl.sweeps, cl.store = s.Logs(), s.Sweeps(), s
 }
 
 // connect builds the clients. It makes no request. transport sends the requests to Graph; nil is mailbox's default.
@@ -84,7 +84,7 @@ func (c config) connect(transport http.RoundTripper, now func() time.Time) (cl c
 	}
 	graphCredential := azure
 	if c.graph.Scheme == "http" { // the settings, and FixedFor too, accept that on loopback only
-		if graphCredential, err = signin.FixedFor(c.graph, localToken); err != nil {
+		if graphCredential, err = signin.FixedFor(c.graph, "local"); err != nil {
 			return cl, fmt.Errorf("GRAPH_URL: %w", err)
 		}
 	}

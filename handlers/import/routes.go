@@ -8,10 +8,12 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"o2archiver/handlers/import/internal/commands"
 	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/handlers/import/internal/recipients"
 	"o2archiver/handlers/import/internal/sweeper"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/control"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/message"
 	"o2archiver/shared/settings"
@@ -21,7 +23,9 @@ import (
 type engines struct {
 	batches  *archive.Batches // knows the addresses in events
 	importer *importer.Importer
-	sweeper  *sweeper.Sweeper
+	commands *commands.Runner // and the sweeps between them
+	pause    *control.Pause
+	events   *sweeper.Events
 }
 
 // bounds holds limits of the engines that no setting changes. A zero field stands for the engine's default.
@@ -38,11 +42,9 @@ func (c config) build(cl clients, b bounds, now func() time.Time) *engines {
 	im := importer.New(importer.Options{
 		Batches: cl.batches, Media: cl.media, Logs: cl.logs, Ledger: cl.ledger, Boxes: cl.boxes,
 		Users: recipients.NewDirectory(cl.boxes, recipients.DirectoryOptions{
-			Concurrency: c.concurrency, Wait: b.lookUp, Now: now,
-		}),
+			Concurrency: c.concurrency, Wait: b.lookUp, Now: now}),
 		Mapping: recipients.NewMapping(cl.mapping, recipients.MappingOptions{
-			Custom: c.mapOptions.Custom, Region: c.mapOptions.Region, Now: now,
-		}),
+			Custom: c.mapOptions.Custom, Region: c.mapOptions.Region, Now: now}),
 		MapOptions: c.mapOptions, Numbers: numbers, Form: c.form, MaxItem: c.maxItem,
 		UploadSessions: settings.UploadSessions(c.cloud), Concurrency: c.concurrency, InDoubt: c.inDoubt,
 		Memory: b.memory, Now: now,
@@ -50,28 +52,43 @@ func (c config) build(cl clients, b bounds, now func() time.Time) *engines {
 	sw := sweeper.New(sweeper.Options{
 		Batches: cl.batches, Logs: cl.logs, Sweeps: cl.sweeps, After: c.sweepAfter, Times: b.sweep, Now: now,
 	}, im)
-	return &engines{batches: cl.batches, importer: im, sweeper: sw}
+	pause := control.NewPause(control.PauseOptions{
+		App: settings.Import, Settings: cl.store.Settings(), Default: c.paused, Now: now})
+	e := &engines{batches: cl.batches, importer: im, pause: pause, events: sweeper.NewEvents(cl.sweeps, now)}
+	e.useSweeper(cl, sw, now)
+	return e
+}
+
+// useSweeper builds what carries out commands around that sweeper's sweeps.
+func (e *engines) useSweeper(cl clients, sw *sweeper.Sweeper, now func() time.Time) {
+	e.commands = commands.New(commands.Options{
+		Queue: control.NewQueue(control.Options{
+			App: settings.Import, Commands: cl.store.Commands(), Answers: cl.store.Reports(), Now: now}),
+		Sweeper: sw, Pause: e.pause,
+		Checker: commands.NewChecker(commands.CheckOptions{
+			Store: cl.store, Ledger: cl.ledger, Boxes: cl.boxes, Events: e.events, Now: now}),
+	})
 }
 
 // routes returns the app's functions by route. broken is why there are no engines, or nil.
 func routes(e *engines, broken error) map[string]funchost.Func {
-	guard := func(f funchost.Func) funchost.Func {
-		return func(ctx context.Context, inv *funchost.Invocation) (any, error) {
-			if broken != nil {
-				return nil, fmt.Errorf("%w: %w", funchost.ErrSettings, broken)
-			}
-			return f(ctx, inv)
+	guard := func(f funchost.Func) funchost.Func { return f }
+	if broken != nil {
+		refuse := func(context.Context, *funchost.Invocation) (any, error) {
+			return nil, fmt.Errorf("%w: %w", funchost.ErrSettings, broken)
 		}
+		guard = func(funchost.Func) funchost.Func { return refuse }
 	}
 	return map[string]funchost.Func{
 		// POST /import: success only if every record of the batch has its outcome, or if the event is not of this
 		// archive. The host retries anything else.
-		"import": guard(
-			func(ctx context.Context, inv *funchost.Invocation) (any, error) { return e.handleEvent(ctx, inv) }),
+		"import": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) {
+			return e.handleEvent(ctx, inv)
+		}),
 		// POST /sweep: success if no batch is left that it could have finished.
 		"sweep": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) {
 			input, _ := inv.Input("timer")
-			return e.sweeper.Sweep(ctx, input, inv.ID, inv.Log)
+			return e.commands.Sweep(ctx, input, inv.ID, inv.Log)
 		}),
 	}
 }
@@ -81,14 +98,18 @@ func routes(e *engines, broken error) map[string]funchost.Func {
 func (e *engines) handleEvent(ctx context.Context, inv *funchost.Invocation) (importer.Result, error) {
 	uri, _ := inv.Meta("Uri")
 	name, err := e.batches.FromURI(uri)
-	if errors.Is(err, archive.ErrForeign) {
-		// The host has no permanent failure: the error is answered with success, so that it is not retried, and logged.
+	if errors.Is(err, archive.ErrForeign) { // answered with success: the host knows no permanent failure
 		const refused = "the event's blob is not a batch of this archive's storage account; nothing was read"
 		inv.Log.Error(refused, "event", "import.eventRefused")
 		return importer.Result{Refused: refused}, nil
 	}
 	if err != nil {
 		return importer.Result{}, err
+	}
+	e.events.Note(ctx, inv.Log)
+	if paused, err := e.pause.Paused(ctx); err != nil || paused {
+		// For the host the event is a success, or it would go to the poison queue. Sweep imports the batch later.
+		return importer.Result{Batch: name, Paused: paused}, importer.Status(err)
 	}
 	res, err := e.importer.ImportBatch(ctx, name, inv.ID, inv.Log, importer.Delivery{Wait: true})
 	if errors.Is(err, importer.ErrMissing) {

@@ -147,6 +147,7 @@ func TestSweepSeesRunsOfEarlierDays(t *testing.T) {
 		w.close(old)
 		a.swept("")
 		late := w.putIn(runOf(20, "backfill"), 1, w.texts("n", 1)...)
+		time.Sleep(time.Hour) // the next sweep looks at all days
 		if res := a.swept(""); res.Finished != 1 {
 			t.Errorf("sweep %+v", res)
 		}

@@ -113,6 +113,7 @@ func TestSweepFindsRunsHoweverOld(t *testing.T) {
 			t.Errorf("state %+v", s)
 		}
 		var visits seen
+		time.Sleep(time.Hour) // the next sweep looks at all days
 		b := w.start(func(s *start) { s.rule = visits.rule })
 		if res := b.swept(""); res != (sweeper.Result{}) || visits.count("/journal/") != 0 {
 			t.Errorf("what is finished is looked at again: %+v", res)
@@ -120,6 +121,7 @@ func TestSweepFindsRunsHoweverOld(t *testing.T) {
 		for _, days := range []int{93, 94, 400, 2000} {
 			late := runOf(days, "window-of-a-long-outage")
 			batch := w.putIn(late, 1, w.line(sms(fmt.Sprintf("late%d", days), "its event was lost", otto, ali)))
+			time.Sleep(time.Hour)
 			if res := a.swept(""); res != (sweeper.Result{Batches: 1, Finished: 1}) {
 				t.Errorf("after %d days: %+v", days, res)
 			}

@@ -271,10 +271,10 @@ func (w *world) start(edit ...func(*start)) *app {
 
 // retime sets the bounds of the app's next sweeps. The importer stays, with all that it has cached.
 func (a *app) retime(times sweeper.Times) {
-	a.engines.sweeper = sweeper.New(sweeper.Options{
+	a.engines.useSweeper(a.clients, sweeper.New(sweeper.Options{
 		Batches: a.clients.batches, Logs: a.clients.logs, Sweeps: a.clients.sweeps, After: a.config.sweepAfter,
 		Times: times, Now: a.now,
-	}, a.engines.importer)
+	}, a.engines.importer), a.now)
 }
 
 // reply is what the host hears. Its value is dropped by the host where the status says failure.

@@ -26,7 +26,7 @@ type App struct {
 // Apps returns every function app of this repository. It is the only place that assigns functions to apps.
 func Apps() []App {
 	return []App{
-		{Name: "fetch", Package: "./handlers/fetch", Functions: []string{"fetch"}},
+		{Name: "fetch", Package: "./handlers/fetch", Functions: []string{"fetch", "command"}},
 		{Name: "import", Package: "./handlers/import", Functions: []string{"import", "sweep"}},
 	}
 }

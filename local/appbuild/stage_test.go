@@ -47,7 +47,7 @@ func TestBuild(t *testing.T) {
 		t.Errorf("build folder, -want +got:\n%s", diff)
 	}
 	want := map[string][]string{
-		"fetch": {"fetch/function.json -rw-r--r--", "handler -rwxr-xr-x", "host.json -rw-r--r--"},
+		"fetch": {"command/function.json -rw-r--r--", "fetch/function.json -rw-r--r--", "handler -rwxr-xr-x", "host.json -rw-r--r--"},
 		"import": {"handler -rwxr-xr-x", "host.json -rw-r--r--", "import/function.json -rw-r--r--",
 			"sweep/function.json -rw-r--r--"},
 	}
@@ -207,7 +207,7 @@ func TestCheck(t *testing.T) {
 			strings.Replace(page, `, {"type": "http", "direction": "out", "name": "answer"}`, "",
 				1), "answers nothing"},
 		{"sweep/function.json", timer, strings.Replace(page, `"out"`, `"in"`, 1), "2 bindings"},
-		{"sweep/function.json", `"0 15 * * * *"`, `""`, "schedule"},
+		{"sweep/function.json", `"0 */10 * * * *"`, `""`, "schedule"},
 		{"handler", "x", "y", "executable"},
 	}
 	for _, test := range tests {
@@ -251,7 +251,7 @@ func TestCheck(t *testing.T) {
 // What the deployed schedule and retry are: a change here is a change of the product.
 func TestTriggers(t *testing.T) {
 	var got []string
-	for _, name := range []string{"fetch", "import", "sweep"} {
+	for _, name := range []string{"fetch", "command", "import", "sweep"} {
 		var f Function
 		if err := readJSON(filepath.Join("../../functions", name, "function.json"), &f); err != nil {
 			t.Fatal(err)
@@ -266,8 +266,9 @@ func TestTriggers(t *testing.T) {
 	}
 	want := []string{
 		`fetch timerTrigger timer %FETCH_SCHEDULE%  {"strategy":"fixedDelay","maxRetryCount":3,"delayInterval":"00:01:00"}`,
+		`command timerTrigger timer 0 */5 * * * *  null`,
 		`import blobTrigger batch batches/{name}.ndjson ARCHIVE_STORAGE null`,
-		`sweep timerTrigger timer 0 15 * * * *  null`,
+		`sweep timerTrigger timer 0 */10 * * * *  null`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

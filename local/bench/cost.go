@@ -15,7 +15,12 @@ const (
 	instanceGB = 2.0       // memory of an instance
 	dayCopies  = 1_000_000 // copies of the day for which the cost is calculated
 	dayRecords = dayCopies / 2
-	sweeps     = 24
+
+	// What is done whether there is work or not.
+	sweeps       = 24 * 6  // one every 10 minutes
+	commandTurns = 24 * 12 // one every 5 minutes
+	sweepOps     = 12      // of a sweep without work: TestIdleSweepIsCheap in handlers/import counts them
+	commandOps   = 2       // of a turn without a command: both lists
 )
 
 // Estimates of what can't be counted here, because the stand-in for the host has no queue, events and telemetry.
@@ -36,11 +41,12 @@ func reportCost(r *report, first, rest counts, fetch fetched) {
 	importing, fetching := dayCopies/rest.rate()*instanceGB, dayRecords*fetch.seconds*instanceGB
 	// In the import that was counted, each copy has a record of its own.
 	tables := dayCopies*(float64(whole.tables)/float64(whole.copies)-1) + dayRecords
-	blobs := dayRecords*(float64(whole.blobs)/float64(whole.copies)+fetch.blobs) + hostBlobOps*batches
+	blobs := dayRecords*(float64(whole.blobs)/float64(whole.copies)+fetch.blobs) + hostBlobOps*batches +
+		sweeps*sweepOps + commandTurns*commandOps
 	logGB := batches *
 		(float64(whole.bytes)/1e9/float64(whole.batches) +
 			envelope*(hostLines+float64(whole.lines)/float64(whole.batches)))
-	runs := batches + sweeps + 1
+	runs := batches + sweeps + commandTurns + 1
 	// Each mailbox is looked up once; after that a copy costs what it costs when the mailboxes are known.
 	requests := float64(rest.requests)/float64(rest.copies) +
 		(float64(first.requests)-float64(first.copies))/dayCopies

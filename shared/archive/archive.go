@@ -1,5 +1,5 @@
-// Package archive defines the layout of the archive in Blob storage: batches, media, checkpoints, settings and the logs
-// of the journal. No other package imports azblob.
+// Package archive defines the layout of the archive in Blob storage: batches, media, checkpoints, settings, the logs of
+// the journal, and commands with their answers. No other package imports azblob.
 //
 // Writes are create-if-absent or conditional, and each is safe under the SDK's own retries: if a write was done but its
 // answer was lost, the retry recognizes it as its own instead of reporting a conflict with another writer.
@@ -26,9 +26,12 @@ const (
 	BatchesContainer     = "batches"     // <yyyy>/<mm>/<dd>/<run>/<nnnnn>.ndjson, and manifest.json beside them
 	MediaContainer       = "media"       // <yyyy>/<mm>/<dd>/<sha-256>, and raw/… for items that can't be records
 	CheckpointsContainer = "checkpoints" // fetch's state and its deferred items
-	SettingsContainer    = "settings"    // mapping.csv
+	SettingsContainer    = "settings"    // mapping.csv and connector.json, which the administrator writes
 	JournalContainer     = "journal"     // one append blob per batch
 	SweepsContainer      = "sweeps"      // sweep's state: its identity may not write fetch's
+	CommandsContainer    = "commands"    // what the administrator asks of the apps
+	StatusContainer      = "status"      // fetch's answers to commands
+	ReportsContainer     = "reports"     // import's answers to commands
 )
 
 // Config is the location of the storage: either a connection string, or an address with a credential.
@@ -96,6 +99,7 @@ func openWith(c Config, retry policy.RetryOptions) (*Store, error) {
 func (s *Store) CreateContainers(ctx context.Context) error {
 	for _, name := range []string{
 		BatchesContainer, MediaContainer, CheckpointsContainer, SettingsContainer, JournalContainer, SweepsContainer,
+		CommandsContainer, StatusContainer, ReportsContainer,
 	} {
 		_, err := s.service.CreateContainer(ctx, name, nil)
 		if err = translateError(ctx, err); err != nil && !errors.Is(err, ErrExists) {
@@ -125,6 +129,18 @@ func (s *Store) Sweeps() *Documents { return &Documents{s.blobs(SweepsContainer)
 
 // Mapping returns the handle of the administrator's mapping.
 func (s *Store) Mapping() *Mapping { return &Mapping{s.blobs(SettingsContainer)} }
+
+// Settings returns the handle of the administrator's settings.
+func (s *Store) Settings() *Documents { return &Documents{s.blobs(SettingsContainer)} }
+
+// Commands returns the handle of the administrator's commands.
+func (s *Store) Commands() *Documents { return &Documents{s.blobs(CommandsContainer)} }
+
+// Status returns the handle of what fetch answers.
+func (s *Store) Status() *Documents { return &Documents{s.blobs(StatusContainer)} }
+
+// Reports returns the handle of what import answers.
+func (s *Store) Reports() *Documents { return &Documents{s.blobs(ReportsContainer)} }
 
 // Logs returns the handle of the journal's logs.
 func (s *Store) Logs() *Logs { return &Logs{s.blobs(JournalContainer)} }

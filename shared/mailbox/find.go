@@ -139,9 +139,9 @@ func (c *Client) isOurs(link string) bool {
 	return err == nil && u.Scheme == c.base.Scheme && u.Host == c.base.Host && u.User == nil
 }
 
-// Delete deletes a message. id MUST be that of a message that Find reported as Partial, or that a failed Import
-// returned. It is safe to call again: a message that does not exist counts as deleted. renew is as in Import, because
-// another holder that has taken the claim over may be about to complete the message.
+// Delete deletes a message. id MUST be that of a message that Find reported as Partial, that a failed Import returned,
+// or of a test message. It is safe to call again: a message that does not exist counts as deleted. renew is as in
+// Import, because another holder that has taken the claim over may be about to complete the message.
 //
 // Graph moves a deleted message to Deleted Items, where its immutable id remains valid, and from there to Recoverable
 // Items, where a user does not mistake half a message for one that was received. So the message is deleted twice.

@@ -49,6 +49,12 @@ func allSettings() []Setting {
 			Meaning: "when the daily run starts; it has to be after 05:00 GMT, when the source builds its conversation threads (docs/source-contract.md)",
 		},
 		{
+			Name: "PAUSED", Default: "false", Apps: both, kind: truth,
+			Form:    "true or false",
+			Example: "true",
+			Meaning: "whether the app waits until an administrator starts it (`infra/command start`); it counts as long as `settings/connector.json` says nothing about the app",
+		},
+		{
 			Name: storage, Apps: both, kind: secret, check: checkConnection,
 			Form:    "a connection string, spelt out",
 			Example: "DefaultEndpointsProtocol=https;AccountName=contosoarchive;AccountKey=bm90LWEta2V5",
@@ -165,7 +171,7 @@ func allSettings() []Setting {
 			Name: "SWEEP_AFTER", Default: "10m", Apps: []string{Import}, kind: duration, max: int64(24 * time.Hour),
 			Form:    "a duration from 0s to 24h",
 			Example: "10m",
-			Meaning: "the age at which the hourly sweep processes an unfinished batch",
+			Meaning: "the age at which sweep processes an unfinished batch",
 		},
 	}
 }

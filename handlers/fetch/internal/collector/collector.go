@@ -25,9 +25,10 @@ import (
 )
 
 const (
-	// leaseWait is how long to wait for a lease that another instance holds. It is longer than the lease of a killed
-	// instance remains valid.
-	leaseWait = 90 * time.Second
+	// leaseWait is how long a daily run waits for a lease that another instance holds. It is longer than the lease of a
+	// killed instance remains valid, and than the turn of a command (package commands), which ends between two ticks of
+	// its timer: so commands cannot keep a day from being planned.
+	leaseWait = 5 * time.Minute
 
 	// leaseTries is how often one invocation acquires the lease. The lease has to be acquired again each time that
 	// storage was unavailable for longer than the lease's duration.
@@ -57,8 +58,14 @@ type Options struct {
 	Media       *archive.Media
 	Deferred    *archive.Deferred
 	Checkpoints *archive.Documents
+	Pause       Pause            // nil: never paused
 	From        time.Time        // start of the first run ever; zero: 24 hours before that run
 	Now         func() time.Time // the present, by this host's clock
+}
+
+// Pause reports whether the administrator wants no further page to be read. It is asked before each page.
+type Pause interface {
+	Paused(ctx context.Context) (bool, error)
 }
 
 // Collector implements the function fetch. Only the instance that holds the checkpoint's lease works at any time.
@@ -68,6 +75,7 @@ type Collector struct {
 	media       *archive.Media
 	deferred    *archive.Deferred
 	checkpoints *archive.Documents
+	paused      Pause
 	from        time.Time
 	now         func() time.Time
 
@@ -80,7 +88,7 @@ type Collector struct {
 func New(o Options) *Collector {
 	return &Collector{
 		site: o.Site, batches: o.Batches, media: o.Media, deferred: o.Deferred, checkpoints: o.Checkpoints,
-		from: o.From, now: o.Now, leaseWait: leaseWait, pause: retry.Sleep,
+		paused: o.Pause, from: o.From, now: o.Now, leaseWait: leaseWait, pause: retry.Sleep,
 	}
 }
 
@@ -92,20 +100,65 @@ type Result struct {
 	Records   int       `json:"records"`
 	Waiting   int       `json:"setAside"`
 	Watermark time.Time `json:"watermark"`
+	Refused   bool      `json:"refused,omitempty"` // the site refused the credentials
+	Paused    bool      `json:"paused,omitempty"`  // the administrator paused fetch
+}
+
+// request is what an invocation is asked for.
+type request struct {
+	plan    func(ctx context.Context, state *savedState, now time.Time, log *slog.Logger) error
+	command string        // work only on the windows of this command; "": on all
+	wait    time.Duration // how long to wait for a lease that another instance holds
 }
 
 // Run plans the windows up to now, or those of the backfill that input requests, and processes the open windows. A
 // window that fails stays open for the next run and does not prevent the following ones from being tried. id is the
 // invocation's ID: it distinguishes an invocation that the host retries from a new one.
 func (c *Collector) Run(ctx context.Context, id, input string, log *slog.Logger) (Result, error) {
-	id = cmp.Or(id, rand.Text())
+	r := request{plan: c.planDays, wait: c.leaseWait}
+	if input = strings.TrimSpace(input); input != "" && input != "{}" {
+		wanted, err := schedule.ParseRange(input)
+		if err != nil {
+			return Result{}, err
+		}
+		id = cmp.Or(id, rand.Text())
+		r.plan = func(_ context.Context, state *savedState, now time.Time, _ *slog.Logger) error {
+			return state.PlanBackfill(id, wanted, now)
+		}
+	}
+	return c.run(ctx, r, log)
+}
+
+// RunDue is Run for a command: it plans the windows up to now, once for each command, and processes the open ones. It
+// returns an error that matches funchost.ErrBusy at once if another instance is fetching.
+func (c *Collector) RunDue(ctx context.Context, command string, log *slog.Logger) (Result, error) {
+	plan := func(ctx context.Context, state *savedState, now time.Time, log *slog.Logger) error {
+		return state.Once(command, func() error { return c.planDays(ctx, state, now, log) })
+	}
+	return c.run(ctx, request{plan: plan}, log)
+}
+
+// Backfill plans the windows of a command's range, if they were not planned before, and processes those that are still
+// open. Result.Open is then their number. It MUST be called again until that is 0. It returns an error that matches
+// funchost.ErrInput if the range cannot be fetched, and funchost.ErrBusy at once if another instance is fetching.
+func (c *Collector) Backfill(ctx context.Context, command string, wanted schedule.Range, log *slog.Logger) (
+	Result, error) {
+	plan := func(_ context.Context, state *savedState, now time.Time, _ *slog.Logger) error {
+		return state.PlanCommand(command, wanted, now)
+	}
+	return c.run(ctx, request{plan: plan, command: command}, log)
+}
+
+func (c *Collector) run(ctx context.Context, r request, log *slog.Logger) (Result, error) {
 	ctx = retry.WithProgressLog(ctx, log)
 	var res Result
 	inv := newInvocation(c.limits)
+	inv.command = r.command
 	for try := 1; ; try++ {
-		err := c.runWithLease(ctx, id, input, inv, &res, log)
+		err := c.runWithLease(ctx, r, inv, &res, log)
 		if !errors.Is(err, errLeaseLost) || ctx.Err() != nil || try == leaseTries {
 			inv.logArchived(log)
+			res.Refused = errors.Is(err, client.ErrCredentials)
 			return res, asStatus(err, log)
 		}
 		log.Warn("the checkpoint's lease was lost and is acquired again: storage was unavailable for longer than it lasts",
@@ -114,9 +167,9 @@ func (c *Collector) Run(ctx context.Context, id, input string, log *slog.Logger)
 }
 
 // runWithLease does the work of Run while it holds the checkpoint's lease, and returns errLeaseLost if it loses it.
-func (c *Collector) runWithLease(outer context.Context, id, input string, inv *invocation, res *Result,
+func (c *Collector) runWithLease(outer context.Context, r request, inv *invocation, res *Result,
 	log *slog.Logger) error {
-	lease, err := c.acquireLease(outer)
+	lease, err := c.acquireLease(outer, r.wait)
 	if err != nil {
 		return err
 	}
@@ -125,7 +178,7 @@ func (c *Collector) runWithLease(outer context.Context, id, input string, inv *i
 	ctx, cancel := mergeContexts(outer, lease.Context())
 	defer cancel(nil)
 
-	err = c.planAndWork(ctx, lease, id, input, inv, res, log)
+	err = c.planAndWork(ctx, lease, r, inv, res, log)
 	if err != nil && lease.Context().Err() != nil && outer.Err() == nil {
 		return fmt.Errorf("%w: %w", errLeaseLost, err)
 	}
@@ -133,7 +186,7 @@ func (c *Collector) runWithLease(outer context.Context, id, input string, inv *i
 }
 
 // planAndWork loads the checkpoint, plans windows, saves the checkpoint and processes the open windows.
-func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, id, input string, inv *invocation,
+func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, r request, inv *invocation,
 	res *Result, log *slog.Logger) error {
 	state, err := c.loadCheckpoint(ctx, lease)
 	if err != nil {
@@ -143,14 +196,8 @@ func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, id, i
 		}
 		return err
 	}
-	now := c.planningTime(lease, log)
 	anew := state.Planned.IsZero()
-	if input = strings.TrimSpace(input); input != "" && input != "{}" {
-		err = state.PlanBackfill(id, input, now)
-	} else {
-		err = c.planDays(ctx, state, now, log)
-	}
-	if err != nil {
+	if err := r.plan(ctx, state, c.planningTime(lease, log), log); err != nil {
 		return err
 	}
 	if anew && !state.Planned.IsZero() {
@@ -167,6 +214,9 @@ func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, id, i
 	log.Info("fetch ended", "event", "fetch.ended", "slices", res.Slices, "open", daily,
 		"open_backfill", res.Open-daily,
 		"received", res.Received, "records", res.Records, "set_aside", res.Waiting, "watermark", res.Watermark)
+	if r.command != "" {
+		res.Open = state.CountOpen(r.command)
+	}
 	return err
 }
 
@@ -177,6 +227,9 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 		i := inv.nextWindow(state.Open)
 		if i < 0 {
 			break
+		}
+		if err := c.checkPause(ctx); err != nil {
+			return notePause(err, res, log)
 		}
 		win := &state.Open[i]
 		log := log.With("run", win.Folder)
@@ -193,6 +246,8 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 			res.Waiting += win.Progress.Deferred
 			inv.away = 0
 			state.Open = slices.Delete(state.Open, i, i+1)
+		case errors.Is(err, errPaused):
+			return notePause(err, res, log) // the checkpoint was saved with the window's last page
 		case errors.Is(err, errTurnOver):
 			log.Info("the window has used its time while others wait: it continues in its next turn",
 				"tries", win.Tries, "pages", win.Progress.Pages)
@@ -268,8 +323,8 @@ func asStatus(err error, log *slog.Logger) error {
 }
 
 // acquireLease acquires the checkpoint's lease, so that one instance fetches at a time. It returns funchost.ErrBusy if
-// another instance still holds the lease after leaseWait.
-func (c *Collector) acquireLease(ctx context.Context) (*archive.Lease, error) {
+// another instance still holds the lease after wait.
+func (c *Collector) acquireLease(ctx context.Context, wait time.Duration) (*archive.Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, storagePatience)
 	defer cancel()
 	var (
@@ -279,7 +334,7 @@ func (c *Collector) acquireLease(ctx context.Context) (*archive.Lease, error) {
 	err := retry.Do(ctx, func(ctx context.Context) (err error) {
 		lease, err = c.checkpoints.Lease(ctx, schedule.CheckpointName)
 		if errors.Is(err, archive.ErrLeased) {
-			if held = cmp.Or(held, time.Now()); time.Since(held) < c.leaseWait {
+			if held = cmp.Or(held, time.Now()); time.Since(held) < wait {
 				return retry.After(err, 0)
 			}
 		}

@@ -39,6 +39,7 @@ func (l workLimits) withDefaults() workLimits {
 // invocation is the state of one invocation of fetch. It outlives the loss of the checkpoint's lease.
 type invocation struct {
 	limits   workLimits
+	command  string // only the windows of this command are worked on; "": all
 	failures []error
 	failed   map[string]bool // folders of windows that failed in this invocation
 	turns    map[string]int  // by folder: turns that a window has had
@@ -80,7 +81,7 @@ func (inv *invocation) nextWindow(open []schedule.Window) int {
 func (inv *invocation) firstOf(kind string, open []schedule.Window) int {
 	found := -1
 	for i := range open {
-		if open[i].Kind == kind && !inv.failed[open[i].Folder] && (found < 0 || inv.isBefore(&open[i], &open[found])) {
+		if open[i].Kind == kind && inv.isWanted(&open[i]) && (found < 0 || inv.isBefore(&open[i], &open[found])) {
 			found = i
 		}
 	}
@@ -102,11 +103,16 @@ func (inv *invocation) isTurnOver(win *schedule.Window, open []schedule.Window) 
 		return false
 	}
 	for i := range open {
-		if other := &open[i]; other.Folder != win.Folder && !inv.failed[other.Folder] {
+		if other := &open[i]; other.Folder != win.Folder && inv.isWanted(other) {
 			return true
 		}
 	}
 	return false
+}
+
+// isWanted reports whether the window may have a turn in this invocation.
+func (inv *invocation) isWanted(w *schedule.Window) bool {
+	return !inv.failed[w.Folder] && (inv.command == "" || inv.command == w.Command)
 }
 
 // noteFailure records a window that failed. After awayTries consecutive windows for which the site was unavailable, one

@@ -61,8 +61,14 @@ func (c *Collector) fetchWindow(ctx context.Context, state *savedState, win *act
 		if err := state.save(ctx); err != nil {
 			return err
 		}
-		if !win.Progress.Read && win.inv.isTurnOver(win.Window, state.Open) {
+		if win.Progress.Read {
+			continue
+		}
+		if win.inv.isTurnOver(win.Window, state.Open) {
 			return errTurnOver
+		}
+		if err := c.checkPause(ctx); err != nil {
+			return err
 		}
 	}
 	win.onlyTexts = false

@@ -18,6 +18,18 @@ type Checkpoint struct {
 	// Asked is the ID of the invocation that requested the last backfill. The host retries a failed invocation with
 	// the same ID and input.
 	Asked string `json:"asked,omitempty"`
+	// Commands are the commands whose windows were planned, the latest maxCommands of them: each is planned once.
+	Commands []string `json:"commands,omitempty"`
+}
+
+// CountOpen returns the number of open windows of a command's backfill.
+func (c *Checkpoint) CountOpen(command string) (n int) {
+	for _, w := range c.Open {
+		if w.Command == command {
+			n++
+		}
+	}
+	return n
 }
 
 // Watermark returns the time up to which every item has been fetched.
@@ -78,10 +90,11 @@ type Window struct {
 	Kind    string    `json:"kind"`
 	From    time.Time `json:"from"`
 	To      time.Time `json:"to"`
-	Folder  string    `json:"folder"`           // of its batches, below the container batches
-	Tries   int       `json:"tries,omitempty"`  // runs that have begun to work on it
-	Slow    int       `json:"slow,omitempty"`   // of these, runs in which it took a whole turn, or did not end
-	Failed  string    `json:"failed,omitempty"` // why the last try failed, in plain words
+	Folder  string    `json:"folder"`            // of its batches, below the container batches
+	Command string    `json:"command,omitempty"` // that requested it; "" if none did
+	Tries   int       `json:"tries,omitempty"`   // runs that have begun to work on it
+	Slow    int       `json:"slow,omitempty"`    // of these, runs in which it took a whole turn, or did not end
+	Failed  string    `json:"failed,omitempty"`  // why the last try failed, in plain words
 	Started time.Time `json:"started,omitzero"`
 	Dated   bool      `json:"dated,omitempty"`   // its entries have Until; false for windows of an earlier version
 	Counts  int       `json:"counts,omitempty"`  // runs that have requested the site's count of the window

@@ -30,6 +30,10 @@ const (
 	// years.
 	maxBackfill = 8 * 366 * 24 * time.Hour
 
+	// maxCommands is the number of commands that the checkpoint remembers. A command that is older than a week is
+	// refused.
+	maxCommands = 200
+
 	stamp = "20060102T150405Z" // format of a time in a folder's name
 )
 
@@ -77,53 +81,96 @@ func (c *Checkpoint) ResetPlanned(fetched, now time.Time) {
 	}
 }
 
-// request is the input of a manual run.
-type request struct {
+// Range is a range of time; To is exclusive.
+type Range struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 }
 
-// PlanBackfill appends the windows of the range that input requests, or returns an error that wraps funchost.ErrInput.
-// Two requests result in two runs, whose copies are duplicates; a retry of the same invocation adds nothing.
-func (c *Checkpoint) PlanBackfill(id, input string, now time.Time) error {
-	const form = `a backfill is asked for with {"from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"}`
-	var r request
+// ParseRange reads the input of a manual run. Its errors wrap funchost.ErrInput.
+func ParseRange(input string) (r Range, err error) {
 	d := json.NewDecoder(strings.NewReader(input))
 	d.DisallowUnknownFields()
-	err := d.Decode(&r)
+	err = d.Decode(&r)
 	if _, more := d.Token(); err != nil || !errors.Is(more, io.EOF) {
-		return fmt.Errorf("%w: the input is not what fetch understands: %s", funchost.ErrInput, form)
+		return r, fmt.Errorf("%w: the input is not what fetch understands: %s", funchost.ErrInput, backfillForm)
 	}
-	// Rounded outwards to whole seconds, because the folder's name holds seconds.
+	return r, nil
+}
+
+const backfillForm = `a backfill is asked for with {"from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"}`
+
+// Windows returns the number of windows that a backfill of the range has.
+func (r Range) Windows() int {
+	r = r.rounded()
+	return int((r.To.Sub(r.From) + WindowLength - 1) / WindowLength)
+}
+
+// rounded returns the range rounded outwards to whole seconds, because the name of a folder holds seconds.
+func (r Range) rounded() Range {
 	r.From = r.From.UTC().Truncate(time.Second)
 	if to := r.To.UTC().Truncate(time.Second); to.Before(r.To) {
 		r.To = to.Add(time.Second)
 	} else {
 		r.To = to
 	}
+	return r
+}
+
+// PlanBackfill appends the windows of the range, or returns an error that wraps funchost.ErrInput. Two requests result
+// in two runs, whose copies are duplicates; a retry of the same invocation, by its id, adds nothing.
+func (c *Checkpoint) PlanBackfill(id string, r Range, now time.Time) error {
+	if id == c.Asked {
+		return nil
+	}
+	if err := c.appendBackfill("", r, now); err != nil {
+		return err
+	}
+	c.Asked = id
+	return nil
+}
+
+// PlanCommand is PlanBackfill for the backfill that a command asks for. A command that was planned before adds nothing.
+func (c *Checkpoint) PlanCommand(command string, r Range, now time.Time) error {
+	return c.Once(command, func() error { return c.appendBackfill(command, r, now) })
+}
+
+// Once calls plan, unless it was called for that command before and returned nil.
+func (c *Checkpoint) Once(command string, plan func() error) error {
+	if slices.Contains(c.Commands, command) {
+		return nil
+	}
+	if err := plan(); err != nil {
+		return err
+	}
+	c.Commands = append(c.Commands[max(0, len(c.Commands)-maxCommands+1):], command)
+	return nil
+}
+
+func (c *Checkpoint) appendBackfill(command string, r Range, now time.Time) error {
+	r = r.rounded()
 	switch {
 	case r.From.IsZero() || r.To.IsZero():
-		return fmt.Errorf("%w: from or to is missing: %s", funchost.ErrInput, form)
+		return fmt.Errorf("%w: from or to is missing: %s", funchost.ErrInput, backfillForm)
 	case !r.From.Before(r.To):
-		return fmt.Errorf("%w: from does not lie before to: %s", funchost.ErrInput, form)
+		return fmt.Errorf("%w: from does not lie before to: %s", funchost.ErrInput, backfillForm)
 	case r.To.Sub(r.From) > maxBackfill:
 		return fmt.Errorf("%w: the range is longer than 8 years; ask for parts of it", funchost.ErrInput)
 	case r.To.After(now.Add(-Margin)):
 		return fmt.Errorf("%w: to lies less than 10 minutes before the present: the site may not show all items yet",
 			funchost.ErrInput)
-	case id == c.Asked:
-		return nil
 	case len(c.Open)+int(r.To.Sub(r.From)/WindowLength) >= MaxOpen:
 		return fmt.Errorf("%w: with what is open already this makes more than %d windows: "+
 			"let it be finished, or ask for less", funchost.ErrInput, MaxOpen)
 	}
-	c.Asked = id
 	for at := r.From; at.Before(r.To); at = at.Add(WindowLength) {
 		to := at.Add(WindowLength)
 		if to.After(r.To) {
 			to = r.To
 		}
-		c.Open = append(c.Open, NewWindow(Backfill, at, to, now))
+		w := NewWindow(Backfill, at, to, now)
+		w.Command = command
+		c.Open = append(c.Open, w)
 	}
 	return nil
 }

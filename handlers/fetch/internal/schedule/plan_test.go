@@ -121,7 +121,7 @@ func TestPlanBackfill(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := Checkpoint{Planned: morning}
-			if err := c.PlanBackfill("i", tt.input, morning); err != nil {
+			if err := planBackfill(&c, "i", tt.input); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, windows(c)); diff != "" {
@@ -162,7 +162,7 @@ func TestPlanBackfillRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var c Checkpoint
-			err := c.PlanBackfill("i", tt.input, morning)
+			err := planBackfill(&c, "i", tt.input)
 			if !errors.Is(err, funchost.ErrInput) || funchost.Status(err) != 400 ||
 				!strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want a refusal with %q", err, tt.want)
@@ -185,7 +185,7 @@ func TestPlanBackfillOncePerInvocation(t *testing.T) {
 		id   string
 		want int
 	}{{"first", 1}, {"first", 1}, {"second", 2}} {
-		if err := c.PlanBackfill(step.id, input, morning); err != nil || len(c.Open) != step.want {
+		if err := planBackfill(&c, step.id, input); err != nil || len(c.Open) != step.want {
 			t.Errorf("invocation %s: %d slices, %v; want %d", step.id, len(c.Open), err, step.want)
 		}
 	}
@@ -195,12 +195,46 @@ func TestPlanBackfillIsBounded(t *testing.T) {
 	const years = `{"from":"2019-01-01T00:00:00Z","to":"2026-11-01T00:00:00Z"}`
 	var c Checkpoint
 	for n := range 2 {
-		err := c.PlanBackfill(fmt.Sprint(n), years, morning)
+		err := planBackfill(&c, fmt.Sprint(n), years)
 		if refused := errors.Is(err, funchost.ErrInput); refused != (n == 1) {
 			t.Errorf("request %d: %v", n, err)
 		}
 	}
 	if len(c.Open) > MaxOpen {
 		t.Errorf("%d open slices", len(c.Open))
+	}
+}
+
+// planBackfill plans what an administrator's input asks for.
+func planBackfill(c *Checkpoint, id, input string) error {
+	r, err := ParseRange(input)
+	if err != nil {
+		return err
+	}
+	return c.PlanBackfill(id, r, morning)
+}
+
+// A command is planned once, also between others, and its windows are known by its name.
+func TestPlanCommandOnce(t *testing.T) {
+	end := morning.Truncate(time.Second).AddDate(0, 0, -2)
+	r := Range{From: end.AddDate(0, 0, -2), To: end}
+	var c Checkpoint
+	for _, step := range []struct {
+		command   string
+		own, open int
+	}{{"first", 2, 2}, {"second", 2, 4}, {"first", 2, 4}, {"second", 2, 4}} {
+		if err := c.PlanCommand(step.command, r, morning); err != nil || c.CountOpen(step.command) != step.own ||
+			len(c.Open) != step.open {
+			t.Errorf("command %s: %d of %d windows, %v; want %d of %d", step.command, c.CountOpen(step.command),
+				len(c.Open), err, step.own, step.open)
+		}
+	}
+	if n := r.Windows(); n != 2 {
+		t.Errorf("the range has %d windows", n)
+	}
+	for i := range 2 * maxCommands {
+		if err := c.Once(fmt.Sprint(i), func() error { return nil }); err != nil || len(c.Commands) > maxCommands {
+			t.Fatalf("%d commands are remembered, %v", len(c.Commands), err)
+		}
 	}
 }

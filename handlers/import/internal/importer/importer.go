@@ -87,6 +87,7 @@ func (im *Importer) RefreshRecipients(ctx context.Context) error {
 type Result struct {
 	Batch   string         `json:"batch,omitempty"`
 	Refused string         `json:"refused,omitempty"` // why the event is not for this app
+	Paused  bool           `json:"paused,omitempty"`  // the batch is left to sweep
 	Totals  journal.Totals `json:"totals"`
 }
 

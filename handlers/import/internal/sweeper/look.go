@@ -59,18 +59,10 @@ type openBatch struct {
 	err    error          // of its last turn
 }
 
-// findOpenBatches checks the days that may have an open run, and some of the earlier ones in rotation. If its time is
-// over, it stops, and the next sweep continues there. A day or run that can't be read does not prevent the others from
-// being checked.
+// findOpenBatches checks the days that may have an open run, and, in a full sweep, some of the earlier ones in
+// rotation. If its time is over, it stops, and the next sweep continues there. A day or run that can't be read does not
+// prevent the others from being checked.
 func (s *sweep) findOpenBatches(ctx context.Context, until time.Time, replays []*Replay) error {
-	var names []string
-	err := retry.Do(ctx, func(ctx context.Context) (err error) {
-		names, err = s.opts.Batches.Days(ctx)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("list the days: %w", err)
-	}
 	reopened := map[string]bool{}
 	for _, r := range replays {
 		reopened[r.runReplay()] = true
@@ -80,7 +72,20 @@ func (s *sweep) findOpenBatches(ctx context.Context, until time.Time, replays []
 	for _, run := range s.state.Closed {
 		closed[run] = true
 	}
-	order := s.orderRuns(names, reopened)
+	var order []*sweptDay
+	if s.full {
+		var names []string
+		err := retry.Do(ctx, func(ctx context.Context) (err error) {
+			names, err = s.opts.Batches.Days(ctx)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("list the days: %w", err)
+		}
+		order = s.orderRuns(names, reopened)
+	} else {
+		order = s.recentDays(replays)
+	}
 	saved, cut := 0, false
 	for i, d := range order {
 		if ctx.Err() != nil || hasPassed(until) {
@@ -100,8 +105,46 @@ func (s *sweep) findOpenBatches(ctx context.Context, until time.Time, replays []
 	}
 	if !cut {
 		s.forgetTries()
+		if s.full {
+			s.mu.Lock()
+			s.state.Full = s.opts.Now().UTC()
+			s.mu.Unlock()
+		}
 	}
 	return nil
+}
+
+const (
+	fullEvery = time.Hour // between two full sweeps
+	recent    = 3         // days that every sweep checks
+	maxOpened = 100       // unfinished days that are remembered; with more, every sweep is a full one
+)
+
+// isFullDue reports whether all days have to be checked.
+func (s *sweep) isFullDue() bool {
+	since := s.opts.Now().Sub(s.state.Full)
+	return since < 0 || since >= fullEvery || len(s.state.Unfinished) >= maxOpened || s.state.From != ""
+}
+
+// recentDays returns the days that a sweep checks between two full ones: the last ones, those that were not finished
+// when they were last checked, and those of replays. It lists nothing.
+func (s *sweep) recentDays(replays []*Replay) (order []*sweptDay) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := slices.Clone(s.state.Unfinished)
+	for _, r := range replays {
+		names = append(names, dayOf(r.What))
+	}
+	for back := range recent {
+		names = append(names, s.opts.Now().UTC().AddDate(0, 0, -back).Format("2006/01/02"))
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		d := &sweptDay{name: name}
+		s.days, order = append(s.days, d), append(order, d)
+		delete(s.state.Finished, name)
+	}
+	return order
 }
 
 // forgetTries drops the counts of batches that are no longer open, for whatever reason.
@@ -245,6 +288,9 @@ func (s *sweep) lookUp(ctx context.Context, r *sweptRun, b archive.BatchInfo) er
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if b.Created.After(s.state.Newest) {
+		s.state.Newest = b.Created.UTC()
+	}
 	switch {
 	case err != nil:
 		s.res.Batches++

@@ -19,9 +19,6 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// ReplaysBlob is the blob in archive.SweepsContainer that holds Replays.
-const ReplaysBlob = "replays.json"
-
 // ReplayGroup is the number of batches of a replay after whose turns its progress is saved.
 const ReplayGroup = 16
 
@@ -30,24 +27,8 @@ const (
 	maxAgain     = 1000                // batches of one replay that need another turn
 	replayFor    = 31 * 24 * time.Hour // age at which an unfinished replay is given up and reported
 	replayWrites = 20                  // attempts of a conditional write
+	maxEnded     = 200                 // ended replays that are remembered
 )
-
-// Replays is the persisted form of the replays that are not finished. It has a blob of its own because a sweep holds
-// the lease of State's.
-type Replays struct {
-	Open []Replay `json:"open,omitempty"`
-}
-
-// Replay is a replay that has begun. It is saved before its first batch, so that a sweep can continue it wherever it
-// was interrupted.
-type Replay struct {
-	ID    string    `json:"id"`              // of the invocation that requested it
-	What  string    `json:"what"`            // a run's folder or a batch
-	At    time.Time `json:"at"`              // when it was requested
-	After string    `json:"after,omitempty"` // all batches up to this one have had their turn
-	Again []string  `json:"again,omitempty"` // those of them that need another turn
-	Tries int       `json:"tries,omitempty"` // sweeps that have tried to continue it
-}
 
 // runReplay returns the folder of the run that is replayed.
 func (r *Replay) runReplay() string {
@@ -64,15 +45,7 @@ func (s *sweep) replay(ctx context.Context, what string) (Result, error) {
 		return s.res, err
 	}
 	r := Replay{ID: s.invocation, What: what, At: s.opts.Now().UTC()}
-	err = s.updateReplays(ctx, func(state *Replays) error {
-		state.Open = slices.DeleteFunc(state.Open, func(o Replay) bool { return o.What == what })
-		if len(state.Open) >= maxReplays {
-			return fmt.Errorf("%w: %d replays are not finished; sweep goes on with them", funchost.ErrBusy,
-				len(state.Open))
-		}
-		state.Open = append(state.Open, r)
-		return nil
-	})
+	err = s.updateReplays(ctx, func(state *Replays) error { return state.add(r) })
 	if err != nil {
 		return s.res, importer.Status(fmt.Errorf("note the replay: %w", err))
 	}
@@ -80,18 +53,26 @@ func (s *sweep) replay(ctx context.Context, what string) (Result, error) {
 	return s.res, err
 }
 
-// replays returns the replays that are not finished, and gives up those that are too old.
-func (s *sweep) replays(ctx context.Context) (open []*Replay, _ error) {
-	var state Replays
-	err := retry.Do(ctx, func(ctx context.Context) error {
-		_, err := s.opts.Sweeps.Get(ctx, ReplaysBlob, &state)
-		if errors.Is(err, archive.ErrNotFound) {
+// request saves a replay that a command asks for, so that this sweep and later ones continue it. Nothing is saved for a
+// command that was saved before.
+func (s *sweep) request(ctx context.Context, command, what string) error {
+	if _, err := s.named(ctx, what); err != nil {
+		return err
+	}
+	r := Replay{ID: command, What: what, At: s.opts.Now().UTC(), Asked: true}
+	return s.updateReplays(ctx, func(state *Replays) error {
+		if state.knows(command) {
 			return nil
 		}
-		return err
+		return state.add(r)
 	})
+}
+
+// replays returns the replays that are not finished, and gives up those that are too old.
+func (s *sweep) replays(ctx context.Context) (open []*Replay, _ error) {
+	state, err := s.savedReplays(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the replays that are not finished: %w", err)
+		return nil, err
 	}
 	for _, r := range state.Open {
 		if s.opts.Now().Sub(r.At) < replayFor {
@@ -99,7 +80,7 @@ func (s *sweep) replays(ctx context.Context) (open []*Replay, _ error) {
 			continue
 		}
 		s.log.Error("replay given up", "event", "import.replayGivenUp", "run", r.runReplay(), "batches", len(r.Again))
-		s.noteResult(s.endReplay(ctx, &r))
+		s.noteResult(s.endReplay(ctx, &r, ReplayTooOld))
 	}
 	return open, nil
 }
@@ -119,7 +100,7 @@ func (s *sweep) resumeReplays(ctx context.Context, open []*Replay, until time.Ti
 func (s *sweep) resume(ctx context.Context, r *Replay, until time.Time) error {
 	names, err := s.named(ctx, r.What)
 	if errors.Is(err, funchost.ErrInput) {
-		return s.endReplay(ctx, r) // its run or batch no longer exists
+		return s.endReplay(ctx, r, ReplayGone)
 	}
 	if err != nil {
 		return err
@@ -164,6 +145,7 @@ func (s *sweep) continueReplay(ctx context.Context, r *Replay, names []string, b
 		}
 		_ = group.Wait()
 	}
+	r.Of = len(names)
 	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name <= r.After })
 	for part := range slices.Chunk(names, ReplayGroup) {
 		if ctx.Err() != nil || hasPassed(until) || len(r.Again)+len(part) > maxAgain {
@@ -195,11 +177,13 @@ func (s *sweep) continueReplay(ctx context.Context, r *Replay, names []string, b
 			left++
 		}
 	}
+	r.Left = left
 	switch {
 	case missing && byHand:
-		return errors.Join(s.endReplay(ctx, r), fmt.Errorf("%w: there is no batch of that name", funchost.ErrInput))
+		return errors.Join(s.endReplay(ctx, r, ReplayGone),
+			fmt.Errorf("%w: there is no batch of that name", funchost.ErrInput))
 	case left == 0:
-		return s.endReplay(ctx, r)
+		return s.endReplay(ctx, r, ReplayDone)
 	}
 	s.log.Warn("replay not finished; a later sweep continues", "event", "import.replayNotFinished",
 		"run", r.runReplay(), "batches", left)
@@ -220,43 +204,6 @@ func (s *sweep) progress(ctx context.Context, r *Replay) error {
 		}
 		return nil
 	})
-}
-
-// endReplay removes the replay from the saved ones.
-func (s *sweep) endReplay(ctx context.Context, r *Replay) error {
-	return s.updateReplays(ctx, func(state *Replays) error {
-		state.Open = slices.DeleteFunc(state.Open, func(o Replay) bool { return o.ID == r.ID })
-		return nil
-	})
-}
-
-// updateReplays changes the saved replays with a conditional write, which it repeats if another process has changed
-// them meanwhile.
-func (s *sweep) updateReplays(ctx context.Context, change func(*Replays) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepSaves)
-	defer cancel()
-	var err error
-	for range replayWrites {
-		err = retry.Do(ctx, func(ctx context.Context) error {
-			var state Replays
-			etag, err := s.opts.Sweeps.Get(ctx, ReplaysBlob, &state)
-			if err != nil && !errors.Is(err, archive.ErrNotFound) {
-				return err
-			}
-			if err := change(&state); err != nil {
-				return err
-			}
-			_, err = s.opts.Sweeps.Put(ctx, ReplaysBlob, state, etag, nil)
-			return err
-		})
-		if !errors.Is(err, archive.ErrChanged) && !errors.Is(err, archive.ErrExists) {
-			break
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("save the replays that are not finished: %w", err)
-	}
-	return nil
 }
 
 // named returns the batches of the run, or the one batch, that a replay is requested for.

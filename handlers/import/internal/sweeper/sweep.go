@@ -22,8 +22,9 @@ const (
 	// TurnGroup is the number of batches whose short turns are counted, and saved, in one write.
 	TurnGroup = 32
 
-	// StuckAfter is the number of turns, two in each sweep, from which on a batch is reported as stuck.
-	StuckAfter = 4
+	// StuckAfter is the number of turns, two in each sweep, from which on a batch is reported as stuck: after about an
+	// hour.
+	StuckAfter = 14
 )
 
 // sweep is one invocation: a sweep, or a replay.
@@ -36,6 +37,9 @@ type sweep struct {
 
 	saving sync.Mutex     // held while the state is saved
 	lease  *archive.Lease // of StateBlob; nil in a replay
+	saved  []byte         // the state as it is in storage
+
+	full bool // all days are looked at, not only the recent and the unfinished ones
 
 	mu     sync.Mutex // guards the fields below
 	res    Result
@@ -60,6 +64,7 @@ func (s *sweep) run(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
+	s.full = s.full || s.isFullDue()
 	if err := s.findOpenBatches(ctx, deadlineShare(ctx, began, 30), replays); err != nil {
 		return err
 	}
@@ -68,6 +73,7 @@ func (s *sweep) run(ctx context.Context) error {
 	s.resumeReplays(ctx, replays, deadlineShare(ctx, began, 80))
 	s.longTurns(ctx, stuck)
 	s.settleBatch(ctx)
+	s.noteResult(s.tellNoEvents(ctx))
 	s.noteResult(s.save(ctx))
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -121,12 +121,25 @@ func (sw *Sweeper) Sweep(ctx context.Context, input, invocation string, log *slo
 	if err != nil {
 		return Result{}, importer.Status(fmt.Errorf("take the sweep's lease: %w", err))
 	}
-	s.lease = lease
+	s.lease, s.full = lease, strings.TrimSpace(input) != ""
 	defer func() { s.lease.Release() }()
 	err = s.run(ctx)
 	s.log.Info("sweep ended", "event", "import.sweepEnded", "batches", s.res.Batches,
 		"finished", s.res.Finished, "held", s.res.Held, "young", s.res.Young)
 	return s.res, importer.Status(err)
+}
+
+// RequestReplay saves a replay that a command asks for; the next Sweep begins it, and later ones continue it. It is
+// safe to call again with the same command, also after the replay has ended. If there is no run or batch of that name,
+// the error matches funchost.ErrInput.
+func (sw *Sweeper) RequestReplay(ctx context.Context, command, what string) error {
+	s := &sweep{opts: sw.opts, importer: sw.importer}
+	return s.request(ctx, command, what)
+}
+
+// SavedReplays returns the replays that are open, and the latest that ended.
+func (sw *Sweeper) SavedReplays(ctx context.Context) (Replays, error) {
+	return (&sweep{opts: sw.opts}).savedReplays(ctx)
 }
 
 // readInput parses the input, and returns with it the age from which on batches are swept.

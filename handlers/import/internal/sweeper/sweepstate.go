@@ -1,9 +1,11 @@
 package sweeper
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -31,7 +33,7 @@ const (
 	maxDays   = 20_000 // days listed as finished
 )
 
-// State is the persisted state of sweeps, so that a sweep does not have to check the whole archive every hour. It only
+// State is the persisted state of sweeps, so that a sweep does not have to check the whole archive. It only
 // saves work and decides the order of work: a sweep without it finishes the same batches.
 type State struct {
 	Day    string   `json:"day"`              // 2026/11/23: all runs of earlier days were finished when last checked
@@ -47,6 +49,11 @@ type State struct {
 	After string         `json:"after,omitempty"` // the batch whose turn was counted last
 
 	Counts []RunCounts `json:"counts,omitempty"` // of the last finished runs, sorted by folder
+
+	Full       time.Time `json:"full,omitzero"`        // when all days were last checked
+	Unfinished []string  `json:"unfinished,omitempty"` // days that were not finished when they were last checked
+	Newest     time.Time `json:"newest,omitzero"`      // creation of the newest batch that was seen
+	Told       time.Time `json:"told,omitzero"`        // when it was last reported that no events come
 }
 
 // load reads the state from storage.
@@ -56,6 +63,9 @@ func (s *sweep) load(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
+		return fmt.Errorf("read the sweep's state: %w", err)
+	}
+	if s.saved, err = json.Marshal(s.state); err != nil {
 		return fmt.Errorf("read the sweep's state: %w", err)
 	}
 	if s.state.Tried == nil {
@@ -84,9 +94,16 @@ func (s *sweep) save(ctx context.Context) error {
 	s.mu.Lock()
 	next := s.next()
 	s.mu.Unlock()
+	text, err := json.Marshal(next)
+	if err != nil {
+		return fmt.Errorf("save the sweep's state: %w", err)
+	}
+	if bytes.Equal(text, s.saved) && s.lease.Context().Err() == nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepSaves)
 	defer cancel()
-	err := retry.Do(ctx, func(ctx context.Context) error {
+	err = retry.Do(ctx, func(ctx context.Context) error {
 		if s.lease.Context().Err() != nil {
 			if err := s.takeAgain(ctx); err != nil {
 				return err
@@ -98,6 +115,7 @@ func (s *sweep) save(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("save the sweep's state: %w", err)
 	}
+	s.saved = text
 	return nil
 }
 
@@ -131,6 +149,10 @@ func (s *sweep) next() State {
 		Day:      s.opts.Now().UTC().AddDate(0, 0, -sweepBack).Format("2006/01/02"),
 		Finished: map[string]string{}, Tried: maps.Clone(s.state.Tried), After: s.state.After,
 		Earlier: s.state.Earlier, From: s.state.From, Counts: s.state.Counts,
+		Full: s.state.Full, Newest: s.state.Newest, Told: s.state.Told,
+	}
+	if !s.full {
+		next.Day, next.Finished = s.state.Day, maps.Clone(s.state.Finished)
 	}
 	closed := map[string]bool{}
 	for _, run := range s.state.Closed {
@@ -149,8 +171,12 @@ func (s *sweep) next() State {
 			next.Finished[d.name] = sum
 		case d.looked || d.name >= s.state.Day: // an earlier day that was not checked was finished at its last check
 			next.Day = min(next.Day, d.name)
+			if len(next.Unfinished) < maxOpened {
+				next.Unfinished = append(next.Unfinished, d.name)
+			}
 		}
 	}
+	slices.Sort(next.Unfinished)
 	for run, done := range closed {
 		if done && run >= next.Day {
 			next.Closed = append(next.Closed, run)

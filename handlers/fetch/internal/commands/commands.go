@@ -1,0 +1,163 @@
+// Package commands carries out what an administrator asks of fetch: to fetch what is due, to fetch a range of time
+// again, to check what fetch needs.
+//
+// A turn is short, so that a daily run, which waits for the same lease, has its time between two turns. What a turn
+// does not finish is continued by the next one.
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"o2archiver/handlers/fetch/internal/collector"
+	"o2archiver/handlers/fetch/internal/schedule"
+	"o2archiver/shared/control"
+	"o2archiver/shared/funchost"
+)
+
+const (
+	// turn is the maximum time of one turn. The timer of the function ticks every five minutes.
+	turn = 4 * time.Minute
+
+	// maxTries is the number of turns of a command that may end with an error, or without an end, for each step that it
+	// has: a command that never ends is given up. What it has begun is left to the daily runs.
+	maxTries = 12
+)
+
+// Collector is what a turn needs of the collector.
+type Collector interface {
+	RunDue(ctx context.Context, command string, log *slog.Logger) (collector.Result, error)
+	Backfill(ctx context.Context, command string, wanted schedule.Range, log *slog.Logger) (collector.Result, error)
+}
+
+// Options holds what a Runner works with.
+type Options struct {
+	Queue     *control.Queue
+	Collector Collector
+	Links     []Check // in the order in which they are shown
+}
+
+// Runner carries out commands.
+type Runner struct{ opts Options }
+
+// New returns a Runner. It makes no request.
+func New(o Options) *Runner { return &Runner{o} }
+
+// Result is what a turn returns.
+type Result struct {
+	Commands int `json:"commands"` // that were not finished when it began
+	Finished int `json:"finished"` // of these, by this turn
+}
+
+// Turn carries out the commands that are not finished, the least tried first, until its time is over. A command that
+// fails does not keep the others from their turns.
+func (r *Runner) Turn(ctx context.Context, log *slog.Logger) (res Result, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, turn, funchost.ErrDeadline)
+	defer cancel()
+	tasks, err := r.opts.Queue.Pending(ctx)
+	failed := []error{err}
+	res.Commands = len(tasks)
+	for _, t := range tasks {
+		if ctx.Err() != nil {
+			break // nothing has been begun for it
+		}
+		log := log.With("command", t.Name, "kind", string(t.Kind))
+		if err := r.opts.Queue.Begin(ctx, t); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		a := r.carryOut(ctx, t, log)
+		switch {
+		case a.state == "":
+			err = r.opts.Queue.Progress(ctx, t, a.done, a.of, a.says)
+		default:
+			t.Answer.Done, t.Answer.Of, t.Answer.Links = a.done, a.of, a.links
+			if err = r.opts.Queue.Finish(ctx, t, a.state, a.says); err == nil {
+				res.Finished++
+			}
+			log.Info("command finished", "event", "fetch.commandFinished", "state", a.state, "tries", t.Answer.Tries)
+		}
+		if err != nil {
+			failed = append(failed, err)
+		}
+	}
+	return res, errors.Join(failed...)
+}
+
+// answer is the outcome of one turn of a command.
+type answer struct {
+	state    string // "": it is not finished
+	says     string
+	done, of int
+	links    []control.Link
+}
+
+// carryOut works on one command.
+func (r *Runner) carryOut(ctx context.Context, t *control.Task, log *slog.Logger) answer {
+	switch t.Kind {
+	case control.Check:
+		links := r.check(ctx)
+		if ctx.Err() != nil && t.Answer.Tries < maxTries {
+			return answer{says: "at work; the next turn continues"} // what failed, failed for want of time
+		}
+		return answer{state: control.Done, says: control.SumUp(links), links: links}
+	case control.Run:
+		res, err := r.opts.Collector.RunDue(ctx, t.Name, log)
+		a := answer{done: res.Slices, of: res.Slices + res.Open}
+		if a = completeAnswer(ctx, t, a, res, err); a.says == "" {
+			a.state, a.says = control.Done, "everything is fetched up to "+res.Watermark.UTC().Format(time.RFC3339)
+			if res.Open > 0 {
+				a.state = ""
+			}
+		}
+		return a
+	default: // a backfill: the queue knows no other kind
+		wanted := schedule.Range{From: t.From, To: t.To}
+		res, err := r.opts.Collector.Backfill(ctx, t.Name, wanted, log)
+		a := answer{of: wanted.Windows()}
+		a.done = a.of - res.Open
+		if errors.Is(err, funchost.ErrInput) {
+			return answer{state: control.Refused, says: err.Error()}
+		}
+		if errors.Is(err, funchost.ErrBusy) {
+			a.done = t.Answer.Done
+		}
+		if a = completeAnswer(ctx, t, a, res, err); a.says == "" {
+			a.state, a.says = control.Done, "the range is fetched; import takes its batches up as they come"
+			if res.Open > 0 {
+				a.state = ""
+			}
+		}
+		return a
+	}
+}
+
+// completeAnswer completes the answer of a turn that did not succeed. It leaves says empty if the turn did.
+func completeAnswer(ctx context.Context, t *control.Task, a answer, res collector.Result, err error) answer {
+	switch {
+	case res.Refused:
+		a.state = control.Failed
+		a.says = "the site refuses the user name or the password: set the password with infra/password, and ask again"
+		return a
+	case res.Paused:
+		a.says = "fetch is paused: the command continues when it is started again"
+		t.Answer.Tries = 0
+		return a
+	case errors.Is(err, funchost.ErrBusy):
+		a.says = "a run is under way; the command continues after it"
+	case ctx.Err() != nil:
+		a.says = "at work; the next turn continues"
+	case err != nil:
+		a.says = fmt.Sprintf("not finished, and tried again: %v", err)
+	default:
+		return a
+	}
+	if t.Answer.Tries >= maxTries+a.of {
+		a.state = control.Failed
+		a.says = "given up after many turns; the daily runs continue what it began. The last one: " + a.says
+	}
+	return a
+}

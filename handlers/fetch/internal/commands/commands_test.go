@@ -1,0 +1,260 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"o2archiver/handlers/fetch/internal/collector"
+	"o2archiver/handlers/fetch/internal/schedule"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
+	"o2archiver/shared/control"
+	"o2archiver/shared/funchost"
+	"o2archiver/shared/source/telemessage/client"
+)
+
+// turnResult is what a turn of the collector returns.
+type turnResult struct {
+	collector.Result
+	err  error
+	hang bool // until the turn's time is over
+}
+
+// script is a collector that plays the results of a test.
+type script struct {
+	turns []turnResult
+	asked []string
+}
+
+func (s *script) play(ctx context.Context, what string) (collector.Result, error) {
+	s.asked = append(s.asked, what)
+	if len(s.turns) == 0 {
+		return collector.Result{}, errors.New("the script has ended")
+	}
+	next := s.turns[0]
+	s.turns = s.turns[1:]
+	if next.hang {
+		<-ctx.Done()
+		return next.Result, context.Cause(ctx)
+	}
+	return next.Result, next.err
+}
+
+func (s *script) RunDue(ctx context.Context, command string, _ *slog.Logger) (collector.Result, error) {
+	return s.play(ctx, "run")
+}
+
+func (s *script) Backfill(ctx context.Context, command string, r schedule.Range, _ *slog.Logger) (
+	collector.Result, error) {
+	return s.play(ctx, "backfill "+r.From.Format(time.DateOnly)+" "+r.To.Format(time.DateOnly))
+}
+
+// office is an archive with commands of fetch, and a Runner.
+type office struct {
+	t      *testing.T
+	store  *archive.Store
+	script *script
+	runner *Runner
+	log    archivetest.Lines
+	put    int
+}
+
+func newOffice(t *testing.T, links []Check, turns ...turnResult) *office {
+	t.Helper()
+	storage := archivetest.ForTest(t, nil)
+	store, err := archive.Open(archive.Config{
+		ConnectionString: storage.ConnectionString(), HTTP: storage.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.CreateContainers(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o := &office{t: t, store: store, script: &script{turns: turns}}
+	o.runner = New(Options{
+		Queue: control.NewQueue(control.Options{
+			App: "fetch", Commands: store.Commands(), Answers: store.Status(), Now: time.Now}),
+		Collector: o.script, Links: links,
+	})
+	return o
+}
+
+func (o *office) ask(content any) string {
+	o.t.Helper()
+	o.put++
+	name := control.Name(time.Now().Add(time.Duration(o.put)*time.Second), fmt.Sprintf("%08x", o.put))
+	if _, err := o.store.Commands().Put(o.t.Context(), "fetch/"+name+".json", content, "", nil); err != nil {
+		o.t.Fatal(err)
+	}
+	return name
+}
+
+func (o *office) turn() Result {
+	o.t.Helper()
+	res, err := o.runner.Turn(o.t.Context(), slog.New(slog.NewJSONHandler(&o.log, nil)))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return res
+}
+
+func (o *office) answer(name string) (a control.Answer) {
+	o.t.Helper()
+	if _, err := o.store.Status().Get(o.t.Context(), "answers/"+name+".json", &a); err != nil {
+		o.t.Fatal(err)
+	}
+	return a
+}
+
+// line is an answer in one line: its state, how far it is, and what it says.
+func line(a control.Answer) string { return fmt.Sprintf("%s %d/%d: %s", a.State, a.Done, a.Of, a.Says) }
+
+func threeDays() map[string]any {
+	to := time.Now().UTC().Truncate(24 * time.Hour)
+	return map[string]any{"kind": "backfill", "from": to.AddDate(0, 0, -3), "to": to}
+}
+
+// Each story is the turns of one command, and what its answer says after each.
+func TestAnswers(t *testing.T) {
+	watermark := time.Date(2026, 11, 23, 5, 20, 0, 0, time.UTC)
+	run, site := map[string]any{"kind": "run"}, errors.New("the TeleMessage site is not available: answered 503")
+	tests := []struct {
+		name    string
+		command map[string]any
+		turns   []turnResult
+		want    []string
+	}{
+		{"a run", run, []turnResult{{Result: collector.Result{Slices: 2, Watermark: watermark}}},
+			[]string{"done 2/2: everything is fetched up to 2026-11-23T05:20:00Z"}},
+		{"a run beside another one", run,
+			[]turnResult{{err: funchost.ErrBusy}, {Result: collector.Result{Slices: 1, Watermark: watermark}}},
+			[]string{"working 0/0: a run is under way; the command continues after it",
+				"done 1/1: everything is fetched up to 2026-11-23T05:20:00Z"}},
+		{"a run that needs two turns", run,
+			[]turnResult{{hang: true}, {Result: collector.Result{Slices: 1, Watermark: watermark}}},
+			[]string{"working 0/0: at work; the next turn continues",
+				"done 1/1: everything is fetched up to 2026-11-23T05:20:00Z"}},
+		{"wrong password", run, []turnResult{{Result: collector.Result{Open: 1, Refused: true}}},
+			[]string{"failed 0/1: the site refuses the user name or the password: set the password with infra/password, " +
+				"and ask again"}},
+		{"a backfill", threeDays(),
+			[]turnResult{{Result: collector.Result{Open: 2}, hang: true},
+				{Result: collector.Result{Open: 1}, err: site}, {}},
+			[]string{"working 1/3: at work; the next turn continues",
+				"working 2/3: not finished, and tried again: the TeleMessage site is not available: answered 503",
+				"done 3/3: the range is fetched; import takes its batches up as they come"}},
+		{"a backfill beside a run", threeDays(),
+			[]turnResult{{Result: collector.Result{Open: 2}, err: site}, {err: funchost.ErrBusy}, {}},
+			[]string{"working 1/3: not finished, and tried again: the TeleMessage site is not available: answered 503",
+				"working 1/3: a run is under way; the command continues after it",
+				"done 3/3: the range is fetched; import takes its batches up as they come"}},
+		{"a range that cannot be fetched", threeDays(),
+			[]turnResult{{err: fmt.Errorf("%w: from does not lie before to", funchost.ErrInput)}},
+			[]string{"refused 0/0: bad input: from does not lie before to"}},
+		{"a pause", threeDays(), []turnResult{{Result: collector.Result{Open: 3, Paused: true}}, {}},
+			[]string{"working 0/3: fetch is paused: the command continues when it is started again",
+				"done 3/3: the range is fetched; import takes its batches up as they come"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(10 * 365 * 24 * time.Hour)
+				o := newOffice(t, nil, tt.turns...)
+				name := o.ask(tt.command)
+				for i, want := range tt.want {
+					o.turn()
+					if diff := cmp.Diff(want, line(o.answer(name))); diff != "" {
+						t.Errorf("turn %d (-want +got):\n%s", i+1, diff)
+					}
+				}
+				if res := o.turn(); res != (Result{}) {
+					t.Errorf("a finished command is taken up again: %+v", res)
+				}
+			})
+		})
+	}
+}
+
+// A command that never ends is given up after a bound, and a pause of weeks does not count.
+func TestCommandThatNeverEnds(t *testing.T) {
+	var turns []turnResult
+	for range 40 {
+		turns = append(turns, turnResult{Result: collector.Result{Paused: true}})
+	}
+	for range 40 {
+		turns = append(turns, turnResult{err: client.ErrUnavailable})
+	}
+	o := newOffice(t, nil, turns...)
+	name := o.ask(map[string]any{"kind": "run"})
+	for range turns {
+		o.turn()
+	}
+	got := o.answer(name)
+	if tried := len(o.script.asked) - 40; got.State != control.Failed || tried != maxTries ||
+		!strings.HasPrefix(got.Says, "given up after many turns") {
+		t.Errorf("after %d tries: %s", tried, line(got))
+	}
+}
+
+// A backfill that takes whole turns does not keep a check from its own, and one that hangs ends with the turn.
+func TestLeastTriedGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(10 * 365 * 24 * time.Hour)
+		o := newOffice(t, nil, turnResult{hang: true}, turnResult{Result: collector.Result{Slices: 1}},
+			turnResult{hang: true})
+		long := o.ask(threeDays())
+		began := time.Now()
+		o.turn()
+		if took := time.Since(began); took != turn {
+			t.Errorf("the turn took %v, want %v", took, turn)
+		}
+		short := o.ask(map[string]any{"kind": "run"})
+		o.turn()
+		if got := o.answer(short); got.State != control.Done {
+			t.Errorf("the other command: %s", line(got))
+		}
+		if got := o.answer(long); got.State != control.Working || got.Tries != 2 {
+			t.Errorf("the long one: %s, %d tries", line(got), got.Tries)
+		}
+	})
+}
+
+// A check tries every link: one that hangs, or fails, keeps no other from being tried, and each says what helps.
+func TestCheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(10 * 365 * 24 * time.Hour)
+		help := func(err error) string { return "help against: " + err.Error() }
+		o := newOffice(t, []Check{
+			{"hangs", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, help},
+			{"fails", func(context.Context) error { return client.ErrCredentials }, help},
+			{"works", func(context.Context) error { return nil }, help},
+		})
+		name := o.ask(map[string]any{"kind": "check"})
+		o.turn()
+		got := o.answer(name)
+		if want := "done 0/0: 2 of 3 links do not work, or could not be tried"; line(got) != want {
+			t.Errorf("%s, want %s", line(got), want)
+		}
+		want := []control.Link{
+			{Link: "hangs", State: control.LinkFailed, Says: "no answer within 30s",
+				Do: "help against: context deadline exceeded"},
+			{Link: "fails", State: control.LinkFailed, Says: "the TeleMessage site refuses the credentials",
+				Do: "help against: the TeleMessage site refuses the credentials"},
+			{Link: "works", State: control.LinkOK, Says: "works"},
+		}
+		if diff := cmp.Diff(want, got.Links); diff != "" {
+			t.Errorf("links (-want +got):\n%s", diff)
+		}
+		if !o.log.Has(slog.LevelInfo, `"event":"fetch.commandFinished"`) {
+			t.Errorf("log:\n%s", o.log.String())
+		}
+	})
+}

@@ -1,0 +1,381 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"o2archiver/handlers/import/internal/sweeper"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
+	"o2archiver/shared/control"
+	"o2archiver/shared/mailbox/mailboxtest"
+)
+
+// command writes a command for import and returns its name.
+func (w *world) command(content any) string {
+	w.t.Helper()
+	name := control.Name(time.Now(), fmt.Sprintf("%08x", invocations.Add(1)))
+	if _, err := w.store.Commands().Put(w.t.Context(), "import/"+name+".json", content, "", nil); err != nil {
+		w.t.Fatal(err)
+	}
+	return name
+}
+
+func replayOf(what string) map[string]string {
+	return map[string]string{"kind": "replay", "what": what}
+}
+
+func (w *world) answerTo(name string) (a control.Answer) {
+	w.t.Helper()
+	if _, err := w.store.Reports().Get(w.t.Context(), "answers/"+name+".json", &a); err != nil {
+		w.t.Fatalf("the answer to a command: %v", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	fmt.Fprintf(&w.said, "%+v", a)
+	return a
+}
+
+// connector writes what the administrator sets while the apps run.
+func (w *world) connector(paused bool) {
+	w.t.Helper()
+	said := map[string]any{"v": 1, "paused": map[string]bool{"import": paused}}
+	if _, err := w.store.Settings().Put(w.t.Context(), "connector.json", said, "*", nil); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// unmapped is a batch of a message for Gus, who has no mailbox at first, and gets one.
+func (w *world) unmapped(a *app) (batch string) {
+	w.t.Helper()
+	batch = w.put(w.line(sms("m1", "to a guest, who gets a mailbox", otto, gus)))
+	a.deliver(batch)
+	w.became(batch, "unmapped")
+	licensed := tenant()[3]
+	licensed.MailboxCode = ""
+	w.graph.SetUser(licensed)
+	return batch
+}
+
+func withoutGus(o *mailboxtest.Options) { o.Users[3].MailboxCode = "ErrorInvalidUser" }
+
+// A replay is asked for by a document, and answered in one; sweep carries it out.
+func TestReplayByCommand(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, withoutGus)
+		a := w.start()
+		batch := w.unmapped(a)
+		name := w.command(replayOf(w.folder))
+		a.swept("")
+		w.became(batch, "archived: gus imported")
+		w.holds(gus, "m1")
+		if got := w.answerTo(name); got.State != control.Done || got.Done != 1 || got.Of != 1 ||
+			got.Says != "replayed: 1 batches" {
+			t.Errorf("answer %+v", got)
+		}
+		if !w.log.Has(slog.LevelInfo, `"event":"import.commandFinished"`) {
+			t.Error("the log does not have the end of the command")
+		}
+		wrong := w.command(replayOf("2020/01/01/none"))
+		nonsense := w.command(map[string]string{"kind": "replay", "what": ali.email})
+		a.swept("")
+		for _, name := range []string{wrong, nonsense} {
+			if got := w.answerTo(name); got.State != control.Refused || !strings.Contains(got.Says, "no run or batch") {
+				t.Errorf("answer %+v", got)
+			}
+		}
+	})
+}
+
+// A sweep that carries out a command dies after its n-th write, for every n, and the next one goes on: the replay is
+// done once, and has its answer.
+func TestReplayByCommandKilledAtEveryWrite(t *testing.T) {
+	t.Parallel()
+	for n, more := 0, true; more; n++ {
+		inBubble(t, func(t *testing.T) {
+			w := newWorld(t, withoutGus)
+			batch := w.unmapped(w.start())
+			name := w.command(replayOf(batch))
+			var mu sync.Mutex
+			done, dead := 0, false
+			ctx, kill := context.WithCancel(t.Context())
+			defer kill()
+			dying := w.start(doubt(time.Second), func(s *start) {
+				s.rule = func(r *http.Request) archivetest.Fault {
+					mu.Lock()
+					defer mu.Unlock()
+					write := r.Method != http.MethodGet && r.Method != http.MethodHead
+					switch {
+					case r.Header.Get("X-Ms-Lease-Action") == "release":
+						return archivetest.Pass
+					case dead, write && done == n:
+						dead = true
+						kill()
+						return archivetest.Reset
+					case write:
+						done++
+					}
+					return archivetest.Pass
+				}
+			})
+			dying.invoke(ctx, "sweep", map[string]string{"timer": ""})
+			mu.Lock()
+			more = dead
+			mu.Unlock()
+			time.Sleep(2 * time.Minute) // the claims and leases of the dead are over
+			a := w.start(doubt(time.Second))
+			for range 2 {
+				a.swept("")
+			}
+			w.became(batch, "archived: gus imported")
+			w.holds(gus, "m1")
+			if got := w.answerTo(name); got.State != control.Done {
+				t.Errorf("answer %+v", got)
+			}
+			replays, err := sweeper.New(sweeper.Options{Sweeps: w.store.Sweeps(), Now: time.Now}, nil).
+				SavedReplays(t.Context())
+			if err != nil || len(replays.Open) != 0 || len(replays.Ended) != 1 {
+				t.Errorf("replays %+v, %v", replays, err)
+			}
+		})
+		if t.Failed() {
+			t.Fatalf("killed after write %d", n)
+		}
+		if !more && n < 10 {
+			t.Errorf("only %d writes: the test does not reach what it should", n)
+		}
+	}
+}
+
+// The links of a check of import, in their order.
+var linkNames = []string{"storage", "ledger", "graph", "directory", "mailbox", "events"}
+
+func TestCheckOfImport(t *testing.T) {
+	const address = "ALI@contoso.example"
+	for name, tt := range map[string]struct {
+		mailbox string
+		fault   func(w *world)
+		start   []func(*start)
+		bad     map[string]string // by link: a part of what is said, or of what helps
+	}{
+		"everything works": {address, nil, nil, nil},
+		"no such user": {"nobody@contoso.example", nil, nil,
+			map[string]string{"directory": "no user with that address", "mailbox": "not tried"}},
+		"no right to the directory": {address, func(w *world) {
+			w.graph.Fail(mailboxtest.LookUp, 1, fault{Times: -1, Status: 403, Code: "Authorization_RequestDenied"})
+		}, nil, map[string]string{"directory": "User.Read.All", "mailbox": "not tried"}},
+		"no right to the mailbox": {address, func(w *world) {
+			w.graph.Fail(mailboxtest.Create, 1, fault{Times: -1, Status: 403, Code: "ErrorAccessDenied"})
+		}, nil, map[string]string{"mailbox": "infra/graph/README.md"}},
+		"no mailbox": {"gus@contoso.example", nil, nil, map[string]string{"mailbox": "no mailbox in Exchange Online"}},
+		"no right to the journal": {address, nil, []func(*start){denies("/journal/")},
+			map[string]string{"storage": "container journal"}},
+		"no right to the batches": {address, nil, []func(*start){denies("/batches")},
+			map[string]string{"storage": "container batches"}},
+	} {
+		t.Run(name, virtually(func(t *testing.T) {
+			w := newWorld(t, withoutGus)
+			if tt.fault != nil {
+				tt.fault(w)
+			}
+			a := w.start(tt.start...)
+			a.engines.events.Note(t.Context(), slog.New(slog.DiscardHandler))
+			name := w.command(map[string]string{"kind": "check", "mailbox": tt.mailbox})
+			a.sweep("")
+			got := w.answerTo(name)
+			if got.State != control.Done {
+				t.Fatalf("answer %+v", got)
+			}
+			var names []string
+			for _, l := range got.Links {
+				names = append(names, l.Link)
+				bad, ok := tt.bad[l.Link]
+				if ok == (l.State == control.LinkOK) || !strings.Contains(l.Says+" "+l.Do, bad) {
+					t.Errorf("link %+v, want %q", l, bad)
+				}
+			}
+			if diff := cmp.Diff(linkNames, names); diff != "" {
+				t.Errorf("links (-want +got):\n%s", diff)
+			}
+			w.holds(ali)
+			w.holds(gus)
+		}))
+	}
+}
+
+// A check that ends after it has written its message is no result: the next try deletes the message, and answers.
+func TestCheckIsKilled(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		ctx, kill := context.WithCancel(t.Context())
+		defer kill()
+		a := w.start(func(s *start) {
+			s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+				answer, err := w.toGraph.RoundTrip(r)
+				if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/messages") {
+					kill()
+				}
+				return answer, err
+			})
+		})
+		name := w.command(map[string]string{"kind": "check", "mailbox": "ali@contoso.example"})
+		a.invoke(ctx, "sweep", map[string]string{"timer": ""})
+		b := w.start()
+		b.swept("")
+		if got := w.answerTo(name); got.State != control.Done {
+			t.Errorf("answer %+v", got)
+		}
+		again := w.command(map[string]string{"kind": "check", "mailbox": "ali@contoso.example"})
+		b.swept("")
+		if got := w.answerTo(again); got.State != control.Done {
+			t.Errorf("answer %+v", got)
+		}
+		w.holds(ali)
+	})
+}
+
+// While import is paused, its events succeed and its batches wait; nothing reaches a mailbox. A check is made all the
+// same. When it is started, sweep finds what waits.
+func TestPausedImport(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.start(set("PAUSED", "true"))
+		batch := w.put(w.texts("m", 2)...)
+		if res := a.deliver(batch); !res.Paused {
+			t.Errorf("the event of a paused app: %+v", res)
+		}
+		name := w.command(map[string]string{"kind": "check", "mailbox": "ali@contoso.example"})
+		replay := w.command(replayOf(batch))
+		if res := a.swept(""); res != (sweeper.Result{}) {
+			t.Errorf("a paused sweep: %+v", res)
+		}
+		if got := w.answerTo(name); got.State != control.Done || got.Links[len(got.Links)-1].State != control.LinkOK {
+			t.Errorf("answer %+v", got)
+		}
+		if got := w.answerTo(replay); got.State != control.Working || !strings.Contains(got.Says, "paused") {
+			t.Errorf("answer %+v", got)
+		}
+		w.holds(ali)
+		if w.log.Count(`"event":"import.paused"`) == 0 {
+			t.Error("the log does not have the pause")
+		}
+
+		w.connector(false)
+		time.Sleep(time.Minute)
+		a.swept("")
+		w.holds(ali, "m000", "m001")
+		w.balanced(batch)
+		a.swept("")
+		if got := w.answerTo(replay); got.State != control.Done {
+			t.Errorf("answer %+v", got)
+		}
+
+		w.connector(true)
+		time.Sleep(time.Minute)
+		next := w.put(w.texts("n", 1)...)
+		a.deliver(next)
+		w.holds(ali, "m000", "m001")
+	})
+}
+
+// If batches come for a day and no event of any, that is reported once a day: every batch would be imported, and late.
+func TestNoEvents(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.start()
+		told := func() int { return w.log.Count(`"level":"ERROR"`, `"event":"import.noEvents"`) }
+		day := func(n int, events bool) {
+			w.folder = time.Now().UTC().Format("2006/01/02") + "/run"
+			batch := w.put(w.texts(fmt.Sprintf("d%d", n), 1)...)
+			if events {
+				a.deliver(batch)
+			}
+			for range 6 {
+				time.Sleep(10 * time.Minute)
+				a.swept("")
+			}
+			time.Sleep(23 * time.Hour)
+		}
+		for n, step := range []struct {
+			events bool
+			want   int
+		}{{true, 0}, {true, 0}, {false, 1}, {false, 2}, {true, 2}, {true, 2}} {
+			if day(n, step.events); told() != step.want {
+				t.Errorf("day %d: reported %d times, want %d", n, told(), step.want)
+			}
+		}
+	})
+}
+
+// A sweep with nothing to do costs few requests to storage, whatever the archive holds. docs/performance.md has the
+// number.
+func TestIdleSweepIsCheap(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		var requests atomic.Int64
+		a := w.start(func(s *start) {
+			s.rule = func(*http.Request) archivetest.Fault { requests.Add(1); return archivetest.Pass }
+		})
+		for n := range 3 {
+			w.folder = time.Now().UTC().AddDate(0, 0, n-20).Format("2006/01/02") + "/run"
+			a.deliver(w.put(w.texts(fmt.Sprintf("d%d", n), 1)...))
+			w.finishRun()
+		}
+		a.swept("") // a full one
+		time.Sleep(10 * time.Minute)
+		requests.Store(0)
+		a.swept("")
+		const most = 12
+		if n := requests.Load(); n > most {
+			t.Errorf("an idle sweep makes %d requests, want at most %d", n, most)
+		}
+	})
+}
+
+// Between two full sweeps an old day that is not finished is looked at, and one of which nothing is known is not.
+func TestSweepBetweenFullOnes(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.start()
+		w.folder = time.Now().UTC().AddDate(0, 0, -20).Format("2006/01/02") + "/run" // without a manifest
+		a.deliver(w.put(w.texts("a", 1)...))
+		a.swept("")
+		time.Sleep(10 * time.Minute)
+		late := w.put(w.texts("b", 1)...)
+		if res := a.swept(""); res != (sweeper.Result{Batches: 1, Finished: 1}) {
+			t.Errorf("a batch of an open run: %+v", res)
+		}
+		w.balanced(late)
+		w.folder = time.Now().UTC().AddDate(0, 0, -30).Format("2006/01/02") + "/run"
+		new := w.put(w.texts("c", 1)...)
+		if res := a.swept(""); res != (sweeper.Result{}) {
+			t.Errorf("a day that is not known: %+v", res)
+		}
+		time.Sleep(time.Hour)
+		if res := a.swept(""); res != (sweeper.Result{Batches: 1, Finished: 1}) {
+			t.Errorf("the full sweep after an hour: %+v", res)
+		}
+		w.balanced(new)
+		if s := w.sweeps(); !slices.Contains(s.Unfinished, w.folder[:10]) {
+			t.Errorf("unfinished days: %v", s.Unfinished)
+		}
+	})
+}
+
+// finishRun writes the manifest of the run whose batches put writes.
+func (w *world) finishRun() {
+	w.t.Helper()
+	if _, _, err := w.store.Batches().WriteManifest(w.t.Context(), w.folder, archive.Manifest{Version: 1}); err != nil {
+		w.t.Fatal(err)
+	}
+}

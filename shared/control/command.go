@@ -1,0 +1,136 @@
+// Package control reads what an administrator asks of a function app, and writes what the app answers: commands, each a
+// document that is carried out once, and the pause, a flag.
+//
+// A command is a blob of the container commands that is created once and never changed. Its answer is a blob of a
+// container that only the app writes. So the administrator needs no address and no key of an app, and an app that was
+// stopped, killed or redeployed finds what it was asked for.
+package control
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Kind is what a command asks for.
+type Kind string
+
+// The kinds of commands.
+const (
+	Run      Kind = "run"      // fetch: what is due, now
+	Backfill Kind = "backfill" // fetch: a range of time
+	Replay   Kind = "replay"   // import: a run or a batch
+	Check    Kind = "check"    // both: whether everything that the app needs is within its reach
+)
+
+// Command is one command. Which of the fields behind Kind are set depends on the kind.
+type Command struct {
+	Name    string    // <time>-<id>: the name of its blob, without the app and the ending
+	Asked   time.Time // the time in its name
+	Kind    Kind
+	From    time.Time // Backfill
+	To      time.Time // Backfill, exclusive
+	What    string    // Replay: the folder of a run, or a batch
+	Mailbox string    // Check, of import: the address of a mailbox for a test message; it is personal data
+}
+
+// document is the content of a command's blob.
+type document struct {
+	Kind    Kind      `json:"kind"`
+	From    time.Time `json:"from,omitzero"`
+	To      time.Time `json:"to,omitzero"`
+	What    string    `json:"what,omitempty"`
+	Mailbox string    `json:"mailbox,omitempty"`
+	By      string    `json:"by,omitempty"` // for the reader of the blob; it has no effect
+}
+
+// members are the members that a command of a kind has, besides kind and by.
+var members = map[Kind][]string{
+	Run: nil, Backfill: {"from", "to"}, Replay: {"what"}, Check: nil,
+}
+
+const (
+	timeForm   = "20060102T150405Z" // in the name of a command
+	ending     = ".json"
+	maxCommand = 4 << 10 // bytes
+)
+
+var nameForm = regexp.MustCompile(`^\d{8}T\d{6}Z-[0-9a-f]{8,32}$`)
+
+// Name returns the name of a command that is given at that time. id is 8 to 32 hex digits in lower case.
+func Name(at time.Time, id string) string { return at.UTC().Format(timeForm) + "-" + id }
+
+// parseName returns the time in the name of a command.
+func parseName(name string) (asked time.Time, ok bool) {
+	if !nameForm.MatchString(name) {
+		return time.Time{}, false
+	}
+	at, _, _ := strings.Cut(name, "-")
+	asked, err := time.Parse(timeForm, at)
+	return asked, err == nil
+}
+
+// errCommand reports a command that cannot be carried out. Its text is shown to the administrator; it repeats nothing
+// of the command, which may hold anything.
+type errCommand string
+
+func (e errCommand) Error() string { return string(e) }
+
+// parseCommand reads the content of a command for app. The error is an errCommand.
+func parseCommand(app string, data []byte) (c Command, err error) {
+	if len(data) > maxCommand {
+		return c, errCommand(fmt.Sprintf("the command is larger than %d bytes", maxCommand))
+	}
+	var d document
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	err = dec.Decode(&d)
+	if _, more := dec.Token(); err != nil || !errors.Is(more, io.EOF) {
+		return c, errCommand(`the command cannot be read; it is JSON like ` + exampleFor(app))
+	}
+	kinds := map[string][]Kind{"fetch": {Run, Backfill, Check}, "import": {Replay, Check}}[app]
+	if !slices.Contains(kinds, d.Kind) {
+		return c, errCommand(fmt.Sprintf("this app has no command of that kind; it has %s", joinKinds(kinds)))
+	}
+	want := members[d.Kind]
+	if d.Kind == Check && app == "import" {
+		want = []string{"mailbox"}
+	}
+	have := map[string]bool{
+		"from": !d.From.IsZero(), "to": !d.To.IsZero(), "what": d.What != "", "mailbox": d.Mailbox != "",
+	}
+	for member, set := range have {
+		if set != slices.Contains(want, member) {
+			return c, errCommand(fmt.Sprintf("a command %s has %s", d.Kind, describeMembers(want)))
+		}
+	}
+	return Command{Kind: d.Kind, From: d.From.UTC(), To: d.To.UTC(), What: d.What, Mailbox: d.Mailbox}, nil
+}
+
+func exampleFor(app string) string {
+	if app == "import" {
+		return `{"kind":"replay","what":"2026/11/23/<run>"}`
+	}
+	return `{"kind":"backfill","from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"}`
+}
+
+func joinKinds(kinds []Kind) string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = string(k)
+	}
+	return strings.Join(names, ", ")
+}
+
+func describeMembers(members []string) string {
+	if len(members) == 0 {
+		return "no further members"
+	}
+	return strings.Join(members, " and ") + ", and no others"
+}

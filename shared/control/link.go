@@ -1,0 +1,38 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// TryLink tries one link for at most limit, and returns its result. do returns what helps against an error.
+func TryLink(ctx context.Context, link string, limit time.Duration, try func(context.Context) error,
+	do func(error) string) Link {
+	if ctx.Err() != nil {
+		return Link{Link: link, State: LinkUnknown, Says: "there was no time left to try it", Do: "check again"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := try(ctx); errors.Is(err, context.DeadlineExceeded) {
+		return Link{Link: link, State: LinkFailed, Says: fmt.Sprintf("no answer within %v", limit), Do: do(err)}
+	} else if err != nil {
+		return Link{Link: link, State: LinkFailed, Says: err.Error(), Do: do(err)}
+	}
+	return Link{Link: link, State: LinkOK, Says: "works"}
+}
+
+// SumUp returns one sentence about the links.
+func SumUp(links []Link) string {
+	bad := 0
+	for _, l := range links {
+		if l.State != LinkOK {
+			bad++
+		}
+	}
+	if bad == 0 {
+		return fmt.Sprintf("all %d links work", len(links))
+	}
+	return fmt.Sprintf("%d of %d links do not work, or could not be tried", bad, len(links))
+}

@@ -1,0 +1,229 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"o2archiver/shared/archive"
+	"o2archiver/shared/retry"
+)
+
+// The states of an answer.
+const (
+	Taken   = "taken"   // it was read, and waits for its turn
+	Working = "working" // it has begun; done of of says how far it is
+	Done    = "done"
+	Refused = "refused" // it cannot be carried out as it is
+	Failed  = "failed"  // it was given up after several tries
+)
+
+// Answer is what an app answers to a command. It holds counts, times and sentences of this program, no content and no
+// address.
+type Answer struct {
+	Version int       `json:"v"` // 1
+	Command string    `json:"command"`
+	Kind    Kind      `json:"kind,omitempty"`
+	State   string    `json:"state"`
+	Says    string    `json:"says"` // one sentence for the administrator
+	Taken   time.Time `json:"taken"`
+	At      time.Time `json:"at"` // when it was last changed
+	Done    int       `json:"done,omitempty"`
+	Of      int       `json:"of,omitempty"`
+	Tries   int       `json:"tries,omitempty"` // turns that have begun
+	Links   []Link    `json:"links,omitempty"` // of a check
+}
+
+// Link is the result of checking one thing that the app needs.
+type Link struct {
+	Link  string `json:"link"`
+	State string `json:"state"` // LinkOK, LinkFailed or LinkUnknown
+	Says  string `json:"says"`
+	Do    string `json:"do,omitempty"` // what helps
+}
+
+// The states of a link.
+const (
+	LinkOK      = "ok"
+	LinkFailed  = "failed"
+	LinkUnknown = "unknown" // it could not be tried
+)
+
+// isFinal reports whether nothing more is done for a command in that state.
+func isFinal(state string) bool { return state == Done || state == Refused || state == Failed }
+
+const (
+	answersFolder = "answers/"
+	maxCommands   = 10_000             // commands and answers that one turn lists; a lifecycle rule deletes old ones
+	maxPending    = 100                // unfinished commands that one turn reads
+	maxAge        = 7 * 24 * time.Hour // an older command is refused: what it asked for is another situation's
+	patience      = time.Minute        // for one operation while storage is unavailable
+)
+
+// Task is a command that is not finished, with its answer so far.
+type Task struct {
+	Command
+	Answer Answer
+	etag   string // of the answer; "": none is stored
+}
+
+// Options holds what a Queue works with.
+type Options struct {
+	App      string             // fetch or import
+	Commands *archive.Documents // are read
+	Answers  *archive.Documents // are written; no other app writes them
+	Now      func() time.Time
+}
+
+// Queue is the commands that an app was given. It is safe for concurrent use. Two processes may work on one command at
+// the same time; what they do for it MUST therefore be harmless twice.
+type Queue struct{ opts Options }
+
+// NewQueue returns a Queue. It makes no request.
+func NewQueue(o Options) *Queue { return &Queue{o} }
+
+// Pending returns the commands that are not finished: the least tried first, then the oldest. Those that cannot be
+// carried out are refused, and are not among them. With an error, tasks are those that could be read. Without a command
+// it costs two requests.
+func (q *Queue) Pending(ctx context.Context) (tasks []*Task, err error) {
+	prefix := q.opts.App + "/"
+	commands, err := q.list(ctx, q.opts.Commands, prefix)
+	if err != nil {
+		return nil, fmt.Errorf("list the commands: %w", err)
+	}
+	answers, err := q.list(ctx, q.opts.Answers, answersFolder)
+	if err != nil {
+		return nil, fmt.Errorf("list the answers to commands: %w", err)
+	}
+	state := make(map[string]string, len(answers))
+	for _, a := range answers {
+		state[strings.TrimPrefix(a.Name, answersFolder)] = a.Facts
+	}
+	var failed []error
+	seen := 0
+	for _, c := range commands {
+		base := strings.TrimPrefix(c.Name, prefix)
+		name, ok := strings.CutSuffix(base, ending)
+		if asked, form := parseName(name); ok && form && !isFinal(state[base]) {
+			seen++
+			task, err := q.read(ctx, name, asked, state[base] != "")
+			if err != nil {
+				failed = append(failed, err)
+			} else if task != nil {
+				tasks = append(tasks, task)
+			}
+		}
+		if seen == maxPending {
+			break
+		}
+	}
+	slices.SortStableFunc(tasks, func(a, b *Task) int { return cmp.Compare(a.Answer.Tries, b.Answer.Tries) })
+	return tasks, errors.Join(failed...)
+}
+
+func (q *Queue) list(ctx context.Context, from *archive.Documents, prefix string) (
+	all []archive.DocumentInfo, err error) {
+	err = onStorage(ctx, func(ctx context.Context) (err error) {
+		all, _, err = from.List(ctx, prefix, maxCommands)
+		return err
+	})
+	return all, err
+}
+
+// read reads a command and its answer. It returns nil if the command was refused.
+func (q *Queue) read(ctx context.Context, name string, asked time.Time, answered bool) (*Task, error) {
+	t := &Task{Command: Command{Name: name, Asked: asked},
+		Answer: Answer{Version: 1, Command: name, State: Taken, Taken: q.opts.Now().UTC()}}
+	if answered {
+		err := onStorage(ctx, func(ctx context.Context) (err error) {
+			t.etag, err = q.opts.Answers.Get(ctx, answersFolder+name+ending, &t.Answer)
+			return err
+		})
+		if err != nil && !errors.Is(err, archive.ErrContent) { // an answer that can't be read is written anew
+			return nil, fmt.Errorf("read the answer to a command: %w", err)
+		}
+	}
+	var raw json.RawMessage
+	err := onStorage(ctx, func(ctx context.Context) error {
+		_, err := q.opts.Commands.GetLarge(ctx, q.opts.App+"/"+name+ending, &raw, maxCommand)
+		return err
+	})
+	switch {
+	case errors.Is(err, archive.ErrNotFound):
+		return nil, nil // deleted meanwhile
+	case errors.Is(err, archive.ErrContent), errors.Is(err, archive.ErrTooLarge):
+		raw = nil
+	case err != nil:
+		return nil, fmt.Errorf("read a command: %w", err)
+	}
+	command, err := parseCommand(q.opts.App, raw)
+	if err == nil && !answered && q.opts.Now().Sub(asked) > maxAge {
+		err = errCommand("the command is older than seven days: give it again if it is still wanted")
+	}
+	if err != nil {
+		return nil, q.Finish(ctx, t, Refused, err.Error())
+	}
+	command.Name, command.Asked = name, asked
+	t.Command, t.Answer.Kind = command, command.Kind
+	return t, nil
+}
+
+// Begin counts a try, and saves that the command is being worked on. It MUST be called before anything is done for it.
+func (q *Queue) Begin(ctx context.Context, t *Task) error {
+	t.Answer.Tries++
+	return q.Progress(ctx, t, t.Answer.Done, t.Answer.Of, "at work")
+}
+
+// Progress saves how far the command is.
+func (q *Queue) Progress(ctx context.Context, t *Task, done, of int, says string) error {
+	t.Answer.Done, t.Answer.Of = done, of
+	return q.save(ctx, t, Working, says)
+}
+
+// Finish saves the end of the command: Done, Refused or Failed.
+func (q *Queue) Finish(ctx context.Context, t *Task, state, says string) error {
+	return q.save(ctx, t, state, says)
+}
+
+// save writes the answer. Another process that works on the same command may have written it meanwhile: then its answer
+// is replaced, unless it is final.
+func (q *Queue) save(ctx context.Context, t *Task, state, says string) error {
+	t.Answer.State, t.Answer.Says, t.Answer.At = state, says, q.opts.Now().UTC()
+	name := answersFolder + t.Name + ending
+	ctx = context.WithoutCancel(ctx)
+	err := onStorage(ctx, func(ctx context.Context) (err error) {
+		etag, err := q.opts.Answers.PutWithFacts(ctx, name, t.Answer, state, t.etag)
+		if err == nil {
+			t.etag = etag
+			return nil
+		}
+		if !errors.Is(err, archive.ErrChanged) && !errors.Is(err, archive.ErrExists) {
+			return err
+		}
+		var theirs Answer
+		if t.etag, err = q.opts.Answers.Get(ctx, name, &theirs); err != nil || isFinal(theirs.State) {
+			return err
+		}
+		t.etag, err = q.opts.Answers.PutWithFacts(ctx, name, t.Answer, state, t.etag)
+		return err
+	})
+	if errors.Is(err, archive.ErrChanged) {
+		return nil // another process works on the command, and its answer stands
+	}
+	if err != nil {
+		return fmt.Errorf("save the answer to a command: %w", err)
+	}
+	return nil
+}
+
+// onStorage runs op, which must be idempotent, and retries it for up to patience while storage is unavailable.
+func onStorage(ctx context.Context, op func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return retry.Do(ctx, op)
+}
