@@ -81,7 +81,7 @@ func TestAlerts(t *testing.T) {
 			}
 			got[name] = rule{severity, window, !ends, above, column, sums}
 			if description, _ := r.at("description").(string); !strings.Contains(description,
-				`infra/README.md, "`+name+`"`) {
+				`infra/runbook.md, "`+name+`"`) {
 				t.Errorf("%s: the description does not lead to the runbook: %q", name, description)
 			}
 		}
@@ -96,7 +96,7 @@ func TestAlerts(t *testing.T) {
 	if len(workbooks) != 1 {
 		t.Fatalf("%d workbooks", len(workbooks))
 	}
-	workbooks[0].want(t, "sourceId", "Azure Monitor") // where README.md says that it is
+	workbooks[0].want(t, "sourceId", "Azure Monitor") // where runbook.md says that it is
 }
 
 // What the workbook shows is a text in which the portal looks for JSON; nothing else reads it.
@@ -143,17 +143,17 @@ func TestWorkbook(t *testing.T) {
 
 // Each alert has its heading in the runbook, with what it means, what to look at and what to do.
 func TestRunbook(t *testing.T) {
-	readme := read(t, "README.md")
+	runbook := read(t, "runbook.md")
 	for _, name := range alertNames {
-		_, rest, ok := strings.Cut(readme, "\n### "+name+"\n")
+		_, rest, ok := strings.Cut(runbook, "\n## "+name+"\n")
 		section, _, _ := strings.Cut(rest, "\n#")
 		if !ok {
-			t.Errorf("README.md has no heading %s", name)
+			t.Errorf("runbook.md has no heading %s", name)
 			continue
 		}
 		for _, part := range []string{"**It means**", "**Look at**", "**Do**"} {
 			if !strings.Contains(section, part) {
-				t.Errorf("README.md, %s: %s is missing", name, part)
+				t.Errorf("runbook.md, %s: %s is missing", name, part)
 			}
 		}
 	}

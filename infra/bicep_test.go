@@ -240,10 +240,10 @@ func TestParameters(t *testing.T) {
 			t.Errorf("main.parameters.json passes %s, which main.bicep does not know", name)
 		}
 	}
-	readme := read(t, "README.md")
+	page := read(t, "parameters/README.md")
 	for name := range declared {
-		if !strings.Contains(readme, "`"+name+"`") {
-			t.Errorf("README.md does not mention the parameter %s", name)
+		if !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("parameters/README.md does not mention the parameter %s", name)
 		}
 	}
 }

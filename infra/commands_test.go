@@ -2,6 +2,7 @@ package infra
 
 import (
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,9 +27,9 @@ func TestExchangeNamesAreTheIdentitys(t *testing.T) {
 
 // The order of the steps that can't be taken in another one.
 func TestRunbookLeaves(t *testing.T) {
-	_, leave, _ := strings.Cut(read(t, "README.md"), "\n### Leave\n")
+	_, leave, _ := strings.Cut(read(t, "leaving.md"), "\n## Leave\n")
 	at := -1
-	for _, step := range []string{"deferred items", "stop both apps", "infra/export FOLDER", "az lock delete",
+	for _, step := range []string{"deferred items", "pause both apps", "infra/export FOLDER", "az lock delete",
 		"immutability-policy delete", "azd down"} {
 		next := strings.Index(leave, step)
 		if next <= at {
@@ -68,10 +69,31 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// pages are the pages of this folder.
+func pages(t *testing.T) (all []string) {
+	t.Helper()
+	for _, pattern := range []string{"*.md", "*/README.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range found {
+			all = append(all, filepath.ToSlash(name))
+		}
+	}
+	for _, known := range []string{"README.md", "deploying.md", "operations.md", "runbook.md", "retention.md",
+		"leaving.md", "graph/README.md", "parameters/README.md"} {
+		if !slices.Contains(all, known) {
+			t.Errorf("%s is not among the pages that were found: %v", known, all)
+		}
+	}
+	return all
+}
+
 // runbookCommands are the az commands of the Markdown files, without their values.
 func runbookCommands(t *testing.T) (all []string) {
 	t.Helper()
-	for _, name := range []string{"README.md", "graph/README.md"} {
+	for _, name := range pages(t) {
 		text := strings.ReplaceAll(read(t, name), "\\\n", " ")
 		for _, m := range regexp.MustCompile(`(?m)^ {4,}(?:[a-z]+=\$\()?az (.*)$`).FindAllStringSubmatch(text, -1) {
 			words := strings.Fields(m[1])

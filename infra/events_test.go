@@ -126,7 +126,7 @@ func TestEveryErrorHasAnAlert(t *testing.T) {
 			t.Errorf("errors.kql leaves out %s, and no other alert asks for it", event)
 		}
 	}
-	_, rest, _ := strings.Cut(read(t, "README.md"), "\n### errors\n")
+	_, rest, _ := strings.Cut(read(t, "runbook.md"), "\n## errors\n")
 	runbook, _, _ := strings.Cut(rest, "\n#")
 	for _, line := range logLines(t) {
 		switch {
@@ -136,7 +136,7 @@ func TestEveryErrorHasAnAlert(t *testing.T) {
 		case line.Event == "":
 			t.Errorf("%s: an error without a constant attribute event, so that no query can ask for it", line.At)
 		case !left[line.Event] && !strings.Contains(runbook, "`"+line.Event+"`"):
-			t.Errorf("%s: README.md does not say under errors what to do about %s", line.At, line.Event)
+			t.Errorf("%s: runbook.md does not say under errors what to do about %s", line.At, line.Event)
 		}
 	}
 }

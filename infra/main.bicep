@@ -1,7 +1,7 @@
 // From nothing to a working archive: `azd up`. What it takes and what it costs is in README.md beside this file.
 //
 // One more app is one more file in apps/, its name at the end of the list below and the call of its file, one line in ../azure.yaml, and its
-// rows in the table of roles. README.md, "One more app", has all the steps.
+// rows in the table of roles. CONTRIBUTING.md, "One more app", has all the steps.
 
 targetScope = 'subscription'
 
@@ -88,7 +88,7 @@ param logDays int = 90
 @description('A key of your own for the archive. None: Microsoft\'s.')
 param customerKey customerKeyType?
 
-@description('Let the apps write their logs with the key in the connection string, not with their identity. Only for US Government and China, see infra/README.md.')
+@description('Let the apps write their logs with the key in the connection string, not with their identity. Only for US Government and China, see infra/deploying.md.')
 param logsByKey bool = false
 
 @description('Reach storage and Key Vault through private endpoints in a virtual network only.')

@@ -36,7 +36,7 @@ func TestRunbookVariables(t *testing.T) {
 		known = append(known, m[1])
 	}
 	used := 0
-	for _, name := range []string{"README.md", "graph/README.md"} {
+	for _, name := range pages(t) {
 		text := read(t, name)
 		for _, m := range regexp.MustCompile(`(?m)^ {4,}(?:export )?([A-Z_]+)=`).FindAllStringSubmatch(text, -1) {
 			known = append(known, m[1])

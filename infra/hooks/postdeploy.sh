@@ -19,7 +19,7 @@ for _ in {1..30}; do
   echo "Waiting for the import app to start …"
   nap 10
 done
-[ -n "$key" ] || fail "the import app has no key blobs_extension after five minutes: does it start? See \"The import app does not start\" in infra/README.md"
+[ -n "$key" ] || fail "the import app has no key blobs_extension after five minutes: does it start? See \"An app does not start\" in infra/runbook.md"
 key=${key//+/%2B}
 key=${key//\//%2F}
 key=${key//=/%3D}

@@ -1,4 +1,4 @@
-// The alerts, who is notified of them, and the workbook. Every alert has its heading in infra/README.md. The queries read lines that the
+// The alerts, who is notified of them, and the workbook. Every alert has its heading in infra/runbook.md. The queries read lines that the
 // handlers write; a test compares each text in them with the sources.
 
 @description('Region.')
@@ -236,7 +236,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     kind: 'LogAlert'
     properties: {
       displayName: 'O2 archive: ${rule.name}'
-      description: '${rule.says}. What to do: infra/README.md, "${rule.name}".'
+      description: '${rule.says}. What to do: infra/runbook.md, "${rule.name}".'
       severity: rule.severity
       enabled: true
       scopes: [workspaceId]

@@ -178,7 +178,7 @@ resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (deleteLock) {
   scope: existing
   properties: {
     level: 'CanNotDelete'
-    notes: 'Holds the archive. See "Leave" in infra/README.md before taking this off.'
+    notes: 'Holds the archive. See "Leave" in infra/leaving.md before taking this off.'
   }
   dependsOn: [account]
 }

@@ -1,7 +1,7 @@
 // Command unmapped lists the numbers and addresses whose items found no mailbox:
 // go run ./infra/unmapped [-region GB] FOLDER
 //
-// FOLDER holds batches/ and journal/, as az downloads them (infra/README.md, "unmapped") and as infra/export leaves
+// FOLDER holds batches/ and journal/, as az downloads them (infra/runbook.md, "unmapped") and as infra/export leaves
 // them. Telephone numbers and email addresses are printed on purpose: they are what the mapping lacks. They go to
 // standard output only, and only if that is a terminal or a file, because the output of a pipe may end up in a log. The
 // command changes nothing.

@@ -27,7 +27,7 @@ var (
 	ErrUnavailable = azure.ErrUnavailable // a retry may succeed
 	// ErrArchived means that the blob exists but cannot be read until an operator has rehydrated it, which takes hours.
 	ErrArchived = errors.New(
-		"the blob lies in the archive tier and has to be rehydrated (\"Bring originals back\" in infra/README.md)")
+		"the blob lies in the archive tier and has to be rehydrated (\"Bring originals back\" in infra/operations.md)")
 )
 
 // blobService translates the errors of the blob service.
