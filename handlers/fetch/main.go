@@ -41,6 +41,8 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the " +
 			"Azure Functions host; to try it, use `make run`")
 	}
+	version, commit := funchost.Build()
+	log.Info("started", "event", "fetch.started", "version", version, "commit", commit)
 	e, err := newEngines(lookup, http.DefaultTransport, time.Now)
 	if err != nil {
 		log.Error("settings", "event", "fetch.settingsRefused", "error", err.Error())

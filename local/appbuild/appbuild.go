@@ -58,8 +58,15 @@ func Build(ctx context.Context, o Options, apps ...App) error {
 	if err := os.MkdirAll(o.Out, modeFolder); err != nil {
 		return fmt.Errorf("make the output's folder: %w", err)
 	}
+	var s stamp // a local build has none: it would be linked again with each commit
+	if !o.Local {
+		var err error
+		if s, err = readStamp(ctx, o.Root); err != nil {
+			return fmt.Errorf("read the version of the sources: %w", err)
+		}
+	}
 	for _, app := range apps {
-		if err := buildApp(ctx, o, app); err != nil {
+		if err := buildApp(ctx, o, s, app); err != nil {
 			return fmt.Errorf("stage app %s: %w", app.Name, err)
 		}
 	}
@@ -73,7 +80,7 @@ func Build(ctx context.Context, o Options, apps ...App) error {
 }
 
 // buildApp builds one app in a temporary folder and moves the result to its place.
-func buildApp(ctx context.Context, o Options, app App) error {
+func buildApp(ctx context.Context, o Options, s stamp, app App) error {
 	work, err := os.MkdirTemp(o.Out, ".stage-*")
 	if err != nil {
 		return err
@@ -89,7 +96,7 @@ func buildApp(ctx context.Context, o Options, app App) error {
 			return err
 		}
 	}
-	if err := compileApp(ctx, o, app, program); err != nil {
+	if err := compileApp(ctx, o, s, app, program); err != nil {
 		return err
 	}
 	if err := Check(tree); err != nil {
@@ -101,11 +108,7 @@ func buildApp(ctx context.Context, o Options, app App) error {
 	if err := packZip(tree, archive); err != nil {
 		return fmt.Errorf("write the zip: %w", err)
 	}
-	version, err := sourceVersion(o.Root)
-	if err != nil {
-		return err
-	}
-	list, err := listMaterials(app.Name, version, filepath.Join(tree, handler))
+	list, err := listMaterials(ctx, o.Root, app.Name, s, filepath.Join(tree, handler))
 	if err != nil {
 		return err
 	}
@@ -193,17 +196,19 @@ func writeFile(name string, raw []byte, mode os.FileMode) error {
 }
 
 // compileApp builds the handler. The same sources result in the same bytes, wherever the repository is.
-func compileApp(ctx context.Context, o Options, app App, to string) error {
+func compileApp(ctx context.Context, o Options, s stamp, app App, to string) error {
 	to, err := filepath.Abs(to)
 	if err != nil {
 		return err
 	}
-	system, machine := "linux", "amd64" // those of Flex Consumption
+	system, machine, flags := "linux", "amd64", "-s -w" // the system is that of Flex Consumption
 	if o.Local {
 		system, machine = runtime.GOOS, runtime.GOARCH
+	} else {
+		flags += s.linkerFlags()
 	}
 	cmd := exec.CommandContext(ctx,
-		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", to, app.Package)
+		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", to, app.Package)
 	cmd.Dir = o.Root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+machine)
 	if said, err := cmd.CombinedOutput(); err != nil {

@@ -2,15 +2,14 @@ package appbuild
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"debug/buildinfo"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 )
@@ -36,8 +35,16 @@ type component struct {
 	Name       string     `json:"name"`
 	Version    string     `json:"version,omitempty"`
 	Hashes     []digest   `json:"hashes,omitempty"`
+	Licenses   []license  `json:"licenses,omitempty"`
 	PURL       string     `json:"purl,omitempty"`
 	Properties []property `json:"properties,omitempty"`
+}
+
+// license is a licence by its SPDX id.
+type license struct {
+	License struct {
+		ID string `json:"id"`
+	} `json:"license"`
 }
 
 type digest struct {
@@ -51,8 +58,8 @@ type property struct {
 }
 
 // listMaterials returns the bill of materials of a handler, from what the linker wrote into it rather than from go.mod.
-// version is that of the sources.
-func listMaterials(app, version, binary string) ([]byte, error) {
+// s is the stamp of the sources in root.
+func listMaterials(ctx context.Context, root, app string, s stamp, binary string) ([]byte, error) {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
 		return nil, fmt.Errorf("read what is linked into the handler: %w", err)
@@ -62,20 +69,28 @@ func listMaterials(app, version, binary string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Metadata.Component = component{Type: "application", Ref: app, Name: app, Version: version,
-		Hashes: []digest{{Algorithm: "SHA-256", Content: fmt.Sprintf("%x", sha256.Sum256(raw))}}}
+	b.Metadata.Component = component{Type: "application", Ref: app, Name: app, Version: s.version,
+		Hashes:     []digest{{Algorithm: "SHA-256", Content: fmt.Sprintf("%x", sha256.Sum256(raw))}},
+		Licenses:   licenseList(ownLicence),
+		Properties: []property{{Name: "commit", Value: s.commit}}}
 	for _, s := range info.Settings {
 		if s.Key == "GOOS" || s.Key == "GOARCH" {
 			b.Metadata.Component.Properties = append(b.Metadata.Component.Properties,
 				property{Name: s.Key, Value: s.Value})
 		}
 	}
-	b.Components = append(b.Components, libraryComponent("std", strings.TrimPrefix(info.GoVersion, "go"), ""))
+	b.Components = append(b.Components,
+		libraryComponent("std", strings.TrimPrefix(info.GoVersion, "go"), "", goLicence))
+	licences, err := moduleLicences(ctx, root, info.Deps)
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range info.Deps {
+		ids := licences[m.Path]
 		if m.Replace != nil {
 			m = m.Replace
 		}
-		b.Components = append(b.Components, moduleComponent(m))
+		b.Components = append(b.Components, libraryComponent(m.Path, m.Version, m.Sum, ids...))
 	}
 	slices.SortFunc(b.Components, func(x, y component) int { return cmp.Compare(x.PURL, y.PURL) })
 	raw, err = json.MarshalIndent(b, "", "  ")
@@ -85,33 +100,27 @@ func listMaterials(app, version, binary string) ([]byte, error) {
 	return append(raw, '\n'), nil
 }
 
-func moduleComponent(m *debug.Module) component { return libraryComponent(m.Path, m.Version, m.Sum) }
+// licenseList returns licences by their SPDX ids.
+func licenseList(ids ...string) (all []license) {
+	for _, id := range ids {
+		var l license
+		l.License.ID = id
+		all = append(all, l)
+	}
+	return all
+}
 
 // libraryComponent returns the component of a Go module; sum is its hash as in go.sum.
-func libraryComponent(path, version, sum string) component {
+func libraryComponent(path, version, sum string, licences ...string) component {
 	// https://github.com/package-url/purl-spec: each part of the name is escaped, the slashes between them are not; a
 	// name of type golang is in lower case.
 	purl := "pkg:golang/" + (&url.URL{Path: strings.ToLower(path)}).EscapedPath() + "@" + url.QueryEscape(version)
-	c := component{Type: "library", Ref: purl, Name: path, Version: version, PURL: purl}
+	c := component{Type: "library", Ref: purl, Name: path, Version: version, PURL: purl,
+		Licenses: licenseList(licences...)}
 	if sum != "" {
 		c.Properties = []property{{Name: "go.sum", Value: sum}}
 	}
 	return c
-}
-
-// sourceVersion returns the version in the newest heading of CHANGELOG.md: "1.2.0", or "unreleased".
-func sourceVersion(root string) (string, error) {
-	raw, err := os.ReadFile(filepath.Join(root, "CHANGELOG.md"))
-	if err != nil {
-		return "", err
-	}
-	_, rest, _ := strings.Cut("\n"+string(raw), "\n## ")
-	heading, _, _ := strings.Cut(rest, "\n")
-	version, _, _ := strings.Cut(strings.TrimSpace(heading), " ")
-	if version == "" {
-		return "", errors.New("CHANGELOG.md has no heading that names a version")
-	}
-	return strings.ToLower(strings.Trim(version, "[]")), nil
 }
 
 // writeSums writes the checksums of all zips and bills of materials in the folder.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -29,7 +28,8 @@ func TestMaterials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := listMaterials("fetch", "1.2.0", self)
+	built := stamp{version: "1.2.0", commit: "0123456789abcdef0123456789abcdef01234567"}
+	raw, err := listMaterials(t.Context(), "../..", "fetch", built, self)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,44 +45,30 @@ func TestMaterials(t *testing.T) {
 		t.Fatal(err)
 	}
 	root := component{Type: "application", Ref: "fetch", Name: "fetch", Version: "1.2.0",
-		Properties: b.Metadata.Component.Properties,
+		Properties: append([]property{{"commit", built.commit}}, b.Metadata.Component.Properties[1:]...),
+		Licenses:   licenseList("MIT"),
 		Hashes:     []digest{{"SHA-256", fmt.Sprintf("%x", sha256.Sum256(binary))}}}
 	if diff := cmp.Diff(root, b.Metadata.Component); diff != "" {
 		t.Errorf("the app itself, -want +got:\n%s", diff)
 	}
 	std := func(c component) bool {
-		return c.Name == "std" && c.Version == strings.TrimPrefix(runtime.Version(), "go")
+		return c.Name == "std" && c.Version == strings.TrimPrefix(runtime.Version(), "go") && len(c.Licenses) == 1
 	}
 	if !slices.ContainsFunc(b.Components, std) {
 		t.Errorf("the standard library is not among %+v", b.Components)
 	}
-	if _, err := listMaterials("fetch", "1.2.0", "sbom.go"); err == nil {
+	if _, err := listMaterials(t.Context(), "../..", "fetch", built, "sbom.go"); err == nil {
 		t.Error("a file that is no program has materials")
 	}
 	// A test binary names no modules; the zips are looked at where they are started.
-	got := moduleComponent(&debug.Module{Path: "github.com/Azure/b/v2", Version: "v2.0.0+incompatible", Sum: "h1:x="})
+	got := libraryComponent("github.com/Azure/b/v2", "v2.0.0+incompatible", "h1:x=", "Apache-2.0", "MIT")
 	const purl = "pkg:golang/github.com/azure/b/v2@v2.0.0%2Bincompatible"
 	want := component{Type: "library", Ref: purl, Name: "github.com/Azure/b/v2", Version: "v2.0.0+incompatible",
 		PURL:       purl,
+		Licenses:   licenseList("Apache-2.0", "MIT"),
 		Properties: []property{{Name: "go.sum", Value: "h1:x="}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a module, -want +got:\n%s", diff)
-	}
-}
-
-func TestSourceVersion(t *testing.T) {
-	for text, want := range map[string]string{
-		"# Changelog\n\n## Unreleased\n- a\n\n## 1.0.0\n":      "unreleased",
-		"# Changelog\n\n## [1.2.0] (2027-01-05)\n\n## 1.0.0\n": "1.2.0",
-		"# Changelog\n": "",
-	} {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "CHANGELOG.md"), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := sourceVersion(dir); got != want || (err == nil) != (want != "") {
-			t.Errorf("%q: %q, %v", text, got, err)
-		}
 	}
 }
 

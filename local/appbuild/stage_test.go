@@ -47,7 +47,8 @@ func TestBuild(t *testing.T) {
 		t.Errorf("build folder, -want +got:\n%s", diff)
 	}
 	want := map[string][]string{
-		"fetch": {"command/function.json -rw-r--r--", "fetch/function.json -rw-r--r--", "handler -rwxr-xr-x", "host.json -rw-r--r--"},
+		"fetch": {"command/function.json -rw-r--r--", "fetch/function.json -rw-r--r--", "handler -rwxr-xr-x",
+			"host.json -rw-r--r--"},
 		"import": {"handler -rwxr-xr-x", "host.json -rw-r--r--", "import/function.json -rw-r--r--",
 			"sweep/function.json -rw-r--r--"},
 	}

@@ -1,4 +1,5 @@
-// Command cmd builds the function apps into build/: `go run ./local/appbuild/cmd [-local] [app...]`.
+// Command cmd builds the function apps into build/: `go run ./local/appbuild/cmd [-local] [app...]`. For a release,
+// -version prints the version of the sources, and `-notes VERSION` what CHANGELOG.md has about a version.
 package main
 
 import (
@@ -30,7 +31,23 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	o := appbuild.Options{Root: "."}
 	flags.StringVar(&o.Out, "out", "", "folder for <app>/ and <app>.zip (default build)")
 	flags.BoolVar(&o.Local, "local", false, "build for this machine instead of Azure's linux/amd64")
+	showVersion := flags.Bool("version", false, "print the version of the sources, and build nothing")
+	notes := flags.String("notes", "", "print what CHANGELOG.md has about this version, and build nothing")
 	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	switch {
+	case *showVersion:
+		version, err := appbuild.Version(o.Root)
+		if err == nil {
+			_, err = fmt.Fprintln(stdout, version)
+		}
+		return err
+	case *notes != "":
+		text, err := appbuild.Notes(o.Root, *notes)
+		if err == nil {
+			_, err = io.WriteString(stdout, text)
+		}
 		return err
 	}
 	apps := appbuild.Apps()

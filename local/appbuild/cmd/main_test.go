@@ -33,3 +33,25 @@ func TestReport(t *testing.T) {
 		t.Error("a zip that is not there is no error")
 	}
 }
+
+// TestReleaseFlags: the version and the notes are printed as the workflow of a release needs them.
+func TestReleaseFlags(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const text = "# Changelog\n\n## [Unreleased]\n\n## [0.2.0] - 2027-01-05\n\n- a\n"
+	if err := os.WriteFile("CHANGELOG.md", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args []string
+		want string // "": an error
+	}{
+		{[]string{"-version"}, "0.2.0\n"},
+		{[]string{"-notes", "0.2.0"}, "- a\n"},
+		{[]string{"-notes", "0.3.0"}, ""},
+	} {
+		var out bytes.Buffer
+		if err := run(t.Context(), test.args, &out); out.String() != test.want || (err == nil) != (test.want != "") {
+			t.Errorf("%v: %q, %v; want %q", test.args, out.String(), err, test.want)
+		}
+	}
+}
