@@ -56,7 +56,21 @@ var commands = map[string][]string{
 		"--query", "--output"},
 	"storage entity query": {"--account-name", "--auth-mode", "--table-name", "--num-results",
 		"--marker", "--output"},
+	"storage blob exists": {"--account-name", "--auth-mode", "--only-show-errors", "--container-name", "--name",
+		"--query", "--output"},
+	"storage blob show": {"--account-name", "--auth-mode", "--only-show-errors", "--container-name", "--name",
+		"--query", "--output"},
+	"storage blob download": {"--account-name", "--auth-mode", "--only-show-errors", "--container-name", "--name",
+		"--file", "--if-match", "--no-progress", "--output"},
+	"storage blob upload": {"--account-name", "--auth-mode", "--only-show-errors", "--container-name", "--name",
+		"--file", "--if-match", "--if-none-match", "--overwrite", "--no-progress", "--output"},
+	// These are shown to the administrator, for a role that is missing.
+	"ad signed-in-user show": {"--query", "--output"},
+	"role assignment create": {"--assignee", "--role", "--scope"},
 }
+
+// switches are the flags without a value.
+var switches = []string{"--wait", "--overwrite", "--only-show-errors", "--no-progress"}
 
 func fakeTool(dir, tool string, args []string) int {
 	c := call{Tool: tool, Args: args}
@@ -124,7 +138,7 @@ func split(args []string) (command string, flags map[string]string, err error) {
 			return command, nil, fmt.Errorf("az %s: unrecognized argument %s", command, name)
 		}
 		i++
-		if name == "--wait" || name == "--overwrite" {
+		if slices.Contains(switches, name) {
 			flags[name] = "true"
 			continue
 		}
@@ -132,6 +146,9 @@ func split(args []string) (command string, flags map[string]string, err error) {
 			return command, nil, fmt.Errorf("az %s: %s expects a value", command, name)
 		}
 		flags[name] = args[i]
+		if strings.HasPrefix(args[i], "@") && args[i] != "@-" {
+			return command, nil, fmt.Errorf("az %s: %s: az would read the file %s instead", command, name, args[i][1:])
+		}
 		i++
 		for name == "--marker" && i < len(args) && !strings.HasPrefix(args[i], "-") { // a list
 			flags[name] += " " + args[i]
@@ -175,6 +192,8 @@ func fakeAz(dir string, args []string, input string) (out string, code int) {
 		return strconv.Itoa(len(blobs[flags["--container-name"]])+setting("FAKE_MORE_BLOBS")) + "\n", 0
 	case "storage entity query":
 		return fakeLedger(flags)
+	case "storage blob exists", "storage blob show", "storage blob download", "storage blob upload":
+		return fakeBlob(dir, strings.TrimPrefix(command, "storage blob "), flags)
 	case "rest":
 		return fakeRest(dir, flags, input)
 	}
