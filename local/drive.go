@@ -76,7 +76,7 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 		if open == 0 {
 			d.meter.end()
 			if fetchError == nil {
-				fetchError = w.owed(ctx)
+				fetchError = w.openWindowError(ctx)
 			}
 			return fetchError
 		}
@@ -97,9 +97,9 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 	}
 }
 
-// owed returns why windows are still open after a fetch that was a success to the host: the site refuses the
+// openWindowError returns why windows are still open after a fetch that was a success to the host: the site refuses the
 // credentials, or there is more than one invocation can do.
-func (w *world) owed(ctx context.Context) error {
+func (w *world) openWindowError(ctx context.Context) error {
 	var checkpoint struct {
 		Open []struct {
 			Failed string `json:"failed"`

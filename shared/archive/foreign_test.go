@@ -57,7 +57,7 @@ func TestAForeignRefusalIsAnOutage(t *testing.T) {
 			return err
 		},
 		"read a manifest": func(t *testing.T, s *Store) error {
-			_, err := s.Batches().ReadManifest(t.Context(), "2026/11/23/run")
+			_, err := s.Batches().ReadManifest(t.Context(), "2026/11/23/run", nil)
 			return err
 		},
 		"read JSON": func(t *testing.T, s *Store) error {

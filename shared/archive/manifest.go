@@ -121,9 +121,9 @@ func (b *Batches) ManifestWritten(ctx context.Context, folder string) (time.Time
 	return valueOf(props.LastModified).UTC(), nil
 }
 
-// ReadManifestHead returns the run's manifest without its Batches, of which a run may have a million. It returns
-// ErrNotFound if the run is not finished.
-func (b *Batches) ReadManifestHead(ctx context.Context, folder string) (Manifest, error) {
+// ReadManifest returns the run's manifest without its Batches, of which a run may have a million, and calls each,
+// unless it is nil, for them in their order. It returns ErrNotFound if the run is not finished.
+func (b *Batches) ReadManifest(ctx context.Context, folder string, each func(BatchInfo)) (Manifest, error) {
 	if !folderForm.MatchString(folder) {
 		return Manifest{}, errors.New("read a manifest: its folder is not of the form yyyy/mm/dd/run")
 	}
@@ -132,22 +132,12 @@ func (b *Batches) ReadManifestHead(ctx context.Context, folder string) (Manifest
 		return Manifest{}, fmt.Errorf("read a manifest: %w", err)
 	}
 	defer body.Close()
-	m, err := DecodeManifest(body, func(BatchInfo) {})
+	if each == nil {
+		each = func(BatchInfo) {}
+	}
+	m, err := DecodeManifest(body, each)
 	if err != nil {
 		return Manifest{}, fmt.Errorf("read a manifest: %w", err)
-	}
-	return m, nil
-}
-
-// ReadManifest returns the run's whole manifest, or ErrNotFound if the run is not finished.
-func (b *Batches) ReadManifest(ctx context.Context, folder string) (Manifest, error) {
-	var m Manifest
-	if !folderForm.MatchString(folder) {
-		return m, errors.New("read a manifest: its folder is not of the form yyyy/mm/dd/run")
-	}
-	// A run of maxBatches batches has a manifest of some 200 MB.
-	if _, err := b.getJSON(ctx, manifestName(folder), &m, 256<<20); err != nil {
-		return m, fmt.Errorf("read a manifest: %w", err)
 	}
 	return m, nil
 }

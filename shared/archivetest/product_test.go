@@ -126,8 +126,9 @@ func TestArchiveWritesAsAzurite(t *testing.T) {
 			expect(t, what("another batch"), name, folder+"/00001-b.ndjson", err)
 			n, staged, err := s.Batches().WriteManifest(ctx, folder, archive.Manifest{Version: 1})
 			expect(t, what("manifest"), [2]int{n, staged}, [2]int{2, 2}, err)
-			m, err := a.store.Batches().ReadManifest(ctx, folder)
-			expect(t, what("manifest"), len(m.Batches), 2, err)
+			n = 0
+			_, err = a.store.Batches().ReadManifest(ctx, folder, func(archive.BatchInfo) { n++ })
+			expect(t, what("manifest"), n, 2, err)
 			sha, size, err := s.Media().Put(ctx, fmt.Sprintf("2026/12/%02d", i+1), hex.EncodeToString(sum[:]),
 				bytes.NewReader(large))
 			expect(t, what("media"), fmt.Sprint(sha, size), fmt.Sprint(hex.EncodeToString(sum[:]), len(large)), err)

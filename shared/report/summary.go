@@ -125,7 +125,7 @@ func (s *Summary) addWaiting(ctx context.Context, store *archive.Store, keys []s
 // journals.
 func (s *Summary) addRun(ctx context.Context, store *archive.Store, run string) error {
 	s.Runs.All++
-	manifest, err := store.Batches().ReadManifestHead(ctx, run)
+	manifest, err := store.Batches().ReadManifest(ctx, run, nil)
 	switch {
 	case errors.Is(err, archive.ErrNotFound):
 		s.open[run] = true

@@ -179,7 +179,9 @@ func (a *Archive) CopyOut() string {
 		if err != nil {
 			a.t.Fatal(err)
 		}
-		if m, err := a.Store.Batches().ReadManifest(ctx, run); err == nil {
+		var batches []archive.BatchInfo
+		m, err := a.Store.Batches().ReadManifest(ctx, run, func(b archive.BatchInfo) { batches = append(batches, b) })
+		if m.Batches = batches; err == nil {
 			PutFile(a.t, filepath.Join(folder, archive.BatchesContainer, run, "manifest.json"), encodeJSON(a.t, m))
 		}
 	}

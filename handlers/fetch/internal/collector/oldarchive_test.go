@@ -50,7 +50,7 @@ func TestArchiveOfEarlierVersionIsFetchedOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, run := range runs {
-			if _, err := w.Store.Batches().ReadManifest(t.Context(), run); err != nil {
+			if _, err := w.Store.Batches().ReadManifest(t.Context(), run, nil); err != nil {
 				t.Errorf("run %s has no manifest: %v", run, err)
 			}
 			batches, err := w.Store.Batches().List(t.Context(), run)

@@ -39,8 +39,12 @@ func (w *world) runs() []stored {
 		}
 		for _, folder := range folders {
 			r := stored{folder: folder}
-			m, err := w.Store.Batches().ReadManifest(ctx, folder)
+			var batches []archive.BatchInfo
+			m, err := w.Store.Batches().ReadManifest(ctx, folder, func(b archive.BatchInfo) {
+				batches = append(batches, b)
+			})
 			if err == nil {
+				m.Batches = batches
 				r.manifest = &m
 			} else if !errors.Is(err, archive.ErrNotFound) {
 				w.t.Fatal(err)

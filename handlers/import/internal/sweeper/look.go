@@ -246,7 +246,7 @@ func (s *sweep) lookAt(ctx context.Context, d *sweptDay, closed, reopened map[st
 func (s *sweep) lookInto(ctx context.Context, r *sweptRun) error {
 	// The manifest is read before the batches are listed. If it exists, the list is complete.
 	err := s.startPart(ctx, func(ctx context.Context) error {
-		_, err := s.opts.Batches.ReadManifestHead(ctx, r.folder)
+		_, err := s.opts.Batches.ReadManifest(ctx, r.folder, nil)
 		return err
 	})
 	if err != nil && !errors.Is(err, archive.ErrNotFound) {

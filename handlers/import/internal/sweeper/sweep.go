@@ -35,11 +35,10 @@ type sweep struct {
 	log        *slog.Logger
 	before     time.Time // batches created after this are left to their events
 
-	saving sync.Mutex     // held while the state is saved
-	lease  *archive.Lease // of StateBlob; nil in a replay
-	saved  []byte         // the state as it is in storage
-
-	full bool // all days are looked at, not only the recent and the unfinished ones
+	// Of the goroutine that runs the sweep:
+	lease *archive.Lease // of StateBlob; nil in a replay
+	saved []byte         // the state as it is in storage
+	full  bool           // all days are looked at, not only the recent and the unfinished ones
 
 	mu     sync.Mutex // guards the fields below
 	res    Result

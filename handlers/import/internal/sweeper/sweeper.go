@@ -35,7 +35,7 @@ type Batches interface {
 	Days(ctx context.Context) ([]string, error)
 	Runs(ctx context.Context, day string) ([]string, error)
 	List(ctx context.Context, folder string) ([]archive.BatchInfo, error)
-	ReadManifestHead(ctx context.Context, folder string) (archive.Manifest, error)
+	ReadManifest(ctx context.Context, folder string, each func(archive.BatchInfo)) (archive.Manifest, error)
 }
 
 // Options holds what a Sweeper works with.

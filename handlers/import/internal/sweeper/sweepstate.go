@@ -87,10 +87,9 @@ func (s *sweep) superseded() bool {
 	return slices.ContainsFunc(s.failed, func(err error) bool { return errors.Is(err, errSuperseded) })
 }
 
-// save writes the current state. A lease that was lost while storage was unavailable is acquired again.
+// save writes the current state, unless it is in storage already. A lease that was lost while storage was unavailable
+// is acquired again.
 func (s *sweep) save(ctx context.Context) error {
-	s.saving.Lock()
-	defer s.saving.Unlock()
 	s.mu.Lock()
 	next := s.next()
 	s.mu.Unlock()
