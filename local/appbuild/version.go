@@ -18,6 +18,9 @@ const (
 	buildValues = "o2archiver/shared/funchost" // the package that holds version and commit
 )
 
+// deployed are the files and folders of which the apps are made.
+var deployed = []string{"handlers", "shared", "functions", "host.json", "go.mod", "go.sum", changelog}
+
 var (
 	versionForm = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
 	commitForm  = regexp.MustCompile(`^[0-9a-f]{40}$`)
@@ -26,7 +29,7 @@ var (
 // stamp is what a deployed handler states of its sources. It depends on the sources only, as all of a build does.
 type stamp struct {
 	version string
-	commit  string // with "+changes" if the sources are not exactly those of the commit; "unknown" outside of git
+	commit  string // with "+changes" if what is deployed is not exactly that of the commit; "unknown" outside of git
 }
 
 // readStamp returns the stamp of the sources in the folder root.
@@ -57,7 +60,8 @@ func readCommit(ctx context.Context, root string) string {
 	if err != nil || !commitForm.MatchString(commit) {
 		return "unknown"
 	}
-	if changed, err := git("status", "--porcelain"); err != nil || changed != "" {
+	changed, err := git(append([]string{"status", "--porcelain", "--"}, deployed...)...)
+	if err != nil || changed != "" {
 		commit += "+changes"
 	}
 	return commit

@@ -106,8 +106,10 @@ func TestCommitOfTheSources(t *testing.T) {
 	git("commit", "-q", "-m", "a")
 	commit := git("rev-parse", "HEAD")
 	check("a clone", commit)
-	write("new.go", "package a\n")
-	check("a clone with a new file", commit+"+changes")
+	write("docs/new.md", "# A page\n")
+	check("a clone with a new page", commit)
+	write("shared/new.go", "package a\n")
+	check("a clone with a new file of the apps", commit+"+changes")
 	write(commitFile, strings.Repeat("ab", 20)+"\n")
 	check("an archive", strings.Repeat("ab", 20))
 }
