@@ -1,0 +1,239 @@
+package mimeread
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"mime"
+	"strings"
+)
+
+// defaultType is the type of a part that states none (RFC 2045 section 5.2).
+const defaultType = "text/plain"
+
+// isEncoded reports whether a transfer encoding changes the content.
+func isEncoded(encoding string) bool { return encoding == "base64" || encoding == "quoted-printable" }
+
+// decodeBody returns a reader of the decoded content. An unknown encoding is not decoded. Errors in an encoding are not
+// errors of the reader: what can be decoded is content (RFC 2045 sections 6.7 and 6.8).
+func decodeBody(encoding string, r io.Reader) io.Reader {
+	switch encoding {
+	case "base64":
+		return &base64Reader{in: bufio.NewReader(r)}
+	case "quoted-printable":
+		return &quotedReader{in: bufio.NewReader(r)}
+	}
+	return r
+}
+
+// base64Reader decodes Base64, and ignores characters that are not of its alphabet, as RFC 2045 section 6.8 demands. A
+// padding character ends a quantum and not the content, because some programs encode a file in pieces.
+type base64Reader struct {
+	in    *bufio.Reader
+	bits  uint32
+	count int // characters in bits
+	out   [3]byte
+	ready []byte
+	err   error
+}
+
+func (b *base64Reader) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		if len(b.ready) > 0 {
+			c := copy(p[n:], b.ready)
+			b.ready = b.ready[c:]
+			n += c
+			continue
+		}
+		if b.err != nil {
+			break
+		}
+		b.decodeQuantum()
+	}
+	if n > 0 || len(p) == 0 {
+		return n, nil
+	}
+	return 0, b.err
+}
+
+// decodeQuantum reads up to four characters.
+func (b *base64Reader) decodeQuantum() {
+	for {
+		c, err := b.in.ReadByte()
+		if err != nil {
+			b.err = err
+			b.flushQuantum()
+			return
+		}
+		value := base64Value(c)
+		switch {
+		case c == '=':
+			b.flushQuantum()
+			return
+		case value < 0:
+			continue
+		}
+		b.bits = b.bits<<6 | uint32(value)
+		if b.count++; b.count == 4 {
+			b.flushQuantum()
+			return
+		}
+	}
+}
+
+// flushQuantum makes the whole bytes of the characters so far the next content.
+func (b *base64Reader) flushQuantum() {
+	size := max(0, b.count-1)
+	bits := b.bits << (6 * (4 - b.count))
+	b.out = [3]byte{byte(bits >> 16), byte(bits >> 8), byte(bits)}
+	b.ready = b.out[:size]
+	b.bits, b.count = 0, 0
+}
+
+func base64Value(c byte) int {
+	switch {
+	case c >= 'A' && c <= 'Z':
+		return int(c - 'A')
+	case c >= 'a' && c <= 'z':
+		return int(c-'a') + 26
+	case c >= '0' && c <= '9':
+		return int(c-'0') + 52
+	case c == '+':
+		return 62
+	case c == '/':
+		return 63
+	}
+	return -1
+}
+
+// quotedReader decodes Quoted-Printable. An equals sign that begins no valid code is content (RFC 2045 section 6.7).
+type quotedReader struct {
+	in    *bufio.Reader
+	ready []byte
+	err   error
+}
+
+func (q *quotedReader) Read(p []byte) (int, error) {
+	for len(q.ready) == 0 {
+		if q.err != nil {
+			return 0, q.err
+		}
+		var line []byte
+		line, q.err = q.in.ReadSlice('\n')
+		whole := q.err == nil || q.err == io.EOF
+		if q.err == bufio.ErrBufferFull {
+			q.err = nil
+			// A code that the buffer divides is completed with the bytes after it.
+			line = append([]byte(nil), line...)
+			for range 2 {
+				if at := bytes.LastIndexByte(line, '='); at < 0 || at < len(line)-2 {
+					break
+				}
+				c, err := q.in.ReadByte()
+				if err != nil {
+					q.err = err
+					break
+				}
+				line = append(line, c)
+				whole = c == '\n'
+			}
+		}
+		q.ready = decodeQuoted(line, whole)
+	}
+	n := copy(p, q.ready)
+	q.ready = q.ready[n:]
+	return n, nil
+}
+
+// decodeQuoted decodes a line, or the beginning of one. whole means that line ends with a line end or is the last one.
+func decodeQuoted(line []byte, whole bool) []byte {
+	end := []byte(nil)
+	if whole {
+		text := bytes.TrimRight(line, " \t\r\n") // white space at the end was added on the way
+		end = line[len(text):]
+		if at := bytes.IndexAny(end, "\r\n"); at >= 0 {
+			end = end[at:]
+		}
+		line = text
+		if bytes.HasSuffix(line, []byte("=")) {
+			line, end = line[:len(line)-1], nil
+		}
+	}
+	out := make([]byte, 0, len(line)+len(end))
+	for i := 0; i < len(line); i++ {
+		if line[i] == '=' && i+2 < len(line) {
+			high, low := hexValue(line[i+1]), hexValue(line[i+2])
+			if high >= 0 && low >= 0 {
+				out = append(out, byte(high<<4|low))
+				i += 2
+				continue
+			}
+		}
+		out = append(out, line[i])
+	}
+	return append(out, end...)
+}
+
+func hexValue(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	}
+	return -1
+}
+
+// parseType returns the media type and parameters of a content type, defaultType without a usable one.
+func parseType(value string) (media string, params map[string]string) {
+	media, params, err := mime.ParseMediaType(value)
+	if err == nil && strings.Contains(media, "/") {
+		return media, params
+	}
+	// QUIRK: parameters with blanks, without quotes, or twice are refused as a whole.
+	media, rest, _ := strings.Cut(value, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	if top, sub, ok := strings.Cut(media, "/"); !ok || top == "" || sub == "" || strings.ContainsAny(media, " \t\"") {
+		media = defaultType
+	}
+	return media, ParseParams(rest)
+}
+
+// ParseParams returns the parameters of a header field, names in lower case, for a field that does not have the form of
+// RFC 2045. Of two parameters with one name the first counts.
+func ParseParams(text string) map[string]string {
+	params := map[string]string{}
+	for text != "" {
+		var one string
+		one, text = cutParam(text)
+		name, value, ok := strings.Cut(one, "=")
+		name = strings.ToLower(strings.TrimSpace(name))
+		if _, twice := params[name]; !ok || twice || name == "" {
+			continue
+		}
+		value = strings.TrimSpace(value)
+		if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
+			value = strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(value[1 : len(value)-1])
+		}
+		params[name] = strings.Trim(value, `"`)
+	}
+	return params
+}
+
+// cutParam returns the text before the first semicolon that is not between quotation marks, and the text after it.
+func cutParam(text string) (one, rest string) {
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '\\' && quoted:
+			i++
+		case text[i] == '"':
+			quoted = !quoted
+		case text[i] == ';' && !quoted:
+			return text[:i], text[i+1:]
+		}
+	}
+	return text, ""
+}

@@ -1,0 +1,315 @@
+// Package mimeread reads an RFC 5322 message part by part, once, from its beginning to its end, in memory that does
+// not depend on its size. It accepts what programs really write: parts that are never closed, headers without the
+// empty line after them, unknown encodings, line ends of any kind. It returns what it could read and reports what it
+// could not.
+//
+// The structure is found by one pass over the lines with a stack of boundaries, not by a reader per level: a message
+// that is nested deeper than any program would nest it costs no more than a flat one.
+package mimeread
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+)
+
+// Limits for one message, which bound its memory. What exceeds one is reported by Scanner.Found.
+const (
+	MaxHeader     = 8 << 20  // bytes of a message's header
+	MaxPartHeader = 64 << 10 // bytes of a part's header
+	MaxDepth      = 100      // levels of multiparts; a deeper one is a part like any other
+	MaxParts      = 10_000
+
+	maxFields   = 10_000
+	maxBoundary = 1_000    // bytes; RFC 2046 section 5.1.1 allows 70
+	maxLoose    = 4 << 20  // bytes of a multipart that has no part
+	window      = 16 << 10 // bytes of a line that are looked at together
+)
+
+// Part is a part of a message that is not a multipart itself.
+type Part struct {
+	Header   Header
+	Type     string            // media type in lower case, without parameters; text/plain if there is none
+	Params   map[string]string // parameters of the type, names in lower case
+	Encoding string            // transfer encoding, in lower case
+	Depth    int               // number of multiparts around it
+	Ordinal  int               // counted from 0, over all parts of the message
+	Body     io.Reader         // decoded; valid until the next call of Next
+}
+
+// Found is what a message has besides its parts.
+type Found struct {
+	TooDeep   bool // a multipart below MaxDepth levels is a part in one piece
+	TooMany   bool // the parts after the first MaxParts were not read
+	Unclosed  bool // the message ends before its multiparts are closed: it may be cut short
+	NoParts   bool // a multipart has no part or no boundary; the text in it is a part of type text/plain
+	Cut       bool // more of the text of such a multipart than fits was not read
+	HeaderCut bool // a header of a part was longer than MaxPartHeader
+}
+
+// Scanner reads one message.
+type Scanner struct {
+	Header Header // of the message
+	// Wrapped is the header of the message in a journal report, once Next has reached it; otherwise nil.
+	Wrapped *Header
+	Found   Found
+
+	unwrap    func(Header) bool
+	in        *bufio.Reader
+	err       error // of the input, other than io.EOF
+	lineStart bool
+	stack     []string   // boundaries of the open multiparts, the innermost last
+	pending   *delimiter // was read and ends the current body
+	body      *body
+	parts     int
+	started   bool
+	done      bool
+}
+
+// delimiter is a line between the parts of the multipart at a level of the stack.
+type delimiter struct {
+	level int
+	last  bool
+}
+
+// NewScanner reads the header of a message and returns a Scanner for its parts. unwrap reports whether a part of type
+// message/rfc822 with this header is to be read in place of the message, as it is in a journal report; at most one is.
+// unwrap may be nil.
+func NewScanner(r io.Reader, unwrap func(Header) bool) *Scanner {
+	s := &Scanner{in: bufio.NewReaderSize(r, window), lineStart: true, unwrap: unwrap}
+	s.Header = s.readHeader(MaxHeader, nil)
+	return s
+}
+
+// Next returns the next part. It returns io.EOF after the last one, and any error of the input as it is.
+func (s *Scanner) Next() (*Part, error) {
+	if s.body != nil {
+		_, _ = io.Copy(io.Discard, s.body) // its error is s.err
+		s.body = nil
+	}
+	var part *Part
+	if !s.started {
+		s.started = true
+		part = s.enter(s.Header)
+	}
+	for part == nil && !s.done && s.err == nil {
+		part = s.advance()
+	}
+	switch {
+	case s.err != nil:
+		return nil, s.err
+	case part == nil:
+		return nil, io.EOF
+	case s.parts == MaxParts:
+		s.Found.TooMany, s.done, s.body = true, true, nil
+		return nil, io.EOF
+	}
+	part.Ordinal = s.parts
+	s.parts++
+	return part, nil
+}
+
+// advance goes past a delimiter. It returns the part that follows, or nil: the next delimiter follows, or the end.
+func (s *Scanner) advance() *Part {
+	if s.pending == nil {
+		if s.done = !s.skipToDelimiter(); s.done {
+			s.Found.Unclosed = len(s.stack) > 0
+			return nil
+		}
+	}
+	d := *s.pending
+	s.pending = nil
+	if d.last {
+		s.stack = s.stack[:d.level]
+		return nil
+	}
+	s.stack = s.stack[:d.level+1]
+	h := s.readHeader(MaxPartHeader, nil)
+	s.Found.HeaderCut = s.Found.HeaderCut || h.Cut
+	return s.enter(h)
+}
+
+// skipToDelimiter reads to the next delimiter of an open multipart, and reports whether there is one.
+func (s *Scanner) skipToDelimiter() bool {
+	for !s.atDelimiter() {
+		if _, ok := s.nextPiece(); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// enter begins what follows a header: a part, which it returns, or a multipart, whose first delimiter it reads up to.
+func (s *Scanner) enter(h Header) *Part {
+	p := &Part{Header: h, Depth: len(s.stack)}
+	p.Type, p.Params = parseType(h.Get("Content-Type"))
+	p.Encoding = strings.ToLower(h.Get("Content-Transfer-Encoding"))
+	boundary := p.Params["boundary"]
+	switch {
+	case !strings.HasPrefix(p.Type, "multipart/"):
+	case len(s.stack) >= MaxDepth:
+		s.Found.TooDeep = true
+	case boundary != "" && len(boundary) <= maxBoundary:
+		return s.enterMultipart(p, boundary)
+	default: // without a boundary, all that follows is one text
+		s.Found.NoParts = true
+		p.Type, p.Params = defaultType, map[string]string{}
+	}
+	var before *bytes.Buffer
+	if p.Type == "message/rfc822" && s.unwrap != nil && s.Wrapped == nil && !isEncoded(p.Encoding) {
+		before = &bytes.Buffer{}
+		inner := s.readHeader(MaxHeader, before)
+		if !inner.Cut && s.unwrap(inner) {
+			s.Wrapped = &inner
+			return s.enter(inner)
+		}
+	}
+	s.body = &body{s: s}
+	p.Body = decodeBody(p.Encoding, s.body)
+	if before != nil {
+		p.Body = io.MultiReader(before, s.body)
+	}
+	return p
+}
+
+// enterMultipart reads the text before the first part of a multipart. It returns nil, or, if no part follows, a part
+// with that text: with a wrong boundary it is all that the message has.
+func (s *Scanner) enterMultipart(p *Part, boundary string) *Part {
+	s.stack = append(s.stack, boundary)
+	level := len(s.stack) - 1
+	loose, cut := bytes.Buffer{}, false
+	for !s.atDelimiter() {
+		piece, ok := s.nextPiece()
+		if !ok {
+			break
+		}
+		if cut = cut || loose.Len()+len(piece) > maxLoose; !cut {
+			loose.Write(piece)
+		}
+	}
+	if s.pending != nil && s.pending.level == level && !s.pending.last {
+		return nil
+	}
+	if s.pending == nil {
+		s.done = true
+	}
+	if s.pending == nil || s.pending.level < level {
+		s.Found.Unclosed = true
+	}
+	if len(bytes.TrimSpace(loose.Bytes())) == 0 {
+		return nil
+	}
+	s.Found.NoParts, s.Found.Cut = true, s.Found.Cut || cut
+	p.Type, p.Params, p.Body = defaultType, map[string]string{}, &loose
+	return p
+}
+
+// nextPiece returns the next line with its end, or the next window of a longer one. It is valid until the next call. ok
+// is false at the end of the input.
+func (s *Scanner) nextPiece() (piece []byte, ok bool) {
+	piece, err := s.in.ReadSlice('\n')
+	switch {
+	case err == nil:
+		s.lineStart = true
+	case errors.Is(err, bufio.ErrBufferFull):
+		s.lineStart = false
+	case !errors.Is(err, io.EOF):
+		s.err = err
+		return nil, false
+	}
+	return piece, len(piece) > 0
+}
+
+// atDelimiter reports whether the next line is a delimiter of an open multipart, reads it, and sets pending to it.
+func (s *Scanner) atDelimiter() bool {
+	if s.pending != nil {
+		return true
+	}
+	if !s.lineStart || len(s.stack) == 0 {
+		return false
+	}
+	if start, _ := s.in.Peek(2); string(start) != "--" {
+		return false
+	}
+	line := s.peekLine()
+	for level := len(s.stack) - 1; level >= 0; level-- {
+		rest, ok := bytes.CutPrefix(line[2:], []byte(s.stack[level]))
+		if !ok {
+			continue
+		}
+		// RFC 2046 section 5.1.1: white space may follow a delimiter.
+		rest, last := bytes.CutPrefix(rest, []byte("--"))
+		if len(bytes.TrimRight(rest, " \t\r\n")) > 0 {
+			continue
+		}
+		_, _ = s.in.Discard(len(line)) // it was peeked at
+		s.pending = &delimiter{level: level, last: last}
+		return true
+	}
+	return false
+}
+
+// peekLine returns the next line with its end without reading it, or the beginning of one that cannot be a delimiter.
+func (s *Scanner) peekLine() []byte {
+	for size := 256; ; size *= 2 {
+		size = min(size, 2*maxBoundary)
+		line, err := s.in.Peek(size)
+		if end := bytes.IndexByte(line, '\n'); end >= 0 {
+			return line[:end+1]
+		}
+		if err != nil || size == 2*maxBoundary {
+			return line
+		}
+	}
+}
+
+// body is the content of a part as it is in the message, up to the delimiter that ends it. The line end before the
+// delimiter belongs to the delimiter (RFC 2046 section 5.1.1).
+type body struct {
+	s    *Scanner
+	rest []byte // of the current piece
+	held []byte // line end that is content only if no delimiter follows
+	buf  [2]byte
+	end  bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	for len(b.rest) == 0 {
+		if b.end {
+			if b.s.err != nil {
+				return 0, b.s.err
+			}
+			return 0, io.EOF
+		}
+		b.fill()
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
+// fill reads the next piece of the body. A held line end is returned before the piece that follows it.
+func (b *body) fill() {
+	if b.s.atDelimiter() {
+		b.end = true
+		return
+	}
+	if len(b.held) > 0 {
+		b.rest, b.held = b.held, nil
+		return
+	}
+	piece, ok := b.s.nextPiece()
+	if !ok {
+		b.end = true
+		b.s.Found.Unclosed = b.s.Found.Unclosed || len(b.s.stack) > 0
+		b.s.done = true
+		return
+	}
+	text := bytes.TrimSuffix(piece, []byte("\n"))
+	if len(text) < len(piece) {
+		text = bytes.TrimSuffix(text, []byte("\r"))
+	}
+	b.rest, b.held = text, append(b.buf[:0], piece[len(text):]...)
+}
