@@ -19,7 +19,9 @@ type Entry struct {
 	Until time.Time `json:"until,omitzero"`
 	// Items has one item; for a long SMS its parts in order of number; none with Fault, or if RawBlob stands for it.
 	Items []Item `json:"items,omitempty"`
-	Total int    `json:"total,omitempty"` // number of parts that a long SMS should have; 0 for any other item
+	// Mail is set in place of Items if the item is an e-mail message. RawBlob is that message then.
+	Mail  *Mail `json:"mail,omitempty"`
+	Total int   `json:"total,omitempty"` // number of parts that a long SMS should have; 0 for any other item
 	// Media has the result for each attachment, in the order of the items and of their attachments.
 	Media []Media `json:"media,omitempty"`
 	Fault string  `json:"fault,omitempty"` // why the item cannot become a record, in plain words

@@ -10,16 +10,23 @@ import (
 	"cmp"
 
 	"o2archiver/shared/record"
+	"o2archiver/shared/source/delivery"
 	"o2archiver/shared/source/telemessage"
 )
 
-// Parse converts a batch's entry into its record, by the entry's source. All of its errors are a *record.Fault: this
+// Parse converts a batch's entry into its record, by the entry's source and form: items of TeleMessage come as JSON or
+// as e-mail messages. All of its errors are a *record.Fault: this
 // entry, and nothing else, is quarantined. That includes an entry of an unknown source, which a replay by a later
 // version of the program reads again.
 func Parse(e record.Entry) (*record.Record, error) {
 	switch cmp.Or(e.Source, record.TeleMessage) {
 	case record.TeleMessage:
+		if e.Mail != nil {
+			return delivery.Parse(e)
+		}
 		return telemessage.Parse(e)
+	case record.GenericEML:
+		return delivery.Parse(e)
 	}
 	f := &record.Fault{Field: "source", Reason: "is not one that this version of the program knows", ID: e.ID}
 	switch {

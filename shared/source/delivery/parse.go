@@ -1,0 +1,202 @@
+package delivery
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"o2archiver/shared/record"
+)
+
+const (
+	// vendorPrefix begins the names of the vendor's header fields. Their values are documented nowhere.
+	vendorPrefix = "X-TELEMESSAGE-"
+	// encryptedHeader has the key of an item that is encrypted with a key of the customer.
+	encryptedHeader = vendorPrefix + "ENC-DATAKEY"
+
+	maxID = 1_000 // bytes of a message ID; a longer one is not the item's identity
+)
+
+// encryptedText is the text of an item that is encrypted with a key of the customer.
+const encryptedText = "⟦encrypted with a key of the customer: all parts are attached as they came⟧"
+
+// Parse converts a batch's entry that Describe made into its record. All of its errors are a *record.Fault: this entry,
+// and nothing else, is quarantined. The entry is all that it reads: the message and its parts stay in the media
+// container.
+func Parse(e record.Entry) (*record.Record, error) {
+	r := &record.Record{SHA256: e.RawHash}
+	if e.Mail != nil {
+		r.ID = messageID(e.Source, e.Mail.Header)
+	}
+	if r.ID = cmp.Or(r.ID, e.ID); r.ID == "" && e.RawHash != "" {
+		r.ID, r.Derived = "sha256:"+e.RawHash, true
+	}
+	fault := func(field, reason string) error {
+		return &record.Fault{Field: field, Reason: reason, ID: r.ID, SHA256: r.SHA256}
+	}
+	switch {
+	case e.Fault != "":
+		return nil, fault("item", e.Fault)
+	case e.Version != 1:
+		return nil, fault("v", "is not the version that this program knows")
+	case e.Mail == nil:
+		return nil, fault("mail", "is missing")
+	}
+	m := e.Mail
+	if e.Source != record.TeleMessage {
+		r.Source = e.Source
+	}
+	r.LeftOut = append(r.LeftOut, m.LeftOut...)
+	about := readSubject(decodedField(m.Header, "Subject"))
+	setKind(r, m, about)
+	setPeople(r, m, about)
+	r.Status = vendorField(m.Header, "Status")
+	r.GroupID, r.GroupName = vendorField(m.Header, "GroupID"), vendorField(m.Header, "GROUP_NAME")
+	r.GroupMessage = r.GroupID != "" || r.GroupName != "" || about.toGroup
+	r.GroupName = cmp.Or(r.GroupName, about.group)
+	r.Subject = decodedField(m.Header, "Subject")
+	r.Text, r.ContentType = m.Text, m.TextType
+	if version := vendorField(m.Header, "ENC-DATAKEY"); version != "" {
+		r.Text = encryptedText
+		r.LeftOut = append(r.LeftOut, "text (it is encrypted with a key of the customer)")
+	}
+	setAttachments(r, e)
+	r.TimeText = fieldOf(m.Header, "Date")
+	var ok bool
+	r.Time, ok = parseDate(r.TimeText)
+	switch {
+	case r.TimeText == "":
+		return nil, fault("Date", "is missing")
+	case !ok:
+		return nil, fault("Date", "is not a date of RFC 5322 with an offset")
+	case !e.Until.IsZero() && r.Time.After(e.Until.Add(24*time.Hour)):
+		return nil, fault("Date", "lies more than 24 hours after the time in which the item was collected")
+	}
+	if err := record.Check(r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// messageID returns the ID that a message states, or "".
+func messageID(source string, header []record.HeaderField) string {
+	id := trimColon(fieldOf(header, vendorPrefix+"ArchiveMessageID"))
+	if source == record.GenericEML {
+		id = strings.Trim(fieldOf(header, "Message-ID"), "<> \t")
+	}
+	if len(id) > maxID {
+		return ""
+	}
+	return id
+}
+
+// fieldOf returns the value of the first field of a name that is not empty, or "".
+func fieldOf(header []record.HeaderField, name string) string {
+	for _, f := range header {
+		if f[1] != "" && record.EqualFoldASCII(f[0], name) {
+			return f[1]
+		}
+	}
+	return ""
+}
+
+// decodedField is fieldOf, with encoded words decoded.
+func decodedField(header []record.HeaderField, name string) string {
+	return validText(decodeWords(fieldOf(header, name)))
+}
+
+// vendorField returns the value of one of the vendor's fields, decoded.
+func vendorField(header []record.HeaderField, name string) string {
+	return trimColon(decodedField(header, vendorPrefix+name))
+}
+
+// trimColon returns a value without one colon at its beginning. QUIRK: a public parser of such files has the colon as
+// part of a field's name.
+func trimColon(value string) string { return strings.TrimSpace(strings.TrimPrefix(value, ":")) }
+
+// setKind sets kind and network.
+func setKind(r *record.Record, m *record.Mail, about subject) {
+	r.Network = cmp.Or(vendorField(m.Header, "Network"), m.Network)
+	if given := vendorField(m.Header, "MessageType"); given != "" {
+		if r.Kind = knownKind(given); r.Kind == "" {
+			r.Kind = record.Kind(record.UpperASCII(given))
+		}
+		return
+	}
+	r.Kind = cmp.Or(knownKind(about.kind), m.Kind)
+	if r.Kind == "" {
+		given := decodedField(m.Header, "X-GlobalRelay-MsgType")
+		r.Kind = cmp.Or(knownKind(given), record.Kind(record.UpperASCII(given)))
+	}
+}
+
+// knownKind returns the kind of a name in any case, with or without separators; "" if it is none of the known ones.
+func knownKind(name string) record.Kind {
+	plain := strings.NewReplacer("_", "", "-", "", " ", "").Replace(record.UpperASCII(name))
+	for _, k := range []record.Kind{record.SMS, record.MMS, record.CallLog, record.CallAudio, record.System} {
+		if plain == strings.ReplaceAll(string(k), "_", "") {
+			return k
+		}
+	}
+	return ""
+}
+
+// setPeople sets sender and recipients. People of generic messages have addresses only: what may be a number in their
+// names is part of the name.
+func setPeople(r *record.Record, m *record.Mail, about subject) {
+	from := peopleOf(r, m.Header, "From")
+	if len(from) > 0 {
+		r.From = from[0]
+		r.To = append(r.To, from[1:]...) // RFC 5322 section 3.6.2: a message may have several authors
+	}
+	for _, name := range []string{"To", "Cc", "Bcc"} {
+		r.To = append(r.To, peopleOf(r, m.Header, name)...)
+	}
+	if r.Source == record.GenericEML {
+		return
+	}
+	if r.From.Value == "" && len(from) <= 1 {
+		r.From.Value = about.from
+	}
+	switch {
+	case about.to == "" || len(r.To) > 1:
+	case len(r.To) == 0:
+		r.To = []record.Participant{{Value: about.to}}
+	case r.To[0].Value == "":
+		r.To[0].Value = about.to
+	}
+}
+
+// peopleOf returns the participants in all fields of a name.
+func peopleOf(r *record.Record, header []record.HeaderField, name string) (all []record.Participant) {
+	for _, f := range header {
+		if !record.EqualFoldASCII(f[0], name) {
+			continue
+		}
+		some, more := readPeople(f[1], r.Source != record.GenericEML)
+		if more || len(all)+len(some) > maxPeople {
+			r.LeftOut = append(r.LeftOut,
+				fmt.Sprintf("%s (all after the first %d entries)", record.LowerASCII(name), maxPeople))
+			return append(all, some[:min(len(some), maxPeople-len(all))]...)
+		}
+		all = append(all, some...)
+	}
+	return all
+}
+
+// setAttachments sets the attachments.
+func setAttachments(r *record.Record, e record.Entry) {
+	for i, p := range e.Mail.Parts {
+		a := record.Attachment{Name: p.Name, Type: p.Type}
+		switch {
+		case i >= len(e.Media):
+			a.Gone = "it was not stored"
+		case e.Media[i].Gone != "":
+			a.Gone, a.Size = e.Media[i].Gone, e.Media[i].Size
+		default:
+			a.Size, a.SHA256, a.Day = e.Media[i].Size, e.Media[i].SHA256, e.Media[i].Day
+		}
+		r.Attachments = append(r.Attachments, a)
+	}
+}
