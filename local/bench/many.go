@@ -8,7 +8,7 @@ import (
 
 const (
 	manyMemory = 128 // MB over idle
-	growth     = 32  // MB, from few items to many: the ids of a window that are remembered, and what the collector adds
+	growth     = 48  // MB, from few items to many: the ids of a window that are remembered, and what the collector adds
 )
 
 // million fetches few items and then many, up to a million, each time in a new process: memory must not grow with their
