@@ -10,6 +10,7 @@ package client
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,8 +27,8 @@ import (
 // The errors that a caller distinguishes. Errors that match them contain status codes and plain words only, never an
 // address or anything that the site wrote.
 var (
-	// ErrCredentials means that the site refuses the user name or password. The request is never retried, because
-	// further tries may lock the account.
+	// ErrCredentials means that the site refuses the user name or password. The request is not retried with the same
+	// ones, because further tries may lock the account.
 	ErrCredentials = errors.New("the TeleMessage site refuses the credentials")
 	// ErrCursorExpired means that the cursor is too old. The window has to be read again from its beginning.
 	ErrCursorExpired = errors.New("the cursor has expired")
@@ -70,6 +71,10 @@ type Options struct {
 	Now  func() time.Time // used for a Retry-After that is a date; nil means time.Now
 	// Tries is the maximum number of times that one GET is sent before its failure is returned; 0 means 5.
 	Tries uint
+	// Renew is called when the site has refused the credentials. It reports whether authorize adds others from now on;
+	// the request is then sent once more. It MUST NOT report a change more often than the site's rule for locking an
+	// account allows. nil means that the credentials never change.
+	Renew func(context.Context) (changed bool, err error)
 	// PageTime is the maximum total time spent waiting for one page; 0 means 10 minutes.
 	PageTime time.Duration
 }
@@ -78,6 +83,7 @@ type Options struct {
 type Client struct {
 	base      *url.URL
 	authorize func(*http.Request)
+	renew     func(context.Context) (bool, error) // nil: the credentials never change
 	http      *http.Client
 	now       func() time.Time
 	tries     uint
@@ -93,7 +99,7 @@ func New(base *url.URL, authorize func(*http.Request), o Options) (*Client, erro
 		return nil, err
 	}
 	c := &Client{
-		base: base.JoinPath("/"), authorize: authorize, now: o.Now, tries: o.Tries,
+		base: base.JoinPath("/"), authorize: authorize, renew: o.Renew, now: o.Now, tries: o.Tries,
 		pageTime: cmp.Or(o.PageTime, pageTime),
 	}
 	if c.now == nil {

@@ -66,10 +66,31 @@ func unavailableError(text string) *failure {
 }
 
 // get sends a GET for u until it receives an answer that judge and accept both accept. A failure of either is retried
-// if it is transient. The caller closes the answer's body. A GET changes nothing at the site, so it is safe to
-// repeat.
+// if it is transient, and a refusal of the credentials if there are others since. The caller closes the answer's body.
+// A GET changes nothing at the site, so it is safe to repeat.
 func (c *Client) get(
 	ctx context.Context, u *url.URL, p purpose, accept func(*reply) error, header ...string,
+) (*reply, error) {
+	answer, err := c.getWithRetries(ctx, u, p, accept, header)
+	if c.renew == nil || !errors.Is(err, ErrCredentials) {
+		return answer, err
+	}
+	changed, renewErr := c.renew(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case renewErr != nil:
+		// It is added as text: the refusal is what the caller acts on.
+		return nil, fmt.Errorf("%w; whether the password has changed is not known: %v", err, renewErr)
+	case !changed:
+		return nil, err
+	}
+	return c.getWithRetries(ctx, u, p, accept, header)
+}
+
+// getWithRetries is get with the credentials that there are.
+func (c *Client) getWithRetries(
+	ctx context.Context, u *url.URL, p purpose, accept func(*reply) error, header []string,
 ) (*reply, error) {
 	// A failure that is left after these tries is not transient for retry.Do: the caller decides what to do.
 	pauses := retry.Policy{

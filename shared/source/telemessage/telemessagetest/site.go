@@ -172,14 +172,24 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// SetPassword changes the password. Cursors stay valid.
+func (s *Site) SetPassword(password string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.o.Password = password
+}
+
 // authorized checks HTTP Basic authentication, and if it fails, answers with one of the contract's codes.
 func (s *Site) authorized(w http.ResponseWriter, r *http.Request) bool {
 	username, password, ok := r.BasicAuth()
+	s.mu.Lock()
+	right := s.o.Password
+	s.mu.Unlock()
 	switch {
 	case !ok || !equalSecret(username, s.o.Username):
 		w.Header().Set("WWW-Authenticate", `Basic realm="archive"`)
 		refuseWith(w, http.StatusUnauthorized, 300, "no such user")
-	case !equalSecret(password, s.o.Password):
+	case !equalSecret(password, right):
 		w.Header().Set("WWW-Authenticate", `Basic realm="archive"`)
 		refuseWith(w, http.StatusUnauthorized, 301, "bad password")
 	case s.o.Suspended:
