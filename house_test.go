@@ -23,6 +23,7 @@ var sdks = map[string]string{
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob": "shared/archive",
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables":  "shared/ledger",
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity":     "shared/signin",
+	"github.com/Azure/azure-sdk-for-go/sdk/security":       "shared/vault",
 	"github.com/microsoftgraph/msgraph-sdk-go":             "shared/mailbox",
 	"github.com/emersion/go-message":                       "shared/message",
 	"github.com/nyaruka/phonenumbers":                      "shared/phone",
@@ -30,7 +31,9 @@ var sdks = map[string]string{
 
 // asTheyCome are the packages that use an SDK without our packages: to be measured beside them, to write what an
 // earlier version of them wrote, or to ask for what a stand-in of the service has to refuse.
-var asTheyCome = map[string]bool{"local/bench/script": true, "local/oldarchive": true, "shared/archivetest": true}
+var asTheyCome = map[string]bool{
+	"local/bench/script": true, "local/oldarchive": true, "local/vault": true, "shared/archivetest": true,
+}
 
 // floors are the floors of shared/: a package imports packages of lower floors only. Packages inside of another one are
 // on its floor and may import it.
@@ -40,7 +43,7 @@ var floors = map[string]int{
 	"azure": 1, "phone": 1,
 	"archive": 2, "funchost": 2, "journal": 2, "ledger": 2, "mailbox": 2, "message": 2, "settings": 2, "signin": 2,
 	"source": 2, "usermap": 2,
-	"control": 3, "report": 3,
+	"control": 3, "report": 3, "vault": 3,
 }
 
 // floorOf returns the floor of a package in shared/, by its folder.
@@ -116,10 +119,11 @@ func appOf(dir string) string {
 // plan and the parts of a long SMS; sweeps know how batches are imported, imports know how recipients are found; and
 // never the other way round.
 var engineFloors = map[string][]string{
-	"handlers/fetch/internal/schedule":  nil,
-	"handlers/fetch/internal/longsms":   nil,
-	"handlers/fetch/internal/collector": {"handlers/fetch/internal/schedule", "handlers/fetch/internal/longsms"},
-	"handlers/fetch/internal/commands":  {"handlers/fetch/internal/collector", "handlers/fetch/internal/schedule"},
+	"handlers/fetch/internal/schedule":    nil,
+	"handlers/fetch/internal/longsms":     nil,
+	"handlers/fetch/internal/credentials": nil,
+	"handlers/fetch/internal/collector":   {"handlers/fetch/internal/schedule", "handlers/fetch/internal/longsms"},
+	"handlers/fetch/internal/commands":    {"handlers/fetch/internal/collector", "handlers/fetch/internal/schedule"},
 
 	"handlers/import/internal/recipients": nil,
 	"handlers/import/internal/importer":   {"handlers/import/internal/recipients"},
@@ -208,7 +212,7 @@ func TestFetchCannotWriteMailAndImportCannotAskTheSite(t *testing.T) {
 		"fetch": {
 			"shared/mailbox", "shared/message", "shared/ledger", "shared/journal", "shared/usermap", "handlers/import",
 		},
-		"import": {"shared/source/telemessage/client", "handlers/fetch"},
+		"import": {"shared/source/telemessage/client", "shared/vault", "handlers/fetch"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "./handlers/"+app).Output()
 		if err != nil {

@@ -32,11 +32,11 @@ func checkSettings(lookup func(string) (string, bool)) error {
 	}
 	if !given("TELEMESSAGE_URL") {
 		standIns["TELEMESSAGE_URL"] = "http://127.0.0.1"
-		for name, value := range map[string]string{
-			"TELEMESSAGE_USERNAME": siteUser, "TELEMESSAGE_PASSWORD": sitePassword} {
-			if !given(name) {
-				standIns[name] = value
-			}
+		if !given("TELEMESSAGE_USERNAME") {
+			standIns["TELEMESSAGE_USERNAME"] = siteUser
+		}
+		if !given("TELEMESSAGE_PASSWORD") && !given("TELEMESSAGE_PASSWORD_SECRET") {
+			standIns["TELEMESSAGE_PASSWORD"] = sitePassword
 		}
 	}
 	return settings.Check(func(name string) (string, bool) {

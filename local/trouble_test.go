@@ -68,7 +68,11 @@ func TestSettingsAreCheckedFirst(t *testing.T) {
 		none string // must not be in it
 	}{
 		{"missing", map[string]string{"TELEMESSAGE_URL": nowhere},
-			[]string{"TELEMESSAGE_USERNAME is missing", "TELEMESSAGE_PASSWORD is missing"}, "ARCHIVE"},
+			[]string{"TELEMESSAGE_USERNAME is missing", "TELEMESSAGE_PASSWORD_SECRET is missing; on one machine"},
+			"ARCHIVE"},
+		{"password twice", map[string]string{"TELEMESSAGE_PASSWORD": "hunter2",
+			"TELEMESSAGE_PASSWORD_SECRET": "https://127.0.0.1:9/secrets/site"},
+			[]string{"TELEMESSAGE_PASSWORD is set beside TELEMESSAGE_PASSWORD_SECRET"}, "hunter2"},
 		{"two at once", map[string]string{"IMPORT_CONCURRENCY": "many", "FETCH_FROM": "last week"},
 			[]string{"IMPORT_CONCURRENCY can't be read", "FETCH_FROM is no time"}, "many"},
 		{"Graph over plain HTTP elsewhere", map[string]string{"GRAPH_URL": "http://graph.contoso.example"},

@@ -139,7 +139,9 @@ func (w *world) environment(ctx context.Context, root string, custom *mapping,
 		}
 		add("TELEMESSAGE_URL", at)
 		add("TELEMESSAGE_USERNAME", siteUser)
-		add("TELEMESSAGE_PASSWORD", sitePassword)
+		if _, ok := given("TELEMESSAGE_PASSWORD_SECRET"); !ok { // the password itself, or a vault
+			add("TELEMESSAGE_PASSWORD", sitePassword)
+		}
 		add("FETCH_FROM", day.From.Format(time.RFC3339))
 	}
 	if _, ok := given("GRAPH_URL"); !ok {

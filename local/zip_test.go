@@ -141,11 +141,12 @@ func checkMaterials(t *testing.T, root, app, name string) {
 	const (
 		tables = "github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 		graph  = "github.com/microsoftgraph/msgraph-sdk-go"
+		vaults = "github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 	)
 	linked := map[string]bool{
 		"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob": true,
 		"github.com/Azure/azure-sdk-for-go/sdk/azidentity":     true,
-		tables: app == "import", graph: app == "import",
+		tables: app == "import", graph: app == "import", vaults: app == "fetch",
 	}
 	for path, want := range linked {
 		_, rest, ok := strings.Cut(string(mod), path+" ")

@@ -19,8 +19,10 @@ import (
 
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/local/azurite"
+	"o2archiver/local/vault"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/funchost"
+	"o2archiver/shared/pipetest"
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
@@ -40,7 +42,10 @@ func lookup(env map[string]string) func(string) (string, bool) {
 }
 
 func TestSettings(t *testing.T) {
-	const identity = "ARCHIVE_STORAGE__blobServiceUri"
+	const (
+		identity = "ARCHIVE_STORAGE__blobServiceUri"
+		inVault  = "TELEMESSAGE_PASSWORD_SECRET"
+	)
 	tests := []struct {
 		name  string
 		edit  func(map[string]string)
@@ -53,12 +58,23 @@ func TestSettings(t *testing.T) {
 			env["ARCHIVE_STORAGE__tableServiceUri"] = "https://acme.table.core.windows.net"
 		}, nil},
 		{"nothing", func(env map[string]string) { clear(env) },
-			[]string{"TELEMESSAGE_URL", "TELEMESSAGE_USERNAME", "TELEMESSAGE_PASSWORD", identity}},
+			[]string{"TELEMESSAGE_URL", "TELEMESSAGE_USERNAME", inVault, identity}},
 		{"no address", func(env map[string]string) { delete(env, "TELEMESSAGE_URL") }, []string{"TELEMESSAGE_URL"}},
 		{"no user name", func(env map[string]string) { env["TELEMESSAGE_USERNAME"] = " " },
 			[]string{"TELEMESSAGE_USERNAME"}},
 		{"no password", func(env map[string]string) { env["TELEMESSAGE_PASSWORD"] = "" },
-			[]string{"TELEMESSAGE_PASSWORD"}},
+			[]string{inVault}},
+		{"the password in a vault", func(env map[string]string) {
+			delete(env, "TELEMESSAGE_PASSWORD")
+			env[inVault] = "https://contoso-fetch.vault.azure.net/secrets/" + geheim
+		}, nil},
+		{"a password twice", func(env map[string]string) {
+			env[inVault] = "https://contoso-fetch.vault.azure.net/secrets/" + geheim
+		}, []string{"TELEMESSAGE_PASSWORD"}},
+		{"a vault of no cloud", func(env map[string]string) {
+			delete(env, "TELEMESSAGE_PASSWORD")
+			env[inVault] = "https://" + geheim + ".example/secrets/site"
+		}, []string{inVault}},
 		{"no storage", func(env map[string]string) { delete(env, "ARCHIVE_STORAGE") }, []string{identity}},
 		{"not encrypted", func(env map[string]string) { env["TELEMESSAGE_URL"] = "http://" + geheim + ".example" },
 			[]string{"TELEMESSAGE_URL"}},
@@ -73,8 +89,8 @@ func TestSettings(t *testing.T) {
 			[]string{"FETCH_SCHEDULE"}},
 		{"no cloud of ours", func(env map[string]string) { env["AZURE_CLOUD"] = geheim }, []string{"AZURE_CLOUD"}},
 	}
-	names := []string{"TELEMESSAGE_URL", "TELEMESSAGE_USERNAME", "TELEMESSAGE_PASSWORD", "FETCH_FROM", "FETCH_SCHEDULE",
-		"AZURE_CLOUD", identity}
+	names := []string{"TELEMESSAGE_URL", "TELEMESSAGE_USERNAME", "TELEMESSAGE_PASSWORD", inVault, "FETCH_FROM",
+		"FETCH_SCHEDULE", "AZURE_CLOUD", identity}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			env := good()
@@ -112,14 +128,62 @@ func TestSettingsOfTheCollector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, store, err := c.connect(http.DefaultTransport, time.Now)
+	cl, err := c.connect(http.DefaultTransport, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := c.collectorOptions(site, store, time.Now)
+	o := c.collectorOptions(cl, time.Now)
 	if want := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC); !o.From.Equal(want) || o.Now == nil || o.Site == nil ||
 		o.Batches == nil || o.Media == nil || o.Deferred == nil || o.Checkpoints == nil || o.Pause == nil {
 		t.Errorf("options %+v", o)
+	}
+}
+
+// byHost sends the requests to each host another way.
+type byHost map[string]http.RoundTripper
+
+func (b byHost) RoundTrip(r *http.Request) (*http.Response, error) {
+	return b[r.URL.Hostname()].RoundTrip(r)
+}
+
+// With the address of a secret, the password is read from the vault when a run starts, and once more when the site
+// refuses it.
+func TestPasswordInVault(t *testing.T) {
+	site := telemessagetest.New(telemessagetest.Options{Username: fetchtest.Username, Password: geheim})
+	secrets := vault.New(map[string]int{"local": vault.MayRead}, nil)
+	secrets.Put("site", geheim, vault.Attributes{})
+	toSite, stopSite := pipetest.Serve(site)
+	t.Cleanup(stopSite)
+	toVault, stopVault := pipetest.Serve(secrets)
+	t.Cleanup(stopVault)
+	env := good()
+	delete(env, "TELEMESSAGE_PASSWORD")
+	env["TELEMESSAGE_PASSWORD_SECRET"] = "https://localhost:8443/secrets/site"
+	c, err := readConfig(lookup(env))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cl, err := c.connect(byHost{"rest.telemessage.example": toSite, "localhost": toVault}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if secrets.Reads() != 0 {
+		t.Error("the vault is asked before a run starts")
+	}
+	ask := func() error {
+		_, _, err := cl.site.Count(t.Context(), time.Now().Add(-time.Hour), time.Now())
+		return err
+	}
+	if err := cl.signIn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(); err != nil || secrets.Reads() != 1 {
+		t.Errorf("%v after %d reads", err, secrets.Reads())
+	}
+	site.SetPassword("another-" + geheim)
+	secrets.Put("site", "another-"+geheim, vault.Attributes{})
+	if err := ask(); err != nil || secrets.Reads() != 2 {
+		t.Errorf("after a change: %v after %d reads", err, secrets.Reads())
 	}
 }
 

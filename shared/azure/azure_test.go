@@ -2,6 +2,7 @@ package azure
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -93,6 +94,8 @@ func TestErrors(t *testing.T) {
 			"test service unavailable: connection refused"},
 		{"connection reset", fail(io.ErrUnexpectedEOF), ErrUnavailable, true,
 			"test service unavailable: the connection broke off"},
+		{"unknown certificate", fail(&tls.CertificateVerificationError{Err: errors.New("secret-account")}),
+			ErrUnavailable, true, "test service unavailable: its certificate is not trusted"},
 		{"unknown failure", fail(errors.New("dial secret-account")), ErrUnavailable, true,
 			"test service unavailable: no connection"},
 	} {

@@ -4,6 +4,7 @@ package azure
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -114,11 +115,14 @@ func ownCode(answer *azcore.ResponseError) string {
 func describeTransport(err error) string {
 	var dns *net.DNSError
 	var timeout net.Error
+	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &dns):
 		return "its host's name has no address"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "no answer in time"
+	case errors.As(err, &certificate):
+		return "its certificate is not trusted"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// ErrNotTried matches the error of a link that was not tried, because another one does not work.
+var ErrNotTried = errors.New("not tried")
+
 // TryLink tries one link for at most limit, and returns its result. do returns what helps against an error.
 func TryLink(ctx context.Context, link string, limit time.Duration, try func(context.Context) error,
 	do func(error) string) Link {
@@ -15,7 +18,9 @@ func TryLink(ctx context.Context, link string, limit time.Duration, try func(con
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := try(ctx); errors.Is(err, context.DeadlineExceeded) {
+	if err := try(ctx); errors.Is(err, ErrNotTried) {
+		return Link{Link: link, State: LinkUnknown, Says: err.Error(), Do: do(err)}
+	} else if errors.Is(err, context.DeadlineExceeded) {
 		return Link{Link: link, State: LinkFailed, Says: fmt.Sprintf("no answer within %v", limit), Do: do(err)}
 	} else if err != nil {
 		return Link{Link: link, State: LinkFailed, Says: err.Error(), Do: do(err)}

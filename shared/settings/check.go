@@ -23,6 +23,11 @@ var (
 	clientIDForm = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 	domainForm   = regexp.MustCompile(`^(` + label + `\.)+` + label + `$`)
 	classForm    = regexp.MustCompile(`(?i)^IPM\.(Note|ExternalData\.[a-z0-9_-]+)(\.[a-z0-9_-]+)*$`)
+
+	// Key Vault, objects, identifiers and versioning: names of vaults and of secrets.
+	vaultForm   = regexp.MustCompile(`^[a-z][a-z0-9-]{1,22}[a-z0-9]$`)
+	secretForm  = regexp.MustCompile(`^/secrets/[0-9A-Za-z-]{1,127}$`)
+	versionForm = regexp.MustCompile(`^/secrets/[0-9A-Za-z-]{1,127}/[^/]+$`)
 )
 
 // These checks describe mistakes in their own words, because an error of a parser may quote the value.
@@ -35,7 +40,7 @@ func checkUserName(v string) (string, error) {
 	return checkPassword(v)
 }
 
-// checkPassword accepts valid UTF-8 without control characters.
+// checkPassword accepts valid UTF-8 without control characters: RFC 7617 section 2 allows none in a password.
 func checkPassword(v string) (string, error) {
 	if !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
 		return "", errors.New("holds a control character, perhaps a line break at its end")
@@ -104,14 +109,39 @@ func checkBody(v string) (string, error) {
 
 // checkGraphURL accepts a host of Microsoft Graph or of this machine. The host receives a token that can write into
 // mailboxes, so no other is allowed.
-func checkGraphURL(host string) (string, error) {
+func checkGraphURL(u *url.URL) error {
 	known := slices.ContainsFunc(allClouds(), func(c cloud) bool {
-		return record.EqualFoldASCII("https://"+host, c.graph)
+		return record.EqualFoldASCII("https://"+u.Hostname(), c.graph)
 	})
-	if !known && !azure.IsLoopback(host) {
-		return "", errors.New("is the address of no cloud's Microsoft Graph")
+	if !known && !azure.IsLoopback(u.Hostname()) {
+		return errors.New("is the address of no cloud's Microsoft Graph")
 	}
-	return host, nil
+	return nil
+}
+
+// checkSecretURL accepts the address of a secret in a Key Vault of one of the clouds, or on this machine. The host
+// receives a token that opens the vault, so no other is allowed. A version is refused: a changed password is a new
+// version of the secret, and would never be read.
+func checkSecretURL(u *url.URL) error {
+	host := record.LowerASCII(u.Hostname())
+	vault, domain, _ := strings.Cut(host, ".")
+	known := vaultForm.MatchString(vault) && slices.ContainsFunc(allClouds(), func(c cloud) bool {
+		return domain == c.vault
+	})
+	path := u.EscapedPath()
+	switch {
+	case u.Scheme != "https":
+		return errors.New("is not encrypted: Key Vault is called by https, on this machine too")
+	case !known && !azure.IsLoopback(host):
+		return errors.New("is the address of no cloud's Key Vault")
+	case known && u.Port() != "" && u.Port() != "443":
+		return errors.New("has a port that Key Vault does not have")
+	case versionForm.MatchString(path):
+		return errors.New("names a version of the secret, so that a changed password would never be read")
+	case !secretForm.MatchString(path):
+		return errors.New("does not end with /secrets/ and the secret's name")
+	}
+	return nil
 }
 
 // checkRegion accepts a country and returns its two-letter ISO 3166 code.

@@ -4,18 +4,23 @@ package settings
 type cloud struct {
 	name, alias    string // alias is the name in the Azure SDKs
 	graph, login   string
-	uploadSessions bool // whether an attachment can be uploaded in parts
+	vault          string // domain of the Key Vaults
+	uploadSessions bool   // whether an attachment can be uploaded in parts
 }
 
 // allClouds returns the clouds of Microsoft that are supported.
 func allClouds() []cloud {
 	return []cloud{
-		{"worldwide", "AzurePublic", "https://graph.microsoft.com", "https://login.microsoftonline.com", true},
+		{"worldwide", "AzurePublic", "https://graph.microsoft.com", "https://login.microsoftonline.com",
+			"vault.azure.net", true},
 		// Azure has one government cloud, but Graph has two in it; most tenants are in the first. The published v1.0
 		// schema of Microsoft Graph in both has no createUploadSession for attachments.
-		{"usgov-high", "AzureUSGovernment", "https://graph.microsoft.us", "https://login.microsoftonline.us", false},
-		{"usgov-dod", "", "https://dod-graph.microsoft.us", "https://login.microsoftonline.us", false},
-		{"china", "AzureChina", "https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn", true},
+		{"usgov-high", "AzureUSGovernment", "https://graph.microsoft.us", "https://login.microsoftonline.us",
+			"vault.usgovcloudapi.net", false},
+		{"usgov-dod", "", "https://dod-graph.microsoft.us", "https://login.microsoftonline.us",
+			"vault.usgovcloudapi.net", false},
+		{"china", "AzureChina", "https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn",
+			"vault.azure.cn", true},
 	}
 }
 

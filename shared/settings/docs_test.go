@@ -128,7 +128,8 @@ func TestSampleNamesWhatTheCodeReads(t *testing.T) {
 }
 
 // An app reads exactly the settings that name it: the handler's code holds each name, and no other
-// of the table. The storage's names are in this package, in StorageConfig.
+// of the table. The names of the storage and of the site's password are in this package, in StorageConfig and
+// PasswordConfig.
 func TestTableNamesTheAppsThatRead(t *testing.T) {
 	for _, app := range []string{Fetch, Import} {
 		read := literals(t, filepath.Join(root, "handlers", app))
@@ -136,6 +137,9 @@ func TestTableNamesTheAppsThatRead(t *testing.T) {
 			for _, name := range []string{storage, storageBlob, storageTable, storageClient} {
 				read[name] = true
 			}
+		}
+		if read["PasswordConfig"] {
+			read[sitePassword], read[sitePasswordSecret] = true, true
 		}
 		for _, s := range Table() {
 			if has := slices.Contains(s.Apps, app); has != read[s.Name] {

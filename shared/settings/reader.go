@@ -40,7 +40,8 @@ func (r *Reader) Err() error {
 // Check reads all settings and returns every mistake, in the form of Err.
 func Check(lookup func(string) (string, bool)) error {
 	r := Read(lookup)
-	StorageConfig(r) // first: it reports missing settings only if each of its settings is valid
+	StorageConfig(r) // first, both: they report missing settings only if each of their settings is valid
+	PasswordConfig(r)
 	for _, s := range allSettings() {
 		switch s.kind {
 		case secret:
@@ -167,8 +168,8 @@ func (r *Reader) URL(name string) *url.URL {
 		return nil
 	}
 	u, err := parseURL(v)
-	if err == nil && s.check != nil {
-		_, err = s.check(u.Hostname())
+	if err == nil && s.checkURL != nil {
+		err = s.checkURL(u)
 	}
 	if err != nil {
 		r.fail(s, err.Error())

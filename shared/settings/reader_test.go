@@ -161,7 +161,6 @@ func TestBadValues(t *testing.T) {
 		{"TELEMESSAGE_USERNAME", "", "is missing"},
 		{"TELEMESSAGE_USERNAME", "jane:hunter2", "colon"},
 		{"TELEMESSAGE_USERNAME", "jane\ndoe", "control"},
-		{"TELEMESSAGE_PASSWORD", "", "is missing"},
 		{"TELEMESSAGE_PASSWORD", "hunter2\n", "control"},
 		{"TELEMESSAGE_PASSWORD", "hunter2\xff", "control"},
 		{"TELEMESSAGE_PASSWORD", "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/hunter2)",
@@ -385,6 +384,7 @@ func TestCheck(t *testing.T) {
 	}
 	delete(good, storageBlob) // a connection string, or the addresses of the services
 	delete(good, storageTable)
+	delete(good, sitePasswordSecret) // or the password itself
 	lookup := func(values map[string]string) func(string) (string, bool) {
 		return func(name string) (string, bool) { v, ok := values[name]; return v, ok }
 	}
@@ -403,7 +403,7 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	err := Check(lookup(nil))
-	for _, name := range []string{"TELEMESSAGE_URL", "TELEMESSAGE_USERNAME", "TELEMESSAGE_PASSWORD", storageBlob} {
+	for _, name := range []string{"TELEMESSAGE_URL", "TELEMESSAGE_USERNAME", sitePasswordSecret, storageBlob} {
 		if err == nil || strings.Count(err.Error(), name+" is missing") != 1 {
 			t.Errorf("without settings, %s: %v", name, err)
 		}

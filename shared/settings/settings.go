@@ -5,6 +5,7 @@ package settings
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 )
 
@@ -30,6 +31,8 @@ type Setting struct {
 	min     int64  // lowest number, bytes or nanoseconds
 	max     int64
 	check   func(string) (string, error) // returns the text normalized, or an error that does not contain it
+
+	checkURL func(*url.URL) error // the check of an address, after those that all addresses have
 }
 
 // kind is the type of a setting's value. Reader has one method for each.

@@ -10,6 +10,9 @@ const (
 	storageTable  = storage + "__tableServiceUri"
 	storageClient = storage + "__clientId"
 
+	sitePassword       = "TELEMESSAGE_PASSWORD"
+	sitePasswordSecret = sitePassword + "_SECRET"
+
 	graphURL   = "GRAPH_URL"
 	azureCloud = "AZURE_CLOUD"
 )
@@ -31,10 +34,16 @@ func allSettings() []Setting {
 			Meaning: "the user name at the TeleMessage site",
 		},
 		{
-			Name: "TELEMESSAGE_PASSWORD", Required: true, Apps: []string{Fetch}, kind: secret, check: checkPassword,
+			Name: sitePassword, Apps: []string{Fetch}, kind: secret, check: checkPassword,
 			Form:    "the password as it is, without control characters",
 			Example: "correct-horse-battery-staple",
-			Meaning: "the password at the TeleMessage site; in Azure the setting is a reference to Key Vault, which the platform resolves",
+			Meaning: "the password at the TeleMessage site; for one machine only. In Azure use `" + sitePasswordSecret + "`",
+		},
+		{
+			Name: sitePasswordSecret, Apps: []string{Fetch}, kind: address, checkURL: checkSecretURL,
+			Form:    "the https address of a secret in a Key Vault of one of the clouds, or on this machine, without a version",
+			Example: "https://contoso-fetch.vault.azure.net/secrets/telemessage-password",
+			Meaning: "the secret in Key Vault that holds the password at the TeleMessage site. Its latest version is read at the start of each run, and once more if the site refuses the password",
 		},
 		{
 			Name: "FETCH_FROM", Apps: []string{Fetch}, kind: moment, derived: "24 hours before the first run",
@@ -77,7 +86,7 @@ func allSettings() []Setting {
 			derived: "the app's own identity",
 			Form:    "a client id: 32 hex digits in five groups",
 			Example: "00000000-0000-0000-0000-000000000000",
-			Meaning: "which user-assigned managed identity to use, for storage and for Microsoft Graph",
+			Meaning: "which user-assigned managed identity to use, for storage, Key Vault and Microsoft Graph",
 		},
 		{
 			Name: azureCloud, Default: "worldwide", Apps: both, kind: text, check: checkCloud,
@@ -86,7 +95,7 @@ func allSettings() []Setting {
 			Meaning: "the cloud of the tenant: it decides where to sign in, and which Microsoft Graph is used",
 		},
 		{
-			Name: graphURL, Apps: []string{Import}, kind: address, check: checkGraphURL,
+			Name: graphURL, Apps: []string{Import}, kind: address, checkURL: checkGraphURL,
 			derived: "by `" + azureCloud + "`",
 			Form:    "the https address of one of the clouds' Microsoft Graph, or one on this machine",
 			Example: "https://graph.microsoft.com",

@@ -53,7 +53,10 @@ var errLeaseLost = errors.New("the checkpoint's lease was lost")
 
 // Options holds what a Collector works with.
 type Options struct {
-	Site        *client.Client
+	Site *client.Client
+	// SignIn reads the credentials at the site anew, before the first window of each run. An error that matches
+	// funchost.ErrUnavailable passes by itself. nil means that the credentials never change.
+	SignIn      func(context.Context) error
 	Batches     *archive.Batches
 	Media       *archive.Media
 	Deferred    *archive.Deferred
@@ -71,6 +74,7 @@ type Pause interface {
 // Collector implements the function fetch. Only the instance that holds the checkpoint's lease works at any time.
 type Collector struct {
 	site        *client.Client
+	signIn      func(context.Context) error // nil: the credentials at the site never change
 	batches     *archive.Batches
 	media       *archive.Media
 	deferred    *archive.Deferred
@@ -87,8 +91,8 @@ type Collector struct {
 // New returns a Collector. It makes no request.
 func New(o Options) *Collector {
 	return &Collector{
-		site: o.Site, batches: o.Batches, media: o.Media, deferred: o.Deferred, checkpoints: o.Checkpoints,
-		paused: o.Pause, from: o.From, now: o.Now, leaseWait: leaseWait, pause: retry.Sleep,
+		site: o.Site, signIn: o.SignIn, batches: o.Batches, media: o.Media, deferred: o.Deferred,
+		checkpoints: o.Checkpoints, paused: o.Pause, from: o.From, now: o.Now, leaseWait: leaseWait, pause: retry.Sleep,
 	}
 }
 
@@ -231,6 +235,9 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 		if err := c.checkPause(ctx); err != nil {
 			return notePause(err, res, log)
 		}
+		if err := c.readCredentials(ctx, inv, log); err != nil {
+			return err
+		}
 		win := &state.Open[i]
 		log := log.With("run", win.Folder)
 		turn, err := state.beginTurn(ctx, inv, win, log)
@@ -311,8 +318,9 @@ func asStatus(err error, log *slog.Logger) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, client.ErrCredentials):
-		log.Error("the site refuses the credentials: nothing is fetched until TELEMESSAGE_USERNAME and TELEMESSAGE_PASSWORD are right, "+
-			"and then everything that is due; this run does not try again",
+		log.Error("the site refuses the credentials: nothing is fetched until the user name and the password are right, "+
+			"and then everything that is due; this run does not try again. The user name is TELEMESSAGE_USERNAME; "+
+			"infra/password stores the password (on one machine: TELEMESSAGE_PASSWORD)",
 			"event", "fetch.credentialsRefused", "error", err.Error())
 		return nil
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, archive.ErrUnavailable),

@@ -40,6 +40,7 @@ func (l workLimits) withDefaults() workLimits {
 type invocation struct {
 	limits   workLimits
 	command  string // only the windows of this command are worked on; "": all
+	signedIn bool   // the credentials at the site were read
 	failures []error
 	failed   map[string]bool // folders of windows that failed in this invocation
 	turns    map[string]int  // by folder: turns that a window has had

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/control"
 	"o2archiver/shared/source/telemessage/client"
+	"o2archiver/shared/vault"
 )
 
 // Site is what a check asks of the site.
@@ -15,17 +17,39 @@ type Site interface {
 	Count(ctx context.Context, from, to time.Time) (total int64, known bool, err error)
 }
 
-// Links returns the checks of the site and of the archive's storage. The site is asked for the number of items of one
-// minute: the smallest request that needs the password.
-func Links(site Site, store *archive.Store, now func() time.Time) []Check {
-	return []Check{
+// Links returns the checks of the vault, of the site and of the archive's storage. signIn reads the password from the
+// vault; it is nil if there is none. The site is asked for the number of items of one minute: the smallest request that
+// needs the password. Without the password it is not asked, because the site counts refused tries.
+func Links(signIn func(context.Context) error, site Site, store *archive.Store, now func() time.Time) []Check {
+	var links []Check
+	if signIn != nil {
+		links = append(links, Check{Link: "vault", Try: func(ctx context.Context) error {
+			err := signIn(ctx)
+			if e, ok := errors.AsType[*vault.Error](err); ok {
+				return vaultError{e}
+			}
+			return err
+		}, Do: func(err error) string {
+			if e, ok := errors.AsType[vaultError](err); ok {
+				return e.inner.Do
+			}
+			return "look at the vault's network settings and at the health of Key Vault in Azure, and check again"
+		}})
+	}
+	return append(links, []Check{
 		{Link: "site",
 			Try: func(ctx context.Context) error {
+				if signIn != nil && signIn(ctx) != nil {
+					return fmt.Errorf("%w: the password can't be read from the vault", control.ErrNotTried)
+				}
 				to := now().UTC().Add(-time.Hour).Truncate(time.Minute)
 				_, _, err := site.Count(ctx, to.Add(-time.Minute), to)
 				return err
 			},
 			Do: func(err error) string {
+				if errors.Is(err, control.ErrNotTried) {
+					return "do what helps the vault, and check again"
+				}
 				if errors.Is(err, client.ErrCredentials) {
 					return "set the password with infra/password, and compare TELEMESSAGE_USERNAME; " +
 						"do not try often, because the site may lock the account"
@@ -42,8 +66,13 @@ func Links(site Site, store *archive.Store, now func() time.Time) []Check {
 				}
 				return "look at the storage account's health and network in the Azure portal, and check again"
 			}},
-	}
+	}...)
 }
+
+// vaultError is what a vault's error says, without what to do: a link has a place of its own for that.
+type vaultError struct{ inner *vault.Error }
+
+func (e vaultError) Error() string { return e.inner.Says }
 
 // checkStorage returns an error if a right is missing that fetch needs on the archive's containers.
 func checkStorage(ctx context.Context, store *archive.Store) error {
