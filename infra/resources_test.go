@@ -238,16 +238,22 @@ func TestAppSettings(t *testing.T) {
 				}
 			}
 		}
-		if got := all["fetch"]["TELEMESSAGE_PASSWORD"]; !regexp.MustCompile(
-			`^@Microsoft\.KeyVault\(VaultName=kv-fetch-[a-z0-9]{13};SecretName=telemessage-password\)$`).MatchString(
-			got) {
-			t.Errorf("TELEMESSAGE_PASSWORD is %q", got)
+		for _, c := range clouds {
+			form := `^https://kv-fetch-[a-z0-9]{13}` + regexp.QuoteMeta(c.vault) + `/secrets/telemessage-password$`
+			got := c.resolve(t, all["fetch"]["TELEMESSAGE_PASSWORD_SECRET"])
+			if !regexp.MustCompile(form).MatchString(got) {
+				t.Errorf("%s: TELEMESSAGE_PASSWORD_SECRET is %q", c.name, got)
+			}
 		}
 		for app, of := range all {
-			for _, name := range []string{"TELEMESSAGE_PASSWORD", "TELEMESSAGE_URL", "TELEMESSAGE_USERNAME"} {
+			for _, name := range []string{"TELEMESSAGE_PASSWORD_SECRET", "TELEMESSAGE_URL", "TELEMESSAGE_USERNAME"} {
 				if _, ok := of[name]; ok && app != "fetch" {
 					t.Errorf("%s has %s", app, name)
 				}
+			}
+			// A setting is there to read for everyone who may look at the app.
+			if _, ok := of["TELEMESSAGE_PASSWORD"]; ok {
+				t.Errorf("%s has the password among its settings", app)
 			}
 		}
 	})
@@ -262,17 +268,14 @@ func taken(t *testing.T, c cloud, of map[string]string, names []string) error {
 	t.Helper()
 	r := settings.Read(func(name string) (string, bool) {
 		value, ok := of[name]
-		if strings.HasPrefix(value, "@Microsoft.KeyVault(") {
-			value = "the host puts the password in its place"
-		}
 		return c.resolve(t, value), ok
 	})
 	for _, name := range names {
 		switch name {
 		case "TELEMESSAGE_URL", "GRAPH_URL":
 			r.URL(name)
-		case "TELEMESSAGE_PASSWORD":
-			r.Secret(name)
+		case "TELEMESSAGE_PASSWORD_SECRET":
+			settings.PasswordConfig(r)
 		case "FETCH_FROM":
 			r.Time(name)
 		case "MAX_ITEM_SIZE":

@@ -168,11 +168,10 @@ func TestPassword(t *testing.T) {
 		if strings.Contains(r.out, `p"a`) {
 			t.Errorf("%s shows the password", name)
 		}
-		// In the first deployment, too: the app was made before there was a password.
-		if told := len(r.with("configreferences")); told != 1 {
-			t.Errorf("%s: the app was told %d times", name, told)
+		// The app reads the vault by itself.
+		if told := len(r.with("/sites/")); told != 0 || !strings.Contains(r.out, "the next run of fetch reads it") {
+			t.Errorf("%s: the app was told %d times, and it says\n%s", name, told, r.out)
 		}
-		script(t, password+"\n", []string{"FAKE_NO_REFRESH=1"}, name).bad(t, "restart it")
 	}
 	r := script(t, "", []string{"FAKE_HAS_SECRET=1"}, "hooks/postprovision.sh")
 	r.good(t)
@@ -199,13 +198,12 @@ func TestPassword(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	var unset, azd []string
 	for name, value := range map[string]string{"AZURE_SUBSCRIPTION_ID": "s1", "AZURE_RESOURCE_GROUP": "rg1",
-		"FETCH_APP": "fetch1", "FETCH_VAULT": "kv1", "FETCH_SECRET": "secret1"} {
+		"FETCH_VAULT": "kv1", "FETCH_SECRET": "secret1"} {
 		unset, azd = append(unset, name+"="), append(azd, "FAKE_AZD_"+name+"="+value)
 	}
 	r := script(t, "secret\n", slices.Concat(unset, azd), "password")
 	r.good(t)
-	if len(r.with("--method put", "/subscriptions/s1/resourceGroups/rg1/", "/vaults/kv1/secrets/secret1")) != 1 ||
-		len(r.with("/sites/fetch1/config")) != 1 {
+	if len(r.with("--method put", "/subscriptions/s1/resourceGroups/rg1/", "/vaults/kv1/secrets/secret1")) != 1 {
 		t.Errorf("calls: %v", r.calls)
 	}
 	asked := regexp.MustCompile(`(?m)^  for name in (.*); do$`).FindStringSubmatch(read(t, "environment.sh"))

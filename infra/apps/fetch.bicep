@@ -156,7 +156,7 @@ module app '../modules/app.bicep' = {
     settings: union(settings, {
       TELEMESSAGE_URL: telemessageUrl
       TELEMESSAGE_USERNAME: telemessageUsername
-      TELEMESSAGE_PASSWORD: '@Microsoft.KeyVault(VaultName=${vaultName};SecretName=${secretName})'
+      TELEMESSAGE_PASSWORD_SECRET: 'https://${vaultName}${environment().suffixes.keyvaultDns}/secrets/${secretName}'
       FETCH_SCHEDULE: schedule
     })
   }
