@@ -134,7 +134,7 @@ func TestWrongCredentials(t *testing.T) {
 				t.Errorf("error %v; want none, and %q in the log:\n%s", err, tt.want, w.Log)
 			}
 			w.items(1)
-			if want := (Result{Open: 3, Watermark: from}); res != want {
+			if want := (Result{Open: 3, Watermark: from, Refused: true}); res != want {
 				t.Errorf("%+v, want %+v", res, want)
 			}
 		})
