@@ -182,6 +182,7 @@ function Write-Pause {
             Exit-WithoutRole -Archive $Archive -Role $role -Container settings -Failed 'settings/connector.json was not written'
         }
         $refused = $etag
+        [Console]::Error.WriteLine('settings/connector.json was perhaps changed meanwhile, and is read again')
     }
     Exit-Script -Message 'settings/connector.json is changed again and again; nothing was written'
 }
@@ -225,9 +226,9 @@ switch -CaseSensitive ("${count}:$Action") {
         $app = 'import'
         $document = [ordered]@{ kind = 'check'; mailbox = $Word[1] }
     }
-    { $_ -cin '0:pause', '0:start' } { break }
-    { $_ -cin '1:pause', '1:start' } {
-        if ($first -cnotin 'fetch', 'import') { Exit-Script -Code 2 -Message $usage }
+    { @('0:pause', '0:start') -ccontains $_ } { break }
+    { @('1:pause', '1:start') -ccontains $_ } {
+        if (@('fetch', 'import') -cnotcontains $first) { Exit-Script -Code 2 -Message $usage }
         $apps = @($first)
     }
     '1:answer' {
@@ -247,7 +248,7 @@ $said = @{
 $turn = @{ fetch = 'five'; import = 'ten' }
 $archive = Open-Archive
 try {
-    if ($Action -cin 'pause', 'start') {
+    if (@('pause', 'start') -ccontains $Action) {
         if ($PSCmdlet.ShouldProcess('settings/connector.json', "$Action $($apps -join ', ')")) {
             Write-Pause -Archive $archive -App $apps -Paused $(if ($Action -ceq 'pause') { 'true' } else { 'false' })
             foreach ($each in $apps) { Write-Output -InputObject $said["$Action $each"] }

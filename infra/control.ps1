@@ -176,7 +176,7 @@ function Test-Final {
     [CmdletBinding()]
     [OutputType([bool])]
     param([Parameter(Mandatory)][hashtable]$Answer)
-    return $Answer.State -cin 'done', 'refused', 'failed'
+    return @('done', 'refused', 'failed') -ccontains $Answer.State
 }
 
 # Format-Link returns one link as a row of the table; the second line of a row is what helps.

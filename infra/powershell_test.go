@@ -194,6 +194,7 @@ func TestPowerShellSaysTheSame(t *testing.T) {
 			"import: started. What waits is imported by the next sweep, within ten minutes.", "there is no command",
 			"the command cannot be looked for", "settings/connector.json cannot be read",
 			"settings/connector.json was not written",
+			"settings/connector.json was perhaps changed meanwhile, and is read again",
 			"{0,127}(/([0-9]{5}|a[0-9]{6})(-z{0,3}[b-z])?", `((fetch|import)/)?[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8,32}`,
 			"Exit codes: 0 it is done, and every link of a check is ok;"},
 		{"check", "check.ps1"}: {"MAILBOX, the address of a mailbox for a test message",

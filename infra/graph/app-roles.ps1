@@ -63,7 +63,7 @@ function Invoke-Graph {
 $principal = $env:IMPORT_PRINCIPAL_ID
 if (-not $principal) { Exit-Script -Message 'IMPORT_PRINCIPAL_ID: is not set: azd env get-value IMPORT_PRINCIPAL_ID' }
 $roles = @('User.Read.All', 'Mail.ReadWrite')
-$known = if ($Action -ceq 'show') { $Role -ceq '' } else { $Action -cin 'grant', 'revoke' -and $Role -cin $roles }
+$known = if ($Action -ceq 'show') { $Role -ceq '' } else { (@('grant', 'revoke') -ccontains $Action) -and ($roles -ccontains $Role) }
 if (-not $known) {
     Exit-Script -Code 2 -Message 'show | grant ROLE | revoke ROLE, with User.Read.All or Mail.ReadWrite'
 }
