@@ -1,0 +1,216 @@
+package delivery
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+
+	"o2archiver/shared/record"
+	"o2archiver/shared/source/delivery/mimeread"
+)
+
+// endless is a reader of so many bytes of one content, without holding them.
+type endless struct {
+	of   string
+	left int
+	at   int
+}
+
+func (e *endless) Read(p []byte) (n int, err error) {
+	for n < len(p) && e.left > 0 {
+		c := copy(p[n:min(len(p), n+e.left)], e.of[e.at:])
+		n, e.left, e.at = n+c, e.left-c, (e.at+c)%len(e.of)
+	}
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// Hostile messages have an outcome, and take no more memory than their header and text do, however large they are. Not
+// parallel: it measures.
+func TestHostileMessages(t *testing.T) {
+	const mixed = "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+	deep := strings.Builder{}
+	for n := range 1_000 {
+		fmt.Fprintf(&deep, "Content-Type: multipart/mixed; boundary=x%d\r\n\r\n--x%d\r\n", n, n)
+	}
+	for _, tt := range []struct {
+		name        string
+		eml         io.Reader
+		fault, left string
+		parts       int
+		memory      uint64 // MiB allocated in all
+	}{
+		{"a header of 10 MB", io.MultiReader(strings.NewReader(head), strings.NewReader("X-Long: "),
+			&endless{of: "x", left: 10 << 20}, strings.NewReader("\r\n\r\ntext")), "the header of the message", "",
+			0, 48},
+		{"a header of 7 MB", io.MultiReader(strings.NewReader(head), strings.NewReader("X-Long: "),
+			&endless{of: "x", left: 7 << 20}, strings.NewReader("\r\n\r\ntext")), "", "", 0, 100},
+		{"a million fields", io.MultiReader(strings.NewReader(head), &endless{of: "a: b\r\n", left: 6 << 20},
+			strings.NewReader("\r\ntext")), "the header of the message", "", 0, 32},
+		{"a text of 64 MiB", io.MultiReader(strings.NewReader(head+"\r\n"), &endless{of: "text\r\n",
+			left: 64 << 20}), "",
+			"text (all after the first 4 MiB", 1, 64},
+		{"a text of control characters", io.MultiReader(strings.NewReader(head+"\r\n"),
+			&endless{of: "\x01", left: 4 << 20}), "header and text of the message", "", 0, 130},
+		{"HTML of 64 MiB", io.MultiReader(strings.NewReader(head+"Content-Type: text/html\r\n\r\n"),
+			&endless{of: "<p>text</p>", left: 64 << 20}), "", "text (all after the first 4 MiB", 1, 64},
+		{"an attachment of 64 MiB", io.MultiReader(strings.NewReader(head+mixed+"--b\r\n\r\ntext\r\n--b\r\n"+
+			"Content-Type: audio/wav\r\nContent-Transfer-Encoding: base64\r\n\r\n"),
+			&endless{of: strings.Repeat("QUJD", 19) + "\r\n", left: 64 << 20}, strings.NewReader("\r\n--b--")), "",
+			"", 1, 8},
+		{"MIME of 1,000 levels", io.MultiReader(strings.NewReader(head + deep.String() + "\r\ntext")), "",
+			"attachment (parts below 100 levels are one attachment)", 1, 8},
+		{"a million parts", io.MultiReader(strings.NewReader(head+mixed), &endless{of: "--b\r\n\r\n\r\n",
+			left: 9_000_000}),
+			"", "attachment (all after the first 10000 parts)", mimeread.MaxParts - 1, 64},
+		{"names of parts", io.MultiReader(strings.NewReader(head+mixed),
+			&endless{of: "--b\r\nContent-Type: image/png; name=" +
+				strings.Repeat("n", 60_000) + "\r\n\r\n\r\n", left: 20 << 20}), "", "item (it ends before", 350, 130},
+		{"delimiters that are none", io.MultiReader(strings.NewReader(head+mixed+"--b\r\n\r\n"),
+			&endless{of: "--\r\n--b-\r\n", left: 4 << 20}, strings.NewReader("--b--")), "", "", 0, 64},
+	} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		e, err := Describe(tt.eml, Options{})
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		if used := (after.TotalAlloc - before.TotalAlloc) >> 20; used > tt.memory {
+			t.Errorf("%s: %d MiB of memory, want at most %d", tt.name, used, tt.memory)
+		}
+		if !strings.HasPrefix(e.Fault, tt.fault) || (e.Fault == "") != (tt.fault == "") || e.RawHash == "" ||
+			e.ID != "m1" {
+			t.Errorf("%s: fault %q, id %q", tt.name, e.Fault, e.ID)
+		}
+		r, err := Parse(e)
+		var fault *record.Fault
+		if errors.As(err, &fault) != (tt.fault != "") {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if r == nil {
+			continue
+		}
+		if left := strings.Join(r.LeftOut, " | "); !strings.Contains(left, tt.left) || len(r.Attachments) != tt.parts {
+			t.Errorf("%s: %d attachments, left out %q", tt.name, len(r.Attachments), left)
+		}
+	}
+}
+
+// A part is stored with its decoded bytes and its ordinal. An error of the store or of the message is returned.
+func TestStore(t *testing.T) {
+	t.Parallel()
+	eml, err := os.ReadFile("testdata/04-mms.eml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stored []string
+	e, err := Describe(bytes.NewReader(eml), Options{Store: func(p Part, r io.Reader) (record.Media, error) {
+		content, err := io.ReadAll(r)
+		stored = append(stored, fmt.Sprintf("%d %s %s %.4q", p.Ordinal, p.Name, p.Type, content))
+		return record.Media{SHA256: fmt.Sprint(len(stored)), Day: "2026/11/28"}, err
+	}})
+	want := `1 layout.smil application/smil; charset=UTF-8 "<smi" | 2 photo.png image/png "\x89PNG"`
+	if got := strings.Join(stored, " | "); err != nil || got != want {
+		t.Errorf("stored %s, %v", got, err)
+	}
+	r, err := Parse(e)
+	if err != nil || len(r.Attachments) != 2 || r.Attachments[1].Blob() != "2026/11/28/2" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	e.Media = e.Media[:1]
+	e.Media[0] = record.Media{Gone: "the storage refused it", Size: 5}
+	if r, err = Parse(e); err != nil || r.Attachments[0].Gone == "" || r.Attachments[1].Gone != "it was not stored" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	gone := errors.New("gone")
+	if _, err = Describe(bytes.NewReader(eml), Options{Store: func(Part, io.Reader) (record.Media, error) {
+		return record.Media{}, gone
+	}}); !errors.Is(err, gone) {
+		t.Errorf("an error of the store: %v", err)
+	}
+	for _, n := range []int{0, 100, 500, 1000, len(eml)} {
+		_, err := Describe(io.MultiReader(bytes.NewReader(eml[:n]), iotest.ErrReader(gone)), Options{})
+		if !errors.Is(err, gone) {
+			t.Errorf("an error after %d bytes: %v", n, err)
+		}
+	}
+}
+
+// What a line of another version or form makes is a fault.
+func TestParseOfOtherEntries(t *testing.T) {
+	t.Parallel()
+	for name, e := range map[string]record.Entry{
+		"version": {Version: 2, Mail: &record.Mail{}, RawHash: "00ff"}, "no mail": {Version: 1, RawHash: "00ff"},
+		"fault": {Version: 1, Fault: "too large", RawHash: "00ff"}, "nothing in it": {Version: 1,
+			Mail: &record.Mail{}, RawHash: "00ff"},
+	} {
+		_, err := Parse(e)
+		var fault *record.Fault
+		if !errors.As(err, &fault) || fault.ID != "sha256:00ff" || fault.SHA256 != "00ff" {
+			t.Errorf("%s: %+v", name, err)
+		}
+	}
+}
+
+func FuzzDescribe(f *testing.F) {
+	samples, err := filepath.Glob("testdata/*.eml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range samples {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		for _, source := range []string{"", record.GenericEML} {
+			e := described(t, raw, Options{Source: source})
+			r, err := Parse(e)
+			var fault *record.Fault
+			switch {
+			case err != nil && (!errors.As(err, &fault) || fault.ID == ""):
+				t.Fatalf("an error that is no fault, or without an identity: %v", err)
+			case err != nil:
+				continue
+			case r.ID == "" || r.Time.Year() < 2000 || r.Time.Year() > 9999 || len(r.Attachments) != len(e.Media):
+				t.Errorf("%+v", r)
+			}
+			for _, s := range append([]string{r.ID, r.Text, r.Subject, r.From.Value, r.From.Name(), string(r.Kind),
+				r.Status,
+				r.GroupName, r.Network, r.ContentType}, r.LeftOut...) {
+				if !utf8.ValidString(s) {
+					t.Errorf("invalid UTF-8 %q", s)
+				}
+			}
+		}
+	})
+}
+
+// The target of a delivery day is 1,500 messages a second on two processors.
+func BenchmarkDescribe(b *testing.B) {
+	eml, err := os.ReadFile("testdata/04-mms.eml")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Describe(bytes.NewReader(eml), Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
