@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -87,58 +86,6 @@ func bicepFiles(t *testing.T) (files []string) {
 	return files
 }
 
-func TestBicepHasNothingToSay(t *testing.T) {
-	bicep := need(t, "bicep")
-	var group sync.WaitGroup
-	defer group.Wait()
-	for _, file := range bicepFiles(t) {
-		if filepath.Ext(file) != ".bicepparam" && file != "main.bicep" {
-			continue // main.bicep brings its modules with it
-		}
-		group.Go(func() {
-			if _, said, err := compile("", bicep, "lint", file); err != nil || len(said) > 0 {
-				t.Errorf("bicep lint %s: %v\n%s", file, err, said)
-			}
-		})
-	}
-	group.Go(func() {
-		out, _, err := compile("", bicep, "build", "main.bicep", "--stdout")
-		if err != nil || !json.Valid(out) {
-			t.Errorf("bicep build main.bicep: %v, %d bytes", err, len(out))
-		}
-	})
-}
-
-// The strict rules are in force: a file that breaks them is refused for each.
-func TestStrictRules(t *testing.T) {
-	bicep := need(t, "bicep")
-	bad := filepath.Join(t.TempDir(), "bad.bicep")
-	const text = `param unused string
-var x = 1
-resource s 'Microsoft.Storage/storageAccounts@2019-04-01' = {
-  name: 'core.windows.net'
-  location: 'westus'
-  kind: 'StorageV2'
-  sku: { name: 'Standard_LRS' }
-}
-output key string = s.listKeys().keys[0].value
-`
-	if err := os.WriteFile(bad, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, said, err := compile("", bicep, "lint", bad, "--config", "bicepconfig.json")
-	if err == nil {
-		t.Error("a file that breaks the rules passes")
-	}
-	for _, rule := range []string{"no-hardcoded-location", "no-hardcoded-env-urls", "no-unused-params",
-		"no-unused-vars",
-		"outputs-should-not-contain-secrets", "use-recent-api-versions", "use-description-params"} {
-		if !strings.Contains(string(said), "Error "+rule) {
-			t.Errorf("the rule %s is not in force:\n%s", rule, said)
-		}
-	}
-}
-
 // The compiler takes the nearest bicepconfig.json alone: the one with the extension, in graph, has to repeat the rules.
 func TestGraphHasTheStrictRules(t *testing.T) {
 	var ours, graphs map[string]any
@@ -175,24 +122,6 @@ func TestAppsAreTheSameEverywhere(t *testing.T) {
 	}
 	if found, err := filepath.Glob("apps/*.bicep"); err != nil || len(found) != len(names) {
 		t.Errorf("apps/ holds %v (%v)", found, err)
-	}
-}
-
-func TestBicepIsFormatted(t *testing.T) {
-	bicep := need(t, "bicep")
-	work := t.TempDir()
-	if err := copySources(work); err != nil {
-		t.Fatal(err)
-	}
-	for _, pattern := range []string{"**/*.bicep", "**/*.bicepparam"} {
-		if _, said, err := compile(work, bicep, "format", "--pattern", pattern); err != nil {
-			t.Fatalf("bicep format: %v\n%s", err, said)
-		}
-	}
-	for _, file := range append(bicepFiles(t), filepath.Join("graph", "tenant-wide.bicep")) {
-		if read(t, file) != read(t, filepath.Join(work, file)) {
-			t.Errorf("%s is not formatted: bicep format %s", file, file)
-		}
 	}
 }
 

@@ -5,14 +5,53 @@
 
 targetScope = 'subscription'
 
-import { customerKey as customerKeyType, network as networkType, platform as platformType, size as sizeType } from 'modules/types.bicep'
+import { network as networkType, platform as platformType } from 'modules/types.bicep'
 
 @description('Name of the environment: it is part of the resource group\'s name and makes the other names unique.')
 @minLength(1)
 @maxLength(40)
 param environmentName string
 
-@description('Region of everything, e.g. uksouth. It has to offer Flex Consumption.')
+@description('Region of everything, one that offers Flex Consumption. infra/hooks/preprovision.sh asks Azure for the present list; a region that is missing here may be added.')
+@allowed([
+  'australiaeast'
+  'australiasoutheast'
+  'brazilsouth'
+  'canadacentral'
+  'centralindia'
+  'centralus'
+  'eastasia'
+  'eastus'
+  'eastus2'
+  'francecentral'
+  'germanywestcentral'
+  'italynorth'
+  'japaneast'
+  'koreacentral'
+  'northcentralus'
+  'northeurope'
+  'norwayeast'
+  'southafricanorth'
+  'southcentralus'
+  'southeastasia'
+  'southindia'
+  'spaincentral'
+  'swedencentral'
+  'uaenorth'
+  'uksouth'
+  'ukwest'
+  'westcentralus'
+  'westeurope'
+  'westus'
+  'westus2'
+  'westus3'
+  // In mid-2026 Flex Consumption was not yet offered here; it was announced for the end of the year.
+  'usgovarizona'
+  'usgovvirginia'
+  // Unknown.
+  'chinanorth3'
+])
+@metadata({ azd: { type: 'location' } })
 param location string
 
 @description('Tags of every resource.')
@@ -27,11 +66,36 @@ param telemessageUsername string
 @description('When the daily run starts: NCRONTAB with six fields, in UTC. The source builds its threads at 05:00 GMT. The alert no-fetch expects one run a day.')
 param fetchSchedule string = '0 30 5 * * *'
 
+// Types are written out here: of a parameter whose type has a name azd sees neither a default nor that it may be null, and asks for it.
 @description('Memory of an instance and the most instances of the app fetch. One instance fetches at a time, whatever the number.')
-param fetchSize sizeType = { memory: 2048, maximumInstances: 40 }
+param fetchSize {
+  @description('MB per instance.')
+  memory: 512 | 2048 | 4096
+
+  @description('The most instances. Azure may refuse fewer than 40.')
+  @minValue(40)
+  @maxValue(1000)
+  maximumInstances: int
+} = { memory: 2048, maximumInstances: 40 }
 
 @description('Memory of an instance and the most instances of the app import.')
-param importSize sizeType = { memory: 2048, maximumInstances: 40 }
+param importSize {
+  @description('MB per instance.')
+  memory: 512 | 2048 | 4096
+
+  @description('The most instances. Azure may refuse fewer than 40.')
+  @minValue(40)
+  @maxValue(1000)
+  maximumInstances: int
+} = { memory: 2048, maximumInstances: 40 }
+
+@description('Instances of the app import that always wait for events, and are paid for all the time. In a virtual network a cold start takes longer, and Event Grid may not wait for it.')
+@minValue(0)
+@maxValue(10)
+param importAlwaysReady int = privateNetwork ? 1 : 0
+
+@description('Deploy the app import paused: it writes nothing to mailboxes until `infra/command start`. For the time until the rights to mailboxes have taken effect; settings/connector.json, once there, counts more.')
+param importPaused bool = true
 
 @description('Where the very first run begins: a date, or a time of RFC 3339. Empty: 24 hours before it.')
 param fetchFrom string = ''
@@ -57,7 +121,7 @@ param archiveSku string = 'Standard_GRS'
 @maxValue(10)
 param retentionYears int = 5
 
-@description('For so many days after its creation nobody can change or delete an original or a journal.')
+@description('For so many days after its creation no one can change or delete an original or a journal.')
 @minValue(1)
 param immutabilityDays int = retentionYears * 365 + (retentionYears + 3) / 4 // with its leap days
 
@@ -77,7 +141,7 @@ param archiveAfterDays int = 365
 @maxValue(365)
 param softDeleteDays int = 30
 
-@description('Guard the archive\'s storage account by a lock: `azd down` stops at it.')
+@description('Guard the archive\'s storage account and the log workspace by locks: `azd down` stops at them.')
 param deleteLock bool = true
 
 @description('Days for which logs are kept.')
@@ -85,8 +149,17 @@ param deleteLock bool = true
 @maxValue(730)
 param logDays int = 90
 
-@description('A key of your own for the archive. None: Microsoft\'s.')
-param customerKey customerKeyType?
+@description('A key of your own for the archive. The identity has to be allowed to use it: Key Vault Crypto Service Encryption User. None: Microsoft\'s.')
+param customerKey {
+  @description('Address of the vault, e.g. https://contoso-keys.vault.azure.net')
+  vaultUri: string
+
+  @description('Name of the key. Its newest version is used.')
+  keyName: string
+
+  @description('Resource id of the user-assigned identity that may use the key.')
+  identityId: string
+}?
 
 @description('Let the apps write their logs with the key in the connection string, not with their identity. Only for US Government and China, see infra/deploying.md.')
 param logsByKey bool = false
@@ -100,13 +173,43 @@ param addressSpace string = '10.77.0.0/24'
 @description('With privateNetwork: a NAT gateway, by which the apps reach the site and Microsoft Graph from one address that stays.')
 param natGateway bool = true
 
-@description('Address ranges from which administrators may call the apps, to fetch a range again or to replay, and with privateNetwork reach the archive\'s storage, e.g. 203.0.113.7/32. Not a /31, which storage does not take. None: nobody may.')
+@description('With privateNetwork: subnets of a virtual network that exists already, of at least a /27 each. addressSpace and natGateway then have no effect: how the apps get out is up to that network. None: a network is made.')
+param existingSubnets {
+  @description('Resource id of the subnet of the private endpoints.')
+  endpoints: string
+
+  @description('Resource id of the subnet of the app fetch, delegated to Microsoft.App/environments and used by nothing else.')
+  fetch: string
+
+  @description('The same for the app import: another subnet of the same network.')
+  import: string
+}?
+
+@description('With privateNetwork: resource ids of private DNS zones that exist already, each linked with the virtual network. An empty id: no entry is made, because a policy of the organization makes it. None: the zones are made.')
+param existingZones {
+  @description('Of privatelink.blob.core.windows.net, or its name in another cloud.')
+  blob: string
+
+  @description('Of privatelink.queue.core.windows.net, or its name in another cloud.')
+  queue: string
+
+  @description('Of privatelink.table.core.windows.net, or its name in another cloud.')
+  table: string
+
+  @description('Of privatelink.vaultcore.azure.net, or its name in another cloud.')
+  vault: string
+}?
+
+@description('Resource id of a Log Analytics workspace that exists already, in the same region. It keeps its own settings, logDays included, and gets no lock. Empty: one is made.')
+param existingWorkspaceId string = ''
+
+@description('With privateNetwork: address ranges from which administrators reach the archive\'s storage, for the mapping and for commands, e.g. 203.0.113.7/32. Not a /31, which storage does not take. None: only from inside of the network.')
 param operators string[] = []
 
 @description('Resource id of an action group that alerts go to. None: one is made for alertEmail.')
 param actionGroupId string = ''
 
-@description('Address that alerts go to if no action group is given. Empty: alerts are only shown.')
+@description('Address that alerts go to if no action group is given. Empty or none: alerts are only shown.')
 param alertEmail string
 
 @description('The alert unmapped comes when more items than this found no mailbox within a day.')
@@ -133,14 +236,34 @@ var zones = {
 }
 var subscriptionId = subscription().subscriptionId
 // Ids are made of names here, and not taken from outputs, so that a prediction (bicep snapshot, what-if) can see all of it.
-var workspaceId = resourceId(subscriptionId, groupName, 'Microsoft.OperationalInsights/workspaces', workspaceName)
+var workspaceId = empty(existingWorkspaceId)
+  ? resourceId(subscriptionId, groupName, 'Microsoft.OperationalInsights/workspaces', workspaceName)
+  : existingWorkspaceId
+var insightsId = resourceId(subscriptionId, groupName, 'Microsoft.Insights/components', insightsName)
+var makeNetwork = privateNetwork && existingSubnets == null
+var makeZones = privateNetwork && existingZones == null
+// The id of a subnet begins with that of its network.
+var networkId = existingSubnets == null
+  ? resourceId(subscriptionId, groupName, 'Microsoft.Network/virtualNetworks', networkName)
+  : join(take(split(existingSubnets!.endpoints, '/'), 9), '/')
 var subnetType = 'Microsoft.Network/virtualNetworks/subnets'
 var network networkType = privateNetwork
   ? {
       private: true
-      endpointSubnet: resourceId(subscriptionId, groupName, subnetType, networkName, 'endpoints')
-      appSubnets: toObject(apps, app => app, app => resourceId(subscriptionId, groupName, subnetType, networkName, app))
-      zones: mapValues(zones, zone => resourceId(subscriptionId, groupName, 'Microsoft.Network/privateDnsZones', zone))
+      endpointSubnet: existingSubnets.?endpoints ?? resourceId(
+        subscriptionId,
+        groupName,
+        subnetType,
+        networkName,
+        'endpoints'
+      )
+      appSubnets: existingSubnets == null
+        ? toObject(apps, app => app, app => resourceId(subscriptionId, groupName, subnetType, networkName, app))
+        : { fetch: existingSubnets!.fetch, import: existingSubnets!.import }
+      zones: existingZones ?? mapValues(
+        zones,
+        zone => resourceId(subscriptionId, groupName, 'Microsoft.Network/privateDnsZones', zone)
+      )
     }
   : { private: false, endpointSubnet: '', appSubnets: {}, zones: {} }
 var platform platformType = {
@@ -170,10 +293,12 @@ module monitoring 'modules/monitoring.bicep' = {
     insightsName: insightsName
     logDays: logDays
     logsByKey: logsByKey
+    existingWorkspaceId: existingWorkspaceId
+    deleteLock: deleteLock
   }
 }
 
-module privateNet 'modules/network.bicep' = if (privateNetwork) {
+module privateNet 'modules/network.bicep' = if (makeNetwork) {
   scope: group
   params: {
     location: location
@@ -182,8 +307,17 @@ module privateNet 'modules/network.bicep' = if (privateNetwork) {
     apps: apps
     addressSpace: addressSpace
     natGateway: natGateway
-    zoneNames: map(items(zones), zone => zone.value)
   }
+}
+
+module privateDns 'modules/dns.bicep' = if (makeZones) {
+  scope: group
+  params: {
+    tags: allTags
+    zoneNames: map(items(zones), zone => zone.value)
+    networkId: networkId
+  }
+  dependsOn: [privateNet]
 }
 
 module archive 'modules/archive.bicep' = {
@@ -205,7 +339,7 @@ module archive 'modules/archive.bicep' = {
     softDeleteDays: softDeleteDays
     deleteLock: deleteLock
   }
-  dependsOn: [monitoring, privateNet]
+  dependsOn: [monitoring, privateNet, privateDns]
 }
 
 module events 'modules/events.bicep' = {
@@ -229,7 +363,6 @@ module fetch 'apps/fetch.bicep' = {
     telemessageUsername: telemessageUsername
     schedule: fetchSchedule
     settings: union(fetchSettings, empty(fetchFrom) ? {} : { FETCH_FROM: fetchFrom })
-    operators: operators
     recoverVault: recoverVault
   }
   dependsOn: [archive]
@@ -237,7 +370,12 @@ module fetch 'apps/fetch.bicep' = {
 
 module import_ 'apps/import.bicep' = {
   scope: group
-  params: { platform: platform, size: importSize, settings: importSettings, operators: operators }
+  params: {
+    platform: platform
+    size: importSize
+    alwaysReady: importAlwaysReady
+    settings: union({ PAUSED: importPaused ? 'true' : 'false' }, importSettings)
+  }
   dependsOn: [archive]
 }
 
@@ -248,8 +386,9 @@ module alerts 'modules/alerts.bicep' = {
     tags: allTags
     token: token
     workspaceId: workspaceId
+    shared: empty(existingWorkspaceId) ? null : { insightsId: insightsId, archive: archiveName }
     actionGroupId: actionGroupId
-    alertEmail: alertEmail
+    alertEmail: alertEmail == 'none' ? '' : alertEmail
     unmappedThreshold: unmappedThreshold
   }
   dependsOn: [monitoring]
@@ -262,11 +401,14 @@ output AZURE_RESOURCE_GROUP string = group.name
 @description('The storage account of the archive.')
 output ARCHIVE_ACCOUNT string = archiveName
 
+@description('The Log Analytics workspace of this deployment; empty if an existing one is used.')
+output LOG_WORKSPACE string = empty(existingWorkspaceId) ? workspaceName : ''
+
 @description('The system topic of the archive\'s events.')
 output EVENT_TOPIC string = events.outputs.topic
 
-@description('The address from which the apps reach the site, for the vendor\'s list; empty without a NAT gateway.')
-output EGRESS_ADDRESS string = privateNetwork ? privateNet!.outputs.egress : ''
+@description('The address from which the apps reach the site, for the vendor\'s list; empty without a NAT gateway of this deployment.')
+output EGRESS_ADDRESS string = makeNetwork ? privateNet!.outputs.egress : ''
 
 @description('The function app fetch.')
 output FETCH_APP string = fetch.outputs.name

@@ -3,7 +3,6 @@ package infra
 import (
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -13,35 +12,19 @@ import (
 	"o2archiver/local/appbuild"
 )
 
-// Only Event Grid, and the addresses that are allowed, can call an app: a rule more, or one for everybody, is a door.
+// Only Event Grid can call an app, and only import: a rule more, or one for every address, is a door. What an
+// administrator wants of an app is a document in storage.
 func TestCallers(t *testing.T) {
 	type callers map[string][]map[string]any
 	events := map[string]any{"name": "events", "tag": "ServiceTag", "ipAddress": "AzureEventGrid", "action": "Allow",
 		"priority": 100.0}
-	operator := func(i int, address string, priority float64) map[string]any {
-		return map[string]any{"name": "operator-" + strconv.Itoa(i), "tag": "Default", "ipAddress": address,
-			"action": "Allow", "priority": priority}
-	}
-	for _, test := range []struct {
-		environment string
-		more        []string
-		want        callers
-	}{
-		{"default", nil, callers{"fetch": nil, "import": {events}}},
-		{"us-government", nil, callers{"fetch": nil, "import": {events}}},
-		{"private-network", nil,
-			callers{"fetch": {operator(0, "203.0.113.7/32", 100)},
-				"import": {events, operator(0, "203.0.113.7/32", 101)}}},
-		{"default", later, callers{
-			"fetch":  {operator(0, "203.0.113.7/32", 100), operator(1, "198.51.100.0/24", 101)},
-			"import": {events, operator(0, "203.0.113.7/32", 101), operator(1, "198.51.100.0/24", 102)},
-		}},
-	} {
+	check := func(p *prediction) {
+		t.Helper()
 		got := callers{}
-		for _, site := range predict(t, test.environment, test.more...).of("Microsoft.Web/sites") {
+		for _, site := range p.of("Microsoft.Web/sites") {
 			list, ok := site.at("siteConfig.ipSecurityRestrictions").([]any)
 			if !ok {
-				t.Errorf("%s: %s has no list of callers", test.environment, site.Name)
+				t.Errorf("%s: %s has no list of callers", p.environment, site.Name)
 			}
 			var rules []map[string]any
 			for _, rule := range list {
@@ -49,10 +32,14 @@ func TestCallers(t *testing.T) {
 			}
 			got[site.Tags["azd-service-name"]] = rules
 		}
-		if diff := cmp.Diff(test.want, got); diff != "" {
-			t.Errorf("%s %v: callers, -want +got:\n%s", test.environment, test.more, diff)
+		if diff := cmp.Diff(callers{"fetch": nil, "import": {events}}, got); diff != "" {
+			t.Errorf("%s: callers, -want +got:\n%s", p.environment, diff)
 		}
 	}
+	for _, environment := range environments {
+		check(predict(t, environment))
+	}
+	check(predict(t, "default", later...)) // with operators
 }
 
 func TestNetwork(t *testing.T) {
@@ -187,5 +174,53 @@ func subnets(t *testing.T, p *prediction, private bool) {
 	}
 	if len(ranges) != 1+len(appbuild.Apps()) {
 		t.Errorf("the subnets have the ranges %v", ranges)
+	}
+}
+
+// What exists already is used: subnets and zones of other resource groups, and none are made beside them. Without
+// zones of their own the endpoints get new ones, linked with the existing network; with an empty id no entry is made.
+func TestExistingNetwork(t *testing.T) {
+	const spoke = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/network/providers/Microsoft.Network/virtualNetworks/spoke"
+	p := predict(t, "existing-network")
+	for _, made := range []string{"virtualNetworks", "networkSecurityGroups", "natGateways", "publicIPAddresses",
+		"privateDnsZones", "privateDnsZones/virtualNetworkLinks"} {
+		if n := len(p.of("Microsoft.Network/" + made)); n != 0 {
+			t.Errorf("%d %s are made", n, made)
+		}
+	}
+	for _, e := range p.of("Microsoft.Network/privateEndpoints") {
+		e.want(t, "subnet.id", spoke+"/subnets/endpoints")
+	}
+	zones := map[string]int{}
+	for _, entry := range p.of("Microsoft.Network/privateEndpoints/privateDnsZoneGroups") {
+		configs, _ := entry.at("privateDnsZoneConfigs").([]any)
+		config := resource{Properties: configs[0].(map[string]any)}
+		zone, _ := config.at("properties.privateDnsZoneId").(string)
+		if !strings.Contains(zone, "/resourceGroups/dns/providers/Microsoft.Network/privateDnsZones/privatelink.") {
+			t.Errorf("%s is entered in %s", entry.Name, zone)
+		}
+		zones[path.Base(zone)]++
+	}
+	if diff := cmp.Diff(map[string]int{"privatelink.blob.core.windows.net": 3, "privatelink.queue.core.windows.net": 3,
+		"privatelink.table.core.windows.net": 3, "privatelink.vaultcore.azure.net": 1}, zones); diff != "" {
+		t.Errorf("entries by zone, -want +got:\n%s", diff)
+	}
+	for _, site := range p.of("Microsoft.Web/sites") {
+		site.want(t, "virtualNetworkSubnetId", spoke+"/subnets/archive-"+site.Tags["azd-service-name"])
+	}
+
+	p = predict(t, "private-network", "param existingSubnets = { endpoints: '"+spoke+"/subnets/endpoints', fetch: '"+spoke+
+		"/subnets/archive-fetch', import: '"+spoke+"/subnets/archive-import' }")
+	links := p.of("Microsoft.Network/privateDnsZones/virtualNetworkLinks")
+	if len(links) != 4 || len(p.of("Microsoft.Network/virtualNetworks")) != 0 {
+		t.Errorf("%d zones are linked", len(links))
+	}
+	for _, link := range links {
+		link.want(t, "virtualNetwork.id", spoke)
+	}
+	p = predict(t, "us-government", plainer...)
+	if entries, zones := p.of("Microsoft.Network/privateEndpoints/privateDnsZoneGroups"),
+		p.of("Microsoft.Network/privateDnsZones"); len(entries)+len(zones) != 0 {
+		t.Errorf("%d entries and %d zones are made although a policy makes them", len(entries), len(zones))
 	}
 }

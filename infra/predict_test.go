@@ -1,13 +1,9 @@
 package infra
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,47 +28,32 @@ type prediction struct {
 	Diagnostics []any          `json:"diagnostics"`
 	Outputs     map[string]any `json:"outputs"`
 	raw         string
+	environment string
 }
 
 // environments are the parameters files that are predicted.
-var environments = []string{"default", "private-network", "us-government"}
+var environments = []string{"default", "private-network", "us-government", "existing-network", "existing-monitoring"}
 
-// plainer are parameters of a network without a NAT gateway, whose logs are written with a key.
-var plainer = []string{"param natGateway = false", "param logsByKey = true"}
+// plainer are parameters of a network without a NAT gateway, in which a policy makes the entries in DNS zones; logs are
+// written with a key.
+var plainer = []string{"param natGateway = false", "param logsByKey = true",
+	"param existingZones = { blob: '', queue: '', table: '', vault: '' }"}
 
 var predictions sync.Map // by environment and further parameters: func() (*prediction, error)
 
-// compilers bounds the processes of the compiler: each takes seconds of one processor, mostly to start.
-var compilers = make(chan struct{}, runtime.NumCPU())
-
-// compile runs the compiler and returns what it wrote to standard output, and to both outputs.
-func compile(dir, bicep string, args ...string) (out, said []byte, err error) {
-	compilers <- struct{}{}
-	defer func() { <-compilers }()
-	var stdout, stderr bytes.Buffer
-	cmd := exec.Command(bicep, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &stdout, &stderr
-	err = cmd.Run()
-	return stdout.Bytes(), bytes.TrimSpace(slices.Concat(stdout.Bytes(), stderr.Bytes())), err
-}
-
 // ahead starts the predictions that several tests need, so that they are made while the first tests run.
 var ahead = sync.OnceFunc(func() {
-	bicep, err := exec.LookPath("bicep")
-	if err != nil {
-		return // need reports it
-	}
 	for _, environment := range environments {
-		go func() { _, _ = predicted(bicep, environment, nil) }() // the test that needs it gets the error
+		go func() { _, _ = predicted(environment, nil) }() // the test that needs it gets the error
 	}
-	go func() { _, _ = predicted(bicep, "default", later) }()
-	go func() { _, _ = predicted(bicep, "us-government", plainer) }()
+	go func() { _, _ = predicted("default", later) }()
+	go func() { _, _ = predicted("us-government", plainer) }()
 })
 
 // predicted makes a prediction, once.
-func predicted(bicep, environment string, more []string) (*prediction, error) {
+func predicted(environment string, more []string) (*prediction, error) {
 	once, _ := predictions.LoadOrStore(environment+"\n"+strings.Join(more, "\n"),
-		sync.OnceValues(func() (*prediction, error) { return snapshot(bicep, environment, more) }))
+		sync.OnceValues(func() (*prediction, error) { return snapshot(environment, more) }))
 	return once.(func() (*prediction, error))()
 }
 
@@ -80,47 +61,51 @@ func predicted(bicep, environment string, more []string) (*prediction, error) {
 // those of the file: "param deleteLock = false".
 func predict(t *testing.T, environment string, more ...string) *prediction {
 	t.Helper()
-	bicep := need(t, "bicep")
+	need(t, "bicep")
 	ahead()
-	p, err := predicted(bicep, environment, more)
+	p, err := predicted(environment, more)
 	if err != nil {
 		t.Fatalf("bicep snapshot of %s: %v", environment, err)
 	}
 	return p
 }
 
-func snapshot(bicep, environment string, more []string) (*prediction, error) {
-	// The compiler writes its file beside the parameters file.
-	work, err := os.MkdirTemp("", "infra-*")
+func snapshot(environment string, more []string) (*prediction, error) {
+	file, err := filepath.Abs(filepath.Join("parameters", environment+".bicepparam"))
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(work)
-	if err := copySources(work); err != nil {
-		return nil, err
-	}
-	file := filepath.Join(work, "parameters", environment)
 	if len(more) > 0 {
-		raw, err := os.ReadFile(file + ".bicepparam")
+		work, err := os.MkdirTemp("", "infra-*")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(work)
+		raw, err := os.ReadFile(file)
 		if err == nil {
-			err = os.WriteFile(file+".bicepparam", []byte(string(raw)+strings.Join(more, "\n")+"\n"), 0o600)
+			err = copySources(work)
+		}
+		file = filepath.Join(work, "parameters", environment+".bicepparam")
+		if err == nil {
+			err = os.WriteFile(file, []byte(string(raw)+strings.Join(more, "\n")+"\n"), 0o600)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	_, said, err := compile("", bicep, "snapshot", file+".bicepparam", "--mode", "overwrite", "--location", "uksouth",
-		"--subscription-id", "00000000-0000-0000-0000-000000000001", "--tenant-id",
-		"00000000-0000-0000-0000-000000000002")
-	if err != nil || len(said) > 0 {
-		return nil, &saidError{said: string(said), err: err}
-	}
-	raw, err := os.ReadFile(file + ".snapshot.json")
+	c, err := theCompiler()
 	if err != nil {
 		return nil, err
 	}
-	p := &prediction{raw: string(raw)}
-	return p, json.Unmarshal(raw, p)
+	var result struct{ Snapshot string }
+	err = c.ask("getSnapshot", map[string]any{"path": file, "metadata": map[string]any{"location": "uksouth",
+		"subscriptionId": "00000000-0000-0000-0000-000000000001",
+		"tenantId":       "00000000-0000-0000-0000-000000000002"}}, &result)
+	if err != nil {
+		return nil, err
+	}
+	p := &prediction{raw: result.Snapshot, environment: environment}
+	return p, json.Unmarshal([]byte(result.Snapshot), p)
 }
 
 // copySources copies what the compiler reads.
@@ -140,16 +125,4 @@ func copySources(to string) error {
 		}
 	}
 	return nil
-}
-
-type saidError struct {
-	said string
-	err  error
-}
-
-func (e *saidError) Error() string {
-	if e.err == nil {
-		return e.said
-	}
-	return e.err.Error() + "\n" + e.said
 }

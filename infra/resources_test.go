@@ -61,7 +61,16 @@ func TestMonitoringTakesNoKeys(t *testing.T) {
 				t.Errorf("%s writes its logs by %q", app, by)
 			}
 		}
-		p.of("Microsoft.OperationalInsights/workspaces")[0].want(t, "features.disableLocalAuth", true)
+		const operations = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/operations/providers/Microsoft.OperationalInsights/workspaces/log-operations"
+		name, workspaces := "/workspaces/log-archiver-", p.of("Microsoft.OperationalInsights/workspaces")
+		if p.environment == "existing-monitoring" {
+			p.of("Microsoft.Insights/components")[0].want(t, "WorkspaceResourceId", operations)
+			if name = operations; len(workspaces) != 0 {
+				t.Error("a workspace is made although one is given")
+			}
+		} else {
+			workspaces[0].want(t, "features.disableLocalAuth", true)
+		}
 		// What holds data or a secret, or decides what is delivered, is logged.
 		logged := map[string]string{}
 		for _, r := range p.of("Microsoft.Insights/diagnosticSettings") {
@@ -74,7 +83,7 @@ func TestMonitoringTakesNoKeys(t *testing.T) {
 				}
 			}
 			logged[on] = strings.Join(categories, " ")
-			if id, _ := r.at("workspaceId").(string); !strings.Contains(id, "/workspaces/log-archiver-") {
+			if id, _ := r.at("workspaceId").(string); !strings.Contains(id, name) {
 				t.Errorf("%s: logs go to %q", on, id)
 			}
 		}
@@ -152,7 +161,9 @@ func TestNoHostIsHardCoded(t *testing.T) {
 		`[a-z0-9.{}-]*\.(windows\.net|azure\.net|azurewebsites\.net|usgovcloudapi\.net|azure\.us|chinacloudapi\.cn|azure\.cn|azure\.com)\b`)
 	each(t, func(t *testing.T, p *prediction) {
 		for _, found := range host.FindAllString(p.raw, -1) {
-			if found != "contoso-keys.vault.azure.net" { // of a parameters file
+			ofAFile := found == "contoso-keys.vault.azure.net" || p.environment == "existing-network" &&
+				strings.HasPrefix(found, "privatelink.")
+			if !ofAFile {
 				t.Errorf("%s is in the deployment", found)
 			}
 		}
@@ -245,6 +256,10 @@ func TestAppSettings(t *testing.T) {
 				t.Errorf("%s: TELEMESSAGE_PASSWORD_SECRET is %q", c.name, got)
 			}
 		}
+		// After the deployment nothing is imported until the rights to mailboxes have taken effect.
+		if fetch, paused := all["fetch"]["PAUSED"], all["import"]["PAUSED"]; fetch != "" || paused != "true" {
+			t.Errorf("PAUSED is %q for fetch, and %q for import", fetch, paused)
+		}
 		for app, of := range all {
 			for _, name := range []string{"TELEMESSAGE_PASSWORD_SECRET", "TELEMESSAGE_URL", "TELEMESSAGE_USERNAME"} {
 				if _, ok := of[name]; ok && app != "fetch" {
@@ -278,6 +293,8 @@ func taken(t *testing.T, c cloud, of map[string]string, names []string) error {
 			settings.PasswordConfig(r)
 		case "FETCH_FROM":
 			r.Time(name)
+		case "PAUSED":
+			r.Bool(name)
 		case "MAX_ITEM_SIZE":
 			r.Bytes(name)
 		case "ACCEPTED_DOMAINS":
@@ -308,15 +325,29 @@ func TestTenantCloud(t *testing.T) {
 	}
 }
 
+// refusedByFlex are properties of a site that Flex Consumption refuses, in some regions or in all.
+var refusedByFlex = []string{"ftpsState", "remoteDebuggingEnabled", "alwaysOn", "linuxFxVersion",
+	"use32BitWorkerProcess", "netFrameworkVersion", "functionsRuntimeScaleMonitoringEnabled", "functionAppScaleLimit",
+	"preWarmedInstanceCount", "vnetRouteAllEnabled"}
+
 func TestApps(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
 		owners := map[string]bool{}
 		for _, site := range p.of("Microsoft.Web/sites") {
 			site.want(t, "httpsOnly", true)
 			site.want(t, "siteConfig.minTlsVersion", "1.2")
-			site.want(t, "siteConfig.ftpsState", "Disabled")
 			site.want(t, "siteConfig.ipSecurityRestrictionsDefaultAction", "Deny")
-			site.want(t, "siteConfig.linuxFxVersion", nil)
+			for _, name := range refusedByFlex {
+				site.want(t, "siteConfig."+name, nil)
+				site.want(t, name, nil)
+			}
+			ready := []any{}
+			if site.Tags["azd-service-name"] == "import" && len(p.of("Microsoft.Network/privateEndpoints")) > 0 {
+				ready = []any{map[string]any{"name": "blob", "instanceCount": 1.0}}
+			}
+			if diff := gocmp.Diff(any(ready), site.at("functionAppConfig.scaleAndConcurrency.alwaysReady")); diff != "" {
+				t.Errorf("%s: instances that always wait, -want +got:\n%s", site.Name, diff)
+			}
 			site.want(t, "functionAppConfig.runtime.name", "custom")
 			site.want(t, "functionAppConfig.runtime.version", "1.0")
 			site.want(t, "functionAppConfig.deployment.storage.authentication.type", "UserAssignedIdentity")

@@ -29,7 +29,8 @@ func TestContainers(t *testing.T) {
 			}
 		}
 		want := []string{archive.BatchesContainer, archive.MediaContainer, archive.JournalContainer,
-			archive.CheckpointsContainer, archive.SettingsContainer, archive.SweepsContainer, "deadletters"}
+			archive.CheckpointsContainer, archive.SettingsContainer, archive.SweepsContainer,
+			archive.CommandsContainer, archive.StatusContainer, archive.ReportsContainer, "deadletters"}
 		slices.Sort(want)
 		slices.Sort(archived)
 		if diff := cmp.Diff(want, archived); diff != "" {
@@ -54,7 +55,8 @@ func TestImmutability(t *testing.T) {
 			if !strings.HasPrefix(r.Name, "starchive") {
 				t.Errorf("%s: a policy on %s", environment, r.Name)
 			}
-			appends[path.Base(path.Dir(r.Name))] = r.at("allowProtectedAppendWritesAll")
+			appends[path.Base(path.Dir(r.Name))] = r.at("allowProtectedAppendWrites")
+			r.want(t, "allowProtectedAppendWritesAll", nil) // block blobs too: more than the journal needs
 			r.want(t, "immutabilityPeriodSinceCreationInDays", days+margin(path.Base(path.Dir(r.Name))))
 			r.want(t, "state", nil) // unlocked
 		}
@@ -75,11 +77,22 @@ func TestNothingGetsLost(t *testing.T) {
 				s.want(t, policy+".days", map[bool]any{true: 30.0, false: nil}[archive])
 			}
 		}
-		locks := p.of("Microsoft.Authorization/locks")
-		if len(locks) != 1 || !strings.Contains(locks[0].ID, "/starchive") {
-			t.Fatalf("locks: %v", locks)
+		var locked []string
+		for _, lock := range p.of("Microsoft.Authorization/locks") {
+			lock.want(t, "level", "CanNotDelete")
+			on, _, _ := strings.Cut(lock.ID, "/providers/Microsoft.Authorization/")
+			locked = append(locked, strings.TrimRight(path.Base(on), "abcdefghijklmnopqrstuvwxyz0123456789")+
+				path.Base(path.Dir(on)))
 		}
-		locks[0].want(t, "level", "CanNotDelete")
+		want := []string{"storageAccounts", "log-archiver-workspaces"}
+		if p.environment == "existing-monitoring" { // the workspace is not ours
+			want = want[:1]
+		}
+		slices.Sort(locked)
+		slices.Sort(want)
+		if diff := cmp.Diff(want, locked); diff != "" {
+			t.Errorf("locks, -want +got:\n%s", diff)
+		}
 	})
 	if locks := predict(t, "default", later...).of("Microsoft.Authorization/locks"); len(locks) != 0 {
 		t.Error("a lock is set that nobody wants")
@@ -140,7 +153,7 @@ func TestLifecycle(t *testing.T) {
 			}
 			slices.Sort(what)
 			for _, prefix := range rule.at("definition.filters.prefixMatch").([]any) {
-				got[prefix.(string)] = what
+				got[prefix.(string)] = append(got[prefix.(string)], what...)
 			}
 		}
 		// With versioning on, what is deleted is a former version from then on: without the second rule it stays for
@@ -164,8 +177,13 @@ func TestLifecycle(t *testing.T) {
 			"journal/":     rule(archive.JournalContainer, "appendBlob"),
 			"deadletters/": rule("deadletters", "appendBlob", "blockBlob"),
 		}
-		for _, state := range []string{"checkpoints/", "settings/", "sweeps/"} {
+		for _, state := range []string{"checkpoints/", "settings/", "sweeps/", "commands/", "status/", "reports/"} {
 			want[state] = []string{"blockBlob", "version delete daysAfterCreationGreaterThan 30"}
+		}
+		// A command, and what became of it, is of use for as long as sweep reads batches.
+		for _, used := range []string{"commands/", "status/answers/", "reports/answers/"} {
+			want[used] = append([]string{"baseBlob delete daysAfterModificationGreaterThan 92", "blockBlob"},
+				want[used]...)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: lifecycle, -want +got:\n%s", environment, diff)
@@ -211,7 +229,7 @@ func TestLockedPoliciesAreLeftAlone(t *testing.T) {
 		t.Errorf("%d policies are deployed before they are locked, %d after", len(open.of(policyType)),
 			len(locked.of(policyType)))
 	}
-	if len(locked.Resources) != len(open.Resources)-3-1 { // nor the account's lock
+	if len(locked.Resources) != len(open.Resources)-3-2 { // nor the locks
 		t.Errorf("%d resources with locked policies, %d without", len(locked.Resources), len(open.Resources))
 	}
 	value, ok := parameters(t)["immutabilityLocked"].(map[string]any)

@@ -39,8 +39,10 @@ var scopes = []struct {
 }
 
 var (
-	assignment = regexp.MustCompile(`^(.*)/providers/Microsoft\.Authorization/roleAssignments/[0-9a-f-]{36}$`)
-	holder     = regexp.MustCompile(
+	// The name is made of the object id of the identity, which is known only when it is there.
+	assignment = regexp.MustCompile(`^\[extensionResourceId\('([^']+)', 'Microsoft\.Authorization/roleAssignments', ` +
+		`guid\('([^']+)', (reference\('[^)]*\)\.[a-zA-Z.]*principalId), '([0-9a-f-]{36})'\)\)\]$`)
+	holder = regexp.MustCompile(
 		`/(?:userAssignedIdentities/id-([a-z]+)-[a-z0-9]+'|systemTopics/(evgt)-archiver-[a-z0-9]+')`)
 )
 
@@ -57,6 +59,9 @@ func assignments(t *testing.T, p *prediction) (all []string) {
 		if at == nil || who == nil || role == "" {
 			t.Errorf("a role that the test can't read: %s to %s at %s", definition, principal, r.ID)
 			continue
+		}
+		if at[1] != at[2] || "["+at[3]+"]" != principal || !strings.HasSuffix(definition, "/"+at[4]) {
+			t.Errorf("the name is not made of the scope, the identity's object id and the role: %s", r.ID)
 		}
 		if r.Properties["principalType"] != "ServicePrincipal" {
 			t.Errorf("%s: principalType is %v", r.ID, r.Properties["principalType"])
@@ -141,6 +146,11 @@ func TestRolesThatNoIdentityHas(t *testing.T) {
 				(strings.Contains(a, "`batches`") || strings.Contains(a, "`media`") ||
 					strings.Contains(a, "`settings`")):
 				t.Errorf("%s: the app that writes mail must not be able to change the originals", a)
+			case strings.Contains(a, "`commands`") && owner || strings.Contains(a, "`settings`") && owner:
+				t.Errorf("%s: commands and settings are the administrator's to write", a)
+			case strings.HasPrefix(a, "fetch |") && strings.Contains(a, "`reports`") ||
+				strings.HasPrefix(a, "import |") && strings.Contains(a, "`status`"):
+				t.Errorf("%s: each app answers in its own container", a)
 			case strings.Contains(a, "vault") && !strings.HasPrefix(a, "fetch |"):
 				t.Errorf("%s: the password is fetch's alone", a)
 			case strings.Contains(a, "Owner") && strings.Contains(a, "archive"):

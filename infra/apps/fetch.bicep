@@ -20,9 +20,6 @@ param schedule string
 @description('Further settings, docs/settings.md.')
 param settings { *: string }
 
-@description('Address ranges from which administrators may call the app, to run it by hand.')
-param operators string[]
-
 @description('Bring its deleted vault back.')
 param recoverVault bool
 
@@ -38,81 +35,24 @@ var may = {
   batches: roles.blobContributor
   media: roles.blobContributor
   checkpoints: roles.blobContributor
+  settings: roles.blobReader
+  commands: roles.blobReader
+  status: roles.blobContributor
 }
 
-resource archive 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
-  name: platform.archive
-
-  resource blobs 'blobServices' existing = {
-    name: 'default'
-
-    resource container 'containers' existing = [for c in items(may): { name: c.key }]
-  }
-}
-
-resource mayUseContainer 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (c, i) in items(may): {
-    name: guid(archive::blobs::container[i].id, identity.id, c.value)
-    scope: archive::blobs::container[i]
-    properties: {
-      description: 'fetch'
-      principalId: identity.properties.principalId
-      principalType: 'ServicePrincipal'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', c.value)
-    }
-  }
-]
-
-resource ownVault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
-  name: vaultName
-}
-
-resource mayReadSecret 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(ownVault.id, identity.id, roles.secretsUser)
-  scope: ownVault
-  properties: {
-    description: 'fetch'
+module rights '../modules/rights.bicep' = {
+  params: {
+    app: 'fetch'
+    #disable-next-line what-if-short-circuiting // the name of a role has to be made of it
     principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.secretsUser)
+    archive: platform.archive
+    containers: may
+    host: hostName
+    onHost: [roles.blobOwner, roles.tableContributor] // a timer needs no queue
+    vault: vaultName
+    insights: platform.insights
   }
-  dependsOn: [vault]
-}
-
-// A timer needs no queue.
-var mayOnHost = [roles.blobOwner, roles.tableContributor]
-
-resource ownHost 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
-  name: hostName
-}
-
-resource mayUseHost 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in mayOnHost: {
-    name: guid(ownHost.id, identity.id, role)
-    scope: ownHost
-    properties: {
-      description: 'fetch'
-      principalId: identity.properties.principalId
-      principalType: 'ServicePrincipal'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
-    }
-    dependsOn: [host]
-  }
-]
-
-resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
-  name: platform.insights
-}
-
-resource mayLog 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(insights.id, identity.id, roles.metricsPublisher)
-  scope: insights
-  properties: {
-    description: 'fetch'
-    principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.metricsPublisher)
-  }
+  dependsOn: [host, vault]
 }
 
 // What it is.
@@ -152,7 +92,7 @@ module app '../modules/app.bicep' = {
     identityName: identityName
     hostName: hostName
     size: size
-    callers: map(range(0, length(operators)), i => { name: 'operator-${i}', tag: 'Default', address: operators[i] })
+    callers: [] // it runs by its timers only
     settings: union(settings, {
       TELEMESSAGE_URL: telemessageUrl
       TELEMESSAGE_USERNAME: telemessageUsername
@@ -161,7 +101,7 @@ module app '../modules/app.bicep' = {
     })
   }
   // An app that starts before its roles are there fails until they are.
-  dependsOn: [host, mayUseContainer, mayReadSecret, mayUseHost, mayLog]
+  dependsOn: [rights]
 }
 
 @description('Name of the function app.')

@@ -8,11 +8,11 @@ param platform platformType
 @description('How much the app may use.')
 param size sizeType
 
+@description('Instances that always wait for events.')
+param alwaysReady int
+
 @description('Further settings, docs/settings.md.')
 param settings { *: string }
-
-@description('Address ranges from which administrators may call the app, to run it by hand.')
-param operators string[]
 
 // Who it is. Its rights in Microsoft Graph are given to this identity by hand: infra/graph/.
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
@@ -26,101 +26,26 @@ var may = {
   batches: roles.blobReader
   media: roles.blobReader
   settings: roles.blobReader
+  commands: roles.blobReader
   journal: roles.blobContributor
   sweeps: roles.blobContributor
+  reports: roles.blobContributor
 }
 
-resource archive 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
-  name: platform.archive
-
-  resource blobs 'blobServices' existing = {
-    name: 'default'
-
-    resource container 'containers' existing = [for c in items(may): { name: c.key }]
-  }
-
-  resource queues 'queueServices' existing = {
-    name: 'default'
-
-    resource poison 'queues' existing = { name: 'webjobs-blobtrigger-poison' }
-  }
-
-  resource tables 'tableServices' existing = {
-    name: 'default'
-
-    resource ledger 'tables' existing = { name: 'ledger' }
-  }
-}
-
-resource mayUseContainer 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (c, i) in items(may): {
-    name: guid(archive::blobs::container[i].id, identity.id, c.value)
-    scope: archive::blobs::container[i]
-    properties: {
-      description: 'import'
-      principalId: identity.properties.principalId
-      principalType: 'ServicePrincipal'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', c.value)
-    }
-  }
-]
-
-resource mayGiveUpEvents 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(archive::queues::poison.id, identity.id, roles.queueContributor)
-  scope: archive::queues::poison
-  properties: {
-    description: 'import'
+module rights '../modules/rights.bicep' = {
+  params: {
+    app: 'import'
+    #disable-next-line what-if-short-circuiting // the name of a role has to be made of it
     principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.queueContributor)
+    archive: platform.archive
+    containers: may
+    queues: { 'webjobs-blobtrigger-poison': roles.queueContributor }
+    tables: { ledger: roles.tableContributor }
+    host: hostName
+    onHost: [roles.blobOwner, roles.queueContributor, roles.tableContributor] // the blob trigger's queue and receipts
+    insights: platform.insights
   }
-}
-
-resource mayUseLedger 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(archive::tables::ledger.id, identity.id, roles.tableContributor)
-  scope: archive::tables::ledger
-  properties: {
-    description: 'import'
-    principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.tableContributor)
-  }
-}
-
-// The blob trigger keeps its queue and its receipts at the host's account.
-var mayOnHost = [roles.blobOwner, roles.queueContributor, roles.tableContributor]
-
-resource ownHost 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
-  name: hostName
-}
-
-resource mayUseHost 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in mayOnHost: {
-    name: guid(ownHost.id, identity.id, role)
-    scope: ownHost
-    properties: {
-      description: 'import'
-      principalId: identity.properties.principalId
-      principalType: 'ServicePrincipal'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
-    }
-    dependsOn: [host]
-  }
-]
-
-resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
-  name: platform.insights
-}
-
-resource mayLog 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(insights.id, identity.id, roles.metricsPublisher)
-  scope: insights
-  properties: {
-    description: 'import'
-    principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.metricsPublisher)
-  }
+  dependsOn: [host]
 }
 
 // What it is.
@@ -147,10 +72,8 @@ module app '../modules/app.bicep' = {
     identityName: identityName
     hostName: hostName
     size: size
-    callers: concat(
-      [{ name: 'events', tag: 'ServiceTag', address: 'AzureEventGrid' }],
-      map(range(0, length(operators)), i => { name: 'operator-${i}', tag: 'Default', address: operators[i] })
-    )
+    alwaysReady: alwaysReady > 0 ? [{ name: 'blob', instanceCount: alwaysReady }] : []
+    callers: [{ name: 'events', tag: 'ServiceTag', address: 'AzureEventGrid' }]
     settings: union(settings, {
       // For the host's blob trigger, which knows the connection by the same name.
       ARCHIVE_STORAGE__queueServiceUri: 'https://${platform.archive}.queue.${environment().suffixes.storage}'
@@ -158,7 +81,7 @@ module app '../modules/app.bicep' = {
     })
   }
   // An app that starts before its roles are there fails until they are.
-  dependsOn: [host, mayUseContainer, mayGiveUpEvents, mayUseLedger, mayUseHost, mayLog]
+  dependsOn: [rights]
 }
 
 @description('Name of the function app.')

@@ -6,9 +6,9 @@ require('@kusto/language-service-next/Kusto.Language.Bridge.min.js');
 const { GlobalState, KustoCode, Symbols } = globalThis.Kusto.Language;
 
 // https://learn.microsoft.com/azure/azure-monitor/reference/tables/tables-category: of each what is asked for.
-const storage = '(TimeGenerated: datetime, OperationName: string, StatusText: string, ObjectKey: string)';
+const storage = '(TimeGenerated: datetime, OperationName: string, StatusText: string, ObjectKey: string, AccountName: string)';
 const tables = {
-  AppTraces: '(TimeGenerated: datetime, Message: string)',
+  AppTraces: '(TimeGenerated: datetime, Message: string, _ResourceId: string)',
   StorageBlobLogs: storage,
   StorageQueueLogs: storage,
 };

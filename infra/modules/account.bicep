@@ -46,7 +46,7 @@ var keep = softDeleteDays > 0
 // Storage takes a single address without its /32.
 var admitted = network.private ? map(operators, range => replace(range, '/32', '')) : []
 
-resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   name: name
   location: location
   tags: tags

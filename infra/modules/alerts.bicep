@@ -13,6 +13,9 @@ param token string
 @description('Resource id of the Log Analytics workspace.')
 param workspaceId string
 
+@description('For a workspace that others use too: the component and the archive whose logs count. None: all that is in the workspace counts.')
+param shared { insightsId: string, archive: string }?
+
 @description('Resource id of an action group that alerts go to.')
 param actionGroupId string
 
@@ -21,6 +24,18 @@ param alertEmail string
 
 @description('The number of unmapped items in a day above which the alert unmapped comes.')
 param unmappedThreshold int
+
+// In a shared workspace another archive may write the same lines, and any storage account its requests.
+func scoped(query string, component string, account string) string =>
+  replace(
+    replace(
+      replace(query, 'AppTraces', '(AppTraces | where _ResourceId =~ \'${component}\')'),
+      'StorageQueueLogs',
+      '(StorageQueueLogs | where AccountName == \'${account}\')'
+    ),
+    'StorageBlobLogs',
+    '(StorageBlobLogs | where AccountName == \'${account}\')'
+  )
 
 var lines = loadTextContent('../queries/lines.kql')
 
@@ -61,9 +76,19 @@ var rules = [
   {
     name: 'given-up'
     event: true
-    says: 'Events lie in the poison queue or among the dead letters'
+    says: 'Events lie in the poison queue or among the dead letters, and batches are not imported to the end'
     severity: 2
     query: loadTextContent('../queries/given-up.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'no-events'
+    event: true
+    says: 'No event of a batch has come for a day, although batches have'
+    severity: 1
+    query: loadTextContent('../queries/no-events.kql')
     back: 'P1D'
     measure: ''
     above: 0
@@ -208,7 +233,7 @@ var shown = [
   { title: 'Runs', query: loadTextContent('../queries/runs.kql'), as: 'table' }
   { title: 'Not fetched', query: loadTextContent('../queries/gap.kql'), as: 'table' }
   { title: 'Not imported to the end', query: loadTextContent('../queries/unfinished.kql'), as: 'table' }
-  { title: 'Poison queue and dead letters', query: loadTextContent('../queries/given-up.kql'), as: 'table' }
+  { title: 'Poison queue and dead letters', query: loadTextContent('../queries/undelivered.kql'), as: 'table' }
   { title: 'Trouble', query: loadTextContent('../queries/trouble.kql'), as: 'table' }
   { title: 'Duration in ms', query: loadTextContent('../queries/times.kql'), as: 'table' }
 ]
@@ -250,7 +275,9 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
         allOf: [
           union(
             {
-              query: '${lines}\n${rule.query}'
+              query: shared == null
+                ? '${lines}\n${rule.query}'
+                : scoped('${lines}\n${rule.query}', shared!.insightsId, shared!.archive)
               operator: 'GreaterThan'
               threshold: rule.above
               timeAggregation: empty(rule.measure) ? 'Count' : 'Total'
@@ -308,7 +335,9 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
           content: {
             version: 'KqlItem/1.0'
             title: part.title
-            query: '${lines}\n${part.query}'
+            query: shared == null
+              ? '${lines}\n${part.query}'
+              : scoped('${lines}\n${part.query}', shared!.insightsId, shared!.archive)
             size: 0
             queryType: 0
             resourceType: 'microsoft.operationalinsights/workspaces'

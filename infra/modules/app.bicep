@@ -20,6 +20,9 @@ param size sizeType
 @description('Settings of the handler, docs/settings.md.')
 param settings { *: string }
 
+@description('Instances that always wait, by group of functions: blob, http, or function:<name>.')
+param alwaysReady { name: string, instanceCount: int }[] = []
+
 @description('Service tags and address ranges that may call it; nothing else may.')
 param callers { name: string, tag: 'Default' | 'ServiceTag', address: string }[]
 
@@ -79,7 +82,11 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
     virtualNetworkSubnetId: platform.network.private ? platform.network.appSubnets[app] : null
     functionAppConfig: {
       runtime: { name: 'custom', version: '1.0' }
-      scaleAndConcurrency: { instanceMemoryMB: size.memory, maximumInstanceCount: size.maximumInstances }
+      scaleAndConcurrency: {
+        instanceMemoryMB: size.memory
+        maximumInstanceCount: size.maximumInstances
+        alwaysReady: alwaysReady
+      }
       deployment: {
         storage: {
           type: 'blobContainer'
@@ -88,11 +95,10 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         }
       }
     }
+    // Flex Consumption refuses what other plans have here, ftpsState among it.
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
-      remoteDebuggingEnabled: false
       ipSecurityRestrictionsDefaultAction: 'Deny'
       ipSecurityRestrictions: [
         for (caller, i) in callers: {

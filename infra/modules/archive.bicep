@@ -30,7 +30,7 @@ param customerKey customerKeyType?
 @description('Originals and journal are deleted when they are so many years old.')
 param retentionYears int
 
-@description('For so many days nobody can change or delete them.')
+@description('For so many days no one can change or delete them.')
 param immutabilityDays int
 
 @description('The policies have been locked: leave them alone.')
@@ -50,7 +50,10 @@ param deleteLock bool
 
 var originals = ['batches', 'media']
 var journal = ['journal']
-var state = ['checkpoints', 'settings', 'sweeps', 'deadletters']
+var state = ['checkpoints', 'settings', 'sweeps', 'commands', 'status', 'reports', 'deadletters']
+// Commands, and what became of them, are of use for as long as sweep reads batches.
+var commands = ['commands/', 'status/answers/', 'reports/answers/']
+var commandDays = 92
 var immutable = concat(originals, journal)
 var term = max(retentionYears * 365 + (retentionYears + 3) / 4, immutabilityDays) // with its leap days: never a day too early
 // A stored attachment is used for further records for 20 days (mediaReuse in handlers/fetch/internal/collector/media.go), and may be
@@ -78,7 +81,7 @@ module account 'account.bicep' = {
   }
 }
 
-resource existing 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+resource existing 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: name
 
   resource blobs 'blobServices' existing = {
@@ -89,20 +92,20 @@ resource existing 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
 }
 
 // Created unlocked. Locking is for good, and a step of its own: infra/lock.
-resource policies 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-01-01' = [
+resource policies 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-08-01' = [
   for (container, i) in immutable: if (!immutabilityLocked) {
     parent: existing::blobs::container[i]
     name: 'default'
     properties: {
       immutabilityPeriodSinceCreationInDays: immutabilityDays + margins[container]
-      // The journal grows at its end; what is in it can't be changed. Of an original not even that.
-      allowProtectedAppendWritesAll: contains(journal, container)
+      // The journal consists of append blobs, which grow at their end; what is in them can't be changed. Of an original not even that.
+      allowProtectedAppendWrites: contains(journal, container)
     }
     dependsOn: [account]
   }
 ]
 
-resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01-01' = {
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-08-01' = {
   parent: existing
   name: 'default'
   properties: {
@@ -152,6 +155,15 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01
                 baseBlob: { delete: { daysAfterModificationGreaterThan: term } }
                 version: { delete: { daysAfterCreationGreaterThan: term } }
               }
+            }
+          }
+          {
+            name: 'commands'
+            enabled: true
+            type: 'Lifecycle'
+            definition: {
+              filters: { blobTypes: ['blockBlob'], prefixMatch: commands }
+              actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: commandDays } } }
             }
           }
           {

@@ -1,4 +1,4 @@
-// A private endpoint and its entry in the service's private DNS zone.
+// A private endpoint and its entry in the service's private DNS zone, unless a policy makes the entry.
 
 @description('Region.')
 param location string
@@ -18,10 +18,10 @@ param service string
 @description('Resource id of the subnet that it lies in.')
 param subnet string
 
-@description('Resource id of the private DNS zone.')
+@description('Resource id of the private DNS zone. Empty: no entry is made.')
 param zone string
 
-resource endpoint 'Microsoft.Network/privateEndpoints@2025-01-01' = {
+resource endpoint 'Microsoft.Network/privateEndpoints@2025-09-01' = {
   name: name
   location: location
   tags: tags
@@ -32,7 +32,7 @@ resource endpoint 'Microsoft.Network/privateEndpoints@2025-01-01' = {
     ]
   }
 
-  resource dns 'privateDnsZoneGroups' = {
+  resource dns 'privateDnsZoneGroups' = if (!empty(zone)) {
     name: 'default'
     properties: { privateDnsZoneConfigs: [{ name: service, properties: { privateDnsZoneId: zone } }] }
   }

@@ -18,14 +18,8 @@ param archive string
 @description('Resource id of the Log Analytics workspace.')
 param workspaceId string
 
-resource account 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: archive
-
-  resource blobs 'blobServices' existing = {
-    name: 'default'
-
-    resource deadletters 'containers' existing = { name: 'deadletters' }
-  }
 }
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
@@ -36,14 +30,13 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   properties: { source: account.id, topicType: 'Microsoft.Storage.StorageAccounts' }
 }
 
-resource mayWriteDeadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account::blobs::deadletters.id, topic.id, roles.blobContributor)
-  scope: account::blobs::deadletters
-  properties: {
-    description: 'events: put what could not be delivered into deadletters'
+module rights 'rights.bicep' = {
+  params: {
+    app: 'events'
+    #disable-next-line what-if-short-circuiting // the name of a role has to be made of it
     principalId: topic.identity.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.blobContributor)
+    archive: archive
+    containers: { deadletters: roles.blobContributor } // what could not be delivered
   }
 }
 

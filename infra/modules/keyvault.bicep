@@ -20,7 +20,7 @@ param workspaceId string
 @description('Bring a vault of this name back that was deleted within the last 90 days.')
 param recover bool
 
-resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
   name: name
   location: location
   tags: tags

@@ -18,7 +18,15 @@ param logDays int
 @description('Let logs be written with the key in the connection string.')
 param logsByKey bool
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
+@description('Resource id of a workspace that exists already. Empty: one is made.')
+param existingWorkspaceId string
+
+@description('Whether the workspace can only be deleted after a lock has been taken off.')
+param deleteLock bool
+
+var makeWorkspace = empty(existingWorkspaceId)
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = if (makeWorkspace) {
   name: workspaceName
   location: location
   tags: tags
@@ -40,19 +48,29 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   kind: 'web'
   properties: {
     Application_Type: 'web'
-    WorkspaceResourceId: workspace.id
+    WorkspaceResourceId: makeWorkspace ? workspace.id : existingWorkspaceId
     IngestionMode: 'LogAnalytics'
     DisableLocalAuth: !logsByKey
   }
 }
 
 #disable-next-line use-recent-api-versions // the newest that has diagnostic settings as they are now
-resource log 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+resource log 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (makeWorkspace) {
   name: 'archiver'
   scope: workspace
   properties: {
     workspaceId: workspace.id
     // Who asked the logs what.
     logs: [{ categoryGroup: 'audit', enabled: true }]
+  }
+}
+
+// `azd down --purge` deletes the workspace before it meets the lock on the archive's account.
+resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (makeWorkspace && deleteLock) {
+  name: 'logs'
+  scope: workspace
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'Holds the log of the archive. See "Leave" in infra/README.md before taking this off.'
   }
 }

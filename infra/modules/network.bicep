@@ -1,4 +1,4 @@
-// The virtual network, if one is wanted: a subnet for each app, one for the private endpoints, and their DNS zones.
+// The virtual network, if one is wanted: a subnet for each app, and one for the private endpoints.
 
 @description('Region.')
 param location string
@@ -18,10 +18,7 @@ param addressSpace string
 @description('Give the apps one address that stays for what they call outside.')
 param natGateway bool
 
-@description('Names of the private DNS zones.')
-param zoneNames string[]
-
-resource guard 'Microsoft.Network/networkSecurityGroups@2025-01-01' = {
+resource guard 'Microsoft.Network/networkSecurityGroups@2025-09-01' = {
   name: 'nsg-${name}'
   location: location
   tags: tags
@@ -46,7 +43,7 @@ resource guard 'Microsoft.Network/networkSecurityGroups@2025-01-01' = {
 }
 
 // New networks have no way out of their own: without this the apps depend on what the platform happens to give them.
-resource address 'Microsoft.Network/publicIPAddresses@2025-01-01' = if (natGateway) {
+resource address 'Microsoft.Network/publicIPAddresses@2025-09-01' = if (natGateway) {
   name: 'pip-${name}'
   location: location
   tags: tags
@@ -54,7 +51,7 @@ resource address 'Microsoft.Network/publicIPAddresses@2025-01-01' = if (natGatew
   properties: { publicIPAllocationMethod: 'Static', publicIPAddressVersion: 'IPv4' }
 }
 
-resource nat 'Microsoft.Network/natGateways@2025-01-01' = if (natGateway) {
+resource nat 'Microsoft.Network/natGateways@2025-09-01' = if (natGateway) {
   name: 'nat-${name}'
   location: location
   tags: tags
@@ -62,7 +59,7 @@ resource nat 'Microsoft.Network/natGateways@2025-01-01' = if (natGateway) {
   properties: { publicIpAddresses: [{ id: address.id }], idleTimeoutInMinutes: 10 }
 }
 
-resource net 'Microsoft.Network/virtualNetworks@2025-01-01' = {
+resource net 'Microsoft.Network/virtualNetworks@2025-09-01' = {
   name: name
   location: location
   tags: tags
@@ -92,24 +89,6 @@ resource net 'Microsoft.Network/virtualNetworks@2025-01-01' = {
     )
   }
 }
-
-resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [
-  for zone in zoneNames: {
-    name: zone
-    location: 'global'
-    tags: tags
-  }
-]
-
-resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [
-  for (zone, i) in zoneNames: {
-    parent: zones[i]
-    name: 'archiver'
-    location: 'global'
-    tags: tags
-    properties: { registrationEnabled: false, virtualNetwork: { id: net.id } }
-  }
-]
 
 @description('The address from which the apps call outside.')
 output egress string = natGateway ? address!.properties.ipAddress : ''

@@ -50,12 +50,12 @@ type network = {
   @description('Resource ids of the apps\' subnets, by app.')
   appSubnets: texts
 
-  @description('Resource ids of the private DNS zones by service: blob, queue, table, vault.')
+  @description('Resource ids of the private DNS zones by service: blob, queue, table, vault. An empty one: no entry is made in it.')
   zones: texts
 }
 
 @export()
-@description('A key of the customer, in a vault of his own, for what is archived. The identity has to be allowed to use it: Key Vault Crypto Service Encryption User.')
+@description('A key of the customer, in a vault of their own, for what is archived. The identity has to be allowed to use it: Key Vault Crypto Service Encryption User.')
 type customerKey = {
   @description('Address of the vault, e.g. https://contoso-keys.vault.azure.net')
   vaultUri: string
@@ -73,8 +73,8 @@ type size = {
   @description('MB per instance.')
   memory: 512 | 2048 | 4096
 
-  @description('The most instances.')
-  @minValue(1)
+  @description('The most instances. Azure may refuse fewer than 40.')
+  @minValue(40)
   @maxValue(1000)
   maximumInstances: int
 }
