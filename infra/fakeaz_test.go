@@ -42,10 +42,13 @@ type call struct {
 // commands are those that the scripts may use, with their flags. checks/az-flags holds the same list against the real
 // az.
 var commands = map[string][]string{
-	"account show":      {"--subscription", "--output"},
-	"provider register": {"--namespace", "--subscription", "--wait"},
-	"rest":              {"--resource", "--method", "--url", "--body", "--query", "--output"},
-	"cloud show":        {"--query", "--output"},
+	"account show":                               {"--subscription", "--query", "--output"},
+	"deployment sub create":                      {"--name", "--location", "--subscription", "--parameters", "--query", "--output"},
+	"functionapp deployment source config-zip":   {"--name", "--resource-group", "--subscription", "--src", "--output"},
+	"functionapp list-flexconsumption-locations": {"--subscription", "--query", "--output"},
+	"provider register":                          {"--namespace", "--subscription", "--wait"},
+	"rest":                                       {"--resource", "--method", "--url", "--body", "--query", "--output"},
+	"cloud show":                                 {"--query", "--output"},
 	"storage container immutability-policy show": {"--account-name", "--resource-group", "--subscription",
 		"--container-name", "--query", "--output"},
 	"storage container immutability-policy lock": {"--account-name", "--resource-group", "--subscription",
@@ -170,7 +173,18 @@ func fakeAz(dir string, args []string, input string) (out string, code int) {
 	}
 	switch command {
 	case "account show":
-		return "", setting("FAKE_SIGNED_OUT")
+		return map[string]string{"id": "s1\n"}[flags["--query"]], setting("FAKE_SIGNED_OUT")
+	case "functionapp list-flexconsumption-locations":
+		return cmp.Or(os.Getenv("FAKE_REGIONS"), "East US\nUK South\nusgovvirginia\n"), setting("FAKE_OLD_AZ")
+	case "deployment sub create":
+		return fakeDeployment(flags)
+	case "functionapp deployment source config-zip":
+		raw, err := os.ReadFile(flags["--src"])
+		if err != nil || flags["--resource-group"] != "rg1" || string(raw) != "new" {
+			fmt.Fprintf(os.Stderr, "az functionapp deployment source config-zip: %v: %v\n", flags, err)
+			return "", 1
+		}
+		return "", 0
 	case "provider register":
 		return "", 0
 	case "cloud show":

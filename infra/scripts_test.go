@@ -3,7 +3,6 @@ package infra
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,6 +25,19 @@ type ran struct {
 // script runs one of the scripts with the stand-in for az in place of the real one.
 func script(t *testing.T, input string, env []string, name string, args ...string) ran {
 	t.Helper()
+	cmd := exec.Command("./"+name, args...)
+	cmd.Stdin = strings.NewReader(input)
+	return runScript(t, cmd, env)
+}
+
+// withoutTerminal runs one of the hooks as `azd up --no-prompt` does: with standard input closed.
+func withoutTerminal(t *testing.T, env []string, name string) ran {
+	t.Helper()
+	return runScript(t, exec.Command("bash", "-c", `exec "$0" <&-`, "./"+name), env)
+}
+
+func runScript(t *testing.T, cmd *exec.Cmd, env []string) ran {
+	t.Helper()
 	need(t, "bash")
 	self, err := os.Executable()
 	if err != nil {
@@ -37,7 +49,6 @@ func script(t *testing.T, input string, env []string, name string, args ...strin
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("./"+name, args...)
 	cmd.Env = append(os.Environ(), fakeDir+"="+dir, "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"ARCHIVER_NAP=0",
 		"AZURE_SUBSCRIPTION_ID=s1", "AZURE_RESOURCE_GROUP=rg1", "ARCHIVE_ACCOUNT=archive1", "EVENT_TOPIC=topic1",
@@ -45,7 +56,6 @@ func script(t *testing.T, input string, env []string, name string, args ...strin
 		"FETCH_VAULT=kv1", "FETCH_SECRET=secret1", "IMPORT_APP=import1", "IMPORT_HOST=import1.host.example",
 		"IMPORT_PRINCIPAL_ID=p1")
 	cmd.Env = append(cmd.Env, env...)
-	cmd.Stdin = strings.NewReader(input)
 	out, err := cmd.CombinedOutput()
 	r := ran{out: string(out), err: err}
 	raw, _ := os.ReadFile(filepath.Join(dir, "calls")) // none is none
@@ -85,72 +95,12 @@ func (r ran) with(words ...string) (found []call) {
 	return found
 }
 
-func TestPreprovision(t *testing.T) {
-	r := script(t, "", nil, "hooks/preprovision.sh")
-	r.good(t)
-	if len(r.with("provider register")) != 0 {
-		t.Error("a provider is registered that is not needed")
-	}
-	r = script(t, "", []string{"PRIVATE_NETWORK=true"}, "hooks/preprovision.sh")
-	r.good(t)
-	if len(r.with("provider register", "Microsoft.App")) != 1 {
-		t.Error("Microsoft.App is not registered")
-	}
-	script(t, "", []string{"FAKE_SIGNED_OUT=1"}, "hooks/preprovision.sh").bad(t, "az login")
-
-	// In a new environment nothing is known yet: azd asks for the subscription after its hooks.
-	for _, network := range []string{"false", "true"} {
-		r = script(t, "", []string{"AZURE_SUBSCRIPTION_ID=", "AZURE_RESOURCE_GROUP=", "PRIVATE_NETWORK=" + network},
-			"hooks/preprovision.sh")
-		r.good(t)
-		if len(r.with("account show")) != 1 || len(r.with("--subscription")) != 0 {
-			t.Errorf("a new environment: %v", r.calls)
-		}
-	}
-	script(t, "", []string{"AZURE_SUBSCRIPTION_ID=", "FAKE_SIGNED_OUT=1"}, "hooks/preprovision.sh").bad(t, "az login")
-
-	// With an action group no address is asked for.
-	for env, sets := range map[string]int{"": 0, "ACTION_GROUP_ID=/g": 1, "ALERT_EMAIL=a@contoso.example": 0} {
-		r = script(t, "", []string{env}, "hooks/preprovision.sh")
-		r.good(t)
-		if n := len(r.with("env set ALERT_EMAIL none")); n != sets {
-			t.Errorf("%q: ALERT_EMAIL is set %d times", env, n)
-		}
-	}
-}
-
-// The zips are made anew before whatever deploys them, and their checksums are looked at.
-func TestPrepackage(t *testing.T) {
-	need(t, "bash")
-	need(t, "make")
-	root := t.TempDir()
-	for name, text := range map[string]string{
-		"infra/hooks/prepackage.sh": read(t, "hooks/prepackage.sh"),
-		"Makefile":                  "package:\n\tmkdir -p build\n\tprintf new >build/fetch.zip\n\techo \"$(SUM)  fetch.zip\" >build/SHA256SUMS\n",
-		"build/fetch.zip":           "stale",
-	} {
-		file := filepath.Join(root, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700),
-			os.WriteFile(file, []byte(text), 0o700)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for sum, good := range map[string]bool{sha("new"): true, sha("stale"): false} {
-		cmd := exec.Command(filepath.Join(root, "infra/hooks/prepackage.sh"))
-		cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "SUM="+sum)
-		if said, err := cmd.CombinedOutput(); (err == nil) != good {
-			t.Errorf("checksum of the new zip: %t; %v\n%s", good, err, said)
-		}
-		if got := read(t, filepath.Join(root, "build/fetch.zip")); got != "new" {
-			t.Errorf("the zip is %s", got)
-		}
-	}
-}
-
 func TestPassword(t *testing.T) {
 	const password = `p"a\s$s 'w'rd` + "`" + `€`
 	for _, name := range []string{"hooks/postprovision.sh", "password"} {
-		r := script(t, password+"\n", nil, name)
+		// The hook gets it from azd, which resolves a secret; the script reads it.
+		give := map[string][]string{"hooks/postprovision.sh": {"TELEMESSAGE_PASSWORD=" + password}}[name]
+		r := script(t, password+"\n", give, name)
 		r.good(t)
 		puts := r.with("--method put", "/vaults/kv1/secrets/secret1")
 		if len(puts) != 1 {
@@ -316,6 +266,12 @@ func TestLock(t *testing.T) {
 		len(r.with("immutability-policy lock", "--container-name journal")) != 1 ||
 		len(r.with("env set IMMUTABILITY_LOCKED true")) != 1 {
 		t.Errorf("half of it was locked: %v", r.calls)
+	}
+	// Without azd the next deployment takes it from the parameters file.
+	r = script(t, "archive1\n", []string{"ARCHIVER_PARAMETERS=/p/contoso.bicepparam"}, "lock")
+	r.good(t)
+	if len(r.with("env set")) != 0 || !strings.Contains(r.out, "to /p/contoso.bicepparam, or the next deployment fails") {
+		t.Errorf("without azd: %v\n%s", r.calls, r.out)
 	}
 	r = script(t, "archive1\n", []string{"FAKE_LOCK_FAILS=media"}, "lock")
 	if r.err == nil || len(r.with("env set")) != 0 ||

@@ -45,7 +45,7 @@ func scripts(t *testing.T) (all []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, known := range []string{"environment.sh", "export", "hooks/postdeploy.sh", "graph/app-roles",
+	for _, known := range []string{"environment.sh", "deploy", "export", "hooks/postdeploy.sh", "graph/app-roles",
 		"checks/az-flags", "../.ci/run", "../local/parsers/check"} {
 		if !slices.Contains(all, known) {
 			t.Fatalf("%s is not among the scripts that were found: %v", known, all)
@@ -80,11 +80,13 @@ func TestScriptsStopAtErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// azd asks for the password in postprovision: without interactive there is no terminal to type it into.
+	// azd asks for the password in postprovision: without interactive there is no terminal to type it into, and without
+	// secrets the hook gets a reference to the password in place of it.
 	_, lines, _ := strings.Cut(read(t, "../azure.yaml"), "\nhooks:\n")
 	if diff := cmp.Diff([]string{
 		"  preprovision: { shell: sh, run: infra/hooks/preprovision.sh }",
-		"  postprovision: { shell: sh, run: infra/hooks/postprovision.sh, interactive: true }",
+		"  postprovision: { shell: sh, run: infra/hooks/postprovision.sh, interactive: true," +
+			" secrets: { TELEMESSAGE_PASSWORD: TELEMESSAGE_PASSWORD } }",
 		"  prepackage: { shell: sh, run: infra/hooks/prepackage.sh }",
 		"  predeploy: { shell: sh, run: infra/hooks/prepackage.sh }",
 		"  postdeploy: { shell: sh, run: infra/hooks/postdeploy.sh }",

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The zips that are deployed, and whether they are what their checksums say. Before `azd package`, which is part of `azd up`, and before
-# `azd deploy`, which packages by itself.
+# The zips that are deployed, and whether they are what their checksums say. Before `azd package`, which is part of `azd up`, before
+# `azd deploy`, which packages by itself, and in infra/deploy.
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."

@@ -1,18 +1,30 @@
 #!/usr/bin/env bash
-# Before anything is made: is az signed in, and to the subscription that azd deploys to? In a new environment azd asks for the subscription
-# only after this, so that it is not known yet.
+# Before anything is made: is az signed in, and to the subscription that is deployed to? Does the region offer Flex Consumption? `azd up` has
+# asked for both by now; `azd provision` in a new environment asks only after this, so that they are not known yet.
 set -euo pipefail
 
-command -v az >/dev/null || { echo "preprovision: az is not on PATH: https://learn.microsoft.com/cli/azure/install-azure-cli" >&2; exit 1; }
-az account show ${AZURE_SUBSCRIPTION_ID:+--subscription "$AZURE_SUBSCRIPTION_ID"} --output none ||
-  { echo "preprovision: az can't see the subscription: az login, in the cloud that azd deploys to (az cloud show)" >&2; exit 1; }
+fail() {
+  echo "preprovision: $*" >&2
+  exit 1
+}
+on_subscription() { az "$@" ${AZURE_SUBSCRIPTION_ID:+--subscription "$AZURE_SUBSCRIPTION_ID"}; }
+
+command -v az >/dev/null || fail "az is not on PATH: https://learn.microsoft.com/cli/azure/install-azure-cli"
+on_subscription account show --output none ||
+  fail "az can't see the subscription: az login, in the cloud that is deployed to (az cloud show)"
+
+# A region without Flex Consumption is refused only after everything else in it has been made.
+if [ -n "${AZURE_LOCATION:-}" ]; then
+  if regions=$(on_subscription functionapp list-flexconsumption-locations --query '[].name' --output tsv); then
+    regions=$(tr -d ' \r' <<<"$regions" | tr '[:upper:]' '[:lower:]')
+    grep -qxF -- "$AZURE_LOCATION" <<<"$regions" ||
+      fail "$AZURE_LOCATION does not offer Flex Consumption. These regions do: $(tr '\n' ' ' <<<"${regions:-none in this cloud}")"
+  else
+    echo "preprovision: az can't list the regions that offer Flex Consumption (it has to be 2.60 or newer), so $AZURE_LOCATION is not checked" >&2
+  fi
+fi
 
 # The apps' subnets are handed over to this provider, which has to be known to the subscription first.
 if [ "${PRIVATE_NETWORK:-false}" = true ]; then
-  az provider register --namespace Microsoft.App ${AZURE_SUBSCRIPTION_ID:+--subscription "$AZURE_SUBSCRIPTION_ID"} --wait
-fi
-
-# azd asks for the address although an action group makes it needless.
-if [ -n "${ACTION_GROUP_ID:-}" ] && [ -z "${ALERT_EMAIL:-}" ]; then
-  azd env set ALERT_EMAIL none
+  on_subscription provider register --namespace Microsoft.App --wait
 fi
