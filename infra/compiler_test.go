@@ -233,7 +233,8 @@ func TestBicepHasNothingToSay(t *testing.T) {
 // as someone deploys it. That nothing is remarked on today is a test's.
 func TestStrictRules(t *testing.T) {
 	for _, config := range []string{"bicepconfig.json", "graph/bicepconfig.json"} {
-		if text := read(t, config); strings.Contains(text, `"error"`) || strings.Count(text, `"level": "warning"`) < 40 {
+		text := read(t, config)
+		if strings.Contains(text, `"error"`) || strings.Count(text, `"level": "warning"`) < 40 {
 			t.Errorf("%s: a rule is an error, or there are too few", config)
 		}
 	}

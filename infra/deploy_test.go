@@ -17,7 +17,8 @@ import (
 )
 
 // deployed are the outputs of a deployment, with the names in a case that Azure returns.
-var deployed = [][2]string{{"azurE_RESOURCE_GROUP", "rg1"}, {"archivE_ACCOUNT", "archive1"}, {"loG_WORKSPACE", "log1"}, {"evenT_TOPIC", "topic1"},
+var deployed = [][2]string{{"azurE_RESOURCE_GROUP", "rg1"}, {"archivE_ACCOUNT", "archive1"},
+	{"loG_WORKSPACE", "log1"}, {"evenT_TOPIC", "topic1"},
 	{"egresS_ADDRESS", ""}, {"fetcH_APP", "fetch1"}, {"fetcH_HOST", "fetch1.host.example"}, {"fetcH_VAULT", "kv1"},
 	{"fetcH_SECRET", "secret1"}, {"imporT_APP", "import1"}, {"imporT_HOST", "import1.host.example"},
 	{"imporT_CLIENT_ID", "00000000-0000-4000-8000-00000000c11d"}, {"imporT_PRINCIPAL_ID", "p1"}}

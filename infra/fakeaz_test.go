@@ -42,8 +42,9 @@ type call struct {
 // commands are those that the scripts may use, with their flags. checks/az-flags holds the same list against the real
 // az.
 var commands = map[string][]string{
-	"account show":                               {"--subscription", "--query", "--output"},
-	"deployment sub create":                      {"--name", "--location", "--subscription", "--parameters", "--query", "--output"},
+	"account show": {"--subscription", "--query", "--output"},
+	"deployment sub create": {"--name", "--location", "--subscription", "--parameters",
+		"--query", "--output"},
 	"functionapp deployment source config-zip":   {"--name", "--resource-group", "--subscription", "--src", "--output"},
 	"functionapp list-flexconsumption-locations": {"--subscription", "--query", "--output"},
 	"provider register":                          {"--namespace", "--subscription", "--wait"},

@@ -209,8 +209,8 @@ func TestExistingNetwork(t *testing.T) {
 		site.want(t, "virtualNetworkSubnetId", spoke+"/subnets/archive-"+site.Tags["azd-service-name"])
 	}
 
-	p = predict(t, "private-network", "param existingSubnets = { endpoints: '"+spoke+"/subnets/endpoints', fetch: '"+spoke+
-		"/subnets/archive-fetch', import: '"+spoke+"/subnets/archive-import' }")
+	p = predict(t, "private-network", "param existingSubnets = { endpoints: '"+spoke+"/subnets/endpoints', fetch: '"+
+		spoke+"/subnets/archive-fetch', import: '"+spoke+"/subnets/archive-import' }")
 	links := p.of("Microsoft.Network/privateDnsZones/virtualNetworkLinks")
 	if len(links) != 4 || len(p.of("Microsoft.Network/virtualNetworks")) != 0 {
 		t.Errorf("%d zones are linked", len(links))

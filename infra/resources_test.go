@@ -345,7 +345,8 @@ func TestApps(t *testing.T) {
 			if site.Tags["azd-service-name"] == "import" && len(p.of("Microsoft.Network/privateEndpoints")) > 0 {
 				ready = []any{map[string]any{"name": "blob", "instanceCount": 1.0}}
 			}
-			if diff := gocmp.Diff(any(ready), site.at("functionAppConfig.scaleAndConcurrency.alwaysReady")); diff != "" {
+			got := site.at("functionAppConfig.scaleAndConcurrency.alwaysReady")
+			if diff := gocmp.Diff(any(ready), got); diff != "" {
 				t.Errorf("%s: instances that always wait, -want +got:\n%s", site.Name, diff)
 			}
 			site.want(t, "functionAppConfig.runtime.name", "custom")

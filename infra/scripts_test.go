@@ -270,7 +270,8 @@ func TestLock(t *testing.T) {
 	// Without azd the next deployment takes it from the parameters file.
 	r = script(t, "archive1\n", []string{"ARCHIVER_PARAMETERS=/p/contoso.bicepparam"}, "lock")
 	r.good(t)
-	if len(r.with("env set")) != 0 || !strings.Contains(r.out, "to /p/contoso.bicepparam, or the next deployment fails") {
+	if len(r.with("env set")) != 0 ||
+		!strings.Contains(r.out, "to /p/contoso.bicepparam, or the next deployment fails") {
 		t.Errorf("without azd: %v\n%s", r.calls, r.out)
 	}
 	r = script(t, "archive1\n", []string{"FAKE_LOCK_FAILS=media"}, "lock")

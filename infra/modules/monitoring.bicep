@@ -71,6 +71,6 @@ resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (makeWorkspace && 
   scope: workspace
   properties: {
     level: 'CanNotDelete'
-    notes: 'Holds the log of the archive. See "Leave" in infra/README.md before taking this off.'
+    notes: 'Holds the log of the archive. See "Leave" in infra/leaving.md before taking this off.'
   }
 }
