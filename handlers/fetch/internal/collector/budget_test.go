@@ -235,7 +235,7 @@ func TestLargePageWithAttachments(t *testing.T) {
 func TestDeferredItemsAreNotReadWhole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	const n = 150
+	const n = 60
 	for i := range n {
 		w.add(w.long(fmt.Sprintf("p%04d", i), fmt.Sprintf("segment-%04d-of", i), "alpha-text beta-text",
 			time.Duration(n-i)*time.Minute)[0])

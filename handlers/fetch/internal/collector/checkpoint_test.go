@@ -18,7 +18,8 @@ func TestCheckpointCanBeRead(t *testing.T) {
 	w := newWorld(t)
 	var c schedule.Checkpoint
 	from := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
-	if soak.ForTest(t).Long {
+	long := soak.ForTest(t).Long
+	if long {
 		from = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	c.PlanDaily(time.Date(2026, 11, 23, 5, 30, 0, 0, time.UTC), from)
@@ -44,6 +45,9 @@ func TestCheckpointCanBeRead(t *testing.T) {
 	read, err := w.collector.loadCheckpoint(t.Context(), lease)
 	if err != nil || len(read.Open) != len(c.Open) {
 		t.Errorf("%d windows, %v; want %d", len(read.Open), err, len(c.Open))
+	}
+	if !long {
+		return
 	}
 	state.Asked = strings.Repeat("x", maxCheckpoint)
 	if err := state.save(t.Context()); !errors.Is(err, archive.ErrTooLarge) {
