@@ -129,6 +129,7 @@ func TestPasswordInVault(t *testing.T) {
 			"TELEMESSAGE_USERNAME=archive", "TELEMESSAGE_PASSWORD=",
 			"TELEMESSAGE_PASSWORD_SECRET=" + kv.URL + "/secrets/" + vaultSecret, "SSL_CERT_FILE=" + kv.Certificate,
 			"FETCH_FROM=" + time.Now().Add(-2*time.Hour).UTC().Format(time.RFC3339),
+			"GODEBUG=http2debug=2", "AZURE_SDK_GO_LOGGING=all", // the libraries must not print what they could
 		}})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, lastLines(w.log.String()))
