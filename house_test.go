@@ -27,12 +27,15 @@ var sdks = map[string]string{
 	"github.com/microsoftgraph/msgraph-sdk-go":             "shared/mailbox",
 	"github.com/emersion/go-message":                       "shared/message",
 	"github.com/nyaruka/phonenumbers":                      "shared/phone",
+	"github.com/pkg/sftp":                                  "shared/source/delivery/sftpstore",
+	"golang.org/x/crypto/ssh":                              "shared/source/delivery/sftpstore",
 }
 
 // asTheyCome are the packages that use an SDK without our packages: to be measured beside them, to write what an
 // earlier version of them wrote, or to ask for what a stand-in of the service has to refuse.
 var asTheyCome = map[string]bool{
 	"local/bench/script": true, "local/oldarchive": true, "local/vault": true, "shared/archivetest": true,
+	"shared/source/delivery/deliverytest": true,
 }
 
 // floors are the floors of shared/: a package imports packages of lower floors only. Packages inside of another one are

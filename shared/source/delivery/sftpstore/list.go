@@ -1,0 +1,118 @@
+package sftpstore
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"o2archiver/shared/arrival"
+)
+
+// maxName is the maximum length in bytes of a name.
+const maxName = 255
+
+// List returns the regular files of the folder whose names are accepted, sorted. After an error no file may be called
+// missing. It tries up to 8 times, with growing pauses.
+func (s *Store) List(ctx context.Context) ([]arrival.File, error) {
+	var files []arrival.File
+	err := s.policy.Do(ctx, func(ctx context.Context) (err error) {
+		files, err = s.listOnce(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	listed := make(map[string]arrival.File, len(files))
+	for _, f := range files {
+		listed[f.Path] = f
+	}
+	if err := s.mu.Lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	s.listed = listed
+	return files, nil
+}
+
+func (s *Store) listOnce(ctx context.Context) ([]arrival.File, error) {
+	c, err := s.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []fs.FileInfo
+	c.stream.reset()
+	stop := c.watchListing()
+	// QUIRK: on an error ReadDir also returns what it had until then, which is worthless here.
+	err = c.run(ctx, listTime, errSlow, func() (err error) {
+		found, err = c.client.ReadDirContext(ctx, s.folder)
+		return err
+	})
+	stop()
+	if err == nil && !c.stream.sawEnd() {
+		err = fmt.Errorf("%w: a listing without an end", ErrProtocol)
+	}
+	if err != nil {
+		c.abort(errClosed) // a new try gets a new connection; the error is of this call alone
+		return nil, err
+	}
+	return s.selectFiles(found), nil
+}
+
+// watchListing closes the connection if a listing does not go on for quietTime, while the server still answers what
+// keeps the connection alive.
+func (c *connection) watchListing() (stop func()) {
+	ended := make(chan struct{})
+	go func() {
+		ticker := time.NewTicker(quietTime / 4)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ended:
+				return
+			case <-c.closed:
+				return
+			case <-ticker.C:
+				if c.stream.quiet() >= quietTime {
+					c.abort(errSilent)
+				}
+			}
+		}
+	}()
+	return func() { close(ended) }
+}
+
+// selectFiles returns the files of a listing that may be read. What is no regular file is left out, as is a name that
+// could lead out of the folder. If a folder changes while it is listed, a name may come twice: the later one counts.
+func (s *Store) selectFiles(found []fs.FileInfo) []arrival.File {
+	var files []arrival.File
+	for _, info := range found {
+		name := info.Name()
+		if !info.Mode().IsRegular() || !isPlainName(name) || !s.accept(name) {
+			continue
+		}
+		f := arrival.File{Path: name, Size: info.Size(), ModTime: info.ModTime().UTC()}
+		if f.Size < 0 {
+			f.Size = math.MaxInt64 // the protocol's sizes have 64 bits without a sign
+		}
+		files = append(files, f)
+	}
+	slices.SortStableFunc(files, func(a, b arrival.File) int { return cmp.Compare(a.Path, b.Path) })
+	last := files[:0]
+	for i, f := range files {
+		if i+1 == len(files) || files[i+1].Path != f.Path {
+			last = append(last, f)
+		}
+	}
+	return last
+}
+
+// isPlainName reports whether a name is that of a file in the folder itself.
+func isPlainName(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= maxName && !strings.ContainsFunc(name,
+		func(c rune) bool { return c < ' ' || c == 0x7f || c == '/' || c == '\\' })
+}
