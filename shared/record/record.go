@@ -30,6 +30,7 @@ type Record struct {
 	Source  string // name of the item's source, as in Entry; "" means TeleMessage
 	ID      string // messageId, or "sha256:" and the SHA-256 of the item's own bytes
 	Derived bool   // the item had no messageId, so ID was derived
+	Mail    bool   // the item is an e-mail message, which cannot state all that an item can
 
 	Kind     Kind
 	Network  string

@@ -25,7 +25,7 @@ const encryptedText = "⟦encrypted with a key of the customer: all parts are at
 // and nothing else, is quarantined. The entry is all that it reads: the message and its parts stay in the media
 // container.
 func Parse(e record.Entry) (*record.Record, error) {
-	r := &record.Record{SHA256: e.RawHash}
+	r := &record.Record{SHA256: e.RawHash, Mail: true}
 	if e.Mail != nil {
 		r.ID = messageID(e.Source, e.Mail.Header)
 	}
@@ -55,8 +55,11 @@ func Parse(e record.Entry) (*record.Record, error) {
 	r.GroupID, r.GroupName = vendorField(m.Header, "GroupID"), vendorField(m.Header, "GROUP_NAME")
 	r.GroupMessage = r.GroupID != "" || r.GroupName != "" || about.toGroup
 	r.GroupName = cmp.Or(r.GroupName, about.group)
-	r.Subject = decodedField(m.Header, "Subject")
-	r.Text, r.ContentType = m.Text, m.TextType
+	if !isLabel(about, r) {
+		r.Subject = decodedField(m.Header, "Subject")
+	}
+	r.Text = m.Text
+	r.ContentType, _, _ = strings.Cut(m.TextType, ";") // the text is in UTF-8 now
 	if version := vendorField(m.Header, "ENC-DATAKEY"); version != "" {
 		r.Text = encryptedText
 		r.LeftOut = append(r.LeftOut, "text (it is encrypted with a key of the customer)")
@@ -140,6 +143,30 @@ func knownKind(name string) record.Kind {
 		}
 	}
 	return ""
+}
+
+// isLabel reports whether a subject is the vendor's label of the item, all of which the record has elsewhere: kind,
+// sender, and recipient or group. It is not a subject of the sender's then, such as an MMS may have.
+func isLabel(about subject, r *record.Record) bool {
+	if about.from == "" || knownKind(about.kind) != r.Kind || !sameDigits(about.from, r.From.Value) {
+		return false
+	}
+	if about.toGroup {
+		return about.group == r.GroupName
+	}
+	return len(r.To) == 1 && about.to != "" && sameDigits(about.to, r.To[0].Value)
+}
+
+// sameDigits reports whether two numbers have the same digits.
+func sameDigits(a, b string) bool { return onlyDigits(a) == onlyDigits(b) }
+
+func onlyDigits(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		return c
+	}, s)
 }
 
 // setPeople sets sender and recipients. People of generic messages have addresses only: what may be a number in their

@@ -276,6 +276,37 @@ func TestHeaderFields(t *testing.T) {
 	}
 }
 
+// A subject is the sender's unless all of it is known from other fields.
+func TestLabelIsNoSubject(t *testing.T) {
+	t.Parallel()
+	const label = "SMS from 447700900123 to 447700900456"
+	for subject, want := range map[string]string{
+		label: "", "sms from +447700900123 to +447700900456": "",
+		"Deleted " + label:                         "Deleted " + label,
+		"MMS from 447700900123 to 447700900456":    "MMS from 447700900123 to 447700900456",
+		"SMS from 447700900123 to 447700900789":    "SMS from 447700900123 to 447700900789",
+		"SMS from 447700900789 to 447700900456":    "SMS from 447700900789 to 447700900456",
+		"SMS from 447700900123 to chat group Rota": "",
+		"Holiday": "Holiday",
+	} {
+		r := parsed(t, "Subject: "+subject+"\r\n"+head+"\r\n")
+		if r.Subject != want {
+			t.Errorf("%q: %q, want %q", subject, r.Subject, want)
+		}
+	}
+}
+
+// A member that no e-mail message has is not missing in one.
+func TestMissingMembers(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string][]string{"SMS": {"textContent"}, "CallAudio": {"attachment"}, "CallLog": nil} {
+		r := parsed(t, strings.Replace(head, "Type: SMS", "Type: "+kind, 1)+"\r\n")
+		if diff := cmp.Diff(want, r.Missing()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", kind, diff)
+		}
+	}
+}
+
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	none := strings.Replace(textItem("text/plain", "x"), "ArchiveMessageID: m1", "ArchiveMessageID: ", 1)
