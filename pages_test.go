@@ -121,3 +121,30 @@ func TestMakeCheckDoesWhatItsLineSays(t *testing.T) {
 		t.Error("make vuln does not look for known vulnerabilities")
 	}
 }
+
+// TestPagesNameFilesThatAreThere: a path in the text of a page leads to a file or folder, or is the beginning of names
+// that are there.
+func TestPagesNameFilesThatAreThere(t *testing.T) {
+	named := regexp.MustCompile("`((?:infra|local|shared|handlers|functions|docs)/[\\w./-]*\\w)`")
+	seen := 0
+	for _, pattern := range []string{"*.md", "docs/*.md", "infra/*.md", "infra/*/README.md"} {
+		pages, err := filepath.Glob(filepath.FromSlash(pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range pages {
+			if name == "CHANGELOG.md" {
+				continue // names what there was
+			}
+			for _, m := range named.FindAllStringSubmatch(readFile(t, filepath.ToSlash(name)), -1) {
+				seen++
+				if found, err := filepath.Glob(filepath.FromSlash(m[1]) + "*"); err != nil || len(found) == 0 {
+					t.Errorf("%s names %s, which is not there", name, m[1])
+				}
+			}
+		}
+	}
+	if seen < 80 {
+		t.Errorf("only %d paths were found: the test looks in the wrong place", seen)
+	}
+}
