@@ -1,4 +1,4 @@
-// Optional, and only for whoever can't use exchange.ps1: Mail.ReadWrite in every mailbox of the tenant, and User.Read.All, as code. To be
+// Optional, and only for tenants that can't use exchange.ps1: Mail.ReadWrite in every mailbox of the tenant, and User.Read.All, as code. To be
 // deployed by a tenant administrator:
 //   az deployment group create -g <group> -f infra/graph/tenant-wide.bicep -p principalId=$(azd env get-value IMPORT_PRINCIPAL_ID)
 // The extension comes from Microsoft's registry (bicepconfig.json beside this file).

@@ -77,7 +77,6 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    keyVaultReferenceIdentity: identity.id
     publicNetworkAccess: 'Enabled' // for Event Grid, see callers
     virtualNetworkSubnetId: platform.network.private ? platform.network.appSubnets[app] : null
     functionAppConfig: {
