@@ -137,7 +137,9 @@ func TestPagesNameFilesThatAreThere(t *testing.T) {
 				continue // names what there was
 			}
 			for _, m := range named.FindAllStringSubmatch(readFile(t, filepath.ToSlash(name)), -1) {
-				seen++
+				if seen++; m[1] == "local/node_modules" {
+					continue // made when Azurite is first used
+				}
 				if found, err := filepath.Glob(filepath.FromSlash(m[1]) + "*"); err != nil || len(found) == 0 {
 					t.Errorf("%s names %s, which is not there", name, m[1])
 				}
