@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"o2archiver/local/export"
+	"o2archiver/local/inspect"
 	"o2archiver/local/summary"
 	"o2archiver/shared/report"
 	"o2archiver/shared/settings"
@@ -30,6 +31,7 @@ type options struct {
 	json    bool
 	mapping string
 	check   string
+	inspect string
 	keep    bool
 	storage string
 	export  string
@@ -55,6 +57,12 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		return 2
 	case o.check != "":
 		return checkMapping(o.check, lookup, stdout, stderr)
+	case o.inspect != "":
+		if err := inspect.Folder(o.inspect, stdout); err != nil {
+			fmt.Fprintln(stderr, "local: -inspect-delivery:", err)
+			return 2
+		}
+		return 0
 	}
 	// Report unusable settings and files before the day instead of after it.
 	if err := checkSettings(lookup); err != nil {
@@ -225,6 +233,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		"use this CSV `file` as the custom mapping; local/sample/mapping.csv goes\nwith the sample day")
 	f.StringVar(&o.check, "check-mapping", "",
 		"only check whether this CSV `file` can be used as the custom mapping")
+	f.StringVar(&o.inspect, "inspect-delivery", "",
+		"only read the ZIPs that the vendor delivered into this `folder`, and\nreport, without any content, which assumptions of docs/delivery.md hold")
 	f.BoolVar(&o.keep, "keep", false, "keep everything running after the summary")
 	f.StringVar(&o.storage, "storage", "",
 		"keep the data in this `folder`; the next start goes on where this\none ended")
