@@ -175,6 +175,10 @@ func TestGetBlobAsAzurite(t *testing.T) {
 		bound := func(match, noneMatch string) *blob.DownloadStreamOptions {
 			return &blob.DownloadStreamOptions{AccessConditions: on(match, noneMatch)}
 		}
+		partOf := func(match string) *blob.DownloadStreamOptions {
+			return &blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: 2, Count: 3},
+				AccessConditions: on(match, "")}
+		}
 		const all = "Etag Last-Modified Content-Length X-Ms-Blob-Type X-Ms-Creation-Time X-Ms-Lease-State"
 		account.run(t, []call{
 			{name: "all", do: download(c, "text", nil), want: "200", has: all + " Content-Md5 Accept-Ranges"},
@@ -190,6 +194,9 @@ func TestGetBlobAsAzurite(t *testing.T) {
 			{name: "after the end", do: download(c, "text", part(11, 1)), want: "416 InvalidRange",
 				has: "Content-Range"},
 			{name: "of nothing", do: download(c, "empty", part(0, 5)), want: "416 InvalidRange"},
+			{name: "the middle of the same", do: download(c, "text", partOf(etags[0])), want: "206",
+				has: "Content-Range"},
+			{name: "the middle of another", do: download(c, "text", partOf(etags[1])), want: "412 ConditionNotMet"},
 			{name: "an odd range", do: func(ctx context.Context) error {
 				return download(c, "text", nil)(withHeader(ctx, "x-ms-range", "bytes=5-2"))
 			}, want: "200"},
@@ -314,7 +321,7 @@ func TestListingAsAzurite(t *testing.T) {
 		}
 		folders := func(prefix string, limit int32) (got []string) {
 			pages := c.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: &prefix,
-				MaxResults: &limit})
+				MaxResults: &limit, Include: container.ListBlobsInclude{Metadata: true}})
 			for pages.More() {
 				page, err := pages.NextPage(t.Context())
 				if err != nil {
@@ -322,6 +329,11 @@ func TestListingAsAzurite(t *testing.T) {
 				}
 				for _, b := range page.Segment.BlobItems {
 					got = append(got, *b.Name)
+					p := b.Properties
+					if *b.Metadata["name"] != "<"+*b.Name+">" || *p.ContentLength != int64(len(*b.Name)) ||
+						p.ETag == nil || p.LastModified == nil {
+						t.Errorf("%s: %v, %v", *b.Name, b.Metadata, p)
+					}
 				}
 				for _, p := range page.Segment.BlobPrefixes {
 					got = append(got, *p.Name)

@@ -17,6 +17,7 @@ package arrival
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -66,4 +67,14 @@ func Sight(f File, earlier Sighting, now time.Time) Sighting {
 		return earlier
 	}
 	return Sighting{File: f, Since: now}
+}
+
+// maxName is the maximum length in bytes of a name, as in the file systems of servers.
+const maxName = 255
+
+// IsPlainName reports whether a name is that of a file in the folder itself: it leads nowhere else, and has no control
+// characters.
+func IsPlainName(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= maxName && !strings.ContainsFunc(name,
+		func(c rune) bool { return c < ' ' || c == 0x7f || c == '/' || c == '\\' })
 }

@@ -1,6 +1,7 @@
 package arrival
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -62,5 +63,18 @@ func TestSight(t *testing.T) {
 	}
 	if s := Sight(file, first, now.Add(-time.Hour)); s.Since != now.Add(-time.Hour) {
 		t.Error("a sighting lies in the future") // the clock was put back
+	}
+}
+
+func TestIsPlainName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"a.zip": true, "a b é.zip": true, "...": true, ".a": true, strings.Repeat("x", maxName): true,
+		"": false, ".": false, "..": false, "a/b": false, `a\b`: false, "/": false, "a\x00": false, "a\n": false,
+		"a\x7f": false, strings.Repeat("x", maxName+1): false,
+	} {
+		if got := IsPlainName(name); got != want {
+			t.Errorf("%q: %t, want %t", name, got, want)
+		}
 	}
 }

@@ -7,14 +7,10 @@ import (
 	"io/fs"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"o2archiver/shared/arrival"
 )
-
-// maxName is the maximum length in bytes of a name.
-const maxName = 255
 
 // List returns the regular files of the folder whose names are accepted, sorted. After an error no file may be called
 // missing. It tries up to 8 times, with growing pauses.
@@ -92,7 +88,7 @@ func (s *Store) selectFiles(found []fs.FileInfo) []arrival.File {
 	var files []arrival.File
 	for _, info := range found {
 		name := info.Name()
-		if !info.Mode().IsRegular() || !isPlainName(name) || !s.accept(name) {
+		if !info.Mode().IsRegular() || !arrival.IsPlainName(name) || !s.accept(name) {
 			continue
 		}
 		f := arrival.File{Path: name, Size: info.Size(), ModTime: info.ModTime().UTC()}
@@ -109,10 +105,4 @@ func (s *Store) selectFiles(found []fs.FileInfo) []arrival.File {
 		}
 	}
 	return last
-}
-
-// isPlainName reports whether a name is that of a file in the folder itself.
-func isPlainName(name string) bool {
-	return name != "" && name != "." && name != ".." && len(name) <= maxName && !strings.ContainsFunc(name,
-		func(c rune) bool { return c < ' ' || c == 0x7f || c == '/' || c == '\\' })
 }
