@@ -214,3 +214,21 @@ func BenchmarkDescribe(b *testing.B) {
 		}
 	}
 }
+
+// An address field as long as a header may be takes little more memory than its participants do. Not parallel: it
+// measures.
+func TestHostileAddressFields(t *testing.T) {
+	for _, of := range []string{"a ", "a,", "=?utf-8?q?a?= ", "a:", "\"", "<", "(", ")", "a@[", "a@b.c,", "a@b,\"",
+		"\\",
+		"=?", "9 ", "<a@b>", ";", "\"a\" <a@b>, ", "a: b@c; "} {
+		field := strings.Repeat(of, mimeread.MaxHeader/len(of))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		all, _ := readPeople(field, true)
+		readSubject(decodeWords(field))
+		runtime.ReadMemStats(&after)
+		if used := (after.TotalAlloc - before.TotalAlloc) >> 20; used > 100 {
+			t.Errorf("%q: %d MiB of memory for %d people", of, used, len(all))
+		}
+	}
+}

@@ -18,7 +18,7 @@ const (
 	maxListed    = 100_000
 	maxListLine  = 16 << 10 // bytes; a longer line lists nothing
 	maxKeptLines = 100
-	maxSplits    = 64 // separators of a line at which it is tried
+	maxSplits    = 16 // separators of a line at which it is tried
 )
 
 // ListManifest is what the manifest (*.mf) of a ZIP states. The vendor documents three rules and no syntax: the count

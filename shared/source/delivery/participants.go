@@ -10,7 +10,8 @@ import (
 
 const (
 	maxPeople   = 50_000 // of one field; as in package telemessage
-	maxNumbered = 1_000  // bytes of an entry that are looked at for a number
+	maxNumbered = 1_000  // bytes of an entry that is looked at word by word
+	maxParsed   = 64_000 // bytes of a field for net/mail, which holds every word of it apart
 	minDigits   = 3      // of a number: a short code has at least three
 	maxDigits   = 15     // E.164
 	phoneDigits = 7      // a number with fewer digits may be part of a name
@@ -36,12 +37,12 @@ type address struct{ name, address string }
 
 // splitAddresses returns the entries of an address field. net/mail refuses a whole list for one entry that is no
 // address ("x" <>, a bare number, a trailing semicolon, an unquoted comma), and drops comments, which may hold the
-// number. Such a list is split by hand.
+// number. Such a list is split by hand, and so is a very long field.
 func splitAddresses(field string) (all []address) {
 	if strings.TrimSpace(field) == "" {
 		return nil
 	}
-	if !strings.Contains(field, "(") {
+	if len(field) <= maxParsed && !strings.Contains(field, "(") {
 		parser := mail.AddressParser{WordDecoder: wordDecoder()}
 		if list, err := parser.ParseList(field); err == nil {
 			for _, a := range list {
@@ -110,7 +111,7 @@ func readEntry(entry string) (a address) {
 		inside, after, _ := strings.Cut(entry[open+1:], ">")
 		a.address = strings.TrimSpace(inside)
 		a.name = strings.TrimSpace(entry[:open]) + " " + strings.TrimSpace(after)
-	} else {
+	} else if a.name = entry; len(entry) <= maxNumbered {
 		words := strings.Fields(entry)
 		for i, word := range words {
 			if strings.Contains(word, "@") {
@@ -140,9 +141,9 @@ func unquoteName(name string) string {
 // participantOf returns the participant of an entry. The number is taken from the name; without one there, it is
 // the local part of the address if that is a number.
 func participantOf(a address, numbered bool) (p record.Participant) {
-	rest, address := strings.Join(strings.Fields(a.name), " "), strings.TrimPrefix(strings.TrimSpace(a.address), "tel:")
+	rest, address := strings.TrimSpace(a.name), strings.TrimPrefix(strings.TrimSpace(a.address), "tel:")
 	if numbered {
-		p.Value, rest = splitNumber(a.name)
+		p.Value, rest = splitNumber(rest)
 		local, _, _ := strings.Cut(address, "@")
 		if n := countDigits(local); p.Value == "" && n >= minDigits && n <= maxDigits {
 			p.Value = strings.TrimSpace(local)
@@ -162,10 +163,10 @@ func participantOf(a address, numbered bool) (p record.Participant) {
 // splitNumber returns the number at the beginning or at the end of a display name, and the rest of the name. A short
 // one at the beginning is not taken if a telephone number is at the end: 24 Hour Desk 447700900123.
 func splitNumber(name string) (number, rest string) {
-	words := strings.Fields(name)
 	if len(name) > maxNumbered {
-		return "", strings.Join(words, " ")
+		return "", name
 	}
+	words := strings.Fields(name)
 	first, last := 0, len(words)
 	for n := 1; n <= len(words) && isNumberWord(words[n-1]); n++ {
 		if digits := countDigits(strings.Join(words[:n], " ")); digits > maxDigits {
