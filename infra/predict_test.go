@@ -67,6 +67,9 @@ func predict(t *testing.T, environment string, more ...string) *prediction {
 	if err != nil {
 		t.Fatalf("bicep snapshot of %s: %v", environment, err)
 	}
+	if len(p.Diagnostics) > 0 { // a module that could not be predicted would be missing
+		t.Fatalf("bicep snapshot of %s: %v", environment, p.Diagnostics)
+	}
 	return p
 }
 
