@@ -67,6 +67,7 @@ $Failed; az's answer is above. This needs the role $Role on the container $Conta
     --role "$Role" ``
     --scope "$($Archive.Scope)/blobServices/default/containers/$Container"
 It counts within ten minutes. With a private network, your address has to be among the operators, too.
+If az asks for a sign-in instead, no role is missing: az login.
 "@
 }
 

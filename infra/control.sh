@@ -76,6 +76,7 @@ ${0##*/}: $3; az's answer is above. This needs the role $1 on the container $2. 
     --role "$1" \\
     --scope "${group:?}/providers/Microsoft.Storage/storageAccounts/$ARCHIVE_ACCOUNT/blobServices/default/containers/$2"
 It counts within ten minutes. With a private network, your address has to be among the operators, too.
+If az asks for a sign-in instead, no role is missing: az login.
 TEXT
   exit 1
 }

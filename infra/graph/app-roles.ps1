@@ -61,7 +61,7 @@ function Invoke-Graph {
 }
 
 $principal = $env:IMPORT_PRINCIPAL_ID
-if (-not $principal) { Exit-Script -Message 'IMPORT_PRINCIPAL_ID: is not set: azd env get-value IMPORT_PRINCIPAL_ID' }
+if (-not $principal) { Exit-Script -Message 'IMPORT_PRINCIPAL_ID: is not set: azd env get-value IMPORT_PRINCIPAL_ID, by the person who deployed' }
 $roles = @('User.Read.All', 'Mail.ReadWrite')
 $known = if ($Action -ceq 'show') { $Role -ceq '' } else { (@('grant', 'revoke') -ccontains $Action) -and ($roles -ccontains $Role) }
 if (-not $known) {
