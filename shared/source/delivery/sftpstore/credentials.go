@@ -22,8 +22,8 @@ func parseKeys(text, passphrase string) ([]ssh.Signer, error) {
 	for rest := bytes.TrimSpace([]byte(text)); len(rest) > 0; {
 		block, after := pem.Decode(rest)
 		if block == nil {
-			return nil, errors.New("the private key is neither in OpenSSH's form nor PEM, from its line -----BEGIN to " +
-				"its line -----END")
+			return nil, errors.New("the private key is neither in OpenSSH's form nor PEM, from its line -----BEGIN " +
+				"to its line -----END")
 		}
 		signer, err := parseKey(pem.EncodeToMemory(block), passphrase)
 		if err != nil {

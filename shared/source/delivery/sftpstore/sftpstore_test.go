@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	user     = "vendor"
+	vendor   = "vendor"
 	password = "correct-horse"
 	whole    = "202611280000-TeleMessage_1_20261128050012.zip"
 	second   = "202611280000-TeleMessage_2_20261128050013.zip"
@@ -71,7 +71,7 @@ func newServer(t *testing.T, o deliverytest.Options) *deliverytest.Server {
 	if o.Methods == nil {
 		o.Methods = []string{"password"}
 	}
-	o.User, o.Password = user, password
+	o.User, o.Password = vendor, password
 	s := deliverytest.New(o)
 	s.Put(whole, deliverytest.File{Data: bytesOf(big), ModTime: at})
 	t.Cleanup(s.Close)
@@ -81,7 +81,7 @@ func newServer(t *testing.T, o deliverytest.Options) *deliverytest.Server {
 // newStore returns a Store of the server. edit changes its configuration.
 func newStore(t *testing.T, server *deliverytest.Server, edit ...func(*Config, *Options)) *Store {
 	t.Helper()
-	c := Config{Host: "sftp.example", Username: user, Password: settings.NewSecret(password),
+	c := Config{Host: "sftp.example", Username: vendor, Password: settings.NewSecret(password),
 		HostKeys: pinOf(hostEd25519())}
 	o := Options{Dial: server.Dial}
 	for _, e := range edit {
@@ -120,7 +120,7 @@ func checkWords(t *testing.T, err error) {
 	if err == nil {
 		return
 	}
-	for _, never := range []string{user, password, "example", "TeleMessage", "202611", "SHA256:", "ssh-ed25519 AAAA",
+	for _, never := range []string{vendor, password, "example", "TeleMessage", "202611", "SHA256:", "ssh-ed25519 AAAA",
 		"127.0.0.1", "ssh:", "sftp:"} {
 		if strings.Contains(err.Error(), never) {
 			t.Errorf("the error tells %q: %v", never, err)
@@ -240,7 +240,7 @@ func TestLongListing(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
-	good := Config{Host: "sftp.example", Username: user, Password: settings.NewSecret(password)}
+	good := Config{Host: "sftp.example", Username: vendor, Password: settings.NewSecret(password)}
 	if _, err := New(good, Options{}); err != nil {
 		t.Fatal(err)
 	}
