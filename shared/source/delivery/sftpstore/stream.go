@@ -94,8 +94,9 @@ func (s *stream) scan(p []byte) error {
 			continue
 		}
 		if len(s.head) == headerSize && s.head[4] == typeName {
-			// A number that is not true is an error in pkg/sftp.
-			s.names += int(min(binary.BigEndian.Uint32(s.head[9:]), maxPacket))
+			// A number that is not true is an error in pkg/sftp. A packet without a name counts as one: a server could
+			// send them for ever.
+			s.names += max(1, int(min(binary.BigEndian.Uint32(s.head[9:]), maxPacket)))
 			if s.names > s.maxNames {
 				return fmt.Errorf("%w: the folder has more than %d names", ErrProtocol, s.maxNames)
 			}

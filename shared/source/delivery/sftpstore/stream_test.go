@@ -35,6 +35,7 @@ func TestStream(t *testing.T) {
 		"short ones":         {[][]byte{packet(1), packet(2, 1), packet(2, 1, 2, 3, 4, 5, 6, 7)}, 0, false, nil},
 		"names":              {[][]byte{names(3), packet(103, long...), names(97)}, 100, false, nil},
 		"too many names":     {[][]byte{names(3), names(98)}, 101, false, ErrProtocol},
+		"packets of none":    {[][]byte{names(0), names(0), names(99)}, 101, false, ErrProtocol},
 		"names without end":  {[][]byte{names(1<<32 - 1)}, maxPacket, false, ErrProtocol},
 		"the end":            {[][]byte{names(3), end}, 3, true, nil},
 		"the end, and close": {[][]byte{end, fine}, 0, true, nil},
