@@ -79,13 +79,15 @@ func TestHostileListing(t *testing.T) {
 		"an unknown code":    {after(func(id []byte) []byte { return status(id, 99) }), ErrUnavailable},
 		"no access":          {after(func(id []byte) []byte { return status(id, 3) }), ErrDenied},
 		"channel closed":     {after(func([]byte) []byte { return nil }), ErrUnavailable},
-		"another id":         {after(func([]byte) []byte { return status([]byte{9, 9, 9, 9}, codeEOF) }), ErrUnavailable},
-		"another type":       {after(handle), ErrProtocol},
-		"names for ever":     {after(one), ErrProtocol},
+		"another id": {after(func([]byte) []byte { return status([]byte{9, 9, 9, 9}, codeEOF) }),
+			ErrUnavailable},
+		"another type":   {after(handle), ErrProtocol},
+		"names for ever": {after(one), ErrProtocol},
 		"nothing for ever": {after(func(id []byte) []byte { return packet(typeName, append(id, 0, 0, 0, 0)...) }),
 			ErrProtocol},
-		"names that are not there": {after(func(id []byte) []byte { return packet(typeName, append(id, 0, 0, 0, 9)...) }),
-			ErrProtocol},
+		"names that are not there": {after(func(id []byte) []byte {
+			return packet(typeName, append(id, 0, 0, 0, 9)...)
+		}), ErrProtocol},
 		"a long name": {after(func(id []byte) []byte {
 			return packet(typeName, append(id, 0, 0, 0, 1, 255, 255, 255, 255)...)
 		}), ErrProtocol},
