@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -276,6 +277,51 @@ func TestUnreadableCommandStopsNoOther(t *testing.T) {
 	}
 }
 
+// An answer that is damaged is written anew: its command is not tried for ever without one. One that is final, although
+// the listing does not say so, ends its command.
+func TestDamagedAnswer(t *testing.T) {
+	o := newOffice(t)
+	q := o.queue("fetch")
+	damaged := o.ask("fetch", map[string]string{"kind": "run"})
+	finished := o.ask("fetch", map[string]string{"kind": "run"})
+	for name, answer := range map[string]any{
+		damaged: map[string]any{"state": "working", "tries": "many"}, finished: Answer{State: Done},
+	} {
+		if _, err := q.opts.Answers.Put(t.Context(), "answers/"+name+".json", answer, "", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tasks := o.pending(q)
+	if diff := cmp.Diff([]string{damaged}, names(tasks)); diff != "" {
+		t.Fatalf("pending (-want +got):\n%s", diff)
+	}
+	if err := q.Begin(t.Context(), tasks[0]); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.answer(q, damaged); got.State != Working || got.Tries != 1 || got.Command != damaged {
+		t.Errorf("answer %+v", got)
+	}
+}
+
+// Commands that take long, however many they are, keep no new one from being read.
+func TestManyCommandsAtWork(t *testing.T) {
+	o := newOffice(t)
+	q := o.queue("fetch")
+	for range maxPending {
+		o.ask("fetch", map[string]string{"kind": "run"})
+	}
+	for _, task := range o.pending(q) {
+		if err := q.Begin(t.Context(), task); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := o.ask("fetch", map[string]string{"kind": "check"})
+	tasks := o.pending(q)
+	if len(tasks) != maxPending || tasks[0].Name != check {
+		t.Errorf("%d are pending, without the new one: %v", len(tasks), names(tasks[:1]))
+	}
+}
+
 func TestPaused(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -334,6 +380,9 @@ func TestPausedIsCached(t *testing.T) {
 		{0, `{"paused":{"import":true}}`, true},
 		{59 * time.Second, `{"paused":{"import":false}}`, true},
 		{time.Second, "", false},
+		{59 * time.Second, `{"paused":{"import":true}}`, false},
+		{time.Second, "", true},
+		{-time.Hour, `{"paused":{"import":false}}`, false}, // the clock was set back
 	} {
 		o.now = o.now.Add(step.after)
 		if step.write != "" {
@@ -343,6 +392,28 @@ func TestPausedIsCached(t *testing.T) {
 			t.Errorf("%v later: paused %t, %v; want %t", step.after, got, err, step.want)
 		}
 	}
+}
+
+// While storage is unavailable, the answer is waited for: the event of a batch would be given up otherwise.
+func TestPausedWaitsForStorage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(10 * 365 * 24 * time.Hour)
+		storage := archivetest.ForTest(t, nil)
+		back := time.Now().Add(10 * time.Minute)
+		o := &office{t: t, now: morning, store: open(t, storage, storage.Through(
+			func(*http.Request) archivetest.Fault {
+				if time.Now().Before(back) {
+					return archivetest.Reset
+				}
+				return archivetest.Pass
+			}))}
+		if err := open(t, storage, storage).CreateContainers(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if paused, err := o.pause(true).Paused(t.Context()); err != nil || !paused {
+			t.Errorf("paused %t, %v", paused, err)
+		}
+	})
 }
 
 // If the file can't be read, nothing is known, and nothing is assumed.

@@ -9,6 +9,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/lock"
+	"o2archiver/shared/retry"
 )
 
 const (
@@ -43,19 +44,20 @@ type Pause struct {
 // NewPause returns a Pause. It makes no request.
 func NewPause(o PauseOptions) *Pause { return &Pause{opts: o, lock: lock.New()} }
 
-// Paused reports whether the app is paused. While storage is unavailable it waits for up to a minute. If connector.json
-// cannot be read as what it should be, the error matches funchost.ErrSettings: nothing is done against the
-// administrator's will.
+// Paused reports whether the app is paused. While storage is unavailable it waits until ctx ends: the event of a batch
+// that fails is tried five times within a second, and is then in the poison queue. If connector.json cannot be read as
+// what it should be, the error matches funchost.ErrSettings: nothing is done against the administrator's will.
 func (p *Pause) Paused(ctx context.Context) (bool, error) {
 	if err := p.lock.Lock(ctx); err != nil {
 		return false, err
 	}
 	defer p.lock.Unlock()
-	if !p.checked.IsZero() && p.opts.Now().Sub(p.checked) < pauseAge {
+	age := p.opts.Now().Sub(p.checked)
+	if !p.checked.IsZero() && age >= 0 && age < pauseAge { // it is negative if the clock was set back
 		return p.paused, nil
 	}
 	var c connector
-	err := onStorage(ctx, func(ctx context.Context) error {
+	err := retry.Do(ctx, func(ctx context.Context) error {
 		_, err := p.opts.Settings.Get(ctx, connectorBlob, &c)
 		return err
 	})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +70,7 @@ const (
 type Task struct {
 	Command
 	Answer Answer
-	etag   string // of the answer; "": none is stored
+	etag   string // of the answer; "": none is stored; "*": what is stored cannot be read
 }
 
 // Options holds what a Queue works with.
@@ -88,8 +89,9 @@ type Queue struct{ opts Options }
 func NewQueue(o Options) *Queue { return &Queue{o} }
 
 // Pending returns the commands that are not finished: the least tried first, then the oldest. Those that cannot be
-// carried out are refused, and are not among them. With an error, tasks are those that could be read. Without a command
-// it costs two requests.
+// carried out are refused, and are not among them. Of more than maxPending they are those without an answer, and a
+// random choice of the others. With an error, tasks are those that could be read. Without a command it costs two
+// requests.
 func (q *Queue) Pending(ctx context.Context) (tasks []*Task, err error) {
 	prefix := q.opts.App + "/"
 	commands, err := q.list(ctx, q.opts.Commands, prefix)
@@ -104,25 +106,35 @@ func (q *Queue) Pending(ctx context.Context) (tasks []*Task, err error) {
 	for _, a := range answers {
 		state[strings.TrimPrefix(a.Name, answersFolder)] = a.Facts
 	}
-	var failed []error
-	seen := 0
+	var fresh, begun []string // names of commands without an answer, and with one
 	for _, c := range commands {
 		base := strings.TrimPrefix(c.Name, prefix)
 		name, ok := strings.CutSuffix(base, ending)
-		if asked, form := parseName(name); ok && form && !isFinal(state[base]) {
-			seen++
-			task, err := q.read(ctx, name, asked, state[base] != "")
-			if err != nil {
-				failed = append(failed, err)
-			} else if task != nil {
-				tasks = append(tasks, task)
-			}
-		}
-		if seen == maxPending {
-			break
+		facts, answered := state[base]
+		switch _, form := parseName(name); {
+		case !ok || !form || isFinal(facts):
+		case answered:
+			begun = append(begun, name)
+		default:
+			fresh = append(fresh, name)
 		}
 	}
-	slices.SortStableFunc(tasks, func(a, b *Task) int { return cmp.Compare(a.Answer.Tries, b.Answer.Tries) })
+	if len(fresh)+len(begun) > maxPending { // those that take long must not keep the others from being read
+		rand.Shuffle(len(begun), func(i, j int) { begun[i], begun[j] = begun[j], begun[i] })
+	}
+	var failed []error
+	all := slices.Concat(fresh, begun)
+	for i, name := range all[:min(len(all), maxPending)] {
+		task, err := q.read(ctx, name, i >= len(fresh))
+		if err != nil {
+			failed = append(failed, err)
+		} else if task != nil {
+			tasks = append(tasks, task)
+		}
+	}
+	slices.SortFunc(tasks, func(a, b *Task) int {
+		return cmp.Or(cmp.Compare(a.Answer.Tries, b.Answer.Tries), cmp.Compare(a.Name, b.Name))
+	})
 	return tasks, errors.Join(failed...)
 }
 
@@ -135,17 +147,23 @@ func (q *Queue) list(ctx context.Context, from *archive.Documents, prefix string
 	return all, err
 }
 
-// read reads a command and its answer. It returns nil if the command was refused.
-func (q *Queue) read(ctx context.Context, name string, asked time.Time, answered bool) (*Task, error) {
-	t := &Task{Command: Command{Name: name, Asked: asked},
-		Answer: Answer{Version: 1, Command: name, State: Taken, Taken: q.opts.Now().UTC()}}
+// read reads a command and its answer. It returns nil if the command was refused, or is finished.
+func (q *Queue) read(ctx context.Context, name string, answered bool) (*Task, error) {
+	asked, _ := parseName(name)
+	none := Answer{Version: 1, Command: name, State: Taken, Taken: q.opts.Now().UTC()}
+	t := &Task{Command: Command{Name: name, Asked: asked}, Answer: none}
 	if answered {
 		err := onStorage(ctx, func(ctx context.Context) (err error) {
 			t.etag, err = q.opts.Answers.Get(ctx, answersFolder+name+ending, &t.Answer)
 			return err
 		})
-		if err != nil && !errors.Is(err, archive.ErrContent) { // an answer that can't be read is written anew
+		switch {
+		case errors.Is(err, archive.ErrContent), errors.Is(err, archive.ErrTooLarge):
+			t.Answer, t.etag = none, "*" // it is written anew, whatever is there
+		case err != nil:
 			return nil, fmt.Errorf("read the answer to a command: %w", err)
+		case isFinal(t.Answer.State): // the listing did not have that
+			return nil, nil
 		}
 	}
 	var raw json.RawMessage
