@@ -30,8 +30,8 @@ const (
 	// years.
 	maxBackfill = 8 * 366 * 24 * time.Hour
 
-	// maxCommands is the number of commands that the checkpoint remembers. A command that is older than a week is
-	// refused.
+	// maxCommands is the number of commands that the checkpoint remembers besides those with open windows. A command
+	// that is older than a week is refused.
 	maxCommands = 200
 
 	stamp = "20060102T150405Z" // format of a time in a folder's name
@@ -100,10 +100,14 @@ func ParseRange(input string) (r Range, err error) {
 
 const backfillForm = `a backfill is asked for with {"from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"}`
 
-// Windows returns the number of windows that a backfill of the range has.
+// Windows returns the number of windows that a backfill of the range has; 0 if it can have none.
 func (r Range) Windows() int {
 	r = r.rounded()
-	return int((r.To.Sub(r.From) + WindowLength - 1) / WindowLength)
+	length := r.To.Sub(r.From)
+	if length <= 0 || length > maxBackfill {
+		return 0
+	}
+	return int((length + WindowLength - 1) / WindowLength)
 }
 
 // rounded returns the range rounded outwards to whole seconds, because the name of a folder holds seconds.
@@ -135,9 +139,10 @@ func (c *Checkpoint) PlanCommand(command string, r Range, now time.Time) error {
 	return c.Once(command, func() error { return c.appendBackfill(command, r, now) })
 }
 
-// Once calls plan, unless it was called for that command before and returned nil.
+// Once calls plan, unless it was called for that command before and returned nil. A command with open windows is
+// known by them, however many commands have come since.
 func (c *Checkpoint) Once(command string, plan func() error) error {
-	if slices.Contains(c.Commands, command) {
+	if slices.Contains(c.Commands, command) || c.CountOpen(command) > 0 {
 		return nil
 	}
 	if err := plan(); err != nil {

@@ -236,5 +236,16 @@ func TestPlanCommandOnce(t *testing.T) {
 		if err := c.Once(fmt.Sprint(i), func() error { return nil }); err != nil || len(c.Commands) > maxCommands {
 			t.Fatalf("%d commands are remembered, %v", len(c.Commands), err)
 		}
+	} // The windows of the first are still open: it is not planned again.
+	if err := c.PlanCommand("first", r, morning); err != nil || c.CountOpen("first") != 2 {
+		t.Errorf("after many others the command has %d windows, %v", c.CountOpen("first"), err)
+	}
+	for name, impossible := range map[string]Range{
+		"the wrong way round": {From: end, To: end.AddDate(0, 0, -3)},
+		"all time":            {From: end.AddDate(-2000, 0, 0), To: end},
+	} {
+		if n := impossible.Windows(); n != 0 {
+			t.Errorf("%s: %d windows", name, n)
+		}
 	}
 }
