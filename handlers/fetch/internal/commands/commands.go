@@ -60,6 +60,7 @@ func (r *Runner) Turn(ctx context.Context, log *slog.Logger) (res Result, err er
 	tasks, err := r.opts.Queue.Pending(ctx)
 	failed := []error{err}
 	res.Commands = len(tasks)
+	refused := false // by the site: each further try in vain may bring the account closer to being locked
 	for _, t := range tasks {
 		if ctx.Err() != nil {
 			break // nothing has been begun for it
@@ -69,7 +70,11 @@ func (r *Runner) Turn(ctx context.Context, log *slog.Logger) (res Result, err er
 			failed = append(failed, err)
 			continue
 		}
-		a := r.carryOut(ctx, t, log)
+		a := answer{state: control.Failed, says: refusedSays, done: t.Answer.Done, of: t.Answer.Of}
+		if t.Kind == control.Check || !refused {
+			a = r.carryOut(ctx, t, log)
+			refused = refused || a.refused
+		}
 		switch {
 		case a.state == "":
 			err = r.opts.Queue.Progress(ctx, t, a.done, a.of, a.says)
@@ -93,7 +98,10 @@ type answer struct {
 	says     string
 	done, of int
 	links    []control.Link
+	refused  bool // the site refused the credentials
 }
+
+const refusedSays = "the site refuses the user name or the password: set the password with infra/password, and ask again"
 
 // carryOut works on one command.
 func (r *Runner) carryOut(ctx context.Context, t *control.Task, log *slog.Logger) answer {
@@ -122,7 +130,7 @@ func (r *Runner) carryOut(ctx context.Context, t *control.Task, log *slog.Logger
 		if errors.Is(err, funchost.ErrInput) {
 			return answer{state: control.Refused, says: err.Error()}
 		}
-		if errors.Is(err, funchost.ErrBusy) {
+		if err != nil && res.Open == 0 { // its windows may not have been counted
 			a.done = t.Answer.Done
 		}
 		if a = completeAnswer(ctx, t, a, res, err); a.says == "" {
@@ -139,8 +147,7 @@ func (r *Runner) carryOut(ctx context.Context, t *control.Task, log *slog.Logger
 func completeAnswer(ctx context.Context, t *control.Task, a answer, res collector.Result, err error) answer {
 	switch {
 	case res.Refused:
-		a.state = control.Failed
-		a.says = "the site refuses the user name or the password: set the password with infra/password, and ask again"
+		a.state, a.says, a.refused = control.Failed, refusedSays, true
 		return a
 	case res.Paused:
 		a.says = "fetch is paused: the command continues when it is started again"
@@ -148,6 +155,8 @@ func completeAnswer(ctx context.Context, t *control.Task, a answer, res collecto
 		return a
 	case errors.Is(err, funchost.ErrBusy):
 		a.says = "a run is under way; the command continues after it"
+		t.Answer.Tries-- // nothing was tried, and a run may take hours with the host's retries
+		return a
 	case ctx.Err() != nil:
 		a.says = "at work; the next turn continues"
 	case err != nil:

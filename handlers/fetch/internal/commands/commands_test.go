@@ -156,6 +156,9 @@ func TestAnswers(t *testing.T) {
 			[]string{"working 1/3: not finished, and tried again: the TeleMessage site is not available: answered 503",
 				"working 1/3: a run is under way; the command continues after it",
 				"done 3/3: the range is fetched; import takes its batches up as they come"}},
+		{"a checkpoint that cannot be read", threeDays(), []turnResult{{err: archive.ErrContent}, {}},
+			[]string{"working 0/3: not finished, and tried again: its content is not the JSON that is expected",
+				"done 3/3: the range is fetched; import takes its batches up as they come"}},
 		{"a range that cannot be fetched", threeDays(),
 			[]turnResult{{err: fmt.Errorf("%w: from does not lie before to", funchost.ErrInput)}},
 			[]string{"refused 0/0: bad input: from does not lie before to"}},
@@ -183,11 +186,31 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// A command that never ends is given up after a bound, and a pause of weeks does not count.
+// If the site refuses the password, no other command of the turn tries it: the site counts refused tries.
+func TestRefusedPasswordIsTriedOnce(t *testing.T) {
+	o := newOffice(t, nil, turnResult{Result: collector.Result{Open: 1, Refused: true}})
+	names := []string{o.ask(threeDays()), o.ask(map[string]any{"kind": "run"}), o.ask(threeDays()),
+		o.ask(map[string]any{"kind": "check"})}
+	o.turn()
+	if len(o.script.asked) != 1 {
+		t.Errorf("the site was tried %d times: %v", len(o.script.asked), o.script.asked)
+	}
+	for i, name := range names {
+		want := control.Failed
+		if i == 3 {
+			want = control.Done
+		}
+		if got := o.answer(name); got.State != want {
+			t.Errorf("command %d: %s", i, line(got))
+		}
+	}
+}
+
+// A command that never ends is given up after a bound, and neither a pause of weeks nor another run counts.
 func TestCommandThatNeverEnds(t *testing.T) {
 	var turns []turnResult
 	for range 40 {
-		turns = append(turns, turnResult{Result: collector.Result{Paused: true}})
+		turns = append(turns, turnResult{Result: collector.Result{Paused: true}}, turnResult{err: funchost.ErrBusy})
 	}
 	for range 40 {
 		turns = append(turns, turnResult{err: client.ErrUnavailable})
@@ -198,7 +221,7 @@ func TestCommandThatNeverEnds(t *testing.T) {
 		o.turn()
 	}
 	got := o.answer(name)
-	if tried := len(o.script.asked) - 40; got.State != control.Failed || tried != maxTries ||
+	if tried := len(o.script.asked) - 80; got.State != control.Failed || tried != maxTries ||
 		!strings.HasPrefix(got.Says, "given up after many turns") {
 		t.Errorf("after %d tries: %s", tried, line(got))
 	}
