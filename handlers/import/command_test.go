@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"o2archiver/handlers/import/internal/sweeper"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
@@ -86,6 +84,11 @@ func TestReplayByCommand(t *testing.T) {
 		if !w.log.Has(slog.LevelInfo, `"event":"import.commandFinished"`) {
 			t.Error("the log does not have the end of the command")
 		}
+		gone := w.command(replayOf(w.folder + "/09999.ndjson"))
+		a.swept("")
+		if got := w.answerTo(gone); got.State != control.Failed || !strings.Contains(got.Says, "does not exist") {
+			t.Errorf("a batch that does not exist: answer %+v", got)
+		}
 		wrong := w.command(replayOf("2020/01/01/none"))
 		nonsense := w.command(map[string]string{"kind": "replay", "what": ali.email})
 		a.swept("")
@@ -157,93 +160,6 @@ func TestReplayByCommandKilledAtEveryWrite(t *testing.T) {
 	}
 }
 
-// The links of a check of import, in their order.
-var linkNames = []string{"storage", "ledger", "graph", "directory", "mailbox", "events"}
-
-func TestCheckOfImport(t *testing.T) {
-	const address = "ALI@contoso.example"
-	for name, tt := range map[string]struct {
-		mailbox string
-		fault   func(w *world)
-		start   []func(*start)
-		bad     map[string]string // by link: a part of what is said, or of what helps
-	}{
-		"everything works": {address, nil, nil, nil},
-		"no such user": {"nobody@contoso.example", nil, nil,
-			map[string]string{"directory": "no user with that address", "mailbox": "not tried"}},
-		"no right to the directory": {address, func(w *world) {
-			w.graph.Fail(mailboxtest.LookUp, 1, fault{Times: -1, Status: 403, Code: "Authorization_RequestDenied"})
-		}, nil, map[string]string{"directory": "User.Read.All", "mailbox": "not tried"}},
-		"no right to the mailbox": {address, func(w *world) {
-			w.graph.Fail(mailboxtest.Create, 1, fault{Times: -1, Status: 403, Code: "ErrorAccessDenied"})
-		}, nil, map[string]string{"mailbox": "infra/graph/README.md"}},
-		"no mailbox": {"gus@contoso.example", nil, nil, map[string]string{"mailbox": "no mailbox in Exchange Online"}},
-		"no right to the journal": {address, nil, []func(*start){denies("/journal/")},
-			map[string]string{"storage": "container journal"}},
-		"no right to the batches": {address, nil, []func(*start){denies("/batches")},
-			map[string]string{"storage": "container batches"}},
-	} {
-		t.Run(name, virtually(func(t *testing.T) {
-			w := newWorld(t, withoutGus)
-			if tt.fault != nil {
-				tt.fault(w)
-			}
-			a := w.start(tt.start...)
-			a.engines.events.Note(t.Context(), slog.New(slog.DiscardHandler))
-			name := w.command(map[string]string{"kind": "check", "mailbox": tt.mailbox})
-			a.sweep("")
-			got := w.answerTo(name)
-			if got.State != control.Done {
-				t.Fatalf("answer %+v", got)
-			}
-			var names []string
-			for _, l := range got.Links {
-				names = append(names, l.Link)
-				bad, ok := tt.bad[l.Link]
-				if ok == (l.State == control.LinkOK) || !strings.Contains(l.Says+" "+l.Do, bad) {
-					t.Errorf("link %+v, want %q", l, bad)
-				}
-			}
-			if diff := cmp.Diff(linkNames, names); diff != "" {
-				t.Errorf("links (-want +got):\n%s", diff)
-			}
-			w.holds(ali)
-			w.holds(gus)
-		}))
-	}
-}
-
-// A check that ends after it has written its message is no result: the next try deletes the message, and answers.
-func TestCheckIsKilled(t *testing.T) {
-	virtual(t, func(t *testing.T) {
-		w := newWorld(t)
-		ctx, kill := context.WithCancel(t.Context())
-		defer kill()
-		a := w.start(func(s *start) {
-			s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-				answer, err := w.toGraph.RoundTrip(r)
-				if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/messages") {
-					kill()
-				}
-				return answer, err
-			})
-		})
-		name := w.command(map[string]string{"kind": "check", "mailbox": "ali@contoso.example"})
-		a.invoke(ctx, "sweep", map[string]string{"timer": ""})
-		b := w.start()
-		b.swept("")
-		if got := w.answerTo(name); got.State != control.Done {
-			t.Errorf("answer %+v", got)
-		}
-		again := w.command(map[string]string{"kind": "check", "mailbox": "ali@contoso.example"})
-		b.swept("")
-		if got := w.answerTo(again); got.State != control.Done {
-			t.Errorf("answer %+v", got)
-		}
-		w.holds(ali)
-	})
-}
-
 // While import is paused, its events succeed and its batches wait; nothing reaches a mailbox. A check is made all the
 // same. When it is started, sweep finds what waits.
 func TestPausedImport(t *testing.T) {
@@ -313,6 +229,33 @@ func TestNoEvents(t *testing.T) {
 			if day(n, step.events); told() != step.want {
 				t.Errorf("day %d: reported %d times, want %d", n, told(), step.want)
 			}
+		}
+	})
+}
+
+// A time of an event that could not be saved is no silence: the next event is noted.
+func TestEventIsNotedAfterAFailure(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		failed := false
+		a := w.start(func(s *start) {
+			s.around = func(way http.RoundTripper) http.RoundTripper {
+				return roundTripper(func(r *http.Request) (*http.Response, error) {
+					if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/events.json") && !failed {
+						failed = true
+						return storageError(r, http.StatusForbidden, "AuthorizationFailure"), nil
+					}
+					return way.RoundTrip(r)
+				})
+			}
+		})
+		for range 2 {
+			a.deliver(w.put(w.texts("m", 1)...))
+			time.Sleep(time.Minute)
+		}
+		last, err := a.engines.events.Last(t.Context())
+		if err != nil || time.Since(last) > 2*time.Minute || !failed {
+			t.Errorf("the last event: %v, %v", last, err)
 		}
 	})
 }

@@ -128,7 +128,7 @@ func (c *Checker) lookUp(ctx context.Context, address string) (graph, directory 
 }
 
 // tryMailbox writes a test message into the mailbox, finds it, and deletes it, also one that an earlier try left.
-func (c *Checker) tryMailbox(ctx context.Context, command, address, user string) error {
+func (c *Checker) tryMailbox(ctx context.Context, command, address, user string) (err error) {
 	session, err := c.opts.Boxes.OpenSession(ctx, user)
 	if err != nil {
 		return err
@@ -139,9 +139,14 @@ func (c *Checker) tryMailbox(ctx context.Context, command, address, user string)
 	if err != nil {
 		return fmt.Errorf("search the mailbox: %w", err)
 	}
+	var id string
+	defer func() { // nothing of a check that has an answer is found by a later one
+		if err != nil && !c.cleanUp(ctx, session, key, id) {
+			err = fmt.Errorf("%w; the test message may be in the mailbox still, and can be deleted there", err)
+		}
+	}()
 	if len(left) == 0 {
-		if _, err := session.Import(ctx, testMessage(key, address, c.opts.Now()), nil); err != nil {
-			c.cleanUp(ctx, session, key) // the message may be there although the answer was lost
+		if id, err = session.Import(ctx, testMessage(key, address, c.opts.Now()), nil); err != nil {
 			return fmt.Errorf("write a test message: %w", err)
 		}
 		if left, err = session.Find(ctx, key); err != nil {
@@ -159,14 +164,19 @@ func (c *Checker) tryMailbox(ctx context.Context, command, address, user string)
 	return nil
 }
 
-// cleanUp deletes a test message that may have been written, as far as it can.
-func (c *Checker) cleanUp(ctx context.Context, session *mailbox.Session, key string) {
+// cleanUp deletes a test message that may have been written; id is its id, if that is known. It reports whether none is
+// left, as far as can be seen.
+func (c *Checker) cleanUp(ctx context.Context, session *mailbox.Session, key, id string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), linkTime/2)
 	defer cancel()
-	left, _ := session.Find(ctx, key)
-	for _, m := range left {
-		_ = session.Delete(ctx, m.ID, nil) // the next check of the same command tries again
+	if id != "" {
+		return session.Delete(ctx, id, nil) == nil
 	}
+	left, err := session.Find(ctx, key)
+	for _, m := range left {
+		err = errors.Join(err, session.Delete(ctx, m.ID, nil))
+	}
+	return err == nil
 }
 
 // testMessage returns the message that a check writes. It says what it is, because a hold may keep it.

@@ -7,14 +7,22 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"time"
 
 	"o2archiver/handlers/import/internal/sweeper"
 	"o2archiver/shared/control"
 	"o2archiver/shared/funchost"
 )
 
-// maxTries is the number of sweeps that may fail to begin a replay, or to make a check, before it is given up.
-const maxTries = 12
+const (
+	// maxTries is the number of sweeps that may fail to begin a replay, or to make a check, before it is given up.
+	maxTries = 12
+
+	// beginTime is the maximum time for beginning commands before a sweep, which needs the rest. The slowest check
+	// takes less.
+	beginTime = 6 * time.Minute
+)
 
 // Sweeper is what a turn needs of the sweeper.
 type Sweeper interface {
@@ -46,10 +54,7 @@ func New(o Options) *Runner { return &Runner{o} }
 // prevent the sweep, nor the other way round.
 func (r *Runner) Sweep(ctx context.Context, input, invocation string, log *slog.Logger) (sweeper.Result, error) {
 	tasks, err := r.opts.Queue.Pending(ctx)
-	failed := []error{err}
-	for _, t := range tasks {
-		failed = append(failed, r.begin(ctx, t, log))
-	}
+	failed := append([]error{err}, r.beginAll(ctx, tasks, log)...)
 	paused, err := r.opts.Pause.Paused(ctx)
 	if err != nil {
 		return sweeper.Result{}, errors.Join(append(failed, err)...)
@@ -64,17 +69,42 @@ func (r *Runner) Sweep(ctx context.Context, input, invocation string, log *slog.
 	return res, errors.Join(append(failed, r.answer(ctx, tasks, paused, log))...)
 }
 
+// beginAll begins the commands, the least tried first, until its time is over; the next sweep begins the others. A
+// replay that is at work was begun already: what it meets from now on is the sweep's, and no reason to give it up.
+func (r *Runner) beginAll(ctx context.Context, tasks []*control.Task, log *slog.Logger) (failed []error) {
+	ctx, cancel := context.WithTimeout(ctx, beginTime)
+	defer cancel()
+	var saved sweeper.Replays
+	isReplay := func(t *control.Task) bool { return t.Kind == control.Replay }
+	unread := error(nil)
+	if slices.ContainsFunc(tasks, isReplay) {
+		saved, unread = r.opts.Sweeper.SavedReplays(ctx)
+		failed = append(failed, unread)
+	}
+	for _, t := range tasks {
+		switch {
+		case ctx.Err() != nil:
+			return failed
+		case isReplay(t) && (unread != nil || t.Answer.State == control.Working && saved.Knows(t.Name)):
+		default:
+			failed = append(failed, r.begin(ctx, t, log))
+		}
+	}
+	return failed
+}
+
 // begin makes a check, or saves a replay for the sweep to begin.
 func (r *Runner) begin(ctx context.Context, t *control.Task, log *slog.Logger) error {
 	if err := r.opts.Queue.Begin(ctx, t); err != nil {
 		return err
 	}
 	if t.Kind == control.Check {
-		t.Answer.Links = r.opts.Checker.Check(ctx, t.Name, t.Mailbox)
-		if ctx.Err() != nil && t.Answer.Tries < maxTries {
-			return context.Cause(ctx) // what failed, failed for want of time: the next sweep checks again
+		links := r.opts.Checker.Check(ctx, t.Name, t.Mailbox)
+		if ctx.Err() != nil && t.Answer.Tries < maxTries { // what failed, failed for want of time
+			return r.opts.Queue.Progress(ctx, t, 0, 0, "at work; the next sweep checks again")
 		}
-		return r.finish(ctx, t, control.Done, control.SumUp(t.Answer.Links), log)
+		t.Answer.Links = links
+		return r.finish(ctx, t, control.Done, control.SumUp(links), log)
 	}
 	err := r.opts.Sweeper.RequestReplay(ctx, t.Name, t.What)
 	switch {

@@ -43,7 +43,7 @@ func NewEvents(docs *archive.Documents, now func() time.Time) *Events {
 	return &Events{docs: docs, now: now}
 }
 
-// Note notes an event. It writes at most once in noteEvery, and a failure only costs accuracy.
+// Note notes an event. It writes at most once in noteEvery; after a failure the next event is noted.
 func (e *Events) Note(ctx context.Context, log *slog.Logger) {
 	e.mu.Lock()
 	now := e.now()
@@ -59,6 +59,9 @@ func (e *Events) Note(ctx context.Context, log *slog.Logger) {
 	defer cancel()
 	if _, err := e.docs.Put(ctx, eventsBlob, lastEvent{now.UTC()}, "*", nil); err != nil {
 		log.Warn("the time of the last event could not be saved", "error", err.Error())
+		e.mu.Lock()
+		e.noted = time.Time{} // or a short run would count as one without events
+		e.mu.Unlock()
 	}
 }
 

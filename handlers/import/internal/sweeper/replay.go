@@ -61,7 +61,7 @@ func (s *sweep) request(ctx context.Context, command, what string) error {
 	}
 	r := Replay{ID: command, What: what, At: s.opts.Now().UTC(), Asked: true}
 	return s.updateReplays(ctx, func(state *Replays) error {
-		if state.knows(command) {
+		if state.Knows(command) {
 			return nil
 		}
 		return state.add(r)
@@ -182,6 +182,8 @@ func (s *sweep) continueReplay(ctx context.Context, r *Replay, names []string, b
 	case missing && byHand:
 		return errors.Join(s.endReplay(ctx, r, ReplayGone),
 			fmt.Errorf("%w: there is no batch of that name", funchost.ErrInput))
+	case missing && archive.IsBatch(r.What):
+		return s.endReplay(ctx, r, ReplayGone)
 	case left == 0:
 		return s.endReplay(ctx, r, ReplayDone)
 	}

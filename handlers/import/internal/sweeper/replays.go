@@ -50,8 +50,8 @@ type Replay struct {
 	Asked bool      `json:"asked,omitempty"` // by a command, whose name is ID
 }
 
-// knows reports whether the replay was added before.
-func (state *Replays) knows(id string) bool {
+// Knows reports whether the replay was added before.
+func (state *Replays) Knows(id string) bool {
 	return slices.ContainsFunc(state.Open, func(o Replay) bool { return o.ID == id }) ||
 		slices.ContainsFunc(state.Ended, func(e EndedReplay) bool { return e.ID == id })
 }
