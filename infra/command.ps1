@@ -241,7 +241,7 @@ switch -CaseSensitive ("${count}:$Action") {
 
 $said = @{
     'pause fetch'  = 'fetch: paused. It stops before its next page, within a minute. What is due is fetched after infra/command.ps1 start fetch.'
-    'pause import' = 'import: paused. It stops within a minute. Batches wait, and are imported after infra/command.ps1 start import.'
+    'pause import' = 'import: paused. It stops within two minutes. Batches wait, and are imported after infra/command.ps1 start import.'
     'start fetch'  = 'fetch: started. Its next daily run fetches what is due; infra/command.ps1 run does so at once.'
     'start import' = 'import: started. What waits is imported by the next sweep, within ten minutes.'
 }

@@ -189,7 +189,7 @@ func TestPowerShellSaysTheSame(t *testing.T) {
 			"holds more than the pause, or is damaged, and was left alone: pause and",
 			"is changed again and again; nothing was written",
 			"fetch: paused. It stops before its next page, within a minute. What is due is fetched after infra/command",
-			"import: paused. It stops within a minute. Batches wait, and are imported after infra/command",
+			"import: paused. It stops within two minutes. Batches wait, and are imported after infra/command",
 			"fetch: started. Its next daily run fetches what is due; infra/command",
 			"import: started. What waits is imported by the next sweep, within ten minutes.", "there is no command",
 			"the command cannot be looked for", "settings/connector.json cannot be read",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -201,6 +202,44 @@ func TestPausedImport(t *testing.T) {
 		next := w.put(w.texts("n", 1)...)
 		a.deliver(next)
 		w.holds(ali, "m000", "m001")
+	})
+}
+
+// A pause ends what is at work, an event's delivery and a sweep, within two minutes, and neither is an error.
+func TestPauseEndsWhatIsAtWork(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		var up atomic.Bool
+		a := w.start(func(s *start) {
+			s.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/messages") && !up.Load() {
+					return nil, errors.New("the connection breaks")
+				}
+				return w.toGraph.RoundTrip(r)
+			})
+		})
+		batch := w.put(w.texts("m", 1)...)
+		pauseAtWork := func(work func()) {
+			t.Helper()
+			began := time.Now()
+			time.AfterFunc(30*time.Second, func() { w.connector(true) })
+			work()
+			if took := time.Since(began); took > 3*time.Minute {
+				t.Errorf("it took %v", took)
+			}
+			w.connector(false)
+			time.Sleep(15 * time.Minute)
+		}
+		pauseAtWork(func() {
+			if res := a.deliver(batch); !res.Paused {
+				t.Errorf("the event: %+v", res)
+			}
+		})
+		pauseAtWork(func() { a.swept("") })
+		up.Store(true)
+		a.swept("")
+		w.balanced(batch)
+		w.holds(ali, "m000")
 	})
 }
 

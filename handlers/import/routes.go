@@ -80,11 +80,8 @@ func routes(e *engines, broken error) map[string]funchost.Func {
 		guard = func(funchost.Func) funchost.Func { return refuse }
 	}
 	return map[string]funchost.Func{
-		// POST /import: success only if every record of the batch has its outcome, or if the event is not of this
-		// archive. The host retries anything else.
-		"import": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) {
-			return e.handleEvent(ctx, inv)
-		}),
+		// POST /import: success only if every record has its outcome, the event is foreign, or import is paused.
+		"import": guard(e.handleEvent),
 		// POST /sweep: success if no batch is left that it could have finished.
 		"sweep": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) {
 			input, _ := inv.Input("timer")
@@ -95,7 +92,7 @@ func routes(e *engines, broken error) map[string]funchost.Func {
 
 // handleEvent imports the batch of one BlobCreated event. It uses only the blob's address, and only if that is the
 // address of a batch of this archive.
-func (e *engines) handleEvent(ctx context.Context, inv *funchost.Invocation) (importer.Result, error) {
+func (e *engines) handleEvent(ctx context.Context, inv *funchost.Invocation) (any, error) {
 	uri, _ := inv.Meta("Uri")
 	name, err := e.batches.FromURI(uri)
 	if errors.Is(err, archive.ErrForeign) { // answered with success: the host knows no permanent failure
@@ -104,14 +101,17 @@ func (e *engines) handleEvent(ctx context.Context, inv *funchost.Invocation) (im
 		return importer.Result{Refused: refused}, nil
 	}
 	if err != nil {
-		return importer.Result{}, err
+		return nil, err
 	}
 	e.events.Note(ctx, inv.Log)
-	if paused, err := e.pause.Paused(ctx); err != nil || paused {
-		// For the host the event is a success, or it would go to the poison queue. Sweep imports the batch later.
-		return importer.Result{Batch: name, Paused: paused}, importer.Status(err)
+	var res importer.Result
+	paused, err := e.pause.Run(ctx, func(ctx context.Context) (err error) {
+		res, err = e.importer.ImportBatch(ctx, name, inv.ID, inv.Log, importer.Delivery{Wait: true})
+		return err
+	})
+	if paused { // a success for the host, or the event would go to the poison queue: sweep imports the batch later
+		res = importer.Result{Batch: name, Paused: true}
 	}
-	res, err := e.importer.ImportBatch(ctx, name, inv.ID, inv.Log, importer.Delivery{Wait: true})
 	if errors.Is(err, importer.ErrMissing) {
 		inv.Log.Error("the event's batch does not exist (any more)", "event", "import.batchMissing", "batch", name)
 		return importer.Result{Batch: name, Refused: importer.ErrMissing.Error()}, nil

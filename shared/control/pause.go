@@ -19,6 +19,9 @@ const (
 	pauseAge = time.Minute
 )
 
+// errPaused is the cause of a context that Run ended.
+var errPaused = errors.New("the app was paused")
+
 // connector is what the administrator sets while the apps run. Members that this version does not know are ignored.
 type connector struct {
 	Paused map[string]bool `json:"paused"` // by app
@@ -65,6 +68,8 @@ func (p *Pause) Paused(ctx context.Context) (bool, error) {
 	case errors.Is(err, archive.ErrContent), errors.Is(err, archive.ErrTooLarge):
 		return false, fmt.Errorf("%w: settings/connector.json can't be used, so the app does nothing until it is replaced: "+
 			`it is JSON like {"v":1,"paused":{"fetch":false,"import":false}}`, funchost.ErrSettings)
+	case errors.Is(err, archive.ErrUnavailable):
+		return false, fmt.Errorf("%w: read settings/connector.json: %w", funchost.ErrUnavailable, err)
 	case err != nil && !errors.Is(err, archive.ErrNotFound):
 		return false, fmt.Errorf("read settings/connector.json: %w", err)
 	}
@@ -74,4 +79,33 @@ func (p *Pause) Paused(ctx context.Context) (bool, error) {
 	}
 	p.paused, p.checked = paused, p.opts.Now()
 	return paused, nil
+}
+
+// Run runs work, unless the app is paused; the context of work ends within two minutes after the app was paused
+// meanwhile. paused reports that work did not run, or was ended by a pause; err is nil then. What cannot be read while
+// work runs ends nothing.
+func (p *Pause) Run(ctx context.Context, work func(context.Context) error) (paused bool, err error) {
+	if paused, err = p.Paused(ctx); err != nil || paused {
+		return paused, err
+	}
+	watched, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		tick := time.NewTicker(pauseAge)
+		defer tick.Stop()
+		for {
+			select {
+			case <-watched.Done():
+				return
+			case <-tick.C:
+			}
+			if paused, err := p.Paused(watched); err == nil && paused {
+				cancel(errPaused)
+			}
+		}
+	}()
+	if err = work(watched); err != nil && errors.Is(context.Cause(watched), errPaused) {
+		return true, nil
+	}
+	return false, err
 }

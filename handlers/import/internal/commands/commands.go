@@ -31,9 +31,10 @@ type Sweeper interface {
 	SavedReplays(ctx context.Context) (sweeper.Replays, error)
 }
 
-// Pause reports whether the administrator wants nothing to be imported.
+// Pause is whether the administrator wants nothing to be imported.
 type Pause interface {
-	Paused(ctx context.Context) (bool, error)
+	// Run runs work, unless and until import is paused; with paused, err is nil.
+	Run(ctx context.Context, work func(context.Context) error) (paused bool, err error)
 }
 
 // Options holds what a Runner works with.
@@ -55,16 +56,14 @@ func New(o Options) *Runner { return &Runner{o} }
 func (r *Runner) Sweep(ctx context.Context, input, invocation string, log *slog.Logger) (sweeper.Result, error) {
 	tasks, err := r.opts.Queue.Pending(ctx)
 	failed := append([]error{err}, r.beginAll(ctx, tasks, log)...)
-	paused, err := r.opts.Pause.Paused(ctx)
-	if err != nil {
-		return sweeper.Result{}, errors.Join(append(failed, err)...)
-	}
 	var res sweeper.Result
+	paused, err := r.opts.Pause.Run(ctx, func(ctx context.Context) (err error) {
+		res, err = r.opts.Sweeper.Sweep(ctx, input, invocation, log)
+		return err
+	})
+	failed = append(failed, err)
 	if paused {
 		log.Warn("import is paused: nothing is imported until it is started again", "event", "import.paused")
-	} else {
-		res, err = r.opts.Sweeper.Sweep(ctx, input, invocation, log)
-		failed = append(failed, err)
 	}
 	return res, errors.Join(append(failed, r.answer(ctx, tasks, paused, log))...)
 }

@@ -36,7 +36,9 @@ func (s *script) SavedReplays(context.Context) (sweeper.Replays, error) { return
 // never is a Pause of an app that is not paused.
 type never struct{}
 
-func (never) Paused(context.Context) (bool, error) { return false, nil }
+func (never) Run(ctx context.Context, work func(context.Context) error) (bool, error) {
+	return false, work(ctx)
+}
 
 // A replay that is at work for longer than its beginning may take is not given up, and ends with its real end.
 func TestReplayAtWorkIsNotGivenUp(t *testing.T) {
