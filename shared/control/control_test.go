@@ -236,6 +236,20 @@ func TestRefusedCommands(t *testing.T) {
 	}
 }
 
+// More commands than can be listed are reported: the newest of them would never be seen.
+func TestTooManyCommands(t *testing.T) {
+	o := newOffice(t)
+	q := o.queue("fetch")
+	q.limit = 2
+	for n := range 3 {
+		o.ask("fetch", map[string]string{"kind": "run"})
+		tasks, err := q.Pending(t.Context())
+		if (err != nil) != (n == 2) || err == nil && len(tasks) != n+1 {
+			t.Errorf("%d commands: %v, %v", n+1, names(tasks), err)
+		}
+	}
+}
+
 // A command that was taken up in time may take longer than a week.
 func TestOldCommandThatHasBegun(t *testing.T) {
 	o := newOffice(t)

@@ -60,7 +60,7 @@ func isFinal(state string) bool { return state == Done || state == Refused || st
 
 const (
 	answersFolder = "answers/"
-	maxCommands   = 10_000             // commands and answers that one turn lists; a lifecycle rule deletes old ones
+	maxCommands   = 100_000            // commands and answers that one turn lists; a lifecycle rule deletes old ones
 	maxPending    = 100                // unfinished commands that one turn reads
 	maxAge        = 7 * 24 * time.Hour // an older command is refused: what it asked for is another situation's
 	patience      = time.Minute        // for one operation while storage is unavailable
@@ -83,10 +83,13 @@ type Options struct {
 
 // Queue is the commands that an app was given. It is safe for concurrent use. Two processes may work on one command at
 // the same time; what they do for it MUST therefore be harmless twice.
-type Queue struct{ opts Options }
+type Queue struct {
+	opts  Options
+	limit int // maxCommands
+}
 
 // NewQueue returns a Queue. It makes no request.
-func NewQueue(o Options) *Queue { return &Queue{o} }
+func NewQueue(o Options) *Queue { return &Queue{o, maxCommands} }
 
 // Pending returns the commands that are not finished: the least tried first, then the oldest. Those that cannot be
 // carried out are refused, and are not among them. Of more than maxPending they are those without an answer, and a
@@ -140,10 +143,14 @@ func (q *Queue) Pending(ctx context.Context) (tasks []*Task, err error) {
 
 func (q *Queue) list(ctx context.Context, from *archive.Documents, prefix string) (
 	all []archive.DocumentInfo, err error) {
+	more := false
 	err = onStorage(ctx, func(ctx context.Context) (err error) {
-		all, _, err = from.List(ctx, prefix, maxCommands)
+		all, more, err = from.List(ctx, prefix, q.limit)
 		return err
 	})
+	if err == nil && more { // the newest come last: they would never be seen, or taken for new ones
+		err = fmt.Errorf("there are more than %d: delete the oldest in the containers commands, status and reports", q.limit)
+	}
 	return all, err
 }
 
