@@ -77,6 +77,24 @@ func TestCheckOfImport(t *testing.T) {
 	}
 }
 
+// A refusal of one address is not one of Graph.
+func TestCheckOfAnAddressThatTheDirectoryRefuses(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.start(func(s *start) {
+			s.transport = &oddLookUp{text: "odd", status: 400, code: "Request_BadRequest", next: w.toGraph}
+		})
+		name := w.command(map[string]string{"kind": "check", "mailbox": "odd+{x}@contoso.example"})
+		a.sweep("")
+		for _, l := range w.answerTo(name).Links {
+			if l.Link == "graph" && l.State != control.LinkOK ||
+				l.Link == "directory" && !strings.Contains(l.Says, "refuses to look that address up") {
+				t.Errorf("link %+v", l)
+			}
+		}
+	})
+}
+
 // Checks that wait for storage leave time for the sweep, and each is made in the end.
 func TestChecksLeaveTimeForTheSweep(t *testing.T) {
 	virtual(t, func(t *testing.T) {

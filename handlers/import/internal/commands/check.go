@@ -107,6 +107,7 @@ func (c *Checker) lookUp(ctx context.Context, address string) (graph, directory 
 	found, err := c.opts.Boxes.LookUp(ctx, []string{address})
 	u, there := found[address]
 	answer, refused := errors.AsType[*mailbox.Error](err)
+	_, alone := errors.AsType[*mailbox.Partial](err)
 	graph = control.Link{Link: "graph", State: control.LinkOK, Says: "works"}
 	directory = control.Link{Link: "directory", State: control.LinkOK, Says: "works"}
 	switch {
@@ -118,6 +119,9 @@ func (c *Checker) lookUp(ctx context.Context, address string) (graph, directory 
 	case refused && answer.Kind == mailbox.Denied:
 		directory.State, directory.Says = control.LinkFailed, err.Error()
 		directory.Do = "grant the app User.Read.All (infra/graph/README.md), and check again after some minutes"
+	case alone:
+		directory.State, directory.Says = control.LinkFailed, "works, but it refuses to look that address up"
+		directory.Do = "check with another address: this one is not of the form of one, or means something to the directory"
 	default:
 		graph.State, graph.Says = control.LinkFailed, err.Error()
 		graph.Do = "compare the parameter tenantCloud, and the tenant of the subscription: the app's identity exists in that " +
