@@ -101,7 +101,8 @@ type answer struct {
 	refused  bool // the site refused the credentials
 }
 
-const refusedSays = "the site refuses the user name or the password: set the password with infra/password, and ask again"
+const refusedSays = "the site refuses the user name or the password: set the password with infra/password; " +
+	"the next daily run then fetches what is due, and what this command planned"
 
 // carryOut works on one command.
 func (r *Runner) carryOut(ctx context.Context, t *control.Task, log *slog.Logger) answer {
