@@ -32,6 +32,7 @@ const (
 	CommandsContainer    = "commands"    // what the administrator asks of the apps
 	StatusContainer      = "status"      // fetch's answers to commands
 	ReportsContainer     = "reports"     // import's answers to commands
+	DeliveriesContainer  = "deliveries"  // copies of delivered ZIPs, as they came
 )
 
 // Config is the location of the storage: either a connection string, or an address with a credential.
@@ -99,7 +100,7 @@ func openWith(c Config, retry policy.RetryOptions) (*Store, error) {
 func (s *Store) CreateContainers(ctx context.Context) error {
 	for _, name := range []string{
 		BatchesContainer, MediaContainer, CheckpointsContainer, SettingsContainer, JournalContainer, SweepsContainer,
-		CommandsContainer, StatusContainer, ReportsContainer,
+		CommandsContainer, StatusContainer, ReportsContainer, DeliveriesContainer,
 	} {
 		_, err := s.service.CreateContainer(ctx, name, nil)
 		if err = translateError(ctx, err); err != nil && !errors.Is(err, ErrExists) {
@@ -117,6 +118,9 @@ func (s *Store) Batches() *Batches { return &Batches{s.blobs(BatchesContainer)} 
 
 // Media returns the handle of the attachments and of the raw bytes of items that can't be records.
 func (s *Store) Media() *Media { return &Media{s.blobs(MediaContainer)} }
+
+// Deliveries returns the handle of the copies of delivered ZIPs.
+func (s *Store) Deliveries() *Deliveries { return &Deliveries{s.blobs(DeliveriesContainer)} }
 
 // Deferred returns the handle of fetch's deferred items.
 func (s *Store) Deferred() *Deferred { return &Deferred{s.blobs(CheckpointsContainer)} }
