@@ -125,6 +125,7 @@ var engineFloors = map[string][]string{
 	"handlers/fetch/internal/schedule":    nil,
 	"handlers/fetch/internal/longsms":     nil,
 	"handlers/fetch/internal/credentials": nil,
+	"handlers/fetch/internal/deliveries":  nil,
 	"handlers/fetch/internal/collector":   {"handlers/fetch/internal/schedule", "handlers/fetch/internal/longsms"},
 	"handlers/fetch/internal/commands":    {"handlers/fetch/internal/collector", "handlers/fetch/internal/schedule"},
 

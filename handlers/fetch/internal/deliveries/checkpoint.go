@@ -1,0 +1,108 @@
+package deliveries
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"o2archiver/shared/archive"
+	"o2archiver/shared/funchost"
+	"o2archiver/shared/retry"
+)
+
+// progressName is the name of the document with the progress of the ZIP that is read. It is written after each batch,
+// so it is small, and needs no lease: batches are never changed, so whatever progress was saved stays true.
+const progressName = "delivery-progress.json"
+
+type savedProgress struct {
+	Key      string   `json:"key"`
+	Progress Progress `json:"progress"`
+}
+
+// load reads the state, and the progress of the ZIP that was read last.
+func (r *run) load(ctx context.Context) error {
+	var saved savedProgress
+	err := r.onStorage(ctx, func(ctx context.Context) error {
+		_, err := r.Checkpoints.GetLarge(ctx, StateName, r.state, maxState)
+		return err
+	})
+	if err != nil {
+		if errors.Is(err, archive.ErrContent) || errors.Is(err, archive.ErrTooLarge) {
+			r.log.Error("the state of the deliveries can't be read: nothing is read before its former version is restored",
+				"event", "fetch.deliveryStateUnreadable", "error", err.Error())
+		}
+		return fmt.Errorf("read the state of the deliveries: %w", err)
+	}
+	err = r.onStorage(ctx, func(ctx context.Context) error {
+		_, err := r.Checkpoints.Get(ctx, progressName, &saved)
+		return err
+	})
+	if err != nil && !errors.Is(err, archive.ErrNotFound) && !errors.Is(err, archive.ErrContent) {
+		return fmt.Errorf("read the progress of a delivery: %w", err)
+	}
+	for i := range r.state.Open {
+		if z := &r.state.Open[i]; err == nil && z.Key == saved.Key && saved.Progress.Next > z.Progress.Next {
+			z.Progress = saved.Progress
+		}
+	}
+	return nil
+}
+
+// save writes the state. The lease makes this process the only writer.
+func (r *run) save(ctx context.Context) error {
+	err := r.onStorage(ctx, func(ctx context.Context) error {
+		_, err := r.Checkpoints.PutLarge(ctx, StateName, r.state, maxState, "*", r.lease)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("save the state of the deliveries: %w", err)
+	}
+	return nil
+}
+
+func (r *run) saveProgress(ctx context.Context, z *ZIP) error {
+	p := savedProgress{Key: z.Key, Progress: z.Progress}
+	p.Progress.Problems = maps.Clone(p.Progress.Problems)
+	err := r.onStorage(ctx, func(ctx context.Context) error {
+		_, err := r.Checkpoints.Put(ctx, progressName, p, "*", nil)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("save the progress of a delivery: %w", err)
+	}
+	return nil
+}
+
+// onStorage runs op, which must be idempotent, and retries it while storage is unavailable.
+func (d *Intake) onStorage(ctx context.Context, op func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, d.limits.storage)
+	defer cancel()
+	return retry.Do(ctx, op)
+}
+
+// acquireLease acquires the state's lease, so that one instance reads deliveries at a time.
+func (d *Intake) acquireLease(ctx context.Context) (*archive.Lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.limits.storage+d.limits.lease)
+	defer cancel()
+	var lease *archive.Lease
+	var held time.Time // when another instance was first seen to hold the lease
+	err := retry.Do(ctx, func(ctx context.Context) (err error) {
+		lease, err = d.Checkpoints.Lease(ctx, StateName)
+		if errors.Is(err, archive.ErrLeased) {
+			if held = cmp.Or(held, time.Now()); time.Since(held) < d.limits.lease {
+				return retry.After(err, 0)
+			}
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, archive.ErrLeased):
+		return nil, fmt.Errorf("%w: another fetch is at work and holds the lease", funchost.ErrBusy)
+	case err != nil:
+		return nil, fmt.Errorf("take the lease of the deliveries: %w", err)
+	}
+	return lease, nil
+}

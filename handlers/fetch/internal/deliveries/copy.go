@@ -1,0 +1,117 @@
+package deliveries
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"o2archiver/shared/archive"
+	"o2archiver/shared/arrival"
+)
+
+// copyZIP copies a ZIP into the archive, unless there is a copy, and compares it with a later listing: a file that is
+// still being written reads short without an error. One listing serves all copies: it is made when all ZIPs of this run
+// are copied.
+func (r *run) copyZIP(ctx context.Context, z *ZIP) error {
+	if z.SHA256 == "" {
+		if err := r.ensureCopy(ctx, z); err != nil {
+			return err
+		}
+		r.copied[z.Key] = r.lists
+		if r.othersUncopied() {
+			return errCopied
+		}
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+	}
+	if r.copied[z.Key] == r.lists {
+		if _, err := r.list(ctx); err != nil {
+			return err
+		}
+	}
+	if _, there := r.files[z.Key]; !there {
+		return fmt.Errorf("copy a ZIP: %w", arrival.ErrChanged) // the next run decides what became of it
+	}
+	z.Agreed = true
+	return r.save(ctx)
+}
+
+// othersUncopied reports whether a ZIP had no turn in this run yet and is not copied.
+func (r *run) othersUncopied() bool {
+	for i := range r.state.Open {
+		if o := &r.state.Open[i]; o.SHA256 == "" && r.turns[o.Key] == 0 && !r.passed[o.Key] {
+			return true
+		}
+	}
+	return false
+}
+
+// ensureCopy finds the copy of a ZIP or makes it.
+func (r *run) ensureCopy(ctx context.Context, z *ZIP) error {
+	var sha string
+	err := r.onStorage(ctx, func(ctx context.Context) (err error) {
+		sha, _, err = r.Deliveries.Find(ctx, z.CopyName())
+		return err
+	})
+	if errors.Is(err, archive.ErrNotFound) {
+		sha, err = r.copyWithinLimit(ctx, z)
+	}
+	if err != nil {
+		return fmt.Errorf("copy a ZIP: %w", err)
+	}
+	z.SHA256 = sha
+	return nil
+}
+
+// copyWithinLimit makes the copy. While others wait, the first turn of a ZIP is limited as its reading is; a copy that
+// needs longer begins anew in the next turn, after the others.
+func (r *run) copyWithinLimit(ctx context.Context, z *ZIP) (sha string, err error) {
+	file, there := r.files[z.Key]
+	if !there {
+		return "", errLater // the listing failed, or a later one in this run does not have it
+	}
+	allowed := r.limits.copied + time.Duration(float64(z.Size)/float64(r.limits.leastRate)*float64(time.Second))
+	allowed = min(allowed, r.limits.longest)
+	cause := errSlow
+	if r.turns[z.Key] == 1 && allowed > r.limits.turn && r.othersWait(z) {
+		allowed, cause = r.limits.turn, errTurnOver
+	}
+	own, cancel := context.WithTimeoutCause(ctx, allowed, cause)
+	defer cancel()
+	sha, err = r.copyOnce(own, z, file)
+	if err != nil && own.Err() != nil && ctx.Err() == nil {
+		return "", cause
+	}
+	return sha, err
+}
+
+// copyOnce opens the file once and reads it once, from its beginning to its end.
+func (r *run) copyOnce(ctx context.Context, z *ZIP, file arrival.File) (sha string, err error) {
+	src, err := r.Store.Open(ctx, file.Path, 0)
+	if err != nil {
+		return "", fmt.Errorf("open it: %w", err)
+	}
+	sha, _, err = r.Deliveries.Put(ctx, z.CopyName(), &exactReader{r: src, left: z.Size})
+	if cerr := src.Close(); err == nil && cerr != nil {
+		// The copy is whole and visible. It counts when a listing agrees.
+		r.log.Debug("the file could not be closed", "error", cerr.Error())
+	}
+	return sha, err
+}
+
+// exactReader returns arrival.ErrChanged in place of io.EOF if the file does not have the listed size.
+type exactReader struct {
+	r    io.Reader
+	left int64
+}
+
+func (e *exactReader) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	if e.left -= int64(n); e.left < 0 || e.left > 0 && errors.Is(err, io.EOF) {
+		return n, arrival.ErrChanged
+	}
+	return n, err
+}

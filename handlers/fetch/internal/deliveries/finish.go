@@ -1,0 +1,163 @@
+package deliveries
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"o2archiver/shared/archive"
+	"o2archiver/shared/source/delivery"
+	"o2archiver/shared/source/delivery/zipread"
+)
+
+// ReportsFolder is the folder of the reports within the container status. The name of a report is that of its run.
+const ReportsFolder = "deliveries/"
+
+// Report is what became of a ZIP. It has counts and reasons, and no name that stood in the ZIP.
+type Report struct {
+	Version  int       `json:"v"` // 1
+	Run      string    `json:"run"`
+	Copy     string    `json:"copy"` // of the ZIP, within the container deliveries
+	SHA256   string    `json:"sha256"`
+	Size     int64     `json:"size"`
+	Day      time.Time `json:"day,omitzero"` // in its name
+	Number   int64     `json:"number"`
+	Outcome  string    `json:"outcome"`
+	Reasons  []string  `json:"reasons,omitempty"`
+	Finished time.Time `json:"finished"`
+
+	Messages    int `json:"messages"`    // each is a line of a batch
+	Quarantined int `json:"quarantined"` // of these, with a reason in the line
+	Others      int `json:"others"`      // entries that are neither messages nor manifests; they are in the copy
+	Listed      int `json:"listed"`      // names of entries in the manifest
+	Missing     int `json:"missing"`
+	Empty       int `json:"empty"`
+	Unlisted    int `json:"unlisted"`
+	Twice       int `json:"twice"`
+	Unsafe      int `json:"unsafe"` // messages whose names are paths that lead elsewhere; they are read
+}
+
+// maxLists is the number of manifests in one ZIP that are read.
+const maxLists = 10
+
+// finish judges the ZIP by the vendor's rules, and writes its report and then the run's manifest.
+func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string, err error) {
+	report, err := r.judge(ctx)
+	if err != nil {
+		return "", err
+	}
+	err = r.onStorage(ctx, func(ctx context.Context) error {
+		_, err := r.Reports.Put(ctx, ReportsFolder+r.z.Folder+".json", report, "*", nil)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("write the report of a delivery: %w", err)
+	}
+	p, from := r.z.Progress, r.z.Day
+	if from.IsZero() {
+		from = r.z.Planned.UTC().Truncate(dayLength)
+	}
+	m := archive.Manifest{
+		Version: 1, Kind: "delivery", From: from, To: from.Add(dayLength), Started: r.z.Planned,
+		Finished: r.Now().UTC(), Received: p.Received, Records: p.Records, Derived: p.Derived,
+	}
+	var batches, staged int
+	err = r.onStorage(ctx, func(ctx context.Context) (err error) {
+		batches, staged, err = r.Batches.WriteManifest(ctx, r.z.Folder, m)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	log.Info("delivery read", "event", "fetch.deliveryRead", "outcome", report.Outcome, "bytes", r.z.Size,
+		"received", p.Received, "records", p.Records, "quarantined", p.Quarantined, "batches", batches)
+	if report.Outcome == Incomplete {
+		log.Error("a delivery is not what its manifest states; what is there was read",
+			"event", "fetch.deliveryIncomplete", "reasons", strings.Join(report.Reasons, "; "),
+			"received", p.Received, "quarantined", p.Quarantined)
+	}
+	if staged != p.Received {
+		log.Error("the batches differ from what was received", "event", "fetch.batchesDiffer",
+			"expected", p.Received, "records", p.Records, "staged", staged)
+	}
+	return report.Outcome, nil
+}
+
+// judge reads the manifests of the ZIP and returns its report.
+func (r *reading) judge(ctx context.Context) (Report, error) {
+	names := make(map[string]bool, len(r.zip.Entries))
+	for _, e := range r.zip.Entries {
+		names[e.Name] = true
+	}
+	z, p := r.z, r.z.Progress
+	report := Report{Version: 1, Run: z.Folder, Copy: z.CopyName(), SHA256: z.SHA256, Size: z.Size, Day: z.Day,
+		Number: z.Number, Finished: r.Now().UTC(), Messages: p.Received, Quarantined: p.Quarantined}
+	files := make([]delivery.File, 0, len(r.zip.Entries))
+	var lists []*delivery.ListManifest
+	unread, found := 0, 0
+	for _, e := range r.zip.Entries {
+		files = append(files, delivery.File{Name: e.Name, Message: e.Kind == zipread.Message,
+			Manifest: e.Kind == zipread.Manifest, Empty: e.Size == 0, Twice: e.Twice,
+			Folder: e.Problem == zipread.Folder})
+		switch {
+		case e.Twice:
+			report.Twice++
+		case e.Kind == zipread.Message && e.Problem == zipread.UnsafeName:
+			report.Unsafe++
+		}
+		switch {
+		case e.Kind == zipread.Other && e.Problem != zipread.Folder:
+			report.Others++
+		case e.Kind == zipread.Manifest:
+			if found++; found > maxLists {
+				continue
+			}
+			list, problem, err := r.readList(ctx, e, names)
+			if err != nil {
+				return report, fmt.Errorf("read the manifest of a delivery: %w", err)
+			}
+			if problem != "" {
+				unread++
+				continue
+			}
+			report.Listed += len(list.Listed)
+			lists = append(lists, list)
+		}
+	}
+	verdict := delivery.JudgeZIP(files, lists)
+	report.Missing, report.Empty, report.Unlisted = len(verdict.Missing), len(verdict.Empty), len(verdict.Unlisted)
+	report.Reasons = append(report.Reasons, verdict.Reasons...)
+	if unread > 0 {
+		report.Reasons = append(report.Reasons, fmt.Sprintf("manifests that can't be read: %d", unread))
+	}
+	if found > maxLists {
+		report.Reasons = append(report.Reasons, fmt.Sprintf("%d manifests are more than are read", found))
+	}
+	for _, problem := range slices.Sorted(maps.Keys(p.Problems)) {
+		report.Reasons = append(report.Reasons, fmt.Sprintf("messages that can't be read: %d, of each: %s",
+			p.Problems[problem], problem))
+	}
+	report.Outcome = Complete
+	if len(report.Reasons) > 0 {
+		report.Outcome = Incomplete
+	}
+	return report, nil
+}
+
+// readList reads a manifest of the ZIP.
+func (r *reading) readList(ctx context.Context, e zipread.Entry, names map[string]bool) (
+	list *delivery.ListManifest, problem zipread.Problem, err error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, "", err
+	}
+	problem, err = r.zip.Read(e, func(in io.Reader) (err error) {
+		list, err = delivery.ReadManifest(in, func(name string) bool { return names[name] })
+		return err
+	})
+	return list, problem, err
+}

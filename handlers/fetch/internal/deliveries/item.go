@@ -1,0 +1,184 @@
+package deliveries
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"o2archiver/shared/record"
+	"o2archiver/shared/retry"
+	"o2archiver/shared/source/delivery"
+	"o2archiver/shared/source/delivery/zipread"
+)
+
+const (
+	workers   = 8       // messages that are described at a time
+	maxChunk  = 4 << 20 // bytes of the messages that are described together; a larger one is alone
+	maxBuffer = 4 << 20 // bytes of a message that is held in memory between its passes
+)
+
+// errLonger reports an entry that is longer than the directory states. Memory is planned by what it states.
+var errLonger = errors.New("the entry is longer than it states")
+
+// item is the entry of a batch for one message of the ZIP.
+type item struct {
+	entry   record.Entry
+	problem zipread.Problem
+	err     error
+}
+
+// describeChunk makes the entries of several messages at a time. Their order is that of the ZIP.
+func (r *reading) describeChunk(ctx context.Context, entries []zipread.Entry, first int) ([]item, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	items := make([]item, len(entries))
+	permits := make(chan struct{}, workers)
+	var all sync.WaitGroup
+	for i, e := range entries {
+		if e.Kind != zipread.Message {
+			continue
+		}
+		permits <- struct{}{}
+		all.Go(func() {
+			defer func() { <-permits }()
+			if items[i] = r.describeMessage(ctx, e, first+i); items[i].err != nil {
+				cancel() // the others would be made for nothing
+			}
+		})
+	}
+	all.Wait()
+	var failed error
+	for _, it := range items {
+		if it.err != nil && (failed == nil || errors.Is(failed, context.Canceled)) {
+			failed = it.err
+		}
+	}
+	return items, failed
+}
+
+// describeMessage stores a message and its parts and returns its entry. A message that cannot be read from the ZIP has
+// an entry too, which import quarantines: its bytes are in the copy of the ZIP.
+func (r *reading) describeMessage(ctx context.Context, e zipread.Entry, at int) item {
+	entry, problem, err := record.Entry{}, zipread.OverTotal, error(nil)
+	if r.sums[at] <= r.contents.Total {
+		entry, problem, err = r.storeMessage(ctx, e)
+	}
+	if err != nil {
+		return item{err: err}
+	}
+	if problem != "" {
+		entry = record.Entry{Version: 1, Fault: "the message can't be read from its ZIP: " + string(problem)}
+	}
+	entry.Until = r.z.Planned
+	return item{entry: entry, problem: problem}
+}
+
+// storeMessage reads a message twice, because what is stored is named by its hash: first for the hashes, and then to
+// store its parts. The first time also shows whether the entry is damaged, before anything of it is stored.
+func (r *reading) storeMessage(ctx context.Context, e zipread.Entry) (record.Entry, zipread.Problem, error) {
+	var buffer *bytes.Buffer
+	if e.Size <= maxBuffer {
+		buffer = &bytes.Buffer{}
+	}
+	var entry record.Entry
+	hashes := map[int]string{} // of the parts, by their ordinals
+	problem, err := r.zip.Read(e, func(in io.Reader) (err error) {
+		in = &limitedReader{r: in, left: e.Size}
+		if buffer != nil {
+			in = io.TeeReader(in, buffer)
+		}
+		entry, err = delivery.Describe(in, delivery.Options{Store: func(p delivery.Part, in io.Reader) (
+			record.Media, error) {
+			sum := sha256.New()
+			size, err := io.Copy(sum, in)
+			hashes[p.Ordinal] = hex.EncodeToString(sum.Sum(nil))
+			return record.Media{SHA256: hashes[p.Ordinal], Size: size}, err
+		}})
+		return err
+	})
+	switch {
+	case errors.Is(err, errLonger):
+		return entry, zipread.Broken, nil
+	case err != nil || problem != "":
+		return entry, problem, err
+	}
+	again := func(use func(io.Reader) error) error {
+		if buffer != nil {
+			return use(bytes.NewReader(buffer.Bytes()))
+		}
+		var used error
+		problem, err := r.zip.Read(e, func(in io.Reader) error {
+			used = use(in)
+			return used
+		})
+		switch {
+		case err == nil && problem != "":
+			err = fmt.Errorf("read a message again: %s", problem)
+		case err != nil && err != used:
+			err = retry.Final(err) // the copy was read with retries, and has to be opened again
+		}
+		return err
+	}
+	raw := record.Media{SHA256: entry.RawHash, Day: r.day}
+	err = r.onStorage(ctx, func(ctx context.Context) error {
+		return again(func(in io.Reader) error { return r.putMedia(ctx, raw.SHA256, in) })
+	})
+	if err == nil && len(hashes) > 0 {
+		err = r.onStorage(ctx, func(ctx context.Context) error {
+			return again(func(in io.Reader) (err error) {
+				entry, err = delivery.Describe(in, delivery.Options{Store: func(p delivery.Part, in io.Reader) (
+					record.Media, error) {
+					counted := &countingReader{r: in}
+					err := r.putMedia(ctx, hashes[p.Ordinal], counted)
+					return record.Media{SHA256: hashes[p.Ordinal], Size: counted.n, Day: r.day}, err
+				}})
+				return err
+			})
+		})
+	}
+	if err != nil {
+		return entry, "", fmt.Errorf("store a message: %w", err)
+	}
+	entry.RawBlob = raw.Blob()
+	return entry, "", nil
+}
+
+// putMedia stores what in has under its hash, and reads in to its end even if it is stored already.
+func (r *reading) putMedia(ctx context.Context, sha string, in io.Reader) error {
+	if _, _, err := r.Media.Put(ctx, r.day, sha, in); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, in)
+	return err
+}
+
+// limitedReader returns errLonger for more than left bytes.
+type limitedReader struct {
+	r    io.Reader
+	left int64
+}
+
+func (l *limitedReader) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, errLonger
+	}
+	return n, err
+}
+
+// countingReader counts the bytes that are read.
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}

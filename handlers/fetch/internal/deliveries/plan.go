@@ -1,0 +1,95 @@
+package deliveries
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"o2archiver/shared/arrival"
+)
+
+// plan lists the store and plans what is new. A listing that fails is a failure of the run, which still works on the
+// ZIPs that are in the archive: of the others nothing is known then.
+func (r *run) plan(ctx context.Context) error {
+	now := r.Now()
+	files, err := r.list(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		r.failed = append(r.failed, err)
+		r.log.Warn("the deliveries could not be listed: nothing is planned, and nothing is called missing",
+			"event", "fetch.deliveriesUnlisted", "error", err.Error())
+	default:
+		r.res.Listed = r.state.Plan(files, r.Rules, now)
+		r.log.Info("deliveries listed", "event", "fetch.deliveriesListed", "deliveries", r.res.Listed.Deliveries,
+			"others", r.res.Listed.Others, "ignored", r.res.Listed.Ignored, "waiting", r.res.Listed.Waiting,
+			"planned", r.res.Listed.Planned, "later", r.res.Listed.Later)
+		r.noteAbsent(files, now)
+		for _, gap := range r.state.NoteGaps(now) {
+			r.log.Error("file numbers of a day are missing: ask the vendor to send them again",
+				"event", "fetch.deliveryGap", "day", gap.Day.Format(time.DateOnly), "missing", gap.Missing)
+		}
+		if r.state.IsQuiet(now) {
+			r.log.Error("no new delivery has come for 26 hours: ask the vendor, and look at the server's log",
+				"event", "fetch.noDelivery", "last", r.state.Newest)
+		}
+	}
+	return r.save(ctx)
+}
+
+// list lists the store and remembers the files by their keys.
+func (r *run) list(ctx context.Context) ([]arrival.File, error) {
+	r.files = nil
+	r.lists++
+	own, cancel := context.WithTimeoutCause(ctx, r.limits.listing, errListing)
+	defer cancel()
+	files, err := r.Store.List(own)
+	if err != nil {
+		if own.Err() != nil && ctx.Err() == nil {
+			return nil, errListing
+		}
+		return nil, fmt.Errorf("list the deliveries: %w", err)
+	}
+	r.files = make(map[string]arrival.File, len(files))
+	for _, f := range files {
+		r.files[keyOf(f)] = f
+	}
+	return files, nil
+}
+
+// noteAbsent finishes the open ZIPs of which the archive has no whole copy and the listing no file any more. One that
+// is only absent may come again: an hour has to pass.
+func (r *run) noteAbsent(files []arrival.File, now time.Time) {
+	places := make(map[string]bool, len(files))
+	for _, f := range files {
+		places[shortHash(f.Path)] = true
+	}
+	for i := 0; i < len(r.state.Open); i++ {
+		z := &r.state.Open[i]
+		_, there := r.files[z.Key]
+		log := r.log.With("run", z.Folder)
+		switch {
+		case z.Agreed && z.Broken.IsZero():
+		case there:
+			z.Gone, z.Agreed = time.Time{}, z.SHA256 != ""
+		case places[z.Place]:
+			log.Warn("another file came in the place of a ZIP, which is read instead", "event", "fetch.deliveryReplaced")
+			r.state.Finish(i, Replaced)
+			r.res.Others++
+			i--
+		case z.SHA256 != "":
+			z.Agreed = true // it was copied to its end, and then taken away
+		case z.Gone.IsZero():
+			z.Gone, r.passed[z.Key] = now.UTC(), true
+		case now.Sub(z.Gone) < settled:
+			r.passed[z.Key] = true
+		default:
+			log.Error("a ZIP was taken away before it was copied: ask the vendor to send it again",
+				"event", "fetch.deliveryGone")
+			r.state.Finish(i, Gone)
+			r.res.Others++
+			i--
+		}
+	}
+}

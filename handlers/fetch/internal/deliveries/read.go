@@ -1,0 +1,171 @@
+package deliveries
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"time"
+
+	"o2archiver/shared/source/delivery/zipread"
+)
+
+const (
+	maxRecords = 100     // per batch
+	maxBytes   = 1 << 20 // per batch; a single larger entry is a batch of its own
+)
+
+// reading is a ZIP that is read during one turn.
+type reading struct {
+	*run
+	z    *ZIP
+	zip  *zipread.Archive
+	day  string  // folder of the media: the day on which the ZIP was planned
+	sums []int64 // by entry: what it and the entries before it state as their sizes
+
+	after Progress     // with the entries that are in no batch yet
+	lines bytes.Buffer // of the current batch
+	count int          // of lines
+}
+
+// readZIP reads a copied ZIP from where its progress is to its end, and returns its outcome.
+func (r *run) readZIP(ctx context.Context, z *ZIP, log *slog.Logger) (outcome string, err error) {
+	file, err := r.Deliveries.Open(ctx, z.CopyName())
+	if err != nil {
+		return "", err
+	}
+	// The limit of all contents together is judged by the stated sizes, so that it has the same result for a ZIP that
+	// is read in several turns. An entry that is longer than it states is damaged.
+	limits := r.contents
+	limits.Total = math.MaxInt64
+	opened, err := zipread.Open(file, file.Size(), limits)
+	switch {
+	case errors.Is(err, zipread.ErrTooMany):
+		return r.giveUp(z, err, log), nil
+	case errors.Is(err, zipread.ErrFormat):
+		if z.Broken.IsZero() {
+			z.Broken = r.Now().UTC()
+			log.Warn("the ZIP does not open; it may not be whole yet", "event", "fetch.deliveryUnopened")
+		}
+		if r.files == nil || r.Now().Sub(z.Broken) < settled {
+			return "", errLater // without a listing it is not known whether another file came in its place
+		}
+		return r.giveUp(z, err, log), nil
+	case err != nil:
+		return "", err
+	}
+	z.Broken = time.Time{}
+	in := &reading{run: r, z: z, zip: opened, day: z.Planned.UTC().Format(dayForm)}
+	total := int64(0)
+	for _, e := range opened.Entries {
+		if total += e.Size; total < 0 || e.Size > math.MaxInt64/4 {
+			total = math.MaxInt64 / 2
+		}
+		in.sums = append(in.sums, total)
+	}
+	if err := in.writeBatches(ctx); err != nil {
+		return "", err
+	}
+	return in.finish(ctx, log)
+}
+
+// giveUp reports a ZIP that cannot be opened, for good, and returns its outcome.
+func (r *run) giveUp(z *ZIP, err error, log *slog.Logger) string {
+	log.Error("a ZIP can't be opened: it is kept as it is and not read; ask the vendor to send it again",
+		"event", "fetch.deliveryBroken", "bytes", z.Size, "error", err.Error())
+	return Broken
+}
+
+// writeBatches writes the batches that are not written yet.
+func (r *reading) writeBatches(ctx context.Context) error {
+	r.after = r.z.Progress
+	r.after.Problems = maps.Clone(r.after.Problems)
+	entries := r.zip.Entries
+	for at := r.after.Next; at < len(entries); {
+		end, size := at+1, entries[at].Size
+		for end < len(entries) && end-at < maxRecords && size+entries[end].Size <= maxChunk {
+			size += entries[end].Size
+			end++
+		}
+		items, err := r.describeChunk(ctx, entries[at:end], at)
+		if err != nil {
+			return err
+		}
+		for i, it := range items {
+			if entries[at+i].Kind != zipread.Message {
+				continue
+			}
+			if err := r.add(ctx, it, at+i); err != nil {
+				return err
+			}
+		}
+		at = end
+	}
+	return r.flush(ctx, len(entries))
+}
+
+// add appends a message to the current batch. If it does not fit, the current batch is written first; only then the
+// turn may end, because the next one begins at a batch's beginning.
+func (r *reading) add(ctx context.Context, it item, at int) error {
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line) // it appends the newline
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(it.entry); err != nil {
+		return fmt.Errorf("encode an entry: %w", err)
+	}
+	if r.count > 0 && (r.count+1 > maxRecords || r.lines.Len()+line.Len() > maxBytes) {
+		if err := r.flush(ctx, at); err != nil {
+			return err
+		}
+		if time.Since(r.began) >= r.limits.turn && r.othersWait(r.z) {
+			return errTurnOver
+		}
+		if err := r.checkPause(ctx); err != nil {
+			return err
+		}
+	}
+	r.lines.Write(line.Bytes())
+	r.count++
+	r.after.Received++
+	if it.problem != "" {
+		if r.after.Problems == nil {
+			r.after.Problems = map[string]int{}
+		}
+		r.after.Problems[string(it.problem)]++
+	}
+	if it.entry.Fault != "" {
+		r.after.Quarantined++
+	} else if it.entry.ID == "" {
+		r.after.Derived++
+	}
+	return nil
+}
+
+// flush writes the current batch, unless it is empty, and saves the progress. next is the index of the entry with which
+// the next batch begins.
+func (r *reading) flush(ctx context.Context, next int) error {
+	if r.count > 0 {
+		seq := r.after.Batches + 1
+		err := r.onStorage(ctx, func(ctx context.Context) error {
+			_, err := r.Batches.Write(ctx, r.z.Folder, seq, r.lines.Bytes(), r.count)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("write batch %05d: %w", seq, err)
+		}
+		r.after.Batches = seq
+		r.after.Records += r.count
+		r.lines.Reset()
+		r.count = 0
+	} else if r.z.Progress.Next == next {
+		return nil
+	}
+	r.after.Next = next
+	r.z.Progress = r.after
+	r.z.Progress.Problems = maps.Clone(r.after.Problems)
+	return r.saveProgress(ctx, r.z)
+}

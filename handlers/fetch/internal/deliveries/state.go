@@ -1,0 +1,315 @@
+package deliveries
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"o2archiver/shared/arrival"
+	"o2archiver/shared/source/delivery"
+)
+
+// StateName is the name of the document that holds the State, and whose lease a run holds, in the container
+// checkpoints.
+const StateName = "delivery.json"
+
+// State is what is kept from one run to the next. It has neither the names of ZIPs nor anything of their content, and
+// no field for the state of a process. It is written only under its lease.
+type State struct {
+	Began  time.Time `json:"began,omitzero"`  // the first run
+	Newest time.Time `json:"newest,omitzero"` // when a new ZIP was last planned
+	Told   time.Time `json:"told,omitzero"`   // when it was last reported that none came
+
+	Seen []Seen `json:"seen,omitempty"` // listed, and perhaps still being uploaded
+	Open []ZIP  `json:"open,omitempty"` // planned, and not finished
+	Done []Done `json:"done,omitempty"`
+
+	Lowest int64 `json:"lowest,omitempty"` // lowest file number that was ever planned, plus 1; 0: none yet
+	Gaps   []Gap `json:"gaps,omitempty"`
+}
+
+// Seen is a listed file whose upload may not have ended.
+type Seen struct {
+	Key   string    `json:"key"`
+	Since time.Time `json:"since"` // first listing with this size and time
+}
+
+// ZIP is a delivery that is planned and not finished. All that its batches depend on, besides its bytes, is here.
+type ZIP struct {
+	Key     string    `json:"key"`    // of path, size and time; see keyOf
+	Place   string    `json:"place"`  // hash of the path
+	Folder  string    `json:"folder"` // of its run
+	Day     time.Time `json:"day,omitzero"`
+	Number  int64     `json:"number"`
+	Size    int64     `json:"size"`
+	Planned time.Time `json:"planned"`
+
+	SHA256 string    `json:"sha256,omitempty"` // set when it was copied
+	Agreed bool      `json:"agreed,omitempty"` // a listing after the copy shows the same file
+	Tries  int       `json:"tries,omitempty"`  // invocations that began to work on it
+	Failed string    `json:"failed,omitempty"` // the last error
+	Gone   time.Time `json:"gone,omitzero"`    // first listing without the file, before it was copied
+	Broken time.Time `json:"broken,omitzero"`  // first run in which its copy did not open
+
+	Progress Progress `json:"progress"`
+}
+
+// Progress is how far the batches of a ZIP have been written. It is a pure function of the ZIP and of Next.
+type Progress struct {
+	Next        int            `json:"next,omitempty"` // index of the first entry that is in no batch yet
+	Batches     int            `json:"batches,omitempty"`
+	Received    int            `json:"received,omitempty"` // EML entries
+	Records     int            `json:"records,omitempty"`  // lines in batches
+	Derived     int            `json:"derived,omitempty"`  // without an identity of the vendor's
+	Quarantined int            `json:"quarantined,omitempty"`
+	Problems    map[string]int `json:"problems,omitempty"` // messages by the problem of their entry
+}
+
+// The outcomes of a ZIP.
+const (
+	Complete   = "complete"   // read, and as its manifest states
+	Incomplete = "incomplete" // read as far as it is there
+	Same       = "same"       // the bytes of an earlier ZIP: nothing was read
+	Broken     = "broken"     // it cannot be opened; its copy is kept
+	Replaced   = "replaced"   // another file came in its place before it was copied, or while it was
+	Gone       = "gone"       // it was taken away before it was copied
+)
+
+// Done is a finished ZIP.
+type Done struct {
+	Key     string    `json:"key"`
+	SHA256  string    `json:"sha256,omitempty"`
+	Outcome string    `json:"outcome"`
+	Day     time.Time `json:"day,omitzero"`
+	Number  int64     `json:"number"`
+}
+
+// Gap is what is missing of the file numbers of a day.
+type Gap struct {
+	Day     time.Time `json:"day"`
+	Missing int64     `json:"missing"`
+	Since   time.Time `json:"since"`
+	Told    bool      `json:"told,omitempty"`
+}
+
+const (
+	maxPlanned = 200            // ZIPs planned by one run
+	maxOpen    = 20_000         // ZIPs planned and not finished
+	settled    = time.Hour      // how long a state of things must last before it is reported or acted upon
+	gapDays    = 62             // days back in which gaps are looked for
+	quietAfter = 26 * time.Hour // without a new ZIP
+	quietEvery = 24 * time.Hour // between two reports that no ZIP comes
+	dayForm    = "2006/01/02"   // of a folder
+	dayLength  = 24 * time.Hour // of the window of a ZIP
+	runPrefix  = "delivery"     // of the name of a run
+	noDay      = "undated"      // in the name of the run of a ZIP without a day
+	dateForm   = "20060102"     // in the name of a run
+	copyDigits = 32             // hex digits of a key
+	runDigits  = 12             // hex digits of a key in the name of a run
+)
+
+// keyOf returns the key of a listed file: the same for two listings that describe the same content.
+func keyOf(f arrival.File) string {
+	return shortHash(f.Path + "\x00" + strconv.FormatInt(f.Size, 10) + "\x00" +
+		f.ModTime.UTC().Format(time.RFC3339Nano))
+}
+
+func shortHash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])[:copyDigits]
+}
+
+// CopyName returns the name of the ZIP's copy in the archive.
+func (z *ZIP) CopyName() string { return z.Planned.UTC().Format(dayForm) + "/" + z.Key }
+
+// newZIP returns the plan for a listed file.
+func newZIP(f arrival.File, name delivery.Name, now time.Time) ZIP {
+	key, day := keyOf(f), noDay
+	if !name.Day.IsZero() {
+		day = name.Day.Format(dateForm)
+	}
+	return ZIP{Key: key, Place: shortHash(f.Path), Day: name.Day, Number: name.Number, Size: f.Size, Planned: now.UTC(),
+		Folder: fmt.Sprintf("%s/%s-%s-%d-%s", now.UTC().Format(dayForm), runPrefix, day, name.Number, key[:runDigits])}
+}
+
+// Listed is what a listing showed.
+type Listed struct {
+	Deliveries int // files with a name of the vendor's form
+	Others     int // files with another name, which are never read
+	Ignored    int // ZIPs of days before the first one to be read
+	Waiting    int // ZIPs that may still be uploaded
+	Planned    int
+	Later      int // ZIPs that are left to a later run
+}
+
+// Rules decide which files of a listing are planned.
+type Rules struct {
+	From        time.Time     // ZIPs named for days before are ignored; zero: none
+	StableAfter time.Duration // age of a file that counts as complete at its first listing
+}
+
+// Plan plans the ZIPs of a listing that are complete and were not planned before, at most maxPlanned of them, in the
+// order of the listing. It MUST NOT be called with a listing that failed.
+func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
+	known := s.knownKeys()
+	since := make(map[string]time.Time, len(s.Seen))
+	for _, seen := range s.Seen {
+		since[seen.Key] = seen.Since
+	}
+	s.Seen = nil
+	if s.Began.IsZero() {
+		s.Began = now.UTC()
+	}
+	for _, f := range files {
+		name, ok := delivery.ParseName(f.Path)
+		switch {
+		case !ok:
+			l.Others++
+			continue
+		case !r.From.IsZero() && !name.Day.IsZero() && name.Day.Before(r.From):
+			l.Ignored++
+			continue
+		}
+		l.Deliveries++
+		key := keyOf(f)
+		if known[key] {
+			continue
+		}
+		earlier := arrival.Sighting{}
+		if at, ok := since[key]; ok {
+			earlier = arrival.Sighting{File: f, Since: at}
+		}
+		switch {
+		case !arrival.IsComplete(f, earlier, now, r.StableAfter):
+			l.Waiting++
+		case l.Planned == maxPlanned || len(s.Open) >= maxOpen:
+			l.Later++
+		default:
+			known[key] = true
+			s.Open = append(s.Open, newZIP(f, name, now))
+			if s.Lowest == 0 || name.Number+1 < s.Lowest {
+				s.Lowest = name.Number + 1
+			}
+			s.Newest = now.UTC()
+			l.Planned++
+			continue
+		}
+		if arrival.IsComplete(f, arrival.Sighting{}, now, r.StableAfter) {
+			continue // its age says so, and will in the next run
+		}
+		s.Seen = append(s.Seen, Seen{Key: key, Since: arrival.Sight(f, earlier, now).Since.UTC()})
+	}
+	return l
+}
+
+// knownKeys returns the keys of all ZIPs that were planned.
+func (s *State) knownKeys() map[string]bool {
+	known := make(map[string]bool, len(s.Open)+len(s.Done))
+	for i := range s.Open {
+		known[s.Open[i].Key] = true
+	}
+	for i := range s.Done {
+		known[s.Done[i].Key] = true
+	}
+	return known
+}
+
+// HasBytes reports whether another ZIP with these bytes was read, or will be.
+func (s *State) HasBytes(z *ZIP) bool {
+	return slices.ContainsFunc(s.Done, func(d Done) bool {
+		return d.SHA256 == z.SHA256 && (d.Outcome == Complete || d.Outcome == Incomplete)
+	}) || slices.ContainsFunc(s.Open, func(o ZIP) bool {
+		return o.SHA256 == z.SHA256 && o.Key != z.Key && o.Agreed
+	})
+}
+
+// Finish moves the i-th open ZIP to those that are done.
+func (s *State) Finish(i int, outcome string) {
+	z := s.Open[i]
+	s.Open = slices.Delete(s.Open, i, i+1)
+	s.Done = append(s.Done, Done{Key: z.Key, SHA256: z.SHA256, Outcome: outcome, Day: z.Day, Number: z.Number})
+}
+
+// IsQuiet reports whether no new ZIP has come for so long that it has to be reported, and that it was not reported
+// lately. It notes the report.
+func (s *State) IsQuiet(now time.Time) bool {
+	last := s.Newest
+	if last.IsZero() {
+		last = s.Began
+	}
+	if now.Sub(last) < quietAfter || now.Sub(s.Told) < quietEvery {
+		return false
+	}
+	s.Told = now.UTC()
+	return true
+}
+
+// NoteGaps compares the file numbers of each day with each other and with the lowest ever, and returns the gaps that
+// have lasted for an hour and were not returned before. ZIPs may arrive in any order, so a gap may close by itself.
+func (s *State) NoteGaps(now time.Time) (tell []Gap) {
+	numbers := map[time.Time]map[int64]bool{}
+	note := func(day time.Time, number int64) {
+		day = day.UTC()
+		if day.IsZero() || now.Sub(day) > gapDays*24*time.Hour {
+			return
+		}
+		if numbers[day] == nil {
+			numbers[day] = map[int64]bool{}
+		}
+		numbers[day][number] = true
+	}
+	for i := range s.Open {
+		note(s.Open[i].Day, s.Open[i].Number)
+	}
+	for i := range s.Done {
+		note(s.Done[i].Day, s.Done[i].Number)
+	}
+	earlier := s.Gaps
+	s.Gaps = nil
+	for day, all := range numbers {
+		highest := int64(0)
+		for n := range all {
+			highest = max(highest, n)
+		}
+		missing := highest - (s.Lowest - 1) + 1 - int64(len(all))
+		if missing <= 0 {
+			continue
+		}
+		gap := Gap{Day: day, Missing: missing, Since: now.UTC()}
+		for _, g := range earlier {
+			if g.Day.Equal(day) && g.Missing == missing {
+				gap = g
+			}
+		}
+		if !gap.Told && now.Sub(gap.Since) >= settled {
+			gap.Told = true
+			tell = append(tell, gap)
+		}
+		s.Gaps = append(s.Gaps, gap)
+	}
+	byDay := func(a, b Gap) int { return a.Day.Compare(b.Day) }
+	slices.SortFunc(s.Gaps, byDay)
+	slices.SortFunc(tell, byDay)
+	return tell
+}
+
+// nextZIP returns the index of the open ZIP that has the next turn, or -1. The one with the fewest turns in this run
+// comes first, then the one with the fewest tries, then the oldest. passed reports the ones that have no further turn.
+func (s *State) nextZIP(turns map[string]int, passed map[string]bool) int {
+	found := -1
+	for i := range s.Open {
+		z := &s.Open[i]
+		if passed[z.Key] {
+			continue
+		}
+		if found < 0 || cmp.Or(cmp.Compare(turns[z.Key], turns[s.Open[found].Key]),
+			cmp.Compare(z.Tries-min(1, turns[z.Key]), s.Open[found].Tries-min(1, turns[s.Open[found].Key]))) < 0 {
+			found = i
+		}
+	}
+	return found
+}

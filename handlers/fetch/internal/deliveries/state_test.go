@@ -1,0 +1,129 @@
+package deliveries
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"o2archiver/shared/arrival"
+)
+
+func listing(files ...arrival.File) []arrival.File { return files }
+
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	at := func(name string, modified time.Time) arrival.File {
+		return arrival.File{Path: name, Size: 10, ModTime: modified}
+	}
+	earlier := "202611260000-TeleMessage_1_x.zip"
+	rules := Rules{From: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC), StableAfter: 10 * time.Minute}
+	var s State
+	l := s.Plan(listing(at(earlier, old), at(nameOf(1), old), at(nameOf(2), start), at("x.zip", old),
+		at("."+nameOf(3), old), at(nameOf(3)+".filepart", old)), rules, start)
+	if want := (Listed{Deliveries: 2, Others: 3, Ignored: 1, Waiting: 1, Planned: 1}); l != want {
+		t.Errorf("%+v, want %+v", l, want)
+	}
+	l = s.Plan(listing(at(nameOf(1), old), at(nameOf(2), start)), rules, start.Add(59*time.Second))
+	if want := (Listed{Deliveries: 2, Waiting: 1}); l != want {
+		t.Errorf("after 59 seconds: %+v", l)
+	}
+	l = s.Plan(listing(at(nameOf(1), old), at(nameOf(2), start)), rules, start.Add(time.Minute))
+	if want := (Listed{Deliveries: 2, Planned: 1}); l != want || len(s.Seen) != 0 {
+		t.Errorf("after a minute: %+v", l)
+	}
+	l = s.Plan(listing(at(nameOf(2), start.Add(time.Minute))), rules, start.Add(time.Hour))
+	if l.Planned != 1 || len(s.Open) != 3 {
+		t.Errorf("another time of change: %+v", l)
+	}
+	raw, err := json.Marshal(s)
+	if err != nil || strings.Contains(string(raw), "TeleMessage") {
+		t.Errorf("the state holds a name: %s, %v", raw, err)
+	}
+	for _, z := range s.Open {
+		if !strings.HasPrefix(z.Folder, "2026/11/28/delivery-20261128-") {
+			t.Errorf("folder %s", z.Folder)
+		}
+	}
+}
+
+// The day in a name may be none.
+func TestPlanWithoutADay(t *testing.T) {
+	t.Parallel()
+	var s State
+	s.Plan(listing(arrival.File{Path: "202699990000-TeleMessage_1_x.zip", ModTime: old}),
+		Rules{From: start, StableAfter: time.Minute}, start)
+	if len(s.Open) != 1 || !strings.HasPrefix(s.Open[0].Folder, "2026/11/28/delivery-undated-1-") {
+		t.Errorf("%+v", s.Open)
+	}
+	if gaps := s.NoteGaps(start); len(gaps)+len(s.Gaps) != 0 {
+		t.Errorf("%+v", gaps)
+	}
+}
+
+func TestPlanIsBounded(t *testing.T) {
+	t.Parallel()
+	var files []arrival.File
+	for i := range 1000 {
+		files = append(files, arrival.File{Path: nameOf(i + 1), ModTime: old})
+	}
+	var s State
+	for n := range 6 {
+		l := s.Plan(files, Rules{StableAfter: time.Minute}, start.Add(time.Duration(n)*time.Hour))
+		if want := min(maxPlanned, 1000-n*maxPlanned); l.Planned != max(0, want) {
+			t.Errorf("listing %d: %+v", n, l)
+		}
+		if len(s.Seen) > 0 {
+			t.Errorf("listing %d: %d files are remembered that need not be", n, len(s.Seen))
+		}
+		for len(s.Open) > 0 {
+			s.Finish(0, Complete)
+		}
+	}
+	raw, err := json.Marshal(s)
+	if err != nil || len(raw) > 300*1000 {
+		t.Errorf("%d bytes of state, %v", len(raw), err)
+	}
+}
+
+func TestGaps(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
+	of := func(day time.Time, numbers ...int64) (all []Done) {
+		for _, n := range numbers {
+			all = append(all, Done{Key: fmt.Sprint(n), Day: day, Number: n, Outcome: Complete})
+		}
+		return all
+	}
+	for _, tt := range []struct {
+		name   string
+		done   []Done
+		lowest int64
+		want   int64
+	}{
+		{"none", of(day, 1, 2, 3), 1, 0},
+		{"in the middle", of(day, 1, 4), 1, 2},
+		{"the first", of(day, 2, 3), 1, 1},
+		{"from zero", of(day, 0, 1), 0, 0},
+		{"two of one number", of(day, 1, 1, 2), 1, 0},
+		{"long ago", of(day.AddDate(-1, 0, 0), 1, 9), 1, 0},
+		{"a number that no vendor has", of(day, 1, 1<<62), 1, 1<<62 - 2},
+	} {
+		s := State{Done: tt.done, Lowest: tt.lowest + 1}
+		if tell := s.NoteGaps(start); len(tell) != 0 {
+			t.Errorf("%s: told at once: %+v", tt.name, tell)
+		}
+		tell := s.NoteGaps(start.Add(time.Hour))
+		if got := len(tell) > 0; got != (tt.want > 0) || got && tell[0].Missing != tt.want {
+			t.Errorf("%s: %+v, want %d", tt.name, tell, tt.want)
+		}
+		if tell := s.NoteGaps(start.Add(2 * time.Hour)); len(tell) != 0 {
+			t.Errorf("%s: told twice: %+v", tt.name, tell)
+		}
+		s.Done = append(s.Done, of(day, 2, 3)...)
+		if tt.name == "in the middle" && (len(s.NoteGaps(start.Add(3*time.Hour))) != 0 || len(s.Gaps) != 0) {
+			t.Errorf("a gap that closed is open: %+v", s.Gaps)
+		}
+	}
+}
