@@ -16,16 +16,23 @@ infra/check.ps1 o2-test@contoso.com
 [CmdletBinding(SupportsShouldProcess)]
 param(
     # The address of a mailbox for a test message.
-    [Parameter(Position = 0)][AllowEmptyString()][string]$Mailbox = ''
+    [Parameter(Position = 0)][AllowEmptyString()][string]$Mailbox = '',
+    # Shows this help, as the word help does.
+    [Alias('h')][switch]$Help
 )
 $ErrorActionPreference = 'Stop'
 Set-StrictMode -Version Latest
 . "$PSScriptRoot/control.ps1"
+if ($Help -or @('help', '--help') -ccontains $Mailbox) {
+    Get-Help -Name $PSCommandPath -Detailed
+    exit 0
+}
 
 $rounds = 80 # of 15 seconds: 20 minutes
 
 if (-not (Test-Address -Text $Mailbox)) {
-    Exit-Script -Code 2 -Message 'MAILBOX, the address of a mailbox for a test message'
+    Exit-Script -Code 2 -Message ('MAILBOX has to be the address of a mailbox for a test message, and the only word: ' +
+        'check.ps1 o2-test@contoso.com')
 }
 $archive = Open-Archive
 try {
@@ -50,7 +57,7 @@ try {
                 if ($answer.State -ceq 'unread') {
                     $failures++
                     if ($failures -ge 6) {
-                        Exit-WithoutRole -Archive $archive -Role 'Storage Blob Data Reader' `
+                        Exit-Refused -Archive $archive -Role 'Storage Blob Data Reader' `
                             -Container (Get-AnswerContainer -App $app) -Failed "the answer to $($asked[$app]) cannot be read"
                     }
                     $app

@@ -45,7 +45,7 @@ func TestCheckOfBoth(t *testing.T) {
 			[]string{"fetch site        failed", "import            unknown"}},
 		{"away for a moment", []string{"!away", fetch}, []string{"!away", links("done", "graph ok")}, 0,
 			[]string{"Every link works"}},
-		{"away", []string{fetch}, []string{"!away"}, 1, []string{"Storage Blob Data Reader on the container reports"}},
+		{"away", []string{fetch}, []string{"!away"}, 1, []string{"cannot be read, because this machine does not reach the storage account archive1"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

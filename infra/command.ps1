@@ -25,11 +25,17 @@ param(
     # What to do: the first word of the command.
     [Parameter(Position = 0)][AllowEmptyString()][string]$Action = '',
     # The further words.
-    [Parameter(Position = 1, ValueFromRemainingArguments)][AllowEmptyCollection()][AllowEmptyString()][string[]]$Word = @()
+    [Parameter(Position = 1, ValueFromRemainingArguments)][AllowEmptyCollection()][AllowEmptyString()][string[]]$Word = @(),
+    # Shows this help, as the word help does.
+    [Alias('h')][switch]$Help
 )
 $ErrorActionPreference = 'Stop'
 Set-StrictMode -Version Latest
 . "$PSScriptRoot/control.ps1"
+if ($Help -or @('help', '--help') -ccontains $Action) {
+    Get-Help -Name $PSCommandPath -Detailed
+    exit 0
+}
 
 $usage = 'run | backfill FROM TO | replay RUN-OR-BATCH | check fetch | check import MAILBOX | pause [fetch|import] | start [fetch|import] | answer COMMAND'
 $rounds = 80 # of 15 seconds: 20 minutes
@@ -91,7 +97,7 @@ function Wait-Answer {
         if ($answer.State -ceq 'unread') {
             $failures++
             if ($failures -ge 4) {
-                Exit-WithoutRole -Archive $Archive -Role 'Storage Blob Data Reader' `
+                Exit-Refused -Archive $Archive -Role 'Storage Blob Data Reader' `
                     -Container (Get-AnswerContainer -App $app) -Failed "the answer to $Command cannot be read"
             }
         }
@@ -123,6 +129,7 @@ function Write-Pause {
     )
     $role = 'Storage Blob Data Contributor'
     $at = $Archive.At
+    $stderr = $Archive.Stderr
     $blob = @('--container-name', 'settings', '--name', 'connector.json')
     $file = Join-Path -Path $Archive.Folder -ChildPath 'connector'
     # An ETag is in quotes, which the shell of Windows would take away. az reads an argument that begins with @ from a
@@ -136,15 +143,15 @@ function Write-Pause {
     for ($try = 1; $try -le 5; $try++) {
         $there = Test-Blob -Archive $Archive -Container settings -Name connector.json
         if ($null -eq $there) {
-            Exit-WithoutRole -Archive $Archive -Role $role -Container settings -Failed 'settings/connector.json cannot be read'
+            Exit-Refused -Archive $Archive -Role $role -Container settings -Failed 'settings/connector.json cannot be read'
         }
         $etag = 'none'
         $text = ''
         $condition = @('--if-none-match', '*')
         if ($there) {
-            $etag = az storage blob show @at @blob --query properties.etag --output tsv
+            $etag = az storage blob show @at @blob --query properties.etag --output tsv 2>$stderr
             if ($LASTEXITCODE -ne 0) {
-                Exit-WithoutRole -Archive $Archive -Role $role -Container settings -Failed 'settings/connector.json cannot be read'
+                Exit-Refused -Archive $Archive -Role $role -Container settings -Failed 'settings/connector.json cannot be read'
             }
             $etag = "$etag".Trim()
             if ($etag -cnotmatch '\A"?[A-Za-z0-9]+"?\z') {
@@ -152,10 +159,10 @@ function Write-Pause {
             }
             [IO.File]::WriteAllText($tagFile, $etag)
             # Fails if it was changed in between.
-            az storage blob download @at @blob --file $file --if-match "@$tagFile" --no-progress --output none | Out-Null
+            az storage blob download @at @blob --file $file --if-match "@$tagFile" --no-progress --output none 2>$stderr | Out-Null
             if ($LASTEXITCODE -ne 0) {
                 if ($etag -ceq $refused) {
-                    Exit-WithoutRole -Archive $Archive -Role $role -Container settings -Failed 'settings/connector.json cannot be read'
+                    Exit-Refused -Archive $Archive -Role $role -Container settings -Failed 'settings/connector.json cannot be read'
                 }
                 $refused = $etag
                 continue
@@ -175,11 +182,11 @@ function Write-Pause {
         $new = "{`"v`":1,`"paused`":{$(@($members) -join ',')}}"
         if ($new -ceq $text) { return }
         [IO.File]::WriteAllText($file, "$new`n")
-        az storage blob upload @at @blob --file $file @condition --no-progress --output none | Out-Null
+        az storage blob upload @at @blob --file $file @condition --no-progress --output none 2>$stderr | Out-Null
         if ($LASTEXITCODE -eq 0) { return }
         # If it was written, and the answer was lost: the next time it is as it should be.
         if ($etag -ceq $refused) {
-            Exit-WithoutRole -Archive $Archive -Role $role -Container settings -Failed 'settings/connector.json was not written'
+            Exit-Refused -Archive $Archive -Role $role -Container settings -Failed 'settings/connector.json was not written'
         }
         $refused = $etag
         [Console]::Error.WriteLine('settings/connector.json was perhaps changed meanwhile, and is read again')
@@ -216,19 +223,19 @@ switch -CaseSensitive ("${count}:$Action") {
         $document = [ordered]@{ kind = 'replay'; what = $first }
     }
     '1:check' {
-        if ($first -cne 'fetch') { Exit-Script -Code 2 -Message $usage }
+        if ($first -cne 'fetch') { Exit-Script -Code 2 -Message "the words are none of these (command.ps1 help explains them): $usage" }
         $app = 'fetch'
         $document = [ordered]@{ kind = 'check' }
     }
     '2:check' {
-        if ($first -cne 'import') { Exit-Script -Code 2 -Message $usage }
+        if ($first -cne 'import') { Exit-Script -Code 2 -Message "the words are none of these (command.ps1 help explains them): $usage" }
         if (-not (Test-Address -Text $Word[1])) { Exit-Script -Code 2 -Message 'MAILBOX is not the address of a mailbox' }
         $app = 'import'
         $document = [ordered]@{ kind = 'check'; mailbox = $Word[1] }
     }
     { @('0:pause', '0:start') -ccontains $_ } { break }
     { @('1:pause', '1:start') -ccontains $_ } {
-        if (@('fetch', 'import') -cnotcontains $first) { Exit-Script -Code 2 -Message $usage }
+        if (@('fetch', 'import') -cnotcontains $first) { Exit-Script -Code 2 -Message "the words are none of these (command.ps1 help explains them): $usage" }
         $apps = @($first)
     }
     '1:answer' {
@@ -236,7 +243,7 @@ switch -CaseSensitive ("${count}:$Action") {
             Exit-Script -Code 2 -Message 'COMMAND is not the name of a command, like fetch/20261129T131500Z-0123456789abcdef'
         }
     }
-    default { Exit-Script -Code 2 -Message $usage }
+    default { Exit-Script -Code 2 -Message "the words are none of these (command.ps1 help explains them): $usage" }
 }
 
 $said = @{
@@ -260,13 +267,13 @@ try {
             $name = "$each/$(($first -split '/')[-1])"
             $there = Test-Blob -Archive $archive -Container commands -Name "$name.json"
             if ($null -eq $there) {
-                Exit-WithoutRole -Archive $archive -Role 'Storage Blob Data Contributor' -Container commands `
+                Exit-Refused -Archive $archive -Role 'Storage Blob Data Contributor' -Container commands `
                     -Failed 'the command cannot be looked for'
             }
             if ($there) {
                 $answer = Read-Answer -Archive $archive -Command $name
                 if ($answer.State -ceq 'unread') {
-                    Exit-WithoutRole -Archive $archive -Role 'Storage Blob Data Reader' `
+                    Exit-Refused -Archive $archive -Role 'Storage Blob Data Reader' `
                         -Container (Get-AnswerContainer -App $each) -Failed "the answer to $name cannot be read"
                 }
                 if ($answer.State) { Write-Output -InputObject "$($answer.State)$($answer.Share): $($answer.Says)" }

@@ -22,17 +22,16 @@ function Exit-Script {
     exit $Code
 }
 
-# Get-DeploymentValue returns a value of the deployment.
+# Get-DeploymentValue returns a value of the deployment, or '' if it is not known.
 function Get-DeploymentValue {
     [CmdletBinding()]
     [OutputType([string])]
     param([Parameter(Mandatory)][ValidatePattern('^[A-Z_]+$')][string]$Name)
     $value = [Environment]::GetEnvironmentVariable($Name)
     if (-not $value -and (Get-Command -Name azd -ErrorAction Ignore)) {
-        $value = azd env get-value $Name
+        $value = azd env get-value $Name 2>$null
         if ($LASTEXITCODE -ne 0) { $value = '' }
     }
-    if (-not $value) { Exit-Script -Message "${Name}: is not set: run azd up first, or azd env select" }
     return "$value".Trim()
 }
 
@@ -41,34 +40,91 @@ function Open-Archive {
     [CmdletBinding()]
     [OutputType([hashtable])]
     param()
-    $account = Get-DeploymentValue -Name ARCHIVE_ACCOUNT
-    $subscription = Get-DeploymentValue -Name AZURE_SUBSCRIPTION_ID
-    $group = Get-DeploymentValue -Name AZURE_RESOURCE_GROUP
+    $values = @{}
+    $missing = @()
+    foreach ($name in 'AZURE_SUBSCRIPTION_ID', 'AZURE_RESOURCE_GROUP', 'ARCHIVE_ACCOUNT') {
+        $values[$name] = Get-DeploymentValue -Name $name
+        if (-not $values[$name]) { $missing += $name }
+    }
+    if ($missing) {
+        Exit-Script -Message ("not set: $($missing -join ', '); run azd env select or azd env refresh, or, without azd, export each " +
+            'of them, as infra/operations.md says ("The names of the resources")')
+    }
+    if (-not (Get-Command -Name az -ErrorAction Ignore)) {
+        Exit-Script -Message 'az is not on PATH: https://learn.microsoft.com/cli/azure/install-azure-cli'
+    }
+    $account = $values.ARCHIVE_ACCOUNT
+    $group = $values.AZURE_RESOURCE_GROUP
+    $folder = [IO.Directory]::CreateTempSubdirectory('o2archiver.').FullName
     return @{
-        At     = @('--account-name', $account, '--auth-mode', 'login', '--only-show-errors')
-        Scope  = "/subscriptions/$subscription/resourceGroups/$group/providers/Microsoft.Storage/storageAccounts/$account"
-        Folder = [IO.Directory]::CreateTempSubdirectory('o2archiver.').FullName
+        At      = @('--account-name', $account, '--auth-mode', 'login', '--only-show-errors')
+        Account = $account
+        Group   = $group
+        Scope   = "/subscriptions/$($values.AZURE_SUBSCRIPTION_ID)/resourceGroups/$group/providers/Microsoft.Storage/storageAccounts/$account"
+        Folder  = $folder
+        # What az writes to standard error, of the last call.
+        Stderr  = Join-Path -Path $folder -ChildPath 'stderr'
     }
 }
 
-# Exit-WithoutRole says what is needed where az was refused, and ends the script.
-function Exit-WithoutRole {
+# Read-Refusal returns what az has written to standard error the last time.
+function Read-Refusal {
+    [CmdletBinding()]
+    [OutputType([string])]
+    param([Parameter(Mandatory)][hashtable]$Archive)
+    if (-not [IO.File]::Exists($Archive.Stderr)) { return '' }
+    return [IO.File]::ReadAllText($Archive.Stderr)
+}
+
+# Exit-Refused ends the script with the reason why az failed, and what to do about it.
+function Exit-Refused {
     [CmdletBinding()]
     param(
         [Parameter(Mandatory)][hashtable]$Archive,
         [Parameter(Mandatory)][string]$Role,
         [Parameter(Mandatory)][string]$Container,
-        [Parameter(Mandatory)][string]$Failed
+        [Parameter(Mandatory)][string]$Failed,
+        [AllowEmptyString()][string]$Refusal = (Read-Refusal -Archive $Archive)
     )
-    Exit-Script -Message @"
-$Failed; az's answer is above. This needs the role $Role on the container $Container. A person who may assign roles
+    $account = $Archive.Account
+    $last = "$(@($Refusal -split '\p{C}' | Where-Object -FilterScript { $_.Trim() }) | Select-Object -Last 1)"
+    $correct = "correct ARCHIVE_ACCOUNT, which has to be the archive's account in the resource group $($Archive.Group)"
+    switch -Regex -CaseSensitive ($Refusal) {
+        'az login|AADSTS|No subscription found|Authentication failure|AuthenticationFailed|InvalidAuthenticationInfo' {
+            Exit-Script -Message ("$Failed, because az is not signed in, or no longer, or to another tenant: run az login, in the cloud " +
+                'that az cloud show names, which has to be that of the archive')
+        }
+        'required permissions|AuthorizationPermissionMismatch' {
+            Exit-Script -Message @"
+$Failed, because you do not have the role $Role on the container $Container. A person who may assign roles
 (Owner, User Access Administrator) runs this, for others than themselves with their object id:
   az role assignment create --assignee (az ad signed-in-user show --query id --output tsv) ``
     --role "$Role" ``
     --scope "$($Archive.Scope)/blobServices/default/containers/$Container"
-It counts within ten minutes. With a private network, your address has to be among the operators, too.
-If az asks for a sign-in instead, no role is missing: az login.
+It takes effect within ten minutes.
 "@
+        }
+        'network rules|AuthorizationFailure|PublicAccessNotPermitted' {
+            Exit-Script -Message ("$Failed, because the firewall of the storage account $account does not admit this machine: with a " +
+                'private network run this from a machine in that network, or add your address to operators (infra/deploying.md) and deploy')
+        }
+        'ContainerNotFound|container does not exist' {
+            Exit-Script -Message "$Failed, because the storage account $account has no container ${Container}: $correct"
+        }
+        "Failed to resolve 'login\.|host='login\." {
+            Exit-Script -Message "$Failed, because this machine does not reach the sign-in of Azure: check its network, DNS and proxy"
+        }
+        'Failed to resolve|Name or service not known|getaddrinfo|nodename nor servname|name resolution' {
+            Exit-Script -Message ("$Failed, because DNS does not know the storage account ${account}: $correct, or, if it is that, the " +
+                'network and DNS of this machine')
+        }
+        ('Max retries exceeded|Connection aborted|timed out|Connection refused|Connection reset|unreachable|' +
+            'establish a new connection|ProxyError|CERTIFICATE_VERIFY_FAILED') {
+            Exit-Script -Message ("$Failed, because this machine does not reach the storage account ${account}: check its network and " +
+                "proxy, and with a private network run this from a machine in that network; az says: $last")
+        }
+    }
+    Exit-Script -Message $(if ($last) { "$Failed; az says: $last" } else { $Failed })
 }
 
 # Test-Blob returns whether there is such a blob, or $null if az was refused.
@@ -80,7 +136,8 @@ function Test-Blob {
         [Parameter(Mandatory)][string]$Name
     )
     $at = $Archive.At
-    $there = az storage blob exists @at --container-name $Container --name $Name --query exists --output tsv
+    $stderr = $Archive.Stderr
+    $there = az storage blob exists @at --container-name $Container --name $Name --query exists --output tsv 2>$stderr
     if ($LASTEXITCODE -ne 0) { return $null }
     return "$there".Trim() -eq 'true'
 }
@@ -101,12 +158,16 @@ function Send-ArchiverCommand {
     $file = Join-Path -Path $Archive.Folder -ChildPath 'command'
     [IO.File]::WriteAllText($file, (ConvertTo-Json -InputObject $Document -Compress))
     $at = $Archive.At
-    az storage blob upload @at --container-name commands --name "$name.json" --file $file --no-progress --output none |
+    $stderr = $Archive.Stderr
+    az storage blob upload @at --container-name commands --name "$name.json" --file $file --no-progress --output none 2>$stderr |
         Out-Null
-    # If it failed, its answer may have been lost on the way. No other command has this name.
-    if ($LASTEXITCODE -ne 0 -and -not (Test-Blob -Archive $Archive -Container commands -Name "$name.json")) {
-        Exit-WithoutRole -Archive $Archive -Role 'Storage Blob Data Contributor' -Container commands `
-            -Failed 'the command was not written'
+    if ($LASTEXITCODE -ne 0) {
+        $refusal = Read-Refusal -Archive $Archive
+        # Its answer may have been lost on the way. No other command has this name.
+        if (-not (Test-Blob -Archive $Archive -Container commands -Name "$name.json")) {
+            Exit-Refused -Archive $Archive -Role 'Storage Blob Data Contributor' -Container commands `
+                -Failed 'the command was not written' -Refusal $refusal
+        }
     }
     return $name
 }
@@ -153,8 +214,9 @@ function Read-Answer {
     }
     $file = Join-Path -Path $Archive.Folder -ChildPath 'answer'
     $at = $Archive.At
+    $stderr = $Archive.Stderr
     az storage blob download @at --container-name $container --name "answers/$name.json" --file $file --no-progress `
-        --output none | Out-Null
+        --output none 2>$stderr | Out-Null
     if ($LASTEXITCODE -ne 0) { return $answer }
     try {
         $content = Get-Content -LiteralPath $file -Raw -Encoding utf8 | ConvertFrom-Json

@@ -61,28 +61,73 @@ is_address() {
 
 # open_archive sets at to the flags by which az reaches the archive, and makes a folder for files, which the end of the script removes.
 open_archive() {
-  at=(--account-name "${ARCHIVE_ACCOUNT:?is not set: run azd up first, or azd env select}" --auth-mode login --only-show-errors)
+  load_environment ARCHIVE_ACCOUNT
+  at=(--account-name "$ARCHIVE_ACCOUNT" --auth-mode login --only-show-errors)
   umask 077
-  folder=$(mktemp -d "${TMPDIR:-/tmp}/o2archiver.XXXXXXXX")
+  folder=$(mktemp -d "${TMPDIR:-/tmp}/o2archiver.XXXXXXXX") || fail "no folder for files can be made in ${TMPDIR:-/tmp}"
   trap 'rm -rf "$folder"' EXIT
 }
 
-# need_role says what is needed where az was refused, and ends the script.
+# ask_az runs az. Its standard error is kept for explain if it fails.
+ask_az() {
+  if az "$@" 2>"$folder/stderr"; then
+    return
+  fi
+  mv -f "$folder/stderr" "$folder/refusal"
+  return 1
+}
+
+# explain ends the script with the reason why az failed the last time, and what to do about it.
+explain() { # ROLE CONTAINER WHAT-FAILED
+  local LC_ALL=C text last
+  text=$(cat "$folder/refusal")
+  last=$(printf '%s' "$text" | tr '[:cntrl:]' '\n' | sed -n '/[^ ]/p' | tail -n 1 | cut -c 1-500)
+  case $text in
+    *"az login"* | *AADSTS* | *"No subscription found"* | *"Authentication failure"* | *AuthenticationFailed* | *InvalidAuthenticationInfo*)
+      fail "$3, because az is not signed in, or no longer, or to another tenant: run az login, in the cloud" \
+        "that az cloud show names, which has to be that of the archive"
+      ;;
+    *"required permissions"* | *AuthorizationPermissionMismatch*) need_role "$@" ;;
+    *"network rules"* | *AuthorizationFailure* | *PublicAccessNotPermitted*)
+      fail "$3, because the firewall of the storage account $ARCHIVE_ACCOUNT does not admit this machine: with a private network run this" \
+        "from a machine in that network, or add your address to operators (infra/deploying.md) and deploy"
+      ;;
+    *ContainerNotFound* | *"container does not exist"*)
+      fail "$3, because the storage account $ARCHIVE_ACCOUNT has no container $2: correct ARCHIVE_ACCOUNT, which has to be the archive's" \
+        "account in the resource group $AZURE_RESOURCE_GROUP"
+      ;;
+    *"Failed to resolve 'login."* | *"host='login."*)
+      fail "$3, because this machine does not reach the sign-in of Azure: check its network, DNS and proxy"
+      ;;
+    *"Failed to resolve"* | *"Name or service not known"* | *getaddrinfo* | *"nodename nor servname"* | *"name resolution"*)
+      fail "$3, because DNS does not know the storage account $ARCHIVE_ACCOUNT: correct ARCHIVE_ACCOUNT, which has to be the archive's" \
+        "account in the resource group $AZURE_RESOURCE_GROUP, or, if it is that, the network and DNS of this machine"
+      ;;
+    *"Max retries exceeded"* | *"Connection aborted"* | *"timed out"* | *"Connection refused"* | *"Connection reset"* | *unreachable* | \
+      *"establish a new connection"* | *ProxyError* | *CERTIFICATE_VERIFY_FAILED*)
+      fail "$3, because this machine does not reach the storage account $ARCHIVE_ACCOUNT: check its network and proxy, and with a private" \
+        "network run this from a machine in that network; az says: $last"
+      ;;
+  esac
+  fail "$3${last:+; az says: $last}"
+}
+
+# need_role says which role is missing, and how to get it, and ends the script.
 need_role() { # ROLE CONTAINER WHAT-FAILED
+  # shellcheck disable=SC2154 # load_environment sets group
   cat >&2 <<TEXT
-${0##*/}: $3; az's answer is above. This needs the role $1 on the container $2. A person who may assign roles
+${0##*/}: $3, because you do not have the role $1 on the container $2. A person who may assign roles
 (Owner, User Access Administrator) runs this, for others than themselves with their object id:
   az role assignment create --assignee "\$(az ad signed-in-user show --query id --output tsv)" \\
     --role "$1" \\
-    --scope "${group:?}/providers/Microsoft.Storage/storageAccounts/$ARCHIVE_ACCOUNT/blobServices/default/containers/$2"
-It counts within ten minutes. With a private network, your address has to be among the operators, too.
-If az asks for a sign-in instead, no role is missing: az login.
+    --scope "$group/providers/Microsoft.Storage/storageAccounts/$ARCHIVE_ACCOUNT/blobServices/default/containers/$2"
+It takes effect within ten minutes.
 TEXT
   exit 1
 }
 
 is_there() { # CONTAINER BLOB
-  az storage blob exists "${at[@]}" --container-name "$1" --name "$2" --query exists --output tsv
+  ask_az storage blob exists "${at[@]}" --container-name "$1" --name "$2" --query exists --output tsv
 }
 
 # send writes the file command of the folder as a command, and sets name to <app>/<time>-<id>. The content is no argument: everybody on
@@ -92,10 +137,10 @@ send() { # APP
   id=$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')
   [ "${#id}" -eq 16 ] || fail "/dev/urandom has no random numbers"
   name=$1/$(date -u +%Y%m%dT%H%M%SZ)-$id
-  if ! az storage blob upload "${at[@]}" --container-name commands --name "$name.json" --file "$folder/command" \
+  if ! ask_az storage blob upload "${at[@]}" --container-name commands --name "$name.json" --file "$folder/command" \
     --no-progress --output none; then
     # Its answer may have been lost on the way. No other command has this name.
-    [ "$(is_there commands "$name.json")" = true ] || need_role "$contributor" commands "the command was not written"
+    [ "$(is_there commands "$name.json")" = true ] || explain "$contributor" commands "the command was not written"
   fi
   echo "$name"
 }
@@ -110,10 +155,11 @@ poll() { # <app>/<name>
   place=$(place_of "${1%%/*}") state=''
   there=$(is_there "$place" "answers/${1#*/}.json") || return 1
   [ "$there" = true ] || return 0
-  az storage blob download "${at[@]}" --container-name "$place" --name "answers/${1#*/}.json" --file "$folder/answer" \
+  ask_az storage blob download "${at[@]}" --container-name "$place" --name "answers/${1#*/}.json" --file "$folder/answer" \
     --no-progress --output none || return 1
   if ! read_answer "$folder/answer"; then
     echo "${0##*/}: the answer to $1 is not of the form of one" >&2
+    : >"$folder/refusal" # it is not az's
     return 1
   fi
 }

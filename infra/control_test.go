@@ -288,13 +288,41 @@ func TestMissingRoles(t *testing.T) {
 		if !found {
 			container = tt.denied
 		}
-		for _, want := range []string{"needs the role " + tt.role + " on the container " + container,
-			"You do not have the",
+		for _, want := range []string{"because you do not have the role " + tt.role + " on the container " + container,
 			`--scope "/subscriptions/s1/resourceGroups/rg1/providers/Microsoft.Storage/storageAccounts/archive1` +
 				`/blobServices/default/containers/` + container + `"`} {
 			if r.exit() != 1 || !strings.Contains(r.out, want) {
 				t.Errorf("%v without %s: exit code %d, not %q:\n%s", tt.args, tt.denied, r.exit(), want, r.out)
 			}
+		}
+	}
+}
+
+// What az answers decides what is reported. The sentences are those of azure-cli's source, and of its HTTP client.
+func TestFailuresAreToldApart(t *testing.T) {
+	const resolve = "<urllib3.connection.HTTPSConnection object at 0x7f>: Failed to resolve "
+	for says, want := range map[string]string{
+		"Please run 'az login' to setup account.":                                  "az is not signed in",
+		"AADSTS700082: The refresh token has expired due to inactivity.":           "az is not signed in",
+		"Authentication failure. This may be caused by either invalid account key": "az is not signed in",
+		"The request may be blocked by network rules of storage account. Please check network rule set using\nupdate": "" +
+			"the firewall of the storage account archive1 does not admit this machine: with a private network",
+		"The specified container does not exist.\nErrorCode:ContainerNotFound": "account archive1 has no container commands: " +
+			"correct ARCHIVE_ACCOUNT",
+		resolve + "'archive1.blob.core.windows.net' ([Errno -2] Name or service not known)": "DNS does not know the " +
+			"storage account archive1: correct ARCHIVE_ACCOUNT",
+		resolve + "'login.microsoftonline.com' ([Errno -2] Name or service not known)": "does not reach the sign-in of Azure",
+		"Connection timed out":                         "does not reach the storage account archive1: check its network and proxy",
+		"first line\n\nThe server is \x1b[1mbusy.\n\n": "command: the command was not written; az says: [1mbusy.\n",
+	} {
+		d := newDesk(t)
+		r := d.run([]string{"FAKE_SAYS=" + says}, "command", "run")
+		if r.exit() != 1 || !strings.Contains(r.out, want) || strings.Contains(r.out, "line ") ||
+			strings.Contains(r.out, "the role") {
+			t.Errorf("az says %q: exit code %d, not %q:\n%s", says, r.exit(), want, r.out)
+		}
+		if strings.Count(r.out, "\n") != 1 || !strings.HasPrefix(r.out, "command: the command was not written") {
+			t.Errorf("az says %q: not one sentence:\n%s", says, r.out)
 		}
 	}
 }

@@ -145,7 +145,27 @@ func TestDeployStops(t *testing.T) {
 	if !strings.Contains(r.out, "not set; run infra/password") || len(r.with("eventSubscriptions/import")) == 0 {
 		t.Errorf("it says\n%s", r.out)
 	}
-	text := strings.Replace(read(t, "parameters/default.bicepparam"), "'uksouth'", "readEnvironmentVariable('L')", 1)
+	// A private network that can't be read is not taken for none.
+	for _, line := range []string{"param privateNetwork = true // ours", "  param privateNetwork = true",
+		"param privateNetwork=true", "param  privateNetwork = bool(readEnvironmentVariable('P'))",
+		"param privateNetwork = true\r", "param privateNetwork = true\nparam privateNetwork = false"} {
+		changed := regexp.MustCompile(`(?m)^param privateNetwork .*\n`).ReplaceAllString(
+			read(t, "parameters/default.bicepparam"), "")
+		if err := os.WriteFile(filepath.Join(root, file), []byte(changed+line+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := deployIn(t, root, file)
+		r.bad(t, "has a line of privateNetwork that this script can't read: write it as one line")
+		if len(r.calls) != 0 {
+			t.Errorf("%q: %v", line, r.calls)
+		}
+	}
+	example := read(t, "parameters/default.bicepparam")
+	if err := os.WriteFile(filepath.Join(root, file), []byte(example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	deployIn(t, root, file, "FAKE_SIGNED_OUT=1").bad(t, "deploy: az is not signed in: run az login")
+	text := strings.Replace(example, "'uksouth'", "readEnvironmentVariable('L')", 1)
 	if err := os.WriteFile(filepath.Join(root, file), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -338,7 +338,7 @@ func fakeRest(dir string, flags map[string]string, input string) (string, int) {
 		}
 		return strconv.Itoa(setting("FAKE_HAS_SECRET")) + "\n", setting("FAKE_VAULT_AWAY")
 	case "put Microsoft.KeyVault/vaults/kv1/secrets/secret1":
-		return "", 0
+		return "", setting("FAKE_VAULT_READ_ONLY")
 	case "post Microsoft.Web/sites/import1/host/default/listkeys":
 		switch n := count(dir, "listkeys", 1); {
 		case n == 1:

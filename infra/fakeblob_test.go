@@ -16,6 +16,7 @@ import (
 // a test can read and write. What goes wrong is in the environment:
 //
 //	FAKE_DENIED       containers, or verbs of containers (upload:commands), that are refused as without a role
+//	FAKE_SAYS         what az writes in place of every answer
 //	FAKE_LOST         the number of uploads that are carried out while the answer to each is lost
 //	FAKE_RACE         the content that another client writes into connector.json before the first upload
 //	FAKE_ANSWERS      a file, JSON: for each container the answers to be found there, one for each question
@@ -35,6 +36,10 @@ func fakeBlob(dir, verb string, flags map[string]string) (out string, code int) 
 	}
 	if !slices.Contains([]string{"commands", "settings", "status", "reports"}, container) {
 		return complain("The specified container does not exist. ErrorCode:ContainerNotFound")
+	}
+	if says := os.Getenv("FAKE_SAYS"); says != "" {
+		fmt.Fprintln(os.Stderr, "ERROR: "+says)
+		return "", 1
 	}
 	denied := strings.Fields(os.Getenv("FAKE_DENIED"))
 	if slices.Contains(denied, container) || slices.Contains(denied, verb+":"+container) {

@@ -56,6 +56,7 @@ func TestPrepackage(t *testing.T) {
 	root := t.TempDir()
 	for name, text := range map[string]string{
 		"infra/hooks/prepackage.sh": read(t, "hooks/prepackage.sh"),
+		"infra/environment.sh":      read(t, "environment.sh"),
 		"Makefile":                  "package:\n\tmkdir -p build\n\tprintf new >build/fetch.zip\n\techo \"$(SUM)  fetch.zip\" >build/SHA256SUMS\n",
 		"build/fetch.zip":           "stale",
 	} {

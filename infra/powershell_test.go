@@ -179,6 +179,41 @@ func TestPowerShellCommands(t *testing.T) {
 	}
 }
 
+// Each script shows its help with -h, and those that take words with help, before anything else is done.
+func TestPowerShellHelp(t *testing.T) {
+	for name, text := range powershell(t) {
+		if name == "control.ps1" {
+			continue
+		}
+		help := "    Get-Help -Name $PSCommandPath -Detailed\n    exit 0\n}\n"
+		before, _, found := strings.Cut(text, help)
+		if !found || !strings.Contains(text, "[Alias('h')][switch]$Help\n") || strings.Contains(psCode(before), "az ") {
+			t.Errorf("%s does not show its help first", name)
+		}
+		if !strings.Contains(before, "\nif ($Help") || name != "graph/exchange.ps1" &&
+			!strings.Contains(before, "\nif ($Help -or @('help', '--help') -ccontains $") {
+			t.Errorf("%s: the word help is not known", name)
+		}
+	}
+}
+
+// The scripts tell failures of az apart by the same words.
+func TestPowerShellTellsFailuresApart(t *testing.T) {
+	_, bash, _ := strings.Cut(read(t, "control.sh"), "\nexplain() {")
+	bash, _, _ = strings.Cut(bash, "\n}\n")
+	_, ps, _ := strings.Cut(read(t, "control.ps1"), "switch -Regex -CaseSensitive")
+	ps = strings.ReplaceAll(ps, `\.`, ".")
+	words := regexp.MustCompile(`\*("[^"]*"|[A-Za-z_]+)\*(?: \||\))`).FindAllStringSubmatch(bash, -1)
+	if len(words) < 25 {
+		t.Errorf("only %d words were found", len(words))
+	}
+	for _, m := range words {
+		if !strings.Contains(ps, strings.Trim(m[1], `"`)) {
+			t.Errorf("control.ps1 does not know %s", m[1])
+		}
+	}
+}
+
 // The scripts have the same words as those for bash.
 func TestPowerShellSaysTheSame(t *testing.T) {
 	both := map[[2]string][]string{
@@ -197,19 +232,30 @@ func TestPowerShellSaysTheSame(t *testing.T) {
 			"settings/connector.json was perhaps changed meanwhile, and is read again",
 			"{0,127}(/([0-9]{5}|a[0-9]{6})(-z{0,3}[b-z])?", `((fetch|import)/)?[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8,32}`,
 			"Exit codes: 0 it is done, and every link of a check is ok;"},
-		{"check", "check.ps1"}: {"MAILBOX, the address of a mailbox for a test message",
+		{"check", "check.ps1"}: {"MAILBOX has to be the address of a mailbox for a test message, and the only word",
 			"The apps take them up within ten minutes.",
 			"no answer within 20 minutes", "look in the Azure portal whether the app runs; infra/command", "shows a later answer",
 			"Every link works. Next: infra/command", "if import has not been started yet.",
 			"Every link works but for the events, of which none has come yet. Next: infra/command", "run infra/check",
 			"Next: do what the table says, and run infra/check",
 			"Exit codes: 0 every link is ok; 1 one of them is not;"},
-		{"control.sh", "control.ps1"}: {"az's answer is above. This needs the role", "A person who may assign roles",
+		{"control.sh", "control.ps1"}: {"A person who may assign roles",
+			"because az is not signed in, or no longer, or to another tenant: run az login, in the cloud",
+			"because you do not have the role", "does not admit this machine: with a",
+			"from a machine in that network, or add your address to operators (infra/deploying.md) and deploy",
+			"has no container", "correct ARCHIVE_ACCOUNT, which has to be the archive's",
+			"because this machine does not reach the sign-in of Azure: check its network, DNS and proxy",
+			"because DNS does not know the storage account", "because this machine does not reach the storage account",
+			"; az says: $last",
 			"(Owner, User Access Administrator) runs this, for others than themselves with their object id:",
-			"It counts within ten minutes. With a private network, your address has to be among the operators, too.",
+			"It takes effect within ten minutes.",
 			"is not of the form of one", "the command was not written"},
+		{"environment.sh", "control.ps1"}: {"not set:",
+			"run azd env select or azd env refresh, or, without azd, export each",
+			"is not on PATH: https://learn.microsoft.com/cli/azure/install-azure-cli"},
 		{"graph/app-roles", "graph/app-roles.ps1"}: {"show | grant ROLE | revoke ROLE, with User.Read.All or Mail.ReadWrite",
-			"is not set: azd env get-value IMPORT_PRINCIPAL_ID", ": granted", ": not granted",
+			"IMPORT_PRINCIPAL_ID is not set: export the id that the person who deployed passes on, who gets it by",
+			"Graph refuses: az's answer is above; run az login --allow-no-subscriptions, as a Privileged Role", ": granted", ": not granted",
 			": not granted any more; a token that was given out before is good for a day at most"},
 	}
 	for pair, phrases := range both {

@@ -140,6 +140,15 @@ func TestPassword(t *testing.T) {
 			t.Errorf("RECOVER_VAULT=%s is set back %d times", recover, n)
 		}
 	}
+	// A password is not typed in vain: the sign-in is tried first.
+	r = script(t, "secret\n", []string{"FAKE_VAULT_AWAY=1"}, "password")
+	r.bad(t, "and none was asked for")
+	if len(r.with("--method put")) != 0 || len(r.calls) != 1 {
+		t.Errorf("without a sign-in: %v", r.calls)
+	}
+	script(t, "", []string{"FAKE_VAULT_READ_ONLY=1"}, "password", "typo").bad(t, "neither if-missing nor help")
+	script(t, "secret\n", []string{"FAKE_VAULT_READ_ONLY=1"}, "password").bad(t,
+		"was not written: az's answer is above")
 	script(t, "", nil, "password").bad(t, "no password")
 	script(t, "a\tb\n", nil, "password").bad(t, "control character")
 }
@@ -156,7 +165,7 @@ func TestEnvironment(t *testing.T) {
 	if len(r.with("--method put", "/subscriptions/s1/resourceGroups/rg1/", "/vaults/kv1/secrets/secret1")) != 1 {
 		t.Errorf("calls: %v", r.calls)
 	}
-	asked := regexp.MustCompile(`(?m)^  for name in (.*); do$`).FindStringSubmatch(read(t, "environment.sh"))
+	asked := regexp.MustCompile(`(?m)^    for name in (.*); do$`).FindStringSubmatch(read(t, "environment.sh"))
 	if asked == nil || len(r.with("env get-value")) != len(strings.Fields(asked[1])) {
 		t.Errorf("azd is asked %d times for the values %v", len(r.with("env get-value")), asked)
 	}
@@ -166,11 +175,12 @@ func TestEnvironment(t *testing.T) {
 	if len(r.with("env get-value")) != 0 {
 		t.Errorf("calls: %v", r.calls)
 	}
-	script(t, "secret\n", unset, "password").bad(t, "AZURE_SUBSCRIPTION_ID: is not set: run azd up first")
+	script(t, "secret\n", unset, "password").bad(t, "password: not set: AZURE_SUBSCRIPTION_ID, "+
+		"AZURE_RESOURCE_GROUP, FETCH_VAULT, FETCH_SECRET; run azd env select or azd env refresh, or, without azd, export")
 	gone := append(slices.DeleteFunc(slices.Clone(azd),
 		func(v string) bool { return strings.Contains(v, "_FETCH_VAULT=") }), unset...)
 	r = script(t, "secret\n", gone, "password")
-	r.bad(t, "FETCH_VAULT")
+	r.bad(t, "password: not set: FETCH_VAULT; run")
 	if len(r.with("rest")) != 0 {
 		t.Error("something is written without a vault")
 	}

@@ -19,12 +19,19 @@ param(
     # show, grant or revoke.
     [Parameter(Position = 0)][string]$Action = 'show',
     # User.Read.All or Mail.ReadWrite.
-    [Parameter(Position = 1)][string]$Role = ''
+    [Parameter(Position = 1)][string]$Role = '',
+    # Shows this help, as the word help does.
+    [Alias('h')][switch]$Help
 )
 $ErrorActionPreference = 'Stop'
 Set-StrictMode -Version Latest
 # What az refuses is judged by its exit code.
 Set-Variable -Name PSNativeCommandUseErrorActionPreference -Value $false
+
+if ($Help -or @('help', '--help') -ccontains $Action) {
+    Get-Help -Name $PSCommandPath -Detailed
+    exit 0
+}
 
 # Exit-Script ends the script with a text for the reader and an exit code.
 function Exit-Script {
@@ -56,22 +63,31 @@ function Invoke-Graph {
         $more = @('--body', "@$file")
     }
     $answer = az rest --resource $Graph.Url --method $Method --url "@$address" --output json @more
-    if ($LASTEXITCODE -ne 0) { Exit-Script -Message "Graph refuses; az's answer is above" }
+    if ($LASTEXITCODE -ne 0) {
+        Exit-Script -Message ("Graph refuses: az's answer is above; run az login --allow-no-subscriptions, as a Privileged Role " +
+            'Administrator of the tenant of the mailboxes, and compare IMPORT_PRINCIPAL_ID with what the person who deployed has')
+    }
     if ($answer) { return $answer | ConvertFrom-Json }
 }
 
-$principal = $env:IMPORT_PRINCIPAL_ID
-if (-not $principal) { Exit-Script -Message 'IMPORT_PRINCIPAL_ID: is not set: azd env get-value IMPORT_PRINCIPAL_ID, by the person who deployed' }
 $roles = @('User.Read.All', 'Mail.ReadWrite')
 $known = if ($Action -ceq 'show') { $Role -ceq '' } else { (@('grant', 'revoke') -ccontains $Action) -and ($roles -ccontains $Role) }
 if (-not $known) {
-    Exit-Script -Code 2 -Message 'show | grant ROLE | revoke ROLE, with User.Read.All or Mail.ReadWrite'
+    Exit-Script -Code 2 -Message 'the words are none of these: show | grant ROLE | revoke ROLE, with User.Read.All or Mail.ReadWrite as ROLE'
+}
+$principal = $env:IMPORT_PRINCIPAL_ID
+if (-not $principal) {
+    Exit-Script -Message ('IMPORT_PRINCIPAL_ID is not set: export the id that the person who deployed passes on, who gets it by ' +
+        'azd env get-value IMPORT_PRINCIPAL_ID')
+}
+if (-not (Get-Command -Name az -ErrorAction Ignore)) {
+    Exit-Script -Message 'az is not on PATH: https://learn.microsoft.com/cli/azure/install-azure-cli'
 }
 
 $url = $env:GRAPH_URL
 if (-not $url) {
     $url = az cloud show --query endpoints.microsoftGraphResourceId --output tsv
-    if ($LASTEXITCODE -ne 0) { Exit-Script -Message "az does not say which cloud it is signed in to; its answer is above" }
+    if ($LASTEXITCODE -ne 0) { Exit-Script -Message "az does not say which cloud it is set to: az's answer is above" }
 }
 $graph = @{
     Url    = "$url".Trim().TrimEnd('/')

@@ -16,8 +16,14 @@ what is there stays. The identity must not have the permission Mail.ReadWrite in
 [CmdletBinding(DefaultParameterSetName = 'Grant')]
 param(
     # IMPORT_CLIENT_ID and IMPORT_PRINCIPAL_ID of the deployment.
-    [Parameter(Mandatory)][guid]$ClientId,
-    [Parameter(Mandatory)][guid]$ObjectId,
+    [Parameter(Mandatory, ParameterSetName = 'Grant')]
+    [Parameter(Mandatory, ParameterSetName = 'Test')]
+    [Parameter(Mandatory, ParameterSetName = 'Remove')]
+    [guid]$ClientId,
+    [Parameter(Mandatory, ParameterSetName = 'Grant')]
+    [Parameter(Mandatory, ParameterSetName = 'Test')]
+    [Parameter(Mandatory, ParameterSetName = 'Remove')]
+    [guid]$ObjectId,
     # The group of archived users: a mail-enabled security group or a distribution group. Only its direct members count.
     [Parameter(Mandatory, ParameterSetName = 'Grant')][string]$Group,
     # Says whether the app can reach this mailbox.
@@ -25,10 +31,16 @@ param(
     # Takes the right back.
     [Parameter(Mandatory, ParameterSetName = 'Remove')][switch]$Remove,
     # The cloud: O365Default, O365USGovGCCHigh, O365USGovDoD, O365China.
-    [string]$Environment = 'O365Default'
+    [string]$Environment = 'O365Default',
+    # Shows this help.
+    [Parameter(Mandatory, ParameterSetName = 'Help')][Alias('h')][switch]$Help
 )
 $ErrorActionPreference = 'Stop'
 Set-StrictMode -Version Latest
+if ($Help) {
+    Get-Help -Name $PSCommandPath -Detailed
+    exit 0
+}
 
 # One name for each identity: with a common one a second environment would find the first one's assignment, and get no right.
 $name = "O2 Network Archiver $ClientId"

@@ -5,10 +5,11 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../environment.sh
 . "$(dirname "$0")/../environment.sh"
 
-app="$group/providers/Microsoft.Web/sites/${IMPORT_APP:?}"
-subscription="$group/providers/Microsoft.EventGrid/systemTopics/${EVENT_TOPIC:?}/eventSubscriptions/import?api-version=2022-06-15"
-archive="$group/providers/Microsoft.Storage/storageAccounts/${ARCHIVE_ACCOUNT:?}"
-endpoint="https://${IMPORT_HOST:?}/runtime/webhooks/blobs"
+load_environment IMPORT_APP EVENT_TOPIC ARCHIVE_ACCOUNT IMPORT_HOST
+app="$group/providers/Microsoft.Web/sites/$IMPORT_APP"
+subscription="$group/providers/Microsoft.EventGrid/systemTopics/$EVENT_TOPIC/eventSubscriptions/import?api-version=2022-06-15"
+archive="$group/providers/Microsoft.Storage/storageAccounts/$ARCHIVE_ACCOUNT"
+endpoint="https://$IMPORT_HOST/runtime/webhooks/blobs"
 
 # The host makes the key when it starts for the first time, which takes it a minute or two.
 key=
@@ -48,7 +49,7 @@ for try in {1..6}; do
   if body | az rest --method put --url "$subscription" --body @- --output none; then
     break
   fi
-  [ "$try" -lt 6 ] || fail "Event Grid does not take the subscription; its answer is above"
+  [ "$try" -lt 6 ] || fail "Event Grid does not take the subscription; its answer is above: run azd deploy (or infra/deploy) again"
   nap 20
 done
 
@@ -64,6 +65,6 @@ for _ in {1..30}; do
   esac
   nap 5
 done
-[ "$state" = Succeeded ] || fail "the event subscription is $state: the import app did not confirm it"
-[ "$where" = "$endpoint" ] || fail "the event subscription goes to $where, not to $endpoint"
+[ "$state" = Succeeded ] || fail "the event subscription is $state: the import app did not confirm it: run azd deploy (or infra/deploy) again"
+[ "$where" = "$endpoint" ] || fail "the event subscription goes to $where, not to $endpoint: run azd deploy (or infra/deploy) again"
 echo "New batches are handed to the import app."

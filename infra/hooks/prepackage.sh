@@ -2,6 +2,8 @@
 # The zips that are deployed, and whether they are what their checksums say. Before `azd package`, which is part of `azd up`, before
 # `azd deploy`, which packages by itself, and in infra/deploy.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=../environment.sh
+. "$(dirname "$0")/../environment.sh"
 
 cd "$(dirname "$0")/../.."
 make package

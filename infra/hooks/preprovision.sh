@@ -2,14 +2,12 @@
 # Before anything is made: is az signed in, and to the subscription that is deployed to? Does the region offer Flex Consumption? `azd up` has
 # asked for both by now; `azd provision` in a new environment asks only after this, so that they are not known yet.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=../environment.sh
+. "$(dirname "$0")/../environment.sh"
 
-fail() {
-  echo "preprovision: $*" >&2
-  exit 1
-}
 on_subscription() { az "$@" ${AZURE_SUBSCRIPTION_ID:+--subscription "$AZURE_SUBSCRIPTION_ID"}; }
 
-command -v az >/dev/null || fail "az is not on PATH: https://learn.microsoft.com/cli/azure/install-azure-cli"
+need_az
 on_subscription account show --output none ||
   fail "az can't see the subscription: az login, in the cloud that is deployed to (az cloud show)"
 
@@ -26,5 +24,6 @@ fi
 
 # The apps' subnets are handed over to this provider, which has to be known to the subscription first.
 if [ "${PRIVATE_NETWORK:-false}" = true ]; then
-  on_subscription provider register --namespace Microsoft.App --wait
+  on_subscription provider register --namespace Microsoft.App --wait ||
+    fail "the provider Microsoft.App is not registered: az's answer is above; an Owner or Contributor of the subscription runs this again"
 fi
