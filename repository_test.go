@@ -107,6 +107,7 @@ func TestDeploymentFromGitHub(t *testing.T) {
 		"        if: github.event_name == 'pull_request'\n        run: azd provision --preview --no-prompt\n",
 		"        if: github.event_name != 'pull_request'\n        run: azd up --no-prompt\n",
 		"infra/main.parameters.json", "cancel-in-progress: false",
+		"'.RECOVER_VAULT // empty' <<<\"$VARIABLES\")\" = true ]; then\n            echo \"::warning::",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("azure-dev.yml lacks %q", want)
