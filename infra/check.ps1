@@ -32,7 +32,7 @@ $rounds = 80 # of 15 seconds: 20 minutes
 
 if (-not (Test-Address -Text $Mailbox)) {
     Exit-Script -Code 2 -Message ('MAILBOX has to be the address of a mailbox for a test message, and the only word: ' +
-        'check.ps1 o2-test@contoso.com')
+        'infra/check.ps1 o2-test@contoso.com')
 }
 $archive = Open-Archive
 try {

@@ -223,19 +223,19 @@ switch -CaseSensitive ("${count}:$Action") {
         $document = [ordered]@{ kind = 'replay'; what = $first }
     }
     '1:check' {
-        if ($first -cne 'fetch') { Exit-Script -Code 2 -Message "the words are none of these (command.ps1 help explains them): $usage" }
+        if ($first -cne 'fetch') { Exit-Script -Code 2 -Message "the words are none of these (infra/command.ps1 -h explains them): $usage" }
         $app = 'fetch'
         $document = [ordered]@{ kind = 'check' }
     }
     '2:check' {
-        if ($first -cne 'import') { Exit-Script -Code 2 -Message "the words are none of these (command.ps1 help explains them): $usage" }
+        if ($first -cne 'import') { Exit-Script -Code 2 -Message "the words are none of these (infra/command.ps1 -h explains them): $usage" }
         if (-not (Test-Address -Text $Word[1])) { Exit-Script -Code 2 -Message 'MAILBOX is not the address of a mailbox' }
         $app = 'import'
         $document = [ordered]@{ kind = 'check'; mailbox = $Word[1] }
     }
     { @('0:pause', '0:start') -ccontains $_ } { break }
     { @('1:pause', '1:start') -ccontains $_ } {
-        if (@('fetch', 'import') -cnotcontains $first) { Exit-Script -Code 2 -Message "the words are none of these (command.ps1 help explains them): $usage" }
+        if (@('fetch', 'import') -cnotcontains $first) { Exit-Script -Code 2 -Message "the words are none of these (infra/command.ps1 -h explains them): $usage" }
         $apps = @($first)
     }
     '1:answer' {
@@ -243,7 +243,7 @@ switch -CaseSensitive ("${count}:$Action") {
             Exit-Script -Code 2 -Message 'COMMAND is not the name of a command, like fetch/20261129T131500Z-0123456789abcdef'
         }
     }
-    default { Exit-Script -Code 2 -Message "the words are none of these (command.ps1 help explains them): $usage" }
+    default { Exit-Script -Code 2 -Message "the words are none of these (infra/command.ps1 -h explains them): $usage" }
 }
 
 $said = @{
