@@ -17,7 +17,7 @@ import (
 func (r *run) copyZIP(ctx context.Context, z *ZIP) error {
 	if z.SHA256 == "" {
 		if err := r.ensureCopy(ctx, z); err != nil {
-			return err
+			return r.explainChange(ctx, z, err)
 		}
 		r.copied[z.Key] = r.lists
 		if r.othersUncopied() {
@@ -33,10 +33,26 @@ func (r *run) copyZIP(ctx context.Context, z *ZIP) error {
 		}
 	}
 	if _, there := r.files[z.Key]; !there {
-		return fmt.Errorf("copy a ZIP: %w", arrival.ErrChanged) // the next run decides what became of it
+		return errLater // it changed after it was copied: the next run decides what became of it
 	}
 	z.Agreed = true
 	return r.save(ctx)
+}
+
+// explainChange returns errLater if the copy failed because the upload goes on, as another listing shows: that is no
+// fault, and the next run decides what became of the file. A file that is listed as before is one, as its listing is
+// wrong.
+func (r *run) explainChange(ctx context.Context, z *ZIP, err error) error {
+	if !errors.Is(err, arrival.ErrChanged) {
+		return err
+	}
+	if _, lerr := r.list(ctx); lerr != nil {
+		return err
+	}
+	if _, there := r.files[z.Key]; !there {
+		return errLater
+	}
+	return err
 }
 
 // othersUncopied reports whether a ZIP had no turn in this run yet and is not copied.
@@ -94,7 +110,7 @@ func (r *run) copyOnce(ctx context.Context, z *ZIP, file arrival.File) (sha stri
 	if err != nil {
 		return "", fmt.Errorf("open it: %w", err)
 	}
-	sha, _, err = r.Deliveries.Put(ctx, z.CopyName(), &exactReader{r: src, left: z.Size})
+	sha, _, err = r.Deliveries.Put(ctx, z.CopyName(), &exactReader{ctx: ctx, r: src, left: z.Size})
 	if cerr := src.Close(); err == nil && cerr != nil {
 		// The copy is whole and visible. It counts when a listing agrees.
 		r.log.Debug("the file could not be closed", "error", cerr.Error())
@@ -102,13 +118,18 @@ func (r *run) copyOnce(ctx context.Context, z *ZIP, file arrival.File) (sha stri
 	return sha, err
 }
 
-// exactReader returns arrival.ErrChanged in place of io.EOF if the file does not have the listed size.
+// exactReader returns arrival.ErrChanged in place of io.EOF if the file does not have the listed size, and ends with
+// ctx between two reads: what trickles would never end by itself.
 type exactReader struct {
+	ctx  context.Context
 	r    io.Reader
 	left int64
 }
 
 func (e *exactReader) Read(p []byte) (int, error) {
+	if err := context.Cause(e.ctx); err != nil {
+		return 0, err
+	}
 	n, err := e.r.Read(p)
 	if e.left -= int64(n); e.left < 0 || e.left > 0 && errors.Is(err, io.EOF) {
 		return n, arrival.ErrChanged

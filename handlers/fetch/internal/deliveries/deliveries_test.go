@@ -167,8 +167,8 @@ func TestGrowingFile(t *testing.T) {
 				w.shelf.put(path, whole, start.Add(2*time.Minute)) // the upload goes on
 			}
 		}
-		if res, err := w.try(t.Context(), w.intake(w.Store)); err == nil || res.Read != 0 {
-			t.Errorf("while it grows: %+v, %v", res, err)
+		if res := w.run(); res.Read != 0 || res.Open != 1 || w.shelf.during != nil {
+			t.Errorf("while it grows: %+v", res)
 		}
 		w.clock.Add(2 * time.Minute)
 		w.run()
@@ -357,6 +357,48 @@ func TestQuietAndGone(t *testing.T) {
 		w.run()
 		if w.outcomes() != Gone || w.events("fetch.deliveryGone") != 1 {
 			t.Errorf("%s, %d reports", w.outcomes(), w.events("fetch.deliveryGone"))
+		}
+	})
+}
+
+// A file that has more than was listed when it is read is left to the next run, and nothing of it is stored.
+func TestFileGrowsWhileItIsRead(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		whole := makeZIP(t, "a", 50)
+		w.shelf.files[nameOf(1)] = shelved{data: whole, size: 1000, at: old}
+		w.shelf.during = func(path string, _ int64) {
+			w.shelf.during = nil
+			w.shelf.put(path, whole, old.Add(time.Minute))
+		}
+		if res := w.run(); res.Read != 0 || res.Open != 1 || w.state().Open[0].SHA256 != "" {
+			t.Errorf("while it grows: %+v", res)
+		}
+		if res := w.run(); res.Read != 1 || w.outcomes() != "replaced complete" || len(w.entries()) != 50 {
+			t.Errorf("%+v, %s", res, w.outcomes())
+		}
+	})
+}
+
+// A ZIP that trickles is given up in this run, and the others are read.
+func TestTricklingFile(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.shelf.put(nameOf(1), makeZIP(t, "a", 350), old)
+		w.shelf.put(nameOf(2), makeZIP(t, "b", 3), old)
+		w.shelf.during = func(path string, _ int64) {
+			if path == nameOf(1) {
+				time.Sleep(50 * time.Second)
+			}
+		}
+		began := time.Now()
+		res, err := w.try(t.Context(), w.intake(w.Store))
+		if took := time.Since(began); res.Read != 1 || res.Open != 1 || err == nil || took > 4*time.Minute {
+			t.Errorf("after %v: %+v, %v", took, res, err)
+		}
+		w.shelf.during = nil
+		if res := w.run(); res.Read != 1 || res.Received != 350 {
+			t.Errorf("%+v", res)
 		}
 	})
 }

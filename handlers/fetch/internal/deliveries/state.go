@@ -138,12 +138,12 @@ func newZIP(f arrival.File, name delivery.Name, now time.Time) ZIP {
 
 // Listed is what a listing showed.
 type Listed struct {
-	Deliveries int // files with a name of the vendor's form
-	Others     int // files with another name, which are never read
-	Ignored    int // ZIPs of days before the first one to be read
-	Waiting    int // ZIPs that may still be uploaded
-	Planned    int
-	Later      int // ZIPs that are left to a later run
+	Deliveries int `json:"deliveries"` // files with a name of the vendor's form
+	Others     int `json:"others"`     // files with another name, which are never read
+	Ignored    int `json:"ignored"`    // ZIPs of days before the first one to be read
+	Waiting    int `json:"waiting"`    // ZIPs that may still be uploaded
+	Planned    int `json:"planned"`
+	Later      int `json:"later"` // ZIPs that are left to a later run
 }
 
 // Rules decide which files of a listing are planned.
