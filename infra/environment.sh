@@ -15,8 +15,9 @@ fail() {
   exit 1
 }
 
-# need_az ends the script if az is not installed.
+# need_az and need_tool end the script if a program is not installed.
 need_az() { command -v az >/dev/null || fail "az is not on PATH: https://learn.microsoft.com/cli/azure/install-azure-cli"; }
+need_tool() { command -v "$1" >/dev/null || fail "$1 is not on PATH: install it, and run this again"; }
 
 # need_values ends the script if one of the names has no value.
 need_values() { # NAME...

@@ -1,6 +1,8 @@
 package infra
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -53,6 +55,21 @@ func TestMissingValues(t *testing.T) {
 		if !strings.Contains(r.out, "azd env refresh, or, without azd, export each of them") ||
 			strings.Contains(r.out, "line ") || strings.Count(r.out, "\n") != 1 || len(r.with("storage")) != 0 {
 			t.Errorf("%s: %d calls, %q", name, len(r.calls), r.out)
+		}
+	}
+	// A program that is missing is named before anything is done.
+	bare := t.TempDir()
+	for _, tool := range []string{"bash", "dirname", "basename", "cat", "env"} {
+		if err := os.Symlink(need(t, tool), filepath.Join(bare, tool)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{"lock": "lock: az is not on PATH: https://",
+		"hooks/prepackage.sh": "prepackage.sh: go is not on PATH: install it"} {
+		r := script(t, "", []string{"PATH=" + bare}, name)
+		r.bad(t, want)
+		if strings.Contains(r.out, "line ") {
+			t.Errorf("%s: %q", name, r.out)
 		}
 	}
 	script(t, "", []string{"IMPORT_PRINCIPAL_ID="}, "graph/app-roles").bad(t,

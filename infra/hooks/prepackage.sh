@@ -5,6 +5,8 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../environment.sh
 . "$(dirname "$0")/../environment.sh"
 
+need_tool go
+need_tool make
 cd "$(dirname "$0")/../.."
 make package
 cd build
