@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,13 +37,38 @@ func withoutTerminal(t *testing.T, env []string, name string) ran {
 	return runScript(t, exec.Command("bash", "-c", `exec "$0" <&-`, "./"+name), env)
 }
 
+// plain is this test binary without the race detector, with which it takes a tenth of a second to start: the scripts
+// start it a thousand times. It is built on first use.
+var plain struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// standIn returns the program that stands for az and azd.
+func standIn(t *testing.T) string {
+	t.Helper()
+	plain.once.Do(func() {
+		if plain.path, plain.err = os.Executable(); plain.err != nil || !raceDetector {
+			return
+		}
+		plain.path = filepath.Join(filepath.Dir(plain.path), "plain.test")
+		build := exec.Command("go", "test", "-c", "-vet=off", "-o", plain.path, ".")
+		var out []byte
+		if out, plain.err = build.CombinedOutput(); plain.err != nil {
+			plain.err = fmt.Errorf("build the stand-in for az: %w\n%s", plain.err, out)
+		}
+	})
+	if plain.err != nil {
+		t.Fatal(plain.err)
+	}
+	return plain.path
+}
+
 func runScript(t *testing.T, cmd *exec.Cmd, env []string) ran {
 	t.Helper()
 	need(t, "bash")
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	self := standIn(t)
 	dir := t.TempDir()
 	for _, tool := range []string{"az", "azd"} {
 		if err := os.Symlink(self, filepath.Join(dir, tool)); err != nil {

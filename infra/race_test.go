@@ -1,0 +1,5 @@
+//go:build race
+
+package infra
+
+const raceDetector = true
