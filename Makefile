@@ -14,6 +14,7 @@ LONG = \
 	TestHourOfUploads@./shared/mailbox \
 	TestHostileInEveryField@./shared/message \
 	TestHostileLengths@./shared/message \
+	TestHostileMessages@./shared/source/delivery \
 	TestLondon@./shared/message \
 	TestDay@./local \
 	TestDayInTheRealHost@./local \
