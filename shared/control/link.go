@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"o2archiver/shared/archive"
 )
 
 // ErrNotTried matches the error of a link that was not tried, because another one does not work.
@@ -40,4 +42,12 @@ func SumUp(links []Link) string {
 		return fmt.Sprintf("all %d links work", len(links))
 	}
 	return fmt.Sprintf("%d of %d links do not work, or could not be tried", bad, len(links))
+}
+
+// HelpStorage returns what helps against an error of the archive's storage.
+func HelpStorage(err error) string {
+	if errors.Is(err, archive.ErrDenied) {
+		return "a role that was assigned a moment ago takes effect within ten minutes; otherwise run azd provision again"
+	}
+	return "look at the storage account's health and network in the Azure portal, and check again"
 }

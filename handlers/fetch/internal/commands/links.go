@@ -59,13 +59,7 @@ func Links(signIn func(context.Context) error, site Site, store *archive.Store, 
 			}},
 		{Link: "storage",
 			Try: func(ctx context.Context) error { return checkStorage(ctx, store) },
-			Do: func(err error) string {
-				if errors.Is(err, archive.ErrDenied) {
-					return "a role that was assigned a moment ago takes effect within ten minutes; " +
-						"otherwise run azd provision again"
-				}
-				return "look at the storage account's health and network in the Azure portal, and check again"
-			}},
+			Do:  control.HelpStorage},
 	}...)
 }
 

@@ -39,10 +39,10 @@ func NewChecker(o CheckOptions) *Checker { return &Checker{o} }
 func (c *Checker) Check(ctx context.Context, command, address string) []control.Link {
 	address = strings.ToLower(strings.TrimSpace(address))
 	links := []control.Link{
-		control.TryLink(ctx, "storage", linkTime, c.tryStorage, helpStorage),
+		control.TryLink(ctx, "storage", linkTime, c.tryStorage, control.HelpStorage),
 		control.TryLink(ctx, "ledger", linkTime, func(ctx context.Context) error {
 			return c.tryLedger(ctx, command)
-		}, helpStorage),
+		}, control.HelpStorage),
 	}
 	graph, directory, user := c.lookUp(ctx, address)
 	links = append(links, graph, directory)
@@ -75,13 +75,6 @@ func (c *Checker) tryStorage(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func helpStorage(err error) string {
-	if errors.Is(err, archive.ErrDenied) {
-		return "a role that was assigned a moment ago takes effect within ten minutes; otherwise run azd provision again"
-	}
-	return "look at the storage account's health and network in the Azure portal, and check again"
 }
 
 // tryLedger claims the key of a copy that does not exist, and releases it. A row that is there already, because an
@@ -221,7 +214,7 @@ func (c *Checker) events(ctx context.Context) control.Link {
 		l.Says = "no event of a new batch has come yet"
 		l.Do = "check again after fetch has written its first batch; sweep imports it in any case"
 	case err != nil:
-		l.State, l.Says, l.Do = control.LinkFailed, err.Error(), helpStorage(err)
+		l.State, l.Says, l.Do = control.LinkFailed, err.Error(), control.HelpStorage(err)
 	case c.opts.Now().Sub(last) >= eventsOld:
 		l.Says = "the last event came at " + last.UTC().Format(time.RFC3339)
 		l.Do = "if fetch has written batches since, run infra/hooks/postdeploy.sh, which connects the events again"
