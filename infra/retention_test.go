@@ -28,8 +28,8 @@ func TestContainers(t *testing.T) {
 				hosts = append(hosts, path.Base(c.Name))
 			}
 		}
-		want := []string{archive.BatchesContainer, archive.MediaContainer, archive.JournalContainer,
-			archive.CheckpointsContainer, archive.SettingsContainer, archive.SweepsContainer,
+		want := []string{archive.BatchesContainer, archive.MediaContainer, archive.DeliveriesContainer,
+			archive.JournalContainer, archive.CheckpointsContainer, archive.SettingsContainer, archive.SweepsContainer,
 			archive.CommandsContainer, archive.StatusContainer, archive.ReportsContainer, "deadletters"}
 		slices.Sort(want)
 		slices.Sort(archived)
@@ -61,7 +61,7 @@ func TestImmutability(t *testing.T) {
 			r.want(t, "state", nil) // unlocked
 		}
 		if diff := cmp.Diff(map[string]any{archive.BatchesContainer: false, archive.MediaContainer: false,
-			archive.JournalContainer: true}, appends); diff != "" {
+			archive.DeliveriesContainer: false, archive.JournalContainer: true}, appends); diff != "" {
 			t.Errorf("%s: policies, and whether one may append, -want +got:\n%s", environment, diff)
 		}
 	}
@@ -117,9 +117,10 @@ func TestTerms(t *testing.T) {
 	}
 }
 
-// margin is for how many days longer a container's blobs are kept: a medium may be older than the batches that name it.
+// margin is for how many days longer a container's blobs are kept: a medium may be older than the batches that name it,
+// and a delivered ZIP than those that were made of it.
 func margin(container string) float64 {
-	if container == archive.MediaContainer {
+	if container == archive.MediaContainer || container == archive.DeliveriesContainer {
 		return 30
 	}
 	return 0
@@ -174,6 +175,7 @@ func TestLifecycle(t *testing.T) {
 		}
 		want := map[string][]string{
 			"batches/": original(archive.BatchesContainer), "media/": original(archive.MediaContainer),
+			"deliveries/":  original(archive.DeliveriesContainer),
 			"journal/":     rule(archive.JournalContainer, "appendBlob"),
 			"deadletters/": rule("deadletters", "appendBlob", "blockBlob"),
 		}
@@ -225,11 +227,11 @@ func TestCustomersKey(t *testing.T) {
 // A locked policy can't be deployed again. What is beside it is deployed as ever.
 func TestLockedPoliciesAreLeftAlone(t *testing.T) {
 	locked, open := predict(t, "default", later...), predict(t, "default")
-	if len(open.of(policyType)) != 3 || len(locked.of(policyType)) != 0 {
+	if len(open.of(policyType)) != 4 || len(locked.of(policyType)) != 0 {
 		t.Errorf("%d policies are deployed before they are locked, %d after", len(open.of(policyType)),
 			len(locked.of(policyType)))
 	}
-	if len(locked.Resources) != len(open.Resources)-3-2 { // nor the locks
+	if len(locked.Resources) != len(open.Resources)-4-2 { // nor the locks
 		t.Errorf("%d resources with locked policies, %d without", len(locked.Resources), len(open.Resources))
 	}
 	value, ok := parameters(t)["immutabilityLocked"].(map[string]any)

@@ -292,11 +292,11 @@ func TestPostdeploy(t *testing.T) {
 func TestLock(t *testing.T) {
 	r := script(t, "archive1\n", nil, "lock")
 	r.good(t)
-	if len(r.with("immutability-policy lock")) != 3 || len(r.with("env set IMMUTABILITY_LOCKED true")) != 1 {
+	if len(r.with("immutability-policy lock")) != 4 || len(r.with("env set IMMUTABILITY_LOCKED true")) != 1 {
 		t.Errorf("calls: %v", r.calls)
 	}
 	// One that broke off is gone on with: what is locked already is left alone.
-	r = script(t, "archive1\n", []string{"FAKE_LOCKED=batches media"}, "lock")
+	r = script(t, "archive1\n", []string{"FAKE_LOCKED=batches media deliveries"}, "lock")
 	r.good(t)
 	if locks := r.with("immutability-policy lock"); len(locks) != 1 ||
 		len(r.with("immutability-policy lock", "--container-name journal")) != 1 ||

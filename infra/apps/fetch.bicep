@@ -34,6 +34,7 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
 var may = {
   batches: roles.blobContributor
   media: roles.blobContributor
+  deliveries: roles.blobContributor
   checkpoints: roles.blobContributor
   settings: roles.blobReader
   commands: roles.blobReader

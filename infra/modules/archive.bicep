@@ -48,7 +48,7 @@ param softDeleteDays int
 @description('Whether the account can only be deleted after a lock has been taken off.')
 param deleteLock bool
 
-var originals = ['batches', 'media']
+var originals = ['batches', 'media', 'deliveries']
 var journal = ['journal']
 var state = ['checkpoints', 'settings', 'sweeps', 'commands', 'status', 'reports', 'deadletters']
 // Commands, and what became of them, are of use for as long as sweep reads batches.
@@ -57,9 +57,10 @@ var commandDays = 92
 var immutable = concat(originals, journal)
 var term = max(retentionYears * 365 + (retentionYears + 3) / 4, immutabilityDays) // with its leap days: never a day too early
 // A stored attachment is used for further records for 20 days (mediaReuse in handlers/fetch/internal/collector/media.go), and may be
-// some days older than the batches that name it. So it is tiered later, protected for longer and deleted later than they are.
+// some days older than the batches that name it; a delivered ZIP is copied before its batches are written, and read for as long as it
+// takes. So both are tiered later, protected for longer and deleted later than batches are.
 var mediaMargin = 30
-var margins = { batches: 0, media: mediaMargin, journal: 0 }
+var margins = { batches: 0, media: mediaMargin, deliveries: mediaMargin, journal: 0 }
 // Zone-redundant accounts have no archive tier.
 var toArchive = archiveAfterDays > 0 && !contains(sku, 'ZRS')
 
