@@ -72,6 +72,8 @@ func castOf(r *record.Record, o Options) *participants {
 		c.ownerIs = "the sender"
 	case slices.ContainsFunc(c.to, isOwner):
 		c.ownerIs = "a recipient"
+	case r.Source == record.GenericEML:
+		c.ownerIs = "which participant that is, is not stated" // they have no numbers
 	default:
 		c.ownerIs = "neither the sender nor a recipient"
 	}

@@ -107,7 +107,7 @@ func kindWord(r *record.Record) string {
 		}
 		return "Call"
 	}
-	if s := oneLine(string(r.Kind), 40); s != "" {
+	if s := oneLine(string(r.Kind), 40); s != "" && r.Kind != record.Message {
 		return s
 	}
 	return "Message"

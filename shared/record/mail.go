@@ -18,9 +18,11 @@ type Mail struct {
 	TextType string        `json:"textType,omitempty"` // content type of Text, as given
 	Parts    []MailPart    `json:"parts,omitempty"`
 	LeftOut  []string      `json:"leftOut,omitempty"` // as in Record
-	// Kind and Network are those of all messages of an import, for messages that do not state their own.
-	Kind    Kind   `json:"kind,omitempty"`
-	Network string `json:"network,omitempty"`
+	// These are the settings of the import that a message of another archive came with. Kind and Network hold whatever
+	// the message states. NumberField is the name of the header field that has the number of the archived phone.
+	Kind        Kind   `json:"kind,omitempty"`
+	Network     string `json:"network,omitempty"`
+	NumberField string `json:"numberField,omitempty"`
 }
 
 // HeaderField is the name and the value of a field of a header.

@@ -24,6 +24,9 @@ const (
 	System    Kind = "SYSTEM"     // a heartbeat: counted, never imported
 )
 
+// Message is the kind of a message of another archive of which nothing states the kind.
+const Message Kind = "MESSAGE"
+
 // Record is one archived message or call. Its texts are the source's own: hostile, of any length, but valid UTF-8
 // (telemessage.Parse replaces lone surrogates and invalid bytes).
 type Record struct {

@@ -26,9 +26,10 @@ const (
 type Options struct {
 	Source string // record.TeleMessage or "", or record.GenericEML
 
-	// Kind and Network are those of messages that do not state their own: settings of an import.
-	Kind    record.Kind
-	Network string
+	// Settings of an import, as record.Mail has them.
+	Kind        record.Kind
+	Network     string
+	NumberField string
 
 	// Store stores the decoded bytes of a part and returns where. It MUST read all of r before it returns, and is
 	// called in the order of the parts, but for a text in HTML, which comes later if it turns out not to be the text.
@@ -51,7 +52,8 @@ type Part struct {
 func Describe(eml io.Reader, o Options) (record.Entry, error) {
 	sum := sha256.New()
 	in := &countingReader{r: io.TeeReader(eml, sum)}
-	d := &description{o: o, mail: &record.Mail{Kind: o.Kind, Network: o.Network}}
+	d := &description{o: o, mail: &record.Mail{
+		Kind: o.Kind, Network: o.Network, NumberField: o.NumberField}}
 	d.scanner = mimeread.NewScanner(in, d.isItem)
 	header := d.scanner.Header
 	err := d.readParts()
@@ -146,10 +148,12 @@ type leaf struct {
 	absent bool
 }
 
-// isItem reports whether a message in a message is the item, because the outer one is the journal report about it.
+// isItem reports whether a message in a message is the item, because the outer one is the journal report about it. A
+// message of another archive may have an item of the vendor as an attachment, and is no report then.
 func (d *description) isItem(inner mimeread.Header) bool {
 	outer := d.scanner.Header
-	return !outer.Has(vendorPrefix) && (outer.Has("X-MS-Journal-Report") || inner.Has(vendorPrefix))
+	return !outer.Has(vendorPrefix) &&
+		(outer.Has("X-MS-Journal-Report") || inner.Has(vendorPrefix) && d.o.Source != record.GenericEML)
 }
 
 // readParts reads all parts.

@@ -184,7 +184,7 @@ func FuzzDescribe(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		for _, source := range []string{"", record.GenericEML} {
-			e := described(t, raw, Options{Source: source})
+			e := described(t, raw, Options{Source: source, NumberField: "X-Contoso-Number"})
 			r, err := Parse(e)
 			var fault *record.Fault
 			switch {
@@ -196,8 +196,7 @@ func FuzzDescribe(f *testing.F) {
 				t.Errorf("%+v", r)
 			}
 			for _, s := range append([]string{r.ID, r.Text, r.Subject, r.From.Value, r.From.Name(), string(r.Kind),
-				r.Status,
-				r.GroupName, r.Network, r.ContentType}, r.LeftOut...) {
+				r.Owner, r.Status, r.GroupName, r.Network, r.ContentType}, r.LeftOut...) {
 				if !utf8.ValidString(s) {
 					t.Errorf("invalid UTF-8 %q", s)
 				}

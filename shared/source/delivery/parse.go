@@ -48,8 +48,14 @@ func Parse(e record.Entry) (*record.Record, error) {
 		r.Source = e.Source
 	}
 	r.LeftOut = append(r.LeftOut, m.LeftOut...)
-	about := readSubject(decodedField(m.Header, "Subject"))
-	setKind(r, m, about)
+	var about subject // of a generic message nothing: its subject is a person's
+	if r.Source == record.GenericEML {
+		setGenericKind(r, m)
+		setOwner(r, m)
+	} else {
+		about = readSubject(decodedField(m.Header, "Subject"))
+		setKind(r, m, about)
+	}
 	setPeople(r, m, about)
 	r.Status = vendorField(m.Header, "Status")
 	r.GroupID, r.GroupName = vendorField(m.Header, "GroupID"), vendorField(m.Header, "GROUP_NAME")
@@ -120,18 +126,9 @@ func trimColon(value string) string { return strings.TrimSpace(strings.TrimPrefi
 
 // setKind sets kind and network.
 func setKind(r *record.Record, m *record.Mail, about subject) {
-	r.Network = cmp.Or(vendorField(m.Header, "Network"), m.Network)
-	if given := vendorField(m.Header, "MessageType"); given != "" {
-		if r.Kind = knownKind(given); r.Kind == "" {
-			r.Kind = record.Kind(record.UpperASCII(given))
-		}
-		return
-	}
-	r.Kind = cmp.Or(knownKind(about.kind), m.Kind)
-	if r.Kind == "" {
-		given := decodedField(m.Header, "X-GlobalRelay-MsgType")
-		r.Kind = cmp.Or(knownKind(given), record.Kind(record.UpperASCII(given)))
-	}
+	r.Network = vendorField(m.Header, "Network")
+	given := vendorField(m.Header, "MessageType")
+	r.Kind = cmp.Or(knownKind(given), record.Kind(record.UpperASCII(given)), knownKind(about.kind))
 }
 
 // knownKind returns the kind of a name in any case, with or without separators; "" if it is none of the known ones.

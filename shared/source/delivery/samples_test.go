@@ -70,7 +70,8 @@ func TestSamples(t *testing.T) {
 			}
 			o := Options{}
 			if strings.Contains(name, "generic") {
-				o = Options{Source: record.GenericEML, Kind: record.SMS, Network: "Contoso Mobile"}
+				o = Options{Source: record.GenericEML, Kind: record.SMS, Network: "Contoso Mobile",
+					NumberField: "X-Contoso-Number"}
 			}
 			e := described(t, eml, o)
 			e.Until = time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
