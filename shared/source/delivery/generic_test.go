@@ -84,13 +84,12 @@ func TestGenericNumber(t *testing.T) {
 		{"X-Contoso-Number: =?utf-8?q?07700_900123=0D=0ABcc:_eve=40mail.example?=\r\n",
 			"07700 900123\r\nBcc: eve@mail.example", ""},
 		{"X-Contoso-Number: " + strings.Repeat("7", 100_000) + "\r\n", strings.Repeat("7", 100_000), ""},
-		{"X-Contoso-Number: \xff\xfe07700900123\r\n", "\uFFFD\uFFFD07700900123", ""},
+		{"X-Contoso-Number: \xff\xfe07700900123\r\n", "⟦byte FFFE⟧07700900123", ""},
 	} {
 		r := generic(t, tt.fields+genericHead+"\r\nx", Options{NumberField: name})
 		number, _ := phone.E164(r.Owner, "GB")
-		if short := tt.fields[:min(len(tt.fields), 60)]; number != tt.number || tt.owner != r.Owner && tt.number != "" ||
-			tt.number == "" && len(r.Owner) < len(tt.owner) {
-			t.Errorf("%q: owner %.60q, number %q, want %.60q, %q", short, r.Owner, number, tt.owner, tt.number)
+		if number != tt.number || r.Owner != tt.owner {
+			t.Errorf("%.60q: owner %.60q, number %q, want %.60q, %q", tt.fields, r.Owner, number, tt.owner, tt.number)
 		}
 		if len(r.To) != 1 || r.From.Value != "" || len(r.LeftOut) > 0 {
 			t.Errorf("%.60q: %+v", tt.fields, r)
@@ -106,8 +105,8 @@ func TestGenericNumber(t *testing.T) {
 func TestGenericAttachedItem(t *testing.T) {
 	t.Parallel()
 	attached := func(outer string) string {
-		return outer + "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nlook\r\n" +
-			"--b\r\nContent-Type: message/rfc822\r\n\r\n" + textItem("text/plain", "inner") + "\r\n--b--\r\n"
+		return outer + "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n" +
+			"look\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n" + textItem("text/plain", "inner") + "\r\n--b--\r\n"
 	}
 	r := generic(t, attached(genericHead), Options{})
 	if r.ID != "1@contoso.com" || r.Text != "look" || len(r.Attachments) != 1 {

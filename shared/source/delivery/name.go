@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"o2archiver/shared/record"
 )
 
 // maxName is the maximum length in bytes of the name of a ZIP, as in the file systems of the servers.
@@ -43,6 +45,13 @@ func ParseName(name string) (n Name, ok bool) {
 func IsDelivery(name string) bool {
 	_, ok := ParseName(name)
 	return ok
+}
+
+// IsZIP reports whether the name is that of a ZIP, of the vendor's form or not, which is no longer being uploaded.
+func IsZIP(name string) bool {
+	const ending = ".zip"
+	return len(name) > len(ending) && len(name) <= maxName && !IsUnfinished(name) &&
+		record.EqualFoldASCII(name[len(name)-len(ending):], ending)
 }
 
 // IsUnfinished reports whether programs give such a name to a file while it is uploaded: WinSCP .filepart, rclone

@@ -67,3 +67,18 @@ func FuzzParseName(f *testing.F) {
 		}
 	})
 }
+
+func TestIsZIP(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"export.zip": true, "Export of 2019.ZIP": true, "202611280000-TeleMessage_1_20261128050012.zip": true,
+		"a.b.zip": true, strings.Repeat("é", 125) + ".zip": true,
+		".zip": false, "export.zip.filepart": false, ".in.export.zip": false, ".export.zip": false,
+		"export.tar": false, "zip": false, "export.zip.tmp": false, "": false,
+		strings.Repeat("é", 126) + ".zip": false, "export.zipx": false,
+	} {
+		if got := IsZIP(name); got != want {
+			t.Errorf("%q: %t, want %t", name, got, want)
+		}
+	}
+}

@@ -3,9 +3,11 @@ package sftpstore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
+	"path"
 	"slices"
 	"time"
 
@@ -18,6 +20,9 @@ func (s *Store) List(ctx context.Context) ([]arrival.File, error) {
 	var files []arrival.File
 	err := s.policy.Do(ctx, func(ctx context.Context) (err error) {
 		files, err = s.listOnce(ctx)
+		if s.optional && errors.Is(err, ErrNotFound) {
+			return s.checkParent(ctx)
+		}
 		return err
 	})
 	if err != nil {
@@ -35,7 +40,27 @@ func (s *Store) List(ctx context.Context) ([]arrival.File, error) {
 	return files, nil
 }
 
+// checkParent returns nil if the folder in which the Store's own one would be can be listed. If it cannot, the server
+// is another one than it was, or lacks a file system, and of the Store's folder nothing is known.
+func (s *Store) checkParent(ctx context.Context) error {
+	parent := path.Dir(s.folder)
+	if parent == s.folder {
+		return ErrNotFound
+	}
+	_, err := s.readFolder(ctx, parent)
+	return err
+}
+
 func (s *Store) listOnce(ctx context.Context) ([]arrival.File, error) {
+	found, err := s.readFolder(ctx, s.folder)
+	if err != nil {
+		return nil, err
+	}
+	return s.selectFiles(found), nil
+}
+
+// readFolder returns all that a folder has.
+func (s *Store) readFolder(ctx context.Context, folder string) ([]fs.FileInfo, error) {
 	c, err := s.connection(ctx)
 	if err != nil {
 		return nil, err
@@ -45,7 +70,7 @@ func (s *Store) listOnce(ctx context.Context) ([]arrival.File, error) {
 	stop := c.watchListing()
 	// QUIRK: on an error ReadDir also returns what it had until then, which is worthless here.
 	err = c.run(ctx, listTime, errSlow, func() (err error) {
-		found, err = c.client.ReadDirContext(ctx, s.folder)
+		found, err = c.client.ReadDirContext(ctx, folder)
 		return err
 	})
 	stop()
@@ -53,10 +78,12 @@ func (s *Store) listOnce(ctx context.Context) ([]arrival.File, error) {
 		err = fmt.Errorf("%w: a listing without an end", ErrProtocol)
 	}
 	if err != nil {
-		c.abort(errClosed) // a new try gets a new connection; the error is of this call alone
+		if !errors.Is(err, ErrNotFound) {
+			c.abort(errClosed) // a new try gets a new connection; the error is of this call alone
+		}
 		return nil, err
 	}
-	return s.selectFiles(found), nil
+	return found, nil
 }
 
 // watchListing closes the connection if a listing does not go on for quietTime, while the server still answers what

@@ -97,11 +97,20 @@ func checkFolder(t *testing.T, s *Store, dir string) {
 	checkWords(t, err)
 }
 
-// checkMissingFolder lists a folder that is not there.
+// checkMissingFolder lists a folder that is not there, in the home folder: first one that must be there, then one that
+// may be missing, then one of which the folder around it is missing as well.
 func checkMissingFolder(t *testing.T, s *Store) {
 	t.Helper()
 	if _, err := s.List(t.Context()); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a folder that is not there: %v", err)
+	}
+	s.optional = true
+	if files, err := s.List(t.Context()); len(files) != 0 || err != nil {
+		t.Errorf("a folder that may be missing: %d files, %v", len(files), err)
+	}
+	s.folder += "/imports"
+	if _, err := s.List(t.Context()); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a folder in one that is not there: %v", err)
 	}
 }
 

@@ -61,6 +61,9 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Accept chooses the files to list by their names; nil means delivery.IsDelivery.
 	Accept func(name string) bool
+	// Optional is set if the folder may be missing, which is the same as an empty one then. The folder in which it
+	// would be MUST be there.
+	Optional bool
 	// MaxNames is the maximum number of names in the folder, with those that are not accepted; 0 means 100,000.
 	MaxNames int
 }
@@ -75,6 +78,7 @@ type Store struct {
 	folder   string
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	accept   func(name string) bool
+	optional bool
 	maxNames int
 	policy   retry.Policy
 
@@ -91,7 +95,7 @@ func New(c Config, o Options) (*Store, error) {
 	}
 	s := &Store{
 		address: address, username: c.Username, password: c.Password, hostKeys: c.HostKeys, dial: o.Dial,
-		accept: o.Accept, maxNames: cmp.Or(o.MaxNames, defaultMaxNames), mu: lock.New(),
+		accept: o.Accept, optional: o.Optional, maxNames: cmp.Or(o.MaxNames, defaultMaxNames), mu: lock.New(),
 		policy: retry.Policy{First: time.Second, Max: time.Minute, Tries: 8},
 	}
 	if s.username == "" {

@@ -11,6 +11,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"path"
 	"strings"
 	"sync"
 
@@ -133,8 +134,11 @@ func Open(r io.ReaderAt, size int64, limits Limits) (*Archive, error) {
 	return a, nil
 }
 
+// kindOf returns the kind of an entry of this name. QUIRK: macOS puts a file ._<name> with attributes beside each file.
 func kindOf(name string) Kind {
 	switch lower := record.LowerASCII(name); {
+	case strings.HasPrefix(path.Base(lower), "._"):
+		return Other
 	case strings.HasSuffix(lower, ".eml"):
 		return Message
 	case strings.HasSuffix(lower, ".mf"):

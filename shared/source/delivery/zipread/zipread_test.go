@@ -341,3 +341,15 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+func TestKindOf(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]Kind{
+		"a.eml": Message, "folder/A.EML": Message, "__MACOSX/folder/._a.eml": Other, "._a.mf": Other,
+		"list.mf": Manifest, "a.msg": Other, "a.eml.zip": Other, "": Other,
+	} {
+		if got := kindOf(name); got != want {
+			t.Errorf("%q: %d, want %d", name, got, want)
+		}
+	}
+}
