@@ -23,6 +23,7 @@ var (
 	ErrDigest      = errors.New("the bytes do not have the digest that they should")
 	ErrContent     = errors.New("its content is not the JSON that is expected")
 	ErrNeedDigest  = errors.New("large content has to come with its digest")
+	ErrPartial     = errors.New("the earlier part of an upload can't be used: it has to begin anew")
 	ErrDenied      = azure.ErrDenied
 	ErrUnavailable = azure.ErrUnavailable // a retry may succeed
 	// ErrArchived means that the blob exists but cannot be read until an operator has rehydrated it, which takes hours.

@@ -3,9 +3,7 @@ package archive
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -125,66 +123,6 @@ func (m *Media) putWhole(ctx context.Context, name string, data []byte, sha stri
 			TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 		})
 	return translateCreateError(ctx, err)
-}
-
-// putBlocks uploads head and then the rest of r in blocks, and commits them as a blob if check accepts the hash of all.
-// Until then nothing is visible; the service discards blocks that are never committed after a week.
-func (m *Media) putBlocks(ctx context.Context, name string, head []byte, r io.Reader, sum hash.Hash,
-	check func(sha string) error) (sha string, size int64, err error) {
-	client := m.client.NewBlockBlobClient(name)
-	// The IDs are unique to this call: a concurrent call for the same name can't mix its blocks with these.
-	call := rand.Text()[:16]
-	var ids []string
-	there := false // an immutability policy refused a block because the blob exists: only its hash is left to compare
-	buf := make([]byte, m.store.block)
-	for block := head; len(block) > 0; {
-		if len(ids) == maxBlocks {
-			return "", 0, fmt.Errorf("store a blob: %w: more than %d blocks", ErrTooLarge, maxBlocks)
-		}
-		if !there {
-			id := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s%08d", call, len(ids)))
-			_, err := client.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(block)),
-				&blockblob.StageBlockOptions{
-					TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
-				})
-			err = translateCreateError(ctx, err)
-			if there = errors.Is(err, ErrExists); err != nil && !there {
-				return "", 0, fmt.Errorf("store a block: %w", err)
-			}
-			ids = append(ids, id)
-		}
-		size += int64(len(block))
-		n, err := io.ReadFull(r, buf)
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return "", 0, fmt.Errorf("read the content: %w", err)
-		}
-		block = buf[:n]
-		sum.Write(block)
-	}
-	sha = hexSum(sum)
-	if err := check(sha); err != nil {
-		return sha, size, fmt.Errorf("store a blob: %w", err)
-	}
-	err = ErrExists
-	if !there {
-		_, err = client.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
-			HTTPHeaders:      &blob.HTTPHeaders{BlobContentType: to.Ptr("application/octet-stream")},
-			Metadata:         map[string]*string{metaSHA256: &sha},
-			AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
-		})
-		err = translateCreateError(ctx, err)
-	}
-	if err == nil {
-		return sha, size, nil
-	}
-	// Either this call's commit succeeded and its answer was lost, or another call's commit made the service drop these
-	// blocks. In both cases the hash of the blob that exists decides.
-	if cerr := m.compare(ctx, name, sha); cerr == nil {
-		return sha, size, nil
-	} else if errors.Is(cerr, ErrExists) {
-		err = cerr
-	}
-	return sha, size, fmt.Errorf("store a blob: %w", err)
 }
 
 // Open opens a blob that Put stored as record.Media.Blob, or KeepRaw as raw/<name>, and returns its size in

@@ -29,7 +29,8 @@ type blob struct {
 	data      []byte // only appended to or replaced, so that a concurrent reader keeps its content
 	blocks    []block
 	staged    []block // uncommitted blocks
-	appended  int     // number of blocks of an append blob
+	stagedAt  time.Time
+	appended  int // number of blocks of an append blob
 
 	contentType string
 	contentMD5  string // base64

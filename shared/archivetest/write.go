@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"time"
 )
 
 const (
@@ -16,6 +17,8 @@ const (
 	maxUncommitted = 100_000   // Put Block
 	maxAppend      = 100 << 20 // Append Block, since 2022-11-02
 	maxBlockID     = 64        // Put Block: bytes of an ID before encoding
+
+	blockLife = 7 * 24 * time.Hour // of an uncommitted block
 )
 
 var writeHeaders = slices.Concat(conditionHeaders, []string{
@@ -94,6 +97,7 @@ func (s *Storage) putBlock(q *request, c *container, name string) (*answer, erro
 	if b.kind != blockBlob {
 		return nil, errBlobType
 	}
+	b.discardBlocks(q.at)
 	if err := checkLease(q, c.there(name), true); err != nil {
 		return nil, err
 	}
@@ -113,8 +117,17 @@ func (s *Storage) putBlock(q *request, c *container, name string) (*answer, erro
 	default:
 		b.staged = append(b.staged, block{id, q.body})
 	}
+	b.stagedAt = q.at
 	c.put(name, b)
 	return newAnswer(201).set("X-Ms-Content-Crc64", crcSum).set("X-Ms-Request-Server-Encrypted", "true"), nil
+}
+
+// discardBlocks discards the uncommitted blocks a week after the last one came. Put Block: they are garbage collected
+// if no Put Block or Put Block List of the blob succeeds within a week.
+func (b *blob) discardBlocks(now time.Time) {
+	if now.Sub(b.stagedAt) > blockLife {
+		b.staged = nil
+	}
 }
 
 func decodedLength(id string) int {
@@ -153,6 +166,7 @@ func (s *Storage) putBlockList(q *request, c *container, name string) (*answer, 
 		if there.kind != blockBlob {
 			return nil, errBlobType
 		}
+		there.discardBlocks(q.at)
 		b.blocks, err = there.selectBlocks(wanted)
 	} else if len(wanted) > 0 {
 		err = errBlockList

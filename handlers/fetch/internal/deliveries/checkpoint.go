@@ -13,12 +13,15 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// progressName is the name of the document with the progress of the ZIP that is read. It is written after each batch,
-// so it is small, and needs no lease: batches are never changed, so whatever progress was saved stays true.
+// progressName is the name of the document with the progress of the ZIP that is copied or read. It is written after
+// each batch, so it is small, and needs no lease: neither batches nor the blocks of a copy are ever changed, so it
+// stays true.
 const progressName = "delivery-progress.json"
 
 type savedProgress struct {
 	Key      string   `json:"key"`
+	Part     *Part    `json:"part,omitempty"`
+	Anew     int      `json:"anew,omitempty"` // of the ZIP, when it had this part
 	Progress Progress `json:"progress"`
 }
 
@@ -44,8 +47,15 @@ func (r *run) load(ctx context.Context) error {
 		return fmt.Errorf("read the progress of a delivery: %w", err)
 	}
 	for i := range r.state.Open {
-		if z := &r.state.Open[i]; err == nil && z.Key == saved.Key && saved.Progress.Next > z.Progress.Next {
+		z := &r.state.Open[i]
+		if err != nil || z.Key != saved.Key {
+			continue
+		}
+		if saved.Progress.Next > z.Progress.Next {
 			z.Progress = saved.Progress
+		}
+		if z.SHA256 == "" && saved.Part != nil && saved.Anew == z.Anew && saved.Part.Size > z.partSize() {
+			z.Part = saved.Part
 		}
 	}
 	return nil
@@ -64,7 +74,7 @@ func (r *run) save(ctx context.Context) error {
 }
 
 func (r *run) saveProgress(ctx context.Context, z *ZIP) error {
-	p := savedProgress{Key: z.Key, Progress: z.Progress}
+	p := savedProgress{Key: z.Key, Part: z.Part, Anew: z.Anew, Progress: z.Progress}
 	p.Progress.Problems = maps.Clone(p.Progress.Problems)
 	err := r.onStorage(ctx, func(ctx context.Context) error {
 		_, err := r.Checkpoints.Put(ctx, progressName, p, "*", nil)

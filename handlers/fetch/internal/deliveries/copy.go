@@ -9,7 +9,18 @@ import (
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/arrival"
+	"o2archiver/shared/retry"
 )
+
+const (
+	// saveEvery is the time after which a copy that is under way saves how far it has come.
+	saveEvery = 30 * time.Second
+	// partLife is how long a part of a copy is resumed. Storage discards it after a week.
+	partLife = 6 * 24 * time.Hour
+)
+
+// errPartLost reports that storage does not have the part of a copy any more.
+var errPartLost = retry.NewTransient("the first part of the copy was lost: it begins anew")
 
 // copyZIP copies a ZIP into the archive, unless there is a copy, and compares it with a later listing: a file that is
 // still being written reads short without an error. One listing serves all copies: it is made when all ZIPs of this run
@@ -82,8 +93,8 @@ func (r *run) ensureCopy(ctx context.Context, z *ZIP) error {
 	return nil
 }
 
-// copyWithinLimit makes the copy. While others wait, the first turn of a ZIP is limited as its reading is; a copy that
-// needs longer begins anew in the next turn, after the others.
+// copyWithinLimit makes the copy. While others wait, the first turn of a ZIP is limited as its reading is. A copy that
+// needs longer goes on in the next turn, after the others, if it has advanced.
 func (r *run) copyWithinLimit(ctx context.Context, z *ZIP) (sha string, err error) {
 	file, there := r.files[z.Key]
 	if !there {
@@ -97,25 +108,69 @@ func (r *run) copyWithinLimit(ctx context.Context, z *ZIP) (sha string, err erro
 	}
 	own, cancel := context.WithTimeoutCause(ctx, allowed, cause)
 	defer cancel()
+	before := z.partSize()
 	sha, err = r.copyOnce(own, z, file)
-	if err != nil && own.Err() != nil && ctx.Err() == nil {
-		return "", cause
+	switch {
+	case err == nil:
+		z.Part = nil
+	case ctx.Err() != nil:
+	case errors.Is(err, archive.ErrPartial):
+		z.discardPart()
+		err = errPartLost
+	case errors.Is(err, arrival.ErrChanged):
+		z.discardPart()
+	case own.Err() != nil && z.partSize() > before:
+		err = errTurnOver
+	case own.Err() != nil:
+		err = cause
 	}
 	return sha, err
 }
 
-// copyOnce opens the file once and reads it once, from its beginning to its end.
+// copyOnce opens the file once and reads it once, from where its copy ends to its end.
 func (r *run) copyOnce(ctx context.Context, z *ZIP, file arrival.File) (sha string, err error) {
-	src, err := r.Store.Open(ctx, file.Path, 0)
+	if z.Part != nil && r.Now().Sub(z.Part.At) > partLife {
+		z.discardPart()
+	}
+	from := archive.Partial{}
+	if z.Part != nil {
+		from = z.Part.Partial
+	}
+	src, err := r.Store.Open(ctx, file.Path, from.Size)
 	if err != nil {
 		return "", fmt.Errorf("open it: %w", err)
 	}
-	sha, _, err = r.Deliveries.Put(ctx, z.CopyName(), &exactReader{ctx: ctx, r: src, left: z.Size})
+	saved := time.Now()
+	sha, _, err = r.Deliveries.Resume(ctx, z.CopyName(), from,
+		&exactReader{ctx: ctx, r: src, left: z.Size - from.Size}, func(p archive.Partial) error {
+			z.Part = &Part{Partial: p, At: r.Now().UTC()}
+			if time.Since(saved) < saveEvery {
+				return nil
+			}
+			saved = time.Now()
+			return r.saveProgress(ctx, z)
+		})
 	if cerr := src.Close(); err == nil && cerr != nil {
 		// The copy is whole and visible. It counts when a listing agrees.
 		r.log.Debug("the file could not be closed", "error", cerr.Error())
 	}
 	return sha, err
+}
+
+// discardPart makes the next try begin anew.
+func (z *ZIP) discardPart() {
+	if z.Part != nil {
+		z.Part = nil
+		z.Anew++
+	}
+}
+
+// partSize returns how many bytes of the ZIP are copied, while its copy is not whole.
+func (z *ZIP) partSize() int64 {
+	if z.Part == nil {
+		return 0
+	}
+	return z.Part.Size
 }
 
 // exactReader returns arrival.ErrChanged in place of io.EOF if the file does not have the listed size, and ends with

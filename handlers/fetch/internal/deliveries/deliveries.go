@@ -8,7 +8,7 @@
 //
 //	a crash after          leaves                      what the next run does
 //	a try was counted      nothing else                begins; the least tried ZIP comes first
-//	part of the copy       blocks without a name       copies anew
+//	part of the copy       blocks without a name       continues behind the last block that was saved
 //	the copy               a copy without its hash     finds it, with its hash
 //	media                  media that nothing names    the same: they are there already
 //	a batch                a batch beyond Progress     the same batch: it is there already
@@ -195,7 +195,8 @@ func (r *run) processZIPs(ctx context.Context) error {
 			return errors.Join(append(r.failed, r.save(ctx))...)
 		case errors.Is(err, errTurnOver):
 			r.away = 0
-			log.Info("the ZIP has used its time while others wait: it continues in its next turn", "tries", z.Tries)
+			log.Info("the ZIP has used its time: it continues in its next turn", "tries", z.Tries,
+				"copied", z.partSize(), "batches", z.Progress.Batches)
 		case errors.Is(err, errCopied):
 			r.away = 0
 		case errors.Is(err, errLater):

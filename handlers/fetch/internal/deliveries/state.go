@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/arrival"
 	"o2archiver/shared/source/delivery"
 )
@@ -48,6 +49,8 @@ type ZIP struct {
 	Size    int64     `json:"size"`
 	Planned time.Time `json:"planned"`
 
+	Part   *Part     `json:"part,omitempty"`   // what is copied of it so far; nil: nothing, or all of it
+	Anew   int       `json:"anew,omitempty"`   // parts that were discarded
 	SHA256 string    `json:"sha256,omitempty"` // set when it was copied
 	Agreed bool      `json:"agreed,omitempty"` // a listing after the copy shows the same file
 	Tries  int       `json:"tries,omitempty"`  // invocations that began to work on it
@@ -56,6 +59,13 @@ type ZIP struct {
 	Broken time.Time `json:"broken,omitzero"`  // first run in which its copy did not open
 
 	Progress Progress `json:"progress"`
+}
+
+// Part is the first part of a copy, which the next try continues. It is never a part of a file that has changed since,
+// because such a file has another key.
+type Part struct {
+	archive.Partial
+	At time.Time `json:"at"` // of its last block
 }
 
 // Progress is how far the batches of a ZIP have been written. It is a pure function of the ZIP and of Next.

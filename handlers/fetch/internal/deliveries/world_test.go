@@ -193,7 +193,9 @@ type shelf struct {
 	listed error                       // List returns half of the files and this error
 	during func(path string, at int64) // called before each read
 	hangs  func(path string) bool      // its content never comes
+	broken func(at int64) error        // the error of a read at that offset
 	opens  []string
+	sent   int64 // bytes of content
 }
 
 type shelved struct {
@@ -231,7 +233,7 @@ func (s *shelf) Open(ctx context.Context, path string, offset int64) (io.ReadClo
 		return nil, arrival.ErrNotListed
 	}
 	s.opens = append(s.opens, path)
-	return &shelfReader{ctx: ctx, s: s, path: path, data: f.data[offset:]}, nil
+	return &shelfReader{ctx: ctx, s: s, path: path, data: f.data[offset:], at: offset}, nil
 }
 
 type shelfReader struct {
@@ -250,11 +252,19 @@ func (r *shelfReader) Read(p []byte) (int, error) {
 	if r.s.during != nil {
 		r.s.during(r.path, r.at)
 	}
+	if r.s.broken != nil {
+		if err := r.s.broken(r.at); err != nil {
+			return 0, err
+		}
+	}
 	if len(r.data) == 0 {
 		return 0, io.EOF
 	}
 	n := copy(p[:min(len(p), 64<<10)], r.data)
 	r.data, r.at = r.data[n:], r.at+int64(n)
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.s.sent += int64(n)
 	return n, nil
 }
 
