@@ -58,7 +58,7 @@ func TestLeaseIsLost(t *testing.T) {
 		var batches atomic.Int32
 		f := w.faulty(func(r *http.Request) archivetest.Fault {
 			if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/batches/") && batches.Add(1) == 2 {
-				w.breakLease()
+				w.BreakLease(schedule.CheckpointName)
 			}
 			return archivetest.Pass
 		})
@@ -73,26 +73,6 @@ func TestLeaseIsLost(t *testing.T) {
 			t.Error("the log does not tell")
 		}
 	})
-}
-
-// breakLease ends the lease on the checkpoint, as if its holder had been silent for long. No method of package archive
-// does, so the request is made here.
-func (w *world) breakLease() {
-	blob := w.Storage.BlobURL().JoinPath(archive.CheckpointsContainer, schedule.CheckpointName)
-	blob.RawQuery = "comp=lease"
-	request := &http.Request{Method: http.MethodPut, URL: blob, Header: http.Header{
-		"X-Ms-Version": {"2021-12-02"}, "X-Ms-Lease-Action": {"break"}, "X-Ms-Lease-Break-Period": {"0"},
-		"Authorization": {"Bearer token"},
-	}}
-	answer, err := w.Storage.Client().Do(request)
-	if err != nil {
-		w.t.Error(err)
-		return
-	}
-	answer.Body.Close()
-	if answer.StatusCode != http.StatusAccepted {
-		w.t.Errorf("break the lease: status %d", answer.StatusCode)
-	}
 }
 
 // outage is a way to storage on which so many requests fail, from the first one on for which begins holds. The lease is

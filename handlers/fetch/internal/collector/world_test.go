@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"o2archiver/handlers/fetch/internal/fetchtest"
@@ -74,21 +73,14 @@ func makeWorld(t *testing.T, storage *fetchtest.World, edit []func(*telemessaget
 	return w
 }
 
-// virtual runs a test in a bubble of testing/synctest, whose time goes on only while everything in it waits: pauses and
-// time-outs take no time, and how busy the machine is changes nothing.
 func virtual(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
-	t.Parallel()
-	inBubble(t, test)
+	fetchtest.Virtual(t, test)
 }
 
-// inBubble is virtual for a part of a test.
 func inBubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(10 * 365 * 24 * time.Hour) // a bubble begins in the year 2000
-		test(t)
-	})
+	fetchtest.InBubble(t, test)
 }
 
 // pauseAnswer waits for d, or until the client gives up.

@@ -1,15 +1,12 @@
 package deliveries
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"time"
 
 	"o2archiver/shared/archive"
-	"o2archiver/shared/funchost"
 	"o2archiver/shared/retry"
 )
 
@@ -61,13 +58,17 @@ func (r *run) load(ctx context.Context) error {
 	return nil
 }
 
-// save writes the state. The lease makes this process the only writer.
+// save writes the state. The lease makes this process the only writer. After errLeaseLost nothing was written, and
+// nothing may be.
 func (r *run) save(ctx context.Context) error {
 	err := r.onStorage(ctx, func(ctx context.Context) error {
 		_, err := r.Checkpoints.PutLarge(ctx, StateName, r.state, maxState, "*", r.lease)
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, archive.ErrChanged), errors.Is(err, archive.ErrLeased):
+		return fmt.Errorf("save the state of the deliveries: %w: %w", errLeaseLost, err)
+	case err != nil:
 		return fmt.Errorf("save the state of the deliveries: %w", err)
 	}
 	return nil
@@ -91,28 +92,4 @@ func (d *Intake) onStorage(ctx context.Context, op func(context.Context) error) 
 	ctx, cancel := context.WithTimeout(ctx, d.limits.storage)
 	defer cancel()
 	return retry.Do(ctx, op)
-}
-
-// acquireLease acquires the state's lease, so that one instance reads deliveries at a time.
-func (d *Intake) acquireLease(ctx context.Context) (*archive.Lease, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.limits.storage+d.limits.lease)
-	defer cancel()
-	var lease *archive.Lease
-	var held time.Time // when another instance was first seen to hold the lease
-	err := retry.Do(ctx, func(ctx context.Context) (err error) {
-		lease, err = d.Checkpoints.Lease(ctx, StateName)
-		if errors.Is(err, archive.ErrLeased) {
-			if held = cmp.Or(held, time.Now()); time.Since(held) < d.limits.lease {
-				return retry.After(err, 0)
-			}
-		}
-		return err
-	})
-	switch {
-	case errors.Is(err, archive.ErrLeased):
-		return nil, fmt.Errorf("%w: another fetch is at work and holds the lease", funchost.ErrBusy)
-	case err != nil:
-		return nil, fmt.Errorf("take the lease of the deliveries: %w", err)
-	}
-	return lease, nil
 }

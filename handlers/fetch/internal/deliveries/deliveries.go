@@ -104,6 +104,9 @@ var (
 	errLater    = errors.New("the ZIP has to wait for a later run")
 	errSlow     = retry.NewTransient("the ZIP takes longer than it may")
 	errListing  = retry.NewTransient("the listing takes longer than it may")
+
+	// errLeaseLost reports that the lease was lost: another instance may hold it already, or acquire it soon.
+	errLeaseLost = retry.NewTransient("the lease of the deliveries was lost")
 )
 
 // maxAway is the number of consecutive ZIPs that cannot be reached before the store counts as unavailable.
@@ -112,7 +115,7 @@ const maxAway = 3
 // maxState is the maximum size of the state in bytes: a finished ZIP takes some 250.
 const maxState = 64 << 20
 
-// run is the state of one run.
+// run is the state of one run. It outlives the loss of the lease, but for the State, which is loaded with each lease.
 type run struct {
 	*Intake
 	state  *State
@@ -133,21 +136,18 @@ type run struct {
 // does not keep the others. It returns an error that matches funchost.ErrBusy if another instance is at work.
 func (d *Intake) Run(ctx context.Context, log *slog.Logger) (Result, error) {
 	ctx = retry.WithProgressLog(ctx, log)
-	lease, err := d.acquireLease(ctx)
-	if err != nil {
-		return Result{}, asStatus(err)
+	r := &run{Intake: d, log: log, copied: map[string]int{}, turns: map[string]int{}, passed: map[string]bool{}}
+	for try := 1; ; try++ {
+		err := r.workWithLease(ctx)
+		if !errors.Is(err, errLeaseLost) || ctx.Err() != nil || try == leaseTries {
+			if err != nil && ctx.Err() != nil {
+				err = fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
+			}
+			return r.res, asStatus(err)
+		}
+		log.Warn("the lease of the deliveries was lost and is acquired again: storage was unavailable for longer than "+
+			"it lasts", "error", err.Error())
 	}
-	defer lease.Release()
-	both, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	context.AfterFunc(lease.Context(), func() { cancel(context.Cause(lease.Context())) })
-	r := &run{Intake: d, state: &State{}, lease: lease, log: log, copied: map[string]int{}, turns: map[string]int{},
-		passed: map[string]bool{}}
-	err = r.work(both)
-	if err != nil && both.Err() != nil {
-		err = fmt.Errorf("%w: %w", funchost.ErrUnavailable, err) // killed, or the lease was lost
-	}
-	return r.res, asStatus(err)
 }
 
 func (r *run) work(ctx context.Context) error {
@@ -187,8 +187,13 @@ func (r *run) processZIPs(ctx context.Context) error {
 			return context.Cause(ctx)
 		case err == nil:
 			r.away = 0
-			r.count(z, outcome)
+			finished := *z
 			r.state.Finish(i, outcome)
+			if err := r.save(ctx); err != nil {
+				return err
+			}
+			r.count(&finished, outcome)
+			continue
 		case errors.Is(err, errPaused):
 			r.res.Paused = true
 			log.Warn("fetch is paused: no further delivery is read until it is started again", "event", "fetch.paused")
@@ -307,7 +312,8 @@ func (r *run) checkPause(ctx context.Context) error {
 
 // asStatus wraps an error with the status that the host acts on.
 func asStatus(err error) error {
-	if again, _ := retry.IsTransient(err); err != nil && again && !errors.Is(err, funchost.ErrUnavailable) &&
+	again, _ := retry.IsTransient(err)
+	if err != nil && (again || errors.Is(err, errLeaseLost)) && !errors.Is(err, funchost.ErrUnavailable) &&
 		!errors.Is(err, funchost.ErrBusy) {
 		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	}

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"o2archiver/handlers/fetch/internal/fetchtest"
@@ -47,19 +46,14 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// virtual runs a test in a bubble of testing/synctest: pauses and time-outs take no time.
 func virtual(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
-	t.Parallel()
-	inBubble(t, test)
+	fetchtest.Virtual(t, test)
 }
 
 func inBubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(27 * 365 * 24 * time.Hour) // a bubble begins in the year 2000
-		test(t)
-	})
+	fetchtest.InBubble(t, test)
 }
 
 func (w *world) intake(s *archive.Store) *Intake {

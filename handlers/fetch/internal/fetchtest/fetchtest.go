@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/local/azurite"
@@ -75,6 +77,43 @@ func (w *World) OpenWith(way http.RoundTripper) *archive.Store {
 		w.T.Fatal(err)
 	}
 	return s
+}
+
+// Virtual runs a test in a bubble of testing/synctest, whose time goes on only while everything in it waits: pauses and
+// time-outs take no time, and how busy the machine is changes nothing.
+func Virtual(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	t.Parallel()
+	InBubble(t, test)
+}
+
+// InBubble is Virtual for a part of a test.
+func InBubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(27 * 365 * 24 * time.Hour) // a bubble begins in the year 2000
+		test(t)
+	})
+}
+
+// BreakLease ends the lease of a document of the checkpoints, as if its holder had been silent for long. No method of
+// package archive does, so the request is made here.
+func (w *World) BreakLease(name string) {
+	blob := w.Storage.BlobURL().JoinPath(archive.CheckpointsContainer, name)
+	blob.RawQuery = "comp=lease"
+	request := &http.Request{Method: http.MethodPut, URL: blob, Header: http.Header{
+		"X-Ms-Version": {"2021-12-02"}, "X-Ms-Lease-Action": {"break"}, "X-Ms-Lease-Break-Period": {"0"},
+		"Authorization": {"Bearer token"},
+	}}
+	answer, err := w.Storage.Client().Do(request)
+	if err != nil {
+		w.T.Error(err)
+		return
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusAccepted {
+		w.T.Errorf("break the lease: status %d", answer.StatusCode)
+	}
 }
 
 // Empty creates the containers, and deletes the checkpoint and the deferred items of earlier tests.
