@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -110,32 +109,14 @@ func TestReplayByCommandKilledAtEveryWrite(t *testing.T) {
 			w := newWorld(t, withoutGus)
 			batch := w.unmapped(w.start())
 			name := w.command(replayOf(batch))
-			var mu sync.Mutex
-			done, dead := 0, false
 			ctx, kill := context.WithCancel(t.Context())
 			defer kill()
-			dying := w.start(doubt(time.Second), func(s *start) {
-				s.rule = func(r *http.Request) archivetest.Fault {
-					mu.Lock()
-					defer mu.Unlock()
-					write := r.Method != http.MethodGet && r.Method != http.MethodHead
-					switch {
-					case r.Header.Get("X-Ms-Lease-Action") == "release":
-						return archivetest.Pass
-					case dead, write && done == n:
-						dead = true
-						kill()
-						return archivetest.Reset
-					case write:
-						done++
-					}
-					return archivetest.Pass
-				}
-			})
+			death := archivetest.DieAfter(n, func(r *http.Request) bool {
+				return r.Method != http.MethodGet && r.Method != http.MethodHead
+			}, kill)
+			dying := w.start(doubt(time.Second), func(s *start) { s.rule = death.Rule })
 			dying.invoke(ctx, "sweep", map[string]string{"timer": ""})
-			mu.Lock()
-			more = dead
-			mu.Unlock()
+			more = death.Dead()
 			time.Sleep(2 * time.Minute) // the claims and leases of the dead are over
 			a := w.start(doubt(time.Second))
 			for range 2 {

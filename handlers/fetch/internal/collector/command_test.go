@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -72,25 +70,9 @@ func TestBackfillOfACommandKilledAtEveryWrite(t *testing.T) {
 			wanted := w.rangeOf(60*day, 58*day)
 			ctx, kill := context.WithCancel(t.Context())
 			defer kill()
-			var mu sync.Mutex
-			done, dead := 0, false
-			f := w.faulty(func(r *http.Request) archivetest.Fault {
-				mu.Lock()
-				defer mu.Unlock()
-				switch {
-				case r.Header.Get("x-ms-lease-action") == "release":
-					return archivetest.Pass
-				case dead, writes(r) && done == n:
-					dead = true
-					kill()
-					return archivetest.Reset
-				case writes(r):
-					done++
-				}
-				return archivetest.Pass
-			})
-			_, _ = w.backfill(ctx, f, "c1", wanted)
-			more = dead
+			death := archivetest.DieAfter(n, archivetest.IsWrite, kill)
+			_, _ = w.backfill(ctx, w.faulty(death.Rule), "c1", wanted)
+			more = death.Dead()
 			w.clock.Add(5 * time.Minute)
 			if res, err := w.backfill(t.Context(), w.collector, "c1", wanted); err != nil || res.Open != 0 {
 				t.Fatalf("%+v, %v", res, err)

@@ -16,10 +16,6 @@ import (
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
-func writes(r *http.Request) bool {
-	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Header.Get("x-ms-lease-action") == ""
-}
-
 // eventful is a site with two days on which everything happens that makes fetch write. It leaves the second one to be
 // fetched, and returns what the batches shall hold then.
 func eventful(t *testing.T) (w *world, want []string) {
@@ -99,31 +95,12 @@ func killedAfter(t *testing.T, n int, pause time.Duration) (more bool) {
 	w.site.Fail(telemessagetest.Content, 2, telemessagetest.Fault{Status: 503})
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
-	var (
-		mu   sync.Mutex
-		done int
-		dead bool
-	)
-	f := w.faulty(func(r *http.Request) archivetest.Fault {
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
-		case r.Header.Get("x-ms-lease-action") == "release":
-			return archivetest.Pass // or the next process would have to wait for it to end
-		case dead, writes(r) && done == n:
-			dead = true
-			kill()
-			return archivetest.Reset
-		case writes(r):
-			done++
-		}
-		return archivetest.Pass
-	})
-	_, err := w.invoke(ctx, f, "", "")
-	if dead == (err == nil) {
-		t.Errorf("killed: %v, error: %v", dead, err)
+	death := archivetest.DieAfter(n, archivetest.IsWrite, kill)
+	_, err := w.invoke(ctx, w.faulty(death.Rule), "", "")
+	if death.Dead() == (err == nil) {
+		t.Errorf("killed: %v, error: %v", death.Dead(), err)
 	}
-	more = dead
+	more = death.Dead()
 	if open := w.checkpoint().Open; pause > time.Hour && len(open) > 0 && open[0].Progress.Read {
 		more = false // the cursor has served its time
 	}
@@ -154,8 +131,8 @@ func killedAfter(t *testing.T, n int, pause time.Duration) (more bool) {
 			t.Errorf("%s is there %d times", text, strings.Count(texts, text))
 		}
 	}
-	if dead && done != n {
-		t.Errorf("%d writes were done, want %d", done, n)
+	if death.Dead() && death.Done() != n {
+		t.Errorf("%d writes were done, want %d", death.Done(), n)
 	}
 	return more
 }
@@ -171,7 +148,7 @@ func TestAnswersAreLost(t *testing.T) {
 		f := w.faulty(func(r *http.Request) archivetest.Fault {
 			mu.Lock()
 			defer mu.Unlock()
-			if !writes(r) {
+			if !archivetest.IsWrite(r) {
 				return archivetest.Pass
 			}
 			kind := r.Method + r.Header.Get("If-Match")

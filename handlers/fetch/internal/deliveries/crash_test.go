@@ -2,18 +2,12 @@ package deliveries
 
 import (
 	"context"
-	"net/http"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/shared/archivetest"
 )
-
-func writes(r *http.Request) bool {
-	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Header.Get("X-Ms-Lease-Action") == ""
-}
 
 // delivered is a world with two ZIPs that are to be read.
 func delivered(t *testing.T) *world {
@@ -52,26 +46,10 @@ func killedAfter(t *testing.T, n int, want map[string]string) bool {
 	w := delivered(t)
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
-	var mu sync.Mutex
-	done, dead := 0, false
-	store := w.OpenWith(w.Storage.Through(func(r *http.Request) archivetest.Fault {
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
-		case r.Header.Get("X-Ms-Lease-Action") == "release":
-			return archivetest.Pass // or the next process would have to wait for it to end
-		case dead, writes(r) && done == n:
-			dead = true
-			kill()
-			return archivetest.Reset
-		case writes(r):
-			done++
-		}
-		return archivetest.Pass
-	}))
-	_, err := w.try(ctx, w.intake(store))
-	if (err == nil) == dead {
-		t.Errorf("killed: %v, error %v", dead, err)
+	death := archivetest.DieAfter(n, archivetest.IsWrite, kill)
+	_, err := w.try(ctx, w.intake(w.OpenWith(w.Storage.Through(death.Rule))))
+	if (err == nil) == death.Dead() {
+		t.Errorf("killed: %v, error %v", death.Dead(), err)
 	}
 	w.run()
 	if diff := cmp.Diff(want, w.batches()); diff != "" {
@@ -80,5 +58,5 @@ func killedAfter(t *testing.T, n int, want map[string]string) bool {
 	if got := w.outcomes(); got != "complete incomplete" && got != "incomplete complete" {
 		t.Errorf("outcomes %q", got)
 	}
-	return dead
+	return death.Dead()
 }
