@@ -25,7 +25,7 @@ type Manifest struct {
 	Finished time.Time `json:"finished"`
 
 	Received    int    `json:"received"`              // items that the site sent
-	SourceTotal *int64 `json:"sourceTotal,omitempty"` // the site's own count of the window; nil if unknown
+	SourceTotal *int64 `json:"sourceTotal,omitempty"` // the source's own count, of the window or ZIP; nil if unknown
 	Deferred    int    `json:"setAside"`              // of the received, items that were deferred
 	Taken       int    `json:"taken"`                 // items that earlier runs deferred, and this one wrote
 	Records     int    `json:"records"`               // received − deferred + taken

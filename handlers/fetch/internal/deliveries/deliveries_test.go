@@ -45,7 +45,8 @@ func TestSampleDay(t *testing.T) {
 		for name := range w.batches() {
 			folder := archive.RunOf(name)
 			m, err := w.Store.Batches().ReadManifest(t.Context(), folder, nil)
-			if err != nil || m.Kind != "delivery" || m.Received != 7 || m.Staged != 7 {
+			if err != nil || m.Kind != "delivery" || m.Received != 7 || m.Staged != 7 || m.SourceTotal == nil ||
+				*m.SourceTotal != 7 {
 				t.Errorf("manifest %+v, %v", m, err)
 			}
 			if r := w.report(folder); r.Outcome != Complete || r.Messages != 7 || r.Listed != 7 {
@@ -63,16 +64,17 @@ func TestBrokenSamples(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]struct {
 		received, quarantined int
+		counted               int64  // by the manifest; -1: not
 		reason                string // of an incomplete ZIP
 	}{
-		"case-differs":         {7, 0, "1 message is listed and not there"},
-		"count-too-high":       {7, 0, "the manifest counts"},
-		"empty-file":           {7, 1, "1 file is listed and empty"},
-		"listed-but-missing":   {6, 0, "1 message is listed and not there"},
-		"no-manifest":          {7, 0, "there is no manifest"},
-		"password":             {2, 2, "it is protected with a password"},
-		"same-name-twice":      {8, 0, "the name of an earlier one"},
-		"there-but-not-listed": {8, 0, "1 message is there and not listed"},
+		"case-differs":         {7, 0, 7, "1 message is listed and not there"},
+		"count-too-high":       {7, 0, 8, "the manifest counts"},
+		"empty-file":           {7, 1, 7, "1 file is listed and empty"},
+		"listed-but-missing":   {6, 0, 7, "1 message is listed and not there"},
+		"no-manifest":          {7, 0, -1, "there is no manifest"},
+		"password":             {2, 2, -1, "it is protected with a password"},
+		"same-name-twice":      {8, 0, 7, "the name of an earlier one"},
+		"there-but-not-listed": {8, 0, 7, "1 message is there and not listed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			virtual(t, func(t *testing.T) {
@@ -89,11 +91,14 @@ func TestBrokenSamples(t *testing.T) {
 				for name := range w.batches() {
 					report = w.report(archive.RunOf(name))
 				}
-				reasons := strings.Join(report.Reasons, "; ")
-				if report.Messages != want.received || faults != want.quarantined || w.outcomes() != Incomplete ||
-					report.Outcome != Incomplete || !strings.Contains(reasons, want.reason) ||
-					w.events("fetch.deliveryIncomplete") != 1 {
-					t.Errorf("%s with %d faults: %+v", w.outcomes(), faults, report)
+				reasons, counted := strings.Join(report.Reasons, "; "), int64(-1)
+				if report.Counted != nil {
+					counted = *report.Counted
+				}
+				if report.Messages != want.received || faults != want.quarantined || counted != want.counted ||
+					w.outcomes() != Incomplete || report.Outcome != Incomplete ||
+					!strings.Contains(reasons, want.reason) || w.events("fetch.deliveryIncomplete") != 1 {
+					t.Errorf("%s with %d faults, counted %d: %+v", w.outcomes(), faults, counted, report)
 				}
 			})
 		})

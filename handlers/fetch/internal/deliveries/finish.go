@@ -31,15 +31,16 @@ type Report struct {
 	Reasons  []string  `json:"reasons,omitempty"`
 	Finished time.Time `json:"finished"`
 
-	Messages    int `json:"messages"`    // each is a line of a batch
-	Quarantined int `json:"quarantined"` // of these, with a reason in the line
-	Others      int `json:"others"`      // entries that are neither messages nor manifests; they are in the copy
-	Listed      int `json:"listed"`      // names of entries in the manifest
-	Missing     int `json:"missing"`
-	Empty       int `json:"empty"`
-	Unlisted    int `json:"unlisted"`
-	Twice       int `json:"twice"`
-	Unsafe      int `json:"unsafe"` // messages whose names are paths that lead elsewhere; they are read
+	Messages    int    `json:"messages"`          // each is a line of a batch
+	Quarantined int    `json:"quarantined"`       // of these, with a reason in the line
+	Counted     *int64 `json:"counted,omitempty"` // messages, as the manifest counts; nil if it does not
+	Others      int    `json:"others"`            // entries that are neither messages nor manifests; the copy has them
+	Listed      int    `json:"listed"`            // names of entries in the manifest
+	Missing     int    `json:"missing"`
+	Empty       int    `json:"empty"`
+	Unlisted    int    `json:"unlisted"`
+	Twice       int    `json:"twice"`
+	Unsafe      int    `json:"unsafe"` // messages whose names are paths that lead elsewhere; they are read
 }
 
 // maxLists is the number of manifests in one ZIP that are read.
@@ -65,6 +66,7 @@ func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string,
 	m := archive.Manifest{
 		Version: 1, Kind: "delivery", From: from, To: from.Add(dayLength), Started: r.z.Planned,
 		Finished: r.Now().UTC(), Received: p.Received, Records: p.Records, Derived: p.Derived,
+		SourceTotal: report.Counted,
 	}
 	var batches, staged int
 	err = r.onStorage(ctx, func(ctx context.Context) (err error) {
@@ -129,6 +131,9 @@ func (r *reading) judge(ctx context.Context) (Report, error) {
 			lists = append(lists, list)
 		}
 	}
+	if unread == 0 && found <= maxLists {
+		report.Counted = countOf(lists)
+	}
 	verdict := delivery.JudgeZIP(files, lists)
 	report.Missing, report.Empty, report.Unlisted = len(verdict.Missing), len(verdict.Empty), len(verdict.Unlisted)
 	report.Reasons = append(report.Reasons, verdict.Reasons...)
@@ -147,6 +152,21 @@ func (r *reading) judge(ctx context.Context) (Report, error) {
 		report.Outcome = Incomplete
 	}
 	return report, nil
+}
+
+// countOf returns the number of messages that the manifests of a ZIP state, nil if one of them states none, or several.
+func countOf(lists []*delivery.ListManifest) *int64 {
+	total := int64(0)
+	for _, list := range lists {
+		if list.Count < 0 || list.Disagrees {
+			return nil
+		}
+		total += int64(list.Count)
+	}
+	if len(lists) == 0 {
+		return nil
+	}
+	return &total
 }
 
 // readList reads a manifest of the ZIP.
