@@ -120,15 +120,20 @@ func appOf(dir string) string {
 }
 
 // engineFloors are the engines inside of the apps, each with the engines that it may import: the collector knows the
-// plan and the parts of a long SMS; sweeps know how batches are imported, imports know how recipients are found; and
-// never the other way round.
+// plan and the parts of a long SMS, the sources know all engines of fetch; sweeps know how batches are imported,
+// imports know how recipients are found; and never the other way round.
 var engineFloors = map[string][]string{
 	"handlers/fetch/internal/schedule":    nil,
 	"handlers/fetch/internal/longsms":     nil,
 	"handlers/fetch/internal/credentials": nil,
 	"handlers/fetch/internal/deliveries":  nil,
 	"handlers/fetch/internal/collector":   {"handlers/fetch/internal/schedule", "handlers/fetch/internal/longsms"},
-	"handlers/fetch/internal/commands":    {"handlers/fetch/internal/collector", "handlers/fetch/internal/schedule"},
+	"handlers/fetch/internal/sftpserver":  nil,
+	"handlers/fetch/internal/commands": {"handlers/fetch/internal/collector", "handlers/fetch/internal/schedule",
+		"handlers/fetch/internal/deliveries", "handlers/fetch/internal/sftpserver"},
+	"handlers/fetch/internal/sources": {"handlers/fetch/internal/collector", "handlers/fetch/internal/schedule",
+		"handlers/fetch/internal/deliveries", "handlers/fetch/internal/sftpserver",
+		"handlers/fetch/internal/credentials", "handlers/fetch/internal/commands"},
 
 	"handlers/import/internal/recipients": nil,
 	"handlers/import/internal/importer":   {"handlers/import/internal/recipients"},

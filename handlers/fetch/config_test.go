@@ -19,10 +19,8 @@ import (
 
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/local/azurite"
-	"o2archiver/local/vault"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/pipetest"
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
@@ -87,10 +85,19 @@ func TestSettings(t *testing.T) {
 		{"a password for a time", func(env map[string]string) { env["FETCH_FROM"] = geheim }, []string{"FETCH_FROM"}},
 		{"a schedule of five fields", func(env map[string]string) { env["FETCH_SCHEDULE"] = "30 5 * * *" },
 			[]string{"FETCH_SCHEDULE"}},
+		{"deliveries", func(env map[string]string) {
+			for _, name := range []string{"TELEMESSAGE_URL", "TELEMESSAGE_USERNAME", "TELEMESSAGE_PASSWORD"} {
+				delete(env, name)
+			}
+			env["SOURCE"], env["DELIVERY_LANDING__blobServiceUri"] = "delivery", "https://acme.blob.core.windows.net"
+		}, nil},
+		{"deliveries without a store", func(env map[string]string) { env["SOURCE"] = "delivery" },
+			[]string{"DELIVERY_SFTP_HOST"}},
+		{"no source", func(env map[string]string) { env["SOURCE"] = geheim }, []string{"SOURCE"}},
 		{"no cloud of ours", func(env map[string]string) { env["AZURE_CLOUD"] = geheim }, []string{"AZURE_CLOUD"}},
 	}
 	names := []string{"TELEMESSAGE_URL", "TELEMESSAGE_USERNAME", "TELEMESSAGE_PASSWORD", inVault, "FETCH_FROM",
-		"FETCH_SCHEDULE", "AZURE_CLOUD", identity}
+		"FETCH_SCHEDULE", "AZURE_CLOUD", identity, "SOURCE", "DELIVERY_SFTP_HOST"}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			env := good()
@@ -118,72 +125,6 @@ func TestSettings(t *testing.T) {
 				t.Errorf("connect: %v, want %v", err2, err)
 			}
 		})
-	}
-}
-
-func TestSettingsOfTheCollector(t *testing.T) {
-	env := good()
-	env["FETCH_FROM"] = "2026-11-01"
-	c, err := readConfig(lookup(env))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cl, err := c.connect(http.DefaultTransport, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := c.collectorOptions(cl, time.Now)
-	if want := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC); !o.From.Equal(want) || o.Now == nil || o.Site == nil ||
-		o.Batches == nil || o.Media == nil || o.Deferred == nil || o.Checkpoints == nil || o.Pause == nil {
-		t.Errorf("options %+v", o)
-	}
-}
-
-// byHost sends the requests to each host another way.
-type byHost map[string]http.RoundTripper
-
-func (b byHost) RoundTrip(r *http.Request) (*http.Response, error) {
-	return b[r.URL.Hostname()].RoundTrip(r)
-}
-
-// With the address of a secret, the password is read from the vault when a run starts, and once more when the site
-// refuses it.
-func TestPasswordInVault(t *testing.T) {
-	site := telemessagetest.New(telemessagetest.Options{Username: fetchtest.Username, Password: geheim})
-	secrets := vault.New(map[string]int{"local": vault.MayRead}, nil)
-	secrets.Put("site", geheim, vault.Attributes{})
-	toSite, stopSite := pipetest.Serve(site)
-	t.Cleanup(stopSite)
-	toVault, stopVault := pipetest.Serve(secrets)
-	t.Cleanup(stopVault)
-	env := good()
-	delete(env, "TELEMESSAGE_PASSWORD")
-	env["TELEMESSAGE_PASSWORD_SECRET"] = "https://localhost:8443/secrets/site"
-	c, err := readConfig(lookup(env))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cl, err := c.connect(byHost{"rest.telemessage.example": toSite, "localhost": toVault}, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if secrets.Reads() != 0 {
-		t.Error("the vault is asked before a run starts")
-	}
-	ask := func() error {
-		_, _, err := cl.site.Count(t.Context(), time.Now().Add(-time.Hour), time.Now())
-		return err
-	}
-	if err := cl.signIn(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := ask(); err != nil || secrets.Reads() != 1 {
-		t.Errorf("%v after %d reads", err, secrets.Reads())
-	}
-	site.SetPassword("another-" + geheim)
-	secrets.Put("site", "another-"+geheim, vault.Attributes{})
-	if err := ask(); err != nil || secrets.Reads() != 2 {
-		t.Errorf("after a change: %v after %d reads", err, secrets.Reads())
 	}
 }
 

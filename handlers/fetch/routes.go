@@ -19,10 +19,11 @@ func routes(e *engines, refused error) map[string]funchost.Func {
 		}
 	}
 	return map[string]funchost.Func{
-		// POST /fetch: the host's retry policy retries it on anything but success; a window resumes where it stopped.
+		// POST /fetch: the host's retry policy retries it on anything but success; what is not finished resumes where
+		// it stopped.
 		"fetch": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) {
 			input, _ := inv.Input("timer")
-			return e.collector.Run(ctx, inv.ID, input, inv.Log)
+			return e.source.Fetch(ctx, inv.ID, input, inv.Log)
 		}),
 		// POST /command: success if every command had its turn, whatever its answer is.
 		"command": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) {

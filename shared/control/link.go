@@ -12,22 +12,32 @@ import (
 // ErrNotTried matches the error of a link that was not tried, because another one does not work.
 var ErrNotTried = errors.New("not tried")
 
-// TryLink tries one link for at most limit, and returns its result. do returns what helps against an error.
-func TryLink(ctx context.Context, link string, limit time.Duration, try func(context.Context) error,
+// TryLink tries one link for at most limit, and returns its result. What try returns beside nil is shown after "works".
+// do returns what helps against an error.
+func TryLink(ctx context.Context, link string, limit time.Duration, try func(context.Context) (string, error),
 	do func(error) string) Link {
 	if ctx.Err() != nil {
 		return Link{Link: link, State: LinkUnknown, Says: "there was no time left to try it", Do: "check again"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := try(ctx); errors.Is(err, ErrNotTried) {
+	more, err := try(ctx)
+	switch {
+	case errors.Is(err, ErrNotTried):
 		return Link{Link: link, State: LinkUnknown, Says: err.Error(), Do: do(err)}
-	} else if errors.Is(err, context.DeadlineExceeded) {
+	case errors.Is(err, context.DeadlineExceeded):
 		return Link{Link: link, State: LinkFailed, Says: fmt.Sprintf("no answer within %v", limit), Do: do(err)}
-	} else if err != nil {
+	case err != nil:
 		return Link{Link: link, State: LinkFailed, Says: err.Error(), Do: do(err)}
+	case more != "":
+		return Link{Link: link, State: LinkOK, Says: "works; " + more}
 	}
 	return Link{Link: link, State: LinkOK, Says: "works"}
+}
+
+// OnlyError returns a function for TryLink that has nothing to add to "works".
+func OnlyError(try func(context.Context) error) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) { return "", try(ctx) }
 }
 
 // SumUp returns one sentence about the links.

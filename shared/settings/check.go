@@ -48,9 +48,17 @@ func checkPassword(v string) (string, error) {
 	return v, nil
 }
 
-// checkConnection finds mistakes that azblob and aztables would report with the connection string itself in the
-// error.
+// checkConnection accepts the connection string of the archive's account.
 func checkConnection(v string) (string, error) {
+	return parseConnection(v, "blobendpoint", "tableendpoint")
+}
+
+// checkBlobConnection accepts the connection string of an account of which only the Blob service is used.
+func checkBlobConnection(v string) (string, error) { return parseConnection(v, "blobendpoint") }
+
+// parseConnection finds mistakes that azblob and aztables would report with the connection string itself in the error.
+// Without https, the endpoints of the services have to be there.
+func parseConnection(v string, services ...string) (string, error) {
 	v = strings.TrimSpace(v)
 	has, plain := map[string]bool{}, false
 	for part := range strings.SplitSeq(strings.TrimSuffix(v, ";"), ";") {
@@ -75,8 +83,69 @@ func checkConnection(v string) (string, error) {
 		return "", errors.New("has a shared access signature where the account's key is needed")
 	case !has["accountname"] || !has["accountkey"]:
 		return "", errors.New("has no AccountName or no AccountKey")
-	case plain && (!has["blobendpoint"] || !has["tableendpoint"]):
+	case plain && slices.ContainsFunc(services, func(service string) bool { return !has[service] }):
 		return "", errors.New("asks for http where https is needed")
+	}
+	return v, nil
+}
+
+// checkSource accepts the name of a source of items, in any case.
+func checkSource(v string) (string, error) {
+	if v = strings.ToLower(v); v != Telemessage && v != Deliveries {
+		return "", errors.New("is the name of no source")
+	}
+	return v, nil
+}
+
+// checkHost accepts host or host:port.
+func checkHost(v string) (string, error) {
+	if strings.Contains(v, "://") {
+		return "", errors.New("begins with a scheme, which a host does not have")
+	}
+	u, err := url.Parse("sftp://" + v)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" ||
+		strings.ContainsAny(v, "\\#?, ") {
+		return "", errors.New("is no host")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return "", errors.New("has a bad port")
+		}
+	}
+	return v, nil
+}
+
+// checkPrivateKey accepts a text that may hold private keys. What parses them reports what is wrong with them.
+func checkPrivateKey(v string) (string, error) {
+	switch text := strings.TrimSpace(v); {
+	case strings.HasPrefix(text, "ssh-") || strings.HasPrefix(text, "ecdsa-"):
+		return "", errors.New("is a public key; the private one is needed")
+	case strings.HasPrefix(text, "PuTTY-User-Key-File"):
+		return "", errors.New("is a key in PuTTY's form; export it in OpenSSH's")
+	case !strings.HasPrefix(text, "-----BEGIN ") || len(v) > 24<<10:
+		return "", errors.New("does not begin with the line -----BEGIN of a private key")
+	}
+	return v, nil
+}
+
+// checkHostKeys accepts a list of algorithms and keys. What parses the keys reports what is wrong with them.
+func checkHostKeys(v string) (string, error) {
+	for entry := range strings.SplitSeq(v, ",") {
+		fields := strings.Fields(entry)
+		if len(fields) == 1 && strings.HasPrefix(fields[0], "SHA256:") {
+			return "", errors.New("is a fingerprint; the whole key is needed")
+		}
+		if len(fields) != 0 && len(fields) != 2 {
+			return "", errors.New("has a part that is not an algorithm and a key, separated by a blank")
+		}
+	}
+	return v, nil
+}
+
+// checkDeliveryFolder accepts the path of a folder.
+func checkDeliveryFolder(v string) (string, error) {
+	if !utf8.ValidString(v) || len(v) > 1024 || strings.ContainsFunc(v, unicode.IsControl) || strings.Contains(v, `\`) {
+		return "", errors.New("is no path of a folder; its parts are separated by /")
 	}
 	return v, nil
 }

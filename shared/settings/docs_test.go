@@ -141,6 +141,11 @@ func TestTableNamesTheAppsThatRead(t *testing.T) {
 		if read["PasswordConfig"] {
 			read[sitePassword], read[sitePasswordSecret] = true, true
 		}
+		if read["DeliveryConfig"] {
+			for _, s := range Table() {
+				read[s.Name] = read[s.Name] || strings.HasPrefix(s.Name, "DELIVERY_")
+			}
+		}
 		for _, s := range Table() {
 			if has := slices.Contains(s.Apps, app); has != read[s.Name] {
 				t.Errorf("%s: the table says %v for %s, its handler %v", s.Name, has, app, read[s.Name])

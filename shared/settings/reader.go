@@ -37,12 +37,21 @@ func (r *Reader) Err() error {
 	return errors.Join(all...)
 }
 
-// Check reads all settings and returns every mistake, in the form of Err.
+// Check reads all settings but those of another source, and returns every mistake, in the form of Err.
 func Check(lookup func(string) (string, bool)) error {
 	r := Read(lookup)
-	StorageConfig(r) // first, both: they report missing settings only if each of their settings is valid
-	PasswordConfig(r)
+	from := r.String(source)
+	StorageConfig(r) // first, and those of the source: they report missing settings only if each of theirs is valid
+	switch from {
+	case Telemessage:
+		PasswordConfig(r)
+	case Deliveries:
+		DeliveryConfig(r)
+	}
 	for _, s := range allSettings() {
+		if s.Source != "" && s.Source != from {
+			continue
+		}
 		switch s.kind {
 		case secret:
 			r.Secret(s.Name)

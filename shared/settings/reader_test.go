@@ -378,28 +378,36 @@ func FuzzReader(f *testing.F) {
 
 // TestCheck: every setting is read, and each mistake is reported once.
 func TestCheck(t *testing.T) {
-	good := map[string]string{}
-	for _, s := range Table() {
-		good[s.Name] = s.Example
-	}
-	delete(good, storageBlob) // a connection string, or the addresses of the services
-	delete(good, storageTable)
-	delete(good, sitePasswordSecret) // or the password itself
 	lookup := func(values map[string]string) func(string) (string, bool) {
 		return func(name string) (string, bool) { v, ok := values[name]; return v, ok }
 	}
-	if err := Check(lookup(good)); err != nil {
-		t.Errorf("the examples: %v", err)
-	}
-	for _, s := range Table() {
-		bad := maps.Clone(good)
-		bad[s.Name] = "\x00"
-		if s.kind == list {
-			bad[s.Name] = "no_domain"
+	for _, from := range []string{Telemessage, Deliveries} {
+		good := map[string]string{}
+		for _, s := range Table() {
+			good[s.Name] = s.Example
 		}
-		err := Check(lookup(bad))
-		if err == nil || !strings.HasPrefix(err.Error(), s.Name+" ") || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %v", s.Name, err)
+		good[source] = from
+		for _, other := range []string{storageBlob, storageTable, // a connection string, or the addresses
+			sitePasswordSecret, sftpPasswordSecret, sftpKeySecret, sftpPassphraseSecret, // or the secrets themselves
+			landing, landingBlob} { // or a server
+			delete(good, other)
+		}
+		if err := Check(lookup(good)); err != nil {
+			t.Errorf("%s, the examples: %v", from, err)
+		}
+		for _, s := range Table() {
+			if s.Source != "" && s.Source != from {
+				continue
+			}
+			bad := maps.Clone(good)
+			bad[s.Name] = "\x00"
+			if s.kind == list {
+				bad[s.Name] = "no_domain"
+			}
+			err := Check(lookup(bad))
+			if err == nil || !strings.HasPrefix(err.Error(), s.Name+" ") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s, %s: %v", from, s.Name, err)
+			}
 		}
 	}
 	err := Check(lookup(nil))

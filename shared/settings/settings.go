@@ -15,6 +15,12 @@ const (
 	Import = "import"
 )
 
+// The sources of items, as named in Setting.Source.
+const (
+	Telemessage = "telemessage" // the site, by requests
+	Deliveries  = "delivery"    // ZIPs that the vendor pushes
+)
+
 // Setting is one setting: a row of the table.
 type Setting struct {
 	Name     string
@@ -25,6 +31,7 @@ type Setting struct {
 	Secret   bool     // the value is never printed
 	Required bool     // an app that reads it does not work without it
 	Apps     []string // the function apps that read it
+	Source   string   // the value of SOURCE with which it is read; "": with each
 
 	kind    kind
 	derived string // description of a default that Default cannot express
@@ -82,6 +89,10 @@ func Markdown() string {
 		if s.Required {
 			name += " (required)"
 		}
+		apps := strings.Join(s.Apps, ", ")
+		if s.Source != "" {
+			apps += ", with `" + source + "=" + s.Source + "`"
+		}
 		if s.Secret {
 			name += " (secret)"
 		}
@@ -89,7 +100,7 @@ func Markdown() string {
 		if s.derived != "" {
 			standard = s.derived
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", name, strings.Join(s.Apps, ", "), standard,
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", name, apps, standard,
 			tableCell(s.Form), codeSpan(s.Example), tableCell(s.Meaning))
 	}
 	return b.String()

@@ -1,6 +1,9 @@
 package settings
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	storage = "ARCHIVE_STORAGE"
@@ -10,8 +13,25 @@ const (
 	storageTable  = storage + "__tableServiceUri"
 	storageClient = storage + "__clientId"
 
+	source = "SOURCE"
+
 	sitePassword       = "TELEMESSAGE_PASSWORD"
 	sitePasswordSecret = sitePassword + "_SECRET"
+
+	sftpHost             = "DELIVERY_SFTP_HOST"
+	sftpUsername         = "DELIVERY_SFTP_USERNAME"
+	sftpPassword         = "DELIVERY_SFTP_PASSWORD"
+	sftpPasswordSecret   = sftpPassword + "_SECRET"
+	sftpKey              = "DELIVERY_SFTP_KEY"
+	sftpKeySecret        = sftpKey + "_SECRET"
+	sftpPassphrase       = "DELIVERY_SFTP_KEY_PASSPHRASE"
+	sftpPassphraseSecret = sftpPassphrase + "_SECRET"
+	sftpHostKeys         = "DELIVERY_SFTP_HOST_KEYS"
+	deliveryFolder       = "DELIVERY_FOLDER"
+	stableAfter          = "DELIVERY_STABLE_AFTER"
+	landing              = "DELIVERY_LANDING"
+	landingBlob          = landing + "__blobServiceUri"
+	deliveryFrom         = "DELIVERY_FROM"
 
 	graphURL   = "GRAPH_URL"
 	azureCloud = "AZURE_CLOUD"
@@ -20,37 +40,7 @@ const (
 // allSettings returns the table, in the order of the documentation.
 func allSettings() []Setting {
 	both := []string{Fetch, Import}
-	return []Setting{
-		{
-			Name: "TELEMESSAGE_URL", Required: true, Apps: []string{Fetch}, kind: address,
-			Form:    "an https address without user name, query or fragment",
-			Example: "https://rest.telemessage.example",
-			Meaning: "the TeleMessage site; only its origin is ever called",
-		},
-		{
-			Name: "TELEMESSAGE_USERNAME", Required: true, Apps: []string{Fetch}, kind: text, check: checkUserName,
-			Form:    "the user name, without a colon",
-			Example: "archive-contoso",
-			Meaning: "the user name at the TeleMessage site",
-		},
-		{
-			Name: sitePassword, Apps: []string{Fetch}, kind: secret, check: checkPassword,
-			Form:    "the password as it is, without control characters",
-			Example: "correct-horse-battery-staple",
-			Meaning: "the password at the TeleMessage site; for one machine only. In Azure use `" + sitePasswordSecret + "`",
-		},
-		{
-			Name: sitePasswordSecret, Apps: []string{Fetch}, kind: address, checkURL: checkSecretURL,
-			Form:    "the https address of a secret in a Key Vault of one of the clouds, or on this machine, without a version",
-			Example: "https://contoso-fetch.vault.azure.net/secrets/telemessage-password",
-			Meaning: "the secret in Key Vault that holds the password at the TeleMessage site. Its latest version is read at the start of each run, and once more if the site refuses the password",
-		},
-		{
-			Name: "FETCH_FROM", Apps: []string{Fetch}, kind: moment, derived: "24 hours before the first run",
-			Form:    "a date or a time of RFC 3339, not before the year 2000",
-			Example: "2026-11-01",
-			Meaning: "the start of the time range that the very first run fetches; later runs continue where the last one ended. A date means 00:00 UTC",
-		},
+	return slices.Concat(sourceSettings(), []Setting{
 		{
 			Name: "FETCH_SCHEDULE", Default: "0 30 5 * * *", Apps: []string{Fetch}, kind: text, check: checkSchedule,
 			Form:    "NCRONTAB with six fields: second minute hour day month day-of-week, in UTC",
@@ -182,5 +172,5 @@ func allSettings() []Setting {
 			Example: "10m",
 			Meaning: "the age at which sweep processes an unfinished batch",
 		},
-	}
+	})
 }

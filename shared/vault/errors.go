@@ -32,11 +32,17 @@ func (e *Error) Error() string { return e.Says + ": " + e.Do }
 // service needs no kinds.
 var service = azure.Service{Name: "Key Vault", Kind: func(int, string) error { return nil }}
 
+// words are what the errors of a secret say about it.
+type words struct {
+	thing   string // that the secret holds
+	setting string // that has the secret's address
+}
+
 // explainError returns an SDK error in plain words. The SDK's own text quotes the request and the answer, so it is
 // dropped.
-func explainError(err error) *Error {
+func (w words) explainError(err error) *Error {
 	if answer, ok := errors.AsType[*azcore.ResponseError](err); ok && isVaults(answer) {
-		return explainAnswer(answer.StatusCode, innerCode(answer))
+		return w.explainAnswer(answer.StatusCode, innerCode(answer))
 	}
 	if failed, ok := errors.AsType[*signin.Error](err); ok {
 		return &Error{
@@ -56,22 +62,22 @@ func explainError(err error) *Error {
 		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return unavailableError("no answer in time")
+		return w.unavailableError("no answer in time")
 	}
 	e, ok := errors.AsType[*azure.Error](service.Translate(context.Background(), err))
 	switch {
 	case !ok: // Translate returns nothing else in a context that has not ended
-		return unavailableError("no answer")
+		return w.unavailableError("no answer")
 	case e.Status != 0:
-		return unavailableError(fmt.Sprintf("another server answered in its place, %d", e.Status))
+		return w.unavailableError(fmt.Sprintf("another server answered in its place, %d", e.Status))
 	}
-	return unavailableError(e.How)
+	return w.unavailableError(e.How)
 }
 
 // unavailableError returns the error of a vault that does not answer, or not for now.
-func unavailableError(how string) *Error {
+func (w words) unavailableError(how string) *Error {
 	return &Error{
-		Says: "the vault that holds the password is not available (" + how + ")",
+		Says: "the vault that holds the " + w.thing + " is not available (" + how + ")",
 		Do: "a later try reads it again; if it stays so, look at the vault's network settings, its private endpoint " +
 			"and the health of Key Vault in Azure",
 		Away: true,
@@ -80,22 +86,22 @@ func unavailableError(how string) *Error {
 
 // explainAnswer returns a refusal of the vault in plain words. Azure Key Vault REST API error codes: 403 has one of
 // several reasons, and only the inner code tells them apart.
-func explainAnswer(status int, code string) *Error {
+func (w words) explainAnswer(status int, code string) *Error {
 	answered := fmt.Sprintf("%d", status)
 	if code != "" {
 		answered += " " + code
 	}
 	switch {
 	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
-		return unavailableError("it answered " + answered)
+		return w.unavailableError("it answered " + answered)
 	case status == http.StatusNotFound:
 		return &Error{
-			Says: "the vault does not have the secret of the password (" + answered + ")",
-			Do: "store the password with infra/password, or correct the name in TELEMESSAGE_PASSWORD_SECRET; a deleted " +
-				"secret has to be recovered first",
+			Says: "the vault does not have the secret of the " + w.thing + " (" + answered + ")",
+			Do: "store the " + w.thing + " with infra/password, or correct the name in " + w.setting +
+				"; a deleted secret has to be recovered first",
 		}
 	case status == http.StatusForbidden && code == "SecretDisabled":
-		return disabledError()
+		return w.disabledError()
 	case status == http.StatusForbidden && (code == "ForbiddenByFirewall" || code == "ForbiddenByConnection"):
 		return &Error{
 			Says: "the vault takes no requests from the app's network (" + answered + ")",
@@ -103,7 +109,7 @@ func explainAnswer(status int, code string) *Error {
 		}
 	case status == http.StatusForbidden:
 		return &Error{
-			Says: "the vault does not let the app read the password (" + answered + ")",
+			Says: "the vault does not let the app read the " + w.thing + " (" + answered + ")",
 			Do: "assign the app's identity the role Key Vault Secrets User on the vault; a new role may need ten minutes " +
 				"to take effect",
 		}
@@ -115,15 +121,15 @@ func explainAnswer(status int, code string) *Error {
 	}
 	return &Error{
 		Says: "the vault refuses the request (" + answered + ")",
-		Do:   "compare TELEMESSAGE_PASSWORD_SECRET with the address of the secret in the vault",
+		Do:   "compare " + w.setting + " with the address of the secret in the vault",
 	}
 }
 
 // disabledError returns the error of a secret that is turned off.
-func disabledError() *Error {
+func (w words) disabledError() *Error {
 	return &Error{
-		Says: "the password in the vault is disabled",
-		Do:   "enable the secret, or store the password again with infra/password",
+		Says: "the " + w.thing + " in the vault is disabled",
+		Do:   "enable the secret, or store the " + w.thing + " again with infra/password",
 	}
 }
 

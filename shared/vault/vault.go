@@ -1,5 +1,5 @@
-// Package vault reads one secret of an Azure Key Vault: the password at the TeleMessage site. It is the only package
-// that uses azsecrets.
+// Package vault reads one secret of an Azure Key Vault: a password or a private key with which fetch signs in where the
+// items come from. It is the only package that uses azsecrets.
 package vault
 
 import (
@@ -34,6 +34,11 @@ type Config struct {
 	Credential azcore.TokenCredential // for the vault; not used for a stand-in on this machine
 	HTTP       http.RoundTripper      // nil: http.DefaultTransport
 	Now        func() time.Time       // nil: time.Now
+
+	Thing   string // that the secret holds, for errors, e.g. password
+	Setting string // that has the address, for errors
+	// Parse returns the value of a text, or an error that does not contain it.
+	Parse func(text string) (settings.Secret, error)
 }
 
 // Secret is a client of one secret. It is safe for concurrent use.
@@ -41,6 +46,8 @@ type Secret struct {
 	client *azsecrets.Client
 	name   string
 	now    func() time.Time
+	parse  func(text string) (settings.Secret, error)
+	words
 }
 
 // Open returns the secret of a configuration. It makes no request. Its errors do not repeat the address.
@@ -82,7 +89,7 @@ func Open(c Config) (*Secret, error) {
 	if err != nil {
 		return nil, errors.New("open the vault: its address cannot be used")
 	}
-	s := &Secret{client: client, name: name, now: c.Now}
+	s := &Secret{client: client, name: name, now: c.Now, parse: c.Parse, words: words{c.Thing, c.Setting}}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -99,7 +106,7 @@ func (s *Secret) Read(ctx context.Context) (settings.Secret, error) {
 	case ctx.Err() != nil:
 		return settings.Secret{}, context.Cause(ctx)
 	case err != nil:
-		return settings.Secret{}, explainError(err)
+		return settings.Secret{}, s.explainError(err)
 	}
 	return s.takeValue(answer.Secret)
 }
@@ -110,16 +117,16 @@ func (s *Secret) takeValue(secret azsecrets.Secret) (settings.Secret, error) {
 	if a := secret.Attributes; a != nil {
 		switch now := s.now(); {
 		case a.Enabled != nil && !*a.Enabled:
-			return settings.Secret{}, disabledError()
+			return settings.Secret{}, s.disabledError()
 		case a.Expires != nil && !now.Before(*a.Expires):
 			return settings.Secret{}, &Error{
-				Says: "the password in the vault has expired",
-				Do:   "store the password again with infra/password, or take the secret's expiry date away",
+				Says: "the " + s.thing + " in the vault has expired",
+				Do:   "store the " + s.thing + " again with infra/password, or take the secret's expiry date away",
 			}
 		case a.NotBefore != nil && now.Before(*a.NotBefore):
 			return settings.Secret{}, &Error{
-				Says: "the password in the vault is not valid yet",
-				Do:   "store the password again with infra/password, or take the secret's activation date away",
+				Says: "the " + s.thing + " in the vault is not valid yet",
+				Do:   "store the " + s.thing + " again with infra/password, or take the secret's activation date away",
 			}
 		}
 	}
@@ -127,11 +134,11 @@ func (s *Secret) takeValue(secret azsecrets.Secret) (settings.Secret, error) {
 	if secret.Value != nil {
 		text = *secret.Value
 	}
-	value, err := settings.ParsePassword(text)
+	value, err := s.parse(text)
 	if err != nil {
 		return settings.Secret{}, &Error{
-			Says: "the vault's secret can't be a password: it " + err.Error(),
-			Do:   "store the password again with infra/password",
+			Says: "the vault's secret can't be a " + s.thing + ": it " + err.Error(),
+			Do:   "store the " + s.thing + " again with infra/password",
 		}
 	}
 	return value, nil

@@ -19,6 +19,7 @@ import (
 	standin "o2archiver/local/vault"
 	"o2archiver/shared/pipetest"
 	"o2archiver/shared/retry"
+	"o2archiver/shared/settings"
 	"o2archiver/shared/signin"
 )
 
@@ -58,6 +59,12 @@ func (c *counted) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.inner.RoundTrip(r)
 }
 
+// config adds that the secret is the password at the site.
+func config(c Config) Config {
+	c.Thing, c.Setting, c.Parse = "password", "TELEMESSAGE_PASSWORD_SECRET", settings.ParsePassword
+	return c
+}
+
 // open returns a secret whose vault handler is, and the number of requests that it got.
 func open(t *testing.T, handler http.Handler, at string, credential azcore.TokenCredential) (*Secret, *counted) {
 	t.Helper()
@@ -68,7 +75,7 @@ func open(t *testing.T, handler http.Handler, at string, credential azcore.Token
 		t.Fatal(err)
 	}
 	through := &counted{t: t, inner: way}
-	s, err := Open(Config{Address: u, Credential: credential, HTTP: through})
+	s, err := Open(config(Config{Address: u, Credential: credential, HTTP: through}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +251,8 @@ func TestOutages(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				u, _ := url.Parse(address)
-				s, err := Open(Config{Address: u, Credential: bearer(reader), HTTP: &counted{t: t, inner: tt.way}})
+				s, err := Open(config(Config{Address: u, Credential: bearer(reader),
+					HTTP: &counted{t: t, inner: tt.way}}))
 				if err != nil {
 					t.Fatal(err)
 				}

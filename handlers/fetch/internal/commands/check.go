@@ -13,8 +13,8 @@ const linkTime = 30 * time.Second
 // Check checks one thing that the app needs.
 type Check struct {
 	Link string
-	// Try returns nil if the link works. It writes nothing that stays.
-	Try func(ctx context.Context) error
+	// Try returns nil if the link works, with what is worth showing beside that. It writes nothing that stays.
+	Try func(ctx context.Context) (string, error)
 	// Do returns what helps, for an error of Try.
 	Do func(err error) string
 }

@@ -6,13 +6,13 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
-	"o2archiver/handlers/fetch/internal/collector"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/control"
 	"o2archiver/shared/funchost"
@@ -27,17 +27,29 @@ const (
 	maxTries = 12
 )
 
-// Collector is what a turn needs of the collector.
-type Collector interface {
-	RunDue(ctx context.Context, command string, log *slog.Logger) (collector.Result, error)
-	Backfill(ctx context.Context, command string, wanted schedule.Range, log *slog.Logger) (collector.Result, error)
+// Intake is what a turn needs of the engine that gets the items. Both methods may be called again for the same command:
+// they continue it. An error that matches funchost.ErrBusy means that another instance is at work.
+type Intake interface {
+	// RunDue gets what is due.
+	RunDue(ctx context.Context, command string, log *slog.Logger) (Progress, error)
+	// Backfill gets a range of time again. An error that matches funchost.ErrInput means that it cannot.
+	Backfill(ctx context.Context, command string, wanted schedule.Range, log *slog.Logger) (Progress, error)
+}
+
+// Progress is how far a command is.
+type Progress struct {
+	Done, Of int    // windows, or ZIPs; Done is -1 if it is as before
+	Left     bool   // it has to be continued
+	Says     string // one sentence, for a turn without an error
+	Refused  string // one sentence if the credentials were refused
+	Paused   bool
 }
 
 // Options holds what a Runner works with.
 type Options struct {
-	Queue     *control.Queue
-	Collector Collector
-	Links     []Check // in the order in which they are shown
+	Queue  *control.Queue
+	Intake Intake
+	Links  []Check // in the order in which they are shown
 }
 
 // Runner carries out commands.
@@ -60,7 +72,7 @@ func (r *Runner) Turn(ctx context.Context, log *slog.Logger) (res Result, err er
 	tasks, err := r.opts.Queue.Pending(ctx)
 	failed := []error{err}
 	res.Commands = len(tasks)
-	refused := false // by the site: each further try in vain may bring the account closer to being locked
+	refused := "" // what is said of refused credentials: a further try may bring the account closer to being locked
 	for _, t := range tasks {
 		if ctx.Err() != nil {
 			break // nothing has been begun for it
@@ -70,10 +82,10 @@ func (r *Runner) Turn(ctx context.Context, log *slog.Logger) (res Result, err er
 			failed = append(failed, err)
 			continue
 		}
-		a := answer{state: control.Failed, says: refusedSays, done: t.Answer.Done, of: t.Answer.Of}
-		if t.Kind == control.Check || !refused {
+		a := answer{state: control.Failed, says: refused, done: t.Answer.Done, of: t.Answer.Of}
+		if t.Kind == control.Check || refused == "" {
 			a = r.carryOut(ctx, t, log)
-			refused = refused || a.refused
+			refused = cmp.Or(refused, a.refused)
 		}
 		switch {
 		case a.state == "":
@@ -98,11 +110,8 @@ type answer struct {
 	says     string
 	done, of int
 	links    []control.Link
-	refused  bool // the site refused the credentials
+	refused  string // what is said of refused credentials
 }
-
-const refusedSays = "the site refuses the user name or the password: set the password with infra/password; " +
-	"the next daily run then fetches what is due, and what this command planned"
 
 // carryOut works on one command.
 func (r *Runner) carryOut(ctx context.Context, t *control.Task, log *slog.Logger) answer {
@@ -114,43 +123,28 @@ func (r *Runner) carryOut(ctx context.Context, t *control.Task, log *slog.Logger
 		}
 		return answer{state: control.Done, says: control.SumUp(links), links: links}
 	case control.Run:
-		res, err := r.opts.Collector.RunDue(ctx, t.Name, log)
-		a := answer{done: res.Slices, of: res.Slices + res.Open}
-		if a = completeAnswer(ctx, t, a, res, err); a.says == "" {
-			a.state, a.says = control.Done, "everything is fetched up to "+res.Watermark.UTC().Format(time.RFC3339)
-			if res.Open > 0 {
-				a.state = ""
-			}
-		}
-		return a
+		p, err := r.opts.Intake.RunDue(ctx, t.Name, log)
+		return finishTurn(ctx, t, p, err)
 	default: // a backfill: the queue knows no other kind
-		wanted := schedule.Range{From: t.From, To: t.To}
-		res, err := r.opts.Collector.Backfill(ctx, t.Name, wanted, log)
-		a := answer{of: wanted.Windows()}
-		a.done = a.of - res.Open
+		p, err := r.opts.Intake.Backfill(ctx, t.Name, schedule.Range{From: t.From, To: t.To}, log)
 		if errors.Is(err, funchost.ErrInput) {
 			return answer{state: control.Refused, says: err.Error()}
 		}
-		if err != nil && res.Open == 0 { // its windows may not have been counted
-			a.done = t.Answer.Done
-		}
-		if a = completeAnswer(ctx, t, a, res, err); a.says == "" {
-			a.state, a.says = control.Done, "the range is fetched; import takes its batches up as they come"
-			if res.Open > 0 {
-				a.state = ""
-			}
-		}
-		return a
+		return finishTurn(ctx, t, p, err)
 	}
 }
 
-// completeAnswer completes the answer of a turn that did not succeed. It leaves says empty if the turn did.
-func completeAnswer(ctx context.Context, t *control.Task, a answer, res collector.Result, err error) answer {
+// finishTurn returns the answer of a turn.
+func finishTurn(ctx context.Context, t *control.Task, p Progress, err error) answer {
+	a := answer{done: p.Done, of: p.Of, refused: p.Refused}
+	if a.done < 0 {
+		a.done = t.Answer.Done
+	}
 	switch {
-	case res.Refused:
-		a.state, a.says, a.refused = control.Failed, refusedSays, true
+	case p.Refused != "":
+		a.state, a.says = control.Failed, p.Refused
 		return a
-	case res.Paused:
+	case p.Paused:
 		a.says = "fetch is paused: the command continues when it is started again"
 		t.Answer.Tries = 0
 		return a
@@ -162,8 +156,11 @@ func completeAnswer(ctx context.Context, t *control.Task, a answer, res collecto
 		a.says = "at work; the next turn continues"
 	case err != nil:
 		a.says = fmt.Sprintf("not finished, and tried again: %v", err)
-	default:
+	case !p.Left:
+		a.state, a.says = control.Done, p.Says
 		return a
+	default:
+		a.says = p.Says
 	}
 	if t.Answer.Tries >= maxTries+a.of {
 		a.state = control.Failed

@@ -82,7 +82,7 @@ func newOffice(t *testing.T, links []Check, turns ...turnResult) *office {
 	o.runner = New(Options{
 		Queue: control.NewQueue(control.Options{
 			App: "fetch", Commands: store.Commands(), Answers: store.Status(), Now: time.Now}),
-		Collector: o.script, Links: links,
+		Intake: OfSite(o.script), Links: links,
 	})
 	return o
 }
@@ -256,9 +256,9 @@ func TestCheck(t *testing.T) {
 		time.Sleep(10 * 365 * 24 * time.Hour)
 		help := func(err error) string { return "help against: " + err.Error() }
 		o := newOffice(t, []Check{
-			{"hangs", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, help},
-			{"fails", func(context.Context) error { return client.ErrCredentials }, help},
-			{"works", func(context.Context) error { return nil }, help},
+			{"hangs", func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }, help},
+			{"fails", func(context.Context) (string, error) { return "", client.ErrCredentials }, help},
+			{"works", func(context.Context) (string, error) { return "as it should", nil }, help},
 		})
 		name := o.ask(map[string]any{"kind": "check"})
 		o.turn()
@@ -271,7 +271,7 @@ func TestCheck(t *testing.T) {
 				Do: "help against: context deadline exceeded"},
 			{Link: "fails", State: control.LinkFailed, Says: "the TeleMessage site refuses the credentials",
 				Do: "help against: the TeleMessage site refuses the credentials"},
-			{Link: "works", State: control.LinkOK, Says: "works"},
+			{Link: "works", State: control.LinkOK, Says: "works; as it should"},
 		}
 		if diff := cmp.Diff(want, got.Links); diff != "" {
 			t.Errorf("links (-want +got):\n%s", diff)

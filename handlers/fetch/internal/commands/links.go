@@ -17,35 +17,24 @@ type Site interface {
 	Count(ctx context.Context, from, to time.Time) (total int64, known bool, err error)
 }
 
-// Links returns the checks of the vault, of the site and of the archive's storage. signIn reads the password from the
-// vault; it is nil if there is none. The site is asked for the number of items of one minute: the smallest request that
-// needs the password. Without the password it is not asked, because the site counts refused tries.
-func Links(signIn func(context.Context) error, site Site, store *archive.Store, now func() time.Time) []Check {
+// SiteLinks returns the checks of the vault, of the site and of the archive's storage. signIn reads the password from
+// the vault; it is nil if there is none. The site is asked for the number of items of one minute: the smallest request
+// that needs the password. Without the password it is not asked, because the site counts refused tries.
+func SiteLinks(signIn func(context.Context) error, site Site, store *archive.Store, now func() time.Time) []Check {
 	var links []Check
 	if signIn != nil {
-		links = append(links, Check{Link: "vault", Try: func(ctx context.Context) error {
-			err := signIn(ctx)
-			if e, ok := errors.AsType[*vault.Error](err); ok {
-				return vaultError{e}
-			}
-			return err
-		}, Do: func(err error) string {
-			if e, ok := errors.AsType[vaultError](err); ok {
-				return e.inner.Do
-			}
-			return "look at the vault's network settings and at the health of Key Vault in Azure, and check again"
-		}})
+		links = append(links, vaultLink(signIn))
 	}
 	return append(links, []Check{
 		{Link: "site",
-			Try: func(ctx context.Context) error {
+			Try: control.OnlyError(func(ctx context.Context) error {
 				if signIn != nil && signIn(ctx) != nil {
 					return fmt.Errorf("%w: the password can't be read from the vault", control.ErrNotTried)
 				}
 				to := now().UTC().Add(-time.Hour).Truncate(time.Minute)
 				_, _, err := site.Count(ctx, to.Add(-time.Minute), to)
 				return err
-			},
+			}),
 			Do: func(err error) string {
 				if errors.Is(err, control.ErrNotTried) {
 					return "do what helps the vault, and check again"
@@ -57,10 +46,24 @@ func Links(signIn func(context.Context) error, site Site, store *archive.Store, 
 				return "compare TELEMESSAGE_URL; ask the vendor whether the address EGRESS_ADDRESS of this deployment " +
 					"is on their list (docs/source-contract.md has the requests)"
 			}},
-		{Link: "storage",
-			Try: func(ctx context.Context) error { return checkStorage(ctx, store) },
-			Do:  control.HelpStorage},
+		storageLink(store),
 	}...)
+}
+
+// vaultLink returns the check of the vault.
+func vaultLink(signIn func(context.Context) error) Check {
+	return Check{Link: "vault", Try: control.OnlyError(func(ctx context.Context) error {
+		err := signIn(ctx)
+		if e, ok := errors.AsType[*vault.Error](err); ok {
+			return vaultError{e}
+		}
+		return err
+	}), Do: func(err error) string {
+		if e, ok := errors.AsType[vaultError](err); ok {
+			return e.inner.Do
+		}
+		return "look at the vault's network settings and at the health of Key Vault in Azure, and check again"
+	}}
 }
 
 // vaultError is what a vault's error says, without what to do: a link has a place of its own for that.
@@ -68,21 +71,28 @@ type vaultError struct{ inner *vault.Error }
 
 func (e vaultError) Error() string { return e.inner.Says }
 
-// checkStorage returns an error if a right is missing that fetch needs on the archive's containers.
-func checkStorage(ctx context.Context, store *archive.Store) error {
-	for _, c := range []struct {
-		container string
-		try       func(context.Context) error
-	}{
+// storageLink returns the check of the rights that fetch needs on the archive's containers. more are those that only
+// one intake needs.
+func storageLink(store *archive.Store, more ...containerCheck) Check {
+	all := append([]containerCheck{
 		{archive.SettingsContainer, store.Settings().CheckRead},
 		{archive.BatchesContainer, store.Batches().CheckRead},
 		{archive.BatchesContainer, store.Batches().CheckWrite},
 		{archive.MediaContainer, store.Media().CheckWrite},
 		{archive.CheckpointsContainer, store.Checkpoints().CheckWrite},
-	} {
-		if err := c.try(ctx); err != nil {
-			return fmt.Errorf("container %s: %w", c.container, err)
+	}, more...)
+	return Check{Link: "storage", Do: control.HelpStorage, Try: control.OnlyError(func(ctx context.Context) error {
+		for _, c := range all {
+			if err := c.try(ctx); err != nil {
+				return fmt.Errorf("container %s: %w", c.container, err)
+			}
 		}
-	}
-	return nil
+		return nil
+	})}
+}
+
+// containerCheck tries one right on one container.
+type containerCheck struct {
+	container string
+	try       func(context.Context) error
 }

@@ -49,7 +49,7 @@ func TestSiteIsNotTriedWithoutThePassword(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var site counter
-			r := New(Options{Links: Links(tt.signIn, &site, o.store, time.Now)})
+			r := New(Options{Links: SiteLinks(tt.signIn, &site, o.store, time.Now)})
 			got := r.check(t.Context())
 			if len(got) != len(tt.want)+1 || got[len(got)-1].Link != "storage" || site != tt.asked {
 				t.Fatalf("links %+v; the site was asked %d times", got, site)

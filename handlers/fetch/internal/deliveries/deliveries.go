@@ -95,6 +95,7 @@ type Result struct {
 	Received int    `json:"received"`
 	Records  int    `json:"records"`
 	Paused   bool   `json:"paused,omitempty"`
+	Refused  bool   `json:"refused,omitempty"` // the server refused the credentials; set by Run's caller
 }
 
 var (
@@ -130,6 +131,14 @@ type run struct {
 	began  time.Time               // when the current turn began
 	res    Result
 	failed []error
+}
+
+// ReadDays is Run that also reads the ZIPs named for some days, although they lie before Rules.From. A ZIP that was
+// read is not read again: its copy is in the archive, and its batches are a function of its bytes.
+func (d *Intake) ReadDays(ctx context.Context, days Days, log *slog.Logger) (Result, error) {
+	own := *d
+	own.Rules.Also = days
+	return own.Run(ctx, log)
 }
 
 // Run lists the store, plans the new ZIPs and works on the open ones. A ZIP that fails stays open for the next run and

@@ -159,7 +159,15 @@ type Listed struct {
 // Rules decide which files of a listing are planned.
 type Rules struct {
 	From        time.Time     // ZIPs named for days before are ignored; zero: none
+	Also        Days          // ZIPs named for these days are read although they lie before From
 	StableAfter time.Duration // age of a file that counts as complete at its first listing
+}
+
+// Days is a range of days by which ZIPs are named: from the day of From up to, but without, To. The zero Days has none.
+type Days struct{ From, To time.Time }
+
+func (d Days) has(day time.Time) bool {
+	return !day.Before(d.From.Truncate(24*time.Hour)) && day.Before(d.To)
 }
 
 // Plan plans the ZIPs of a listing that are complete and were not planned before, at most maxPlanned of them, in the
@@ -180,7 +188,7 @@ func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
 		case !ok:
 			l.Others++
 			continue
-		case !r.From.IsZero() && !name.Day.IsZero() && name.Day.Before(r.From):
+		case !r.From.IsZero() && !name.Day.IsZero() && name.Day.Before(r.From) && !r.Also.has(name.Day):
 			l.Ignored++
 			continue
 		}
@@ -216,14 +224,15 @@ func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
 	return l
 }
 
-// knownKeys returns the keys of all ZIPs that were planned.
+// knownKeys returns the keys of all ZIPs that were planned. One that was taken away is not among them: it is read when
+// it comes again.
 func (s *State) knownKeys() map[string]bool {
 	known := make(map[string]bool, len(s.Open)+len(s.Done))
 	for i := range s.Open {
 		known[s.Open[i].Key] = true
 	}
 	for i := range s.Done {
-		known[s.Done[i].Key] = true
+		known[s.Done[i].Key] = s.Done[i].Outcome != Gone
 	}
 	return known
 }

@@ -39,10 +39,10 @@ func NewChecker(o CheckOptions) *Checker { return &Checker{o} }
 func (c *Checker) Check(ctx context.Context, command, address string) []control.Link {
 	address = strings.ToLower(strings.TrimSpace(address))
 	links := []control.Link{
-		control.TryLink(ctx, "storage", linkTime, c.tryStorage, control.HelpStorage),
-		control.TryLink(ctx, "ledger", linkTime, func(ctx context.Context) error {
+		control.TryLink(ctx, "storage", linkTime, control.OnlyError(c.tryStorage), control.HelpStorage),
+		control.TryLink(ctx, "ledger", linkTime, control.OnlyError(func(ctx context.Context) error {
 			return c.tryLedger(ctx, command)
-		}, control.HelpStorage),
+		}), control.HelpStorage),
 	}
 	graph, directory, user := c.lookUp(ctx, address)
 	links = append(links, graph, directory)
@@ -50,9 +50,8 @@ func (c *Checker) Check(ctx context.Context, command, address string) []control.
 		links = append(links, control.Link{Link: "mailbox", State: control.LinkUnknown,
 			Says: "not tried, because the mailbox was not found", Do: "see the lines above"})
 	} else {
-		links = append(links, control.TryLink(ctx, "mailbox", linkTime, func(ctx context.Context) error {
-			return c.tryMailbox(ctx, command, address, user)
-		}, helpMailbox))
+		tryIt := func(ctx context.Context) error { return c.tryMailbox(ctx, command, address, user) }
+		links = append(links, control.TryLink(ctx, "mailbox", linkTime, control.OnlyError(tryIt), helpMailbox))
 	}
 	return append(links, c.events(ctx))
 }

@@ -19,7 +19,7 @@ func (s *Server) serverConfig(l *link) *ssh.ServerConfig {
 	allowed := func(method string) bool { return slices.Contains(s.o.Methods, method) }
 	checkPassword := func(c ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
 		s.countSignIn()
-		if l.happen(SignIn, 0) != nil || c.User() != s.o.User || string(password) != s.o.Password {
+		if l.happen(SignIn, 0) != nil || c.User() != s.o.User || string(password) != s.password() {
 			return nil, errRefused
 		}
 		return nil, nil
@@ -55,6 +55,19 @@ func (s *Server) serverConfig(l *link) *ssh.ServerConfig {
 	return config
 }
 
+// SetPassword changes the user's password.
+func (s *Server) SetPassword(password string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.o.Password = password
+}
+
+func (s *Server) password() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.o.Password
+}
+
 // question asks the questions, round by round. The password has to be among the answers.
 func (s *Server) question(l *link, c ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) error {
 	s.countSignIn()
@@ -76,7 +89,7 @@ func (s *Server) question(l *link, c ssh.ConnMetadata, ask ssh.KeyboardInteracti
 		if err != nil {
 			return err
 		}
-		right = right || slices.Contains(answers, s.o.Password)
+		right = right || slices.Contains(answers, s.password())
 	}
 	if !right || c.User() != s.o.User {
 		return errRefused

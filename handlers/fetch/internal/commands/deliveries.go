@@ -1,0 +1,50 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"o2archiver/handlers/fetch/internal/deliveries"
+	"o2archiver/handlers/fetch/internal/schedule"
+)
+
+// Deliveries is the engine that reads what is delivered. Result.Refused is set if the server refuses the credentials.
+type Deliveries interface {
+	Run(ctx context.Context, log *slog.Logger) (deliveries.Result, error)
+	ReadDays(ctx context.Context, days deliveries.Days, log *slog.Logger) (deliveries.Result, error)
+}
+
+// OfDeliveries returns the Intake of what is delivered.
+func OfDeliveries(d Deliveries) Intake { return delivered{d} }
+
+type delivered struct{ engine Deliveries }
+
+const serverRefused = "the SFTP server refuses the user name, the key or the password: infra/command check says more; " +
+	"the next daily run then reads what was delivered"
+
+// RunDue implements Intake.
+func (d delivered) RunDue(ctx context.Context, _ string, log *slog.Logger) (Progress, error) {
+	res, err := d.engine.Run(ctx, log)
+	return deliveryProgress(res), err
+}
+
+// Backfill implements Intake.
+func (d delivered) Backfill(ctx context.Context, _ string, wanted schedule.Range, log *slog.Logger) (Progress, error) {
+	res, err := d.engine.ReadDays(ctx, deliveries.Days{From: wanted.From, To: wanted.To}, log)
+	return deliveryProgress(res), err
+}
+
+func deliveryProgress(res deliveries.Result) Progress {
+	done := res.Read + res.Same + res.Others
+	p := Progress{Done: done, Of: done + res.Open, Left: res.Open+res.Listed.Later > 0, Paused: res.Paused,
+		Says: fmt.Sprintf("what was delivered is read: %d ZIPs now, with %d messages and calls; those that were read "+
+			"before are not read again", res.Read, res.Received)}
+	if p.Left {
+		p.Says = fmt.Sprintf("at work: %d ZIPs are left", res.Open+res.Listed.Later)
+	}
+	if res.Refused {
+		p.Refused = serverRefused
+	}
+	return p
+}

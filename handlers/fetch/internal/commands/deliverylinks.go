@@ -1,0 +1,175 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"o2archiver/handlers/fetch/internal/sftpserver"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/arrival"
+	"o2archiver/shared/control"
+	"o2archiver/shared/source/delivery/sftpstore"
+	"o2archiver/shared/vault"
+)
+
+// Store is what a check asks of the place to which the vendor delivers: the folder of a server or of the landing
+// container, as package arrival describes it.
+type Store interface {
+	List(ctx context.Context) ([]arrival.File, error)
+	Open(ctx context.Context, path string, offset int64) (io.ReadCloser, error)
+}
+
+// Server is what a check asks of an SFTP server.
+type Server interface {
+	SignIn(ctx context.Context) error
+	HostKey(ctx context.Context) (sftpstore.HostKey, error)
+}
+
+// ServerLinks returns the checks of the vault, if inVault says that there is one, of the SFTP server and of the
+// archive's storage. connect returns a server that nothing is known of, its folder, and what closes both.
+func ServerLinks(connect func() (Server, Store, func()), inVault bool, store *archive.Store) []Check {
+	var links []Check
+	if inVault {
+		links = append(links, vaultLink(func(ctx context.Context) error {
+			server, _, closeAll := connect()
+			defer closeAll()
+			return server.SignIn(ctx)
+		}))
+	}
+	return append(links, Check{Link: "server", Do: helpServer, Try: func(ctx context.Context) (string, error) {
+		server, folder, closeAll := connect()
+		defer closeAll()
+		if err := server.SignIn(ctx); err != nil {
+			if _, ok := errors.AsType[*vault.Error](err); ok {
+				return "", fmt.Errorf("%w: the credentials can't be read from the vault", control.ErrNotTried)
+			}
+			return "", err
+		}
+		key, err := server.HostKey(ctx)
+		if err != nil {
+			return "", serverError{err, key}
+		}
+		found, err := tryFolder(ctx, folder)
+		return fmt.Sprintf("host key %s %s; %s", key.Algorithm, key.Fingerprint, found), err
+	}}, deliveryStorageLink(store))
+}
+
+// LandingLinks returns the checks of the landing container and of the archive's storage.
+func LandingLinks(folder Store, store *archive.Store) []Check {
+	return []Check{
+		{Link: "landing", Try: func(ctx context.Context) (string, error) { return tryFolder(ctx, folder) },
+			Do: func(err error) string {
+				if errors.Is(err, archive.ErrNotFound) {
+					return "create the container landing in the account of DELIVERY_LANDING, or correct that setting"
+				}
+				return control.HelpStorage(err)
+			}},
+		deliveryStorageLink(store),
+	}
+}
+
+func deliveryStorageLink(store *archive.Store) Check {
+	return storageLink(store, containerCheck{archive.DeliveriesContainer, store.Deliveries().CheckRead},
+		containerCheck{archive.DeliveriesContainer, store.Deliveries().CheckWrite},
+		containerCheck{archive.StatusContainer, store.Status().CheckWrite})
+}
+
+// serverError is the error of a connection, with the key that the server showed, if it did.
+type serverError struct {
+	inner error
+	key   sftpstore.HostKey
+}
+
+func (e serverError) Error() string {
+	if e.key.Fingerprint == "" {
+		return e.inner.Error()
+	}
+	return fmt.Sprintf("%v; the server showed the host key %s %s", e.inner, e.key.Algorithm, e.key.Fingerprint)
+}
+
+func (e serverError) Unwrap() error { return e.inner }
+
+// helpServer returns what helps against an error of the SFTP server.
+func helpServer(err error) string {
+	shown, _ := errors.AsType[serverError](err)
+	switch {
+	case errors.Is(err, control.ErrNotTried):
+		return "do what helps the vault, and check again"
+	case errors.Is(err, sftpstore.ErrHostKey) && shown.key.Pin != "":
+		return "ask the server's operator for the fingerprint; only if it is the one shown here, set " +
+			"DELIVERY_SFTP_HOST_KEYS to: " + shown.key.Pin
+	case errors.Is(err, sftpstore.ErrHostKey):
+		return "ask the server's operator for its host key, and set DELIVERY_SFTP_HOST_KEYS"
+	case errors.Is(err, sftpstore.ErrCredentials):
+		return "compare DELIVERY_SFTP_USERNAME; ask the operator whether the public key is in place and which methods " +
+			"the server demands; do not try often, because the server may lock the account"
+	case errors.Is(err, sftpserver.ErrSecret):
+		return "store the password, or the private key and its passphrase, again (infra/password; on one machine the " +
+			"settings DELIVERY_SFTP_…)"
+	case errors.Is(err, sftpstore.ErrNotFound), errors.Is(err, sftpstore.ErrDenied):
+		return "compare DELIVERY_FOLDER; ask the operator whether the user may list the folder and read its files"
+	}
+	return "compare DELIVERY_SFTP_HOST; ask the operator whether the server lets the address EGRESS_ADDRESS of this " +
+		"deployment in"
+}
+
+// tryFolder lists the folder and reads the end of one ZIP, the smallest, and returns what it found. It reads no file
+// twice, and changes nothing.
+func tryFolder(ctx context.Context, folder Store) (string, error) {
+	files, err := folder.List(ctx)
+	if err != nil {
+		return "", err
+	}
+	var one arrival.File
+	for _, f := range files {
+		if f.Size > 0 && (one.Size == 0 || f.Size < one.Size) {
+			one = f
+		}
+	}
+	if one.Size == 0 {
+		return "the folder has no ZIP yet", nil
+	}
+	entries, whole, err := countEntries(ctx, folder, one)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%d ZIPs are listed, but the smallest cannot be read: %w", len(files), err)
+	case !whole:
+		return fmt.Sprintf("%d ZIPs are listed; the smallest has no directory at its end, so it is not whole yet",
+			len(files)), nil
+	}
+	return fmt.Sprintf("%d ZIPs are listed; the smallest was read, its directory has %d entries", len(files),
+		entries), nil
+}
+
+// The end of a ZIP, APPNOTE 4.3.16: a record of 22 bytes, and a comment of up to 65,535.
+const (
+	endOfZIP     = "PK\x05\x06"
+	endOfZIPSize = 22
+	maxComment   = 1<<16 - 1
+)
+
+// countEntries returns the number of entries that the directory of a ZIP states, and whether the file ends with a
+// directory.
+func countEntries(ctx context.Context, folder Store, f arrival.File) (entries int, whole bool, err error) {
+	file, err := folder.Open(ctx, f.Path, max(0, f.Size-endOfZIPSize-maxComment))
+	if err != nil {
+		return 0, false, err
+	}
+	defer file.Close()
+	tail, err := io.ReadAll(io.LimitReader(file, endOfZIPSize+maxComment+1))
+	if errors.Is(err, arrival.ErrChanged) {
+		return 0, false, nil // it is still being written
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	at := bytes.LastIndex(tail, []byte(endOfZIP))
+	if at < 0 || len(tail) < at+endOfZIPSize {
+		return 0, false, nil
+	}
+	return int(binary.LittleEndian.Uint16(tail[at+10:])), true, nil
+}
