@@ -10,11 +10,9 @@ import (
 	"o2archiver/shared/retry"
 )
 
-// progressName is the name of the document with the progress of the ZIP that is copied or read. It is written after
-// each batch, so it is small, and needs no lease: neither batches nor the blocks of a copy are ever changed, so it
-// stays true.
-const progressName = "delivery-progress.json"
-
+// savedProgress is the progress of the ZIP that is copied or read, in a document of its own. It is written after each
+// batch, so it is small, and needs no lease: neither batches nor the blocks of a copy are ever changed, so it stays
+// true.
 type savedProgress struct {
 	Key      string   `json:"key"`
 	Part     *Part    `json:"part,omitempty"`
@@ -26,18 +24,18 @@ type savedProgress struct {
 func (r *run) load(ctx context.Context) error {
 	var saved savedProgress
 	err := r.onStorage(ctx, func(ctx context.Context) error {
-		_, err := r.Checkpoints.GetLarge(ctx, StateName, r.state, maxState)
+		_, err := r.Checkpoints.GetLarge(ctx, r.form.state, r.state, maxState)
 		return err
 	})
 	if err != nil {
 		if errors.Is(err, archive.ErrContent) || errors.Is(err, archive.ErrTooLarge) {
 			r.log.Error("the state of the deliveries can't be read: nothing is read before its former version is restored",
-				"event", "fetch.deliveryStateUnreadable", "error", err.Error())
+				"event", "fetch.deliveryStateUnreadable", "error", r.form.state+": "+err.Error())
 		}
 		return fmt.Errorf("read the state of the deliveries: %w", err)
 	}
 	err = r.onStorage(ctx, func(ctx context.Context) error {
-		_, err := r.Checkpoints.Get(ctx, progressName, &saved)
+		_, err := r.Checkpoints.Get(ctx, r.form.progress, &saved)
 		return err
 	})
 	if err != nil && !errors.Is(err, archive.ErrNotFound) && !errors.Is(err, archive.ErrContent) {
@@ -62,7 +60,7 @@ func (r *run) load(ctx context.Context) error {
 // nothing may be.
 func (r *run) save(ctx context.Context) error {
 	err := r.onStorage(ctx, func(ctx context.Context) error {
-		_, err := r.Checkpoints.PutLarge(ctx, StateName, r.state, maxState, "*", r.lease)
+		_, err := r.Checkpoints.PutLarge(ctx, r.form.state, r.state, maxState, "*", r.lease)
 		return err
 	})
 	switch {
@@ -78,7 +76,7 @@ func (r *run) saveProgress(ctx context.Context, z *ZIP) error {
 	p := savedProgress{Key: z.Key, Part: z.Part, Anew: z.Anew, Progress: z.Progress}
 	p.Progress.Problems = maps.Clone(p.Progress.Problems)
 	err := r.onStorage(ctx, func(ctx context.Context) error {
-		_, err := r.Checkpoints.Put(ctx, progressName, p, "*", nil)
+		_, err := r.Checkpoints.Put(ctx, r.form.progress, p, "*", nil)
 		return err
 	})
 	if err != nil {

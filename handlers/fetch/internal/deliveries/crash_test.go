@@ -2,6 +2,8 @@ package deliveries
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,29 +23,47 @@ func delivered(t *testing.T) *world {
 // that did not die. The step keeps it short: between two batches are hundreds of writes of media.
 func TestKilledAtEveryWrite(t *testing.T) {
 	t.Parallel()
-	var want map[string]string
-	inBubble(t, func(t *testing.T) {
-		w := delivered(t)
-		w.run()
-		want = w.batches()
-	})
-	n, step := 0, 1
-	for more := true; more; n += step {
-		if n == 12 {
-			step = 13
+	killAtEveryWrite(t, delivered, 12, 13, 100)
+}
+
+// The same with ZIPs of the folder imports.
+func TestImportKilledAtEveryWrite(t *testing.T) {
+	t.Parallel()
+	killAtEveryWrite(t, func(t *testing.T) *world {
+		w := newImports(t)
+		for name, content := range threeZIPs(t) {
+			w.shelf.put(name, content, old)
 		}
-		if inBubble(t, func(t *testing.T) { more = killedAfter(t, n, want) }); t.Failed() {
+		return w
+	}, 7, 11, 30)
+}
+
+// killAtEveryWrite lets a process die after each of its first writes, and then after each one that is step further.
+func killAtEveryWrite(t *testing.T, build func(t *testing.T) *world, first, step, least int) {
+	t.Helper()
+	var want map[string]string
+	var outcomes []string
+	inBubble(t, func(t *testing.T) {
+		w := build(t)
+		w.run()
+		want, outcomes = w.batches(), slices.Sorted(slices.Values(strings.Fields(w.outcomes())))
+	})
+	n := 0
+	for more := true; more; n++ {
+		if n >= first {
+			n += step - 1
+		}
+		if inBubble(t, func(t *testing.T) { more = killedAfter(t, build(t), n, want, outcomes) }); t.Failed() {
 			t.Fatalf("killed after write %d", n)
 		}
 	}
-	if n < 100 {
+	if n < least {
 		t.Errorf("only %d writes", n)
 	}
 }
 
 // killedAfter reports whether there is more to see after the next write.
-func killedAfter(t *testing.T, n int, want map[string]string) bool {
-	w := delivered(t)
+func killedAfter(t *testing.T, w *world, n int, want map[string]string, outcomes []string) bool {
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
 	death := archivetest.DieAfter(n, archivetest.IsWrite, kill)
@@ -55,8 +75,8 @@ func killedAfter(t *testing.T, n int, want map[string]string) bool {
 	if diff := cmp.Diff(want, w.batches()); diff != "" {
 		t.Errorf("the batches differ (%d, want %d)", len(w.batches()), len(want))
 	}
-	if got := w.outcomes(); got != "complete incomplete" && got != "incomplete complete" {
-		t.Errorf("outcomes %q", got)
+	if got := slices.Sorted(slices.Values(strings.Fields(w.outcomes()))); !slices.Equal(got, outcomes) {
+		t.Errorf("outcomes %q, want %q", got, outcomes)
 	}
 	return death.Dead()
 }

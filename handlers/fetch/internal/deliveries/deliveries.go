@@ -1,6 +1,6 @@
 // Package deliveries is the intake of what a vendor delivers as ZIPs of e-mail messages (EML): it lists a store, copies
 // each new ZIP into the archive, reads it there, and writes its messages as batches, as package collector does with the
-// items of a site.
+// items of a site. A second Intake does so with the folder imports, for ZIPs of messages of other archives.
 //
 // The State is persisted under its lease. Each step may be repeated after a crash: a copy that exists is found, and the
 // batches of a ZIP are a function of its bytes and of its plan, so that a second attempt writes the same bytes under
@@ -62,6 +62,7 @@ type Options struct {
 // Intake reads what is delivered. Only the instance that holds the state's lease works at any time.
 type Intake struct {
 	Options
+	form     form
 	limits   workLimits
 	contents zipread.Limits
 }
@@ -80,7 +81,7 @@ type workLimits struct {
 
 // New returns an Intake. It makes no request.
 func New(o Options) *Intake {
-	return &Intake{Options: o, contents: zipread.DefaultLimits(), limits: workLimits{
+	return &Intake{Options: o, form: o.Rules.form(), contents: zipread.DefaultLimits(), limits: workLimits{
 		turn: 4 * time.Minute, read: 12 * time.Minute, copied: time.Minute, longest: 12 * time.Minute,
 		leastRate: 64 << 10, listing: 5 * time.Minute, lease: 5 * time.Minute, storage: 5 * time.Minute}}
 }
@@ -144,6 +145,7 @@ func (d *Intake) ReadDays(ctx context.Context, days Days, log *slog.Logger) (Res
 // Run lists the store, plans the new ZIPs and works on the open ones. A ZIP that fails stays open for the next run and
 // does not keep the others. It returns an error that matches funchost.ErrBusy if another instance is at work.
 func (d *Intake) Run(ctx context.Context, log *slog.Logger) (Result, error) {
+	log = log.With("intake", d.form.name)
 	ctx = retry.WithProgressLog(ctx, log)
 	r := &run{Intake: d, log: log, copied: map[string]int{}, turns: map[string]int{}, passed: map[string]bool{}}
 	for try := 1; ; try++ {

@@ -18,6 +18,9 @@ import (
 // ReportsFolder is the folder of the reports within the container status. The name of a report is that of its run.
 const ReportsFolder = "deliveries/"
 
+// ImportReportsFolder is the folder of the reports about ZIPs of the folder imports.
+const ImportReportsFolder = "imports/"
+
 // Report is what became of a ZIP. It has counts and reasons, and no name that stood in the ZIP.
 type Report struct {
 	Version  int       `json:"v"` // 1
@@ -27,6 +30,7 @@ type Report struct {
 	Size     int64     `json:"size"`
 	Day      time.Time `json:"day,omitzero"` // in its name
 	Number   int64     `json:"number"`
+	Import   *Import   `json:"import,omitempty"` // settings with which a ZIP of the folder imports was read
 	Outcome  string    `json:"outcome"`
 	Reasons  []string  `json:"reasons,omitempty"`
 	Finished time.Time `json:"finished"`
@@ -46,14 +50,15 @@ type Report struct {
 // maxLists is the number of manifests in one ZIP that are read.
 const maxLists = 10
 
-// finish judges the ZIP by the vendor's rules, and writes its report and then the run's manifest.
+// finish judges the ZIP, a delivery of the vendor's by the vendor's rules, and writes its report and then the run's
+// manifest.
 func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string, err error) {
 	report, err := r.judge(ctx)
 	if err != nil {
 		return "", err
 	}
 	err = r.onStorage(ctx, func(ctx context.Context) error {
-		_, err := r.Reports.Put(ctx, ReportsFolder+r.z.Folder+".json", report, "*", nil)
+		_, err := r.Reports.Put(ctx, r.form.reports+r.z.Folder+".json", report, "*", nil)
 		return err
 	})
 	if err != nil {
@@ -64,7 +69,7 @@ func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string,
 		from = r.z.Planned.UTC().Truncate(dayLength)
 	}
 	m := archive.Manifest{
-		Version: 1, Kind: "delivery", From: from, To: from.Add(dayLength), Started: r.z.Planned,
+		Version: 1, Kind: r.form.manifest, From: from, To: from.Add(dayLength), Started: r.z.Planned,
 		Finished: r.Now().UTC(), Received: p.Received, Records: p.Records, Derived: p.Derived,
 		SourceTotal: report.Counted,
 	}
@@ -79,8 +84,7 @@ func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string,
 	log.Info("delivery read", "event", "fetch.deliveryRead", "outcome", report.Outcome, "bytes", r.z.Size,
 		"received", p.Received, "records", p.Records, "quarantined", p.Quarantined, "batches", batches)
 	if report.Outcome == Incomplete {
-		log.Error("a delivery is not what its manifest states; what is there was read",
-			"event", "fetch.deliveryIncomplete", "reasons", strings.Join(report.Reasons, "; "),
+		log.Error(r.form.incomplete, "event", "fetch.deliveryIncomplete", "reasons", strings.Join(report.Reasons, "; "),
 			"received", p.Received, "quarantined", p.Quarantined)
 	}
 	if staged != p.Received {
@@ -90,15 +94,41 @@ func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string,
 	return report.Outcome, nil
 }
 
-// judge reads the manifests of the ZIP and returns its report.
+// judge returns the report of the ZIP.
 func (r *reading) judge(ctx context.Context) (Report, error) {
+	z, p := r.z, r.z.Progress
+	report := Report{Version: 1, Run: z.Folder, Copy: z.CopyName(), SHA256: z.SHA256, Size: z.Size, Day: z.Day,
+		Number: z.Number, Import: z.Import, Finished: r.Now().UTC(), Messages: p.Received, Quarantined: p.Quarantined}
+	for _, e := range r.zip.Entries {
+		switch {
+		case e.Twice:
+			report.Twice++
+		case e.Kind == zipread.Message && e.Problem == zipread.UnsafeName:
+			report.Unsafe++
+		}
+	}
+	if z.Import != nil {
+		report.Others, report.Reasons = judgeImport(r.zip.Entries)
+	} else if err := r.judgeDelivery(ctx, &report); err != nil {
+		return report, err
+	}
+	for _, problem := range slices.Sorted(maps.Keys(p.Problems)) {
+		report.Reasons = append(report.Reasons, fmt.Sprintf("messages that can't be read: %d, of each: %s",
+			p.Problems[problem], problem))
+	}
+	report.Outcome = Complete
+	if len(report.Reasons) > 0 {
+		report.Outcome = Incomplete
+	}
+	return report, nil
+}
+
+// judgeDelivery reads the manifests of the ZIP and compares its entries with them.
+func (r *reading) judgeDelivery(ctx context.Context, report *Report) error {
 	names := make(map[string]bool, len(r.zip.Entries))
 	for _, e := range r.zip.Entries {
 		names[e.Name] = true
 	}
-	z, p := r.z, r.z.Progress
-	report := Report{Version: 1, Run: z.Folder, Copy: z.CopyName(), SHA256: z.SHA256, Size: z.Size, Day: z.Day,
-		Number: z.Number, Finished: r.Now().UTC(), Messages: p.Received, Quarantined: p.Quarantined}
 	files := make([]delivery.File, 0, len(r.zip.Entries))
 	var lists []*delivery.ListManifest
 	unread, found := 0, 0
@@ -106,12 +136,6 @@ func (r *reading) judge(ctx context.Context) (Report, error) {
 		files = append(files, delivery.File{Name: e.Name, Message: e.Kind == zipread.Message,
 			Manifest: e.Kind == zipread.Manifest, Empty: e.Size == 0, Twice: e.Twice,
 			Folder: e.Problem == zipread.Folder})
-		switch {
-		case e.Twice:
-			report.Twice++
-		case e.Kind == zipread.Message && e.Problem == zipread.UnsafeName:
-			report.Unsafe++
-		}
 		switch {
 		case e.Kind == zipread.Other && e.Problem != zipread.Folder:
 			report.Others++
@@ -121,7 +145,7 @@ func (r *reading) judge(ctx context.Context) (Report, error) {
 			}
 			list, problem, err := r.readList(ctx, e, names)
 			if err != nil {
-				return report, fmt.Errorf("read the manifest of a delivery: %w", err)
+				return fmt.Errorf("read the manifest of a delivery: %w", err)
 			}
 			if problem != "" {
 				unread++
@@ -143,15 +167,7 @@ func (r *reading) judge(ctx context.Context) (Report, error) {
 	if found > maxLists {
 		report.Reasons = append(report.Reasons, fmt.Sprintf("%d manifests are more than are read", found))
 	}
-	for _, problem := range slices.Sorted(maps.Keys(p.Problems)) {
-		report.Reasons = append(report.Reasons, fmt.Sprintf("messages that can't be read: %d, of each: %s",
-			p.Problems[problem], problem))
-	}
-	report.Outcome = Complete
-	if len(report.Reasons) > 0 {
-		report.Outcome = Incomplete
-	}
-	return report, nil
+	return nil
 }
 
 // countOf returns the number of messages that the manifests of a ZIP state, nil if one of them states none, or several.

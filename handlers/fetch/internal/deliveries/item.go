@@ -72,7 +72,8 @@ func (r *reading) describeMessage(ctx context.Context, e zipread.Entry, at int) 
 		return item{err: err}
 	}
 	if problem != "" {
-		entry = record.Entry{Version: 1, Fault: "the message can't be read from its ZIP: " + string(problem)}
+		entry = record.Entry{Version: 1, Source: r.z.messageOptions().Source,
+			Fault: "the message can't be read from its ZIP: " + string(problem)}
 	}
 	entry.Until = r.z.Planned
 	return item{entry: entry, problem: problem}
@@ -92,13 +93,12 @@ func (r *reading) storeMessage(ctx context.Context, e zipread.Entry) (record.Ent
 		if buffer != nil {
 			in = io.TeeReader(in, buffer)
 		}
-		entry, err = delivery.Describe(in, delivery.Options{Store: func(p delivery.Part, in io.Reader) (
-			record.Media, error) {
+		entry, err = r.describe(in, func(p delivery.Part, in io.Reader) (record.Media, error) {
 			sum := sha256.New()
 			size, err := io.Copy(sum, in)
 			hashes[p.Ordinal] = hex.EncodeToString(sum.Sum(nil))
 			return record.Media{SHA256: hashes[p.Ordinal], Size: size}, err
-		}})
+		})
 		return err
 	})
 	switch {
@@ -131,12 +131,11 @@ func (r *reading) storeMessage(ctx context.Context, e zipread.Entry) (record.Ent
 	if err == nil && len(hashes) > 0 {
 		err = r.onStorage(ctx, func(ctx context.Context) error {
 			return again(func(in io.Reader) (err error) {
-				entry, err = delivery.Describe(in, delivery.Options{Store: func(p delivery.Part, in io.Reader) (
-					record.Media, error) {
+				entry, err = r.describe(in, func(p delivery.Part, in io.Reader) (record.Media, error) {
 					counted := &countingReader{r: in}
 					err := r.putMedia(ctx, hashes[p.Ordinal], counted)
 					return record.Media{SHA256: hashes[p.Ordinal], Size: counted.n, Day: r.day}, err
-				}})
+				})
 				return err
 			})
 		})
@@ -146,6 +145,14 @@ func (r *reading) storeMessage(ctx context.Context, e zipread.Entry) (record.Ent
 	}
 	entry.RawBlob = raw.Blob()
 	return entry, "", nil
+}
+
+// describe makes the entry of a message, with store for its parts.
+func (r *reading) describe(eml io.Reader, store func(delivery.Part, io.Reader) (record.Media, error)) (
+	record.Entry, error) {
+	o := r.z.messageOptions()
+	o.Store = store
+	return delivery.Describe(eml, o)
 }
 
 // putMedia stores what in has under its hash, and reads in to its end even if it is stored already.

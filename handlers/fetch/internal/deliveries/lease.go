@@ -41,7 +41,7 @@ func (d *Intake) acquireLease(ctx context.Context) (*archive.Lease, error) {
 	var lease *archive.Lease
 	var held time.Time // when another instance was first seen to hold the lease
 	err := retry.Do(ctx, func(ctx context.Context) (err error) {
-		lease, err = d.Checkpoints.Lease(ctx, StateName)
+		lease, err = d.Checkpoints.Lease(ctx, d.form.state)
 		if errors.Is(err, archive.ErrLeased) {
 			if held = cmp.Or(held, time.Now()); time.Since(held) < d.limits.lease {
 				return retry.After(err, 0)

@@ -26,6 +26,13 @@ func (r *run) plan(ctx context.Context) error {
 			"others", r.res.Listed.Others, "ignored", r.res.Listed.Ignored, "waiting", r.res.Listed.Waiting,
 			"planned", r.res.Listed.Planned, "later", r.res.Listed.Later)
 		r.noteAbsent(files, now)
+		if n := r.res.Listed.Misplaced; n > 0 {
+			r.log.Error("ZIPs of the vendor's are in the folder imports and are not read: move them to the folder of "+
+				"the vendor's deliveries", "event", "fetch.deliveryMisplaced", "zips", n)
+		}
+		if r.Rules.Import != nil {
+			break
+		}
 		for _, gap := range r.state.NoteGaps(now) {
 			r.log.Error("file numbers of a day are missing: ask the vendor to send them again",
 				"event", "fetch.deliveryGap", "day", gap.Day.Format(time.DateOnly), "missing", gap.Missing)
@@ -53,7 +60,7 @@ func (r *run) list(ctx context.Context) ([]arrival.File, error) {
 	}
 	r.files = make(map[string]arrival.File, len(files))
 	for _, f := range files {
-		r.files[keyOf(f)] = f
+		r.files[r.Rules.keyOf(f)] = f
 	}
 	return files, nil
 }
@@ -85,8 +92,7 @@ func (r *run) noteAbsent(files []arrival.File, now time.Time) {
 		case now.Sub(z.Gone) < settled:
 			r.passed[z.Key] = true
 		default:
-			log.Error("a ZIP was taken away before it was copied: ask the vendor to send it again",
-				"event", "fetch.deliveryGone")
+			log.Error("a ZIP was taken away before it was copied: "+r.form.again, "event", "fetch.deliveryGone")
 			r.state.Finish(i, Gone)
 			r.res.Others++
 			i--

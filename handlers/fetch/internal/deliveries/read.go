@@ -75,8 +75,8 @@ func (r *run) readZIP(ctx context.Context, z *ZIP, log *slog.Logger) (outcome st
 
 // giveUp reports a ZIP that cannot be opened, for good, and returns its outcome.
 func (r *run) giveUp(z *ZIP, err error, log *slog.Logger) string {
-	log.Error("a ZIP can't be opened: it is kept as it is and not read; ask the vendor to send it again",
-		"event", "fetch.deliveryBroken", "bytes", z.Size, "error", err.Error())
+	log.Error("a ZIP can't be opened: it is kept as it is and not read; "+r.form.again, "event", "fetch.deliveryBroken",
+		"bytes", z.Size, "error", err.Error())
 	return Broken
 }
 

@@ -18,6 +18,9 @@ import (
 // checkpoints.
 const StateName = "delivery.json"
 
+// ImportsStateName is the name of the document with the State of the folder imports.
+const ImportsStateName = "imports.json"
+
 // State is what is kept from one run to the next. It has neither the names of ZIPs nor anything of their content, and
 // no field for the state of a process. It is written only under its lease.
 type State struct {
@@ -48,6 +51,7 @@ type ZIP struct {
 	Number  int64     `json:"number"`
 	Size    int64     `json:"size"`
 	Planned time.Time `json:"planned"`
+	Import  *Import   `json:"import,omitempty"` // nil: a delivery of the vendor's
 
 	Part   *Part     `json:"part,omitempty"`   // what is copied of it so far; nil: nothing, or all of it
 	Anew   int       `json:"anew,omitempty"`   // parts that were discarded
@@ -115,7 +119,6 @@ const (
 	quietEvery = 24 * time.Hour // between two reports that no ZIP comes
 	dayForm    = "2006/01/02"   // of a folder
 	dayLength  = 24 * time.Hour // of the window of a ZIP
-	runPrefix  = "delivery"     // of the name of a run
 	noDay      = "undated"      // in the name of the run of a ZIP without a day
 	dateForm   = "20060102"     // in the name of a run
 	copyDigits = 32             // hex digits of a key
@@ -123,8 +126,8 @@ const (
 )
 
 // keyOf returns the key of a listed file: the same for two listings that describe the same content.
-func keyOf(f arrival.File) string {
-	return shortHash(f.Path + "\x00" + strconv.FormatInt(f.Size, 10) + "\x00" +
+func (r Rules) keyOf(f arrival.File) string {
+	return shortHash(r.form().keys + f.Path + "\x00" + strconv.FormatInt(f.Size, 10) + "\x00" +
 		f.ModTime.UTC().Format(time.RFC3339Nano))
 }
 
@@ -137,21 +140,31 @@ func shortHash(s string) string {
 func (z *ZIP) CopyName() string { return z.Planned.UTC().Format(dayForm) + "/" + z.Key }
 
 // newZIP returns the plan for a listed file.
-func newZIP(f arrival.File, name delivery.Name, now time.Time) ZIP {
-	key, day := keyOf(f), noDay
-	if !name.Day.IsZero() {
-		day = name.Day.Format(dateForm)
+func (r Rules) newZIP(f arrival.File, name delivery.Name, now time.Time) ZIP {
+	z := ZIP{Key: r.keyOf(f), Place: shortHash(f.Path), Size: f.Size, Planned: now.UTC(),
+		Folder: now.UTC().Format(dayForm) + "/" + r.form().run}
+	if r.Import != nil {
+		settings := *r.Import
+		z.Import = &settings
+	} else {
+		day := noDay
+		if !name.Day.IsZero() {
+			day = name.Day.Format(dateForm)
+		}
+		z.Day, z.Number = name.Day, name.Number
+		z.Folder += fmt.Sprintf("-%s-%d", day, name.Number)
 	}
-	return ZIP{Key: key, Place: shortHash(f.Path), Day: name.Day, Number: name.Number, Size: f.Size, Planned: now.UTC(),
-		Folder: fmt.Sprintf("%s/%s-%s-%d-%s", now.UTC().Format(dayForm), runPrefix, day, name.Number, key[:runDigits])}
+	z.Folder += "-" + z.Key[:runDigits]
+	return z
 }
 
 // Listed is what a listing showed.
 type Listed struct {
-	Deliveries int `json:"deliveries"` // files with a name of the vendor's form
-	Others     int `json:"others"`     // files with another name, which are never read
-	Ignored    int `json:"ignored"`    // ZIPs of days before the first one to be read
-	Waiting    int `json:"waiting"`    // ZIPs that may still be uploaded
+	Deliveries int `json:"deliveries"`          // files whose names are those of ZIPs to be read
+	Others     int `json:"others"`              // files with another name, which are never read
+	Misplaced  int `json:"misplaced,omitempty"` // ZIPs of the vendor's in the folder imports, which are never read
+	Ignored    int `json:"ignored"`             // ZIPs of days before the first one to be read
+	Waiting    int `json:"waiting"`             // ZIPs that may still be uploaded
 	Planned    int `json:"planned"`
 	Later      int `json:"later"` // ZIPs that are left to a later run
 }
@@ -161,6 +174,7 @@ type Rules struct {
 	From        time.Time     // ZIPs named for days before are ignored; zero: none
 	Also        Days          // ZIPs named for these days are read although they lie before From
 	StableAfter time.Duration // age of a file that counts as complete at its first listing
+	Import      *Import       // not nil: the folder is imports, and these are the settings of what is planned
 }
 
 // Days is a range of days by which ZIPs are named: from the day of From up to, but without, To. The zero Days has none.
@@ -183,8 +197,11 @@ func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
 		s.Began = now.UTC()
 	}
 	for _, f := range files {
-		name, ok := delivery.ParseName(f.Path)
+		name, ok, misplaced := r.parseName(f.Path)
 		switch {
+		case misplaced:
+			l.Misplaced++
+			continue
 		case !ok:
 			l.Others++
 			continue
@@ -193,7 +210,7 @@ func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
 			continue
 		}
 		l.Deliveries++
-		key := keyOf(f)
+		key := r.keyOf(f)
 		if known[key] {
 			continue
 		}
@@ -208,7 +225,7 @@ func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
 			l.Later++
 		default:
 			known[key] = true
-			s.Open = append(s.Open, newZIP(f, name, now))
+			s.Open = append(s.Open, r.newZIP(f, name, now))
 			if s.Lowest == 0 || name.Number+1 < s.Lowest {
 				s.Lowest = name.Number + 1
 			}

@@ -86,7 +86,7 @@ func (w *world) run() Result {
 
 func (w *world) state() (s State) {
 	w.t.Helper()
-	if _, err := w.Store.Checkpoints().Get(context.Background(), StateName, &s); err != nil {
+	if _, err := w.Store.Checkpoints().Get(context.Background(), w.rules.form().state, &s); err != nil {
 		w.t.Fatal(err)
 	}
 	return s
@@ -169,7 +169,7 @@ func keysOf(m map[string]string) func(func(string) bool) {
 // report returns the report of the only run.
 func (w *world) report(folder string) (r Report) {
 	w.t.Helper()
-	if _, err := w.Store.Status().Get(context.Background(), ReportsFolder+folder+".json", &r); err != nil {
+	if _, err := w.Store.Status().Get(context.Background(), w.rules.form().reports+folder+".json", &r); err != nil {
 		w.t.Fatal(err)
 	}
 	return r

@@ -69,9 +69,9 @@ const (
 
 	// These are found when the entry is read.
 	Broken    Problem = "it is damaged: its content and its checksum or size differ, or it cannot be decompressed"
-	TooLarge  Problem = "it is larger than a file of a delivery may be"
+	TooLarge  Problem = "it is larger than a file of a delivery may be, 64 MiB"
 	Bomb      Problem = "it expands to many times its size, as no message does"
-	OverTotal Problem = "all files of the ZIP together are larger than a delivery may be"
+	OverTotal Problem = "all files of the ZIP together are larger than a delivery may be, 4 GiB"
 )
 
 // Entry is one entry of a ZIP.
@@ -145,6 +145,13 @@ func kindOf(name string) Kind {
 		return Manifest
 	}
 	return Other
+}
+
+// IsSystemFile reports whether an entry of this name is one that macOS or Windows put beside a person's files.
+func IsSystemFile(name string) bool {
+	base := record.LowerASCII(path.Base(name))
+	return strings.HasPrefix(name, "__MACOSX/") || strings.HasPrefix(base, "._") || base == ".ds_store" ||
+		base == "thumbs.db" || base == "desktop.ini"
 }
 
 // problemOf returns the problem of an entry that its header shows.
