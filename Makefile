@@ -21,6 +21,7 @@ LONG = \
 	TestAttachmentIsResumed@./handlers/fetch/internal/collector \
 	TestCheckpointCanBeRead@./handlers/fetch/internal/collector \
 	TestKilledAtEveryWrite@./handlers/fetch/internal/collector \
+	TestEveryCallOfADelivery@./handlers/fetch/internal/deliveries \
 	TestFirstRecordWins@./handlers/import \
 	TestHostileLengthIsArchived@./handlers/import \
 	TestStoppedProcess@./handlers/import

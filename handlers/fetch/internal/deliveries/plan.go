@@ -12,6 +12,7 @@ import (
 // ZIPs that are in the archive: of the others nothing is known then.
 func (r *run) plan(ctx context.Context) error {
 	now := r.Now()
+	r.state.Begin(now)
 	files, err := r.list(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -37,10 +38,10 @@ func (r *run) plan(ctx context.Context) error {
 			r.log.Error("file numbers of a day are missing: ask the vendor to send them again",
 				"event", "fetch.deliveryGap", "day", gap.Day.Format(time.DateOnly), "missing", gap.Missing)
 		}
-		if r.state.IsQuiet(now) {
-			r.log.Error("no new delivery has come for 26 hours: ask the vendor, and look at the server's log",
-				"event", "fetch.noDelivery", "last", r.state.Newest)
-		}
+	}
+	if r.state.IsQuiet(now) {
+		r.log.Error("no new delivery has been seen for 26 hours: look at the server and its log, and ask the vendor",
+			"event", "fetch.noDelivery", "last", r.state.Newest, "listed", err == nil)
 	}
 	return r.save(ctx)
 }

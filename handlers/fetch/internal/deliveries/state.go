@@ -184,6 +184,13 @@ func (d Days) has(day time.Time) bool {
 	return !day.Before(d.From.Truncate(24*time.Hour)) && day.Before(d.To)
 }
 
+// Begin notes the first run.
+func (s *State) Begin(now time.Time) {
+	if s.Began.IsZero() {
+		s.Began = now.UTC()
+	}
+}
+
 // Plan plans the ZIPs of a listing that are complete and were not planned before, at most maxPlanned of them, in the
 // order of the listing. It MUST NOT be called with a listing that failed.
 func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
@@ -193,9 +200,7 @@ func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
 		since[seen.Key] = seen.Since
 	}
 	s.Seen = nil
-	if s.Began.IsZero() {
-		s.Began = now.UTC()
-	}
+	s.Begin(now)
 	for _, f := range files {
 		name, ok, misplaced := r.parseName(f.Path)
 		switch {

@@ -34,6 +34,7 @@ type world struct {
 	t      *testing.T
 	clock  *archivetest.Clock
 	shelf  *shelf
+	store  Store // the shelf
 	paused func() bool
 	rules  Rules
 }
@@ -42,6 +43,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{World: fetchtest.NewWorld(t), t: t, clock: archivetest.NewClock(start),
 		shelf: &shelf{files: map[string]shelved{}}, rules: Rules{StableAfter: 10 * time.Minute}}
+	w.store = w.shelf
 	w.Secret("TeleMessage_", "7700900", "contoso", "confidential", ".eml")
 	return w
 }
@@ -57,7 +59,7 @@ func inBubble(t *testing.T, test func(t *testing.T)) {
 }
 
 func (w *world) intake(s *archive.Store) *Intake {
-	return New(Options{Store: w.shelf, Deliveries: s.Deliveries(), Batches: s.Batches(), Media: s.Media(),
+	return New(Options{Store: w.store, Deliveries: s.Deliveries(), Batches: s.Batches(), Media: s.Media(),
 		Checkpoints: s.Checkpoints(), Reports: s.Status(), Pause: w, Rules: w.rules, Now: w.clock.Now})
 }
 

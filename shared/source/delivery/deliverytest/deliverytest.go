@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,6 +56,7 @@ type Fault struct {
 	Phase Phase
 	Kind  Kind
 	After int64
+	Skip  int // how often it does not happen before
 	Times int // how often; 0 means once
 }
 
@@ -118,6 +120,12 @@ func New(o Options) *Server {
 	return &Server{o: o, done: make(chan struct{}), files: map[string]File{}}
 }
 
+// Key is a private key of a server.
+type Key = ssh.Signer
+
+// PinOf returns the public half of a key as a setting pins it: the algorithm and base64.
+func PinOf(k Key) string { return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.PublicKey()))) }
+
 // NewKey returns a new key: ed25519, ecdsa or rsa.
 func NewKey(kind string) ssh.Signer {
 	var key any
@@ -173,6 +181,13 @@ func (s *Server) Fail(f Fault) {
 	defer s.mu.Unlock()
 	f.Times = max(f.Times, 1)
 	s.faults = append(s.faults, &f)
+}
+
+// Heal removes all faults.
+func (s *Server) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
 }
 
 // Counts returns what the server has seen.
@@ -244,6 +259,10 @@ func (l *link) happen(phase Phase, at int64) error {
 	var due *Fault
 	for _, f := range s.faults {
 		if f.Phase == phase && f.Times > 0 && at >= f.After {
+			if f.Skip > 0 {
+				f.Skip--
+				continue
+			}
 			f.Times--
 			due = f
 			break
