@@ -21,7 +21,9 @@ type SFTP struct {
 	Password   StoredSecret
 	Key        StoredSecret // private keys
 	Passphrase StoredSecret // of the private keys
-	HostKeys   string       // as the setting has them; "": none is pinned yet, and only a check connects
+	// ConcurrentReads lets several requests for parts of a file be under way at the same time.
+	ConcurrentReads bool
+	HostKeys        string // as the setting has them; "": none is pinned yet, and only a check connects
 }
 
 // Landing is the storage account of the landing container: one of the two is set.
@@ -39,7 +41,7 @@ func DeliveryConfig(r *Reader) Delivery {
 		Password:   storedSecret(r, sftpPassword, sftpPasswordSecret),
 		Key:        storedSecret(r, sftpKey, sftpKeySecret),
 		Passphrase: storedSecret(r, sftpPassphrase, sftpPassphraseSecret),
-		HostKeys:   r.String(sftpHostKeys)}
+		HostKeys:   r.String(sftpHostKeys), ConcurrentReads: r.Bool(sftpConcurrent)}
 	account := Landing{ConnectionString: r.Secret(landing), BlobURL: r.URL(landingBlob)}
 	if len(r.problems) > before {
 		return d

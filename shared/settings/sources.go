@@ -99,6 +99,12 @@ func sourceSettings() []Setting {
 			Meaning: "the keys by which the SFTP server is recognized, at most 16. Without one nothing is read; the command `check` shows the server's key",
 		},
 		{
+			Name: sftpConcurrent, Source: Deliveries, Apps: fetch, Default: "false", kind: truth,
+			Form:    "true or false",
+			Example: "true",
+			Meaning: "whether several requests for parts of a ZIP are under way at the same time, which is faster on a long line. Some servers hand a file out in order and once, as a message of a queue: they refuse it, or lose the file",
+		},
+		{
 			Name: landing, Source: Deliveries, Apps: fetch, kind: secret, check: checkBlobConnection,
 			Form:    "a connection string, spelt out",
 			Example: "DefaultEndpointsProtocol=https;AccountName=contosolanding;AccountKey=bm90LWEta2V5",

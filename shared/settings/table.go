@@ -27,6 +27,7 @@ const (
 	sftpPassphrase       = "DELIVERY_SFTP_KEY_PASSPHRASE"
 	sftpPassphraseSecret = sftpPassphrase + "_SECRET"
 	sftpHostKeys         = "DELIVERY_SFTP_HOST_KEYS"
+	sftpConcurrent       = "DELIVERY_SFTP_CONCURRENT_READS"
 	deliveryFolder       = "DELIVERY_FOLDER"
 	stableAfter          = "DELIVERY_STABLE_AFTER"
 	landing              = "DELIVERY_LANDING"

@@ -34,6 +34,7 @@ type Config struct {
 	Password   Secret
 	Key        Secret
 	Passphrase Secret
+	Concurrent bool // sftpstore.Config.ConcurrentReads
 
 	// Dial connects to an address; nil means a net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -149,6 +150,7 @@ func (s *Server) store(ctx context.Context, folder string, accept func(string) b
 	store, err := sftpstore.New(sftpstore.Config{
 		Host: s.config.Host, Username: s.config.Username, HostKeys: s.config.HostKeys, Folder: folder,
 		Password: s.secrets.password, Key: s.secrets.key, KeyPassphrase: s.secrets.passphrase,
+		ConcurrentReads: s.config.Concurrent,
 	}, sftpstore.Options{Dial: s.config.Dial, Accept: accept})
 	if err != nil {
 		return nil, secrets{}, fmt.Errorf("%w: %w", ErrSecret, err)

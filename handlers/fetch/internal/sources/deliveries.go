@@ -63,7 +63,8 @@ func newDeliveryRuns(c settings.Delivery, s Services) (*deliveryRuns, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DELIVERY_SFTP_HOST_KEYS: %w", err)
 	}
-	d.server = &sftpserver.Config{Host: server.Host, Username: server.Username, HostKeys: keys}
+	d.server = &sftpserver.Config{Host: server.Host, Username: server.Username, HostKeys: keys,
+		Concurrent: server.ConcurrentReads}
 	for _, each := range []struct {
 		to      *sftpserver.Secret
 		from    settings.StoredSecret

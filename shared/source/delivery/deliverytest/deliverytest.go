@@ -69,6 +69,7 @@ type File struct {
 	Denied   bool          // it cannot be opened
 	ReadOnce bool          // it can be opened once, and not be asked for its size while it is open
 	Slow     time.Duration // before each answer with bytes
+	Together int           // no read is answered before that many were under way at the same time
 }
 
 // Question is one question of keyboard-interactive.
@@ -109,6 +110,7 @@ type Server struct {
 	faults []*Fault
 	counts Counts
 	reads  int
+	more   chan struct{} // closed and replaced when more reads are under way than ever; nil: not waited for
 	conns  []net.Conn
 }
 

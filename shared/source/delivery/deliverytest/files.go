@@ -57,7 +57,13 @@ func (c *content) ReadAt(p []byte, offset int64) (int, error) {
 	s := c.l.s
 	s.mu.Lock()
 	s.reads++
-	s.counts.Concurrent = max(s.counts.Concurrent, s.reads)
+	if s.counts.Concurrent < s.reads {
+		s.counts.Concurrent = s.reads
+		if s.more != nil {
+			close(s.more)
+			s.more = nil
+		}
+	}
 	if now, there := s.files[c.name]; there {
 		c.f = now
 	}
@@ -68,6 +74,7 @@ func (c *content) ReadAt(p []byte, offset int64) (int, error) {
 		s.reads--
 		s.mu.Unlock()
 	}()
+	s.awaitReads(f.Together)
 	if err := c.l.happen(Read, offset); err != nil {
 		return 0, err
 	}
@@ -83,6 +90,27 @@ func (c *content) ReadAt(p []byte, offset int64) (int, error) {
 	}
 	n := copy(p, f.Data[offset:])
 	return n, nil
+}
+
+// awaitReads waits until that many reads were under way at the same time.
+func (s *Server) awaitReads(together int) {
+	for {
+		s.mu.Lock()
+		if s.counts.Concurrent >= together {
+			s.mu.Unlock()
+			return
+		}
+		if s.more == nil {
+			s.more = make(chan struct{})
+		}
+		more := s.more
+		s.mu.Unlock()
+		select {
+		case <-more:
+		case <-s.done:
+			return
+		}
+	}
 }
 
 // Filewrite implements sftp.FileWriter.

@@ -112,7 +112,7 @@ func (s *Store) connectWith(ctx context.Context, h *handshake, keys HostKeys, al
 		User: s.username, Auth: s.authMethods(&h.tried), HostKeyAlgorithms: algorithms, HostKeyCallback: keys.check(h),
 	})
 	if err == nil {
-		if err = c.startSFTP(ssh.NewClient(conn, channels, requests), s.maxNames); err != nil {
+		if err = c.startSFTP(ssh.NewClient(conn, channels, requests), s.maxNames, s.concurrent); err != nil {
 			err = c.sessionError(ctx, err)
 		}
 	} else {
@@ -127,7 +127,7 @@ func (s *Store) connectWith(ctx context.Context, h *handshake, keys HostKeys, al
 }
 
 // startSFTP starts the SFTP session.
-func (c *connection) startSFTP(client *ssh.Client, maxNames int) error {
+func (c *connection) startSFTP(client *ssh.Client, maxNames int, concurrent bool) error {
 	session, err := client.NewSession()
 	if err != nil {
 		return err
@@ -149,9 +149,10 @@ func (c *connection) startSFTP(client *ssh.Client, maxNames int) error {
 	}
 	go func() { _, _ = io.Copy(io.Discard, notes) }() // or the server waits until they are read
 	c.stream = &stream{from: out, maxNames: maxNames, exceeded: c.abort}
-	// Concurrent reads would ask for the size of the open file first. There are servers on which a file is a message of
-	// a queue that can be opened once: they refuse that, or delete the message.
-	c.client, err = sftp.NewClientPipe(c.stream, in, sftp.UseConcurrentReads(false))
+	// There are servers on which a file is a message of a queue that can be opened once, and be read from its beginning
+	// to its end: they refuse concurrent reads, or delete the message.
+	c.client, err = sftp.NewClientPipe(c.stream, in, sftp.UseConcurrentReads(concurrent),
+		sftp.MaxConcurrentRequestsPerFile(concurrentReads))
 	return err
 }
 

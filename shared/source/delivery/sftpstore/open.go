@@ -16,6 +16,10 @@ import (
 // readSize is the number of bytes of one request, the default of the protocol. Larger ones are for servers one knows.
 const readSize = 32 << 10
 
+// concurrentReads is the maximum number of requests for parts of a file under way at the same time, where that is
+// allowed: 1 MiB in all, which on a line with 100 ms from end to end is 10 MiB a second.
+const concurrentReads = 32
+
 // Open opens a file of the last List at an offset. The file is opened once, never asked for its size while it is open,
 // and MUST be read to its end: only then Read has compared its length with the listed one (arrival.ErrChanged).
 //
@@ -83,7 +87,7 @@ func (r *reader) Read(p []byte) (int, error) {
 		return 0, r.err
 	}
 	for {
-		n, err := r.readOnce(p[:min(len(p), readSize)])
+		n, err := r.readOnce(p[:min(len(p), r.s.window)])
 		if n > 0 && err == io.EOF {
 			r.err = io.EOF // a server on which a file can be read once may not repeat it
 		}

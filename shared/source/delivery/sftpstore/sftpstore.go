@@ -53,6 +53,10 @@ type Config struct {
 	KeyPassphrase Secret
 	HostKeys      HostKeys // the pinned ones; without any, only Check connects
 	Folder        string   // "": the home folder
+
+	// ConcurrentReads lets several requests for parts of a file be under way at the same time, which is faster on a
+	// long line. A server that hands a file out piece by piece, in order and once, refuses that or loses the file.
+	ConcurrentReads bool
 }
 
 // Options are the parts of a Store that have defaults.
@@ -82,6 +86,9 @@ type Store struct {
 	maxNames int
 	policy   retry.Policy
 
+	concurrent bool
+	window     int // bytes that one Read asks for at most
+
 	mu     lock.Mutex
 	conn   *connection             // nil, or the last one
 	listed map[string]arrival.File // by path: what the last List returned
@@ -97,6 +104,9 @@ func New(c Config, o Options) (*Store, error) {
 		address: address, username: c.Username, password: c.Password, hostKeys: c.HostKeys, dial: o.Dial,
 		accept: o.Accept, optional: o.Optional, maxNames: cmp.Or(o.MaxNames, defaultMaxNames), mu: lock.New(),
 		policy: retry.Policy{First: time.Second, Max: time.Minute, Tries: 8},
+	}
+	if s.window = readSize; c.ConcurrentReads {
+		s.concurrent, s.window = true, concurrentReads*readSize
 	}
 	if s.username == "" {
 		return nil, errors.New("the SFTP server's user name is missing")

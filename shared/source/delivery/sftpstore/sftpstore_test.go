@@ -177,6 +177,33 @@ func TestListAndOpen(t *testing.T) {
 	}
 }
 
+// Where that is allowed, several parts of a file are asked for at the same time, and the bytes are the same.
+func TestConcurrentReads(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, deliverytest.Options{})
+	server.Put(whole, deliverytest.File{Data: bytesOf(big), ModTime: at, Together: 4})
+	s := newStore(t, server, func(c *Config, _ *Options) { c.ConcurrentReads = true })
+	if _, err := s.List(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server.Fail(deliverytest.Fault{Phase: deliverytest.Read, Kind: deliverytest.Cut, After: 200_000})
+	r, err := s.Open(t.Context(), whole, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got := make([]byte, big-1)
+	if _, err := io.ReadFull(r, got); err != nil || !bytes.Equal(got, bytesOf(big)[1:]) {
+		t.Errorf("read: %v", err)
+	}
+	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("at the end: %d bytes, %v", n, err)
+	}
+	if c := server.Counts(); c.Concurrent < 4 || c.Concurrent > concurrentReads || c.Stats != 0 || c.Opens != 2 {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestMissingFolder(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, newServer(t, deliverytest.Options{}), func(c *Config, _ *Options) { c.Folder = "elsewhere" })
