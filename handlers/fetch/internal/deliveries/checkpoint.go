@@ -27,10 +27,15 @@ func (r *run) load(ctx context.Context) error {
 		_, err := r.Checkpoints.GetLarge(ctx, r.form.state, r.state, maxState)
 		return err
 	})
+	name := r.form.state
+	if err == nil {
+		name = r.form.past
+		err = r.loadPast(ctx)
+	}
 	if err != nil {
 		if errors.Is(err, archive.ErrContent) || errors.Is(err, archive.ErrTooLarge) {
 			r.log.Error("the state of the deliveries can't be read: nothing is read before its former version is restored",
-				"event", "fetch.deliveryStateUnreadable", "error", r.form.state+": "+err.Error())
+				"event", "fetch.deliveryStateUnreadable", "error", name+": "+err.Error())
 		}
 		return fmt.Errorf("read the state of the deliveries: %w", err)
 	}

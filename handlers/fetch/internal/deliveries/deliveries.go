@@ -114,13 +114,14 @@ var (
 // maxAway is the number of consecutive ZIPs that cannot be reached before the store counts as unavailable.
 const maxAway = 3
 
-// maxState is the maximum size of the state in bytes: a finished ZIP takes some 250.
+// maxState is the maximum size in bytes of the State, and of the Past, which holds a million ZIPs then.
 const maxState = 64 << 20
 
 // run is the state of one run. It outlives the loss of the lease, but for the State, which is loaded with each lease.
 type run struct {
 	*Intake
 	state  *State
+	past   *Past
 	lease  *archive.Lease
 	log    *slog.Logger
 	files  map[string]arrival.File // of the last listing, by key; nil: it failed
@@ -245,7 +246,7 @@ func (r *run) takeTurn(ctx context.Context, z *ZIP, log *slog.Logger) (outcome s
 			return "", err
 		}
 	}
-	if r.state.HasBytes(z) {
+	if r.state.HasBytes(z) || r.past.HasBytes(z) {
 		log.Info("the ZIP has the bytes of an earlier one: nothing is read", "event", "fetch.deliverySame")
 		return Same, nil
 	}

@@ -228,21 +228,6 @@ func TestListingFails(t *testing.T) {
 	})
 }
 
-func TestManyListed(t *testing.T) {
-	virtual(t, func(t *testing.T) {
-		w := newWorld(t)
-		same := makeZIP(t, "a", 1)
-		for i := range 5000 {
-			w.shelf.put(nameOf(i+1), same, old)
-		}
-		res := w.run()
-		if res.Listed.Planned != maxPlanned || res.Listed.Later != 5000-maxPlanned ||
-			len(w.shelf.opens) != maxPlanned || res.Read != 1 || res.Same != maxPlanned-1 {
-			t.Errorf("%+v, opened %d", res, len(w.shelf.opens))
-		}
-	})
-}
-
 // A ZIP that hangs does not keep the others, and comes after those that were tried less often.
 func TestHangingStore(t *testing.T) {
 	virtual(t, func(t *testing.T) {

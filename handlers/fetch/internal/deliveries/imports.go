@@ -29,6 +29,7 @@ type form struct {
 	name       string // of the intake, in the log
 	state      string // document in the container checkpoints, whose lease a run holds
 	progress   string // document in the container checkpoints
+	past       string // document in the container checkpoints
 	reports    string // folder in the container status
 	run        string // begins the name of a run
 	manifest   string // kind of a run's manifest
@@ -40,11 +41,13 @@ type form struct {
 // form returns the form of the intake that has these rules.
 func (r Rules) form() form {
 	if r.Import == nil {
-		return form{name: "deliveries", state: StateName, progress: "delivery-progress.json", reports: ReportsFolder,
+		return form{name: "deliveries", state: StateName, progress: "delivery-progress.json",
+			past: "delivery-past.json", reports: ReportsFolder,
 			run: "delivery", manifest: "delivery", again: "ask the vendor to send it again",
 			incomplete: "a delivery is not what its manifest states; what is there was read"}
 	}
 	return form{name: "imports", state: ImportsStateName, progress: "imports-progress.json",
+		past:    "imports-past.json",
 		reports: ImportReportsFolder, run: "import", manifest: "import", keys: ImportsFolder + "/",
 		again:      "put it into the folder imports again",
 		incomplete: "not all of an import was read; what can be read was"}

@@ -22,7 +22,9 @@ func (r *run) plan(ctx context.Context) error {
 		r.log.Warn("the deliveries could not be listed: nothing is planned, and nothing is called missing",
 			"event", "fetch.deliveriesUnlisted", "error", err.Error())
 	default:
-		r.res.Listed = r.state.Plan(files, r.Rules, now)
+		rest, past := r.past.split(files, r.Rules)
+		r.res.Listed = r.state.Plan(rest, r.Rules, now)
+		r.res.Listed.Deliveries += past
 		r.log.Info("deliveries listed", "event", "fetch.deliveriesListed", "deliveries", r.res.Listed.Deliveries,
 			"others", r.res.Listed.Others, "ignored", r.res.Listed.Ignored, "waiting", r.res.Listed.Waiting,
 			"planned", r.res.Listed.Planned, "later", r.res.Listed.Later)
@@ -39,7 +41,7 @@ func (r *run) plan(ctx context.Context) error {
 				"event", "fetch.deliveryGap", "day", gap.Day.Format(time.DateOnly), "missing", gap.Missing)
 		}
 	}
-	if r.state.IsQuiet(now) {
+	if r.Rules.Import == nil && r.state.IsQuiet(now) {
 		r.log.Error("no new delivery has been seen for 26 hours: look at the server and its log, and ask the vendor",
 			"event", "fetch.noDelivery", "last", r.state.Newest, "listed", err == nil)
 	}

@@ -30,10 +30,12 @@ type State struct {
 
 	Seen []Seen `json:"seen,omitempty"` // listed, and perhaps still being uploaded
 	Open []ZIP  `json:"open,omitempty"` // planned, and not finished
-	Done []Done `json:"done,omitempty"`
+	Done []Done `json:"done,omitempty"` // finished of late
+	Past int    `json:"past,omitempty"` // ZIPs that were moved from Done into Past
 
-	Lowest int64 `json:"lowest,omitempty"` // lowest file number that was ever planned, plus 1; 0: none yet
-	Gaps   []Gap `json:"gaps,omitempty"`
+	Lowest int64     `json:"lowest,omitempty"` // lowest file number that was ever planned, plus 1; 0: none yet
+	Days   []Numbers `json:"days,omitempty"`   // what came of late, by the day in the name
+	Gaps   []Gap     `json:"gaps,omitempty"`
 }
 
 // Seen is a listed file whose upload may not have ended.
@@ -102,19 +104,10 @@ type Done struct {
 	Number  int64     `json:"number"`
 }
 
-// Gap is what is missing of the file numbers of a day.
-type Gap struct {
-	Day     time.Time `json:"day"`
-	Missing int64     `json:"missing"`
-	Since   time.Time `json:"since"`
-	Told    bool      `json:"told,omitempty"`
-}
-
 const (
 	maxPlanned = 200            // ZIPs planned by one run
 	maxOpen    = 20_000         // ZIPs planned and not finished
 	settled    = time.Hour      // how long a state of things must last before it is reported or acted upon
-	gapDays    = 62             // days back in which gaps are looked for
 	quietAfter = 26 * time.Hour // without a new ZIP
 	quietEvery = 24 * time.Hour // between two reports that no ZIP comes
 	dayForm    = "2006/01/02"   // of a folder
@@ -287,55 +280,6 @@ func (s *State) IsQuiet(now time.Time) bool {
 	}
 	s.Told = now.UTC()
 	return true
-}
-
-// NoteGaps compares the file numbers of each day with each other and with the lowest ever, and returns the gaps that
-// have lasted for an hour and were not returned before. ZIPs may arrive in any order, so a gap may close by itself.
-func (s *State) NoteGaps(now time.Time) (tell []Gap) {
-	numbers := map[time.Time]map[int64]bool{}
-	note := func(day time.Time, number int64) {
-		day = day.UTC()
-		if day.IsZero() || now.Sub(day) > gapDays*24*time.Hour {
-			return
-		}
-		if numbers[day] == nil {
-			numbers[day] = map[int64]bool{}
-		}
-		numbers[day][number] = true
-	}
-	for i := range s.Open {
-		note(s.Open[i].Day, s.Open[i].Number)
-	}
-	for i := range s.Done {
-		note(s.Done[i].Day, s.Done[i].Number)
-	}
-	earlier := s.Gaps
-	s.Gaps = nil
-	for day, all := range numbers {
-		highest := int64(0)
-		for n := range all {
-			highest = max(highest, n)
-		}
-		missing := highest - (s.Lowest - 1) + 1 - int64(len(all))
-		if missing <= 0 {
-			continue
-		}
-		gap := Gap{Day: day, Missing: missing, Since: now.UTC()}
-		for _, g := range earlier {
-			if g.Day.Equal(day) && g.Missing == missing {
-				gap = g
-			}
-		}
-		if !gap.Told && now.Sub(gap.Since) >= settled {
-			gap.Told = true
-			tell = append(tell, gap)
-		}
-		s.Gaps = append(s.Gaps, gap)
-	}
-	byDay := func(a, b Gap) int { return a.Day.Compare(b.Day) }
-	slices.SortFunc(s.Gaps, byDay)
-	slices.SortFunc(tell, byDay)
-	return tell
 }
 
 // nextZIP returns the index of the open ZIP that has the next turn, or -1. The one with the fewest turns in this run

@@ -2,7 +2,6 @@ package deliveries
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -84,46 +83,5 @@ func TestPlanIsBounded(t *testing.T) {
 	raw, err := json.Marshal(s)
 	if err != nil || len(raw) > 300*1000 {
 		t.Errorf("%d bytes of state, %v", len(raw), err)
-	}
-}
-
-func TestGaps(t *testing.T) {
-	t.Parallel()
-	day := time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
-	of := func(day time.Time, numbers ...int64) (all []Done) {
-		for _, n := range numbers {
-			all = append(all, Done{Key: fmt.Sprint(n), Day: day, Number: n, Outcome: Complete})
-		}
-		return all
-	}
-	for _, tt := range []struct {
-		name   string
-		done   []Done
-		lowest int64
-		want   int64
-	}{
-		{"none", of(day, 1, 2, 3), 1, 0},
-		{"in the middle", of(day, 1, 4), 1, 2},
-		{"the first", of(day, 2, 3), 1, 1},
-		{"from zero", of(day, 0, 1), 0, 0},
-		{"two of one number", of(day, 1, 1, 2), 1, 0},
-		{"long ago", of(day.AddDate(-1, 0, 0), 1, 9), 1, 0},
-		{"a number that no vendor has", of(day, 1, 1<<62), 1, 1<<62 - 2},
-	} {
-		s := State{Done: tt.done, Lowest: tt.lowest + 1}
-		if tell := s.NoteGaps(start); len(tell) != 0 {
-			t.Errorf("%s: told at once: %+v", tt.name, tell)
-		}
-		tell := s.NoteGaps(start.Add(time.Hour))
-		if got := len(tell) > 0; got != (tt.want > 0) || got && tell[0].Missing != tt.want {
-			t.Errorf("%s: %+v, want %d", tt.name, tell, tt.want)
-		}
-		if tell := s.NoteGaps(start.Add(2 * time.Hour)); len(tell) != 0 {
-			t.Errorf("%s: told twice: %+v", tt.name, tell)
-		}
-		s.Done = append(s.Done, of(day, 2, 3)...)
-		if tt.name == "in the middle" && (len(s.NoteGaps(start.Add(3*time.Hour))) != 0 || len(s.Gaps) != 0) {
-			t.Errorf("a gap that closed is open: %+v", s.Gaps)
-		}
 	}
 }

@@ -1,0 +1,143 @@
+package deliveries
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"o2archiver/shared/archive"
+	"o2archiver/shared/arrival"
+)
+
+const (
+	// keptDone is the number of finished ZIPs that stay in the State, and maxDone the number from which the others are
+	// moved. The State is written several times for each ZIP, so it has to be small.
+	keptDone = 100
+	maxDone  = 200
+
+	digestSize = 16 // bytes of a hash that are kept of a ZIP in the Past
+)
+
+// Past is what is kept of the ZIPs that were finished earlier than those in the State: enough that none is read twice,
+// however long a file stays at the store. It takes 43 bytes for each ZIP, is read once by each run, and written once
+// for some 100 ZIPs.
+type Past struct {
+	Keys digests `json:"keys"` // of all
+	Sums digests `json:"sums"` // first half of the SHA-256 of those that were read
+}
+
+// digests is a sorted set of hashes of digestSize bytes.
+type digests []byte
+
+func (d digests) len() int { return len(d) / digestSize }
+
+func (d digests) at(i int) []byte { return d[i*digestSize : (i+1)*digestSize] }
+
+// has reports whether the set has a hash that begins with these hex digits, or whose first digits they are.
+func (d digests) has(digits string) bool {
+	h, ok := digestOf(digits)
+	if !ok {
+		return false
+	}
+	i := sort.Search(d.len(), func(i int) bool { return bytes.Compare(d.at(i), h) >= 0 })
+	return i < d.len() && bytes.Equal(d.at(i), h)
+}
+
+// with returns the set with further hashes.
+func (d digests) with(digits []string) digests {
+	all := make([][]byte, 0, d.len()+len(digits))
+	for i := range d.len() {
+		all = append(all, d.at(i))
+	}
+	for _, text := range digits {
+		if h, ok := digestOf(text); ok {
+			all = append(all, h)
+		}
+	}
+	slices.SortFunc(all, bytes.Compare)
+	return slices.Concat(slices.CompactFunc(all, bytes.Equal)...)
+}
+
+func digestOf(digits string) ([]byte, bool) {
+	h, err := hex.DecodeString(digits)
+	if err != nil || len(h) < digestSize {
+		return nil, false
+	}
+	return h[:digestSize], true
+}
+
+// HasBytes reports whether a ZIP with these bytes was read.
+func (p *Past) HasBytes(z *ZIP) bool { return p.Sums.has(z.SHA256) }
+
+// split returns the files that are not in the Past, and the number of those that are.
+func (p *Past) split(files []arrival.File, r Rules) (rest []arrival.File, past int) {
+	for _, f := range files {
+		if p.Keys.has(r.keyOf(f)) {
+			past++
+			continue
+		}
+		rest = append(rest, f)
+	}
+	return rest, past
+}
+
+// pass moves all but the latest of the finished ZIPs into the Past, if there are many. One that was taken away is
+// forgotten, because it is read when it comes again.
+func (s *State) pass(p *Past, now time.Time) (moved bool) {
+	if len(s.Done) <= maxDone {
+		return false
+	}
+	s.noteNumbers(now)
+	var keys, sums []string
+	for _, d := range s.Done[:len(s.Done)-keptDone] {
+		if d.Outcome != Gone {
+			keys = append(keys, d.Key)
+		}
+		if d.Outcome == Complete || d.Outcome == Incomplete {
+			sums = append(sums, d.SHA256)
+		}
+	}
+	p.Keys, p.Sums = p.Keys.with(keys), p.Sums.with(sums)
+	s.Done = slices.Clone(s.Done[len(s.Done)-keptDone:])
+	s.Past = p.Keys.len()
+	return true
+}
+
+var errPast = fmt.Errorf("the document with the ZIPs that were finished earlier is not there, or not whole: %w",
+	archive.ErrContent)
+
+// loadPast reads the Past and moves ZIPs into it. The Past is written before the State without these ZIPs: a crash
+// between the two leaves them in both.
+func (r *run) loadPast(ctx context.Context) error {
+	r.past = &Past{}
+	etag := ""
+	err := r.onStorage(ctx, func(ctx context.Context) (err error) {
+		etag, err = r.Checkpoints.GetLarge(ctx, r.form.past, r.past, maxState)
+		return err
+	})
+	if errors.Is(err, archive.ErrNotFound) {
+		err = nil
+	}
+	if err == nil && (r.past.Keys.len() < r.state.Past || len(r.past.Keys)%digestSize+len(r.past.Sums)%digestSize > 0) {
+		err = errPast // all that is still at the store would be read again
+	}
+	if err != nil {
+		return err
+	}
+	if !r.state.pass(r.past, r.Now()) {
+		return nil
+	}
+	err = r.onStorage(ctx, func(ctx context.Context) error {
+		_, err := r.Checkpoints.PutLarge(ctx, r.form.past, r.past, maxState, etag, nil)
+		return err
+	})
+	if errors.Is(err, archive.ErrChanged) || errors.Is(err, archive.ErrExists) {
+		return fmt.Errorf("%w: %w", errLeaseLost, err)
+	}
+	return err
+}
