@@ -32,7 +32,7 @@ var (
 		"The update condition specified in the request was not satisfied.")
 	errEntityExists   = refused(409, "EntityAlreadyExists", "The specified entity already exists.")
 	errTableExists    = refused(409, "TableAlreadyExists", "The table specified already exists.")
-	tableQueryNames   = []string{"$format"}
+	tableQueryNames   = []string{"$format", "$filter", "$select", "NextPartitionKey", "NextRowKey"}
 	tableHeaderNames  = []string{"Content-Type", "Dataserviceversion", "Maxdataserviceversion", "If-Match", "Prefer"}
 	minimalMetadata   = "application/json;odata=minimalmetadata"
 	answersInJSON     = minimalMetadata + ";streaming=true;charset=utf-8"
@@ -61,6 +61,14 @@ func (s *Storage) serveTable(q *request) (*answer, error) {
 	}
 	if tableForm.MatchString(path) && q.method == "POST" {
 		return s.insertEntity(q, path)
+	}
+	if name, ok := strings.CutSuffix(path, "()"); ok && tableForm.MatchString(name) && q.method == "GET" {
+		return s.queryEntities(q, name)
+	}
+	for _, name := range []string{"$filter", "$select", "NextPartitionKey", "NextRowKey"} {
+		if q.query.Has(name) {
+			return nil, unimplemented("the parameter %s for this operation", name)
+		}
 	}
 	m := rowForm.FindStringSubmatch(path)
 	if m == nil || path == "Tables" || !tableForm.MatchString(m[1]) {

@@ -18,6 +18,12 @@ func Read(ctx context.Context, logs Logs, batch string) (State, error) {
 	return state, err
 }
 
+// ReadLength is Read with the length of the log, of which the state is a function; 0 if there is none.
+func ReadLength(ctx context.Context, logs Logs, batch string) (State, int64, error) {
+	state, _, size, err := readState(ctx, logs, batch)
+	return state, size, err
+}
+
 // Parse is Read for a log that was copied out of the archive.
 func Parse(log io.Reader, batch string) (State, error) {
 	state, _, err := parseLog(log, batch)

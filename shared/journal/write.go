@@ -237,6 +237,18 @@ func (j *Journal) Finish(ctx context.Context) error {
 	return j.Flush(ctx)
 }
 
+// Written returns the state of the journal with the length of its log. ok is false if the log does not have all lines
+// yet; after Finish it has, unless more are added.
+func (j *Journal) Written(ctx context.Context) (state State, length int64, ok bool) {
+	if j.sending.Lock(ctx) != nil {
+		return State{}, 0, false
+	}
+	defer j.sending.Unlock()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.state.clone(), j.at, j.at == j.size && len(j.plans.changed) == 0
+}
+
 // Close tries to write the remaining lines and releases the lease. It is safe to call twice.
 func (j *Journal) Close() {
 	j.mu.Lock()

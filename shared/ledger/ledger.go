@@ -1,5 +1,5 @@
 // Package ledger records which copy of a message is in which mailbox: one row of Table Storage for each copy, created
-// by insert-if-absent. No other package imports aztables.
+// by insert-if-absent. Besides tally, no other package imports aztables.
 //
 // A row starts as pending, before the message is written, and ends as done. Every write stores a mark of its own in
 // the row. A writer whose answer was lost can therefore tell its own write from another holder's.
