@@ -12,6 +12,14 @@ type Delivery struct {
 	Folder      string // "": the home folder, or the container itself
 	StableAfter time.Duration
 	From        time.Time // zero: all
+	Imports     Imports
+}
+
+// Imports is what the messages of other archives are, which an administrator puts into the folder imports.
+type Imports struct {
+	Kind         string // "": what a message states
+	Network      string // "": what a message states
+	NumberHeader string // name of the header field with the number of the archived phone; "": none
 }
 
 // SFTP is an SFTP server, and how to sign in to it.
@@ -32,11 +40,13 @@ type Landing struct {
 	BlobURL          *url.URL
 }
 
-// DeliveryConfig reads the settings that begin with DELIVERY. A store that is missing, incomplete or there twice is a
-// mistake that r.Err returns.
+// DeliveryConfig reads the settings that begin with DELIVERY or IMPORTS. A store that is missing, incomplete or there
+// twice is a mistake that r.Err returns.
 func DeliveryConfig(r *Reader) Delivery {
 	before := len(r.problems)
-	d := Delivery{Folder: r.String(deliveryFolder), StableAfter: r.Duration(stableAfter), From: r.Time(deliveryFrom)}
+	d := Delivery{Folder: r.String(deliveryFolder), StableAfter: r.Duration(stableAfter), From: r.Time(deliveryFrom),
+		Imports: Imports{Kind: r.String(importsKind), Network: r.String(importsNetwork),
+			NumberHeader: r.String(importsNumberHeader)}}
 	server := SFTP{Host: r.String(sftpHost), Username: r.String(sftpUsername),
 		Password:   storedSecret(r, sftpPassword, sftpPasswordSecret),
 		Key:        storedSecret(r, sftpKey, sftpKeySecret),

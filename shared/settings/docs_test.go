@@ -143,7 +143,8 @@ func TestTableNamesTheAppsThatRead(t *testing.T) {
 		}
 		if read["DeliveryConfig"] {
 			for _, s := range Table() {
-				read[s.Name] = read[s.Name] || strings.HasPrefix(s.Name, "DELIVERY_")
+				read[s.Name] = read[s.Name] || strings.HasPrefix(s.Name, "DELIVERY_") ||
+					strings.HasPrefix(s.Name, "IMPORTS_")
 			}
 		}
 		for _, s := range Table() {

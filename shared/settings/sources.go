@@ -136,5 +136,26 @@ func sourceSettings() []Setting {
 			Example: "2026-11-01",
 			Meaning: "ZIPs that are named for days before are ignored",
 		},
+		{
+			Name: importsKind, Source: Deliveries, Apps: fetch, kind: text, check: checkImportKind,
+			derived: "what a message states, else `MESSAGE`",
+			Form:    "SMS, MMS, CALL_LOG, CALL_AUDIO or another word of up to 40 letters, digits, blanks, - and _, but not SYSTEM",
+			Example: "SMS",
+			Meaning: "the kind of the messages of other archives, for ZIPs that come into the folder `imports` from now on (docs/delivery.md)",
+		},
+		{
+			Name: importsNetwork, Source: Deliveries, Apps: fetch, kind: text, check: checkImportNetwork,
+			derived: "what a message states",
+			Form:    "up to 40 characters, none of them a control character",
+			Example: "Contoso Mobile",
+			Meaning: "the network of these messages",
+		},
+		{
+			Name: importsNumberHeader, Source: Deliveries, Apps: fetch, kind: text, check: checkHeaderName,
+			derived: "none",
+			Form:    "the name of a header field, of up to 100 printable characters of ASCII without blanks and colons",
+			Example: "X-Contoso-Number",
+			Meaning: "the header field with the number of the archived phone, by which the CSV file finds its mailbox",
+		},
 	}
 }

@@ -34,6 +34,10 @@ const (
 	landingBlob          = landing + "__blobServiceUri"
 	deliveryFrom         = "DELIVERY_FROM"
 
+	importsKind         = "IMPORTS_KIND"
+	importsNetwork      = "IMPORTS_NETWORK"
+	importsNumberHeader = "IMPORTS_NUMBER_HEADER"
+
 	graphURL   = "GRAPH_URL"
 	azureCloud = "AZURE_CLOUD"
 )

@@ -25,7 +25,7 @@ func setGenericKind(r *record.Record, m *record.Mail) {
 
 // statedKind returns the kind that a message states, "" if that is none.
 func statedKind(given string) record.Kind {
-	return cmp.Or(knownKind(given), record.Kind(record.UpperASCII(shortWord(given))))
+	return cmp.Or(record.KnownKind(given), record.Kind(record.UpperASCII(shortWord(given))))
 }
 
 // shortWord returns a text without blanks around it, "" if it is too long or has control characters.

@@ -128,24 +128,13 @@ func trimColon(value string) string { return strings.TrimSpace(strings.TrimPrefi
 func setKind(r *record.Record, m *record.Mail, about subject) {
 	r.Network = vendorField(m.Header, "Network")
 	given := vendorField(m.Header, "MessageType")
-	r.Kind = cmp.Or(knownKind(given), record.Kind(record.UpperASCII(given)), knownKind(about.kind))
-}
-
-// knownKind returns the kind of a name in any case, with or without separators; "" if it is none of the known ones.
-func knownKind(name string) record.Kind {
-	plain := strings.NewReplacer("_", "", "-", "", " ", "").Replace(record.UpperASCII(name))
-	for _, k := range []record.Kind{record.SMS, record.MMS, record.CallLog, record.CallAudio, record.System} {
-		if plain == strings.ReplaceAll(string(k), "_", "") {
-			return k
-		}
-	}
-	return ""
+	r.Kind = cmp.Or(record.KnownKind(given), record.Kind(record.UpperASCII(given)), record.KnownKind(about.kind))
 }
 
 // isLabel reports whether a subject is the vendor's label of the item, all of which the record has elsewhere: kind,
 // sender, and recipient or group. It is not a subject of the sender's then, such as an MMS may have.
 func isLabel(about subject, r *record.Record) bool {
-	if about.from == "" || knownKind(about.kind) != r.Kind || !sameDigits(about.from, r.From.Value) {
+	if about.from == "" || record.KnownKind(about.kind) != r.Kind || !sameDigits(about.from, r.From.Value) {
 		return false
 	}
 	if about.toGroup {

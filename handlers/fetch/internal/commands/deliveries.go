@@ -36,12 +36,21 @@ func (d delivered) Backfill(ctx context.Context, _ string, wanted schedule.Range
 }
 
 func deliveryProgress(res deliveries.Result) Progress {
-	done := res.Read + res.Same + res.Others
-	p := Progress{Done: done, Of: done + res.Open, Left: res.Open+res.Listed.Later > 0, Paused: res.Paused,
+	var imports deliveries.Result
+	if res.Imports != nil {
+		imports = *res.Imports
+	}
+	done := res.Read + res.Same + res.Others + imports.Read + imports.Same + imports.Others
+	open := res.Open + imports.Open
+	left := open + res.Listed.Later + imports.Listed.Later
+	p := Progress{Done: done, Of: done + open, Left: left > 0, Paused: res.Paused || imports.Paused,
 		Says: fmt.Sprintf("what was delivered is read: %d ZIPs now, with %d messages and calls; those that were read "+
 			"before are not read again", res.Read, res.Received)}
+	if imports.Read > 0 {
+		p.Says += fmt.Sprintf("; from the folder imports %d ZIPs, with %d messages", imports.Read, imports.Received)
+	}
 	if p.Left {
-		p.Says = fmt.Sprintf("at work: %d ZIPs are left", res.Open+res.Listed.Later)
+		p.Says = fmt.Sprintf("at work: %d ZIPs are left", left)
 	}
 	if res.Refused {
 		p.Refused = serverRefused

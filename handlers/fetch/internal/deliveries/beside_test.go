@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"testing"
 	"time"
 
@@ -18,20 +17,12 @@ func fileOf(name string) arrival.File { return arrival.File{Path: name, Size: 10
 func (w *world) beside() *world {
 	imports := *w
 	imports.shelf = &shelf{files: map[string]shelved{}}
+	imports.store = imports.shelf
 	imports.rules.Import = &Import{}
 	return &imports
 }
 
-// runBoth lets the intakes of both worlds run.
-func runBoth(ctx context.Context, w, imports *world) ([]Result, error) {
-	results, err := RunAll(ctx, slog.New(slog.NewJSONHandler(w.Log, nil)), w.intake(w.Store), imports.intake(w.Store))
-	if err != nil {
-		w.NoteError(err)
-	}
-	return results, err
-}
-
-// Deliveries come first, and then the folder imports. Whatever is wrong with one of them, the other one is read.
+// Whatever is wrong with one of the two intakes, the other one is read.
 func TestBesideEachOther(t *testing.T) {
 	t.Parallel()
 	damage := func(w *world) {
@@ -65,55 +56,17 @@ func TestBesideEachOther(t *testing.T) {
 					if breakOne != nil {
 						breakOne(t, both[broken])
 					}
-					results, err := runBoth(t.Context(), both[0], both[1])
-					if len(results) != 2 || (err != nil) != (breakOne != nil) {
-						t.Fatalf("%+v, %v", results, err)
-					}
-					for i, res := range results {
-						if want := breakOne == nil || i != broken; (res.Read == 1) != want {
-							t.Errorf("intake %d: %+v", i, res)
+					for i, one := range both {
+						res, err := one.try(t.Context(), one.intake(w.Store))
+						want := breakOne == nil || i != broken
+						if (res.Read == 1) != want || (err == nil) != want {
+							t.Errorf("intake %d: %+v, %v", i, res, err)
 						}
 					}
 				})
 			})
 		}
 	}
-}
-
-func TestDeliveriesComeFirst(t *testing.T) {
-	virtual(t, func(t *testing.T) {
-		w := newWorld(t)
-		imports := w.beside()
-		var order []string
-		for _, one := range []*world{w, imports} {
-			one.shelf.during = func(path string, at int64) {
-				if at == 0 {
-					order = append(order, path)
-				}
-			}
-		}
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 3), old)
-		imports.shelf.put("export.zip", makeZIP(t, "b", 3), old)
-		if _, err := runBoth(t.Context(), w, imports); err != nil || slices.Index(order, nameOf(1)) != 0 ||
-			!slices.Contains(order, "export.zip") {
-			t.Errorf("%v, %v", order, err)
-		}
-		order = nil
-		w.shelf.put(nameOf(2), makeZIP(t, "c", 3), old)
-		imports.shelf.put("later.zip", makeZIP(t, "d", 3), old)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		w.shelf.hangs = func(string) bool { return true }
-		results, err := runBoth(ctx, w, imports)
-		if !errors.Is(err, context.DeadlineExceeded) || len(results) != 1 || slices.Contains(order, "later.zip") {
-			t.Errorf("without time left: %+v, %v, %v", results, order, err)
-		}
-		w.shelf.hangs = nil
-		if results, err := runBoth(t.Context(), w, imports); err != nil || results[0].Read != 1 ||
-			results[1].Read != 1 {
-			t.Errorf("%+v, %v", results, err)
-		}
-	})
 }
 
 // An administrator who makes no folder imports, or empties it, is told nothing.

@@ -96,7 +96,10 @@ type Result struct {
 	Received int    `json:"received"`
 	Records  int    `json:"records"`
 	Paused   bool   `json:"paused,omitempty"`
-	Refused  bool   `json:"refused,omitempty"` // the server refused the credentials; set by Run's caller
+
+	// These are set by Run's caller.
+	Refused bool    `json:"refused,omitempty"` // the server refused the credentials
+	Imports *Result `json:"imports,omitempty"` // of the folder imports, if it was read in the same run
 }
 
 var (

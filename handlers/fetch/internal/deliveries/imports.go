@@ -1,10 +1,7 @@
 package deliveries
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 
 	"o2archiver/shared/record"
 	"o2archiver/shared/source/delivery"
@@ -92,22 +89,4 @@ func judgeImport(entries []zipread.Entry) (others int, reasons []string) {
 		reasons = append(reasons, fmt.Sprintf("files that are no messages and were not read: %d", others))
 	}
 	return others, reasons
-}
-
-// RunAll runs intakes one after the other. One that fails does not keep the next ones, unless ctx ends. The results are
-// in the order of the intakes.
-func RunAll(ctx context.Context, log *slog.Logger, intakes ...*Intake) (results []Result, err error) {
-	var failed []error
-	for _, d := range intakes {
-		if ctx.Err() != nil {
-			failed = append(failed, context.Cause(ctx))
-			break
-		}
-		result, err := d.Run(ctx, log)
-		results = append(results, result)
-		if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", d.form.name, err))
-		}
-	}
-	return results, errors.Join(failed...)
 }

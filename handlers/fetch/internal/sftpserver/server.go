@@ -65,7 +65,7 @@ func New(c Config) *Server { return &Server{config: c} }
 // Validate returns an error if the secrets cannot be used, such as a key in another form. It reads them, and does not
 // connect.
 func (s *Server) Validate(ctx context.Context) error {
-	_, _, err := s.store(ctx, "", nil)
+	_, _, err := s.store(ctx, "", sftpstore.Options{})
 	return err
 }
 
@@ -140,18 +140,18 @@ func (s *Server) renew(ctx context.Context, tried secrets, refusal error) bool {
 }
 
 // store returns a store for a folder with the secrets as they are now.
-func (s *Server) store(ctx context.Context, folder string, accept func(string) bool) (
-	*sftpstore.Store, secrets, error) {
+func (s *Server) store(ctx context.Context, folder string, o sftpstore.Options) (*sftpstore.Store, secrets, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.signIn(ctx); err != nil {
 		return nil, secrets{}, err
 	}
+	o.Dial = s.config.Dial
 	store, err := sftpstore.New(sftpstore.Config{
 		Host: s.config.Host, Username: s.config.Username, HostKeys: s.config.HostKeys, Folder: folder,
 		Password: s.secrets.password, Key: s.secrets.key, KeyPassphrase: s.secrets.passphrase,
 		ConcurrentReads: s.config.Concurrent,
-	}, sftpstore.Options{Dial: s.config.Dial, Accept: accept})
+	}, o)
 	if err != nil {
 		return nil, secrets{}, fmt.Errorf("%w: %w", ErrSecret, err)
 	}
@@ -161,7 +161,7 @@ func (s *Server) store(ctx context.Context, folder string, accept func(string) b
 // HostKey connects once and returns the key that the server showed, with the error of the connection: see
 // sftpstore.Store.Check.
 func (s *Server) HostKey(ctx context.Context) (sftpstore.HostKey, error) {
-	store, _, err := s.store(ctx, "", nil)
+	store, _, err := s.store(ctx, "", sftpstore.Options{})
 	if err != nil {
 		return sftpstore.HostKey{}, err
 	}
@@ -171,9 +171,9 @@ func (s *Server) HostKey(ctx context.Context) (sftpstore.HostKey, error) {
 
 // Folder is one folder of the server, as package arrival describes it. It has a connection of its own.
 type Folder struct {
-	server *Server
-	name   string
-	accept func(name string) bool
+	server  *Server
+	name    string
+	options sftpstore.Options
 
 	mu     sync.Mutex
 	inner  *sftpstore.Store // nil: none yet
@@ -181,9 +181,9 @@ type Folder struct {
 	listed bool             // inner has a listing
 }
 
-// Folder returns a folder; "" is the home folder. accept chooses the files to list by their names. It makes no request.
-func (s *Server) Folder(name string, accept func(name string) bool) *Folder {
-	return &Folder{server: s, name: name, accept: accept}
+// Folder returns a folder; "" is the home folder. Dial of its options is the server's. It makes no request.
+func (s *Server) Folder(name string, o sftpstore.Options) *Folder {
+	return &Folder{server: s, name: name, options: o}
 }
 
 // List returns the files of the folder, as sftpstore.Store.List does.
@@ -233,7 +233,7 @@ func (f *Folder) connect(ctx context.Context) error {
 	if f.inner != nil {
 		return f.server.SignIn(ctx)
 	}
-	store, with, err := f.server.store(ctx, f.name, f.accept)
+	store, with, err := f.server.store(ctx, f.name, f.options)
 	if err != nil {
 		return err
 	}

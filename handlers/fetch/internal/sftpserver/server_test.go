@@ -62,7 +62,7 @@ func TestSecretsAreReadOnce(t *testing.T) {
 	_, c := start(t, password)
 	password.reads = 0
 	server := New(c)
-	for _, folder := range []*Folder{server.Folder("", nil), server.Folder("", nil)} {
+	for _, folder := range []*Folder{server.Folder("", sftpstore.Options{}), server.Folder("", sftpstore.Options{})} {
 		defer folder.Close()
 		files, err := folder.List(t.Context())
 		if err != nil || names(files) != zip {
@@ -104,7 +104,7 @@ func TestRefusedPassword(t *testing.T) {
 			}
 			password.text = tt.after
 			before := service.Counts().SignIns
-			folder := server.Folder("", nil)
+			folder := server.Folder("", sftpstore.Options{})
 			defer folder.Close()
 			for range 3 {
 				files, err := folder.List(t.Context())
@@ -125,7 +125,7 @@ func TestRefusedPassword(t *testing.T) {
 func TestRefusedInTheMiddle(t *testing.T) {
 	password := &kept{text: "right"}
 	service, c := start(t, password)
-	folder := New(c).Folder("", nil)
+	folder := New(c).Folder("", sftpstore.Options{})
 	defer folder.Close()
 	if _, err := folder.List(t.Context()); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestSecretThatCannotBeRead(t *testing.T) {
 	before := service.Counts().Connections
 	reason := errors.New("the password in the vault is disabled")
 	password.err, password.reads = reason, 0
-	folder := New(c).Folder("", nil)
+	folder := New(c).Folder("", sftpstore.Options{})
 	for range 2 {
 		if _, err := folder.List(t.Context()); !errors.Is(err, ErrSecret) || !errors.Is(err, reason) {
 			t.Errorf("list: %v", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path"
 	"strings"
 
 	"o2archiver/handlers/fetch/internal/commands"
@@ -13,6 +14,7 @@ import (
 	"o2archiver/handlers/fetch/internal/sftpserver"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
+	"o2archiver/shared/record"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/source/delivery"
 	"o2archiver/shared/source/delivery/sftpstore"
@@ -22,11 +24,20 @@ import (
 // deliveryRuns runs the engine of deliveries. Each run has a connection to the server of its own, with credentials that
 // were read for it: two invocations in one process do not share them.
 type deliveryRuns struct {
-	server  *sftpserver.Config // nil: the landing container
-	folder  string
-	landing *archive.Landing   // nil: a server
-	options deliveries.Options // without its Store
-	inVault bool
+	server     *sftpserver.Config // nil: the landing container
+	inVault    bool
+	options    deliveries.Options // without Store and Rules
+	deliveries folder
+	imports    folder
+}
+
+// folder is a folder that an engine reads.
+type folder struct {
+	path     string
+	accept   func(name string) bool
+	optional bool             // it may be missing
+	landing  *archive.Landing // nil: it is on the server
+	rules    deliveries.Rules
 }
 
 // FromDeliveries returns the source that reads what a vendor delivers. It makes no request.
@@ -44,18 +55,26 @@ func FromDeliveries(c settings.Delivery, s Services) (*Source, error) {
 }
 
 func newDeliveryRuns(c settings.Delivery, s Services) (*deliveryRuns, error) {
-	d := &deliveryRuns{folder: c.Folder, options: deliveries.Options{
-		Deliveries: s.Store.Deliveries(), Batches: s.Store.Batches(), Media: s.Store.Media(),
-		Checkpoints: s.Store.Checkpoints(), Reports: s.Store.Status(), Pause: s.Pause, Now: s.Now,
-		Rules: deliveries.Rules{From: c.From, StableAfter: c.StableAfter},
-	}}
+	d := &deliveryRuns{
+		options: deliveries.Options{Deliveries: s.Store.Deliveries(), Batches: s.Store.Batches(),
+			Media: s.Store.Media(), Checkpoints: s.Store.Checkpoints(), Reports: s.Store.Status(), Pause: s.Pause,
+			Now: s.Now},
+		deliveries: folder{path: c.Folder, accept: delivery.IsDelivery,
+			rules: deliveries.Rules{From: c.From, StableAfter: c.StableAfter}},
+		imports: folder{path: path.Join(c.Folder, deliveries.ImportsFolder), accept: delivery.IsZIP, optional: true,
+			rules: deliveries.Rules{StableAfter: c.StableAfter, Import: &deliveries.Import{
+				Kind: record.Kind(c.Imports.Kind), Network: c.Imports.Network,
+				NumberHeader: c.Imports.NumberHeader}}},
+	}
 	if account := c.Landing; account != nil {
-		landing, err := archive.OpenLanding(archive.Config{ConnectionString: account.ConnectionString.Reveal(),
-			BlobURL: account.BlobURL, Credential: s.Credential}, d.folder, delivery.IsDelivery)
-		if err != nil {
-			return nil, fmt.Errorf("DELIVERY_LANDING: %w", err)
+		for _, f := range []*folder{&d.deliveries, &d.imports} {
+			landing, err := archive.OpenLanding(archive.Config{ConnectionString: account.ConnectionString.Reveal(),
+				BlobURL: account.BlobURL, Credential: s.Credential}, f.path, f.accept)
+			if err != nil {
+				return nil, fmt.Errorf("DELIVERY_LANDING: %w", err)
+			}
+			f.landing = landing
 		}
-		d.landing = landing
 		return d, nil
 	}
 	server := c.SFTP
@@ -111,11 +130,11 @@ func (f fixedSecret) Read(context.Context) (settings.Secret, error) { return f.v
 // links returns the checks.
 func (d *deliveryRuns) links(store *archive.Store) []commands.Check {
 	if d.server == nil {
-		return commands.LandingLinks(d.landing, store)
+		return commands.LandingLinks(d.deliveries.landing, store)
 	}
 	return commands.ServerLinks(func() (commands.Server, commands.Store, func()) {
 		server := sftpserver.New(*d.server)
-		folder := server.Folder(d.folder, delivery.IsDelivery)
+		folder := d.deliveries.on(server)
 		return server, folder, folder.Close
 	}, d.inVault, store)
 }
@@ -133,31 +152,65 @@ func (d *deliveryRuns) fetch(ctx context.Context, input string, log *slog.Logger
 	return d.ReadDays(ctx, deliveries.Days{From: wanted.From, To: wanted.To}, log)
 }
 
-// Run implements commands.Deliveries.
+// on returns the folder of a server.
+func (f folder) on(server *sftpserver.Server) *sftpserver.Folder {
+	return server.Folder(f.path, sftpstore.Options{Accept: f.accept, Optional: f.optional})
+}
+
+// Run implements commands.Deliveries. What the vendor delivers comes first, and then the folder imports, which is read
+// whatever became of the deliveries, unless the server refused this run or its time is over.
 func (d *deliveryRuns) Run(ctx context.Context, log *slog.Logger) (deliveries.Result, error) {
-	return d.run(log, func(e *deliveries.Intake) (deliveries.Result, error) { return e.Run(ctx, log) })
+	server := d.connect()
+	res, refused, err := d.read(server, d.deliveries, log, func(e *deliveries.Intake) (deliveries.Result, error) {
+		return e.Run(ctx, log)
+	})
+	if refused || ctx.Err() != nil {
+		return res, err
+	}
+	imports, _, ierr := d.read(server, d.imports, log, func(e *deliveries.Intake) (deliveries.Result, error) {
+		return e.Run(ctx, log)
+	})
+	res.Imports = &imports
+	if ierr != nil {
+		ierr = fmt.Errorf("read the folder imports: %w", ierr)
+	}
+	return res, errors.Join(err, ierr)
 }
 
 // ReadDays implements commands.Deliveries.
 func (d *deliveryRuns) ReadDays(ctx context.Context, days deliveries.Days, log *slog.Logger) (
 	deliveries.Result, error) {
-	return d.run(log, func(e *deliveries.Intake) (deliveries.Result, error) { return e.ReadDays(ctx, days, log) })
+	res, _, err := d.read(d.connect(), d.deliveries, log, func(e *deliveries.Intake) (deliveries.Result, error) {
+		return e.ReadDays(ctx, days, log)
+	})
+	return res, err
 }
 
-func (d *deliveryRuns) run(log *slog.Logger, read func(*deliveries.Intake) (deliveries.Result, error)) (
-	deliveries.Result, error) {
-	o := d.options
+// connect returns the server for one run, or nil. It makes no request.
+func (d *deliveryRuns) connect() *sftpserver.Server {
 	if d.server == nil {
-		o.Store = d.landing
-		return read(deliveries.New(o))
+		return nil
 	}
-	server := sftpserver.New(*d.server)
-	folder := server.Folder(d.folder, delivery.IsDelivery)
-	defer folder.Close()
-	o.Store = folder
-	res, err := read(deliveries.New(o))
+	return sftpserver.New(*d.server)
+}
+
+// read lets an engine read a folder. refused reports that the server refuses the credentials of this run, that they
+// cannot be had, or that the server is not the expected one: no further folder needs to be tried.
+func (d *deliveryRuns) read(server *sftpserver.Server, f folder, log *slog.Logger,
+	run func(*deliveries.Intake) (deliveries.Result, error)) (res deliveries.Result, refused bool, err error) {
+	o := d.options
+	o.Rules = f.rules
+	if server == nil {
+		o.Store = f.landing
+	} else {
+		store := f.on(server)
+		defer store.Close() // so that a run has one connection at a time
+		o.Store = store
+	}
+	res, err = run(deliveries.New(o))
 	res.Refused = errors.Is(err, sftpstore.ErrCredentials)
-	return res, reportRefusal(err, log)
+	refused = res.Refused || errors.Is(err, sftpserver.ErrSecret) || errors.Is(err, sftpstore.ErrHostKey)
+	return res, refused, reportRefusal(err, log)
 }
 
 // reportRefusal logs an error that a person has to act upon, and returns it with the status that the host acts on.

@@ -152,7 +152,7 @@ func NewKey(kind string) ssh.Signer {
 	return signer
 }
 
-// Put adds a file to the folder, or replaces it.
+// Put adds a file to the folder, or replaces it. The name imports/a.zip is that of a file in a folder in the folder.
 func (s *Server) Put(name string, f File) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

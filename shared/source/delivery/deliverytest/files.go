@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/pkg/sftp"
@@ -16,8 +17,8 @@ type handlers struct{ l *link }
 
 // name returns the name of a requested file within the folder.
 func (h *handlers) name(p string) (string, bool) {
-	folder := path.Join("/", h.l.s.o.Folder)
-	return path.Base(p), path.Dir(p) == folder
+	folder := strings.TrimSuffix(path.Join("/", h.l.s.o.Folder), "/")
+	return strings.CutPrefix(p, folder+"/")
 }
 
 // Fileread implements sftp.FileReader.
@@ -139,16 +140,33 @@ func (h *handlers) Filelist(r *sftp.Request) (sftp.ListerAt, error) {
 	if err := h.l.happen(Opendir, 0); err != nil {
 		return nil, err
 	}
+	inside := "" // of the folder: it, or a folder in it
 	if r.Filepath != path.Join("/", s.o.Folder) {
-		return nil, os.ErrNotExist
+		name, ok := h.name(r.Filepath)
+		if !ok {
+			return nil, os.ErrNotExist
+		}
+		inside = name + "/"
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := &listing{l: h.l}
+	folders := map[string]bool{}
 	for _, name := range s.order {
-		if f, there := s.files[name]; there {
-			all.all = append(all.all, info{name, f})
+		f, there := s.files[name]
+		rest, here := strings.CutPrefix(name, inside)
+		if !there || !here {
+			continue
 		}
+		if folder, _, deeper := strings.Cut(rest, "/"); !deeper {
+			all.all = append(all.all, info{rest, f})
+		} else if !folders[folder] {
+			folders[folder] = true
+			all.all = append(all.all, info{folder, File{Mode: fs.ModeDir}})
+		}
+	}
+	if len(all.all) == 0 && inside != "" {
+		return nil, os.ErrNotExist
 	}
 	return all, nil
 }

@@ -1,0 +1,185 @@
+package sources
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"o2archiver/handlers/fetch/internal/deliveries"
+	"o2archiver/handlers/fetch/internal/fetchtest"
+	"o2archiver/local/azurite"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/record"
+	"o2archiver/shared/settings"
+	"o2archiver/shared/source"
+	"o2archiver/shared/source/delivery/deliverytest"
+)
+
+// anExport returns a ZIP with one message of another archive.
+func anExport(t *testing.T) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	z := zip.NewWriter(&out)
+	f, err := z.Create("a.eml")
+	if err == nil {
+		_, err = io.WriteString(f, "Date: Fri, 27 Nov 2026 09:30:00 +0000\r\nFrom: jane@contoso.com\r\n"+
+			"To: ali@contoso.com\r\nMessage-ID: <1@contoso.com>\r\nX-Number: 07700 900123\r\n\r\nconfidential text")
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// generic returns the records of the batches that are of another archive.
+func generic(t *testing.T, store *archive.Store) (all []*record.Record) {
+	t.Helper()
+	for b, err := range store.Batches().All(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, _, err := store.Batches().Read(t.Context(), b.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range bytes.Lines(data) {
+			var e record.Entry
+			if err := json.Unmarshal(line, &e); err != nil {
+				t.Fatal(err)
+			}
+			if e.Source != record.GenericEML {
+				continue
+			}
+			r, err := source.Parse(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// The folder imports is read after what the vendor delivers, on the same server, with its settings.
+func TestImportsOnAServer(t *testing.T) {
+	d := newDesk(t).pinned()
+	d.settings.Imports = settings.Imports{Kind: "MMS", Network: "Contoso Mobile", NumberHeader: "X-Number"}
+	res, err := d.fetch()
+	if err != nil || res.Read != 1 || res.Imports == nil || res.Imports.Listed != (deliveries.Listed{}) ||
+		d.Log.Has(slog.LevelWarn, "") {
+		t.Fatalf("without the folder: %+v, %v\n%s", res, err, d.Log)
+	}
+	d.server.Put("imports/export.zip", deliverytest.File{Data: anExport(t), ModTime: time.Now().Add(-time.Hour)})
+	d.server.Put("imports/export 2.zip.filepart", deliverytest.File{Data: []byte("x"), ModTime: time.Now()})
+	res, err = d.fetch()
+	if err != nil || res.Read != 0 || res.Imports.Read != 1 || res.Imports.Received != 1 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	all := generic(t, d.Store)
+	if len(all) != 1 || all[0].Kind != record.MMS || all[0].Network != "Contoso Mobile" ||
+		all[0].Owner != "07700 900123" || all[0].ID != "1@contoso.com" {
+		t.Errorf("%+v", all)
+	}
+	d.server.Put("imports/export 3.zip", deliverytest.File{Data: anExport(t), ModTime: time.Now().Add(-time.Hour)})
+	p, err := d.source().Intake.RunDue(t.Context(), "c", slog.New(slog.DiscardHandler))
+	if err != nil || p.Done != 1 || p.Left || !strings.HasPrefix(p.Says, "what was delivered is read: 0 ZIPs now") {
+		t.Errorf("a command for a ZIP with the same bytes: %+v, %v", p, err)
+	}
+}
+
+// A folder without a file system below it is no empty folder: neither it nor the folder imports is listed.
+func TestImportsWithoutTheFolderAround(t *testing.T) {
+	d := newDesk(t).pinned()
+	d.settings.Folder = "elsewhere"
+	res, err := d.fetch()
+	if err == nil || res.Imports == nil || strings.Count(err.Error(), "has no such file or folder") != 2 ||
+		d.Log.Count("fetch.deliveriesUnlisted") != 2 {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
+// A ZIP that cannot be read in one of the two folders does not keep the other. What the vendor delivers comes first.
+func TestImportsBesideDeliveries(t *testing.T) {
+	for _, broken := range []string{zipName, "imports/export.zip"} {
+		d := newDesk(t).pinned()
+		files := map[string][]byte{zipName: aZIP(t, 3), "imports/export.zip": anExport(t)}
+		for name, data := range files {
+			d.server.Put(name, deliverytest.File{Data: data, ModTime: time.Now().Add(-time.Hour),
+				Denied: name == broken})
+		}
+		res, err := d.fetch()
+		if err == nil || res.Read+res.Imports.Read != 1 || (res.Read == 1) != (broken != zipName) {
+			t.Errorf("%+v, %v", res, err)
+		}
+		first := strings.Index(d.Log.String(), `"intake":"deliveries"`)
+		if second := strings.Index(d.Log.String(), `"intake":"imports"`); first < 0 || second < first {
+			t.Errorf("the folder imports came first:\n%s", d.Log)
+		}
+	}
+}
+
+// A run whose time is over, or that the server refuses, does not begin with the folder imports.
+func TestImportsAreLeftToALaterRun(t *testing.T) {
+	d := newDesk(t).pinned()
+	d.server.Put("imports/export.zip", deliverytest.File{Data: anExport(t), ModTime: time.Now().Add(-time.Hour)})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	res, err := d.source().Fetch(ctx, "", "", slog.New(slog.NewJSONHandler(d.Log, nil)))
+	if got := res.(deliveries.Result); err == nil || got.Imports != nil {
+		t.Errorf("without time: %+v, %v", got, err)
+	}
+	password := d.settings.SFTP.Password
+	d.settings.SFTP.Password.Value = settings.NewSecret("wrong")
+	if res, err := d.fetch(); err != nil || !res.Refused || res.Imports != nil || d.server.Counts().SignIns != 1 {
+		t.Errorf("refused: %+v, %v after %d sign-ins", res, err, d.server.Counts().SignIns)
+	}
+	d.settings.SFTP.Password = password
+	if res, err := d.fetch(); err != nil || res.Read != 1 || res.Imports.Read != 1 {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
+// In a landing container the folder imports is a folder like any other.
+func TestImportsInALandingContainer(t *testing.T) {
+	w := fetchtest.NewWorldOnAzurite(t)
+	w.Secret("export", "7700900", "contoso", "confidential")
+	connection := azurite.ForTest(t).ConnectionString()
+	for _, folder := range []string{"", "o2 imports"} {
+		landing, err := archive.OpenLanding(archive.Config{ConnectionString: connection}, folder+"/imports", nil)
+		if err == nil {
+			err = landing.CreateContainer(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := FromDeliveries(settings.Delivery{Folder: folder, Landing: &settings.Landing{
+			ConnectionString: settings.NewSecret(connection)}}, servicesOf(w.Store))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fetch := func(want int) {
+			t.Helper()
+			res, err := s.Fetch(t.Context(), "", "", slog.New(slog.NewJSONHandler(w.Log, nil)))
+			if got := res.(deliveries.Result); err != nil || got.Imports.Read+got.Imports.Same != want {
+				t.Errorf("folder %q: %+v, %v, want %d ZIPs", folder, got, err, want)
+			}
+		}
+		fetch(0)
+		if err := landing.Put(t.Context(), "export.zip", bytes.NewReader(anExport(t))); err != nil {
+			t.Fatal(err)
+		}
+		fetch(1)
+	}
+	if all := generic(t, w.Store); len(all) != 1 || all[0].Kind != record.Message {
+		t.Errorf("%+v", all)
+	}
+}
