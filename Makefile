@@ -22,6 +22,7 @@ LONG = \
 	TestCheckpointCanBeRead@./handlers/fetch/internal/collector \
 	TestKilledAtEveryWrite@./handlers/fetch/internal/collector \
 	TestEveryCallOfADelivery@./handlers/fetch/internal/deliveries \
+	TestHostileDelivery@./handlers/fetch/internal/deliveries \
 	TestManyListed@./handlers/fetch/internal/deliveries \
 	TestSevenYears@./handlers/fetch/internal/deliveries \
 	TestFirstRecordWins@./handlers/import \

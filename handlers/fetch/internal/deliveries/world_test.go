@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -131,7 +132,14 @@ func (w *world) batches() map[string]string {
 // entries returns the lines of all batches, and checks that all which they name is stored.
 func (w *world) entries() (all []record.Entry) {
 	w.t.Helper()
+	return w.entriesBut(nil)
+}
+
+// entriesBut is entries without those of earlier batches.
+func (w *world) entriesBut(earlier map[string]string) (all []record.Entry) {
+	w.t.Helper()
 	batches := w.batches()
+	maps.DeleteFunc(batches, func(name, _ string) bool { return earlier[name] != "" })
 	for _, name := range slices.Sorted(keysOf(batches)) {
 		for line := range strings.Lines(batches[name]) {
 			var e record.Entry
@@ -313,4 +321,24 @@ func makeZIP(t *testing.T, prefix string, n int) []byte {
 		t.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+// disk is a store with one ZIP, which is a file of this machine.
+type disk struct {
+	path string
+	size int64
+}
+
+// List implements Store.
+func (d disk) List(context.Context) ([]arrival.File, error) {
+	return []arrival.File{{Path: nameOf(1), Size: d.size, ModTime: old}}, nil
+}
+
+// Open implements Store.
+func (d disk) Open(_ context.Context, _ string, offset int64) (io.ReadCloser, error) {
+	f, err := os.Open(d.path)
+	if err == nil {
+		_, err = f.Seek(offset, io.SeekStart)
+	}
+	return f, err
 }
