@@ -19,7 +19,7 @@ func isEncoded(encoding string) bool { return encoding == "base64" || encoding =
 func decodeBody(encoding string, r io.Reader) io.Reader {
 	switch encoding {
 	case "base64":
-		return &base64Reader{in: bufio.NewReader(r)}
+		return newBase64Reader(r)
 	case "quoted-printable":
 		return &quotedReader{in: bufio.NewReader(r)}
 	}
@@ -29,82 +29,94 @@ func decodeBody(encoding string, r io.Reader) io.Reader {
 // base64Reader decodes Base64, and ignores characters that are not of its alphabet, as RFC 2045 section 6.8 demands. A
 // padding character ends a quantum and not the content, because some programs encode a file in pieces.
 type base64Reader struct {
-	in    *bufio.Reader
+	in    io.Reader
+	text  []byte // what is read at a time
 	bits  uint32
-	count int // characters in bits
-	out   [3]byte
-	ready []byte
+	count int    // characters in bits
+	out   []byte // decoded from text
+	ready []byte // of out, what is not returned yet
 	err   error
 }
 
-func (b *base64Reader) Read(p []byte) (n int, err error) {
-	for n < len(p) {
-		if len(b.ready) > 0 {
-			c := copy(p[n:], b.ready)
-			b.ready = b.ready[c:]
-			n += c
-			continue
-		}
-		if b.err != nil {
-			break
-		}
-		b.decodeQuantum()
-	}
-	if n > 0 || len(p) == 0 {
-		return n, nil
-	}
-	return 0, b.err
+const base64Window = 4 << 10 // characters that are decoded together
+
+func newBase64Reader(in io.Reader) *base64Reader {
+	return &base64Reader{in: in, text: make([]byte, base64Window), out: make([]byte, 0, base64Window)}
 }
 
-// decodeQuantum reads up to four characters.
-func (b *base64Reader) decodeQuantum() {
-	for {
-		c, err := b.in.ReadByte()
-		if err != nil {
-			b.err = err
+func (b *base64Reader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for len(b.ready) == 0 {
+		if b.err != nil {
+			return 0, b.err
+		}
+		var n int
+		n, b.err = b.in.Read(b.text)
+		b.out = b.out[:0]
+		b.decode(b.text[:n])
+		if b.err != nil {
 			b.flushQuantum()
+		}
+		b.ready = b.out
+	}
+	n := copy(p, b.ready)
+	b.ready = b.ready[n:]
+	return n, nil
+}
+
+// decode appends to out what the characters complete.
+func (b *base64Reader) decode(text []byte) {
+	for i := 0; i < len(text); i++ {
+		for b.count == 0 && i+4 <= len(text) { // whole quanta without anything between them
+			v0, v1 := base64Values[text[i]], base64Values[text[i+1]]
+			v2, v3 := base64Values[text[i+2]], base64Values[text[i+3]]
+			if v0|v1|v2|v3 > 63 {
+				break
+			}
+			b.out = append(b.out, v0<<2|v1>>4, v1<<4|v2>>2, v2<<6|v3)
+			i += 4
+		}
+		if i == len(text) {
 			return
 		}
-		value := base64Value(c)
+		value := base64Values[text[i]]
 		switch {
-		case c == '=':
+		case text[i] == '=':
 			b.flushQuantum()
-			return
-		case value < 0:
+			continue
+		case value == notBase64:
 			continue
 		}
 		b.bits = b.bits<<6 | uint32(value)
 		if b.count++; b.count == 4 {
 			b.flushQuantum()
-			return
 		}
 	}
 }
 
-// flushQuantum makes the whole bytes of the characters so far the next content.
+// flushQuantum appends to out the whole bytes of the characters so far.
 func (b *base64Reader) flushQuantum() {
 	size := max(0, b.count-1)
 	bits := b.bits << (6 * (4 - b.count))
-	b.out = [3]byte{byte(bits >> 16), byte(bits >> 8), byte(bits)}
-	b.ready = b.out[:size]
+	b.out = append(b.out, []byte{byte(bits >> 16), byte(bits >> 8), byte(bits)}[:size]...)
 	b.bits, b.count = 0, 0
 }
 
-func base64Value(c byte) int {
-	switch {
-	case c >= 'A' && c <= 'Z':
-		return int(c - 'A')
-	case c >= 'a' && c <= 'z':
-		return int(c-'a') + 26
-	case c >= '0' && c <= '9':
-		return int(c-'0') + 52
-	case c == '+':
-		return 62
-	case c == '/':
-		return 63
+// notBase64 is the value of a character outside of the alphabet.
+const notBase64 = 0xff
+
+// base64Values are the values of the characters.
+var base64Values = func() (values [256]byte) {
+	for i := range values {
+		values[i] = notBase64
 	}
-	return -1
-}
+	for value, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") {
+		values[c] = byte(value)
+	}
+	return values
+}()
 
 // quotedReader decodes Quoted-Printable. An equals sign that begins no valid code is content (RFC 2045 section 6.7).
 type quotedReader struct {

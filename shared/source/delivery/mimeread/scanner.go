@@ -275,19 +275,25 @@ type body struct {
 	end  bool
 }
 
-func (b *body) Read(p []byte) (int, error) {
-	for len(b.rest) == 0 {
-		if b.end {
-			if b.s.err != nil {
-				return 0, b.s.err
+func (b *body) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		if len(b.rest) == 0 {
+			if b.end {
+				break
 			}
-			return 0, io.EOF
+			b.fill()
 		}
-		b.fill()
+		c := copy(p[n:], b.rest)
+		b.rest = b.rest[c:]
+		n += c
 	}
-	n := copy(p, b.rest)
-	b.rest = b.rest[n:]
-	return n, nil
+	switch {
+	case n > 0 || len(p) == 0:
+		return n, nil
+	case b.s.err != nil:
+		return 0, b.s.err
+	}
+	return 0, io.EOF
 }
 
 // fill reads the next piece of the body. A held line end is returned before the piece that follows it.
