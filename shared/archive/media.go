@@ -106,6 +106,9 @@ func (m *Media) compare(ctx context.Context, name, sha string) error {
 // readHead reads up to limit bytes. whole reports whether r has no more.
 func readHead(r io.Reader, limit int) (head []byte, whole bool, err error) {
 	var b bytes.Buffer // grows with the content: most contents are small
+	if known, ok := r.(interface{ Len() int }); ok {
+		b.Grow(min(known.Len(), limit) + bytes.MinRead)
+	}
 	n, err := io.Copy(&b, io.LimitReader(r, int64(limit)))
 	if err != nil {
 		return nil, false, fmt.Errorf("read the content: %w", err)

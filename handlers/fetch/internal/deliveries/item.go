@@ -19,7 +19,7 @@ import (
 const (
 	workers   = 8       // messages that are described at a time
 	maxChunk  = 4 << 20 // bytes of the messages that are described together; a larger one is alone
-	maxBuffer = 4 << 20 // bytes of a message that is held in memory between its passes
+	maxBuffer = 4 << 20 // bytes of a message that is held in memory
 )
 
 // errLonger reports an entry that is longer than the directory states. Memory is planned by what it states.
@@ -79,20 +79,15 @@ func (r *reading) describeMessage(ctx context.Context, e zipread.Entry, at int) 
 	return item{entry: entry, problem: problem}
 }
 
-// storeMessage reads a message twice, because what is stored is named by its hash: first for the hashes, and then to
-// store its parts. The first time also shows whether the entry is damaged, before anything of it is stored.
+// storeMessage stores a message and its parts. What is stored is named by its hash, so all of it is read first, which
+// also shows whether the entry is damaged. A large message is then read again; a small one is held.
 func (r *reading) storeMessage(ctx context.Context, e zipread.Entry) (record.Entry, zipread.Problem, error) {
-	var buffer *bytes.Buffer
 	if e.Size <= maxBuffer {
-		buffer = &bytes.Buffer{}
+		return r.storeSmall(ctx, e)
 	}
 	var entry record.Entry
 	hashes := map[int]string{} // of the parts, by their ordinals
-	problem, err := r.zip.Read(e, func(in io.Reader) (err error) {
-		in = &limitedReader{r: in, left: e.Size}
-		if buffer != nil {
-			in = io.TeeReader(in, buffer)
-		}
+	problem, err := r.readFirst(e, func(in io.Reader) (err error) {
 		entry, err = r.describe(in, func(p delivery.Part, in io.Reader) (record.Media, error) {
 			sum := sha256.New()
 			size, err := io.Copy(sum, in)
@@ -101,36 +96,16 @@ func (r *reading) storeMessage(ctx context.Context, e zipread.Entry) (record.Ent
 		})
 		return err
 	})
-	switch {
-	case errors.Is(err, errLonger):
-		return entry, zipread.Broken, nil
-	case err != nil || problem != "":
+	if err != nil || problem != "" {
 		return entry, problem, err
-	}
-	again := func(use func(io.Reader) error) error {
-		if buffer != nil {
-			return use(bytes.NewReader(buffer.Bytes()))
-		}
-		var used error
-		problem, err := r.zip.Read(e, func(in io.Reader) error {
-			used = use(in)
-			return used
-		})
-		switch {
-		case err == nil && problem != "":
-			err = fmt.Errorf("read a message again: %s", problem)
-		case err != nil && err != used:
-			err = retry.Final(err) // the copy was read with retries, and has to be opened again
-		}
-		return err
 	}
 	raw := record.Media{SHA256: entry.RawHash, Day: r.day}
 	err = r.onStorage(ctx, func(ctx context.Context) error {
-		return again(func(in io.Reader) error { return r.putMedia(ctx, raw.SHA256, in) })
+		return r.readAgain(e, func(in io.Reader) error { return r.putMedia(ctx, raw.SHA256, in) })
 	})
 	if err == nil && len(hashes) > 0 {
 		err = r.onStorage(ctx, func(ctx context.Context) error {
-			return again(func(in io.Reader) (err error) {
+			return r.readAgain(e, func(in io.Reader) (err error) {
 				entry, err = r.describe(in, func(p delivery.Part, in io.Reader) (record.Media, error) {
 					counted := &countingReader{r: in}
 					err := r.putMedia(ctx, hashes[p.Ordinal], counted)
@@ -145,6 +120,77 @@ func (r *reading) storeMessage(ctx context.Context, e zipread.Entry) (record.Ent
 	}
 	entry.RawBlob = raw.Blob()
 	return entry, "", nil
+}
+
+// part is a part of a message that is held: a range of the bytes of all of them.
+type part struct {
+	sha        string
+	start, end int
+}
+
+// storeSmall is storeMessage for a message that is held with its parts. They take no more than it does.
+func (r *reading) storeSmall(ctx context.Context, e zipread.Entry) (record.Entry, zipread.Problem, error) {
+	var entry record.Entry
+	var eml, decoded bytes.Buffer
+	var parts []part
+	eml.Grow(int(e.Size) + bytes.MinRead)
+	problem, err := r.readFirst(e, func(in io.Reader) (err error) {
+		entry, err = r.describe(io.TeeReader(in, &eml), func(_ delivery.Part, in io.Reader) (record.Media, error) {
+			if len(parts) == 0 {
+				decoded.Grow(int(e.Size) + bytes.MinRead)
+			}
+			start := decoded.Len()
+			size, err := decoded.ReadFrom(in)
+			sum := sha256.Sum256(decoded.Bytes()[start:])
+			p := part{hex.EncodeToString(sum[:]), start, decoded.Len()}
+			parts = append(parts, p)
+			return record.Media{SHA256: p.sha, Size: size, Day: r.day}, err
+		})
+		return err
+	})
+	if err != nil || problem != "" {
+		return entry, problem, err
+	}
+	raw := record.Media{SHA256: entry.RawHash, Day: r.day}
+	put := func(sha string, content []byte) error {
+		return r.onStorage(ctx, func(ctx context.Context) error {
+			return r.putMedia(ctx, sha, bytes.NewReader(content))
+		})
+	}
+	err = put(raw.SHA256, eml.Bytes())
+	for i := 0; i < len(parts) && err == nil; i++ {
+		err = put(parts[i].sha, decoded.Bytes()[parts[i].start:parts[i].end])
+	}
+	if err != nil {
+		return entry, "", fmt.Errorf("store a message: %w", err)
+	}
+	entry.RawBlob = raw.Blob()
+	return entry, "", nil
+}
+
+// readFirst reads a message for the first time. One that is longer than it states is damaged.
+func (r *reading) readFirst(e zipread.Entry, use func(io.Reader) error) (zipread.Problem, error) {
+	problem, err := r.zip.Read(e, func(in io.Reader) error { return use(&limitedReader{r: in, left: e.Size}) })
+	if errors.Is(err, errLonger) {
+		return zipread.Broken, nil
+	}
+	return problem, err
+}
+
+// readAgain reads a message that was read without a problem.
+func (r *reading) readAgain(e zipread.Entry, use func(io.Reader) error) error {
+	var used error
+	problem, err := r.zip.Read(e, func(in io.Reader) error {
+		used = use(in)
+		return used
+	})
+	switch {
+	case err == nil && problem != "":
+		err = fmt.Errorf("read a message again: %s", problem)
+	case err != nil && err != used:
+		err = retry.Final(err) // the copy was read with retries, and has to be opened again
+	}
+	return err
 }
 
 // describe makes the entry of a message, with store for its parts.
