@@ -102,6 +102,9 @@ type Result struct {
 	Imports *Result `json:"imports,omitempty"` // of the folder imports, if it was read in the same run
 }
 
+// finished returns the number of ZIPs that the run has finished.
+func (res *Result) finished() int { return res.Read + res.Same + res.Others }
+
 var (
 	errPaused   = errors.New("fetch is paused")
 	errTurnOver = errors.New("the turn of the ZIP is over")
@@ -169,15 +172,28 @@ func (r *run) work(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	if err := r.plan(ctx); err != nil {
-		return err
-	}
-	err := r.processZIPs(ctx)
+	err := r.planAndProcess(ctx)
 	r.res.Open = len(r.state.Open)
 	r.log.Info("the intake of deliveries ended", "event", "fetch.deliveriesEnded", "read", r.res.Read,
 		"same", r.res.Same, "others", r.res.Others, "open", r.res.Open, "received", r.res.Received,
 		"records", r.res.Records)
 	return err
+}
+
+// planAndProcess plans what is new and works on it, until nothing is left to plan or a whole plan was in vain.
+func (r *run) planAndProcess(ctx context.Context) error {
+	for {
+		finished := r.res.finished()
+		if err := r.plan(ctx); err != nil {
+			return err
+		}
+		if err := r.processZIPs(ctx); err != nil {
+			return err
+		}
+		if r.res.Listed.Later == 0 || r.res.Paused || r.away >= maxAway || r.res.finished() == finished {
+			return errors.Join(r.failed...)
+		}
+	}
 }
 
 // processZIPs works on the open ZIPs, turn by turn, until none is left to try in this run.
@@ -212,7 +228,7 @@ func (r *run) processZIPs(ctx context.Context) error {
 		case errors.Is(err, errPaused):
 			r.res.Paused = true
 			log.Warn("fetch is paused: no further delivery is read until it is started again", "event", "fetch.paused")
-			return errors.Join(append(r.failed, r.save(ctx))...)
+			return r.save(ctx)
 		case errors.Is(err, errTurnOver):
 			r.away = 0
 			log.Info("the ZIP has used its time: it continues in its next turn", "tries", z.Tries,
@@ -228,7 +244,7 @@ func (r *run) processZIPs(ctx context.Context) error {
 			return err
 		}
 	}
-	return errors.Join(r.failed...)
+	return nil
 }
 
 // beginTurn starts a turn. The first turn in a run is a try, which is saved before the work begins: a ZIP during which

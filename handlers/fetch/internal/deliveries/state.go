@@ -105,7 +105,7 @@ type Done struct {
 }
 
 const (
-	maxPlanned = 200            // ZIPs planned by one run
+	maxPlanned = 200            // ZIPs planned by one listing
 	maxOpen    = 20_000         // ZIPs planned and not finished
 	settled    = time.Hour      // how long a state of things must last before it is reported or acted upon
 	quietAfter = 26 * time.Hour // without a new ZIP
