@@ -18,7 +18,7 @@ import (
 // Manifest describes what a finished run of fetch received and wrote.
 type Manifest struct {
 	Version  int       `json:"v"`    // 1
-	Kind     string    `json:"kind"` // daily or backfill
+	Kind     string    `json:"kind"` // daily or backfill; delivery or import for a ZIP
 	From     time.Time `json:"from"`
 	To       time.Time `json:"to"` // exclusive
 	Started  time.Time `json:"started"`
