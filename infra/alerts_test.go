@@ -45,7 +45,14 @@ var alertRules = map[string]rule{
 	"unmapped":         {2, "P1D", true, 20, "unmapped", "Total"},
 }
 
-var alertNames = slices.Sorted(maps.Keys(alertRules))
+// deliveryRules are the alerts where items come from deliveries, beside the others.
+var deliveryRules = map[string]rule{
+	"delivery-gap":      {1, "P1D", true, 0, "", "Count"},
+	"failed-deliveries": {1, "P1D", true, 0, "", "Count"},
+	"no-delivery":       {1, "P1D", true, 0, "", "Count"},
+}
+
+var alertNames = slices.Concat(slices.Sorted(maps.Keys(alertRules)), slices.Sorted(maps.Keys(deliveryRules)))
 
 // scoped returns a query as an environment has it: in a workspace that others use too it counts only the lines of this
 // environment's component and the requests to its archive.
@@ -103,7 +110,11 @@ func TestAlerts(t *testing.T) {
 				t.Errorf("%s: the description does not lead to the runbook: %q", name, description)
 			}
 		}
-		if diff := cmp.Diff(alertRules, got); diff != "" {
+		want := maps.Clone(alertRules)
+		if appSettings(t, p)["fetch"]["SOURCE"] == "delivery" {
+			maps.Copy(want, deliveryRules)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("alerts, -want +got:\n%s", diff)
 		}
 	})
@@ -123,8 +134,8 @@ func TestAlerts(t *testing.T) {
 func TestWorkbook(t *testing.T) {
 	want := [][2]string{
 		{"By day", "days"}, {"Left out, incomplete, differing", "left-out"},
-		{"More than usual", "usual"}, {"Copies by hour", "copies"}, {"Runs", "runs"}, {"Not fetched",
-			"gap"}, {"Not imported to the end", "unfinished"},
+		{"More than usual", "usual"}, {"Copies by hour", "copies"}, {"Runs", "runs"}, {"Deliveries", "zips"},
+		{"Not fetched", "gap"}, {"Not imported to the end", "unfinished"},
 		{"Poison queue and dead letters", "undelivered"}, {"Trouble", "trouble"}, {"Duration in ms", "times"},
 	}
 	each(t, func(t *testing.T, p *prediction) {

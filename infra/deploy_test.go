@@ -19,9 +19,11 @@ import (
 // deployed are the outputs of a deployment, with the names in a case that Azure returns.
 var deployed = [][2]string{{"azurE_RESOURCE_GROUP", "rg1"}, {"archivE_ACCOUNT", "archive1"},
 	{"loG_WORKSPACE", "log1"}, {"evenT_TOPIC", "topic1"},
-	{"egresS_ADDRESS", ""}, {"fetcH_APP", "fetch1"}, {"fetcH_HOST", "fetch1.host.example"}, {"fetcH_VAULT", "kv1"},
-	{"fetcH_SECRET", "secret1"}, {"imporT_APP", "import1"}, {"imporT_HOST", "import1.host.example"},
-	{"imporT_CLIENT_ID", "00000000-0000-4000-8000-00000000c11d"}, {"imporT_PRINCIPAL_ID", "p1"}}
+	{"egresS_ADDRESS", ""}, {"fetcH_APP", "fetch1"}, {"fetcH_HOST", "fetch1.host.example"},
+	{"fetcH_VAULT", "kv1"}, {"fetcH_SECRET", "secret1"}, {"fetcH_SECRETS", "telemessage-password"},
+	{"landinG_ACCOUNT", ""}, {"landinG_HOST", ""}, {"landinG_USER", ""}, {"imporT_APP", "import1"},
+	{"imporT_HOST", "import1.host.example"}, {"imporT_CLIENT_ID", "00000000-0000-4000-8000-00000000c11d"},
+	{"imporT_PRINCIPAL_ID", "p1"}}
 
 // fakeDeployment takes a parameters file that names its template, and returns the outputs as the query asks for them.
 func fakeDeployment(flags map[string]string) (string, int) {
@@ -34,16 +36,30 @@ func fakeDeployment(flags map[string]string) (string, int) {
 	}
 	var names, texts []string
 	for _, output := range deployed {
+		if output[0] == "fetcH_SECRETS" {
+			output[1] = secretsOf(string(raw))
+		}
 		names, texts = append(names, output[0]), append(texts, output[1])
 	}
 	return strings.Join(names, "\t") + "\n" + strings.Join(texts, "\t") + "\n", setting("FAKE_DEPLOYMENT_FAILS")
+}
+
+// secretsOf returns the names of the secrets that fetch reads, for the parameters of the examples.
+func secretsOf(parameters string) string {
+	switch {
+	case !strings.Contains(parameters, "\nparam source = 'delivery'\n"):
+		return "telemessage-password"
+	case strings.Contains(parameters, "\nparam deliverySftpSignIn = 'key,password'\n"):
+		return "delivery-sftp-key,delivery-sftp-password"
+	}
+	return ""
 }
 
 // deploymentRoot is a repository with the scripts, a stand-in for make, and the examples of parameters.
 func deploymentRoot(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	for _, name := range []string{"deploy", "password", "environment.sh", "hooks/preprovision.sh",
+	for _, name := range []string{"deploy", "password", "sftp-secret", "environment.sh", "hooks/preprovision.sh",
 		"hooks/prepackage.sh", "hooks/postprovision.sh", "hooks/postdeploy.sh"} {
 		file := filepath.Join(root, "infra", name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700),
@@ -81,8 +97,19 @@ func TestDeployWithoutAzd(t *testing.T) {
 		r.good(t)
 		at := -1
 		steps := [][]string{{"account show"}, {"list-flexconsumption-locations"},
-			{"deployment sub create", "/infra/parameters/" + environment + ".bicepparam"},
-			{"--method put", "/vaults/kv1/secrets/secret1"}}
+			{"deployment sub create", "/infra/parameters/" + environment + ".bicepparam"}}
+		switch secrets := secretsOf(read(t, "parameters/"+environment+".bicepparam")); secrets {
+		case "telemessage-password":
+			steps = append(steps, []string{"--method put", "/vaults/kv1/secrets/secret1"})
+		case "delivery-sftp-key,delivery-sftp-password":
+			steps = append(steps, []string{"--method put", "/vaults/kv1/secrets/delivery-sftp-key"})
+			if !strings.Contains(r.out, "The password at the SFTP server: not set; run infra/sftp-secret password") {
+				t.Errorf("%s: it does not say that the password is missing:\n%s", environment, r.out)
+			}
+		}
+		if len(r.with("/vaults/kv1/")) > 0 != (len(steps) > 3) {
+			t.Errorf("%s: %v", environment, r.with("/vaults/kv1/"))
+		}
 		for _, app := range appbuild.Apps() {
 			steps = append(steps, []string{"config-zip", "--name " + app.Name + "1 ", "/build/" + app.Name + ".zip"})
 		}

@@ -34,7 +34,7 @@ need_values() { # NAME...
 load_environment() { # NAME...
   local name value
   if [ -z "${AZURE_RESOURCE_GROUP:-}" ] && command -v azd >/dev/null; then
-    for name in AZURE_SUBSCRIPTION_ID AZURE_RESOURCE_GROUP ARCHIVE_ACCOUNT EVENT_TOPIC FETCH_APP FETCH_VAULT FETCH_SECRET IMPORT_APP IMPORT_HOST TELEMESSAGE_USERNAME; do
+    for name in AZURE_SUBSCRIPTION_ID AZURE_RESOURCE_GROUP ARCHIVE_ACCOUNT EVENT_TOPIC FETCH_APP FETCH_VAULT FETCH_SECRET FETCH_SECRETS IMPORT_APP IMPORT_HOST TELEMESSAGE_USERNAME DELIVERY_SFTP_HOST DELIVERY_SFTP_USERNAME; do
       value=$(azd env get-value "$name" 2>/dev/null) || continue # need_values says what to do
       export "$name=$value"
     done
@@ -43,6 +43,43 @@ load_environment() { # NAME...
   need_az
   # shellcheck disable=SC2034 # for the scripts that source this
   group="/subscriptions/$AZURE_SUBSCRIPTION_ID/resourceGroups/$AZURE_RESOURCE_GROUP"
+}
+
+# Secrets of the vault FETCH_VAULT, by way of Azure's management: it lets no one read them back, and reaches a vault that is behind a private
+# endpoint too.
+secrets_api='api-version=2023-07-01'
+
+# count_secret prints 1 if the vault has the secret, else 0.
+count_secret() { # NAME
+  az rest --method get --url "$group/providers/Microsoft.KeyVault/vaults/$FETCH_VAULT/secrets?$secrets_api" \
+    --query "length(value[?name=='$1'])" --output tsv
+}
+
+# store_secret stores a text of one or more lines. It is the argument of no program.
+store_secret() { # NAME TEXT
+  local text=$2
+  text=${text//\\/\\\\}
+  text=${text//\"/\\\"}
+  text=${text//$'\n'/\\n}
+  printf '{"properties":{"value":"%s"}}' "$text" |
+    az rest --method put --url "$group/providers/Microsoft.KeyVault/vaults/$FETCH_VAULT/secrets/$1?$secrets_api" --body @- --output none
+}
+
+# read_secret sets secret to a line of the terminal, which does not show it, or of standard input.
+read_secret() { # WHAT SCRIPT
+  secret=''
+  [ ! -t 0 ] || printf '%s: ' "$1" >&2
+  IFS= read -rs secret || [ -n "$secret" ] || fail "no password was given: run $2"
+  [ ! -t 0 ] || echo >&2
+  [ -n "$secret" ] || fail "the password is empty, and was not written: run $2 again"
+  need_plain "$secret" "$2"
+}
+
+# need_plain ends the script if a password holds what none can.
+need_plain() { # TEXT SCRIPT
+  case $1 in
+    *[[:cntrl:]]*) fail "the password holds a control character, and was not written: run $2 again" ;;
+  esac
 }
 
 # So that a test need not wait.

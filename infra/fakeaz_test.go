@@ -321,6 +321,8 @@ func fakeLedger(flags map[string]string) (string, int) {
 	return string(raw) + "\n", 0
 }
 
+var vaultQuery = regexp.MustCompile(`^length\(value\[\?name=='([a-z0-9-]+)'\]\)$`)
+
 func fakeRest(dir string, flags map[string]string, input string) (string, int) {
 	method, url := flags["--method"], flags["--url"]
 	if _, path, ok := strings.Cut(url, "/v1.0/servicePrincipals"); ok {
@@ -333,11 +335,20 @@ func fakeRest(dir string, flags map[string]string, input string) (string, int) {
 	}
 	switch method + " " + m[1] {
 	case "get Microsoft.KeyVault/vaults/kv1/secrets":
-		if flags["--query"] != "length(value[?name=='secret1'])" {
+		of := vaultQuery.FindStringSubmatch(flags["--query"])
+		switch {
+		case of == nil:
 			return "", 1
+		case of[1] == "secret1":
+			return strconv.Itoa(setting("FAKE_HAS_SECRET")) + "\n", setting("FAKE_VAULT_AWAY")
+		case slices.Contains(strings.Fields(os.Getenv("FAKE_SECRETS")), of[1]):
+			return "1\n", setting("FAKE_VAULT_AWAY")
 		}
-		return strconv.Itoa(setting("FAKE_HAS_SECRET")) + "\n", setting("FAKE_VAULT_AWAY")
-	case "put Microsoft.KeyVault/vaults/kv1/secrets/secret1":
+		return "0\n", setting("FAKE_VAULT_AWAY")
+	case "put Microsoft.KeyVault/vaults/kv1/secrets/secret1",
+		"put Microsoft.KeyVault/vaults/kv1/secrets/delivery-sftp-key",
+		"put Microsoft.KeyVault/vaults/kv1/secrets/delivery-sftp-key-passphrase",
+		"put Microsoft.KeyVault/vaults/kv1/secrets/delivery-sftp-password":
 		return "", setting("FAKE_VAULT_READ_ONLY")
 	case "post Microsoft.Web/sites/import1/host/default/listkeys":
 		switch n := count(dir, "listkeys", 1); {

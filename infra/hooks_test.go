@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,6 +47,48 @@ func TestPreprovision(t *testing.T) {
 	r.good(t)
 	if !strings.Contains(r.out, "uksouth is not checked") {
 		t.Errorf("it says %q", r.out)
+	}
+}
+
+// With deliveries as the source nothing is deployed that could not fetch.
+func TestPreprovisionOfDeliveries(t *testing.T) {
+	sftp := []string{"SOURCE=delivery", "DELIVERY_SFTP_HOST=sftp.contoso.example", "DELIVERY_SFTP_USERNAME=archive",
+		"DELIVERY_SFTP_HOST_KEYS=ssh-ed25519 AAAA"}
+	landing := []string{"SOURCE=delivery", "LANDING=true"}
+	for _, tt := range []struct {
+		env  []string
+		says string // "": it is deployed
+	}{
+		{sftp, ""}, {landing, ""}, {[]string{"LANDING=true"}, ""}, {[]string{"SOURCE=telemessage"}, ""},
+		{[]string{"SOURCE=(an expression)"}, ""},
+		{[]string{"SOURCE=delivery"}, "needs a place to look for ZIPs"},
+		{append(slices.Clone(sftp), "LANDING=true"), "both set"},
+		{append(slices.Clone(sftp), "DELIVERY_SFTP_USERNAME="), "DELIVERY_SFTP_USERNAME is missing"},
+		{[]string{"SOURCE=sftp"}, "neither telemessage nor delivery"},
+		{[]string{"TELEMESSAGE_URL=none"}, "SOURCE is not delivery"},
+	} {
+		r := script(t, "", tt.env, "hooks/preprovision.sh")
+		if tt.says == "" {
+			r.good(t)
+		} else if r.bad(t, tt.says); len(r.calls) != 0 {
+			t.Errorf("%v: %v", tt.env, r.calls)
+		}
+	}
+	// What may be meant so is said, and deployed.
+	for _, keys := range []string{"", "ssh-ed25519 AAAA"} {
+		r := script(t, "", append(slices.Clone(sftp), "DELIVERY_SFTP_HOST_KEYS="+keys), "hooks/preprovision.sh")
+		r.good(t)
+		if strings.Contains(r.out, "DELIVERY_SFTP_HOST_KEYS is empty") != (keys == "") {
+			t.Errorf("with the host keys %q it says\n%s", keys, r.out)
+		}
+	}
+	private := append(landing, "PRIVATE_NETWORK=true")
+	for _, addresses := range []string{"", "203.0.113.7/32"} {
+		r := script(t, "", append(private, "VENDOR_ADDRESSES="+addresses), "hooks/preprovision.sh")
+		r.good(t)
+		if strings.Contains(r.out, "VENDOR_ADDRESSES is empty") != (addresses == "") {
+			t.Errorf("with the addresses %q it says\n%s", addresses, r.out)
+		}
 	}
 }
 

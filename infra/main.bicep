@@ -5,7 +5,13 @@
 
 targetScope = 'subscription'
 
-import { network as networkType, platform as platformType } from 'modules/types.bicep'
+import {
+  network as networkType
+  platform as platformType
+  delivery as deliveryType
+  secretNames
+  secretsOf
+} from 'modules/types.bicep'
 
 @description('Name of the environment: it is part of the resource group\'s name and makes the other names unique.')
 @minLength(1)
@@ -57,11 +63,50 @@ param location string
 @description('Tags of every resource.')
 param tags { *: string } = {}
 
-@description('Address of the TeleMessage site, e.g. https://rest.telemessage.example')
+@description('Where items come from: telemessage, the site by this project\'s contract; or delivery, the ZIPs that the vendor pushes to an SFTP server (deliverySftpHost) or into the landing account (landing).')
+@allowed(['telemessage', 'delivery'])
+param source string = 'telemessage'
+
+@description('Address of the TeleMessage site, e.g. https://rest.telemessage.example; none, if items come from deliveries.')
 param telemessageUrl string
 
-@description('User name at the TeleMessage site. The password is asked for by a hook and goes straight to Key Vault.')
+@description('User name at the TeleMessage site; none, if items come from deliveries. The password is asked for by a hook and goes straight to Key Vault.')
 param telemessageUsername string
+
+@description('With deliveries: the SFTP server on which the vendor\'s ZIPs are, host or host:port. Empty: they are in the landing account.')
+param deliverySftpHost string = ''
+
+@description('The user name of fetch at the SFTP server.')
+param deliverySftpUsername string = ''
+
+@description('The host keys of the SFTP server, of which it has to show one: `type base64`, separated by commas, as in known_hosts. Empty: fetch reads nothing yet, and a check shows the key.')
+param deliverySftpHostKeys string = ''
+
+@description('What fetch signs in at the SFTP server with. A hook makes the key and stores it in Key Vault, and prints its public half.')
+@allowed(['key', 'password', 'key,password', 'key,passphrase', 'key,passphrase,password'])
+param deliverySftpSignIn string = 'key'
+
+@description('The folder with the ZIPs. Empty: the home folder at the SFTP server, or the landing container itself.')
+param deliveryFolder string = ''
+
+@description('ZIPs named for days before this date are ignored. Empty: none is.')
+param deliveryFrom string = ''
+
+@description('Make the landing account, into which the vendor puts its ZIPs by SFTP. Azure charges its SFTP endpoint by the hour, used or not.')
+param landing bool = false
+
+@description('With landing: public halves of the vendor\'s SSH keys, `type base64`, separated by commas. Empty: a password, which Azure makes.')
+param vendorKeys string = ''
+
+@description('With landing and privateNetwork: address ranges of the vendor, separated by commas, e.g. 203.0.113.7/32. Not a /31, which storage does not take. Without privateNetwork every address reaches the sign-in.')
+param vendorAddresses string = ''
+
+@description('With landing: let the vendor delete too, which is needed if it uploads under another name and renames.')
+param vendorRenames bool = false
+
+@description('With landing: days after which landed ZIPs are deleted there; the archive has their copies. 0: never.')
+@minValue(0)
+param landingDays int = 365
 
 @description('When the daily run starts: NCRONTAB with six fields, in UTC. The source builds its threads at 05:00 GMT. The alert no-fetch expects one run a day.')
 param fetchSchedule string = '0 30 5 * * *'
@@ -224,6 +269,16 @@ var token = uniqueString(subscription().id, environmentName, location)
 var allTags = union(tags, { 'azd-env-name': environmentName, application: 'o2-network-archiver' })
 var groupName = 'rg-${environmentName}'
 var archiveName = 'starchive${token}'
+var landingName = 'stlanding${token}'
+var delivery deliveryType = {
+  host: deliverySftpHost
+  username: deliverySftpUsername
+  hostKeys: deliverySftpHostKeys
+  signIn: deliverySftpSignIn
+  folder: deliveryFolder
+  from: deliveryFrom
+  landing: landing ? landingName : ''
+}
 var insightsName = 'appi-archiver-${token}'
 var workspaceName = 'log-archiver-${token}'
 var networkName = 'vnet-archiver-${token}'
@@ -342,6 +397,24 @@ module archive 'modules/archive.bicep' = {
   dependsOn: [monitoring, privateNet, privateDns]
 }
 
+module landingAccount 'modules/landing.bicep' = if (landing) {
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    name: landingName
+    network: network
+    vendorAddresses: empty(vendorAddresses) ? [] : map(split(vendorAddresses, ','), range => trim(range))
+    vendorKeys: empty(vendorKeys) ? [] : map(split(vendorKeys, ','), key => trim(key))
+    vendorRenames: vendorRenames
+    landingDays: landingDays
+    workspaceId: workspaceId
+    customerKey: customerKey
+    softDeleteDays: softDeleteDays
+  }
+  dependsOn: [monitoring, privateNet, privateDns]
+}
+
 module events 'modules/events.bicep' = {
   scope: group
   params: {
@@ -359,13 +432,15 @@ module fetch 'apps/fetch.bicep' = {
   params: {
     platform: platform
     size: fetchSize
+    source: source
+    delivery: delivery
     telemessageUrl: telemessageUrl
     telemessageUsername: telemessageUsername
     schedule: fetchSchedule
     settings: union(fetchSettings, empty(fetchFrom) ? {} : { FETCH_FROM: fetchFrom })
     recoverVault: recoverVault
   }
-  dependsOn: [archive]
+  dependsOn: [archive, landingAccount]
 }
 
 module import_ 'apps/import.bicep' = {
@@ -389,6 +464,7 @@ module alerts 'modules/alerts.bicep' = {
     shared: empty(existingWorkspaceId) ? null : { insightsId: insightsId, archive: archiveName }
     actionGroupId: actionGroupId
     alertEmail: alertEmail == 'none' ? '' : alertEmail
+    deliveries: source == 'delivery'
     unmappedThreshold: unmappedThreshold
   }
   dependsOn: [monitoring]
@@ -419,8 +495,23 @@ output FETCH_HOST string = fetch.outputs.host
 @description('The Key Vault of fetch.')
 output FETCH_VAULT string = fetch.outputs.vault
 
-@description('The secret in it that holds the password.')
+@description('The secret in it that holds the password at the site.')
 output FETCH_SECRET string = fetch.outputs.secret
+
+@description('The secrets in it that fetch reads, separated by commas; empty if it needs none.')
+output FETCH_SECRETS string = join(
+  map(secretsOf(source, deliverySftpHost, deliverySftpSignIn), name => secretNames[name]),
+  ','
+)
+
+@description('The landing account; empty if there is none.')
+output LANDING_ACCOUNT string = landing ? landingName : ''
+
+@description('The host of its SFTP endpoint.')
+output LANDING_HOST string = landing ? landingAccount!.outputs.host : ''
+
+@description('The name with which the vendor signs in there.')
+output LANDING_USER string = landing ? landingAccount!.outputs.user : ''
 
 @description('The function app import.')
 output IMPORT_APP string = import_.outputs.name

@@ -44,7 +44,7 @@ func TestCallers(t *testing.T) {
 
 func TestNetwork(t *testing.T) {
 	for environment, private := range map[string]bool{"default": false, "private-network": true,
-		"us-government": true} {
+		"us-government": true, "delivery-sftp": false, "delivery-landing": true} {
 		p := predict(t, environment)
 		operators := map[string]int{"private-network": 1}[environment]
 		// Each account and the vault, by what is reached of it, with the zone in which its name is found.
@@ -63,8 +63,11 @@ func TestNetwork(t *testing.T) {
 			if private {
 				access, rule = "Disabled", "Deny"
 				services := []string{"blob", "queue", "table"}
-				if strings.Contains(r.Type, "KeyVault") {
+				switch {
+				case strings.Contains(r.Type, "KeyVault"):
 					services = []string{"vault"}
+				case isLanding(r): // SFTP is a service of the blob endpoint
+					services = []string{"blob"}
 				}
 				for _, service := range services {
 					want[r.Name+" "+service] = "endpoints"
@@ -74,6 +77,10 @@ func TestNetwork(t *testing.T) {
 			var admitted []any
 			if strings.HasPrefix(r.Name, "starchive") && operators > 0 {
 				access, admitted = "Enabled", []any{map[string]any{"value": "203.0.113.7", "action": "Allow"}}
+			}
+			if isLanding(r) { // the vendor's, and no administrator's
+				access, admitted = "Enabled", []any{map[string]any{"value": "203.0.113.7", "action": "Allow"},
+					map[string]any{"value": "198.51.100.0/24", "action": "Allow"}}
 			}
 			r.want(t, "publicNetworkAccess", access)
 			r.want(t, "networkAcls.defaultAction", rule)

@@ -32,7 +32,8 @@ type prediction struct {
 }
 
 // environments are the parameters files that are predicted.
-var environments = []string{"default", "private-network", "us-government", "existing-network", "existing-monitoring"}
+var environments = []string{"default", "private-network", "us-government", "existing-network", "existing-monitoring",
+	"delivery-sftp", "delivery-landing"}
 
 // plainer are parameters of a network without a NAT gateway, in which a policy makes the entries in DNS zones; logs are
 // written with a key.

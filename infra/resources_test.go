@@ -19,16 +19,25 @@ import (
 func TestStorageAccounts(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
 		accounts := p.of("Microsoft.Storage/storageAccounts")
-		if len(accounts) != 1+len(appbuild.Apps()) {
-			t.Errorf("%d storage accounts, want the archive's and a host's for each app", len(accounts))
+		want := 1 + len(appbuild.Apps())
+		if p.hasLanding() {
+			want++
+		}
+		if len(accounts) != want {
+			t.Errorf("%d storage accounts, want the archive's, each host's, and the landing account, if any", len(accounts))
 		}
 		for _, a := range accounts {
+			// SFTP, its local users and its namespace are the landing account's alone: where they are, Azure takes no
+			// immutability policy.
+			landing := strings.HasPrefix(a.Name, "stlanding")
+			a.want(t, "isLocalUserEnabled", landing)
+			a.want(t, "isSftpEnabled", landing)
+			a.want(t, "isHnsEnabled", map[bool]any{true: true, false: nil}[landing])
 			a.want(t, "allowSharedKeyAccess", false)
 			a.want(t, "allowBlobPublicAccess", false)
 			a.want(t, "allowCrossTenantReplication", false)
 			a.want(t, "minimumTlsVersion", "TLS1_2")
 			a.want(t, "supportsHttpsTrafficOnly", true)
-			a.want(t, "isLocalUserEnabled", false)
 			for _, service := range []string{"blob", "queue", "table"} {
 				a.want(t, "encryption.services."+service+".keyType", "Account")
 			}
@@ -89,11 +98,12 @@ func TestMonitoringTakesNoKeys(t *testing.T) {
 		}
 		for _, r := range p.Resources {
 			archive := strings.Contains(r.ID, "/starchive")
+			landed := strings.Contains(r.ID, "/stlanding")
 			var want string
 			switch r.Type {
 			case "Microsoft.Storage/storageAccounts/blobServices":
 				want = "StorageWrite StorageDelete"
-				if archive {
+				if archive || landed {
 					want = "StorageRead StorageWrite StorageDelete"
 				}
 			case "Microsoft.Storage/storageAccounts/queueServices", "Microsoft.Storage/storageAccounts/tableServices":
@@ -236,7 +246,8 @@ func TestAppSettings(t *testing.T) {
 				}
 			}
 			for name, s := range known {
-				if _, ok := of[name]; !ok && s.Required && slices.Contains(s.Apps, app) {
+				ours := s.Source == "" || s.Source == of["SOURCE"]
+				if _, ok := of[name]; !ok && s.Required && ours && slices.Contains(s.Apps, app) {
 					t.Errorf("%s: %s is missing", app, name)
 				}
 			}
@@ -250,6 +261,9 @@ func TestAppSettings(t *testing.T) {
 			}
 		}
 		for _, c := range clouds {
+			if all["fetch"]["SOURCE"] != settings.Telemessage {
+				break // TestSettingsOfTheSource
+			}
 			form := `^https://kv-fetch-[a-z0-9]{13}` + regexp.QuoteMeta(c.vault) + `/secrets/telemessage-password$`
 			got := c.resolve(t, all["fetch"]["TELEMESSAGE_PASSWORD_SECRET"])
 			if !regexp.MustCompile(form).MatchString(got) {
@@ -286,6 +300,9 @@ func taken(t *testing.T, c cloud, of map[string]string, names []string) error {
 		return c.resolve(t, value), ok
 	})
 	for _, name := range names {
+		if strings.HasPrefix(name, "DELIVERY_") {
+			continue
+		}
 		switch name {
 		case "TELEMESSAGE_URL", "GRAPH_URL":
 			r.URL(name)
@@ -307,6 +324,9 @@ func taken(t *testing.T, c cloud, of map[string]string, names []string) error {
 		default:
 			r.String(name)
 		}
+	}
+	if of["SOURCE"] == settings.Deliveries {
+		settings.DeliveryConfig(r)
 	}
 	return r.Err()
 }

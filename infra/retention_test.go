@@ -20,11 +20,14 @@ const policyType = "Microsoft.Storage/storageAccounts/blobServices/containers/im
 // The containers and the table are those that the handlers know.
 func TestContainers(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
-		var archived, hosts []string
+		var archived, hosts, landed []string
 		for _, c := range p.of("Microsoft.Storage/storageAccounts/blobServices/containers") {
-			if strings.HasPrefix(c.Name, "starchive") {
+			switch {
+			case strings.HasPrefix(c.Name, "starchive"):
 				archived = append(archived, path.Base(c.Name))
-			} else {
+			case strings.HasPrefix(c.Name, "stlanding"):
+				landed = append(landed, path.Base(c.Name))
+			default:
 				hosts = append(hosts, path.Base(c.Name))
 			}
 		}
@@ -38,6 +41,9 @@ func TestContainers(t *testing.T) {
 		}
 		if diff := cmp.Diff(slices.Repeat([]string{"deployment"}, len(appbuild.Apps())), hosts); diff != "" {
 			t.Errorf("containers of the hosts, -want +got:\n%s", diff)
+		}
+		if want := map[bool][]string{true: {archive.LandingContainer}}[p.hasLanding()]; !slices.Equal(landed, want) {
+			t.Errorf("containers of the landing account: %v, want %v", landed, want)
 		}
 		tables := p.of("Microsoft.Storage/storageAccounts/tableServices/tables")
 		if len(tables) != 1 || path.Base(tables[0].Name) != ledger.Table {
@@ -70,11 +76,16 @@ func TestImmutability(t *testing.T) {
 func TestNothingGetsLost(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
 		for _, s := range p.of("Microsoft.Storage/storageAccounts/blobServices") {
+			landing := strings.HasPrefix(s.Name, "stlanding")
 			archive := strings.HasPrefix(s.Name, "starchive")
-			s.want(t, "isVersioningEnabled", archive)
+			if landing { // a hierarchical namespace has no versions
+				s.want(t, "isVersioningEnabled", nil)
+			} else {
+				s.want(t, "isVersioningEnabled", archive)
+			}
 			for _, policy := range []string{"deleteRetentionPolicy", "containerDeleteRetentionPolicy"} {
-				s.want(t, policy+".enabled", archive)
-				s.want(t, policy+".days", map[bool]any{true: 30.0, false: nil}[archive])
+				s.want(t, policy+".enabled", archive || landing)
+				s.want(t, policy+".days", map[bool]any{true: 30.0, false: nil}[archive || landing])
 			}
 		}
 		var locked []string

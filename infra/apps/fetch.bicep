@@ -1,12 +1,25 @@
-// fetch: asks the TeleMessage site, once a day, and writes what it gets. It can reach no mailbox.
+// fetch: asks the TeleMessage site, once a day, or looks for the vendor's ZIPs, and writes what it gets. It can reach no mailbox.
 
-import { platform as platformType, size as sizeType, roles } from '../modules/types.bicep'
+import {
+  platform as platformType
+  size as sizeType
+  delivery as deliveryType
+  secretNames
+  secretsOf
+  roles
+} from '../modules/types.bicep'
 
 @description('What the app finds around it.')
 param platform platformType
 
 @description('How much the app may use.')
 param size sizeType
+
+@description('Where items come from.')
+param source 'telemessage' | 'delivery'
+
+@description('Where the vendor\'s ZIPs are.')
+param delivery deliveryType
 
 @description('Address of the TeleMessage site.')
 param telemessageUrl string
@@ -51,6 +64,7 @@ module rights '../modules/rights.bicep' = {
     host: hostName
     onHost: [roles.blobOwner, roles.tableContributor] // a timer needs no queue
     vault: vaultName
+    landing: readsLanding ? delivery.landing : ''
     insights: platform.insights
   }
   dependsOn: [host, vault]
@@ -60,7 +74,21 @@ module rights '../modules/rights.bicep' = {
 var identityName = 'id-fetch-${platform.token}'
 var hostName = 'stfetch${platform.token}'
 var vaultName = 'kv-fetch-${platform.token}'
-var secretName = 'telemessage-password'
+
+// Where it reads.
+var readsSFTP = source == 'delivery' && !empty(delivery.host)
+var readsLanding = source == 'delivery' && empty(delivery.host)
+var sourceSettings = source == 'telemessage'
+  ? { TELEMESSAGE_URL: telemessageUrl, TELEMESSAGE_USERNAME: telemessageUsername }
+  : union(
+      readsSFTP
+        ? { DELIVERY_SFTP_HOST: delivery.host, DELIVERY_SFTP_USERNAME: delivery.username }
+        : { DELIVERY_LANDING__blobServiceUri: 'https://${delivery.landing}.blob.${environment().suffixes.storage}' },
+      // Without one only a check connects, and shows the key.
+      empty(delivery.hostKeys) ? {} : { DELIVERY_SFTP_HOST_KEYS: delivery.hostKeys },
+      empty(delivery.folder) ? {} : { DELIVERY_FOLDER: delivery.folder },
+      empty(delivery.from) ? {} : { DELIVERY_FROM: delivery.from }
+    )
 
 module host '../modules/account.bicep' = {
   params: {
@@ -94,12 +122,16 @@ module app '../modules/app.bicep' = {
     hostName: hostName
     size: size
     callers: [] // it runs by its timers only
-    settings: union(settings, {
-      TELEMESSAGE_URL: telemessageUrl
-      TELEMESSAGE_USERNAME: telemessageUsername
-      TELEMESSAGE_PASSWORD_SECRET: 'https://${vaultName}${environment().suffixes.keyvaultDns}/secrets/${secretName}'
-      FETCH_SCHEDULE: schedule
-    })
+    settings: union(
+      settings,
+      sourceSettings,
+      toObject(
+        secretsOf(source, delivery.host, delivery.signIn),
+        name => '${name}_SECRET',
+        name => 'https://${vaultName}${environment().suffixes.keyvaultDns}/secrets/${secretNames[name]}'
+      ),
+      { SOURCE: source, FETCH_SCHEDULE: schedule }
+    )
   }
   // An app that starts before its roles are there fails until they are.
   dependsOn: [rights]
@@ -114,5 +146,5 @@ output host string = app.outputs.host
 @description('Name of the Key Vault.')
 output vault string = vaultName
 
-@description('Name of the secret that holds the password.')
-output secret string = secretName
+@description('Name of the secret that holds the password at the site.')
+output secret string = secretNames.TELEMESSAGE_PASSWORD

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The password at the TeleMessage site, if the vault has none yet.
+# What fetch signs in with at its source, if the vault has none yet: the password at the TeleMessage site, or key and password at the SFTP
+# server.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../environment.sh
 . "$(dirname "$0")/../environment.sh"
@@ -8,4 +9,7 @@ set -euo pipefail
 if [ "${RECOVER_VAULT:-false}" = true ]; then
   azd env set RECOVER_VAULT false
 fi
-exec "$(dirname "$0")/../password" if-missing
+# The names of the secrets that fetch reads; before there were several there was one.
+secrets=,${FETCH_SECRETS-telemessage-password},
+case $secrets in *,telemessage-password,*) "$(dirname "$0")/../password" if-missing ;; esac
+case $secrets in *,delivery-sftp-*) "$(dirname "$0")/../sftp-secret" if-missing ;; esac

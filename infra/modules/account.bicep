@@ -18,7 +18,10 @@ param sku string
 param network networkType
 
 @description('Address ranges that may reach it beside the virtual network.')
-param operators string[] = []
+param admitted string[] = []
+
+@description('Whether it has an SFTP endpoint for local users, and the hierarchical namespace that this needs.')
+param sftp bool = false
 
 @description('Resource id of the Log Analytics workspace.')
 param workspaceId string
@@ -41,10 +44,11 @@ param logged ('StorageRead' | 'StorageWrite' | 'StorageDelete')[]
 @description('A key of the customer. None: Microsoft\'s.')
 param customerKey customerKeyType?
 
-var services = ['blob', 'queue', 'table']
+// SFTP is a service of the blob endpoint: nothing asks for the others, nor for dfs.
+var services = sftp ? ['blob'] : ['blob', 'queue', 'table']
 var keep = softDeleteDays > 0
 // Storage takes a single address without its /32.
-var admitted = network.private ? map(operators, range => replace(range, '/32', '')) : []
+var ranges = network.private ? map(admitted, range => replace(range, '/32', '')) : []
 
 resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   name: name
@@ -64,12 +68,13 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
     allowBlobPublicAccess: false
     allowCrossTenantReplication: false
     allowedCopyScope: 'AAD'
-    isLocalUserEnabled: false
-    isSftpEnabled: false
-    publicNetworkAccess: network.private && empty(admitted) ? 'Disabled' : 'Enabled'
+    isHnsEnabled: sftp ? true : null // of an account that exists it can't be changed
+    isLocalUserEnabled: sftp
+    isSftpEnabled: sftp
+    publicNetworkAccess: network.private && empty(ranges) ? 'Disabled' : 'Enabled'
     networkAcls: {
       defaultAction: network.private ? 'Deny' : 'Allow'
-      ipRules: [for range in admitted: { value: range, action: 'Allow' }]
+      ipRules: [for range in ranges: { value: range, action: 'Allow' }]
       // Event Grid is such a service: it writes dead letters with its identity.
       bypass: 'AzureServices'
     }
@@ -91,7 +96,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   resource blobs 'blobServices' = {
     name: 'default'
     properties: {
-      isVersioningEnabled: keep
+      isVersioningEnabled: sftp ? null : keep // there are none in a hierarchical namespace
       deleteRetentionPolicy: keep ? { enabled: true, days: softDeleteDays } : { enabled: false }
       containerDeleteRetentionPolicy: keep ? { enabled: true, days: softDeleteDays } : { enabled: false }
     }

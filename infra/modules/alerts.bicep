@@ -22,6 +22,9 @@ param actionGroupId string
 @description('Address that alerts go to if there is no action group.')
 param alertEmail string
 
+@description('Whether items come from deliveries: what only they can have gets its alerts then.')
+param deliveries bool
+
 @description('The number of unmapped items in a day above which the alert unmapped comes.')
 param unmappedThreshold int
 
@@ -196,7 +199,7 @@ var rules = [
   {
     name: 'credentials'
     event: true
-    says: 'The site refuses the user name or the password'
+    says: 'The site, or the SFTP server, refuses the credentials'
     severity: 1
     query: loadTextContent('../queries/credentials.kql')
     back: 'P1D'
@@ -225,12 +228,47 @@ var rules = [
   }
 ]
 
+// Each alert costs something: a site delivers no ZIPs.
+var deliveryRules = [
+  {
+    name: 'no-delivery'
+    event: true
+    says: 'No new ZIP has come for 26 hours'
+    severity: 1
+    query: loadTextContent('../queries/no-delivery.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'delivery-gap'
+    event: true
+    says: 'File numbers of a day are missing'
+    severity: 1
+    query: loadTextContent('../queries/delivery-gap.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+  {
+    name: 'failed-deliveries'
+    event: true
+    says: 'A ZIP is not what its manifest states, or could not be read'
+    severity: 1
+    query: loadTextContent('../queries/failed-deliveries.kql')
+    back: 'P1D'
+    measure: ''
+    above: 0
+  }
+]
+
 var shown = [
   { title: 'By day', query: loadTextContent('../queries/days.kql'), as: 'table' }
   { title: 'Left out, incomplete, differing', query: loadTextContent('../queries/left-out.kql'), as: 'table' }
   { title: 'More than usual', query: loadTextContent('../queries/usual.kql'), as: 'table' }
   { title: 'Copies by hour', query: loadTextContent('../queries/copies.kql'), as: 'timechart' }
   { title: 'Runs', query: loadTextContent('../queries/runs.kql'), as: 'table' }
+  { title: 'Deliveries', query: loadTextContent('../queries/zips.kql'), as: 'table' }
   { title: 'Not fetched', query: loadTextContent('../queries/gap.kql'), as: 'table' }
   { title: 'Not imported to the end', query: loadTextContent('../queries/unfinished.kql'), as: 'table' }
   { title: 'Poison queue and dead letters', query: loadTextContent('../queries/undelivered.kql'), as: 'table' }
@@ -254,7 +292,7 @@ resource group 'Microsoft.Insights/actionGroups@2023-01-01' = if (makeGroup) {
 
 #disable-next-line use-recent-api-versions // what came after it is for rules that are not used here, and new versions reach the other clouds last
 resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
-  for rule in rules: {
+  for rule in concat(rules, deliveries ? deliveryRules : []): {
     name: 'archiver-${rule.name}-${token}'
     location: location
     tags: tags

@@ -71,7 +71,7 @@ module account 'account.bicep' = {
     name: name
     sku: sku
     network: network
-    operators: operators
+    admitted: operators
     workspaceId: workspaceId
     customerKey: customerKey
     containers: concat(immutable, state)

@@ -1,4 +1,5 @@
-// The vault of the one secret: the password at the TeleMessage site. A vault for each app that needs one, so that its role reaches nothing else.
+// The vault of the secrets with which an app reads its source, and of nothing else. A vault for each app that needs one, so that its role
+// reaches no other's.
 
 import { network as networkType } from 'types.bicep'
 
@@ -43,7 +44,7 @@ resource log 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: vault
   properties: {
     workspaceId: workspaceId
-    // Who read the password is in AuditEvent.
+    // Who read a secret is in AuditEvent.
     logs: [{ categoryGroup: 'allLogs', enabled: true }]
   }
 }

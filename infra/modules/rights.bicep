@@ -21,6 +21,9 @@ param queues { *: string } = {}
 @description('Roles in it, by table.')
 param tables { *: string } = {}
 
+@description('The landing account, whose container it may read. Empty: none.')
+param landing string = ''
+
 @description('The storage account of the app\'s host. Empty: none.')
 param host string = ''
 
@@ -93,6 +96,27 @@ resource mayUseTable 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     }
   }
 ]
+
+resource landingAccount 'Microsoft.Storage/storageAccounts@2025-08-01' existing = if (!empty(landing)) {
+  name: landing
+
+  resource blobs 'blobServices' existing = {
+    name: 'default'
+
+    resource container 'containers' existing = { name: 'landing' }
+  }
+}
+
+resource mayReadLanding 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(landing)) {
+  name: guid(landingAccount::blobs::container.id, principalId, roles.blobReader)
+  scope: landingAccount::blobs::container
+  properties: {
+    description: app
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.blobReader)
+  }
+}
 
 resource hostAccount 'Microsoft.Storage/storageAccounts@2025-08-01' existing = if (!empty(host)) {
   name: host

@@ -68,6 +68,31 @@ type customerKey = {
 }
 
 @export()
+@description('Where the vendor\'s ZIPs are: an SFTP server, or the landing account.')
+type delivery = {
+  @description('The SFTP server: host, or host:port. Empty: the landing account.')
+  host: string
+
+  @description('User name there.')
+  username: string
+
+  @description('Its host keys: `type base64`, separated by commas.')
+  hostKeys: string
+
+  @description('What fetch signs in there with: key, passphrase, password, separated by commas.')
+  signIn: string
+
+  @description('The folder with the ZIPs. Empty: the home folder, or the container itself.')
+  folder: string
+
+  @description('ZIPs of days before this one are ignored. Empty: none is.')
+  from: string
+
+  @description('The landing account. Empty: there is none.')
+  landing: string
+}
+
+@export()
 @description('How much one app may use.')
 type size = {
   @description('MB per instance.')
@@ -90,3 +115,29 @@ var roles = {
   secretsUser: '4633458b-17de-408a-b874-0445c86b69e6' // Key Vault Secrets User
   metricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb' // Monitoring Metrics Publisher
 }
+
+@export()
+@description('Names in Key Vault of the secrets that fetch may need, by its settings.')
+var secretNames = {
+  TELEMESSAGE_PASSWORD: 'telemessage-password'
+  DELIVERY_SFTP_KEY: 'delivery-sftp-key'
+  DELIVERY_SFTP_KEY_PASSPHRASE: 'delivery-sftp-key-passphrase'
+  DELIVERY_SFTP_PASSWORD: 'delivery-sftp-password'
+}
+
+@export()
+@description('Settings of the secrets that fetch reads of a source. A secret that is not among them need not be in the vault.')
+func secretsOf(source string, host string, signIn string) string[] =>
+  source == 'telemessage'
+    ? ['TELEMESSAGE_PASSWORD']
+    : empty(host)
+        ? []
+        : map(
+            split(signIn, ','),
+            part =>
+              {
+                key: 'DELIVERY_SFTP_KEY'
+                passphrase: 'DELIVERY_SFTP_KEY_PASSPHRASE'
+                password: 'DELIVERY_SFTP_PASSWORD'
+              }[part]
+          )

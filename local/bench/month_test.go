@@ -28,6 +28,7 @@ const (
 	pricePerEndpoint = 7.50
 	priceOfNAT       = 37.0 // the gateway and its address
 	endpoints        = 10
+	pricePerSFTPHour = 0.30 // of an account whose SFTP endpoint is on, used or not
 
 	pricePerReadyGBs = 0.000004 // Flex Consumption, always ready, per GB of memory and second; as of spring 2025
 )
@@ -69,10 +70,13 @@ func TestMonthIsThatOfTheFigures(t *testing.T) {
 		return string(raw)
 	}
 	page := read("docs/performance.md")
-	rules := strings.Count(read("infra/modules/alerts.bicep"), "loadTextContent('../queries/") -
-		strings.Count(read("infra/modules/alerts.bicep"), "{ title:") - 1 // but for the workbook and what all share
-	if rules < 17 {
-		t.Fatalf("only %d alert rules were found", rules)
+	all := read("infra/modules/alerts.bicep")
+	_, rest, _ := strings.Cut(all, "\nvar deliveryRules = [")
+	ofDeliveries, _, _ := strings.Cut(rest, "\n]\n")
+	more := strings.Count(ofDeliveries, "loadTextContent('../queries/")
+	rules := strings.Count(all, "loadTextContent('../queries/") - strings.Count(all, "{ title:") - 1 - more
+	if rules < 17 || more < 3 { // but for the workbook and what all share
+		t.Fatalf("only %d alert rules were found, and %d of deliveries", rules, more)
 	}
 	alerts := float64(rules) * pricePerAlert
 	work := monthDays * monthCopies / dayCopies * benchFigure(t, page, "dollars, all of that")
@@ -80,6 +84,7 @@ func TestMonthIsThatOfTheFigures(t *testing.T) {
 	timers := logs + monthDays*(timerTurns*(timerSeconds*instanceGB*pricePerGBs+pricePerRun)+
 		((sweeps-fullSweeps)*sweepOps+fullSweeps*fullSweepOps+commandTurns*commandOps)*pricePerBlobOp)
 	network := endpoints*pricePerEndpoint + priceOfNAT
+	sftp := monthDays * 24 * pricePerSFTPHour
 	ready := monthDays * 86_400 * instanceGB * pricePerReadyGBs
 	rows := [][4]string{
 		{"alert rules", fmt.Sprintf("%d, at most 1.50 each", rules), dollars(alerts), dollars(alerts)},
@@ -92,6 +97,10 @@ func TestMonthIsThatOfTheFigures(t *testing.T) {
 			dollars(ready)},
 		{"**sum, without storage**", "", "**" + dollars(alerts+work+timers) + "**",
 			"**" + dollars(alerts+work+timers+network+ready) + "**"},
+		{"in addition, with deliveries: alert rules", fmt.Sprintf("%d, at most 1.50 each", more),
+			dollars(float64(more) * pricePerAlert), dollars(float64(more) * pricePerAlert)},
+		{"in addition, with the landing account: its SFTP endpoint",
+			"0.30 an hour, used or not; a private endpoint", dollars(sftp), dollars(sftp + pricePerEndpoint)},
 	}
 	table := "\n| item | calculated from | public endpoints | private network |\n|---|---|---:|---:|\n"
 	for _, row := range rows {

@@ -36,6 +36,7 @@ var service = azure.Service{Name: "Key Vault", Kind: func(int, string) error { r
 type words struct {
 	thing   string // that the secret holds
 	setting string // that has the secret's address
+	script  string // that stores it
 }
 
 // explainError returns an SDK error in plain words. The SDK's own text quotes the request and the answer, so it is
@@ -97,7 +98,7 @@ func (w words) explainAnswer(status int, code string) *Error {
 	case status == http.StatusNotFound:
 		return &Error{
 			Says: "the vault does not have the secret of the " + w.thing + " (" + answered + ")",
-			Do: "store the " + w.thing + " with infra/password, or correct the name in " + w.setting +
+			Do: "store the " + w.thing + " with " + w.script + ", or correct the name in " + w.setting +
 				"; a deleted secret has to be recovered first",
 		}
 	case status == http.StatusForbidden && code == "SecretDisabled":
@@ -129,7 +130,7 @@ func (w words) explainAnswer(status int, code string) *Error {
 func (w words) disabledError() *Error {
 	return &Error{
 		Says: "the " + w.thing + " in the vault is disabled",
-		Do:   "enable the secret, or store the " + w.thing + " again with infra/password",
+		Do:   "enable the secret, or store the " + w.thing + " again with " + w.script,
 	}
 }
 

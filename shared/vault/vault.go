@@ -37,6 +37,7 @@ type Config struct {
 
 	Thing   string // that the secret holds, for errors, e.g. password
 	Setting string // that has the address, for errors
+	Script  string // that stores the secret, for errors, e.g. infra/password
 	// Parse returns the value of a text, or an error that does not contain it.
 	Parse func(text string) (settings.Secret, error)
 }
@@ -89,7 +90,7 @@ func Open(c Config) (*Secret, error) {
 	if err != nil {
 		return nil, errors.New("open the vault: its address cannot be used")
 	}
-	s := &Secret{client: client, name: name, now: c.Now, parse: c.Parse, words: words{c.Thing, c.Setting}}
+	s := &Secret{client: client, name: name, now: c.Now, parse: c.Parse, words: words{c.Thing, c.Setting, c.Script}}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -121,12 +122,13 @@ func (s *Secret) takeValue(secret azsecrets.Secret) (settings.Secret, error) {
 		case a.Expires != nil && !now.Before(*a.Expires):
 			return settings.Secret{}, &Error{
 				Says: "the " + s.thing + " in the vault has expired",
-				Do:   "store the " + s.thing + " again with infra/password, or take the secret's expiry date away",
+				Do:   "store the " + s.thing + " again with " + s.script + ", or take the secret's expiry date away",
 			}
 		case a.NotBefore != nil && now.Before(*a.NotBefore):
 			return settings.Secret{}, &Error{
 				Says: "the " + s.thing + " in the vault is not valid yet",
-				Do:   "store the " + s.thing + " again with infra/password, or take the secret's activation date away",
+				Do: "store the " + s.thing + " again with " + s.script +
+					", or take the secret's activation date away",
 			}
 		}
 	}
@@ -138,7 +140,7 @@ func (s *Secret) takeValue(secret azsecrets.Secret) (settings.Secret, error) {
 	if err != nil {
 		return settings.Secret{}, &Error{
 			Says: "the vault's secret can't be a " + s.thing + ": it " + err.Error(),
-			Do:   "store the " + s.thing + " again with infra/password",
+			Do:   "store the " + s.thing + " again with " + s.script,
 		}
 	}
 	return value, nil

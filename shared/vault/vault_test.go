@@ -62,6 +62,7 @@ func (c *counted) RoundTrip(r *http.Request) (*http.Response, error) {
 // config adds that the secret is the password at the site.
 func config(c Config) Config {
 	c.Thing, c.Setting, c.Parse = "password", "TELEMESSAGE_PASSWORD_SECRET", settings.ParsePassword
+	c.Script = "infra/password"
 	return c
 }
 

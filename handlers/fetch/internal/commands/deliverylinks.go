@@ -108,8 +108,8 @@ func helpServer(err error) string {
 		return "compare DELIVERY_SFTP_USERNAME; ask the operator whether the public key is in place and which methods " +
 			"the server demands; do not try often, because the server may lock the account"
 	case errors.Is(err, sftpserver.ErrSecret):
-		return "store the password, or the private key and its passphrase, again (infra/password; on one machine the " +
-			"settings DELIVERY_SFTP_…)"
+		return "store the password, or the private key and its passphrase, again (infra/sftp-secret; on one machine " +
+			"the settings DELIVERY_SFTP_…)"
 	case errors.Is(err, sftpstore.ErrNotFound), errors.Is(err, sftpstore.ErrDenied):
 		return "compare DELIVERY_FOLDER; ask the operator whether the user may list the folder and read its files"
 	}

@@ -89,13 +89,15 @@ func newDeliveryRuns(c settings.Delivery, s Services) (*deliveryRuns, error) {
 		from    settings.StoredSecret
 		thing   string
 		setting string
+		script  string
 		parse   func(string) (settings.Secret, error)
 	}{
 		{&d.server.Password, server.Password, "SFTP password", "DELIVERY_SFTP_PASSWORD_SECRET",
-			settings.ParsePassword},
-		{&d.server.Key, server.Key, "private key", "DELIVERY_SFTP_KEY_SECRET", settings.ParsePrivateKey},
+			"infra/sftp-secret password", settings.ParsePassword},
+		{&d.server.Key, server.Key, "private key", "DELIVERY_SFTP_KEY_SECRET",
+			"infra/sftp-secret new-key, or infra/sftp-secret key FILE", settings.ParsePrivateKey},
 		{&d.server.Passphrase, server.Passphrase, "passphrase of the private key",
-			"DELIVERY_SFTP_KEY_PASSPHRASE_SECRET", settings.ParsePassword},
+			"DELIVERY_SFTP_KEY_PASSPHRASE_SECRET", "infra/sftp-secret passphrase", settings.ParsePassword},
 	} {
 		if !each.from.Set() {
 			continue
@@ -106,7 +108,8 @@ func newDeliveryRuns(c settings.Delivery, s Services) (*deliveryRuns, error) {
 		}
 		d.inVault = true
 		secret, err := vault.Open(vault.Config{Address: each.from.Address, Credential: s.Credential,
-			HTTP: s.HTTP, Now: s.Now, Thing: each.thing, Setting: each.setting, Parse: each.parse})
+			HTTP: s.HTTP, Now: s.Now, Thing: each.thing, Setting: each.setting, Script: each.script,
+			Parse: each.parse})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", each.setting, err)
 		}

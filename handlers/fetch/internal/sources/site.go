@@ -47,7 +47,8 @@ func (at Site) connect(s Services) (site *client.Client, signIn func(context.Con
 	who := credentials.Fixed(at.Username, at.Password.Value)
 	if in := at.Password.Address; in != nil {
 		secret, err := vault.Open(vault.Config{Address: in, Credential: s.Credential, HTTP: s.HTTP, Now: s.Now,
-			Thing: "password", Setting: "TELEMESSAGE_PASSWORD_SECRET", Parse: settings.ParsePassword})
+			Thing: "password", Setting: "TELEMESSAGE_PASSWORD_SECRET", Script: "infra/password",
+			Parse: settings.ParsePassword})
 		if err != nil {
 			return nil, nil, fmt.Errorf("TELEMESSAGE_PASSWORD_SECRET: %w", err)
 		}
