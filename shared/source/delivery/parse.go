@@ -131,10 +131,19 @@ func setKind(r *record.Record, m *record.Mail, about subject) {
 	r.Kind = cmp.Or(record.KnownKind(given), record.Kind(record.UpperASCII(given)), record.KnownKind(about.kind))
 }
 
+// labelKind returns the kind that a subject of the vendor's form names.
+func labelKind(about subject) record.Kind {
+	return cmp.Or(record.KnownKind(about.kind), record.Kind(record.UpperASCII(about.kind)))
+}
+
 // isLabel reports whether a subject is the vendor's label of the item, all of which the record has elsewhere: kind,
 // sender, and recipient or group. It is not a subject of the sender's then, such as an MMS may have.
 func isLabel(about subject, r *record.Record) bool {
-	if about.from == "" || record.KnownKind(about.kind) != r.Kind || !sameDigits(about.from, r.From.Value) {
+	isSender := sameDigits(about.from, r.From.Value)
+	if about.from == "" {
+		isSender = about.sender == r.From.Value
+	}
+	if r.Kind == "" || labelKind(about) != r.Kind || r.From.Value == "" || !isSender {
 		return false
 	}
 	if about.toGroup {
@@ -171,6 +180,11 @@ func setPeople(r *record.Record, m *record.Mail, about subject) {
 	}
 	if r.From.Value == "" && len(from) <= 1 {
 		r.From.Value = about.from
+	}
+	if about.sender != "" && labelKind(about) == r.Kind && len(from) == 1 && len(r.From.Emails) == 0 &&
+		r.From.Name() == about.sender {
+		// A sender without a number, such as a bank or a withheld one: its name stands where a number would.
+		r.From = record.Participant{Value: about.sender}
 	}
 	switch {
 	case about.to == "" || len(r.To) > 1:

@@ -218,11 +218,12 @@ func countDigits(s string) (n int) {
 }
 
 // subjectForm is the form of a subject: <type> from <number> to <number>, or … to chat group <title>.
-var subjectForm = regexp.MustCompile(`(?i)^\s*(.{0,200}?)\s+from\s+(\S{1,40})\s+to\s+(chat\s+group\s+)?(.*)$`)
+var subjectForm = regexp.MustCompile(`(?i)^\s*(.{0,200}?)\s+from\s+(.{1,40}?)\s+to\s+(chat\s+group\s+)?(.*)$`)
 
 // subject is what the subject of an item states.
 type subject struct {
 	kind, from, to string // from and to are "" if they are not numbers
+	sender         string // in place of from, if that is no number: the name of a bank, "Withheld"
 	group          string
 	toGroup        bool
 }
@@ -236,6 +237,8 @@ func readSubject(text string) (s subject) {
 	s.kind = m[1]
 	if n := countDigits(m[2]); n >= minDigits && n <= maxDigits {
 		s.from = m[2]
+	} else {
+		s.sender = m[2]
 	}
 	if s.toGroup = m[3] != ""; s.toGroup {
 		s.group = strings.TrimSpace(m[4])

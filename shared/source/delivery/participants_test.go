@@ -80,9 +80,10 @@ func TestSubjectHasTheNumbers(t *testing.T) {
 			kind: "SMS", from: "447700900123", group: "Rota to Bath", toGroup: true},
 		"Deleted SMS from 447700900123 to 447700900456": {
 			kind: "Deleted SMS", from: "447700900123", to: "447700900456"},
-		"SMS from Jane to Ali": {kind: "SMS"},
-		"Notes":                {},
-		"":                     {},
+		"SMS from Royal Mail to 447700900456": {kind: "SMS", sender: "Royal Mail", to: "447700900456"},
+		"SMS from Jane to Ali":                {kind: "SMS", sender: "Jane"},
+		"Notes":                               {},
+		"":                                    {},
 	} {
 		if diff := cmp.Diff(want, readSubject(text), cmp.AllowUnexported(subject{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", text, diff)

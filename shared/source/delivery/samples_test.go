@@ -297,6 +297,28 @@ func TestLabelIsNoSubject(t *testing.T) {
 	}
 }
 
+// The name of a sender without a number stands where a number would, if the vendor's label has it there.
+func TestSenderWithoutNumber(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ kind, from, subject, value, name, left string }{
+		{"SMS", "Royal Mail", "SMS from Royal Mail to 447700900456", "Royal Mail", "", ""},
+		{"RCS", "HMRC <>", "RCS from HMRC to 447700900456", "HMRC", "", ""},
+		{"RCS", "447700900123", "RCS from 447700900123 to 447700900456", "447700900123", "", ""},
+		{"SMS", "HMRC", "", "", "HMRC", ""},
+		{"SMS", "HMRC", "MMS from HMRC to 447700900456", "", "HMRC", "MMS from HMRC to 447700900456"},
+		{"SMS", "Jane <jane@contoso.com>", "SMS from Jane to Ali", "", "Jane", "SMS from Jane to Ali"},
+		{"SMS", "Jane", "Letter from Jane to Ali", "", "Jane", "Letter from Jane to Ali"},
+		{"", "447700900123", "Note from 447700900123 to 447700900456", "447700900123", "",
+			"Note from 447700900123 to 447700900456"},
+	} {
+		r := parsed(t, "Date: Fri, 27 Nov 2026 09:30:00 +0000\r\nX-TELEMESSAGE-MessageType: "+tt.kind+"\r\nFrom: "+tt.from+
+			"\r\nTo: 447700900456\r\nSubject: "+tt.subject+"\r\n\r\n")
+		if r.From.Value != tt.value || r.From.Name() != tt.name || r.Subject != tt.left {
+			t.Errorf("%s, %s, %q: %+v, subject %q", tt.kind, tt.from, tt.subject, r.From, r.Subject)
+		}
+	}
+}
+
 // A member that no e-mail message has is not missing in one.
 func TestMissingMembers(t *testing.T) {
 	t.Parallel()
