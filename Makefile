@@ -5,6 +5,9 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # 'make run HOST=func' runs the staged apps in the real Functions host (Azure Functions Core Tools on PATH)
 HOST ?= standin
+# 'make run SOURCE=sftp' runs the sample day as the vendor's ZIPs, through an SFTP server; landing: through a container
+SOURCE ?= telemessage
+unexport SOURCE
 # 'make soak SOAK=3/80' runs the third of eighty shares of the long tests; SEED=n repeats a failure
 SOAK ?= all
 SEED ?= 0
@@ -43,7 +46,7 @@ test: export GORACE = atexit_sleep_ms=0
 .PHONY: run test soak package check vuln bench parsers clean
 
 run: ## the whole connector on this machine, with a sample day
-	$(GO) run ./local -host $(HOST)
+	$(GO) run ./local -host $(HOST) -source $(SOURCE)
 
 test: ## all tests, with real Azurite; in the real Functions host too if func is on PATH
 	$(GO) test -race -vet=off -timeout 30m -p 2 $$($(GO) list ./... | grep -v '/local/chaos$$') # make check vets

@@ -36,6 +36,7 @@ type options struct {
 	storage string
 	export  string
 	host    string
+	source  string
 	texts   int
 	limit   time.Duration
 }
@@ -65,7 +66,11 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		return 0
 	}
 	// Report unusable settings and files before the day instead of after it.
-	if err := checkSettings(lookup); err != nil {
+	if o.source, err = chooseSource(o.source, lookup); err != nil {
+		fmt.Fprintln(stderr, "local:", err)
+		return 2
+	}
+	if err := checkSettings(o.source, lookup); err != nil {
 		fmt.Fprintf(stderr, "local: nothing was started, because of the settings (docs/settings.md):\n%v\n", err)
 		return 2
 	}
@@ -82,9 +87,13 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 			return 2
 		}
 	}
-	if err := checkReach(ctx, lookup); err != nil {
+	if err := checkReach(ctx, o.source, lookup); err != nil {
 		fmt.Fprintf(stderr, "local: nothing was started:\n%v\n", err)
 		return 1
+	}
+	if lookup, err = pinHostKey(ctx, o.source, lookup, stderr); err != nil {
+		fmt.Fprintln(stderr, "local:", err)
+		return 2
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit,
 		fmt.Errorf("the run took longer than %v (see -limit)", o.limit))
@@ -212,8 +221,9 @@ const usage = `Usage: go run ./local [flags]
 
 Runs the whole connector on this machine with a sample day, and ends with a
 summary (docs/local.md). Settings (docs/settings.md) are taken from the
-environment. With TELEMESSAGE_URL, GRAPH_URL or ARCHIVE_STORAGE among them, that
-service is used in place of its stand-in.
+environment. With TELEMESSAGE_URL, DELIVERY_SFTP_HOST, DELIVERY_LANDING,
+GRAPH_URL or ARCHIVE_STORAGE among them, that service is used in place of its
+stand-in.
 Exit status: 0 all is well; 1 something is pending, failed or missing; 2 the
 command line, a setting or a file is wrong, and nothing was started.
 
@@ -242,6 +252,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		"write what was imported into this `folder`, new or empty: .eml files in\none folder per mailbox, and an index.csv")
 	f.StringVar(&o.host, "host", "standin",
 		"what runs the functions: standin, or func (Azure Functions Core\nTools)")
+	f.StringVar(&o.source, "source", "",
+		"where the items come from: telemessage (the site), or, as the vendor's\nZIPs, sftp (an SFTP server) or "+
+			"landing (a container); by default what\nSOURCE says, else telemessage")
 	f.IntVar(&o.texts, "texts", 1500,
 		"take this `number` of texts into the sample day, 0 for all of the\ncollection; any number keeps every irregularity")
 	f.DurationVar(&o.limit, "limit", 3*time.Hour, "end after this time, whatever is left")

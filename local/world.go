@@ -37,7 +37,8 @@ type world struct {
 	options options
 	azurite *azurite.Azurite // nil: ARCHIVE_STORAGE was given
 	store   *archive.Store
-	site    *telemessagetest.Site // nil: TELEMESSAGE_URL was given
+	site    *telemessagetest.Site // nil: TELEMESSAGE_URL was given, or the items come as deliveries
+	sampled bool                  // the items are those of the sample day
 	graph   *mailboxtest.Graph    // nil: GRAPH_URL was given
 	graphAt string
 	fetch   host.Host
@@ -90,7 +91,7 @@ func startWorld(ctx context.Context, o options, custom *mapping, lookup func(str
 		return nil, err
 	}
 	fmt.Fprintln(progress, "Starting Azurite, the stand-ins and the function apps …")
-	env, err := w.environment(ctx, root, custom, lookup)
+	env, err := w.environment(ctx, root, custom, lookup, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,7 @@ func startWorld(ctx context.Context, o options, custom *mapping, lookup func(str
 // environment starts a stand-in for each service that the environment does not name, and returns the settings for the
 // function apps. Settings of the environment are not changed.
 func (w *world) environment(ctx context.Context, root string, custom *mapping,
-	lookup func(string) (string, bool)) (env []string, err error) {
+	lookup func(string) (string, bool), progress io.Writer) (env []string, err error) {
 	given := func(name string) (string, bool) {
 		v, ok := lookup(name)
 		return v, ok && v != ""
@@ -132,7 +133,13 @@ func (w *world) environment(ctx context.Context, root string, custom *mapping,
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := given("TELEMESSAGE_URL"); !ok {
+	_, ok = given("TELEMESSAGE_URL")
+	switch {
+	case w.options.source != fromSite:
+		if err := w.startDeliveries(ctx, root, day, given, add, progress); err != nil {
+			return nil, err
+		}
+	case !ok:
 		at, err := w.startSite(day)
 		if err != nil {
 			return nil, err
@@ -156,7 +163,7 @@ func (w *world) environment(ctx context.Context, root string, custom *mapping,
 	switch {
 	case custom != nil:
 		file = custom.data
-	case w.site != nil:
+	case w.sampled:
 		file = day.Mapping
 	}
 	if file != nil {
@@ -169,7 +176,7 @@ func (w *world) environment(ctx context.Context, root string, custom *mapping,
 
 // startAzurite starts the storage emulator, with its data in the folder of -storage if there is one.
 func (w *world) startAzurite(ctx context.Context, root string) (err error) {
-	o := azurite.Options{Root: root, Log: w.log.named("azurite")}
+	o := azurite.Options{Root: root, Log: w.log.named("azurite"), Accounts: 1} // the other one is for deliveries
 	if w.options.storage != "" {
 		o.Dir, o.Hold = filepath.Join(w.options.storage, "azurite"), w.folder.emulator
 	}
@@ -235,6 +242,7 @@ func readDay(file string) (saved savedDay, err error) {
 
 // startSite starts the stand-in for the TeleMessage site, and returns its address.
 func (w *world) startSite(day *sample.Day) (at string, err error) {
+	w.sampled = true
 	w.site = telemessagetest.New(telemessagetest.Options{Username: siteUser, Password: sitePassword})
 	for _, item := range day.Items {
 		w.site.Add(item.Archived, item.Raw)

@@ -9,7 +9,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -182,7 +181,7 @@ func (s *Server) makeAccount() error {
 		return err
 	}
 	s.Key = key
-	s.HostKeys = host.Type() + " " + base64.StdEncoding.EncodeToString(host.Marshal())
+	s.HostKeys = pinOf(host)
 	for name, text := range map[string]string{hostFile: hostKey,
 		authorizedFile: string(ssh.MarshalAuthorizedKey(mine))} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {

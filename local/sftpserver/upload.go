@@ -35,16 +35,49 @@ type File struct {
 // signInTime is the limit of time for a connection and the sign-in.
 const signInTime = 30 * time.Second
 
+// Endpoint returns the address with a port.
+func (a Account) Endpoint() string {
+	if _, _, err := net.SplitHostPort(a.Address); err == nil {
+		return a.Address
+	}
+	return net.JoinHostPort(strings.Trim(a.Address, "[]"), "22")
+}
+
+// ReadHostKey returns the host key that the server shows, in the form of Account.HostKeys, and its fingerprint. It does
+// not sign in.
+func ReadHostKey(ctx context.Context, a Account) (pin, fingerprint string, err error) {
+	conn, err := (&net.Dialer{Timeout: signInTime}).DialContext(ctx, "tcp", a.Endpoint())
+	if err != nil {
+		return "", "", err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(signInTime)); err != nil {
+		return "", "", err
+	}
+	_, _, _, err = ssh.NewClientConn(conn, a.Endpoint(), &ssh.ClientConfig{
+		HostKeyAlgorithms: ssh.SupportedAlgorithms().HostKeys,
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			pin, fingerprint = pinOf(key), ssh.FingerprintSHA256(key)
+			return errors.New("its key was seen")
+		}})
+	if pin != "" {
+		err = nil
+	}
+	return pin, fingerprint, err
+}
+
+// pinOf returns a host key in the form of Account.HostKeys.
+func pinOf(key ssh.PublicKey) string {
+	return key.Type() + " " + base64.StdEncoding.EncodeToString(key.Marshal())
+}
+
 // openSession signs in. The connection ends with ctx.
 func openSession(ctx context.Context, a Account) (client *sftp.Client, closeAll func(), err error) {
 	config, err := a.config()
 	if err != nil {
 		return nil, nil, err
 	}
-	address := a.Address
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		address = net.JoinHostPort(strings.Trim(address, "[]"), "22")
-	}
+	address := a.Endpoint()
 	conn, err := (&net.Dialer{Timeout: signInTime}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, nil, err

@@ -30,7 +30,7 @@ type printer struct {
 func PrintText(w io.Writer, s *report.Summary, took time.Duration) {
 	p := printer{w, message.NewPrinter(language.English)}
 	fmt.Fprintln(w)
-	p.wrap("", "", p.numbers.Sprintf("The archive after %s. Runs of fetch so far, one for each window of time: %d",
+	p.wrap("", "", p.numbers.Sprintf("The archive after %s. Runs of fetch so far, one for each window of time or ZIP: %d",
 		took.Round(100*time.Millisecond).String(), s.Runs.All))
 	p.outcomes(s)
 	p.types(s.Types)
