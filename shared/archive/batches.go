@@ -77,7 +77,7 @@ func (b *Batches) create(ctx context.Context, name string, body []byte, records 
 			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/x-ndjson")},
 			Metadata:                map[string]*string{metaSHA256: &sum, metaRecords: to.Ptr(strconv.Itoa(records))},
 			AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
-			TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+			TransactionalValidation: checksumOf(body),
 		})
 	if err = translateCreateError(ctx, err); !errors.Is(err, ErrExists) {
 		return err == nil, err

@@ -123,7 +123,7 @@ func (m *Media) putWhole(ctx context.Context, name string, data []byte, sha stri
 			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/octet-stream")},
 			Metadata:                map[string]*string{metaSHA256: &sha},
 			AccessConditions:        &blob.AccessConditions{ModifiedAccessConditions: ifAbsent()},
-			TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+			TransactionalValidation: checksumOf(data),
 		})
 	return translateCreateError(ctx, err)
 }

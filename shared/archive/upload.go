@@ -74,7 +74,7 @@ func (m *Media) putUpload(ctx context.Context, u *upload) (sha string, size int6
 			id := own.id(own.Blocks)
 			_, err := client.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(block)),
 				&blockblob.StageBlockOptions{
-					TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+					TransactionalValidation: checksumOf(block),
 				})
 			err = translateCreateError(ctx, err)
 			if there = errors.Is(err, ErrExists); err != nil && !there {
