@@ -29,39 +29,46 @@ type Server interface {
 	HostKey(ctx context.Context) (sftpstore.HostKey, error)
 }
 
+// Place is an SFTP server with its folders, as one check uses it.
+type Place struct {
+	Server              Server
+	Deliveries, Imports Store
+	Close               func()
+}
+
 // ServerLinks returns the checks of the vault, if inVault says that there is one, of the SFTP server and of the
-// archive's storage. connect returns a server that nothing is known of, its folder, and what closes both.
-func ServerLinks(connect func() (Server, Store, func()), inVault bool, store *archive.Store) []Check {
+// archive's storage. connect returns a server that nothing is known of.
+func ServerLinks(connect func() Place, inVault bool, store *archive.Store) []Check {
 	var links []Check
 	if inVault {
 		links = append(links, vaultLink(func(ctx context.Context) error {
-			server, _, closeAll := connect()
-			defer closeAll()
-			return server.SignIn(ctx)
+			place := connect()
+			defer place.Close()
+			return place.Server.SignIn(ctx)
 		}))
 	}
 	return append(links, Check{Link: "server", Do: helpServer, Try: func(ctx context.Context) (string, error) {
-		server, folder, closeAll := connect()
-		defer closeAll()
-		if err := server.SignIn(ctx); err != nil {
+		place := connect()
+		defer place.Close()
+		if err := place.Server.SignIn(ctx); err != nil {
 			if _, ok := errors.AsType[*vault.Error](err); ok {
 				return "", fmt.Errorf("%w: the credentials can't be read from the vault", control.ErrNotTried)
 			}
 			return "", err
 		}
-		key, err := server.HostKey(ctx)
+		key, err := place.Server.HostKey(ctx)
 		if err != nil {
 			return "", serverError{err, key}
 		}
-		found, err := tryFolder(ctx, folder)
+		found, err := tryFolders(ctx, place.Deliveries, place.Imports)
 		return fmt.Sprintf("host key %s %s; %s", key.Algorithm, key.Fingerprint, found), err
 	}}, deliveryStorageLink(store))
 }
 
 // LandingLinks returns the checks of the landing container and of the archive's storage.
-func LandingLinks(folder Store, store *archive.Store) []Check {
+func LandingLinks(folder, imports Store, store *archive.Store) []Check {
 	return []Check{
-		{Link: "landing", Try: func(ctx context.Context) (string, error) { return tryFolder(ctx, folder) },
+		{Link: "landing", Try: func(ctx context.Context) (string, error) { return tryFolders(ctx, folder, imports) },
 			Do: func(err error) string {
 				if errors.Is(err, archive.ErrNotFound) {
 					return "create the container landing in the account of DELIVERY_LANDING, or correct that setting"
@@ -110,11 +117,33 @@ func helpServer(err error) string {
 	case errors.Is(err, sftpserver.ErrSecret):
 		return "store the password, or the private key and its passphrase, again (infra/sftp-secret; on one machine " +
 			"the settings DELIVERY_SFTP_…)"
+	case errors.Is(err, errImports):
+		return "make an empty folder imports in that of the deliveries, which the user may list; or, if there is one, " +
+			"let the user list it"
 	case errors.Is(err, sftpstore.ErrNotFound), errors.Is(err, sftpstore.ErrDenied):
 		return "compare DELIVERY_FOLDER; ask the operator whether the user may list the folder and read its files"
 	}
 	return "compare DELIVERY_SFTP_HOST; ask the operator whether the server lets the address EGRESS_ADDRESS of this " +
 		"deployment in"
+}
+
+// errImports is the error of a folder imports that cannot be listed, while that of the deliveries can.
+var errImports = errors.New("the folder imports cannot be listed")
+
+// tryFolders tries both folders, and returns what it found. No file of the folder imports is opened.
+func tryFolders(ctx context.Context, folder, imports Store) (string, error) {
+	found, err := tryFolder(ctx, folder)
+	if err != nil {
+		return found, err
+	}
+	files, err := imports.List(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errImports, err)
+	}
+	if len(files) > 0 {
+		found += fmt.Sprintf("; the folder imports has %d ZIPs", len(files))
+	}
+	return found, nil
 }
 
 // tryFolder lists the folder and reads the end of one ZIP, the smallest, and returns what it found. It reads no file

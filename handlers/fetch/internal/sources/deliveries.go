@@ -133,12 +133,15 @@ func (f fixedSecret) Read(context.Context) (settings.Secret, error) { return f.v
 // links returns the checks.
 func (d *deliveryRuns) links(store *archive.Store) []commands.Check {
 	if d.server == nil {
-		return commands.LandingLinks(d.deliveries.landing, store)
+		return commands.LandingLinks(d.deliveries.landing, d.imports.landing, store)
 	}
-	return commands.ServerLinks(func() (commands.Server, commands.Store, func()) {
+	return commands.ServerLinks(func() commands.Place {
 		server := sftpserver.New(*d.server)
-		folder := d.deliveries.on(server)
-		return server, folder, folder.Close
+		folder, imports := d.deliveries.on(server), d.imports.on(server)
+		return commands.Place{Server: server, Deliveries: folder, Imports: imports, Close: func() {
+			folder.Close()
+			imports.Close()
+		}}
 	}, d.inVault, store)
 }
 

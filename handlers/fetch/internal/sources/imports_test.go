@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/control"
 	"o2archiver/shared/record"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/source"
@@ -80,6 +82,9 @@ func TestImportsOnAServer(t *testing.T) {
 	}
 	d.server.Put("imports/export.zip", deliverytest.File{Data: anExport(t), ModTime: time.Now().Add(-time.Hour)})
 	d.server.Put("imports/export 2.zip.filepart", deliverytest.File{Data: []byte("x"), ModTime: time.Now()})
+	if l := link(t, d.source().Links, "server"); !strings.HasSuffix(l.Says, "; the folder imports has 1 ZIPs") {
+		t.Errorf("the check: %+v", l)
+	}
 	res, err = d.fetch()
 	if err != nil || res.Read != 0 || res.Imports.Read != 1 || res.Imports.Received != 1 {
 		t.Fatalf("%+v, %v", res, err)
@@ -182,5 +187,18 @@ func TestImportsInALandingContainer(t *testing.T) {
 	}
 	if all := generic(t, w.Store); len(all) != 1 || all[0].Kind != record.Message {
 		t.Errorf("%+v", all)
+	}
+}
+
+// A folder imports that the user may not list is a fault of its own, with words of its own.
+func TestImportsThatCannotBeListed(t *testing.T) {
+	d := newDesk(t).pinned()
+	d.server.Put("imports", deliverytest.File{Mode: fs.ModeDir, Denied: true})
+	l := link(t, d.source().Links, "server")
+	if l.State != control.LinkFailed || !strings.HasPrefix(l.Do, "make an empty folder imports") {
+		t.Errorf("the check: %+v", l)
+	}
+	if res, err := d.fetch(); err == nil || res.Read != 1 || res.Imports.Read != 0 {
+		t.Errorf("%+v, %v", res, err)
 	}
 }

@@ -66,7 +66,7 @@ type File struct {
 	ModTime  time.Time
 	Size     int64         // in a listing; 0 means that of Data
 	Mode     fs.FileMode   // its type; 0 means a regular file
-	Denied   bool          // it cannot be opened
+	Denied   bool          // it cannot be opened, or a folder not be listed
 	ReadOnce bool          // it can be opened once, and not be asked for its size while it is open
 	Slow     time.Duration // before each answer with bytes
 	Together int           // no read is answered before that many were under way at the same time

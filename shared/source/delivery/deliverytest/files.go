@@ -151,6 +151,9 @@ func (h *handlers) Filelist(r *sftp.Request) (sftp.ListerAt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := &listing{l: h.l}
+	if s.files[strings.TrimSuffix(inside, "/")].Denied {
+		return nil, sftp.ErrSSHFxPermissionDenied
+	}
 	folders := map[string]bool{}
 	for _, name := range s.order {
 		f, there := s.files[name]
