@@ -50,6 +50,11 @@ func (l load) isTooMuch(rate, n float64) bool {
 
 // report reports the processor time by process, for n items called what.
 func (l load) report(r *report, group, app string, n float64, what string, took time.Duration) {
+	l.reportWith(r, group, app, "site and Graph", n, what, took)
+}
+
+// reportWith is report; others are what this process does meanwhile.
+func (l load) reportWith(r *report, group, app, others string, n float64, what string, took time.Duration) {
 	seconds := func(d time.Duration) float64 {
 		if !l.ok {
 			return math.NaN()
@@ -59,10 +64,15 @@ func (l load) report(r *report, group, app string, n float64, what string, took 
 	ours := l.handler + l.azurite + l.bench
 	all := compareWith(float64(runtime.NumCPU()), "all")
 	r.add(group, "CPU per "+what+": "+app, 1e3*seconds(l.handler)/n, "ms", noLimit())
-	r.add(group, "CPU per "+what+": Azurite", 1e3*seconds(l.azurite)/n, "ms", noLimit())
-	r.add(group, "CPU per "+what+": site and Graph", 1e3*seconds(l.bench)/n, "ms", noLimit())
+	if l.azurite > 0 {
+		r.add(group, "CPU per "+what+": Azurite", 1e3*seconds(l.azurite)/n, "ms", noLimit())
+	}
+	r.add(group, "CPU per "+what+": "+others, 1e3*seconds(l.bench)/n, "ms", noLimit())
 	r.add(group, "CPUs busy with that", seconds(ours)/took.Seconds(), "", all)
 	r.add(group, "CPUs busy, whatever with", l.busy(took), "", all)
+	if l.azurite == 0 {
+		return
+	}
 	r.add(group, "CPUs busy with Azurite, which has one thread for its work",
 		seconds(l.azurite)/took.Seconds(), "", compareWith(1, "its thread"))
 }

@@ -1,6 +1,6 @@
 // Command bench measures the connector on this machine and prints each figure with its limit. It measures fetch and
 // import as they are deployed, in the stand-in for the Functions host, against real Azurite in memory and the stand-ins
-// for the site and for Graph.
+// for the site and for Graph; fetch with deliveries also against a stand-in for the storage.
 //
 //	go run ./local/bench
 //
@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -31,6 +32,7 @@ type options struct {
 	mailboxes   int
 	concurrency int
 	latency     time.Duration
+	zips        int
 	big         bool
 	only        string
 	check       bool
@@ -89,10 +91,11 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.concurrency, "concurrency", 64,
 		"highest IMPORT_CONCURRENCY, C in C/L; the longest import has half of it")
 	f.DurationVar(&o.latency, "latency", 100*time.Millisecond, "what each request to Graph takes, L in C/L")
+	f.IntVar(&o.zips, "zips", 20, "delivered ZIPs of 5,000 EML that are read; some steps read four of them")
 	f.BoolVar(&o.big, "big", true,
-		"take a recording of 150 MB through fetch and import, too, and fetch a million items")
+		"take a recording of 150 MB through fetch and import, too, and fetch a million items and delivered EML")
 	f.StringVar(&o.only, "only", "",
-		"besides starting and fetching, take only the steps whose name has this `text` in it")
+		"take only the steps whose name has this `text` in it, and those that they need")
 	f.BoolVar(&o.check, "check", false, "end with 1 if a figure does not keep to what is asked of it")
 	f.BoolVar(&o.json, "json", false, "print one JSON object in place of the table")
 	f.StringVar(&o.doc, "doc", "",
@@ -102,8 +105,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, err
 	}
 	if f.NArg() > 0 || o.copies < 100 || o.mailboxes < 1 || o.concurrency < 2 || o.concurrency > 1024 ||
-		o.latency <= 0 {
-		fmt.Fprintln(stderr, "bench: -copies is at least 100, -mailboxes at least 1, -concurrency 2 to 1024, -latency more than 0, and there are no arguments besides the flags")
+		o.latency <= 0 || o.zips < 1 {
+		fmt.Fprintln(stderr, "bench: -copies is at least 100, -mailboxes at least 1, -concurrency 2 to 1024, -latency more than 0, -zips at least 1, and there are no arguments besides the flags")
 		f.Usage()
 		return o, flag.ErrHelp
 	}
@@ -112,8 +115,36 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 
 // step is one measurement.
 type step struct {
-	what string
-	do   func(context.Context, *report) error
+	what  string
+	do    func(context.Context, *report) error
+	first bool // others need what it starts and leaves
+	alone bool // it needs nothing of those before it
+}
+
+// chosen returns the steps that the flags choose, and those before them that they need.
+func (w *world) chosen() []step {
+	all := []step{
+		{what: "Converting", do: measureConversion, alone: true},
+		{what: "Starting the handlers", do: w.startHandlers, first: true},
+		{what: "Fetching", do: w.fetchDay, first: true},
+		{what: "Importing a day", do: w.importDay},
+		{what: "Importing with more at once", do: w.moreAtOnce},
+		{what: "Importing with several processes", do: w.several},
+		{what: "Importing into one mailbox", do: w.oneBox},
+		{what: "An hour of one mailbox, in virtual time", do: w.hour, alone: true},
+	}
+	if w.o.big {
+		all = append(all,
+			step{what: "Deliveries from a landing container", do: w.deliveries, alone: true},
+			step{what: "Deliveries into Azurite", do: w.deliveriesIntoAzurite, alone: true},
+			step{what: "Deliveries by SFTP", do: w.deliveriesBySFTP, alone: true},
+			step{what: "Deliveries that are hostile", do: w.hostileDeliveries, alone: true},
+			step{what: "Fetching and importing a recording of 150 MB", do: w.recording},
+			step{what: "Fetching a million items", do: w.million})
+	}
+	matches := func(s step) bool { return strings.Contains(s.what, w.o.only) }
+	needed := slices.ContainsFunc(all, func(s step) bool { return matches(s) && !s.alone })
+	return slices.DeleteFunc(all, func(s step) bool { return !matches(s) && !(s.first && needed) })
 }
 
 // measureAll runs the measurements one after the other, so that none shares the processors with another.
@@ -135,27 +166,9 @@ func measureAll(ctx context.Context, o options, r *report, progress io.Writer) e
 		return err
 	}
 	defer w.stop()
-	steps := []step{
-		{"Converting", measureConversion},
-		{"Starting the handlers", w.startHandlers},
-		{"Fetching", w.fetchDay},
-		{"Importing a day", w.importDay},
-		{"Importing with more at once", w.moreAtOnce},
-		{"Importing with several processes", w.several},
-		{"Importing into one mailbox", w.oneBox},
-		{"An hour of one mailbox, in virtual time", w.hour},
-	}
-	if o.big {
-		steps = append(steps,
-			step{"Fetching and importing a recording of 150 MB", w.recording},
-			step{"Fetching a million items", w.million})
-	}
-	for i, step := range steps {
+	for _, step := range w.chosen() {
 		if err := context.Cause(ctx); err != nil {
 			return err
-		}
-		if needed := i == 1 || i == 2; !needed && !strings.Contains(step.what, o.only) {
-			continue
 		}
 		say(step.what)
 		if err := step.do(ctx, r); err != nil {

@@ -34,7 +34,7 @@ func (w *world) several(ctx context.Context, r *report) error {
 		}
 		processes := make([]*app, n)
 		for i := range processes {
-			if processes[i], err = w.host(ctx, "import", severalAtOnce); err != nil {
+			if processes[i], err = w.host(ctx, "import", w.settings(severalAtOnce)); err != nil {
 				return err
 			}
 		}

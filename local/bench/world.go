@@ -10,6 +10,7 @@ import (
 	"o2archiver/local/azurite"
 	"o2archiver/local/cloud"
 	"o2archiver/local/host"
+	"o2archiver/local/vendorday"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/source/telemessage/telemessagetest"
@@ -23,25 +24,27 @@ const (
 
 // world is everything that runs during a measurement.
 type world struct {
-	o       options
-	out     string // the folder of the built apps
-	day     day
-	azurite *azurite.Azurite
-	served  served // counts of Azurite's requests
-	store   *archive.Store
-	siteAt  string
-	graph   *mailboxtest.Graph
-	creates *creates
-	graphAt string
-	latency time.Duration // of the current Graph
-	fetch   *app
-	imports *app
-	log     *os.File
-	said    logged              // the handlers' output, written to log
-	rest    []archive.BatchInfo // the day's batches that are not imported yet
-	perItem fetched
-	servers cloud.Servers
-	closers []func()
+	o         options
+	out       string // the folder of the built apps
+	day       day
+	azurite   *azurite.Azurite
+	served    served // counts of Azurite's requests
+	store     *archive.Store
+	siteAt    string
+	graph     *mailboxtest.Graph
+	creates   *creates
+	graphAt   string
+	latency   time.Duration // of the current Graph
+	fetch     *app
+	imports   *app
+	log       *os.File
+	said      logged              // the handlers' output, written to log
+	rest      []archive.BatchInfo // the day's batches that are not imported yet
+	perItem   fetched
+	zips      []vendorday.ZIP // the first deliveries
+	delivered float64         // MB: the memory of fetch with all deliveries; 0: not measured
+	servers   cloud.Servers
+	closers   []func()
 }
 
 // app is a function app in the stand-in for the host.
@@ -111,10 +114,10 @@ func (w *world) settings(c int) []string {
 	}
 }
 
-// host starts an app; c is IMPORT_CONCURRENCY.
-func (w *world) host(ctx context.Context, name string, c int) (*app, error) {
+// host starts an app with settings.
+func (w *world) host(ctx context.Context, name string, settings []string) (*app, error) {
 	h, err := host.Start(ctx, host.Options{
-		App: filepath.Join(w.out, name), Env: w.settings(c), Log: &w.said, Pause: time.Second})
+		App: filepath.Join(w.out, name), Env: settings, Log: &w.said, Pause: time.Second})
 	if err != nil {
 		return nil, fmt.Errorf("start the app %s: %w", name, err)
 	}
@@ -134,7 +137,7 @@ func (w *world) again(ctx context.Context, name string, c int) (err error) {
 	if *a != nil {
 		_ = (*a).Stop()
 	}
-	*a, err = w.host(ctx, name, c)
+	*a, err = w.host(ctx, name, w.settings(c))
 	return err
 }
 
