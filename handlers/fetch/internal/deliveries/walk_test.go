@@ -1,6 +1,7 @@
 package deliveries
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log"
@@ -16,34 +17,96 @@ import (
 	"o2archiver/local/fault"
 	"o2archiver/local/soak"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
 	"o2archiver/shared/pipetest"
+	"o2archiver/shared/source/delivery"
 	"o2archiver/shared/source/delivery/deliverytest"
 )
 
 // always is more often than any call comes.
 const always = 1 << 20
 
-// walkDay is a world in which one ZIP was read yesterday, and two are to be read: one of several blocks.
-func walkDay(t *testing.T) (*world, *deliverytest.Server) {
-	t.Helper()
-	w := newWorld(t)
-	server := w.onSFTP()
-	server.Put(nameOf(1), file(makeZIP(t, "a", 3), old))
-	w.run()
-	w.clock.Add(24 * time.Hour)
-	server.Put(strings.Replace(nameOf(1), "1128", "1129", 1), file(makeZIP(t, "b", 12), old.Add(24*time.Hour)))
-	server.Put(strings.Replace(nameOf(2), "1128", "1129", 1), file(storedZIP(t, 5*mebibyte), old.Add(24*time.Hour)))
-	return w, server
+// walk is a world in which one ZIP was read yesterday, and two are to be read: one of several blocks. Its store is that
+// of an SFTP server, or a landing container in memory.
+type walk struct {
+	*world
+	server *deliverytest.Server // nil: the landing container
+	landed *archivetest.Storage
+	at     *archivetest.Clock // of the landing container's account
 }
 
-// planned returns the archive, and a way to it on which the plan's faults happen.
-func (w *world) planned(p *fault.Plan) *archive.Store {
-	w.t.Helper()
-	proxy := &httputil.ReverseProxy{Transport: w.Storage, ErrorLog: log.New(io.Discard, "", 0),
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(w.Storage.BlobURL()) }}
-	way, stop := pipetest.Serve(p.Before("blob", blobCall, proxy))
-	w.t.Cleanup(stop)
-	return w.OpenWith(way)
+func newWalk(t *testing.T, onLanding bool) *walk {
+	t.Helper()
+	k := &walk{world: newWorld(t)}
+	if onLanding {
+		k.at = archivetest.NewClock(old)
+		k.landed = archivetest.ForTest(t, k.at.Now)
+	} else {
+		k.server = k.onSFTP()
+	}
+	k.heal()
+	k.put(nameOf(1), makeZIP(t, "a", 3), old)
+	k.run()
+	k.clock.Add(24 * time.Hour)
+	k.put(strings.Replace(nameOf(1), "1128", "1129", 1), makeZIP(t, "b", 12), old.Add(24*time.Hour))
+	k.put(strings.Replace(nameOf(2), "1128", "1129", 1), storedZIP(t, 5*mebibyte), old.Add(24*time.Hour))
+	return k
+}
+
+func (k *walk) put(name string, data []byte, at time.Time) {
+	k.t.Helper()
+	if k.server != nil {
+		k.server.Put(name, file(data, at))
+		return
+	}
+	k.at.Set(at)
+	if err := k.landing(k.landed).Put(k.t.Context(), name, bytes.NewReader(data)); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// landing returns the landing container on a way to it.
+func (k *walk) landing(way http.RoundTripper) *archive.Landing {
+	k.t.Helper()
+	l, err := archive.OpenLanding(archive.Config{ConnectionString: k.landed.ConnectionString(),
+		HTTP: &http.Client{Transport: way}}, "", delivery.IsDelivery)
+	if err == nil && way == k.landed {
+		err = l.CreateContainer(k.t.Context())
+	}
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return l
+}
+
+// heal removes the faults of the store, and its connection.
+func (k *walk) heal() {
+	k.t.Helper()
+	if k.server == nil {
+		k.store = k.landing(k.landed)
+		return
+	}
+	k.server.Heal()
+	k.store = k.storeOf(k.server)
+}
+
+// through sends what is asked of a storage through a plan.
+func (k *walk) through(p *fault.Plan, service string, storage *archivetest.Storage) http.RoundTripper {
+	k.t.Helper()
+	proxy := &httputil.ReverseProxy{Transport: storage, ErrorLog: log.New(io.Discard, "", 0),
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(storage.BlobURL()) }}
+	way, stop := pipetest.Serve(p.Before(service, blobCall, proxy))
+	k.t.Cleanup(stop)
+	return way
+}
+
+// runWith lets the faults of a plan happen during one run.
+func (k *walk) runWith(p *fault.Plan) (Result, error) {
+	k.t.Helper()
+	if k.server == nil {
+		k.store = k.landing(k.through(p, "landing", k.landed))
+	}
+	return k.try(k.t.Context(), k.intake(k.OpenWith(k.through(p, "blob", k.Storage))))
 }
 
 // blobCall is the operation, the container, and what the blob is.
@@ -60,10 +123,9 @@ func blobCall(r *http.Request) string {
 }
 
 // heals lets the next runs go without a fault, and compares what is there with the batches of a day without one.
-func (w *world) heals(t *testing.T, server *deliverytest.Server, want map[string]string) {
+func (w *walk) heals(t *testing.T, want map[string]string) {
 	t.Helper()
-	server.Heal()
-	w.store = w.storeOf(server)
+	w.heal()
 	if res, err := w.try(t.Context(), w.intake(w.Store)); err != nil || res.Open != 0 {
 		t.Errorf("the next run: %+v, %v", res, err)
 	}
@@ -98,32 +160,37 @@ type walkStep struct {
 func TestEveryCallOfADelivery(t *testing.T) {
 	hostKey()
 	form := soak.ForTest(t)
-	var plan fault.Plan
 	var want map[string]string
-	inBubble(t, func(t *testing.T) {
-		w, server := walkDay(t)
-		if res, err := w.try(t.Context(), w.intake(w.planned(&plan))); err != nil || res.Read != 2 {
-			t.Fatalf("without a fault: %+v, %v", res, err)
-		}
-		want = w.batches()
-		w.heals(t, server, want)
-	})
-	kinds, count := plan.Calls()
-	if len(kinds) < 14 {
-		t.Errorf("kinds of calls: %v", kinds)
-	}
 	groups := [][]walkStep{}
-	for _, kind := range kinds {
-		var group []walkStep
-		for _, f := range slices.Concat(fault.All(), fault.Pages(), fault.Bare()) {
-			for n := range count[kind] {
-				if n < 3 || n == count[kind]-1 {
-					group = append(group, storageStep(kind, n+1, 1, f, want))
-				}
+	for _, onLanding := range []bool{false, true} {
+		var plan fault.Plan
+		inBubble(t, func(t *testing.T) {
+			w := newWalk(t, onLanding)
+			if res, err := w.runWith(&plan); err != nil || res.Read != 2 {
+				t.Fatalf("without a fault: %+v, %v", res, err)
 			}
-			group = append(group, storageStep(kind, 1, always, f, want))
+			want = w.batches()
+			w.heals(t, want)
+		})
+		kinds, count := plan.Calls()
+		if onLanding {
+			kinds = slices.DeleteFunc(kinds, func(kind string) bool { return !strings.HasPrefix(kind, "landing ") })
 		}
-		groups = append(groups, group)
+		if !onLanding && len(kinds) < 14 || onLanding && len(kinds) != 2 {
+			t.Errorf("kinds of calls: %v", kinds)
+		}
+		for _, kind := range kinds {
+			var group []walkStep
+			for _, f := range slices.Concat(fault.All(), fault.Pages(), fault.Bare()) {
+				for n := range count[kind] {
+					if n < 3 || n == count[kind]-1 {
+						group = append(group, storageStep(kind, n+1, 1, f, want))
+					}
+				}
+				group = append(group, storageStep(kind, 1, always, f, want))
+			}
+			groups = append(groups, group)
+		}
 	}
 	for phase, name := range []string{"accept", "sign-in", "subsystem", "opendir", "readdir", "open", "read"} {
 		var group []walkStep
@@ -151,22 +218,25 @@ func TestEveryCallOfADelivery(t *testing.T) {
 
 func storageStep(kind string, n, times int, f fault.Fault, want map[string]string) walkStep {
 	return walkStep{fmt.Sprintf("%s %d %d %s", kind, n, times, f), func(t *testing.T) {
-		w, server := walkDay(t)
+		w := newWalk(t, strings.HasPrefix(kind, "landing "))
 		var plan fault.Plan
 		plan.Fail(kind, n, times, f)
-		_, _ = w.try(t.Context(), w.intake(w.planned(&plan)))
+		_, _ = w.runWith(&plan)
 		plan.Settle()
 		time.Sleep(time.Minute) // a lease that was not released expires
-		w.heals(t, server, want)
+		if plan.Hit() == 0 {
+			t.Error("the call did not come, so the fault hit nothing")
+		}
+		w.heals(t, want)
 	}}
 }
 
 func sftpStep(name string, f deliverytest.Fault, want map[string]string) walkStep {
 	return walkStep{name, func(t *testing.T) {
-		w, server := walkDay(t)
-		server.CutAll()
-		server.Fail(f)
+		w := newWalk(t, false)
+		w.server.CutAll()
+		w.server.Fail(f)
 		_, _ = w.try(t.Context(), w.intake(w.Store))
-		w.heals(t, server, want)
+		w.heals(t, want)
 	}}
 }
