@@ -36,6 +36,8 @@ type day struct {
 	lost   func(name string) bool // the events of these batches never come; nil: all do
 	calm   bool                   // one event after the other
 	memory bool                   // the storage is the stand-in in memory, not Azurite
+	zips   []delivered            // what the vendor pushed, in place of items at the site
+	sftp   bool                   // to an SFTP server, not into a landing container
 
 	records journal.RecordTotals
 	copies  journal.CopyTotals // of runs in which each item is collected once

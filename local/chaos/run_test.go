@@ -32,7 +32,7 @@ func (w *world) run(ctx context.Context) {
 		}
 		// A run that the site refuses for its credentials is answered with success, so that the host does not repeat
 		// it.
-		if err == nil && len(waiting) == 0 && w.fetched(ctx) {
+		if err == nil && len(waiting) == 0 && w.fetched(ctx) && (w.day.zips == nil || w.isDelivered(ctx)) {
 			break
 		}
 	}

@@ -14,7 +14,8 @@ import (
 )
 
 // walks are the days whose calls go wrong.
-var walks = map[string]func() *day{"texts": texts, "files": files, "doubts": doubts}
+var walks = map[string]func() *day{"texts": texts, "files": files, "doubts": doubts,
+	"landing": func() *day { return deliveries(false) }, "sftp": func() *day { return deliveries(true) }}
 
 // atOnce is how many worlds are under way together. Those that stall only wait.
 const (
@@ -70,7 +71,15 @@ func walk(t *testing.T, make func() *day) {
 		t.Fatalf("without a fault:\n%s\n%s", strings.Join(wrong, "\n"), w.log.problems())
 	}
 	kinds, count := w.plan.Calls()
+	if w.day.zips != nil { // what import does with the batches, and the archive by SFTP, is the same as on other days
+		kinds = slices.DeleteFunc(kinds, func(kind string) bool { return w.sftp != nil || !isOfDeliveries(kind) })
+	}
 	all := steps(kinds, count, w.day.faults)
+	if w.sftp != nil {
+		for _, kind := range slices.Sorted(maps.Keys(sftpCalls)) {
+			all = append(all, sftpSteps(kind)...)
+		}
+	}
 	var quick, slow []step
 	for _, s := range choose(form, all) {
 		if s.fault.Kind == fault.Stall {
@@ -142,7 +151,11 @@ func (s step) run(t *testing.T, d *day) {
 	began := time.Now()
 	w := newWorld(t, d)
 	defer w.servers.Close()
-	w.plan.Fail(s.kind, s.n, 1, s.fault)
+	if _, onSFTP := sftpCalls[s.kind]; onSFTP {
+		w.failSFTP(s)
+	} else {
+		w.plan.Fail(s.kind, s.n, 1, s.fault)
+	}
 	w.startApps()
 	w.run(t.Context())
 	if wrong := w.check(); len(wrong) > 0 {
@@ -151,7 +164,7 @@ func (s step) run(t *testing.T, d *day) {
 	}
 	_ = w.fetch.Stop()
 	_ = w.imports.Stop()
-	if _, came := w.plan.Calls(); came[s.kind] < s.n {
+	if _, came := w.plan.Calls(); came[s.kind] < s.n && !strings.HasPrefix(s.kind, "sftp ") {
 		if why, ok := s.mayMiss(); ok {
 			t.Logf("call %d of %s did not come: %s", s.n, s.kind, why)
 		} else {

@@ -28,6 +28,7 @@ import (
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/report"
+	"o2archiver/shared/source/delivery/deliverytest"
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
@@ -103,6 +104,7 @@ type world struct {
 	store   *archive.Store // the one on which they don't
 	events  *archive.Store // makes the addresses of batches as the handlers know them
 	site    *telemessagetest.Site
+	sftp    *deliverytest.Server // of a day of deliveries by SFTP
 	graph   *mailboxtest.Graph
 	env     []string
 	log     *logged
@@ -130,7 +132,11 @@ func newWorld(t testing.TB, d *day) *world {
 	if w.events, err = archive.Open(archive.Config{ConnectionString: w.storage}); err != nil {
 		t.Fatal(err)
 	}
-	siteAt := w.startSite()
+	source := []string{"TELEMESSAGE_URL=" + w.startSite(), "TELEMESSAGE_USERNAME=chaos", "TELEMESSAGE_PASSWORD=chaos",
+		"FETCH_FROM=" + d.from.Format(time.RFC3339)}
+	if d.zips != nil {
+		source = w.startVendor()
+	}
 	w.graph = mailboxtest.New(mailboxtest.Options{Users: d.users, MessageLimit: 150 << 20, Latency: d.latency,
 		Now: d.now})
 	graphAt, err := w.servers.ServeGraph(w.graph,
@@ -143,12 +149,8 @@ func newWorld(t testing.TB, d *day) *world {
 			t.Fatal(err)
 		}
 	}
-	w.env = []string{
-		"ARCHIVE_STORAGE=" + w.storage, "TELEMESSAGE_URL=" +
-			siteAt, "TELEMESSAGE_USERNAME=chaos", "TELEMESSAGE_PASSWORD=chaos",
-		"FETCH_FROM=" + d.from.Format(time.RFC3339), "FETCH_SCHEDULE=0 30 5 * * *", "GRAPH_URL=" + graphAt,
-		"FUNCTIONS_WORKER_RUNTIME=custom", "IN_DOUBT_AFTER=" + d.inDoubt.String(),
-	}
+	w.env = append(source, "ARCHIVE_STORAGE="+w.storage, "FETCH_SCHEDULE=0 30 5 * * *", "GRAPH_URL="+graphAt,
+		"FUNCTIONS_WORKER_RUNTIME=custom", "IN_DOUBT_AFTER="+d.inDoubt.String())
 	return w
 }
 
@@ -171,25 +173,29 @@ func (w *world) onAzurite() {
 	w.storage = a.Through(through("blob", blobCall, a.BlobURL), through("table", tableCall, a.TableURL))
 }
 
+// forward returns the handler that passes requests on to a service of the stand-in in memory.
+func forward(storage *archivetest.Storage, u *url.URL) http.Handler {
+	return &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }, Transport: storage,
+		ErrorLog: log.New(io.Discard, "", 0), // an aborted request is not an error here
+	}
+}
+
+// accountAt returns the connection string of the stand-in's account whose services are served at these addresses. As in
+// Azure, the account is in the host's name: the address of a host that is an IP address has it in its path.
+func accountAt(blobs, tables string) string {
+	return strings.ReplaceAll("DefaultEndpointsProtocol=http;AccountName="+archivetest.Account+";AccountKey="+
+		archivetest.Key+";BlobEndpoint="+blobs+";TableEndpoint="+tables, "127.0.0.1", "localhost")
+}
+
 // inMemory sets the addresses of an account of the stand-in in memory.
 func (w *world) inMemory() {
 	w.t.Helper()
 	storage := archivetest.ForTest(w.t, nil)
-	service := func(u *url.URL) http.Handler {
-		return &httputil.ReverseProxy{
-			Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }, Transport: storage,
-			ErrorLog: log.New(io.Discard, "", 0), // an aborted request is not an error here
-		}
-	}
-	// As in Azure, the account is in the host's name: the address of a host that is an IP address has it in its path.
-	serve := func(h http.Handler) string { return strings.Replace(w.serve(h), "127.0.0.1", "localhost", 1) }
-	blobs, tables := service(storage.BlobURL()), service(storage.TableURL())
-	at := func(blobs, tables string) string {
-		return "DefaultEndpointsProtocol=http;AccountName=" + archivetest.Account + ";AccountKey=" + archivetest.Key +
-			";BlobEndpoint=" + blobs + ";TableEndpoint=" + tables
-	}
-	w.around = at(serve(blobs), serve(tables))
-	w.storage = at(serve(w.plan.Before("blob", blobCall, blobs)), serve(w.plan.Before("table", tableCall, tables)))
+	blobs, tables := forward(storage, storage.BlobURL()), forward(storage, storage.TableURL())
+	at := func(blobs, tables http.Handler) string { return accountAt(w.serve(blobs), w.serve(tables)) }
+	w.around = at(blobs, tables)
+	w.storage = at(w.plan.Before("blob", blobCall, blobs), w.plan.Before("table", tableCall, tables))
 }
 
 // serve returns the address at which a handler is served.
