@@ -85,6 +85,18 @@ func TestAzdAsksForFiveParameters(t *testing.T) {
 	if got := askedByAzd(template, parameters(t), set); len(got) > 0 {
 		t.Errorf("asked for with %v: %v", slices.Sorted(maps.Keys(set)), got)
 	}
+	// With deliveries there is no site. Of their own parameters none is asked for: each has a default.
+	set["SOURCE"], set["TELEMESSAGE_URL"], set["TELEMESSAGE_USERNAME"] = "delivery", "none", "none"
+	if got := askedByAzd(template, parameters(t), set); len(got) > 0 {
+		t.Errorf("asked for with %v: %v", slices.Sorted(maps.Keys(set)), got)
+	}
+	for name := range template.Parameters {
+		ofDeliveries := strings.HasPrefix(name, "delivery") || strings.HasPrefix(name, "vendor") ||
+			strings.HasPrefix(name, "landing") && name != "landingDays"
+		if _, passed := parameters(t)[name]; ofDeliveries && !passed {
+			t.Errorf("no variable sets the parameter %s", name)
+		}
+	}
 	// The rules themselves.
 	var small armTemplate
 	if err := json.Unmarshal([]byte(`{"definitions": {"key": {"type": "object"}, "size": {"defaultValue": {}}},

@@ -20,6 +20,15 @@ func links(state string, of ...string) string {
 		strings.TrimPrefix(text, ",") + `]}`
 }
 
+// pinnedKey is as long as a key of 4,096 bits is: the administrator copies it whole.
+var pinnedKey = "ssh-rsa " + strings.Repeat("AAAAB3NzaC1yc2E+/", 42) + "=="
+
+// serverLink is what fetch answers while it knows no host key of the SFTP server.
+var serverLink = `{"v":1,"command":"c","kind":"check","state":"done","says":"S","links":[` +
+	`{"link":"vault","state":"ok","says":"works"},{"link":"server","state":"failed",` +
+	`"says":"no host key is pinned; the server showed ssh-rsa SHA256:abc+/de",` +
+	`"do":"set DELIVERY_SFTP_HOST_KEYS to: ` + pinnedKey + `"}]}`
+
 func TestCheckOfBoth(t *testing.T) {
 	fetch := links("done", "site ok", "storage ok")
 	tests := []struct {
@@ -32,6 +41,11 @@ func TestCheckOfBoth(t *testing.T) {
 			[]string{"fetch storage     ok       says storage\n", "Every link works. Next: infra/command start"}},
 		{"a link fails", []string{fetch}, []string{links("done", "graph failed", "events ok")}, 1,
 			[]string{"import graph      failed   says graph\n                           do: do graph\n", "Do not start import"}},
+		{"a server without a pinned key", []string{serverLink}, []string{links("done", "graph ok", "events ok")}, 1,
+			[]string{"fetch server      failed   no host key is pinned; the server showed ssh-rsa SHA256:abc+/de\n" +
+				"                           do: set DELIVERY_SFTP_HOST_KEYS to: " + pinnedKey + "\n", "Do not start import"}},
+		{"the landing account", []string{links("done", "landing ok", "storage ok")},
+			[]string{links("done", "graph ok", "events ok")}, 0, []string{"fetch landing     ok       says landing\n"}},
 		{"no event yet", []string{fetch}, []string{links("done", "graph ok", "events unknown")}, 1,
 			[]string{"works but for the events", "infra/command run"}},
 		{"another is unknown too", []string{links("done", "site unknown")},
