@@ -34,7 +34,7 @@ func checkSettings(source string, lookup func(string) (string, bool)) error {
 	if !given("ARCHIVE_STORAGE") {
 		standIns["ARCHIVE_STORAGE"] = "AccountName=" + azurite.Account + ";AccountKey=" + azurite.Key
 	}
-	if source != fromSite {
+	if isDelivery(source) {
 		return checkDeliverySettings(source, lookup, standIns)
 	}
 	if !given("TELEMESSAGE_URL") {

@@ -25,6 +25,9 @@ const (
 	fromLanding = "landing"     // ZIPs in a landing container
 )
 
+// isDelivery reports whether the items come as ZIPs.
+func isDelivery(source string) bool { return source == fromSFTP || source == fromLanding }
+
 // chooseSource returns one of the values of -source: that of the command line, or what the setting SOURCE says.
 func chooseSource(flag string, lookup func(string) (string, bool)) (string, error) {
 	setting, _ := lookup("SOURCE")

@@ -100,7 +100,7 @@ func (w *world) drive(ctx context.Context, progress io.Writer, input string) err
 // openWindowError returns why windows are still open after a fetch that was a success to the host: the site refuses the
 // credentials, or there is more than one invocation can do.
 func (w *world) openWindowError(ctx context.Context) error {
-	if w.options.source != fromSite {
+	if isDelivery(w.options.source) {
 		return w.openDeliveryError(ctx)
 	}
 	var checkpoint struct {

@@ -135,7 +135,7 @@ func (w *world) environment(ctx context.Context, root string, custom *mapping,
 	}
 	_, ok = given("TELEMESSAGE_URL")
 	switch {
-	case w.options.source != fromSite:
+	case isDelivery(w.options.source):
 		if err := w.startDeliveries(ctx, root, day, given, add, progress); err != nil {
 			return nil, err
 		}
