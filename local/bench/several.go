@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	severalCopies    = 3000 // for each number of processes, or -copies if that is less
+	severalCopies    = 2000 // for each number of processes, or -copies if that is less
 	severalMailboxes = 100
 	severalAtOnce    = 8 // in each process: a small machine's processors can serve four of them
 )
