@@ -30,6 +30,7 @@ LONG = \
 	TestSevenYears@./handlers/fetch/internal/deliveries \
 	TestFirstRecordWins@./handlers/import \
 	TestHostileLengthIsArchived@./handlers/import \
+	TestTotalsOfRandomDays@./handlers/import \
 	TestStoppedProcess@./handlers/import
 
 # the one whose turn it is in the share SOAK

@@ -139,8 +139,10 @@ var engineFloors = map[string][]string{
 		"handlers/fetch/internal/credentials", "handlers/fetch/internal/commands"},
 
 	"handlers/import/internal/recipients": nil,
-	"handlers/import/internal/importer":   {"handlers/import/internal/recipients"},
-	"handlers/import/internal/sweeper":    {"handlers/import/internal/importer"},
+	"handlers/import/internal/tallier":    nil,
+	"handlers/import/internal/importer": {"handlers/import/internal/recipients",
+		"handlers/import/internal/tallier"},
+	"handlers/import/internal/sweeper": {"handlers/import/internal/importer"},
 	"handlers/import/internal/commands":   {"handlers/import/internal/sweeper"},
 }
 

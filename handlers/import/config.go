@@ -14,6 +14,7 @@ import (
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/signin"
+	"o2archiver/shared/tally"
 	"o2archiver/shared/usermap"
 )
 
@@ -67,6 +68,7 @@ type clients struct {
 	sweeps  *archive.Documents
 	store   *archive.Store // for settings, commands and the checks
 	ledger  *ledger.Ledger
+	totals  *tally.Table
 	boxes   *mailbox.Client
 }
 
@@ -100,11 +102,8 @@ func (c config) connect(transport http.RoundTripper, now func() time.Time) (cl c
 		return cl, fmt.Errorf("open the archive's storage: %w", err)
 	}
 	cl.use(store)
-	cl.ledger, err = ledger.Open(ledger.Config{
-		ConnectionString: connection, TableURL: c.storage.TableURL, Credential: storageCredential,
-	})
-	if err != nil {
-		return cl, fmt.Errorf("open the ledger: %w", err)
+	if err := c.openTables(&cl, connection, storageCredential); err != nil {
+		return cl, err
 	}
 	cl.boxes, err = mailbox.New(mailbox.Config{
 		URL: c.graph, Credential: graphCredential, Folder: c.folder, Class: c.class, Permits: c.permits,

@@ -25,13 +25,16 @@ func TestWhatABatchCosts(t *testing.T) {
 				o.Users = append(o.Users, mailboxtest.User{ID: p.id(), UPN: p.email, Mail: p.email})
 			}
 		})
-		var blobs, tables atomic.Int64
+		var blobs, tables, totals atomic.Int64
 		var paths seen
 		a := w.start(func(s *start) {
 			s.rule = func(r *http.Request) archivetest.Fault {
-				if strings.Contains(r.URL.Path, "/ledger") {
+				switch {
+				case strings.Contains(r.URL.Path, "/ledger"):
 					tables.Add(1)
-				} else {
+				case strings.Contains(r.URL.Path, "/totals"), strings.Contains(r.URL.Path, "/reports/"):
+					totals.Add(1)
+				default:
 					blobs.Add(1)
 					paths.rule(r)
 				}
@@ -49,6 +52,7 @@ func TestWhatABatchCosts(t *testing.T) {
 			before := w.calls()
 			blobs.Store(0)
 			tables.Store(0)
+			totals.Store(0)
 			a.deliver(batch)
 			if totals := w.balanced(batch); totals.Copies.Imported != people {
 				t.Fatalf("totals %+v", totals)
@@ -66,6 +70,10 @@ func TestWhatABatchCosts(t *testing.T) {
 			}
 			if n := blobs.Load(); n > people/10 {
 				t.Errorf("%d requests to blob storage for %d records:\n%s", n, people, strings.Join(paths.paths, "\n"))
+			}
+			// The row of the batch; and the names of mailboxes, which are read and written once.
+			if n, most := totals.Load(), map[string]int64{"first": 3, "second": 1}[round]; n != most {
+				t.Errorf("%d requests for the totals of a batch, want %d", n, most)
 			}
 			paths.count("")
 		}

@@ -37,10 +37,10 @@ type bounds struct {
 
 // build builds the engines. It makes no request.
 func (c config) build(cl clients, b bounds, now func() time.Time) *engines {
-	numbers := message.NewNumberCache()
+	numbers, totals := message.NewNumberCache(), c.newTallier(cl, now)
 	c.mapOptions.E164 = numbers.E164
 	im := importer.New(importer.Options{
-		Batches: cl.batches, Media: cl.media, Logs: cl.logs, Ledger: cl.ledger, Boxes: cl.boxes,
+		Batches: cl.batches, Media: cl.media, Logs: cl.logs, Ledger: cl.ledger, Boxes: cl.boxes, Tally: totals,
 		Users: recipients.NewDirectory(cl.boxes, recipients.DirectoryOptions{
 			Concurrency: c.concurrency, Wait: b.lookUp, Now: now}),
 		Mapping: recipients.NewMapping(cl.mapping, recipients.MappingOptions{
@@ -50,17 +50,16 @@ func (c config) build(cl clients, b bounds, now func() time.Time) *engines {
 		Memory: b.memory, Now: now,
 	})
 	sw := sweeper.New(sweeper.Options{
-		Batches: cl.batches, Logs: cl.logs, Sweeps: cl.sweeps, After: c.sweepAfter, Times: b.sweep, Now: now,
-	}, im)
-	pause := control.NewPause(control.PauseOptions{
+		Batches: cl.batches, Logs: cl.logs, Sweeps: cl.sweeps, Totals: totals, Times: b.sweep, After: c.sweepAfter,
+		Now: now}, im)
+	e := &engines{batches: cl.batches, importer: im, events: sweeper.NewEvents(cl.sweeps, now)}
+	e.pause = control.NewPause(control.PauseOptions{
 		App: settings.Import, Settings: cl.store.Settings(), Default: c.paused, Now: now})
-	e := &engines{batches: cl.batches, importer: im, pause: pause, events: sweeper.NewEvents(cl.sweeps, now)}
-	e.useSweeper(cl, sw, now)
-	return e
+	return e.useSweeper(cl, sw, now)
 }
 
 // useSweeper builds what carries out commands around that sweeper's sweeps.
-func (e *engines) useSweeper(cl clients, sw *sweeper.Sweeper, now func() time.Time) {
+func (e *engines) useSweeper(cl clients, sw *sweeper.Sweeper, now func() time.Time) *engines {
 	e.commands = commands.New(commands.Options{
 		Queue: control.NewQueue(control.Options{
 			App: settings.Import, Commands: cl.store.Commands(), Answers: cl.store.Reports(), Now: now}),
@@ -68,6 +67,7 @@ func (e *engines) useSweeper(cl clients, sw *sweeper.Sweeper, now func() time.Ti
 		Checker: commands.NewChecker(commands.CheckOptions{
 			Store: cl.store, Ledger: cl.ledger, Boxes: cl.boxes, Events: e.events, Now: now}),
 	})
+	return e
 }
 
 // routes returns the app's functions by route. broken is why there are no engines, or nil.

@@ -118,7 +118,7 @@ func TestSweepFinishesWhatWasLost(t *testing.T) {
 			}
 			visits.paths = again
 		}
-		if visits.count(runs[3]) == 0 || len(again) > 20 {
+		if visits.count(runs[3]) == 0 || len(again) > 25 { // five are for its totals
 			t.Errorf("%d requests, none about the open run", len(again))
 		}
 		// Another sweep, of another process, knows it too.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -24,6 +25,7 @@ import (
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/pipetest"
+	"o2archiver/shared/tally"
 )
 
 // The emulator gets many accounts, and each world on it one of its own: the names of the mapping, of sweep's state and
@@ -109,7 +111,7 @@ func makeWorld(t *testing.T, storage *archivetest.Storage, connection string,
 	if err := w.store.CreateContainers(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.ledger.CreateTable(ctx); err != nil {
+	if err := errors.Join(w.ledger.CreateTable(ctx), w.openTotals(w.way()).CreateTable(ctx)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.checkSecrets)
@@ -155,6 +157,15 @@ func (w *world) openLedger(way http.RoundTripper) *ledger.Ledger {
 		w.t.Fatal(err)
 	}
 	return l
+}
+
+func (w *world) openTotals(way http.RoundTripper) *tally.Table {
+	w.t.Helper()
+	t, err := tally.Open(tally.Config{ConnectionString: w.connection, HTTP: &http.Client{Transport: way}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return t
 }
 
 // secret notes what must stay out of logs and answers.
@@ -256,7 +267,7 @@ func (w *world) start(edit ...func(*start)) *app {
 		way = w.storage.Through(s.rule)
 	}
 	cl.use(w.openStore(way))
-	cl.ledger = w.openLedger(way)
+	cl.ledger, cl.totals = w.openLedger(way), w.openTotals(way)
 	if s.around != nil {
 		cl.use(w.openStore(s.around(way)))
 	}
@@ -273,7 +284,7 @@ func (w *world) start(edit ...func(*start)) *app {
 func (a *app) retime(times sweeper.Times) {
 	a.engines.useSweeper(a.clients, sweeper.New(sweeper.Options{
 		Batches: a.clients.batches, Logs: a.clients.logs, Sweeps: a.clients.sweeps, After: a.config.sweepAfter,
-		Times: times, Now: a.now,
+		Totals: a.config.newTallier(a.clients, a.now), Times: times, Now: a.now,
 	}, a.engines.importer), a.now)
 }
 

@@ -15,6 +15,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/tally"
 )
 
 // prepareTime is the time limit for creating the containers and the table.
@@ -64,7 +65,7 @@ func (s *Servers) Close() {
 	s.all = nil
 }
 
-// Prepare creates in the storage what the deployment creates in Azure: the containers and the ledger's table. It may be
+// Prepare creates in the storage what the deployment creates in Azure: the containers and the tables. It may be
 // called twice.
 func Prepare(ctx context.Context, connectionString string) (*archive.Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, prepareTime)
@@ -80,8 +81,12 @@ func Prepare(ctx context.Context, connectionString string) (*archive.Store, erro
 	if err := store.CreateContainers(ctx); err != nil {
 		return nil, fmt.Errorf("prepare the archive's storage: %w (is it running, and is ARCHIVE_STORAGE right?)", err)
 	}
-	if err := table.CreateTable(ctx); err != nil {
-		return nil, fmt.Errorf("prepare the ledger: %w", err)
+	totals, err := tally.Open(tally.Config{ConnectionString: connectionString})
+	if err != nil {
+		return nil, fmt.Errorf("ARCHIVE_STORAGE: %w", err)
+	}
+	if err := errors.Join(table.CreateTable(ctx), totals.CreateTable(ctx)); err != nil {
+		return nil, fmt.Errorf("prepare the tables: %w", err)
 	}
 	return store, nil
 }

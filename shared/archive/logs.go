@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
@@ -100,6 +101,35 @@ func (l *logLease) read(ctx context.Context, at, n int64) ([]byte, error) {
 	defer body.Close()
 	data, err := io.ReadAll(io.LimitReader(body, n))
 	return data, translateError(ctx, err)
+}
+
+// LogInfo describes a log as far as a listing does.
+type LogInfo struct {
+	Name string
+	Size int64 // bytes
+}
+
+// logPage is the number of logs per answer of a listing: the most that the service gives.
+const logPage = 5000
+
+// InRun returns an iterator over the logs of a run's batches, in the order of their names. An error is the last thing
+// that it yields.
+func (l *Logs) InRun(ctx context.Context, folder string) iter.Seq2[LogInfo, error] {
+	return func(yield func(LogInfo, error) bool) {
+		for item, err := range l.list(ctx, folder+"/", logPage) {
+			if err != nil {
+				yield(LogInfo{}, fmt.Errorf("list the logs of a run: %w", err))
+				return
+			}
+			info := LogInfo{Name: textOf(item.Name)}
+			if p := item.Properties; p != nil {
+				info.Size = valueOf(p.ContentLength)
+			}
+			if !yield(info, nil) {
+				return
+			}
+		}
+	}
 }
 
 // Read opens a log, which may grow meanwhile: body ends at size. If there is no log, size is -1 and body nil.

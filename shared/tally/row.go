@@ -1,6 +1,7 @@
 package tally
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -275,4 +276,11 @@ func decodeRun(data []byte) (r Run, err error) {
 		}
 	}
 	return r, nil
+}
+
+// Same reports whether two runs have the same row.
+func (r Run) Same(o Run) bool {
+	a, errA := r.encode()
+	b, errB := o.encode()
+	return errA == nil && errB == nil && bytes.Equal(a, b)
 }

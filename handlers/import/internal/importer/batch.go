@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"o2archiver/handlers/import/internal/tallier"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/lock"
@@ -44,7 +45,8 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 	}
 	defer j.Close()
 	if j.State().Done && !how.Replay {
-		// The delivery that finished it may have been killed before it logged the result.
+		// The delivery that finished it may have been killed before it noted and logged the result.
+		im.noteResult(ctx, log, j, tallier.Imported{Batch: name, Data: data})
 		return logResult(log, name, j.State()), nil
 	}
 	// Work ends when the lease is lost: from then on another delivery may take over.
@@ -57,6 +59,7 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 
 	b := &batch{
 		im: im, name: name, invocation: invocation, journal: j, replay: how.Replay, onProgress: how.OnProgress,
+		names: map[string]string{},
 		other: otherBatch{lock: lock.New()},
 	}
 	if err := b.process(ctx, data); err != nil {
@@ -69,7 +72,16 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 	if err := j.Finish(ctx); err != nil {
 		return Result{}, fmt.Errorf("finish the journal: %w", err)
 	}
+	im.noteResult(ctx, log, j, tallier.Imported{Batch: name, Data: data, Names: b.names})
 	return logResult(log, name, j.State()), nil
+}
+
+// noteResult passes a finished journal on to be counted.
+func (im *Importer) noteResult(ctx context.Context, log *slog.Logger, j *journal.Journal, done tallier.Imported) {
+	var ok bool
+	if done.State, done.Length, ok = j.Written(ctx); ok {
+		im.opts.Tally.NoteBatch(ctx, log, done)
+	}
 }
 
 // logResult logs the totals of a batch. Names of fields in the log are the contract's, never the source's words.
@@ -90,6 +102,7 @@ type batch struct {
 	onProgress     func()
 	mappingVersion string // version of the administrator's CSV
 	mapper         *usermap.Mapper
+	names          map[string]string // addresses of the matches' mailboxes by their object ids
 
 	records map[int]*record.Record // by line: those that can be archived
 	other   otherBatch             // cache of another batch
@@ -120,6 +133,9 @@ func (b *batch) process(ctx context.Context, data []byte) error {
 	var settled, open []*batchRecord
 	for i, l := range lines {
 		l.matches, l.open, l.notes = found[i].Matches, found[i].Open, found[i].Notes
+		for _, m := range l.matches {
+			b.names[m.Mailbox] = m.Addresses[0]
+		}
 		done := l.open == nil && (l.allCopiesDone() || len(l.matches) == 0 && l.earlier.keepsOutcome())
 		if done && b.replay {
 			settled = append(settled, l)

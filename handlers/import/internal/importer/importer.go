@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"o2archiver/handlers/import/internal/recipients"
+	"o2archiver/handlers/import/internal/tallier"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox"
@@ -43,6 +44,12 @@ type Media interface {
 	Open(ctx context.Context, name string) (body io.ReadCloser, size int64, err error)
 }
 
+// Tally is what an Importer tells of each batch whose journal has its end, while it holds the journal's lease. It does
+// not fail, and takes seconds at most.
+type Tally interface {
+	NoteBatch(ctx context.Context, log *slog.Logger, done tallier.Imported)
+}
+
 // Options are what an Importer works with. All clients are required.
 type Options struct {
 	Batches Batches
@@ -52,6 +59,7 @@ type Options struct {
 	Boxes   *mailbox.Client       // its request timeout must be RequestTimeout(InDoubt)
 	Users   *recipients.Directory // is notified of mailboxes that no longer exist
 	Mapping *recipients.Mapping
+	Tally   Tally
 
 	MapOptions     usermap.Options
 	Numbers        *message.NumberCache // numbers already parsed: the most expensive step of a text

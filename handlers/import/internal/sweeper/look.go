@@ -263,6 +263,7 @@ func (s *sweep) lookInto(ctx context.Context, r *sweptRun) error {
 	}
 	s.mu.Lock()
 	r.manifest, r.batches, r.left = manifest, len(batches), len(batches)
+	s.untallied[r.folder] = true
 	s.mu.Unlock()
 	var group errgroup.Group
 	group.SetLimit(journalsOnce)

@@ -74,6 +74,10 @@ func (s *sweep) replays(ctx context.Context) (open []*Replay, _ error) {
 	if err != nil {
 		return nil, err
 	}
+	s.tallied = state.Tally
+	for _, run := range state.Tally {
+		s.untallied[run] = true
+	}
 	for _, r := range state.Open {
 		if s.opts.Now().Sub(r.At) < replayFor {
 			open = append(open, &r)

@@ -19,6 +19,9 @@ const ReplaysBlob = "replays.json"
 type Replays struct {
 	Open  []Replay      `json:"open,omitempty"`
 	Ended []EndedReplay `json:"ended,omitempty"` // the latest maxEnded of those that a command asked for
+
+	// Tally has the replays that have ended since, by id, with their runs: the totals of the runs have to be written.
+	Tally map[string]string `json:"tally,omitempty"`
 }
 
 // EndedReplay is a replay that is not continued.
@@ -74,6 +77,12 @@ func (state *Replays) add(r Replay) error {
 // end removes a replay from the open ones.
 func (state *Replays) end(id, why string) {
 	for _, o := range state.Open {
+		if o.ID == id && o.After != "" && len(state.Tally) < maxReplays {
+			if state.Tally == nil {
+				state.Tally = map[string]string{}
+			}
+			state.Tally[id] = o.runReplay()
+		}
 		if o.ID == id && o.Asked {
 			state.Ended = append(state.Ended[max(0, len(state.Ended)-maxEnded+1):],
 				EndedReplay{ID: id, Why: why, Batches: o.Of})

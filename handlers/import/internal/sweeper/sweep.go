@@ -46,6 +46,9 @@ type sweep struct {
 	state  State
 	days   []*sweptDay
 	open   []*openBatch // batches that may be worked on
+
+	untallied map[string]bool   // runs whose totals have to be written
+	tallied   map[string]string // runs of replays that had ended before, by the replays' ids
 }
 
 // run is a sweep. It checks the runs that are not closed, which costs little. Then every batch found open gets a short
@@ -69,9 +72,11 @@ func (s *sweep) run(ctx context.Context) error {
 	}
 	s.noteResult(s.save(ctx))
 	stuck := s.shortTurns(ctx, deadlineShare(ctx, began, 60))
-	s.resumeReplays(ctx, replays, deadlineShare(ctx, began, 80))
+	s.resumeReplays(ctx, replays, deadlineShare(ctx, began, 75))
+	s.tallyRuns(ctx, deadlineShare(ctx, began, 85))
 	s.longTurns(ctx, stuck)
 	s.settleBatch(ctx)
+	s.tallyRuns(ctx, time.Time{})
 	s.noteResult(s.tellNoEvents(ctx))
 	s.noteResult(s.save(ctx))
 	s.mu.Lock()
@@ -128,6 +133,7 @@ func (s *sweep) tryBatch(ctx context.Context, b *openBatch, idle, most time.Dura
 	switch {
 	case err == nil:
 		b.done, b.totals, b.err = true, totals, nil
+		s.untallied[b.run.folder] = true // also after a long turn
 		delete(s.state.Tried, b.name)
 		return false
 	case errors.Is(err, journal.ErrHeld):

@@ -38,14 +38,21 @@ type Batches interface {
 	ReadManifest(ctx context.Context, folder string, each func(archive.BatchInfo)) (archive.Manifest, error)
 }
 
+// Totals writes what became of runs and their batches. It is *tallier.Tallier.
+type Totals interface {
+	// TallyRun makes what is written about a run right. It is idempotent; it compares lengths only, unless all is set.
+	TallyRun(ctx context.Context, run string, all bool) error
+}
+
 // Options holds what a Sweeper works with.
 type Options struct {
 	Batches Batches
 	Logs    journal.Logs       // are read
 	Sweeps  *archive.Documents // the state of sweeps is read and written
-	After   time.Duration      // younger batches are left to their events, unless the input has another age
-	Times   Times              // the zero value: DefaultTimes
-	Now     func() time.Time   // the present, by this host's clock
+	Totals  Totals
+	After   time.Duration    // younger batches are left to their events, unless the input has another age
+	Times   Times            // the zero value: DefaultTimes
+	Now     func() time.Time // the present, by this host's clock
 }
 
 // Times holds the time limits of a sweep.
@@ -105,6 +112,7 @@ func (sw *Sweeper) Sweep(ctx context.Context, input, invocation string, log *slo
 	}
 	s := &sweep{
 		opts: sw.opts, importer: sw.importer, invocation: invocation, log: log, before: sw.opts.Now().Add(-after),
+		untallied: map[string]bool{},
 	}
 	if r.Replay != "" {
 		return s.replay(ctx, r.Replay)

@@ -31,6 +31,8 @@ const (
 	maxClosed = 10_000 // runs listed in the state
 	maxTried  = 10_000 // batches whose turns are counted
 	maxDays   = 20_000 // days listed as finished
+
+	maxUntallied = 10_000 // runs whose totals have to be written; with more, the earliest are left out
 )
 
 // State is the persisted state of sweeps, so that a sweep does not have to check the whole archive. It only
@@ -54,6 +56,8 @@ type State struct {
 	Unfinished []string  `json:"unfinished,omitempty"` // days that were not finished when they were last checked
 	Newest     time.Time `json:"newest,omitzero"`      // creation of the newest batch that was seen
 	Told       time.Time `json:"told,omitzero"`        // when it was last reported that no events come
+
+	Untallied []string `json:"untallied,omitempty"` // runs whose totals have to be written
 }
 
 // load reads the state from storage.
@@ -73,6 +77,9 @@ func (s *sweep) load(ctx context.Context) error {
 	}
 	if s.state.Finished == nil {
 		s.state.Finished = map[string]string{}
+	}
+	for _, run := range s.state.Untallied {
+		s.untallied[run] = true
 	}
 	return nil
 }
@@ -149,6 +156,7 @@ func (s *sweep) next() State {
 		Finished: map[string]string{}, Tried: maps.Clone(s.state.Tried), After: s.state.After,
 		Earlier: s.state.Earlier, From: s.state.From, Counts: s.state.Counts,
 		Full: s.state.Full, Newest: s.state.Newest, Told: s.state.Told,
+		Untallied: slices.Sorted(maps.Keys(s.untallied)),
 	}
 	if !s.full {
 		next.Day, next.Finished = s.state.Day, maps.Clone(s.state.Finished)
@@ -194,6 +202,7 @@ func (n *State) shrink() {
 	if extra := len(n.Closed) - maxClosed; extra > 0 {
 		n.Closed = n.Closed[extra:]
 	}
+	n.Untallied = n.Untallied[max(0, len(n.Untallied)-maxUntallied):]
 	for _, day := range slices.Sorted(maps.Keys(n.Finished)) {
 		if len(n.Finished) <= maxDays {
 			break

@@ -17,7 +17,7 @@ import (
 // Earlier days are looked at in rotation, some in each sweep.
 func TestSweepGoesRound(t *testing.T) {
 	t.Parallel()
-	s := &sweep{opts: Options{Now: time.Now},
+	s := &sweep{opts: Options{Now: time.Now}, untallied: map[string]bool{},
 		state: State{Day: "2026/08/01", Finished: map[string]string{"2019/01/01": "x"}}}
 	var names []string
 	first := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -87,7 +87,8 @@ func TestSweepLosesItsLease(t *testing.T) {
 	o := Options{Batches: store.Batches(), Logs: store.Logs(), Sweeps: store.Sweeps(), Now: time.Now,
 		Times: DefaultTimes()}
 	o.Times.Lease = time.Second
-	s := &sweep{opts: o, importer: im, log: slog.New(slog.DiscardHandler), before: time.Now()}
+	s := &sweep{opts: o, importer: im, log: slog.New(slog.DiscardHandler), before: time.Now(),
+		untallied: map[string]bool{}}
 	take := func() *archive.Lease {
 		lease, err := store.Sweeps().Lease(t.Context(), StateBlob)
 		if err != nil {
