@@ -151,13 +151,7 @@ func TestTotalsKilledAtEveryWrite(t *testing.T) {
 			w.finishRun()
 			ctx, kill := context.WithCancel(t.Context())
 			defer kill()
-			death := archivetest.DieAfter(n, func(r *http.Request) bool {
-				if !archivetest.IsWrite(r) {
-					return false
-				}
-				return slices.ContainsFunc([]string{"/totals", "/reports/", "/journal/", "/sweeps/"},
-					func(part string) bool { return strings.Contains(r.URL.Path, part) })
-			}, kill)
+			death := archivetest.DieAfter(n, isWriteOfTotals, kill)
 			dying := w.start(doubt(time.Second), func(s *start) { s.rule = death.Rule })
 			dying.event(ctx, second)
 			dying.invoke(ctx, "sweep", map[string]string{"timer": ""})
@@ -179,6 +173,12 @@ func TestTotalsKilledAtEveryWrite(t *testing.T) {
 			t.Errorf("only %d writes: the test does not reach what it should", n)
 		}
 	}
+}
+
+// isWriteOfTotals reports whether a request is a write of the totals, or one that they depend on.
+func isWriteOfTotals(r *http.Request) bool {
+	return archivetest.IsWrite(r) && slices.ContainsFunc([]string{"/totals", "/reports/", "/journal/", "/sweeps/"},
+		func(part string) bool { return strings.Contains(r.URL.Path, part) })
 }
 
 // While the table is missing or fails, imports succeed and are hardly late; it is said once, and sweep writes what is
@@ -227,7 +227,7 @@ func TestTableFailsNoImport(t *testing.T) {
 // long form.
 func TestTotalsOfRandomDays(t *testing.T) {
 	t.Parallel()
-	days := 6
+	days := 5
 	if os.Getenv("SOAK") != "" {
 		days = 400
 	}
@@ -268,7 +268,11 @@ func (w *world) randomDay(random *rand.Rand) {
 	for range 4 + random.IntN(8) {
 		batch := last[random.IntN(len(last))]
 		ctx, kill := context.WithCancel(w.t.Context())
-		death := archivetest.DieAfter(random.IntN(40), archivetest.IsWrite, kill)
+		counts := archivetest.IsWrite
+		if random.IntN(2) == 0 { // near the totals
+			counts = isWriteOfTotals
+		}
+		death := archivetest.DieAfter(random.IntN(12), counts, kill)
 		a := w.start(doubt(time.Second), func(s *start) { s.rule = death.Rule })
 		switch random.IntN(5) {
 		case 0, 1:

@@ -151,6 +151,9 @@ func TestRun(t *testing.T) {
 	if v := got["Import, mailboxes known|blob operations per record"]; v <= 0 || v > 0.2 {
 		t.Errorf("%v blob operations per record", v)
 	}
+	if v := got["Import, mailboxes known|operations for the totals, per batch"]; v < 1 || v > totalsPer {
+		t.Errorf("%v operations for the totals of a batch", v)
+	}
 	if v := got["A day of 1,000,000 copies on Azure|runs of functions"]; v < 5025 || v > 6000 {
 		t.Errorf("%v runs for batches of up to 100 records, two copies each", v)
 	}

@@ -43,6 +43,7 @@ func reportCost(r *report, first, rest counts, fetch fetched) {
 	tables := dayCopies*(float64(whole.tables)/float64(whole.copies)-1) + dayRecords
 	blobs := dayRecords*(float64(whole.blobs)/float64(whole.copies)+fetch.blobs) + hostBlobOps*batches +
 		sweeps*sweepOps + commandTurns*commandOps
+	totals := batches * float64(whole.totals) / float64(whole.batches)
 	logGB := batches *
 		(float64(whole.bytes)/1e9/float64(whole.batches) +
 			envelope*(hostLines+float64(whole.lines)/float64(whole.batches)))
@@ -56,6 +57,7 @@ func reportCost(r *report, first, rest counts, fetch fetched) {
 	r.add(group, "execution of fetch, at the rate measured", fetching, "GB-s", noLimit())
 	r.add(group, "runs of functions", runs, "", noLimit())
 	r.add(group, "table operations", tables, "", noLimit())
+	r.add(group, "operations for the totals", totals, "", noLimit())
 	r.add(group, "blob operations, of fetch and import and the host's", blobs, "", noLimit())
 	r.add(group, "queue operations of the trigger, reckoned", queueOpsPerBatch*batches, "", noLimit())
 	r.add(group, "operations of Event Grid, reckoned", eventsPerBatch*batches, "", noLimit())
@@ -67,6 +69,7 @@ func reportCost(r *report, first, rest counts, fetch fetched) {
 	}{
 		{"execution", (importing+fetching)*pricePerGBs + runs*pricePerRun},
 		{"tables", tables * pricePerTableOp},
+		{"totals", totals * pricePerBlobOp}, // those of rows cost less
 		{"blobs", blobs * pricePerBlobOp},
 		{"queue", queueOpsPerBatch * batches * pricePerQueueOp},
 		{"events", eventsPerBatch * batches * pricePerEvent},

@@ -11,18 +11,26 @@ import (
 	"time"
 
 	"o2archiver/local/azurite"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/ledger"
+	"o2archiver/shared/tally"
 )
 
-// served counts the requests that Azurite has answered, by its access log.
-type served struct{ blobs, tables atomic.Int64 }
+// served counts the requests that Azurite has answered, by its access log. totals are those for the totals of batches:
+// rows, and documents of the reports.
+type served struct{ blobs, tables, totals atomic.Int64 }
 
 // note counts a line of the log.
 func (s *served) note(line string) {
 	_, request, _ := strings.Cut(line, `"`)
-	if _, path, _ := strings.Cut(request, " "); strings.HasPrefix(path, "/"+azurite.Account+"/"+ledger.Table) {
+	_, path, _ := strings.Cut(request, " ")
+	path = strings.TrimPrefix(path, "/"+azurite.Account+"/")
+	switch {
+	case strings.HasPrefix(path, ledger.Table):
 		s.tables.Add(1)
-	} else {
+	case strings.HasPrefix(path, tally.TableName), strings.HasPrefix(path, archive.ReportsContainer+"/"):
+		s.totals.Add(1)
+	default:
 		s.blobs.Add(1)
 	}
 }

@@ -19,6 +19,7 @@ const (
 	throttled     = 1    // per cent of the answers that are 429
 	tablesPerCopy = 3    // table operations, for a record with one copy
 	blobsPerRec   = 0.1  // blob operations per record
+	totalsPer     = 3    // operations for the totals of a batch
 )
 
 // counts holds what was counted during an import.
@@ -27,6 +28,7 @@ type counts struct {
 	requests, created int // requests to Graph, including those inside a $batch; those that create a message
 	throttled         int // answers with status 429
 	tables, blobs     int64
+	totals            int64 // operations for the totals of batches
 	lines, bytes      int64 // of the log
 	took              time.Duration
 	middle            float64 // copies/s, without the first and the last tenth
@@ -37,7 +39,7 @@ func (c counts) plus(o counts) counts {
 	return counts{
 		c.copies + o.copies, c.batches + o.batches, c.requests + o.requests, c.created + o.created,
 		c.throttled + o.throttled,
-		c.tables + o.tables, c.blobs + o.blobs, c.lines + o.lines, c.bytes + o.bytes, c.took + o.took, math.NaN(),
+		c.tables + o.tables, c.blobs + o.blobs, c.totals + o.totals, c.lines + o.lines, c.bytes + o.bytes, c.took + o.took, math.NaN(),
 		c.load.plus(o.load),
 	}
 }
@@ -138,6 +140,8 @@ func (w *world) reportPart(r *report, group string, did counts, c int, what aske
 		atMost(tablesPerCopy, "claim, done, and one for the record"))
 	r.add(group, "blob operations per record", float64(did.blobs)/n, "",
 		atMost(blobsPerRec, "a record").unless(beyond)) // the journal is also written after a time
+	r.add(group, "operations for the totals, per batch", float64(did.totals)/float64(did.batches), "",
+		atMost(totalsPer, "its row, and the names of new mailboxes"))
 	did.load.report(r, group, "import", n, "copy", did.took)
 }
 
@@ -166,6 +170,7 @@ func (w *world) importPart(ctx context.Context, copies int) (counts, error) {
 func (w *world) importBatches(ctx context.Context, batches []archive.BatchInfo, to ...*app) (counts, error) {
 	did := counts{copies: countRecords(batches), batches: len(batches)}
 	blobs, tables := w.served.count()
+	totals := w.served.totals.Load()
 	lines, said := w.said.lines.Load(), w.said.bytes.Load()
 	load, before := w.load(to[0]), w.graph.Requests()
 	w.creates.begin()
@@ -175,7 +180,7 @@ func (w *world) importBatches(ctx context.Context, batches []archive.BatchInfo, 
 	}
 	did.took, did.load, did.middle = time.Since(began), w.load(to[0]).since(load), w.creates.middle()
 	did.blobs, did.tables = w.served.count()
-	did.blobs, did.tables = did.blobs-blobs, did.tables-tables
+	did.blobs, did.tables, did.totals = did.blobs-blobs, did.tables-tables, w.served.totals.Load()-totals
 	if did.blobs < int64(did.batches) || did.tables < int64(did.copies) {
 		return did, w.broken("import", fmt.Errorf(
 			"for %d copies Azurite's log has %d requests for blobs and %d for rows",
