@@ -39,7 +39,8 @@ func (c counts) plus(o counts) counts {
 	return counts{
 		c.copies + o.copies, c.batches + o.batches, c.requests + o.requests, c.created + o.created,
 		c.throttled + o.throttled,
-		c.tables + o.tables, c.blobs + o.blobs, c.totals + o.totals, c.lines + o.lines, c.bytes + o.bytes, c.took + o.took, math.NaN(),
+		c.tables + o.tables, c.blobs + o.blobs, c.totals + o.totals,
+		c.lines + o.lines, c.bytes + o.bytes, c.took + o.took, math.NaN(),
 		c.load.plus(o.load),
 	}
 }
