@@ -353,3 +353,15 @@ func TestKindOf(t *testing.T) {
 		}
 	}
 }
+
+// The words for a problem name the limit, which is the default one.
+func TestLimitsInWords(t *testing.T) {
+	t.Parallel()
+	limits := DefaultLimits()
+	for problem, want := range map[Problem]string{
+		TooLarge: fmt.Sprintf("%d MiB", limits.Entry>>20), OverTotal: fmt.Sprintf("%d GiB", limits.Total>>30)} {
+		if !strings.HasSuffix(string(problem), ", "+want) {
+			t.Errorf("%q does not name the limit %s", problem, want)
+		}
+	}
+}
