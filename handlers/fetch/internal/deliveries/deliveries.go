@@ -126,19 +126,21 @@ const maxState = 64 << 20
 // run is the state of one run. It outlives the loss of the lease, but for the State, which is loaded with each lease.
 type run struct {
 	*Intake
-	state  *State
-	past   *Past
-	lease  *archive.Lease
-	log    *slog.Logger
-	files  map[string]arrival.File // of the last listing, by key; nil: it failed
-	lists  int                     // listings so far
-	copied map[string]int          // by key: listings before the copy was made in this run
-	turns  map[string]int          // by key
-	passed map[string]bool         // keys of ZIPs that have no further turn
-	away   int                     // consecutive ZIPs that could not be reached
-	began  time.Time               // when the current turn began
-	res    Result
-	failed []error
+	state *State
+	past  *Past
+
+	pastTag string // ETag of the document of the Past
+	lease   *archive.Lease
+	log     *slog.Logger
+	files   map[string]arrival.File // of the last listing, by key; nil: it failed
+	lists   int                     // listings so far
+	copied  map[string]int          // by key: listings before the copy was made in this run
+	turns   map[string]int          // by key
+	passed  map[string]bool         // keys of ZIPs that have no further turn
+	away    int                     // consecutive ZIPs that could not be reached
+	began   time.Time               // when the current turn began
+	res     Result
+	failed  []error
 }
 
 // ReadDays is Run that also reads the ZIPs named for some days, although they lie before Rules.From. A ZIP that was

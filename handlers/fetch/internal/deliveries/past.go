@@ -111,13 +111,11 @@ func (s *State) pass(p *Past, now time.Time) (moved bool) {
 var errPast = fmt.Errorf("the document with the ZIPs that were finished earlier is not there, or not whole: %w",
 	archive.ErrContent)
 
-// loadPast reads the Past and moves ZIPs into it. The Past is written before the State without these ZIPs: a crash
-// between the two leaves them in both.
+// loadPast reads the Past.
 func (r *run) loadPast(ctx context.Context) error {
-	r.past = &Past{}
-	etag := ""
+	r.past, r.pastTag = &Past{}, ""
 	err := r.onStorage(ctx, func(ctx context.Context) (err error) {
-		etag, err = r.Checkpoints.GetLarge(ctx, r.form.past, r.past, maxState)
+		r.pastTag, err = r.Checkpoints.GetLarge(ctx, r.form.past, r.past, maxState)
 		return err
 	})
 	if errors.Is(err, archive.ErrNotFound) {
@@ -126,18 +124,26 @@ func (r *run) loadPast(ctx context.Context) error {
 	if err == nil && (r.past.Keys.len() < r.state.Past || len(r.past.Keys)%digestSize+len(r.past.Sums)%digestSize > 0) {
 		err = errPast // all that is still at the store would be read again
 	}
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+// passDone moves finished ZIPs into the Past, if there are many. The Past is written before the State without them,
+// which the caller saves: a crash between the two leaves them in both.
+func (r *run) passDone(ctx context.Context) error {
 	if !r.state.pass(r.past, r.Now()) {
 		return nil
 	}
-	err = r.onStorage(ctx, func(ctx context.Context) error {
-		_, err := r.Checkpoints.PutLarge(ctx, r.form.past, r.past, maxState, etag, nil)
+	written := ""
+	err := r.onStorage(ctx, func(ctx context.Context) (err error) {
+		written, err = r.Checkpoints.PutLarge(ctx, r.form.past, r.past, maxState, r.pastTag, nil)
 		return err
 	})
-	if errors.Is(err, archive.ErrChanged) || errors.Is(err, archive.ErrExists) {
+	switch {
+	case errors.Is(err, archive.ErrChanged), errors.Is(err, archive.ErrExists):
 		return fmt.Errorf("%w: %w", errLeaseLost, err)
+	case err != nil:
+		return fmt.Errorf("save the ZIPs that were finished earlier: %w", err)
 	}
-	return err
+	r.pastTag = written
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -77,10 +78,13 @@ func TestManyListed(t *testing.T) {
 		for i := range plans * maxPlanned {
 			w.shelf.put(nameOf(i+1), same, old)
 		}
-		requests, sent := 0, int64(0)
+		requests, sent, largest := 0, int64(0), int64(0)
 		store := w.OpenWith(w.Storage.Through(func(r *http.Request) archivetest.Fault {
 			requests++
 			sent += max(0, r.ContentLength)
+			if strings.HasSuffix(r.URL.Path, StateName) {
+				largest = max(largest, r.ContentLength)
+			}
 			return archivetest.Pass
 		}))
 		all := plans * maxPlanned
@@ -93,8 +97,8 @@ func TestManyListed(t *testing.T) {
 			t.Errorf("after all were read: %+v", res)
 		}
 		perZIP := sent / int64(all)
-		if requests > 8*all || perZIP > 500_000 {
-			t.Errorf("%d requests, %d bytes for each ZIP", requests, perZIP)
+		if requests > 8*all || perZIP > 500_000 || largest > 200_000 {
+			t.Errorf("%d requests, %d bytes for each ZIP, a state of %d bytes", requests, perZIP, largest)
 		}
 		t.Logf("%d requests, %d bytes for each ZIP", requests, perZIP)
 		w.shelf.put(nameOf(9999), same, old) // renamed: its bytes are those of a ZIP in the past
@@ -170,6 +174,39 @@ func TestPastAndStateAreWrittenApart(t *testing.T) {
 				left.Past != p.Keys.len() {
 				t.Errorf("%d in the past, %d in the state, %v", p.Keys.len(), len(left.Done), err)
 			}
+		}
+	})
+}
+
+// A write of the past that fails for longer than the SDK tries it is repeated, not taken for that of another holder.
+func TestPastIsWrittenAgain(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := State{Began: start, Newest: start}
+		for round := range 2 { // the second replaces the document
+			for i := range maxDone + 5 {
+				s.Done = append(s.Done, Done{Key: shortHash(fmt.Sprint(round, i)), Outcome: Same})
+			}
+			if _, err := w.Store.Checkpoints().Put(t.Context(), StateName, s, "*", nil); err != nil {
+				if _, err = w.Store.Checkpoints().Put(t.Context(), StateName, s, "", nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			refused := 0
+			store := w.OpenWith(w.Storage.Through(func(r *http.Request) archivetest.Fault {
+				if archivetest.IsWrite(r) && strings.HasSuffix(r.URL.Path, "delivery-past.json") && refused < 6 {
+					refused++
+					return archivetest.Refuse
+				}
+				return archivetest.Pass
+			}))
+			if _, err := w.try(t.Context(), w.intake(store)); err != nil || refused != 6 {
+				t.Errorf("%v after %d refusals", err, refused)
+			}
+			if w.Log.Has(slog.LevelWarn, "lease of the deliveries was lost") {
+				t.Error("the lease was taken for lost")
+			}
+			s = w.state()
 		}
 	})
 }

@@ -11,6 +11,9 @@ import (
 // plan lists the store and plans what is new. A listing that fails is a failure of the run, which still works on the
 // ZIPs that are in the archive: of the others nothing is known then.
 func (r *run) plan(ctx context.Context) error {
+	if err := r.passDone(ctx); err != nil {
+		return err
+	}
 	now := r.Now()
 	r.state.Begin(now)
 	files, err := r.list(ctx)
