@@ -13,6 +13,7 @@ import (
 	"o2archiver/local/appbuild"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/ledger"
+	"o2archiver/shared/tally"
 )
 
 const policyType = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
@@ -46,7 +47,8 @@ func TestContainers(t *testing.T) {
 			t.Errorf("containers of the landing account: %v, want %v", landed, want)
 		}
 		tables := p.of("Microsoft.Storage/storageAccounts/tableServices/tables")
-		if len(tables) != 1 || path.Base(tables[0].Name) != ledger.Table {
+		if len(tables) != 2 || path.Base(tables[0].Name) != ledger.Table ||
+			path.Base(tables[1].Name) != tally.TableName {
 			t.Errorf("tables: %v", tables)
 		}
 	})
@@ -194,7 +196,7 @@ func TestLifecycle(t *testing.T) {
 			want[state] = []string{"blockBlob", "version delete daysAfterCreationGreaterThan 30"}
 		}
 		// A command, and what became of it, is of use for as long as sweep reads batches.
-		for _, used := range []string{"commands/", "status/answers/", "reports/answers/"} {
+		for _, used := range []string{"commands/", "status/answers/", "reports/answers/", "reports/unmapped/"} {
 			want[used] = append([]string{"baseBlob delete daysAfterModificationGreaterThan 92", "blockBlob"},
 				want[used]...)
 		}

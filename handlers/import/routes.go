@@ -55,15 +55,15 @@ func (c config) build(cl clients, b bounds, now func() time.Time) *engines {
 	e := &engines{batches: cl.batches, importer: im, events: sweeper.NewEvents(cl.sweeps, now)}
 	e.pause = control.NewPause(control.PauseOptions{
 		App: settings.Import, Settings: cl.store.Settings(), Default: c.paused, Now: now})
-	return e.useSweeper(cl, sw, now)
+	return e.useSweeper(cl, sw, totals, now)
 }
 
 // useSweeper builds what carries out commands around that sweeper's sweeps.
-func (e *engines) useSweeper(cl clients, sw *sweeper.Sweeper, now func() time.Time) *engines {
+func (e *engines) useSweeper(cl clients, sw *sweeper.Sweeper, t commands.Totals, now func() time.Time) *engines {
 	e.commands = commands.New(commands.Options{
 		Queue: control.NewQueue(control.Options{
 			App: settings.Import, Commands: cl.store.Commands(), Answers: cl.store.Reports(), Now: now}),
-		Sweeper: sw, Pause: e.pause,
+		Sweeper: sw, Pause: e.pause, Batches: cl.batches, Totals: t,
 		Checker: commands.NewChecker(commands.CheckOptions{
 			Store: cl.store, Ledger: cl.ledger, Boxes: cl.boxes, Events: e.events, Now: now}),
 	})
@@ -80,9 +80,9 @@ func routes(e *engines, broken error) map[string]funchost.Func {
 		guard = func(funchost.Func) funchost.Func { return refuse }
 	}
 	return map[string]funchost.Func{
-		// POST /import: success only if every record has its outcome, the event is foreign, or import is paused.
+		// Success only if every record has its outcome, the event is foreign, or import is paused.
 		"import": guard(e.handleEvent),
-		// POST /sweep: success if no batch is left that it could have finished.
+		// Success if no batch is left that it could have finished.
 		"sweep": guard(func(ctx context.Context, inv *funchost.Invocation) (any, error) {
 			input, _ := inv.Input("timer")
 			return e.commands.Sweep(ctx, input, inv.ID, inv.Log)

@@ -19,6 +19,7 @@ import (
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
+	"o2archiver/shared/control"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/tally"
 )
@@ -295,4 +296,45 @@ func (w *world) randomDay(random *rand.Rand) {
 		a.swept("")
 		time.Sleep(10 * time.Minute)
 	}
+}
+
+// The command writes all totals anew, also rows that claim a longer journal than there is, and continues where a sweep
+// had no more time or was killed.
+func TestTallyByCommand(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, withoutGus)
+		a := w.start()
+		for n := range 3 {
+			w.folder = time.Now().UTC().AddDate(0, 0, -40+n).Format("2006/01/02") + "/run"
+			a.deliver(w.put(w.texts(fmt.Sprintf("d%d", n), 2)...))
+			w.finishRun()
+		}
+		w.folder = time.Now().UTC().Format("2006/01/02") + "/run"
+		w.unmapped(a)
+		w.finishRun()
+		a.swept("")
+		table := w.openTotals(w.way())
+		for i, batch := range w.batches[:2] {
+			row, err := table.Get(t.Context(), batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wrong := row.Batch
+			wrong.Length, wrong.More = row.Length*int64(i), 7 // one of no length, and one of the right one
+			if err := table.Replace(t.Context(), batch, wrong, row.ETag); err != nil {
+				t.Fatal(err)
+			}
+		}
+		name := w.command(map[string]string{"kind": "tally"})
+		ctx, kill := context.WithCancel(t.Context())
+		defer kill()
+		death := archivetest.DieAfter(6, archivetest.IsWrite, kill)
+		w.start(func(s *start) { s.rule = death.Rule }).invoke(ctx, "sweep", map[string]string{"timer": ""})
+		time.Sleep(2 * time.Minute)
+		a.swept("")
+		if got := w.answerTo(name); got.State != control.Done || got.Done != 4 || got.Of != 4 {
+			t.Errorf("answer %+v", got)
+		}
+		w.checkTotals()
+	})
 }

@@ -282,10 +282,11 @@ func (w *world) start(edit ...func(*start)) *app {
 
 // retime sets the bounds of the app's next sweeps. The importer stays, with all that it has cached.
 func (a *app) retime(times sweeper.Times) {
+	totals := a.config.newTallier(a.clients, a.now)
 	a.engines.useSweeper(a.clients, sweeper.New(sweeper.Options{
 		Batches: a.clients.batches, Logs: a.clients.logs, Sweeps: a.clients.sweeps, After: a.config.sweepAfter,
-		Totals: a.config.newTallier(a.clients, a.now), Times: times, Now: a.now,
-	}, a.engines.importer), a.now)
+		Totals: totals, Times: times, Now: a.now,
+	}, a.engines.importer), totals, a.now)
 }
 
 // reply is what the host hears. Its value is dropped by the host where the status says failure.

@@ -40,7 +40,7 @@ module rights '../modules/rights.bicep' = {
     archive: platform.archive
     containers: may
     queues: { 'webjobs-blobtrigger-poison': roles.queueContributor }
-    tables: { ledger: roles.tableContributor }
+    tables: { ledger: roles.tableContributor, totals: roles.tableContributor }
     host: hostName
     onHost: [roles.blobOwner, roles.queueContributor, roles.tableContributor] // the blob trigger's queue and receipts
     insights: platform.insights

@@ -52,7 +52,7 @@ var originals = ['batches', 'media', 'deliveries']
 var journal = ['journal']
 var state = ['checkpoints', 'settings', 'sweeps', 'commands', 'status', 'reports', 'deadletters']
 // Commands, and what became of them, are of use for as long as sweep reads batches.
-var commands = ['commands/', 'status/answers/', 'reports/answers/']
+var commands = ['commands/', 'status/answers/', 'reports/answers/', 'reports/unmapped/']
 var commandDays = 92
 var immutable = concat(originals, journal)
 var term = max(retentionYears * 365 + (retentionYears + 3) / 4, immutabilityDays) // with its leap days: never a day too early
@@ -76,7 +76,7 @@ module account 'account.bicep' = {
     customerKey: customerKey
     containers: concat(immutable, state)
     queues: ['webjobs-blobtrigger-poison'] // as the Functions host calls it: events that it gave up
-    tables: ['ledger']
+    tables: ['ledger', 'totals']
     softDeleteDays: softDeleteDays
     logged: ['StorageRead', 'StorageWrite', 'StorageDelete']
   }

@@ -26,6 +26,7 @@ const (
 	Run      Kind = "run"      // fetch: what is due, now
 	Backfill Kind = "backfill" // fetch: a range of time
 	Replay   Kind = "replay"   // import: a run or a batch
+	Tally    Kind = "tally"    // import: all totals anew, from the journals
 	Check    Kind = "check"    // both: whether everything that the app needs is within its reach
 )
 
@@ -52,7 +53,7 @@ type document struct {
 
 // members are the members that a command of a kind has, besides kind and by.
 var members = map[Kind][]string{
-	Run: nil, Backfill: {"from", "to"}, Replay: {"what"}, Check: nil,
+	Run: nil, Backfill: {"from", "to"}, Replay: {"what"}, Tally: nil, Check: nil,
 }
 
 const (
@@ -94,7 +95,7 @@ func parseCommand(app string, data []byte) (c Command, err error) {
 	if _, more := dec.Token(); err != nil || !errors.Is(more, io.EOF) {
 		return c, errCommand(`the command cannot be read; it is JSON like ` + exampleFor(app))
 	}
-	kinds := map[string][]Kind{"fetch": {Run, Backfill, Check}, "import": {Replay, Check}}[app]
+	kinds := map[string][]Kind{"fetch": {Run, Backfill, Check}, "import": {Replay, Tally, Check}}[app]
 	if !slices.Contains(kinds, d.Kind) {
 		return c, errCommand(fmt.Sprintf("this app has no command of that kind; it has %s", joinKinds(kinds)))
 	}

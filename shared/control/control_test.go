@@ -104,7 +104,7 @@ func TestParse(t *testing.T) {
 
 		{"no kind", "fetch", `{}`, Command{}, "run, backfill, check"},
 		{"a kind of the other app", "fetch", `{"kind":"replay","what":"x"}`, Command{}, "run, backfill, check"},
-		{"a kind of the other app", "import", `{"kind":"run"}`, Command{}, "replay, check"},
+		{"a kind of the other app", "import", `{"kind":"run"}`, Command{}, "replay, tally, check"},
 		{"half of a backfill", "fetch", `{"kind":"backfill","from":"2026-11-21T09:00:00Z"}`, Command{}, "from and to"},
 		{"a run with a range", "fetch", `{"kind":"run",` + span + `}`, Command{}, "no further members"},
 		{"a check without a mailbox", "import", `{"kind":"check"}`, Command{}, "mailbox"},

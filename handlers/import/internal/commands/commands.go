@@ -1,5 +1,5 @@
-// Package commands carries out what an administrator asks of import: to replay a run or a batch, to check what import
-// needs. It does so around a sweep, which is what continues a replay.
+// Package commands carries out what an administrator asks of import: to replay a run or a batch, to write all totals
+// anew, to check what import needs. It does so around a sweep, which is what continues a replay.
 package commands
 
 import (
@@ -43,6 +43,8 @@ type Options struct {
 	Sweeper Sweeper
 	Pause   Pause
 	Checker *Checker
+	Batches Batches // the runs of which the totals are written anew
+	Totals  Totals
 }
 
 // Runner carries out commands, and sweeps.
@@ -96,6 +98,9 @@ func (r *Runner) beginAll(ctx context.Context, tasks []*control.Task, log *slog.
 func (r *Runner) begin(ctx context.Context, t *control.Task, log *slog.Logger) error {
 	if err := r.opts.Queue.Begin(ctx, t); err != nil {
 		return err
+	}
+	if t.Kind == control.Tally {
+		return r.tallyAll(ctx, t, log)
 	}
 	if t.Kind == control.Check {
 		links := r.opts.Checker.Check(ctx, t.Name, t.Mailbox)
