@@ -53,8 +53,7 @@ type cutWay struct {
 
 func (c *cutWay) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := http.DefaultTransport.RoundTrip(r)
-	if err == nil && r.Method == http.MethodGet && r.Header.Get("X-Ms-Range")+r.Header.Get("Range")+
-		strings.Join(r.Header["x-ms-range"], "") != "" && c.n.Add(1)%c.every == 0 {
+	if err == nil && resp.StatusCode == http.StatusPartialContent && c.n.Add(1)%c.every == 0 {
 		resp.Body = struct {
 			io.Reader
 			io.Closer
