@@ -24,14 +24,20 @@ LONG = \
 	TestAttachmentIsResumed@./handlers/fetch/internal/collector \
 	TestCheckpointCanBeRead@./handlers/fetch/internal/collector \
 	TestKilledAtEveryWrite@./handlers/fetch/internal/collector \
+	TestPartsTooLargeForOneEntry@./handlers/fetch/internal/collector \
 	TestEveryCallOfADelivery@./handlers/fetch/internal/deliveries \
 	TestHostileDelivery@./handlers/fetch/internal/deliveries \
 	TestManyListed@./handlers/fetch/internal/deliveries \
 	TestSevenYears@./handlers/fetch/internal/deliveries \
 	TestFirstRecordWins@./handlers/import \
+	TestFrozenAtAnyWrite@./handlers/import \
+	TestGraphFailsUnderAFile@./handlers/import \
+	TestHostileInTheMailbox@./handlers/import \
 	TestHostileLengthIsArchived@./handlers/import \
-	TestTotalsOfRandomDays@./handlers/import \
-	TestStoppedProcess@./handlers/import
+	TestKilledAtAnyCall@./handlers/import \
+	TestStoppedProcess@./handlers/import \
+	TestStorageFails@./handlers/import \
+	TestTotalsOfRandomDays@./handlers/import
 
 # the one whose turn it is in the share SOAK
 TURN = $(subst @, ,$(word $(shell expr \( $(firstword $(subst /, ,$(SOAK))) - 1 \) % $(words $(LONG)) + 1),$(LONG)))

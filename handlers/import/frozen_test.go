@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/local/soak"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/mailbox/mailboxtest"
 )
@@ -52,14 +53,28 @@ func (i *ice) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // A process that stands still for longer than IN_DOUBT_AFTER, at any request, and goes on when another one has done its
-// work, writes nothing: no message is there twice, and none is taken away.
+// work, writes nothing: no message is there twice, and none is taken away. In the short form the large file is alone in
+// its batch, and the process stands still at the requests that belong to the file.
 func TestFrozenAtAnyWrite(t *testing.T) {
 	t.Parallel()
-	content := noise(parted, 7)
+	large := noise(parted, 7)
+	fileAlone := func(w *world) (string, func(t *testing.T)) {
+		batch := w.put(w.line(w.file(sms("m2", "with a large file", otto, ali), "file.bin", large)))
+		return batch, func(t *testing.T) {
+			w.holds(ali, with("m2", large))
+			w.balanced(batch)
+		}
+	}
+	content := large
+	if !soak.ForTest(t).Long {
+		content = noise(1000, 7)
+		// A folder and a create come before these: the session, its two parts, and the completion.
+		freezeAt(t, "under a file, at request %d", 3, 6, fileAlone)
+	}
 	batchOf := func(w *world) (string, func(t *testing.T)) {
 		batch := w.put(
 			w.line(sms("m1", "the first of three", jane, ali)),
-			w.line(w.file(sms("m2", "the second, with a large file", otto, ali), "file.bin", content)),
+			w.line(w.file(sms("m2", "the second, with a file", otto, ali), "file.bin", content)),
 			w.line(piece3("p1", 1, "in "), piece3("p2", 2, "three "), piece3("p3", 3, "pieces")),
 		)
 		return batch, func(t *testing.T) {
@@ -68,6 +83,14 @@ func TestFrozenAtAnyWrite(t *testing.T) {
 			w.balanced(batch)
 		}
 	}
+	const fewest = 7 // two folders and five creates; a large file's session, parts and completion come after its create
+	freezeAt(t, "at request %d", 1, fewest, batchOf)
+}
+
+// freezeAt stops a process at each request that changes something, from the first one that is given to the last one of
+// the batch, of which there have to be so many at least.
+func freezeAt(t *testing.T, name string, first, fewest int64, batchOf func(w *world) (string, func(t *testing.T))) {
+	t.Helper()
 	var writes int64
 	inBubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -77,12 +100,12 @@ func TestFrozenAtAnyWrite(t *testing.T) {
 		check(t)
 		writes = never.writes.Load()
 	})
-	if writes < 9 { // two folders, five creates, a session with parts, and the completion
+	if writes < fewest {
 		t.Fatalf("%d requests that change something: the batch is too simple", writes)
 	}
 	cases := map[string]int64{}
-	for n := int64(1); n <= writes; n++ {
-		cases[fmt.Sprintf("at request %d", n)] = n
+	for n := first; n <= writes; n++ {
+		cases[fmt.Sprintf(name, n)] = n
 	}
 	together(t, cases, func(t *testing.T, n int64) {
 		w := newWorld(t)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/local/soak"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
@@ -45,6 +46,8 @@ func (w *world) mixed() (batch string, check func(t *testing.T)) {
 	}
 }
 
+// The answer to any request to the storage is lost, and the storage fails for a while from any request on: in the short
+// form from every third one, in which each kind of fault comes twice.
 func TestStorageFails(t *testing.T) {
 	t.Parallel()
 	type storageFault struct {
@@ -53,8 +56,12 @@ func TestStorageFails(t *testing.T) {
 	}
 	cases := map[string]storageFault{}
 	const calls = 26
+	long := soak.ForTest(t).Long
 	for n := 1; n <= calls; n++ {
 		cases[fmt.Sprintf("answer %d is lost", n)] = storageFault{archivetest.Lose, n, 1}
+		if !long && n%3 != 1 {
+			continue
+		}
 		many := []archivetest.Fault{archivetest.Lose, archivetest.Refuse, archivetest.Busy, archivetest.Reset}[n%4]
 		cases[fmt.Sprintf("fault %d from %d on", many, n)] = storageFault{many, n, 6} // more than the SDK's own tries
 	}
