@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,12 +20,13 @@ import (
 	"o2archiver/shared/journal"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/report"
+	"o2archiver/shared/settings"
 )
 
 // The end-to-end tests run the product as a person does, with the built binaries as processes of their own.
 
 // fewTexts is the number of texts in the short form of the end-to-end tests. The long form has all of them.
-const fewTexts = "400"
+const fewTexts = "40"
 
 // localArchive is one archive on disk, and what is done with it.
 type localArchive struct {
@@ -42,17 +45,67 @@ func (a *localArchive) lookup(name string) (string, bool) {
 	return v, ok
 }
 
-// run is `go run ./local -storage DIR` with more arguments, and with a small day in the short form.
+// run is `go run ./local -storage DIR` with more arguments, and with a small day in the short form. It runs in the
+// process of the test.
 func (a *localArchive) run(args ...string) (code int, stdout, stderr string) {
 	a.t.Helper()
 	var out, err bytes.Buffer
+	code = run(a.t.Context(), a.flags(args), a.lookup, &out, &err)
+	return code, out.String(), err.String()
+}
+
+func (a *localArchive) flags(args []string) []string {
+	a.t.Helper()
 	texts := fewTexts
 	if soak.ForTest(a.t).Long {
 		texts = "0"
 	}
-	all := []string{"-storage", a.dir, "-limit", "20m", "-texts", texts}
-	code = run(a.t.Context(), append(all, args...), a.lookup, &out, &err)
-	return code, out.String(), err.String()
+	return append([]string{"-storage", a.dir, "-limit", "20m", "-texts", texts}, args...)
+}
+
+// program is the command local, built as `make run` builds it: without the race detector, with which its stand-ins take
+// many times as long.
+var program struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// runProgram is run in a process of its own.
+func (a *localArchive) runProgram(args ...string) (code int, stdout, stderr string) {
+	a.t.Helper()
+	program.once.Do(func() {
+		if program.path, program.err = os.Executable(); program.err != nil {
+			return
+		}
+		program.path = filepath.Join(filepath.Dir(program.path), "local-program")
+		build := exec.Command("go", "build", "-trimpath", "-o", program.path, ".")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			program.err = fmt.Errorf("build the command local: %w\n%s", err, out)
+		}
+	})
+	if program.err != nil {
+		a.t.Fatal(program.err)
+	}
+	var out, said bytes.Buffer
+	cmd := exec.CommandContext(a.t.Context(), program.path, a.flags(args)...)
+	cmd.Stdout, cmd.Stderr = &out, &said
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it ends what it has started
+	cmd.WaitDelay = time.Minute
+	for _, v := range os.Environ() { // the settings are the test's alone
+		if name, _, _ := strings.Cut(v, "="); !slices.ContainsFunc(settings.Table(),
+			func(s settings.Setting) bool { return s.Name == name }) {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	for name, value := range a.env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		a.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), said.String()
 }
 
 // printed is the JSON form of the summary, read as a stranger would.
@@ -70,7 +123,7 @@ type printed struct {
 
 func (a *localArchive) runJSON(args ...string) (int, printed) {
 	a.t.Helper()
-	code, stdout, stderr := a.run(append(args, "-json")...)
+	code, stdout, stderr := a.runProgram(append(args, "-json")...)
 	var p printed
 	d := json.NewDecoder(strings.NewReader(stdout))
 	d.DisallowUnknownFields()
