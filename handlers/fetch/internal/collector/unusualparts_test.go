@@ -207,7 +207,7 @@ func TestPartsTooLargeForOneEntry(t *testing.T) {
 	}
 }
 
-// resizeParts gives each deferred part that size in its facts. Its item stays as it is.
+// resizeParts sets the size in the facts of each deferred part. Its item stays as it is.
 func (w *world) resizeParts(size int) {
 	w.t.Helper()
 	for _, key := range w.waiting() {
