@@ -53,6 +53,9 @@ func (w *world) checkRow(table *tally.Table, batch string) {
 	if diff := cmp.Diff(tally.OfBatch(state, length), row.Batch); diff != "" {
 		w.t.Errorf("%s: the row is not that of its journal (-want +got):\n%s", batch, diff)
 	}
+	if n := row.Reasons[tally.OtherReason]; n > 0 {
+		w.t.Errorf("%s: %d records have a reason that the totals do not know", batch, n)
+	}
 	var doc tally.Unmapped
 	_, err = w.store.Reports().Get(w.t.Context(), tally.UnmappedName(batch), &doc)
 	switch {

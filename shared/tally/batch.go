@@ -149,7 +149,7 @@ func OfBatch(state journal.State, length int64) Batch {
 			line.Records = records
 		}
 		if settled {
-			line.Outcome, line.Reason = string(r.Outcome), reasonOf(r)
+			line.Outcome, line.Reason = string(r.Outcome), ReasonOf(r)
 		}
 		switch {
 		case r.Outcome == journal.Archived:

@@ -29,7 +29,7 @@ const (
 	copyFailed           = "a copy of it failed: " // precedes the reason of the copy in that of its record
 )
 
-// reasons has the beginnings of the journal's sentences. The first that fits counts. A test in handlers/import holds
+// reasons has the beginnings of the journal's sentences. The first that fits counts. Tests in handlers/import hold
 // it to what import writes.
 var reasons = []struct {
 	begins string
@@ -51,8 +51,8 @@ var reasons = []struct {
 	{"an attachment in the archive's storage could not be read", NoAttachment},
 }
 
-// reasonOf returns the code of a record's reason.
-func reasonOf(r journal.Record) Reason {
+// ReasonOf returns the code of a record's reason.
+func ReasonOf(r journal.Record) Reason {
 	text := strings.TrimPrefix(r.Reason, copyFailed)
 	for _, known := range reasons {
 		if strings.HasPrefix(text, known.begins) {
