@@ -68,7 +68,7 @@ func TestSevenYears(t *testing.T) {
 // A folder of many ZIPs is read in one run, plan by plan: each file is opened once, and what a ZIP costs does not grow.
 // The long form has 5,000.
 func TestManyListed(t *testing.T) {
-	plans := 3
+	plans := 2
 	if soak.ForTest(t).Long {
 		plans = 25
 	}
