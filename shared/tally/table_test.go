@@ -164,7 +164,7 @@ func TestBrokenOffBetweenRows(t *testing.T) {
 	s := archivetest.ForTest(t, nil)
 	ctx, batch := t.Context(), archive.BatchName(testRun, 1)
 	table := openTable(t, s.ConnectionString(), s)
-	if err := errors.Join(table.CreateTable(ctx), table.Add(ctx, batch, batchOf(100, 20_000))); err != nil {
+	if err := errors.Join(table.CreateTable(ctx), table.Add(ctx, batch, batchOf(100, 13_500))); err != nil {
 		t.Fatal(err)
 	}
 	there, err := table.Get(ctx, batch)
@@ -181,7 +181,7 @@ func TestBrokenOffBetweenRows(t *testing.T) {
 		}
 		return archivetest.Pass
 	}))
-	if err := dying.Replace(ctx, batch, batchOf(200, 20_000), there.ETag); !errors.Is(err, ErrUnavailable) {
+	if err := dying.Replace(ctx, batch, batchOf(200, 13_500), there.ETag); !errors.Is(err, ErrUnavailable) {
 		t.Fatal(err)
 	}
 	read := func() (err error) {
@@ -193,7 +193,7 @@ func TestBrokenOffBetweenRows(t *testing.T) {
 		t.Errorf("in between: %v", err)
 	}
 	// An older writer does not put its mailboxes in place of a newer one's.
-	_, parts, err := batchOf(150, 20_000).encode(batch)
+	_, parts, err := batchOf(150, 13_500).encode(batch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestBrokenOffBetweenRows(t *testing.T) {
 	if err := table.addPart(ctx, testRun, RowOf(batch), 1, Batch{Length: 200, Mailboxes: Mailboxes{}}); err != nil {
 		t.Errorf("after an older writer: %v", err)
 	}
-	if err := table.Replace(ctx, batch, batchOf(200, 20_000), there.ETag); err != nil {
+	if err := table.Replace(ctx, batch, batchOf(200, 13_500), there.ETag); err != nil {
 		t.Fatal(err)
 	}
 	if err := read(); err != nil {
