@@ -37,6 +37,7 @@ LONG = \
 	TestKilledAtAnyCall@./handlers/import \
 	TestStoppedProcess@./handlers/import \
 	TestStorageFails@./handlers/import \
+	TestTotalsKilledAtEveryWrite@./handlers/import \
 	TestTotalsOfRandomDays@./handlers/import
 
 # the one whose turn it is in the share SOAK
