@@ -108,8 +108,8 @@ param vendorRenames bool = false
 @minValue(0)
 param landingDays int = 365
 
-@description('When the daily run starts: NCRONTAB with six fields, in UTC. The source builds its threads at 05:00 GMT. The alert no-fetch expects one run a day.')
-param fetchSchedule string = '0 30 5 * * *'
+@description('When runs start: NCRONTAB with six fields, in UTC. Empty: 05:30 with the site, which builds its threads at 05:00 GMT; half past each hour with deliveries. The alert no-fetch expects one run a day, and no-delivery more.')
+param fetchSchedule string = ''
 
 // Types are written out here: of a parameter whose type has a name azd sees neither a default nor that it may be null, and asks for it.
 @description('Memory of an instance and the most instances of the app fetch. One instance fetches at a time, whatever the number.')
@@ -436,7 +436,7 @@ module fetch 'apps/fetch.bicep' = {
     delivery: delivery
     telemessageUrl: telemessageUrl
     telemessageUsername: telemessageUsername
-    schedule: fetchSchedule
+    schedule: !empty(fetchSchedule) ? fetchSchedule : source == 'delivery' ? '0 30 * * * *' : '0 30 5 * * *'
     settings: union(fetchSettings, empty(fetchFrom) ? {} : { FETCH_FROM: fetchFrom })
     recoverVault: recoverVault
   }

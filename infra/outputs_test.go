@@ -52,6 +52,23 @@ func TestRunbookVariables(t *testing.T) {
 	}
 }
 
+// Deliveries are looked for each hour: what does not come is reported after 26 hours. The site is asked once a day.
+func TestScheduleOfTheSource(t *testing.T) {
+	const own = "0 0 4 * * *"
+	for _, tt := range []struct {
+		p    *prediction
+		want string
+	}{
+		{predict(t, "default"), "0 30 5 * * *"},
+		{predict(t, "delivery-landing"), "0 30 * * * *"},
+		{predict(t, "delivery-landing", "param fetchSchedule = '"+own+"'"), own},
+	} {
+		if got := appSettings(t, tt.p)["fetch"]["FETCH_SCHEDULE"]; got != tt.want {
+			t.Errorf("FETCH_SCHEDULE is %q, want %q", got, tt.want)
+		}
+	}
+}
+
 // FETCH_FROM is a setting only if there is one: the first run is a choice of its own.
 func TestFetchFrom(t *testing.T) {
 	for from, more := range map[string][]string{"": nil, "2026-11-01": later} {

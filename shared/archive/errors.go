@@ -80,3 +80,10 @@ func errorKind(status int, code string) error {
 	}
 	return nil
 }
+
+// IsUnusable reports whether a batch no longer exists as it was written. A later try reads nothing else until an
+// operator has restored it.
+func IsUnusable(err error) bool {
+	return errors.Is(err, ErrDigest) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrTooLarge) ||
+		errors.Is(err, ErrArchived)
+}

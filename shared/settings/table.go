@@ -50,7 +50,7 @@ func allSettings() []Setting {
 			Name: "FETCH_SCHEDULE", Default: "0 30 5 * * *", Apps: []string{Fetch}, kind: text, check: checkSchedule,
 			Form:    "NCRONTAB with six fields: second minute hour day month day-of-week, in UTC",
 			Example: "0 30 5 * * *",
-			Meaning: "when the daily run starts; it has to be after 05:00 GMT, when the source builds its conversation threads (docs/source-contract.md)",
+			Meaning: "when runs start. With `SOURCE=telemessage` once a day, after 05:00 GMT, when the source builds its conversation threads (docs/source-contract.md); with `SOURCE=delivery` best each hour, such as `0 30 * * * *`, so that what comes is read soon and what does not come is reported after 26 hours",
 		},
 		{
 			Name: "PAUSED", Default: "false", Apps: both, kind: truth,

@@ -3,10 +3,9 @@ package collector
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"slices"
 
+	"o2archiver/handlers/fetch/internal/firsts"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
@@ -23,10 +22,10 @@ type batchWriter struct {
 	batches  *archive.Batches
 	folder   string
 	progress *schedule.Progress // its counts are updated with every batch
-	firsts   *firsts            // of the run
+	firsts   *firsts.Firsts     // of the run
 	lines    bytes.Buffer
 	records  int
-	entries  []identity // one for each line
+	entries  []firsts.Identity // one for each line
 }
 
 func (c *Collector) newWriter(win *activeWindow, p *schedule.Progress) *batchWriter {
@@ -35,8 +34,8 @@ func (c *Collector) newWriter(win *activeWindow, p *schedule.Progress) *batchWri
 
 // add appends the entry to the current batch. If the entry does not fit, the current batch is written first.
 func (w *batchWriter) add(ctx context.Context, e record.Entry) error {
-	id := identityOf(e)
-	line, err := w.encodeLine(e, id)
+	id := firsts.IdentityOf(e)
+	line, err := w.firsts.EncodeLine(e, id, w.entries)
 	if err != nil {
 		return err
 	}
@@ -44,7 +43,8 @@ func (w *batchWriter) add(ctx context.Context, e record.Entry) error {
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
-		if line, err = w.encodeLine(e, id); err != nil { // the first record may be in the batch just written
+		// The first record may be in the batch just written.
+		if line, err = w.firsts.EncodeLine(e, id, w.entries); err != nil {
 			return err
 		}
 	}
@@ -57,23 +57,6 @@ func (w *batchWriter) add(ctx context.Context, e record.Entry) error {
 		}
 	}
 	return nil
-}
-
-// encodeLine returns the entry's line. The line refers to the record of the same message that was collected first,
-// unless a record of the message is in the current batch: there the order of the lines decides.
-func (w *batchWriter) encodeLine(e record.Entry, id identity) ([]byte, error) {
-	here := slices.ContainsFunc(w.entries,
-		func(other identity) bool { return len(id.ids) > 0 && slices.Contains(other.ids, id.ids[0]) })
-	if e.Earlier = nil; !here {
-		e.Earlier = w.firsts.earlier(id)
-	}
-	var line bytes.Buffer
-	enc := json.NewEncoder(&line) // it appends the newline
-	enc.SetEscapeHTML(false)      // the item's bytes stay as the source sent them
-	if err := enc.Encode(e); err != nil {
-		return nil, fmt.Errorf("encode an entry: %w", err)
-	}
-	return line.Bytes(), nil
 }
 
 // flush writes the current batch, unless it is empty.
@@ -91,7 +74,7 @@ func (w *batchWriter) flush(ctx context.Context) error {
 	}
 	w.progress.Batches = seq
 	w.progress.Records += w.records
-	w.firsts.add(name, w.entries)
+	w.firsts.Add(name, w.entries)
 	w.lines.Reset()
 	w.records, w.entries = 0, nil
 	return nil

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/firsts"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
 	"o2archiver/shared/source/telemessage"
@@ -67,8 +67,8 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, win *activeWindow) (
 	if err != nil {
 		return nil, fmt.Errorf("list the run's batches: %w", err)
 	}
-	inOrder(batches)
-	known, first := win.firsts != nil, newFirsts()
+	firsts.InOrder(batches)
+	known, first := win.firsts != nil, firsts.New()
 	for _, b := range batches {
 		seq, ok := archive.BatchNumber(b.Name)
 		if !ok || known && seq <= win.Progress.Batches {
@@ -79,7 +79,7 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, win *activeWindow) (
 			data, _, err = c.batches.Read(ctx, b.Name)
 			return err
 		})
-		if isUnusable(err) {
+		if archive.IsUnusable(err) {
 			// The batch serves only to find the first of two records and to find attachments again. Without it,
 			// import decides which record was first, and the attachments are requested again. Import refuses the
 			// batch itself, and sweep reports it.
@@ -89,7 +89,7 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, win *activeWindow) (
 			return nil, fmt.Errorf("read a batch of an earlier try: %w", err)
 		}
 		if !known {
-			first.addBatch(b.Name, data)
+			first.AddBatch(b.Name, data)
 		}
 		if seq <= win.Progress.Batches {
 			continue
@@ -105,11 +105,4 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, win *activeWindow) (
 		win.firsts = first
 	}
 	return p, nil
-}
-
-// isUnusable reports whether the batch no longer exists as it was written. A later try reads nothing else until an
-// operator has restored it.
-func isUnusable(err error) bool {
-	return errors.Is(err, archive.ErrDigest) || errors.Is(err, archive.ErrNotFound) ||
-		errors.Is(err, archive.ErrTooLarge) || errors.Is(err, archive.ErrArchived)
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/firsts"
 	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
@@ -29,7 +30,7 @@ type activeWindow struct {
 	onlyTexts        bool // no attachment is requested for now: see pageReading
 	earlier          *earlierAttempt
 	watch            *cycleDetector
-	firsts           *firsts // nil: not read yet
+	firsts           *firsts.Firsts // nil: not read yet
 }
 
 // fetchWindow reads the pages of the window that have not been read, selects and writes deferred items, closes the run

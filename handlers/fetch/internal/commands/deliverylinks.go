@@ -12,6 +12,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/arrival"
 	"o2archiver/shared/control"
+	"o2archiver/shared/source/delivery"
 	"o2archiver/shared/source/delivery/sftpstore"
 	"o2archiver/shared/vault"
 )
@@ -154,24 +155,32 @@ func tryFolder(ctx context.Context, folder Store) (string, error) {
 		return "", err
 	}
 	var one arrival.File
+	zips, others := 0, ""
 	for _, f := range files {
+		if !delivery.IsDelivery(f.Path) {
+			continue
+		}
+		zips++
 		if f.Size > 0 && (one.Size == 0 || f.Size < one.Size) {
 			one = f
 		}
 	}
+	if n := len(files) - zips; n > 0 {
+		others = fmt.Sprintf("; %d files have other names than the vendor's ZIPs and are not read", n)
+	}
 	if one.Size == 0 {
-		return "the folder has no ZIP yet", nil
+		return "the folder has no ZIP yet" + others, nil
 	}
 	entries, whole, err := countEntries(ctx, folder, one)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%d ZIPs are listed, but the smallest cannot be read: %w", len(files), err)
+		return "", fmt.Errorf("%d ZIPs are listed, but the smallest cannot be read: %w", zips, err)
 	case !whole:
-		return fmt.Sprintf("%d ZIPs are listed; the smallest has no directory at its end, so it is not whole yet",
-			len(files)), nil
+		return fmt.Sprintf("%d ZIPs are listed; the smallest has no directory at its end, so it is not whole yet%s",
+			zips, others), nil
 	}
-	return fmt.Sprintf("%d ZIPs are listed; the smallest was read, its directory has %d entries", len(files),
-		entries), nil
+	return fmt.Sprintf("%d ZIPs are listed; the smallest was read, its directory has %d entries%s", zips,
+		entries, others), nil
 }
 
 // The end of a ZIP, APPNOTE 4.3.16: a record of 22 bytes, and a comment of up to 65,535.

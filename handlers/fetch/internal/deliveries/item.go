@@ -10,6 +10,7 @@ import (
 	"io"
 	"sync"
 
+	"o2archiver/handlers/fetch/internal/firsts"
 	"o2archiver/shared/record"
 	"o2archiver/shared/retry"
 	"o2archiver/shared/source/delivery"
@@ -28,6 +29,7 @@ var errLonger = errors.New("the entry is longer than it states")
 // item is the entry of a batch for one message of the ZIP.
 type item struct {
 	entry   record.Entry
+	id      firsts.Identity
 	problem zipread.Problem
 	err     error
 }
@@ -76,7 +78,7 @@ func (r *reading) describeMessage(ctx context.Context, e zipread.Entry, at int) 
 			Fault: "the message can't be read from its ZIP: " + string(problem)}
 	}
 	entry.Until = r.z.Planned
-	return item{entry: entry, problem: problem}
+	return item{entry: entry, id: firsts.IdentityOf(entry), problem: problem}
 }
 
 // storeMessage stores a message and its parts. What is stored is named by its hash, so all of it is read first, which

@@ -3,7 +3,6 @@ package deliveries
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +10,8 @@ import (
 	"math"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/firsts"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/source/delivery/zipread"
 )
 
@@ -30,6 +31,9 @@ type reading struct {
 	after Progress     // with the entries that are in no batch yet
 	lines bytes.Buffer // of the current batch
 	count int          // of lines
+
+	firsts *firsts.Firsts    // of the batches that are written
+	ids    []firsts.Identity // of the lines
 }
 
 // readZIP reads a copied ZIP from where its progress is to its end, and returns its outcome.
@@ -80,8 +84,46 @@ func (r *run) giveUp(z *ZIP, err error, log *slog.Logger) string {
 	return Broken
 }
 
+// readFirsts reads which messages the batches have that an earlier turn has written.
+func (r *reading) readFirsts(ctx context.Context) error {
+	r.firsts = firsts.New()
+	if r.z.Progress.Batches == 0 {
+		return nil
+	}
+	var batches []archive.BatchInfo
+	err := r.onStorage(ctx, func(ctx context.Context) (err error) {
+		batches, err = r.Batches.List(ctx, r.z.Folder)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("list the run's batches: %w", err)
+	}
+	firsts.InOrder(batches)
+	for _, b := range batches {
+		if seq, ok := archive.BatchNumber(b.Name); !ok || seq > r.z.Progress.Batches {
+			continue // what is beyond the progress is written once more, as it was
+		}
+		var data []byte
+		err := r.onStorage(ctx, func(ctx context.Context) (err error) {
+			data, _, err = r.Batches.Read(ctx, b.Name)
+			return err
+		})
+		switch {
+		case archive.IsUnusable(err): // import decides about its messages, and sweep reports it
+		case err != nil:
+			return fmt.Errorf("read a batch of an earlier turn: %w", err)
+		default:
+			r.firsts.AddBatch(b.Name, data)
+		}
+	}
+	return nil
+}
+
 // writeBatches writes the batches that are not written yet.
 func (r *reading) writeBatches(ctx context.Context) error {
+	if err := r.readFirsts(ctx); err != nil {
+		return err
+	}
 	r.after = r.z.Progress
 	r.after.Problems = maps.Clone(r.after.Problems)
 	entries := r.zip.Entries
@@ -111,13 +153,11 @@ func (r *reading) writeBatches(ctx context.Context) error {
 // add appends a message to the current batch. If it does not fit, the current batch is written first; only then the
 // turn may end, because the next one begins at a batch's beginning.
 func (r *reading) add(ctx context.Context, it item, at int) error {
-	var line bytes.Buffer
-	enc := json.NewEncoder(&line) // it appends the newline
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(it.entry); err != nil {
-		return fmt.Errorf("encode an entry: %w", err)
+	line, err := r.firsts.EncodeLine(it.entry, it.id, r.ids)
+	if err != nil {
+		return err
 	}
-	if r.count > 0 && (r.count+1 > maxRecords || r.lines.Len()+line.Len() > maxBytes) {
+	if r.count > 0 && (r.count+1 > maxRecords || r.lines.Len()+len(line) > maxBytes) {
 		if err := r.flush(ctx, at); err != nil {
 			return err
 		}
@@ -127,8 +167,12 @@ func (r *reading) add(ctx context.Context, it item, at int) error {
 		if err := r.checkPause(ctx); err != nil {
 			return err
 		}
+		if line, err = r.firsts.EncodeLine(it.entry, it.id, nil); err != nil { // the first may be in that batch
+			return err
+		}
 	}
-	r.lines.Write(line.Bytes())
+	r.lines.Write(line)
+	r.ids = append(r.ids, it.id)
 	r.count++
 	r.after.Received++
 	if it.problem != "" {
@@ -149,9 +193,9 @@ func (r *reading) add(ctx context.Context, it item, at int) error {
 // the next batch begins.
 func (r *reading) flush(ctx context.Context, next int) error {
 	if r.count > 0 {
-		seq := r.after.Batches + 1
-		err := r.onStorage(ctx, func(ctx context.Context) error {
-			_, err := r.Batches.Write(ctx, r.z.Folder, seq, r.lines.Bytes(), r.count)
+		seq, name := r.after.Batches+1, ""
+		err := r.onStorage(ctx, func(ctx context.Context) (err error) {
+			name, err = r.Batches.Write(ctx, r.z.Folder, seq, r.lines.Bytes(), r.count)
 			return err
 		})
 		if err != nil {
@@ -159,8 +203,9 @@ func (r *reading) flush(ctx context.Context, next int) error {
 		}
 		r.after.Batches = seq
 		r.after.Records += r.count
+		r.firsts.Add(name, r.ids)
 		r.lines.Reset()
-		r.count = 0
+		r.count, r.ids = 0, nil
 	} else if r.z.Progress.Next == next {
 		return nil
 	}

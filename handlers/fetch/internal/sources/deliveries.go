@@ -59,7 +59,8 @@ func newDeliveryRuns(c settings.Delivery, s Services) (*deliveryRuns, error) {
 		options: deliveries.Options{Deliveries: s.Store.Deliveries(), Batches: s.Store.Batches(),
 			Media: s.Store.Media(), Checkpoints: s.Store.Checkpoints(), Reports: s.Store.Status(), Pause: s.Pause,
 			Now: s.Now},
-		deliveries: folder{path: c.Folder, accept: delivery.IsDelivery,
+		// What has another name than the vendor's ZIPs is listed, too, and counted: it may be one that was renamed.
+		deliveries: folder{path: c.Folder, accept: func(name string) bool { return !delivery.IsUnfinished(name) },
 			rules: deliveries.Rules{From: c.From, StableAfter: c.StableAfter}},
 		imports: folder{path: path.Join(c.Folder, deliveries.ImportsFolder), accept: delivery.IsZIP, optional: true,
 			rules: deliveries.Rules{StableAfter: c.StableAfter, Import: &deliveries.Import{

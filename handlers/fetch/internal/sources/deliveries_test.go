@@ -141,10 +141,14 @@ func TestFirstConnection(t *testing.T) {
 		!strings.Contains(l.Says, "SHA256:") {
 		t.Errorf("the check: %+v", l)
 	}
+	d.server.Put("renamed.zip", deliverytest.File{Data: aZIP(t, 1), ModTime: time.Now().Add(-time.Hour)})
+	if l := link(t, d.source().Links, "server"); !strings.Contains(l.Says, "1 files have other names") {
+		t.Errorf("with a file of another name: %+v", l)
+	}
 	if l := link(t, d.source().Links, "storage"); l.State != control.LinkOK {
 		t.Errorf("the check: %+v", l)
 	}
-	if res, err := d.fetch(); err != nil || res.Read != 1 || res.Received != 3 {
+	if res, err := d.fetch(); err != nil || res.Read != 1 || res.Received != 3 || res.Listed.Others != 1 {
 		t.Errorf("%+v, %v", res, err)
 	}
 	if res, err := d.fetch(); err != nil || res.Read != 0 || res.Open != 0 {
