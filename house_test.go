@@ -133,7 +133,7 @@ var engineFloors = map[string][]string{
 	"handlers/fetch/internal/deliveries":  {"handlers/fetch/internal/firsts"},
 	"handlers/fetch/internal/collector": {"handlers/fetch/internal/schedule", "handlers/fetch/internal/longsms",
 		"handlers/fetch/internal/firsts"},
-	"handlers/fetch/internal/sftpserver":  nil,
+	"handlers/fetch/internal/sftpserver": nil,
 	"handlers/fetch/internal/commands": {"handlers/fetch/internal/collector", "handlers/fetch/internal/schedule",
 		"handlers/fetch/internal/deliveries", "handlers/fetch/internal/sftpserver"},
 	"handlers/fetch/internal/sources": {"handlers/fetch/internal/collector", "handlers/fetch/internal/schedule",
@@ -144,8 +144,8 @@ var engineFloors = map[string][]string{
 	"handlers/import/internal/tallier":    nil,
 	"handlers/import/internal/importer": {"handlers/import/internal/recipients",
 		"handlers/import/internal/tallier"},
-	"handlers/import/internal/sweeper": {"handlers/import/internal/importer"},
-	"handlers/import/internal/commands":   {"handlers/import/internal/sweeper"},
+	"handlers/import/internal/sweeper":  {"handlers/import/internal/importer"},
+	"handlers/import/internal/commands": {"handlers/import/internal/sweeper"},
 }
 
 func TestImportsGoOneWay(t *testing.T) {

@@ -292,8 +292,8 @@ func lastLines(s string) string {
 	return strings.Join(lines[max(0, len(lines)-12):], "\n")
 }
 
-// TestDay runs the sample day, the same day as the vendor's deliveries, then the first once more, then a backfill over
-// all of it.
+// TestDay runs the sample day, the same day as the vendor's deliveries by SFTP (in the long form from a landing
+// container as well), then the first once more, then a backfill over all of it.
 func TestDay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("LEFT OUT: the end-to-end tests take minutes (-short)")
@@ -301,7 +301,9 @@ func TestDay(t *testing.T) {
 	a := newArchive(t)
 	a.firstDay()
 	a.delivered(fromSFTP)
-	a.delivered(fromLanding)
+	if soak.ForTest(t).Long {
+		a.delivered(fromLanding)
+	}
 	a.again()
 	a.backfill()
 }
