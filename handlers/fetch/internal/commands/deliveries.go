@@ -42,7 +42,7 @@ func deliveryProgress(res deliveries.Result) Progress {
 	}
 	done := res.Read + res.Same + res.Others + imports.Read + imports.Same + imports.Others
 	open := res.Open + imports.Open
-	left := open + res.Listed.Later + imports.Listed.Later
+	left := open + res.Listed.Later + imports.Listed.Later + res.Listed.Waiting + imports.Listed.Waiting
 	p := Progress{Done: done, Of: done + open, Left: left > 0, Paused: res.Paused || imports.Paused,
 		Says: fmt.Sprintf("what was delivered is read: %d ZIPs now, with %d messages and calls; those that were read "+
 			"before are not read again", res.Read, res.Received)}
@@ -52,7 +52,7 @@ func deliveryProgress(res deliveries.Result) Progress {
 	if p.Left {
 		p.Says = fmt.Sprintf("at work: %d ZIPs are left", left)
 	}
-	if res.Refused {
+	if res.Refused || imports.Refused {
 		p.Refused = serverRefused
 	}
 	return p

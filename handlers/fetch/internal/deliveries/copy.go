@@ -43,9 +43,10 @@ func (r *run) copyZIP(ctx context.Context, z *ZIP) error {
 			return err
 		}
 	}
-	if _, there := r.files[z.Key]; !there {
-		return errLater // it changed after it was copied: the next run decides what became of it
+	if _, there := r.files[z.Key]; !there && r.places[z.Place] {
+		return errLater // it changed while it was copied: the next run decides what became of it
 	}
+	// It is listed as it was, or a server that hands a file out once has it no more.
 	z.Agreed = true
 	return r.save(ctx)
 }
@@ -78,19 +79,30 @@ func (r *run) othersUncopied() bool {
 
 // ensureCopy finds the copy of a ZIP or makes it.
 func (r *run) ensureCopy(ctx context.Context, z *ZIP) error {
-	var sha string
-	err := r.onStorage(ctx, func(ctx context.Context) (err error) {
-		sha, _, err = r.Deliveries.Find(ctx, z.CopyName())
-		return err
-	})
-	if errors.Is(err, archive.ErrNotFound) {
-		sha, err = r.copyWithinLimit(ctx, z)
+	found, err := r.findCopy(ctx, z)
+	if err == nil && !found {
+		z.SHA256, err = r.copyWithinLimit(ctx, z)
 	}
 	if err != nil {
 		return fmt.Errorf("copy a ZIP: %w", err)
 	}
-	z.SHA256 = sha
 	return nil
+}
+
+// findCopy reports whether the archive has the copy of a ZIP, and notes it.
+func (r *run) findCopy(ctx context.Context, z *ZIP) (found bool, err error) {
+	var sha string
+	err = r.onStorage(ctx, func(ctx context.Context) (err error) {
+		sha, _, err = r.Deliveries.Find(ctx, z.CopyName())
+		return err
+	})
+	if errors.Is(err, archive.ErrNotFound) {
+		return false, nil
+	}
+	if err == nil {
+		z.SHA256 = sha
+	}
+	return err == nil, err
 }
 
 // copyWithinLimit makes the copy. While others wait, the first turn of a ZIP is limited as its reading is. A copy that

@@ -133,6 +133,7 @@ type run struct {
 	lease   *archive.Lease
 	log     *slog.Logger
 	files   map[string]arrival.File // of the last listing, by key; nil: it failed
+	places  map[string]bool         // where the files of the last listing are; nil: it failed
 	lists   int                     // listings so far
 	copied  map[string]int          // by key: listings before the copy was made in this run
 	turns   map[string]int          // by key
@@ -210,14 +211,16 @@ func (r *run) processZIPs(ctx context.Context) error {
 		err := r.checkPause(ctx)
 		outcome := ""
 		if err == nil {
-			if err = r.beginTurn(ctx, z); err != nil {
+			if err = r.beginTurn(ctx, z, log); err != nil {
 				return err
 			}
 			outcome, err = r.takeTurn(ctx, z, log)
 		}
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		z.Began = ""
+		switch {
 		case err == nil:
 			r.away = 0
 			finished := *z
@@ -251,11 +254,17 @@ func (r *run) processZIPs(ctx context.Context) error {
 
 // beginTurn starts a turn. The first turn in a run is a try, which is saved before the work begins: a ZIP during which
 // the process dies has one try more than the others, which come first in the next run.
-func (r *run) beginTurn(ctx context.Context, z *ZIP) error {
+func (r *run) beginTurn(ctx context.Context, z *ZIP, log *slog.Logger) error {
 	r.began = time.Now()
 	if r.turns[z.Key]++; r.turns[z.Key] > 1 {
 		return nil
 	}
+	far := fmt.Sprintf("%d bytes, %d entries", z.partSize(), z.Progress.Next)
+	if z.Tries >= failuresTold && z.Began == far {
+		log.Error("the process ended each time while it worked on a delivery, which did not advance",
+			"event", "fetch.deliveryFailed", "tries", z.Tries)
+	}
+	z.Began = far
 	z.Tries++
 	return r.save(ctx)
 }
@@ -306,7 +315,10 @@ func (r *run) noteFailure(z *ZIP, err error, log *slog.Logger) {
 	z.Failed = err.Error()
 	r.passed[z.Key] = true
 	r.failed = append(r.failed, err)
-	if r.away++; z.Agreed {
+	// A file that may not be read, or is another one than listed, says nothing about the store.
+	if again, _ := retry.IsTransient(err); again && !z.Agreed {
+		r.away++
+	} else {
 		r.away = 0
 	}
 	if z.Tries < failuresTold {

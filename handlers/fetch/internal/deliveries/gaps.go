@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"o2archiver/shared/source/delivery"
 )
 
 const (
@@ -75,11 +77,16 @@ func (n *Numbers) holes() (missing int64) {
 	return missing
 }
 
+// isCounted reports whether the number in a name says anything about gaps: it has a day that is not long over.
+func isCounted(name delivery.Name, now time.Time) bool {
+	return !name.Day.IsZero() && now.Sub(name.Day) <= gapDays*24*time.Hour && name.Day.Sub(now) <= gapAhead &&
+		name.Number >= 0 && name.Number < math.MaxInt64
+}
+
 // noteNumbers adds the numbers of the ZIPs that are open or done to Days, and forgets the days that are long over.
 func (s *State) noteNumbers(now time.Time) {
-	within := func(day time.Time) bool { return now.Sub(day) <= gapDays*24*time.Hour && day.Sub(now) <= gapAhead }
 	note := func(day time.Time, number int64) {
-		if day = day.UTC(); day.IsZero() || !within(day) || number < 0 || number == math.MaxInt64 {
+		if day = day.UTC(); !isCounted(delivery.Name{Day: day, Number: number}, now) {
 			return
 		}
 		at, there := slices.BinarySearchFunc(s.Days, day, func(n Numbers, day time.Time) int {
@@ -96,7 +103,9 @@ func (s *State) noteNumbers(now time.Time) {
 	for i := range s.Done {
 		note(s.Done[i].Day, s.Done[i].Number)
 	}
-	s.Days = slices.DeleteFunc(s.Days, func(n Numbers) bool { return !within(n.Day) || len(n.Ranges) == 0 })
+	s.Days = slices.DeleteFunc(s.Days, func(n Numbers) bool {
+		return len(n.Ranges) == 0 || !isCounted(delivery.Name{Day: n.Day}, now)
+	})
 }
 
 // numbering returns how the files of about the i-th of Days are numbered: if most days begin with a number that the day

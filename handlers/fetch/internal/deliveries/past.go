@@ -86,8 +86,8 @@ func (p *Past) split(files []arrival.File, r Rules) (rest []arrival.File, past i
 	return rest, past
 }
 
-// pass moves all but the latest of the finished ZIPs into the Past, if there are many. One that was taken away is
-// forgotten, because it is read when it comes again.
+// pass moves all but the latest of the finished ZIPs into the Past, if there are many. One that is planned once more
+// when it comes again is forgotten.
 func (s *State) pass(p *Past, now time.Time) (moved bool) {
 	if len(s.Done) <= maxDone {
 		return false
@@ -95,7 +95,7 @@ func (s *State) pass(p *Past, now time.Time) (moved bool) {
 	s.noteNumbers(now)
 	var keys, sums []string
 	for _, d := range s.Done[:len(s.Done)-keptDone] {
-		if d.Outcome != Gone {
+		if !comesAgain(d.Outcome) {
 			keys = append(keys, d.Key)
 		}
 		if d.Outcome == Complete || d.Outcome == Incomplete {

@@ -31,7 +31,9 @@ func (r *run) plan(ctx context.Context) error {
 		r.log.Info("deliveries listed", "event", "fetch.deliveriesListed", "deliveries", r.res.Listed.Deliveries,
 			"others", r.res.Listed.Others, "ignored", r.res.Listed.Ignored, "waiting", r.res.Listed.Waiting,
 			"planned", r.res.Listed.Planned, "later", r.res.Listed.Later)
-		r.noteAbsent(files, now)
+		if err := r.noteAbsent(ctx, now); err != nil {
+			return err
+		}
 		if n := r.res.Listed.Misplaced; n > 0 {
 			r.log.Error("ZIPs of the vendor's are in the folder imports and are not read: move them to the folder of "+
 				"the vendor's deliveries", "event", "fetch.deliveryMisplaced", "zips", n)
@@ -53,7 +55,7 @@ func (r *run) plan(ctx context.Context) error {
 
 // list lists the store and remembers the files by their keys.
 func (r *run) list(ctx context.Context) ([]arrival.File, error) {
-	r.files = nil
+	r.files, r.places = nil, nil
 	r.lists++
 	own, cancel := context.WithTimeoutCause(ctx, r.limits.listing, errListing)
 	defer cancel()
@@ -64,8 +66,9 @@ func (r *run) list(ctx context.Context) ([]arrival.File, error) {
 		}
 		return nil, fmt.Errorf("list the deliveries: %w", err)
 	}
-	r.files = make(map[string]arrival.File, len(files))
+	r.files, r.places = make(map[string]arrival.File, len(files)), make(map[string]bool, len(files))
 	for _, f := range files {
+		r.places[shortHash(f.Path)] = true
 		r.files[r.Rules.keyOf(f)] = f
 	}
 	return files, nil
@@ -73,11 +76,7 @@ func (r *run) list(ctx context.Context) ([]arrival.File, error) {
 
 // noteAbsent finishes the open ZIPs of which the archive has no whole copy and the listing no file any more. One that
 // is only absent may come again: an hour has to pass.
-func (r *run) noteAbsent(files []arrival.File, now time.Time) {
-	places := make(map[string]bool, len(files))
-	for _, f := range files {
-		places[shortHash(f.Path)] = true
-	}
+func (r *run) noteAbsent(ctx context.Context, now time.Time) error {
 	for i := 0; i < len(r.state.Open); i++ {
 		z := &r.state.Open[i]
 		_, there := r.files[z.Key]
@@ -86,22 +85,33 @@ func (r *run) noteAbsent(files []arrival.File, now time.Time) {
 		case z.Agreed && z.Broken.IsZero():
 		case there:
 			z.Gone, z.Agreed = time.Time{}, z.SHA256 != ""
-		case places[z.Place]:
+		case z.SHA256 != "" && z.Broken.IsZero():
+			z.Agreed = true // it was copied to its end, and then taken away or replaced
+		case r.places[z.Place]:
 			log.Warn("another file came in the place of a ZIP, which is read instead", "event", "fetch.deliveryReplaced")
 			r.state.Finish(i, Replaced)
 			r.res.Others++
 			i--
-		case z.SHA256 != "":
-			z.Agreed = true // it was copied to its end, and then taken away
-		case z.Gone.IsZero():
-			z.Gone, r.passed[z.Key] = now.UTC(), true
-		case now.Sub(z.Gone) < settled:
+		case !z.Gone.IsZero() && now.Sub(z.Gone) < settled:
 			r.passed[z.Key] = true
 		default:
+			// The process may have died between the end of the copy and the write of the state.
+			found, err := r.findCopy(ctx, z)
+			switch {
+			case err != nil:
+				return err
+			case found:
+				z.Agreed = true
+				continue
+			case z.Gone.IsZero():
+				z.Gone, r.passed[z.Key] = now.UTC(), true
+				continue
+			}
 			log.Error("a ZIP was taken away before it was copied: "+r.form.again, "event", "fetch.deliveryGone")
 			r.state.Finish(i, Gone)
 			r.res.Others++
 			i--
 		}
 	}
+	return nil
 }

@@ -66,8 +66,8 @@ func (r *run) readZIP(ctx context.Context, z *ZIP, log *slog.Logger) (outcome st
 	in := &reading{run: r, z: z, zip: opened, day: z.Planned.UTC().Format(dayForm)}
 	total := int64(0)
 	for _, e := range opened.Entries {
-		if total += e.Size; total < 0 || e.Size > math.MaxInt64/4 {
-			total = math.MaxInt64 / 2
+		if e.Kind == zipread.Message { // no other entry is expanded, and of a message no more than this
+			total += min(e.Size, r.contents.Entry+1)
 		}
 		in.sums = append(in.sums, total)
 	}

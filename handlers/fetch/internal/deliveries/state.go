@@ -61,6 +61,7 @@ type ZIP struct {
 	Agreed bool      `json:"agreed,omitempty"` // a listing after the copy shows the same file
 	Tries  int       `json:"tries,omitempty"`  // invocations that began to work on it
 	Failed string    `json:"failed,omitempty"` // the last error
+	Began  string    `json:"began,omitempty"`  // how far it was when a turn began that has not ended
 	Gone   time.Time `json:"gone,omitzero"`    // first listing without the file, before it was copied
 	Broken time.Time `json:"broken,omitzero"`  // first run in which its copy did not open
 
@@ -224,7 +225,7 @@ func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
 		default:
 			known[key] = true
 			s.Open = append(s.Open, r.newZIP(f, name, now))
-			if s.Lowest == 0 || name.Number+1 < s.Lowest {
+			if isCounted(name, now) && (s.Lowest == 0 || name.Number+1 < s.Lowest) {
 				s.Lowest = name.Number + 1
 			}
 			s.Newest = now.UTC()
@@ -239,15 +240,20 @@ func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
 	return l
 }
 
-// knownKeys returns the keys of all ZIPs that were planned. One that was taken away is not among them: it is read when
-// it comes again.
+// comesAgain reports whether a file is planned once more if it is listed after its ZIP was finished so: it was taken
+// away, or another one lay in its place.
+func comesAgain(outcome string) bool { return outcome == Gone || outcome == Replaced }
+
+// knownKeys returns the keys of the ZIPs that are not planned any more.
 func (s *State) knownKeys() map[string]bool {
 	known := make(map[string]bool, len(s.Open)+len(s.Done))
 	for i := range s.Open {
 		known[s.Open[i].Key] = true
 	}
 	for i := range s.Done {
-		known[s.Done[i].Key] = s.Done[i].Outcome != Gone
+		if !comesAgain(s.Done[i].Outcome) {
+			known[s.Done[i].Key] = true
+		}
 	}
 	return known
 }

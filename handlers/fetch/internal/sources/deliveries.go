@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path"
 	"strings"
+	"time"
 
 	"o2archiver/handlers/fetch/internal/commands"
 	"o2archiver/handlers/fetch/internal/deliveries"
@@ -15,6 +16,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/record"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/source/delivery"
 	"o2archiver/shared/source/delivery/sftpstore"
@@ -164,12 +166,22 @@ func (f folder) on(server *sftpserver.Server) *sftpserver.Folder {
 	return server.Folder(f.path, sftpstore.Options{Accept: f.accept, Optional: f.optional})
 }
 
+// errShare ends the deliveries of a run.
+var errShare = retry.NewTransient("the deliveries have used their share of the run's time")
+
 // Run implements commands.Deliveries. What the vendor delivers comes first, and then the folder imports, which is read
-// whatever became of the deliveries, unless the server refused this run or its time is over.
+// whatever became of the deliveries, unless the server refused this run. A quarter of the run's time is for imports: a
+// ZIP that takes all of the time there is would keep them for ever.
 func (d *deliveryRuns) Run(ctx context.Context, log *slog.Logger) (deliveries.Result, error) {
 	server := d.connect()
+	own := ctx
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		own, cancel = context.WithTimeoutCause(ctx, time.Until(end)*3/4, errShare)
+		defer cancel()
+	}
 	res, refused, err := d.read(server, d.deliveries, log, func(e *deliveries.Intake) (deliveries.Result, error) {
-		return e.Run(ctx, log)
+		return e.Run(own, log)
 	})
 	if refused || ctx.Err() != nil {
 		return res, err

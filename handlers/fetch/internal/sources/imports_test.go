@@ -14,13 +14,16 @@ import (
 
 	"o2archiver/handlers/fetch/internal/deliveries"
 	"o2archiver/handlers/fetch/internal/fetchtest"
+	"o2archiver/handlers/fetch/internal/sftpserver"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/control"
+	"o2archiver/shared/funchost"
 	"o2archiver/shared/record"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/source"
 	"o2archiver/shared/source/delivery/deliverytest"
+	"o2archiver/shared/source/delivery/sftpstore"
 )
 
 // anExport returns a ZIP with one message of another archive.
@@ -201,4 +204,43 @@ func TestImportsThatCannotBeListed(t *testing.T) {
 	if res, err := d.fetch(); err == nil || res.Read != 1 || res.Imports.Read != 0 {
 		t.Errorf("%+v, %v", res, err)
 	}
+}
+
+// firstHangs is a pause that answers its first question at the end of the context only.
+type firstHangs struct{ asked int }
+
+func (f *firstHangs) Paused(ctx context.Context) (bool, error) {
+	if f.asked++; f.asked > 1 {
+		return false, nil
+	}
+	<-ctx.Done()
+	return false, context.Cause(ctx)
+}
+
+// Deliveries that take all the time there is leave a quarter of a run to the folder imports.
+func TestDeliveriesLeaveTimeForImports(t *testing.T) {
+	fetchtest.Virtual(t, func(t *testing.T) {
+		w := fetchtest.NewWorld(t)
+		server := deliverytest.New(deliverytest.Options{User: "o2", Password: hidden, Methods: []string{"password"}})
+		defer server.Close()
+		server.Put(zipName, deliverytest.File{Data: aZIP(t, 3), ModTime: time.Now().Add(-time.Hour)})
+		server.Put("imports/export.zip", deliverytest.File{Data: anExport(t), ModTime: time.Now().Add(-time.Hour)})
+		c := settings.Delivery{StableAfter: 10 * time.Minute, SFTP: &settings.SFTP{Host: "sftp.contoso.com",
+			Username: "o2", Password: settings.StoredSecret{Value: settings.NewSecret(hidden)}}}
+		runs, err := newDeliveryRuns(c, servicesOf(w.Store))
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs.server.Dial, runs.options.Pause = server.Dial, &firstHangs{}
+		shown, _ := sftpserver.New(*runs.server).HostKey(t.Context())
+		if runs.server.HostKeys, err = sftpstore.ParseHostKeys(shown.Pin); err != nil || shown.Pin == "" {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Minute)
+		defer cancel()
+		res, err := runs.Run(ctx, slog.New(slog.NewJSONHandler(w.Log, nil)))
+		if res.Imports == nil || res.Imports.Read != 1 || res.Read != 0 || funchost.Status(err) != 503 {
+			t.Errorf("%+v, imports %+v, %v", res, res.Imports, err)
+		}
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"strings"
 	"syscall"
 
 	"github.com/pkg/sftp"
@@ -115,6 +116,8 @@ func (s *Store) connectError(ctx context.Context, c *connection, err error, h *h
 		return fmt.Errorf("%w: it closed the connection during the sign-in with %s", ErrCredentials, s.configured())
 	case c.wire.peerGone():
 		return errBroken
+	case h.state() == keyAccepted && !h.tried.Load() && !strings.Contains(err.Error(), "unable to authenticate"):
+		return errBroken // it ended the connection before it was offered anything, as a busy server does
 	case h.state() == keyAccepted:
 		return fmt.Errorf("%w: it was offered %s", ErrCredentials, s.configured())
 	}
