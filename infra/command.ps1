@@ -6,7 +6,7 @@ Gives the archiver a command, and shows the answer.
 .DESCRIPTION
 The same as infra/command, in PowerShell:
 
-run | backfill FROM TO | replay RUN-OR-BATCH | check fetch | check import MAILBOX | pause [fetch|import] | start [fetch|import] | answer COMMAND
+run | backfill FROM TO | replay RUN-OR-BATCH | tally | check fetch | check import MAILBOX | pause [fetch|import] | start [fetch|import] | answer COMMAND
 
 It waits for the answer for up to 20 minutes. Exit codes: 0 it is done, and every link of a check is ok; 1 it was refused
 or has failed, or a link is not ok; 2 the arguments are wrong, and nothing was written; 3 it is still at work. You need
@@ -37,7 +37,7 @@ if ($Help -or @('help', '--help') -ccontains $Action) {
     exit 0
 }
 
-$usage = 'run | backfill FROM TO | replay RUN-OR-BATCH | check fetch | check import MAILBOX | pause [fetch|import] | start [fetch|import] | answer COMMAND'
+$usage = 'run | backfill FROM TO | replay RUN-OR-BATCH | tally | check fetch | check import MAILBOX | pause [fetch|import] | start [fetch|import] | answer COMMAND'
 $rounds = 80 # of 15 seconds: 20 minutes
 
 # ConvertTo-Instant returns a date, which is its first moment in UTC, or an RFC 3339 time, as RFC 3339 in UTC. It ends
@@ -221,6 +221,10 @@ switch -CaseSensitive ("${count}:$Action") {
         }
         $app = 'import'
         $document = [ordered]@{ kind = 'replay'; what = $first }
+    }
+    '0:tally' {
+        $app = 'import'
+        $document = [ordered]@{ kind = 'tally' }
     }
     '1:check' {
         if ($first -cne 'fetch') { Exit-Script -Code 2 -Message "the words are none of these (infra/command.ps1 -h explains them): $usage" }

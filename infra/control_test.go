@@ -104,6 +104,7 @@ func TestCommandsAreRead(t *testing.T) {
 			control.Command{Kind: control.Backfill, From: day(1, 9), To: day(1, 23)}},
 		{"fetch", []string{"check", "fetch"}, control.Command{Kind: control.Check}},
 		{"import", []string{"replay", run}, control.Command{Kind: control.Replay, What: run}},
+		{"import", []string{"tally"}, control.Command{Kind: control.Tally}},
 		{"import", []string{"replay", run + "/a100000-zzb.ndjson"},
 			control.Command{Kind: control.Replay, What: run + "/a100000-zzb.ndjson"}},
 		{"import", []string{"check", "import", "o2-test+'`$&x`@contoso.example"},

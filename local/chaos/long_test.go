@@ -8,6 +8,7 @@ var longTests = []struct {
 	test func(*testing.T)
 }{
 	{"Kills", killsOfHandlers},
+	{"KillsOfDeliveries", killsOfDeliveries},
 	{"KillsInTheRealHost", killsInTheRealHost},
 	{"Outage", outageOfEach},
 	{"OutageInTheRealHost", outageInTheRealHost},

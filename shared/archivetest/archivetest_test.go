@@ -93,7 +93,7 @@ func TestUnimplemented(t *testing.T) {
 		{"PUT", blobs + "/batches/x.", put(), "a name with an empty segment, or with one that ends with a dot of PUT"},
 		{"GET", blobs + "/batches?restype=container&comp=list&include=snapshots", nil,
 			"a listing that includes snapshots of GET restype=container comp=list"},
-		{"GET", tables + "/ledger()", []string{"Accept", "application/json"}, "the operation on a table of Table GET"},
+		{"GET", tables + "/ledger()", []string{"Accept", "application/json"}, "the filter of a query of Table GET"},
 		{"PATCH", tables + "/ledger(PartitionKey='p',RowKey='r')", []string{"Accept", "application/json"},
 			"the operation on an entity of Table PATCH"},
 		{"PUT", tables + "/ledger(PartitionKey='p',RowKey='r')", []string{"Accept", "application/json",
