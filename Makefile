@@ -27,6 +27,9 @@ LONG = \
 	TestPartsTooLargeForOneEntry@./handlers/fetch/internal/collector \
 	TestEveryCallOfADelivery@./handlers/fetch/internal/deliveries \
 	TestHostileDelivery@./handlers/fetch/internal/deliveries \
+	TestKilledAtEveryCallOfTheStore@./handlers/fetch/internal/deliveries \
+	TestKilledAtEveryRead@./handlers/fetch/internal/deliveries \
+	TestKilledAtEveryWrite@./handlers/fetch/internal/deliveries \
 	TestManyListed@./handlers/fetch/internal/deliveries \
 	TestSevenYears@./handlers/fetch/internal/deliveries \
 	TestFirstRecordWins@./handlers/import \

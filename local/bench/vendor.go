@@ -25,16 +25,16 @@ func (w *world) zip(i int) (vendorday.ZIP, error) {
 	if i < len(w.zips) {
 		return w.zips[i], nil
 	}
-	z, err := w.makeZIP(i)
+	z, err := w.makeZIP(i, zipMessages)
 	if err == nil && i == len(w.zips) && i < maxZIPs {
 		w.zips = append(w.zips, z)
 	}
 	return z, err
 }
 
-// makeZIP makes a ZIP whose messages and pictures all differ from those of the other days.
-func (w *world) makeZIP(i int) (vendorday.ZIP, error) {
-	d := day{from: time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -2-i), items: zipMessages,
+// makeZIP makes a ZIP of a number of messages. They and their pictures all differ from those of the other days.
+func (w *world) makeZIP(i, messages int) (vendorday.ZIP, error) {
+	d := day{from: time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -2-i), items: messages,
 		mailboxes: w.o.mailboxes, prefix: fmt.Sprintf("zip%d-", i)}
 	vendor := &sample.Day{Start: d.from, End: d.from.Add(24 * time.Hour)}
 	for n := range d.items {
@@ -48,7 +48,7 @@ func (w *world) makeZIP(i int) (vendorday.ZIP, error) {
 		}
 		vendor.Items = append(vendor.Items, sample.Item{Archived: d.archived(n), Raw: encodeItem(it)})
 	}
-	zips, err := vendorday.Make(vendor, vendorday.Options{Messages: zipMessages, Size: 1 << 30})
+	zips, err := vendorday.Make(vendor, vendorday.Options{Messages: messages, Size: 1 << 30})
 	if err != nil || len(zips) != 1 {
 		return vendorday.ZIP{}, fmt.Errorf("make the ZIP of a day: %d ZIPs, %w", len(zips), err)
 	}

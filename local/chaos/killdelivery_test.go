@@ -12,8 +12,8 @@ import (
 // killsPerDay is how often fetch is killed on one day of deliveries.
 const killsPerDay = 3
 
-// killsOfDeliveries runs days of deliveries, on an SFTP server and in a landing container in turn, while fetch is killed
-// in the middle of its work.
+// killsOfDeliveries runs days of deliveries, on an SFTP server and in a landing container in turn, while fetch is
+// killed in the middle of its work.
 func killsOfDeliveries(t *testing.T) {
 	kills := 2
 	if form.Long {
@@ -57,7 +57,7 @@ func killDeliveryDay(t *testing.T, chance *rand.Rand, onSFTP bool, kills int) (k
 		select {
 		case <-fetched:
 			over = true
-		case <-time.After(time.Duration(chance.IntN(1500)) * time.Millisecond):
+		case <-time.After(time.Duration(chance.IntN(300)) * time.Millisecond):
 			if fetch.interrupt(ctx) {
 				killed++
 			}

@@ -81,7 +81,10 @@ func (r *run) othersUncopied() bool {
 func (r *run) ensureCopy(ctx context.Context, z *ZIP) error {
 	found, err := r.findCopy(ctx, z)
 	if err == nil && !found {
-		z.SHA256, err = r.copyWithinLimit(ctx, z)
+		var sha string
+		if sha, err = r.copyWithinLimit(ctx, z); err == nil {
+			z.SHA256 = sha
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("copy a ZIP: %w", err)

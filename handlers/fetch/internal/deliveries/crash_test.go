@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/local/soak"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/arrival"
@@ -136,11 +137,15 @@ func killAtEveryWrite(t *testing.T, build func(t *testing.T) *world, first, step
 	})
 }
 
-// killAtEvery lets a process die after each of its first calls, and then after each one that is step further. dying
-// returns the store and the archive of a process that dies after its n-th call, and whether it is dead.
+// killAtEvery lets a process die after each of its first calls, and then after each one that is step further, in the
+// short form three times as far. dying returns the store and the archive of a process that dies after its n-th call,
+// and whether it is dead.
 func killAtEvery(t *testing.T, build func(t *testing.T) *world, first, step, least int,
 	dying func(w *world, n int, kill func()) (Store, *archive.Store, func() bool)) {
 	t.Helper()
+	if !soak.ForTest(t).Long {
+		step *= 3
+	}
 	var want map[string]string
 	var outcomes []string
 	inBubble(t, func(t *testing.T) {

@@ -88,14 +88,14 @@ func TestLargeMessage(t *testing.T) {
 			seed = seed*1664525 + 1013904223
 			block.WriteByte('A' + byte(seed>>27))
 		}
-		noise := strings.Repeat(block.String(), 9<<20/block.Len())
+		noise := strings.Repeat(block.String(), 5<<20/block.Len())
 		body := "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\ntext\r\n--b\r\n" +
 			"Content-Type: video/mp4; name=v.mp4\r\n\r\n" + noise + "\r\n--b--\r\n"
 		w.shelf.put(nameOf(1), zipOf(t, [2]string{"a.eml", emlHead + body},
 			[2]string{"list.mf", "Count: 1\r\na.eml\r\n"}), old)
 		w.run()
 		all := w.entries()
-		if len(all) != 1 || len(all[0].Media) != 1 || all[0].Media[0].Size != 9<<20 || w.outcomes() != Complete {
+		if len(all) != 1 || len(all[0].Media) != 1 || all[0].Media[0].Size != 5<<20 || w.outcomes() != Complete {
 			t.Fatalf("%d entries, %s", len(all), w.outcomes())
 		}
 		blob := record.Media{SHA256: all[0].RawHash, Day: "2026/11/28"}.Blob()
