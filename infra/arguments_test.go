@@ -14,7 +14,8 @@ import (
 func TestArgumentsThatAreWrong(t *testing.T) {
 	long := strings.Repeat("a", 100_000)
 	tests := map[string][]string{"": nil, "run": {"x"}, "tally": {"x"}, "walk": nil, "run:": nil,
-		"backfill": {"2026-11-01"}, "backfill:x": {"2026-11-01", "2026-11-02"}, "pause": {"both"}, "start": {"fetch", "import"}, "check": nil,
+		"backfill": {"2026-11-01"}, "backfill:x": {"2026-11-01", "2026-11-02"}, "pause": {"both"},
+		"start": {"fetch", "import"}, "check": nil,
 		"replay": nil, "answer": nil}
 	wrong := [][]string{nil, {"check", "import"}, {"check", "fetch", "jane@contoso.example"}, {"check", "all"}}
 	for action, args := range tests {
