@@ -136,6 +136,7 @@ func hostileZIP(t *testing.T, large int) (raw []byte, want []string) {
 	}
 	text := func() io.Reader { return strings.NewReader("\r\nconfidential text") }
 	plain := func(name string) *zip.FileHeader { return &zip.FileHeader{Name: name, Method: zip.Deflate} }
+	stored := func(name string) *zip.FileHeader { return &zip.FileHeader{Name: name, Method: zip.Store} }
 	put(plain("first.eml"), "first", message("first", text())...)
 	for _, name := range []string{"../../up.eml", "/absolute.eml", `..\back.eml`, "C:drive.eml"} {
 		put(plain(name), name, message(name, text())...)
@@ -151,7 +152,7 @@ func hostileZIP(t *testing.T, large int) (raw []byte, want []string) {
 		fmt.Fprintf(&deep, "Content-Type: multipart/mixed; boundary=x%d\r\n\r\n--x%d\r\n", n, n)
 	}
 	put(plain("deep.eml"), "deep", message("deep", strings.NewReader(deep.String()+"\r\ntext"))...)
-	put(plain("header.eml"), "the header of the message", message("header", strings.NewReader("X-Long: "),
+	put(stored("header.eml"), "the header of the message", message("header", strings.NewReader("X-Long: "),
 		io.LimitReader(newNoise(1), 10_000_000), strings.NewReader("\r\n"), text())...)
 	var people strings.Builder
 	for n := range 100_000 {
@@ -161,9 +162,9 @@ func hostileZIP(t *testing.T, large int) (raw []byte, want []string) {
 		text())...)
 	mixed := "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\ntext\r\n--b\r\n" +
 		"Content-Type: video/mp4; name=v.mp4\r\n\r\n"
-	put(plain("large.eml"), "large", message("large", strings.NewReader(mixed),
+	put(stored("large.eml"), "large", message("large", strings.NewReader(mixed),
 		io.LimitReader(newNoise(2), int64(large-2000)), strings.NewReader("\r\n--b--\r\n"))...)
-	put(plain("larger.eml"), "larger than a file of a delivery may be", io.LimitReader(newNoise(3), int64(large)+1))
+	put(stored("larger.eml"), "larger than a file of a delivery may be", io.LimitReader(newNoise(3), int64(large)+1))
 	put(plain("inner.zip"), "", strings.NewReader("PK\x05\x06"))
 	put(plain("no mail.eml"), "not an e-mail message", strings.NewReader("\x00\x01"))
 	put(plain("lies.eml"), "damaged", message("lies", text())...)

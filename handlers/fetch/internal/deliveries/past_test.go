@@ -66,16 +66,17 @@ func TestSevenYears(t *testing.T) {
 }
 
 // A folder of many ZIPs is read in one run, plan by plan: each file is opened once, and what a ZIP costs does not grow.
-// The long form has 5,000.
+// The long form has 5,000, and plans as many at a time as the product does.
 func TestManyListed(t *testing.T) {
-	plans := 1
+	plans, planned := 10, maxPlanned/10
 	if soak.ForTest(t).Long {
-		plans = 25
+		plans, planned = 25, maxPlanned
 	}
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
+		w.rules.planned = planned
 		same := makeZIP(t, "a", 1)
-		for i := range plans*maxPlanned + 1 {
+		for i := range plans*planned + 1 {
 			w.shelf.put(nameOf(i+1), same, old)
 		}
 		requests, sent, largest := 0, int64(0), int64(0)
@@ -87,7 +88,7 @@ func TestManyListed(t *testing.T) {
 			}
 			return archivetest.Pass
 		}))
-		all := plans*maxPlanned + 1
+		all := plans*planned + 1
 		res, err := w.try(t.Context(), w.intake(store))
 		if err != nil || res.Listed.Planned != 1 || res.Listed.Later != 0 || res.Open != 0 ||
 			res.Listed.Deliveries != all || res.Read != 1 || res.Same != all-1 || len(w.shelf.opens) != all {

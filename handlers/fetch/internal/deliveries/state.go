@@ -168,6 +168,7 @@ type Rules struct {
 	From        time.Time     // ZIPs named for days before are ignored; zero: none
 	Also        Days          // ZIPs named for these days are read although they lie before From
 	StableAfter time.Duration // age of a file that counts as complete at its first listing
+	planned     int           // ZIPs planned by one listing; 0: maxPlanned
 	Import      *Import       // not nil: the folder is imports, and these are the settings of what is planned
 }
 
@@ -220,7 +221,7 @@ func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
 		switch {
 		case !arrival.IsComplete(f, earlier, now, r.StableAfter):
 			l.Waiting++
-		case l.Planned == maxPlanned || len(s.Open) >= maxOpen:
+		case l.Planned == cmp.Or(r.planned, maxPlanned) || len(s.Open) >= maxOpen:
 			l.Later++
 		default:
 			known[key] = true
