@@ -1,10 +1,7 @@
 package sources
 
 import (
-	"archive/zip"
 	"bytes"
-	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -30,34 +27,6 @@ const (
 	hidden  = "d4s-ist-geheim"
 )
 
-// aZIP returns a ZIP of n messages with its manifest.
-func aZIP(t *testing.T, n int) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	z, list := zip.NewWriter(&out), fmt.Sprintf("Count: %d\r\n", n)
-	put := func(name, text string) {
-		f, err := z.Create(name)
-		if err == nil {
-			_, err = io.WriteString(f, text)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range n {
-		name := fmt.Sprintf("%d.eml", i)
-		list += name + "\r\n"
-		put(name, fmt.Sprintf("Date: Fri, 27 Nov 2026 09:30:00 +0000\r\nFrom: Jane 447700900123 <jane@contoso.com>\r\n"+
-			"To: <447700900456@unknown.example>\r\nX-TELEMESSAGE-ArchiveMessageID: %d\r\n"+
-			"X-TELEMESSAGE-MessageType: SMS\r\nContent-Type: text/plain\r\n\r\nconfidential text", i))
-	}
-	put("manifest.mf", list)
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
-
 // desk is an SFTP server with one ZIP, the archive, and the log of fetch.
 type desk struct {
 	*fetchtest.World
@@ -78,7 +47,7 @@ func newDesk(t *testing.T) *desk {
 	}
 	t.Cleanup(func() { l.Close() })
 	go d.server.Serve(l)
-	d.server.Put(zipName, deliverytest.File{Data: aZIP(t, 3), ModTime: time.Now().Add(-time.Hour)})
+	d.server.Put(zipName, deliverytest.File{Data: fetchtest.MakeZIP(t, "", 3), ModTime: time.Now().Add(-time.Hour)})
 	d.settings = settings.Delivery{StableAfter: 10 * time.Minute, SFTP: &settings.SFTP{Host: l.Addr().String(),
 		Username: "o2", Password: settings.StoredSecret{Value: settings.NewSecret(hidden)}}}
 	d.services = servicesOf(d.Store)
@@ -141,7 +110,8 @@ func TestFirstConnection(t *testing.T) {
 		!strings.Contains(l.Says, "SHA256:") {
 		t.Errorf("the check: %+v", l)
 	}
-	d.server.Put("renamed.zip", deliverytest.File{Data: aZIP(t, 1), ModTime: time.Now().Add(-time.Hour)})
+	d.server.Put("renamed.zip", deliverytest.File{Data: fetchtest.MakeZIP(t, "", 1),
+		ModTime: time.Now().Add(-time.Hour)})
 	if l := link(t, d.source().Links, "server"); !strings.Contains(l.Says, "1 files have other names") {
 		t.Errorf("with a file of another name: %+v", l)
 	}
@@ -258,7 +228,7 @@ func TestLandingContainer(t *testing.T) {
 		err = landing.CreateContainer(t.Context())
 	}
 	if err == nil {
-		err = landing.Put(t.Context(), zipName, bytes.NewReader(aZIP(t, 2)))
+		err = landing.Put(t.Context(), zipName, bytes.NewReader(fetchtest.MakeZIP(t, "", 2)))
 	}
 	if err != nil {
 		t.Fatal(err)

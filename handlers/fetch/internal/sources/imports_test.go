@@ -119,7 +119,7 @@ func TestImportsWithoutTheFolderAround(t *testing.T) {
 func TestImportsBesideDeliveries(t *testing.T) {
 	for _, broken := range []string{zipName, "imports/export.zip"} {
 		d := newDesk(t).pinned()
-		files := map[string][]byte{zipName: aZIP(t, 3), "imports/export.zip": anExport(t)}
+		files := map[string][]byte{zipName: fetchtest.MakeZIP(t, "", 3), "imports/export.zip": anExport(t)}
 		for name, data := range files {
 			d.server.Put(name, deliverytest.File{Data: data, ModTime: time.Now().Add(-time.Hour),
 				Denied: name == broken})
@@ -223,7 +223,7 @@ func TestDeliveriesLeaveTimeForImports(t *testing.T) {
 		w := fetchtest.NewWorld(t)
 		server := deliverytest.New(deliverytest.Options{User: "o2", Password: hidden, Methods: []string{"password"}})
 		defer server.Close()
-		server.Put(zipName, deliverytest.File{Data: aZIP(t, 3), ModTime: time.Now().Add(-time.Hour)})
+		server.Put(zipName, deliverytest.File{Data: fetchtest.MakeZIP(t, "", 3), ModTime: time.Now().Add(-time.Hour)})
 		server.Put("imports/export.zip", deliverytest.File{Data: anExport(t), ModTime: time.Now().Add(-time.Hour)})
 		c := settings.Delivery{StableAfter: 10 * time.Minute, SFTP: &settings.SFTP{Host: "sftp.contoso.com",
 			Username: "o2", Password: settings.StoredSecret{Value: settings.NewSecret(hidden)}}}
