@@ -23,12 +23,18 @@ type App struct {
 	Triggers  string   // where these folders are, relative to the root; "": functions
 }
 
-// Apps returns every function app of this repository. It is the only place that assigns functions to apps.
+// Apps returns the function apps that every deployment has. Apps and Portal are the only places that assign functions
+// to apps.
 func Apps() []App {
 	return []App{
 		{Name: "fetch", Package: "./handlers/fetch", Functions: []string{"fetch", "command"}},
 		{Name: "import", Package: "./handlers/import", Functions: []string{"import", "sweep"}},
 	}
+}
+
+// Portal returns the app of the web pages, which has no other function.
+func Portal() App {
+	return App{Name: "portal", Package: "./handlers/portal", Functions: []string{"portal"}}
 }
 
 // Options holds the source, the destination and the target machine of a build.

@@ -17,7 +17,11 @@ type Host struct {
 		Description struct {
 			Path string `json:"defaultExecutablePath"`
 		} `json:"description"`
+		Proxying   bool `json:"enableProxyingHttpRequest"`
 		Forwarding bool `json:"enableForwardingHttpRequest"`
+		HTTP       struct {
+			Routes []json.RawMessage `json:"routes"`
+		} `json:"http"`
 	} `json:"customHandler"`
 	Bundle struct {
 		ID      string `json:"id"`
@@ -28,6 +32,9 @@ type Host struct {
 			Parallel int `json:"maxDegreeOfParallelism"`
 			Poison   int `json:"poisonBlobThreshold"`
 		} `json:"blobs"`
+		HTTP struct {
+			Prefix *string `json:"routePrefix"` // nil: the host's own, "api"
+		} `json:"http"`
 	} `json:"extensions"`
 }
 
@@ -47,13 +54,21 @@ type Binding struct {
 	Path       string `json:"path"`
 	Connection string `json:"connection"`
 	Source     string `json:"source"`
-	AuthLevel  string `json:"authLevel"` // of an HTTP trigger
 	Properties struct {
 		Deferred bool `json:"supportsDeferredBinding"`
 	} `json:"properties"`
+
+	// Of an HTTP trigger.
+	AuthLevel string   `json:"authLevel"`
+	Route     string   `json:"route"`
+	Methods   []string `json:"methods"` // in lower case; none: every method
 }
 
-const httpTrigger = "httpTrigger"
+// HTTPTrigger is the type of the trigger of a function that the host serves by HTTP.
+const HTTPTrigger = "httpTrigger"
+
+// methods are those that the portal answers.
+var methods = []string{"get", "head", "post"}
 
 // Retry is the retry policy of a function.
 type Retry struct {
@@ -82,7 +97,7 @@ func Read(app string) (Host, []Function, error) {
 		if err := readJSON(name, &f); err != nil {
 			return host, nil, err
 		}
-		answers := len(f.Bindings) == 2 && f.Trigger().Type == httpTrigger && f.Bindings[1].Type == "http" &&
+		answers := len(f.Bindings) == 2 && f.Trigger().Type == HTTPTrigger && f.Bindings[1].Type == "http" &&
 			f.Bindings[1].Direction == "out"
 		if len(f.Bindings) != 1 && !answers {
 			return host, nil, fmt.Errorf("function %s: %d bindings: every function here has its trigger and nothing else, but for the answer to an HTTP trigger", f.Name, len(f.Bindings))
@@ -120,7 +135,14 @@ func Check(app string) error {
 	complain(host.Bundle.ID == "Microsoft.Azure.Functions.ExtensionBundle" && host.Bundle.Version == "[4.*, 5.0.0)",
 		"host.json: the extension bundle, which has the blob trigger, is not [4.*, 5.0.0)")
 	complain(host.CustomHandler.Description.Path == handler, "host.json: the handler is not called %q", handler)
-	complain(!host.CustomHandler.Forwarding, "host.json: forwarding of HTTP requests drops the host's metadata")
+	// Forwarding (legacy) merges repeated query values and fails chunked requests; a request that is neither proxied nor
+	// forwarded arrives as JSON.
+	complain(host.CustomHandler.Proxying && !host.CustomHandler.Forwarding,
+		"host.json: HTTP requests are not proxied: enableProxyingHttpRequest is needed, without enableForwardingHttpRequest")
+	complain(host.Extensions.HTTP.Prefix != nil && *host.Extensions.HTTP.Prefix == "",
+		"host.json: the routePrefix of extensions.http is not empty, so pages would not be below /")
+	complain(len(host.CustomHandler.HTTP.Routes) == 0,
+		"host.json: the host refuses routes in customHandler.http beside a function.json")
 	info, err := os.Lstat(filepath.Join(app, handler))
 	complain(err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0o111,
 		"the handler is not there or not executable")
@@ -140,10 +162,16 @@ func Check(app string) error {
 			complain(t.Properties.Deferred,
 				"function %s: without deferred binding the blob's content can pose as metadata", f.Name)
 			complain(f.Retry == nil, "function %s: a retry policy has no effect on a blob trigger", f.Name)
-		case httpTrigger:
-			complain(t.AuthLevel != "",
-				"function %s: an HTTP trigger has to say who may call it (authLevel)", f.Name)
-			// Without forwarding the host takes the answer from the handler's outputs.
+		case HTTPTrigger:
+			// A proxied request reaches the handler at its public path: a browser's POST /sweep at that of a timer.
+			complain(len(functions) == 1,
+				"function %s: the app has other functions, which a browser could invoke by their paths", f.Name)
+			complain(t.AuthLevel == "anonymous",
+				"function %s: authLevel is not anonymous, and a browser has no function key", f.Name)
+			complain(t.Route == "{*path}",
+				"function %s: the route is not {*path}, so it does not get every path", f.Name)
+			complain(slices.Equal(t.Methods, methods),
+				"function %s: the methods are not %v: the host answers 404 for others", f.Name, methods)
 			complain(len(f.Bindings) == 2,
 				"function %s: an HTTP trigger without an output of type http answers nothing", f.Name)
 			complain(f.Retry == nil, "function %s: a retry policy has no effect on an HTTP trigger", f.Name)

@@ -168,7 +168,7 @@ func TestApps(t *testing.T) {
 	for _, name := range found {
 		have = append(have, filepath.Base(name))
 	}
-	for _, app := range Apps() {
+	for _, app := range append(Apps(), Portal()) {
 		want = append(want, app.Functions...)
 		if app.Package != "./handlers/"+app.Name || !slices.Contains(app.Functions, app.Name) {
 			t.Errorf("app %s: its handler or function has another name", app.Name)
@@ -183,8 +183,7 @@ func TestApps(t *testing.T) {
 
 // Each rule of Check, by breaking it.
 func TestCheck(t *testing.T) {
-	timer := read(t, "../../functions/sweep/function.json")
-	const page = `{"bindings": [{"type": "httpTrigger", "direction": "in", "name": "request", "authLevel": "function"}, {"type": "http", "direction": "out", "name": "answer"}]}`
+	timer, page := read(t, "../../functions/sweep/function.json"), read(t, "../../functions/portal/function.json")
 	tests := []struct {
 		file, old, with string
 		want            string // "" is fine
@@ -193,7 +192,14 @@ func TestCheck(t *testing.T) {
 		{"host.json", `"2.0"`, `"1.0"`, "version"},
 		{"host.json", `"[4.*, 5.0.0)"`, `"[3.*, 4.0.0)"`, "bundle"},
 		{"host.json", `"handler"`, `"bin/handler"`, "handler"},
-		{"host.json", `"enableForwardingHttpRequest": false`, `"enableForwardingHttpRequest": true`, "forwarding"},
+		{"host.json", `"enableProxyingHttpRequest": true`, `"enableProxyingHttpRequest": false`, "not proxied"},
+		{"host.json", `"enableProxyingHttpRequest": true`, `"enableForwardingHttpRequest": true`, "not proxied"},
+		{"host.json", `"enableProxyingHttpRequest": true`,
+			`"enableProxyingHttpRequest": true, "enableForwardingHttpRequest": true`, "not proxied"},
+		{"host.json", `"enableProxyingHttpRequest": true`,
+			`"enableProxyingHttpRequest": true, "http": {"routes": [{"route": "{*path}"}]}`, "refuses routes"},
+		{"host.json", `"routePrefix": ""`, `"routePrefix": "api"`, "routePrefix"},
+		{"host.json", `"routePrefix": ""`, ``, "routePrefix"},
 		{"host.json", `{`, `[`, "host.json"},
 		{"import/function.json", `"EventGrid"`, `"LogsAndContainerScan"`, "EventGrid"},
 		{"import/function.json", `true`, `false`, "deferred"},
@@ -202,18 +208,26 @@ func TestCheck(t *testing.T) {
 		{"import/function.json", `"in"`, `"out"`, "direction"},
 		{"import/function.json", `"bindings": [`, `"retry": {"strategy":"fixedDelay"}, "bindings": [`, "retry"},
 		{"import/function.json", `"bindings"`, `"binding"`, "0 bindings"},
-		{"sweep/function.json", timer, page, ""},
-		{"sweep/function.json", timer, strings.Replace(page, `"function"`, `""`, 1), "authLevel"},
-		{"sweep/function.json", timer,
-			strings.Replace(page, `, {"type": "http", "direction": "out", "name": "answer"}`, "",
-				1), "answers nothing"},
-		{"sweep/function.json", timer, strings.Replace(page, `"out"`, `"in"`, 1), "2 bindings"},
+		{"sweep/function.json", timer, page, "other functions"},
 		{"sweep/function.json", `"0 */10 * * * *"`, `""`, "schedule"},
 		{"handler", "x", "y", "executable"},
+		{"portal/function.json", "", "", ""},
+		{"portal/function.json", `"anonymous"`, `"function"`, "authLevel"},
+		{"portal/function.json", `"authLevel": "anonymous",`, ``, "authLevel"},
+		{"portal/function.json", `"{*path}"`, `"pages/{*path}"`, "route"},
+		{"portal/function.json", `"route": "{*path}",`, ``, "route"},
+		{"portal/function.json", `"post"`, `"post", "put"`, "methods"},
+		{"portal/function.json", `"methods"`, `"method"`, "methods"},
+		{"portal/function.json", `"bindings": [`, `"retry": {"strategy":"fixedDelay"}, "bindings": [`, "retry"},
+		{"portal/function.json", `"out"`, `"in"`, "2 bindings"},
+		{"portal/function.json", page[strings.Index(page, "},"):], "}]}", "answers nothing"},
 	}
 	for _, test := range tests {
-		dir := t.TempDir()
-		if err := layOut("../..", Apps()[1], dir); err != nil {
+		dir, app := t.TempDir(), Apps()[1]
+		if strings.HasPrefix(test.file, "portal/") {
+			app = Portal()
+		}
+		if err := layOut("../..", app, dir); err != nil {
 			t.Fatal(err)
 		}
 		if err := writeFile(filepath.Join(dir, handler), []byte("x"), modeHandler); err != nil {
@@ -252,7 +266,7 @@ func TestCheck(t *testing.T) {
 // What the deployed schedule and retry are: a change here is a change of the product.
 func TestTriggers(t *testing.T) {
 	var got []string
-	for _, name := range []string{"fetch", "command", "import", "sweep"} {
+	for _, name := range []string{"fetch", "command", "import", "sweep", "portal"} {
 		var f Function
 		if err := readJSON(filepath.Join("../../functions", name, "function.json"), &f); err != nil {
 			t.Fatal(err)
@@ -262,14 +276,15 @@ func TestTriggers(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := f.Trigger()
-		got = append(got, strings.Join([]string{name, b.Type, b.Name, b.Schedule + b.Path, b.Connection, string(raw)},
-			" "))
+		got = append(got, strings.Join([]string{name, b.Type, b.Name, b.Schedule + b.Path + b.Route, b.Connection,
+			string(raw)}, " "))
 	}
 	want := []string{
 		`fetch timerTrigger timer %FETCH_SCHEDULE%  {"strategy":"fixedDelay","maxRetryCount":3,"delayInterval":"00:01:00"}`,
 		`command timerTrigger timer 0 */5 * * * *  null`,
 		`import blobTrigger batch batches/{name}.ndjson ARCHIVE_STORAGE null`,
 		`sweep timerTrigger timer 0 */10 * * * *  null`,
+		`portal httpTrigger request {*path}  null`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
