@@ -135,8 +135,8 @@ func Check(app string) error {
 	complain(host.Bundle.ID == "Microsoft.Azure.Functions.ExtensionBundle" && host.Bundle.Version == "[4.*, 5.0.0)",
 		"host.json: the extension bundle, which has the blob trigger, is not [4.*, 5.0.0)")
 	complain(host.CustomHandler.Description.Path == handler, "host.json: the handler is not called %q", handler)
-	// Forwarding (legacy) merges repeated query values and fails chunked requests; a request that is neither proxied nor
-	// forwarded arrives as JSON.
+	// Forwarding (legacy) merges repeated query values and fails chunked requests; a request that is neither proxied
+	// nor forwarded arrives as JSON.
 	complain(host.CustomHandler.Proxying && !host.CustomHandler.Forwarding,
 		"host.json: HTTP requests are not proxied: enableProxyingHttpRequest is needed, without enableForwardingHttpRequest")
 	complain(host.Extensions.HTTP.Prefix != nil && *host.Extensions.HTTP.Prefix == "",
