@@ -140,6 +140,10 @@ var engineFloors = map[string][]string{
 		"handlers/fetch/internal/deliveries", "handlers/fetch/internal/sftpserver",
 		"handlers/fetch/internal/credentials", "handlers/fetch/internal/commands"},
 
+	"handlers/portal/internal/identity": nil,
+	"handlers/portal/internal/pages":    {"handlers/portal/internal/identity"},
+	"handlers/portal/internal/web":      {"handlers/portal/internal/identity", "handlers/portal/internal/pages"},
+
 	"handlers/import/internal/recipients": nil,
 	"handlers/import/internal/tallier":    nil,
 	"handlers/import/internal/importer": {"handlers/import/internal/recipients",
@@ -230,7 +234,8 @@ func TestFetchCannotWriteMailAndImportCannotAskTheSite(t *testing.T) {
 			"shared/mailbox", "shared/message", "shared/ledger", "shared/journal", "shared/tally", "shared/usermap",
 			"handlers/import",
 		},
-		"import": {"shared/source/telemessage/client", "shared/vault", "handlers/fetch"},
+		"import": {"shared/source/telemessage/client", "shared/vault", "handlers/fetch", "handlers/portal"},
+		"portal": {"shared/mailbox", "shared/message", "shared/ledger", "handlers/fetch", "handlers/import"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "./handlers/"+app).Output()
 		if err != nil {
@@ -287,7 +292,7 @@ func TestEveryPackageHasOneComment(t *testing.T) {
 }
 
 // walledApps are the apps whose engines are behind walls.
-var walledApps = []string{"fetch", "import"}
+var walledApps = []string{"fetch", "import", "portal"}
 
 // Package main of an app reads the settings, builds the clients and names the functions. All else is in its engines.
 func TestMainHoldsNoEngine(t *testing.T) {

@@ -20,7 +20,10 @@ const (
 // Serve listens on 127.0.0.1 at port (FUNCTIONS_CUSTOMHANDLER_PORT) until ctx ends. Then it accepts no more requests,
 // cancels the contexts of the running invocations, waits up to 10 s for them and returns an error that is ErrStopped.
 // It never returns nil. ExitCode returns the exit code for its error.
-func (s *Server) Serve(ctx context.Context, port string) error {
+func (s *Server) Serve(ctx context.Context, port string) error { return ServeHandler(ctx, port, s) }
+
+// ServeHandler is Serve for a handler of HTTP requests that the host forwards as they are.
+func ServeHandler(ctx context.Context, port string, h http.Handler) error {
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return errors.New("listen for the host: the port is not a number from 1 to 65535")
 	}
@@ -28,14 +31,14 @@ func (s *Server) Serve(ctx context.Context, port string) error {
 	if err != nil {
 		return fmt.Errorf("listen for the host: %w", err)
 	}
-	return s.serve(ctx, listener)
+	return serveListener(ctx, listener, h)
 }
 
-func (s *Server) serve(ctx context.Context, listener net.Listener) error {
+func serveListener(ctx context.Context, listener net.Listener, h http.Handler) error {
 	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(ErrStopped)
 	server := &http.Server{
-		Handler:           s,
+		Handler:           h,
 		ReadHeaderTimeout: headerTime,
 		ErrorLog:          log.New(io.Discard, "", 0), // http.Server's errors quote received bytes
 		BaseContext:       func(net.Listener) context.Context { return work },

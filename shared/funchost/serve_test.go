@@ -98,7 +98,7 @@ func TestStop(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	served := make(chan error, 1)
-	go func() { served <- s.serve(ctx, listener) }()
+	go func() { served <- serveListener(ctx, listener, s) }()
 
 	status := make(chan int, 1)
 	go func() {
@@ -139,7 +139,7 @@ func TestHangUp(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go func() { _ = s.serve(ctx, listener) }()
+	go func() { _ = serveListener(ctx, listener, s) }()
 	call, hangUp := context.WithCancel(t.Context())
 	defer hangUp()
 	req, err := http.NewRequestWithContext(call, http.MethodPost, "http://"+listener.Addr().String()+"/f",

@@ -293,3 +293,11 @@ func parseURL(v string) (*url.URL, error) {
 	}
 	return u, nil
 }
+
+func checkSignIn(v string) (string, error) {
+	switch v = record.LowerASCII(v); v {
+	case "platform", "deployment", "local":
+		return v, nil
+	}
+	return "", errors.New("is none of them")
+}

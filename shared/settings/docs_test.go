@@ -131,7 +131,7 @@ func TestSampleNamesWhatTheCodeReads(t *testing.T) {
 // of the table. The names of the storage and of the site's password are in this package, in StorageConfig and
 // PasswordConfig.
 func TestTableNamesTheAppsThatRead(t *testing.T) {
-	for _, app := range []string{Fetch, Import} {
+	for _, app := range []string{Fetch, Import, Portal} {
 		read := literals(t, filepath.Join(root, "handlers", app))
 		if read["StorageConfig"] {
 			for _, name := range []string{storage, storageBlob, storageTable, storageClient} {

@@ -13,6 +13,7 @@ import (
 const (
 	Fetch  = "fetch"
 	Import = "import"
+	Portal = "portal"
 )
 
 // The sources of items, as named in Setting.Source.

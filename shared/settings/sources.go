@@ -7,7 +7,7 @@ func sourceSettings() []Setting {
 	fetch := []string{Fetch}
 	return []Setting{
 		{
-			Name: source, Default: Telemessage, Apps: fetch, kind: text, check: checkSource,
+			Name: source, Default: Telemessage, Apps: []string{Fetch, Portal}, kind: text, check: checkSource,
 			Form:    "telemessage or delivery",
 			Example: "delivery",
 			Meaning: "where the items come from: `telemessage` pulls them from the TeleMessage site (docs/source-contract.md), `delivery` reads the ZIPs that the vendor pushes to an SFTP server or a landing container (docs/delivery.md)",

@@ -44,7 +44,7 @@ const (
 
 // allSettings returns the table, in the order of the documentation.
 func allSettings() []Setting {
-	both := []string{Fetch, Import}
+	both, all := []string{Fetch, Import}, []string{Fetch, Import, Portal}
 	return slices.Concat(sourceSettings(), []Setting{
 		{
 			Name: "FETCH_SCHEDULE", Default: "0 30 5 * * *", Apps: []string{Fetch}, kind: text, check: checkSchedule,
@@ -59,32 +59,32 @@ func allSettings() []Setting {
 			Meaning: "whether the app waits until an administrator starts it (`infra/command start`); it counts as long as `settings/connector.json` says nothing about the app",
 		},
 		{
-			Name: storage, Apps: both, kind: secret, check: checkConnection,
+			Name: storage, Apps: all, kind: secret, check: checkConnection,
 			Form:    "a connection string, spelt out",
 			Example: "DefaultEndpointsProtocol=https;AccountName=contosoarchive;AccountKey=bm90LWEta2V5",
 			Meaning: "the storage account of the archive, with its key; for one machine only. In Azure use `" + storageBlob + "` and `" + storageTable + "`",
 		},
 		{
-			Name: storageBlob, Apps: both, kind: address,
+			Name: storageBlob, Apps: all, kind: address,
 			Form:    "an https address without user name, query or fragment",
 			Example: "https://contosoarchive.blob.core.windows.net",
 			Meaning: "the Blob service of the archive's storage account, used with the app's own identity",
 		},
 		{
-			Name: storageTable, Apps: both, kind: address,
+			Name: storageTable, Apps: all, kind: address,
 			Form:    "an https address without user name, query or fragment",
 			Example: "https://contosoarchive.table.core.windows.net",
 			Meaning: "the Table service of the same account",
 		},
 		{
-			Name: storageClient, Apps: both, kind: text, check: checkClientID,
+			Name: storageClient, Apps: all, kind: text, check: checkClientID,
 			derived: "the app's own identity",
 			Form:    "a client id: 32 hex digits in five groups",
 			Example: "00000000-0000-0000-0000-000000000000",
 			Meaning: "which user-assigned managed identity to use, for storage, Key Vault and Microsoft Graph",
 		},
 		{
-			Name: azureCloud, Default: "worldwide", Apps: both, kind: text, check: checkCloud,
+			Name: azureCloud, Default: "worldwide", Apps: all, kind: text, check: checkCloud,
 			Form:    "worldwide (GCC too), usgov-high, usgov-dod or china; also AzurePublic, AzureUSGovernment (= usgov-high) and AzureChina",
 			Example: "usgov-high",
 			Meaning: "the cloud of the tenant: it decides where to sign in, and which Microsoft Graph is used",
@@ -176,6 +176,19 @@ func allSettings() []Setting {
 			Form:    "a duration from 0s to 24h",
 			Example: "10m",
 			Meaning: "the age at which sweep processes an unfinished batch",
+		},
+		{
+			Name: "PORTAL_SIGN_IN", Default: "platform", Apps: []string{Portal}, kind: text, check: checkSignIn,
+			Form:    "platform, deployment or local",
+			Example: "platform",
+			Meaning: "who signs people in: `platform` is App Service Authentication, if the platform's variable `WEBSITE_AUTH_ENABLED` confirms it; `deployment` the same where the platform does not pass the variable on; `local` is one machine, where everyone is an administrator. Anything else that does not fit refuses every request",
+		},
+		{
+			Name: "PORTAL_TENANT", Apps: []string{Portal}, kind: text, check: checkClientID,
+			derived: "none: every request is refused",
+			Form:    "a tenant id: 32 hex digits in five groups",
+			Example: "00000000-0000-0000-0000-000000000000",
+			Meaning: "the tenant whose people may use the portal; not needed with `PORTAL_SIGN_IN=local`",
 		},
 	})
 }

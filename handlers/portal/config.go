@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
+	"o2archiver/handlers/portal/internal/identity"
+	"o2archiver/handlers/portal/internal/pages"
+	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/settings"
+	"o2archiver/shared/signin"
+	"o2archiver/shared/tally"
+)
+
+// config holds everything that the portal reads from its environment.
+type config struct {
+	source  string           // SOURCE
+	cloud   string           // AZURE_CLOUD
+	storage settings.Storage // ARCHIVE_STORAGE…
+}
+
+func readConfig(lookup func(string) (string, bool)) (config, error) {
+	r := settings.Read(lookup)
+	c := config{source: r.String("SOURCE"), cloud: r.String("AZURE_CLOUD"), storage: settings.StorageConfig(r)}
+	return c, r.Err()
+}
+
+// services holds the clients of the archive's storage account, and who else the pages depend on.
+type services struct {
+	store  *archive.Store // settings, commands, status, reports and audit are used
+	totals *tally.Table   // is read
+	log    *slog.Logger
+	now    func() time.Time
+}
+
+// connect builds the clients. It makes no request.
+func (c config) connect(log *slog.Logger, now func() time.Time) (*services, error) {
+	credential, err := signin.Credential(c.cloud, c.storage.ClientID)
+	if err != nil {
+		return nil, fmt.Errorf("sign in: %w", err)
+	}
+	var forStorage azcore.TokenCredential
+	if !c.storage.ConnectionString.Set() {
+		forStorage = credential
+	}
+	connection := c.storage.ConnectionString.Reveal()
+	store, err := archive.Open(archive.Config{
+		ConnectionString: connection, BlobURL: c.storage.BlobURL, Credential: forStorage})
+	if err != nil {
+		return nil, fmt.Errorf("open the archive's storage: %w", err)
+	}
+	totals, err := tally.Open(tally.Config{
+		ConnectionString: connection, TableURL: c.storage.TableURL, Credential: forStorage})
+	if err != nil {
+		return nil, fmt.Errorf("open the table of totals: %w", err)
+	}
+	return &services{store: store, totals: totals, log: log, now: now}, nil
+}
+
+// newApplication builds the application. Its error is a mistake in this program; faulty settings are logged, and shown
+// on each page.
+func newApplication(environment []string, lookup func(string) (string, bool), _ http.RoundTripper, log *slog.Logger,
+	now func() time.Time) (http.Handler, error) {
+	templates, err := pages.ParseAll()
+	if err != nil {
+		return nil, err
+	}
+	r := settings.Read(lookup)
+	way, tenant := r.String("PORTAL_SIGN_IN"), r.String("PORTAL_TENANT")
+	who, refused := identity.Choose(way, tenant, environment)
+	if refused == nil {
+		refused = r.Err()
+	}
+	c, err := readConfig(lookup)
+	var s *services
+	if err == nil {
+		s, err = c.connect(log, now)
+	}
+	if refused == nil {
+		refused = err
+	}
+	if refused != nil {
+		log.Error("settings", "event", "portal.settingsRefused", "error", refused.Error())
+	}
+	return web.New(web.Options{Who: who, Routes: routes(s, err), Pages: templates, Log: log, Now: now}), nil
+}

@@ -1,0 +1,149 @@
+// Package pages turns what the portal shows into HTML: templates, one style sheet and one script, all embedded, without
+// a build step. The pages work without the script.
+package pages
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"o2archiver/handlers/portal/internal/identity"
+)
+
+//go:embed templates/*.html
+var templates embed.FS
+
+//go:embed assets
+var assets embed.FS
+
+// Page is what a template is given.
+type Page struct {
+	Name    string // of the template, without its ending
+	Title   string // of the window, and the page's heading
+	Section string // the entry of the menu that is marked: one of those in layout.html
+	Notice  string // one sentence about what was just done, "" if there is none
+	Data    any
+
+	// Set by package web.
+	Person identity.Person
+	Now    time.Time // zero in an answer that is asked for again and again
+	FormID string    // for the hidden field of a form
+}
+
+// Admin reports whether the page is for an administrator, who sees whole numbers and addresses.
+func (p Page) Admin() bool { return p.Person.Role == identity.Admin }
+
+// Pages holds the parsed templates and the files that they refer to. It is safe for concurrent use.
+type Pages struct {
+	byName map[string]*template.Template
+	files  map[string]asset // by name
+}
+
+type asset struct {
+	content   []byte
+	mediaType string
+	tag       string // of the content, for its address and as its ETag
+}
+
+// ParseAll parses the templates. The error is a mistake in an embedded file.
+func ParseAll() (*Pages, error) {
+	p := &Pages{byName: map[string]*template.Template{}, files: map[string]asset{}}
+	err := fs.WalkDir(assets, "assets", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := assets.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(content)
+		p.files[path.Base(name)] = asset{content, mediaTypeOf(name), hex.EncodeToString(sum[:8])}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the portal's files: %w", err)
+	}
+	shared := template.New("").Funcs(templateFunctions()).Funcs(template.FuncMap{"asset": p.addressOf})
+	if shared, err = shared.ParseFS(templates, "templates/layout.html", "templates/_*.html"); err != nil {
+		return nil, fmt.Errorf("parse the portal's layout: %w", err)
+	}
+	names, err := fs.Glob(templates, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		base := strings.TrimSuffix(path.Base(name), ".html")
+		if base == "layout" || strings.HasPrefix(base, "_") {
+			continue
+		}
+		page, err := shared.Clone()
+		if err == nil {
+			page, err = page.ParseFS(templates, name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("parse the portal's page %s: %w", base, err)
+		}
+		p.byName[base] = page
+	}
+	return p, nil
+}
+
+// mediaTypeOf does not ask the machine's own table of types, which differs between machines.
+func mediaTypeOf(name string) string {
+	switch path.Ext(name) {
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	default:
+		return mime.FormatMediaType("application/octet-stream", nil)
+	}
+}
+
+// Render writes a page. It writes nothing if it returns an error.
+func (p *Pages) Render(w io.Writer, page Page) error {
+	t := p.byName[page.Name]
+	if t == nil {
+		return fmt.Errorf("there is no template %q", page.Name)
+	}
+	var out bytes.Buffer
+	if err := t.ExecuteTemplate(&out, "layout.html", page); err != nil {
+		return err
+	}
+	_, err := out.WriteTo(w)
+	return err
+}
+
+// addressOf returns the address of a file. It changes with the content, so that a browser may keep the file.
+func (p *Pages) addressOf(name string) (string, error) {
+	a, ok := p.files[name]
+	if !ok {
+		return "", fmt.Errorf("there is no file %q", name)
+	}
+	return "/assets/" + name + "?" + a.tag, nil
+}
+
+// ServeAsset answers a request for a file by the last part of its path.
+func (p *Pages) ServeAsset(w http.ResponseWriter, r *http.Request) {
+	a, ok := p.files[r.PathValue("name")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", a.mediaType)
+	h.Set("Cache-Control", "private, max-age=31536000, immutable")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
+}

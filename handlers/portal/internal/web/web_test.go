@@ -1,0 +1,168 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"o2archiver/handlers/portal/internal/identity"
+	"o2archiver/handlers/portal/internal/pages"
+	"o2archiver/shared/azure"
+)
+
+const someForm = "0123456789abcdef0123456789abcdef"
+
+// world is an application of a few routes, asked by a person.
+type world struct {
+	handler http.Handler
+	log     bytes.Buffer
+	person  identity.Person
+	err     error
+	posts   []string // form ids
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	all, err := pages.ParseAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{person: identity.Person{ID: "x", Name: "ann@contoso.com", Role: identity.Admin}}
+	page := func(*Request) (Answer, error) {
+		return Page(pages.Page{Name: "error", Title: "A page", Data: ErrNotFound}), nil
+	}
+	w.handler = New(Options{Pages: all, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Now: time.Now,
+		Who: func(*http.Request) (identity.Person, error) { return w.person, w.err },
+		Routes: []Route{
+			{Pattern: "GET /read", Role: identity.Reader, Handle: page},
+			{Pattern: "GET /live", Role: identity.Reader, Handle: func(*Request) (Answer, error) {
+				return Live(pages.Page{Name: "error", Title: "Live", Data: ErrNotFound}), nil
+			}},
+			{Pattern: "GET /admin-only/{id}", Role: identity.Admin, Handle: page},
+			{Pattern: "POST /change", Role: identity.Admin, Handle: func(r *Request) (Answer, error) {
+				w.posts = append(w.posts, r.FormID)
+				return SeeOther("/read"), nil
+			}},
+			{Pattern: "GET /panic", Role: identity.Reader, Handle: func(*Request) (Answer, error) {
+				panic("07700 900001")
+			}},
+			{Pattern: "GET /away", Role: identity.Reader, Handle: func(*Request) (Answer, error) {
+				return Answer{}, azure.ErrUnavailable
+			}},
+			{Pattern: "GET /broken", Role: identity.Reader, Handle: func(*Request) (Answer, error) {
+				return Answer{}, errors.New("a mistake")
+			}},
+		}})
+	return w
+}
+
+func (w *world) ask(t *testing.T, r *http.Request) *http.Response {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	w.handler.ServeHTTP(recorder, r)
+	return recorder.Result()
+}
+
+func newPost(form string) *http.Request {
+	r := httptest.NewRequest("POST", "http://127.0.0.1:1/change", strings.NewReader("form="+form))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("X-Forwarded-Host", "archive.example")
+	r.Header.Set("Origin", "http://archive.example")
+	return r
+}
+
+func TestRolesAndForms(t *testing.T) {
+	get := func(path string) *http.Request { return httptest.NewRequest("GET", path, nil) }
+	from := func(name, value string) *http.Request {
+		r := newPost(someForm)
+		r.Header.Set(name, value)
+		return r
+	}
+	large := func() *http.Request {
+		r := newPost(someForm)
+		r.Body = io.NopCloser(strings.NewReader("form=" + someForm + "&x=" + strings.Repeat("x", maxForm)))
+		return r
+	}
+	tests := []struct {
+		name string
+		r    *http.Request
+		role identity.Role
+		err  error
+		want int
+	}{
+		{"a reader reads", get("/read"), identity.Reader, nil, 200},
+		{"no role", get("/read"), identity.None, nil, 403},
+		{"the wrong role", get("/admin-only/1"), identity.Reader, nil, 403},
+		{"the right role", get("/admin-only/1"), identity.Admin, nil, 200},
+		{"signed out", get("/read"), identity.Admin, identity.ErrSignedOut, 401},
+		{"sign-in is not set up", get("/read"), identity.Admin, identity.ErrRefused, 403},
+		{"a file, sign-in is not set up", get("/assets/portal.css"), identity.None, identity.ErrRefused, 403},
+		{"a file", get("/assets/portal.css"), identity.None, nil, 200},
+		{"no such file", get("/assets/..%2fpages.go"), identity.None, nil, 404},
+		{"no such page", get("/nothing"), identity.Reader, nil, 404},
+		{"GET of a change", get("/change"), identity.Admin, nil, 404},
+		{"a change", newPost(someForm), identity.Admin, nil, 303},
+		{"a change by a reader", newPost(someForm), identity.Reader, nil, 403},
+		{"a change without an id", newPost(""), identity.Admin, nil, 400},
+		{"a change with an id that is none", newPost(strings.Repeat("x", 32)), identity.Admin, nil, 400},
+		{"a change from another site", from("Sec-Fetch-Site", "cross-site"), identity.Admin, nil, 403},
+		{"a change from another origin", from("Origin", "https://evil.example"), identity.Admin, nil, 403},
+		{"a change from the own address", from("Origin", "http://127.0.0.1:1"), identity.Admin, nil, 403},
+		{"a change that is too large", large(), identity.Admin, nil, 413},
+		{"a panic", get("/panic"), identity.Reader, nil, 500},
+		{"storage is away", get("/away"), identity.Reader, nil, 503},
+		{"a mistake", get("/broken"), identity.Reader, nil, 500},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.person.Role, w.err = test.role, test.err
+			answer := w.ask(t, test.r)
+			if answer.StatusCode != test.want {
+				t.Errorf("status %d, want %d", answer.StatusCode, test.want)
+			}
+			if (len(w.posts) > 0) != (test.want == 303) {
+				t.Errorf("%d changes", len(w.posts))
+			}
+			if got := answer.Header.Get("Content-Security-Policy"); got != policy {
+				t.Errorf("policy %q", got)
+			}
+			for _, secret := range []string{"ann@", "900001", "/admin-only/1", someForm} {
+				if strings.Contains(w.log.String(), secret) {
+					t.Errorf("the log has %s:\n%s", secret, w.log.String())
+				}
+			}
+		})
+	}
+}
+
+func TestMultipartForm(t *testing.T) {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	_ = form.WriteField(FormField, someForm)
+	_ = form.Close()
+	r := newPost("")
+	r.Body = io.NopCloser(&body)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	w := newWorld(t)
+	if answer := w.ask(t, r); answer.StatusCode != 303 || len(w.posts) != 1 || w.posts[0] != someForm {
+		t.Errorf("status %d, changes %q", answer.StatusCode, w.posts)
+	}
+}
+
+func TestLivePageIsSentOnce(t *testing.T) {
+	w := newWorld(t)
+	first := w.ask(t, httptest.NewRequest("GET", "/live", nil))
+	again := httptest.NewRequest("GET", "/live", nil)
+	again.Header.Set("If-None-Match", first.Header.Get("ETag"))
+	if got := w.ask(t, again); first.StatusCode != 200 || first.Header.Get("ETag") == "" || got.StatusCode != 304 {
+		t.Errorf("%d, then %d", first.StatusCode, got.StatusCode)
+	}
+}
