@@ -52,28 +52,33 @@ func Check(lookup func(string) (string, bool)) error {
 		if s.Source != "" && s.Source != from {
 			continue
 		}
-		switch s.kind {
-		case secret:
-			r.Secret(s.Name)
-		case number:
-			r.Int(s.Name)
-		case truth:
-			r.Bool(s.Name)
-		case size:
-			r.Bytes(s.Name)
-		case duration:
-			r.Duration(s.Name)
-		case moment:
-			r.Time(s.Name)
-		case list:
-			r.List(s.Name)
-		case address:
-			r.URL(s.Name)
-		default:
-			r.String(s.Name)
-		}
+		r.read(s)
 	}
 	return r.Err()
+}
+
+// read reads a setting of any kind, for the mistakes that it may have.
+func (r *Reader) read(s Setting) {
+	switch s.kind {
+	case secret:
+		r.Secret(s.Name)
+	case number:
+		r.Int(s.Name)
+	case truth:
+		r.Bool(s.Name)
+	case size:
+		r.Bytes(s.Name)
+	case duration:
+		r.Duration(s.Name)
+	case moment:
+		r.Time(s.Name)
+	case list:
+		r.List(s.Name)
+	case address:
+		r.URL(s.Name)
+	default:
+		r.String(s.Name)
+	}
 }
 
 // String reads a text in its normalized form: domains and names of clouds are unified, for example.

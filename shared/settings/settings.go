@@ -34,6 +34,10 @@ type Setting struct {
 	Apps     []string // the function apps that read it
 	Source   string   // the value of SOURCE with which it is read; "": with each
 
+	// Changeable reports whether settings/connector.json may hold it: see Overlay. Neither the address of a service nor
+	// a secret may be changeable.
+	Changeable bool
+
 	kind    kind
 	derived string // description of a default that Default cannot express
 	min     int64  // lowest number, bytes or nanoseconds
@@ -96,6 +100,9 @@ func Markdown() string {
 		}
 		if s.Secret {
 			name += " (secret)"
+		}
+		if s.Changeable {
+			name += " (changeable)"
 		}
 		standard := codeSpan(s.Default)
 		if s.derived != "" {
