@@ -118,8 +118,8 @@ function Wait-Answer {
     Write-Outcome -Command $Command -Answer @{ State = 'working'; Links = @() }
 }
 
-# Write-Pause writes the flag of the apps into settings/connector.json. What another person, or the portal, changes
-# meanwhile is not overwritten.
+# Write-Pause writes the flag of the apps into settings/connector.json, and keeps all else in it as it is. What another
+# person, or the portal, changes meanwhile is not overwritten.
 function Write-Pause {
     [CmdletBinding()]
     param(
@@ -135,10 +135,13 @@ function Write-Pause {
     # An ETag is in quotes, which the shell of Windows would take away. az reads an argument that begins with @ from a
     # file.
     $tagFile = Join-Path -Path $Archive.Folder -ChildPath 'etag'
-    $fetchFlag = '"fetch":(true|false)'
-    $importFlag = '"import":(true|false)'
-    $flags = "`"paused`":\{($fetchFlag|$importFlag|$fetchFlag,$importFlag|$importFlag,$fetchFlag)?\}"
-    $own = "\A\{(`"v`":1|$flags|`"v`":1,$flags|$flags,`"v`":1)?\}\z"
+    # The form of the member paused, blanks included (_). In a text that is JSON it can stand nowhere else, because a
+    # quotation mark within a string has a backslash before it.
+    $fetchFlag = '"fetch"_:_(true|false)_'
+    $importFlag = '"import"_:_(true|false)_'
+    $flags = "`"paused`"_:_\{_($fetchFlag|$importFlag|$fetchFlag,_$importFlag|$importFlag,_$fetchFlag)?\}"
+    $own = $flags -replace '_', '[ \t\r\n]*'
+    $version = '"v"[ \t\r\n]*:[ \t\r\n]*1[ \t\r\n]*[,}]'
     $refused = ''
     for ($try = 1; $try -le 5; $try++) {
         $there = Test-Blob -Archive $Archive -Container settings -Name connector.json
@@ -146,7 +149,7 @@ function Write-Pause {
             Exit-Refused -Archive $Archive -Role $role -Container settings -Failed 'settings/connector.json cannot be read'
         }
         $etag = 'none'
-        $text = ''
+        $text = '{"v":1}'
         $condition = @('--if-none-match', '*')
         if ($there) {
             $etag = az storage blob show @at @blob --query properties.etag --output tsv 2>$stderr
@@ -167,21 +170,33 @@ function Write-Pause {
                 $refused = $etag
                 continue
             }
-            $text = [IO.File]::ReadAllText($file) -replace '[ \t\r\n]', ''
+            $text = [IO.File]::ReadAllText($file)
             $condition = @('--overwrite', '--if-match', "@$tagFile")
-            if ($text -cnotmatch $own) {
-                Exit-Script -Message ('settings/connector.json holds more than the pause, or is damaged, and was left alone: pause and ' +
-                    'start with what has written it, the portal for example, or write it anew, like ' +
-                    '{"v":1,"paused":{"fetch":false,"import":false}}')
-            }
         }
+        $found = [regex]::Match($text, $own)
+        if ($found.Success) {
+            $before = $text.Substring(0, $found.Index)
+            $after = $text.Substring($found.Index + $found.Length)
+        }
+        else {
+            $before = $text -creplace '\}[ \t\r\n]*\z', ''
+            if ($before -cnotmatch '\A[ \t\r\n]*\{[ \t\r\n]*\z') { $before += ',' }
+            $after = '}'
+        }
+        if ($text.Length -gt 65536 -or $text -cnotmatch '(?s)\A[ \t\r\n]*\{.*\}[ \t\r\n]*\z' -or
+            ($text.Contains('"v"') -and $text -cnotmatch $version) -or "$before$after".Contains('"paused"')) {
+            Exit-Script -Message ('settings/connector.json is damaged, or of a later version, and was left alone: pause and start ' +
+                'with what has written it, the portal for example, or write it anew, like ' +
+                '{"v":1,"paused":{"fetch":false,"import":false}}')
+        }
+        $said = $found.Value -replace '[ \t\r\n]', ''
         $members = foreach ($each in 'fetch', 'import') {
             if ($App -ccontains $each) { "`"${each}`":$Paused" }
-            elseif ($text -cmatch "`"${each}`":(true|false)") { "`"${each}`":$($Matches[1])" }
+            elseif ($said -cmatch "`"${each}`":(true|false)") { "`"${each}`":$($Matches[1])" }
         }
-        $new = "{`"v`":1,`"paused`":{$(@($members) -join ',')}}"
-        if ($new -ceq $text) { return }
-        [IO.File]::WriteAllText($file, "$new`n")
+        $new = "`"paused`":{$(@($members) -join ',')}"
+        if ($new -ceq $said) { return }
+        [IO.File]::WriteAllText($file, "$before$new$after`n")
         az storage blob upload @at @blob --file $file @condition --no-progress --output none 2>$stderr | Out-Null
         if ($LASTEXITCODE -eq 0) { return }
         # If it was written, and the answer was lost: the next time it is as it should be.

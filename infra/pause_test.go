@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,9 @@ import (
 // pause and start change what they are told to, and nothing else.
 func TestPauseAndStart(t *testing.T) {
 	const missing = "-"
+	// What a person's name can hold looks like the pause, and is none.
+	const portals = `{"v":1,"n":3,"terms":{"version":"2026-11","by":"4d0a","name":"\"paused\":{\"import\":true} {ä}  b",` +
+		`"at":"2026-11-23T09:00:00Z"},"settings":{"MAX_ITEM_SIZE":"10 MB"}`
 	tests := []struct {
 		name, before string
 		args         []string
@@ -22,19 +26,25 @@ func TestPauseAndStart(t *testing.T) {
 		{"start one", `{"v":1,"paused":{"fetch":true,"import":true}}`, []string{"start", "import"},
 			`{"v":1,"paused":{"fetch":true,"import":false}}`},
 		{"blanks and order", "{ \"paused\":\r\n{\"import\": true , \"fetch\":false}, \"v\":1 }\n", []string{"pause", "fetch"},
-			`{"v":1,"paused":{"fetch":true,"import":true}}`},
+			`{ "paused":{"fetch":true,"import":true}, "v":1 }`},
 		{"no flag", `{"v":1,"paused":{}}`, []string{"pause", "fetch"}, `{"v":1,"paused":{"fetch":true}}`},
-		{"nothing", `{}`, []string{"pause", "fetch"}, `{"v":1,"paused":{"fetch":true}}`},
+		{"nothing", `{}`, []string{"pause", "fetch"}, `{"paused":{"fetch":true}}`},
 		{"only the version", `{"v":1}`, []string{"start", "fetch"}, `{"v":1,"paused":{"fetch":false}}`},
 		{"as it is", `{"v":1,"paused":{"fetch":false,"import":true}}`, []string{"pause", "import"},
 			`{"v":1,"paused":{"fetch":false,"import":true}}`},
+		{"the portal's", portals + `,"paused":{"fetch":false,"import":true}}`, []string{"start"},
+			portals + `,"paused":{"fetch":false,"import":false}}`},
+		{"the portal's, without a pause", portals + `}`, []string{"pause", "import"},
+			portals + `,"paused":{"import":true}}`},
 
 		{"a later version", `{"v":2,"paused":{"import":true}}`, []string{"start"}, ""},
-		{"the portal's", `{"v":1,"paused":{"import":true},"terms":{"version":3}}`, []string{"start"}, ""},
+		{"version 10", `{"v":10,"paused":{"import":true}}`, []string{"start"}, ""},
 		{"a third app", `{"v":1,"paused":{"import":true,"portal":true}}`, []string{"start"}, ""},
 		{"said twice", `{"v":1,"paused":{"import":true,"import":false}}`, []string{"start"}, ""},
+		{"two pauses", `{"v":1,"paused":{"import":true},"paused":{"import":false}}`, []string{"start"}, ""},
 		{"a wrong type", `{"v":1,"paused":"import"}`, []string{"start"}, ""},
 		{"cut short", `{"v":1,"paused":{"import":tr`, []string{"start"}, ""},
+		{"cut short behind it", portals + `,"paused":{"import":true},"n":`, []string{"start"}, ""},
 		{"empty", ``, []string{"start"}, ""},
 		{"large", `{"v":1,` + strings.Repeat(" ", 100_000) + `"x":1}`, []string{"start"}, ""},
 	}
@@ -60,7 +70,7 @@ func TestPauseAndStart(t *testing.T) {
 				return
 			}
 			r.good(t)
-			if after != tt.after {
+			if after != tt.after || !json.Valid([]byte(after)) {
 				t.Errorf("connector.json is %s, want %s", after, tt.after)
 			}
 			word := map[string]string{"pause": "paused", "start": "started"}[tt.args[0]]
@@ -83,9 +93,10 @@ func TestPauseAndStart(t *testing.T) {
 func TestPauseWhileAnotherChanges(t *testing.T) {
 	for _, before := range []string{"", `{"v":1,"paused":{"fetch":false}}`} {
 		for race, want := range map[string]string{
-			`{"v":1,"paused":{"fetch":true}}`:           `{"v":1,"paused":{"fetch":true,"import":true}}`,
-			`{"v":1,"paused":{"import":true}}`:          `{"v":1,"paused":{"import":true}}`,
-			`{"v":1,"paused":{},"terms":{"version":3}}`: "",
+			`{"v":1,"paused":{"fetch":true}}`:                         `{"v":1,"paused":{"fetch":true,"import":true}}`,
+			`{"v":1,"paused":{"import":true}}`:                        `{"v":1,"paused":{"import":true}}`,
+			`{"v":1,"paused":{},"settings":{"MAX_ITEM_SIZE":"9 MB"}}`: `{"v":1,"paused":{"import":true},"settings":{"MAX_ITEM_SIZE":"9 MB"}}`,
+			`{"v":2,"paused":{}}`:                                     "",
 		} {
 			d := newDesk(t)
 			file := fakeFile{filepath.Join(d.store, "settings", "connector.json")}

@@ -221,7 +221,7 @@ func TestPowerShellSaysTheSame(t *testing.T) {
 			"RUN-OR-BATCH is neither a run like 2026/11/23/<run> nor a batch like", "MAILBOX is not the address of a mailbox",
 			"COMMAND is not the name of a command, like fetch/20261129T131500Z-0123456789abcdef", "It goes on; infra/command",
 			"shows it.", "has not taken it up: does it run? Look at it in the Azure portal.", "has no ETag, and was left alone",
-			"holds more than the pause, or is damaged, and was left alone: pause and",
+			"is damaged, or of a later version, and was left alone: pause and start",
 			"is changed again and again; nothing was written",
 			"fetch: paused. It stops before its next page, within a minute. What is due is fetched after infra/command",
 			"import: paused. It stops within two minutes. Batches wait, and are imported after infra/command",

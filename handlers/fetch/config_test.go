@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"o2archiver/handlers/fetch/internal/fetchtest"
+	"o2archiver/handlers/fetch/internal/sources"
 	"o2archiver/local/azurite"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/funchost"
@@ -103,6 +105,17 @@ func TestSettings(t *testing.T) {
 			env := good()
 			tt.edit(env)
 			c, err := readConfig(lookup(env))
+			e, err2 := newEngines(lookup(env), http.DefaultTransport, time.Now, slog.New(slog.DiscardHandler))
+			if (err2 == nil) != (err == nil) {
+				t.Errorf("connect: %v, want %v", err2, err)
+			}
+			if err == nil { // the settings of the source are read for each run
+				services, _, cerr := c.connect(http.DefaultTransport, time.Now, slog.New(slog.DiscardHandler))
+				if cerr != nil {
+					t.Fatal(cerr)
+				}
+				_, err = sources.Build(c.source, lookup(env), services)
+			}
 			// What a setting's own name begins a line with is wrong with it.
 			var wrong []string
 			for line := range strings.Lines(fmt.Sprint(err)) {
@@ -116,13 +129,9 @@ func TestSettings(t *testing.T) {
 				(err == nil) != (len(want) == 0) {
 				t.Errorf("error %v\nnames %v, want %v", err, wrong, want)
 			}
-			if all := fmt.Sprintf("%v %+v %#v %v", c, c, c, err); strings.Contains(all, geheim) ||
+			if all := fmt.Sprintf("%v %+v %#v %+v %v", c, c, c, e, err); strings.Contains(all, geheim) ||
 				strings.Contains(all, base64.StdEncoding.EncodeToString([]byte(geheim))) {
 				t.Errorf("a secret is printed: %s", all)
-			}
-			if _, err2 := newEngines(lookup(env), http.DefaultTransport,
-				time.Now); (err2 == nil) != (err == nil) {
-				t.Errorf("connect: %v, want %v", err2, err)
 			}
 		})
 	}

@@ -43,7 +43,7 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	}
 	version, commit := funchost.Build()
 	log.Info("started", "event", "fetch.started", "version", version, "commit", commit)
-	e, err := newEngines(lookup, http.DefaultTransport, time.Now)
+	e, err := newEngines(lookup, http.DefaultTransport, time.Now, log)
 	if err != nil {
 		log.Error("settings", "event", "fetch.settingsRefused", "error", err.Error())
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
@@ -15,7 +16,6 @@ import (
 	"o2archiver/shared/settings"
 	"o2archiver/shared/signin"
 	"o2archiver/shared/tally"
-	"o2archiver/shared/usermap"
 )
 
 // config holds everything that the app reads from its environment.
@@ -25,14 +25,16 @@ type config struct {
 	storage     settings.Storage // ARCHIVE_STORAGE…
 	concurrency int              // IMPORT_CONCURRENCY: concurrent requests to Graph in this process
 	permits     int              // MAILBOX_PERMITS: concurrent requests to one mailbox
-	maxItem     int64            // MAX_ITEM_SIZE, bytes
 	class       string           // MESSAGE_CLASS
 	folder      string           // FOLDER_NAME
 	form        importer.Form    // MESSAGE_BODY, OUTLOOK_CONVERSATIONS
-	mapOptions  usermap.Options  // AUTOMATIC_MAPPING, CUSTOM_MAPPING, ACCEPTED_DOMAINS, DEFAULT_REGION
+	region      string           // DEFAULT_REGION
 	inDoubt     time.Duration    // IN_DOUBT_AFTER
 	sweepAfter  time.Duration    // SWEEP_AFTER
 	paused      bool             // PAUSED
+
+	lookup func(string) (string, bool) // the environment, which settings/connector.json may overlay
+	log    *slog.Logger
 }
 
 func readConfig(lookup func(string) (string, bool)) (config, error) {
@@ -43,19 +45,18 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		storage:     settings.StorageConfig(r),
 		concurrency: r.Int("IMPORT_CONCURRENCY"),
 		permits:     r.Int("MAILBOX_PERMITS"),
-		maxItem:     r.Bytes("MAX_ITEM_SIZE"),
 		class:       r.String("MESSAGE_CLASS"),
 		folder:      r.String("FOLDER_NAME"),
 		form: importer.Form{
 			HTML: r.String("MESSAGE_BODY") == "html", Conversations: r.Bool("OUTLOOK_CONVERSATIONS")},
-		mapOptions: usermap.Options{
-			Automatic: r.Bool("AUTOMATIC_MAPPING"), Custom: r.Bool("CUSTOM_MAPPING"),
-			AcceptedDomains: r.List("ACCEPTED_DOMAINS"), Region: r.String("DEFAULT_REGION"),
-		},
+		region:     r.String("DEFAULT_REGION"),
 		inDoubt:    r.Duration("IN_DOUBT_AFTER"),
 		sweepAfter: r.Duration("SWEEP_AFTER"),
 		paused:     r.Bool("PAUSED"),
+		lookup:     lookup,
+		log:        slog.New(slog.DiscardHandler),
 	}
+	importer.ReadRules(r) // validated here for a clear error
 	return c, r.Err()
 }
 

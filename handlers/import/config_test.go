@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -19,6 +20,8 @@ func settingsOf(values map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) { v, ok := values[name]; return v, ok }
 }
 
+var quiet = slog.New(slog.DiscardHandler)
+
 const someStorage = "DefaultEndpointsProtocol=https;AccountName=contosoarchive;AccountKey=bm90LWEta2V5"
 
 func TestConnectMakesNoRequest(t *testing.T) {
@@ -33,7 +36,7 @@ func TestConnectMakesNoRequest(t *testing.T) {
 			"AZURE_CLOUD":                      "china"},
 		"stand-in": {"ARCHIVE_STORAGE": someStorage, "GRAPH_URL": "http://127.0.0.1:1"},
 	} {
-		if _, err := newEngines(settingsOf(values), refuse, time.Now); err != nil {
+		if _, err := newEngines(settingsOf(values), refuse, time.Now, quiet); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -57,7 +60,7 @@ func TestBadSettings(t *testing.T) {
 		"connection string": {map[string]string{"ARCHIVE_STORAGE": "AccountKey=c2VjcmV0LWtleQ=="},
 			[]string{"ARCHIVE_STORAGE"}},
 	} {
-		im, err := newEngines(settingsOf(test.values), nil, time.Now)
+		im, err := newEngines(settingsOf(test.values), nil, time.Now, quiet)
 		if err == nil {
 			t.Errorf("%s: no error", name)
 			continue

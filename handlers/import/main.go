@@ -70,7 +70,7 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	}
 	version, commit := funchost.Build()
 	log.Info("started", "event", "import.started", "version", version, "commit", commit)
-	e, err := newEngines(lookup, nil, time.Now)
+	e, err := newEngines(lookup, nil, time.Now, log)
 	if err != nil {
 		log.Error("settings", "event", "import.settingsRefused", "error", err.Error())
 	}
@@ -79,12 +79,13 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 
 // newEngines reads the settings and builds everything that the functions need. It makes no request.
 func newEngines(
-	lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time,
+	lookup func(string) (string, bool), transport http.RoundTripper, now func() time.Time, log *slog.Logger,
 ) (*engines, error) {
 	c, err := readConfig(lookup)
 	if err != nil {
 		return nil, err
 	}
+	c.log = log
 	cl, err := c.connect(transport, now)
 	if err != nil {
 		return nil, err
@@ -107,5 +108,11 @@ func (c config) openTables(cl *clients, connection string, credential azcore.Tok
 // newTallier returns what writes the totals.
 func (c config) newTallier(cl clients, now func() time.Time) *tallier.Tallier {
 	return tallier.New(tallier.Options{Table: cl.totals, Reports: cl.store.Reports(), Batches: cl.batches,
-		Logs: cl.logs, Region: c.mapOptions.Region, Now: now})
+		Logs: cl.logs, Region: c.region, Now: now})
+}
+
+// reportConnector logs why settings/connector.json is not used as it is.
+func (c config) reportConnector(err error) {
+	c.log.Error("the administrator's document can't be used: the former one stays in force", "event",
+		"import.connectorRefused", "error", err.Error())
 }

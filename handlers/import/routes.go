@@ -38,14 +38,15 @@ type bounds struct {
 // build builds the engines. It makes no request.
 func (c config) build(cl clients, b bounds, now func() time.Time) *engines {
 	numbers, totals := message.NewNumberCache(), c.newTallier(cl, now)
-	c.mapOptions.E164 = numbers.E164
+	connector := control.NewConnectorReader(control.ReaderOptions{
+		Settings: cl.store.Settings(), Report: c.reportConnector, Now: now})
 	im := importer.New(importer.Options{
 		Batches: cl.batches, Media: cl.media, Logs: cl.logs, Ledger: cl.ledger, Boxes: cl.boxes, Tally: totals,
 		Users: recipients.NewDirectory(cl.boxes, recipients.DirectoryOptions{
 			Concurrency: c.concurrency, Wait: b.lookUp, Now: now}),
 		Mapping: recipients.NewMapping(cl.mapping, recipients.MappingOptions{
-			Custom: c.mapOptions.Custom, Region: c.mapOptions.Region, Now: now}),
-		MapOptions: c.mapOptions, Numbers: numbers, Form: c.form, MaxItem: c.maxItem,
+			Region: c.region, Now: now}),
+		Rules: importer.NewRuleReader(connector, c.lookup), Region: c.region, Numbers: numbers, Form: c.form,
 		UploadSessions: settings.UploadSessions(c.cloud), Concurrency: c.concurrency, InDoubt: c.inDoubt,
 		Memory: b.memory, Now: now,
 	})
@@ -53,8 +54,7 @@ func (c config) build(cl clients, b bounds, now func() time.Time) *engines {
 		Batches: cl.batches, Logs: cl.logs, Sweeps: cl.sweeps, Totals: totals, Times: b.sweep, After: c.sweepAfter,
 		Now: now}, im)
 	e := &engines{batches: cl.batches, importer: im, events: sweeper.NewEvents(cl.sweeps, now)}
-	e.pause = control.NewPause(control.PauseOptions{
-		App: settings.Import, Settings: cl.store.Settings(), Default: c.paused, Now: now})
+	e.pause = control.NewPause(control.PauseOptions{App: settings.Import, Connector: connector, Default: c.paused})
 	return e.useSweeper(cl, sw, totals, now)
 }
 

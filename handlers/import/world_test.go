@@ -275,6 +275,7 @@ func (w *world) start(edit ...func(*start)) *app {
 		cl.ledger = s.ledger
 	}
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
+	c.log = log
 	e := c.build(cl, s.bounds, s.now)
 	return &app{w: w, config: c, clients: cl, engines: e, server: funchost.New(log, s.deadline, routes(e, nil)),
 		now: s.now}

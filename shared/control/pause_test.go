@@ -28,7 +28,11 @@ func TestPaused(t *testing.T) {
 		{"paused", `{"v":1,"paused":{"import":true}}`, false, true, false},
 		{"the other app", `{"v":1,"paused":{"fetch":true}}`, false, false, false},
 		{"the other app, and the setting", `{"v":1,"paused":{"fetch":false}}`, true, true, false},
-		{"members of a later version", `{"v":2,"paused":{"import":true},"terms":{"version":3}}`, false, true, false},
+		{"a later version", `{"v":2,"paused":{"import":true}}`, false, false, true},
+		{"a set-up that is not finished", `{"v":1,"unfinished":true,"paused":{"import":false}}`, false, true, false},
+		{"terms alone", `{"v":1,"terms":{"version":"1","by":"x","at":"2026-11-23T09:00:00Z"}}`, false, true, false},
+		{"a set-up that is finished", `{"v":1,"terms":{"version":"1","by":"x","at":"2026-11-23T09:00:00Z"},` +
+			`"finished":{"by":"x","at":"2026-11-23T09:10:00Z"}}`, false, false, false},
 		{"nothing in it", `{}`, true, true, false},
 		{"a wrong type", `{"paused":"import"}`, false, false, true},
 		{"a text", `"import"`, false, false, true},
@@ -48,7 +52,11 @@ func TestPaused(t *testing.T) {
 }
 
 func (o *office) pause(byDefault bool) *Pause {
-	return NewPause(PauseOptions{App: "import", Settings: o.store.Settings(), Default: byDefault,
+	return NewPause(PauseOptions{App: "import", Connector: o.reader(nil), Default: byDefault})
+}
+
+func (o *office) reader(report func(error)) *ConnectorReader {
+	return NewConnectorReader(ReaderOptions{Settings: o.store.Settings(), Report: report,
 		Now: func() time.Time { return o.now }})
 }
 

@@ -201,6 +201,11 @@ func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, r req
 		return err
 	}
 	anew := state.Planned.IsZero()
+	if anew { // a run that is paused must not decide where the first one begins
+		if err := c.checkPause(ctx); err != nil {
+			return notePause(err, res, log)
+		}
+	}
 	if err := r.plan(ctx, state, c.planningTime(lease, log), log); err != nil {
 		return err
 	}

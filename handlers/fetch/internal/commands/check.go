@@ -20,8 +20,16 @@ type Check struct {
 }
 
 // check tries every link. One that hangs does not keep the others from being tried.
-func (r *Runner) check(ctx context.Context) (links []control.Link) {
-	for _, c := range r.opts.Links {
+func (w turnWork) check(ctx context.Context) (links []control.Link) {
+	switch {
+	case w.err != nil:
+		return []control.Link{{Link: "settings", State: control.LinkFailed, Says: w.err.Error(),
+			Do: "correct what it names: in the app's settings, or where settings/connector.json is made"}}
+	case w.Links == nil:
+		return []control.Link{{Link: "settings", State: control.LinkUnknown, Says: "not set up yet: " + w.NotSetUp,
+			Do: "finish the set-up, and check again"}}
+	}
+	for _, c := range w.Links {
 		links = append(links, control.TryLink(ctx, c.Link, linkTime, c.Try, c.Do))
 	}
 	return links

@@ -45,11 +45,17 @@ type Progress struct {
 	Paused   bool
 }
 
+// Source is what a turn works with, by the settings that are in force.
+type Source struct {
+	Intake   Intake  // nil: there is none yet
+	Links    []Check // in the order in which they are shown
+	NotSetUp string  // why nothing may be fetched yet; "": it may
+}
+
 // Options holds what a Runner works with.
 type Options struct {
 	Queue  *control.Queue
-	Intake Intake
-	Links  []Check // in the order in which they are shown
+	Source func(ctx context.Context, log *slog.Logger) (Source, error) // is asked once in a turn with commands
 }
 
 // Runner carries out commands.
@@ -72,6 +78,10 @@ func (r *Runner) Turn(ctx context.Context, log *slog.Logger) (res Result, err er
 	tasks, err := r.opts.Queue.Pending(ctx)
 	failed := []error{err}
 	res.Commands = len(tasks)
+	var work turnWork
+	if len(tasks) > 0 {
+		work.Source, work.err = r.opts.Source(ctx, log)
+	}
 	refused := "" // what is said of refused credentials: a further try may bring the account closer to being locked
 	for _, t := range tasks {
 		if ctx.Err() != nil {
@@ -84,7 +94,7 @@ func (r *Runner) Turn(ctx context.Context, log *slog.Logger) (res Result, err er
 		}
 		a := answer{state: control.Failed, says: refused, done: t.Answer.Done, of: t.Answer.Of}
 		if t.Kind == control.Check || refused == "" {
-			a = r.carryOut(ctx, t, log)
+			a = work.carryOut(ctx, t, log)
 			refused = cmp.Or(refused, a.refused)
 		}
 		switch {
@@ -113,20 +123,33 @@ type answer struct {
 	refused  string // what is said of refused credentials
 }
 
+// turnWork is what the commands of one turn share.
+type turnWork struct {
+	Source
+	err error // why there is no Source
+}
+
 // carryOut works on one command.
-func (r *Runner) carryOut(ctx context.Context, t *control.Task, log *slog.Logger) answer {
-	switch t.Kind {
-	case control.Check:
-		links := r.check(ctx)
+func (w turnWork) carryOut(ctx context.Context, t *control.Task, log *slog.Logger) answer {
+	if t.Kind == control.Check {
+		links := w.check(ctx)
 		if ctx.Err() != nil && t.Answer.Tries < maxTries {
 			return answer{says: "at work; the next turn continues"} // what failed, failed for want of time
 		}
 		return answer{state: control.Done, says: control.SumUp(links), links: links}
-	case control.Run:
-		p, err := r.opts.Intake.RunDue(ctx, t.Name, log)
+	}
+	switch {
+	case w.err != nil:
+		return finishTurn(ctx, t, Progress{Done: -1, Of: t.Answer.Of}, w.err)
+	case w.Intake == nil, w.NotSetUp != "":
+		t.Answer.Tries = 0
+		return answer{says: "fetch is not set up yet, and the command waits: " + w.NotSetUp, done: t.Answer.Done,
+			of: t.Answer.Of}
+	case t.Kind == control.Run:
+		p, err := w.Intake.RunDue(ctx, t.Name, log)
 		return finishTurn(ctx, t, p, err)
 	default: // a backfill: the queue knows no other kind
-		p, err := r.opts.Intake.Backfill(ctx, t.Name, schedule.Range{From: t.From, To: t.To}, log)
+		p, err := w.Intake.Backfill(ctx, t.Name, schedule.Range{From: t.From, To: t.To}, log)
 		if errors.Is(err, funchost.ErrInput) {
 			return answer{state: control.Refused, says: err.Error()}
 		}

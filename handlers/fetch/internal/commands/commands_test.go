@@ -65,6 +65,9 @@ type office struct {
 	runner *Runner
 	log    archivetest.Lines
 	put    int
+
+	notSetUp string
+	unbuilt  error
 }
 
 func newOffice(t *testing.T, links []Check, turns ...turnResult) *office {
@@ -82,7 +85,9 @@ func newOffice(t *testing.T, links []Check, turns ...turnResult) *office {
 	o.runner = New(Options{
 		Queue: control.NewQueue(control.Options{
 			App: "fetch", Commands: store.Commands(), Answers: store.Status(), Now: time.Now}),
-		Intake: OfSite(o.script), Links: links,
+		Source: func(context.Context, *slog.Logger) (Source, error) {
+			return Source{Intake: OfSite(o.script), Links: links, NotSetUp: o.notSetUp}, o.unbuilt
+		},
 	})
 	return o
 }

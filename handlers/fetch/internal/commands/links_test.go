@@ -49,8 +49,8 @@ func TestSiteIsNotTriedWithoutThePassword(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var site counter
-			r := New(Options{Links: SiteLinks(tt.signIn, &site, o.store, time.Now)})
-			got := r.check(t.Context())
+			w := turnWork{Source: Source{Links: SiteLinks(tt.signIn, &site, o.store, time.Now)}}
+			got := w.check(t.Context())
 			if len(got) != len(tt.want)+1 || got[len(got)-1].Link != "storage" || site != tt.asked {
 				t.Fatalf("links %+v; the site was asked %d times", got, site)
 			}

@@ -56,7 +56,11 @@ func newDesk(t *testing.T) *desk {
 
 func servicesOf(store *archive.Store) Services {
 	return Services{Store: store, Now: time.Now, Pause: control.NewPause(control.PauseOptions{
-		App: settings.Fetch, Settings: store.Settings(), Now: time.Now})}
+		App: settings.Fetch, Connector: readerOf(store)})}
+}
+
+func readerOf(store *archive.Store) *control.ConnectorReader {
+	return control.NewConnectorReader(control.ReaderOptions{Settings: store.Settings(), Now: time.Now})
 }
 
 func (d *desk) source() *Source {

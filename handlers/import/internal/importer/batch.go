@@ -21,8 +21,8 @@ import (
 )
 
 // importOnce processes a batch once, under the lease of its journal.
-func (im *Importer) importOnce(ctx context.Context, name, invocation string, log *slog.Logger, how Delivery) (
-	Result, error) {
+func (im *Importer) importOnce(ctx context.Context, name, invocation string, log *slog.Logger, how Delivery,
+	rules Rules) (Result, error) {
 	data, _, err := im.opts.Batches.Read(ctx, name)
 	if errors.Is(err, archive.ErrNotFound) {
 		return Result{}, ErrMissing
@@ -58,8 +58,8 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 	defer stop()
 
 	b := &batch{
-		im: im, name: name, invocation: invocation, journal: j, replay: how.Replay, onProgress: how.OnProgress,
-		names: map[string]string{},
+		im: im, rules: rules, name: name, invocation: invocation, journal: j,
+		replay: how.Replay, onProgress: how.OnProgress, names: map[string]string{},
 		other: otherBatch{lock: lock.New()},
 	}
 	if err := b.process(ctx, data); err != nil {
@@ -95,6 +95,7 @@ func logResult(log *slog.Logger, name string, state journal.State) Result {
 // batch is one batch while it is processed.
 type batch struct {
 	im             *Importer
+	rules          Rules // the same for all of the delivery
 	name           string
 	invocation     string
 	journal        *journal.Journal
@@ -114,9 +115,12 @@ func (b *batch) process(ctx context.Context, data []byte) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	table, err := b.im.opts.Mapping.Current(ctx)
-	if err != nil {
-		return err
+	var table *usermap.Table
+	if b.rules.Custom {
+		var err error
+		if table, err = b.im.opts.Mapping.Current(ctx); err != nil {
+			return err
+		}
 	}
 	if table != nil {
 		b.mappingVersion = table.Version()
@@ -125,7 +129,7 @@ func (b *batch) process(ctx context.Context, data []byte) error {
 	for i, l := range lines {
 		records[i] = l.rec
 	}
-	b.mapper = usermap.New(b.im.opts.MapOptions, table, b.im.opts.Users)
+	b.mapper = usermap.New(b.im.mapOptions(b.rules), table, b.im.opts.Users)
 	found, err := b.mapper.Resolve(ctx, records)
 	if err != nil {
 		return fmt.Errorf("find the participants' mailboxes: %w", err)

@@ -22,7 +22,6 @@ import (
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/message"
 	"o2archiver/shared/retry"
-	"o2archiver/shared/usermap"
 )
 
 const (
@@ -61,10 +60,10 @@ type Options struct {
 	Mapping *recipients.Mapping
 	Tally   Tally
 
-	MapOptions     usermap.Options
+	Rules          *RuleReader          // is asked once for each delivery of a batch
+	Region         string               // two-letter country of numbers in national form
 	Numbers        *message.NumberCache // numbers already parsed: the most expensive step of a text
 	Form           Form
-	MaxItem        int64         // bytes of attachments in one message; the others are named in its text
 	UploadSessions bool          // whether the cloud's mailboxes take files larger than mailbox.MaxSinglePost
 	Concurrency    int           // maximum number of concurrent requests to Graph in this process
 	InDoubt        time.Duration // how long a claim's holder counts as alive
@@ -85,10 +84,10 @@ func New(o Options) *Importer {
 }
 
 // RefreshRecipients drops cached answers about addresses without a mailbox, and makes the next batch check storage for
-// a new mapping. It is called before a replay, because an administrator may have corrected either.
+// a new mapping and other rules. It is called before a replay, because an administrator may have corrected any of them.
 func (im *Importer) RefreshRecipients(ctx context.Context) error {
 	im.opts.Users.Refresh()
-	return im.opts.Mapping.Refresh(ctx)
+	return errors.Join(im.opts.Mapping.Refresh(ctx), im.opts.Rules.refresh(ctx))
 }
 
 // Result is the answer of an invocation. It holds counts and nothing of any message's content.
@@ -122,8 +121,12 @@ func (im *Importer) ImportBatch(
 ) (res Result, err error) {
 	log = log.With("run", path.Dir(name), "batch", name)
 	ctx = retry.WithProgressLog(ctx, log)
+	rules, err := im.opts.Rules.current(ctx)
+	if err != nil {
+		return Result{}, Status(err)
+	}
 	err = retry.Do(ctx, func(ctx context.Context) (err error) {
-		res, err = im.importOnce(ctx, name, invocation, log, how)
+		res, err = im.importOnce(ctx, name, invocation, log, how, rules)
 		return err
 	})
 	if err != nil {

@@ -131,10 +131,10 @@ func (b *batch) planCopies(ctx context.Context, l *batchRecord, alone bool) ([]*
 	if settled, err := b.adoptFirst(ctx, l, alone); err != nil || settled {
 		return nil, err
 	}
-	err := l.buildMessage(ctx, b.im)
+	err := l.buildMessage(ctx, b.im, b.rules.MaxItem)
 	if err != nil && l.rec != l.own && !errors.Is(err, errNotRead) && ctx.Err() == nil {
 		l.dropFirst() // the fault is in the first record, which is quarantined for it; this record may be fine
-		err = l.buildMessage(ctx, b.im)
+		err = l.buildMessage(ctx, b.im, b.rules.MaxItem)
 	}
 	if err != nil && (errors.Is(err, errNotRead) || ctx.Err() != nil) {
 		return nil, err
@@ -233,15 +233,15 @@ func (im *Importer) maxCopiesPerRecord() int { return max(64, im.opts.Concurrenc
 // errPanicked stands for a panic in package message on a record. It fails one item instead of the process.
 var errPanicked = errors.New("it has a form that the program was not made for")
 
-// buildMessage builds the line's message. Of the attachments it reads no more than message.Options.Peek documents. Its
-// error holds nothing of the content; it matches errNotRead if storage failed.
-func (l *batchRecord) buildMessage(ctx context.Context, im *Importer) (err error) {
+// buildMessage builds the line's message, with at most maxItem bytes of attachments. Of these it reads no more than
+// message.Options.Peek documents. Its error holds nothing of the content; it matches errNotRead if storage failed.
+func (l *batchRecord) buildMessage(ctx context.Context, im *Importer, maxItem int64) (err error) {
 	defer func() {
 		if recover() != nil { // the panic's text may quote the item
 			err = errPanicked
 		}
 	}()
-	room := im.opts.MaxItem // bytes left for attachments; Omit is called once for each, in the order of the message
+	room := maxItem // bytes left for attachments; Omit is called once for each, in the order of the message
 	sessions := im.opts.UploadSessions
 	o := im.messageOptions(ctx, l.namingMatches())
 	o.Omit = func(a record.Attachment) string {
@@ -271,7 +271,7 @@ func (l *batchRecord) namingMatches() []usermap.Match {
 
 // messageOptions returns the options that are the same for every form of the message.
 func (im *Importer) messageOptions(ctx context.Context, matches []usermap.Match) message.Options {
-	return message.Options{Region: im.opts.MapOptions.Region, Numbers: im.opts.Numbers, Peek: im.peekAttachment(ctx),
+	return message.Options{Region: im.opts.Region, Numbers: im.opts.Numbers, Peek: im.peekAttachment(ctx),
 		Addresses: addressesOf(matches)}
 }
 
