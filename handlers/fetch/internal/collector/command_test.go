@@ -154,22 +154,24 @@ func TestPause(t *testing.T) {
 			name   string
 			pause  Pause
 			paused bool
+			open   bool
 			want   []string
 		}{
-			{"paused before the first page", &pauseAfter{0}, true, nil},
-			{"paused after it", &pauseAfter{1}, true, []string{"first", "second"}},
-			{"started again", &pauseAfter{100}, false, []string{"first", "second", "third", "fourth"}},
+			{"paused before the first run", &pauseAfter{0}, true, false, nil}, // it plans nothing
+			{"paused before the first page", &pauseAfter{1}, true, true, nil},
+			{"paused after it", &pauseAfter{1}, true, true, []string{"first", "second"}},
+			{"started again", &pauseAfter{100}, false, false, []string{"first", "second", "third", "fourth"}},
 		} {
 			w.collector.paused = step.pause
-			if res := w.run(); res.Paused != step.paused || res.Open > 0 != step.paused {
+			if res := w.run(); res.Paused != step.paused || res.Open > 0 != step.open {
 				t.Errorf("%s: %+v", step.name, res)
 			}
 			w.holds(step.name, step.want...)
 			w.clock.Add(time.Minute)
 		}
 		w.balanced()
-		if n := w.Log.Count(`"event":"fetch.paused"`); n != 2 {
-			t.Errorf("the pause is in the log %d times, want 2", n)
+		if n := w.Log.Count(`"event":"fetch.paused"`); n != 3 {
+			t.Errorf("the pause is in the log %d times, want 3", n)
 		}
 	})
 }
