@@ -23,6 +23,8 @@ type Host interface {
 	// would send. It returns when the function has ended, after the retries of its function.json. The status is that of
 	// the last try, or 0 if the handler sent no usable answer. The error is nil exactly if the function succeeded.
 	Run(ctx context.Context, function, input string) (status int, err error)
+	// URL returns the address at which the host serves the app's HTTP trigger, http://127.0.0.1:<port>.
+	URL() string
 	// Stop ends the host and its handler. It may be called twice.
 	Stop() error
 }
@@ -35,7 +37,7 @@ type Options struct {
 
 	// For tests with the stand-in; the real host ignores them.
 	Timeout time.Duration // replaces functionTimeout, and the 2 s from there to the kill
-	Pause   time.Duration // replaces every delayInterval
+	Pause   time.Duration // replaces every delayInterval, and the pauses before an HTTP request is repeated
 	Now     func() time.Time
 }
 

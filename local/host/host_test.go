@@ -231,7 +231,8 @@ func TestStandIn(t *testing.T) {
 func TestDeployedTriggers(t *testing.T) {
 	t.Parallel()
 	out := t.TempDir()
-	for _, app := range appbuild.Apps() {
+	apps := append(appbuild.Apps(), appbuild.Portal())
+	for _, app := range apps {
 		app.Package = "./local/host/testdata/toy" // the triggers count here, not what they start
 		if err := appbuild.Build(soon(t), appbuild.Options{Root: "../..", Out: out, Local: true}, app); err != nil {
 			t.Fatal(err)
@@ -248,7 +249,7 @@ func TestDeployedTriggers(t *testing.T) {
 	}
 	needFunc(t)
 	storage, _ := realStorage(t)
-	for _, app := range appbuild.Apps() {
+	for _, app := range apps {
 		log := &archivetest.Lines{}
 		h, err := StartFunc(soon(t), Options{App: filepath.Join(out, app.Name), Log: log, Env: []string{
 			"FETCH_SCHEDULE=0 30 5 * * *", "ARCHIVE_STORAGE=" + storage, "AzureWebJobsStorage=" + storage,

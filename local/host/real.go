@@ -251,6 +251,9 @@ func (h *Real) Kill() {
 	<-h.ended
 }
 
+// URL implements Host.
+func (h *Real) URL() string { return h.url }
+
 // Ended returns a channel that is closed when the host has ended, for whatever reason.
 func (h *Real) Ended() <-chan struct{} { return h.ended }
 

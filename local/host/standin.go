@@ -28,6 +28,7 @@ const (
 type StandIn struct {
 	functions map[string]appbuild.Function
 	process   *process
+	web       *web // nil: no function has an HTTP trigger
 	client    *http.Client
 	log       *lines
 	timeout   time.Duration
@@ -92,11 +93,32 @@ func Start(ctx context.Context, o Options) (*StandIn, error) {
 		h.process.stop()
 		return nil, fmt.Errorf("start the handler: %w", err)
 	}
+	for _, f := range functions {
+		if f.Trigger().Type != appbuild.HTTPTrigger {
+			continue
+		}
+		if h.web, err = newWeb(f, h.functions, h.process, h.log, o.Pause); err != nil {
+			h.process.stop()
+			return nil, err
+		}
+	}
 	return h, nil
+}
+
+// URL implements Host. It is empty for an app without an HTTP trigger, which the real host serves with its own paths
+// only.
+func (h *StandIn) URL() string {
+	if h.web == nil {
+		return ""
+	}
+	return h.web.url
 }
 
 // Stop implements Host. The handler is killed without notice, as in Azure when an instance is taken away.
 func (h *StandIn) Stop() error {
+	if h.web != nil {
+		_ = h.web.stop() // the requests that it ended are those of clients of this machine
+	}
 	h.process.stop()
 	h.client.CloseIdleConnections()
 	return nil
@@ -268,8 +290,7 @@ func (h *StandIn) post(ctx context.Context, function, id string, raw []byte) (in
 	req.Header.Set("X-Azure-Functions-HostVersion", hostVersion)
 	req.Header.Set("X-Azure-Functions-InvocationId", id)
 	// Functions host 4.1045: each try has a trace ID of its own, sampled or not.
-	hex := func() string { return strings.ReplaceAll(newGUID(), "-", "") }
-	req.Header.Set("Traceparent", "00-"+hex()+"-"+hex()[:16]+"-00")
+	req.Header.Set("Traceparent", newTraceparent())
 	type outcome struct {
 		status int
 		err    error

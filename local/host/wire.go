@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -162,4 +163,10 @@ func newGUID() string {
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
 	h := hex.EncodeToString(b[:])
 	return fmt.Sprintf("%s-%s-%s-%s-%s", h[:8], h[8:12], h[12:16], h[16:20], h[20:])
+}
+
+// newTraceparent returns a trace ID that is not sampled.
+func newTraceparent() string {
+	digits := func() string { return strings.ReplaceAll(newGUID(), "-", "") }
+	return "00-" + digits() + "-" + digits()[:16] + "-00"
 }
