@@ -23,8 +23,6 @@ type Host interface {
 	// would send. It returns when the function has ended, after the retries of its function.json. The status is that of
 	// the last try, or 0 if the handler sent no usable answer. The error is nil exactly if the function succeeded.
 	Run(ctx context.Context, function, input string) (status int, err error)
-	// URL returns the address at which the host serves the app's HTTP trigger, http://127.0.0.1:<port>.
-	URL() string
 	// Stop ends the host and its handler. It may be called twice.
 	Stop() error
 }

@@ -251,7 +251,7 @@ func (h *Real) Kill() {
 	<-h.ended
 }
 
-// URL implements Host.
+// URL returns the address at which the host serves the app's HTTP trigger, http://127.0.0.1:<port>.
 func (h *Real) URL() string { return h.url }
 
 // Ended returns a channel that is closed when the host has ended, for whatever reason.

@@ -105,8 +105,8 @@ func Start(ctx context.Context, o Options) (*StandIn, error) {
 	return h, nil
 }
 
-// URL implements Host. It is empty for an app without an HTTP trigger, which the real host serves with its own paths
-// only.
+// URL returns the address at which the host serves the app's HTTP trigger, http://127.0.0.1:<port>. It is empty for an
+// app without one, for which the real host serves its own paths only.
 func (h *StandIn) URL() string {
 	if h.web == nil {
 		return ""

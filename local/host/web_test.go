@@ -21,6 +21,9 @@ import (
 	"o2archiver/shared/archivetest"
 )
 
+// webHost is a host of an app with an HTTP trigger.
+type webHost interface{ URL() string }
+
 // arrival is a request as it arrived at the handler of testdata/web.
 type arrival struct {
 	Method, URI, Host string
@@ -69,7 +72,7 @@ func (a *webApp) arrivals(t *testing.T, uri string) (all []arrival) {
 
 // exchange sends the bytes of a request, in which HOST is the host's name and port, and returns the answer and its
 // body. broken is the error of a body that breaks off.
-func exchange(t *testing.T, h Host, request string) (resp *http.Response, body string, broken error) {
+func exchange(t *testing.T, h webHost, request string) (resp *http.Response, body string, broken error) {
 	t.Helper()
 	address := strings.TrimPrefix(h.URL(), "http://")
 	c, err := net.Dial("tcp", address)
@@ -97,7 +100,7 @@ func get(method, uri string, headers ...string) string {
 }
 
 // conformWeb is what both hosts do with HTTP requests.
-func conformWeb(t *testing.T, h Host, a *webApp) {
+func conformWeb(t *testing.T, h webHost, a *webApp) {
 	t.Run("paths", func(t *testing.T) { conformPaths(t, h) })
 	t.Run("limits", func(t *testing.T) { conformLimits(t, h) })
 	t.Run("headers", func(t *testing.T) { conformHeaders(t, h) })
@@ -107,7 +110,7 @@ func conformWeb(t *testing.T, h Host, a *webApp) {
 }
 
 // conformPaths: what reaches the handler, and as what.
-func conformPaths(t *testing.T, h Host) {
+func conformPaths(t *testing.T, h webHost) {
 	for _, test := range []struct {
 		method, uri string
 		status      int
@@ -153,7 +156,7 @@ func conformPaths(t *testing.T, h Host) {
 }
 
 // conformLimits: each limit at its last byte, and one above it.
-func conformLimits(t *testing.T, h Host) {
+func conformLimits(t *testing.T, h webHost) {
 	line := func(n int) string {
 		return get("GET", "/x?"+strings.Repeat("q", n-len("GET /x? HTTP/1.1\r\n")))
 	}
@@ -180,7 +183,7 @@ func conformLimits(t *testing.T, h Host) {
 }
 
 // conformHeaders: the host sets its own headers, whatever the client sends, and passes the others.
-func conformHeaders(t *testing.T, h Host) {
+func conformHeaders(t *testing.T, h webHost) {
 	const trace = "00-b77907b2043f12f2d14f5be6b69a599f-20be904a677705ac-01"
 	_, body, _ := exchange(t, h, "POST /h HTTP/1.1\r\nHost: archive.contoso.com\r\n"+
 		"X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https\r\n"+
@@ -216,7 +219,7 @@ func conformHeaders(t *testing.T, h Host) {
 }
 
 // conformAnswers: what the handler answers passes as it is.
-func conformAnswers(t *testing.T, h Host) {
+func conformAnswers(t *testing.T, h webHost) {
 	resp, _, _ := exchange(t, h, get("GET", "/answer"))
 	if resp.StatusCode != http.StatusNotModified || resp.Header.Get("Server") != "mine" ||
 		resp.Header.Get("ETag") != `"v1"` || resp.Header.Get("Content-Security-Policy") != "default-src 'none'" ||
@@ -244,7 +247,7 @@ func conformAnswers(t *testing.T, h Host) {
 }
 
 // conformStream: each flush of the handler arrives at once. The second line is sent when the first one was read.
-func conformStream(t *testing.T, h Host) {
+func conformStream(t *testing.T, h webHost) {
 	req, err := http.NewRequestWithContext(soon(t), http.MethodGet, h.URL()+"/stream", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -265,7 +268,7 @@ func conformStream(t *testing.T, h Host) {
 }
 
 // conformRepeats: what the handler gets again if it breaks the connection before its answer.
-func conformRepeats(t *testing.T, h Host, a *webApp) {
+func conformRepeats(t *testing.T, h webHost, a *webApp) {
 	form := "POST %s HTTP/1.1\r\nHost: HOST\r\nContent-Length: 3\r\n\r\nabc"
 	for uri, test := range map[string]struct {
 		request string
