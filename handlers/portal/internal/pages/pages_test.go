@@ -50,7 +50,8 @@ func TestHostileValuesAreEscaped(t *testing.T) {
 	const hostile = `"><script>alert(1)</script>`
 	var out bytes.Buffer
 	p := Page{Name: "error", Title: hostile, Notice: hostile,
-		Person: identity.Person{Name: hostile, Role: identity.Reader}, Data: struct{ Says, Do string }{hostile, hostile}}
+		Person: identity.Person{Name: hostile, Role: identity.Reader},
+		Data:   struct{ Says, Do string }{hostile, hostile}}
 	if err := all.Render(&out, p); err != nil {
 		t.Fatal(err)
 	}
