@@ -110,8 +110,34 @@ func (w *world) checkRun(table *tally.Table, run string) {
 	if _, err := w.store.Reports().Get(w.t.Context(), name, &doc); err != nil {
 		w.t.Fatal(err)
 	}
+	w.checkNumbers(run)
 	if diff := cmp.Diff(users, doc.Runs[run]); diff != "" {
 		w.t.Errorf("%s: users (-want +got):\n%s", run, diff)
+	}
+}
+
+// checkNumbers compares the document of a run's unmapped numbers with those of its batches.
+func (w *world) checkNumbers(run string) {
+	w.t.Helper()
+	var all []tally.Unmapped
+	for _, batch := range w.batches {
+		var u tally.Unmapped
+		_, err := w.store.Reports().Get(w.t.Context(), tally.UnmappedName(batch), &u)
+		if archive.RunOf(batch) != run || errors.Is(err, archive.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		all = append(all, u)
+	}
+	want, got := tally.OfRunUnmapped(all), tally.NoMailboxes{}
+	_, err := w.store.Reports().Get(w.t.Context(), tally.NoMailboxesName(run), &got)
+	if errors.Is(err, archive.ErrNotFound) && len(want.Numbers) == 0 {
+		return
+	}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		w.t.Errorf("%s: %v: unmapped numbers (-want +got):\n%s", run, err, diff)
 	}
 }
 

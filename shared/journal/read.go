@@ -43,6 +43,9 @@ func readState(ctx context.Context, logs Logs, batch string) (State, chain, int6
 		return State{}, chain{}, 0, fmt.Errorf("read a journal: it has %d bytes, limit %d", size, maxLog)
 	}
 	state, c, err := parseLog(body, batch)
+	if size > 0 {
+		state.head = c.prev
+	}
 	return state, c, size, err
 }
 

@@ -10,6 +10,7 @@ type State struct {
 	Done bool // every record has its outcome, and nothing was appended after the line "done"
 
 	lines map[int]lineState
+	head  string
 }
 
 // lineState is what the journal has about one line of the batch.
@@ -18,6 +19,11 @@ type lineState struct {
 	planned []string        // mailboxes, sorted
 	copies  map[string]Copy // by mailbox
 }
+
+// Head returns the hex SHA-256 of the last line of the log, without its line feed: with it one can tell later whether
+// the log was changed up to there. It is "" if there is no log, or if the state is of a journal whose log does not have
+// all lines yet.
+func (s State) Head() string { return s.head }
 
 // Lines returns the numbers of the batch's lines that the journal mentions, in order.
 func (s State) Lines() []int { return slices.Sorted(maps.Keys(s.lines)) }

@@ -246,7 +246,11 @@ func (j *Journal) Written(ctx context.Context) (state State, length int64, ok bo
 	defer j.sending.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.state.clone(), j.at, j.at == j.size && len(j.plans.changed) == 0
+	state, ok = j.state.clone(), j.at == j.size && len(j.plans.changed) == 0
+	if ok && j.at > 0 {
+		state.head = j.chain.prev
+	}
+	return state, j.at, ok
 }
 
 // Close tries to write the remaining lines and releases the lease. It is safe to call twice.

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"o2archiver/shared/journal"
+	"o2archiver/shared/record"
 )
 
 // Bounds of a row. What is beyond them is counted, not listed.
@@ -18,6 +19,7 @@ const (
 	maxKinds = 20  // kinds of one batch; the others count as otherKind
 	maxKind  = 40  // bytes of a kind
 	maxLines = 250 // lines of a batch that are listed
+	maxNotes = 100 // notes on lines of a batch that are listed
 )
 
 // otherKind stands for the kinds of a batch beyond the bounds.
@@ -113,12 +115,22 @@ type Line struct {
 	Records int    `json:"records,omitempty"` // items of the source that the line stands for, if more than one
 }
 
+// Note is what is to be known of a line of a batch, whatever its outcome is.
+type Note struct {
+	Line    int           `json:"line"` // of the batch, from 1
+	Kind    string        `json:"kind,omitempty"`
+	Differs bool          `json:"differs,omitempty"` // another record with its message id has other content
+	First   *record.Place `json:"first,omitempty"`   // that record, if this one's copies were made from it
+	Gone    int           `json:"gone,omitempty"`    // attachments that the source no longer has
+}
+
 // Pending stands for the outcome of a line that has none yet.
 const Pending = "pending"
 
 // Batch is what the table has about a batch.
 type Batch struct {
 	Length int64          // bytes of the journal of which the rest is a function
+	Head   string         // hex SHA-256 of the journal's last line; "" in a row of an earlier version of the program
 	Done   bool           // every record has its outcome
 	Totals journal.Totals // as in the journal
 
@@ -129,13 +141,16 @@ type Batch struct {
 	Lines []Line // that were not archived, at most maxLines; those excluded by rule come last
 	More  int    // further lines that were not archived
 
+	Notes     []Note // at most maxNotes
+	MoreNotes int    // further notes
+
 	Unmapped int // lines whose record found no mailbox: their numbers are in a document
 }
 
 // OfBatch returns what the table has to have about a batch whose journal, at that length, has the given state.
 func OfBatch(state journal.State, length int64) Batch {
-	b := Batch{Length: length, Done: state.Done, Totals: state.Totals(), Kinds: map[string]Records{},
-		Reasons: map[Reason]int{}, Mailboxes: Mailboxes{}}
+	b := Batch{Length: length, Head: state.Head(), Done: state.Done, Totals: state.Totals(),
+		Kinds: map[string]Records{}, Reasons: map[Reason]int{}, Mailboxes: Mailboxes{}}
 	var excluded []Line
 	for _, n := range state.Lines() {
 		r, settled := state.Record(n)
@@ -144,6 +159,7 @@ func OfBatch(state journal.State, length int64) Batch {
 		outcomes.count(r.Outcome, records)
 		b.Kinds[kind] = outcomes
 		b.countCopies(state, n, kind)
+		b.addNote(state, r, kind)
 		line := Line{Line: n, Outcome: Pending, Kind: kind}
 		if records > 1 {
 			line.Records = records
@@ -171,6 +187,24 @@ func OfBatch(state journal.State, length int64) Batch {
 		b.Lines = b.Lines[:maxLines]
 	}
 	return b
+}
+
+// addNote adds what is to be known of a line.
+func (b *Batch) addNote(state journal.State, r journal.Record, kind string) {
+	if !r.Differs && r.Incomplete == 0 {
+		return
+	}
+	if len(b.Notes) >= maxNotes {
+		b.MoreNotes++
+		return
+	}
+	n := Note{Line: r.Line, Kind: kind, Differs: r.Differs, Gone: r.Incomplete}
+	for _, c := range state.Copies(r.Line) {
+		if r.Differs && c.First != nil && n.First == nil {
+			n.First = c.First
+		}
+	}
+	b.Notes = append(b.Notes, n)
 }
 
 // kindOf returns the kind under which a record is counted.

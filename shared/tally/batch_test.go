@@ -8,11 +8,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/shared/journal"
+	"o2archiver/shared/record"
 	"o2archiver/shared/report/reporttest"
 )
 
@@ -70,8 +72,11 @@ func everyOutcome(j *journal.Journal) {
 		j.Copy(journal.Copy{Line: line, Mailbox: mailbox, Outcome: o})
 	}
 	copyTo(1, janeBox, journal.Imported)
-	copyTo(1, aliBox, journal.Duplicate)
-	j.Record(outcome(1, "SMS", journal.Archived, ""))
+	j.Copy(journal.Copy{Line: 1, Mailbox: aliBox, Outcome: journal.Duplicate, Differs: true,
+		First: &record.Place{Batch: testRun + "/00009.ndjson", Line: 7}})
+	differing := outcome(1, "SMS", journal.Archived, "")
+	differing.Differs, differing.Incomplete = true, 2
+	j.Record(differing)
 	copyTo(2, janeBox, journal.Oversize)
 	joined := outcome(2, "SMS", journal.Archived, "the phone number of the sender is in two rows; the first counts")
 	joined.Records = 3
@@ -104,7 +109,7 @@ func TestOfBatch(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			batch, b := written(t, a, seq+1, test.finish, test.outcomes)
 			checkSums(t, b)
-			b.Length = 1000 // that of the log depends on the time
+			b.Length, b.Head = 1000, strings.Repeat("ab", 32) // those of the log depend on the time
 			own, parts, err := b.encode(batch)
 			if err != nil || len(parts) != 0 {
 				t.Fatalf("%d further rows, %v", len(parts), err)

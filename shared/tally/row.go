@@ -2,6 +2,8 @@ package tally
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,13 +66,17 @@ type entity struct {
 // selected are the properties that Rows reads.
 const selected = "PartitionKey,RowKey,V,Length,Done,Totals,Kinds,Reasons,More,Unmapped,Parts"
 
+// listed are the properties that Listed reads.
+const listed = "PartitionKey,RowKey,V,Length,Done,Totals,Lines,More,Unmapped"
+
 // encode returns the rows of a batch: its own, and those that hold the mailboxes for which its own has no room.
 func (b Batch) encode(batch string) (own []byte, parts [][]byte, err error) {
 	run := archive.RunOf(batch)
 	texts := splitMailboxes(b.Mailboxes)
 	e := entity{PartitionKey: runPartition(run), RowKey: rowOf(batch), V: version,
-		Length: strconv.FormatInt(b.Length, 10), Done: b.Done, Totals: encodeText(b.Totals), Kinds: encodeText(b.Kinds),
-		Reasons: encodeText(b.Reasons), Lines: encodeText(b.Lines), More: int32(b.More), Unmapped: int32(b.Unmapped)}
+		Length: strconv.FormatInt(b.Length, 10), Done: b.Done, Totals: encodeText(totalsOf(b)),
+		Kinds: encodeText(b.Kinds), Reasons: encodeText(b.Reasons), Lines: encodeText(b.Lines), More: int32(b.More),
+		Unmapped: int32(b.Unmapped)}
 	rows := slices.Collect(slices.Chunk(texts, textsPerRow))
 	e.Parts = int32(max(0, len(rows)-1))
 	first, err := entityProperties(e)
@@ -95,6 +101,17 @@ func (b Batch) encode(batch string) (own []byte, parts [][]byte, err error) {
 	}
 	return encoded[0], encoded[1:], nil
 }
+
+// totalsText is the property Totals of the row of a batch. Rows of an earlier version have the totals only. What was
+// added is not in properties of its own, because queries select properties, and some rows would lack them.
+type totalsText struct {
+	journal.Totals
+	Head      string `json:"head,omitempty"`
+	Notes     []Note `json:"notes,omitempty"`
+	MoreNotes int    `json:"moreNotes,omitempty"`
+}
+
+func totalsOf(b Batch) totalsText { return totalsText{b.Totals, b.Head, b.Notes, b.MoreNotes} }
 
 // entityProperties returns the properties of an entity by their names.
 func entityProperties(e entity) (all map[string]any, err error) {
@@ -151,14 +168,16 @@ func decodeBatch(data []byte) (row string, b Batch, parts int, err error) {
 		return e.RowKey, b, 0, errRow
 	}
 	b = Batch{Length: length, Done: e.Done, More: int(e.More), Unmapped: int(e.Unmapped)}
+	var totals totalsText
 	for _, p := range []struct {
 		text string
 		into any
-	}{{e.Totals, &b.Totals}, {e.Kinds, &b.Kinds}, {e.Reasons, &b.Reasons}, {e.Lines, &b.Lines}} {
+	}{{e.Totals, &totals}, {e.Kinds, &b.Kinds}, {e.Reasons, &b.Reasons}, {e.Lines, &b.Lines}} {
 		if p.text != "" && json.Unmarshal([]byte(p.text), p.into) != nil {
 			return e.RowKey, b, 0, errRow
 		}
 	}
+	b.Totals, b.Head, b.Notes, b.MoreNotes = totals.Totals, totals.Head, totals.Notes, totals.MoreNotes
 	b.Mailboxes = Mailboxes{}
 	return e.RowKey, b, int(e.Parts), addMailboxes(data, b.Mailboxes)
 }
@@ -192,6 +211,10 @@ type Run struct {
 	Rows    int    // of these, batches that the sums have
 	Staged  int    // records of all batches
 
+	// Chain is the hex SHA-256 of the Heads of all its batches, sorted, each followed by a line feed. It is "" if one
+	// is missing.
+	Chain string
+
 	Manifest *archive.Manifest // without its Batches; nil: fetch has not finished the run
 
 	Totals  journal.Totals // records of batches without a row, and lines without an outcome, are pending
@@ -208,7 +231,9 @@ func OfRun(run string, rows []Batch, manifest *archive.Manifest, batches, staged
 		m.Batches = nil
 		r.Manifest = &m
 	}
+	heads := make([]string, 0, len(rows))
 	for _, b := range rows {
+		heads = append(heads, b.Head)
 		r.Closed = r.Closed && b.Done
 		r.Totals = r.Totals.Add(b.Totals)
 		for kind, n := range b.Kinds {
@@ -219,7 +244,23 @@ func OfRun(run string, rows []Batch, manifest *archive.Manifest, batches, staged
 		}
 	}
 	r.Totals = r.Totals.Of(staged)
+	if len(heads) >= batches {
+		r.Chain = chainOf(heads)
+	}
 	return r
+}
+
+// chainOf returns the hash over the heads of journals, or "" if one is missing.
+func chainOf(heads []string) string {
+	slices.Sort(heads)
+	if len(heads) > 0 && heads[0] == "" {
+		return ""
+	}
+	sum := sha256.New()
+	for _, head := range heads {
+		fmt.Fprintln(sum, head)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // runEntity is the row of a run.
@@ -231,6 +272,7 @@ type runEntity struct {
 	Batches      int32
 	Rows         int32
 	Staged       int32
+	Chain        string `json:",omitempty"`
 	Manifest     string `json:",omitempty"`
 	Totals       string
 	Kinds        string
@@ -245,7 +287,7 @@ func runKeys(run string) (partition, row string) {
 
 func (r Run) encode() ([]byte, error) {
 	e := runEntity{V: version, Closed: r.Closed, Batches: int32(r.Batches), Rows: int32(r.Rows),
-		Staged: int32(r.Staged), Totals: encodeText(r.Totals), Kinds: encodeText(r.Kinds),
+		Staged: int32(r.Staged), Chain: r.Chain, Totals: encodeText(r.Totals), Kinds: encodeText(r.Kinds),
 		Reasons: encodeText(r.Reasons)}
 	e.PartitionKey, e.RowKey = runKeys(r.Run)
 	if r.Manifest != nil {
@@ -266,7 +308,7 @@ func decodeRun(data []byte) (r Run, err error) {
 		return r, errRow
 	}
 	r = Run{Run: year + "/" + strings.Join(parts, "/"), Closed: e.Closed, Batches: int(e.Batches), Rows: int(e.Rows),
-		Staged: int(e.Staged)}
+		Staged: int(e.Staged), Chain: e.Chain}
 	for _, p := range []struct {
 		text string
 		into any

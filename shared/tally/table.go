@@ -18,6 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/journal"
 )
 
 // TableName is the table's name.
@@ -211,6 +212,29 @@ func (t *Table) Rows(ctx context.Context, run string) (map[string]Batch, error) 
 
 // RowOf returns the key of a batch in the result of Rows.
 func RowOf(batch string) string { return rowOf(batch) }
+
+// Listed returns an iterator over the rows of a run's batches, by the batches' row keys, with their lines and notes and
+// without kinds, reasons and mailboxes. An error is the last thing that it yields.
+func (t *Table) Listed(ctx context.Context, run string) iter.Seq2[Keyed, error] {
+	return func(yield func(Keyed, error) bool) {
+		for data, err := range t.query(ctx, runPartition(run), listed) {
+			if err != nil {
+				yield(Keyed{}, fmt.Errorf("read the rows of a run's batches: %w", err))
+				return
+			}
+			row, b, _, err := decodeBatch(data)
+			if err != nil {
+				continue // sweep writes it anew
+			}
+			if !yield(Keyed{row, b}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// BatchOf returns the name of the batch of a run with that row key.
+func BatchOf(run, row string) string { return journal.BatchOf(run + "/" + row) }
 
 // Batches returns an iterator over the complete rows of a run's batches, by the batches' row keys. An error is the last
 // thing that it yields.

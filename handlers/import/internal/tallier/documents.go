@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/tally"
@@ -65,6 +69,44 @@ func (t *Tallier) putUsers(ctx context.Context, run string, m archive.Manifest, 
 			maps.Copy(next.Runs, there.Runs)
 		}
 		next.Runs[run] = users
+		return &next
+	})
+}
+
+// putNoMailboxes writes the document of a run's unmapped numbers from those of its batches. One without a number is
+// written in place of one that had some.
+func (t *Tallier) putNoMailboxes(ctx context.Context, run string, rows map[string]tally.Batch) error {
+	if !tally.IsUnmappedKept(run, t.opts.Now()) {
+		return nil
+	}
+	var group errgroup.Group
+	group.SetLimit(repairsAtOnce)
+	var mu sync.Mutex
+	var all []tally.Unmapped
+	for row, b := range rows {
+		if b.Unmapped == 0 {
+			continue
+		}
+		group.Go(func() error {
+			var u tally.Unmapped
+			_, err := t.opts.Reports.GetLarge(ctx, tally.UnmappedName(tally.BatchOf(run, row)), &u, tally.MaxDocument)
+			if err != nil && !errors.Is(err, archive.ErrNotFound) && !errors.Is(err, archive.ErrContent) {
+				return fmt.Errorf("read a document of the reports: %w", err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, u)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	next, name := tally.OfRunUnmapped(all), tally.NoMailboxesName(run)
+	return updateDocument(ctx, t.opts.Reports, name, func(there *tally.NoMailboxes) *tally.NoMailboxes {
+		if there == nil && len(next.Numbers) == 0 || there != nil && reflect.DeepEqual(*there, next) {
+			return nil
+		}
 		return &next
 	})
 }

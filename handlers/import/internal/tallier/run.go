@@ -31,6 +31,7 @@ func (t *Tallier) TallyRun(ctx context.Context, run string, all bool) error {
 	if err != nil {
 		return err
 	}
+	anew := all
 	for range writeMost {
 		// The run's row is read before those of its batches: if another process writes it meanwhile, it has seen rows
 		// that this one has not.
@@ -53,8 +54,12 @@ func (t *Tallier) TallyRun(ctx context.Context, run string, all bool) error {
 				return err
 			}
 		}
-		if etag != "" && there.Same(next) {
+		same := etag != "" && there.Same(next)
+		if same && !anew {
 			return nil
+		}
+		if err := t.putNoMailboxes(ctx, run, rows); err != nil || same { // before the row, as the users
+			return err
 		}
 		if err = t.opts.Table.PutRun(ctx, next, etag); !isOverwritten(err) {
 			return err
@@ -97,7 +102,10 @@ func (t *Tallier) repairRows(ctx context.Context, run string, all bool) (map[str
 			return nil, errors.Join(group.Wait(), err)
 		}
 		batch := journal.BatchOf(log.Name)
-		if !archive.IsBatch(batch) || !all && rows[tally.RowOf(batch)].Length == log.Size {
+		row := rows[tally.RowOf(batch)]
+		// A row of an earlier version has no hash of the journal's last line.
+		isRight := row.Length == log.Size && (row.Head != "" || row.Length == 0)
+		if !archive.IsBatch(batch) || !all && isRight {
 			continue
 		}
 		repaired = true
