@@ -15,13 +15,13 @@ import (
 	"o2archiver/shared/signin"
 )
 
-// Error is a secret that could not be read. Its texts hold no address, no name and no value.
+// Error is a secret that could not be read or stored. Its texts hold no address, no name and no value.
 type Error struct {
 	Says string // what is wrong, in plain words
 	Do   string // what an administrator does about it
 
 	// Away reports that the vault did not answer, or not for now: a later try may succeed. If it is false, a person has
-	// to act. An Error is never transient for package retry: Read has retried already.
+	// to act. An Error is never transient for package retry: Read and Store have retried already.
 	Away bool
 }
 
@@ -37,6 +37,7 @@ type words struct {
 	thing   string // that the secret holds
 	setting string // that has the secret's address
 	script  string // that stores it
+	storing bool   // it was to be stored, not to be read
 }
 
 // explainError returns an SDK error in plain words. The SDK's own text quotes the request and the answer, so it is
@@ -77,9 +78,13 @@ func (w words) explainError(err error) *Error {
 
 // unavailableError returns the error of a vault that does not answer, or not for now.
 func (w words) unavailableError(how string) *Error {
+	again := "a later try reads it again"
+	if w.storing {
+		again = "try again in a minute"
+	}
 	return &Error{
 		Says: "the vault that holds the " + w.thing + " is not available (" + how + ")",
-		Do: "a later try reads it again; if it stays so, look at the vault's network settings, its private endpoint " +
+		Do: again + "; if it stays so, look at the vault's network settings, its private endpoint " +
 			"and the health of Key Vault in Azure",
 		Away: true,
 	}
@@ -107,6 +112,17 @@ func (w words) explainAnswer(status int, code string) *Error {
 		return &Error{
 			Says: "the vault takes no requests from the app's network (" + answered + ")",
 			Do:   "let the app reach the vault: by its private endpoint and private DNS zone, or by the vault's firewall",
+		}
+	case status == http.StatusForbidden && w.storing:
+		return &Error{
+			Says: "the vault does not let the app store the " + w.thing + " (" + answered + ")",
+			Do: "assign the app's identity, on the vault, a role with the one data action " +
+				"Microsoft.KeyVault/vaults/secrets/setSecret/action; a new role may need ten minutes to take effect",
+		}
+	case status == http.StatusConflict && w.storing:
+		return &Error{
+			Says: "the vault has a deleted secret of the same name (" + answered + ")",
+			Do:   "recover the deleted secret, then store the " + w.thing + " again",
 		}
 	case status == http.StatusForbidden:
 		return &Error{

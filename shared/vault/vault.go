@@ -1,5 +1,6 @@
-// Package vault reads one secret of an Azure Key Vault: a password or a private key with which fetch signs in where the
-// items come from. It is the only package that uses azsecrets.
+// Package vault reads or stores one secret of an Azure Key Vault: a password or a private key with which fetch signs in
+// where the items come from. What reads it, a Secret, can't store it, and what stores it, a Writer, can't read it.
+// It is the only package that uses azsecrets.
 package vault
 
 import (
@@ -90,7 +91,8 @@ func Open(c Config) (*Secret, error) {
 	if err != nil {
 		return nil, errors.New("open the vault: its address cannot be used")
 	}
-	s := &Secret{client: client, name: name, now: c.Now, parse: c.Parse, words: words{c.Thing, c.Setting, c.Script}}
+	s := &Secret{client: client, name: name, now: c.Now, parse: c.Parse,
+		words: words{thing: c.Thing, setting: c.Setting, script: c.Script}}
 	if s.now == nil {
 		s.now = time.Now
 	}
