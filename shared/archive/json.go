@@ -84,20 +84,27 @@ func (b blobs) putJSON(ctx context.Context, name string, v any, facts string,
 	if err := enc.Encode(v); err != nil {
 		return "", fmt.Errorf("encode a blob: %w", err)
 	}
-	// The answer may be lost, and the SDK then repeats the request. The second answer, 409 or 412, is caused by this
-	// call's own write, which the mark in the metadata identifies.
-	mark := rand.Text()
-	metadata := map[string]*string{metaWrite: &mark}
+	metadata := map[string]*string{}
 	if facts != "" {
 		metadata[metaFacts] = &facts
 	}
+	return b.putMarked(ctx, name, "application/json", body.Bytes(), metadata, on, lease)
+}
+
+// putMarked writes a small blob under a condition, and returns its new ETag. It adds to metadata.
+func (b blobs) putMarked(ctx context.Context, name, mediaType string, body []byte, metadata map[string]*string,
+	on *blob.ModifiedAccessConditions, lease *Lease) (string, error) {
+	// The answer may be lost, and the SDK then repeats the request. The second answer, 409 or 412, is caused by this
+	// call's own write, which the mark in the metadata identifies.
+	mark := rand.Text()
+	metadata[metaWrite] = &mark
 	conditions := &blob.AccessConditions{ModifiedAccessConditions: on}
 	if lease != nil {
 		conditions.LeaseAccessConditions = &blob.LeaseAccessConditions{LeaseID: &lease.id}
 	}
 	r, err := b.client.NewBlockBlobClient(name).Upload(ctx,
-		streaming.NopCloser(bytes.NewReader(body.Bytes())), &blockblob.UploadOptions{
-			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/json")},
+		streaming.NopCloser(bytes.NewReader(body)), &blockblob.UploadOptions{
+			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: &mediaType},
 			Metadata:                metadata,
 			AccessConditions:        conditions,
 			TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
