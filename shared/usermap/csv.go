@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // Europe/London must be known on every machine
+	"unicode/utf8"
 
+	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
 )
 
@@ -65,8 +67,8 @@ func refuseLine(line int, reason string) error {
 // and days in Europe/London. A date that can be read in two ways is refused, unless another date of the file shows
 // the order of day and month. region is the two-letter country of numbers in national form.
 //
-// The file is UTF-8 or UTF-16, separated by commas, semicolons or tabs, and has at most 16 MiB. If any part of it is
-// refused, the error is a *CSVError.
+// The file is UTF-8, UTF-16 or Windows-1252, separated by commas, semicolons or tabs, and has at most 16 MiB. If any
+// part of it is refused, the error is a *CSVError.
 func ParseCSV(r io.Reader, region string) (*Table, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
@@ -80,11 +82,11 @@ func ParseCSV(r io.Reader, region string) (*Table, error) {
 		return nil, fmt.Errorf("read the mapping file: %w", err)
 	}
 	version := sha256.Sum256(data)
-	text, err := decodeText(data)
+	text, encoding, err := decodeText(data)
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{version: hex.EncodeToString(version[:]), london: london, rows: map[string][]row{}}
+	t := &Table{version: hex.EncodeToString(version[:]), encoding: encoding, london: london, rows: map[string][]row{}}
 	bad := &CSVError{}
 	if err := t.read(text, region, bad); err != nil {
 		return nil, err
@@ -165,26 +167,50 @@ func isBlankRow(cells []string) bool {
 	return true
 }
 
-// decodeText returns the file as UTF-8 without a byte order mark, with LF as line end.
-func decodeText(data []byte) ([]byte, error) {
+// The encodings of a file.
+const (
+	UTF8        = "UTF-8"
+	UTF8BOM     = "UTF-8 with a byte order mark"
+	UTF16       = "UTF-16"
+	Windows1252 = "Windows-1252"
+)
+
+// decodeText returns the file as UTF-8 without a byte order mark, with LF as line end, and the encoding that it was
+// taken for.
+func decodeText(data []byte) (text []byte, encoding string, err error) {
+	encoding = UTF8
 	switch {
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")), bytes.HasPrefix(data, []byte("\xd0\xcf\x11\xe0")):
-		return nil, refuseLine(1, "the file is a spreadsheet's workbook: save it as CSV")
+		return nil, "", refuseLine(1, "the file is a spreadsheet's workbook: save it as CSV")
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
 		// Excel calls this format Unicode Text.
-		text, err := unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM).NewDecoder().Bytes(data)
-		if err != nil {
-			return nil, refuseLine(1, "the file is not readable as UTF-16: save it as CSV in UTF-8")
+		if len(data)%2 != 0 {
+			return nil, "", refuseLine(1, "the file is UTF-16 with half a character at its end, so it was cut off: save it again")
 		}
-		data = text
+		data, err = unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM).NewDecoder().Bytes(data)
+		if err != nil {
+			return nil, "", refuseLine(1, "the file is not readable as UTF-16: save it as CSV in UTF-8")
+		}
+		encoding = UTF16
+	case bytes.HasPrefix(data, []byte(byteOrderMark)):
+		encoding = UTF8BOM
 	}
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
 	if bytes.IndexByte(data, 0) >= 0 {
-		return nil, refuseLine(1, "the file is not text: save it as CSV in UTF-8")
+		return nil, "", refuseLine(1, "the file is not text: save it as CSV in UTF-8")
+	}
+	if encoding == UTF8 && !utf8.Valid(data) {
+		// What Excel calls CSV is Windows-1252 in western Europe. Every byte is a character of it, or none.
+		if data, err = charmap.Windows1252.NewDecoder().Bytes(data); err != nil {
+			return nil, "", refuseLine(1, "the file is neither UTF-8 nor Windows-1252: save it as CSV in UTF-8")
+		}
+		encoding = Windows1252
 	}
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
-	return bytes.ReplaceAll(data, []byte("\r"), []byte("\n")), nil
+	return bytes.ReplaceAll(data, []byte("\r"), []byte("\n")), encoding, nil
 }
+
+const byteOrderMark = "\xef\xbb\xbf"
 
 // findSeparator returns the separator of the cells: the one that is most frequent in the first line that is not
 // blank, outside quotes. left is the text to read, without the skipped lines.

@@ -13,11 +13,12 @@ import (
 
 // Table is an administrator's mapping of numbers to mailboxes. It is immutable and safe for concurrent use.
 type Table struct {
-	version string
-	london  *time.Location
-	rows    map[string][]row // keyed by number in E.164 form
-	lines   int
-	dates   dates
+	version  string
+	encoding string
+	london   *time.Location
+	rows     map[string][]row // keyed by number in E.164 form
+	lines    int
+	dates    dates
 }
 
 // row is one line of the file: the mailbox of the number's holder from day first to day last.
@@ -39,6 +40,9 @@ const (
 
 // Version returns the hex SHA-256 of the file as uploaded.
 func (t *Table) Version() string { return t.version }
+
+// Encoding returns what the file's encoding was taken for, in words.
+func (t *Table) Encoding() string { return t.encoding }
 
 // Rows returns the number of rows in the file, without the header and blank rows.
 func (t *Table) Rows() int { return t.lines }
