@@ -8,7 +8,8 @@
 // Nothing in SFTP says that a file is whole. The caller opens a file that arrival.IsComplete, reads it to its end and
 // checks the content.
 //
-// No other package imports the libraries of SSH and SFTP. Only fetch links this package.
+// No other package imports the libraries of SSH and SFTP. Only fetch links this package, and portal, which tests an
+// administrator's entries.
 package sftpstore
 
 import (

@@ -5,7 +5,8 @@
 // the vocabulary of the vendor's item shapes, and no other package knows it. The site is not trusted: requests go to
 // the origin of its base URL only, and nothing that it sends can exhaust the memory.
 //
-// Only fetch links this package. What can write mail holds no client of the site.
+// Only fetch links this package, and portal, which asks for a count to test a password. What can write mail holds no
+// client of the site.
 package client
 
 import (
@@ -30,6 +31,10 @@ var (
 	// ErrCredentials means that the site refuses the user name or password. The request is not retried with the same
 	// ones, because further tries may lock the account.
 	ErrCredentials = errors.New("the TeleMessage site refuses the credentials")
+	// Why the credentials are refused, if the site says so. They also match ErrCredentials.
+	ErrUnknownUser = errors.New("code 300: no such user")
+	ErrPassword    = errors.New("code 301: bad password")
+	ErrSuspended   = errors.New("code 309: the user is suspended")
 	// ErrCursorExpired means that the cursor is too old. The window has to be read again from its beginning.
 	ErrCursorExpired = errors.New("the cursor has expired")
 	// ErrGone means that the attachment can never be fetched.

@@ -215,14 +215,17 @@ func (c *Client) judge(r *reply, p purpose) error {
 	}
 	switch s := r.status; {
 	case s == http.StatusUnauthorized, s == http.StatusForbidden:
-		code, meaning := credentialsCode(body)
-		if code == 0 && s == http.StatusForbidden {
+		cause := credentialsCause(body)
+		if cause == nil && s == http.StatusForbidden {
 			// A 403 without one of the contract's codes may come from a proxy, or concern a single file. It does not
 			// mean that the credentials are refused, so the run continues. But it is not retried, in case it counts
 			// towards locking the account. A 401 is always about the credentials (RFC 9110 section 15.5.2).
 			return &failure{kind: ErrUnavailable, text: text}
 		}
-		return &failure{kind: ErrCredentials, text: text + meaning}
+		if cause != nil {
+			text += ", " + cause.Error()
+		}
+		return &failure{kind: ErrCredentials, text: text, cause: cause}
 	case s >= 400 && s < 500 && isPage(r.header.Get("Content-Type"), body):
 		// The site's answers are JSON. An HTML page in their place states nothing about an item, a cursor, a count or
 		// a file.
@@ -262,23 +265,23 @@ func isPage(contentType string, body []byte) bool {
 	return isHTML(contentType) || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
 }
 
-// credentialsCode returns the code that states why the credentials are refused, 0 if there is none, and its meaning.
-func credentialsCode(data []byte) (code int, meaning string) {
+// credentialsCause returns why the credentials are refused, or nil if there is none of the contract's codes.
+func credentialsCause(data []byte) error {
 	var body struct {
 		Code int `json:"code"`
 	}
 	if json.Unmarshal(data, &body) != nil {
-		return 0, ""
+		return nil
 	}
 	switch body.Code {
 	case 300:
-		return 300, ", code 300: no such user"
+		return ErrUnknownUser
 	case 301:
-		return 301, ", code 301: bad password"
+		return ErrPassword
 	case 309:
-		return 309, ", code 309: the user is suspended"
+		return ErrSuspended
 	}
-	return 0, ""
+	return nil
 }
 
 // retryAfter parses a Retry-After (RFC 9110 section 10.2.3), which is a number of seconds or a date. It returns 0 if
