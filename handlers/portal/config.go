@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
+	"o2archiver/handlers/portal/internal/setup"
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/settings"
@@ -19,14 +21,18 @@ import (
 
 // config holds everything that the portal reads from its environment.
 type config struct {
-	source  string           // SOURCE
-	cloud   string           // AZURE_CLOUD
-	storage settings.Storage // ARCHIVE_STORAGE…
+	cloud    string           // AZURE_CLOUD
+	storage  settings.Storage // ARCHIVE_STORAGE…
+	setUp    settings.SetUp   // what the deployment gives to the set-up
+	setUpErr error            // what is wrong with it: the page of the step shows it, and all others work
+	lookup   func(string) (string, bool)
 }
 
 func readConfig(lookup func(string) (string, bool)) (config, error) {
-	r := settings.Read(lookup)
-	c := config{source: r.String("SOURCE"), cloud: r.String("AZURE_CLOUD"), storage: settings.StorageConfig(r)}
+	r, forSetUp := settings.Read(lookup), settings.Read(lookup)
+	c := config{cloud: r.String("AZURE_CLOUD"), storage: settings.StorageConfig(r),
+		setUp: settings.SetUpConfig(forSetUp), lookup: lookup}
+	c.setUpErr = forSetUp.Err()
 	return c, r.Err()
 }
 
@@ -34,6 +40,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 type services struct {
 	store  *archive.Store // settings, commands, status, reports and audit are used
 	totals *tally.Table   // is read
+	setup  *setup.Setup
 	log    *slog.Logger
 	now    func() time.Time
 }
@@ -59,7 +66,22 @@ func (c config) connect(log *slog.Logger, now func() time.Time) (*services, erro
 	if err != nil {
 		return nil, fmt.Errorf("open the table of totals: %w", err)
 	}
-	return &services{store: store, totals: totals, log: log, now: now}, nil
+	setUp, err := c.openSetup(store, credential, now)
+	if err != nil {
+		return nil, err
+	}
+	return &services{store: store, totals: totals, setup: setUp, log: log, now: now}, nil
+}
+
+// openSetup builds the pages for setting up, with the places of the secrets that the deployment has.
+func (c config) openSetup(store *archive.Store, credential azcore.TokenCredential, now func() time.Time) (
+	*setup.Setup, error) {
+	o := setup.Options{Settings: store.Settings(), Mapping: store.Mapping(), Deployed: c.setUp, Broken: c.setUpErr,
+		Lookup: c.lookup, Now: now, Record: func(context.Context, setup.Change) error { return nil }}
+	if err := o.OpenVault(credential); err != nil {
+		return nil, err
+	}
+	return setup.New(o), nil
 }
 
 // newApplication builds the application. Its error is a mistake in this program; faulty settings are logged, and shown

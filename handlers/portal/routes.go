@@ -5,13 +5,17 @@ import (
 
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
+	"o2archiver/handlers/portal/internal/setup"
 	"o2archiver/handlers/portal/internal/web"
 )
 
 // routes returns the table of routes: what each needs, and what answers it. If broken, the error of the settings, is
 // not nil, each page shows it.
-func routes(_ *services, broken error) []web.Route {
-	const reader, _ = identity.Reader, identity.Admin
+func routes(s *services, broken error) []web.Route {
+	const reader, admin = identity.Reader, identity.Admin
+	if s == nil {
+		s = &services{} // no handler of it is called
+	}
 	table := []web.Route{
 		{Pattern: "GET /alive", Role: reader, Handle: func(*web.Request) (web.Answer, error) {
 			return web.NoContent(), nil
@@ -19,6 +23,22 @@ func routes(_ *services, broken error) []web.Route {
 		{Pattern: "GET /{$}", Role: reader, Handle: func(*web.Request) (web.Answer, error) {
 			return web.Page(pages.Page{Name: "progress", Title: "Progress", Section: "progress"}), nil
 		}},
+
+		{Pattern: "GET /setup", Role: admin, Handle: s.setup.Begin},
+		{Pattern: "GET /setup/{step}", Role: admin, Handle: s.setup.Step},
+		{Pattern: "POST /setup/{step}", Role: admin, Handle: s.setup.Send, Body: setup.MaxUpload},
+		{Pattern: "GET /settings", Role: admin, Handle: s.setup.ShowSettings},
+		{Pattern: "GET /settings/{name}", Role: admin, Handle: s.setup.ShowPart},
+		{Pattern: "POST /settings/{name}", Role: admin, Handle: s.setup.SendPart},
+		{Pattern: "GET /settings/source", Role: admin, Handle: s.setup.ShowSource},
+		{Pattern: "POST /settings/source", Role: admin, Handle: s.setup.SendSource},
+		{Pattern: "GET /settings/mapping", Role: admin, Handle: s.setup.ShowMapping},
+		{Pattern: "POST /settings/mapping", Role: admin, Handle: s.setup.SendMapping, Body: setup.MaxUpload},
+		{Pattern: "GET /settings/mapping/template", Role: admin, Handle: s.setup.Template},
+		{Pattern: "GET /settings/mapping/versions", Role: admin, Handle: s.setup.ShowVersions},
+		{Pattern: "GET /settings/mapping/versions/{version}", Role: admin, Handle: s.setup.Version},
+		{Pattern: "POST /settings/mapping/rollback", Role: admin, Handle: s.setup.RollBack},
+		{Pattern: "POST /settings/mapping/add", Role: admin, Handle: s.setup.AddNumber},
 	}
 	if broken == nil {
 		return table

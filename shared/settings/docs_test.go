@@ -128,8 +128,7 @@ func TestSampleNamesWhatTheCodeReads(t *testing.T) {
 }
 
 // An app reads exactly the settings that name it: the handler's code holds each name, and no other
-// of the table. The names of the storage and of the site's password are in this package, in StorageConfig and
-// PasswordConfig.
+// of the table. Those of StorageConfig, PasswordConfig, SetUpConfig and DeliveryConfig are in this package.
 func TestTableNamesTheAppsThatRead(t *testing.T) {
 	for _, app := range []string{Fetch, Import, Portal} {
 		read := literals(t, filepath.Join(root, "handlers", app))
@@ -140,6 +139,11 @@ func TestTableNamesTheAppsThatRead(t *testing.T) {
 		}
 		if read["PasswordConfig"] {
 			read[sitePassword], read[sitePasswordSecret] = true, true
+		}
+		if read["SetUpConfig"] {
+			for _, name := range setUpNames() {
+				read[name] = true
+			}
 		}
 		if read["DeliveryConfig"] {
 			for _, s := range Table() {

@@ -4,7 +4,7 @@ import "time"
 
 // sourceSettings returns the rows of the source of the items.
 func sourceSettings() []Setting {
-	fetch := []string{Fetch}
+	fetch, shown := []string{Fetch}, []string{Fetch, Portal}
 	return []Setting{
 		{
 			Name: source, Default: Telemessage, Apps: []string{Fetch, Portal}, kind: text, check: checkSource,
@@ -13,13 +13,13 @@ func sourceSettings() []Setting {
 			Meaning: "where the items come from: `telemessage` pulls them from the TeleMessage site (docs/source-contract.md), `delivery` reads the ZIPs that the vendor pushes to an SFTP server or a landing container (docs/delivery.md)",
 		},
 		{
-			Name: "TELEMESSAGE_URL", Required: true, Source: Telemessage, Apps: fetch, kind: address,
+			Name: siteURL, Required: true, Source: Telemessage, Apps: shown, kind: address,
 			Form:    "an https address without user name, query or fragment",
 			Example: "https://rest.telemessage.example",
 			Meaning: "the TeleMessage site; only its origin is ever called",
 		},
 		{
-			Name: "TELEMESSAGE_USERNAME", Required: true, Source: Telemessage, Apps: fetch, kind: text,
+			Name: "TELEMESSAGE_USERNAME", Required: true, Source: Telemessage, Apps: shown, kind: text,
 			Changeable: true,
 			check:      checkUserName,
 			Form:       "the user name, without a colon",
@@ -33,13 +33,13 @@ func sourceSettings() []Setting {
 			Meaning: "the password at the TeleMessage site; for one machine only. In Azure use `" + sitePasswordSecret + "`",
 		},
 		{
-			Name: sitePasswordSecret, Source: Telemessage, Apps: fetch, kind: address, checkURL: checkSecretURL,
+			Name: sitePasswordSecret, Source: Telemessage, Apps: shown, kind: address, checkURL: checkSecretURL,
 			Form:    "the https address of a secret in a Key Vault of one of the clouds, or on this machine, without a version",
 			Example: "https://contoso-fetch.vault.azure.net/secrets/telemessage-password",
 			Meaning: "the secret in Key Vault that holds the password at the TeleMessage site. Its latest version is read at the start of each run, and once more if the site refuses the password",
 		},
 		{
-			Name: "FETCH_FROM", Source: Telemessage, Apps: fetch, kind: moment,
+			Name: "FETCH_FROM", Source: Telemessage, Apps: shown, kind: moment,
 			Changeable: true,
 			derived:    "24 hours before the first run",
 			Form:       "a date or a time of RFC 3339, not before the year 2000",
@@ -47,14 +47,14 @@ func sourceSettings() []Setting {
 			Meaning:    "the start of the time range that the very first run fetches; later runs continue where the last one ended. A date means 00:00 UTC",
 		},
 		{
-			Name: sftpHost, Source: Deliveries, Apps: fetch, kind: text, check: checkHost,
+			Name: sftpHost, Source: Deliveries, Apps: shown, kind: text, check: checkHost,
 			Changeable: true,
 			Form:       "host or host:port",
 			Example:    "sftp.contoso.com",
 			Meaning:    "the SFTP server to which the vendor delivers; leave it empty if `" + landing + "` or `" + landingBlob + "` is set",
 		},
 		{
-			Name: sftpUsername, Source: Deliveries, Apps: fetch, kind: text, check: checkPassword,
+			Name: sftpUsername, Source: Deliveries, Apps: shown, kind: text, check: checkPassword,
 			Changeable: true,
 			Form:       "the user name",
 			Example:    "o2-archive",
@@ -67,7 +67,7 @@ func sourceSettings() []Setting {
 			Meaning: "the password at the SFTP server, also for keyboard-interactive; for one machine only. In Azure use `" + sftpPasswordSecret + "`",
 		},
 		{
-			Name: sftpPasswordSecret, Source: Deliveries, Apps: fetch, kind: address, checkURL: checkSecretURL,
+			Name: sftpPasswordSecret, Source: Deliveries, Apps: shown, kind: address, checkURL: checkSecretURL,
 			Form:    "the https address of a secret in a Key Vault of one of the clouds, or on this machine, without a version",
 			Example: "https://contoso-fetch.vault.azure.net/secrets/sftp-password",
 			Meaning: "the secret in Key Vault that holds the password at the SFTP server. Its latest version is read at the start of each run, and once more if the server refuses it",
@@ -79,7 +79,7 @@ func sourceSettings() []Setting {
 			Meaning: "the private key for the SFTP server; during a change of keys, two of them, one after the other. For one machine only. In Azure use `" + sftpKeySecret + "`",
 		},
 		{
-			Name: sftpKeySecret, Source: Deliveries, Apps: fetch, kind: address, checkURL: checkSecretURL,
+			Name: sftpKeySecret, Source: Deliveries, Apps: shown, kind: address, checkURL: checkSecretURL,
 			Form:    "the https address of a secret in a Key Vault of one of the clouds, or on this machine, without a version",
 			Example: "https://contoso-fetch.vault.azure.net/secrets/sftp-key",
 			Meaning: "the secret in Key Vault that holds the private key, read as `" + sftpPasswordSecret + "` is",
@@ -91,13 +91,13 @@ func sourceSettings() []Setting {
 			Meaning: "the passphrase of an encrypted private key; for one machine only. In Azure use `" + sftpPassphraseSecret + "`",
 		},
 		{
-			Name: sftpPassphraseSecret, Source: Deliveries, Apps: fetch, kind: address, checkURL: checkSecretURL,
+			Name: sftpPassphraseSecret, Source: Deliveries, Apps: shown, kind: address, checkURL: checkSecretURL,
 			Form:    "the https address of a secret in a Key Vault of one of the clouds, or on this machine, without a version",
 			Example: "https://contoso-fetch.vault.azure.net/secrets/sftp-key-passphrase",
 			Meaning: "the secret in Key Vault that holds the passphrase, read as `" + sftpPasswordSecret + "` is",
 		},
 		{
-			Name: sftpHostKeys, Source: Deliveries, Apps: fetch, kind: text, check: checkHostKeys,
+			Name: sftpHostKeys, Source: Deliveries, Apps: shown, kind: text, check: checkHostKeys,
 			Changeable: true,
 			Form:       "algorithm and key in base64, as in the second and third field of known_hosts; several are separated by commas",
 			Example:    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIwJ3yFgiDYwdLy0sRuXbZ7r0fQ4wzWl8fXn3yDYn1ea",
@@ -116,13 +116,13 @@ func sourceSettings() []Setting {
 			Meaning: "the storage account of the landing container, with its key; for one machine only. In Azure use `" + landingBlob + "`",
 		},
 		{
-			Name: landingBlob, Source: Deliveries, Apps: fetch, kind: address,
+			Name: landingBlob, Source: Deliveries, Apps: shown, kind: address,
 			Form:    "an https address without user name, query or fragment",
 			Example: "https://contosolanding.blob.core.windows.net",
 			Meaning: "the Blob service of the landing container's storage account, used with the app's own identity",
 		},
 		{
-			Name: deliveryFolder, Source: Deliveries, Apps: fetch, kind: text, check: checkDeliveryFolder,
+			Name: deliveryFolder, Source: Deliveries, Apps: shown, kind: text, check: checkDeliveryFolder,
 			Changeable: true,
 			derived:    "the home folder, or the container itself",
 			Form:       "the path of a folder",
@@ -137,7 +137,7 @@ func sourceSettings() []Setting {
 			Meaning: "how long a ZIP has to be unchanged before it is read at its first listing; one that is listed twice unchanged, a minute apart, is read earlier",
 		},
 		{
-			Name: deliveryFrom, Source: Deliveries, Apps: fetch, kind: moment, derived: "all",
+			Name: deliveryFrom, Source: Deliveries, Apps: shown, kind: moment, derived: "all",
 			Changeable: true,
 			Form:       "a date or a time of RFC 3339, not before the year 2000",
 			Example:    "2026-11-01",

@@ -15,6 +15,7 @@ const (
 
 	source = "SOURCE"
 
+	siteURL            = "TELEMESSAGE_URL"
 	sitePassword       = "TELEMESSAGE_PASSWORD"
 	sitePasswordSecret = sitePassword + "_SECRET"
 
@@ -38,13 +39,14 @@ const (
 	importsNetwork      = "IMPORTS_NETWORK"
 	importsNumberHeader = "IMPORTS_NUMBER_HEADER"
 
-	graphURL   = "GRAPH_URL"
-	azureCloud = "AZURE_CLOUD"
+	graphURL      = "GRAPH_URL"
+	azureCloud    = "AZURE_CLOUD"
+	defaultRegion = "DEFAULT_REGION"
 )
 
 // allSettings returns the table, in the order of the documentation.
 func allSettings() []Setting {
-	both, all := []string{Fetch, Import}, []string{Fetch, Import, Portal}
+	both, all, shown := []string{Fetch, Import}, []string{Fetch, Import, Portal}, []string{Import, Portal}
 	return slices.Concat(sourceSettings(), []Setting{
 		{
 			Name: "FETCH_SCHEDULE", Default: "0 30 5 * * *", Apps: []string{Fetch}, kind: text, check: checkSchedule,
@@ -97,27 +99,27 @@ func allSettings() []Setting {
 			Meaning: "the address of Microsoft Graph",
 		},
 		{
-			Name: "DEFAULT_REGION", Default: "GB", Apps: []string{Import}, kind: text, check: checkRegion,
+			Name: defaultRegion, Default: "GB", Apps: shown, kind: text, check: checkRegion,
 			Form:    "a country's two letters of ISO 3166",
 			Example: "IE",
 			Meaning: "the country whose national format is assumed for a telephone number without a country code",
 		},
 		{
-			Name: "AUTOMATIC_MAPPING", Default: "true", Apps: []string{Import}, kind: truth,
+			Name: "AUTOMATIC_MAPPING", Default: "true", Apps: shown, kind: truth,
 			Changeable: true,
 			Form:       "true or false",
 			Example:    "true",
 			Meaning:    "find the mailbox by the item's property User's Email address",
 		},
 		{
-			Name: "CUSTOM_MAPPING", Default: "true", Apps: []string{Import}, kind: truth,
+			Name: "CUSTOM_MAPPING", Default: "true", Apps: shown, kind: truth,
 			Changeable: true,
 			Form:       "true or false",
 			Example:    "true",
 			Meaning:    "find the mailbox in the uploaded CSV file first",
 		},
 		{
-			Name: "ACCEPTED_DOMAINS", Apps: []string{Import}, kind: list, check: checkDomain,
+			Name: "ACCEPTED_DOMAINS", Apps: shown, kind: list, check: checkDomain,
 			Changeable: true,
 			derived:    "all of the tenant's",
 			Form:       "domains, separated by commas",
@@ -150,7 +152,7 @@ func allSettings() []Setting {
 			Meaning: "mark messages of one conversation for Outlook (PidTagConversationTopic and PidTagConversationIndex); not tried in a tenant yet",
 		},
 		{
-			Name: "MAX_ITEM_SIZE", Default: "150MB", Apps: []string{Import}, kind: size, min: 1000, max: 150e6,
+			Name: "MAX_ITEM_SIZE", Default: "150MB", Apps: shown, kind: size, min: 1000, max: 150e6,
 			Changeable: true,
 			Form:       "a number with its unit (kB, MB, KiB, MiB), from 1kB to 150MB",
 			Example:    "10MB",

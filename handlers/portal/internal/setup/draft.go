@@ -1,0 +1,83 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"o2archiver/handlers/portal/internal/identity"
+	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/archive"
+)
+
+// draft is what one person has entered and not finished: settings/drafts/<object id>.json. It never holds a secret.
+type draft struct {
+	Version int       `json:"v"` // 1
+	At      time.Time `json:"at"`
+
+	// Input is what the fields of each form held when it was sent last, valid or not.
+	Input map[string]map[string]string `json:"input,omitempty"`
+	// Done has, for each step that is done, the settings that it leads to.
+	Done map[string]map[string]string `json:"done,omitempty"`
+
+	HostKey *shownKey `json:"hostKey,omitempty"` // of the SFTP server, to be compared
+	Upload  *upload   `json:"upload,omitempty"`  // a mapping file that waits for its confirmation
+	// Storing has begun to change the account at the source outside of the set-up: a secret may be stored for it.
+	Storing map[string]string `json:"storing,omitempty"`
+}
+
+const draftFolder = "drafts/" // of the container settings
+
+func draftName(p identity.Person) string { return draftFolder + p.ID + ".json" }
+
+// loadDraft returns the draft of a person; an empty one if there is none, or if it can't be read: it holds nothing that
+// can't be typed again.
+func (s *Setup) loadDraft(ctx context.Context, p identity.Person) (d draft, etag string, err error) {
+	etag, err = s.opts.Settings.Get(ctx, draftName(p), &d)
+	switch {
+	case errors.Is(err, archive.ErrNotFound):
+		return draft{}, "", nil
+	case errors.Is(err, archive.ErrContent), errors.Is(err, archive.ErrTooLarge), err == nil && d.Version != 1:
+		return draft{}, "*", nil
+	}
+	return d, etag, err
+}
+
+// saveDraft writes the draft of st, if it is as it was read.
+func (s *Setup) saveDraft(r *web.Request, st *state) error {
+	st.draft.Version, st.draft.At = 1, s.opts.Now().UTC()
+	etag, err := s.opts.Settings.Put(r.Context(), draftName(r.Person), st.draft, st.etag, nil)
+	if errors.Is(err, archive.ErrChanged) || errors.Is(err, archive.ErrExists) {
+		return &web.Error{Status: http.StatusConflict,
+			Says: "You have sent another form of the set-up at the same time, perhaps in another window.",
+			Do:   "Load the page again: it shows what was saved last."}
+	}
+	if err == nil {
+		st.etag = etag
+	}
+	return err
+}
+
+func (d *draft) setInput(form string, in map[string]string) {
+	if d.Input == nil {
+		d.Input = map[string]map[string]string{}
+	}
+	d.Input[form] = in
+}
+
+func (d *draft) setDone(step string, values map[string]string) {
+	if d.Done == nil {
+		d.Done = map[string]map[string]string{}
+	}
+	d.Done[step] = values
+}
+
+// allInput returns the fields of a form that a request holds, without blanks around them and bounded.
+func allInput(r *web.Request, fields []string) map[string]string {
+	in := make(map[string]string, len(fields))
+	for _, name := range fields {
+		in[name] = trimInput(r.PostFormValue(name))
+	}
+	return in
+}

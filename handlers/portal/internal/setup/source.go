@@ -1,0 +1,269 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/control"
+	"o2archiver/shared/settings"
+	"o2archiver/shared/vault"
+)
+
+// testTime bounds one test of credentials, and storeTime what is done after it: together they are shorter than what a
+// request to this application may take.
+const (
+	testTime  = 30 * time.Second
+	storeTime = 20 * time.Second
+)
+
+// sourceForm is the form of the account at the source, as a person has sent it.
+type sourceForm struct {
+	wizard bool
+	in     map[string]string // nil: it was not sent
+	wrong  map[string]string // by field
+	failed *failedTest       // what the test, or the vault, has said
+}
+
+// failedTest is a test that did not pass.
+type failedTest struct{ Says, Do string }
+
+type sourceData struct {
+	Steps     []stepView // nil outside of the set-up
+	Action    string
+	Site      string // host of the TeleMessage site
+	Landing   string // host of the landing container's account
+	SFTP      bool
+	In, Wrong map[string]string
+	N         int
+	Failed    *failedTest
+	Broken    string // the deployment lacks something
+	Done      bool   // the step is done
+	HostKey   *shownKey
+	Accepted  bool // the key was accepted in this form
+	Password  bool // there is a place for it
+	Key       bool
+	Phrase    bool
+	Folder    string
+	Unended   bool // a change of the account was begun and not ended
+}
+
+// sourceFields are the fields of the form that are no secrets.
+var sourceFields = []string{"username", "host", "folder", "accept", "keep"}
+
+func (s *Setup) showSource(r *web.Request, st state, f sourceForm) (web.Answer, error) {
+	c, deployed := st.connector, s.opts.Deployed
+	d := sourceData{Action: "/settings/source", In: map[string]string{}, Wrong: f.wrong, N: c.N, Failed: f.failed,
+		SFTP: s.bySFTP(), HostKey: st.draft.HostKey, Folder: s.value(c, deliveryFolder)}
+	title := "Account at the source"
+	if f.wizard {
+		d.Steps, d.Action, title = viewSteps(st, stepSource), "/setup/"+stepSource, "Source"
+		d.Done = isDone(st, stepSource)
+	} else {
+		d.Unended = len(st.draft.Storing) > 0 && !hasSettings(c, st.draft.Storing)
+	}
+	switch {
+	case s.opts.Broken != nil:
+		d.Broken = s.opts.Broken.Error()
+	case deployed.Source == settings.Telemessage:
+		d.Site = deployed.Site.Hostname()
+		d.In["username"], d.Password = s.value(c, siteUser), s.opts.Password != nil
+		if s.opts.Password == nil {
+			d.Broken = "the deployment has no place for the password: TELEMESSAGE_PASSWORD_SECRET is missing in the " +
+				"portal's settings"
+		}
+	case d.SFTP:
+		d.In["host"], d.In["username"], d.In["folder"] = s.value(c, sftpHost), s.value(c, sftpUser), d.Folder
+		d.Password, d.Key, d.Phrase = s.opts.SFTPPassword != nil, s.opts.SFTPKey != nil, s.opts.SFTPPassphrase != nil
+		if !d.Password && !d.Key {
+			d.Broken = "the deployment has no place for a password or a key: DELIVERY_SFTP_PASSWORD_SECRET and " +
+				"DELIVERY_SFTP_KEY_SECRET are missing in the portal's settings"
+		}
+	default:
+		d.Landing = deployed.Landing.Hostname()
+	}
+	if f.wizard {
+		copyInput(d.In, st.draft.Input[stepSource])
+	}
+	copyInput(d.In, f.in)
+	if k := d.HostKey; k != nil && k.Host != d.In["host"] {
+		d.HostKey = nil
+	}
+	d.Accepted = d.HostKey != nil && d.In["accept"] == d.HostKey.Fingerprint
+	return showPage("setup-source", title, "settings", "", d)
+}
+
+func copyInput(to, from map[string]string) {
+	for name, v := range from {
+		to[name] = v
+	}
+}
+
+// tested is an account that has passed its test.
+type tested struct {
+	values  map[string]string // settings
+	secrets []secretToStore
+}
+
+// secretToStore is a secret and its place.
+type secretToStore struct {
+	to    Secret
+	value settings.Secret
+}
+
+// sendSource tests the account that a form holds, stores its secrets, and keeps the rest: as a draft in the set-up, and
+// else as settings.
+func (s *Setup) sendSource(r *web.Request, st state, wizard bool) (web.Answer, error) {
+	f := sourceForm{wizard: wizard, in: allInput(r, sourceFields), wrong: map[string]string{}}
+	if s.opts.Broken != nil {
+		return s.showSource(r, st, f)
+	}
+	if wizard { // kept whatever becomes of the test
+		st.draft.setInput(stepSource, f.in)
+		delete(st.draft.Done, stepSource)
+		if err := s.saveDraft(r, &st); err != nil {
+			return web.Answer{}, err
+		}
+	}
+	var t tested
+	var err error
+	switch {
+	case s.opts.Deployed.Source == settings.Telemessage:
+		t, err = s.testSite(r, &f)
+	case s.bySFTP():
+		t, err = s.testServer(r, &st, &f)
+	default:
+		t.values = map[string]string{}
+	}
+	switch {
+	case errors.Is(err, errSentTwice):
+		return web.SeeOther(s.afterTwice(wizard)), nil
+	case err != nil:
+		return web.Answer{}, err
+	case t.values == nil: // it did not pass, or only the server's key was asked for
+		if err := s.saveDraft(r, &st); err != nil {
+			return web.Answer{}, err
+		}
+		return s.showSource(r, st, f)
+	}
+	if !wizard {
+		return s.changeSource(r, st, f, t)
+	}
+	if len(t.secrets) > 0 {
+		if err := s.record(r, "source.secret", "Stored the secrets of the account at the source, after a test"); err != nil {
+			return web.Answer{}, err
+		}
+	}
+	if f.failed, err = storeSecrets(r.Context(), t.secrets); err != nil {
+		return web.Answer{}, err
+	}
+	if f.failed == nil {
+		st.draft.setDone(stepSource, t.values)
+	}
+	if err := s.saveDraft(r, &st); err != nil {
+		return web.Answer{}, err
+	}
+	if f.failed != nil {
+		return s.showSource(r, st, f)
+	}
+	return web.SeeOther(nextOf(stepSource)), nil
+}
+
+// afterTwice returns where a form leads that was sent before: the answer to the first one is not known here.
+func (s *Setup) afterTwice(wizard bool) string {
+	if wizard {
+		return "/setup"
+	}
+	return "/settings"
+}
+
+// changeSource puts a tested account in force. The secrets are in another place than the user name, so a process that
+// dies in between leaves a note in the draft, which the page shows: the form has to be sent again.
+func (s *Setup) changeSource(r *web.Request, st state, f sourceForm, t tested) (web.Answer, error) {
+	if !isNumber(r.PostFormValue("n"), st.connector.N) {
+		return web.Answer{}, web.ErrChanged
+	}
+	if err := s.record(r, "settings.source", "Changed the account at the source, after a test"); err != nil {
+		return web.Answer{}, err
+	}
+	st.draft.Storing = t.values
+	if err := s.saveDraft(r, &st); err != nil {
+		return web.Answer{}, err
+	}
+	failed, err := storeSecrets(r.Context(), t.secrets)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	if failed != nil {
+		f.failed = failed
+		return s.showSource(r, st, f)
+	}
+	_, err = control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {
+		if c.N != st.connector.N {
+			return web.ErrChanged
+		}
+		setSettings(c, t.values)
+		return nil
+	})
+	if err != nil {
+		return web.Answer{}, explainChange(err)
+	}
+	st.draft.Storing, st.draft.HostKey = nil, nil
+	if err := s.saveDraft(r, &st); err != nil {
+		return web.Answer{}, err
+	}
+	return web.SeeOther("/settings?done=source"), nil
+}
+
+// storeSecrets stores the secrets in their order. failed is what the vault has said.
+func storeSecrets(ctx context.Context, all []secretToStore) (failed *failedTest, err error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	for _, secret := range all {
+		err := secret.to.Store(ctx, secret.value)
+		if said, ok := errors.AsType[*vault.Error](err); ok {
+			return &failedTest{"The test passed, but " + said.Says + ".", startSentence(said.Do) + "."}, nil
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			return &failedTest{"The test passed, but the vault did not answer in time.",
+				"Send the form again; if it stays so, look at the vault's network settings."}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// ShowSource answers GET /settings/source.
+func (s *Setup) ShowSource(r *web.Request) (web.Answer, error) {
+	st, err := s.loadSetUp(r)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	return s.showSource(r, st, sourceForm{})
+}
+
+// SendSource answers POST /settings/source.
+func (s *Setup) SendSource(r *web.Request) (web.Answer, error) {
+	st, err := s.loadSetUp(r)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	return s.sendSource(r, st, false)
+}
+
+// readSecret returns the secret in a field, which is neither trimmed nor kept.
+func readSecret(r *web.Request, field string, parse func(string) (settings.Secret, error)) (
+	v settings.Secret, wrong string) {
+	text := r.PostFormValue(field)
+	if text == "" {
+		return v, ""
+	}
+	v, err := parse(text)
+	if err != nil {
+		return v, "It " + err.Error() + "."
+	}
+	return v, ""
+}
