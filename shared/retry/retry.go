@@ -171,8 +171,20 @@ func WithProgressLog(ctx context.Context, log *slog.Logger) context.Context {
 	return context.WithValue(ctx, progressKey{}, &progress{log: log})
 }
 
-// logWaiting logs the error that a retry waits for, if the context has a log and the last line is a minute old.
+type observerKey struct{}
+
+// WithObserver returns a context in which Do calls observe before each pause, with the error that it waits for. observe
+// MUST NOT block. It is called from any goroutine.
+func WithObserver(ctx context.Context, observe func(error)) context.Context {
+	return context.WithValue(ctx, observerKey{}, observe)
+}
+
+// logWaiting logs the error that a retry waits for, if the context has a log and the last line is a minute old. An
+// observer is told in any case.
 func logWaiting(ctx context.Context, err error) {
+	if observe, ok := ctx.Value(observerKey{}).(func(error)); ok {
+		observe(err)
+	}
 	t, ok := ctx.Value(progressKey{}).(*progress)
 	if !ok {
 		return

@@ -156,3 +156,20 @@ func TestPolicyHasLimits(t *testing.T) {
 		}
 	})
 }
+
+func TestObserverIsToldOfEachPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen []error
+		ctx := WithObserver(t.Context(), func(err error) { seen = append(seen, err) })
+		tries := 0
+		err := Do(ctx, func(context.Context) error {
+			if tries++; tries < 3 {
+				return errAway
+			}
+			return errFinal
+		})
+		if !errors.Is(err, errFinal) || len(seen) != 2 || !errors.Is(seen[0], errAway) {
+			t.Errorf("told of %v (%v), want two outages", seen, err)
+		}
+	})
+}
