@@ -12,14 +12,16 @@ import (
 	"o2archiver/shared/control"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/signin"
+	"o2archiver/shared/status"
 )
 
 // config holds everything that fetch reads from its environment.
 type config struct {
-	source  string           // SOURCE
-	paused  bool             // PAUSED
-	cloud   string           // AZURE_CLOUD
-	storage settings.Storage // ARCHIVE_STORAGE…
+	source   string           // SOURCE
+	paused   bool             // PAUSED
+	schedule string           // FETCH_SCHEDULE: the host's; here it tells when the next run is planned
+	cloud    string           // AZURE_CLOUD
+	storage  settings.Storage // ARCHIVE_STORAGE…
 }
 
 // readConfig reads all settings but those of the source, which an administrator may change: these are read for each
@@ -31,8 +33,9 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		paused:  r.Bool("PAUSED"),
 		cloud:   r.String("AZURE_CLOUD"),
 		storage: settings.StorageConfig(r),
+
+		schedule: r.String("FETCH_SCHEDULE"),
 	}
-	_ = r.String("FETCH_SCHEDULE") // used by the host only; validated here for a clear error
 	if r.Err() != nil {
 		sources.ReadSettings(c.source, r)
 	}
@@ -84,5 +87,8 @@ func (c config) connect(transport http.RoundTripper, now func() time.Time, log *
 				"event", "fetch.connectorRefused", "error", err.Error())
 		}})
 	s.Pause = control.NewPause(control.PauseOptions{App: settings.Fetch, Connector: connector, Default: c.paused})
+	s.Status = status.NewWriter(status.Options{
+		Documents: s.Store.Status(), Batches: s.Store.Batches(), Source: c.source, Now: now,
+		Next: func(now time.Time) time.Time { return settings.NextRun(c.schedule, now) }})
 	return s, connector, nil
 }

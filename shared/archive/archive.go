@@ -30,7 +30,7 @@ const (
 	JournalContainer     = "journal"     // one append blob per batch
 	SweepsContainer      = "sweeps"      // sweep's state: its identity may not write fetch's
 	CommandsContainer    = "commands"    // what the administrator asks of the apps
-	StatusContainer      = "status"      // fetch's answers to commands
+	StatusContainer      = "status"      // fetch's answers to commands, and what it shows of its work
 	ReportsContainer     = "reports"     // import's answers to commands
 	DeliveriesContainer  = "deliveries"  // copies of delivered ZIPs, as they came
 )
@@ -140,7 +140,7 @@ func (s *Store) Settings() *Documents { return &Documents{s.blobs(SettingsContai
 // Commands returns the handle of the administrator's commands.
 func (s *Store) Commands() *Documents { return &Documents{s.blobs(CommandsContainer)} }
 
-// Status returns the handle of what fetch answers.
+// Status returns the handle of what fetch answers and shows.
 func (s *Store) Status() *Documents { return &Documents{s.blobs(StatusContainer)} }
 
 // Reports returns the handle of what import answers.

@@ -23,13 +23,20 @@ type batchWriter struct {
 	folder   string
 	progress *schedule.Progress // its counts are updated with every batch
 	firsts   *firsts.Firsts     // of the run
+	report   func()             // is called after each batch
 	lines    bytes.Buffer
 	records  int
 	entries  []firsts.Identity // one for each line
 }
 
 func (c *Collector) newWriter(win *activeWindow, p *schedule.Progress) *batchWriter {
-	return &batchWriter{batches: c.batches, folder: win.Folder, progress: p, firsts: win.firsts}
+	report := func() {
+		if win.state != nil {
+			win.reading = p
+			win.state.report()
+		}
+	}
+	return &batchWriter{batches: c.batches, folder: win.Folder, progress: p, firsts: win.firsts, report: report}
 }
 
 // add appends the entry to the current batch. If the entry does not fit, the current batch is written first.
@@ -77,5 +84,6 @@ func (w *batchWriter) flush(ctx context.Context) error {
 	w.firsts.Add(name, w.entries)
 	w.lines.Reset()
 	w.records, w.entries = 0, nil
+	w.report()
 	return nil
 }

@@ -27,10 +27,11 @@ type savedState struct {
 	schedule.Checkpoint
 	saved *archive.Documents
 	lease *archive.Lease
+	inv   *invocation // that works on it
 }
 
-func (c *Collector) loadCheckpoint(ctx context.Context, lease *archive.Lease) (*savedState, error) {
-	state := &savedState{saved: c.checkpoints, lease: lease}
+func (c *Collector) loadCheckpoint(ctx context.Context, lease *archive.Lease, inv *invocation) (*savedState, error) {
+	state := &savedState{saved: c.checkpoints, lease: lease, inv: inv}
 	err := onStorage(ctx, func(ctx context.Context) error {
 		_, err := c.checkpoints.GetLarge(ctx, schedule.CheckpointName, &state.Checkpoint,
 			maxCheckpoint)
@@ -42,7 +43,7 @@ func (c *Collector) loadCheckpoint(ctx context.Context, lease *archive.Lease) (*
 	return state, nil
 }
 
-// save writes the checkpoint. After errLeaseLost nothing was written, and nothing may be.
+// save writes the checkpoint, and reports it. After errLeaseLost nothing was written, and nothing may be.
 func (s *savedState) save(ctx context.Context) error {
 	err := onStorage(ctx, func(ctx context.Context) error {
 		// The lease makes this process the only writer, so the write may be repeated whatever the ETag has become.
@@ -56,6 +57,7 @@ func (s *savedState) save(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("save the checkpoint: %w", err)
 	}
+	s.report()
 	return nil
 }
 

@@ -42,7 +42,7 @@ func TestCheckpointCanBeRead(t *testing.T) {
 	if err := state.save(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	read, err := w.collector.loadCheckpoint(t.Context(), lease)
+	read, err := w.collector.loadCheckpoint(t.Context(), lease, newInvocation(workLimits{}))
 	if err != nil || len(read.Open) != len(c.Open) {
 		t.Errorf("%d windows, %v; want %d", len(read.Open), err, len(c.Open))
 	}

@@ -22,6 +22,7 @@ import (
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/retry"
 	"o2archiver/shared/source/telemessage/client"
+	"o2archiver/shared/status"
 )
 
 const (
@@ -62,6 +63,7 @@ type Options struct {
 	Deferred    *archive.Deferred
 	Checkpoints *archive.Documents
 	Pause       Pause            // nil: never paused
+	Status      *status.Writer   // nil: nothing is shown of the work
 	From        time.Time        // start of the first run ever; zero: 24 hours before that run
 	Now         func() time.Time // the present, by this host's clock
 }
@@ -80,6 +82,7 @@ type Collector struct {
 	deferred    *archive.Deferred
 	checkpoints *archive.Documents
 	paused      Pause
+	status      *status.Writer
 	from        time.Time
 	now         func() time.Time
 
@@ -92,7 +95,8 @@ type Collector struct {
 func New(o Options) *Collector {
 	return &Collector{
 		site: o.Site, signIn: o.SignIn, batches: o.Batches, media: o.Media, deferred: o.Deferred,
-		checkpoints: o.Checkpoints, paused: o.Pause, from: o.From, now: o.Now, leaseWait: leaseWait, pause: retry.Sleep,
+		checkpoints: o.Checkpoints, paused: o.Pause, status: o.Status, from: o.From, now: o.Now, leaseWait: leaseWait,
+		pause: retry.Sleep,
 	}
 }
 
@@ -110,6 +114,7 @@ type Result struct {
 
 // request is what an invocation is asked for.
 type request struct {
+	id      string // of the invocation or of its command
 	plan    func(ctx context.Context, state *savedState, now time.Time, log *slog.Logger) error
 	command string        // work only on the windows of this command; "": on all
 	wait    time.Duration // how long to wait for a lease that another instance holds
@@ -119,13 +124,13 @@ type request struct {
 // window that fails stays open for the next run and does not prevent the following ones from being tried. id is the
 // invocation's ID: it distinguishes an invocation that the host retries from a new one.
 func (c *Collector) Run(ctx context.Context, id, input string, log *slog.Logger) (Result, error) {
-	r := request{plan: c.planDays, wait: c.leaseWait}
+	id = cmp.Or(id, rand.Text())
+	r := request{id: id, plan: c.planDays, wait: c.leaseWait}
 	if input = strings.TrimSpace(input); input != "" && input != "{}" {
 		wanted, err := schedule.ParseRange(input)
 		if err != nil {
 			return Result{}, err
 		}
-		id = cmp.Or(id, rand.Text())
 		r.plan = func(_ context.Context, state *savedState, now time.Time, _ *slog.Logger) error {
 			return state.PlanBackfill(id, wanted, now)
 		}
@@ -139,7 +144,7 @@ func (c *Collector) RunDue(ctx context.Context, command string, log *slog.Logger
 	plan := func(ctx context.Context, state *savedState, now time.Time, log *slog.Logger) error {
 		return state.Once(command, func() error { return c.planDays(ctx, state, now, log) })
 	}
-	return c.run(ctx, request{plan: plan}, log)
+	return c.run(ctx, request{id: command, plan: plan}, log)
 }
 
 // Backfill plans the windows of a command's range, if they were not planned before, and processes those that are still
@@ -150,18 +155,20 @@ func (c *Collector) Backfill(ctx context.Context, command string, wanted schedul
 	plan := func(_ context.Context, state *savedState, now time.Time, _ *slog.Logger) error {
 		return state.PlanCommand(command, wanted, now)
 	}
-	return c.run(ctx, request{plan: plan, command: command}, log)
+	return c.run(ctx, request{id: command, plan: plan, command: command}, log)
 }
 
 func (c *Collector) run(ctx context.Context, r request, log *slog.Logger) (Result, error) {
 	ctx = retry.WithProgressLog(ctx, log)
 	var res Result
 	inv := newInvocation(c.limits)
-	inv.command = r.command
+	inv.command, inv.reporter = r.command, c.status.Reporter(r.id, log)
+	ctx = inv.reporter.Observe(ctx)
 	for try := 1; ; try++ {
 		err := c.runWithLease(ctx, r, inv, &res, log)
 		if !errors.Is(err, errLeaseLost) || ctx.Err() != nil || try == leaseTries {
 			inv.logArchived(log)
+			inv.reporter.End(ctx, err)
 			res.Refused = errors.Is(err, client.ErrCredentials)
 			return res, asStatus(err, log)
 		}
@@ -178,7 +185,8 @@ func (c *Collector) runWithLease(outer context.Context, r request, inv *invocati
 		return err
 	}
 	defer lease.Release()
-	inv.deferredItems = nil // another holder of the lease may have changed the deferred items
+	inv.reporter.Begin(outer)
+	inv.active, inv.deferredItems = nil, nil // another holder of the lease may have changed the deferred items
 	ctx, cancel := mergeContexts(outer, lease.Context())
 	defer cancel(nil)
 
@@ -192,7 +200,7 @@ func (c *Collector) runWithLease(outer context.Context, r request, inv *invocati
 // planAndWork loads the checkpoint, plans windows, saves the checkpoint and processes the open windows.
 func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, r request, inv *invocation,
 	res *Result, log *slog.Logger) error {
-	state, err := c.loadCheckpoint(ctx, lease)
+	state, err := c.loadCheckpoint(ctx, lease, inv)
 	if err != nil {
 		if errors.Is(err, archive.ErrContent) || errors.Is(err, archive.ErrTooLarge) {
 			log.Error("the checkpoint can't be read: nothing is fetched before its former version has been restored",
@@ -203,7 +211,7 @@ func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, r req
 	anew := state.Planned.IsZero()
 	if anew { // a run that is paused must not decide where the first one begins
 		if err := c.checkPause(ctx); err != nil {
-			return notePause(err, res, log)
+			return inv.notePause(err, state, res, log)
 		}
 	}
 	if err := r.plan(ctx, state, c.planningTime(lease, log), log); err != nil {
@@ -226,6 +234,7 @@ func (c *Collector) planAndWork(ctx context.Context, lease *archive.Lease, r req
 	if r.command != "" {
 		res.Open = state.CountOpen(r.command)
 	}
+	inv.reporter.Repair(ctx, status.Source{IsOpen: state.isOpen})
 	return err
 }
 
@@ -238,7 +247,7 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 			break
 		}
 		if err := c.checkPause(ctx); err != nil {
-			return notePause(err, res, log)
+			return inv.notePause(err, state, res, log)
 		}
 		if err := c.readCredentials(ctx, inv, log); err != nil {
 			return err
@@ -256,10 +265,10 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 			res.Received += win.Progress.Received
 			res.Records += win.Progress.Records
 			res.Waiting += win.Progress.Deferred
-			inv.away = 0
+			inv.away, inv.active, inv.closed = 0, nil, inv.closed+1
 			state.Open = slices.Delete(state.Open, i, i+1)
 		case errors.Is(err, errPaused):
-			return notePause(err, res, log) // the checkpoint was saved with the window's last page
+			return inv.notePause(err, state, res, log) // the checkpoint was saved with the window's last page
 		case errors.Is(err, errTurnOver):
 			log.Info("the window has used its time while others wait: it continues in its next turn",
 				"tries", win.Tries, "pages", win.Progress.Pages)
@@ -271,7 +280,7 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 		case errors.Is(err, errLeaseLost):
 			return err
 		default:
-			win.Failed, win.Idle = err.Error(), 0
+			win.Failed, win.Idle, inv.active = err.Error(), 0, nil
 			inv.noteFailure(win, err)
 			log.Error("window failed; it stays open, and the next run tries it again", "event", "fetch.windowFailed",
 				"tries", win.Tries, "error", err.Error())
@@ -293,6 +302,7 @@ func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *sch
 	log *slog.Logger) (*activeWindow, error) {
 	inv.began, inv.last = time.Now(), window.Kind
 	turn := &activeWindow{Window: window, inv: inv, watch: newCycleDetector(&window.Progress)}
+	inv.active = turn
 	inv.turns[window.Folder]++
 	if inv.turns[window.Folder] > 1 {
 		return turn, nil

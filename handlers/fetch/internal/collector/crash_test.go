@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/local/soak"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/source/telemessage/telemessagetest"
@@ -95,7 +96,7 @@ func killedAfter(t *testing.T, n int, pause time.Duration) (more bool) {
 	w.site.Fail(telemessagetest.Content, 2, telemessagetest.Fault{Status: 503})
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
-	death := archivetest.DieAfter(n, archivetest.IsWrite, kill)
+	death := archivetest.DieAfter(n, fetchtest.IsWrite, kill)
 	_, err := w.invoke(ctx, w.faulty(death.Rule), "", "")
 	if death.Dead() == (err == nil) {
 		t.Errorf("killed: %v, error: %v", death.Dead(), err)
@@ -116,6 +117,7 @@ func killedAfter(t *testing.T, n int, pause time.Duration) (more bool) {
 		t.Errorf("%d items wait, want 1", len(left))
 	}
 	w.balanced()
+	w.CheckRuns(3)
 	for _, r := range w.runs() {
 		for _, e := range r.entries() {
 			for _, m := range e.Media {
@@ -148,12 +150,12 @@ func TestAnswersAreLost(t *testing.T) {
 		f := w.faulty(func(r *http.Request) archivetest.Fault {
 			mu.Lock()
 			defer mu.Unlock()
-			if !archivetest.IsWrite(r) {
+			if !fetchtest.IsWrite(r) {
 				return archivetest.Pass
 			}
 			kind := r.Method + r.Header.Get("If-Match")
 			for _, part := range []string{"/waiting/", "/fetch.json", "/batches/", "/manifest.json", "/media/",
-				"/media/raw/"} {
+				"/media/raw/", "/status/runs/"} {
 				if strings.Contains(r.URL.Path, part) {
 					kind += part
 				}
@@ -166,8 +168,9 @@ func TestAnswersAreLost(t *testing.T) {
 		if _, err := w.try(f, ""); err != nil {
 			t.Fatal(err)
 		}
-		// Put, replace and delete in the waiting room; the checkpoint; batches and the manifest; media and raw bytes.
-		if len(lost) != 8 {
+		// Put, replace and delete in the waiting room; the checkpoint; batches and the manifest; media and raw bytes;
+		// the document of the run.
+		if len(lost) != 9 {
 			t.Errorf("%d kinds of writes: %v", len(lost), lost)
 		}
 		if diff := cmp.Diff(slices.Sorted(slices.Values(append(want, "later"))), w.all()); diff != "" {

@@ -7,6 +7,7 @@ import (
 
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/source/telemessage/client"
+	"o2archiver/shared/status"
 )
 
 // workLimits holds the limits of one unit of work, so that none blocks the others. A zero field stands for its default.
@@ -53,11 +54,18 @@ type invocation struct {
 	deferredItems *deferredItems           // nil: not listed yet by this holder of the lease
 	asked         map[string]bool          // keys of deferred items whose attachments were requested in vain
 	archived      map[string]bool          // keys of deferred items that can't be read for now; see errInArchiveTier
+
+	reporter *status.Reporter
+	active   *activeWindow     // that has the turn; nil: none
+	closed   int               // windows closed
+	paused   bool              // by the administrator
+	totals   map[string]*int64 // by folder: the site's count; nil if the site does not answer
 }
 
 func newInvocation(l workLimits) *invocation {
 	return &invocation{limits: l.withDefaults(), failed: map[string]bool{}, turns: map[string]int{},
-		mediaTime: map[string]time.Duration{}, asked: map[string]bool{}, archived: map[string]bool{}}
+		totals: map[string]*int64{}, mediaTime: map[string]time.Duration{}, asked: map[string]bool{},
+		archived: map[string]bool{}}
 }
 
 // nextWindow returns the index of the window that has the next turn, or -1 if there is none. A window that failed has

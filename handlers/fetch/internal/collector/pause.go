@@ -27,11 +27,12 @@ func (c *Collector) checkPause(ctx context.Context) error {
 
 // notePause turns errPaused into a result: a pause is no failure, and the next run continues where this one stopped.
 // Another error is returned as it is.
-func notePause(err error, res *Result, log *slog.Logger) error {
+func (inv *invocation) notePause(err error, state *savedState, res *Result, log *slog.Logger) error {
 	if !errors.Is(err, errPaused) {
 		return err
 	}
-	res.Paused = true
+	res.Paused, inv.paused, inv.active = true, true, nil
+	state.report()
 	log.Warn("fetch is paused: no further page is read until it is started again", "event", "fetch.paused")
 	return nil
 }

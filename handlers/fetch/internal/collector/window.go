@@ -13,6 +13,7 @@ import (
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/source/telemessage/client"
+	"o2archiver/shared/status"
 )
 
 const (
@@ -30,7 +31,9 @@ type activeWindow struct {
 	onlyTexts        bool // no attachment is requested for now: see pageReading
 	earlier          *earlierAttempt
 	watch            *cycleDetector
-	firsts           *firsts.Firsts // nil: not read yet
+	firsts           *firsts.Firsts     // nil: not read yet
+	state            *savedState        // to be reported after each batch
+	reading          *schedule.Progress // with the page that is read; nil: none is
 }
 
 // fetchWindow reads the pages of the window that have not been read, selects and writes deferred items, closes the run
@@ -41,6 +44,7 @@ func (c *Collector) fetchWindow(ctx context.Context, state *savedState, win *act
 		win.Started = c.now().UTC()
 	}
 	restarts := 0
+	win.state = state
 	for !win.Progress.Read {
 		err := c.readPageWithRetry(ctx, win, log)
 		switch {
@@ -59,12 +63,14 @@ func (c *Collector) fetchWindow(ctx context.Context, state *savedState, win *act
 		if err != nil {
 			return err
 		}
+		win.reading = nil
 		if err := state.save(ctx); err != nil {
 			return err
 		}
 		if win.Progress.Read {
 			continue
 		}
+		c.noteTotal(ctx, win)
 		if win.inv.isTurnOver(win.Window, state.Open) {
 			return errTurnOver
 		}
@@ -118,6 +124,7 @@ func (c *Collector) readPageWithRetry(ctx context.Context, win *activeWindow, lo
 			return err
 		}
 		log.Warn("a page was cut off and is requested again", "try", try, "error", err.Error())
+		win.inv.reporter.Wait(err)
 		if err := c.pause(ctx, pause); err != nil {
 			return err
 		}
@@ -228,6 +235,7 @@ func (c *Collector) closeWindow(ctx context.Context, state *savedState, win *sch
 	if err != nil {
 		return err
 	}
+	state.inv.reporter.CloseRun(ctx, win.Folder, status.Detail{})
 	log.Info("window fetched", "event", "fetch.windowFetched", "from", win.From, "to", win.To,
 		"received", m.Received, "records", m.Records, "batches", batches, "set_aside", m.Deferred, "taken", m.Taken,
 		"incomplete", m.Incomplete, "source_total", m.SourceTotal)

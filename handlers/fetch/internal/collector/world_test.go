@@ -20,6 +20,7 @@ import (
 	"o2archiver/shared/pipetest"
 	"o2archiver/shared/source/telemessage/client"
 	"o2archiver/shared/source/telemessage/telemessagetest"
+	"o2archiver/shared/status"
 )
 
 // address is the site's. No socket has it: see serve.
@@ -116,6 +117,8 @@ func (w *world) newCollector(s *archive.Store, password string) *Collector {
 // use sets the Collector's handles.
 func (c *Collector) use(s *archive.Store) {
 	c.batches, c.media, c.deferred, c.checkpoints = s.Batches(), s.Media(), s.Deferred(), s.Checkpoints()
+	c.status = status.NewWriter(status.Options{
+		Documents: s.Status(), Batches: s.Batches(), Source: "telemessage", Now: c.now})
 }
 
 // client returns a client of a site that handler is. It tries each request once: its pauses are package telemessage's

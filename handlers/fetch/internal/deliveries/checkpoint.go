@@ -61,8 +61,8 @@ func (r *run) load(ctx context.Context) error {
 	return nil
 }
 
-// save writes the state. The lease makes this process the only writer. After errLeaseLost nothing was written, and
-// nothing may be.
+// save writes the state, and reports it. The lease makes this process the only writer. After errLeaseLost nothing was
+// written, and nothing may be.
 func (r *run) save(ctx context.Context) error {
 	err := r.onStorage(ctx, func(ctx context.Context) error {
 		_, err := r.Checkpoints.PutLarge(ctx, r.form.state, r.state, maxState, "*", r.lease)
@@ -74,6 +74,7 @@ func (r *run) save(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("save the state of the deliveries: %w", err)
 	}
+	r.report()
 	return nil
 }
 
@@ -87,6 +88,7 @@ func (r *run) saveProgress(ctx context.Context, z *ZIP) error {
 	if err != nil {
 		return fmt.Errorf("save the progress of a delivery: %w", err)
 	}
+	r.report()
 	return nil
 }
 

@@ -31,6 +31,7 @@ import (
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/retry"
 	"o2archiver/shared/source/delivery/zipread"
+	"o2archiver/shared/status"
 )
 
 // Store is where the vendor delivers, as package arrival describes it: an SFTP server or the landing container. Both
@@ -55,6 +56,7 @@ type Options struct {
 	Checkpoints *archive.Documents
 	Reports     *archive.Documents // of ZIPs; the container status
 	Pause       Pause              // nil: never paused
+	Reporter    *status.Reporter   // of the invocation; nil: nothing is shown of the work
 	Rules       Rules
 	Now         func() time.Time // the present, by this host's clock
 }
@@ -140,6 +142,8 @@ type run struct {
 	passed  map[string]bool         // keys of ZIPs that have no further turn
 	away    int                     // consecutive ZIPs that could not be reached
 	began   time.Time               // when the current turn began
+	active  string                  // key of the ZIP that has the turn
+	counted map[string]int64        // by key: messages of the ZIPs that were opened in this run
 	res     Result
 	failed  []error
 }
@@ -156,8 +160,9 @@ func (d *Intake) ReadDays(ctx context.Context, days Days, log *slog.Logger) (Res
 // does not keep the others. It returns an error that matches funchost.ErrBusy if another instance is at work.
 func (d *Intake) Run(ctx context.Context, log *slog.Logger) (Result, error) {
 	log = log.With("intake", d.form.name)
-	ctx = retry.WithProgressLog(ctx, log)
-	r := &run{Intake: d, log: log, copied: map[string]int{}, turns: map[string]int{}, passed: map[string]bool{}}
+	ctx = d.Reporter.Observe(retry.WithProgressLog(ctx, log))
+	r := &run{Intake: d, log: log, copied: map[string]int{}, turns: map[string]int{}, passed: map[string]bool{},
+		counted: map[string]int64{}}
 	for try := 1; ; try++ {
 		err := r.workWithLease(ctx)
 		if !errors.Is(err, errLeaseLost) || ctx.Err() != nil || try == leaseTries {
@@ -180,6 +185,8 @@ func (r *run) work(ctx context.Context) error {
 	r.log.Info("the intake of deliveries ended", "event", "fetch.deliveriesEnded", "read", r.res.Read,
 		"same", r.res.Same, "others", r.res.Others, "open", r.res.Open, "received", r.res.Received,
 		"records", r.res.Records)
+	r.report()
+	r.Reporter.Repair(ctx, status.Source{IsOpen: r.state.isOpen, Detail: r.readDetail})
 	return err
 }
 
@@ -219,7 +226,7 @@ func (r *run) processZIPs(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		z.Began = ""
+		z.Began, r.active = "", ""
 		switch {
 		case err == nil:
 			r.away = 0
@@ -255,7 +262,7 @@ func (r *run) processZIPs(ctx context.Context) error {
 // beginTurn starts a turn. The first turn in a run is a try, which is saved before the work begins: a ZIP during which
 // the process dies has one try more than the others, which come first in the next run.
 func (r *run) beginTurn(ctx context.Context, z *ZIP, log *slog.Logger) error {
-	r.began = time.Now()
+	r.began, r.active = time.Now(), z.Key
 	if r.turns[z.Key]++; r.turns[z.Key] > 1 {
 		return nil
 	}

@@ -64,12 +64,10 @@ func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string,
 	if err != nil {
 		return "", fmt.Errorf("write the report of a delivery: %w", err)
 	}
-	p, from := r.z.Progress, r.z.Day
-	if from.IsZero() {
-		from = r.z.Planned.UTC().Truncate(dayLength)
-	}
+	p := r.z.Progress
+	from, to := r.z.window()
 	m := archive.Manifest{
-		Version: 1, Kind: r.form.manifest, From: from, To: from.Add(dayLength), Started: r.z.Planned,
+		Version: 1, Kind: r.form.manifest, From: from, To: to, Started: r.z.Planned,
 		Finished: r.Now().UTC(), Received: p.Received, Records: p.Records, Derived: p.Derived,
 		SourceTotal: report.Counted,
 	}
@@ -81,6 +79,7 @@ func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string,
 	if err != nil {
 		return "", err
 	}
+	r.Reporter.CloseRun(ctx, r.z.Folder, report.detail())
 	log.Info("delivery read", "event", "fetch.deliveryRead", "outcome", report.Outcome, "bytes", r.z.Size,
 		"received", p.Received, "records", p.Records, "quarantined", p.Quarantined, "batches", batches)
 	if report.Outcome == Incomplete {
@@ -92,6 +91,15 @@ func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string,
 			"expected", p.Received, "records", p.Records, "staged", staged)
 	}
 	return report.Outcome, nil
+}
+
+// window returns the day that a ZIP is of: that in its name, or else that on which it was planned.
+func (z *ZIP) window() (from, to time.Time) {
+	from = z.Day
+	if from.IsZero() {
+		from = z.Planned.UTC().Truncate(dayLength)
+	}
+	return from, from.Add(dayLength)
 }
 
 // judge returns the report of the ZIP.

@@ -23,6 +23,7 @@ func (r *run) workWithLease(outer context.Context) error {
 		return err
 	}
 	defer lease.Release()
+	r.Reporter.Begin(outer)
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
 	context.AfterFunc(lease.Context(), func() { cancel(context.Cause(lease.Context())) })

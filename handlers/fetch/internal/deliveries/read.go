@@ -65,8 +65,10 @@ func (r *run) readZIP(ctx context.Context, z *ZIP, log *slog.Logger) (outcome st
 	z.Broken = time.Time{}
 	in := &reading{run: r, z: z, zip: opened, day: z.Planned.UTC().Format(dayForm)}
 	total := int64(0)
+	r.counted[z.Key] = 0
 	for _, e := range opened.Entries {
 		if e.Kind == zipread.Message { // no other entry is expanded, and of a message no more than this
+			r.counted[z.Key]++
 			total += min(e.Size, r.contents.Entry+1)
 		}
 		in.sums = append(in.sums, total)

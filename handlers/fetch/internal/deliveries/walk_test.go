@@ -117,6 +117,8 @@ func blobCall(r *http.Request) string {
 		container = "manifest"
 	} else if container == archive.CheckpointsContainer {
 		container = name
+	} else if container == archive.StatusContainer { // the progress, a run or a report
+		container, _, _ = strings.Cut(name, "/")
 	}
 	words := []string{r.Method, r.URL.Query().Get("comp"), r.Header.Get("X-Ms-Lease-Action"), container}
 	return strings.Join(strings.Fields(strings.Join(words, " ")), " ")
@@ -138,6 +140,7 @@ func (w *walk) heals(t *testing.T, want map[string]string) {
 		t.Error("the bytes of the batches differ")
 	}
 	w.entries()
+	w.CheckRuns(3)
 	for _, event := range []string{"fetch.deliveryBroken", "fetch.deliveryGone", "fetch.deliveryReplaced",
 		"fetch.deliveryGap", "fetch.batchesDiffer", "fetch.deliveryIncomplete"} {
 		if w.events(event) != 0 {

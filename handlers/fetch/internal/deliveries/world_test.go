@@ -22,6 +22,7 @@ import (
 	"o2archiver/shared/arrival"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/record"
+	"o2archiver/shared/status"
 )
 
 // start is when the clock of each world begins.
@@ -58,9 +59,14 @@ func inBubble(t *testing.T, test func(t *testing.T)) {
 }
 
 func (w *world) intake(s *archive.Store) *Intake {
+	writer := status.NewWriter(status.Options{
+		Documents: s.Status(), Batches: s.Batches(), Source: "delivery", Now: w.clock.Now})
 	return New(Options{Store: w.store, Deliveries: s.Deliveries(), Batches: s.Batches(), Media: s.Media(),
-		Checkpoints: s.Checkpoints(), Reports: s.Status(), Pause: w, Rules: w.rules, Now: w.clock.Now})
+		Checkpoints: s.Checkpoints(), Reports: s.Status(), Pause: w, Reporter: writer.Reporter("0b1c", w.logger()),
+		Rules: w.rules, Now: w.clock.Now})
 }
+
+func (w *world) logger() *slog.Logger { return slog.New(slog.NewJSONHandler(w.Log, nil)) }
 
 // Paused implements Pause.
 func (w *world) Paused(context.Context) (bool, error) { return w.paused != nil && w.paused(), nil }
@@ -68,7 +74,8 @@ func (w *world) Paused(context.Context) (bool, error) { return w.paused != nil &
 func (w *world) try(ctx context.Context, d *Intake) (Result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, funchost.Deadline, funchost.ErrDeadline)
 	defer cancel()
-	res, err := d.Run(ctx, slog.New(slog.NewJSONHandler(w.Log, nil)))
+	res, err := d.Run(ctx, w.logger())
+	d.Reporter.End(ctx, err)
 	if err != nil {
 		w.NoteError(err)
 	}

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 	"o2archiver/shared/settings"
 	"o2archiver/shared/source/delivery"
 	"o2archiver/shared/source/delivery/sftpstore"
+	"o2archiver/shared/status"
 	"o2archiver/shared/vault"
 )
 
@@ -28,7 +30,8 @@ import (
 type deliveryRuns struct {
 	server     *sftpserver.Config // nil: the landing container
 	inVault    bool
-	options    deliveries.Options // without Store and Rules
+	options    deliveries.Options // without Store, Rules and Reporter
+	status     *status.Writer
 	deliveries folder
 	imports    folder
 }
@@ -49,8 +52,8 @@ func FromDeliveries(c settings.Delivery, s Services) (*Source, error) {
 		return nil, err
 	}
 	return &Source{
-		Fetch: func(ctx context.Context, _, input string, log *slog.Logger) (any, error) {
-			return runs.fetch(ctx, input, log)
+		Fetch: func(ctx context.Context, id, input string, log *slog.Logger) (any, error) {
+			return runs.fetch(ctx, id, input, log)
 		},
 		Intake: commands.OfDeliveries(runs), Links: runs.links(s.Store),
 	}, nil
@@ -58,6 +61,7 @@ func FromDeliveries(c settings.Delivery, s Services) (*Source, error) {
 
 func newDeliveryRuns(c settings.Delivery, s Services) (*deliveryRuns, error) {
 	d := &deliveryRuns{
+		status: s.Status,
 		options: deliveries.Options{Deliveries: s.Store.Deliveries(), Batches: s.Store.Batches(),
 			Media: s.Store.Media(), Checkpoints: s.Store.Checkpoints(), Reports: s.Store.Status(), Pause: s.Pause,
 			Now: s.Now},
@@ -150,15 +154,15 @@ func (d *deliveryRuns) links(store *archive.Store) []commands.Check {
 
 // fetch implements the function fetch. input is empty, or the range of days of which ZIPs are to be read although they
 // lie before DELIVERY_FROM.
-func (d *deliveryRuns) fetch(ctx context.Context, input string, log *slog.Logger) (deliveries.Result, error) {
+func (d *deliveryRuns) fetch(ctx context.Context, id, input string, log *slog.Logger) (deliveries.Result, error) {
 	if input = strings.TrimSpace(input); input == "" || input == "{}" {
-		return d.Run(ctx, log)
+		return d.runAs(ctx, id, log)
 	}
 	wanted, err := schedule.ParseRange(input)
 	if err != nil {
 		return deliveries.Result{}, err
 	}
-	return d.ReadDays(ctx, deliveries.Days{From: wanted.From, To: wanted.To}, log)
+	return d.readDaysAs(ctx, id, deliveries.Days{From: wanted.From, To: wanted.To}, log)
 }
 
 // on returns the folder of a server.
@@ -166,13 +170,25 @@ func (f folder) on(server *sftpserver.Server) *sftpserver.Folder {
 	return server.Folder(f.path, sftpstore.Options{Accept: f.accept, Optional: f.optional})
 }
 
-// errShare ends the deliveries of a run.
-var errShare = retry.NewTransient("the deliveries have used their share of the run's time")
+var (
+	// errShare ends the deliveries of a run.
+	errShare = retry.NewTransient("the deliveries have used their share of the run's time")
+
+	// errRefused is shown of a run whose credentials were refused, which the host takes for a success.
+	errRefused = errors.New("the SFTP server refuses the credentials")
+)
 
 // Run implements commands.Deliveries. What the vendor delivers comes first, and then the folder imports, which is read
 // whatever became of the deliveries, unless the server refused this run. A quarter of the run's time is for imports: a
 // ZIP that takes all of the time there is would keep them for ever.
 func (d *deliveryRuns) Run(ctx context.Context, log *slog.Logger) (deliveries.Result, error) {
+	return d.runAs(ctx, rand.Text(), log)
+}
+
+// runAs is Run for the invocation id.
+func (d *deliveryRuns) runAs(ctx context.Context, id string, log *slog.Logger) (res deliveries.Result, err error) {
+	reporter := d.status.Reporter(id, log)
+	defer func() { endReport(ctx, reporter, res, err) }()
 	server := d.connect()
 	own := ctx
 	if end, ok := ctx.Deadline(); ok {
@@ -180,13 +196,13 @@ func (d *deliveryRuns) Run(ctx context.Context, log *slog.Logger) (deliveries.Re
 		own, cancel = context.WithTimeoutCause(ctx, time.Until(end)*3/4, errShare)
 		defer cancel()
 	}
-	res, refused, err := d.read(server, d.deliveries, log, func(e *deliveries.Intake) (deliveries.Result, error) {
-		return e.Run(own, log)
-	})
+	var refused bool
+	run := func(e *deliveries.Intake) (deliveries.Result, error) { return e.Run(own, log) }
+	res, refused, err = d.read(server, d.deliveries, reporter, log, run)
 	if refused || ctx.Err() != nil {
 		return res, err
 	}
-	imports, _, ierr := d.read(server, d.imports, log, func(e *deliveries.Intake) (deliveries.Result, error) {
+	imports, _, ierr := d.read(server, d.imports, reporter, log, func(e *deliveries.Intake) (deliveries.Result, error) {
 		return e.Run(ctx, log)
 	})
 	res.Imports = &imports
@@ -199,10 +215,25 @@ func (d *deliveryRuns) Run(ctx context.Context, log *slog.Logger) (deliveries.Re
 // ReadDays implements commands.Deliveries.
 func (d *deliveryRuns) ReadDays(ctx context.Context, days deliveries.Days, log *slog.Logger) (
 	deliveries.Result, error) {
-	res, _, err := d.read(d.connect(), d.deliveries, log, func(e *deliveries.Intake) (deliveries.Result, error) {
-		return e.ReadDays(ctx, days, log)
-	})
+	return d.readDaysAs(ctx, rand.Text(), days, log)
+}
+
+// readDaysAs is ReadDays for the invocation id.
+func (d *deliveryRuns) readDaysAs(ctx context.Context, id string, days deliveries.Days, log *slog.Logger) (
+	res deliveries.Result, err error) {
+	reporter := d.status.Reporter(id, log)
+	defer func() { endReport(ctx, reporter, res, err) }()
+	run := func(e *deliveries.Intake) (deliveries.Result, error) { return e.ReadDays(ctx, days, log) }
+	res, _, err = d.read(d.connect(), d.deliveries, reporter, log, run)
 	return res, err
+}
+
+// endReport ends what is shown of an invocation.
+func endReport(ctx context.Context, r *status.Reporter, res deliveries.Result, err error) {
+	if err == nil && (res.Refused || res.Imports != nil && res.Imports.Refused) {
+		err = errRefused
+	}
+	r.End(ctx, err)
 }
 
 // connect returns the server for one run, or nil. It makes no request.
@@ -215,10 +246,10 @@ func (d *deliveryRuns) connect() *sftpserver.Server {
 
 // read lets an engine read a folder. refused reports that the server refuses the credentials of this run, that they
 // cannot be had, or that the server is not the expected one: no further folder needs to be tried.
-func (d *deliveryRuns) read(server *sftpserver.Server, f folder, log *slog.Logger,
+func (d *deliveryRuns) read(server *sftpserver.Server, f folder, reporter *status.Reporter, log *slog.Logger,
 	run func(*deliveries.Intake) (deliveries.Result, error)) (res deliveries.Result, refused bool, err error) {
 	o := d.options
-	o.Rules = f.rules
+	o.Rules, o.Reporter = f.rules, reporter
 	if server == nil {
 		o.Store = f.landing
 	} else {

@@ -20,6 +20,7 @@ import (
 	"o2archiver/shared/pipetest"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/source/delivery/deliverytest"
+	"o2archiver/shared/status"
 )
 
 const (
@@ -56,7 +57,9 @@ func newDesk(t *testing.T) *desk {
 
 func servicesOf(store *archive.Store) Services {
 	return Services{Store: store, Now: time.Now, Pause: control.NewPause(control.PauseOptions{
-		App: settings.Fetch, Connector: readerOf(store)})}
+		App: settings.Fetch, Connector: readerOf(store)}),
+		Status: status.NewWriter(status.Options{Documents: store.Status(), Batches: store.Batches(),
+			Source: settings.Deliveries, Now: time.Now})}
 }
 
 func readerOf(store *archive.Store) *control.ConnectorReader {
@@ -74,11 +77,20 @@ func (d *desk) source() *Source {
 
 func (d *desk) fetch() (deliveries.Result, error) {
 	d.T.Helper()
-	res, err := d.source().Fetch(d.T.Context(), "", "", slog.New(slog.NewJSONHandler(d.Log, nil)))
+	res, err := d.source().Fetch(d.T.Context(), "0b1c", "", slog.New(slog.NewJSONHandler(d.Log, nil)))
 	if err != nil {
 		d.NoteError(err)
 	}
 	return res.(deliveries.Result), err
+}
+
+func (d *desk) progress() status.Progress {
+	d.T.Helper()
+	p, err := status.NewReader(d.Store.Status()).Progress(d.T.Context())
+	if err != nil {
+		d.T.Fatal(err)
+	}
+	return p
 }
 
 // link returns what a check says about one link, and what helps.
@@ -125,6 +137,11 @@ func TestFirstConnection(t *testing.T) {
 	if res, err := d.fetch(); err != nil || res.Read != 1 || res.Received != 3 || res.Listed.Others != 1 {
 		t.Errorf("%+v, %v", res, err)
 	}
+	if p := d.progress(); p.Finished != 1 || p.Source != settings.Deliveries || p.Invocation != "0b1c" ||
+		p.Ended.IsZero() || p.Failed != "" {
+		t.Errorf("progress: %+v", p)
+	}
+	d.CheckRuns(1)
 	if res, err := d.fetch(); err != nil || res.Read != 0 || res.Open != 0 {
 		t.Errorf("the second run: %+v, %v", res, err)
 	}
@@ -150,6 +167,9 @@ func TestRefusedByTheServer(t *testing.T) {
 	if err != nil || !res.Refused || d.server.Counts().SignIns != 1 ||
 		!d.Log.Has(slog.LevelError, `"event":"fetch.credentialsRefused"`) {
 		t.Errorf("%+v, %v after %d sign-ins", res, err, d.server.Counts().SignIns)
+	}
+	if p := d.progress(); p.Failed != errRefused.Error() || p.Ended.IsZero() {
+		t.Errorf("progress: %+v", p)
 	}
 	p, err := d.source().Intake.RunDue(t.Context(), "c", slog.New(slog.DiscardHandler))
 	if err != nil || !strings.HasPrefix(p.Refused, "the SFTP server refuses the user name") {

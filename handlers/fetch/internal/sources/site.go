@@ -33,6 +33,7 @@ func FromSite(at Site, s Services) (*Source, error) {
 	work := collector.New(collector.Options{
 		Site: site, SignIn: signIn, Batches: s.Store.Batches(), Media: s.Store.Media(), Deferred: s.Store.Deferred(),
 		Checkpoints: s.Store.Checkpoints(), From: at.From, Now: s.Now, Pause: s.Pause,
+		Status: s.Status,
 	})
 	return &Source{
 		Fetch: func(ctx context.Context, id, input string, log *slog.Logger) (any, error) {

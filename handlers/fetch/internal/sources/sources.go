@@ -13,6 +13,7 @@ import (
 	"o2archiver/handlers/fetch/internal/commands"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/control"
+	"o2archiver/shared/status"
 )
 
 // Services are what every source needs.
@@ -21,6 +22,7 @@ type Services struct {
 	Credential azcore.TokenCredential
 	HTTP       http.RoundTripper
 	Pause      *control.Pause
+	Status     *status.Writer // nil: nothing is shown of the work
 	Now        func() time.Time
 }
 

@@ -1,0 +1,113 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"o2archiver/shared/archive"
+)
+
+const (
+	repairDays  = 8         // folders of so many days are looked at, the latest first
+	repairEvery = time.Hour // by one process
+	maxRepaired = 50        // documents written by one Repair
+	maxPerDay   = 20_000    // documents listed of one day
+	repairTime  = 30 * time.Second
+)
+
+// Source is what a repair needs to know of the runs.
+type Source struct {
+	IsOpen func(folder string) bool                                       // its manifest is not written yet
+	Detail func(ctx context.Context, folder, kind string) (Detail, error) // beside the manifest; nil: there is none
+}
+
+// Repair writes the documents that are missing of the runs of late, after a process died between a manifest and its
+// document, or the document could not be written. It works once an hour, for at most repairTime; a failure is logged
+// as any other. Without a missing document it costs a listing for each of the days, and two for a day with runs.
+func (r *Reporter) Repair(ctx context.Context, s Source) {
+	if r == nil || !r.w.beginRepair() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, repairTime)
+	defer cancel()
+	left := maxRepaired
+	today := r.w.Now().UTC()
+	for back := range repairDays {
+		r.mu.Lock()
+		pausing := r.isPausing()
+		r.mu.Unlock()
+		if pausing || left <= 0 || ctx.Err() != nil {
+			return
+		}
+		r.repairDay(ctx, today.AddDate(0, 0, -back).Format("2006/01/02"), s, &left)
+	}
+}
+
+// beginRepair reports whether a repair is due, and notes it.
+func (w *Writer) beginRepair() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.Now()
+	if age := now.Sub(w.repaired); !w.repaired.IsZero() && age >= 0 && age < repairEvery {
+		return false
+	}
+	w.repaired = now
+	return true
+}
+
+// repairDay writes the missing documents of one day's runs, at most *left of them.
+func (r *Reporter) repairDay(ctx context.Context, day string, s Source, left *int) {
+	var missing []string
+	r.write(ctx, func(ctx context.Context) (err error) {
+		missing, err = r.w.missingRuns(ctx, day, s.IsOpen)
+		return err
+	})
+	for _, folder := range missing[:min(len(missing), *left)] {
+		*left--
+		r.write(ctx, func(ctx context.Context) error {
+			m, err := r.w.Batches.ReadManifest(ctx, folder, nil)
+			if errors.Is(err, archive.ErrNotFound) {
+				return nil // it was left without one
+			}
+			if err != nil {
+				return err
+			}
+			var d Detail
+			if s.Detail != nil {
+				if d, err = s.Detail(ctx, folder, m.Kind); err != nil {
+					return err
+				}
+			}
+			return r.w.writeRun(ctx, folder, d)
+		})
+	}
+}
+
+// missingRuns returns the runs of a day that are not open and have no document.
+func (w *Writer) missingRuns(ctx context.Context, day string, isOpen func(string) bool) (missing []string, err error) {
+	runs, err := w.Batches.Runs(ctx, day)
+	if err != nil || len(runs) == 0 {
+		return nil, err
+	}
+	documents, more, err := w.Documents.List(ctx, runsFolder+day+"/", maxPerDay)
+	if err != nil {
+		return nil, err
+	}
+	if more {
+		return nil, fmt.Errorf("a day has more than %d documents of runs", maxPerDay)
+	}
+	there := make(map[string]bool, len(documents))
+	for _, d := range documents {
+		if folder, ok := runIn(d.Name); ok {
+			there[folder] = true
+		}
+	}
+	for _, folder := range runs {
+		if !there[folder] && !isOpen(folder) {
+			missing = append(missing, folder)
+		}
+	}
+	return missing, nil
+}
