@@ -145,6 +145,8 @@ var engineFloors = map[string][]string{
 	"handlers/portal/internal/web":      {"handlers/portal/internal/identity", "handlers/portal/internal/pages"},
 	"handlers/portal/internal/setup": {"handlers/portal/internal/identity", "handlers/portal/internal/pages",
 		"handlers/portal/internal/web"},
+	"handlers/portal/internal/account": {"handlers/portal/internal/identity", "handlers/portal/internal/pages",
+		"handlers/portal/internal/web"},
 
 	"handlers/import/internal/recipients": nil,
 	"handlers/import/internal/tallier":    nil,

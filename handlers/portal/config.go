@@ -9,6 +9,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
+	"o2archiver/handlers/portal/internal/account"
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/setup"
@@ -38,15 +39,12 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 
 // services holds the clients of the archive's storage account, and who else the pages depend on.
 type services struct {
-	store  *archive.Store // settings, commands, status, reports and audit are used
-	totals *tally.Table   // is read
-	setup  *setup.Setup
-	log    *slog.Logger
-	now    func() time.Time
+	account *account.Reader
+	setup   *setup.Setup
 }
 
 // connect builds the clients. It makes no request.
-func (c config) connect(log *slog.Logger, now func() time.Time) (*services, error) {
+func (c config) connect(now func() time.Time) (*services, error) {
 	credential, err := signin.Credential(c.cloud, c.storage.ClientID)
 	if err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)
@@ -70,7 +68,8 @@ func (c config) connect(log *slog.Logger, now func() time.Time) (*services, erro
 	if err != nil {
 		return nil, err
 	}
-	return &services{store: store, totals: totals, setup: setUp, log: log, now: now}, nil
+	reader := account.New(account.Options{Totals: totals, Reports: store.Reports(), Now: now})
+	return &services{account: reader, setup: setUp}, nil
 }
 
 // openSetup builds the pages for setting up, with the places of the secrets that the deployment has.
@@ -101,7 +100,7 @@ func newApplication(environment []string, lookup func(string) (string, bool), _ 
 	c, err := readConfig(lookup)
 	var s *services
 	if err == nil {
-		s, err = c.connect(log, now)
+		s, err = c.connect(now)
 	}
 	if refused == nil {
 		refused = err

@@ -24,6 +24,23 @@ func routes(s *services, broken error) []web.Route {
 			return web.Page(pages.Page{Name: "progress", Title: "Progress", Section: "progress"}), nil
 		}},
 
+		{Pattern: "GET /runs/{year}/{month}/{day}/{run}", Role: reader, Handle: s.account.RunPage},
+		{Pattern: "GET /days", Role: reader, Handle: s.account.DaysPage},
+		{Pattern: "GET /days/{day}", Role: reader, Handle: s.account.DayPage},
+		{Pattern: "GET /days/{day}/csv", Role: reader, Handle: s.account.DayCSV},
+		{Pattern: "GET /days/{day}/json", Role: reader, Handle: s.account.DayJSON},
+		{Pattern: "GET /months/{month}", Role: reader, Handle: s.account.MonthPage},
+		{Pattern: "GET /items", Role: reader, Handle: s.account.ItemsPage},
+		{Pattern: "GET /items/csv", Role: reader, Handle: s.account.ItemsCSV},
+		{Pattern: "GET /items/json", Role: reader, Handle: s.account.ItemsJSON},
+		{Pattern: "GET /users", Role: reader, Handle: s.account.UsersPage},
+		{Pattern: "GET /users/csv", Role: reader, Handle: s.account.UsersCSV},
+		{Pattern: "GET /users/json", Role: reader, Handle: s.account.UsersJSON},
+		{Pattern: "GET /silent", Role: reader, Handle: s.account.SilentPage},
+		{Pattern: "GET /unmapped", Role: reader, Handle: s.account.UnmappedPage},
+		{Pattern: "GET /unmapped/csv", Role: reader, Handle: s.account.UnmappedCSV},
+		{Pattern: "GET /duplicates", Role: reader, Handle: s.account.DuplicatesPage},
+
 		{Pattern: "GET /setup", Role: admin, Handle: s.setup.Begin},
 		{Pattern: "GET /setup/{step}", Role: admin, Handle: s.setup.Step},
 		{Pattern: "POST /setup/{step}", Role: admin, Handle: s.setup.Send, Body: setup.MaxUpload},

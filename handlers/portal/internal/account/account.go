@@ -1,0 +1,190 @@
+// Package account accounts for what became of each record: by day, by reason, by person, as a page, as CSV and as JSON.
+// It reads the totals only, never a journal or a batch. A day is the day of UTC on which a run's window begins.
+package account
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/tally"
+)
+
+// Options holds what a Reader works with.
+type Options struct {
+	Totals  *tally.Table
+	Reports *archive.Documents
+	Now     func() time.Time
+}
+
+// Reader reads the totals, and answers the requests for them. It holds no state and is safe for concurrent use.
+type Reader struct{ opts Options }
+
+// New returns a Reader. It makes no request.
+func New(o Options) *Reader { return &Reader{o} }
+
+const (
+	pageRows  = 100     // rows of a list on one page
+	atOnce    = 3       // requests to storage that one page has under way
+	maxYears  = 12      // partitions that a page reads
+	maxRuns   = 60      // runs of a day whose rows are read
+	maxListed = 200_000 // lines of a list
+)
+
+// Runs returns the runs whose window begins from the day first to the day last, in the order of their windows. The rows
+// of a year are one query. A run may be planned long after its window: the years up to now are read.
+func (r *Reader) Runs(ctx context.Context, first, last time.Time) (runs []tally.Run, err error) {
+	first, last = dayOf(first), dayOf(last).AddDate(0, 0, 1)
+	from, to := first.Year(), max(last.Year(), r.opts.Now().UTC().Year())
+	from = max(from, to-maxYears+1)
+	years := make([][]tally.Run, to-from+1)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i := range years {
+		group.Go(func() (err error) {
+			years[i], err = r.opts.Totals.Runs(ctx, strconv.Itoa(from+i))
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("read the rows of runs: %w", err)
+	}
+	for _, run := range slices.Concat(years...) {
+		if begins := WindowBegin(run); !begins.Before(first) && begins.Before(last) {
+			runs = append(runs, run)
+		}
+	}
+	slices.SortStableFunc(runs, func(a, b tally.Run) int {
+		return cmp.Or(WindowBegin(a).Compare(WindowBegin(b)), cmp.Compare(a.Run, b.Run))
+	})
+	return runs, nil
+}
+
+// WindowBegin returns when the window of a run begins. Fetch says that when it has finished the run; until then it is
+// the day on which the run was planned.
+func WindowBegin(run tally.Run) time.Time {
+	var m archive.Manifest
+	if run.Manifest != nil {
+		m = *run.Manifest
+	}
+	return tally.WindowOf(run.Run, m).UTC()
+}
+
+// dayOf returns the beginning of a day of UTC.
+func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+
+// parseDay reads a day in the form of a path or query.
+func parseDay(text string) (time.Time, error) {
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return time.Time{}, &web.Error{Status: http.StatusNotFound, Says: "That is not a day.",
+			Do: "A day has the form 2026-11-22. Choose one on the page Days."}
+	}
+	return day, nil
+}
+
+// askedDay returns the day in the query; without one, the latest day of the last 40 that has a run which fits, or
+// yesterday.
+func (r *Reader) askedDay(q *web.Request, fits func(tally.Run) bool) (day time.Time, err error) {
+	if text := q.FormValue("day"); text != "" {
+		return parseDay(text)
+	}
+	today := dayOf(r.opts.Now())
+	runs, err := r.Runs(q.Context(), today.AddDate(0, 0, -40), today)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, run := range slices.Backward(runs) {
+		if fits(run) {
+			return dayOf(WindowBegin(run)), nil
+		}
+	}
+	return today.AddDate(0, 0, -1), nil
+}
+
+// document reads a document of the reports; found is false if there is none.
+func (r *Reader) document(ctx context.Context, name string, into any) (found bool, err error) {
+	_, err = r.opts.Reports.GetLarge(ctx, name, into, tally.MaxDocument)
+	switch {
+	case errors.Is(err, archive.ErrNotFound), errors.Is(err, archive.ErrContent):
+		return false, nil // sweep writes it anew
+	case err != nil:
+		return false, fmt.Errorf("read a document of the reports: %w", err)
+	}
+	return true, nil
+}
+
+// listed returns the rows of batches of runs, in the order of the runs and batches, read by at most atOnce queries at
+// the same time. left is the number of runs that were not read.
+func (r *Reader) listed(ctx context.Context, runs []tally.Run) (rows []runRow, left int, err error) {
+	left = max(0, len(runs)-maxRuns)
+	runs = runs[:len(runs)-left]
+	each := make([][]runRow, len(runs))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i, run := range runs {
+		group.Go(func() error {
+			for k, err := range r.opts.Totals.Listed(ctx, run.Run) {
+				if err != nil {
+					return err
+				}
+				each[i] = append(each[i], runRow{run.Run, k})
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, 0, err
+	}
+	return slices.Concat(each...), left, nil
+}
+
+type runRow struct {
+	run string
+	tally.Keyed
+}
+
+// List is a page of a list. Its numbers are those of the whole list.
+type List struct {
+	From, To, Total int
+	Former, Next    string // addresses of the neighbouring pages, "" for none
+}
+
+// cutPage returns the rows of one page of a list, and the List. address returns that of another page.
+func cutPage[T any](q *web.Request, all []T, address func(page int) string) ([]T, List) {
+	page, err := strconv.Atoi(q.FormValue("page"))
+	pages := max(1, (len(all)+pageRows-1)/pageRows)
+	if err != nil || page < 1 {
+		page = 1
+	}
+	page = min(page, pages)
+	from := (page - 1) * pageRows
+	to := min(len(all), from+pageRows)
+	l := List{From: from + 1, To: to, Total: len(all)}
+	if len(all) == 0 {
+		l.From = 0
+	}
+	if page > 1 {
+		l.Former = address(page - 1)
+	}
+	if page < pages {
+		l.Next = address(page + 1)
+	}
+	return all[from:to], l
+}
+
+// sortedKeys returns the keys of a map in their order.
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// isNotFound reports whether a row is missing.
+func isNotFound(err error) bool { return errors.Is(err, tally.ErrNotFound) }

@@ -1,0 +1,89 @@
+package account
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"o2archiver/handlers/portal/internal/web"
+)
+
+// table is a table as it is written to a CSV. A cell is a text, an int or a time.
+type table struct {
+	head []string
+	rows [][]any
+}
+
+// writeCSV writes tables one below the other, with an empty line between them. The file begins with a byte order mark,
+// by which Excel knows that it is UTF-8, and every cell is quoted.
+func writeCSV(w io.Writer, tables ...table) error {
+	out := bufio.NewWriter(w)
+	_, _ = out.WriteString("\uFEFF") // the writer keeps the first error for Flush
+	for i, t := range tables {
+		if i > 0 {
+			_, _ = out.WriteString("\r\n")
+		}
+		head := make([]any, len(t.head))
+		for i, h := range t.head {
+			head[i] = h
+		}
+		writeRow(out, head)
+		for _, row := range t.rows {
+			writeRow(out, row)
+		}
+	}
+	return out.Flush()
+}
+
+func writeRow(out *bufio.Writer, row []any) {
+	for i, cell := range row {
+		if i > 0 {
+			_ = out.WriteByte(',')
+		}
+		_, _ = out.WriteString(`"` + strings.ReplaceAll(formatCell(cell), `"`, `""`) + `"`)
+	}
+	_, _ = out.WriteString("\r\n")
+}
+
+// formatCell returns the text of a cell. A text that a spreadsheet takes for a formula begins with a tab, which, unlike
+// an apostrophe, is still there when the spreadsheet has saved the file.
+func formatCell(cell any) string {
+	switch v := cell.(type) {
+	case time.Time:
+		if v.IsZero() {
+			return ""
+		}
+		return v.UTC().Format("2006-01-02 15:04:05")
+	case string:
+		if v != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", firstRune(v)) {
+			v = "\t" + v
+		}
+		return strings.NewReplacer("\r", " ", "\n", " ").Replace(v)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+func firstRune(s string) rune {
+	for _, c := range s {
+		return c
+	}
+	return 0
+}
+
+// csvFile returns tables as the answer to a request.
+func csvFile(name string, tables ...table) web.Answer {
+	return web.Download("text/csv; charset=utf-8", name, func(w io.Writer) error { return writeCSV(w, tables...) })
+}
+
+// jsonFile returns a value as the answer to a request.
+func jsonFile(name string, v any) web.Answer {
+	return web.Download("application/json", name, func(w io.Writer) error {
+		out := json.NewEncoder(w)
+		out.SetIndent("", "  ")
+		return out.Encode(v)
+	})
+}

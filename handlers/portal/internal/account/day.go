@@ -1,0 +1,217 @@
+package account
+
+import (
+	"fmt"
+	"time"
+
+	"o2archiver/shared/journal"
+	"o2archiver/shared/tally"
+)
+
+// State is how a day or a run stands: the worst of its parts.
+type State string
+
+// The states, the better ones first.
+const (
+	None    State = "none"    // there is no run
+	Whole   State = "whole"   // both sums hold, and every record is archived or left out by rule
+	Working State = "pending" // it is at work
+	Gaps    State = "gaps"    // both sums hold, and some records are not archived
+	Failed  State = "failed"  // a sum does not hold
+)
+
+// Text returns the state in words.
+func (s State) Text() string {
+	return map[State]string{None: "none", Whole: "whole", Working: "at work", Gaps: "with gaps", Failed: "failed"}[s]
+}
+
+// Class returns the class of the state's colour.
+func (s State) Class() string {
+	return map[State]string{None: "", Whole: "ok", Working: "wait", Gaps: "wait", Failed: "bad"}[s]
+}
+
+// rank returns how bad a state is.
+func (s State) rank() int {
+	return map[State]int{None: 0, Whole: 1, Working: 2, Gaps: 3, Failed: 4}[s]
+}
+
+// Day is the account of one day: the numbers of its page, its CSV and its JSON.
+type Day struct {
+	Day    string   `json:"day"`
+	State  State    `json:"state"`
+	Causes []string `json:"causes"` // why it is not whole
+	Runs   []Run    `json:"runs"`
+
+	SourceTotal *int64 `json:"sourceTotal"` // of the source's own count; null if a run has none
+	Received    int    `json:"received"`
+	Deferred    int    `json:"deferred"`
+	Taken       int    `json:"taken"`
+	Written     int    `json:"written"` // records, by the manifests
+
+	Records journal.RecordTotals `json:"records"`
+	Copies  journal.CopyTotals   `json:"copies"`
+	Kinds   []Kind               `json:"kinds"`
+	Reasons []ReasonCount        `json:"reasons"`
+}
+
+// Run is what the account has of one run.
+type Run struct {
+	Run         string               `json:"run"`
+	Kind        string               `json:"kind"`
+	From        time.Time            `json:"from,omitzero"`
+	To          time.Time            `json:"to,omitzero"`
+	Finished    time.Time            `json:"finished,omitzero"`
+	State       State                `json:"state"`
+	Causes      []string             `json:"causes"`
+	SourceTotal *int64               `json:"sourceTotal"`
+	Received    int                  `json:"received"`
+	Deferred    int                  `json:"deferred"`
+	Taken       int                  `json:"taken"`
+	Written     int                  `json:"written"`
+	Batches     int                  `json:"batches"`
+	Records     journal.RecordTotals `json:"records"`
+	Copies      journal.CopyTotals   `json:"copies"`
+	Chain       string               `json:"chain"`
+}
+
+// Kind counts the records of a kind.
+type Kind struct {
+	Kind string `json:"kind"`
+	tally.Records
+	Total int `json:"total"`
+}
+
+// ReasonCount counts the records that were not archived for a reason.
+type ReasonCount struct {
+	Reason  tally.Reason `json:"reason"`
+	Says    string       `json:"says"`
+	Do      string       `json:"do"`
+	Records int          `json:"records"`
+}
+
+// Account returns the account of a day from the rows of its runs. It is the one function that makes these numbers.
+func Account(day time.Time, runs []tally.Run) Day {
+	d := Day{Day: day.Format(time.DateOnly), State: None, Causes: []string{}, Runs: []Run{}, Kinds: []Kind{},
+		Reasons: []ReasonCount{}}
+	totals := journal.Totals{}
+	kinds, reasons := map[string]tally.Records{}, map[tally.Reason]int{}
+	known, total := true, int64(0)
+	for _, row := range runs {
+		run := OfRun(row)
+		d.Runs = append(d.Runs, run)
+		if run.State.rank() > d.State.rank() {
+			d.State = run.State
+		}
+		d.Received += run.Received
+		d.Deferred += run.Deferred
+		d.Taken += run.Taken
+		d.Written += run.Written
+		if run.SourceTotal == nil {
+			known = false
+		} else {
+			total += *run.SourceTotal
+		}
+		totals = totals.Add(row.Totals)
+		for kind, n := range row.Kinds {
+			kinds[kind] = addRecords(kinds[kind], n)
+		}
+		for reason, n := range row.Reasons {
+			reasons[reason] += n
+		}
+		d.Causes = append(d.Causes, run.Causes...)
+	}
+	if known && len(runs) > 0 {
+		d.SourceTotal = &total
+	}
+	if len(runs) > 1 {
+		d.Causes = causesOf(totals, d.SourceTotal, d.Received, d.Written, totals.Records.Collected)
+	}
+	d.Records, d.Copies = totals.Records, totals.Copies
+	d.Kinds = listKinds(kinds)
+	if totals.Records.Pending > 0 {
+		reasons[tally.Pending] = totals.Records.Pending
+	}
+	for _, reason := range sortedKeys(reasons) {
+		says, do := NameReason(reason)
+		d.Reasons = append(d.Reasons, ReasonCount{reason, says, do, reasons[reason]})
+	}
+	return d
+}
+
+// OfRun returns what the account has of a run.
+func OfRun(row tally.Run) Run {
+	run := Run{Run: row.Run, Kind: "not finished", Batches: row.Batches, Records: row.Totals.Records,
+		Copies: row.Totals.Copies, Chain: row.Chain, Written: row.Staged}
+	if m := row.Manifest; m != nil {
+		run.Kind, run.From, run.To, run.Finished = m.Kind, m.From.UTC(), m.To.UTC(), m.Finished.UTC()
+		run.SourceTotal, run.Received, run.Deferred, run.Taken = m.SourceTotal, m.Received, m.Deferred, m.Taken
+		run.Written = m.Records
+	}
+	run.Causes = causesOf(row.Totals, run.SourceTotal, run.Received, run.Written, row.Staged)
+	r := row.Totals.Records
+	switch sums := row.Totals.Holds(); {
+	case sums != nil || row.Manifest != nil && row.Manifest.Records != row.Staged:
+		run.State = Failed
+	case r.Unmapped+r.Quarantined+r.Failed > 0 || run.SourceTotal != nil && *run.SourceTotal != int64(run.Received):
+		run.State = Gaps
+	case row.Manifest == nil || !row.Closed || r.Pending+row.Totals.Copies.Pending > 0:
+		run.State = Working
+	default:
+		run.State = Whole
+	}
+	if row.Manifest == nil {
+		run.Causes = append(run.Causes, "fetch has not finished the run")
+	}
+	return run
+}
+
+// causesOf returns why records are not whole, in words.
+func causesOf(t journal.Totals, source *int64, received, written, staged int) (causes []string) {
+	causes = []string{}
+	if err := t.Holds(); err != nil {
+		causes = append(causes, "a sum does not hold: "+err.Error())
+	}
+	if written != staged {
+		causes = append(causes, fmt.Sprintf("fetch counts %d records, and its batches hold %d", written, staged))
+	}
+	if source != nil && *source != int64(received) {
+		causes = append(causes, fmt.Sprintf("the source counts %d items, and %d were received", *source, received))
+	}
+	r := t.Records
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{r.Unmapped, "without a mailbox"}, {r.Quarantined, "quarantined"}, {r.Failed, "failed"},
+		{r.Pending, "without an outcome yet"}} {
+		if part.n > 0 {
+			causes = append(causes, fmt.Sprintf("%d records %s", part.n, part.what))
+		}
+	}
+	if n := t.Copies.Pending; n > 0 && r.Pending == 0 {
+		causes = append(causes, fmt.Sprintf("%d copies without an outcome yet", n))
+	}
+	return causes
+}
+
+func addRecords(a, b tally.Records) tally.Records {
+	a.Archived += b.Archived
+	a.Unmapped += b.Unmapped
+	a.Excluded += b.Excluded
+	a.Quarantined += b.Quarantined
+	a.Failed += b.Failed
+	a.Pending += b.Pending
+	return a
+}
+
+// listKinds returns the kinds in their order. Kinds come from the source.
+func listKinds(kinds map[string]tally.Records) (all []Kind) {
+	all = []Kind{}
+	for _, kind := range sortedKeys(kinds) {
+		n := kinds[kind]
+		total := n.Archived + n.Unmapped + n.Excluded + n.Quarantined + n.Failed + n.Pending
+		if total > 0 {
+			all = append(all, Kind{NameKind(kind), n, total})
+		}
+	}
+	return all
+}

@@ -1,0 +1,250 @@
+package account
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"o2archiver/handlers/portal/internal/pages"
+	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/journal"
+	"o2archiver/shared/tally"
+)
+
+// Accounts returns the accounts of the days from first to last, from runs that were read for them.
+func Accounts(runs []tally.Run, first, last time.Time) (days []Day) {
+	byDay := map[time.Time][]tally.Run{}
+	for _, run := range runs {
+		day := dayOf(WindowBegin(run))
+		byDay[day] = append(byDay[day], run)
+	}
+	for day := dayOf(first); !day.After(last); day = day.AddDate(0, 0, 1) {
+		days = append(days, Account(day, byDay[day]))
+	}
+	return days
+}
+
+// Strip returns days as the bars of a strip.
+func Strip(days []Day) (cells []pages.Cell) {
+	for _, d := range days {
+		cell := pages.Cell{Title: d.Day + ": " + d.State.Text(), State: string(d.State)}
+		if d.State != None {
+			cell.Link = "/days/" + d.Day
+		}
+		cells = append(cells, cell)
+	}
+	return cells
+}
+
+// daysPage is the data of the page of days.
+type daysPage struct {
+	Month, Year []pages.Cell
+	Counts      []stateCount // of the year
+	Days        []Day        // the latest first
+	List
+}
+
+type stateCount struct {
+	State State
+	Days  int
+}
+
+// DaysPage answers with the days of the last year.
+func (r *Reader) DaysPage(q *web.Request) (web.Answer, error) {
+	today := dayOf(r.opts.Now())
+	first := today.AddDate(0, 0, -364)
+	runs, err := r.Runs(q.Context(), first, today)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	days := Accounts(runs, first, today)
+	p := daysPage{Year: Strip(days), Month: Strip(days[len(days)-30:])}
+	counts := map[State]int{}
+	for i := range days {
+		d := days[len(days)-1-i]
+		counts[d.State]++
+		p.Days = append(p.Days, d)
+	}
+	for _, s := range []State{Whole, Gaps, Failed, Working, None} {
+		p.Counts = append(p.Counts, stateCount{s, counts[s]})
+	}
+	p.Days, p.List = cutPage(q, p.Days, func(page int) string { return fmt.Sprintf("/days?page=%d", page) })
+	return web.Page(pages.Page{Name: "days", Title: "Days", Section: "days", Data: p}), nil
+}
+
+// dayAsked returns the account of the day in the path.
+func (r *Reader) dayAsked(q *web.Request) (Day, error) {
+	day, err := parseDay(q.PathValue("day"))
+	if err != nil {
+		return Day{}, err
+	}
+	runs, err := r.Runs(q.Context(), day, day)
+	if err != nil {
+		return Day{}, err
+	}
+	return Account(day, runs), nil
+}
+
+// dayPage is the data of the page of a day.
+type dayPage struct {
+	Day
+	Former, Next string
+	RecordBars   []pages.Bar
+	CopyBars     []pages.Bar
+	Difference   int64 // the source's count without what was received
+}
+
+// DayPage answers with the account of a day.
+func (r *Reader) DayPage(q *web.Request) (web.Answer, error) {
+	d, err := r.dayAsked(q)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	day, _ := parseDay(d.Day)
+	p := dayPage{Day: d, Former: day.AddDate(0, 0, -1).Format(time.DateOnly), RecordBars: recordBars(d.Records),
+		CopyBars: copyBars(d.Copies)}
+	if next := day.AddDate(0, 0, 1); !next.After(r.opts.Now()) {
+		p.Next = next.Format(time.DateOnly)
+	}
+	if d.SourceTotal != nil {
+		p.Difference = *d.SourceTotal - int64(d.Received)
+	}
+	return web.Page(pages.Page{Name: "day", Title: "Day " + d.Day, Section: "days", Data: p}), nil
+}
+
+func recordBars(r journal.RecordTotals) []pages.Bar {
+	return []pages.Bar{{Title: "archived", Class: "archived", Count: r.Archived},
+		{Title: "without a mailbox", Class: "unmapped", Count: r.Unmapped},
+		{Title: "excluded", Class: "excluded", Count: r.Excluded},
+		{Title: "quarantined", Class: "quarantined", Count: r.Quarantined},
+		{Title: "failed", Class: "failed", Count: r.Failed}, {Title: "pending", Class: "pending", Count: r.Pending}}
+}
+
+func copyBars(c journal.CopyTotals) []pages.Bar {
+	return []pages.Bar{{Title: "imported", Class: "imported", Count: c.Imported},
+		{Title: "duplicate", Class: "duplicate", Count: c.Duplicate},
+		{Title: "oversize", Class: "imported", Count: c.Oversize},
+		{Title: "failed", Class: "failed", Count: c.Failed}, {Title: "pending", Class: "pending", Count: c.Pending}}
+}
+
+// DayCSV answers with the account of a day as a CSV.
+func (r *Reader) DayCSV(q *web.Request) (web.Answer, error) {
+	d, err := r.dayAsked(q)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	return csvFile("day-"+d.Day+".csv", d.tables()...), nil
+}
+
+// DayJSON answers with the account of a day as JSON.
+func (r *Reader) DayJSON(q *web.Request) (web.Answer, error) {
+	d, err := r.dayAsked(q)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	return jsonFile("day-"+d.Day+".json", d), nil
+}
+
+// tables returns the account as tables of a CSV.
+func (d Day) tables() []table {
+	var source any = "not known"
+	if d.SourceTotal != nil {
+		source = *d.SourceTotal
+	}
+	r, c := d.Records, d.Copies
+	numbers := table{head: []string{"Number", "Value"}, rows: [][]any{{"Day of the window (UTC)", d.Day},
+		{"State", d.State.Text()}, {"Counted by the source", source}, {"Received", d.Received},
+		{"Deferred to later runs", d.Deferred}, {"Taken from earlier runs", d.Taken}, {"Records", d.Written},
+		{"Records collected", r.Collected}, {"Records archived", r.Archived}, {"Records unmapped", r.Unmapped},
+		{"Records excluded", r.Excluded}, {"Records quarantined", r.Quarantined}, {"Records failed", r.Failed},
+		{"Records pending", r.Pending}, {"Copies planned", c.Planned}, {"Copies imported", c.Imported},
+		{"Copies duplicate", c.Duplicate}, {"Copies oversize", c.Oversize}, {"Copies failed", c.Failed},
+		{"Copies pending", c.Pending}, {"Records with other content", r.Differing},
+		{"Records without an attachment", r.Incomplete}, {"Records without a field", r.LeftOut}}}
+	kinds := table{head: []string{"Kind", "Archived", "Unmapped", "Excluded", "Quarantined", "Failed", "Pending",
+		"Records"}}
+	sum, total := tally.Records{}, 0
+	for _, k := range d.Kinds {
+		kinds.rows = append(kinds.rows, kindRow(k.Kind, k.Records, k.Total))
+		sum, total = addRecords(sum, k.Records), total+k.Total
+	}
+	kinds.rows = append(kinds.rows, kindRow("Total", sum, total))
+	reasons := table{head: []string{"Reason", "In words", "What to do", "Records"}}
+	n := 0
+	for _, reason := range d.Reasons {
+		reasons.rows = append(reasons.rows, []any{string(reason.Reason), reason.Says, reason.Do, reason.Records})
+		n += reason.Records
+	}
+	reasons.rows = append(reasons.rows, []any{"Total", "", "", n})
+	runs := table{head: []string{"Run", "State", "Received", "Records", "Archived", "Copies", "Hash over its journals"}}
+	for _, run := range d.Runs {
+		runs.rows = append(runs.rows, []any{run.Run, run.State.Text(), run.Received, run.Records.Collected,
+			run.Records.Archived, run.Copies.Planned, run.Chain})
+	}
+	runs.rows = append(runs.rows, []any{"Total", "", d.Received, r.Collected, r.Archived, c.Planned, ""})
+	return []table{numbers, kinds, reasons, runs}
+}
+
+func kindRow(name string, n tally.Records, total int) []any {
+	return []any{name, n.Archived, n.Unmapped, n.Excluded, n.Quarantined, n.Failed, n.Pending, total}
+}
+
+// monthPage is the data of the report of a month.
+type monthPage struct {
+	Month        string // in words
+	Former, Next string // the neighbouring months
+	Made         time.Time
+	Days         []Day // with runs
+	Without      []string
+	Sum          Day
+}
+
+// MonthPage answers with the report of a month, to be printed for an auditor.
+func (r *Reader) MonthPage(q *web.Request) (web.Answer, error) {
+	first, err := time.Parse("2006-01", q.PathValue("month"))
+	if err != nil {
+		return web.Answer{}, &web.Error{Status: http.StatusNotFound, Says: "That is not a month.",
+			Do: "A month has the form 2026-11. Choose one on the page Days."}
+	}
+	last := first.AddDate(0, 1, -1)
+	if today := dayOf(r.opts.Now()); last.After(today) && !first.After(today) {
+		last = today
+	}
+	runs, err := r.Runs(q.Context(), first, last)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	p := monthPage{Month: first.Format("January 2006"), Former: first.AddDate(0, -1, 0).Format("2006-01"),
+		Made: r.opts.Now().UTC(), Sum: Account(first, runs)}
+	if next := first.AddDate(0, 1, 0); !next.After(r.opts.Now()) {
+		p.Next = next.Format("2006-01")
+	}
+	for _, d := range Accounts(runs, first, last) {
+		if d.State == None {
+			p.Without = append(p.Without, d.Day)
+			continue
+		}
+		p.Days = append(p.Days, d)
+	}
+	return web.Page(pages.Page{Name: "month", Title: "Report of " + p.Month, Section: "days", Data: p}), nil
+}
+
+// RunPage answers with the account of one run.
+func (r *Reader) RunPage(q *web.Request) (web.Answer, error) {
+	name := q.PathValue("year") + "/" + q.PathValue("month") + "/" + q.PathValue("day") + "/" + q.PathValue("run")
+	row, _, err := r.opts.Totals.GetRun(q.Context(), name)
+	if isNotFound(err) {
+		return web.Answer{}, &web.Error{Status: http.StatusNotFound, Says: "The totals have no such run.",
+			Do: "A run has its totals at most ten minutes after its first batch. Look again then, or give the command Totals."}
+	}
+	if err != nil {
+		return web.Answer{}, err
+	}
+	run := OfRun(row)
+	p := struct {
+		Run
+		Day                  Day
+		RecordBars, CopyBars []pages.Bar
+	}{run, Account(dayOf(WindowBegin(row)), []tally.Run{row}), recordBars(run.Records), copyBars(run.Copies)}
+	return web.Page(pages.Page{Name: "run", Title: "Run", Section: "progress", Data: p}), nil
+}
