@@ -82,12 +82,8 @@ func (w *world) startDeliveries(ctx context.Context, root string, day *sample.Da
 			return err
 		}
 		account = server.Account
-		for name, value := range map[string]string{"DELIVERY_SFTP_HOST": account.Address,
-			"DELIVERY_SFTP_USERNAME": account.Username, "DELIVERY_SFTP_KEY": account.Key,
-			"DELIVERY_SFTP_HOST_KEYS": account.HostKeys, "DELIVERY_FOLDER": account.Folder} {
-			if value != "" {
-				add(name, value)
-			}
+		if err := w.nameServer(account, add); err != nil {
+			return err
 		}
 	}
 	if !own {

@@ -33,6 +33,7 @@ type options struct {
 	check   string
 	inspect string
 	keep    bool
+	portal  bool
 	storage string
 	export  string
 	host    string
@@ -95,6 +96,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		fmt.Fprintln(stderr, "local:", err)
 		return 2
 	}
+	untilInterrupted := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit,
 		fmt.Errorf("the run took longer than %v (see -limit)", o.limit))
 	defer cancel()
@@ -109,6 +111,17 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		return 1
 	}
 	defer w.stop()
+	if o.portal {
+		w.tellPortal(stdout, stderr)
+		fmt.Fprintln(stderr, "\nEverything keeps running. Ctrl-C ends it.")
+		w.keepRunning(untilInterrupted)
+		return 0
+	}
+	if o.json {
+		w.tellPortal(stderr, stderr) // standard output is the JSON object only
+	} else {
+		w.tellPortal(stdout, stderr)
+	}
 	drove := w.drive(ctx, stderr, "")
 	// Summarize what there is after any failure, and after an interruption too.
 	telling, done := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
@@ -140,7 +153,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	}
 	if o.keep && ctx.Err() == nil {
 		fmt.Fprintln(stderr, "\nEverything keeps running. Ctrl-C ends it.")
-		<-ctx.Done()
+		w.keepRunning(untilInterrupted)
 	}
 	if len(problems) > 0 {
 		return 1
@@ -245,7 +258,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		"only check whether this CSV `file` can be used as the custom mapping")
 	f.StringVar(&o.inspect, "inspect-delivery", "",
 		"only read the ZIPs that the vendor delivered into this `folder`, and\nreport, without any content, which assumptions of docs/delivery.md hold")
-	f.BoolVar(&o.keep, "keep", false, "keep everything running after the summary")
+	f.BoolVar(&o.keep, "keep", false,
+		"keep everything running after the summary, with the portal, whose\naddress is printed at the start")
+	f.BoolVar(&o.portal, "portal", false,
+		"start with an archive that is not set up, print the address of the\nportal, and keep everything running")
 	f.StringVar(&o.storage, "storage", "",
 		"keep the data in this `folder`; the next start goes on where this\none ended")
 	f.StringVar(&o.export, "export", "",
@@ -269,6 +285,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		wrong = fmt.Sprintf("-host is standin or func, not %q", o.host)
 	case o.limit <= 0:
 		wrong = "-limit has to be above 0"
+	case o.portal && !canServeVault():
+		wrong = "-portal needs Linux, where programs take the certificate of the vault's\nstand-in from SSL_CERT_FILE"
+	case o.portal && (o.json || o.keep || o.export != "" || o.mapping != ""):
+		wrong = "-portal has no day of its own: -json, -keep, -export and -mapping do not go with\nit"
 	case o.texts < 0:
 		wrong = "-texts can't be below 0"
 	default:

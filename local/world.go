@@ -19,6 +19,7 @@ import (
 	"o2archiver/local/cloud"
 	"o2archiver/local/host"
 	"o2archiver/local/sample"
+	"o2archiver/local/vault"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/mailbox/mailboxtest"
 	"o2archiver/shared/settings"
@@ -47,6 +48,11 @@ type world struct {
 	folder  *folder // nil: without -storage
 	servers cloud.Servers
 	closers []func()
+
+	vault    *vault.Vault // nil: the environment has the passwords
+	vaultAt  string
+	portalAt string   // "": the portal does not run
+	hints    []string // what a set-up asks for
 }
 
 // startWorld starts everything. custom is the mapping file to use instead of the sample day's, or nil. If it fails, it
@@ -87,7 +93,7 @@ func startWorld(ctx context.Context, o options, custom *mapping, lookup func(str
 	fmt.Fprintln(progress,
 		"Building the function apps (the first time takes some minutes: the Graph SDK is large) …")
 	if err := appbuild.Build(ctx, appbuild.Options{Root: root, Out: stagedDir(root), Local: true},
-		appbuild.Apps()...); err != nil {
+		o.apps()...); err != nil {
 		return nil, err
 	}
 	fmt.Fprintln(progress, "Starting Azurite, the stand-ins and the function apps …")
@@ -129,6 +135,17 @@ func (w *world) environment(ctx context.Context, root string, custom *mapping,
 	if w.store, err = cloud.Prepare(ctx, storage); err != nil {
 		return nil, err
 	}
+	if w.options.hasPortal() && canServeVault() {
+		set := func(name, value string) { env = append(env, name+"="+value) }
+		if err := w.startVault(set); err != nil {
+			return nil, err
+		}
+	}
+	if w.options.portal {
+		if err := w.beginSetUp(ctx); err != nil {
+			return nil, err
+		}
+	}
 	day, err := w.sampleDay()
 	if err != nil {
 		return nil, err
@@ -145,10 +162,7 @@ func (w *world) environment(ctx context.Context, root string, custom *mapping,
 			return nil, err
 		}
 		add("TELEMESSAGE_URL", at)
-		add("TELEMESSAGE_USERNAME", siteUser)
-		if _, ok := given("TELEMESSAGE_PASSWORD_SECRET"); !ok { // the password itself, or a vault
-			add("TELEMESSAGE_PASSWORD", sitePassword)
-		}
+		w.siteCredentials(given, add)
 		add("FETCH_FROM", day.From.Format(time.RFC3339))
 	}
 	if _, ok := given("GRAPH_URL"); !ok {
@@ -163,7 +177,7 @@ func (w *world) environment(ctx context.Context, root string, custom *mapping,
 	switch {
 	case custom != nil:
 		file = custom.data
-	case w.sampled:
+	case w.sampled && !w.options.portal: // a set-up asks for it
 		file = day.Mapping
 	}
 	if file != nil {
@@ -268,7 +282,7 @@ func (w *world) startSite(day *sample.Day) (at string, err error) {
 
 // startGraph starts the stand-in for Microsoft Graph.
 func (w *world) startGraph(day *sample.Day) (err error) {
-	o := mailboxtest.Options{Token: graphToken, KeepContent: w.options.keep}
+	o := mailboxtest.Options{Token: graphToken, KeepContent: w.options.hasPortal()}
 	for _, u := range day.Users {
 		o.Users = append(o.Users, mailboxtest.User(u))
 	}
@@ -283,7 +297,7 @@ func (w *world) startGraph(day *sample.Day) (err error) {
 	return err
 }
 
-// startHosts starts the two function apps.
+// startHosts starts the function apps.
 func (w *world) startHosts(ctx context.Context, root string, env []string) (err error) {
 	open := func(app string) (host.Host, error) {
 		o := host.Options{App: filepath.Join(stagedDir(root), app), Env: env, Log: w.log.named(app)}
@@ -301,7 +315,11 @@ func (w *world) startHosts(ctx context.Context, root string, env []string) (err 
 		return fmt.Errorf("start the app fetch: %w", err)
 	}
 	w.closers = append(w.closers, func() { _ = w.fetch.Stop() })
-	return nil
+	if !w.options.hasPortal() {
+		return nil
+	}
+	return w.startPortal(ctx,
+		host.Options{App: filepath.Join(stagedDir(root), "portal"), Env: env, Log: w.log.named("portal")})
 }
 
 // stagedDir returns the folder in which the apps for this machine are built, apart from those that are deployed.
