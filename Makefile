@@ -43,9 +43,123 @@ LONG = \
 	TestTotalsKilledAtEveryWrite@./handlers/import \
 	TestTotalsOfRandomDays@./handlers/import
 
+# The race detector makes tests up to ten times as slow, and a race takes two goroutines. The code of these packages
+# starts none, so their tests run without it; their callers' run with it.
+SERIAL = \
+	. \
+	./handlers/fetch/internal/collector \
+	./handlers/fetch/internal/firsts \
+	./handlers/fetch/internal/longsms \
+	./handlers/fetch/internal/schedule \
+	./infra \
+	./infra/proof \
+	./infra/unmapped \
+	./local/appbuild \
+	./local/appbuild/cmd \
+	./local/inspect \
+	./local/sample \
+	./local/soak \
+	./local/summary \
+	./local/vendorday \
+	./shared/jsonscan \
+	./shared/message \
+	./shared/phone \
+	./shared/record \
+	./shared/report \
+	./shared/settings \
+	./shared/source \
+	./shared/source/delivery \
+	./shared/source/delivery/mimeread \
+	./shared/source/delivery/zipread \
+	./shared/source/telemessage \
+	./shared/source/telemessage/client \
+	./shared/tally \
+	./shared/usermap
+
+# Their tests that start goroutines, or are about a lease that is renewed meanwhile: with it as well.
+RACED = \
+	TestAttachmentsNeverDelayTexts@./handlers/fetch/internal/collector \
+	TestDay@./handlers/fetch/internal/collector \
+	TestDeadline@./handlers/fetch/internal/collector \
+	TestLeaseIsLost@./handlers/fetch/internal/collector \
+	TestSecondFetchIsBusy@./handlers/fetch/internal/collector \
+	TestTimeIsUpWhileThePasswordIsRead@./handlers/fetch/internal/collector \
+	TestHoldsLittle@./shared/message \
+	TestWriteTwiceAtOnce@./shared/message \
+	TestE164IsSafeFromManyGoroutines@./shared/phone \
+	TestReadsAreFew@./shared/source/delivery/zipread \
+	TestResolveFromManyGoroutines@./shared/usermap
+
+# Tests of the other packages that run without it: large or many inputs, one flow again for each of its calls, and
+# whole days, whose handlers are processes of their own.
+UNRACED = \
+	TestBombOfEntries@./handlers/fetch/internal/deliveries \
+	TestCopyOverSeveralRuns@./handlers/fetch/internal/deliveries \
+	TestEveryCallOfADelivery@./handlers/fetch/internal/deliveries \
+	TestHostileDelivery@./handlers/fetch/internal/deliveries \
+	TestImportKilledAtEveryWrite@./handlers/fetch/internal/deliveries \
+	TestKilledAtEveryCallOfTheStore@./handlers/fetch/internal/deliveries \
+	TestKilledAtEveryRead@./handlers/fetch/internal/deliveries \
+	TestKilledAtEveryWrite@./handlers/fetch/internal/deliveries \
+	TestLandingOnAzurite@./handlers/fetch/internal/deliveries \
+	TestLargeMessage@./handlers/fetch/internal/deliveries \
+	TestManyListed@./handlers/fetch/internal/deliveries \
+	TestPartIsDiscarded@./handlers/fetch/internal/deliveries \
+	TestServerIsAwayForThreeWeeks@./handlers/fetch/internal/deliveries \
+	TestSevenYears@./handlers/fetch/internal/deliveries \
+	TestTurnsOfALargeZIP@./handlers/fetch/internal/deliveries \
+	TestAPassingRefusalUnderAFile@./handlers/import \
+	TestArchiveOfEarlierVersionIsFinished@./handlers/import \
+	TestGraphFailsUnderAFile@./handlers/import \
+	TestHostileInTheMailbox@./handlers/import \
+	TestHostileLengthIsArchived@./handlers/import \
+	TestItemWithManyAddresses@./handlers/import \
+	TestLargeAttachments@./handlers/import \
+	TestLargeItemIsArchived@./handlers/import \
+	TestLimitsOfAMailbox@./handlers/import \
+	TestLinesThatAreNoRecordsAreQuarantined@./handlers/import \
+	TestLongTextIsNoHTML@./handlers/import \
+	TestOversizeStaysOversizeAfterACrash@./handlers/import \
+	TestReplayByCommandKilledAtEveryWrite@./handlers/import \
+	TestSweepFindsRunsHoweverOld@./handlers/import \
+	TestTextInTheMailboxIsTheMessages@./handlers/import \
+	TestTotalsKilledAtEveryWrite@./handlers/import \
+	TestTotalsOfRandomDays@./handlers/import \
+	TestWhatABatchCosts@./handlers/import \
+	TestCommandsOfTheBuiltApps@./local \
+	TestDay@./local \
+	TestDayInTheRealHost@./local \
+	TestGivenServer@./local \
+	TestMappingIsReadFirst@./local \
+	TestMappingOfStrangersIsReported@./local \
+	TestSampleDayIsKept@./local \
+	TestTrouble@./local \
+	TestZipsRunInTheRealHost@./local \
+	TestDeliveredZIP@./local/bench \
+	TestItems@./local/bench \
+	TestRun@./local/bench \
+	TestExportHoldsNoAttachment@./local/export \
+	TestLandingListsManyFiles@./shared/archive \
+	TestManifest@./shared/archive \
+	TestArchiveWritesAsAzurite@./shared/archivetest \
+	TestBlocksOfALog@./shared/archivetest \
+	TestFitsBody@./shared/mailbox \
+	TestHourOfUploads@./shared/mailbox \
+	TestImportHTMLWithPictures@./shared/mailbox \
+	TestImportTooLarge@./shared/mailbox \
+	TestLongQueueBesideShortOnes@./shared/mailbox \
+	TestOthersAreAsFastAsEver@./shared/mailbox \
+	TestAttachmentSizes@./shared/mailbox/mailboxtest \
+	TestDefaultIsTenThousandRequests@./shared/mailbox/mailboxtest \
+	TestTooLargeShowsAtTheLastPart@./shared/mailbox/mailboxtest \
+	TestKeysRefused@./shared/source/delivery/sftpstore
+
 # the one whose turn it is in the share SOAK
 TURN = $(subst @, ,$(word $(shell expr \( $(firstword $(subst /, ,$(SOAK))) - 1 \) % $(words $(LONG)) + 1),$(LONG)))
 space := $(subst ,, )
+# of such a list: the tests, as a regular expression, and their packages
+names = $(subst $(space),|,$(sort $(foreach each,$(1),$(word 1,$(subst @, ,$(each))))))
+folders = $(sort $(foreach each,$(1),$(word 2,$(subst @, ,$(each)))))
 
 # The staged handlers are built like this; with the same settings here, the Graph SDK (minutes of compiling) is compiled once.
 run check: export GOFLAGS += -trimpath
@@ -59,8 +173,17 @@ test: export GORACE = atexit_sleep_ms=0
 run: ## the whole connector on this machine, with a sample day
 	$(GO) run ./local -host $(HOST) -source $(SOURCE)
 
+test: TESTFLAGS = -vet=off -timeout 30m -p 2 # make check vets
 test: ## all tests, with real Azurite; in the real Functions host too if func is on PATH
-	$(GO) test -race -vet=off -timeout 30m -p 2 $$($(GO) list ./... | grep -v '/local/chaos$$') # make check vets
+	@failed=; \
+	$(GO) test -race $(TESTFLAGS) -skip '^($(call names,$(UNRACED)))$$' \
+		$$($(GO) list ./... | grep -vxF -e o2archiver/local/chaos \
+		$(patsubst .,-e o2archiver,$(patsubst ./%,-e o2archiver/%,$(SERIAL))))) || failed=1; \
+	$(GO) test -race $(TESTFLAGS) -run '^($(call names,$(RACED)))$$' $(call folders,$(RACED)) || failed=1; \
+	export CGO_ENABLED=0 GOFLAGS="$$GOFLAGS -trimpath"; \
+	$(GO) test $(TESTFLAGS) $(SERIAL) || failed=1; \
+	$(GO) test $(TESTFLAGS) -run '^($(call names,$(UNRACED)))$$' $(call folders,$(UNRACED)) || failed=1; \
+	[ -z "$$failed" ]
 	@command -v func >/dev/null || echo "make test: left out: the end-to-end tests in the real Functions host (func, Azure Functions Core Tools, is not on PATH)"
 	@command -v bicep >/dev/null || echo "make test: left out: what the deployment would make (bicep is not on PATH)"
 	@command -v shellcheck >/dev/null || echo "make test: left out: the check of the scripts (shellcheck is not on PATH)"
@@ -87,8 +210,7 @@ ifneq (,$(findstring /,$(SOAK)))
 	SOAK=$(SOAK) SEED=$(SEED) $(GO) test -v -timeout 24h ./local/chaos
 else
 	SOAK=$(SOAK) SEED=$(SEED) $(GO) test -v -timeout 24h -p 1 \
-		-run '^($(subst $(space),|,$(foreach l,$(LONG),$(word 1,$(subst @, ,$(l)))))|TestLong|TestEveryCallWithEveryFault)$$' \
-		$(sort $(foreach l,$(LONG),$(word 2,$(subst @, ,$(l))))) ./local/chaos
+		-run '^($(call names,$(LONG))|TestLong|TestEveryCallWithEveryFault)$$' $(call folders,$(LONG)) ./local/chaos
 endif
 
 parsers: ## the golden messages through parsers that nobody here wrote: Python's, and notmuch

@@ -152,8 +152,8 @@ func main() { fmt.Println(funchost.Build()) }
 	for flags, want := range map[string]string{
 		s.linkerFlags(): s.version + " " + s.commit + "\n", "": "development unknown\n",
 	} {
-		cmd := exec.Command("go", "run", "-ldflags", flags, "./build/stamptest")
-		cmd.Dir = root
+		cmd := exec.Command("go", "run", "-trimpath", "-ldflags", flags, "./build/stamptest")
+		cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0") // as the handlers are built
 		if out, err := cmd.CombinedOutput(); err != nil || string(out) != want {
 			t.Errorf("with %q: %q, %v; want %q", flags, out, err, want)
 		}

@@ -4,15 +4,18 @@ package contract
 
 import (
 	"bufio"
+	"embed"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
+
+//go:embed server.py items.json content.json
+var server embed.FS
 
 // The credentials that the server accepts.
 const (
@@ -31,8 +34,11 @@ func ForTest(t testing.TB, args ...string) *url.URL {
 		}
 		t.Skip("LEFT OUT: python3 is not on PATH")
 	}
-	args = append([]string{
-		"-B", filepath.Join(sourceFolder(t), "server.py"), "--user", User, "--password", Password}, args...)
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, server); err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{filepath.Join(dir, "server.py"), "--user", User, "--password", Password}, args...)
 	cmd := exec.CommandContext(t.Context(), python, args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -59,13 +65,3 @@ func ForTest(t testing.TB, args ...string) *url.URL {
 
 // Authorize sets the credentials on a request.
 func Authorize(r *http.Request) { r.SetBasicAuth(User, Password) }
-
-// sourceFolder returns the folder of this file.
-func sourceFolder(t testing.TB) string {
-	t.Helper()
-	_, file, _, ok := runtime.Caller(0)
-	if !ok || !filepath.IsAbs(file) {
-		t.Fatal("the folder of server.py is not known: the test was built with -trimpath")
-	}
-	return filepath.Dir(file)
-}

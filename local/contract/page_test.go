@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,7 +20,7 @@ var example = regexp.MustCompile("(?s)```json\n(.*?)```")
 // documented are the items of the page's examples.
 func documented(t *testing.T) (raws []json.RawMessage) {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join(sourceFolder(t), "..", "..", "docs", "source-contract.md"))
+	page, err := os.ReadFile("../../docs/source-contract.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +32,7 @@ func documented(t *testing.T) (raws []json.RawMessage) {
 
 // The examples of the page are what the server serves, item by item.
 func TestPageIsWhatTheServerServes(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(sourceFolder(t), "items.json"))
+	data, err := os.ReadFile("items.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +77,7 @@ func TestExamplesAreReadWhole(t *testing.T) {
 			t.Errorf("no example of %s", kind)
 		}
 	}
-	page, err := os.ReadFile(filepath.Join(sourceFolder(t), "..", "..", "docs", "source-contract.md"))
+	page, err := os.ReadFile("../../docs/source-contract.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -319,7 +319,7 @@ func TestParseRefuses(t *testing.T) {
 
 // A big attachment is streamed: what is held doesn't grow with it.
 func TestHoldsLittle(t *testing.T) {
-	const size = 32 << 20
+	const size = 8 << 20
 	m, err := Build(withFile(size), Options{Region: "GB"})
 	if err != nil {
 		t.Fatal(err)
