@@ -16,6 +16,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"o2archiver/shared/archive"
+	"o2archiver/shared/settings"
 )
 
 // Kind is what a command asks for.
@@ -28,6 +31,8 @@ const (
 	Replay   Kind = "replay"   // import: a run or a batch
 	Tally    Kind = "tally"    // import: all totals anew, from the journals
 	Check    Kind = "check"    // both: whether everything that the app needs is within its reach
+	Estimate Kind = "estimate" // fetch: how much there is in a range of time
+	DryRun   Kind = "dryrun"   // import: what would become of a run or a batch; nothing is written
 )
 
 // Command is one command. Which of the fields behind Kind are set depends on the kind.
@@ -35,9 +40,11 @@ type Command struct {
 	Name    string    // <time>-<id>: the name of its blob, without the app and the ending
 	Asked   time.Time // the time in its name
 	Kind    Kind
-	From    time.Time // Backfill
-	To      time.Time // Backfill, exclusive
-	What    string    // Replay: the folder of a run, or a batch
+	From    time.Time // Backfill, Estimate
+	To      time.Time // Backfill, Estimate; exclusive
+	What    string    // Replay, DryRun: the folder of a run, or a batch
+	Lines   []int     // Replay of a batch: only these of its lines; nil: all
+	Reason  string    // Replay: only the records that were not archived for this reason (tally.Reason); "": all
 	Mailbox string    // Check, of import: the address of a mailbox for a test message; it is personal data
 }
 
@@ -47,22 +54,38 @@ type document struct {
 	From    time.Time `json:"from,omitzero"`
 	To      time.Time `json:"to,omitzero"`
 	What    string    `json:"what,omitempty"`
+	Lines   []int     `json:"lines,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
 	Mailbox string    `json:"mailbox,omitempty"`
 	By      string    `json:"by,omitempty"` // for the reader of the blob; it has no effect
 }
 
 // members are the members that a command of a kind has, besides kind and by.
 var members = map[Kind][]string{
-	Run: nil, Backfill: {"from", "to"}, Replay: {"what"}, Tally: nil, Check: nil,
+	Run: nil, Backfill: {"from", "to"}, Estimate: {"from", "to"}, Replay: {"what"}, DryRun: {"what"}, Tally: nil,
+	Check: nil,
+}
+
+// KindsOf returns the kinds of commands that an app has.
+func KindsOf(app string) []Kind {
+	return map[string][]Kind{
+		settings.Fetch:  {Run, Backfill, Estimate, Check},
+		settings.Import: {Replay, DryRun, Tally, Check},
+	}[app]
 }
 
 const (
 	timeForm   = "20060102T150405Z" // in the name of a command
 	ending     = ".json"
-	maxCommand = 4 << 10 // bytes
+	maxCommand = 8 << 10 // bytes
+	maxLines   = 1000    // of one replay
+	maxLine    = 10_000  // import reads no line behind it
 )
 
-var nameForm = regexp.MustCompile(`^\d{8}T\d{6}Z-[0-9a-f]{8,32}$`)
+var (
+	nameForm   = regexp.MustCompile(`^\d{8}T\d{6}Z-[0-9a-f]{8,32}$`)
+	reasonForm = regexp.MustCompile(`^[A-Za-z]{1,40}$`)
+)
 
 // Name returns the name of a command that is given at that time. id is 8 to 32 hex digits in lower case.
 func Name(at time.Time, id string) string { return at.UTC().Format(timeForm) + "-" + id }
@@ -77,11 +100,17 @@ func parseName(name string) (asked time.Time, ok bool) {
 	return asked, err == nil
 }
 
+// ErrCommand matches the error of a command that cannot be carried out as it is.
+var ErrCommand = errors.New("a command that cannot be carried out")
+
 // errCommand reports a command that cannot be carried out. Its text is shown to the administrator; it repeats nothing
 // of the command, which may hold anything.
 type errCommand string
 
 func (e errCommand) Error() string { return string(e) }
+
+// Is implements the interface of errors.Is.
+func (e errCommand) Is(target error) bool { return target == ErrCommand }
 
 // parseCommand reads the content of a command for app. The error is an errCommand.
 func parseCommand(app string, data []byte) (c Command, err error) {
@@ -95,7 +124,7 @@ func parseCommand(app string, data []byte) (c Command, err error) {
 	if _, more := dec.Token(); err != nil || !errors.Is(more, io.EOF) {
 		return c, errCommand(`the command cannot be read; it is JSON like ` + exampleFor(app))
 	}
-	kinds := map[string][]Kind{"fetch": {Run, Backfill, Check}, "import": {Replay, Tally, Check}}[app]
+	kinds := KindsOf(app)
 	if !slices.Contains(kinds, d.Kind) {
 		return c, errCommand(fmt.Sprintf("this app has no command of that kind; it has %s", joinKinds(kinds)))
 	}
@@ -111,7 +140,35 @@ func parseCommand(app string, data []byte) (c Command, err error) {
 			return c, errCommand(fmt.Sprintf("a command %s has %s", d.Kind, describeMembers(want)))
 		}
 	}
-	return Command{Kind: d.Kind, From: d.From.UTC(), To: d.To.UTC(), What: d.What, Mailbox: d.Mailbox}, nil
+	if err := d.checkSelection(); err != nil {
+		return c, err
+	}
+	return Command{Kind: d.Kind, From: d.From.UTC(), To: d.To.UTC(), What: d.What, Lines: d.Lines, Reason: d.Reason,
+		Mailbox: d.Mailbox}, nil
+}
+
+// checkSelection checks which of the records are meant.
+func (d document) checkSelection() error {
+	switch {
+	case len(d.Lines) == 0 && d.Reason == "":
+		return nil
+	case d.Kind != Replay || len(d.Lines) > 0 && d.Reason != "":
+		return errCommand("only a replay has lines or a reason, and one has either of the two")
+	case d.Reason != "" && !reasonForm.MatchString(d.Reason):
+		return errCommand("its reason is none that import gives")
+	case len(d.Lines) == 0:
+		return nil
+	case !archive.IsBatch(d.What):
+		return errCommand("lines are those of a batch, and what is none")
+	case len(d.Lines) > maxLines:
+		return errCommand(fmt.Sprintf("it has more than %d lines: give several commands", maxLines))
+	}
+	for _, n := range d.Lines {
+		if n < 1 || n > maxLine {
+			return errCommand(fmt.Sprintf("one of its lines is not from 1 to %d", maxLine))
+		}
+	}
+	return nil
 }
 
 func exampleFor(app string) string {

@@ -38,6 +38,39 @@ type Answer struct {
 	Of      int       `json:"of,omitempty"`
 	Tries   int       `json:"tries,omitempty"` // turns that have begun
 	Links   []Link    `json:"links,omitempty"` // of a check
+
+	// Counts are the results of an estimate or a dry run, under the names of the constants Count…. After is how far a
+	// dry run is: the last batch that they have.
+	Counts map[string]int64 `json:"counts,omitempty"`
+	After  string           `json:"after,omitempty"`
+}
+
+// The names of counts in an Answer.
+const (
+	CountItems   = "items"   // estimate: by the site's own count
+	CountUnknown = "unknown" // estimate: windows for which the site states no count
+	CountZIPs    = "zips"    // estimate: that are named for the days of the range
+	CountBytes   = "bytes"   // estimate: of these ZIPs
+
+	CountRecords     = "records" // dry run: all, which are the sum of the next six
+	CountImport      = "import"  // with a copy that would be imported, or would need a further try
+	CountPresent     = "present" // whose copies are all in their mailboxes
+	CountUnmapped    = "unmapped"
+	CountExcluded    = "excluded"
+	CountQuarantined = "quarantined"
+	CountOpen        = "open"     // for which the directory has no answer now
+	CountCopies      = "copies"   // dry run: that would be imported
+	CountOversize    = "oversize" // dry run: of these, those without an attachment, for its size
+)
+
+// add adds counts to those of the answer.
+func (a *Answer) add(counts map[string]int64) {
+	if a.Counts == nil {
+		a.Counts = map[string]int64{}
+	}
+	for name, n := range counts {
+		a.Counts[name] += n
+	}
 }
 
 // Link is the result of checking one thing that the app needs.
@@ -64,6 +97,7 @@ const (
 	maxPending    = 100                // unfinished commands that one turn reads
 	maxAge        = 7 * 24 * time.Hour // an older command is refused: what it asked for is another situation's
 	patience      = time.Minute        // for one operation while storage is unavailable
+	stepsSaved    = 16                 // steps after which Step saves the answer
 )
 
 // Task is a command that is not finished, with its answer so far.
@@ -208,6 +242,17 @@ func (q *Queue) Begin(ctx context.Context, t *Task) error {
 func (q *Queue) Progress(ctx context.Context, t *Task, done, of int, says string) error {
 	t.Answer.Done, t.Answer.Of = done, of
 	return q.save(ctx, t, Working, says)
+}
+
+// Step counts a step of the command, one of so many, with its counts. It is saved now and then, and with the next
+// Progress or Finish: a step that is not saved is done again, and counted once.
+func (q *Queue) Step(ctx context.Context, t *Task, of int, counts map[string]int64) error {
+	t.Answer.add(counts)
+	t.Answer.Done++
+	if t.Answer.Done%stepsSaved != 0 {
+		return nil
+	}
+	return q.Progress(ctx, t, t.Answer.Done, of, "at work")
 }
 
 // Finish saves the end of the command: Done, Refused or Failed.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -186,6 +188,41 @@ func TestBackfillOfACommandIsRefused(t *testing.T) {
 		}
 		if c := w.checkpoint(); len(c.Commands) != 0 || len(c.Open) != 0 {
 			t.Errorf("checkpoint %+v", c)
+		}
+	})
+}
+
+// The site's own count of each window of a range is asked for, beginning where the last turn ended, and nothing is
+// written.
+func TestCountRange(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.add(w.sms("a", "first", 70*time.Hour), w.sms("b", "second", 69*time.Hour), w.sms("c", "third", 20*time.Hour))
+		silent := w.faulty(func(r *http.Request) archivetest.Fault {
+			t.Errorf("a request to storage: %s %s", r.Method, r.URL.Path)
+			return archivetest.Reset
+		})
+		var counts []int64
+		note := func(items int64, known bool) error {
+			counts = append(counts, items)
+			if !known {
+				t.Error("the site states no count")
+			}
+			return nil
+		}
+		wanted := w.rangeOf(3*day, time.Hour)
+		if err := silent.CountRange(t.Context(), wanted, 0, note); err != nil || !slices.Equal(counts, []int64{2, 0, 1}) {
+			t.Errorf("counts %v, %v", counts, err)
+		}
+		counts = nil
+		if err := silent.CountRange(t.Context(), wanted, 2, note); err != nil || !slices.Equal(counts, []int64{1}) {
+			t.Errorf("from the third window: counts %v, %v", counts, err)
+		}
+		for name, r := range map[string]schedule.Range{"empty": {}, "backwards": w.rangeOf(time.Hour, day),
+			"of the present": w.rangeOf(day, -time.Hour)} {
+			if err := silent.CountRange(t.Context(), r, 0, note); !errors.Is(err, funchost.ErrInput) {
+				t.Errorf("a range that is %s: %v", name, err)
+			}
 		}
 	})
 }

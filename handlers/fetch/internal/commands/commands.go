@@ -1,5 +1,5 @@
 // Package commands carries out what an administrator asks of fetch: to fetch what is due, to fetch a range of time
-// again, to check what fetch needs.
+// again, to estimate how much there is in one, to check what fetch needs.
 //
 // A turn is short, so that a daily run, which waits for the same lease, has its time between two turns. What a turn
 // does not finish is continued by the next one.
@@ -27,13 +27,21 @@ const (
 	maxTries = 12
 )
 
-// Intake is what a turn needs of the engine that gets the items. Both methods may be called again for the same command:
+// Intake is what a turn needs of the engine that gets the items. RunDue and Backfill may be called again for the same command:
 // they continue it. An error that matches funchost.ErrBusy means that another instance is at work.
 type Intake interface {
 	// RunDue gets what is due.
 	RunDue(ctx context.Context, command string, log *slog.Logger) (Progress, error)
 	// Backfill gets a range of time again. An error that matches funchost.ErrInput means that it cannot.
 	Backfill(ctx context.Context, command string, wanted schedule.Range, log *slog.Logger) (Progress, error)
+
+	// Steps returns the number of steps that an estimate of the range has.
+	Steps(wanted schedule.Range) int
+	// Estimate counts what there is in a range of time, beginning with the step of that index, and passes the counts of
+	// each step to each. It changes nothing. An error that matches funchost.ErrInput means that it cannot. Only Refused
+	// of the Progress is set.
+	Estimate(ctx context.Context, wanted schedule.Range, step int, each func(counts map[string]int64) error,
+		log *slog.Logger) (Progress, error)
 }
 
 // Progress is how far a command is.
@@ -94,7 +102,7 @@ func (r *Runner) Turn(ctx context.Context, log *slog.Logger) (res Result, err er
 		}
 		a := answer{state: control.Failed, says: refused, done: t.Answer.Done, of: t.Answer.Of}
 		if t.Kind == control.Check || refused == "" {
-			a = work.carryOut(ctx, t, log)
+			a = work.carryOut(ctx, r.opts.Queue, t, log)
 			refused = cmp.Or(refused, a.refused)
 		}
 		switch {
@@ -130,7 +138,7 @@ type turnWork struct {
 }
 
 // carryOut works on one command.
-func (w turnWork) carryOut(ctx context.Context, t *control.Task, log *slog.Logger) answer {
+func (w turnWork) carryOut(ctx context.Context, q *control.Queue, t *control.Task, log *slog.Logger) answer {
 	if t.Kind == control.Check {
 		links := w.check(ctx)
 		if ctx.Err() != nil && t.Answer.Tries < maxTries {
@@ -141,6 +149,8 @@ func (w turnWork) carryOut(ctx context.Context, t *control.Task, log *slog.Logge
 	switch {
 	case w.err != nil:
 		return finishTurn(ctx, t, Progress{Done: -1, Of: t.Answer.Of}, w.err)
+	case t.Kind == control.Estimate:
+		return w.estimate(ctx, q, t, log)
 	case w.Intake == nil, w.NotSetUp != "":
 		t.Answer.Tries = 0
 		return answer{says: "fetch is not set up yet, and the command waits: " + w.NotSetUp, done: t.Answer.Done,

@@ -57,6 +57,19 @@ func (s *script) Backfill(ctx context.Context, command string, r schedule.Range,
 	return s.play(ctx, "backfill "+r.From.Format(time.DateOnly)+" "+r.To.Format(time.DateOnly))
 }
 
+// CountRange implements Collector: each turn of the script has the counts of its windows, and then its error.
+func (s *script) CountRange(ctx context.Context, r schedule.Range, window int, each func(int64, bool) error) error {
+	s.asked = append(s.asked, fmt.Sprintf("count from window %d", window))
+	next := s.turns[0]
+	s.turns = s.turns[1:]
+	for range next.Slices {
+		if err := each(int64(next.Received), next.Received > 0); err != nil {
+			return err
+		}
+	}
+	return next.err
+}
+
 // office is an archive with commands of fetch, and a Runner.
 type office struct {
 	t      *testing.T
@@ -127,6 +140,11 @@ func threeDays() map[string]any {
 	return map[string]any{"kind": "backfill", "from": to.AddDate(0, 0, -3), "to": to}
 }
 
+func estimateOf(command map[string]any) map[string]any {
+	command["kind"] = "estimate"
+	return command
+}
+
 // Each story is the turns of one command, and what its answer says after each.
 func TestAnswers(t *testing.T) {
 	watermark := time.Date(2026, 11, 23, 5, 20, 0, 0, time.UTC)
@@ -164,6 +182,19 @@ func TestAnswers(t *testing.T) {
 		{"a checkpoint that cannot be read", threeDays(), []turnResult{{err: archive.ErrContent}, {}},
 			[]string{"working 0/3: not finished, and tried again: its content is not the JSON that is expected",
 				"done 3/3: the range is fetched; import takes its batches up as they come"}},
+		{"an estimate", estimateOf(threeDays()),
+			[]turnResult{{Result: collector.Result{Slices: 1, Received: 7}, err: site},
+				{Result: collector.Result{Slices: 1}, err: client.ErrUnavailable},
+				{Result: collector.Result{Slices: 1, Received: 5}}},
+			[]string{"working 1/3: not finished, and tried again: the TeleMessage site is not available: answered 503",
+				"working 2/3: not finished, and tried again: " + client.ErrUnavailable.Error(),
+				"done 3/3: the site counts 12 items in 3 windows; it states no count for 1 of them"}},
+		{"an estimate with a wrong password", estimateOf(threeDays()), []turnResult{{err: client.ErrCredentials}},
+			[]string{"failed 0/3: the site refuses the user name or the password: set the password with infra/password, " +
+				"and ask again"}},
+		{"an estimate of what cannot be fetched", estimateOf(threeDays()),
+			[]turnResult{{err: fmt.Errorf("%w: to lies in the future", funchost.ErrInput)}},
+			[]string{"refused 0/0: bad input: to lies in the future"}},
 		{"a range that cannot be fetched", threeDays(),
 			[]turnResult{{err: fmt.Errorf("%w: from does not lie before to", funchost.ErrInput)}},
 			[]string{"refused 0/0: bad input: from does not lie before to"}},

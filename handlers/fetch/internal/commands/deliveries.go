@@ -13,6 +13,8 @@ import (
 type Deliveries interface {
 	Run(ctx context.Context, log *slog.Logger) (deliveries.Result, error)
 	ReadDays(ctx context.Context, days deliveries.Days, log *slog.Logger) (deliveries.Result, error)
+	// CountDays returns the number and the size of the vendor's ZIPs that are named for the days and are there now.
+	CountDays(ctx context.Context, days deliveries.Days, log *slog.Logger) (zips, bytes int64, err error)
 }
 
 // OfDeliveries returns the Intake of what is delivered.

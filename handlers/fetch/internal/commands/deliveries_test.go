@@ -22,6 +22,10 @@ func (f fixedResult) ReadDays(context.Context, deliveries.Days, *slog.Logger) (d
 	return deliveries.Result(f), nil
 }
 
+func (f fixedResult) CountDays(context.Context, deliveries.Days, *slog.Logger) (zips, bytes int64, err error) {
+	return int64(f.Read), int64(f.Received), nil
+}
+
 // A command on deliveries is done when nothing is open, planned for later or still being uploaded, in either folder. A
 // refusal in either ends it.
 func TestProgressOfDeliveries(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 type Collector interface {
 	RunDue(ctx context.Context, command string, log *slog.Logger) (collector.Result, error)
 	Backfill(ctx context.Context, command string, wanted schedule.Range, log *slog.Logger) (collector.Result, error)
+	CountRange(ctx context.Context, wanted schedule.Range, window int, each func(items int64, known bool) error) error
 }
 
 // OfSite returns the Intake of a site.

@@ -179,6 +179,17 @@ func (d Days) has(day time.Time) bool {
 	return !day.Before(d.From.Truncate(24*time.Hour)) && day.Before(d.To)
 }
 
+// Count returns the number and the size in bytes of the vendor's ZIPs in a listing that are named for the days.
+func (d Days) Count(files []arrival.File) (zips, bytes int64) {
+	for _, f := range files {
+		if name, ok, _ := (Rules{}).parseName(f.Path); ok && d.has(name.Day) {
+			zips++
+			bytes += f.Size
+		}
+	}
+	return zips, bytes
+}
+
 // Begin notes the first run.
 func (s *State) Begin(now time.Time) {
 	if s.Began.IsZero() {

@@ -152,7 +152,8 @@ func (c *Checkpoint) Once(command string, plan func() error) error {
 	return nil
 }
 
-func (c *Checkpoint) appendBackfill(command string, r Range, now time.Time) error {
+// Check returns an error that matches funchost.ErrInput if no backfill of the range is possible at that time.
+func (r Range) Check(now time.Time) error {
 	r = r.rounded()
 	switch {
 	case r.From.IsZero() || r.To.IsZero():
@@ -164,6 +165,26 @@ func (c *Checkpoint) appendBackfill(command string, r Range, now time.Time) erro
 	case r.To.After(now.Add(-Margin)):
 		return fmt.Errorf("%w: to lies less than 10 minutes before the present: the site may not show all items yet",
 			funchost.ErrInput)
+	}
+	return nil
+}
+
+// Window returns the part of the range that the window of that index reads; see Windows.
+func (r Range) Window(index int) Range {
+	r = r.rounded()
+	from := r.From.Add(time.Duration(index) * WindowLength)
+	if to := from.Add(WindowLength); to.Before(r.To) {
+		return Range{from, to}
+	}
+	return Range{from, r.To}
+}
+
+func (c *Checkpoint) appendBackfill(command string, r Range, now time.Time) error {
+	if err := r.Check(now); err != nil {
+		return err
+	}
+	r = r.rounded()
+	switch {
 	case len(c.Open)+int(r.To.Sub(r.From)/WindowLength) >= MaxOpen:
 		return fmt.Errorf("%w: with what is open already this makes more than %d windows: "+
 			"let it be finished, or ask for less", funchost.ErrInput, MaxOpen)

@@ -236,6 +236,25 @@ func endReport(ctx context.Context, r *status.Reporter, res deliveries.Result, e
 	r.End(ctx, err)
 }
 
+// CountDays implements commands.Deliveries. A refusal is not logged: the answer to the command says it.
+func (d *deliveryRuns) CountDays(ctx context.Context, days deliveries.Days, _ *slog.Logger) (
+	zips, bytes int64, err error) {
+	var store deliveries.Store = d.deliveries.landing
+	if server := d.connect(); server != nil {
+		folder := d.deliveries.on(server)
+		defer folder.Close()
+		store = folder
+	}
+	err = retry.Do(ctx, func(ctx context.Context) error {
+		files, err := store.List(ctx)
+		if err == nil {
+			zips, bytes = days.Count(files)
+		}
+		return err
+	})
+	return zips, bytes, err
+}
+
 // connect returns the server for one run, or nil. It makes no request.
 func (d *deliveryRuns) connect() *sftpserver.Server {
 	if d.server == nil {

@@ -19,6 +19,7 @@ import (
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/pipetest"
 	"o2archiver/shared/settings"
+	"o2archiver/shared/source/delivery"
 	"o2archiver/shared/source/delivery/deliverytest"
 	"o2archiver/shared/status"
 )
@@ -264,5 +265,33 @@ func TestLandingContainer(t *testing.T) {
 	res, err := source.Fetch(t.Context(), "", "", slog.New(slog.NewJSONHandler(w.Log, nil)))
 	if got := res.(deliveries.Result); err != nil || got.Read != 1 || got.Received != 2 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// An estimate lists the ZIPs that are named for the days, and reads none of them.
+func TestEstimateOfDeliveries(t *testing.T) {
+	d := newDesk(t).pinned()
+	d.server.Put("renamed.zip", deliverytest.File{Data: fetchtest.MakeZIP(t, "", 1), ModTime: time.Now()})
+	name, ok := delivery.ParseName(zipName)
+	if !ok {
+		t.Fatal("the name of the ZIP is none")
+	}
+	for _, tt := range []struct {
+		from, to time.Time
+		zips     int64
+	}{{name.Day, name.Day.Add(24 * time.Hour), 1}, {name.Day.Add(24 * time.Hour), name.Day.Add(48 * time.Hour), 0}} {
+		var got map[string]int64
+		p, err := d.source().Intake.Estimate(t.Context(), schedule.Range{From: tt.from, To: tt.to}, 0,
+			func(counts map[string]int64) error { got = counts; return nil }, slog.New(slog.DiscardHandler))
+		if err != nil || p.Refused != "" || got[control.CountZIPs] != tt.zips ||
+			(got[control.CountBytes] > 0) != (tt.zips > 0) {
+			t.Errorf("%v: %+v, %+v, %v", tt.from, got, p, err)
+		}
+	}
+	d.settings.SFTP.Password.Value = settings.NewSecret("wrong")
+	p, err := d.source().Intake.Estimate(t.Context(), schedule.Range{From: name.Day, To: time.Now()}, 0, nil,
+		slog.New(slog.DiscardHandler))
+	if err == nil || !strings.HasPrefix(p.Refused, "the SFTP server refuses") {
+		t.Errorf("a wrong password: %+v, %v", p, err)
 	}
 }

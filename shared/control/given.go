@@ -1,0 +1,140 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"o2archiver/shared/archive"
+)
+
+// ErrGiven means that another command has that time and id already.
+var ErrGiven = errors.New("another command was given under this name")
+
+// Give writes a command for app into commands, on behalf of a person, and returns its name. Of c, Name and Asked are
+// not used. id is 8 to 32 hex digits in lower case. A command may be given again with the same time, id and content,
+// for example those of a form that is sent twice: it is then carried out once. A command that the app would refuse for
+// its form is not written, and the error matches ErrCommand; its text is for the person.
+func Give(ctx context.Context, commands *archive.Documents, app string, at time.Time, id, by string, c Command) (
+	name string, err error) {
+	name = Name(at, id)
+	if !nameForm.MatchString(name) {
+		return "", errCommand("its id is not 8 to 32 hex digits")
+	}
+	d := document{Kind: c.Kind, From: c.From, To: c.To, What: c.What, Lines: c.Lines, Reason: c.Reason,
+		Mailbox: c.Mailbox, By: by}
+	text, err := json.Marshal(d)
+	if err != nil {
+		return "", fmt.Errorf("encode a command: %w", err)
+	}
+	if _, err := parseCommand(app, text); err != nil {
+		return "", err
+	}
+	err = onStorage(ctx, func(ctx context.Context) error {
+		_, err := commands.Put(ctx, app+"/"+name+ending, d, "", nil)
+		return err
+	})
+	if errors.Is(err, archive.ErrExists) {
+		var there json.RawMessage
+		there, err = readCommand(ctx, commands, app, name)
+		if err == nil && !sameJSON(there, text) {
+			err = ErrGiven
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("give a command: %w", err)
+	}
+	return name, nil
+}
+
+// readCommand reads the content of a command.
+func readCommand(ctx context.Context, commands *archive.Documents, app, name string) (raw json.RawMessage, err error) {
+	err = onStorage(ctx, func(ctx context.Context) error {
+		_, err := commands.GetLarge(ctx, app+"/"+name+ending, &raw, maxCommand)
+		return err
+	})
+	return raw, err
+}
+
+// Given is a command with its answer.
+type Given struct {
+	App     string
+	Command Command // without Kind if it cannot be read
+	By      string  // on whose behalf
+	Answer  *Answer // nil: there is none yet
+}
+
+// ReadGiven returns a command of app and its answer, which the app writes into answers. Without such a command the
+// error matches archive.ErrNotFound.
+func ReadGiven(ctx context.Context, commands, answers *archive.Documents, app, name string) (Given, error) {
+	g := Given{App: app}
+	asked, ok := parseName(name)
+	if !ok || KindsOf(app) == nil {
+		return g, fmt.Errorf("read a command: %w", archive.ErrNotFound)
+	}
+	raw, err := readCommand(ctx, commands, app, name)
+	if err != nil && !errors.Is(err, archive.ErrContent) && !errors.Is(err, archive.ErrTooLarge) {
+		return g, fmt.Errorf("read a command: %w", err)
+	}
+	var by struct {
+		By string `json:"by"`
+	}
+	if c, err := parseCommand(app, raw); err == nil && json.Unmarshal(raw, &by) == nil {
+		g.Command, g.By = c, by.By
+	}
+	g.Command.Name, g.Command.Asked = name, asked
+	var a Answer
+	err = onStorage(ctx, func(ctx context.Context) error {
+		_, err := answers.Get(ctx, answersFolder+name+ending, &a)
+		return err
+	})
+	switch {
+	case err == nil:
+		g.Answer = &a
+	case !errors.Is(err, archive.ErrNotFound) && !errors.Is(err, archive.ErrContent) &&
+		!errors.Is(err, archive.ErrTooLarge): // the app writes its answer anew over what cannot be read
+		return g, fmt.Errorf("read the answer to a command: %w", err)
+	}
+	return g, nil
+}
+
+// LatestGiven returns the latest commands of app, at most so many, the latest first.
+func LatestGiven(ctx context.Context, commands, answers *archive.Documents, app string, most int) ([]Given, error) {
+	var all []archive.DocumentInfo
+	err := onStorage(ctx, func(ctx context.Context) (err error) {
+		all, _, err = commands.List(ctx, app+"/", maxCommands)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the commands: %w", err)
+	}
+	var names []string
+	for _, c := range slices.Backward(all) {
+		name, ok := strings.CutSuffix(strings.TrimPrefix(c.Name, app+"/"), ending)
+		if _, form := parseName(name); ok && form && len(names) < most {
+			names = append(names, name)
+		}
+	}
+	given := make([]Given, len(names))
+	var group errgroup.Group
+	group.SetLimit(8)
+	for i, name := range names {
+		group.Go(func() (err error) {
+			given[i], err = ReadGiven(ctx, commands, answers, app, name)
+			if errors.Is(err, archive.ErrNotFound) { // deleted meanwhile
+				return nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(given, func(g Given) bool { return g.Command.Name == "" }), nil
+}

@@ -1,0 +1,139 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
+)
+
+func TestGive(t *testing.T) {
+	o := newOffice(t)
+	replay := Command{Kind: Replay, What: "2026/11/23/run/00001.ndjson", Lines: []int{4, 2}}
+	give := func(id string, c Command) (string, error) {
+		return Give(t.Context(), o.store.Commands(), "import", morning, id, "ann & bob@contoso.com", c)
+	}
+	var name string
+	for range 3 { // a form that is sent three times
+		var err error
+		if name, err = give("0123456789abcdef", replay); err != nil || name != Name(morning, "0123456789abcdef") {
+			t.Fatalf("name %q, %v", name, err)
+		}
+	}
+	q := o.queue("import")
+	tasks := o.pending(q)
+	replay.Name, replay.Asked = name, morning
+	if len(tasks) != 1 || cmp.Diff(replay, tasks[0].Command) != "" {
+		t.Fatalf("the app finds %+v", tasks)
+	}
+	if _, err := give("0123456789abcdef", Command{Kind: Tally}); !errors.Is(err, ErrGiven) {
+		t.Errorf("another command under this name: %v", err)
+	}
+	for _, bad := range []Command{{Kind: Run}, {Kind: Replay}, {Kind: Replay, What: "x", Lines: []int{1}}, {}} {
+		if _, err := give("fedcba9876543210", bad); !errors.Is(err, ErrCommand) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+	for _, id := range []string{"", "1", "0123456789ABCDEF", "../../settings/x", "0123456789abcdef0123456789abcdef0"} {
+		if _, err := give(id, replay); !errors.Is(err, ErrCommand) {
+			t.Errorf("id %q: %v", id, err)
+		}
+	}
+}
+
+// The process dies after its n-th write, for every n, and the form is sent again: there is one command.
+func TestGiveKilledAtEveryWrite(t *testing.T) {
+	for n, more := 0, true; more; n++ {
+		storage := archivetest.ForTest(t, nil)
+		o := &office{t: t, store: open(t, storage, storage), now: morning}
+		if err := o.store.CreateContainers(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, kill := context.WithCancel(t.Context())
+		death := archivetest.DieAfter(n, archivetest.IsWrite, kill)
+		give := func(ctx context.Context, store *archive.Store) error {
+			_, err := Give(ctx, store.Commands(), "fetch", morning, "0123456789abcdef", "ann", Command{Kind: Run})
+			return err
+		}
+		_ = give(ctx, open(t, storage, storage.Through(death.Rule)))
+		kill()
+		more = death.Dead()
+		if err := give(t.Context(), o.store); err != nil {
+			t.Error(err)
+		}
+		if tasks := o.pending(o.queue("fetch")); len(tasks) != 1 {
+			t.Errorf("after %d writes: %v", n, names(tasks))
+		}
+	}
+}
+
+func TestGivenIsRead(t *testing.T) {
+	o := newOffice(t)
+	commands, answers := o.store.Commands(), o.store.Status()
+	first := o.ask("fetch", map[string]any{"kind": "run", "by": "ann"})
+	bad := o.ask("fetch", "text")
+	last, err := Give(t.Context(), commands, "fetch", morning.Add(time.Hour), "0123456789abcdef", "bob",
+		Command{Kind: Estimate, From: morning.AddDate(0, 0, -2), To: morning})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := o.queue("fetch")
+	for _, task := range o.pending(q) {
+		if task.Name == first {
+			if err := q.Finish(t.Context(), task, Done, "all"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	got, err := LatestGiven(t.Context(), commands, answers, "fetch", 10)
+	if err != nil || len(got) != 3 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if g := got[0]; g.Command.Name != last || g.By != "bob" || g.Answer != nil || g.Command.Kind != Estimate {
+		t.Errorf("the last command is %+v", g)
+	}
+	if g := got[1]; g.Command.Name != bad || g.Command.Kind != "" || g.Answer == nil || g.Answer.State != Refused {
+		t.Errorf("a command that is none is %+v", g)
+	}
+	if g := got[2]; g.Command.Name != first || g.By != "ann" || g.Answer == nil || g.Answer.State != Done {
+		t.Errorf("the first command is %+v", g)
+	}
+	if got, err := LatestGiven(t.Context(), commands, answers, "fetch", 1); err != nil || len(got) != 1 ||
+		got[0].Command.Name != last {
+		t.Errorf("of one: %+v, %v", got, err)
+	}
+	for _, name := range []string{"../settings/connector", Name(morning, "00000000")} {
+		if _, err := ReadGiven(t.Context(), commands, answers, "fetch", name); !errors.Is(err, archive.ErrNotFound) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Steps are counted once, however often the process dies before they are saved.
+func TestStep(t *testing.T) {
+	o := newOffice(t)
+	q := o.queue("fetch")
+	name := o.ask("fetch", map[string]any{"kind": "estimate", "from": morning.AddDate(0, 0, -40), "to": morning})
+	for turn := range 3 {
+		task := o.pending(q)[0]
+		if err := q.Begin(t.Context(), task); err != nil {
+			t.Fatal(err)
+		}
+		if want := turn * stepsSaved; task.Answer.Done != want || task.Answer.Counts[CountItems] != int64(want) {
+			t.Errorf("turn %d begins with %+v", turn, task.Answer)
+		}
+		for range stepsSaved + 3 {
+			if err := q.Step(t.Context(), task, 40, map[string]int64{CountItems: 1}); err != nil {
+				t.Fatal(err)
+			}
+		} // and dies
+	}
+	if a := o.answer(q, name); a.Done != 3*stepsSaved || a.Counts[CountItems] != int64(a.Done) || a.Of != 40 {
+		t.Errorf("answer %+v", a)
+	}
+}
