@@ -153,7 +153,7 @@ var engineFloors = map[string][]string{
 	"handlers/import/internal/importer": {"handlers/import/internal/recipients",
 		"handlers/import/internal/tallier"},
 	"handlers/import/internal/sweeper":  {"handlers/import/internal/importer"},
-	"handlers/import/internal/commands": {"handlers/import/internal/sweeper"},
+	"handlers/import/internal/commands": {"handlers/import/internal/sweeper", "handlers/import/internal/importer"},
 }
 
 func TestImportsGoOneWay(t *testing.T) {

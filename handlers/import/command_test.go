@@ -108,7 +108,10 @@ func TestReplayByCommandKilledAtEveryWrite(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			w := newWorld(t, withoutGus)
 			batch := w.unmapped(w.start())
-			name := w.command(replayOf(batch))
+			// Each third point has one of the three forms of a replay.
+			name := w.command([]map[string]any{{"kind": "replay", "what": batch},
+				{"kind": "replay", "what": batch, "lines": []int{1}},
+				{"kind": "replay", "what": batch, "reason": "noMailbox"}}[n%3])
 			ctx, kill := context.WithCancel(t.Context())
 			defer kill()
 			death := archivetest.DieAfter(n, func(r *http.Request) bool {

@@ -40,13 +40,12 @@ func (c config) build(cl clients, b bounds, now func() time.Time) *engines {
 	numbers, totals := message.NewNumberCache(), c.newTallier(cl, now)
 	connector := control.NewConnectorReader(control.ReaderOptions{
 		Settings: cl.store.Settings(), Report: c.reportConnector, Now: now})
+	look := recipients.DirectoryOptions{Concurrency: c.concurrency, Wait: b.lookUp, Now: now}
 	im := importer.New(importer.Options{
 		Batches: cl.batches, Media: cl.media, Logs: cl.logs, Ledger: cl.ledger, Boxes: cl.boxes, Tally: totals,
-		Users: recipients.NewDirectory(cl.boxes, recipients.DirectoryOptions{
-			Concurrency: c.concurrency, Wait: b.lookUp, Now: now}),
-		Mapping: recipients.NewMapping(cl.mapping, recipients.MappingOptions{
-			Region: c.region, Now: now}),
-		Rules: importer.NewRuleReader(connector, c.lookup), Region: c.region, Numbers: numbers, Form: c.form,
+		Users: recipients.NewDirectory(cl.boxes, look), TrialUsers: recipients.NewTrialDirectory(cl.boxes, look),
+		Mapping: recipients.NewMapping(cl.mapping, recipients.MappingOptions{Region: c.region, Now: now}),
+		Rules:   importer.NewRuleReader(connector, c.lookup), Region: c.region, Numbers: numbers, Form: c.form,
 		UploadSessions: settings.UploadSessions(c.cloud), Concurrency: c.concurrency, InDoubt: c.inDoubt,
 		Memory: b.memory, Now: now,
 	})
@@ -63,7 +62,7 @@ func (e *engines) useSweeper(cl clients, sw *sweeper.Sweeper, t commands.Totals,
 	e.commands = commands.New(commands.Options{
 		Queue: control.NewQueue(control.Options{
 			App: settings.Import, Commands: cl.store.Commands(), Answers: cl.store.Reports(), Now: now}),
-		Sweeper: sw, Pause: e.pause, Batches: cl.batches, Totals: t,
+		Sweeper: sw, Pause: e.pause, Batches: cl.batches, Totals: t, Trial: e.importer,
 		Checker: commands.NewChecker(commands.CheckOptions{
 			Store: cl.store, Ledger: cl.ledger, Boxes: cl.boxes, Events: e.events, Now: now}),
 	})

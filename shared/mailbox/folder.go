@@ -49,6 +49,20 @@ func (c *Client) Ready(ctx context.Context, user string) error {
 	return err
 }
 
+// Exists returns nil if the user has a mailbox. Like Ready it asks for the target folder, but it does not create it.
+func (c *Client) Exists(ctx context.Context, user string) error {
+	if c.mailboxOf(user).knownFolder() != "" {
+		return nil
+	}
+	s, err := c.OpenSession(ctx, user)
+	if err != nil {
+		return err
+	}
+	defer s.Release()
+	_, err = s.findFolder(ctx)
+	return err
+}
+
 // knownFolder returns the cached id of the target folder, "" if there is none.
 func (p *mailboxState) knownFolder() string {
 	p.mu.Lock()

@@ -51,6 +51,16 @@ var reasons = []struct {
 	{"an attachment in the archive's storage could not be read", NoAttachment},
 }
 
+// IsKnown reports whether the reason is one that ReasonOf returns.
+func (r Reason) IsKnown() bool {
+	for _, known := range reasons {
+		if known.code == r {
+			return true
+		}
+	}
+	return r == OtherReason
+}
+
 // ReasonOf returns the code of a record's reason.
 func ReasonOf(r journal.Record) Reason {
 	text := strings.TrimPrefix(r.Reason, copyFailed)

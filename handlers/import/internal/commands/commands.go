@@ -1,5 +1,5 @@
-// Package commands carries out what an administrator asks of import: to replay a run or a batch, to write all totals
-// anew, to check what import needs. It does so around a sweep, which is what continues a replay.
+// Package commands carries out what an administrator asks of import: to replay a run or a batch, to try what would
+// become of one, to write all totals anew, to check what import needs. It does so around a sweep, which is what continues a replay.
 package commands
 
 import (
@@ -10,9 +10,11 @@ import (
 	"slices"
 	"time"
 
+	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/handlers/import/internal/sweeper"
 	"o2archiver/shared/control"
 	"o2archiver/shared/funchost"
+	"o2archiver/shared/tally"
 )
 
 const (
@@ -27,7 +29,8 @@ const (
 // Sweeper is what a turn needs of the sweeper.
 type Sweeper interface {
 	Sweep(ctx context.Context, input, invocation string, log *slog.Logger) (sweeper.Result, error)
-	RequestReplay(ctx context.Context, command, what string) error
+	RequestReplay(ctx context.Context, command, what string, only importer.Selection) error
+	NamedBatches(ctx context.Context, what string) ([]string, error)
 	SavedReplays(ctx context.Context) (sweeper.Replays, error)
 }
 
@@ -45,6 +48,7 @@ type Options struct {
 	Checker *Checker
 	Batches Batches // the runs of which the totals are written anew
 	Totals  Totals
+	Trial   Trial
 }
 
 // Runner carries out commands, and sweeps.
@@ -99,8 +103,11 @@ func (r *Runner) begin(ctx context.Context, t *control.Task, log *slog.Logger) e
 	if err := r.opts.Queue.Begin(ctx, t); err != nil {
 		return err
 	}
-	if t.Kind == control.Tally {
+	switch t.Kind {
+	case control.Tally:
 		return r.tallyAll(ctx, t, log)
+	case control.DryRun:
+		return r.dryRun(ctx, t, log)
 	}
 	if t.Kind == control.Check {
 		links := r.opts.Checker.Check(ctx, t.Name, t.Mailbox)
@@ -110,7 +117,11 @@ func (r *Runner) begin(ctx context.Context, t *control.Task, log *slog.Logger) e
 		t.Answer.Links = links
 		return r.finish(ctx, t, control.Done, control.SumUp(links), log)
 	}
-	err := r.opts.Sweeper.RequestReplay(ctx, t.Name, t.What)
+	only := importer.Selection{Lines: t.Lines, Reason: tally.Reason(t.Reason)}
+	if only.Reason != "" && !only.Reason.IsKnown() {
+		return r.finish(ctx, t, control.Refused, "its reason is none that import gives", log)
+	}
+	err := r.opts.Sweeper.RequestReplay(ctx, t.Name, t.What, only)
 	switch {
 	case err == nil:
 		return nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/handlers/import/internal/sweeper"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
@@ -23,7 +24,9 @@ func (s *script) Sweep(context.Context, string, string, *slog.Logger) (r sweeper
 	return r, nil
 }
 
-func (s *script) RequestReplay(_ context.Context, command, what string) error {
+func (s *script) NamedBatches(context.Context, string) ([]string, error) { return nil, nil }
+
+func (s *script) RequestReplay(_ context.Context, command, what string, _ importer.Selection) error {
 	if s.asked++; s.asked > 1 {
 		return errors.New("list the run's batches: not now")
 	}

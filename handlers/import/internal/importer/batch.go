@@ -59,7 +59,7 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 
 	b := &batch{
 		im: im, rules: rules, name: name, invocation: invocation, journal: j,
-		replay: how.Replay, onProgress: how.OnProgress, names: map[string]string{},
+		replay: how.Replay, only: how.Only, onProgress: how.OnProgress, names: map[string]string{},
 		other: otherBatch{lock: lock.New()},
 	}
 	if err := b.process(ctx, data); err != nil {
@@ -100,6 +100,7 @@ type batch struct {
 	invocation     string
 	journal        *journal.Journal
 	replay         bool
+	only           Selection // of a replay
 	onProgress     func()
 	mappingVersion string // version of the administrator's CSV
 	mapper         *usermap.Mapper
@@ -180,25 +181,37 @@ func (b *batch) parseRecords(data []byte) []*batchRecord {
 		if len(text) == 0 || b.settledBefore(state, number) {
 			continue
 		}
-		l := &batchRecord{number: number, memoryLock: lock.New(),
-			base: journal.Record{Line: number, Records: 1}, earlier: earlierOf(state, number)}
-		if number > MaxLines { // one outcome stands for all of them, so that the journal is bounded too
-			l.base.Outcome, l.base.Reason = journal.Quarantined,
-				"the batch has more lines than any that fetch writes; from here on none was read"
-			b.journal.Record(l.base)
-			break
-		}
-		switch err := l.readRecord(text); {
-		case err != nil:
-			b.quarantineRecord(l, err.Error())
-		case l.rec.Kind == record.System:
-			l.base.Outcome, l.base.Reason = journal.Excluded, "a heartbeat: counted, never imported"
-			b.journal.Record(l.base)
-		default:
+		l, outcome, reason := readLine(number, text, earlierOf(state, number))
+		switch {
+		case outcome == "":
 			lines = append(lines, l)
+		case outcome == journal.Quarantined && number <= MaxLines:
+			b.quarantineRecord(l, reason)
+		default:
+			l.base.Outcome, l.base.Reason = outcome, reason
+			b.journal.Record(l.base)
+		}
+		if number > MaxLines { // one outcome stands for all of them, so that the journal is bounded too
+			break
 		}
 	}
 	return lines
+}
+
+// readLine reads a line of a batch. outcome is not empty if the line needs no mailbox.
+func readLine(number int, text []byte, before earlier) (l *batchRecord, outcome journal.Outcome, reason string) {
+	l = &batchRecord{number: number, memoryLock: lock.New(), base: journal.Record{Line: number, Records: 1},
+		earlier: before}
+	if number > MaxLines {
+		return l, journal.Quarantined, "the batch has more lines than any that fetch writes; from here on none was read"
+	}
+	if err := l.readRecord(text); err != nil {
+		return l, journal.Quarantined, err.Error()
+	}
+	if l.rec.Kind == record.System {
+		return l, journal.Excluded, "a heartbeat: counted, never imported"
+	}
+	return l, "", ""
 }
 
 // readRecord parses a line. Its error is the reason for the quarantine and holds nothing of the content.
@@ -228,14 +241,14 @@ func (l *batchRecord) readRecord(text []byte) error {
 }
 
 // settledBefore reports whether an earlier delivery brought the line to its outcome. A replay processes all lines again
-// but heartbeats: by now an archived message may be for further mailboxes. A replay that was interrupted has left
+// that it is for, but heartbeats: by now an archived message may be for further mailboxes. A replay that was interrupted has left
 // copies that are planned and have no outcome, so its lines are not settled.
 func (b *batch) settledBefore(state journal.State, number int) bool {
 	r, ok := state.Record(number)
 	if !ok || len(state.Planned(number)) > len(state.Copies(number)) {
 		return false
 	}
-	return !b.replay || r.Outcome == journal.Excluded
+	return !b.replay || r.Outcome == journal.Excluded || !b.only.has(r)
 }
 
 // importRecords processes all copies of all lines. They queue for their mailboxes in the order of the batch, so that

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"path"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -22,6 +23,7 @@ import (
 	"o2archiver/shared/mailbox"
 	"o2archiver/shared/message"
 	"o2archiver/shared/retry"
+	"o2archiver/shared/tally"
 )
 
 const (
@@ -57,6 +59,9 @@ type Options struct {
 	Ledger  *ledger.Ledger
 	Boxes   *mailbox.Client       // its request timeout must be RequestTimeout(InDoubt)
 	Users   *recipients.Directory // is notified of mailboxes that no longer exist
+
+	TrialUsers *recipients.Directory // of dry runs: writes nothing
+
 	Mapping *recipients.Mapping
 	Tally   Tally
 
@@ -87,6 +92,7 @@ func New(o Options) *Importer {
 // a new mapping and other rules. It is called before a replay, because an administrator may have corrected any of them.
 func (im *Importer) RefreshRecipients(ctx context.Context) error {
 	im.opts.Users.Refresh()
+	im.opts.TrialUsers.Refresh()
 	return errors.Join(im.opts.Mapping.Refresh(ctx), im.opts.Rules.refresh(ctx))
 }
 
@@ -98,14 +104,33 @@ type Result struct {
 	Totals  journal.Totals `json:"totals"`
 }
 
+// Selection are the records that a replay processes again, of those that have their outcome. The zero Selection has
+// all. A record without an outcome is processed in any case.
+type Selection struct {
+	Lines  []int        `json:"lines,omitempty"`  // of the batch
+	Reason tally.Reason `json:"reason,omitempty"` // why they were not archived
+}
+
+// IsSame reports whether two selections are the same.
+func (s Selection) IsSame(o Selection) bool {
+	return s.Reason == o.Reason && slices.Equal(s.Lines, o.Lines)
+}
+
+// has reports whether a record with that outcome is selected.
+func (s Selection) has(r journal.Record) bool {
+	return (len(s.Lines) == 0 || slices.Contains(s.Lines, r.Line)) &&
+		(s.Reason == "" || r.Outcome != journal.Archived && tally.ReasonOf(r) == s.Reason)
+}
+
 // ErrMissing means that there is no batch of that name. It refers to the batch alone: anything else that is missing is
 // a fault of the environment.
 var ErrMissing = errors.New("the batch is not there (any more)")
 
 // Delivery holds how a batch is to be processed.
 type Delivery struct {
-	Wait       bool   // wait for another delivery that holds the batch's journal; otherwise return journal.ErrHeld
-	Replay     bool   // map all records again, and create the copies that are missing
+	Wait       bool // wait for another delivery that holds the batch's journal; otherwise return journal.ErrHeld
+	Replay     bool // map all records again, and create the copies that are missing
+	Only       Selection
 	OnProgress func() // called after each step of the batch, possibly concurrently; may be nil
 }
 

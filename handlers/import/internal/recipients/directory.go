@@ -42,6 +42,7 @@ type DirectoryOptions struct {
 // implements usermap.Directory, and is safe for concurrent use.
 type Directory struct {
 	boxes *mailbox.Client
+	ready func(ctx context.Context, id string) error // checks a mailbox
 	now   func() time.Time
 	many  int
 	wait  time.Duration
@@ -62,9 +63,16 @@ type answer struct {
 // NewDirectory returns a Directory with an empty cache. It makes no request.
 func NewDirectory(boxes *mailbox.Client, o DirectoryOptions) *Directory {
 	return &Directory{
-		boxes: boxes, now: o.Now, many: o.Concurrency, wait: cmp.Or(o.Wait, defaultWait),
+		boxes: boxes, ready: boxes.Ready, now: o.Now, many: o.Concurrency, wait: cmp.Or(o.Wait, defaultWait),
 		known: map[string]answer{}, asking: map[string]chan struct{}{},
 	}
+}
+
+// NewTrialDirectory is NewDirectory for dry runs: nothing is written, and a mailbox without the folder gets none.
+func NewTrialDirectory(boxes *mailbox.Client, o DirectoryOptions) *Directory {
+	d := NewDirectory(boxes, o)
+	d.ready = boxes.Exists
+	return d
 }
 
 // Mailboxes implements usermap.Directory. It waits up to DirectoryOptions.Wait while Graph is unavailable. An address
@@ -215,7 +223,7 @@ func (d *Directory) askMailboxes(ctx context.Context, there map[string]time.Dura
 	group.SetLimit(d.many)
 	for _, id := range slices.Sorted(maps.Keys(there)) {
 		group.Go(func() error {
-			err := mailbox.Retry(asking, func(ctx context.Context) error { return d.boxes.Ready(ctx, id) })
+			err := mailbox.Retry(asking, func(ctx context.Context) error { return d.ready(ctx, id) })
 			graph, answered := errors.AsType[*mailbox.Error](err)
 			if answered {
 				again, _ := graph.Transient()

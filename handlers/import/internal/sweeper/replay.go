@@ -55,11 +55,11 @@ func (s *sweep) replay(ctx context.Context, what string) (Result, error) {
 
 // request saves a replay that a command asks for, so that this sweep and later ones continue it. Nothing is saved for a
 // command that was saved before.
-func (s *sweep) request(ctx context.Context, command, what string) error {
+func (s *sweep) request(ctx context.Context, command, what string, only importer.Selection) error {
 	if _, err := s.named(ctx, what); err != nil {
 		return err
 	}
-	r := Replay{ID: command, What: what, At: s.opts.Now().UTC(), Asked: true}
+	r := Replay{ID: command, What: what, Selection: only, At: s.opts.Now().UTC(), Asked: true}
 	return s.updateReplays(ctx, func(state *Replays) error {
 		if state.Knows(command) {
 			return nil
@@ -132,7 +132,8 @@ func (s *sweep) continueReplay(ctx context.Context, r *Replay, names []string, b
 		group.SetLimit(longAtOnce)
 		for _, name := range batches {
 			group.Go(func() error {
-				_, err := s.startTurn(ctx, name, idle, s.opts.Times.Long, importer.Delivery{Wait: byHand, Replay: true})
+				_, err := s.startTurn(ctx, name, idle, s.opts.Times.Long, importer.Delivery{
+					Wait: byHand, Replay: true, Only: r.Selection})
 				mu.Lock()
 				defer mu.Unlock()
 				switch {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/retry"
@@ -42,8 +43,9 @@ const (
 // Replay is a replay that has begun. It is saved before its first batch, so that a sweep can continue it wherever it
 // was interrupted.
 type Replay struct {
-	ID    string    `json:"id"`              // of the invocation that requested it
-	What  string    `json:"what"`            // a run's folder or a batch
+	ID   string `json:"id"`   // of the invocation that requested it
+	What string `json:"what"` // a run's folder or a batch
+	importer.Selection
 	At    time.Time `json:"at"`              // when it was requested
 	After string    `json:"after,omitempty"` // all batches up to this one have had their turn
 	Again []string  `json:"again,omitempty"` // those of them that need another turn
@@ -59,10 +61,10 @@ func (state *Replays) Knows(id string) bool {
 		slices.ContainsFunc(state.Ended, func(e EndedReplay) bool { return e.ID == id })
 }
 
-// add adds a replay in place of an earlier one of the same run or batch.
+// add adds a replay in place of an earlier one of the same run or batch, and of the same records.
 func (state *Replays) add(r Replay) error {
 	for _, o := range slices.Clone(state.Open) {
-		if o.What == r.What {
+		if o.What == r.What && o.Selection.IsSame(r.Selection) {
 			state.end(o.ID, ReplayReplaced)
 		}
 	}

@@ -140,9 +140,15 @@ func (sw *Sweeper) Sweep(ctx context.Context, input, invocation string, log *slo
 // RequestReplay saves a replay that a command asks for; the next Sweep begins it, and later ones continue it. It is
 // safe to call again with the same command, also after the replay has ended. If there is no run or batch of that name,
 // the error matches funchost.ErrInput.
-func (sw *Sweeper) RequestReplay(ctx context.Context, command, what string) error {
+func (sw *Sweeper) RequestReplay(ctx context.Context, command, what string, only importer.Selection) error {
 	s := &sweep{opts: sw.opts, importer: sw.importer}
-	return s.request(ctx, command, what)
+	return s.request(ctx, command, what, only)
+}
+
+// NamedBatches returns the batches of the run, or the one batch, of that name, in the order of their names. If there is
+// none, the error matches funchost.ErrInput; whether the one batch exists is not asked.
+func (sw *Sweeper) NamedBatches(ctx context.Context, what string) ([]string, error) {
+	return (&sweep{opts: sw.opts}).named(ctx, what)
 }
 
 // SavedReplays returns the replays that are open, and the latest that ended.
