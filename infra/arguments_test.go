@@ -41,6 +41,15 @@ func TestArgumentsThatAreWrong(t *testing.T) {
 	}
 	wrong = append(wrong, []string{"replay", "2026/11/23/..", "x"}, []string{"replay", "2026/11/23/run/1.ndjson"},
 		[]string{"replay", "2026/11/23/.."}, []string{"check", "import", "jané@contoso.example"})
+	const batch = "2026/11/23/run/00001.ndjson"
+	for _, list := range []string{"", "0", "1,", ",1", "1 2", "1;2", "1,x", "100000", `1],"x":[1`, "$(touch broken)"} {
+		wrong = append(wrong, []string{"replay", batch, "lines", list})
+	}
+	wrong = append(wrong, []string{"replay", batch, "lines"}, []string{"replay", batch, "reason"},
+		[]string{"replay", "2026/11/23/run", "lines", "3"}, []string{"replay", batch, "reason", "no mailbox"},
+		[]string{"replay", batch, "reason", `x"`}, []string{"replay", batch, "rows", "3"}, []string{"dryrun"},
+		[]string{"dryrun", batch, "lines", "3"}, []string{"dryrun", "run"}, []string{"estimate", "2026-11-01"},
+		[]string{"estimate", "2026-11-02", "2026-11-01"})
 	for _, args := range wrong {
 		d := newDesk(t)
 		r := d.run(nil, "command", args...)

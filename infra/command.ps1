@@ -6,7 +6,7 @@ Gives the archiver a command, and shows the answer.
 .DESCRIPTION
 The same as infra/command, in PowerShell:
 
-run | backfill FROM TO | replay RUN-OR-BATCH | tally | check fetch | check import MAILBOX | pause [fetch|import] | start [fetch|import] | answer COMMAND
+run | backfill FROM TO | estimate FROM TO | replay RUN-OR-BATCH [lines NUMBERS|reason REASON] | dryrun RUN-OR-BATCH | tally | check fetch | check import MAILBOX | pause [fetch|import] | start [fetch|import] | answer COMMAND
 
 It waits for the answer for up to 20 minutes. Exit codes: 0 it is done, and every link of a check is ok; 1 it was refused
 or has failed, or a link is not ok; 2 the arguments are wrong, and nothing was written; 3 it is still at work. You need
@@ -37,7 +37,7 @@ if ($Help -or @('help', '--help') -ccontains $Action) {
     exit 0
 }
 
-$usage = 'run | backfill FROM TO | replay RUN-OR-BATCH | tally | check fetch | check import MAILBOX | pause [fetch|import] | start [fetch|import] | answer COMMAND'
+$usage = 'run | backfill FROM TO | estimate FROM TO | replay RUN-OR-BATCH [lines NUMBERS|reason REASON] | dryrun RUN-OR-BATCH | tally | check fetch | check import MAILBOX | pause [fetch|import] | start [fetch|import] | answer COMMAND'
 $rounds = 80 # of 15 seconds: 20 minutes
 
 # ConvertTo-Instant returns a date, which is its first moment in UTC, or an RFC 3339 time, as RFC 3339 in UTC. It ends
@@ -220,22 +220,36 @@ switch -CaseSensitive ("${count}:$Action") {
         $app = 'fetch'
         $document = [ordered]@{ kind = 'run' }
     }
-    '2:backfill' {
+    { @('2:backfill', '2:estimate') -ccontains $_ } {
         $from = ConvertTo-Instant -Text $first -Name FROM
         $to = ConvertTo-Instant -Text $Word[1] -Name TO
         if ([string]::CompareOrdinal($from, $to) -ge 0) {
             Exit-Script -Code 2 -Message 'TO has to be later than FROM, because it is not part of the range'
         }
         $app = 'fetch'
-        $document = [ordered]@{ kind = 'backfill'; from = $from; to = $to }
+        $document = [ordered]@{ kind = $Action; from = $from; to = $to }
     }
-    '1:replay' {
+    { @('1:replay', '3:replay', '1:dryrun') -ccontains $_ } {
         $form = '\A[0-9]{4}/[0-9]{2}/[0-9]{2}/[A-Za-z0-9][A-Za-z0-9.-]{0,127}(/([0-9]{5}|a[0-9]{6})(-z{0,3}[b-z])?\.ndjson)?\z'
         if ($first -cnotmatch $form) {
             Exit-Script -Code 2 -Message 'RUN-OR-BATCH is neither a run like 2026/11/23/<run> nor a batch like 2026/11/23/<run>/00001.ndjson'
         }
         $app = 'import'
-        $document = [ordered]@{ kind = 'replay'; what = $first }
+        $document = [ordered]@{ kind = $Action; what = $first }
+        if ($count -eq 3 -and $Word[1] -ceq 'lines') {
+            if (-not $first.EndsWith('.ndjson')) {
+                Exit-Script -Code 2 -Message 'lines are those of a batch like 2026/11/23/<run>/00001.ndjson, not of a run'
+            }
+            if ($Word[2] -cnotmatch '\A[1-9][0-9]{0,4}(,[1-9][0-9]{0,4}){0,999}\z') {
+                Exit-Script -Code 2 -Message 'NUMBERS is not a list of lines like 3,7, from 1 to 10000, at most 1000 of them'
+            }
+            $document.lines = @($Word[2] -split ',' | ForEach-Object -Process { [int]$_ })
+        }
+        elseif ($count -eq 3 -and $Word[1] -ceq 'reason') {
+            if ($Word[2] -cnotmatch '\A[A-Za-z]{1,40}\z') { Exit-Script -Code 2 -Message 'REASON is not a word like noMailbox' }
+            $document.reason = $Word[2]
+        }
+        elseif ($count -eq 3) { Exit-Script -Code 2 -Message "the words are none of these (infra/command.ps1 -h explains them): $usage" }
     }
     '0:tally' {
         $app = 'import'

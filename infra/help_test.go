@@ -38,7 +38,8 @@ func TestHelp(t *testing.T) {
 	}
 	// The forms of infra/command, each of them.
 	usage, _, _ := strings.Cut(read(t, "command"), "\nset -euo")
-	for _, action := range []string{"run", "backfill FROM TO", "replay RUN-OR-BATCH", "tally", "check fetch",
+	for _, action := range []string{"run", "backfill FROM TO", "estimate FROM TO", "replay RUN-OR-BATCH",
+		"dryrun RUN-OR-BATCH", "tally", "check fetch",
 		"check import MAILBOX", "pause [fetch|import]", "start [fetch|import]", "answer COMMAND"} {
 		if !strings.Contains(usage, "\n#   infra/command "+action+" ") {
 			t.Errorf("the help of command lacks %s", action)

@@ -219,6 +219,9 @@ func TestPowerShellSaysTheSame(t *testing.T) {
 	both := map[[2]string][]string{
 		{"command", "command.ps1"}: {"is neither a date like 2026-11-01 nor a time like 2026-11-01T09:00:00Z", "TO has to be later than FROM, because it is",
 			"RUN-OR-BATCH is neither a run like 2026/11/23/<run> nor a batch like", "MAILBOX is not the address of a mailbox",
+			"lines are those of a batch like 2026/11/23/<run>/00001.ndjson, not of a run",
+			"NUMBERS is not a list of lines like 3,7, from 1 to 10000, at most 1000 of them",
+			"REASON is not a word like noMailbox", "[1-9][0-9]{0,4}(,[1-9][0-9]{0,4}){0,999}",
 			"COMMAND is not the name of a command, like fetch/20261129T131500Z-0123456789abcdef", "It goes on; infra/command",
 			"shows it.", "has not taken it up: does it run? Look at it in the Azure portal.", "has no ETag, and was left alone",
 			"is damaged, or of a later version, and was left alone: pause and start",
