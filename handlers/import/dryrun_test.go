@@ -158,7 +158,8 @@ func TestReplayOfSomeRecords(t *testing.T) {
 		none := w.command(map[string]any{"kind": "replay", "what": w.folder, "reason": "weather"})
 		a.swept("")
 		for _, name := range []string{unknown, none} {
-			if got := w.answerTo(name); got.State != control.Refused || !strings.Contains(got.Says, "its reason is none") {
+			got := w.answerTo(name)
+			if got.State != control.Refused || !strings.Contains(got.Says, "its reason is none") {
 				t.Errorf("answer %+v", got)
 			}
 		}

@@ -109,7 +109,8 @@ func TestParse(t *testing.T) {
 			Command{Kind: DryRun, What: "2026/11/23/run"}, ""},
 		{"estimate", "fetch", `{"kind":"estimate",` + span + `}`, Command{Kind: Estimate, From: from, To: to}, ""},
 
-		{"lines of a run", "import", `{"kind":"replay","what":"2026/11/23/run","lines":[3]}`, Command{}, "those of a batch"},
+		{"lines of a run", "import", `{"kind":"replay","what":"2026/11/23/run","lines":[3]}`, Command{},
+			"those of a batch"},
 		{"line 0", "import", `{"kind":"replay","what":"2026/11/23/run/00001.ndjson","lines":[0]}`, Command{},
 			"from 1 to 10000"},
 		{"too many lines", "import", `{"kind":"replay","what":"2026/11/23/run/00001.ndjson","lines":[1` +
@@ -125,7 +126,8 @@ func TestParse(t *testing.T) {
 		{"an estimate of a run", "fetch", `{"kind":"estimate","what":"2026/11/23/run"}`, Command{}, "from and to"},
 
 		{"no kind", "fetch", `{}`, Command{}, "run, backfill, estimate, check"},
-		{"a kind of the other app", "fetch", `{"kind":"replay","what":"x"}`, Command{}, "run, backfill, estimate, check"},
+		{"a kind of the other app", "fetch", `{"kind":"replay","what":"x"}`, Command{},
+			"run, backfill, estimate, check"},
 		{"a kind of the other app", "import", `{"kind":"run"}`, Command{}, "replay, dryrun, tally, check"},
 		{"half of a backfill", "fetch", `{"kind":"backfill","from":"2026-11-21T09:00:00Z"}`, Command{}, "from and to"},
 		{"a run with a range", "fetch", `{"kind":"run",` + span + `}`, Command{}, "no further members"},

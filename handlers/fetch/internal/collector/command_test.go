@@ -211,7 +211,8 @@ func TestCountRange(t *testing.T) {
 			return nil
 		}
 		wanted := w.rangeOf(3*day, time.Hour)
-		if err := silent.CountRange(t.Context(), wanted, 0, note); err != nil || !slices.Equal(counts, []int64{2, 0, 1}) {
+		err := silent.CountRange(t.Context(), wanted, 0, note)
+		if err != nil || !slices.Equal(counts, []int64{2, 0, 1}) {
 			t.Errorf("counts %v, %v", counts, err)
 		}
 		counts = nil

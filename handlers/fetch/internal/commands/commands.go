@@ -27,8 +27,8 @@ const (
 	maxTries = 12
 )
 
-// Intake is what a turn needs of the engine that gets the items. RunDue and Backfill may be called again for the same command:
-// they continue it. An error that matches funchost.ErrBusy means that another instance is at work.
+// Intake is what a turn needs of the engine that gets the items. RunDue and Backfill may be called again for the
+// same command: they continue it. An error that matches funchost.ErrBusy means that another instance is at work.
 type Intake interface {
 	// RunDue gets what is due.
 	RunDue(ctx context.Context, command string, log *slog.Logger) (Progress, error)

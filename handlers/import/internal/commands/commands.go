@@ -1,5 +1,6 @@
 // Package commands carries out what an administrator asks of import: to replay a run or a batch, to try what would
-// become of one, to write all totals anew, to check what import needs. It does so around a sweep, which is what continues a replay.
+// become of one, to write all totals anew, to check what import needs. It does so around a sweep, which is what
+// continues a replay.
 package commands
 
 import (

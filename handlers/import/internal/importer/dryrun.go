@@ -151,7 +151,7 @@ func (t *Trial) countLine(ctx context.Context, im *Importer, l *batchRecord, rul
 	return nil
 }
 
-// missingCopies returns the number of the line's copies that neither the journal nor the ledger has as done, and that no
+// missingCopies returns the number of the line's copies that neither the journal nor the ledger has as done, and no
 // earlier line of the batch has.
 func (im *Importer) missingCopies(ctx context.Context, l *batchRecord, seen map[string]bool) (missing int, err error) {
 	var keys []string
