@@ -241,8 +241,8 @@ func (l *batchRecord) readRecord(text []byte) error {
 }
 
 // settledBefore reports whether an earlier delivery brought the line to its outcome. A replay processes all lines again
-// that it is for, but heartbeats: by now an archived message may be for further mailboxes. A replay that was interrupted
-// has left copies that are planned and have no outcome, so its lines are not settled.
+// that it is for, but heartbeats: by now an archived message may be for further mailboxes. A replay that was
+// interrupted has left copies that are planned and have no outcome, so its lines are not settled.
 func (b *batch) settledBefore(state journal.State, number int) bool {
 	r, ok := state.Record(number)
 	if !ok || len(state.Planned(number)) > len(state.Copies(number)) {
