@@ -191,8 +191,8 @@ func (s *Setup) confirm(r *web.Request, st *state) error {
 	case err != nil:
 		return err
 	}
-	err = s.record(r, "mapping.replaced", fmt.Sprintf("Put the mapping file %s in force: %d numbers, %d added, %d removed, "+
-		"%d changed", sha, u.Numbers, u.Added.Count, u.Removed.Count, u.Changed.Count))
+	err = s.record(r, "mapping.replaced", sha, fmt.Sprintf("Put a mapping file in force: %d numbers, %d added, "+
+		"%d removed, %d changed", u.Numbers, u.Added.Count, u.Removed.Count, u.Changed.Count))
 	if err != nil {
 		return err
 	}

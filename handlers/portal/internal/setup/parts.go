@@ -257,7 +257,7 @@ func (s *Setup) change(r *web.Request, st state, name string, values map[string]
 	if !isNumber(seen, st.connector.N) {
 		return web.Answer{}, web.ErrChanged
 	}
-	if err := s.record(r, "settings."+name, "Changed the settings: "+partTitle(name)); err != nil {
+	if err := s.record(r, "settings."+name, "", "Changed the settings: "+partTitle(name)); err != nil {
 		return web.Answer{}, err
 	}
 	_, err := control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {

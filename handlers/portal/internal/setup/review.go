@@ -176,7 +176,7 @@ func (s *Setup) finish(r *web.Request, st state) (web.Answer, error) {
 			Says: "A setting of the draft can't be used any more: " + err.Error() + ".",
 			Do:   "Go through the steps again."}
 	}
-	if err := s.record(r, "setup.finished", "Finished the set-up"); err != nil {
+	if err := s.record(r, "setup.finished", "", "Finished the set-up"); err != nil {
 		return web.Answer{}, err
 	}
 	_, err := control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {

@@ -32,6 +32,7 @@ type Change struct {
 	FormID string          // what comes twice with the same one is recorded once
 	Person identity.Person // who
 	What   string          // a fixed word, such as settings.domains
+	Object string          // the hash of a mapping file, or ""
 	Says   string          // what, in one sentence
 }
 
@@ -130,8 +131,9 @@ func (s *Setup) bySFTP() bool {
 	return d.Source == settings.Deliveries && d.Landing == nil
 }
 
-func (s *Setup) record(r *web.Request, what, says string) error {
-	return s.opts.Record(r.Context(), Change{FormID: r.FormID, Person: r.Person, What: what, Says: says})
+func (s *Setup) record(r *web.Request, what, object, says string) error {
+	return s.opts.Record(r.Context(),
+		Change{FormID: r.FormID, Person: r.Person, What: what, Object: object, Says: says})
 }
 
 // stamp returns who sends a request, and when, for connector.json.
@@ -154,5 +156,6 @@ var notices = map[string]string{
 	"size":      "The rule for sizes was saved.",
 	"start":     "The start was saved.",
 	"terms":     "The terms were accepted.",
-	"finish":    "The set-up is finished. The first run begins by the schedule, or at once with “Run now” under Commands.",
+	"finish": "The set-up is finished. The first run begins by the schedule, or at once with “Run now” under " +
+		"Commands.",
 }

@@ -151,7 +151,8 @@ func (s *Setup) sendSource(r *web.Request, st state, wizard bool) (web.Answer, e
 		return s.changeSource(r, st, f, t)
 	}
 	if len(t.secrets) > 0 {
-		if err := s.record(r, "source.secret", "Stored the secrets of the account at the source, after a test"); err != nil {
+		err := s.record(r, "source.secret", "", "Stored the secrets of the account at the source, after a test")
+		if err != nil {
 			return web.Answer{}, err
 		}
 	}
@@ -184,7 +185,7 @@ func (s *Setup) changeSource(r *web.Request, st state, f sourceForm, t tested) (
 	if !isNumber(r.PostFormValue("n"), st.connector.N) {
 		return web.Answer{}, web.ErrChanged
 	}
-	if err := s.record(r, "settings.source", "Changed the account at the source, after a test"); err != nil {
+	if err := s.record(r, "settings.source", "", "Changed the account at the source, after a test"); err != nil {
 		return web.Answer{}, err
 	}
 	st.draft.Storing = t.values

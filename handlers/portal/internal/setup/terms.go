@@ -63,7 +63,7 @@ func (s *Setup) sendTerms(r *web.Request, st state) (web.Answer, error) {
 	case r.PostFormValue("accept") != "on":
 		return s.showTerms(st, "To go on, accept the terms.")
 	}
-	if err := s.record(r, "terms.accepted", "Accepted the terms of service, version "+TermsVersion); err != nil {
+	if err := s.record(r, "terms.accepted", "", "Accepted the terms of service, version "+TermsVersion); err != nil {
 		return web.Answer{}, err
 	}
 	_, err := control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"html"
 	"log/slog"
 	"mime/multipart"
 	"net/http"
@@ -63,6 +64,8 @@ type world struct {
 	person  identity.Person
 	now     time.Time
 	changes []Change
+
+	ctx context.Context // of each request; nil: its own
 
 	path string // of the page that was shown last
 	page string
@@ -134,6 +137,9 @@ func (w *world) use(way http.RoundTripper) {
 // ask sends a request, and returns the status, the body, and where it leads.
 func (w *world) ask(r *http.Request) (status int, body, location string) {
 	w.t.Helper()
+	if w.ctx != nil {
+		r = r.WithContext(w.ctx)
+	}
 	recorder := httptest.NewRecorder()
 	w.handler.ServeHTTP(recorder, r)
 	body = recorder.Body.String()
@@ -165,14 +171,15 @@ func (w *world) get(path string) string {
 }
 
 var (
-	formID   = regexp.MustCompile(`name="form" value="([0-9a-f]{32})"`)
-	document = regexp.MustCompile(`name="n" value="(\d+)"`)
-	shaForm  = regexp.MustCompile(`name="sha256" value="([0-9a-f]{64})"`)
+	formID          = regexp.MustCompile(`name="form" value="([0-9a-f]{32})"`)
+	document        = regexp.MustCompile(`name="n" value="(\d+)"`)
+	fingerprintForm = regexp.MustCompile(`value="(SHA256:[^"]+)"`)
+	shaForm         = regexp.MustCompile(`name="sha256" value="([0-9a-f]{64})"`)
 )
 
 func (w *world) find(form *regexp.Regexp) string {
 	if m := form.FindStringSubmatch(w.page); m != nil {
-		return m[1]
+		return html.UnescapeString(m[1])
 	}
 	return ""
 }

@@ -13,6 +13,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/pem"
 	"errors"
 	"io"
 	"io/fs"
@@ -150,6 +151,23 @@ func NewKey(kind string) ssh.Signer {
 		panic(err)
 	}
 	return signer
+}
+
+// NewUserKey returns a new private key in OpenSSH's form, and its public half for Options.
+func NewUserKey() (private string, public ssh.PublicKey) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	block, err := ssh.MarshalPrivateKey(key, "")
+	if err != nil {
+		panic(err)
+	}
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(block)), signer.PublicKey()
 }
 
 // Put adds a file to the folder, or replaces it. The name imports/a.zip is that of a file in a folder in the folder.
