@@ -12,11 +12,13 @@ import (
 	"o2archiver/handlers/portal/internal/account"
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
+	"o2archiver/handlers/portal/internal/progress"
 	"o2archiver/handlers/portal/internal/setup"
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/signin"
+	"o2archiver/shared/status"
 	"o2archiver/shared/tally"
 )
 
@@ -39,8 +41,9 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 
 // services holds the clients of the archive's storage account, and who else the pages depend on.
 type services struct {
-	account *account.Reader
-	setup   *setup.Setup
+	account  *account.Reader
+	progress *progress.Watch
+	setup    *setup.Setup
 }
 
 // connect builds the clients. It makes no request.
@@ -69,7 +72,9 @@ func (c config) connect(now func() time.Time) (*services, error) {
 		return nil, err
 	}
 	reader := account.New(account.Options{Totals: totals, Reports: store.Reports(), Now: now})
-	return &services{account: reader, setup: setUp}, nil
+	watch := progress.New(progress.Options{Account: reader, Status: status.NewReader(store.Status()),
+		Settings: store.Settings(), Now: now})
+	return &services{account: reader, progress: watch, setup: setUp}, nil
 }
 
 // openSetup builds the pages for setting up, with the places of the secrets that the deployment has.

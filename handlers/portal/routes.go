@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"o2archiver/handlers/portal/internal/identity"
-	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/setup"
 	"o2archiver/handlers/portal/internal/web"
 )
@@ -20,9 +19,8 @@ func routes(s *services, broken error) []web.Route {
 		{Pattern: "GET /alive", Role: reader, Handle: func(*web.Request) (web.Answer, error) {
 			return web.NoContent(), nil
 		}},
-		{Pattern: "GET /{$}", Role: reader, Handle: func(*web.Request) (web.Answer, error) {
-			return web.Page(pages.Page{Name: "progress", Title: "Progress", Section: "progress"}), nil
-		}},
+		{Pattern: "GET /{$}", Role: reader, Handle: s.progress.ProgressPage},
+		{Pattern: "GET /progress/live", Role: reader, Handle: s.progress.Live},
 
 		{Pattern: "GET /runs/{year}/{month}/{day}/{run}", Role: reader, Handle: s.account.RunPage},
 		{Pattern: "GET /days", Role: reader, Handle: s.account.DaysPage},

@@ -46,3 +46,11 @@ func NameReason(r tally.Reason) (says, do string) {
 
 // isReplayable reports whether a replay may bring a record with that reason into a mailbox.
 func isReplayable(r tally.Reason) bool { return r != tally.Heartbeat && r != tally.Pending }
+
+// ParseReason returns the reason of that code, or OtherReason.
+func ParseReason(code string) tally.Reason {
+	if r := tally.Reason(code); reasonTexts[r].says != "" {
+		return r
+	}
+	return tally.OtherReason
+}

@@ -12,7 +12,7 @@ import (
 func templateFunctions() template.FuncMap {
 	return template.FuncMap{
 		"time": timeElement, "day": dayName, "ago": describeAge, "count": groupDigits, "plural": countThings,
-		"bytes": describeBytes, "percent": percentOf, "duration": describeDuration,
+		"bytes": describeBytes, "percent": percentOf, "duration": DescribeDuration,
 		"strip": drawStrip, "bars": drawBars, "mask": Mask,
 		"dict": makeDict,
 	}
@@ -44,11 +44,11 @@ func describeAge(now, t time.Time) string {
 	if now.Sub(t) < 10*time.Second {
 		return "just now"
 	}
-	return describeDuration(now.Sub(t)) + " ago"
+	return DescribeDuration(now.Sub(t)) + " ago"
 }
 
-// describeDuration returns a duration in its largest unit, rounded down.
-func describeDuration(d time.Duration) string {
+// DescribeDuration returns a duration in its largest unit, rounded down.
+func DescribeDuration(d time.Duration) string {
 	switch {
 	case d < 2*time.Minute:
 		return countThings(int(d.Seconds()), "second", "seconds")

@@ -1,0 +1,150 @@
+package progress
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"o2archiver/handlers/portal/internal/account"
+	"o2archiver/handlers/portal/internal/identity"
+	"o2archiver/handlers/portal/internal/portaltest"
+	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/control"
+	"o2archiver/shared/journal"
+	"o2archiver/shared/status"
+)
+
+func newWorld(t *testing.T) *portaltest.World {
+	w := portaltest.New(t)
+	reader := account.New(account.Options{Totals: w.Totals, Reports: w.Store.Reports(), Now: w.Clock})
+	watch := New(Options{Account: reader, Status: status.NewReader(w.Store.Status()), Settings: w.Store.Settings(),
+		Now: w.Clock})
+	w.Serve([]web.Route{{Pattern: "GET /{$}", Role: identity.Reader, Handle: watch.ProgressPage},
+		{Pattern: "GET /progress/live", Role: identity.Reader, Handle: watch.Live}})
+	return w
+}
+
+// put writes what fetch shows of its work.
+func put(t *testing.T, w *portaltest.World, p status.Progress) {
+	t.Helper()
+	if _, err := w.Store.Status().Put(t.Context(), "fetch.json", p, "*", nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// aDay writes a run of one batch, with an outcome or without.
+func aDay(t *testing.T, w *portaltest.World, run string, from time.Time, settled bool) {
+	t.Helper()
+	source := int64(1)
+	m := &archive.Manifest{Version: 1, Kind: "daily", From: from, To: from.AddDate(0, 0, 1),
+		Finished: from.AddDate(0, 0, 1), Received: 1, SourceTotal: &source, Records: 1, Staged: 1}
+	w.Run(run, m, portaltest.Batch{Lines: [][]byte{[]byte("{}")}, Open: !settled, Outcomes: func(j *journal.Journal) {
+		j.Plan(1, "1d5e7a3c-0000-4000-8000-000000000001")
+		if settled {
+			j.Copy(journal.Copy{Line: 1, Mailbox: "1d5e7a3c-0000-4000-8000-000000000001", Outcome: journal.Imported})
+			j.Record(journal.Record{Line: 1, Records: 1, Kind: "SMS", Outcome: journal.Archived})
+		}
+	}})
+}
+
+// TestStatesOfFetch: the state that the page shows, and the alerts that stand.
+func TestStatesOfFetch(t *testing.T) {
+	of := int64(2000)
+	tests := []struct {
+		name    string
+		prepare func(t *testing.T, w *portaltest.World)
+		wants   []string
+		lacks   []string
+	}{
+		{"nothing yet", func(*testing.T, *portaltest.World) {},
+			[]string{"Nothing was fetched yet", "has not run yet", "No run of the last year"}, []string{"callout"}},
+		{"at work", func(t *testing.T, w *portaltest.World) {
+			put(t, w, status.Progress{Version: 1, Began: w.Now.Add(-time.Minute), At: w.Now, Moved: w.Now,
+				Next: w.Now.Add(time.Hour), State: status.State{Windows: []status.Window{{
+					Run: "2026/11/24/x", Kind: "daily", From: w.Now.AddDate(0, 0, -1), To: w.Now, Active: true,
+					Received: 500,
+					Of:       &of, Tries: 1}}}})
+		}, []string{`state ok">at work<`, "500 of 2000, 25 %", "500 items a minute", "3 minutes", "Last moved"},
+			[]string{"callout", "Nothing was fetched"}},
+		{"waits", func(t *testing.T, w *portaltest.World) {
+			put(t, w, status.Progress{Version: 1, Began: w.Now, At: w.Now,
+				Waits: "for the site, which is not available"})
+		}, []string{"at work, and waits", "for the site, which is not available"}, []string{"callout"}},
+		{"broken off", func(t *testing.T, w *portaltest.World) {
+			put(t, w, status.Progress{Version: 1, Began: w.Now.Add(-time.Hour), At: w.Now.Add(-time.Hour)})
+		}, []string{"was broken off", "callout bad"}, nil},
+		{"failed", func(t *testing.T, w *portaltest.World) {
+			put(t, w, status.Progress{Version: 1, Began: w.Now, At: w.Now, Ended: w.Now,
+				Failed: "the password is refused"})
+		}, []string{`state bad">failed<`, "failed: the password is refused."}, nil},
+		{"late", func(t *testing.T, w *portaltest.World) {
+			ended := w.Now.Add(-27 * time.Hour)
+			put(t, w, status.Progress{Version: 1, Began: ended, At: ended, Ended: ended})
+		}, []string{"Fetch has not run for 27 hours."}, nil},
+		{"paused", func(t *testing.T, w *portaltest.World) {
+			ended := w.Now.Add(-27 * time.Hour)
+			put(t, w, status.Progress{Version: 1, Began: ended, At: ended, Ended: ended,
+				State: status.State{Paused: true}})
+			_, err := control.UpdateConnector(t.Context(), w.Store.Settings(), func(c *control.Connector) error {
+				c.Paused = map[string]bool{"fetch": true}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"Fetch is paused."}, []string{"has not run for"}},
+		{"set-up is not finished", func(t *testing.T, w *portaltest.World) {
+			_, err := control.UpdateConnector(t.Context(), w.Store.Settings(), func(c *control.Connector) error {
+				c.Unfinished = true
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"The set-up is not finished", `href="/setup"`}, nil},
+		{"settings that can't be read", func(t *testing.T, w *portaltest.World) {
+			if _, err := w.Store.Settings().Put(t.Context(), "connector.json", "x", "", nil); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"connector.json) can", "callout bad"}, nil},
+		{"progress that can't be read", func(t *testing.T, w *portaltest.World) {
+			if _, err := w.Store.Status().Put(t.Context(), "fetch.json", "x", "", nil); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"The progress of fetch can"}, []string{"Nothing was fetched"}},
+		{"a whole day", func(t *testing.T, w *portaltest.World) {
+			aDay(t, w, "2026/11/23/a", w.Now.AddDate(0, 0, -2), true)
+		}, []string{`<rect class="whole"`, `state ok">whole<`}, []string{"callout"}},
+		{"records pending for long", func(t *testing.T, w *portaltest.World) {
+			aDay(t, w, "2026/11/22/a", w.Now.AddDate(0, 0, -3), false)
+		}, []string{"1 records have had no outcome", `<rect class="pending"`}, nil},
+		{"totals are missing", func(t *testing.T, w *portaltest.World) {
+			put(t, w, status.Progress{Version: 1, Began: w.Now.Add(-2 * time.Hour), At: w.Now, Moved: w.Now,
+				State: status.State{Windows: []status.Window{{Run: "2026/11/24/x", Batches: 3}}}})
+		}, []string{"The totals of a run that is at work are missing."}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			test.prepare(t, w)
+			w.Person.Role = identity.Reader
+			for _, path := range []string{"/", "/progress/live"} {
+				code, body := w.Get(path)
+				if code != 200 || strings.Contains(body, "ZgotmplZ") || strings.Contains(body, "<form") {
+					t.Errorf("%s: %d", path, code)
+				}
+				for _, want := range test.wants {
+					if !strings.Contains(body, want) {
+						t.Errorf("%s lacks %q", path, want)
+					}
+				}
+				for _, never := range test.lacks {
+					if strings.Contains(body, never) {
+						t.Errorf("%s has %q", path, never)
+					}
+				}
+			}
+		})
+	}
+}
