@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,8 +15,10 @@ import (
 
 	"o2archiver/handlers/import/internal/recipients"
 	"o2archiver/handlers/import/internal/sweeper"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/journal"
+	"o2archiver/shared/tally"
 )
 
 // csv puts the administrator's file in its place.
@@ -219,5 +223,47 @@ func TestMappingIsNotWaitedForTooLong(t *testing.T) {
 		a.deliver(batch)
 		w.balanced(batch)
 		w.balanced(other)
+	})
+}
+
+// The addresses of the mapping file that belong to no valid user are published for the portal, as the last batch saw
+// them, and only those that a message needed.
+func TestInvalidAddressesArePublished(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, withoutGus)
+		a := w.start()
+		w.csv("External User ID,Microsoft 365 User Mailbox,Valid From,Valid To", "447700900321,GUS@contoso.example,,",
+			"447700900456,ali@contoso.example,,", "447700900789,left@contoso.example,,", "447700900001,no@contoso.example,,")
+		published := func() (all []string) {
+			t.Helper()
+			var doc tally.Invalid
+			_, err := w.store.Reports().Get(t.Context(), tally.InvalidName, &doc)
+			if err != nil && !errors.Is(err, archive.ErrNotFound) {
+				t.Fatal(err)
+			}
+			for address, at := range doc.Addresses {
+				if all = append(all, address); time.Since(at) > time.Hour {
+					t.Errorf("%s was seen at %v", address, at)
+				}
+			}
+			slices.Sort(all)
+			return all
+		}
+		if a.deliver(w.put(w.line(sms("m1", "for Ali alone", otto, ali)))); len(published()) != 0 {
+			t.Errorf("published: %q", published())
+		}
+		batch := w.put(w.line(sms("m2", "for the guest and Kim", otto, gus, kim)))
+		a.deliver(batch)
+		if got := published(); !slices.Equal(got, []string{"gus@contoso.example", "left@contoso.example"}) {
+			t.Errorf("published: %q", got)
+		}
+		licensed := tenant()[3]
+		licensed.MailboxCode = ""
+		w.graph.SetUser(licensed)
+		w.command(replayOf(batch))
+		w.start().swept("") // another process
+		if got := published(); !slices.Equal(got, []string{"left@contoso.example"}) {
+			t.Errorf("after the guest got a mailbox: %q", got)
+		}
 	})
 }

@@ -1,6 +1,7 @@
 package tally
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -17,6 +18,7 @@ import (
 // The names of documents in the container reports.
 const (
 	NamesDocument  = "names.json"
+	InvalidName    = "invalid.json"
 	usersFolder    = "users/"
 	unmappedFolder = "unmapped/"
 	documentEnding = ".json"
@@ -154,6 +156,51 @@ func plannedOn(name string) time.Time {
 type Names struct {
 	Version int               `json:"v"` // 1
 	Names   map[string]string `json:"names"`
+}
+
+// Invalid holds the addresses of the mapping file that belong to no valid user, with the time at which import saw that
+// last. It knows those that a message needed, not each address of the file.
+type Invalid struct {
+	Version   int                  `json:"v"` // 1
+	Addresses map[string]time.Time `json:"addresses"`
+}
+
+const (
+	maxInvalid = 20_000         // addresses; beyond that the earliest are dropped
+	seenAgain  = 24 * time.Hour // after which the time of an address is written anew
+)
+
+// With returns the document with what was seen now: each address, in lower case, and whether it belongs to a valid user.
+// Addresses that were not seen for KeepUnmapped are dropped. It returns nil if nothing changes.
+func (d Invalid) With(checked map[string]bool, now time.Time) *Invalid {
+	next := Invalid{Version: version, Addresses: map[string]time.Time{}}
+	changed := false
+	for address, at := range d.Addresses {
+		valid, seen := checked[address]
+		if seen && valid || now.Sub(at) >= KeepUnmapped {
+			changed = true
+			continue
+		}
+		next.Addresses[address] = at
+	}
+	for address, valid := range checked {
+		at, known := next.Addresses[address]
+		if !valid && (!known || now.Sub(at) >= seenAgain) {
+			next.Addresses[address], changed = now.UTC().Truncate(time.Second), true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	if more := len(next.Addresses) - maxInvalid; more > 0 {
+		earliest := slices.SortedFunc(maps.Keys(next.Addresses), func(a, b string) int {
+			return cmp.Or(next.Addresses[a].Compare(next.Addresses[b]), cmp.Compare(a, b))
+		})
+		for _, address := range earliest[:more] {
+			delete(next.Addresses, address)
+		}
+	}
+	return &next
 }
 
 // MaxNames is the number of names that are kept.

@@ -35,6 +35,10 @@ type Options struct {
 	// E164 replaces phone.E164 if it is not nil. A cache of results saves much of the time, because an organization's
 	// own numbers are in all of its batches.
 	E164 func(raw, region string) (string, bool)
+
+	// Checked, if it is not nil, is told for each address of the CSV file that Resolve needed, and that the directory
+	// has an answer about, whether it belongs to a valid user. It is called by the goroutine of Resolve.
+	Checked func(address string, valid bool)
 }
 
 // How a mailbox was found.
@@ -126,6 +130,13 @@ func (m *Mapper) Resolve(ctx context.Context, records []*record.Record) ([]Resol
 	known := answers{valid: map[string]string{}, open: map[string]error{}, refused: map[string]string{}}
 	if err := m.ask(ctx, byCSV, known); err != nil {
 		return nil, fmt.Errorf("ask the directory about addresses of the mapping file: %w", err)
+	}
+	if m.options.Checked != nil {
+		for address := range byCSV {
+			if known.open[address] == nil {
+				m.options.Checked(address, known.valid[address] != "")
+			}
+		}
 	}
 	byEmail := map[string]bool{}
 	for _, all := range people {

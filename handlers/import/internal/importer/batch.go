@@ -59,7 +59,7 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 
 	b := &batch{
 		im: im, rules: rules, name: name, invocation: invocation, journal: j,
-		replay: how.Replay, only: how.Only, onProgress: how.OnProgress, names: map[string]string{},
+		replay: how.Replay, only: how.Only, onProgress: how.OnProgress, names: map[string]string{}, checked: map[string]bool{},
 		other: otherBatch{lock: lock.New()},
 	}
 	if err := b.process(ctx, data); err != nil {
@@ -72,7 +72,7 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 	if err := j.Finish(ctx); err != nil {
 		return Result{}, fmt.Errorf("finish the journal: %w", err)
 	}
-	im.noteResult(ctx, log, j, tallier.Imported{Batch: name, Data: data, Names: b.names})
+	im.noteResult(ctx, log, j, tallier.Imported{Batch: name, Data: data, Names: b.names, Checked: b.checkedAddresses()})
 	return logResult(log, name, j.State()), nil
 }
 
@@ -106,6 +106,9 @@ type batch struct {
 	mapper         *usermap.Mapper
 	names          map[string]string // addresses of the matches' mailboxes by their object ids
 
+	mu      sync.Mutex      // guards checked
+	checked map[string]bool // addresses of the mapping file, and whether each belongs to a valid user
+
 	records map[int]*record.Record // by line: those that can be archived
 	other   otherBatch             // cache of another batch
 }
@@ -130,7 +133,9 @@ func (b *batch) process(ctx context.Context, data []byte) error {
 	for i, l := range lines {
 		records[i] = l.rec
 	}
-	b.mapper = usermap.New(b.im.mapOptions(b.rules), table, b.im.opts.Users)
+	options := b.im.mapOptions(b.rules)
+	options.Checked = b.noteChecked
+	b.mapper = usermap.New(options, table, b.im.opts.Users)
 	found, err := b.mapper.Resolve(ctx, records)
 	if err != nil {
 		return fmt.Errorf("find the participants' mailboxes: %w", err)
@@ -169,6 +174,19 @@ func (b *batch) process(ctx context.Context, data []byte) error {
 	}
 	b.decideFirsts(ctx, data, open)
 	return b.importRecords(ctx, open)
+}
+
+// noteChecked notes whether an address of the mapping file belongs to a valid user.
+func (b *batch) noteChecked(address string, valid bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.checked[address] = valid
+}
+
+func (b *batch) checkedAddresses() map[string]bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.checked)
 }
 
 // parseRecords returns the lines that have no outcome yet. It sets the outcome of those that need no mailbox:

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -153,3 +154,41 @@ func (t *Tallier) noteNames(ctx context.Context, names map[string]string) error 
 	maps.Copy(t.saved, fresh) // also those for which there was no room: they are not tried again
 	return nil
 }
+
+// noteChecked adds which addresses of the mapping file belong to a valid user, and which do not. The document is read if
+// this process knows of a change, and now and then for those of other processes.
+func (t *Tallier) noteChecked(ctx context.Context, checked map[string]bool) error {
+	if len(checked) == 0 {
+		return nil
+	}
+	now := t.opts.Now()
+	t.mu.Lock()
+	known := !t.invalidRead.IsZero() && now.Sub(t.invalidRead).Abs() < readAgain &&
+		t.invalid.With(checked, now) == nil
+	t.mu.Unlock()
+	if known {
+		return nil
+	}
+	var seen tally.Invalid
+	err := updateDocument(ctx, t.opts.Reports, tally.InvalidName, func(there *tally.Invalid) *tally.Invalid {
+		seen = tally.Invalid{}
+		if there != nil {
+			seen = *there
+		}
+		next := seen.With(checked, now)
+		if next != nil {
+			seen = *next
+		}
+		return next
+	})
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.invalid, t.invalidRead = seen, now
+	return nil
+}
+
+// readAgain is how long the document of invalid addresses is known: another process may have changed it since.
+const readAgain = time.Hour

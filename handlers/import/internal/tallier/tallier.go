@@ -52,6 +52,9 @@ type Tallier struct {
 	mu     sync.Mutex // guards the fields below
 	failed time.Time  // when a row could not be written; zero: the last one could
 	saved  map[string]string
+
+	invalid     tally.Invalid // as it was read or written last
+	invalidRead time.Time     // zero: never
 }
 
 // New returns a Tallier. It makes no request.
@@ -64,6 +67,9 @@ type Imported struct {
 	State  journal.State // of its journal, at Length
 	Length int64
 	Names  map[string]string // addresses of mailboxes by their object ids, as far as they were looked up
+
+	// Checked has the addresses of the mapping file that were looked up, and whether each belongs to a valid user.
+	Checked map[string]bool
 }
 
 // NoteBatch writes the row of a batch. The caller holds the lease of the batch's journal. It never fails, and takes a
@@ -77,7 +83,7 @@ func (t *Tallier) NoteBatch(ctx context.Context, log *slog.Logger, i Imported) {
 	}
 	limited, cancel := context.WithTimeout(ctx, noteTime)
 	defer cancel()
-	err := errors.Join(t.noteNames(limited, i.Names), t.put(limited, i))
+	err := errors.Join(t.noteNames(limited, i.Names), t.noteChecked(limited, i.Checked), t.put(limited, i))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
