@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/control"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/source/delivery/sftpstore"
 )
@@ -49,6 +50,10 @@ func (s *Setup) testServer(r *web.Request, st *state, f *sourceForm) (t tested, 
 		f.wrong["accept"] = "Compare the fingerprint, and tick the box: nothing is sent to a server that is not " +
 			"recognized."
 		return tested{}, nil
+	case f.in["keep"] == "on" && s.opts.SFTPPassword != nil && s.isOtherServer(st.connector, in.host):
+		f.wrong["keep"] = "The password in Key Vault was entered for another server, and is not sent to this one. " +
+			"Enter what this server asks for."
+		return tested{}, nil
 	case f.in["keep"] != "on" && !in.password.Set() && !in.key.Set():
 		f.wrong[s.secretField()] = "Enter what the server asks for: a password, a key, or both."
 		return tested{}, nil
@@ -72,6 +77,13 @@ func (s *Setup) testServer(r *web.Request, st *state, f *sourceForm) (t tested, 
 		}
 	}
 	return t, nil
+}
+
+// isOtherServer reports whether a host is another one than that in force. A stored password was entered for the latter:
+// it can't be read back, and must not be got hold of by naming a server that records it.
+func (s *Setup) isOtherServer(c control.Connector, host string) bool {
+	inForce := s.value(c, sftpHost)
+	return inForce != "" && inForce != host
 }
 
 // secretField returns the first field of a secret that the page has.

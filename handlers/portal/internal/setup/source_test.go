@@ -302,6 +302,29 @@ func TestKeepTheSecret(t *testing.T) {
 	}
 }
 
+// The password in the vault can't be read. It can't be had by naming a server that records what it is sent, either.
+func TestStoredPasswordIsNotForAnotherServer(t *testing.T) {
+	for name, tt := range map[string]struct{ inForce, led string }{
+		"the same server": {"sftp.contoso.example", "/setup/mapping"},
+		"another server":  {"sftp.vendor.example", "/setup/source"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, s, _ := server(t, deliverytest.Options{User: "o2", Password: "x", Methods: []string{"password"}})
+			w.opts.Lookup = func(setting string) (string, bool) { return tt.inForce, setting == sftpHost }
+			w.use(w.storage)
+			w.send("/setup/source", "host", "sftp.contoso.example", "do", "key")
+			led, page := w.send("/setup/source", "host", "sftp.contoso.example", "username", "o2", "keep", "on",
+				"accept", w.find(fingerprintForm), "do", "test")
+			if led != tt.led || s.Counts().SignIns != 0 || len(w.place.stored) != 0 {
+				t.Errorf("it leads to %s, %d sign-ins\n%s", led, s.Counts().SignIns, page)
+			}
+			if tt.led == "/setup/source" {
+				w.mustHold(page, "was entered for another server")
+			}
+		})
+	}
+}
+
 // A server that another one has taken the place of since its key was shown gets nothing.
 func TestServerIsReplaced(t *testing.T) {
 	for _, keep := range []string{"", "on"} {
