@@ -187,6 +187,7 @@ test: ## all tests, with real Azurite; in the real Functions host too if func is
 	@command -v func >/dev/null || echo "make test: left out: the end-to-end tests in the real Functions host (func, Azure Functions Core Tools, is not on PATH)"
 	@command -v bicep >/dev/null || echo "make test: left out: what the deployment would make (bicep is not on PATH)"
 	@command -v shellcheck >/dev/null || echo "make test: left out: the check of the scripts (shellcheck is not on PATH)"
+	@command -v chromium >/dev/null || [ -n "$$CHROMIUM" ] || echo "make test: left out: the pages in a browser (chromium is not on PATH)"
 	@[ -x /usr/sbin/sshd ] && [ "$$(id -u)" = 0 ] || [ -n "$$SSHD" ] || echo "make test: left out: SFTP by OpenSSH's sshd (openssh-server is not installed, or this is not root)"
 
 package: ## build/<app>/ and build/<app>.zip, as they are deployed, with checksums and a list of what is linked in

@@ -30,6 +30,7 @@ var sdks = map[string][]string{
 	"github.com/microsoftgraph/msgraph-sdk-go":             {"shared/mailbox"},
 	"github.com/emersion/go-message":                       {"shared/message"},
 	"github.com/nyaruka/phonenumbers":                      {"shared/phone"},
+	"github.com/chromedp":                                  {"local/browser"},
 	"github.com/pkg/sftp":                                  {"shared/source/delivery/sftpstore"},
 	"golang.org/x/crypto/ssh":                              {"shared/source/delivery/sftpstore"},
 }

@@ -140,7 +140,8 @@ func TestDependabotLooksEverywhere(t *testing.T) {
 			t.Errorf("dependabot.yml lacks %s", want)
 		}
 	}
-	for _, lock := range []string{"local/package-lock.json", "infra/checks/package-lock.json"} {
+	for _, lock := range []string{"local/package-lock.json", "local/browser/axe/package-lock.json",
+		"infra/checks/package-lock.json"} {
 		readFile(t, lock)
 		if !strings.Contains(text, "/"+strings.TrimSuffix(lock, "/package-lock.json")) {
 			t.Errorf("dependabot.yml lacks the folder of %s", lock)
