@@ -12,8 +12,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"o2archiver/local/appbuild"
 )
 
 // deployed are the outputs of a deployment, with the names in a case that Azure returns.
@@ -23,7 +21,12 @@ var deployed = [][2]string{{"azurE_RESOURCE_GROUP", "rg1"}, {"archivE_ACCOUNT", 
 	{"fetcH_VAULT", "kv1"}, {"fetcH_SECRET", "secret1"}, {"fetcH_SECRETS", "telemessage-password"},
 	{"landinG_ACCOUNT", ""}, {"landinG_HOST", ""}, {"landinG_USER", ""}, {"imporT_APP", "import1"},
 	{"imporT_HOST", "import1.host.example"}, {"imporT_CLIENT_ID", "00000000-0000-4000-8000-00000000c11d"},
-	{"imporT_PRINCIPAL_ID", "p1"}}
+	{"imporT_PRINCIPAL_ID", "p1"}, {"portaL_APP", ""}, {"portaL_HOST", ""}, {"portaL_PRINCIPAL_ID", ""},
+	{"portaL_VAULT", ""}}
+
+// ofPortal are the outputs where there is a portal.
+var ofPortal = map[string]string{"portaL_APP": "portal1", "portaL_HOST": "portal1.host.example",
+	"portaL_PRINCIPAL_ID": "p2", "portaL_VAULT": "kv2"}
 
 // fakeDeployment takes a parameters file that names its template, and returns the outputs as the query asks for them.
 func fakeDeployment(flags map[string]string) (string, int) {
@@ -36,8 +39,11 @@ func fakeDeployment(flags map[string]string) (string, int) {
 	}
 	var names, texts []string
 	for _, output := range deployed {
-		if output[0] == "fetcH_SECRETS" {
+		switch {
+		case output[0] == "fetcH_SECRETS":
 			output[1] = secretsOf(string(raw))
+		case strings.HasPrefix(output[0], "portaL_") && strings.Contains(string(raw), "\nparam portal = true\n"):
+			output[1] = ofPortal[output[0]]
 		}
 		names, texts = append(names, output[0]), append(texts, output[1])
 	}
@@ -59,7 +65,8 @@ func secretsOf(parameters string) string {
 func deploymentRoot(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	for _, name := range []string{"deploy", "password", "sftp-secret", "environment.sh", "hooks/preprovision.sh",
+	for _, name := range []string{"deploy", "password", "sftp-secret", "portal-app", "environment.sh",
+		"modules/sign-in.bicep", "hooks/preprovision.sh",
 		"hooks/prepackage.sh", "hooks/postprovision.sh", "hooks/postdeploy.sh"} {
 		file := filepath.Join(root, "infra", name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700),
@@ -68,6 +75,7 @@ func deploymentRoot(t *testing.T) string {
 		}
 	}
 	makefile := "package:\n\tmkdir -p build\n\tprintf new >build/fetch.zip\n\tprintf new >build/import.zip\n" +
+		"\tprintf new >build/portal.zip\n" +
 		"\techo \"" + sha("new") + "  fetch.zip\" >build/SHA256SUMS\n"
 	if err := errors.Join(os.CopyFS(filepath.Join(root, "infra/parameters"), os.DirFS("parameters")),
 		os.WriteFile(filepath.Join(root, "Makefile"), []byte(makefile), 0o600)); err != nil {
@@ -82,7 +90,7 @@ func deployIn(t *testing.T, root, parameters string, env ...string) ran {
 	cmd := exec.Command("bash", "-c", `exec "$@" <&-`, "bash", "infra/deploy", parameters)
 	cmd.Dir = root
 	for _, name := range []string{"AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "ARCHIVE_ACCOUNT", "EVENT_TOPIC",
-		"FETCH_APP", "FETCH_VAULT", "FETCH_SECRET", "IMPORT_APP", "IMPORT_HOST", "IMPORT_PRINCIPAL_ID"} {
+		"FETCH_APP", "FETCH_VAULT", "FETCH_SECRET", "IMPORT_APP", "IMPORT_HOST", "IMPORT_PRINCIPAL_ID", "PORTAL_APP"} {
 		env = append(env, name+"=")
 	}
 	return runScript(t, cmd, env)
@@ -110,8 +118,8 @@ func TestDeployWithoutAzd(t *testing.T) {
 		if len(r.with("/vaults/kv1/")) > 0 != (len(steps) > 3) {
 			t.Errorf("%s: %v", environment, r.with("/vaults/kv1/"))
 		}
-		for _, app := range appbuild.Apps() {
-			steps = append(steps, []string{"config-zip", "--name " + app.Name + "1 ", "/build/" + app.Name + ".zip"})
+		for _, app := range (&prediction{environment: environment}).apps() {
+			steps = append(steps, []string{"config-zip", "--name " + app + "1 ", "/build/" + app + ".zip"})
 		}
 		for _, step := range append(steps, []string{"--method put", "eventSubscriptions/import"}) {
 			next := slices.IndexFunc(r.calls, func(c call) bool {

@@ -34,7 +34,7 @@ need_values() { # NAME...
 load_environment() { # NAME...
   local name value
   if [ -z "${AZURE_RESOURCE_GROUP:-}" ] && command -v azd >/dev/null; then
-    for name in AZURE_SUBSCRIPTION_ID AZURE_RESOURCE_GROUP ARCHIVE_ACCOUNT EVENT_TOPIC FETCH_APP FETCH_VAULT FETCH_SECRET FETCH_SECRETS IMPORT_APP IMPORT_HOST TELEMESSAGE_USERNAME DELIVERY_SFTP_HOST DELIVERY_SFTP_USERNAME; do
+    for name in AZURE_SUBSCRIPTION_ID AZURE_RESOURCE_GROUP ARCHIVE_ACCOUNT EVENT_TOPIC FETCH_APP FETCH_VAULT FETCH_SECRET FETCH_SECRETS IMPORT_APP IMPORT_HOST PORTAL_APP PORTAL_HOST PORTAL_PRINCIPAL_ID PORTAL_VAULT PORTAL_CLIENT_ID PORTAL_CREDENTIAL TELEMESSAGE_USERNAME DELIVERY_SFTP_HOST DELIVERY_SFTP_USERNAME; do
       value=$(azd env get-value "$name" 2>/dev/null) || continue # need_values says what to do
       export "$name=$value"
     done
@@ -45,24 +45,24 @@ load_environment() { # NAME...
   group="/subscriptions/$AZURE_SUBSCRIPTION_ID/resourceGroups/$AZURE_RESOURCE_GROUP"
 }
 
-# Secrets of the vault FETCH_VAULT, by way of Azure's management: it lets no one read them back, and reaches a vault that is behind a private
+# Secrets of a vault, FETCH_VAULT unless another is named, by way of Azure's management: it lets no one read them back, and reaches a vault that is behind a private
 # endpoint too.
 secrets_api='api-version=2023-07-01'
 
 # count_secret prints 1 if the vault has the secret, else 0.
-count_secret() { # NAME
-  az rest --method get --url "$group/providers/Microsoft.KeyVault/vaults/$FETCH_VAULT/secrets?$secrets_api" \
+count_secret() { # NAME [VAULT]
+  az rest --method get --url "$group/providers/Microsoft.KeyVault/vaults/${2:-$FETCH_VAULT}/secrets?$secrets_api" \
     --query "length(value[?name=='$1'])" --output tsv
 }
 
 # store_secret stores a text of one or more lines. It is the argument of no program.
-store_secret() { # NAME TEXT
-  local text=$2
+store_secret() { # NAME TEXT [VAULT]
+  local text=$2 vault=${3:-$FETCH_VAULT}
   text=${text//\\/\\\\}
   text=${text//\"/\\\"}
   text=${text//$'\n'/\\n}
   printf '{"properties":{"value":"%s"}}' "$text" |
-    az rest --method put --url "$group/providers/Microsoft.KeyVault/vaults/$FETCH_VAULT/secrets/$1?$secrets_api" --body @- --output none
+    az rest --method put --url "$group/providers/Microsoft.KeyVault/vaults/$vault/secrets/$1?$secrets_api" --body @- --output none
 }
 
 # read_secret sets secret to a line of the terminal, which does not show it, or of standard input.

@@ -19,7 +19,7 @@ type logLine struct {
 	Event string // the value of the attribute event; "" if it has none
 }
 
-var eventName = regexp.MustCompile(`^(?:fetch|import|host)\.[a-z][a-zA-Z]+$`)
+var eventName = regexp.MustCompile(`^(?:fetch|import|portal|host)\.[a-z][a-zA-Z]+$`)
 
 // logLines are the log lines of the Go files that come into the log.
 func logLines(t *testing.T) (all []logLine) {

@@ -9,12 +9,12 @@ import (
 )
 
 // cloud is what environment() says in a cloud of Azure.
-type cloud struct{ name, storage, vault string }
+type cloud struct{ name, storage, vault, login string }
 
 var clouds = []cloud{
-	{"AzureCloud", "core.windows.net", ".vault.azure.net"},
-	{"AzureUSGovernment", "core.usgovcloudapi.net", ".vault.usgovcloudapi.net"},
-	{"AzureChinaCloud", "core.chinacloudapi.cn", ".vault.azure.cn"},
+	{"AzureCloud", "core.windows.net", ".vault.azure.net", "https://login.microsoftonline.com/"},
+	{"AzureUSGovernment", "core.usgovcloudapi.net", ".vault.usgovcloudapi.net", "https://login.microsoftonline.us/"},
+	{"AzureChinaCloud", "core.chinacloudapi.cn", ".vault.azure.cn", "https://login.chinacloudapi.cn/"},
 }
 
 // clientID stands for that of an identity, which only Azure gives.
@@ -39,6 +39,7 @@ func (c cloud) resolve(t *testing.T, value string) string {
 	}
 	text = strings.NewReplacer("environment().suffixes.storage", "'"+c.storage+"'",
 		"environment().suffixes.keyvaultDns", "'"+c.vault+"'",
+		"environment().authentication.loginEndpoint", "'"+c.login+"'",
 		"environment().name", "'"+c.name+"'").Replace(text)
 	e := expression{rest: text}
 	result := e.value()

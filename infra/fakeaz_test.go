@@ -2,22 +2,16 @@ package infra
 
 import (
 	"cmp"
-	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
-
-	"o2archiver/shared/journal"
 )
 
 // The stand-in for az is this test binary under that name. It answers what the real one would, refuses every command
@@ -43,6 +37,22 @@ type call struct {
 // az.
 var commands = map[string][]string{
 	"account show": {"--subscription", "--query", "--output"},
+	"ad app create": {"--display-name", "--sign-in-audience", "--web-redirect-uris", "--enable-id-token-issuance",
+		"--app-roles", "--query", "--output"},
+	"ad app credential reset":            {"--id", "--append", "--display-name", "--years", "--query", "--output"},
+	"ad app federated-credential create": {"--id", "--parameters", "--output"},
+	"ad app federated-credential list":   {"--id", "--query", "--output"},
+	"ad app federated-credential update": {"--id", "--federated-credential-id", "--parameters", "--output"},
+	"ad app list":                        {"--display-name", "--query", "--output"},
+	"ad app show":                        {"--id", "--query", "--output"},
+	"ad app update": {"--id", "--web-redirect-uris", "--enable-id-token-issuance",
+		"--app-roles"},
+	"ad sp create": {"--id", "--query", "--output"},
+	"ad sp list":   {"--filter", "--query", "--output"},
+	"ad sp update": {"--id", "--set"},
+	"ad user show": {"--id", "--query", "--output"},
+	"deployment group create": {"--name", "--resource-group", "--subscription", "--template-file", "--parameters",
+		"--output"},
 	"deployment sub create": {"--name", "--location", "--subscription", "--parameters",
 		"--query", "--output"},
 	"functionapp deployment source config-zip":   {"--name", "--resource-group", "--subscription", "--src", "--output"},
@@ -74,7 +84,10 @@ var commands = map[string][]string{
 }
 
 // switches are the flags without a value.
-var switches = []string{"--wait", "--overwrite", "--only-show-errors", "--no-progress"}
+var switches = []string{"--wait", "--overwrite", "--only-show-errors", "--no-progress", "--append"}
+
+// lists are the flags with one value or more.
+var lists = []string{"--marker", "--web-redirect-uris", "--parameters"}
 
 func fakeTool(dir, tool string, args []string) int {
 	c := call{Tool: tool, Args: args}
@@ -154,7 +167,7 @@ func split(args []string) (command string, flags map[string]string, err error) {
 			return command, nil, fmt.Errorf("az %s: %s: az would read the file %s instead", command, name, args[i][1:])
 		}
 		i++
-		for name == "--marker" && i < len(args) && !strings.HasPrefix(args[i], "-") { // a list
+		for slices.Contains(lists, name) && i < len(args) && !strings.HasPrefix(args[i], "-") { // a list
 			flags[name] += " " + args[i]
 			i++
 		}
@@ -174,7 +187,11 @@ func fakeAz(dir string, args []string, input string) (out string, code int) {
 	}
 	switch command {
 	case "account show":
-		return map[string]string{"id": "s1\n"}[flags["--query"]], setting("FAKE_SIGNED_OUT")
+		tenant := cmp.Or(os.Getenv("FAKE_TENANT"), testTenant) + "\n"
+		if flags["--subscription"] != "" {
+			tenant = testTenant + "\n"
+		}
+		return map[string]string{"id": "s1\n", "tenantId": tenant}[flags["--query"]], setting("FAKE_SIGNED_OUT")
 	case "functionapp list-flexconsumption-locations":
 		return cmp.Or(os.Getenv("FAKE_REGIONS"), "East US\nUK South\nusgovvirginia\n"), setting("FAKE_OLD_AZ")
 	case "deployment sub create":
@@ -189,7 +206,12 @@ func fakeAz(dir string, args []string, input string) (out string, code int) {
 	case "provider register":
 		return "", 0
 	case "cloud show":
+		if flags["--query"] == "name" {
+			return cmp.Or(os.Getenv("FAKE_CLOUD"), "AzureCloud") + "\n", 0
+		}
 		return "https://graph.microsoft.us/\n", 0
+	case "deployment group create":
+		return fakeSignIn(flags)
 	case "storage container immutability-policy show":
 		locked := count(dir, "locked-"+flags["--container-name"], 0) > 0 ||
 			slices.Contains(strings.Fields(os.Getenv("FAKE_LOCKED")), flags["--container-name"])
@@ -212,113 +234,10 @@ func fakeAz(dir string, args []string, input string) (out string, code int) {
 	case "rest":
 		return fakeRest(dir, flags, input)
 	}
+	if entra, ok := strings.CutPrefix(command, "ad "); ok {
+		return fakeEntra(dir, entra, flags)
+	}
 	return "", 2
-}
-
-// blobs are what the archive holds: container → name → content.
-var blobs = map[string]map[string]string{
-	"batches": {
-		"2026/11/23/run/00001.ndjson": "{}\n",
-		"2026/11/23/run/manifest.json": `{"v":1,"batches":[{"name":"2026/11/23/run/00001.ndjson","sha256":"` +
-			sha("{}\n") + `"}]}`,
-		"2026/11/24/run/00001.ndjson": "{}\n", // of a run that is not finished
-	},
-	"media":       {sha("hello"): "hello", "2026/11/28/" + sha("hello"): "hello", "raw/1": "?"},
-	"journal":     {"2026/11/23/run/00001.jsonl": journalOf("2026/11/23/run/00001.ndjson")},
-	"checkpoints": {"fetch.json": "{}", "waiting/media-1.json": "{}"},
-	"sweeps":      {"sweep.json": "{}"},
-}
-
-func sha(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
-
-// memoryLogs keeps journals in memory.
-type memoryLogs map[string][]byte
-
-func (l memoryLogs) Acquire(ctx context.Context, name string) (journal.Lease, bool, error) {
-	return memoryLease{ctx, l, name}, true, nil
-}
-
-// memoryLease is the lease of one log.
-type memoryLease struct {
-	held context.Context
-	logs memoryLogs
-	name string
-}
-
-func (l memoryLease) Context() context.Context { return l.held }
-
-func (l memoryLease) Append(_ context.Context, _ int64, data []byte) error {
-	l.logs[l.name] = append(l.logs[l.name], data...)
-	return nil
-}
-
-func (l memoryLease) Release() {}
-
-func (l memoryLogs) Read(context.Context, string) (io.ReadCloser, int64, error) { return nil, -1, nil }
-
-func (l memoryLogs) Tail(context.Context, string, int64) ([]byte, int64, error) { return nil, -1, nil }
-
-// journalOf writes the journal of a batch as import does.
-func journalOf(batch string) (text string) {
-	logs := memoryLogs{}
-	j, err := journal.Open(context.Background(), logs, batch, "invocation", func() time.Time { return time.Unix(1, 0) })
-	if err == nil {
-		j.Record(journal.Record{Line: 1, Records: 1, Outcome: journal.Excluded})
-		err = j.Finish(context.Background())
-		j.Close()
-	}
-	if err != nil {
-		panic(err) // of the test's own making
-	}
-	for _, log := range logs {
-		text = string(log)
-	}
-	return text
-}
-
-// download refuses a file that is there, as az does.
-func download(container, to string, overwrite bool) int {
-	for name, content := range blobs[container] {
-		switch os.Getenv("FAKE_CHANGED") {
-		case container:
-			content = strings.Replace(content, content[:1], "!", 1)
-		case path.Base(name): // lost on the way, and something else there in its place
-			name += ".part"
-		}
-		file := filepath.Join(to, filepath.FromSlash(name))
-		if _, err := os.Stat(file); err == nil && !overwrite {
-			fmt.Fprintf(os.Stderr, "az storage blob download-batch: %s already exists in %s\n", name, to)
-			return 1
-		}
-		if os.MkdirAll(filepath.Dir(file), 0o700) != nil || os.WriteFile(file, []byte(content), 0o600) != nil {
-			return 1
-		}
-	}
-	return 0
-}
-
-// fakeLedger returns two pages, in the form of the real az.
-func fakeLedger(flags map[string]string) (string, int) {
-	page, next := "1", map[string]any{"nextpartitionkey": "1!4!cA==", "nextrowkey": "1!4!cg=="}
-	switch flags["--marker"] {
-	case "":
-	case "nextpartitionkey=1!4!cA== nextrowkey=1!4!cg==":
-		page, next = "2", map[string]any{"nextpartitionkey": nil, "nextrowkey": nil}
-		if setting("FAKE_EMPTY_MARKER") == 1 {
-			next = map[string]any{}
-		}
-	default:
-		fmt.Fprintf(os.Stderr, "az storage entity query: --marker %s\n", flags["--marker"])
-		return "", 1
-	}
-	raw, err := json.MarshalIndent(struct {
-		Items      []any          `json:"items"`
-		NextMarker map[string]any `json:"nextMarker"`
-	}{[]any{map[string]string{"PartitionKey": page}}, next}, "", "  ")
-	if err != nil {
-		return "", 1
-	}
-	return string(raw) + "\n", 0
 }
 
 var vaultQuery = regexp.MustCompile(`^length\(value\[\?name=='([a-z0-9-]+)'\]\)$`)
@@ -326,6 +245,9 @@ var vaultQuery = regexp.MustCompile(`^length\(value\[\?name=='([a-z0-9-]+)'\]\)$
 func fakeRest(dir string, flags map[string]string, input string) (string, int) {
 	method, url := flags["--method"], flags["--url"]
 	if _, path, ok := strings.Cut(url, "/v1.0/servicePrincipals"); ok {
+		if path, ok := strings.CutPrefix(path, "/sp1/appRoleAssignedTo"); ok {
+			return fakePortalRoles(flags, path)
+		}
 		return fakeGraph(flags, path)
 	}
 	m := restRoute.FindStringSubmatch(url)
@@ -334,7 +256,7 @@ func fakeRest(dir string, flags map[string]string, input string) (string, int) {
 		return "", 1
 	}
 	switch method + " " + m[1] {
-	case "get Microsoft.KeyVault/vaults/kv1/secrets":
+	case "get Microsoft.KeyVault/vaults/kv1/secrets", "get Microsoft.KeyVault/vaults/kv2/secrets":
 		of := vaultQuery.FindStringSubmatch(flags["--query"])
 		switch {
 		case of == nil:
@@ -348,7 +270,9 @@ func fakeRest(dir string, flags map[string]string, input string) (string, int) {
 	case "put Microsoft.KeyVault/vaults/kv1/secrets/secret1",
 		"put Microsoft.KeyVault/vaults/kv1/secrets/delivery-sftp-key",
 		"put Microsoft.KeyVault/vaults/kv1/secrets/delivery-sftp-key-passphrase",
-		"put Microsoft.KeyVault/vaults/kv1/secrets/delivery-sftp-password":
+		"put Microsoft.KeyVault/vaults/kv1/secrets/delivery-sftp-password",
+		"put Microsoft.KeyVault/vaults/kv2/secrets/portal-client-secret",
+		"post Microsoft.Web/sites/portal1/config/configreferences/appsettings/refresh":
 		return "", setting("FAKE_VAULT_READ_ONLY")
 	case "post Microsoft.Web/sites/import1/host/default/listkeys":
 		switch n := count(dir, "listkeys", 1); {

@@ -142,6 +142,35 @@ param importAlwaysReady int = privateNetwork ? 1 : 0
 @description('Deploy the app import paused: it writes nothing to mailboxes until `infra/command start`. For the time until the rights to mailboxes have taken effect; settings/connector.json, once there, counts more.')
 param importPaused bool = true
 
+@description('Deploy the portal, the page on which administrators set the archive up, watch it and account for it. Off unless it is asked for: the page faces people, and who may reach it (operators) and sign in (infra/portal-app) no default can know.')
+param portal bool = false
+
+@description('Client id of the registration by which people sign in to the portal. infra/portal-app makes it and sets this. Empty: the page is closed.')
+param portalClientId string = ''
+
+@description('How the portal proves to Entra ID that it is its registration: identity, by its managed identity; secret, by a client secret in a Key Vault of its own, for US Government and China, and where the other does not work.')
+@allowed(['identity', 'secret'])
+param portalCredential string = 'identity'
+
+@description('Memory of an instance and the most instances of the app portal.')
+param portalSize {
+  @description('MB per instance.')
+  memory: 512 | 2048 | 4096
+
+  @description('The most instances. Azure may refuse fewer than 40.')
+  @minValue(40)
+  @maxValue(1000)
+  maximumInstances: int
+} = { memory: 2048, maximumInstances: 40 }
+
+@description('Instances of the portal that always wait for people, and are paid for all the time. Without one the first page after a pause takes some seconds.')
+@minValue(0)
+@maxValue(10)
+param portalAlwaysReady int = 0
+
+@description('Restrict by conditions what roles allow: fetch\'s on the settings to one document, the portal\'s on the vault to the names of the secrets. Conditions on Key Vault were a preview in June 2026: false, where Azure refuses one.')
+param roleConditions bool = true
+
 @description('Where the very first run begins: a date, or a time of RFC 3339. Empty: 24 hours before it.')
 param fetchFrom string = ''
 
@@ -150,6 +179,9 @@ param fetchSettings { *: string } = {}
 
 @description('Further settings of the app import, docs/settings.md, e.g. ACCEPTED_DOMAINS.')
 param importSettings { *: string } = {}
+
+@description('Further settings of the app portal, docs/settings.md.')
+param portalSettings { *: string } = {}
 
 @description('Which Microsoft Graph the tenant has. By default that of the cloud that is deployed to: a US Government subscription has a GCC High tenant (usgov-high) or a DoD one (usgov-dod); a GCC tenant is a worldwide one.')
 @allowed(['worldwide', 'usgov-high', 'usgov-dod', 'china'])
@@ -228,6 +260,9 @@ param existingSubnets {
 
   @description('The same for the app import: another subnet of the same network.')
   import: string
+
+  @description('The same for the app portal, where there is one.')
+  portal: string?
 }?
 
 @description('With privateNetwork: resource ids of private DNS zones that exist already, each linked with the virtual network. An empty id: no entry is made, because a policy of the organization makes it. None: the zones are made.')
@@ -248,8 +283,8 @@ param existingZones {
 @description('Resource id of a Log Analytics workspace that exists already, in the same region. It keeps its own settings, logDays included, and gets no lock. Empty: one is made.')
 param existingWorkspaceId string = ''
 
-@description('With privateNetwork: address ranges from which administrators reach the archive\'s storage, for the mapping and for commands, e.g. 203.0.113.7/32. Not a /31, which storage does not take. None: only from inside of the network.')
-param operators string[] = []
+@description('Address ranges of the administrators, separated by commas, e.g. 203.0.113.7/32. From them the page of the portal is reached, and, with privateNetwork, the archive\'s storage, for the mapping and for commands. Not a /31, which storage does not take. Empty: no one reaches the page, and storage only who is in the network.')
+param operators string = ''
 
 @description('Resource id of an action group that alerts go to. None: one is made for alertEmail.')
 param actionGroupId string = ''
@@ -264,7 +299,7 @@ param unmappedThreshold int = 20
 @description('Bring fetch\'s Key Vault back that an earlier deployment of the same name left behind: purge protection keeps it for 90 days.')
 param recoverVault bool = false
 
-var apps = ['fetch', 'import']
+var apps = ['fetch', 'import', 'portal']
 var token = uniqueString(subscription().id, environmentName, location)
 var allTags = union(tags, { 'azd-env-name': environmentName, application: 'o2-network-archiver' })
 var groupName = 'rg-${environmentName}'
@@ -279,6 +314,22 @@ var delivery deliveryType = {
   from: deliveryFrom
   landing: landing ? landingName : ''
 }
+var operatorRanges = empty(operators) ? [] : map(split(operators, ','), range => trim(range))
+var allFetchSettings = union(fetchSettings, empty(fetchFrom) ? {} : { FETCH_FROM: fetchFrom })
+// What can be changed in the portal, which shows the value of the deployment until then.
+var shownNames = [
+  'FETCH_FROM'
+  'AUTOMATIC_MAPPING'
+  'CUSTOM_MAPPING'
+  'ACCEPTED_DOMAINS'
+  'MAX_ITEM_SIZE'
+  'DEFAULT_REGION'
+]
+var shownSettings = toObject(
+  filter(items(union(allFetchSettings, importSettings)), s => contains(shownNames, s.key)),
+  s => s.key,
+  s => s.value
+)
 var insightsName = 'appi-archiver-${token}'
 var workspaceName = 'log-archiver-${token}'
 var networkName = 'vnet-archiver-${token}'
@@ -314,7 +365,7 @@ var network networkType = privateNetwork
       )
       appSubnets: existingSubnets == null
         ? toObject(apps, app => app, app => resourceId(subscriptionId, groupName, subnetType, networkName, app))
-        : { fetch: existingSubnets!.fetch, import: existingSubnets!.import }
+        : { fetch: existingSubnets!.fetch, import: existingSubnets!.import, portal: existingSubnets!.?portal ?? '' }
       zones: existingZones ?? mapValues(
         zones,
         zone => resourceId(subscriptionId, groupName, 'Microsoft.Network/privateDnsZones', zone)
@@ -383,7 +434,7 @@ module archive 'modules/archive.bicep' = {
     name: archiveName
     sku: archiveSku
     network: network
-    operators: operators
+    operators: operatorRanges
     workspaceId: workspaceId
     customerKey: customerKey
     retentionYears: retentionYears
@@ -437,7 +488,8 @@ module fetch 'apps/fetch.bicep' = {
     telemessageUrl: telemessageUrl
     telemessageUsername: telemessageUsername
     schedule: !empty(fetchSchedule) ? fetchSchedule : source == 'delivery' ? '0 30 * * * *' : '0 30 5 * * *'
-    settings: union(fetchSettings, empty(fetchFrom) ? {} : { FETCH_FROM: fetchFrom })
+    settings: allFetchSettings
+    conditions: roleConditions
     recoverVault: recoverVault
   }
   dependsOn: [archive, landingAccount]
@@ -452,6 +504,27 @@ module import_ 'apps/import.bicep' = {
     settings: union({ PAUSED: importPaused ? 'true' : 'false' }, importSettings)
   }
   dependsOn: [archive]
+}
+
+module portal_ 'apps/portal.bicep' = if (portal) {
+  scope: group
+  params: {
+    platform: platform
+    size: portalSize
+    alwaysReady: portalAlwaysReady
+    operators: operatorRanges
+    clientId: portalClientId
+    credential: portalCredential
+    source: source
+    delivery: delivery
+    telemessageUrl: telemessageUrl
+    telemessageUsername: telemessageUsername
+    sourceVault: 'kv-fetch-${token}'
+    settings: union(shownSettings, portalSettings)
+    conditions: roleConditions
+    recoverVault: recoverVault
+  }
+  dependsOn: [archive, fetch] // whose vault has the secrets
 }
 
 module alerts 'modules/alerts.bicep' = {
@@ -524,3 +597,15 @@ output IMPORT_CLIENT_ID string = import_.outputs.identityClientId
 
 @description('Object id of its identity, for infra/graph.')
 output IMPORT_PRINCIPAL_ID string = import_.outputs.identityPrincipalId
+
+@description('The function app portal; empty if there is none.')
+output PORTAL_APP string = portal ? portal_!.outputs.name : ''
+
+@description('Its host name.')
+output PORTAL_HOST string = portal ? portal_!.outputs.host : ''
+
+@description('Object id of its identity, which its registration trusts.')
+output PORTAL_PRINCIPAL_ID string = portal ? portal_!.outputs.identityPrincipalId : ''
+
+@description('The Key Vault with its client secret; empty if it needs none.')
+output PORTAL_VAULT string = portal ? portal_!.outputs.vault : ''

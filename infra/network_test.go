@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -8,16 +9,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-
-	"o2archiver/local/appbuild"
 )
 
-// Only Event Grid can call an app, and only import: a rule more, or one for every address, is a door. What an
-// administrator wants of an app is a document in storage.
+// Only Event Grid can call an app, and only import, and only operators the portal: a rule more, or one for every
+// address, is a door. What an administrator wants of the other apps is a document in storage.
 func TestCallers(t *testing.T) {
 	type callers map[string][]map[string]any
 	events := map[string]any{"name": "events", "tag": "ServiceTag", "ipAddress": "AzureEventGrid", "action": "Allow",
 		"priority": 100.0}
+	operators := map[string][]string{"private-network": {"203.0.113.7/32", "203.0.113.8/32"},
+		"us-government": {"203.0.113.7/32"}, "existing-network": {"203.0.113.0/24"},
+		"delivery-sftp": {"203.0.113.7/32"}}
 	check := func(p *prediction) {
 		t.Helper()
 		got := callers{}
@@ -32,7 +34,12 @@ func TestCallers(t *testing.T) {
 			}
 			got[site.Tags["azd-service-name"]] = rules
 		}
-		if diff := cmp.Diff(callers{"fetch": nil, "import": {events}}, got); diff != "" {
+		want := callers{"fetch": nil, "import": {events}}
+		for i, address := range operators[p.environment] {
+			want[portalApp] = append(want[portalApp], map[string]any{"name": fmt.Sprintf("operators-%d", i),
+				"tag": "Default", "ipAddress": address, "action": "Allow", "priority": 100.0 + float64(i)})
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: callers, -want +got:\n%s", p.environment, diff)
 		}
 	}
@@ -46,7 +53,8 @@ func TestNetwork(t *testing.T) {
 	for environment, private := range map[string]bool{"default": false, "private-network": true,
 		"us-government": true, "delivery-sftp": false, "delivery-landing": true} {
 		p := predict(t, environment)
-		operators := map[string]int{"private-network": 1}[environment]
+		operators := map[string][]string{"private-network": {"203.0.113.7", "203.0.113.8"},
+			"us-government": {"203.0.113.7"}}[environment]
 		// Each account and the vault, by what is reached of it, with the zone in which its name is found.
 		got, want := map[string]string{}, map[string]string{}
 		for _, e := range p.of("Microsoft.Network/privateEndpoints") {
@@ -75,8 +83,11 @@ func TestNetwork(t *testing.T) {
 			}
 			// Administrators reach the archive's own account: the mapping, the poison queue, an export.
 			var admitted []any
-			if strings.HasPrefix(r.Name, "starchive") && operators > 0 {
-				access, admitted = "Enabled", []any{map[string]any{"value": "203.0.113.7", "action": "Allow"}}
+			if strings.HasPrefix(r.Name, "starchive") && len(operators) > 0 {
+				access = "Enabled"
+				for _, address := range operators {
+					admitted = append(admitted, map[string]any{"value": address, "action": "Allow"})
+				}
 			}
 			if isLanding(r) { // the vendor's, and no administrator's
 				access, admitted = "Enabled", []any{map[string]any{"value": "203.0.113.7", "action": "Allow"},
@@ -126,7 +137,7 @@ func TestNetwork(t *testing.T) {
 			}
 		}
 		apps := map[string]string{}
-		for _, name := range appNames() {
+		for _, name := range p.apps() {
 			if private {
 				apps[name] = name
 			}
@@ -179,7 +190,7 @@ func subnets(t *testing.T, p *prediction, private bool) {
 			t.Errorf("subnet %s is handed over to %v", subnet.Name, d)
 		}
 	}
-	if len(ranges) != 1+len(appbuild.Apps()) {
+	if len(ranges) != 1+len(appNames()) {
 		t.Errorf("the subnets have the ranges %v", ranges)
 	}
 }
@@ -208,8 +219,8 @@ func TestExistingNetwork(t *testing.T) {
 		}
 		zones[path.Base(zone)]++
 	}
-	if diff := cmp.Diff(map[string]int{"privatelink.blob.core.windows.net": 3, "privatelink.queue.core.windows.net": 3,
-		"privatelink.table.core.windows.net": 3, "privatelink.vaultcore.azure.net": 1}, zones); diff != "" {
+	if diff := cmp.Diff(map[string]int{"privatelink.blob.core.windows.net": 4, "privatelink.queue.core.windows.net": 4,
+		"privatelink.table.core.windows.net": 4, "privatelink.vaultcore.azure.net": 1}, zones); diff != "" {
 		t.Errorf("entries by zone, -want +got:\n%s", diff)
 	}
 	for _, site := range p.of("Microsoft.Web/sites") {
@@ -217,7 +228,8 @@ func TestExistingNetwork(t *testing.T) {
 	}
 
 	p = predict(t, "private-network", "param existingSubnets = { endpoints: '"+spoke+"/subnets/endpoints', fetch: '"+
-		spoke+"/subnets/archive-fetch', import: '"+spoke+"/subnets/archive-import' }")
+		spoke+"/subnets/archive-fetch', import: '"+spoke+"/subnets/archive-import', portal: '"+
+		spoke+"/subnets/archive-portal' }")
 	links := p.of("Microsoft.Network/privateDnsZones/virtualNetworkLinks")
 	if len(links) != 4 || len(p.of("Microsoft.Network/virtualNetworks")) != 0 {
 		t.Errorf("%d zones are linked", len(links))

@@ -21,7 +21,11 @@ func TestOutputs(t *testing.T) {
 				t.Fatal(err)
 			}
 			// What the app's own module says; `import` is a word of Bicep's, so its module is called import_.
-			if host := regexp.MustCompile(`format\('` + app + `_?-.*\.outputs\.host\.value\]"$`); !host.Match(raw) {
+			host := regexp.MustCompile(`format\('` + app + `_?-.*\.outputs\.host\.value\]"$`)
+			if !slices.Contains(p.apps(), app) {
+				host = regexp.MustCompile(`^""$`)
+			}
+			if !host.Match(raw) {
 				t.Errorf("%s_HOST is %s", strings.ToUpper(app), raw)
 			}
 		}

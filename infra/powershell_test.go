@@ -260,6 +260,19 @@ func TestPowerShellSaysTheSame(t *testing.T) {
 			"IMPORT_PRINCIPAL_ID is not set: export the id that the person who deployed passes on, who gets it by",
 			"Graph refuses: az's answer is above; run az login --allow-no-subscriptions, as a Privileged Role", ": granted", ": not granted",
 			": not granted any more; a token that was given out before is good for a day at most"},
+		{"portal-app", "portal-app.ps1"}: {adminRole, readerRole,
+			"show | grant ROLE PERSON | revoke ROLE PERSON | renew-secret, with",
+			"PERSON is neither a name like jane@contoso.com nor an object id",
+			"az can't see the subscription: az login",
+			"az is signed in to another tenant than that of the subscription: az login --tenant",
+			"is not a client id", "PORTAL_CLIENT_ID is not set: run infra/portal-app", "O2 archive portal",
+			"/.auth/login/aad/callback", "AzureADMyOrg", "sign-in by the managed identity is not known to work",
+			"already: if it is this deployment's, set PORTAL_CLIENT_ID", "if not, delete it",
+			"the next deployment closes the page", "appRoleAssignmentRequired=true", "api://AzureADTokenExchange",
+			"Sets the archive up, gives commands, and sees numbers and addresses.", "portal-client-secret",
+			"modules/sign-in.bicep", "the app has no vault for it yet: run azd provision",
+			"Next: infra/portal-app grant",
+			"it takes an Application Administrator of the tenant, or an Application Developer, signed in by az login"},
 	}
 	for pair, phrases := range both {
 		for _, phrase := range phrases {

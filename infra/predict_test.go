@@ -31,14 +31,17 @@ type prediction struct {
 	environment string
 }
 
+// testTenant is the tenant of the subscription.
+const testTenant = "00000000-0000-0000-0000-000000000002"
+
 // environments are the parameters files that are predicted.
 var environments = []string{"default", "private-network", "us-government", "existing-network", "existing-monitoring",
 	"delivery-sftp", "delivery-landing"}
 
 // plainer are parameters of a network without a NAT gateway, in which a policy makes the entries in DNS zones; logs are
-// written with a key.
+// written with a key, and no role has a condition.
 var plainer = []string{"param natGateway = false", "param logsByKey = true",
-	"param existingZones = { blob: '', queue: '', table: '', vault: '' }"}
+	"param existingZones = { blob: '', queue: '', table: '', vault: '' }", "param roleConditions = false"}
 
 var predictions sync.Map // by environment and further parameters: func() (*prediction, error)
 
@@ -104,7 +107,7 @@ func snapshot(environment string, more []string) (*prediction, error) {
 	var result struct{ Snapshot string }
 	err = c.ask("getSnapshot", map[string]any{"path": file, "metadata": map[string]any{"location": "uksouth",
 		"subscriptionId": "00000000-0000-0000-0000-000000000001",
-		"tenantId":       "00000000-0000-0000-0000-000000000002"}}, &result)
+		"tenantId":       testTenant}}, &result)
 	if err != nil {
 		return nil, err
 	}

@@ -12,14 +12,13 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
-	"o2archiver/local/appbuild"
 	"o2archiver/shared/settings"
 )
 
 func TestStorageAccounts(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
 		accounts := p.of("Microsoft.Storage/storageAccounts")
-		want := 1 + len(appbuild.Apps())
+		want := 1 + len(p.apps())
 		if p.hasLanding() {
 			want++
 		}
@@ -51,11 +50,13 @@ func TestStorageAccounts(t *testing.T) {
 func TestKeyVault(t *testing.T) {
 	each(t, func(t *testing.T, p *prediction) {
 		vaults := p.of("Microsoft.KeyVault/vaults")
-		if len(vaults) != 1 {
-			t.Fatalf("%d vaults", len(vaults))
+		if want := map[bool]int{false: 1, true: 2}[p.bySecret()]; len(vaults) != want {
+			t.Fatalf("%d vaults, want %d", len(vaults), want)
 		}
-		vaults[0].want(t, "enableRbacAuthorization", true)
-		vaults[0].want(t, "enablePurgeProtection", true)
+		for _, vault := range vaults {
+			vault.want(t, "enableRbacAuthorization", true)
+			vault.want(t, "enablePurgeProtection", true)
+		}
 		if len(p.of("Microsoft.KeyVault/vaults/secrets")) > 0 {
 			t.Error("a secret passes through the deployment")
 		}
@@ -131,7 +132,7 @@ func TestLogsByKey(t *testing.T) {
 	p.of("Microsoft.Insights/components")[0].want(t, "DisableLocalAuth", false)
 	p.of("Microsoft.OperationalInsights/workspaces")[0].want(t, "features.disableLocalAuth", true)
 	all := appSettings(t, p)
-	if len(all) != len(appNames()) {
+	if len(all) != len(p.apps()) {
 		t.Errorf("%d apps", len(all))
 	}
 	for app, of := range all {
@@ -208,13 +209,6 @@ var hostSettings = []string{
 // it.
 var forTheTrigger = map[string][]string{"import": {"ARCHIVE_STORAGE__queueServiceUri", "ARCHIVE_STORAGE__credential"}}
 
-func appNames() (names []string) {
-	for _, app := range appbuild.Apps() {
-		names = append(names, app.Name)
-	}
-	return names
-}
-
 // The settings are those of docs/settings.md, with values that the handlers take, in each cloud.
 func TestAppSettings(t *testing.T) {
 	known := map[string]settings.Setting{}
@@ -223,7 +217,7 @@ func TestAppSettings(t *testing.T) {
 	}
 	each(t, func(t *testing.T, p *prediction) {
 		all := appSettings(t, p)
-		if diff := gocmp.Diff(appNames(), slices.Sorted(maps.Keys(all))); diff != "" {
+		if diff := gocmp.Diff(p.apps(), slices.Sorted(maps.Keys(all))); diff != "" {
 			t.Fatalf("apps:\n%s", diff)
 		}
 		for app, of := range all {
@@ -231,8 +225,9 @@ func TestAppSettings(t *testing.T) {
 			for name, value := range of {
 				s, known := known[name]
 				switch {
-				case value == "" || strings.HasPrefix(value, "@Microsoft.KeyVault("):
+				case value == "" || strings.Contains(value, "@Microsoft.KeyVault(") && name != clientSecretSetting:
 					t.Errorf("%s: %s is %q", app, name, value)
+				case app == portalApp && slices.Contains(p.authSettings(), name): // TestPortalSignIn
 				case slices.Contains(hostSettings, name) || slices.Contains(forTheTrigger[app], name):
 				case !known || !slices.Contains(s.Apps, app):
 					t.Errorf("%s: nothing reads the setting %s", app, name)
@@ -276,7 +271,7 @@ func TestAppSettings(t *testing.T) {
 		}
 		for app, of := range all {
 			for _, name := range []string{"TELEMESSAGE_PASSWORD_SECRET", "TELEMESSAGE_URL", "TELEMESSAGE_USERNAME"} {
-				if _, ok := of[name]; ok && app != "fetch" {
+				if _, ok := of[name]; ok && app == "import" {
 					t.Errorf("%s has %s", app, name)
 				}
 			}
@@ -362,8 +357,11 @@ func TestApps(t *testing.T) {
 				site.want(t, name, nil)
 			}
 			ready := []any{}
-			if site.Tags["azd-service-name"] == "import" && len(p.of("Microsoft.Network/privateEndpoints")) > 0 {
+			switch app := site.Tags["azd-service-name"]; {
+			case app == "import" && len(p.of("Microsoft.Network/privateEndpoints")) > 0:
 				ready = []any{map[string]any{"name": "blob", "instanceCount": 1.0}}
+			case app == portalApp && p.environment == "private-network":
+				ready = []any{map[string]any{"name": "http", "instanceCount": 1.0}}
 			}
 			got := site.at("functionAppConfig.scaleAndConcurrency.alwaysReady")
 			if diff := gocmp.Diff(any(ready), got); diff != "" {
@@ -372,22 +370,26 @@ func TestApps(t *testing.T) {
 			site.want(t, "functionAppConfig.runtime.name", "custom")
 			site.want(t, "functionAppConfig.runtime.version", "1.0")
 			site.want(t, "functionAppConfig.deployment.storage.authentication.type", "UserAssignedIdentity")
-			site.want(t, "keyVaultReferenceIdentity", nil) // no setting is a reference
 			identities, _ := site.Identity["userAssignedIdentities"].(map[string]any)
 			if site.Identity["type"] != "UserAssigned" || len(identities) != 1 {
 				t.Errorf("%s: identity %v", site.Name, site.Identity)
 			}
 			for id := range identities {
 				owners[id] = true
+				reads := any(nil) // no setting is a reference
+				if site.Tags["azd-service-name"] == portalApp && p.bySecret() {
+					reads = id
+				}
+				site.want(t, "keyVaultReferenceIdentity", reads)
 				site.want(t, "functionAppConfig.deployment.storage.authentication.userAssignedIdentityResourceId", id)
 			}
 		}
-		if n := len(appbuild.Apps()); len(owners) != n || len(p.of("Microsoft.Web/serverfarms")) != n {
+		if n := len(p.apps()); len(owners) != n || len(p.of("Microsoft.Web/serverfarms")) != n {
 			t.Errorf("%d identities of %d plans, want %d of each", len(owners), len(p.of("Microsoft.Web/serverfarms")),
 				n)
 		}
-		if policies := p.of("Microsoft.Web/sites/basicPublishingCredentialsPolicies"); len(policies) != 2*len(
-			appbuild.Apps()) {
+		policies := p.of("Microsoft.Web/sites/basicPublishingCredentialsPolicies")
+		if len(policies) != 2*len(p.apps()) {
 			t.Errorf("%d policies about deployment by password", len(policies))
 		}
 		for _, plan := range p.of("Microsoft.Web/serverfarms") {
@@ -395,7 +397,7 @@ func TestApps(t *testing.T) {
 				t.Errorf("%s: plan %v", plan.Name, plan.SKU)
 			}
 		}
-		for _, policy := range p.of("Microsoft.Web/sites/basicPublishingCredentialsPolicies") {
+		for _, policy := range policies {
 			policy.want(t, "allow", false)
 		}
 	})
@@ -405,14 +407,4 @@ func TestApps(t *testing.T) {
 			site.want(t, "functionAppConfig.scaleAndConcurrency.maximumInstanceCount", 100.0)
 		}
 	}
-}
-
-func TestTags(t *testing.T) {
-	each(t, func(t *testing.T, p *prediction) {
-		for _, r := range p.Resources {
-			if r.Location != "" && (r.Tags["azd-env-name"] == "" || r.Tags["application"] == "") {
-				t.Errorf("%s %s: tags %v", r.Type, r.Name, r.Tags)
-			}
-		}
-	})
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"o2archiver/local/appbuild"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/tally"
@@ -34,13 +33,13 @@ func TestContainers(t *testing.T) {
 		}
 		want := []string{archive.BatchesContainer, archive.MediaContainer, archive.DeliveriesContainer,
 			archive.JournalContainer, archive.CheckpointsContainer, archive.SettingsContainer, archive.SweepsContainer,
-			archive.CommandsContainer, archive.StatusContainer, archive.ReportsContainer, "deadletters"}
+			archive.CommandsContainer, archive.StatusContainer, archive.ReportsContainer, auditContainer, "deadletters"}
 		slices.Sort(want)
 		slices.Sort(archived)
 		if diff := cmp.Diff(want, archived); diff != "" {
 			t.Errorf("containers of the archive, -want +got:\n%s", diff)
 		}
-		if diff := cmp.Diff(slices.Repeat([]string{"deployment"}, len(appbuild.Apps())), hosts); diff != "" {
+		if diff := cmp.Diff(slices.Repeat([]string{"deployment"}, len(p.apps())), hosts); diff != "" {
 			t.Errorf("containers of the hosts, -want +got:\n%s", diff)
 		}
 		if want := map[bool][]string{true: {archive.LandingContainer}}[p.hasLanding()]; !slices.Equal(landed, want) {
@@ -69,7 +68,8 @@ func TestImmutability(t *testing.T) {
 			r.want(t, "state", nil) // unlocked
 		}
 		if diff := cmp.Diff(map[string]any{archive.BatchesContainer: false, archive.MediaContainer: false,
-			archive.DeliveriesContainer: false, archive.JournalContainer: true}, appends); diff != "" {
+			archive.DeliveriesContainer: false, archive.JournalContainer: true,
+			auditContainer: true}, appends); diff != "" {
 			t.Errorf("%s: policies, and whether one may append, -want +got:\n%s", environment, diff)
 		}
 	}
@@ -116,7 +116,7 @@ func TestNothingGetsLost(t *testing.T) {
 // gone, the term is the longest, administrators call from two addresses, and a first run has had its beginning. Each
 // prediction takes seconds, so tests of one parameter share this one.
 var later = []string{"param immutabilityLocked = true", "param deleteLock = false", "param retentionYears = 10",
-	"param operators = ['203.0.113.7/32', '198.51.100.0/24']", "param fetchFrom = '2026-11-01'"}
+	"param operators = '203.0.113.7/32, 198.51.100.0/24'", "param fetchFrom = '2026-11-01'"}
 
 // terms are retentions in years, and the days that they have at most: with their leap days.
 var terms = map[float64]float64{5: 1827, 7: 2557, 10: 3653}
@@ -190,13 +190,15 @@ func TestLifecycle(t *testing.T) {
 			"batches/": original(archive.BatchesContainer), "media/": original(archive.MediaContainer),
 			"deliveries/":  original(archive.DeliveriesContainer),
 			"journal/":     rule(archive.JournalContainer, "appendBlob"),
+			"audit/":       rule(auditContainer, "appendBlob"),
 			"deadletters/": rule("deadletters", "appendBlob", "blockBlob"),
 		}
 		for _, state := range []string{"checkpoints/", "settings/", "sweeps/", "commands/", "status/", "reports/"} {
 			want[state] = []string{"blockBlob", "version delete daysAfterCreationGreaterThan 30"}
 		}
 		// A command, and what became of it, is of use for as long as sweep reads batches.
-		for _, used := range []string{"commands/", "status/answers/", "reports/answers/", "reports/unmapped/"} {
+		for _, used := range []string{"commands/", "status/answers/", "reports/answers/", "reports/unmapped/",
+			"settings/drafts/"} {
 			want[used] = append([]string{"baseBlob delete daysAfterModificationGreaterThan 92", "blockBlob"},
 				want[used]...)
 		}
@@ -240,11 +242,11 @@ func TestCustomersKey(t *testing.T) {
 // A locked policy can't be deployed again. What is beside it is deployed as ever.
 func TestLockedPoliciesAreLeftAlone(t *testing.T) {
 	locked, open := predict(t, "default", later...), predict(t, "default")
-	if len(open.of(policyType)) != 4 || len(locked.of(policyType)) != 0 {
+	if len(open.of(policyType)) != 5 || len(locked.of(policyType)) != 0 {
 		t.Errorf("%d policies are deployed before they are locked, %d after", len(open.of(policyType)),
 			len(locked.of(policyType)))
 	}
-	if len(locked.Resources) != len(open.Resources)-4-2 { // nor the locks
+	if len(locked.Resources) != len(open.Resources)-5-2 { // nor the locks
 		t.Errorf("%d resources with locked policies, %d without", len(locked.Resources), len(open.Resources))
 	}
 	value, ok := parameters(t)["immutabilityLocked"].(map[string]any)

@@ -80,7 +80,7 @@ func runScript(t *testing.T, cmd *exec.Cmd, env []string) ran {
 		"AZURE_SUBSCRIPTION_ID=s1", "AZURE_RESOURCE_GROUP=rg1", "ARCHIVE_ACCOUNT=archive1", "EVENT_TOPIC=topic1",
 		"FETCH_APP=fetch1",
 		"FETCH_VAULT=kv1", "FETCH_SECRET=secret1", "IMPORT_APP=import1", "IMPORT_HOST=import1.host.example",
-		"IMPORT_PRINCIPAL_ID=p1")
+		"IMPORT_PRINCIPAL_ID=p1", "PORTAL_APP=", "PORTAL_CLIENT_ID=")
 	cmd.Env = append(cmd.Env, env...)
 	out, err := cmd.CombinedOutput()
 	r := ran{out: string(out), err: err}
@@ -292,11 +292,11 @@ func TestPostdeploy(t *testing.T) {
 func TestLock(t *testing.T) {
 	r := script(t, "archive1\n", nil, "lock")
 	r.good(t)
-	if len(r.with("immutability-policy lock")) != 4 || len(r.with("env set IMMUTABILITY_LOCKED true")) != 1 {
+	if len(r.with("immutability-policy lock")) != 5 || len(r.with("env set IMMUTABILITY_LOCKED true")) != 1 {
 		t.Errorf("calls: %v", r.calls)
 	}
 	// One that broke off is gone on with: what is locked already is left alone.
-	r = script(t, "archive1\n", []string{"FAKE_LOCKED=batches media deliveries"}, "lock")
+	r = script(t, "archive1\n", []string{"FAKE_LOCKED=batches media deliveries audit"}, "lock")
 	r.good(t)
 	if locks := r.with("immutability-policy lock"); len(locks) != 1 ||
 		len(r.with("immutability-policy lock", "--container-name journal")) != 1 ||

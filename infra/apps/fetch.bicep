@@ -5,7 +5,7 @@ import {
   size as sizeType
   delivery as deliveryType
   secretNames
-  secretsOf
+  sourceSettings
   roles
 } from '../modules/types.bicep'
 
@@ -33,6 +33,9 @@ param schedule string
 @description('Further settings, docs/settings.md.')
 param settings { *: string }
 
+@description('Restrict its role on the settings to one document.')
+param conditions bool
+
 @description('Bring its deleted vault back.')
 param recoverVault bool
 
@@ -53,6 +56,12 @@ var may = {
   commands: roles.blobReader
   status: roles.blobContributor
 }
+// Of the settings it reads one document, and not the mapping, which has numbers and people.
+var only = conditions
+  ? {
+      settings: '((!(ActionMatches{\'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read\'} AND NOT SubOperationMatches{\'Blob.List\'})) OR (@Resource[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:path] StringEquals \'connector.json\'))'
+    }
+  : {}
 
 module rights '../modules/rights.bicep' = {
   params: {
@@ -61,6 +70,7 @@ module rights '../modules/rights.bicep' = {
     principalId: identity.properties.principalId
     archive: platform.archive
     containers: may
+    conditions: only
     host: hostName
     onHost: [roles.blobOwner, roles.tableContributor] // a timer needs no queue
     vault: vaultName
@@ -76,19 +86,7 @@ var hostName = 'stfetch${platform.token}'
 var vaultName = 'kv-fetch-${platform.token}'
 
 // Where it reads.
-var readsSFTP = source == 'delivery' && !empty(delivery.host)
 var readsLanding = source == 'delivery' && empty(delivery.host)
-var sourceSettings = source == 'telemessage'
-  ? { TELEMESSAGE_URL: telemessageUrl, TELEMESSAGE_USERNAME: telemessageUsername }
-  : union(
-      readsSFTP
-        ? { DELIVERY_SFTP_HOST: delivery.host, DELIVERY_SFTP_USERNAME: delivery.username }
-        : { DELIVERY_LANDING__blobServiceUri: 'https://${delivery.landing}.blob.${environment().suffixes.storage}' },
-      // Without one only a check connects, and shows the key.
-      empty(delivery.hostKeys) ? {} : { DELIVERY_SFTP_HOST_KEYS: delivery.hostKeys },
-      empty(delivery.folder) ? {} : { DELIVERY_FOLDER: delivery.folder },
-      empty(delivery.from) ? {} : { DELIVERY_FROM: delivery.from }
-    )
 
 module host '../modules/account.bicep' = {
   params: {
@@ -124,13 +122,8 @@ module app '../modules/app.bicep' = {
     callers: [] // it runs by its timers only
     settings: union(
       settings,
-      sourceSettings,
-      toObject(
-        secretsOf(source, delivery.host, delivery.signIn),
-        name => '${name}_SECRET',
-        name => 'https://${vaultName}${environment().suffixes.keyvaultDns}/secrets/${secretNames[name]}'
-      ),
-      { SOURCE: source, FETCH_SCHEDULE: schedule }
+      sourceSettings(source, delivery, telemessageUrl, telemessageUsername, vaultName),
+      { FETCH_SCHEDULE: schedule }
     )
   }
   // An app that starts before its roles are there fails until they are.

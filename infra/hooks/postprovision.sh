@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What fetch signs in with at its source, if the vault has none yet: the password at the TeleMessage site, or key and password at the SFTP
-# server.
+# server. And the sign-in to the portal, if there is one: the address of its page is known now.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../environment.sh
 . "$(dirname "$0")/../environment.sh"
@@ -13,3 +13,4 @@ fi
 secrets=,${FETCH_SECRETS-telemessage-password},
 case $secrets in *,telemessage-password,*) "$(dirname "$0")/../password" if-missing ;; esac
 case $secrets in *,delivery-sftp-*) "$(dirname "$0")/../sftp-secret" if-missing ;; esac
+"$(dirname "$0")/../portal-app" if-possible

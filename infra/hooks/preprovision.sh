@@ -34,6 +34,10 @@ case ${SOURCE:-telemessage} in
   *) fail "SOURCE is neither telemessage nor delivery" ;;
 esac
 
+if [ "${PORTAL:-false}" = true ] && [ -z "${OPERATORS:-}" ]; then
+  echo "preprovision: OPERATORS is empty, so that no one reaches the page of the portal: azd env set OPERATORS <addresses, separated by commas>" >&2
+fi
+
 on_subscription() { az "$@" ${AZURE_SUBSCRIPTION_ID:+--subscription "$AZURE_SUBSCRIPTION_ID"}; }
 
 need_az

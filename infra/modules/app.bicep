@@ -20,6 +20,9 @@ param size sizeType
 @description('Settings of the handler, docs/settings.md.')
 param settings { *: string }
 
+@description('Whether a setting is a reference to a secret in Key Vault, which the platform reads with the app\'s identity.')
+param keyVaultReferences bool = false
+
 @description('Instances that always wait, by group of functions: blob, http, or function:<name>.')
 param alwaysReady { name: string, instanceCount: int }[] = []
 
@@ -77,7 +80,8 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    publicNetworkAccess: 'Enabled' // for Event Grid, see callers
+    publicNetworkAccess: 'Enabled' // for Event Grid, or people, see callers
+    keyVaultReferenceIdentity: keyVaultReferences ? identity.id : null
     virtualNetworkSubnetId: platform.network.private ? platform.network.appSubnets[app] : null
     functionAppConfig: {
       runtime: { name: 'custom', version: '1.0' }

@@ -1,5 +1,5 @@
-// What is archived: the originals (batches, media), the journal, and beside them the state that changes. Originals and journal can be
-// written once; the state never gets an immutability policy, for the apps could not go on with one.
+// What is archived: the originals (batches, media), the journal, the portal's audit log, and beside them the state that changes. Originals,
+// journal and audit log can be written once; the state never gets an immutability policy, for the apps could not go on with one.
 
 import { network as networkType, customerKey as customerKeyType } from 'types.bicep'
 
@@ -49,10 +49,11 @@ param softDeleteDays int
 param deleteLock bool
 
 var originals = ['batches', 'media', 'deliveries']
-var journal = ['journal']
+var journal = ['journal', 'audit'] // both grow at their end
 var state = ['checkpoints', 'settings', 'sweeps', 'commands', 'status', 'reports', 'deadletters']
-// Commands, and what became of them, are of use for as long as sweep reads batches.
-var commands = ['commands/', 'status/answers/', 'reports/answers/', 'reports/unmapped/']
+// Commands, and what became of them, are of use for as long as sweep reads batches. A draft is what someone began to set up and left.
+// What was in force before (settings/history/, settings/mapping/) stays.
+var commands = ['commands/', 'status/answers/', 'reports/answers/', 'reports/unmapped/', 'settings/drafts/']
 var commandDays = 92
 var immutable = concat(originals, journal)
 var term = max(retentionYears * 365 + (retentionYears + 3) / 4, immutabilityDays) // with its leap days: never a day too early
@@ -60,7 +61,7 @@ var term = max(retentionYears * 365 + (retentionYears + 3) / 4, immutabilityDays
 // some days older than the batches that name it; a delivered ZIP is copied before its batches are written, and read for as long as it
 // takes. So both are tiered later, protected for longer and deleted later than batches are.
 var mediaMargin = 30
-var margins = { batches: 0, media: mediaMargin, deliveries: mediaMargin, journal: 0 }
+var margins = { batches: 0, media: mediaMargin, deliveries: mediaMargin, journal: 0, audit: 0 }
 // Zone-redundant accounts have no archive tier.
 var toArchive = archiveAfterDays > 0 && !contains(sku, 'ZRS')
 

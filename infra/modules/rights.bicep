@@ -15,6 +15,9 @@ param archive string
 @description('Roles in it, by container.')
 param containers { *: string }
 
+@description('Conditions of these roles, by container.')
+param conditions { *: string } = {}
+
 @description('Roles in it, by queue.')
 param queues { *: string } = {}
 
@@ -30,11 +33,21 @@ param host string = ''
 @description('Roles on the whole of it.')
 param onHost string[] = []
 
-@description('The Key Vault whose secrets it may read. Empty: none.')
+@description('The Key Vault whose secrets it may use. Empty: none.')
 param vault string = ''
+
+@description('Resource id of its role there. Empty: it may read them.')
+param vaultRole string = ''
+
+@description('Condition of this role. Empty: none.')
+param vaultCondition string = ''
 
 @description('The Application Insights component that it may write to. Empty: none.')
 param insights string = ''
+
+var secretsRole = empty(vaultRole)
+  ? subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.secretsUser)
+  : vaultRole
 
 resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: archive
@@ -67,6 +80,8 @@ resource mayUseContainer 'Microsoft.Authorization/roleAssignments@2022-04-01' = 
       principalId: principalId
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', c.value)
+      condition: conditions[?c.key]
+      conditionVersion: contains(conditions, c.key) ? '2.0' : null
     }
   }
 ]
@@ -135,18 +150,20 @@ resource mayUseHost 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-resource ownVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = if (!empty(vault)) {
+resource secretsVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = if (!empty(vault)) {
   name: vault
 }
 
-resource mayReadSecret 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(vault)) {
-  name: guid(ownVault.id, principalId, roles.secretsUser)
-  scope: ownVault
+resource mayUseSecret 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(vault)) {
+  name: guid(secretsVault.id, principalId, last(split(secretsRole, '/')))
+  scope: secretsVault
   properties: {
     description: app
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.secretsUser)
+    roleDefinitionId: secretsRole
+    condition: empty(vaultCondition) ? null : vaultCondition
+    conditionVersion: empty(vaultCondition) ? null : '2.0'
   }
 }
 

@@ -112,6 +112,7 @@ var roles = {
   blobReader: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1' // Storage Blob Data Reader
   queueContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88' // Storage Queue Data Contributor
   tableContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3' // Storage Table Data Contributor
+  tableReader: '76199698-9eea-4c19-bc75-cec21354c6b6' // Storage Table Data Reader
   secretsUser: '4633458b-17de-408a-b874-0445c86b69e6' // Key Vault Secrets User
   metricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb' // Monitoring Metrics Publisher
 }
@@ -141,3 +142,26 @@ func secretsOf(source string, host string, signIn string) string[] =>
                 password: 'DELIVERY_SFTP_PASSWORD'
               }[part]
           )
+
+@export()
+@description('Settings that say where items come from, and where the secrets for it are: the same for fetch, which reads there, and for the portal, which tests and stores them.')
+func sourceSettings(source string, of delivery, url string, username string, vault string) texts =>
+  union(
+    { SOURCE: source },
+    source == 'telemessage'
+      ? { TELEMESSAGE_URL: url, TELEMESSAGE_USERNAME: username }
+      : union(
+          !empty(of.host)
+            ? { DELIVERY_SFTP_HOST: of.host, DELIVERY_SFTP_USERNAME: of.username }
+            : { DELIVERY_LANDING__blobServiceUri: 'https://${of.landing}.blob.${environment().suffixes.storage}' },
+          // Without one only a check connects, and shows the key.
+          empty(of.hostKeys) ? {} : { DELIVERY_SFTP_HOST_KEYS: of.hostKeys },
+          empty(of.folder) ? {} : { DELIVERY_FOLDER: of.folder },
+          empty(of.from) ? {} : { DELIVERY_FROM: of.from }
+        ),
+    toObject(
+      secretsOf(source, of.host, of.signIn),
+      name => '${name}_SECRET',
+      name => 'https://${vault}${environment().suffixes.keyvaultDns}/secrets/${secretNames[name]}'
+    )
+  )

@@ -12,7 +12,10 @@ param existingSubnets = {
   endpoints: '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/network/providers/Microsoft.Network/virtualNetworks/spoke/subnets/endpoints'
   fetch: '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/network/providers/Microsoft.Network/virtualNetworks/spoke/subnets/archive-fetch'
   import: '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/network/providers/Microsoft.Network/virtualNetworks/spoke/subnets/archive-import'
+  portal: '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/network/providers/Microsoft.Network/virtualNetworks/spoke/subnets/archive-portal'
 }
+param portal = true
+param operators = '203.0.113.0/24'
 // Leave this out, and zones are made and linked with the network. With '' in place of an id no entry is made: for an
 // organization whose policy makes the entries.
 param existingZones = {

@@ -8,3 +8,6 @@ param telemessageUrl = 'https://rest.telemessage.example'
 param telemessageUsername = 'archive-agency'
 param alertEmail = 'archive-alerts@agency.example'
 param privateNetwork = true
+param portal = true
+param portalCredential = 'secret'
+param operators = '203.0.113.7/32'
