@@ -30,6 +30,11 @@ const (
 	endpoints        = 10
 	pricePerSFTPHour = 0.30 // of an account whose SFTP endpoint is on, used or not
 
+	portalEndpoints = 3     // of its host account
+	portalRequests  = 2_000 // of a day: pages, and an hour of watching a run, which asks every 5 seconds
+	portalSeconds   = 1     // of a request; Flex Consumption charges no less
+	portalLines     = 5     // of the log, for each
+
 	pricePerReadyGBs = 0.000004 // Flex Consumption, always ready, per GB of memory and second; as of spring 2025
 )
 
@@ -86,6 +91,8 @@ func TestMonthIsThatOfTheFigures(t *testing.T) {
 	network := endpoints*pricePerEndpoint + priceOfNAT
 	sftp := monthDays * 24 * pricePerSFTPHour
 	ready := monthDays * 86_400 * instanceGB * pricePerReadyGBs
+	requests := float64(monthDays * portalRequests)
+	pages := requests * (portalSeconds*instanceGB*pricePerGBs + pricePerRun + portalLines*envelope*pricePerLogGB)
 	rows := [][4]string{
 		{"alert rules", fmt.Sprintf("%d, at most 1.50 each", rules), dollars(alerts), dollars(alerts)},
 		{"import and fetch: execution, tables, blobs, events, logs", "4 % of [the day of a million copies]" +
@@ -101,6 +108,11 @@ func TestMonthIsThatOfTheFigures(t *testing.T) {
 			dollars(float64(more) * pricePerAlert), dollars(float64(more) * pricePerAlert)},
 		{"in addition, with the landing account: its SFTP endpoint",
 			"0.30 an hour, used or not; a private endpoint", dollars(sftp), dollars(sftp + pricePerEndpoint)},
+		{"in addition, with the portal: requests and their log lines",
+			fmt.Sprintf("%d a day; %d private endpoints", portalRequests, portalEndpoints), dollars(pages),
+			dollars(pages + portalEndpoints*pricePerEndpoint)},
+		{"in addition, an instance of the portal that is always ready", "2 GB, for the whole month (`portalAlwaysReady`)",
+			dollars(ready), dollars(ready)},
 	}
 	table := "\n| item | calculated from | public endpoints | private network |\n|---|---|---:|---:|\n"
 	for _, row := range rows {
