@@ -51,7 +51,7 @@ var floors = map[string]int{
 	"azure": 1, "phone": 1,
 	"archive": 2, "funchost": 2, "journal": 2, "ledger": 2, "mailbox": 2, "message": 2, "settings": 2, "signin": 2,
 	"source": 2, "usermap": 2,
-	"control": 3, "report": 3, "status": 3, "tally": 3, "vault": 3,
+	"audit": 3, "control": 3, "report": 3, "status": 3, "tally": 3, "vault": 3,
 }
 
 // floorOf returns the floor of a package in shared/, by its folder.

@@ -33,6 +33,7 @@ const (
 	StatusContainer      = "status"      // fetch's answers to commands, and what it shows of its work
 	ReportsContainer     = "reports"     // import's answers to commands
 	DeliveriesContainer  = "deliveries"  // copies of delivered ZIPs, as they came
+	AuditContainer       = "audit"       // <yyyy>/<mm>/<dd>.jsonl: who did what
 )
 
 // Config is the location of the storage: either a connection string, or an address with a credential.
@@ -100,7 +101,7 @@ func openWith(c Config, retry policy.RetryOptions) (*Store, error) {
 func (s *Store) CreateContainers(ctx context.Context) error {
 	for _, name := range []string{
 		BatchesContainer, MediaContainer, CheckpointsContainer, SettingsContainer, JournalContainer, SweepsContainer,
-		CommandsContainer, StatusContainer, ReportsContainer, DeliveriesContainer,
+		CommandsContainer, StatusContainer, ReportsContainer, DeliveriesContainer, AuditContainer,
 	} {
 		_, err := s.service.CreateContainer(ctx, name, nil)
 		if err = translateError(ctx, err); err != nil && !errors.Is(err, ErrExists) {
@@ -148,6 +149,9 @@ func (s *Store) Reports() *Documents { return &Documents{s.blobs(ReportsContaine
 
 // Logs returns the handle of the journal's logs.
 func (s *Store) Logs() *Logs { return &Logs{s.blobs(JournalContainer)} }
+
+// Audit returns the handle of the logs of who did what.
+func (s *Store) Audit() *AuditLogs { return &AuditLogs{Logs{s.blobs(AuditContainer)}} }
 
 // blobs is one container. Every handle is built on it.
 type blobs struct {

@@ -67,18 +67,23 @@ func (l *logLease) Append(ctx context.Context, at int64, data []byte) error {
 }
 
 func (l *logLease) append(ctx context.Context, at int64, data []byte) error {
-	_, err := l.logs.log(l.name).AppendBlock(ctx, streaming.NopCloser(bytes.NewReader(data)),
+	return l.logs.appendAt(ctx, l.name, at, data,
+		&blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &l.id}})
+}
+
+// appendAt implements LogLease.Append, with further conditions.
+func (l *Logs) appendAt(ctx context.Context, name string, at int64, data []byte, on *blob.AccessConditions) error {
+	_, err := l.log(name).AppendBlock(ctx, streaming.NopCloser(bytes.NewReader(data)),
 		&appendblob.AppendBlockOptions{
 			AppendPositionAccessConditions: &appendblob.AppendPositionAccessConditions{AppendPosition: &at},
-			AccessConditions: &blob.AccessConditions{
-				LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &l.id}},
-			TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+			AccessConditions:               on,
+			TransactionalValidation:        blob.TransferValidationTypeComputeCRC64(),
 		})
 	if err = translateError(ctx, err); !errors.Is(err, ErrChanged) || len(data) == 0 {
 		return err
 	}
 	// The log is longer than at. If these very bytes are its end, this call's append was done and its answer lost.
-	there, rerr := l.read(ctx, at, int64(len(data))+1)
+	there, rerr := l.readAt(ctx, name, at, int64(len(data))+1, on)
 	switch {
 	case errors.Is(rerr, ErrUnavailable):
 		return rerr
@@ -88,12 +93,10 @@ func (l *logLease) append(ctx context.Context, at int64, data []byte) error {
 	return err
 }
 
-// read returns up to n bytes of the log, from position at.
-func (l *logLease) read(ctx context.Context, at, n int64) ([]byte, error) {
-	r, err := l.logs.blob(l.name).DownloadStream(ctx, &blob.DownloadStreamOptions{
-		Range:            blob.HTTPRange{Offset: at, Count: n},
-		AccessConditions: &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: &l.id}},
-	})
+// readAt returns up to n bytes of a log, from position at.
+func (l *Logs) readAt(ctx context.Context, name string, at, n int64, on *blob.AccessConditions) ([]byte, error) {
+	r, err := l.blob(name).DownloadStream(ctx, &blob.DownloadStreamOptions{
+		Range: blob.HTTPRange{Offset: at, Count: n}, AccessConditions: on})
 	if err = translateError(ctx, err); err != nil {
 		return nil, err
 	}
