@@ -12,7 +12,24 @@ func LowerASCII(s string) string { return toggleCase(s, 'A', 'Z', 'a'-'A') }
 func UpperASCII(s string) string { return toggleCase(s, 'a', 'z', 'a'-'A') }
 
 // EqualFoldASCII reports whether s and t are equal, ignoring the case of ASCII letters.
-func EqualFoldASCII(s, t string) bool { return len(s) == len(t) && LowerASCII(s) == LowerASCII(t) }
+func EqualFoldASCII(s, t string) bool {
+	if len(s) != len(t) {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] != t[i] && lowerByte(s[i]) != lowerByte(t[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lowerByte(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		c ^= 'a' - 'A'
+	}
+	return c
+}
 
 // toggleCase returns s with the bits of flip toggled in each byte from first to last. The bytes of multi-byte
 // characters are all above ASCII, so they do not change.

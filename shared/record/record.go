@@ -132,7 +132,7 @@ func (r *Record) Participants() []Participant {
 // archived from the sender's phone has it.
 func (r *Record) Sender() Participant {
 	p := r.From
-	token := strings.NewReplacer("-", "", "_", "", " ", "").Replace(LowerASCII(p.Value[:min(len(p.Value), 100)]))
+	token := separators.Replace(LowerASCII(p.Value[:min(len(p.Value), 100)]))
 	received := strings.HasPrefix(LowerASCII(strings.TrimSpace(r.Direction)), "in")
 	if strings.Contains(token, "insertaddresstoken") && strings.TrimSpace(r.Owner) != "" && !received {
 		p.Value = r.Owner

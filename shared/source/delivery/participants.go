@@ -130,10 +130,13 @@ func readEntry(entry string) (a address) {
 	return a
 }
 
+// unquoted removes the backslashes of a quoted string (RFC 5322 section 3.2.4).
+var unquoted = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
+
 // unquoteName returns a display name without the quotation marks around it.
 func unquoteName(name string) string {
 	if len(name) > 1 && name[0] == '"' && name[len(name)-1] == '"' {
-		return strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(name[1 : len(name)-1])
+		return unquoted.Replace(name[1 : len(name)-1])
 	}
 	return name
 }

@@ -213,6 +213,9 @@ func parseType(value string) (media string, params map[string]string) {
 	return media, ParseParams(rest)
 }
 
+// unquoted removes the backslashes of a quoted string (RFC 5322 section 3.2.4).
+var unquoted = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
+
 // ParseParams returns the parameters of a header field, names in lower case, for a field that does not have the form of
 // RFC 2045. Of two parameters with one name the first counts.
 func ParseParams(text string) map[string]string {
@@ -227,7 +230,7 @@ func ParseParams(text string) map[string]string {
 		}
 		value = strings.TrimSpace(value)
 		if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
-			value = strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(value[1 : len(value)-1])
+			value = unquoted.Replace(value[1 : len(value)-1])
 		}
 		params[name] = strings.Trim(value, `"`)
 	}
