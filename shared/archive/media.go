@@ -12,11 +12,11 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
+	"o2archiver/shared/azure"
 	"o2archiver/shared/record"
 )
 
@@ -92,6 +92,23 @@ func (m *Media) Put(ctx context.Context, day, digest string, r io.Reader) (sha s
 	})
 }
 
+// PutBytes is Put for bytes that are in memory. digest MUST be their SHA-256, and they MUST NOT be changed afterwards:
+// neither is a copy made of them, nor are they hashed again.
+func (m *Media) PutBytes(ctx context.Context, day, digest string, content []byte) error {
+	if len(content) >= m.store.block {
+		_, _, err := m.Put(ctx, day, digest, bytes.NewReader(content))
+		return err
+	}
+	if !dayForm.MatchString(day) || !digestForm.MatchString(digest) {
+		return errors.New("store media: the day or the digest is not of its form")
+	}
+	err := m.putWhole(ctx, mediaName(day, digest), content, digest)
+	if err != nil && !errors.Is(err, ErrExists) {
+		return fmt.Errorf("store media: %w", err)
+	}
+	return nil
+}
+
 func mediaName(day, sha string) string { return record.Media{SHA256: sha, Day: day}.Blob() }
 
 // compare returns ErrExists if the blob was written with other content than that of the hash.
@@ -116,9 +133,10 @@ func readHead(r io.Reader, limit int) (head []byte, whole bool, err error) {
 	return b.Bytes(), n < int64(limit), nil
 }
 
-// putWhole creates a blob with these bytes in one request. It returns ErrExists if there is one.
+// putWhole creates a blob with these bytes in one request. It returns ErrExists if there is one. The bytes MUST NOT be
+// changed afterwards.
 func (m *Media) putWhole(ctx context.Context, name string, data []byte, sha string) error {
-	_, err := m.client.NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)),
+	_, err := m.client.NewBlockBlobClient(name).Upload(ctx, azure.NewBody(data),
 		&blockblob.UploadOptions{
 			HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: to.Ptr("application/octet-stream")},
 			Metadata:                map[string]*string{metaSHA256: &sha},

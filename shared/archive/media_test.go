@@ -52,6 +52,25 @@ func TestPutMedia(t *testing.T) {
 	}
 }
 
+func TestPutBytes(t *testing.T) {
+	ctx, s := t.Context(), testStore(t)
+	for _, size := range []int{0, 1, testBlock - 1, testBlock, testBlock + 1} {
+		data, digest := content(size)
+		for range 2 {
+			if err := s.Media().PutBytes(ctx, day, digest, data); err != nil {
+				t.Fatalf("%d bytes: %v", size, err)
+			}
+		}
+		s.mustHave(t, mediaName(day, digest), data)
+	}
+	_, digest := content(1)
+	for _, bad := range [][2]string{{"2026-11-28", digest}, {"", digest}, {day, ""}, {day, digest[1:]}} {
+		if err := s.Media().PutBytes(ctx, bad[0], bad[1], []byte("x")); err == nil {
+			t.Errorf("day %q and digest %q are taken", bad[0], bad[1])
+		}
+	}
+}
+
 // The same bytes under another day are another blob; those of the form before, without a day, are a third. So none of
 // them is tiered or deleted by the age of another.
 func TestPutMediaOfDays(t *testing.T) {

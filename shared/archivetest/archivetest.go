@@ -48,6 +48,7 @@ type Storage struct {
 	written    time.Time // the Timestamp of the last write to a table
 	requests   uint64    // number of requests
 	missing    []string  // requests for what is not implemented
+	omitMD5    bool
 }
 
 // New returns an empty account. now is the service's clock, by which leases expire; nil: time.Now.
@@ -56,6 +57,23 @@ func New(now func() time.Time) *Storage {
 		now = time.Now
 	}
 	return &Storage{now: now, containers: map[string]*container{}, tables: map[string]*table{}}
+}
+
+// OmitMD5 makes the answer to Put Blob lack Content-MD5, unlike the service's. It is for measurements with a client
+// that does not read it: computing it takes longer than all the rest of the operation.
+func (s *Storage) OmitMD5() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.omitMD5 = true
+}
+
+// Forget removes a blob without a request, as if it had never been written. There may be none.
+func (s *Storage) Forget(container, blob string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.containers[container]; c != nil && c.there(blob) != nil {
+		c.remove(blob)
+	}
 }
 
 // ForTest returns an empty account for a test, which fails at its end if something that is not implemented was

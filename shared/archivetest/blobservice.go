@@ -33,12 +33,21 @@ type blob struct {
 	appended  int // number of blocks of an append blob
 
 	contentType string
-	contentMD5  string // base64
+	hasMD5      bool   // Put Blob: the service computes the Content-MD5 of a block blob that is written whole
+	md5         string // base64; "" until it is read
 	metadata    map[string]string
 	created     time.Time
 	modified    time.Time
 	etag        string
 	lease       lease
+}
+
+// contentMD5 returns the property Content-MD5, or "".
+func (b *blob) contentMD5() string {
+	if b.hasMD5 && b.md5 == "" {
+		b.md5 = md5Of(b.data)
+	}
+	return b.md5
 }
 
 type block struct {

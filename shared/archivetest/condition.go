@@ -93,24 +93,23 @@ func checkRead(q *request, b *blob) error {
 var crcTable = crc64.MakeTable(0x9A6C9329AC4BC9B5)
 
 // checkSums compares a body with the digests in its headers. Put Blob, Put Block, Append Block: Content-MD5 or
-// x-ms-content-crc64, not both.
-func checkSums(q *request) (md5Sum, crcSum string, err error) {
-	m, c := md5.Sum(q.body), crc64.Checksum(q.body, crcTable)
-	md5Sum = base64.StdEncoding.EncodeToString(m[:])
+// x-ms-content-crc64, not both. It returns the latter.
+func checkSums(q *request) (crcSum string, err error) {
+	c := crc64.Checksum(q.body, crcTable)
 	crcSum = base64.StdEncoding.EncodeToString(binary.LittleEndian.AppendUint64(nil, c))
 	wantMD5, wantCRC := q.header.Get("Content-Md5"), q.header.Get("X-Ms-Content-Crc64")
 	if wantMD5 != "" && wantCRC != "" {
-		return "", "", refused(400, "BothCrc64AndMd5HeaderPresent",
+		return "", refused(400, "BothCrc64AndMd5HeaderPresent",
 			"Both x-ms-content-crc64 header and Content-MD5 header are present.")
 	}
 	if wantMD5 != "" {
 		if raw, err := base64.StdEncoding.DecodeString(wantMD5); err != nil || len(raw) != md5.Size {
-			return "", "", refused(400, "InvalidMd5",
+			return "", refused(400, "InvalidMd5",
 				"The MD5 value specified in the request is invalid. The MD5 value must be 128 bits "+
 					"and Base64-encoded.")
 		}
-		if wantMD5 != md5Sum {
-			return "", "", refused(400, "Md5Mismatch",
+		if wantMD5 != md5Of(q.body) {
+			return "", refused(400, "Md5Mismatch",
 				"The MD5 value specified in the request did not match with the MD5 value "+
 					"calculated by the server.")
 		}
@@ -118,13 +117,18 @@ func checkSums(q *request) (md5Sum, crcSum string, err error) {
 	if wantCRC != "" {
 		// Azurite, which cites a check against the service: a value of fewer than 8 bytes is invalid.
 		if raw, err := base64.StdEncoding.DecodeString(wantCRC); err != nil || len(raw) < crc64.Size {
-			return "", "", errHeaderValue
+			return "", errHeaderValue
 		}
 		if wantCRC != crcSum {
-			return "", "", refused(400, "Crc64Mismatch",
+			return "", refused(400, "Crc64Mismatch",
 				"The CRC64 value specified in the request did not match with the CRC64 value "+
 					"calculated by the server.")
 		}
 	}
-	return md5Sum, crcSum, nil
+	return crcSum, nil
+}
+
+func md5Of(content []byte) string {
+	sum := md5.Sum(content)
+	return base64.StdEncoding.EncodeToString(sum[:])
 }

@@ -107,7 +107,7 @@ func (b *blob) listed(q *request, name string, metadata bool) string {
 	text := "<Blob>" + element("Name", name) + "<Properties>" +
 		element("Creation-Time", httpTime(b.created)) + element("Last-Modified", httpTime(b.modified)) +
 		element("Etag", strings.Trim(b.etag, `"`)) + element("Content-Length", strconv.Itoa(len(b.data))) +
-		element("Content-Type", b.contentType) + element("Content-MD5", b.contentMD5) + element("BlobType", b.kind) +
+		element("Content-Type", b.contentType) + element("Content-MD5", b.contentMD5()) + element("BlobType", b.kind) +
 		element("LeaseStatus", leaseStatus(b.lease.locked(q.at))) + element("LeaseState", state)
 	if state == leased {
 		text += element("LeaseDuration", leaseDuration(b.lease))

@@ -36,12 +36,12 @@ func (s *Storage) getBlob(q *request, c *container, name string) (*answer, error
 		a.set("X-Ms-Blob-Committed-Block-Count", strconv.Itoa(b.appended))
 	}
 	if q.method == http.MethodHead {
-		return a.set("Content-Md5", b.contentMD5).set("Content-Length", strconv.Itoa(len(b.data))), nil
+		return a.set("Content-Md5", b.contentMD5()).set("Content-Length", strconv.Itoa(len(b.data))), nil
 	}
 	first, last, ranged := readRange(q)
 	if !ranged {
 		a.body = b.data
-		return a.set("Content-Md5", b.contentMD5), nil
+		return a.set("Content-Md5", b.contentMD5()), nil
 	}
 	// Get Blob: a range that begins at or after the end of the blob can't be satisfied. An empty blob thus has none.
 	size := int64(len(b.data))
@@ -55,7 +55,7 @@ func (s *Storage) getBlob(q *request, c *container, name string) (*answer, error
 	last = min(last, size-1)
 	a.status, a.body = http.StatusPartialContent, b.data[first:last+1]
 	return a.set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", first, last, size)).set("X-Ms-Blob-Content-Md5",
-		b.contentMD5), nil
+		b.contentMD5()), nil
 }
 
 func leaseStatus(locked bool) string {

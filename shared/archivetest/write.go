@@ -45,7 +45,7 @@ func (s *Storage) putBlob(q *request, c *container, name string) (*answer, error
 	if err != nil {
 		return nil, err
 	}
-	md5Sum, crcSum, err := checkSums(q)
+	crcSum, err := checkSums(q)
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +58,8 @@ func (s *Storage) putBlob(q *request, c *container, name string) (*answer, error
 	if b.contentType = q.header.Get("X-Ms-Blob-Content-Type"); b.contentType == "" {
 		b.contentType = "application/octet-stream"
 	}
-	if kind == blockBlob {
-		b.contentMD5 = md5Sum
+	if b.hasMD5 = kind == blockBlob; b.hasMD5 && !s.omitMD5 {
+		b.md5 = md5Of(b.data)
 	}
 	if old != nil {
 		b.created, b.lease = old.created, old.lease
@@ -67,7 +67,7 @@ func (s *Storage) putBlob(q *request, c *container, name string) (*answer, error
 	}
 	s.changed(q, b)
 	c.put(name, b)
-	return newAnswer(201).tag(b).set("Content-Md5", b.contentMD5).set("X-Ms-Content-Crc64", crcSum).
+	return newAnswer(201).tag(b).set("Content-Md5", b.md5).set("X-Ms-Content-Crc64", crcSum).
 		set("X-Ms-Request-Server-Encrypted", "true"), nil
 }
 
@@ -86,7 +86,7 @@ func (s *Storage) putBlock(q *request, c *container, name string) (*answer, erro
 	case len(q.body) == 0:
 		return nil, errHeaderValue // as Azurite for an empty Append Block; undocumented
 	}
-	_, crcSum, err := checkSums(q)
+	crcSum, err := checkSums(q)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (s *Storage) putBlockList(q *request, c *container, name string) (*answer, 
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := checkSums(q); err != nil {
+	if _, err := checkSums(q); err != nil {
 		return nil, err
 	}
 	wanted, err := readBlockList(q.body)
@@ -269,7 +269,7 @@ func (s *Storage) appendBlock(q *request, c *container, name string) (*answer, e
 		return nil, refused(413, "RequestBodyTooLarge",
 			"The size of the request body exceeds the maximum size permitted.")
 	}
-	_, crcSum, err := checkSums(q)
+	crcSum, err := checkSums(q)
 	if err != nil {
 		return nil, err
 	}

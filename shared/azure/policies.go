@@ -12,6 +12,19 @@ import (
 // requestID is the header of every answer of Azure Storage.
 const requestID = "x-ms-request-id"
 
+// Body is the body of a request whose bytes never change, not even after the request. Each try reads them where they
+// are, and needs no copy of them.
+type Body struct {
+	*bytes.Reader
+	bytes []byte
+}
+
+// NewBody returns a Body. The bytes MUST NOT be changed afterwards.
+func NewBody(content []byte) *Body { return &Body{bytes.NewReader(content), content} }
+
+// Close implements io.Closer.
+func (*Body) Close() error { return nil }
+
 // Policies returns the policies to apply to every try of a request to the service, in their order.
 func (s Service) Policies() []policy.Policy {
 	return []policy.Policy{bodyPerAttempt{}, requireServiceHeader{s}}
@@ -27,6 +40,10 @@ type bodyPerAttempt struct{}
 func (bodyPerAttempt) Do(req *policy.Request) (*http.Response, error) {
 	raw := req.Raw()
 	if raw.Body == nil || raw.Body == http.NoBody {
+		return req.Next()
+	}
+	if body, ok := req.Body().(*Body); ok {
+		raw.Body = io.NopCloser(bytes.NewReader(body.bytes))
 		return req.Next()
 	}
 	data := bytes.NewBuffer(make([]byte, 0, max(raw.ContentLength, 0)+bytes.MinRead))

@@ -155,9 +155,7 @@ func (r *reading) storeSmall(ctx context.Context, e zipread.Entry) (record.Entry
 	}
 	raw := record.Media{SHA256: entry.RawHash, Day: r.day}
 	put := func(sha string, content []byte) error {
-		return r.onStorage(ctx, func(ctx context.Context) error {
-			return r.putMedia(ctx, sha, bytes.NewReader(content))
-		})
+		return r.onStorage(ctx, func(ctx context.Context) error { return r.Media.PutBytes(ctx, r.day, sha, content) })
 	}
 	err = put(raw.SHA256, eml.Bytes())
 	for i := 0; i < len(parts) && err == nil; i++ {
