@@ -14,21 +14,42 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
 	"o2archiver/shared/funchost"
+	"o2archiver/shared/settings"
 )
 
 func main() {
 	funchost.QuietLibraries()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	tuneGC(os.LookupEnv)
 	err := run(ctx, os.LookupEnv, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fetch:", err)
 	}
 	os.Exit(funchost.ExitCode(err))
+}
+
+// The garbage collector's limits with deliveries.
+const (
+	garbage = 300      // GC percentage
+	memory  = 80 << 20 // memory limit, bytes
+)
+
+// tuneGC trades memory for time where a message costs more garbage than anything else: with the default settings
+// collecting it took a sixth of the processor time of reading deliveries. Near the memory limit it is collected more
+// often. GOGC and GOMEMLIMIT take precedence.
+func tuneGC(lookup func(string) (string, bool)) {
+	_, percent := lookup("GOGC")
+	_, limit := lookup("GOMEMLIMIT")
+	if source, _ := lookup("SOURCE"); source == settings.Deliveries && !percent && !limit {
+		debug.SetGCPercent(garbage)
+		debug.SetMemoryLimit(memory)
+	}
 }
 
 // run serves the host until ctx ends. Faulty settings are reported by each invocation instead of ending the process:
