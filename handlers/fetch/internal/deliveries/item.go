@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"o2archiver/handlers/fetch/internal/firsts"
 	"o2archiver/shared/record"
@@ -17,50 +16,19 @@ import (
 	"o2archiver/shared/source/delivery/zipread"
 )
 
-const (
-	workers   = 8       // messages that are described at a time
-	maxChunk  = 4 << 20 // bytes of the messages that are described together; a larger one is alone
-	maxBuffer = 4 << 20 // bytes of a message that is held in memory
-)
+// maxBuffer is the maximum size of a message that is held in memory.
+const maxBuffer = 4 << 20
 
 // errLonger reports an entry that is longer than the directory states. Memory is planned by what it states.
 var errLonger = errors.New("the entry is longer than it states")
 
 // item is the entry of a batch for one message of the ZIP.
 type item struct {
+	at      int // index of the entry of the ZIP
 	entry   record.Entry
 	id      firsts.Identity
 	problem zipread.Problem
 	err     error
-}
-
-// describeChunk makes the entries of several messages at a time. Their order is that of the ZIP.
-func (r *reading) describeChunk(ctx context.Context, entries []zipread.Entry, first int) ([]item, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	items := make([]item, len(entries))
-	permits := make(chan struct{}, workers)
-	var all sync.WaitGroup
-	for i, e := range entries {
-		if e.Kind != zipread.Message {
-			continue
-		}
-		permits <- struct{}{}
-		all.Go(func() {
-			defer func() { <-permits }()
-			if items[i] = r.describeMessage(ctx, e, first+i); items[i].err != nil {
-				cancel() // the others would be made for nothing
-			}
-		})
-	}
-	all.Wait()
-	var failed error
-	for _, it := range items {
-		if it.err != nil && (failed == nil || errors.Is(failed, context.Canceled)) {
-			failed = it.err
-		}
-	}
-	return items, failed
 }
 
 // describeMessage stores a message and its parts and returns its entry. A message that cannot be read from the ZIP has
@@ -71,14 +39,14 @@ func (r *reading) describeMessage(ctx context.Context, e zipread.Entry, at int) 
 		entry, problem, err = r.storeMessage(ctx, e)
 	}
 	if err != nil {
-		return item{err: err}
+		return item{at: at, err: err}
 	}
 	if problem != "" {
 		entry = record.Entry{Version: 1, Source: r.z.messageOptions().Source,
 			Fault: "the message can't be read from its ZIP: " + string(problem)}
 	}
 	entry.Until = r.z.Planned
-	return item{entry: entry, id: firsts.IdentityOf(entry), problem: problem}
+	return item{at: at, entry: entry, id: firsts.IdentityOf(entry), problem: problem}
 }
 
 // storeMessage stores a message and its parts. What is stored is named by its hash, so all of it is read first, which

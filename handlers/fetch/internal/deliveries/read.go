@@ -128,39 +128,26 @@ func (r *reading) writeBatches(ctx context.Context) error {
 	}
 	r.after = r.z.Progress
 	r.after.Problems = maps.Clone(r.after.Problems)
-	entries := r.zip.Entries
-	for at := r.after.Next; at < len(entries); {
-		end, size := at+1, entries[at].Size
-		for end < len(entries) && end-at < maxRecords && size+entries[end].Size <= maxChunk {
-			size += entries[end].Size
-			end++
+	for it := range r.describeAll(ctx, r.after.Next) {
+		if it.err != nil {
+			return it.err
 		}
-		items, err := r.describeChunk(ctx, entries[at:end], at)
-		if err != nil {
+		if err := r.add(ctx, it); err != nil {
 			return err
 		}
-		for i, it := range items {
-			if entries[at+i].Kind != zipread.Message {
-				continue
-			}
-			if err := r.add(ctx, it, at+i); err != nil {
-				return err
-			}
-		}
-		at = end
 	}
-	return r.flush(ctx, len(entries))
+	return r.flush(ctx, len(r.zip.Entries))
 }
 
 // add appends a message to the current batch. If it does not fit, the current batch is written first; only then the
 // turn may end, because the next one begins at a batch's beginning.
-func (r *reading) add(ctx context.Context, it item, at int) error {
+func (r *reading) add(ctx context.Context, it item) error {
 	line, err := r.firsts.EncodeLine(it.entry, it.id, r.ids)
 	if err != nil {
 		return err
 	}
 	if r.count > 0 && (r.count+1 > maxRecords || r.lines.Len()+len(line) > maxBytes) {
-		if err := r.flush(ctx, at); err != nil {
+		if err := r.flush(ctx, it.at); err != nil {
 			return err
 		}
 		if time.Since(r.began) >= r.limits.turn && r.othersWait(r.z) {
