@@ -40,6 +40,7 @@ var (
 	errSilent    = fmt.Errorf("%w: nothing came for 2 minutes", ErrUnavailable)
 	errSlow      = fmt.Errorf("%w: the listing took longer than 10 minutes", ErrUnavailable)
 	errHandshake = fmt.Errorf("%w: the connection was not ready within a minute", ErrUnavailable)
+	errSignIn    = fmt.Errorf("%w: it did not answer the sign-in within a minute", ErrUnavailable)
 	errPacket    = fmt.Errorf("%w: a packet is larger than 256 KiB", ErrProtocol)
 	errNotSSH    = fmt.Errorf("%w: what answers does not keep to SSH", ErrUnavailable)
 	errNoPin     = fmt.Errorf("%w: none is, so the server cannot be recognized", ErrHostKey)
@@ -101,6 +102,8 @@ func (s *Store) connectError(ctx context.Context, c *connection, err error, h *h
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case c.reason() == errHandshake && h.tried.Load():
+		return errSignIn
 	case c.reason() != nil:
 		return c.reason()
 	case h.state() == keyRefused && s.hostKeys.Len() == 0:

@@ -16,6 +16,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"path"
 	"strconv"
@@ -40,6 +41,10 @@ const (
 	quietTime     = 2 * time.Minute  // without a byte, or for one answer
 	listTime      = 10 * time.Minute // for a whole listing
 	keepAlive     = time.Minute      // between two requests that ask for nothing but an answer
+
+	// maxSilent is the number of sign-ins without an answer that count as refused. Each of them may have been refused,
+	// and a further one may lock the account.
+	maxSilent = 2
 )
 
 // Secret is a text that is revealed where it is sent only.
@@ -92,6 +97,7 @@ type Store struct {
 
 	mu     lock.Mutex
 	conn   *connection             // nil, or the last one
+	silent int                     // sign-ins without an answer since the last one with one
 	listed map[string]arrival.File // by path: what the last List returned
 }
 
@@ -181,9 +187,15 @@ func (s *Store) connection(ctx context.Context) (*connection, error) {
 		return s.conn, nil
 	}
 	c, err := s.connect(ctx, s.hostKeys)
+	if errors.Is(err, errSignIn) {
+		if s.silent++; s.silent >= maxSilent {
+			return nil, fmt.Errorf("%w: it did not answer %d sign-ins with %s", ErrCredentials, s.silent,
+				s.configured())
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	s.conn = c
+	s.conn, s.silent = c, 0
 	return c, nil
 }

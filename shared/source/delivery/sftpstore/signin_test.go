@@ -192,6 +192,21 @@ func TestSignInBreaksOff(t *testing.T) {
 	})
 }
 
+// A sign-in without an answer may have been refused: it is tried once more, and no further time by the same store.
+func TestSignInIsNeverAnswered(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		server := newServer(t, deliverytest.Options{})
+		server.Fail(deliverytest.Fault{Phase: deliverytest.SignIn, Kind: deliverytest.Freeze, Times: 10})
+		_, err := newStore(t, server).List(t.Context())
+		if again, _ := retry.IsTransient(err); !errors.Is(err, ErrCredentials) || again ||
+			server.Counts().SignIns != maxSilent {
+			t.Errorf("error %v, %+v", err, server.Counts())
+		}
+		checkWords(t, err)
+	})
+}
+
 // A server that starts no session is asked again only if it says that it has none left.
 func TestNoSession(t *testing.T) {
 	t.Parallel()
