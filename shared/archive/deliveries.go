@@ -41,7 +41,7 @@ func (d *Deliveries) Resume(ctx context.Context, name string, from Partial, r io
 		return "", 0, err
 	}
 	m := Media(*d)
-	head, whole, err := readHead(r, d.store.block)
+	head, whole, err := readHead(r, m.blockSize(from))
 	if err != nil {
 		return "", 0, err
 	}

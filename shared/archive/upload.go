@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -27,6 +28,8 @@ type Partial struct {
 	Runs []BlockRun `json:"runs"`
 	Size int64      `json:"size"` // bytes in these blocks
 	Hash []byte     `json:"hash"` // state of the SHA-256 of these bytes
+
+	Block int `json:"-"` // maximum size of the blocks that follow, for a slow source; 0: the Store's
 }
 
 // BlockRun is the blocks of one call, in their order. Their IDs are unique to the call, so a concurrent call for the
@@ -65,7 +68,7 @@ func (m *Media) putUpload(ctx context.Context, u *upload) (sha string, size int6
 	}
 	size = u.from.Size
 	there := false // an immutability policy refused a block because the blob exists: only its hash is left to compare
-	buf := make([]byte, m.store.block)
+	buf := make([]byte, m.blockSize(u.from))
 	for block := u.head; ; {
 		if len(block) > 0 && !there {
 			if len(ids) == maxBlocks {
@@ -137,6 +140,11 @@ func (m *Media) commit(ctx context.Context, client *blockblob.Client, u *upload,
 		return ErrPartial
 	}
 	return err
+}
+
+// blockSize returns the size of the blocks that follow a Partial.
+func (m *Media) blockSize(from Partial) int {
+	return min(cmp.Or(from.Block, m.store.block), m.store.block)
 }
 
 // report calls note with all that is uploaded.

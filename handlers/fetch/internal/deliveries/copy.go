@@ -17,6 +17,9 @@ const (
 	saveEvery = 30 * time.Second
 	// partLife is how long a part of a copy is resumed. Storage discards it after a week.
 	partLife = 6 * 24 * time.Hour
+	// blockSize is the size of the blocks of a copy. A source that is too slow for one in a turn has smaller ones.
+	blockSize     = 4 << 20
+	smallestBlock = 64 << 10
 )
 
 // errPartLost reports that storage does not have the part of a copy any more.
@@ -137,6 +140,7 @@ func (r *run) copyWithinLimit(ctx context.Context, z *ZIP) (sha string, err erro
 	case own.Err() != nil && z.partSize() > before:
 		err = errTurnOver
 	case own.Err() != nil:
+		z.Slow++
 		err = cause
 	}
 	return sha, err
@@ -151,6 +155,7 @@ func (r *run) copyOnce(ctx context.Context, z *ZIP, file arrival.File) (sha stri
 	if z.Part != nil {
 		from = z.Part.Partial
 	}
+	from.Block = max(smallestBlock, blockSize>>min(2*z.Slow, 32))
 	src, err := r.Store.Open(ctx, file.Path, from.Size)
 	if err != nil {
 		return "", fmt.Errorf("open it: %w", err)

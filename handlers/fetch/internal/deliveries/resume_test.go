@@ -84,6 +84,30 @@ func TestCopyInTurns(t *testing.T) {
 	})
 }
 
+// A source that is too slow for a block of 4 MiB in the time of a small ZIP is read in smaller blocks, until they are
+// small enough for it.
+func TestCopyFromASlowSource(t *testing.T) {
+	t.Parallel()
+	for _, pause := range []time.Duration{4 * time.Second, 10 * time.Second} { // 16 and 6 KiB a second
+		inBubble(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.shelf.put(nameOf(1), storedZIP(t, 5*mebibyte), old)
+			w.shelf.slowly(pause)
+			runs := 0
+			for ; (runs == 0 || w.outcomes() == "") && runs < 8; runs++ {
+				_, _ = w.try(t.Context(), w.intake(w.Store))
+				w.clock.Add(time.Hour)
+			}
+			if w.outcomes() != Complete || len(w.entries()) != 1 {
+				t.Errorf("%s after %d runs: %s, %+v", pause, runs, w.outcomes(), w.state().Open)
+			}
+			if w.shelf.sent > 12*mebibyte { // each turn repeats a part of a block
+				t.Errorf("%s: %d MiB were read of a ZIP of 5", pause, w.shelf.sent/mebibyte)
+			}
+		})
+	}
+}
+
 // A connection that breaks off costs the part of a block.
 func TestCopyBreaksOff(t *testing.T) {
 	virtual(t, func(t *testing.T) {

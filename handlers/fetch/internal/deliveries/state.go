@@ -57,6 +57,7 @@ type ZIP struct {
 
 	Part   *Part     `json:"part,omitempty"`   // what is copied of it so far; nil: nothing, or all of it
 	Anew   int       `json:"anew,omitempty"`   // parts that were discarded
+	Slow   int       `json:"slow,omitempty"`   // turns whose time was over before a block was copied
 	SHA256 string    `json:"sha256,omitempty"` // set when it was copied
 	Agreed bool      `json:"agreed,omitempty"` // a listing after the copy shows the same file
 	Tries  int       `json:"tries,omitempty"`  // invocations that began to work on it
