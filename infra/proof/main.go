@@ -1,9 +1,9 @@
 // Command proof checks the files that infra/export has copied from the archive, and lists their checksums:
 // go run ./infra/proof FOLDER
 //
-// The SHA-256 of an attachment must be its name, that of a batch must be in its run's manifest, and each line of a
-// journal must hold the hash of the line before it. If all match, proof writes SHA256SUMS. It changes nothing else, and
-// prints nothing of the content.
+// The SHA-256 of an attachment must be its name, that of a batch must be in its run's manifest, that of a delivered ZIP
+// in its report, and each line of a journal must hold the hash of the line before it. If all match, proof writes
+// SHA256SUMS. It changes nothing else, and prints nothing of the content.
 package main
 
 import (
@@ -79,6 +79,10 @@ func printProof(w io.Writer, p report.Proof) error {
 	if err == nil && p.Unlisted > 0 {
 		_, err = fmt.Fprintf(w,
 			"%d batches belong to runs that have no manifest yet: nothing says what they were.\n", p.Unlisted)
+	}
+	if err == nil && p.Deliveries+p.Unreported > 0 {
+		_, err = fmt.Fprintf(w, "Proven: %d delivered ZIPs by their reports; %d have none, as they were not read.\n",
+			p.Deliveries, p.Unreported)
 	}
 	return err
 }

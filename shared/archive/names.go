@@ -89,3 +89,16 @@ func IsManifest(name string) bool { return path.Base(name) == manifestBase }
 func AttachmentHash(name string) (sha256 string, ok bool) {
 	return path.Base(name), mediaForm.MatchString(name)
 }
+
+// The folders of the reports about delivered ZIPs, those of the vendor and those of the folder imports, within
+// StatusContainer. The name of a report is that of its run.
+const (
+	DeliveryReports = "deliveries/"
+	ImportReports   = "imports/"
+)
+
+// IsDeliveryReport reports whether name, within StatusContainer, is that of a report about a delivered ZIP.
+func IsDeliveryReport(name string) bool {
+	return (strings.HasPrefix(name, DeliveryReports) || strings.HasPrefix(name, ImportReports)) &&
+		path.Ext(name) == ".json"
+}

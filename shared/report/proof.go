@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -22,20 +23,23 @@ type Proof struct {
 	Batches     int // have the SHA-256 in their run's manifest
 	Manifests   int // were read
 	Journals    int // have the whole chain of hashes, line by line
+	Deliveries  int // copies of delivered ZIPs with the SHA-256 in their report
 	Unlisted    int // batches that no manifest lists: their run has none yet, so nothing states what they were
+	Unreported  int // copies of delivered ZIPs without a report, which were not read or could not be
 
 	// Mismatches names each file that is not what was archived, with the reason, in the order of the names.
 	Mismatches []string
 }
 
 // Prove checks a copy of the archive: the SHA-256 of an attachment must be its name, that of a batch must be in its
-// run's manifest, and each line of a journal must hold the hash of the line before it. It calls each for every file,
-// with its name and its SHA-256 in hex, in the order of the names; files directly in the folder named in except are
-// left out. Names have slashes. An error means that something could not be read, or that each returned it.
+// run's manifest, that of a delivered ZIP's copy in its report, and each line of a journal must hold the hash of the
+// line before it. It calls each for every file, with its name and its SHA-256 in hex, in the order of the names; files
+// directly in the folder named in except are left out. Names have slashes. An error means that something could not be
+// read, or that each returned it.
 //
-// Memory holds the hashes of one run's batches, and the mismatches.
+// Memory holds the hashes of one run's batches and of all delivered ZIPs, and the mismatches.
 func (f Folder) Prove(ctx context.Context, each func(name, sha256 string) error, except ...string) (Proof, error) {
-	p := &prover{folder: f}
+	p := &prover{folder: f, copies: map[string]string{}}
 	err := filepath.WalkDir(string(f), func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
@@ -53,7 +57,7 @@ func (f Folder) Prove(ctx context.Context, each func(name, sha256 string) error,
 		}
 		return each(name, sum)
 	})
-	p.proof.Unlisted = p.batches - p.listed
+	p.proof.Unlisted, p.proof.Unreported = p.batches-p.listed, len(p.copies)
 	return p.proof, err
 }
 
@@ -66,6 +70,8 @@ type prover struct {
 	sums    map[string]string // SHA-256 in hex of the run's batches so far, by name
 	batches int               // in the folder
 	listed  int               // of these, batches that a manifest lists
+
+	copies map[string]string // SHA-256 in hex of the copies of ZIPs whose report was not met, by name
 }
 
 // check checks one file and returns its SHA-256 in hex.
@@ -88,6 +94,10 @@ func (p *prover) check(file, name string) (sum string, err error) {
 		p.addBatch(blob, sum)
 	case container == archive.BatchesContainer && archive.IsManifest(blob):
 		return sum, p.checkRun(file, name)
+	case container == archive.DeliveriesContainer:
+		p.copies[blob] = sum
+	case container == archive.StatusContainer && archive.IsDeliveryReport(blob):
+		return sum, p.checkDelivery(file, name)
 	}
 	return sum, nil
 }
@@ -155,6 +165,28 @@ func (p *prover) checkBatch(b archive.BatchInfo) error {
 		return nil
 	}
 	p.proof.Batches++
+	return nil
+}
+
+// checkDelivery compares the copy of a ZIP with what its report states. The reports come after the copies in the order
+// of the names. A copy that is not there may have been deleted at the end of its retention.
+func (p *prover) checkDelivery(file, name string) error {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var stated struct{ Copy, SHA256 string }
+	if json.Unmarshal(raw, &stated) != nil || stated.Copy == "" {
+		p.differs(name, "can't be read")
+		return nil
+	}
+	sum, ok := p.copies[stated.Copy]
+	switch delete(p.copies, stated.Copy); {
+	case ok && sum == stated.SHA256:
+		p.proof.Deliveries++
+	case ok:
+		p.differs(archive.DeliveriesContainer+"/"+stated.Copy, "is not what its report says")
+	}
 	return nil
 }
 

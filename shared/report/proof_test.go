@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,9 @@ import (
 	"o2archiver/shared/record"
 	"o2archiver/shared/report/reporttest"
 )
+
+// copied is the name of the copy of a delivered ZIP.
+const copied = "2026/11/22/7871065eecec6397807f45860d0fc24f"
 
 // provenFolder returns a copy of an archive with a finished run of two batches, a run without a manifest, and the same
 // attachment under both forms of its name.
@@ -33,6 +37,13 @@ func provenFolder(t *testing.T) (folder Folder, finished, open string) {
 	}
 	reporttest.PutFile(t, folder.path(archive.MediaContainer, "raw/name"), []byte("neither record nor attachment"))
 	reporttest.PutFile(t, folder.path(archive.SettingsContainer, "mapping.csv"), nil)
+	reporttest.PutFile(t, folder.path(archive.DeliveriesContainer, copied), []byte("a ZIP"))
+	reporttest.PutFile(t, folder.path(archive.DeliveriesContainer, copied+"0"), []byte("a ZIP that was not read"))
+	for name, of := range map[string]string{archive.DeliveryReports + firstRun: copied,
+		archive.ImportReports + firstRun: "2026/11/22/deleted"} {
+		reporttest.PutFile(t, folder.path(archive.StatusContainer, name+".json"), fmt.Appendf(nil,
+			`{"v":1,"copy":%q,"sha256":%q}`, of, reporttest.HexSum([]byte("a ZIP"))))
+	}
 	return folder, finished, open
 }
 
@@ -51,14 +62,16 @@ func TestProve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Proof{Attachments: 2, Batches: 2, Manifests: 1, Journals: 1, Unlisted: 1}, got); diff != "" {
+	proof := Proof{Attachments: 2, Batches: 2, Manifests: 1, Journals: 1, Deliveries: 1, Unlisted: 1, Unreported: 1}
+	if diff := cmp.Diff(proof, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	hello := reporttest.HexSum([]byte("hello"))
 	want := []string{"batches/" + firstRun + "/00001.ndjson", "batches/" + firstRun + "/00002.ndjson",
 		"batches/" + firstRun + "/manifest.json", "batches/" + nextRun + "/00001.ndjson",
+		"deliveries/" + copied, "deliveries/" + copied + "0",
 		"journal/" + firstRun + "/00001.jsonl", "media/2026/11/22/" + hello, "media/" + hello, "media/raw/name",
-		"settings/mapping.csv"}
+		"settings/mapping.csv", "status/deliveries/" + firstRun + ".json", "status/imports/" + firstRun + ".json"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
@@ -73,45 +86,57 @@ func TestProveFindsWhatDiffers(t *testing.T) {
 	}{
 		"an attachment": {func(t *testing.T, f Folder, _, _ string) error {
 			return os.WriteFile(f.path(archive.MediaContainer, hello), []byte("hell"), 0o600)
-		}, Proof{Attachments: 1, Batches: 2, Manifests: 1, Journals: 1, Unlisted: 1,
+		}, Proof{Attachments: 1, Batches: 2, Manifests: 1, Journals: 1, Deliveries: 1, Unlisted: 1, Unreported: 1,
 			Mismatches: []string{"media/" + hello + " is not what its name says"}}},
 		"a batch": {func(t *testing.T, f Folder, finished, _ string) error {
 			changeFile(t, f.path(archive.BatchesContainer, finished), "hello", "hollo")
 			return nil
-		}, Proof{Attachments: 2, Batches: 1, Manifests: 1, Journals: 1, Unlisted: 1,
+		}, Proof{Attachments: 2, Batches: 1, Manifests: 1, Journals: 1, Deliveries: 1, Unlisted: 1, Unreported: 1,
 			Mismatches: []string{"batches/" + firstRun + "/00001.ndjson is not what its manifest says"}}},
 		"no batch": {func(t *testing.T, f Folder, finished, _ string) error {
 			return os.Remove(f.path(archive.BatchesContainer, finished))
-		}, Proof{Attachments: 2, Batches: 1, Manifests: 1, Journals: 1, Unlisted: 1,
+		}, Proof{Attachments: 2, Batches: 1, Manifests: 1, Journals: 1, Deliveries: 1, Unlisted: 1, Unreported: 1,
 			Mismatches: []string{"batches/" + firstRun + "/00001.ndjson is missing"}}},
 		"a manifest": {func(t *testing.T, f Folder, _, _ string) error {
 			changeFile(t, f.path(archive.BatchesContainer, manifest), `"staged"`, `staged`)
 			return nil
-		}, Proof{Attachments: 2, Journals: 1, Unlisted: 3, Mismatches: []string{"batches/" + manifest +
-			" can't be read"}}},
+		}, Proof{Attachments: 2, Journals: 1, Deliveries: 1, Unlisted: 3, Unreported: 1,
+			Mismatches: []string{"batches/" + manifest +
+				" can't be read"}}},
 		"a manifest that lists a batch of another run": {func(t *testing.T, f Folder, _, open string) error {
 			raw, err := os.ReadFile(f.path(archive.BatchesContainer, open))
 			changeFile(t, f.path(archive.BatchesContainer, manifest), `"batches":[`,
 				`"batches":[{"name":"`+open+`","sha256":"`+reporttest.HexSum(raw)+`"},`)
 			return err
-		}, Proof{Attachments: 2, Batches: 3, Manifests: 1, Journals: 1}},
+		}, Proof{Attachments: 2, Batches: 3, Manifests: 1, Journals: 1, Deliveries: 1, Unreported: 1}},
 		"a manifest that lists a file outside": {func(t *testing.T, f Folder, _, open string) error {
 			changeFile(t, f.path(archive.BatchesContainer, manifest), `"batches":[`,
 				`"batches":[{"name":"../settings/mapping.csv"},`)
 			return nil
-		}, Proof{Attachments: 2, Batches: 2, Manifests: 1, Journals: 1, Unlisted: 1,
+		}, Proof{Attachments: 2, Batches: 2, Manifests: 1, Journals: 1, Deliveries: 1, Unlisted: 1, Unreported: 1,
 			Mismatches: []string{"batches/../settings/mapping.csv is missing"}}},
+		"a delivered ZIP": {func(t *testing.T, f Folder, _, _ string) error {
+			return os.WriteFile(f.path(archive.DeliveriesContainer, copied), []byte("a zip"), 0o600)
+		}, Proof{Attachments: 2, Batches: 2, Manifests: 1, Journals: 1, Unlisted: 1, Unreported: 1,
+			Mismatches: []string{"deliveries/" + copied + " is not what its report says"}}},
+		"a report": {func(t *testing.T, f Folder, _, _ string) error {
+			return os.WriteFile(f.path(archive.StatusContainer, archive.DeliveryReports+firstRun+".json"),
+				[]byte("{"), 0o600)
+		}, Proof{Attachments: 2, Batches: 2, Manifests: 1, Journals: 1, Unlisted: 1, Unreported: 2,
+			Mismatches: []string{"status/deliveries/" + firstRun + ".json can't be read"}}},
 		"a journal": {func(t *testing.T, f Folder, finished, _ string) error {
 			changeFile(t, f.path(archive.JournalContainer, journal.LogName(finished)), "unmapped", "archived")
 			return nil
-		}, Proof{Attachments: 2, Batches: 2, Manifests: 1, Unlisted: 1, Mismatches: []string{"journal/" + firstRun +
-			"/00001.jsonl: the journal is not as it was written: line 3 does not follow from the one before it"}}},
+		}, Proof{Attachments: 2, Batches: 2, Manifests: 1, Deliveries: 1, Unlisted: 1, Unreported: 1,
+			Mismatches: []string{"journal/" + firstRun +
+				"/00001.jsonl: the journal is not as it was written: line 3 does not follow from the one before it"}}},
 		"the journal of another batch": {func(t *testing.T, f Folder, finished, open string) error {
 			other := f.path(archive.JournalContainer, journal.LogName(open))
 			return errors.Join(os.MkdirAll(filepath.Dir(other), 0o700),
 				os.Rename(f.path(archive.JournalContainer, journal.LogName(finished)), other))
-		}, Proof{Attachments: 2, Batches: 2, Manifests: 1, Unlisted: 1, Mismatches: []string{"journal/" + nextRun +
-			"/00001.jsonl: the journal is not as it was written: line 1 does not follow from the one before it"}}},
+		}, Proof{Attachments: 2, Batches: 2, Manifests: 1, Deliveries: 1, Unlisted: 1, Unreported: 1,
+			Mismatches: []string{"journal/" + nextRun +
+				"/00001.jsonl: the journal is not as it was written: line 1 does not follow from the one before it"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder, finished, open := provenFolder(t)

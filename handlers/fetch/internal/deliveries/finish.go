@@ -15,12 +15,6 @@ import (
 	"o2archiver/shared/source/delivery/zipread"
 )
 
-// ReportsFolder is the folder of the reports within the container status. The name of a report is that of its run.
-const ReportsFolder = "deliveries/"
-
-// ImportReportsFolder is the folder of the reports about ZIPs of the folder imports.
-const ImportReportsFolder = "imports/"
-
 // Report is what became of a ZIP. It has counts and reasons, and no name that stood in the ZIP.
 type Report struct {
 	Version  int       `json:"v"` // 1

@@ -3,6 +3,7 @@ package deliveries
 import (
 	"fmt"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
 	"o2archiver/shared/source/delivery"
 	"o2archiver/shared/source/delivery/zipread"
@@ -39,13 +40,13 @@ type form struct {
 func (r Rules) form() form {
 	if r.Import == nil {
 		return form{name: "deliveries", state: StateName, progress: "delivery-progress.json",
-			past: "delivery-past.json", reports: ReportsFolder,
+			past: "delivery-past.json", reports: archive.DeliveryReports,
 			run: "delivery", manifest: "delivery", again: "ask the vendor to send it again",
 			incomplete: "a delivery is not what its manifest states; what is there was read"}
 	}
 	return form{name: "imports", state: ImportsStateName, progress: "imports-progress.json",
 		past:    "imports-past.json",
-		reports: ImportReportsFolder, run: "import", manifest: "import", keys: ImportsFolder + "/",
+		reports: archive.ImportReports, run: "import", manifest: "import", keys: ImportsFolder + "/",
 		again:      "put it into the folder imports again",
 		incomplete: "not all of an import was read; what can be read was"}
 }
