@@ -32,7 +32,11 @@ const (
 	deliveryPassword = "chaos-of-the-vendor"
 )
 
-// deliveries is a small day of ZIPs: texts, a picture, a ZIP of several blocks, and one that came twice.
+// importsFolder begins the names of the ZIPs of another archive.
+const importsFolder = "imports/"
+
+// deliveries is a small day of ZIPs: texts, a picture, a ZIP of several blocks, one that came twice, and one of another
+// archive.
 func deliveries(onSFTP bool) *day {
 	d := newDay(0)
 	d.sftp = onSFTP
@@ -42,7 +46,7 @@ func deliveries(onSFTP bool) *day {
 	_, _ = chance.Read(picture) // neither ever fails
 	_, _ = chance.Read(filler)
 	sum := sha256.Sum256(picture)
-	first := d.zip(map[string]string{
+	first := d.zip(true, map[string]string{
 		"1.eml": eml("m1", jane, ali, "", "The first one goes to both of us"),
 		"2.eml": eml("m2", ali, alien, "", "This one leaves the house"),
 		"3.eml": eml("m3", jane, alien, string(picture), "See what I found"),
@@ -50,7 +54,7 @@ func deliveries(onSFTP bool) *day {
 	d.archived(1, "m1", jane, ali)
 	d.archived(1, "m2", ali)
 	d.archived(1, "m3 "+hex.EncodeToString(sum[:]), jane)
-	second := d.zip(map[string]string{
+	second := d.zip(true, map[string]string{
 		"1.eml": eml("m4", alien, person{number: "447700900901"}, "", "Nobody here gets this"),
 		"2.eml": strings.Replace(eml("m5", jane, alien, "", "From no time"), "Date:", "X-Date:", 1),
 		"a.bin": string(filler),
@@ -61,6 +65,13 @@ func deliveries(onSFTP bool) *day {
 		name := fmt.Sprintf("%s0000-TeleMessage_%d_x.zip", d.from.Format("20060102"), i+1)
 		d.zips = append(d.zips, delivered{name, data})
 	}
+	history := d.zip(false, map[string]string{
+		"1.eml": ofAnotherArchive(eml("h1@contoso.example", jane, ali, "", "This was in the other archive")),
+		"2.eml": ofAnotherArchive(eml("h2@contoso.example", ali, alien, string(picture), "And so was this")),
+	})
+	d.archived(1, "h1@contoso.example", jane, ali)
+	d.archived(1, "h2@contoso.example "+hex.EncodeToString(sum[:]), ali)
+	d.zips = append(d.zips, delivered{importsFolder + "history.zip", history})
 	return d
 }
 
@@ -83,8 +94,13 @@ func eml(id string, from, to person, picture, text string) string {
 		"\r\n--frontier--\r\n"
 }
 
-// zip returns a ZIP of these files with its manifest, and expects its messages to be collected.
-func (d *day) zip(files map[string]string) []byte {
+// ofAnotherArchive returns a message without the vendor's identity.
+func ofAnotherArchive(eml string) string {
+	return strings.Replace(eml, "X-TELEMESSAGE-ArchiveMessageID:", "Message-ID:", 1)
+}
+
+// zip returns a ZIP of these files, with a manifest if it is the vendor's, and expects its messages to be collected.
+func (d *day) zip(vendors bool, files map[string]string) []byte {
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
 	put := func(name, content string) {
@@ -106,7 +122,9 @@ func (d *day) zip(files map[string]string) []byte {
 			}
 		}
 	}
-	put("list.mf", fmt.Sprintf("Count: %d\r\n%s", count, list))
+	if vendors {
+		put("list.mf", fmt.Sprintf("Count: %d\r\n%s", count, list))
+	}
 	if err := z.Close(); err != nil {
 		panic(err)
 	}
@@ -156,12 +174,18 @@ func (w *world) startVendor() []string {
 // isDelivered reports whether each ZIP has been read.
 func (w *world) isDelivered(ctx context.Context) bool {
 	w.t.Helper()
-	var state struct {
-		Open []struct{} `json:"open"`
-		Done []struct{} `json:"done"`
+	done := 0
+	for _, name := range []string{"delivery.json", "imports.json"} {
+		var state struct {
+			Open []struct{} `json:"open"`
+			Done []struct{} `json:"done"`
+		}
+		if _, err := w.store.Checkpoints().Get(ctx, name, &state); err != nil || len(state.Open) > 0 {
+			return false
+		}
+		done += len(state.Done)
 	}
-	_, err := w.store.Checkpoints().Get(ctx, "delivery.json", &state)
-	return err == nil && len(state.Open) == 0 && len(state.Done) == len(w.day.zips)
+	return done == len(w.day.zips)
 }
 
 // isOfDeliveries reports whether fetch makes calls of a kind for deliveries.
