@@ -77,7 +77,7 @@ func (w *world) startDeliveries(ctx context.Context, root string, day *sample.Da
 			return nil
 		}
 	} else {
-		server, err := w.startServer(ctx, progress)
+		server, err := w.startServer(ctx, day, progress)
 		if err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func (w *world) pack(day *sample.Day, progress io.Writer) ([]vendorday.ZIP, erro
 }
 
 // startServer starts an SFTP server. Its folder is in that of -storage, if there is one.
-func (w *world) startServer(ctx context.Context, progress io.Writer) (*sftpserver.Server, error) {
+func (w *world) startServer(ctx context.Context, day *sample.Day, progress io.Writer) (*sftpserver.Server, error) {
 	dir := filepath.Join(w.options.storage, "sftp")
 	if w.options.storage == "" {
 		temporary, err := os.MkdirTemp("", "o2archiver-sftp-")
@@ -160,6 +160,11 @@ func (w *world) startServer(ctx context.Context, progress io.Writer) (*sftpserve
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
+	}
+	if w.options.imports {
+		if err := writeHistory(dir, day); err != nil {
+			return nil, err
+		}
 	}
 	o := sftpserver.Options{Dir: dir, Log: w.log.named("sftp"), Lookup: os.LookupEnv}
 	server, err := sftpserver.Start(ctx, o, progress)
@@ -209,6 +214,13 @@ func (w *world) startLanding(ctx context.Context, root string, day *sample.Day,
 	zips, err := w.pack(day, progress)
 	if err != nil {
 		return err
+	}
+	if w.options.imports {
+		data, err := makeHistory(day)
+		if err != nil {
+			return err
+		}
+		zips = append(zips, vendorday.ZIP{Name: historyName, Data: data})
 	}
 	for _, z := range zips {
 		if err := landing.Put(ctx, z.Name, bytes.NewReader(z.Data)); err != nil {

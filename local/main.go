@@ -38,6 +38,7 @@ type options struct {
 	export  string
 	host    string
 	source  string
+	imports bool
 	texts   int
 	limit   time.Duration
 }
@@ -69,6 +70,10 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	// Report unusable settings and files before the day instead of after it.
 	if o.source, err = chooseSource(o.source, lookup); err != nil {
 		fmt.Fprintln(stderr, "local:", err)
+		return 2
+	}
+	if o.imports && !isDelivery(o.source) {
+		fmt.Fprintf(stderr, "local: -imports goes with -source %s or %s\n", fromSFTP, fromLanding)
 		return 2
 	}
 	if err := checkSettings(o.source, lookup); err != nil {
@@ -271,6 +276,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.source, "source", "",
 		"where the items come from: telemessage (the site), or, as the vendor's\nZIPs, sftp (an SFTP server) or "+
 			"landing (a container); by default what\nSOURCE says, else telemessage")
+	f.BoolVar(&o.imports, "imports", false,
+		"with -source sftp or landing of this machine: put a ZIP of another\narchive's messages into the folder imports, too")
 	f.IntVar(&o.texts, "texts", 1500,
 		"take this `number` of texts into the sample day, 0 for all of the\ncollection; any number keeps every irregularity")
 	f.DurationVar(&o.limit, "limit", 3*time.Hour, "end after this time, whatever is left")
