@@ -233,7 +233,8 @@ func TestInvalidAddressesArePublished(t *testing.T) {
 		w := newWorld(t, withoutGus)
 		a := w.start()
 		w.csv("External User ID,Microsoft 365 User Mailbox,Valid From,Valid To", "447700900321,GUS@contoso.example,,",
-			"447700900456,ali@contoso.example,,", "447700900789,left@contoso.example,,", "447700900001,no@contoso.example,,")
+			"447700900456,ali@contoso.example,,", "447700900789,left@contoso.example,,",
+			"447700900001,no@contoso.example,,")
 		published := func() (all []string) {
 			t.Helper()
 			var doc tally.Invalid

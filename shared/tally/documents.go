@@ -170,7 +170,7 @@ const (
 	seenAgain  = 24 * time.Hour // after which the time of an address is written anew
 )
 
-// With returns the document with what was seen now: each address, in lower case, and whether it belongs to a valid user.
+// With returns the document with what was seen now: addresses in lower case, and whether each belongs to a valid user.
 // Addresses that were not seen for KeepUnmapped are dropped. It returns nil if nothing changes.
 func (d Invalid) With(checked map[string]bool, now time.Time) *Invalid {
 	next := Invalid{Version: version, Addresses: map[string]time.Time{}}
