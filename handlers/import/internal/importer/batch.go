@@ -59,7 +59,8 @@ func (im *Importer) importOnce(ctx context.Context, name, invocation string, log
 
 	b := &batch{
 		im: im, rules: rules, name: name, invocation: invocation, journal: j,
-		replay: how.Replay, only: how.Only, onProgress: how.OnProgress, names: map[string]string{}, checked: map[string]bool{},
+		replay: how.Replay, only: how.Only, onProgress: how.OnProgress,
+		names: map[string]string{}, checked: map[string]bool{},
 		other: otherBatch{lock: lock.New()},
 	}
 	if err := b.process(ctx, data); err != nil {

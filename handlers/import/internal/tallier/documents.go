@@ -155,8 +155,8 @@ func (t *Tallier) noteNames(ctx context.Context, names map[string]string) error 
 	return nil
 }
 
-// noteChecked adds which addresses of the mapping file belong to a valid user, and which do not. The document is read if
-// this process knows of a change, and now and then for those of other processes.
+// noteChecked adds which addresses of the mapping file belong to a valid user, and which do not. The document is read
+// if this process knows of a change, and now and then for those of other processes.
 func (t *Tallier) noteChecked(ctx context.Context, checked map[string]bool) error {
 	if len(checked) == 0 {
 		return nil
