@@ -18,7 +18,7 @@ const (
 
 // appNames are those of the apps that there can be.
 func appNames() (names []string) {
-	for _, app := range append(appbuild.Apps(), appbuild.Portal()) {
+	for _, app := range appbuild.All() {
 		names = append(names, app.Name)
 	}
 	return names

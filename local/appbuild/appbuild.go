@@ -37,6 +37,9 @@ func Portal() App {
 	return App{Name: "portal", Package: "./handlers/portal", Functions: []string{"portal"}}
 }
 
+// All returns every function app, as a release has them. Whether a deployment has the portal is its own choice.
+func All() []App { return append(Apps(), Portal()) }
+
 // Options holds the source, the destination and the target machine of a build.
 type Options struct {
 	Root string // the repository's root, with host.json

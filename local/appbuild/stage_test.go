@@ -168,7 +168,7 @@ func TestApps(t *testing.T) {
 	for _, name := range found {
 		have = append(have, filepath.Base(name))
 	}
-	for _, app := range append(Apps(), Portal()) {
+	for _, app := range All() {
 		want = append(want, app.Functions...)
 		if app.Package != "./handlers/"+app.Name || !slices.Contains(app.Functions, app.Name) {
 			t.Errorf("app %s: its handler or function has another name", app.Name)

@@ -50,15 +50,15 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		}
 		return err
 	}
-	apps := appbuild.Apps()
+	apps := appbuild.All()
 	if flags.NArg() > 0 {
 		apps = nil
 		for _, name := range flags.Args() {
-			i := slices.IndexFunc(appbuild.Apps(), func(a appbuild.App) bool { return a.Name == name })
+			i := slices.IndexFunc(appbuild.All(), func(a appbuild.App) bool { return a.Name == name })
 			if i < 0 {
 				return fmt.Errorf("there is no app %q", name)
 			}
-			apps = append(apps, appbuild.Apps()[i])
+			apps = append(apps, appbuild.All()[i])
 		}
 	}
 	if err := appbuild.Build(ctx, o, apps...); err != nil {
