@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"o2archiver/handlers/portal/internal/setup"
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/audit"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/signin"
 	"o2archiver/shared/status"
@@ -81,7 +81,7 @@ func (c config) connect(now func() time.Time) (*services, error) {
 func (c config) openSetup(store *archive.Store, credential azcore.TokenCredential, now func() time.Time) (
 	*setup.Setup, error) {
 	o := setup.Options{Settings: store.Settings(), Mapping: store.Mapping(), Deployed: c.setUp, Broken: c.setUpErr,
-		Lookup: c.lookup, Now: now, Record: func(context.Context, setup.Change) error { return nil }}
+		Lookup: c.lookup, Now: now, Audit: audit.New(audit.Options{Logs: store.Audit(), Now: now})}
 	if err := o.OpenVault(credential); err != nil {
 		return nil, err
 	}

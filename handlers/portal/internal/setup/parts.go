@@ -8,6 +8,7 @@ import (
 	_ "time/tzdata" // Europe/London must be known on every machine
 
 	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/audit"
 	"o2archiver/shared/control"
 	"o2archiver/shared/settings"
 )
@@ -257,7 +258,7 @@ func (s *Setup) change(r *web.Request, st state, name string, values map[string]
 	if !isNumber(seen, st.connector.N) {
 		return web.Answer{}, web.ErrChanged
 	}
-	if err := s.record(r, "settings."+name, "", "Changed the settings: "+partTitle(name)); err != nil {
+	if err := s.record(r, audit.Action("settings."+name), "", "Changed the settings: "+partTitle(name)); err != nil {
 		return web.Answer{}, err
 	}
 	_, err := control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {

@@ -14,10 +14,10 @@ import (
 	"net/http"
 	"time"
 
-	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/audit"
 	"o2archiver/shared/control"
 	"o2archiver/shared/settings"
 )
@@ -25,15 +25,6 @@ import (
 // Secret is a place for one secret, such as a *vault.Writer. What is stored can't be read back.
 type Secret interface {
 	Store(ctx context.Context, value settings.Secret) error
-}
-
-// Change is what a person is about to change, for the audit log. It holds no secret, number or address.
-type Change struct {
-	FormID string          // what comes twice with the same one is recorded once
-	Person identity.Person // who
-	What   string          // a fixed word, such as settings.domains
-	Object string          // the hash of a mapping file, or ""
-	Says   string          // what, in one sentence
 }
 
 // Options holds what a Setup works with.
@@ -47,8 +38,7 @@ type Options struct {
 	// The places of the secrets; nil if the deployment has none.
 	Password, SFTPPassword, SFTPKey, SFTPPassphrase Secret
 
-	// Record writes a line of the audit log, before the change is made.
-	Record func(ctx context.Context, c Change) error
+	Audit *audit.Log // a line is written before each change
 	// SeenUsers returns, for each address that import has looked up lately, whether it has a mailbox, and when that was
 	// written. nil: nothing is known.
 	SeenUsers func(ctx context.Context) (valid map[string]bool, at time.Time, err error)
@@ -131,9 +121,11 @@ func (s *Setup) bySFTP() bool {
 	return d.Source == settings.Deliveries && d.Landing == nil
 }
 
-func (s *Setup) record(r *web.Request, what, object, says string) error {
-	return s.opts.Record(r.Context(),
-		Change{FormID: r.FormID, Person: r.Person, What: what, Object: object, Says: says})
+// record writes a line of the audit log: what the sender of a form is about to do. Without it the change MUST NOT be
+// made. A form that comes twice is recorded once.
+func (s *Setup) record(r *web.Request, what audit.Action, object, says string) error {
+	return s.opts.Audit.Append(r.Context(), audit.Entry{By: r.Person.ID, Name: r.Person.Name,
+		Role: r.Person.Role.String(), Action: what, Object: object, Says: says, Form: r.FormID})
 }
 
 // stamp returns who sends a request, and when, for connector.json.

@@ -80,10 +80,10 @@ func TestSetUp(t *testing.T) {
 		t.Errorf("in force, %+v (-want +got):\n%s", c, diff)
 	}
 	var what []string
-	for _, change := range w.changes {
-		what = append(what, change.What)
-		if change.FormID == "" || change.Person != ann {
-			t.Errorf("a change without its form or its person: %+v", change)
+	for _, line := range w.recorded() {
+		what = append(what, string(line.Action))
+		if line.Form == "" || line.By != ann.ID || line.Name != ann.Name {
+			t.Errorf("a line without its form or its person: %+v", line)
 		}
 	}
 	if diff := cmp.Diff([]string{"terms.accepted", "source.secret", "setup.finished"}, what); diff != "" {
@@ -150,6 +150,10 @@ func TestInputIsKept(t *testing.T) {
 }
 
 func TestPartsRefuse(t *testing.T) {
+	w := newWorld(t)
+	w.acceptTerms()
+	w.send("/setup/source", "username", siteName, "password", sitePassword)
+	w.send("/setup/mapping", "do", "switches", "automatic", "on")
 	for name, tt := range map[string]struct {
 		fields []string
 		wrong  string // the id of the element with the reason
@@ -167,10 +171,8 @@ func TestPartsRefuse(t *testing.T) {
 		"a zone of neither": {[]string{"date", "2026-11-01", "zone", "Mars"}, "zone-help", "Choose one of them"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.acceptTerms()
-			w.send("/setup/source", "username", siteName, "password", sitePassword)
-			w.send("/setup/mapping", "do", "switches", "automatic", "on")
+			w.t = t
+			w.get("/setup/domains")
 			led, page := w.send("/setup/domains", append([]string{"size", "150MB"}, tt.fields...)...)
 			if led != "/setup/domains" {
 				t.Fatalf("it leads to %s", led)

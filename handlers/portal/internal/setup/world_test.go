@@ -20,6 +20,7 @@ import (
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
+	"o2archiver/shared/audit"
 	"o2archiver/shared/control"
 	"o2archiver/shared/pipetest"
 	"o2archiver/shared/settings"
@@ -63,7 +64,6 @@ type world struct {
 	log     bytes.Buffer
 	person  identity.Person
 	now     time.Time
-	changes []Change
 
 	ctx context.Context // of each request; nil: its own
 
@@ -85,11 +85,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(stop)
 	w.opts = Options{Deployed: settings.SetUp{Source: settings.Telemessage, Region: "GB",
 		Site: &url.URL{Scheme: "https", Host: "rest.telemessage.example"}}, Site: way, Password: w.place,
-		Lookup: func(string) (string, bool) { return "", false }, Now: func() time.Time { return w.now },
-		Record: func(_ context.Context, c Change) error {
-			w.changes = append(w.changes, c)
-			return nil
-		}}
+		Lookup: func(string) (string, bool) { return "", false }, Now: func() time.Time { return w.now }}
 	w.use(w.storage)
 	return w
 }
@@ -109,6 +105,7 @@ func (w *world) use(way http.RoundTripper) {
 	w.t.Helper()
 	store := w.open(way)
 	w.opts.Settings, w.opts.Mapping = store.Settings(), store.Mapping()
+	w.opts.Audit = audit.New(audit.Options{Logs: store.Audit(), Now: w.opts.Now})
 	all, err := pages.ParseAll()
 	if err != nil {
 		w.t.Fatal(err)
@@ -240,6 +237,17 @@ func (w *world) connector() control.Connector {
 		w.t.Fatal(err)
 	}
 	return c
+}
+
+// recorded returns the lines of the audit log of today.
+func (w *world) recorded() []audit.Line {
+	w.t.Helper()
+	log := audit.New(audit.Options{Logs: w.store.Audit(), Now: w.opts.Now})
+	lines, _, err := log.Read(context.Background(), w.now.Format("2006/01/02"), 1000)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return lines
 }
 
 // inForce returns the mapping file that import would read, "" if there is none.
