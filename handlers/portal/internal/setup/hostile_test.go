@@ -22,20 +22,24 @@ func TestPagesEscapeWhatTheyShow(t *testing.T) {
 			w.opts.Deployed = settings.SetUp{Source: source, Region: hostile}
 			w.opts.SFTPPassword, w.opts.SFTPKey, w.opts.SFTPPassphrase = w.place, w.place, w.place
 		}
-		w.opts.Lookup = func(name string) (string, bool) { return hostile, name == siteUser || name == deliveryFolder }
+		w.opts.Lookup = func(name string) (string, bool) {
+			return hostile, name == siteUser || name == deliveryFolder
+		}
 		w.use(w.storage)
 		in := map[string]string{}
 		for _, field := range append([]string{"domains", "size", "other", "date", "zone", "automatic", "custom"},
 			sourceFields...) {
 			in[field] = hostile
 		}
-		change := changes{Count: 1, Rows: []usermap.Change{{Number: hostile, Old: []string{hostile}, New: []string{hostile}}}}
+		change := changes{Count: 1,
+			Rows: []usermap.Change{{Number: hostile, Old: []string{hostile}, New: []string{hostile}}}}
 		d := draft{Version: 1, Input: map[string]map[string]string{stepSource: in, stepMapping: in, stepDomains: in},
 			Done:    map[string]map[string]string{stepSource: {siteUser: hostile}, stepMapping: {}, stepDomains: {}},
 			HostKey: &shownKey{Host: hostile, Algorithm: hostile, Fingerprint: hostile, Pin: hostile},
 			Upload: &upload{From: hostile, SHA256: hostile, Encoding: hostile, Rows: 1, Numbers: 1, People: 1,
-				Dates: []usermap.DateForm{{Name: hostile, Given: hostile, Read: hostile}}, Added: change, Removed: change,
-				Changed: change, NoUser: []string{hostile}, NoUserCount: 1, SeenAt: w.now}}
+				Dates: []usermap.DateForm{{Name: hostile, Given: hostile, Read: hostile}},
+				Added: change, Removed: change, Changed: change, NoUser: []string{hostile}, NoUserCount: 1,
+				SeenAt: w.now}}
 		for _, refused := range []bool{false, true} {
 			if d.Upload.Refused = nil; refused {
 				d.Upload.Refused = []usermap.LineError{{Line: 1, Reason: hostile}}
@@ -43,7 +47,8 @@ func TestPagesEscapeWhatTheyShow(t *testing.T) {
 			if _, err := w.store.Settings().Put(t.Context(), draftName(ann), d, "*", nil); err != nil {
 				t.Fatal(err)
 			}
-			for _, path := range []string{"/setup/terms", "/setup/source", "/setup/mapping", "/setup/domains", "/setup/review"} {
+			for _, path := range []string{"/setup/terms", "/setup/source", "/setup/mapping", "/setup/domains",
+				"/setup/review"} {
 				page := w.get(path)
 				if w.path != path {
 					t.Errorf("%s leads to %s", path, w.path)

@@ -106,18 +106,14 @@ func (s *Setup) describe(ctx context.Context, u *upload, table *usermap.Table) e
 	}
 	d := usermap.Compare(old, table)
 	u.Added, u.Removed, u.Changed = firstChanges(d.Added), firstChanges(d.Removed), firstChanges(d.Changed)
-	u.Unseen = len(addresses)
-	if s.opts.SeenUsers == nil {
-		return nil
-	}
-	valid, at, err := s.opts.SeenUsers(ctx)
+	seen, err := readSeenUsers(ctx, s.opts.Reports)
 	if err != nil {
 		return err
 	}
-	u.Unseen, u.SeenAt = 0, at
+	u.SeenAt = seen.at
 	for _, address := range addresses {
-		switch ok, seen := valid[address]; {
-		case !seen:
+		switch ok, known := seen.valid[address]; {
+		case !known:
 			u.Unseen++
 		case !ok:
 			if u.NoUserCount++; len(u.NoUser) < maxList {

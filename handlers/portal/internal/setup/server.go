@@ -79,11 +79,11 @@ func (s *Setup) testServer(r *web.Request, st *state, f *sourceForm) (t tested, 
 	return t, nil
 }
 
-// isOtherServer reports whether a host is another one than that in force. A stored password was entered for the latter:
-// it can't be read back, and must not be got hold of by naming a server that records it.
+// isOtherServer reports whether a host is another one than that in force. A stored password was entered for the latter,
+// or, if none is in force, in an unfinished set-up, perhaps by another person: it can't be read back, and must not be
+// got hold of by naming a server that records it.
 func (s *Setup) isOtherServer(c control.Connector, host string) bool {
-	inForce := s.value(c, sftpHost)
-	return inForce != "" && inForce != host
+	return s.value(c, sftpHost) != host
 }
 
 // secretField returns the first field of a secret that the page has.

@@ -31,6 +31,7 @@ type Secret interface {
 type Options struct {
 	Settings *archive.Documents // connector.json and the drafts are written
 	Mapping  *archive.Mapping
+	Reports  *archive.Documents // of import, are read
 	Deployed settings.SetUp
 	Broken   error                       // what is wrong with the settings in Deployed; nil: nothing
 	Lookup   func(string) (string, bool) // the environment, over which connector.json takes precedence
@@ -39,9 +40,6 @@ type Options struct {
 	Password, SFTPPassword, SFTPKey, SFTPPassphrase Secret
 
 	Audit *audit.Log // a line is written before each change
-	// SeenUsers returns, for each address that import has looked up lately, whether it has a mailbox, and when that was
-	// written. nil: nothing is known.
-	SeenUsers func(ctx context.Context) (valid map[string]bool, at time.Time, err error)
 
 	Site http.RoundTripper // to the TeleMessage site; nil: http.DefaultTransport
 	// Dial connects to the SFTP server; nil: a dialer that refuses this machine and link-local addresses.

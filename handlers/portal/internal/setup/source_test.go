@@ -294,6 +294,8 @@ func TestServerRefuses(t *testing.T) {
 // The key that the deployment has made is not read here; the server is looked at all the same.
 func TestKeepTheSecret(t *testing.T) {
 	w, s, _ := server(t, deliverytest.Options{User: "o2", Password: "x", Methods: []string{"password"}})
+	w.opts.SFTPPassword = nil // it has made a key
+	w.use(w.storage)
 	w.send("/setup/source", "host", "sftp.contoso.example", "do", "key")
 	led, page := w.send("/setup/source", "host", "sftp.contoso.example", "username", "o2", "keep", "on",
 		"accept", w.find(fingerprintForm), "do", "test")
@@ -307,6 +309,7 @@ func TestStoredPasswordIsNotForAnotherServer(t *testing.T) {
 	for name, tt := range map[string]struct{ inForce, led string }{
 		"the same server": {"sftp.contoso.example", "/setup/mapping"},
 		"another server":  {"sftp.vendor.example", "/setup/source"},
+		"none in force":   {"", "/setup/source"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, s, _ := server(t, deliverytest.Options{User: "o2", Password: "x", Methods: []string{"password"}})
@@ -333,6 +336,7 @@ func TestServerIsReplaced(t *testing.T) {
 		second := deliverytest.New(deliverytest.Options{User: "o2", Password: "s3cret", Methods: []string{"password"}})
 		t.Cleanup(second.Close)
 		w.opts.Dial = second.Dial
+		w.opts.Lookup = func(name string) (string, bool) { return "sftp.contoso.example", name == sftpHost }
 		w.use(w.storage)
 		_, page := w.send("/setup/source", "host", "sftp.contoso.example", "username", "o2", "password", "s3cret",
 			"keep", keep, "accept", w.find(fingerprintForm), "do", "test")

@@ -104,7 +104,7 @@ func (w *world) open(way http.RoundTripper) *archive.Store {
 func (w *world) use(way http.RoundTripper) {
 	w.t.Helper()
 	store := w.open(way)
-	w.opts.Settings, w.opts.Mapping = store.Settings(), store.Mapping()
+	w.opts.Settings, w.opts.Mapping, w.opts.Reports = store.Settings(), store.Mapping(), store.Reports()
 	w.opts.Audit = audit.New(audit.Options{Logs: store.Audit(), Now: w.opts.Now})
 	all, err := pages.ParseAll()
 	if err != nil {

@@ -1,0 +1,133 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
+)
+
+// dies runs act in processes that die after 0, 1, 2 … writes, each followed by check, until one is not killed. act has
+// to be possible again after each.
+func (w *world) dies(act func(), check func(n int)) {
+	w.t.Helper()
+	for n := range 20 {
+		ctx, kill := context.WithCancel(w.t.Context())
+		death := archivetest.DieAfter(n, archivetest.IsWrite, kill)
+		w.ctx = ctx
+		w.use(w.storage.Through(func(r *http.Request) archivetest.Fault { return death.Rule(r) }))
+		act()
+		kill()
+		w.ctx = nil
+		w.use(w.storage)
+		check(n)
+		if !death.Dead() {
+			if n == 0 {
+				w.t.Error("nothing was written")
+			}
+			return
+		}
+	}
+	w.t.Error("it never ends")
+}
+
+// Wherever the process dies while a file is put in force, one whole file is in force, and the former one can be found.
+func TestMappingKilledAtEachWrite(t *testing.T) {
+	w := newWorld(t)
+	w.setUp()
+	w.get("/settings/mapping")
+	w.follow(w.upload("/settings/mapping", []byte(oneFile)))
+	w.send("/settings/mapping", "do", "confirm")
+	n := 0
+	w.dies(func() {
+		n++
+		w.page = ""
+		file := fmt.Sprintf("%s4477009002%02d,next@contoso.example\n", oneFile, n)
+		if status, page, _ := w.ask(httptest.NewRequest("GET", "/settings/mapping", nil)); status == 200 {
+			w.page = page
+		}
+		w.ask(w.upload("/settings/mapping", []byte(file)))
+		if status, page, _ := w.ask(httptest.NewRequest("GET", "/settings/mapping", nil)); status == 200 {
+			w.page = page
+			w.ask(w.post("/settings/mapping", "do", "confirm"))
+		}
+	}, func(int) {
+		now := w.inForce()
+		if !strings.HasPrefix(now, oneFile) || strings.Count(now, "\n") > 3 || !strings.HasSuffix(now, "example\n") {
+			t.Fatalf("in force:\n%s", now)
+		}
+		if _, err := w.store.Mapping().ReadVersion(t.Context(), archive.HashMapping([]byte(now))); err != nil {
+			t.Errorf("what is in force is no version: %v", err)
+		}
+	})
+}
+
+// Wherever the process dies in the last click, either nothing runs or everything is in force; another click ends it.
+func TestFinishKilledAtEachWrite(t *testing.T) {
+	w := newWorld(t)
+	w.acceptTerms()
+	w.send("/setup/source", "username", siteName, "password", sitePassword)
+	w.send("/setup/mapping", "do", "switches", "automatic", "on")
+	w.send("/setup/domains", "size", "10MB")
+	w.dies(func() { w.ask(w.post("/setup/review")) }, func(int) {
+		c := w.connector()
+		whole := c.Settings[maxItemSize] == "10MB" && c.Settings[siteUser] == siteName
+		if c.IsSetUp() != whole || !c.IsSetUp() && len(c.Settings) > 0 {
+			t.Errorf("half of it is in force: %+v", c)
+		}
+		w.get("/setup") // the review, or the settings
+	})
+	if !w.connector().IsSetUp() {
+		t.Error("it was never finished")
+	}
+}
+
+// The same for a change of one setting: the former document is kept, and what is in force is whole.
+func TestChangeKilledAtEachWrite(t *testing.T) {
+	w := newWorld(t)
+	w.setUp()
+	before := w.connector().Settings
+	w.dies(func() {
+		w.page = ""
+		if status, page, _ := w.ask(httptest.NewRequest("GET", "/settings/size", nil)); status == 200 {
+			w.page = page
+		}
+		w.ask(w.post("/settings/size", "size", "10MB"))
+	}, func(int) {
+		now := w.connector().Settings
+		want := map[string]string{}
+		for name, v := range before {
+			want[name] = v
+		}
+		want[maxItemSize] = now[maxItemSize]
+		if diff := cmp.Diff(want, now); diff != "" || now[maxItemSize] != "150MB" && now[maxItemSize] != "10MB" {
+			t.Errorf("in force (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A storage that is away is said, and loses nothing.
+func TestStorageIsAway(t *testing.T) {
+	w := newWorld(t)
+	w.setUp()
+	w.get("/settings/size")
+	form := w.post("/settings/size", "size", "10MB")
+	w.use(w.storage.Through(func(*http.Request) archivetest.Fault { return archivetest.Refuse }))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("the browser is gone"))
+	if status, _, _ := w.ask(form.WithContext(ctx)); status != http.StatusServiceUnavailable {
+		t.Errorf("%d", status)
+	}
+	w.use(w.storage)
+	if c := w.connector(); c.Settings[maxItemSize] != "150MB" {
+		t.Errorf("in force: %v", c.Settings)
+	}
+}
