@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -86,12 +87,20 @@ type office struct {
 func newOffice(t *testing.T, links []Check, turns ...turnResult) *office {
 	t.Helper()
 	storage := archivetest.ForTest(t, nil)
-	store, err := archive.Open(archive.Config{
-		ConnectionString: storage.ConnectionString(), HTTP: storage.Client()})
-	if err != nil {
+	o := newOfficeOn(t, storage, storage, links, turns...)
+	if err := o.store.CreateContainers(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.CreateContainers(t.Context()); err != nil {
+	return o
+}
+
+// newOfficeOn returns an office on a storage without containers, or with those of another office.
+func newOfficeOn(t *testing.T, storage *archivetest.Storage, way http.RoundTripper, links []Check,
+	turns ...turnResult) *office {
+	t.Helper()
+	store, err := archive.Open(archive.Config{
+		ConnectionString: storage.ConnectionString(), HTTP: &http.Client{Transport: way}})
+	if err != nil {
 		t.Fatal(err)
 	}
 	o := &office{t: t, store: store, script: &script{turns: turns}}
@@ -316,4 +325,76 @@ func TestCheck(t *testing.T) {
 			t.Errorf("log:\n%s", o.log.String())
 		}
 	})
+}
+
+// The process dies after the n-th write of an estimate, for every n, and the next one goes on: each window is counted
+// once in the answer, and the estimate ends once.
+func TestEstimateKilledAtEveryWrite(t *testing.T) {
+	for n, more := 0, true; more; n++ {
+		synctest.Test(t, func(t *testing.T) { // the dying process waits for its storage
+			storage := archivetest.ForTest(t, nil)
+			o := newOfficeOn(t, storage, storage, nil)
+			if err := o.store.CreateContainers(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			to := time.Now().UTC().Truncate(24 * time.Hour)
+			name := o.ask(map[string]any{"kind": "estimate", "from": to.AddDate(0, 0, -40), "to": to})
+			ctx, kill := context.WithCancel(t.Context())
+			death := archivetest.DieAfter(n, archivetest.IsWrite, kill)
+			dying := newOfficeOn(t, storage, storage.Through(death.Rule), nil,
+				turnResult{Result: collector.Result{Slices: 40, Received: 3}})
+			_, _ = dying.runner.Turn(ctx, slog.New(slog.DiscardHandler))
+			kill()
+			more = death.Dead()
+			o.script.turns = []turnResult{{Result: collector.Result{Slices: 40 - o.saved(name).Done, Received: 3}}}
+			o.turn()
+			if a := o.answer(name); a.State != control.Done || a.Done != 40 || a.Counts[control.CountItems] != 120 {
+				t.Errorf("after %d writes: %+v", n, a)
+			}
+		})
+	}
+}
+
+// saved returns the answer as it is, or none.
+func (o *office) saved(name string) (a control.Answer) {
+	o.t.Helper()
+	_, err := o.store.Status().Get(o.t.Context(), "answers/"+name+".json", &a)
+	if err != nil && !errors.Is(err, archive.ErrNotFound) {
+		o.t.Fatal(err)
+	}
+	return a
+}
+
+// A command waits for the end of the set-up, and no try counts; a check and an estimate do not wait. Settings that
+// cannot be used are an answer, too.
+func TestCommandsBeforeTheEndOfTheSetUp(t *testing.T) {
+	o := newOffice(t, []Check{{Link: "site", Try: func(context.Context) (string, error) { return "", nil }}},
+		turnResult{Result: collector.Result{Slices: 3, Received: 2}}, turnResult{})
+	o.notSetUp = "the set-up is not finished"
+	run, check, estimate := o.ask(map[string]any{"kind": "run"}), o.ask(map[string]any{"kind": "check"}),
+		o.ask(estimateOf(threeDays()))
+	o.turn()
+	if got := o.answer(run); got.State != control.Working || got.Tries != 0 || !strings.Contains(got.Says, "not set up") {
+		t.Errorf("a run: %+v", got)
+	}
+	for _, name := range []string{check, estimate} {
+		if got := o.answer(name); got.State != control.Done {
+			t.Errorf("%+v", got)
+		}
+	}
+	o.notSetUp, o.unbuilt = "", fmt.Errorf("%w: DELIVERY_SFTP_HOST is no host", funchost.ErrSettings)
+	check = o.ask(map[string]any{"kind": "check"})
+	o.turn()
+	if got := o.answer(run); got.State != control.Working || !strings.Contains(got.Says, "DELIVERY_SFTP_HOST") {
+		t.Errorf("a run with bad settings: %+v", got)
+	}
+	if got := o.answer(check); got.State != control.Done || len(got.Links) != 1 || got.Links[0].Link != "settings" ||
+		got.Links[0].State != control.LinkFailed {
+		t.Errorf("a check of bad settings: %+v", got)
+	}
+	o.unbuilt = nil
+	o.turn()
+	if got := o.answer(run); got.State != control.Done {
+		t.Errorf("the run after all: %+v", got)
+	}
 }
