@@ -143,6 +143,7 @@ UNRACED = \
 	TestManifest@./shared/archive \
 	TestArchiveWritesAsAzurite@./shared/archivetest \
 	TestBlocksOfALog@./shared/archivetest \
+	TestKilledAtEveryWrite@./shared/audit \
 	TestFitsBody@./shared/mailbox \
 	TestHourOfUploads@./shared/mailbox \
 	TestImportHTMLWithPictures@./shared/mailbox \
