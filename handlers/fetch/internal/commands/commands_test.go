@@ -374,7 +374,8 @@ func TestCommandsBeforeTheEndOfTheSetUp(t *testing.T) {
 	run, check, estimate := o.ask(map[string]any{"kind": "run"}), o.ask(map[string]any{"kind": "check"}),
 		o.ask(estimateOf(threeDays()))
 	o.turn()
-	if got := o.answer(run); got.State != control.Working || got.Tries != 0 || !strings.Contains(got.Says, "not set up") {
+	got := o.answer(run)
+	if got.State != control.Working || got.Tries != 0 || !strings.Contains(got.Says, "not set up") {
 		t.Errorf("a run: %+v", got)
 	}
 	for _, name := range []string{check, estimate} {
