@@ -21,11 +21,18 @@ func TestArgumentsThatAreWrong(t *testing.T) {
 	for action, args := range tests {
 		wrong = append(wrong, append([]string{action}, args...))
 	}
-	for _, date := range []string{"", "yesterday", "2026-11-31", "2026-02-29", "2026-00-10", "2026-13-01", "2026-11-00",
+	dates := []string{"", "yesterday", "2026-11-31", "2026-02-29", "2026-00-10", "2026-13-01", "2026-11-00",
 		"2026-1-1", "1926-11-01", "2026-11-01T24:00:00Z", "2026-11-01T09:60:00Z", "2026-11-01T09:00:60Z",
 		"2026-11-01T09:00:00", "2026-11-01T09:00:00.5Z", "2026-11-01T09:00:00+24:00", "2026-11-01 09:00:00Z",
-		"2026-11-01\n", "2026-11-01\n2026-11-02", `2026-11-01","to":"2026-11-02`, "$(touch broken)", "-1", long} {
-		wrong = append(wrong, []string{"backfill", date, "2026-12-01"}, []string{"backfill", "2026-01-01", date})
+		"2026-11-01\n", "2026-11-01\n2026-11-02", `2026-11-01","to":"2026-11-02`, "$(touch broken)", "-1", long}
+	// The script reads both ends of a range by the same function, so each text is given as one of them.
+	for i, date := range dates {
+		wrong = append(wrong, [][]string{{"backfill", date, "2026-12-01"}, {"backfill", "2026-01-01", date}}[i%2])
+	}
+	read := exec.Command(need(t, "bash"), append([]string{"-euc",
+		`. ./control.sh; for each; do if instant "$each"; then exit 1; fi; done`, "bash"}, dates...)...)
+	if said, err := read.CombinedOutput(); err != nil {
+		t.Errorf("a wrong date is taken: %v: %s", err, said)
 	}
 	wrong = append(wrong, []string{"backfill", "2026-11-02", "2026-11-02"},
 		[]string{"backfill", "2026-11-01T00:00:00Z", "2026-11-01T00:30:00+01:00"})
