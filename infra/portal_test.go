@@ -8,12 +8,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/local/appbuild"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/settings"
 )
 
 const (
 	portalApp      = "portal"
-	auditContainer = "audit"
+	auditContainer = archive.AuditContainer
 )
 
 // appNames are those of the apps that there can be.
