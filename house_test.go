@@ -154,6 +154,9 @@ var engineFloors = map[string][]string{
 	"handlers/portal/internal/orders": {"handlers/portal/internal/account", "handlers/portal/internal/identity",
 		"handlers/portal/internal/pages", "handlers/portal/internal/web"},
 
+	"handlers/portal/internal/auditlog": {"handlers/portal/internal/identity", "handlers/portal/internal/orders",
+		"handlers/portal/internal/pages", "handlers/portal/internal/web"},
+
 	"handlers/import/internal/recipients": nil,
 	"handlers/import/internal/tallier":    nil,
 	"handlers/import/internal/importer": {"handlers/import/internal/recipients",

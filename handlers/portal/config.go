@@ -8,17 +8,15 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
-	"o2archiver/handlers/portal/internal/account"
+	"o2archiver/handlers/portal/internal/auditlog"
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
-	"o2archiver/handlers/portal/internal/progress"
 	"o2archiver/handlers/portal/internal/setup"
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/audit"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/signin"
-	"o2archiver/shared/status"
 	"o2archiver/shared/tally"
 )
 
@@ -37,13 +35,6 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		setUp: settings.SetUpConfig(forSetUp), lookup: lookup}
 	c.setUpErr = forSetUp.Err()
 	return c, r.Err()
-}
-
-// services holds the clients of the archive's storage account, and who else the pages depend on.
-type services struct {
-	account  *account.Reader
-	progress *progress.Watch
-	setup    *setup.Setup
 }
 
 // connect builds the clients. It makes no request.
@@ -67,14 +58,12 @@ func (c config) connect(now func() time.Time) (*services, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the table of totals: %w", err)
 	}
+	log := auditlog.New(audit.New(audit.Options{Logs: store.Audit(), Now: now}), now)
 	setUp, err := c.openSetup(store, credential, now)
 	if err != nil {
 		return nil, err
 	}
-	reader := account.New(account.Options{Totals: totals, Reports: store.Reports(), Now: now})
-	watch := progress.New(progress.Options{Account: reader, Status: status.NewReader(store.Status()),
-		Settings: store.Settings(), Now: now})
-	return &services{account: reader, progress: watch, setup: setUp}, nil
+	return newServices(store, totals, log, setUp, now), nil
 }
 
 // openSetup builds the pages for setting up, with the places of the secrets that the deployment has.

@@ -2,11 +2,39 @@ package main
 
 import (
 	"net/http"
+	"time"
 
+	"o2archiver/handlers/portal/internal/account"
+	"o2archiver/handlers/portal/internal/auditlog"
 	"o2archiver/handlers/portal/internal/identity"
+	"o2archiver/handlers/portal/internal/orders"
+	"o2archiver/handlers/portal/internal/progress"
 	"o2archiver/handlers/portal/internal/setup"
 	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/status"
+	"o2archiver/shared/tally"
 )
+
+// services are what answers the requests.
+type services struct {
+	account  *account.Reader
+	progress *progress.Watch
+	orders   *orders.Office
+	audit    *auditlog.Pages
+	setup    *setup.Setup
+}
+
+// newServices builds the services over the archive's storage.
+func newServices(store *archive.Store, totals *tally.Table, log *auditlog.Pages, setUp *setup.Setup,
+	now func() time.Time) *services {
+	reader := account.New(account.Options{Totals: totals, Reports: store.Reports(), Now: now})
+	watch := progress.New(progress.Options{Account: reader, Status: status.NewReader(store.Status()),
+		Settings: store.Settings(), Now: now})
+	office := orders.New(orders.Options{Commands: store.Commands(), Status: store.Status(), Reports: store.Reports(),
+		Settings: store.Settings(), Record: log.RecordOrder, Now: now})
+	return &services{account: reader, progress: watch, orders: office, audit: log, setup: setUp}
+}
 
 // routes returns the table of routes: what each needs, and what answers it. If broken, the error of the settings, is
 // not nil, each page shows it.
@@ -28,6 +56,7 @@ func routes(s *services, broken error) []web.Route {
 		{Pattern: "GET /days/{day}/csv", Role: reader, Handle: s.account.DayCSV},
 		{Pattern: "GET /days/{day}/json", Role: reader, Handle: s.account.DayJSON},
 		{Pattern: "GET /months/{month}", Role: reader, Handle: s.account.MonthPage},
+		{Pattern: "POST /items/replay", Role: admin, Handle: s.orders.Replay},
 		{Pattern: "GET /items", Role: reader, Handle: s.account.ItemsPage},
 		{Pattern: "GET /items/csv", Role: reader, Handle: s.account.ItemsCSV},
 		{Pattern: "GET /items/json", Role: reader, Handle: s.account.ItemsJSON},
@@ -38,6 +67,16 @@ func routes(s *services, broken error) []web.Route {
 		{Pattern: "GET /unmapped", Role: reader, Handle: s.account.UnmappedPage},
 		{Pattern: "GET /unmapped/csv", Role: reader, Handle: s.account.UnmappedCSV},
 		{Pattern: "GET /duplicates", Role: reader, Handle: s.account.DuplicatesPage},
+
+		{Pattern: "GET /commands", Role: reader, Handle: s.orders.CommandsPage},
+		{Pattern: "POST /commands/{kind}", Role: admin, Handle: s.orders.GiveCommand},
+		{Pattern: "GET /commands/{app}/{id}", Role: reader, Handle: s.orders.CommandPage},
+		{Pattern: "GET /commands/{app}/{id}/live", Role: reader, Handle: s.orders.CommandLive},
+		{Pattern: "GET /check", Role: reader, Handle: s.orders.CheckPage},
+		{Pattern: "GET /check/live", Role: reader, Handle: s.orders.CheckLive},
+		{Pattern: "POST /check", Role: admin, Handle: s.orders.GiveCheck},
+
+		{Pattern: "GET /audit", Role: reader, Handle: s.audit.Page},
 
 		{Pattern: "GET /setup", Role: admin, Handle: s.setup.Begin},
 		{Pattern: "GET /setup/{step}", Role: admin, Handle: s.setup.Step},

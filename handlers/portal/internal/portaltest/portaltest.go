@@ -147,6 +147,13 @@ func (w *World) Run(run string, m *archive.Manifest, batches ...Batch) tally.Run
 	return row
 }
 
+// Row writes a batch and its journal, and returns the row of its totals.
+func (w *World) Row(run string, b Batch) tally.Batch {
+	w.t.Helper()
+	row, _ := w.batch(run, 1, b)
+	return row
+}
+
 // batch writes a batch, its journal and its totals.
 func (w *World) batch(run string, seq int, b Batch) (tally.Batch, tally.Unmapped) {
 	w.t.Helper()
@@ -196,4 +203,9 @@ func (w *World) addUsers(name, run string, users tally.Mailboxes) {
 	_, _ = w.Store.Reports().Get(w.t.Context(), name, &doc) // there may be none
 	doc.Runs[run] = users
 	w.Report(name, doc)
+}
+
+// Through returns a client of a storage account with faults: decide is asked once for each request.
+func Through(s *archivetest.Storage, decide func() archivetest.Fault) *http.Client {
+	return &http.Client{Transport: s.Through(func(*http.Request) archivetest.Fault { return decide() })}
 }

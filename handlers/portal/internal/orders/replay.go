@@ -1,0 +1,97 @@
+package orders
+
+import (
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+
+	"o2archiver/handlers/portal/internal/account"
+	"o2archiver/handlers/portal/internal/pages"
+	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/control"
+	"o2archiver/shared/settings"
+)
+
+// selection is what a form wants to be replayed: lines of batches, or the records of runs.
+type selection struct {
+	Lines   map[string][]int // by batch
+	Runs    []string
+	Reason  string // of the records of the runs; "": all that were not archived
+	Says    string // the reason in words
+	Records int    // as the page that had the form counted them
+	Items   []string
+	Day     string
+	Asked   string
+}
+
+// Count returns the number of lines.
+func (s selection) Count() (n int) {
+	for _, lines := range s.Lines {
+		n += len(lines)
+	}
+	return n
+}
+
+var errSelection = &web.Error{Status: http.StatusBadRequest, Says: "Nothing was chosen.",
+	Do: "Go back, tick the items to be replayed, and send the form again."}
+
+// readSelection reads the form of a page of items, or of a run.
+func readSelection(q *web.Request) (s selection, err error) {
+	s = selection{Lines: map[string][]int{}, Items: q.PostForm["item"], Runs: q.PostForm["run"],
+		Reason: q.PostFormValue("reason"), Day: q.PostFormValue("day"), Asked: q.PostFormValue(askedField)}
+	s.Records, _ = strconv.Atoi(q.PostFormValue("records")) // for the reader only
+	for _, value := range s.Items {
+		batch, line, ok := account.ParseValue(value)
+		if !ok || !archive.IsBatch(batch) {
+			return s, errSelection
+		}
+		if !slices.Contains(s.Lines[batch], line) {
+			s.Lines[batch] = append(s.Lines[batch], line)
+		}
+	}
+	if s.Reason != "" {
+		s.Says, _ = account.NameReason(account.ParseReason(s.Reason))
+	}
+	if len(s.Lines)+len(s.Runs) == 0 || len(s.Lines)+len(s.Runs) > maxBatches {
+		return s, errSelection
+	}
+	return s, nil
+}
+
+// Replay answers POST /items/replay: first with how much it is, and when that is confirmed, by giving the commands. A
+// form that was sent for its half gives the other half when it comes again.
+func (o *Office) Replay(q *web.Request) (web.Answer, error) {
+	s, err := readSelection(q)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	if q.PostFormValue("confirm") != confirmed {
+		return web.Page(pages.Page{Name: "replay", Title: "Replay", Section: "items", Data: s}), nil
+	}
+	var names []string
+	for batch, lines := range s.Lines {
+		slices.Sort(lines)
+		c := control.Command{Kind: control.Replay, What: batch, Lines: lines}
+		name, err := o.give(q, settings.Import, batch, c, Change{Object: cutObject(path.Dir(batch)),
+			Count: int64(len(lines))})
+		if err != nil {
+			return web.Answer{}, fmt.Errorf("ask for a replay: %w", err)
+		}
+		names = append(names, name)
+	}
+	for _, run := range s.Runs {
+		c := control.Command{Kind: control.Replay, What: run, Reason: s.Reason}
+		name, err := o.give(q, settings.Import, run, c, Change{Object: cutObject(run)})
+		if err != nil {
+			return web.Answer{}, fmt.Errorf("ask for a replay: %w", err)
+		}
+		names = append(names, name)
+	}
+	if len(names) == 1 {
+		return web.SeeOther(addressOf(settings.Import, names[0])), nil
+	}
+	return web.SeeOther("/commands"), nil
+}

@@ -1,0 +1,290 @@
+package orders
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"o2archiver/handlers/portal/internal/account"
+	"o2archiver/handlers/portal/internal/identity"
+	"o2archiver/handlers/portal/internal/pages"
+	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/archive"
+	"o2archiver/shared/control"
+	"o2archiver/shared/settings"
+)
+
+// shown is a command as it is shown.
+type shown struct {
+	control.Given
+	Address string
+	Title   string
+	About   string // what it is about
+	State   string
+	Class   string
+	Says    string
+	Open    bool // something more happens
+	Percent int
+	Counts  []count
+}
+
+type count struct {
+	What string
+	N    int64
+}
+
+// titles are the kinds of commands in words.
+var titles = map[control.Kind]string{control.Run: "Fetch now", control.Backfill: "Backfill",
+	control.Estimate: "Estimate",
+	control.Replay:   "Replay", control.DryRun: "Dry run", control.Tally: "Totals", control.Check: "Check"}
+
+// classes are the classes of the states' colours.
+var classes = map[string]string{control.Taken: "wait", control.Working: "wait", control.Done: "ok",
+	control.Refused: "bad",
+	control.Failed:  "bad"}
+
+// countNames are the counts of an answer in words, in the order in which they are shown.
+var countNames = []struct{ name, what string }{
+	{control.CountItems, "items in the range, by the source's own count"},
+	{control.CountUnknown, "windows that the source states no count for"},
+	{control.CountZIPs, "ZIPs for the days of the range"}, {control.CountBytes, "bytes of these ZIPs"},
+	{control.CountRecords, "records looked at"}, {control.CountImport, "records that would be imported"},
+	{control.CountPresent, "records that are in their mailboxes already"},
+	{control.CountUnmapped, "records without a mailbox"}, {control.CountExcluded, "records excluded by rule"},
+	{control.CountQuarantined, "records that can't be read"},
+	{control.CountOpen, "records for which the directory has no answer now"},
+	{control.CountCopies, "copies that would be imported"},
+	{control.CountOversize, "of these copies, without what is too large"},
+}
+
+// describeGiven returns a command as it is shown to a person.
+func describeGiven(g control.Given, admin bool) shown {
+	s := shown{Given: g, Address: addressOf(g.App, g.Command.Name), Title: titles[g.Command.Kind], State: "waits",
+		Class: "wait", Open: true, Says: "The app takes it up within ten minutes."}
+	if s.Title == "" {
+		s.Title = "Command that can't be read"
+	}
+	c := g.Command
+	switch {
+	case !c.From.IsZero():
+		last := c.To.Add(-time.Second)
+		s.About = c.From.Format(dayForm) + " through " + last.Format(dayForm) + " (UTC)"
+	case c.Mailbox != "":
+		s.About = "with a test message for " + pages.Mask(c.Mailbox, admin)
+	case c.What != "":
+		s.About = strings.TrimSuffix(c.What, "/")
+		if n := len(c.Lines); n == 1 {
+			s.About += ", one line"
+		} else if n > 1 {
+			s.About += ", chosen lines"
+		}
+		if c.Reason != "" {
+			says, _ := account.NameReason(account.ParseReason(c.Reason))
+			s.About += ": " + says
+		}
+	}
+	if a := g.Answer; a != nil {
+		s.State, s.Class, s.Says = a.State, classes[a.State], a.Says
+		s.Open = a.State == control.Taken || a.State == control.Working
+		if a.Of > 0 {
+			s.Percent = min(100, a.Done*100/a.Of)
+		}
+		for _, known := range countNames {
+			if n, there := a.Counts[known.name]; there {
+				s.Counts = append(s.Counts, count{known.what, n})
+			}
+		}
+	}
+	return s
+}
+
+// latest returns the latest commands of both apps, the latest first.
+func (o *Office) latest(q *web.Request) (all []shown, err error) {
+	apps := []string{settings.Fetch, settings.Import}
+	each := make([][]control.Given, len(apps))
+	group, ctx := errgroup.WithContext(q.Context())
+	for i, app := range apps {
+		group.Go(func() (err error) {
+			each[i], err = control.LatestGiven(ctx, o.opts.Commands, o.answers(app), app, shownByApp)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for _, g := range slices.Concat(each...) {
+		all = append(all, describeGiven(g, q.Person.Role == identity.Admin))
+	}
+	slices.SortStableFunc(all, func(a, b shown) int { return cmp.Compare(b.Command.Name, a.Command.Name) })
+	return all, nil
+}
+
+// commandsPage is the data of the page of commands.
+type commandsPage struct {
+	Commands []shown
+	Apps     []appState
+	Open     bool
+	Broken   string // why the settings can't be read
+	Today    string
+	Most     int
+}
+
+type appState struct {
+	App, Title, State, Class string
+	Paused                   bool
+}
+
+// CommandsPage answers with the forms of the commands, and the latest ones.
+func (o *Office) CommandsPage(q *web.Request) (web.Answer, error) {
+	p := commandsPage{Today: o.opts.Now().UTC().Format(dayForm), Most: shownByApp}
+	var connector control.Connector
+	group, ctx := errgroup.WithContext(q.Context())
+	group.Go(func() (err error) { p.Commands, err = o.latest(q); return err })
+	group.Go(func() (err error) {
+		connector, err = control.LoadConnector(ctx, o.opts.Settings)
+		if errors.Is(err, control.ErrConnector) {
+			p.Broken, err = err.Error(), nil
+		}
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return web.Answer{}, err
+	}
+	for _, c := range p.Commands {
+		p.Open = p.Open || c.Open
+	}
+	if p.Broken == "" {
+		p.Apps = []appState{stateOf(connector, settings.Fetch, "Fetch"), stateOf(connector, settings.Import, "Import")}
+	}
+	return web.Page(pages.Page{Name: "commands", Title: "Commands", Section: "commands", Data: p}), nil
+}
+
+// stateOf returns whether an app works, as far as the settings say it.
+func stateOf(c control.Connector, app, title string) appState {
+	paused, said := c.Paused[app]
+	s := appState{App: app, Title: title, State: "works", Class: "ok", Paused: paused}
+	switch {
+	case !c.IsSetUp():
+		s.State, s.Class = "waits for the set-up to be finished", "wait"
+	case paused:
+		s.State, s.Class = "paused", "wait"
+	case !said:
+		s.State, s.Class = "works, unless its setting PAUSED says otherwise", ""
+	}
+	return s
+}
+
+// commandAsked returns the command in the path.
+func (o *Office) commandAsked(q *web.Request) (shown, error) {
+	app := q.PathValue("app")
+	if o.answers(app) == nil {
+		return shown{}, web.ErrNotFound
+	}
+	g, err := control.ReadGiven(q.Context(), o.opts.Commands, o.answers(app), app, q.PathValue("id"))
+	if errors.Is(err, archive.ErrNotFound) {
+		return shown{}, web.ErrNotFound
+	}
+	return describeGiven(g, q.Person.Role == identity.Admin), err
+}
+
+// commandPage is the data of the page of a command.
+type commandPage struct {
+	shown
+	Form          bool   // the page may have a form
+	Live          bool   // it is the part that changes
+	From, Through string // days of an estimate, for the form of the backfill
+}
+
+// CommandPage answers with a command and its answer.
+func (o *Office) CommandPage(q *web.Request) (web.Answer, error) {
+	s, err := o.commandAsked(q)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	p := commandPage{shown: s, Form: q.Person.Role == identity.Admin && s.Command.Kind == control.Estimate && !s.Open}
+	if p.Form {
+		p.From, p.Through = s.Command.From.Format(dayForm), s.Command.To.Add(-time.Second).Format(dayForm)
+	}
+	return web.Page(pages.Page{Name: "command", Title: s.Title, Section: "commands", Data: p}), nil
+}
+
+// CommandLive answers with the part of the page that changes.
+func (o *Office) CommandLive(q *web.Request) (web.Answer, error) {
+	s, err := o.commandAsked(q)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	return web.Live(pages.Page{Name: "command", Title: s.Title, Section: "commands", Data: commandPage{shown: s,
+		Live: true}}), nil
+}
+
+// checkPage is the data of the page of the check.
+type checkPage struct {
+	Checks  []shown // the latest of each app
+	Mailbox string  // of the latest check, for an administrator
+	Open    bool
+	Form    bool
+}
+
+// checks returns the latest check of each app.
+func (o *Office) checks(q *web.Request) (p checkPage, err error) {
+	all, err := o.latest(q)
+	if err != nil {
+		return p, err
+	}
+	for _, app := range []string{settings.Fetch, settings.Import} {
+		for _, s := range all {
+			if s.App == app && s.Command.Kind == control.Check {
+				p.Checks = append(p.Checks, s)
+				p.Open = p.Open || s.Open
+				if q.Person.Role == identity.Admin && s.Command.Mailbox != "" {
+					p.Mailbox = s.Command.Mailbox
+				}
+				break
+			}
+		}
+	}
+	return p, nil
+}
+
+// CheckPage answers with the latest checks.
+func (o *Office) CheckPage(q *web.Request) (web.Answer, error) {
+	p, err := o.checks(q)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	p.Form = q.Person.Role == identity.Admin
+	return web.Page(pages.Page{Name: "check", Title: "Check", Section: "check", Data: p}), nil
+}
+
+// CheckLive answers with the part of the page that changes.
+func (o *Office) CheckLive(q *web.Request) (web.Answer, error) {
+	p, err := o.checks(q)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	return web.Live(pages.Page{Name: "check", Title: "Check", Section: "check", Data: p}), nil
+}
+
+// GiveCheck answers POST /check: it asks both apps for a check. Import is left out without a mailbox for its test
+// message.
+func (o *Office) GiveCheck(q *web.Request) (web.Answer, error) {
+	if _, err := o.give(q, settings.Fetch, "", control.Command{Kind: control.Check},
+		Change{Object: settings.Fetch}); err != nil {
+		return web.Answer{}, err
+	}
+	mailbox := strings.TrimSpace(q.PostFormValue("mailbox"))
+	if mailbox == "" {
+		return web.SeeOther("/check"), nil
+	}
+	_, err := o.give(q, settings.Import, settings.Import, control.Command{Kind: control.Check, Mailbox: mailbox},
+		Change{Object: settings.Import})
+	if err != nil {
+		return web.Answer{}, err
+	}
+	return web.SeeOther("/check"), nil
+}
