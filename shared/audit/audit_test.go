@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -150,7 +152,7 @@ func TestEntriesThatAreRefused(t *testing.T) {
 		d.append(long)
 		lines, _, err := d.log.Read(t.Context(), "2026/11/29", 10)
 		if err != nil || len(lines) != 1 || len(lines[0].Name) > maxName || len(lines[0].Says) > maxSays ||
-			strings.ContainsAny(lines[0].Name, "\n\xff") {
+			strings.ContainsFunc(lines[0].Name, unicode.IsControl) || !utf8.ValidString(lines[0].Name) {
 			t.Errorf("%v: %+v", err, lines)
 		}
 	})
