@@ -159,6 +159,15 @@ var errRow = errors.New("decode a row of the table totals: it is not one of its 
 // decodeBatch returns what a row holds about a batch, with the mailboxes that are in it, and the number of the rows
 // that hold the others.
 func decodeBatch(data []byte) (row string, b Batch, parts int, err error) {
+	if row, b, parts, err = decodeCounts(data); err != nil {
+		return row, b, parts, err
+	}
+	b.Mailboxes = Mailboxes{}
+	return row, b, parts, addMailboxes(data, b.Mailboxes)
+}
+
+// decodeCounts is decodeBatch without the mailboxes.
+func decodeCounts(data []byte) (row string, b Batch, parts int, err error) {
 	var e entity
 	if json.Unmarshal(data, &e) != nil || e.V != version {
 		return e.RowKey, b, 0, errRow
@@ -178,8 +187,7 @@ func decodeBatch(data []byte) (row string, b Batch, parts int, err error) {
 		}
 	}
 	b.Totals, b.Head, b.Notes, b.MoreNotes = totals.Totals, totals.Head, totals.Notes, totals.MoreNotes
-	b.Mailboxes = Mailboxes{}
-	return e.RowKey, b, int(e.Parts), addMailboxes(data, b.Mailboxes)
+	return e.RowKey, b, int(e.Parts), nil
 }
 
 // addMailboxes adds the mailboxes of one row.

@@ -222,7 +222,7 @@ func (t *Table) Listed(ctx context.Context, run string) iter.Seq2[Keyed, error] 
 				yield(Keyed{}, fmt.Errorf("read the rows of a run's batches: %w", err))
 				return
 			}
-			row, b, _, err := decodeBatch(data)
+			row, b, _, err := decodeCounts(data)
 			if err != nil {
 				continue // sweep writes it anew
 			}
