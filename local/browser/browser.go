@@ -233,7 +233,8 @@ func (p *Page) Show(width int, dark bool) error {
 		scheme = "dark"
 	}
 	media := emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme},
+			{Name: "prefers-reduced-motion", Value: "reduce"}}} // colours that change slowly can't be checked
 	_, err := runStep(p, "set the viewport", chromedp.Steps(chromedp.EmulateViewport(int64(width), height),
 		chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media)

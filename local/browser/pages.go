@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// PortalPages returns the paths of the portal's pages by name, each as it is for a day that has runs. The steps of the
-// set-up are pages of an archive that is not set up.
+// PortalPages returns the paths of the portal's pages by name, each as it is for a day that has runs. The step of the
+// set-up is a page of an archive that is not set up.
 func PortalPages(day time.Time) map[string]string {
 	date, month := day.UTC().Format(time.DateOnly), day.UTC().Format("2006-01")
 	return map[string]string{
@@ -17,11 +17,9 @@ func PortalPages(day time.Time) map[string]string {
 		"silent": "/silent?day=" + date, "duplicates": "/duplicates?day=" + date,
 		"settings": "/settings", "source": "/settings/source", "mapping": "/settings/mapping",
 		"versions": "/settings/mapping/versions", "domains": "/settings/domains", "size": "/settings/size",
+		"set-up": "/setup",
 	}
 }
-
-// SetUpPages are the paths of the steps of the set-up by name.
-var SetUpPages = map[string]string{"set-up": "/setup"}
 
 // FindDay returns the newest of the last days for which the portal at that address shows items without a mailbox.
 func (p *Page) FindDay(portal string, now time.Time) (time.Time, error) {

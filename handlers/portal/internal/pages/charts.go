@@ -17,7 +17,7 @@ type Cell struct {
 func drawStrip(label string, cells []Cell) template.HTML {
 	const width, gap, height = 8, 2, 32
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="strip" role="img" aria-label="%s" viewBox="0 0 %d %d" preserveAspectRatio="none">`,
+	fmt.Fprintf(&b, `<svg class="strip" role="group" aria-label="%s" viewBox="0 0 %d %d" preserveAspectRatio="none">`,
 		template.HTMLEscapeString(label), max(1, len(cells)*(width+gap)-gap), height)
 	for i, c := range cells {
 		bar := fmt.Sprintf(`<rect class="%s" x="%d" width="%d" height="%d"><title>%s</title></rect>`,
