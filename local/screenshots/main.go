@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 			fmt.Fprintf(stdout, "left out: %s, which the portal does not serve now\n", name)
 			continue
 		}
-		if err := shoot(p, portal+paths[name], filepath.Join(*out, name)); err != nil {
+		if err := takePictures(p, portal+paths[name], filepath.Join(*out, name)); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -77,8 +77,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	return nil
 }
 
-// shoot takes the pictures of one page, in files whose names begin with prefix.
-func shoot(p *browser.Page, address, prefix string) error {
+// takePictures takes the pictures of one page, in files whose names begin with prefix.
+func takePictures(p *browser.Page, address, prefix string) error {
 	for _, width := range []int{browser.Wide, browser.Narrow} {
 		for _, dark := range []bool{false, true} {
 			scheme := map[bool]string{false: "light", true: "dark"}[dark]
