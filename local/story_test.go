@@ -71,8 +71,8 @@ func (s *story) send(what string, fields map[string]string, button, then string)
 }
 
 // TestAdministratorInABrowser: an administrator sets the connector up with a bad and a good password and file, waits
-// for the first message to be archived, and looks at every page; in a real browser, through the stand-in of the host. No
-// page has anything wrong for a screen reader, and the browser reports nothing.
+// for the first message to be archived, and looks at every page; in a real browser, through the stand-in of the host.
+// No page has anything wrong for a screen reader, and the browser reports nothing.
 func TestAdministratorInABrowser(t *testing.T) {
 	b := browser.ForTest(t)
 	w := startPortalWorld(t, options{host: "standin", source: fromSite, texts: 5})
