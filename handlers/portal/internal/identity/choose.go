@@ -33,7 +33,7 @@ func Choose(way, tenant string, environment []string) (Func, error) {
 	case way == ByPlatform && on, way == ByDeployment && (on || !said):
 		return Platform(tenant), nil
 	default:
-		return Refuse(), errors.New("App Service Authentication is not on (WEBSITE_AUTH_ENABLED), so every request is refused")
+		return Refuse(), errors.New("the platform does not sign people in (WEBSITE_AUTH_ENABLED), so every request is refused")
 	}
 }
 
