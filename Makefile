@@ -181,7 +181,7 @@ test: ## all tests, with real Azurite; in the real Functions host too if func is
 	@failed=; \
 	$(GO) test -race $(TESTFLAGS) -skip '^($(call names,$(UNRACED)))$$' \
 		$$($(GO) list ./... | grep -vxF -e o2archiver/local/chaos \
-		$(patsubst .,-e o2archiver,$(patsubst ./%,-e o2archiver/%,$(SERIAL))))) || failed=1; \
+		$(patsubst .,-e o2archiver,$(patsubst ./%,-e o2archiver/%,$(SERIAL)))) || failed=1; \
 	$(GO) test -race $(TESTFLAGS) -run '^($(call names,$(RACED)))$$' $(call folders,$(RACED)) || failed=1; \
 	export CGO_ENABLED=0 GOFLAGS="$$GOFLAGS -trimpath"; \
 	$(GO) test $(TESTFLAGS) $(SERIAL) || failed=1; \
