@@ -139,7 +139,7 @@ param importSize {
 @maxValue(10)
 param importAlwaysReady int = privateNetwork ? 1 : 0
 
-@description('Deploy the app import paused: it writes nothing to mailboxes until `infra/command start`. For the time until the rights to mailboxes have taken effect; settings/connector.json, once there, counts more.')
+@description('Deploy the app import paused: it writes nothing to mailboxes until `infra/command start`, or the end of a set-up in the portal. For the time until the rights to mailboxes have taken effect; settings/connector.json, once there, counts more.')
 param importPaused bool = true
 
 @description('Deploy the portal, the page on which administrators set the archive up, watch it and account for it. Off unless it is asked for: the page faces people, and who may reach it (operators) and sign in (infra/portal-app) no default can know.')

@@ -70,7 +70,7 @@ func (c config) connect(now func() time.Time) (*services, error) {
 func (c config) openSetup(store *archive.Store, credential azcore.TokenCredential, now func() time.Time) (
 	*setup.Setup, error) {
 	o := setup.Options{Settings: store.Settings(), Mapping: store.Mapping(), Reports: store.Reports(),
-		Deployed: c.setUp, Broken: c.setUpErr,
+		Status: store.Status(), Deployed: c.setUp, Broken: c.setUpErr,
 		Lookup: c.lookup, Now: now, Audit: audit.New(audit.Options{Logs: store.Audit(), Now: now})}
 	if err := o.OpenVault(credential); err != nil {
 		return nil, err

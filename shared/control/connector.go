@@ -19,9 +19,9 @@ type Connector struct {
 	// N counts the changes by UpdateConnector: the document before the next one is kept as number N or a later one.
 	N int `json:"n,omitempty"`
 
-	// Nothing runs between the beginning of a set-up and its end: see IsSetUp.
-	Unfinished bool    `json:"unfinished,omitempty"` // a set-up has begun
-	Terms      *Terms  `json:"terms,omitempty"`      // were accepted
+	// An archive that never worked waits for the end of its set-up: see IsSetUp.
+	Unfinished bool    `json:"unfinished,omitempty"` // nothing may run before Finished
+	Terms      *Terms  `json:"terms,omitempty"`      // were accepted; they stop nothing
 	Finished   *Person `json:"finished,omitempty"`   // ended the set-up
 
 	Paused   map[string]bool   `json:"paused,omitempty"`   // by app; one that is absent follows its setting PAUSED
@@ -51,9 +51,9 @@ const (
 // repeats no value.
 var ErrConnector = errors.New("settings/connector.json can't be used")
 
-// IsSetUp reports whether the apps may work: a set-up has ended, or none has begun, and everything comes from the
-// environment.
-func (c Connector) IsSetUp() bool { return c.Finished != nil || c.Terms == nil && !c.Unfinished }
+// IsSetUp reports whether the apps may work: a set-up has ended, or everything comes from the environment, also while
+// the set-up of an archive that works is under way.
+func (c Connector) IsSetUp() bool { return c.Finished != nil || !c.Unfinished }
 
 // IsPaused reports whether an app is to do nothing: it is not set up yet, or is paused. byDefault holds if there
 // is no word about a pause of the app.

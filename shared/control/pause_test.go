@@ -30,7 +30,11 @@ func TestPaused(t *testing.T) {
 		{"the other app, and the setting", `{"v":1,"paused":{"fetch":false}}`, true, true, false},
 		{"a later version", `{"v":2,"paused":{"import":true}}`, false, false, true},
 		{"a set-up that is not finished", `{"v":1,"unfinished":true,"paused":{"import":false}}`, false, true, false},
-		{"terms alone", `{"v":1,"terms":{"version":"1","by":"x","at":"2026-11-23T09:00:00Z"}}`, false, true, false},
+		{"terms alone", `{"v":1,"terms":{"version":"1","by":"x","at":"2026-11-23T09:00:00Z"}}`, false, false, false},
+		{"terms, and the setting", `{"v":1,"terms":{"version":"1","by":"x","at":"2026-11-23T09:00:00Z"}}`, true, true,
+			false},
+		{"terms of an archive that waits", `{"v":1,"unfinished":true,` +
+			`"terms":{"version":"1","by":"x","at":"2026-11-23T09:00:00Z"},"paused":{"import":false}}`, false, true, false},
 		{"a set-up that is finished", `{"v":1,"terms":{"version":"1","by":"x","at":"2026-11-23T09:00:00Z"},` +
 			`"finished":{"by":"x","at":"2026-11-23T09:10:00Z"}}`, false, false, false},
 		{"nothing in it", `{}`, true, true, false},

@@ -77,9 +77,9 @@ func TestFinishKilledAtEachWrite(t *testing.T) {
 	w.send("/setup/source", "username", siteName, "password", sitePassword)
 	w.send("/setup/mapping", "do", "switches", "automatic", "on")
 	w.send("/setup/domains", "size", "10MB")
-	w.dies(func() { w.ask(w.post("/setup/review")) }, func(int) {
+	w.dies(func() { w.ask(w.post("/setup/review", "start", "on")) }, func(int) {
 		c := w.connector()
-		whole := c.Settings[maxItemSize] == "10MB" && c.Settings[siteUser] == siteName
+		whole := c.Settings[maxItemSize] == "10MB" && c.Settings[siteUser] == siteName && !c.IsPaused("import", true)
 		if c.IsSetUp() != whole || !c.IsSetUp() && len(c.Settings) > 0 {
 			t.Errorf("half of it is in force: %+v", c)
 		}

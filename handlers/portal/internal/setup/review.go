@@ -29,7 +29,6 @@ type reviewData struct {
 	Stale    bool // of the terms there is a newer version
 	Finished *control.Person
 	SetUp    bool
-	Paused   bool
 }
 
 // describeSettings returns the settings in words. lookup is those that are in force, or will be.
@@ -161,10 +160,12 @@ func (s *Setup) showReview(r *web.Request, st state) (web.Answer, error) {
 		return web.Answer{}, err
 	}
 	return showPage("setup-review", "Review and finish", "settings", "", reviewData{Steps: viewSteps(st, stepReview),
-		N: c.N, Rows: rows, Terms: c.Terms})
+		N: c.N, Rows: rows, Terms: c.Terms, SetUp: c.IsSetUp()})
 }
 
-// finish puts the draft in force. It is one write: before it nothing runs, and after it everything holds.
+// finish puts the draft in force, and starts fetch and import or pauses both. It is one write: before it the draft has
+// no effect, and after it everything holds. What it says about the pause counts more than the settings PAUSED of the
+// apps, by which import of a new deployment waits.
 func (s *Setup) finish(r *web.Request, st state) (web.Answer, error) {
 	seen := r.PostFormValue("n")
 	if !isNumber(seen, st.connector.N) {
@@ -176,7 +177,11 @@ func (s *Setup) finish(r *web.Request, st state) (web.Answer, error) {
 			Says: "A setting of the draft can't be used any more: " + err.Error() + ".",
 			Do:   "Go through the steps again."}
 	}
-	if err := s.record(r, "setup.finished", "", "Finished the set-up"); err != nil {
+	start, says, done := r.PostFormValue("start") == "on", "started fetch and import", "finish"
+	if !start {
+		says, done = "paused fetch and import", "finish-paused"
+	}
+	if err := s.record(r, "setup.finished", "", "Finished the set-up, and "+says); err != nil {
 		return web.Answer{}, err
 	}
 	_, err := control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {
@@ -189,6 +194,7 @@ func (s *Setup) finish(r *web.Request, st state) (web.Answer, error) {
 		setSettings(c, values)
 		by := s.stamp(r)
 		c.Finished, c.Unfinished = &by, false
+		c.Paused = map[string]bool{settings.Fetch: !start, settings.Import: !start}
 		return nil
 	})
 	if err != nil {
@@ -198,7 +204,7 @@ func (s *Setup) finish(r *web.Request, st state) (web.Answer, error) {
 	if err := s.saveDraft(r, &st); err != nil {
 		return web.Answer{}, err
 	}
-	return web.SeeOther("/settings?done=finish"), nil
+	return web.SeeOther("/settings?done=" + done), nil
 }
 
 // ShowSettings answers GET /settings: all settings, each with the way to change it.

@@ -32,6 +32,7 @@ type Options struct {
 	Settings *archive.Documents // connector.json and the drafts are written
 	Mapping  *archive.Mapping
 	Reports  *archive.Documents // of import, are read
+	Status   *archive.Documents // of fetch, is read
 	Deployed settings.SetUp
 	Broken   error                       // what is wrong with the settings in Deployed; nil: nothing
 	Lookup   func(string) (string, bool) // the environment, over which connector.json takes precedence
@@ -146,6 +147,7 @@ var notices = map[string]string{
 	"size":      "The rule for sizes was saved.",
 	"start":     "The start was saved.",
 	"terms":     "The terms were accepted.",
-	"finish": "The set-up is finished. The first run begins by the schedule, or at once with “Run now” under " +
-		"Commands.",
+	"finish": "The set-up is finished, and fetch and import are started. The first run begins by the schedule, or " +
+		"at once with “Fetch now” under Commands.",
+	"finish-paused": "The set-up is finished. Fetch and import are paused: start them under Commands.",
 }

@@ -11,7 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/control"
+	"o2archiver/shared/status"
+	"o2archiver/shared/tally"
 )
 
 // A text that was accepted stays what it was: a change needs another version, and a line here.
@@ -47,7 +50,8 @@ func TestSetUp(t *testing.T) {
 	}
 	led, page := w.send("/setup/terms", "version", TermsVersion, "accept", "on")
 	w.mustHold(page, "rest.telemessage.example")
-	if c := w.connector(); led != "/setup/source" || c.IsSetUp() || c.Terms == nil || c.Terms.Version != TermsVersion ||
+	if c := w.connector(); led != "/setup/source" || !c.IsPaused("fetch", false) ||
+		!c.IsPaused("import", false) || c.Terms == nil || c.Terms.Version != TermsVersion ||
 		c.Terms.By != ann.ID || c.Terms.Name != ann.Name || !c.Terms.At.Equal(w.now) {
 		t.Fatalf("after the terms: %s, %+v", led, c.Terms)
 	}
@@ -69,11 +73,15 @@ func TestSetUp(t *testing.T) {
 	if c := w.connector(); c.IsSetUp() || len(c.Settings) > 0 {
 		t.Errorf("before the end: %+v", c)
 	}
-	if led, page = w.send("/setup/review"); led != "/settings?done=finish" {
+	w.mustHold(w.page, `name="start" value="on" checked`, "Nothing runs before you finish.")
+	if led, page = w.send("/setup/review", "start", "on"); led != "/settings?done=finish" {
 		t.Fatalf("after the review: %s\n%s", led, page)
 	}
-	w.mustHold(page, "The set-up is finished.", siteName)
+	w.mustHold(page, "The set-up is finished, and fetch and import are started.", "“Fetch now”", siteName)
 	c := w.connector()
+	if c.IsPaused("fetch", true) || c.IsPaused("import", true) { // as PAUSED of a new deployment has it for import
+		t.Errorf("the end starts nothing: %v", c.Paused)
+	}
 	want := map[string]string{siteUser: siteName, automatic: "true", custom: "true",
 		domains: "contoso.com,contoso.co.uk", maxItemSize: "10MB", fetchFrom: "2026-06-30T23:00:00Z"}
 	if diff := cmp.Diff(want, c.Settings); diff != "" || !c.IsSetUp() || c.Finished.By != ann.ID {
@@ -259,8 +267,11 @@ func TestTwoSetUps(t *testing.T) {
 	w.send("/setup/source", "username", siteName, "password", sitePassword)
 	w.send("/setup/mapping", "do", "switches", "automatic", "on")
 	w.send("/setup/domains", "size", "150MB", "domains", "bob.example")
-	if led, _ := w.send("/setup/review"); led != "/settings?done=finish" {
-		t.Fatalf("it ends at %s", led)
+	if led, page := w.send("/setup/review"); led != "/settings?done=finish-paused" {
+		t.Fatalf("it ends at %s\n%s", led, page)
+	}
+	if c := w.connector(); !c.IsPaused("fetch", false) || !c.IsPaused("import", false) {
+		t.Errorf("without the start it starts: %v", c.Paused)
 	}
 	w.person = ann
 	if status, _, location := w.ask(slow); status != 303 || location != "/settings" {
@@ -271,20 +282,49 @@ func TestTwoSetUps(t *testing.T) {
 	}
 }
 
-// An archive that works by its environment is set up like any other, and says before that it stops meanwhile.
+// An archive that works by its environment is set up like any other, and goes on meanwhile. That it works is known from
+// any of its traces.
 func TestSetUpOfARunningArchive(t *testing.T) {
-	w := newWorld(t)
-	w.opts.Lookup = func(name string) (string, bool) {
-		v, ok := map[string]string{siteUser: "from-environment", maxItemSize: "20MB"}[name]
-		return v, ok
+	put := func(w *world, docs *archive.Documents, name string, v any) {
+		if _, err := docs.Put(w.t.Context(), name, v, "", nil); err != nil {
+			w.t.Fatal(err)
+		}
 	}
-	w.use(w.storage)
-	w.mustHold(w.get("/settings"), "from-environment", "up to 20 MB", "Set it up here")
-	w.mustHold(w.get("/setup"), "nothing is fetched or imported")
-	w.acceptTerms()
-	w.mustHold(w.page, `value="from-environment"`)
-	if w.connector().IsSetUp() {
-		t.Error("it runs during its set-up")
+	for name, trace := range map[string]func(w *world){
+		"the progress of fetch": func(w *world) {
+			put(w, w.store.Status(), "fetch.json", status.Progress{Version: 1})
+		},
+		"a progress of a later version": func(w *world) { put(w, w.store.Status(), "fetch.json", "x") },
+		"mailboxes of import": func(w *world) {
+			put(w, w.store.Reports(), tally.NamesDocument, tally.Names{})
+		},
+		"import was started": func(w *world) {
+			put(w, w.store.Settings(), "connector.json", control.Connector{Paused: map[string]bool{"import": false}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.opts.Lookup = func(name string) (string, bool) {
+				v, ok := map[string]string{siteUser: "from-environment", maxItemSize: "20MB"}[name]
+				return v, ok
+			}
+			w.use(w.storage)
+			trace(w)
+			w.mustHold(w.get("/settings"), "from-environment", "up to 20 MB", "Set it up here")
+			w.mustHold(w.get("/setup"), "It goes on by them until you finish")
+			w.acceptTerms()
+			w.mustHold(w.page, `value="from-environment"`)
+			if c := w.connector(); c.Terms == nil || c.IsPaused("fetch", false) || c.IsPaused("import", false) {
+				t.Errorf("the terms have stopped it: %+v", c)
+			}
+			w.send("/setup/source", "username", siteName, "password", sitePassword)
+			w.send("/setup/mapping", "do", "switches", "automatic", "on")
+			w.send("/setup/domains", "size", "10MB")
+			w.mustHold(w.page, "the archive goes on by the settings of its deployment")
+			if w.send("/setup/review", "start", "on"); w.connector().Finished == nil {
+				t.Errorf("it is not finished:\n%s", w.page)
+			}
+		})
 	}
 }
 

@@ -92,7 +92,7 @@ func (s *Setup) Step(r *web.Request) (web.Answer, error) {
 	}
 	switch r.PathValue("step") {
 	case stepTerms:
-		return s.showTerms(st, "")
+		return s.showTerms(r, st, "")
 	case stepSource:
 		return s.showSource(r, st, sourceForm{wizard: true})
 	case stepMapping:

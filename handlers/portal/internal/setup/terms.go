@@ -43,15 +43,22 @@ type termsData struct {
 	Sections []section
 	Accepted *control.Terms // of this or a former version
 	Current  bool           // Accepted is of this version
-	Running  bool           // the archive works by the settings of its deployment
+	Running  bool           // the archive works by the settings of its deployment, and goes on
 	Wrong    string
 }
 
-func (s *Setup) showTerms(st state, wrong string) (web.Answer, error) {
+func (s *Setup) showTerms(r *web.Request, st state, wrong string) (web.Answer, error) {
 	c := st.connector
+	runs := c.Finished == nil && c.IsSetUp()
+	if runs && c.Terms == nil {
+		var err error
+		if runs, err = s.hasWorked(r.Context(), c); err != nil {
+			return web.Answer{}, err
+		}
+	}
 	return showPage("setup-terms", "Terms of service", "settings", "", termsData{Steps: viewSteps(st, stepTerms),
 		Version: TermsVersion, Sections: readTerms(termsText), Accepted: c.Terms, Current: hasTerms(c),
-		Running: c.Terms == nil && c.IsSetUp(), Wrong: wrong})
+		Running: runs, Wrong: wrong})
 }
 
 func (s *Setup) sendTerms(r *web.Request, st state) (web.Answer, error) {
@@ -59,17 +66,25 @@ func (s *Setup) sendTerms(r *web.Request, st state) (web.Answer, error) {
 	case hasTerms(st.connector): // it came twice, or another administrator has accepted them
 		return web.SeeOther("/setup"), nil
 	case r.PostFormValue("version") != TermsVersion:
-		return s.showTerms(st, "The terms have changed since this page was loaded. Read them again, and accept them below.")
+		return s.showTerms(r, st, "The terms have changed since this page was loaded. Read them again, and accept them below.")
 	case r.PostFormValue("accept") != "on":
-		return s.showTerms(st, "To go on, accept the terms.")
+		return s.showTerms(r, st, "To go on, accept the terms.")
 	}
 	if err := s.record(r, "terms.accepted", "", "Accepted the terms of service, version "+TermsVersion); err != nil {
 		return web.Answer{}, err
 	}
-	_, err := control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {
-		if !hasTerms(*c) {
-			c.Terms = &control.Terms{Version: TermsVersion, Person: s.stamp(r)}
+	worked, err := s.hasWorked(r.Context(), st.connector)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	_, err = control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {
+		if hasTerms(*c) {
+			return nil
 		}
+		if c.Terms == nil && c.Finished == nil && !worked {
+			c.Unfinished = true // from here on nothing runs before the last step
+		}
+		c.Terms = &control.Terms{Version: TermsVersion, Person: s.stamp(r)}
 		return nil
 	})
 	if err != nil {

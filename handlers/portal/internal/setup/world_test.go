@@ -104,7 +104,8 @@ func (w *world) open(way http.RoundTripper) *archive.Store {
 func (w *world) use(way http.RoundTripper) {
 	w.t.Helper()
 	store := w.open(way)
-	w.opts.Settings, w.opts.Mapping, w.opts.Reports = store.Settings(), store.Mapping(), store.Reports()
+	w.opts.Settings, w.opts.Mapping = store.Settings(), store.Mapping()
+	w.opts.Reports, w.opts.Status = store.Reports(), store.Status()
 	w.opts.Audit = audit.New(audit.Options{Logs: store.Audit(), Now: w.opts.Now})
 	all, err := pages.ParseAll()
 	if err != nil {
@@ -301,7 +302,7 @@ func (w *world) setUp() {
 	w.send("/setup/source", "username", siteName, "password", sitePassword)
 	w.send("/setup/mapping", "do", "switches", "automatic", "on")
 	w.send("/setup/domains", "domains", "contoso.example", "size", "150MB")
-	if led, page := w.send("/setup/review"); led != "/settings?done=finish" {
+	if led, page := w.send("/setup/review", "start", "on"); led != "/settings?done=finish" {
 		w.t.Fatalf("the set-up ends at %s\n%s", led, page)
 	}
 }
