@@ -35,6 +35,9 @@ func BatchName(folder string, seq int) string {
 // IsBatch reports whether name is the name of a batch within the container Batches.
 func IsBatch(name string) bool { return batchForm.MatchString(name) }
 
+// IsFolder reports whether name is the name of a run's folder within the container Batches.
+func IsFolder(name string) bool { return folderForm.MatchString(name) }
+
 // HasBatchEnding reports whether name ends as the names of batches do, whatever folder it is in.
 func HasBatchEnding(name string) bool { return path.Ext(name) == batchEnding }
 

@@ -140,6 +140,9 @@ func parseCommand(app string, data []byte) (c Command, err error) {
 			return c, errCommand(fmt.Sprintf("a command %s has %s", d.Kind, describeMembers(want)))
 		}
 	}
+	if d.What != "" && !archive.IsFolder(d.What) && !archive.IsBatch(d.What) {
+		return c, errCommand("what is no run or batch: a run is like 2026/11/23/<run>, a batch like <run>/00001.ndjson")
+	}
 	if err := d.checkSelection(); err != nil {
 		return c, err
 	}

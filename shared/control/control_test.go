@@ -125,6 +125,13 @@ func TestParse(t *testing.T) {
 			"only a replay"},
 		{"an estimate of a run", "fetch", `{"kind":"estimate","what":"2026/11/23/run"}`, Command{}, "from and to"},
 
+		{"a replay of a text", "import", `{"kind":"replay","what":"jane@contoso.example"}`, Command{},
+			"no run or batch"},
+		{"a dry run of a number", "import", `{"kind":"dryrun","what":"+447700900123"}`, Command{}, "no run or batch"},
+		{"a dry run of a day", "import", `{"kind":"dryrun","what":"2026/11/23"}`, Command{}, "no run or batch"},
+		{"a dry run of a blob", "import", `{"kind":"dryrun","what":"2026/11/23/run/manifest.json"}`, Command{},
+			"no run or batch"},
+
 		{"no kind", "fetch", `{}`, Command{}, "run, backfill, estimate, check"},
 		{"a kind of the other app", "fetch", `{"kind":"replay","what":"x"}`, Command{},
 			"run, backfill, estimate, check"},

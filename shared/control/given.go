@@ -17,6 +17,24 @@ import (
 // ErrGiven means that another command has that time and id already.
 var ErrGiven = errors.New("another command was given under this name")
 
+// CheckCommand returns what is wrong with a command for app, as Give would, or nil. It is for those who note what they
+// are about to give.
+func CheckCommand(app string, c Command) error {
+	_, _, err := encodeCommand(app, "", c)
+	return err
+}
+
+// encodeCommand returns the document of a command that the app would take, and its text.
+func encodeCommand(app, by string, c Command) (d document, text []byte, err error) {
+	d = document{Kind: c.Kind, From: c.From, To: c.To, What: c.What, Lines: c.Lines, Reason: c.Reason,
+		Mailbox: c.Mailbox, By: by}
+	if text, err = json.Marshal(d); err != nil {
+		return d, nil, fmt.Errorf("encode a command: %w", err)
+	}
+	_, err = parseCommand(app, text)
+	return d, text, err
+}
+
 // Give writes a command for app into commands, on behalf of a person, and returns its name. Of c, Name and Asked are
 // not used. id is 8 to 32 hex digits in lower case. A command may be given again with the same time, id and content,
 // for example those of a form that is sent twice: it is then carried out once. A command that the app would refuse for
@@ -27,13 +45,8 @@ func Give(ctx context.Context, commands *archive.Documents, app string, at time.
 	if !nameForm.MatchString(name) {
 		return "", errCommand("its id is not 8 to 32 hex digits")
 	}
-	d := document{Kind: c.Kind, From: c.From, To: c.To, What: c.What, Lines: c.Lines, Reason: c.Reason,
-		Mailbox: c.Mailbox, By: by}
-	text, err := json.Marshal(d)
+	d, text, err := encodeCommand(app, by, c)
 	if err != nil {
-		return "", fmt.Errorf("encode a command: %w", err)
-	}
-	if _, err := parseCommand(app, text); err != nil {
 		return "", err
 	}
 	err = onStorage(ctx, func(ctx context.Context) error {

@@ -91,6 +91,9 @@ func (o *Office) give(q *web.Request, app, part string, c control.Command, chang
 		sum := sha256.Sum256([]byte(q.FormID + "\n" + part))
 		id = hex.EncodeToString(sum[:16])
 	}
+	if err := control.CheckCommand(app, c); err != nil { // before a word of it is in the log, which is never changed
+		return "", explainRefusal(err)
+	}
 	change.Person, change.Form, change.Action = q.Person, id, "command."+string(c.Kind)
 	if err := o.opts.Record(q.Context(), change); err != nil {
 		return "", fmt.Errorf("write the audit log: %w", err)
@@ -98,13 +101,21 @@ func (o *Office) give(q *web.Request, app, part string, c control.Command, chang
 	name, err = control.Give(q.Context(), o.opts.Commands, app, at, id, q.Person.Name, c)
 	switch {
 	case errors.Is(err, control.ErrCommand):
-		return "", &web.Error{Status: http.StatusBadRequest, Says: "This can't be asked for: " + err.Error() + ".",
-			Do: "Go back, and correct the form."}
+		return "", explainRefusal(err)
 	case errors.Is(err, control.ErrGiven):
 		return "", &web.Error{Status: http.StatusConflict, Says: "This form was sent before, with other content.",
 			Do: "Look at the page Commands for what was asked, load the page again, and send its form."}
 	}
 	return name, err
+}
+
+// explainRefusal returns the error of a command for a page.
+func explainRefusal(err error) error {
+	if !errors.Is(err, control.ErrCommand) {
+		return err
+	}
+	return &web.Error{Status: http.StatusBadRequest, Says: "This can't be asked for: " + err.Error() + ".",
+		Do: "Go back, and correct the form."}
 }
 
 func addressOf(app, name string) string { return "/commands/" + app + "/" + name }
@@ -185,7 +196,8 @@ func (o *Office) readRange(q *web.Request) (from, to time.Time, err error) {
 // errSame ends an update that would change nothing.
 var errSame = errors.New("it is so already")
 
-// setPause pauses an app, or starts it again.
+// setPause pauses an app, or starts it again. The form's field n holds the number of the document that the person saw,
+// so a form that comes again later does not undo what another person has done since.
 func (o *Office) setPause(q *web.Request, pause bool) (web.Answer, error) {
 	app := q.PostFormValue("app")
 	if o.answers(app) == nil {
@@ -194,14 +206,34 @@ func (o *Office) setPause(q *web.Request, pause bool) (web.Answer, error) {
 	if _, err := o.askedAt(q); err != nil {
 		return web.Answer{}, err
 	}
+	connector, err := control.LoadConnector(q.Context(), o.opts.Settings)
+	if err != nil {
+		return web.Answer{}, explainConnector(err)
+	}
+	seen := q.PostFormValue("n")
+	check := func(c control.Connector) error {
+		if now, said := c.Paused[app]; said && now == pause {
+			return errSame
+		}
+		if seen != strconv.Itoa(c.N) {
+			return web.ErrChanged
+		}
+		return nil
+	}
+	switch err := check(connector); {
+	case errors.Is(err, errSame): // it came twice
+		return web.SeeOther("/commands"), nil
+	case err != nil:
+		return web.Answer{}, err
+	}
 	action := map[bool]string{true: "command.pause", false: "command.resume"}[pause]
 	change := Change{Person: q.Person, Form: q.FormID, Action: action, Object: app}
 	if err := o.opts.Record(q.Context(), change); err != nil {
 		return web.Answer{}, fmt.Errorf("write the audit log: %w", err)
 	}
-	_, err := control.UpdateConnector(q.Context(), o.opts.Settings, func(c *control.Connector) error {
-		if now, said := c.Paused[app]; said && now == pause {
-			return errSame
+	_, err = control.UpdateConnector(q.Context(), o.opts.Settings, func(c *control.Connector) error {
+		if err := check(*c); err != nil {
+			return err
 		}
 		if c.Paused == nil {
 			c.Paused = map[string]bool{}
@@ -210,12 +242,16 @@ func (o *Office) setPause(q *web.Request, pause bool) (web.Answer, error) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, errSame) {
-		if errors.Is(err, control.ErrConnector) {
-			return web.Answer{}, &web.Error{Status: http.StatusConflict,
-				Says: "The settings can't be changed: " + err.Error(),
-				Do:   "Put the former version of settings/connector.json in its place; the folder history has it."}
-		}
-		return web.Answer{}, err
+		return web.Answer{}, explainConnector(err)
 	}
 	return web.SeeOther("/commands"), nil
+}
+
+// explainConnector returns an error about connector.json for a page.
+func explainConnector(err error) error {
+	if !errors.Is(err, control.ErrConnector) {
+		return err
+	}
+	return &web.Error{Status: http.StatusConflict, Says: "The settings can't be changed: " + err.Error(),
+		Do: "Put the former version of settings/connector.json in its place; the folder history has it."}
 }

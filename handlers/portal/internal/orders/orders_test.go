@@ -177,6 +177,14 @@ func TestRefusals(t *testing.T) {
 		{"no batch", "/items/replay", []string{"confirm", "yes", "item", "../../x:1"}, 400},
 		{"no line", "/items/replay", []string{"confirm", "yes", "item", aRun + "/00001:0"}, 400},
 		{"a run that is none", "/items/replay", []string{"confirm", "yes", "run", ""}, 400},
+		{"a run that is a text", "/items/replay", []string{"confirm", "yes", "run", "jane@contoso.example"}, 400},
+		{"a text to be confirmed", "/items/replay", []string{"run", "+447700900123"}, 400},
+		{"a reason that is a text", "/items/replay", []string{"confirm", "yes", "run", aRun, "reason", "A Doe"}, 400},
+		{"a dry run of a number", "/commands/dryrun", []string{"what", "+447700900123"}, 400},
+		{"a dry run of a text", "/commands/dryrun", []string{"what", "<b>jane@contoso.example"}, 400},
+		{"a dry run of a manifest", "/commands/dryrun", []string{"what", aRun + "/manifest.json"}, 400},
+		{"a pause of another page", "/commands/pause", []string{"app", "fetch", "n", "7"}, 409},
+		{"a pause without its page", "/commands/pause", []string{"app", "fetch"}, 409},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -190,6 +198,9 @@ func TestRefusals(t *testing.T) {
 			}
 			if n := len(o.given("fetch")) + len(o.given("import")); n > 0 {
 				t.Errorf("%d commands were given", n)
+			}
+			if len(o.changes) > 0 {
+				t.Errorf("in the audit log: %+v", o.changes)
 			}
 		})
 	}
@@ -233,27 +244,66 @@ func TestReplaySaysHowMany(t *testing.T) {
 	}
 }
 
-// TestPause: an app is paused and started again; a second click changes nothing.
+// TestPause: an app is paused and started again; a second click changes nothing. As long as nothing is said about an
+// app, both can be asked for.
 func TestPause(t *testing.T) {
 	o := newOffice(t)
+	n := func() string { return fmt.Sprint(o.connector().N) }
+	has := func(what string, start, pause bool) {
+		t.Helper()
+		_, body := o.Get("/commands")
+		if strings.Contains(body, "Start import<") != start || strings.Contains(body, "Pause import<") != pause {
+			t.Errorf("%s: the page has other buttons:\n%s", what, body)
+		}
+	}
+	has("nothing is said", true, true)
 	for i, step := range []struct {
 		path string
 		want bool
 		n    int // changes of the document
-	}{{"/commands/pause", true, 1}, {"/commands/pause", true, 1}, {"/commands/resume", false, 2}} {
-		if code, to := o.Post(step.path, o.form("app", "import")); code != 303 || to != "/commands" {
+	}{{"/commands/resume", false, 1}, {"/commands/pause", true, 2}, {"/commands/pause", true, 2},
+		{"/commands/resume", false, 3}} {
+		if code, to := o.Post(step.path, o.form("app", "import", "n", n())); code != 303 || to != "/commands" {
 			t.Fatalf("step %d: %d %s", i, code, to)
 		}
-		c, err := control.LoadConnector(t.Context(), o.Store.Settings())
-		if err != nil || c.Paused["import"] != step.want || c.N != step.n {
-			t.Errorf("step %d: %+v, %v", i, c, err)
+		if c := o.connector(); c.Paused["import"] != step.want || c.N != step.n {
+			t.Errorf("step %d: %+v", i, c)
 		}
-		_, body := o.Get("/commands")
-		if want := map[bool]string{true: "Start import again",
-			false: "Pause import"}[step.want]; !strings.Contains(body, want) {
-			t.Errorf("step %d: the page lacks %q", i, want)
+		has(fmt.Sprint("step ", i), step.want, !step.want)
+	}
+}
+
+// TestPauseThatComesAgain: a form of a pause that is sent again, after another person has started the app, pauses
+// nothing.
+func TestPauseThatComesAgain(t *testing.T) {
+	o := newOffice(t)
+	pause := o.form("app", "fetch", "n", "0")
+	for range 2 { // a second click
+		if code, body := o.Post("/commands/pause", pause); code != 303 {
+			t.Fatalf("%d %s", code, body)
 		}
 	}
+	if code, body := o.Post("/commands/resume", o.form("app", "fetch", "n", "1", "form",
+		"fedcba9876543210fedcba9876543210")); code != 303 {
+		t.Fatalf("%d %s", code, body)
+	}
+	lines := len(o.changes)
+	code, body := o.Post("/commands/pause", pause)
+	if code != 409 || !strings.Contains(body, "changed by someone else") {
+		t.Errorf("%d %s", code, body)
+	}
+	if c := o.connector(); c.Paused["fetch"] || len(o.changes) != lines {
+		t.Errorf("%+v, %d lines of the audit log", c, len(o.changes))
+	}
+}
+
+func (o *office) connector() control.Connector {
+	o.t.Helper()
+	c, err := control.LoadConnector(o.t.Context(), o.Store.Settings())
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return c
 }
 
 // TestKilledAtEachRequest: the portal dies at its n-th request to storage, for each n. The browser sends the form
@@ -323,8 +373,8 @@ func TestAnswersAreShown(t *testing.T) {
 		"/commands/import/" + check: {"1 of 4, 25 %", "grant the role", "&lt;b&gt;denied",
 			`data-poll="/commands/import/`},
 		"/check": {"grant the role", `value="jane@contoso.com"`,
-			`data-poll="/check/live"`},
-		"/check/live": {"grant the role"},
+			`data-poll="/check/live"`, `href="/check/live"`},
+		"/check/live": {"grant the role", `http-equiv="refresh"`},
 		"/commands":   {"Estimate", "Check", "2 commands", "estimated"},
 	} {
 		code, body := o.Get(path)
@@ -335,6 +385,10 @@ func TestAnswersAreShown(t *testing.T) {
 		}
 		if strings.HasSuffix(path, "/live") && strings.Contains(body, "<form") {
 			t.Errorf("%s has a form", path)
+		}
+		// What is typed into a form must not be lost by a page that loads itself again.
+		if strings.Contains(body, `http-equiv="refresh"`) && strings.Contains(body, "<form") {
+			t.Errorf("%s has a form and loads itself again", path)
 		}
 		o.Person.Role = identity.Reader
 		if _, body := o.Get(path); strings.Contains(body, "jane@") || strings.Contains(body, "<form") {

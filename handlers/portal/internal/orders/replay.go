@@ -55,6 +55,12 @@ func readSelection(q *web.Request) (s selection, err error) {
 	if s.Reason != "" {
 		s.Says, _ = account.NameReason(account.ParseReason(s.Reason))
 	}
+	for _, run := range s.Runs {
+		c := control.Command{Kind: control.Replay, What: run, Reason: s.Reason}
+		if err := control.CheckCommand(settings.Import, c); err != nil {
+			return s, errSelection
+		}
+	}
 	if len(s.Lines)+len(s.Runs) == 0 || len(s.Lines)+len(s.Runs) > maxBatches {
 		return s, errSelection
 	}

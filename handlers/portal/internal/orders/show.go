@@ -127,6 +127,7 @@ func (o *Office) latest(q *web.Request) (all []shown, err error) {
 type commandsPage struct {
 	Commands []shown
 	Apps     []appState
+	N        int // of the document that the page shows
 	Open     bool
 	Broken   string // why the settings can't be read
 	Today    string
@@ -135,7 +136,7 @@ type commandsPage struct {
 
 type appState struct {
 	App, Title, State, Class string
-	Paused                   bool
+	MayPause, MayStart       bool // what a person can ask for
 }
 
 // CommandsPage answers with the forms of the commands, and the latest ones.
@@ -157,7 +158,7 @@ func (o *Office) CommandsPage(q *web.Request) (web.Answer, error) {
 	for _, c := range p.Commands {
 		p.Open = p.Open || c.Open
 	}
-	if p.Broken == "" {
+	if p.N = connector.N; p.Broken == "" {
 		p.Apps = []appState{stateOf(connector, settings.Fetch, "Fetch"), stateOf(connector, settings.Import, "Import")}
 	}
 	return web.Page(pages.Page{Name: "commands", Title: "Commands", Section: "commands", Data: p}), nil
@@ -166,14 +167,15 @@ func (o *Office) CommandsPage(q *web.Request) (web.Answer, error) {
 // stateOf returns whether an app works, as far as the settings say it.
 func stateOf(c control.Connector, app, title string) appState {
 	paused, said := c.Paused[app]
-	s := appState{App: app, Title: title, State: "works", Class: "ok", Paused: paused}
+	s := appState{App: app, Title: title, State: "works", Class: "ok", MayPause: !said || !paused,
+		MayStart: !said || paused}
 	switch {
 	case !c.IsSetUp():
 		s.State, s.Class = "waits for the set-up to be finished", "wait"
 	case paused:
 		s.State, s.Class = "paused", "wait"
 	case !said:
-		s.State, s.Class = "works, unless its setting PAUSED says otherwise", ""
+		s.State, s.Class = "paused, unless its setting PAUSED is false", "wait"
 	}
 	return s
 }
