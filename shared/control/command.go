@@ -141,7 +141,7 @@ func parseCommand(app string, data []byte) (c Command, err error) {
 		}
 	}
 	if d.What != "" && !archive.IsFolder(d.What) && !archive.IsBatch(d.What) {
-		return c, errCommand("what is no run or batch: a run is like 2026/11/23/<run>, a batch like <run>/00001.ndjson")
+		return c, errCommand("what is no run or batch: a run is like 2026/11/23/<run>, and a batch is one of its files")
 	}
 	if err := d.checkSelection(); err != nil {
 		return c, err
