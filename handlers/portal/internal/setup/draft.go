@@ -23,8 +23,8 @@ type draft struct {
 
 	HostKey *shownKey `json:"hostKey,omitempty"` // of the SFTP server, to be compared
 	Upload  *upload   `json:"upload,omitempty"`  // a mapping file that waits for its confirmation
-	// Storing has begun to change the account at the source outside of the set-up: a secret may be stored for it.
-	Storing map[string]string `json:"storing,omitempty"`
+	// Secret is the id of the form whose secrets were stored for the step of the source.
+	Secret string `json:"secret,omitempty"`
 }
 
 const draftFolder = "drafts/" // of the container settings

@@ -177,6 +177,14 @@ func (s *Setup) finish(r *web.Request, st state) (web.Answer, error) {
 			Says: "A setting of the draft can't be used any more: " + err.Error() + ".",
 			Do:   "Go through the steps again."}
 	}
+	hasSecrets := len(s.accountSettings()) > 0
+	var claim secretClaim
+	if hasSecrets {
+		var err error
+		if claim, err = s.holdClaim(r, st.draft); err != nil {
+			return web.Answer{}, err
+		}
+	}
 	start, says, done := r.PostFormValue("start") == "on", "started fetch and import", "finish"
 	if !start {
 		says, done = "paused fetch and import", "finish-paused"
@@ -199,6 +207,9 @@ func (s *Setup) finish(r *web.Request, st state) (web.Answer, error) {
 	})
 	if err != nil {
 		return web.Answer{}, explainChange(err)
+	}
+	if hasSecrets {
+		s.endClaim(r.Context(), &claim)
 	}
 	st.draft = draft{} // what comes after is changed under the settings
 	if err := s.saveDraft(r, &st); err != nil {

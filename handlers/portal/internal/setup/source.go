@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/audit"
 	"o2archiver/shared/control"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/vault"
@@ -36,7 +37,7 @@ type sourceData struct {
 	Landing   string // host of the landing container's account
 	SFTP      bool
 	In, Wrong map[string]string
-	N         int
+	Seen      string // hash of the settings that the page shows
 	Failed    *failedTest
 	Broken    string // the deployment lacks something
 	Done      bool   // the step is done
@@ -46,7 +47,8 @@ type sourceData struct {
 	Key       bool
 	Phrase    bool
 	Folder    string
-	Unended   bool // a change of the account was begun and not ended
+	Unended   bool // a change of the account was begun and not ended, by any administrator
+	Taken     bool // since the step was done, secrets of another account were stored
 }
 
 // sourceFields are the fields of the form that are no secrets.
@@ -54,14 +56,19 @@ var sourceFields = []string{"username", "host", "folder", "accept", "keep"}
 
 func (s *Setup) showSource(r *web.Request, st state, f sourceForm) (web.Answer, error) {
 	c, deployed := st.connector, s.opts.Deployed
-	d := sourceData{Action: "/settings/source", In: map[string]string{}, Wrong: f.wrong, N: c.N, Failed: f.failed,
-		SFTP: s.bySFTP(), HostKey: st.draft.HostKey, Folder: s.value(c, deliveryFolder)}
+	d := sourceData{Action: "/settings/source", In: map[string]string{}, Wrong: f.wrong, Seen: s.seenSource(c),
+		Failed: f.failed, SFTP: s.bySFTP(), HostKey: st.draft.HostKey, Folder: s.value(c, deliveryFolder)}
 	title := "Account at the source"
+	claim, err := s.readClaim(r.Context())
+	if err != nil {
+		return web.Answer{}, err
+	}
 	if f.wizard {
 		d.Steps, d.Action, title = viewSteps(st, stepSource), "/setup/"+stepSource, "Source"
 		d.Done = isDone(st, stepSource)
+		d.Taken = d.Done && len(s.accountSettings()) > 0 && !s.isLatest(claim, r, st.draft)
 	} else {
-		d.Unended = len(st.draft.Storing) > 0 && !hasSettings(c, st.draft.Storing)
+		d.Unended = s.isUnended(claim, c)
 	}
 	switch {
 	case s.opts.Broken != nil:
@@ -150,14 +157,16 @@ func (s *Setup) sendSource(r *web.Request, st state, wizard bool) (web.Answer, e
 	if !wizard {
 		return s.changeSource(r, st, f, t)
 	}
-	if len(t.secrets) > 0 {
-		err := s.record(r, "source.secret", "", "Stored the secrets of the account at the source, after a test")
+	if len(t.values) > 0 {
+		claim, err := s.storeTested(r, st, "source.secret", "Stored the secrets of the account at the source, after a test",
+			t, &f)
 		if err != nil {
 			return web.Answer{}, err
 		}
-	}
-	if f.failed, err = storeSecrets(r.Context(), t.secrets); err != nil {
-		return web.Answer{}, err
+		if f.failed == nil {
+			st.draft.Secret = claim.Form
+			s.endClaim(r.Context(), &claim)
+		}
 	}
 	if f.failed == nil {
 		st.draft.setDone(stepSource, t.values)
@@ -171,6 +180,23 @@ func (s *Setup) sendSource(r *web.Request, st state, wizard bool) (web.Answer, e
 	return web.SeeOther(nextOf(stepSource)), nil
 }
 
+// storeTested claims the places of the secrets for a tested account, and stores them. What it returns is held. f.failed
+// is what the vault has said.
+func (s *Setup) storeTested(r *web.Request, st state, action audit.Action, says string, t tested, f *sourceForm) (
+	claim secretClaim, err error) {
+	if claim, err = s.claimSecrets(r, st.connector, t); err != nil {
+		return claim, err
+	}
+	if err := s.record(r, action, "", says); err != nil {
+		return claim, err
+	}
+	if f.failed, err = storeSecrets(r.Context(), t.secrets); err != nil || f.failed != nil {
+		return claim, err
+	}
+	claim.Stored = true
+	return claim, s.putClaim(r.Context(), &claim)
+}
+
 // afterTwice returns where a form leads that was sent before: the answer to the first one is not known here.
 func (s *Setup) afterTwice(wizard bool) string {
 	if wizard {
@@ -180,28 +206,25 @@ func (s *Setup) afterTwice(wizard bool) string {
 }
 
 // changeSource puts a tested account in force. The secrets are in another place than the user name, so a process that
-// dies in between leaves a note in the draft, which the page shows: the form has to be sent again.
+// dies in between leaves a claim, which the page shows to every administrator: the form has to be sent again.
 func (s *Setup) changeSource(r *web.Request, st state, f sourceForm, t tested) (web.Answer, error) {
-	if !isNumber(r.PostFormValue("n"), st.connector.N) {
+	seen := r.PostFormValue("seen")
+	if seen != s.seenSource(st.connector) {
 		return web.Answer{}, web.ErrChanged
 	}
-	if err := s.record(r, "settings.source", "", "Changed the account at the source, after a test"); err != nil {
-		return web.Answer{}, err
+	var claim secretClaim
+	if len(t.values) > 0 {
+		var err error
+		claim, err = s.storeTested(r, st, "settings.source", "Changed the account at the source, after a test", t, &f)
+		if err != nil {
+			return web.Answer{}, err
+		}
+		if f.failed != nil {
+			return s.showSource(r, st, f)
+		}
 	}
-	st.draft.Storing = t.values
-	if err := s.saveDraft(r, &st); err != nil {
-		return web.Answer{}, err
-	}
-	failed, err := storeSecrets(r.Context(), t.secrets)
-	if err != nil {
-		return web.Answer{}, err
-	}
-	if failed != nil {
-		f.failed = failed
-		return s.showSource(r, st, f)
-	}
-	_, err = control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {
-		if c.N != st.connector.N {
+	_, err := control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {
+		if !hasSettings(*c, t.values) && seen != s.seenSource(*c) {
 			return web.ErrChanged
 		}
 		setSettings(c, t.values)
@@ -210,7 +233,10 @@ func (s *Setup) changeSource(r *web.Request, st state, f sourceForm, t tested) (
 	if err != nil {
 		return web.Answer{}, explainChange(err)
 	}
-	st.draft.Storing, st.draft.HostKey = nil, nil
+	if len(t.values) > 0 {
+		s.endClaim(r.Context(), &claim)
+	}
+	st.draft.HostKey = nil
 	if err := s.saveDraft(r, &st); err != nil {
 		return web.Answer{}, err
 	}

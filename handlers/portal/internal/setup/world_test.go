@@ -42,9 +42,14 @@ var (
 type place struct {
 	stored []string
 	err    error
+	during func() // called once, before a secret is stored
 }
 
 func (p *place) Store(_ context.Context, v settings.Secret) error {
+	if during := p.during; during != nil {
+		p.during = nil
+		during()
+	}
 	if p.err == nil {
 		p.stored = append(p.stored, v.Reveal())
 	}
@@ -170,6 +175,7 @@ func (w *world) get(path string) string {
 
 var (
 	formID          = regexp.MustCompile(`name="form" value="([0-9a-f]{32})"`)
+	seenForm        = regexp.MustCompile(`name="seen" value="([0-9a-f]{64})"`)
 	document        = regexp.MustCompile(`name="n" value="(\d+)"`)
 	fingerprintForm = regexp.MustCompile(`value="(SHA256:[^"]+)"`)
 	shaForm         = regexp.MustCompile(`name="sha256" value="([0-9a-f]{64})"`)
@@ -188,6 +194,9 @@ func (w *world) post(path string, fields ...string) *http.Request {
 	form := url.Values{"form": {w.find(formID)}}
 	if n := w.find(document); n != "" {
 		form.Set("n", n)
+	}
+	if seen := w.find(seenForm); seen != "" {
+		form.Set("seen", seen)
 	}
 	if sha := w.find(shaForm); sha != "" {
 		form.Set("sha256", sha)
