@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 )
 
@@ -165,14 +166,37 @@ func isID(s string) bool {
 }
 
 // Local returns a Func for one machine: every request is an administrator's. A request is refused if it was sent to
-// another name than this machine's: a page of the internet can let its name point to 127.0.0.1.
+// another name than this machine's: a page of the internet can let its name point to 127.0.0.1. It is refused too if the
+// host names another machine as its sender: a host that listens on all interfaces passes on what a client sends as Host.
 func Local() Func {
 	return func(r *http.Request) (Person, error) {
-		if !isLoopback(r.Host) {
+		if !isLoopback(r.Host) || !isFromHere(r.Header.Values(senderHeader)) {
 			return Person{}, ErrRefused
 		}
 		return Person{ID: "00000000-0000-0000-0000-000000000000", Name: "this machine", Role: Admin, Local: true}, nil
 	}
+}
+
+// senderHeader has the addresses that a request came by. The host overwrites it with that of its peer.
+const senderHeader = "X-Forwarded-For"
+
+// isFromHere reports whether all addresses of a header's values are this machine's. One that can't be read is not.
+func isFromHere(values []string) bool {
+	for _, value := range values {
+		for text := range strings.SplitSeq(value, ",") {
+			text = strings.TrimSpace(text)
+			ip, err := netip.ParseAddr(strings.Trim(text, "[]"))
+			if err != nil {
+				var with netip.AddrPort
+				with, err = netip.ParseAddrPort(text)
+				ip = with.Addr()
+			}
+			if err != nil || !ip.Unmap().IsLoopback() {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func isLoopback(hostport string) bool {

@@ -131,3 +131,31 @@ func TestChoose(t *testing.T) {
 		})
 	}
 }
+
+// A host that listens on all interfaces passes on Host as a client of the network has sent it, and names the client.
+func TestLocalRefusesOtherMachines(t *testing.T) {
+	for sender, want := range map[string]bool{
+		"127.0.0.1": true, "::1": true, "::ffff:127.0.0.1": true, "127.0.0.1:50123": true, "[::1]:50123": true,
+		"127.0.0.1, ::1": true, "192.0.2.7": false, "127.0.0.1, 192.0.2.7": false, "192.0.2.7, 127.0.0.1": false,
+		"[2001:db8::1]:50123": false, "::ffff:192.0.2.7": false, "": false, "unknown": false, "127.0.0.1,": false,
+		"localhost": false,
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = "localhost:7071"
+		r.Header.Set(senderHeader, sender)
+		if _, err := Local()(r); (err == nil) != want {
+			t.Errorf("%q: %v", sender, err)
+		}
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Host = "localhost:7071"
+	r.Header.Add(senderHeader, "127.0.0.1")
+	r.Header.Add(senderHeader, "192.0.2.7")
+	if _, err := Local()(r); !errors.Is(err, ErrRefused) {
+		t.Errorf("a second header: %v", err)
+	}
+	r.Header.Del(senderHeader)
+	if _, err := Local()(r); err != nil {
+		t.Errorf("no header: %v", err)
+	}
+}
