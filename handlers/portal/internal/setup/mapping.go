@@ -19,6 +19,8 @@ const (
 	maxList = 100        // rows of each list of a report
 )
 
+const fromNumber = "number" // where a file comes from that is made by adding numbers
+
 // upload is the report about a mapping file that waits for its confirmation. The file itself is beside the draft.
 type upload struct {
 	At       time.Time `json:"at"`

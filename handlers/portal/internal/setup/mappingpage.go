@@ -33,7 +33,7 @@ func (s *Setup) showMapping(r *web.Request, st state, wizard bool, wrong map[str
 		d.Steps, d.Action, d.Done = viewSteps(st, stepMapping), "/setup/"+stepMapping, isDone(st, stepMapping)
 		copyInput(d.In, st.draft.Input[stepMapping])
 	}
-	if wrong != nil {
+	if wrong != nil && r.PostFormValue("do") == "switches" {
 		copyInput(d.In, allInput(r, switchesPart.fields))
 	}
 	v, etag, err := s.opts.Mapping.Describe(r.Context())
@@ -134,18 +134,18 @@ func (s *Setup) SendMapping(r *web.Request) (web.Answer, error) {
 }
 
 // AddNumber answers POST /settings/mapping/add: it proposes the file in force with one more row, of the fields number
-// and mailbox. A person confirms it as an uploaded file.
+// and mailbox. Further numbers are added to what it has proposed. A person confirms it as an uploaded file.
 func (s *Setup) AddNumber(r *web.Request) (web.Answer, error) {
 	st, err := s.loadSetUp(r)
 	if err != nil {
 		return web.Answer{}, err
 	}
-	data, _, _, err := s.opts.Mapping.InForce(r.Context())
-	if errors.Is(err, archive.ErrNotFound) {
-		data, err = nil, nil
-	}
+	data, wrong, err := s.addTo(r, st.draft.Upload)
 	if err != nil {
 		return web.Answer{}, err
+	}
+	if wrong != "" {
+		return s.showMapping(r, st, false, map[string]string{"number": wrong})
 	}
 	in := allInput(r, []string{"number", "mailbox"})
 	if in["number"] == "" || in["mailbox"] == "" {
@@ -160,9 +160,31 @@ func (s *Setup) AddNumber(r *web.Request) (web.Answer, error) {
 			Do:   "Go back and correct it, or change the file and upload it under Settings, User mapping."}
 	}
 	if err == nil {
-		err = s.propose(r, &st, "number", more)
+		err = s.propose(r, &st, fromNumber, more)
 	}
 	return seeOther("/settings/mapping", err)
+}
+
+// addTo returns the file to which a number is added: the one in force, or what was made of it by adding numbers before.
+// wrong is why another file that waits for its confirmation keeps it from being added.
+func (s *Setup) addTo(r *web.Request, waits *upload) (data []byte, wrong string, err error) {
+	data, _, etag, err := s.opts.Mapping.InForce(r.Context())
+	if err != nil && !errors.Is(err, archive.ErrNotFound) {
+		return nil, "", err
+	}
+	switch {
+	case waits == nil || len(waits.Refused) > 0:
+		return data, "", nil
+	case waits.From != fromNumber:
+		return nil, "The number was not added: another file of yours waits for its confirmation.", nil
+	case waits.Against != etag:
+		return nil, "The number was not added: the file in force has changed since you added the numbers before.", nil
+	}
+	data, err = s.opts.Mapping.ReadDraft(r.Context(), r.Person.ID)
+	if errors.Is(err, archive.ErrNotFound) || err == nil && archive.HashMapping(data) != waits.SHA256 {
+		return nil, "The number was not added: the file with the numbers before is not there any more.", nil
+	}
+	return data, "", err
 }
 
 // RollBack answers POST /settings/mapping/rollback: it proposes a former version, of the field version.
