@@ -109,6 +109,20 @@ func (s *Setup) endClaim(ctx context.Context, c *secretClaim) {
 	_ = s.putClaim(ctx, c)
 }
 
+// isAtWork reports whether the archive works with another account than the tested one, and so goes on with it until the
+// set-up is finished. That one's secrets must stay until then.
+func (s *Setup) isAtWork(now control.Connector, t tested) bool {
+	if !now.IsSetUp() {
+		return false
+	}
+	for _, name := range s.accountSettings() {
+		if inForce := s.value(now, name); inForce != "" && inForce != t.values[name] {
+			return true
+		}
+	}
+	return false
+}
+
 // isUnended reports whether the secrets in the vault may be for another account than the one in force.
 func (s *Setup) isUnended(claim secretClaim, now control.Connector) bool {
 	return claim.Form != "" && (!claim.Stored || claim.Account != s.accountInForce(now))
@@ -155,6 +169,12 @@ func valuesOf(all map[string]string) func(string) string {
 var errTaken = &web.Error{Status: http.StatusConflict,
 	Says: "Someone else has stored another password or key meanwhile, so this account was not put in force.",
 	Do:   "Test yours again: go back to the form of the source, and type what is secret again."}
+
+// errAtWork is the answer if fetch would sign in with the secrets of another account.
+var errAtWork = &web.Error{Status: http.StatusConflict,
+	Says: "The archive works with another account, and goes on with it during the set-up, so nothing was stored.",
+	Do: "Change the account by itself first, under Settings, then Account at the source (/settings/source), and go on " +
+		"here with the same."}
 
 // errHeld is the answer while another account is being stored.
 func errHeld(left time.Duration) error {

@@ -92,7 +92,7 @@ func TestTwoFinish(t *testing.T) {
 			}
 			w.mustHold(w.get("/setup/source"), "since you tested this account")
 			w.enter(anns)
-			if led, page := w.send("/setup/review"); led != "/settings?done=finish" {
+			if led, page := w.send("/setup/review", "start", "on"); led != "/settings?done=finish" {
 				t.Errorf("after another test it leads to %s\n%s", led, page)
 			}
 			w.mustMatch()
@@ -287,6 +287,30 @@ func (w *world) claim() (c secretClaim) {
 		w.t.Fatal(err)
 	}
 	return c
+}
+
+// An archive that works goes on by the account in force while it is set up: a password of another one is not stored.
+func TestSetUpOfAnArchiveThatWorks(t *testing.T) {
+	w := newTwo(t)
+	w.opts.Lookup = func(name string) (string, bool) { return anns.user, name == siteUser }
+	w.use(w.storage)
+	_, err := control.UpdateConnector(t.Context(), w.store.Settings(), func(c *control.Connector) error {
+		c.Paused = map[string]bool{settings.Fetch: false}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.acceptTerms()
+	_, page := w.send("/setup/source", "username", bobs.user, "password", bobs.password)
+	w.mustHold(page, "The archive works with another account")
+	if len(w.place.stored) != 0 {
+		t.Errorf("stored: %q", w.place.stored)
+	}
+	w.get("/setup/source")
+	if led, page := w.send("/setup/source", "username", anns.user, "password", anns.password); led != "/setup/mapping" {
+		t.Errorf("the account in force leads to %s\n%s", led, page)
+	}
 }
 
 // A key that another person has stored, for an account that never came into force, is not kept for one's own.

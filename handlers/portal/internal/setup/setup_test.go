@@ -305,15 +305,15 @@ func TestSetUpOfARunningArchive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.opts.Lookup = func(name string) (string, bool) {
-				v, ok := map[string]string{siteUser: "from-environment", maxItemSize: "20MB"}[name]
+				v, ok := map[string]string{siteUser: siteName, maxItemSize: "20MB"}[name]
 				return v, ok
 			}
 			w.use(w.storage)
 			trace(w)
-			w.mustHold(w.get("/settings"), "from-environment", "up to 20 MB", "Set it up here")
+			w.mustHold(w.get("/settings"), siteName, "up to 20 MB", "Set it up here")
 			w.mustHold(w.get("/setup"), "It goes on by them until you finish")
 			w.acceptTerms()
-			w.mustHold(w.page, `value="from-environment"`)
+			w.mustHold(w.page, `value="`+siteName+`"`)
 			if c := w.connector(); c.Terms == nil || c.IsPaused("fetch", false) || c.IsPaused("import", false) {
 				t.Errorf("the terms have stopped it: %+v", c)
 			}

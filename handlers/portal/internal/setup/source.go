@@ -158,6 +158,9 @@ func (s *Setup) sendSource(r *web.Request, st state, wizard bool) (web.Answer, e
 		return s.changeSource(r, st, f, t)
 	}
 	if len(t.values) > 0 {
+		if s.isAtWork(st.connector, t) {
+			return web.Answer{}, errAtWork
+		}
 		claim, err := s.storeTested(r, st, "source.secret", "Stored the secrets of the account at the source, after a test",
 			t, &f)
 		if err != nil {
