@@ -166,8 +166,8 @@ func isID(s string) bool {
 }
 
 // Local returns a Func for one machine: every request is an administrator's. A request is refused if it was sent to
-// another name than this machine's: a page of the internet can let its name point to 127.0.0.1. It is refused too if the
-// host names another machine as its sender: a host that listens on all interfaces passes on what a client sends as Host.
+// another name than this machine's: a page of the internet can let its name point to 127.0.0.1. It is refused too if
+// the host names another machine as its sender: a host that listens on all interfaces passes on the client's Host.
 func Local() Func {
 	return func(r *http.Request) (Person, error) {
 		if !isLoopback(r.Host) || !isFromHere(r.Header.Values(senderHeader)) {

@@ -283,8 +283,8 @@ func TestAddNumbers(t *testing.T) {
 	w.follow(w.upload("/settings/mapping", []byte(oneFile)))
 	w.send("/settings/mapping", "do", "confirm")
 	for _, number := range []string{"+447700900301", "+447700900302", "+447700900302", "+447700900303"} {
-		if _, page := w.send("/settings/mapping/add", "number", number, "mailbox", "new@contoso.example"); strings.Contains(
-			page, "was not added") {
+		_, page := w.send("/settings/mapping/add", "number", number, "mailbox", "new@contoso.example")
+		if strings.Contains(page, "was not added") {
 			t.Errorf("%s:\n%s", number, page)
 		}
 	}
