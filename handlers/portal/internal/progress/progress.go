@@ -6,17 +6,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"o2archiver/handlers/portal/internal/account"
+	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/control"
-	"o2archiver/shared/settings"
 	"o2archiver/shared/status"
 	"o2archiver/shared/tally"
 )
@@ -38,28 +38,19 @@ func New(o Options) *Watch { return &Watch{o} }
 const (
 	shownDays = 30
 	shownRuns = 20
+	maxClosed = 200 // of a day
 	oneDay    = 24 * time.Hour
-
-	lateAfter    = 26 * time.Hour // without a run: a day, and what a run may take
-	pendingAfter = 24 * time.Hour // after a run was fetched, its records have their outcomes
-	tallyAfter   = time.Hour      // after a run was fetched, its totals are there
 )
 
-// Alert is what an administrator has to know now.
-type Alert struct {
-	Class    string // wait or bad
-	Says, Do string
-	Link     string
-}
-
-// known is what the page is made of: two requests for documents, and one for the rows of a year.
+// known is what the page is made of: two requests for documents, two listings, and one request for the rows of a year.
 type known struct {
 	progress  status.Progress
 	fetched   bool // there is a progress
 	unread    bool // the document of the progress can't be used
 	connector control.Connector
-	broken    bool        // the administrator's document can't be used
-	runs      []tally.Run // of the last year, by their windows
+	broken    bool         // the administrator's document can't be used
+	runs      []tally.Run  // of the last year, by their windows
+	closed    []status.Run // that fetch has finished, of yesterday and today
 	now       time.Time
 }
 
@@ -90,7 +81,20 @@ func (w *Watch) load(ctx context.Context) (k known, err error) {
 		k.runs, err = w.opts.Account.Runs(ctx, today.AddDate(0, 0, -364), today)
 		return err
 	})
-	return k, group.Wait()
+	each := make([][]status.Run, 2)
+	for i := range each {
+		group.Go(func() (err error) {
+			day := k.now.AddDate(0, 0, -i).Format("2006/01/02")
+			each[i], _, err = w.opts.Status.Runs(ctx, day, maxClosed)
+			if errors.Is(err, archive.ErrContent) || errors.Is(err, archive.ErrTooLarge) {
+				return nil // fetch writes it anew, or it has no facts for this page
+			}
+			return err
+		})
+	}
+	err = group.Wait()
+	k.closed = slices.Concat(each...)
+	return k, err
 }
 
 // page is the data of the page.
@@ -119,7 +123,8 @@ func (w *Watch) answer(q *web.Request, as func(pages.Page) web.Answer) (web.Answ
 	today := k.now.Truncate(oneDay)
 	days := account.Accounts(k.runs, today.AddDate(0, 0, -364), today)
 	month := days[len(days)-shownDays:]
-	p := page{Current: k.current(), Alerts: k.alerts(), Year: account.Strip(days), Month: account.Strip(month),
+	p := page{Current: k.current(), Alerts: k.alerts(q.Person.Role == identity.Admin),
+		Year: account.Strip(days), Month: account.Strip(month),
 		OfRuns: len(k.runs), Empty: !k.fetched && !k.unread && len(k.runs) == 0}
 	for i := range month {
 		p.Days = append(p.Days, month[len(month)-1-i])
@@ -230,96 +235,4 @@ func (k known) describeWindow(w status.Window, atWork bool) Window {
 		win.Left = pages.DescribeDuration(time.Duration(left) * time.Minute / time.Duration(perMinute))
 	}
 	return win
-}
-
-// alerts returns the alerts that stand.
-func (k known) alerts() (all []Alert) {
-	add := func(class, says, do, link string) { all = append(all, Alert{class, says, do, link}) }
-	if k.broken {
-		add("bad", "The settings (settings/connector.json) can't be used.",
-			"Put the former version in its place. The apps go on with what they read last.", "/settings")
-	}
-	if !k.broken && !k.connector.IsSetUp() {
-		add("wait", "The set-up is not finished, so nothing runs.", "Finish it.", "/setup")
-		return all
-	}
-	for _, app := range []string{settings.Fetch, settings.Import} {
-		if k.connector.Paused[app] {
-			add("wait", titleOf(app)+" is paused.", "Start it again when the reason is gone.", "/commands")
-		}
-	}
-	k.alertsOfFetch(add)
-	k.alertsOfRuns(add)
-	return all
-}
-
-func titleOf(app string) string { return strings.ToUpper(app[:1]) + app[1:] }
-
-func (k known) alertsOfFetch(add func(class, says, do, link string)) {
-	p := k.progress
-	if k.unread {
-		add("wait", "The progress of fetch can't be read.", "Fetch writes it anew with its next run.", "/check")
-		return
-	}
-	if !k.fetched {
-		return
-	}
-	if p.IsStale(k.now) {
-		add("bad", "The last run of fetch was broken off.",
-			"Nothing: the next run goes on where it was. If it comes again, "+
-				"use the page Check.", "/check")
-	}
-	if p.Failed != "" {
-		add("bad", "The last run of fetch failed: "+p.Failed+".",
-			"Use the page Check: it names the link and what to do.", "/check")
-	}
-	last := p.Began
-	if p.Moved.After(last) {
-		last = p.Moved
-	}
-	if age := k.now.Sub(last); age > lateAfter && !k.connector.Paused[settings.Fetch] {
-		add("bad", "Fetch has not run for "+pages.DescribeDuration(age)+".",
-			"Look whether the function app of fetch is started, then use the page Check.", "/check")
-	}
-	if len(p.Gaps) > 0 {
-		add("wait", fmt.Sprintf("%d days lack a file of the vendor.", len(p.Gaps)), "Ask the vendor for the files.",
-			"/days")
-	}
-	if w := p.Watermark; !w.IsZero() && k.now.Sub(w) > 2*lateAfter {
-		add("wait", "Nothing after "+w.Format("2 Jan 2006, 15:04")+" UTC is fetched completely.",
-			"Look at the windows below: one of them does not end.", "/")
-	}
-}
-
-// alertsOfRuns returns the alerts from the rows of the runs.
-func (k known) alertsOfRuns(add func(class, says, do, link string)) {
-	pending, oldest := 0, ""
-	rows := map[string]bool{}
-	for _, run := range k.runs {
-		rows[run.Run] = true
-		day := account.WindowBegin(run).Format(time.DateOnly)
-		if err := run.Totals.Holds(); err != nil {
-			add("bad", "A sum of "+day+" does not hold: "+err.Error()+".",
-				"Give the command Totals. If it stays, ask support.",
-				"/days/"+day)
-		}
-		fetched := run.Manifest != nil && k.now.Sub(run.Manifest.Finished) > pendingAfter
-		if n := run.Totals.Records.Pending; n > 0 && fetched {
-			if pending += n; oldest == "" {
-				oldest = day
-			}
-		}
-	}
-	if pending > 0 {
-		add("bad", fmt.Sprintf("%d records have had no outcome for a day or longer, the oldest of %s.", pending,
-			oldest),
-			"Use the page Check. Import tries again by itself.", "/items?day="+oldest+"&reason=pending")
-	}
-	for _, w := range k.progress.Windows {
-		if w.Batches > 0 && !rows[w.Run] && k.now.Sub(k.progress.Began) > tallyAfter {
-			add("wait", "The totals of a run that is at work are missing.",
-				"Look whether the function app of import is started, then give the command Totals.", "/commands")
-			return
-		}
-	}
 }

@@ -48,6 +48,24 @@ func aDay(t *testing.T, w *portaltest.World, run string, from time.Time, settled
 	}})
 }
 
+// change changes what an administrator has decided.
+func change(t *testing.T, w *portaltest.World, change func(*control.Connector)) {
+	t.Helper()
+	_, err := control.UpdateConnector(t.Context(), w.Store.Settings(), func(c *control.Connector) error {
+		change(c)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// start writes that neither app is paused.
+func start(t *testing.T, w *portaltest.World) {
+	t.Helper()
+	change(t, w, func(c *control.Connector) { c.Paused = map[string]bool{"fetch": false, "import": false} })
+}
+
 // TestStatesOfFetch: the state that the page shows, and the alerts that stand.
 func TestStatesOfFetch(t *testing.T) {
 	of := int64(2000)
@@ -57,9 +75,10 @@ func TestStatesOfFetch(t *testing.T) {
 		wants   []string
 		lacks   []string
 	}{
-		{"nothing yet", func(*testing.T, *portaltest.World) {},
+		{"nothing yet", start,
 			[]string{"Nothing was fetched yet", "has not run yet", "No run of the last year"}, []string{"callout"}},
 		{"at work", func(t *testing.T, w *portaltest.World) {
+			start(t, w)
 			put(t, w, status.Progress{Version: 1, Began: w.Now.Add(-time.Minute), At: w.Now, Moved: w.Now,
 				Next: w.Now.Add(time.Hour), State: status.State{Windows: []status.Window{{
 					Run: "2026/11/24/x", Kind: "daily", From: w.Now.AddDate(0, 0, -1), To: w.Now, Active: true,
@@ -68,6 +87,7 @@ func TestStatesOfFetch(t *testing.T) {
 		}, []string{`state ok">at work<`, "500 of 2000, 25 %", "500 items a minute", "3 minutes", "Last moved"},
 			[]string{"callout", "Nothing was fetched"}},
 		{"waits", func(t *testing.T, w *portaltest.World) {
+			start(t, w)
 			put(t, w, status.Progress{Version: 1, Began: w.Now, At: w.Now,
 				Waits: "for the site, which is not available"})
 		}, []string{"at work, and waits", "for the site, which is not available"}, []string{"callout"}},
@@ -86,23 +106,12 @@ func TestStatesOfFetch(t *testing.T) {
 			ended := w.Now.Add(-27 * time.Hour)
 			put(t, w, status.Progress{Version: 1, Began: ended, At: ended, Ended: ended,
 				State: status.State{Paused: true}})
-			_, err := control.UpdateConnector(t.Context(), w.Store.Settings(), func(c *control.Connector) error {
-				c.Paused = map[string]bool{"fetch": true}
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			change(t, w, func(c *control.Connector) { c.Paused = map[string]bool{"fetch": true} })
 		}, []string{"Fetch is paused."}, []string{"has not run for"}},
 		{"set-up is not finished", func(t *testing.T, w *portaltest.World) {
-			_, err := control.UpdateConnector(t.Context(), w.Store.Settings(), func(c *control.Connector) error {
-				c.Unfinished = true
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-		}, []string{"The set-up is not finished", `href="/setup"`}, nil},
+			change(t, w, func(c *control.Connector) { c.Unfinished = true })
+		}, []string{"The set-up is not finished", "Tell an administrator."},
+			[]string{`href="/set`, "Import has shown"}},
 		{"settings that can't be read", func(t *testing.T, w *portaltest.World) {
 			if _, err := w.Store.Settings().Put(t.Context(), "connector.json", "x", "", nil); err != nil {
 				t.Fatal(err)
@@ -114,6 +123,7 @@ func TestStatesOfFetch(t *testing.T) {
 			}
 		}, []string{"The progress of fetch can"}, []string{"Nothing was fetched"}},
 		{"a whole day", func(t *testing.T, w *portaltest.World) {
+			change(t, w, func(c *control.Connector) { c.Paused = map[string]bool{"fetch": false} })
 			aDay(t, w, "2026/11/23/a", w.Now.AddDate(0, 0, -2), true)
 		}, []string{`<rect class="whole"`, `state ok">whole<`}, []string{"callout"}},
 		{"records pending for long", func(t *testing.T, w *portaltest.World) {
