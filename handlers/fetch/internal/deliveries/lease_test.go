@@ -53,7 +53,7 @@ func TestLeaseIsTaken(t *testing.T) {
 		w.shelf.put(nameOf(1), makeZIP(t, "a", 350), old)
 		var taken *archive.Lease
 		store := w.OpenWith(w.Storage.Through(func(r *http.Request) archivetest.Fault {
-			if taken == nil && strings.HasSuffix(r.URL.Path, "/00002.ndjson") {
+			if strings.HasSuffix(r.URL.Path, "/00002.ndjson") && taken == nil { // one request after the other
 				w.BreakLease(StateName)
 				var err error
 				if taken, err = w.Store.Checkpoints().Lease(t.Context(), StateName); err != nil {
