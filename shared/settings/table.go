@@ -58,7 +58,7 @@ func allSettings() []Setting {
 			Name: "PAUSED", Default: "false", Apps: both, kind: truth,
 			Form:    "true or false",
 			Example: "true",
-			Meaning: "whether the app waits until an administrator starts it (`infra/command start`); it counts as long as `settings/connector.json` says nothing about the app",
+			Meaning: "whether the app waits until an administrator starts it (`infra/command start`, or the portal: the end of a set-up, or Commands); it counts as long as `settings/connector.json` says nothing about the app",
 		},
 		{
 			Name: storage, Apps: all, kind: secret, check: checkConnection,
