@@ -61,6 +61,7 @@ func (r *Reader) Run(ctx context.Context, folder string) (Run, error) {
 
 // Runs returns the closed runs whose folders begin with prefix, such as 2026/11 or 2026/11/29, in the order of their
 // names, at most limit of them. more reports whether there are further ones. It costs one request for every thousand.
+// Of a document that can't be read, there is only the folder, and the Version is 0.
 func (r *Reader) Runs(ctx context.Context, prefix string, limit int) (runs []Run, more bool, err error) {
 	documents, more, err := r.documents.List(ctx, runsFolder+prefix, limit)
 	if err != nil {
@@ -73,7 +74,14 @@ func (r *Reader) Runs(ctx context.Context, prefix string, limit int) (runs []Run
 		}
 		var run Run
 		if json.Unmarshal([]byte(d.Facts), &run) != nil || run.Run != folder {
-			if run, err = r.Run(ctx, folder); err != nil {
+			run, err = r.Run(ctx, folder)
+			switch {
+			case errors.Is(err, archive.ErrNotFound): // deleted since
+				continue
+			case errors.Is(err, archive.ErrContent), errors.Is(err, archive.ErrTooLarge),
+				err == nil && run.Run != folder:
+				run = Run{Run: folder}
+			case err != nil:
 				return nil, false, err
 			}
 		}

@@ -264,6 +264,13 @@ func TestRunIsThatOfItsManifest(t *testing.T) {
 				t.Errorf("at most %d runs: %s, %v, want %s", limit, got, err, want)
 			}
 		}
+		if _, err := d.store.Status().Put(t.Context(), nameOf("2026/11/28/damaged"), "x", "*", nil); err != nil {
+			t.Fatal(err)
+		}
+		runs, _, err := d.reader.Runs(t.Context(), "2026/11", 9)
+		if err != nil || len(runs) != 3 || runs[0].Run != "2026/11/28/damaged" || runs[0].Version != 0 {
+			t.Errorf("with a damaged document: %+v, %v", runs, err)
+		}
 		if d.log.String() != "" {
 			t.Errorf("log:\n%s", d.log)
 		}
