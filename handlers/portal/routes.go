@@ -28,9 +28,9 @@ type services struct {
 // newServices builds the services over the archive's storage.
 func newServices(store *archive.Store, totals *tally.Table, log *auditlog.Pages, setUp *setup.Setup,
 	now func() time.Time) *services {
-	reader := account.New(account.Options{Totals: totals, Reports: store.Reports(), Now: now})
-	watch := progress.New(progress.Options{Account: reader, Status: status.NewReader(store.Status()),
-		Settings: store.Settings(), Now: now})
+	said := status.NewReader(store.Status())
+	reader := account.New(account.Options{Totals: totals, Status: said, Reports: store.Reports(), Now: now})
+	watch := progress.New(progress.Options{Account: reader, Status: said, Settings: store.Settings(), Now: now})
 	office := orders.New(orders.Options{Commands: store.Commands(), Status: store.Status(), Reports: store.Reports(),
 		Settings: store.Settings(), Record: log.RecordOrder, Now: now})
 	return &services{account: reader, progress: watch, orders: office, audit: log, setup: setUp}
@@ -56,6 +56,8 @@ func routes(s *services, broken error) []web.Route {
 		{Pattern: "GET /days/{day}/csv", Role: reader, Handle: s.account.DayCSV},
 		{Pattern: "GET /days/{day}/json", Role: reader, Handle: s.account.DayJSON},
 		{Pattern: "GET /months/{month}", Role: reader, Handle: s.account.MonthPage},
+		{Pattern: "GET /months/{month}/csv", Role: reader, Handle: s.account.MonthCSV},
+		{Pattern: "GET /months/{month}/json", Role: reader, Handle: s.account.MonthJSON},
 		{Pattern: "POST /items/replay", Role: admin, Handle: s.orders.Replay},
 		{Pattern: "GET /items", Role: reader, Handle: s.account.ItemsPage},
 		{Pattern: "GET /items/csv", Role: reader, Handle: s.account.ItemsCSV},
@@ -64,9 +66,14 @@ func routes(s *services, broken error) []web.Route {
 		{Pattern: "GET /users/csv", Role: reader, Handle: s.account.UsersCSV},
 		{Pattern: "GET /users/json", Role: reader, Handle: s.account.UsersJSON},
 		{Pattern: "GET /silent", Role: reader, Handle: s.account.SilentPage},
+		{Pattern: "GET /silent/csv", Role: reader, Handle: s.account.SilentCSV},
+		{Pattern: "GET /silent/json", Role: reader, Handle: s.account.SilentJSON},
 		{Pattern: "GET /unmapped", Role: reader, Handle: s.account.UnmappedPage},
 		{Pattern: "GET /unmapped/csv", Role: reader, Handle: s.account.UnmappedCSV},
+		{Pattern: "GET /unmapped/json", Role: reader, Handle: s.account.UnmappedJSON},
 		{Pattern: "GET /duplicates", Role: reader, Handle: s.account.DuplicatesPage},
+		{Pattern: "GET /duplicates/csv", Role: reader, Handle: s.account.DuplicatesCSV},
+		{Pattern: "GET /duplicates/json", Role: reader, Handle: s.account.DuplicatesJSON},
 
 		{Pattern: "GET /commands", Role: reader, Handle: s.orders.CommandsPage},
 		{Pattern: "POST /commands/{kind}", Role: admin, Handle: s.orders.GiveCommand},

@@ -11,16 +11,16 @@ import (
 // maxQueried is the largest number of entities in one answer. Query timeout and pagination: "1,000 items at one time".
 const maxQueried = 1000
 
-// ofPartition is the only filter that is implemented.
-var ofPartition = regexp.MustCompile(`^PartitionKey eq '((?:[^']|'')*)'$`)
+// ofPartition is the only filter that is implemented: the entities of a partition, from a row key on.
+var ofPartition = regexp.MustCompile(`^PartitionKey eq '((?:[^']|'')*)'(?: and RowKey ge '((?:[^']|'')*)')?$`)
 
-// queryEntities implements Query Entities for the entities of one partition, in the order of their row keys.
+// queryEntities implements Query Entities for entities of one partition, in the order of their row keys.
 func (s *Storage) queryEntities(q *request, name string) (*answer, error) {
 	m := ofPartition.FindStringSubmatch(q.query.Get("$filter"))
 	if m == nil {
 		return nil, unimplemented("the filter of a query")
 	}
-	partition := strings.ReplaceAll(m[1], "''", "'")
+	partition, least := strings.ReplaceAll(m[1], "''", "'"), strings.ReplaceAll(m[2], "''", "'")
 	from, err := readContinuation(q, partition)
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (s *Storage) queryEntities(q *request, name string) (*answer, error) {
 	}
 	var keys []string
 	for key := range t.entities {
-		if key[0] == partition && key[1] >= from {
+		if key[0] == partition && key[1] >= max(from, least) {
 			keys = append(keys, key[1])
 		}
 	}

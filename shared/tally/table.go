@@ -314,9 +314,11 @@ func (t *Table) PutRun(ctx context.Context, r Run, etag string) error {
 	return nil
 }
 
-// Runs returns the rows of the runs that were planned in a year, in the order of the runs' names.
-func (t *Table) Runs(ctx context.Context, year string) (runs []Run, err error) {
-	for data, err := range t.query(ctx, "r."+year, "") {
+// Runs returns the rows of the runs that were planned in the year of first, on its day or later, in the order of the
+// runs' names.
+func (t *Table) Runs(ctx context.Context, first time.Time) (runs []Run, err error) {
+	partition, least := runKeys(first.Format("2006/01/02"))
+	for data, err := range t.queryFrom(ctx, partition, least, "") {
 		if err != nil {
 			return nil, fmt.Errorf("read the rows of runs: %w", err)
 		}
@@ -327,12 +329,20 @@ func (t *Table) Runs(ctx context.Context, year string) (runs []Run, err error) {
 	return runs, nil
 }
 
-// query returns an iterator over the entities of a partition, in the order of their keys. An error is the last thing
-// that it yields. One answer of the service has at most 1,000 of them.
+// query returns an iterator over the entities of a partition.
 func (t *Table) query(ctx context.Context, partition, properties string) iter.Seq2[[]byte, error] {
+	return t.queryFrom(ctx, partition, "", properties)
+}
+
+// queryFrom returns an iterator over the entities of a partition from the row key least on ("": all), in the order of
+// their keys. An error is the last thing that it yields. One answer of the service has at most 1,000 of them.
+func (t *Table) queryFrom(ctx context.Context, partition, least, properties string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		o := &aztables.ListEntitiesOptions{
-			Filter: to.Ptr("PartitionKey eq '" + strings.ReplaceAll(partition, "'", "''") + "'")}
+		filter := "PartitionKey eq " + quoteText(partition)
+		if least != "" {
+			filter += " and RowKey ge " + quoteText(least)
+		}
+		o := &aztables.ListEntitiesOptions{Filter: &filter}
 		if properties != "" {
 			o.Select = &properties
 		}
@@ -355,3 +365,6 @@ func (t *Table) query(ctx context.Context, partition, properties string) iter.Se
 		}
 	}
 }
+
+// quoteText returns a text as a literal of a filter.
+func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -148,7 +148,16 @@ func TestRunRows(t *testing.T) {
 		if err := table.PutRun(ctx, open, etag); !errors.Is(err, ErrChanged) {
 			t.Errorf("what was replaced: %v", err)
 		}
-		runs, err := table.Runs(ctx, "2026")
+		for first, want := range map[string]bool{"2026-01-01": true, "2026-11-22": true, "2026-11-23": false,
+			"2025-12-31": false, "2027-01-01": false} {
+			day, _ := time.Parse(time.DateOnly, first)
+			runs, err := table.Runs(ctx, day)
+			found := slices.ContainsFunc(runs, func(r Run) bool { return r.Run == run })
+			if err != nil || found != want {
+				t.Errorf("from %s on: found %v, %v", first, found, err)
+			}
+		}
+		runs, err := table.Runs(ctx, time.Date(2026, 11, 22, 23, 0, 0, 0, time.UTC))
 		at := slices.IndexFunc(runs, func(r Run) bool { return r.Run == run })
 		if err != nil || at < 0 {
 			t.Fatalf("%d runs, %v", len(runs), err)

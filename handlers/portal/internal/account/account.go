@@ -1,5 +1,6 @@
 // Package account accounts for what became of each record: by day, by reason, by person, as a page, as CSV and as JSON.
-// It reads the totals only, never a journal or a batch. A day is the day of UTC on which a run's window begins.
+// It reads the totals and what fetch says about closed runs, never a journal or a batch. A day is the day of UTC on
+// which a run's window begins.
 package account
 
 import (
@@ -17,12 +18,14 @@ import (
 
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/status"
 	"o2archiver/shared/tally"
 )
 
 // Options holds what a Reader works with.
 type Options struct {
 	Totals  *tally.Table
+	Status  *status.Reader // what fetch says about closed runs
 	Reports *archive.Documents
 	Now     func() time.Time
 }
@@ -41,45 +44,6 @@ const (
 	maxListed = 200_000 // lines of a list
 )
 
-// Runs returns the runs whose window begins from the day first to the day last, in the order of their windows. The rows
-// of a year are one query. A run may be planned long after its window: the years up to now are read.
-func (r *Reader) Runs(ctx context.Context, first, last time.Time) (runs []tally.Run, err error) {
-	first, last = dayOf(first), dayOf(last).AddDate(0, 0, 1)
-	from, to := first.Year(), max(last.Year(), r.opts.Now().UTC().Year())
-	from = max(from, to-maxYears+1)
-	years := make([][]tally.Run, to-from+1)
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
-	for i := range years {
-		group.Go(func() (err error) {
-			years[i], err = r.opts.Totals.Runs(ctx, strconv.Itoa(from+i))
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("read the rows of runs: %w", err)
-	}
-	for _, run := range slices.Concat(years...) {
-		if begins := WindowBegin(run); !begins.Before(first) && begins.Before(last) {
-			runs = append(runs, run)
-		}
-	}
-	slices.SortStableFunc(runs, func(a, b tally.Run) int {
-		return cmp.Or(WindowBegin(a).Compare(WindowBegin(b)), cmp.Compare(a.Run, b.Run))
-	})
-	return runs, nil
-}
-
-// WindowBegin returns when the window of a run begins. Fetch says that when it has finished the run; until then it is
-// the day on which the run was planned.
-func WindowBegin(run tally.Run) time.Time {
-	var m archive.Manifest
-	if run.Manifest != nil {
-		m = *run.Manifest
-	}
-	return tally.WindowOf(run.Run, m).UTC()
-}
-
 // dayOf returns the beginning of a day of UTC.
 func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
@@ -95,7 +59,7 @@ func parseDay(text string) (time.Time, error) {
 
 // askedDay returns the day in the query; without one, the latest day of the last 40 that has a run which fits, or
 // yesterday.
-func (r *Reader) askedDay(q *web.Request, fits func(tally.Run) bool) (day time.Time, err error) {
+func (r *Reader) askedDay(q *web.Request, fits func(Facts) bool) (day time.Time, err error) {
 	if text := q.FormValue("day"); text != "" {
 		return parseDay(text)
 	}
@@ -126,7 +90,7 @@ func (r *Reader) document(ctx context.Context, name string, into any) (found boo
 
 // listed returns the rows of batches of runs, in the order of the runs and batches, read by at most atOnce queries at
 // the same time. left is the number of runs that were not read.
-func (r *Reader) listed(ctx context.Context, runs []tally.Run) (rows []runRow, left int, err error) {
+func (r *Reader) listed(ctx context.Context, runs []Facts) (rows []runRow, left int, err error) {
 	left = max(0, len(runs)-maxRuns)
 	runs = runs[:len(runs)-left]
 	each := make([][]runRow, len(runs))
@@ -185,6 +149,3 @@ func cutPage[T any](q *web.Request, all []T, address func(page int) string) ([]T
 
 // sortedKeys returns the keys of a map in their order.
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
-
-// isNotFound reports whether a row is missing.
-func isNotFound(err error) bool { return errors.Is(err, tally.ErrNotFound) }

@@ -23,6 +23,7 @@ import (
 	"o2archiver/shared/journal"
 	"o2archiver/shared/record"
 	"o2archiver/shared/report/reporttest"
+	"o2archiver/shared/status"
 	"o2archiver/shared/tally"
 )
 
@@ -48,12 +49,17 @@ func routesOf(r *Reader) []web.Route {
 		get("/months/{month}", r.MonthPage), get("/items", r.ItemsPage), get("/items/csv", r.ItemsCSV),
 		get("/items/json", r.ItemsJSON), get("/users", r.UsersPage), get("/users/csv", r.UsersCSV),
 		get("/users/json", r.UsersJSON), get("/silent", r.SilentPage), get("/unmapped", r.UnmappedPage),
-		get("/unmapped/csv", r.UnmappedCSV), get("/duplicates", r.DuplicatesPage)}
+		get("/unmapped/csv", r.UnmappedCSV), get("/unmapped/json", r.UnmappedJSON),
+		get("/duplicates", r.DuplicatesPage), get("/duplicates/csv", r.DuplicatesCSV),
+		get("/duplicates/json", r.DuplicatesJSON), get("/silent/csv", r.SilentCSV),
+		get("/silent/json", r.SilentJSON), get("/months/{month}/csv", r.MonthCSV),
+		get("/months/{month}/json", r.MonthJSON)}
 }
 
 func newWorld(t testing.TB) *portaltest.World {
 	w := portaltest.New(t)
-	w.Serve(routesOf(New(Options{Totals: w.Totals, Reports: w.Store.Reports(), Now: w.Clock})))
+	w.Serve(routesOf(New(Options{Totals: w.Totals, Status: status.NewReader(w.Store.Status()),
+		Reports: w.Store.Reports(), Now: w.Clock})))
 	return w
 }
 
@@ -113,7 +119,8 @@ func TestGoldenCSV(t *testing.T) {
 	w := newWorld(t)
 	writeDay(t, w)
 	for _, path := range []string{"/days/2026-11-22/csv", "/items/csv?day=2026-11-22", "/users/csv?day=2026-11-22",
-		"/unmapped/csv?day=2026-11-22"} {
+		"/unmapped/csv?day=2026-11-22", "/duplicates/csv?day=2026-11-22", "/silent/csv?day=2026-11-22",
+		"/months/2026-11/csv"} {
 		for _, role := range []identity.Role{identity.Admin, identity.Reader} {
 			w.Person.Role = role
 			status, body := w.Get(path)
@@ -241,7 +248,9 @@ func TestEveryPage(t *testing.T) {
 		"/items?day=2026-11-22&reason=%3Cscript%3E&page=-1", "/items?day=2026-11-21", "/users",
 		"/users?day=2026-11-22&page=9",
 		"/users?day=2026-11-21", "/silent", "/silent?day=2026-11-22", "/unmapped", "/unmapped?day=2026-11-21",
-		"/duplicates", "/duplicates?what=gone", "/duplicates?day=2026-11-21"}
+		"/duplicates", "/duplicates?what=gone", "/duplicates?day=2026-11-21",
+		"/duplicates/csv?what=gone&day=2026-11-22", "/duplicates/json?day=2026-11-22", "/unmapped/json?day=2026-11-22",
+		"/silent/json?day=2026-11-22", "/months/2026-11/json"}
 	for _, role := range []identity.Role{identity.Admin, identity.Reader} {
 		w.Person.Role = role
 		for _, path := range paths {
@@ -288,7 +297,7 @@ func TestWhatAdministratorsSee(t *testing.T) {
 		"/items?day=2026-11-22&reason=noMailbox": {"Replay all with this reason",
 			`name="item" value="` + dayRun + "/00001:3",
 			"1–1 of 1", "Put the number into the mapping, then replay."},
-		"/months/2026-11": {"23 days without a run", "Hash (SHA-256)", dayRun},
+		"/months/2026-11": {"22 days without a run", "Hash (SHA-256)", dayRun},
 	} {
 		_, body := w.Get(path)
 		for _, want := range wants {

@@ -1,7 +1,6 @@
 package account
 
 import (
-	"fmt"
 	"time"
 
 	"o2archiver/shared/journal"
@@ -14,9 +13,9 @@ type State string
 // The states, the better ones first.
 const (
 	None    State = "none"    // there is no run
-	Whole   State = "whole"   // both sums hold, and every record is archived or left out by rule
+	Whole   State = "whole"   // both sums hold, nothing is missing, each record is archived or left out by rule
 	Working State = "pending" // it is at work
-	Gaps    State = "gaps"    // both sums hold, and some records are not archived
+	Gaps    State = "gaps"    // both sums hold, and some records are not archived or did not come
 	Failed  State = "failed"  // a sum does not hold
 )
 
@@ -89,9 +88,9 @@ type ReasonCount struct {
 	Records int          `json:"records"`
 }
 
-// Account returns the account of a day from the rows of its runs. It is the one function that makes these numbers.
-func Account(day time.Time, runs []tally.Run) Day {
-	d := Day{Day: day.Format(time.DateOnly), State: None, Causes: []string{}, Runs: []Run{}, Kinds: []Kind{},
+// Account returns the account of a day from the facts of its runs. It is the one function that makes these numbers.
+func Account(day time.Time, runs []Facts) Day {
+	d := Day{Day: day.Format(time.DateOnly), State: None, Causes: causesOf(runs), Runs: []Run{}, Kinds: []Kind{},
 		Reasons: []ReasonCount{}}
 	totals := journal.Totals{}
 	kinds, reasons := map[string]tally.Records{}, map[tally.Reason]int{}
@@ -118,13 +117,9 @@ func Account(day time.Time, runs []tally.Run) Day {
 		for reason, n := range row.Reasons {
 			reasons[reason] += n
 		}
-		d.Causes = append(d.Causes, run.Causes...)
 	}
 	if known && len(runs) > 0 {
 		d.SourceTotal = &total
-	}
-	if len(runs) > 1 {
-		d.Causes = causesOf(totals, d.SourceTotal, d.Received, d.Written, totals.Records.Collected)
 	}
 	d.Records, d.Copies = totals.Records, totals.Copies
 	d.Kinds = listKinds(kinds)
@@ -139,58 +134,16 @@ func Account(day time.Time, runs []tally.Run) Day {
 }
 
 // OfRun returns what the account has of a run.
-func OfRun(row tally.Run) Run {
-	run := Run{Run: row.Run, Kind: "not finished", Batches: row.Batches, Records: row.Totals.Records,
-		Copies: row.Totals.Copies, Chain: row.Chain, Written: row.Staged}
-	if m := row.Manifest; m != nil {
+func OfRun(f Facts) Run {
+	run := Run{Run: f.Run, Kind: "not finished", Batches: f.Batches, Records: f.Totals.Records,
+		Copies: f.Totals.Copies, Chain: f.Chain, Written: f.Staged}
+	if m := f.Manifest; m != nil {
 		run.Kind, run.From, run.To, run.Finished = m.Kind, m.From.UTC(), m.To.UTC(), m.Finished.UTC()
 		run.SourceTotal, run.Received, run.Deferred, run.Taken = m.SourceTotal, m.Received, m.Deferred, m.Taken
 		run.Written = m.Records
 	}
-	run.Causes = causesOf(row.Totals, run.SourceTotal, run.Received, run.Written, row.Staged)
-	r := row.Totals.Records
-	switch sums := row.Totals.Holds(); {
-	case sums != nil || row.Manifest != nil && row.Manifest.Records != row.Staged:
-		run.State = Failed
-	case r.Unmapped+r.Quarantined+r.Failed > 0 || run.SourceTotal != nil && *run.SourceTotal != int64(run.Received):
-		run.State = Gaps
-	case row.Manifest == nil || !row.Closed || r.Pending+row.Totals.Copies.Pending > 0:
-		run.State = Working
-	default:
-		run.State = Whole
-	}
-	if row.Manifest == nil {
-		run.Causes = append(run.Causes, "fetch has not finished the run")
-	}
+	run.State, run.Causes = stateOf(f), causesOf([]Facts{f})
 	return run
-}
-
-// causesOf returns why records are not whole, in words.
-func causesOf(t journal.Totals, source *int64, received, written, staged int) (causes []string) {
-	causes = []string{}
-	if err := t.Holds(); err != nil {
-		causes = append(causes, "a sum does not hold: "+err.Error())
-	}
-	if written != staged {
-		causes = append(causes, fmt.Sprintf("fetch counts %d records, and its batches hold %d", written, staged))
-	}
-	if source != nil && *source != int64(received) {
-		causes = append(causes, fmt.Sprintf("the source counts %d items, and %d were received", *source, received))
-	}
-	r := t.Records
-	for _, part := range []struct {
-		n    int
-		what string
-	}{{r.Unmapped, "without a mailbox"}, {r.Quarantined, "quarantined"}, {r.Failed, "failed"},
-		{r.Pending, "without an outcome yet"}} {
-		if part.n > 0 {
-			causes = append(causes, fmt.Sprintf("%d records %s", part.n, part.what))
-		}
-	}
-	if n := t.Copies.Pending; n > 0 && r.Pending == 0 {
-		causes = append(causes, fmt.Sprintf("%d copies without an outcome yet", n))
-	}
-	return causes
 }
 
 func addRecords(a, b tally.Records) tally.Records {

@@ -12,8 +12,8 @@ import (
 )
 
 // Accounts returns the accounts of the days from first to last, from runs that were read for them.
-func Accounts(runs []tally.Run, first, last time.Time) (days []Day) {
-	byDay := map[time.Time][]tally.Run{}
+func Accounts(runs []Facts, first, last time.Time) (days []Day) {
+	byDay := map[time.Time][]Facts{}
 	for _, run := range runs {
 		day := dayOf(WindowBegin(run))
 		byDay[day] = append(byDay[day], run)
@@ -91,7 +91,7 @@ type dayPage struct {
 	Former, Next string
 	RecordBars   []pages.Bar
 	CopyBars     []pages.Bar
-	Difference   int64 // the source's count without what was received
+	Difference   int64 // between the source's count and what was received, in all runs
 }
 
 // DayPage answers with the account of a day.
@@ -106,8 +106,11 @@ func (r *Reader) DayPage(q *web.Request) (web.Answer, error) {
 	if next := day.AddDate(0, 0, 1); !next.After(r.opts.Now()) {
 		p.Next = next.Format(time.DateOnly)
 	}
-	if d.SourceTotal != nil {
-		p.Difference = *d.SourceTotal - int64(d.Received)
+	for _, run := range d.Runs {
+		if run.SourceTotal != nil {
+			n := *run.SourceTotal - int64(run.Received)
+			p.Difference += max(n, -n)
+		}
 	}
 	return web.Page(pages.Page{Name: "day", Title: "Day " + d.Day, Section: "days", Data: p}), nil
 }
@@ -189,62 +192,22 @@ func kindRow(name string, n tally.Records, total int) []any {
 	return []any{name, n.Archived, n.Unmapped, n.Excluded, n.Quarantined, n.Failed, n.Pending, total}
 }
 
-// monthPage is the data of the report of a month.
-type monthPage struct {
-	Month        string // in words
-	Former, Next string // the neighbouring months
-	Made         time.Time
-	Days         []Day // with runs
-	Without      []string
-	Sum          Day
-}
-
-// MonthPage answers with the report of a month, to be printed for an auditor.
-func (r *Reader) MonthPage(q *web.Request) (web.Answer, error) {
-	first, err := time.Parse("2006-01", q.PathValue("month"))
-	if err != nil {
-		return web.Answer{}, &web.Error{Status: http.StatusNotFound, Says: "That is not a month.",
-			Do: "A month has the form 2026-11. Choose one on the page Days."}
-	}
-	last := first.AddDate(0, 1, -1)
-	if today := dayOf(r.opts.Now()); last.After(today) && !first.After(today) {
-		last = today
-	}
-	runs, err := r.Runs(q.Context(), first, last)
-	if err != nil {
-		return web.Answer{}, err
-	}
-	p := monthPage{Month: first.Format("January 2006"), Former: first.AddDate(0, -1, 0).Format("2006-01"),
-		Made: r.opts.Now().UTC(), Sum: Account(first, runs)}
-	if next := first.AddDate(0, 1, 0); !next.After(r.opts.Now()) {
-		p.Next = next.Format("2006-01")
-	}
-	for _, d := range Accounts(runs, first, last) {
-		if d.State == None {
-			p.Without = append(p.Without, d.Day)
-			continue
-		}
-		p.Days = append(p.Days, d)
-	}
-	return web.Page(pages.Page{Name: "month", Title: "Report of " + p.Month, Section: "days", Data: p}), nil
-}
-
 // RunPage answers with the account of one run.
 func (r *Reader) RunPage(q *web.Request) (web.Answer, error) {
 	name := q.PathValue("year") + "/" + q.PathValue("month") + "/" + q.PathValue("day") + "/" + q.PathValue("run")
-	row, _, err := r.opts.Totals.GetRun(q.Context(), name)
-	if isNotFound(err) {
-		return web.Answer{}, &web.Error{Status: http.StatusNotFound, Says: "The totals have no such run.",
-			Do: "A run has its totals at most ten minutes after its first batch. Look again then, or give the command Totals."}
-	}
+	f, found, err := r.factsOf(q.Context(), name)
 	if err != nil {
 		return web.Answer{}, err
 	}
-	run := OfRun(row)
+	if !found {
+		return web.Answer{}, &web.Error{Status: http.StatusNotFound, Says: "The totals have no such run.",
+			Do: "A run has its totals at most ten minutes after its first batch. Look again then, or give the command Totals."}
+	}
+	run := OfRun(f)
 	p := struct {
 		Run
 		Day                  Day
 		RecordBars, CopyBars []pages.Bar
-	}{run, Account(dayOf(WindowBegin(row)), []tally.Run{row}), recordBars(run.Records), copyBars(run.Copies)}
+	}{run, Account(dayOf(WindowBegin(f)), []Facts{f}), recordBars(run.Records), copyBars(run.Copies)}
 	return web.Page(pages.Page{Name: "run", Title: "Run", Section: "progress", Data: p}), nil
 }

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"path"
 	"strconv"
@@ -45,20 +46,21 @@ type Items struct {
 	Reason  tally.Reason `json:"reason,omitempty"` // "": all
 	Items   []Item       `json:"items"`
 	Records int          `json:"records"` // of the items
-	More    int          `json:"more"`    // lines that the totals count and do not list
+	More    int          `json:"more"`    // further records, which the totals count and do not list
 	Left    int          `json:"left"`    // runs that were not read
+	State   State        `json:"state"`   // of the day
 }
 
 // items returns the items of runs with a reason, or all.
-func (r *Reader) items(ctx context.Context, day time.Time, runs []tally.Run, reason tally.Reason) (Items, error) {
-	all := Items{Day: day.Format(time.DateOnly), Reason: reason, Items: []Item{}}
+func (r *Reader) items(ctx context.Context, day time.Time, runs []Facts, reason tally.Reason) (Items, error) {
+	all := Items{Day: day.Format(time.DateOnly), Reason: reason, Items: []Item{}, State: Account(day, runs).State}
 	rows, left, err := r.listed(ctx, withItems(runs))
 	if err != nil {
 		return Items{}, err
 	}
 	all.Left = left
+	listed := map[string]map[tally.Reason]int{} // records by run and reason
 	for _, row := range rows {
-		all.More += row.More
 		for _, l := range row.Lines {
 			item := Item{Run: row.run, Batch: row.Row, Line: l.Line, Records: max(1, l.Records), Kind: NameKind(l.Kind),
 				Outcome: l.Outcome, Reason: l.Reason}
@@ -69,21 +71,41 @@ func (r *Reader) items(ctx context.Context, day time.Time, runs []tally.Run, rea
 				continue
 			}
 			if len(all.Items) >= maxListed {
-				all.More++
 				continue
 			}
+			if listed[row.run] == nil {
+				listed[row.run] = map[tally.Reason]int{}
+			}
+			listed[row.run][item.Reason] += item.Records
 			item.Says, item.Do = NameReason(item.Reason)
 			all.Items = append(all.Items, item)
 			all.Records += item.Records
 		}
 	}
+	for _, run := range runs {
+		for code, n := range countsOf(run) {
+			if reason == "" || reason == code {
+				all.More += max(0, n-listed[run.Run][code]) // a row of a batch may be newer than that of its run
+			}
+		}
+	}
 	return all, nil
 }
 
+// countsOf returns the records of a run that were not archived, by reason.
+func countsOf(run Facts) map[tally.Reason]int {
+	counts := maps.Clone(run.Reasons)
+	if counts == nil {
+		counts = map[tally.Reason]int{}
+	}
+	counts[tally.Pending] += max(0, run.Totals.Records.Pending)
+	return counts
+}
+
 // withItems returns the runs that have lines which were not archived.
-func withItems(runs []tally.Run) (some []tally.Run) {
+func withItems(runs []Facts) (some []Facts) {
 	for _, run := range runs {
-		if len(run.Reasons) > 0 || run.Totals.Records.Pending > 0 {
+		if run.Counted && (len(run.Reasons) > 0 || run.Totals.Records.Pending > 0) {
 			some = append(some, run)
 		}
 	}
@@ -91,7 +113,7 @@ func withItems(runs []tally.Run) (some []tally.Run) {
 }
 
 // itemsAsked returns the items that a request asks for.
-func (r *Reader) itemsAsked(q *web.Request) (Items, []tally.Run, error) {
+func (r *Reader) itemsAsked(q *web.Request) (Items, []Facts, error) {
 	day, err := parseDay(q.FormValue("day"))
 	if err != nil {
 		return Items{}, nil, err
@@ -176,7 +198,7 @@ func (r *Reader) reasonsPage(q *web.Request) (web.Answer, error) {
 }
 
 // runsOn returns those of runs whose window begins on a day.
-func runsOn(runs []tally.Run, day time.Time) (some []tally.Run) {
+func runsOn(runs []Facts, day time.Time) (some []Facts) {
 	for _, run := range runs {
 		if dayOf(WindowBegin(run)).Equal(day) {
 			some = append(some, run)
@@ -207,10 +229,13 @@ func (r *Reader) ItemsJSON(q *web.Request) (web.Answer, error) {
 func (a Items) table() table {
 	t := table{head: []string{"Run", "Batch", "Line", "Records", "Kind", "Outcome", "Reason", "In words", "What to do"}}
 	for _, i := range a.Items {
-		t.rows = append(t.rows, []any{i.Run, i.Batch, i.Line, i.Records, i.Kind, i.Outcome, string(i.Reason),
-			i.Says, i.Do})
+		t.rows = append(t.rows, []any{i.Run, nameBatch(i.Run, i.Batch), i.Line, i.Records, i.Kind, i.Outcome,
+			string(i.Reason), i.Says, i.Do})
 	}
 	t.rows = append(t.rows, []any{"Total", "", len(a.Items), a.Records, "", "", "", "", ""},
-		[]any{"Not listed", "", a.More, "", "", "", "", "", ""})
+		[]any{"Not listed", "", "", a.More, "", "", "", "", ""})
 	return t
 }
+
+// nameBatch returns the whole name of a batch for a CSV: a spreadsheet would take 00001 for a number.
+func nameBatch(run, batch string) string { return run + "/" + batch }

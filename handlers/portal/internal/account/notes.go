@@ -11,31 +11,32 @@ import (
 
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/web"
-	"o2archiver/shared/tally"
 )
 
 // Noted is a line of a batch with another content than the first record of its message, or without an attachment.
 type Noted struct {
-	Run, Batch string
-	Line       int
-	Kind       string
-	First      string // where the first record is, "" if it is this one or not known
-	Gone       int    // attachments
+	Run   string `json:"run"`
+	Batch string `json:"batch"`
+	Line  int    `json:"line"`
+	Kind  string `json:"kind"`
+	First string `json:"first,omitempty"` // where the first record is, "" if it is this one or not known
+	Gone  int    `json:"gone,omitempty"`  // attachments
 }
 
 // Notes is the list of such lines of a day.
 type Notes struct {
-	Day     string
-	Gone    bool // without an attachment; otherwise with another content
-	Lines   []Noted
-	Records int // as the totals count them
-	More    int // lines that the totals do not list
-	Left    int // runs that were not read
+	Day string `json:"day"`
+	Stand
+	Gone    bool    `json:"gone"` // without an attachment; otherwise with another content
+	Lines   []Noted `json:"lines"`
+	Records int     `json:"records"` // as the totals count them
+	More    int     `json:"more"`    // lines that the totals do not list
+	Left    int     `json:"left"`    // runs that were not read
 }
 
-func (r *Reader) notes(ctx context.Context, day time.Time, runs []tally.Run, gone bool) (Notes, error) {
-	n := Notes{Day: day.Format(time.DateOnly), Gone: gone}
-	var some []tally.Run
+func (r *Reader) notes(ctx context.Context, day time.Time, runs []Facts, gone bool) (Notes, error) {
+	n := Notes{Day: day.Format(time.DateOnly), Stand: standOf(day, runs), Gone: gone, Lines: []Noted{}}
+	var some []Facts
 	for _, run := range runs {
 		count := run.Totals.Records.Differing
 		if gone {
@@ -67,27 +68,32 @@ func (r *Reader) notes(ctx context.Context, day time.Time, runs []tally.Run, gon
 	return n, nil
 }
 
-// DuplicatesPage answers with the records of a day that have another content than the first record of their message,
-// or, if the query says so, that lack an attachment.
-func (r *Reader) DuplicatesPage(q *web.Request) (web.Answer, error) {
+// notesAsked returns the lines that a request asks for.
+func (r *Reader) notesAsked(q *web.Request) (Notes, error) {
 	gone := q.FormValue("what") == "gone"
-	day, err := r.askedDay(q, func(run tally.Run) bool {
+	day, err := r.askedDay(q, func(run Facts) bool {
 		t := run.Totals.Records
 		return gone && t.Incomplete > 0 || !gone && t.Differing > 0
 	})
 	if err != nil {
-		return web.Answer{}, err
+		return Notes{}, err
 	}
 	runs, err := r.Runs(q.Context(), day, day)
 	if err != nil {
-		return web.Answer{}, err
+		return Notes{}, err
 	}
-	notes, err := r.notes(q.Context(), day, runs, gone)
+	return r.notes(q.Context(), day, runs, gone)
+}
+
+// DuplicatesPage answers with the records of a day that have another content than the first record of their message,
+// or, if the query says so, that lack an attachment.
+func (r *Reader) DuplicatesPage(q *web.Request) (web.Answer, error) {
+	notes, err := r.notesAsked(q)
 	if err != nil {
 		return web.Answer{}, err
 	}
 	title, what := "Duplicates with other content, ", ""
-	if gone {
+	if notes.Gone {
 		title, what = "Attachments that are gone, ", "gone"
 	}
 	p := struct {
@@ -98,4 +104,44 @@ func (r *Reader) DuplicatesPage(q *web.Request) (web.Answer, error) {
 		return "/duplicates?" + url.Values{"day": {notes.Day}, "what": {what}, "page": {strconv.Itoa(page)}}.Encode()
 	})
 	return web.Page(pages.Page{Name: "duplicates", Title: title + notes.Day, Section: "items", Data: p}), nil
+}
+
+// fileName returns the name of a file with the list, without its ending.
+func (n Notes) fileName() string {
+	if n.Gone {
+		return "attachments-gone-" + n.Day
+	}
+	return "duplicates-" + n.Day
+}
+
+// DuplicatesCSV answers with all lines of the page as a CSV.
+func (r *Reader) DuplicatesCSV(q *web.Request) (web.Answer, error) {
+	n, err := r.notesAsked(q)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	last := "First record"
+	if n.Gone {
+		last = "Attachments"
+	}
+	t := table{head: []string{"Run", "Batch", "Line", "Kind", last}}
+	for _, l := range n.Lines {
+		var cell any = l.First
+		if n.Gone {
+			cell = l.Gone
+		}
+		t.rows = append(t.rows, []any{l.Run, nameBatch(l.Run, l.Batch), l.Line, l.Kind, cell})
+	}
+	t.rows = append(t.rows, []any{"Total", "records " + strconv.Itoa(n.Records), len(n.Lines), "", ""},
+		[]any{"Not listed", "runs " + strconv.Itoa(n.Left), n.More, "", ""})
+	return csvFile(n.fileName()+".csv", t), nil
+}
+
+// DuplicatesJSON answers with all lines of the page as JSON.
+func (r *Reader) DuplicatesJSON(q *web.Request) (web.Answer, error) {
+	n, err := r.notesAsked(q)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	return jsonFile(n.fileName()+".json", n), nil
 }

@@ -34,7 +34,8 @@ type Number struct {
 
 // Unmapped is the list of the numbers and addresses of a day.
 type Unmapped struct {
-	Day     string   `json:"day"`
+	Day string `json:"day"`
+	Stand
 	Records int      `json:"records"` // that found no mailbox; each may have several numbers
 	Numbers []Number `json:"numbers"`
 	More    int      `json:"more"` // numbers that are not listed
@@ -43,9 +44,9 @@ type Unmapped struct {
 }
 
 // unmapped returns the numbers of a day.
-func (r *Reader) unmapped(ctx context.Context, day time.Time, runs []tally.Run, admin bool) (Unmapped, error) {
-	u := Unmapped{Day: day.Format(time.DateOnly), Numbers: []Number{}}
-	var some []tally.Run
+func (r *Reader) unmapped(ctx context.Context, day time.Time, runs []Facts, admin bool) (Unmapped, error) {
+	u := Unmapped{Day: day.Format(time.DateOnly), Stand: standOf(day, runs), Numbers: []Number{}}
+	var some []Facts
 	for _, run := range runs {
 		if n := run.Reasons[tally.NoMailbox]; n > 0 {
 			u.Records += n
@@ -111,7 +112,7 @@ func (r *Reader) runNumbers(ctx context.Context, run string) (doc tally.NoMailbo
 	if found, err := r.document(ctx, tally.NoMailboxesName(run), &doc); found || err != nil {
 		return doc, 0, err
 	}
-	rows, _, err := r.listed(ctx, []tally.Run{{Run: run}})
+	rows, _, err := r.listed(ctx, []Facts{{row: tally.Run{Run: run}}})
 	if err != nil {
 		return doc, 0, err
 	}
@@ -139,7 +140,7 @@ func (r *Reader) runNumbers(ctx context.Context, run string) (doc tally.NoMailbo
 }
 
 func (r *Reader) unmappedAsked(q *web.Request) (Unmapped, error) {
-	day, err := r.askedDay(q, func(run tally.Run) bool { return run.Reasons[tally.NoMailbox] > 0 })
+	day, err := r.askedDay(q, func(run Facts) bool { return run.Reasons[tally.NoMailbox] > 0 })
 	if err != nil {
 		return Unmapped{}, err
 	}
@@ -165,6 +166,15 @@ func (r *Reader) UnmappedPage(q *web.Request) (web.Answer, error) {
 	})
 	return web.Page(pages.Page{Name: "unmapped", Title: "Numbers without a mailbox, " + u.Day, Section: "items",
 		Data: p}), nil
+}
+
+// UnmappedJSON answers with all numbers of the page as JSON.
+func (r *Reader) UnmappedJSON(q *web.Request) (web.Answer, error) {
+	u, err := r.unmappedAsked(q)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	return jsonFile("unmapped-"+u.Day+".json", u), nil
 }
 
 // UnmappedCSV answers with all numbers of the page as a CSV.

@@ -102,11 +102,11 @@ func usersOf(day time.Time, doc tally.Users, names tally.Names, admin bool) User
 
 // usersAsked returns the people of the day that a request asks for.
 func (r *Reader) usersAsked(q *web.Request) (Users, error) {
-	day, err := r.askedDay(q, func(run tally.Run) bool { return run.Closed })
+	day, err := r.askedDay(q, func(run Facts) bool { return run.Closed })
 	if err != nil {
 		return Users{}, err
 	}
-	var runs []tally.Run
+	var runs []Facts
 	var docs []tally.Users
 	var names tally.Names
 	group, ctx := errgroup.WithContext(q.Context())
@@ -168,74 +168,4 @@ func (a Users) table() table {
 
 func copiesRow(name, kind string, c tally.Copies, total int) []any {
 	return []any{name, kind, c.Imported, c.Duplicate, c.Oversize, c.Failed, c.Pending, total}
-}
-
-const (
-	usualWeeks = 4 // same weekdays before, with which a day is compared
-	usualLeast = 3 // of these with messages, for traffic to be usual
-)
-
-// Silent is the list of the people who usually have messages and had none on a day.
-type Silent struct {
-	Day    string
-	Week   string // the name of the weekday
-	Known  int    // former days that have a document
-	Others int    // people who had messages
-	Silent []SilentUser
-}
-
-// SilentUser is a person without messages on the day.
-type SilentUser struct {
-	Name  string
-	Usual int // copies on a usual day of this kind
-}
-
-// silentOf compares a day with the same weekdays before.
-func silentOf(day time.Time, docs []tally.Users, names tally.Names, admin bool) Silent {
-	s := Silent{Day: day.Format(time.DateOnly), Week: day.Weekday().String()}
-	now := docs[0].Sum()
-	s.Others = len(now)
-	days, copies := map[string]int{}, map[string]int{}
-	for _, doc := range docs[1:] {
-		if len(doc.Runs) > 0 {
-			s.Known++
-		}
-		for id, kinds := range doc.Sum() {
-			days[id]++
-			for _, n := range kinds {
-				copies[id] += totalOf(n)
-			}
-		}
-	}
-	for _, id := range sortedKeys(days) {
-		if _, there := now[id]; !there && days[id] >= usualLeast {
-			s.Silent = append(s.Silent, SilentUser{nameMailbox(names, id, admin), copies[id] / days[id]})
-		}
-	}
-	slices.SortStableFunc(s.Silent, func(a, b SilentUser) int { return cmp.Compare(b.Usual, a.Usual) })
-	return s
-}
-
-// SilentPage answers with the people who usually have messages and had none.
-func (r *Reader) SilentPage(q *web.Request) (web.Answer, error) {
-	day, err := r.askedDay(q, func(run tally.Run) bool { return run.Closed })
-	if err != nil {
-		return web.Answer{}, err
-	}
-	days := []time.Time{day}
-	for week := range usualWeeks {
-		days = append(days, day.AddDate(0, 0, -7*(week+1)))
-	}
-	docs, names, err := r.people(q.Context(), days...)
-	if err != nil {
-		return web.Answer{}, err
-	}
-	p := struct {
-		Silent
-		List
-	}{Silent: silentOf(day, docs, names, q.Person.Role == identity.Admin)}
-	p.Silent.Silent, p.List = cutPage(q, p.Silent.Silent, func(page int) string {
-		return "/silent?" + url.Values{"day": {p.Day}, "page": {strconv.Itoa(page)}}.Encode()
-	})
-	return web.Page(pages.Page{Name: "silent", Title: "Silent people, " + p.Day, Section: "users", Data: p}), nil
 }

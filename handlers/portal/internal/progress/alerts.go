@@ -48,7 +48,8 @@ func (k known) alerts(admin bool) (all []Alert) {
 	k.alertsOfPause(add)
 	k.alertsOfFetch(add)
 	k.alertsOfDays(add)
-	k.alertsOfRuns(add)
+	k.alertsOfRuns(k.recent, add)
+	k.alertsOfTotals(add)
 	return all
 }
 
@@ -64,7 +65,8 @@ func (k known) alertsOfPause(add add) {
 		paused, said := k.connector.Paused[app]
 		works := k.fetched || k.unread
 		if app == settings.Import {
-			works = slices.ContainsFunc(account.Accounts(k.runs, k.day(alertDays-1), k.now), func(d account.Day) bool {
+			days := account.Accounts(k.recent, k.day(alertDays-1), k.now)
+			works = slices.ContainsFunc(days, func(d account.Day) bool {
 				return d.Records.Collected > d.Records.Pending
 			})
 		}
@@ -144,27 +146,19 @@ func (k known) alertOfLateness(add add) {
 
 // alertsOfDays returns an alert for each day of late that is not whole, other than by what is still at work.
 func (k known) alertsOfDays(add add) {
-	for _, d := range slices.Backward(account.Accounts(k.runs, k.day(alertDays-1), k.now)) {
+	for _, d := range slices.Backward(account.Accounts(k.recent, k.day(alertDays-1), k.now)) {
 		if d.State != account.Failed && d.State != account.Gaps {
 			continue
 		}
-		causes := d.Causes
-		if len(causes) == 0 { // differences of several runs that are none of their sum
-			for _, run := range d.Runs {
-				causes = append(causes, run.Causes...)
-			}
-		}
-		add(d.State.Class(), fmt.Sprintf("%s is %s: %s.", d.Day, d.State.Text(), strings.Join(causes, "; ")),
+		add(d.State.Class(), fmt.Sprintf("%s is %s: %s.", d.Day, d.State.Text(), strings.Join(d.Causes, "; ")),
 			"Its page names the items, and what to do.", "/days/"+d.Day)
 	}
 }
 
-// alertsOfRuns returns the alerts from the rows of the runs.
-func (k known) alertsOfRuns(add add) {
+// alertsOfRuns returns the alerts about records of runs.
+func (k known) alertsOfRuns(runs []account.Facts, add add) {
 	pending, oldest := 0, ""
-	rows := map[string]bool{}
-	for _, run := range k.runs {
-		rows[run.Run] = true
+	for _, run := range runs {
 		begin := account.WindowBegin(run)
 		day := begin.Format(time.DateOnly)
 		if err := run.Totals.Holds(); err != nil && begin.Before(k.day(alertDays-1)) {
@@ -184,13 +178,17 @@ func (k known) alertsOfRuns(add add) {
 			oldest),
 			"Use the page Check. Import tries again by itself.", "/items?day="+oldest+"&reason=pending")
 	}
+}
+
+// alertsOfTotals returns the alert of runs without totals.
+func (k known) alertsOfTotals(add add) {
 	if k.connector.Paused[settings.Import] {
 		return
 	}
-	missing := 0
-	for _, run := range k.closed {
-		if run.Batches > 0 && !rows[run.Run] && k.now.Sub(run.Closed) > tallyAfter &&
-			(run.From.IsZero() || !run.From.Before(k.day(364))) {
+	missing, counted := 0, map[string]bool{}
+	for _, run := range k.recent {
+		counted[run.Run] = run.Counted
+		if m := run.Manifest; !run.Counted && m != nil && run.Batches > 0 && k.now.Sub(m.Finished) > tallyAfter {
 			missing++
 		}
 	}
@@ -200,7 +198,10 @@ func (k known) alertsOfRuns(add add) {
 		return
 	}
 	for _, w := range k.progress.Windows {
-		if w.Batches > 0 && !rows[w.Run] && k.now.Sub(k.progress.Began) > tallyAfter {
+		if account.PlannedOn(w.Run).Before(k.since) {
+			continue // whether it has totals is not known
+		}
+		if w.Batches > 0 && !counted[w.Run] && k.now.Sub(k.progress.Began) > tallyAfter {
 			add("wait", "The totals of a run that is at work are missing.",
 				"Look whether the function app of import is started, then give the command Totals.", "/commands")
 			return

@@ -18,7 +18,6 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/control"
 	"o2archiver/shared/status"
-	"o2archiver/shared/tally"
 )
 
 // Options holds what a Watch works with.
@@ -38,37 +37,39 @@ func New(o Options) *Watch { return &Watch{o} }
 const (
 	shownDays = 30
 	shownRuns = 20
-	maxClosed = 200 // of a day
+	liveDays  = 8  // days of planning whose runs the live part of the page has
+	mostDays  = 40 // the same, if a window that was planned earlier is open
 	oneDay    = 24 * time.Hour
 )
 
-// known is what the page is made of: two requests for documents, two listings, and one request for the rows of a year.
+// known is what the page is made of. The live part, which each viewer asks for every few seconds, needs the runs of the
+// last days only: a query for the end of a partition, and a listing or two.
 type known struct {
 	progress  status.Progress
 	fetched   bool // there is a progress
 	unread    bool // the document of the progress can't be used
 	connector control.Connector
-	broken    bool         // the administrator's document can't be used
-	runs      []tally.Run  // of the last year, by their windows
-	closed    []status.Run // that fetch has finished, of yesterday and today
+	broken    bool            // the administrator's document can't be used
+	since     time.Time       // day of planning from which on recent has the runs
+	recent    []account.Facts // by their windows
+	all       []account.Facts // of the last year and older ones that were planned in it; nil for the live part
 	now       time.Time
 }
 
-func (w *Watch) load(ctx context.Context) (k known, err error) {
+func (w *Watch) load(ctx context.Context, whole bool) (k known, err error) {
 	k.now = w.opts.Now().UTC()
+	k.progress, err = w.opts.Status.Progress(ctx)
+	switch {
+	case errors.Is(err, archive.ErrNotFound):
+	case errors.Is(err, archive.ErrContent), errors.Is(err, archive.ErrTooLarge):
+		k.unread = true
+	case err != nil:
+		return known{}, err
+	default:
+		k.fetched = true
+	}
+	k.since = sinceOf(k.progress.Windows, k.now)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		k.progress, err = w.opts.Status.Progress(ctx)
-		switch {
-		case errors.Is(err, archive.ErrNotFound):
-			return nil
-		case errors.Is(err, archive.ErrContent), errors.Is(err, archive.ErrTooLarge):
-			k.unread = true
-			return nil
-		}
-		k.fetched = err == nil
-		return err
-	})
 	group.Go(func() (err error) {
 		k.connector, err = control.LoadConnector(ctx, w.opts.Settings)
 		if errors.Is(err, control.ErrConnector) {
@@ -77,30 +78,38 @@ func (w *Watch) load(ctx context.Context) (k known, err error) {
 		return err
 	})
 	group.Go(func() (err error) {
-		today := k.now.Truncate(oneDay)
-		k.runs, err = w.opts.Account.Runs(ctx, today.AddDate(0, 0, -364), today)
+		if !whole {
+			k.recent, err = w.opts.Account.Planned(ctx, k.since)
+			return err
+		}
+		k.all, err = w.opts.Account.Planned(ctx, k.now.AddDate(0, 0, -366))
+		k.recent = account.PlannedSince(k.all, k.since)
 		return err
 	})
-	each := make([][]status.Run, 2)
-	for i := range each {
-		group.Go(func() (err error) {
-			day := k.now.AddDate(0, 0, -i).Format("2006/01/02")
-			each[i], _, err = w.opts.Status.Runs(ctx, day, maxClosed)
-			if errors.Is(err, archive.ErrContent) || errors.Is(err, archive.ErrTooLarge) {
-				return nil // fetch writes it anew, or it has no facts for this page
-			}
-			return err
-		})
+	return k, group.Wait()
+}
+
+// sinceOf returns the first day of planning whose runs the live part has: those of open windows are among them.
+func sinceOf(open []status.Window, now time.Time) time.Time {
+	today := now.Truncate(oneDay)
+	since := today.AddDate(0, 0, -liveDays)
+	for _, w := range open {
+		if day := account.PlannedOn(w.Run); day.Before(since) && !day.IsZero() {
+			since = day
+		}
 	}
-	err = group.Wait()
-	k.closed = slices.Concat(each...)
-	return k, err
+	if least := today.AddDate(0, 0, -mostDays); since.Before(least) {
+		return least
+	}
+	return since
 }
 
 // page is the data of the page.
 type page struct {
 	Current Current
 	Alerts  []Alert
+	Whole   bool    // the page has more than its live part
+	Older   []Alert // of runs that the live part does not have
 	Month   []pages.Cell
 	Year    []pages.Cell
 	Days    []account.Day // of the month, the latest first
@@ -110,29 +119,52 @@ type page struct {
 }
 
 // ProgressPage answers with the whole page.
-func (w *Watch) ProgressPage(q *web.Request) (web.Answer, error) { return w.answer(q, web.Page) }
-
-// Live answers with the part of the page that changes.
-func (w *Watch) Live(q *web.Request) (web.Answer, error) { return w.answer(q, web.Live) }
-
-func (w *Watch) answer(q *web.Request, as func(pages.Page) web.Answer) (web.Answer, error) {
-	k, err := w.load(q.Context())
+func (w *Watch) ProgressPage(q *web.Request) (web.Answer, error) {
+	k, err := w.load(q.Context(), true)
 	if err != nil {
 		return web.Answer{}, err
 	}
 	today := k.now.Truncate(oneDay)
-	days := account.Accounts(k.runs, today.AddDate(0, 0, -364), today)
+	runs := account.Within(k.all, today.AddDate(0, 0, -364), today)
+	days := account.Accounts(runs, today.AddDate(0, 0, -364), today)
 	month := days[len(days)-shownDays:]
-	p := page{Current: k.current(), Alerts: k.alerts(q.Person.Role == identity.Admin),
-		Year: account.Strip(days), Month: account.Strip(month),
-		OfRuns: len(k.runs), Empty: !k.fetched && !k.unread && len(k.runs) == 0}
+	p := k.livePart(q)
+	p.Whole, p.Year, p.Month, p.OfRuns = true, account.Strip(days), account.Strip(month), len(runs)
+	p.Empty = p.Empty && len(k.all) == 0
+	k.alertsOfRuns(withoutRuns(k.all, k.recent), func(class, says, do, link string) {
+		p.Older = append(p.Older, Alert{class, says, do, link})
+	})
 	for i := range month {
 		p.Days = append(p.Days, month[len(month)-1-i])
 	}
-	for i := len(k.runs) - 1; i >= 0 && len(p.Runs) < shownRuns; i-- {
-		p.Runs = append(p.Runs, account.OfRun(k.runs[i]))
+	for i := len(runs) - 1; i >= 0 && len(p.Runs) < shownRuns; i-- {
+		p.Runs = append(p.Runs, account.OfRun(runs[i]))
 	}
-	return as(pages.Page{Name: "progress", Title: "Progress", Section: "progress", Data: p}), nil
+	return web.Page(pages.Page{Name: "progress", Title: "Progress", Section: "progress", Data: p}), nil
+}
+
+// Live answers with the part of the page that changes.
+func (w *Watch) Live(q *web.Request) (web.Answer, error) {
+	k, err := w.load(q.Context(), false)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	return web.Live(pages.Page{Name: "progress", Title: "Progress", Section: "progress", Data: k.livePart(q)}), nil
+}
+
+// livePart returns the data of the part of the page that changes.
+func (k known) livePart(q *web.Request) page {
+	return page{Current: k.current(), Alerts: k.alerts(q.Person.Role == identity.Admin),
+		Empty: !k.fetched && !k.unread && len(k.recent) == 0}
+}
+
+// withoutRuns returns the runs of all that are not among some.
+func withoutRuns(all, some []account.Facts) []account.Facts {
+	names := map[string]bool{}
+	for _, run := range some {
+		names[run.Run] = true
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(run account.Facts) bool { return names[run.Run] })
 }
 
 // Current is the current run of fetch, or the last one.
@@ -148,7 +180,8 @@ type Current struct {
 	Windows      []Window
 	More         int
 	Imported     int // records of the open windows that have an outcome
-	Pending      int // records of the last year without an outcome
+	Pending      int // records without an outcome, of the runs since then
+	Since        time.Time
 }
 
 // Window is a window that fetch has not finished.
@@ -167,9 +200,8 @@ type Window struct {
 func (k known) current() (c Current) {
 	p := k.progress
 	c = Current{Began: p.Began, Ended: p.Ended, Moved: p.Moved, Next: p.Next, At: p.At, Waits: p.Waits,
-		Failed:    p.Failed,
-		Watermark: p.Watermark, More: p.More}
-	for _, run := range k.runs {
+		Failed: p.Failed, Watermark: p.Watermark, More: p.More, Since: k.since}
+	for _, run := range k.recent {
 		c.Pending += run.Totals.Records.Pending
 	}
 	stale := p.IsStale(k.now)
@@ -191,8 +223,8 @@ func (k known) current() (c Current) {
 	default:
 		c.State, c.Class = "has nothing to do", "ok"
 	}
-	rows := map[string]tally.Run{}
-	for _, run := range k.runs {
+	rows := map[string]account.Facts{}
+	for _, run := range k.recent {
 		rows[run.Run] = run
 	}
 	for _, w := range p.Windows {

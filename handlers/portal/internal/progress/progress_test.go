@@ -17,7 +17,8 @@ import (
 
 func newWorld(t *testing.T) *portaltest.World {
 	w := portaltest.New(t)
-	reader := account.New(account.Options{Totals: w.Totals, Reports: w.Store.Reports(), Now: w.Clock})
+	reader := account.New(account.Options{Totals: w.Totals, Status: status.NewReader(w.Store.Status()),
+		Reports: w.Store.Reports(), Now: w.Clock})
 	watch := New(Options{Account: reader, Status: status.NewReader(w.Store.Status()), Settings: w.Store.Settings(),
 		Now: w.Clock})
 	w.Serve([]web.Route{{Pattern: "GET /{$}", Role: identity.Reader, Handle: watch.ProgressPage},
@@ -69,6 +70,14 @@ func start(t *testing.T, w *portaltest.World) {
 // TestStatesOfFetch: the state that the page shows, and the alerts that stand.
 func TestStatesOfFetch(t *testing.T) {
 	of := int64(2000)
+	wholeHas := map[string][]string{ // what the whole page has, and its live part has not
+		"nothing yet":              {"No run of the last year"},
+		"a whole day":              {`<rect class="whole"`, `state ok">whole<`},
+		"records pending for long": {`<rect class="pending"`},
+		"records pending for months": {"1 records have had no outcome for a day or longer, the oldest of 2026-08-21",
+			`class="pending"`},
+		"import is dead": {`<rect class="pending"`, `state wait">at work<`},
+	}
 	tests := []struct {
 		name    string
 		prepare func(t *testing.T, w *portaltest.World)
@@ -76,7 +85,7 @@ func TestStatesOfFetch(t *testing.T) {
 		lacks   []string
 	}{
 		{"nothing yet", start,
-			[]string{"Nothing was fetched yet", "has not run yet", "No run of the last year"}, []string{"callout"}},
+			[]string{"Nothing was fetched yet", "has not run yet"}, []string{"callout"}},
 		{"at work", func(t *testing.T, w *portaltest.World) {
 			start(t, w)
 			put(t, w, status.Progress{Version: 1, Began: w.Now.Add(-time.Minute), At: w.Now, Moved: w.Now,
@@ -125,10 +134,28 @@ func TestStatesOfFetch(t *testing.T) {
 		{"a whole day", func(t *testing.T, w *portaltest.World) {
 			change(t, w, func(c *control.Connector) { c.Paused = map[string]bool{"fetch": false} })
 			aDay(t, w, "2026/11/23/a", w.Now.AddDate(0, 0, -2), true)
-		}, []string{`<rect class="whole"`, `state ok">whole<`}, []string{"callout"}},
+		}, nil, []string{"callout"}},
 		{"records pending for long", func(t *testing.T, w *portaltest.World) {
 			aDay(t, w, "2026/11/22/a", w.Now.AddDate(0, 0, -3), false)
-		}, []string{"1 records have had no outcome", `<rect class="pending"`}, nil},
+		}, []string{"1 records have had no outcome"}, nil},
+		{"records pending for months", func(t *testing.T, w *portaltest.World) {
+			aDay(t, w, "2026/08/22/a", w.Now.AddDate(0, 0, -95), false)
+		}, []string{"0, of the runs since 16 Nov 2026"}, nil},
+		{"an open window of long ago", func(t *testing.T, w *portaltest.World) {
+			w.Run("2026/11/01/x", nil, portaltest.Batch{Lines: [][]byte{[]byte("{}")}, Open: true,
+				Outcomes: func(*journal.Journal) {}})
+			put(t, w, status.Progress{Version: 1, Began: w.Now.Add(-2 * time.Hour), At: w.Now, Moved: w.Now,
+				State: status.State{Windows: []status.Window{{Run: "2026/11/01/x", Batches: 1}, {Run: "2026/01/01/x",
+					Batches: 1}}}})
+		}, []string{"1, of the runs since 15 Oct 2026", "0 of 1"}, []string{"The totals of a run that is at work"}},
+		{"import is dead", func(t *testing.T, w *portaltest.World) {
+			run := status.Run{Version: 1, Run: "2026/11/22/a", Kind: "daily", From: w.Now.AddDate(0, 0, -3),
+				To: w.Now.AddDate(0, 0, -2), Closed: w.Now.AddDate(0, 0, -2), Received: 7, Records: 7, Staged: 7,
+				Batches: 1}
+			if _, err := w.Store.Status().Put(t.Context(), "runs/"+run.Run+".json", run, "*", nil); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"7 records have had no outcome for a day or longer, the oldest of 2026-11-21"}, nil},
 		{"totals are missing", func(t *testing.T, w *portaltest.World) {
 			put(t, w, status.Progress{Version: 1, Began: w.Now.Add(-2 * time.Hour), At: w.Now, Moved: w.Now,
 				State: status.State{Windows: []status.Window{{Run: "2026/11/24/x", Batches: 3}}}})
@@ -147,6 +174,11 @@ func TestStatesOfFetch(t *testing.T) {
 				for _, want := range test.wants {
 					if !strings.Contains(body, want) {
 						t.Errorf("%s lacks %q", path, want)
+					}
+				}
+				for _, want := range wholeHas[test.name] {
+					if strings.Contains(body, want) != (path == "/") {
+						t.Errorf("%s has %q: %v", path, want, path != "/")
 					}
 				}
 				for _, never := range test.lacks {
