@@ -128,9 +128,6 @@ func (s *Setup) describe(ctx context.Context, u *upload, table *usermap.Table) e
 
 // readUpload returns the file that a form holds. wrong is what is wrong with it.
 func readUpload(r *web.Request) (data []byte, wrong string, err error) {
-	if r.MultipartForm != nil {
-		defer func() { _ = r.MultipartForm.RemoveAll() }()
-	}
 	file, _, err := r.FormFile("file")
 	if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
 		return nil, "Choose a file.", nil

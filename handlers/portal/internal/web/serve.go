@@ -109,6 +109,11 @@ func (s *server) known(next http.Handler) http.Handler {
 func (s *server) serveRoute(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.opts.Now()
+		defer func() { // the server knows the files of the request that it has made, and not those of this copy
+			if r.MultipartForm != nil {
+				_ = r.MultipartForm.RemoveAll()
+			}
+		}()
 		person, err := s.opts.Who(r)
 		var answer Answer
 		if err == nil && person.Role < route.Role {

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,12 @@ func newWorld(t *testing.T) *world {
 			{Pattern: "GET /admin-only/{id}", Role: identity.Admin, Handle: page},
 			{Pattern: "POST /change", Role: identity.Admin, Handle: func(r *Request) (Answer, error) {
 				w.posts = append(w.posts, r.FormID)
+				return SeeOther("/read"), nil
+			}},
+			{Pattern: "POST /file", Role: identity.Admin, Body: 4 << 20, Handle: func(r *Request) (Answer, error) {
+				if w.posts = append(w.posts, r.FormID); r.FormValue("panic") != "" {
+					panic("07700 900001")
+				}
 				return SeeOther("/read"), nil
 			}},
 			{Pattern: "GET /panic", Role: identity.Reader, Handle: func(*Request) (Answer, error) {
@@ -154,6 +161,38 @@ func TestMultipartForm(t *testing.T) {
 	w := newWorld(t)
 	if answer := w.ask(t, r); answer.StatusCode != 303 || len(w.posts) != 1 || w.posts[0] != someForm {
 		t.Errorf("status %d, changes %q", answer.StatusCode, w.posts)
+	}
+}
+
+// A large file is held on disk. It has numbers and addresses, so it is gone when the request is, whatever became of it.
+func TestFilesAreRemoved(t *testing.T) {
+	for _, field := range []string{"other", "panic"} {
+		folder := t.TempDir()
+		t.Setenv("TMPDIR", folder)
+		var held []os.DirEntry
+		w := newWorld(t)
+		server := httptest.NewServer(http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) {
+			w.handler.ServeHTTP(to, r)
+			held, _ = os.ReadDir(folder)
+		}))
+		defer server.Close()
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		_ = form.WriteField(FormField, someForm)
+		_ = form.WriteField(field, "x")
+		file, _ := form.CreateFormFile("file", "x.csv")
+		_, _ = file.Write(make([]byte, 2*maxMemory))
+		_ = form.Close()
+		client := server.Client()
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		answer, err := client.Post(server.URL+"/file", form.FormDataContentType(), &body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if len(held) != 0 || len(w.posts) != 1 {
+			t.Errorf("%s: %d files are left, %d forms were sent", field, len(held), len(w.posts))
+		}
 	}
 }
 
