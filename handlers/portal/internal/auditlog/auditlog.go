@@ -43,12 +43,7 @@ func (p *Pages) RecordOrder(ctx context.Context, c orders.Change) error {
 
 func (p *Pages) append(ctx context.Context, person identity.Person, e audit.Entry) error {
 	e.By, e.Name, e.Role = person.ID, person.Name, person.Role.String()
-	err := p.log.Append(ctx, e)
-	if errors.Is(err, audit.ErrFull) || errors.Is(err, audit.ErrTampered) {
-		return &web.Error{Status: http.StatusConflict, Says: "Nothing was changed: " + err.Error() + ".",
-			Do: "A change is made only when it is in the audit log. Look at the page Audit, and ask support."}
-	}
-	return err
+	return web.ExplainAudit(p.log.Append(ctx, e))
 }
 
 // auditPage is the data of the page.

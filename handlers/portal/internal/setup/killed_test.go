@@ -114,6 +114,28 @@ func TestChangeKilledAtEachWrite(t *testing.T) {
 	})
 }
 
+// What the audit log can't hold is not done, and the page says why.
+func TestAuditLogIsNotAsItWas(t *testing.T) {
+	w := newWorld(t)
+	w.setUp()
+	day := w.now.Format("2006/01/02")
+	_, size, err := w.store.Audit().Tail(t.Context(), day, 1)
+	if err == nil {
+		err = w.store.Audit().Append(t.Context(), day, size, []byte("x\n"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.get("/settings/size")
+	status, page, _ := w.ask(w.post("/settings/size", "size", "10MB"))
+	if status != http.StatusConflict || !strings.Contains(page, "the audit log is not as it was written") {
+		t.Errorf("%d\n%s", status, page)
+	}
+	if c := w.connector(); c.Settings[maxItemSize] != "150MB" {
+		t.Errorf("in force: %v", c.Settings)
+	}
+}
+
 // A storage that is away is said, and loses nothing.
 func TestStorageIsAway(t *testing.T) {
 	w := newWorld(t)

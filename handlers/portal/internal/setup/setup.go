@@ -123,8 +123,8 @@ func (s *Setup) bySFTP() bool {
 // record writes a line of the audit log: what the sender of a form is about to do. Without it the change MUST NOT be
 // made. A form that comes twice is recorded once.
 func (s *Setup) record(r *web.Request, what audit.Action, object, says string) error {
-	return s.opts.Audit.Append(r.Context(), audit.Entry{By: r.Person.ID, Name: r.Person.Name,
-		Role: r.Person.Role.String(), Action: what, Object: object, Says: says, Form: r.FormID})
+	return web.ExplainAudit(s.opts.Audit.Append(r.Context(), audit.Entry{By: r.Person.ID, Name: r.Person.Name,
+		Role: r.Person.Role.String(), Action: what, Object: object, Says: says, Form: r.FormID}))
 }
 
 // stamp returns who sends a request, and when, for connector.json.

@@ -11,6 +11,7 @@ import (
 
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
+	"o2archiver/shared/audit"
 )
 
 // Request is a request that may be answered: its sender has the role that the route needs, and it comes from this
@@ -92,6 +93,15 @@ var (
 	ErrChanged  = &Error{http.StatusConflict, "The settings were changed by someone else at the same time.",
 		"Go back, look at what they are now, and save again."}
 )
+
+// ExplainAudit returns an error of the audit log's Append for a page: what the log can't hold is not done.
+func ExplainAudit(err error) error {
+	if errors.Is(err, audit.ErrFull) || errors.Is(err, audit.ErrTampered) {
+		return &Error{http.StatusConflict, "Nothing was changed: " + err.Error() + ".",
+			"A change is made only when it is in the audit log. Look at the page Audit, and ask support."}
+	}
+	return err
+}
 
 // NewFormID returns an id for the form of a page.
 func NewFormID() string {
