@@ -214,15 +214,19 @@ func (s *Setup) openServer(in serverFields, keys sftpstore.HostKeys) (*sftpstore
 // errOwnAddress is the error of a connection that is not made.
 var errOwnAddress = errors.New("this address is not connected to")
 
-// refuseOwnAddresses refuses the addresses of this machine and of its link, after the server's name was resolved: a
-// function app has its identity's endpoint there.
+// platformAddress is a public address at which Azure answers every machine of its own with what concerns that machine.
+var platformAddress = netip.AddrFrom4([4]byte{168, 63, 129, 16})
+
+// refuseOwnAddresses refuses the addresses of this machine, of its link and of Azure itself, after the server's name was
+// resolved: a function app has its identity's endpoint there.
 func refuseOwnAddresses(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return errOwnAddress
 	}
 	ip := to.Addr().Unmap()
-	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() {
+	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() ||
+		ip == platformAddress {
 		return errOwnAddress
 	}
 	return nil

@@ -346,6 +346,7 @@ func TestOwnAddressesAreRefused(t *testing.T) {
 	for address, want := range map[string]bool{
 		"127.0.0.1:22": true, "[::1]:22": true, "169.254.169.254:80": true, "0.0.0.0:22": true, "[::]:22": true,
 		"[::ffff:127.0.0.1]:22": true, "[fe80::1%eth0]:22": true, "224.0.0.1:22": true, "no address": true,
+		"168.63.129.16:80": true, "[::ffff:168.63.129.16]:22": true, "168.63.129.17:22": false,
 		"10.1.2.3:22": false, "192.0.2.1:2222": false, "[2001:db8::1]:22": false,
 	} {
 		if err := refuseOwnAddresses("tcp", address, nil); (err != nil) != want {
