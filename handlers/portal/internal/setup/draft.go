@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"o2archiver/handlers/portal/internal/identity"
@@ -73,11 +74,15 @@ func (d *draft) setDone(step string, values map[string]string) {
 	d.Done[step] = values
 }
 
-// allInput returns the fields of a form that a request holds, without blanks around them and bounded.
-func allInput(r *web.Request, fields []string) map[string]string {
-	in := make(map[string]string, len(fields))
+// allInput returns the fields of a form that a request holds, without blanks around them. long says of each field that
+// is too long that it is: the form MUST then be refused.
+func allInput(r *web.Request, fields []string) (in, long map[string]string) {
+	in, long = make(map[string]string, len(fields)), map[string]string{}
 	for _, name := range fields {
-		in[name] = trimInput(r.PostFormValue(name))
+		in[name] = strings.ToValidUTF8(strings.TrimSpace(r.PostFormValue(name)), "")
+		if len(in[name]) > maxInput {
+			long[name] = "This is longer than 4,096 bytes, so nothing was saved."
+		}
 	}
-	return in
+	return in, long
 }

@@ -34,7 +34,8 @@ func (s *Setup) showMapping(r *web.Request, st state, wizard bool, wrong map[str
 		copyInput(d.In, st.draft.Input[stepMapping])
 	}
 	if wrong != nil && r.PostFormValue("do") == "switches" {
-		copyInput(d.In, allInput(r, switchesPart.fields))
+		in, _ := allInput(r, switchesPart.fields)
+		copyInput(d.In, in)
 	}
 	v, etag, err := s.opts.Mapping.Describe(r.Context())
 	switch {
@@ -82,7 +83,10 @@ func seeOther(path string, err error) (web.Answer, error) {
 }
 
 func (s *Setup) sendSwitches(r *web.Request, st state, wizard bool) (web.Answer, error) {
-	in := allInput(r, switchesPart.fields)
+	in, long := allInput(r, switchesPart.fields)
+	if len(long) > 0 {
+		return web.Answer{}, errBadForm
+	}
 	values, wrong := switchesPart.check(s, in)
 	if len(wrong) == 0 && values[automatic] == "false" {
 		_, _, err := s.opts.Mapping.Describe(r.Context())
@@ -147,7 +151,10 @@ func (s *Setup) AddNumber(r *web.Request) (web.Answer, error) {
 	if wrong != "" {
 		return s.showMapping(r, st, false, map[string]string{"number": wrong})
 	}
-	in := allInput(r, []string{"number", "mailbox"})
+	in, long := allInput(r, []string{"number", "mailbox"})
+	if len(long) > 0 {
+		return web.Answer{}, errBadForm
+	}
 	if in["number"] == "" || in["mailbox"] == "" {
 		return web.Answer{}, &web.Error{Status: http.StatusBadRequest, Says: "The number or the mailbox is missing.",
 			Do: "Go back, enter the address of the number's person, and send it again."}

@@ -165,11 +165,6 @@ func readSetting[T any](name, text string, read func(*settings.Reader, string) T
 
 const maxInput = 4 << 10 // bytes of a field that is no file and no secret
 
-func trimInput(text string) string {
-	text = strings.TrimSpace(text)
-	return strings.ToValidUTF8(text[:min(len(text), maxInput)], "")
-}
-
 type partsData struct {
 	Steps       []stepView // nil outside of the set-up
 	Action      string
@@ -224,7 +219,10 @@ func fieldsOf(parts []part) (all []string) {
 
 // sendParts takes a form of some parts: as a draft in the set-up, and else as settings.
 func (s *Setup) sendParts(r *web.Request, st state, parts []part, wizard bool) (web.Answer, error) {
-	in := allInput(r, fieldsOf(parts))
+	in, long := allInput(r, fieldsOf(parts))
+	if len(long) > 0 {
+		return s.showParts(st, parts, wizard, in, long)
+	}
 	values, wrong := s.checkParts(parts, in)
 	if !wizard {
 		if len(wrong) > 0 {

@@ -217,8 +217,8 @@ var errOwnAddress = errors.New("this address is not connected to")
 // platformAddress is a public address at which Azure answers every machine of its own with what concerns that machine.
 var platformAddress = netip.AddrFrom4([4]byte{168, 63, 129, 16})
 
-// refuseOwnAddresses refuses the addresses of this machine, of its link and of Azure itself, after the server's name was
-// resolved: a function app has its identity's endpoint there.
+// refuseOwnAddresses refuses the addresses of this machine, of its link and of Azure itself, after the server's name
+// was resolved: a function app has its identity's endpoint there.
 func refuseOwnAddresses(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {

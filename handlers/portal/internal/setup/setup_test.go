@@ -3,6 +3,7 @@ package setup
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -325,6 +326,36 @@ func TestSetUpOfARunningArchive(t *testing.T) {
 				t.Errorf("it is not finished:\n%s", w.page)
 			}
 		})
+	}
+}
+
+// A field that is too long is refused, and never cut: a part of a list of domains would be another list.
+func TestLongFieldIsRefused(t *testing.T) {
+	list := func(n int) (text string) {
+		for i := range n {
+			text += fmt.Sprintf("d%04d.contoso.example\n", i)
+		}
+		return text
+	}
+	w := newWorld(t)
+	w.acceptTerms()
+	_, page := w.send("/setup/source", "username", strings.Repeat("x", maxInput+1), "password", sitePassword)
+	w.mustHold(page, "longer than 4,096")
+	w.send("/setup/source", "username", siteName, "password", sitePassword)
+	w.send("/setup/mapping", "do", "switches", "automatic", "on")
+	before := w.stored()
+	led, page := w.send("/setup/domains", "domains", list(300), "size", "150MB")
+	w.mustHold(page, "longer than 4,096", "d0299.contoso.example")
+	if led != "/setup/domains" || w.stored() != before {
+		t.Errorf("it leads to %s", led)
+	}
+	w.send("/setup/domains", "domains", list(100), "size", "150MB")
+	w.send("/setup/review", "start", "on")
+	w.get("/settings/domains")
+	_, page = w.send("/settings/domains", "domains", list(300))
+	w.mustHold(page, "longer than 4,096")
+	if got := w.connector().Settings[domains]; strings.Count(got, ",") != 99 {
+		t.Errorf("in force: %s", got)
 	}
 }
 

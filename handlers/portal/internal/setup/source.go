@@ -122,8 +122,9 @@ type secretToStore struct {
 // sendSource tests the account that a form holds, stores its secrets, and keeps the rest: as a draft in the set-up, and
 // else as settings.
 func (s *Setup) sendSource(r *web.Request, st state, wizard bool) (web.Answer, error) {
-	f := sourceForm{wizard: wizard, in: allInput(r, sourceFields), wrong: map[string]string{}}
-	if s.opts.Broken != nil {
+	f := sourceForm{wizard: wizard}
+	f.in, f.wrong = allInput(r, sourceFields)
+	if s.opts.Broken != nil || len(f.wrong) > 0 {
 		return s.showSource(r, st, f)
 	}
 	if wizard { // kept whatever becomes of the test
