@@ -185,7 +185,7 @@ func (d Day) tables() []table {
 			run.Records.Archived, run.Copies.Planned, run.Chain})
 	}
 	runs.rows = append(runs.rows, []any{"Total", "", d.Received, r.Collected, r.Archived, c.Planned, ""})
-	return []table{numbers, kinds, reasons, runs}
+	return []table{numbers, tableOfCauses("Why the day is not whole", d.Causes), kinds, reasons, runs}
 }
 
 func kindRow(name string, n tally.Records, total int) []any {

@@ -110,8 +110,8 @@ func TestDifferencesDoNotCancel(t *testing.T) {
 	w := newWorld(t)
 	w.Run("2026/11/23/few", few, archived(t))
 	w.Run("2026/11/23/many", many, archived(t))
-	for _, path := range []string{"/days/2026-11-22", "/days/2026-11-22/json", "/months/2026-11",
-		"/months/2026-11/json"} {
+	for _, path := range []string{"/days/2026-11-22", "/days/2026-11-22/json", "/days/2026-11-22/csv",
+		"/months/2026-11", "/months/2026-11/json", "/months/2026-11/csv"} {
 		_, body := w.Get(path)
 		for _, want := range []string{"items that the source counts and that were not received: 5",
 			"items that were received and that the source does not count: 1"} {

@@ -99,10 +99,6 @@ func (m Month) tables() []table {
 		days.rows = append(days.rows, d.monthRow(d.Day))
 	}
 	days.rows = append(days.rows, m.Sum.monthRow("Total"))
-	causes := table{head: []string{"Why the month is not whole"}}
-	for _, cause := range m.Sum.Causes {
-		causes.rows = append(causes.rows, []any{cause})
-	}
 	without := table{head: []string{"Days without a run"}}
 	for _, day := range m.Without {
 		without.rows = append(without.rows, []any{day})
@@ -111,7 +107,16 @@ func (m Month) tables() []table {
 	for _, run := range m.Sum.Runs {
 		runs.rows = append(runs.rows, []any{run.Run, run.State.Text(), run.Batches, run.Chain})
 	}
-	return []table{days, causes, without, runs}
+	return []table{days, tableOfCauses("Why the month is not whole", m.Sum.Causes), without, runs}
+}
+
+// tableOfCauses returns causes as a table of a CSV.
+func tableOfCauses(head string, causes []string) table {
+	t := table{head: []string{head}}
+	for _, cause := range causes {
+		t.rows = append(t.rows, []any{cause})
+	}
+	return t
 }
 
 func (d Day) monthRow(name string) []any {
