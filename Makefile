@@ -94,6 +94,7 @@ RACED = \
 # whole days, whose handlers are processes of their own.
 UNRACED = \
 	TestBombOfEntries@./handlers/fetch/internal/deliveries \
+	TestCopyFromASlowSource@./handlers/fetch/internal/deliveries \
 	TestCopyOverSeveralRuns@./handlers/fetch/internal/deliveries \
 	TestEveryCallOfADelivery@./handlers/fetch/internal/deliveries \
 	TestHostileDelivery@./handlers/fetch/internal/deliveries \
@@ -110,6 +111,8 @@ UNRACED = \
 	TestTurnsOfALargeZIP@./handlers/fetch/internal/deliveries \
 	TestAPassingRefusalUnderAFile@./handlers/import \
 	TestArchiveOfEarlierVersionIsFinished@./handlers/import \
+	TestBrokenReplayIsSwept@./handlers/import \
+	TestChecksLeaveTimeForTheSweep@./handlers/import \
 	TestGraphFailsUnderAFile@./handlers/import \
 	TestHostileInTheMailbox@./handlers/import \
 	TestHostileLengthIsArchived@./handlers/import \
@@ -119,13 +122,22 @@ UNRACED = \
 	TestLimitsOfAMailbox@./handlers/import \
 	TestLinesThatAreNoRecordsAreQuarantined@./handlers/import \
 	TestLongTextIsNoHTML@./handlers/import \
+	TestNoEvents@./handlers/import \
 	TestOversizeStaysOversizeAfterACrash@./handlers/import \
 	TestReplayByCommandKilledAtEveryWrite@./handlers/import \
+	TestStuckBatchesBlockNoOther@./handlers/import \
 	TestSweepFindsRunsHoweverOld@./handlers/import \
+	TestSweepIsKilled@./handlers/import \
 	TestTextInTheMailboxIsTheMessages@./handlers/import \
 	TestTotalsKilledAtEveryWrite@./handlers/import \
 	TestTotalsOfRandomDays@./handlers/import \
 	TestWhatABatchCosts@./handlers/import \
+	TestChangeKilledAtEachWrite@./handlers/portal/internal/setup \
+	TestChangeSourceKilledAtEachWrite@./handlers/portal/internal/setup \
+	TestFinishKilledAtEachWrite@./handlers/portal/internal/setup \
+	TestMappingKilledAtEachWrite@./handlers/portal/internal/setup \
+	TestTwoChangeKilledAtEachWrite@./handlers/portal/internal/setup \
+	TestTwoFinishKilledAtEachWrite@./handlers/portal/internal/setup \
 	TestCommandsOfTheBuiltApps@./local \
 	TestDay@./local \
 	TestDayInTheRealHost@./local \
@@ -145,6 +157,7 @@ UNRACED = \
 	TestBlocksOfALog@./shared/archivetest \
 	TestKilledAtEveryWrite@./shared/audit \
 	TestFitsBody@./shared/mailbox \
+	TestHourOfImports@./shared/mailbox \
 	TestHourOfUploads@./shared/mailbox \
 	TestImportHTMLWithPictures@./shared/mailbox \
 	TestImportTooLarge@./shared/mailbox \
