@@ -313,6 +313,33 @@ func TestSetUpOfAnArchiveThatWorks(t *testing.T) {
 	}
 }
 
+// A rule of the account deletes what lies under drafts/ for long. The person tests once more, and the account in force
+// is changed as before.
+func TestDraftsAreDeleted(t *testing.T) {
+	w := newTwo(t)
+	w.enter(anns)
+	w.storage.Forget("settings", secretBlob)
+	w.storage.Forget("settings", triesBlob)
+	_, page := w.send("/setup/review", "start", "on")
+	w.mustHold(page, "Test yours again")
+	w.enter(anns)
+	if led, page := w.send("/setup/review", "start", "on"); led != "/settings?done=finish" {
+		t.Fatalf("it leads to %s\n%s", led, page)
+	}
+	for _, blob := range []string{secretBlob, triesBlob, draftName(ann)} {
+		w.storage.Forget("settings", blob)
+	}
+	w.now = w.now.Add(time.Hour)
+	if strings.Contains(w.get("/settings/source"), "begun and not finished") {
+		t.Error("a change that was never begun is shown")
+	}
+	if led, page := w.send("/settings/source", "username", bobs.user, "password", bobs.password); led !=
+		"/settings?done=source" {
+		t.Errorf("it leads to %s\n%s", led, page)
+	}
+	w.mustMatch()
+}
+
 // A key that another person has stored, for an account that never came into force, is not kept for one's own.
 func TestKeepIsNotAnothersSecret(t *testing.T) {
 	w, _, _ := server(t, deliverytest.Options{User: "o2", Password: "x", Methods: []string{"password"}})
