@@ -93,7 +93,7 @@ func (w *world) deliveries(ctx context.Context, r *report) error {
 	asked, _ := landing.requests()
 	group := fmt.Sprintf("Deliveries: %d EML in %d ZIPs of %.0f MB, from a landing container, storage in memory", n,
 		zips, float64(size)/float64(zips)/1e6)
-	run.reportRate(r, group, n, size, "storage in memory")
+	run.reportRate(r, group, n, size, "storage in memory", atLeast(1, deliveredRate, "into batches"))
 	r.add(group, "copies of the ZIPs, before they are read", archived.copyRate(size), "MB/s", noLimit())
 	r.add(group, "operations of the archive per EML", float64(all)/float64(n), "",
 		atMost(storedEach, "one, one for each attachment, and a share of the batch's and the ZIP's"))
@@ -125,7 +125,7 @@ func (w *world) deliveriesIntoAzurite(ctx context.Context, r *report) error {
 		return err
 	}
 	group := fmt.Sprintf("Deliveries: %d EML in one ZIP, from a landing container into Azurite", n)
-	run.reportRate(r, group, n, size, "landing account")
+	run.reportRate(r, group, n, size, "landing account", atLeast(1, deliveredRate, "into batches"))
 	r.add(group, "resident memory, highest", run.memory, "MB", atMost(deliveredMemory, "with what it has when idle"))
 	if w.delivered > 0 {
 		r.add(group, "resident memory, growth from one ZIP to all", w.delivered-run.memory, "MB",
@@ -177,17 +177,17 @@ func (w *world) deliveriesBySFTP(ctx context.Context, r *report) error {
 		server.Program)
 	r.add(group, "copies of the ZIPs, before they are read", archived.copyRate(size), "MB/s",
 		atLeast(1, float64(size)/float64(n)*deliveredRate/1e6, "what so many EML a second need"))
-	run.reportRate(r, group, n, size, "storage, SSH")
+	run.reportRate(r, group, n, size, "storage, SSH", compareWith(deliveredRate, "from a landing container"))
 	r.add(group, "resident memory, highest", run.memory, "MB", atMost(deliveredMemory, "with what it has when idle"))
 	return nil
 }
 
 // reportRate reports the rate of a run of n messages in ZIPs of size bytes, and what used the processors. others are
 // what this process did meanwhile.
-func (i intake) reportRate(r *report, group string, n int, size int64, others string) {
+func (i intake) reportRate(r *report, group string, n int, size int64, others string, required limit) {
 	count := float64(n)
 	r.add(group, "EML, from the timer to the answer", count/i.took.Seconds(), "EML/s",
-		atLeast(1, deliveredRate, "into batches").unless(i.used.isTooMuch(deliveredRate, count)))
+		required.unless(i.used.isTooMuch(deliveredRate, count)))
 	r.add(group, "  bytes of their ZIPs", float64(size)/1e6/i.took.Seconds(), "MB/s", noLimit())
 	i.used.reportWith(r, group, "fetch", others, count, "EML", i.took)
 }
