@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -145,6 +146,15 @@ func cutPage[T any](q *web.Request, all []T, address func(page int) string) ([]T
 		l.Next = address(page + 1)
 	}
 	return all[from:to], l
+}
+
+// pageOf returns the function for cutPage that returns the addresses of the pages of a path with a query.
+func pageOf(path string, query url.Values) func(page int) string {
+	return func(page int) string {
+		with := url.Values{"page": {strconv.Itoa(page)}}
+		maps.Copy(with, query)
+		return path + "?" + with.Encode()
+	}
 }
 
 // sortedKeys returns the keys of a map in their order.

@@ -1,7 +1,6 @@
 package account
 
 import (
-	"fmt"
 	"net/http"
 	"time"
 
@@ -68,7 +67,7 @@ func (r *Reader) DaysPage(q *web.Request) (web.Answer, error) {
 	for _, s := range []State{Whole, Gaps, Failed, Working, None} {
 		p.Counts = append(p.Counts, stateCount{s, counts[s]})
 	}
-	p.Days, p.List = cutPage(q, p.Days, func(page int) string { return fmt.Sprintf("/days?page=%d", page) })
+	p.Days, p.List = cutPage(q, p.Days, pageOf("/days", nil))
 	return web.Page(pages.Page{Name: "days", Title: "Days", Section: "days", Data: p}), nil
 }
 

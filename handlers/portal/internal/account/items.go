@@ -151,10 +151,8 @@ func (r *Reader) ItemsPage(q *web.Request) (web.Answer, error) {
 	}
 	day, _ := parseDay(items.Day)
 	p := itemsPage{Items: items, Reasons: Account(day, runs).Reasons}
-	p.Items.Items, p.List = cutPage(q, items.Items, func(page int) string {
-		return "/items?" + url.Values{"day": {items.Day}, "reason": {string(items.Reason)},
-			"page": {strconv.Itoa(page)}}.Encode()
-	})
+	p.Items.Items, p.List = cutPage(q, items.Items,
+		pageOf("/items", url.Values{"day": {items.Day}, "reason": {string(items.Reason)}}))
 	if items.Reason != "" {
 		p.Says, p.Do = NameReason(items.Reason)
 		for _, run := range runs {

@@ -100,9 +100,7 @@ func (r *Reader) DuplicatesPage(q *web.Request) (web.Answer, error) {
 		Notes
 		List
 	}{Notes: notes}
-	p.Lines, p.List = cutPage(q, notes.Lines, func(page int) string {
-		return "/duplicates?" + url.Values{"day": {notes.Day}, "what": {what}, "page": {strconv.Itoa(page)}}.Encode()
-	})
+	p.Lines, p.List = cutPage(q, notes.Lines, pageOf("/duplicates", url.Values{"day": {notes.Day}, "what": {what}}))
 	return web.Page(pages.Page{Name: "duplicates", Title: title + notes.Day, Section: "items", Data: p}), nil
 }
 

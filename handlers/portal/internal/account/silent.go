@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/web"
@@ -68,17 +66,12 @@ func (r *Reader) silentAsked(q *web.Request) (Silent, error) {
 	if err != nil {
 		return Silent{}, err
 	}
-	days := []time.Time{day}
+	var weeks []time.Time
 	for week := range usualWeeks {
-		days = append(days, day.AddDate(0, 0, -7*(week+1)))
+		weeks = append(weeks, day.AddDate(0, 0, -7*(week+1)))
 	}
-	var runs []Facts
-	var docs []tally.Users
-	var names tally.Names
-	group, ctx := errgroup.WithContext(q.Context())
-	group.Go(func() (err error) { runs, err = r.Runs(ctx, day, day); return err })
-	group.Go(func() (err error) { docs, names, err = r.people(ctx, days...); return err })
-	if err := group.Wait(); err != nil {
+	runs, docs, names, err := r.runsAndPeople(q.Context(), day, weeks...)
+	if err != nil {
 		return Silent{}, err
 	}
 	s := silentOf(day, docs, names, q.Person.Role == identity.Admin)
@@ -99,9 +92,7 @@ func (r *Reader) SilentPage(q *web.Request) (web.Answer, error) {
 		Silent
 		List
 	}{Silent: s}
-	p.Silent.Silent, p.List = cutPage(q, p.Silent.Silent, func(page int) string {
-		return "/silent?" + url.Values{"day": {p.Day}, "page": {strconv.Itoa(page)}}.Encode()
-	})
+	p.Silent.Silent, p.List = cutPage(q, p.Silent.Silent, pageOf("/silent", url.Values{"day": {p.Day}}))
 	return web.Page(pages.Page{Name: "silent", Title: "Silent people, " + p.Day, Section: "users", Data: p}), nil
 }
 

@@ -161,9 +161,7 @@ func (r *Reader) UnmappedPage(q *web.Request) (web.Answer, error) {
 		Unmapped
 		List
 	}{Unmapped: u}
-	p.Numbers, p.List = cutPage(q, u.Numbers, func(page int) string {
-		return "/unmapped?" + url.Values{"day": {u.Day}, "page": {strconv.Itoa(page)}}.Encode()
-	})
+	p.Numbers, p.List = cutPage(q, u.Numbers, pageOf("/unmapped", url.Values{"day": {u.Day}}))
 	return web.Page(pages.Page{Name: "unmapped", Title: "Numbers without a mailbox, " + u.Day, Section: "items",
 		Data: p}), nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -56,7 +55,21 @@ func (r *Reader) people(ctx context.Context, days ...time.Time) (users []tally.U
 		_, err := r.document(ctx, tally.NamesDocument, &names)
 		return err
 	})
-	return users, names, group.Wait()
+	err = group.Wait() // before the results are read
+	return users, names, err
+}
+
+// runsAndPeople returns the runs of a day, and what people returns for it and further days, read at the same time.
+func (r *Reader) runsAndPeople(ctx context.Context, day time.Time, further ...time.Time) (
+	runs []Facts, users []tally.Users, names tally.Names, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { runs, err = r.Runs(ctx, day, day); return err })
+	group.Go(func() (err error) {
+		users, names, err = r.people(ctx, append([]time.Time{day}, further...)...)
+		return err
+	})
+	err = group.Wait() // before the results are read
+	return runs, users, names, err
 }
 
 // nameMailbox returns how a mailbox is shown.
@@ -106,13 +119,8 @@ func (r *Reader) usersAsked(q *web.Request) (Users, error) {
 	if err != nil {
 		return Users{}, err
 	}
-	var runs []Facts
-	var docs []tally.Users
-	var names tally.Names
-	group, ctx := errgroup.WithContext(q.Context())
-	group.Go(func() (err error) { runs, err = r.Runs(ctx, day, day); return err })
-	group.Go(func() (err error) { docs, names, err = r.people(ctx, day); return err })
-	if err := group.Wait(); err != nil {
+	runs, docs, names, err := r.runsAndPeople(q.Context(), day)
+	if err != nil {
 		return Users{}, err
 	}
 	users := usersOf(day, docs[0], names, q.Person.Role == identity.Admin)
@@ -130,9 +138,7 @@ func (r *Reader) UsersPage(q *web.Request) (web.Answer, error) {
 		Users
 		List
 	}{Users: users}
-	p.Users.Users, p.List = cutPage(q, users.Users, func(page int) string {
-		return "/users?" + url.Values{"day": {users.Day}, "page": {strconv.Itoa(page)}}.Encode()
-	})
+	p.Users.Users, p.List = cutPage(q, users.Users, pageOf("/users", url.Values{"day": {users.Day}}))
 	return web.Page(pages.Page{Name: "users", Title: "People, " + users.Day, Section: "users", Data: p}), nil
 }
 

@@ -86,7 +86,8 @@ func (w *Watch) load(ctx context.Context, whole bool) (k known, err error) {
 		k.recent = account.PlannedSince(k.all, k.since)
 		return err
 	})
-	return k, group.Wait()
+	err = group.Wait() // before k is read
+	return k, err
 }
 
 // sinceOf returns the first day of planning whose runs the live part has: those of open windows are among them.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"o2archiver/handlers/portal/internal/web"
@@ -75,7 +76,7 @@ func (s *Setup) describeSettings(r *web.Request, lookup func(string) (string, bo
 	where := change(stepDomains, "domains")
 	accepted := "all of the tenant's"
 	if list := in.List(domains); len(list) > 0 {
-		accepted = joinWords(list)
+		accepted = strings.Join(list, ", ")
 	}
 	size := in.Bytes(maxItemSize)
 	start := row{Title: "Start", Change: change(stepDomains, "start"), At: in.Time(s.startSetting()),
@@ -115,16 +116,6 @@ func onOrOff(b bool) string {
 		return "on"
 	}
 	return "off"
-}
-
-func joinWords(all []string) (text string) {
-	for i, each := range all {
-		if i > 0 {
-			text += ", "
-		}
-		text += each
-	}
-	return text
 }
 
 func formatSize(n int64) string {
