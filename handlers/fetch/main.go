@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -26,7 +25,9 @@ func main() {
 	funchost.QuietLibraries()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	tuneGC(os.LookupEnv)
+	if os.Getenv("SOURCE") == settings.Deliveries {
+		funchost.TuneGC(os.LookupEnv, garbage, memory)
+	}
 	err := run(ctx, os.LookupEnv, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fetch:", err)
@@ -34,23 +35,13 @@ func main() {
 	os.Exit(funchost.ExitCode(err))
 }
 
-// The garbage collector's limits with deliveries.
+// The garbage collector's limits with deliveries trade memory for time where a message costs more garbage than anything
+// else: with the default settings collecting it took a sixth of the processor time of reading deliveries. Near the
+// memory limit it is collected more often.
 const (
 	garbage = 300      // GC percentage
 	memory  = 80 << 20 // memory limit, bytes
 )
-
-// tuneGC trades memory for time where a message costs more garbage than anything else: with the default settings
-// collecting it took a sixth of the processor time of reading deliveries. Near the memory limit it is collected more
-// often. GOGC and GOMEMLIMIT take precedence.
-func tuneGC(lookup func(string) (string, bool)) {
-	_, percent := lookup("GOGC")
-	_, limit := lookup("GOMEMLIMIT")
-	if source, _ := lookup("SOURCE"); source == settings.Deliveries && !percent && !limit {
-		debug.SetGCPercent(garbage)
-		debug.SetMemoryLimit(memory)
-	}
-}
 
 // run serves the host until ctx ends. Faulty settings are reported by each invocation instead of ending the process:
 // the host restarts a handler that exits, gives it up after the third non-zero exit in 30 minutes (seen with host

@@ -15,7 +15,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 	_ "time/tzdata" // the mapping's dates are days of Europe/London, and the Functions image has no time zone data
@@ -36,7 +35,7 @@ func main() {
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	tuneGC(os.LookupEnv)
+	funchost.TuneGC(os.LookupEnv, garbage, memory)
 	err := run(ctx, os.LookupEnv, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "import:", err)
@@ -44,22 +43,13 @@ func main() {
 	os.Exit(funchost.ExitCode(err))
 }
 
-// The garbage collector's limits: the smallest instance of Flex Consumption has 512 MB.
+// The garbage collector's limits trade memory for time: little memory is in use, and with the default settings garbage
+// collection took a sixth of the processor time. Near the memory limit it runs more often. The smallest instance of
+// Flex Consumption has 512 MB.
 const (
 	garbage = 400       // GC percentage
 	memory  = 320 << 20 // memory limit, bytes
 )
-
-// tuneGC trades memory for time: little memory is in use, and with the default settings garbage collection took a sixth
-// of the processor time. Near the memory limit it runs more often. GOGC and GOMEMLIMIT take precedence.
-func tuneGC(lookup func(string) (string, bool)) {
-	_, percent := lookup("GOGC")
-	_, limit := lookup("GOMEMLIMIT")
-	if !percent && !limit {
-		debug.SetGCPercent(garbage)
-		debug.SetMemoryLimit(memory)
-	}
-}
 
 // run serves the host until ctx ends. As in fetch, faulty settings are reported by each invocation.
 func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writer) error {

@@ -37,20 +37,18 @@ func (s *Session) Folder(ctx context.Context) (string, error) {
 // Ready makes sure that the user has a mailbox with the target folder in it, like Folder. If the folder is cached,
 // Ready sends no request and waits for no slot.
 func (c *Client) Ready(ctx context.Context, user string) error {
-	if c.mailboxOf(user).knownFolder() != "" {
-		return nil
-	}
-	s, err := c.OpenSession(ctx, user)
-	if err != nil {
-		return err
-	}
-	defer s.Release()
-	_, err = s.Folder(ctx)
-	return err
+	return c.askFolder(ctx, user, (*Session).Folder)
 }
 
 // Exists returns nil if the user has a mailbox. Like Ready it asks for the target folder, but it does not create it.
 func (c *Client) Exists(ctx context.Context, user string) error {
+	return c.askFolder(ctx, user, (*Session).findFolder)
+}
+
+// askFolder calls ask in a session of the user's mailbox, unless the target folder is cached.
+func (c *Client) askFolder(
+	ctx context.Context, user string, ask func(*Session, context.Context) (string, error),
+) error {
 	if c.mailboxOf(user).knownFolder() != "" {
 		return nil
 	}
@@ -59,7 +57,7 @@ func (c *Client) Exists(ctx context.Context, user string) error {
 		return err
 	}
 	defer s.Release()
-	_, err = s.findFolder(ctx)
+	_, err = ask(s, ctx)
 	return err
 }
 
