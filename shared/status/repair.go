@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"o2archiver/shared/archive"
@@ -21,6 +23,7 @@ const (
 type Source struct {
 	IsOpen func(folder string) bool                                       // its manifest is not written yet
 	Detail func(ctx context.Context, folder, kind string) (Detail, error) // beside the manifest; nil: there is none
+	Unread []Run                                                          // ZIPs that were not read, of late
 }
 
 // Repair writes the documents that are missing of the runs of late, after a process died between a manifest and its
@@ -60,8 +63,9 @@ func (w *Writer) beginRepair() bool {
 // repairDay writes the missing documents of one day's runs, at most *left of them.
 func (r *Reporter) repairDay(ctx context.Context, day string, s Source, left *int) {
 	var missing []string
+	var unread []Run
 	r.write(ctx, func(ctx context.Context) (err error) {
-		missing, err = r.w.missingRuns(ctx, day, s.IsOpen)
+		missing, unread, err = r.w.missingRuns(ctx, day, s)
 		return err
 	})
 	for _, folder := range missing[:min(len(missing), *left)] {
@@ -83,20 +87,37 @@ func (r *Reporter) repairDay(ctx context.Context, day string, s Source, left *in
 			return r.w.writeRun(ctx, folder, d)
 		})
 	}
+	for _, run := range unread[:min(len(unread), *left)] {
+		*left--
+		r.write(ctx, func(ctx context.Context) error { return r.w.putRun(ctx, run) })
+	}
 }
 
-// missingRuns returns the runs of a day that are not open and have no document.
-func (w *Writer) missingRuns(ctx context.Context, day string, isOpen func(string) bool) (missing []string, err error) {
+// missingRuns returns the runs of a day that are not open and have no document, and the ZIPs of the day that were not
+// read and have none. One that came again on the same day, and was read then, is a run.
+func (w *Writer) missingRuns(ctx context.Context, day string, s Source) (missing []string, unread []Run, err error) {
 	runs, err := w.Batches.Runs(ctx, day)
-	if err != nil || len(runs) == 0 {
-		return nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	known := map[string]bool{}
+	for _, folder := range runs {
+		known[folder] = true
+	}
+	for _, run := range s.Unread {
+		if strings.HasPrefix(run.Run, day+"/") && !known[run.Run] && !s.IsOpen(run.Run) {
+			unread = append(unread, run)
+		}
+	}
+	if len(runs)+len(unread) == 0 {
+		return nil, nil, nil
 	}
 	documents, more, err := w.Documents.List(ctx, runsFolder+day+"/", maxPerDay)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if more {
-		return nil, fmt.Errorf("a day has more than %d documents of runs", maxPerDay)
+		return nil, nil, fmt.Errorf("a day has more than %d documents of runs", maxPerDay)
 	}
 	there := make(map[string]bool, len(documents))
 	for _, d := range documents {
@@ -105,9 +126,9 @@ func (w *Writer) missingRuns(ctx context.Context, day string, isOpen func(string
 		}
 	}
 	for _, folder := range runs {
-		if !there[folder] && !isOpen(folder) {
+		if !there[folder] && !s.IsOpen(folder) {
 			missing = append(missing, folder)
 		}
 	}
-	return missing, nil
+	return missing, slices.DeleteFunc(unread, func(run Run) bool { return there[run.Run] }), nil
 }

@@ -238,6 +238,20 @@ func (r *Reporter) CloseRun(ctx context.Context, folder string, d Detail) {
 	}
 }
 
+// CloseUnread writes the document of a ZIP that was not read, for which IsUnread holds, when its outcome is saved.
+// After a failure the next Repair does.
+func (r *Reporter) CloseUnread(ctx context.Context, run Run) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	pausing := r.isPausing()
+	r.mu.Unlock()
+	if !pausing {
+		r.write(ctx, func(ctx context.Context) error { return r.w.putRun(ctx, run) })
+	}
+}
+
 // writeRun writes the document of a run from its manifest, of which the first one stays.
 func (w *Writer) writeRun(ctx context.Context, folder string, d Detail) error {
 	batches := 0
@@ -245,12 +259,17 @@ func (w *Writer) writeRun(ctx context.Context, folder string, d Detail) error {
 	if err != nil {
 		return err
 	}
-	run := RunOf(folder, m, batches, d)
+	return w.putRun(ctx, RunOf(folder, m, batches, d))
+}
+
+// putRun writes the document of a run.
+func (w *Writer) putRun(ctx context.Context, run Run) error {
+	run.Version = 1
 	facts, err := factsOf(run)
 	if err != nil {
 		return err
 	}
-	if _, err := w.Documents.PutWithFacts(ctx, nameOf(folder), run, facts, "*"); err != nil {
+	if _, err := w.Documents.PutWithFacts(ctx, nameOf(run.Run), run, facts, "*"); err != nil {
 		return fmt.Errorf("write the document of a run: %w", err)
 	}
 	return nil

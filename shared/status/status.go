@@ -28,6 +28,8 @@ const (
 	maxWindows = 100 // open windows in the progress
 	maxGaps    = 62  // days with missing file numbers
 	maxIssues  = 20  // of a run
+	maxReasons = 10  // of an outcome
+	maxReason  = 160 // bytes of one
 	maxText    = 300 // bytes of a text
 	maxSize    = 1 << 20
 )
@@ -49,13 +51,14 @@ type Progress struct {
 
 // State is the part of the Progress that the engine of a source reports.
 type State struct {
-	Watermark time.Time `json:"watermark,omitzero"` // of a site: everything before it was fetched
-	Paused    bool      `json:"paused,omitempty"`   // by the administrator
-	Finished  int       `json:"finished"`           // windows closed by this invocation
-	Waiting   int       `json:"waiting,omitempty"`  // ZIPs that may still be uploaded
-	Windows   []Window  `json:"windows"`            // open ones, the one that is worked on first
-	More      int       `json:"more,omitempty"`     // further open windows
-	Gaps      []Gap     `json:"gaps,omitempty"`     // file numbers that never came
+	Watermark time.Time `json:"watermark,omitzero"`  // of a site: everything before it was fetched
+	Paused    bool      `json:"paused,omitempty"`    // by the administrator
+	Finished  int       `json:"finished"`            // windows closed by this invocation
+	Waiting   int       `json:"waiting,omitempty"`   // ZIPs that may still be uploaded
+	Misplaced int       `json:"misplaced,omitempty"` // ZIPs in a folder where they are never read
+	Windows   []Window  `json:"windows"`             // open ones, the one that is worked on first
+	More      int       `json:"more,omitempty"`      // further open windows
+	Gaps      []Gap     `json:"gaps,omitempty"`      // file numbers that never came
 }
 
 // Window is an open window of a site, or a ZIP that is not finished.
@@ -130,7 +133,8 @@ func cutText(text string) string {
 	return text[:end] + "…"
 }
 
-// Run is what became of a window or a ZIP that was closed: the counts of its manifest, without its batches.
+// Run is what became of a window or a ZIP that was closed: the counts of its manifest, without its batches. A ZIP that
+// was not read has no manifest, and no counts: see IsUnread.
 type Run struct {
 	Version int       `json:"v"` // 1
 	Run     string    `json:"run"`
@@ -151,8 +155,29 @@ type Run struct {
 	Batches     int    `json:"batches"`
 	Staged      int    `json:"staged"`
 
-	Outcome string  `json:"outcome,omitempty"` // of a ZIP
-	Issues  []Issue `json:"issues,omitempty"`  // what was not whole; none: everything was
+	Outcome string   `json:"outcome,omitempty"` // of a ZIP
+	Reasons []string `json:"reasons,omitempty"` // of the outcome, in words
+	Size    int64    `json:"size,omitempty"`    // bytes of a ZIP that was not read
+	Issues  []Issue  `json:"issues,omitempty"`  // what was not whole; none: everything was
+}
+
+// The outcomes of a ZIP.
+const (
+	OutcomeComplete   = "complete"   // read, and as its manifest states
+	OutcomeIncomplete = "incomplete" // read as far as it is there
+	OutcomeSame       = "same"       // the bytes of an earlier ZIP: nothing was read
+	OutcomeBroken     = "broken"     // it cannot be opened; its copy is kept
+	OutcomeReplaced   = "replaced"   // another file came in its place before it was copied, or while it was
+	OutcomeGone       = "gone"       // it was taken away before it was copied
+)
+
+// IsUnread reports whether a ZIP with that outcome was not read, so that its run has no batches and no manifest.
+func IsUnread(outcome string) bool {
+	switch outcome {
+	case OutcomeSame, OutcomeBroken, OutcomeReplaced, OutcomeGone:
+		return true
+	}
+	return false
 }
 
 // Issue is one thing that was not whole.
@@ -179,6 +204,7 @@ const (
 // Detail is what the source of a run has stored about it beside the manifest.
 type Detail struct {
 	Outcome string
+	Reasons []string // of the outcome, in words and numbers
 	Issues  []Issue
 }
 
@@ -187,7 +213,8 @@ func RunOf(folder string, m archive.Manifest, batches int, d Detail) Run {
 	r := Run{Version: 1, Run: folder, Kind: m.Kind, From: m.From.UTC(), To: m.To.UTC(), Started: m.Started.UTC(),
 		Closed: m.Finished.UTC(), Received: m.Received, SourceTotal: m.SourceTotal, Deferred: m.Deferred,
 		Taken: m.Taken, Records: m.Records, Derived: m.Derived, Incomplete: m.Incomplete, Restarts: m.Restarts,
-		Batches: batches, Staged: m.Staged, Outcome: d.Outcome}
+		Batches: batches, Staged: m.Staged, Outcome: d.Outcome,
+		Reasons: cleanReasons(d.Reasons)}
 	if m.SourceTotal != nil {
 		r.addIssue(SourceCount, max(0, *m.SourceTotal)-int64(m.Received))
 	}
@@ -197,6 +224,20 @@ func RunOf(folder string, m archive.Manifest, batches int, d Detail) Run {
 		r.addIssue(i.Code, i.Count)
 	}
 	return r
+}
+
+// cleanReasons returns reasons within the bounds of a document whose facts a listing has.
+func cleanReasons(reasons []string) (clean []string) {
+	for _, reason := range reasons[:min(len(reasons), maxReasons)] {
+		reason = strings.Map(func(c rune) rune {
+			if c < ' ' || c > '~' {
+				return '?'
+			}
+			return c
+		}, reason)
+		clean = append(clean, reason[:min(len(reason), maxReason)])
+	}
+	return clean
 }
 
 // addIssue adds an issue, unless there is none.
@@ -225,6 +266,7 @@ func mergeStates(states []State) (all State) {
 		all.Gaps = append(all.Gaps, s.Gaps...)
 		all.Finished += s.Finished
 		all.Waiting += s.Waiting
+		all.Misplaced += s.Misplaced
 		all.More += s.More
 		all.Paused = all.Paused || s.Paused
 		all.Watermark = cmp.Or(all.Watermark, s.Watermark)

@@ -144,6 +144,7 @@ type run struct {
 	began   time.Time               // when the current turn began
 	active  string                  // key of the ZIP that has the turn
 	counted map[string]int64        // by key: messages of the ZIPs that were opened in this run
+	closed  []status.Run            // ZIPs that were not read, and whose documents are not written yet
 	res     Result
 	failed  []error
 }
@@ -177,6 +178,7 @@ func (d *Intake) Run(ctx context.Context, log *slog.Logger) (Result, error) {
 }
 
 func (r *run) work(ctx context.Context) error {
+	r.closed = nil
 	if err := r.load(ctx); err != nil {
 		return err
 	}
@@ -186,7 +188,7 @@ func (r *run) work(ctx context.Context) error {
 		"same", r.res.Same, "others", r.res.Others, "open", r.res.Open, "received", r.res.Received,
 		"records", r.res.Records)
 	r.report()
-	r.Reporter.Repair(ctx, status.Source{IsOpen: r.state.isOpen, Detail: r.readDetail})
+	r.Reporter.Repair(ctx, status.Source{IsOpen: r.state.isOpen, Detail: r.readDetail, Unread: r.unread()})
 	return err
 }
 
@@ -231,10 +233,11 @@ func (r *run) processZIPs(ctx context.Context) error {
 		case err == nil:
 			r.away = 0
 			finished := *z
-			r.state.Finish(i, outcome)
+			r.closeZIP(i, outcome)
 			if err := r.save(ctx); err != nil {
 				return err
 			}
+			r.showUnread(ctx)
 			r.count(&finished, outcome)
 			continue
 		case errors.Is(err, errPaused):

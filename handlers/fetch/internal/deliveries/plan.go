@@ -50,7 +50,11 @@ func (r *run) plan(ctx context.Context) error {
 		r.log.Error("no new delivery has been seen for 26 hours: look at the server and its log, and ask the vendor",
 			"event", "fetch.noDelivery", "last", r.state.Newest, "listed", err == nil)
 	}
-	return r.save(ctx)
+	if err := r.save(ctx); err != nil {
+		return err
+	}
+	r.showUnread(ctx)
+	return nil
 }
 
 // list lists the store and remembers the files by their keys.
@@ -89,7 +93,7 @@ func (r *run) noteAbsent(ctx context.Context, now time.Time) error {
 			z.Agreed = true // it was copied to its end, and then taken away or replaced
 		case r.places[z.Place]:
 			log.Warn("another file came in the place of a ZIP, which is read instead", "event", "fetch.deliveryReplaced")
-			r.state.Finish(i, Replaced)
+			r.closeZIP(i, Replaced)
 			r.res.Others++
 			i--
 		case !z.Gone.IsZero() && now.Sub(z.Gone) < settled:
@@ -108,7 +112,7 @@ func (r *run) noteAbsent(ctx context.Context, now time.Time) error {
 				continue
 			}
 			log.Error("a ZIP was taken away before it was copied: "+r.form.again, "event", "fetch.deliveryGone")
-			r.state.Finish(i, Gone)
+			r.closeZIP(i, Gone)
 			r.res.Others++
 			i--
 		}

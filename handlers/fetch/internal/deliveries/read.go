@@ -49,6 +49,7 @@ func (r *run) readZIP(ctx context.Context, z *ZIP, log *slog.Logger) (outcome st
 	opened, err := zipread.Open(file, file.Size(), limits)
 	switch {
 	case errors.Is(err, zipread.ErrTooMany):
+		z.Why = "its directory is larger than any that is read"
 		return r.giveUp(z, err, log), nil
 	case errors.Is(err, zipread.ErrFormat):
 		if z.Broken.IsZero() {
@@ -58,6 +59,7 @@ func (r *run) readZIP(ctx context.Context, z *ZIP, log *slog.Logger) (outcome st
 		if r.files == nil || r.Now().Sub(z.Broken) < settled {
 			return "", errLater // without a listing it is not known whether another file came in its place
 		}
+		z.Why = "it is no whole ZIP"
 		return r.giveUp(z, err, log), nil
 	case err != nil:
 		return "", err

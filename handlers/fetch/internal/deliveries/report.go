@@ -15,7 +15,8 @@ func (r *run) report() {
 	if r.Reporter == nil {
 		return
 	}
-	s := status.State{Paused: r.res.Paused, Finished: r.res.finished(), Waiting: r.res.Listed.Waiting}
+	s := status.State{Paused: r.res.Paused, Finished: r.res.finished(), Waiting: r.res.Listed.Waiting,
+		Misplaced: r.res.Listed.Misplaced}
 	for i := range r.state.Open {
 		if z := &r.state.Open[i]; z.Key == r.active {
 			s.Windows = append(s.Windows, r.describeZIP(z))
@@ -63,7 +64,7 @@ func (s *State) isOpen(folder string) bool {
 
 // detail returns what the document of the run has of the report.
 func (r Report) detail() status.Detail {
-	d := status.Detail{Outcome: r.Outcome}
+	d := status.Detail{Outcome: r.Outcome, Reasons: r.Reasons}
 	for _, issue := range []status.Issue{
 		{Code: status.Rejected, Count: int64(r.Quarantined)}, {Code: status.Missing, Count: int64(r.Missing)},
 		{Code: status.Empty, Count: int64(r.Empty)}, {Code: status.Unlisted, Count: int64(r.Unlisted)},
@@ -74,6 +75,49 @@ func (r Report) detail() status.Detail {
 		}
 	}
 	return d
+}
+
+// unread returns the documents of the ZIPs that were finished of late without being read. Each is a pure function of
+// the saved State.
+func (r *run) unread() (all []status.Run) {
+	for i := range r.state.Done {
+		if run, ok := r.form.unread(&r.state.Done[i]); ok {
+			all = append(all, run)
+		}
+	}
+	return all
+}
+
+// closeZIP moves the i-th open ZIP to those that are done.
+func (r *run) closeZIP(i int, outcome string) {
+	r.state.Finish(i, outcome, r.Now())
+	if run, ok := r.form.unread(&r.state.Done[len(r.state.Done)-1]); ok {
+		r.closed = append(r.closed, run)
+	}
+}
+
+// showUnread writes the documents of the ZIPs that were closed without being read. The State MUST have been saved: a
+// ZIP of an unsaved one may be read after all.
+func (r *run) showUnread(ctx context.Context) {
+	for _, run := range r.closed {
+		r.Reporter.CloseUnread(ctx, run)
+	}
+	r.closed = nil
+}
+
+// unread returns the document of a ZIP that was not read; ok is false if it was.
+func (f form) unread(d *Done) (run status.Run, ok bool) {
+	if d.Unread == nil {
+		return status.Run{}, false
+	}
+	u := *d.Unread
+	from, to := (&ZIP{Day: d.Day, Planned: u.Planned}).window()
+	run = status.Run{Version: 1, Run: u.Folder, Kind: f.manifest, From: from, To: to, Started: u.Planned, Closed: u.At,
+		Outcome: d.Outcome, Size: u.Size}
+	if u.Why != "" {
+		run.Reasons = []string{u.Why}
+	}
+	return run, true
 }
 
 // readDetail returns the detail of a run of either intake from its report.

@@ -12,6 +12,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/arrival"
 	"o2archiver/shared/source/delivery"
+	"o2archiver/shared/status"
 )
 
 // StateName is the name of the document that holds the State, and whose lease a run holds, in the container
@@ -65,6 +66,7 @@ type ZIP struct {
 	Began  string    `json:"began,omitempty"`  // how far it was when a turn began that has not ended
 	Gone   time.Time `json:"gone,omitzero"`    // first listing without the file, before it was copied
 	Broken time.Time `json:"broken,omitzero"`  // first run in which its copy did not open
+	Why    string    `json:"-"`                // of an outcome for which it was not read
 
 	Progress Progress `json:"progress"`
 }
@@ -87,14 +89,14 @@ type Progress struct {
 	Problems    map[string]int `json:"problems,omitempty"` // messages by the problem of their entry
 }
 
-// The outcomes of a ZIP.
+// The outcomes of a ZIP, which package status explains.
 const (
-	Complete   = "complete"   // read, and as its manifest states
-	Incomplete = "incomplete" // read as far as it is there
-	Same       = "same"       // the bytes of an earlier ZIP: nothing was read
-	Broken     = "broken"     // it cannot be opened; its copy is kept
-	Replaced   = "replaced"   // another file came in its place before it was copied, or while it was
-	Gone       = "gone"       // it was taken away before it was copied
+	Complete   = status.OutcomeComplete
+	Incomplete = status.OutcomeIncomplete
+	Same       = status.OutcomeSame
+	Broken     = status.OutcomeBroken
+	Replaced   = status.OutcomeReplaced
+	Gone       = status.OutcomeGone
 )
 
 // Done is a finished ZIP.
@@ -104,6 +106,16 @@ type Done struct {
 	Outcome string    `json:"outcome"`
 	Day     time.Time `json:"day,omitzero"`
 	Number  int64     `json:"number"`
+	Unread  *Unread   `json:"unread,omitempty"` // of a ZIP that was not read
+}
+
+// Unread is what is shown of a ZIP that was not read, besides its outcome.
+type Unread struct {
+	Folder  string    `json:"folder"`
+	Size    int64     `json:"size"`
+	Planned time.Time `json:"planned"`
+	At      time.Time `json:"at"`
+	Why     string    `json:"why,omitempty"`
 }
 
 const (
@@ -281,10 +293,14 @@ func (s *State) HasBytes(z *ZIP) bool {
 }
 
 // Finish moves the i-th open ZIP to those that are done.
-func (s *State) Finish(i int, outcome string) {
+func (s *State) Finish(i int, outcome string, now time.Time) {
 	z := s.Open[i]
 	s.Open = slices.Delete(s.Open, i, i+1)
-	s.Done = append(s.Done, Done{Key: z.Key, SHA256: z.SHA256, Outcome: outcome, Day: z.Day, Number: z.Number})
+	d := Done{Key: z.Key, SHA256: z.SHA256, Outcome: outcome, Day: z.Day, Number: z.Number}
+	if status.IsUnread(outcome) {
+		d.Unread = &Unread{Folder: z.Folder, Size: z.Size, Planned: z.Planned, At: now.UTC(), Why: z.Why}
+	}
+	s.Done = append(s.Done, d)
 }
 
 // IsQuiet reports whether no new ZIP has come for so long that it has to be reported, and that it was not reported

@@ -77,7 +77,7 @@ func TestPlanIsBounded(t *testing.T) {
 			t.Errorf("listing %d: %d files are remembered that need not be", n, len(s.Seen))
 		}
 		for len(s.Open) > 0 {
-			s.Finish(0, Complete)
+			s.Finish(0, Complete, start)
 		}
 	}
 	raw, err := json.Marshal(s)

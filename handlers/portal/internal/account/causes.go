@@ -39,7 +39,7 @@ func stateOf(f Facts) State {
 		return Failed
 	case r.Unmapped+r.Quarantined+r.Failed > 0,
 		m != nil && m.SourceTotal != nil && *m.SourceTotal != int64(m.Received),
-		len(f.Issues) > 0, f.Outcome != "", f.Unread:
+		len(f.Issues) > 0, f.lacks(), f.Unread:
 		return Gaps
 	case m == nil || !f.Closed || r.Pending+f.Totals.Copies.Pending > 0:
 		return Working
@@ -103,9 +103,7 @@ func causesOf(runs []Facts) []string {
 			issues[describeIssue(i.Code, i.Count < 0)] += max(i.Count, -i.Count)
 		}
 		counts[unfinishedOf(f)]++
-		if f.Outcome != "" {
-			counts["a ZIP that fetch calls incomplete; the event fetch.deliveryIncomplete has the reasons"]++
-		}
+		counts[causeOfZIP(f)]++
 		if f.Unread {
 			counts["what fetch says about a run can't be read; fetch writes it anew"]++
 		}
@@ -127,6 +125,8 @@ func causesOf(runs []Facts) []string {
 		case text == "":
 		case n == 1:
 			add("%s", text)
+		case strings.HasPrefix(text, "a ZIP"):
+			add("%s: %d", text, n)
 		default:
 			add("%s: %d runs", text, n)
 		}

@@ -71,6 +71,17 @@ type Run struct {
 	Records     journal.RecordTotals `json:"records"`
 	Copies      journal.CopyTotals   `json:"copies"`
 	Chain       string               `json:"chain"`
+	ZIP         *ZIP                 `json:"zip,omitempty"`
+}
+
+// ZIP is what became of a ZIP that was not read.
+type ZIP struct {
+	Outcome string   `json:"outcome"`
+	Says    string   `json:"says"`
+	Do      string   `json:"do"`
+	Reasons []string `json:"reasons,omitempty"`
+	Size    int64    `json:"size"`
+	Again   string   `json:"again,omitempty"` // the run as which the file came again
 }
 
 // Kind counts the records of a kind.
@@ -105,10 +116,10 @@ func Account(day time.Time, runs []Facts) Day {
 		d.Deferred += run.Deferred
 		d.Taken += run.Taken
 		d.Written += run.Written
-		if run.SourceTotal == nil {
-			known = false
-		} else {
+		if run.SourceTotal != nil {
 			total += *run.SourceTotal
+		} else if run.ZIP == nil || row.lacks() {
+			known = false
 		}
 		totals = totals.Add(row.Totals)
 		for kind, n := range row.Kinds {
@@ -141,6 +152,12 @@ func OfRun(f Facts) Run {
 		run.Kind, run.From, run.To, run.Finished = m.Kind, m.From.UTC(), m.To.UTC(), m.Finished.UTC()
 		run.SourceTotal, run.Received, run.Deferred, run.Taken = m.SourceTotal, m.Received, m.Deferred, m.Taken
 		run.Written = m.Records
+	}
+	if t, ok := outcomeOf(f); ok {
+		run.ZIP = &ZIP{Outcome: f.Outcome, Says: t.says, Do: t.do, Size: f.Size, Again: f.Again}
+		for _, reason := range f.Why {
+			run.ZIP.Reasons = append(run.ZIP.Reasons, cleanText(reason))
+		}
 	}
 	run.State, run.Causes = stateOf(f), causesOf([]Facts{f})
 	return run

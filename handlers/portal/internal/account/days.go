@@ -7,6 +7,7 @@ import (
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/shared/journal"
+	"o2archiver/shared/status"
 	"o2archiver/shared/tally"
 )
 
@@ -91,6 +92,7 @@ type dayPage struct {
 	RecordBars   []pages.Bar
 	CopyBars     []pages.Bar
 	Difference   int64 // between the source's count and what was received, in all runs
+	ZIPs         []Run // that were not read
 }
 
 // DayPage answers with the account of a day.
@@ -106,6 +108,9 @@ func (r *Reader) DayPage(q *web.Request) (web.Answer, error) {
 		p.Next = next.Format(time.DateOnly)
 	}
 	for _, run := range d.Runs {
+		if run.ZIP != nil {
+			p.ZIPs = append(p.ZIPs, run)
+		}
 		if run.SourceTotal != nil {
 			n := *run.SourceTotal - int64(run.Received)
 			p.Difference += max(n, -n)
@@ -184,7 +189,17 @@ func (d Day) tables() []table {
 			run.Records.Archived, run.Copies.Planned, run.Chain})
 	}
 	runs.rows = append(runs.rows, []any{"Total", "", d.Received, r.Collected, r.Archived, c.Planned, ""})
-	return []table{numbers, tableOfCauses("Why the day is not whole", d.Causes), kinds, reasons, runs}
+	zips := table{head: []string{"ZIP that was not read", "Outcome", "In words", "What to do", "Bytes"}}
+	for _, run := range d.Runs {
+		if z := run.ZIP; z != nil {
+			zips.rows = append(zips.rows, []any{run.Run, z.Outcome, z.Words(), z.Do, z.Size})
+		}
+	}
+	all := []table{numbers, tableOfCauses("Why the day is not whole", d.Causes), kinds, reasons, runs}
+	if len(zips.rows) > 0 {
+		all = append(all, zips)
+	}
+	return all
 }
 
 func kindRow(name string, n tally.Records, total int) []any {
@@ -195,6 +210,9 @@ func kindRow(name string, n tally.Records, total int) []any {
 func (r *Reader) RunPage(q *web.Request) (web.Answer, error) {
 	name := q.PathValue("year") + "/" + q.PathValue("month") + "/" + q.PathValue("day") + "/" + q.PathValue("run")
 	f, found, err := r.factsOf(q.Context(), name)
+	if err == nil && status.IsUnread(f.Outcome) {
+		f, err = r.besideOthers(q.Context(), f)
+	}
 	if err != nil {
 		return web.Answer{}, err
 	}

@@ -26,6 +26,9 @@ type Facts struct {
 	Counted bool           // it has a row
 	Issues  []status.Issue // without the difference to the source's count, which the manifest shows
 	Outcome string         // of a ZIP, "" if it is complete or not known
+	Why     []string       // of the outcome
+	Size    int64          // bytes of a ZIP that was not read
+	Again   string         // the run of the ZIP that came again, if this one was not read
 	Unread  bool           // what fetch says about it can't be read
 }
 
@@ -40,8 +43,8 @@ func (f Facts) with(said status.Run) Facts {
 			f.Issues = append(f.Issues, issue)
 		}
 	}
-	if said.Outcome != complete && len(said.Issues) == 0 {
-		f.Outcome = said.Outcome
+	if said.Outcome != status.OutcomeComplete && len(said.Issues) == 0 {
+		f.Outcome, f.Why, f.Size = said.Outcome, said.Reasons, said.Size
 	}
 	switch m := manifestFrom(said); {
 	case !f.Counted:
@@ -52,9 +55,6 @@ func (f Facts) with(said status.Run) Facts {
 	}
 	return f
 }
-
-// complete is the outcome of a ZIP that is as its manifest states.
-const complete = "complete"
 
 func manifestFrom(said status.Run) *archive.Manifest {
 	return &archive.Manifest{Version: 1, Kind: said.Kind, From: said.From, To: said.To, Started: said.Started,
@@ -80,6 +80,7 @@ func joinFacts(rows []tally.Run, said []status.Run) []Facts {
 	for _, name := range sortedKeys(all) {
 		facts = append(facts, all[name])
 	}
+	noteAgain(facts)
 	slices.SortStableFunc(facts, func(a, b Facts) int { return WindowBegin(a).Compare(WindowBegin(b)) })
 	return facts
 }

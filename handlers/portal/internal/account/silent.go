@@ -10,6 +10,7 @@ import (
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/status"
 	"o2archiver/shared/tally"
 )
 
@@ -62,7 +63,7 @@ func silentOf(day time.Time, docs []tally.Users, names tally.Names, admin bool) 
 
 // silentAsked returns the silent people of the day that a request asks for.
 func (r *Reader) silentAsked(q *web.Request) (Silent, error) {
-	day, err := r.askedDay(q, func(run Facts) bool { return run.Closed })
+	day, err := r.askedDay(q, func(run Facts) bool { return run.Closed && !status.IsUnread(run.Outcome) })
 	if err != nil {
 		return Silent{}, err
 	}
@@ -76,8 +77,8 @@ func (r *Reader) silentAsked(q *web.Request) (Silent, error) {
 	}
 	s := silentOf(day, docs, names, q.Person.Role == identity.Admin)
 	s.Stand = standOf(day, runs)
-	if s.Stand.Open == 0 && len(docs[0].Runs) < len(runs) {
-		s.Stand.Open = len(runs) - len(docs[0].Runs) // their copies are not counted yet
+	if n := withBatches(runs); s.Stand.Open == 0 && len(docs[0].Runs) < n {
+		s.Stand.Open = n - len(docs[0].Runs) // their copies are not counted yet
 	}
 	return s, nil
 }

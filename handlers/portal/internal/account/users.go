@@ -12,6 +12,7 @@ import (
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/status"
 	"o2archiver/shared/tally"
 )
 
@@ -115,7 +116,7 @@ func usersOf(day time.Time, doc tally.Users, names tally.Names, admin bool) User
 
 // usersAsked returns the people of the day that a request asks for.
 func (r *Reader) usersAsked(q *web.Request) (Users, error) {
-	day, err := r.askedDay(q, func(run Facts) bool { return run.Closed })
+	day, err := r.askedDay(q, func(run Facts) bool { return run.Closed && !status.IsUnread(run.Outcome) })
 	if err != nil {
 		return Users{}, err
 	}
@@ -124,7 +125,7 @@ func (r *Reader) usersAsked(q *web.Request) (Users, error) {
 		return Users{}, err
 	}
 	users := usersOf(day, docs[0], names, q.Person.Role == identity.Admin)
-	users.OfRuns = len(runs)
+	users.OfRuns = withBatches(runs)
 	return users, nil
 }
 

@@ -117,6 +117,10 @@ func (k known) alertsOfFetch(add add) {
 		add("wait", "Files of the vendor are missing, by day with their number: "+strings.Join(days, ", ")+more+".",
 			"Ask the vendor for the files.", "")
 	}
+	if n := p.Misplaced; n > 0 {
+		add("bad", fmt.Sprintf("ZIPs of the vendor's are in the folder imports, where they are not read: %d.", n),
+			"Move them to the folder of the vendor's deliveries.", "")
+	}
 	if w := p.Watermark; !w.IsZero() && k.now.Sub(w) > 2*lateAfter {
 		add("wait", "Nothing after "+w.Format("2 Jan 2006, 15:04")+" UTC is fetched completely.",
 			"Look at the windows below: one of them does not end.", "/")

@@ -105,6 +105,11 @@ func TestAlerts(t *testing.T) {
 			put(t, w, status.Progress{Version: 1, Began: w.Now, At: w.Now, Ended: w.Now,
 				State: status.State{Gaps: gaps}})
 		}, []string{"2026-11-14 (2), 2026-11-15 (2), ", "2026-11-23 (2), and 2 days before."}},
+		{"ZIPs in the wrong folder", func(t *testing.T, w *portaltest.World) {
+			start(t, w)
+			put(t, w, status.Progress{Version: 1, Began: w.Now, At: w.Now, Ended: w.Now,
+				State: status.State{Misplaced: 2}})
+		}, []string{"in the folder imports, where they are not read: 2."}},
 		{"import makes no totals", func(t *testing.T, w *portaltest.World) {
 			start(t, w)
 			closed(t, w, 2*time.Hour)
