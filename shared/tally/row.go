@@ -66,9 +66,6 @@ type entity struct {
 // selected are the properties that Rows reads.
 const selected = "PartitionKey,RowKey,V,Length,Done,Totals,Kinds,Reasons,More,Unmapped,Parts"
 
-// listed are the properties that Listed reads.
-const listed = "PartitionKey,RowKey,V,Length,Done,Totals,Lines,More,Unmapped"
-
 // encode returns the rows of a batch: its own, and those that hold the mailboxes for which its own has no room.
 func (b Batch) encode(batch string) (own []byte, parts [][]byte, err error) {
 	run := archive.RunOf(batch)
@@ -168,26 +165,34 @@ func decodeBatch(data []byte) (row string, b Batch, parts int, err error) {
 
 // decodeCounts is decodeBatch without the mailboxes.
 func decodeCounts(data []byte) (row string, b Batch, parts int, err error) {
-	var e entity
-	if json.Unmarshal(data, &e) != nil || e.V != version {
-		return e.RowKey, b, 0, errRow
-	}
-	length, err := strconv.ParseInt(e.Length, 10, 64)
+	e, b, err := decodeProperties(data)
 	if err != nil {
-		return e.RowKey, b, 0, errRow
+		return e.RowKey, Batch{}, 0, err
 	}
-	b = Batch{Length: length, Done: e.Done, More: int(e.More), Unmapped: int(e.Unmapped)}
+	if b.Length, err = strconv.ParseInt(e.Length, 10, 64); err != nil {
+		return e.RowKey, Batch{}, 0, errRow
+	}
+	return e.RowKey, b, int(e.Parts), nil
+}
+
+// decodeProperties returns what a row holds about a batch, of those properties that are there, without Length and the
+// mailboxes.
+func decodeProperties(data []byte) (e entity, b Batch, err error) {
+	if json.Unmarshal(data, &e) != nil || e.V != version {
+		return e, b, errRow
+	}
+	b = Batch{Done: e.Done, More: int(e.More), Unmapped: int(e.Unmapped)}
 	var totals totalsText
 	for _, p := range []struct {
 		text string
 		into any
 	}{{e.Totals, &totals}, {e.Kinds, &b.Kinds}, {e.Reasons, &b.Reasons}, {e.Lines, &b.Lines}} {
 		if p.text != "" && json.Unmarshal([]byte(p.text), p.into) != nil {
-			return e.RowKey, b, 0, errRow
+			return e, b, errRow
 		}
 	}
 	b.Totals, b.Head, b.Notes, b.MoreNotes = totals.Totals, totals.Head, totals.Notes, totals.MoreNotes
-	return e.RowKey, b, int(e.Parts), nil
+	return e, b, nil
 }
 
 // addMailboxes adds the mailboxes of one row.

@@ -24,9 +24,6 @@ import (
 // TableName is the table's name.
 const TableName = "totals"
 
-// maxRows bounds the rows of one query.
-const maxRows = 1_000_000
-
 // Config names the table service, either by a connection string or by its address with a credential.
 type Config struct {
 	ConnectionString string
@@ -43,7 +40,7 @@ func Open(c Config) (*Table, error) {
 	options := &aztables.ClientOptions{ClientOptions: policy.ClientOptions{
 		Retry: policy.RetryOptions{MaxRetries: 2, RetryDelay: 250 * time.Millisecond, MaxRetryDelay: 2 * time.Second,
 			TryTimeout: 10 * time.Second},
-		PerRetryPolicies: tableService.Policies(),
+		PerRetryPolicies: append(tableService.Policies(), keepAnswer{}),
 	}}
 	if c.HTTP != nil {
 		options.Transport = c.HTTP
@@ -213,26 +210,6 @@ func (t *Table) Rows(ctx context.Context, run string) (map[string]Batch, error) 
 // RowOf returns the key of a batch in the result of Rows.
 func RowOf(batch string) string { return rowOf(batch) }
 
-// Listed returns an iterator over the rows of a run's batches, by the batches' row keys, with their lines and notes and
-// without kinds, reasons and mailboxes. An error is the last thing that it yields.
-func (t *Table) Listed(ctx context.Context, run string) iter.Seq2[Keyed, error] {
-	return func(yield func(Keyed, error) bool) {
-		for data, err := range t.query(ctx, runPartition(run), listed) {
-			if err != nil {
-				yield(Keyed{}, fmt.Errorf("read the rows of a run's batches: %w", err))
-				return
-			}
-			row, b, _, err := decodeCounts(data)
-			if err != nil {
-				continue // sweep writes it anew
-			}
-			if !yield(Keyed{row, b}, nil) {
-				return
-			}
-		}
-	}
-}
-
 // BatchOf returns the name of the batch of a run with that row key.
 func BatchOf(run, row string) string { return journal.BatchOf(run + "/" + row) }
 
@@ -258,12 +235,6 @@ func (t *Table) Batches(ctx context.Context, run string) iter.Seq2[Keyed, error]
 			}
 		}
 	}
-}
-
-// Keyed is a row of a batch with its key.
-type Keyed struct {
-	Row string
-	Batch
 }
 
 // errInBetween reports that the rows of a batch are of two lengths of its journal: one of them is being written.
@@ -328,43 +299,3 @@ func (t *Table) Runs(ctx context.Context, first time.Time) (runs []Run, err erro
 	}
 	return runs, nil
 }
-
-// query returns an iterator over the entities of a partition.
-func (t *Table) query(ctx context.Context, partition, properties string) iter.Seq2[[]byte, error] {
-	return t.queryFrom(ctx, partition, "", properties)
-}
-
-// queryFrom returns an iterator over the entities of a partition from the row key least on ("": all), in the order of
-// their keys. An error is the last thing that it yields. One answer of the service has at most 1,000 of them.
-func (t *Table) queryFrom(ctx context.Context, partition, least, properties string) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		filter := "PartitionKey eq " + quoteText(partition)
-		if least != "" {
-			filter += " and RowKey ge " + quoteText(least)
-		}
-		o := &aztables.ListEntitiesOptions{Filter: &filter}
-		if properties != "" {
-			o.Select = &properties
-		}
-		pages := t.client.NewListEntitiesPager(o)
-		for n := 0; pages.More(); {
-			page, err := pages.NextPage(ctx)
-			if err = translateError(ctx, err); err == nil && n > maxRows {
-				err = fmt.Errorf("a query has more than %d rows", maxRows)
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, e := range page.Entities {
-				if !yield(e, nil) {
-					return
-				}
-			}
-			n += len(page.Entities)
-		}
-	}
-}
-
-// quoteText returns a text as a literal of a filter.
-func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

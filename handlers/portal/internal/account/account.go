@@ -89,9 +89,9 @@ func (r *Reader) document(ctx context.Context, name string, into any) (found boo
 	return true, nil
 }
 
-// listed returns the rows of batches of runs, in the order of the runs and batches, read by at most atOnce queries at
-// the same time. left is the number of runs that were not read.
-func (r *Reader) listed(ctx context.Context, runs []Facts) (rows []runRow, left int, err error) {
+// listed returns the rows of batches of runs with a property, in the order of the runs and batches, read by at most
+// atOnce queries at the same time. left is the number of runs that were not read.
+func (r *Reader) listed(ctx context.Context, runs []Facts, p tally.Property) (rows []runRow, left int, err error) {
 	left = max(0, len(runs)-maxRuns)
 	runs = runs[:len(runs)-left]
 	each := make([][]runRow, len(runs))
@@ -99,7 +99,7 @@ func (r *Reader) listed(ctx context.Context, runs []Facts) (rows []runRow, left 
 	group.SetLimit(atOnce)
 	for i, run := range runs {
 		group.Go(func() error {
-			for k, err := range r.opts.Totals.Listed(ctx, run.Run) {
+			for k, err := range r.opts.Totals.Listed(ctx, run.Run, p) {
 				if err != nil {
 					return err
 				}

@@ -54,7 +54,7 @@ type Items struct {
 // items returns the items of runs with a reason, or all.
 func (r *Reader) items(ctx context.Context, day time.Time, runs []Facts, reason tally.Reason) (Items, error) {
 	all := Items{Day: day.Format(time.DateOnly), Reason: reason, Items: []Item{}, State: Account(day, runs).State}
-	rows, left, err := r.listed(ctx, withItems(runs))
+	rows, left, err := r.listed(ctx, withItems(runs), tally.PropertyLines)
 	if err != nil {
 		return Items{}, err
 	}

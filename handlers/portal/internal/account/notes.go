@@ -11,6 +11,7 @@ import (
 
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/tally"
 )
 
 // Noted is a line of a batch with another content than the first record of its message, or without an attachment.
@@ -46,7 +47,7 @@ func (r *Reader) notes(ctx context.Context, day time.Time, runs []Facts, gone bo
 			some = append(some, run)
 		}
 	}
-	rows, left, err := r.listed(ctx, some)
+	rows, left, err := r.listed(ctx, some, tally.PropertyNotes)
 	if err != nil {
 		return Notes{}, err
 	}

@@ -112,7 +112,7 @@ func (r *Reader) runNumbers(ctx context.Context, run string) (doc tally.NoMailbo
 	if found, err := r.document(ctx, tally.NoMailboxesName(run), &doc); found || err != nil {
 		return doc, 0, err
 	}
-	rows, _, err := r.listed(ctx, []Facts{{row: tally.Run{Run: run}}})
+	rows, _, err := r.listed(ctx, []Facts{{row: tally.Run{Run: run}}}, tally.PropertyUnmapped)
 	if err != nil {
 		return doc, 0, err
 	}
