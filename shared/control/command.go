@@ -26,14 +26,20 @@ type Kind string
 
 // The kinds of commands.
 const (
-	Run      Kind = "run"      // fetch: what is due, now
-	Backfill Kind = "backfill" // fetch: a range of time
-	Replay   Kind = "replay"   // import: a run or a batch
-	Tally    Kind = "tally"    // import: all totals anew, from the journals
-	Check    Kind = "check"    // both: whether everything that the app needs is within its reach
-	Estimate Kind = "estimate" // fetch: how much there is in a range of time
-	DryRun   Kind = "dryrun"   // import: what would become of a run or a batch; nothing is written
+	Run       Kind = "run"      // fetch: what is due, now
+	Backfill  Kind = "backfill" // fetch: a range of time
+	Replay    Kind = "replay"   // import: a run or a batch
+	Tally     Kind = "tally"    // import: all totals anew, from the journals
+	Check     Kind = "check"    // both: whether everything that the app needs is within its reach
+	Estimate  Kind = "estimate" // fetch: how much there is in a range of time
+	DryRun    Kind = "dryrun"   // import: what would become of a run or a batch; nothing is written
+	PauseApp  Kind = "pause"    // portal: an app is paused
+	ResumeApp Kind = "resume"   // portal: an app is started again
 )
+
+// Portal is the app of the commands that are carried out by the one who gives them, in settings/connector.json. They
+// are there to be shown, and have no answer.
+const Portal = "portal"
 
 // Command is one command. Which of the fields behind Kind are set depends on the kind.
 type Command struct {
@@ -46,6 +52,7 @@ type Command struct {
 	Lines   []int     // Replay of a batch: only these of its lines; nil: all
 	Reason  string    // Replay: only the records that were not archived for this reason (tally.Reason); "": all
 	Mailbox string    // Check, of import: the address of a mailbox for a test message; it is personal data
+	App     string    // PauseApp, ResumeApp: fetch or import
 }
 
 // document is the content of a command's blob.
@@ -57,13 +64,14 @@ type document struct {
 	Lines   []int     `json:"lines,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
 	Mailbox string    `json:"mailbox,omitempty"`
+	App     string    `json:"app,omitempty"`
 	By      string    `json:"by,omitempty"` // for the reader of the blob; it has no effect
 }
 
 // members are the members that a command of a kind has, besides kind and by.
 var members = map[Kind][]string{
 	Run: nil, Backfill: {"from", "to"}, Estimate: {"from", "to"}, Replay: {"what"}, DryRun: {"what"}, Tally: nil,
-	Check: nil,
+	Check: nil, PauseApp: {"app"}, ResumeApp: {"app"},
 }
 
 // KindsOf returns the kinds of commands that an app has.
@@ -71,6 +79,7 @@ func KindsOf(app string) []Kind {
 	return map[string][]Kind{
 		settings.Fetch:  {Run, Backfill, Estimate, Check},
 		settings.Import: {Replay, DryRun, Tally, Check},
+		Portal:          {PauseApp, ResumeApp},
 	}[app]
 }
 
@@ -134,6 +143,7 @@ func parseCommand(app string, data []byte) (c Command, err error) {
 	}
 	have := map[string]bool{
 		"from": !d.From.IsZero(), "to": !d.To.IsZero(), "what": d.What != "", "mailbox": d.Mailbox != "",
+		"app": d.App != "",
 	}
 	for member, set := range have {
 		if set != slices.Contains(want, member) {
@@ -143,11 +153,14 @@ func parseCommand(app string, data []byte) (c Command, err error) {
 	if d.What != "" && !archive.IsFolder(d.What) && !archive.IsBatch(d.What) {
 		return c, errCommand("what is no run or batch: a run is like 2026/11/23/<run>, and a batch is one of its files")
 	}
+	if d.App != "" && d.App != settings.Fetch && d.App != settings.Import {
+		return c, errCommand("its app is neither fetch nor import")
+	}
 	if err := d.checkSelection(); err != nil {
 		return c, err
 	}
 	return Command{Kind: d.Kind, From: d.From.UTC(), To: d.To.UTC(), What: d.What, Lines: d.Lines, Reason: d.Reason,
-		Mailbox: d.Mailbox}, nil
+		Mailbox: d.Mailbox, App: d.App}, nil
 }
 
 // checkSelection checks which of the records are meant.

@@ -5,11 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"o2archiver/shared/archive"
 )
@@ -27,7 +23,7 @@ func CheckCommand(app string, c Command) error {
 // encodeCommand returns the document of a command that the app would take, and its text.
 func encodeCommand(app, by string, c Command) (d document, text []byte, err error) {
 	d = document{Kind: c.Kind, From: c.From, To: c.To, What: c.What, Lines: c.Lines, Reason: c.Reason,
-		Mailbox: c.Mailbox, By: by}
+		Mailbox: c.Mailbox, App: c.App, By: by}
 	if text, err = json.Marshal(d); err != nil {
 		return d, nil, fmt.Errorf("encode a command: %w", err)
 	}
@@ -50,7 +46,7 @@ func Give(ctx context.Context, commands *archive.Documents, app string, at time.
 		return "", err
 	}
 	err = onStorage(ctx, func(ctx context.Context) error {
-		_, err := commands.Put(ctx, app+"/"+name+ending, d, "", nil)
+		_, err := commands.PutWithFacts(ctx, app+"/"+name+ending, d, d.facts(), "")
 		return err
 	})
 	if errors.Is(err, archive.ErrExists) {
@@ -83,8 +79,8 @@ type Given struct {
 	Answer  *Answer // nil: there is none yet
 }
 
-// ReadGiven returns a command of app and its answer, which the app writes into answers. Without such a command the
-// error matches archive.ErrNotFound.
+// ReadGiven returns a command of app and its answer, which the app writes into answers; those of Portal have none.
+// Without such a command the error matches archive.ErrNotFound.
 func ReadGiven(ctx context.Context, commands, answers *archive.Documents, app, name string) (Given, error) {
 	g := Given{App: app}
 	asked, ok := parseName(name)
@@ -102,6 +98,9 @@ func ReadGiven(ctx context.Context, commands, answers *archive.Documents, app, n
 		g.Command, g.By = c, by.By
 	}
 	g.Command.Name, g.Command.Asked = name, asked
+	if app == Portal {
+		return g, nil
+	}
 	var a Answer
 	err = onStorage(ctx, func(ctx context.Context) error {
 		_, err := answers.Get(ctx, answersFolder+name+ending, &a)
@@ -115,39 +114,4 @@ func ReadGiven(ctx context.Context, commands, answers *archive.Documents, app, n
 		return g, fmt.Errorf("read the answer to a command: %w", err)
 	}
 	return g, nil
-}
-
-// LatestGiven returns the latest commands of app, at most so many, the latest first.
-func LatestGiven(ctx context.Context, commands, answers *archive.Documents, app string, most int) ([]Given, error) {
-	var all []archive.DocumentInfo
-	err := onStorage(ctx, func(ctx context.Context) (err error) {
-		all, _, err = commands.List(ctx, app+"/", maxCommands)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list the commands: %w", err)
-	}
-	var names []string
-	for _, c := range slices.Backward(all) {
-		name, ok := strings.CutSuffix(strings.TrimPrefix(c.Name, app+"/"), ending)
-		if _, form := parseName(name); ok && form && len(names) < most {
-			names = append(names, name)
-		}
-	}
-	given := make([]Given, len(names))
-	var group errgroup.Group
-	group.SetLimit(8)
-	for i, name := range names {
-		group.Go(func() (err error) {
-			given[i], err = ReadGiven(ctx, commands, answers, app, name)
-			if errors.Is(err, archive.ErrNotFound) { // deleted meanwhile
-				return nil
-			}
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(given, func(g Given) bool { return g.Command.Name == "" }), nil
 }

@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"errors"
+	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,7 +75,11 @@ func TestGiveKilledAtEveryWrite(t *testing.T) {
 }
 
 func TestGivenIsRead(t *testing.T) {
-	o := newOffice(t)
+	storage := archivetest.ForTest(t, nil)
+	o := &office{t: t, store: open(t, storage, storage), now: morning}
+	if err := o.store.CreateContainers(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	commands, answers := o.store.Commands(), o.store.Status()
 	first := o.ask("fetch", map[string]any{"kind": "run", "by": "ann"})
 	bad := o.ask("fetch", "text")
@@ -90,11 +96,23 @@ func TestGivenIsRead(t *testing.T) {
 			}
 		}
 	}
-	got, err := LatestGiven(t.Context(), commands, answers, "fetch", 10)
-	if err != nil || len(got) != 3 {
-		t.Fatalf("%+v, %v", got, err)
+	var asked atomic.Int64
+	counted := open(t, storage, storage.Through(func(*http.Request) archivetest.Fault {
+		asked.Add(1)
+		return archivetest.Pass
+	}))
+	containers := map[string]*archive.Documents{"fetch": counted.Status()}
+	all, err := ListGiven(t.Context(), counted.Commands(), containers)
+	if err != nil || len(all) != 3 || all[0].Kind != Estimate || all[1].Kind != "" {
+		t.Fatalf("%+v, %v", all, err)
 	}
-	if g := got[0]; g.Command.Name != last || g.By != "bob" || g.Answer != nil || g.Command.Kind != Estimate {
+	asked.Store(0)
+	got, err := ReadListed(t.Context(), counted.Commands(), containers, all)
+	if err != nil || len(got) != 3 || asked.Load() != 4 { // of the two that no form has given
+		t.Fatalf("%d requests: %+v, %v", asked.Load(), got, err)
+	}
+	if g := got[0]; g.Command.Name != last || g.By != "bob" || g.Answer != nil || g.Command.Kind != Estimate ||
+		!g.Command.From.Equal(morning.AddDate(0, 0, -2)) {
 		t.Errorf("the last command is %+v", g)
 	}
 	if g := got[1]; g.Command.Name != bad || g.Command.Kind != "" || g.Answer == nil || g.Answer.State != Refused {
@@ -102,10 +120,6 @@ func TestGivenIsRead(t *testing.T) {
 	}
 	if g := got[2]; g.Command.Name != first || g.By != "ann" || g.Answer == nil || g.Answer.State != Done {
 		t.Errorf("the first command is %+v", g)
-	}
-	if got, err := LatestGiven(t.Context(), commands, answers, "fetch", 1); err != nil || len(got) != 1 ||
-		got[0].Command.Name != last {
-		t.Errorf("of one: %+v, %v", got, err)
 	}
 	for _, name := range []string{"../settings/connector", Name(morning, "00000000")} {
 		if _, err := ReadGiven(t.Context(), commands, answers, "fetch", name); !errors.Is(err, archive.ErrNotFound) {

@@ -141,7 +141,7 @@ func (q *Queue) Pending(ctx context.Context) (tasks []*Task, err error) {
 	}
 	state := make(map[string]string, len(answers))
 	for _, a := range answers {
-		state[strings.TrimPrefix(a.Name, answersFolder)] = a.Facts
+		state[strings.TrimPrefix(a.Name, answersFolder)] = stateIn(a.Facts)
 	}
 	var fresh, begun []string // names of commands without an answer, and with one
 	for _, c := range commands {
@@ -267,7 +267,7 @@ func (q *Queue) save(ctx context.Context, t *Task, state, says string) error {
 	name := answersFolder + t.Name + ending
 	ctx = context.WithoutCancel(ctx)
 	err := onStorage(ctx, func(ctx context.Context) (err error) {
-		etag, err := q.opts.Answers.PutWithFacts(ctx, name, t.Answer, state, t.etag)
+		etag, err := q.opts.Answers.PutWithFacts(ctx, name, t.Answer, t.Answer.facts(), t.etag)
 		if err == nil {
 			t.etag = etag
 			return nil
@@ -279,7 +279,7 @@ func (q *Queue) save(ctx context.Context, t *Task, state, says string) error {
 		if t.etag, err = q.opts.Answers.Get(ctx, name, &theirs); err != nil || isFinal(theirs.State) {
 			return err
 		}
-		t.etag, err = q.opts.Answers.PutWithFacts(ctx, name, t.Answer, state, t.etag)
+		t.etag, err = q.opts.Answers.PutWithFacts(ctx, name, t.Answer, t.Answer.facts(), t.etag)
 		return err
 	})
 	if errors.Is(err, archive.ErrChanged) {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"o2archiver/handlers/portal/internal/identity"
@@ -53,7 +54,7 @@ const (
 	formAge     = 24 * time.Hour // after which a form is not used
 	clockError  = 5 * time.Minute
 	maxBatches  = 100 // commands of one form
-	shownByApp  = 20  // latest commands
+	shownOnPage = 20  // commands
 	askedField  = "asked"
 	confirmed   = "yes"
 	dayForm     = time.DateOnly
@@ -63,7 +64,7 @@ const (
 
 // answers returns where an app writes its answers; nil for an app that there is not.
 func (o *Office) answers(app string) *archive.Documents {
-	return map[string]*archive.Documents{settings.Fetch: o.opts.Status, settings.Import: o.opts.Reports}[app]
+	return o.containers()[app]
 }
 
 // askedAt returns when the page with the form was made: a page is made once, so the time is the same however often its
@@ -197,7 +198,8 @@ func (o *Office) readRange(q *web.Request) (from, to time.Time, err error) {
 var errSame = errors.New("it is so already")
 
 // setPause pauses an app, or starts it again. The form's field n holds the number of the document that the person saw,
-// so a form that comes again later does not undo what another person has done since.
+// so a form that comes again later does not undo what another person has done since. The command is written first, to
+// be shown; if the process dies before the pause itself is written, the form that is sent again writes it.
 func (o *Office) setPause(q *web.Request, pause bool) (web.Answer, error) {
 	app := q.PostFormValue("app")
 	if o.answers(app) == nil {
@@ -226,10 +228,11 @@ func (o *Office) setPause(q *web.Request, pause bool) (web.Answer, error) {
 	case err != nil:
 		return web.Answer{}, err
 	}
-	action := map[bool]string{true: "command.pause", false: "command.resume"}[pause]
-	change := Change{Person: q.Person, Form: q.FormID, Action: action, Object: app}
-	if err := o.opts.Record(q.Context(), change); err != nil {
-		return web.Answer{}, fmt.Errorf("write the audit log: %w", err)
+	kind := map[bool]control.Kind{true: control.PauseApp, false: control.ResumeApp}[pause]
+	_, err = o.give(q, control.Portal, strings.Join([]string{string(kind), app, seen}, " "),
+		control.Command{Kind: kind, App: app}, Change{Object: app})
+	if err != nil {
+		return web.Answer{}, err
 	}
 	_, err = control.UpdateConnector(q.Context(), o.opts.Settings, func(c *control.Connector) error {
 		if err := check(*c); err != nil {

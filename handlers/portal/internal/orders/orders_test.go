@@ -252,7 +252,8 @@ func TestPause(t *testing.T) {
 	has := func(what string, start, pause bool) {
 		t.Helper()
 		_, body := o.Get("/commands")
-		if strings.Contains(body, "Start import<") != start || strings.Contains(body, "Pause import<") != pause {
+		if strings.Contains(body, "<button>Start import<") != start ||
+			strings.Contains(body, "<button>Pause import<") != pause {
 			t.Errorf("%s: the page has other buttons:\n%s", what, body)
 		}
 	}

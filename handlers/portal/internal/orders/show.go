@@ -1,9 +1,9 @@
 package orders
 
 import (
-	"cmp"
+	"context"
 	"errors"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,7 +40,8 @@ type count struct {
 // titles are the kinds of commands in words.
 var titles = map[control.Kind]string{control.Run: "Fetch now", control.Backfill: "Backfill",
 	control.Estimate: "Estimate",
-	control.Replay:   "Replay", control.DryRun: "Dry run", control.Tally: "Totals", control.Check: "Check"}
+	control.Replay:   "Replay", control.DryRun: "Dry run", control.Tally: "Totals", control.Check: "Check",
+	control.PauseApp: "Pause", control.ResumeApp: "Start"}
 
 // classes are the classes of the states' colours.
 var classes = map[string]string{control.Taken: "wait", control.Working: "wait", control.Done: "ok",
@@ -102,25 +103,23 @@ func describeGiven(g control.Given, admin bool) shown {
 	return s
 }
 
-// latest returns the latest commands of both apps, the latest first.
-func (o *Office) latest(q *web.Request) (all []shown, err error) {
-	apps := []string{settings.Fetch, settings.Import}
-	each := make([][]control.Given, len(apps))
-	group, ctx := errgroup.WithContext(q.Context())
-	for i, app := range apps {
-		group.Go(func() (err error) {
-			each[i], err = control.LatestGiven(ctx, o.opts.Commands, o.answers(app), app, shownByApp)
-			return err
-		})
+// containers returns where the apps write their answers.
+func (o *Office) containers() map[string]*archive.Documents {
+	return map[string]*archive.Documents{settings.Fetch: o.opts.Status, settings.Import: o.opts.Reports}
+}
+
+// list returns all commands, the latest first, as far as a listing has them.
+func (o *Office) list(ctx context.Context) ([]control.Listed, error) {
+	return control.ListGiven(ctx, o.opts.Commands, o.containers())
+}
+
+// read returns commands of a list as they are shown.
+func (o *Office) read(ctx context.Context, some []control.Listed, admin bool) (all []shown, err error) {
+	given, err := control.ReadListed(ctx, o.opts.Commands, o.containers(), some)
+	for _, g := range given {
+		all = append(all, describeGiven(g, admin))
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	for _, g := range slices.Concat(each...) {
-		all = append(all, describeGiven(g, q.Person.Role == identity.Admin))
-	}
-	slices.SortStableFunc(all, func(a, b shown) int { return cmp.Compare(b.Command.Name, a.Command.Name) })
-	return all, nil
+	return all, err
 }
 
 // commandsPage is the data of the page of commands.
@@ -131,7 +130,9 @@ type commandsPage struct {
 	Open     bool
 	Broken   string // why the settings can't be read
 	Today    string
-	Most     int
+
+	From, To, Total int    // of the list
+	Newer, Older    string // addresses of the neighbouring pages, "" for none
 }
 
 type appState struct {
@@ -139,12 +140,15 @@ type appState struct {
 	MayPause, MayStart       bool // what a person can ask for
 }
 
-// CommandsPage answers with the forms of the commands, and the latest ones.
+// CommandsPage answers with the forms of the commands, and one page of those that were given. However many these are,
+// it costs a listing of the commands and of the answers of each app, and reads the documents of shownOnPage commands at
+// most.
 func (o *Office) CommandsPage(q *web.Request) (web.Answer, error) {
-	p := commandsPage{Today: o.opts.Now().UTC().Format(dayForm), Most: shownByApp}
+	p := commandsPage{Today: o.opts.Now().UTC().Format(dayForm)}
 	var connector control.Connector
+	var all []control.Listed
 	group, ctx := errgroup.WithContext(q.Context())
-	group.Go(func() (err error) { p.Commands, err = o.latest(q); return err })
+	group.Go(func() (err error) { all, err = o.list(ctx); return err })
 	group.Go(func() (err error) {
 		connector, err = control.LoadConnector(ctx, o.opts.Settings)
 		if errors.Is(err, control.ErrConnector) {
@@ -155,13 +159,47 @@ func (o *Office) CommandsPage(q *web.Request) (web.Answer, error) {
 	if err := group.Wait(); err != nil {
 		return web.Answer{}, err
 	}
-	for _, c := range p.Commands {
+	some := p.cut(q, all)
+	var err error
+	if p.Commands, err = o.read(q.Context(), some, q.Person.Role == identity.Admin); err != nil {
+		return web.Answer{}, err
+	}
+	pauses, err := control.ReadListed(q.Context(), o.opts.Commands, o.containers(), latestPauses(all))
+	if err != nil {
+		return web.Answer{}, err
+	}
+	ends := endsOf(pauses)
+	for i := range p.Commands {
+		c := &p.Commands[i]
+		if c.App == control.Portal {
+			c.describePause(ends[c.Command.Name], connector, p.Broken != "")
+		}
 		p.Open = p.Open || c.Open
 	}
 	if p.N = connector.N; p.Broken == "" {
 		p.Apps = []appState{stateOf(connector, settings.Fetch, "Fetch"), stateOf(connector, settings.Import, "Import")}
 	}
 	return web.Page(pages.Page{Name: "commands", Title: "Commands", Section: "commands", Data: p}), nil
+}
+
+// cut returns the commands of the page that is asked for.
+func (p *commandsPage) cut(q *web.Request, all []control.Listed) []control.Listed {
+	pageCount := max(1, (len(all)+shownOnPage-1)/shownOnPage)
+	page, err := strconv.Atoi(q.FormValue("page"))
+	if err != nil || page < 1 {
+		page = 1
+	}
+	page = min(page, pageCount)
+	from := (page - 1) * shownOnPage
+	to := min(len(all), from+shownOnPage)
+	p.From, p.To, p.Total = min(from+1, to), to, len(all)
+	if page > 1 {
+		p.Newer = "/commands?page=" + strconv.Itoa(page-1)
+	}
+	if page < pageCount {
+		p.Older = "/commands?page=" + strconv.Itoa(page+1)
+	}
+	return all[from:to]
 }
 
 // stateOf returns whether an app works, as far as the settings say it.
@@ -222,71 +260,4 @@ func (o *Office) CommandLive(q *web.Request) (web.Answer, error) {
 	}
 	return web.Live(pages.Page{Name: "command", Title: s.Title, Section: "commands", Data: commandPage{shown: s,
 		Live: true}}), nil
-}
-
-// checkPage is the data of the page of the check.
-type checkPage struct {
-	Checks  []shown // the latest of each app
-	Mailbox string  // of the latest check, for an administrator
-	Open    bool
-	Form    bool
-}
-
-// checks returns the latest check of each app.
-func (o *Office) checks(q *web.Request) (p checkPage, err error) {
-	all, err := o.latest(q)
-	if err != nil {
-		return p, err
-	}
-	for _, app := range []string{settings.Fetch, settings.Import} {
-		for _, s := range all {
-			if s.App == app && s.Command.Kind == control.Check {
-				p.Checks = append(p.Checks, s)
-				p.Open = p.Open || s.Open
-				if q.Person.Role == identity.Admin && s.Command.Mailbox != "" {
-					p.Mailbox = s.Command.Mailbox
-				}
-				break
-			}
-		}
-	}
-	return p, nil
-}
-
-// CheckPage answers with the latest checks.
-func (o *Office) CheckPage(q *web.Request) (web.Answer, error) {
-	p, err := o.checks(q)
-	if err != nil {
-		return web.Answer{}, err
-	}
-	p.Form = q.Person.Role == identity.Admin
-	return web.Page(pages.Page{Name: "check", Title: "Check", Section: "check", Data: p}), nil
-}
-
-// CheckLive answers with the part of the page that changes.
-func (o *Office) CheckLive(q *web.Request) (web.Answer, error) {
-	p, err := o.checks(q)
-	if err != nil {
-		return web.Answer{}, err
-	}
-	return web.Live(pages.Page{Name: "check", Title: "Check", Section: "check", Data: p}), nil
-}
-
-// GiveCheck answers POST /check: it asks both apps for a check. Import is left out without a mailbox for its test
-// message.
-func (o *Office) GiveCheck(q *web.Request) (web.Answer, error) {
-	if _, err := o.give(q, settings.Fetch, "", control.Command{Kind: control.Check},
-		Change{Object: settings.Fetch}); err != nil {
-		return web.Answer{}, err
-	}
-	mailbox := strings.TrimSpace(q.PostFormValue("mailbox"))
-	if mailbox == "" {
-		return web.SeeOther("/check"), nil
-	}
-	_, err := o.give(q, settings.Import, settings.Import, control.Command{Kind: control.Check, Mailbox: mailbox},
-		Change{Object: settings.Import})
-	if err != nil {
-		return web.Answer{}, err
-	}
-	return web.SeeOther("/check"), nil
 }
