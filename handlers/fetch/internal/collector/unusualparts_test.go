@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/firsts"
+	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/local/soak"
 	"o2archiver/shared/record"
@@ -204,6 +206,37 @@ func TestPartsTooLargeForOneEntry(t *testing.T) {
 	}
 	if len(w.waiting()) > 0 {
 		t.Errorf("%d items wait", len(w.waiting()))
+	}
+}
+
+// Parts of one page that together are larger than one entry may be are deferred, though their message is complete.
+func TestPartsOfAPageTooLargeForOneEntry(t *testing.T) {
+	t.Parallel()
+	const half = 15 << 20 / 2
+	for name, test := range map[string]struct{ second, records, deferred int }{
+		"just fit": {half, 2, 0}, "one byte more": {half + 1, 0, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			parts := longsms.NewGroups()
+			for i, size := range []int{half, test.second} {
+				part := longsms.NewPart(longsms.Segment{ID: "segment-0815-4711", Number: i + 1, Total: 2, Sent: start},
+					record.Item{SHA256: strings.Repeat(fmt.Sprint(i), 64), Raw: []byte("{}")})
+				part.Index, part.Size = i, size
+				parts.Add(part)
+			}
+			window := &activeWindow{Window: &schedule.Window{Folder: "2001/03/01/a", To: start},
+				inv: newInvocation(workLimits{}), earlier: &earlierAttempt{}, firsts: firsts.New()}
+			var p schedule.Progress
+			out := w.collector.newWriter(window, &p)
+			if err := w.collector.writeLongMessages(t.Context(), window, &p, out, parts); err != nil {
+				t.Fatal(err)
+			}
+			if out.records != test.records || p.Deferred != test.deferred || len(w.waiting()) != test.deferred {
+				t.Errorf("%d records written, %d deferred, %d waiting", out.records, p.Deferred, len(w.waiting()))
+			}
+		})
 	}
 }
 

@@ -4,8 +4,22 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"o2archiver/shared/message"
 )
+
+// Characters that a mailbox does not store are shown as their numbers in the subject and in the text. The whole text,
+// which becomes a file if it is long, keeps them.
+func TestControlsAreShown(t *testing.T) {
+	t.Parallel()
+	type seen struct{ Subject, Text, Whole string }
+	m := forMailbox(&message.Parsed{Subject: "a\x07b", Text: "c\x00d"}, "key", Form{})
+	want := seen{Subject: "a⟦U+0007⟧b", Text: "c⟦U+0000⟧d", Whole: "c\x00d"}
+	if diff := cmp.Diff(want, seen{m.Subject, m.Text, m.Whole}); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
 
 func FuzzVisible(f *testing.F) {
 	f.Add("nul \x00 and \U0001F600 and \ufffe")
