@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/leased"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/retry"
@@ -43,7 +44,7 @@ func (c *Collector) loadCheckpoint(ctx context.Context, lease *archive.Lease, in
 	return state, nil
 }
 
-// save writes the checkpoint, and reports it. After errLeaseLost nothing was written, and nothing may be.
+// save writes the checkpoint, and reports it. After leased.ErrLost nothing was written, and nothing may be.
 func (s *savedState) save(ctx context.Context) error {
 	err := onStorage(ctx, func(ctx context.Context) error {
 		// The lease makes this process the only writer, so the write may be repeated whatever the ETag has become.
@@ -53,7 +54,7 @@ func (s *savedState) save(ctx context.Context) error {
 	})
 	switch {
 	case errors.Is(err, archive.ErrChanged), errors.Is(err, archive.ErrLeased):
-		return fmt.Errorf("save the checkpoint: %w: %w", errLeaseLost, err)
+		return fmt.Errorf("save the checkpoint: %w: %w", leased.ErrLost, err)
 	case err != nil:
 		return fmt.Errorf("save the checkpoint: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/leased"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
@@ -31,10 +32,6 @@ const (
 	// its timer: so commands cannot keep a day from being planned.
 	leaseWait = 5 * time.Minute
 
-	// leaseTries is how often one invocation acquires the lease. The lease has to be acquired again each time that
-	// storage was unavailable for longer than the lease's duration.
-	leaseTries = 10
-
 	// awayTries is the number of consecutive windows that must fail before the site is considered unavailable. One more
 	// window is then tried, and the invocation ends only if that one fails too. It is the window with the fewest tries
 	// of all, so windows that always fail cannot prevent others from being read.
@@ -48,9 +45,6 @@ const (
 	// window that advances without end is reported by the watermark.
 	maxBackfillRuns = 7
 )
-
-// errLeaseLost reports that the lease was lost: another instance may hold it already, or acquire it soon.
-var errLeaseLost = errors.New("the checkpoint's lease was lost")
 
 // Options holds what a Collector works with.
 type Options struct {
@@ -164,37 +158,17 @@ func (c *Collector) run(ctx context.Context, r request, log *slog.Logger) (Resul
 	inv := newInvocation(c.limits)
 	inv.command, inv.reporter = r.command, c.status.Reporter(r.id, log)
 	ctx = inv.reporter.Observe(ctx)
-	for try := 1; ; try++ {
-		err := c.runWithLease(ctx, r, inv, &res, log)
-		if !errors.Is(err, errLeaseLost) || ctx.Err() != nil || try == leaseTries {
-			inv.logArchived(log)
-			inv.reporter.End(ctx, err)
-			res.Refused = errors.Is(err, client.ErrCredentials)
-			return res, asStatus(err, log)
-		}
-		log.Warn("the checkpoint's lease was lost and is acquired again: storage was unavailable for longer than it lasts",
-			"error", err.Error())
-	}
-}
-
-// runWithLease does the work of Run while it holds the checkpoint's lease, and returns errLeaseLost if it loses it.
-func (c *Collector) runWithLease(outer context.Context, r request, inv *invocation, res *Result,
-	log *slog.Logger) error {
-	lease, err := c.acquireLease(outer, r.wait)
-	if err != nil {
-		return err
-	}
-	defer lease.Release()
-	inv.reporter.Begin(outer)
-	inv.active, inv.deferredItems = nil, nil // another holder of the lease may have changed the deferred items
-	ctx, cancel := mergeContexts(outer, lease.Context())
-	defer cancel(nil)
-
-	err = c.planAndWork(ctx, lease, r, inv, res, log)
-	if err != nil && lease.Context().Err() != nil && outer.Err() == nil {
-		return fmt.Errorf("%w: %w", errLeaseLost, err)
-	}
-	return err
+	checkpoint := leased.Document{In: c.checkpoints, Name: schedule.CheckpointName, Title: "the checkpoint",
+		Wait: r.wait, Patience: storagePatience}
+	err := checkpoint.Work(ctx, log, func(own context.Context, lease *archive.Lease) error {
+		inv.reporter.Begin(ctx)
+		inv.active, inv.deferredItems = nil, nil // another holder of the lease may have changed the deferred items
+		return c.planAndWork(own, lease, r, inv, &res, log)
+	})
+	inv.logArchived(log)
+	inv.reporter.End(ctx, err)
+	res.Refused = errors.Is(err, client.ErrCredentials)
+	return res, asStatus(err, log)
 }
 
 // planAndWork loads the checkpoint, plans windows, saves the checkpoint and processes the open windows.
@@ -277,7 +251,7 @@ func (c *Collector) processWindows(ctx context.Context, state *savedState, inv *
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w: window not finished; the next try continues at its cursor: %w",
 				funchost.ErrUnavailable, context.Cause(ctx))
-		case errors.Is(err, errLeaseLost):
+		case errors.Is(err, leased.ErrLost):
 			return err
 		default:
 			win.Failed, win.Idle, inv.active = err.Error(), 0, nil
@@ -339,42 +313,8 @@ func asStatus(err error, log *slog.Logger) error {
 			"event", "fetch.credentialsRefused", "error", err.Error())
 		return nil
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, archive.ErrUnavailable),
-		errors.Is(err, errLeaseLost):
+		errors.Is(err, leased.ErrLost):
 		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	}
 	return err
-}
-
-// acquireLease acquires the checkpoint's lease, so that one instance fetches at a time. It returns funchost.ErrBusy if
-// another instance still holds the lease after wait.
-func (c *Collector) acquireLease(ctx context.Context, wait time.Duration) (*archive.Lease, error) {
-	ctx, cancel := context.WithTimeout(ctx, storagePatience)
-	defer cancel()
-	var (
-		lease *archive.Lease
-		held  time.Time // when another instance was first seen to hold the lease
-	)
-	err := retry.Do(ctx, func(ctx context.Context) (err error) {
-		lease, err = c.checkpoints.Lease(ctx, schedule.CheckpointName)
-		if errors.Is(err, archive.ErrLeased) {
-			if held = cmp.Or(held, time.Now()); time.Since(held) < wait {
-				return retry.After(err, 0)
-			}
-		}
-		return err
-	})
-	switch {
-	case errors.Is(err, archive.ErrLeased):
-		return nil, fmt.Errorf("%w: another fetch is at work and holds the checkpoint's lease", funchost.ErrBusy)
-	case err != nil:
-		return nil, fmt.Errorf("take the checkpoint's lease: %w", err)
-	}
-	return lease, nil
-}
-
-// mergeContexts returns a context that ends when either of the two ends.
-func mergeContexts(ctx, other context.Context) (context.Context, context.CancelCauseFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	context.AfterFunc(other, func() { cancel(context.Cause(other)) })
-	return ctx, cancel
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 
+	"o2archiver/handlers/fetch/internal/leased"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/retry"
 )
@@ -61,7 +62,7 @@ func (r *run) load(ctx context.Context) error {
 	return nil
 }
 
-// save writes the state, and reports it. The lease makes this process the only writer. After errLeaseLost nothing was
+// save writes the state, and reports it. The lease makes this process the only writer. After leased.ErrLost nothing was
 // written, and nothing may be.
 func (r *run) save(ctx context.Context) error {
 	err := r.onStorage(ctx, func(ctx context.Context) error {
@@ -70,7 +71,7 @@ func (r *run) save(ctx context.Context) error {
 	})
 	switch {
 	case errors.Is(err, archive.ErrChanged), errors.Is(err, archive.ErrLeased):
-		return fmt.Errorf("save the state of the deliveries: %w: %w", errLeaseLost, err)
+		return fmt.Errorf("save the state of the deliveries: %w: %w", leased.ErrLost, err)
 	case err != nil:
 		return fmt.Errorf("save the state of the deliveries: %w", err)
 	}

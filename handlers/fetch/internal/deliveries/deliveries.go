@@ -26,6 +26,7 @@ import (
 	"log/slog"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/leased"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/arrival"
 	"o2archiver/shared/funchost"
@@ -114,9 +115,6 @@ var (
 	errLater    = errors.New("the ZIP has to wait for a later run")
 	errSlow     = retry.NewTransient("the ZIP takes longer than it may")
 	errListing  = retry.NewTransient("the listing takes longer than it may")
-
-	// errLeaseLost reports that the lease was lost: another instance may hold it already, or acquire it soon.
-	errLeaseLost = retry.NewTransient("the lease of the deliveries was lost")
 )
 
 // maxAway is the number of consecutive ZIPs that cannot be reached before the store counts as unavailable.
@@ -164,17 +162,17 @@ func (d *Intake) Run(ctx context.Context, log *slog.Logger) (Result, error) {
 	ctx = d.Reporter.Observe(retry.WithProgressLog(ctx, log))
 	r := &run{Intake: d, log: log, copied: map[string]int{}, turns: map[string]int{}, passed: map[string]bool{},
 		counted: map[string]int64{}}
-	for try := 1; ; try++ {
-		err := r.workWithLease(ctx)
-		if !errors.Is(err, errLeaseLost) || ctx.Err() != nil || try == leaseTries {
-			if err != nil && ctx.Err() != nil {
-				err = fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
-			}
-			return r.res, asStatus(err)
-		}
-		log.Warn("the lease of the deliveries was lost and is acquired again: storage was unavailable for longer than "+
-			"it lasts", "error", err.Error())
+	state := leased.Document{In: d.Checkpoints, Name: d.form.state, Title: "the deliveries", Wait: d.limits.lease,
+		Patience: d.limits.storage + d.limits.lease}
+	err := state.Work(ctx, log, func(own context.Context, lease *archive.Lease) error {
+		r.Reporter.Begin(ctx)
+		r.lease, r.state = lease, &State{} // another holder of the lease may have changed it
+		return r.work(own)
+	})
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	}
+	return r.res, asStatus(err)
 }
 
 func (r *run) work(ctx context.Context) error {
@@ -368,7 +366,7 @@ func (r *run) checkPause(ctx context.Context) error {
 // asStatus wraps an error with the status that the host acts on.
 func asStatus(err error) error {
 	again, _ := retry.IsTransient(err)
-	if err != nil && (again || errors.Is(err, errLeaseLost)) && !errors.Is(err, funchost.ErrUnavailable) &&
+	if err != nil && (again || errors.Is(err, leased.ErrLost)) && !errors.Is(err, funchost.ErrUnavailable) &&
 		!errors.Is(err, funchost.ErrBusy) {
 		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/leased"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/funchost"
@@ -68,7 +69,7 @@ func TestLeaseIsTaken(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		taken.Release()
-		for at, want := range map[string]error{".ndjson": nil, StateName: errLeaseLost} {
+		for at, want := range map[string]error{".ndjson": nil, StateName: leased.ErrLost} {
 			store = w.OpenWith(w.Storage.Through(func(r *http.Request) archivetest.Fault {
 				if archivetest.IsWrite(r) && strings.Contains(r.URL.Path, at) {
 					w.BreakLease(StateName)

@@ -10,6 +10,7 @@ import (
 	"sort"
 	"time"
 
+	"o2archiver/handlers/fetch/internal/leased"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/arrival"
 )
@@ -140,7 +141,7 @@ func (r *run) passDone(ctx context.Context) error {
 	})
 	switch {
 	case errors.Is(err, archive.ErrChanged), errors.Is(err, archive.ErrExists):
-		return fmt.Errorf("%w: %w", errLeaseLost, err)
+		return fmt.Errorf("%w: %w", leased.ErrLost, err)
 	case err != nil:
 		return fmt.Errorf("save the ZIPs that were finished earlier: %w", err)
 	}
