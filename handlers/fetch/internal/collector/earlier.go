@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"o2archiver/handlers/fetch/internal/firsts"
-	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
 	"o2archiver/shared/source/telemessage"
 )
@@ -20,6 +18,16 @@ import (
 type earlierAttempt struct {
 	media        map[string][]record.Media // by the SHA-256 of an item that is in a batch
 	deferredKeys map[string]bool           // keys of the deferred items
+}
+
+// noteBatch remembers the attachment results of a batch.
+func (p *earlierAttempt) noteBatch(data []byte) {
+	for line := range bytes.Lines(data) {
+		var e record.Entry
+		if json.Unmarshal(line, &e) == nil && len(e.Media) > 0 {
+			p.noteEntry(e)
+		}
+	}
 }
 
 // noteEntry remembers the attachment results of an entry's items.
@@ -59,47 +67,19 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, win *activeWindow) (
 	if err != nil {
 		return nil, err
 	}
-	var batches []archive.BatchInfo
-	err = onStorage(ctx, func(ctx context.Context) (err error) {
-		batches, err = c.batches.List(ctx, win.Folder)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list the run's batches: %w", err)
-	}
-	firsts.InOrder(batches)
 	known, first := win.firsts != nil, firsts.New()
-	for _, b := range batches {
-		seq, ok := archive.BatchNumber(b.Name)
-		if !ok || known && seq <= win.Progress.Batches {
-			continue
-		}
-		var data []byte
-		err = onStorage(ctx, func(ctx context.Context) (err error) {
-			data, _, err = c.batches.Read(ctx, b.Name)
-			return err
-		})
-		if archive.IsUnusable(err) {
-			// The batch serves only to find the first of two records and to find attachments again. Without it,
-			// import decides which record was first, and the attachments are requested again. Import refuses the
-			// batch itself, and sweep reports it.
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read a batch of an earlier try: %w", err)
-		}
-		if !known {
-			first.AddBatch(b.Name, data)
-		}
-		if seq <= win.Progress.Batches {
-			continue
-		}
-		for line := range bytes.Lines(data) {
-			var e record.Entry
-			if json.Unmarshal(line, &e) == nil && len(e.Media) > 0 {
-				p.noteEntry(e)
+	run := firsts.Run{Batches: c.batches, Folder: win.Folder, OnStorage: onStorage}
+	err = run.Each(ctx, func(number int) bool { return !known || number > win.Progress.Batches },
+		func(number int, name string, data []byte) {
+			if !known {
+				first.AddBatch(name, data)
 			}
-		}
+			if number > win.Progress.Batches {
+				p.noteBatch(data)
+			}
+		})
+	if err != nil {
+		return nil, err
 	}
 	if !known {
 		win.firsts = first

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"o2archiver/handlers/fetch/internal/firsts"
-	"o2archiver/shared/archive"
 	"o2archiver/shared/source/delivery/zipread"
 )
 
@@ -94,33 +93,10 @@ func (r *reading) readFirsts(ctx context.Context) error {
 	if r.z.Progress.Batches == 0 {
 		return nil
 	}
-	var batches []archive.BatchInfo
-	err := r.onStorage(ctx, func(ctx context.Context) (err error) {
-		batches, err = r.Batches.List(ctx, r.z.Folder)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("list the run's batches: %w", err)
-	}
-	firsts.InOrder(batches)
-	for _, b := range batches {
-		if seq, ok := archive.BatchNumber(b.Name); !ok || seq > r.z.Progress.Batches {
-			continue // what is beyond the progress is written once more, as it was
-		}
-		var data []byte
-		err := r.onStorage(ctx, func(ctx context.Context) (err error) {
-			data, _, err = r.Batches.Read(ctx, b.Name)
-			return err
-		})
-		switch {
-		case archive.IsUnusable(err): // import decides about its messages, and sweep reports it
-		case err != nil:
-			return fmt.Errorf("read a batch of an earlier turn: %w", err)
-		default:
-			r.firsts.AddBatch(b.Name, data)
-		}
-	}
-	return nil
+	run := firsts.Run{Batches: r.Batches, Folder: r.z.Folder, OnStorage: r.onStorage}
+	// What is beyond the progress is written once more, as it was.
+	return run.Each(ctx, func(number int) bool { return number <= r.z.Progress.Batches },
+		func(_ int, name string, data []byte) { r.firsts.AddBatch(name, data) })
 }
 
 // writeBatches writes the batches that are not written yet.

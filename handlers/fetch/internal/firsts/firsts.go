@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"slices"
 
-	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
 	"o2archiver/shared/source"
 )
@@ -123,10 +122,4 @@ func (f *Firsts) AddBatch(name string, data []byte) {
 		entries = append(entries, id)
 	}
 	f.Add(name, entries)
-}
-
-// InOrder sorts a run's batches in the order in which they were written: a second batch of a number (00001-b) follows
-// the first one.
-func InOrder(batches []archive.BatchInfo) {
-	slices.SortFunc(batches, func(a, b archive.BatchInfo) int { return archive.CompareBatches(a.Name, b.Name) })
 }
