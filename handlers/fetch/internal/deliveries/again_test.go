@@ -214,9 +214,9 @@ func TestNumbersThatSayNothing(t *testing.T) {
 	t.Parallel()
 	var s State
 	file := func(name string) arrival.File { return arrival.File{Path: name, ModTime: old} }
-	s.Plan([]arrival.File{file("202611270000-TeleMessage_9223372036854775807_x.zip"),
+	s.Plan(listing(file("202611270000-TeleMessage_9223372036854775807_x.zip"),
 		file("200001010000-TeleMessage_0_x.zip"), file("209911010000-TeleMessage_0_x.zip"),
-		file(nameOf(5))}, Rules{}, start)
+		file(nameOf(5))), Rules{}, start)
 	if s.Lowest != 6 {
 		t.Errorf("the lowest number is %d, want 5", s.Lowest-1)
 	}

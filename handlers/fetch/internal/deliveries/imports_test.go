@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/arrival"
 	"o2archiver/shared/record"
 	"o2archiver/shared/source"
 )
@@ -314,14 +315,14 @@ func TestSettingsOfAnImport(t *testing.T) {
 func TestSameFileInBothFolders(t *testing.T) {
 	t.Parallel()
 	var deliveries, imports State
-	of := listing()
+	var of []arrival.File
 	for _, name := range []string{nameOf(1), "export.zip"} {
 		of = append(of, fileOf(name))
 	}
 	rules := Rules{StableAfter: time.Minute}
-	deliveries.Plan(of, rules, start)
+	deliveries.Plan(rules.withKeys(of), rules, start)
 	rules.Import = &Import{}
-	imports.Plan(of, rules, start)
+	imports.Plan(rules.withKeys(of), rules, start)
 	if len(deliveries.Open) != 1 || len(imports.Open) != 1 {
 		t.Fatalf("%+v, %+v", deliveries, imports)
 	}

@@ -12,7 +12,6 @@ import (
 
 	"o2archiver/handlers/fetch/internal/leased"
 	"o2archiver/shared/archive"
-	"o2archiver/shared/arrival"
 )
 
 const (
@@ -76,9 +75,9 @@ func digestOf(digits string) ([]byte, bool) {
 func (p *Past) HasBytes(z *ZIP) bool { return p.Sums.has(z.SHA256) }
 
 // split returns the files that are not in the Past, and the number of those that are.
-func (p *Past) split(files []arrival.File, r Rules) (rest []arrival.File, past int) {
+func (p *Past) split(files []keyed) (rest []keyed, past int) {
 	for _, f := range files {
-		if p.Keys.has(r.keyOf(f)) {
+		if p.Keys.has(f.key) {
 			past++
 			continue
 		}

@@ -40,7 +40,7 @@ func TestSevenYears(t *testing.T) {
 			now = now.AddDate(0, 0, 1)
 		}
 		s.pass(&p, now)
-		rest, past := p.split(files, rules)
+		rest, past := p.split(rules.withKeys(files))
 		l := s.Plan(rest, rules, now)
 		if l.Planned != maxPlanned || past+l.Deliveries != len(files) {
 			t.Fatalf("%+v of %d files, %d past", l, len(files), past)

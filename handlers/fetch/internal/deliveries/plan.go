@@ -25,7 +25,7 @@ func (r *run) plan(ctx context.Context) error {
 		r.log.Warn("the deliveries could not be listed: nothing is planned, and nothing is called missing",
 			"event", "fetch.deliveriesUnlisted", "error", err.Error())
 	default:
-		rest, past := r.past.split(files, r.Rules)
+		rest, past := r.past.split(files)
 		r.res.Listed = r.state.Plan(rest, r.Rules, now)
 		r.res.Listed.Deliveries += past
 		r.log.Info("deliveries listed", "event", "fetch.deliveriesListed", "deliveries", r.res.Listed.Deliveries,
@@ -58,22 +58,23 @@ func (r *run) plan(ctx context.Context) error {
 }
 
 // list lists the store and remembers the files by their keys.
-func (r *run) list(ctx context.Context) ([]arrival.File, error) {
+func (r *run) list(ctx context.Context) ([]keyed, error) {
 	r.files, r.places = nil, nil
 	r.lists++
 	own, cancel := context.WithTimeoutCause(ctx, r.limits.listing, errListing)
 	defer cancel()
-	files, err := r.Store.List(own)
+	listed, err := r.Store.List(own)
 	if err != nil {
 		if own.Err() != nil && ctx.Err() == nil {
 			return nil, errListing
 		}
 		return nil, fmt.Errorf("list the deliveries: %w", err)
 	}
+	files := r.Rules.withKeys(listed)
 	r.files, r.places = make(map[string]arrival.File, len(files)), make(map[string]bool, len(files))
 	for _, f := range files {
 		r.places[shortHash(f.Path)] = true
-		r.files[r.Rules.keyOf(f)] = f
+		r.files[f.key] = f.File
 	}
 	return files, nil
 }

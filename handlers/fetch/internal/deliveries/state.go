@@ -132,6 +132,21 @@ const (
 	runDigits  = 12             // hex digits of a key in the name of a run
 )
 
+// keyed is a listed file with its key.
+type keyed struct {
+	arrival.File
+	key string
+}
+
+// withKeys returns the files with their keys.
+func (r Rules) withKeys(files []arrival.File) []keyed {
+	all := make([]keyed, len(files))
+	for i, f := range files {
+		all[i] = keyed{f, r.keyOf(f)}
+	}
+	return all
+}
+
 // keyOf returns the key of a listed file: the same for two listings that describe the same content.
 func (r Rules) keyOf(f arrival.File) string {
 	return shortHash(r.form().keys + f.Path + "\x00" + strconv.FormatInt(f.Size, 10) + "\x00" +
@@ -147,8 +162,8 @@ func shortHash(s string) string {
 func (z *ZIP) CopyName() string { return z.Planned.UTC().Format(dayForm) + "/" + z.Key }
 
 // newZIP returns the plan for a listed file.
-func (r Rules) newZIP(f arrival.File, name delivery.Name, now time.Time) ZIP {
-	z := ZIP{Key: r.keyOf(f), Place: shortHash(f.Path), Size: f.Size, Planned: now.UTC(),
+func (r Rules) newZIP(f keyed, name delivery.Name, now time.Time) ZIP {
+	z := ZIP{Key: f.key, Place: shortHash(f.Path), Size: f.Size, Planned: now.UTC(),
 		Folder: now.UTC().Format(dayForm) + "/" + r.form().run}
 	if r.Import != nil {
 		settings := *r.Import
@@ -212,14 +227,13 @@ func (s *State) Begin(now time.Time) {
 
 // Plan plans the ZIPs of a listing that are complete and were not planned before, at most maxPlanned of them, in the
 // order of the listing. It MUST NOT be called with a listing that failed.
-func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
+func (s *State) Plan(files []keyed, r Rules, now time.Time) (l Listed) {
 	known := s.knownKeys()
 	since := make(map[string]time.Time, len(s.Seen))
 	for _, seen := range s.Seen {
 		since[seen.Key] = seen.Since
 	}
 	s.Seen = nil
-	s.Begin(now)
 	for _, f := range files {
 		name, ok, misplaced := r.parseName(f.Path)
 		switch {
@@ -234,21 +248,20 @@ func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
 			continue
 		}
 		l.Deliveries++
-		key := r.keyOf(f)
-		if known[key] {
+		if known[f.key] {
 			continue
 		}
 		earlier := arrival.Sighting{}
-		if at, ok := since[key]; ok {
-			earlier = arrival.Sighting{File: f, Since: at}
+		if at, ok := since[f.key]; ok {
+			earlier = arrival.Sighting{File: f.File, Since: at}
 		}
 		switch {
-		case !arrival.IsComplete(f, earlier, now, r.StableAfter):
+		case !arrival.IsComplete(f.File, earlier, now, r.StableAfter):
 			l.Waiting++
 		case l.Planned == cmp.Or(r.planned, maxPlanned) || len(s.Open) >= maxOpen:
 			l.Later++
 		default:
-			known[key] = true
+			known[f.key] = true
 			s.Open = append(s.Open, r.newZIP(f, name, now))
 			if isCounted(name, now) && (s.Lowest == 0 || name.Number+1 < s.Lowest) {
 				s.Lowest = name.Number + 1
@@ -257,10 +270,10 @@ func (s *State) Plan(files []arrival.File, r Rules, now time.Time) (l Listed) {
 			l.Planned++
 			continue
 		}
-		if arrival.IsComplete(f, arrival.Sighting{}, now, r.StableAfter) {
+		if arrival.IsComplete(f.File, arrival.Sighting{}, now, r.StableAfter) {
 			continue // its age says so, and will in the next run
 		}
-		s.Seen = append(s.Seen, Seen{Key: key, Since: arrival.Sight(f, earlier, now).Since.UTC()})
+		s.Seen = append(s.Seen, Seen{Key: f.key, Since: arrival.Sight(f.File, earlier, now).Since.UTC()})
 	}
 	return l
 }

@@ -9,7 +9,7 @@ import (
 	"o2archiver/shared/arrival"
 )
 
-func listing(files ...arrival.File) []arrival.File { return files }
+func listing(files ...arrival.File) []keyed { return Rules{}.withKeys(files) }
 
 func TestPlan(t *testing.T) {
 	t.Parallel()
@@ -69,7 +69,7 @@ func TestPlanIsBounded(t *testing.T) {
 	}
 	var s State
 	for n := range 6 {
-		l := s.Plan(files, Rules{StableAfter: time.Minute}, start.Add(time.Duration(n)*time.Hour))
+		l := s.Plan(listing(files...), Rules{StableAfter: time.Minute}, start.Add(time.Duration(n)*time.Hour))
 		if want := min(maxPlanned, 1000-n*maxPlanned); l.Planned != max(0, want) {
 			t.Errorf("listing %d: %+v", n, l)
 		}
