@@ -29,7 +29,7 @@ func (w turnWork) check(ctx context.Context) (links []control.Link) {
 		return []control.Link{{Link: "settings", State: control.LinkUnknown, Says: "not set up yet: " + w.NotSetUp,
 			Do: "finish the set-up, and check again"}}
 	}
-	for _, c := range w.Links {
+	for _, c := range w.Links() {
 		links = append(links, control.TryLink(ctx, c.Link, linkTime, c.Try, c.Do))
 	}
 	return links

@@ -55,9 +55,9 @@ type Progress struct {
 
 // Source is what a turn works with, by the settings that are in force.
 type Source struct {
-	Intake   Intake  // nil: there is none yet
-	Links    []Check // in the order in which they are shown
-	NotSetUp string  // why nothing may be fetched yet; "": it may
+	Intake   Intake         // nil: there is none yet
+	Links    func() []Check // of one check, in the order in which they are shown; nil: there are none yet
+	NotSetUp string         // why nothing may be fetched yet; "": it may
 }
 
 // Options holds what a Runner works with.

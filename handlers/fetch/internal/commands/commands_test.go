@@ -94,6 +94,14 @@ func newOffice(t *testing.T, links []Check, turns ...turnResult) *office {
 	return o
 }
 
+// linksOf returns what a Source has of these checks.
+func linksOf(links []Check) func() []Check {
+	if links == nil {
+		return nil
+	}
+	return func() []Check { return links }
+}
+
 // newOfficeOn returns an office on a storage without containers, or with those of another office.
 func newOfficeOn(t *testing.T, storage *archivetest.Storage, way http.RoundTripper, links []Check,
 	turns ...turnResult) *office {
@@ -108,7 +116,7 @@ func newOfficeOn(t *testing.T, storage *archivetest.Storage, way http.RoundTripp
 		Queue: control.NewQueue(control.Options{
 			App: "fetch", Commands: store.Commands(), Answers: store.Status(), Now: time.Now}),
 		Source: func(context.Context, *slog.Logger) (Source, error) {
-			return Source{Intake: OfSite(o.script), Links: links, NotSetUp: o.notSetUp}, o.unbuilt
+			return Source{Intake: OfSite(o.script), Links: linksOf(links), NotSetUp: o.notSetUp}, o.unbuilt
 		},
 	})
 	return o

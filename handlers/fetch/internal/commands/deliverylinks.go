@@ -38,18 +38,13 @@ type Place struct {
 }
 
 // ServerLinks returns the checks of the vault, if inVault says that there is one, of the SFTP server and of the
-// archive's storage. connect returns a server that nothing is known of.
-func ServerLinks(connect func() Place, inVault bool, store *archive.Store) []Check {
+// archive's storage, for one check. Nothing is known of the server yet.
+func ServerLinks(place Place, inVault bool, store *archive.Store) []Check {
 	var links []Check
 	if inVault {
-		links = append(links, vaultLink(func(ctx context.Context) error {
-			place := connect()
-			defer place.Close()
-			return place.Server.SignIn(ctx)
-		}))
+		links = append(links, vaultLink(place.Server.SignIn))
 	}
 	return append(links, Check{Link: "server", Do: helpServer, Try: func(ctx context.Context) (string, error) {
-		place := connect()
 		defer place.Close()
 		if err := place.Server.SignIn(ctx); err != nil {
 			if _, ok := errors.AsType[*vault.Error](err); ok {

@@ -17,18 +17,28 @@ type Site interface {
 	Count(ctx context.Context, from, to time.Time) (total int64, known bool, err error)
 }
 
-// SiteLinks returns the checks of the vault, of the site and of the archive's storage. signIn reads the password from
-// the vault; it is nil if there is none. The site is asked for the number of items of one minute: the smallest request
-// that needs the password. Without the password it is not asked, because the site counts refused tries.
+// SiteLinks returns the checks of the vault, of the site and of the archive's storage, for one check. signIn reads the
+// password from the vault, once for both; it is nil if there is none. The site is asked for the number of items of one
+// minute: the smallest request that needs the password. Without the password it is not asked, because the site counts
+// refused tries.
 func SiteLinks(signIn func(context.Context) error, site Site, store *archive.Store, now func() time.Time) []Check {
 	var links []Check
+	readOnce := func(context.Context) error { return nil }
 	if signIn != nil {
-		links = append(links, vaultLink(signIn))
+		var read bool
+		var failed error
+		readOnce = func(ctx context.Context) error {
+			if !read {
+				read, failed = true, signIn(ctx)
+			}
+			return failed
+		}
+		links = append(links, vaultLink(readOnce))
 	}
 	return append(links, []Check{
 		{Link: "site",
 			Try: control.OnlyError(func(ctx context.Context) error {
-				if signIn != nil && signIn(ctx) != nil {
+				if readOnce(ctx) != nil {
 					return fmt.Errorf("%w: the password can't be read from the vault", control.ErrNotTried)
 				}
 				to := now().UTC().Add(-time.Hour).Truncate(time.Minute)

@@ -49,10 +49,17 @@ func TestSiteIsNotTriedWithoutThePassword(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var site counter
-			w := turnWork{Source: Source{Links: SiteLinks(tt.signIn, &site, o.store, time.Now)}}
+			signIn, reads := tt.signIn, 0
+			if signIn != nil {
+				signIn = func(ctx context.Context) error { reads++; return tt.signIn(ctx) }
+			}
+			w := turnWork{Source: Source{Links: func() []Check { return SiteLinks(signIn, &site, o.store, time.Now) }}}
 			got := w.check(t.Context())
 			if len(got) != len(tt.want)+1 || got[len(got)-1].Link != "storage" || site != tt.asked {
 				t.Fatalf("links %+v; the site was asked %d times", got, site)
+			}
+			if w.check(t.Context()); tt.signIn != nil && reads != 2 {
+				t.Errorf("the vault was read %d times by two checks", reads)
 			}
 			for i, want := range tt.want {
 				if got[i] != want {

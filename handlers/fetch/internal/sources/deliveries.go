@@ -55,7 +55,7 @@ func FromDeliveries(c settings.Delivery, s Services) (*Source, error) {
 		Fetch: func(ctx context.Context, id, input string, log *slog.Logger) (any, error) {
 			return runs.fetch(ctx, id, input, log)
 		},
-		Intake: commands.OfDeliveries(runs), Links: runs.links(s.Store),
+		Intake: commands.OfDeliveries(runs), Links: func() []commands.Check { return runs.links(s.Store) },
 	}, nil
 }
 
@@ -137,19 +137,17 @@ type fixedSecret struct{ value settings.Secret }
 // Read implements sftpserver.Secret.
 func (f fixedSecret) Read(context.Context) (settings.Secret, error) { return f.value, nil }
 
-// links returns the checks.
+// links returns the checks of one check. It makes no request.
 func (d *deliveryRuns) links(store *archive.Store) []commands.Check {
 	if d.server == nil {
 		return commands.LandingLinks(d.deliveries.landing, d.imports.landing, store)
 	}
-	return commands.ServerLinks(func() commands.Place {
-		server := sftpserver.New(*d.server)
-		folder, imports := d.deliveries.on(server), d.imports.on(server)
-		return commands.Place{Server: server, Deliveries: folder, Imports: imports, Close: func() {
-			folder.Close()
-			imports.Close()
-		}}
-	}, d.inVault, store)
+	server := d.connect()
+	folder, imports := d.deliveries.on(server), d.imports.on(server)
+	return commands.ServerLinks(commands.Place{Server: server, Deliveries: folder, Imports: imports, Close: func() {
+		folder.Close()
+		imports.Close()
+	}}, d.inVault, store)
 }
 
 // fetch implements the function fetch. input is empty, or the range of days of which ZIPs are to be read although they

@@ -95,9 +95,9 @@ func (d *desk) progress() status.Progress {
 }
 
 // link returns what a check says about one link, and what helps.
-func link(t *testing.T, links []commands.Check, name string) control.Link {
+func link(t *testing.T, links func() []commands.Check, name string) control.Link {
 	t.Helper()
-	for _, l := range links {
+	for _, l := range links() {
 		if l.Link == name {
 			return control.TryLink(t.Context(), l.Link, time.Minute, l.Try, l.Do)
 		}
@@ -206,6 +206,15 @@ func TestServerPasswordInVault(t *testing.T) {
 	secrets.Put("sftp-password", hidden, vault.Attributes{})
 	if res, err := d.fetch(); err != nil || res.Read != 1 {
 		t.Errorf("%+v, %v", res, err)
+	}
+	before := secrets.Reads()
+	for _, l := range d.source().Links() {
+		if _, err := l.Try(t.Context()); err != nil {
+			t.Errorf("%s: %v", l.Link, err)
+		}
+	}
+	if got := secrets.Reads() - before; got != 1 {
+		t.Errorf("the vault was read %d times by one check", got)
 	}
 }
 

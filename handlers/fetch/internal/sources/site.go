@@ -39,7 +39,8 @@ func FromSite(at Site, s Services) (*Source, error) {
 		Fetch: func(ctx context.Context, id, input string, log *slog.Logger) (any, error) {
 			return work.Run(ctx, id, input, log)
 		},
-		Intake: commands.OfSite(work), Links: commands.SiteLinks(signIn, site, s.Store, s.Now),
+		Intake: commands.OfSite(work),
+		Links:  func() []commands.Check { return commands.SiteLinks(signIn, site, s.Store, s.Now) },
 	}, nil
 }
 

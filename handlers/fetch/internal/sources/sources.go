@@ -31,5 +31,5 @@ type Source struct {
 	// Fetch implements the function fetch. id is the invocation's, input what an administrator sends along.
 	Fetch  func(ctx context.Context, id, input string, log *slog.Logger) (any, error)
 	Intake commands.Intake
-	Links  []commands.Check
+	Links  func() []commands.Check // of one check
 }
