@@ -26,7 +26,11 @@ func TestCheckOfImport(t *testing.T) {
 		start   []func(*start)
 		bad     map[string]string // by link: a part of what is said, or of what helps
 	}{
-		"everything works": {address, nil, nil, nil},
+		"everything works":     {address, nil, nil, nil},
+		"no mailbox was given": {"", nil, nil, map[string]string{"mailbox": "no mailbox was given"}},
+		"no mailbox was given, and no right to the directory": {"", func(w *world) {
+			w.graph.Fail(mailboxtest.LookUp, 1, fault{Times: -1, Status: 403, Code: "Authorization_RequestDenied"})
+		}, nil, map[string]string{"directory": "User.Read.All", "mailbox": "no mailbox was given"}},
 		"no such user": {"nobody@contoso.example", nil, nil,
 			map[string]string{"directory": "no user with that address", "mailbox": "not tried"}},
 		"no right to the directory": {address, func(w *world) {

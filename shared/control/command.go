@@ -51,7 +51,7 @@ type Command struct {
 	What    string    // Replay, DryRun: the folder of a run, or a batch
 	Lines   []int     // Replay of a batch: only these of its lines; nil: all
 	Reason  string    // Replay: only the records that were not archived for this reason (tally.Reason); "": all
-	Mailbox string    // Check, of import: the address of a mailbox for a test message; it is personal data
+	Mailbox string    // Check, of import: the address of a mailbox for a test message, "": none; it is personal data
 	App     string    // PauseApp, ResumeApp: fetch or import
 }
 
@@ -138,7 +138,7 @@ func parseCommand(app string, data []byte) (c Command, err error) {
 		return c, errCommand(fmt.Sprintf("this app has no command of that kind; it has %s", joinKinds(kinds)))
 	}
 	want := members[d.Kind]
-	if d.Kind == Check && app == "import" {
+	if d.Kind == Check && app == settings.Import && d.Mailbox != "" { // it may have one
 		want = []string{"mailbox"}
 	}
 	have := map[string]bool{

@@ -83,18 +83,15 @@ func (o *Office) CheckLive(q *web.Request) (web.Answer, error) {
 	return web.Live(pages.Page{Name: "check", Title: "Check", Section: "check", Data: p}), nil
 }
 
-// GiveCheck answers POST /check: it asks both apps for a check. Import is left out without a mailbox for its test
-// message.
+// GiveCheck answers POST /check: it asks both apps for a check. Without a mailbox for its test message import checks
+// all the rest.
 func (o *Office) GiveCheck(q *web.Request) (web.Answer, error) {
-	if _, err := o.give(q, settings.Fetch, "", control.Command{Kind: control.Check},
-		Change{Object: settings.Fetch}); err != nil {
+	mailbox := strings.TrimSpace(q.PostFormValue("mailbox"))
+	_, err := o.give(q, settings.Fetch, "", control.Command{Kind: control.Check}, Change{Object: settings.Fetch})
+	if err != nil {
 		return web.Answer{}, err
 	}
-	mailbox := strings.TrimSpace(q.PostFormValue("mailbox"))
-	if mailbox == "" {
-		return web.SeeOther("/check"), nil
-	}
-	_, err := o.give(q, settings.Import, settings.Import, control.Command{Kind: control.Check, Mailbox: mailbox},
+	_, err = o.give(q, settings.Import, settings.Import, control.Command{Kind: control.Check, Mailbox: mailbox},
 		Change{Object: settings.Import})
 	if err != nil {
 		return web.Answer{}, err

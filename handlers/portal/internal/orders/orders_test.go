@@ -102,6 +102,7 @@ func TestCommandsAreGivenOnce(t *testing.T) {
 			[]string{`{"kind":"dryrun","what":"` + aRun + `"}`}},
 		{"totals", "/commands/tally", nil, "import", []string{`{"kind":"tally"}`}},
 		{"check", "/check", nil, "fetch", []string{`{"kind":"check"}`}},
+		{"check without a mailbox", "/check", nil, "import", []string{`{"kind":"check"}`}},
 		{"check with a mailbox", "/check", []string{"mailbox", "test@contoso.com"}, "import",
 			[]string{`{"kind":"check","mailbox":"test@contoso.com"}`}},
 		{"replay of lines", "/items/replay", []string{"confirm", "yes", "item", aRun + "/00001:3", "item",
