@@ -365,7 +365,13 @@ var network networkType = privateNetwork
       )
       appSubnets: existingSubnets == null
         ? toObject(apps, app => app, app => resourceId(subscriptionId, groupName, subnetType, networkName, app))
-        : { fetch: existingSubnets!.fetch, import: existingSubnets!.import, portal: existingSubnets!.?portal ?? '' }
+        : {
+            fetch: existingSubnets!.fetch
+            import: existingSubnets!.import
+            portal: existingSubnets!.?portal ?? (portal
+              ? fail('existingSubnets has no subnet for the app of the portal: give the id of one as its member portal, or set portal (PORTAL) to false')
+              : '')
+          }
       zones: existingZones ?? mapValues(
         zones,
         zone => resourceId(subscriptionId, groupName, 'Microsoft.Network/privateDnsZones', zone)

@@ -237,6 +237,13 @@ func TestExistingNetwork(t *testing.T) {
 	for _, link := range links {
 		link.want(t, "virtualNetwork.id", spoke)
 	}
+	// Without one for the portal nothing is deployed.
+	_, err := predicted("private-network", []string{"param existingSubnets = { endpoints: '" + spoke +
+		"/subnets/endpoints', fetch: '" + spoke + "/subnets/archive-fetch', import: '" + spoke +
+		"/subnets/archive-import' }"})
+	if err == nil || !strings.Contains(err.Error(), "existingSubnets has no subnet for the app of the portal") {
+		t.Errorf("no subnet for the portal: %v", err)
+	}
 	p = predict(t, "us-government", plainer...)
 	if entries, zones := p.of("Microsoft.Network/privateEndpoints/privateDnsZoneGroups"),
 		p.of("Microsoft.Network/privateDnsZones"); len(entries)+len(zones) != 0 {
