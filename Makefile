@@ -41,7 +41,8 @@ LONG = \
 	TestStoppedProcess@./handlers/import \
 	TestStorageFails@./handlers/import \
 	TestTotalsKilledAtEveryWrite@./handlers/import \
-	TestTotalsOfRandomDays@./handlers/import
+	TestTotalsOfRandomDays@./handlers/import \
+	TestEveryRouteInTheRealHost@./handlers/portal
 
 # The race detector makes tests up to ten times as slow, and a race takes two goroutines. The code of these packages
 # starts none, so their tests run without it; their callers' run with it.
@@ -132,6 +133,7 @@ UNRACED = \
 	TestTotalsKilledAtEveryWrite@./handlers/import \
 	TestTotalsOfRandomDays@./handlers/import \
 	TestWhatABatchCosts@./handlers/import \
+	TestEveryRouteInTheRealHost@./handlers/portal \
 	TestChangeKilledAtEachWrite@./handlers/portal/internal/setup \
 	TestChangeSourceKilledAtEachWrite@./handlers/portal/internal/setup \
 	TestFinishKilledAtEachWrite@./handlers/portal/internal/setup \

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/local/host"
 	"o2archiver/local/sample"
 	"o2archiver/local/soak"
 	"o2archiver/shared/journal"
@@ -310,12 +311,7 @@ func TestDay(t *testing.T) {
 
 // TestDayInTheRealHost runs the sample day; in the long form also what TestDay does after it.
 func TestDayInTheRealHost(t *testing.T) {
-	if _, err := exec.LookPath("func"); err != nil {
-		if os.Getenv("REQUIRE_FUNC") == "1" {
-			t.Fatal("func (Azure Functions Core Tools) is not on PATH, and REQUIRE_FUNC=1 demands it")
-		}
-		t.Skip("LEFT OUT: func (Azure Functions Core Tools) is not on PATH")
-	}
+	host.NeedFunc(t)
 	if testing.Short() {
 		t.Skip("LEFT OUT: the end-to-end tests take minutes (-short)")
 	}

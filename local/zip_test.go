@@ -23,12 +23,7 @@ import (
 
 // What `make package` makes is unpacked, modes and all, and started in the real host from nothing but its content.
 func TestZipsRunInTheRealHost(t *testing.T) {
-	if _, err := exec.LookPath("func"); err != nil {
-		if os.Getenv("REQUIRE_FUNC") == "1" {
-			t.Fatal("func (Azure Functions Core Tools) is not on PATH, and REQUIRE_FUNC=1 demands it")
-		}
-		t.Skip("LEFT OUT: func (Azure Functions Core Tools) is not on PATH")
-	}
+	host.NeedFunc(t)
 	if testing.Short() || runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skip("LEFT OUT: the zips hold programs for linux/amd64, and building them takes minutes")
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"o2archiver/local/host"
 )
 
 // sweeping is how long sweep has to leave a batch to its holder: longer than the 15 s for which a holder that died
@@ -23,7 +25,7 @@ const minSweeps = 3
 // young they are, for longer than a holder that died keeps its lease: all of that time they are the first host's by its
 // lease, and when Graph is back it finishes them alone.
 func sweepLeavesLiveHolder(t *testing.T) {
-	needFunc(t)
+	host.NeedFunc(t)
 	d := texts()
 	w := newWorld(t, d)
 	w.follow(t.Name())

@@ -3,8 +3,6 @@ package chaos
 import (
 	"context"
 	"errors"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -64,7 +62,7 @@ func outageOfEach(t *testing.T) {
 
 // outageInTheRealHost is the same in the real host, which is without its storage for that time, too.
 func outageInTheRealHost(t *testing.T) {
-	needFunc(t)
+	host.NeedFunc(t)
 	w := newWorld(t, sampleDay())
 	w.follow(t.Name())
 	w.env = append(w.env, "SWEEP_AFTER="+sweepAfter)
@@ -153,7 +151,7 @@ func givenUpBatches(t *testing.T) {
 
 // givenUpInTheRealHost is the same with the real poison queue.
 func givenUpInTheRealHost(t *testing.T) {
-	needFunc(t)
+	host.NeedFunc(t)
 	w := newWorld(t, texts())
 	w.follow(t.Name())
 	w.spoil(t)
@@ -229,16 +227,4 @@ func wait(ctx context.Context, d time.Duration) {
 	case <-time.After(d):
 	case <-ctx.Done():
 	}
-}
-
-// needFunc leaves the test out where there is no real host.
-func needFunc(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("func"); err == nil {
-		return
-	}
-	if os.Getenv("REQUIRE_FUNC") == "1" {
-		t.Fatal("func (Azure Functions Core Tools) is not on PATH, and REQUIRE_FUNC=1 demands it")
-	}
-	t.Skip("LEFT OUT: func (Azure Functions Core Tools) is not on PATH")
 }

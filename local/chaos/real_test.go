@@ -33,7 +33,7 @@ func realKills() (all, hosts, fetches int) {
 // each other, so that the event of each batch comes twice, the second time late where the second host was not there
 // yet. Some batches neither of them gets to see.
 func killsInTheRealHost(t *testing.T) {
-	needFunc(t)
+	host.NeedFunc(t)
 	if runtime.GOOS != "linux" {
 		t.Skip("LEFT OUT: the host's handler is found through /proc")
 	}

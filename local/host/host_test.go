@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -83,18 +82,6 @@ func soon(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// needFunc leaves the test out where the real host is missing, unless it must not be.
-func needFunc(t testing.TB) {
-	t.Helper()
-	if _, err := exec.LookPath("func"); err == nil {
-		return
-	}
-	if os.Getenv("REQUIRE_FUNC") == "1" {
-		t.Fatal("func is not on PATH, and REQUIRE_FUNC=1")
-	}
-	t.Skip("LEFT OUT: func (Azure Functions Core Tools) is not on PATH, so nothing was tried in the real Functions host")
 }
 
 // conform is what both hosts do alike. Each case is a run by hand with its input.
@@ -249,7 +236,7 @@ func TestDeployedTriggers(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	needFunc(t)
+	NeedFunc(t)
 	stageToy(t, out, all)
 	storage, _ := realStorage(t)
 	log := &archivetest.Lines{}
@@ -281,7 +268,7 @@ func stageToy(t *testing.T, out string, app appbuild.App) {
 }
 
 func TestRealHost(t *testing.T) {
-	needFunc(t)
+	NeedFunc(t)
 	t.Parallel()
 	storage, put := realStorage(t)
 	y := newToy(t, storage)

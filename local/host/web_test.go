@@ -325,7 +325,7 @@ func TestWebStandIn(t *testing.T) {
 }
 
 func TestWebRealHost(t *testing.T) {
-	needFunc(t)
+	NeedFunc(t)
 	t.Parallel()
 	storage, _ := realStorage(t)
 	a := newWebApp(t, storage)

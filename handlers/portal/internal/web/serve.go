@@ -68,7 +68,8 @@ func New(o Options) http.Handler {
 // outermost sets what every answer has, and keeps a panic from ending the process: the host repeats a request whose
 // connection broke before the answer, and stops the app after three exits.
 func (s *server) outermost(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		w := &restReader{ResponseWriter: out, body: r.Body}
 		defer func() {
 			if p := recover(); p != nil { // its value may hold anything; the stack has addresses in place of values
 				s.opts.Log.Error("panic", "event", "portal.panic", "type", fmt.Sprintf("%T", p),
@@ -120,6 +121,9 @@ func (s *server) serveRoute(route Route) http.Handler {
 			err = errRole(person.Role, route.Role)
 		}
 		request := &Request{Request: r, Person: person}
+		if err == nil && r.Method != http.MethodPost && r.ContentLength > 0 {
+			err = errTooLarge // no browser sends a body with a GET
+		}
 		if err == nil && r.Method == http.MethodPost {
 			request.FormID, err = readForm(w, r, route.Body)
 		}

@@ -94,6 +94,9 @@ var (
 		"Go back, look at what they are now, and save again."}
 )
 
+var errTooLarge = &Error{http.StatusRequestEntityTooLarge, "What was sent is too large.",
+	"Send a smaller file; nothing was changed."}
+
 // ExplainAudit returns an error of the audit log's Append for a page: what the log can't hold is not done.
 func ExplainAudit(err error) error {
 	if errors.Is(err, audit.ErrFull) || errors.Is(err, audit.ErrTampered) {
@@ -130,8 +133,7 @@ func readForm(w http.ResponseWriter, r *http.Request, limit int64) (id string, e
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return "", &Error{http.StatusRequestEntityTooLarge, "What was sent is too large.",
-			"Send a smaller file; nothing was changed."}
+		return "", errTooLarge
 	case err != nil:
 		return "", &Error{http.StatusBadRequest, "The form could not be read.", "Go back, and send it again."}
 	}

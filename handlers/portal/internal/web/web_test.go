@@ -150,6 +150,36 @@ func TestRolesAndForms(t *testing.T) {
 	}
 }
 
+// The host answers 500 if it can't pass on all of a body: what is refused is read to its end all the same.
+func TestBodiesAreReadToTheirEnd(t *testing.T) {
+	const size = 5 << 20
+	tests := []struct {
+		name, method, path string
+		err                error
+		site               string
+		want               int
+	}{
+		{"a form that is too large", "POST", "/change", nil, "same-origin", 413},
+		{"a page with a body", "GET", "/read", nil, "same-origin", 413},
+		{"signed out", "POST", "/change", identity.ErrSignedOut, "same-origin", 401},
+		{"another site", "POST", "/change", nil, "cross-site", 403},
+		{"no such page", "POST", "/nothing", nil, "same-origin", 404},
+		{"a file", "GET", "/assets/portal.css", nil, "same-origin", 200},
+	}
+	for _, test := range tests {
+		w := newWorld(t)
+		w.err = test.err
+		body := strings.NewReader("x=" + strings.Repeat("x", size))
+		r := httptest.NewRequest(test.method, test.path, body)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", test.site)
+		if got := w.ask(t, r).StatusCode; got != test.want || body.Len() > 0 || len(w.posts) > 0 {
+			t.Errorf("%s: status %d, want %d; %d bytes are not read; %d changes", test.name, got, test.want,
+				body.Len(), len(w.posts))
+		}
+	}
+}
+
 func TestMultipartForm(t *testing.T) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
