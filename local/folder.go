@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"o2archiver/local/filelock"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 )
-
-// errLocked reports that another process has the lock.
-var errLocked = errors.New("the file is locked")
 
 const (
 	// lockName is locked by a start while it uses the folder.
@@ -44,7 +42,7 @@ func holdFolder(ctx context.Context, dir string, progress io.Writer) (_ *folder,
 		}
 	}()
 	name := filepath.Join(dir, lockName)
-	if f.lock, err = lockFile(name); errors.Is(err, errLocked) {
+	if f.lock, err = filelock.Try(name); errors.Is(err, filelock.ErrLocked) {
 		return nil, fmt.Errorf(
 			"-storage: another start%s is using the folder %s: wait for its end, or name another folder",
 			readHolder(name), dir)
@@ -58,10 +56,10 @@ func holdFolder(ctx context.Context, dir string, progress io.Writer) (_ *folder,
 	waiting, cancel := context.WithTimeout(ctx, emulatorEnd)
 	defer cancel()
 	for told := false; ; told = true {
-		if f.emulator, err = lockFile(filepath.Join(dir, emulatorLock)); err == nil {
+		if f.emulator, err = filelock.Try(filepath.Join(dir, emulatorLock)); err == nil {
 			return f, nil
 		}
-		if !errors.Is(err, errLocked) {
+		if !errors.Is(err, filelock.ErrLocked) {
 			return nil, fmt.Errorf("-storage: lock the emulator's data: %w", err)
 		}
 		if !told {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"o2archiver/local/filelock"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,7 +100,7 @@ func listed(t *testing.T, dir string) string {
 // before.
 func TestEmulatorOfKilledStart(t *testing.T) {
 	dir := t.TempDir()
-	emulator, err := lockFile(filepath.Join(dir, emulatorLock))
+	emulator, err := filelock.Try(filepath.Join(dir, emulatorLock))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"o2archiver/local/filelock"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +55,8 @@ type Options struct {
 const (
 	handler = "handler" // its name in host.json
 
+	lockName = ".lock" // in the folder of local builds
+
 	modeHandler = 0o755 // the host can't start it without this mode, so the zip has to hold it
 	modeFile    = 0o644
 	modeFolder  = 0o755
@@ -68,7 +72,13 @@ func Build(ctx context.Context, o Options, apps ...App) error {
 		return fmt.Errorf("make the output's folder: %w", err)
 	}
 	var s stamp // a local build has none: it would be linked again with each commit
-	if !o.Local {
+	if o.Local {
+		lock, err := filelock.Wait(ctx, filepath.Join(o.Out, lockName)) // two may start at once
+		if err != nil {
+			return err
+		}
+		defer lock.Close()
+	} else {
 		var err error
 		if s, err = readStamp(ctx, o.Root); err != nil {
 			return fmt.Errorf("read the version of the sources: %w", err)
@@ -112,7 +122,12 @@ func buildApp(ctx context.Context, o Options, s stamp, app App) error {
 		return err
 	}
 	if o.Local {
-		return errors.Join(replaceTree(tree, final), noteHandler(final))
+		if !maps.Equal(readTree(final), readTree(tree)) { // an equal one stays: a host may be reading it
+			if err := replaceTree(tree, final); err != nil {
+				return err
+			}
+		}
+		return noteHandler(final)
 	}
 	if err := packZip(tree, archive); err != nil {
 		return fmt.Errorf("write the zip: %w", err)
@@ -128,6 +143,25 @@ func buildApp(ctx context.Context, o Options, s stamp, app App) error {
 		return err
 	}
 	return os.Rename(archive, final+".zip")
+}
+
+// readTree returns mode and hash of each file below a folder, by its name. Both are "" for what can't be read.
+func readTree(dir string) map[string]string {
+	files := map[string]string{}
+	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil
+		}
+		name = strings.TrimPrefix(name, dir)
+		files[name] = ""
+		info, err := d.Info()
+		raw, e := os.ReadFile(filepath.Join(dir, name))
+		if errors.Join(err, e) == nil {
+			files[name] = fmt.Sprintf("%v %x", info.Mode(), sha256.Sum256(raw))
+		}
+		return nil
+	})
+	return files
 }
 
 // replaceTree replaces the folder final by tree.

@@ -113,11 +113,18 @@ func TestLocalBuild(t *testing.T) {
 		return raw
 	}
 	first := build()
+	folder, err := os.Stat(filepath.Join(out, app.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if again := build(); !bytes.Equal(again, first) {
 		t.Error("a second build gives another handler")
 	}
-	if entries, err := os.ReadDir(out); err != nil || len(entries) != 2 || entries[0].Name() != app.Name ||
-		entries[1].Name() != app.Name+noteSuffix {
+	if same, err := os.Stat(filepath.Join(out, app.Name)); err != nil || !os.SameFile(same, folder) {
+		t.Errorf("a build of the same sources replaces the folder, which a host may be reading: %v", err)
+	}
+	if entries, err := os.ReadDir(out); err != nil || len(entries) != 3 || entries[0].Name() != lockName ||
+		entries[1].Name() != app.Name || entries[2].Name() != app.Name+noteSuffix {
 		t.Errorf("the folder holds %v: %v", entries, err)
 	}
 	for name, left := range map[string][]byte{"text": []byte("#!/bin/sh\n"), "half a program": first[:len(first)/2],

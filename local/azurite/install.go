@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"o2archiver/local/filelock"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,11 +40,15 @@ func installAzurite(ctx context.Context, root string, log io.Writer) (string, er
 	if isInstalled(local, want) {
 		return script, nil
 	}
-	unlock, err := lockFile(filepath.Join(local, "package-lock.json"))
+	build := filepath.Join(root, "build")
+	if err := os.MkdirAll(build, 0o755); err != nil {
+		return "", err
+	}
+	lock, err := filelock.Wait(ctx, filepath.Join(build, "azurite.lock"))
 	if err != nil {
 		return "", fmt.Errorf("wait for another installation of Azurite: %w", err)
 	}
-	defer unlock()
+	defer lock.Close()
 	if isInstalled(local, want) {
 		return script, nil
 	}

@@ -15,6 +15,3 @@ func inheritFile(*exec.Cmd, *os.File) {}
 
 // killGroup kills the process; this system has no process groups.
 func killGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
-
-// lockFile does nothing here: if two first starts coincide, npm has to cope.
-func lockFile(string) (unlock func(), err error) { return func() {}, nil }

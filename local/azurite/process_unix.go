@@ -17,16 +17,3 @@ func inheritFile(cmd *exec.Cmd, f *os.File) { cmd.ExtraFiles = append(cmd.ExtraF
 
 // killGroup kills the process and everything that it has started.
 func killGroup(cmd *exec.Cmd) error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-
-// lockFile waits for the file's advisory lock, which the system releases when the process ends.
-func lockFile(file string) (unlock func(), err error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return func() { f.Close() }, nil
-}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package filelock
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// lockFile opens the file and acquires its advisory lock. The system releases the lock when every process that has the
-// file open has ended, in whatever way, so a lock is never stale. It returns errLocked if another process has the lock.
-func lockFile(name string) (*os.File, error) {
+// Try opens the file and acquires its advisory lock. The system releases the lock when every process that has the
+// file open has ended, in whatever way, so a lock is never stale. It returns ErrLocked if another process has the lock.
+func Try(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -21,7 +21,7 @@ func lockFile(name string) (*os.File, error) {
 	}
 	f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = errLocked
+		err = ErrLocked
 	}
 	return nil, err
 }
