@@ -135,7 +135,7 @@ var engineFloors = map[string][]string{
 	"handlers/fetch/internal/deliveries":  {"handlers/fetch/internal/firsts", "handlers/fetch/internal/leased"},
 	"handlers/fetch/internal/collector": {"handlers/fetch/internal/schedule", "handlers/fetch/internal/longsms",
 		"handlers/fetch/internal/firsts", "handlers/fetch/internal/leased"},
-	"handlers/fetch/internal/sftpserver": nil,
+	"handlers/fetch/internal/sftpserver": {"handlers/fetch/internal/credentials"},
 	"handlers/fetch/internal/commands": {"handlers/fetch/internal/collector", "handlers/fetch/internal/schedule",
 		"handlers/fetch/internal/deliveries", "handlers/fetch/internal/sftpserver"},
 	"handlers/fetch/internal/sources": {"handlers/fetch/internal/collector", "handlers/fetch/internal/schedule",

@@ -1,5 +1,5 @@
-// Package credentials holds the user name and the password with which fetch signs in at the TeleMessage site. A
-// password in a vault is read at the start of each run, and once more if the site refuses it in the middle of one.
+// Package credentials holds what fetch signs in with. A secret in a vault is read at the start of each run, and once
+// more if it is refused in the middle of one. Credentials are those at the TeleMessage site.
 package credentials
 
 import (
@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/settings"
@@ -23,28 +22,28 @@ type Source interface {
 // Credentials is a user name and its password. It is safe for concurrent use.
 type Credentials struct {
 	username string
-	source   Source // nil: the password never changes
-
-	mu       sync.Mutex
-	password settings.Secret
-	renewed  bool // the password was read once more in this run
+	fixed    settings.Secret        // the password, if kept is nil
+	kept     *Kept[settings.Secret] // nil: the password never changes
 }
 
 // Fixed returns credentials that never change.
 func Fixed(username string, password settings.Secret) *Credentials {
-	return &Credentials{username: username, password: password}
+	return &Credentials{username: username, fixed: password}
 }
 
 // InVault returns credentials whose password is kept in a vault. They have none before Refresh.
 func InVault(username string, source Source) *Credentials {
-	return &Credentials{username: username, source: source}
+	return &Credentials{username: username, kept: &Kept[settings.Secret]{Read: source.Read,
+		Same: func(a, b settings.Secret) bool { return a.Reveal() == b.Reveal() }}}
 }
 
 // Authorize adds the credentials to a request (HTTP Basic, RFC 7617).
 func (c *Credentials) Authorize(r *http.Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	r.SetBasicAuth(c.username, c.password.Reveal())
+	password := c.fixed
+	if c.kept != nil {
+		password = c.kept.Value()
+	}
+	r.SetBasicAuth(c.username, password.Reveal())
 }
 
 // Refresh reads the password at the start of a run. Without it the site must not be called: a refused password counts
@@ -52,45 +51,24 @@ func (c *Credentials) Authorize(r *http.Request) {
 // funchost.ErrSettings if a person has to act; it wraps the *vault.Error, which says what to do. A context that ends is
 // returned as its cause.
 func (c *Credentials) Refresh(ctx context.Context) error {
-	if c.source == nil {
+	if c.kept == nil {
 		return nil
 	}
-	password, err := c.source.Read(ctx)
+	err := c.kept.Refresh(ctx)
 	failed, ok := errors.AsType[*vault.Error](err)
 	switch {
 	case ok && failed.Away:
 		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	case ok:
 		return fmt.Errorf("%w: %w", funchost.ErrSettings, err)
-	case err != nil:
-		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.password, c.renewed = password, false
-	return nil
+	return err
 }
 
-// Renew reads the password once more after the site refused it, and reports whether it is another one than before.
-// It does so once after each Refresh: what the site refuses twice in one run is wrong, and more tries may lock the
-// account.
+// Renew reads the password once more after the site refused it, as Kept.Renew does.
 func (c *Credentials) Renew(ctx context.Context) (changed bool, err error) {
-	c.mu.Lock()
-	skip := c.source == nil || c.renewed
-	c.mu.Unlock()
-	if skip {
+	if c.kept == nil {
 		return false, nil
 	}
-	password, err := c.source.Read(ctx)
-	if ctx.Err() != nil {
-		return false, context.Cause(ctx) // the vault was not heard: the next refusal asks it
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.renewed = true
-	if err != nil || password.Reveal() == c.password.Reveal() {
-		return false, err
-	}
-	c.password = password
-	return true, nil
+	return c.kept.Renew(ctx)
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"sync"
 
+	"o2archiver/handlers/fetch/internal/credentials"
 	"o2archiver/shared/arrival"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/source/delivery/sftpstore"
@@ -46,8 +47,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	read    bool // the secrets were read
-	secrets secrets
-	renewed bool  // they were read once more
+	secrets credentials.Kept[secrets]
 	refused error // what every further call returns; nil: the server is called
 }
 
@@ -60,7 +60,11 @@ func (s secrets) same(o secrets) bool {
 }
 
 // New returns the server for one run. It makes no request.
-func New(c Config) *Server { return &Server{config: c} }
+func New(c Config) *Server {
+	s := &Server{config: c}
+	s.secrets.Read, s.secrets.Same = s.readSecrets, secrets.same
+	return s
+}
 
 // Validate returns an error if the secrets cannot be used, such as a key in another form. It reads them, and does not
 // connect.
@@ -84,14 +88,13 @@ func (s *Server) signIn(ctx context.Context) error {
 	case s.read:
 		return nil
 	}
-	all, err := s.readSecrets(ctx)
-	if err != nil {
+	if err := s.secrets.Refresh(ctx); err != nil {
 		if ctx.Err() == nil {
 			s.refused = err // the vault was asked with retries: the next run asks it again
 		}
 		return err
 	}
-	s.secrets, s.read = all, true
+	s.read = true
 	return nil
 }
 
@@ -122,21 +125,14 @@ func (s *Server) renew(ctx context.Context, tried secrets, refusal error) bool {
 	switch {
 	case s.refused != nil:
 		return false
-	case !s.secrets.same(tried):
+	case !s.secrets.Value().same(tried):
 		return true // another Folder has renewed them
-	case !s.renewed:
-		all, err := s.readSecrets(ctx)
-		if ctx.Err() != nil {
-			return false // the vault was not heard: the next refusal asks it
-		}
-		s.renewed = true
-		if err == nil && !all.same(s.secrets) {
-			s.secrets = all
-			return true
-		}
 	}
-	s.refused = refusal
-	return false
+	changed, err := s.secrets.Renew(ctx)
+	if !changed && (err == nil || ctx.Err() == nil) {
+		s.refused = refusal
+	}
+	return changed
 }
 
 // store returns a store for a folder with the secrets as they are now.
@@ -147,15 +143,16 @@ func (s *Server) store(ctx context.Context, folder string, o sftpstore.Options) 
 		return nil, secrets{}, err
 	}
 	o.Dial = s.config.Dial
+	all := s.secrets.Value()
 	store, err := sftpstore.New(sftpstore.Config{
 		Host: s.config.Host, Username: s.config.Username, HostKeys: s.config.HostKeys, Folder: folder,
-		Password: s.secrets.password, Key: s.secrets.key, KeyPassphrase: s.secrets.passphrase,
+		Password: all.password, Key: all.key, KeyPassphrase: all.passphrase,
 		ConcurrentReads: s.config.Concurrent,
 	}, o)
 	if err != nil {
 		return nil, secrets{}, fmt.Errorf("%w: %w", ErrSecret, err)
 	}
-	return store, s.secrets, nil
+	return store, all, nil
 }
 
 // HostKey connects once and returns the key that the server showed, with the error of the connection: see
