@@ -2,7 +2,6 @@ package main
 
 import (
 	"archive/zip"
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"o2archiver/local/sample"
+	"o2archiver/shared/source/delivery/deliverytest"
 )
 
 // historyName is the name of the ZIP of another archive, within the folder of the deliveries.
@@ -28,24 +28,16 @@ func makeHistory(day *sample.Day) ([]byte, error) {
 	if len(people) < 2 {
 		return nil, errors.New("the sample day has too few people with a mailbox")
 	}
-	var out bytes.Buffer
-	z := zip.NewWriter(&out)
+	var entries [][2]string
 	for i, m := range [][3]string{{people[0], people[1], "This was archived before"},
 		{people[1], people[0], "And so was the answer"},
 		{people[0], "someone@elsewhere.example", "This went elsewhere"}} {
-		f, err := z.Create(fmt.Sprintf("%d.eml", i+1))
-		if err != nil {
-			return nil, err
-		}
-		_, err = fmt.Fprintf(f, "Message-ID: <history-%d@contoso.example>\r\nDate: %s\r\nFrom: %s\r\nTo: %s\r\n"+
-			"Subject: SMS\r\nContent-Type: text/plain\r\n\r\n%s\r\n", i+1,
-			day.Start.AddDate(-1, 0, 0).Add(time.Duration(i)*time.Minute).Format(time.RFC1123Z), m[0], m[1], m[2])
-		if err != nil {
-			return nil, err
-		}
+		entries = append(entries, [2]string{fmt.Sprintf("%d.eml", i+1), fmt.Sprintf(
+			"Message-ID: <history-%d@contoso.example>\r\nDate: %s\r\nFrom: %s\r\nTo: %s\r\n"+
+				"Subject: SMS\r\nContent-Type: text/plain\r\n\r\n%s\r\n", i+1,
+			day.Start.AddDate(-1, 0, 0).Add(time.Duration(i)*time.Minute).Format(time.RFC1123Z), m[0], m[1], m[2])})
 	}
-	err := z.Close()
-	return out.Bytes(), err
+	return deliverytest.ZIP(zip.Deflate, entries...), nil
 }
 
 // writeHistory puts the ZIP into the folder of an SFTP server, unless an earlier start has.

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -101,21 +100,11 @@ func ofAnotherArchive(eml string) string {
 
 // zip returns a ZIP of these files, with a manifest if it is the vendor's, and expects its messages to be collected.
 func (d *day) zip(vendors bool, files map[string]string) []byte {
-	var out bytes.Buffer
-	z := zip.NewWriter(&out)
-	put := func(name, content string) {
-		f, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
-		if err == nil {
-			_, err = io.WriteString(f, content)
-		}
-		if err != nil { // a buffer takes everything
-			panic(err)
-		}
-	}
+	var entries [][2]string
 	list, count := "", 0
 	for _, name := range []string{"1.eml", "2.eml", "3.eml", "a.bin"} {
 		if content, there := files[name]; there {
-			put(name, content)
+			entries = append(entries, [2]string{name, content})
 			list += name + "\r\n"
 			if strings.HasSuffix(name, ".eml") {
 				count++
@@ -123,13 +112,10 @@ func (d *day) zip(vendors bool, files map[string]string) []byte {
 		}
 	}
 	if vendors {
-		put("list.mf", fmt.Sprintf("Count: %d\r\n%s", count, list))
-	}
-	if err := z.Close(); err != nil {
-		panic(err)
+		entries = append(entries, [2]string{"list.mf", fmt.Sprintf("Count: %d\r\n%s", count, list)})
 	}
 	d.records.Collected += count
-	return out.Bytes()
+	return deliverytest.ZIP(zip.Store, entries...)
 }
 
 // startVendor brings up the store of a day of deliveries, and returns the settings that name it.

@@ -29,7 +29,7 @@ func (w *world) cut() {
 // goneZIP is a world whose only ZIP was taken away before it was copied, and reported so.
 func goneZIP(t *testing.T) *world {
 	w := newWorld(t)
-	w.shelf.put(nameOf(1), makeZIP(t, "a", 3), old)
+	w.shelf.put(nameOf(1), makeZIP("a", 3), old)
 	w.cut()
 	delete(w.shelf.files, nameOf(1))
 	w.run()
@@ -45,7 +45,7 @@ func goneZIP(t *testing.T) *world {
 func TestGoneComesAgain(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := goneZIP(t)
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 3), old)
+		w.shelf.put(nameOf(1), makeZIP("a", 3), old)
 		for range 3 {
 			w.cut()
 		}
@@ -62,7 +62,7 @@ func TestGoneComesAgain(t *testing.T) {
 func TestReplacedComesAgain(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		one, two := makeZIP(t, "a", 3), makeZIP(t, "b", 4)
+		one, two := makeZIP("a", 3), makeZIP("b", 4)
 		for _, content := range [][]byte{one, two, one} {
 			w.shelf.put(nameOf(1), content, old)
 			w.cut()
@@ -77,10 +77,10 @@ func TestReplacedComesAgain(t *testing.T) {
 func TestCopiedThenReplaced(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 3), old)
+		w.shelf.put(nameOf(1), makeZIP("a", 3), old)
 		w.shelf.during = func(path string, at int64) {
 			w.shelf.during = nil
-			defer w.shelf.put(path, makeZIP(t, "b", 4), old.Add(time.Hour))
+			defer w.shelf.put(path, makeZIP("b", 4), old.Add(time.Hour))
 		}
 		for range 2 {
 			w.run()
@@ -97,13 +97,13 @@ func TestCopiedThenReplaced(t *testing.T) {
 func TestHandedOutOnce(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 3), old)
+		w.shelf.put(nameOf(1), makeZIP("a", 3), old)
 		w.shelf.during = func(path string, at int64) { delete(w.shelf.files, path) }
 		if res := w.run(); res.Read != 1 || w.outcomes() != Complete {
 			t.Errorf("%+v, %s", res, w.outcomes())
 		}
 		w = newWorld(t)
-		data := makeZIP(t, "a", 3)
+		data := makeZIP("a", 3)
 		w.shelf.put(nameOf(1), data, old)
 		w.cut()
 		z := w.state().Open[0]
@@ -161,7 +161,7 @@ func TestDeniedFiles(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		for i := range 2 * maxAway {
-			w.shelf.put(nameOf(i+1), makeZIP(t, fmt.Sprint("m", i), 3), old)
+			w.shelf.put(nameOf(i+1), makeZIP(fmt.Sprint("m", i), 3), old)
 		}
 		w.store = denying{w.shelf, func(path string) bool {
 			return strings.Contains(path, "_1_") ||
@@ -191,7 +191,7 @@ func (d denying) Open(ctx context.Context, path string, offset int64) (io.ReadCl
 func TestProcessDiesAgainAndAgain(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 3), old)
+		w.shelf.put(nameOf(1), makeZIP("a", 3), old)
 		for n := range failuresTold + 1 {
 			if got := w.events("fetch.deliveryFailed"); got != 0 {
 				t.Errorf("reported after %d deaths", n)

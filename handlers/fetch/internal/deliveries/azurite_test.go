@@ -23,6 +23,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/source/delivery"
+	"o2archiver/shared/source/delivery/deliverytest"
 )
 
 // newWorldOnAzurite returns a world whose archive is real Azurite, in real time. Its test must not be parallel.
@@ -84,8 +85,8 @@ func TestLandingOnAzurite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	large := storedZIP(t, 9*mebibyte)
-	put(nameOf(1), makeZIP(t, "a", 30))
+	large := storedZIP(9 * mebibyte)
+	put(nameOf(1), makeZIP("a", 30))
 	put(nameOf(2), large)
 	put(nameOf(3), sample(t, "password"))
 	put("notes.txt", []byte("x"))
@@ -272,18 +273,12 @@ func TestHostileDelivery(t *testing.T) {
 func TestBombOfEntries(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		var out bytes.Buffer
-		z := zip.NewWriter(&out)
-		for n := range 100_001 {
-			if _, err := z.CreateHeader(&zip.FileHeader{Name: fmt.Sprint(n)}); err != nil {
-				t.Fatal(err)
-			}
+		entries := make([][2]string, 100_001)
+		for n := range entries {
+			entries[n][0] = fmt.Sprint(n)
 		}
-		if err := z.Close(); err != nil {
-			t.Fatal(err)
-		}
-		w.shelf.put(nameOf(1), out.Bytes(), old)
-		w.shelf.put(nameOf(2), makeZIP(t, "a", 3), old)
+		w.shelf.put(nameOf(1), deliverytest.ZIP(zip.Store, entries...), old)
+		w.shelf.put(nameOf(2), makeZIP("a", 3), old)
 		if res := w.run(); res.Read != 1 || res.Others != 1 || len(w.entries()) != 3 ||
 			w.events("fetch.deliveryBroken") != 1 {
 			t.Errorf("%+v, %s", res, w.outcomes())

@@ -51,8 +51,8 @@ func TestBesideEachOther(t *testing.T) {
 				virtual(t, func(t *testing.T) {
 					w := newWorld(t)
 					both := []*world{w, w.beside()}
-					both[0].shelf.put(nameOf(1), makeZIP(t, "a", 3), old)
-					both[1].shelf.put("export.zip", zipOf(t, [2]string{"a.eml", conversation("c1", "", "x")}), old)
+					both[0].shelf.put(nameOf(1), makeZIP("a", 3), old)
+					both[1].shelf.put("export.zip", zipOf([2]string{"a.eml", conversation("c1", "", "x")}), old)
 					if breakOne != nil {
 						breakOne(t, both[broken])
 					}

@@ -21,7 +21,7 @@ import (
 // delivered is a world with two ZIPs that are to be read.
 func delivered(t *testing.T) *world {
 	w := newWorld(t)
-	w.shelf.put(nameOf(1), makeZIP(t, "a", 120), old)
+	w.shelf.put(nameOf(1), makeZIP("a", 120), old)
 	w.shelf.put(nameOf(2), sample(t, "password"), old)
 	return w
 }
@@ -60,8 +60,8 @@ func TestKilledAtEveryCallOfTheStore(t *testing.T) {
 	t.Parallel()
 	build := func(t *testing.T) *world {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), storedZIP(t, 5*mebibyte), old)
-		w.shelf.put(nameOf(2), makeZIP(t, "a", 12), old)
+		w.shelf.put(nameOf(1), storedZIP(5*mebibyte), old)
+		w.shelf.put(nameOf(2), makeZIP("a", 12), old)
 		return w
 	}
 	killAtEvery(t, build, 6, 12, 60, func(w *world, n int, kill func()) (Store, *archive.Store, func() bool) {

@@ -140,16 +140,16 @@ func TestCutShortThenWhole(t *testing.T) {
 func TestSameBytesAndOtherBytes(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 3), old)
-		w.shelf.put(nameOf(2), makeZIP(t, "a", 3), old)
+		w.shelf.put(nameOf(1), makeZIP("a", 3), old)
+		w.shelf.put(nameOf(2), makeZIP("a", 3), old)
 		if res := w.run(); res.Read != 1 || res.Same != 1 {
 			t.Errorf("twice: %+v", res)
 		}
-		w.shelf.put(nameOf(3), makeZIP(t, "a", 3), old)
+		w.shelf.put(nameOf(3), makeZIP("a", 3), old)
 		if res := w.run(); res.Read != 0 || res.Same != 1 {
 			t.Errorf("renamed: %+v", res)
 		}
-		w.shelf.put(nameOf(1), makeZIP(t, "b", 4), old)
+		w.shelf.put(nameOf(1), makeZIP("b", 4), old)
 		if res := w.run(); res.Read != 1 || res.Received != 4 {
 			t.Errorf("other bytes under the same name: %+v", res)
 		}
@@ -160,7 +160,7 @@ func TestSameBytesAndOtherBytes(t *testing.T) {
 func TestGrowingFile(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		whole := makeZIP(t, "a", 50)
+		whole := makeZIP("a", 50)
 		w.shelf.put(nameOf(1), whole[:len(whole)/2], start)
 		if res := w.run(); res.Listed.Waiting != 1 || len(w.shelf.opens) != 0 {
 			t.Errorf("at its first listing: %+v", res)
@@ -189,9 +189,9 @@ func TestGrowingFile(t *testing.T) {
 func TestListedSizeIsALie(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 5), old)
+		w.shelf.put(nameOf(1), makeZIP("a", 5), old)
 		w.shelf.files[nameOf(1)] = shelved{data: w.shelf.files[nameOf(1)].data, size: 100, at: old}
-		w.shelf.put(nameOf(2), makeZIP(t, "b", 5), old)
+		w.shelf.put(nameOf(2), makeZIP("b", 5), old)
 		for n := range failuresTold {
 			if res, err := w.try(t.Context(), w.intake(w.Store)); err == nil || res.Open != 1 {
 				t.Errorf("run %d: %+v, %v", n, res, err)
@@ -208,8 +208,8 @@ func TestListedSizeIsALie(t *testing.T) {
 func TestListingFails(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 3), old)
-		w.shelf.put(nameOf(2), makeZIP(t, "b", 3), old)
+		w.shelf.put(nameOf(1), makeZIP("a", 3), old)
+		w.shelf.put(nameOf(2), makeZIP("b", 3), old)
 		w.shelf.listed = errors.New("the connection was lost")
 		for range 2 {
 			res, err := w.try(t.Context(), w.intake(w.Store))
@@ -233,7 +233,7 @@ func TestHangingStore(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		for i := range 4 {
-			w.shelf.put(nameOf(i+1), makeZIP(t, fmt.Sprint("m", i), 3), old)
+			w.shelf.put(nameOf(i+1), makeZIP(fmt.Sprint("m", i), 3), old)
 		}
 		w.shelf.hangs = func(path string) bool { return path == nameOf(1) }
 		began := time.Now()
@@ -244,7 +244,7 @@ func TestHangingStore(t *testing.T) {
 		if took := time.Since(began); took > 6*time.Minute {
 			t.Errorf("it took %v", took)
 		}
-		w.shelf.put(nameOf(5), makeZIP(t, "later", 3), old)
+		w.shelf.put(nameOf(5), makeZIP("later", 3), old)
 		w.shelf.opens = nil
 		if res, _ := w.try(t.Context(), w.intake(w.Store)); res.Read != 1 || w.shelf.opens[0] != nameOf(5) {
 			t.Errorf("%+v, order %v", res, w.shelf.opens)
@@ -252,7 +252,7 @@ func TestHangingStore(t *testing.T) {
 		w.shelf.hangs = func(string) bool { return true }
 		w.clock.Add(time.Hour)
 		for i := range 9 {
-			w.shelf.put(nameOf(i+10), makeZIP(t, fmt.Sprint("n", i), 3), old)
+			w.shelf.put(nameOf(i+10), makeZIP(fmt.Sprint("n", i), 3), old)
 		}
 		w.shelf.opens = nil
 		if _, err := w.try(t.Context(), w.intake(w.Store)); err == nil || len(w.shelf.opens) != maxAway {
@@ -264,10 +264,10 @@ func TestHangingStore(t *testing.T) {
 func TestPause(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		want := newWorld(t)
-		want.shelf.put(nameOf(1), makeZIP(t, "a", 350), old)
+		want.shelf.put(nameOf(1), makeZIP("a", 350), old)
 		want.run()
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 350), old)
+		w.shelf.put(nameOf(1), makeZIP("a", 350), old)
 		asked := 0
 		w.paused = func() bool { asked++; return asked == 3 } // after the second batch
 		if res := w.run(); !res.Paused || len(w.batches()) != 2 {
@@ -286,8 +286,8 @@ func TestPause(t *testing.T) {
 func TestTurnsOfALargeZIP(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 350), old)
-		w.shelf.put(nameOf(2), makeZIP(t, "b", 3), old)
+		w.shelf.put(nameOf(1), makeZIP("a", 350), old)
+		w.shelf.put(nameOf(2), makeZIP("b", 3), old)
 		asked := 0
 		w.paused = func() bool { // the first batch takes long
 			if asked++; asked < 3 {
@@ -334,7 +334,7 @@ func TestQuietAndGone(t *testing.T) {
 		if n := w.events("fetch.noDelivery"); n != 1 {
 			t.Errorf("%d reports after 27 hours", n)
 		}
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 1), old)
+		w.shelf.put(nameOf(1), makeZIP("a", 1), old)
 		w.shelf.hangs = func(string) bool { return true }
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -355,7 +355,7 @@ func TestQuietAndGone(t *testing.T) {
 func TestFileGrowsWhileItIsRead(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		whole := makeZIP(t, "a", 50)
+		whole := makeZIP("a", 50)
 		w.shelf.files[nameOf(1)] = shelved{data: whole, size: 1000, at: old}
 		w.shelf.during = func(path string, _ int64) {
 			w.shelf.during = nil
@@ -374,8 +374,8 @@ func TestFileGrowsWhileItIsRead(t *testing.T) {
 func TestTricklingFile(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 350), old)
-		w.shelf.put(nameOf(2), makeZIP(t, "b", 3), old)
+		w.shelf.put(nameOf(1), makeZIP("a", 350), old)
+		w.shelf.put(nameOf(2), makeZIP("b", 3), old)
 		w.shelf.during = func(path string, _ int64) {
 			if path == nameOf(1) {
 				time.Sleep(50 * time.Second)

@@ -26,7 +26,7 @@ func TestLaterMessageNamesTheFirst(t *testing.T) {
 		entries = append(entries, message("far", "two"), message("same", "one"), message("near", "three"))
 		for _, pauses := range []int{0, 2} { // batches after which the ZIP is paused
 			w := newWorld(t)
-			w.shelf.put(nameOf(1), zipOf(t, entries...), old)
+			w.shelf.put(nameOf(1), zipOf(entries...), old)
 			asked := 0
 			w.paused = func() bool { asked++; return pauses > 0 && asked == 1+pauses }
 			for range 2 {

@@ -2,9 +2,7 @@ package deliveries
 
 import (
 	"archive/zip"
-	"bytes"
 	"context"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,37 +13,21 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/record"
+	"o2archiver/shared/source/delivery/deliverytest"
 )
 
 const emlHead = "Date: Fri, 27 Nov 2026 09:30:00 +0000\r\nFrom: Jane 447700900123 <jane@contoso.com>\r\n" +
 	"To: <447700900456@unknown.example>\r\nX-TELEMESSAGE-MessageType: SMS\r\n"
 
 // zipOf returns a ZIP of these entries, each a name and a content.
-func zipOf(t *testing.T, entries ...[2]string) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	z := zip.NewWriter(&out)
-	for _, e := range entries {
-		f, err := z.Create(e[0])
-		if err == nil {
-			_, err = io.WriteString(f, e[1])
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
+func zipOf(entries ...[2]string) []byte { return deliverytest.ZIP(zip.Deflate, entries...) }
 
 // A message that must not be read has an entry with the reason, and the messages beside it are read.
 func TestHostileEntries(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		small := func(id string) string { return emlHead + "X-TELEMESSAGE-ArchiveMessageID: " + id + "\r\n\r\nx" }
-		w.shelf.put(nameOf(1), zipOf(t, [2]string{"a.eml", small("a")},
+		w.shelf.put(nameOf(1), zipOf([2]string{"a.eml", small("a")},
 			[2]string{"../../b.eml", small("b")}, [2]string{"bomb.eml", strings.Repeat("x", 2<<20)},
 			[2]string{"c.eml", small("c")}, [2]string{"no mail.eml", "\x00\x01"}, [2]string{"picture.png", "x"},
 			[2]string{"late.eml", small("late") + strings.Repeat("y ", 1<<19)},
@@ -91,7 +73,7 @@ func TestLargeMessage(t *testing.T) {
 		noise := strings.Repeat(block.String(), 5<<20/block.Len())
 		body := "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\ntext\r\n--b\r\n" +
 			"Content-Type: video/mp4; name=v.mp4\r\n\r\n" + noise + "\r\n--b--\r\n"
-		w.shelf.put(nameOf(1), zipOf(t, [2]string{"a.eml", emlHead + body},
+		w.shelf.put(nameOf(1), zipOf([2]string{"a.eml", emlHead + body},
 			[2]string{"list.mf", "Count: 1\r\na.eml\r\n"}), old)
 		w.run()
 		all := w.entries()
@@ -109,11 +91,11 @@ func TestLargeMessage(t *testing.T) {
 func TestStorageFaults(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		want := newWorld(t)
-		want.shelf.put(nameOf(1), makeZIP(t, "a", 30), old)
+		want.shelf.put(nameOf(1), makeZIP("a", 30), old)
 		want.run()
 		for _, fault := range []archivetest.Fault{archivetest.Refuse, archivetest.Lose, archivetest.Cut} {
 			w := newWorld(t)
-			w.shelf.put(nameOf(1), makeZIP(t, "a", 30), old)
+			w.shelf.put(nameOf(1), makeZIP("a", 30), old)
 			var mu sync.Mutex
 			seen := map[string]bool{}
 			store := w.OpenWith(w.Storage.Through(func(r *http.Request) archivetest.Fault {

@@ -52,13 +52,13 @@ func conversation(id, number, text string) string {
 func threeZIPs(t *testing.T) map[string][]byte {
 	const text = "Has the parcel come?"
 	return map[string][]byte{
-		"export 1.zip": zipOf(t,
+		"export 1.zip": zipOf(
 			[2]string{"a - (1) - 0.eml", conversation("c1@contoso.example", "+447700900123", text)},
 			[2]string{"b - (2) - 0.eml", conversation("", "", text)}),
-		"Export 2.ZIP": zipOf(t, [2]string{"2019/a.eml", conversation("c1@contoso.example", "+447700900123", text)},
+		"Export 2.ZIP": zipOf([2]string{"2019/a.eml", conversation("c1@contoso.example", "+447700900123", text)},
 			[2]string{"2019/c.EML", conversation("c3@contoso.example", "07700 900789\r\n ", text+" Again.")},
 			[2]string{"2019/d.eml", "From: jane@contoso.example\r\n\r\nno date"}),
-		"export 3.zip": zipOf(t, [2]string{"__MACOSX/._b.eml", "\x00\x05\x16\x07"}, [2]string{".DS_Store", "x"},
+		"export 3.zip": zipOf([2]string{"__MACOSX/._b.eml", "\x00\x05\x16\x07"}, [2]string{".DS_Store", "x"},
 			[2]string{"b.eml", conversation("", "", text)}, [2]string{"garbage.eml", "no message"}),
 	}
 }
@@ -182,7 +182,7 @@ func TestBrokenImports(t *testing.T) {
 	const otherFiles = "files that are no messages and were not read: "
 	whole := conversation("c1", "", "x")
 	files := func(entries ...[2]string) func(t *testing.T) []byte {
-		return func(t *testing.T) []byte { return zipOf(t, entries...) }
+		return func(t *testing.T) []byte { return zipOf(entries...) }
 	}
 	of := func(name string) func(t *testing.T) []byte {
 		return func(t *testing.T) []byte { return sample(t, name) }
@@ -275,7 +275,7 @@ func TestMisplacedDelivery(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newImports(t)
 		w.shelf.put(sampleDay+".zip", sample(t, sampleDay), old)
-		w.shelf.put("export.zip", zipOf(t, [2]string{"a.eml", conversation("c1", "", "x")}), old)
+		w.shelf.put("export.zip", zipOf([2]string{"a.eml", conversation("c1", "", "x")}), old)
 		res := w.run()
 		if res.Read != 1 || res.Listed.Misplaced != 1 || res.Listed.Others != 0 || len(w.entries()) != 1 ||
 			w.events("fetch.deliveryMisplaced") != 1 {
@@ -288,12 +288,12 @@ func TestMisplacedDelivery(t *testing.T) {
 func TestSettingsOfAnImport(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newImports(t)
-		w.shelf.put("1.zip", zipOf(t, [2]string{"a.eml", conversation("c1", "+447700900123", "x")}), old)
+		w.shelf.put("1.zip", zipOf([2]string{"a.eml", conversation("c1", "+447700900123", "x")}), old)
 		w.paused = func() bool { return true }
 		w.run() // it is planned, and not read
 		w.paused = nil
 		w.rules.Import = &Import{Kind: record.MMS}
-		w.shelf.put("2.zip", zipOf(t, [2]string{"a.eml", conversation("c2", "+447700900123", "x")}), old)
+		w.shelf.put("2.zip", zipOf([2]string{"a.eml", conversation("c2", "+447700900123", "x")}), old)
 		if res := w.run(); res.Read != 2 {
 			t.Errorf("%+v", res)
 		}

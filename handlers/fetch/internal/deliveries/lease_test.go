@@ -21,11 +21,11 @@ import (
 func TestLeaseIsLost(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		want := newWorld(t)
-		want.shelf.put(nameOf(1), makeZIP(t, "a", 350), old)
+		want.shelf.put(nameOf(1), makeZIP("a", 350), old)
 		want.run()
 		for _, at := range []string{"deliveries/", "batches/", "manifest.json", StateName} {
 			w := newWorld(t)
-			w.shelf.put(nameOf(1), makeZIP(t, "a", 350), old)
+			w.shelf.put(nameOf(1), makeZIP("a", 350), old)
 			var seen atomic.Int32
 			store := w.OpenWith(w.Storage.Through(func(r *http.Request) archivetest.Fault {
 				if archivetest.IsWrite(r) && strings.Contains(r.URL.Path, at) && seen.Add(1) == 2 {
@@ -51,7 +51,7 @@ func TestLeaseIsLost(t *testing.T) {
 func TestLeaseIsTaken(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 350), old)
+		w.shelf.put(nameOf(1), makeZIP("a", 350), old)
 		var taken *archive.Lease
 		store := w.OpenWith(w.Storage.Through(func(r *http.Request) archivetest.Fault {
 			if strings.HasSuffix(r.URL.Path, "/00002.ndjson") && taken == nil { // one request after the other

@@ -75,7 +75,7 @@ func TestManyListed(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.rules.planned = planned
-		same := makeZIP(t, "a", 1)
+		same := makeZIP("a", 1)
 		for i := range plans*planned + 1 {
 			w.shelf.put(nameOf(i+1), same, old)
 		}
@@ -117,7 +117,7 @@ func TestPastIsLost(t *testing.T) {
 		if _, err := w.Store.Checkpoints().Put(t.Context(), StateName, s, "", nil); err != nil {
 			t.Fatal(err)
 		}
-		w.shelf.put(nameOf(1), makeZIP(t, "a", 3), old)
+		w.shelf.put(nameOf(1), makeZIP("a", 3), old)
 		for _, past := range []any{nil, Past{}, Past{Keys: make(digests, 2*digestSize)},
 			Past{Keys: make(digests, 50)}} {
 			if past != nil {

@@ -2,10 +2,8 @@ package deliveries
 
 import (
 	"archive/zip"
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -13,29 +11,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/shared/arrival"
+	"o2archiver/shared/source/delivery/deliverytest"
 )
 
 const mebibyte = 1 << 20
 
 // storedZIP returns a ZIP with a message, and a file of size bytes that is not compressed.
-func storedZIP(t *testing.T, size int) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	z := zip.NewWriter(&out)
-	for _, e := range [][2]string{{"a.eml", emlHead + "\r\nconfidential text"}, {"a.bin", strings.Repeat("x", size)},
-		{"list.mf", "Count: 1\r\na.eml\r\na.bin\r\n"}} {
-		f, err := z.CreateHeader(&zip.FileHeader{Name: e[0], Method: zip.Store})
-		if err == nil {
-			_, err = io.WriteString(f, e[1])
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+func storedZIP(size int) []byte {
+	return deliverytest.ZIP(zip.Store, [2]string{"a.eml", emlHead + "\r\nconfidential text"},
+		[2]string{"a.bin", strings.Repeat("x", size)}, [2]string{"list.mf", "Count: 1\r\na.eml\r\na.bin\r\n"})
 }
 
 // slowly lets the store send 64 KiB in each pause.
@@ -47,7 +31,7 @@ func (s *shelf) slowly(pause time.Duration) {
 func TestCopyOverSeveralRuns(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), storedZIP(t, 40*mebibyte), old)
+		w.shelf.put(nameOf(1), storedZIP(40*mebibyte), old)
 		w.shelf.slowly(4 * time.Second) // 16 KiB a second: 16 MiB of whole blocks in the 24 minutes of a run
 		runs := 0
 		for ; (runs == 0 || w.outcomes() == "") && runs < 5; runs++ {
@@ -72,8 +56,8 @@ func TestCopyOverSeveralRuns(t *testing.T) {
 func TestCopyInTurns(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), storedZIP(t, 9*mebibyte), old)
-		w.shelf.put(nameOf(2), makeZIP(t, "b", 3), old)
+		w.shelf.put(nameOf(1), storedZIP(9*mebibyte), old)
+		w.shelf.put(nameOf(2), makeZIP("b", 3), old)
 		w.shelf.slowly(7 * time.Second / 4)
 		if res := w.run(); res.Read != 2 || w.state().Done[0].Number != 2 {
 			t.Errorf("%+v", res)
@@ -91,7 +75,7 @@ func TestCopyFromASlowSource(t *testing.T) {
 	for _, pause := range []time.Duration{4 * time.Second, 10 * time.Second} { // 16 and 6 KiB a second
 		inBubble(t, func(t *testing.T) {
 			w := newWorld(t)
-			w.shelf.put(nameOf(1), storedZIP(t, 5*mebibyte), old)
+			w.shelf.put(nameOf(1), storedZIP(5*mebibyte), old)
 			w.shelf.slowly(pause)
 			runs := 0
 			for ; (runs == 0 || w.outcomes() == "") && runs < 8; runs++ {
@@ -112,7 +96,7 @@ func TestCopyFromASlowSource(t *testing.T) {
 func TestCopyBreaksOff(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), storedZIP(t, 11*mebibyte), old)
+		w.shelf.put(nameOf(1), storedZIP(11*mebibyte), old)
 		for _, end := range []int64{3, 7, 10} {
 			w.shelf.broken = func(at int64) error {
 				if at >= end*mebibyte {
@@ -138,7 +122,7 @@ func TestCopyBreaksOff(t *testing.T) {
 func TestCopyIsKilled(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shelf.put(nameOf(1), storedZIP(t, 14*mebibyte), old)
+		w.shelf.put(nameOf(1), storedZIP(14*mebibyte), old)
 		w.shelf.slowly(2 * time.Second)
 		for range 3 {
 			ctx, kill := context.WithTimeout(t.Context(), 150*time.Second) // 4.7 MiB
@@ -169,7 +153,7 @@ func TestPartIsDiscarded(t *testing.T) {
 			}
 			w.shelf.broken = nil
 		}
-		first, second := storedZIP(t, 6*mebibyte), storedZIP(t, 7*mebibyte)
+		first, second := storedZIP(6*mebibyte), storedZIP(7*mebibyte)
 		want := newWorld(t)
 		want.shelf.put(nameOf(1), second, old.Add(time.Minute))
 		want.run()
@@ -216,7 +200,7 @@ func TestPartIsDiscarded(t *testing.T) {
 func TestPartOfAFileThatIsNoneIsDiscarded(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
-		whole := storedZIP(t, 6*mebibyte)
+		whole := storedZIP(6 * mebibyte)
 		w.shelf.files[nameOf(1)] = shelved{data: whole[:5*mebibyte], size: int64(len(whole)), at: old}
 		if _, err := w.try(t.Context(), w.intake(w.Store)); !errors.Is(err, arrival.ErrChanged) {
 			t.Errorf("%v", err)

@@ -74,8 +74,8 @@ func TestDeliveriesBySFTP(t *testing.T) {
 		for _, methods := range [][]string{{"password"}, {"keyboard-interactive"}} {
 			w := newWorld(t)
 			server := w.onSFTP(func(o *deliverytest.Options) { o.Methods = methods })
-			server.Put(nameOf(1), file(makeZIP(t, "a", 30), old))
-			server.Put(nameOf(2), file(storedZIP(t, 5*mebibyte), old))
+			server.Put(nameOf(1), file(makeZIP("a", 30), old))
+			server.Put(nameOf(2), file(storedZIP(5*mebibyte), old))
 			server.Put("notes.txt", file([]byte("x"), old))
 			if res := w.run(); res.Read != 2 || res.Received != 31 || len(w.entries()) != 31 {
 				t.Errorf("%v: %+v", methods, res)
@@ -96,7 +96,7 @@ func TestOtherHostKey(t *testing.T) {
 	sftpVirtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		server := w.onSFTP(func(o *deliverytest.Options) { o.HostKeys = []deliverytest.Key{otherKey()} })
-		server.Put(nameOf(1), file(makeZIP(t, "a", 3), old))
+		server.Put(nameOf(1), file(makeZIP("a", 3), old))
 		for range 2 {
 			if _, err := w.try(t.Context(), w.intake(w.Store)); !errors.Is(err, sftpstore.ErrHostKey) ||
 				errors.Is(err, funchost.ErrUnavailable) {
@@ -114,10 +114,10 @@ func TestSFTPServerMisbehaves(t *testing.T) {
 	sftpVirtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		server := w.onSFTP()
-		server.Put(nameOf(1), deliverytest.File{Data: makeZIP(t, "a", 3), ModTime: old, Size: 1 << 50})
-		server.Put(nameOf(2), deliverytest.File{Data: makeZIP(t, "b", 3), ModTime: old, Denied: true})
-		server.Put(nameOf(3), deliverytest.File{Data: makeZIP(t, "c", 3), ModTime: old, ReadOnce: true})
-		server.Put(nameOf(4), file(makeZIP(t, "d", 3), old))
+		server.Put(nameOf(1), deliverytest.File{Data: makeZIP("a", 3), ModTime: old, Size: 1 << 50})
+		server.Put(nameOf(2), deliverytest.File{Data: makeZIP("b", 3), ModTime: old, Denied: true})
+		server.Put(nameOf(3), deliverytest.File{Data: makeZIP("c", 3), ModTime: old, ReadOnce: true})
+		server.Put(nameOf(4), file(makeZIP("d", 3), old))
 		server.ListTwice(nameOf(4))
 		for n := range 3 {
 			res, err := w.try(t.Context(), w.intake(w.Store))
@@ -140,7 +140,7 @@ func TestSFTPServerMisbehaves(t *testing.T) {
 // A file that grows before, while and after it is listed and read, over SFTP, is read once, and whole.
 func TestFileGrowsOnSFTP(t *testing.T) {
 	t.Parallel()
-	whole := storedZIP(t, 5*mebibyte)
+	whole := storedZIP(5 * mebibyte)
 	for name, grow := range map[string]func(w *world, server *deliverytest.Server){
 		"before the listing": func(w *world, server *deliverytest.Server) {
 			server.Put(nameOf(1), file(whole[:mebibyte], w.clock.Now()))
@@ -218,7 +218,7 @@ func TestServerIsAwayForThreeWeeks(t *testing.T) {
 	sftpVirtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		server := w.onSFTP()
-		server.Put(nameOf(1), file(makeZIP(t, "first", 3), old))
+		server.Put(nameOf(1), file(makeZIP("first", 3), old))
 		w.run()
 		server.Fail(deliverytest.Fault{Phase: deliverytest.Accept, Kind: deliverytest.Freeze, Times: 1 << 30})
 		server.CutAll()
@@ -247,7 +247,7 @@ func TestServerIsAwayForThreeWeeks(t *testing.T) {
 		for i := range 21 {
 			day := start.AddDate(0, 0, i+1)
 			name := day.Format("20060102") + "0000-TeleMessage_1_" + day.Format("20060102150405") + ".zip"
-			server.Put(name, file(makeZIP(t, day.Format("d20060102-"), 2), day.Add(-time.Hour)))
+			server.Put(name, file(makeZIP(day.Format("d20060102-"), 2), day.Add(-time.Hour)))
 		}
 		if res := w.run(); res.Read != 21 || res.Received != 42 || len(w.entries()) != 45 {
 			t.Errorf("%+v, %d entries", res, len(w.entries()))

@@ -34,17 +34,17 @@ func TestUnreadZIPsHaveDocuments(t *testing.T) {
 		day := time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
 		cut, began := sample(t, "cut-short"), w.clock.Now().UTC()
 		w.shelf.put(nameOf(1), cut, old)
-		w.shelf.put(nameOf(2), makeZIP(t, "a", 2), old)
-		w.shelf.put(nameOf(3), makeZIP(t, "a", 2), old) // the same bytes
-		w.shelf.put(nameOf(4), makeZIP(t, "b", 2), old)
-		w.shelf.put(nameOf(5), makeZIP(t, "c", 2), old)
+		w.shelf.put(nameOf(2), makeZIP("a", 2), old)
+		w.shelf.put(nameOf(3), makeZIP("a", 2), old) // the same bytes
+		w.shelf.put(nameOf(4), makeZIP("b", 2), old)
+		w.shelf.put(nameOf(5), makeZIP("c", 2), old)
 		w.shelf.hangs = func(path string) bool { return path == nameOf(4) || path == nameOf(5) }
 		if res, err := w.try(t.Context(), w.intake(w.Store)); err == nil || res.Open != 3 {
 			t.Fatalf("%+v, %v", res, err)
 		}
 		w.shelf.hangs = nil
 		delete(w.shelf.files, nameOf(4))
-		w.shelf.put(nameOf(5), makeZIP(t, "d", 2), old.Add(time.Minute))
+		w.shelf.put(nameOf(5), makeZIP("d", 2), old.Add(time.Minute))
 		w.run()
 		w.clock.Add(2 * time.Hour)
 		last := w.intake(w.Store)

@@ -45,11 +45,11 @@ func newWalk(t *testing.T, onLanding bool) *walk {
 		k.server = k.onSFTP()
 	}
 	k.heal()
-	k.put(nameOf(1), makeZIP(t, "a", 3), old)
+	k.put(nameOf(1), makeZIP("a", 3), old)
 	k.run()
 	k.clock.Add(24 * time.Hour)
-	k.put(strings.Replace(nameOf(1), "1128", "1129", 1), makeZIP(t, "b", 12), old.Add(24*time.Hour))
-	k.put(strings.Replace(nameOf(2), "1128", "1129", 1), storedZIP(t, 5*mebibyte), old.Add(24*time.Hour))
+	k.put(strings.Replace(nameOf(1), "1128", "1129", 1), makeZIP("b", 12), old.Add(24*time.Hour))
+	k.put(strings.Replace(nameOf(2), "1128", "1129", 1), storedZIP(5*mebibyte), old.Add(24*time.Hour))
 	return k
 }
 

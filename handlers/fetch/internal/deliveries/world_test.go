@@ -294,10 +294,7 @@ func sample(t *testing.T, name string) []byte {
 	return raw
 }
 
-func makeZIP(t *testing.T, prefix string, n int) []byte {
-	t.Helper()
-	return fetchtest.MakeZIP(t, prefix, n)
-}
+func makeZIP(prefix string, n int) []byte { return fetchtest.MakeZIP(prefix, n) }
 
 // disk is a store with one ZIP, which is a file of this machine.
 type disk struct {

@@ -49,7 +49,7 @@ func newDesk(t *testing.T) *desk {
 	}
 	t.Cleanup(func() { l.Close() })
 	go d.server.Serve(l)
-	d.server.Put(zipName, deliverytest.File{Data: fetchtest.MakeZIP(t, "", 3), ModTime: time.Now().Add(-time.Hour)})
+	d.server.Put(zipName, deliverytest.File{Data: fetchtest.MakeZIP("", 3), ModTime: time.Now().Add(-time.Hour)})
 	d.settings = settings.Delivery{StableAfter: 10 * time.Minute, SFTP: &settings.SFTP{Host: l.Addr().String(),
 		Username: "o2", Password: settings.StoredSecret{Value: settings.NewSecret(hidden)}}}
 	d.services = servicesOf(d.Store)
@@ -127,7 +127,7 @@ func TestFirstConnection(t *testing.T) {
 		!strings.Contains(l.Says, "SHA256:") {
 		t.Errorf("the check: %+v", l)
 	}
-	d.server.Put("renamed.zip", deliverytest.File{Data: fetchtest.MakeZIP(t, "", 1),
+	d.server.Put("renamed.zip", deliverytest.File{Data: fetchtest.MakeZIP("", 1),
 		ModTime: time.Now().Add(-time.Hour)})
 	if l := link(t, d.source().Links, "server"); !strings.Contains(l.Says, "1 files have other names") {
 		t.Errorf("with a file of another name: %+v", l)
@@ -262,7 +262,7 @@ func TestLandingContainer(t *testing.T) {
 		err = landing.CreateContainer(t.Context())
 	}
 	if err == nil {
-		err = landing.Put(t.Context(), zipName, bytes.NewReader(fetchtest.MakeZIP(t, "", 2)))
+		err = landing.Put(t.Context(), zipName, bytes.NewReader(fetchtest.MakeZIP("", 2)))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -280,7 +280,7 @@ func TestLandingContainer(t *testing.T) {
 // An estimate lists the ZIPs that are named for the days, and reads none of them.
 func TestEstimateOfDeliveries(t *testing.T) {
 	d := newDesk(t).pinned()
-	d.server.Put("renamed.zip", deliverytest.File{Data: fetchtest.MakeZIP(t, "", 1), ModTime: time.Now()})
+	d.server.Put("renamed.zip", deliverytest.File{Data: fetchtest.MakeZIP("", 1), ModTime: time.Now()})
 	name, ok := delivery.ParseName(zipName)
 	if !ok {
 		t.Fatal("the name of the ZIP is none")

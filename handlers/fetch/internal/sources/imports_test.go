@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"io/fs"
 	"log/slog"
 	"strings"
@@ -27,22 +26,10 @@ import (
 )
 
 // anExport returns a ZIP with one message of another archive.
-func anExport(t *testing.T) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	z := zip.NewWriter(&out)
-	f, err := z.Create("a.eml")
-	if err == nil {
-		_, err = io.WriteString(f, "Date: Fri, 27 Nov 2026 09:30:00 +0000\r\nFrom: jane@contoso.com\r\n"+
-			"To: ali@contoso.com\r\nMessage-ID: <1@contoso.com>\r\nX-Number: 07700 900123\r\n\r\nconfidential text")
-	}
-	if err == nil {
-		err = z.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+func anExport() []byte {
+	return deliverytest.ZIP(zip.Deflate, [2]string{"a.eml", "Date: Fri, 27 Nov 2026 09:30:00 +0000\r\n" +
+		"From: jane@contoso.com\r\nTo: ali@contoso.com\r\nMessage-ID: <1@contoso.com>\r\n" +
+		"X-Number: 07700 900123\r\n\r\nconfidential text"})
 }
 
 // generic returns the records of the batches that are of another archive.
@@ -83,7 +70,7 @@ func TestImportsOnAServer(t *testing.T) {
 		d.Log.Has(slog.LevelWarn, "") {
 		t.Fatalf("without the folder: %+v, %v\n%s", res, err, d.Log)
 	}
-	d.server.Put("imports/export.zip", deliverytest.File{Data: anExport(t), ModTime: time.Now().Add(-time.Hour)})
+	d.server.Put("imports/export.zip", deliverytest.File{Data: anExport(), ModTime: time.Now().Add(-time.Hour)})
 	d.server.Put("imports/export 2.zip.filepart", deliverytest.File{Data: []byte("x"), ModTime: time.Now()})
 	if l := link(t, d.source().Links, "server"); !strings.HasSuffix(l.Says, "; the folder imports has 1 ZIPs") {
 		t.Errorf("the check: %+v", l)
@@ -97,7 +84,7 @@ func TestImportsOnAServer(t *testing.T) {
 		all[0].Owner != "07700 900123" || all[0].ID != "1@contoso.com" {
 		t.Errorf("%+v", all)
 	}
-	d.server.Put("imports/export 3.zip", deliverytest.File{Data: anExport(t), ModTime: time.Now().Add(-time.Hour)})
+	d.server.Put("imports/export 3.zip", deliverytest.File{Data: anExport(), ModTime: time.Now().Add(-time.Hour)})
 	p, err := d.source().Intake.RunDue(t.Context(), "c", slog.New(slog.DiscardHandler))
 	if err != nil || p.Done != 1 || p.Left || !strings.HasPrefix(p.Says, "what was delivered is read: 0 ZIPs now") {
 		t.Errorf("a command for a ZIP with the same bytes: %+v, %v", p, err)
@@ -119,7 +106,7 @@ func TestImportsWithoutTheFolderAround(t *testing.T) {
 func TestImportsBesideDeliveries(t *testing.T) {
 	for _, broken := range []string{zipName, "imports/export.zip"} {
 		d := newDesk(t).pinned()
-		files := map[string][]byte{zipName: fetchtest.MakeZIP(t, "", 3), "imports/export.zip": anExport(t)}
+		files := map[string][]byte{zipName: fetchtest.MakeZIP("", 3), "imports/export.zip": anExport()}
 		for name, data := range files {
 			d.server.Put(name, deliverytest.File{Data: data, ModTime: time.Now().Add(-time.Hour),
 				Denied: name == broken})
@@ -138,7 +125,7 @@ func TestImportsBesideDeliveries(t *testing.T) {
 // A run whose time is over, or that the server refuses, does not begin with the folder imports.
 func TestImportsAreLeftToALaterRun(t *testing.T) {
 	d := newDesk(t).pinned()
-	d.server.Put("imports/export.zip", deliverytest.File{Data: anExport(t), ModTime: time.Now().Add(-time.Hour)})
+	d.server.Put("imports/export.zip", deliverytest.File{Data: anExport(), ModTime: time.Now().Add(-time.Hour)})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	res, err := d.source().Fetch(ctx, "", "", slog.New(slog.NewJSONHandler(d.Log, nil)))
@@ -183,7 +170,7 @@ func TestImportsInALandingContainer(t *testing.T) {
 		}
 		fetch(0)
 		name := folder + ".export.zip" // times have whole seconds: another file of that name would be the same
-		if err := landing.Put(t.Context(), strings.TrimPrefix(name, "."), bytes.NewReader(anExport(t))); err != nil {
+		if err := landing.Put(t.Context(), strings.TrimPrefix(name, "."), bytes.NewReader(anExport())); err != nil {
 			t.Fatal(err)
 		}
 		fetch(1)
@@ -223,8 +210,8 @@ func TestDeliveriesLeaveTimeForImports(t *testing.T) {
 		w := fetchtest.NewWorld(t)
 		server := deliverytest.New(deliverytest.Options{User: "o2", Password: hidden, Methods: []string{"password"}})
 		defer server.Close()
-		server.Put(zipName, deliverytest.File{Data: fetchtest.MakeZIP(t, "", 3), ModTime: time.Now().Add(-time.Hour)})
-		server.Put("imports/export.zip", deliverytest.File{Data: anExport(t), ModTime: time.Now().Add(-time.Hour)})
+		server.Put(zipName, deliverytest.File{Data: fetchtest.MakeZIP("", 3), ModTime: time.Now().Add(-time.Hour)})
+		server.Put("imports/export.zip", deliverytest.File{Data: anExport(), ModTime: time.Now().Add(-time.Hour)})
 		c := settings.Delivery{StableAfter: 10 * time.Minute, SFTP: &settings.SFTP{Host: "sftp.contoso.com",
 			Username: "o2", Password: settings.StoredSecret{Value: settings.NewSecret(hidden)}}}
 		runs, err := newDeliveryRuns(c, servicesOf(w.Store))
