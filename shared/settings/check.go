@@ -20,9 +20,9 @@ import (
 const label = `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`
 
 var (
-	clientIDForm = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
-	domainForm   = regexp.MustCompile(`^(` + label + `\.)+` + label + `$`)
-	classForm    = regexp.MustCompile(`(?i)^IPM\.(Note|ExternalData\.[a-z0-9_-]+)(\.[a-z0-9_-]+)*$`)
+	idForm     = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+	domainForm = regexp.MustCompile(`^(` + label + `\.)+` + label + `$`)
+	classForm  = regexp.MustCompile(`(?i)^IPM\.(Note|ExternalData\.[a-z0-9_-]+)(\.[a-z0-9_-]+)*$`)
 
 	// Key Vault, objects, identifiers and versioning: names of vaults and of secrets.
 	vaultForm   = regexp.MustCompile(`^[a-z][a-z0-9-]{1,22}[a-z0-9]$`)
@@ -150,10 +150,14 @@ func checkDeliveryFolder(v string) (string, error) {
 	return v, nil
 }
 
-// checkClientID accepts a GUID and returns it in lower case.
-func checkClientID(v string) (string, error) {
-	if !clientIDForm.MatchString(v) {
-		return "", errors.New("is no client id")
+// IsID reports whether a text has the form of an id of Entra ID, such as a tenant's, a client's or a person's: a GUID,
+// in lower or upper case.
+func IsID(text string) bool { return idForm.MatchString(text) }
+
+// checkID accepts such an id and returns it in lower case.
+func checkID(v string) (string, error) {
+	if !IsID(v) {
+		return "", errors.New("is no id")
 	}
 	return strings.ToLower(v), nil
 }

@@ -190,7 +190,7 @@ func TestBadValues(t *testing.T) {
 		{"ARCHIVE_STORAGE", "AccountName=a;AccountKey=b;BlobEndpoint=http://a.example.com", "not encrypted"},
 		{"ARCHIVE_STORAGE__tableServiceUri", "http://contoso.table.core.windows.net", "not encrypted"},
 		{"ARCHIVE_STORAGE__blobServiceUri", "https://contoso.blob.core.windows.net?sv=hunter2", "query"},
-		{"ARCHIVE_STORAGE__clientId", "hunter2", "no client id"},
+		{"ARCHIVE_STORAGE__clientId", "hunter2", "is no id"},
 		{"IMPORT_CONCURRENCY", "0", "out of its range"},
 		{"IMPORT_CONCURRENCY", "1025", "out of its range"},
 		{"IMPORT_CONCURRENCY", "99999999999999999999", "out of its range"},

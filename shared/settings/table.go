@@ -79,7 +79,7 @@ func allSettings() []Setting {
 			Meaning: "the Table service of the same account",
 		},
 		{
-			Name: storageClient, Apps: all, kind: text, check: checkClientID,
+			Name: storageClient, Apps: all, kind: text, check: checkID,
 			derived: "the app's own identity",
 			Form:    "a client id: 32 hex digits in five groups",
 			Example: "00000000-0000-0000-0000-000000000000",
@@ -190,7 +190,7 @@ func allSettings() []Setting {
 			Meaning: "who signs people in: `platform` is App Service Authentication, if the platform's variable `WEBSITE_AUTH_ENABLED` confirms it; `deployment` the same where the platform does not pass the variable on; `local` is one machine, where everyone is an administrator. Anything else that does not fit refuses every request",
 		},
 		{
-			Name: "PORTAL_TENANT", Apps: []string{Portal}, kind: text, check: checkClientID,
+			Name: "PORTAL_TENANT", Apps: []string{Portal}, kind: text, check: checkID,
 			derived: "none: every request is refused",
 			Form:    "a tenant id: 32 hex digits in five groups",
 			Example: "00000000-0000-0000-0000-000000000000",

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"o2archiver/shared/settings"
 )
 
 // Role is what a person may do. A higher role includes the lower ones.
@@ -99,7 +101,7 @@ func Platform(tenant string) Func {
 		}
 		id, ok := p.only(objectClaims)
 		of, known := p.only(tenantClaims)
-		if !ok || !known || tenant == "" || !strings.EqualFold(of, tenant) || !isID(id) {
+		if !ok || !known || tenant == "" || !strings.EqualFold(of, tenant) || !settings.IsID(id) {
 			return Person{}, ErrSignedOut
 		}
 		return Person{ID: strings.ToLower(id), Name: p.name(), Role: p.role()}, nil
@@ -148,21 +150,6 @@ func (p principal) role() (role Role) {
 		}
 	}
 	return role
-}
-
-// isID reports whether s has the form of an object id.
-func isID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, c := range []byte(s) {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		hex := c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-		if dash != (c == '-') || !dash && !hex {
-			return false
-		}
-	}
-	return true
 }
 
 // Local returns a Func for one machine: every request is an administrator's. A request is refused if it was sent to
