@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-
 	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/ledger"
@@ -81,30 +79,32 @@ func (cl *clients) use(s *archive.Store) {
 
 // connect builds the clients. It makes no request. transport sends the requests to Graph; nil is mailbox's default.
 func (c config) connect(transport http.RoundTripper, now func() time.Time) (cl clients, err error) {
-	azure, err := signin.Credential(c.cloud, c.storage.ClientID)
+	credential, err := signin.Credential(c.cloud, c.storage.ClientID)
 	if err != nil {
 		return cl, fmt.Errorf("sign in: %w", err)
 	}
-	graphCredential := azure
+	graphCredential := credential
 	if c.graph.Scheme == "http" { // the settings, and FixedFor too, accept that on loopback only
 		if graphCredential, err = signin.FixedFor(c.graph, "local"); err != nil {
 			return cl, fmt.Errorf("GRAPH_URL: %w", err)
 		}
 	}
-	var storageCredential azcore.TokenCredential
-	if !c.storage.ConnectionString.Set() {
-		storageCredential = azure
-	}
-	connection := c.storage.ConnectionString.Reveal()
+	connection, tables := c.storage.ConnectionString.Reveal(), c.storage.TableURL
 	store, err := archive.Open(archive.Config{
-		ConnectionString: connection, BlobURL: c.storage.BlobURL, Credential: storageCredential,
-	})
+		ConnectionString: connection, BlobURL: c.storage.BlobURL, Credential: credential})
 	if err != nil {
 		return cl, fmt.Errorf("open the archive's storage: %w", err)
 	}
 	cl.use(store)
-	if err := c.openTables(&cl, connection, storageCredential); err != nil {
-		return cl, err
+	cl.ledger, err = ledger.Open(ledger.Config{
+		ConnectionString: connection, TableURL: tables, Credential: credential})
+	if err != nil {
+		return cl, fmt.Errorf("open the ledger: %w", err)
+	}
+	cl.totals, err = tally.Open(tally.Config{
+		ConnectionString: connection, TableURL: tables, Credential: credential})
+	if err != nil {
+		return cl, fmt.Errorf("open the table of totals: %w", err)
 	}
 	cl.boxes, err = mailbox.New(mailbox.Config{
 		URL: c.graph, Credential: graphCredential, Folder: c.folder, Class: c.class, Permits: c.permits,

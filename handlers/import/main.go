@@ -19,14 +19,11 @@ import (
 	"time"
 	_ "time/tzdata" // the mapping's dates are days of Europe/London, and the Functions image has no time zone data
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 
 	"o2archiver/handlers/import/internal/tallier"
 	"o2archiver/shared/funchost"
-	"o2archiver/shared/ledger"
-	"o2archiver/shared/tally"
 )
 
 func main() {
@@ -81,18 +78,6 @@ func newEngines(
 		return nil, err
 	}
 	return c.build(cl, bounds{}, now), nil
-}
-
-// openTables opens the ledger and the table of the totals.
-func (c config) openTables(cl *clients, connection string, credential azcore.TokenCredential) (err error) {
-	cl.ledger, err = ledger.Open(ledger.Config{
-		ConnectionString: connection, TableURL: c.storage.TableURL, Credential: credential})
-	if err != nil {
-		return fmt.Errorf("open the ledger: %w", err)
-	}
-	cl.totals, err = tally.Open(tally.Config{
-		ConnectionString: connection, TableURL: c.storage.TableURL, Credential: credential})
-	return err
 }
 
 // newTallier returns what writes the totals.

@@ -43,18 +43,14 @@ func (c config) connect(now func() time.Time) (*services, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)
 	}
-	var forStorage azcore.TokenCredential
-	if !c.storage.ConnectionString.Set() {
-		forStorage = credential
-	}
 	connection := c.storage.ConnectionString.Reveal()
 	store, err := archive.Open(archive.Config{
-		ConnectionString: connection, BlobURL: c.storage.BlobURL, Credential: forStorage})
+		ConnectionString: connection, BlobURL: c.storage.BlobURL, Credential: credential})
 	if err != nil {
 		return nil, fmt.Errorf("open the archive's storage: %w", err)
 	}
 	totals, err := tally.Open(tally.Config{
-		ConnectionString: connection, TableURL: c.storage.TableURL, Credential: forStorage})
+		ConnectionString: connection, TableURL: c.storage.TableURL, Credential: credential})
 	if err != nil {
 		return nil, fmt.Errorf("open the table of totals: %w", err)
 	}

@@ -36,7 +36,7 @@ const (
 	AuditContainer       = "audit"       // <yyyy>/<mm>/<dd>.jsonl: who did what
 )
 
-// Config is the location of the storage: either a connection string, or an address with a credential.
+// Config is the location of the storage: a connection string or, without one, an address with a credential.
 type Config struct {
 	ConnectionString string
 	BlobURL          *url.URL               // e.g. https://<account>.blob.core.windows.net

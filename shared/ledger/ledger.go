@@ -29,7 +29,7 @@ const (
 	Done    = "done"    // the message is in the mailbox
 )
 
-// Config names the table service, either by a connection string or by its address with a credential.
+// Config names the table service: by a connection string or, without one, by its address with a credential.
 type Config struct {
 	ConnectionString string
 	TableURL         *url.URL               // e.g. https://<account>.table.core.windows.net
