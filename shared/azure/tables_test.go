@@ -20,7 +20,8 @@ func TestTableErrors(t *testing.T) {
 		"412 UpdateConditionNotSatisfied": own.Changed, "412 ConditionNotMet": own.Changed,
 		"401 Other": ErrDenied, "403 Other": ErrDenied,
 		"404 Other": ErrUnavailable, "409 Other": ErrUnavailable, "412 Other": ErrUnavailable,
-		"408 Other": ErrUnavailable, "429 Other": ErrUnavailable, "500 Other": ErrUnavailable, "503 Other": ErrUnavailable,
+		"408 Other": ErrUnavailable, "429 Other": ErrUnavailable, "500 Other": ErrUnavailable,
+		"503 Other": ErrUnavailable,
 		"400 Other": nil, "413 Other": nil,
 	} {
 		var status int
