@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/handlers/fetch/internal/firsts"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
@@ -103,7 +104,7 @@ func TestBatchSizes(t *testing.T) {
 	r := w.one()
 	for i, b := range r.batches {
 		got = append(got, len(b))
-		if r.infos[i].Size > maxBytes && len(b) > 1 {
+		if r.infos[i].Size > firsts.MaxBytes && len(b) > 1 {
 			t.Errorf("batch %d has %d bytes and %d records", i+1, r.infos[i].Size, len(b))
 		}
 	}

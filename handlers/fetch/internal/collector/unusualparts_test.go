@@ -233,8 +233,9 @@ func TestPartsOfAPageTooLargeForOneEntry(t *testing.T) {
 			if err := w.collector.writeLongMessages(t.Context(), window, &p, out, parts); err != nil {
 				t.Fatal(err)
 			}
-			if out.records != test.records || p.Deferred != test.deferred || len(w.waiting()) != test.deferred {
-				t.Errorf("%d records written, %d deferred, %d waiting", out.records, p.Deferred, len(w.waiting()))
+			records, waiting := out.next.Records(), len(w.waiting())
+			if records != test.records || p.Deferred != test.deferred || waiting != test.deferred {
+				t.Errorf("%d records written, %d deferred, %d waiting", records, p.Deferred, waiting)
 			}
 		})
 	}

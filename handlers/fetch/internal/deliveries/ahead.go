@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"o2archiver/handlers/fetch/internal/firsts"
 	"o2archiver/shared/source/delivery/zipread"
 )
 
@@ -30,7 +31,7 @@ func (r *reading) describeAll(ctx context.Context, from int) iter.Seq[item] {
 		var all sync.WaitGroup
 		defer all.Wait()
 		defer cancel()
-		room, begun := semaphore.NewWeighted(maxAhead), make(chan ahead, maxRecords)
+		room, begun := semaphore.NewWeighted(maxAhead), make(chan ahead, firsts.MaxRecords)
 		all.Go(func() {
 			defer close(begun)
 			permits := make(chan struct{}, workers)

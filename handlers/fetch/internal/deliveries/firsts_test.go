@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"o2archiver/handlers/fetch/internal/firsts"
 )
 
 // Of two messages with one id and other content, the later one names the first, in another batch of the ZIP; also if an
@@ -20,7 +22,7 @@ func TestLaterMessageNamesTheFirst(t *testing.T) {
 		}
 		entries := [][2]string{message("near", "one"), message("near", "two"), message("far", "one"),
 			message("same", "one")}
-		for i := range 2 * maxRecords {
+		for i := range 2 * firsts.MaxRecords {
 			entries = append(entries, message(fmt.Sprint("other", i), "x"))
 		}
 		entries = append(entries, message("far", "two"), message("same", "one"), message("near", "three"))

@@ -1,7 +1,6 @@
 package deliveries
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,11 +13,6 @@ import (
 	"o2archiver/shared/source/delivery/zipread"
 )
 
-const (
-	maxRecords = 100     // per batch
-	maxBytes   = 1 << 20 // per batch; a single larger entry is a batch of its own
-)
-
 // reading is a ZIP that is read during one turn.
 type reading struct {
 	*run
@@ -28,11 +22,7 @@ type reading struct {
 	sums []int64 // by entry: what it and the entries before it state as their sizes
 
 	after Progress     // with the entries that are in no batch yet
-	lines bytes.Buffer // of the current batch
-	count int          // of lines
-
-	firsts *firsts.Firsts    // of the batches that are written
-	ids    []firsts.Identity // of the lines
+	next  firsts.Batch // the current batch
 }
 
 // readZIP reads a copied ZIP from where its progress is to its end, and returns its outcome.
@@ -89,14 +79,14 @@ func (r *run) giveUp(z *ZIP, err error, log *slog.Logger) string {
 
 // readFirsts reads which messages the batches have that an earlier turn has written.
 func (r *reading) readFirsts(ctx context.Context) error {
-	r.firsts = firsts.New()
+	r.next.Firsts = firsts.New()
 	if r.z.Progress.Batches == 0 {
 		return nil
 	}
 	run := firsts.Run{Batches: r.Batches, Folder: r.z.Folder, OnStorage: r.onStorage}
 	// What is beyond the progress is written once more, as it was.
 	return run.Each(ctx, func(number int) bool { return number <= r.z.Progress.Batches },
-		func(_ int, name string, data []byte) { r.firsts.AddBatch(name, data) })
+		func(_ int, name string, data []byte) { r.next.Firsts.AddBatch(name, data) })
 }
 
 // writeBatches writes the batches that are not written yet.
@@ -120,11 +110,11 @@ func (r *reading) writeBatches(ctx context.Context) error {
 // add appends a message to the current batch. If it does not fit, the current batch is written first; only then the
 // turn may end, because the next one begins at a batch's beginning.
 func (r *reading) add(ctx context.Context, it item) error {
-	line, err := r.firsts.EncodeLine(it.entry, it.id, r.ids)
+	fits, err := r.next.Append(it.entry, it.id)
 	if err != nil {
 		return err
 	}
-	if r.count > 0 && (r.count+1 > maxRecords || r.lines.Len()+len(line) > maxBytes) {
+	if !fits {
 		if err := r.flush(ctx, it.at); err != nil {
 			return err
 		}
@@ -134,13 +124,10 @@ func (r *reading) add(ctx context.Context, it item) error {
 		if err := r.checkPause(ctx); err != nil {
 			return err
 		}
-		if line, err = r.firsts.EncodeLine(it.entry, it.id, nil); err != nil { // the first may be in that batch
+		if _, err := r.next.Append(it.entry, it.id); err != nil {
 			return err
 		}
 	}
-	r.lines.Write(line)
-	r.ids = append(r.ids, it.id)
-	r.count++
 	r.after.Received++
 	if it.problem != "" {
 		if r.after.Problems == nil {
@@ -159,20 +146,18 @@ func (r *reading) add(ctx context.Context, it item) error {
 // flush writes the current batch, unless it is empty, and saves the progress. next is the index of the entry with which
 // the next batch begins.
 func (r *reading) flush(ctx context.Context, next int) error {
-	if r.count > 0 {
+	if r.next.Records() > 0 {
 		seq, name := r.after.Batches+1, ""
 		err := r.onStorage(ctx, func(ctx context.Context) (err error) {
-			name, err = r.Batches.Write(ctx, r.z.Folder, seq, r.lines.Bytes(), r.count)
+			name, err = r.Batches.Write(ctx, r.z.Folder, seq, r.next.Lines(), r.next.Records())
 			return err
 		})
 		if err != nil {
 			return fmt.Errorf("write batch %05d: %w", seq, err)
 		}
 		r.after.Batches = seq
-		r.after.Records += r.count
-		r.firsts.Add(name, r.ids)
-		r.lines.Reset()
-		r.count, r.ids = 0, nil
+		r.after.Records += r.next.Records()
+		r.next.Written(name)
 	} else if r.z.Progress.Next == next {
 		return nil
 	}

@@ -79,10 +79,10 @@ func (f *Firsts) earlier(id Identity) *record.Place {
 	return &record.Place{Batch: f.batches[at.batch], Line: int(at.line)}
 }
 
-// EncodeLine returns the line of an entry. It refers to the record of the same message that was collected first, unless
+// encodeLine returns the line of an entry. It refers to the record of the same message that was collected first, unless
 // a record of the message is in the same batch, of which these are the identities so far: there the order of the lines
 // decides.
-func (f *Firsts) EncodeLine(e record.Entry, id Identity, batch []Identity) ([]byte, error) {
+func (f *Firsts) encodeLine(e record.Entry, id Identity, batch []Identity) ([]byte, error) {
 	here := slices.ContainsFunc(batch,
 		func(other Identity) bool { return len(id.ids) > 0 && slices.Contains(other.ids, id.ids[0]) })
 	if e.Earlier = nil; !here {
