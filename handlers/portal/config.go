@@ -78,7 +78,7 @@ func (c config) openSetup(store *archive.Store, credential azcore.TokenCredentia
 // on each page.
 func newApplication(environment []string, lookup func(string) (string, bool), _ http.RoundTripper, log *slog.Logger,
 	now func() time.Time) (http.Handler, error) {
-	templates, err := pages.ParseAll()
+	templates, err := pages.Load()
 	if err != nil {
 		return nil, err
 	}

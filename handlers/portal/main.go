@@ -25,12 +25,20 @@ func main() {
 	funchost.QuietLibraries()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	funchost.TuneGC(os.LookupEnv, garbage, memory)
 	err := run(ctx, os.Environ(), os.LookupEnv, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "portal:", err)
 	}
 	os.Exit(funchost.ExitCode(err))
 }
+
+// The garbage collector's limits trade memory for time: a page of a large day decodes some megabytes, in a process that
+// holds few. Beyond the memory limit it is collected more often.
+const (
+	garbage = 400       // GC percentage
+	memory  = 200 << 20 // memory limit, bytes
+)
 
 // run serves the host until ctx ends. Faulty settings are reported by each page, as the other apps report them by each
 // invocation: the host gives up a handler that exits.

@@ -59,22 +59,34 @@ func parseDay(text string) (time.Time, error) {
 }
 
 // askedDay returns the day in the query; without one, the latest day of the last 40 that has a run which fits, or
-// yesterday.
-func (r *Reader) askedDay(q *web.Request, fits func(Facts) bool) (day time.Time, err error) {
+// yesterday. The runs of that day are then read already.
+func (r *Reader) askedDay(q *web.Request, fits func(Facts) bool) (day time.Time, runs []Facts, read bool, err error) {
 	if text := q.FormValue("day"); text != "" {
-		return parseDay(text)
+		day, err = parseDay(text)
+		return day, nil, false, err
 	}
 	today := dayOf(r.opts.Now())
-	runs, err := r.Runs(q.Context(), today.AddDate(0, 0, -40), today)
+	all, err := r.Runs(q.Context(), today.AddDate(0, 0, -40), today)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, nil, false, err
 	}
-	for _, run := range slices.Backward(runs) {
+	day = today.AddDate(0, 0, -1)
+	for _, run := range slices.Backward(all) {
 		if fits(run) {
-			return dayOf(WindowBegin(run)), nil
+			day = dayOf(WindowBegin(run))
+			break
 		}
 	}
-	return today.AddDate(0, 0, -1), nil
+	return day, Within(all, day, day), true, nil
+}
+
+// askedRuns returns the day of askedDay with its runs.
+func (r *Reader) askedRuns(q *web.Request, fits func(Facts) bool) (day time.Time, runs []Facts, err error) {
+	day, runs, read, err := r.askedDay(q, fits)
+	if err == nil && !read {
+		runs, err = r.Runs(q.Context(), day, day)
+	}
+	return day, runs, err
 }
 
 // document reads a document of the reports; found is false if there is none.

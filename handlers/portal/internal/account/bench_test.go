@@ -1,6 +1,7 @@
 package account
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"o2archiver/handlers/portal/internal/portaltest"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
+	"o2archiver/shared/status"
 	"o2archiver/shared/tally"
 )
 
@@ -18,7 +20,8 @@ func BenchmarkPages(b *testing.B) {
 	w := newWorld(b)
 	day := writeYear(b, w)
 	for _, path := range []string{"/days", "/days/" + day, "/days/" + day + "/csv", "/months/" + day[:7], "/items",
-		"/items?day=" + day, "/items?page=20&reason=noMailbox&day=" + day, "/users?day=" + day, "/silent?day=" + day,
+		"/items?day=" + day, "/items/csv?day=" + day,
+		"/items?page=20&reason=noMailbox&day=" + day, "/users?day=" + day, "/silent?day=" + day,
 		"/unmapped?day=" + day, "/duplicates?day=" + day} {
 		b.Run(path, func(b *testing.B) {
 			bytes := 0
@@ -75,6 +78,15 @@ func writeYear(b *testing.B, w *portaltest.World) (last string) {
 			Finished: from.AddDate(0, 0, 1), Received: batches * each, SourceTotal: &total, Records: batches * each}
 		run := from.AddDate(0, 0, 1).Format("2006/01/02/") + from.Format("20060102T150405Z")
 		if err := w.Totals.PutRun(b.Context(), tally.OfRun(run, rows, m, batches, batches*each), ""); err != nil {
+			b.Fatal(err)
+		}
+		said := status.RunOf(run, *m, batches, status.Detail{})
+		facts, err := json.Marshal(said)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := w.Store.Status().PutWithFacts(b.Context(), "runs/"+run+".json", said, string(facts),
+			""); err != nil {
 			b.Fatal(err)
 		}
 		if back%7 == 1 && back < 36 {

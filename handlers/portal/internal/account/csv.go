@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,7 +44,9 @@ func writeRow(out *bufio.Writer, row []any) {
 		if i > 0 {
 			_ = out.WriteByte(',')
 		}
-		_, _ = out.WriteString(`"` + strings.ReplaceAll(formatCell(cell), `"`, `""`) + `"`)
+		_ = out.WriteByte('"')
+		_, _ = out.WriteString(strings.ReplaceAll(formatCell(cell), `"`, `""`))
+		_ = out.WriteByte('"')
 	}
 	_, _ = out.WriteString("\r\n")
 }
@@ -61,11 +64,16 @@ func formatCell(cell any) string {
 		if v != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", firstRune(v)) {
 			v = "\t" + v
 		}
-		return strings.NewReplacer("\r", " ", "\n", " ").Replace(v)
+		return inOneLine.Replace(v)
+	case int:
+		return strconv.Itoa(v)
 	default:
 		return fmt.Sprint(v)
 	}
 }
+
+// inOneLine keeps the text of a cell in one line.
+var inOneLine = strings.NewReplacer("\r", " ", "\n", " ")
 
 func firstRune(s string) rune {
 	for _, c := range s {

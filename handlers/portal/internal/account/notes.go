@@ -72,14 +72,10 @@ func (r *Reader) notes(ctx context.Context, day time.Time, runs []Facts, gone bo
 // notesAsked returns the lines that a request asks for.
 func (r *Reader) notesAsked(q *web.Request) (Notes, error) {
 	gone := q.FormValue("what") == "gone"
-	day, err := r.askedDay(q, func(run Facts) bool {
+	day, runs, err := r.askedRuns(q, func(run Facts) bool {
 		t := run.Totals.Records
 		return gone && t.Incomplete > 0 || !gone && t.Differing > 0
 	})
-	if err != nil {
-		return Notes{}, err
-	}
-	runs, err := r.Runs(q.Context(), day, day)
 	if err != nil {
 		return Notes{}, err
 	}

@@ -10,7 +10,6 @@ import (
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/web"
-	"o2archiver/shared/status"
 	"o2archiver/shared/tally"
 )
 
@@ -63,15 +62,7 @@ func silentOf(day time.Time, docs []tally.Users, names tally.Names, admin bool) 
 
 // silentAsked returns the silent people of the day that a request asks for.
 func (r *Reader) silentAsked(q *web.Request) (Silent, error) {
-	day, err := r.askedDay(q, func(run Facts) bool { return run.Closed && !status.IsUnread(run.Outcome) })
-	if err != nil {
-		return Silent{}, err
-	}
-	var weeks []time.Time
-	for week := range usualWeeks {
-		weeks = append(weeks, day.AddDate(0, 0, -7*(week+1)))
-	}
-	runs, docs, names, err := r.runsAndPeople(q.Context(), day, weeks...)
+	day, runs, docs, names, err := r.runsAndPeople(q, usualWeeks)
 	if err != nil {
 		return Silent{}, err
 	}

@@ -140,11 +140,7 @@ func (r *Reader) runNumbers(ctx context.Context, run string) (doc tally.NoMailbo
 }
 
 func (r *Reader) unmappedAsked(q *web.Request) (Unmapped, error) {
-	day, err := r.askedDay(q, func(run Facts) bool { return run.Reasons[tally.NoMailbox] > 0 })
-	if err != nil {
-		return Unmapped{}, err
-	}
-	runs, err := r.Runs(q.Context(), day, day)
+	day, runs, err := r.askedRuns(q, func(run Facts) bool { return run.Reasons[tally.NoMailbox] > 0 })
 	if err != nil {
 		return Unmapped{}, err
 	}

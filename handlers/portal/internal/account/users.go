@@ -60,17 +60,28 @@ func (r *Reader) people(ctx context.Context, days ...time.Time) (users []tally.U
 	return users, names, err
 }
 
-// runsAndPeople returns the runs of a day, and what people returns for it and further days, read at the same time.
-func (r *Reader) runsAndPeople(ctx context.Context, day time.Time, further ...time.Time) (
-	runs []Facts, users []tally.Users, names tally.Names, err error) {
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) { runs, err = r.Runs(ctx, day, day); return err })
-	group.Go(func() (err error) {
-		users, names, err = r.people(ctx, append([]time.Time{day}, further...)...)
-		return err
+// runsAndPeople returns the day that a request asks for, or the latest one with a closed run that was read. runs are
+// those of the day; users and names are what people returns for it and for the same weekday of so many weeks before,
+// read at the same time.
+func (r *Reader) runsAndPeople(q *web.Request, weeks int) (day time.Time, runs []Facts, users []tally.Users,
+	names tally.Names, err error) {
+	day, runs, read, err := r.askedDay(q, func(run Facts) bool {
+		return run.Closed && !status.IsUnread(run.Outcome)
 	})
+	if err != nil {
+		return day, nil, nil, names, err
+	}
+	days := []time.Time{day}
+	for week := range weeks {
+		days = append(days, day.AddDate(0, 0, -7*(week+1)))
+	}
+	group, ctx := errgroup.WithContext(q.Context())
+	if !read {
+		group.Go(func() (err error) { runs, err = r.Runs(ctx, day, day); return err })
+	}
+	group.Go(func() (err error) { users, names, err = r.people(ctx, days...); return err })
 	err = group.Wait() // before the results are read
-	return runs, users, names, err
+	return day, runs, users, names, err
 }
 
 // nameMailbox returns how a mailbox is shown.
@@ -116,11 +127,7 @@ func usersOf(day time.Time, doc tally.Users, names tally.Names, admin bool) User
 
 // usersAsked returns the people of the day that a request asks for.
 func (r *Reader) usersAsked(q *web.Request) (Users, error) {
-	day, err := r.askedDay(q, func(run Facts) bool { return run.Closed && !status.IsUnread(run.Outcome) })
-	if err != nil {
-		return Users{}, err
-	}
-	runs, docs, names, err := r.runsAndPeople(q.Context(), day)
+	day, runs, docs, names, err := r.runsAndPeople(q, 0)
 	if err != nil {
 		return Users{}, err
 	}

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"o2archiver/handlers/portal/internal/identity"
@@ -43,10 +44,10 @@ type Page struct {
 // Admin reports whether the page is for an administrator, who sees whole numbers and addresses.
 func (p Page) Admin() bool { return p.Person.Role == identity.Admin }
 
-// Pages holds the parsed templates and the files that they refer to. It is safe for concurrent use.
+// Pages holds the templates and the files that they refer to. It is safe for concurrent use.
 type Pages struct {
-	byName map[string]*template.Template
-	files  map[string]asset // by name
+	byName map[string]func() (*template.Template, error) // each parses its template once
+	files  map[string]asset                              // by name
 }
 
 type asset struct {
@@ -55,9 +56,10 @@ type asset struct {
 	tag       string // of the content, for its address and as its ETag
 }
 
-// ParseAll parses the templates. The error is a mistake in an embedded file.
-func ParseAll() (*Pages, error) {
-	p := &Pages{byName: map[string]*template.Template{}, files: map[string]asset{}}
+// Load returns the pages. A template is parsed when it is first needed: to parse all of them takes longer than
+// everything else that a start of the portal does. The error is a mistake in an embedded file, as those of Render are.
+func Load() (*Pages, error) {
+	p := &Pages{byName: map[string]func() (*template.Template, error){}, files: map[string]asset{}}
 	err := fs.WalkDir(assets, "assets", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -73,29 +75,59 @@ func ParseAll() (*Pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the portal's files: %w", err)
 	}
-	shared := template.New("").Funcs(templateFunctions()).Funcs(template.FuncMap{"asset": p.addressOf})
-	if shared, err = shared.ParseFS(templates, "templates/layout.html", "templates/_*.html"); err != nil {
-		return nil, fmt.Errorf("parse the portal's layout: %w", err)
-	}
 	names, err := fs.Glob(templates, "templates/*.html")
 	if err != nil {
 		return nil, err
 	}
+	shared := sync.OnceValues(p.parseShared)
 	for _, name := range names {
 		base := strings.TrimSuffix(path.Base(name), ".html")
 		if base == "layout" || strings.HasPrefix(base, "_") {
 			continue
 		}
-		page, err := shared.Clone()
-		if err == nil {
-			page, err = page.ParseFS(templates, name)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("parse the portal's page %s: %w", base, err)
-		}
-		p.byName[base] = page
+		p.byName[base] = sync.OnceValues(func() (*template.Template, error) { return parsePage(shared, name) })
 	}
 	return p, nil
+}
+
+// ParseAll is Load, and parses every template: for tests, which find a mistake in one of them by it.
+func ParseAll() (*Pages, error) {
+	p, err := Load()
+	if err != nil {
+		return nil, err
+	}
+	for _, parse := range p.byName {
+		if _, err := parse(); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// parseShared parses what all pages have in common.
+func (p *Pages) parseShared() (*template.Template, error) {
+	shared, err := template.New("").Funcs(templateFunctions()).Funcs(template.FuncMap{"asset": p.addressOf}).
+		ParseFS(templates, "templates/layout.html", "templates/_*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse the portal's layout: %w", err)
+	}
+	return shared, nil
+}
+
+// parsePage parses the template of a page.
+func parsePage(shared func() (*template.Template, error), name string) (*template.Template, error) {
+	common, err := shared()
+	if err != nil {
+		return nil, err
+	}
+	page, err := common.Clone()
+	if err == nil {
+		page, err = page.ParseFS(templates, name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("parse the portal's page %s: %w", path.Base(name), err)
+	}
+	return page, nil
 }
 
 // mediaTypeOf does not ask the machine's own table of types, which differs between machines.
@@ -114,15 +146,19 @@ func mediaTypeOf(name string) string {
 
 // Render writes a page. It writes nothing if it returns an error.
 func (p *Pages) Render(w io.Writer, page Page) error {
-	t := p.byName[page.Name]
-	if t == nil {
+	parse := p.byName[page.Name]
+	if parse == nil {
 		return fmt.Errorf("there is no template %q", page.Name)
+	}
+	t, err := parse()
+	if err != nil {
+		return err
 	}
 	var out bytes.Buffer
 	if err := t.ExecuteTemplate(&out, "layout.html", page); err != nil {
 		return err
 	}
-	_, err := out.WriteTo(w)
+	_, err = out.WriteTo(w)
 	return err
 }
 

@@ -3,6 +3,7 @@ package pages
 import (
 	"bytes"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,6 +40,34 @@ func TestTemplatesHoldNoScriptOrStyle(t *testing.T) {
 				t.Errorf("%s has %s", e.Name(), wrong)
 			}
 		}
+	}
+}
+
+// A page that is first needed by several people at once is parsed once, and is the same for all of them.
+func TestFirstViewsAtOnce(t *testing.T) {
+	all, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Page{Name: "error", Title: "A title", Person: identity.Person{Name: "Ann", Role: identity.Reader},
+		Data: struct{ Says, Do string }{"It says this.", "Do that."}}
+	var each [8]bytes.Buffer
+	var wait sync.WaitGroup
+	for i := range each {
+		wait.Go(func() {
+			if err := all.Render(&each[i], p); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	for i := range each {
+		if got := each[i].String(); got != each[0].String() || !strings.Contains(got, "It says this.") {
+			t.Errorf("view %d:\n%s", i, got)
+		}
+	}
+	if err := all.Render(&each[0], Page{Name: "layout"}); err == nil {
+		t.Error("the layout is a page")
 	}
 }
 
