@@ -28,7 +28,7 @@ const (
 // memory when idle.
 func (w *world) startHandlers(ctx context.Context, r *report) (err error) {
 	for _, app := range []string{"fetch", "import"} {
-		took, err := startUp(ctx, filepath.Join(w.out, app, "handler"), w.settings(w.o.concurrency))
+		took, err := startUp(ctx, filepath.Join(w.out, app, "handler"), "/", w.settings(w.o.concurrency))
 		if err != nil {
 			return fmt.Errorf("app %s: %w", app, err)
 		}

@@ -33,6 +33,7 @@ type options struct {
 	concurrency int
 	latency     time.Duration
 	zips        int
+	batchDays   int
 	big         bool
 	only        string
 	check       bool
@@ -92,6 +93,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		"highest IMPORT_CONCURRENCY, C in C/L; the longest import has half of it")
 	f.DurationVar(&o.latency, "latency", 100*time.Millisecond, "what each request to Graph takes, L in C/L")
 	f.IntVar(&o.zips, "zips", 20, "delivered ZIPs of 5,000 EML that are read; some steps read four of them")
+	f.IntVar(&o.batchDays, "batchdays", 7,
+		"days of the portal's year whose batches have their rows; no page reads those of more than one day")
 	f.BoolVar(&o.big, "big", true,
 		"take a recording of 150 MB through fetch and import, too, and fetch a million items and delivered EML")
 	f.StringVar(&o.only, "only", "",
@@ -105,8 +108,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, err
 	}
 	if f.NArg() > 0 || o.copies < 100 || o.mailboxes < 1 || o.concurrency < 2 || o.concurrency > 1024 ||
-		o.latency <= 0 || o.zips < 1 {
-		fmt.Fprintln(stderr, "bench: -copies is at least 100, -mailboxes at least 1, -concurrency 2 to 1024, -latency more than 0, -zips at least 1, and there are no arguments besides the flags")
+		o.latency <= 0 || o.zips < 1 || o.batchDays < 1 || o.batchDays > maxBatchDays {
+		fmt.Fprintln(stderr, "bench: -copies is at least 100, -mailboxes at least 1, -concurrency 2 to 1024, -latency more than 0, -zips at least 1, -batchdays 1 to 60, and there are no arguments besides the flags")
 		f.Usage()
 		return o, flag.ErrHelp
 	}
@@ -132,6 +135,7 @@ func (w *world) chosen() []step {
 		{what: "Importing with several processes", do: w.several},
 		{what: "Importing into one mailbox", do: w.oneBox},
 		{what: "An hour of one mailbox, in virtual time", do: w.hour, alone: true},
+		{what: "Pages of the portal, over a year", do: w.portalPages, alone: true},
 	}
 	if w.o.big {
 		all = append(all,
@@ -158,7 +162,7 @@ func measureAll(ctx context.Context, o options, r *report, progress io.Writer) e
 	// The stand-ins hold everything that they receive: collecting garbage often would take time from what is measured.
 	debug.SetGCPercent(collected)
 	out := filepath.Join(root, "build", "bench")
-	if err := appbuild.Build(ctx, appbuild.Options{Root: root, Out: out, Local: true}, appbuild.Apps()...); err != nil {
+	if err := appbuild.Build(ctx, appbuild.Options{Root: root, Out: out, Local: true}, appbuild.All()...); err != nil {
 		return err
 	}
 	w, err := startWorld(ctx, o, root, out)

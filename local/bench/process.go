@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -100,12 +101,12 @@ func parseBusy(stat []byte) (used time.Duration, ok bool) {
 }
 
 // startUp starts a handler several times and returns the median time from the start of its process to its answer to GET
-// /.
-func startUp(ctx context.Context, path string, env []string) (time.Duration, error) {
+// path.
+func startUp(ctx context.Context, program, path string, env []string) (time.Duration, error) {
 	const starts = 5
 	var all []time.Duration
 	for range starts {
-		d, err := startOnce(ctx, path, env)
+		d, err := startOnce(ctx, program, path, env)
 		if err != nil {
 			return 0, fmt.Errorf("start the handler: %w", err)
 		}
@@ -115,37 +116,60 @@ func startUp(ctx context.Context, path string, env []string) (time.Duration, err
 	return all[starts/2], nil
 }
 
-func startOnce(ctx context.Context, path string, env []string) (time.Duration, error) {
+func startOnce(ctx context.Context, program, path string, env []string) (time.Duration, error) {
+	p, err := launchHandler(ctx, program, path, env, nil)
+	if err != nil {
+		return 0, err
+	}
+	_ = p.stop()
+	return p.took, nil
+}
+
+// handlerProcess is a handler that runs without a host.
+type handlerProcess struct {
+	at   string        // its address
+	took time.Duration // from the start of the process to its first answer
+	pid  int
+	stop func() (used time.Duration) // kills it, and returns the processor time that it has used
+}
+
+// launchHandler starts a handler, and returns when it has answered GET path. Its output goes to log, if that is not
+// nil.
+func launchHandler(ctx context.Context, program, path string, env []string, log io.Writer) (*handlerProcess, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	at := listener.Addr().String()
 	listener.Close()
 	_, port, err := net.SplitHostPort(at)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, path)
+	cmd := exec.Command(program)
 	cmd.Env = append(append(os.Environ(), env...), "FUNCTIONS_CUSTOMHANDLER_PORT="+port)
+	cmd.Stdout, cmd.Stderr = log, log
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return nil, err
 	}
-	defer func() {
+	p := &handlerProcess{at: "http://" + at, pid: cmd.Process.Pid, stop: func() time.Duration {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-	}()
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+		return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	for ctx.Err() == nil {
-		resp, err := client.Get("http://" + at + "/")
+		resp, err := client.Get(p.at + path)
 		if err == nil {
 			resp.Body.Close()
-			return time.Since(began), nil
+			p.took = time.Since(began)
+			return p, nil
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return 0, errors.New("it does not answer GET /")
+	_ = p.stop()
+	return nil, errors.New("it does not answer GET " + path)
 }

@@ -25,6 +25,7 @@ const (
 // world is everything that runs during a measurement.
 type world struct {
 	o         options
+	root      string // of the repository
 	out       string // the folder of the built apps
 	day       day
 	azurite   *azurite.Azurite
@@ -56,7 +57,7 @@ type app struct {
 
 // startWorld starts the storage and the stand-ins. If it fails, it stops what it has started.
 func startWorld(ctx context.Context, o options, root, out string) (_ *world, err error) {
-	w := &world{o: o, out: out, day: day{from: time.Now().UTC().Truncate(time.Second).Add(-24 * time.Hour),
+	w := &world{o: o, root: root, out: out, day: day{from: time.Now().UTC().Truncate(time.Second).Add(-24 * time.Hour),
 		items: o.items(), mailboxes: o.mailboxes}}
 	defer func() {
 		if err != nil {
