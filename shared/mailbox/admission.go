@@ -27,9 +27,9 @@ func newAdmission(atOnce int) *admission {
 	return a
 }
 
-// maxWorkers returns the number of worker slots. It exceeds the request limit so that a prepared copy always waits for
-// a free permit, but only so far that the wait is shorter than half a request: the copy has its claim by then, and a
-// claim must be young when its request begins.
+// maxWorkers returns the number of worker slots. There are more of them than permits, so that a prepared copy is ready
+// whenever a permit becomes free. They exceed the permits only so far that a copy waits less than half the time of a
+// request: it has its claim by then, and a claim must be young when its request begins.
 func maxWorkers(atOnce int) int { return atOnce + atOnce/2 + 4 }
 
 // acquirePermit waits for a permit for one request. A permit is held only until the answer is there. If ctx ends first,
@@ -63,12 +63,12 @@ func releasePlace(semaphore chan struct{}) {
 // memory is not counted.
 func (c *Client) Workers() int { return len(c.admission.workers) }
 
-// Admit waits until the mailbox grants the ticket its slot and its quota, then calls reserve, which waits for the
-// memory that the caller needs and returns what releases it, and then waits for a worker slot. If ctx ends first,
-// everything is released, the ticket leaves the queue and the error is ctx's cause; it is reserve's error if reserve
-// fails.
+// Admit returns the session of the ticket. It waits for the slot and the quota of the mailbox, then calls reserve, and
+// then waits for a worker slot. reserve waits for the memory that the caller needs, and returns the function that
+// releases it.
 //
-// Release of the session also releases the worker slot and the memory.
+// If ctx ends first, everything is released, the ticket leaves the queue, and the error is ctx's cause; if reserve
+// fails, the error is reserve's. Session.Release also releases the worker slot and the memory.
 func (t *Ticket) Admit(
 	ctx context.Context, reserve func(context.Context) (release func(), err error),
 ) (*Session, error) {

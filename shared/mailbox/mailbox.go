@@ -5,8 +5,8 @@
 // middleware, which repeats POSTs, is left out. Every error reports whether the request may have had an effect
 // (Error.Ambiguous).
 //
-// A request to a mailbox needs a Session, which is one of the mailbox's few slots, memory for its body, and one of the
-// client's permits. The type admission has their order.
+// A request to a mailbox needs three things: a Session, which is one of the mailbox's few slots; memory for its body;
+// and one of the client's permits. The type admission states in which order they are acquired.
 package mailbox
 
 import (
@@ -44,10 +44,11 @@ type Config struct {
 	// 3. Microsoft Graph: 4 for an application and mailbox; a request above that is answered 429.
 	Permits int
 
-	// AtOnce is the number of requests that may be under way in all; 0: no limit but those of the mailboxes.
+	// AtOnce is the number of requests that may be under way in all, each with a permit of the type admission; 0: no
+	// limit but those of the mailboxes.
 	AtOnce int
 
-	// UploadSessions is false in clouds that do not accept an attachment of 3 MB or more. Microsoft Graph: the
+	// UploadSessions is false in clouds that accept no attachment larger than MaxSinglePost. Microsoft Graph: the
 	// published schema of GCC High and DoD has no upload session for attachments.
 	UploadSessions bool
 

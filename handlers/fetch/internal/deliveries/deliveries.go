@@ -2,14 +2,14 @@
 // each new ZIP into the archive, reads it there, and writes its messages as batches, as package collector does with the
 // items of a site. A second Intake does so with the folder imports, for ZIPs of messages of other archives.
 //
-// The State is persisted under its lease. Each step may be repeated after a crash: a copy that exists is found, and the
-// batches of a ZIP are a function of its bytes and of its plan, so that a second attempt writes the same bytes under
-// the same names.
+// The State is saved only by the holder of its lease. Each step may be repeated after a crash: a copy that exists is
+// found, and the batches of a ZIP are a function of its bytes and of its plan, so that a second attempt writes the same
+// bytes under the same names.
 //
 //	a crash after          leaves                      what the next run does
 //	a try was counted      nothing else                begins; the least tried ZIP comes first
 //	part of the copy       blocks without a name       continues behind the last block that was saved
-//	the copy               a copy without its hash     finds it, with its hash
+//	the copy               a copy; no hash in State    finds the copy and its hash
 //	media                  media that nothing names    the same: they are there already
 //	a batch                a batch beyond Progress     the same batch: it is there already
 //	the report             a report, no manifest       writes both again
@@ -92,10 +92,10 @@ func New(o Options) *Intake {
 // Result is what a run returns. It holds counts, no content.
 type Result struct {
 	Listed   Listed `json:"listed"`
-	Read     int    `json:"read"` // ZIPs read to their end
-	Same     int    `json:"same"` // ZIPs with the bytes of an earlier one
-	Others   int    `json:"others"`
-	Open     int    `json:"open"` // ZIPs not finished
+	Read     int    `json:"read"`   // ZIPs read to their end
+	Same     int    `json:"same"`   // ZIPs with the bytes of an earlier one
+	Others   int    `json:"others"` // ZIPs that were broken, replaced or gone
+	Open     int    `json:"open"`   // ZIPs not finished
 	Received int    `json:"received"`
 	Records  int    `json:"records"`
 	Paused   bool   `json:"paused,omitempty"`
@@ -123,7 +123,8 @@ const maxAway = 3
 // maxState is the maximum size in bytes of the State, and of the Past, which holds a million ZIPs then.
 const maxState = 64 << 20
 
-// run is the state of one run. It outlives the loss of the lease, but for the State, which is loaded with each lease.
+// run holds what one run has found and done. It is kept if the lease is lost; only the State and the Past are loaded
+// again with each lease.
 type run struct {
 	*Intake
 	state *State
@@ -135,20 +136,20 @@ type run struct {
 	files   map[string]arrival.File // of the last listing, by key; nil: it failed
 	places  map[string]bool         // where the files of the last listing are; nil: it failed
 	lists   int                     // listings so far
-	copied  map[string]int          // by key: listings before the copy was made in this run
+	copied  map[string]int          // by key: value of lists when this run had the copy
 	turns   map[string]int          // by key
 	passed  map[string]bool         // keys of ZIPs that have no further turn
 	away    int                     // consecutive ZIPs that could not be reached
 	began   time.Time               // when the current turn began
-	active  string                  // key of the ZIP that has the turn
+	active  string                  // key of the ZIP whose turn it is
 	counted map[string]int64        // by key: messages of the ZIPs that were opened in this run
 	closed  []status.Run            // ZIPs that were not read, and whose documents are not written yet
 	res     Result
 	failed  []error
 }
 
-// ReadDays is Run that also reads the ZIPs named for some days, although they lie before Rules.From. A ZIP that was
-// read is not read again: its copy is in the archive, and its batches are a function of its bytes.
+// ReadDays does what Run does, and also reads the ZIPs named for days, although they lie before Rules.From. A ZIP that
+// was read is not read again: its copy is in the archive, and its batches are a function of its bytes.
 func (d *Intake) ReadDays(ctx context.Context, days Days, log *slog.Logger) (Result, error) {
 	own := *d
 	own.Rules.Also = days
@@ -156,7 +157,7 @@ func (d *Intake) ReadDays(ctx context.Context, days Days, log *slog.Logger) (Res
 }
 
 // Run lists the store, plans the new ZIPs and works on the open ones. A ZIP that fails stays open for the next run and
-// does not keep the others. It returns an error that matches funchost.ErrBusy if another instance is at work.
+// does not delay the others. Run returns an error that matches funchost.ErrBusy if another instance is at work.
 func (d *Intake) Run(ctx context.Context, log *slog.Logger) (Result, error) {
 	log = log.With("intake", d.form.name)
 	ctx = d.Reporter.Observe(retry.WithProgressLog(ctx, log))
@@ -190,7 +191,7 @@ func (r *run) work(ctx context.Context) error {
 	return err
 }
 
-// planAndProcess plans what is new and works on it, until nothing is left to plan or a whole plan was in vain.
+// planAndProcess plans what is new and works on it, until nothing is left to plan or no ZIP of a plan was finished.
 func (r *run) planAndProcess(ctx context.Context) error {
 	for {
 		finished := r.res.finished()
@@ -277,7 +278,7 @@ func (r *run) beginTurn(ctx context.Context, z *ZIP, log *slog.Logger) error {
 	return r.save(ctx)
 }
 
-// takeTurn does all that is left to do for a ZIP, and returns its outcome.
+// takeTurn does what is left to do for a ZIP, as far as its turn goes, and returns the ZIP's outcome.
 func (r *run) takeTurn(ctx context.Context, z *ZIP, log *slog.Logger) (outcome string, err error) {
 	if !z.Agreed {
 		if err := r.copyZIP(ctx, z); err != nil {

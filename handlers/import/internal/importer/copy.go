@@ -21,7 +21,7 @@ import (
 //	unclaimed  acquireClaim      the row is inserted                            claimed, uncertain, created: see known
 //	                             the row is another holder's and stale          uncertain, or created
 //	                             the row is another holder's, who may be alive  unclaimed, retry
-//	                             the row is done                                settled: duplicate, or the row's own
+//	                             the row is done                                settled: duplicate or as in the row
 //	claimed    createMessage     the mailbox has created the message            created
 //	                             refused temporarily, and it can't be there     claimed, retry
 //	                             refused or no answer, and it may be there      uncertain, retry
@@ -36,7 +36,8 @@ import (
 //	each                         the claim is lost to another holder            unclaimed, retry
 //	each                         the ledger or the mailbox is unavailable       the same state, retry
 //
-// A crash needs no recovery step of its own, because the next holder starts in unclaimed:
+// A crash needs no recovery step of its own, because the next holder starts in unclaimed. In the last row, failed is
+// the outcome of a settled copy.
 //
 //	crash in   leaves                            the next holder
 //	unclaimed  nothing, or a pending row         inserts the row, or takes it over once it is stale
@@ -72,7 +73,8 @@ type copyJob struct {
 	state  copyState
 	out    journal.Copy // its outcome is set in settled
 
-	// In claimed, uncertain and created. A copy that lost its claim is unclaimed again, and the rest stays known.
+	// These are set in claimed, uncertain and created. A copy that lost its claim is unclaimed again, but keeps all
+	// other fields.
 	claim              claim
 	withoutAttachments bool // the mailbox refuses the message's size: it is written without its attachments
 
@@ -112,7 +114,8 @@ func (c *copyJob) cost() mailbox.Cost {
 }
 
 // attempt waits until the copy is admitted to its mailbox, and takes steps until the copy is settled or a step returns
-// an error. It then releases everything but the claim. A copy that waits holds nothing that others need.
+// an error. It then releases everything but the claim. A copy that waits for its mailbox holds nothing that other
+// mailboxes need.
 func (c *copyJob) attempt(ctx context.Context) error {
 	ticket := c.ticket
 	if c.ticket = nil; ticket == nil {
@@ -183,7 +186,8 @@ func (c *copyJob) interrupted(err error) (copyState, error) {
 	return c.known(), err
 }
 
-// acquireClaim is the step of an unclaimed copy.
+// acquireClaim is the step of an unclaimed copy: it inserts the ledger's row or takes over a stale one, or settles the
+// copy if the row is done.
 func (c *copyJob) acquireClaim(ctx context.Context) (copyState, error) {
 	claim, row, err := c.ledger.Claim(ctx, c.key, c.holder, c.line.fingerprint)
 	switch {
@@ -246,7 +250,7 @@ func (c *copyJob) resolveUncertain(ctx context.Context, box session) (copyState,
 	return claimed, nil
 }
 
-// createMessage is the step of a claimed copy: it writes the message.
+// createMessage is the step of a claimed copy: it creates the message in the mailbox.
 func (c *copyJob) createMessage(ctx context.Context, box session) (copyState, error) {
 	r, err := c.line.renderedMessage(ctx, c.im, c.withoutAttachments)
 	if err != nil {
