@@ -1,8 +1,12 @@
-// Command screenshots takes pictures of every page of a portal on this machine, as a desktop in the light and in the
-// dark and as a telephone in both show it:
+// Command screenshots takes the pictures of docs/screenshots from a portal on this machine, or pictures of every page,
+// as a desktop in the light and in the dark and as a telephone in both show it:
 //
-//	go run ./local -keep                                      prints the portal's address
-//	go run ./local/screenshots http://127.0.0.1:<port>/       writes docs/screenshots/<page>-<width>-<scheme>.png
+//	go run ./local -keep                                        prints the portal's address
+//	go run ./local/screenshots http://127.0.0.1:<port>/         docs/screenshots/<page>-<width>-<scheme>.png
+//	go run ./local/screenshots -all -out build/p http://127.…/  every page, in four pictures
+//
+// Pages may be named behind the address: the steps of the set-up are those of an archive that is not set up, which
+// go run ./local -portal starts.
 package main
 
 import (
@@ -31,14 +35,30 @@ func main() {
 	}
 }
 
+// inDocs are the pictures of docs/screenshots: the pages that a reader of docs/portal.md wants to see.
+var inDocs = map[string][]view{
+	"progress": {{browser.Wide, false}}, "day": {{browser.Wide, true}, {browser.Narrow, false}},
+	"month": {{browser.Wide, false}}, "items": {{browser.Wide, false}}, "unmapped": {{browser.Narrow, false}},
+	"users": {{browser.Narrow, true}}, "commands": {{browser.Wide, false}}, "check": {{browser.Wide, false}},
+	"set-up": {{browser.Wide, false}}, "mapping": {{browser.Wide, false}}, "settings": {{browser.Narrow, false}},
+	"audit": {{browser.Wide, true}},
+}
+
+// view is how a page is shown.
+type view struct {
+	width int
+	dark  bool
+}
+
 // run takes the pictures. A page that the portal does not serve in its present state is left out, with a word.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("screenshots", flag.ContinueOnError)
 	out := flags.String("out", filepath.Join("docs", "screenshots"), "write into this `folder`")
+	all := flags.Bool("all", false, "take four pictures of every page")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if flags.NArg() != 1 {
+	if flags.NArg() == 0 {
 		return errors.New("name the address of the portal, which `go run ./local -keep` prints")
 	}
 	portal := strings.TrimSuffix(flags.Arg(0), "/")
@@ -60,7 +80,17 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		fmt.Fprintln(stdout, "no day has items without a mailbox: the pages of today are taken")
 	}
 	paths := browser.PortalPages(day)
+	if err := addPages(p, portal, paths); err != nil {
+		return err
+	}
 	for _, name := range slices.Sorted(maps.Keys(paths)) {
+		views := []view{{browser.Wide, false}, {browser.Wide, true}, {browser.Narrow, false}, {browser.Narrow, true}}
+		if !*all {
+			views = inDocs[name]
+		}
+		if only := flags.Args()[1:]; len(views) == 0 || len(only) > 0 && !slices.Contains(only, name) {
+			continue
+		}
 		served, err := browser.IsServed(portal, paths[name])
 		if err != nil {
 			return err
@@ -69,33 +99,55 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 			fmt.Fprintf(stdout, "left out: %s, which the portal does not serve now\n", name)
 			continue
 		}
-		if err := takePictures(p, portal+paths[name], filepath.Join(*out, name)); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		for _, v := range views {
+			if err := takePicture(p, portal+paths[name], filepath.Join(*out, name), v); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
 		}
 	}
 	fmt.Fprintln(stdout, "The pictures are in", *out)
 	return nil
 }
 
-// takePictures takes the pictures of one page, in files whose names begin with prefix.
-func takePictures(p *browser.Page, address, prefix string) error {
-	for _, width := range []int{browser.Wide, browser.Narrow} {
-		for _, dark := range []bool{false, true} {
-			scheme := map[bool]string{false: "light", true: "dark"}[dark]
-			if err := p.Show(width, dark); err != nil {
-				return err
-			}
-			if err := p.Go(address); err != nil {
-				return err
-			}
-			picture, err := p.Screenshot()
-			if err != nil {
-				return err
-			}
-			if err := os.WriteFile(fmt.Sprintf("%s-%d-%s.png", prefix, width, scheme), picture, 0o644); err != nil {
-				return err
-			}
+// addPages adds the pages whose addresses are on other pages, and those with the latest of something.
+func addPages(p *browser.Page, portal string, paths map[string]string) error {
+	maps.Copy(paths, map[string]string{"commands": "/commands", "check": "/check", "audit": "/audit",
+		"reasons": "/items"})
+	for name, at := range map[string]string{"run": "/", "command": "/commands"} {
+		if err := p.Go(portal + at); err != nil {
+			return err
+		}
+		link := fmt.Sprintf("(document.querySelector('tbody a[href^=\"/%ss/\"]') || {pathname: ''}).pathname", name)
+		path, err := browser.Eval[string](p, link)
+		if err != nil {
+			return err
+		}
+		if path != "" {
+			paths[name] = path
 		}
 	}
 	return nil
+}
+
+// takePicture takes one picture of a page, in a file whose name begins with prefix.
+func takePicture(p *browser.Page, address, prefix string, v view) error {
+	if err := p.Show(v.width, v.dark); err != nil {
+		return err
+	}
+	if err := p.Go(address); err != nil {
+		return err
+	}
+	picture, err := p.Screenshot()
+	if err != nil {
+		return err
+	}
+	if picture, err = shrinkPicture(picture); err != nil {
+		return err
+	}
+	return os.WriteFile(prefix+v.ending(), picture, 0o644)
+}
+
+// ending returns the end of the name of a picture.
+func (v view) ending() string {
+	return fmt.Sprintf("-%d-%s.png", v.width, map[bool]string{false: "light", true: "dark"}[v.dark])
 }

@@ -369,7 +369,7 @@ func TestAnswersAreShown(t *testing.T) {
 		}
 	}
 	for path, wants := range map[string][]string{
-		"/commands/fetch/" + estimate: {"2026-11-21 through 2026-11-21 (UTC)", "1234", "by the source",
+		"/commands/fetch/" + estimate: {"2026-11-21 through 2026-11-21 (UTC)", "1,234", "by the source",
 			`action="/commands/backfill"`, `name="through" value="2026-11-21"`},
 		"/commands/fetch/" + estimate + "/live": {"estimated", "Go on"},
 		"/commands/import/" + check: {"1 of 4, 25 %", "grant the role", "&lt;b&gt;denied",

@@ -55,7 +55,8 @@ func drawBars(label string, bars []Bar) template.HTML {
 		}
 		w := max(4, int(int64(c.Count)*width/int64(total))) // what is there can be seen, however little it is
 		fmt.Fprintf(&b, `<rect class="%s" x="%d" width="%d" height="%d"><title>%s: %s</title></rect>`,
-			template.HTMLEscapeString(c.Class), x, w, height, template.HTMLEscapeString(c.Title), groupDigits(c.Count))
+			template.HTMLEscapeString(c.Class), x, w, height, template.HTMLEscapeString(c.Title),
+			groupDigits(int64(c.Count)))
 		x += w
 	}
 	b.WriteString(`</svg>`)

@@ -11,7 +11,7 @@ import (
 // templateFunctions returns what templates can call.
 func templateFunctions() template.FuncMap {
 	return template.FuncMap{
-		"time": timeElement, "day": dayName, "ago": describeAge, "count": groupDigits, "plural": countThings,
+		"time": timeElement, "day": dayName, "ago": describeAge, "count": groupNumber, "plural": countThings,
 		"bytes": describeBytes, "percent": percentOf, "duration": DescribeDuration,
 		"strip": drawStrip, "bars": drawBars, "mask": Mask,
 		"dict": makeDict,
@@ -61,9 +61,22 @@ func DescribeDuration(d time.Duration) string {
 	}
 }
 
+// groupNumber is groupDigits for the numbers that pages have: an int, an int64, or a pointer to one.
+func groupNumber(n any) (string, error) {
+	switch n := n.(type) {
+	case int:
+		return groupDigits(int64(n)), nil
+	case int64:
+		return groupDigits(n), nil
+	case *int64:
+		return groupDigits(*n), nil
+	}
+	return "", fmt.Errorf("a number of the type %T", n)
+}
+
 // groupDigits returns a number with a comma between groups of three digits.
-func groupDigits(n int) string {
-	digits := strconv.Itoa(n)
+func groupDigits(n int64) string {
+	digits := strconv.FormatInt(n, 10)
 	sign := ""
 	if n < 0 {
 		sign, digits = "-", digits[1:]
@@ -82,7 +95,7 @@ func countThings(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return groupDigits(n) + " " + many
+	return groupDigits(int64(n)) + " " + many
 }
 
 func describeBytes(n int64) string {

@@ -93,7 +93,7 @@ func TestStatesOfFetch(t *testing.T) {
 					Run: "2026/11/24/x", Kind: "daily", From: w.Now.AddDate(0, 0, -1), To: w.Now, Active: true,
 					Received: 500,
 					Of:       &of, Tries: 1}}}})
-		}, []string{`state ok">at work<`, "500 of 2000, 25 %", "500 items a minute", "3 minutes", "Last moved"},
+		}, []string{`state ok">at work<`, "500 of 2,000, 25 %", "500 items a minute", "3 minutes", "Last moved"},
 			[]string{"callout", "Nothing was fetched"}},
 		{"waits", func(t *testing.T, w *portaltest.World) {
 			start(t, w)
