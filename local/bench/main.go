@@ -1,7 +1,7 @@
 // Command bench measures the connector on this machine and prints each figure with its limit. It measures fetch and
 // import as they are deployed, in the stand-in for the Functions host, against real Azurite in memory and the stand-ins
-// for the site and for Graph; fetch with deliveries also against a stand-in for the storage. The pages of the portal are
-// asked of its built handler, over a generated year.
+// for the site and for Graph; fetch with deliveries also against a stand-in for the storage. It asks the portal's built
+// handler for its pages, over a generated year.
 //
 //	go run ./local/bench
 //
