@@ -149,19 +149,18 @@ func viewAll(ctx context.Context, y *year, p *handlerProcess, waiting *waits) (a
 	fill := strings.NewReplacer("{day}", day, "{month}", day[:len("2006-01")], "{run}", y.latest(),
 		"{first}", y.from[1].Format(time.DateOnly), "{command}", command, "{version}", versions[0].SHA256)
 	for _, route := range portalRoutes() {
-		v, err := viewRoute(ctx, p, fill.Replace(route.path), waiting)
+		v, err := viewRoute(ctx, p, route, fill.Replace(route.path), waiting)
 		if err != nil {
 			return nil, fmt.Errorf("GET %s: %w", route.path, err)
 		}
-		v.portalRoute = route
 		all = append(all, v)
 	}
 	return all, nil
 }
 
 // viewRoute asks for a path several times.
-func viewRoute(ctx context.Context, p *handlerProcess, path string, waiting *waits) (view, error) {
-	if _, err := viewOnce(ctx, p.at+path, waiting); err != nil { // makes the connections
+func viewRoute(ctx context.Context, p *handlerProcess, route portalRoute, path string, waiting *waits) (view, error) {
+	if _, err := viewOnce(ctx, route, p.at+path, waiting); err != nil { // makes the connections
 		return view{}, err
 	}
 	var views []view
@@ -169,7 +168,7 @@ func viewRoute(ctx context.Context, p *handlerProcess, path string, waiting *wai
 	busy, _ := machineCPU()
 	began := time.Now()
 	for range pageViews {
-		v, err := viewOnce(ctx, p.at+path, waiting)
+		v, err := viewOnce(ctx, route, p.at+path, waiting)
 		if err != nil {
 			return view{}, err
 		}
@@ -189,7 +188,8 @@ func viewRoute(ctx context.Context, p *handlerProcess, path string, waiting *wai
 }
 
 // viewOnce asks once.
-func viewOnce(ctx context.Context, address string, waiting *waits) (v view, err error) {
+func viewOnce(ctx context.Context, route portalRoute, address string, waiting *waits) (v view, err error) {
+	v.portalRoute = route
 	client := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}
@@ -207,7 +207,8 @@ func viewOnce(ctx context.Context, address string, waiting *waits) (v view, err 
 	body, err := io.ReadAll(resp.Body)
 	v.took, v.size = time.Since(began), len(body)
 	v.waited, v.requests = waiting.reset()
-	if err == nil && resp.StatusCode >= http.StatusBadRequest {
+	leads := resp.StatusCode == http.StatusSeeOther
+	if err == nil && (resp.StatusCode >= http.StatusMultipleChoices && !leads || leads != route.leads) {
 		err = errors.New("answered " + resp.Status)
 	}
 	return v, err

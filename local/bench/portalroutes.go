@@ -7,6 +7,7 @@ type portalRoute struct {
 	path    string
 	note    string // what the path shows, if a pattern has several
 	isFile  bool   // a download, which is as large as what it lists
+	leads   bool   // it leads to another page
 }
 
 // portalRoutes are all routes of the portal that answer GET: TestPortalRoutes holds them against its table.
@@ -52,7 +53,7 @@ func portalRoutes() []portalRoute {
 		{pattern: "/check", path: "/check"},
 		{pattern: "/check/live", path: "/check/live"},
 		{pattern: "/audit", path: "/audit"},
-		{pattern: "/setup", path: "/setup"},
+		{pattern: "/setup", path: "/setup", leads: true},
 		{pattern: "/setup/{step}", path: "/setup/terms", note: "terms"},
 		{pattern: "/setup/{step}", path: "/setup/source", note: "source"},
 		{pattern: "/setup/{step}", path: "/setup/mapping", note: "mapping"},
