@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"o2archiver/local/sample"
@@ -176,6 +178,17 @@ func (w *world) startServer(ctx context.Context, day *sample.Day, progress io.Wr
 	return server, nil
 }
 
+// blobServiceOf returns the address of the blob service that a connection string names.
+func blobServiceOf(connection string) string {
+	named := map[string]string{"DefaultEndpointsProtocol": "https", "EndpointSuffix": "core.windows.net"}
+	for part := range strings.SplitSeq(connection, ";") {
+		name, value, _ := strings.Cut(part, "=")
+		named[name] = value
+	}
+	return cmp.Or(named["BlobEndpoint"], named["DefaultEndpointsProtocol"]+"://"+named["AccountName"]+".blob."+
+		named["EndpointSuffix"])
+}
+
 // startLanding makes the ZIPs be in a landing container, in a storage account of its own.
 func (w *world) startLanding(ctx context.Context, root string, day *sample.Day,
 	given func(string) (string, bool), add func(name, value string), progress io.Writer) error {
@@ -190,6 +203,7 @@ func (w *world) startLanding(ctx context.Context, root string, day *sample.Day,
 		add("DELIVERY_LANDING", at)
 	}
 	add("DELIVERY_STABLE_AFTER", uploaded)
+	w.landing = blobServiceOf(at)
 	folder, _ := given("DELIVERY_FOLDER")
 	landing, err := archive.OpenLanding(archive.Config{ConnectionString: at}, folder, delivery.IsDelivery)
 	if err != nil {

@@ -187,3 +187,15 @@ func TestSource(t *testing.T) {
 		}
 	}
 }
+
+func TestBlobServiceOf(t *testing.T) {
+	for connection, want := range map[string]string{
+		"AccountName=a;AccountKey=x==;BlobEndpoint=http://127.0.0.1:1/a;": "http://127.0.0.1:1/a",
+		"AccountName=a;AccountKey=x==":                                    "https://a.blob.core.windows.net",
+		"AccountName=a;EndpointSuffix=core.usgovcloudapi.net":             "https://a.blob.core.usgovcloudapi.net",
+	} {
+		if got := blobServiceOf(connection); got != want {
+			t.Errorf("%s: %s, want %s", connection, got, want)
+		}
+	}
+}

@@ -125,6 +125,9 @@ func (w *world) beginSetUp(ctx context.Context) error {
 // startPortal starts the app portal, and keeps its address.
 func (w *world) startPortal(ctx context.Context, o host.Options) error {
 	o.Env = append(append([]string(nil), o.Env...), "PORTAL_SIGN_IN=local")
+	if w.landing != "" { // fetch has the connection string in its place; the portal shows where the account is
+		o.Env = append(o.Env, "DELIVERY_LANDING__blobServiceUri="+w.landing)
+	}
 	if w.options.host == "func" {
 		h, err := host.StartFunc(ctx, o)
 		if err != nil {

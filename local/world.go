@@ -52,6 +52,7 @@ type world struct {
 	vault    *vault.Vault // nil: the environment has the passwords
 	vaultAt  string
 	portalAt string   // "": the portal does not run
+	landing  string   // blob service of the landing container's account; "": there is none
 	hints    []string // what a set-up asks for
 }
 

@@ -27,6 +27,8 @@ type config struct {
 	setUp    settings.SetUp   // what the deployment gives to the set-up
 	setUpErr error            // what is wrong with it: the page of the step shows it, and all others work
 	lookup   func(string) (string, bool)
+
+	onMachine bool // there is no sign-in: the portal is tried on one machine
 }
 
 func readConfig(lookup func(string) (string, bool)) (config, error) {
@@ -67,7 +69,8 @@ func (c config) openSetup(store *archive.Store, credential azcore.TokenCredentia
 	*setup.Setup, error) {
 	o := setup.Options{Settings: store.Settings(), Mapping: store.Mapping(), Reports: store.Reports(),
 		Status: store.Status(), Deployed: c.setUp, Broken: c.setUpErr,
-		Lookup: c.lookup, Now: now, Audit: audit.New(audit.Options{Logs: store.Audit(), Now: now})}
+		Lookup: c.lookup, OnMachine: c.onMachine, Now: now,
+		Audit: audit.New(audit.Options{Logs: store.Audit(), Now: now})}
 	if err := o.OpenVault(credential); err != nil {
 		return nil, err
 	}
@@ -89,6 +92,7 @@ func newApplication(environment []string, lookup func(string) (string, bool), _ 
 		refused = r.Err()
 	}
 	c, err := readConfig(lookup)
+	c.onMachine = way == identity.OnMachine && refused == nil
 	var s *services
 	if err == nil {
 		s, err = c.connect(now)

@@ -204,7 +204,11 @@ func (s *Setup) signIn(ctx context.Context, in serverFields, shown *shownKey, ke
 
 func (s *Setup) openServer(in serverFields, keys sftpstore.HostKeys) (*sftpstore.Store, error) {
 	dial := s.opts.Dial
-	if dial == nil {
+	switch {
+	case dial != nil:
+	case s.opts.OnMachine:
+		dial = (&net.Dialer{}).DialContext
+	default:
 		dial = (&net.Dialer{Control: refuseOwnAddresses}).DialContext
 	}
 	return sftpstore.New(sftpstore.Config{Host: in.host, Username: in.user, Password: in.password, Key: in.key,

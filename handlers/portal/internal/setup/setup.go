@@ -45,7 +45,10 @@ type Options struct {
 	Site http.RoundTripper // to the TeleMessage site; nil: http.DefaultTransport
 	// Dial connects to the SFTP server; nil: a dialer that refuses this machine and link-local addresses.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	Now  func() time.Time
+
+	// OnMachine: the portal is tried on one machine, where the SFTP server is, too. The dialer refuses no address.
+	OnMachine bool
+	Now       func() time.Time
 }
 
 // Setup answers the requests for these pages. It keeps no state. It is safe for concurrent use.
