@@ -41,6 +41,8 @@ type options struct {
 	imports bool
 	texts   int
 	limit   time.Duration
+
+	portalHost string // of the app portal alone, for a test; "": host
 }
 
 func main() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -128,7 +129,8 @@ func (w *world) startPortal(ctx context.Context, o host.Options) error {
 	if w.landing != "" { // fetch has the connection string in its place; the portal shows where the account is
 		o.Env = append(o.Env, "DELIVERY_LANDING__blobServiceUri="+w.landing)
 	}
-	if w.options.host == "func" {
+	w.portalApp = o
+	if cmp.Or(w.options.portalHost, w.options.host) == "func" {
 		h, err := host.StartFunc(ctx, o)
 		if err != nil {
 			return fmt.Errorf("start the app portal: %w", err)

@@ -38,10 +38,10 @@ func startPortalWorld(t *testing.T, o options) *world {
 	return w
 }
 
-// TestArchiveThatIsNotSetUp: the portal answers, and nothing is fetched before the set-up has ended. Then the timers
-// fetch and import, without a start of this program anew.
-func TestArchiveThatIsNotSetUp(t *testing.T) {
-	w := startPortalWorld(t, options{host: "standin", source: fromSite, texts: 5})
+// checkNotSetUp checks an archive that is not set up: the portal answers, and nothing is fetched, not even if a person
+// asks for it.
+func checkNotSetUp(t *testing.T, w *world) {
+	t.Helper()
 	resp, err := http.Get(w.portalAt + "/")
 	if err != nil {
 		t.Fatal(err)
@@ -55,14 +55,18 @@ func TestArchiveThatIsNotSetUp(t *testing.T) {
 	if want := "portal " + w.portalAt + "/\n"; said.String() != want {
 		t.Errorf("printed %q, want %q", said.String(), want)
 	}
-	// fetch is asked by hand, and does nothing.
 	if _, err := w.fetch.Run(t.Context(), "fetch", ""); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := report.ReadSummary(t.Context(), w.store); err != nil || s.Runs.All != 0 {
 		t.Fatalf("before the set-up: %+v, %v", s.Runs, err)
 	}
+}
 
+// setUpByDocument sets the archive up as the portal does, and returns when the timers have fetched and imported the
+// first message, without a start of this program anew.
+func setUpByDocument(t *testing.T, w *world) {
+	t.Helper()
 	w.vault.Put(passwordSecret, sitePassword, vault.Attributes{})
 	me := control.Person{By: "00000000-0000-0000-0000-000000000001", Name: "admin@contoso.example", At: time.Now()}
 	if _, err := control.UpdateConnector(t.Context(), w.store.Settings(), func(c *control.Connector) error {

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,8 +16,8 @@ import (
 
 	"o2archiver/local/browser"
 	"o2archiver/local/cloud"
+	"o2archiver/local/host"
 	"o2archiver/local/sample"
-	"o2archiver/shared/report"
 )
 
 // story is what an administrator does in a browser.
@@ -70,12 +74,22 @@ func (s *story) send(what string, fields map[string]string, button, then string)
 	s.check(what)
 }
 
-// TestAdministratorInABrowser: an administrator sets the connector up with a bad and a good password and file, waits
-// for the first message to be archived, and looks at every page; in a real browser, through the stand-in of the host.
-// No page has anything wrong for a screen reader, and the browser reports nothing.
+// TestAdministratorInABrowser: an administrator sets the connector up with a bad and a good password and file, watches
+// the run, finds a phone whose messages have no mailbox, puts it into the mapping, replays them and sees them archived;
+// and looks at every page. All in a real browser, with the portal in the real host where there is one. No page has
+// anything wrong for a screen reader, and the browser reports nothing. Before the set-up has ended nothing is fetched;
+// where there is no browser, the set-up is a document, and the test ends with the first message.
 func TestAdministratorInABrowser(t *testing.T) {
+	o := options{host: "standin", source: fromSite, texts: 5}
+	if _, err := exec.LookPath("func"); err == nil {
+		o.portalHost = "func"
+	}
+	w := startPortalWorld(t, o)
+	checkNotSetUp(t, w)
+	if _, err := browser.Find(); err != nil {
+		setUpByDocument(t, w)
+	}
 	b := browser.ForTest(t)
-	w := startPortalWorld(t, options{host: "standin", source: fromSite, texts: 5})
 	root, err := cloud.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -86,10 +100,10 @@ func TestAdministratorInABrowser(t *testing.T) {
 	}
 	s := &story{Page: b.OpenForTest(t), t: t, portal: w.portalAt, axe: axe}
 	s.setUp(w)
-	day := s.watchTheRun(w)
-	for _, path := range browser.PortalPages(day) {
-		s.visit(path)
-	}
+	s.watchTheRun(w)
+	s.mend(w)
+	s.visitAll()
+	s.visitAsOthers(w)
 }
 
 // setUp goes through the steps of the set-up.
@@ -122,7 +136,7 @@ func (s *story) setUp(w *world) {
 	// A start of yesterday leaves out the days before.
 	s.must("the start", s.SetDate("#date", time.Now().UTC().AddDate(0, 0, -1)))
 	s.send("domains, sizes, start", nil, main, "Nothing runs before you finish")
-	s.must("finish", s.Click(main))
+	s.follow("finish", main, "The set-up is finished")
 }
 
 // day returns the sample day of a start.
@@ -134,16 +148,188 @@ func day(w *world) *sample.Day {
 	return d
 }
 
-// watchTheRun returns the day of the run when the first message is archived.
-func (s *story) watchTheRun(w *world) (day time.Time) {
+// until repeats a look until it has what it wants, and ends the test with the step's name if it never has.
+func (s *story) until(w *world, what string, look func() (bool, error)) {
 	s.t.Helper()
 	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(lookEvery) {
-		got, err := report.ReadSummary(s.t.Context(), w.store)
-		if err == nil && got.Records.Archived > 0 {
-			return time.Now()
+		done, err := look()
+		if done {
+			return
 		}
 		if time.Now().After(end) {
-			s.t.Fatalf("nothing was archived: %v; %s", err, strings.Join(w.log.errors(), "; "))
+			s.must(what, fmt.Errorf("it does not come: %w; %s", err, strings.Join(w.log.errors(), "; ")))
 		}
 	}
 }
+
+// watchTheRun returns when the first page shows, by itself, that everything is fetched and each record has its outcome.
+func (s *story) watchTheRun(w *world) {
+	s.t.Helper()
+	s.visit("/")
+	s.until(w, "watch the run", func() (bool, error) {
+		return browser.Eval[bool](s.Page, `(has => has('Last run', '') && has('Records without an outcome yet', '0,'))(
+			(what, begins) => Array.from(document.querySelectorAll('#live dt')).some(n => n.textContent === what &&
+				n.nextElementSibling.textContent.startsWith(begins)))`)
+	})
+	s.check("watch the run")
+}
+
+// follow clicks a link or a button and waits for a text of the page that follows.
+func (s *story) follow(what, selector, then string) {
+	s.t.Helper()
+	s.must(what, s.Click(selector))
+	s.must(what, s.Await(then))
+}
+
+// unmappedPhone is a row of the page of numbers without a mailbox.
+type unmappedPhone struct {
+	Number  string
+	Records int
+}
+
+// sums are records of a day by their outcome, as the page of the day shows them.
+type sums struct{ Archived, Unmapped int }
+
+// readSums opens the page of a day and returns its sums.
+func (s *story) readSums(path string) sums {
+	s.t.Helper()
+	s.must("open "+path, s.Go(s.portal+path))
+	all, err := browser.Eval[sums](s.Page, `(n => ({Archived: n('Archived'), Unmapped: n('Unmapped')}))(what =>
+		Number(Array.from(document.querySelectorAll('[aria-labelledby=sum-records] tbody tr'))
+			.find(r => r.cells[0].textContent.startsWith(what)).cells[1].textContent.replace(/\D/g, '')))`)
+	s.must("read the sums of "+path, err)
+	return all
+}
+
+// choosePhone returns a phone of the page of numbers without a mailbox that archived messages and is not in the mapping
+// file, of which a further row would contradict the one that is there.
+func (s *story) choosePhone(mapping string) unmappedPhone {
+	s.t.Helper()
+	all, err := browser.Eval[[]unmappedPhone](s.Page, `Array.from(document.querySelectorAll(
+		'tr:has(input[name=number])')).filter(r => r.cells[1].textContent === 'yes').map(r => ({
+		Number: r.querySelector('input[name=number]').value, Records: Number(r.cells[3].textContent)}))`)
+	s.must("the numbers without a mailbox", err)
+	i := slices.IndexFunc(all, func(p unmappedPhone) bool {
+		return !strings.Contains(mapping, strings.TrimPrefix(p.Number, "+"))
+	})
+	if i < 0 {
+		s.must("the numbers without a mailbox", fmt.Errorf("none of %d can be put into the mapping", len(all)))
+	}
+	return all[i]
+}
+
+// mend finds a phone that archived messages and has no mailbox, on the pages where a person finds it, puts it into the
+// mapping, replays the messages, and sees them archived: in the account of the day, and in the mailbox.
+func (s *story) mend(w *world) {
+	s.t.Helper()
+	made := day(w)
+	to := made.Users[slices.IndexFunc(made.Users,
+		func(u sample.User) bool { return u.DisplayName == "Finance Office" })] // a user without a phone
+	if n := len(w.graph.Messages(to.ID)); n > 0 {
+		s.t.Fatalf("the mailbox has %d messages already", n)
+	}
+	s.follow("what was not archived", `nav a[href="/items"]`, "The reasons of the last 30 days")
+	s.follow("the items without a mailbox", `main a[href*="reason=noMailbox"]`, "Put the number into the mapping")
+	s.follow("their numbers", `main a[href^="/unmapped?day="]`, "Phone that archived")
+	address, err := s.Location()
+	s.must("the numbers without a mailbox", err)
+	_, date, _ := strings.Cut(address, "day=")
+	phone := s.choosePhone(string(made.Mapping))
+
+	before := s.readSums("/days/" + date)
+	s.must("back to the numbers", s.Go(address))
+	row := fmt.Sprintf(`tr:has(input[value="%s"])`, phone.Number)
+	s.must("name the mailbox", s.Fill(row+" input[name=mailbox]", to.Mail))
+	s.send("put it into the mapping", nil, row+" button", "What this file changes")
+	s.must("one number more", s.Await("1 added, 0 removed, 0 changed"))
+	s.send("put the mapping in force", nil, `main form:has([value=confirm]) button`, "The mapping file is in force.")
+
+	s.follow("what to replay", `main a[href="/items"]`, "The reasons of the last 30 days")
+	s.follow("the items to be replayed", fmt.Sprintf(`main a[href="/items?day=%s&reason=noMailbox"]`, date),
+		"Put the number into the mapping")
+	s.send("ask for the replay", nil, `main form:has([name=run]) button`, "Import looks up their mailboxes again")
+	s.send("replay", nil, "main button.main", "Asked by")
+	s.until(w, "see the replay done", func() (bool, error) { // the page changes by itself
+		return browser.Eval[bool](s.Page, "document.querySelector('#live .state.ok') !== null")
+	})
+
+	var after sums
+	want := sums{Archived: before.Archived + phone.Records, Unmapped: before.Unmapped - phone.Records}
+	s.until(w, "see the messages archived", func() (bool, error) {
+		after = s.readSums("/days/" + date)
+		if after != want {
+			return false, fmt.Errorf("the day has %+v, want %+v", after, want)
+		}
+		return true, nil
+	})
+	if n := len(w.graph.Messages(to.ID)); n == 0 || n > phone.Records {
+		s.t.Errorf("the mailbox has %d messages of %d records", n, phone.Records)
+	}
+	s.must("the numbers without a mailbox", s.Go(address))
+	if left, err := browser.Eval[bool](s.Page, "document.querySelector('"+row+"') !== null"); err != nil || left {
+		s.t.Errorf("the number is still on the page of those without a mailbox: %v", err)
+	}
+}
+
+// visitAll opens every page of the portal, and the page of an error.
+func (s *story) visitAll() {
+	s.t.Helper()
+	of, err := s.FindSubjects(s.portal, time.Now())
+	s.must("find what has pages", err)
+	for _, path := range browser.PortalPages(of) {
+		s.visit(path)
+	}
+	s.Allow(http.StatusNotFound)
+	s.visit("/nothing")
+	s.Allow()
+}
+
+// visitAsOthers opens what a reader sees otherwise than an administrator, and what a person sees who is signed out or
+// without a role: of the same archive, by a portal that believes the header of App Service Authentication.
+func (s *story) visitAsOthers(w *world) {
+	s.t.Helper()
+	const tenant, object = "11111111-2222-3333-4444-555555555555", "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+	o := w.portalApp
+	o.Env = append(slices.Clone(o.Env), "PORTAL_SIGN_IN=deployment", "PORTAL_TENANT="+tenant)
+	h, err := host.Start(s.t.Context(), o)
+	s.must("start the portal for others", err)
+	defer func() { _ = h.Stop() }()
+	of, err := s.FindSubjects(s.portal, time.Now())
+	s.must("find what has pages", err)
+	all, former := browser.PortalPages(of), s.portal
+	s.portal = h.URL()
+	defer func() { s.portal = former }()
+	for _, person := range []struct {
+		role    string
+		status  int
+		pages   []string
+		appears string
+	}{
+		{"", http.StatusUnauthorized, []string{"progress"}, "You are not signed in."},
+		{"Other.Admin", http.StatusForbidden, []string{"progress"}, "have no role of this application"},
+		{"Archive.Reader", http.StatusForbidden, []string{"settings"}, "This needs the role administrator"},
+		{"Archive.Reader", 0, []string{"items", "command", "commands", "check", "unmapped"}, "masked for readers"},
+	} {
+		headers := map[string]string{}
+		if person.role != "" {
+			headers["X-MS-CLIENT-PRINCIPAL"] = base64.StdEncoding.EncodeToString(fmt.Appendf(nil,
+				`{"auth_typ":"aad","claims":[{"typ":"tid","val":%q},{"typ":"oid","val":%q},{"typ":"roles","val":%q}]}`,
+				tenant, object, person.role))
+		}
+		s.must("sign in", s.SendHeaders(headers))
+		s.Allow(person.status)
+		for _, name := range person.pages {
+			s.visit(all[name])
+		}
+		text, err := s.Text("main")
+		s.must("read the page", err)
+		if !strings.Contains(text, person.appears) || person.status == 0 && fullNumber.MatchString(text) {
+			s.t.Errorf("%q as %q: the page has a whole number, or not %q:\n%.1000s", person.pages, person.role,
+				person.appears, text)
+		}
+	}
+	s.must("sign out", s.SendHeaders(nil))
+	s.Allow()
+}
+
+var fullNumber = regexp.MustCompile(`\+?447700900\d{3}`)

@@ -49,11 +49,12 @@ type world struct {
 	servers cloud.Servers
 	closers []func()
 
-	vault    *vault.Vault // nil: the environment has the passwords
-	vaultAt  string
-	portalAt string   // "": the portal does not run
-	landing  string   // blob service of the landing container's account; "": there is none
-	hints    []string // what a set-up asks for
+	vault     *vault.Vault // nil: the environment has the passwords
+	vaultAt   string
+	portalAt  string       // "": the portal does not run
+	portalApp host.Options // with which it runs
+	landing   string       // blob service of the landing container's account; "": there is none
+	hints     []string     // what a set-up asks for
 }
 
 // startWorld starts everything. custom is the mapping file to use instead of the sample day's, or nil. If it fails, it

@@ -16,6 +16,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -163,6 +164,20 @@ func runStep[T any](p *Page, what string, action chromedp.Action[T]) (T, error) 
 		return value, fmt.Errorf("%s: %w", what, err)
 	}
 	return value, nil
+}
+
+// SendHeaders adds headers to every request of the tab from now on, in place of those of an earlier call.
+func (p *Page) SendHeaders(headers map[string]string) error {
+	all := network.Headers{}
+	for name, value := range headers {
+		all[name] = value
+	}
+	_, err := runStep(p, "set the headers",
+		chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: all})
+			return err
+		}))
+	return err
 }
 
 // Go opens an address and returns when the page has loaded. An answer with an error's status is a page, too.

@@ -75,14 +75,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	defer p.Close()
-	day, err := p.FindDay(portal, time.Now())
+	of, err := p.FindSubjects(portal, time.Now())
 	if err != nil {
-		fmt.Fprintln(stdout, "no day has items without a mailbox: the pages of today are taken")
+		fmt.Fprintf(stdout, "Pages without their subject are left out, or are those of today: %v\n", err)
 	}
-	paths := browser.PortalPages(day)
-	if err := addPages(p, portal, paths); err != nil {
-		return err
-	}
+	paths := browser.PortalPages(of)
 	for _, name := range slices.Sorted(maps.Keys(paths)) {
 		views := []view{{browser.Wide, false}, {browser.Wide, true}, {browser.Narrow, false}, {browser.Narrow, true}}
 		if !*all {
@@ -106,26 +103,6 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		}
 	}
 	fmt.Fprintln(stdout, "The pictures are in", *out)
-	return nil
-}
-
-// addPages adds the pages whose addresses are on other pages, and those with the latest of something.
-func addPages(p *browser.Page, portal string, paths map[string]string) error {
-	maps.Copy(paths, map[string]string{"commands": "/commands", "check": "/check", "audit": "/audit",
-		"reasons": "/items"})
-	for name, at := range map[string]string{"run": "/", "command": "/commands"} {
-		if err := p.Go(portal + at); err != nil {
-			return err
-		}
-		link := fmt.Sprintf("(document.querySelector('tbody a[href^=\"/%ss/\"]') || {pathname: ''}).pathname", name)
-		path, err := browser.Eval[string](p, link)
-		if err != nil {
-			return err
-		}
-		if path != "" {
-			paths[name] = path
-		}
-	}
 	return nil
 }
 

@@ -71,6 +71,29 @@ func TestFirstViewsAtOnce(t *testing.T) {
 	}
 }
 
+// What can be scrolled can be scrolled by the keyboard, also where no browser test shows a table that is wide enough.
+func TestTablesCanBeScrolledByKeyboard(t *testing.T) {
+	entries, err := templates.ReadDir("templates")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const region = ` class="scroll"`
+	seen := 0
+	for _, e := range entries {
+		text, err := templates.ReadFile("templates/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := strings.Count(string(text), region)
+		if seen += all; all != strings.Count(string(text), region+` tabindex="0"`) {
+			t.Errorf("%s has a region that scrolls, and that the keyboard can't reach", e.Name())
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d regions were found: the test looks for the wrong text", seen)
+	}
+}
+
 func TestHostileValuesAreEscaped(t *testing.T) {
 	all, err := ParseAll()
 	if err != nil {

@@ -22,6 +22,7 @@ type mappingData struct {
 	NoRegion  bool
 	Region    string
 	Done      bool
+	Replaced  bool // a file was put in force just now, outside of the set-up
 }
 
 // showMapping shows the switches, the file in force and the one that waits. wrong is nil if no form was refused.
@@ -44,6 +45,7 @@ func (s *Setup) showMapping(r *web.Request, st state, wizard bool, wrong map[str
 	case !errors.Is(err, archive.ErrNotFound):
 		return web.Answer{}, err
 	}
+	d.Replaced = !wizard && r.FormValue("done") == "file"
 	d.Stale = d.Upload != nil && len(d.Upload.Refused) == 0 && d.Upload.Against != etag
 	return showPage("setup-mapping", switchesPart.title, "settings", r.FormValue("done"), d)
 }
