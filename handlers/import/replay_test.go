@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -146,4 +147,31 @@ func TestPlanIsOfTheLastTry(t *testing.T) {
 		w.start(doubt(time.Second)).deliver(batch)
 		w.became(batch, "unmapped")
 	})
+}
+
+// A replay is given up when it is old and was tried often, not when import was paused for a month.
+func TestReplayOutlivesAPause(t *testing.T) {
+	for tries, givenUp := range map[int]bool{0: false, 99: false, 100: true} {
+		t.Run(fmt.Sprint(tries, " tries"), virtually(func(t *testing.T) {
+			w := newWorld(t)
+			a := w.start()
+			a.deliver(w.put(w.texts("m", 1)...))
+			w.close(w.folder)
+			a.swept("")
+			_, err := w.store.Sweeps().Put(t.Context(), sweeper.ReplaysBlob, sweeper.Replays{
+				Open: []sweeper.Replay{{ID: "0b1c", What: w.folder, At: time.Now().AddDate(0, 0, -40), Tries: tries}}},
+				"*", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.swept("")
+			var all sweeper.Replays
+			if _, err := w.store.Sweeps().Get(t.Context(), sweeper.ReplaysBlob, &all); err != nil {
+				t.Fatal(err)
+			}
+			if n := w.log.Count(`"event":"import.replayGivenUp"`); len(all.Open) > 0 || (n > 0) != givenUp {
+				t.Errorf("%d reports, want them: %v; %d replays are open", n, givenUp, len(all.Open))
+			}
+		}))
+	}
 }

@@ -26,6 +26,7 @@ const (
 	maxReplays   = 1000                // open replays
 	maxAgain     = 1000                // batches of one replay that need another turn
 	replayFor    = 31 * 24 * time.Hour // age at which an unfinished replay is given up and reported
+	replayTries  = 100                 // tries that it has in any case: a pause makes it older, and tries nothing
 	replayWrites = 20                  // attempts of a conditional write
 	maxEnded     = 200                 // ended replays that are remembered
 )
@@ -79,7 +80,7 @@ func (s *sweep) replays(ctx context.Context) (open []*Replay, _ error) {
 		s.untallied[run] = true
 	}
 	for _, r := range state.Open {
-		if s.opts.Now().Sub(r.At) < replayFor {
+		if s.opts.Now().Sub(r.At) < replayFor || r.Tries < replayTries {
 			open = append(open, &r)
 			continue
 		}

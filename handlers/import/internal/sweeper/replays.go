@@ -37,7 +37,7 @@ const (
 	ReplayDone     = "done"
 	ReplayReplaced = "replaced" // a later one asks for the same
 	ReplayGone     = "gone"     // its run or batch no longer exists
-	ReplayTooOld   = "too old"  // it was not finished in replayFor
+	ReplayTooOld   = "too old"  // it was not finished in replayFor and replayTries
 )
 
 // Replay is a replay that has begun. It is saved before its first batch, so that a sweep can continue it wherever it
