@@ -209,6 +209,7 @@ test: ## all tests, with real Azurite; in the real Functions host too if func is
 		$(GO) test $(TESTFLAGS) -p 1 ./infra $(SERIAL) || failed=1; \
 		return $$failed; \
 	}; \
+	trap 'trap - TERM; kill 0' INT TERM; \
 	raced & first=$$!; \
 	plain; failed=$$?; \
 	wait $$first && exit $$failed
