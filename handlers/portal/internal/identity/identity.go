@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"o2archiver/shared/azure"
 	"o2archiver/shared/settings"
 )
 
@@ -178,7 +179,7 @@ func isFromHere(values []string) bool {
 				with, err = netip.ParseAddrPort(text)
 				ip = with.Addr()
 			}
-			if err != nil || !ip.Unmap().IsLoopback() {
+			if err != nil || !azure.IsLoopback(ip.String()) {
 				return false
 			}
 		}
@@ -186,13 +187,13 @@ func isFromHere(values []string) bool {
 	return true
 }
 
+// isLoopback reports whether a Host header, with a port or without one, names this machine.
 func isLoopback(hostport string) bool {
 	host := hostport
 	if h, _, err := net.SplitHostPort(hostport); err == nil {
 		host = h
 	}
-	ip := net.ParseIP(strings.Trim(host, "[]"))
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+	return azure.IsLoopback(strings.Trim(host, "[]"))
 }
 
 // Refuse returns a Func that refuses every request.
