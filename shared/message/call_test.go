@@ -65,7 +65,7 @@ func TestThread(t *testing.T) {
 	answer := shortText()
 	answer.From, answer.To = r.To[0], []record.Participant{r.From}
 	answer.From.FirstName, answer.Owner, answer.Time = "Samuel", "07700 900456", r.Time.Add(time.Hour)
-	a, b := castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}), castOf(answer,
+	a, b := participantsOf(r, Options{Region: "GB", Numbers: NewNumberCache()}), participantsOf(answer,
 		Options{Region: "GB", Numbers: NewNumberCache()})
 	if a.threadTopic() != b.threadTopic() || !strings.Contains(a.threadTopic(), "+447700900123, +447700900456") {
 		t.Errorf("topics %q and %q", a.threadTopic(), b.threadTopic())
@@ -95,7 +95,7 @@ func TestNumbersAreFoundInEverySpelling(t *testing.T) {
 	for _, given := range []string{"+447700900123", "07700 900123", "447700900123", "0044 7700 900123"} {
 		r := shortText()
 		r.From.Value, r.Owner = given, ""
-		text, _ := appendText(nil, r, castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}), nil)
+		text, _ := appendText(nil, r, participantsOf(r, Options{Region: "GB", Numbers: NewNumberCache()}), nil)
 		for _, spelling := range []string{"+447700900123", "07700 900123", "07700900123", " 447700900123",
 			"+44 7700 900123", given} {
 			if !strings.Contains(string(text), spelling) {
@@ -111,7 +111,7 @@ func TestUnknownCallersAreNotJoined(t *testing.T) {
 	conversation := func(id, from string) string {
 		r := &record.Record{ID: id, Owner: "447700900123", From: record.Participant{Value: from},
 			To: []record.Participant{{Value: "07700 900123"}}}
-		return castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}).conversation
+		return participantsOf(r, Options{Region: "GB", Numbers: NewNumberCache()}).conversation
 	}
 	seen := map[string]bool{}
 	for _, from := range []string{"", " ", "Withheld", "withheld", "UNKNOWN", "Private Number", "+447700900456",

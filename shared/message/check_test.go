@@ -133,7 +133,7 @@ func asQuote(s string, limit int) string { return string(appendQuote(nil, s, lim
 // checkPrivate holds that every field comes back, from the headers and from the line of the block that is its own.
 func checkPrivate(t *testing.T, r *record.Record, o Options, p *Parsed) {
 	t.Helper()
-	c := castOf(r, Options{Region: o.Region, Numbers: NewNumberCache()})
+	c := participantsOf(r, Options{Region: o.Region, Numbers: NewNumberCache()})
 	archived := r.ArchivedText
 	if archived == "" && !r.Archived.IsZero() {
 		archived = r.Archived.UTC().Format("2006-01-02T15:04:05.999999999Z07:00")

@@ -101,7 +101,8 @@ func TestHostileInEveryField(t *testing.T) {
 			for what, value := range hostile {
 				for _, kind := range []record.Kind{record.MMS, record.CallAudio} {
 					// The short form takes each value in one of 24 fields.
-					if sum := fnv.New32a(); !long {
+					sum := fnv.New32a()
+					if !long {
 						_, _ = io.WriteString(sum, where+what+string(kind))
 						if sum.Sum32()%24 != 0 {
 							continue

@@ -52,7 +52,7 @@ func TestTablesOfTheMachineAreNotAsked(t *testing.T) {
 	r.Archived = time.Time{}
 	t.Setenv("ZONEINFO", t.TempDir())
 	t.Setenv("TZ", "Asia/Tokyo")
-	text, _ := appendText(nil, r, castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}), nil)
+	text, _ := appendText(nil, r, participantsOf(r, Options{Region: "GB", Numbers: NewNumberCache()}), nil)
 	if want := "Time: 2026-07-01 09:00:00 UTC, in London 2026-07-01 10:00:00 BST\r\n"; !strings.Contains(string(text),
 		want) {
 		t.Errorf("the text has no %q", want)

@@ -88,7 +88,7 @@ func TestTwoViewsOfAGroup(t *testing.T) {
 			r.To = append(r.To, shortText().To[0])
 			r.To[len(r.To)-1].Value = n
 		}
-		return castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}).conversation
+		return participantsOf(r, Options{Region: "GB", Numbers: NewNumberCache()}).conversation
 	}
 	one := conversation("447700900123", "g1", "447700900123", "+447700900456", "07700 900789")
 	if other := conversation("07700900789", "g2", "+44 7700 900123", "447700900789", "+447700900456",

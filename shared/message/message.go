@@ -80,8 +80,8 @@ func Build(r *record.Record, o Options) (*Message, error) {
 		o.Numbers = NewNumberCache() // still of use within one message: the owner is mostly a participant too
 	}
 	key := record.MessageKey(r.Source, r.ID)[:40]
-	cast := castOf(r, o)
-	files, err := attachmentsOf(r, key, cast, o)
+	people := participantsOf(r, o)
+	files, err := attachmentsOf(r, key, people, o)
 	if err != nil {
 		return nil, err
 	}
@@ -89,16 +89,16 @@ func Build(r *record.Record, o Options) (*Message, error) {
 	room := o.Numbers.enter()
 	defer o.Numbers.leave(room)
 	var ends lengths
-	room.text, ends = appendText(room.text[:0], r, cast, files)
-	absent := cast.filesBeyond
+	room.text, ends = appendText(room.text[:0], r, people, files)
+	absent := people.filesBeyond
 	for i := range files {
 		if files[i].absent != "" {
 			absent++
 		}
 	}
-	cast.missing = missingWords(r, absent, cast.cut)
+	people.missing = missingWords(r, absent, people.cut)
 	room.html = appendHTML(room.html[:0], room.text, ends, files)
-	if err := m.layOut(room, headerOf(room, r, m.id, cast), key, files); err != nil {
+	if err := m.layOut(room, headerOf(room, r, m.id, people), key, files); err != nil {
 		// No record is known that causes an error here. If there is one, it is quarantined, and does not block
 		// others.
 		var fault *record.Fault
@@ -139,7 +139,8 @@ func (m *Message) Write(w io.Writer, open func(blob string) (io.ReadCloser, erro
 			return fmt.Errorf("open attachment %d: %w", i+1, err)
 		}
 		err = writeBase64(w, body, p.size)
-		if closeErr := body.Close(); err == nil {
+		closeErr := body.Close()
+		if err == nil {
 			err = closeErr
 		}
 		if err != nil {

@@ -50,8 +50,8 @@ type participants struct {
 	cut         bool   // the block does not show a value in full
 }
 
-// castOf returns the participants of a record.
-func castOf(r *record.Record, o Options) *participants {
+// participantsOf returns the participants of a record.
+func participantsOf(r *record.Record, o Options) *participants {
 	c := &participants{from: personOf(r.From, r.Sender().Value, o, 0)}
 	c.to = make([]person, 0, len(r.To))
 	for i, given := range r.To {

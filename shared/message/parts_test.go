@@ -202,7 +202,7 @@ func TestConversationIsTheSetOfParticipants(t *testing.T) {
 		for _, v := range to {
 			r.To = append(r.To, record.Participant{Value: v})
 		}
-		return castOf(r, Options{Region: "GB", Numbers: NewNumberCache()}).conversation
+		return participantsOf(r, Options{Region: "GB", Numbers: NewNumberCache()}).conversation
 	}
 	one := conversation("447700900123", "+447700900123", "07700 900456")
 	for name, same := range map[string]string{

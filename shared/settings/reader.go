@@ -64,13 +64,13 @@ func (r *Reader) read(s Setting) {
 		r.Secret(s.Name)
 	case number:
 		r.Int(s.Name)
-	case truth:
+	case boolean:
 		r.Bool(s.Name)
 	case size:
 		r.Bytes(s.Name)
 	case duration:
 		r.Duration(s.Name)
-	case moment:
+	case timestamp:
 		r.Time(s.Name)
 	case list:
 		r.List(s.Name)
@@ -118,7 +118,7 @@ func (r *Reader) Duration(name string) time.Duration {
 
 // Bool reads true or false, in any case.
 func (r *Reader) Bool(name string) bool {
-	s := lookUp(name, truth)
+	s := lookUp(name, boolean)
 	v, _ := r.checked(s, strings.TrimSpace)
 	switch strings.ToLower(v) {
 	case "true":
@@ -133,7 +133,7 @@ func (r *Reader) Bool(name string) bool {
 // Time reads a time in RFC 3339, or a date, which means 00:00 UTC. It returns the zero time if the setting is not
 // set.
 func (r *Reader) Time(name string) time.Time {
-	s := lookUp(name, moment)
+	s := lookUp(name, timestamp)
 	v, ok := r.checked(s, strings.TrimSpace)
 	if !ok {
 		return time.Time{}

@@ -30,13 +30,13 @@ func value(r *Reader, s Setting) string {
 		return r.Secret(s.Name).Reveal()
 	case number:
 		return time.Duration(r.Int(s.Name)).String()
-	case truth:
+	case boolean:
 		return map[bool]string{true: "true", false: "false"}[r.Bool(s.Name)]
 	case size:
 		return time.Duration(r.Bytes(s.Name)).String()
 	case duration:
 		return r.Duration(s.Name).String()
-	case moment:
+	case timestamp:
 		return r.Time(s.Name).Format(time.RFC3339)
 	case list:
 		return strings.Join(r.List(s.Name), "|")
@@ -142,7 +142,8 @@ func TestGoodValues(t *testing.T) {
 
 // Every value here is bad, and its text must not be in the error.
 func TestBadValues(t *testing.T) {
-	zero := map[kind]string{number: "0s", size: "0s", duration: "0s", truth: "false", moment: "0001-01-01T00:00:00Z"}
+	zero := map[kind]string{number: "0s", size: "0s", duration: "0s", boolean: "false",
+		timestamp: "0001-01-01T00:00:00Z"}
 	for _, tt := range []struct{ name, value, says string }{
 		{"TELEMESSAGE_URL", "", "is missing"},
 		{"TELEMESSAGE_URL", "   ", "is missing"},

@@ -54,10 +54,10 @@ const (
 	text kind = iota
 	secret
 	number
-	truth
+	boolean
 	size
 	duration
-	moment
+	timestamp
 	list
 	address
 )

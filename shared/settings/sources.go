@@ -39,7 +39,7 @@ func sourceSettings() []Setting {
 			Meaning: "the secret in Key Vault that holds the password at the TeleMessage site. Its latest version is read at the start of each run, and once more if the site refuses the password",
 		},
 		{
-			Name: "FETCH_FROM", Source: Telemessage, Apps: shown, kind: moment,
+			Name: "FETCH_FROM", Source: Telemessage, Apps: shown, kind: timestamp,
 			Changeable: true,
 			derived:    "24 hours before the first run",
 			Form:       "a date or a time of RFC 3339, not before the year 2000",
@@ -104,7 +104,7 @@ func sourceSettings() []Setting {
 			Meaning:    "the keys by which the SFTP server is recognized, at most 16. Without one nothing is read; the command `check` shows the server's key",
 		},
 		{
-			Name: sftpConcurrent, Source: Deliveries, Apps: fetch, Default: "false", kind: truth,
+			Name: sftpConcurrent, Source: Deliveries, Apps: fetch, Default: "false", kind: boolean,
 			Form:    "true or false",
 			Example: "true",
 			Meaning: "whether several requests for parts of a ZIP are under way at the same time, which is faster on a long line. Some servers hand a file out in order and once, as a message of a queue: they refuse it, or lose the file",
@@ -137,7 +137,7 @@ func sourceSettings() []Setting {
 			Meaning: "how long a ZIP has to be unchanged before it is read at its first listing; one that is listed twice unchanged, a minute apart, is read earlier",
 		},
 		{
-			Name: deliveryFrom, Source: Deliveries, Apps: shown, kind: moment, derived: "all",
+			Name: deliveryFrom, Source: Deliveries, Apps: shown, kind: timestamp, derived: "all",
 			Changeable: true,
 			Form:       "a date or a time of RFC 3339, not before the year 2000",
 			Example:    "2026-11-01",

@@ -55,7 +55,7 @@ func allSettings() []Setting {
 			Meaning: "when runs start. With `SOURCE=telemessage` once a day, after 05:00 GMT, when the source builds its conversation threads (docs/source-contract.md); with `SOURCE=delivery` best each hour, such as `0 30 * * * *`, so that what comes is read soon and what does not come is reported after 26 hours",
 		},
 		{
-			Name: "PAUSED", Default: "false", Apps: both, kind: truth,
+			Name: "PAUSED", Default: "false", Apps: both, kind: boolean,
 			Form:    "true or false",
 			Example: "true",
 			Meaning: "whether the app waits until an administrator starts it (`infra/command start`, or the portal: the end of a set-up, or Commands); it counts as long as `settings/connector.json` says nothing about the app",
@@ -105,14 +105,14 @@ func allSettings() []Setting {
 			Meaning: "the country whose national format is assumed for a telephone number without a country code",
 		},
 		{
-			Name: "AUTOMATIC_MAPPING", Default: "true", Apps: shown, kind: truth,
+			Name: "AUTOMATIC_MAPPING", Default: "true", Apps: shown, kind: boolean,
 			Changeable: true,
 			Form:       "true or false",
 			Example:    "true",
 			Meaning:    "find the mailbox by the item's property User's Email address",
 		},
 		{
-			Name: "CUSTOM_MAPPING", Default: "true", Apps: shown, kind: truth,
+			Name: "CUSTOM_MAPPING", Default: "true", Apps: shown, kind: boolean,
 			Changeable: true,
 			Form:       "true or false",
 			Example:    "true",
@@ -146,7 +146,7 @@ func allSettings() []Setting {
 			Meaning: "the form of the text in the mailbox: plain text, sent as it is, or HTML, with the pictures of an MMS",
 		},
 		{
-			Name: "OUTLOOK_CONVERSATIONS", Default: "false", Apps: []string{Import}, kind: truth,
+			Name: "OUTLOOK_CONVERSATIONS", Default: "false", Apps: []string{Import}, kind: boolean,
 			Form:    "true or false",
 			Example: "true",
 			Meaning: "mark messages of one conversation for Outlook (PidTagConversationTopic and PidTagConversationIndex); not tried in a tenant yet",
