@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/scanner"
 	"go/token"
+	"go/types"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -105,6 +106,41 @@ func TestNamesSayWhatIsDone(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestIfsAssignWhatTheyAsk: the statement before the condition of an if is about what the condition asks.
+func TestIfsAssignWhatTheyAsk(t *testing.T) {
+	for _, f := range goFiles(t) {
+		fset := token.NewFileSet()
+		parsed, err := parser.ParseFile(fset, f.path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			s, ok := n.(*ast.IfStmt)
+			if !ok {
+				return true
+			}
+			assignment, ok := s.Init.(*ast.AssignStmt)
+			if ok && !slices.ContainsFunc(assignment.Lhs,
+				func(left ast.Expr) bool { return isPartOf(types.ExprString(left), s.Cond) }) {
+				t.Errorf("%s: the if assigns what its condition does not ask: put the assignment on a line of its own",
+					fset.Position(s.Pos()))
+			}
+			return true
+		})
+	}
+}
+
+// isPartOf reports whether the expression has one that is written like this.
+func isPartOf(written string, whole ast.Expr) (found bool) {
+	ast.Inspect(whole, func(n ast.Node) bool {
+		if e, ok := n.(ast.Expr); ok && types.ExprString(e) == written {
+			found = true
+		}
+		return !found
+	})
+	return found
 }
 
 // TestLinesOfPages: lines of Markdown end at 120 columns, tables excepted.

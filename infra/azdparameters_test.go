@@ -48,7 +48,8 @@ func askedByAzd(template armTemplate, passed map[string]any, env map[string]stri
 				unset = true
 				return m[2]
 			})
-			if value = text; text == "" && unset {
+			value = text
+			if text == "" && unset {
 				value = nil
 			}
 		}

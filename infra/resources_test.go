@@ -75,7 +75,8 @@ func TestMonitoringTakesNoKeys(t *testing.T) {
 		name, workspaces := "/workspaces/log-archiver-", p.of("Microsoft.OperationalInsights/workspaces")
 		if p.environment == "existing-monitoring" {
 			p.of("Microsoft.Insights/components")[0].want(t, "WorkspaceResourceId", operations)
-			if name = operations; len(workspaces) != 0 {
+			name = operations
+			if len(workspaces) != 0 {
 				t.Error("a workspace is made although one is given")
 			}
 		} else {

@@ -243,7 +243,8 @@ func TestInvalidAddressesArePublished(t *testing.T) {
 				t.Fatal(err)
 			}
 			for address, at := range doc.Addresses {
-				if all = append(all, address); time.Since(at) > time.Hour {
+				all = append(all, address)
+				if time.Since(at) > time.Hour {
 					t.Errorf("%s was seen at %v", address, at)
 				}
 			}

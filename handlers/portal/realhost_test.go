@@ -176,7 +176,8 @@ func (a attempt) request(t *testing.T, at string, route web.Route, long bool) *h
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.ContentLength = length; length == 0 {
+	r.ContentLength = length
+	if length == 0 {
 		r.Body = http.NoBody
 	}
 	for name, value := range map[string]string{"Content-Type": mediaType, principal: a.principal(route),

@@ -60,10 +60,12 @@ func (e *exporter) writeFile(m *report.Message, folder, name string) (sum string
 	}
 	b := bufio.NewWriterSize(f, 64<<10) // Flush returns its first error
 	sum, err = m.Write(b)
-	if flushed := b.Flush(); err == nil {
+	flushed := b.Flush()
+	if err == nil {
 		err = flushed
 	}
-	if closed := f.Close(); err == nil {
+	closed := f.Close()
+	if err == nil {
 		err = closed
 	}
 	if err == nil {

@@ -43,7 +43,8 @@ func (x *index) close(err error) error {
 	if err == nil {
 		err = x.rows.Error()
 	}
-	if closed := x.file.Close(); err == nil {
+	closed := x.file.Close()
+	if err == nil {
 		err = closed
 	}
 	if err == nil {

@@ -219,7 +219,8 @@ func uploadFile(client *sftp.Client, folder string, f File) error {
 		return err
 	}
 	_, err = file.ReadFrom(bytes.NewReader(f.Data))
-	if closed := file.Close(); err == nil {
+	closed := file.Close()
+	if err == nil {
 		err = closed
 	}
 	if err != nil {

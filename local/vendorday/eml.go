@@ -145,7 +145,8 @@ func (it *item) subjectOf(c *choice) string {
 
 // labelNumber returns a number as a label has it. A sender that is no number stays as it is.
 func labelNumber(value string) string {
-	if digits := digitsOf(value); isNumber(value) {
+	digits := digitsOf(value)
+	if isNumber(value) {
 		return digits
 	}
 	return value

@@ -38,7 +38,8 @@ func TestZIPs(t *testing.T) {
 			t.Errorf("name %q, the %d. of its day, zipped at %v", z.Name, numbers[date], z.Zipped)
 		}
 		read := readZIP(t, z, ids, counted)
-		if messages += read; read != z.Messages || read > 150 {
+		messages += read
+		if read != z.Messages || read > 150 {
 			t.Errorf("%s has %d messages, and states %d", z.Name, read, z.Messages)
 		}
 	}

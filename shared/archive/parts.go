@@ -50,7 +50,8 @@ func (d *Deferred) DeleteParts(ctx context.Context, key string) error {
 	var names []string
 	var err error
 	for item, lerr := range d.list(ctx, partsFolder+key+"/", listPage) {
-		if err = lerr; lerr == nil {
+		err = lerr
+		if lerr == nil {
 			names = append(names, textOf(item.Name))
 		}
 	}

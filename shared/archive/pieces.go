@@ -33,7 +33,8 @@ func (b blobs) openPieces(ctx context.Context, name string, pinned bool) (*piece
 	if err != nil {
 		return nil, err
 	}
-	if p.size = size; pinned {
+	p.size = size
+	if pinned {
 		p.etag = etag
 	}
 	return p, nil

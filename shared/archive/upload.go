@@ -96,7 +96,8 @@ func (m *Media) putUpload(ctx context.Context, u *upload) (sha string, size int6
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return "", 0, fmt.Errorf("read the content: %w", err)
 		}
-		if block = buf[:n]; n == 0 {
+		block = buf[:n]
+		if n == 0 {
 			break
 		}
 		u.sum.Write(block)

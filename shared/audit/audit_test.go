@@ -80,7 +80,8 @@ func (d *desk) forms() (all []string) {
 	days, err := d.log.Days(d.t.Context(), "")
 	for _, day := range days {
 		lines, n, rerr := d.log.Read(d.t.Context(), day, 10_000)
-		if err = errors.Join(err, rerr); n != len(lines) {
+		err = errors.Join(err, rerr)
+		if n != len(lines) {
 			d.t.Errorf("%d lines of %d", len(lines), n)
 		}
 		for _, l := range lines {

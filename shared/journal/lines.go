@@ -100,7 +100,8 @@ func parseLog(r io.Reader, batch string) (State, chain, error) {
 		if last != nil && (bad || l.Type != lineTorn) {
 			state.apply(*last)
 		}
-		if broken, last = bad, nil; !bad {
+		broken, last = bad, nil
+		if !bad {
 			last = &l
 		}
 		c = chain{prev: chainSum(text)}

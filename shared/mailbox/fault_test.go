@@ -303,7 +303,8 @@ func TestThrottlingClosesOneMailboxsGate(t *testing.T) {
 	if _, err := c.OpenSession(short, alice); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a slot behind the gate: %v", err)
 	}
-	if s = slot(t, c, alice); time.Since(began) < time.Second {
+	s = slot(t, c, alice)
+	if time.Since(began) < time.Second {
 		t.Errorf("the gate opened after %v", time.Since(began))
 	}
 	if _, err := s.Import(t.Context(), sms(1), nil); err != nil {

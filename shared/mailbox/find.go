@@ -98,7 +98,8 @@ func (s *Session) findIn(ctx context.Context, folder, key string) ([]Found, erro
 			}
 			found = append(found, Found{ID: *message.GetId(), Partial: isPartial(message)})
 		}
-		if next = ""; page.GetOdataNextLink() != nil {
+		next = ""
+		if page.GetOdataNextLink() != nil {
 			next = *page.GetOdataNextLink()
 		}
 		if next == "" {

@@ -181,7 +181,8 @@ func (a *Archive) CopyOut() string {
 		}
 		var batches []archive.BatchInfo
 		m, err := a.Store.Batches().ReadManifest(ctx, run, func(b archive.BatchInfo) { batches = append(batches, b) })
-		if m.Batches = batches; err == nil {
+		m.Batches = batches
+		if err == nil {
 			PutFile(a.t, filepath.Join(folder, archive.BatchesContainer, run, "manifest.json"), encodeJSON(a.t, m))
 		}
 	}

@@ -97,7 +97,8 @@ func (b *blanks) Read(p []byte) (int, error) {
 	for i := range p[:n] {
 		p[i] = ' '
 	}
-	if b.n -= n; n == 0 {
+	b.n -= n
+	if n == 0 {
 		return 0, io.EOF
 	}
 	return n, nil

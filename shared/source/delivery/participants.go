@@ -104,6 +104,19 @@ func splitOutside(field string, use brackets) (all []string, open byte) {
 	return append(all, field[start:]), open
 }
 
+// cutAddress takes the first word with an @ for the address, and the others for the name.
+func cutAddress(entry string) (name, address string) {
+	words := strings.Fields(entry)
+	for i, word := range words {
+		if strings.Contains(word, "@") {
+			address = strings.Trim(word, "\"'()[]")
+			words = append(words[:i:i], words[i+1:]...)
+			break
+		}
+	}
+	return strings.Join(words, " "), address
+}
+
 // readEntry returns the name and the address of an entry that has any form.
 func readEntry(entry string) (a address) {
 	entry = strings.TrimSpace(entry)
@@ -111,16 +124,11 @@ func readEntry(entry string) (a address) {
 		inside, after, _ := strings.Cut(entry[open+1:], ">")
 		a.address = strings.TrimSpace(inside)
 		a.name = strings.TrimSpace(entry[:open]) + " " + strings.TrimSpace(after)
-	} else if a.name = entry; len(entry) <= maxNumbered {
-		words := strings.Fields(entry)
-		for i, word := range words {
-			if strings.Contains(word, "@") {
-				a.address = strings.Trim(word, "\"'()[]")
-				words = append(words[:i:i], words[i+1:]...)
-				break
-			}
+	} else {
+		a.name = entry
+		if len(entry) <= maxNumbered {
+			a.name, a.address = cutAddress(entry)
 		}
-		a.name = strings.Join(words, " ")
 	}
 	a.name = strings.TrimSpace(a.name)
 	if strings.HasPrefix(a.name, "(") && strings.HasSuffix(a.name, ")") { // RFC 5322 section 3.4: the older form

@@ -65,7 +65,8 @@ func TestMessagesOfSamples(t *testing.T) {
 				ids[r.ID] = true
 			}
 		}
-		if got.ids = len(ids); got != want {
+		got.ids = len(ids)
+		if got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
 	}

@@ -106,7 +106,8 @@ func (it *item) member(name string, v []byte) {
 		r.TimeText = it.identity(name, v)
 	case "textContent":
 		it.identity(name, v)
-		if it.text = nil; jsonscan.IsString(v) {
+		it.text = nil
+		if jsonscan.IsString(v) {
 			it.text = jsonscan.UnescapeString(v)
 		}
 	case "messageType":
@@ -292,7 +293,8 @@ func (it *item) attachments(name string, v []byte) {
 					it.leaveOut(inner)
 				}
 			case "content":
-				if content = nil; jsonscan.IsString(v) {
+				content = nil
+				if jsonscan.IsString(v) {
 					content = v
 				} else if !jsonscan.IsNull(v) {
 					it.leaveOut(inner)

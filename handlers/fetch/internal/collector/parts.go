@@ -157,7 +157,8 @@ func (r *deferredItems) partsFor(state *savedState, win *schedule.Window) *longs
 			continue
 		}
 		p := x.partOf(key)
-		if p.Due = state.isDue(x, win); groups[x.Group] == nil {
+		p.Due = state.isDue(x, win)
+		if groups[x.Group] == nil {
 			order = append(order, x.Group)
 		}
 		if len(groups[x.Group]) < maxGroup {

@@ -85,7 +85,8 @@ func (f *Firsts) earlier(id Identity) *record.Place {
 func (f *Firsts) encodeLine(e record.Entry, id Identity, batch []Identity) ([]byte, error) {
 	here := slices.ContainsFunc(batch,
 		func(other Identity) bool { return len(id.ids) > 0 && slices.Contains(other.ids, id.ids[0]) })
-	if e.Earlier = nil; !here {
+	e.Earlier = nil
+	if !here {
 		e.Earlier = f.earlier(id)
 	}
 	var line bytes.Buffer

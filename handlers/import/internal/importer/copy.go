@@ -118,7 +118,8 @@ func (c *copyJob) cost() mailbox.Cost {
 // mailboxes need.
 func (c *copyJob) attempt(ctx context.Context) error {
 	ticket := c.ticket
-	if c.ticket = nil; ticket == nil {
+	c.ticket = nil
+	if ticket == nil {
 		ticket = c.im.opts.Boxes.Queue(c.mailbox, c.cost())
 	}
 	box, err := ticket.Admit(ctx, func(ctx context.Context) (func(), error) { return c.line.reserveMemory(ctx, c.im) })

@@ -357,7 +357,8 @@ func (b *batch) recordOf(ctx context.Context, at record.Place) ([]byte, error) {
 		if data, _, err = b.im.opts.Batches.Read(ctx, at.Batch); err != nil {
 			return nil, err
 		}
-		if e.name, e.data = "", nil; len(data) <= maxKeptBatch {
+		e.name, e.data = "", nil
+		if len(data) <= maxKeptBatch {
 			e.name, e.data = at.Batch, data
 		}
 	}

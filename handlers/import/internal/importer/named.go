@@ -37,7 +37,8 @@ func namingDigest(r *record.Record, found map[int]string) string {
 		for n, entry := range p.Emails {
 			own := record.LowerASCII(record.EmailAddress(entry))
 			if own == address {
-				if from = fmt.Sprint(n + 1); first {
+				from = fmt.Sprint(n + 1)
+				if first {
 					from = ""
 				}
 				break

@@ -127,7 +127,8 @@ func (r *rendered) read(key string) (m *mailbox.Message, closeMessage func(), er
 		return nil, nil, fmt.Errorf("parse the message: %w", err)
 	}
 	m = forMailbox(parsed, key, r.form)
-	if next := m.Next; r.whole == nil {
+	next := m.Next
+	if r.whole == nil {
 		m.Next = func() (*mailbox.Attachment, error) {
 			a, err := next()
 			if errors.Is(err, io.EOF) {

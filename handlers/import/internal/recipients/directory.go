@@ -152,7 +152,8 @@ func (d *Directory) ask(ctx context.Context, unknown []string, found map[string]
 	}
 	for _, address := range unknown {
 		a, ok := answers[address]
-		if u := users[address]; !ok {
+		u := users[address]
+		if !ok {
 			a = answer{until: d.now().Add(invalidFor)}
 			if there[u.ID] > 0 {
 				a = answer{mailbox: u.ID, until: d.now().Add(there[u.ID])}

@@ -140,7 +140,8 @@ func (s *sweep) continueReplay(ctx context.Context, r *Replay, names []string, b
 				switch {
 				case err == nil || errors.Is(err, importer.ErrMissing):
 					r.Again = slices.DeleteFunc(r.Again, func(again string) bool { return again == name })
-					if missing = missing || err != nil; err == nil && byHand {
+					missing = missing || err != nil
+					if err == nil && byHand {
 						s.res.Finished++
 					}
 				case len(failed) < 3 && !errors.Is(err, journal.ErrHeld):

@@ -27,7 +27,8 @@ func BenchmarkPages(b *testing.B) {
 			bytes := 0
 			for b.Loop() {
 				status, body := w.Get(path)
-				if bytes = len(body); status != 200 {
+				bytes = len(body)
+				if status != 200 {
 					b.Fatal(status)
 				}
 			}

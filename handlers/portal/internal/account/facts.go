@@ -183,7 +183,8 @@ func Within(runs []Facts, first, last time.Time) (some []Facts) {
 // factsOf returns what is known of one run; found is false if that is nothing.
 func (r *Reader) factsOf(ctx context.Context, name string) (f Facts, found bool, err error) {
 	f.row, _, err = r.opts.Totals.GetRun(ctx, name)
-	if f.Counted = err == nil && f.Run == name; err != nil && !errors.Is(err, tally.ErrNotFound) {
+	f.Counted = err == nil && f.Run == name
+	if err != nil && !errors.Is(err, tally.ErrNotFound) {
 		return Facts{}, false, err
 	}
 	f.row.Run = name // the row may be one of another version

@@ -43,7 +43,8 @@ func (r *Reader) notes(ctx context.Context, day time.Time, runs []Facts, gone bo
 		if gone {
 			count = run.Totals.Records.Incomplete
 		}
-		if n.Records += count; count > 0 {
+		n.Records += count
+		if count > 0 {
 			some = append(some, run)
 		}
 	}

@@ -176,7 +176,8 @@ func (o *Office) CommandsPage(q *web.Request) (web.Answer, error) {
 		}
 		p.Open = p.Open || c.Open
 	}
-	if p.N = connector.N; p.Broken == "" {
+	p.N = connector.N
+	if p.Broken == "" {
 		p.Apps = []appState{stateOf(connector, settings.Fetch, "Fetch"), stateOf(connector, settings.Import, "Import")}
 	}
 	return web.Page(pages.Page{Name: "commands", Title: "Commands", Section: "commands", Data: p}), nil

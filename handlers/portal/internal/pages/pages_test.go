@@ -85,7 +85,8 @@ func TestTablesCanBeScrolledByKeyboard(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := strings.Count(string(text), region)
-		if seen += all; all != strings.Count(string(text), region+` tabindex="0"`) {
+		seen += all
+		if all != strings.Count(string(text), region+` tabindex="0"`) {
 			t.Errorf("%s has a region that scrolls, and that the keyboard can't reach", e.Name())
 		}
 	}

@@ -104,7 +104,8 @@ func (w *World) ask(r *http.Request) (int, string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if to := answer.Header.Get("Location"); answer.StatusCode == http.StatusSeeOther {
+	to := answer.Header.Get("Location")
+	if answer.StatusCode == http.StatusSeeOther {
 		return answer.StatusCode, to
 	}
 	return answer.StatusCode, string(body)

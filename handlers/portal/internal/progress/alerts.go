@@ -172,7 +172,8 @@ func (k known) alertsOfRuns(runs []account.Facts, add add) {
 		}
 		fetched := run.Manifest != nil && k.now.Sub(run.Manifest.Finished) > pendingAfter
 		if n := run.Totals.Records.Pending; n > 0 && fetched {
-			if pending += n; oldest == "" {
+			pending += n
+			if oldest == "" {
 				oldest = day
 			}
 		}

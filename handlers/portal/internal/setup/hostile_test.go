@@ -41,7 +41,8 @@ func TestPagesEscapeWhatTheyShow(t *testing.T) {
 				Added: change, Removed: change, Changed: change, NoUser: []string{hostile}, NoUserCount: 1,
 				SeenAt: w.now}}
 		for _, refused := range []bool{false, true} {
-			if d.Upload.Refused = nil; refused {
+			d.Upload.Refused = nil
+			if refused {
 				d.Upload.Refused = []usermap.LineError{{Line: 1, Reason: hostile}}
 			}
 			if _, err := w.store.Settings().Put(t.Context(), draftName(ann), d, "*", nil); err != nil {

@@ -83,7 +83,8 @@ func TestSiteWithoutCount(t *testing.T) {
 func TestTestsAreLimited(t *testing.T) {
 	w := newWorld(t)
 	for _, p := range []int{1, 2} {
-		if w.person = ann; p == 2 {
+		w.person = ann
+		if p == 2 {
 			w.person = bob
 		}
 		w.acceptTerms()
@@ -94,7 +95,8 @@ func TestTestsAreLimited(t *testing.T) {
 		return status, page
 	}
 	for i := range 3 {
-		if w.person = ann; i == 1 {
+		w.person = ann
+		if i == 1 {
 			w.person = bob
 		}
 		w.use(w.storage) // another process

@@ -158,7 +158,8 @@ func (s *server) write(w http.ResponseWriter, r *Request, a Answer) (status int,
 	switch {
 	case a.page != nil:
 		p := *a.page
-		if p.FormID = NewFormID(); a.live {
+		p.FormID = NewFormID()
+		if a.live {
 			p.FormID = ""
 		}
 		return s.writePage(w, r.Request, r.Person, http.StatusOK, p, a.live)

@@ -52,7 +52,8 @@ func newWorld(t *testing.T) *world {
 				return SeeOther("/read"), nil
 			}},
 			{Pattern: "POST /file", Role: identity.Admin, Body: 4 << 20, Handle: func(r *Request) (Answer, error) {
-				if w.posts = append(w.posts, r.FormID); r.FormValue("panic") != "" {
+				w.posts = append(w.posts, r.FormID)
+				if r.FormValue("panic") != "" {
 					panic("07700 900001")
 				}
 				return SeeOther("/read"), nil

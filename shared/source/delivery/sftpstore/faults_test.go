@@ -247,7 +247,8 @@ func TestSlowReader(t *testing.T) {
 		n := 0
 		for p := make([]byte, 100_000); ; time.Sleep(20 * time.Minute) {
 			k, err := io.ReadFull(r, p)
-			if n += k; err != nil {
+			n += k
+			if err != nil {
 				break
 			}
 		}

@@ -112,7 +112,8 @@ func New(c Config, o Options) (*Store, error) {
 		accept: o.Accept, optional: o.Optional, maxNames: cmp.Or(o.MaxNames, defaultMaxNames), mu: lock.New(),
 		policy: retry.Policy{First: time.Second, Max: time.Minute, Tries: 8},
 	}
-	if s.window = readSize; c.ConcurrentReads {
+	s.window = readSize
+	if c.ConcurrentReads {
 		s.concurrent, s.window = true, concurrentReads*readSize
 	}
 	if s.username == "" {
