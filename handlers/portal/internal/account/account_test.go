@@ -135,6 +135,9 @@ func TestGoldenCSV(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if last := rows[len(rows)-1]; last[0] != "End of the file" {
+				t.Errorf("%s: it does not say that it is whole, but %q", path, last)
+			}
 			for _, row := range rows {
 				for _, cell := range row {
 					if cell != "" && strings.ContainsAny(cell[:1], "=+-@") {

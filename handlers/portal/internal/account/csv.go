@@ -18,8 +18,11 @@ type table struct {
 	rows [][]any
 }
 
-// writeCSV writes tables one below the other, with an empty line between them. The file begins with a byte order mark,
-// by which Excel knows that it is UTF-8, and every cell is quoted.
+// endOfFile is the last row of a CSV. A file without it was cut off: between two rows that would not be seen otherwise.
+const endOfFile = "End of the file"
+
+// writeCSV writes tables one below the other, with an empty line between them, and endOfFile below the last. The file
+// begins with a byte order mark, by which Excel knows that it is UTF-8, and every cell is quoted.
 func writeCSV(w io.Writer, tables ...table) error {
 	out := bufio.NewWriter(w)
 	_, _ = out.WriteString("\uFEFF") // the writer keeps the first error for Flush
@@ -36,6 +39,8 @@ func writeCSV(w io.Writer, tables ...table) error {
 			writeRow(out, row)
 		}
 	}
+	_, _ = out.WriteString("\r\n")
+	writeRow(out, []any{endOfFile})
 	return out.Flush()
 }
 

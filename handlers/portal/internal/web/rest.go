@@ -17,8 +17,8 @@ const (
 // learn why. No more than a buffer of it is in memory.
 type restReader struct {
 	http.ResponseWriter
-	body io.Reader
-	read bool
+	body  io.Reader
+	began bool // the answer; the body is read by then
 }
 
 // Unwrap is for http.ResponseController.
@@ -35,10 +35,10 @@ func (w *restReader) Write(p []byte) (int, error) {
 }
 
 func (w *restReader) discard() {
-	if w.read {
+	if w.began {
 		return
 	}
-	w.read = true
+	w.began = true
 	to := http.NewResponseController(w.ResponseWriter)
 	_ = to.SetReadDeadline(time.Now().Add(restTime)) // a ResponseWriter of a test has none
 	_, _ = io.CopyN(io.Discard, w.body, hostBody)    // a client that is gone learns nothing anyway

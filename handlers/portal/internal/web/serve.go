@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -65,17 +66,25 @@ func New(o Options) http.Handler {
 	return s.outermost(guarded.Handler(s.mux))
 }
 
-// outermost sets what every answer has, and keeps a panic from ending the process: the host repeats a request whose
-// connection broke before the answer, and stops the app after three exits.
+// outermost sets what every answer has, and answers a panic with 500. An answer that has begun is cut off instead: it
+// must not end as if it were whole. Before its first byte it is never cut off, because the host repeats such a request.
 func (s *server) outermost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		w := &restReader{ResponseWriter: out, body: r.Body}
 		defer func() {
-			if p := recover(); p != nil { // its value may hold anything; the stack has addresses in place of values
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p != http.ErrAbortHandler { // its value may hold anything; the stack has addresses in place of values
 				s.opts.Log.Error("panic", "event", "portal.panic", "type", fmt.Sprintf("%T", p),
 					"stack", string(debug.Stack()))
-				w.WriteHeader(http.StatusInternalServerError)
 			}
+			if w.began {
+				_ = http.NewResponseController(out).Flush() // with the status, or the host repeats the request
+				panic(http.ErrAbortHandler)                 // net/http cuts the connection
+			}
+			w.WriteHeader(http.StatusInternalServerError)
 		}()
 		// The host sends its own name in Host, and the browser's in this header, which it overwrites. Without the
 		// browser's, CrossOriginProtection refuses browsers that send no Sec-Fetch-Site.
@@ -167,10 +176,16 @@ func (s *server) write(w http.ResponseWriter, r *Request, a Answer) (status int,
 		http.Redirect(w, r.Request, a.location, http.StatusSeeOther)
 		return http.StatusSeeOther, nil
 	case a.file != nil:
-		w.Header().Set("Content-Type", a.file.mediaType)
-		w.Header().Set("Content-Disposition", `attachment; filename="`+a.file.name+`"`)
-		if err := a.file.write(w); err != nil { // a part may be sent: only a broken connection shows that it is not all
+		to := &fileWriter{to: w, file: a.file}
+		err := a.file.write(to)
+		switch {
+		case err == nil:
+			_, _ = to.Write(nil) // the headers of an empty file
+		case !to.began:
+			return 0, err
+		default:
 			s.opts.Log.Error("a file was broken off", "event", "portal.fileBrokenOff", "error", err.Error())
+			_, _ = io.WriteString(w, brokenOff)
 			panic(http.ErrAbortHandler)
 		}
 		return http.StatusOK, nil

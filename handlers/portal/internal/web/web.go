@@ -69,10 +69,31 @@ func Live(p pages.Page) Answer { return Answer{page: &p, live: true} }
 // SeeOther returns an answer that sends the browser to a path of this application, by GET.
 func SeeOther(path string) Answer { return Answer{location: path} }
 
-// Download returns an answer that is a file. name is a fixed name with its ending, without anything of a person. What
-// write returns breaks the answer off.
+// Download returns an answer that is a file. name is a fixed name with its ending, without anything of a person. An
+// error of write before its first byte is answered like that of a Handler. A later one breaks the file off: it ends in
+// a line that says so, and the connection is cut, by which the browser knows that the file is not whole.
 func Download(mediaType, name string, write func(io.Writer) error) Answer {
 	return Answer{file: &file{mediaType, name, write}}
+}
+
+// brokenOff is the end of a file that was broken off. In JSON it is no value, and in a mapping file no row, so that
+// neither is read as a whole one.
+const brokenOff = "\r\n*** BROKEN OFF: this file is not whole; download it again ***\r\n"
+
+// fileWriter sends the headers of a file with its first byte.
+type fileWriter struct {
+	to    http.ResponseWriter
+	file  *file
+	began bool
+}
+
+func (w *fileWriter) Write(p []byte) (int, error) {
+	if !w.began {
+		w.began = true
+		w.to.Header().Set("Content-Type", w.file.mediaType)
+		w.to.Header().Set("Content-Disposition", `attachment; filename="`+w.file.name+`"`)
+	}
+	return w.to.Write(p)
 }
 
 // NoContent returns an answer without a body.

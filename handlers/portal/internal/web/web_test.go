@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ type world struct {
 	person  identity.Person
 	err     error
 	posts   []string // form ids
+	broken  error    // of a file, after its bytes
 }
 
 func newWorld(t *testing.T) *world {
@@ -63,6 +65,15 @@ func newWorld(t *testing.T) *world {
 			}},
 			{Pattern: "GET /away", Role: identity.Reader, Handle: func(*Request) (Answer, error) {
 				return Answer{}, azure.ErrUnavailable
+			}},
+			{Pattern: "GET /file/{length}", Role: identity.Reader, Handle: func(r *Request) (Answer, error) {
+				length, _ := strconv.Atoi(r.PathValue("length"))
+				return Download("text/csv", "x.csv", func(to io.Writer) error {
+					if length > 0 {
+						_, _ = io.WriteString(to, strings.Repeat("x", length))
+					}
+					return w.broken
+				}), nil
 			}},
 			{Pattern: "GET /broken", Role: identity.Reader, Handle: func(*Request) (Answer, error) {
 				return Answer{}, errors.New("a mistake")
@@ -234,5 +245,74 @@ func TestLivePageIsSentOnce(t *testing.T) {
 	again.Header.Set("If-None-Match", first.Header.Get("ETag"))
 	if got := w.ask(t, again); first.StatusCode != 200 || first.Header.Get("ETag") == "" || got.StatusCode != 304 {
 		t.Errorf("%d, then %d", first.StatusCode, got.StatusCode)
+	}
+}
+
+// TestFileThatBreaksOff: a file whose end is missing does not look whole, over a real connection: it ends in a line of
+// its own about that, and the connection is cut. As long as nothing was sent, the answer is the page of the error.
+func TestFileThatBreaksOff(t *testing.T) {
+	const large = 100_000 // more than net/http holds back
+	for _, test := range []struct {
+		name   string
+		length int
+		broken error
+		status int
+	}{
+		{"whole", 10, nil, 200},
+		{"whole, and large", large, nil, 200},
+		{"whole, and empty", 0, nil, 200},
+		{"broken off before the first byte", 0, azure.ErrUnavailable, 503},
+		{"broken off", 10, azure.ErrUnavailable, 200},
+		{"broken off, and large", large, azure.ErrUnavailable, 200},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.broken = test.broken
+			server := httptest.NewServer(w.handler)
+			t.Cleanup(server.Close)
+			answer, err := server.Client().Get(server.URL + "/file/" + strconv.Itoa(test.length))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			body, err := io.ReadAll(answer.Body)
+			cut := test.broken != nil && test.length > 0
+			if answer.StatusCode != test.status || errors.Is(err, io.ErrUnexpectedEOF) != cut || (err != nil) != cut {
+				t.Errorf("status %d, and the end %v; want %d, cut off %v", answer.StatusCode, err, test.status, cut)
+			}
+			if isFile := answer.Header.Get("Content-Disposition") != ""; isFile != (test.status == 200) {
+				t.Errorf("it is a file: %v", isFile)
+			}
+			if text, ok := strings.CutPrefix(string(body), strings.Repeat("x", test.length)); test.status == 200 &&
+				(!ok || (text == brokenOff) != cut || (text == "") == cut) {
+				t.Errorf("it ends in %q", text)
+			}
+		})
+	}
+}
+
+// TestPanicCutsAnAnswerOff: an answer that has begun does not end as if it were whole, whatever the panic.
+func TestPanicCutsAnAnswerOff(t *testing.T) {
+	for _, value := range []any{http.ErrAbortHandler, "07700 900001"} {
+		var log bytes.Buffer
+		s := &server{opts: Options{Log: slog.New(slog.NewJSONHandler(&log, nil))}}
+		server := httptest.NewServer(s.outermost(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "half")
+			panic(value)
+		})))
+		answer, err := server.Client().Get(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		server.Close()
+		if string(body) != "half" || !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%v: %q, and the end %v", value, body, err)
+		}
+		if aborted := value == http.ErrAbortHandler; (log.Len() == 0) != aborted ||
+			strings.Contains(log.String(), "900001") {
+			t.Errorf("%v: the log has %q", value, log.String())
+		}
 	}
 }
