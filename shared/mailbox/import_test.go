@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -328,37 +329,38 @@ func TestAnAttachmentInDoubtIsNotPostedTwice(t *testing.T) {
 
 func TestRenew(t *testing.T) {
 	t.Parallel()
-	g, c := open(t, mailboxtest.Options{})
-	c.renewEvery = 20 * time.Millisecond
-	g.Fail("create", 1, mailboxtest.Fault{Status: 503, Stall: 200 * time.Millisecond})
-	var calls atomic.Int32
-	began := time.Now()
-	_, err := slot(t, c, alice).Import(t.Context(), sms(1), func(context.Context) error { calls.Add(1); return nil })
-	wantError(t, err, Error{Kind: Unavailable, Status: 503, Code: "ServiceUnavailable", Ambiguous: true})
-	if n, most := calls.Load(), time.Since(began)/(10*time.Millisecond)+2; n < 2 || time.Duration(n) > most {
-		t.Errorf("renewed %d times, want 2 to %d", n, most)
-	}
-
-	errGone := errors.New("somebody else's")
-	g.Fail("create", 1, mailboxtest.Fault{Stall: 5 * time.Second})
-	began = time.Now()
-	_, err = slot(t, c, alice).Import(t.Context(), sms(1), func(context.Context) error {
-		if g.Requests().Kinds["create"] < 2 {
-			return nil
+	synctest.Test(t, func(t *testing.T) {
+		g, c := virtual(t, mailboxtest.Options{Users: []mailboxtest.User{{ID: alice}}})
+		c.renewEvery = 20 * time.Millisecond
+		g.Fail("create", 1, mailboxtest.Fault{Status: 503, Stall: 210 * time.Millisecond})
+		var calls atomic.Int32
+		renew := func(context.Context) error { calls.Add(1); return nil }
+		_, err := slot(t, c, alice).Import(t.Context(), sms(1), renew)
+		wantError(t, err, Error{Kind: Unavailable, Status: 503, Code: "ServiceUnavailable", Ambiguous: true})
+		if n := calls.Load(); n != 10 {
+			t.Errorf("renewed %d times, want 10", n)
 		}
-		return errGone
-	})
-	wantError(t, err, Error{Kind: Lost, Ambiguous: true})
-	if !errors.Is(err, errGone) || time.Since(began) > 4*time.Second {
-		t.Errorf("got %v after %v", err, time.Since(began))
-	}
 
-	calls.Store(0)
-	c.renewEvery = time.Minute
-	if _, err := slot(t, c, alice).Import(t.Context(), sms(2),
-		func(context.Context) error { calls.Add(1); return nil }); err != nil || calls.Load() != 0 {
-		t.Errorf("a quick import renewed %d times: %v", calls.Load(), err)
-	}
+		errGone := errors.New("somebody else's")
+		g.Fail("create", 1, mailboxtest.Fault{Stall: 5 * time.Second})
+		began := time.Now()
+		_, err = slot(t, c, alice).Import(t.Context(), sms(1), func(context.Context) error {
+			if g.Requests().Kinds["create"] < 2 {
+				return nil
+			}
+			return errGone
+		})
+		wantError(t, err, Error{Kind: Lost, Ambiguous: true})
+		if took := time.Since(began); !errors.Is(err, errGone) || took > time.Second {
+			t.Errorf("got %v after %v", err, took)
+		}
+
+		calls.Store(0)
+		c.renewEvery = time.Minute
+		if _, err := slot(t, c, alice).Import(t.Context(), sms(2), renew); err != nil || calls.Load() != 0 {
+			t.Errorf("a quick import renewed %d times: %v", calls.Load(), err)
+		}
+	})
 }
 
 func TestImportEndsWithItsContext(t *testing.T) {
