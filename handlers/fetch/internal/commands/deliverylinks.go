@@ -38,16 +38,19 @@ type Place struct {
 }
 
 // ServerLinks returns the checks of the vault, if inVault says that there is one, of the SFTP server and of the
-// archive's storage, for one check. Nothing is known of the server yet.
+// archive's storage, for one check. Nothing is known of the server yet. The vault is asked once for both.
 func ServerLinks(place Place, inVault bool, store *archive.Store) []Check {
 	var links []Check
+	signIn := signInOnce(place.Server.SignIn)
 	if inVault {
-		links = append(links, vaultLink(place.Server.SignIn))
+		links = append(links, vaultLink(signIn))
 	}
 	return append(links, Check{Link: "server", Do: helpServer, Try: func(ctx context.Context) (string, error) {
 		defer place.Close()
-		if err := place.Server.SignIn(ctx); err != nil {
-			if _, ok := errors.AsType[*vault.Error](err); ok {
+		if err := signIn(ctx); err != nil {
+			_, away := errors.AsType[*vault.Error](err)
+			// Any other error than that of a secret is that of a vault that did not answer in time.
+			if away || inVault && !errors.Is(err, sftpserver.ErrSecret) {
 				return "", fmt.Errorf("%w: the credentials can't be read from the vault", control.ErrNotTried)
 			}
 			return "", err

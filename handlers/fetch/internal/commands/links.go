@@ -25,14 +25,7 @@ func SiteLinks(signIn func(context.Context) error, site Site, store *archive.Sto
 	var links []Check
 	readOnce := func(context.Context) error { return nil }
 	if signIn != nil {
-		var read bool
-		var failed error
-		readOnce = func(ctx context.Context) error {
-			if !read {
-				read, failed = true, signIn(ctx)
-			}
-			return failed
-		}
+		readOnce = signInOnce(signIn)
 		links = append(links, vaultLink(readOnce))
 	}
 	return append(links, []Check{
@@ -58,6 +51,19 @@ func SiteLinks(signIn func(context.Context) error, site Site, store *archive.Sto
 			}},
 		storageLink(store),
 	}...)
+}
+
+// signInOnce returns a function that calls signIn at its first call, and returns the same at each later one: a vault
+// that does not answer one link is not asked for the next one. It is not safe for concurrent use.
+func signInOnce(signIn func(context.Context) error) func(context.Context) error {
+	var called bool
+	var failed error
+	return func(ctx context.Context) error {
+		if !called {
+			called, failed = true, signIn(ctx)
+		}
+		return failed
+	}
 }
 
 // vaultLink returns the check of the vault.
