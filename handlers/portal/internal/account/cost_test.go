@@ -1,6 +1,7 @@
 package account
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,6 +23,16 @@ import (
 func TestWhatAPageCosts(t *testing.T) {
 	w := portaltest.New(t)
 	writeDay(t, w)
+	const unread = "2026/11/23/delivery-20261122-3-0a1b2c3d4e5f"
+	broken := zipSaid(unread, status.OutcomeBroken)
+	facts, err := json.Marshal(broken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Store.Status().PutWithFacts(t.Context(), "runs/"+unread+".json", broken, string(facts),
+		"*"); err != nil {
+		t.Fatal(err)
+	}
 	var mu sync.Mutex
 	var asked []string
 	client := &http.Client{Transport: w.Storage.Through(func(r *http.Request) archivetest.Fault {
@@ -44,6 +55,8 @@ func TestWhatAPageCosts(t *testing.T) {
 	day, forty := []string{listing, runs}, []string{"list runs/2026/10/", listing, runs}
 	for path, want := range map[string][]string{
 		"/days/2026-11-22":             day,
+		"/runs/" + dayRun:              {"row of a run", "runs"},
+		"/runs/" + unread:              append(slices.Clone(day), "row of a run", "runs"),
 		"/days":                        {"list runs/2025/", "list runs/2026/", runs, runs},
 		"/months/2026-11":              forty,
 		"/items?day=2026-11-22":        append(slices.Clone(day), "rows of batches: RowKey,V,Lines"),
@@ -78,6 +91,9 @@ func describeRequest(u *url.URL) string {
 		return "rows of runs"
 	case prefix != "":
 		return "list " + prefix
+	}
+	if strings.Contains(u.Path, "(PartitionKey='r.") {
+		return "row of a run"
 	}
 	_, name, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	name, _, _ = strings.Cut(name, "/")

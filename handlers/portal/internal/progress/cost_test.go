@@ -17,7 +17,7 @@ import (
 )
 
 // TestLiveIsCheap: what each viewer asks for every few seconds costs four requests, and reads the rows of the last days
-// only.
+// only. The page, with a year of runs, costs six.
 func TestLiveIsCheap(t *testing.T) {
 	w := portaltest.New(t)
 	var mu sync.Mutex
@@ -39,15 +39,30 @@ func TestLiveIsCheap(t *testing.T) {
 	said := status.NewReader(store.Status())
 	watch := New(Options{Status: said, Settings: store.Settings(), Now: w.Clock,
 		Account: account.New(account.Options{Totals: totals, Status: said, Reports: store.Reports(), Now: w.Clock})})
-	w.Serve([]web.Route{{Pattern: "GET /progress/live", Role: identity.Reader, Handle: watch.Live}})
+	w.Serve([]web.Route{{Pattern: "GET /progress/live", Role: identity.Reader, Handle: watch.Live},
+		{Pattern: "GET /progress", Role: identity.Reader, Handle: watch.ProgressPage}})
 	put(t, w, status.Progress{Version: 1, Began: w.Now, At: w.Now, Ended: w.Now})
 	start(t, w)
-	if code, body := w.Get("/progress/live"); code != 200 || strings.Contains(body, "<rect") {
-		t.Errorf("%d\n%s", code, body)
-	}
-	all := strings.Join(asked, "\n")
-	if len(asked) != 4 || !strings.Contains(all, "PartitionKey eq 'r.2026' and RowKey ge '11.16'") ||
-		!strings.Contains(all, "runs/2026/11/") {
-		t.Errorf("%d requests, want 4:\n%s", len(asked), all)
+	for _, tt := range []struct {
+		path     string
+		requests int
+		year     bool
+		wants    []string
+	}{
+		{"/progress/live", 4, false, []string{"PartitionKey eq 'r.2026' and RowKey ge '11.16'", "runs/2026/11/"}},
+		{"/progress", 6, true, []string{"PartitionKey eq 'r.2025' and RowKey ge '11.23'",
+			"PartitionKey eq 'r.2026' and RowKey ge '01.01'", "runs/2025/", "runs/2026/"}},
+	} {
+		asked = nil
+		code, body := w.Get(tt.path)
+		all := strings.Join(asked, "\n")
+		if code != 200 || strings.Contains(body, "<rect") != tt.year || len(asked) != tt.requests {
+			t.Errorf("%s: %d, %d requests, want %d:\n%s\n%s", tt.path, code, len(asked), tt.requests, all, body)
+		}
+		for _, want := range tt.wants {
+			if !strings.Contains(all, want) {
+				t.Errorf("%s does not ask for %s:\n%s", tt.path, want, all)
+			}
+		}
 	}
 }
