@@ -180,6 +180,11 @@ func IsUnread(outcome string) bool {
 	return false
 }
 
+// MayComeAgain reports whether the file of a ZIP with that outcome is planned once more if it is listed again, on the
+// same day as the same run: it was taken away, or another one lay in its place, before anything was read. Such a
+// document of a run with batches is from before the file came again.
+func MayComeAgain(outcome string) bool { return outcome == OutcomeGone || outcome == OutcomeReplaced }
+
 // Issue is one thing that was not whole.
 type Issue struct {
 	Code  Code  `json:"code"`

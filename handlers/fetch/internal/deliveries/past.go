@@ -12,6 +12,7 @@ import (
 
 	"o2archiver/handlers/fetch/internal/leased"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/status"
 )
 
 const (
@@ -95,7 +96,7 @@ func (s *State) pass(p *Past, now time.Time) (moved bool) {
 	s.noteNumbers(now)
 	var keys, sums []string
 	for _, d := range s.Done[:len(s.Done)-keptDone] {
-		if !comesAgain(d.Outcome) {
+		if !status.MayComeAgain(d.Outcome) {
 			keys = append(keys, d.Key)
 		}
 		if d.Outcome == Complete || d.Outcome == Incomplete {

@@ -278,10 +278,6 @@ func (s *State) Plan(files []keyed, r Rules, now time.Time) (l Listed) {
 	return l
 }
 
-// comesAgain reports whether a file is planned once more if it is listed after its ZIP was finished so: it was taken
-// away, or another one lay in its place.
-func comesAgain(outcome string) bool { return outcome == Gone || outcome == Replaced }
-
 // knownKeys returns the keys of the ZIPs that are not planned any more.
 func (s *State) knownKeys() map[string]bool {
 	known := make(map[string]bool, len(s.Open)+len(s.Done))
@@ -289,7 +285,7 @@ func (s *State) knownKeys() map[string]bool {
 		known[s.Open[i].Key] = true
 	}
 	for i := range s.Done {
-		if !comesAgain(s.Done[i].Outcome) {
+		if !status.MayComeAgain(s.Done[i].Outcome) {
 			known[s.Done[i].Key] = true
 		}
 	}

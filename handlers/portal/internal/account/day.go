@@ -81,7 +81,8 @@ type ZIP struct {
 	Do      string   `json:"do"`
 	Reasons []string `json:"reasons,omitempty"`
 	Size    int64    `json:"size"`
-	Again   string   `json:"again,omitempty"` // the run as which the file came again
+	Again   string   `json:"again,omitempty"`  // the run as which the file came again
+	Beside  string   `json:"beside,omitempty"` // the run of another file with its number, found at the same time
 }
 
 // Kind counts the records of a kind.
@@ -154,7 +155,8 @@ func OfRun(f Facts) Run {
 		run.Written = m.Records
 	}
 	if t, ok := outcomeOf(f); ok {
-		run.ZIP = &ZIP{Outcome: f.Outcome, Says: t.says, Do: t.do, Size: f.Size, Again: f.Again}
+		run.ZIP = &ZIP{Outcome: f.Outcome, Says: t.says, Do: t.do, Size: f.Size, Again: f.Again,
+			Beside: f.Beside}
 		for _, reason := range f.Why {
 			run.ZIP.Reasons = append(run.ZIP.Reasons, cleanText(reason))
 		}

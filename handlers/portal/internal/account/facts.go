@@ -29,6 +29,7 @@ type Facts struct {
 	Why     []string       // of the outcome
 	Size    int64          // bytes of a ZIP that was not read
 	Again   string         // the run of the ZIP that came again, if this one was not read
+	Beside  string         // the run of a ZIP with its number that was found at the same time, if this one was not read
 	Unread  bool           // what fetch says about it can't be read
 }
 
@@ -37,6 +38,9 @@ func (f Facts) with(said status.Run) Facts {
 	if said.Version != 1 {
 		f.Unread = true
 		return f
+	}
+	if f.Counted && status.MayComeAgain(said.Outcome) {
+		return f // the file came again on the same day and has batches: the document is from before that
 	}
 	for _, issue := range said.Issues {
 		if issue.Code != status.SourceCount {

@@ -29,8 +29,12 @@ const again = "Ask the vendor to send the file again; if it was in the folder im
 // outcomeOf returns what became of a ZIP that was not read, in words; ok is false if it was read, or is none.
 func outcomeOf(f Facts) (t outcomeText, ok bool) {
 	t, ok = outcomeTexts[f.Outcome]
-	if f.Again != "" {
+	switch {
+	case f.Again != "":
 		t.do = "Nothing: the file came again, and was read as the run " + f.Again + "."
+	case f.Beside != "":
+		t.do = "Another file with that number was found at the same time and read as the run " + f.Beside +
+			". It may be the older one: compare the two. " + t.do
 	}
 	return t, ok
 }
@@ -85,7 +89,8 @@ func causeOfZIP(f Facts) string {
 // numbered matches the name of the run of a ZIP of the vendor's whose name has a day and a file number.
 var numbered = regexp.MustCompile(`^(delivery-[0-9]{8}-[0-9]+)-[0-9a-f]+$`)
 
-// noteAgain notes, with each ZIP that was not read, the run of a later one that has its day and its file number.
+// noteAgain notes, with each ZIP that was not read, the run of a later one that has its day and its file number. All
+// ZIPs of one listing are planned at the same time: of two of them nothing tells which is the later one.
 func noteAgain(runs []Facts) {
 	read := map[string]Facts{} // by day and number: the last that was read
 	for _, f := range runs {
@@ -103,8 +108,13 @@ func noteAgain(runs []Facts) {
 		if name == nil || f.Manifest == nil || !f.lacks() || !status.IsUnread(f.Outcome) {
 			continue
 		}
-		if r, ok := read[name[1]]; ok && !r.Manifest.Started.Before(f.Manifest.Started) {
+		r, ok := read[name[1]]
+		switch {
+		case !ok:
+		case r.Manifest.Started.After(f.Manifest.Started):
 			f.Again = r.Run
+		case r.Manifest.Started.Equal(f.Manifest.Started):
+			f.Beside = r.Run
 		}
 	}
 }

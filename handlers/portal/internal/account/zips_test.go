@@ -1,10 +1,12 @@
 package account
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"o2archiver/shared/status"
+	"o2archiver/shared/tally"
 )
 
 // zipSaid is what fetch says about a ZIP of 22 November that was not read.
@@ -22,6 +24,8 @@ func TestUnreadZIPs(t *testing.T) {
 	broken.Reasons = []string{"it is no whole ZIP"}
 	came := saidOf(later, 0)
 	came.Outcome, came.Started = status.OutcomeComplete, broken.Started.AddDate(0, 0, 1)
+	beside := came
+	beside.Started = broken.Started
 	earlier := came
 	earlier.Started = broken.Started.AddDate(0, 0, -1)
 	brokenToo := came
@@ -44,6 +48,8 @@ func TestUnreadZIPs(t *testing.T) {
 		{"replaced", zipSaid(run, status.OutcomeReplaced), status.Run{}, Whole,
 			[]string{"Another file came in the place of the ZIP"}},
 		{"came again", broken, came, Whole, []string{"was read as the run " + later}},
+		{"another was found at the same time", broken, beside, Gaps, []string{"read as the run " + later,
+			"compare the two. Ask the vendor to send the file again"}},
 		{"another was read before", broken, earlier, Gaps, []string{"Ask the vendor to send the file again"}},
 		{"came again, broken", broken, brokenToo, Gaps, []string{"Ask the vendor to send the file again"}},
 		{"another number came", broken, other, Gaps, []string{"Ask the vendor to send the file again"}},
@@ -74,6 +80,34 @@ func TestUnreadZIPs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestGoneZIPThatHasBatches: the document of a ZIP that was taken away is from before the file came again on the same
+// day, if the run has batches. Its zero counts are not those of the run.
+func TestGoneZIPThatHasBatches(t *testing.T) {
+	const run = "2026/11/23/delivery-20261122-3-0a1b2c3d4e5f"
+	for _, test := range []struct {
+		outcome string
+		counted bool
+		want    string
+	}{
+		{status.OutcomeGone, true, "pending, 5 records"}, {status.OutcomeReplaced, true, "pending, 5 records"},
+		{status.OutcomeGone, false, "gone, 0 records"}, {status.OutcomeSame, true, "same, 0 records"},
+	} {
+		f := Facts{row: tally.Run{Run: run}, Counted: test.counted}
+		if test.counted {
+			f.Staged, f.Batches = 5, 1
+			f.Totals = f.Totals.Of(5)
+		}
+		f = f.with(zipSaid(run, test.outcome))
+		got := f.Outcome
+		if got == "" && f.Manifest == nil {
+			got = string(stateOf(f))
+		}
+		if got += fmt.Sprintf(", %d records", f.Staged); got != test.want {
+			t.Errorf("%s, with a row %v: %s, want %s", test.outcome, test.counted, got, test.want)
+		}
 	}
 }
 
