@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/flate"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"io/fs"
@@ -169,6 +170,9 @@ func hostileZIP(t *testing.T, large int) (raw []byte, want []string) {
 	put(plain("inner.zip"), "", strings.NewReader("PK\x05\x06"))
 	put(plain("no mail.eml"), "not an e-mail message", strings.NewReader("\x00\x01"))
 	put(plain("lies.eml"), "damaged", message("lies", text())...)
+	for n := range 65 { // with which the sum of what the directory states is larger than a delivery may be
+		put(plain(fmt.Sprintf("claim-%d.eml", n)), "damaged", message(fmt.Sprint(n), text())...)
+	}
 	put(plain("secret.eml"), "password", message("secret", text())...)
 	put(plain("last.eml"), "last", message("last", text())...)
 	put(plain("list.mf"), "", strings.NewReader("Count: 1\r\nfirst.eml\r\n../../../etc/passwd.eml\r\n"))
@@ -176,7 +180,10 @@ func hostileZIP(t *testing.T, large int) (raw []byte, want []string) {
 		t.Fatal(err)
 	}
 	raw = out.Bytes()
-	raw[bytes.LastIndex(raw, []byte("lies.eml"))-22] = 1      // the directory's size of the entry
+	raw[bytes.LastIndex(raw, []byte("lies.eml"))-22] = 1 // the directory's size of the entry
+	for n := range 65 {
+		binary.LittleEndian.PutUint32(raw[bytes.LastIndex(raw, fmt.Appendf(nil, "claim-%d.eml", n))-22:], uint32(large))
+	}
 	raw[bytes.LastIndex(raw, []byte("secret.eml"))-46+8] |= 1 // the directory's flags of the entry
 	return raw, want
 }
@@ -238,7 +245,7 @@ func TestHostileDelivery(t *testing.T) {
 	raw = nil
 	earlier := w.batches()
 	d := w.intake(w.Store)
-	d.contents.Entry = int64(large) // which it is in the long form
+	d.contents.Entry, d.contents.Total = int64(large), 64*int64(large) // which they are in the long form
 	runtime.GC()
 	stop := watchMemory()
 	res, err := w.try(t.Context(), d)

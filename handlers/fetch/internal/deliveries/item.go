@@ -24,7 +24,8 @@ var errLonger = errors.New("the entry is longer than it states")
 
 // item is the entry of a batch for one message of the ZIP.
 type item struct {
-	at      int // index of the entry of the ZIP
+	at      int   // index of the entry of the ZIP
+	size    int64 // bytes of the message that were read
 	entry   record.Entry
 	id      firsts.Identity
 	problem zipread.Problem
@@ -34,19 +35,28 @@ type item struct {
 // describeMessage stores a message and its parts and returns its entry. A message that cannot be read from the ZIP has
 // an entry too, which import quarantines: its bytes are in the copy of the ZIP.
 func (r *reading) describeMessage(ctx context.Context, e zipread.Entry, at int) item {
-	entry, problem, err := record.Entry{}, zipread.OverTotal, error(nil)
-	if r.sums[at] <= r.contents.Total {
-		entry, problem, err = r.storeMessage(ctx, e)
+	if r.over.Load() {
+		return r.unreadable(item{at: at}, zipread.OverTotal)
 	}
-	if err != nil {
+	entry, problem, err := r.storeMessage(ctx, e)
+	it := item{at: at, size: r.zip.Counted(e)}
+	switch {
+	case err != nil:
 		return item{at: at, err: err}
-	}
-	if problem != "" {
-		entry = record.Entry{Version: 1, Source: r.z.messageOptions().Source,
-			Fault: "the message can't be read from its ZIP: " + string(problem)}
+	case problem != "":
+		return r.unreadable(it, problem)
 	}
 	entry.Until = r.z.Planned
-	return item{at: at, entry: entry, id: firsts.IdentityOf(entry), problem: problem}
+	it.entry, it.id = entry, firsts.IdentityOf(entry)
+	return it
+}
+
+// unreadable returns the item of a message that cannot be read from the ZIP, or must not be.
+func (r *reading) unreadable(it item, problem zipread.Problem) item {
+	it.entry = record.Entry{Version: 1, Source: r.z.messageOptions().Source, Until: r.z.Planned,
+		Fault: "the message can't be read from its ZIP: " + string(problem)}
+	it.id, it.problem = firsts.IdentityOf(it.entry), problem
+	return it
 }
 
 // storeMessage stores a message and its parts. What is stored is named by its hash, so all of it is read first, which

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"o2archiver/handlers/fetch/internal/firsts"
@@ -16,13 +17,14 @@ import (
 // reading is a ZIP that is read during one turn.
 type reading struct {
 	*run
-	z    *ZIP
-	zip  *zipread.Archive
-	day  string  // folder of the media: the day on which the ZIP was planned
-	sums []int64 // by entry: what it and the entries before it state as their sizes
+	z   *ZIP
+	zip *zipread.Archive
+	day string // folder of the media: the day on which the ZIP was planned
 
 	after Progress     // with the entries that are in no batch yet
 	next  firsts.Batch // the current batch
+	total int64        // bytes that were read of the messages before and in the current batch
+	over  atomic.Bool  // total exceeds its limit: no further message is read
 }
 
 // readZIP reads a copied ZIP from where its progress is to its end, and returns its outcome.
@@ -31,8 +33,8 @@ func (r *run) readZIP(ctx context.Context, z *ZIP, log *slog.Logger) (outcome st
 	if err != nil {
 		return "", err
 	}
-	// The limit of all contents together is judged by the stated sizes, so that it has the same result for a ZIP that
-	// is read in several turns. An entry that is longer than it states is damaged.
+	// The limit of all contents together is judged by writeBatches, message by message and over all turns: what is read
+	// ahead must not count before what comes before it.
 	limits := r.contents
 	limits.Total = math.MaxInt64
 	opened, err := zipread.Open(file, file.Size(), limits)
@@ -55,14 +57,11 @@ func (r *run) readZIP(ctx context.Context, z *ZIP, log *slog.Logger) (outcome st
 	}
 	z.Broken = time.Time{}
 	in := &reading{run: r, z: z, zip: opened, day: z.Planned.UTC().Format(dayForm)}
-	total := int64(0)
 	r.counted[z.Key] = 0
 	for _, e := range opened.Entries {
-		if e.Kind == zipread.Message { // no other entry is expanded, and of a message no more than this
+		if e.Kind == zipread.Message {
 			r.counted[z.Key]++
-			total += min(e.Size, r.contents.Entry+1)
 		}
-		in.sums = append(in.sums, total)
 	}
 	if err := in.writeBatches(ctx); err != nil {
 		return "", err
@@ -96,15 +95,35 @@ func (r *reading) writeBatches(ctx context.Context) error {
 	}
 	r.after = r.z.Progress
 	r.after.Problems = maps.Clone(r.after.Problems)
+	r.total = r.countedBefore(r.after)
+	r.over.Store(r.total > r.contents.Total)
 	for it := range r.describeAll(ctx, r.after.Next) {
 		if it.err != nil {
 			return it.err
+		}
+		if r.total+it.size > r.contents.Total {
+			r.over.Store(true)
+			it = r.unreadable(it, zipread.OverTotal)
 		}
 		if err := r.add(ctx, it); err != nil {
 			return err
 		}
 	}
 	return r.flush(ctx, len(r.zip.Entries))
+}
+
+// countedBefore returns how many bytes were read of the messages before a progress. For the progress of a former
+// version it is calculated as that version did, from the sizes that the directory states.
+func (r *reading) countedBefore(p Progress) (total int64) {
+	if p.Counted > 0 {
+		return p.Counted - 1
+	}
+	for _, e := range r.zip.Entries[:min(p.Next, len(r.zip.Entries))] {
+		if e.Kind == zipread.Message {
+			total += min(e.Size, r.contents.Entry+1)
+		}
+	}
+	return total
 }
 
 // add appends a message to the current batch. If it does not fit, the current batch is written first; only then the
@@ -128,6 +147,7 @@ func (r *reading) add(ctx context.Context, it item) error {
 			return err
 		}
 	}
+	r.total += it.size
 	r.after.Received++
 	if it.problem != "" {
 		if r.after.Problems == nil {
@@ -161,7 +181,7 @@ func (r *reading) flush(ctx context.Context, next int) error {
 	} else if r.z.Progress.Next == next {
 		return nil
 	}
-	r.after.Next = next
+	r.after.Next, r.after.Counted = next, r.total+1
 	r.z.Progress = r.after
 	r.z.Progress.Problems = maps.Clone(r.after.Problems)
 	return r.saveProgress(ctx, r.z)

@@ -87,6 +87,9 @@ type Progress struct {
 	Derived     int            `json:"derived,omitempty"`  // without an identity of the vendor's
 	Quarantined int            `json:"quarantined,omitempty"`
 	Problems    map[string]int `json:"problems,omitempty"` // messages by the problem of their entry
+	// Counted is the number of bytes that were read of the messages before Next, plus 1. 0: none were, or a former
+	// version read them, which did not count.
+	Counted int64 `json:"counted,omitempty"`
 }
 
 // The outcomes of a ZIP, which package status explains.

@@ -291,6 +291,13 @@ func (c *content) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Counted returns how many bytes of an entry's content were read: of one with a problem, those before it was found.
+func (a *Archive) Counted(e Entry) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.counted[e.at]
+}
+
 // count adds the bytes of an entry that were read for the first time to the total, and reports whether it is within the
 // limit.
 func (a *Archive) count(e Entry, n int64) bool {
