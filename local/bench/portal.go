@@ -53,7 +53,7 @@ func (w *world) portalPages(ctx context.Context, r *report) error {
 	took := time.Since(began)
 	group := fmt.Sprintf("Portal: a year of 100,000 records a day, the rows of batches of %d of its days", w.o.batchDays)
 	r.add(group, "writing the year", took.Seconds(), "s", noLimit())
-	waiting := &waits{}
+	waiting := &waits{now: time.Now}
 	connection, err := waiting.serve(a, &w.servers)
 	if err != nil {
 		return err

@@ -17,6 +17,8 @@ import (
 // waits measures what a process asks of Azurite: how many requests, and how long at least one of them was under way.
 // It is a proxy, whose own time counts as Azurite's.
 type waits struct {
+	now func() time.Time
+
 	mu     sync.Mutex
 	open   int       // requests under way
 	since  time.Time // when open was last zero
@@ -52,7 +54,7 @@ func (w *waits) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.open == 0 {
-		w.since = time.Now()
+		w.since = w.now()
 	}
 	w.open++
 	w.count++
@@ -62,7 +64,7 @@ func (w *waits) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.open--; w.open == 0 {
-		w.waited += time.Since(w.since)
+		w.waited += w.now().Sub(w.since)
 	}
 }
 

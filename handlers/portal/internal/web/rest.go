@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -18,7 +19,8 @@ const (
 type restReader struct {
 	http.ResponseWriter
 	body  io.Reader
-	began bool // the answer; the body is read by then
+	wait  time.Duration // for the rest of the body
+	began bool          // the answer; the body is read by then
 }
 
 // Unwrap is for http.ResponseController.
@@ -40,7 +42,13 @@ func (w *restReader) discard() {
 	}
 	w.began = true
 	to := http.NewResponseController(w.ResponseWriter)
-	_ = to.SetReadDeadline(time.Now().Add(restTime)) // a ResponseWriter of a test has none
-	_, _ = io.CopyN(io.Discard, w.body, hostBody)    // a client that is gone learns nothing anyway
-	_ = to.SetReadDeadline(time.Time{})
+	_ = to.SetReadDeadline(time.Now().Add(w.wait)) // a ResponseWriter of a test has none
+	if _, err := io.CopyN(io.Discard, w.body, hostBody+1); errors.Is(err, io.EOF) {
+		_ = to.SetReadDeadline(time.Time{})
+		return
+	}
+	// The body does not end. Package http would read the rest of it itself, before the answer and again after it: a
+	// connection that is to be closed is answered at once, and a deadline in the past ends what is read after it.
+	w.Header().Set("Connection", "close")
+	_ = to.SetReadDeadline(time.Unix(1, 0))
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -26,6 +27,8 @@ type Options struct {
 	Pages  *pages.Pages
 	Log    *slog.Logger
 	Now    func() time.Time
+
+	restTime time.Duration // of a test; 0: restTime
 }
 
 // handlerTime bounds one answer. The platform ends one after 230 s without a byte.
@@ -45,6 +48,7 @@ const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect
 // New returns the application. It panics if the table of routes is not usable: the first test that builds it finds
 // that.
 func New(o Options) http.Handler {
+	o.restTime = cmp.Or(o.restTime, restTime)
 	s := &server{opts: o, mux: http.NewServeMux()}
 	for _, route := range o.Routes {
 		method, _, _ := strings.Cut(route.Pattern, " ")
@@ -53,7 +57,13 @@ func New(o Options) http.Handler {
 		}
 		s.mux.Handle(route.Pattern, s.serveRoute(route))
 	}
-	s.mux.Handle("GET /assets/{name}", s.known(http.HandlerFunc(o.Pages.ServeAsset)))
+	s.mux.Handle("GET /assets/{name}", s.known(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if hasBodyWithGet(r) {
+			s.fail(w, r, identity.Person{}, errTooLarge)
+			return
+		}
+		o.Pages.ServeAsset(w, r)
+	})))
 	s.mux.Handle("/", s.known(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, identity.Person{}, ErrNotFound)
 	})))
@@ -70,7 +80,7 @@ func New(o Options) http.Handler {
 // must not end as if it were whole. Before its first byte it is never cut off, because the host repeats such a request.
 func (s *server) outermost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-		w := &restReader{ResponseWriter: out, body: r.Body}
+		w := &restReader{ResponseWriter: out, body: r.Body, wait: s.opts.restTime}
 		defer func() {
 			p := recover()
 			if p == nil {
@@ -130,10 +140,12 @@ func (s *server) serveRoute(route Route) http.Handler {
 			err = errRole(person.Role, route.Role)
 		}
 		request := &Request{Request: r, Person: person}
-		if err == nil && r.Method != http.MethodPost && r.ContentLength > 0 {
-			err = errTooLarge // no browser sends a body with a GET
+		if err == nil && hasBodyWithGet(r) {
+			err = errTooLarge
 		}
 		if err == nil && r.Method == http.MethodPost {
+			// A ResponseWriter of a test has no deadline.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.restTime))
 			request.FormID, err = readForm(w, r, route.Body)
 		}
 		if err == nil {
@@ -151,6 +163,10 @@ func (s *server) serveRoute(route Route) http.Handler {
 			"ms", s.opts.Now().Sub(began).Milliseconds())
 	})
 }
+
+// hasBodyWithGet reports whether a request that is no POST has a body, of a stated length or a chunked one. No browser
+// sends that.
+func hasBodyWithGet(r *http.Request) bool { return r.Method != http.MethodPost && r.ContentLength != 0 }
 
 func errRole(has, needs identity.Role) error {
 	says := "This needs the role " + needs.String() + "; you have " + has.String() + "."

@@ -31,7 +31,10 @@ type world struct {
 	broken  error    // of a file, after its bytes
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldWith(t, 0) }
+
+// newWorldWith is newWorld with a time for the rest of a body.
+func newWorldWith(t *testing.T, rest time.Duration) *world {
 	t.Helper()
 	all, err := pages.ParseAll()
 	if err != nil {
@@ -41,7 +44,7 @@ func newWorld(t *testing.T) *world {
 	page := func(*Request) (Answer, error) {
 		return Page(pages.Page{Name: "error", Title: "A page", Data: ErrNotFound}), nil
 	}
-	w.handler = New(Options{Pages: all, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Now: time.Now,
+	w.handler = New(Options{Pages: all, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Now: time.Now, restTime: rest,
 		Who: func(*http.Request) (identity.Person, error) { return w.person, w.err },
 		Routes: []Route{
 			{Pattern: "GET /read", Role: identity.Reader, Handle: page},
@@ -176,13 +179,18 @@ func TestBodiesAreReadToTheirEnd(t *testing.T) {
 		{"signed out", "POST", "/change", identity.ErrSignedOut, "same-origin", 401},
 		{"another site", "POST", "/change", nil, "cross-site", 403},
 		{"no such page", "POST", "/nothing", nil, "same-origin", 404},
-		{"a file", "GET", "/assets/portal.css", nil, "same-origin", 200},
+		{"a file", "GET", "/assets/portal.css", nil, "same-origin", 413},
+		{"a chunked body", "GET", "/read", nil, "same-origin", 413},
+		{"a file, a chunked body", "GET", "/assets/portal.css", nil, "same-origin", 413},
 	}
 	for _, test := range tests {
 		w := newWorld(t)
 		w.err = test.err
 		body := strings.NewReader("x=" + strings.Repeat("x", size))
 		r := httptest.NewRequest(test.method, test.path, body)
+		if strings.Contains(test.name, "chunked") {
+			r.ContentLength = -1
+		}
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", test.site)
 		if got := w.ask(t, r).StatusCode; got != test.want || body.Len() > 0 || len(w.posts) > 0 {
