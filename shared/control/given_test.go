@@ -151,3 +151,39 @@ func TestStep(t *testing.T) {
 		t.Errorf("answer %+v", a)
 	}
 }
+
+// TestFactsOfAnyName: a listing has the facts of a command with any name of a person: no page reads its document.
+func TestFactsOfAnyName(t *testing.T) {
+	o := newOffice(t)
+	for i, by := range []string{"ann@contoso.com", "müller@contoso.example", "山田 \U0001F600 <b>\"\\ \u2028\x7f"} {
+		name, err := Give(t.Context(), o.store.Commands(), "portal", morning.Add(time.Duration(i)*time.Minute),
+			"0123456789abcdef", by, Command{Kind: PauseApp, App: "fetch"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := ListGiven(t.Context(), o.store.Commands(), nil)
+		if err != nil || len(all) != i+1 || all[0].Name != name || all[0].Kind != PauseApp {
+			t.Fatalf("%q: %+v, %v", by, all, err)
+		}
+		if g, ok := all[0].given(); !ok || g.By != by || g.Command.App != "fetch" {
+			t.Errorf("%q: the listing has %+v, %v", by, g, ok)
+		}
+	}
+}
+
+// TestListGivenIsWhole: a listing of some of the commands is an error. It would have the oldest.
+func TestListGivenIsWhole(t *testing.T) {
+	o := newOffice(t)
+	for i := range 3 {
+		if _, err := Give(t.Context(), o.store.Commands(), "portal", morning.Add(time.Duration(i)*time.Minute),
+			"0123456789abcdef", "ann", Command{Kind: PauseApp, App: "fetch"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for limit, whole := range map[int]bool{2: false, 3: true} {
+		all, err := listGiven(t.Context(), o.store.Commands(), nil, limit)
+		if whole != (err == nil && len(all) == 3) || !whole && !errors.Is(err, ErrTooMany) {
+			t.Errorf("limit %d: %d commands, %v", limit, len(all), err)
+		}
+	}
+}

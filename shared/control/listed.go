@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf16"
 
 	"golang.org/x/sync/errgroup"
 
@@ -51,25 +52,39 @@ func stateIn(facts string) string {
 
 func encodeFacts(v any) string {
 	text, err := json.Marshal(v)
-	if err != nil || len(text) > maxFacts ||
-		slices.ContainsFunc(text, func(c byte) bool { return c < ' ' || c > '~' }) {
+	if err != nil {
+		return ""
+	}
+	if text = escapeASCII(text); len(text) > maxFacts {
 		return ""
 	}
 	return string(text)
 }
 
+// escapeASCII returns a JSON text in which all but printable ASCII is escaped, as blob metadata needs it.
+func escapeASCII(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for _, r := range string(text) { // json.Marshal leaves no invalid UTF-8
+		if r >= ' ' && r <= '~' {
+			out = append(out, byte(r))
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			out = fmt.Appendf(out, `\u%04x`, unit)
+		}
+	}
+	return out
+}
+
 // ListGiven returns all commands, the latest first. answers has the container with the answers of each app. It costs a
-// listing for every thousand commands, and for every thousand answers.
+// listing for every thousand commands, and for every thousand answers. More than maxCommands of an app are ErrTooMany.
 func ListGiven(ctx context.Context, commands *archive.Documents, answers map[string]*archive.Documents) (
 	all []Listed, err error) {
-	list := func(ctx context.Context, from *archive.Documents, prefix string) (
-		found []archive.DocumentInfo, err error) {
-		err = onStorage(ctx, func(ctx context.Context) (err error) {
-			found, _, err = from.List(ctx, prefix, maxCommands)
-			return err
-		})
-		return found, err
-	}
+	return listGiven(ctx, commands, answers, maxCommands)
+}
+
+func listGiven(ctx context.Context, commands *archive.Documents, answers map[string]*archive.Documents, limit int) (
+	all []Listed, err error) {
 	apps := []string{Portal}
 	for app := range answers {
 		apps = append(apps, app)
@@ -78,12 +93,12 @@ func ListGiven(ctx context.Context, commands *archive.Documents, answers map[str
 	group, ctx := errgroup.WithContext(ctx)
 	for i, app := range apps {
 		group.Go(func() (err error) {
-			given[i], err = list(ctx, commands, app+"/")
+			given[i], err = listWhole(ctx, commands, app+"/", limit)
 			return err
 		})
 		if app != Portal {
 			group.Go(func() (err error) {
-				answered[i], err = list(ctx, answers[app], answersFolder)
+				answered[i], err = listWhole(ctx, answers[app], answersFolder, limit)
 				return err
 			})
 		}

@@ -175,15 +175,24 @@ func (q *Queue) Pending(ctx context.Context) (tasks []*Task, err error) {
 	return tasks, errors.Join(failed...)
 }
 
-func (q *Queue) list(ctx context.Context, from *archive.Documents, prefix string) (
+func (q *Queue) list(ctx context.Context, from *archive.Documents, prefix string) ([]archive.DocumentInfo, error) {
+	return listWhole(ctx, from, prefix, q.limit)
+}
+
+// ErrTooMany matches the error of a listing that is not whole.
+var ErrTooMany = errors.New("there are more commands or answers than can be listed")
+
+// listWhole returns the documents whose names begin with prefix. More than limit are ErrTooMany: the newest come last,
+// so they would never be seen, or taken for new ones.
+func listWhole(ctx context.Context, from *archive.Documents, prefix string, limit int) (
 	all []archive.DocumentInfo, err error) {
 	more := false
 	err = onStorage(ctx, func(ctx context.Context) (err error) {
-		all, more, err = from.List(ctx, prefix, q.limit)
+		all, more, err = from.List(ctx, prefix, limit)
 		return err
 	})
-	if err == nil && more { // the newest come last: they would never be seen, or taken for new ones
-		err = fmt.Errorf("there are more than %d: delete the oldest in the containers commands, status and reports", q.limit)
+	if err == nil && more {
+		err = fmt.Errorf("%w, %d: delete the oldest in the containers commands, status and reports", ErrTooMany, limit)
 	}
 	return all, err
 }

@@ -3,6 +3,7 @@ package orders
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -110,7 +111,13 @@ func (o *Office) containers() map[string]*archive.Documents {
 
 // list returns all commands, the latest first, as far as a listing has them.
 func (o *Office) list(ctx context.Context) ([]control.Listed, error) {
-	return control.ListGiven(ctx, o.opts.Commands, o.containers())
+	all, err := control.ListGiven(ctx, o.opts.Commands, o.containers())
+	if errors.Is(err, control.ErrTooMany) {
+		return nil, &web.Error{Status: http.StatusInternalServerError,
+			Says: "There are too many commands to list them.",
+			Do:   "Delete the oldest in the containers commands, status and reports of the archive's storage account."}
+	}
+	return all, err
 }
 
 // read returns commands of a list as they are shown.
