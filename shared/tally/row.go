@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
@@ -233,6 +234,8 @@ type Run struct {
 	Totals  journal.Totals // records of batches without a row, and lines without an outcome, are pending
 	Kinds   map[string]Records
 	Reasons map[Reason]int
+
+	Written time.Time // when the service last wrote the row, which import does when it changes; zero: not known
 }
 
 // OfRun returns what the table has to have about a run whose batches hold staged records.
@@ -290,6 +293,7 @@ type runEntity struct {
 	Totals       string
 	Kinds        string
 	Reasons      string
+	Timestamp    string `json:",omitempty"` // set by the service, never sent
 }
 
 // runKeys returns the keys of the row of a run. One partition holds the runs that were planned in one year.
@@ -322,6 +326,7 @@ func decodeRun(data []byte) (r Run, err error) {
 	}
 	r = Run{Run: year + "/" + strings.Join(parts, "/"), Closed: e.Closed, Batches: int(e.Batches), Rows: int(e.Rows),
 		Staged: int(e.Staged), Chain: e.Chain}
+	r.Written, _ = time.Parse(time.RFC3339, e.Timestamp)
 	for _, p := range []struct {
 		text string
 		into any
@@ -333,7 +338,7 @@ func decodeRun(data []byte) (r Run, err error) {
 	return r, nil
 }
 
-// Same reports whether two runs have the same row.
+// Same reports whether two runs have the same row, whenever it was written.
 func (r Run) Same(o Run) bool {
 	a, errA := r.encode()
 	b, errB := o.encode()

@@ -138,6 +138,11 @@ func TestRunRows(t *testing.T) {
 			t.Errorf("a second time: %v", err)
 		}
 		got, etag, err := table.GetRun(ctx, run)
+		if got.Written.IsZero() || !got.Same(open) {
+			t.Errorf("written %v, same %v", got.Written, got.Same(open))
+		}
+		first := got.Written
+		got.Written = time.Time{}
 		if diff := cmp.Diff(open, got); err != nil || diff != "" {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
@@ -162,6 +167,10 @@ func TestRunRows(t *testing.T) {
 		if err != nil || at < 0 {
 			t.Fatalf("%d runs, %v", len(runs), err)
 		}
+		if !runs[at].Written.After(first) {
+			t.Errorf("written %v, and before that %v", runs[at].Written, first)
+		}
+		runs[at].Written = time.Time{}
 		if diff := cmp.Diff(closed, runs[at]); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

@@ -31,17 +31,27 @@ func describeIssue(code status.Code, negative bool) string {
 	return text
 }
 
+// isOpen reports whether a run has records without an outcome, or is not finished.
+func (f Facts) isOpen() bool {
+	return f.Manifest == nil || !f.Closed || f.Totals.Records.Pending+f.Totals.Copies.Pending > 0
+}
+
+// isAtWork reports whether a run is open and was moved lately. What it lacks by then is among its causes.
+func (f Facts) isAtWork() bool { return f.isOpen() && f.Moved }
+
 // stateOf returns how a run stands.
 func stateOf(f Facts) State {
 	r, m := f.Totals.Records, f.Manifest
 	switch {
 	case f.Totals.Holds() != nil || m != nil && m.Records != f.Staged:
 		return Failed
+	case f.isAtWork():
+		return Working
 	case r.Unmapped+r.Quarantined+r.Failed > 0,
 		m != nil && m.SourceTotal != nil && *m.SourceTotal != int64(m.Received),
 		len(f.Issues) > 0, f.lacks(), f.Unread:
 		return Gaps
-	case m == nil || !f.Closed || r.Pending+f.Totals.Copies.Pending > 0:
+	case f.isOpen():
 		return Working
 	}
 	return Whole

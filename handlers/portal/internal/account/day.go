@@ -1,13 +1,15 @@
 package account
 
 import (
+	"slices"
 	"time"
 
 	"o2archiver/shared/journal"
 	"o2archiver/shared/tally"
 )
 
-// State is how a day or a run stands: the worst of its parts.
+// State is how a day or a run stands: the worst of its parts. As long as records get their outcomes it is at work, even
+// if some are known to be missing.
 type State string
 
 // The states, the better ones first.
@@ -129,6 +131,9 @@ func Account(day time.Time, runs []Facts) Day {
 		for reason, n := range row.Reasons {
 			reasons[reason] += n
 		}
+	}
+	if d.State == Gaps && slices.ContainsFunc(runs, Facts.isAtWork) {
+		d.State = Working
 	}
 	if known && len(runs) > 0 {
 		d.SourceTotal = &total

@@ -31,6 +31,7 @@ type Facts struct {
 	Again   string         // the run of the ZIP that came again, if this one was not read
 	Beside  string         // the run of a ZIP with its number that was found at the same time, if this one was not read
 	Unread  bool           // what fetch says about it can't be read
+	Moved   bool           // import or fetch has moved it lately
 }
 
 // with returns the facts with what fetch says.
@@ -128,7 +129,18 @@ func (r *Reader) Planned(ctx context.Context, first time.Time) ([]Facts, error) 
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return joinFacts(slices.Concat(rows...), slices.Concat(said...)), nil
+	facts := joinFacts(slices.Concat(rows...), slices.Concat(said...))
+	for i := range facts {
+		facts[i].Moved = facts[i].movedSince(now.Add(-lately))
+	}
+	return facts, nil
+}
+
+// lately is how long ago the last outcome of a run was counted, or the run was finished by fetch, if it is at work.
+const lately = time.Hour
+
+func (f Facts) movedSince(then time.Time) bool {
+	return f.Written.After(then) || f.Manifest != nil && f.Manifest.Finished.After(then)
 }
 
 // PlannedOn returns the day on which a run was planned.
@@ -195,13 +207,16 @@ func (r *Reader) factsOf(ctx context.Context, name string) (f Facts, found bool,
 	said, err := r.opts.Status.Run(ctx, name)
 	switch {
 	case errors.Is(err, archive.ErrNotFound):
+		f.Moved = f.movedSince(r.opts.Now().Add(-lately))
 		return f, f.Counted, nil
 	case errors.Is(err, archive.ErrContent), errors.Is(err, archive.ErrTooLarge):
 		said = status.Run{}
 	case err != nil:
 		return Facts{}, false, err
 	}
-	return f.with(said), true, nil
+	f = f.with(said)
+	f.Moved = f.movedSince(r.opts.Now().Add(-lately))
+	return f, true, nil
 }
 
 // WindowBegin returns when the window of a run begins. Fetch says that when it has finished the run; until then it is

@@ -262,3 +262,45 @@ func TestRangesOfReading(t *testing.T) {
 		}
 	}
 }
+
+// TestAtWorkRatherThanWithGaps: a day, of which a record has no mailbox, is at work while its other records get their
+// outcomes, and has gaps when no outcome has come for an hour, or when all have. A failure is told at once.
+func TestAtWorkRatherThanWithGaps(t *testing.T) {
+	const run, other = "2026/11/23/a", "2026/11/23/b"
+	for _, test := range []struct {
+		name   string
+		open   bool
+		source int64 // what the source counts, of 2 received
+		later  time.Duration
+		run    State
+		day    State
+	}{
+		{"outcomes have come lately", true, 2, 30 * time.Minute, Working, Working},
+		{"and the source counts more", true, 3, 0, Working, Working},
+		{"no outcome has come for long", true, 2, 2 * time.Hour, Gaps, Gaps},
+		{"all outcomes are there", false, 2, 0, Gaps, Gaps},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			line := text(t, "m", "+447700900001", "+447700900002")
+			w.Run(run, manifestOf(22, 2, test.source), portaltest.Batch{Lines: [][]byte{line, line}, Open: test.open,
+				Outcomes: func(j *journal.Journal) {
+					settle(j, 1, "SMS", journal.Unmapped, "no participant has a mailbox in the tenant")
+					if !test.open {
+						settle(j, 2, "SMS", journal.Archived, "")
+					}
+				}})
+			w.Run(other, manifestOf(22, 1, 9), archived(t)) // it is finished, with gaps
+			w.Now = w.Now.Add(test.later)
+			for path, want := range map[string]State{"/runs/" + run: test.run, "/days/2026-11-22": test.day,
+				"/runs/" + other: Gaps} {
+				_, body := w.Get(path)
+				_, body, _ = strings.Cut(body, `class="callout`)
+				if !strings.Contains(body[:min(len(body), 200)], ">"+want.Text()+"<") ||
+					path != "/runs/"+other && !strings.Contains(body, "1 records without a mailbox") {
+					t.Errorf("%s is not %s:\n%s", path, want.Text(), body)
+				}
+			}
+		})
+	}
+}

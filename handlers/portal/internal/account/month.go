@@ -3,6 +3,7 @@ package account
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"o2archiver/handlers/portal/internal/pages"
@@ -52,7 +53,7 @@ func (r *Reader) monthAsked(q *web.Request) (m Month, first time.Time, err error
 	}
 	if n := len(m.Without); n > 0 {
 		m.Sum.Causes = append(m.Sum.Causes, fmt.Sprintf("days without a run: %d", n))
-		if m.Sum.State.rank() < Gaps.rank() {
+		if m.Sum.State.rank() < Gaps.rank() && !slices.ContainsFunc(runs, Facts.isAtWork) {
 			m.Sum.State = Gaps
 		}
 	}

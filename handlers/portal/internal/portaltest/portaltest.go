@@ -42,7 +42,10 @@ type World struct {
 // New returns a World whose person is an administrator.
 func New(t testing.TB) *World {
 	t.Helper()
-	s := archivetest.ForTest(t, nil)
+	w := &World{t: t, Now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC),
+		Person: identity.Person{ID: "0a0b0c0d-0000-4000-8000-000000000001", Name: "ann@contoso.com",
+			Role: identity.Admin}}
+	s := archivetest.ForTest(t, w.Clock)
 	store, err := archive.Open(archive.Config{ConnectionString: s.ConnectionString(), HTTP: s.Client()})
 	if err != nil {
 		t.Fatal(err)
@@ -57,9 +60,8 @@ func New(t testing.TB) *World {
 	if err := totals.CreateTable(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	return &World{Storage: s, Store: store, Totals: totals, t: t, Now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC),
-		Person: identity.Person{ID: "0a0b0c0d-0000-4000-8000-000000000001", Name: "ann@contoso.com",
-			Role: identity.Admin}}
+	w.Storage, w.Store, w.Totals = s, store, totals
+	return w
 }
 
 // Clock returns the world's time.
