@@ -1,9 +1,7 @@
 package commands
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -145,8 +143,8 @@ func tryFolders(ctx context.Context, folder, imports Store) (string, error) {
 	return found, nil
 }
 
-// tryFolder lists the folder and reads the end of one ZIP, the smallest, and returns what it found. It reads no file
-// twice, and changes nothing.
+// tryFolder lists the folder and reads one ZIP, the smallest, as far as readOneZIP does, and returns what it found. It
+// changes nothing.
 func tryFolder(ctx context.Context, folder Store) (string, error) {
 	files, err := folder.List(ctx)
 	if err != nil {
@@ -169,43 +167,9 @@ func tryFolder(ctx context.Context, folder Store) (string, error) {
 	if one.Size == 0 {
 		return "the folder has no ZIP yet" + others, nil
 	}
-	entries, whole, err := countEntries(ctx, folder, one)
-	switch {
-	case err != nil:
+	says, err := readOneZIP(ctx, folder, one)
+	if err != nil {
 		return "", fmt.Errorf("%d ZIPs are listed, but the smallest cannot be read: %w", zips, err)
-	case !whole:
-		return fmt.Sprintf("%d ZIPs are listed; the smallest has no directory at its end, so it is not whole yet%s",
-			zips, others), nil
 	}
-	return fmt.Sprintf("%d ZIPs are listed; the smallest was read, its directory has %d entries%s", zips,
-		entries, others), nil
-}
-
-// The end of a ZIP, APPNOTE 4.3.16: a record of 22 bytes, and a comment of up to 65,535.
-const (
-	endOfZIP     = "PK\x05\x06"
-	endOfZIPSize = 22
-	maxComment   = 1<<16 - 1
-)
-
-// countEntries returns the number of entries that the directory of a ZIP states, and whether the file ends with a
-// directory.
-func countEntries(ctx context.Context, folder Store, f arrival.File) (entries int, whole bool, err error) {
-	file, err := folder.Open(ctx, f.Path, max(0, f.Size-endOfZIPSize-maxComment))
-	if err != nil {
-		return 0, false, err
-	}
-	defer file.Close()
-	tail, err := io.ReadAll(io.LimitReader(file, endOfZIPSize+maxComment+1))
-	if errors.Is(err, arrival.ErrChanged) {
-		return 0, false, nil // it is still being written
-	}
-	if err != nil {
-		return 0, false, err
-	}
-	at := bytes.LastIndex(tail, []byte(endOfZIP))
-	if at < 0 || len(tail) < at+endOfZIPSize {
-		return 0, false, nil
-	}
-	return int(binary.LittleEndian.Uint16(tail[at+10:])), true, nil
+	return fmt.Sprintf("%d ZIPs are listed; the smallest %s%s", zips, says, others), nil
 }
