@@ -260,13 +260,38 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, person identity.Pe
 			"This page could not be made because of a mistake in this program or its set-up.",
 			"The portal's log has the reason under the event portal.failed."}
 	}
-	name := "error"
+	p := pages.Page{Name: "error", Title: http.StatusText(e.Status), Data: e}
 	if e.Status == http.StatusUnauthorized {
-		name = "signedout"
+		p.Name = "signedout"
+		p.Data = struct {
+			*Error
+			Back string
+		}{e, pathBack(r)}
 	}
-	p := pages.Page{Name: name, Title: http.StatusText(e.Status), Data: e}
 	if _, err := s.writePage(w, r, person, e.Status, p, false); err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 	}
 	return e.Status
 }
+
+// pathBack returns where the sign-in leads to: the page that was asked for, with its query, as a path of this
+// application; "/" for what a browser could take for another host (//host, /\\host), for a form that was sent, and for
+// what is no page.
+func pathBack(r *http.Request) string {
+	path := r.URL.RequestURI()
+	local := strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && !strings.ContainsFunc(path, isUnsafe)
+	decoded := r.URL.Path
+	local = local && !strings.Contains(decoded, "//") && !strings.ContainsFunc(decoded, isUnsafe)
+	isPage := !strings.HasPrefix(decoded, "/.auth") && !strings.HasPrefix(decoded, "/assets/") &&
+		!strings.HasSuffix(decoded, "/live") && decoded != "/alive"
+	if r.Method != http.MethodGet || !local || !isPage || len(path) > maxBack {
+		return "/"
+	}
+	return path
+}
+
+// maxBack is the maximum length in bytes of a path to which the sign-in leads.
+const maxBack = 1000
+
+// isUnsafe reports whether browsers read a character of an address in another way than this program.
+func isUnsafe(c rune) bool { return c <= ' ' || c == '\\' || c == 0x7f }

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -322,5 +323,47 @@ func TestPanicCutsAnAnswerOff(t *testing.T) {
 			strings.Contains(log.String(), "900001") {
 			t.Errorf("%v: the log has %q", value, log.String())
 		}
+	}
+}
+
+// TestSignInLeadsBack: the link of the page for those who are signed out leads back to the page that was asked for, and
+// never to another host.
+func TestSignInLeadsBack(t *testing.T) {
+	for asked, want := range map[string]string{
+		"/read":                                   "%2fread",
+		"/read?day=2026-11-23&reason=a%26b":       "%2fread%3fday%3d2026-11-23%26reason%3da%2526b",
+		"/read?to=//evil.example":                 "%2fread%3fto%3d%2f%2fevil.example",
+		"/admin-only/1":                           "%2fadmin-only%2f1",
+		"/admin-only/%2f%2fevil.example":          "%2f",
+		"/admin-only/%5cevil.example":             "%2f",
+		"/read?x=" + strings.Repeat("x", maxBack): "%2f",
+	} {
+		w := newWorld(t)
+		w.err = identity.ErrSignedOut
+		answer := w.ask(t, httptest.NewRequest("GET", asked, nil))
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		link := `href="/.auth/login/aad?post_login_redirect_uri=` + want + `"`
+		if answer.StatusCode != 401 || !strings.Contains(string(body), link) {
+			t.Errorf("%s: %d, without %s:\n%s", asked, answer.StatusCode, link, body)
+		}
+	}
+	for _, hostile := range []string{"//evil.example/", "///evil.example", "/%2fevil.example", `/\evil.example`,
+		"/%5cevil.example", "/%09/evil.example", "/.//evil.example", "http://evil.example//x", "*", "/.auth/logout",
+		"/progress/live", "/alive", "/assets/portal.css"} {
+		r := httptest.NewRequest("GET", "/", nil)
+		u, err := url.ParseRequestURI(hostile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.URL = u
+		if pathBack(r) != "/" {
+			t.Errorf("%s: %s", hostile, pathBack(r))
+		}
+	}
+	if got := pathBack(newPost(someForm)); got != "/" {
+		t.Errorf("a form that was sent: %s", got)
 	}
 }
