@@ -309,7 +309,7 @@ func asStatus(err error, log *slog.Logger) error {
 	case errors.Is(err, client.ErrCredentials):
 		log.Error("the site refuses the credentials: nothing is fetched until the user name and the password are right, "+
 			"and then everything that is due; this run does not try again. The user name is TELEMESSAGE_USERNAME; "+
-			"infra/password stores the password (on one machine: TELEMESSAGE_PASSWORD)",
+			"the portal (Settings, Source) or infra/password stores the password (on one machine: TELEMESSAGE_PASSWORD)",
 			"event", "fetch.credentialsRefused", "error", err.Error())
 		return nil
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, archive.ErrUnavailable),

@@ -183,8 +183,8 @@ func TestAnswers(t *testing.T) {
 			[]string{"working 0/0: at work; the next turn continues",
 				"done 1/1: everything is fetched up to 2026-11-23T05:20:00Z"}},
 		{"wrong password", run, []turnResult{{Result: collector.Result{Open: 1, Refused: true}}},
-			[]string{"failed 0/1: the site refuses the user name or the password: set the password with infra/password; " +
-				"the next daily run then fetches what is due, and what this command planned"}},
+			[]string{"failed 0/1: the site refuses the user name or the password: set the password in the portal (Settings, " +
+				"Source), or with infra/password; the next daily run then fetches what is due, and what this command planned"}},
 		{"a backfill", threeDays(),
 			[]turnResult{{Result: collector.Result{Open: 2}, hang: true},
 				{Result: collector.Result{Open: 1}, err: site}, {}},
@@ -207,8 +207,8 @@ func TestAnswers(t *testing.T) {
 				"working 2/3: not finished, and tried again: " + client.ErrUnavailable.Error(),
 				"done 3/3: the site counts 12 items in 3 windows; it states no count for 1 of them"}},
 		{"an estimate with a wrong password", estimateOf(threeDays()), []turnResult{{err: client.ErrCredentials}},
-			[]string{"failed 0/3: the site refuses the user name or the password: set the password with infra/password, " +
-				"and ask again"}},
+			[]string{"failed 0/3: the site refuses the user name or the password: " + setPassword +
+				", and ask again"}},
 		{"an estimate of what cannot be fetched", estimateOf(threeDays()),
 			[]turnResult{{err: fmt.Errorf("%w: to lies in the future", funchost.ErrInput)}},
 			[]string{"refused 0/0: bad input: to lies in the future"}},

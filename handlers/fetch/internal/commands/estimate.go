@@ -61,7 +61,7 @@ func (s site) Estimate(ctx context.Context, wanted schedule.Range, step int, eac
 		return each(map[string]int64{control.CountItems: items})
 	})
 	if errors.Is(err, client.ErrCredentials) {
-		p.Refused = "the site refuses the user name or the password: set the password with infra/password, and ask again"
+		p.Refused = "the site refuses the user name or the password: " + setPassword + ", and ask again"
 	}
 	return p, err
 }

@@ -43,7 +43,7 @@ func SiteLinks(signIn func(context.Context) error, site Site, store *archive.Sto
 					return "do what helps the vault, and check again"
 				}
 				if errors.Is(err, client.ErrCredentials) {
-					return "set the password with infra/password, and compare TELEMESSAGE_USERNAME; " +
+					return setPassword + ", and compare the user name there or in TELEMESSAGE_USERNAME; " +
 						"do not try often, because the site may lock the account"
 				}
 				return "compare TELEMESSAGE_URL; ask the vendor whether the address EGRESS_ADDRESS of this deployment " +

@@ -21,7 +21,10 @@ func OfSite(c Collector) Intake { return site{c} }
 
 type site struct{ engine Collector }
 
-const siteRefused = "the site refuses the user name or the password: set the password with infra/password; " +
+// setPassword is what helps against a refused password. A portal's page stores the secret that the script stores.
+const setPassword = "set the password in the portal (Settings, Source), or with infra/password"
+
+const siteRefused = "the site refuses the user name or the password: " + setPassword + "; " +
 	"the next daily run then fetches what is due, and what this command planned"
 
 // RunDue implements Intake.
