@@ -13,6 +13,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/control"
+	"o2archiver/shared/status"
 )
 
 // TestPausesAreListed: who paused an app and when, whether it is in force, and what ended it.
@@ -67,7 +68,8 @@ func TestPausesAreListed(t *testing.T) {
 }
 
 // TestCommandsPageIsBounded: however many commands there are, a page of them costs a listing of the commands of each
-// app, one of the answers of each, and the settings. Those of scripts are read, but no more than are shown.
+// app, one of the answers of each, the settings, and a request for each app of which these say nothing. Those of
+// scripts are read, but no more than are shown.
 func TestCommandsPageIsBounded(t *testing.T) {
 	o := newOffice(t)
 	var asked atomic.Int64
@@ -110,7 +112,7 @@ func TestCommandsPageIsBounded(t *testing.T) {
 		"-1": {20, 44}} {
 		asked.Store(0)
 		_, body := o.Get("/commands?" + url.Values{"page": {page}}.Encode())
-		if n := strings.Count(body, "it was number "); n != want.rows || asked.Load() != 6 ||
+		if n := strings.Count(body, "it was number "); n != want.rows || asked.Load() != 8 ||
 			!strings.Contains(body, fmt.Sprintf("it was number %d<", want.first)) || !strings.Contains(body, "of 45<") {
 			t.Errorf("page %q: %d rows, %d requests:\n%s", page, n, asked.Load(), body)
 		}
@@ -123,7 +125,55 @@ func TestCommandsPageIsBounded(t *testing.T) {
 		}
 	}
 	asked.Store(0)
-	if _, body := o.Get("/commands"); strings.Count(body, ">Fetch now</a>") != 20 || asked.Load() != 6+2*20 {
+	if _, body := o.Get("/commands"); strings.Count(body, ">Fetch now</a>") != 20 || asked.Load() != 8+2*20 {
 		t.Errorf("%d requests:\n%s", asked.Load(), body)
+	}
+}
+
+// TestStatesOfTheApps: what the administrator has said holds; without it, what the app shows of its work.
+func TestStatesOfTheApps(t *testing.T) {
+	put := func(to *archive.Documents, name string, v any) {
+		t.Helper()
+		if _, err := to.Put(t.Context(), name, v, "*", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	progress := func(paused bool) func(*office) {
+		return func(o *office) {
+			put(o.Store.Status(), "fetch.json", status.Progress{Version: 1, Began: o.Now, At: o.Now, Ended: o.Now,
+				State: status.State{Paused: paused}})
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		prepare func(*office)
+		want    []string // of fetch and of import
+	}{
+		{"nothing is said or shown", func(*office) {}, []string{`wait">` + noWork, `wait">` + noWork}},
+		{"fetch works", progress(false), []string{`ok">works`, `wait">` + noWork}},
+		{"fetch is paused by its setting", progress(true),
+			[]string{`wait">paused by its setting PAUSED`, `wait">` + noWork}},
+		{"the progress can't be read", func(o *office) { put(o.Store.Status(), "fetch.json", "x") },
+			[]string{`wait">not known: its progress can&#39;t be read`, `wait">` + noWork}},
+		{"import has written to a mailbox", func(o *office) { put(o.Store.Reports(), "names.json", map[string]int{}) },
+			[]string{`wait">` + noWork, `ok">works, unless its setting PAUSED was set to true since`}},
+		{"the administrator counts more", func(o *office) {
+			progress(true)(o)
+			put(o.Store.Settings(), "connector.json", map[string]any{"v": 1, "n": 1,
+				"paused": map[string]bool{"fetch": false, "import": true}})
+		}, []string{`ok">works`, `wait">paused`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := newOffice(t)
+			test.prepare(o)
+			_, body := o.Get("/commands")
+			_, of, _ := strings.Cut(body, `id="app-fetch"`)
+			ofFetch, ofImport, _ := strings.Cut(of, `id="app-import"`)
+			for i, part := range []string{ofFetch, ofImport} {
+				if want := `<span class="state ` + test.want[i] + "</span>"; !strings.Contains(part, want) {
+					t.Errorf("no %s in\n%s", want, part)
+				}
+			}
+		})
 	}
 }

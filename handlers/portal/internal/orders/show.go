@@ -142,14 +142,9 @@ type commandsPage struct {
 	Newer, Older    string // addresses of the neighbouring pages, "" for none
 }
 
-type appState struct {
-	App, Title, State, Class string
-	MayPause, MayStart       bool // what a person can ask for
-}
-
 // CommandsPage answers with the forms of the commands, and one page of those that were given. However many these are,
 // it costs a listing of the commands and of the answers of each app, and reads the documents of shownOnPage commands at
-// most.
+// most, the settings, and where these say nothing about an app, what it shows of its work.
 func (o *Office) CommandsPage(q *web.Request) (web.Answer, error) {
 	p := commandsPage{Today: o.opts.Now().UTC().Format(dayForm)}
 	var connector control.Connector
@@ -185,7 +180,9 @@ func (o *Office) CommandsPage(q *web.Request) (web.Answer, error) {
 	}
 	p.N = connector.N
 	if p.Broken == "" {
-		p.Apps = []appState{stateOf(connector, settings.Fetch, "Fetch"), stateOf(connector, settings.Import, "Import")}
+		if p.Apps, err = o.appStates(q.Context(), connector); err != nil {
+			return web.Answer{}, err
+		}
 	}
 	return web.Page(pages.Page{Name: "commands", Title: "Commands", Section: "commands", Data: p}), nil
 }
@@ -208,22 +205,6 @@ func (p *commandsPage) cut(q *web.Request, all []control.Listed) []control.Liste
 		p.Older = "/commands?page=" + strconv.Itoa(page+1)
 	}
 	return all[from:to]
-}
-
-// stateOf returns whether an app works, as far as the settings say it.
-func stateOf(c control.Connector, app, title string) appState {
-	paused, said := c.Paused[app]
-	s := appState{App: app, Title: title, State: "works", Class: "ok", MayPause: !said || !paused,
-		MayStart: !said || paused}
-	switch {
-	case !c.IsSetUp():
-		s.State, s.Class = "waits for the set-up to be finished", "wait"
-	case paused:
-		s.State, s.Class = "paused", "wait"
-	case !said:
-		s.State, s.Class = "paused, unless its setting PAUSED is false", "wait"
-	}
-	return s
 }
 
 // commandAsked returns the command in the path.
