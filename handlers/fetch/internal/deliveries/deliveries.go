@@ -51,6 +51,7 @@ type Pause interface {
 // Options holds what an Intake works with.
 type Options struct {
 	Store       Store
+	Server      string // host of the Store, as it is configured; "": it is no server. For the log
 	Deliveries  *archive.Deliveries
 	Batches     *archive.Batches
 	Media       *archive.Media

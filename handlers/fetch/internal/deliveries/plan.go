@@ -14,7 +14,10 @@ func (r *run) plan(ctx context.Context) error {
 	if err := r.passDone(ctx); err != nil {
 		return err
 	}
-	now := r.Now()
+	now, log := r.Now(), r.log
+	if r.Server != "" {
+		log = log.With("server", r.Server)
+	}
 	r.state.Begin(now)
 	files, err := r.list(ctx)
 	switch {
@@ -22,13 +25,13 @@ func (r *run) plan(ctx context.Context) error {
 		return context.Cause(ctx)
 	case err != nil:
 		r.failed = append(r.failed, err)
-		r.log.Warn("the deliveries could not be listed: nothing is planned, and nothing is called missing",
+		log.Warn("the deliveries could not be listed: nothing is planned, and nothing is called missing",
 			"event", "fetch.deliveriesUnlisted", "error", err.Error())
 	default:
 		rest, past := r.past.split(files)
 		r.res.Listed = r.state.Plan(rest, r.Rules, now)
 		r.res.Listed.Deliveries += past
-		r.log.Info("deliveries listed", "event", "fetch.deliveriesListed", "deliveries", r.res.Listed.Deliveries,
+		log.Info("deliveries listed", "event", "fetch.deliveriesListed", "deliveries", r.res.Listed.Deliveries,
 			"others", r.res.Listed.Others, "ignored", r.res.Listed.Ignored, "waiting", r.res.Listed.Waiting,
 			"planned", r.res.Listed.Planned, "later", r.res.Listed.Later)
 		if err := r.noteAbsent(ctx, now); err != nil {

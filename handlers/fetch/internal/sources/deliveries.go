@@ -272,7 +272,7 @@ func (d *deliveryRuns) read(server *sftpserver.Server, f folder, reporter *statu
 	} else {
 		store := f.on(server)
 		defer store.Close() // so that a run has one connection at a time
-		o.Store = store
+		o.Store, o.Server = store, d.server.Host
 	}
 	res, err = run(deliveries.New(o))
 	res.Refused = errors.Is(err, sftpstore.ErrCredentials)

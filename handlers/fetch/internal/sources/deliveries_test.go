@@ -138,6 +138,12 @@ func TestFirstConnection(t *testing.T) {
 	if res, err := d.fetch(); err != nil || res.Read != 1 || res.Received != 3 || res.Listed.Others != 1 {
 		t.Errorf("%+v, %v", res, err)
 	}
+	for _, event := range []string{"fetch.deliveriesListed", "fetch.deliveriesUnlisted"} { // and without a pinned key
+		named := `"server":"` + d.settings.SFTP.Host + `","event":"` + event + `"`
+		if !strings.Contains(d.Log.String(), named) {
+			t.Errorf("%s does not name the server", event)
+		}
+	}
 	if p := d.progress(); p.Finished != 1 || p.Source != settings.Deliveries || p.Invocation != "0b1c" ||
 		p.Ended.IsZero() || p.Failed != "" {
 		t.Errorf("progress: %+v", p)
