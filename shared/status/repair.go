@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,18 +20,21 @@ const (
 	repairTime  = 30 * time.Second
 )
 
-// Source is what a repair needs to know of the runs.
+// Source is what a repair needs to know of the runs of one intake.
 type Source struct {
+	Name   string                                                         // of the intake
+	Owns   func(folder string) bool                                       // the run is the intake's; nil: all are
 	IsOpen func(folder string) bool                                       // its manifest is not written yet
 	Detail func(ctx context.Context, folder, kind string) (Detail, error) // beside the manifest; nil: there is none
 	Unread []Run                                                          // ZIPs that were not read, of late
 }
 
 // Repair writes the documents that are missing of the runs of late, after a process died between a manifest and its
-// document, or the document could not be written. It works once an hour, for at most repairTime; a failure is logged
-// as any other. Without a missing document it costs a listing for each of the days, and two for a day with runs.
+// document, or the document could not be written. It works once an hour for each intake, for at most repairTime; a
+// failure is logged as any other. Without a missing document it costs a listing for each of the days, and two for a day
+// with runs.
 func (r *Reporter) Repair(ctx context.Context, s Source) {
-	if r == nil || !r.w.beginRepair() {
+	if r == nil || !r.w.beginRepair(s.Name) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, repairTime)
@@ -38,26 +42,68 @@ func (r *Reporter) Repair(ctx context.Context, s Source) {
 	left := maxRepaired
 	today := r.w.Now().UTC()
 	for back := range repairDays {
-		r.mu.Lock()
-		pausing := r.isPausing()
-		r.mu.Unlock()
-		if pausing || left <= 0 || ctx.Err() != nil {
+		if r.pauses() || left <= 0 || ctx.Err() != nil {
 			return
 		}
 		r.repairDay(ctx, today.AddDate(0, 0, -back).Format("2006/01/02"), s, &left)
 	}
 }
 
-// beginRepair reports whether a repair is due, and notes it.
-func (w *Writer) beginRepair() bool {
+// beginRepair reports whether a repair of the intake is due, and notes it.
+func (w *Writer) beginRepair(intake string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := w.Now()
-	if age := now.Sub(w.repaired); !w.repaired.IsZero() && age >= 0 && age < repairEvery {
+	now, last := w.Now(), w.repaired[intake]
+	if age := now.Sub(last); !last.IsZero() && age >= 0 && age < repairEvery {
 		return false
 	}
-	w.repaired = now
+	if w.repaired == nil {
+		w.repaired = map[string]time.Time{}
+	}
+	w.repaired[intake] = now
 	return true
+}
+
+// RepairRun writes the document of a run that was closed earlier, of whatever day, and reports whether nothing is left
+// to write.
+func (r *Reporter) RepairRun(ctx context.Context, folder string, s Source) bool {
+	if r == nil {
+		return true
+	}
+	return !r.pauses() && r.write(ctx, func(ctx context.Context) error { return r.w.repairRun(ctx, folder, s) })
+}
+
+// RepairUnread writes the document of a ZIP that was not read and was closed earlier, on whatever day, unless its run
+// was read when the file came again. It reports whether nothing is left to write.
+func (r *Reporter) RepairUnread(ctx context.Context, run Run) bool {
+	if r == nil {
+		return true
+	}
+	return !r.pauses() && r.write(ctx, func(ctx context.Context) error {
+		_, err := r.w.Batches.ReadManifest(ctx, run.Run, nil)
+		if errors.Is(err, archive.ErrNotFound) {
+			return r.w.putRun(ctx, run)
+		}
+		return err
+	})
+}
+
+// repairRun writes the document of a run, if it has a manifest.
+func (w *Writer) repairRun(ctx context.Context, folder string, s Source) error {
+	m, err := w.Batches.ReadManifest(ctx, folder, nil)
+	if errors.Is(err, archive.ErrNotFound) {
+		return nil // it was left without one
+	}
+	if err != nil {
+		return err
+	}
+	var d Detail
+	if s.Detail != nil {
+		if d, err = s.Detail(ctx, folder, m.Kind); err != nil {
+			return err
+		}
+	}
+	return w.writeRun(ctx, folder, d)
 }
 
 // repairDay writes the missing documents of one day's runs, at most *left of them.
@@ -70,22 +116,7 @@ func (r *Reporter) repairDay(ctx context.Context, day string, s Source, left *in
 	})
 	for _, folder := range missing[:min(len(missing), *left)] {
 		*left--
-		r.write(ctx, func(ctx context.Context) error {
-			m, err := r.w.Batches.ReadManifest(ctx, folder, nil)
-			if errors.Is(err, archive.ErrNotFound) {
-				return nil // it was left without one
-			}
-			if err != nil {
-				return err
-			}
-			var d Detail
-			if s.Detail != nil {
-				if d, err = s.Detail(ctx, folder, m.Kind); err != nil {
-					return err
-				}
-			}
-			return r.w.writeRun(ctx, folder, d)
-		})
+		r.write(ctx, func(ctx context.Context) error { return r.w.repairRun(ctx, folder, s) })
 	}
 	for _, run := range unread[:min(len(unread), *left)] {
 		*left--
@@ -94,7 +125,8 @@ func (r *Reporter) repairDay(ctx context.Context, day string, s Source, left *in
 }
 
 // missingRuns returns the runs of a day that are not open and have no document, and the ZIPs of the day that were not
-// read and have none. One that came again on the same day, and was read then, is a run.
+// read and have none. One that came again on the same day, and was read then, is a run: its document from before that
+// counts as none.
 func (w *Writer) missingRuns(ctx context.Context, day string, s Source) (missing []string, unread []Run, err error) {
 	runs, err := w.Batches.Runs(ctx, day)
 	if err != nil {
@@ -122,13 +154,20 @@ func (w *Writer) missingRuns(ctx context.Context, day string, s Source) (missing
 	there := make(map[string]bool, len(documents))
 	for _, d := range documents {
 		if folder, ok := runIn(d.Name); ok {
-			there[folder] = true
+			there[folder] = !known[folder] || !isFromBefore(d.Facts)
 		}
 	}
 	for _, folder := range runs {
-		if !there[folder] && !s.IsOpen(folder) {
+		if !there[folder] && !s.IsOpen(folder) && (s.Owns == nil || s.Owns(folder)) {
 			missing = append(missing, folder)
 		}
 	}
 	return missing, slices.DeleteFunc(unread, func(run Run) bool { return there[run.Run] }), nil
+}
+
+// isFromBefore reports whether the document of a run with batches, which has these facts, is from before its file came
+// again.
+func isFromBefore(facts string) bool {
+	var run Run
+	return json.Unmarshal([]byte(facts), &run) == nil && MayComeAgain(run.Outcome)
 }

@@ -43,7 +43,7 @@ type Writer struct {
 	Options
 
 	mu       sync.Mutex
-	repaired time.Time // when Repair last looked for missing documents
+	repaired map[string]time.Time // when Repair last looked for missing documents, by the intake
 }
 
 // NewWriter returns a Writer. It makes no request.
@@ -204,8 +204,15 @@ func (r *Reporter) writeProgress(ctx context.Context) {
 	})
 }
 
-// write runs op, with a limit of time, and notes whether it failed.
-func (r *Reporter) write(ctx context.Context, op func(context.Context) error) {
+// pauses is isPausing for a caller that does not hold r.mu.
+func (r *Reporter) pauses() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.isPausing()
+}
+
+// write runs op, with a limit of time, notes whether it failed, and reports whether it did not.
+func (r *Reporter) write(ctx context.Context, op func(context.Context) error) bool {
 	own, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
 	err := op(own)
@@ -223,33 +230,25 @@ func (r *Reporter) write(ctx context.Context, op func(context.Context) error) {
 				"writes what is missing", "event", "fetch.statusLate", "error", err.Error())
 		}
 	}
+	return err == nil
 }
 
-// CloseRun writes the document of a run whose manifest is written. After a failure the next Repair does.
-func (r *Reporter) CloseRun(ctx context.Context, folder string, d Detail) {
+// CloseRun writes the document of a run whose manifest is written, and reports whether nothing is left to write. After
+// a failure Repair does, if the run was planned in the last repairDays; RepairRun does whenever it was.
+func (r *Reporter) CloseRun(ctx context.Context, folder string, d Detail) bool {
 	if r == nil {
-		return
+		return true
 	}
-	r.mu.Lock()
-	pausing := r.isPausing()
-	r.mu.Unlock()
-	if !pausing {
-		r.write(ctx, func(ctx context.Context) error { return r.w.writeRun(ctx, folder, d) })
-	}
+	return !r.pauses() && r.write(ctx, func(ctx context.Context) error { return r.w.writeRun(ctx, folder, d) })
 }
 
-// CloseUnread writes the document of a ZIP that was not read, for which IsUnread holds, when its outcome is saved.
-// After a failure the next Repair does.
-func (r *Reporter) CloseUnread(ctx context.Context, run Run) {
+// CloseUnread writes the document of a ZIP that was not read, for which IsUnread holds, when its outcome is saved, and
+// reports whether nothing is left to write. After a failure the caller has to remember that, and call RepairUnread.
+func (r *Reporter) CloseUnread(ctx context.Context, run Run) bool {
 	if r == nil {
-		return
+		return true
 	}
-	r.mu.Lock()
-	pausing := r.isPausing()
-	r.mu.Unlock()
-	if !pausing {
-		r.write(ctx, func(ctx context.Context) error { return r.w.putRun(ctx, run) })
-	}
+	return !r.pauses() && r.write(ctx, func(ctx context.Context) error { return r.w.putRun(ctx, run) })
 }
 
 // writeRun writes the document of a run from its manifest, of which the first one stays.

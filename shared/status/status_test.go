@@ -224,7 +224,7 @@ func TestFailuresDelayNothing(t *testing.T) {
 			t.Errorf("told %d times:\n%s", n, d.log)
 		}
 		d.setAway(false)
-		d.writer.repaired = time.Time{}
+		clear(d.writer.repaired)
 		next := d.reporter()
 		next.Repair(t.Context(), Source{IsOpen: func(string) bool { return false }})
 		if _, err := d.reader.Run(t.Context(), folder); err != nil {

@@ -75,6 +75,7 @@ func (r *run) save(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("save the state of the deliveries: %w", err)
 	}
+	r.shown = false
 	r.report()
 	return nil
 }

@@ -144,7 +144,8 @@ type run struct {
 	began   time.Time               // when the current turn began
 	active  string                  // key of the ZIP whose turn it is
 	counted map[string]int64        // by key: messages of the ZIPs that were opened in this run
-	closed  []status.Run            // ZIPs that were not read, and whose documents are not written yet
+	fresh   map[string]bool         // runs of the ZIPs that were closed under this lease without being read
+	shown   bool                    // the State notes documents that were written since it was saved
 	res     Result
 	failed  []error
 }
@@ -178,7 +179,7 @@ func (d *Intake) Run(ctx context.Context, log *slog.Logger) (Result, error) {
 }
 
 func (r *run) work(ctx context.Context) error {
-	r.closed = nil
+	r.fresh, r.shown = map[string]bool{}, false
 	if err := r.load(ctx); err != nil {
 		return err
 	}
@@ -188,7 +189,7 @@ func (r *run) work(ctx context.Context) error {
 		"same", r.res.Same, "others", r.res.Others, "open", r.res.Open, "received", r.res.Received,
 		"records", r.res.Records)
 	r.report()
-	r.Reporter.Repair(ctx, status.Source{IsOpen: r.state.isOpen, Detail: r.readDetail, Unread: r.unread()})
+	r.Reporter.Repair(ctx, r.repairs())
 	return err
 }
 
@@ -203,6 +204,11 @@ func (r *run) planAndProcess(ctx context.Context) error {
 			return err
 		}
 		if r.res.Listed.Later == 0 || r.res.Paused || r.away >= maxAway || r.res.finished() == finished {
+			if r.shown {
+				if err := r.save(ctx); err != nil {
+					return err
+				}
+			}
 			return errors.Join(r.failed...)
 		}
 	}
@@ -237,7 +243,7 @@ func (r *run) processZIPs(ctx context.Context) error {
 			if err := r.save(ctx); err != nil {
 				return err
 			}
-			r.showUnread(ctx)
+			r.showClosed(ctx)
 			r.count(&finished, outcome)
 			continue
 		case errors.Is(err, errPaused):

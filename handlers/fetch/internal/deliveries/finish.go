@@ -73,7 +73,7 @@ func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string,
 	if err != nil {
 		return "", err
 	}
-	r.Reporter.CloseRun(ctx, r.z.Folder, report.detail())
+	r.z.Late = !r.Reporter.CloseRun(ctx, r.z.Folder, report.detail())
 	log.Info("delivery read", "event", "fetch.deliveryRead", "outcome", report.Outcome, "bytes", r.z.Size,
 		"received", p.Received, "records", p.Records, "quarantined", p.Quarantined, "batches", batches)
 	if report.Outcome == Incomplete {

@@ -21,6 +21,10 @@ const (
 	keptDone = 100
 	maxDone  = 200
 
+	// maxUnshown is the number of finished ZIPs, but for the latest, that are not moved because their documents are not
+	// written.
+	maxUnshown = 1000
+
 	digestSize = 16 // bytes of a hash that are kept of a ZIP in the Past
 )
 
@@ -87,15 +91,30 @@ func (p *Past) split(files []keyed) (rest []keyed, past int) {
 	return rest, past
 }
 
-// pass moves all but the latest of the finished ZIPs into the Past, if there are many. One that is planned once more
-// when it comes again is forgotten.
+// pass moves all but the latest of the finished ZIPs into the Past, if there are many. One whose document is not
+// written yet stays. One that is planned once more when it comes again is forgotten.
 func (s *State) pass(p *Past, now time.Time) (moved bool) {
-	if len(s.Done) <= maxDone {
+	earlier := s.Done[:max(0, len(s.Done)-keptDone)]
+	unshown := 0
+	for i := range earlier {
+		if earlier[i].isUnshown() {
+			unshown++
+		}
+	}
+	if len(s.Done)-min(unshown, maxUnshown) <= maxDone {
 		return false
 	}
 	s.noteNumbers(now)
 	var keys, sums []string
-	for _, d := range s.Done[:len(s.Done)-keptDone] {
+	var kept []Done
+	for i := range earlier {
+		d := &earlier[i]
+		if d.isUnshown() {
+			if unshown--; unshown < maxUnshown {
+				kept = append(kept, *d)
+				continue
+			}
+		}
 		if !status.MayComeAgain(d.Outcome) {
 			keys = append(keys, d.Key)
 		}
@@ -104,7 +123,7 @@ func (s *State) pass(p *Past, now time.Time) (moved bool) {
 		}
 	}
 	p.Keys, p.Sums = p.Keys.with(keys), p.Sums.with(sums)
-	s.Done = slices.Clone(s.Done[len(s.Done)-keptDone:])
+	s.Done = append(kept, s.Done[len(earlier):]...)
 	s.Past = p.Keys.len()
 	return true
 }

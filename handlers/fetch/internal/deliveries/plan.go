@@ -11,6 +11,7 @@ import (
 // plan lists the store and plans what is new. A listing that fails is a failure of the run, which still works on the
 // ZIPs that are in the archive: of the others nothing is known then.
 func (r *run) plan(ctx context.Context) error {
+	r.showClosed(ctx)
 	if err := r.passDone(ctx); err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func (r *run) plan(ctx context.Context) error {
 	if err := r.save(ctx); err != nil {
 		return err
 	}
-	r.showUnread(ctx)
+	r.showClosed(ctx)
 	return nil
 }
 

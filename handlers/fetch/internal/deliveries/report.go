@@ -3,12 +3,21 @@ package deliveries
 import (
 	"context"
 	"fmt"
+	"path"
+	"strings"
+	"time"
 
 	"o2archiver/shared/status"
 )
 
 // maxReported is the number of open ZIPs that a report of the progress lists.
 const maxReported = 100
+
+// Bounds of writing documents of ZIPs that were finished: 200 within 30 seconds, at each listing and after each ZIP.
+const (
+	maxShown = 200
+	showTime = 30 * time.Second
+)
 
 // report notes how far the open ZIPs are. It does not wait for storage.
 func (r *run) report() {
@@ -90,19 +99,63 @@ func (r *run) unread() (all []status.Run) {
 
 // closeZIP moves the i-th open ZIP to those that are done.
 func (r *run) closeZIP(i int, outcome string) {
+	folder := r.state.Open[i].Folder
 	r.state.Finish(i, outcome, r.Now())
-	if run, ok := r.form.unread(&r.state.Done[len(r.state.Done)-1]); ok {
-		r.closed = append(r.closed, run)
+	if status.IsUnread(outcome) {
+		r.fresh[folder] = true
+	} else {
+		delete(r.fresh, folder) // it came again, and has a manifest now
 	}
 }
 
-// showUnread writes the documents of the ZIPs that were closed without being read. The State MUST have been saved: a
-// ZIP of an unsaved one may be read after all.
-func (r *run) showUnread(ctx context.Context) {
-	for _, run := range r.closed {
-		r.Reporter.CloseUnread(ctx, run)
+// isUnshown reports whether the document of a finished ZIP is still to be written.
+func (d *Done) isUnshown() bool { return d.Late != "" || d.Unread != nil && !d.Unread.Shown }
+
+// showClosed writes the documents of the finished ZIPs that have none, whenever they were planned, at most maxShown of
+// them, and notes it in the State. What is not saved is written again. The State MUST have been saved: a ZIP of an
+// unsaved one may be read after all.
+func (r *run) showClosed(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, showTime)
+	defer cancel()
+	left := maxShown
+	for i := range r.state.Done {
+		d := &r.state.Done[i]
+		if !d.isUnshown() {
+			continue
+		}
+		left--
+		if left < 0 || !r.showDone(ctx, d) {
+			return
+		}
+		r.shown, d.Late = true, ""
+		if d.Unread != nil {
+			d.Unread.Shown = true
+		}
 	}
-	r.closed = nil
+}
+
+// showDone writes the document of a finished ZIP, and reports whether nothing is left to write.
+func (r *run) showDone(ctx context.Context, d *Done) bool {
+	run, unread := r.form.unread(d)
+	switch {
+	case !unread:
+		return r.Reporter.RepairRun(ctx, d.Late, r.repairs())
+	case r.state.isOpen(run.Run):
+		return true // its file came again on the same day, and its document comes when it is closed
+	case r.fresh[run.Run]:
+		return r.Reporter.CloseUnread(ctx, run)
+	}
+	return r.Reporter.RepairUnread(ctx, run)
+}
+
+// repairs returns what a repair needs to know. The runs of a site, from which this archive was fed before, are those of
+// the vendor's deliveries.
+func (r *run) repairs() status.Source {
+	imports := (Rules{Import: &Import{}}).form()
+	return status.Source{Name: r.form.name, IsOpen: r.state.isOpen, Detail: r.readDetail, Unread: r.unread(),
+		Owns: func(folder string) bool {
+			return strings.HasPrefix(path.Base(folder), imports.run+"-") == (r.form.run == imports.run)
+		}}
 }
 
 // unread returns the document of a ZIP that was not read; ok is false if it was.

@@ -67,6 +67,7 @@ type ZIP struct {
 	Gone   time.Time `json:"gone,omitzero"`    // first listing without the file, before it was copied
 	Broken time.Time `json:"broken,omitzero"`  // first run in which its copy did not open
 	Why    string    `json:"-"`                // of an outcome for which it was not read
+	Late   bool      `json:"-"`                // its manifest is written, and the document of its run is not
 
 	Progress Progress `json:"progress"`
 }
@@ -110,6 +111,7 @@ type Done struct {
 	Day     time.Time `json:"day,omitzero"`
 	Number  int64     `json:"number"`
 	Unread  *Unread   `json:"unread,omitempty"` // of a ZIP that was not read
+	Late    string    `json:"late,omitempty"`   // the run of a ZIP that was read, if its document is not written
 }
 
 // Unread is what is shown of a ZIP that was not read, besides its outcome.
@@ -119,6 +121,7 @@ type Unread struct {
 	Planned time.Time `json:"planned"`
 	At      time.Time `json:"at"`
 	Why     string    `json:"why,omitempty"`
+	Shown   bool      `json:"shown,omitempty"` // its document is written
 }
 
 const (
@@ -311,6 +314,8 @@ func (s *State) Finish(i int, outcome string, now time.Time) {
 	d := Done{Key: z.Key, SHA256: z.SHA256, Outcome: outcome, Day: z.Day, Number: z.Number}
 	if status.IsUnread(outcome) {
 		d.Unread = &Unread{Folder: z.Folder, Size: z.Size, Planned: z.Planned, At: now.UTC(), Why: z.Why}
+	} else if z.Late {
+		d.Late = z.Folder
 	}
 	s.Done = append(s.Done, d)
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"o2archiver/handlers/fetch/internal/deliveries"
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/handlers/fetch/internal/sftpserver"
@@ -23,6 +25,7 @@ import (
 	"o2archiver/shared/source"
 	"o2archiver/shared/source/delivery/deliverytest"
 	"o2archiver/shared/source/delivery/sftpstore"
+	"o2archiver/shared/status"
 )
 
 // anExport returns a ZIP with one message of another archive.
@@ -212,17 +215,8 @@ func TestDeliveriesLeaveTimeForImports(t *testing.T) {
 		defer server.Close()
 		server.Put(zipName, deliverytest.File{Data: fetchtest.MakeZIP("", 3), ModTime: time.Now().Add(-time.Hour)})
 		server.Put("imports/export.zip", deliverytest.File{Data: anExport(), ModTime: time.Now().Add(-time.Hour)})
-		c := settings.Delivery{StableAfter: 10 * time.Minute, SFTP: &settings.SFTP{Host: "sftp.contoso.com",
-			Username: "o2", Password: settings.StoredSecret{Value: settings.NewSecret(hidden)}}}
-		runs, err := newDeliveryRuns(c, servicesOf(w.Store))
-		if err != nil {
-			t.Fatal(err)
-		}
-		runs.server.Dial, runs.options.Pause = server.Dial, &firstHangs{}
-		shown, _ := sftpserver.New(*runs.server).HostKey(t.Context())
-		if runs.server.HostKeys, err = sftpstore.ParseHostKeys(shown.Pin); err != nil || shown.Pin == "" {
-			t.Fatal(err)
-		}
+		runs := onServer(t, server, w.Store)
+		runs.options.Pause = &firstHangs{}
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Minute)
 		defer cancel()
 		res, err := runs.Run(ctx, slog.New(slog.NewJSONHandler(w.Log, nil)))
@@ -230,4 +224,63 @@ func TestDeliveriesLeaveTimeForImports(t *testing.T) {
 			t.Errorf("%+v, imports %+v, %v", res, res.Imports, err)
 		}
 	})
+}
+
+// The deliveries come first in each run, and leave the folder imports its own repair: a ZIP of either that was not read
+// has a document after the next run of another process, although the one that it had was lost.
+func TestRepairOfBothFolders(t *testing.T) {
+	fetchtest.Virtual(t, func(t *testing.T) {
+		w := fetchtest.NewWorld(t)
+		server := deliverytest.New(deliverytest.Options{User: "o2", Password: hidden, Methods: []string{"password"}})
+		defer server.Close()
+		again := strings.Replace(zipName, "_1_", "_2_", 1)
+		for name, data := range map[string][]byte{zipName: fetchtest.MakeZIP("", 3), again: fetchtest.MakeZIP("", 3),
+			"imports/a.zip": anExport(), "imports/b.zip": anExport()} {
+			server.Put(name, deliverytest.File{Data: data, ModTime: time.Now().Add(-time.Hour)})
+		}
+		fetch := func() (same []string) {
+			t.Helper()
+			runs := onServer(t, server, w.Store)
+			if res, err := runs.Run(t.Context(), slog.New(slog.NewJSONHandler(w.Log, nil))); err != nil {
+				t.Fatalf("%+v, %v", res, err)
+			}
+			all, _, err := status.NewReader(w.Store.Status()).Runs(t.Context(), "", 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range all {
+				if r.Outcome == status.OutcomeSame {
+					same = append(same, r.Run)
+				}
+			}
+			return same
+		}
+		want := fetch()
+		if len(want) != 2 {
+			t.Fatalf("documents of %v, want two", want)
+		}
+		for _, run := range want {
+			w.Storage.Forget("status", "runs/"+run+".json")
+		}
+		if diff := cmp.Diff(want, fetch()); diff != "" {
+			t.Errorf("documents of ZIPs that were not read (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// onServer returns the runs of a process that knows the server's host key.
+func onServer(t *testing.T, server *deliverytest.Server, store *archive.Store) *deliveryRuns {
+	t.Helper()
+	c := settings.Delivery{StableAfter: 10 * time.Minute, SFTP: &settings.SFTP{Host: "sftp.contoso.com",
+		Username: "o2", Password: settings.StoredSecret{Value: settings.NewSecret(hidden)}}}
+	runs, err := newDeliveryRuns(c, servicesOf(store))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs.server.Dial = server.Dial
+	shown, _ := sftpserver.New(*runs.server).HostKey(t.Context())
+	if runs.server.HostKeys, err = sftpstore.ParseHostKeys(shown.Pin); err != nil || shown.Pin == "" {
+		t.Fatal(err)
+	}
+	return runs
 }
