@@ -10,12 +10,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/shared/archive"
@@ -38,11 +34,8 @@ type Reader struct{ opts Options }
 func New(o Options) *Reader { return &Reader{o} }
 
 const (
-	pageRows  = 100     // rows of a list on one page
-	atOnce    = 3       // requests to storage that one page has under way
-	maxYears  = 12      // partitions that a page reads
-	maxRuns   = 60      // runs of a day whose rows are read
-	maxListed = 200_000 // lines of a list
+	atOnce   = 3  // requests to storage that one page has under way
+	maxYears = 12 // partitions that a page reads
 )
 
 // dayOf returns the beginning of a day of UTC.
@@ -99,74 +92,6 @@ func (r *Reader) document(ctx context.Context, name string, into any) (found boo
 		return false, fmt.Errorf("read a document of the reports: %w", err)
 	}
 	return true, nil
-}
-
-// listed returns the rows of batches of runs with a property, in the order of the runs and batches, read by at most
-// atOnce queries at the same time. left is the number of runs that were not read.
-func (r *Reader) listed(ctx context.Context, runs []Facts, p tally.Property) (rows []runRow, left int, err error) {
-	left = max(0, len(runs)-maxRuns)
-	runs = runs[:len(runs)-left]
-	each := make([][]runRow, len(runs))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
-	for i, run := range runs {
-		group.Go(func() error {
-			for k, err := range r.opts.Totals.Listed(ctx, run.Run, p) {
-				if err != nil {
-					return err
-				}
-				each[i] = append(each[i], runRow{run.Run, k})
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, 0, err
-	}
-	return slices.Concat(each...), left, nil
-}
-
-type runRow struct {
-	run string
-	tally.Keyed
-}
-
-// List is a page of a list. Its numbers are those of the whole list.
-type List struct {
-	From, To, Total int
-	Former, Next    string // addresses of the neighbouring pages, "" for none
-}
-
-// cutPage returns the rows of one page of a list, and the List. address returns that of another page.
-func cutPage[T any](q *web.Request, all []T, address func(page int) string) ([]T, List) {
-	page, err := strconv.Atoi(q.FormValue("page"))
-	pages := max(1, (len(all)+pageRows-1)/pageRows)
-	if err != nil || page < 1 {
-		page = 1
-	}
-	page = min(page, pages)
-	from := (page - 1) * pageRows
-	to := min(len(all), from+pageRows)
-	l := List{From: from + 1, To: to, Total: len(all)}
-	if len(all) == 0 {
-		l.From = 0
-	}
-	if page > 1 {
-		l.Former = address(page - 1)
-	}
-	if page < pages {
-		l.Next = address(page + 1)
-	}
-	return all[from:to], l
-}
-
-// pageOf returns the function for cutPage that returns the addresses of the pages of a path with a query.
-func pageOf(path string, query url.Values) func(page int) string {
-	return func(page int) string {
-		with := url.Values{"page": {strconv.Itoa(page)}}
-		maps.Copy(with, query)
-		return path + "?" + with.Encode()
-	}
 }
 
 // sortedKeys returns the keys of a map in their order.

@@ -323,11 +323,13 @@ func TestPagesOfAList(t *testing.T) {
 		former, next string
 	}{
 		{"", 0, 0, 0, "", ""}, {"1", 100, 1, 100, "", ""}, {"", 101, 1, 100, "", "2"},
-		{"2", 101, 101, 101, "1", ""}, {"99", 250, 201, 250, "2", ""}, {"x", 5, 1, 5, "", ""},
+		{"2", 101, 101, 101, "1", ""}, {"last", 101, 101, 101, "1", ""},
+		{"99", 250, 201, 250, "2", ""}, {"x", 5, 1, 5, "", ""},
 	} {
 		q := &web.Request{Request: httptest.NewRequest("GET", "/?page="+test.page, nil)}
 		rows, l := cutPage(q, make([]int, test.total), func(p int) string { return strconv.Itoa(p) })
-		if want := (List{test.from, test.to, test.total, test.former, test.next}); l != want ||
+		if want := (List{From: test.from, To: test.to, Total: test.total, Former: test.former,
+			Next: test.next}); l != want ||
 			len(rows) != min(test.total, test.to-test.from+1) {
 			t.Errorf("page %q of %d: %+v, want %+v", test.page, test.total, l, want)
 		}

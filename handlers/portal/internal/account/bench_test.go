@@ -37,6 +37,21 @@ func BenchmarkPages(b *testing.B) {
 	}
 }
 
+// BenchmarkDayOfManyRuns measures the pages of a day of which each page reads as many runs as it may.
+func BenchmarkDayOfManyRuns(b *testing.B) {
+	w := newWorld(b)
+	writeManyRuns(b, w, 150)
+	for _, path := range []string{"/items", "/unmapped", "/duplicates", "/items/csv"} {
+		b.Run(path, func(b *testing.B) {
+			for b.Loop() {
+				if status, _ := w.Get(path + "?day=2026-11-22"); status != 200 {
+					b.Fatal(status)
+				}
+			}
+		})
+	}
+}
+
 // writeYear writes a year of daily runs of 1,000 batches of 100 records, of which 5 are not archived; the last day,
 // which it returns, with the rows of its batches.
 func writeYear(b *testing.B, w *portaltest.World) (last string) {

@@ -52,6 +52,7 @@ func TestWhatAPageCosts(t *testing.T) {
 	w.Serve(routesOf(New(Options{Totals: totals, Status: status.NewReader(store.Status()), Reports: store.Reports(),
 		Now: w.Clock})))
 	const runs, listing = "rows of runs", "list runs/2026/11/"
+	ofRun := []string{"row of a run", "runs"}
 	day, forty := []string{listing, runs}, []string{"list runs/2026/10/", listing, runs}
 	for path, want := range map[string][]string{
 		"/days/2026-11-22":             day,
@@ -66,6 +67,10 @@ func TestWhatAPageCosts(t *testing.T) {
 		"/unmapped":                    append(slices.Clone(forty), "unmapped"),
 		"/users?day=2026-11-22":        append(slices.Clone(day), "names.json", "users"),
 		"/users":                       append(slices.Clone(forty), "names.json", "users"),
+		"/items?run=" + dayRun:         append(slices.Clone(ofRun), "rows of batches: RowKey,V,Lines"),
+		"/items/csv?run=" + dayRun:     append(slices.Clone(ofRun), "rows of batches: RowKey,V,Lines"),
+		"/duplicates?run=" + dayRun:    append(slices.Clone(ofRun), "rows of batches: RowKey,V,Totals"),
+		"/unmapped?run=" + dayRun:      append(slices.Clone(ofRun), "unmapped"),
 		"/silent": append(slices.Clone(forty), "names.json", "users", "users", "users", "users",
 			"users"),
 	} {
@@ -79,6 +84,11 @@ func TestWhatAPageCosts(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", path, diff)
 		}
 	}
+	many := writeManyRuns(t, w, maxRuns+5)
+	asked = nil
+	if code, _ := w.Get("/items?day=2026-11-22"); code != http.StatusOK || len(asked) != 2+maxRuns {
+		t.Errorf("a day of %d runs: %d, %d requests, want %d", len(many)+1, code, len(asked), 2+maxRuns)
+	}
 }
 
 // describeRequest returns what a request is for.
@@ -89,11 +99,10 @@ func describeRequest(u *url.URL) string {
 		return "rows of batches: " + u.Query().Get("$select")
 	case strings.HasPrefix(filter, "PartitionKey eq 'r."):
 		return "rows of runs"
+	case strings.Contains(u.Path, "(PartitionKey='r."):
+		return "row of a run"
 	case prefix != "":
 		return "list " + prefix
-	}
-	if strings.Contains(u.Path, "(PartitionKey='r.") {
-		return "row of a run"
 	}
 	_, name, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	name, _, _ = strings.Cut(name, "/")

@@ -2,7 +2,9 @@ package account
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -90,6 +92,54 @@ func firstRune(s string) rune {
 // csvFile returns tables as the answer to a request.
 func csvFile(name string, tables ...table) web.Answer {
 	return web.Download("text/csv; charset=utf-8", name, func(w io.Writer) error { return writeCSV(w, tables...) })
+}
+
+// csvList returns a CSV of one list, which is not held in memory, as the answer to a request: write adds its rows.
+func csvList(name string, head []string, write func(add func(...any)) error) web.Answer {
+	return web.Download("text/csv; charset=utf-8", name, func(w io.Writer) error {
+		out := bufio.NewWriter(w)
+		_, _ = out.WriteString("\uFEFF") // the writer keeps the first error for Flush
+		first := make([]any, len(head))
+		for i, h := range head {
+			first[i] = h
+		}
+		writeRow(out, first)
+		if err := write(func(row ...any) { writeRow(out, row) }); err != nil {
+			return err
+		}
+		_, _ = out.WriteString("\r\n")
+		writeRow(out, []any{endOfFile})
+		return out.Flush()
+	})
+}
+
+// jsonList returns an object with one list, which is not held in memory, as the answer to a request. write adds the
+// elements of the list, and returns an object with the other members, which come after it.
+func jsonList(name, list string, write func(add func(any)) (others any, err error)) web.Answer {
+	return web.Download("application/json", name, func(w io.Writer) error {
+		out := bufio.NewWriter(w)
+		_, _ = fmt.Fprintf(out, "{\n  %q: [", list)
+		var failed error
+		before, after := "\n    ", ""
+		others, err := write(func(element any) {
+			text, err := json.MarshalIndent(element, "    ", "  ")
+			failed = errors.Join(failed, err)
+			_, _ = out.WriteString(before)
+			_, _ = out.Write(text)
+			before, after = ",\n    ", "\n  "
+		})
+		if err = errors.Join(err, failed); err != nil {
+			return err
+		}
+		text, err := json.MarshalIndent(others, "", "  ")
+		if err != nil {
+			return fmt.Errorf("encode the end of a list: %w", err)
+		}
+		_, _ = out.WriteString(after + "],")
+		_, _ = out.Write(bytes.TrimPrefix(text, []byte("{")))
+		_ = out.WriteByte('\n')
+		return out.Flush()
+	})
 }
 
 // jsonFile returns a value as the answer to a request.

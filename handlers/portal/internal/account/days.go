@@ -1,7 +1,6 @@
 package account
 
 import (
-	"net/http"
 	"time"
 
 	"o2archiver/handlers/portal/internal/pages"
@@ -89,6 +88,7 @@ func (r *Reader) dayAsked(q *web.Request) (Day, error) {
 type dayPage struct {
 	Day
 	Former, Next string
+	Table        reasonTable
 	RecordBars   []pages.Bar
 	CopyBars     []pages.Bar
 	Difference   int64 // between the source's count and what was received, in all runs
@@ -103,7 +103,7 @@ func (r *Reader) DayPage(q *web.Request) (web.Answer, error) {
 	}
 	day, _ := parseDay(d.Day)
 	p := dayPage{Day: d, Former: day.AddDate(0, 0, -1).Format(time.DateOnly), RecordBars: recordBars(d.Records),
-		CopyBars: copyBars(d.Copies)}
+		CopyBars: copyBars(d.Copies), Table: reasonTable{Part{Day: d.Day}, d.Reasons}}
 	if next := day.AddDate(0, 0, 1); !next.After(r.opts.Now()) {
 		p.Next = next.Format(time.DateOnly)
 	}
@@ -206,25 +206,35 @@ func kindRow(name string, n tally.Records, total int) []any {
 	return []any{name, n.Archived, n.Unmapped, n.Excluded, n.Quarantined, n.Failed, n.Pending, total}
 }
 
+// reasonTable is a table of reasons, each with a link to its items.
+type reasonTable struct {
+	of      Part
+	Reasons []ReasonCount
+}
+
+// Items returns the address of the items with a reason.
+func (t reasonTable) Items(reason tally.Reason) string {
+	return t.of.Address("/items", "reason", reason)
+}
+
 // RunPage answers with the account of one run.
 func (r *Reader) RunPage(q *web.Request) (web.Answer, error) {
 	name := q.PathValue("year") + "/" + q.PathValue("month") + "/" + q.PathValue("day") + "/" + q.PathValue("run")
-	f, found, err := r.factsOf(q.Context(), name)
+	f, err := r.runAsked(q.Context(), name)
 	if err == nil && status.IsUnread(f.Outcome) {
 		f, err = r.besideOthers(q.Context(), f)
 	}
 	if err != nil {
 		return web.Answer{}, err
 	}
-	if !found {
-		return web.Answer{}, &web.Error{Status: http.StatusNotFound, Says: "The totals have no such run.",
-			Do: "A run has its totals at most ten minutes after its first batch. Look again then, or give the command Totals."}
-	}
-	run := OfRun(f)
+	run, day := OfRun(f), Account(dayOf(WindowBegin(f)), []Facts{f})
+	list := Part{Day: day.Day, Run: f.Run}
 	p := struct {
 		Run
 		Day                  Day
+		List                 Part
+		Reasons              reasonTable
 		RecordBars, CopyBars []pages.Bar
-	}{run, Account(dayOf(WindowBegin(f)), []Facts{f}), recordBars(run.Records), copyBars(run.Copies)}
+	}{run, day, list, reasonTable{list, day.Reasons}, recordBars(run.Records), copyBars(run.Copies)}
 	return web.Page(pages.Page{Name: "run", Title: "Run", Section: "progress", Data: p}), nil
 }

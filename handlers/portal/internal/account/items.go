@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"maps"
-	"net/url"
 	"path"
 	"strconv"
 	"strings"
@@ -40,26 +39,51 @@ func ParseValue(value string) (batch string, line int, ok bool) {
 // Replayable reports whether a replay may bring the item into a mailbox.
 func (i Item) Replayable() bool { return isReplayable(i.Reason) }
 
-// Items is the list of the items of a day that were not archived.
+// Items is the list of the items of a day, or of a run, that were not archived.
 type Items struct {
-	Day     string       `json:"day"`
+	Part
 	Reason  tally.Reason `json:"reason,omitempty"` // "": all
-	Items   []Item       `json:"items"`
+	Items   []Item       `json:"items,omitempty"`
 	Records int          `json:"records"` // of the items
-	More    int          `json:"more"`    // further records, which the totals count and do not list
-	Left    int          `json:"left"`    // runs that were not read
-	State   State        `json:"state"`   // of the day
+	More    int          `json:"more"`    // further records of these runs, which the totals count and do not list
+	State   State        `json:"state"`   // of the day or run
 }
 
-// items returns the items of runs with a reason, or all.
-func (r *Reader) items(ctx context.Context, day time.Time, runs []Facts, reason tally.Reason) (Items, error) {
-	all := Items{Day: day.Format(time.DateOnly), Reason: reason, Items: []Item{}, State: Account(day, runs).State}
-	rows, left, err := r.listed(ctx, withItems(runs), tally.PropertyLines)
-	if err != nil {
-		return Items{}, err
+// newItems returns a list that is empty yet, and the runs that have items for it.
+func newItems(s scope, reason tally.Reason) (all Items, some []Facts) {
+	all = Items{Part: s.Part, Reason: reason, State: Account(s.day, s.runs).State}
+	var others []Facts
+	for _, run := range s.runs {
+		if run.Counted && countOf(run, reason) > 0 {
+			some = append(some, run)
+		} else {
+			others = append(others, run)
+		}
 	}
-	all.Left = left
-	listed := map[string]map[tally.Reason]int{} // records by run and reason
+	if s.from == "" {
+		all.addMore(others, nil)
+	}
+	return all, some
+}
+
+// addMore counts the records of runs that are not among those listed, which are counted by run and reason.
+func (a *Items) addMore(runs []Facts, listed map[string]map[tally.Reason]int) {
+	for _, run := range runs {
+		for code, n := range countsOf(run) {
+			if a.Reason == "" || a.Reason == code {
+				a.More += max(0, n-listed[run.Run][code]) // a row of a batch may be newer than that of its run
+			}
+		}
+	}
+}
+
+// addItems reads the items of runs, and counts them. add reports whether an item is in the list.
+func (r *Reader) addItems(ctx context.Context, all *Items, runs []Facts, add func(Item) bool) error {
+	rows, err := r.listed(ctx, runs, tally.PropertyLines)
+	if err != nil {
+		return err
+	}
+	listed := map[string]map[tally.Reason]int{}
 	for _, row := range rows {
 		for _, l := range row.Lines {
 			item := Item{Run: row.run, Batch: row.Row, Line: l.Line, Records: max(1, l.Records), Kind: NameKind(l.Kind),
@@ -67,29 +91,19 @@ func (r *Reader) items(ctx context.Context, day time.Time, runs []Facts, reason 
 			if item.Reason == "" {
 				item.Reason = tally.Pending
 			}
-			if reason != "" && item.Reason != reason {
-				continue
-			}
-			if len(all.Items) >= maxListed {
+			item.Says, item.Do = NameReason(item.Reason)
+			if all.Reason != "" && item.Reason != all.Reason || !add(item) {
 				continue
 			}
 			if listed[row.run] == nil {
 				listed[row.run] = map[tally.Reason]int{}
 			}
 			listed[row.run][item.Reason] += item.Records
-			item.Says, item.Do = NameReason(item.Reason)
-			all.Items = append(all.Items, item)
 			all.Records += item.Records
 		}
 	}
-	for _, run := range runs {
-		for code, n := range countsOf(run) {
-			if reason == "" || reason == code {
-				all.More += max(0, n-listed[run.Run][code]) // a row of a batch may be newer than that of its run
-			}
-		}
-	}
-	return all, nil
+	all.addMore(runs, listed)
+	return nil
 }
 
 // countsOf returns the records of a run that were not archived, by reason.
@@ -102,32 +116,59 @@ func countsOf(run Facts) map[tally.Reason]int {
 	return counts
 }
 
-// withItems returns the runs that have lines which were not archived.
-func withItems(runs []Facts) (some []Facts) {
-	for _, run := range runs {
-		if run.Counted && (len(run.Reasons) > 0 || run.Totals.Records.Pending > 0) {
-			some = append(some, run)
+// countOf returns the records of a run that were not archived for a reason, or for any.
+func countOf(run Facts, reason tally.Reason) (n int) {
+	for code, k := range countsOf(run) {
+		if reason == "" || reason == code {
+			n += k
 		}
 	}
-	return some
+	return n
 }
 
-// itemsAsked returns the items that a request asks for.
-func (r *Reader) itemsAsked(q *web.Request) (Items, []Facts, error) {
-	day, err := parseDay(q.FormValue("day"))
-	if err != nil {
-		return Items{}, nil, err
+// itemsAsked returns what a request asks for.
+func (r *Reader) itemsAsked(q *web.Request) (s scope, reason tally.Reason, err error) {
+	if q.FormValue("run") == "" {
+		if _, err := parseDay(q.FormValue("day")); err != nil {
+			return scope{}, "", err
+		}
 	}
-	reason := tally.Reason(q.FormValue("reason"))
+	reason = tally.Reason(q.FormValue("reason"))
 	if _, known := reasonTexts[reason]; !known {
 		reason = ""
 	}
-	runs, err := r.Runs(q.Context(), day, day)
-	if err != nil {
-		return Items{}, nil, err
+	s, err = r.scopeAsked(q, nil) // a day or a run is given
+	return s, reason, err
+}
+
+// MaxReplay is the number of runs, or of batches, that one form asks to replay: each is a command.
+const MaxReplay = 200
+
+// replayForm is a form to replay all records of runs with a reason.
+type replayForm struct {
+	Runs        []string
+	Records     int
+	First, Last int // of all runs with the reason, from 1
+}
+
+// replayForms returns the forms that replay all records of the reason, one if the runs are not too many for it.
+func replayForms(runs []Facts, reason tally.Reason) (forms []replayForm) {
+	if !isReplayable(reason) {
+		return nil
 	}
-	items, err := r.items(q.Context(), day, runs, reason)
-	return items, runs, err
+	n := 0
+	for _, run := range runs {
+		if run.Reasons[reason] == 0 {
+			continue
+		}
+		if n%MaxReplay == 0 {
+			forms = append(forms, replayForm{First: n + 1})
+		}
+		n++
+		f := &forms[len(forms)-1]
+		f.Runs, f.Records, f.Last = append(f.Runs, run.Run), f.Records+run.Reasons[reason], n
+	}
+	return forms
 }
 
 // itemsPage is the data of the page of items.
@@ -136,32 +177,38 @@ type itemsPage struct {
 	List
 	Says, Do string // of the reason
 	Reasons  []ReasonCount
-	Runs     []string // whose records with the reason can be replayed together
+	Forms    []replayForm // to replay all with the reason
 }
 
-// ItemsPage answers with the items of a day that were not archived; without a day, with the reasons of the last 30
-// days.
+// ItemsPage answers with the items of a day, or of a run, that were not archived; without both, with the reasons of the
+// last 30 days.
 func (r *Reader) ItemsPage(q *web.Request) (web.Answer, error) {
-	if q.FormValue("day") == "" {
+	if q.FormValue("day") == "" && q.FormValue("run") == "" {
 		return r.reasonsPage(q)
 	}
-	items, runs, err := r.itemsAsked(q)
+	s, reason, err := r.itemsAsked(q)
 	if err != nil {
 		return web.Answer{}, err
 	}
-	day, _ := parseDay(items.Day)
-	p := itemsPage{Items: items, Reasons: Account(day, runs).Reasons}
-	p.Items.Items, p.List = cutPage(q, items.Items,
-		pageOf("/items", url.Values{"day": {items.Day}, "reason": {string(items.Reason)}}))
-	if items.Reason != "" {
-		p.Says, p.Do = NameReason(items.Reason)
-		for _, run := range runs {
-			if run.Reasons[items.Reason] > 0 && isReplayable(items.Reason) {
-				p.Runs = append(p.Runs, run.Run)
-			}
+	all, some := newItems(s, reason)
+	some, part := s.cutRuns(some)
+	err = r.addItems(q.Context(), &all, some, func(i Item) bool {
+		if len(all.Items) < maxListed {
+			all.Items = append(all.Items, i)
+			return true
 		}
+		return false
+	})
+	if err != nil {
+		return web.Answer{}, err
 	}
-	return web.Page(pages.Page{Name: "items", Title: "Not archived, " + items.Day, Section: "items", Data: p}), nil
+	p := itemsPage{Items: all, Reasons: Account(s.day, s.runs).Reasons}
+	p.Items.Items, p.List = cutPart(q, all.Items, s, part, "/items", "reason", reason)
+	if reason != "" {
+		p.Says, p.Do = NameReason(reason)
+		p.Forms = replayForms(s.runs, reason)
+	}
+	return web.Page(pages.Page{Name: "items", Title: "Not archived, " + all.Day, Section: "items", Data: p}), nil
 }
 
 // reasonDay is a day of the overview of reasons.
@@ -170,6 +217,9 @@ type reasonDay struct {
 	Total   int
 	Reasons []ReasonCount
 }
+
+// Table returns the reasons with their links.
+func (d reasonDay) Table() reasonTable { return reasonTable{Part{Day: d.Day}, d.Reasons} }
 
 // reasonsPage answers with the reasons of the last 30 days, from the rows of the runs only.
 func (r *Reader) reasonsPage(q *web.Request) (web.Answer, error) {
@@ -205,34 +255,49 @@ func runsOn(runs []Facts, day time.Time) (some []Facts) {
 	return some
 }
 
-// ItemsCSV answers with all items of the page as a CSV.
+// addAll reads the items for a file, and counts what is not in it.
+func (r *Reader) addAll(q *web.Request, s scope, all *Items, some []Facts, path string, add func(Item)) error {
+	return r.readForFile(s, some, &all.Part, func(from string) string {
+		return s.Address(path, "reason", all.Reason, "from", from)
+	}, func(runs []Facts) error {
+		return r.addItems(q.Context(), all, runs, func(i Item) bool { add(i); return true })
+	})
+}
+
+// ItemsCSV answers with all items of all pages as a CSV.
 func (r *Reader) ItemsCSV(q *web.Request) (web.Answer, error) {
-	items, _, err := r.itemsAsked(q)
+	s, reason, err := r.itemsAsked(q)
 	if err != nil {
 		return web.Answer{}, err
 	}
-	return csvFile("not-archived-"+items.Day+".csv", items.table()), nil
+	head := []string{"Run", "Batch", "Line", "Records", "Kind", "Outcome", "Reason", "In words", "What to do"}
+	return csvList("not-archived-"+s.Day+".csv", head, func(add func(...any)) error {
+		all, some := newItems(s, reason)
+		lines := 0
+		err := r.addAll(q, s, &all, some, "/items/csv", func(i Item) {
+			lines++
+			add(i.Run, nameBatch(i.Run, i.Batch), i.Line, i.Records, i.Kind, i.Outcome, string(i.Reason), i.Says, i.Do)
+		})
+		add("Total", "", lines, all.Records, "", "", "", "", "")
+		add("Not listed", "", "", all.More, "", "", "", "", "")
+		if all.Left > 0 {
+			add(all.rest(), "", "", "", "", "", "", "", "")
+		}
+		return err
+	}), nil
 }
 
-// ItemsJSON answers with all items of the page as JSON.
+// ItemsJSON answers with all items of all pages as JSON.
 func (r *Reader) ItemsJSON(q *web.Request) (web.Answer, error) {
-	items, _, err := r.itemsAsked(q)
+	s, reason, err := r.itemsAsked(q)
 	if err != nil {
 		return web.Answer{}, err
 	}
-	return jsonFile("not-archived-"+items.Day+".json", items), nil
-}
-
-// table returns the items as rows that end in their total.
-func (a Items) table() table {
-	t := table{head: []string{"Run", "Batch", "Line", "Records", "Kind", "Outcome", "Reason", "In words", "What to do"}}
-	for _, i := range a.Items {
-		t.rows = append(t.rows, []any{i.Run, nameBatch(i.Run, i.Batch), i.Line, i.Records, i.Kind, i.Outcome,
-			string(i.Reason), i.Says, i.Do})
-	}
-	t.rows = append(t.rows, []any{"Total", "", len(a.Items), a.Records, "", "", "", "", ""},
-		[]any{"Not listed", "", "", a.More, "", "", "", "", ""})
-	return t
+	return jsonList("not-archived-"+s.Day+".json", "items", func(add func(any)) (any, error) {
+		all, some := newItems(s, reason)
+		err := r.addAll(q, s, &all, some, "/items/json", func(i Item) { add(i) })
+		return all, err
+	}), nil
 }
 
 // nameBatch returns the whole name of a batch for a CSV: a spreadsheet would take 00001 for a number.

@@ -3,11 +3,9 @@ package account
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/web"
@@ -24,39 +22,48 @@ type Noted struct {
 	Gone  int    `json:"gone,omitempty"`  // attachments
 }
 
-// Notes is the list of such lines of a day.
+// Notes is the list of such lines of a day, or of a run.
 type Notes struct {
-	Day string `json:"day"`
+	Part
 	Stand
 	Gone    bool    `json:"gone"` // without an attachment; otherwise with another content
-	Lines   []Noted `json:"lines"`
-	Records int     `json:"records"` // as the totals count them
-	More    int     `json:"more"`    // lines that the totals do not list
-	Left    int     `json:"left"`    // runs that were not read
+	Lines   []Noted `json:"lines,omitempty"`
+	Records int     `json:"records"` // of these runs, as the totals count them
+	More    int     `json:"more"`    // lines of these runs that the totals do not list
 }
 
-func (r *Reader) notes(ctx context.Context, day time.Time, runs []Facts, gone bool) (Notes, error) {
-	n := Notes{Day: day.Format(time.DateOnly), Stand: standOf(day, runs), Gone: gone, Lines: []Noted{}}
-	var some []Facts
-	for _, run := range runs {
-		count := run.Totals.Records.Differing
-		if gone {
-			count = run.Totals.Records.Incomplete
-		}
-		n.Records += count
-		if count > 0 {
+// newNotes returns a list that is empty yet, and the runs that have lines for it.
+func newNotes(s scope, gone bool) (n Notes, some []Facts) {
+	n = Notes{Part: s.Part, Stand: standOf(s.day, s.runs), Gone: gone}
+	for _, run := range s.runs {
+		if n.countOf(run) > 0 {
 			some = append(some, run)
 		}
 	}
-	rows, left, err := r.listed(ctx, some, tally.PropertyNotes)
-	if err != nil {
-		return Notes{}, err
+	return n, some
+}
+
+// countOf returns the records of a run that have what the list is about.
+func (n *Notes) countOf(run Facts) int {
+	if n.Gone {
+		return run.Totals.Records.Incomplete
 	}
-	n.Left = left
+	return run.Totals.Records.Differing
+}
+
+// addNotes reads the lines of runs, and counts them.
+func (r *Reader) addNotes(ctx context.Context, n *Notes, runs []Facts, add func(Noted)) error {
+	rows, err := r.listed(ctx, runs, tally.PropertyNotes)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		n.Records += n.countOf(run)
+	}
 	for _, row := range rows {
 		n.More += row.MoreNotes
 		for _, note := range row.Notes {
-			if gone && note.Gone == 0 || !gone && !note.Differs {
+			if n.Gone && note.Gone == 0 || !n.Gone && !note.Differs {
 				continue
 			}
 			line := Noted{Run: row.run, Batch: row.Row, Line: note.Line, Kind: NameKind(note.Kind), Gone: note.Gone}
@@ -64,41 +71,47 @@ func (r *Reader) notes(ctx context.Context, day time.Time, runs []Facts, gone bo
 				name := strings.TrimSuffix(note.First.Batch, path.Ext(note.First.Batch))
 				line.First = fmt.Sprintf("%s, line %d", name, note.First.Line)
 			}
-			n.Lines = append(n.Lines, line)
+			add(line)
 		}
 	}
-	return n, nil
+	return nil
 }
 
-// notesAsked returns the lines that a request asks for.
-func (r *Reader) notesAsked(q *web.Request) (Notes, error) {
-	gone := q.FormValue("what") == "gone"
-	day, runs, err := r.askedRuns(q, func(run Facts) bool {
-		t := run.Totals.Records
-		return gone && t.Incomplete > 0 || !gone && t.Differing > 0
-	})
-	if err != nil {
-		return Notes{}, err
+// notesAsked returns what a request asks for. what is "gone" for attachments that are gone, "" otherwise.
+func (r *Reader) notesAsked(q *web.Request) (s scope, what string, err error) {
+	if q.FormValue("what") == "gone" {
+		what = "gone"
 	}
-	return r.notes(q.Context(), day, runs, gone)
+	s, err = r.scopeAsked(q, func(run Facts) bool {
+		t := run.Totals.Records
+		return what != "" && t.Incomplete > 0 || what == "" && t.Differing > 0
+	})
+	return s, what, err
 }
 
-// DuplicatesPage answers with the records of a day that have another content than the first record of their message,
-// or, if the query says so, that lack an attachment.
+// DuplicatesPage answers with the records of a day, or of a run, that have another content than the first record of
+// their message, or, if the query says so, that lack an attachment.
 func (r *Reader) DuplicatesPage(q *web.Request) (web.Answer, error) {
-	notes, err := r.notesAsked(q)
+	s, what, err := r.notesAsked(q)
 	if err != nil {
 		return web.Answer{}, err
 	}
-	title, what := "Duplicates with other content, ", ""
+	notes, some := newNotes(s, what != "")
+	some, part := s.cutRuns(some)
+	err = r.addNotes(q.Context(), &notes, some, func(n Noted) { notes.Lines = append(notes.Lines, n) })
+	if err != nil {
+		return web.Answer{}, err
+	}
+	title := "Duplicates with other content, "
 	if notes.Gone {
-		title, what = "Attachments that are gone, ", "gone"
+		title = "Attachments that are gone, "
 	}
 	p := struct {
 		Notes
 		List
-	}{Notes: notes}
-	p.Lines, p.List = cutPage(q, notes.Lines, pageOf("/duplicates", url.Values{"day": {notes.Day}, "what": {what}}))
+		What string
+	}{Notes: notes, What: what}
+	p.Lines, p.List = cutPart(q, notes.Lines, s, part, "/duplicates", "what", what)
 	return web.Page(pages.Page{Name: "duplicates", Title: title + notes.Day, Section: "items", Data: p}), nil
 }
 
@@ -110,34 +123,53 @@ func (n Notes) fileName() string {
 	return "duplicates-" + n.Day
 }
 
-// DuplicatesCSV answers with all lines of the page as a CSV.
+// addAllNotes reads the lines for a file.
+func (r *Reader) addAllNotes(q *web.Request, s scope, n *Notes, some []Facts, path, what string,
+	add func(Noted)) error {
+	return r.readForFile(s, some, &n.Part, func(from string) string {
+		return s.Address(path, "what", what, "from", from)
+	}, func(runs []Facts) error { return r.addNotes(q.Context(), n, runs, add) })
+}
+
+// DuplicatesCSV answers with all lines of all pages as a CSV.
 func (r *Reader) DuplicatesCSV(q *web.Request) (web.Answer, error) {
-	n, err := r.notesAsked(q)
+	s, what, err := r.notesAsked(q)
 	if err != nil {
 		return web.Answer{}, err
 	}
+	n, some := newNotes(s, what != "")
 	last := "First record"
 	if n.Gone {
 		last = "Attachments"
 	}
-	t := table{head: []string{"Run", "Batch", "Line", "Kind", last}}
-	for _, l := range n.Lines {
-		var cell any = l.First
-		if n.Gone {
-			cell = l.Gone
+	return csvList(n.fileName()+".csv", []string{"Run", "Batch", "Line", "Kind", last}, func(add func(...any)) error {
+		lines := 0
+		err := r.addAllNotes(q, s, &n, some, "/duplicates/csv", what, func(l Noted) {
+			var cell any = l.First
+			if n.Gone {
+				cell = l.Gone
+			}
+			lines++
+			add(l.Run, nameBatch(l.Run, l.Batch), l.Line, l.Kind, cell)
+		})
+		add("Total", "records "+strconv.Itoa(n.Records), lines, "", "")
+		add("Not listed", "runs "+strconv.Itoa(n.Left), n.More, "", "")
+		if n.Left > 0 {
+			add(n.rest(), "", "", "", "")
 		}
-		t.rows = append(t.rows, []any{l.Run, nameBatch(l.Run, l.Batch), l.Line, l.Kind, cell})
-	}
-	t.rows = append(t.rows, []any{"Total", "records " + strconv.Itoa(n.Records), len(n.Lines), "", ""},
-		[]any{"Not listed", "runs " + strconv.Itoa(n.Left), n.More, "", ""})
-	return csvFile(n.fileName()+".csv", t), nil
+		return err
+	}), nil
 }
 
-// DuplicatesJSON answers with all lines of the page as JSON.
+// DuplicatesJSON answers with all lines of all pages as JSON.
 func (r *Reader) DuplicatesJSON(q *web.Request) (web.Answer, error) {
-	n, err := r.notesAsked(q)
+	s, what, err := r.notesAsked(q)
 	if err != nil {
 		return web.Answer{}, err
 	}
-	return jsonFile(n.fileName()+".json", n), nil
+	n, some := newNotes(s, what != "")
+	return jsonList(n.fileName()+".json", "lines", func(add func(any)) (any, error) {
+		err := r.addAllNotes(q, s, &n, some, "/duplicates/json", what, func(l Noted) { add(l) })
+		return n, err
+	}), nil
 }

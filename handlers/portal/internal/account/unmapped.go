@@ -3,7 +3,7 @@ package account
 import (
 	"cmp"
 	"context"
-	"net/url"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +18,8 @@ import (
 	"o2archiver/shared/tally"
 )
 
-// maxDocuments is the number of batches whose documents are read for a run that has no document of its own yet.
+// maxDocuments is the number of batches whose documents a page reads for a run that has no document of its own yet. A
+// file reads all.
 const maxDocuments = 48
 
 // Number is a number or an address of records that found no mailbox.
@@ -32,51 +33,60 @@ type Number struct {
 	Value string `json:"-"` // as a form sends it; "" for a reader and for an address
 }
 
-// Unmapped is the list of the numbers and addresses of a day.
+// Unmapped is the list of the numbers and addresses of a day, or of a run. Left counts batches, too.
 type Unmapped struct {
-	Day string `json:"day"`
+	Part
 	Stand
-	Records int      `json:"records"` // that found no mailbox; each may have several numbers
+	Records int      `json:"records"` // of these runs that found no mailbox; each may have several numbers
 	Numbers []Number `json:"numbers"`
 	More    int      `json:"more"` // numbers that are not listed
-	Left    int      `json:"left"` // batches or runs that were not read
 	Gone    bool     `json:"gone"` // the day is older than the documents are kept
+
+	byName map[string]*Number
 }
 
-// unmapped returns the numbers of a day.
-func (r *Reader) unmapped(ctx context.Context, day time.Time, runs []Facts, admin bool) (Unmapped, error) {
-	u := Unmapped{Day: day.Format(time.DateOnly), Stand: standOf(day, runs), Numbers: []Number{}}
-	var some []Facts
-	for _, run := range runs {
-		if n := run.Reasons[tally.NoMailbox]; n > 0 {
-			u.Records += n
+// newUnmapped returns a list that is empty yet, and the runs that have numbers for it.
+func newUnmapped(s scope) (u Unmapped, some []Facts) {
+	u = Unmapped{Part: s.Part, Stand: standOf(s.day, s.runs), byName: map[string]*Number{}}
+	for _, run := range s.runs {
+		if run.Reasons[tally.NoMailbox] > 0 {
 			some = append(some, run)
-			u.Gone = u.Gone || !tally.IsUnmappedKept(run.Run, r.opts.Now())
 		}
 	}
-	u.Left = max(0, len(some)-maxRuns)
+	return u, some
+}
+
+// addNumbers reads the numbers of runs into the list; of a run without a document of its own, those of at most most
+// batches.
+func (r *Reader) addNumbers(ctx context.Context, u *Unmapped, runs []Facts, most int, admin bool) error {
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
-	all := map[string]*Number{}
-	for _, run := range some[:len(some)-u.Left] {
+	for _, run := range runs {
+		u.Records += run.Reasons[tally.NoMailbox]
+		u.Gone = u.Gone || !tally.IsUnmappedKept(run.Run, r.opts.Now())
+	}
+	for _, run := range runs {
 		group.Go(func() error {
-			doc, left, err := r.runNumbers(ctx, run.Run)
+			doc, left, err := r.runNumbers(ctx, run.Run, most)
 			mu.Lock()
 			defer mu.Unlock()
 			u.Left += left
 			u.More += doc.More
 			for _, n := range doc.Numbers {
-				addNumber(all, n, admin)
+				addNumber(u.byName, n, admin)
 			}
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return Unmapped{}, err
-	}
-	for _, name := range sortedKeys(all) {
-		u.Numbers = append(u.Numbers, *all[name])
+	return group.Wait()
+}
+
+// sort makes the list of the numbers: the phones that archived first, then the most frequent.
+func (u *Unmapped) sort() {
+	u.Numbers = []Number{}
+	for _, name := range sortedKeys(u.byName) {
+		u.Numbers = append(u.Numbers, *u.byName[name])
 	}
 	slices.SortStableFunc(u.Numbers, func(a, b Number) int {
 		if a.Own != b.Own {
@@ -84,7 +94,6 @@ func (r *Reader) unmapped(ctx context.Context, day time.Time, runs []Facts, admi
 		}
 		return cmp.Compare(b.Records, a.Records)
 	})
-	return u, nil
 }
 
 func addNumber(all map[string]*Number, n tally.NoMailboxName, admin bool) {
@@ -106,13 +115,13 @@ func addNumber(all map[string]*Number, n tally.NoMailboxName, admin bool) {
 	}
 }
 
-// runNumbers returns the document of a run. As long as there is none, it is made from those of the first batches; left
-// is the number of further batches with unmapped records.
-func (r *Reader) runNumbers(ctx context.Context, run string) (doc tally.NoMailboxes, left int, err error) {
+// runNumbers returns the document of a run. As long as there is none, it is made from those of the first batches, at
+// most most; left is the number of further batches with unmapped records.
+func (r *Reader) runNumbers(ctx context.Context, run string, most int) (doc tally.NoMailboxes, left int, err error) {
 	if found, err := r.document(ctx, tally.NoMailboxesName(run), &doc); found || err != nil {
 		return doc, 0, err
 	}
-	rows, _, err := r.listed(ctx, []Facts{{row: tally.Run{Run: run}}}, tally.PropertyUnmapped)
+	rows, err := r.listed(ctx, []Facts{{row: tally.Run{Run: run}}}, tally.PropertyUnmapped)
 	if err != nil {
 		return doc, 0, err
 	}
@@ -122,7 +131,7 @@ func (r *Reader) runNumbers(ctx context.Context, run string) (doc tally.NoMailbo
 			names = append(names, tally.UnmappedName(tally.BatchOf(run, row.Row)))
 		}
 	}
-	left = max(0, len(names)-maxDocuments)
+	left = max(0, len(names)-most)
 	names = names[:len(names)-left]
 	batches := make([]tally.Unmapped, len(names))
 	group, ctx := errgroup.WithContext(ctx)
@@ -139,41 +148,58 @@ func (r *Reader) runNumbers(ctx context.Context, run string) (doc tally.NoMailbo
 	return tally.OfRunUnmapped(batches), left, nil
 }
 
-func (r *Reader) unmappedAsked(q *web.Request) (Unmapped, error) {
-	day, runs, err := r.askedRuns(q, func(run Facts) bool { return run.Reasons[tally.NoMailbox] > 0 })
-	if err != nil {
-		return Unmapped{}, err
-	}
-	return r.unmapped(q.Context(), day, runs, q.Person.Role == identity.Admin)
+func (r *Reader) unmappedAsked(q *web.Request) (scope, error) {
+	return r.scopeAsked(q, func(run Facts) bool { return run.Reasons[tally.NoMailbox] > 0 })
 }
 
-// UnmappedPage answers with the numbers of a day that have no mailbox.
+// UnmappedPage answers with the numbers of a day, or of a run, that have no mailbox.
 func (r *Reader) UnmappedPage(q *web.Request) (web.Answer, error) {
-	u, err := r.unmappedAsked(q)
+	s, err := r.unmappedAsked(q)
 	if err != nil {
 		return web.Answer{}, err
 	}
+	u, some := newUnmapped(s)
+	some, part := s.cutRuns(some)
+	if err := r.addNumbers(q.Context(), &u, some, maxDocuments, q.Person.Role == identity.Admin); err != nil {
+		return web.Answer{}, err
+	}
+	u.sort()
 	p := struct {
 		Unmapped
 		List
 	}{Unmapped: u}
-	p.Numbers, p.List = cutPage(q, u.Numbers, pageOf("/unmapped", url.Values{"day": {u.Day}}))
+	p.Numbers, p.List = cutPart(q, u.Numbers, s, part, "/unmapped")
 	return web.Page(pages.Page{Name: "unmapped", Title: "Numbers without a mailbox, " + u.Day, Section: "items",
 		Data: p}), nil
 }
 
-// UnmappedJSON answers with all numbers of the page as JSON.
+// allNumbers returns the numbers of all pages, for a file.
+func (r *Reader) allNumbers(q *web.Request, path string) (Unmapped, error) {
+	s, err := r.unmappedAsked(q)
+	if err != nil {
+		return Unmapped{}, err
+	}
+	u, some := newUnmapped(s)
+	address := func(from string) string { return s.Address(path, "from", from) }
+	err = r.readForFile(s, some, &u.Part, address, func(runs []Facts) error {
+		return r.addNumbers(q.Context(), &u, runs, math.MaxInt, q.Person.Role == identity.Admin)
+	})
+	u.sort()
+	return u, err
+}
+
+// UnmappedJSON answers with all numbers of all pages as JSON.
 func (r *Reader) UnmappedJSON(q *web.Request) (web.Answer, error) {
-	u, err := r.unmappedAsked(q)
+	u, err := r.allNumbers(q, "/unmapped/json")
 	if err != nil {
 		return web.Answer{}, err
 	}
 	return jsonFile("unmapped-"+u.Day+".json", u), nil
 }
 
-// UnmappedCSV answers with all numbers of the page as a CSV.
+// UnmappedCSV answers with all numbers of all pages as a CSV.
 func (r *Reader) UnmappedCSV(q *web.Request) (web.Answer, error) {
-	u, err := r.unmappedAsked(q)
+	u, err := r.allNumbers(q, "/unmapped/csv")
 	if err != nil {
 		return web.Answer{}, err
 	}
@@ -183,5 +209,8 @@ func (r *Reader) UnmappedCSV(q *web.Request) (web.Answer, error) {
 	}
 	t.rows = append(t.rows, []any{"Total: numbers " + strconv.Itoa(len(u.Numbers)), "", u.Records, ""},
 		[]any{"Not listed: numbers " + strconv.Itoa(u.More) + ", batches or runs " + strconv.Itoa(u.Left), "", "", ""})
+	if u.Left > 0 {
+		t.rows = append(t.rows, []any{u.rest(), "", "", ""})
+	}
 	return csvFile("unmapped-"+u.Day+".csv", t), nil
 }

@@ -4,8 +4,10 @@ package auditlog
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,7 +34,7 @@ type Pages struct {
 // New returns the Pages of a log.
 func New(log Log, now func() time.Time) *Pages { return &Pages{log, now} }
 
-// maxLines is the number of lines of a day on its page.
+// maxLines is the number of lines on a page.
 const maxLines = 500
 
 // RecordOrder writes that a person gives a command.
@@ -51,8 +53,25 @@ type auditPage struct {
 	Day          string
 	Former, Next string // neighbouring days that have lines
 	Lines        []audit.Line
-	All          int
+	First, All   int    // of the lines, the latest being 1
+	Newer, Older int    // numbers of the neighbouring pages, 0 for none
 	Tampered     string // why the log can't be trusted; "" if each line is linked to the one before it
+}
+
+// cut leaves the lines of one page.
+func (a *auditPage) cut(text string) {
+	page, err := strconv.Atoi(text)
+	if err != nil {
+		page = 1
+	}
+	pages := max(1, (len(a.Lines)+maxLines-1)/maxLines)
+	page = max(1, min(page, pages))
+	a.Newer = page - 1
+	if page < pages {
+		a.Older = page + 1
+	}
+	begin := (page - 1) * maxLines
+	a.First, a.Lines = begin+1, a.Lines[begin:min(len(a.Lines), begin+maxLines)]
 }
 
 // Page answers GET /audit: the lines of one day, the latest first, and whether they are linked to each other.
@@ -81,7 +100,7 @@ func (p *Pages) Page(q *web.Request) (web.Answer, error) {
 	if at < len(days) {
 		a.Next = strings.ReplaceAll(days[at], "/", "-")
 	}
-	a.Lines, a.All, err = p.log.Read(q.Context(), name, maxLines)
+	a.Lines, a.All, err = p.log.Read(q.Context(), name, math.MaxInt) // all are read to compare the hashes, anyway
 	if errors.Is(err, audit.ErrTampered) {
 		a.Tampered, err = err.Error(), nil
 	}
@@ -89,5 +108,6 @@ func (p *Pages) Page(q *web.Request) (web.Answer, error) {
 		return web.Answer{}, err
 	}
 	slices.Reverse(a.Lines)
+	a.cut(q.FormValue("page"))
 	return web.Page(pages.Page{Name: "audit", Title: "Audit, " + a.Day, Section: "audit", Data: a}), nil
 }

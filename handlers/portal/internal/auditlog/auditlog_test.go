@@ -1,6 +1,11 @@
 package auditlog
 
 import (
+	"context"
+	"fmt"
+	"html"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -60,5 +65,46 @@ func TestWhatPeopleDidIsShown(t *testing.T) {
 	}
 	if code, _ := w.Get("/audit?day=x"); code != 404 {
 		t.Errorf("no day: %d", code)
+	}
+}
+
+// manyLines is a log with so many lines of one day, whose objects are their numbers, from 1.
+type manyLines int
+
+func (manyLines) Append(context.Context, audit.Entry) error { return nil }
+
+func (manyLines) Days(context.Context, string) ([]string, error) { return []string{"2026/11/24"}, nil }
+
+func (n manyLines) Read(_ context.Context, _ string, limit int) (lines []audit.Line, all int, err error) {
+	for i := range int(n) {
+		lines = append(lines, audit.Line{Entry: audit.Entry{Object: fmt.Sprintf("object-%d.", i+1)}})
+	}
+	return lines[max(0, len(lines)-limit):], len(lines), nil
+}
+
+// TestEachLineIsOnAPage: the pages of a day have all of its lines, the latest first.
+func TestEachLineIsOnAPage(t *testing.T) {
+	const all = 2*maxLines + 1
+	w := portaltest.New(t)
+	w.Serve([]web.Route{{Pattern: "GET /audit", Role: identity.Reader, Handle: New(manyLines(all), w.Clock).Page}})
+	next := regexp.MustCompile(`href="(/audit[^"]+)" rel="next">Next page`)
+	object := regexp.MustCompile(`object-(\d+)\.`)
+	var got []string
+	pages := 0
+	for path := "/audit?page=0"; path != "" && pages < 9; pages++ {
+		_, body := w.Get(path)
+		for _, m := range object.FindAllStringSubmatch(body, -1) {
+			got = append(got, m[1])
+		}
+		path = ""
+		if m := next.FindStringSubmatch(body); m != nil {
+			path = html.UnescapeString(m[1])
+		}
+		if strings.Contains(body, `rel="prev">Former page`) != (pages > 0) {
+			t.Errorf("page %d: the link to the former page", pages+1)
+		}
+	}
+	if pages != 3 || len(got) != all || got[0] != strconv.Itoa(all) || got[all-1] != "1" {
+		t.Errorf("%d lines on %d pages, want %d", len(got), pages, all)
 	}
 }

@@ -53,8 +53,7 @@ func New(o Options) *Office { return &Office{o} }
 const (
 	formAge     = 24 * time.Hour // after which a form is not used
 	clockError  = 5 * time.Minute
-	maxBatches  = 100 // commands of one form
-	shownOnPage = 20  // commands
+	shownOnPage = 20 // commands
 	askedField  = "asked"
 	confirmed   = "yes"
 	dayForm     = time.DateOnly

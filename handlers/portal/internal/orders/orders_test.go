@@ -226,25 +226,6 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// TestReplaySaysHowMany: before a replay is given, its page says how much it is.
-func TestReplaySaysHowMany(t *testing.T) {
-	o := newOffice(t)
-	for want, form := range map[string]url.Values{
-		"3 lines of 2 batches": o.form("item", aRun+"/00001:3", "item", aRun+"/00001:1", "item",
-			aRun+"/00002:7"),
-		"37 records of 1 run":                         o.form("run", aRun, "reason", "noMailbox", "records", "37"),
-		"All records that were not archived of 1 run": o.form("run", aRun),
-	} {
-		code, body := o.Post("/items/replay", form)
-		if code != 200 || !strings.Contains(body, want) || !strings.Contains(body, `name="confirm" value="yes"`) {
-			t.Errorf("%d, without %q", code, want)
-		}
-	}
-	if len(o.given("import")) > 0 || len(o.changes) > 0 {
-		t.Error("a command was given")
-	}
-}
-
 // TestPause: an app is paused and started again; a second click changes nothing. As long as nothing is said about an
 // app, both can be asked for.
 func TestPause(t *testing.T) {

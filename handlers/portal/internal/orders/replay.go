@@ -35,6 +35,11 @@ func (s selection) Count() (n int) {
 	return n
 }
 
+// errTooMany is the refusal of a form with more commands than one answer gives.
+var errTooMany = &web.Error{Status: http.StatusBadRequest,
+	Says: fmt.Sprintf("More was chosen than one form may ask for: at most %d runs or batches.", account.MaxReplay),
+	Do:   "Go back, and choose fewer, or use the buttons for all items with a reason, each of which has a part of the runs."}
+
 var errSelection = &web.Error{Status: http.StatusBadRequest, Says: "Nothing was chosen.",
 	Do: "Go back, tick the items to be replayed, and send the form again."}
 
@@ -61,8 +66,11 @@ func readSelection(q *web.Request) (s selection, err error) {
 			return s, errSelection
 		}
 	}
-	if len(s.Lines)+len(s.Runs) == 0 || len(s.Lines)+len(s.Runs) > maxBatches {
+	switch n := len(s.Lines) + len(s.Runs); {
+	case n == 0:
 		return s, errSelection
+	case n > account.MaxReplay:
+		return s, errTooMany
 	}
 	return s, nil
 }

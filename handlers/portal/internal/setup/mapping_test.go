@@ -379,3 +379,23 @@ func TestTemplateCanBeUploaded(t *testing.T) {
 	_, page := w.follow(w.upload("/settings/mapping", []byte(template+"447700900101,jane@contoso.example,,\r\n")))
 	w.mustHold(page, "1 added")
 }
+
+// TestEachVersionIsOnAPage: the pages of versions have all of them, each once.
+func TestEachVersionIsOnAPage(t *testing.T) {
+	for _, test := range []struct {
+		all                      int
+		page                     string
+		first, has, newer, older int
+	}{
+		{0, "", 1, 0, 0, 0}, {100, "", 1, 100, 0, 0}, {201, "", 1, 100, 0, 2}, {201, "2", 101, 100, 1, 3},
+		{201, "3", 201, 1, 2, 0}, {201, "9", 201, 1, 2, 0}, {201, "-1", 1, 100, 0, 2},
+	} {
+		d := versionsData{Versions: make([]archive.MappingVersion, test.all)}
+		d.cut(test.page)
+		if d.All != test.all || d.First != test.first || len(d.Versions) != test.has || d.Newer != test.newer ||
+			d.Older != test.older {
+			t.Errorf("page %q of %d: %d from %d on, %d, %d", test.page, test.all, len(d.Versions), d.First, d.Newer,
+				d.Older)
+		}
+	}
+}

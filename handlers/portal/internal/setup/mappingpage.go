@@ -3,7 +3,9 @@ package setup
 import (
 	"errors"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
 
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/shared/archive"
@@ -215,11 +217,31 @@ func (s *Setup) RollBack(r *web.Request) (web.Answer, error) {
 type versionsData struct {
 	InForce  string // hash; "": there is no file, or it was not stored by this application
 	Versions []archive.MappingVersion
-	More     bool
+	First    int // number of the first of these, the latest being 1
+	All      int
+
+	Newer, Older int // numbers of the neighbouring pages, 0 for none
 }
 
-// maxVersions is the number of versions that the page lists.
-const maxVersions = 200
+// maxVersions is the number of versions on a page.
+const maxVersions = 100
+
+// cut leaves the versions of one page.
+func (d *versionsData) cut(text string) {
+	page, err := strconv.Atoi(text)
+	if err != nil {
+		page = 1
+	}
+	d.All = len(d.Versions)
+	pages := max(1, (d.All+maxVersions-1)/maxVersions)
+	page = max(1, min(page, pages))
+	d.Newer = page - 1
+	if page < pages {
+		d.Older = page + 1
+	}
+	begin := (page - 1) * maxVersions
+	d.First, d.Versions = begin+1, d.Versions[begin:min(d.All, begin+maxVersions)]
+}
 
 // ShowVersions answers GET /settings/mapping/versions.
 func (s *Setup) ShowVersions(r *web.Request) (web.Answer, error) {
@@ -229,9 +251,10 @@ func (s *Setup) ShowVersions(r *web.Request) (web.Answer, error) {
 		return web.Answer{}, err
 	}
 	d.InForce = v.SHA256
-	if d.Versions, d.More, err = s.opts.Mapping.Versions(r.Context(), maxVersions); err != nil {
+	if d.Versions, _, err = s.opts.Mapping.Versions(r.Context(), math.MaxInt); err != nil {
 		return web.Answer{}, err
 	}
+	d.cut(r.FormValue("page"))
 	return showPage("setup-versions", "Versions of the mapping", "settings", "", d)
 }
 
