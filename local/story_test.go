@@ -46,21 +46,10 @@ func (s *story) visit(path string) {
 	s.check(path)
 }
 
-// check lets axe-core check the page, on a desktop in the light and on a telephone in the dark, and reports what the
-// browser has to say.
+// check lets axe-core check the page, and reports what the browser has to say.
 func (s *story) check(what string) {
 	s.t.Helper()
-	for _, width := range []int{browser.Narrow, browser.Wide} {
-		s.must("set the viewport", s.Show(width, width == browser.Narrow))
-		found, err := s.CheckAccess(s.axe)
-		s.must("check "+what, err)
-		for _, f := range found {
-			s.t.Errorf("%s at %d pixels: %s", what, width, f)
-		}
-	}
-	for _, p := range s.Problems() {
-		s.t.Errorf("%s: the browser reports: %s", what, p)
-	}
+	s.CheckForTest(s.t, s.axe, what)
 }
 
 // send fills in fields and sends the form by its button, and waits for a text of the page that follows.

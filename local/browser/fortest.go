@@ -23,6 +23,27 @@ func ForTest(t testing.TB) *Browser {
 	return b
 }
 
+// CheckForTest lets axe-core check the page, on a telephone in the dark and on a desktop in the light. What it finds,
+// and what the browser has reported, fails the test; what is the page in words.
+func (p *Page) CheckForTest(t testing.TB, axe, what string) {
+	t.Helper()
+	for _, width := range []int{Narrow, Wide} {
+		if err := p.Show(width, width == Narrow); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		found, err := p.CheckAccess(axe)
+		if err != nil {
+			t.Fatalf("check %s: %v", what, err)
+		}
+		for _, f := range found {
+			t.Errorf("%s at %d pixels: %s", what, width, f)
+		}
+	}
+	for _, problem := range p.Problems() {
+		t.Errorf("%s: the browser reports: %s", what, problem)
+	}
+}
+
 // OpenForTest opens a tab. At the end of the test, every problem that the browser has reported there fails it.
 func (b *Browser) OpenForTest(t testing.TB) *Page {
 	t.Helper()
