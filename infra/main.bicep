@@ -315,7 +315,8 @@ var delivery deliveryType = {
   landing: landing ? landingName : ''
 }
 var operatorRanges = empty(operators) ? [] : map(split(operators, ','), range => trim(range))
-var allFetchSettings = union(fetchSettings, empty(fetchFrom) ? {} : { FETCH_FROM: fetchFrom })
+// A new archive with the portal fetches nothing before its set-up is finished; see docs/setup.md.
+var allFetchSettings = union(portal ? { AWAIT_SETUP: 'true' } : {}, fetchSettings, empty(fetchFrom) ? {} : { FETCH_FROM: fetchFrom })
 // What can be changed in the portal, which shows the value of the deployment until then.
 var shownNames = [
   'FETCH_FROM'

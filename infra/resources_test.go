@@ -270,6 +270,11 @@ func TestAppSettings(t *testing.T) {
 		if fetch, paused := all["fetch"]["PAUSED"], all["import"]["PAUSED"]; fetch != "" || paused != "true" {
 			t.Errorf("PAUSED is %q for fetch, and %q for import", fetch, paused)
 		}
+		// With the portal nothing is fetched before its set-up is finished; without it nothing waits for one.
+		want := map[bool]string{true: "true"}[p.hasPortal()]
+		if got := all["fetch"]["AWAIT_SETUP"]; got != want {
+			t.Errorf("AWAIT_SETUP is %q, want %q", got, want)
+		}
 		for app, of := range all {
 			for _, name := range []string{"TELEMESSAGE_PASSWORD_SECRET", "TELEMESSAGE_URL", "TELEMESSAGE_USERNAME"} {
 				if _, ok := of[name]; ok && app == "import" {
@@ -306,7 +311,7 @@ func taken(t *testing.T, c cloud, of map[string]string, names []string) error {
 			settings.PasswordConfig(r)
 		case "FETCH_FROM":
 			r.Time(name)
-		case "PAUSED":
+		case "PAUSED", "AWAIT_SETUP":
 			r.Bool(name)
 		case "MAX_ITEM_SIZE":
 			r.Bytes(name)

@@ -19,6 +19,7 @@ import (
 type config struct {
 	source   string           // SOURCE
 	paused   bool             // PAUSED
+	await    bool             // AWAIT_SETUP
 	schedule string           // FETCH_SCHEDULE: the host's; here it tells when the next run is planned
 	cloud    string           // AZURE_CLOUD
 	storage  settings.Storage // ARCHIVE_STORAGE…
@@ -31,6 +32,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 	c := config{
 		source:  r.String("SOURCE"),
 		paused:  r.Bool("PAUSED"),
+		await:   r.Bool("AWAIT_SETUP"),
 		cloud:   r.String("AZURE_CLOUD"),
 		storage: settings.StorageConfig(r),
 
@@ -60,7 +62,8 @@ func newEngines(lookup func(string) (string, bool), transport http.RoundTripper,
 		return nil, err
 	}
 	source := sources.NewCurrent(sources.CurrentOptions{
-		Name: c.source, Lookup: lookup, Connector: connector, Paused: c.paused, Services: services})
+		Name: c.source, Lookup: lookup, Connector: connector, Paused: c.paused, AwaitSetUp: c.await,
+		Services: services})
 	return &engines{source: source, commands: commands.New(commands.Options{
 		Queue: control.NewQueue(control.Options{App: settings.Fetch, Commands: services.Store.Commands(),
 			Answers: services.Store.Status(), Now: now}),

@@ -185,6 +185,17 @@ func (b *Batches) List(ctx context.Context, folder string) ([]BatchInfo, error) 
 	return all, nil
 }
 
+// IsEmpty reports whether nothing was ever fetched: a batch or a manifest stays for years. It costs one request.
+func (b *Batches) IsEmpty(ctx context.Context) (bool, error) {
+	for _, err := range b.list(ctx, "", 1) {
+		if err != nil {
+			return false, fmt.Errorf("look for a batch: %w", err)
+		}
+		return false, nil
+	}
+	return true, nil
+}
+
 // InRun returns an iterator over a run's batches in the order of their names, which is the order of List Blobs. An
 // error is the last thing that it yields. Memory holds one answer of the service, with at most listPage of them.
 func (b *Batches) InRun(ctx context.Context, folder string) iter.Seq2[BatchInfo, error] {

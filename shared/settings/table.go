@@ -61,6 +61,12 @@ func allSettings() []Setting {
 			Meaning: "whether the app waits until an administrator starts it (`infra/command start`, or the portal: the end of a set-up, or Commands); it counts as long as `settings/connector.json` says nothing about the app",
 		},
 		{
+			Name: "AWAIT_SETUP", Default: "false", Apps: []string{Fetch}, kind: boolean,
+			Form:    "true or false",
+			Example: "true",
+			Meaning: "whether fetch, as long as it has never fetched anything, waits for the end of the set-up in the portal, or a start by `infra/command start`. It counts as long as `settings/connector.json` says neither; the deployment sets it with the portal",
+		},
+		{
 			Name: storage, Apps: all, kind: secret, check: checkConnection,
 			Form:    "a connection string, spelt out",
 			Example: "DefaultEndpointsProtocol=https;AccountName=contosoarchive;AccountKey=bm90LWEta2V5",

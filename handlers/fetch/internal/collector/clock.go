@@ -71,12 +71,37 @@ func (c *Collector) planDays(ctx context.Context, state *savedState, now time.Ti
 		return fmt.Errorf("%w: FETCH_FROM %s lies in the future: set it to a time that is past, or take it away",
 			funchost.ErrSettings, c.from.Format(time.RFC3339))
 	}
+	if err := c.moveStart(ctx, state, now, log); err != nil {
+		return err
+	}
 	state.PlanDaily(now, c.from)
 	if !ahead.IsZero() {
 		log.Error("the watermark was in the future: fetching continues where it stopped",
 			"event", "fetch.watermarkAhead",
 			"before", ahead, "from", state.Watermark())
 	}
+	return nil
+}
+
+// moveStart lets FETCH_FROM take precedence over a plan of which nothing was ever fetched: that of runs that could not
+// sign in, for example, before an administrator chose the start. Nothing is lost if the process dies before the new
+// plan is saved, for the next run does the same. Without FETCH_FROM the former plan stays, which begins earlier than a
+// new one. A batch or manifest, also one that the checkpoint does not know of after a crash, keeps the plan.
+func (c *Collector) moveStart(ctx context.Context, state *savedState, now time.Time, log *slog.Logger) error {
+	if c.from.IsZero() || c.from.After(now) || !state.BeginsElsewhere(c.from) {
+		return nil
+	}
+	var empty bool
+	err := onStorage(ctx, func(ctx context.Context) (err error) {
+		empty, err = c.batches.IsEmpty(ctx)
+		return err
+	})
+	if err != nil || !empty {
+		return err
+	}
+	log.Warn("nothing was fetched yet, and FETCH_FROM is another than what was planned: fetching begins there",
+		"event", "fetch.startMoved", "before", state.Watermark(), "from", c.from)
+	state.Restart()
 	return nil
 }
 

@@ -81,6 +81,23 @@ func (c *Checkpoint) ResetPlanned(fetched, now time.Time) {
 	}
 }
 
+// BeginsElsewhere reports whether the daily windows begin at another time than from, and nothing of them was read. It
+// is true, too, of an archive that has fetched all that was planned before.
+func (c *Checkpoint) BeginsElsewhere(from time.Time) bool {
+	for _, w := range c.Open {
+		if w.Kind == Daily && !w.isUntouched() {
+			return false
+		}
+	}
+	return !c.Planned.IsZero() && !c.Watermark().Equal(from.UTC().Truncate(time.Second))
+}
+
+// Restart removes all daily windows: PlanDaily plans as at the very first run. Nothing may have been fetched yet.
+func (c *Checkpoint) Restart() {
+	c.Planned = time.Time{}
+	c.Open = slices.DeleteFunc(c.Open, func(w Window) bool { return w.Kind == Daily })
+}
+
 // Range is a range of time; To is exclusive.
 type Range struct {
 	From time.Time `json:"from"`

@@ -3,23 +3,27 @@ package sources
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 
 	"o2archiver/handlers/fetch/internal/commands"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/control"
 	"o2archiver/shared/funchost"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/settings"
 )
 
 // CurrentOptions holds what a Current works with.
 type CurrentOptions struct {
-	Name      string                      // SOURCE
-	Lookup    func(string) (string, bool) // the environment
-	Connector *control.ConnectorReader    // what the administrator has changed
-	Paused    bool                        // PAUSED
-	Services  Services
+	Name       string                      // SOURCE
+	Lookup     func(string) (string, bool) // the environment
+	Connector  *control.ConnectorReader    // what the administrator has changed
+	Paused     bool                        // PAUSED
+	AwaitSetUp bool                        // AWAIT_SETUP
+	Services   Services
 }
 
 // Current is the source by the settings that are in force: those of settings/connector.json, and else those of the
@@ -28,10 +32,11 @@ type CurrentOptions struct {
 type Current struct {
 	opts CurrentOptions
 
-	mu     sync.Mutex // guards the fields below
-	source *Source    // nil: none could be built yet
-	by     string     // the changes that it was built by
-	told   string     // the mistake that was logged last
+	mu      sync.Mutex // guards the fields below
+	source  *Source    // nil: none could be built yet
+	by      string     // the changes that it was built by
+	told    string     // the mistake that was logged last
+	fetched bool       // something was, so no set-up is waited for any more
 }
 
 // NewCurrent returns a Current. It makes no request, and reads no setting.
@@ -76,8 +81,8 @@ func (c *Current) get(ctx context.Context, log *slog.Logger) (_ *Source, notSetU
 	if err != nil {
 		return nil, "", err
 	}
-	if !connector.IsSetUp() {
-		notSetUp = "the set-up is not finished"
+	if notSetUp, err = c.awaited(ctx, connector); err != nil {
+		return nil, "", err
 	}
 	by, err := json.Marshal(connector.Settings)
 	if err != nil {
@@ -108,6 +113,41 @@ func (c *Current) get(ctx context.Context, log *slog.Logger) (_ *Source, notSetU
 		return nil, "", fmt.Errorf("%w: %w", funchost.ErrSettings, err)
 	}
 	return c.source, notSetUp, nil
+}
+
+// awaited returns why nothing may be fetched before the set-up is finished; "": it may. An archive that has fetched
+// something goes on, whether it was ever set up or not.
+func (c *Current) awaited(ctx context.Context, connector control.Connector) (why string, err error) {
+	if !connector.IsSetUp() {
+		return "the set-up is not finished", nil
+	}
+	_, said := connector.Paused[settings.Fetch]
+	if !c.opts.AwaitSetUp || said || connector.Finished != nil {
+		return "", nil
+	}
+	c.mu.Lock()
+	fetched := c.fetched
+	c.mu.Unlock()
+	if fetched {
+		return "", nil
+	}
+	var empty bool
+	err = retry.Do(ctx, func(ctx context.Context) (err error) {
+		empty, err = c.opts.Services.Store.Batches().IsEmpty(ctx)
+		return err
+	})
+	switch {
+	case errors.Is(err, archive.ErrUnavailable):
+		return "", fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
+	case err != nil:
+		return "", err
+	case empty:
+		return "it waits for the end of the set-up in the portal, or for infra/command start (AWAIT_SETUP)", nil
+	}
+	c.mu.Lock()
+	c.fetched = true
+	c.mu.Unlock()
+	return "", nil
 }
 
 // isNew reports whether a mistake is another than the one before.

@@ -50,7 +50,8 @@ func (u *settingUp) process() *Current {
 	return NewCurrent(CurrentOptions{Name: "telemessage", Lookup: func(name string) (string, bool) {
 		v, ok := u.environment[name]
 		return v, ok
-	}, Connector: u.connector, Paused: u.environment["PAUSED"] == "true", Services: u.services})
+	}, Connector: u.connector, Paused: u.environment["PAUSED"] == "true",
+		AwaitSetUp: u.environment["AWAIT_SETUP"] == "true", Services: u.services})
 }
 
 // document replaces settings/connector.json, as if a minute had passed.

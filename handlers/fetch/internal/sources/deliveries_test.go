@@ -2,6 +2,8 @@ package sources
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"strings"
@@ -277,9 +279,26 @@ func TestLandingContainer(t *testing.T) {
 		!strings.Contains(l.Says, "its directory has 3 entries") {
 		t.Errorf("the check: %+v", l)
 	}
-	res, err := source.Fetch(t.Context(), "", "", slog.New(slog.NewJSONHandler(w.Log, nil)))
-	if got := res.(deliveries.Result); err != nil || got.Read != 1 || got.Received != 2 {
-		t.Errorf("%+v, %v", got, err)
+	// It needs no secret, so nothing but the set-up keeps it from being read.
+	connector := readerOf(w.Store)
+	c := NewCurrent(CurrentOptions{Name: settings.Deliveries, Lookup: func(name string) (string, bool) {
+		v, ok := map[string]string{"DELIVERY_LANDING": connection, "DELIVERY_FOLDER": "o2",
+			"DELIVERY_STABLE_AFTER": "0s"}[name]
+		return v, ok
+	}, Connector: connector, AwaitSetUp: true, Services: servicesOf(w.Store)})
+	for _, document := range []string{"", `{"v":1,"unfinished":true}`,
+		`{"v":1,"paused":{"fetch":false},` + finished + `}`} {
+		if document != "" {
+			_, err := w.Store.Settings().Put(t.Context(), "connector.json", json.RawMessage(document), "*", nil)
+			if err := errors.Join(err, connector.Expire(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		res, err := c.Fetch(t.Context(), "", "", slog.New(slog.NewJSONHandler(w.Log, nil)))
+		got, read := res.(deliveries.Result)
+		if ended := strings.Contains(document, finished); err != nil || read != ended || read && got.Received != 2 {
+			t.Errorf("%s: %+v, %v", document, res, err)
+		}
 	}
 }
 

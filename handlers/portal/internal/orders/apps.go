@@ -41,7 +41,7 @@ func (o *Office) appStates(ctx context.Context, c control.Connector) ([]appState
 	return all, nil
 }
 
-const noWork = "has shown no work, and is paused unless its setting PAUSED is false"
+const noWork = "has shown no work, and waits for a start unless its settings let it work"
 
 // stateByWork returns the state of an app by what it has written of its work.
 func (o *Office) stateByWork(ctx context.Context, app string) (state, class string, err error) {

@@ -77,7 +77,7 @@ func (k known) alertsOfPause(add add) {
 		case app == settings.Fetch && k.progress.Paused:
 			add("wait", "Fetch is paused by its setting PAUSED.", "Start it when it may work.", "/commands")
 		case !works:
-			add("wait", titleOf(app)+" has shown no work, and is paused unless its setting PAUSED is false.",
+			add("wait", titleOf(app)+" has shown no work, and waits for a start unless its settings let it work.",
 				"Start it when it may work; the end of a set-up starts it, too.", "/commands")
 		}
 	}

@@ -58,7 +58,7 @@ func TestAlerts(t *testing.T) {
 		wants   []string // of the alert; none: there is no alert
 	}{
 		{"nothing is said", func(*testing.T, *portaltest.World) {},
-			[]string{"Fetch has shown no work, and is paused unless its setting PAUSED is false.", "Import has shown no work",
+			[]string{"Fetch has shown no work, and waits for a start unless its settings let it work.", "Import has shown no work",
 				`href="/commands"`}},
 		{"nothing is said of import, which works", func(t *testing.T, w *portaltest.World) {
 			change(t, w, func(c *control.Connector) { c.Paused = map[string]bool{"fetch": false} })

@@ -3,6 +3,7 @@ package setup
 import (
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // Europe/London must be known on every machine
@@ -166,19 +167,19 @@ func readSetting[T any](name, text string, read func(*settings.Reader, string) T
 const maxInput = 4 << 10 // bytes of a field that is no file and no secret
 
 type partsData struct {
-	Steps       []stepView // nil outside of the set-up
-	Action      string
-	Parts       map[string]bool
-	In, Wrong   map[string]string
-	N           int  // of the document that the page shows
-	Delivery    bool // the source
-	HasRun      bool
-	Now         time.Time
-	FileInForce bool
+	Steps     []stepView // nil outside of the set-up
+	Action    string
+	Parts     map[string]bool
+	In, Wrong map[string]string
+	N         int       // of the document that the page shows
+	Delivery  bool      // the source
+	Planned   time.Time // from which on fetch has planned to fetch from a site; zero: nothing yet
+	Fetched   bool      // something was, so the start of a site has no effect any more
 }
 
 // showParts shows a form of some parts. in and wrong are nil if it was not sent.
-func (s *Setup) showParts(st state, parts []part, wizard bool, in, wrong map[string]string) (web.Answer, error) {
+func (s *Setup) showParts(r *web.Request, st state, parts []part, wizard bool, in, wrong map[string]string) (
+	web.Answer, error) {
 	d := partsData{Parts: map[string]bool{}, In: map[string]string{}, Wrong: wrong, N: st.connector.N,
 		Delivery: s.opts.Deployed.Source == settings.Deliveries}
 	title := parts[0].title
@@ -187,6 +188,12 @@ func (s *Setup) showParts(st state, parts []part, wizard bool, in, wrong map[str
 	if wizard {
 		title, form = "Domains, sizes, start", stepDomains
 		d.Steps, d.Action = viewSteps(st, stepDomains), "/setup/"+stepDomains
+	}
+	if !d.Delivery && slices.ContainsFunc(parts, func(p part) bool { return p.name == startPart.name }) {
+		var err error
+		if d.Fetched, d.Planned, err = s.hasFetched(r.Context()); err != nil {
+			return web.Answer{}, err
+		}
 	}
 	for _, p := range parts {
 		d.Parts[p.name] = true
@@ -221,12 +228,12 @@ func fieldsOf(parts []part) (all []string) {
 func (s *Setup) sendParts(r *web.Request, st state, parts []part, wizard bool) (web.Answer, error) {
 	in, long := allInput(r, fieldsOf(parts))
 	if len(long) > 0 {
-		return s.showParts(st, parts, wizard, in, long)
+		return s.showParts(r, st, parts, wizard, in, long)
 	}
 	values, wrong := s.checkParts(parts, in)
 	if !wizard {
 		if len(wrong) > 0 {
-			return s.showParts(st, parts, false, in, wrong)
+			return s.showParts(r, st, parts, false, in, wrong)
 		}
 		return s.change(r, st, parts[0].name, values)
 	}
@@ -240,7 +247,7 @@ func (s *Setup) sendParts(r *web.Request, st state, parts []part, wizard bool) (
 		return web.Answer{}, err
 	}
 	if len(wrong) > 0 {
-		return s.showParts(st, parts, true, in, wrong)
+		return s.showParts(r, st, parts, true, in, wrong)
 	}
 	return web.SeeOther(nextOf(stepDomains)), nil
 }

@@ -242,7 +242,7 @@ func (s *Setup) onePart(r *web.Request, send bool) (web.Answer, error) {
 		case send:
 			return s.sendParts(r, st, []part{p}, false)
 		}
-		return s.showParts(st, []part{p}, false, nil, nil)
+		return s.showParts(r, st, []part{p}, false, nil, nil)
 	}
 	return web.Answer{}, web.ErrNotFound
 }

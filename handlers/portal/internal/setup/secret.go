@@ -109,12 +109,9 @@ func (s *Setup) endClaim(ctx context.Context, c *secretClaim) {
 	_ = s.putClaim(ctx, c)
 }
 
-// isAtWork reports whether the archive works with another account than the tested one, and so goes on with it until the
-// set-up is finished. That one's secrets must stay until then.
-func (s *Setup) isAtWork(now control.Connector, t tested) bool {
-	if !now.IsSetUp() {
-		return false
-	}
+// isAnother reports whether another account is in force than the tested one. An archive that works goes on with it
+// until the set-up is finished: that one's secrets must stay until then.
+func (s *Setup) isAnother(now control.Connector, t tested) bool {
 	for _, name := range s.accountSettings() {
 		if inForce := s.value(now, name); inForce != "" && inForce != t.values[name] {
 			return true
@@ -172,7 +169,8 @@ var errTaken = &web.Error{Status: http.StatusConflict,
 
 // errAtWork is the answer if fetch would sign in with the secrets of another account.
 var errAtWork = &web.Error{Status: http.StatusConflict,
-	Says: "The archive works with another account, and goes on with it during the set-up, so nothing was stored.",
+	Says: "The archive works with another account, or was started with it, and goes on with it during the set-up, so " +
+		"nothing was stored.",
 	Do: "Change the account by itself first, under Settings, then Account at the source (/settings/source), and go on " +
 		"here with the same."}
 

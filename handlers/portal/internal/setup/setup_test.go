@@ -12,10 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"o2archiver/shared/archive"
 	"o2archiver/shared/control"
-	"o2archiver/shared/status"
-	"o2archiver/shared/tally"
 )
 
 // A text that was accepted stays what it was: a change needs another version, and a line here.
@@ -280,52 +277,6 @@ func TestTwoSetUps(t *testing.T) {
 	}
 	if c := w.connector(); c.Finished.By != bob.ID || c.Settings[domains] != "bob.example" {
 		t.Errorf("in force: %+v", c)
-	}
-}
-
-// An archive that works by its environment is set up like any other, and goes on meanwhile. That it works is known from
-// any of its traces.
-func TestSetUpOfARunningArchive(t *testing.T) {
-	put := func(w *world, docs *archive.Documents, name string, v any) {
-		if _, err := docs.Put(w.t.Context(), name, v, "", nil); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	for name, trace := range map[string]func(w *world){
-		"the progress of fetch": func(w *world) {
-			put(w, w.store.Status(), "fetch.json", status.Progress{Version: 1})
-		},
-		"a progress of a later version": func(w *world) { put(w, w.store.Status(), "fetch.json", "x") },
-		"mailboxes of import": func(w *world) {
-			put(w, w.store.Reports(), tally.NamesDocument, tally.Names{})
-		},
-		"import was started": func(w *world) {
-			put(w, w.store.Settings(), "connector.json", control.Connector{Paused: map[string]bool{"import": false}})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.opts.Lookup = func(name string) (string, bool) {
-				v, ok := map[string]string{siteUser: siteName, maxItemSize: "20MB"}[name]
-				return v, ok
-			}
-			w.use(w.storage)
-			trace(w)
-			w.mustHold(w.get("/settings"), siteName, "up to 20 MB", "Set it up here")
-			w.mustHold(w.get("/setup"), "It goes on by them until you finish")
-			w.acceptTerms()
-			w.mustHold(w.page, `value="`+siteName+`"`)
-			if c := w.connector(); c.Terms == nil || c.IsPaused("fetch", false) || c.IsPaused("import", false) {
-				t.Errorf("the terms have stopped it: %+v", c)
-			}
-			w.send("/setup/source", "username", siteName, "password", sitePassword)
-			w.send("/setup/mapping", "do", "switches", "automatic", "on")
-			w.send("/setup/domains", "size", "10MB")
-			w.mustHold(w.page, "the archive goes on by the settings of its deployment")
-			if w.send("/setup/review", "start", "on"); w.connector().Finished == nil {
-				t.Errorf("it is not finished:\n%s", w.page)
-			}
-		})
 	}
 }
 

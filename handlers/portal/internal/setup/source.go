@@ -158,10 +158,14 @@ func (s *Setup) sendSource(r *web.Request, st state, wizard bool) (web.Answer, e
 	if !wizard {
 		return s.changeSource(r, st, f, t)
 	}
+	worked, err := s.workOrHold(r.Context(), st.connector)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	if worked && s.isAnother(st.connector, t) {
+		return web.Answer{}, errAtWork
+	}
 	if len(t.values) > 0 {
-		if s.isAtWork(st.connector, t) {
-			return web.Answer{}, errAtWork
-		}
 		claim, err := s.storeTested(r, st, "source.secret", "Stored the secrets of the account at the source, after a test",
 			t, &f)
 		if err != nil {

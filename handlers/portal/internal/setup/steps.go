@@ -98,7 +98,7 @@ func (s *Setup) Step(r *web.Request) (web.Answer, error) {
 	case stepMapping:
 		return s.showMapping(r, st, true, nil)
 	case stepDomains:
-		return s.showParts(st, wizardParts, true, nil, nil)
+		return s.showParts(r, st, wizardParts, true, nil, nil)
 	default:
 		return s.showReview(r, st)
 	}
