@@ -187,16 +187,23 @@ var sftpCalls = map[string]deliverytest.Phase{"sftp accept": deliverytest.Accept
 	"sftp subsystem": deliverytest.Subsystem, "sftp opendir": deliverytest.Opendir,
 	"sftp readdir": deliverytest.Readdir, "sftp open": deliverytest.Open, "sftp read": deliverytest.Read}
 
-// sftpSteps are all that can go wrong with a phase, at its first times. Silence, which is waited for in real time, is
-// left to the long form: the engine's own tests have it in virtual time.
-func sftpSteps(kind string) (all []step) {
+// inEveryWay is the number of calls of a phase that are broken in every way: the first ones, and also the last. Of the
+// others, each is broken in one way, in turn: a day of ZIPs is read by more than a hundred calls, and each run takes
+// seconds. The long form of the engine's own walk breaks each call in every way.
+const inEveryWay = 3
+
+// sftpSteps are what can go wrong with a phase that a day reaches count times. Silence, which is waited for in real
+// time, is left to the long form: the engine's own tests have it in virtual time.
+func sftpSteps(kind string, count int) (all []step) {
 	faults := []fault.Fault{{Kind: fault.ResetRequest}, {Status: http.StatusInternalServerError}}
 	if form.Long || form.Shared() {
 		faults = append(faults, fault.Fault{Kind: fault.Stall}, fault.Fault{Kind: fault.Stall, Effect: fault.After})
 	}
-	for n := 1; n <= 3; n++ {
-		for _, f := range faults {
-			all = append(all, step{kind, n, f})
+	for n := 1; n <= count; n++ {
+		for i, f := range faults {
+			if n <= inEveryWay || n == count || n%len(faults) == i {
+				all = append(all, step{kind, n, f})
+			}
 		}
 	}
 	return all

@@ -76,8 +76,10 @@ func walk(t *testing.T, make func() *day) {
 	}
 	all := steps(kinds, count, w.day.faults)
 	if w.sftp != nil {
+		onSFTP := w.sftp.Calls()
+		t.Logf("calls to the SFTP server by phase: %v", onSFTP)
 		for _, kind := range slices.Sorted(maps.Keys(sftpCalls)) {
-			all = append(all, sftpSteps(kind)...)
+			all = append(all, sftpSteps(kind, onSFTP[sftpCalls[kind]])...)
 		}
 	}
 	var quick, slow []step
@@ -164,7 +166,11 @@ func (s step) run(t *testing.T, d *day) {
 	}
 	_ = w.fetch.Stop()
 	_ = w.imports.Stop()
-	if _, came := w.plan.Calls(); came[s.kind] < s.n && !strings.HasPrefix(s.kind, "sftp ") {
+	if _, onSFTP := sftpCalls[s.kind]; onSFTP {
+		if w.sftp.Hits() == 0 {
+			t.Errorf("call %d of %s did not come, so the fault hit nothing", s.n, s.kind)
+		}
+	} else if _, came := w.plan.Calls(); came[s.kind] < s.n {
 		if why, ok := s.mayMiss(); ok {
 			t.Logf("call %d of %s did not come: %s", s.n, s.kind, why)
 		} else {

@@ -158,19 +158,32 @@ type walkStep struct {
 }
 
 // TestEveryCallOfADelivery lets each call of a day go wrong, in every way, once or in the whole run. The next run makes
-// up for it, and the batches are those of a day without a fault. The short form has one step for each kind of call,
-// which the seed chooses.
+// up for it, and the batches are those of a day without a fault. That is the long form, which has each call to the SFTP
+// server; of those to a storage it has, of each kind, the first three and the last. The short form is a sample: one
+// step for each kind of call, which the seed chooses.
 func TestEveryCallOfADelivery(t *testing.T) {
 	hostKey()
 	form := soak.ForTest(t)
 	var want map[string]string
+	var onSFTP map[deliverytest.Phase]int // calls of the day
 	groups := [][]walkStep{}
 	for _, onLanding := range []bool{false, true} {
 		var plan fault.Plan
 		inBubble(t, func(t *testing.T) {
 			w := newWalk(t, onLanding)
+			var before map[deliverytest.Phase]int
+			if !onLanding {
+				w.server.CutAll()
+				before = w.server.Calls()
+			}
 			if res, err := w.runWith(&plan); err != nil || res.Read != 2 {
 				t.Fatalf("without a fault: %+v, %v", res, err)
+			}
+			if !onLanding {
+				onSFTP = w.server.Calls()
+				for phase := range onSFTP {
+					onSFTP[phase] -= before[phase]
+				}
 			}
 			want = w.batches()
 			w.heals(t, want)
@@ -196,16 +209,9 @@ func TestEveryCallOfADelivery(t *testing.T) {
 		}
 	}
 	for phase, name := range []string{"accept", "sign-in", "subsystem", "opendir", "readdir", "open", "read"} {
-		var group []walkStep
-		for kind, how := range []string{"stall", "freeze", "cut", "refuse"} {
-			for _, f := range []deliverytest.Fault{{}, {Skip: 1}, {Skip: 2}, {Skip: 150}, {Times: always},
-				{Times: always, Skip: 1}, {Times: always, Skip: 150}} {
-				f.Phase, f.Kind = deliverytest.Phase(phase), deliverytest.Kind(kind)
-				group = append(group, sftpStep(fmt.Sprintf("sftp %s %s %d %d", name, how, f.Skip, f.Times), f, want))
-			}
-		}
-		groups = append(groups, group)
+		groups = append(groups, sftpSteps(deliverytest.Phase(phase), name, onSFTP[deliverytest.Phase(phase)], want))
 	}
+	t.Logf("calls to the SFTP server by phase: %v", onSFTP)
 	for i, group := range groups {
 		for j, step := range group {
 			if !form.Long && j != int((form.Seed*7919+uint64(i)*31)%uint64(len(group))) {
@@ -234,12 +240,33 @@ func storageStep(kind string, n, times int, f fault.Fault, want map[string]strin
 	}}
 }
 
+// sftpSteps returns the steps of one phase, which a day reaches count times: each of these times, and all from the
+// first, the second or the last on.
+func sftpSteps(phase deliverytest.Phase, name string, count int, want map[string]string) (all []walkStep) {
+	for kind, how := range []string{"stall", "freeze", "cut", "refuse"} {
+		add := func(f deliverytest.Fault) {
+			f.Phase, f.Kind = phase, deliverytest.Kind(kind)
+			all = append(all, sftpStep(fmt.Sprintf("sftp %s %s %d %d", name, how, f.Skip, f.Times), f, want))
+		}
+		for n := range count {
+			add(deliverytest.Fault{Skip: n})
+			if n < 2 || n == count-1 {
+				add(deliverytest.Fault{Skip: n, Times: always})
+			}
+		}
+	}
+	return all
+}
+
 func sftpStep(name string, f deliverytest.Fault, want map[string]string) walkStep {
 	return walkStep{name, func(t *testing.T) {
 		w := newWalk(t, false)
 		w.server.CutAll()
 		w.server.Fail(f)
 		_, _ = w.try(t.Context(), w.intake(w.Store))
+		if w.server.Hits() == 0 {
+			t.Error("the call did not come, so the fault hit nothing")
+		}
 		w.heals(t, want)
 	}}
 }

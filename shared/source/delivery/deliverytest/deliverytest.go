@@ -17,6 +17,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -109,6 +110,8 @@ type Server struct {
 	files  map[string]File
 	order  []string // of a listing; a name may be twice
 	faults []*Fault
+	calls  map[Phase]int
+	hits   int
 	counts Counts
 	reads  int
 	more   chan struct{} // closed and replaced when more reads are under way than ever; nil: not waited for
@@ -120,7 +123,7 @@ func New(o Options) *Server {
 	if len(o.HostKeys) == 0 {
 		o.HostKeys = []ssh.Signer{NewKey("ed25519")}
 	}
-	return &Server{o: o, done: make(chan struct{}), files: map[string]File{}}
+	return &Server{o: o, done: make(chan struct{}), files: map[string]File{}, calls: map[Phase]int{}}
 }
 
 // Key is a private key of a server.
@@ -217,6 +220,21 @@ func (s *Server) Counts() Counts {
 	return s.counts
 }
 
+// Calls returns how often each phase was reached. A Fault with Skip n-1 happens at the n-th time, if After is 0 and no
+// other fault is added.
+func (s *Server) Calls() map[Phase]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.calls)
+}
+
+// Hits returns how many faults have happened.
+func (s *Server) Hits() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hits
+}
+
 // CutAll closes all connections.
 func (s *Server) CutAll() {
 	s.mu.Lock()
@@ -276,6 +294,7 @@ func (l *link) Write(p []byte) (int, error) {
 func (l *link) happen(phase Phase, at int64) error {
 	s := l.s
 	s.mu.Lock()
+	s.calls[phase]++
 	var due *Fault
 	for _, f := range s.faults {
 		if f.Phase == phase && f.Times > 0 && at >= f.After {
@@ -284,6 +303,7 @@ func (l *link) happen(phase Phase, at int64) error {
 				continue
 			}
 			f.Times--
+			s.hits++
 			due = f
 			break
 		}
