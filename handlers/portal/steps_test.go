@@ -10,6 +10,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,8 +27,10 @@ import (
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/audit"
 	"o2archiver/shared/control"
+	"o2archiver/shared/pipetest"
 	"o2archiver/shared/settings"
 	"o2archiver/shared/source/delivery/deliverytest"
+	"o2archiver/shared/source/telemessage/telemessagetest"
 	"o2archiver/shared/tally"
 )
 
@@ -118,7 +123,8 @@ const mainButton, testButton = "main button.main", "main button[value=test]"
 
 // TestStepsOfTheSource: the step of the source, in a real browser, for each source that an archive may have: with wrong
 // input, which is named at its field, and with right input, which leads on. A page whose session has ended says so and
-// keeps what was typed. No page has anything wrong for a screen reader, in the light and in the dark.
+// keeps what was typed. No page has anything wrong for a screen reader, in the light and in the dark. With scripts
+// disabled, forms do what they do otherwise.
 func TestStepsOfTheSource(t *testing.T) {
 	b := browser.ForTest(t)
 	axe, err := browser.ReadAxe(t.Context(), "../..")
@@ -132,6 +138,7 @@ func TestStepsOfTheSource(t *testing.T) {
 		s.check("contosolanding.blob.core.windows.net", s.Go(s.at+"/setup"), s.Click("#accept"), s.Click(mainButton))
 		s.do("Mapping file", s.Click(mainButton))
 	})
+	t.Run("without scripts", func(t *testing.T) { walkWithoutScripts(t, b) })
 }
 
 func walkServerStep(t *testing.T, b *browser.Browser, axe string) {
@@ -177,4 +184,26 @@ func (s *steps) typeKey(key string) error {
 	s.t.Helper()
 	_, err := browser.Eval[int](s.Page, "document.querySelector('#key').value = `"+key+"`, 0")
 	return err
+}
+
+func walkWithoutScripts(t *testing.T, b *browser.Browser) {
+	site := telemessagetest.New(telemessagetest.Options{Username: "o2-archive", Password: "sample-day"})
+	way, stop := pipetest.Serve(site)
+	t.Cleanup(stop)
+	s := startSteps(t, b, "", setup.Options{Deployed: settings.SetUp{Source: settings.Telemessage,
+		Site: &url.URL{Scheme: "https", Host: "rest.telemessage.example"}}, Site: way, Password: place{}})
+	bad := filepath.Join(t.TempDir(), "bad.csv")
+	if err := os.WriteFile(bad, []byte("phone,mailbox\nno number,no mailbox\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.do("User name at the site", s.DisableScripts(), s.Go(s.at+"/setup"), s.Click("#accept"), s.Click(mainButton))
+	s.expect("no script runs", "typeof showTimes === 'undefined' && document.scripts.length > 0")
+	s.do("Nothing was put in force", s.Fill("#username", "o2-archive"), s.Fill("#password", "wrong"),
+		s.Click(mainButton))
+	s.do("Mapping file", s.Fill("#password", "sample-day"), s.Click(mainButton))
+	s.do("The file was refused", s.Upload("#file", bad), s.Click("main form[enctype] button"))
+	s.do("Asked by", s.Go(s.at+"/commands"), s.Click("main form[action='/commands/run'] button"))
+	if at, err := s.Location(); err != nil || !strings.HasPrefix(at, s.at+"/commands/fetch/") {
+		t.Errorf("the command has no page: %s, %v", at, err)
+	}
 }

@@ -258,6 +258,17 @@ func (p *Page) Show(width int, dark bool) error {
 	return err
 }
 
+// DisableScripts keeps the scripts of all pages of the tab from running. Eval works all the same.
+func (p *Page) DisableScripts() error {
+	_, err := runStep(p, "disable scripts",
+		chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled,
+				emulation.SetScriptExecutionDisabledParams{Value: true})
+			return err
+		}))
+	return err
+}
+
 // Screenshot returns the whole page as a PNG.
 func (p *Page) Screenshot() ([]byte, error) {
 	return runStep(p, "take a screenshot", chromedp.FullScreenshot(100))
