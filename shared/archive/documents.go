@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -26,6 +27,28 @@ type DocumentInfo struct {
 func (d *Documents) PutWithFacts(ctx context.Context, name string, v any, facts, etag string) (
 	newETag string, err error) {
 	return d.putJSON(ctx, name, v, facts, ifMatch(etag), nil)
+}
+
+// PutLargeWithFacts is PutLarge with the facts of PutWithFacts.
+func (d *Documents) PutLargeWithFacts(ctx context.Context, name string, v any, limit int64, facts, etag string) (
+	newETag string, err error) {
+	if err := checkSize(v, limit); err != nil {
+		return "", err
+	}
+	return d.putJSON(ctx, name, v, facts, ifMatch(etag), nil)
+}
+
+// GetLargeWithFacts is GetLarge with the facts that are stored beside the content, "" if there are none.
+func (d *Documents) GetLargeWithFacts(ctx context.Context, name string, v any, limit int64) (
+	facts, etag string, err error) {
+	data, got, err := d.get(ctx, name, limit, nil)
+	if err != nil {
+		return "", "", err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return "", "", fmt.Errorf("decode a blob: %w", ErrContent)
+	}
+	return metadataValue(got.Metadata, metaFacts), textOf(got.ETag), nil
 }
 
 // List returns the documents whose names begin with prefix, in the order of their names, at most limit of them. more

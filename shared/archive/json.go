@@ -39,16 +39,24 @@ func (d *Documents) Put(ctx context.Context, name string, v any, etag string, le
 // nothing is written (ErrTooLarge).
 func (d *Documents) PutLarge(ctx context.Context, name string, v any, limit int64, etag string,
 	lease *Lease) (newETag string, err error) {
+	if err := checkSize(v, limit); err != nil {
+		return "", err
+	}
+	return d.putJSON(ctx, name, v, "", ifMatch(etag), lease)
+}
+
+// checkSize returns ErrTooLarge if the JSON of v is larger than limit bytes.
+func checkSize(v any, limit int64) error {
 	var size counter
 	enc := json.NewEncoder(&size)
 	enc.SetEscapeHTML(false) // as in putJSON
 	if err := enc.Encode(v); err != nil {
-		return "", fmt.Errorf("encode a blob: %w", err)
+		return fmt.Errorf("encode a blob: %w", err)
 	}
 	if int64(size) > limit {
-		return "", fmt.Errorf("write a blob: %w: %d bytes, limit %d", ErrTooLarge, size, limit)
+		return fmt.Errorf("write a blob: %w: %d bytes, limit %d", ErrTooLarge, size, limit)
 	}
-	return d.putJSON(ctx, name, v, "", ifMatch(etag), lease)
+	return nil
 }
 
 // counter is a writer that counts the bytes written to it.
@@ -192,7 +200,7 @@ const (
 	metaWrite   = "write"   // identifies the call that wrote the blob
 	metaSHA256  = "sha256"  // of the content, hex
 	metaRecords = "records" // number of a batch's records
-	metaFacts   = "facts"   // of a deferred item: the facts that a listing returns
+	metaFacts   = "facts"   // of a deferred item or a document: the facts that a listing returns
 )
 
 // metadataValue returns a blob's metadata by its name, in either case, or "".

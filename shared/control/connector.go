@@ -26,6 +26,8 @@ type Connector struct {
 
 	Paused   map[string]bool   `json:"paused,omitempty"`   // by app; one that is absent follows its setting PAUSED
 	Settings map[string]string `json:"settings,omitempty"` // take precedence over the environment; see settings.Overlay
+
+	Pauses Pauses `json:"-"` // the changes of Paused, as LoadConnector and UpdateConnector know them
 }
 
 // Terms are the terms of service that a person accepted.

@@ -81,19 +81,20 @@ func (r *ConnectorReader) setTold(problem string) bool {
 	return other
 }
 
-// loadConnector reads the document, with retries. Without one it returns the zero Connector. If it cannot be used, the
-// error matches ErrConnector.
+// loadConnector reads the document, with retries. Without one it returns a Connector that has but its
+// Pauses: there were none. If it cannot be used, the error matches ErrConnector.
 func loadConnector(ctx context.Context, docs *archive.Documents) (Connector, error) {
 	var raw json.RawMessage
-	err := retry.Do(ctx, func(ctx context.Context) error {
-		_, err := docs.GetLarge(ctx, connectorBlob, &raw, maxConnector)
+	facts := ""
+	err := retry.Do(ctx, func(ctx context.Context) (err error) {
+		facts, _, err = docs.GetLargeWithFacts(ctx, connectorBlob, &raw, maxConnector)
 		return err
 	})
 	switch {
 	case err == nil:
-		return parseConnector(raw)
+		return parseStored(raw, facts)
 	case errors.Is(err, archive.ErrNotFound):
-		return Connector{}, nil
+		return Connector{Pauses: Pauses{Known: true}}, nil
 	case errors.Is(err, archive.ErrTooLarge):
 		return Connector{}, fmt.Errorf("%w: it is larger than %d bytes", ErrConnector, maxConnector)
 	case errors.Is(err, archive.ErrContent):

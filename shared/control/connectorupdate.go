@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 
 	"o2archiver/shared/archive"
 )
@@ -18,7 +19,8 @@ const (
 // HistoryName returns the name of a former document in the container settings.
 func HistoryName(n int) string { return fmt.Sprintf("%s%06d%s", historyFolder, n, ending) }
 
-// LoadConnector reads the document, with retries, and without a cache. Without one it returns the zero Connector.
+// LoadConnector reads the document, with retries, and without a cache. Without one it returns a Connector that
+// has but its Pauses: there were none.
 func LoadConnector(ctx context.Context, docs *archive.Documents) (c Connector, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -30,18 +32,21 @@ func LoadConnector(ctx context.Context, docs *archive.Documents) (c Connector, e
 // has seen, it has to compare. It may be called several times, because another writer may be faster. Its error is
 // returned as it is, and nothing is written then, nor if the new document is no valid one (ErrConnector).
 //
+// What change does by SetPaused is noted with its command, in the same write; what it does to Paused by itself is noted
+// as done without one.
+//
 // The former document is kept under HistoryName before it is replaced. A process that dies between the two writes
 // leaves a copy of the document that is in force.
 func UpdateConnector(ctx context.Context, docs *archive.Documents, change func(*Connector) error) (
 	c Connector, err error) {
 	for range updateTries {
 		var raw json.RawMessage
-		var etag string
+		var facts, etag string
 		err = onStorage(ctx, func(ctx context.Context) (err error) {
-			etag, err = docs.GetLarge(ctx, connectorBlob, &raw, maxConnector)
+			facts, etag, err = docs.GetLargeWithFacts(ctx, connectorBlob, &raw, maxConnector)
 			return err
 		})
-		c = Connector{}
+		c = Connector{Pauses: Pauses{Known: true}}
 		switch {
 		case errors.Is(err, archive.ErrNotFound):
 		case errors.Is(err, archive.ErrContent), errors.Is(err, archive.ErrTooLarge):
@@ -49,13 +54,16 @@ func UpdateConnector(ctx context.Context, docs *archive.Documents, change func(*
 		case err != nil:
 			return c, fmt.Errorf("read settings/connector.json: %w", err)
 		default:
-			if c, err = parseConnector(raw); err != nil {
+			if c, err = parseStored(raw, facts); err != nil {
 				return Connector{}, err
 			}
 		}
+		before := c
+		before.Paused = maps.Clone(c.Paused)
 		if err := change(&c); err != nil {
 			return Connector{}, err
 		}
+		c.noteOthers(before)
 		c.Version = 1
 		if err := c.Check(); err != nil {
 			return Connector{}, err
@@ -69,7 +77,7 @@ func UpdateConnector(ctx context.Context, docs *archive.Documents, change func(*
 		}
 		c.N++
 		err = onStorage(ctx, func(ctx context.Context) error {
-			_, err := docs.PutLarge(ctx, connectorBlob, c, maxConnector, etag, nil)
+			_, err := docs.PutLargeWithFacts(ctx, connectorBlob, c, maxConnector, c.Pauses.encode(), etag)
 			return err
 		})
 		switch {

@@ -198,7 +198,9 @@ var errSame = errors.New("it is so already")
 
 // setPause pauses an app, or starts it again. The form's field n holds the number of the document that the person saw,
 // so a form that comes again later does not undo what another person has done since. The command is written first, to
-// be shown; if the process dies before the pause itself is written, the form that is sent again writes it.
+// be shown; the pause is written with the command's name, by which the list knows that it was carried out. If the
+// process dies between the two, the form that is sent again writes the pause; otherwise the list says that the command
+// was not carried out.
 func (o *Office) setPause(q *web.Request, pause bool) (web.Answer, error) {
 	app := q.PostFormValue("app")
 	if o.answers(app) == nil {
@@ -228,7 +230,7 @@ func (o *Office) setPause(q *web.Request, pause bool) (web.Answer, error) {
 		return web.Answer{}, err
 	}
 	kind := map[bool]control.Kind{true: control.PauseApp, false: control.ResumeApp}[pause]
-	_, err = o.give(q, control.Portal, strings.Join([]string{string(kind), app, seen}, " "),
+	name, err := o.give(q, control.Portal, strings.Join([]string{string(kind), app, seen}, " "),
 		control.Command{Kind: kind, App: app}, Change{Object: app})
 	if err != nil {
 		return web.Answer{}, err
@@ -237,10 +239,7 @@ func (o *Office) setPause(q *web.Request, pause bool) (web.Answer, error) {
 		if err := check(*c); err != nil {
 			return err
 		}
-		if c.Paused == nil {
-			c.Paused = map[string]bool{}
-		}
-		c.Paused[app] = pause
+		c.SetPaused(app, pause, name, o.opts.Now())
 		return nil
 	})
 	if err != nil && !errors.Is(err, errSame) {

@@ -62,7 +62,7 @@ func TestPausesAreListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	has(1, ">Start import<", ">ended<", "What holds now was set another way")
+	has(1, ">Start import<", ">ended<", "What came after it was set without a command")
 	o.Person.Role = identity.Reader
 	has(1, ">Start import<")
 }

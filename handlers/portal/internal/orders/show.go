@@ -147,11 +147,18 @@ type commandsPage struct {
 // most, the settings, and where these say nothing about an app, what it shows of its work.
 func (o *Office) CommandsPage(q *web.Request) (web.Answer, error) {
 	p := commandsPage{Today: o.opts.Now().UTC().Format(dayForm)}
+	all, err := o.list(q.Context())
+	if err != nil {
+		return web.Answer{}, err
+	}
+	some := p.cut(q, all)
 	var connector control.Connector
-	var all []control.Listed
 	group, ctx := errgroup.WithContext(q.Context())
-	group.Go(func() (err error) { all, err = o.list(ctx); return err })
 	group.Go(func() (err error) {
+		p.Commands, err = o.read(ctx, some, q.Person.Role == identity.Admin)
+		return err
+	})
+	group.Go(func() (err error) { // after the list: what was carried out before it is in the settings
 		connector, err = control.LoadConnector(ctx, o.opts.Settings)
 		if errors.Is(err, control.ErrConnector) {
 			p.Broken, err = err.Error(), nil
@@ -161,20 +168,14 @@ func (o *Office) CommandsPage(q *web.Request) (web.Answer, error) {
 	if err := group.Wait(); err != nil {
 		return web.Answer{}, err
 	}
-	some := p.cut(q, all)
-	var err error
-	if p.Commands, err = o.read(q.Context(), some, q.Person.Role == identity.Admin); err != nil {
-		return web.Answer{}, err
-	}
-	pauses, err := control.ReadListed(q.Context(), o.opts.Commands, o.containers(), latestPauses(all))
+	ends, err := o.endsOf(q.Context(), p.Commands, all, connector.Pauses)
 	if err != nil {
 		return web.Answer{}, err
 	}
-	ends := endsOf(pauses)
 	for i := range p.Commands {
 		c := &p.Commands[i]
 		if c.App == control.Portal {
-			c.describePause(ends[c.Command.Name], connector, p.Broken != "")
+			c.describePause(connector, p.Broken != "", ends)
 		}
 		p.Open = p.Open || c.Open
 	}

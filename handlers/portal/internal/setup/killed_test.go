@@ -70,6 +70,47 @@ func TestMappingKilledAtEachWrite(t *testing.T) {
 	})
 }
 
+// Wherever the process dies while the terms are accepted, they are accepted and nothing runs, or nothing has changed;
+// another click accepts them, once.
+func TestTermsKilledAtEachWrite(t *testing.T) {
+	for n, more := 0, true; more; n++ {
+		w := newWorld(t)
+		w.get("/setup")
+		accept := func() (int, string, string) {
+			return w.ask(w.post("/setup/terms", "version", TermsVersion, "accept", "on"))
+		}
+		ctx, kill := context.WithCancel(t.Context())
+		death := archivetest.DieAfter(n, archivetest.IsWrite, kill)
+		w.ctx = ctx
+		w.use(w.storage.Through(death.Rule))
+		accept()
+		kill()
+		w.ctx, more = nil, death.Dead()
+		w.use(w.storage)
+		if c := w.connector(); (c.Terms != nil) != c.Unfinished || c.Unfinished && !c.IsPaused("import", false) ||
+			c.N > 1 || len(c.Paused) > 0 || len(c.Settings) > 0 {
+			t.Errorf("after %d writes half of it is in force: %+v", n, c)
+		}
+		for range 2 {
+			if status, page, _ := accept(); status != http.StatusSeeOther {
+				t.Errorf("after %d writes, sent again: %d\n%s", n, status, page)
+			}
+		}
+		if c := w.connector(); !hasTerms(c) || c.N != 1 || c.IsSetUp() {
+			t.Errorf("after %d writes, sent again: %+v", n, c)
+		}
+		lines := 0
+		for _, line := range w.recorded() {
+			if line.Action == "terms.accepted" {
+				lines++
+			}
+		}
+		if lines != 1 {
+			t.Errorf("after %d writes %d lines of the audit log", n, lines)
+		}
+	}
+}
+
 // Wherever the process dies in the last click, either nothing runs or everything is in force; another click ends it.
 func TestFinishKilledAtEachWrite(t *testing.T) {
 	w := newWorld(t)
