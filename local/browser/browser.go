@@ -269,6 +269,16 @@ func (p *Page) DisableScripts() error {
 	return err
 }
 
+// SetZone sets the time zone of the page, by its IANA name.
+func (p *Page) SetZone(name string) error {
+	_, err := runStep(p, "set the time zone", chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetTimezoneOverride,
+			emulation.SetTimezoneOverrideParams{TimezoneID: name})
+		return err
+	}))
+	return err
+}
+
 // Screenshot returns the whole page as a PNG.
 func (p *Page) Screenshot() ([]byte, error) {
 	return runStep(p, "take a screenshot", chromedp.FullScreenshot(100))

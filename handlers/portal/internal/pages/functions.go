@@ -18,7 +18,7 @@ func templateFunctions() template.FuncMap {
 	}
 }
 
-// timeElement returns a time as an element: in UTC, which the script shows in the reader's zone, with UTC as its title.
+// timeElement returns a time as an element: in UTC, which the script shows in the reader's zone with UTC beside.
 func timeElement(t time.Time) template.HTML {
 	if t.IsZero() {
 		return `<span class="none">never</span>`

@@ -1,15 +1,17 @@
 // What makes the pages more pleasant; they work without it. No markup is made from strings.
 'use strict';
 
-// Times are shown in the reader's zone; UTC stays in the title.
+// Times are shown in the reader's zone with UTC beside, which has its day if that is another one.
 function showTimes(root) {
   const form = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'short'});
   const zone = new Intl.DateTimeFormat(undefined, {timeZoneName: 'short'});
   for (const t of root.querySelectorAll('time[datetime]')) {
     const at = new Date(t.dateTime);
-    if (isNaN(at)) continue;
+    if (isNaN(at) || !at.getTimezoneOffset()) continue;
     const name = zone.formatToParts(at).find(p => p.type === 'timeZoneName');
-    t.textContent = form.format(at) + (name ? ' ' + name.value : '');
+    const utc = document.createElement('small');
+    utc.textContent = at.getDate() === at.getUTCDate() ? t.title.split(', ').pop() : t.title;
+    t.replaceChildren(form.format(at) + (name ? ' ' + name.value : '') + ' ', utc);
   }
 }
 
@@ -52,18 +54,34 @@ async function checkAlive() {
   }
 }
 
+// Shows that a form was sent and its answer is not there yet. A button is disabled after its name and value were read.
+function showBusy(form, busy) {
+  const note = document.getElementById('working');
+  form.ariaBusy = busy ? 'true' : null;
+  clearTimeout(form.noteTimer);
+  if (busy) form.noteTimer = setTimeout(() => { note.hidden = false; }, 400);
+  else note.hidden = true;
+}
+function disable(form, off) { form.querySelectorAll('button').forEach(b => { b.disabled = off; }); }
+function release(form) {
+  delete form.dataset.alive;
+  showBusy(form, false);
+  disable(form, false);
+}
+
 // A form is sent once, and only while the session is alive: after a redirect to the sign-in its content would be lost.
 function guard(form) {
   let sending = false;
   form.addEventListener('input', () => { form.dataset.changed = '1'; });
   form.addEventListener('submit', async event => {
-    if (form.dataset.alive) return;
+    if (form.dataset.alive) return setTimeout(disable, 0, form, true), setTimeout(release, 9e4, form);
     event.preventDefault();
     if (sending) return;
     sending = true;
+    showBusy(form, true);
     const alive = await checkAlive();
     sending = false;
-    if (!alive) return showSignedOut();
+    if (!alive) return release(form), showSignedOut();
     form.dataset.alive = '1';
     delete form.dataset.changed;
     form.requestSubmit(event.submitter);
@@ -90,7 +108,8 @@ document.querySelectorAll('.drop').forEach(acceptDrop);
 document.querySelectorAll('[data-all]').forEach(box => box.addEventListener('change', () => {
   document.querySelectorAll('input[name="' + box.dataset.all + '"]').forEach(b => { b.checked = box.checked; });
 }));
-window.addEventListener('pageshow', () => document.querySelectorAll('form').forEach(f => { delete f.dataset.alive; }));
+// Also a page that the browser has kept, and shows again.
+window.addEventListener('pageshow', () => document.querySelectorAll('form[method=post]').forEach(release));
 window.addEventListener('beforeunload', event => {
   if (document.querySelector('form[data-changed]')) event.preventDefault();
 });
