@@ -8,10 +8,13 @@ import (
 	"iter"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+
+	"o2archiver/shared/journal"
 )
 
 // maxRows bounds the rows of one query.
@@ -133,3 +136,31 @@ func (keepAnswer) Do(req *policy.Request) (*http.Response, error) {
 
 // quoteText returns a text as a literal of a filter.
 func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// Moved is what the row of a batch counts, and when it was written.
+type Moved struct {
+	journal.Totals
+	Written time.Time // by the clock of the service
+}
+
+// Moves returns an iterator over the rows of a run's batches, by the batches' row keys, with their counts and times. A
+// row that cannot be read is left out. An error is the last thing that it yields.
+func (t *Table) Moves(ctx context.Context, run string) iter.Seq2[Moved, error] {
+	return func(yield func(Moved, error) bool) {
+		for data, err := range t.query(ctx, runPartition(run), "RowKey,V,Totals,Timestamp") {
+			if err != nil {
+				yield(Moved{}, fmt.Errorf("read the rows of a run's batches: %w", err))
+				return
+			}
+			_, b, err := decodeProperties(data)
+			if err != nil {
+				continue
+			}
+			var stamp struct{ Timestamp time.Time }
+			_ = json.Unmarshal(data, &stamp) // without it, the time is not known
+			if !yield(Moved{b.Totals, stamp.Timestamp}, nil) {
+				return
+			}
+		}
+	}
+}

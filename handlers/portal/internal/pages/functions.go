@@ -11,7 +11,7 @@ import (
 // templateFunctions returns what templates can call.
 func templateFunctions() template.FuncMap {
 	return template.FuncMap{
-		"time": timeElement, "day": dayName, "ago": describeAge, "count": groupNumber, "plural": countThings,
+		"time": timeElement, "day": dayName, "ago": describeAge, "count": groupNumber, "plural": CountThings,
 		"bytes": describeBytes, "percent": percentOf, "duration": DescribeDuration,
 		"strip": drawStrip, "bars": drawBars, "mask": Mask,
 		"dict": makeDict,
@@ -51,13 +51,13 @@ func describeAge(now, t time.Time) string {
 func DescribeDuration(d time.Duration) string {
 	switch {
 	case d < 2*time.Minute:
-		return countThings(int(d.Seconds()), "second", "seconds")
+		return CountThings(int(d.Seconds()), "second", "seconds")
 	case d < 2*time.Hour:
-		return countThings(int(d.Minutes()), "minute", "minutes")
+		return CountThings(int(d.Minutes()), "minute", "minutes")
 	case d < 48*time.Hour:
-		return countThings(int(d.Hours()), "hour", "hours")
+		return CountThings(int(d.Hours()), "hour", "hours")
 	default:
-		return countThings(int(d.Hours()/24), "day", "days")
+		return CountThings(int(d.Hours()/24), "day", "days")
 	}
 }
 
@@ -91,7 +91,8 @@ func groupDigits(n int64) string {
 	return sign + b.String()
 }
 
-func countThings(n int, one, many string) string {
+// CountThings returns a number with its noun.
+func CountThings(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

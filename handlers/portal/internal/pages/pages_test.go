@@ -119,8 +119,8 @@ func TestFunctions(t *testing.T) {
 	now := time.Date(2026, 11, 29, 5, 30, 0, 0, time.UTC)
 	for _, test := range []struct{ got, want string }{
 		{groupDigits(1234567), "1,234,567"}, {groupDigits(-1000), "-1,000"}, {groupDigits(999), "999"},
-		{countThings(1, "message", "messages"), "1 message"},
-		{countThings(2000, "message", "messages"), "2,000 messages"},
+		{CountThings(1, "message", "messages"), "1 message"},
+		{CountThings(2000, "message", "messages"), "2,000 messages"},
 		{describeAge(now, now.Add(-3*time.Hour)), "3 hours ago"}, {describeAge(now, now), "just now"},
 		{describeAge(now, now.Add(-75*time.Hour)), "3 days ago"}, {describeAge(now, time.Time{}), "never"},
 		{describeBytes(150e6), "150.0 MB"}, {dayName(now), "Sun 29 Nov 2026"},

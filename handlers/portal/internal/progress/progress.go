@@ -5,7 +5,6 @@ package progress
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -28,11 +27,14 @@ type Options struct {
 	Now      func() time.Time
 }
 
-// Watch answers the requests for the progress. It holds no state and is safe for concurrent use.
-type Watch struct{ opts Options }
+// Watch answers the requests for the progress. It is safe for concurrent use.
+type Watch struct {
+	opts  Options
+	rates *rates
+}
 
 // New returns a Watch. It makes no request.
-func New(o Options) *Watch { return &Watch{o} }
+func New(o Options) *Watch { return &Watch{o, &rates{}} }
 
 const (
 	shownDays = 30
@@ -54,10 +56,14 @@ type known struct {
 	recent    []account.Facts // by their windows
 	all       []account.Facts // of the last year and older ones that were planned in it; nil for the live part
 	now       time.Time
+
+	rates       *rates
+	imports     []Import // the latest first
+	moreImports int
 }
 
 func (w *Watch) load(ctx context.Context, whole bool) (k known, err error) {
-	k.now = w.opts.Now().UTC()
+	k.now, k.rates = w.opts.Now().UTC(), w.rates
 	k.progress, err = w.opts.Status.Progress(ctx)
 	switch {
 	case errors.Is(err, archive.ErrNotFound):
@@ -69,6 +75,7 @@ func (w *Watch) load(ctx context.Context, whole bool) (k known, err error) {
 		k.fetched = true
 	}
 	k.since = sinceOf(k.progress.Windows, k.now)
+	outer := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		k.connector, err = control.LoadConnector(ctx, w.opts.Settings)
@@ -86,8 +93,10 @@ func (w *Watch) load(ctx context.Context, whole bool) (k known, err error) {
 		k.recent = account.PlannedSince(k.all, k.since)
 		return err
 	})
-	err = group.Wait() // before k is read
-	return k, err
+	if err = group.Wait(); err != nil {
+		return known{}, err
+	}
+	return k, k.loadImports(outer, w.opts.Account)
 }
 
 // sinceOf returns the first day of planning whose runs the live part has: those of open windows are among them.
@@ -117,6 +126,9 @@ type page struct {
 	Runs    []account.Run // the latest first
 	OfRuns  int           // of the last year
 	Empty   bool          // nothing was ever fetched
+
+	Imports     []Import // runs of which records have no outcome, the latest first
+	MoreImports int
 }
 
 // ProgressPage answers with the whole page.
@@ -156,6 +168,7 @@ func (w *Watch) Live(q *web.Request) (web.Answer, error) {
 // livePart returns the data of the part of the page that changes.
 func (k known) livePart(q *web.Request) page {
 	return page{Current: k.current(), Alerts: k.alerts(q.Person.Role == identity.Admin),
+		Imports: k.imports, MoreImports: k.moreImports,
 		Empty: !k.fetched && !k.unread && len(k.recent) == 0}
 }
 
@@ -240,8 +253,8 @@ func (k known) current() (c Current) {
 	return c
 }
 
-// describeWindow returns a window with its rate: what it has received since the invocation began, if it is the one that
-// is worked on.
+// describeWindow returns a window with its rate, if it is the one that is worked on: what it has received of late, or
+// on the first view since the invocation began.
 func (k known) describeWindow(w status.Window, atWork bool) Window {
 	win := Window{Window: w}
 	done := w.Received
@@ -255,16 +268,19 @@ func (k known) describeWindow(w status.Window, atWork bool) Window {
 		win.Percent = int(min(100, done*100/win.Total))
 	}
 	since := k.progress.At.Sub(k.progress.Began)
-	// After a second try the window has items of an earlier invocation, so nothing is known of the rate.
-	if !atWork || !w.Active || w.Tries > 1 || since < 10*time.Second || done <= 0 {
+	if !atWork || !w.Active || w.Size > 0 && !w.Read || done <= 0 {
 		return win
 	}
-	perMinute := done * 60 / int64(max(1, since/time.Second))
-	if w.Size > 0 && !w.Read {
+	perMinute := k.rates.perMinute(k.progress, w)
+	// After a second try the window has items of an earlier invocation, so only what was seen since tells the rate.
+	if perMinute == 0 && w.Tries <= 1 && since >= leastRate {
+		perMinute = done * int64(time.Minute) / int64(since)
+	}
+	if perMinute <= 0 {
 		return win
 	}
-	win.Rate = fmt.Sprintf("%d items a minute", perMinute)
-	if left := win.Total - done; win.Known && left > 0 && perMinute > 0 {
+	win.Rate = pages.CountThings(int(perMinute), "item", "items") + " a minute"
+	if left := win.Total - done; win.Known && left > 0 {
 		win.Left = pages.DescribeDuration(time.Duration(left) * time.Minute / time.Duration(perMinute))
 	}
 	return win
