@@ -69,6 +69,7 @@ func (k known) alertsOfPause(add add) {
 			works = slices.ContainsFunc(days, func(d account.Day) bool {
 				return d.Records.Collected > d.Records.Pending
 			})
+			works = works || slices.ContainsFunc(k.imports, func(i Import) bool { return i.Done > 0 })
 		}
 		switch {
 		case paused:

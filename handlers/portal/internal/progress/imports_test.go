@@ -48,6 +48,18 @@ func TestDescribeImport(t *testing.T) {
 	}
 }
 
+// TestImportThatMovesIsNotPaused: the first batch that is imported tells that import works, before sweep has summed up.
+func TestImportThatMovesIsNotPaused(t *testing.T) {
+	for done, want := range map[int]int{0: 1, 1: 0} {
+		k := known{fetched: true, now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC), imports: []Import{{Done: done}}}
+		n := 0
+		k.alertsOfPause(func(_, _, _, _ string) { n++ })
+		if n != want {
+			t.Errorf("%d records are done: %d alerts, want %d", done, n, want)
+		}
+	}
+}
+
 // TestRateAfterFurtherTries: a rate is what was received of late, whatever was received before the invocation.
 func TestRateAfterFurtherTries(t *testing.T) {
 	began := time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
