@@ -316,7 +316,11 @@ var delivery deliveryType = {
 }
 var operatorRanges = empty(operators) ? [] : map(split(operators, ','), range => trim(range))
 // A new archive with the portal fetches nothing before its set-up is finished; see docs/setup.md.
-var allFetchSettings = union(portal ? { AWAIT_SETUP: 'true' } : {}, fetchSettings, empty(fetchFrom) ? {} : { FETCH_FROM: fetchFrom })
+var allFetchSettings = union(
+  portal ? { AWAIT_SETUP: 'true' } : {},
+  fetchSettings,
+  empty(fetchFrom) ? {} : { FETCH_FROM: fetchFrom }
+)
 // What can be changed in the portal, which shows the value of the deployment until then.
 var shownNames = [
   'FETCH_FROM'
