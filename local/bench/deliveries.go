@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"o2archiver/local/sftpserver"
@@ -173,8 +174,8 @@ func (w *world) deliveriesBySFTP(ctx context.Context, r *report) error {
 	if err := w.checkRecords(ctx, store, n); err != nil {
 		return err
 	}
-	group := fmt.Sprintf("Deliveries: %d EML in %d ZIPs, by SFTP from %s, storage in memory", n, zips,
-		server.Program)
+	program, _, _ := strings.Cut(server.Program, " (") // its path differs from one machine to the next
+	group := fmt.Sprintf("Deliveries: %d EML in %d ZIPs, by SFTP from %s, storage in memory", n, zips, program)
 	r.add(group, "copies of the ZIPs, before they are read", archived.copyRate(size), "MB/s",
 		atLeast(1, float64(size)/float64(n)*deliveredRate/1e6, "what so many EML a second need"))
 	run.reportRate(r, group, n, size, "storage, SSH", compareWith(deliveredRate, "from a landing container"))
