@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -178,22 +177,19 @@ const (
 // Open acquires the lease of the batch's journal, waiting for another holder until ctx ends, and reads what is in it.
 // invocation is the name of this delivery of the batch; it is written into the journal. The error is ErrHeld if ctx
 // ended first, ErrTampered if the log is not as it was written. Close must be called.
-func Open(ctx context.Context, logs Logs, batch, invocation string, now func() time.Time) (*Journal, error) {
-	for pause := pollLeast; ; pause = min(pause*3/2, pollMost) {
-		j, err := TryOpen(ctx, logs, batch, invocation, now)
-		if !errors.Is(err, ErrHeld) {
-			return j, err
-		}
-		// The lease of a holder that died expires after 15 s; a live holder keeps it until the batch is done or its
-		// time is up.
-		timer := time.NewTimer(pause/2 + rand.N(pause))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, fmt.Errorf("%w: %w", ErrHeld, context.Cause(ctx))
-		}
+func Open(ctx context.Context, logs Logs, batch, invocation string, now func() time.Time) (j *Journal, err error) {
+	// The lease of a holder that died expires after 15 s; a live holder keeps it until the batch is done or its time is
+	// up.
+	held := retry.Policy{First: pollLeast, Max: pollMost,
+		Judge: func(err error) (bool, time.Duration) { return errors.Is(err, ErrHeld), 0 }}
+	err = held.Do(ctx, func(ctx context.Context) (err error) {
+		j, err = TryOpen(ctx, logs, batch, invocation, now)
+		return err
+	})
+	if errors.Is(err, ErrHeld) {
+		return nil, fmt.Errorf("%w: %w", ErrHeld, context.Cause(ctx))
 	}
+	return j, err
 }
 
 // TryOpen is Open without waiting: it returns ErrHeld if another holder has the lease.
