@@ -40,7 +40,8 @@ var (
 	// ErrGone means that the attachment can never be fetched.
 	ErrGone = errors.New("the attachment cannot be had from the TeleMessage site")
 	// ErrUnavailable means that the site is unavailable or that its answer is not one of the contract. A later try
-	// may succeed.
+	// may succeed. The client has made the tries that help; it is not transient for retry.Do, because a caller that
+	// streams an answer on into storage can't repeat that without the answer.
 	ErrUnavailable = errors.New("the TeleMessage site is not available")
 	// ErrOther means that the attachment is not the one of which the beginning was read, so it has to be read from
 	// its beginning. It also matches ErrUnavailable.
