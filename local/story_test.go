@@ -190,9 +190,38 @@ func (s *story) readSums(path string) sums {
 	return all
 }
 
+// findPhone goes from the reasons of the last days to the numbers of each day that has items without a mailbox, the
+// earliest first, until one has a phone for the mapping: which day that is depends on the time of day of the test. It
+// returns the address of the page of that day's numbers, which the browser shows.
+func (s *story) findPhone(w *world, mapping string) (address string, phone unmappedPhone) {
+	s.t.Helper()
+	links, err := browser.Eval[[]string](s.Page, `Array.from(new Set(Array.from(document.querySelectorAll(
+		'main a[href*="reason=noMailbox"]')).map(a => a.getAttribute('href')))).sort()`)
+	s.must("the days with items without a mailbox", err)
+	for _, link := range links {
+		s.must("the reasons", s.Go(s.portal+"/items"))
+		s.follow("the items without a mailbox", fmt.Sprintf(`main a[href="%s"]`, link), "Put the number into the mapping")
+		s.follow("their numbers", `main a[href^="/unmapped?day="]`, "Numbers without a mailbox")
+		address, err := s.Location()
+		s.must("the numbers without a mailbox", err)
+		s.until(w, "see the numbers counted", func() (bool, error) {
+			text, err := s.Text("main")
+			if err != nil || !strings.Contains(text, "not counted yet") {
+				return err == nil, err
+			}
+			return false, s.Go(address)
+		})
+		if phone, ok := s.choosePhone(mapping); ok {
+			return address, phone
+		}
+	}
+	s.t.Fatalf("no phone of %d days can be put into the mapping", len(links))
+	return "", unmappedPhone{}
+}
+
 // choosePhone returns a phone of the page of numbers without a mailbox that archived messages and is not in the mapping
 // file, of which a further row would contradict the one that is there.
-func (s *story) choosePhone(mapping string) unmappedPhone {
+func (s *story) choosePhone(mapping string) (phone unmappedPhone, ok bool) {
 	s.t.Helper()
 	all, err := browser.Eval[[]unmappedPhone](s.Page, `Array.from(document.querySelectorAll(
 		'tr:has(input[name=number])')).filter(r => r.cells[1].textContent === 'yes').map(r => ({
@@ -202,9 +231,9 @@ func (s *story) choosePhone(mapping string) unmappedPhone {
 		return !strings.Contains(mapping, strings.TrimPrefix(p.Number, "+"))
 	})
 	if i < 0 {
-		s.must("the numbers without a mailbox", fmt.Errorf("none of %d can be put into the mapping", len(all)))
+		return unmappedPhone{}, false
 	}
-	return all[i]
+	return all[i], true
 }
 
 // mend finds a phone that archived messages and has no mailbox, on the pages where a person finds it, puts it into the
@@ -218,12 +247,8 @@ func (s *story) mend(w *world) {
 		s.t.Fatalf("the mailbox has %d messages already", n)
 	}
 	s.follow("what was not archived", `nav a[href="/items"]`, "The reasons of the last 30 days")
-	s.follow("the items without a mailbox", `main a[href*="reason=noMailbox"]`, "Put the number into the mapping")
-	s.follow("their numbers", `main a[href^="/unmapped?day="]`, "Phone that archived")
-	address, err := s.Location()
-	s.must("the numbers without a mailbox", err)
+	address, phone := s.findPhone(w, string(made.Mapping))
 	_, date, _ := strings.Cut(address, "day=")
-	phone := s.choosePhone(string(made.Mapping))
 
 	before := s.readSums("/days/" + date)
 	s.must("back to the numbers", s.Go(address))
