@@ -200,7 +200,8 @@ func (s *story) findPhone(w *world, mapping string) (address string, phone unmap
 	s.must("the days with items without a mailbox", err)
 	for _, link := range links {
 		s.must("the reasons", s.Go(s.portal+"/items"))
-		s.follow("the items without a mailbox", fmt.Sprintf(`main a[href="%s"]`, link), "Put the number into the mapping")
+		s.follow("the items without a mailbox", fmt.Sprintf(`main a[href="%s"]`, link),
+			"Put the number into the mapping")
 		s.follow("their numbers", `main a[href^="/unmapped?day="]`, "Numbers without a mailbox")
 		address, err := s.Location()
 		s.must("the numbers without a mailbox", err)
