@@ -98,7 +98,7 @@ func TestListed(t *testing.T) {
 			}
 			got = append(got, k)
 		}
-		if diff := cmp.Diff([]Keyed{{"00001", want[0]}, {"00002", want[1]}}, got); diff != "" {
+		if diff := cmp.Diff([]Keyed{{Row: "00001", Batch: want[0]}, {Row: "00002", Batch: want[1]}}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", p, diff)
 		}
 	}

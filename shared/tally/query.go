@@ -13,8 +13,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
-
-	"o2archiver/shared/journal"
 )
 
 // maxRows bounds the rows of one query.
@@ -24,6 +22,7 @@ const maxRows = 1_000_000
 type Keyed struct {
 	Row string
 	Batch
+	Written time.Time // by the clock of the service; zero: not read
 }
 
 // Property is a property of the rows of batches that Listed reads by itself: a page needs one of them, and a row is
@@ -35,6 +34,8 @@ const (
 	PropertyLines    Property = "Lines"    // Batch.Lines
 	PropertyNotes    Property = "Totals"   // Batch.Notes and MoreNotes, with Totals and Head, which share the property
 	PropertyUnmapped Property = "Unmapped" // Batch.Unmapped
+
+	PropertyMoves Property = "Totals,Timestamp" // Batch.Totals, and Keyed.Written
 )
 
 // Listed returns an iterator over the rows of a run's batches, by the batches' row keys, with one property each. A row
@@ -50,7 +51,8 @@ func (t *Table) Listed(ctx context.Context, run string, p Property) iter.Seq2[Ke
 			if err != nil {
 				continue
 			}
-			if !yield(Keyed{e.RowKey, b}, nil) {
+			written, _ := time.Parse(time.RFC3339, e.Timestamp) // without it, the time is not known
+			if !yield(Keyed{e.RowKey, b, written}, nil) {
 				return
 			}
 		}
@@ -136,31 +138,3 @@ func (keepAnswer) Do(req *policy.Request) (*http.Response, error) {
 
 // quoteText returns a text as a literal of a filter.
 func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
-// Moved is what the row of a batch counts, and when it was written.
-type Moved struct {
-	journal.Totals
-	Written time.Time // by the clock of the service
-}
-
-// Moves returns an iterator over the rows of a run's batches, by the batches' row keys, with their counts and times. A
-// row that cannot be read is left out. An error is the last thing that it yields.
-func (t *Table) Moves(ctx context.Context, run string) iter.Seq2[Moved, error] {
-	return func(yield func(Moved, error) bool) {
-		for data, err := range t.query(ctx, runPartition(run), "RowKey,V,Totals,Timestamp") {
-			if err != nil {
-				yield(Moved{}, fmt.Errorf("read the rows of a run's batches: %w", err))
-				return
-			}
-			_, b, err := decodeProperties(data)
-			if err != nil {
-				continue
-			}
-			var stamp struct{ Timestamp time.Time }
-			_ = json.Unmarshal(data, &stamp) // without it, the time is not known
-			if !yield(Moved{b.Totals, stamp.Timestamp}, nil) {
-				return
-			}
-		}
-	}
-}

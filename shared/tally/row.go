@@ -61,7 +61,8 @@ type entity struct {
 	Lines        string
 	More         int32
 	Unmapped     int32
-	Parts        int32 // rows that hold further mailboxes
+	Parts        int32  // rows that hold further mailboxes
+	Timestamp    string `json:",omitempty"` // set by the service, never sent
 }
 
 // selected are the properties that Rows reads.

@@ -230,7 +230,7 @@ func (t *Table) Batches(ctx context.Context, run string) iter.Seq2[Keyed, error]
 				yield(Keyed{}, fmt.Errorf("read the row of a batch: %w", err))
 				return
 			}
-			if !yield(Keyed{row, b}, nil) {
+			if !yield(Keyed{Row: row, Batch: b}, nil) {
 				return
 			}
 		}

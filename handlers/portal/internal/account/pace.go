@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"o2archiver/shared/tally"
 	"time"
 )
 
@@ -25,13 +26,13 @@ func (r *Reader) Pace(ctx context.Context, run string) (p Pace, err error) {
 	since := r.opts.Now().Add(-paceTime)
 	var first time.Time // of late
 	late, atFirst := 0, 0
-	for row, err := range r.opts.Totals.Moves(ctx, run) {
+	for row, err := range r.opts.Totals.Listed(ctx, run, tally.PropertyMoves) {
 		if err != nil {
 			return Pace{}, fmt.Errorf("read how far import is: %w", err)
 		}
-		done := row.Records.Collected - row.Records.Pending
+		done := row.Totals.Records.Collected - row.Totals.Records.Pending
 		p.Done += done
-		p.Records += row.Records.Collected
+		p.Records += row.Totals.Records.Collected
 		if row.Written.After(p.Moved) {
 			p.Moved = row.Written
 		}
