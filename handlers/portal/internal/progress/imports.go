@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"o2archiver/handlers/portal/internal/account"
-	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/shared/settings"
 )
 
@@ -88,10 +87,11 @@ func (k *known) describeImport(i *Import, p account.Pace) {
 	default:
 		i.State, i.Class = "at work", "ok"
 		if p.Rate > 0 {
-			i.Rate = pages.CountThings(p.Rate, "record", "records") + " a minute"
-			if left := i.Of - i.Done; i.Fetched && left > 0 {
-				i.Left = pages.DescribeDuration(time.Duration(left) * time.Minute / time.Duration(p.Rate))
+			left := 0
+			if i.Fetched {
+				left = i.Of - i.Done
 			}
+			i.Rate, i.Left = describePace(int64(p.Rate), int64(left), "record", "records")
 		}
 	}
 }

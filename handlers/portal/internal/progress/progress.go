@@ -279,9 +279,18 @@ func (k known) describeWindow(w status.Window, atWork bool) Window {
 	if perMinute <= 0 {
 		return win
 	}
-	win.Rate = pages.CountThings(int(perMinute), "item", "items") + " a minute"
-	if left := win.Total - done; win.Known && left > 0 {
-		win.Left = pages.DescribeDuration(time.Duration(left) * time.Minute / time.Duration(perMinute))
+	left := int64(0)
+	if win.Known {
+		left = win.Total - done
 	}
+	win.Rate, win.Left = describePace(perMinute, left, "item", "items")
 	return win
+}
+
+// describePace returns a rate, and how long what is left takes at it; "" if nothing is, or it is not known.
+func describePace(perMinute, left int64, one, many string) (rate, takes string) {
+	if left > 0 {
+		takes = pages.DescribeDuration(time.Duration(left) * time.Minute / time.Duration(perMinute))
+	}
+	return pages.CountThings(int(perMinute), one, many) + " a minute", takes
 }
