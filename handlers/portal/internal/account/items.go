@@ -232,7 +232,7 @@ func (r *Reader) reasonsPage(q *web.Request) (web.Answer, error) {
 	for n := range 31 {
 		day := today.AddDate(0, 0, -n)
 		d := reasonDay{Day: day.Format(time.DateOnly)}
-		for _, reason := range Account(day, runsOn(runs, day)).Reasons {
+		for _, reason := range Account(day, Within(runs, day, day)).Reasons {
 			if reason.Reason != tally.Heartbeat {
 				d.Reasons = append(d.Reasons, reason)
 				d.Total += reason.Records
@@ -243,16 +243,6 @@ func (r *Reader) reasonsPage(q *web.Request) (web.Answer, error) {
 		}
 	}
 	return web.Page(pages.Page{Name: "reasons", Title: "Not archived", Section: "items", Data: days}), nil
-}
-
-// runsOn returns those of runs whose window begins on a day.
-func runsOn(runs []Facts, day time.Time) (some []Facts) {
-	for _, run := range runs {
-		if dayOf(WindowBegin(run)).Equal(day) {
-			some = append(some, run)
-		}
-	}
-	return some
 }
 
 // addAll reads the items for a file, and counts what is not in it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -187,28 +188,19 @@ type List struct {
 
 // cutPage returns the rows of one page of a list, and the List. address returns that of another page.
 func cutPage[T any](q *web.Request, all []T, address func(page int) string) ([]T, List) {
-	page, err := strconv.Atoi(q.FormValue("page"))
-	pages := max(1, (len(all)+pageRows-1)/pageRows)
-	switch {
-	case q.FormValue("page") == lastPage:
-		page = pages
-	case err != nil || page < 1:
-		page = 1
+	number := q.FormValue("page")
+	if number == lastPage {
+		number = strconv.Itoa(math.MaxInt)
 	}
-	page = min(page, pages)
-	from := (page - 1) * pageRows
-	to := min(len(all), from+pageRows)
-	l := List{From: from + 1, To: to, Total: len(all)}
-	if len(all) == 0 {
-		l.From = 0
+	cut := web.CutPage(number, len(all), pageRows)
+	l := List{From: min(cut.Begin+1, cut.End), To: cut.End, Total: len(all)}
+	if cut.Former > 0 {
+		l.Former = address(cut.Former)
 	}
-	if page > 1 {
-		l.Former = address(page - 1)
+	if cut.Next > 0 {
+		l.Next = address(cut.Next)
 	}
-	if page < pages {
-		l.Next = address(page + 1)
-	}
-	return all[from:to], l
+	return all[cut.Begin:cut.End], l
 }
 
 // cutPart is cutPage for the rows of a part of the runs: before its first page and behind its last one are those of the

@@ -82,10 +82,8 @@ func (r *Reader) notesAsked(q *web.Request) (s scope, what string, err error) {
 	if q.FormValue("what") == "gone" {
 		what = "gone"
 	}
-	s, err = r.scopeAsked(q, func(run Facts) bool {
-		t := run.Totals.Records
-		return what != "" && t.Incomplete > 0 || what == "" && t.Differing > 0
-	})
+	n := Notes{Gone: what != ""}
+	s, err = r.scopeAsked(q, func(run Facts) bool { return n.countOf(run) > 0 })
 	return s, what, err
 }
 

@@ -7,7 +7,6 @@ import (
 	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -58,22 +57,6 @@ type auditPage struct {
 	Tampered     string // why the log can't be trusted; "" if each line is linked to the one before it
 }
 
-// cut leaves the lines of one page.
-func (a *auditPage) cut(text string) {
-	page, err := strconv.Atoi(text)
-	if err != nil {
-		page = 1
-	}
-	pages := max(1, (len(a.Lines)+maxLines-1)/maxLines)
-	page = max(1, min(page, pages))
-	a.Newer = page - 1
-	if page < pages {
-		a.Older = page + 1
-	}
-	begin := (page - 1) * maxLines
-	a.First, a.Lines = begin+1, a.Lines[begin:min(len(a.Lines), begin+maxLines)]
-}
-
 // Page answers GET /audit: the lines of one day, the latest first, and whether they are linked to each other.
 func (p *Pages) Page(q *web.Request) (web.Answer, error) {
 	day := p.now().UTC()
@@ -108,6 +91,7 @@ func (p *Pages) Page(q *web.Request) (web.Answer, error) {
 		return web.Answer{}, err
 	}
 	slices.Reverse(a.Lines)
-	a.cut(q.FormValue("page"))
+	cut := web.CutPage(q.FormValue("page"), len(a.Lines), maxLines)
+	a.First, a.Lines, a.Newer, a.Older = cut.Begin+1, a.Lines[cut.Begin:cut.End], cut.Former, cut.Next
 	return web.Page(pages.Page{Name: "audit", Title: "Audit, " + a.Day, Section: "audit", Data: a}), nil
 }

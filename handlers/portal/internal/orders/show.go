@@ -190,22 +190,15 @@ func (o *Office) CommandsPage(q *web.Request) (web.Answer, error) {
 
 // cut returns the commands of the page that is asked for.
 func (p *commandsPage) cut(q *web.Request, all []control.Listed) []control.Listed {
-	pageCount := max(1, (len(all)+shownOnPage-1)/shownOnPage)
-	page, err := strconv.Atoi(q.FormValue("page"))
-	if err != nil || page < 1 {
-		page = 1
+	cut := web.CutPage(q.FormValue("page"), len(all), shownOnPage)
+	p.From, p.To, p.Total = min(cut.Begin+1, cut.End), cut.End, len(all)
+	if cut.Former > 0 {
+		p.Newer = "/commands?page=" + strconv.Itoa(cut.Former)
 	}
-	page = min(page, pageCount)
-	from := (page - 1) * shownOnPage
-	to := min(len(all), from+shownOnPage)
-	p.From, p.To, p.Total = min(from+1, to), to, len(all)
-	if page > 1 {
-		p.Newer = "/commands?page=" + strconv.Itoa(page-1)
+	if cut.Next > 0 {
+		p.Older = "/commands?page=" + strconv.Itoa(cut.Next)
 	}
-	if page < pageCount {
-		p.Older = "/commands?page=" + strconv.Itoa(page+1)
-	}
-	return all[from:to]
+	return all[cut.Begin:cut.End]
 }
 
 // commandAsked returns the command in the path.

@@ -5,7 +5,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"strconv"
 
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/shared/archive"
@@ -227,20 +226,10 @@ type versionsData struct {
 const maxVersions = 100
 
 // cut leaves the versions of one page.
-func (d *versionsData) cut(text string) {
-	page, err := strconv.Atoi(text)
-	if err != nil {
-		page = 1
-	}
+func (d *versionsData) cut(page string) {
 	d.All = len(d.Versions)
-	pages := max(1, (d.All+maxVersions-1)/maxVersions)
-	page = max(1, min(page, pages))
-	d.Newer = page - 1
-	if page < pages {
-		d.Older = page + 1
-	}
-	begin := (page - 1) * maxVersions
-	d.First, d.Versions = begin+1, d.Versions[begin:min(d.All, begin+maxVersions)]
+	c := web.CutPage(page, d.All, maxVersions)
+	d.First, d.Versions, d.Newer, d.Older = c.Begin+1, d.Versions[c.Begin:c.End], c.Former, c.Next
 }
 
 // ShowVersions answers GET /settings/mapping/versions.
