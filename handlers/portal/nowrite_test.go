@@ -12,15 +12,14 @@ import (
 	"o2archiver/handlers/portal/internal/auditlog"
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
+	"o2archiver/handlers/portal/internal/portaltest"
 	"o2archiver/handlers/portal/internal/setup"
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/local/browser"
-	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/audit"
 	"o2archiver/shared/control"
 	"o2archiver/shared/settings"
-	"o2archiver/shared/tally"
 )
 
 // TestNoGETWrites: no route of the table that answers GET writes to the archive's storage, before the set-up is begun
@@ -35,20 +34,7 @@ func TestNoGETWrites(t *testing.T) {
 		}
 		return archivetest.Pass
 	})}
-	store, err := archive.Open(archive.Config{ConnectionString: storage.ConnectionString(), HTTP: client})
-	if err != nil {
-		t.Fatal(err)
-	}
-	totals, err := tally.Open(tally.Config{ConnectionString: storage.ConnectionString(), HTTP: client})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := store.CreateContainers(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := totals.CreateTable(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	store, totals := portaltest.OpenArchive(t, storage.ConnectionString(), client)
 	now := func() time.Time { return time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC) }
 	log := audit.New(audit.Options{Logs: store.Audit(), Now: now})
 	setUp := setup.New(setup.Options{Settings: store.Settings(), Mapping: store.Mapping(), Reports: store.Reports(),

@@ -20,10 +20,10 @@ import (
 	"o2archiver/handlers/portal/internal/auditlog"
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
+	"o2archiver/handlers/portal/internal/portaltest"
 	"o2archiver/handlers/portal/internal/setup"
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/local/browser"
-	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/audit"
 	"o2archiver/shared/control"
@@ -31,7 +31,6 @@ import (
 	"o2archiver/shared/settings"
 	"o2archiver/shared/source/delivery/deliverytest"
 	"o2archiver/shared/source/telemessage/telemessagetest"
-	"o2archiver/shared/tally"
 )
 
 // steps is a portal in this process, of an archive that is not set up, in a tab of a browser.
@@ -52,22 +51,9 @@ func (place) Store(context.Context, settings.Secret) error { return nil }
 func startSteps(t *testing.T, b *browser.Browser, axe string, o setup.Options) *steps {
 	t.Helper()
 	storage := archivetest.ForTest(t, nil)
-	store, err := archive.Open(archive.Config{ConnectionString: storage.ConnectionString(), HTTP: storage.Client()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	totals, err := tally.Open(tally.Config{ConnectionString: storage.ConnectionString(), HTTP: storage.Client()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	store, totals := portaltest.OpenArchive(t, storage.ConnectionString(), storage.Client())
 	templates, err := pages.Load()
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := store.CreateContainers(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := totals.CreateTable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := control.UpdateConnector(t.Context(), store.Settings(), func(c *control.Connector) error {

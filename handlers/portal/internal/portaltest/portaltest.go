@@ -46,11 +46,19 @@ func New(t testing.TB) *World {
 		Person: identity.Person{ID: "0a0b0c0d-0000-4000-8000-000000000001", Name: "ann@contoso.com",
 			Role: identity.Admin}}
 	s := archivetest.ForTest(t, w.Clock)
-	store, err := archive.Open(archive.Config{ConnectionString: s.ConnectionString(), HTTP: s.Client()})
+	store, totals := OpenArchive(t, s.ConnectionString(), s.Client())
+	w.Storage, w.Store, w.Totals = s, store, totals
+	return w
+}
+
+// OpenArchive opens a new archive with its totals, by a client of the storage.
+func OpenArchive(t testing.TB, connection string, client *http.Client) (*archive.Store, *tally.Table) {
+	t.Helper()
+	store, err := archive.Open(archive.Config{ConnectionString: connection, HTTP: client})
 	if err != nil {
 		t.Fatal(err)
 	}
-	totals, err := tally.Open(tally.Config{ConnectionString: s.ConnectionString(), HTTP: s.Client()})
+	totals, err := tally.Open(tally.Config{ConnectionString: connection, HTTP: client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,8 +68,7 @@ func New(t testing.TB) *World {
 	if err := totals.CreateTable(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	w.Storage, w.Store, w.Totals = s, store, totals
-	return w
+	return store, totals
 }
 
 // Clock returns the world's time.
