@@ -45,7 +45,8 @@ func TestContentCutShortIsAnOutage(t *testing.T) {
 	if err := s.CreateContainers(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ctx, mapping := t.Context(), []byte("number,mailbox\n+447700900101,jane@contoso.example\n+447700900102,x@y.example\n")
+	ctx, mapping := t.Context(),
+		[]byte("number,mailbox\n+447700900101,jane@contoso.example\n+447700900102,x@y.example\n")
 	name, err := s.Batches().Write(ctx, "2026/11/23/run", 1, []byte("{}\n{}\n"), 2)
 	if err != nil {
 		t.Fatal(err)

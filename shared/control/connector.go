@@ -102,7 +102,8 @@ func (p Person) isWhole() bool {
 // parseConnector reads the document. Its error is an ErrConnector. The errors of package json are not passed on: they
 // may repeat a value.
 func parseConnector(data []byte) (c Connector, err error) {
-	const like = `it is not JSON like {"v":1,"paused":{"fetch":false,"import":false},"settings":{"MAX_ITEM_SIZE":"10MB"}}`
+	const like = `it is not JSON like {"v":1,"paused":{"fetch":false,"import":false},` +
+		`"settings":{"MAX_ITEM_SIZE":"10MB"}}`
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	err = d.Decode(&c)

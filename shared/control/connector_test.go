@@ -17,9 +17,9 @@ import (
 )
 
 // full is a document with every member.
-const full = `{"v":1,"n":3,"terms":{"version":"2026-11","by":"4d0a","name":"ann@contoso.com","at":"2026-11-23T09:00:00Z"},` +
-	`"finished":{"by":"4d0a","name":"ann@contoso.com","at":"2026-11-23T09:30:00Z"},"paused":{"fetch":false,"import":true},` +
-	`"settings":{"ACCEPTED_DOMAINS":"contoso.com","MAX_ITEM_SIZE":"10 MB"}}`
+const full = `{"v":1,"n":3,"terms":{"version":"2026-11","by":"4d0a","name":"ann@contoso.com",` +
+	`"at":"2026-11-23T09:00:00Z"},"finished":{"by":"4d0a","name":"ann@contoso.com","at":"2026-11-23T09:30:00Z"},` +
+	`"paused":{"fetch":false,"import":true},"settings":{"ACCEPTED_DOMAINS":"contoso.com","MAX_ITEM_SIZE":"10 MB"}}`
 
 func fullConnector() Connector {
 	return Connector{Version: 1, N: 3,

@@ -116,13 +116,14 @@ func TestParse(t *testing.T) {
 		{"too many lines", "import", `{"kind":"replay","what":"2026/11/23/run/00001.ndjson","lines":[1` +
 			strings.Repeat(",1", 1000) + `]}`, Command{}, "more than 1000 lines"},
 		{"lines and a reason", "import",
-			`{"kind":"replay","what":"2026/11/23/run/00001.ndjson","lines":[3],"reason":"noMailbox"}`, Command{}, "either"},
+			`{"kind":"replay","what":"2026/11/23/run/00001.ndjson","lines":[3],"reason":"noMailbox"}`,
+			Command{}, "either"},
 		{"a reason that is a text", "import", `{"kind":"replay","what":"2026/11/23/run","reason":"no mailbox"}`,
 			Command{}, "its reason is none"},
 		{"lines that are texts", "import", `{"kind":"replay","what":"2026/11/23/run/00001.ndjson","lines":["1"]}`,
 			Command{}, `"what":`},
-		{"a dry run of lines", "import", `{"kind":"dryrun","what":"2026/11/23/run/00001.ndjson","lines":[1]}`, Command{},
-			"only a replay"},
+		{"a dry run of lines", "import", `{"kind":"dryrun","what":"2026/11/23/run/00001.ndjson","lines":[1]}`,
+			Command{}, "only a replay"},
 		{"an estimate of a run", "fetch", `{"kind":"estimate","what":"2026/11/23/run"}`, Command{}, "from and to"},
 
 		{"a replay of a text", "import", `{"kind":"replay","what":"jane@contoso.example"}`, Command{},

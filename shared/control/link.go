@@ -57,7 +57,8 @@ func SumUp(links []Link) string {
 // HelpStorage returns what helps against an error of the archive's storage.
 func HelpStorage(err error) string {
 	if errors.Is(err, archive.ErrDenied) {
-		return "a role that was assigned a moment ago takes effect within ten minutes; otherwise run azd provision again"
+		return "a role that was assigned a moment ago takes effect within ten minutes; otherwise " +
+			"run azd provision again"
 	}
 	return "look at the storage account's health and network in the Azure portal, and check again"
 }

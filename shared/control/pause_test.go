@@ -34,7 +34,8 @@ func TestPaused(t *testing.T) {
 		{"terms, and the setting", `{"v":1,"terms":{"version":"1","by":"x","at":"2026-11-23T09:00:00Z"}}`, true, true,
 			false},
 		{"terms of an archive that waits", `{"v":1,"unfinished":true,` +
-			`"terms":{"version":"1","by":"x","at":"2026-11-23T09:00:00Z"},"paused":{"import":false}}`, false, true, false},
+			`"terms":{"version":"1","by":"x","at":"2026-11-23T09:00:00Z"},"paused":{"import":false}}`,
+			false, true, false},
 		{"a set-up that is finished", `{"v":1,"terms":{"version":"1","by":"x","at":"2026-11-23T09:00:00Z"},` +
 			`"finished":{"by":"x","at":"2026-11-23T09:10:00Z"}}`, false, false, false},
 		{"nothing in it", `{}`, true, true, false},

@@ -18,7 +18,10 @@ func BenchmarkImport(b *testing.B) {
 		io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusCreated)
-		io.WriteString(w, `{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#x","id":"AAMk","isDraft":false,"subject":"SMS","body":{"contentType":"text","content":"Hello"},"toRecipients":[],"hasAttachments":false}`)
+		io.WriteString(w,
+			`{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#x","id":"AAMk","isDraft":false,`+
+				`"subject":"SMS","body":{"contentType":"text","content":"Hello"},"toRecipients":[],`+
+				`"hasAttachments":false}`)
 	}))
 	b.Cleanup(idle.Close)
 	var users []mailboxtest.User

@@ -18,7 +18,8 @@ import (
 func FuzzAnswer(f *testing.F) {
 	f.Add(201, "application/json", `{"id":"AAMk","isDraft":false}`)
 	f.Add(201, "application/json; charset=utf-8",
-		`{"id":null,"isDraft":"x","body":{"content":7},"toRecipients":[null,{"emailAddress":[]}],"singleValueExtendedProperties":{}}`)
+		`{"id":null,"isDraft":"x","body":{"content":7},"toRecipients":[null,{"emailAddress":[]}],`+
+			`"singleValueExtendedProperties":{}}`)
 	f.Add(500, "application/json", `{"error":{"code":"x","message":null,"innerError":{"date":"?"},"details":[{}]}}`)
 	f.Add(400, "application/json", `{"error":{"message":"m"}}`)
 	f.Add(401, "text/html", `<html>`)
@@ -85,7 +86,8 @@ func FuzzJSONLen(f *testing.F) {
 func FuzzSmallParsers(f *testing.F) {
 	f.Add(`Bearer claims="eyJhIjoiYiJ9"`)
 	f.Add(`{"nextExpectedRanges":["5-"]}`)
-	f.Add(`{"id":"1","status":200,"headers":{"Retry-After":5},"body":{"value":[{"id":"x","proxyAddresses":["smtp:a@b.example",null]}]}}`)
+	f.Add(`{"id":"1","status":200,"headers":{"Retry-After":5},"body":{"value":[{"id":"x",` +
+		`"proxyAddresses":["smtp:a@b.example",null]}]}}`)
 	f.Add("o'neil+x@contoso.example")
 	f.Fuzz(func(t *testing.T, s string) {
 		claimsChallenge(s)

@@ -346,8 +346,8 @@ var (
 	tags = regexp.MustCompile(`<[^>]*>?`)
 	tag  = regexp.MustCompile(
 		`^<(!DOCTYPE html|/?html|/?head|/body|/?p|/div|/?table|/?tbody|/?tr|/?th|/?td|/span|br|hr|` +
-			`meta http-equiv="Content-Type" content="text/html; charset=utf-8"|td colspan="2"|tbody align="left" valign="top"|` +
-			`body dir="ltr" style="font-family:sans-serif"|span dir="(ltr|rtl)"|` +
+			`meta http-equiv="Content-Type" content="text/html; charset=utf-8"|td colspan="2"|` +
+			`tbody align="left" valign="top"|body dir="ltr" style="font-family:sans-serif"|span dir="(ltr|rtl)"|` +
 			`div dir="(ltr|rtl)" style="white-space:pre-wrap;overflow-wrap:anywhere"|` +
 			`img src="cid:[0-9]+\.[0-9a-f]{40}@o2archiver\.invalid" alt="[^"<>]*" style="max-width:100%")>$`)
 	lines = regexp.MustCompile(`</div>\r\n<div [^>]*>`)

@@ -29,20 +29,23 @@ func TestOrderOfThePresentation(t *testing.T) {
 	}
 	const given = "x.smil a.txt b.txt c.txt"
 	for name, c := range map[string]struct{ smil, want string }{
-		"names":                 {smil("c.txt", "a.txt", "b.txt"), "c.txt a.txt b.txt x.smil"},
-		"content ids":           {smil("cid:c.txt", "cid:<b.txt>", "CID:a"), "c.txt b.txt a.txt x.smil"},
-		"paths, case, escapes":  {smil("media/C.TXT", "%62.txt"), "c.txt b.txt x.smil a.txt"},
-		"some":                  {smil("b.txt"), "b.txt x.smil a.txt c.txt"},
-		"twice":                 {smil("b.txt", "b.txt", "a.txt"), "b.txt a.txt x.smil c.txt"},
-		"itself":                {smil("x.smil", "c.txt"), "c.txt x.smil a.txt b.txt"},
-		"others":                {smil("http://evil.example/d.txt", "../../e", "file:///etc/passwd", ""), given},
-		"in a namespace":        {`<smil xmlns="http://www.w3.org/2001/SMIL20/Language"><body><ref src="c.txt"/></body></smil>`, "c.txt x.smil a.txt b.txt"},
+		"names":                {smil("c.txt", "a.txt", "b.txt"), "c.txt a.txt b.txt x.smil"},
+		"content ids":          {smil("cid:c.txt", "cid:<b.txt>", "CID:a"), "c.txt b.txt a.txt x.smil"},
+		"paths, case, escapes": {smil("media/C.TXT", "%62.txt"), "c.txt b.txt x.smil a.txt"},
+		"some":                 {smil("b.txt"), "b.txt x.smil a.txt c.txt"},
+		"twice":                {smil("b.txt", "b.txt", "a.txt"), "b.txt a.txt x.smil c.txt"},
+		"itself":               {smil("x.smil", "c.txt"), "c.txt x.smil a.txt b.txt"},
+		"others":               {smil("http://evil.example/d.txt", "../../e", "file:///etc/passwd", ""), given},
+		"in a namespace": {`<smil xmlns="http://www.w3.org/2001/SMIL20/Language"><body><ref src="c.txt"/>` +
+			`</body></smil>`, "c.txt x.smil a.txt b.txt"},
 		"of the wrong elements": {`<smil><body><script src="c.txt"/><meta src="b.txt"/></body></smil>`, given},
 		"empty":                 {"", given},
 		"no XML":                {"\x00\xff<<", given},
 		"cut off":               {strings.TrimSuffix(smil("c.txt"), "</smil>"), given},
-		"an entity":             {`<!DOCTYPE s [<!ENTITY x SYSTEM "file:///etc/passwd">]><smil><img src="c.txt"/>&x;</smil>`, given},
-		"a bomb":                {`<!DOCTYPE s [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><smil><img src="c.txt"/>&b;</smil>`, given},
+		"an entity": {`<!DOCTYPE s [<!ENTITY x SYSTEM "file:///etc/passwd">]><smil>` +
+			`<img src="c.txt"/>&x;</smil>`, given},
+		"a bomb": {`<!DOCTYPE s [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><smil><img src="c.txt"/>&b;</smil>`,
+			given},
 		"too deep": {strings.Repeat("<par>", maxSMILDepth) + `<img src="c.txt"/>` +
 			strings.Repeat("</par>", maxSMILDepth), given},
 		"as deep as may be": {strings.Repeat("<par>", maxSMILDepth-1) + `<img src="c.txt"/>` +

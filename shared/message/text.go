@@ -58,7 +58,8 @@ func (p *block) signature(r *record.Record, alone bool) (counted, noted int) {
 	}
 	switch {
 	case r.Text == "":
-		p.b = append(p.b, "The original item has no text of its own; what is above the line was made from its other data."...)
+		p.b = append(p.b,
+			"The original item has no text of its own; what is above the line was made from its other data."...)
 		counted, noted = len(p.b), len(p.b)
 	case alone:
 		p.b = append(p.b, "The text above the line"...)

@@ -134,7 +134,8 @@ func asciiDigit(c rune) rune {
 	return c
 }
 
-const labels = `tel(?:ephone)?|phone|ph|mob(?:ile)?|cell(?:phone)?|fax|home|work|office|main|direct|business|msisdn|number|num|no`
+const labels = `tel(?:ephone)?|phone|ph|mob(?:ile)?|cell(?:phone)?|fax|home|work|office|main|direct|business|` +
+	`msisdn|number|num|no`
 
 var (
 	// 3GPP TS 22.030 section 6.5.2: *31# and #31# before a number, and the forms that control a service,

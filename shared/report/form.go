@@ -28,7 +28,8 @@ type Form struct {
 
 // ErrDiffers reports that a message made from the archive is not the one that was imported.
 var ErrDiffers = errors.New("the message is not the one that was imported: its SHA-256 is not that of the journal" +
-	" (it differs too where DEFAULT_REGION or MAX_ITEM_SIZE have been changed since, or the form of messages with the program)")
+	" (it differs too where DEFAULT_REGION or MAX_ITEM_SIZE have been changed since, or the form of messages " +
+	"with the program)")
 
 // Message is the message of an ImportedCopy, made again from the archive as import made it.
 type Message struct {

@@ -2,6 +2,10 @@ package settings
 
 import "time"
 
+// formOfSecretURL is the form of each setting that names a secret of the source.
+const formOfSecretURL = "the https address of a secret in a Key Vault of one of the clouds, or on this machine, " +
+	"without a version"
+
 // sourceSettings returns the rows of the source of the items.
 func sourceSettings() []Setting {
 	fetch, shown := []string{Fetch}, []string{Fetch, Portal}
@@ -10,7 +14,9 @@ func sourceSettings() []Setting {
 			Name: source, Default: Telemessage, Apps: []string{Fetch, Portal}, kind: text, check: checkSource,
 			Form:    "telemessage or delivery",
 			Example: "delivery",
-			Meaning: "where the items come from: `telemessage` pulls them from the TeleMessage site (docs/source-contract.md), `delivery` reads the ZIPs that the vendor pushes to an SFTP server or a landing container (docs/delivery.md)",
+			Meaning: "where the items come from: `telemessage` pulls them from the TeleMessage site " +
+				"(docs/source-contract.md), `delivery` reads the ZIPs that the vendor pushes to an SFTP server or a " +
+				"landing container (docs/delivery.md)",
 		},
 		{
 			Name: siteURL, Required: true, Source: Telemessage, Apps: shown, kind: address,
@@ -30,13 +36,15 @@ func sourceSettings() []Setting {
 			Name: sitePassword, Source: Telemessage, Apps: fetch, kind: secret, check: checkPassword,
 			Form:    "the password as it is, without control characters",
 			Example: "correct-horse-battery-staple",
-			Meaning: "the password at the TeleMessage site; for one machine only. In Azure use `" + sitePasswordSecret + "`",
+			Meaning: "the password at the TeleMessage site; for one machine only. In Azure use `" +
+				sitePasswordSecret + "`",
 		},
 		{
 			Name: sitePasswordSecret, Source: Telemessage, Apps: shown, kind: address, checkURL: checkSecretURL,
-			Form:    "the https address of a secret in a Key Vault of one of the clouds, or on this machine, without a version",
+			Form:    formOfSecretURL,
 			Example: "https://contoso-fetch.vault.azure.net/secrets/telemessage-password",
-			Meaning: "the secret in Key Vault that holds the password at the TeleMessage site. Its latest version is read at the start of each run, and once more if the site refuses the password",
+			Meaning: "the secret in Key Vault that holds the password at the TeleMessage site. Its latest version is " +
+				"read at the start of each run, and once more if the site refuses the password",
 		},
 		{
 			Name: "FETCH_FROM", Source: Telemessage, Apps: shown, kind: timestamp,
@@ -44,14 +52,16 @@ func sourceSettings() []Setting {
 			derived:    "24 hours before the first run",
 			Form:       "a date or a time of RFC 3339, not before the year 2000",
 			Example:    "2026-11-01",
-			Meaning:    "the start of the time range that the very first run fetches; later runs continue where the last one ended. A date means 00:00 UTC",
+			Meaning: "the start of the time range that the very first run fetches; later runs continue where the " +
+				"last one ended. A date means 00:00 UTC",
 		},
 		{
 			Name: sftpHost, Source: Deliveries, Apps: shown, kind: text, check: checkHost,
 			Changeable: true,
 			Form:       "host or host:port",
 			Example:    "sftp.contoso.com",
-			Meaning:    "the SFTP server to which the vendor delivers; leave it empty if `" + landing + "` or `" + landingBlob + "` is set",
+			Meaning: "the SFTP server to which the vendor delivers; leave it empty if `" + landing + "` or `" +
+				landingBlob + "` is set",
 		},
 		{
 			Name: sftpUsername, Source: Deliveries, Apps: shown, kind: text, check: checkPassword,
@@ -64,23 +74,26 @@ func sourceSettings() []Setting {
 			Name: sftpPassword, Source: Deliveries, Apps: fetch, kind: secret, check: checkPassword,
 			Form:    "the password as it is, without control characters",
 			Example: "correct-horse-battery-staple",
-			Meaning: "the password at the SFTP server, also for keyboard-interactive; for one machine only. In Azure use `" + sftpPasswordSecret + "`",
+			Meaning: "the password at the SFTP server, also for keyboard-interactive; for one machine only. " +
+				"In Azure use `" + sftpPasswordSecret + "`",
 		},
 		{
 			Name: sftpPasswordSecret, Source: Deliveries, Apps: shown, kind: address, checkURL: checkSecretURL,
-			Form:    "the https address of a secret in a Key Vault of one of the clouds, or on this machine, without a version",
+			Form:    formOfSecretURL,
 			Example: "https://contoso-fetch.vault.azure.net/secrets/sftp-password",
-			Meaning: "the secret in Key Vault that holds the password at the SFTP server. Its latest version is read at the start of each run, and once more if the server refuses it",
+			Meaning: "the secret in Key Vault that holds the password at the SFTP server. Its latest version is read " +
+				"at the start of each run, and once more if the server refuses it",
 		},
 		{
 			Name: sftpKey, Source: Deliveries, Apps: fetch, kind: secret, check: checkPrivateKey,
 			Form:    "a private key in OpenSSH's form or PEM, with its lines",
 			Example: "-----BEGIN OPENSSH PRIVATE KEY-----",
-			Meaning: "the private key for the SFTP server; during a change of keys, two of them, one after the other. For one machine only. In Azure use `" + sftpKeySecret + "`",
+			Meaning: "the private key for the SFTP server; during a change of keys, two of them, one after the " +
+				"other. For one machine only. In Azure use `" + sftpKeySecret + "`",
 		},
 		{
 			Name: sftpKeySecret, Source: Deliveries, Apps: shown, kind: address, checkURL: checkSecretURL,
-			Form:    "the https address of a secret in a Key Vault of one of the clouds, or on this machine, without a version",
+			Form:    formOfSecretURL,
 			Example: "https://contoso-fetch.vault.azure.net/secrets/sftp-key",
 			Meaning: "the secret in Key Vault that holds the private key, read as `" + sftpPasswordSecret + "` is",
 		},
@@ -88,32 +101,38 @@ func sourceSettings() []Setting {
 			Name: sftpPassphrase, Source: Deliveries, Apps: fetch, kind: secret, check: checkPassword,
 			Form:    "the passphrase as it is, without control characters",
 			Example: "correct-horse-battery-staple",
-			Meaning: "the passphrase of an encrypted private key; for one machine only. In Azure use `" + sftpPassphraseSecret + "`",
+			Meaning: "the passphrase of an encrypted private key; for one machine only. In Azure use `" +
+				sftpPassphraseSecret + "`",
 		},
 		{
 			Name: sftpPassphraseSecret, Source: Deliveries, Apps: shown, kind: address, checkURL: checkSecretURL,
-			Form:    "the https address of a secret in a Key Vault of one of the clouds, or on this machine, without a version",
+			Form:    formOfSecretURL,
 			Example: "https://contoso-fetch.vault.azure.net/secrets/sftp-key-passphrase",
 			Meaning: "the secret in Key Vault that holds the passphrase, read as `" + sftpPasswordSecret + "` is",
 		},
 		{
 			Name: sftpHostKeys, Source: Deliveries, Apps: shown, kind: text, check: checkHostKeys,
 			Changeable: true,
-			Form:       "algorithm and key in base64, as in the second and third field of known_hosts; several are separated by commas",
-			Example:    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIwJ3yFgiDYwdLy0sRuXbZ7r0fQ4wzWl8fXn3yDYn1ea",
-			Meaning:    "the keys by which the SFTP server is recognized, at most 16. Without one nothing is read; the command `check` shows the server's key",
+			Form: "algorithm and key in base64, as in the second and third field of known_hosts; several " +
+				"are separated by commas",
+			Example: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIwJ3yFgiDYwdLy0sRuXbZ7r0fQ4wzWl8fXn3yDYn1ea",
+			Meaning: "the keys by which the SFTP server is recognized, at most 16. Without one nothing is read; the " +
+				"command `check` shows the server's key",
 		},
 		{
 			Name: sftpConcurrent, Source: Deliveries, Apps: fetch, Default: "false", kind: boolean,
 			Form:    "true or false",
 			Example: "true",
-			Meaning: "whether several requests for parts of a ZIP are under way at the same time, which is faster on a long line. Some servers hand a file out in order and once, as a message of a queue: they refuse it, or lose the file",
+			Meaning: "whether several requests for parts of a ZIP are under way at the same time, which is faster on " +
+				"a long line. Some servers hand a file out in order and once, as a message of a queue: they refuse " +
+				"it, or lose the file",
 		},
 		{
 			Name: landing, Source: Deliveries, Apps: fetch, kind: secret, check: checkBlobConnection,
 			Form:    "a connection string, spelt out",
 			Example: "DefaultEndpointsProtocol=https;AccountName=contosolanding;AccountKey=bm90LWEta2V5",
-			Meaning: "the storage account of the landing container, with its key; for one machine only. In Azure use `" + landingBlob + "`",
+			Meaning: "the storage account of the landing container, with its key; for one machine only. " +
+				"In Azure use `" + landingBlob + "`",
 		},
 		{
 			Name: landingBlob, Source: Deliveries, Apps: shown, kind: address,
@@ -134,7 +153,8 @@ func sourceSettings() []Setting {
 			min: 0, max: int64(24 * time.Hour),
 			Form:    "a duration from 0s to 24h",
 			Example: "10m",
-			Meaning: "how long a ZIP has to be unchanged before it is read at its first listing; one that is listed twice unchanged, a minute apart, is read earlier",
+			Meaning: "how long a ZIP has to be unchanged before it is read at its first listing; one that is listed " +
+				"twice unchanged, a minute apart, is read earlier",
 		},
 		{
 			Name: deliveryFrom, Source: Deliveries, Apps: shown, kind: timestamp, derived: "all",
@@ -146,9 +166,11 @@ func sourceSettings() []Setting {
 		{
 			Name: importsKind, Source: Deliveries, Apps: fetch, kind: text, check: checkImportKind,
 			derived: "what a message states, else `MESSAGE`",
-			Form:    "SMS, MMS, CALL_LOG, CALL_AUDIO or another word of up to 40 letters, digits, blanks, - and _, but not SYSTEM",
+			Form: "SMS, MMS, CALL_LOG, CALL_AUDIO or another word of up to 40 letters, digits, blanks, " +
+				"- and _, but not SYSTEM",
 			Example: "SMS",
-			Meaning: "the kind of the messages of other archives, for ZIPs that come into the folder `imports` from now on (docs/delivery.md)",
+			Meaning: "the kind of the messages of other archives, for ZIPs that come into the folder `imports` from " +
+				"now on (docs/delivery.md)",
 		},
 		{
 			Name: importsNetwork, Source: Deliveries, Apps: fetch, kind: text, check: checkImportNetwork,

@@ -52,25 +52,32 @@ func allSettings() []Setting {
 			Name: "FETCH_SCHEDULE", Default: "0 30 5 * * *", Apps: []string{Fetch}, kind: text, check: checkSchedule,
 			Form:    "NCRONTAB with six fields: second minute hour day month day-of-week, in UTC",
 			Example: "0 30 5 * * *",
-			Meaning: "when runs start. With `SOURCE=telemessage` once a day, after 05:00 GMT, when the source builds its conversation threads (docs/source-contract.md); with `SOURCE=delivery` best each hour, such as `0 30 * * * *`, so that what comes is read soon and what does not come is reported after 26 hours",
+			Meaning: "when runs start. With `SOURCE=telemessage` once a day, after 05:00 GMT, when the source builds " +
+				"its conversation threads (docs/source-contract.md); with `SOURCE=delivery` best each hour, such as " +
+				"`0 30 * * * *`, so that what comes is read soon and what does not come is reported after 26 hours",
 		},
 		{
 			Name: "PAUSED", Default: "false", Apps: both, kind: boolean,
 			Form:    "true or false",
 			Example: "true",
-			Meaning: "whether the app waits until an administrator starts it (`infra/command start`, or the portal: the end of a set-up, or Commands); it counts as long as `settings/connector.json` says nothing about the app",
+			Meaning: "whether the app waits until an administrator starts it (`infra/command start`, or the portal: " +
+				"the end of a set-up, or Commands); it counts as long as `settings/connector.json` says " +
+				"nothing about the app",
 		},
 		{
 			Name: "AWAIT_SETUP", Default: "false", Apps: []string{Fetch}, kind: boolean,
 			Form:    "true or false",
 			Example: "true",
-			Meaning: "whether fetch, as long as it has never fetched anything, waits for the end of the set-up in the portal, or a start by `infra/command start`. It counts as long as `settings/connector.json` says neither; the deployment sets it with the portal",
+			Meaning: "whether fetch, as long as it has never fetched anything, waits for the end of the set-up in " +
+				"the portal, or a start by `infra/command start`. It counts as long as `settings/connector.json` " +
+				"says neither; the deployment sets it with the portal",
 		},
 		{
 			Name: storage, Apps: all, kind: secret, check: checkConnection,
 			Form:    "a connection string, spelt out",
 			Example: "DefaultEndpointsProtocol=https;AccountName=contosoarchive;AccountKey=bm90LWEta2V5",
-			Meaning: "the storage account of the archive, with its key; for one machine only. In Azure use `" + storageBlob + "` and `" + storageTable + "`",
+			Meaning: "the storage account of the archive, with its key; for one machine only. In Azure use `" +
+				storageBlob + "` and `" + storageTable + "`",
 		},
 		{
 			Name: storageBlob, Apps: all, kind: address,
@@ -93,7 +100,8 @@ func allSettings() []Setting {
 		},
 		{
 			Name: azureCloud, Default: "worldwide", Apps: all, kind: text, check: checkCloud,
-			Form:    "worldwide (GCC too), usgov-high, usgov-dod or china; also AzurePublic, AzureUSGovernment (= usgov-high) and AzureChina",
+			Form: "worldwide (GCC too), usgov-high, usgov-dod or china; also AzurePublic, AzureUSGovernment " +
+				"(= usgov-high) and AzureChina",
 			Example: "usgov-high",
 			Meaning: "the cloud of the tenant: it decides where to sign in, and which Microsoft Graph is used",
 		},
@@ -130,7 +138,8 @@ func allSettings() []Setting {
 			derived:    "all of the tenant's",
 			Form:       "domains, separated by commas",
 			Example:    "contoso.com, contoso.co.uk",
-			Meaning:    "the domains that automatic mapping may import into; mailboxes in the CSV file are not restricted by it",
+			Meaning: "the domains that automatic mapping may import into; mailboxes in the CSV file are " +
+				"not restricted by it",
 		},
 		{
 			Name: "FOLDER_NAME", Default: "O2 SMS and Voice Network Archiver", Apps: []string{Import}, kind: text,
@@ -149,39 +158,46 @@ func allSettings() []Setting {
 			Name: "MESSAGE_BODY", Default: "text", Apps: []string{Import}, kind: text, check: checkBody,
 			Form:    "text or html",
 			Example: "html",
-			Meaning: "the form of the text in the mailbox: plain text, sent as it is, or HTML, with the pictures of an MMS",
+			Meaning: "the form of the text in the mailbox: plain text, sent as it is, or HTML, with " +
+				"the pictures of an MMS",
 		},
 		{
 			Name: "OUTLOOK_CONVERSATIONS", Default: "false", Apps: []string{Import}, kind: boolean,
 			Form:    "true or false",
 			Example: "true",
-			Meaning: "mark messages of one conversation for Outlook (PidTagConversationTopic and PidTagConversationIndex); not tried in a tenant yet",
+			Meaning: "mark messages of one conversation for Outlook (PidTagConversationTopic and " +
+				"PidTagConversationIndex); not tried in a tenant yet",
 		},
 		{
 			Name: "MAX_ITEM_SIZE", Default: "150MB", Apps: shown, kind: size, min: 1000, max: 150e6,
 			Changeable: true,
 			Form:       "a number with its unit (kB, MB, KiB, MiB), from 1kB to 150MB",
 			Example:    "10MB",
-			Meaning:    "a larger item is imported with a reference in place of its attachments; 10MB is the limit of the original connector",
+			Meaning: "a larger item is imported with a reference in place of its attachments; 10MB is the limit " +
+				"of the original connector",
 		},
 		{
 			Name: "IMPORT_CONCURRENCY", Default: "64", Apps: []string{Import}, kind: number, min: 1, max: 1024,
 			Form:    "a whole number from 1 to 1024",
 			Example: "64",
-			Meaning: "the maximum number of requests that one instance has under way at Microsoft Graph, for all mailboxes together",
+			Meaning: "the maximum number of requests that one instance has under way at Microsoft Graph, for " +
+				"all mailboxes together",
 		},
 		{
 			Name: "MAILBOX_PERMITS", Default: "3", Apps: []string{Import}, kind: number, min: 1, max: 4,
 			Form:    "a whole number from 1 to 4",
 			Example: "3",
-			Meaning: "the maximum number of requests that one instance has under way for one mailbox. Microsoft Graph allows 4 for all instances together, and 10,000 in 10 minutes, which each instance enforces by itself",
+			Meaning: "the maximum number of requests that one instance has under way for one mailbox. Microsoft " +
+				"Graph allows 4 for all instances together, and 10,000 in 10 minutes, which each instance " +
+				"enforces by itself",
 		},
 		{
 			Name: "IN_DOUBT_AFTER", Default: "90s", Apps: []string{Import}, kind: duration,
 			min: int64(time.Second), max: int64(10 * time.Minute),
 			Form:    "a duration from 1s to 10m",
 			Example: "90s",
-			Meaning: "how long after the last renewal of its claim on a copy an instance counts as alive; after that another instance may take the copy over",
+			Meaning: "how long after the last renewal of its claim on a copy an instance counts as alive; after that " +
+				"another instance may take the copy over",
 		},
 		{
 			Name: "SWEEP_AFTER", Default: "10m", Apps: []string{Import}, kind: duration, max: int64(24 * time.Hour),
@@ -193,7 +209,10 @@ func allSettings() []Setting {
 			Name: "PORTAL_SIGN_IN", Default: "platform", Apps: []string{Portal}, kind: text, check: checkSignIn,
 			Form:    "platform, deployment or local",
 			Example: "platform",
-			Meaning: "who signs people in: `platform` is App Service Authentication, if the platform's variable `WEBSITE_AUTH_ENABLED` confirms it; `deployment` the same where the platform does not pass the variable on; `local` is one machine, where everyone is an administrator. Anything else that does not fit refuses every request",
+			Meaning: "who signs people in: `platform` is App Service Authentication, if the platform's variable " +
+				"`WEBSITE_AUTH_ENABLED` confirms it; `deployment` the same where the platform does not pass the " +
+				"variable on; `local` is one machine, where everyone is an administrator. Anything else that does " +
+				"not fit refuses every request",
 		},
 		{
 			Name: "PORTAL_TENANT", Apps: []string{Portal}, kind: text, check: checkID,

@@ -185,7 +185,8 @@ func decodeText(data []byte) (text []byte, encoding string, err error) {
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
 		// Excel calls this format Unicode Text.
 		if len(data)%2 != 0 {
-			return nil, "", refuseLine(1, "the file is UTF-16 with half a character at its end, so it was cut off: save it again")
+			return nil, "",
+				refuseLine(1, "the file is UTF-16 with half a character at its end, so it was cut off: save it again")
 		}
 		data, err = unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM).NewDecoder().Bytes(data)
 		if err != nil {

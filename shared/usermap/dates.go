@@ -86,7 +86,8 @@ func (d *dates) read(text string, open day, column string, line int) (_ day, rea
 				" has the day first, line " + strconv.Itoa(d.monthFirst) + " the month; write it as 2026-11-22"
 		case d.dayFirst == 0 && d.monthFirst == 0 && first != second && first <= 12 && second <= 12:
 			return 0, column +
-				" can be read in two ways, day first or month first, and no date of the file shows which: write it as 2026-11-22"
+				" can be read in two ways, day first or month first, and no date of the file shows which: " +
+				"write it as 2026-11-22"
 		case d.monthFirst > 0:
 			first, second, name = second, first, "month/day/year"
 		}

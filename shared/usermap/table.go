@@ -154,7 +154,8 @@ func readNumber(text, region string) (e164, reason string) {
 		return "", "the number is empty"
 	case phone.Extended(text, region):
 		return "",
-			"the number has an extension: messages come to a whole number, and the extension says that it is not one person's"
+			"the number has an extension: messages come to a whole number, and the extension says that it " +
+				"is not one person's"
 	case scientific.MatchString(text):
 		return "", "the number was rounded by a spreadsheet (scientific notation), its last digits are lost: " +
 			"make the column text and put the number in again"

@@ -111,7 +111,8 @@ func (w words) explainAnswer(status int, code string) *Error {
 	case status == http.StatusForbidden && (code == "ForbiddenByFirewall" || code == "ForbiddenByConnection"):
 		return &Error{
 			Says: "the vault takes no requests from the app's network (" + answered + ")",
-			Do:   "let the app reach the vault: by its private endpoint and private DNS zone, or by the vault's firewall",
+			Do: "let the app reach the vault: by its private endpoint and private DNS zone, or by " +
+				"the vault's firewall",
 		}
 	case status == http.StatusForbidden && w.storing:
 		return &Error{
@@ -127,13 +128,14 @@ func (w words) explainAnswer(status int, code string) *Error {
 	case status == http.StatusForbidden:
 		return &Error{
 			Says: "the vault does not let the app read the " + w.thing + " (" + answered + ")",
-			Do: "assign the app's identity the role Key Vault Secrets User on the vault; a new role may need ten minutes " +
-				"to take effect",
+			Do: "assign the app's identity the role Key Vault Secrets User on the vault; a new role " +
+				"may need ten minutes to take effect",
 		}
 	case status == http.StatusUnauthorized:
 		return &Error{
 			Says: "the vault does not accept the app's token (" + answered + ")",
-			Do:   "see that the vault belongs to the same tenant and cloud as the app's identity, and AZURE_CLOUD names it",
+			Do: "see that the vault belongs to the same tenant and cloud as the app's identity, and " +
+				"AZURE_CLOUD names it",
 		}
 	}
 	return &Error{

@@ -293,8 +293,8 @@ func TestNoToken(t *testing.T) {
 		says string
 		away bool
 	}{
-		{&signin.Error{Status: 400, Code: "invalid_request"}, "no token for the vault (sign in: status 400, invalid_request)",
-			false},
+		{&signin.Error{Status: 400, Code: "invalid_request"},
+			"no token for the vault (sign in: status 400, invalid_request)", false},
 		{&signin.Error{Status: 503}, "no token for the vault (sign in: status 503)", true},
 		{&signin.Error{}, "no token for the vault (sign in: no answer", true},
 		{fmt.Errorf("sign in: %w", context.DeadlineExceeded), "no answer in time", true},

@@ -32,7 +32,8 @@ func (g *Graph) object(q *request, typeName string) (map[string]any, *reply) {
 	v, err := decodeBody(q.body)
 	if err != nil {
 		return nil, badRequest(
-			"Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format: %v.",
+			"Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of "+
+				"valid JSON format: %v.",
 			err)
 	}
 	m, isObject := v.(map[string]any)

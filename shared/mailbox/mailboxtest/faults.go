@@ -106,7 +106,8 @@ func (f *Fault) reply(ctx context.Context, real *reply) *reply {
 	case f.HTML:
 		r.header.Set("Content-Type", "text/html; charset=utf-8")
 		r.raw = []byte(
-			"<!DOCTYPE html><html><head><title>Service unavailable</title></head><body>The service is unavailable.</body></html>")
+			"<!DOCTYPE html><html><head><title>Service unavailable</title></head><body>The service is " +
+				"unavailable.</body></html>")
 	case f.Empty:
 		r.header.Set("Content-Type", "text/plain")
 	case f.Body != "":

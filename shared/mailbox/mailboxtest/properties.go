@@ -20,7 +20,10 @@ const (
 )
 
 // propertyForm is the form of an extended property's id: type and tag, or type, GUID and name or number.
-var propertyForm = regexp.MustCompile(`^(?i:(String|Integer|SystemTime|Binary|Boolean|Long|Short|Double|Float|CLSID)) (?:(?i:0x)([0-9A-Fa-f]{1,4})|\{?([0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12})\}? (?:(?i:Name) (.+)|(?i:Id) (?i:0x)([0-9A-Fa-f]{1,8})))$`)
+var propertyForm = regexp.MustCompile(
+	`^(?i:(String|Integer|SystemTime|Binary|Boolean|Long|Short|Double|Float|CLSID)) (?:(?i:0x)([0-9A-Fa-f]{1,4})|` +
+		`\{?([0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12})\}? ` +
+		`(?:(?i:Name) (.+)|(?i:Id) (?i:0x)([0-9A-Fa-f]{1,8})))$`)
 
 // canonicalProperty returns the canonical form of an extended property's id. Only the name in it is case-sensitive.
 func canonicalProperty(id string) (string, error) {

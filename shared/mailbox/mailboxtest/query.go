@@ -80,7 +80,8 @@ func (g *Graph) selected(q *request, typeName string) ([]string, *reply) {
 		names[i] = strings.TrimSpace(n)
 		if !g.schema.has(typeName, names[i]) && names[i] != "id" {
 			return nil, refuseWith(400, "BadRequest",
-				"Parsing OData Select and Expand failed: Could not find a property named '%s' on type 'microsoft.graph.%s'.",
+				"Parsing OData Select and Expand failed: Could not find a property named '%s' on type "+
+					"'microsoft.graph.%s'.",
 				names[i], typeName)
 		}
 	}

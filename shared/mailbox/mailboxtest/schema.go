@@ -122,7 +122,8 @@ func (s *schema) check(m map[string]any, typeName string) error {
 		p, ok := t.all[name]
 		if !ok {
 			//lint:ignore ST1005 Graph's own words, capitals included
-			return fmt.Errorf("The property '%s' does not exist on type 'microsoft.graph.%s'. Make sure to only use property names that are defined by the type", name, t.Name)
+			return fmt.Errorf("The property '%s' does not exist on type 'microsoft.graph.%s'. Make sure to only use "+
+				"property names that are defined by the type", name, t.Name)
 		}
 		if err := s.checkProp(p, v); err != nil {
 			return fmt.Errorf("property '%s': %w", name, err)

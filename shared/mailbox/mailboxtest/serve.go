@@ -94,7 +94,8 @@ func (g *Graph) authorize(q *request) *reply {
 	}
 	rep := refuseWith(http.StatusUnauthorized, "InvalidAuthenticationToken", "%s", message)
 	rep.header.Set("WWW-Authenticate",
-		`Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`)
+		`Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", `+
+			`client_id="00000003-0000-0000-c000-000000000000"`)
 	return rep
 }
 

@@ -311,8 +311,8 @@ func TestSenderWithoutNumber(t *testing.T) {
 		{"", "447700900123", "Note from 447700900123 to 447700900456", "447700900123", "",
 			"Note from 447700900123 to 447700900456"},
 	} {
-		r := parsed(t, "Date: Fri, 27 Nov 2026 09:30:00 +0000\r\nX-TELEMESSAGE-MessageType: "+tt.kind+"\r\nFrom: "+tt.from+
-			"\r\nTo: 447700900456\r\nSubject: "+tt.subject+"\r\n\r\n")
+		r := parsed(t, "Date: Fri, 27 Nov 2026 09:30:00 +0000\r\nX-TELEMESSAGE-MessageType: "+tt.kind+
+			"\r\nFrom: "+tt.from+"\r\nTo: 447700900456\r\nSubject: "+tt.subject+"\r\n\r\n")
 		if r.From.Value != tt.value || r.From.Name() != tt.name || r.Subject != tt.left {
 			t.Errorf("%s, %s, %q: %+v, subject %q", tt.kind, tt.from, tt.subject, r.From, r.Subject)
 		}

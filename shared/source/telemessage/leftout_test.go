@@ -23,7 +23,8 @@ func TestLeftOutIsTrue(t *testing.T) {
 		"a right one, then a wrong one": {record.Entry{Version: 1,
 			Items: []record.Item{item(`{` + head + `"from":{"value":"65000"},"from":7}`)}}, []string{"from"}},
 		"a field of the second part alone": {record.Entry{Version: 1, Total: 2, Items: []record.Item{
-			item(`{` + head + `"from":{"value":"65000"},"subject":1,"segmentedData":{"segmentedId":"s","pieceNumber":1,"totalPieces":2}}`),
+			item(`{` + head + `"from":{"value":"65000"},"subject":1,"segmentedData":{"segmentedId":"s",` +
+				`"pieceNumber":1,"totalPieces":2}}`),
 			item(`{` + head + `"from":7,"segmentedData":{"segmentedId":"s","pieceNumber":2,"totalPieces":2}}`)}},
 			[]string{"subject", "from (in part 2)"}},
 	} {

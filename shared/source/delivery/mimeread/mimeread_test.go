@@ -75,7 +75,8 @@ func TestStructure(t *testing.T) {
 			[]leaf{{"text/plain", "x", 2}, {"text/plain", "y", 1}}, Found{}},
 		{"a boundary that begins like the outer one",
 			mixed +
-				"--b\r\nContent-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n\r\nx\r\n--bb--\r\n--b\r\n\r\ny\r\n--b--",
+				"--b\r\nContent-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n\r\nx\r\n--bb--\r\n" +
+				"--b\r\n\r\ny\r\n--b--",
 			[]leaf{{"text/plain", "x", 2}, {"text/plain", "y", 1}}, Found{}},
 		{"never closed", mixed + "--b\r\n\r\nx\r\n", []leaf{{"text/plain", "x\r\n", 1}}, Found{Unclosed: true}},
 		{"cut in a delimiter", mixed + "--b\r\n\r\nx\r\n--", []leaf{{"text/plain", "x\r\n--", 1}},
@@ -111,7 +112,8 @@ func TestStructure(t *testing.T) {
 
 func TestHeader(t *testing.T) {
 	t.Parallel()
-	s := NewScanner(strings.NewReader("From jane Fri Nov 27\nA : one\r\n\ttwo\r\nno field\r\na:\r\nX-B:three\r\n : four\r\n\r\n"), nil)
+	s := NewScanner(strings.NewReader("From jane Fri Nov 27\nA : one\r\n\ttwo\r\nno field\r\na:\r\nX-B:three\r\n"+
+		" : four\r\n\r\n"), nil)
 	want := Header{Fields: []Field{{"A", "one\ttwo"}, {"", "no field"}, {"a", ""}, {"X-B", "three : four"}},
 		Malformed: 1}
 	if diff := cmp.Diff(want, s.Header); diff != "" {
@@ -126,8 +128,9 @@ func TestHeader(t *testing.T) {
 func TestUnwrap(t *testing.T) {
 	t.Parallel()
 	const inner = "X-Item: 1\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n--i\r\n\r\nitem\r\n--i--"
-	report := "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n\r\nreport\r\n--o\r\nContent-Type: message/rfc822\r\n\r\n" +
-		inner + "\r\n--o\r\nContent-Type: message/rfc822\r\n\r\n" + inner + "\r\n--o--"
+	report := "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n\r\nreport\r\n--o\r\n" +
+		"Content-Type: message/rfc822\r\n\r\n" + inner +
+		"\r\n--o\r\nContent-Type: message/rfc822\r\n\r\n" + inner + "\r\n--o--"
 	unwrap := func(h Header) bool { return h.Has("X-Item") }
 	s, got := readAll(t, strings.NewReader(report), unwrap)
 	want := []leaf{{"text/plain", "report", 1}, {"text/plain", "item", 2}, {"message/rfc822", inner, 1}}
@@ -267,7 +270,8 @@ func TestSamplesAsTheStandardLibrary(t *testing.T) {
 
 func FuzzScanner(f *testing.F) {
 	f.Add([]byte(nested(3)))
-	f.Add([]byte("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: base64\r\n\r\nYQ=\r\n--b--"))
+	f.Add([]byte("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" +
+		"Content-Transfer-Encoding: base64\r\n\r\nYQ=\r\n--b--"))
 	f.Add([]byte("A: b\n\nx"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		s, got := readAll(t, bytes.NewReader(raw), func(h Header) bool { return h.Has("X-Item") })
