@@ -264,7 +264,7 @@ func (w *world) start(edit ...func(*start)) *app {
 	}
 	way := w.way()
 	if s.rule != nil {
-		way = w.storage.Through(s.rule)
+		way = w.storage.ThroughConcurrently(s.rule)
 	}
 	cl.use(w.openStore(way))
 	cl.ledger, cl.totals = w.openLedger(way), w.openTotals(way)

@@ -23,10 +23,17 @@ const (
 	Archived              // answers that the blob is in the archive tier; the request does not reach the storage
 )
 
-// Through returns a transport to the storage on which rule decides the fault of each request. rule may be called
-// concurrently, and it may block: a client that gives up meanwhile gets its context's error, as it does from a server
-// that hangs. The names of the headers that rule sees are canonical, and it may read the body.
+// Through returns a transport to the storage on which rule decides the fault of each request. rule is called for one
+// request at a time, so it needs no lock for its own state: requests are concurrent even where the code under test is
+// not, because the progress is written in the background. The names of the headers that rule sees are canonical, and
+// it may read the body. It MUST NOT wait for another request.
 func (s *Storage) Through(rule func(*http.Request) Fault) http.RoundTripper {
+	return &faultyWay{storage: s, rule: rule, turn: make(chan struct{}, 1)}
+}
+
+// ThroughConcurrently is Through for a rule that is called concurrently and may block: a client that gives up meanwhile
+// gets its context's error, as it does from a server that hangs.
+func (s *Storage) ThroughConcurrently(rule func(*http.Request) Fault) http.RoundTripper {
 	return &faultyWay{storage: s, rule: rule}
 }
 
@@ -34,6 +41,16 @@ func (s *Storage) Through(rule func(*http.Request) Fault) http.RoundTripper {
 type faultyWay struct {
 	storage *Storage
 	rule    func(*http.Request) Fault
+	turn    chan struct{} // holds an element while rule is called; nil: rule is called concurrently
+}
+
+// decide calls the rule.
+func (w *faultyWay) decide(r *http.Request) Fault {
+	if w.turn != nil {
+		w.turn <- struct{}{}
+		defer func() { <-w.turn }()
+	}
+	return w.rule(r)
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -58,7 +75,7 @@ func (w *faultyWay) RoundTrip(r *http.Request) (*http.Response, error) {
 		seen.Body = http.NoBody
 	}
 	decided := make(chan Fault, 1)
-	go func() { decided <- w.rule(seen) }() // ends when rule returns
+	go func() { decided <- w.decide(seen) }() // ends when rule returns
 	var fault Fault
 	select {
 	case fault = <-decided:
