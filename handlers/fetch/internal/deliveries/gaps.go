@@ -11,8 +11,12 @@ import (
 const (
 	gapDays  = 62             // days back in which gaps are looked for
 	gapAhead = 48 * time.Hour // how far in the future the day in a name may be
-	// nearby is the number of days before and after one that tell whether the numbers begin anew each day.
+	// nearby is the number of days before and after one that tell whether the numbers begin anew each day. At both ends
+	// there are as many on the other side.
 	nearby = 3
+	// enough is the number of days among them that must go on from the day before until it is believed that the numbers
+	// do: fewer may as well be days whose first ZIPs never came.
+	enough = 3
 )
 
 // Numbers is the file numbers that came of one day.
@@ -33,8 +37,7 @@ type Gap struct {
 type numbering int
 
 const (
-	unclear numbering = iota // too few days have come
-	daily                    // the numbers begin anew each day
+	daily   numbering = iota // the numbers begin anew each day, or too few days have come to say that they do not
 	running                  // they go on from day to day
 )
 
@@ -108,37 +111,33 @@ func (s *State) noteNumbers(now time.Time) {
 	})
 }
 
-// numbering returns how the files of about the i-th of Days are numbered: if most days begin with a number that the day
-// before had already, or had passed, the numbers begin anew.
+// numbering returns how the files of about the i-th of Days are numbered: they go on if enough days, and more than two
+// in three, begin with a number that the day before had not reached.
 func (s *State) numbering(i int) numbering {
+	first := max(1, min(i-nearby, len(s.Days)-1-2*nearby))
 	anew, on := 0, 0
-	for j := max(1, i-nearby); j <= min(len(s.Days)-1, i+nearby); j++ {
+	for j := first; j <= min(len(s.Days)-1, first+2*nearby); j++ {
 		if s.Days[j].first() <= s.Days[j-1].last() {
 			anew++
 		} else {
 			on++
 		}
 	}
-	switch {
-	case anew > on:
-		return daily
-	case on > anew:
+	if on >= enough && on > 2*anew {
 		return running
 	}
-	return unclear
+	return daily
 }
 
 // missing returns how many numbers of the i-th of Days are missing: between its own; and before them, from the lowest
 // number ever if the numbers begin anew each day, or from the last one of the day before.
 func (s *State) missing(i int) int64 {
 	day, before := &s.Days[i], int64(0)
-	switch s.numbering(i) {
-	case daily:
+	switch {
+	case s.numbering(i) == daily:
 		before = day.first() - (s.Lowest - 1)
-	case running:
-		if i > 0 {
-			before = day.first() - s.Days[i-1].last() - 1
-		}
+	case i > 0:
+		before = day.first() - s.Days[i-1].last() - 1
 	}
 	return day.holes() + max(before, 0)
 }

@@ -38,7 +38,7 @@ func TestGaps(t *testing.T) {
 		"in the middle":                {numbered([]int64{1, 4}), 1, 2},
 		"the first, each day anew":     {numbered([]int64{1, 2}, []int64{1, 2}, []int64{2, 3}), 1, 1},
 		"many first, each day anew":    {numbered([]int64{1}, []int64{1}, []int64{1}, []int64{4}, []int64{1}), 1, 3},
-		"the first, of one day alone":  {numbered([]int64{2, 3}), 1, 0},
+		"the first, of one day alone":  {numbered([]int64{2, 3}), 1, 1},
 		"from zero":                    {numbered([]int64{0, 1}), 0, 0},
 		"two of one number":            {numbered([]int64{1, 1, 2}), 1, 0},
 		"long ago":                     {year, 1, 0},
@@ -46,14 +46,17 @@ func TestGaps(t *testing.T) {
 		"a number that no vendor has":  {numbered([]int64{1, 1 << 62}), 1, 1<<62 - 2},
 		"the highest number":           {numbered([]int64{1, 1<<63 - 1}), 1, 0},
 		"one a day, going on":          {numbered([]int64{7}, []int64{8}, []int64{9}, []int64{10}), 7, 0},
-		"several a day, going on":      {numbered([]int64{5, 6}, []int64{7}, []int64{8, 9}), 5, 0},
-		"going on, the first of a day": {numbered([]int64{5, 6}, []int64{7}, []int64{9, 10}), 5, 1},
-		"going on, in the middle":      {numbered([]int64{5, 6}, []int64{7, 9}, []int64{10}), 5, 1},
-		"going on, a whole day":        {numbered([]int64{5}, []int64{6}, nil, []int64{9}), 5, 2},
+		"several a day, going on":      {numbered([]int64{5, 6}, []int64{7}, []int64{8, 9}, []int64{10}), 5, 0},
+		"going on, the first of a day": {numbered([]int64{5, 6}, []int64{7}, []int64{9, 10}, []int64{11}), 5, 1},
+		"going on, in the middle":      {numbered([]int64{5, 6}, []int64{7, 9}, []int64{10}, []int64{11}), 5, 1},
+		"going on, a whole day":        {numbered([]int64{5}, []int64{6}, nil, []int64{9}, []int64{10}), 5, 2},
 		"going on, and begun anew": {numbered([]int64{98}, []int64{99}, []int64{100}, []int64{1}, []int64{2},
 			[]int64{3}), 1, 0},
-		"two days, which may go on":      {numbered([]int64{1, 2}, []int64{3}), 1, 0},
-		"two days that go on, with gaps": {numbered([]int64{1, 2}, []int64{4}), 1, 1},
+		"two days, or a lost first":  {numbered([]int64{1, 2}, []int64{3}), 1, 2},
+		"two days, one begins above": {numbered([]int64{1, 2}, []int64{4}), 1, 3},
+		"three days, going on":       {numbered([]int64{1}, []int64{2}, []int64{3}), 1, 1 + 2},
+		"one day in two has lost its first": {numbered([]int64{1}, []int64{2}, []int64{1}, []int64{2}, []int64{1},
+			[]int64{2}), 1, 3},
 	} {
 		s := State{Done: tt.done, Lowest: tt.lowest + 1}
 		if tell := s.NoteGaps(start); len(tell) != 0 {
@@ -69,6 +72,23 @@ func TestGaps(t *testing.T) {
 		if tell := s.NoteGaps(start.Add(2 * time.Hour)); len(tell) != 0 {
 			t.Errorf("%s: told twice: %+v", name, tell)
 		}
+	}
+}
+
+// Numbers that go on are taken for gaps of the first days only: once four days have come, no day has any.
+func TestFirstDaysOfNumbersThatGoOn(t *testing.T) {
+	t.Parallel()
+	s := State{Done: numbered([]int64{7}, []int64{8}, []int64{9}), Lowest: 8}
+	s.NoteGaps(start)
+	if tell := s.NoteGaps(start.Add(time.Hour)); len(tell) != 2 {
+		t.Errorf("of three days: %+v", tell)
+	}
+	s.Done = numbered([]int64{7}, []int64{8}, []int64{9}, []int64{10})
+	for i := range s.Done {
+		s.Done[i].Day = s.Done[i].Day.AddDate(0, 0, 1)
+	}
+	if tell := s.NoteGaps(start.AddDate(0, 0, 1)); len(tell)+len(s.Gaps) != 0 {
+		t.Errorf("of four days: %+v", s.Gaps)
 	}
 }
 
