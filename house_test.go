@@ -181,7 +181,12 @@ func TestImportsGoOneWay(t *testing.T) {
 				if app := appOf(f.dir); app == "" || !under(own, app+"/internal") {
 					t.Errorf("%s imports %s: a handler's engines are imported by their own app only", f.path, name)
 				}
-				if below, engine := engineFloors[f.dir]; engine && !f.test && !slices.Contains(below, own) {
+				below, engine := engineFloors[f.dir]
+				switch {
+				case f.test || strings.HasSuffix(f.dir, "test"):
+				case !engine && f.dir != appOf(f.dir):
+					t.Errorf("%s has no engines that it may import: add it to the table", f.dir)
+				case engine && !slices.Contains(below, own):
 					t.Errorf("%s imports %s: this engine may import %v only", f.path, name, below)
 				}
 			case f.test, strings.HasSuffix(f.dir, "test") &&
@@ -248,7 +253,10 @@ func TestFetchCannotWriteMailAndImportCannotAskTheSite(t *testing.T) {
 			"shared/mailbox", "shared/message", "shared/ledger", "shared/journal", "shared/tally", "shared/usermap",
 			"handlers/import",
 		},
-		"import": {"shared/source/telemessage/client", "shared/vault", "handlers/fetch", "handlers/portal"},
+		"import": {
+			"shared/source/telemessage/client", "shared/source/delivery/sftpstore", "shared/vault",
+			"handlers/fetch", "handlers/portal",
+		},
 		"portal": {"shared/mailbox", "shared/message", "shared/ledger", "handlers/fetch", "handlers/import"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "./handlers/"+app).Output()
@@ -263,6 +271,9 @@ func TestFetchCannotWriteMailAndImportCannotAskTheSite(t *testing.T) {
 			holds := func(pkg string) bool { return under(dep, module+pkg) }
 			if slices.ContainsFunc(never, holds) || dep == "net/http/pprof" || dep == "expvar" {
 				t.Errorf("the binary %s holds %s", app, dep)
+			}
+			if app == "import" && (under(dep, "github.com/pkg/sftp") || under(dep, "golang.org/x/crypto/ssh")) {
+				t.Errorf("the binary %s holds %s: only fetch and portal speak SFTP", app, dep)
 			}
 		}
 	}
