@@ -117,7 +117,8 @@ func TestMakeCheckDoesWhatItsLineSays(t *testing.T) {
 		}
 	}
 	if !strings.Contains(string(raw),
-		"\nvuln: ## known vulnerabilities; needs the Go vulnerability database at vuln.go.dev\n\t$(GO) run $(GOVULNCHECK) ./...\n") {
+		"\nvuln: ## known vulnerabilities; needs the Go vulnerability database at vuln.go.dev\n"+
+			"\t$(GO) run $(GOVULNCHECK) ./...\n") {
 		t.Error("make vuln does not look for known vulnerabilities")
 	}
 }

@@ -101,9 +101,11 @@ func TestAzdAsksForFiveParameters(t *testing.T) {
 	// The rules themselves.
 	var small armTemplate
 	if err := json.Unmarshal([]byte(`{"definitions": {"key": {"type": "object"}, "size": {"defaultValue": {}}},
-		"parameters": {"named": {"$ref": "#/definitions/key", "nullable": true}, "sized": {"$ref": "#/definitions/size"},
+		"parameters": {"named": {"$ref": "#/definitions/key", "nullable": true},
+		"sized": {"$ref": "#/definitions/size"},
 		"inline": {"type": "object", "nullable": true}, "empty": {"type": "string", "defaultValue": ""},
-		"passed": {"type": "string"}, "fallback": {"type": "string"}, "unset": {"type": "string"}}}`), &small); err != nil {
+		"passed": {"type": "string"}, "fallback": {"type": "string"},
+		"unset": {"type": "string"}}}`), &small); err != nil {
 		t.Fatal(err)
 	}
 	passed := map[string]any{"passed": map[string]any{"value": ""}, "fallback": map[string]any{"value": "${A=b}"},

@@ -121,8 +121,8 @@ func TestAppsAreTheSameEverywhere(t *testing.T) {
 		if app == portalApp { // azd fails at a service without its app
 			only = ", condition: '${PORTAL}'"
 		}
-		if line := "\n  " + app + ": { project: ., host: function, language: custom, dist: build/" + app + ".zip" + only +
-			" }\n"; !strings.Contains(azure, line) {
+		if line := "\n  " + app + ": { project: ., host: function, language: custom, dist: build/" + app + ".zip" +
+			only + " }\n"; !strings.Contains(azure, line) {
 			t.Errorf("azure.yaml lacks the line%s", line)
 		}
 		if !strings.Contains(main, "'apps/"+app+".bicep'") {

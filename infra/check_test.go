@@ -40,10 +40,12 @@ func TestCheckOfBoth(t *testing.T) {
 		{"all is well", []string{"", fetch}, []string{"", "", links("done", "graph ok", "events ok")}, 0,
 			[]string{"fetch storage     ok       says storage\n", "Every link works. Next: infra/command start"}},
 		{"a link fails", []string{fetch}, []string{links("done", "graph failed", "events ok")}, 1,
-			[]string{"import graph      failed   says graph\n                           do: do graph\n", "Do not start import"}},
+			[]string{"import graph      failed   says graph\n                           do: do graph\n",
+				"Do not start import"}},
 		{"a server without a pinned key", []string{serverLink}, []string{links("done", "graph ok", "events ok")}, 1,
 			[]string{"fetch server      failed   no host key is pinned; the server showed ssh-rsa SHA256:abc+/de\n" +
-				"                           do: set DELIVERY_SFTP_HOST_KEYS to: " + pinnedKey + "\n", "Do not start import"}},
+				"                           do: set DELIVERY_SFTP_HOST_KEYS to: " + pinnedKey + "\n",
+				"Do not start import"}},
 		{"the landing account", []string{links("done", "landing ok", "storage ok")},
 			[]string{links("done", "graph ok", "events ok")}, 0, []string{"fetch landing     ok       says landing\n"}},
 		{"no event yet", []string{fetch}, []string{links("done", "graph ok", "events unknown")}, 1,
@@ -59,7 +61,8 @@ func TestCheckOfBoth(t *testing.T) {
 			[]string{"fetch site        failed", "import            unknown"}},
 		{"away for a moment", []string{"!away", fetch}, []string{"!away", links("done", "graph ok")}, 0,
 			[]string{"Every link works"}},
-		{"away", []string{fetch}, []string{"!away"}, 1, []string{"cannot be read, because this machine does not reach the storage account archive1"}},
+		{"away", []string{fetch}, []string{"!away"}, 1,
+			[]string{"cannot be read, because this machine does not reach the storage account archive1"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

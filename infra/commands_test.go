@@ -55,7 +55,8 @@ func TestCommands(t *testing.T) {
 	if want := strings.Join(list, "\n") + "\n"; read(t, "checks/az-commands") != want {
 		t.Errorf("checks/az-commands is not what is used. It should be:\n%s", want)
 	}
-	called := regexp.MustCompile(`(?m)(?:^|[|(;&!]|if|then)(?: *|.*\bask_)az ([a-z][a-z-]*(?: [a-z][a-z-]*)*) (?:--|"\$|\\)`)
+	called := regexp.MustCompile(
+		`(?m)(?:^|[|(;&!]|if|then)(?: *|.*\bask_)az ([a-z][a-z-]*(?: [a-z][a-z-]*)*) (?:--|"\$|\\)`)
 	for _, name := range scripts(t) {
 		if strings.HasPrefix(name, "checks/") || strings.HasPrefix(name, "..") {
 			continue

@@ -86,7 +86,8 @@ func (d *desk) answers(of map[string][]string) []string {
 	return []string{"FAKE_ANSWERS=" + file}
 }
 
-const done = `{"v":1,"command":"c","kind":"run","state":"done","says":"everything is fetched","at":"2026-11-29T13:20:00Z"}`
+const done = `{"v":1,"command":"c","kind":"run","state":"done","says":"everything is fetched",` +
+	`"at":"2026-11-29T13:20:00Z"}`
 
 // What the scripts write is what the apps read.
 func TestCommandsAreRead(t *testing.T) {
@@ -313,14 +314,17 @@ func TestFailuresAreToldApart(t *testing.T) {
 		"Please run 'az login' to setup account.":                                  "az is not signed in",
 		"AADSTS700082: The refresh token has expired due to inactivity.":           "az is not signed in",
 		"Authentication failure. This may be caused by either invalid account key": "az is not signed in",
-		"The request may be blocked by network rules of storage account. Please check network rule set using\nupdate": "" +
-			"the firewall of the storage account archive1 does not admit this machine: with a private network",
-		"The specified container does not exist.\nErrorCode:ContainerNotFound": "account archive1 has no container commands: " +
-			"correct ARCHIVE_ACCOUNT",
+		"The request may be blocked by network rules of storage account. Please check network rule " +
+			"set using\nupdate": "the firewall of the storage account archive1 does not admit this machine: " +
+			"with a private network",
+		"The specified container does not exist.\nErrorCode:ContainerNotFound": "account archive1 has no " +
+			"container commands: correct ARCHIVE_ACCOUNT",
 		resolve + "'archive1.blob.core.windows.net' ([Errno -2] Name or service not known)": "DNS does not know the " +
 			"storage account archive1: correct ARCHIVE_ACCOUNT",
-		resolve + "'login.microsoftonline.com' ([Errno -2] Name or service not known)": "does not reach the sign-in of Azure",
-		"Connection timed out":                         "does not reach the storage account archive1: check its network and proxy",
+		resolve + "'login.microsoftonline.com' ([Errno -2] Name or service not known)": "does not reach " +
+			"the sign-in of Azure",
+		"Connection timed out": "does not reach the storage account archive1: check its network " +
+			"and proxy",
 		"first line\n\nThe server is \x1b[1mbusy.\n\n": "command: the command was not written; az says: [1mbusy.\n",
 	} {
 		d := newDesk(t)

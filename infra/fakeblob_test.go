@@ -123,7 +123,8 @@ func (b fakeFile) upload(dir string, flags map[string]string) error {
 	case flags["--overwrite"] == "" && !conditional && etag != "", absent == "*" && etag != "":
 		return errors.New("The specified blob already exists. ErrorCode:BlobAlreadyExists")
 	case conditional && match != etag:
-		return errors.New("The condition specified using HTTP conditional header(s) is not met. ErrorCode:ConditionNotMet")
+		return errors.New("The condition specified using HTTP conditional header(s) is not met. " +
+			"ErrorCode:ConditionNotMet")
 	}
 	content, err := os.ReadFile(flags["--file"])
 	if err == nil {

@@ -100,8 +100,9 @@ func TestPrepackage(t *testing.T) {
 	for name, text := range map[string]string{
 		"infra/hooks/prepackage.sh": read(t, "hooks/prepackage.sh"),
 		"infra/environment.sh":      read(t, "environment.sh"),
-		"Makefile":                  "package:\n\tmkdir -p build\n\tprintf new >build/fetch.zip\n\techo \"$(SUM)  fetch.zip\" >build/SHA256SUMS\n",
-		"build/fetch.zip":           "stale",
+		"Makefile": "package:\n\tmkdir -p build\n\tprintf new >build/fetch.zip\n" +
+			"\techo \"$(SUM)  fetch.zip\" >build/SHA256SUMS\n",
+		"build/fetch.zip": "stale",
 	} {
 		file := filepath.Join(root, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700),

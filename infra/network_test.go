@@ -198,7 +198,8 @@ func subnets(t *testing.T, p *prediction, private bool) {
 // What exists already is used: subnets and zones of other resource groups, and none are made beside them. Without
 // zones of their own the endpoints get new ones, linked with the existing network; with an empty id no entry is made.
 func TestExistingNetwork(t *testing.T) {
-	const spoke = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/network/providers/Microsoft.Network/virtualNetworks/spoke"
+	const spoke = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/network/providers/" +
+		"Microsoft.Network/virtualNetworks/spoke"
 	p := predict(t, "existing-network")
 	for _, made := range []string{"virtualNetworks", "networkSecurityGroups", "natGateways", "publicIPAddresses",
 		"privateDnsZones", "privateDnsZones/virtualNetworkLinks"} {

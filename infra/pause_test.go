@@ -12,8 +12,8 @@ import (
 func TestPauseAndStart(t *testing.T) {
 	const missing = "-"
 	// What a person's name can hold looks like the pause, and is none.
-	const portals = `{"v":1,"n":3,"terms":{"version":"2026-11","by":"4d0a","name":"\"paused\":{\"import\":true} {ä}  b",` +
-		`"at":"2026-11-23T09:00:00Z"},"settings":{"MAX_ITEM_SIZE":"10 MB"}`
+	const portals = `{"v":1,"n":3,"terms":{"version":"2026-11","by":"4d0a",` +
+		`"name":"\"paused\":{\"import\":true} {ä}  b","at":"2026-11-23T09:00:00Z"},"settings":{"MAX_ITEM_SIZE":"10 MB"}`
 	tests := []struct {
 		name, before string
 		args         []string
@@ -25,8 +25,8 @@ func TestPauseAndStart(t *testing.T) {
 			`{"v":1,"paused":{"fetch":true,"import":true}}`},
 		{"start one", `{"v":1,"paused":{"fetch":true,"import":true}}`, []string{"start", "import"},
 			`{"v":1,"paused":{"fetch":true,"import":false}}`},
-		{"blanks and order", "{ \"paused\":\r\n{\"import\": true , \"fetch\":false}, \"v\":1 }\n", []string{"pause", "fetch"},
-			`{ "paused":{"fetch":true,"import":true}, "v":1 }`},
+		{"blanks and order", "{ \"paused\":\r\n{\"import\": true , \"fetch\":false}, \"v\":1 }\n",
+			[]string{"pause", "fetch"}, `{ "paused":{"fetch":true,"import":true}, "v":1 }`},
 		{"no flag", `{"v":1,"paused":{}}`, []string{"pause", "fetch"}, `{"v":1,"paused":{"fetch":true}}`},
 		{"nothing", `{}`, []string{"pause", "fetch"}, `{"paused":{"fetch":true}}`},
 		{"only the version", `{"v":1}`, []string{"start", "fetch"}, `{"v":1,"paused":{"fetch":false}}`},
@@ -93,10 +93,11 @@ func TestPauseAndStart(t *testing.T) {
 func TestPauseWhileAnotherChanges(t *testing.T) {
 	for _, before := range []string{"", `{"v":1,"paused":{"fetch":false}}`} {
 		for race, want := range map[string]string{
-			`{"v":1,"paused":{"fetch":true}}`:                         `{"v":1,"paused":{"fetch":true,"import":true}}`,
-			`{"v":1,"paused":{"import":true}}`:                        `{"v":1,"paused":{"import":true}}`,
-			`{"v":1,"paused":{},"settings":{"MAX_ITEM_SIZE":"9 MB"}}`: `{"v":1,"paused":{"import":true},"settings":{"MAX_ITEM_SIZE":"9 MB"}}`,
-			`{"v":2,"paused":{}}`:                                     "",
+			`{"v":1,"paused":{"fetch":true}}`:  `{"v":1,"paused":{"fetch":true,"import":true}}`,
+			`{"v":1,"paused":{"import":true}}`: `{"v":1,"paused":{"import":true}}`,
+			`{"v":1,"paused":{},"settings":{"MAX_ITEM_SIZE":"9 MB"}}`: `{"v":1,"paused":{"import":true},` +
+				`"settings":{"MAX_ITEM_SIZE":"9 MB"}}`,
+			`{"v":2,"paused":{}}`: "",
 		} {
 			d := newDesk(t)
 			file := fakeFile{filepath.Join(d.store, "settings", "connector.json")}

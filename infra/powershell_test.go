@@ -39,10 +39,10 @@ var (
 	// approvedVerbs are those of Get-Verb that the scripts use.
 	approvedVerbs = strings.Fields("ConvertTo Exit Format Get Invoke Open Read Send Test Wait Write")
 	// psAliases, where a command may begin.
-	psAliases = regexp.MustCompile(`(?m)(?:^\s*|[|;{(=]\s*)(%|\?|cat|cd|clc|clear|cls|compare|copy|cp|curl|del|diff|dir|echo|` +
-		`erase|fc|fl|foreach-object \{|ft|gc|gci|gcm|gi|gm|gp|group|gv|history|iex|ii|irm|iwr|kill|ls|man|md|measure|mi|` +
-		`mount|move|mv|ni|nv|oh|popd|ps|pushd|pwd|rd|ren|ri|rm|rmdir|sal|saps|sc|select|set|si|sl|sleep|sls|sort|sp|start|` +
-		`sv|tee|type|wget|where|write)\s`)
+	psAliases = regexp.MustCompile(`(?m)(?:^\s*|[|;{(=]\s*)(%|\?|cat|cd|clc|clear|cls|compare|copy|cp|` +
+		`curl|del|diff|dir|echo|erase|fc|fl|foreach-object \{|ft|gc|gci|gcm|gi|gm|gp|group|gv|history|iex|ii|irm|iwr|` +
+		`kill|ls|man|md|measure|mi|mount|move|mv|ni|nv|oh|popd|ps|pushd|pwd|rd|ren|ri|rm|rmdir|sal|saps|sc|select|` +
+		`set|si|sl|sleep|sls|sort|sp|start|sv|tee|type|wget|where|write)\s`)
 )
 
 // psCode returns a script without its comments.
@@ -64,7 +64,8 @@ func TestPowerShellRules(t *testing.T) {
 			t.Errorf("%s: a script has an example and is a cmdlet", name)
 		}
 		if strings.ContainsFunc(text, func(r rune) bool { return r > '~' || r < ' ' && r != '\n' }) {
-			t.Errorf("%s: without a byte order mark there are ASCII letters only, and no tabs (PSUseBOMForUnicodeEncodedFile)", name)
+			t.Errorf("%s: without a byte order mark there are ASCII letters only, and no tabs "+
+				"(PSUseBOMForUnicodeEncodedFile)", name)
 		}
 		for rule, bad := range map[string]string{
 			"PSAvoidTrailingWhitespace":                      `(?m)[ \t]+$`,
@@ -77,8 +78,9 @@ func TestPowerShellRules(t *testing.T) {
 			"PSAvoidUsingEmptyCatchBlock":                    `(?is)catch\s*\{\s*\}`,
 			"PSAvoidDefaultValueSwitchParameter":             `(?i)\[switch\]\$\w+ *=`,
 			"PSAvoidSemicolonsAsLineTerminators":             `(?m);$`,
-			"PSAvoidAssignmentToAutomaticVariable": `(?im)\$(args|error|event|foreach|home|host|input|matches|myinvocation|` +
-				`pid|profile|psboundparameters|pscmdlet|psitem|psscriptroot|pwd|sender|stacktrace|switch|this|true|false|null|_) *=[^=]`,
+			"PSAvoidAssignmentToAutomaticVariable": `(?im)\$(args|error|event|foreach|home|host|input|` +
+				`matches|myinvocation|pid|profile|psboundparameters|pscmdlet|psitem|psscriptroot|pwd|sender|` +
+				`stacktrace|switch|this|true|false|null|_) *=[^=]`,
 			"PSAvoidUsingComputerNameHardcoded, PSAvoidUsingWMICmdlet": `(?i)-ComputerName|-WmiObject`,
 		} {
 			where := code
@@ -217,13 +219,16 @@ func TestPowerShellTellsFailuresApart(t *testing.T) {
 // The scripts have the same words as those for bash.
 func TestPowerShellSaysTheSame(t *testing.T) {
 	both := map[[2]string][]string{
-		{"command", "command.ps1"}: {"is neither a date like 2026-11-01 nor a time like 2026-11-01T09:00:00Z", "TO has to be later than FROM, because it is",
-			"RUN-OR-BATCH is neither a run like 2026/11/23/<run> nor a batch like", "MAILBOX is not the address of a mailbox",
+		{"command", "command.ps1"}: {"is neither a date like 2026-11-01 nor a time like 2026-11-01T09:00:00Z",
+			"TO has to be later than FROM, because it is",
+			"RUN-OR-BATCH is neither a run like 2026/11/23/<run> nor a batch like",
+			"MAILBOX is not the address of a mailbox",
 			"lines are those of a batch like 2026/11/23/<run>/00001.ndjson, not of a run",
 			"NUMBERS is not a list of lines like 3,7, from 1 to 10000, at most 1000 of them",
 			"REASON is not a word like noMailbox", "[1-9][0-9]{0,4}(,[1-9][0-9]{0,4}){0,999}",
-			"COMMAND is not the name of a command, like fetch/20261129T131500Z-0123456789abcdef", "It goes on; infra/command",
-			"shows it.", "has not taken it up: does it run? Look at it in the Azure portal.", "has no ETag, and was left alone",
+			"COMMAND is not the name of a command, like fetch/20261129T131500Z-0123456789abcdef",
+			"It goes on; infra/command", "shows it.",
+			"has not taken it up: does it run? Look at it in the Azure portal.", "has no ETag, and was left alone",
 			"is damaged, or of a later version, and was left alone: pause and start",
 			"is changed again and again; nothing was written",
 			"fetch: paused. It stops before its next page, within a minute. What is due is fetched after infra/command",
@@ -237,8 +242,9 @@ func TestPowerShellSaysTheSame(t *testing.T) {
 			"Exit codes: 0 it is done, and every link of a check is ok;"},
 		{"check", "check.ps1"}: {"MAILBOX has to be the address of a mailbox for a test message, and the only word",
 			"The apps take them up within ten minutes.",
-			"no answer within 20 minutes", "look in the Azure portal whether the app runs; infra/command", "shows a later answer",
-			"Every link works. Next: infra/command", "if import has not been started yet.",
+			"no answer within 20 minutes", "look in the Azure portal whether the app runs; infra/command",
+			"shows a later answer", "Every link works. Next: infra/command",
+			"if import has not been started yet.",
 			"Every link works but for the events, of which none has come yet. Next: infra/command", "run infra/check",
 			"Next: do what the table says, and run infra/check",
 			"Exit codes: 0 every link is ok; 1 one of them is not;"},
@@ -256,9 +262,11 @@ func TestPowerShellSaysTheSame(t *testing.T) {
 		{"environment.sh", "control.ps1"}: {"not set:",
 			"run azd env select or azd env refresh, or, without azd, export each",
 			"is not on PATH: https://learn.microsoft.com/cli/azure/install-azure-cli"},
-		{"graph/app-roles", "graph/app-roles.ps1"}: {"show | grant ROLE | revoke ROLE, with User.Read.All or Mail.ReadWrite",
+		{"graph/app-roles", "graph/app-roles.ps1"}: {
+			"show | grant ROLE | revoke ROLE, with User.Read.All or Mail.ReadWrite",
 			"IMPORT_PRINCIPAL_ID is not set: export the id that the person who deployed passes on, who gets it by",
-			"Graph refuses: az's answer is above; run az login --allow-no-subscriptions, as a Privileged Role", ": granted", ": not granted",
+			"Graph refuses: az's answer is above; run az login --allow-no-subscriptions, as a Privileged Role",
+			": granted", ": not granted",
 			": not granted any more; a token that was given out before is good for a day at most"},
 		{"portal-app", "portal-app.ps1"}: {adminRole, readerRole,
 			"show | grant ROLE PERSON | revoke ROLE PERSON | renew-secret, with",

@@ -23,7 +23,8 @@ func TestStorageAccounts(t *testing.T) {
 			want++
 		}
 		if len(accounts) != want {
-			t.Errorf("%d storage accounts, want the archive's, each host's, and the landing account, if any", len(accounts))
+			t.Errorf("%d storage accounts, want the archive's, each host's, and the landing account, if any",
+				len(accounts))
 		}
 		for _, a := range accounts {
 			// SFTP, its local users and its namespace are the landing account's alone: where they are, Azure takes no
@@ -71,7 +72,8 @@ func TestMonitoringTakesNoKeys(t *testing.T) {
 				t.Errorf("%s writes its logs by %q", app, by)
 			}
 		}
-		const operations = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/operations/providers/Microsoft.OperationalInsights/workspaces/log-operations"
+		const operations = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/operations/providers/" +
+			"Microsoft.OperationalInsights/workspaces/log-operations"
 		name, workspaces := "/workspaces/log-archiver-", p.of("Microsoft.OperationalInsights/workspaces")
 		if p.environment == "existing-monitoring" {
 			p.of("Microsoft.Insights/components")[0].want(t, "WorkspaceResourceId", operations)
@@ -170,7 +172,8 @@ func TestNoSecrets(t *testing.T) {
 // Hosts are the cloud's: none is written down.
 func TestNoHostIsHardCoded(t *testing.T) {
 	host := regexp.MustCompile(
-		`[a-z0-9.{}-]*\.(windows\.net|azure\.net|azurewebsites\.net|usgovcloudapi\.net|azure\.us|chinacloudapi\.cn|azure\.cn|azure\.com)\b`)
+		`[a-z0-9.{}-]*\.(windows\.net|azure\.net|azurewebsites\.net|usgovcloudapi\.net|azure\.us|chinacloudapi\.cn|` +
+			`azure\.cn|azure\.com)\b`)
 	each(t, func(t *testing.T, p *prediction) {
 		for _, found := range host.FindAllString(p.raw, -1) {
 			ofAFile := found == "contoso-keys.vault.azure.net" || p.environment == "existing-network" &&

@@ -222,7 +222,8 @@ func TestCustomersKey(t *testing.T) {
 			}
 			// The account is what uses the key, so it has to have the identity, too. Without a version the newest one
 			// is used.
-			const identity = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/keys/providers/Microsoft.ManagedIdentity/userAssignedIdentities/archive-key"
+			const identity = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/keys/providers/" +
+				"Microsoft.ManagedIdentity/userAssignedIdentities/archive-key"
 			a.want(t, "encryption.keySource", "Microsoft.Keyvault")
 			a.want(t, "encryption.identity.userAssignedIdentity", identity)
 			key, want := a.at(

@@ -69,8 +69,8 @@ func (p *prediction) condition(row string) any {
 	)
 	switch {
 	case strings.HasPrefix(row, "fetch | archive, container `settings` |"):
-		return "((!(ActionMatches{'" + blob + "/read'} AND NOT SubOperationMatches{'Blob.List'})) OR (@Resource[" + blob +
-			":path] StringEquals 'connector.json'))"
+		return "((!(ActionMatches{'" + blob + "/read'} AND NOT SubOperationMatches{'Blob.List'})) OR (@Resource[" +
+			blob + ":path] StringEquals 'connector.json'))"
 	case strings.HasPrefix(row, "portal | vault of `fetch` |"):
 		secrets := name + "'telemessage-password'"
 		if p.environment == "delivery-sftp" {
@@ -231,7 +231,8 @@ func TestRolesThatNoIdentityHas(t *testing.T) {
 				t.Errorf("%s: what import needs of a delivered ZIP is in batches and media", a)
 			case !strings.HasPrefix(a, "portal |") && owner && (strings.Contains(a, "`commands`") ||
 				strings.Contains(a, "`settings`") || strings.Contains(a, "`audit`")):
-				t.Errorf("%s: commands and settings are the administrator's to write, by hand or on the portal's page", a)
+				t.Errorf("%s: commands and settings are the administrator's to write, by hand or on the portal's page",
+					a)
 			case strings.HasPrefix(a, "portal |") && !portalMay.MatchString(a):
 				t.Errorf("%s: a page has no business there", a)
 			case strings.HasPrefix(a, "fetch |") && strings.Contains(a, "`reports`") ||

@@ -202,7 +202,8 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("calls: %v", r.calls)
 	}
 	script(t, "secret\n", unset, "password").bad(t, "password: not set: AZURE_SUBSCRIPTION_ID, "+
-		"AZURE_RESOURCE_GROUP, FETCH_VAULT, FETCH_SECRET; run azd env select or azd env refresh, or, without azd, export")
+		"AZURE_RESOURCE_GROUP, FETCH_VAULT, FETCH_SECRET; run azd env select or azd env refresh, "+
+		"or, without azd, export")
 	gone := append(slices.DeleteFunc(slices.Clone(azd),
 		func(v string) bool { return strings.Contains(v, "_FETCH_VAULT=") }), unset...)
 	r = script(t, "secret\n", gone, "password")
@@ -244,7 +245,8 @@ func TestPostdeploy(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := body.Properties
-	if want := "https://import1.host.example/runtime/webhooks/blobs?functionName=Host.Functions.import&code=k%2Fe%2By%3D%3D"; p.Destination.Properties.EndpointURL != want {
+	if want := "https://import1.host.example/runtime/webhooks/blobs?functionName=Host.Functions.import&" +
+		"code=k%2Fe%2By%3D%3D"; p.Destination.Properties.EndpointURL != want {
 		t.Errorf("events go to %s, want %s", p.Destination.Properties.EndpointURL, want)
 	}
 	// The very path that the trigger has.
@@ -327,7 +329,8 @@ func TestExport(t *testing.T) {
 		to := filepath.Join(t.TempDir(), "out")
 		r := script(t, "", []string{env}, "export", to)
 		r.good(t)
-		if want := "Proven: 2 attachments by their names, 1 batches by 1 manifests, 1 journals line by line.\n1 batches belong to runs"; !strings.Contains(r.out, want) {
+		if want := "Proven: 2 attachments by their names, 1 batches by 1 manifests, 1 journals line by line.\n" +
+			"1 batches belong to runs"; !strings.Contains(r.out, want) {
 			t.Errorf("it says\n%s", r.out)
 		}
 		want := map[string]bool{"ledger/000001.json": true, "ledger/000002.json": true}

@@ -20,10 +20,12 @@ func TestRun(t *testing.T) {
 	}
 	// The list of an earlier proof stays if the folder has changed since, and is not in the next list.
 	for _, c := range []struct{ content, out, fails string }{
-		{content: "hello", out: "Proven: 1 attachments by their names, 0 batches by 0 manifests, 0 journals line by line.\n"},
+		{content: "hello",
+			out: "Proven: 1 attachments by their names, 0 batches by 0 manifests, 0 journals line by line.\n"},
 		{content: "hell", fails: "what was exported is not what was archived:\nmedia/" + sum +
 			" is not what its name says"},
-		{content: "hello", out: "Proven: 1 attachments by their names, 0 batches by 0 manifests, 0 journals line by line.\n"},
+		{content: "hello",
+			out: "Proven: 1 attachments by their names, 0 batches by 0 manifests, 0 journals line by line.\n"},
 	} {
 		if err := os.WriteFile(attachment, []byte(c.content), 0o600); err != nil {
 			t.Fatal(err)
