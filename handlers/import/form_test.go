@@ -13,7 +13,8 @@ import (
 
 const (
 	somePNG  = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-	someSMIL = `<smil><body><par><img src="second.png"/><text src="words.txt"/></par><par><img src="first.png"/></par></body></smil>`
+	someSMIL = `<smil><body><par><img src="second.png"/><text src="words.txt"/></par><par><img src="first.png"/>` +
+		`</par></body></smil>`
 )
 
 // pictures is an MMS: two pictures and a text in the order of its SMIL, which is not theirs.

@@ -53,7 +53,8 @@ func run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	log := slog.New(slog.NewJSONHandler(stdout, nil)).With("app", "import")
 	port, ok := lookup("FUNCTIONS_CUSTOMHANDLER_PORT")
 	if !ok {
-		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the Azure Functions host; to try it, use `make run`")
+		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the Azure Functions " +
+			"host; to try it, use `make run`")
 	}
 	version, commit := funchost.Build()
 	log.Info("started", "event", "import.started", "version", version, "commit", commit)

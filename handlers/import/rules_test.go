@@ -65,7 +65,8 @@ func TestNothingRunsBeforeFinish(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWorld(t)
 		a := w.start()
-		const terms = `{"v":1,"unfinished":true,"terms":{"version":"1","by":"x","at":"2026-11-23T09:00:00Z"},"paused":{"import":false}`
+		const terms = `{"v":1,"unfinished":true,"terms":{"version":"1","by":"x","at":"2026-11-23T09:00:00Z"},` +
+			`"paused":{"import":false}`
 		w.document(terms + `}`)
 		batch := w.put(w.texts("m", 2)...)
 		if res := a.deliver(batch); !res.Paused {

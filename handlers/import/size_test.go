@@ -147,7 +147,8 @@ func (w *world) oversized(batch string) string {
 		w.t.Fatal(err)
 	}
 	m, err := message.Build(rec, message.Options{Region: "GB", Omit: func(record.Attachment) string {
-		return "the mailbox does not take a message of this size; it is kept in the archive's storage, in the container media, folder " + mediaDay + ", under its SHA-256"
+		return "the mailbox does not take a message of this size; it is kept in the archive's storage, in the " +
+			"container media, folder " + mediaDay + ", under its SHA-256"
 	}})
 	if err != nil {
 		w.t.Fatal(err)

@@ -183,7 +183,8 @@ func TestPageIsNotHeldOpen(t *testing.T) {
 				defer open.Store(false)
 				at := w.ago(time.Hour).Format(time.RFC3339)
 				fmt.Fprintf(rw,
-					`{"items":[{"messageId":"m","messageType":"MMS","messageTime":%q,"attachment":[{"contentUrl":"/file"}]}`, at)
+					`{"items":[{"messageId":"m","messageType":"MMS","messageTime":%q,`+
+						`"attachment":[{"contentUrl":"/file"}]}`, at)
 				_ = http.NewResponseController(rw).Flush()
 				select {
 				case <-asked:

@@ -307,9 +307,10 @@ func asStatus(err error, log *slog.Logger) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, client.ErrCredentials):
-		log.Error("the site refuses the credentials: nothing is fetched until the user name and the password are right, "+
-			"and then everything that is due; this run does not try again. The user name is TELEMESSAGE_USERNAME; "+
-			"the portal (Settings, Source) or infra/password stores the password (on one machine: TELEMESSAGE_PASSWORD)",
+		log.Error("the site refuses the credentials: nothing is fetched until the user name and the "+
+			"password are right, and then everything that is due; this run does not try again. The user name is "+
+			"TELEMESSAGE_USERNAME; the portal (Settings, Source) or infra/password stores the password (on one "+
+			"machine: TELEMESSAGE_PASSWORD)",
 			"event", "fetch.credentialsRefused", "error", err.Error())
 		return nil
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, archive.ErrUnavailable),

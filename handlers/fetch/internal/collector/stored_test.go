@@ -141,7 +141,8 @@ func (w *world) balanced() {
 			staged += e.Records()
 		}
 		if want := m.Received - m.Deferred + m.Taken; m.Records != want || m.Staged != want || staged != want {
-			w.t.Errorf("run %s: received %d − set aside %d + taken %d = %d, but records %d, staged %d, in the batches %d",
+			w.t.Errorf("run %s: received %d − set aside %d + taken %d = %d, but records %d, "+
+				"staged %d, in the batches %d",
 				r.folder, m.Received, m.Deferred, m.Taken, want, m.Records, m.Staged, staged)
 		}
 	}

@@ -183,8 +183,9 @@ func TestAnswers(t *testing.T) {
 			[]string{"working 0/0: at work; the next turn continues",
 				"done 1/1: everything is fetched up to 2026-11-23T05:20:00Z"}},
 		{"wrong password", run, []turnResult{{Result: collector.Result{Open: 1, Refused: true}}},
-			[]string{"failed 0/1: the site refuses the user name or the password: set the password in the portal (Settings, " +
-				"Source), or with infra/password; the next daily run then fetches what is due, and what this command planned"}},
+			[]string{"failed 0/1: the site refuses the user name or the password: set the password in " +
+				"the portal (Settings, Source), or with infra/password; the next daily run then fetches what is due, " +
+				"and what this command planned"}},
 		{"a backfill", threeDays(),
 			[]turnResult{{Result: collector.Result{Open: 2}, hang: true},
 				{Result: collector.Result{Open: 1}, err: site}, {}},

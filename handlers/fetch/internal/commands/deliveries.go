@@ -22,8 +22,8 @@ func OfDeliveries(d Deliveries) Intake { return delivered{d} }
 
 type delivered struct{ engine Deliveries }
 
-const serverRefused = "the SFTP server refuses the user name, the key or the password: infra/command check says more; " +
-	"the next daily run then reads what was delivered"
+const serverRefused = "the SFTP server refuses the user name, the key or the password: infra/command " +
+	"check says more; the next daily run then reads what was delivered"
 
 // RunDue implements Intake.
 func (d delivered) RunDue(ctx context.Context, _ string, log *slog.Logger) (Progress, error) {

@@ -35,8 +35,8 @@ func TestProgressOfDeliveries(t *testing.T) {
 		want Progress
 	}{
 		{"all is read", deliveries.Result{Read: 2, Received: 5, Same: 1}, Progress{Done: 3, Of: 3,
-			Says: "what was delivered is read: 2 ZIPs now, with 5 messages and calls; those that were read before are " +
-				"not read again"}},
+			Says: "what was delivered is read: 2 ZIPs now, with 5 messages and calls; those that " +
+				"were read before are not read again"}},
 		{"one is open", deliveries.Result{Read: 1, Open: 1}, Progress{Done: 1, Of: 2, Left: true,
 			Says: "at work: 1 ZIPs are left"}},
 		{"an upload goes on", deliveries.Result{Listed: deliveries.Listed{Waiting: 1}}, Progress{Left: true,

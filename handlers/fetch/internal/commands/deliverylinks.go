@@ -109,15 +109,15 @@ func helpServer(err error) string {
 	case errors.Is(err, sftpstore.ErrHostKey):
 		return "ask the server's operator for its host key, and set DELIVERY_SFTP_HOST_KEYS"
 	case errors.Is(err, sftpstore.ErrCredentials):
-		return "compare the user name in the portal (Settings, Source) or in DELIVERY_SFTP_USERNAME; ask the operator " +
-			"whether the public key is in place and which methods the server demands; do not try often, because the " +
-			"server may lock the account"
+		return "compare the user name in the portal (Settings, Source) or in DELIVERY_SFTP_USERNAME; " +
+			"ask the operator whether the public key is in place and which methods the server demands; do not try " +
+			"often, because the server may lock the account"
 	case errors.Is(err, sftpserver.ErrSecret):
 		return "store the password, or the private key and its passphrase, again (in the portal: Settings, Source; " +
 			"infra/sftp-secret; on one machine the settings DELIVERY_SFTP_…)"
 	case errors.Is(err, errImports):
-		return "make an empty folder imports in that of the deliveries, which the user may list; or, if there is one, " +
-			"let the user list it"
+		return "make an empty folder imports in that of the deliveries, which the user may list; " +
+			"or, if there is one, let the user list it"
 	case errors.Is(err, sftpstore.ErrNotFound), errors.Is(err, sftpstore.ErrDenied):
 		return "compare DELIVERY_FOLDER; ask the operator whether the user may list the folder and read its files"
 	}

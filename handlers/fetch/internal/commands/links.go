@@ -46,8 +46,8 @@ func SiteLinks(signIn func(context.Context) error, site Site, store *archive.Sto
 					return setPassword + ", and compare the user name there or in TELEMESSAGE_USERNAME; " +
 						"do not try often, because the site may lock the account"
 				}
-				return "compare TELEMESSAGE_URL; ask the vendor whether the address EGRESS_ADDRESS of this deployment " +
-					"is on their list (docs/source-contract.md has the requests)"
+				return "compare TELEMESSAGE_URL; ask the vendor whether the address EGRESS_ADDRESS " +
+					"of this deployment is on their list (docs/source-contract.md has the requests)"
 			}},
 		storageLink(store),
 	}...)

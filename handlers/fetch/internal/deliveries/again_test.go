@@ -132,7 +132,8 @@ func TestStatedSizeOfAnotherFile(t *testing.T) {
 			if err == nil {
 				var f io.Writer
 				if f, err = z.Create(fmt.Sprintf("%d.eml", n)); err == nil {
-					_, err = fmt.Fprintf(f, "Date: Fri, 27 Nov 2026 09:30:00 +0000\r\nFrom: jane@contoso.com\r\n\r\n%d", n)
+					_, err = fmt.Fprintf(f, "Date: Fri, 27 Nov 2026 09:30:00 +0000\r\nFrom: jane@contoso.com\r\n\r\n%d",
+						n)
 				}
 			}
 		}

@@ -35,7 +35,8 @@ func (r *run) load(ctx context.Context) error {
 	}
 	if err != nil {
 		if errors.Is(err, archive.ErrContent) || errors.Is(err, archive.ErrTooLarge) {
-			r.log.Error("the state of the deliveries can't be read: nothing is read before its former version is restored",
+			r.log.Error("the state of the deliveries can't be read: nothing is read before its former "+
+				"version is restored",
 				"event", "fetch.deliveryStateUnreadable", "error", name+": "+err.Error())
 		}
 		return fmt.Errorf("read the state of the deliveries: %w", err)

@@ -48,7 +48,8 @@ func TestHostileEntries(t *testing.T) {
 		want := []string{"a", "b",
 			"the message can't be read from its ZIP: it expands to many times its size, as no message does", "c",
 			"the file is not an e-mail message",
-			"the message can't be read from its ZIP: all files of the ZIP together are larger than a delivery may be, 4 GiB"}
+			"the message can't be read from its ZIP: all files of the ZIP together are larger than a " +
+				"delivery may be, 4 GiB"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -71,8 +72,8 @@ func TestLargeMessage(t *testing.T) {
 			block.WriteByte('A' + byte(seed>>27))
 		}
 		noise := strings.Repeat(block.String(), 5<<20/block.Len())
-		body := "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\ntext\r\n--b\r\n" +
-			"Content-Type: video/mp4; name=v.mp4\r\n\r\n" + noise + "\r\n--b--\r\n"
+		body := "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n" +
+			"text\r\n--b\r\nContent-Type: video/mp4; name=v.mp4\r\n\r\n" + noise + "\r\n--b--\r\n"
 		w.shelf.put(nameOf(1), zipOf([2]string{"a.eml", emlHead + body},
 			[2]string{"list.mf", "Count: 1\r\na.eml\r\n"}), old)
 		w.run()

@@ -203,7 +203,8 @@ func TestBrokenImports(t *testing.T) {
 		"other forms": {files([2]string{"a.msg", "x"}, [2]string{"b.pst", "x"}, [2]string{"c.zip", "x"}), 0, 0,
 			Incomplete, "there is no message in it: no file *.eml; " + otherFiles + "3"},
 		"a large message": {files([2]string{"a.eml", whole}, [2]string{"b.eml", whole + randomText(3<<20)}), 2, 1,
-			Incomplete, "messages that can't be read: 1, of each: it is larger than a file of a delivery may be, 64 MiB"},
+			Incomplete,
+			"messages that can't be read: 1, of each: it is larger than a file of a delivery may be, 64 MiB"},
 		"a bomb": {files([2]string{"a.eml", whole}, [2]string{"b.eml", strings.Repeat("x", 3<<19)}), 2, 1, Incomplete,
 			"messages that can't be read: 1, of each: it expands to many times its size, as no message does"},
 	} {

@@ -97,7 +97,8 @@ func (r *run) noteAbsent(ctx context.Context, now time.Time) error {
 		case z.SHA256 != "" && z.Broken.IsZero():
 			z.Agreed = true // it was copied to its end, and then taken away or replaced
 		case r.places[z.Place]:
-			log.Warn("another file came in the place of a ZIP, which is read instead", "event", "fetch.deliveryReplaced")
+			log.Warn("another file came in the place of a ZIP, which is read instead",
+				"event", "fetch.deliveryReplaced")
 			r.closeZIP(i, Replaced)
 			r.res.Others++
 			i--

@@ -52,8 +52,9 @@ func (c *Checker) Check(ctx context.Context, command, address string) []control.
 	links = append(links, graph, directory)
 	if address == "" {
 		links = append(links, control.Link{Link: "mailbox", State: control.LinkUnknown,
-			Says: "not tried, because no mailbox was given: only a test message proves that import may write to mailboxes",
-			Do:   "check with a mailbox"})
+			Says: "not tried, because no mailbox was given: only a test message proves that import " +
+				"may write to mailboxes",
+			Do: "check with a mailbox"})
 	} else if user == "" {
 		links = append(links, control.Link{Link: "mailbox", State: control.LinkUnknown,
 			Says: "not tried, because the mailbox was not found", Do: "see the lines above"})
@@ -124,11 +125,12 @@ func (c *Checker) lookUp(ctx context.Context, address string) (graph, directory 
 		directory.Do = "grant the app User.Read.All (infra/graph/README.md), and check again after some minutes"
 	case alone:
 		directory.State, directory.Says = control.LinkFailed, "works, but it refuses to look that address up"
-		directory.Do = "check with another address: this one is not of the form of one, or means something to the directory"
+		directory.Do = "check with another address: this one is not of the form of one, or means something " +
+			"to the directory"
 	default:
 		graph.State, graph.Says = control.LinkFailed, err.Error()
-		graph.Do = "compare the parameter tenantCloud, and the tenant of the subscription: the app's identity exists in that " +
-			"tenant only; otherwise look whether Microsoft Graph is available, and check again"
+		graph.Do = "compare the parameter tenantCloud, and the tenant of the subscription: the app's identity " +
+			"exists in that tenant only; otherwise look whether Microsoft Graph is available, and check again"
 		directory.State, directory.Says = control.LinkUnknown, "not tried: see graph"
 	}
 	return graph, directory, ""
@@ -205,8 +207,8 @@ func helpMailbox(err error) string {
 	}
 	switch kind {
 	case mailbox.Denied:
-		return "grant the app the right to write to the mailboxes (infra/graph/README.md); Exchange Online may take up to " +
-			"two hours until it counts"
+		return "grant the app the right to write to the mailboxes (infra/graph/README.md); Exchange " +
+			"Online may take up to two hours until it counts"
 	case mailbox.NoMailbox:
 		return "the user has no mailbox in Exchange Online: assign a licence, or check with another user"
 	}

@@ -38,9 +38,11 @@ const (
 // stored format.
 const (
 	OtherContent = "a message with this id but other content is in the mailbox; the first one stays"
-	ownContent   = "another record with this message id was collected first and has other content; this one was in the mailbox already and stays"
-	OtherPeople  = "a message with this id but other people is in the mailbox; the first one stays"
-	lostFirst    = "no message can be made any more of the record with this message id that was collected first; this one is imported in its place"
+	ownContent   = "another record with this message id was collected first and has other content; this one was in " +
+		"the mailbox already and stays"
+	OtherPeople = "a message with this id but other people is in the mailbox; the first one stays"
+	lostFirst   = "no message can be made any more of the record with this message id that was collected first; this " +
+		"one is imported in its place"
 )
 
 // errLarge means that a line's message must be built while no other message of the batch is being built: a hundred such

@@ -37,7 +37,8 @@ func (c *copyJob) setOutcome(o journal.Outcome, id, content string) {
 	case o == journal.Oversize && c.line.omitted != "" && !c.withoutAttachments:
 		c.out.Reason = c.line.omitted + "; what was left out is kept in the archive's storage and named in the text"
 	case o == journal.Oversize:
-		c.out.Reason = "the mailbox does not take a message of this size; its attachments are kept in the archive's storage and named in the text"
+		c.out.Reason = "the mailbox does not take a message of this size; its attachments are kept in the archive's " +
+			"storage and named in the text"
 	}
 }
 

@@ -230,7 +230,8 @@ func (s *sweep) named(ctx context.Context, what string) (names []string, _ error
 	case errors.As(err, &answer) || ctx.Err() != nil:
 		return nil, importer.Status(fmt.Errorf("list the run's batches: %w", err))
 	case len(batches) == 0:
-		return nil, fmt.Errorf("%w: there is no run or batch of that name; a run is a folder of the container batches, as in the log of fetch",
+		return nil, fmt.Errorf("%w: there is no run or batch of that name; a run is a folder of the container "+
+			"batches, as in the log of fetch",
 			funchost.ErrInput)
 	}
 	for _, b := range batches {

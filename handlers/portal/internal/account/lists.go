@@ -89,7 +89,8 @@ func (r *Reader) runAsked(ctx context.Context, name string) (Facts, error) {
 	}
 	if !found {
 		return Facts{}, &web.Error{Status: http.StatusNotFound, Says: "The totals have no such run.",
-			Do: "A run has its totals at most ten minutes after its first batch. Look again then, or give the command Totals."}
+			Do: "A run has its totals at most ten minutes after its first batch. Look again then, or give " +
+				"the command Totals."}
 	}
 	return f, nil
 }

@@ -216,8 +216,8 @@ func TestFileThatTakesTooLong(t *testing.T) {
 			t.Errorf("%s: %d in %d files, want %d", path, got, files, each*len(runs))
 		}
 		_, body := w.Get(path + "/csv?day=2026-11-22")
-		want := regexp.MustCompile(`\r\n"Not whole: the time for one file was over before \d+ runs were read. They are in ` +
-			path + `/csv\?day=2026-11-22&from=2026%2F11%2F23%2Fdelivery-[^"]+"`)
+		want := regexp.MustCompile(`\r\n"Not whole: the time for one file was over before \d+ runs were ` +
+			`read. They are in ` + path + `/csv\?day=2026-11-22&from=2026%2F11%2F23%2Fdelivery-[^"]+"`)
 		if !want.MatchString(body) {
 			t.Errorf("%s: the CSV does not say that it is not whole", path)
 		}

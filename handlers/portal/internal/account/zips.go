@@ -23,8 +23,8 @@ var outcomeTexts = map[string]outcomeText{
 }
 
 // again is what to do about a ZIP whose messages are nowhere.
-const again = "Ask the vendor to send the file again; if it was in the folder imports, put it there again. The next run " +
-	"of fetch reads it, or the command Fetch now."
+const again = "Ask the vendor to send the file again; if it was in the folder imports, put it there " +
+	"again. The next run of fetch reads it, or the command Fetch now."
 
 // outcomeOf returns what became of a ZIP that was not read, in words; ok is false if it was read, or is none.
 func outcomeOf(f Facts) (t outcomeText, ok bool) {

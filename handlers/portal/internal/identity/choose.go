@@ -25,7 +25,8 @@ func Choose(way, tenant string, environment []string) (Func, error) {
 	on := strings.EqualFold(enabled, "true")
 	switch {
 	case way == OnMachine && isOnPlatform(platform):
-		return Refuse(), errors.New("PORTAL_SIGN_IN=local is for one machine, and this one is Azure's: every request is refused")
+		return Refuse(),
+			errors.New("PORTAL_SIGN_IN=local is for one machine, and this one is Azure's: every request is refused")
 	case way == OnMachine:
 		return Local(), nil
 	case tenant == "":
@@ -33,7 +34,8 @@ func Choose(way, tenant string, environment []string) (Func, error) {
 	case way == ByPlatform && on, way == ByDeployment && (on || !said):
 		return Platform(tenant), nil
 	default:
-		return Refuse(), errors.New("the platform does not sign people in (WEBSITE_AUTH_ENABLED), so every request is refused")
+		return Refuse(),
+			errors.New("the platform does not sign people in (WEBSITE_AUTH_ENABLED), so every request is refused")
 	}
 }
 

@@ -48,16 +48,16 @@ func (s *shown) describePause(c control.Connector, unusable bool, ends map[strin
 		s.State, s.Class, s.Says = "not known", "wait", "The settings can't be used."
 	case change == nil && !c.Pauses.Known:
 		s.State, s.Class = "not known", ""
-		s.Says = "The settings were written since by infra/command, by hand or by an earlier version, which keep no list " +
-			"of pauses. Above is what holds now."
+		s.Says = "The settings were written since by infra/command, by hand or by an earlier version, " +
+			"which keep no list of pauses. Above is what holds now."
 	case change == nil && asked.Before(c.Pauses.Since.Add(clockError)):
 		s.State, s.Class = "not known", ""
-		s.Says = "It is older than the pauses that the settings keep. If it was carried out, it has ended since, or is " +
-			"what holds now, above."
+		s.Says = "It is older than the pauses that the settings keep. If it was carried out, it has " +
+			"ended since, or is what holds now, above."
 	case change == nil:
 		s.State, s.Class = "not carried out", "bad"
-		s.Says = "The settings do not have it: another change was made at the same time, or the portal stopped before. " +
-			"Look above at what holds now, and ask again if it is still wanted."
+		s.Says = "The settings do not have it: another change was made at the same time, or the " +
+			"portal stopped before. Look above at what holds now, and ask again if it is still wanted."
 	case next != nil && next.Command != "":
 		s.State, s.Class = "ended", ""
 		s.Says = "Until " + sayTime(next.At) + ", when " + orNotKnown(ends[next.Command].By) +

@@ -38,7 +38,8 @@ func (s selection) Count() (n int) {
 // errTooMany is the refusal of a form with more commands than one answer gives.
 var errTooMany = &web.Error{Status: http.StatusBadRequest,
 	Says: fmt.Sprintf("More was chosen than one form may ask for: at most %d runs or batches.", account.MaxReplay),
-	Do:   "Go back, and choose fewer, or use the buttons for all items with a reason, each of which has a part of the runs."}
+	Do: "Go back, and choose fewer, or use the buttons for all items with a reason, each of which " +
+		"has a part of the runs."}
 
 var errSelection = &web.Error{Status: http.StatusBadRequest, Says: "Nothing was chosen.",
 	Do: "Go back, tick the items to be replayed, and send the form again."}

@@ -67,7 +67,8 @@ func TestScriptInABrowser(t *testing.T) {
 		document.getElementById("working").hidden].join())(
 		document.querySelector('form'))`
 	eval(state, ",false,true")
-	eval(`(b => { b.name = 'app'; b.value = 'fetch'; b.click(); return ''; })(document.querySelector('form button'))`, "")
+	eval(`(b => { b.name = 'app'; b.value = 'fetch'; b.click(); return ''; })(document.querySelector('form button'))`,
+		"")
 	select {
 	case got := <-sent:
 		if got != "fetch" {

@@ -199,8 +199,9 @@ func (k known) alertsOfTotals(add add) {
 		}
 	}
 	if missing > 0 {
-		add("bad", fmt.Sprintf("Import does not work: it has no totals of %d runs that fetch finished over an hour ago.",
-			missing), "Look whether the function app of import is started, then use the page Check.", "/check")
+		add("bad",
+			fmt.Sprintf("Import does not work: it has no totals of %d runs that fetch finished over an hour ago.",
+				missing), "Look whether the function app of import is started, then use the page Check.", "/check")
 		return
 	}
 	for _, w := range k.progress.Windows {

@@ -58,8 +58,8 @@ func TestAlerts(t *testing.T) {
 		wants   []string // of the alert; none: there is no alert
 	}{
 		{"nothing is said", func(*testing.T, *portaltest.World) {},
-			[]string{"Fetch has shown no work, and waits for a start unless its settings let it work.", "Import has shown no work",
-				`href="/commands"`}},
+			[]string{"Fetch has shown no work, and waits for a start unless its settings let it work.",
+				"Import has shown no work", `href="/commands"`}},
 		{"nothing is said of import, which works", func(t *testing.T, w *portaltest.World) {
 			change(t, w, func(c *control.Connector) { c.Paused = map[string]bool{"fetch": false} })
 			oneRecord(t, w, journal.Archived, same)
@@ -82,7 +82,8 @@ func TestAlerts(t *testing.T) {
 		{"batches hold less", func(t *testing.T, w *portaltest.World) {
 			start(t, w)
 			oneRecord(t, w, journal.Archived, func(m *archive.Manifest) { m.Records = 2 })
-		}, []string{"2026-11-23 is failed: fetch counts 2 records, and its batches hold 1.", `href="/days/2026-11-23"`}},
+		}, []string{"2026-11-23 is failed: fetch counts 2 records, and its batches hold 1.",
+			`href="/days/2026-11-23"`}},
 		{"the source counts more", func(t *testing.T, w *portaltest.World) {
 			start(t, w)
 			oneRecord(t, w, journal.Archived, func(m *archive.Manifest) { *m.SourceTotal = 3 })

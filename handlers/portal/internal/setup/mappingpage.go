@@ -95,8 +95,8 @@ func (s *Setup) sendSwitches(r *web.Request, st state, wizard bool) (web.Answer,
 		_, _, err := s.opts.Mapping.Describe(r.Context())
 		switch {
 		case errors.Is(err, archive.ErrNotFound):
-			wrong = map[string]string{"custom": "There is no mapping file yet: upload and confirm one, or turn automatic " +
-				"mapping on. With neither, nothing would be imported."}
+			wrong = map[string]string{"custom": "There is no mapping file yet: upload and confirm one, or " +
+				"turn automatic mapping on. With neither, nothing would be imported."}
 		case err != nil:
 			return web.Answer{}, err
 		}

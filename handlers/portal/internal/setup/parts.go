@@ -135,7 +135,8 @@ var switchesPart = part{name: "mapping", title: "User mapping", fields: []string
 	},
 	check: func(_ *Setup, in map[string]string) (values, wrong map[string]string) {
 		if in["automatic"] != "on" && in["custom"] != "on" {
-			return nil, map[string]string{"automatic": "Choose at least one of them: with neither, nothing would be imported."}
+			return nil,
+				map[string]string{"automatic": "Choose at least one of them: with neither, nothing would be imported."}
 		}
 		return map[string]string{automatic: trueOrFalse(in["automatic"]), custom: trueOrFalse(in["custom"])}, nil
 	}}

@@ -171,13 +171,13 @@ var errTaken = &web.Error{Status: http.StatusConflict,
 var errAtWork = &web.Error{Status: http.StatusConflict,
 	Says: "The archive works with another account, or was started with it, and goes on with it during the set-up, so " +
 		"nothing was stored.",
-	Do: "Change the account by itself first, under Settings, then Account at the source (/settings/source), and go on " +
-		"here with the same."}
+	Do: "Change the account by itself first, under Settings, then Account at the source " +
+		"(/settings/source), and go on here with the same."}
 
 // errHeld is the answer while another account is being stored.
 func errHeld(left time.Duration) error {
 	return &web.Error{Status: http.StatusConflict,
 		Says: "Another account is being stored at this moment, so nothing of yours was stored.",
-		Do: fmt.Sprintf("Wait %d seconds, look at the form of the source again, and test yours again if it is still to "+
-			"be used.", int(left.Seconds())+1)}
+		Do: fmt.Sprintf("Wait %d seconds, look at the form of the source again, and test yours again "+
+			"if it is still to be used.", int(left.Seconds())+1)}
 }

@@ -243,11 +243,12 @@ func explainServer(err error) *failedTest {
 		return nil
 	case errors.Is(err, sftpstore.ErrHostKey):
 		return &failedTest{"The server has shown another key than the one that you accepted.",
-			"Ask for the key again, and compare it with what the server's operator states. Nothing was sent to the server."}
+			"Ask for the key again, and compare it with what the server's operator states. Nothing " +
+				"was sent to the server."}
 	case errors.Is(err, sftpstore.ErrCredentials):
 		return &failedTest{"The server refuses the user name, the key or the password.",
-			"Compare them with what the server's operator has set up. Several refusals one after the other may lock the " +
-				"account."}
+			"Compare them with what the server's operator has set up. Several refusals one after the " +
+				"other may lock the account."}
 	case errors.Is(err, sftpstore.ErrDenied):
 		return &failedTest{"The sign-in passed, but the user may not list the folder.",
 			"Ask the server's operator for the right to list the folder and to read its files."}

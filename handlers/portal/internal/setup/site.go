@@ -86,8 +86,9 @@ func explainSite(err error) *failedTest {
 				"allowed there."}
 	}
 	return &failedTest{"The test could not be made: " + strings.TrimPrefix(err.Error(), "ask for the count: ") + ".",
-		"The password was neither accepted nor refused. Try again in a minute; if it stays so, compare the site's address " +
-			"above with the vendor's, and ask whether this application's address has to be allowed there."}
+		"The password was neither accepted nor refused. Try again in a minute; if it stays so, compare " +
+			"the site's address above with the vendor's, and ask whether this application's address has " +
+			"to be allowed there."}
 }
 
 // startSentence returns a text that begins with a capital letter.

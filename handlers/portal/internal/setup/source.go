@@ -166,8 +166,8 @@ func (s *Setup) sendSource(r *web.Request, st state, wizard bool) (web.Answer, e
 		return web.Answer{}, errAtWork
 	}
 	if len(t.values) > 0 {
-		claim, err := s.storeTested(r, st, "source.secret", "Stored the secrets of the account at the source, after a test",
-			t, &f)
+		claim, err := s.storeTested(r, st, "source.secret",
+			"Stored the secrets of the account at the source, after a test", t, &f)
 		if err != nil {
 			return web.Answer{}, err
 		}

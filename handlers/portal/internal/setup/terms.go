@@ -66,7 +66,8 @@ func (s *Setup) sendTerms(r *web.Request, st state) (web.Answer, error) {
 	case hasTerms(st.connector): // it came twice, or another administrator has accepted them
 		return web.SeeOther("/setup"), nil
 	case r.PostFormValue("version") != TermsVersion:
-		return s.showTerms(r, st, "The terms have changed since this page was loaded. Read them again, and accept them below.")
+		return s.showTerms(r, st,
+			"The terms have changed since this page was loaded. Read them again, and accept them below.")
 	case r.PostFormValue("accept") != "on":
 		return s.showTerms(r, st, "To go on, accept the terms.")
 	}
