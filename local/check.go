@@ -108,7 +108,8 @@ func pinHostKey(ctx context.Context, source string, lookup func(string) (string,
 		return nil, fmt.Errorf("%s is not set. The server at DELIVERY_SFTP_HOST shows the key %s.\n"+
 			"If its operator states the same fingerprint, set\n%s=%q", setting, fingerprint, setting, pin)
 	}
-	fmt.Fprintf(progress, "%s is not set: the key of the server on this machine is\naccepted, %s\n", setting, fingerprint)
+	fmt.Fprintf(progress, "%s is not set: the key of the server on this machine is\naccepted, %s\n",
+		setting, fingerprint)
 	return func(name string) (string, bool) {
 		if name == setting {
 			return pin, true

@@ -74,8 +74,8 @@ func (w *world) startDeliveries(ctx context.Context, root string, day *sample.Da
 		// On this machine the server's time of a file is that of the upload, which has ended.
 		add("DELIVERY_STABLE_AFTER", uploaded)
 		if account.Key == "" && account.Password == "" {
-			fmt.Fprintln(progress, "The deliveries are those of the SFTP server. Nothing is uploaded: its password and "+
-				"key are in a vault.")
+			fmt.Fprintln(progress, "The deliveries are those of the SFTP server. Nothing is uploaded: "+
+				"its password and key are in a vault.")
 			return nil
 		}
 	} else {

@@ -71,7 +71,8 @@ func holdFolder(ctx context.Context, dir string, progress io.Writer) (_ *folder,
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
-			return nil, fmt.Errorf("-storage: the storage emulator of an earlier start still has the folder %s open: end that process, or name another folder", dir)
+			return nil, fmt.Errorf("-storage: the storage emulator of an earlier start still has the folder %s open: "+
+				"end that process, or name another folder", dir)
 		}
 	}
 }

@@ -197,7 +197,8 @@ func (w *world) export(ctx context.Context, lookup func(string) (string, bool), 
 	}
 	if got.Unproven > 0 {
 		fmt.Fprintf(said,
-			"  %d of them can't be held against a hash of the journal: it has none, or\n  the mapping has changed since\n",
+			"  %d of them can't be held against a hash of the journal: it has none, or\n"+
+				"  the mapping has changed since\n",
 			got.Unproven)
 	}
 	if got.Failed > 0 {
@@ -264,7 +265,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.check, "check-mapping", "",
 		"only check whether this CSV `file` can be used as the custom mapping")
 	f.StringVar(&o.inspect, "inspect-delivery", "",
-		"only read the ZIPs that the vendor delivered into this `folder`, and\nreport, without any content, which assumptions of docs/delivery.md hold")
+		"only read the ZIPs that the vendor delivered into this `folder`, and\n"+
+			"report, without any content, which assumptions of docs/delivery.md hold")
 	f.BoolVar(&o.keep, "keep", false,
 		"keep everything running after the summary, with the portal, whose\naddress is printed at the start")
 	f.BoolVar(&o.portal, "portal", false,
@@ -272,16 +274,19 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.storage, "storage", "",
 		"keep the data in this `folder`; the next start goes on where this\none ended")
 	f.StringVar(&o.export, "export", "",
-		"write what was imported into this `folder`, new or empty: .eml files in\none folder per mailbox, and an index.csv")
+		"write what was imported into this `folder`, new or empty: .eml files in\n"+
+			"one folder per mailbox, and an index.csv")
 	f.StringVar(&o.host, "host", "standin",
 		"what runs the functions: standin, or func (Azure Functions Core\nTools)")
 	f.StringVar(&o.source, "source", "",
 		"where the items come from: telemessage (the site), or, as the vendor's\nZIPs, sftp (an SFTP server) or "+
 			"landing (a container); by default what\nSOURCE says, else telemessage")
 	f.BoolVar(&o.imports, "imports", false,
-		"with -source sftp or landing of this machine: put a ZIP of another\narchive's messages into the folder imports, too")
+		"with -source sftp or landing of this machine: put a ZIP of another\n"+
+			"archive's messages into the folder imports, too")
 	f.IntVar(&o.texts, "texts", 1500,
-		"take this `number` of texts into the sample day, 0 for all of the\ncollection; any number keeps every irregularity")
+		"take this `number` of texts into the sample day, 0 for all of the\n"+
+			"collection; any number keeps every irregularity")
 	f.DurationVar(&o.limit, "limit", 3*time.Hour, "end after this time, whatever is left")
 	if err := f.Parse(args); err != nil {
 		return o, err

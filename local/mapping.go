@@ -75,7 +75,8 @@ func (w *world) warn(m *mapping, out io.Writer) {
 		}
 	}
 	if strange > 0 {
-		fmt.Fprintf(out, "-mapping: %d of %d mailboxes in the CSV are not users of this tenant; the email property decides for their numbers (local/sample/mapping.csv goes with the sample day)\n",
+		fmt.Fprintf(out, "-mapping: %d of %d mailboxes in the CSV are not users of this tenant; the email property "+
+			"decides for their numbers (local/sample/mapping.csv goes with the sample day)\n",
 			strange, len(all))
 	}
 }

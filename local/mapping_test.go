@@ -93,7 +93,8 @@ func TestMappingOfStrangersIsReported(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = g.Close() })
 	for _, tt := range []struct{ name, rows, want string }{
-		{"all are users", "447700900001,Jane@contoso.example\n447700900002,j.doe@contoso.example\n447700900003,doe@contoso.example\n", ""},
+		{"all are users", "447700900001,Jane@contoso.example\n447700900002,j.doe@contoso.example\n" +
+			"447700900003,doe@contoso.example\n", ""},
 		{"nobody, and one without a mailbox",
 			"447700900001,jane@contoso.example\n447700900002,guest@contoso.example\n447700900003,ali@contoso.com\n",
 			"2 of 3 mailboxes"},

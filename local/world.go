@@ -73,7 +73,8 @@ func startWorld(ctx context.Context, o options, custom *mapping, lookup func(str
 	}
 	if o.host == "func" {
 		if _, err := exec.LookPath("func"); err != nil {
-			return nil, errors.New("-host func needs Azure Functions Core Tools 4: `func` is not on PATH; see https://learn.microsoft.com/azure/azure-functions/functions-run-local")
+			return nil, errors.New("-host func needs Azure Functions Core Tools 4: `func` is not on PATH; see " +
+				"https://learn.microsoft.com/azure/azure-functions/functions-run-local")
 		}
 	}
 	if _, ok := lookup("ARCHIVE_STORAGE"); !ok || o.host == "func" {

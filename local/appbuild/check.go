@@ -100,7 +100,8 @@ func Read(app string) (Host, []Function, error) {
 		answers := len(f.Bindings) == 2 && f.Trigger().Type == HTTPTrigger && f.Bindings[1].Type == "http" &&
 			f.Bindings[1].Direction == "out"
 		if len(f.Bindings) != 1 && !answers {
-			return host, nil, fmt.Errorf("function %s: %d bindings: every function here has its trigger and nothing else, but for the answer to an HTTP trigger", f.Name, len(f.Bindings))
+			return host, nil, fmt.Errorf("function %s: %d bindings: every function here has its trigger and nothing "+
+				"else, but for the answer to an HTTP trigger", f.Name, len(f.Bindings))
 		}
 		functions = append(functions, f)
 	}
@@ -138,7 +139,8 @@ func Check(app string) error {
 	// Forwarding (legacy) merges repeated query values and fails chunked requests; a request that is neither proxied
 	// nor forwarded arrives as JSON.
 	complain(host.CustomHandler.Proxying && !host.CustomHandler.Forwarding,
-		"host.json: HTTP requests are not proxied: enableProxyingHttpRequest is needed, without enableForwardingHttpRequest")
+		"host.json: HTTP requests are not proxied: enableProxyingHttpRequest is needed, without "+
+			"enableForwardingHttpRequest")
 	complain(host.Extensions.HTTP.Prefix != nil && *host.Extensions.HTTP.Prefix == "",
 		"host.json: the routePrefix of extensions.http is not empty, so pages would not be below /")
 	complain(len(host.CustomHandler.HTTP.Routes) == 0,

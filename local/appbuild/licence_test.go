@@ -10,13 +10,17 @@ import (
 
 func TestLicencesAreRecognized(t *testing.T) {
 	for id, text := range map[string]string{
-		"MIT":          read(t, "../../LICENSE"),
-		"Apache-2.0":   "                  Apache License\n    Version 2.0, January 2004\n http://www.apache.org/licenses/",
-		"BSD-3-Clause": "Redistribution and use in source and binary\nforms, with or without … Neither the name of Google",
-		"BSD-2-Clause": "Redistribution and use in source and binary forms, with or without modification, are permitted",
-		"MPL-2.0":      "Mozilla Public License Version 2.0\n====",
-		"ISC":          "Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee",
-		"":             "All rights reserved.",
+		"MIT": read(t, "../../LICENSE"),
+		"Apache-2.0": "                  Apache License\n    Version 2.0, January 2004\n" +
+			" http://www.apache.org/licenses/",
+		"BSD-3-Clause": "Redistribution and use in source and binary\n" +
+			"forms, with or without … Neither the name of Google",
+		"BSD-2-Clause": "Redistribution and use in source and binary forms, with or without " +
+			"modification, are permitted",
+		"MPL-2.0": "Mozilla Public License Version 2.0\n====",
+		"ISC": "Permission to use, copy, modify, and/or distribute this software for any purpose " +
+			"with or without fee",
+		"": "All rights reserved.",
 	} {
 		if got := recognizeLicence(text); got != id {
 			t.Errorf("%q is recognized as %q, want %q", text, got, id)

@@ -287,7 +287,8 @@ func TestTriggers(t *testing.T) {
 			string(raw)}, " "))
 	}
 	want := []string{
-		`fetch timerTrigger timer %FETCH_SCHEDULE%  {"strategy":"fixedDelay","maxRetryCount":3,"delayInterval":"00:01:00"}`,
+		`fetch timerTrigger timer %FETCH_SCHEDULE%  {"strategy":"fixedDelay","maxRetryCount":3,` +
+			`"delayInterval":"00:01:00"}`,
 		`command timerTrigger timer 0 */5 * * * *  null`,
 		`import blobTrigger batch batches/{name}.ndjson ARCHIVE_STORAGE null`,
 		`sweep timerTrigger timer 0 */10 * * * *  null`,

@@ -240,7 +240,8 @@ func TestVerdictsInTheTable(t *testing.T) {
 	for _, want := range []string{
 		"≤ 1.00 %: of the requests                                    0.000  yes\n",
 		"≥ 95 % of 640 copies/s: C/L                                  0.781  CPU\n",
-		"\n\nCPU: Import: copies\n?: Fetch: resident memory\nNO: Fetch: items\n1 of 4 figures keep to what is asked of them, 1 do not (NO), 1 could not for want of processors (CPU), 1 were not to be had (?).\n",
+		"\n\nCPU: Import: copies\n?: Fetch: resident memory\nNO: Fetch: items\n1 of 4 figures keep to what is asked " +
+			"of them, 1 do not (NO), 1 could not for want of processors (CPU), 1 were not to be had (?).\n",
 	} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, table.String())
@@ -249,7 +250,8 @@ func TestVerdictsInTheTable(t *testing.T) {
 }
 
 func TestAttribute(t *testing.T) {
-	out := []byte("=== RUN   TestHour\n=== ATTR  TestHour copies 59876\n=== ATTR  TestHour throttled x\n--- PASS: TestHour (20.00s)\n")
+	out := []byte("=== RUN   TestHour\n=== ATTR  TestHour copies 59876\n=== ATTR  TestHour throttled x\n" +
+		"--- PASS: TestHour (20.00s)\n")
 	if v := testAttribute(out, "copies"); v == nil || *v != 59876 {
 		t.Errorf("%v copies", v)
 	}
@@ -278,7 +280,8 @@ func TestFiguresInADocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "\n**Import**\n\n| figure | value | limit | ratio | holds |\n|---|---:|---|---:|---|\n" +
-		"| copies | 303 copies/s | ≥ 95 % of 320 copies/s: C/L | 0.947 | NO |\n\n0 of 1 figures keep to what is asked of them, 1 do not (NO).\n\n<!-- /bench -->\nAfter\n"
+		"| copies | 303 copies/s | ≥ 95 % of 320 copies/s: C/L | 0.947 | NO |\n\n" +
+		"0 of 1 figures keep to what is asked of them, 1 do not (NO).\n\n<!-- /bench -->\nAfter\n"
 	if text := string(got); !strings.HasPrefix(text, "# Before\n<!-- bench -->\n") || !strings.HasSuffix(text, want) ||
 		strings.Contains(text, "an earlier run") || strings.Count(text, "copies/s: C/L") != 1 {
 		t.Errorf("the document is:\n%s", text)

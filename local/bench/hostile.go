@@ -31,8 +31,8 @@ func hostileZIPs() []hostileZIP {
 	return []hostileZIP{
 		{"an EML of 64 MiB, most of it an attachment", 1, func(put func(string, func(io.Writer))) {
 			put("large.eml", func(w io.Writer) {
-				head := emlHead + "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: video/mp4\r\n" +
-					"Content-Transfer-Encoding: base64\r\n\r\n"
+				head := emlHead + "Content-Type: multipart/mixed; boundary=b\r\n\r\n" +
+					"--b\r\nContent-Type: video/mp4\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 				const end = "\r\n--b--\r\n"
 				_, _ = io.WriteString(w, head)
 				encoder := base64.NewEncoder(base64.StdEncoding, w)
@@ -143,7 +143,8 @@ func (w *world) hostileDeliveries(ctx context.Context, r *report) error {
 		if err := w.checkRecords(ctx, store, h.messages+1); err != nil {
 			return fmt.Errorf("%s: %w", h.name, err)
 		}
-		r.add("Deliveries: memory of hostile ZIPs, each read in a process of its own", h.name+": resident memory, highest",
+		r.add("Deliveries: memory of hostile ZIPs, each read in a process of its own",
+			h.name+": resident memory, highest",
 			run.memory, "MB", atMost(deliveredMemory, "with what it has when idle"))
 	}
 	return nil

@@ -36,10 +36,12 @@ var texts = []string{
 	"Ok, on my way",
 	"Can you bring the keys for the van? They are on the hook behind the door",
 	"Meeting moved to 3. Same room. Please tell Sam, his phone is off",
-	"Thanks. The part arrived this morning but it is the wrong size again, so I sent it back and asked for the other one. Should be here on Thursday",
+	"Thanks. The part arrived this morning but it is the wrong size again, so I sent it back and asked for the other " +
+		"one. Should be here on Thursday",
 	"Running ten minutes late, sorry, traffic on the ring road is terrible 🚗",
 	"Yes",
-	"The customer in the second house asked whether we could come back next week to look at the boiler, and if so at what price. I said that you would ring",
+	"The customer in the second house asked whether we could come back next week to look at the boiler, and if so at " +
+		"what price. I said that you would ring",
 }
 
 type party struct {

@@ -110,7 +110,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	}
 	if f.NArg() > 0 || o.copies < 100 || o.mailboxes < 1 || o.concurrency < 2 || o.concurrency > 1024 ||
 		o.latency <= 0 || o.zips < 1 || o.batchDays < 1 || o.batchDays > maxBatchDays {
-		fmt.Fprintln(stderr, "bench: -copies is at least 100, -mailboxes at least 1, -concurrency 2 to 1024, -latency more than 0, -zips at least 1, -batchdays 1 to 60, and there are no arguments besides the flags")
+		fmt.Fprintln(stderr, "bench: -copies is at least 100, -mailboxes at least 1, -concurrency 2 to 1024, "+
+			"-latency more than 0, -zips at least 1, -batchdays 1 to 60, and there are no arguments besides the flags")
 		f.Usage()
 		return o, flag.ErrHelp
 	}

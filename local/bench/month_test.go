@@ -111,8 +111,8 @@ func TestMonthIsThatOfTheFigures(t *testing.T) {
 		{"in addition, with the portal: requests and their log lines",
 			fmt.Sprintf("%d a day; %d private endpoints", portalRequests, portalEndpoints), dollars(pages),
 			dollars(pages + portalEndpoints*pricePerEndpoint)},
-		{"in addition, an instance of the portal that is always ready", "2 GB, for the whole month (`portalAlwaysReady`)",
-			dollars(ready), dollars(ready)},
+		{"in addition, an instance of the portal that is always ready",
+			"2 GB, for the whole month (`portalAlwaysReady`)", dollars(ready), dollars(ready)},
 	}
 	table := "\n| item | calculated from | public endpoints | private network |\n|---|---|---:|---:|\n"
 	for _, row := range rows {

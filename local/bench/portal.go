@@ -51,7 +51,8 @@ func (w *world) portalPages(ctx context.Context, r *report) error {
 		return err
 	}
 	took := time.Since(began)
-	group := fmt.Sprintf("Portal: a year of 100,000 records a day, the rows of batches of %d of its days", w.o.batchDays)
+	group := fmt.Sprintf("Portal: a year of 100,000 records a day, the rows of batches of %d of its days",
+		w.o.batchDays)
 	r.add(group, "writing the year", took.Seconds(), "s", noLimit())
 	waiting := &waits{now: time.Now}
 	connection, err := waiting.serve(a, &w.servers)

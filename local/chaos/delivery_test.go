@@ -88,7 +88,8 @@ func eml(id string, from, to person, picture, text string) string {
 	if picture == "" {
 		return head + body
 	}
-	return head + "Content-Type: multipart/mixed; boundary=frontier\r\n\r\n--frontier\r\n" + body + "\r\n--frontier\r\n" +
+	return head + "Content-Type: multipart/mixed; boundary=frontier\r\n\r\n--frontier\r\n" + body +
+		"\r\n--frontier\r\n" +
 		"Content-Type: image/png; name=kitchen.png\r\nContent-Transfer-Encoding: binary\r\n\r\n" + picture +
 		"\r\n--frontier--\r\n"
 }

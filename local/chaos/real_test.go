@@ -50,7 +50,8 @@ func killsInTheRealHost(t *testing.T) {
 	// In the short form the second host may have finished everything before the sweep that follows the only kill of a
 	// host.
 	if k.killed < k.wantKills || k.hosts < k.wantHosts || k.fetches < k.wantFetches || k.left == 0 && form.Long {
-		t.Errorf("%d were killed, of these %d hosts and %d handlers of fetch, want %d, %d and %d; after %d of them sweep had something to leave alone",
+		t.Errorf("%d were killed, of these %d hosts and %d handlers of fetch, want %d, %d and %d; after %d of them "+
+			"sweep had something to leave alone",
 			k.killed, k.hosts, k.fetches, k.wantKills, k.wantHosts, k.wantFetches, k.left)
 	}
 }

@@ -15,5 +15,6 @@ func NeedFunc(t testing.TB) {
 	if os.Getenv("REQUIRE_FUNC") == "1" {
 		t.Fatal("func (Azure Functions Core Tools) is not on PATH, and REQUIRE_FUNC=1 demands it")
 	}
-	t.Skip("LEFT OUT: func (Azure Functions Core Tools) is not on PATH, so nothing was tried in the real Functions host")
+	t.Skip("LEFT OUT: func (Azure Functions Core Tools) is not on PATH, so nothing was tried in " +
+		"the real Functions host")
 }

@@ -53,7 +53,8 @@ type event struct {
 func StartFunc(ctx context.Context, o Options) (*Real, error) {
 	path, err := exec.LookPath("func")
 	if err != nil {
-		return nil, errors.New("func is not on PATH: install the Azure Functions Core Tools 4 (https://learn.microsoft.com/azure/azure-functions/functions-run-local)")
+		return nil, errors.New("func is not on PATH: install the Azure Functions Core Tools 4 " +
+			"(https://learn.microsoft.com/azure/azure-functions/functions-run-local)")
 	}
 	_, functions, err := appbuild.Read(o.App)
 	if err != nil {

@@ -243,7 +243,8 @@ func (r *report) readRecord(rec *record.Record) {
 }
 
 // knownType is what a content type may be to be printed.
-var knownType = regexp.MustCompile(`^(text|image|audio|video|application|message|multipart)/[a-z][a-z.+-]{0,60}\d{0,2}$`)
+var knownType = regexp.MustCompile(
+	`^(text|image|audio|video|application|message|multipart)/[a-z][a-z.+-]{0,60}\d{0,2}$`)
 
 func typeShape(media string) string {
 	switch {

@@ -29,7 +29,8 @@ func TestCollectionIsFit(t *testing.T) {
 	}
 	entity := regexp.MustCompile(`&(#\d+|[a-zA-Z]+);`)
 	unfit := regexp.MustCompile(
-		`(?i)fuck|shit|\bsex|porn|cunt|bitch|\bnigg|horny|xxx|\bdick|\bcock|pussy|wank|slut|whore|naked|\bgays?\b|molest|rape\b|\bass\b|\btits?\b`)
+		`(?i)fuck|shit|\bsex|porn|cunt|bitch|\bnigg|horny|xxx|\bdick|\bcock|pussy|wank|slut|whore|naked|\bgays?\b|` +
+			`molest|rape\b|\bass\b|\btits?\b`)
 	spam := 0
 	for _, text := range all {
 		if text.spam {

@@ -61,11 +61,11 @@ func newRoster(end time.Time) *roster {
 	return r
 }
 
-const staffNames = "Amelia Hart, Benedict Okafor, Charlotte Pryce, Dominic Vance, Eleanor Whitcombe, Farid Rahmani, Georgia Lindqvist, " +
-	"Hamish Kerr, Imogen Bassett, Jasper Thorne, Keira Donnelly, Lachlan Muir, Miriam Feldman, Nathaniel Crewe, Orla Brannigan, " +
-	"Patrick Sewell, Quentin Ashby, Rosalind Tait, Samir Chaudhry, Tabitha Fenn, Ulrich Baumann, Verity Langton, Wilfred Oakes, " +
-	"Ximena Duarte, Yusuf Demir, Zara Hussain, Alastair Pym, Beatrix Nolan, Callum Strachan, Delphine Moreau, Edmund Fairley, " +
-	"Freya Solberg, Gareth Prosser, Harriet Blackwood"
+const staffNames = "Amelia Hart, Benedict Okafor, Charlotte Pryce, Dominic Vance, Eleanor Whitcombe, Farid Rahmani, " +
+	"Georgia Lindqvist, Hamish Kerr, Imogen Bassett, Jasper Thorne, Keira Donnelly, Lachlan Muir, Miriam Feldman, " +
+	"Nathaniel Crewe, Orla Brannigan, Patrick Sewell, Quentin Ashby, Rosalind Tait, Samir Chaudhry, Tabitha Fenn, " +
+	"Ulrich Baumann, Verity Langton, Wilfred Oakes, Ximena Duarte, Yusuf Demir, Zara Hussain, Alastair Pym, " +
+	"Beatrix Nolan, Callum Strachan, Delphine Moreau, Edmund Fairley, Freya Solberg, Gareth Prosser, Harriet Blackwood"
 
 // hire adds a user with a mailbox, which edit may change.
 func (r *roster) hire(first, last string, edit func(*User)) User {
@@ -174,9 +174,11 @@ func (r *roster) handedOn(end time.Time) {
 // strangers adds people outside the company: some are in a contact list with their names, a few with an address.
 func (r *roster) strangers() {
 	firsts := strings.Fields(
-		"Mum Dad Gran Alex Priya Tom Chloe Sanjay Kirsty Mo Lucy Dean Fatima Owen Jo Bethan Raj Niamh Carl Ines Jude Megan Pavel Anya")
+		"Mum Dad Gran Alex Priya Tom Chloe Sanjay Kirsty Mo Lucy Dean Fatima Owen Jo Bethan Raj Niamh Carl Ines " +
+			"Jude Megan Pavel Anya")
 	lasts := strings.Fields(
-		"Plumber Garage Dentist Archer Bell Cole Dyer Eaves Frost Gill Hobbs Irwin Joyce Kemp Lacey Moss Nash Orme Pike")
+		"Plumber Garage Dentist Archer Bell Cole Dyer Eaves Frost Gill Hobbs Irwin Joyce Kemp Lacey " +
+			"Moss Nash Orme Pike")
 	for i := range 700 {
 		p := &person{number: fmt.Sprintf("447700900%03d", 200+i)}
 		if i >= 400 {

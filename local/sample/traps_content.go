@@ -24,7 +24,8 @@ func (m *maker) textTraps() {
 		{"right to left", "موعدنا الساعة الرابعة في المستودع"},
 		{"line ends", "carriage return\ralone, then both\r\nthen a line feed\nthen none\r\n\r\n"},
 		{"text like a mail",
-			"\r\n.\r\nFrom nobody Thu Jan  1 1970\r\nBcc: evil@" + partner + "\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"},
+			"\r\n.\r\nFrom nobody Thu Jan  1 1970\r\nBcc: evil@" + partner +
+				"\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"},
 		{"one very long line", strings.Repeat("all work and no play ", 400)},
 		{"blank text", " \t\u00a0\u3000 "},
 		{"no text", ""},

@@ -30,8 +30,9 @@ type printer struct {
 func PrintText(w io.Writer, s *report.Summary, took time.Duration) {
 	p := printer{w, message.NewPrinter(language.English)}
 	fmt.Fprintln(w)
-	p.wrap("", "", p.numbers.Sprintf("The archive after %s. Runs of fetch so far, one for each window of time or ZIP: %d",
-		took.Round(100*time.Millisecond).String(), s.Runs.All))
+	p.wrap("", "",
+		p.numbers.Sprintf("The archive after %s. Runs of fetch so far, one for each window of time or ZIP: %d",
+			took.Round(100*time.Millisecond).String(), s.Runs.All))
 	p.outcomes(s)
 	p.types(s.Types)
 	fmt.Fprintln(w)
@@ -61,7 +62,8 @@ func sentencesOf(s *report.Summary) (all []sentence) {
 	case s.Totals.Holds() != nil:
 	case s.Runs.Open > 0:
 		say(
-			"Both sums hold for what was collected so far. Runs of fetch not finished: %d; records pending: %d; copies pending: %d",
+			"Both sums hold for what was collected so far. Runs of fetch not finished: %d; records "+
+				"pending: %d; copies pending: %d",
 			s.Runs.Open, s.Records.Pending, s.Copies.Pending)
 	case pending > 0:
 		say("Both sums hold. Records still pending: %d; copies still pending: %d", s.Records.Pending, s.Copies.Pending)

@@ -85,7 +85,8 @@ func TestPrintFitsTerminal(t *testing.T) {
 		Source: report.Source{Total: &total, Received: n}, Runs: report.Runs{All: n, Open: n},
 		Types: map[string]report.Outcomes{"": all, "CALL_AUDIO": all, "EINE_SEHR_LANGE_NACHRICHTENART": all},
 		Reasons: map[string]int{
-			"the item can't be read: field messageTime: is missing or not in the form of RFC 3339, and so is every other field of it": n,
+			"the item can't be read: field messageTime: is missing or not in the form of RFC 3339, and so is every " +
+				"other field of it": n,
 			"x" + strings.Repeat("y", 200): 1, "a short one": 2, "two words, the second long " + strings.Repeat("z",
 				61): 3},
 		LeftOut: map[string]int{"to[].fullName.firstName": n,
