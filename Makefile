@@ -177,7 +177,8 @@ space := $(subst ,, )
 names = $(subst $(space),|,$(sort $(foreach each,$(1),$(word 1,$(subst @, ,$(each))))))
 folders = $(sort $(foreach each,$(1),$(word 2,$(subst @, ,$(each)))))
 
-# The staged handlers are built like this; with the same settings here, the Graph SDK (minutes of compiling) is compiled once.
+# The staged handlers are built like this; with the same settings here, the Graph SDK (minutes of compiling) is compiled
+# once.
 run check: export GOFLAGS += -trimpath
 run check: export CGO_ENABLED = 0
 
@@ -205,7 +206,8 @@ test: ## all tests, with real Azurite; in the real Functions host too if func is
 	}; \
 	plain() { \
 		failed=0; export CGO_ENABLED=0 GOFLAGS="$$GOFLAGS -trimpath"; \
-		$(GO) test $(TESTFLAGS) -p 1 -run '^($(call names,$(UNRACED)))$$' ./local $(call folders,$(UNRACED)) || failed=1; \
+		$(GO) test $(TESTFLAGS) -p 1 -run '^($(call names,$(UNRACED)))$$' ./local \
+			$(call folders,$(UNRACED)) || failed=1; \
 		$(GO) test $(TESTFLAGS) -p 1 ./infra $(SERIAL) || failed=1; \
 		return $$failed; \
 	}; \
@@ -213,17 +215,21 @@ test: ## all tests, with real Azurite; in the real Functions host too if func is
 	raced & first=$$!; \
 	plain; failed=$$?; \
 	wait $$first && exit $$failed
-	@command -v func >/dev/null || echo "make test: left out: the end-to-end tests in the real Functions host (func, Azure Functions Core Tools, is not on PATH)"
+	@command -v func >/dev/null || echo "make test: left out: the end-to-end tests in the real Functions host" \
+		"(func, Azure Functions Core Tools, is not on PATH)"
 	@command -v bicep >/dev/null || echo "make test: left out: what the deployment would make (bicep is not on PATH)"
-	@command -v shellcheck >/dev/null || echo "make test: left out: the check of the scripts (shellcheck is not on PATH)"
-	@command -v chromium >/dev/null || [ -n "$$CHROMIUM" ] || echo "make test: left out: the pages in a browser (chromium is not on PATH)"
-	@[ -x /usr/sbin/sshd ] && [ "$$(id -u)" = 0 ] || [ -n "$$SSHD" ] || echo "make test: left out: SFTP by OpenSSH's sshd (openssh-server is not installed, or this is not root)"
+	@command -v shellcheck >/dev/null || \
+		echo "make test: left out: the check of the scripts (shellcheck is not on PATH)"
+	@command -v chromium >/dev/null || [ -n "$$CHROMIUM" ] || \
+		echo "make test: left out: the pages in a browser (chromium is not on PATH)"
+	@[ -x /usr/sbin/sshd ] && [ "$$(id -u)" = 0 ] || [ -n "$$SSHD" ] || \
+		echo "make test: left out: SFTP by OpenSSH's sshd (openssh-server is not installed, or this is not root)"
 
 package: ## build/<app>/ and build/<app>.zip, as they are deployed, with checksums and a list of what is linked in
 	$(GO) run ./local/appbuild/cmd
 
 check: ## formatting, vet, staticcheck, tidy modules; known vulnerabilities are make vuln's
-	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	@bad="$$(gofmt -l $$(git ls-files '*.go'))"; [ -z "$$bad" ] || { echo "not formatted:"; echo "$$bad"; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff

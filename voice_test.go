@@ -80,6 +80,37 @@ func TestLinesOfCode(t *testing.T) {
 	}
 }
 
+// TestLinesOfOtherFiles: so do the lines of style sheets, JavaScript and the files of Make, Docker and GitHub.
+func TestLinesOfOtherFiles(t *testing.T) {
+	seen := 0
+	err := filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {
+		name := d.Name()
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && slices.Contains([]string{".git", "node_modules", "build", "testdata"}, name):
+			return filepath.SkipDir
+		case !slices.Contains([]string{".css", ".js", ".cjs", ".yml"}, filepath.Ext(name)) &&
+			!slices.Contains([]string{"Makefile", "Dockerfile", "azure.yaml", "devcontainer.json"}, name):
+			return nil
+		}
+		seen++
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for i, line := range strings.Split(string(raw), "\n") {
+			if n := width(line); n > columns {
+				t.Errorf("%s:%d: %d columns, at most %d", path, i+1, n, columns)
+			}
+		}
+		return nil
+	})
+	if err != nil || seen < 10 {
+		t.Fatalf("%d files were read, error %v", seen, err)
+	}
+}
+
 // width is the number of columns of a line, with tabs of four.
 func width(line string) int {
 	return utf8.RuneCountInString(line) + 3*strings.Count(line, "\t")

@@ -85,8 +85,8 @@ func TestScriptsStopAtErrors(t *testing.T) {
 	_, lines, _ := strings.Cut(read(t, "../azure.yaml"), "\nhooks:\n")
 	if diff := cmp.Diff([]string{
 		"  preprovision: { shell: sh, run: infra/hooks/preprovision.sh }",
-		"  postprovision: { shell: sh, run: infra/hooks/postprovision.sh, interactive: true," +
-			" secrets: { TELEMESSAGE_PASSWORD: TELEMESSAGE_PASSWORD } }",
+		"  postprovision: { shell: sh, run: infra/hooks/postprovision.sh, interactive: true,",
+		"    secrets: { TELEMESSAGE_PASSWORD: TELEMESSAGE_PASSWORD } }",
 		"  prepackage: { shell: sh, run: infra/hooks/prepackage.sh }",
 		"  predeploy: { shell: sh, run: infra/hooks/prepackage.sh }",
 		"  postdeploy: { shell: sh, run: infra/hooks/postdeploy.sh }",

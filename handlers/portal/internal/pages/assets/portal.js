@@ -96,7 +96,10 @@ function acceptDrop(zone) {
     zone.addEventListener(name, event => {
       event.preventDefault();
       zone.classList.toggle('over', name === 'dragover');
-      if (name === 'drop') { input.files = event.dataTransfer.files; input.dispatchEvent(new Event('input', {bubbles: true})); }
+      if (name === 'drop') {
+        input.files = event.dataTransfer.files;
+        input.dispatchEvent(new Event('input', {bubbles: true}));
+      }
     });
   }
 }
