@@ -100,7 +100,7 @@ func (d *Deferred) Open(ctx context.Context, key string) (io.ReadCloser, error) 
 	if !keyForm.MatchString(key) {
 		return nil, errKey
 	}
-	p, err := d.openPieces(ctx, deferredName(key), false)
+	p, err := d.openChunks(ctx, deferredName(key), false)
 	if err != nil {
 		return nil, fmt.Errorf("open a deferred item: %w", err)
 	}

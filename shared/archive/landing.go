@@ -134,14 +134,14 @@ func (l *Landing) Open(ctx context.Context, p string, offset int64) (io.ReadClos
 	if offset < 0 || offset > at.file.Size {
 		return nil, errors.New("open a file of the landing container: the offset lies outside of it")
 	}
-	r := &landingReader{ctx: ctx, policy: l.policy, pieces: &pieces{
+	r := &landingReader{ctx: ctx, policy: l.policy, chunkReader: &chunkReader{
 		ctx: ctx, client: l.blob(l.prefix + p), etag: &at.etag, block: int64(l.store.block), size: at.file.Size,
 		next: offset}}
 	if offset == at.file.Size {
 		return r, nil // there is nothing to read, and of an empty blob no range
 	}
 	err := l.policy.Do(ctx, func(context.Context) error {
-		_, size, err := r.pieces.fill()
+		_, size, err := r.chunkReader.fill()
 		if err == nil && size != at.file.Size {
 			return arrival.ErrChanged // of one version, the listing and the blob tell the same size
 		}
@@ -163,7 +163,7 @@ func translateChange(err error) error {
 
 // landingReader reads one version of a blob.
 type landingReader struct {
-	*pieces
+	*chunkReader
 	ctx    context.Context
 	policy retry.Policy
 	err    error // of all later reads
@@ -174,7 +174,7 @@ func (r *landingReader) Read(p []byte) (n int, err error) {
 	if r.err != nil {
 		return 0, r.err
 	}
-	if n, err = r.pieces.Read(p); err == nil || err == io.EOF {
+	if n, err = r.chunkReader.Read(p); err == nil || err == io.EOF {
 		return n, err
 	}
 	r.err = r.policy.Do(r.ctx, func(context.Context) error {
@@ -183,7 +183,7 @@ func (r *landingReader) Read(p []byte) (n int, err error) {
 			return lost // so that a pause comes first
 		}
 		var again error
-		n, again = r.pieces.Read(p)
+		n, again = r.chunkReader.Read(p)
 		return again
 	})
 	r.err = translateChange(r.err)

@@ -137,7 +137,7 @@ func (l *Logs) InRun(ctx context.Context, folder string) iter.Seq2[LogInfo, erro
 
 // Read opens a log, which may grow meanwhile: body ends at size. If there is no log, size is -1 and body nil.
 func (l *Logs) Read(ctx context.Context, name string) (body io.ReadCloser, size int64, err error) {
-	p, err := l.openPieces(ctx, name, false)
+	p, err := l.openChunks(ctx, name, false)
 	if errors.Is(err, ErrNotFound) {
 		return nil, -1, nil
 	}

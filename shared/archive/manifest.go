@@ -127,7 +127,7 @@ func (b *Batches) ReadManifest(ctx context.Context, folder string, each func(Bat
 	if !folderForm.MatchString(folder) {
 		return Manifest{}, errors.New("read a manifest: its folder is not of the form yyyy/mm/dd/run")
 	}
-	body, err := b.openPieces(ctx, manifestName(folder), true)
+	body, err := b.openChunks(ctx, manifestName(folder), true)
 	if err != nil {
 		return Manifest{}, fmt.Errorf("read a manifest: %w", err)
 	}

@@ -154,7 +154,7 @@ func (m *Media) Open(ctx context.Context, name string) (io.ReadCloser, int64, er
 		!(ok && rawForm.MatchString(raw)) {
 		return nil, 0, errors.New("open media: the name is neither that of an attachment nor that of raw bytes")
 	}
-	p, err := m.openPieces(ctx, name, true)
+	p, err := m.openChunks(ctx, name, true)
 	if err != nil {
 		return nil, 0, fmt.Errorf("open media: %w", err)
 	}

@@ -164,7 +164,7 @@ func (j *Journal) Flush(ctx context.Context) error {
 			return j.room()
 		}
 		if len(j.chunk) == 0 {
-			j.chunk = j.take()
+			j.chunk = j.takeChunk()
 		}
 		if err := j.send(ctx); err != nil {
 			return fmt.Errorf("write a journal: %w", err)
@@ -193,8 +193,8 @@ func (j *Journal) noted() int {
 	return len(j.buf)
 }
 
-// take removes whole lines from the buffer, at most chunkMost bytes or one longer line, and returns them.
-func (j *Journal) take() []byte {
+// takeChunk removes whole lines from the buffer, at most chunkMost bytes or one longer line, and returns them.
+func (j *Journal) takeChunk() []byte {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.encodePlans()

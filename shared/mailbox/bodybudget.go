@@ -47,23 +47,23 @@ type holding struct {
 	level  int
 }
 
-// take waits for a place of level and then releases the smaller one that the import holds. It does nothing if the
+// acquire waits for a place of level and then releases the smaller one that the import holds. It does nothing if the
 // import has a place of that level or a larger one. An import that holds a medium place may wait for a large one, but
 // never the other way round, which avoids deadlock.
-func (h *holding) take(ctx context.Context, level int) error {
+func (h *holding) acquire(ctx context.Context, level int) error {
 	if level <= h.level {
 		return nil
 	}
 	if err := h.memory.places[level].Acquire(ctx, 1); err != nil {
 		return &Error{Kind: Unavailable, Code: "NotSent", cause: context.Cause(ctx)}
 	}
-	h.put(level)
+	h.releaseTo(level)
 	return nil
 }
 
-// put releases the place that the import holds. level is what it holds from now on: a level whose place the caller has
-// acquired, or small.
-func (h *holding) put(level int) {
+// releaseTo releases the place that the import holds. level is what it holds from now on: a level whose place the
+// caller has acquired, or small.
+func (h *holding) releaseTo(level int) {
 	if h.level != small {
 		h.memory.places[h.level].Release(1)
 	}

@@ -62,7 +62,7 @@ func TestHoldingPassesOn(t *testing.T) {
 	m := newBodyBudget()
 	h := &holding{memory: m}
 	for _, level := range []int{small, medium, medium, large, medium} {
-		if err := h.take(t.Context(), level); err != nil {
+		if err := h.acquire(t.Context(), level); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -72,10 +72,10 @@ func TestHoldingPassesOn(t *testing.T) {
 	full := &holding{memory: m}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := full.take(ctx, medium)
+	err := full.acquire(ctx, medium)
 	wantError(t, err, Error{Kind: Unavailable, Code: "NotSent"})
-	full.put(small)
-	h.put(small)
+	full.releaseTo(small)
+	h.releaseTo(small)
 	if !m.places[large].TryAcquire(1) {
 		t.Error("the place was not given back")
 	}

@@ -48,7 +48,7 @@ func (s *Session) importKept(k *claimRenewer, m *Message) (string, error) {
 		return "", err
 	}
 	held := &holding{memory: s.c.admission.bodies}
-	defer func() { held.put(small) }()
+	defer func() { held.releaseTo(small) }()
 	g := &gathering{c: s.c, next: m.Next, held: held}
 	body, cut := shortenValue(m.Text)
 	if cut {
@@ -74,7 +74,7 @@ func (s *Session) importKept(k *claimRenewer, m *Message) (string, error) {
 		return id, err
 	}
 	g.inline = nil // releases the memory of their bytes
-	held.put(small)
+	held.releaseTo(small)
 	if err := s.finish(k, id, g); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok {
 			e.Ambiguous = true // part of the message is in the mailbox
@@ -177,7 +177,7 @@ type gathering struct {
 
 // gather reads attachments into inline while the create stays below maxInline, and reserves memory for them.
 func (g *gathering) gather(ctx context.Context) error {
-	if err := g.held.take(ctx, levelOf(g.size)); err != nil {
+	if err := g.held.acquire(ctx, levelOf(g.size)); err != nil {
 		return err
 	}
 	for {
@@ -188,7 +188,7 @@ func (g *gathering) gather(ctx context.Context) error {
 		if size > maxInline {
 			return nil
 		}
-		if err := g.held.take(ctx, levelOf(size)); err != nil {
+		if err := g.held.acquire(ctx, levelOf(size)); err != nil {
 			return err
 		}
 		g.size = size

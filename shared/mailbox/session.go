@@ -107,7 +107,7 @@ func (s *Session) sendAdmitted(ctx context.Context, size int64, send func() (*ex
 	x, err := send()
 	s.c.admission.releasePermit()
 	if x.answered() || x.mayHaveArrived() { // Graph counts refused requests too
-		s.spend(Cost{1, x.size})
+		s.chargeRequest(Cost{1, x.size})
 	}
 	s.applyRetryAfter(err)
 	return x, err
@@ -149,8 +149,8 @@ func sleepFor(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// spend charges a request that was sent to the session's reserved cost.
-func (s *Session) spend(c Cost) {
+// chargeRequest charges a request that was sent to the session's reserved cost.
+func (s *Session) chargeRequest(c Cost) {
 	held := Cost{min(c.Requests, s.left.Requests), min(c.Bytes, s.left.Bytes)}
 	s.left.Requests -= held.Requests
 	s.left.Bytes -= held.Bytes

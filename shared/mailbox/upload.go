@@ -36,14 +36,14 @@ const MaxSinglePost = 3_140_000
 
 // addAttachments adds one attachment to an existing message, in one POST or through an upload session.
 func (s *Session) addAttachments(k *claimRenewer, id string, a *Attachment, held *holding) error {
-	defer held.put(small)
+	defer held.releaseTo(small)
 	if err := k.renewIfOld(); err != nil {
 		return err
 	}
 	if a.Size > maxEasyPost && s.c.uploadSessions {
 		link, err := s.createUploadSession(k, id, a)
 		if err == nil {
-			if err := held.take(k.ctx, medium); err != nil {
+			if err := held.acquire(k.ctx, medium); err != nil {
 				return err
 			}
 			return s.upload(k, link, a)
@@ -52,7 +52,7 @@ func (s *Session) addAttachments(k *claimRenewer, id string, a *Attachment, held
 			return err
 		}
 	}
-	if err := held.take(k.ctx, levelOf(a.jsonSize())); err != nil {
+	if err := held.acquire(k.ctx, levelOf(a.jsonSize())); err != nil {
 		return err
 	}
 	return s.postAttachment(k, id, a)

@@ -98,7 +98,7 @@ func (p *block) needed(c *participants, r *record.Record) {
 		p.person("To", &c.to[i])
 	}
 	p.recipients(c)
-	p.moment("Time", r.Time)
+	p.addTime("Time", r.Time)
 	p.field("Direction", r.Direction, directionWords(r))
 	call := callOf(r)
 	if call.Status == "" || call.Status != r.Status {
@@ -122,7 +122,7 @@ func (p *block) rest(c *participants, r *record.Record, files []file) {
 	p.field("Group", r.GroupName, "")
 	p.field("Group id", r.GroupID, "")
 	p.asGiven("Time", r.Time, r.TimeText)
-	p.moment("Reached the archive", r.Archived)
+	p.addTime("Reached the archive", r.Archived)
 	p.asGiven("Reached the archive", r.Archived, r.ArchivedText)
 	p.call(r)
 	if r.ContentType != "" && !strings.EqualFold(r.ContentType, "text/plain") {

@@ -138,7 +138,7 @@ func (p *block) call(r *record.Record) {
 		{"Call started", c.Start}, {"Call answered", c.Answer}, {"Call ended", c.End},
 	} {
 		at := callTime(m.given)
-		p.moment(m.name, at)
+		p.addTime(m.name, at)
 		p.asGiven(m.name, at, m.given)
 	}
 	ring, talk := ringAndTalk(r)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// moment appends a time in UTC and in London time, nothing for the zero time.
-func (p *block) moment(name string, t time.Time) {
+// addTime appends a time in UTC and in London time, nothing for the zero time.
+func (p *block) addTime(name string, t time.Time) {
 	if t.IsZero() {
 		return
 	}

@@ -13,9 +13,9 @@ import (
 	"o2archiver/shared/azure"
 )
 
-// pieces reads a blob on demand, with one ranged GET for each 4 MiB. A single GET for the whole blob would have to
+// chunkReader reads a blob on demand, with one ranged GET for each 4 MiB. A single GET for the whole blob would have to
 // finish within the timeout of a try, which the SDK applies to the whole body, however slowly the body is read.
-type pieces struct {
+type chunkReader struct {
 	ctx    context.Context
 	client *blob.Client
 	etag   *azcore.ETag // required of every chunk; nil for a blob that only grows
@@ -26,9 +26,9 @@ type pieces struct {
 	read   int          // bytes of data that have been read
 }
 
-// openPieces reads the first chunk. If pinned, a change of the blob while it is read is an error (ErrChanged).
-func (b blobs) openPieces(ctx context.Context, name string, pinned bool) (*pieces, error) {
-	p := &pieces{ctx: ctx, client: b.blob(name), block: int64(b.store.block), size: int64(b.store.block)}
+// openChunks reads the first chunk. If pinned, a change of the blob while it is read is an error (ErrChanged).
+func (b blobs) openChunks(ctx context.Context, name string, pinned bool) (*chunkReader, error) {
+	p := &chunkReader{ctx: ctx, client: b.blob(name), block: int64(b.store.block), size: int64(b.store.block)}
 	etag, size, err := p.fill()
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (b blobs) openPieces(ctx context.Context, name string, pinned bool) (*piece
 }
 
 // fill reads the next chunk, and returns the ETag and the size of the whole blob.
-func (p *pieces) fill() (etag *azcore.ETag, size int64, err error) {
+func (p *chunkReader) fill() (etag *azcore.ETag, size int64, err error) {
 	want := min(p.block, p.size-p.next)
 	o := &blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: p.next, Count: want}}
 	if p.etag != nil {
@@ -89,7 +89,7 @@ func totalSize(contentRange *string, length *int64) (int64, error) {
 }
 
 // Read implements io.Reader. After an error that matches ErrUnavailable it may be called again.
-func (p *pieces) Read(b []byte) (int, error) {
+func (p *chunkReader) Read(b []byte) (int, error) {
 	if p.read == len(p.data) {
 		if p.next >= p.size {
 			return 0, io.EOF
@@ -104,7 +104,7 @@ func (p *pieces) Read(b []byte) (int, error) {
 }
 
 // Close releases the current chunk. Later reads return io.EOF.
-func (p *pieces) Close() error {
+func (p *chunkReader) Close() error {
 	p.data, p.read, p.next = nil, 0, p.size
 	return nil
 }
