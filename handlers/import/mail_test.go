@@ -70,3 +70,30 @@ func TestMailIsImported(t *testing.T) {
 		w.checkSecrets()
 	})
 }
+
+// With the organization's domains no mailbox is found by another address; a number finds its own in the CSV file all
+// the same. An item that comes again with other domains is the same message.
+func TestMailOfOutsiders(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.csv("Mobile,Email,From,Until", jane.number+","+jane.email+",,")
+		first := w.put(w.mailLine(delivery.Options{}, "m1", "confidential one"))
+		w.start().deliver(first)
+		w.became(first, "archived: ali imported, jane imported")
+		own, other := []string{"fabrikam.example", "contoso.example"}, []string{"fabrikam.example"}
+		second := w.put(
+			w.mailLine(delivery.Options{Domains: own}, "m1", "confidential one"),
+			w.mailLine(delivery.Options{Domains: other}, "m1", "confidential one"),
+			w.mailLine(delivery.Options{Domains: own}, "m2", "confidential two"),
+			w.mailLine(delivery.Options{Domains: other}, "m3", "confidential three"),
+			w.mailLine(delivery.Options{Source: record.GenericEML, Domains: other}, "m4", "confidential four"))
+		w.start().deliver(second)
+		w.became(second, "archived: ali duplicate, jane duplicate", "archived: jane duplicate",
+			"archived: ali imported, jane imported", "archived: jane imported", "archived: ali imported, jane imported")
+		for _, m := range w.graph.Messages(jane.id()) {
+			if sourceID(m) == "m3" && !strings.Contains(m.Text, `"Ali (`+ali.email+`)"`) {
+				t.Errorf("the address is not in the name: %s", m.Text)
+			}
+		}
+	})
+}

@@ -42,6 +42,8 @@ func (p *person) addressOf(found string) string {
 		return p.e164[1:] + "@" + senderDomain
 	case isWithheld(value):
 		return "unknown@" + senderDomain
+	case value == "" && p.given.Outside != "":
+		return slugOf(p.given.Outside) + "." + shortName("email|"+p.given.Outside) + "@" + senderDomain
 	case value == "" && name != "":
 		return slugOf(name) + "." + shortName("name|"+name) + "@" + senderDomain
 	case value == "" && len(emails) > 0:

@@ -156,6 +156,8 @@ func (c *participants) participants(id string) []string {
 			keys = append(keys, "value|"+value)
 		case len(p.given.Emails) > 0:
 			keys = append(keys, "email|"+emailKey(p.given.Emails[0]))
+		case p.given.Outside != "":
+			keys = append(keys, "email|"+emailKey(p.given.Outside))
 		case p.full != "":
 			keys = append(keys, "name|"+p.full)
 		}

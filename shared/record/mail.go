@@ -18,6 +18,10 @@ type Mail struct {
 	TextType string        `json:"textType,omitempty"` // content type of Text, as given
 	Parts    []MailPart    `json:"parts,omitempty"`
 	LeftOut  []string      `json:"leftOut,omitempty"` // as in Record
+	// Domains are the organization's e-mail domains, as they were set when an item of the vendor was read: no other
+	// address is in Participant.Emails. Empty: they were not known, and every address is. They stand here because the
+	// setting may be changed, and a line must always become the same record.
+	Domains []string `json:"domains,omitempty"`
 	// These are the settings of the import that a message of another archive came with. Kind and Network hold whatever
 	// the message states. NumberField is the name of the header field that has the number of the archived phone.
 	Kind        Kind   `json:"kind,omitempty"`

@@ -16,11 +16,8 @@ func (r *Record) Parties() string {
 	var set [personHash]byte
 	seen := map[[personHash]byte]bool{}
 	for _, p := range r.Participants() {
-		name := strings.TrimSpace(p.Value)
-		if name == "" && len(p.Emails) > 0 {
-			name = p.Emails[0]
-		}
-		if h := hashPerson(cmp.Or(name, p.Name())); !seen[h] {
+		// An address counts the same whether the organization's domains were known or not.
+		if h := hashPerson(cmp.Or(strings.TrimSpace(p.Value), p.address(), p.Name())); !seen[h] {
 			seen[h] = true
 			set = toggleParty(set, h)
 		}

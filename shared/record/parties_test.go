@@ -36,3 +36,18 @@ func TestSameParties(t *testing.T) {
 		}
 	}
 }
+
+// A participant is the same whether the organization's domains were known or not.
+func TestPartiesOutside(t *testing.T) {
+	of := func(p Participant) string {
+		return (&Record{From: Participant{Value: "65000"}, To: []Participant{p}}).Parties()
+	}
+	within := of(Participant{FirstName: "Jane", Emails: []string{"Jane@client.example"}})
+	if of(Participant{FirstName: "Jane", Outside: "jane@client.example"}) != within {
+		t.Error("an address outside is another person")
+	}
+	if of(Participant{FirstName: "Jane", Outside: "eve@client.example"}) == within ||
+		of(Participant{FirstName: "Jane"}) == within {
+		t.Error("another address, or none, is the same person")
+	}
+}

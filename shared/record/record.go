@@ -74,11 +74,29 @@ type Participant struct {
 	FirstName string
 	LastName  string
 	Emails    []string // entries of the property User's Email address, see SplitEmails; may be empty
+	// Outside is an address of none of the organization's domains: it is shown as part of the name, and no mailbox is
+	// looked up by it. "" if there is none, or the domains are not known.
+	Outside string `json:",omitempty"`
 }
 
-// Name returns the participant's full name, or "".
+// Name returns the participant's full name, or "". Outside follows it in brackets, or stands for it.
 func (p Participant) Name() string {
-	return strings.TrimSpace(strings.TrimSpace(p.FirstName) + " " + strings.TrimSpace(p.LastName))
+	name := strings.TrimSpace(strings.TrimSpace(p.FirstName) + " " + strings.TrimSpace(p.LastName))
+	switch {
+	case p.Outside == "":
+		return name
+	case name == "":
+		return p.Outside
+	}
+	return name + " (" + p.Outside + ")"
+}
+
+// address returns the participant's first address, or "".
+func (p Participant) address() string {
+	if len(p.Emails) > 0 {
+		return p.Emails[0]
+	}
+	return p.Outside
 }
 
 // Attachment is a file of a record. Its bytes are in the media container under the name Blob, unless Gone is set.

@@ -115,3 +115,22 @@ func TestParticipantsLeaveOutEmptyOnes(t *testing.T) {
 		t.Errorf("participants (-want +got):\n%s", diff)
 	}
 }
+
+func TestNameWithAnAddressOutside(t *testing.T) {
+	for _, tt := range []struct {
+		p    Participant
+		want string
+	}{
+		{Participant{}, ""},
+		{Participant{FirstName: " Jane ", LastName: " Doe "}, "Jane Doe"},
+		{Participant{FirstName: "Jane", Emails: []string{"jane@contoso.com"}}, "Jane"},
+		{Participant{Outside: "jane@client.example"}, "jane@client.example"},
+		{Participant{Value: "65000", Outside: "jane@client.example"}, "jane@client.example"},
+		{Participant{FirstName: "Jane", LastName: "Doe", Outside: "jane@client.example"},
+			"Jane Doe (jane@client.example)"},
+	} {
+		if got := tt.p.Name(); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.p, got, tt.want)
+		}
+	}
+}

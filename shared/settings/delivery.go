@@ -12,6 +12,7 @@ type Delivery struct {
 	Folder      string // "": the home folder, or the container itself
 	StableAfter time.Duration
 	From        time.Time // zero: all
+	Domains     []string  // of the organization, in lower case; empty: not known
 	Imports     Imports
 }
 
@@ -45,6 +46,7 @@ type Landing struct {
 func DeliveryConfig(r *Reader) Delivery {
 	before := len(r.problems)
 	d := Delivery{Folder: r.String(deliveryFolder), StableAfter: r.Duration(stableAfter), From: r.Time(deliveryFrom),
+		Domains: r.List(deliveryDomains),
 		Imports: Imports{Kind: r.String(importsKind), Network: r.String(importsNetwork),
 			NumberHeader: r.String(importsNumberHeader)}}
 	server := SFTP{Host: r.String(sftpHost), Username: r.String(sftpUsername),

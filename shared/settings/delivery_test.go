@@ -4,6 +4,8 @@ import (
 	"maps"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // hunter2 is what no error may repeat.
@@ -79,6 +81,34 @@ func TestDeliveryConfig(t *testing.T) {
 				t.Errorf("the key is another one")
 			}
 		})
+	}
+}
+
+func TestDeliveryDomains(t *testing.T) {
+	for _, tt := range []struct {
+		value, says string
+		want        []string
+	}{
+		{value: ""},
+		{value: " , "},
+		{value: "Contoso.COM, contoso.co.uk;xn--bcher-kva.example",
+			want: []string{"contoso.com", "contoso.co.uk", "xn--bcher-kva.example"}},
+		{value: "contoso.com, jane@hunter2.example", says: "DELIVERY_DOMAINS part 2: is no domain"},
+		{value: "*.hunter2.example", says: "DELIVERY_DOMAINS part 1: is no domain"},
+		{value: "hunter2.example.", says: "DELIVERY_DOMAINS part 1: is no domain"},
+		{value: "hunter2", says: "DELIVERY_DOMAINS part 1: is no domain"},
+		{value: "b\u00fccher.hunter2.example", says: "DELIVERY_DOMAINS part 1: is no domain"},
+	} {
+		r := from(map[string]string{landingBlob: "https://contosolanding.blob.core.windows.net",
+			deliveryDomains: tt.value})
+		got := DeliveryConfig(r).Domains
+		err := r.Err()
+		if diff := cmp.Diff(tt.want, got); diff != "" || (err == nil) != (tt.says == "") {
+			t.Errorf("%q: error %v (-want +got):\n%s", tt.value, err, diff)
+		}
+		if err != nil && (!strings.HasPrefix(err.Error(), tt.says) || strings.Contains(err.Error(), "hunter2")) {
+			t.Errorf("%q: error %v, want one of %q", tt.value, err, tt.says)
+		}
 	}
 }
 

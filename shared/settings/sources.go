@@ -164,6 +164,16 @@ func sourceSettings() []Setting {
 			Meaning:    "ZIPs that are named for days before are ignored",
 		},
 		{
+			Name: deliveryDomains, Source: Deliveries, Apps: fetch, kind: list, check: checkDomain,
+			derived: "not known: every address is kept",
+			Form:    "domains, separated by commas",
+			Example: "contoso.com, contoso.co.uk",
+			Meaning: "all e-mail domains of the organization, each subdomain too, for ZIPs of the vendor that come " +
+				"from now on. An address of another domain may be made up: it becomes part of the name, and no " +
+				"mailbox is looked up by it. So a domain that is missing here takes automatic mapping by their " +
+				"addresses from its people, whatever `ACCEPTED_DOMAINS` has (docs/delivery.md)",
+		},
+		{
 			Name: importsKind, Source: Deliveries, Apps: fetch, kind: text, check: checkImportKind,
 			derived: "what a message states, else `MESSAGE`",
 			Form: "SMS, MMS, CALL_LOG, CALL_AUDIO or another word of up to 40 letters, digits, blanks, " +

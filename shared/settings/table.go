@@ -34,6 +34,7 @@ const (
 	landing              = "DELIVERY_LANDING"
 	landingBlob          = landing + "__blobServiceUri"
 	deliveryFrom         = "DELIVERY_FROM"
+	deliveryDomains      = "DELIVERY_DOMAINS"
 
 	importsKind         = "IMPORTS_KIND"
 	importsNetwork      = "IMPORTS_NETWORK"

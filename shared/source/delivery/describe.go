@@ -26,6 +26,10 @@ const (
 type Options struct {
 	Source string // record.TeleMessage or "", or record.GenericEML
 
+	// Domains are the organization's e-mail domains in lower case, as record.Mail has them. They are for items of the
+	// vendor only: in messages of other archives all addresses are real.
+	Domains []string
+
 	// Settings of an import, as record.Mail has them.
 	Kind        record.Kind
 	Network     string
@@ -54,6 +58,9 @@ func Describe(eml io.Reader, o Options) (record.Entry, error) {
 	in := &countingReader{r: io.TeeReader(eml, sum)}
 	d := &description{o: o, mail: &record.Mail{
 		Kind: o.Kind, Network: o.Network, NumberField: o.NumberField}}
+	if o.Source != record.GenericEML {
+		d.mail.Domains = o.Domains
+	}
 	d.scanner = mimeread.NewScanner(in, d.isItem)
 	header := d.scanner.Header
 	err := d.readParts()
@@ -104,6 +111,9 @@ func lineSize(m *record.Mail) (size int) {
 	}
 	for _, p := range m.Parts {
 		size += textSize(p.Name) + textSize(p.Type)
+	}
+	for _, domain := range m.Domains {
+		size += textSize(domain)
 	}
 	return size + textSize(m.Text) + textSize(m.TextType)
 }
@@ -384,15 +394,4 @@ func typeOf(p *mimeread.Part) string {
 		}
 	}
 	return cutText(validText(kind), maxFile)
-}
-
-// cutText returns the first n bytes of a text, without dividing a character.
-func cutText(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

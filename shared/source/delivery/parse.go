@@ -193,6 +193,14 @@ func setPeople(r *record.Record, m *record.Mail, about subject) {
 	case r.To[0].Value == "":
 		r.To[0].Value = about.to
 	}
+	// Last, so that the domains change nothing else: an item that is delivered again after they were changed is the
+	// same record for record.Fingerprint and record.Parties.
+	if len(m.Domains) > 0 {
+		moveOutside(&r.From, m.Domains)
+		for i := range r.To {
+			moveOutside(&r.To[i], m.Domains)
+		}
+	}
 }
 
 // peopleOf returns the participants in all fields of a name.

@@ -3,6 +3,7 @@ package delivery
 import (
 	"net/mail"
 	"regexp"
+	"slices"
 	"strings"
 
 	"o2archiver/shared/record"
@@ -169,6 +170,22 @@ func participantOf(a address, numbered bool) (p record.Participant) {
 		p.Emails = []string{email}
 	}
 	return p
+}
+
+// moveOutside moves an address of none of the domains from Emails to Outside: it may be made up. One whose local part
+// is only the participant's number says nothing else, and is removed.
+func moveOutside(p *record.Participant, domains []string) {
+	if len(p.Emails) == 0 {
+		return
+	}
+	local, domain, _ := strings.Cut(p.Emails[0], "@")
+	if slices.Contains(domains, record.LowerASCII(domain)) {
+		return
+	}
+	if countDigits(local) == 0 || !sameDigits(local, p.Value) {
+		p.Outside = p.Emails[0]
+	}
+	p.Emails = nil
 }
 
 // splitNumber returns the number at the beginning or at the end of a display name, and the rest of the name. A short

@@ -130,7 +130,18 @@ func FuzzReadPeople(f *testing.F) {
 				if n := countDigits(p.Value); p.Value != "" && (n < minDigits || n > maxDigits) {
 					t.Errorf("number %q", p.Value)
 				}
-				for _, s := range append(p.Emails, p.Value, p.FirstName, p.LastName) {
+				found := append([]string{p.Value, p.FirstName, p.LastName}, p.Emails...)
+				plain := (&record.Record{From: p}).Parties()
+				moveOutside(&p, []string{"contoso.com"})
+				for _, email := range p.Emails {
+					if !strings.HasSuffix(record.LowerASCII(email), "@contoso.com") {
+						t.Errorf("address %q", email)
+					}
+				}
+				if (&record.Record{From: p}).Parties() != plain || p.Value+p.Name() == "" && len(p.Emails) == 0 {
+					t.Errorf("with the domains it is another person: %+v", p)
+				}
+				for _, s := range append(found, p.Outside) {
 					if !utf8.ValidString(s) {
 						t.Errorf("invalid UTF-8 %q", s)
 					}

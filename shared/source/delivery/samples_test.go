@@ -73,6 +73,9 @@ func TestSamples(t *testing.T) {
 				o = Options{Source: record.GenericEML, Kind: record.SMS, Network: "Contoso Mobile",
 					NumberField: "X-Contoso-Number"}
 			}
+			if strings.Contains(name, "outside") {
+				o = Options{Domains: []string{"contoso.com", "contoso.co.uk"}}
+			}
 			e := described(t, eml, o)
 			e.Until = time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
 			r, err := Parse(e)

@@ -64,6 +64,17 @@ func validText(s string) string {
 	return jsonscan.MarkInvalid([]byte(s))
 }
 
+// cutText returns the first n bytes of a text, without dividing a character.
+func cutText(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
 // zones are the offsets of the zone names of RFC 5322 section 4.3. Any other name is of no known offset.
 var zones = map[string]string{
 	"UT": "+0000", "UTC": "+0000", "GMT": "+0000", "Z": "+0000",

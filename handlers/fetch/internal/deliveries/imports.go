@@ -65,7 +65,7 @@ func (r Rules) parseName(name string) (n delivery.Name, ok, misplaced bool) {
 // messageOptions returns how the messages of a ZIP are read.
 func (z *ZIP) messageOptions() delivery.Options {
 	if z.Import == nil {
-		return delivery.Options{}
+		return delivery.Options{Domains: z.Domains}
 	}
 	return delivery.Options{Source: record.GenericEML, Kind: z.Import.Kind, Network: z.Import.Network,
 		NumberField: z.Import.NumberHeader}

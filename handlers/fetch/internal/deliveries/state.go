@@ -54,7 +54,8 @@ type ZIP struct {
 	Number  int64     `json:"number"`
 	Size    int64     `json:"size"`
 	Planned time.Time `json:"planned"`
-	Import  *Import   `json:"import,omitempty"` // nil: a delivery of the vendor's
+	Import  *Import   `json:"import,omitempty"`  // nil: a delivery of the vendor's
+	Domains []string  `json:"domains,omitempty"` // of the organization when it was planned; not of an import
 
 	Part   *Part     `json:"part,omitempty"`   // what is copied of it so far; nil: nothing, or all of it
 	Anew   int       `json:"anew,omitempty"`   // parts that were discarded
@@ -179,7 +180,7 @@ func (r Rules) newZIP(f keyed, name delivery.Name, now time.Time) ZIP {
 		if !name.Day.IsZero() {
 			day = name.Day.Format(dateForm)
 		}
-		z.Day, z.Number = name.Day, name.Number
+		z.Day, z.Number, z.Domains = name.Day, name.Number, r.Domains
 		z.Folder += fmt.Sprintf("-%s-%d", day, name.Number)
 	}
 	z.Folder += "-" + z.Key[:runDigits]
@@ -204,6 +205,7 @@ type Rules struct {
 	StableAfter time.Duration // age of a file that counts as complete at its first listing
 	planned     int           // ZIPs planned by one listing; 0: maxPlanned
 	Import      *Import       // not nil: the folder is imports, and these are the settings of what is planned
+	Domains     []string      // of the organization, for what is planned; empty: not known. Not of imports
 }
 
 // Days is a range of days by which ZIPs are named: from the day of From up to, but without, To. The zero Days has none.

@@ -67,7 +67,7 @@ func newDeliveryRuns(c settings.Delivery, s Services) (*deliveryRuns, error) {
 			Now: s.Now},
 		// What has another name than the vendor's ZIPs is listed, too, and counted: it may be one that was renamed.
 		deliveries: folder{path: c.Folder, accept: func(name string) bool { return !delivery.IsUnfinished(name) },
-			rules: deliveries.Rules{From: c.From, StableAfter: c.StableAfter}},
+			rules: deliveries.Rules{From: c.From, StableAfter: c.StableAfter, Domains: c.Domains}},
 		imports: folder{path: path.Join(c.Folder, deliveries.ImportsFolder), accept: delivery.IsZIP, optional: true,
 			rules: deliveries.Rules{StableAfter: c.StableAfter, Import: &deliveries.Import{
 				Kind: record.Kind(c.Imports.Kind), Network: c.Imports.Network,

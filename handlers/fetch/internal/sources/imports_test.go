@@ -35,8 +35,8 @@ func anExport() []byte {
 		"X-Number: 07700 900123\r\n\r\nconfidential text"})
 }
 
-// generic returns the records of the batches that are of another archive.
-func generic(t *testing.T, store *archive.Store) (all []*record.Record) {
+// entriesOf returns the lines of the batches that are of a source, "" of the vendor.
+func entriesOf(t *testing.T, store *archive.Store, of string) (all []record.Entry) {
 	t.Helper()
 	for b, err := range store.Batches().All(t.Context()) {
 		if err != nil {
@@ -51,15 +51,23 @@ func generic(t *testing.T, store *archive.Store) (all []*record.Record) {
 			if err := json.Unmarshal(line, &e); err != nil {
 				t.Fatal(err)
 			}
-			if e.Source != record.GenericEML {
-				continue
+			if e.Source == of {
+				all = append(all, e)
 			}
-			r, err := source.Parse(e)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, r)
 		}
+	}
+	return all
+}
+
+// generic returns the records of the batches that are of another archive.
+func generic(t *testing.T, store *archive.Store) (all []*record.Record) {
+	t.Helper()
+	for _, e := range entriesOf(t, store, record.GenericEML) {
+		r, err := source.Parse(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
 	}
 	return all
 }
@@ -67,6 +75,7 @@ func generic(t *testing.T, store *archive.Store) (all []*record.Record) {
 // The folder imports is read after what the vendor delivers, on the same server, with its settings.
 func TestImportsOnAServer(t *testing.T) {
 	d := newDesk(t).pinned()
+	d.settings.Domains = []string{"fabrikam.example"}
 	d.settings.Imports = settings.Imports{Kind: "MMS", Network: "Contoso Mobile", NumberHeader: "X-Number"}
 	res, err := d.fetch()
 	if err != nil || res.Read != 1 || res.Imports == nil || res.Imports.Listed != (deliveries.Listed{}) ||
@@ -84,8 +93,13 @@ func TestImportsOnAServer(t *testing.T) {
 	}
 	all := generic(t, d.Store)
 	if len(all) != 1 || all[0].Kind != record.MMS || all[0].Network != "Contoso Mobile" ||
-		all[0].Owner != "07700 900123" || all[0].ID != "1@contoso.com" {
+		all[0].Owner != "07700 900123" || all[0].ID != "1@contoso.com" || len(all[0].From.Emails) != 1 {
 		t.Errorf("%+v", all)
+	}
+	for _, e := range entriesOf(t, d.Store, "") {
+		if diff := cmp.Diff([]string{"fabrikam.example"}, e.Mail.Domains); diff != "" {
+			t.Errorf("domains of the vendor's (-want +got):\n%s", diff)
+		}
 	}
 	d.server.Put("imports/export 3.zip", deliverytest.File{Data: anExport(), ModTime: time.Now().Add(-time.Hour)})
 	p, err := d.source().Intake.RunDue(t.Context(), "c", slog.New(slog.DiscardHandler))
