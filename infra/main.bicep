@@ -92,6 +92,9 @@ param deliveryFolder string = ''
 @description('ZIPs named for days before this date are ignored. Empty: none is.')
 param deliveryFrom string = ''
 
+@description('With deliveries: all e-mail domains of the organization, separated by commas. An address of another domain is shown as part of the name, and no mailbox is looked up by it. Empty: every address is kept.')
+param deliveryDomains string = ''
+
 @description('Make the landing account, into which the vendor puts its ZIPs by SFTP. Azure charges its SFTP endpoint by the hour, used or not.')
 param landing bool = false
 
@@ -319,6 +322,7 @@ var operatorRanges = empty(operators) ? [] : map(split(operators, ','), range =>
 var allFetchSettings = union(
   portal ? { AWAIT_SETUP: 'true' } : {},
   fetchSettings,
+  source == 'delivery' && !empty(deliveryDomains) ? { DELIVERY_DOMAINS: deliveryDomains } : {},
   empty(fetchFrom) ? {} : { FETCH_FROM: fetchFrom }
 )
 // What can be changed in the portal, which shows the value of the deployment until then.

@@ -13,6 +13,7 @@ param deliverySftpHostKeys = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK54gfSEqUWf7V
 param deliverySftpSignIn = 'key,password'
 param deliveryFolder = 'telemessage'
 param deliveryFrom = '2026-11-01'
+param deliveryDomains = 'contoso.com, contoso.co.uk'
 param portal = true
 param operators = '203.0.113.7/32'
 param alertEmail = 'archive-alerts@contoso.com'
