@@ -225,7 +225,6 @@ func (s *server) writePage(w http.ResponseWriter, r *http.Request, person identi
 		sum := sha256.Sum256(body.Bytes())
 		tag := `"` + hex.EncodeToString(sum[:16]) + `"`
 		w.Header().Set("ETag", tag)
-		w.Header().Set("Cache-Control", "private, no-cache")
 		if r.Header.Get("If-None-Match") == tag {
 			w.WriteHeader(http.StatusNotModified)
 			return http.StatusNotModified, nil

@@ -1,7 +1,9 @@
 // What makes the pages more pleasant; they work without it. No markup is made from strings.
 'use strict';
 
-// Times are shown in the reader's zone with UTC beside, which has its day if that is another one.
+const each = (selector, f) => document.querySelectorAll(selector).forEach(f);
+
+// Shows times in the reader's zone, with UTC beside.
 function showTimes(root) {
   const form = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'short'});
   const zone = new Intl.DateTimeFormat(undefined, {timeZoneName: 'short'});
@@ -17,8 +19,7 @@ function showTimes(root) {
 
 function showSignedOut() { document.getElementById('signedout').hidden = false; }
 
-// A part of the page with data-poll is replaced by the same part of that address, every few seconds while it is seen.
-// The answer is parsed by the browser as a document: no string becomes markup here.
+// A part with data-poll is replaced by that of this address, every few seconds while it is seen.
 function poll(part) {
   let tag = '';
   const ask = () => {
@@ -32,8 +33,15 @@ function poll(part) {
       const fresh = request.status === 200 && request.response && request.response.getElementById(part.id);
       if (fresh) {
         tag = request.getResponseHeader('ETag') || '';
+        // The focus and the tables stay where they are.
+        const all = () => [...part.querySelectorAll('a,.scroll')];
+        const old = all(), left = old.map(e => e.scrollLeft), at = old.indexOf(document.activeElement);
         part.replaceChildren(...Array.from(fresh.childNodes, n => document.importNode(n, true)));
         showTimes(part);
+        all().forEach((e, i) => {
+          e.scrollLeft = left[i];
+          if (i === at && e.href === old[i].href) e.focus({preventScroll: true});
+        });
       } else if (request.status === 401 || request.status === 403) return showSignedOut();
       again();
     };
@@ -45,7 +53,7 @@ function poll(part) {
   again();
 }
 
-// Reports whether the session is alive: a dead one answers with a redirect to another origin.
+// A dead session answers with a redirect to another origin.
 async function checkAlive() {
   try {
     return (await fetch('/alive', {redirect: 'manual', cache: 'no-store'})).status === 204;
@@ -54,7 +62,7 @@ async function checkAlive() {
   }
 }
 
-// Shows that a form was sent and its answer is not there yet. A button is disabled after its name and value were read.
+// Shows that a form was sent. Buttons are disabled once their names and values were read.
 function showBusy(form, busy) {
   const note = document.getElementById('working');
   form.ariaBusy = busy ? 'true' : null;
@@ -69,7 +77,7 @@ function release(form) {
   disable(form, false);
 }
 
-// A form is sent once, and only while the session is alive: after a redirect to the sign-in its content would be lost.
+// A form is sent once, while the session is alive: a redirect to the sign-in would lose its content.
 function guard(form) {
   let sending = false;
   form.addEventListener('input', () => { form.dataset.changed = '1'; });
@@ -96,23 +104,21 @@ function acceptDrop(zone) {
     zone.addEventListener(name, event => {
       event.preventDefault();
       zone.classList.toggle('over', name === 'dragover');
-      if (name === 'drop') {
-        input.files = event.dataTransfer.files;
-        input.dispatchEvent(new Event('input', {bubbles: true}));
-      }
+      if (name !== 'drop') return;
+      input.files = event.dataTransfer.files;
+      input.dispatchEvent(new Event('input', {bubbles: true}));
     });
   }
 }
 
 showTimes(document);
-document.querySelectorAll('[data-poll]').forEach(poll);
-document.querySelectorAll('form[method=post]').forEach(guard);
-document.querySelectorAll('.drop').forEach(acceptDrop);
-document.querySelectorAll('[data-all]').forEach(box => box.addEventListener('change', () => {
-  document.querySelectorAll('input[name="' + box.dataset.all + '"]').forEach(b => { b.checked = box.checked; });
-}));
-// Also a page that the browser has kept, and shows again.
-window.addEventListener('pageshow', () => document.querySelectorAll('form[method=post]').forEach(release));
+each('[data-poll]', poll);
+each('form[method=post]', guard);
+each('.drop', acceptDrop);
+each('[data-all]', box => box.addEventListener('change', () =>
+  each('input[name="' + box.dataset.all + '"]', b => { b.checked = box.checked; })));
+// Also on a page that the browser has kept.
+window.addEventListener('pageshow', () => each('form[method=post]', release));
 window.addEventListener('beforeunload', event => {
   if (document.querySelector('form[data-changed]')) event.preventDefault();
 });
