@@ -34,7 +34,7 @@ type Pages struct {
 func New(log Log, now func() time.Time) *Pages { return &Pages{log, now} }
 
 // maxLines is the number of lines on a page.
-const maxLines = 500
+const maxLines = 300
 
 // RecordOrder writes that a person gives a command.
 func (p *Pages) RecordOrder(ctx context.Context, c orders.Change) error {

@@ -21,7 +21,7 @@ type Role int
 // The roles.
 const (
 	None   Role = iota // signed in, without a role of this application
-	Reader             // may look at everything but whole numbers and addresses
+	Reader             // may look at everything but whole numbers and addresses of the people in the archive
 	Admin              // may change settings, give commands, and see numbers and addresses
 )
 

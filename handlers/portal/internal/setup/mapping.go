@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"o2archiver/handlers/portal/internal/web"
@@ -17,6 +18,8 @@ import (
 const (
 	maxFile = 10_000_000 // bytes of a mapping file
 	maxList = 100        // rows of each list of a report
+
+	maxRowsOfNumber = 5 // of a number in such a row
 )
 
 const fromNumber = "number" // where a file comes from that is made by adding numbers
@@ -60,8 +63,21 @@ type changes struct {
 	Rows  []usermap.Change `json:"rows,omitempty"`
 }
 
+// firstChanges returns the first ones, each with its first rows: a number may have a hundred rows, with dates.
 func firstChanges(all []usermap.Change) changes {
-	return changes{len(all), all[:min(len(all), maxList)]}
+	c := changes{Count: len(all)}
+	for _, change := range all[:min(len(all), maxList)] {
+		change.Old, change.New = firstRows(change.Old), firstRows(change.New)
+		c.Rows = append(c.Rows, change)
+	}
+	return c
+}
+
+func firstRows(all []string) []string {
+	if n := len(all) - maxRowsOfNumber; n > 1 {
+		return append(slices.Clone(all[:maxRowsOfNumber]), fmt.Sprintf("and %d more", n))
+	}
+	return all
 }
 
 // propose keeps a mapping file as the person's draft, with a report about it. Nothing uses the file until it is

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,9 @@ import (
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/tally"
+	"o2archiver/shared/usermap"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const (
@@ -397,5 +401,18 @@ func TestEachVersionIsOnAPage(t *testing.T) {
 			t.Errorf("page %q of %d: %d from %d on, %d, %d", test.page, test.all, len(d.Versions), d.First, d.Newer,
 				d.Older)
 		}
+	}
+}
+
+// TestFirstChanges: a report has the first numbers, each with its first rows, whatever the number of them.
+func TestFirstChanges(t *testing.T) {
+	many := slices.Repeat([]string{"jane@contoso.com"}, 100)
+	got := firstChanges(slices.Repeat([]usermap.Change{{Number: "+447700900001", Old: many[:6], New: many}}, 150))
+	if got.Count != 150 || len(got.Rows) != maxList {
+		t.Errorf("%d of %d numbers", len(got.Rows), got.Count)
+	}
+	want := usermap.Change{Number: "+447700900001", Old: many[:6], New: append(slices.Clone(many[:5]), "and 95 more")}
+	if diff := cmp.Diff(want, got.Rows[0]); diff != "" {
+		t.Errorf("a number (-want +got):\n%s", diff)
 	}
 }
