@@ -285,6 +285,20 @@ func (t *Table) PutRun(ctx context.Context, r Run, etag string) error {
 	return nil
 }
 
+// FirstRun returns the row of the run that was planned first in a year; found is false if there is none.
+func (t *Table) FirstRun(ctx context.Context, year time.Time) (r Run, found bool, err error) {
+	partition, _ := runKeys(year.Format("2006/01/02"))
+	for data, err := range t.queryFrom(ctx, partition, "", "") {
+		if err != nil {
+			return Run{}, false, fmt.Errorf("read the rows of runs: %w", err)
+		}
+		if r, err := decodeRun(data); err == nil {
+			return r, true, nil
+		}
+	}
+	return Run{}, false, nil
+}
+
 // Runs returns the rows of the runs that were planned in the year of first, on its day or later, in the order of the
 // runs' names.
 func (t *Table) Runs(ctx context.Context, first time.Time) (runs []Run, err error) {

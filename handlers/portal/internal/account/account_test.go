@@ -300,7 +300,7 @@ func TestWhatAdministratorsSee(t *testing.T) {
 		"/items?day=2026-11-22&reason=noMailbox": {"Replay all with this reason",
 			`name="item" value="` + dayRun + "/00001:3",
 			"1–1 of 1", "Put the number into the mapping, then replay."},
-		"/months/2026-11": {"22 days without a run", "Hash (SHA-256)", dayRun},
+		"/months/2026-11": {"1 day without a run", "Hash (SHA-256)", dayRun},
 	} {
 		_, body := w.Get(path)
 		for _, want := range wants {

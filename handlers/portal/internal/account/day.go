@@ -48,6 +48,7 @@ type Day struct {
 	Deferred    int    `json:"deferred"`
 	Taken       int    `json:"taken"`
 	Written     int    `json:"written"` // records, by the manifests
+	Missing     int64  `json:"missing"` // files of the vendor that never came, see Missing
 
 	Records journal.RecordTotals `json:"records"`
 	Copies  journal.CopyTotals   `json:"copies"`

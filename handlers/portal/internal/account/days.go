@@ -11,14 +11,14 @@ import (
 )
 
 // Accounts returns the accounts of the days from first to last, from runs that were read for them.
-func Accounts(runs []Facts, first, last time.Time) (days []Day) {
+func Accounts(runs []Facts, first, last time.Time, missing Missing) (days []Day) {
 	byDay := map[time.Time][]Facts{}
 	for _, run := range runs {
 		day := dayOf(WindowBegin(run))
 		byDay[day] = append(byDay[day], run)
 	}
 	for day := dayOf(first); !day.After(last); day = day.AddDate(0, 0, 1) {
-		days = append(days, Account(day, byDay[day]))
+		days = append(days, Account(day, byDay[day]).lacking(missing[day]))
 	}
 	return days
 }
@@ -56,7 +56,11 @@ func (r *Reader) DaysPage(q *web.Request) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
-	days := Accounts(runs, first, today)
+	missing, err := r.missing(q.Context())
+	if err != nil {
+		return web.Answer{}, err
+	}
+	days := Accounts(runs, first, today, missing)
 	p := daysPage{Year: Strip(days), Month: Strip(days[len(days)-30:])}
 	counts := map[State]int{}
 	for i := range days {
@@ -81,18 +85,25 @@ func (r *Reader) dayAsked(q *web.Request) (Day, error) {
 	if err != nil {
 		return Day{}, err
 	}
-	return Account(day, runs), nil
+	missing, err := r.missing(q.Context())
+	if err != nil {
+		return Day{}, err
+	}
+	return Account(day, runs).lacking(missing[day]), nil
 }
 
 // dayPage is the data of the page of a day.
 type dayPage struct {
 	Day
-	Former, Next string
-	Table        reasonTable
-	RecordBars   []pages.Bar
-	CopyBars     []pages.Bar
-	Difference   int64 // between the source's count and what was received, in all runs
-	ZIPs         []Run // that were not read
+	Before, After string // the neighbouring days
+	Table         reasonTable
+	RecordBars    []pages.Bar
+	CopyBars      []pages.Bar
+	Difference    int64 // between the source's count and what was received, in all runs
+	ZIPs          []Run // that were not read, the first ones
+	MoreZIPs      int
+	Page          []Run // the runs that are shown
+	List
 }
 
 // DayPage answers with the account of a day.
@@ -102,14 +113,22 @@ func (r *Reader) DayPage(q *web.Request) (web.Answer, error) {
 		return web.Answer{}, err
 	}
 	day, _ := parseDay(d.Day)
-	p := dayPage{Day: d, Former: day.AddDate(0, 0, -1).Format(time.DateOnly), RecordBars: recordBars(d.Records),
-		CopyBars: copyBars(d.Copies), Table: reasonTable{Part{Day: d.Day}, d.Reasons}}
+	p := dayPage{Day: d, RecordBars: recordBars(d.Records), CopyBars: copyBars(d.Copies),
+		Table: reasonTable{Part{Day: d.Day}, d.Reasons}}
+	if day.Year() > 0 || day.YearDay() > 1 { // a day of the year -1 has no address
+		p.Before = day.AddDate(0, 0, -1).Format(time.DateOnly)
+	}
+	p.Page, p.List = cutPage(q, d.Runs, pageOf("/days/"+d.Day, nil))
 	if next := day.AddDate(0, 0, 1); !next.After(r.opts.Now()) {
-		p.Next = next.Format(time.DateOnly)
+		p.After = next.Format(time.DateOnly)
 	}
 	for _, run := range d.Runs {
-		if run.ZIP != nil {
+		switch {
+		case run.ZIP == nil:
+		case len(p.ZIPs) < pageRows:
 			p.ZIPs = append(p.ZIPs, run)
+		default:
+			p.MoreZIPs++
 		}
 		if run.SourceTotal != nil {
 			n := *run.SourceTotal - int64(run.Received)
@@ -161,7 +180,8 @@ func (d Day) tables() []table {
 	r, c := d.Records, d.Copies
 	numbers := table{head: []string{"Number", "Value"}, rows: [][]any{{"Day of the window (UTC)", d.Day},
 		{"State", d.State.Text()}, {"Counted by the source", source}, {"Received", d.Received},
-		{"Deferred to later runs", d.Deferred}, {"Taken from earlier runs", d.Taken}, {"Records", d.Written},
+		{"Deferred to later runs", d.Deferred}, {"Taken from earlier runs", d.Taken},
+		{"Files that never came", d.Missing}, {"Records", d.Written},
 		{"Records collected", r.Collected}, {"Records archived", r.Archived}, {"Records unmapped", r.Unmapped},
 		{"Records excluded", r.Excluded}, {"Records quarantined", r.Quarantined}, {"Records failed", r.Failed},
 		{"Records pending", r.Pending}, {"Copies planned", c.Planned}, {"Copies imported", c.Imported},

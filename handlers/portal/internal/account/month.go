@@ -15,14 +15,16 @@ type Month struct {
 	Month   string    `json:"month"` // as 2026-11
 	Made    time.Time `json:"made"`
 	Days    []Day     `json:"days"`    // with runs
-	Without []string  `json:"without"` // days that are over and have no run
+	Without []string  `json:"without"` // days that are over and have no run, from the archive's first one on
 	Sum     Day       `json:"sum"`     // whole only if no day is without a run
 }
 
 // monthPage is the data of the page.
 type monthPage struct {
 	Month
-	Former, Next string // the neighbouring months
+	Before, After string // the neighbouring months
+	Page          []Run  // the runs that are shown
+	List
 }
 
 // monthAsked returns the report of the month in the path.
@@ -40,14 +42,22 @@ func (r *Reader) monthAsked(q *web.Request) (m Month, first time.Time, err error
 	if err != nil {
 		return Month{}, first, err
 	}
+	missing, err := r.missing(q.Context())
+	if err != nil {
+		return Month{}, first, err
+	}
+	began, err := r.began(q.Context(), first, runs)
+	if err != nil {
+		return Month{}, first, err
+	}
 	m = Month{Month: first.Format("2006-01"), Made: r.opts.Now().UTC(), Days: []Day{}, Without: []string{},
-		Sum: Account(first, runs)}
+		Sum: Account(first, runs).lacking(missing.between(first, last))}
 	m.Sum.Day = m.Month
-	for _, d := range Accounts(runs, first, last) {
+	for _, d := range Accounts(runs, first, last, missing) {
 		switch {
 		case d.State != None:
 			m.Days = append(m.Days, d)
-		case d.Day < today.Format(time.DateOnly):
+		case !began.IsZero() && d.Day >= began.Format(time.DateOnly) && d.Day < today.Format(time.DateOnly):
 			m.Without = append(m.Without, d.Day)
 		}
 	}
@@ -66,9 +76,13 @@ func (r *Reader) MonthPage(q *web.Request) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
-	p := monthPage{Month: m, Former: first.AddDate(0, -1, 0).Format("2006-01")}
+	p := monthPage{Month: m}
+	p.Page, p.List = cutPage(q, m.Sum.Runs, pageOf("/months/"+m.Month, nil))
+	if first.Year() > 0 || first.Month() > time.January { // a month of the year -1 has no address
+		p.Before = first.AddDate(0, -1, 0).Format("2006-01")
+	}
 	if next := first.AddDate(0, 1, 0); !next.After(r.opts.Now()) {
-		p.Next = next.Format("2006-01")
+		p.After = next.Format("2006-01")
 	}
 	return web.Page(pages.Page{Name: "month", Title: "Report of " + first.Format("January 2006"), Section: "days",
 		Data: p}), nil

@@ -65,7 +65,7 @@ func (k known) alertsOfPause(add add) {
 		paused, said := k.connector.Paused[app]
 		works := k.fetched || k.unread
 		if app == settings.Import {
-			days := account.Accounts(k.recent, k.day(alertDays-1), k.now)
+			days := account.Accounts(k.recent, k.day(alertDays-1), k.now, nil)
 			works = slices.ContainsFunc(days, func(d account.Day) bool {
 				return d.Records.Collected > d.Records.Pending
 			})
@@ -151,7 +151,7 @@ func (k known) alertOfLateness(add add) {
 
 // alertsOfDays returns an alert for each day of late that is not whole, other than by what is still at work.
 func (k known) alertsOfDays(add add) {
-	for _, d := range slices.Backward(account.Accounts(k.recent, k.day(alertDays-1), k.now)) {
+	for _, d := range slices.Backward(account.Accounts(k.recent, k.day(alertDays-1), k.now, nil)) {
 		if d.State != account.Failed && d.State != account.Gaps {
 			continue
 		}

@@ -139,7 +139,7 @@ func (w *Watch) ProgressPage(q *web.Request) (web.Answer, error) {
 	}
 	today := k.now.Truncate(oneDay)
 	runs := account.Within(k.all, today.AddDate(0, 0, -364), today)
-	days := account.Accounts(runs, today.AddDate(0, 0, -364), today)
+	days := account.Accounts(runs, today.AddDate(0, 0, -364), today, account.MissingOf(k.progress))
 	month := days[len(days)-shownDays:]
 	p := k.livePart(q)
 	p.Whole, p.Year, p.Month, p.OfRuns = true, account.Strip(days), account.Strip(month), len(runs)
