@@ -209,7 +209,11 @@ func peopleOf(r *record.Record, header []record.HeaderField, name string) (all [
 		if !record.EqualFoldASCII(f[0], name) {
 			continue
 		}
-		some, more := readPeople(f[1], r.Source != record.GenericEML)
+		read := readPeople
+		if name == "From" {
+			read = readAuthors
+		}
+		some, more := read(f[1], r.Source != record.GenericEML)
 		if more || len(all)+len(some) > maxPeople {
 			r.LeftOut = append(r.LeftOut,
 				fmt.Sprintf("%s (all after the first %d entries)", record.LowerASCII(name), maxPeople))

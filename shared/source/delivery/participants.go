@@ -1,10 +1,11 @@
 package delivery
 
 import (
-	"net/mail"
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"o2archiver/shared/record"
 )
@@ -18,136 +19,52 @@ const (
 	phoneDigits = 7      // a number with fewer digits may be part of a name
 )
 
-// readPeople returns the participants in an address field. The display name has the number, as the first or the last
+// readPeople returns the participants in a list of addresses. The display name has the number, as the first or the last
 // of its words; programs of the vendor write both. Without numbered, no word of a name is taken for a number. more
 // reports whether there are more than maxPeople.
 func readPeople(field string, numbered bool) (all []record.Participant, more bool) {
-	for _, entry := range splitAddresses(field) {
+	return collectPeople(splitAddresses(field, false), numbered)
+}
+
+// readAuthors is readPeople for the field From, which has one author as a rule: what has no address belongs to the
+// address after it. In a list it might be a participant without one.
+func readAuthors(field string, numbered bool) (all []record.Participant, more bool) {
+	return collectPeople(splitAddresses(field, true), numbered)
+}
+
+func collectPeople(entries iter.Seq[address], numbered bool) (all []record.Participant, more bool) {
+	for a := range entries {
 		if len(all) == maxPeople {
 			return all, true
 		}
-		if p := participantOf(entry, numbered); p.Value != "" || p.Name() != "" || len(p.Emails) > 0 {
+		p := participantOf(a, numbered)
+		keepAddress(&p, strings.TrimSpace(a.address))
+		if p.Value != "" || p.Name() != "" || len(p.Emails) > 0 {
 			all = append(all, p)
 		}
 	}
 	return all, false
 }
 
-// address is one entry of an address field. name is decoded.
-type address struct{ name, address string }
-
-// splitAddresses returns the entries of an address field. net/mail refuses a whole list for one entry that is no
-// address ("x" <>, a bare number, a trailing semicolon, an unquoted comma), and drops comments, which may hold the
-// number. Such a list is split by hand, and so is a very long field.
-func splitAddresses(field string) (all []address) {
-	if strings.TrimSpace(field) == "" {
-		return nil
+// keepAddress adds an address to the name if it is neither an e-mail address nor the participant's number, so that
+// nothing of an entry disappears.
+func keepAddress(p *record.Participant, address string) {
+	if record.EmailAddress(address) != "" || !hasWord(address) {
+		return
 	}
-	if len(field) <= maxParsed && !strings.Contains(field, "(") {
-		parser := mail.AddressParser{WordDecoder: wordDecoder()}
-		if list, err := parser.ParseList(field); err == nil {
-			for _, a := range list {
-				all = append(all, address{validText(a.Name), validText(a.Address)})
-			}
-			return all
-		}
+	if digits := onlyDigits(address); countDigits(address) > 0 && p.Value != "" && digits == onlyDigits(p.Value) {
+		return
 	}
-	for _, entry := range splitByHand(field) {
-		all = append(all, readEntry(entry))
-	}
-	return all
-}
-
-// brackets are the kinds of brackets in which separators do not count.
-type brackets struct{ quotes, angles, rounds bool }
-
-// splitByHand splits a field at the commas and semicolons outside of brackets. A bracket that is never closed is an
-// ordinary character: it must not hide the entries after it.
-func splitByHand(field string) []string {
-	use := brackets{true, true, true}
-	for {
-		all, open := splitOutside(field, use)
-		switch open {
-		case '"':
-			use.quotes = false
-		case '<':
-			use.angles = false
-		case '(':
-			use.rounds = false
-		default:
-			return all
-		}
-	}
-}
-
-// splitOutside splits a field at the separators outside of the brackets in use. open is the kind of a bracket that is
-// not closed, or 0.
-func splitOutside(field string, use brackets) (all []string, open byte) {
-	start := 0
-	for i := 0; i < len(field); i++ {
-		c := field[i]
-		switch {
-		case open == '"' && c == '\\':
-			i++
-		case open == '"' && c == '"', open == '<' && c == '>', open == '(' && c == ')':
-			open = 0
-		case open != 0:
-		case c == '"' && use.quotes, c == '<' && use.angles, c == '(' && use.rounds:
-			open = c
-		case c == ',' || c == ';':
-			all = append(all, field[start:i])
-			start = i + 1
-		}
-		if len(all) > maxPeople {
-			return all, 0
-		}
-	}
-	return append(all, field[start:]), open
-}
-
-// cutAddress takes the first word with an @ for the address, and the others for the name.
-func cutAddress(entry string) (name, address string) {
-	words := strings.Fields(entry)
-	for i, word := range words {
-		if strings.Contains(word, "@") {
-			address = strings.Trim(word, "\"'()[]")
-			words = append(words[:i:i], words[i+1:]...)
-			break
-		}
-	}
-	return strings.Join(words, " "), address
-}
-
-// readEntry returns the name and the address of an entry that has any form.
-func readEntry(entry string) (a address) {
-	entry = strings.TrimSpace(entry)
-	if open := strings.LastIndexByte(entry, '<'); open >= 0 {
-		inside, after, _ := strings.Cut(entry[open+1:], ">")
-		a.address = strings.TrimSpace(inside)
-		a.name = strings.TrimSpace(entry[:open]) + " " + strings.TrimSpace(after)
+	if p.Name() == "" {
+		p.FirstName = address
 	} else {
-		a.name = entry
-		if len(entry) <= maxNumbered {
-			a.name, a.address = cutAddress(entry)
-		}
+		p.LastName = strings.TrimSpace(p.LastName + " <" + address + ">")
 	}
-	a.name = strings.TrimSpace(a.name)
-	if strings.HasPrefix(a.name, "(") && strings.HasSuffix(a.name, ")") { // RFC 5322 section 3.4: the older form
-		a.name = a.name[1 : len(a.name)-1]
-	}
-	a.name, a.address = validText(decodeWords(unquoteName(a.name))), validText(a.address)
-	return a
 }
 
-// unquoted removes the backslashes of a quoted string (RFC 5322 section 3.2.4).
-var unquoted = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
-
-// unquoteName returns a display name without the quotation marks around it.
-func unquoteName(name string) string {
-	if len(name) > 1 && name[0] == '"' && name[len(name)-1] == '"' {
-		return unquoted.Replace(name[1 : len(name)-1])
-	}
-	return name
+// hasWord reports whether a text has a letter or a digit.
+func hasWord(s string) bool {
+	return strings.ContainsFunc(s, func(c rune) bool { return unicode.IsLetter(c) || unicode.IsDigit(c) })
 }
 
 // participantOf returns the participant of an entry. The number is taken from the name; without one there, it is

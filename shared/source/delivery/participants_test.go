@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"encoding/base64"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -36,7 +38,6 @@ func TestReadPeople(t *testing.T) {
 		"447700900123 Jane Doe <" + mail + ">":   {jane},
 		`"447700900123 Jane Doe" <` + mail + ">": {jane},
 		`"Doe, Jane 447700900123" <` + mail + ">":             {one("447700900123", "Doe, Jane", mail)},
-		"Doe, Jane 447700900123 <" + mail + ">":               {one("", "Doe", ""), one("447700900123", "Jane", mail)},
 		"+44 7700 900123 Jane Doe <" + mail + ">":             {one("+44 7700 900123", "Jane Doe", mail)},
 		"Jane Doe (07700 900123) <" + mail + ">":              {one("07700 900123", "Jane Doe", mail)},
 		"Jane Doe - 07700-900123 <" + mail + ">":              {one("07700-900123", "Jane Doe", mail)},
@@ -67,6 +68,133 @@ func TestReadPeople(t *testing.T) {
 		got, more := readPeople(field, true)
 		if diff := cmp.Diff(want, got); diff != "" || more {
 			t.Errorf("%s (-want +got):\n%s", field, diff)
+		}
+	}
+}
+
+// A list that does not have the form of RFC 5322: each entry ends in one participant, with its number and address.
+func TestReadLooseLists(t *testing.T) {
+	t.Parallel()
+	const am, bm = "ann@contoso.com", "bob@contoso.com"
+	const at, bt = " 447700900123 <" + am + ">", " 447700900124 <" + bm + ">"
+	ann, bob := one("447700900123", "Ann", am), one("447700900124", "Bob", bm)
+	lee, name := one("447700900123", "Lee, Ann", am), one("", "Undisclosed", "")
+	onlyAnn, onlyBob := one("", "", am), one("", "", bm)
+	number := one("447700900124", "", "")
+	encoded := "=?utf-8?B?" + base64.StdEncoding.EncodeToString([]byte("Ann"+at+", Bob"+bt)) + "?="
+	bracketed := one("447700900123", "Ann <ann(at)contoso.com>", "")
+	for field, want := range map[string][]record.Participant{
+		"Lee, Ann" + at:                                        {lee},
+		"Lee, Ann" + at + ", Bob" + bt:                         {lee, bob},
+		"Bob" + bt + ",\r\n\tLee,\r\n Ann" + at:                {bob, lee},
+		"Lee, Ann, PhD" + at:                                   {one("447700900123", "Lee, Ann, PhD", am)},
+		"447700900123 Lee, Ann <" + am + ">":                   {lee},
+		"447700900123 Lee, Ann <" + am + ">, Bob" + bt:         {lee, bob},
+		"Lee, 447700900123 Ann <" + am + ">":                   {lee},
+		"Undisclosed, 447700900124":                            {name, number},
+		"Undisclosed, 447700900124, 447700900124":              {name, number, number},
+		"Undisclosed; Ann" + at:                                {name, ann},
+		"Undisclosed, " + am:                                   {name, onlyAnn},
+		"Ann" + at + ", Undisclosed":                           {ann, name},
+		"447700900124, Ann" + at:                               {number, ann},
+		`"Undisclosed", Ann` + at:                              {name, ann},
+		"=?utf-8?Q?Lee,_Ann_447700900123?= <" + am + ">":       {lee},
+		"=?utf-8?Q?Lee, Ann 447700900123?= <" + am + ">":       {lee},
+		"=?utf-8?Q?Lee;_Ann?=" + at + ", Bob" + bt:             {one("447700900123", "Lee; Ann", am), bob},
+		"=?utf-8?Q?Ann_<x>?=" + at:                             {one("447700900123", "Ann <x>", am)},
+		"=?utf-8?Q?Ann" + at + ", Bob" + bt:                    {one("447700900123", "=?utf-8?Q?Ann", am), bob},
+		"=?utf-8?Q?Ann_447700900123_<" + am + ">,_Bob?=" + "x": {ann, one("", "Bobx", "")},
+		encoded:                                  {ann, bob},
+		"Ann" + at + " Bob" + bt:                 {ann, bob},
+		"Ann" + at + "\r\n Bob" + bt + ", " + am: {ann, bob, onlyAnn},
+		"<" + am + "><" + bm + ">":               {onlyAnn, onlyBob},
+		"Ann <447700900123> <" + am + ">":        {ann},
+		am + " " + bm:                            {onlyAnn, onlyBob},
+		am + "\r\n\t" + bm:                       {onlyAnn, onlyBob},
+		"Ann 447700900123 " + am + " 447700900124 Bob " + bm:     {ann, bob},
+		am + " (Ann 447700900123) " + bm + " (447700900124 Bob)": {ann, bob},
+		"Ann" + at + "; Bob" + bt + ";":                          {ann, bob},
+		"Ann\t447700900123\t<" + am + ">":                        {ann},
+		"Team: " + am + ", " + bm + ";":                          {onlyAnn, onlyBob},
+		"Team: " + am + "; " + bm:                                {onlyAnn, onlyBob},
+		"Team: Lee, Ann" + at + ", 447700900124;, Bob" + bt:      {lee, number, bob},
+		"Undisclosed, Team: Ann" + at + ";":                      {name, ann},
+		"Undisclosed:;":                                          {name},
+		"Undisclosed:;, " + bm:                                   {name, onlyBob},
+		"Undisclosed: ;\r\n, Bob" + bt:                           {name, bob},
+		"447700900124: " + am + ";":                              {one("447700900124", "", am)},
+		"Mobile: 447700900124; Undisclosed":                      {one("447700900124", "Mobile", ""), name},
+		"tel:+447700900123":                                      {one("+447700900123", "", "")},
+		"tel:%2B447700900123":                                    {one("+447700900123", "", "")},
+		"TEL:+44-7700-900123;ext=5, sms:447700900124?body=x":     {one("+44-7700-900123", "", ""), number},
+		"smsto:447700900124; mms:447700900124":                   {number, number},
+		"tel: 447700900124":                                      {number},
+		"Ann tel:447700900123 <" + am + ">":                      {ann},
+		"<tel:447700900124;phone-context=+44>":                   {number},
+		"<sip:447700900124@x.example;user=phone>":                {one("447700900124", "", "447700900124@x.example")},
+		"mailto:" + am + ", MAILTO:" + bm + "?subject=x":         {onlyAnn, onlyBob},
+		"Ann 447700900123 mailto:" + am:                          {ann},
+		"Ann 447700900123 <mailto:" + am + ">":                   {ann},
+		"<Undisclosed>":                                          {name},
+		"Ann 447700900123 <ann(at)contoso.com>":                  {bracketed},
+		"Ann 447700900123 <447700900456>":                        {one("447700900123", "Ann <447700900456>", "")},
+	} {
+		got, more := readPeople(field, true)
+		if diff := cmp.Diff(want, got); diff != "" || more {
+			t.Errorf("%s (-want +got):\n%s", field, diff)
+		}
+	}
+}
+
+// The sender is one: what stands before the address in From is part of the sender's name.
+func TestReadAuthors(t *testing.T) {
+	t.Parallel()
+	const mail = "ann@contoso.com"
+	const bob = "Bob 447700900124 <bob@contoso.com>"
+	lee, other := one("447700900123", "Lee, Ann", mail), one("447700900124", "Bob", "bob@contoso.com")
+	for field, want := range map[string][]record.Participant{
+		"Lee, Ann 447700900123 <" + mail + ">":         {lee},
+		"447700900123 Lee, Ann <" + mail + ">":         {lee},
+		"Lee, 447700900123 Ann <" + mail + ">":         {lee},
+		"Lee, Ann, 447700900123 <" + mail + ">":        {lee},
+		"Lee, Ann, 447700900123, " + mail:              {lee},
+		`Lee, Ann 447700900123`:                        {one("447700900123", "Lee, Ann", "")},
+		"Lee; Ann 447700900123 <" + mail + ">":         {one("447700900123", "Lee; Ann", mail)},
+		"Lee, Ann":                                     {one("", "Lee, Ann", "")},
+		"Lee, Ann 447700900123 <" + mail + ">, " + bob: {lee, other},
+		"447700900456, " + bob:                         {one("447700900456", "", ""), other},
+		`"Lee, Ann" 447700900123 <` + mail + ">":       {lee},
+	} {
+		got, more := readAuthors(field, true)
+		if diff := cmp.Diff(want, got); diff != "" || more {
+			t.Errorf("%s (-want +got):\n%s", field, diff)
+		}
+	}
+	r := parsed(t, "Date: Fri, 27 Nov 2026 09:30:00 +0000\r\nFrom: Lee, Ann 447700900123 <ann@contoso.com>\r\n"+
+		"To: Ray, Bob 447700900124 <bob@contoso.com>\r\n\r\nx")
+	if r.From.Value != "447700900123" || len(r.To) != 1 || r.To[0].Value != "447700900124" {
+		t.Errorf("from %+v to %+v", r.From, r.To)
+	}
+}
+
+// wordForm is a word of an address field that has to be found in a participant.
+var wordForm = regexp.MustCompile(`[0-9A-Za-z]+`)
+
+// checkNothingLost checks that each word of a field is in a participant. It does not check fields with encoded words,
+// names of groups, parameters, or what is no ASCII.
+func checkNothingLost(t *testing.T, field string, all []record.Participant) {
+	t.Helper()
+	other := func(c rune) bool { return c > '~' || c < ' ' || strings.ContainsRune(`=:\%;?`, c) }
+	if strings.ContainsFunc(field, other) {
+		return
+	}
+	var there strings.Builder
+	for _, p := range all {
+		fmt.Fprintln(&there, p.Value, p.Name(), p.Emails)
+	}
+	for _, word := range wordForm.FindAllString(field, -1) {
+		if !strings.Contains(there.String(), word) {
+			t.Errorf("%q: %q is in none of %q", field, word, there.String())
 		}
 	}
 }
@@ -116,17 +244,21 @@ func TestManyRecipients(t *testing.T) {
 func FuzzReadPeople(f *testing.F) {
 	for _, seed := range []string{
 		`"Doe, Jane 447700900123" <jane@contoso.com>, 65000`, `"x" <>, (a) b@c;`, "=?utf-8?q?a?= <<b>",
-		`"a\", <b`, "Rota: a@b.example;",
+		`"a\", <b`, "Rota: a@b.example;", "Lee, Ann 447700900123 <a@b.example> Bob <b@b.example>", "<x> <1>, a@b c@d e",
+		"(a) tel:+447700900123;ext=5, <(a> b@", "a@b (c d@e) f@g", "1 a, b <c>, d@e@f", "x, y; 123 z <a b@c",
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, field string) {
 		for _, numbered := range []bool{true, false} {
 			all, _ := readPeople(field, numbered)
-			if len(all) > len(field)+1 {
-				t.Errorf("%d people in %d bytes", len(all), len(field))
+			authors, _ := readAuthors(field, numbered)
+			if max(len(all), len(authors)) > len(field)+1 {
+				t.Errorf("%d people, %d authors in %d bytes", len(all), len(authors), len(field))
 			}
-			for _, p := range all {
+			checkNothingLost(t, field, all)
+			checkNothingLost(t, field, authors)
+			for _, p := range append(all, authors...) {
 				if n := countDigits(p.Value); p.Value != "" && (n < minDigits || n > maxDigits) {
 					t.Errorf("number %q", p.Value)
 				}
