@@ -70,7 +70,7 @@ func (d *Deferred) Each(ctx context.Context, prefix string, limit int,
 		if err != nil {
 			return false, fmt.Errorf("list the deferred items: %w", err)
 		}
-		key, ok := strings.CutSuffix(strings.TrimPrefix(textOf(item.Name), deferredFolder), ".json")
+		key, ok := strings.CutSuffix(strings.TrimPrefix(textOf(item.Name), deferredFolder), jsonEnding)
 		if !ok || !keyForm.MatchString(key) {
 			continue
 		}
@@ -130,4 +130,4 @@ func (d *Deferred) Delete(ctx context.Context, key string) error {
 	return translateError(ctx, err)
 }
 
-func deferredName(key string) string { return deferredFolder + key + ".json" }
+func deferredName(key string) string { return deferredFolder + key + jsonEnding }

@@ -146,7 +146,7 @@ func (m *Media) putWhole(ctx context.Context, name string, data []byte, sha stri
 	return translateCreateError(ctx, err)
 }
 
-// Open opens a blob that Put stored as record.Media.Blob, or KeepRaw as raw/<name>, and returns its size in
+// Open opens a blob that Put stored as record.Media.Blob, or KeepRaw, and returns its size in
 // bytes. It is read in chunks on demand, so a slow reader holds no connection, and a broken connection costs one chunk.
 // The caller closes it. It returns ErrNotFound if there is no such blob.
 func (m *Media) Open(ctx context.Context, name string) (io.ReadCloser, int64, error) {

@@ -229,7 +229,7 @@ func TestKeepRaw(t *testing.T) {
 		name := folder(t) + "/" + digest[:8]
 		for range 2 {
 			stored, sha, n, err := s.Media().KeepRaw(ctx, name, bytes.NewReader(data))
-			if err != nil || stored != name || sha != digest || n != int64(size) {
+			if err != nil || stored != "raw/"+name || sha != digest || n != int64(size) {
 				t.Fatalf("%d bytes: %q, %q, %d, %v", size, stored, sha, n, err)
 			}
 		}
@@ -241,10 +241,10 @@ func TestKeepRaw(t *testing.T) {
 		}
 		other, otherDigest := content(size)
 		stored, sha, _, err := s.Media().KeepRaw(ctx, name, bytes.NewReader(other))
-		if err != nil || stored != name+"-b" || sha != otherDigest {
+		if err != nil || stored != "raw/"+name+"-b" || sha != otherDigest {
 			t.Errorf("%d other bytes: %q, %q, %v", size, stored, sha, err)
 		}
-		s.mustHave(t, "raw/"+stored, other)
+		s.mustHave(t, stored, other)
 		s.mustHave(t, "raw/"+name, data)
 	}
 	for _, bad := range []string{"", "..", "a/../b", "/a", "a//b", "a b"} {

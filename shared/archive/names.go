@@ -2,15 +2,23 @@ package archive
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"path"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
+
+	"o2archiver/shared/archive/layout"
 )
 
 // batchEnding is the end of the name of each batch. No other package has it: a house test compares.
 const batchEnding = ".ndjson"
+
+// jsonEnding is the end of the name of each blob that holds one JSON value.
+const jsonEnding = ".json"
 
 // The forms of names. A run begins with a letter or digit, so that no part of a path is "." or "..".
 var (
@@ -93,15 +101,60 @@ func AttachmentHash(name string) (sha256 string, ok bool) {
 	return path.Base(name), mediaForm.MatchString(name)
 }
 
-// The folders of the reports about delivered ZIPs, those of the vendor and those of the folder imports, within
-// StatusContainer. The name of a report is that of its run.
+// The folders of the reports about delivered ZIPs within StatusContainer.
 const (
-	DeliveryReports = "deliveries/"
-	ImportReports   = "imports/"
+	deliveryReports = "deliveries/"
+	importReports   = "imports/"
 )
+
+// DeliveryReport returns the name, within StatusContainer, of the report about the ZIP of the vendor's whose run is in
+// the folder.
+func DeliveryReport(folder string) string { return deliveryReports + folder + jsonEnding }
+
+// ImportReport returns the name, within StatusContainer, of the report about the ZIP of another archive whose run is in
+// the folder.
+func ImportReport(folder string) string { return importReports + folder + jsonEnding }
 
 // IsDeliveryReport reports whether name, within StatusContainer, is that of a report about a delivered ZIP.
 func IsDeliveryReport(name string) bool {
-	return (strings.HasPrefix(name, DeliveryReports) || strings.HasPrefix(name, ImportReports)) &&
-		path.Ext(name) == ".json"
+	return (strings.HasPrefix(name, deliveryReports) || strings.HasPrefix(name, importReports)) &&
+		path.Ext(name) == jsonEnding
 }
+
+// CopyName returns the name of the copy of a ZIP within DeliveriesContainer. key is 32 hex digits. It never has the
+// name of the delivered file.
+func CopyName(planned time.Time, key string) string {
+	return layout.DayFolder(layout.Day(planned)) + key
+}
+
+// RawName returns the name for KeepRaw of an item that cannot be a record. It holds the number of batches of the run
+// before the item's page and the item's index within the page, so that reading the same page again yields the same
+// name. If the page has changed in between, the hash of head, the item's beginning, separates the new bytes from the
+// stored ones.
+func RawName(folder string, batches, index int, head []byte) string {
+	sum := sha256.Sum256(head)
+	return fmt.Sprintf("%s/%05d-%04d-%s", folder, batches, index, hex.EncodeToString(sum[:8]))
+}
+
+// RawDeferredName returns the name for KeepRaw of a deferred item of that key that a run cannot read.
+func RawDeferredName(folder, key string) string { return folder + "/" + key }
+
+// DeferredKey returns the key of an item that a run has deferred for a reason: <reason>-<end>-<8 digits>-<id>. end is
+// the end of the run's window, number that of the item in the window and id in hex, so that keys sort in the order in
+// which the items of a reason arrived.
+func DeferredKey(reason string, end time.Time, number int, id string) string {
+	return fmt.Sprintf("%s%08d-%s", DeferredPrefix(reason, end), number, id)
+}
+
+// FormerDeferredKey returns the key in the form of an earlier version, whose numbers have 7 digits.
+func FormerDeferredKey(reason string, end time.Time, number int, id string) string {
+	return fmt.Sprintf("%s%07d-%s", DeferredPrefix(reason, end), number, id)
+}
+
+// DeferredPrefix returns the beginning of the keys of the items that windows with that end have deferred for a reason.
+func DeferredPrefix(reason string, end time.Time) string {
+	return reason + "-" + layout.Stamp(end) + "-"
+}
+
+// IsDeferredFor reports whether the key is that of an item that was deferred for the reason.
+func IsDeferredFor(reason, key string) bool { return strings.HasPrefix(key, reason+"-") }

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestBatchNames(t *testing.T) {
@@ -32,6 +35,51 @@ func TestBatchNames(t *testing.T) {
 		}
 		if _, err := s.Batches().FromURI(s.Batches().URI(folder + "/" + name + ".ndjson")); (err == nil) != ok {
 			t.Errorf("the event of %s: %v", name, err)
+		}
+	}
+}
+
+// The names are those of all archives: none may change.
+func TestNamesOfItemsAndReports(t *testing.T) {
+	const folder, key = "2026/11/28/run", "0123456789abcdef0123456789abcdef"
+	at := time.Date(2026, 11, 28, 5, 30, 0, 700e6, time.UTC)
+	local := at.In(time.FixedZone("", -6*3600)) // a time of the day before
+	got := []string{
+		RawName(folder, 0, 0, nil), RawName(folder, 12, 345, []byte("head")), RawName(folder, 123_456, 12_345, nil),
+		RawDeferredName(folder, "media-20261128T053000Z-00000007-0123456789abcdef"),
+		DeferredKey("media", local, 7, key[:16]), DeferredKey("pieces", at, 123_456_789, key[:16]),
+		FormerDeferredKey("media", local, 7, key[:16]), DeferredPrefix("pieces", local),
+		CopyName(local, key), DeliveryReport(folder), ImportReport(folder),
+		manifestName(folder), deferredName("media-1"), partName(key, 3, 45), mediaName("2026/11/28", key),
+	}
+	want := []string{
+		"2026/11/28/run/00000-0000-e3b0c44298fc1c14", "2026/11/28/run/00012-0345-9f2e6d33a3717ee8",
+		"2026/11/28/run/123456-12345-e3b0c44298fc1c14",
+		"2026/11/28/run/media-20261128T053000Z-00000007-0123456789abcdef",
+		"media-20261128T053000Z-00000007-0123456789abcdef", "pieces-20261128T053000Z-123456789-0123456789abcdef",
+		"media-20261128T053000Z-0000007-0123456789abcdef", "pieces-20261128T053000Z-",
+		"2026/11/28/" + key, "deliveries/2026/11/28/run.json", "imports/2026/11/28/run.json",
+		"2026/11/28/run/manifest.json", "waiting/media-1.json", "parts/" + key + "/3-00045", "2026/11/28/" + key,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+	for key, want := range map[string]bool{got[4]: true, got[6]: true, got[5]: false, "mediator-1": false, "": false} {
+		if IsDeferredFor("media", key) != want {
+			t.Errorf("%q is deferred for media: %v, want %v", key, !want, want)
+		}
+	}
+	for _, name := range got[:4] {
+		if !rawForm.MatchString(name) {
+			t.Errorf("KeepRaw does not take %s", name)
+		}
+	}
+	if name := CopyName(at, key); !deliveryForm.MatchString(name) {
+		t.Errorf("Put does not take %s", name)
+	}
+	for _, name := range []string{DeliveryReport(folder), ImportReport(folder)} {
+		if !IsDeliveryReport(name) {
+			t.Errorf("%s is no report about a ZIP", name)
 		}
 	}
 }

@@ -75,12 +75,12 @@ func TestWritingTwiceUnderAPolicy(t *testing.T) {
 		raw := fmt.Sprintf("%s-%d", run, size)
 		for range 2 {
 			stored, _, _, err := s.Media().KeepRaw(ctx, raw, bytes.NewReader(data))
-			if err != nil || stored != raw {
+			if err != nil || stored != "raw/"+raw {
 				t.Errorf("raw bytes, %d: %q, %v", size, stored, err)
 			}
 		}
 		stored, _, _, err := s.Media().KeepRaw(ctx, raw, bytes.NewReader(data[:size-1]))
-		if err != nil || stored != raw+"-b" {
+		if err != nil || stored != "raw/"+raw+"-b" {
 			t.Errorf("other raw bytes, %d: %q, %v", size, stored, err)
 		}
 		refused = service.refused

@@ -11,18 +11,19 @@ import (
 // errKept reports that the bytes are stored already, under another of the item's names.
 var errKept = errors.New("the bytes are kept already")
 
-// KeepRaw stores the bytes of an item that cannot be a record as media/raw/<name>, and returns the name under which
-// they are stored. As with batches, bytes that differ from those of an earlier attempt get another name, <name>-b to
-// -z, and bytes that are stored already are found. It may therefore be called again, whatever the source sends this
-// time.
+// KeepRaw stores the bytes of an item that cannot be a record as raw/<name>, and returns the name by which Open finds
+// them. name is of RawName or RawDeferredName. As with batches, bytes that differ from those of an earlier attempt get
+// another name, <name>-b to -z, and bytes that are stored already are found. It may therefore be called again, whatever
+// the source sends this time.
 func (m *Media) KeepRaw(ctx context.Context, name string, r io.Reader) (stored, sha string, size int64, err error) {
 	if !rawForm.MatchString(name) {
 		return "", "", 0, errors.New("store raw bytes: the name has characters that it may not have")
 	}
+	name = rawPrefix + name
 	kept := map[string]string{} // name by hash
 	free := name
 	for _, suffix := range nameSuffixes() {
-		props, err := m.blob(rawPrefix+free).GetProperties(ctx, nil)
+		props, err := m.blob(free).GetProperties(ctx, nil)
 		if err = translateError(ctx, err); errors.Is(err, ErrNotFound) {
 			break
 		}
@@ -43,9 +44,9 @@ func (m *Media) KeepRaw(ctx context.Context, name string, r io.Reader) (stored, 
 		if there, ok := kept[sha]; ok {
 			return there, sha, size, nil
 		}
-		err = m.putWhole(ctx, rawPrefix+free, head, sha)
+		err = m.putWhole(ctx, free, head, sha)
 	} else {
-		sha, size, err = m.putBlocks(ctx, rawPrefix+free, head, r, sum, func(sha string) error {
+		sha, size, err = m.putBlocks(ctx, free, head, r, sum, func(sha string) error {
 			if _, ok := kept[sha]; ok {
 				return errKept
 			}
@@ -56,7 +57,7 @@ func (m *Media) KeepRaw(ctx context.Context, name string, r io.Reader) (stored, 
 		}
 	}
 	if errors.Is(err, ErrExists) { // the bytes may be this call's own, if its answer was lost
-		err = m.compare(ctx, rawPrefix+free, sha)
+		err = m.compare(ctx, free, sha)
 	}
 	if err != nil {
 		return "", sha, size, fmt.Errorf("store raw bytes: %w", err)

@@ -133,7 +133,7 @@ func TestArchiveWritesAsAzurite(t *testing.T) {
 				bytes.NewReader(large))
 			expect(t, what("media"), fmt.Sprint(sha, size), fmt.Sprint(hex.EncodeToString(sum[:]), len(large)), err)
 			kept, _, _, err := s.Media().KeepRaw(ctx, folder+"/raw", strings.NewReader("raw"))
-			expect(t, what("raw"), kept, folder+"/raw", err)
+			expect(t, what("raw"), kept, "raw/"+folder+"/raw", err)
 			etag, err := s.Checkpoints().Put(ctx, folder+".json", 1, "", nil)
 			expect(t, what("create JSON"), etag != "", true, err)
 			_, err = s.Checkpoints().Put(ctx, folder+".json", 2, etag, nil)

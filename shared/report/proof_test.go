@@ -39,9 +39,9 @@ func provenFolder(t *testing.T) (folder Folder, finished, open string) {
 	reporttest.PutFile(t, folder.path(archive.SettingsContainer, "mapping.csv"), nil)
 	reporttest.PutFile(t, folder.path(archive.DeliveriesContainer, copied), []byte("a ZIP"))
 	reporttest.PutFile(t, folder.path(archive.DeliveriesContainer, copied+"0"), []byte("a ZIP that was not read"))
-	for name, of := range map[string]string{archive.DeliveryReports + firstRun: copied,
-		archive.ImportReports + firstRun: "2026/11/22/deleted"} {
-		reporttest.PutFile(t, folder.path(archive.StatusContainer, name+".json"), fmt.Appendf(nil,
+	for name, of := range map[string]string{archive.DeliveryReport(firstRun): copied,
+		archive.ImportReport(firstRun): "2026/11/22/deleted"} {
+		reporttest.PutFile(t, folder.path(archive.StatusContainer, name), fmt.Appendf(nil,
 			`{"v":1,"copy":%q,"sha256":%q}`, of, reporttest.HexSum([]byte("a ZIP"))))
 	}
 	return folder, finished, open
@@ -120,7 +120,7 @@ func TestProveFindsWhatDiffers(t *testing.T) {
 		}, Proof{Attachments: 2, Batches: 2, Manifests: 1, Journals: 1, Unlisted: 1, Unreported: 1,
 			Mismatches: []string{"deliveries/" + copied + " is not what its report says"}}},
 		"a report": {func(t *testing.T, f Folder, _, _ string) error {
-			return os.WriteFile(f.path(archive.StatusContainer, archive.DeliveryReports+firstRun+".json"),
+			return os.WriteFile(f.path(archive.StatusContainer, archive.DeliveryReport(firstRun)),
 				[]byte("{"), 0o600)
 		}, Proof{Attachments: 2, Batches: 2, Manifests: 1, Journals: 1, Unlisted: 1, Unreported: 2,
 			Mismatches: []string{"status/deliveries/" + firstRun + ".json can't be read"}}},

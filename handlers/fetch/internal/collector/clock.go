@@ -10,6 +10,7 @@ import (
 
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/funchost"
 )
 
@@ -125,7 +126,7 @@ func (c *Collector) fetchedUpTo(ctx context.Context, limit time.Time) (time.Time
 				return err
 			}
 			for _, folder := range folders {
-				if to, ok := schedule.DailyEnd(folder); ok && !to.After(limit) {
+				if to, ok := layout.DailyEnd(folder); ok && !to.After(limit) {
 					runs = append(runs, run{folder, to})
 				}
 			}

@@ -15,6 +15,7 @@ import (
 	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/record"
 	"o2archiver/shared/source/telemessage"
 )
@@ -63,22 +64,16 @@ type deferred struct {
 
 // deferredKey returns the key of an item that the window defers. It is derived from the run, the item's number in the
 // window and its SHA-256. The same item seen again by a backfill therefore has another key, and an item read again with
-// the same page has the same key, regardless of what happened to the items before it. Keys sort in the order in which
-// the items arrived.
+// the same page has the same key, regardless of what happened to the items before it.
 func deferredKey(win *schedule.Window, number int, reason, itemSHA string) string {
 	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", win.Folder, number, itemSHA))
-	return fmt.Sprintf("%s%08d-%s", deferredPrefix(win, reason), number, hex.EncodeToString(id[:8]))
-}
-
-// deferredPrefix returns the prefix of the keys of a window's deferred items of a reason.
-func deferredPrefix(win *schedule.Window, reason string) string {
-	return reason + "-" + win.To.UTC().Format("20060102T150405Z") + "-"
+	return archive.DeferredKey(reason, win.To, number, hex.EncodeToString(id[:8]))
 }
 
 // deferredKeyBefore returns the key that an earlier version used: number counts the items that the run had deferred.
 func deferredKeyBefore(win *schedule.Window, number int, reason, itemSHA string) string {
 	id := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%s", win.Folder, number, itemSHA))
-	return fmt.Sprintf("%s%07d-%s", deferredPrefix(win, reason), number, hex.EncodeToString(id[:8]))
+	return archive.FormerDeferredKey(reason, win.To, number, hex.EncodeToString(id[:8]))
 }
 
 // isDeferred reports whether an earlier attempt to read the page has deferred the item.
@@ -340,7 +335,7 @@ type requestedItem struct {
 // renewReady renews the media of an item that became ready in a run that did not get to write it. It reports whether
 // the item is still ready.
 func (c *Collector) renewReady(ctx context.Context, r *deferredItems, key string, x deferredFacts) (bool, error) {
-	if c.reusable(x.deferredTime().Format(dayForm)) {
+	if c.reusable(layout.Day(x.deferredTime())) {
 		return true, nil // none of its media is older
 	}
 	item, err := c.readDeferred(ctx, key)

@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archive/layout"
 )
 
 const (
@@ -159,7 +159,7 @@ func (r *deferredItems) candidatesFor(state *savedState, win *schedule.Window, r
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(r.items)) {
 		x := r.items[key]
-		if strings.HasPrefix(key, reason+"-") && !reserved[key] && !unread[x.Run] && x.Run != "" && !x.Unreadable &&
+		if archive.IsDeferredFor(reason, key) && !reserved[key] && !unread[x.Run] && x.Run != "" && !x.Unreadable &&
 			!r.archived[key] {
 			keys = append(keys, key)
 		}
@@ -172,7 +172,7 @@ func (r *deferredItems) candidatesFor(state *savedState, win *schedule.Window, r
 // is two years later, as long as the backfill still has windows to read.
 func (s *savedState) isDue(x deferredFacts, by *schedule.Window) bool {
 	since := x.sinceTime()
-	if schedule.BackfillOf(x.Run) == schedule.BackfillOf(by.Folder) {
+	if layout.BackfillOf(x.Run) == layout.BackfillOf(by.Folder) {
 		mayCome := x.Group != "" && s.mayComeInOther(x, by) && by.To.Before(since.Add(maxDeferralTime))
 		return !by.To.Before(since.Add(deferralTime)) && !mayCome
 	}
@@ -183,7 +183,7 @@ func (s *savedState) isDue(x deferredFacts, by *schedule.Window) bool {
 	if x.Group != "" && s.mayComeInOther(x, by) {
 		limit = maxDeferralTime
 	}
-	return by.Kind == schedule.Daily && schedule.BackfillOf(x.Run) != "" && !by.To.Before(x.deferredTime().Add(limit))
+	return by.Kind == schedule.Daily && layout.BackfillOf(x.Run) != "" && !by.To.Before(x.deferredTime().Add(limit))
 }
 
 // mayComeInOther reports whether another window of the item's kind, not yet read to its end, may hold what the item
@@ -191,7 +191,7 @@ func (s *savedState) isDue(x deferredFacts, by *schedule.Window) bool {
 func (s *savedState) mayComeInOther(x deferredFacts, but *schedule.Window) bool {
 	return slices.ContainsFunc(s.Open, func(o schedule.Window) bool {
 		return o.Folder != but.Folder && !o.Progress.Read &&
-			schedule.BackfillOf(o.Folder) == schedule.BackfillOf(x.Run) &&
+			layout.BackfillOf(o.Folder) == layout.BackfillOf(x.Run) &&
 			o.From.Before(x.sinceTime().Add(deferralTime)) && o.To.After(x.sinceTime().Add(-deferralTime))
 	})
 }

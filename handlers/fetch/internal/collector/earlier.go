@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"o2archiver/handlers/fetch/internal/firsts"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
 	"o2archiver/shared/source/telemessage"
 )
@@ -56,7 +57,7 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, win *activeWindow) (
 	// List only the keys that this window may have created: there may be many deferred items.
 	err := onStorage(ctx, func(ctx context.Context) error {
 		for _, reason := range []string{waitsForMedia, waitsForParts} {
-			_, err := c.deferred.Each(ctx, deferredPrefix(win.Window, reason), maxListed,
+			_, err := c.deferred.Each(ctx, archive.DeferredPrefix(reason, win.To), maxListed,
 				func(key, _ string, _ time.Time) { p.deferredKeys[key] = true })
 			if err != nil {
 				return err

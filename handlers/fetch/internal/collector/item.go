@@ -3,14 +3,13 @@ package collector
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 
 	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/handlers/fetch/internal/schedule"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
 	"o2archiver/shared/source/telemessage"
 	"o2archiver/shared/source/telemessage/client"
@@ -91,19 +90,14 @@ func (c *Collector) keepBigItem(ctx context.Context, win *schedule.Window, w *ba
 // and the size in bytes of what was stored.
 func (c *Collector) keepRaw(ctx context.Context, win *schedule.Window, all io.Reader, index int) (
 	blob, sha string, size int64, err error) {
-	// The name holds the item's number within the page, and the number of batches written before the page, so that
-	// reading the same page again yields the same name. If the page has changed in between, the hash of the item's
-	// beginning separates the new bytes from the stored ones. If only the item's end has changed, KeepRaw stores the
-	// bytes under a second name.
+	// If only the item's end has changed since an earlier attempt, KeepRaw stores the bytes under a second name.
 	body := bufio.NewReaderSize(all, 64<<10)
 	head, _ := body.Peek(64 << 10) // shorter, or an error that KeepRaw will meet as well
-	sum := sha256.Sum256(head)
-	name := fmt.Sprintf("%s/%05d-%04d-%s", win.Folder, win.Progress.Batches, index, hex.EncodeToString(sum[:8]))
-	stored, sha, size, err := c.media.KeepRaw(ctx, name, body)
+	blob, sha, size, err = c.media.KeepRaw(ctx, archive.RawName(win.Folder, win.Progress.Batches, index, head), body)
 	if err != nil {
 		return "", "", 0, fmt.Errorf("keep the bytes of an item: %w", err)
 	}
-	return "raw/" + stored, sha, size, nil
+	return blob, sha, size, nil
 }
 
 // goneError is the reason, in plain words, why an attachment is permanently unavailable.

@@ -10,6 +10,7 @@ import (
 
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/record"
 	"o2archiver/shared/source/telemessage"
 	"o2archiver/shared/source/telemessage/client"
@@ -24,18 +25,15 @@ const mediaReuse = 20 * 24 * time.Hour
 // page that is read again finds them. A window that has been open for long stores them under the present day. Otherwise
 // its batches would name blobs that are much older than they are, and are tiered and deleted before them.
 func (c *Collector) mediaDay(win *schedule.Window) string {
-	if day := win.Folder[:min(len(win.Folder), len(dayForm))]; c.reusable(day) {
+	if day := layout.DayOf(win.Folder); c.reusable(day) {
 		return day
 	}
-	return c.now().UTC().Format(dayForm)
+	return layout.Day(c.now())
 }
-
-// dayForm is the format of record.Media.Day.
-const dayForm = "2006/01/02"
 
 // reusable reports whether a blob of that day is recent enough for a new entry.
 func (c *Collector) reusable(day string) bool {
-	t, err := time.Parse(dayForm, day)
+	t, err := layout.ParseDay(day)
 	return err == nil && c.now().Before(t.Add(mediaReuse))
 }
 
@@ -225,7 +223,7 @@ func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentS
 // blob that can't be read, for example because it is in the archive tier, keeps its day: import then reports what an
 // operator has to do.
 func (c *Collector) renewMedia(ctx context.Context, media []record.Media) (renewed bool, err error) {
-	day := c.now().UTC().Format(dayForm)
+	day := layout.Day(c.now())
 	for i := range media {
 		m := &media[i]
 		if m.SHA256 == "" || m.Gone != "" || c.reusable(m.Day) {

@@ -16,7 +16,7 @@ import (
 func (w *world) fresh(e record.Entry) {
 	w.t.Helper()
 	for _, m := range e.Media {
-		day, err := time.Parse(dayForm, m.Day)
+		day, err := time.Parse("2006/01/02", m.Day)
 		if err != nil || w.clock.Now().Sub(day) > mediaReuse || int64(len(w.media(m.Blob()))) != m.Size {
 			w.t.Errorf("the medium %+v, %v", m, err)
 		}

@@ -38,7 +38,7 @@ func (c *Collector) readDeferred(ctx context.Context, key string) (deferred, err
 		return deferred{}, fmt.Errorf("read a deferred item: %w", err)
 	case len(item.Entry.Items) != 1:
 		return deferred{}, fmt.Errorf("%w: it does not hold one item", errUnreadable)
-	case strings.HasPrefix(key, waitsForParts+"-") && item.Part == nil:
+	case archive.IsDeferredFor(waitsForParts, key) && item.Part == nil:
 		return deferred{}, fmt.Errorf("%w: it is no part of a long SMS", errUnreadable)
 	}
 	return item, nil
@@ -103,8 +103,8 @@ func (inv *invocation) logArchived(log *slog.Logger) {
 // serves items of which only the key is known.
 func (s *savedState) mayReadAgain(key string, but *schedule.Window) bool {
 	return slices.ContainsFunc(s.Open, func(o schedule.Window) bool {
-		may := strings.HasPrefix(key, deferredPrefix(&o, waitsForMedia)) ||
-			strings.HasPrefix(key, deferredPrefix(&o, waitsForParts))
+		may := strings.HasPrefix(key, archive.DeferredPrefix(waitsForMedia, o.To)) ||
+			strings.HasPrefix(key, archive.DeferredPrefix(waitsForParts, o.To))
 		return may && o.Folder != but.Folder && !o.Progress.Read
 	})
 }
@@ -126,8 +126,8 @@ func (c *Collector) unreadable(ctx context.Context, state *savedState, win *acti
 			return err
 		}
 		defer body.Close()
-		name, sha, _, err := c.media.KeepRaw(ctx, win.Folder+"/"+key, body)
-		entry.RawBlob, entry.RawHash = "raw/"+name, sha
+		name, sha, _, err := c.media.KeepRaw(ctx, archive.RawDeferredName(win.Folder, key), body)
+		entry.RawBlob, entry.RawHash = name, sha
 		return err
 	})
 	switch {

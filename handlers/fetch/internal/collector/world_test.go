@@ -146,7 +146,7 @@ func (w *world) faulty(rule func(*http.Request) archivetest.Fault) *Collector {
 }
 
 // today is the day of the runs that are planned now, and of their media.
-func (w *world) today() string { return w.clock.Now().UTC().Format(dayForm) }
+func (w *world) today() string { return w.clock.Now().UTC().Format("2006/01/02") }
 
 // try lets fetch run and gives what it says.
 func (w *world) try(f *Collector, input string) (Result, error) {

@@ -52,7 +52,7 @@ func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string,
 		return "", err
 	}
 	err = r.onStorage(ctx, func(ctx context.Context) error {
-		_, err := r.Reports.Put(ctx, r.form.reports+r.z.Folder+".json", report, "*", nil)
+		_, err := r.Reports.Put(ctx, r.form.report(r.z.Folder), report, "*", nil)
 		return err
 	})
 	if err != nil {

@@ -28,25 +28,25 @@ type form struct {
 	state      string // document in the container checkpoints, whose lease a run holds
 	progress   string // document in the container checkpoints
 	past       string // document in the container checkpoints
-	reports    string // folder in the container status
-	run        string // begins the name of a run
 	manifest   string // kind of a run's manifest
 	keys       string // before the path in a key: a copy is never that of the other intake
 	again      string // what to do about a ZIP that was not read
 	incomplete string // what the outcome Incomplete means
+
+	// report returns the name of a run's report in the container status.
+	report func(folder string) string
 }
 
 // form returns the form of the intake that has these rules.
 func (r Rules) form() form {
 	if r.Import == nil {
 		return form{name: "deliveries", state: StateName, progress: "delivery-progress.json",
-			past: "delivery-past.json", reports: archive.DeliveryReports,
-			run: "delivery", manifest: "delivery", again: "ask the vendor to send it again",
+			past: "delivery-past.json", report: archive.DeliveryReport, manifest: "delivery",
+			again:      "ask the vendor to send it again",
 			incomplete: "a delivery is not what its manifest states; what is there was read"}
 	}
 	return form{name: "imports", state: ImportsStateName, progress: "imports-progress.json",
-		past:    "imports-past.json",
-		reports: archive.ImportReports, run: "import", manifest: "import", keys: ImportsFolder + "/",
+		past: "imports-past.json", report: archive.ImportReport, manifest: "import", keys: ImportsFolder + "/",
 		again:      "put it into the folder imports again",
 		incomplete: "not all of an import was read; what can be read was"}
 }

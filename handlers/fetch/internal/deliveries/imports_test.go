@@ -243,7 +243,7 @@ func (w *world) onlyRun() string {
 	if len(done) != 1 {
 		w.t.Fatalf("%d finished ZIPs, want 1", len(done))
 	}
-	return start.Format(dayForm) + "/import-" + done[0].Key[:runDigits]
+	return start.Format("2006/01/02") + "/import-" + done[0].Key[:12]
 }
 
 // randomText returns a text of at least n bytes that does not compress well.

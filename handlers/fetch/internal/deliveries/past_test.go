@@ -35,7 +35,7 @@ func TestSevenYears(t *testing.T) {
 		for range maxPlanned / 8 {
 			for n := range 8 {
 				files = append(files, arrival.File{Size: int64(len(files)), ModTime: now.Add(-time.Hour),
-					Path: now.Format(dateForm) + fmt.Sprintf("0000-TeleMessage_%d_x.zip", n+1)})
+					Path: now.Format("20060102") + fmt.Sprintf("0000-TeleMessage_%d_x.zip", n+1)})
 			}
 			now = now.AddDate(0, 0, 1)
 		}

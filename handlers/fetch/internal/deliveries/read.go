@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"o2archiver/handlers/fetch/internal/firsts"
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/source/delivery/zipread"
 )
 
@@ -56,7 +57,7 @@ func (r *run) readZIP(ctx context.Context, z *ZIP, log *slog.Logger) (outcome st
 		return "", err
 	}
 	z.Broken = time.Time{}
-	in := &reading{run: r, z: z, zip: opened, day: z.Planned.UTC().Format(dayForm)}
+	in := &reading{run: r, z: z, zip: opened, day: layout.Day(z.Planned)}
 	r.counted[z.Key] = 0
 	for _, e := range opened.Entries {
 		if e.Kind == zipread.Message {

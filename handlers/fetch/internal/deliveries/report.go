@@ -3,10 +3,9 @@ package deliveries
 import (
 	"context"
 	"fmt"
-	"path"
-	"strings"
 	"time"
 
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/status"
 )
 
@@ -154,7 +153,7 @@ func (r *run) repairs() status.Source {
 	imports := (Rules{Import: &Import{}}).form()
 	return status.Source{Name: r.form.name, IsOpen: r.state.isOpen, Detail: r.readDetail, Unread: r.unread(),
 		Owns: func(folder string) bool {
-			return strings.HasPrefix(path.Base(folder), imports.run+"-") == (r.form.run == imports.run)
+			return layout.IsImport(folder) == (r.form.manifest == imports.manifest)
 		}}
 }
 
@@ -175,14 +174,14 @@ func (f form) unread(d *Done) (run status.Run, ok bool) {
 
 // readDetail returns the detail of a run of either intake from its report.
 func (r *run) readDetail(ctx context.Context, folder, kind string) (status.Detail, error) {
-	reports := Rules{}.form().reports
+	name := Rules{}.form().report(folder)
 	if other := (Rules{Import: &Import{}}).form(); kind == other.manifest {
-		reports = other.reports
+		name = other.report(folder)
 	} else if kind != (Rules{}).form().manifest {
 		return status.Detail{}, nil // a window of a site, from which this archive was fed before
 	}
 	var report Report
-	if _, err := r.Reports.Get(ctx, reports+folder+".json", &report); err != nil {
+	if _, err := r.Reports.Get(ctx, name, &report); err != nil {
 		return status.Detail{}, fmt.Errorf("read the report of a delivery: %w", err)
 	}
 	return report.detail(), nil

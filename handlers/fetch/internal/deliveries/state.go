@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/arrival"
 	"o2archiver/shared/source/delivery"
 	"o2archiver/shared/status"
@@ -131,12 +131,8 @@ const (
 	settled    = time.Hour      // how long a state of things must last before it is reported or acted upon
 	quietAfter = 26 * time.Hour // without a new ZIP
 	quietEvery = 24 * time.Hour // between two reports that no ZIP comes
-	dayForm    = "2006/01/02"   // of a folder
 	dayLength  = 24 * time.Hour // of the window of a ZIP
-	noDay      = "undated"      // in the name of the run of a ZIP without a day
-	dateForm   = "20060102"     // in the name of a run
-	copyDigits = 32             // hex digits of a key
-	runDigits  = 12             // hex digits of a key in the name of a run
+	keyDigits  = 32             // hex digits of a key
 )
 
 // keyed is a listed file with its key.
@@ -162,28 +158,22 @@ func (r Rules) keyOf(f arrival.File) string {
 
 func shortHash(s string) string {
 	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])[:copyDigits]
+	return hex.EncodeToString(sum[:])[:keyDigits]
 }
 
 // CopyName returns the name of the ZIP's copy in the archive.
-func (z *ZIP) CopyName() string { return z.Planned.UTC().Format(dayForm) + "/" + z.Key }
+func (z *ZIP) CopyName() string { return archive.CopyName(z.Planned, z.Key) }
 
 // newZIP returns the plan for a listed file.
 func (r Rules) newZIP(f keyed, name delivery.Name, now time.Time) ZIP {
-	z := ZIP{Key: f.key, Place: shortHash(f.Path), Size: f.Size, Planned: now.UTC(),
-		Folder: now.UTC().Format(dayForm) + "/" + r.form().run}
+	z := ZIP{Key: f.key, Place: shortHash(f.Path), Size: f.Size, Planned: now.UTC()}
 	if r.Import != nil {
 		settings := *r.Import
-		z.Import = &settings
+		z.Import, z.Folder = &settings, layout.ImportRun(now, z.Key)
 	} else {
-		day := noDay
-		if !name.Day.IsZero() {
-			day = name.Day.Format(dateForm)
-		}
 		z.Day, z.Number, z.Domains = name.Day, name.Number, r.Domains
-		z.Folder += fmt.Sprintf("-%s-%d", day, name.Number)
+		z.Folder = layout.DeliveryRun(now, name.Day, name.Number, z.Key)
 	}
-	z.Folder += "-" + z.Key[:runDigits]
 	return z
 }
 

@@ -184,7 +184,7 @@ func keysOf(m map[string]string) func(func(string) bool) {
 // report returns the report of the only run.
 func (w *world) report(folder string) (r Report) {
 	w.t.Helper()
-	if _, err := w.Store.Status().Get(context.Background(), w.rules.form().reports+folder+".json", &r); err != nil {
+	if _, err := w.Store.Status().Get(context.Background(), w.rules.form().report(folder), &r); err != nil {
 		w.t.Fatal(err)
 	}
 	return r

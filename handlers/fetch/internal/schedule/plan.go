@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"slices"
 	"strings"
 	"time"
 
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/funchost"
 )
 
@@ -33,8 +33,6 @@ const (
 	// maxCommands is the number of commands that the checkpoint remembers besides those with open windows. A command
 	// that is older than a week is refused.
 	maxCommands = 200
-
-	stamp = "20060102T150405Z" // format of a time in a folder's name
 )
 
 // PlanDaily appends the windows from the end of the last planned one to now − Margin, and sorts daily windows before
@@ -218,33 +216,11 @@ func (c *Checkpoint) appendBackfill(command string, r Range, now time.Time) erro
 	return nil
 }
 
-// NewWindow returns a window whose folder is named after the day on which it was planned, so that what is still to be
-// imported is in the newest days, however old the messages are.
+// NewWindow returns a window that is planned now.
 func NewWindow(kind string, from, to, now time.Time) Window {
-	name := from.Format(stamp) + "-" + to.Format(stamp)
+	w := Window{Kind: kind, From: from, To: to, Dated: true, Folder: layout.DailyRun(now, from, to)}
 	if kind == Backfill {
-		name = backfillPrefix + now.UTC().Format(backfillStamp) + "-" + name
+		w.Folder = layout.BackfillRun(now, from, to)
 	}
-	return Window{Kind: kind, From: from, To: to, Dated: true, Folder: now.UTC().Format("2006/01/02/") + name}
-}
-
-const (
-	backfillPrefix = Backfill + "-"
-	backfillStamp  = "20060102T150405.000Z"
-)
-
-// DailyEnd returns the end of the daily window whose run is in the folder. ok is false for other folders.
-func DailyEnd(folder string) (end time.Time, ok bool) {
-	_, name, ok := strings.Cut(path.Base(folder), "-")
-	end, err := time.Parse(stamp, name)
-	return end, ok && err == nil
-}
-
-// BackfillOf returns the name of the backfill that the run in the folder belongs to, or "" for a daily run.
-func BackfillOf(folder string) string {
-	name := folder[strings.LastIndexByte(folder, '/')+1:]
-	if !strings.HasPrefix(name, backfillPrefix) {
-		return ""
-	}
-	return name[:min(len(name), len(backfillPrefix+backfillStamp))]
+	return w
 }
