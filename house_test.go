@@ -207,31 +207,6 @@ func TestImportsGoOneWay(t *testing.T) {
 	}
 }
 
-// The ends of the names of batches and of their logs are in the package of each only. A change of the layout then has
-// one place. Tests assert the layout and may spell it out, as may the stand-ins and the program that writes an older
-// one.
-func TestLayoutIsKnownInOnePlace(t *testing.T) {
-	for _, f := range goFiles(t) {
-		if f.test || f.dir == "shared/archive" || f.dir == "shared/journal" || strings.HasSuffix(f.dir, "test") ||
-			f.dir == "local/oldarchive" {
-			continue
-		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), f.path, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(parsed, func(n ast.Node) bool {
-			text, ok := n.(*ast.BasicLit)
-			if ok && text.Kind == token.STRING &&
-				(strings.Contains(text.Value, ".ndjson") || strings.Contains(text.Value, ".jsonl")) {
-				t.Errorf("%s has the literal %s: archive has the names of batches, journal those of their logs",
-					f.path, text.Value)
-			}
-			return true
-		})
-	}
-}
-
 func TestRecordAndLayoutUseTheStandardLibraryOnly(t *testing.T) {
 	for _, f := range goFiles(t) {
 		if f.dir != "shared/record" && f.dir != "shared/archive/layout" || f.test {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/record"
 	"o2archiver/shared/status"
@@ -51,7 +52,7 @@ func newYear(connection string, store *archive.Store, batchDays int) (*year, err
 	for back := yearDays; back >= 1; back-- {
 		from := y.now.Truncate(24*time.Hour).AddDate(0, 0, -back).Add(5 * time.Hour)
 		y.from = append(y.from, from)
-		y.runs = append(y.runs, from.AddDate(0, 0, 1).Format("2006/01/02/")+from.Format("20060102T150405Z"))
+		y.runs = append(y.runs, layout.DayFolder(layout.Day(from.AddDate(0, 0, 1)))+layout.Stamp(from))
 	}
 	return y, nil
 }

@@ -1,5 +1,6 @@
 // Package archive defines the layout of the archive in Blob storage: batches, media, checkpoints, settings, the logs of
-// the journal, and commands with their answers. No other package imports azblob.
+// the journal, and commands with their answers. Days and runs have the names of package layout. No other package
+// imports azblob.
 //
 // Writes are create-if-absent or conditional, and each is safe under the SDK's own retries: if a write was done but its
 // answer was lost, the retry recognizes it as its own instead of reporting a conflict with another writer.

@@ -77,6 +77,18 @@ func CompareBatches(a, b string) int {
 // RunOf returns the folder of the run that name is in, which is the name of a batch or of a manifest.
 func RunOf(name string) string { return path.Dir(name) }
 
+// BatchBase returns the name of a batch within its run and without its ending: 00001.
+func BatchBase(name string) string { return path.Base(ShortName(name)) }
+
+// BatchAt returns the name of the batch with that base in the run's folder. It is the inverse of RunOf and BatchBase.
+func BatchAt(folder, base string) string { return FullName(folder + "/" + base) }
+
+// ShortName returns the name of a batch without its ending, as pages and files show it: <folder>/00001.
+func ShortName(name string) string { return strings.TrimSuffix(name, path.Ext(name)) }
+
+// FullName returns the name of the batch that has the short name. It is the inverse of ShortName.
+func FullName(short string) string { return short + batchEnding }
+
 // nameSuffixes returns the suffixes of alternative names: -b to -z, then -zb to -zzzz.
 func nameSuffixes() (all []string) {
 	for _, z := range []string{"", "z", "zz", "zzz"} {

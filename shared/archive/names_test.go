@@ -39,6 +39,20 @@ func TestBatchNames(t *testing.T) {
 	}
 }
 
+func TestShortNamesOfBatches(t *testing.T) {
+	for name, short := range map[string]string{
+		"2026/11/28/run/00001.ndjson":     "2026/11/28/run/00001",
+		"2026/11/28/r.u.n/00001-b.ndjson": "2026/11/28/r.u.n/00001-b",
+	} {
+		if got := ShortName(name); got != short || FullName(got) != name {
+			t.Errorf("%s has the short name %s, which is that of %s", name, got, FullName(got))
+		}
+		if folder, base := RunOf(name), BatchBase(name); folder+"/"+base != short || BatchAt(folder, base) != name {
+			t.Errorf("%s is the batch %s in %s, which is %s", name, base, folder, BatchAt(folder, base))
+		}
+	}
+}
+
 // The names are those of all archives: none may change.
 func TestNamesOfItemsAndReports(t *testing.T) {
 	const folder, key = "2026/11/28/run", "0123456789abcdef0123456789abcdef"

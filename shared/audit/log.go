@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/retry"
 )
 
 const (
-	dayForm = "2006/01/02"
 	genesis = "2000/01/01" // has the first line of all, which names the first day
 
 	// maxDay is the maximum size of a day's log in bytes, but for the line that closes it. A blob takes 50,000 appends,
@@ -84,7 +84,7 @@ func (l *Log) Append(ctx context.Context, e Entry) error {
 // appendOnce appends the entry to the log of today, or of the latest day if that is later. It returns
 // archive.ErrChanged if another process has appended meanwhile.
 func (l *Log) appendOnce(ctx context.Context, e Entry) error {
-	at, err := l.findEnd(ctx, e.At.Format(dayForm))
+	at, err := l.findEnd(ctx, layout.Day(e.At))
 	if err != nil {
 		return err
 	}

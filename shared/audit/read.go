@@ -9,6 +9,9 @@ import (
 	"o2archiver/shared/retry"
 )
 
+// IsGenesis reports whether the log of that day has the first line of all only, which names the first day.
+func IsGenesis(day string) bool { return day == genesis }
+
 // Days returns the days that have a log, as yyyy/mm/dd in their order, of a year, a month or, with the prefix "", all.
 // The first line of all has a day of its own.
 func (l *Log) Days(ctx context.Context, prefix string) (days []string, err error) {

@@ -84,30 +84,12 @@ func KindsOf(app string) []Kind {
 }
 
 const (
-	timeForm   = "20060102T150405Z" // in the name of a command
-	ending     = ".json"
 	maxCommand = 8 << 10 // bytes
 	maxLines   = 1000    // of one replay
 	maxLine    = 10_000  // import reads no line behind it
 )
 
-var (
-	nameForm   = regexp.MustCompile(`^\d{8}T\d{6}Z-[0-9a-f]{8,32}$`)
-	reasonForm = regexp.MustCompile(`^[A-Za-z]{1,40}$`)
-)
-
-// Name returns the name of a command that is given at that time. id is 8 to 32 hex digits in lower case.
-func Name(at time.Time, id string) string { return at.UTC().Format(timeForm) + "-" + id }
-
-// parseName returns the time in the name of a command.
-func parseName(name string) (asked time.Time, ok bool) {
-	if !nameForm.MatchString(name) {
-		return time.Time{}, false
-	}
-	at, _, _ := strings.Cut(name, "-")
-	asked, err := time.Parse(timeForm, at)
-	return asked, err == nil
-}
+var reasonForm = regexp.MustCompile(`^[A-Za-z]{1,40}$`)
 
 // ErrCommand matches the error of a command that cannot be carried out as it is.
 var ErrCommand = errors.New("a command that cannot be carried out")

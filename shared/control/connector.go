@@ -44,9 +44,8 @@ type Person struct {
 }
 
 const (
-	connectorBlob = "connector.json"
-	maxConnector  = 64 << 10 // bytes of the document
-	maxPerson     = 512      // bytes of each of the texts of Terms and Person
+	maxConnector = 64 << 10 // bytes of the document
+	maxPerson    = 512      // bytes of each of the texts of Terms and Person
 )
 
 // ErrConnector matches the error of a document that is not a Connector. Its text says in plain words what is wrong, and

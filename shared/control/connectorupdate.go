@@ -11,13 +11,9 @@ import (
 )
 
 const (
-	historyFolder = "history/" // of the container settings
-	maxHistory    = 1000       // numbers that are tried for a former document
-	updateTries   = 5          // writes of one update
+	maxHistory  = 1000 // numbers that are tried for a former document
+	updateTries = 5    // writes of one update
 )
-
-// HistoryName returns the name of a former document in the container settings.
-func HistoryName(n int) string { return fmt.Sprintf("%s%06d%s", historyFolder, n, ending) }
 
 // LoadConnector reads the document, with retries, and without a cache. Without one it returns a Connector that
 // has but its Pauses: there were none.

@@ -46,7 +46,7 @@ func Give(ctx context.Context, commands *archive.Documents, app string, at time.
 		return "", err
 	}
 	err = onStorage(ctx, func(ctx context.Context) error {
-		_, err := commands.PutWithFacts(ctx, app+"/"+name+ending, d, d.facts(), "")
+		_, err := commands.PutWithFacts(ctx, commandBlob(app, name), d, d.facts(), "")
 		return err
 	})
 	if errors.Is(err, archive.ErrExists) {
@@ -65,7 +65,7 @@ func Give(ctx context.Context, commands *archive.Documents, app string, at time.
 // readCommand reads the content of a command.
 func readCommand(ctx context.Context, commands *archive.Documents, app, name string) (raw json.RawMessage, err error) {
 	err = onStorage(ctx, func(ctx context.Context) error {
-		_, err := commands.GetLarge(ctx, app+"/"+name+ending, &raw, maxCommand)
+		_, err := commands.GetLarge(ctx, commandBlob(app, name), &raw, maxCommand)
 		return err
 	})
 	return raw, err
@@ -103,7 +103,7 @@ func ReadGiven(ctx context.Context, commands, answers *archive.Documents, app, n
 	}
 	var a Answer
 	err = onStorage(ctx, func(ctx context.Context) error {
-		_, err := answers.Get(ctx, answersFolder+name+ending, &a)
+		_, err := answers.Get(ctx, answerBlob(name), &a)
 		return err
 	})
 	switch {

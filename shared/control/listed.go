@@ -93,7 +93,7 @@ func listGiven(ctx context.Context, commands *archive.Documents, answers map[str
 	group, ctx := errgroup.WithContext(ctx)
 	for i, app := range apps {
 		group.Go(func() (err error) {
-			given[i], err = listWhole(ctx, commands, app+"/", limit)
+			given[i], err = listWhole(ctx, commands, commandFolder(app), limit)
 			return err
 		})
 		if app != Portal {
@@ -109,16 +109,15 @@ func listGiven(ctx context.Context, commands *archive.Documents, answers map[str
 	for i, app := range apps {
 		facts := make(map[string]string, len(answered[i]))
 		for _, a := range answered[i] {
-			facts[strings.TrimPrefix(a.Name, answersFolder)] = a.Facts
+			facts[a.Name] = a.Facts
 		}
 		for _, c := range given[i] {
-			base := strings.TrimPrefix(c.Name, app+"/")
-			name, ok := strings.CutSuffix(base, ending)
-			if _, form := parseName(name); !ok || !form {
+			name, ok := commandIn(app, c.Name)
+			if !ok {
 				continue
 			}
 			l := Listed{App: app, Name: name, command: c.Facts}
-			l.answer, l.answered = facts[base]
+			l.answer, l.answered = facts[answerBlob(name)]
 			var d document
 			if json.Unmarshal([]byte(c.Facts), &d) == nil {
 				l.Kind = d.Kind

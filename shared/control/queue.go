@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"o2archiver/shared/archive"
@@ -92,12 +91,11 @@ const (
 func isFinal(state string) bool { return state == Done || state == Refused || state == Failed }
 
 const (
-	answersFolder = "answers/"
-	maxCommands   = 100_000            // commands and answers that one turn lists; a lifecycle rule deletes old ones
-	maxPending    = 100                // unfinished commands that one turn reads
-	maxAge        = 7 * 24 * time.Hour // an older command is refused: what it asked for is another situation's
-	patience      = time.Minute        // for one operation while storage is unavailable
-	stepsSaved    = 16                 // steps after which Step saves the answer
+	maxCommands = 100_000            // commands and answers that one turn lists; a lifecycle rule deletes old ones
+	maxPending  = 100                // unfinished commands that one turn reads
+	maxAge      = 7 * 24 * time.Hour // an older command is refused: what it asked for is another situation's
+	patience    = time.Minute        // for one operation while storage is unavailable
+	stepsSaved  = 16                 // steps after which Step saves the answer
 )
 
 // Task is a command that is not finished, with its answer so far.
@@ -130,8 +128,7 @@ func NewQueue(o Options) *Queue { return &Queue{o, maxCommands} }
 // random choice of the others. With an error, tasks are those that could be read. Without a command it costs two
 // requests.
 func (q *Queue) Pending(ctx context.Context) (tasks []*Task, err error) {
-	prefix := q.opts.App + "/"
-	commands, err := q.list(ctx, q.opts.Commands, prefix)
+	commands, err := q.list(ctx, q.opts.Commands, commandFolder(q.opts.App))
 	if err != nil {
 		return nil, fmt.Errorf("list the commands: %w", err)
 	}
@@ -141,15 +138,14 @@ func (q *Queue) Pending(ctx context.Context) (tasks []*Task, err error) {
 	}
 	state := make(map[string]string, len(answers))
 	for _, a := range answers {
-		state[strings.TrimPrefix(a.Name, answersFolder)] = stateIn(a.Facts)
+		state[a.Name] = stateIn(a.Facts)
 	}
 	var fresh, begun []string // names of commands without an answer, and with one
 	for _, c := range commands {
-		base := strings.TrimPrefix(c.Name, prefix)
-		name, ok := strings.CutSuffix(base, ending)
-		facts, answered := state[base]
-		switch _, form := parseName(name); {
-		case !ok || !form || isFinal(facts):
+		name, ok := commandIn(q.opts.App, c.Name)
+		facts, answered := state[answerBlob(name)]
+		switch {
+		case !ok || isFinal(facts):
 		case answered:
 			begun = append(begun, name)
 		default:
@@ -204,7 +200,7 @@ func (q *Queue) read(ctx context.Context, name string, answered bool) (*Task, er
 	t := &Task{Command: Command{Name: name, Asked: asked}, Answer: none}
 	if answered {
 		err := onStorage(ctx, func(ctx context.Context) (err error) {
-			t.etag, err = q.opts.Answers.Get(ctx, answersFolder+name+ending, &t.Answer)
+			t.etag, err = q.opts.Answers.Get(ctx, answerBlob(name), &t.Answer)
 			return err
 		})
 		switch {
@@ -218,7 +214,7 @@ func (q *Queue) read(ctx context.Context, name string, answered bool) (*Task, er
 	}
 	var raw json.RawMessage
 	err := onStorage(ctx, func(ctx context.Context) error {
-		_, err := q.opts.Commands.GetLarge(ctx, q.opts.App+"/"+name+ending, &raw, maxCommand)
+		_, err := q.opts.Commands.GetLarge(ctx, commandBlob(q.opts.App, name), &raw, maxCommand)
 		return err
 	})
 	switch {
@@ -273,7 +269,7 @@ func (q *Queue) Finish(ctx context.Context, t *Task, state, says string) error {
 // is replaced, unless it is final.
 func (q *Queue) save(ctx context.Context, t *Task, state, says string) error {
 	t.Answer.State, t.Answer.Says, t.Answer.At = state, says, q.opts.Now().UTC()
-	name := answersFolder + t.Name + ending
+	name := answerBlob(t.Name)
 	ctx = context.WithoutCancel(ctx)
 	err := onStorage(ctx, func(ctx context.Context) (err error) {
 		etag, err := q.opts.Answers.PutWithFacts(ctx, name, t.Answer, t.Answer.facts(), t.etag)

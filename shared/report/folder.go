@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
@@ -62,7 +63,16 @@ func (f Folder) readJournal(batch string) (journal.State, error) {
 	return journal.Parse(log, batch)
 }
 
+// exportName returns the name of a blob within a Folder: its container and its name.
+func exportName(container, blob string) string { return container + "/" + blob }
+
+// splitExportName is the inverse of exportName.
+func splitExportName(name string) (container, blob string) {
+	container, blob, _ = strings.Cut(name, "/")
+	return container, blob
+}
+
 // path returns the path of a blob's copy.
 func (f Folder) path(container, blob string) string {
-	return filepath.Join(string(f), container, filepath.FromSlash(blob))
+	return filepath.Join(string(f), filepath.FromSlash(exportName(container, blob)))
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
@@ -76,7 +75,7 @@ type prover struct {
 
 // check checks one file and returns its SHA-256 in hex.
 func (p *prover) check(file, name string) (sum string, err error) {
-	container, blob, _ := strings.Cut(name, "/")
+	container, blob := splitExportName(name)
 	if container == archive.JournalContainer {
 		return p.checkJournal(file, name, journal.BatchOf(blob))
 	}
@@ -156,12 +155,12 @@ func (p *prover) checkBatch(b archive.BatchInfo) error {
 		ok = err == nil
 	}
 	if !ok {
-		p.differs(archive.BatchesContainer+"/"+b.Name, "is missing")
+		p.differs(exportName(archive.BatchesContainer, b.Name), "is missing")
 		return nil
 	}
 	p.listed++
 	if sum != b.SHA256 {
-		p.differs(archive.BatchesContainer+"/"+b.Name, "is not what its manifest says")
+		p.differs(exportName(archive.BatchesContainer, b.Name), "is not what its manifest says")
 		return nil
 	}
 	p.proof.Batches++
@@ -185,7 +184,7 @@ func (p *prover) checkDelivery(file, name string) error {
 	case ok && sum == stated.SHA256:
 		p.proof.Deliveries++
 	case ok:
-		p.differs(archive.DeliveriesContainer+"/"+stated.Copy, "is not what its report says")
+		p.differs(exportName(archive.DeliveriesContainer, stated.Copy), "is not what its report says")
 	}
 	return nil
 }

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archive/layout"
 )
 
 const (
@@ -45,7 +45,7 @@ func (r *Reporter) Repair(ctx context.Context, s Source) {
 		if r.pauses() || left <= 0 || ctx.Err() != nil {
 			return
 		}
-		r.repairDay(ctx, today.AddDate(0, 0, -back).Format("2006/01/02"), s, &left)
+		r.repairDay(ctx, layout.Day(today.AddDate(0, 0, -back)), s, &left)
 	}
 }
 
@@ -137,14 +137,14 @@ func (w *Writer) missingRuns(ctx context.Context, day string, s Source) (missing
 		known[folder] = true
 	}
 	for _, run := range s.Unread {
-		if strings.HasPrefix(run.Run, day+"/") && !known[run.Run] && !s.IsOpen(run.Run) {
+		if layout.DayOf(run.Run) == day && !known[run.Run] && !s.IsOpen(run.Run) {
 			unread = append(unread, run)
 		}
 	}
 	if len(runs)+len(unread) == 0 {
 		return nil, nil, nil
 	}
-	documents, more, err := w.Documents.List(ctx, runsFolder+day+"/", maxPerDay)
+	documents, more, err := w.Documents.List(ctx, runsFolder+layout.DayFolder(day), maxPerDay)
 	if err != nil {
 		return nil, nil, err
 	}

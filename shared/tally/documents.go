@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/phone"
 	"o2archiver/shared/record"
@@ -114,7 +114,7 @@ type Users struct {
 
 // UsersName returns the name of the document of the day on which a window begins. A day is one of UTC.
 func UsersName(from time.Time) string {
-	return usersFolder + from.UTC().Format("2006/01/02") + documentEnding
+	return usersFolder + layout.Day(from) + documentEnding
 }
 
 // Sum returns the copies of each mailbox in all runs.
@@ -145,7 +145,7 @@ func WindowOf(run string, m archive.Manifest) time.Time {
 
 // plannedOn returns the day in the name of a run or batch; the zero Time if it has none.
 func plannedOn(name string) time.Time {
-	day, err := time.Parse(time.DateOnly, strings.ReplaceAll(name[:min(len(name), len("2006/01/02"))], "/", "-"))
+	day, err := layout.ParseDay(layout.DayOf(name))
 	if err != nil {
 		return time.Time{}
 	}

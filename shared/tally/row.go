@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,10 +39,7 @@ func runPartition(run string) string  { return "b." + dottedName(run) }
 func partPartition(run string) string { return "m." + dottedName(run) }
 
 // rowOf returns the row key of a batch: its name within the run, without the ending.
-func rowOf(batch string) string {
-	base := path.Base(batch)
-	return strings.TrimSuffix(base, path.Ext(base))
-}
+func rowOf(batch string) string { return archive.BatchBase(batch) }
 
 func partRow(batch string, part int) string { return fmt.Sprintf("%s.%d", rowOf(batch), part) }
 

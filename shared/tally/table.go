@@ -18,7 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
 	"o2archiver/shared/archive"
-	"o2archiver/shared/journal"
+	"o2archiver/shared/archive/layout"
 )
 
 // TableName is the table's name.
@@ -211,7 +211,7 @@ func (t *Table) Rows(ctx context.Context, run string) (map[string]Batch, error) 
 func RowOf(batch string) string { return rowOf(batch) }
 
 // BatchOf returns the name of the batch of a run with that row key.
-func BatchOf(run, row string) string { return journal.BatchOf(run + "/" + row) }
+func BatchOf(run, row string) string { return archive.BatchAt(run, row) }
 
 // Batches returns an iterator over the complete rows of a run's batches, by the batches' row keys. An error is the last
 // thing that it yields.
@@ -287,7 +287,7 @@ func (t *Table) PutRun(ctx context.Context, r Run, etag string) error {
 
 // FirstRun returns the row of the run that was planned first in a year; found is false if there is none.
 func (t *Table) FirstRun(ctx context.Context, year time.Time) (r Run, found bool, err error) {
-	partition, _ := runKeys(year.Format("2006/01/02"))
+	partition, _ := runKeys(layout.Day(year))
 	for data, err := range t.queryFrom(ctx, partition, "", "") {
 		if err != nil {
 			return Run{}, false, fmt.Errorf("read the rows of runs: %w", err)
@@ -302,7 +302,7 @@ func (t *Table) FirstRun(ctx context.Context, year time.Time) (r Run, found bool
 // Runs returns the rows of the runs that were planned in the year of first, on its day or later, in the order of the
 // runs' names.
 func (t *Table) Runs(ctx context.Context, first time.Time) (runs []Run, err error) {
-	partition, least := runKeys(first.Format("2006/01/02"))
+	partition, least := runKeys(layout.Day(first))
 	for data, err := range t.queryFrom(ctx, partition, least, "") {
 		if err != nil {
 			return nil, fmt.Errorf("read the rows of runs: %w", err)

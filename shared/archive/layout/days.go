@@ -5,7 +5,10 @@
 // The package is pure and imports the standard library only, so that a plan can name its runs without the storage.
 package layout
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 const (
 	dayForm   = "2006/01/02"
@@ -19,6 +22,9 @@ func Day(t time.Time) string { return t.UTC().Format(dayForm) }
 
 // ParseDay returns the beginning of a day. It is the inverse of Day.
 func ParseDay(day string) (time.Time, error) { return time.Parse(dayForm, day) }
+
+// ISODay returns a day of the archive as ISO 8601 writes it: 2026-11-28.
+func ISODay(day string) string { return strings.ReplaceAll(day, "/", "-") }
 
 // DayOf returns the day with which the name of a run, or of what is in a run, begins. A shorter name is returned whole.
 func DayOf(name string) string { return name[:min(len(name), len(dayForm))] }

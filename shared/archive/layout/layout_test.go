@@ -69,9 +69,9 @@ func TestNamesOfRuns(t *testing.T) {
 func TestNamesOfDays(t *testing.T) {
 	got := []string{Day(planned), Day(planned.In(zone)), DayOf("2026/11/23/run/00001.ndjson"), DayOf("2026/11"),
 		DayFolder("2026/11/23"), MonthFolder(planned), YearFolder(planned), AfterDay("2026/11/23"), Stamp(planned),
-		Stamp(planned.In(zone))}
+		Stamp(planned.In(zone)), ISODay("2026/11/23")}
 	want := []string{"2026/11/23", "2026/11/23", "2026/11/23", "2026/11", "2026/11/23/", "2026/11/", "2026/",
-		"2026/11/23/~", "20261123T053000Z", "20261123T053000Z"}
+		"2026/11/23/~", "20261123T053000Z", "20261123T053000Z", "2026-11-23"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}

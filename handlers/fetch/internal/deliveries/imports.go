@@ -46,7 +46,7 @@ func (r Rules) form() form {
 			incomplete: "a delivery is not what its manifest states; what is there was read"}
 	}
 	return form{name: "imports", state: ImportsStateName, progress: "imports-progress.json",
-		past: "imports-past.json", report: archive.ImportReport, manifest: "import", keys: ImportsFolder + "/",
+		past: "imports-past.json", report: archive.ImportReport, manifest: "import", keys: "imports/",
 		again:      "put it into the folder imports again",
 		incomplete: "not all of an import was read; what can be read was"}
 }

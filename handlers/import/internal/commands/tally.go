@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/control"
 )
 
@@ -30,7 +31,7 @@ type Totals interface {
 func (r *Runner) tallyAll(ctx context.Context, t *control.Task, log *slog.Logger) error {
 	limited, cancel := context.WithTimeout(ctx, tallyTime)
 	defer cancel()
-	last := t.Asked.UTC().Format("2006/01/02") + "/~" // no run of that day sorts after it
+	last := layout.AfterDay(layout.Day(t.Asked))
 	var runs []string
 	for run, err := range r.opts.Batches.AllRuns(limited) {
 		if err != nil {

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"path"
 	"slices"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 
 	"o2archiver/handlers/import/internal/recipients"
 	"o2archiver/handlers/import/internal/tallier"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/ledger"
 	"o2archiver/shared/mailbox"
@@ -144,7 +144,7 @@ type Delivery struct {
 func (im *Importer) ImportBatch(
 	ctx context.Context, name, invocation string, log *slog.Logger, how Delivery,
 ) (res Result, err error) {
-	log = log.With("run", path.Dir(name), "batch", name)
+	log = log.With("run", archive.RunOf(name), "batch", name)
 	ctx = retry.WithProgressLog(ctx, log)
 	rules, err := im.opts.Rules.current(ctx)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/journal"
 	"o2archiver/shared/retry"
 )
@@ -66,7 +67,7 @@ func (s *sweep) findOpenBatches(ctx context.Context, until time.Time, replays []
 	reopened := map[string]bool{}
 	for _, r := range replays {
 		reopened[r.runReplay()] = true
-		reopened[dayOf(r.What)] = true
+		reopened[layout.DayOf(r.What)] = true
 	}
 	closed := map[string]bool{}
 	for _, run := range s.state.Closed {
@@ -133,10 +134,10 @@ func (s *sweep) recentDays(replays []*Replay) (order []*sweptDay) {
 	defer s.mu.Unlock()
 	names := slices.Clone(s.state.Unfinished)
 	for _, r := range replays {
-		names = append(names, dayOf(r.What))
+		names = append(names, layout.DayOf(r.What))
 	}
 	for back := range recent {
-		names = append(names, s.opts.Now().UTC().AddDate(0, 0, -back).Format("2006/01/02"))
+		names = append(names, layout.Day(s.opts.Now().UTC().AddDate(0, 0, -back)))
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
@@ -162,7 +163,7 @@ func (s *sweep) forgetTries() {
 func (s *sweep) orderRuns(names []string, reopened map[string]bool) (order []*sweptDay) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	always := min(s.state.Day, s.opts.Now().UTC().AddDate(0, 0, -sweepBack).Format("2006/01/02"))
+	always := min(s.state.Day, layout.Day(s.opts.Now().UTC().AddDate(0, 0, -sweepBack)))
 	var earlier []*sweptDay
 	for _, name := range names {
 		d := &sweptDay{name: name}

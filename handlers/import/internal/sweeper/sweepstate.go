@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/retry"
 )
 
@@ -152,7 +153,7 @@ func (s *sweep) next() State {
 		return s.state
 	}
 	next := State{
-		Day:      s.opts.Now().UTC().AddDate(0, 0, -sweepBack).Format("2006/01/02"),
+		Day:      layout.Day(s.opts.Now().UTC().AddDate(0, 0, -sweepBack)),
 		Finished: map[string]string{}, Tried: maps.Clone(s.state.Tried), After: s.state.After,
 		Earlier: s.state.Earlier, From: s.state.From, Counts: s.state.Counts,
 		Full: s.state.Full, Newest: s.state.Newest, Told: s.state.Told,
@@ -197,7 +198,7 @@ func (s *sweep) next() State {
 // shrink bounds the state far below the size that can be read back. What it drops is checked once more.
 func (n *State) shrink() {
 	if len(n.Closed) > maxClosed { // those of finished days are covered by Finished
-		n.Closed = slices.DeleteFunc(n.Closed, func(run string) bool { return n.Finished[dayOf(run)] != "" })
+		n.Closed = slices.DeleteFunc(n.Closed, func(run string) bool { return n.Finished[layout.DayOf(run)] != "" })
 	}
 	if extra := len(n.Closed) - maxClosed; extra > 0 {
 		n.Closed = n.Closed[extra:]
@@ -247,6 +248,3 @@ func digestOf(names []string) string {
 	sum := sha256.Sum256([]byte(strings.Join(names, "\n")))
 	return hex.EncodeToString(sum[:8])
 }
-
-// dayOf returns the day of a run or a batch: the first ten characters of its name.
-func dayOf(name string) string { return name[:min(len(name), len("2006/01/02"))] }

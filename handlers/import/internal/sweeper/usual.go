@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/journal"
 )
 
@@ -73,7 +74,7 @@ func aboveUsual(run RunCounts, before []RunCounts) (all []excess) {
 // measure for a day.
 func rememberRun(all []RunCounts, run RunCounts) (after, before []RunCounts, known bool) {
 	before = slices.DeleteFunc(slices.Clone(all), func(c RunCounts) bool { return c.Run >= run.Run })
-	if strings.Contains(run.Run, "/backfill-") {
+	if layout.BackfillOf(run.Run) != "" {
 		return all, before, false
 	}
 	at, known := slices.BinarySearchFunc(all, run.Run,
@@ -92,7 +93,7 @@ func (s *sweep) tellUnusual(r *sweptRun) {
 	run := countsOf(r.folder, r.totals.Records)
 	after, before, known := rememberRun(s.state.Counts, run)
 	s.state.Counts = after
-	if known || dayOf(r.folder) < s.opts.Now().UTC().AddDate(0, 0, -usualDays).Format("2006/01/02") {
+	if known || layout.DayOf(r.folder) < layout.Day(s.opts.Now().UTC().AddDate(0, 0, -usualDays)) {
 		return
 	}
 	for _, e := range aboveUsual(run, before) {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/status"
 	"o2archiver/shared/tally"
 )
@@ -161,12 +162,12 @@ func yearOf(t time.Time) time.Time { return time.Date(t.Year(), 1, 1, 0, 0, 0, 0
 // prefixesOf returns the beginnings of the names of all runs that were planned from a day on.
 func prefixesOf(first, now time.Time) (prefixes []string) {
 	month := time.Date(first.Year(), first.Month(), 1, 0, 0, 0, 0, time.UTC)
-	form, years, months := "2006/01/", 0, 1
+	prefix, years, months := layout.MonthFolder, 0, 1
 	if month.AddDate(0, 3, 0).Before(now) {
-		month, form, years, months = yearOf(first), "2006/", 1, 0
+		month, prefix, years, months = yearOf(first), layout.YearFolder, 1, 0
 	}
 	for ; !month.After(now) || len(prefixes) == 0; month = month.AddDate(years, months, 0) {
-		prefixes = append(prefixes, month.Format(form))
+		prefixes = append(prefixes, prefix(month))
 	}
 	return prefixes
 }

@@ -3,13 +3,13 @@ package account
 import (
 	"context"
 	"maps"
-	"path"
 	"strconv"
 	"strings"
 	"time"
 
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/tally"
 )
 
@@ -27,13 +27,13 @@ type Item struct {
 }
 
 // Value returns what a form sends for an item: batch and line.
-func (i Item) Value() string { return i.Run + "/" + i.Batch + ":" + strconv.Itoa(i.Line) }
+func (i Item) Value() string { return shortName(i.Run, i.Batch) + ":" + strconv.Itoa(i.Line) }
 
 // ParseValue is the inverse of Item.Value. The batch is the name by which import knows it.
 func ParseValue(value string) (batch string, line int, ok bool) {
 	name, number, _ := strings.Cut(value, ":")
 	line, err := strconv.Atoi(number)
-	return tally.BatchOf(path.Dir(name), path.Base(name)), line, err == nil && line > 0
+	return archive.FullName(name), line, err == nil && line > 0
 }
 
 // Replayable reports whether a replay may bring the item into a mailbox.
@@ -266,7 +266,7 @@ func (r *Reader) ItemsCSV(q *web.Request) (web.Answer, error) {
 		lines := 0
 		err := r.addAll(q, s, &all, some, "/items/csv", func(i Item) {
 			lines++
-			add(i.Run, nameBatch(i.Run, i.Batch), i.Line, i.Records, i.Kind, i.Outcome, string(i.Reason), i.Says, i.Do)
+			add(i.Run, shortName(i.Run, i.Batch), i.Line, i.Records, i.Kind, i.Outcome, string(i.Reason), i.Says, i.Do)
 		})
 		add("Total", "", lines, all.Records, "", "", "", "", "")
 		add("Not listed", "", "", all.More, "", "", "", "", "")
@@ -290,5 +290,5 @@ func (r *Reader) ItemsJSON(q *web.Request) (web.Answer, error) {
 	}), nil
 }
 
-// nameBatch returns the whole name of a batch for a CSV: a spreadsheet would take 00001 for a number.
-func nameBatch(run, batch string) string { return run + "/" + batch }
+// shortName returns the name of a batch, with its run, as a CSV has it: a spreadsheet would take 00001 for a number.
+func shortName(run, row string) string { return archive.ShortName(tally.BatchOf(run, row)) }

@@ -3,12 +3,11 @@ package account
 import (
 	"context"
 	"fmt"
-	"path"
 	"strconv"
-	"strings"
 
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/tally"
 )
 
@@ -68,8 +67,7 @@ func (r *Reader) addNotes(ctx context.Context, n *Notes, runs []Facts, add func(
 			}
 			line := Noted{Run: row.run, Batch: row.Row, Line: note.Line, Kind: NameKind(note.Kind), Gone: note.Gone}
 			if note.First != nil {
-				name := strings.TrimSuffix(note.First.Batch, path.Ext(note.First.Batch))
-				line.First = fmt.Sprintf("%s, line %d", name, note.First.Line)
+				line.First = fmt.Sprintf("%s, line %d", archive.ShortName(note.First.Batch), note.First.Line)
 			}
 			add(line)
 		}
@@ -148,7 +146,7 @@ func (r *Reader) DuplicatesCSV(q *web.Request) (web.Answer, error) {
 				cell = l.Gone
 			}
 			lines++
-			add(l.Run, nameBatch(l.Run, l.Batch), l.Line, l.Kind, cell)
+			add(l.Run, shortName(l.Run, l.Batch), l.Line, l.Kind, cell)
 		})
 		add("Total", "records "+strconv.Itoa(n.Records), lines, "", "")
 		add("Not listed", "runs "+strconv.Itoa(n.Left), n.More, "", "")

@@ -2,10 +2,9 @@ package account
 
 import (
 	"context"
-	"path"
-	"regexp"
 	"strings"
 
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/status"
 )
 
@@ -86,29 +85,26 @@ func causeOfZIP(f Facts) string {
 	return "a ZIP that fetch calls incomplete; the event fetch.deliveryIncomplete has the reasons"
 }
 
-// numbered matches the name of the run of a ZIP of the vendor's whose name has a day and a file number.
-var numbered = regexp.MustCompile(`^(delivery-[0-9]{8}-[0-9]+)-[0-9a-f]+$`)
-
 // noteAgain notes, with each ZIP that was not read, the run of a later one that has its day and its file number. All
 // ZIPs of one listing are planned at the same time: of two of them nothing tells which is the later one.
 func noteAgain(runs []Facts) {
 	read := map[string]Facts{} // by day and number: the last that was read
 	for _, f := range runs {
-		name := numbered.FindStringSubmatch(path.Base(f.Run))
-		if name == nil || f.Manifest == nil || status.IsUnread(f.Outcome) {
+		name := layout.DeliveryOf(f.Run)
+		if name == "" || f.Manifest == nil || status.IsUnread(f.Outcome) {
 			continue
 		}
-		if last, ok := read[name[1]]; !ok || last.Manifest.Started.Before(f.Manifest.Started) {
-			read[name[1]] = f
+		if last, ok := read[name]; !ok || last.Manifest.Started.Before(f.Manifest.Started) {
+			read[name] = f
 		}
 	}
 	for i := range runs {
 		f := &runs[i]
-		name := numbered.FindStringSubmatch(path.Base(f.Run))
-		if name == nil || f.Manifest == nil || !f.lacks() || !status.IsUnread(f.Outcome) {
+		name := layout.DeliveryOf(f.Run)
+		if name == "" || f.Manifest == nil || !f.lacks() || !status.IsUnread(f.Outcome) {
 			continue
 		}
-		r, ok := read[name[1]]
+		r, ok := read[name]
 		switch {
 		case !ok:
 		case r.Manifest.Started.After(f.Manifest.Started):

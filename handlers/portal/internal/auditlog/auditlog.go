@@ -7,13 +7,13 @@ import (
 	"math"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/orders"
 	"o2archiver/handlers/portal/internal/pages"
 	"o2archiver/handlers/portal/internal/web"
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/audit"
 )
 
@@ -72,16 +72,16 @@ func (p *Pages) Page(q *web.Request) (web.Answer, error) {
 		return web.Answer{}, err
 	}
 	a := auditPage{Day: day.Format(time.DateOnly)}
-	name := day.Format("2006/01/02")
+	name := layout.Day(day)
 	at, there := slices.BinarySearch(days, name)
-	if at > 0 && !strings.HasPrefix(days[at-1], "2000/") { // that day has the first line of all only
-		a.Former = strings.ReplaceAll(days[at-1], "/", "-")
+	if at > 0 && !audit.IsGenesis(days[at-1]) {
+		a.Former = layout.ISODay(days[at-1])
 	}
 	if there {
 		at++
 	}
 	if at < len(days) {
-		a.Next = strings.ReplaceAll(days[at], "/", "-")
+		a.Next = layout.ISODay(days[at])
 	}
 	a.Lines, a.All, err = p.log.Read(q.Context(), name, math.MaxInt) // all are read to compare the hashes, anyway
 	if errors.Is(err, audit.ErrTampered) {

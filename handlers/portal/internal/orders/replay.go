@@ -3,7 +3,6 @@ package orders
 import (
 	"fmt"
 	"net/http"
-	"path"
 	"slices"
 	"strconv"
 
@@ -90,7 +89,7 @@ func (o *Office) Replay(q *web.Request) (web.Answer, error) {
 	for batch, lines := range s.Lines {
 		slices.Sort(lines)
 		c := control.Command{Kind: control.Replay, What: batch, Lines: lines}
-		name, err := o.give(q, settings.Import, batch, c, Change{Object: cutObject(path.Dir(batch)),
+		name, err := o.give(q, settings.Import, batch, c, Change{Object: cutObject(archive.RunOf(batch)),
 			Count: int64(len(lines))})
 		if err != nil {
 			return web.Answer{}, fmt.Errorf("ask for a replay: %w", err)
