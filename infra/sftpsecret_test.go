@@ -132,13 +132,16 @@ func TestKeyFromAFile(t *testing.T) {
 		}
 	}
 	putty, large := filepath.Join(t.TempDir(), "key.ppk"), filepath.Join(t.TempDir(), "large")
+	pkcs8 := filepath.Join(t.TempDir(), "pkcs8")
 	for name, content := range map[string]string{putty: "PuTTY-User-Key-File-3: ssh-ed25519\n",
+		pkcs8: "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
 		large: "-----BEGIN PRIVATE KEY-----\n" + strings.Repeat("A", 20_000)} {
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for from, says := range map[string]string{file + ".pub": "the public half", putty: "puttygen", large: "too large",
+	for from, says := range map[string]string{file + ".pub": "the public half", putty: "puttygen",
+		pkcs8: "ssh-keygen -p", large: "too large",
 		"sftp-secret": "does not begin as", filepath.Join(t.TempDir(), "none"): "there is no file"} {
 		r := script(t, "", nil, "sftp-secret", "key", from)
 		r.bad(t, says)

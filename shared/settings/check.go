@@ -121,9 +121,11 @@ func checkPrivateKey(v string) (string, error) {
 	case strings.HasPrefix(text, "ssh-") || strings.HasPrefix(text, "ecdsa-"):
 		return "", errors.New("is a public key; the private one is needed")
 	case strings.HasPrefix(text, "PuTTY-User-Key-File"):
-		return "", errors.New("is a key in PuTTY's form; export it in OpenSSH's")
-	case !strings.HasPrefix(text, "-----BEGIN ") || len(v) > 24<<10:
-		return "", errors.New("does not begin with the line -----BEGIN of a private key")
+		return "", errors.New("is a key in PuTTY's form; export it in OpenSSH's (puttygen, Conversions)")
+	case strings.Contains(text, "-----BEGIN ENCRYPTED PRIVATE KEY-----"):
+		return "", errors.New("is encrypted in the form PKCS #8; convert it with ssh-keygen -p -f FILE")
+	case !strings.Contains(text, "-----BEGIN ") || len(v) > 24<<10:
+		return "", errors.New("does not have the line -----BEGIN of a private key")
 	}
 	return v, nil
 }

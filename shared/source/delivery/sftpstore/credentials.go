@@ -1,8 +1,6 @@
 package sftpstore
 
 import (
-	"bytes"
-	"encoding/pem"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -10,48 +8,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-const (
-	maxKeys   = 4  // private keys: during a change of keys there are two
-	maxRounds = 10 // of keyboard-interactive, most of them without a question
-)
-
-// parseKeys returns the signers for private keys, one after the other in OpenSSH's form or PEM. passphrase is for those
-// that are encrypted. The errors do not repeat anything of the keys.
-func parseKeys(text, passphrase string) ([]ssh.Signer, error) {
-	var all []ssh.Signer
-	for rest := bytes.TrimSpace([]byte(text)); len(rest) > 0; {
-		block, after := pem.Decode(rest)
-		if block == nil {
-			return nil, errors.New("the private key is neither in OpenSSH's form nor PEM, from its line -----BEGIN " +
-				"to its line -----END")
-		}
-		signer, err := parseKey(pem.EncodeToMemory(block), passphrase)
-		if err != nil {
-			return nil, err
-		}
-		if all = append(all, signer); len(all) > maxKeys {
-			return nil, errors.New("there are more than 4 private keys")
-		}
-		rest = bytes.TrimSpace(after)
-	}
-	return all, nil
-}
-
-func parseKey(data []byte, passphrase string) (ssh.Signer, error) {
-	signer, err := ssh.ParsePrivateKey(data)
-	if _, encrypted := errors.AsType[*ssh.PassphraseMissingError](err); encrypted {
-		if passphrase == "" {
-			return nil, errors.New("the private key is encrypted, and its passphrase is not given")
-		}
-		if signer, err = ssh.ParsePrivateKeyWithPassphrase(data, []byte(passphrase)); err != nil {
-			return nil, errors.New("the private key cannot be decrypted with the passphrase")
-		}
-	}
-	if err != nil {
-		return nil, errors.New("the private key is of a kind that cannot be used; ed25519, ecdsa and rsa can")
-	}
-	return signer, nil
-}
+const maxRounds = 10 // of keyboard-interactive, most of them without a question
 
 // authMethods returns the methods, in the order in which they are tried. tried is set when a server has asked for one.
 //

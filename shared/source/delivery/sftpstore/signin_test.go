@@ -147,27 +147,6 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-func TestKeysRefused(t *testing.T) {
-	t.Parallel()
-	ed := userEd25519()
-	for name, tt := range map[string]struct{ key, passphrase string }{
-		"no passphrase":    {ed.encrypted, ""},
-		"wrong passphrase": {ed.encrypted, "wrong"},
-		"public":           {string(ssh.MarshalAuthorizedKey(ed.public)), ""},
-		"cut off":          {ed.openSSH[:len(ed.openSSH)/2], ""},
-		"five":             {strings.Repeat(ed.openSSH, 5), ""},
-		"one and rubbish":  {ed.openSSH + "rubbish", ""},
-		"broken":           {strings.Replace(ed.openSSH, "b3BlbnNzaC1rZXktdjE", "b3BlbnNzaC1rZXktdjI", 1), ""},
-	} {
-		all, err := parseKeys(tt.key, tt.passphrase)
-		if err == nil {
-			t.Errorf("%s: %d keys", name, len(all))
-		} else if strings.Contains(err.Error(), "ssh") || strings.Contains(err.Error(), "b3Bl") {
-			t.Errorf("%s: the error tells too much: %v", name, err)
-		}
-	}
-}
-
 // A server that refuses by closing the connection, or falls silent after the password came, is not asked again and
 // again: the account may be locked.
 func TestSignInBreaksOff(t *testing.T) {
