@@ -13,9 +13,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"o2archiver/shared/mailbox/mailboxtest"
+	"o2archiver/shared/pipetest"
 )
 
 func hexSum(b []byte) string {
@@ -276,7 +278,14 @@ func TestMayUploadTo(t *testing.T) {
 
 func TestThrottlingClosesOneMailboxsGate(t *testing.T) {
 	t.Parallel()
-	g, c := open(t, mailboxtest.Options{})
+	synctest.Test(t, testOneGate)
+}
+
+func testOneGate(t *testing.T) {
+	g := mailboxtest.New(mailboxtest.Options{Users: []mailboxtest.User{{ID: alice}, {ID: bob}}, KeepContent: true})
+	way, stop := pipetest.Serve(g)
+	t.Cleanup(stop)
+	c := client(t, "https://graph.example", func(config *Config) { config.HTTP = way })
 	for _, user := range []string{alice, bob} {
 		s := slot(t, c, user)
 		if _, err := s.Folder(t.Context()); err != nil {
@@ -304,8 +313,8 @@ func TestThrottlingClosesOneMailboxsGate(t *testing.T) {
 		t.Errorf("a slot behind the gate: %v", err)
 	}
 	s = slot(t, c, alice)
-	if time.Since(began) < time.Second {
-		t.Errorf("the gate opened after %v", time.Since(began))
+	if waited := time.Since(began); waited < time.Second || waited > 1100*time.Millisecond {
+		t.Errorf("the gate opened after %v", waited)
 	}
 	if _, err := s.Import(t.Context(), sms(1), nil); err != nil {
 		t.Error(err)

@@ -15,7 +15,35 @@ var literal = func() (t [256]bool) {
 // sequences of three characters: those that are neither literal nor part of a line end. The writer of the standard
 // library cannot be used, because it turns a bare LF into CRLF, or else every line end into =0D=0A.
 func appendQuoted(dst, text []byte) (_ []byte, odd int) {
-	left := -1 // bytes from the next LF on, 0 if there is none; computed once, however many bare CRs precede it
+	return appendQuotedLines(dst, text, &lineEnds{left: -1})
+}
+
+// lineEnds finds the line ends of a text, one after the other, in time that is proportional to the text.
+type lineEnds struct {
+	left     int // bytes from the next LF on, 0 if there is none, negative if it is not known
+	searched int // bytes that were looked at
+}
+
+// next returns where the next CR or LF is, or the length of the text. The text is what follows the last one. The next
+// LF is searched once, however many bare CRs precede it.
+func (l *lineEnds) next(text []byte) int {
+	if l.left < 0 || l.left > len(text) {
+		l.left = 0
+		lf := bytes.IndexByte(text, '\n')
+		if lf >= 0 {
+			l.left = len(text) - lf
+		}
+		l.searched += len(text) - l.left
+	}
+	end := len(text) - l.left
+	if cr := bytes.IndexByte(text[:end], '\r'); cr >= 0 {
+		end = cr
+	}
+	l.searched += end
+	return end
+}
+
+func appendQuotedLines(dst, text []byte, ends *lineEnds) (_ []byte, odd int) {
 	for len(text) > 0 {
 		// Most lines need no encoding.
 		n := literalPrefix(text, lineLimit)
@@ -24,16 +52,7 @@ func appendQuoted(dst, text []byte) (_ []byte, odd int) {
 			text = text[n+2:]
 			continue
 		}
-		if left < 0 || left > len(text) {
-			left = 0
-			if lf := bytes.IndexByte(text, '\n'); lf >= 0 {
-				left = len(text) - lf
-			}
-		}
-		end := len(text) - left
-		if cr := bytes.IndexByte(text[:end], '\r'); cr >= 0 {
-			end = cr
-		}
+		end := ends.next(text)
 		line := text[:end]
 		text = text[end:]
 		crlf := len(text) > 1 && text[0] == '\r' && text[1] == '\n'
