@@ -8,6 +8,7 @@ import (
 	"maps"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/retry"
 )
 
 const (
@@ -38,7 +39,7 @@ func UpdateConnector(ctx context.Context, docs *archive.Documents, change func(*
 	for range updateTries {
 		var raw json.RawMessage
 		var facts, etag string
-		err = onStorage(ctx, func(ctx context.Context) (err error) {
+		err = retry.DoFor(ctx, patience, func(ctx context.Context) (err error) {
 			facts, etag, err = docs.GetLargeWithFacts(ctx, connectorBlob, &raw, maxConnector)
 			return err
 		})
@@ -72,7 +73,7 @@ func UpdateConnector(ctx context.Context, docs *archive.Documents, change func(*
 			c.N = n
 		}
 		c.N++
-		err = onStorage(ctx, func(ctx context.Context) error {
+		err = retry.DoFor(ctx, patience, func(ctx context.Context) error {
 			_, err := docs.PutLargeWithFacts(ctx, connectorBlob, c, maxConnector, c.Pauses.encode(), etag)
 			return err
 		})
@@ -93,7 +94,7 @@ func UpdateConnector(ctx context.Context, docs *archive.Documents, change func(*
 func keepFormer(ctx context.Context, docs *archive.Documents, n int, raw json.RawMessage) (int, error) {
 	var err error
 	for end := n + maxHistory; n < end; n++ {
-		err = onStorage(ctx, func(ctx context.Context) error {
+		err = retry.DoFor(ctx, patience, func(ctx context.Context) error {
 			_, err := docs.Put(ctx, HistoryName(n), raw, "", nil)
 			return err
 		})
@@ -101,7 +102,7 @@ func keepFormer(ctx context.Context, docs *archive.Documents, n int, raw json.Ra
 			return n, err
 		}
 		var there json.RawMessage
-		err = onStorage(ctx, func(ctx context.Context) error {
+		err = retry.DoFor(ctx, patience, func(ctx context.Context) error {
 			_, err := docs.GetLarge(ctx, HistoryName(n), &there, maxConnector)
 			return err
 		})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/retry"
 )
 
 // ErrGiven means that another command has that time and id already.
@@ -45,7 +46,7 @@ func Give(ctx context.Context, commands *archive.Documents, app string, at time.
 	if err != nil {
 		return "", err
 	}
-	err = onStorage(ctx, func(ctx context.Context) error {
+	err = retry.DoFor(ctx, patience, func(ctx context.Context) error {
 		_, err := commands.PutWithFacts(ctx, commandBlob(app, name), d, d.facts(), "")
 		return err
 	})
@@ -64,7 +65,7 @@ func Give(ctx context.Context, commands *archive.Documents, app string, at time.
 
 // readCommand reads the content of a command.
 func readCommand(ctx context.Context, commands *archive.Documents, app, name string) (raw json.RawMessage, err error) {
-	err = onStorage(ctx, func(ctx context.Context) error {
+	err = retry.DoFor(ctx, patience, func(ctx context.Context) error {
 		_, err := commands.GetLarge(ctx, commandBlob(app, name), &raw, maxCommand)
 		return err
 	})
@@ -102,7 +103,7 @@ func ReadGiven(ctx context.Context, commands, answers *archive.Documents, app, n
 		return g, nil
 	}
 	var a Answer
-	err = onStorage(ctx, func(ctx context.Context) error {
+	err = retry.DoFor(ctx, patience, func(ctx context.Context) error {
 		_, err := answers.Get(ctx, answerBlob(name), &a)
 		return err
 	})

@@ -183,7 +183,7 @@ var ErrTooMany = errors.New("there are more commands or answers than can be list
 func listWhole(ctx context.Context, from *archive.Documents, prefix string, limit int) (
 	all []archive.DocumentInfo, err error) {
 	more := false
-	err = onStorage(ctx, func(ctx context.Context) (err error) {
+	err = retry.DoFor(ctx, patience, func(ctx context.Context) (err error) {
 		all, more, err = from.List(ctx, prefix, limit)
 		return err
 	})
@@ -199,7 +199,7 @@ func (q *Queue) read(ctx context.Context, name string, answered bool) (*Task, er
 	none := Answer{Version: 1, Command: name, State: Taken, Taken: q.opts.Now().UTC()}
 	t := &Task{Command: Command{Name: name, Asked: asked}, Answer: none}
 	if answered {
-		err := onStorage(ctx, func(ctx context.Context) (err error) {
+		err := retry.DoFor(ctx, patience, func(ctx context.Context) (err error) {
 			t.etag, err = q.opts.Answers.Get(ctx, answerBlob(name), &t.Answer)
 			return err
 		})
@@ -213,7 +213,7 @@ func (q *Queue) read(ctx context.Context, name string, answered bool) (*Task, er
 		}
 	}
 	var raw json.RawMessage
-	err := onStorage(ctx, func(ctx context.Context) error {
+	err := retry.DoFor(ctx, patience, func(ctx context.Context) error {
 		_, err := q.opts.Commands.GetLarge(ctx, commandBlob(q.opts.App, name), &raw, maxCommand)
 		return err
 	})
@@ -271,7 +271,7 @@ func (q *Queue) save(ctx context.Context, t *Task, state, says string) error {
 	t.Answer.State, t.Answer.Says, t.Answer.At = state, says, q.opts.Now().UTC()
 	name := answerBlob(t.Name)
 	ctx = context.WithoutCancel(ctx)
-	err := onStorage(ctx, func(ctx context.Context) (err error) {
+	err := retry.DoFor(ctx, patience, func(ctx context.Context) (err error) {
 		etag, err := q.opts.Answers.PutWithFacts(ctx, name, t.Answer, t.Answer.facts(), t.etag)
 		if err == nil {
 			t.etag = etag
@@ -294,11 +294,4 @@ func (q *Queue) save(ctx context.Context, t *Task, state, says string) error {
 		return fmt.Errorf("save the answer to a command: %w", err)
 	}
 	return nil
-}
-
-// onStorage runs op, which must be idempotent, and retries it for up to patience while storage is unavailable.
-func onStorage(ctx context.Context, op func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return retry.Do(ctx, op)
 }

@@ -94,6 +94,8 @@ type Policy struct {
 
 	// Judge replaces IsTransient, if not nil, for a step that must not be repeated after every transient error.
 	Judge func(error) (again bool, after time.Duration)
+	// OnRetry, if not nil, is called before each pause, with the error of the call that will be repeated.
+	OnRetry func(error)
 }
 
 // Outage returns the policy for a service that may be unavailable for minutes. Only the context limits it.
@@ -101,6 +103,13 @@ func Outage() Policy { return Policy{First: 250 * time.Millisecond, Max: 30 * ti
 
 // Do runs op with the policy Outage.
 func Do(ctx context.Context, op func(context.Context) error) error { return Outage().Do(ctx, op) }
+
+// DoFor is Do for at most limit: the context of op ends then.
+func DoFor(ctx context.Context, limit time.Duration, op func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return Do(ctx, op)
+}
 
 // Do runs op until it returns nil or an error that a retry does not help, until the policy's limits are reached, or
 // until ctx ends. Pauses are jittered by ±30 %. A pause that the service asked for is observed, and extended by up to
@@ -123,12 +132,17 @@ func (p Policy) Do(ctx context.Context, op func(context.Context) error) error {
 		if !again {
 			return struct{}{}, backoff.Permanent(last)
 		}
-		logWaiting(ctx, last)
 		if after > 0 {
 			return struct{}{}, &backoff.RetryAfterError{Duration: addJitter(after)}
 		}
 		return struct{}{}, last
-	}, backoff.WithBackOff(pauses), backoff.WithMaxTries(p.Tries), backoff.WithMaxElapsedTime(p.Within))
+	}, backoff.WithBackOff(pauses), backoff.WithMaxTries(p.Tries), backoff.WithMaxElapsedTime(p.Within),
+		backoff.WithNotify(func(error, time.Duration) {
+			if p.OnRetry != nil {
+				p.OnRetry(last)
+			}
+			logWaiting(ctx, last)
+		}))
 	if err == nil {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -153,6 +154,54 @@ func TestPolicyHasLimits(t *testing.T) {
 			Judge: func(error) (bool, time.Duration) { return false, 0 }}
 		if err := never.Do(t.Context(), again); !errors.Is(err, errAway) || tries != 1 {
 			t.Errorf("%d tries (%v), want one: Judge decides", tries, err)
+		}
+	})
+}
+
+func TestDoForEndsAtItsLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		err := DoFor(t.Context(), time.Minute, func(context.Context) error { return errAway })
+		if took := time.Since(began); !errors.Is(err, errAway) || !errors.Is(err, context.DeadlineExceeded) ||
+			took != time.Minute {
+			t.Errorf("took %v (%v), want a minute, the outage and the deadline", took, err)
+		}
+		began = time.Now()
+		err = DoFor(t.Context(), time.Minute, func(ctx context.Context) error { <-ctx.Done(); return errFinal })
+		if took := time.Since(began); !errors.Is(err, errFinal) || took != time.Minute {
+			t.Errorf("one call that does not end took %v (%v), want a minute", took, err)
+		}
+		if err := DoFor(t.Context(), time.Minute, func(context.Context) error { return nil }); err != nil {
+			t.Errorf("without an outage: %v", err)
+		}
+	})
+}
+
+// After the last of its tries nothing is waited for, so no pause is announced.
+func TestOnRetryIsCalledBeforeEachPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen, observed []time.Duration
+		began := time.Now()
+		p := Policy{First: time.Second, Max: time.Second, Tries: 3, OnRetry: func(err error) {
+			if !errors.Is(err, errAway) {
+				t.Errorf("called with %v", err)
+			}
+			seen = append(seen, time.Since(began).Round(time.Second))
+		}}
+		ctx := WithObserver(t.Context(), func(error) {
+			observed = append(observed, time.Since(began).Round(time.Second))
+		})
+		err := p.Do(ctx, func(context.Context) error { return After(errAway, time.Minute) })
+		if !errors.Is(err, errAway) {
+			t.Errorf("%v", err)
+		}
+		if len(seen) != 2 || seen[0] != 0 || seen[1] < time.Minute || !slices.Equal(seen, observed) {
+			t.Errorf("called after %v, observed after %v; want both at once and after a minute", seen, observed)
+		}
+		seen = nil
+		err = p.Do(ctx, func(context.Context) error { return errFinal })
+		if !errors.Is(err, errFinal) || len(seen) != 0 {
+			t.Errorf("called %d times before the end with %v", len(seen), err)
 		}
 	})
 }

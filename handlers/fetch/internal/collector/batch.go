@@ -8,6 +8,7 @@ import (
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
+	"o2archiver/shared/retry"
 )
 
 // batchWriter collects entries into batches. A batch is written only when everything that it refers to exists: an
@@ -58,7 +59,7 @@ func (w *batchWriter) flush(ctx context.Context) error {
 		return nil
 	}
 	seq, name := w.progress.Batches+1, ""
-	err := onStorage(ctx, func(ctx context.Context) (err error) {
+	err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) (err error) {
 		name, err = w.batches.Write(ctx, w.folder, seq, w.next.Lines(), w.next.Records())
 		return err
 	})

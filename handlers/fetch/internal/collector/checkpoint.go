@@ -33,7 +33,7 @@ type savedState struct {
 
 func (c *Collector) loadCheckpoint(ctx context.Context, lease *archive.Lease, inv *invocation) (*savedState, error) {
 	state := &savedState{saved: c.checkpoints, lease: lease, inv: inv}
-	err := onStorage(ctx, func(ctx context.Context) error {
+	err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) error {
 		_, err := c.checkpoints.GetLarge(ctx, schedule.CheckpointName, &state.Checkpoint,
 			maxCheckpoint)
 		return err
@@ -46,7 +46,7 @@ func (c *Collector) loadCheckpoint(ctx context.Context, lease *archive.Lease, in
 
 // save writes the checkpoint, and reports it. After leased.ErrLost nothing was written, and nothing may be.
 func (s *savedState) save(ctx context.Context) error {
-	err := onStorage(ctx, func(ctx context.Context) error {
+	err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) error {
 		// The lease makes this process the only writer, so the write may be repeated whatever the ETag has become.
 		_, err := s.saved.PutLarge(ctx, schedule.CheckpointName, &s.Checkpoint,
 			maxCheckpoint, "*", s.lease)
@@ -60,11 +60,4 @@ func (s *savedState) save(ctx context.Context) error {
 	}
 	s.report()
 	return nil
-}
-
-// onStorage runs op, which must be idempotent, and retries it for up to storagePatience while storage is unavailable.
-func onStorage(ctx context.Context, op func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, storagePatience)
-	defer cancel()
-	return retry.Do(ctx, op)
 }

@@ -12,6 +12,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/funchost"
+	"o2archiver/shared/retry"
 )
 
 const (
@@ -93,7 +94,7 @@ func (c *Collector) moveStart(ctx context.Context, state *savedState, now time.T
 		return nil
 	}
 	var empty bool
-	err := onStorage(ctx, func(ctx context.Context) (err error) {
+	err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) (err error) {
 		empty, err = c.batches.IsEmpty(ctx)
 		return err
 	})
@@ -114,7 +115,7 @@ func (c *Collector) fetchedUpTo(ctx context.Context, limit time.Time) (time.Time
 		to     time.Time
 	}
 	var runs []run
-	err := onStorage(ctx, func(ctx context.Context) error {
+	err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) error {
 		runs = nil
 		days, err := c.batches.Days(ctx)
 		if err != nil {
@@ -139,7 +140,7 @@ func (c *Collector) fetchedUpTo(ctx context.Context, limit time.Time) (time.Time
 	slices.SortFunc(runs, func(a, b run) int { return b.to.Compare(a.to) })
 	for _, r := range runs[:min(len(runs), maxLookedAt)] {
 		var written time.Time
-		err := onStorage(ctx, func(ctx context.Context) (err error) {
+		err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) (err error) {
 			written, err = c.batches.ManifestWritten(ctx, r.folder)
 			return err
 		})

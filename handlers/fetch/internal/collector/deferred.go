@@ -17,6 +17,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/record"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/source/telemessage"
 )
 
@@ -95,7 +96,9 @@ func (c *Collector) deferItem(ctx context.Context, win *activeWindow, p *schedul
 		win.inv.asked[key] = true
 	}
 	x := factsOf(&w)
-	err := onStorage(ctx, func(ctx context.Context) error { return c.deferred.Put(ctx, key, w, x.encodeFacts()) })
+	err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) error {
+		return c.deferred.Put(ctx, key, w, x.encodeFacts())
+	})
 	if err != nil {
 		return fmt.Errorf("defer an item: %w", err)
 	}
@@ -322,7 +325,9 @@ func (c *Collector) deleteParts(ctx context.Context, key string, item *deferred)
 	if len(item.Partial) == 0 {
 		return nil
 	}
-	return onStorage(ctx, func(ctx context.Context) error { return c.deferred.DeleteParts(ctx, key) })
+	return retry.DoFor(ctx, storagePatience, func(ctx context.Context) error {
+		return c.deferred.DeleteParts(ctx, key)
+	})
 }
 
 // requestedItem is a deferred item whose attachments are being requested, and how to save it.
@@ -354,7 +359,7 @@ func (c *Collector) renewReady(ctx context.Context, r *deferredItems, key string
 // deleteWritten deletes the deferred items that the finished run has written. Called again, it has no further effect.
 func (c *Collector) deleteWritten(ctx context.Context, win *activeWindow) error {
 	for _, key := range slices.Concat(win.Progress.Selected...) {
-		err := onStorage(ctx, func(ctx context.Context) error { return c.deferred.Delete(ctx, key) })
+		err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) error { return c.deferred.Delete(ctx, key) })
 		if err != nil && !errors.Is(err, archive.ErrNotFound) {
 			return fmt.Errorf("delete the deferred items that were written: %w", err)
 		}

@@ -14,6 +14,7 @@ import (
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archive/layout"
+	"o2archiver/shared/retry"
 )
 
 const (
@@ -98,7 +99,7 @@ func (c *Collector) listDeferred(ctx context.Context, inv *invocation) (*deferre
 	}
 	r := &deferredItems{archived: inv.archived}
 	var unknown []string
-	err := onStorage(ctx, func(ctx context.Context) error {
+	err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) error {
 		r.items, unknown = map[string]deferredFacts{}, nil
 		for _, reason := range []string{waitsForMedia, waitsForParts} {
 			_, err := c.deferred.Each(ctx, reason+"-", maxListed, func(key, line string, put time.Time) {
@@ -143,8 +144,9 @@ func (c *Collector) learnFacts(ctx context.Context, r *deferredItems, key string
 // replaceDeferred overwrites a deferred item and its facts. An item that no longer exists is not an error.
 func (c *Collector) replaceDeferred(ctx context.Context, r *deferredItems, key string, item *deferred) error {
 	x := factsOf(item)
-	err := onStorage(ctx,
-		func(ctx context.Context) error { return c.deferred.Replace(ctx, key, item, x.encodeFacts()) })
+	err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) error {
+		return c.deferred.Replace(ctx, key, item, x.encodeFacts())
+	})
 	if err != nil && !errors.Is(err, archive.ErrNotFound) {
 		return fmt.Errorf("record the outcome of a deferred item: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"o2archiver/handlers/fetch/internal/firsts"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/source/telemessage"
 )
 
@@ -55,7 +56,7 @@ func (p *earlierAttempt) noteEntry(e record.Entry) {
 func (c *Collector) readEarlierAttempt(ctx context.Context, win *activeWindow) (*earlierAttempt, error) {
 	p := &earlierAttempt{media: map[string][]record.Media{}, deferredKeys: map[string]bool{}}
 	// List only the keys that this window may have created: there may be many deferred items.
-	err := onStorage(ctx, func(ctx context.Context) error {
+	err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) error {
 		for _, reason := range []string{waitsForMedia, waitsForParts} {
 			_, err := c.deferred.Each(ctx, archive.DeferredPrefix(reason, win.To), maxListed,
 				func(key, _ string, _ time.Time) { p.deferredKeys[key] = true })
@@ -69,7 +70,7 @@ func (c *Collector) readEarlierAttempt(ctx context.Context, win *activeWindow) (
 		return nil, err
 	}
 	known, first := win.firsts != nil, firsts.New()
-	run := firsts.Run{Batches: c.batches, Folder: win.Folder, OnStorage: onStorage}
+	run := firsts.Run{Batches: c.batches, Folder: win.Folder, Patience: storagePatience}
 	err = run.Each(ctx, func(number int) bool { return !known || number > win.Progress.Batches },
 		func(number int, name string, data []byte) {
 			if !known {

@@ -12,6 +12,7 @@ import (
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/record"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/source/telemessage"
 	"o2archiver/shared/source/telemessage/client"
 )
@@ -183,13 +184,14 @@ func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentS
 		m.SHA256, m.Size, err = fs.c.media.Put(ctx, fs.day, digest, &limitedReader{r: body, left: maxMedia})
 		return err
 	}
-	err := onStorage(ctx, store)
+	err := retry.DoFor(ctx, storagePatience, store)
 	if wrong := errors.Is(err, archive.ErrDigest); begun && (wrong || errors.Is(err, client.ErrUnavailable)) &&
 		ctx.Err() == nil {
 		// The transfer broke off, or something on the way cut it short. Only if two readings yield the same wrong bytes
 		// are those what the source has.
 		before := m.SHA256
-		if err = onStorage(ctx, store); errors.Is(err, archive.ErrDigest) && !(wrong && m.SHA256 == before) {
+		err = retry.DoFor(ctx, storagePatience, store)
+		if errors.Is(err, archive.ErrDigest) && !(wrong && m.SHA256 == before) {
 			return record.Media{}, fmt.Errorf("%w: an attachment had other bytes when it was read again",
 				client.ErrUnavailable)
 		}
@@ -198,7 +200,7 @@ func (fs *mediaWriter) putMedia(ctx context.Context, src telemessage.AttachmentS
 		// It is large and has no digest: the first reading yielded the hash that names the blob, the second one stores
 		// it.
 		digest = m.SHA256
-		if err = onStorage(ctx, store); errors.Is(err, archive.ErrDigest) {
+		if err = retry.DoFor(ctx, storagePatience, store); errors.Is(err, archive.ErrDigest) {
 			return record.Media{}, fmt.Errorf("%w: an attachment had other bytes when it was read again",
 				client.ErrUnavailable)
 		}
@@ -229,7 +231,7 @@ func (c *Collector) renewMedia(ctx context.Context, media []record.Media) (renew
 		if m.SHA256 == "" || m.Gone != "" || c.reusable(m.Day) {
 			continue
 		}
-		err := onStorage(ctx, func(ctx context.Context) error {
+		err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) error {
 			body, _, err := c.media.Open(ctx, m.Blob())
 			if err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/source/telemessage"
 	"o2archiver/shared/source/telemessage/client"
 )
@@ -168,12 +169,9 @@ func (r *partialDownload) readParts(ctx context.Context, body io.Reader) error {
 // storePart stores one chunk.
 func (r *partialDownload) storePart(ctx context.Context, data []byte) error {
 	// The attachment's time may be over, but the bytes that have arrived must not be lost: storage has one minute.
-	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	err := onStorage(own,
-		func(ctx context.Context) error {
-			return r.c.deferred.PutPart(ctx, r.key, r.file, r.state.Parts, data)
-		})
+	err := retry.DoFor(context.WithoutCancel(ctx), time.Minute, func(ctx context.Context) error {
+		return r.c.deferred.PutPart(ctx, r.key, r.file, r.state.Parts, data)
+	})
 	if err != nil {
 		return err
 	}

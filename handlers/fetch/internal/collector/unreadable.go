@@ -12,6 +12,7 @@ import (
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/record"
+	"o2archiver/shared/retry"
 )
 
 // errUnreadable reports that the blob of a deferred item does not hold a valid one. Another try would read the same, so
@@ -28,7 +29,7 @@ var errInArchiveTier = errors.New("a deferred item is in the archive tier")
 // and errInArchiveTier if it can't be read for now.
 func (c *Collector) readDeferred(ctx context.Context, key string) (deferred, error) {
 	var item deferred
-	err := onStorage(ctx, func(ctx context.Context) error { return c.deferred.Get(ctx, key, &item) })
+	err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) error { return c.deferred.Get(ctx, key, &item) })
 	switch {
 	case errors.Is(err, archive.ErrContent), errors.Is(err, archive.ErrTooLarge), errors.Is(err, archive.ErrNotFound):
 		return deferred{}, fmt.Errorf("%w: %w", errUnreadable, err)
@@ -120,7 +121,7 @@ func (c *Collector) unreadable(ctx context.Context, state *savedState, win *acti
 		return record.Entry{}, err
 	}
 	entry := record.Entry{Version: 1, Fault: "it was deferred, and could not be read back"}
-	err := onStorage(ctx, func(ctx context.Context) error {
+	err := retry.DoFor(ctx, storagePatience, func(ctx context.Context) error {
 		body, err := c.deferred.Open(ctx, key)
 		if err != nil {
 			return err
@@ -139,7 +140,8 @@ func (c *Collector) unreadable(ctx context.Context, state *savedState, win *acti
 	default:
 		entry.Fault += "; the bytes of its blob are kept"
 	}
-	if err := onStorage(ctx, func(ctx context.Context) error { return c.deferred.DeleteParts(ctx, key) }); err != nil {
+	err = retry.DoFor(ctx, storagePatience, func(ctx context.Context) error { return c.deferred.DeleteParts(ctx, key) })
+	if err != nil {
 		return record.Entry{}, err
 	}
 	log.Error("a deferred item can't be read and is quarantined: run a backfill of its window",

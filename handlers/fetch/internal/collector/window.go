@@ -12,6 +12,7 @@ import (
 	"o2archiver/handlers/fetch/internal/longsms"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/source/telemessage/client"
 	"o2archiver/shared/status"
 )
@@ -228,7 +229,7 @@ func (c *Collector) closeWindow(ctx context.Context, state *savedState, win *sch
 		m.SourceTotal = &total
 	}
 	var batches, staged int
-	err = onStorage(ctx, func(ctx context.Context) (err error) {
+	err = retry.DoFor(ctx, storagePatience, func(ctx context.Context) (err error) {
 		batches, staged, err = c.batches.WriteManifest(ctx, win.Folder, m)
 		return err
 	})

@@ -24,7 +24,7 @@ type savedProgress struct {
 // load reads the state, and the progress of the ZIP that was read last.
 func (r *run) load(ctx context.Context) error {
 	var saved savedProgress
-	err := r.onStorage(ctx, func(ctx context.Context) error {
+	err := retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) error {
 		_, err := r.Checkpoints.GetLarge(ctx, r.form.state, r.state, maxState)
 		return err
 	})
@@ -41,7 +41,7 @@ func (r *run) load(ctx context.Context) error {
 		}
 		return fmt.Errorf("read the state of the deliveries: %w", err)
 	}
-	err = r.onStorage(ctx, func(ctx context.Context) error {
+	err = retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) error {
 		_, err := r.Checkpoints.Get(ctx, r.form.progress, &saved)
 		return err
 	})
@@ -66,7 +66,7 @@ func (r *run) load(ctx context.Context) error {
 // save writes the state, and reports it. The lease makes this process the only writer. After leased.ErrLost nothing was
 // written, and nothing may be.
 func (r *run) save(ctx context.Context) error {
-	err := r.onStorage(ctx, func(ctx context.Context) error {
+	err := retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) error {
 		_, err := r.Checkpoints.PutLarge(ctx, r.form.state, r.state, maxState, "*", r.lease)
 		return err
 	})
@@ -84,7 +84,7 @@ func (r *run) save(ctx context.Context) error {
 func (r *run) saveProgress(ctx context.Context, z *ZIP) error {
 	p := savedProgress{Key: z.Key, Part: z.Part, Anew: z.Anew, Progress: z.Progress}
 	p.Progress.Problems = maps.Clone(p.Progress.Problems)
-	err := r.onStorage(ctx, func(ctx context.Context) error {
+	err := retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) error {
 		_, err := r.Checkpoints.Put(ctx, r.form.progress, p, "*", nil)
 		return err
 	})
@@ -93,11 +93,4 @@ func (r *run) saveProgress(ctx context.Context, z *ZIP) error {
 	}
 	r.report()
 	return nil
-}
-
-// onStorage runs op, which must be idempotent, and retries it while storage is unavailable.
-func (d *Intake) onStorage(ctx context.Context, op func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, d.limits.storage)
-	defer cancel()
-	return retry.Do(ctx, op)
 }

@@ -98,7 +98,7 @@ func (r *run) ensureCopy(ctx context.Context, z *ZIP) error {
 // findCopy reports whether the archive has the copy of a ZIP, and notes it.
 func (r *run) findCopy(ctx context.Context, z *ZIP) (found bool, err error) {
 	var sha string
-	err = r.onStorage(ctx, func(ctx context.Context) (err error) {
+	err = retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) (err error) {
 		sha, _, err = r.Deliveries.Find(ctx, z.CopyName())
 		return err
 	})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/source/delivery"
 	"o2archiver/shared/source/delivery/zipread"
 )
@@ -51,7 +52,7 @@ func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string,
 	if err != nil {
 		return "", err
 	}
-	err = r.onStorage(ctx, func(ctx context.Context) error {
+	err = retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) error {
 		_, err := r.Reports.Put(ctx, r.form.report(r.z.Folder), report, "*", nil)
 		return err
 	})
@@ -66,7 +67,7 @@ func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string,
 		SourceTotal: report.Counted,
 	}
 	var batches, staged int
-	err = r.onStorage(ctx, func(ctx context.Context) (err error) {
+	err = retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) (err error) {
 		batches, staged, err = r.Batches.WriteManifest(ctx, r.z.Folder, m)
 		return err
 	})

@@ -80,11 +80,11 @@ func (r *reading) storeMessage(ctx context.Context, e zipread.Entry) (record.Ent
 		return entry, problem, err
 	}
 	raw := record.Media{SHA256: entry.RawHash, Day: r.day}
-	err = r.onStorage(ctx, func(ctx context.Context) error {
+	err = retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) error {
 		return r.readAgain(e, func(in io.Reader) error { return r.putMedia(ctx, raw.SHA256, in) })
 	})
 	if err == nil && len(hashes) > 0 {
-		err = r.onStorage(ctx, func(ctx context.Context) error {
+		err = retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) error {
 			return r.readAgain(e, func(in io.Reader) (err error) {
 				entry, err = r.describe(in, func(p delivery.Part, in io.Reader) (record.Media, error) {
 					counted := &countingReader{r: in}
@@ -133,7 +133,9 @@ func (r *reading) storeSmall(ctx context.Context, e zipread.Entry) (record.Entry
 	}
 	raw := record.Media{SHA256: entry.RawHash, Day: r.day}
 	put := func(sha string, content []byte) error {
-		return r.onStorage(ctx, func(ctx context.Context) error { return r.Media.PutBytes(ctx, r.day, sha, content) })
+		return retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) error {
+			return r.Media.PutBytes(ctx, r.day, sha, content)
+		})
 	}
 	err = put(raw.SHA256, eml.Bytes())
 	for i := 0; i < len(parts) && err == nil; i++ {

@@ -12,6 +12,7 @@ import (
 
 	"o2archiver/handlers/fetch/internal/leased"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/status"
 )
 
@@ -134,7 +135,7 @@ var errPast = fmt.Errorf("the document with the ZIPs that were finished earlier 
 // loadPast reads the Past.
 func (r *run) loadPast(ctx context.Context) error {
 	r.past, r.pastTag = &Past{}, ""
-	err := r.onStorage(ctx, func(ctx context.Context) (err error) {
+	err := retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) (err error) {
 		r.pastTag, err = r.Checkpoints.GetLarge(ctx, r.form.past, r.past, maxState)
 		return err
 	})
@@ -154,7 +155,7 @@ func (r *run) passDone(ctx context.Context) error {
 		return nil
 	}
 	written := ""
-	err := r.onStorage(ctx, func(ctx context.Context) (err error) {
+	err := retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) (err error) {
 		written, err = r.Checkpoints.PutLarge(ctx, r.form.past, r.past, maxState, r.pastTag, nil)
 		return err
 	})

@@ -12,6 +12,7 @@ import (
 
 	"o2archiver/handlers/fetch/internal/firsts"
 	"o2archiver/shared/archive/layout"
+	"o2archiver/shared/retry"
 	"o2archiver/shared/source/delivery/zipread"
 )
 
@@ -83,7 +84,7 @@ func (r *reading) readFirsts(ctx context.Context) error {
 	if r.z.Progress.Batches == 0 {
 		return nil
 	}
-	run := firsts.Run{Batches: r.Batches, Folder: r.z.Folder, OnStorage: r.onStorage}
+	run := firsts.Run{Batches: r.Batches, Folder: r.z.Folder, Patience: r.limits.storage}
 	// What is beyond the progress is written once more, as it was.
 	return run.Each(ctx, func(number int) bool { return number <= r.z.Progress.Batches },
 		func(_ int, name string, data []byte) { r.next.Firsts.AddBatch(name, data) })
@@ -169,7 +170,7 @@ func (r *reading) add(ctx context.Context, it item) error {
 func (r *reading) flush(ctx context.Context, next int) error {
 	if r.next.Records() > 0 {
 		seq, name := r.after.Batches+1, ""
-		err := r.onStorage(ctx, func(ctx context.Context) (err error) {
+		err := retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) (err error) {
 			name, err = r.Batches.Write(ctx, r.z.Folder, seq, r.next.Lines(), r.next.Records())
 			return err
 		})

@@ -4,16 +4,17 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"o2archiver/shared/archive"
+	"o2archiver/shared/retry"
 )
 
 // Run is a run whose batches are read again.
 type Run struct {
-	Batches *archive.Batches
-	Folder  string
-	// OnStorage calls op, and again while storage is unavailable.
-	OnStorage func(ctx context.Context, op func(context.Context) error) error
+	Batches  *archive.Batches
+	Folder   string
+	Patience time.Duration // how long one operation is retried while storage is unavailable
 }
 
 // Each calls use with each batch of the run that is wanted, in the order in which they were written: a second batch of
@@ -23,7 +24,7 @@ type Run struct {
 func (r Run) Each(ctx context.Context, wanted func(number int) bool,
 	use func(number int, name string, data []byte)) error {
 	var batches []archive.BatchInfo
-	err := r.OnStorage(ctx, func(ctx context.Context) (err error) {
+	err := retry.DoFor(ctx, r.Patience, func(ctx context.Context) (err error) {
 		batches, err = r.Batches.List(ctx, r.Folder)
 		return err
 	})
@@ -37,7 +38,7 @@ func (r Run) Each(ctx context.Context, wanted func(number int) bool,
 			continue
 		}
 		var data []byte
-		err := r.OnStorage(ctx, func(ctx context.Context) (err error) {
+		err := retry.DoFor(ctx, r.Patience, func(ctx context.Context) (err error) {
 			data, _, err = r.Batches.Read(ctx, b.Name)
 			return err
 		})

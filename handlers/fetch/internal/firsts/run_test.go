@@ -1,9 +1,9 @@
 package firsts
 
 import (
-	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -22,8 +22,7 @@ func TestEachBatchInOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run := Run{Batches: w.Store.Batches(), Folder: folder,
-		OnStorage: func(ctx context.Context, op func(context.Context) error) error { return op(ctx) }}
+	run := Run{Batches: w.Store.Batches(), Folder: folder, Patience: time.Minute}
 	var got []string
 	err := run.Each(t.Context(), func(number int) bool { return number != 2 },
 		func(number int, name string, data []byte) {

@@ -65,10 +65,8 @@ func (d Document) workOnce(outer context.Context, work func(context.Context, *ar
 }
 
 func (d Document) acquire(ctx context.Context) (lease *archive.Lease, err error) {
-	ctx, cancel := context.WithTimeout(ctx, d.Patience)
-	defer cancel()
 	var held time.Time // when another instance was first seen to hold the lease
-	err = retry.Do(ctx, func(ctx context.Context) (err error) {
+	err = retry.DoFor(ctx, d.Patience, func(ctx context.Context) (err error) {
 		lease, err = d.In.Lease(ctx, d.Name)
 		if errors.Is(err, archive.ErrLeased) {
 			if held = cmp.Or(held, time.Now()); time.Since(held) < d.Wait {
