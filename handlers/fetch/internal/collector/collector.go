@@ -167,8 +167,25 @@ func (c *Collector) run(ctx context.Context, r request, log *slog.Logger) (Resul
 	})
 	inv.logArchived(log)
 	inv.reporter.End(ctx, err)
-	res.Refused = errors.Is(err, client.ErrCredentials)
-	return res, asStatus(err, log)
+	if res.Refused = errors.Is(err, client.ErrCredentials); res.Refused {
+		logRefusal(err, log)
+		return res, nil
+	}
+	if errors.Is(err, client.ErrUnavailable) { // not transient, because the client has retried; a later run helps
+		err = fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
+	}
+	return res, leased.Status(err)
+}
+
+// logRefusal logs that the site refused the credentials. Run then reports a success to the host: the host would retry a
+// failure three more times, and each try may bring the account closer to being locked. An alert queries the logged
+// event instead.
+func logRefusal(err error, log *slog.Logger) {
+	log.Error("the site refuses the credentials: nothing is fetched until the user name and the password are right, "+
+		"and then everything that is due; this run does not try again. The user name is TELEMESSAGE_USERNAME; "+
+		"the portal (Settings, Source) or infra/password stores the password (on one machine: "+
+		"TELEMESSAGE_PASSWORD)",
+		"event", "fetch.credentialsRefused", "error", err.Error())
 }
 
 // planAndWork loads the checkpoint, plans windows, saves the checkpoint and processes the open windows.
@@ -297,25 +314,4 @@ func (s *savedState) beginTurn(ctx context.Context, inv *invocation, window *sch
 	}
 	window.Idle++
 	return turn, s.save(ctx)
-}
-
-// asStatus wraps an error with the status that the host acts on. Refused credentials are reported to the host as a
-// success: the host would retry a failure three more times, and each try may bring the account closer to being locked.
-// An alert queries the logged event instead.
-func asStatus(err error, log *slog.Logger) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, client.ErrCredentials):
-		log.Error("the site refuses the credentials: nothing is fetched until the user name and the "+
-			"password are right, and then everything that is due; this run does not try again. The user name is "+
-			"TELEMESSAGE_USERNAME; the portal (Settings, Source) or infra/password stores the password (on one "+
-			"machine: TELEMESSAGE_PASSWORD)",
-			"event", "fetch.credentialsRefused", "error", err.Error())
-		return nil
-	case errors.Is(err, client.ErrUnavailable), errors.Is(err, archive.ErrUnavailable),
-		errors.Is(err, leased.ErrLost):
-		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
-	}
-	return err
 }

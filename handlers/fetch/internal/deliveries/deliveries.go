@@ -175,7 +175,7 @@ func (d *Intake) Run(ctx context.Context, log *slog.Logger) (Result, error) {
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 	}
-	return r.res, asStatus(err)
+	return r.res, leased.Status(err)
 }
 
 func (r *run) work(ctx context.Context) error {
@@ -369,14 +369,4 @@ func (r *run) checkPause(ctx context.Context) error {
 		return errPaused
 	}
 	return nil
-}
-
-// asStatus wraps an error with the status that the host acts on.
-func asStatus(err error) error {
-	again, _ := retry.IsTransient(err)
-	if err != nil && (again || errors.Is(err, leased.ErrLost)) && !errors.Is(err, funchost.ErrUnavailable) &&
-		!errors.Is(err, funchost.ErrBusy) {
-		return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
-	}
-	return err
 }

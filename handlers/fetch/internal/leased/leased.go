@@ -38,6 +38,7 @@ type Document struct {
 // another instance still holds the lease after Wait, and ErrLost if it was lost the last time, too.
 func (d Document) Work(ctx context.Context, log *slog.Logger,
 	work func(ctx context.Context, lease *archive.Lease) error) error {
+	// This is no retry with pauses: acquire waits as long as the lease is held, or storage is unavailable.
 	for try := 1; ; try++ {
 		err := d.workOnce(ctx, work)
 		if !errors.Is(err, ErrLost) || ctx.Err() != nil || try == maxTries {
@@ -82,4 +83,15 @@ func (d Document) acquire(ctx context.Context) (lease *archive.Lease, err error)
 		return nil, fmt.Errorf("take the lease of %s: %w", d.Title, err)
 	}
 	return lease, nil
+}
+
+// Status wraps the error of a run with funchost.ErrUnavailable if a later run may succeed: if the error is transient,
+// or the lease was lost. It returns any other error, and one that matches funchost.ErrBusy, as it is.
+func Status(err error) error {
+	again, _ := retry.IsTransient(err)
+	if err == nil || !again && !errors.Is(err, ErrLost) || errors.Is(err, funchost.ErrBusy) ||
+		errors.Is(err, funchost.ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", funchost.ErrUnavailable, err)
 }

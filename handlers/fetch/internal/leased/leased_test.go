@@ -3,6 +3,7 @@ package leased
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"o2archiver/handlers/fetch/internal/fetchtest"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/funchost"
+	"o2archiver/shared/retry"
 )
 
 const name = "document.json"
@@ -91,5 +93,33 @@ func TestWorkWaitsForAnotherHolder(t *testing.T) {
 				free.Release()
 			})
 		})
+	}
+}
+
+func TestStatus(t *testing.T) {
+	broken := errors.New("broken")
+	for _, tt := range []struct {
+		name string
+		err  error
+		want int
+	}{
+		{"success", nil, 200},
+		{"not transient", broken, 500},
+		{"storage is unavailable", fmt.Errorf("read: %w", archive.ErrUnavailable), 503},
+		{"one of several is transient", errors.Join(broken, archive.ErrUnavailable), 503},
+		{"not to be retried in this run", retry.Final(archive.ErrUnavailable), 500},
+		{"the lease was lost", fmt.Errorf("%w: %w", ErrLost, broken), 503},
+		{"the lease was lost after another failure", errors.Join(retry.Final(broken), ErrLost), 503},
+		{"another instance is at work", fmt.Errorf("%w: %w", funchost.ErrBusy, ErrLost), 409},
+		{"has the status already", fmt.Errorf("%w: %w", funchost.ErrUnavailable, ErrLost), 503},
+	} {
+		got := Status(tt.err)
+		if funchost.Status(got) != tt.want || !errors.Is(got, tt.err) {
+			t.Errorf("%s: %v with status %d, want %d", tt.name, got, funchost.Status(got), tt.want)
+		}
+		same := tt.err == nil || tt.want != 503 || errors.Is(tt.err, funchost.ErrUnavailable)
+		if same && got != tt.err {
+			t.Errorf("%s: %v, want the error as it is", tt.name, got)
+		}
 	}
 }
