@@ -81,8 +81,7 @@ type Collector struct {
 	now         func() time.Time
 
 	limits    workLimits
-	leaseWait time.Duration                              // how long to wait for another holder of the lease
-	pause     func(context.Context, time.Duration) error // waits before a page is requested again
+	leaseWait time.Duration // how long to wait for another holder of the lease
 }
 
 // New returns a Collector. It makes no request.
@@ -90,7 +89,6 @@ func New(o Options) *Collector {
 	return &Collector{
 		site: o.Site, signIn: o.SignIn, batches: o.Batches, media: o.Media, deferred: o.Deferred,
 		checkpoints: o.Checkpoints, paused: o.Pause, status: o.Status, from: o.From, now: o.Now, leaseWait: leaseWait,
-		pause: retry.Sleep,
 	}
 }
 

@@ -51,8 +51,7 @@ func TestMoreBatchesThanFiveDigits(t *testing.T) {
 func TestKeptItemThatChanges(t *testing.T) {
 	t.Parallel()
 	for name, size := range map[string]int{"small": 70 << 10, "of two blocks": 5 << 20} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			var n atomic.Int64
 			at := w.ago(time.Hour).Format(time.RFC3339)
@@ -84,7 +83,7 @@ func TestKeptItemThatChanges(t *testing.T) {
 					t.Errorf("%s has %d other bytes", e.RawBlob, len(got))
 				}
 			}
-		})
+		}))
 	}
 }
 

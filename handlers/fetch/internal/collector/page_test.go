@@ -2,7 +2,6 @@ package collector
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -19,7 +18,6 @@ import (
 	"o2archiver/handlers/fetch/internal/firsts"
 	"o2archiver/handlers/fetch/internal/schedule"
 	"o2archiver/shared/archive"
-	"o2archiver/shared/funchost"
 	"o2archiver/shared/source/telemessage/telemessagetest"
 )
 
@@ -166,28 +164,39 @@ func TestItemsThatAreNoRecords(t *testing.T) {
 	}
 }
 
+// betweenReadings calls change once, before the site answers the second request for a page.
+func (w *world) betweenReadings(change func()) {
+	pages := 0
+	w.collector = w.hostile(func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/items") {
+			if pages++; pages == 2 {
+				change()
+			}
+		}
+		return false
+	})
+}
+
 // The bytes of a broken item are kept under a name of the page and the place in it. If the page changes, the place may
 // be another's.
 func TestChangedPageWithItemsThatAreNoRecords(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.site.Add(w.ago(30*time.Minute), []byte(`{"x":1,}`))
-	w.site.Add(w.ago(10*time.Minute), []byte(`{"textContent":"`+strings.Repeat("x", 200<<10)+`"}`))
-	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Cut: 150 << 10})
-	w.collector.pause = func(context.Context, time.Duration) error {
-		w.site.Add(w.ago(40*time.Minute), []byte(`{"x":2,}`))
-		return nil
-	}
-	w.run()
-	var raw []string
-	for _, e := range w.one().entries() {
-		if e.Fault != "" {
-			raw = append(raw, string(w.media(e.RawBlob)))
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.site.Add(w.ago(30*time.Minute), []byte(`{"x":1,}`))
+		w.site.Add(w.ago(10*time.Minute), []byte(`{"textContent":"`+strings.Repeat("x", 200<<10)+`"}`))
+		w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Cut: 150 << 10})
+		w.betweenReadings(func() { w.site.Add(w.ago(40*time.Minute), []byte(`{"x":2,}`)) })
+		w.run()
+		var raw []string
+		for _, e := range w.one().entries() {
+			if e.Fault != "" {
+				raw = append(raw, string(w.media(e.RawBlob)))
+			}
 		}
-	}
-	if diff := cmp.Diff([]string{`{"x":2,}`, `{"x":1,}`}, raw); diff != "" {
-		t.Errorf("bytes that were kept (-want +got):\n%s", diff)
-	}
+		if diff := cmp.Diff([]string{`{"x":2,}`, `{"x":1,}`}, raw); diff != "" {
+			t.Errorf("bytes that were kept (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func hash(data []byte) string {
@@ -195,90 +204,48 @@ func hash(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func TestPageBreaksOff(t *testing.T) {
-	t.Parallel()
-	for times := 1; times < pageTries; times++ {
-		w := newWorld(t, pagesOf(150))
-		w.many("m", 400)
-		w.site.Fail(telemessagetest.Items, 2, telemessagetest.Fault{Cut: 40_000, Times: times})
-		w.run()
-		if diff := cmp.Diff(numbered("m", 400), w.ids()); diff != "" {
-			t.Errorf("%d times: items (-want +got):\n%s", times, diff)
-		}
-		w.balanced()
-		w.items(3 + times)
-		if !w.Log.Has(slog.LevelWarn, "a page was cut off") {
-			t.Error("the log does not tell")
-		}
-	}
-}
-
-// A page that does not even begin has been tried by the client as often as it makes sense.
-func TestPageDoesNotBegin(t *testing.T) {
-	t.Parallel()
-	for name, fault := range map[string]telemessagetest.Fault{
-		"HTML":       {HTML: true},
-		"empty":      {Empty: true},
-		"status 502": {Status: 502},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, pagesOf(150))
-			w.many("m", 400)
-			w.site.Fail(telemessagetest.Items, 2, fault)
-			if res, err := w.try(w.collector, ""); funchost.Status(err) != 503 || res.Open != 1 {
-				t.Errorf("%+v, %v", res, err)
-			}
-			w.items(2)
-			w.run()
-			if diff := cmp.Diff(numbered("m", 400), w.ids()); diff != "" {
-				t.Errorf("items (-want +got):\n%s", diff)
-			}
-			w.balanced()
-		})
-	}
-}
-
 // A slice that fails after some pages goes on at its cursor.
 func TestCursorIsKept(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, pagesOf(150))
-	w.many("m", 400)
-	w.site.Fail(telemessagetest.Items, 3, telemessagetest.Fault{Cut: 30_000, Times: pageTries})
-	if _, err := w.try(w.collector, ""); err == nil {
-		t.Fatal("no error")
-	}
-	before := w.site.Calls()[telemessagetest.Items]
-	w.clock.Add(time.Hour)
-	w.run()
-	// The one page that is missing, and the hour that has passed.
-	if calls := w.site.Calls()[telemessagetest.Items] - before; calls != 2 {
-		t.Errorf("the second run asked for %d pages, want 2", calls)
-	}
-	if diff := cmp.Diff(numbered("m", 400), w.ids()); diff != "" {
-		t.Errorf("items (-want +got):\n%s", diff)
-	}
-	w.balanced()
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, pagesOf(150))
+		w.many("m", 400)
+		w.site.Fail(telemessagetest.Items, 3, telemessagetest.Fault{Cut: 30_000, Times: pageTries})
+		if _, err := w.try(w.collector, ""); err == nil {
+			t.Fatal("no error")
+		}
+		before := w.site.Calls()[telemessagetest.Items]
+		w.clock.Add(time.Hour)
+		w.run()
+		// The one page that is missing, and the hour that has passed.
+		if calls := w.site.Calls()[telemessagetest.Items] - before; calls != 2 {
+			t.Errorf("the second run asked for %d pages, want 2", calls)
+		}
+		if diff := cmp.Diff(numbered("m", 400), w.ids()); diff != "" {
+			t.Errorf("items (-want +got):\n%s", diff)
+		}
+		w.balanced()
+	})
 }
 
 func TestCursorExpires(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, pagesOf(150), func(o *telemessagetest.Options) { o.CursorLife = time.Hour })
-	w.many("m", 450)
-	// after a batch of the last page
-	w.site.Fail(telemessagetest.Items, 3, telemessagetest.Fault{Cut: 40_000, Times: pageTries})
-	if _, err := w.try(w.collector, ""); err == nil {
-		t.Fatal("no error")
-	}
-	w.clock.Add(2 * time.Hour)
-	w.run()
-	if diff := cmp.Diff(numbered("m", 450), w.ids()); diff != "" {
-		t.Errorf("items (-want +got):\n%s", diff)
-	}
-	w.balanced()
-	if got := w.runs()[0].manifest.Restarts; got != 1 {
-		t.Errorf("the manifest has %d restarts, want 1", got)
-	}
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, pagesOf(150), func(o *telemessagetest.Options) { o.CursorLife = time.Hour })
+		w.many("m", 450)
+		// after a batch of the last page
+		w.site.Fail(telemessagetest.Items, 3, telemessagetest.Fault{Cut: 40_000, Times: pageTries})
+		if _, err := w.try(w.collector, ""); err == nil {
+			t.Fatal("no error")
+		}
+		w.clock.Add(2 * time.Hour)
+		w.run()
+		if diff := cmp.Diff(numbered("m", 450), w.ids()); diff != "" {
+			t.Errorf("items (-want +got):\n%s", diff)
+		}
+		w.balanced()
+		if got := w.runs()[0].manifest.Restarts; got != 1 {
+			t.Errorf("the manifest has %d restarts, want 1", got)
+		}
+	})
 }
 
 // However often the cursor expires, the next run begins with a fresh one and has its own number of restarts.
@@ -303,35 +270,33 @@ func TestCursorExpiresTooOften(t *testing.T) {
 }
 
 func TestChangedPage(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.many("m", 250)
-	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Cut: 40_000}) // after the first batch
-	w.collector.pause = func(context.Context, time.Duration) error {
-		w.add(w.sms("late", "came between two readings", 23*time.Hour))
-		return nil
-	}
-	w.run()
-	got := map[string]bool{}
-	for _, id := range w.ids() {
-		got[id] = true
-	}
-	for _, id := range append(numbered("m", 250), "late") {
-		if !got[id] {
-			t.Errorf("%s is lost", id)
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.many("m", 250)
+		w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Cut: 40_000}) // after the first batch
+		w.betweenReadings(func() { w.add(w.sms("late", "came between two readings", 23*time.Hour)) })
+		w.run()
+		got := map[string]bool{}
+		for _, id := range w.ids() {
+			got[id] = true
 		}
-	}
-	r := w.one()
-	if m := r.manifest; m.Received != 251 || m.Records != 251 || m.Staged != 351 {
-		t.Errorf("received %d, records %d, staged %d; want 251, 251 and, with the first reading's batch, 351",
-			m.Received, m.Records, m.Staged)
-	}
-	if !strings.HasSuffix(r.infos[0].Name, "/00001-b.ndjson") { // before 00001.ndjson in the alphabet
-		t.Errorf("the first batch is %s", r.infos[0].Name)
-	}
-	if !w.Log.Has(slog.LevelError, "a page changed between two reads") {
-		t.Error("the log does not tell")
-	}
+		for _, id := range append(numbered("m", 250), "late") {
+			if !got[id] {
+				t.Errorf("%s is lost", id)
+			}
+		}
+		r := w.one()
+		if m := r.manifest; m.Received != 251 || m.Records != 251 || m.Staged != 351 {
+			t.Errorf("received %d, records %d, staged %d; want 251, 251 and, with the first reading's batch, 351",
+				m.Received, m.Records, m.Staged)
+		}
+		if !strings.HasSuffix(r.infos[0].Name, "/00001-b.ndjson") { // before 00001.ndjson in the alphabet
+			t.Errorf("the first batch is %s", r.infos[0].Name)
+		}
+		if !w.Log.Has(slog.LevelError, "a page changed between two reads") {
+			t.Error("the log does not tell")
+		}
+	})
 }
 
 func TestItemsWithoutAnID(t *testing.T) {

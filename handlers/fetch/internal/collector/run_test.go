@@ -40,7 +40,7 @@ func (w *world) items(calls int) {
 func TestNewCollectorWaits(t *testing.T) {
 	from := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	if c := New(Options{From: from, Now: time.Now}); !c.from.Equal(from) || c.leaseWait != leaseWait ||
-		c.pause == nil || c.now == nil {
+		c.now == nil {
 		t.Errorf("collector %+v", c)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"o2archiver/local/sample"
-	"o2archiver/shared/retry"
 	"o2archiver/shared/source/telemessage/client"
 )
 
@@ -46,7 +45,7 @@ func TestSampleDayHasFewPauses(t *testing.T) {
 			}
 			return true
 		}, func(o *client.Options) { o.Tries = 0 })
-		f.from, f.pause = day.From, retry.Sleep
+		f.from = day.From
 		began := time.Now()
 		if res, err := w.try(f, ""); err != nil || res.Open != 0 || res.Received == 0 || len(w.waiting()) != 0 {
 			t.Errorf("%+v, %v; %d items are deferred", res, err, len(w.waiting()))

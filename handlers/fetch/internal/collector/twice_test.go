@@ -22,8 +22,7 @@ func TestAttachmentsOfAPageThatBreaksOff(t *testing.T) {
 		{"first there, then out of reach", telemessagetest.Fault{}, telemessagetest.Fault{Status: 503}, []string{"m"}},
 		{"first gone, then there", telemessagetest.Fault{Status: 404}, telemessagetest.Fault{}, []string{"m"}},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(tt.name, virtually(func(t *testing.T) {
 			w := newWorld(t)
 			w.add(w.mms("m", 2*time.Hour, item{"contentUrl": w.content("/file", []byte("bytes"))}))
 			w.many("n", 120)
@@ -47,7 +46,7 @@ func TestAttachmentsOfAPageThatBreaksOff(t *testing.T) {
 			if w.Log.Has(slog.LevelError, "") {
 				t.Errorf("the log has an error:\n%s", w.Log)
 			}
-		})
+		}))
 	}
 }
 

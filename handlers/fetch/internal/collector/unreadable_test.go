@@ -224,32 +224,33 @@ func TestUnreadableItemOfAnOpenWindow(t *testing.T) {
 
 // A batch of an earlier try that is not as it was written keeps no window open: import refuses it and tells of it.
 func TestBatchOfAnEarlierTryIsDamaged(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.many("m", 120)
-	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Cut: 35_000}) // after the first batch
-	f := *w.collector
-	read := 0
-	f.use(w.OpenWith(answering{w.Storage, func(r *http.Request, answer *http.Response) {
-		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/00001.ndjson") {
-			read++
-			data, err := io.ReadAll(answer.Body)
-			if err != nil {
-				t.Error(err)
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.many("m", 120)
+		w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Cut: 35_000}) // after the first batch
+		f := *w.collector
+		read := 0
+		f.use(w.OpenWith(answering{w.Storage, func(r *http.Request, answer *http.Response) {
+			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/00001.ndjson") {
+				read++
+				data, err := io.ReadAll(answer.Body)
+				if err != nil {
+					t.Error(err)
+				}
+				data[0] = 'X'
+				sum := md5.Sum(data) // it was changed where it is stored: its MD5 is that of the changed content
+				answer.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(sum[:]))
+				answer.Body = io.NopCloser(bytes.NewReader(data))
 			}
-			data[0] = 'X'
-			sum := md5.Sum(data) // it was changed where it is stored: its MD5 is that of the changed content
-			answer.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(sum[:]))
-			answer.Body = io.NopCloser(bytes.NewReader(data))
+		}}))
+		if res, err := w.try(&f, ""); err != nil || res.Open != 0 || read == 0 {
+			t.Errorf("%+v, %v; the batch was read %d times", res, err, read)
 		}
-	}}))
-	if res, err := w.try(&f, ""); err != nil || res.Open != 0 || read == 0 {
-		t.Errorf("%+v, %v; the batch was read %d times", res, err, read)
-	}
-	if diff := cmp.Diff(numbered("m", 120), w.ids()); diff != "" {
-		t.Errorf("items (-want +got):\n%s", diff)
-	}
-	w.balanced()
+		if diff := cmp.Diff(numbered("m", 120), w.ids()); diff != "" {
+			t.Errorf("items (-want +got):\n%s", diff)
+		}
+		w.balanced()
+	})
 }
 
 // answering is a transport that changes the storage's answers.

@@ -258,21 +258,22 @@ func (w *world) resizeParts(size int) {
 
 // A page that is read again finds what it knew of the pieces' attachments, and writes the same batch.
 func TestPartsWithAttachmentsAreReadAgain(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	p := w.long("a", "segment-0815-4711", "alpha-text beta-text", time.Hour)
-	n := 0
-	w.site.AddContent("/changing.bin", -1,
-		func() io.Reader { n++; return strings.NewReader(fmt.Sprint("reading ", n)) })
-	for i := range p {
-		p[i] = p[i].with("attachment", []item{{"contentUrl": "/changing.bin"}})
-	}
-	w.add(p...)
-	w.many("m", 99)
-	w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Cut: 25 << 10})
-	w.run()
-	w.balanced()
-	if got := len(w.one().infos); got != 2 {
-		t.Errorf("%d batches, want 2", got)
-	}
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		p := w.long("a", "segment-0815-4711", "alpha-text beta-text", time.Hour)
+		n := 0
+		w.site.AddContent("/changing.bin", -1,
+			func() io.Reader { n++; return strings.NewReader(fmt.Sprint("reading ", n)) })
+		for i := range p {
+			p[i] = p[i].with("attachment", []item{{"contentUrl": "/changing.bin"}})
+		}
+		w.add(p...)
+		w.many("m", 99)
+		w.site.Fail(telemessagetest.Items, 1, telemessagetest.Fault{Cut: 25 << 10})
+		w.run()
+		w.balanced()
+		if got := len(w.one().infos); got != 2 {
+			t.Errorf("%d batches, want 2", got)
+		}
+	})
 }

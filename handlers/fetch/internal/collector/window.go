@@ -99,37 +99,41 @@ func (win *activeWindow) restart() {
 	win.earlier, win.watch = nil, newCycleDetector(&win.Progress)
 }
 
+// judgePage reports whether a page is requested again in the same turn after err, and the pause before that.
+func judgePage(err error) (again bool, after time.Duration) {
+	switch {
+	case errors.Is(err, client.ErrTooLong), errors.As(err, &errNoItem{}):
+		return false, 0
+	case errors.Is(err, archive.ErrUnavailable):
+		// Storage operations that can be repeated have been retried for long. An upload that streams from the page
+		// can't be repeated without the page.
+		return true, time.Minute
+	}
+	return errors.Is(err, client.ErrUnavailable), 0
+}
+
 // readPageWithRetry reads one page. A page that is cut off is requested again from the same cursor, and its batches
 // have the same numbers, so nothing of it is written twice.
 func (c *Collector) readPageWithRetry(ctx context.Context, win *activeWindow, log *slog.Logger) error {
-	for try := 1; ; try++ {
+	try := 0
+	pauses := retry.Policy{First: time.Second, Max: 4 * time.Second, Tries: pageTries, Judge: judgePage,
+		OnRetry: func(err error) {
+			log.Warn("a page was cut off and is requested again", "try", try, "error", err.Error())
+		}}
+	return pauses.Do(ctx, func(ctx context.Context) error {
+		try++
 		p, err := c.readPage(ctx, win)
 		if err == nil {
 			win.Progress = *p
 			return nil
 		}
 		win.earlier = nil
-		pause := time.Duration(try) * time.Second
-		switch {
-		case errors.Is(err, client.ErrTooLong):
-			// The same page would take as long again: the next try requests fewer items.
+		if errors.Is(err, client.ErrTooLong) {
+			// The same page would take as long again: the next turn requests fewer items.
 			win.Limit = max(1, win.pageLimit()/4)
-			return err
-		case ctx.Err() != nil || try == pageTries || errors.As(err, &errNoItem{}):
-			return err
-		case errors.Is(err, archive.ErrUnavailable):
-			// Storage operations that can be repeated have been retried for long. An upload that streams from the page
-			// can't be repeated without the page.
-			pause *= 30
-		case !errors.Is(err, client.ErrUnavailable):
-			return err
 		}
-		log.Warn("a page was cut off and is requested again", "try", try, "error", err.Error())
-		win.inv.reporter.Wait(err)
-		if err := c.pause(ctx, pause); err != nil {
-			return err
-		}
-	}
+		return err
+	})
 }
 
 // errNoItem wraps the error of a page of which no item arrived. The client has already retried the request.

@@ -110,7 +110,7 @@ func (w *world) newCollector(s *archive.Store, password string) *Collector {
 	w.t.Helper()
 	c := New(Options{Site: w.client(w.site, password), Now: w.clock.Now})
 	c.use(s)
-	c.leaseWait, c.pause = 0, func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }
+	c.leaseWait = 0
 	return c
 }
 
