@@ -287,6 +287,28 @@ func TestOtherWritersAreFirstEachTime(t *testing.T) {
 	})
 }
 
+// The caller's time ends while other processes are first: that is no reason to report that the log is busy.
+func TestTimeEndsWhileOthersWrite(t *testing.T) {
+	inBubble(t, func(t *testing.T, d *desk) {
+		d.append(entry("a"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		n := 0
+		l := d.through(d.storage.Through(func(r *http.Request) archivetest.Fault {
+			if archivetest.IsWrite(r) {
+				n++
+				d.append(entry(fmt.Sprintf("other-%d", n)))
+			}
+			return archivetest.Pass
+		}))
+		began := time.Now()
+		err := l.Append(ctx, entry("late"))
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrBusy) || time.Since(began) != time.Second {
+			t.Errorf("after %v and %d tries: %v", time.Since(began), n, err)
+		}
+	})
+}
+
 func TestFullDay(t *testing.T) {
 	inBubble(t, func(t *testing.T, d *desk) {
 		d.append(entry("a"))

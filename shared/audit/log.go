@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -28,8 +27,8 @@ const (
 	maxTries = 30
 
 	appendTime = 30 * time.Second // for one entry with its retries
-	firstPause = 20 * time.Millisecond
-	maxPause   = time.Second
+	firstPause = 10 * time.Millisecond
+	maxPause   = 500 * time.Millisecond
 )
 
 // Options holds what a Log works with.
@@ -40,12 +39,11 @@ type Options struct {
 
 // Log is the audit log. It is safe for concurrent use, also by several processes.
 type Log struct {
-	opts  Options
-	pause func(context.Context, time.Duration) error // between two tries
+	opts Options
 }
 
 // New returns a Log. It makes no request.
-func New(o Options) *Log { return &Log{opts: o, pause: retry.Sleep} }
+func New(o Options) *Log { return &Log{opts: o} }
 
 // end is the end of the log of one day.
 type end struct {
@@ -62,21 +60,21 @@ type end struct {
 func (l *Log) Append(ctx context.Context, e Entry) error {
 	ctx, cancel := context.WithTimeout(ctx, appendTime)
 	defer cancel()
-	pause := firstPause
-	for range maxTries {
+	again := retry.Policy{First: firstPause, Max: maxPause, Tries: maxTries,
+		Judge: func(err error) (bool, time.Duration) { return errors.Is(err, archive.ErrChanged), 0 }}
+	err := again.Do(ctx, func(ctx context.Context) error {
 		e.At = l.opts.Now()
 		e, err := e.check()
 		if err != nil {
 			return err
 		}
-		err = l.appendOnce(ctx, e)
-		if !errors.Is(err, archive.ErrChanged) {
-			return err
-		}
-		if err := l.pause(ctx, rand.N(pause)); err != nil {
-			return fmt.Errorf("write the audit log: %w", err)
-		}
-		pause = min(2*pause, maxPause)
+		return l.appendOnce(ctx, e)
+	})
+	switch {
+	case !errors.Is(err, archive.ErrChanged):
+		return err
+	case ctx.Err() != nil:
+		return fmt.Errorf("write the audit log: %w", context.Cause(ctx))
 	}
 	return ErrBusy
 }

@@ -129,22 +129,24 @@ func (s *sweep) save(ctx context.Context) error {
 // takeAgain acquires the lease after it was lost. The service may count the lost lease as held for some seconds, so
 // only a lease that is held for longer belongs to another sweep.
 func (s *sweep) takeAgain(ctx context.Context) error {
-	for began := time.Now(); ; {
+	held := retry.Policy{First: time.Second, Max: time.Second, Within: s.opts.Times.Lease,
+		Judge: func(err error) (bool, time.Duration) { return errors.Is(err, archive.ErrLeased), 0 }}
+	err := held.Do(ctx, func(ctx context.Context) error {
 		lease, err := s.opts.Sweeps.Lease(ctx, StateBlob)
-		switch {
-		case err == nil:
-			s.lease.Release()
-			s.lease = lease
-			return nil
-		case !errors.Is(err, archive.ErrLeased):
-			return err
-		case time.Since(began) > s.opts.Times.Lease:
-			return errSuperseded
-		}
-		if err := retry.Sleep(ctx, time.Second); err != nil {
+		if err != nil {
 			return err
 		}
+		s.lease.Release()
+		s.lease = lease
+		return nil
+	})
+	switch {
+	case !errors.Is(err, archive.ErrLeased):
+		return err
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
 	}
+	return errSuperseded
 }
 
 // next returns the state to save. The caller holds s.mu.

@@ -2,16 +2,19 @@ package sweeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"o2archiver/handlers/import/internal/importer"
 	"o2archiver/handlers/import/internal/importtest"
 	"o2archiver/shared/archive"
+	"o2archiver/shared/archivetest"
 )
 
 // Earlier days are looked at in rotation, some in each sweep.
@@ -122,5 +125,64 @@ func TestSweepLosesItsLease(t *testing.T) {
 	s.open = []*openBatch{{name: "2026/11/23/run/00002.ndjson", run: &sweptRun{}}}
 	if s.shortTurns(t.Context(), time.Time{}); im.turns.Load() != 1 {
 		t.Error("it begins another turn")
+	}
+}
+
+// A lease that was lost counts as held for some seconds. Who waits for it longer has met another sweep, and whose time
+// ends meanwhile has not.
+func TestSweepWaitsForALostLease(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		held, limit time.Duration
+		err         error
+	}{
+		"free in time":      {10 * time.Second, time.Minute, nil},
+		"of another sweep":  {30 * time.Second, time.Minute, errSuperseded},
+		"the time ends":     {30 * time.Second, 5 * time.Second, context.DeadlineExceeded},
+		"free all the time": {0, time.Minute, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				storage := archivetest.ForTest(t, nil)
+				store, err := archive.Open(archive.Config{ConnectionString: storage.ConnectionString(),
+					HTTP: storage.Client()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := store.CreateContainers(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				s := &sweep{opts: Options{Sweeps: store.Sweeps(), Times: DefaultTimes()}}
+				if s.lease, err = store.Sweeps().Lease(t.Context(), StateBlob); err != nil {
+					t.Fatal(err)
+				}
+				defer func() { s.lease.Release() }()
+				s.lease.Release()
+				other, err := store.Sweeps().Lease(t.Context(), StateBlob)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer other.Release()
+				if tt.held == 0 {
+					other.Release()
+				}
+				time.AfterFunc(tt.held, other.Release)
+				ctx, cancel := context.WithTimeout(t.Context(), tt.limit)
+				defer cancel()
+				began := time.Now()
+				err = s.takeAgain(ctx)
+				if !errors.Is(err, tt.err) || (err == nil) != (tt.err == nil) ||
+					errors.Is(err, errSuperseded) && tt.err != errSuperseded {
+					t.Errorf("%v, want %v", err, tt.err)
+				}
+				if took := time.Since(began); took > min(tt.held+2*time.Second, tt.limit, s.opts.Times.Lease) {
+					t.Errorf("it took %v", took)
+				}
+				if alive := s.lease.Context().Err() == nil; alive != (tt.err == nil) {
+					t.Errorf("the sweep has a lease: %t", alive)
+				}
+			})
+		})
 	}
 }
