@@ -31,6 +31,7 @@ var sdks = map[string][]string{
 	"github.com/emersion/go-message":                       {"shared/message"},
 	"github.com/nyaruka/phonenumbers":                      {"shared/phone"},
 	"github.com/chromedp":                                  {"local/browser"},
+	"github.com/cenkalti/backoff":                          {"shared/retry"},
 	"github.com/pkg/sftp":                                  {"shared/source/delivery/sftpstore"},
 	"golang.org/x/crypto/ssh":                              {"shared/source/delivery/sftpstore"},
 }

@@ -89,7 +89,8 @@ func (t leaseTimes) quick(ctx context.Context, retries int32) context.Context {
 		policy.RetryOptions{MaxRetries: retries, RetryDelay: t.retry / 4, TryTimeout: t.try})
 }
 
-// keep renews the lease until it is released or lost.
+// keep renews the lease until it is released or lost. It does not retry by package retry: a renewal that failed is
+// followed by the next one, and the lease's own time is the limit.
 func (l *Lease) keep() {
 	defer close(l.done)
 	pause := l.times.renew

@@ -137,7 +137,8 @@ func (s *Session) waitForPermit(ctx context.Context, size int64) error {
 	}
 }
 
-// sleepFor waits for d. If ctx ends first, it returns ctx's cause.
+// sleepFor waits for d, until the mailbox may have room. Nothing has failed that a retry would repeat. If ctx ends
+// first, it returns ctx's cause.
 func sleepFor(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

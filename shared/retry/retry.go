@@ -155,18 +155,6 @@ func (p Policy) Do(ctx context.Context, op func(context.Context) error) error {
 // addJitter returns d extended by up to 10 %.
 func addJitter(d time.Duration) time.Duration { return d + rand.N(d/10+1) }
 
-// Sleep pauses for d, extended by up to 10 %. If ctx ends first, it returns ctx's cause.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(addJitter(d))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // logEvery is the minimum interval between two log lines about waiting, whatever number of callers wait.
 const logEvery = time.Minute
 
