@@ -5,27 +5,24 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
-	"strconv"
 	"strings"
-
-	"o2archiver/shared/record"
 )
 
 // Limits for one manifest.
 const (
 	maxManifest  = 32 << 20 // bytes; 100,000 names have less
 	maxListed    = 100_000
-	maxListLine  = 16 << 10 // bytes; a longer line lists nothing
+	maxListLine  = 16 << 10 // bytes; a longer line is cut
 	maxKeptLines = 100
-	maxSplits    = 16 // separators of a line at which it is tried
+	maxSplits    = 16 // separators that a name may have in a line with more than the name
 )
 
 // ListManifest is what the manifest (*.mf) of a ZIP states. The vendor documents three rules and no syntax: the count
 // equals the number of messages, each name listed is in the ZIP exactly so, and no listed file is empty.
 type ListManifest struct {
-	Count     int  // number of messages that it states; -1 if it states none
+	Count     int  // number of messages that it states; -1 if it states none that is a plain number
 	Disagrees bool // it states several counts, and the first one is Count
+	Unclear   bool // it states a count that is no plain number, such as "5.0" or "10 of 12"
 
 	Listed  map[string]bool // names of entries of the ZIP that it lists
 	Missing []string        // names of messages that it lists and the ZIP does not have, each once
@@ -33,15 +30,13 @@ type ListManifest struct {
 	// Unknown is the number of lines that are neither. Kept has the first of them, each up to its first 1,000 bytes.
 	Unknown int
 	Kept    []string
-	Cut     bool // it is larger than a manifest may be, and was not read to its end
+	Cut     bool // it is larger than a manifest may be, or a line of it is, and was not read as a whole
 }
 
-// countLine is a line that states the number of messages.
-var countLine = regexp.MustCompile(`(?i)(?:^|[^\pL])count"?\s*[:=]\s*"?(\d{1,9})(?:\D|$)`)
-
 // ReadManifest reads a manifest. isEntry reports whether the ZIP has an entry of exactly this name. A line lists an
-// entry if it is the entry's name, or has it before or after a separator; names may have blanks. A line with something
-// else that ends in .eml lists a message that is missing. The error is one of r.
+// entry if it is the entry's name, and otherwise all entries whose names it has between separators; names may have
+// blanks and separators. Something else between separators that ends in .eml is a message that is listed and missing.
+// What a line has besides may state the count. The error is one of r.
 func ReadManifest(r io.Reader, isEntry func(name string) bool) (*ListManifest, error) {
 	m := &ListManifest{Count: -1, Listed: map[string]bool{}}
 	missing := map[string]bool{}
@@ -56,11 +51,12 @@ func ReadManifest(r io.Reader, isEntry func(name string) bool) (*ListManifest, e
 			m.Cut = true
 			return m, nil
 		}
+		m.Cut = m.Cut || len(line) == maxListLine
 		if text := strings.TrimSpace(string(line)); text != "" {
 			m.readLine(text, isEntry, missing)
 		}
 		if errors.Is(err, io.EOF) {
-			m.Cut = limited.N <= 0
+			m.Cut = m.Cut || limited.N <= 0
 			return m, nil
 		}
 		if err != nil {
@@ -81,81 +77,4 @@ func readListLine(in *bufio.Reader) ([]byte, error) {
 		line = append(line, c)
 	}
 	return line, nil
-}
-
-// readLine reads one line that is not empty.
-func (m *ListManifest) readLine(line string, isEntry func(string) bool, missing map[string]bool) {
-	if name, ok := listedName(line, isEntry); ok {
-		m.Listed[name] = true
-		return
-	}
-	if found := countLine.FindStringSubmatch(line); found != nil {
-		n, _ := strconv.Atoi(found[1]) // at most nine digits
-		m.Disagrees = m.Disagrees || m.Count >= 0 && m.Count != n
-		if m.Count < 0 {
-			m.Count = n
-		}
-		return
-	}
-	if name, ok := missingName(line); ok {
-		if !missing[name] {
-			missing[name] = true
-			m.Missing = append(m.Missing, validText(name))
-		}
-		return
-	}
-	if m.Unknown++; len(m.Kept) < maxKeptLines {
-		m.Kept = append(m.Kept, cutText(validText(line), maxFile))
-	}
-}
-
-// isListSeparator reports whether c separates the name of an entry from what else a line of a manifest may have.
-func isListSeparator(c byte) bool {
-	return c == ',' || c == ';' || c == ':' || c == '\t' || c == '=' || c == '|'
-}
-
-// listedName returns the name of an entry that a line lists. Blanks are separators only if nothing else fits.
-func listedName(line string, isEntry func(string) bool) (string, bool) {
-	if name := trimListed(line); isEntry(name) {
-		return name, true
-	}
-	for _, separates := range []func(byte) bool{isListSeparator, func(c byte) bool { return c == ' ' }} {
-		start, splits := 0, 0
-		for i := 0; i < len(line) && splits < maxSplits; i++ {
-			if !separates(line[i]) {
-				continue
-			}
-			splits++
-			for _, part := range []string{line[start:i], line[:i], line[i+1:]} {
-				if name := trimListed(part); name != "" && isEntry(name) {
-					return name, true
-				}
-			}
-			start = i + 1
-		}
-		if name := trimListed(line[start:]); name != "" && isEntry(name) {
-			return name, true
-		}
-	}
-	return "", false
-}
-
-// missingName returns what ends in .eml between two separators of a line.
-func missingName(line string) (string, bool) {
-	for part := range strings.FieldsFuncSeq(line, func(c rune) bool { return c < 0x80 && isListSeparator(byte(c)) }) {
-		name := trimListed(part)
-		if strings.HasSuffix(record.LowerASCII(name), ".eml") {
-			return name, true
-		}
-	}
-	return "", false
-}
-
-// trimListed returns a name without white space and quotation marks around it.
-func trimListed(s string) string {
-	s = strings.TrimSpace(s)
-	if len(s) > 1 && s[0] == s[len(s)-1] && (s[0] == '"' || s[0] == '\'') {
-		s = s[1 : len(s)-1]
-	}
-	return s
 }

@@ -96,24 +96,29 @@ func JudgeZIP(files []File, manifests []*ListManifest) (v Verdict) {
 
 // judgeCount compares the number of messages with what the manifests state.
 func judgeCount(add func(format string, args ...any), manifests []*ListManifest, messages int) {
-	stated, known, unclear, cut := 0, true, false, false
+	stated, known, several, unclear, cut := 0, true, false, false, false
 	for _, m := range manifests {
 		stated += max(0, m.Count)
 		known = known && m.Count >= 0
-		unclear = unclear || m.Disagrees
+		several = several || m.Disagrees
+		unclear = unclear || m.Unclear
 		cut = cut || m.Cut
 	}
+	if unclear {
+		add("the manifest states a count that is no plain number")
+	}
 	switch {
+	case !known && unclear:
 	case !known:
 		add("the manifest states no count")
 	case stated != messages:
 		add("the manifest counts %d messages, and %s there", stated, countWords(messages, "is", "are"))
 	}
-	if unclear {
+	if several {
 		add("the manifest states several counts")
 	}
 	if cut {
-		add("the manifest is too large to be read to its end")
+		add("the manifest, or a line of it, is too large to be read as a whole")
 	}
 }
 

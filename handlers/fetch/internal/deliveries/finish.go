@@ -173,11 +173,11 @@ func (r *reading) judgeDelivery(ctx context.Context, report *Report) error {
 	return nil
 }
 
-// countOf returns the number of messages that the manifests of a ZIP state, nil if one of them states none, or several.
+// countOf returns the number of messages that the manifests of a ZIP state, nil if that of one of them is not certain.
 func countOf(lists []*delivery.ListManifest) *int64 {
 	total := int64(0)
 	for _, list := range lists {
-		if list.Count < 0 || list.Disagrees {
+		if list.Count < 0 || list.Disagrees || list.Unclear || list.Cut {
 			return nil
 		}
 		total += int64(list.Count)
