@@ -39,7 +39,7 @@ type Report struct {
 	Empty       int    `json:"empty"`
 	Unlisted    int    `json:"unlisted"`
 	Twice       int    `json:"twice"`
-	Unsafe      int    `json:"unsafe"` // messages whose names are paths that lead elsewhere; they are read
+	Unsafe      int    `json:"unsafe"` // files that were read although their names are paths that lead elsewhere
 }
 
 // maxLists is the number of manifests in one ZIP that are read.
@@ -115,10 +115,7 @@ func (r *reading) judge(ctx context.Context) (Report, error) {
 	} else if err := r.judgeDelivery(ctx, &report); err != nil {
 		return report, err
 	}
-	for _, problem := range slices.Sorted(maps.Keys(p.Problems)) {
-		report.Reasons = append(report.Reasons, fmt.Sprintf("messages that can't be read: %d, of each: %s",
-			p.Problems[problem], problem))
-	}
+	report.Reasons = append(report.Reasons, reasonsOf("messages", p.Problems)...)
 	report.Outcome = Complete
 	if len(report.Reasons) > 0 {
 		report.Outcome = Incomplete
@@ -126,7 +123,17 @@ func (r *reading) judge(ctx context.Context) (Report, error) {
 	return report, nil
 }
 
-// judgeDelivery reads the manifests of the ZIP and compares its entries with them.
+// reasonsOf returns the reasons for which entries of one kind cannot be read, with their numbers.
+func reasonsOf(kind string, problems map[string]int) (reasons []string) {
+	for _, problem := range slices.Sorted(maps.Keys(problems)) {
+		reasons = append(reasons, fmt.Sprintf("%s that can't be read: %d, of each: %s", kind, problems[problem],
+			problem))
+	}
+	return reasons
+}
+
+// judgeDelivery reads the manifests of the ZIP, compares its entries with them, and reads what they list besides
+// messages.
 func (r *reading) judgeDelivery(ctx context.Context, report *Report) error {
 	names := make(map[string]bool, len(r.zip.Entries))
 	for _, e := range r.zip.Entries {
@@ -139,24 +146,22 @@ func (r *reading) judgeDelivery(ctx context.Context, report *Report) error {
 		files = append(files, delivery.File{Name: e.Name, Message: e.Kind == zipread.Message,
 			Manifest: e.Kind == zipread.Manifest, Empty: e.Size == 0, Twice: e.Twice,
 			Folder: e.Problem == zipread.Folder})
-		switch {
-		case e.Kind == zipread.Other && e.Problem != zipread.Folder:
-			report.Others++
-		case e.Kind == zipread.Manifest:
-			if found++; found > maxLists {
-				continue
-			}
-			list, problem, err := r.readList(ctx, e, names)
-			if err != nil {
-				return fmt.Errorf("read the manifest of a delivery: %w", err)
-			}
-			if problem != "" {
-				unread++
-				continue
-			}
-			report.Listed += len(list.Listed)
-			lists = append(lists, list)
+		if e.Kind != zipread.Manifest {
+			continue
 		}
+		if found++; found > maxLists {
+			continue
+		}
+		list, problem, err := r.readList(ctx, e, names)
+		if err != nil {
+			return fmt.Errorf("read the manifest of a delivery: %w", err)
+		}
+		if problem != "" {
+			unread++
+			continue
+		}
+		report.Listed += len(list.Listed)
+		lists = append(lists, list)
 	}
 	if unread == 0 && found <= maxLists {
 		report.Counted = countOf(lists)
@@ -170,7 +175,61 @@ func (r *reading) judgeDelivery(ctx context.Context, report *Report) error {
 	if found > maxLists {
 		report.Reasons = append(report.Reasons, fmt.Sprintf("%d manifests are more than are read", found))
 	}
+	return r.judgeOthers(ctx, report, lists)
+}
+
+// judgeOthers judges the entries that are neither messages nor manifests. Those that a manifest lists are read to their
+// ends, because what the vendor counts as delivered has to be in the copy of the ZIP. Of the others only what the
+// directory shows is judged: they are reported as not listed.
+func (r *reading) judgeOthers(ctx context.Context, report *Report, lists []*delivery.ListManifest) error {
+	isListed := func(e zipread.Entry) bool {
+		return slices.ContainsFunc(lists, func(list *delivery.ListManifest) bool { return list.Listed[e.Name] })
+	}
+	problems := map[string]int{}
+	for _, e := range r.zip.Entries {
+		listed := isListed(e)
+		if e.Kind != zipread.Other || e.Problem == zipread.Folder && !listed && e.Size == 0 {
+			continue
+		}
+		report.Others++
+		problem := e.Problem
+		switch {
+		case listed:
+			var err error
+			if problem, err = r.readOther(ctx, e); err != nil {
+				return fmt.Errorf("read a listed file of a delivery: %w", err)
+			}
+			if problem == "" && e.Problem == zipread.UnsafeName {
+				report.Unsafe++
+			}
+		case problem == zipread.UnsafeName:
+			problem = "" // it could be read
+		}
+		if problem != "" {
+			problems[string(problem)]++
+		}
+	}
+	report.Reasons = append(report.Reasons, reasonsOf("other files", problems)...)
 	return nil
+}
+
+// readOther reads an entry that is no message to its end, with the limits of a message. Its bytes count with those of
+// the messages, which were read before.
+func (r *reading) readOther(ctx context.Context, e zipread.Entry) (zipread.Problem, error) {
+	if err := context.Cause(ctx); err != nil {
+		return "", err
+	}
+	if e.Readable() && r.total > r.contents.Total {
+		return zipread.OverTotal, nil
+	}
+	problem, err := r.readFirst(e, func(in io.Reader) error {
+		_, err := io.Copy(io.Discard, in)
+		return err
+	})
+	if r.total += r.zip.Counted(e); problem == "" && r.total > r.contents.Total {
+		problem = zipread.OverTotal
+	}
+	return problem, err
 }
 
 // countOf returns the number of messages that the manifests of a ZIP state, nil if that of one of them is not certain.

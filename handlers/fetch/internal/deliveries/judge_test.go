@@ -1,12 +1,15 @@
 package deliveries
 
 import (
-	"archive/zip"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"o2archiver/shared/source/delivery/deliverytest"
+	"o2archiver/shared/source/delivery/zipread"
 )
 
 // oneReport returns the report of the only ZIP that was read.
@@ -51,7 +54,7 @@ func TestCountThatProves(t *testing.T) {
 		t.Run(list, func(t *testing.T) {
 			virtual(t, func(t *testing.T) {
 				w := newWorld(t)
-				w.shelf.put(nameOf(1), deliverytest.ZIP(zip.Deflate, message("a.eml"), [2]string{"l.mf", list}), old)
+				w.shelf.put(nameOf(1), zipOf(message("a.eml"), [2]string{"l.mf", list}), old)
 				w.run()
 				report := w.oneReport()
 				if diff := cmp.Diff(want.reasons, report.Reasons); diff != "" {
@@ -61,6 +64,84 @@ func TestCountThatProves(t *testing.T) {
 					t.Errorf("counted (-want +got):\n%s", diff)
 				}
 				if outcome := w.outcomes(); (outcome == Complete) != (want.reasons == nil) {
+					t.Errorf("the outcome is %s", outcome)
+				}
+			})
+		})
+	}
+}
+
+// changeEntry sets the flags and the checksum of an entry, in the directory of a ZIP.
+func changeEntry(raw []byte, name string, flags uint16, sum uint32) []byte {
+	const header = 46 // bytes before the name
+	at := bytes.LastIndex(raw, []byte(name)) - header
+	binary.LittleEndian.PutUint16(raw[at+8:], flags)
+	if sum != 0 {
+		binary.LittleEndian.PutUint32(raw[at+16:], sum)
+	}
+	return raw
+}
+
+// What the manifest lists besides messages is read to its end, with the limits of messages.
+func TestOtherFiles(t *testing.T) {
+	const pictures = "Count: 1\r\na.eml\r\np.png\r\nq.png"
+	picture := func(name string, size int64) [2]string { return [2]string{name, textOf(size)} }
+	unread := func(n int, problem zipread.Problem) string {
+		return fmt.Sprintf("other files that can't be read: %d, of each: %s", n, problem)
+	}
+	for name, tt := range map[string]struct {
+		zip     []byte
+		reasons []string
+		others  int
+		unsafe  int
+	}{
+		"whole": {zip: zipOf(message("a.eml"), picture("p.png", 100), picture("q.png", 2<<10), [2]string{"l.mf", pictures}),
+			others: 2},
+		"with a password": {zip: changeEntry(zipOf(message("a.eml"), picture("p.png", 100), picture("q.png", 100),
+			[2]string{"l.mf", pictures}), "p.png", 1, 0), others: 2, reasons: []string{unread(1, zipread.Encrypted)}},
+		"damaged": {zip: changeEntry(zipOf(message("a.eml"), picture("p.png", 100), picture("q.png", 100),
+			[2]string{"l.mf", pictures}), "p.png", 0, 1), others: 2, reasons: []string{unread(1, zipread.Broken)}},
+		"a bomb": {zip: zipOf(message("a.eml"), [2]string{"p.png", strings.Repeat("x", 2<<20)}, picture("q.png", 100),
+			[2]string{"l.mf", pictures}), others: 2, reasons: []string{unread(1, zipread.Bomb)}},
+		"too large together": {zip: zipOf(message("a.eml"), picture("p.png", 20<<10), picture("q.png", 100),
+			[2]string{"l.mf", pictures}), others: 2, reasons: []string{unread(2, zipread.OverTotal)}},
+		"too large": {zip: zipOf(message("a.eml"), picture("p.png", 9<<10), picture("q.png", 100),
+			[2]string{"l.mf", pictures}), others: 2, reasons: []string{unread(1, zipread.TooLarge)}},
+		"a name that is a path": {zip: zipOf(message("a.eml"), picture("../p.png", 100),
+			[2]string{"l.mf", "Count: 1\r\na.eml\r\n../p.png"}), others: 1, unsafe: 1},
+		"a folder that is listed": {zip: zipOf(message("a.eml"), [2]string{"d/", ""},
+			[2]string{"l.mf", "Count: 1\r\na.eml\r\nd/"}), others: 1, reasons: []string{unread(1, zipread.Folder)}},
+		"a folder": {zip: zipOf(message("a.eml"), [2]string{"d/", ""}, [2]string{"l.mf", "Count: 1\r\na.eml"})},
+		"not listed, with a password": {zip: changeEntry(zipOf(message("a.eml"), picture("p.png", 100),
+			[2]string{"l.mf", "Count: 1\r\na.eml"}), "p.png", 1, 0), others: 1,
+			reasons: []string{"1 other file is there and not listed", unread(1, zipread.Encrypted)}},
+		"not listed, damaged": {zip: changeEntry(zipOf(message("a.eml"), picture("p.png", 100),
+			[2]string{"l.mf", "Count: 1\r\na.eml"}), "p.png", 0, 1), others: 1,
+			reasons: []string{"1 other file is there and not listed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.shelf.put(nameOf(1), tt.zip, old)
+				d := w.intake(w.Store)
+				if d.contents.Total = 10 << 10; name == "too large" || name == "a bomb" {
+					d.contents.Total = 4 << 20
+				}
+				if name == "too large" {
+					d.contents.Entry = 8 << 10
+				}
+				if _, err := w.try(t.Context(), d); err != nil {
+					t.Fatal(err)
+				}
+				report := w.oneReport()
+				if diff := cmp.Diff(tt.reasons, report.Reasons); diff != "" {
+					t.Errorf("reasons (-want +got):\n%s", diff)
+				}
+				if report.Others != tt.others || report.Unsafe != tt.unsafe || report.Messages != 1 ||
+					report.Quarantined != 0 {
+					t.Errorf("%+v", report)
+				}
+				if outcome := w.outcomes(); (outcome == Complete) != (tt.reasons == nil) {
 					t.Errorf("the outcome is %s", outcome)
 				}
 			})
