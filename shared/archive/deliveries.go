@@ -25,14 +25,15 @@ type Deliveries struct{ blobs }
 // returned wrapped, the copy has to be made anew. It never overwrites: if there is a copy of that name with other
 // bytes, that is ErrExists.
 func (d *Deliveries) Put(ctx context.Context, name string, r io.Reader) (sha string, size int64, err error) {
-	return d.Resume(ctx, name, Partial{}, r, nil)
+	return d.Resume(ctx, name, Partial{}, d.store.block, r, nil)
 }
 
 // Resume is Put for the rest of what earlier calls began to copy: r begins after the bytes of from, and the copy, its
-// hash and its size are those of all. note gets what a later call may resume, after each block; an error of it ends the
-// copy. If the service does not have the earlier part any more, that is ErrPartial.
-func (d *Deliveries) Resume(ctx context.Context, name string, from Partial, r io.Reader, note func(Partial) error) (
-	sha string, size int64, err error) {
+// hash and its size are those of all. A block has at most the given size, which is for a slow source, and never more
+// than the Store's. note gets what a later call may resume, after each block; an error of it ends the copy. If the
+// service does not have the earlier part any more, that is ErrPartial.
+func (d *Deliveries) Resume(ctx context.Context, name string, from Partial, block int, r io.Reader,
+	note func(Partial) error) (sha string, size int64, err error) {
 	if !deliveryForm.MatchString(name) {
 		return "", 0, errDeliveryName
 	}
@@ -41,14 +42,15 @@ func (d *Deliveries) Resume(ctx context.Context, name string, from Partial, r io
 		return "", 0, err
 	}
 	m := Media(*d)
-	head, whole, err := readHead(r, m.blockSize(from))
+	block = min(block, d.store.block)
+	head, whole, err := readHead(r, block)
 	if err != nil {
 		return "", 0, err
 	}
 	sum.Write(head)
 	if !whole || len(from.Runs) > 0 {
-		return m.putUpload(ctx, &upload{name: name, from: from, head: head, rest: r, sum: sum, note: note,
-			check: func(string) error { return nil }})
+		return m.putUpload(ctx, &upload{name: name, from: from, block: block, head: head, rest: r, sum: sum,
+			note: note, check: func(string) error { return nil }})
 	}
 	sha = hexSum(sum)
 	if err = m.putWhole(ctx, name, head, sha); errors.Is(err, ErrExists) { // it may be this call's own write

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -28,8 +27,6 @@ type Partial struct {
 	Runs []BlockRun `json:"runs"`
 	Size int64      `json:"size"` // bytes in these blocks
 	Hash []byte     `json:"hash"` // state of the SHA-256 of these bytes
-
-	Block int `json:"-"` // maximum size of the blocks that follow, for a slow source; 0: the Store's
 }
 
 // BlockRun is the blocks of one call, in their order. Their IDs are unique to the call, so a concurrent call for the
@@ -43,6 +40,7 @@ type BlockRun struct {
 type upload struct {
 	name  string
 	from  Partial // uploaded by earlier calls
+	block int     // maximum size of the blocks that follow
 	head  []byte  // the first bytes after those, which were read and are in sum; may be empty
 	rest  io.Reader
 	sum   hash.Hash
@@ -54,7 +52,7 @@ type upload struct {
 // Until then nothing is visible.
 func (m *Media) putBlocks(ctx context.Context, name string, head []byte, r io.Reader, sum hash.Hash,
 	check func(sha string) error) (sha string, size int64, err error) {
-	return m.putUpload(ctx, &upload{name: name, head: head, rest: r, sum: sum, check: check})
+	return m.putUpload(ctx, &upload{name: name, block: m.store.block, head: head, rest: r, sum: sum, check: check})
 }
 
 func (m *Media) putUpload(ctx context.Context, u *upload) (sha string, size int64, err error) {
@@ -68,7 +66,7 @@ func (m *Media) putUpload(ctx context.Context, u *upload) (sha string, size int6
 	}
 	size = u.from.Size
 	there := false // an immutability policy refused a block because the blob exists: only its hash is left to compare
-	buf := make([]byte, m.blockSize(u.from))
+	buf := make([]byte, u.block)
 	for block := u.head; ; {
 		if len(block) > 0 && !there {
 			if len(ids) == maxBlocks {
@@ -141,11 +139,6 @@ func (m *Media) commit(ctx context.Context, client *blockblob.Client, u *upload,
 		return ErrPartial
 	}
 	return err
-}
-
-// blockSize returns the size of the blocks that follow a Partial.
-func (m *Media) blockSize(from Partial) int {
-	return min(cmp.Or(from.Block, m.store.block), m.store.block)
 }
 
 // report calls note with all that is uploaded.

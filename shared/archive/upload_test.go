@@ -25,7 +25,7 @@ func copyUntil(t *testing.T, d *Deliveries, name string, from Partial, body []by
 	t.Helper()
 	p = from
 	r := io.MultiReader(bytes.NewReader(body[from.Size:end]), iotest.ErrReader(errCutOff))
-	_, _, err := d.Resume(context.Background(), name, from, r, func(now Partial) error {
+	_, _, err := d.Resume(context.Background(), name, from, testBlock, r, func(now Partial) error {
 		raw, err := json.Marshal(now)
 		p = Partial{}
 		return errors.Join(err, json.Unmarshal(raw, &p))
@@ -65,18 +65,18 @@ func TestResume(t *testing.T) {
 				t.Fatalf("cut off at %v: %d bytes are kept, want %d", ends, p.Size, want)
 			}
 		}
-		sha, size, err := d.Resume(ctx, name, p, bytes.NewReader(body[p.Size:]), nil)
+		sha, size, err := d.Resume(ctx, name, p, testBlock, bytes.NewReader(body[p.Size:]), nil)
 		digest := sha256.Sum256(body)
 		if err != nil || size != int64(len(body)) || sha != hex.EncodeToString(digest[:]) {
 			t.Errorf("cut off at %v: %s, %d, %v", ends, sha, size, err)
 		}
 		checkCopy(t, d, name, body)
 		if p.Size > 0 { // what was committed already is found, and other bytes are refused
-			again, _, err := d.Resume(ctx, name, p, bytes.NewReader(body[p.Size:]), nil)
+			again, _, err := d.Resume(ctx, name, p, testBlock, bytes.NewReader(body[p.Size:]), nil)
 			if err != nil || again != sha {
 				t.Errorf("again: %s, %v", again, err)
 			}
-			_, _, err = d.Resume(ctx, name, p, strings.NewReader("other bytes"), nil)
+			_, _, err = d.Resume(ctx, name, p, testBlock, strings.NewReader("other bytes"), nil)
 			if !errors.Is(err, ErrExists) {
 				t.Errorf("other bytes: %v", err)
 			}
@@ -93,15 +93,15 @@ func TestResumeBesideAnother(t *testing.T) {
 	r := io.MultiReader(bytes.NewReader(body[:s.block]), readFunc(func(p []byte) (int, error) {
 		second := copyUntil(t, d, name, first, body, 2*s.block) // after the first block
 		r := io.MultiReader(bytes.NewReader(other[:2*s.block]), readFunc(func([]byte) (int, error) {
-			_, _, err := d.Resume(context.Background(), name, second, bytes.NewReader(body[second.Size:]), nil)
+			_, _, err := d.Resume(context.Background(), name, second, testBlock, bytes.NewReader(body[second.Size:]), nil)
 			if err != nil {
 				t.Error(err)
 			}
 			return 0, io.EOF
 		}))
-		return 0, firstError(d.Resume(context.Background(), name, first, r, nil))
+		return 0, firstError(d.Resume(context.Background(), name, first, testBlock, r, nil))
 	}))
-	_, _, err := d.Resume(t.Context(), name, Partial{}, r, func(p Partial) error { first = p; return nil })
+	_, _, err := d.Resume(t.Context(), name, Partial{}, testBlock, r, func(p Partial) error { first = p; return nil })
 	if !errors.Is(err, ErrExists) {
 		t.Errorf("%v", err)
 	}
@@ -132,19 +132,19 @@ func TestResumeTooLate(t *testing.T) {
 	p := copyUntil(t, d, name, Partial{}, body, 2*s.block)
 	damaged := p
 	damaged.Hash = p.Hash[:20]
-	_, _, err = d.Resume(t.Context(), name, damaged, bytes.NewReader(body[p.Size:]), nil)
+	_, _, err = d.Resume(t.Context(), name, damaged, testBlock, bytes.NewReader(body[p.Size:]), nil)
 	if !errors.Is(err, ErrPartial) {
 		t.Errorf("a damaged state: %v", err)
 	}
 	clock.Add(6 * 24 * time.Hour)
-	if _, _, err := d.Resume(t.Context(), name, p, bytes.NewReader(body[p.Size:]), nil); err != nil {
+	if _, _, err := d.Resume(t.Context(), name, p, testBlock, bytes.NewReader(body[p.Size:]), nil); err != nil {
 		t.Errorf("after 6 days: %v", err)
 	}
 	checkCopy(t, d, name, body)
 	name = "2026/11/28/" + strings.Repeat("e", 32)
 	p = copyUntil(t, d, name, Partial{}, body, 2*s.block)
 	clock.Add(8 * 24 * time.Hour)
-	_, _, err = d.Resume(t.Context(), name, p, bytes.NewReader(body[p.Size:]), nil)
+	_, _, err = d.Resume(t.Context(), name, p, testBlock, bytes.NewReader(body[p.Size:]), nil)
 	if !errors.Is(err, ErrPartial) {
 		t.Errorf("after 8 days: %v", err)
 	}

@@ -155,13 +155,13 @@ func (r *run) copyOnce(ctx context.Context, z *ZIP, file arrival.File) (sha stri
 	if z.Part != nil {
 		from = z.Part.Partial
 	}
-	from.Block = max(smallestBlock, blockSize>>min(2*z.Slow, 32))
+	block := max(smallestBlock, blockSize>>min(2*z.Slow, 32))
 	src, err := r.Store.Open(ctx, file.Path, from.Size)
 	if err != nil {
 		return "", fmt.Errorf("open it: %w", err)
 	}
 	saved := time.Now()
-	sha, _, err = r.Deliveries.Resume(ctx, z.CopyName(), from,
+	sha, _, err = r.Deliveries.Resume(ctx, z.CopyName(), from, block,
 		&exactReader{ctx: ctx, r: src, left: z.Size - from.Size}, func(p archive.Partial) error {
 			z.Part = &Part{Partial: p, At: r.Now().UTC()}
 			if time.Since(saved) < saveEvery {

@@ -224,12 +224,12 @@ func (r *run) processZIPs(ctx context.Context) error {
 		z := &r.state.Open[i]
 		log := r.log.With("run", z.Folder)
 		err := r.checkPause(ctx)
-		outcome := ""
+		var end ending
 		if err == nil {
 			if err = r.beginTurn(ctx, z, log); err != nil {
 				return err
 			}
-			outcome, err = r.takeTurn(ctx, z, log)
+			end, err = r.takeTurn(ctx, z, log)
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -239,12 +239,12 @@ func (r *run) processZIPs(ctx context.Context) error {
 		case err == nil:
 			r.away = 0
 			finished := *z
-			r.closeZIP(i, outcome)
+			r.closeZIP(i, end)
 			if err := r.save(ctx); err != nil {
 				return err
 			}
 			r.showClosed(ctx)
-			r.count(&finished, outcome)
+			r.count(&finished, end.outcome)
 			continue
 		case errors.Is(err, errPaused):
 			r.res.Paused = true
@@ -285,21 +285,21 @@ func (r *run) beginTurn(ctx context.Context, z *ZIP, log *slog.Logger) error {
 	return r.save(ctx)
 }
 
-// takeTurn does what is left to do for a ZIP, as far as its turn goes, and returns the ZIP's outcome.
-func (r *run) takeTurn(ctx context.Context, z *ZIP, log *slog.Logger) (outcome string, err error) {
+// takeTurn does what is left to do for a ZIP, as far as its turn goes.
+func (r *run) takeTurn(ctx context.Context, z *ZIP, log *slog.Logger) (ending, error) {
 	if !z.Agreed {
 		if err := r.copyZIP(ctx, z); err != nil {
-			return "", err
+			return ending{}, err
 		}
 	}
 	if r.state.HasBytes(z) || r.past.HasBytes(z) {
 		log.Info("the ZIP has the bytes of an earlier one: nothing is read", "event", "fetch.deliverySame")
-		return Same, nil
+		return ending{outcome: Same}, nil
 	}
 	own, cancel := context.WithTimeoutCause(ctx, r.limits.read, errSlow)
 	defer cancel()
 	before := z.Progress.Next
-	outcome, err = r.readZIP(own, z, log)
+	end, err := r.readZIP(own, z, log)
 	switch {
 	case err == nil || own.Err() == nil || ctx.Err() != nil:
 	case z.Progress.Next > before:
@@ -307,7 +307,7 @@ func (r *run) takeTurn(ctx context.Context, z *ZIP, log *slog.Logger) (outcome s
 	default:
 		err = errSlow
 	}
-	return outcome, err
+	return end, err
 }
 
 // count adds a finished ZIP to the result.

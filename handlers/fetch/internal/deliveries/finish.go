@@ -47,17 +47,17 @@ const maxLists = 10
 
 // finish judges the ZIP, a delivery of the vendor's by the vendor's rules, and writes its report and then the run's
 // manifest.
-func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string, err error) {
+func (r *reading) finish(ctx context.Context, log *slog.Logger) (ending, error) {
 	report, err := r.judge(ctx)
 	if err != nil {
-		return "", err
+		return ending{}, err
 	}
 	err = retry.DoFor(ctx, r.limits.storage, func(ctx context.Context) error {
 		_, err := r.Reports.Put(ctx, r.form.report(r.z.Folder), report, "*", nil)
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("write the report of a delivery: %w", err)
+		return ending{}, fmt.Errorf("write the report of a delivery: %w", err)
 	}
 	p := r.z.Progress
 	from, to := r.z.window()
@@ -72,9 +72,10 @@ func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string,
 		return err
 	})
 	if err != nil {
-		return "", err
+		return ending{}, err
 	}
-	r.z.Late = !r.Reporter.CloseRun(ctx, r.z.Folder, report.detail())
+	end := ending{outcome: report.Outcome}
+	end.late = !r.Reporter.CloseRun(ctx, r.z.Folder, report.detail())
 	log.Info("delivery read", "event", "fetch.deliveryRead", "outcome", report.Outcome, "bytes", r.z.Size,
 		"received", p.Received, "records", p.Records, "quarantined", p.Quarantined, "batches", batches)
 	if report.Outcome == Incomplete {
@@ -85,7 +86,7 @@ func (r *reading) finish(ctx context.Context, log *slog.Logger) (outcome string,
 		log.Error("the batches differ from what was received", "event", "fetch.batchesDiffer",
 			"expected", p.Received, "records", p.Records, "staged", staged)
 	}
-	return report.Outcome, nil
+	return end, nil
 }
 
 // window returns the day that a ZIP is of: that in its name, or else that on which it was planned.

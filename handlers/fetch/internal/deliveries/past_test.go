@@ -47,7 +47,7 @@ func TestSevenYears(t *testing.T) {
 		}
 		for len(s.Open) > 0 {
 			s.Open[0].SHA256 = strings.Repeat(s.Open[0].Key, 2)
-			s.Finish(0, Complete, start)
+			s.Finish(0, ending{outcome: Complete}, start)
 			total++
 		}
 		if tell := append(s.NoteGaps(now), s.NoteGaps(now.Add(time.Hour))...); len(tell) > 0 {

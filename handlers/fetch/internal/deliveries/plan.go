@@ -99,7 +99,7 @@ func (r *run) noteAbsent(ctx context.Context, now time.Time) error {
 		case r.places[z.Place]:
 			log.Warn("another file came in the place of a ZIP, which is read instead",
 				"event", "fetch.deliveryReplaced")
-			r.closeZIP(i, Replaced)
+			r.closeZIP(i, ending{outcome: Replaced})
 			r.res.Others++
 			i--
 		case !z.Gone.IsZero() && now.Sub(z.Gone) < settled:
@@ -118,7 +118,7 @@ func (r *run) noteAbsent(ctx context.Context, now time.Time) error {
 				continue
 			}
 			log.Error("a ZIP was taken away before it was copied: "+r.form.again, "event", "fetch.deliveryGone")
-			r.closeZIP(i, Gone)
+			r.closeZIP(i, ending{outcome: Gone})
 			r.res.Others++
 			i--
 		}

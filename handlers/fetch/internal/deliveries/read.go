@@ -25,15 +25,15 @@ type reading struct {
 
 	after Progress     // with the entries that are in no batch yet
 	next  firsts.Batch // the current batch
-	total int64        // bytes that were read of the messages before and in the current batch
+	total int64        // bytes that were read of the messages before and in the current batch, and then of other files
 	over  atomic.Bool  // total exceeds its limit: no further message is read
 }
 
-// readZIP reads a copied ZIP from where its progress is to its end, and returns its outcome.
-func (r *run) readZIP(ctx context.Context, z *ZIP, log *slog.Logger) (outcome string, err error) {
+// readZIP reads a copied ZIP from where its progress is to its end.
+func (r *run) readZIP(ctx context.Context, z *ZIP, log *slog.Logger) (ending, error) {
 	file, err := r.Deliveries.Open(ctx, z.CopyName())
 	if err != nil {
-		return "", err
+		return ending{}, err
 	}
 	// The limit of all contents together is judged by writeBatches, message by message and over all turns: what is read
 	// ahead must not count before what comes before it.
@@ -42,20 +42,18 @@ func (r *run) readZIP(ctx context.Context, z *ZIP, log *slog.Logger) (outcome st
 	opened, err := zipread.Open(file, file.Size(), limits)
 	switch {
 	case errors.Is(err, zipread.ErrTooMany):
-		z.Why = "its directory is larger than any that is read"
-		return r.giveUp(z, err, log), nil
+		return r.giveUp(z, "its directory is larger than any that is read", err, log), nil
 	case errors.Is(err, zipread.ErrFormat):
 		if z.Broken.IsZero() {
 			z.Broken = r.Now().UTC()
 			log.Warn("the ZIP does not open; it may not be whole yet", "event", "fetch.deliveryUnopened")
 		}
 		if r.files == nil || r.Now().Sub(z.Broken) < settled {
-			return "", errLater // without a listing it is not known whether another file came in its place
+			return ending{}, errLater // without a listing it is not known whether another file came in its place
 		}
-		z.Why = "it is no whole ZIP"
-		return r.giveUp(z, err, log), nil
+		return r.giveUp(z, "it is no whole ZIP", err, log), nil
 	case err != nil:
-		return "", err
+		return ending{}, err
 	}
 	z.Broken = time.Time{}
 	in := &reading{run: r, z: z, zip: opened, day: layout.Day(z.Planned)}
@@ -66,16 +64,16 @@ func (r *run) readZIP(ctx context.Context, z *ZIP, log *slog.Logger) (outcome st
 		}
 	}
 	if err := in.writeBatches(ctx); err != nil {
-		return "", err
+		return ending{}, err
 	}
 	return in.finish(ctx, log)
 }
 
-// giveUp reports a ZIP that cannot be opened, for good, and returns its outcome.
-func (r *run) giveUp(z *ZIP, err error, log *slog.Logger) string {
+// giveUp reports a ZIP that cannot be opened, for good, and returns its end.
+func (r *run) giveUp(z *ZIP, why string, err error, log *slog.Logger) ending {
 	log.Error("a ZIP can't be opened: it is kept as it is and not read; "+r.form.again, "event", "fetch.deliveryBroken",
 		"bytes", z.Size, "error", err.Error())
-	return Broken
+	return ending{outcome: Broken, why: why}
 }
 
 // readFirsts reads which messages the batches have that an earlier turn has written.

@@ -97,10 +97,10 @@ func (r *run) unread() (all []status.Run) {
 }
 
 // closeZIP moves the i-th open ZIP to those that are done.
-func (r *run) closeZIP(i int, outcome string) {
+func (r *run) closeZIP(i int, end ending) {
 	folder := r.state.Open[i].Folder
-	r.state.Finish(i, outcome, r.Now())
-	if status.IsUnread(outcome) {
+	r.state.Finish(i, end, r.Now())
+	if status.IsUnread(end.outcome) {
 		r.fresh[folder] = true
 	} else {
 		delete(r.fresh, folder) // it came again, and has a manifest now

@@ -67,8 +67,6 @@ type ZIP struct {
 	Began  string    `json:"began,omitempty"`  // how far it was when a turn began that has not ended
 	Gone   time.Time `json:"gone,omitzero"`    // first listing without the file, before it was copied
 	Broken time.Time `json:"broken,omitzero"`  // first run in which its copy did not open
-	Why    string    `json:"-"`                // of an outcome for which it was not read
-	Late   bool      `json:"-"`                // its manifest is written, and the document of its run is not
 
 	Progress Progress `json:"progress"`
 }
@@ -103,6 +101,13 @@ const (
 	Replaced   = status.OutcomeReplaced
 	Gone       = status.OutcomeGone
 )
+
+// ending is how the work on a ZIP ended.
+type ending struct {
+	outcome string
+	why     string // of an outcome for which it was not read
+	late    bool   // its manifest is written, and the document of its run is not
+}
 
 // Done is a finished ZIP.
 type Done struct {
@@ -300,13 +305,13 @@ func (s *State) HasBytes(z *ZIP) bool {
 }
 
 // Finish moves the i-th open ZIP to those that are done.
-func (s *State) Finish(i int, outcome string, now time.Time) {
+func (s *State) Finish(i int, end ending, now time.Time) {
 	z := s.Open[i]
 	s.Open = slices.Delete(s.Open, i, i+1)
-	d := Done{Key: z.Key, SHA256: z.SHA256, Outcome: outcome, Day: z.Day, Number: z.Number}
-	if status.IsUnread(outcome) {
-		d.Unread = &Unread{Folder: z.Folder, Size: z.Size, Planned: z.Planned, At: now.UTC(), Why: z.Why}
-	} else if z.Late {
+	d := Done{Key: z.Key, SHA256: z.SHA256, Outcome: end.outcome, Day: z.Day, Number: z.Number}
+	if status.IsUnread(end.outcome) {
+		d.Unread = &Unread{Folder: z.Folder, Size: z.Size, Planned: z.Planned, At: now.UTC(), Why: end.why}
+	} else if end.late {
 		d.Late = z.Folder
 	}
 	s.Done = append(s.Done, d)

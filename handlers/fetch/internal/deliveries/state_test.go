@@ -2,10 +2,12 @@ package deliveries
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"o2archiver/shared/archive"
 	"o2archiver/shared/arrival"
 )
 
@@ -77,11 +79,40 @@ func TestPlanIsBounded(t *testing.T) {
 			t.Errorf("listing %d: %d files are remembered that need not be", n, len(s.Seen))
 		}
 		for len(s.Open) > 0 {
-			s.Finish(0, Complete, start)
+			s.Finish(0, ending{outcome: Complete}, start)
 		}
 	}
 	raw, err := json.Marshal(s)
 	if err != nil || len(raw) > 300*1000 {
 		t.Errorf("%d bytes of state, %v", len(raw), err)
+	}
+}
+
+// What is stored of a run is all that its types have: none has a field for the state of a process.
+func TestStateIsStoredAsAWhole(t *testing.T) {
+	t.Parallel()
+	seen := map[reflect.Type]bool{}
+	var look func(reflect.Type)
+	look = func(typ reflect.Type) {
+		switch typ.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+			look(typ.Elem())
+		case reflect.Struct:
+			if seen[typ] || typ == reflect.TypeFor[time.Time]() {
+				return
+			}
+			seen[typ] = true
+			for f := range typ.Fields() {
+				if name := f.Tag.Get("json"); !f.IsExported() || name == "-" || name == "" && !f.Anonymous {
+					t.Errorf("%s.%s is not stored", typ, f.Name)
+				}
+				look(f.Type)
+			}
+		}
+	}
+	look(reflect.TypeFor[State]())
+	look(reflect.TypeFor[Past]())
+	if !seen[reflect.TypeFor[archive.Partial]()] || !seen[reflect.TypeFor[Numbers]()] {
+		t.Errorf("looked at %v", seen)
 	}
 }

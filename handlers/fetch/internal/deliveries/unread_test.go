@@ -226,7 +226,7 @@ func TestReadUnderTheSameLease(t *testing.T) {
 	r := run{Intake: New(Options{Now: func() time.Time { return start }}), state: &State{}, fresh: map[string]bool{}}
 	for _, outcome := range []string{Gone, Complete} {
 		r.state.Open = []ZIP{{Key: "k", Folder: "2026/11/28/a"}}
-		if r.closeZIP(0, outcome); r.fresh["2026/11/28/a"] != (outcome == Gone) {
+		if r.closeZIP(0, ending{outcome: outcome}); r.fresh["2026/11/28/a"] != (outcome == Gone) {
 			t.Errorf("%s: %v", outcome, r.fresh)
 		}
 	}
