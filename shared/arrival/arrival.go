@@ -32,7 +32,7 @@ var (
 type File struct {
 	Path    string    // relative to the folder
 	Size    int64     // bytes; never negative
-	ModTime time.Time // by the server's clock; an uploader may set it, so it is no watermark
+	ModTime time.Time // by the server's clock; an uploader may set it, so it is no watermark. Zero if none is stated
 }
 
 // Same reports whether two listings describe the same content.
@@ -53,12 +53,13 @@ const minimumAge = time.Minute
 // IsComplete reports whether the upload of a file has ended, as far as listings can tell: it was listed unchanged for a
 // minute, or its last change is older than after. Nothing in SFTP says that a file is whole, so the content has to be
 // checked as well. earlier is the zero Sighting if the file was not listed before. A time of change in the future, by a
-// clock that is ahead, says nothing.
+// clock that is ahead, says nothing, and neither does one of 1970 or before, which stands for none: such a file has to
+// be listed twice.
 func IsComplete(f File, earlier Sighting, now time.Time, after time.Duration) bool {
 	if f.Same(earlier.File) && !earlier.Since.IsZero() && now.Sub(earlier.Since) >= minimumAge {
 		return true
 	}
-	return !f.ModTime.IsZero() && now.Sub(f.ModTime) >= max(after, 0)
+	return f.ModTime.Unix() > 0 && now.Sub(f.ModTime) >= max(after, 0)
 }
 
 // Sight returns the Sighting to remember for a file that is listed now.

@@ -26,7 +26,7 @@ const ImportsStateName = "imports.json"
 // no field for the state of a process. It is written only under its lease.
 type State struct {
 	Began  time.Time `json:"began,omitzero"`  // the first run
-	Newest time.Time `json:"newest,omitzero"` // when a new ZIP was last planned
+	Newest time.Time `json:"newest,omitzero"` // when a new ZIP was last planned that no one had asked for by its day
 	Told   time.Time `json:"told,omitzero"`   // when it was last reported that none came
 
 	Seen []Seen `json:"seen,omitempty"` // listed, and perhaps still being uploaded
@@ -203,6 +203,11 @@ type Rules struct {
 	Domains     []string      // of the organization, for what is planned; empty: not known. Not of imports
 }
 
+// isEarly reports whether a ZIP is named for a day before From. A ZIP without a day is not.
+func (r Rules) isEarly(name delivery.Name) bool {
+	return !r.From.IsZero() && !name.Day.IsZero() && name.Day.Before(r.From)
+}
+
 // Days is a range of days by which ZIPs are named: from the day of From up to, but without, To. The zero Days has none.
 type Days struct{ From, To time.Time }
 
@@ -246,7 +251,7 @@ func (s *State) Plan(files []keyed, r Rules, now time.Time) (l Listed) {
 		case !ok:
 			l.Others++
 			continue
-		case !r.From.IsZero() && !name.Day.IsZero() && name.Day.Before(r.From) && !r.Also.has(name.Day):
+		case r.isEarly(name) && !r.Also.has(name.Day):
 			l.Ignored++
 			continue
 		}
@@ -269,7 +274,9 @@ func (s *State) Plan(files []keyed, r Rules, now time.Time) (l Listed) {
 			if isCounted(name, now) && (s.Lowest == 0 || name.Number+1 < s.Lowest) {
 				s.Lowest = name.Number + 1
 			}
-			s.Newest = now.UTC()
+			if !r.isEarly(name) { // an old ZIP that was asked for does not show that the vendor still delivers
+				s.Newest = now.UTC()
+			}
 			l.Planned++
 			continue
 		}

@@ -63,6 +63,67 @@ func TestPlanWithoutADay(t *testing.T) {
 	}
 }
 
+// Only a ZIP that is read without being asked for by its day shows that the vendor still delivers.
+func TestNewest(t *testing.T) {
+	t.Parallel()
+	day := func(d int) time.Time { return time.Date(2026, 11, d, 0, 0, 0, 0, time.UTC) }
+	const early, late, undated = "202611260000-TeleMessage_1_x.zip", "202611280000-TeleMessage_1_x.zip",
+		"202699990000-TeleMessage_1_x.zip"
+	for name, tt := range map[string]struct {
+		rules   Rules
+		files   []string
+		planned int
+		newest  bool
+	}{
+		"new":                        {Rules{From: day(27)}, []string{late}, 1, true},
+		"too early":                  {Rules{From: day(27)}, []string{early}, 0, false},
+		"asked for":                  {Rules{From: day(27), Also: Days{day(26), day(27)}}, []string{early}, 1, false},
+		"asked for, and new":         {Rules{From: day(27), Also: Days{day(26), day(29)}}, []string{late}, 1, true},
+		"asked for, with a new one":  {Rules{From: day(27), Also: Days{day(26), day(27)}}, []string{early, late}, 2, true},
+		"asked for, without a limit": {Rules{Also: Days{day(26), day(27)}}, []string{early}, 1, true},
+		"without a day":              {Rules{From: day(27), Also: Days{day(26), day(27)}}, []string{undated}, 1, true},
+	} {
+		var files []arrival.File
+		for _, path := range tt.files {
+			files = append(files, arrival.File{Path: path, ModTime: old})
+		}
+		before := start.Add(-time.Hour)
+		s := State{Newest: before}
+		l := s.Plan(listing(files...), tt.rules, start)
+		want := before
+		if tt.newest {
+			want = start
+		}
+		if l.Planned != tt.planned || !s.Newest.Equal(want) {
+			t.Errorf("%s: %+v, newest %s, want %s", name, l, s.Newest, want)
+		}
+	}
+}
+
+// A backfill of old days does not hide that no ZIP comes.
+func TestQuietAfterBackfill(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.rules.From = time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
+		w.shelf.put(nameOf(1), makeZIP("a", 2), old)
+		w.shelf.put("202510010000-TeleMessage_1_x.zip", makeZIP("b", 2), old)
+		w.run()
+		w.clock.Add(25 * time.Hour)
+		days := Days{From: time.Date(2025, 10, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2025, 10, 2, 0, 0, 0, 0, time.UTC)}
+		d := w.intake(w.Store)
+		res, err := d.ReadDays(t.Context(), days, w.logger())
+		d.Reporter.End(t.Context(), err)
+		if err != nil || res.Read != 1 {
+			t.Fatalf("%+v, %v", res, err)
+		}
+		w.clock.Add(2 * time.Hour)
+		w.run()
+		if n := w.events("fetch.noDelivery"); n != 1 {
+			t.Errorf("%d reports after 27 hours without a new ZIP", n)
+		}
+	})
+}
+
 func TestPlanIsBounded(t *testing.T) {
 	t.Parallel()
 	var files []arrival.File

@@ -76,11 +76,7 @@ func (c *connection) translate(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	if status, ok := errors.AsType[*sftp.StatusError](err); ok {
-		switch status.FxCode() {
-		case sftp.ErrSSHFxBadMessage, sftp.ErrSSHFxOpUnsupported:
-			return fmt.Errorf("%w: it refuses the request (code %d)", ErrProtocol, status.Code)
-		}
-		return fmt.Errorf("%w: it reports a failure (code %d)", ErrUnavailable, status.Code)
+		return translateStatus(status.Code)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -94,6 +90,48 @@ func (c *connection) translate(ctx context.Context, err error) error {
 		return errBroken // of a request that could not be sent, too
 	}
 	return ErrProtocol
+}
+
+// Codes of a status in draft-ietf-secsh-filexfer-13 section 9.1. A server that speaks version 3 SHOULD send those up to 8
+// only, and some send others.
+const (
+	codeNoFile         = 2
+	codeDenied         = 3
+	codeBadMessage     = 5
+	codeUnsupported    = 8
+	codeNoPath         = 10
+	codeFileExists     = 11
+	codeWriteProtect   = 12
+	codeUnknownUser    = 16
+	codeNotEmpty       = 18
+	codeNoFolder       = 19
+	codeBadName        = 20
+	codeLinkLoop       = 21
+	codeCannotDelete   = 22
+	codeBadParameter   = 23
+	codeIsFolder       = 24
+	codeDeletePending  = 27
+	codeFileCorrupt    = 28
+	codeOwnerInvalid   = 29
+	codeGroupInvalid   = 30
+	codeNoMatchingLock = 31
+)
+
+// translateStatus returns the error of a status that says what went wrong. One that this package does not know, or that
+// may pass (a failure, a lost handle, a lock, a medium or space that is missing), means that the server is unavailable.
+func translateStatus(code uint32) error {
+	switch code {
+	case codeNoFile, codeNoPath, codeNoFolder, codeLinkLoop, codeIsFolder, codeDeletePending:
+		return ErrNotFound // OpenSSH too sends code 2 for a path through what is no folder, or through a loop
+	case codeDenied, codeWriteProtect, codeUnknownUser, codeCannotDelete, codeOwnerInvalid, codeGroupInvalid:
+		return ErrDenied
+	case codeBadMessage, codeUnsupported, codeFileExists, codeNotEmpty, codeBadName, codeBadParameter,
+		codeNoMatchingLock:
+		return fmt.Errorf("%w: it refuses the request (code %d)", ErrProtocol, code)
+	case codeFileCorrupt:
+		return fmt.Errorf("%w: it calls the file damaged (code %d)", ErrProtocol, code)
+	}
+	return fmt.Errorf("%w: it reports a failure (code %d)", ErrUnavailable, code)
 }
 
 // connectError returns why a connection was not made, in this package's words.

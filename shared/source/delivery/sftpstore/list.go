@@ -118,7 +118,10 @@ func (s *Store) selectFiles(found []fs.FileInfo) []arrival.File {
 		if !info.Mode().IsRegular() || !arrival.IsPlainName(name) || !s.accept(name) {
 			continue
 		}
-		f := arrival.File{Path: name, Size: info.Size(), ModTime: info.ModTime().UTC()}
+		f := arrival.File{Path: name, Size: info.Size()}
+		if at := info.ModTime(); at.Unix() > 0 { // 0 is also what pkg/sftp has for a file without a time
+			f.ModTime = at.UTC()
+		}
 		if f.Size < 0 {
 			f.Size = math.MaxInt64 // the protocol's sizes have 64 bits without a sign
 		}

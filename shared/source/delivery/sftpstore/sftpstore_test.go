@@ -223,15 +223,15 @@ func TestListLeavesOut(t *testing.T) {
 		"folder.zip": {Mode: fs.ModeDir}, "link.zip": {Mode: fs.ModeSymlink}, "pipe.zip": {Mode: fs.ModeNamedPipe},
 		"socket.zip": {Mode: fs.ModeSocket}, "device.zip": {Mode: fs.ModeDevice},
 		`back\slash.zip`: {}, "line\nbreak.zip": {}, strings.Repeat("x", 256): {},
-		"nul\x00.zip": {}, "big.zip": {Size: -1},
+		"nul\x00.zip": {}, "big.zip": {Size: -1, ModTime: time.Unix(0, 0)}, "past.zip": {ModTime: time.Unix(1, 0)},
 	} {
 		server.Put(name, f)
 	}
 	server.ListTwice(whole)
 	files, err := newStore(t, server, all).List(t.Context())
-	want := []arrival.File{{Path: whole, Size: big, ModTime: at}, {Path: "big.zip", Size: math.MaxInt64}}
-	ignoreTime := cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) || a.Unix() < 0 || b.Unix() < 0 })
-	if diff := cmp.Diff(want, files, ignoreTime); diff != "" || err != nil {
+	want := []arrival.File{{Path: whole, Size: big, ModTime: at}, {Path: "big.zip", Size: math.MaxInt64},
+		{Path: "past.zip", ModTime: time.Unix(1, 0)}} // a time of 0 is none
+	if diff := cmp.Diff(want, files); diff != "" || err != nil {
 		t.Errorf("error %v, files (-want +got):\n%s", err, diff)
 	}
 }
