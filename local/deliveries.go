@@ -219,9 +219,9 @@ func (w *world) startLanding(ctx context.Context, root string, day *sample.Day,
 		}
 	case err != nil:
 		return fmt.Errorf("DELIVERY_LANDING: %w", err)
-	case len(there) > 0:
+	case len(there.Files) > 0:
 		fmt.Fprintf(progress, "The landing container has %d ZIPs: these are read, and nothing is uploaded.\n",
-			len(there))
+			len(there.Files))
 		w.sampled = !ok // by an earlier start
 		return nil
 	}

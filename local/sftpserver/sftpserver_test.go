@@ -61,7 +61,7 @@ func checkServer(t *testing.T, s *Server, dir string) {
 	}
 	defer store.Close()
 	listed, err := store.List(t.Context())
-	if err != nil || len(listed) != 1 || listed[0].Path != name || !listed[0].ModTime.Equal(at) {
+	if err != nil || len(listed.Files) != 1 || listed.Files[0].Path != name || !listed.Files[0].ModTime.Equal(at) {
 		t.Fatalf("%s lists %v, %v", s.Program, listed, err)
 	}
 	r, err := store.Open(t.Context(), name, 0)

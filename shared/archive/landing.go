@@ -73,42 +73,57 @@ func (s *Store) landing(folder string, accept func(name string) bool) (*Landing,
 	return l, nil
 }
 
-// List returns the files of the folder whose names are accepted, sorted. It tries up to 8 times, with growing pauses.
-// Folders in the folder are left out.
-func (l *Landing) List(ctx context.Context) ([]arrival.File, error) {
+// List returns the files of the folder whose names are accepted, and the folders in it. It tries up to 8 times, with
+// growing pauses.
+func (l *Landing) List(ctx context.Context) (arrival.Listing, error) {
 	var all []landed
+	var notFiles []string
 	err := l.policy.Do(ctx, func(ctx context.Context) (err error) {
-		all, err = l.listOnce(ctx)
+		all, notFiles, err = l.listOnce(ctx)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list the landing container: %w", err)
+		return arrival.Listing{}, fmt.Errorf("list the landing container: %w", err)
 	}
-	files, listed := make([]arrival.File, len(all)), make(map[string]landed, len(all))
+	found := arrival.Listing{Files: make([]arrival.File, len(all)), NotFiles: notFiles}
+	listed := make(map[string]landed, len(all))
 	for i, each := range all {
-		files[i], listed[each.file.Path] = each.file, each
+		found.Files[i], listed[each.file.Path] = each.file, each
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.listed = listed
-	return files, nil
+	return found, nil
 }
 
-func (l *Landing) listOnce(ctx context.Context) (all []landed, err error) {
+// listOnce returns the files of the folder and the names of what is no file, each once: a folder may also have an empty
+// blob of its name, which marks it.
+func (l *Landing) listOnce(ctx context.Context) (all []landed, notFiles []string, err error) {
 	pages := l.client.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{
 		Prefix: &l.prefix, MaxResults: to.Ptr[int32](landingPage), Include: container.ListBlobsInclude{Metadata: true}})
 	for n := 0; pages.More(); {
 		page, err := pages.NextPage(ctx)
 		if err = translateError(ctx, err); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if n += len(page.Segment.BlobItems) + len(page.Segment.BlobPrefixes); n > maxLanded {
-			return nil, fmt.Errorf("%w: the folder has more than %d names", ErrTooLarge, maxLanded)
+			return nil, nil, fmt.Errorf("%w: the folder has more than %d names", ErrTooLarge, maxLanded)
+		}
+		for _, folder := range page.Segment.BlobPrefixes {
+			name := strings.TrimPrefix(textOf(folder.Name), l.prefix)
+			notFiles = append(notFiles, strings.TrimSuffix(name, "/"))
 		}
 		for _, item := range page.Segment.BlobItems {
 			name, p := strings.TrimPrefix(textOf(item.Name), l.prefix), item.Properties
+			if name == "" {
+				continue // the mark of this folder
+			}
 			if p == nil || p.ETag == nil || metadataValue(item.Metadata, metaFolder) == "true" ||
-				!arrival.IsPlainName(name) || l.accept != nil && !l.accept(name) {
+				!arrival.IsPlainName(name) {
+				notFiles = append(notFiles, name)
+				continue
+			}
+			if l.accept != nil && !l.accept(name) {
 				continue
 			}
 			// List Blobs: an ETag has no quotes here, unlike in a header.
@@ -118,7 +133,8 @@ func (l *Landing) listOnce(ctx context.Context) (all []landed, err error) {
 		}
 	}
 	slices.SortFunc(all, func(a, b landed) int { return strings.Compare(a.file.Path, b.file.Path) })
-	return all, nil
+	slices.Sort(notFiles)
+	return all, slices.Compact(notFiles), nil
 }
 
 // Open opens a file of the last List at an offset. It reads the version that was listed: if there is another one, or

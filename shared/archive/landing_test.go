@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/google/go-cmp/cmp"
 
 	"o2archiver/shared/archivetest"
 	"o2archiver/shared/arrival"
@@ -64,16 +65,25 @@ func TestLanding(t *testing.T) {
 		putLanded(t, l, "b.zip", data)
 		putLanded(t, l, "a.zip", nil)
 		putLanded(t, l, "sub/c.zip", data)
+		putLanded(t, l, "sub/d.zip", data)
+		putLanded(t, l, "folder.zip/e.zip", data)
 		putLanded(t, l, "a.txt", data)
 		if _, err := l.client.NewBlockBlobClient(l.prefix+"folder.zip").Upload(t.Context(),
 			streaming.NopCloser(bytes.NewReader(nil)), &blockblob.UploadOptions{
 				Metadata: map[string]*string{"Hdi_isfolder": to.Ptr("true")}}); err != nil {
 			t.Fatal(err)
 		}
-		files, err := l.List(t.Context())
-		if err != nil || len(files) != 2 || files[0].Path != "a.zip" || files[0].Size != 0 ||
-			files[1].Path != "b.zip" || files[1].Size != int64(size) || time.Since(files[1].ModTime) > time.Hour {
-			t.Fatalf("folder %q: %v, %v", folder, files, err)
+		found, err := l.List(t.Context())
+		want := arrival.Listing{Files: []arrival.File{{Path: "a.zip"}, {Path: "b.zip", Size: int64(size)}},
+			NotFiles: []string{"folder.zip", "sub"}}
+		recent := cmp.Comparer(func(a, b time.Time) bool { return max(time.Since(a), time.Since(b)) > 0 })
+		if diff := cmp.Diff(want, found, recent); diff != "" || err != nil {
+			t.Fatalf("folder %q: error %v, listing (-want +got):\n%s", folder, err, diff)
+		}
+		for _, f := range found.Files {
+			if time.Since(f.ModTime) > time.Hour {
+				t.Errorf("folder %q: a file of %s", folder, f.ModTime)
+			}
 		}
 		for _, offset := range []int{0, 1, testBlock, size - 1, size} {
 			got, err := readLanded(t.Context(), l, "b.zip", int64(offset))
@@ -157,8 +167,8 @@ func TestLandingOutlastsFaults(t *testing.T) {
 			})
 			l := landingThrough(t, way, "", nil)
 			putLanded(t, l, "a.zip", data)
-			if files, err := l.List(t.Context()); len(files) != 1 || err != nil {
-				t.Fatalf("fault %v: %d files, %v", fault, len(files), err)
+			if found, err := l.List(t.Context()); len(found.Files) != 1 || err != nil {
+				t.Fatalf("fault %v: %d files, %v", fault, len(found.Files), err)
 			}
 			if got, err := readLanded(t.Context(), l, "a.zip", 0); !bytes.Equal(got, data) || err != nil {
 				t.Errorf("fault %v: %d bytes, %v", fault, len(got), err)
@@ -200,8 +210,8 @@ func TestLandingListsManyFiles(t *testing.T) {
 	for i := range landingPage + 10 {
 		putLanded(t, l, fmt.Sprintf("%05d.zip", i), []byte("x"))
 	}
-	if files, err := l.List(t.Context()); len(files) != landingPage+10 || err != nil {
-		t.Errorf("%d files, %v", len(files), err)
+	if found, err := l.List(t.Context()); len(found.Files) != landingPage+10 || err != nil {
+		t.Errorf("%d files, %v", len(found.Files), err)
 	}
 	missing, err := openThrough(t, archivetest.New(nil), quickly()).landing("", nil)
 	if err != nil {

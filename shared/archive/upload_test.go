@@ -93,7 +93,8 @@ func TestResumeBesideAnother(t *testing.T) {
 	r := io.MultiReader(bytes.NewReader(body[:s.block]), readFunc(func(p []byte) (int, error) {
 		second := copyUntil(t, d, name, first, body, 2*s.block) // after the first block
 		r := io.MultiReader(bytes.NewReader(other[:2*s.block]), readFunc(func([]byte) (int, error) {
-			_, _, err := d.Resume(context.Background(), name, second, testBlock, bytes.NewReader(body[second.Size:]), nil)
+			rest := bytes.NewReader(body[second.Size:])
+			_, _, err := d.Resume(context.Background(), name, second, testBlock, rest, nil)
 			if err != nil {
 				t.Error(err)
 			}

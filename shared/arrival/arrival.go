@@ -4,15 +4,15 @@
 // The folder is that of an SFTP server or that of a landing container. The reader of deliveries sees both as one
 // interface, which it declares itself:
 //
-//	List(ctx context.Context) ([]arrival.File, error)
+//	List(ctx context.Context) (arrival.Listing, error)
 //	Open(ctx context.Context, path string, offset int64) (io.ReadCloser, error)
 //
-// List returns the files of the folder, sorted by path, each path once. After an error the listing is unknown: no file
-// may be called missing because of it. Open opens a file of the last List at an offset. What it reads MUST be the
-// content that was listed: once a difference shows, Read returns ErrChanged, and what was read before is worthless. A
-// listed size is a claim of the server, so the reader counts bytes itself. Both operations retry by themselves what a
-// retry helps; an error of theirs that is transient (retry.IsTransient) is a matter of the next run. Neither ever
-// renames, moves, deletes or writes anything.
+// List returns the files of the folder, sorted by path, each path once, and what else is there. After an error the
+// listing is unknown: no file may be called missing because of it. Open opens a file of the last List at an offset.
+// What it reads MUST be the content that was listed: once a difference shows, Read returns ErrChanged, and what was
+// read before is worthless. A listed size is a claim of the server, so the reader counts bytes itself. Both operations
+// retry by themselves what a retry helps; an error of theirs that is transient (retry.IsTransient) is a matter of the
+// next run. Neither ever renames, moves, deletes or writes anything.
 package arrival
 
 import (
@@ -33,6 +33,14 @@ type File struct {
 	Path    string    // relative to the folder
 	Size    int64     // bytes; never negative
 	ModTime time.Time // by the server's clock; an uploader may set it, so it is no watermark. Zero if none is stated
+}
+
+// Listing is what is in a folder at one time.
+type Listing struct {
+	Files []File
+	// NotFiles has the names of what is there besides and is never read, sorted, each once: folders, links, other
+	// special files, and files whose names are not plain. The names MUST NOT be logged.
+	NotFiles []string
 }
 
 // Same reports whether two listings describe the same content.

@@ -18,6 +18,7 @@ func TestIsComplete(t *testing.T) {
 	touched.ModTime = touched.ModTime.Add(time.Second)
 	other.Path = "b.zip"
 	timeless, elsewhere := file, file
+	epoch := File{"a.zip", 100, time.Unix(0, 0)}
 	timeless.ModTime = time.Time{}
 	elsewhere.ModTime = elsewhere.ModTime.In(time.FixedZone("", 3600))
 	for name, tt := range map[string]struct {
@@ -36,12 +37,12 @@ func TestIsComplete(t *testing.T) {
 		"seen in the future":        {file, at(file, -time.Hour), false},
 		"a clock that is ahead":     {File{"a.zip", 100, now.Add(time.Hour)}, Sighting{}, false},
 		"no time of change":         {timeless, Sighting{}, false},
-		"1970":                      {File{"a.zip", 100, time.Unix(0, 0)}, Sighting{}, false},
+		"1970":                      {epoch, Sighting{}, false},
 		"before 1970":               {File{"a.zip", 100, time.Unix(-1, 0)}, Sighting{}, false},
 		"in the first second":       {File{"a.zip", 100, time.Unix(0, 999_999_999)}, Sighting{}, false},
 		"after 1970":                {File{"a.zip", 100, time.Unix(1, 0)}, Sighting{}, true},
-		"1970, seen":                {File{"a.zip", 100, time.Unix(0, 0)}, at(File{"a.zip", 100, time.Unix(0, 0)}, time.Minute), true},
-		"1970, seen for less":       {File{"a.zip", 100, time.Unix(0, 0)}, at(File{"a.zip", 100, time.Unix(0, 0)}, time.Second), false},
+		"1970, seen":                {epoch, at(epoch, time.Minute), true},
+		"1970, seen for less":       {epoch, at(epoch, time.Second), false},
 		"no time, seen":             {timeless, at(timeless, time.Hour), true},
 		"other zone":                {file, at(elsewhere, time.Hour), true},
 		"empty and old":             {File{"a.zip", 0, now.Add(-time.Hour)}, Sighting{}, true},

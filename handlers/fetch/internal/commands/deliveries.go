@@ -51,6 +51,9 @@ func deliveryProgress(res deliveries.Result) Progress {
 	if imports.Read > 0 {
 		p.Says += fmt.Sprintf("; from the folder imports %d ZIPs, with %d messages", imports.Read, imports.Received)
 	}
+	if n := res.Listed.NotFiles + imports.Listed.NotFiles; n > 0 {
+		p.Says += fmt.Sprintf("; %d folders or links are not read", n)
+	}
 	if p.Left {
 		p.Says = fmt.Sprintf("at work: %d ZIPs are left", left)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"o2archiver/handlers/fetch/internal/deliveries"
 	"o2archiver/handlers/fetch/internal/sftpserver"
 	"o2archiver/shared/archive"
 	"o2archiver/shared/arrival"
@@ -18,7 +19,7 @@ import (
 // Store is what a check asks of the place to which the vendor delivers: the folder of a server or of the landing
 // container, as package arrival describes it.
 type Store interface {
-	List(ctx context.Context) ([]arrival.File, error)
+	List(ctx context.Context) (arrival.Listing, error)
 	Open(ctx context.Context, path string, offset int64) (io.ReadCloser, error)
 }
 
@@ -134,12 +135,24 @@ func tryFolders(ctx context.Context, folder, imports Store) (string, error) {
 	if err != nil {
 		return found, err
 	}
-	files, err := imports.List(ctx)
+	listed, err := imports.List(ctx)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errImports, err)
 	}
-	if len(files) > 0 {
-		found += fmt.Sprintf("; the folder imports has %d ZIPs", len(files))
+	zips := 0
+	for _, f := range listed.Files {
+		if delivery.IsZIP(f.Path) {
+			zips++
+		}
+	}
+	if zips > 0 {
+		found += fmt.Sprintf("; the folder imports has %d ZIPs", zips)
+	}
+	if n := len(listed.Files) - zips; n > 0 {
+		found += fmt.Sprintf("; %d files in the folder imports are no ZIPs and are not read", n)
+	}
+	if n := (deliveries.Rules{Import: &deliveries.Import{}}).CountNotFiles(listed); n > 0 {
+		found += fmt.Sprintf("; %d folders or links in the folder imports are not read", n)
 	}
 	return found, nil
 }
@@ -147,13 +160,13 @@ func tryFolders(ctx context.Context, folder, imports Store) (string, error) {
 // tryFolder lists the folder and reads one ZIP, the smallest, as far as readOneZIP does, and returns what it found. It
 // changes nothing.
 func tryFolder(ctx context.Context, folder Store) (string, error) {
-	files, err := folder.List(ctx)
+	listed, err := folder.List(ctx)
 	if err != nil {
 		return "", err
 	}
 	var one arrival.File
 	zips, others := 0, ""
-	for _, f := range files {
+	for _, f := range listed.Files {
 		if !delivery.IsDelivery(f.Path) {
 			continue
 		}
@@ -162,8 +175,11 @@ func tryFolder(ctx context.Context, folder Store) (string, error) {
 			one = f
 		}
 	}
-	if n := len(files) - zips; n > 0 {
+	if n := len(listed.Files) - zips; n > 0 {
 		others = fmt.Sprintf("; %d files have other names than the vendor's ZIPs and are not read", n)
+	}
+	if n := (deliveries.Rules{}).CountNotFiles(listed); n > 0 {
+		others += fmt.Sprintf("; %d folders or links are not read", n)
 	}
 	if one.Size == 0 {
 		return "the folder has no ZIP yet" + others, nil

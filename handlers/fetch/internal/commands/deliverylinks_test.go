@@ -29,7 +29,7 @@ func (f *fakeServer) HostKey(context.Context) (sftpstore.HostKey, error) {
 	return sftpstore.HostKey{Algorithm: "ssh-ed25519", Fingerprint: "SHA256:x"}, nil
 }
 
-func (f *fakeServer) List(context.Context) ([]arrival.File, error) { return nil, nil }
+func (f *fakeServer) List(context.Context) (arrival.Listing, error) { return arrival.Listing{}, nil }
 
 func (f *fakeServer) Open(context.Context, string, int64) (io.ReadCloser, error) {
 	return nil, arrival.ErrNotListed

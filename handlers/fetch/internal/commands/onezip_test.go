@@ -24,12 +24,12 @@ type oneFile struct {
 	read  int64
 }
 
-func (f *oneFile) List(context.Context) ([]arrival.File, error) {
+func (f *oneFile) List(context.Context) (arrival.Listing, error) {
 	size := f.size
 	if size == 0 {
 		size = int64(len(f.data))
 	}
-	return []arrival.File{{Path: "202611280000-TeleMessage_1_x.zip", Size: size}}, nil
+	return arrival.Listing{Files: []arrival.File{{Path: "202611280000-TeleMessage_1_x.zip", Size: size}}}, nil
 }
 
 func (f *oneFile) Open(_ context.Context, _ string, offset int64) (io.ReadCloser, error) {

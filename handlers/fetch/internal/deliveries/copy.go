@@ -42,7 +42,7 @@ func (r *run) copyZIP(ctx context.Context, z *ZIP) error {
 		}
 	}
 	if r.copied[z.Key] == r.lists {
-		if _, err := r.list(ctx); err != nil {
+		if _, _, err := r.list(ctx); err != nil {
 			return err
 		}
 	}
@@ -61,7 +61,7 @@ func (r *run) explainChange(ctx context.Context, z *ZIP, err error) error {
 	if !errors.Is(err, arrival.ErrChanged) {
 		return err
 	}
-	if _, lerr := r.list(ctx); lerr != nil {
+	if _, _, lerr := r.list(ctx); lerr != nil {
 		return err
 	}
 	if _, there := r.files[z.Key]; !there {

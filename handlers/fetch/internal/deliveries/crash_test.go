@@ -103,9 +103,9 @@ func (d *dyingStore) call() error {
 	return nil
 }
 
-func (d *dyingStore) List(ctx context.Context) ([]arrival.File, error) {
+func (d *dyingStore) List(ctx context.Context) (arrival.Listing, error) {
 	if err := d.call(); err != nil {
-		return nil, err
+		return arrival.Listing{}, err
 	}
 	return d.Store.List(ctx)
 }

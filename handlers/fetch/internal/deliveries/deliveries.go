@@ -38,7 +38,7 @@ import (
 // Store is where the vendor delivers, as package arrival describes it: an SFTP server or the landing container. Both
 // operations MUST end when ctx does.
 type Store interface {
-	List(ctx context.Context) ([]arrival.File, error)
+	List(ctx context.Context) (arrival.Listing, error)
 	Open(ctx context.Context, path string, offset int64) (io.ReadCloser, error)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"o2archiver/shared/archive/layout"
 	"o2archiver/shared/source/delivery/zipread"
 )
 
@@ -16,7 +17,7 @@ import (
 func (w *world) oneReport() Report {
 	w.t.Helper()
 	done := w.state().Done
-	folders, err := w.Store.Batches().Runs(w.t.Context(), start.Format(dayForm))
+	folders, err := w.Store.Batches().Runs(w.t.Context(), layout.Day(start))
 	if err != nil || len(done) != 1 || len(folders) != 1 {
 		w.t.Fatalf("%d ZIPs, runs %v, %v", len(done), folders, err)
 	}
@@ -95,8 +96,8 @@ func TestOtherFiles(t *testing.T) {
 		others  int
 		unsafe  int
 	}{
-		"whole": {zip: zipOf(message("a.eml"), picture("p.png", 100), picture("q.png", 2<<10), [2]string{"l.mf", pictures}),
-			others: 2},
+		"whole": {zip: zipOf(message("a.eml"), picture("p.png", 100), picture("q.png", 2<<10),
+			[2]string{"l.mf", pictures}), others: 2},
 		"with a password": {zip: changeEntry(zipOf(message("a.eml"), picture("p.png", 100), picture("q.png", 100),
 			[2]string{"l.mf", pictures}), "p.png", 1, 0), others: 2, reasons: []string{unread(1, zipread.Encrypted)}},
 		"damaged": {zip: changeEntry(zipOf(message("a.eml"), picture("p.png", 100), picture("q.png", 100),
@@ -124,10 +125,10 @@ func TestOtherFiles(t *testing.T) {
 				w := newWorld(t)
 				w.shelf.put(nameOf(1), tt.zip, old)
 				d := w.intake(w.Store)
-				if d.contents.Total = 10 << 10; name == "too large" || name == "a bomb" {
-					d.contents.Total = 4 << 20
-				}
-				if name == "too large" {
+				switch name {
+				case "too large together":
+					d.contents.Total = 10 << 10
+				case "too large":
 					d.contents.Entry = 8 << 10
 				}
 				if _, err := w.try(t.Context(), d); err != nil {

@@ -20,7 +20,7 @@ func (r *run) plan(ctx context.Context) error {
 		log = log.With("server", r.Server)
 	}
 	r.state.Begin(now)
-	files, err := r.list(ctx)
+	files, notFiles, err := r.list(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -32,9 +32,10 @@ func (r *run) plan(ctx context.Context) error {
 		rest, past := r.past.split(files)
 		r.res.Listed = r.state.Plan(rest, r.Rules, now)
 		r.res.Listed.Deliveries += past
+		r.res.Listed.NotFiles = notFiles
 		log.Info("deliveries listed", "event", "fetch.deliveriesListed", "deliveries", r.res.Listed.Deliveries,
-			"others", r.res.Listed.Others, "ignored", r.res.Listed.Ignored, "waiting", r.res.Listed.Waiting,
-			"planned", r.res.Listed.Planned, "later", r.res.Listed.Later)
+			"others", r.res.Listed.Others, "notFiles", notFiles, "ignored", r.res.Listed.Ignored,
+			"waiting", r.res.Listed.Waiting, "planned", r.res.Listed.Planned, "later", r.res.Listed.Later)
 		if err := r.noteAbsent(ctx, now); err != nil {
 			return err
 		}
@@ -61,8 +62,8 @@ func (r *run) plan(ctx context.Context) error {
 	return nil
 }
 
-// list lists the store and remembers the files by their keys.
-func (r *run) list(ctx context.Context) ([]keyed, error) {
+// list lists the store and remembers the files by their keys. It also returns how many things there are no files.
+func (r *run) list(ctx context.Context) (files []keyed, notFiles int, err error) {
 	r.files, r.places = nil, nil
 	r.lists++
 	own, cancel := context.WithTimeoutCause(ctx, r.limits.listing, errListing)
@@ -70,17 +71,17 @@ func (r *run) list(ctx context.Context) ([]keyed, error) {
 	listed, err := r.Store.List(own)
 	if err != nil {
 		if own.Err() != nil && ctx.Err() == nil {
-			return nil, errListing
+			return nil, 0, errListing
 		}
-		return nil, fmt.Errorf("list the deliveries: %w", err)
+		return nil, 0, fmt.Errorf("list the deliveries: %w", err)
 	}
-	files := r.Rules.withKeys(listed)
+	files = r.Rules.withKeys(listed.Files)
 	r.files, r.places = make(map[string]arrival.File, len(files)), make(map[string]bool, len(files))
 	for _, f := range files {
 		r.places[shortHash(f.Path)] = true
 		r.files[f.key] = f.File
 	}
-	return files, nil
+	return files, r.Rules.CountNotFiles(listed), nil
 }
 
 // noteAbsent finishes the open ZIPs of which the archive has no whole copy and the listing no file any more. One that

@@ -186,6 +186,7 @@ func (r Rules) newZIP(f keyed, name delivery.Name, now time.Time) ZIP {
 type Listed struct {
 	Deliveries int `json:"deliveries"`          // files whose names are those of ZIPs to be read
 	Others     int `json:"others"`              // files with another name, which are never read
+	NotFiles   int `json:"notFiles,omitempty"`  // folders, links and the like, which are never read
 	Misplaced  int `json:"misplaced,omitempty"` // ZIPs of the vendor's in the folder imports, which are never read
 	Ignored    int `json:"ignored"`             // ZIPs of days before the first one to be read
 	Waiting    int `json:"waiting"`             // ZIPs that may still be uploaded
@@ -224,6 +225,17 @@ func (d Days) Count(files []arrival.File) (zips, bytes int64) {
 		}
 	}
 	return zips, bytes
+}
+
+// CountNotFiles returns how many things of a listing are no files and are not read. What belongs to an upload does not
+// count, and neither does the folder imports, which is read for itself.
+func (r Rules) CountNotFiles(l arrival.Listing) (n int) {
+	for _, name := range l.NotFiles {
+		if !delivery.IsUnfinished(name) && (r.Import != nil || name != ImportsFolder) {
+			n++
+		}
+	}
+	return n
 }
 
 // Begin notes the first run.

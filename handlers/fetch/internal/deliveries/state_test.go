@@ -2,6 +2,7 @@ package deliveries
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -67,21 +68,25 @@ func TestPlanWithoutADay(t *testing.T) {
 func TestNewest(t *testing.T) {
 	t.Parallel()
 	day := func(d int) time.Time { return time.Date(2026, 11, d, 0, 0, 0, 0, time.UTC) }
-	const early, late, undated = "202611260000-TeleMessage_1_x.zip", "202611280000-TeleMessage_1_x.zip",
-		"202699990000-TeleMessage_1_x.zip"
+	const (
+		early   = "202611260000-TeleMessage_1_x.zip"
+		late    = "202611280000-TeleMessage_1_x.zip"
+		undated = "202699990000-TeleMessage_1_x.zip"
+	)
+	also := Days{day(26), day(27)}
 	for name, tt := range map[string]struct {
 		rules   Rules
 		files   []string
 		planned int
 		newest  bool
 	}{
-		"new":                        {Rules{From: day(27)}, []string{late}, 1, true},
-		"too early":                  {Rules{From: day(27)}, []string{early}, 0, false},
-		"asked for":                  {Rules{From: day(27), Also: Days{day(26), day(27)}}, []string{early}, 1, false},
-		"asked for, and new":         {Rules{From: day(27), Also: Days{day(26), day(29)}}, []string{late}, 1, true},
-		"asked for, with a new one":  {Rules{From: day(27), Also: Days{day(26), day(27)}}, []string{early, late}, 2, true},
-		"asked for, without a limit": {Rules{Also: Days{day(26), day(27)}}, []string{early}, 1, true},
-		"without a day":              {Rules{From: day(27), Also: Days{day(26), day(27)}}, []string{undated}, 1, true},
+		"new":                       {Rules{From: day(27)}, []string{late}, 1, true},
+		"too early":                 {Rules{From: day(27)}, []string{early}, 0, false},
+		"asked for":                 {Rules{From: day(27), Also: also}, []string{early}, 1, false},
+		"asked for, and new":        {Rules{From: day(27), Also: Days{day(26), day(29)}}, []string{late}, 1, true},
+		"asked for, with a new one": {Rules{From: day(27), Also: also}, []string{early, late}, 2, true},
+		"asked for, without From":   {Rules{Also: also}, []string{early}, 1, true},
+		"without a day":             {Rules{From: day(27), Also: also}, []string{undated}, 1, true},
 	} {
 		var files []arrival.File
 		for _, path := range tt.files {
@@ -109,7 +114,8 @@ func TestQuietAfterBackfill(t *testing.T) {
 		w.shelf.put("202510010000-TeleMessage_1_x.zip", makeZIP("b", 2), old)
 		w.run()
 		w.clock.Add(25 * time.Hour)
-		days := Days{From: time.Date(2025, 10, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2025, 10, 2, 0, 0, 0, 0, time.UTC)}
+		first := time.Date(2025, 10, 1, 0, 0, 0, 0, time.UTC)
+		days := Days{From: first, To: first.AddDate(0, 0, 1)}
 		d := w.intake(w.Store)
 		res, err := d.ReadDays(t.Context(), days, w.logger())
 		d.Reporter.End(t.Context(), err)
@@ -122,6 +128,27 @@ func TestQuietAfterBackfill(t *testing.T) {
 			t.Errorf("%d reports after 27 hours without a new ZIP", n)
 		}
 	})
+}
+
+// What is no file is counted without names, in the result and in the log. The folder imports is read for itself.
+func TestNotFiles(t *testing.T) {
+	for _, imports := range []bool{false, true} {
+		t.Run(fmt.Sprint("imports ", imports), func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				w, want := newWorld(t), 2
+				if imports {
+					w, want = newImports(t), 3
+				}
+				w.shelf.notFiles = []string{".ssh", nameOf(1), "confidential", ImportsFolder, "x.part"}
+				if res := w.run(); res.Listed != (Listed{NotFiles: want}) {
+					t.Errorf("%+v, want %d", res.Listed, want)
+				}
+				if !strings.Contains(w.Log.String(), fmt.Sprintf(`"notFiles":%d`, want)) {
+					t.Errorf("the log does not say so:\n%s", w.Log)
+				}
+			})
+		})
+	}
 }
 
 func TestPlanIsBounded(t *testing.T) {

@@ -197,14 +197,15 @@ func (w *world) events(event string) int {
 
 // shelf is a store of deliveries.
 type shelf struct {
-	mu     sync.Mutex
-	files  map[string]shelved
-	listed error                       // List returns half of the files and this error
-	during func(path string, at int64) // called before each read
-	hangs  func(path string) bool      // its content never comes
-	broken func(at int64) error        // the error of a read at that offset
-	opens  []string
-	sent   int64 // bytes of content
+	mu       sync.Mutex
+	files    map[string]shelved
+	notFiles []string                    // names of folders and links
+	listed   error                       // List returns half of the files and this error
+	during   func(path string, at int64) // called before each read
+	hangs    func(path string) bool      // its content never comes
+	broken   func(at int64) error        // the error of a read at that offset
+	opens    []string
+	sent     int64 // bytes of content
 }
 
 type shelved struct {
@@ -220,17 +221,18 @@ func (s *shelf) put(path string, data []byte, at time.Time) {
 }
 
 // List implements Store.
-func (s *shelf) List(context.Context) (all []arrival.File, err error) {
+func (s *shelf) List(context.Context) (arrival.Listing, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var all []arrival.File
 	for path, f := range s.files {
 		all = append(all, arrival.File{Path: path, Size: f.size, ModTime: f.at})
 	}
 	slices.SortFunc(all, func(a, b arrival.File) int { return strings.Compare(a.Path, b.Path) })
 	if s.listed != nil {
-		return all[:len(all)/2], s.listed
+		return arrival.Listing{Files: all[:len(all)/2]}, s.listed
 	}
-	return all, nil
+	return arrival.Listing{Files: all, NotFiles: s.notFiles}, nil
 }
 
 // Open implements Store.
@@ -303,8 +305,8 @@ type disk struct {
 }
 
 // List implements Store.
-func (d disk) List(context.Context) ([]arrival.File, error) {
-	return []arrival.File{{Path: nameOf(1), Size: d.size, ModTime: old}}, nil
+func (d disk) List(context.Context) (arrival.Listing, error) {
+	return arrival.Listing{Files: []arrival.File{{Path: nameOf(1), Size: d.size, ModTime: old}}}, nil
 }
 
 // Open implements Store.

@@ -183,14 +183,14 @@ func (s *Server) Folder(name string, o sftpstore.Options) *Folder {
 	return &Folder{server: s, name: name, options: o}
 }
 
-// List returns the files of the folder, as sftpstore.Store.List does.
-func (f *Folder) List(ctx context.Context) (files []arrival.File, err error) {
+// List returns what is in the folder, as sftpstore.Store.List does.
+func (f *Folder) List(ctx context.Context) (found arrival.Listing, err error) {
 	err = f.do(ctx, func(store *sftpstore.Store) (err error) {
-		files, err = store.List(ctx)
+		found, err = store.List(ctx)
 		f.listed = err == nil
 		return err
 	})
-	return files, err
+	return found, err
 }
 
 // Open opens a file of the last List at an offset, as sftpstore.Store.Open does. If the server asked for other secrets

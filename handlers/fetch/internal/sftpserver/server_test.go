@@ -48,9 +48,9 @@ func start(t *testing.T, password Secret) (*deliverytest.Server, Config) {
 	return server, c
 }
 
-func names(files []arrival.File) string {
+func names(l arrival.Listing) string {
 	var all []string
-	for _, f := range files {
+	for _, f := range l.Files {
 		all = append(all, f.Path)
 	}
 	return strings.Join(all, " ")
@@ -64,9 +64,9 @@ func TestSecretsAreReadOnce(t *testing.T) {
 	server := New(c)
 	for _, folder := range []*Folder{server.Folder("", sftpstore.Options{}), server.Folder("", sftpstore.Options{})} {
 		defer folder.Close()
-		files, err := folder.List(t.Context())
-		if err != nil || names(files) != zip {
-			t.Fatalf("%s, %v", names(files), err)
+		found, err := folder.List(t.Context())
+		if err != nil || names(found) != zip {
+			t.Fatalf("%s, %v", names(found), err)
 		}
 		f, err := folder.Open(t.Context(), zip, 3)
 		if err != nil {
@@ -107,10 +107,10 @@ func TestRefusedPassword(t *testing.T) {
 			folder := server.Folder("", sftpstore.Options{})
 			defer folder.Close()
 			for range 3 {
-				files, err := folder.List(t.Context())
-				if tt.works && (err != nil || names(files) != zip) ||
+				found, err := folder.List(t.Context())
+				if tt.works && (err != nil || names(found) != zip) ||
 					!tt.works && !errors.Is(err, sftpstore.ErrCredentials) {
-					t.Errorf("%s, %v", names(files), err)
+					t.Errorf("%s, %v", names(found), err)
 				}
 			}
 			if got := service.Counts().SignIns - before; got != tt.signIns {

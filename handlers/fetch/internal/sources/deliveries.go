@@ -60,15 +60,16 @@ func FromDeliveries(c settings.Delivery, s Services) (*Source, error) {
 }
 
 func newDeliveryRuns(c settings.Delivery, s Services) (*deliveryRuns, error) {
+	// What has another name than ZIPs to be read is listed, too, and counted: it may be one that was renamed.
+	accept := func(name string) bool { return !delivery.IsUnfinished(name) }
 	d := &deliveryRuns{
 		status: s.Status,
 		options: deliveries.Options{Deliveries: s.Store.Deliveries(), Batches: s.Store.Batches(),
 			Media: s.Store.Media(), Checkpoints: s.Store.Checkpoints(), Reports: s.Store.Status(), Pause: s.Pause,
 			Now: s.Now},
-		// What has another name than the vendor's ZIPs is listed, too, and counted: it may be one that was renamed.
-		deliveries: folder{path: c.Folder, accept: func(name string) bool { return !delivery.IsUnfinished(name) },
+		deliveries: folder{path: c.Folder, accept: accept,
 			rules: deliveries.Rules{From: c.From, StableAfter: c.StableAfter, Domains: c.Domains}},
-		imports: folder{path: path.Join(c.Folder, deliveries.ImportsFolder), accept: delivery.IsZIP, optional: true,
+		imports: folder{path: path.Join(c.Folder, deliveries.ImportsFolder), accept: accept, optional: true,
 			rules: deliveries.Rules{StableAfter: c.StableAfter, Import: &deliveries.Import{
 				Kind: record.Kind(c.Imports.Kind), Network: c.Imports.Network,
 				NumberHeader: c.Imports.NumberHeader}}},
@@ -244,9 +245,9 @@ func (d *deliveryRuns) CountDays(ctx context.Context, days deliveries.Days, _ *s
 		store = folder
 	}
 	err = retry.Do(ctx, func(ctx context.Context) error {
-		files, err := store.List(ctx)
+		found, err := store.List(ctx)
 		if err == nil {
-			zips, bytes = days.Count(files)
+			zips, bytes = days.Count(found.Files)
 		}
 		return err
 	})

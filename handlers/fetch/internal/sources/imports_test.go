@@ -91,6 +91,23 @@ func TestImportsOnAServer(t *testing.T) {
 	if err != nil || res.Read != 0 || res.Imports.Read != 1 || res.Imports.Received != 1 {
 		t.Fatalf("%+v, %v", res, err)
 	}
+	// What is no ZIP, or no file, is counted and not read.
+	d.server.Put("imports/export.7z", deliverytest.File{Data: []byte("x"), ModTime: time.Now()})
+	d.server.Put("imports/a.eml", deliverytest.File{Data: []byte("x"), ModTime: time.Now()})
+	d.server.Put("imports/2019/export.zip", deliverytest.File{Data: anExport(), ModTime: time.Now()})
+	d.server.Put("imports/link.zip", deliverytest.File{Mode: fs.ModeSymlink})
+	d.server.Put("2019/"+zipName, deliverytest.File{Data: []byte("x"), ModTime: time.Now()})
+	d.server.Put(".ssh/known_hosts", deliverytest.File{Data: []byte("x"), ModTime: time.Now()})
+	const notRead = "; 1 folders or links are not read; the folder imports has 1 ZIPs; " +
+		"2 files in the folder imports are no ZIPs and are not read; " +
+		"2 folders or links in the folder imports are not read"
+	if l := link(t, d.source().Links, "server"); !strings.HasSuffix(l.Says, notRead) {
+		t.Errorf("the check: %+v", l)
+	}
+	res, err = d.fetch()
+	if err != nil || res.Listed.NotFiles != 1 || res.Imports.Listed.NotFiles != 2 || res.Imports.Listed.Others != 2 {
+		t.Fatalf("%+v, %+v, %v", res, res.Imports, err)
+	}
 	all := generic(t, d.Store)
 	if len(all) != 1 || all[0].Kind != record.MMS || all[0].Network != "Contoso Mobile" ||
 		all[0].Owner != "07700 900123" || all[0].ID != "1@contoso.com" || len(all[0].From.Emails) != 1 {
@@ -103,7 +120,8 @@ func TestImportsOnAServer(t *testing.T) {
 	}
 	d.server.Put("imports/export 3.zip", deliverytest.File{Data: anExport(), ModTime: time.Now().Add(-time.Hour)})
 	p, err := d.source().Intake.RunDue(t.Context(), "c", slog.New(slog.DiscardHandler))
-	if err != nil || p.Done != 1 || p.Left || !strings.HasPrefix(p.Says, "what was delivered is read: 0 ZIPs now") {
+	if err != nil || p.Done != 1 || p.Left || !strings.HasPrefix(p.Says, "what was delivered is read: 0 ZIPs now") ||
+		!strings.HasSuffix(p.Says, "; 3 folders or links are not read") {
 		t.Errorf("a command for a ZIP with the same bytes: %+v, %v", p, err)
 	}
 }

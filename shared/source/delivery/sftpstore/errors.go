@@ -92,8 +92,8 @@ func (c *connection) translate(ctx context.Context, err error) error {
 	return ErrProtocol
 }
 
-// Codes of a status in draft-ietf-secsh-filexfer-13 section 9.1. A server that speaks version 3 SHOULD send those up to 8
-// only, and some send others.
+// Codes of a status in draft-ietf-secsh-filexfer-13 section 9.1. A server that speaks version 3 SHOULD send those up to
+// 8 only, and some send others.
 const (
 	codeNoFile         = 2
 	codeDenied         = 3

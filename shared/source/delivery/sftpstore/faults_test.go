@@ -39,8 +39,8 @@ func TestRecovers(t *testing.T) {
 						server.Fail(f)
 						s := newStore(t, server)
 						began := time.Now()
-						if files, err := s.List(t.Context()); len(files) != 1 || err != nil {
-							t.Fatalf("%d files, %v", len(files), err)
+						if found, err := s.List(t.Context()); len(found.Files) != 1 || err != nil {
+							t.Fatalf("%d files, %v", len(found.Files), err)
 						}
 						got, err := readAll(t.Context(), s, whole)
 						if !bytes.Equal(got, bytesOf(big)) || err != nil {
@@ -81,8 +81,8 @@ func TestGivesUp(t *testing.T) {
 				if took := time.Since(began); took < 90*time.Second || took > 20*time.Minute {
 					t.Errorf("it took %v", took)
 				}
-				if files, err := s.List(t.Context()); len(files) != 1 || err != nil {
-					t.Errorf("after the fault: %d files, %v", len(files), err)
+				if found, err := s.List(t.Context()); len(found.Files) != 1 || err != nil {
+					t.Errorf("after the fault: %d files, %v", len(found.Files), err)
 				}
 			})
 		})

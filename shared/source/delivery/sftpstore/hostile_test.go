@@ -103,9 +103,9 @@ func TestHostileListing(t *testing.T) {
 					o.MaxNames = 1000
 				})
 				began := time.Now()
-				files, err := s.List(t.Context())
-				if !errors.Is(err, tt.kind) || (len(files) == 1) != (tt.kind == nil) {
-					t.Errorf("%d files, %v, want %v", len(files), err, tt.kind)
+				found, err := s.List(t.Context())
+				if !errors.Is(err, tt.kind) || (len(found.Files) == 1) != (tt.kind == nil) {
+					t.Errorf("%d files, %v, want %v", len(found.Files), err, tt.kind)
 				}
 				again, _ := retry.IsTransient(err)
 				want := map[bool]int{true: 8, false: 1}[again]

@@ -48,9 +48,9 @@ func TestPinnedHostKeys(t *testing.T) {
 			if !errors.Is(err, tt.err) || key != describeKey(tt.shown.PublicKey()) {
 				t.Errorf("Check: %v, %v, want %s", key, err, tt.shown.PublicKey().Type())
 			}
-			files, err := s.List(t.Context())
-			if !errors.Is(err, tt.err) || (tt.err == nil) != (len(files) == 1) {
-				t.Errorf("List: %d files, %v", len(files), err)
+			found, err := s.List(t.Context())
+			if !errors.Is(err, tt.err) || (tt.err == nil) != (len(found.Files) == 1) {
+				t.Errorf("List: %d files, %v", len(found.Files), err)
 			}
 			if again, _ := retry.IsTransient(err); tt.err != nil && (!errors.Is(err, ErrHostKey) || again ||
 				server.Counts().SignIns != 0) {

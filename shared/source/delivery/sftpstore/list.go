@@ -14,30 +14,30 @@ import (
 	"o2archiver/shared/arrival"
 )
 
-// List returns the regular files of the folder whose names are accepted, sorted. After an error no file may be called
-// missing. It tries up to 8 times, with growing pauses.
-func (s *Store) List(ctx context.Context) ([]arrival.File, error) {
-	var files []arrival.File
+// List returns the regular files of the folder whose names are accepted, and what is no regular file. After an error no
+// file may be called missing. It tries up to 8 times, with growing pauses.
+func (s *Store) List(ctx context.Context) (arrival.Listing, error) {
+	var found arrival.Listing
 	err := s.policy.Do(ctx, func(ctx context.Context) (err error) {
-		files, err = s.listOnce(ctx)
+		found, err = s.listOnce(ctx)
 		if s.optional && errors.Is(err, ErrNotFound) {
 			return s.checkParent(ctx)
 		}
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return arrival.Listing{}, err
 	}
-	listed := make(map[string]arrival.File, len(files))
-	for _, f := range files {
+	listed := make(map[string]arrival.File, len(found.Files))
+	for _, f := range found.Files {
 		listed[f.Path] = f
 	}
 	if err := s.mu.Lock(ctx); err != nil {
-		return nil, err
+		return arrival.Listing{}, err
 	}
 	defer s.mu.Unlock()
 	s.listed = listed
-	return files, nil
+	return found, nil
 }
 
 // checkParent returns nil if the folder in which the Store's own one would be can be listed. If it cannot, the server
@@ -51,10 +51,10 @@ func (s *Store) checkParent(ctx context.Context) error {
 	return err
 }
 
-func (s *Store) listOnce(ctx context.Context) ([]arrival.File, error) {
+func (s *Store) listOnce(ctx context.Context) (arrival.Listing, error) {
 	found, err := s.readFolder(ctx, s.folder)
 	if err != nil {
-		return nil, err
+		return arrival.Listing{}, err
 	}
 	return s.selectFiles(found), nil
 }
@@ -109,13 +109,17 @@ func (c *connection) watchListing() (stop func()) {
 	return func() { close(ended) }
 }
 
-// selectFiles returns the files of a listing that may be read. What is no regular file is left out, as is a name that
-// could lead out of the folder. If a folder changes while it is listed, a name may come twice: the later one counts.
-func (s *Store) selectFiles(found []fs.FileInfo) []arrival.File {
+// selectFiles returns the files of a listing that may be read, and the names of what is no regular file, or could lead
+// out of the folder. If a folder changes while it is listed, a name may come twice: the later one counts.
+func (s *Store) selectFiles(found []fs.FileInfo) (l arrival.Listing) {
 	var files []arrival.File
 	for _, info := range found {
 		name := info.Name()
-		if !info.Mode().IsRegular() || !arrival.IsPlainName(name) || !s.accept(name) {
+		if !info.Mode().IsRegular() || !arrival.IsPlainName(name) {
+			l.NotFiles = append(l.NotFiles, name)
+			continue
+		}
+		if !s.accept(name) {
 			continue
 		}
 		f := arrival.File{Path: name, Size: info.Size()}
@@ -134,5 +138,8 @@ func (s *Store) selectFiles(found []fs.FileInfo) []arrival.File {
 			last = append(last, f)
 		}
 	}
-	return last
+	l.Files = last
+	slices.Sort(l.NotFiles)
+	l.NotFiles = slices.Compact(l.NotFiles)
+	return l
 }

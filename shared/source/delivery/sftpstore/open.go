@@ -135,12 +135,12 @@ func (r *reader) resume(lost error) error {
 			lost = nil
 			return err
 		}
-		files, err := r.s.listOnce(ctx)
+		found, err := r.s.listOnce(ctx)
 		if err != nil {
 			r.opened++
 			return err
 		}
-		for _, f := range files {
+		for _, f := range found.Files {
 			if f.Same(r.listed) {
 				return r.open(ctx)
 			}

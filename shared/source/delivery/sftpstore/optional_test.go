@@ -32,9 +32,9 @@ func TestOptionalFolder(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			server := newServer(t, deliverytest.Options{Folder: tt.home})
 			s := newStore(t, server, func(c *Config, o *Options) { c.Folder, o.Optional = tt.folder, tt.optional })
-			files, err := s.List(t.Context())
-			if len(files) != tt.files || !errors.Is(err, tt.err) || server.Counts().Connections != 1 {
-				t.Errorf("%+v: %d files, %v, %d connections", tt, len(files), err, server.Counts().Connections)
+			found, err := s.List(t.Context())
+			if len(found.Files) != tt.files || !errors.Is(err, tt.err) || server.Counts().Connections != 1 {
+				t.Errorf("%+v: %d files, %v, %d connections", tt, len(found.Files), err, server.Counts().Connections)
 			}
 			checkWords(t, err)
 		})

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,10 +61,14 @@ func fillFolder(t *testing.T, dir string) {
 // checkFolder reads it.
 func checkFolder(t *testing.T, s *Store, dir string) {
 	t.Helper()
-	files, err := s.List(t.Context())
+	found, err := s.List(t.Context())
 	want := []arrival.File{{Path: whole, Size: big, ModTime: at}, {Path: second, ModTime: at}}
-	if err != nil || len(files) != 2 || files[0] != want[0] || files[1] != want[1] {
-		t.Fatalf("files %v, %v, want %v", files, err, want)
+	if err != nil || len(found.Files) != 2 || found.Files[0] != want[0] || found.Files[1] != want[1] {
+		t.Fatalf("files %v, %v, want %v", found.Files, err, want)
+	}
+	if !slices.Contains(found.NotFiles, "202611280000-TeleMessage_3_x.zip") ||
+		!slices.Contains(found.NotFiles, "202611280000-TeleMessage_4_x.zip") {
+		t.Errorf("the folder and the link are not among %v", found.NotFiles)
 	}
 	for name, size := range map[string]int{whole: big, second: 0} {
 		if got, err := readAll(t.Context(), s, name); !bytes.Equal(got, bytesOf(size)) || err != nil {
@@ -105,8 +110,8 @@ func checkMissingFolder(t *testing.T, s *Store) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 	s.optional = true
-	if files, err := s.List(t.Context()); len(files) != 0 || err != nil {
-		t.Errorf("a folder that may be missing: %d files, %v", len(files), err)
+	if found, err := s.List(t.Context()); len(found.Files) != 0 || err != nil {
+		t.Errorf("a folder that may be missing: %d files, %v", len(found.Files), err)
 	}
 	s.folder += "/imports"
 	if _, err := s.List(t.Context()); !errors.Is(err, ErrNotFound) {

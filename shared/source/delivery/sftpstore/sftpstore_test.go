@@ -138,9 +138,9 @@ func TestListAndOpen(t *testing.T) {
 		server.Put(".in."+second+".", deliverytest.File{Data: []byte("x"), ModTime: at})
 		s := newStore(t, server, func(c *Config, _ *Options) { c.Folder = folder })
 		for range 2 {
-			files, err := s.List(t.Context())
+			found, err := s.List(t.Context())
 			want := []arrival.File{{Path: whole, Size: big, ModTime: at}, {Path: second, ModTime: at.Add(time.Hour)}}
-			if diff := cmp.Diff(want, files); diff != "" || err != nil {
+			if diff := cmp.Diff(want, found.Files); diff != "" || err != nil {
 				t.Fatalf("folder %q: error %v, files (-want +got):\n%s", folder, err, diff)
 			}
 		}
@@ -223,16 +223,22 @@ func TestListLeavesOut(t *testing.T) {
 		"folder.zip": {Mode: fs.ModeDir}, "link.zip": {Mode: fs.ModeSymlink}, "pipe.zip": {Mode: fs.ModeNamedPipe},
 		"socket.zip": {Mode: fs.ModeSocket}, "device.zip": {Mode: fs.ModeDevice},
 		`back\slash.zip`: {}, "line\nbreak.zip": {}, strings.Repeat("x", 256): {},
-		"nul\x00.zip": {}, "big.zip": {Size: -1, ModTime: time.Unix(0, 0)}, "past.zip": {ModTime: time.Unix(1, 0)},
+		"sub/a.zip": {}, "sub/b.zip": {}, "nul\x00.zip": {}, "big.zip": {Size: -1, ModTime: time.Unix(0, 0)},
+		"past.zip": {ModTime: time.Unix(1, 0)},
 	} {
 		server.Put(name, f)
 	}
 	server.ListTwice(whole)
-	files, err := newStore(t, server, all).List(t.Context())
+	found, err := newStore(t, server, all).List(t.Context())
 	want := []arrival.File{{Path: whole, Size: big, ModTime: at}, {Path: "big.zip", Size: math.MaxInt64},
 		{Path: "past.zip", ModTime: time.Unix(1, 0)}} // a time of 0 is none
-	if diff := cmp.Diff(want, files); diff != "" || err != nil {
+	if diff := cmp.Diff(want, found.Files); diff != "" || err != nil {
 		t.Errorf("error %v, files (-want +got):\n%s", err, diff)
+	}
+	notFiles := []string{`back\slash.zip`, "device.zip", "folder.zip", "line\nbreak.zip", "link.zip", "nul\x00.zip",
+		"pipe.zip", "socket.zip", "sub", strings.Repeat("x", 256)}
+	if diff := cmp.Diff(notFiles, found.NotFiles); diff != "" {
+		t.Errorf("what is no file (-want +got):\n%s", diff)
 	}
 }
 
@@ -244,9 +250,9 @@ func TestListIsBounded(t *testing.T) {
 	}
 	for limit, ok := range map[int]bool{1000: false, 1001: true} {
 		s := newStore(t, server, func(_ *Config, o *Options) { o.MaxNames = limit })
-		files, err := s.List(t.Context())
-		if ok != (err == nil) || ok != (len(files) == 1001) || !ok && !errors.Is(err, ErrProtocol) {
-			t.Errorf("limit %d: %d files, %v", limit, len(files), err)
+		found, err := s.List(t.Context())
+		if ok != (err == nil) || ok != (len(found.Files) == 1001) || !ok && !errors.Is(err, ErrProtocol) {
+			t.Errorf("limit %d: %d files, %v", limit, len(found.Files), err)
 		}
 		checkWords(t, err)
 	}
@@ -260,8 +266,8 @@ func TestLongListing(t *testing.T) {
 		name := fmt.Sprintf("202611280000-TeleMessage_%d_%s.zip", i, strings.Repeat("x", 200))
 		server.Put(name, deliverytest.File{ModTime: at})
 	}
-	if files, err := newStore(t, server).List(t.Context()); len(files) != 5001 || err != nil {
-		t.Errorf("%d files, %v", len(files), err)
+	if found, err := newStore(t, server).List(t.Context()); len(found.Files) != 5001 || err != nil {
+		t.Errorf("%d files, %v", len(found.Files), err)
 	}
 }
 

@@ -122,9 +122,9 @@ func TestSignIn(t *testing.T) {
 				c.Password, c.Key = settings.NewSecret(tt.password), settings.NewSecret(tt.key)
 				c.KeyPassphrase = settings.NewSecret(passphrase)
 			})
-			files, err := s.List(t.Context())
-			if (err == nil) != tt.ok || tt.ok != (len(files) == 1) {
-				t.Fatalf("%d files, %v", len(files), err)
+			found, err := s.List(t.Context())
+			if (err == nil) != tt.ok || tt.ok != (len(found.Files) == 1) {
+				t.Fatalf("%d files, %v", len(found.Files), err)
 			}
 			if tt.ok {
 				return
@@ -164,9 +164,9 @@ func TestSignInBreaksOff(t *testing.T) {
 		server := newServer(t, deliverytest.Options{})
 		server.Fail(deliverytest.Fault{Phase: deliverytest.SignIn, Kind: deliverytest.Freeze})
 		began := time.Now()
-		files, err := newStore(t, server).List(t.Context())
-		if took := time.Since(began); len(files) != 1 || err != nil || took > 2*time.Minute {
-			t.Errorf("%d files, %v after %v", len(files), err, took)
+		found, err := newStore(t, server).List(t.Context())
+		if took := time.Since(began); len(found.Files) != 1 || err != nil || took > 2*time.Minute {
+			t.Errorf("%d files, %v after %v", len(found.Files), err, took)
 		}
 	})
 }
