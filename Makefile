@@ -31,6 +31,7 @@ LONG = \
 	TestKilledAtEveryRead@./handlers/fetch/internal/deliveries \
 	TestKilledAtEveryWrite@./handlers/fetch/internal/deliveries \
 	TestManyListed@./handlers/fetch/internal/deliveries \
+	TestManyOnSFTP@./handlers/fetch/internal/deliveries \
 	TestSevenYears@./handlers/fetch/internal/deliveries \
 	TestFirstRecordWins@./handlers/import \
 	TestFrozenAtAnyWrite@./handlers/import \
@@ -106,6 +107,7 @@ UNRACED = \
 	TestLandingOnAzurite@./handlers/fetch/internal/deliveries \
 	TestLargeMessage@./handlers/fetch/internal/deliveries \
 	TestManyListed@./handlers/fetch/internal/deliveries \
+	TestManyOnSFTP@./handlers/fetch/internal/deliveries \
 	TestPartIsDiscarded@./handlers/fetch/internal/deliveries \
 	TestServerIsAwayForThreeWeeks@./handlers/fetch/internal/deliveries \
 	TestSevenYears@./handlers/fetch/internal/deliveries \

@@ -109,6 +109,36 @@ func TestManyListed(t *testing.T) {
 	})
 }
 
+// A folder of many ZIPs on an SFTP server, no two of them with the same bytes, is read in one run: each file is opened
+// once. The long form has 5,000.
+func TestManyOnSFTP(t *testing.T) {
+	plans, planned := 5, maxPlanned/20
+	if soak.ForTest(t).Long {
+		plans, planned = 25, maxPlanned
+	}
+	sftpVirtual(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.rules.planned = planned
+		server, all := w.onSFTP(), plans*planned
+		for i := range all {
+			server.Put(nameOf(i+1), file(makeZIP(fmt.Sprintf("z%d-", i), 1), old))
+		}
+		if res := w.run(); res.Listed.Deliveries != all || res.Listed.Later != 0 || res.Open != 0 || res.Read != all {
+			t.Fatalf("%+v", res)
+		}
+		counts := server.Counts()
+		if counts.Opens != all || counts.Connections != 1 {
+			t.Errorf("%+v for %d ZIPs", counts, all)
+		}
+		if n := len(w.entries()); n != all {
+			t.Errorf("%d entries of %d ZIPs", n, all)
+		}
+		if res := w.run(); res.Listed.Planned+res.Read+res.Same != 0 || server.Counts().Opens != all {
+			t.Errorf("after all were read: %+v", res)
+		}
+	})
+}
+
 // Without the document of the past nothing is read: all that is still at the store would be read again.
 func TestPastIsLost(t *testing.T) {
 	virtual(t, func(t *testing.T) {

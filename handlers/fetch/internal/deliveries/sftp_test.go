@@ -11,6 +11,7 @@ import (
 
 	"o2archiver/shared/funchost"
 	"o2archiver/shared/settings"
+	"o2archiver/shared/source/delivery"
 	"o2archiver/shared/source/delivery/deliverytest"
 	"o2archiver/shared/source/delivery/sftpstore"
 )
@@ -44,12 +45,24 @@ func (w *world) onSFTP(edit ...func(*deliverytest.Options)) *deliverytest.Server
 // storeOf returns a store of the server that has no connection yet.
 func (w *world) storeOf(server *deliverytest.Server) *sftpstore.Store {
 	w.t.Helper()
+	return w.folderOf(server, "", delivery.IsDelivery)
+}
+
+// importsOf is storeOf for the folder imports.
+func (w *world) importsOf(server *deliverytest.Server) *sftpstore.Store {
+	w.t.Helper()
+	return w.folderOf(server, ImportsFolder, delivery.IsZIP)
+}
+
+func (w *world) folderOf(server *deliverytest.Server, folder string, accept func(string) bool) *sftpstore.Store {
+	w.t.Helper()
 	pins, err := sftpstore.ParseHostKeys(deliverytest.PinOf(hostKey()))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	s, err := sftpstore.New(sftpstore.Config{Host: "sftp.example", Username: sftpUser,
-		Password: settings.NewSecret(sftpPassword), HostKeys: pins}, sftpstore.Options{Dial: server.Dial})
+		Password: settings.NewSecret(sftpPassword), HostKeys: pins, Folder: folder},
+		sftpstore.Options{Dial: server.Dial, Accept: accept, Optional: folder != ""})
 	if err != nil {
 		w.t.Fatal(err)
 	}

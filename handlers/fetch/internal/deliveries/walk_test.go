@@ -2,11 +2,13 @@ package deliveries
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httputil"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -26,18 +28,22 @@ import (
 // always is more often than any call comes.
 const always = 1 << 20
 
-// walk is a world in which one ZIP was read yesterday, and two are to be read: one of several blocks. Its store is that
-// of an SFTP server, or a landing container in memory.
+// walk is a world in which one ZIP was read yesterday, and two are to be read, one of them of several blocks, and then
+// one of the folder imports. Its store is that of an SFTP server, or a landing container in memory.
 type walk struct {
 	*world
-	server *deliverytest.Server // nil: the landing container
-	landed *archivetest.Storage
-	at     *archivetest.Clock // of the landing container's account
+	imports *world               // the folder imports of the same store
+	server  *deliverytest.Server // nil: the landing container
+	landed  *archivetest.Storage
+	at      *archivetest.Clock // of the landing container's account
 }
 
 func newWalk(t *testing.T, onLanding bool) *walk {
 	t.Helper()
 	k := &walk{world: newWorld(t)}
+	other := *k.world
+	other.rules.Import = &Import{}
+	k.imports = &other
 	if onLanding {
 		k.at = archivetest.NewClock(old)
 		k.landed = archivetest.ForTest(t, k.at.Now)
@@ -47,9 +53,12 @@ func newWalk(t *testing.T, onLanding bool) *walk {
 	k.heal()
 	k.put(nameOf(1), makeZIP("a", 3), old)
 	k.run()
+	k.imports.run()
 	k.clock.Add(24 * time.Hour)
 	k.put(strings.Replace(nameOf(1), "1128", "1129", 1), makeZIP("b", 12), old.Add(24*time.Hour))
 	k.put(strings.Replace(nameOf(2), "1128", "1129", 1), storedZIP(5*mebibyte), old.Add(24*time.Hour))
+	k.put(ImportsFolder+"/history.zip", zipOf([2]string{"a.eml", conversation("a@contoso.example", "", "a")},
+		[2]string{"b.eml", conversation("b@contoso.example", "", "b")}), old.Add(24*time.Hour))
 	return k
 }
 
@@ -60,17 +69,23 @@ func (k *walk) put(name string, data []byte, at time.Time) {
 		return
 	}
 	k.at.Set(at)
-	if err := k.landing(k.landed).Put(k.t.Context(), name, bytes.NewReader(data)); err != nil {
+	folder, base := path.Split(name)
+	landing := k.landing(k.landed, strings.TrimSuffix(folder, "/"))
+	if err := landing.Put(k.t.Context(), base, bytes.NewReader(data)); err != nil {
 		k.t.Fatal(err)
 	}
 }
 
-// landing returns the landing container on a way to it.
-func (k *walk) landing(way http.RoundTripper) *archive.Landing {
+// landing returns a folder of the landing container on a way to it.
+func (k *walk) landing(way http.RoundTripper, folder string) *archive.Landing {
 	k.t.Helper()
+	accept := delivery.IsDelivery
+	if folder != "" {
+		accept = delivery.IsZIP
+	}
 	l, err := archive.OpenLanding(archive.Config{ConnectionString: k.landed.ConnectionString(),
-		HTTP: &http.Client{Transport: way}}, "", delivery.IsDelivery)
-	if err == nil && way == k.landed {
+		HTTP: &http.Client{Transport: way}}, folder, accept)
+	if err == nil && way == k.landed && folder == "" {
 		err = l.CreateContainer(k.t.Context())
 	}
 	if err != nil {
@@ -83,11 +98,11 @@ func (k *walk) landing(way http.RoundTripper) *archive.Landing {
 func (k *walk) heal() {
 	k.t.Helper()
 	if k.server == nil {
-		k.store = k.landing(k.landed)
+		k.store, k.imports.store = k.landing(k.landed, ""), k.landing(k.landed, ImportsFolder)
 		return
 	}
 	k.server.Heal()
-	k.store = k.storeOf(k.server)
+	k.store, k.imports.store = k.storeOf(k.server), k.importsOf(k.server)
 }
 
 // through sends what is asked of a storage through a plan.
@@ -101,12 +116,21 @@ func (k *walk) through(p *fault.Plan, service string, storage *archivetest.Stora
 }
 
 // runWith lets the faults of a plan happen during one run.
-func (k *walk) runWith(p *fault.Plan) (Result, error) {
+func (k *walk) runWith(p *fault.Plan) (read int, _ error) {
 	k.t.Helper()
 	if k.server == nil {
-		k.store = k.landing(k.through(p, "landing", k.landed))
+		way := k.through(p, "landing", k.landed)
+		k.store, k.imports.store = k.landing(way, ""), k.landing(way, ImportsFolder)
 	}
-	return k.try(k.t.Context(), k.intake(k.OpenWith(k.through(p, "blob", k.Storage))))
+	return k.runBoth(k.OpenWith(k.through(p, "blob", k.Storage)))
+}
+
+// runBoth runs both intakes, as an invocation of fetch does, also if the first one fails. read counts the ZIPs of both.
+func (k *walk) runBoth(s *archive.Store) (read int, _ error) {
+	k.t.Helper()
+	deliveries, err := k.try(k.t.Context(), k.intake(s))
+	imports, ierr := k.imports.try(k.t.Context(), k.imports.intake(s))
+	return deliveries.Read + imports.Read, errors.Join(err, ierr)
 }
 
 // blobCall is the operation, the container, and what the blob is.
@@ -128,10 +152,10 @@ func blobCall(r *http.Request) string {
 func (w *walk) heals(t *testing.T, want map[string]string) {
 	t.Helper()
 	w.heal()
-	if res, err := w.try(t.Context(), w.intake(w.Store)); err != nil || res.Open != 0 {
-		t.Errorf("the next run: %+v, %v", res, err)
+	if _, err := w.runBoth(w.Store); err != nil {
+		t.Errorf("the next run: %v", err)
 	}
-	if got := w.outcomes(); got != "complete complete complete" {
+	if got := w.outcomes() + ", " + w.imports.outcomes(); got != "complete complete complete, complete" {
 		t.Errorf("outcomes %q", got)
 	}
 	if diff := cmp.Diff(slices.Sorted(keysOf(want)), slices.Sorted(keysOf(w.batches()))); diff != "" {
@@ -140,7 +164,7 @@ func (w *walk) heals(t *testing.T, want map[string]string) {
 		t.Error("the bytes of the batches differ")
 	}
 	w.entries()
-	w.CheckRuns(3)
+	w.CheckRuns(4)
 	for _, event := range []string{"fetch.deliveryBroken", "fetch.deliveryGone", "fetch.deliveryReplaced",
 		"fetch.deliveryGap", "fetch.batchesDiffer", "fetch.deliveryIncomplete"} {
 		if w.events(event) != 0 {
@@ -158,8 +182,7 @@ type walkStep struct {
 }
 
 // TestEveryCallOfADelivery lets each call of a day go wrong, in every way, once or in the whole run. The next run makes
-// up for it, and the batches are those of a day without a fault. That is the long form, which has each call to the SFTP
-// server; of those to a storage it has, of each kind, the first three and the last. The short form is a sample: one
+// up for it, and the batches are those of a day without a fault. That is the long form. The short form is a sample: one
 // step for each kind of call, which the seed chooses.
 func TestEveryCallOfADelivery(t *testing.T) {
 	hostKey()
@@ -176,8 +199,8 @@ func TestEveryCallOfADelivery(t *testing.T) {
 				w.server.CutAll()
 				before = w.server.Calls()
 			}
-			if res, err := w.runWith(&plan); err != nil || res.Read != 2 {
-				t.Fatalf("without a fault: %+v, %v", res, err)
+			if read, err := w.runWith(&plan); err != nil || read != 3 {
+				t.Fatalf("without a fault: %d read, %v", read, err)
 			}
 			if !onLanding {
 				onSFTP = w.server.Calls()
@@ -199,16 +222,14 @@ func TestEveryCallOfADelivery(t *testing.T) {
 			var group []walkStep
 			for _, f := range slices.Concat(fault.All(), fault.Pages(), fault.Bare()) {
 				for n := range count[kind] {
-					if n < 3 || n == count[kind]-1 {
-						group = append(group, storageStep(kind, n+1, 1, f, want))
-					}
+					group = append(group, storageStep(kind, n+1, 1, f, want))
 				}
 				group = append(group, storageStep(kind, 1, always, f, want))
 			}
 			groups = append(groups, group)
 		}
 	}
-	for phase, name := range []string{"accept", "sign-in", "subsystem", "opendir", "readdir", "open", "read"} {
+	for phase, name := range []string{"accept", "sign-in", "subsystem", "opendir", "readdir", "open", "read", "close"} {
 		groups = append(groups, sftpSteps(deliverytest.Phase(phase), name, onSFTP[deliverytest.Phase(phase)], want))
 	}
 	t.Logf("calls to the SFTP server by phase: %v", onSFTP)
@@ -263,7 +284,7 @@ func sftpStep(name string, f deliverytest.Fault, want map[string]string) walkSte
 		w := newWalk(t, false)
 		w.server.CutAll()
 		w.server.Fail(f)
-		_, _ = w.try(t.Context(), w.intake(w.Store))
+		_, _ = w.runBoth(w.Store)
 		if w.server.Hits() == 0 {
 			t.Error("the call did not come, so the fault hit nothing")
 		}

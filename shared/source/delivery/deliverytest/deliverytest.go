@@ -40,6 +40,7 @@ const (
 	Readdir                // After names of the listing were sent
 	Open                   // the client opens a file
 	Read                   // the client reads a file, at the offset After or beyond it
+	Close                  // the client closes a file or a listing, or the session ends with it open
 )
 
 // Kind is what happens.

@@ -93,6 +93,9 @@ func (c *content) ReadAt(p []byte, offset int64) (int, error) {
 	return n, nil
 }
 
+// Close implements io.Closer.
+func (c *content) Close() error { return c.l.happen(Close, 0) }
+
 // awaitReads waits until that many reads were under way at the same time.
 func (s *Server) awaitReads(together int) {
 	for {
@@ -190,6 +193,9 @@ func (l *listing) ListAt(to []os.FileInfo, offset int64) (int, error) {
 	}
 	return copy(to, l.all[offset:]), nil
 }
+
+// Close implements io.Closer.
+func (l *listing) Close() error { return l.l.happen(Close, 0) }
 
 // info implements fs.FileInfo.
 type info struct {
