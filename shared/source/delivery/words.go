@@ -5,7 +5,6 @@ import (
 	"io"
 	"mime"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
@@ -73,46 +72,4 @@ func cutText(s string, n int) string {
 		n--
 	}
 	return s[:n]
-}
-
-// zones are the offsets of the zone names of RFC 5322 section 4.3. Any other name is of no known offset.
-var zones = map[string]string{
-	"UT": "+0000", "UTC": "+0000", "GMT": "+0000", "Z": "+0000",
-	"EST": "-0500", "EDT": "-0400", "CST": "-0600", "CDT": "-0500", "MST": "-0700", "MDT": "-0600", "PST": "-0800",
-	"PDT": "-0700",
-}
-
-// parseDate parses a date of RFC 5322, or of RFC 3339, with an offset. A date without one is not guessed.
-func parseDate(value string) (time.Time, bool) {
-	const longest = 200
-	if len(value) > longest {
-		return time.Time{}, false
-	}
-	value, _, _ = strings.Cut(value, "(") // a comment, mostly the name of the zone
-	if t, err := time.Parse(time.RFC3339, strings.TrimSpace(value)); err == nil {
-		return t.UTC(), true
-	}
-	if _, day, ok := strings.Cut(value, ","); ok {
-		value = day
-	}
-	words := strings.Fields(value)
-	if len(words) > 0 && len(words) == 6 && len(words[0]) == 3 { // a day's name without a comma
-		words = words[1:]
-	}
-	if len(words) != 5 {
-		return time.Time{}, false
-	}
-	if offset, ok := zones[strings.ToUpper(words[4])]; ok {
-		words[4] = offset
-	}
-	text := strings.Join(words, " ")
-	for _, layout := range []string{
-		"2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04 -0700", "2 Jan 06 15:04:05 -0700",
-		"2 January 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -07:00",
-	} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), true
-		}
-	}
-	return time.Time{}, false
 }
