@@ -12,7 +12,8 @@ type Mail struct {
 	// Header has all fields of the message's header, in their order and unfolded. A line that is no field has no name.
 	// Bytes that are not UTF-8 are marks, as in every text of a record.
 	Header []HeaderField `json:"header"`
-	// Wrapper is the header of the journal report in which the message came; empty without one.
+	// Wrapper is the header of the journal report in which the message came; empty without one. Of reports in each
+	// other it has the headers of all, the outermost first.
 	Wrapper  []HeaderField `json:"wrapper,omitempty"`
 	Text     string        `json:"text,omitempty"`
 	TextType string        `json:"textType,omitempty"` // content type of Text, as given

@@ -1,15 +1,11 @@
 package delivery
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
-	"strings"
-	"unicode/utf8"
 
 	"o2archiver/shared/record"
 	"o2archiver/shared/source/delivery/mimeread"
@@ -36,7 +32,7 @@ type Options struct {
 	NumberField string
 
 	// Store stores the decoded bytes of a part and returns where. It MUST read all of r before it returns, and is
-	// called in the order of the parts, but for a text in HTML, which comes later if it turns out not to be the text.
+	// called in the order of the parts, but for a possible text, which comes later if it turns out not to be the text.
 	// nil stores nothing: the results have hash and size, as Store may need them in a second pass. Describe returns
 	// its error.
 	Store func(p Part, r io.Reader) (record.Media, error)
@@ -79,6 +75,8 @@ func Describe(eml io.Reader, o Options) (record.Entry, error) {
 	switch {
 	case in.n == 0:
 		e.Fault = "the file is empty"
+	case d.scanner.Found.UTF16:
+		e.Fault = "the file is text in UTF-16, which no e-mail message is; it has to be converted to UTF-8"
 	case header.Malformed == len(header.Fields):
 		e.Fault = "the file is not an e-mail message"
 	case header.Cut:
@@ -142,175 +140,56 @@ type description struct {
 	mail    *record.Mail
 	media   []record.Media
 
-	leaves  []leaf
-	plain   bool   // the text is a part of type text/plain
-	html    []byte // content of the first part of type text/html, while it may still be the text; nil if there is none
-	htmlAt  int    // its place in leaves
-	wrapped bool
-	buf     []byte // of a pass that stores nothing
+	leaves    []leaf
+	isChosen  bool       // the text is settled
+	held      *candidate // may still be the text; nil if there is none
+	textFlaws flaws
+	unwrapped int    // journal reports around the parts that are read
+	read      int    // parts of the item so far
+	buf       []byte // of a pass that stores nothing
 }
 
 // leaf is a part that is an attachment of the record, unless it is absent.
 type leaf struct {
 	part   Part
 	media  record.Media
-	params map[string]string // of a text in HTML that is held
+	flaws  flaws
 	absent bool
 }
 
-// isItem reports whether a message in a message is the item, because the outer one is the journal report about it. A
-// message of another archive may have an item of the vendor as an attachment, and is no report then.
-func (d *description) isItem(inner mimeread.Header) bool {
-	outer := d.scanner.Header
-	return !outer.Has(vendorPrefix) &&
-		(outer.Has("X-MS-Journal-Report") || inner.Has(vendorPrefix) && d.o.Source != record.GenericEML)
-}
+// flaws are what is wrong with the content of a part.
+type flaws struct{ undecoded, damaged bool }
+
+func flawsOf(p *mimeread.Part) flaws { return flaws{p.Undecoded(), p.Damaged()} }
 
 // readParts reads all parts.
 func (d *description) readParts() error {
 	for {
 		p, err := d.scanner.Next()
 		if errors.Is(err, io.EOF) {
-			return d.chooseHTML()
+			return d.chooseHeld()
 		}
 		if err != nil {
 			return err
 		}
-		if !d.wrapped && d.scanner.Wrapped != nil {
-			// The text before the item was that of the report. The report is in the stored message.
-			d.wrapped, d.plain, d.html = true, false, nil
-			d.mail.Text, d.mail.TextType, d.mail.LeftOut = "", "", nil
+		if n := len(d.scanner.Wrapped()); n > d.unwrapped {
+			d.unwrapped = n
+			d.dropText()
 		}
 		if err := d.readPart(p); err != nil {
 			return err
 		}
+		d.read++
 	}
-}
-
-// readPart takes a part as the text, or stores it.
-func (d *description) readPart(p *mimeread.Part) error {
-	part := Part{Ordinal: p.Ordinal, MailPart: record.MailPart{Name: fileName(p), Type: typeOf(p)}}
-	isText := !d.plain && !d.encrypted()
-	switch {
-	case isText && p.Type == "text/plain":
-		d.plain = true
-		if err := d.releaseHTML(); err != nil {
-			return err
-		}
-		return d.takeText(part, p.Params, p.Body)
-	case isText && p.Type == "text/html" && d.html == nil:
-		// It is the text only if no part of type text/plain follows. A long one is an attachment in any case.
-		head, err := io.ReadAll(io.LimitReader(p.Body, maxText))
-		if err != nil {
-			return err
-		}
-		d.html, d.htmlAt = head, len(d.leaves)
-		rest := make([]byte, 1)
-		if n, _ := io.ReadFull(p.Body, rest); n == 0 {
-			d.leaves = append(d.leaves, leaf{part: part, params: p.Params, absent: true})
-			return nil
-		}
-		if err := d.store(part, io.MultiReader(bytes.NewReader(head), bytes.NewReader(rest), p.Body)); err != nil {
-			return err
-		}
-		d.leaves[d.htmlAt].params = p.Params
-		return nil
-	}
-	return d.store(part, p.Body)
-}
-
-// encrypted reports whether the item is encrypted with a key of the customer. Then no part of it is a text.
-func (d *description) encrypted() bool {
-	h := d.scanner.Header
-	if d.scanner.Wrapped != nil {
-		h = *d.scanner.Wrapped
-	}
-	return h.Get(encryptedHeader) != ""
-}
-
-// takeText makes a part the text of the item. It stores the part too if the text cannot stand for all of it.
-func (d *description) takeText(part Part, params map[string]string, body io.Reader) error {
-	content, err := io.ReadAll(io.LimitReader(body, maxText+1))
-	if err != nil {
-		return err
-	}
-	text, reason := decodeText(content[:min(len(content), maxText)], params["charset"])
-	if len(content) > maxText {
-		reason = fmt.Sprintf("all after the first %d MiB; all of it is attached", maxText>>20)
-	}
-	d.mail.Text, d.mail.TextType = text, part.Type
-	if reason == "" {
-		return nil
-	}
-	d.leaveOut("text (" + reason + ")")
-	return d.store(part, io.MultiReader(bytes.NewReader(content), body))
-}
-
-// decodeText returns a text as UTF-8. reason is not empty if the text is not all of the content, in plain words.
-func decodeText(content []byte, charset string) (text, reason string) {
-	known, err := charsetOf(charset)
-	if err != nil {
-		return validText(string(content)), "its charset is unknown; its bytes are attached"
-	}
-	if known == nil {
-		if n := len(content) - 1; n >= 0 && len(content) == maxText { // it may be cut inside of a character
-			for i := 0; i < utf8.UTFMax-1 && n-i >= 0 && !utf8.Valid(content[n-i:]); i++ {
-				if utf8.RuneStart(content[n-i]) {
-					content = content[:n-i]
-					break
-				}
-			}
-		}
-		return validText(string(content)), ""
-	}
-	decoded, err := known.NewDecoder().Bytes(content)
-	if text = validText(string(decoded)); err != nil || strings.ContainsRune(text, utf8.RuneError) {
-		return text, "its charset does not have all of its bytes; they are attached"
-	}
-	return text, ""
-}
-
-// releaseHTML stores the part that was held as a possible text.
-func (d *description) releaseHTML() error {
-	if d.html == nil {
-		return nil
-	}
-	content := d.html
-	d.html = nil
-	if !d.leaves[d.htmlAt].absent {
-		return nil
-	}
-	media, err := d.storeBytes(d.leaves[d.htmlAt].part, bytes.NewReader(content))
-	d.leaves[d.htmlAt].media, d.leaves[d.htmlAt].absent = media, false
-	return err
-}
-
-// chooseHTML makes the part in HTML the text, literally, if no part of type text/plain has come.
-func (d *description) chooseHTML() error {
-	if d.html == nil || d.plain {
-		return nil
-	}
-	l := &d.leaves[d.htmlAt]
-	var reason string
-	d.mail.Text, reason = decodeText(d.html, l.params["charset"])
-	d.mail.TextType = l.part.Type
-	if !l.absent {
-		reason = fmt.Sprintf("all after the first %d MiB; all of it is attached", maxText>>20)
-	}
-	if reason == "" {
-		return nil
-	}
-	d.leaveOut("text (" + reason + ")")
-	return d.releaseHTML()
 }
 
 // store stores a part as an attachment.
-func (d *description) store(part Part, r io.Reader) error {
+func (d *description) store(p *mimeread.Part, part Part, r io.Reader) error {
 	media, err := d.storeBytes(part, r)
 	if err != nil {
 		return err
 	}
-	d.leaves = append(d.leaves, leaf{part: part, media: media})
+	d.leaves = append(d.leaves, leaf{part: part, media: media, flaws: flawsOf(p)})
 	return nil
 }
 
@@ -331,14 +210,16 @@ func (d *description) leaveOut(name string) { d.mail.LeftOut = append(d.mail.Lef
 
 // finish completes the Mail.
 func (d *description) finish(header mimeread.Header) {
-	if inner := d.scanner.Wrapped; inner != nil {
-		d.mail.Wrapper, header = fieldsOf(header), *inner
+	for _, inner := range d.scanner.Wrapped() {
+		d.mail.Wrapper, header = append(d.mail.Wrapper, fieldsOf(header)...), inner
 	}
 	d.mail.Header = fieldsOf(header)
+	var files flaws // of any attachment
 	for _, l := range d.leaves {
 		if !l.absent {
 			d.mail.Parts = append(d.mail.Parts, l.part.MailPart)
 			d.media = append(d.media, l.media)
+			files.undecoded, files.damaged = files.undecoded || l.flaws.undecoded, files.damaged || l.flaws.damaged
 		}
 	}
 	found := d.scanner.Found
@@ -346,7 +227,13 @@ func (d *description) finish(header mimeread.Header) {
 		is   bool
 		name string
 	}{
+		{isReport(header), "item (it is a journal report in which no item was found)"},
 		{header.Malformed > 0, "item (lines of its header that are no fields)"},
+		{found.Damaged, "item (its Base64 in the journal report is damaged; what can be decoded is here)"},
+		{d.textFlaws.undecoded, "text (its transfer encoding is unknown; it is as it came)"},
+		{d.textFlaws.damaged, "text (its Base64 is damaged; what can be decoded is here)"},
+		{files.undecoded, "attachment (a part has an unknown transfer encoding and is attached as it came)"},
+		{files.damaged, "attachment (the Base64 of a part is damaged; what can be decoded is attached)"},
 		{found.HeaderCut, "attachment (a header of a part, after the first 64 KiB)"},
 		{found.TooDeep, fmt.Sprintf("attachment (parts below %d levels are one attachment)", mimeread.MaxDepth)},
 		{found.TooMany, fmt.Sprintf("attachment (all after the first %d parts)", mimeread.MaxParts)},
@@ -367,31 +254,4 @@ func fieldsOf(h mimeread.Header) []record.HeaderField {
 		all = append(all, record.HeaderField{f.Name, validText(f.Value)})
 	}
 	return all
-}
-
-// fileName returns the name of a part's file, from the disposition or else from the type; "" if it has none.
-func fileName(p *mimeread.Part) string {
-	disposition := p.Header.Get("Content-Disposition")
-	_, params, err := mime.ParseMediaType(disposition)
-	if err != nil {
-		_, rest, _ := strings.Cut(disposition, ";")
-		params = mimeread.ParseParams(rest)
-	}
-	for _, name := range []string{params["filename"], p.Params["name"]} {
-		if name != "" {
-			return cutText(validText(decodeWords(name)), maxFile)
-		}
-	}
-	return ""
-}
-
-// typeOf returns the content type of a part, with a charset if it has one.
-func typeOf(p *mimeread.Part) string {
-	kind := p.Type
-	if charset := p.Params["charset"]; charset != "" {
-		if full := mime.FormatMediaType(kind, map[string]string{"charset": charset}); full != "" {
-			kind = full
-		}
-	}
-	return cutText(validText(kind), maxFile)
 }

@@ -48,6 +48,10 @@ func TestHostileMessages(t *testing.T) {
 	for n := range 1_000 {
 		fmt.Fprintf(&deep, "Content-Type: multipart/mixed; boundary=x%d\r\n\r\n--x%d\r\n", n, n)
 	}
+	inEachOther := head + "\r\n" + strings.Repeat("text\r\n", 1<<20/6)
+	for n := range mimeread.MaxWrappers {
+		inEachOther = journal(n, reported, rfc822+inBase64, base64Lines(inEachOther))
+	}
 	for _, tt := range []struct {
 		name        string
 		eml         io.Reader
@@ -81,6 +85,21 @@ func TestHostileMessages(t *testing.T) {
 		{"names of parts", io.MultiReader(strings.NewReader(head+mixed),
 			&endless{of: "--b\r\nContent-Type: image/png; name=" +
 				strings.Repeat("n", 60_000) + "\r\n\r\n\r\n", left: 20 << 20}), "", "item (it ends before", 350, 130},
+		{"reports in Base64 in each other", strings.NewReader(inEachOther), "", "", 0, 32},
+		{"a report around a header of many MiB", io.MultiReader(strings.NewReader(head+mixed+"--b\r\n"+
+			"Content-Type: application/x; name=x.eml\r\nContent-Transfer-Encoding: base64\r\n\r\n"),
+			&endless{of: strings.Repeat("QTog", 19) + "\r\n", left: large}, strings.NewReader("\r\n--b--")), "",
+			"", 1, 64},
+		{"empty lines before nothing", io.MultiReader(strings.NewReader(head+mixed+"--b\r\n"+
+			"Content-Type: message/rfc822\r\n\r\n"), &endless{of: "\r\n", left: large}, strings.NewReader("\r\n--b--")),
+			"", "", 1, 8},
+		{"attached texts of many MiB", io.MultiReader(strings.NewReader(head+mixed+"--b\r\nContent-Type: text/html\r\n"+
+			"Content-Disposition: attachment\r\n\r\n"), &endless{of: "x", left: large}, strings.NewReader("\r\n--b\r\n"+
+			"Content-Disposition: attachment\r\n\r\n"), &endless{of: "x", left: large}, strings.NewReader("\r\n--b--")),
+			"", "text (all after the first 4 MiB", 2, 100},
+		{"parts with names in pieces", io.MultiReader(strings.NewReader(head+mixed), &endless{of: "--b\r\n" +
+			"Content-Disposition: attachment; " + strings.Repeat("filename*1*=utf-8''x; ", 2_000) + "\r\n\r\n\r\n",
+			left: 4 << 20}), "", "item (it ends before", 96, 130},
 		{"delimiters that are none", io.MultiReader(strings.NewReader(head+mixed+"--b\r\n\r\n"),
 			&endless{of: "--\r\n--b-\r\n", left: 4 << 20}, strings.NewReader("--b--")), "", "", 0, 64},
 	} {
@@ -182,6 +201,7 @@ func FuzzDescribe(f *testing.F) {
 		}
 		f.Add(raw)
 	}
+	f.Add([]byte(journal(1, reported, rfc822+inBase64, base64Lines(journal(2, reported, rfc822, head+"\r\nx")))))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		for _, source := range []string{"", record.GenericEML} {
 			e := described(t, raw, Options{Source: source, NumberField: "X-Contoso-Number"})

@@ -4,26 +4,33 @@ import (
 	"bufio"
 	"bytes"
 	"io"
-	"mime"
-	"strings"
 )
-
-// defaultType is the type of a part that states none (RFC 2045 section 5.2).
-const defaultType = "text/plain"
 
 // isEncoded reports whether a transfer encoding changes the content.
 func isEncoded(encoding string) bool { return encoding == "base64" || encoding == "quoted-printable" }
 
+// isKnown reports whether a transfer encoding is known, those of RFC 2045 section 6 and the words that programs write
+// for none.
+func isKnown(encoding string) bool {
+	switch encoding {
+	case "", "7bit", "8bit", "binary", "7-bit", "8-bit", "7", "8", "utf-8", "utf8", "us-ascii", "none", "identity":
+		return true
+	}
+	return isEncoded(encoding)
+}
+
 // decodeBody returns a reader of the decoded content. An unknown encoding is not decoded. Errors in an encoding are not
-// errors of the reader: what can be decoded is content (RFC 2045 sections 6.7 and 6.8).
-func decodeBody(encoding string, r io.Reader) io.Reader {
+// errors of the reader: what can be decoded is content (RFC 2045 sections 6.7 and 6.8), and damaged, unless it is nil,
+// becomes true if anything else was dropped.
+func decodeBody(encoding string, r io.Reader, lineEnd byte) (content io.Reader, damaged *bool) {
 	switch encoding {
 	case "base64":
-		return newBase64Reader(r)
+		b := newBase64Reader(r)
+		return b, &b.damaged
 	case "quoted-printable":
-		return &quotedReader{in: bufio.NewReader(r)}
+		return &quotedReader{in: bufio.NewReader(r), lineEnd: lineEnd}, nil
 	}
-	return r
+	return r, nil
 }
 
 // base64Reader decodes Base64, and ignores characters that are not of its alphabet, as RFC 2045 section 6.8 demands. A
@@ -36,6 +43,8 @@ type base64Reader struct {
 	out   []byte // decoded from text
 	ready []byte // of out, what is not returned yet
 	err   error
+
+	damaged bool // characters were dropped that are neither of the alphabet nor white space
 }
 
 const base64Window = 4 << 10 // characters that are decoded together
@@ -87,6 +96,8 @@ func (b *base64Reader) decode(text []byte) {
 			b.flushQuantum()
 			continue
 		case value == notBase64:
+			c := text[i]
+			b.damaged = b.damaged || c != ' ' && c != '\t' && c != '\r' && c != '\n'
 			continue
 		}
 		b.bits = b.bits<<6 | uint32(value)
@@ -99,6 +110,7 @@ func (b *base64Reader) decode(text []byte) {
 // flushQuantum appends to out the whole bytes of the characters so far.
 func (b *base64Reader) flushQuantum() {
 	size := max(0, b.count-1)
+	b.damaged = b.damaged || b.count == 1 // six bits of a byte
 	bits := b.bits << (6 * (4 - b.count))
 	b.out = append(b.out, []byte{byte(bits >> 16), byte(bits >> 8), byte(bits)}[:size]...)
 	b.bits, b.count = 0, 0
@@ -120,9 +132,10 @@ var base64Values = func() (values [256]byte) {
 
 // quotedReader decodes Quoted-Printable. An equals sign that begins no valid code is content (RFC 2045 section 6.7).
 type quotedReader struct {
-	in    *bufio.Reader
-	ready []byte
-	err   error
+	in      *bufio.Reader
+	lineEnd byte
+	ready   []byte
+	err     error
 }
 
 func (q *quotedReader) Read(p []byte) (int, error) {
@@ -131,7 +144,7 @@ func (q *quotedReader) Read(p []byte) (int, error) {
 			return 0, q.err
 		}
 		var line []byte
-		line, q.err = q.in.ReadSlice('\n')
+		line, q.err = q.in.ReadSlice(q.lineEnd)
 		whole := q.err == nil || q.err == io.EOF
 		if q.err == bufio.ErrBufferFull {
 			q.err = nil
@@ -147,7 +160,7 @@ func (q *quotedReader) Read(p []byte) (int, error) {
 					break
 				}
 				line = append(line, c)
-				whole = c == '\n'
+				whole = c == q.lineEnd
 			}
 		}
 		q.ready = decodeQuoted(line, whole)
@@ -196,59 +209,4 @@ func hexValue(c byte) int {
 		return int(c-'a') + 10
 	}
 	return -1
-}
-
-// parseType returns the media type and parameters of a content type, defaultType without a usable one.
-func parseType(value string) (media string, params map[string]string) {
-	media, params, err := mime.ParseMediaType(value)
-	if err == nil && strings.Contains(media, "/") {
-		return media, params
-	}
-	// QUIRK: parameters with blanks, without quotes, or twice are refused as a whole.
-	media, rest, _ := strings.Cut(value, ";")
-	media = strings.ToLower(strings.TrimSpace(media))
-	if top, sub, ok := strings.Cut(media, "/"); !ok || top == "" || sub == "" || strings.ContainsAny(media, " \t\"") {
-		media = defaultType
-	}
-	return media, ParseParams(rest)
-}
-
-// unquoted removes the backslashes of a quoted string (RFC 5322 section 3.2.4).
-var unquoted = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
-
-// ParseParams returns the parameters of a header field, names in lower case, for a field that does not have the form of
-// RFC 2045. Of two parameters with one name the first counts.
-func ParseParams(text string) map[string]string {
-	params := map[string]string{}
-	for text != "" {
-		var one string
-		one, text = cutParam(text)
-		name, value, ok := strings.Cut(one, "=")
-		name = strings.ToLower(strings.TrimSpace(name))
-		if _, twice := params[name]; !ok || twice || name == "" {
-			continue
-		}
-		value = strings.TrimSpace(value)
-		if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
-			value = unquoted.Replace(value[1 : len(value)-1])
-		}
-		params[name] = strings.Trim(value, `"`)
-	}
-	return params
-}
-
-// cutParam returns the text before the first semicolon that is not between quotation marks, and the text after it.
-func cutParam(text string) (one, rest string) {
-	quoted := false
-	for i := 0; i < len(text); i++ {
-		switch {
-		case text[i] == '\\' && quoted:
-			i++
-		case text[i] == '"':
-			quoted = !quoted
-		case text[i] == ';' && !quoted:
-			return text[:i], text[i+1:]
-		}
-	}
-	return text, ""
 }

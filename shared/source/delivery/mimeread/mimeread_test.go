@@ -24,7 +24,7 @@ type leaf struct {
 	Depth         int
 }
 
-func readAll(t testing.TB, r io.Reader, unwrap func(Header) bool) (*Scanner, []leaf) {
+func readAll(t testing.TB, r io.Reader, unwrap func(outer, inner Header) bool) (*Scanner, []leaf) {
 	t.Helper()
 	s := NewScanner(r, unwrap)
 	var all []leaf
@@ -131,14 +131,14 @@ func TestUnwrap(t *testing.T) {
 	report := "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n\r\nreport\r\n--o\r\n" +
 		"Content-Type: message/rfc822\r\n\r\n" + inner +
 		"\r\n--o\r\nContent-Type: message/rfc822\r\n\r\n" + inner + "\r\n--o--"
-	unwrap := func(h Header) bool { return h.Has("X-Item") }
+	unwrap := func(_, h Header) bool { return h.Has("X-Item") }
 	s, got := readAll(t, strings.NewReader(report), unwrap)
 	want := []leaf{{"text/plain", "report", 1}, {"text/plain", "item", 2}, {"message/rfc822", inner, 1}}
-	if diff := cmp.Diff(want, got); diff != "" || s.Wrapped == nil || s.Wrapped.Get("x-item") != "1" {
+	if diff := cmp.Diff(want, got); diff != "" || len(s.Wrapped()) != 1 || s.Wrapped()[0].Get("x-item") != "1" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	s, got = readAll(t, strings.NewReader(report), func(Header) bool { return false })
-	if len(got) != 3 || got[1].Content != inner || s.Wrapped != nil {
+	s, got = readAll(t, strings.NewReader(report), func(_, _ Header) bool { return false })
+	if len(got) != 3 || got[1].Content != inner || len(s.Wrapped()) != 0 {
 		t.Errorf("not unwrapped: %+v", got)
 	}
 }
@@ -273,10 +273,14 @@ func FuzzScanner(f *testing.F) {
 	f.Add([]byte("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" +
 		"Content-Transfer-Encoding: base64\r\n\r\nYQ=\r\n--b--"))
 	f.Add([]byte("A: b\n\nx"))
+	f.Add([]byte("X-Item: 0\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+		base64.StdEncoding.EncodeToString([]byte("X-Item: 1\n"+nested(2)))))
+	f.Add([]byte("\xef\xbb\xbf\r\rFrom x\rA: b\rContent-Type: application/x; name=\"x.eml\r\rX-Item: 1\rDate: x\r\rx"))
+	f.Add([]byte("Content-Type: multipart/digest; boundary*0=b\n\n--b\n\nX-Item: 1\n\n--b--"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		s, got := readAll(t, bytes.NewReader(raw), func(h Header) bool { return h.Has("X-Item") })
+		s, got := readAll(t, bytes.NewReader(raw), func(_, h Header) bool { return h.Has("X-Item") })
 		_, again := readAll(t, iotest.OneByteReader(bytes.NewReader(raw)),
-			func(h Header) bool { return h.Has("X-Item") })
+			func(_, h Header) bool { return h.Has("X-Item") })
 		if diff := cmp.Diff(got, again); diff != "" {
 			t.Errorf("differs with the sizes of the reads:\n%s", diff)
 		}
