@@ -214,14 +214,13 @@ func (s *splitter) beginsGroup(at int) bool {
 // beginsParameter reports whether a semicolon begins a parameter of a URI: tel:+447700900123;ext=5.
 func (s *splitter) beginsParameter(at int) bool {
 	const longest = 100
-	before := s.field[max(s.now.start, at-longest):at]
-	before = strings.TrimSpace(before)
-	if word := strings.LastIndexAny(before, " \t\r\n"); !hasScheme(before[word+1:]) {
-		return false
-	}
 	name := s.field[at+1 : min(len(s.field), at+longest)]
 	end := strings.IndexFunc(name, func(c rune) bool { return !unicode.IsLetter(c) && c != '-' })
-	return end > 0 && name[end] == '='
+	if end <= 0 || name[end] != '=' {
+		return false
+	}
+	before := strings.TrimSpace(s.field[max(s.now.start, at-longest):at])
+	return hasScheme(before[strings.LastIndexAny(before, " \t\r\n")+1:])
 }
 
 // splitBare splits a piece without angle brackets at each of its addresses, where a comma is missing between them. If

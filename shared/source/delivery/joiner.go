@@ -6,7 +6,7 @@ import (
 )
 
 // maxJoined is how many entries are put together at most: a name has few commas.
-const maxJoined = 10
+const maxJoined = 5
 
 // entry is one entry of an address field.
 type entry struct {
