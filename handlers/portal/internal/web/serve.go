@@ -240,10 +240,11 @@ func (s *server) writePage(w http.ResponseWriter, r *http.Request, person identi
 // fail answers with an error's status and page.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, person identity.Person, err error) int {
 	var e *Error
+	back := ""
 	switch transient, _ := retry.IsTransient(err); {
 	case errors.As(err, &e):
 	case errors.Is(err, identity.ErrSignedOut):
-		e = &Error{http.StatusUnauthorized, "You are not signed in.", "Sign in, and you come back to this page."}
+		e, back = s.signedOut(r)
 	case errors.Is(err, identity.ErrRefused):
 		e = &Error{http.StatusForbidden, "Sign-in is not set up on this address, so every request is refused.",
 			"Look at the settings PORTAL_SIGN_IN and PORTAL_TENANT of the portal's function app."}
@@ -265,32 +266,10 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, person identity.Pe
 		p.Data = struct {
 			*Error
 			Back string
-		}{e, pathBack(r)}
+		}{e, back}
 	}
 	if _, err := s.writePage(w, r, person, e.Status, p, false); err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 	}
 	return e.Status
 }
-
-// pathBack returns where the sign-in leads to: the page that was asked for, with its query, as a path of this
-// application; "/" for what a browser could take for another host (//host, /\\host), for a form that was sent, and for
-// what is no page.
-func pathBack(r *http.Request) string {
-	path := r.URL.RequestURI()
-	local := strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && !strings.ContainsFunc(path, isUnsafe)
-	decoded := r.URL.Path
-	local = local && !strings.Contains(decoded, "//") && !strings.ContainsFunc(decoded, isUnsafe)
-	isPage := !strings.HasPrefix(decoded, "/.auth") && !strings.HasPrefix(decoded, "/assets/") &&
-		!strings.HasSuffix(decoded, "/live") && decoded != "/alive"
-	if r.Method != http.MethodGet || !local || !isPage || len(path) > maxBack {
-		return "/"
-	}
-	return path
-}
-
-// maxBack is the maximum length in bytes of a path to which the sign-in leads.
-const maxBack = 1000
-
-// isUnsafe reports whether browsers read a character of an address in another way than this program.
-func isUnsafe(c rune) bool { return c <= ' ' || c == '\\' || c == 0x7f }
