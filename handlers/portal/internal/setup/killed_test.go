@@ -13,6 +13,7 @@ import (
 
 	"o2archiver/shared/archive"
 	"o2archiver/shared/archivetest"
+	"o2archiver/shared/funchost"
 )
 
 // dies runs act in processes that die after 0, 1, 2 … writes, each followed by check, until one is not killed. act has
@@ -20,7 +21,8 @@ import (
 func (w *world) dies(act func(), check func(n int)) {
 	w.t.Helper()
 	for n := range 20 {
-		ctx, kill := context.WithCancel(w.t.Context())
+		ctx, stop := context.WithCancelCause(w.t.Context())
+		kill := func() { stop(funchost.ErrStopped) } // and not as by a browser that is gone
 		death := archivetest.DieAfter(n, archivetest.IsWrite, kill)
 		w.ctx = ctx
 		w.use(w.storage.Through(func(r *http.Request) archivetest.Fault { return death.Rule(r) }))
@@ -79,7 +81,8 @@ func TestTermsKilledAtEachWrite(t *testing.T) {
 		accept := func() (int, string, string) {
 			return w.ask(w.post("/setup/terms", "version", TermsVersion, "accept", "on"))
 		}
-		ctx, kill := context.WithCancel(t.Context())
+		ctx, stop := context.WithCancelCause(t.Context())
+		kill := func() { stop(funchost.ErrStopped) }
 		death := archivetest.DieAfter(n, archivetest.IsWrite, kill)
 		w.ctx = ctx
 		w.use(w.storage.Through(death.Rule))

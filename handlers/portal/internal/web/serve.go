@@ -35,8 +35,9 @@ type Options struct {
 const handlerTime = 60 * time.Second
 
 type server struct {
-	opts Options
-	mux  *http.ServeMux
+	opts  Options
+	mux   *http.ServeMux
+	forms forms
 }
 
 // policy is the Content-Security-Policy of every answer: own files only, no script or style within a page, and no
@@ -49,7 +50,7 @@ const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect
 // that.
 func New(o Options) http.Handler {
 	o.restTime = cmp.Or(o.restTime, restTime)
-	s := &server{opts: o, mux: http.NewServeMux()}
+	s := &server{opts: o, mux: http.NewServeMux(), forms: forms{under: map[formHash]*formWork{}}}
 	for _, route := range o.Routes {
 		method, _, _ := strings.Cut(route.Pattern, " ")
 		if route.Role == identity.None || route.Handle == nil || method != http.MethodGet && method != http.MethodPost {
@@ -149,7 +150,7 @@ func (s *server) serveRoute(route Route) http.Handler {
 			request.FormID, err = readForm(w, r, route.Body)
 		}
 		if err == nil {
-			answer, err = route.Handle(request)
+			answer, err = s.handle(route, request)
 		}
 		status := http.StatusOK
 		if err == nil {
