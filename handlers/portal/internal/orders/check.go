@@ -2,7 +2,7 @@ package orders
 
 import (
 	"context"
-	"strings"
+	"errors"
 
 	"o2archiver/handlers/portal/internal/identity"
 	"o2archiver/handlers/portal/internal/pages"
@@ -86,15 +86,30 @@ func (o *Office) CheckLive(q *web.Request) (web.Answer, error) {
 // GiveCheck answers POST /check: it asks both apps for a check. Without a mailbox for its test message import checks
 // all the rest.
 func (o *Office) GiveCheck(q *web.Request) (web.Answer, error) {
-	mailbox := strings.TrimSpace(q.PostFormValue("mailbox"))
-	_, err := o.give(q, settings.Fetch, "", control.Command{Kind: control.Check}, Change{Object: settings.Fetch})
+	mailbox := typedIn(q, "mailbox")
+	err := o.giveChecks(q, mailbox)
+	refused, isRefused := errors.AsType[*web.Error](err)
+	switch {
+	case err == nil:
+		return web.SeeOther("/check"), nil
+	case !isRefused:
+		return web.Answer{}, err
+	}
+	p, err := o.checks(q)
 	if err != nil {
 		return web.Answer{}, err
+	}
+	p.Form, p.Mailbox = true, mailbox
+	return web.Page(pages.Page{Name: "check", Title: "Check", Section: "check", Data: p}).Refused(refused), nil
+}
+
+// giveChecks asks both apps for a check.
+func (o *Office) giveChecks(q *web.Request, mailbox string) error {
+	_, err := o.give(q, settings.Fetch, "", control.Command{Kind: control.Check}, Change{Object: settings.Fetch})
+	if err != nil {
+		return err
 	}
 	_, err = o.give(q, settings.Import, settings.Import, control.Command{Kind: control.Check, Mailbox: mailbox},
 		Change{Object: settings.Import})
-	if err != nil {
-		return web.Answer{}, err
-	}
-	return web.SeeOther("/check"), nil
+	return err
 }

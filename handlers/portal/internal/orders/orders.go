@@ -74,8 +74,8 @@ func (o *Office) askedAt(q *web.Request) (time.Time, error) {
 	age := o.opts.Now().Sub(at)
 	if err != nil || age > formAge || age < -clockError {
 		return time.Time{}, &web.Error{Status: http.StatusConflict,
-			Says: "The page is too old for its form to be used.",
-			Do:   "Load the page again, look at what it shows now, and send its form."}
+			Says: "The page was too old for its form to be used.",
+			Do:   "Look at what the page shows now, and send its form again."}
 	}
 	return at, nil
 }
@@ -104,7 +104,7 @@ func (o *Office) give(q *web.Request, app, part string, c control.Command, chang
 		return "", explainRefusal(err)
 	case errors.Is(err, control.ErrGiven):
 		return "", &web.Error{Status: http.StatusConflict, Says: "This form was sent before, with other content.",
-			Do: "Look at the page Commands for what was asked, load the page again, and send its form."}
+			Do: "Look at the page Commands for what was asked, and send the form of a page that was loaded anew."}
 	}
 	return name, err
 }
@@ -115,7 +115,7 @@ func explainRefusal(err error) error {
 		return err
 	}
 	return &web.Error{Status: http.StatusBadRequest, Says: "This can't be asked for: " + err.Error() + ".",
-		Do: "Go back, and correct the form."}
+		Do: "Correct the form, and send it again."}
 }
 
 func addressOf(app, name string) string { return "/commands/" + app + "/" + name }
@@ -130,17 +130,42 @@ func (o *Office) GiveCommand(q *web.Request) (web.Answer, error) {
 	case string(control.Estimate), string(control.Backfill):
 		from, to, err := o.readRange(q)
 		if err != nil {
-			return web.Answer{}, err
+			return o.showRefused(q, err)
 		}
-		return o.giveOne(q, settings.Fetch, control.Command{Kind: control.Kind(kind), From: from, To: to},
+		answer, err := o.giveOne(q, settings.Fetch, control.Command{Kind: control.Kind(kind), From: from, To: to},
 			from.Format(dayForm)+" to "+to.Format(dayForm))
+		if err != nil {
+			return o.showRefused(q, err)
+		}
+		return answer, nil
 	case string(control.DryRun):
-		what := q.PostFormValue("what")
-		return o.giveOne(q, settings.Import, control.Command{Kind: control.DryRun, What: what}, what)
+		what := typedIn(q, "what")
+		answer, err := o.giveOne(q, settings.Import, control.Command{Kind: control.DryRun, What: what}, what)
+		if err != nil {
+			return o.showRefused(q, err)
+		}
+		return answer, nil
 	case string(control.Tally):
 		return o.giveOne(q, settings.Import, control.Command{Kind: control.Tally}, "")
 	}
 	return web.Answer{}, web.ErrNotFound
+}
+
+// typedIn returns what a person has typed into a field, or pasted, without blanks around it.
+func typedIn(q *web.Request, field string) string { return strings.TrimSpace(q.PostFormValue(field)) }
+
+// showRefused returns the page of commands with what a form of it held, and why that was refused. An error that is no
+// refusal is returned.
+func (o *Office) showRefused(q *web.Request, err error) (web.Answer, error) {
+	refused, ok := errors.AsType[*web.Error](err)
+	if !ok {
+		return web.Answer{}, err
+	}
+	answer, err := o.CommandsPage(q)
+	if err != nil {
+		return answer, err
+	}
+	return answer.Refused(refused), nil
 }
 
 func (o *Office) giveOne(q *web.Request, app string, c control.Command, object string) (web.Answer, error) {
@@ -169,8 +194,8 @@ func (o *Office) readRange(q *web.Request) (from, to time.Time, err error) {
 	if err != nil {
 		return from, to, err
 	}
-	from, errFrom := time.Parse(dayForm, q.PostFormValue("from"))
-	last, errLast := time.Parse(dayForm, q.PostFormValue("through"))
+	from, errFrom := time.Parse(dayForm, typedIn(q, "from"))
+	last, errLast := time.Parse(dayForm, typedIn(q, "through"))
 	to = last.Add(oneDay)
 	says := ""
 	switch {
@@ -185,7 +210,7 @@ func (o *Office) readRange(q *web.Request) (from, to time.Time, err error) {
 	}
 	if says != "" {
 		return from, to, &web.Error{Status: http.StatusBadRequest, Says: says,
-			Do: "Go back, and enter the first and the last day, such as 2026-11-01, both in UTC."}
+			Do: "Enter the first and the last day, such as 2026-11-01, both in UTC."}
 	}
 	if to.After(made) {
 		to = made

@@ -272,7 +272,7 @@ func TestPauseThatComesAgain(t *testing.T) {
 	}
 	lines := len(o.changes)
 	code, body := o.Post("/commands/pause", pause)
-	if code != 409 || !strings.Contains(body, "changed by someone else") {
+	if code != 409 || !strings.Contains(body, "changed meanwhile") {
 		t.Errorf("%d %s", code, body)
 	}
 	if c := o.connector(); c.Paused["fetch"] || len(o.changes) != lines {

@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -82,17 +83,32 @@ func (o *Office) Replay(q *web.Request) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
+	page := web.Page(pages.Page{Name: "replay", Title: "Replay", Section: "items", Data: s})
 	if q.PostFormValue("confirm") != confirmed {
-		return web.Page(pages.Page{Name: "replay", Title: "Replay", Section: "items", Data: s}), nil
+		return page, nil
 	}
-	var names []string
+	names, err := o.giveReplays(q, s)
+	refused, isRefused := errors.AsType[*web.Error](err)
+	switch {
+	case isRefused:
+		return page.Refused(refused), nil
+	case err != nil:
+		return web.Answer{}, fmt.Errorf("ask for a replay: %w", err)
+	case len(names) == 1:
+		return web.SeeOther(addressOf(settings.Import, names[0])), nil
+	}
+	return web.SeeOther("/commands"), nil
+}
+
+// giveReplays writes a command for each batch and each run of a selection, and returns their names.
+func (o *Office) giveReplays(q *web.Request, s selection) (names []string, err error) {
 	for batch, lines := range s.Lines {
 		slices.Sort(lines)
 		c := control.Command{Kind: control.Replay, What: batch, Lines: lines}
 		name, err := o.give(q, settings.Import, batch, c, Change{Object: cutObject(archive.RunOf(batch)),
 			Count: int64(len(lines))})
 		if err != nil {
-			return web.Answer{}, fmt.Errorf("ask for a replay: %w", err)
+			return nil, err
 		}
 		names = append(names, name)
 	}
@@ -100,12 +116,9 @@ func (o *Office) Replay(q *web.Request) (web.Answer, error) {
 		c := control.Command{Kind: control.Replay, What: run, Reason: s.Reason}
 		name, err := o.give(q, settings.Import, run, c, Change{Object: cutObject(run)})
 		if err != nil {
-			return web.Answer{}, fmt.Errorf("ask for a replay: %w", err)
+			return nil, err
 		}
 		names = append(names, name)
 	}
-	if len(names) == 1 {
-		return web.SeeOther(addressOf(settings.Import, names[0])), nil
-	}
-	return web.SeeOther("/commands"), nil
+	return names, nil
 }

@@ -138,6 +138,9 @@ type commandsPage struct {
 	Broken   string // why the settings can't be read
 	Today    string
 
+	// What a form held that was refused.
+	FromDay, Through, What string
+
 	From, To, Total int    // of the list
 	Newer, Older    string // addresses of the neighbouring pages, "" for none
 }
@@ -146,7 +149,8 @@ type commandsPage struct {
 // it costs a listing of the commands and of the answers of each app, and reads the documents of shownOnPage commands at
 // most, the settings, and where these say nothing about an app, what it shows of its work.
 func (o *Office) CommandsPage(q *web.Request) (web.Answer, error) {
-	p := commandsPage{Today: o.opts.Now().UTC().Format(dayForm)}
+	p := commandsPage{Today: o.opts.Now().UTC().Format(dayForm), FromDay: typedIn(q, "from"),
+		Through: typedIn(q, "through"), What: typedIn(q, "what")}
 	all, err := o.list(q.Context())
 	if err != nil {
 		return web.Answer{}, err

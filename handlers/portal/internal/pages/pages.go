@@ -33,6 +33,7 @@ type Page struct {
 	Title   string // of the window, and the page's heading
 	Section string // the entry of the menu that is marked: one of those in layout.html
 	Notice  string // one sentence about what was just done, "" if there is none
+	Refused *Refusal
 	Data    any
 
 	// Set by package web.
@@ -40,6 +41,9 @@ type Page struct {
 	Now    time.Time // zero in an answer that is asked for again and again
 	FormID string    // for the hidden field of a form
 }
+
+// Refusal is why a form was refused. It is shown above the form with what was entered.
+type Refusal struct{ Says, Do string }
 
 // Admin reports whether the page is for an administrator, who sees whole numbers and addresses.
 func (p Page) Admin() bool { return p.Person.Role == identity.Admin }

@@ -244,7 +244,7 @@ func TestTwoAdministrators(t *testing.T) {
 	w.get("/settings/domains")
 	w.send("/settings/domains", "domains", "bob.example")
 	w.person = ann
-	if status, page, _ := w.ask(slow); status != 409 || !strings.Contains(page, "changed by someone else") {
+	if status, page, _ := w.ask(slow); status != 409 || !strings.Contains(page, "changed meanwhile") {
 		t.Errorf("the second change: %d\n%s", status, page)
 	}
 	if c := w.connector(); c.Settings[maxItemSize] != "150MB" || c.Settings[domains] != "bob.example" {

@@ -94,10 +94,10 @@ func hashFiles(h hash.Hash, form *multipart.Form) error {
 	return nil
 }
 
-// detach returns a context for carrying a form out. It does not end when the browser is gone: a second click ends the
-// first click's request, and what that one has begun would be left half done. It has the request's deadline, and ends
-// when this process does.
-func detach(ctx context.Context) (context.Context, context.CancelFunc) {
+// detachWork returns a context for carrying a form out. It does not end when the browser is gone: a second click ends
+// the first click's request, and what that one has begun would be left half done. It has the request's deadline, and
+// ends when this process does.
+func detachWork(ctx context.Context) (context.Context, context.CancelFunc) {
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		if cause := context.Cause(ctx); cause != context.Canceled { // as net/http ends it for a browser that is gone
@@ -123,10 +123,10 @@ func (s *server) handle(route Route, r *Request) (Answer, error) {
 		return Answer{}, err
 	}
 	return s.forms.carryOut(r.Context(), id, func() (Answer, error) {
-		ctx, cancel := detach(r.Context())
+		ctx, cancel := detachWork(r.Context())
 		defer cancel()
-		detached := *r
-		detached.Request = r.WithContext(ctx)
-		return route.Handle(&detached)
+		detachWorked := *r
+		detachWorked.Request = r.WithContext(ctx)
+		return route.Handle(&detachWorked)
 	})
 }

@@ -188,7 +188,7 @@ func (s *server) write(w http.ResponseWriter, r *Request, a Answer) (status int,
 		if a.live {
 			p.FormID = ""
 		}
-		return s.writePage(w, r.Request, r.Person, http.StatusOK, p, a.live)
+		return s.writePage(w, r.Request, r.Person, cmp.Or(a.status, http.StatusOK), p, a.live)
 	case a.location != "":
 		http.Redirect(w, r.Request, a.location, http.StatusSeeOther)
 		return http.StatusSeeOther, nil

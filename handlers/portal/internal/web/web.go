@@ -50,6 +50,7 @@ const (
 type Answer struct {
 	page     *pages.Page
 	live     bool // has an ETag
+	status   int  // of the page; 0: OK
 	location string
 	file     *file
 }
@@ -61,6 +62,15 @@ type file struct {
 
 // Page returns an answer that shows a page.
 func Page(p pages.Page) Answer { return Answer{page: &p} }
+
+// Refused returns the answer with the reason why a form was refused. The page of the answer MUST be that of the form,
+// with what was entered.
+func (a Answer) Refused(e *Error) Answer {
+	p := *a.page
+	p.Refused = &pages.Refusal{Says: e.Says, Do: e.Do}
+	a.page, a.status = &p, e.Status
+	return a
+}
 
 // Live returns an answer that shows a page which the browser asks for again and again: if nothing has changed, the
 // answer is 304. The page MUST have no form.
@@ -111,8 +121,8 @@ func (e *Error) Error() string { return e.Says }
 // Errors that handlers return often.
 var (
 	ErrNotFound = &Error{http.StatusNotFound, "There is no such page.", "Choose one of the pages above."}
-	ErrChanged  = &Error{http.StatusConflict, "The settings were changed by someone else at the same time.",
-		"Go back, look at what they are now, and save again."}
+	ErrChanged  = &Error{http.StatusConflict, "The settings were changed meanwhile, by someone else or in another window.",
+		"Nothing of this form was saved. Look at what they are now, and send it again if it is still wanted."}
 )
 
 var errTooLarge = &Error{http.StatusRequestEntityTooLarge, "What was sent is too large.",
