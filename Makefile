@@ -43,7 +43,8 @@ LONG = \
 	TestStorageFails@./handlers/import \
 	TestTotalsKilledAtEveryWrite@./handlers/import \
 	TestTotalsOfRandomDays@./handlers/import \
-	TestEveryRouteInTheRealHost@./handlers/portal
+	TestEveryRouteInTheRealHost@./handlers/portal \
+	TestFormsSentTwice@./handlers/portal
 
 # The race detector makes tests up to ten times as slow, and a race takes two goroutines. The code of these packages
 # starts none, so their tests run without it; their callers' run with it.
@@ -136,6 +137,7 @@ UNRACED = \
 	TestTotalsOfRandomDays@./handlers/import \
 	TestWhatABatchCosts@./handlers/import \
 	TestEveryRouteInTheRealHost@./handlers/portal \
+	TestFormsSentTwice@./handlers/portal \
 	TestChangeKilledAtEachWrite@./handlers/portal/internal/setup \
 	TestChangeSourceKilledAtEachWrite@./handlers/portal/internal/setup \
 	TestFinishKilledAtEachWrite@./handlers/portal/internal/setup \

@@ -26,6 +26,8 @@ type draft struct {
 	Upload  *upload   `json:"upload,omitempty"`  // a mapping file that waits for its confirmation
 	// Secret is the id of the form whose secrets were stored for the step of the source.
 	Secret string `json:"secret,omitempty"`
+	// Ended is the id of the last form of an account whose test has ended, passed or not.
+	Ended string `json:"ended,omitempty"`
 }
 
 const draftFolder = "drafts/" // of the container settings
@@ -45,14 +47,38 @@ func (s *Setup) loadDraft(ctx context.Context, p identity.Person) (d draft, etag
 	return d, etag, err
 }
 
-// saveDraft writes the draft of st, if it is as it was read.
+// errDraftChanged is the answer if two forms of one person change the same.
+var errDraftChanged = &web.Error{Status: http.StatusConflict,
+	Says: "You have sent another form of the set-up at the same time, perhaps in another window.",
+	Do:   "Load the page again: it shows what was saved last."}
+
+// draftTries is how often a change of a draft is tried: a person has few windows.
+const draftTries = 10
+
+// editDraft changes the draft of st, and writes it. If another form of the person has changed it since it was read,
+// edit is called again, for what that one has left. Its error is returned, and nothing is written.
+func (s *Setup) editDraft(r *web.Request, st *state, edit func(*draft) error) error {
+	for range draftTries {
+		if err := edit(&st.draft); err != nil {
+			return err
+		}
+		err := s.saveDraft(r, st)
+		if !errors.Is(err, errDraftChanged) {
+			return err
+		}
+		if st.draft, st.etag, err = s.loadDraft(r.Context(), r.Person); err != nil {
+			return err
+		}
+	}
+	return errDraftChanged
+}
+
+// saveDraft writes the draft of st, if it is as it was read. Otherwise the error is errDraftChanged.
 func (s *Setup) saveDraft(r *web.Request, st *state) error {
 	st.draft.Version, st.draft.At = 1, s.opts.Now().UTC()
 	etag, err := s.opts.Settings.Put(r.Context(), draftName(r.Person), st.draft, st.etag, nil)
 	if errors.Is(err, archive.ErrChanged) || errors.Is(err, archive.ErrExists) {
-		return &web.Error{Status: http.StatusConflict,
-			Says: "You have sent another form of the set-up at the same time, perhaps in another window.",
-			Do:   "Load the page again: it shows what was saved last."}
+		return errDraftChanged
 	}
 	if err == nil {
 		st.etag = etag

@@ -100,8 +100,23 @@ func (s *Setup) propose(r *web.Request, st *state, from string, data []byte) err
 			return err
 		}
 	}
-	st.draft.Upload = u
-	return s.saveDraft(r, st)
+	before := hashOfUpload(&st.draft)
+	return s.editDraft(r, st, func(d *draft) error {
+		// the same form, in another process, has the same effect; another one's file is not lost without a word
+		if now := hashOfUpload(d); now != before && now != u.SHA256 {
+			return errDraftChanged
+		}
+		d.Upload = u
+		return nil
+	})
+}
+
+// hashOfUpload returns the hash of the file that waits for its confirmation, or "".
+func hashOfUpload(d *draft) string {
+	if d.Upload == nil {
+		return ""
+	}
+	return d.Upload.SHA256
 }
 
 // describe adds to a report what a file has, and what it changes.
@@ -170,7 +185,7 @@ var errNoDraft = &web.Error{Status: http.StatusConflict,
 	Do:   "Go back to the page of the mapping, and look at the report of the file that is there."}
 
 var errFileChanged = &web.Error{Status: http.StatusConflict,
-	Says: "The mapping file was changed by someone else since your report was made.",
+	Says: "The mapping file was changed since your report was made.",
 	Do:   "Upload your file again: the new report shows what it changes against the file that is in force now."}
 
 // confirm puts the uploaded file in force. The former file and the new one are kept as versions before; the file in
@@ -184,10 +199,7 @@ func (s *Setup) confirm(r *web.Request, st *state) error {
 	}
 	u := st.draft.Upload
 	if !none && former.SHA256 == sha { // it came twice, or the file is the one in force
-		if u == nil || u.SHA256 == sha {
-			return s.dropUpload(r, st)
-		}
-		return nil
+		return s.dropUpload(r, st, sha)
 	}
 	if u == nil || len(u.Refused) > 0 || u.SHA256 != sha {
 		return errNoDraft
@@ -218,18 +230,26 @@ func (s *Setup) confirm(r *web.Request, st *state) error {
 	}
 	_, err = s.opts.Mapping.Replace(ctx, data, author, etag)
 	if errors.Is(err, archive.ErrChanged) || errors.Is(err, archive.ErrExists) {
-		return errFileChanged
+		var now archive.MappingVersion
+		if now, _, err = s.opts.Mapping.Describe(ctx); err == nil && now.SHA256 != sha { // else it came twice at once
+			return errFileChanged
+		}
 	}
 	if err != nil {
 		return err
 	}
-	return s.dropUpload(r, st)
+	return s.dropUpload(r, st, sha)
 }
 
-func (s *Setup) dropUpload(r *web.Request, st *state) error {
-	if st.draft.Upload == nil {
+// dropUpload discards the file that waits for its confirmation, if it is the one with that hash.
+func (s *Setup) dropUpload(r *web.Request, st *state, sha string) error {
+	if hashOfUpload(&st.draft) != sha {
 		return nil
 	}
-	st.draft.Upload = nil
-	return s.saveDraft(r, st)
+	return s.editDraft(r, st, func(d *draft) error {
+		if hashOfUpload(d) == sha {
+			d.Upload = nil
+		}
+		return nil
+	})
 }

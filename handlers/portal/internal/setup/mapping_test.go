@@ -195,7 +195,7 @@ func TestMappingOfTwoAdministrators(t *testing.T) {
 	w.follow(w.upload("/settings/mapping", []byte(twoFile)))
 	w.send("/settings/mapping", "do", "confirm")
 	w.person = ann
-	if status, page, _ := w.ask(slow); status != 409 || !strings.Contains(page, "changed by someone else") {
+	if status, page, _ := w.ask(slow); status != 409 || !strings.Contains(page, "was changed since") {
 		t.Errorf("%d\n%s", status, page)
 	}
 	if w.inForce() != twoFile {

@@ -1,8 +1,11 @@
 package setup
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 
@@ -23,19 +26,21 @@ type mappingData struct {
 	NoRegion  bool
 	Region    string
 	Done      bool
-	Replaced  bool // a file was put in force just now, outside of the set-up
+	Replaced  bool              // a file was put in force just now, outside of the set-up
+	Number    map[string]string // a number that was refused, with its mailbox
+	Now       []row             // what is in force, beside a form that was refused because it has changed
 }
 
 // showMapping shows the switches, the file in force and the one that waits. wrong is nil if no form was refused.
 func (s *Setup) showMapping(r *web.Request, st state, wizard bool, wrong map[string]string) (
 	web.Answer, error) {
 	d := mappingData{Action: "/settings/mapping", In: switchesPart.show(s, st.connector), Wrong: wrong,
-		N: st.connector.N, Upload: st.draft.Upload, Region: s.opts.Deployed.Region}
+		N: st.connector.N, Upload: st.draft.Upload, Region: s.opts.Deployed.Region, Number: st.number, Now: st.now}
 	if wizard {
 		d.Steps, d.Action, d.Done = viewSteps(st, stepMapping), "/setup/"+stepMapping, isDone(st, stepMapping)
 		copyInput(d.In, st.draft.Input[stepMapping])
 	}
-	if wrong != nil && r.PostFormValue("do") == "switches" {
+	if r.PostFormValue("do") == "switches" {
 		in, _ := allInput(r, switchesPart.fields)
 		copyInput(d.In, in)
 	}
@@ -70,7 +75,8 @@ func (s *Setup) sendMapping(r *web.Request, st state, wizard bool) (web.Answer, 
 	case "confirm":
 		return seeOther(path+"?done=file", s.confirm(r, &st))
 	case "discard":
-		return seeOther(path+"?done=discarded", s.dropUpload(r, &st))
+		sha := cmp.Or(r.PostFormValue("sha256"), hashOfUpload(&st.draft))
+		return seeOther(path+"?done=discarded", s.dropUpload(r, &st, sha))
 	case "switches":
 		return s.sendSwitches(r, st, wizard)
 	}
@@ -105,15 +111,12 @@ func (s *Setup) sendSwitches(r *web.Request, st state, wizard bool) (web.Answer,
 		if len(wrong) > 0 {
 			return s.showMapping(r, st, false, wrong)
 		}
-		return s.change(r, st, "mapping", values)
+		return s.change(r, st, []part{switchesPart}, in, values)
 	}
-	st.draft.setInput(stepMapping, in)
 	if len(wrong) == 0 {
-		st.draft.setDone(stepMapping, values)
-	} else {
-		delete(st.draft.Done, stepMapping)
+		maps.Copy(values, s.keepUnchanged(switchesPart, st.connector, in))
 	}
-	if err := s.saveDraft(r, &st); err != nil {
+	if err := s.keepStep(r, &st, stepMapping, in, values, wrong); err != nil {
 		return web.Answer{}, err
 	}
 	if len(wrong) > 0 {
@@ -159,20 +162,54 @@ func (s *Setup) AddNumber(r *web.Request) (web.Answer, error) {
 		return web.Answer{}, errBadForm
 	}
 	if in["number"] == "" || in["mailbox"] == "" {
-		return web.Answer{}, &web.Error{Status: http.StatusBadRequest, Says: "The number or the mailbox is missing.",
-			Do: "Go back, enter the address of the number's person, and send it again."}
+		return s.refuseNumber(r, st, in, &web.Error{Status: http.StatusBadRequest,
+			Says: "The number or the mailbox is missing.",
+			Do:   "Enter the address of the number's person, and send it again."})
 	}
 	more, err := usermap.AppendRow(data, in["number"], in["mailbox"], s.opts.Deployed.Region)
 	if refused, ok := errors.AsType[*usermap.CSVError](err); ok {
 		last := refused.Lines[len(refused.Lines)-1]
-		return web.Answer{}, &web.Error{Status: http.StatusConflict,
+		return s.refuseNumber(r, st, in, &web.Error{Status: http.StatusConflict,
 			Says: "The row can't be added: " + last.Reason + ".",
-			Do:   "Go back and correct it, or change the file and upload it under Settings, User mapping."}
+			Do:   "Correct it below, or change the file and upload it."})
 	}
-	if err == nil {
-		err = s.propose(r, &st, fromNumber, more)
+	if err != nil {
+		return web.Answer{}, err
 	}
-	return seeOther("/settings/mapping", err)
+	there, err := s.isSameMapping(data, more)
+	switch {
+	case err != nil:
+		return web.Answer{}, err
+	case there && st.draft.Upload == nil:
+		return web.SeeOther("/settings/mapping?done=known"), nil
+	case there: // it came twice
+		return web.SeeOther("/settings/mapping"), nil
+	}
+	return seeOther("/settings/mapping", s.propose(r, &st, fromNumber, more))
+}
+
+// refuseNumber returns the page of the mapping with a form for a number that was refused.
+func (s *Setup) refuseNumber(r *web.Request, st state, in map[string]string, e *web.Error) (web.Answer, error) {
+	st.number = in
+	answer, err := s.showMapping(r, st, false, nil)
+	if err != nil {
+		return answer, err
+	}
+	return answer.Refused(e), nil
+}
+
+// isSameMapping reports whether two files, of which the first may be nil, map the same numbers in the same way.
+func (s *Setup) isSameMapping(a, b []byte) (bool, error) {
+	if a == nil {
+		return false, nil
+	}
+	before, errBefore := usermap.ParseCSV(bytes.NewReader(a), s.opts.Deployed.Region)
+	after, errAfter := usermap.ParseCSV(bytes.NewReader(b), s.opts.Deployed.Region)
+	if err := errors.Join(errBefore, errAfter); err != nil {
+		return false, err
+	}
+	d := usermap.Compare(before, after)
+	return len(d.Added)+len(d.Removed)+len(d.Changed) == 0, nil
 }
 
 // addTo returns the file to which a number is added: the one in force, or what was made of it by adding numbers before.

@@ -1,7 +1,6 @@
 package setup
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	_ "time/tzdata" // Europe/London must be known on every machine
 
 	"o2archiver/handlers/portal/internal/web"
-	"o2archiver/shared/audit"
 	"o2archiver/shared/control"
 	"o2archiver/shared/settings"
 )
@@ -18,6 +16,7 @@ import (
 type part struct {
 	name, title string
 	fields      []string
+	settings    func(*Setup) []string // to which the fields lead
 	// show returns what the fields hold for the settings that are in force.
 	show func(s *Setup, c control.Connector) map[string]string
 	// check returns the settings that the fields lead to, and what is wrong, by field.
@@ -28,6 +27,7 @@ type part struct {
 var wizardParts = []part{domainsPart, sizePart, startPart}
 
 var domainsPart = part{name: "domains", title: "Accepted domains", fields: []string{"domains"},
+	settings: func(*Setup) []string { return []string{domains} },
 	show: func(s *Setup, c control.Connector) map[string]string {
 		return map[string]string{"domains": strings.Join(s.reader(c).List(domains), "\n")}
 	},
@@ -47,6 +47,7 @@ const (
 )
 
 var sizePart = part{name: "size", title: "Size of items", fields: []string{"size", "other"},
+	settings: func(*Setup) []string { return []string{maxItemSize} },
 	show: func(s *Setup, c control.Connector) map[string]string {
 		switch r := s.reader(c); r.Bytes(maxItemSize) {
 		case 150e6:
@@ -81,12 +82,14 @@ const (
 )
 
 var startPart = part{name: "start", title: "Start", fields: []string{"date", "zone"},
+	settings: func(s *Setup) []string { return []string{s.startSetting()} },
 	show: func(s *Setup, c control.Connector) map[string]string {
 		at := s.reader(c).Time(s.startSetting())
 		if at.IsZero() {
 			return map[string]string{"zone": zoneUTC}
 		}
-		if london, err := time.LoadLocation(zoneLondon); err == nil && !isMidnight(at) && isMidnight(at.In(london)) {
+		london, err := time.LoadLocation(zoneLondon)
+		if err == nil && s.startSetting() == fetchFrom && !isMidnight(at) && isMidnight(at.In(london)) {
 			return map[string]string{"date": at.In(london).Format(time.DateOnly), "zone": zoneLondon}
 		}
 		return map[string]string{"date": at.Format(time.DateOnly), "zone": zoneUTC}
@@ -118,6 +121,16 @@ var startPart = part{name: "start", title: "Start", fields: []string{"date", "zo
 		return map[string]string{s.startSetting(): at.UTC().Format(time.RFC3339)}, nil
 	}}
 
+// exactStart returns the start that is in force, if its fields do not have its time of day, or else the zero time.
+func (s *Setup) exactStart(c control.Connector, shown map[string]string) time.Time {
+	at := s.reader(c).Time(s.startSetting())
+	zone, err := time.LoadLocation(shown["zone"])
+	if err != nil || isMidnight(at.In(zone)) {
+		return time.Time{}
+	}
+	return at
+}
+
 func isMidnight(t time.Time) bool { return t.Hour() == 0 && t.Minute() == 0 && t.Second() == 0 }
 
 // startSetting returns the name of the setting with the start.
@@ -129,6 +142,7 @@ func (s *Setup) startSetting() string {
 }
 
 var switchesPart = part{name: "mapping", title: "User mapping", fields: []string{"automatic", "custom"},
+	settings: func(*Setup) []string { return []string{automatic, custom} },
 	show: func(s *Setup, c control.Connector) map[string]string {
 		r := s.reader(c)
 		return map[string]string{"automatic": onOrEmpty(r.Bool(automatic)), "custom": onOrEmpty(r.Bool(custom))}
@@ -176,12 +190,14 @@ type partsData struct {
 	Delivery  bool      // the source
 	Planned   time.Time // from which on fetch has planned to fetch from a site; zero: nothing yet
 	Fetched   bool      // something was, so the start of a site has no effect any more
+	Exact     time.Time // the start that is in force, if the fields show it without its time of day; else zero
+	Now       []row     // what is in force, beside a form that was refused because it has changed
 }
 
 // showParts shows a form of some parts. in and wrong are nil if it was not sent.
 func (s *Setup) showParts(r *web.Request, st state, parts []part, wizard bool, in, wrong map[string]string) (
 	web.Answer, error) {
-	d := partsData{Parts: map[string]bool{}, In: map[string]string{}, Wrong: wrong, N: st.connector.N,
+	d := partsData{Parts: map[string]bool{}, In: map[string]string{}, Wrong: wrong, N: st.connector.N, Now: st.now,
 		Delivery: s.opts.Deployed.Source == settings.Deliveries}
 	title := parts[0].title
 	d.Action = "/settings/" + parts[0].name
@@ -198,7 +214,11 @@ func (s *Setup) showParts(r *web.Request, st state, parts []part, wizard bool, i
 	}
 	for _, p := range parts {
 		d.Parts[p.name] = true
-		maps.Copy(d.In, p.show(s, st.connector))
+		shown := p.show(s, st.connector)
+		maps.Copy(d.In, shown)
+		if p.name == startPart.name {
+			d.Exact = s.exactStart(st.connector, shown)
+		}
 	}
 	if wizard {
 		maps.Copy(d.In, st.draft.Input[form])
@@ -207,10 +227,15 @@ func (s *Setup) showParts(r *web.Request, st state, parts []part, wizard bool, i
 	return showPage("setup-parts", title, "settings", "", d)
 }
 
-// checkParts returns the settings that the fields of some parts lead to.
-func (s *Setup) checkParts(parts []part, in map[string]string) (values, wrong map[string]string) {
+// checkParts returns the settings that the fields of some parts lead to. A part whose fields are as a page shows them
+// leads to what is in force.
+func (s *Setup) checkParts(parts []part, c control.Connector, in map[string]string) (values, wrong map[string]string) {
 	values, wrong = map[string]string{}, map[string]string{}
 	for _, p := range parts {
+		if kept := s.keepUnchanged(p, c, in); len(kept) > 0 {
+			maps.Copy(values, kept)
+			continue
+		}
 		v, w := p.check(s, in)
 		maps.Copy(values, v)
 		maps.Copy(wrong, w)
@@ -231,80 +256,18 @@ func (s *Setup) sendParts(r *web.Request, st state, parts []part, wizard bool) (
 	if len(long) > 0 {
 		return s.showParts(r, st, parts, wizard, in, long)
 	}
-	values, wrong := s.checkParts(parts, in)
+	values, wrong := s.checkParts(parts, st.connector, in)
+	if len(wrong) > 0 && !wizard {
+		return s.showParts(r, st, parts, false, in, wrong)
+	}
 	if !wizard {
-		if len(wrong) > 0 {
-			return s.showParts(r, st, parts, false, in, wrong)
-		}
-		return s.change(r, st, parts[0].name, values)
+		return s.change(r, st, parts, in, values)
 	}
-	st.draft.setInput(stepDomains, in)
-	if len(wrong) == 0 {
-		st.draft.setDone(stepDomains, values)
-	} else {
-		delete(st.draft.Done, stepDomains)
-	}
-	if err := s.saveDraft(r, &st); err != nil {
+	if err := s.keepStep(r, &st, stepDomains, in, values, wrong); err != nil {
 		return web.Answer{}, err
 	}
 	if len(wrong) > 0 {
 		return s.showParts(r, st, parts, true, in, wrong)
 	}
 	return web.SeeOther(nextOf(stepDomains)), nil
-}
-
-// change puts settings in force, unless they are, and leads to the list of settings. The form's field n holds the
-// number of the document that the person saw.
-func (s *Setup) change(r *web.Request, st state, name string, values map[string]string) (web.Answer, error) {
-	done := web.SeeOther("/settings?done=" + name)
-	if hasSettings(st.connector, values) { // it came twice
-		return done, nil
-	}
-	seen := r.PostFormValue("n")
-	if !isNumber(seen, st.connector.N) {
-		return web.Answer{}, web.ErrChanged
-	}
-	if err := s.record(r, audit.Action("settings."+name), "", "Changed the settings: "+partTitle(name)); err != nil {
-		return web.Answer{}, err
-	}
-	_, err := control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {
-		switch {
-		case hasSettings(*c, values):
-			return nil
-		case !isNumber(seen, c.N):
-			return web.ErrChanged
-		}
-		setSettings(c, values)
-		return nil
-	})
-	if err != nil {
-		return web.Answer{}, explainChange(err)
-	}
-	return done, nil
-}
-
-// explainChange is explainConnector, but an error for a page stays.
-func explainChange(err error) error {
-	if _, ok := errors.AsType[*web.Error](err); ok {
-		return err
-	}
-	return explainConnector(err)
-}
-
-func hasSettings(c control.Connector, values map[string]string) bool {
-	for name, v := range values {
-		if have, ok := c.Settings[name]; !ok || have != v {
-			return false
-		}
-	}
-	return true
-}
-
-func setSettings(c *control.Connector, values map[string]string) {
-	all := maps.Clone(c.Settings)
-	if all == nil {
-		all = map[string]string{}
-	}
-	maps.Copy(all, values)
-	c.Settings = all
 }

@@ -30,6 +30,7 @@ type reviewData struct {
 	Stale    bool // of the terms there is a newer version
 	Finished *control.Person
 	SetUp    bool
+	Pause    bool // the form was sent without the start
 }
 
 // describeSettings returns the settings in words. lookup is those that are in force, or will be.
@@ -151,39 +152,100 @@ func (s *Setup) showReview(r *web.Request, st state) (web.Answer, error) {
 		return web.Answer{}, err
 	}
 	return showPage("setup-review", "Review and finish", "settings", "", reviewData{Steps: viewSteps(st, stepReview),
-		N: c.N, Rows: rows, Terms: c.Terms, SetUp: c.IsSetUp()})
+		N: c.N, Rows: rows, Terms: c.Terms, SetUp: c.IsSetUp(),
+		Pause: r.Method == http.MethodPost && r.PostFormValue("start") != "on"})
 }
 
-// finish puts the draft in force, and starts fetch and import or pauses both. It is one write: before it the draft has
-// no effect, and after it everything holds. What it says about the pause counts more than the settings PAUSED of the
-// apps, by which import of a new deployment waits.
+// finish puts the draft in force. A form that is refused is shown again; one that this person has sent before is not.
 func (s *Setup) finish(r *web.Request, st state) (web.Answer, error) {
+	to, err := s.putInForce(r, st)
+	refused, isRefused := errors.AsType[*web.Error](err)
+	if !isRefused {
+		return seeOther(to, err)
+	}
+	if st, err = s.load(r); err != nil { // what was in the way may be the same form, in another process
+		return web.Answer{}, err
+	}
+	switch {
+	case finishedBy(r, st.connector) != "":
+		return web.SeeOther(finishedBy(r, st.connector)), nil
+	case st.connector.Finished != nil:
+		return web.Answer{}, refused
+	}
+	answer, err := s.showReview(r, st)
+	if err != nil {
+		return answer, err
+	}
+	return answer.Refused(refused), nil
+}
+
+// finishedBy returns where the last form of the set-up leads that this person has sent before, or "" if they have not.
+func finishedBy(r *web.Request, c control.Connector) string {
+	if c.Finished == nil || c.Finished.By != r.Person.ID {
+		return ""
+	}
+	start := r.PostFormValue("start") == "on"
+	for _, app := range []string{settings.Fetch, settings.Import} {
+		if paused, said := c.Paused[app]; !said || paused == start { // it has changed since
+			return "/settings"
+		}
+	}
+	return finishedPath(start)
+}
+
+func finishedPath(start bool) string {
+	if start {
+		return "/settings?done=finish"
+	}
+	return "/settings?done=finish-paused"
+}
+
+// putInForce puts the draft in force, and starts fetch and import or pauses both. It is one write: before it the draft
+// has no effect, and after it everything holds. What it says about the pause counts more than the settings PAUSED of
+// the apps, by which import of a new deployment waits.
+func (s *Setup) putInForce(r *web.Request, st state) (path string, err error) {
 	seen := r.PostFormValue("n")
 	if !isNumber(seen, st.connector.N) {
-		return web.Answer{}, web.ErrChanged
+		return "", web.ErrChanged
 	}
 	values := draftValues(st.draft)
 	if err := settings.CheckChanges(values); err != nil { // of an earlier version of this program, perhaps
-		return web.Answer{}, &web.Error{Status: http.StatusConflict,
+		return "", &web.Error{Status: http.StatusConflict,
 			Says: "A setting of the draft can't be used any more: " + err.Error() + ".",
 			Do:   "Go through the steps again."}
 	}
-	hasSecrets := len(s.accountSettings()) > 0
 	var claim secretClaim
-	if hasSecrets {
-		var err error
+	if len(s.accountSettings()) > 0 {
 		if claim, err = s.holdClaim(r, st.draft); err != nil {
-			return web.Answer{}, err
+			return "", err
 		}
 	}
-	start, says, done := r.PostFormValue("start") == "on", "started fetch and import", "finish"
+	start := r.PostFormValue("start") == "on"
+	err = s.endSetUp(r, seen, values, start)
+	// If storage did not answer, the settings may still come into force: the claim is then left to its end.
+	if _, refused := errors.AsType[*web.Error](err); claim.Form != "" && (err == nil || refused) {
+		s.endClaim(r.Context(), &claim)
+	}
+	if err != nil {
+		return "", err
+	}
+	err = s.editDraft(r, &st, func(d *draft) error {
+		*d = draft{} // what comes after is changed under the settings
+		return nil
+	})
+	return finishedPath(start), err
+}
+
+// endSetUp writes the settings, and that the set-up has ended, if connector.json is the one that the person saw.
+func (s *Setup) endSetUp(r *web.Request, seen string, values map[string]string, start bool) error {
+	says := "started fetch and import"
 	if !start {
-		says, done = "paused fetch and import", "finish-paused"
+		says = "paused fetch and import"
 	}
 	if err := s.record(r, "setup.finished", "", "Finished the set-up, and "+says); err != nil {
-		return web.Answer{}, err
+		return err
 	}
-	_, err := control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {
+	return s.updateConnector(r.Context(), func(c *control.Connector) error {
 		switch {
 		case c.Finished != nil:
 			return errFinished
@@ -196,17 +258,6 @@ func (s *Setup) finish(r *web.Request, st state) (web.Answer, error) {
 		c.Paused = map[string]bool{settings.Fetch: !start, settings.Import: !start}
 		return nil
 	})
-	if err != nil {
-		return web.Answer{}, explainChange(err)
-	}
-	if hasSecrets {
-		s.endClaim(r.Context(), &claim)
-	}
-	st.draft = draft{} // what comes after is changed under the settings
-	if err := s.saveDraft(r, &st); err != nil {
-		return web.Answer{}, err
-	}
-	return web.SeeOther("/settings?done=" + done), nil
 }
 
 // ShowSettings answers GET /settings: all settings, each with the way to change it.
@@ -245,14 +296,4 @@ func (s *Setup) onePart(r *web.Request, send bool) (web.Answer, error) {
 		return s.showParts(r, st, []part{p}, false, nil, nil)
 	}
 	return web.Answer{}, web.ErrNotFound
-}
-
-// partTitle returns the title of a part, for the audit log.
-func partTitle(name string) string {
-	for _, p := range append(wizardParts[:len(wizardParts):len(wizardParts)], switchesPart) {
-		if p.name == name {
-			return p.title
-		}
-	}
-	return name
 }

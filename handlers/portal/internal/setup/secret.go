@@ -84,17 +84,23 @@ func (s *Setup) claimSecrets(r *web.Request, now control.Connector, t tested) (s
 }
 
 // holdClaim holds the claim of the draft's own test again, while its account is put in force. It is refused if the
-// secrets in the vault are not the latest of this person, for this account.
+// secrets in the vault are not the latest of this person, for this account. The same form may hold it, too, in another
+// process.
 func (s *Setup) holdClaim(r *web.Request, d draft) (secretClaim, error) {
-	c, err := s.readClaim(r.Context())
-	if err != nil {
-		return c, err
+	for range draftTries {
+		c, err := s.readClaim(r.Context())
+		if err != nil {
+			return c, err
+		}
+		if !s.isLatest(c, r, d) {
+			return c, errTaken
+		}
+		c.Until = s.opts.Now().UTC().Add(claimTime)
+		if err = s.putClaim(r.Context(), &c); !errors.Is(err, errTaken) {
+			return c, err
+		}
 	}
-	if !s.isLatest(c, r, d) {
-		return c, errTaken
-	}
-	c.Until = s.opts.Now().UTC().Add(claimTime)
-	return c, s.putClaim(r.Context(), &c)
+	return secretClaim{}, errTaken
 }
 
 // isLatest reports whether the secrets in the vault are those that this person has tested for the account of the draft.
@@ -164,8 +170,9 @@ func valuesOf(all map[string]string) func(string) string {
 
 // errTaken is the answer if the secrets in the vault may be those of another account.
 var errTaken = &web.Error{Status: http.StatusConflict,
-	Says: "Someone else has stored another password or key meanwhile, so this account was not put in force.",
-	Do:   "Test yours again: go back to the form of the source, and type what is secret again."}
+	Says: "The password or key in Key Vault may be another one than you have tested, so this account was not put in " +
+		"force.",
+	Do: "Test yours again, in the form of the source (/setup/source or /settings/source), with what is secret."}
 
 // errAtWork is the answer if fetch would sign in with the secrets of another account.
 var errAtWork = &web.Error{Status: http.StatusConflict,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 
 	"o2archiver/handlers/portal/internal/web"
@@ -58,7 +59,7 @@ func (s *Setup) testServer(r *web.Request, st *state, f *sourceForm) (t tested, 
 		f.wrong[s.secretField()] = "Enter what the server asks for: a password, a key, or both."
 		return tested{}, nil
 	}
-	if err := s.beginTry(r); err != nil {
+	if err := s.beginTest(r, st, f); err != nil {
 		return tested{}, err
 	}
 	f.failed, err = s.signIn(r.Context(), in, st.draft.HostKey, f.in["keep"] == "on")
@@ -66,7 +67,7 @@ func (s *Setup) testServer(r *web.Request, st *state, f *sourceForm) (t tested, 
 		return tested{}, err
 	}
 	t.values = map[string]string{sftpHost: in.host, sftpUser: in.user, deliveryFolder: in.folder,
-		sftpHostKeys: st.draft.HostKey.Pin}
+		sftpHostKeys: s.pinsOf(st.connector, in.host, st.draft.HostKey.Pin)}
 	if f.in["keep"] == "on" {
 		return t, nil
 	}
@@ -77,6 +78,21 @@ func (s *Setup) testServer(r *web.Request, st *state, f *sourceForm) (t tested, 
 		}
 	}
 	return t, nil
+}
+
+// pinsOf returns the setting of a server's keys for the one that was accepted. A server may have several: if that one
+// is in force already, so are the others.
+func (s *Setup) pinsOf(c control.Connector, host, accepted string) string {
+	inForce := s.value(c, sftpHostKeys)
+	if s.isOtherServer(c, host) {
+		return accepted
+	}
+	for pin := range strings.SplitSeq(inForce, ",") {
+		if strings.Join(strings.Fields(pin), " ") == accepted {
+			return inForce
+		}
+	}
+	return accepted
 }
 
 // isOtherServer reports whether a host is another one than that in force. A stored password was entered for the latter,
@@ -137,13 +153,13 @@ func (s *Setup) readServer(r *web.Request, f *sourceForm) (in serverFields) {
 	return in
 }
 
-// askHostKey asks a server for its key and keeps it in the draft. Without a pinned key the connection ends before
-// anything of the account is sent, so that the user name and the password are placeholders.
+// askHostKey asks a server for its key, which is then kept in the draft. Without a pinned key the connection ends
+// before anything of the account is sent, so that the user name and the password are placeholders.
 func (s *Setup) askHostKey(r *web.Request, st *state, f *sourceForm, in serverFields) error {
-	st.draft.HostKey = nil
-	if err := s.beginTry(r); err != nil {
+	if err := s.beginTest(r, st, f); err != nil {
 		return err
 	}
+	f.asked = true
 	placeholder := serverFields{host: in.host, user: "-", password: settings.NewSecret("-")}
 	shown, err := s.checkServer(r.Context(), placeholder, sftpstore.HostKeys{})
 	switch {
@@ -152,7 +168,7 @@ func (s *Setup) askHostKey(r *web.Request, st *state, f *sourceForm, in serverFi
 	case shown.Pin == "":
 		f.failed = explainServer(err)
 	default:
-		st.draft.HostKey = &shownKey{in.host, shown.Algorithm, shown.Fingerprint, shown.Pin}
+		f.hostKey = &shownKey{in.host, shown.Algorithm, shown.Fingerprint, shown.Pin}
 	}
 	return nil
 }

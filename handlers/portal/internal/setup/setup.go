@@ -12,6 +12,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"o2archiver/handlers/portal/internal/pages"
@@ -85,6 +86,9 @@ type state struct {
 	connector control.Connector
 	draft     draft
 	etag      string // of the draft
+
+	number map[string]string // fields of a number that was refused
+	now    []row             // what is in force, for a form that was refused because it has changed
 }
 
 func (s *Setup) load(r *web.Request) (st state, err error) {
@@ -93,6 +97,22 @@ func (s *Setup) load(r *web.Request) (st state, err error) {
 	}
 	st.draft, st.etag, err = s.loadDraft(r.Context(), r.Person)
 	return st, err
+}
+
+// errSame ends an update that would change nothing.
+var errSame = errors.New("it is so already")
+
+// updateConnector changes connector.json, unless change returns errSame, which is no error: a form that comes twice
+// must not make the document another one, of which another form would say that it has changed.
+func (s *Setup) updateConnector(ctx context.Context, change func(*control.Connector) error) error {
+	_, err := control.UpdateConnector(ctx, s.opts.Settings, change)
+	if err == nil || errors.Is(err, errSame) {
+		return nil
+	}
+	if _, ok := errors.AsType[*web.Error](err); ok {
+		return err
+	}
+	return explainConnector(err)
 }
 
 // explainConnector returns an error about connector.json for a page.
@@ -106,10 +126,11 @@ func explainConnector(err error) error {
 			"archive's storage. The apps go on with the one that they read before."}
 }
 
-// value returns the text of a setting that is in force: of connector.json, or else of the environment.
+// value returns the text of a setting that is in force, without blanks around it, as the apps read it: of
+// connector.json, or else of the environment.
 func (s *Setup) value(c control.Connector, name string) string {
 	v, _ := settings.Overlay(s.opts.Lookup, c.Settings)(name)
-	return v
+	return strings.TrimSpace(v)
 }
 
 // reader returns a Reader of the settings that are in force.
@@ -145,6 +166,7 @@ var notices = map[string]string{
 	"source":    "The account at the source was tested and stored.",
 	"mapping":   "The choice of the mapping was saved.",
 	"file":      "The mapping file is in force. Import uses it within a minute.",
+	"known":     "The number has this mailbox already, in the file that is in force.",
 	"discarded": "The uploaded file was discarded. The one in force is as it was.",
 	"domains":   "The accepted domains were saved.",
 	"size":      "The rule for sizes was saved.",

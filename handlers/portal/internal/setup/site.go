@@ -13,7 +13,7 @@ import (
 )
 
 // testSite checks the fields of an account at the TeleMessage site, and asks the site for a count with it.
-func (s *Setup) testSite(r *web.Request, f *sourceForm) (t tested, err error) {
+func (s *Setup) testSite(r *web.Request, st *state, f *sourceForm) (t tested, err error) {
 	name, wrong := readSetting(siteUser, f.in["username"], (*settings.Reader).String)
 	if f.in["username"] == "" {
 		wrong = "Enter the user name."
@@ -31,7 +31,7 @@ func (s *Setup) testSite(r *web.Request, f *sourceForm) (t tested, err error) {
 	if len(f.wrong) > 0 || s.opts.Password == nil {
 		return tested{}, nil
 	}
-	if err := s.beginTry(r); err != nil {
+	if err := s.beginTest(r, st, f); err != nil {
 		return tested{}, err
 	}
 	if f.failed, err = s.askSite(r.Context(), name, password); err != nil || f.failed != nil {

@@ -25,6 +25,11 @@ type sourceForm struct {
 	in     map[string]string // nil: it was not sent
 	wrong  map[string]string // by field
 	failed *failedTest       // what the test, or the vault, has said
+
+	asked   bool              // the server was asked for its key
+	hostKey *shownKey         // that it has shown; nil: none
+	values  map[string]string // the settings to which the step leads
+	secret  string            // id of the form whose secrets were stored
 }
 
 // failedTest is a test that did not pass.
@@ -120,72 +125,106 @@ type secretToStore struct {
 }
 
 // sendSource tests the account that a form holds, stores its secrets, and keeps the rest: as a draft in the set-up, and
-// else as settings.
+// else as settings. A form that is refused is shown again with what it held, but for what is secret.
 func (s *Setup) sendSource(r *web.Request, st state, wizard bool) (web.Answer, error) {
 	f := sourceForm{wizard: wizard}
 	f.in, f.wrong = allInput(r, sourceFields)
 	if s.opts.Broken != nil || len(f.wrong) > 0 {
 		return s.showSource(r, st, f)
 	}
-	if wizard { // kept whatever becomes of the test
-		st.draft.setInput(stepSource, f.in)
-		delete(st.draft.Done, stepSource)
-		if err := s.saveDraft(r, &st); err != nil {
+	path, err := s.carryOutSource(r, &st, &f)
+	if before, ok := errors.AsType[sentBefore](err); ok {
+		return s.answerSentBefore(r, f, before)
+	}
+	refused, isRefused := errors.AsType[*web.Error](err)
+	if err != nil && !isRefused {
+		return web.Answer{}, err
+	}
+	// Only one of several requests with the same form comes here after its test: nothing of the draft is taken back.
+	done := path != ""
+	err = s.editDraft(r, &st, func(d *draft) error {
+		d.Ended = r.FormID
+		if f.asked {
+			d.HostKey = f.hostKey
+		}
+		switch {
+		case done && wizard:
+			d.setInput(stepSource, f.in)
+			d.setDone(stepSource, f.values)
+			if f.secret != "" {
+				d.Secret = f.secret
+			}
+		case done:
+			d.HostKey = nil
+		case wizard && !isRefused: // what is wrong with it, or the test, has said so
+			d.setInput(stepSource, f.in)
+			delete(d.Done, stepSource)
+		}
+		return nil
+	})
+	if err != nil || done {
+		return seeOther(path, err)
+	}
+	if isRefused { // the page has what is in force now
+		if st, err = s.load(r); err != nil {
 			return web.Answer{}, err
 		}
 	}
+	answer, err := s.showSource(r, st, f)
+	if err == nil && isRefused {
+		answer = answer.Refused(refused)
+	}
+	return answer, err
+}
+
+// carryOutSource returns the path to which the form leads, or "" if the test did not pass, or only the server's key was
+// asked for; f then has what the page says.
+func (s *Setup) carryOutSource(r *web.Request, st *state, f *sourceForm) (path string, err error) {
 	var t tested
-	var err error
 	switch {
 	case s.opts.Deployed.Source == settings.Telemessage:
-		t, err = s.testSite(r, &f)
+		t, err = s.testSite(r, st, f)
 	case s.bySFTP():
-		t, err = s.testServer(r, &st, &f)
+		t, err = s.testServer(r, st, f)
 	default:
 		t.values = map[string]string{}
 	}
 	switch {
-	case errors.Is(err, errSentTwice):
-		return web.SeeOther(s.afterTwice(wizard)), nil
-	case err != nil:
-		return web.Answer{}, err
-	case t.values == nil: // it did not pass, or only the server's key was asked for
-		if err := s.saveDraft(r, &st); err != nil {
-			return web.Answer{}, err
-		}
-		return s.showSource(r, st, f)
-	}
-	if !wizard {
+	case err != nil || t.values == nil:
+		return "", err
+	case !f.wizard:
 		return s.changeSource(r, st, f, t)
 	}
 	worked, err := s.workOrHold(r.Context(), st.connector)
-	if err != nil {
-		return web.Answer{}, err
-	}
-	if worked && s.isAnother(st.connector, t) {
-		return web.Answer{}, errAtWork
+	switch {
+	case err != nil:
+		return "", err
+	case worked && s.isAnother(st.connector, t):
+		return "", errAtWork
 	}
 	if len(t.values) > 0 {
-		claim, err := s.storeTested(r, st, "source.secret",
-			"Stored the secrets of the account at the source, after a test", t, &f)
-		if err != nil {
-			return web.Answer{}, err
+		claim, err := s.storeTested(r, *st, "source.secret",
+			"Stored the secrets of the account at the source, after a test", t, f)
+		if err != nil || f.failed != nil {
+			return "", err
 		}
-		if f.failed == nil {
-			st.draft.Secret = claim.Form
-			s.endClaim(r.Context(), &claim)
-		}
+		f.secret = claim.Form
+		s.endClaim(r.Context(), &claim)
 	}
-	if f.failed == nil {
-		st.draft.setDone(stepSource, t.values)
+	f.values = t.values
+	return nextOf(stepSource), nil
+}
+
+// beginTest counts a test, and keeps what was entered, whatever becomes of it.
+func (s *Setup) beginTest(r *web.Request, st *state, f *sourceForm) error {
+	if err := s.beginTry(r); err != nil || !f.wizard {
+		return err
 	}
-	if err := s.saveDraft(r, &st); err != nil {
-		return web.Answer{}, err
-	}
-	if f.failed != nil {
-		return s.showSource(r, st, f)
-	}
-	return web.SeeOther(nextOf(stepSource)), nil
+	return s.editDraft(r, st, func(d *draft) error {
+		d.setInput(stepSource, f.in)
+		delete(d.Done, stepSource)
+		return nil
+	})
 }
 
 // storeTested claims the places of the secrets for a tested account, and stores them. What it returns is held. f.failed
@@ -205,50 +244,37 @@ func (s *Setup) storeTested(r *web.Request, st state, action audit.Action, says 
 	return claim, s.putClaim(r.Context(), &claim)
 }
 
-// afterTwice returns where a form leads that was sent before: the answer to the first one is not known here.
-func (s *Setup) afterTwice(wizard bool) string {
-	if wizard {
-		return "/setup"
-	}
-	return "/settings"
-}
-
 // changeSource puts a tested account in force. The secrets are in another place than the user name, so a process that
 // dies in between leaves a claim, which the page shows to every administrator: the form has to be sent again.
-func (s *Setup) changeSource(r *web.Request, st state, f sourceForm, t tested) (web.Answer, error) {
+func (s *Setup) changeSource(r *web.Request, st *state, f *sourceForm, t tested) (path string, err error) {
 	seen := r.PostFormValue("seen")
 	if seen != s.seenSource(st.connector) {
-		return web.Answer{}, web.ErrChanged
+		return "", web.ErrChanged
 	}
 	var claim secretClaim
 	if len(t.values) > 0 {
-		var err error
-		claim, err = s.storeTested(r, st, "settings.source", "Changed the account at the source, after a test", t, &f)
-		if err != nil {
-			return web.Answer{}, err
-		}
-		if f.failed != nil {
-			return s.showSource(r, st, f)
+		claim, err = s.storeTested(r, *st, "settings.source", "Changed the account at the source, after a test", t, f)
+		if err != nil || f.failed != nil {
+			return "", err
 		}
 	}
-	_, err := control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {
-		if !hasSettings(*c, t.values) && seen != s.seenSource(*c) {
+	err = s.updateConnector(r.Context(), func(c *control.Connector) error {
+		switch {
+		case hasSettings(*c, t.values):
+			return errSame
+		case seen != s.seenSource(*c):
 			return web.ErrChanged
 		}
 		setSettings(c, t.values)
 		return nil
 	})
 	if err != nil {
-		return web.Answer{}, explainChange(err)
+		return "", err
 	}
 	if len(t.values) > 0 {
 		s.endClaim(r.Context(), &claim)
 	}
-	st.draft.HostKey = nil
-	if err := s.saveDraft(r, &st); err != nil {
-		return web.Answer{}, err
-	}
-	return web.SeeOther("/settings?done=source"), nil
+	return sourceChanged, nil
 }
 
 // storeSecrets stores the secrets in their order. failed is what the vault has said.

@@ -117,23 +117,6 @@ func TestTestsAreLimited(t *testing.T) {
 	}
 }
 
-// A form that comes twice, as the host may send it, is one test and one version of the secret.
-func TestSourceSentTwice(t *testing.T) {
-	w := newWorld(t)
-	w.acceptTerms()
-	fields := []string{"username", siteName, "password", sitePassword}
-	first, second := w.post("/setup/source", fields...), w.post("/setup/source", fields...)
-	if status, _, location := w.ask(first); status != 303 || location != "/setup/mapping" {
-		t.Fatalf("the first: %d %s", status, location)
-	}
-	if status, _, location := w.ask(second); status != 303 || location != "/setup" {
-		t.Errorf("the second: %d %s", status, location)
-	}
-	if n := w.site.Calls()[telemessagetest.Count]; n != 1 || len(w.place.stored) != 1 {
-		t.Errorf("%d tests, %d versions of the secret", n, len(w.place.stored))
-	}
-}
-
 // A vault that refuses is said in words, and the step is not done.
 func TestVaultRefuses(t *testing.T) {
 	w := newWorld(t)

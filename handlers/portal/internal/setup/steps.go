@@ -107,6 +107,12 @@ func (s *Setup) Step(r *web.Request) (web.Answer, error) {
 // Send answers POST /setup/{step}.
 func (s *Setup) Send(r *web.Request) (web.Answer, error) {
 	st, answer, err := s.enter(r)
+	if err == nil && answer != nil && r.PathValue("step") == stepReview {
+		st, err = s.load(r) // after the draft: the same form may have ended the set-up just now
+		if to := finishedBy(r, st.connector); err == nil && to != "" {
+			return web.SeeOther(to), nil
+		}
+	}
 	if err != nil || answer != nil {
 		return orNothing(answer), err
 	}

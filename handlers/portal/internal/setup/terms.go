@@ -78,9 +78,9 @@ func (s *Setup) sendTerms(r *web.Request, st state) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
-	_, err = control.UpdateConnector(r.Context(), s.opts.Settings, func(c *control.Connector) error {
+	err = s.updateConnector(r.Context(), func(c *control.Connector) error {
 		if hasTerms(*c) {
-			return nil
+			return errSame
 		}
 		if c.Terms == nil && c.Finished == nil && !worked {
 			c.Unfinished = true // from here on nothing runs before the last step
@@ -88,8 +88,5 @@ func (s *Setup) sendTerms(r *web.Request, st state) (web.Answer, error) {
 		c.Terms = &control.Terms{Version: TermsVersion, Person: s.stamp(r)}
 		return nil
 	})
-	if err != nil {
-		return web.Answer{}, explainConnector(err)
-	}
-	return web.SeeOther("/setup"), nil
+	return seeOther("/setup", err)
 }

@@ -32,10 +32,13 @@ type tryBegun struct {
 	Form string    `json:"form"` // id
 }
 
-var errSentTwice = errors.New("the form was sent before")
+// sentBefore is the error of a form that has begun a test before.
+type sentBefore struct{ at time.Time }
+
+func (sentBefore) Error() string { return "the form was sent before" }
 
 // beginTry counts a test of credentials before it begins. The error is a *web.Error if there were too many, and
-// errSentTwice if this very form has begun one.
+// sentBefore if this very form has begun one.
 func (s *Setup) beginTry(r *web.Request) error {
 	for range maxTries + 1 {
 		err := s.countTry(r.Context(), r.Person.ID, r.FormID)
@@ -62,7 +65,7 @@ func (s *Setup) countTry(ctx context.Context, by, form string) error {
 	recent, oldest := 0, now
 	for _, t := range d.Tries {
 		if t.Form == form {
-			return errSentTwice
+			return sentBefore{t.At}
 		}
 		age := now.Sub(t.At)
 		if age < time.Hour { // so that a form that comes again late is known
@@ -87,5 +90,6 @@ func (s *Setup) errTooMany(until time.Time) error {
 	wait := int(max(1, until.Sub(s.opts.Now()).Seconds()))
 	return &web.Error{Status: http.StatusTooManyRequests,
 		Says: "There were 3 tests within a minute, and each refusal brings the account closer to being locked.",
-		Do:   fmt.Sprintf("Wait %d seconds, go back, and send the form again. Nothing was tested or stored.", wait)}
+		Do: fmt.Sprintf("Nothing was tested or stored. Wait %d seconds, type what is secret again, and send the form.",
+			wait)}
 }

@@ -66,15 +66,14 @@ func (s *Setup) workOrHold(ctx context.Context, now control.Connector) (worked b
 	if worked, err = s.hasWorked(ctx, now); err != nil || worked {
 		return worked, err
 	}
-	_, err = control.UpdateConnector(ctx, s.opts.Settings, func(c *control.Connector) error {
-		if c.Finished != nil {
+	return false, s.updateConnector(ctx, func(c *control.Connector) error {
+		switch {
+		case c.Finished != nil:
 			return errFinished
+		case c.Unfinished:
+			return errSame
 		}
 		c.Unfinished = true
 		return nil
 	})
-	if err != nil {
-		return false, explainChange(err)
-	}
-	return false, nil
 }

@@ -17,7 +17,8 @@ func (s *server) signedOut(r *http.Request) (e *Error, back string) {
 	back = "/"
 	if r.Method == http.MethodPost {
 		if back = s.formPage(r); back != "/" {
-			e.Do = "What you have sent was not used. Sign in, and you come back to the page with the form, to enter it again."
+			e.Do = "What you have sent was not used. Sign in, and you come back to the page with the form, " +
+				"to enter it again."
 			return e, back
 		}
 	} else if isOwnPage(r.URL) {

@@ -121,7 +121,8 @@ func (e *Error) Error() string { return e.Says }
 // Errors that handlers return often.
 var (
 	ErrNotFound = &Error{http.StatusNotFound, "There is no such page.", "Choose one of the pages above."}
-	ErrChanged  = &Error{http.StatusConflict, "The settings were changed meanwhile, by someone else or in another window.",
+	ErrChanged  = &Error{http.StatusConflict,
+		"The settings were changed meanwhile, by someone else or in another window.",
 		"Nothing of this form was saved. Look at what they are now, and send it again if it is still wanted."}
 )
 
