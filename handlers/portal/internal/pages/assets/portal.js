@@ -1,4 +1,4 @@
-// What makes the pages more pleasant; they work without it. No markup is made from strings.
+// The pages work without it. No markup is made from strings.
 'use strict';
 
 const each = (selector, f) => document.querySelectorAll(selector).forEach(f);
@@ -19,7 +19,7 @@ function showTimes(root) {
 
 function showSignedOut() { document.getElementById('signedout').hidden = false; }
 
-// A part with data-poll is replaced by that of this address, every few seconds while it is seen.
+// A part with data-poll is replaced by that of this address, every few seconds.
 function poll(part) {
   let tag = '';
   const ask = () => {
@@ -33,15 +33,19 @@ function poll(part) {
       const fresh = request.status === 200 && request.response && request.response.getElementById(part.id);
       if (fresh) {
         tag = request.getResponseHeader('ETag') || '';
-        // The focus and the tables stay where they are.
+        // Links and tables keep the focus and stay scrolled.
         const all = () => [...part.querySelectorAll('a,.scroll')];
-        const old = all(), left = old.map(e => e.scrollLeft), at = old.indexOf(document.activeElement);
+        const key = e => e.href || e.innerText.slice(0, 9);
+        const old = all().map(e => [key(e), e.scrollLeft, e === document.activeElement]);
         part.replaceChildren(...Array.from(fresh.childNodes, n => document.importNode(n, true)));
         showTimes(part);
-        all().forEach((e, i) => {
-          e.scrollLeft = left[i];
-          if (i === at && e.href === old[i].href) e.focus({preventScroll: true});
-        });
+        for (const e of all()) {
+          const i = old.findIndex(o => o[0] === key(e));
+          if (i < 0) continue;
+          const [[, left, held]] = old.splice(i, 1);
+          e.scrollLeft = left;
+          if (held) e.focus({preventScroll: true});
+        }
       } else if (request.status === 401 || request.status === 403) return showSignedOut();
       again();
     };
@@ -62,7 +66,7 @@ async function checkAlive() {
   }
 }
 
-// Shows that a form was sent. Buttons are disabled once their names and values were read.
+// Shows that a form was sent.
 function showBusy(form, busy) {
   const note = document.getElementById('working');
   form.ariaBusy = busy ? 'true' : null;
@@ -77,7 +81,7 @@ function release(form) {
   disable(form, false);
 }
 
-// A form is sent once, while the session is alive: a redirect to the sign-in would lose its content.
+// A form is sent once, and only while the session is alive.
 function guard(form) {
   let sending = false;
   form.addEventListener('input', () => { form.dataset.changed = '1'; });
