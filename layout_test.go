@@ -37,8 +37,10 @@ func TestLayoutIsKnownInOnePlace(t *testing.T) {
 		ast.Inspect(parsed, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.BasicLit:
-				if home := homeOfForm(f, n.Value); n.Kind == token.STRING && home != "" && home != f.dir {
-					t.Errorf("%s has the literal %s: %s has the names of that form", f.path, n.Value, home)
+				for _, home := range homesOfForms(f, n.Value) {
+					if n.Kind == token.STRING && home != f.dir {
+						t.Errorf("%s has the literal %s: %s has the names of that form", f.path, n.Value, home)
+					}
 				}
 			case *ast.BinaryExpr:
 				// Of the fetch and import apps no engine joins names. The portal joins the paths of its pages.
@@ -52,19 +54,19 @@ func TestLayoutIsKnownInOnePlace(t *testing.T) {
 	}
 }
 
-// homeOfForm returns the package that has the form of a name which the literal holds, or "" if it holds none.
-func homeOfForm(f file, literal string) string {
+// homesOfForms returns the packages that have the forms of names which the literal holds.
+func homesOfForms(f file, literal string) (homes []string) {
 	for form, home := range layoutForms {
 		if strings.Contains(literal, form) {
-			return home
+			homes = append(homes, home)
 		}
 	}
 	for form, home := range stampForms {
 		if strings.Contains(literal, form) && !under(f.dir, "local") {
-			return home
+			homes = append(homes, home)
 		}
 	}
-	return ""
+	return homes
 }
 
 // isSlash reports whether an operand is a literal that begins or ends with a slash.
