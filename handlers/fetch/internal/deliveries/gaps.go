@@ -31,6 +31,15 @@ type Gap struct {
 	Missing int64     `json:"missing"`
 	Since   time.Time `json:"since"`
 	Told    bool      `json:"told,omitempty"`
+	Known   int64     `json:"known,omitempty"` // how many of them were told before the gap grew
+}
+
+// lasting returns how many numbers have been missing for long enough to be told.
+func (g Gap) lasting() int64 {
+	if g.Told {
+		return g.Missing
+	}
+	return min(g.Known, g.Missing)
 }
 
 // numbering is how the vendor numbers files. The vendor's pages do not say it.
@@ -155,8 +164,12 @@ func (s *State) NoteGaps(now time.Time) (tell []Gap) {
 		}
 		gap := Gap{Day: s.Days[i].Day, Missing: missing, Since: now.UTC()}
 		for _, g := range earlier {
-			if g.Day.Equal(gap.Day) && g.Missing == missing {
-				gap = g
+			if !g.Day.Equal(gap.Day) {
+				continue
+			}
+			gap.Known = g.lasting()
+			if missing <= g.Missing { // the same, or some came since
+				gap.Since, gap.Told = g.Since, g.Told
 			}
 		}
 		if !gap.Told && now.Sub(gap.Since) >= settled {

@@ -59,6 +59,9 @@ func (r *run) plan(ctx context.Context) error {
 		return err
 	}
 	r.showClosed(ctx)
+	if r.Rules.Import == nil {
+		r.Reporter.NoteMissing(ctx, now.Add(-gapDays*24*time.Hour), r.state.toldGaps())
+	}
 	return nil
 }
 

@@ -39,10 +39,18 @@ func (r *run) report() {
 			s.More++
 		}
 	}
-	for _, g := range r.state.Gaps {
-		s.Gaps = append(s.Gaps, status.Gap{Day: g.Day, Missing: g.Missing})
-	}
+	s.Gaps = r.state.toldGaps()
 	r.Reporter.Report(r.form.name, s)
+}
+
+// toldGaps returns the gaps that have lasted: ZIPs may arrive in any order.
+func (s *State) toldGaps() (told []status.Gap) {
+	for _, g := range s.Gaps {
+		if n := g.lasting(); n > 0 {
+			told = append(told, status.Gap{Day: g.Day, Missing: n})
+		}
+	}
+	return told
 }
 
 // describeZIP returns what is shown of an open ZIP.

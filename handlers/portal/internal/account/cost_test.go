@@ -55,11 +55,11 @@ func TestWhatAPageCosts(t *testing.T) {
 	ofRun := []string{"row of a run", "runs"}
 	day, forty := []string{listing, runs}, []string{"list runs/2026/10/", listing, runs}
 	for path, want := range map[string][]string{
-		"/days/2026-11-22": append(slices.Clone(day), "fetch.json"),
+		"/days/2026-11-22": append(slices.Clone(day), "missing.json"),
 		"/runs/" + dayRun:  {"row of a run", "runs"},
 		"/runs/" + unread:  append(slices.Clone(day), "row of a run", "runs"),
-		"/days":            {"fetch.json", "list runs/2025/", "list runs/2026/", runs, runs},
-		"/months/2026-11": append(append(slices.Clone(forty), "fetch.json"), // a first month
+		"/days":            {"list runs/2025/", "list runs/2026/", "missing.json", runs, runs},
+		"/months/2026-11": append(append(slices.Clone(forty), "missing.json"), // a first month
 			slices.Repeat([]string{runs}, maxYears)...),
 		"/items?day=2026-11-22":        append(slices.Clone(day), "rows of batches: RowKey,V,Lines"),
 		"/duplicates?day=2026-11-22":   append(slices.Clone(day), "rows of batches: RowKey,V,Totals"),

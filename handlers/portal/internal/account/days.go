@@ -56,7 +56,7 @@ func (r *Reader) DaysPage(q *web.Request) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
-	missing, err := r.missing(q.Context())
+	missing, err := r.Missing(q.Context())
 	if err != nil {
 		return web.Answer{}, err
 	}
@@ -85,7 +85,7 @@ func (r *Reader) dayAsked(q *web.Request) (Day, error) {
 	if err != nil {
 		return Day{}, err
 	}
-	missing, err := r.missing(q.Context())
+	missing, err := r.Missing(q.Context())
 	if err != nil {
 		return Day{}, err
 	}

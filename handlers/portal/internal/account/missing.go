@@ -2,47 +2,39 @@ package account
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
-	"o2archiver/shared/archive"
-	"o2archiver/shared/status"
+	"o2archiver/shared/archive/layout"
 )
 
 // Missing is the number of the vendor's files of each day that never came, concluded by fetch from the numbers of those
-// that did. Fetch knows the latest 62 days.
+// that did.
 type Missing map[time.Time]int64
-
-// MissingOf returns what fetch says about missing files.
-func MissingOf(p status.Progress) Missing {
-	m := Missing{}
-	for _, g := range p.Gaps {
-		m[dayOf(g.Day)] += g.Missing
-	}
-	return m
-}
 
 // between returns the number of files of the days from first to last.
 func (m Missing) between(first, last time.Time) (sum int64) {
 	for day, n := range m {
 		if !day.Before(dayOf(first)) && !day.After(last) {
-			sum += n
+			sum += min(max(n, 0), math.MaxInt64-sum) // a name may have any number
 		}
 	}
 	return sum
 }
 
-// missing reads what fetch says about missing files. There are none before fetch has said anything.
-func (r *Reader) missing(ctx context.Context) (Missing, error) {
-	p, err := r.opts.Status.Progress(ctx)
-	switch {
-	case errors.Is(err, archive.ErrNotFound), errors.Is(err, archive.ErrContent):
-		return nil, nil // fetch writes it anew
-	case err != nil:
-		return nil, fmt.Errorf("read which files are missing: %w", err)
+// Missing returns what fetch says about missing files.
+func (r *Reader) Missing(ctx context.Context) (Missing, error) {
+	said, err := r.opts.Status.MissingFiles(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read what fetch says: %w", err)
 	}
-	return MissingOf(p), nil
+	m := Missing{}
+	for _, g := range said.Days {
+		m[dayOf(g.Day)] = g.Missing
+	}
+	return m, nil
 }
 
 // lacking returns the account of a day of which n files of the vendor's never came.
@@ -59,12 +51,13 @@ func (d Day) lacking(n int64) Day {
 }
 
 // began returns the day from which on each day of the month that begins with first should have a run, or the zero time
-// if there is none: before the archive's first run, and before the earliest window of the month, which a backfill may
-// have fetched later, none was due. runs are those of the month, in the order of their windows. Only if none begins on
-// its first day, that costs a query for each year up to the first with a run.
+// if there is none. Before the window of the archive's first run none was due, whatever a backfill has fetched since.
+// runs are those of the month, in the order of their windows. Only if none but backfills begins on its first day, that
+// costs a query for each year up to the first with a run.
 func (r *Reader) began(ctx context.Context, first time.Time, runs []Facts) (day time.Time, err error) {
-	if len(runs) > 0 {
-		if day = dayOf(WindowBegin(runs[0])); !day.After(first) {
+	due := slices.IndexFunc(runs, func(f Facts) bool { return layout.BackfillOf(f.Run) == "" })
+	if due >= 0 {
+		if day = dayOf(WindowBegin(runs[due])); !day.After(first) {
 			return first, nil
 		}
 	}

@@ -42,7 +42,7 @@ func (r *Reader) monthAsked(q *web.Request) (m Month, first time.Time, err error
 	if err != nil {
 		return Month{}, first, err
 	}
-	missing, err := r.missing(q.Context())
+	missing, err := r.Missing(q.Context())
 	if err != nil {
 		return Month{}, first, err
 	}

@@ -50,7 +50,7 @@ func TestLiveIsCheap(t *testing.T) {
 		wants    []string
 	}{
 		{"/progress/live", 4, false, []string{"PartitionKey eq 'r.2026' and RowKey ge '11.16'", "runs/2026/11/"}},
-		{"/progress", 6, true, []string{"PartitionKey eq 'r.2025' and RowKey ge '11.23'",
+		{"/progress", 7, true, []string{"PartitionKey eq 'r.2025' and RowKey ge '11.23'",
 			"PartitionKey eq 'r.2026' and RowKey ge '01.01'", "runs/2025/", "runs/2026/"}},
 	} {
 		asked = nil

@@ -47,6 +47,7 @@ const (
 // known is what the page is made of. The live part, which each viewer asks for every few seconds, needs the runs of the
 // last days only: a query for the end of a partition, and a listing or two.
 type known struct {
+	missing   account.Missing // of the whole page
 	progress  status.Progress
 	fetched   bool // there is a progress
 	unread    bool // the document of the progress can't be used
@@ -91,6 +92,12 @@ func (w *Watch) load(ctx context.Context, whole bool) (k known, err error) {
 		}
 		k.all, err = w.opts.Account.Planned(ctx, k.now.AddDate(0, 0, -366))
 		k.recent = account.PlannedSince(k.all, k.since)
+		return err
+	})
+	group.Go(func() (err error) {
+		if whole {
+			k.missing, err = w.opts.Account.Missing(ctx)
+		}
 		return err
 	})
 	if err = group.Wait(); err != nil {
@@ -139,7 +146,7 @@ func (w *Watch) ProgressPage(q *web.Request) (web.Answer, error) {
 	}
 	today := k.now.Truncate(oneDay)
 	runs := account.Within(k.all, today.AddDate(0, 0, -364), today)
-	days := account.Accounts(runs, today.AddDate(0, 0, -364), today, account.MissingOf(k.progress))
+	days := account.Accounts(runs, today.AddDate(0, 0, -364), today, k.missing)
 	month := days[len(days)-shownDays:]
 	p := k.livePart(q)
 	p.Whole, p.Year, p.Month, p.OfRuns = true, account.Strip(days), account.Strip(month), len(runs)
