@@ -20,7 +20,7 @@ var errUnderWay = errors.New("the test of the same form has not ended")
 
 // errSentBefore is the answer to a form that was sent before and is not in force.
 var errSentBefore = &web.Error{Status: http.StatusConflict,
-	Says: "This form was sent before, and what it holds was not put in force by that.",
+	Says: "This form was sent before, and it is not what is in force now.",
 	Do: "If the test is still under way, wait a minute and load the page again. Otherwise type what is secret again, " +
 		"and send the form."}
 
@@ -31,7 +31,7 @@ func (s *Setup) answerSentBefore(r *web.Request, f sourceForm, before sentBefore
 	if err != nil {
 		return web.Answer{}, err
 	}
-	if f.wizard && isDone(st, stepSource) {
+	if f.wizard && isDone(st, stepSource) && st.draft.Secret == r.FormID { // and no other form has done the step
 		return web.SeeOther(nextOf(stepSource)), nil
 	}
 	claim, err := s.readClaim(r.Context())

@@ -3,12 +3,13 @@ package setup
 import (
 	"errors"
 	"maps"
+	"slices"
+	"strings"
+
 	"o2archiver/handlers/portal/internal/web"
 	"o2archiver/shared/audit"
 	"o2archiver/shared/control"
 	"o2archiver/shared/settings"
-	"slices"
-	"strings"
 )
 
 // keepStep keeps a form of the set-up in the draft: its step is done unless something is wrong.

@@ -17,10 +17,15 @@ const (
 	triesTime = time.Minute
 )
 
+// keptTries is the number of tests whose forms are known when they come again, however late: a form that was tested and
+// stored a second time would put a former secret back, without a line of the audit log. A rule of the storage account
+// deletes them 92 days after the last test.
+const keptTries = 1000
+
 const triesBlob = draftFolder + "tries.json"
 
-// triesDocument is the beginnings of the last tests. It is in storage, because a process may end after each try, and
-// several can run.
+// triesDocument is the beginnings of the last tests, the latest last. It is in storage, because a process may end after
+// each try, and several can run.
 type triesDocument struct {
 	Version int        `json:"v"` // 1
 	Tries   []tryBegun `json:"tries"`
@@ -61,17 +66,12 @@ func (s *Setup) countTry(ctx context.Context, by, form string) error {
 		return err
 	}
 	now := s.opts.Now().UTC()
-	var last []tryBegun
 	recent, oldest := 0, now
 	for _, t := range d.Tries {
 		if t.Form == form {
 			return sentBefore{t.At}
 		}
-		age := now.Sub(t.At)
-		if age < time.Hour { // so that a form that comes again late is known
-			last = append(last, t)
-		}
-		if age < triesTime {
+		if now.Sub(t.At) < triesTime {
 			recent++
 			if t.At.Before(oldest) {
 				oldest = t.At
@@ -81,6 +81,7 @@ func (s *Setup) countTry(ctx context.Context, by, form string) error {
 	if recent >= maxTries {
 		return s.errTooMany(oldest.Add(triesTime))
 	}
+	last := d.Tries[max(0, len(d.Tries)-keptTries+1):]
 	d = triesDocument{Version: 1, Tries: append(last, tryBegun{now, by, form})}
 	_, err = s.opts.Settings.Put(ctx, triesBlob, d, etag, nil)
 	return err
