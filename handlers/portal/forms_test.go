@@ -250,7 +250,9 @@ func (f *forms) state() string {
 		fmt.Fprintln(&b, "audit", l.Action, l.Object, l.Form)
 	}
 	inForce, _, _ := f.Store.Mapping().Read(ctx, "")
-	draft, _ := f.Store.Mapping().ReadDraft(ctx, f.Person.ID)
+	var kept struct{ Upload struct{ SHA256 string } }
+	_, _ = f.Store.Settings().Get(ctx, "drafts/"+f.Person.ID+".json", &kept)
+	draft, _ := f.Store.Mapping().ReadDraft(ctx, f.Person.ID, kept.Upload.SHA256)
 	fmt.Fprintf(&b, "mapping %q, draft %q\n%d secrets, %d tests\n", inForce, draft, f.vault.stored,
 		f.site.Calls()[telemessagetest.Count])
 	rows := strings.Split(etags.ReplaceAllString(b.String(), ""), "\n")

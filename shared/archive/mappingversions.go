@@ -17,7 +17,7 @@ import (
 
 const (
 	mappingVersions = "mapping/" // <sha-256>.csv
-	mappingDrafts   = "drafts/"  // <person>.csv
+	mappingDrafts   = "drafts/"  // <person>-<sha-256>.csv
 	mappingEnding   = ".csv"
 )
 
@@ -127,8 +127,8 @@ func (m *Mapping) ReadVersion(ctx context.Context, sha string) ([]byte, error) {
 	return data, nil
 }
 
-// PutDraft stores the file that a person has uploaded and not confirmed, in place of that person's former one. Nothing
-// but the pages for setting up reads it.
+// PutDraft stores a file that a person has uploaded and not confirmed, beside that person's former ones: whatever
+// refers to one of those finds it. Nothing but the pages for setting up reads it.
 func (m *Mapping) PutDraft(ctx context.Context, person string, data []byte) error {
 	switch {
 	case !personForm.MatchString(person):
@@ -136,19 +136,24 @@ func (m *Mapping) PutDraft(ctx context.Context, person string, data []byte) erro
 	case len(data) > maxMapping:
 		return fmt.Errorf("store a draft of the mapping: %w: %d bytes, limit %d", ErrTooLarge, len(data), maxMapping)
 	}
-	_, err := m.putMarked(ctx, mappingDrafts+person+mappingEnding, "text/csv", data,
-		map[string]*string{metaSHA256: to.Ptr(HashMapping(data))}, nil, nil)
+	sha := HashMapping(data)
+	_, err := m.putMarked(ctx, nameDraft(person, sha), "text/csv", data, map[string]*string{metaSHA256: &sha}, nil, nil)
 	return err
 }
 
-// ReadDraft returns the file that PutDraft stored last, or ErrNotFound.
-func (m *Mapping) ReadDraft(ctx context.Context, person string) ([]byte, error) {
-	if !personForm.MatchString(person) {
+// ReadDraft returns the file with a hash that PutDraft has stored, or ErrNotFound, also if the blob holds another one.
+func (m *Mapping) ReadDraft(ctx context.Context, person, sha string) ([]byte, error) {
+	if !personForm.MatchString(person) || !versionForm.MatchString(sha) {
 		return nil, ErrNotFound
 	}
-	data, _, err := m.get(ctx, mappingDrafts+person+mappingEnding, maxMapping, nil)
+	data, _, err := m.get(ctx, nameDraft(person, sha), maxMapping, nil)
+	if err == nil && HashMapping(data) != sha {
+		return nil, ErrNotFound
+	}
 	return data, err
 }
+
+func nameDraft(person, sha string) string { return mappingDrafts + person + "-" + sha + mappingEnding }
 
 func metadataOf(data []byte, a MappingAuthor) map[string]*string {
 	metadata := map[string]*string{metaSHA256: to.Ptr(HashMapping(data))}

@@ -105,14 +105,19 @@ func TestMappingVersions(t *testing.T) {
 
 func TestMappingDraft(t *testing.T) {
 	ctx, m := t.Context(), testStore(t).Mapping()
-	if _, err := m.ReadDraft(ctx, jane.By); !errors.Is(err, ErrNotFound) {
-		t.Errorf("none: %v", err)
+	for _, none := range []string{"", "../mapping", HashMapping([]byte("one"))} {
+		if _, err := m.ReadDraft(ctx, jane.By, none); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%q: %v", none, err)
+		}
 	}
-	for _, text := range []string{"one", "two"} {
+	all := []string{"one", "two", "one"}
+	for _, text := range all {
 		if err := m.PutDraft(ctx, jane.By, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
-		if data, err := m.ReadDraft(ctx, jane.By); err != nil || string(data) != text {
+	}
+	for _, text := range all {
+		if data, err := m.ReadDraft(ctx, jane.By, HashMapping([]byte(text))); err != nil || string(data) != text {
 			t.Errorf("%q, %v", data, err)
 		}
 	}

@@ -72,6 +72,58 @@ func TestMappingKilledAtEachWrite(t *testing.T) {
 	})
 }
 
+// Wherever the process dies while a number is added to those that wait, the form that is sent again adds it, once.
+func TestAddNumberKilledAtEachWrite(t *testing.T) {
+	for n, more := 0, true; more; n++ {
+		w := newWorld(t)
+		w.setUp()
+		w.get("/settings/mapping")
+		const path = "/settings/mapping/add"
+		w.send(path, "number", "+447700900301", "mailbox", "new@contoso.example")
+		add := func() (int, string, string) {
+			return w.ask(w.post(path, "number", "+447700900302", "mailbox", "new@contoso.example"))
+		}
+		ctx, stop := context.WithCancelCause(t.Context())
+		kill := func() { stop(funchost.ErrStopped) }
+		death := archivetest.DieAfter(n, archivetest.IsWrite, kill)
+		w.ctx = ctx
+		w.use(w.storage.Through(death.Rule))
+		add()
+		kill()
+		w.ctx, more = nil, death.Dead()
+		w.use(w.storage)
+		if status, page, location := add(); status != http.StatusSeeOther || location != "/settings/mapping" {
+			t.Errorf("after %d writes, sent again: %d %s\n%s", n, status, location, page)
+		}
+		w.mustHold(w.get("/settings/mapping"), "2 added, 0 removed, 0 changed")
+		if w.send("/settings/mapping", "do", "confirm"); strings.Count(w.inForce(), "+447700900302") != 1 {
+			t.Errorf("after %d writes, in force:\n%s", n, w.inForce())
+		}
+	}
+}
+
+// Of two files that one person uploads at once, the one whose report is there can be put in force.
+func TestTwoUploadsAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.setUp()
+	w.get("/settings/mapping")
+	other := w.store.Mapping()
+	w.use(w.storage.Through(func(r *http.Request) archivetest.Fault {
+		if archivetest.IsWrite(r) && strings.HasSuffix(r.URL.Path, "/"+draftName(ann)) {
+			if err := other.PutDraft(t.Context(), ann.ID, []byte(twoFile)); err != nil {
+				t.Error(err)
+			}
+		}
+		return archivetest.Pass
+	}))
+	w.follow(w.upload("/settings/mapping", []byte(oneFile)))
+	w.use(w.storage)
+	w.mustHold(w.get("/settings/mapping"), "1 added, 0 removed, 0 changed")
+	if w.send("/settings/mapping", "do", "confirm"); w.inForce() != oneFile {
+		t.Errorf("in force:\n%s", w.inForce())
+	}
+}
+
 // Wherever the process dies while the terms are accepted, they are accepted and nothing runs, or nothing has changed;
 // another click accepts them, once.
 func TestTermsKilledAtEachWrite(t *testing.T) {

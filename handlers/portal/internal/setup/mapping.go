@@ -96,6 +96,7 @@ func (s *Setup) propose(r *web.Request, st *state, from string, data []byte) err
 		if err := s.describe(ctx, u, table); err != nil {
 			return err
 		}
+		// before the draft names it, and beside the file that the draft names until then
 		if err := s.opts.Mapping.PutDraft(ctx, r.Person.ID, data); err != nil {
 			return err
 		}
@@ -207,9 +208,9 @@ func (s *Setup) confirm(r *web.Request, st *state) error {
 	if u.Against != etag {
 		return errFileChanged
 	}
-	data, err := s.opts.Mapping.ReadDraft(ctx, r.Person.ID)
+	data, err := s.opts.Mapping.ReadDraft(ctx, r.Person.ID, sha)
 	switch {
-	case errors.Is(err, archive.ErrNotFound), err == nil && archive.HashMapping(data) != sha:
+	case errors.Is(err, archive.ErrNotFound):
 		return errNoDraft
 	case err != nil:
 		return err

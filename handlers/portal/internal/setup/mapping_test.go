@@ -301,56 +301,6 @@ func TestAddNumbers(t *testing.T) {
 	}
 }
 
-// A file that waits for its confirmation is not lost to a number.
-func TestAddNumberBesideAFile(t *testing.T) {
-	add := []string{"number", "+447700900301", "mailbox", "new@contoso.example"}
-	for name, tt := range map[string]struct {
-		prepare func(w *world)
-		says    string
-	}{
-		"an uploaded file": {func(w *world) { w.follow(w.upload("/settings/mapping", []byte(twoFile))) },
-			"another file of yours waits"},
-		"a version": {func(w *world) {
-			w.follow(w.upload("/settings/mapping", []byte(twoFile)))
-			w.send("/settings/mapping", "do", "confirm")
-			w.send("/settings/mapping/rollback", "version", archive.HashMapping([]byte(oneFile)))
-		}, "another file of yours waits"},
-		"numbers for a former file": {func(w *world) {
-			w.send("/settings/mapping/add", "number", "+447700900302", "mailbox", "new@contoso.example")
-			w.person = bob
-			w.get("/settings/mapping")
-			w.follow(w.upload("/settings/mapping", []byte(twoFile)))
-			w.send("/settings/mapping", "do", "confirm")
-			w.person = ann
-			w.get("/settings/mapping")
-		}, "the file in force has changed since"},
-		"numbers that are gone": {func(w *world) {
-			w.send("/settings/mapping/add", "number", "+447700900302", "mailbox", "new@contoso.example")
-			if err := w.store.Mapping().PutDraft(t.Context(), ann.ID, []byte(twoFile)); err != nil {
-				t.Fatal(err)
-			}
-		}, "is not there any more"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.setUp()
-			w.get("/settings/mapping")
-			w.follow(w.upload("/settings/mapping", []byte(oneFile)))
-			w.send("/settings/mapping", "do", "confirm")
-			tt.prepare(w)
-			before := w.find(shaForm)
-			_, page := w.send("/settings/mapping/add", add...)
-			w.mustHold(page, tt.says, `href="#report"`, `id="automatic" name="automatic" value="on" checked`)
-			if w.get("/settings/mapping"); w.find(shaForm) != before {
-				t.Error("the file that waits is another one")
-			}
-			w.send("/settings/mapping", "do", "discard")
-			_, page = w.send("/settings/mapping/add", add...)
-			w.mustHold(page, "1 added, 0 removed, 0 changed")
-		})
-	}
-}
-
 func TestCustomMappingNeedsAFile(t *testing.T) {
 	w := newWorld(t)
 	w.acceptTerms()

@@ -150,16 +150,17 @@ func (s *Setup) AddNumber(r *web.Request) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
+	in, long := allInput(r, []string{"number", "mailbox"})
+	if len(long) > 0 {
+		return web.Answer{}, errBadForm
+	}
 	data, wrong, err := s.addTo(r, st.draft.Upload)
 	if err != nil {
 		return web.Answer{}, err
 	}
 	if wrong != "" {
-		return s.showMapping(r, st, false, map[string]string{"number": wrong})
-	}
-	in, long := allInput(r, []string{"number", "mailbox"})
-	if len(long) > 0 {
-		return web.Answer{}, errBadForm
+		return s.refuseNumber(r, st, in, &web.Error{Status: http.StatusConflict, Says: wrong,
+			Do: "Put that file in force, or discard it, in another window; then send the number below again."})
 	}
 	if in["number"] == "" || in["mailbox"] == "" {
 		return s.refuseNumber(r, st, in, &web.Error{Status: http.StatusBadRequest,
@@ -227,8 +228,8 @@ func (s *Setup) addTo(r *web.Request, waits *upload) (data []byte, wrong string,
 	case waits.Against != etag:
 		return nil, "The number was not added: the file in force has changed since you added the numbers before.", nil
 	}
-	data, err = s.opts.Mapping.ReadDraft(r.Context(), r.Person.ID)
-	if errors.Is(err, archive.ErrNotFound) || err == nil && archive.HashMapping(data) != waits.SHA256 {
+	data, err = s.opts.Mapping.ReadDraft(r.Context(), r.Person.ID, waits.SHA256)
+	if errors.Is(err, archive.ErrNotFound) {
 		return nil, "The number was not added: the file with the numbers before is not there any more.", nil
 	}
 	return data, "", err

@@ -1,15 +1,15 @@
 package setup
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"encoding/base64"
-
 	"o2archiver/handlers/portal/internal/portaltest"
+	"o2archiver/shared/archive"
 	"o2archiver/shared/control"
 	"o2archiver/shared/source/delivery/deliverytest"
 )
@@ -134,6 +134,59 @@ func TestInputIsShownWithTheRefusal(t *testing.T) {
 	w.send("/settings/mapping", "do", "confirm")
 	_, page = w.send(add, "number", "+447700900333", "mailbox", "joe@contoso.example")
 	w.mustHold(page, "has this mailbox already")
+}
+
+// A file that waits for its confirmation is not lost to a number.
+func TestAddNumberBesideAFile(t *testing.T) {
+	add := []string{"number", "+447700900301", "mailbox", "new@contoso.example"}
+	for name, tt := range map[string]struct {
+		prepare func(w *world)
+		says    string
+	}{
+		"an uploaded file": {func(w *world) { w.follow(w.upload("/settings/mapping", []byte(twoFile))) },
+			"another file of yours waits"},
+		"a version": {func(w *world) {
+			w.follow(w.upload("/settings/mapping", []byte(twoFile)))
+			w.send("/settings/mapping", "do", "confirm")
+			w.send("/settings/mapping/rollback", "version", archive.HashMapping([]byte(oneFile)))
+		}, "another file of yours waits"},
+		"numbers for a former file": {func(w *world) {
+			w.send("/settings/mapping/add", "number", "+447700900302", "mailbox", "new@contoso.example")
+			w.person = bob
+			w.get("/settings/mapping")
+			w.follow(w.upload("/settings/mapping", []byte(twoFile)))
+			w.send("/settings/mapping", "do", "confirm")
+			w.person = ann
+			w.get("/settings/mapping")
+		}, "the file in force has changed since"},
+		"numbers that are gone": {func(w *world) {
+			w.send("/settings/mapping/add", "number", "+447700900302", "mailbox", "new@contoso.example")
+			w.storage.Forget("settings", "drafts/"+ann.ID+"-"+w.find(shaForm)+".csv")
+		}, "is not there any more"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.setUp()
+			w.get("/settings/mapping")
+			w.follow(w.upload("/settings/mapping", []byte(oneFile)))
+			w.send("/settings/mapping", "do", "confirm")
+			tt.prepare(w)
+			before := w.find(shaForm)
+			status, page, _ := w.ask(w.post("/settings/mapping/add", add...))
+			w.page = page
+			if status != http.StatusConflict {
+				t.Errorf("%d", status)
+			}
+			w.mustHold(page, tt.says, `id="automatic" name="automatic" value="on" checked`)
+			w.mustKeep("/settings/mapping/add", add...)
+			if w.get("/settings/mapping"); w.find(shaForm) != before {
+				t.Error("the file that waits is another one")
+			}
+			w.send("/settings/mapping", "do", "discard")
+			_, page = w.send("/settings/mapping/add", add...)
+			w.mustHold(page, "1 added, 0 removed, 0 changed")
+		})
+	}
 }
 
 // What the form of an account does not show of the settings in force stays: the other keys of a server that has
