@@ -34,6 +34,24 @@ func ServeHandler(ctx context.Context, port string, h http.Handler) error {
 	return serveListener(ctx, listener, h)
 }
 
+type processKey struct{}
+
+// WithProcess returns a context that ends with process, and from which ProcessOf returns process. The contexts of all
+// requests are derived from one.
+func WithProcess(process context.Context) context.Context {
+	return context.WithValue(process, processKey{}, process)
+}
+
+// ProcessOf returns the context that ends when the process is asked to stop, with ErrStopped as its cause. ctx is that
+// of a request, which may have ended before because its client is gone. For a context that is not derived from one of
+// WithProcess it returns one that never ends.
+func ProcessOf(ctx context.Context) context.Context {
+	if process, ok := ctx.Value(processKey{}).(context.Context); ok {
+		return process
+	}
+	return context.Background()
+}
+
 func serveListener(ctx context.Context, listener net.Listener, h http.Handler) error {
 	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(ErrStopped)
@@ -41,7 +59,7 @@ func serveListener(ctx context.Context, listener net.Listener, h http.Handler) e
 		Handler:           h,
 		ReadHeaderTimeout: headerTime,
 		ErrorLog:          log.New(io.Discard, "", 0), // http.Server's errors quote received bytes
-		BaseContext:       func(net.Listener) context.Context { return work },
+		BaseContext:       func(net.Listener) context.Context { return WithProcess(work) },
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

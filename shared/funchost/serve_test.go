@@ -122,18 +122,20 @@ func TestStop(t *testing.T) {
 }
 
 // A host that hangs up takes the invocation with it; one that stays on the line keeps it however long the body's
-// time-out is past.
+// time-out is past. What goes on without its host still learns that the process is asked to stop.
 func TestHangUp(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	started, ended := make(chan struct{}), make(chan struct{})
+	started, ended, stopped := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	s := New(slog.New(slog.DiscardHandler), time.Minute, map[string]Func{
 		"f": func(ctx context.Context, _ *Invocation) (any, error) {
 			close(started)
 			<-ctx.Done()
 			close(ended)
+			<-ProcessOf(ctx).Done()
+			stopped <- context.Cause(ProcessOf(ctx))
 			return nil, ctx.Err()
 		},
 	})
@@ -155,4 +157,8 @@ func TestHangUp(t *testing.T) {
 	<-started
 	hangUp()
 	<-ended
+	cancel()
+	if err := <-stopped; !errors.Is(err, ErrStopped) {
+		t.Errorf("the process ends by %v", err)
+	}
 }

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+
+	"o2archiver/shared/funchost"
 )
 
 // forms are the forms that are being carried out in this process. One that comes again meanwhile, by a second click for
@@ -96,18 +98,22 @@ func hashFiles(h hash.Hash, form *multipart.Form) error {
 
 // detachWork returns a context for carrying a form out. It does not end when the browser is gone: a second click ends
 // the first click's request, and what that one has begun would be left half done. It has the request's deadline, and
-// ends when this process does.
+// ends when this process does: also after the request's own context, which ends only once.
 func detachWork(ctx context.Context) (context.Context, context.CancelFunc) {
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		if cause := context.Cause(ctx); cause != context.Canceled { // as net/http ends it for a browser that is gone
-			cancel(cause)
-		}
-	})
+	endWith := func(other context.Context) (stop func() bool) {
+		return context.AfterFunc(other, func() {
+			if cause := context.Cause(other); cause != context.Canceled { // as net/http ends it without a browser
+				cancel(cause)
+			}
+		})
+	}
+	stopRequest, stopProcess := endWith(ctx), endWith(funchost.ProcessOf(ctx))
 	deadline, _ := ctx.Deadline()
 	bounded, end := context.WithDeadline(work, deadline)
 	return bounded, func() {
-		stop()
+		stopRequest()
+		stopProcess()
 		end()
 		cancel(nil)
 	}
@@ -125,8 +131,8 @@ func (s *server) handle(route Route, r *Request) (Answer, error) {
 	return s.forms.carryOut(r.Context(), id, func() (Answer, error) {
 		ctx, cancel := detachWork(r.Context())
 		defer cancel()
-		detachWorked := *r
-		detachWorked.Request = r.WithContext(ctx)
-		return route.Handle(&detachWorked)
+		detached := *r
+		detached.Request = r.WithContext(ctx)
+		return route.Handle(&detached)
 	})
 }

@@ -104,6 +104,23 @@ func TestFormEndsWithTheProcess(t *testing.T) {
 	})
 }
 
+// TestFormWithoutBrowserEndsWithTheProcess: what goes on without its browser still ends when the process stops.
+func TestFormWithoutBrowserEndsWithTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlow(t)
+		process, stop := context.WithCancelCause(t.Context())
+		ctx, leave := context.WithCancel(funchost.WithProcess(process))
+		answer := s.send(ctx, "")
+		leave()
+		synctest.Wait()
+		stop(funchost.ErrStopped)
+		<-answer
+		if err := <-s.ended; !errors.Is(err, funchost.ErrStopped) {
+			t.Errorf("it ended by %v", err)
+		}
+	})
+}
+
 // TestFormThatPanics: those who wait for it get an answer, and the next one is carried out.
 func TestFormThatPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
