@@ -78,7 +78,6 @@ func TestEveryReportIsUnwrapped(t *testing.T) {
 		{"fields of the vendor's", journal(1, reported+"X-TELEMESSAGE-Network: O2\r\n", rfc822, plain), 1},
 		{"an empty identity", journal(1, reported+"X-TELEMESSAGE-ArchiveMessageID: \r\n", rfc822, plain), 1},
 		{"no field of a report", journal(1, "", rfc822, plain), 1},
-		{"no field of a report, but of the vendor's", journal(1, "X-TELEMESSAGE-Network: O2\r\n", rfc822, plain), 1},
 		{"no field of a report, in one", journal(1, reported, rfc822, journal(2, "", rfc822, plain)), 2},
 		{"a file", journal(1, reported, "Content-Type: application/octet-stream; name=x.eml\r\n", plain), 1},
 		{"a file in Base64",
@@ -118,6 +117,9 @@ func TestEveryReportIsUnwrapped(t *testing.T) {
 func TestWhatIsNotUnwrapped(t *testing.T) {
 	t.Parallel()
 	item := textItem("text/plain", "secret")
+	const ofVendor = "X-TELEMESSAGE-MessageType: SMS\r\n"
+	const file = "Content-Type: application/octet-stream; name=x.eml\r\n"
+	const text = "Content-Type: text/plain\r\nContent-Disposition: attachment; filename=x.eml\r\n"
 	const none = "item (it is a journal report in which no item was found)"
 	six := item
 	for n := range 6 {
@@ -136,6 +138,14 @@ func TestWhatIsNotUnwrapped(t *testing.T) {
 				" | attachment (a part has an unknown transfer encoding and is attached as it came)"},
 		{"an item with a message in it", journal(1, reported+"X-TELEMESSAGE-ArchiveMessageID: m0\r\n", rfc822, item),
 			"", "m0", "Sender: level 1", "/message/rfc822", ""},
+		{"an item without an identity", journal(1, ofVendor, rfc822, item), "", "sha256:", "Sender: level 1",
+			"/message/rfc822", ""},
+		{"an item without an identity, a message in Base64", journal(1, ofVendor, rfc822+inBase64, base64Lines(item)),
+			"", "sha256:", "Sender: level 1", "/message/rfc822", ""},
+		{"an item without an identity, a file", journal(1, ofVendor, file, item), "", "sha256:", "Sender: level 1",
+			"x.eml/application/octet-stream", ""},
+		{"an item without an identity, a text", journal(1, ofVendor, text, item), "", "sha256:", "Sender: level 1",
+			"x.eml/text/plain", ""},
 		{"another archive", journal(1, "Message-ID: <g>\r\n", rfc822, item), record.GenericEML, "g", "Sender: level 1",
 			"/message/rfc822", ""},
 		{"another archive, a file", journal(1, "Message-ID: <g>\r\n", "Content-Type: application/x; name=x.eml\r\n",
@@ -159,6 +169,9 @@ func TestWhatIsNotUnwrapped(t *testing.T) {
 		var files []string
 		for _, a := range r.Attachments {
 			files = append(files, a.Name+"/"+a.Type)
+		}
+		if tt.id == "sha256:" {
+			tt.id += e.RawHash
 		}
 		if got := strings.Join(files, " "); r.Text != tt.text || got != tt.files || tt.id != "" && r.ID != tt.id {
 			t.Errorf("%s: %q with text %q and files %q", tt.name, r.ID, r.Text, got)

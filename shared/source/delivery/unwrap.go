@@ -14,16 +14,15 @@ const (
 func isReport(h mimeread.Header) bool { return h.Has(reportHeader) && trimColon(h.Get(idHeader)) == "" }
 
 // isItem reports whether a message in a message is the item, or a further report around it, because the outer one is a
-// journal report. Some programs write fields of the vendor's into the report, too, but not the identity of the item. A
-// message of another archive may have an item of the vendor as an attachment, and is no report then.
+// journal report. Some programs write fields of the vendor's into the report, too, but not the identity of the item. An
+// item, also one without an identity, and a message of another archive may have an item as an attachment, and are no
+// reports then.
 func (d *description) isItem(outer, inner mimeread.Header) bool {
 	switch {
 	case isReport(outer):
 		return true
-	case d.o.Source == record.GenericEML || trimColon(outer.Get(idHeader)) != "":
+	case d.o.Source == record.GenericEML || outer.Has(vendorPrefix):
 		return false
-	case outer.Has(vendorPrefix):
-		return trimColon(inner.Get(idHeader)) != ""
 	}
 	return inner.Has(vendorPrefix)
 }
