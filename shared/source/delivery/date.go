@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -22,6 +23,17 @@ func parseDate(value string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	value = strings.TrimSpace(withoutComments(value)) // mostly the name of the zone
+	if t, ok := parsePlain(value); ok {
+		return t, true
+	}
+	return parsePlain(fraction.ReplaceAllString(value, "$1.$2"))
+}
+
+// fraction is a comma between the seconds of a time and a fraction of them.
+var fraction = regexp.MustCompile(`(:\d\d:\d\d),(\d)`)
+
+// parsePlain parses a date without comments. A comma in it is a separator.
+func parsePlain(value string) (time.Time, bool) {
 	if t, err := time.Parse(time.RFC3339, value); err == nil {
 		return t.UTC(), true
 	}

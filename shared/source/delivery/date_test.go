@@ -28,6 +28,12 @@ func TestDates(t *testing.T) {
 			t.Errorf("%s: %v, %v", date, got, ok)
 		}
 	}
+	for _, date := range []string{"Fri, 27 Nov 2026 09:30:00,123 +0000", "27 Nov 2026 09:30:00,123 GMT",
+		"Fri, 27 Nov 2026 09:30:00.123 +0000", "2026-11-27T09:30:00,123Z", "Fri Nov 27 09:30:00,123 UTC 2026"} {
+		if got, ok := parseDate(date); !ok || !got.Equal(want.Add(123*time.Millisecond)) {
+			t.Errorf("%s: %v, %v", date, got, ok)
+		}
+	}
 	sept := time.Date(2026, 9, 1, 21, 5, 0, 0, time.UTC)
 	if got, ok := parseDate("1 Sept. 2026 9:05 PM GMT"); !ok || !got.Equal(sept) {
 		t.Errorf("September: %v, %v", got, ok)
@@ -45,7 +51,7 @@ func TestNoDates(t *testing.T) {
 		"27 Nov 2026 09:30:00 +0000 +0100", "27 Nov 2026 09:30:00 GMT 12", "27 Nov 026 09:30:00 GMT",
 		"27/11/2026 09:30:00 GMT", "11/27/2026 09:30:00 GMT", "27-11-2026 09:30:00 GMT", "26-11-27 09:30:00 GMT",
 		"31 Feb 2026 09:30:00 GMT", "27 Nov 2026 25:30:00 GMT", "27 Nov 2026 15:30 PM GMT", "27 Nov 2026 0930 GMT",
-		"27--2026 09:30:00 GMT", "27 Nov 2026 09:30:00 (GMT)", "27 Nov 2026 :: GMT",
+		"27 Nov 2026 09:30,5 +0000", "27--2026 09:30:00 GMT", "27 Nov 2026 09:30:00 (GMT)", "27 Nov 2026 :: GMT",
 	} {
 		if got, ok := parseDate(date); ok {
 			t.Errorf("%s: %v", date, got)
