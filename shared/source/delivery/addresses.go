@@ -13,8 +13,8 @@ type address struct{ name, address string }
 // splitAddresses returns the entries of an address field. net/mail refuses a whole list for one entry that is no
 // address ("x" <>, a bare number, a trailing semicolon, an unquoted comma), and drops comments and the names of groups,
 // which may hold a number. Such a list is split by hand, and so is a very long field. With single, what has no address
-// belongs to the address after it.
-func splitAddresses(field string, single bool) iter.Seq[address] {
+// belongs to the address after it. Without numbered, no name has a number.
+func splitAddresses(field string, single, numbered bool) iter.Seq[address] {
 	return func(yield func(address) bool) {
 		if len(field) <= maxParsed {
 			if decoded := decodeWords(field); !hasAddress(field) && hasAddress(decoded) {
@@ -29,7 +29,7 @@ func splitAddresses(field string, single bool) iter.Seq[address] {
 				return
 			}
 		}
-		j := &joiner{field: field, single: single, yield: yield}
+		j := &joiner{field: field, single: single, numbered: numbered, yield: yield}
 		for p := range splitByHand(field) {
 			for part := range splitBare(field, p) {
 				if !j.add(part) {

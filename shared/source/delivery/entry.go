@@ -8,8 +8,8 @@ import (
 )
 
 // readEntry returns the name and the address of an entry that has any form. The address in angle brackets begins at
-// angle, if that is not negative.
-func readEntry(text string, angle int) (a address) {
+// angle, if that is not negative. Without numbered, the name has no number.
+func readEntry(text string, angle int, numbered bool) (a address) {
 	decoded := angle < 0
 	if decoded {
 		text = decodeWords(text)
@@ -34,11 +34,15 @@ func readEntry(text string, angle int) (a address) {
 	if strings.HasPrefix(a.name, "(") && strings.HasSuffix(a.name, ")") { // RFC 5322 section 3.4: the older form
 		a.name = a.name[1 : len(a.name)-1]
 	}
-	a.name = unquoteName(a.name)
+	name := unquoteName(a.name)
+	isQuoted := name != a.name
+	a.name = name
 	if !decoded {
 		a.name = decodeWords(a.name)
 	}
-	a.name = cleanWords(a.name)
+	if numbered && !isQuoted {
+		a.name = cleanWords(a.name)
+	}
 	a.name, a.address = validText(a.name), validText(withoutScheme(a.address))
 	return a
 }
@@ -123,7 +127,7 @@ func withoutScheme(s string) string {
 	return s
 }
 
-// cleanWords returns a name in which a number has neither a scheme nor angle brackets.
+// cleanWords returns a name in which a number has neither a scheme nor, if it is a telephone number, angle brackets.
 func cleanWords(name string) string {
 	if len(name) > maxNumbered || !strings.ContainsAny(name, ":<") {
 		return name
@@ -131,7 +135,7 @@ func cleanWords(name string) string {
 	var all []string
 	words := strings.Fields(name)
 	for i, word := range words {
-		if inside := strings.Trim(word, "<>"); word != inside && isNumberWord(inside) {
+		if inside := strings.Trim(word, "<>"); word != inside && countDigits(inside) >= phoneDigits {
 			word = inside
 		}
 		if scheme := schemeOf(word, schemes); scheme == "" {

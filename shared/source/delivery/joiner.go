@@ -20,16 +20,16 @@ func (e entry) complete() bool { return e.angle >= 0 || e.address.address != "" 
 
 // joiner puts the entries together that an unquoted comma in a name has divided: Lee, Ann 447700900123 <ann@x.example>.
 type joiner struct {
-	field   string
-	single  bool
-	pending []entry // without an address; the next one may have it
-	number  bool    // a pending entry has one
-	yield   func(address) bool
+	field            string
+	single, numbered bool
+	pending          []entry // without an address; the next one may have it
+	number           bool    // a pending entry has one
+	yield            func(address) bool
 }
 
 // add adds the next entry. It returns false if no more are wanted.
 func (j *joiner) add(p piece) bool {
-	e := entry{piece: p, address: readEntry(j.field[p.start:p.end], p.angle-p.start)}
+	e := entry{piece: p, address: readEntry(j.field[p.start:p.end], p.angle-p.start, j.numbered)}
 	number, _ := splitNumber(e.name)
 	local, _, _ := strings.Cut(e.address.address, "@")
 	e.number = number != "" || countDigits(local) >= minDigits
@@ -117,11 +117,11 @@ func (j *joiner) flushJoined() bool {
 		return j.yield(all[0].address)
 	}
 	first, last := all[0], all[len(all)-1]
-	joined := readEntry(j.field[first.start:last.end], last.angle-first.start)
+	joined := readEntry(j.field[first.start:last.end], last.angle-first.start, j.numbered)
 	if number, rest := splitNumber(last.name); number != "" && strings.HasPrefix(last.name, number) && rest != "" {
 		// The number must not come to stand in the middle of the name.
 		before := strings.TrimRight(j.field[first.start:last.start], ",; \t\r\n")
-		joined.name = number + " " + readEntry(before, -1).name + ", " + rest
+		joined.name = number + " " + readEntry(before, -1, j.numbered).name + ", " + rest
 	}
 	return j.yield(joined)
 }

@@ -23,13 +23,13 @@ const (
 // of its words; programs of the vendor write both. Without numbered, no word of a name is taken for a number. more
 // reports whether there are more than maxPeople.
 func readPeople(field string, numbered bool) (all []record.Participant, more bool) {
-	return collectPeople(splitAddresses(field, false), numbered)
+	return collectPeople(splitAddresses(field, false, numbered), numbered)
 }
 
 // readAuthors is readPeople for the field From, which has one author as a rule: what has no address belongs to the
 // address after it. In a list it might be a participant without one.
 func readAuthors(field string, numbered bool) (all []record.Participant, more bool) {
-	return collectPeople(splitAddresses(field, true), numbered)
+	return collectPeople(splitAddresses(field, true, numbered), numbered)
 }
 
 func collectPeople(entries iter.Seq[address], numbered bool) (all []record.Participant, more bool) {

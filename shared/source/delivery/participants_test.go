@@ -146,6 +146,35 @@ func TestReadLooseLists(t *testing.T) {
 	}
 }
 
+// A name that is a quoted string is a name as it stands, and so is any name in a message of another archive.
+func TestNamesStayWhole(t *testing.T) {
+	t.Parallel()
+	const mail = "room@contoso.com"
+	for _, tt := range []struct {
+		field    string
+		numbered bool
+		want     record.Participant
+	}{
+		{`"Room <5> (07700-900123)" <` + mail + ">", true, one("07700-900123", "Room <5>", mail)},
+		{`"sms: 5" <` + mail + ">", true, one("", "sms: 5", mail)},
+		{`"tel:555 Ann" (x) <` + mail + ">", false, one("", `"tel:555 Ann" (x)`, mail)},
+		{"Ann <447700900123> <" + mail + ">", true, one("447700900123", "Ann", mail)},
+		{"Room <5> <" + mail + ">", true, one("", "Room <5>", mail)},
+		{"Room <5> <" + mail + ">", false, one("", "Room <5>", mail)},
+		{"Room <447700900123> <" + mail + ">", false, one("", "Room <447700900123>", mail)},
+		{"Desk tel:447700900123 <" + mail + ">", false, one("", "Desk tel:447700900123", mail)},
+	} {
+		for name, read := range map[string]func(string, bool) ([]record.Participant, bool){
+			"list": readPeople, "authors": readAuthors,
+		} {
+			got, _ := read(tt.field, tt.numbered)
+			if diff := cmp.Diff([]record.Participant{tt.want}, got); diff != "" {
+				t.Errorf("%s, %s, numbered %t (-want +got):\n%s", tt.field, name, tt.numbered, diff)
+			}
+		}
+	}
+}
+
 // The sender is one: what stands before the address in From is part of the sender's name.
 func TestReadAuthors(t *testing.T) {
 	t.Parallel()
