@@ -4,6 +4,7 @@
 package inspect
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -128,7 +129,7 @@ var digits = regexp.MustCompile(`\d+`)
 func (r *report) readManifest(a *zipread.Archive, e zipread.Entry, names map[string]bool,
 	all *[]*delivery.ListManifest) error {
 	problem, err := a.Read(e, func(in io.Reader) error {
-		m, err := delivery.ReadManifest(in, func(name string) bool { return names[name] })
+		m, err := delivery.ReadManifest(context.Background(), in, func(name string) bool { return names[name] })
 		if err == nil {
 			*all = append(*all, m)
 			for _, line := range m.Kept {

@@ -79,7 +79,7 @@ func readZIP(t *testing.T, z ZIP, ids map[string]bool, counted map[string]int) (
 				entry, err = delivery.Describe(r, delivery.Options{})
 				return err
 			}
-			list, err := delivery.ReadManifest(r, func(name string) bool { return names[name] })
+			list, err := delivery.ReadManifest(t.Context(), r, func(name string) bool { return names[name] })
 			lists = append(lists, list)
 			return err
 		})

@@ -3,6 +3,7 @@ package delivery
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -15,6 +16,9 @@ const (
 	maxListLine  = 16 << 10 // bytes; a longer line is cut
 	maxKeptLines = 100
 	maxSplits    = 16 // separators that a name may have in a line with more than the name
+
+	maxSeparators = 1_000 // in a line in which a name may have some
+	linesPerCheck = 1_000 // whether the context is done
 )
 
 // ListManifest is what the manifest (*.mf) of a ZIP states. The vendor documents three rules and no syntax: the count
@@ -36,15 +40,18 @@ type ListManifest struct {
 // ReadManifest reads a manifest. isEntry reports whether the ZIP has an entry of exactly this name. A line lists an
 // entry if it is the entry's name, and otherwise all entries whose names it has between separators; names may have
 // blanks and separators. Something else between separators that ends in .eml is a message that is listed and missing.
-// What a line has besides may state the count. The error is one of r.
-func ReadManifest(r io.Reader, isEntry func(name string) bool) (*ListManifest, error) {
+// What a line has besides may state the count. The error is one of r, or the cause for which ctx is done.
+func ReadManifest(ctx context.Context, r io.Reader, isEntry func(name string) bool) (*ListManifest, error) {
 	m := &ListManifest{Count: -1, Listed: map[string]bool{}}
 	missing := map[string]bool{}
 	limited := &io.LimitedReader{R: r, N: maxManifest}
 	in := bufio.NewReaderSize(limited, maxListLine)
-	for first := true; ; first = false {
+	for n := 0; ; n++ {
+		if n%linesPerCheck == 0 && ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		line, err := readListLine(in)
-		if first {
+		if n == 0 {
 			line = bytes.TrimPrefix(line, []byte("\ufeff"))
 		}
 		if len(m.Listed)+len(missing) >= maxListed {

@@ -51,7 +51,7 @@ func TestReadManifest(t *testing.T) {
 		"caf\xe9":              {Count: -1, Unknown: 1, Kept: []string{"caf\u27e6byte E9\u27e7"}},
 		"a.eml.bak\ndir/a.eml": {Count: -1, Missing: []string{"dir/a.eml"}, Unknown: 1, Kept: []string{"a.eml.bak"}},
 	} {
-		got, err := ReadManifest(strings.NewReader(text), isEntry)
+		got, err := ReadManifest(t.Context(), strings.NewReader(text), isEntry)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func TestReadManifest(t *testing.T) {
 func TestManifestIsBounded(t *testing.T) {
 	t.Parallel()
 	none := entriesOf()
-	m, err := ReadManifest(strings.NewReader(strings.Repeat("x", 10<<20)), none)
+	m, err := ReadManifest(t.Context(), strings.NewReader(strings.Repeat("x", 10<<20)), none)
 	if err != nil || m.Unknown != 640 || len(m.Kept) != maxKeptLines || len(m.Kept[0]) != maxFile {
 		t.Errorf("one line of 10 MB: %d lines, %v", m.Unknown, err)
 	}
@@ -75,16 +75,16 @@ func TestManifestIsBounded(t *testing.T) {
 	for n := range maxListed + 1 {
 		fmt.Fprintf(&many, "%d.eml\n", n)
 	}
-	if m, err = ReadManifest(strings.NewReader(many.String()), none); err != nil || len(m.Missing) != maxListed ||
-		!m.Cut {
+	m, err = ReadManifest(t.Context(), strings.NewReader(many.String()), none)
+	if err != nil || len(m.Missing) != maxListed || !m.Cut {
 		t.Errorf("%d names, %v", len(m.Missing), err)
 	}
-	if m, err = ReadManifest(io.MultiReader(strings.NewReader("Count: 3\n"), &blanks{maxManifest}), none); err != nil ||
-		m.Count != 3 || !m.Cut {
+	large := io.MultiReader(strings.NewReader("Count: 3\n"), &blanks{maxManifest})
+	if m, err = ReadManifest(t.Context(), large, none); err != nil || m.Count != 3 || !m.Cut {
 		t.Errorf("more than %d bytes: %+v, %v", maxManifest, m, err)
 	}
 	gone := errors.New("gone")
-	if _, err := ReadManifest(iotest.ErrReader(gone), none); !errors.Is(err, gone) {
+	if _, err := ReadManifest(t.Context(), iotest.ErrReader(gone), none); !errors.Is(err, gone) {
 		t.Errorf("an error of the reader: %v", err)
 	}
 }
@@ -156,7 +156,7 @@ func judgeRaw(t *testing.T, raw string) Verdict {
 			continue
 		}
 		problem, err := a.Read(e, func(r io.Reader) error {
-			m, err := ReadManifest(r, func(name string) bool { return names[name] })
+			m, err := ReadManifest(t.Context(), r, func(name string) bool { return names[name] })
 			manifests = append(manifests, m)
 			return err
 		})
@@ -199,7 +199,7 @@ func FuzzReadManifest(f *testing.F) {
 	f.Add("Count: 2\r\na.eml\r\nb.eml")
 	f.Add("\ufeffcount=1\r\"a.eml\";00ff\rx y.eml")
 	f.Fuzz(func(t *testing.T, text string) {
-		m, err := ReadManifest(strings.NewReader(text), entriesOf("a.eml", "b"))
+		m, err := ReadManifest(t.Context(), strings.NewReader(text), entriesOf("a.eml", "b"))
 		if err != nil {
 			t.Fatal(err)
 		}

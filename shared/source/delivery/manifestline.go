@@ -20,7 +20,7 @@ func (m *ListManifest) readLine(line string, isEntry func(string) bool, missing 
 	}
 	// Blanks are separators only if nothing else fits.
 	listed := listedIn(line, isListSeparator, isEntry)
-	if len(listed) == 0 {
+	if len(listed) == 0 && strings.Contains(line, " ") {
 		listed = listedIn(line, func(c byte) bool { return c == ' ' || isListSeparator(c) }, isEntry)
 	}
 	known := len(listed) > 0
@@ -54,7 +54,8 @@ func isListSeparator(c byte) bool {
 }
 
 // listedIn returns where a line has the names of entries between separators, in their order. Of two names that begin at
-// the same place the longer one counts. Among the first parts of a line, a name may be all of the rest.
+// the same place the longer one counts, and none begins with a separator. Among the first parts of a line, a name may
+// be all of the rest. In a line with very many separators, no other name has one.
 func listedIn(line string, separates func(byte) bool, isEntry func(string) bool) (found []span) {
 	var ends []int // of the parts between separators
 	for i := range len(line) {
@@ -63,6 +64,10 @@ func listedIn(line string, separates func(byte) bool, isEntry func(string) bool)
 		}
 	}
 	ends = append(ends, len(line))
+	longest := maxSplits
+	if len(ends) > maxSeparators {
+		longest = 0
+	}
 	start := 0
 	isName := func(to int) bool {
 		name := trimListed(line[start:ends[to]])
@@ -71,7 +76,11 @@ func listedIn(line string, separates func(byte) bool, isEntry func(string) bool)
 	for at := 0; at < len(ends); at++ {
 		to := len(ends) - 1
 		if at >= maxSplits || !isName(to) {
-			for to = min(at+maxSplits, to); to >= at && !isName(to); to-- {
+			to = min(at+longest, to)
+			if trimListed(line[start:ends[at]]) == "" {
+				to = at - 1
+			}
+			for ; to >= at && !isName(to); to-- {
 			}
 		}
 		if to >= at {

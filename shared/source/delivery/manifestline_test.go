@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -42,7 +44,7 @@ func TestCount(t *testing.T) {
 		"Count: ٣": -1, "Count: 1\xa0000": -1, "Count: 1,000.eml": -1, "Count: 1 000.eml": -1,
 		"Count: 2,100.eml": -1, "Count: 1\u00b2": -1, "Count: <5>": -1,
 	} {
-		got, err := ReadManifest(strings.NewReader(text), isEntry)
+		got, err := ReadManifest(t.Context(), strings.NewReader(text), isEntry)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +60,7 @@ func TestCount(t *testing.T) {
 		"Count: 5.0\r\nCount: 5":      {Count: 5, Unclear: true},
 		"Discount: 5\nAccount: 1,000": {Count: -1},
 	} {
-		got, err := ReadManifest(strings.NewReader(text), isEntry)
+		got, err := ReadManifest(t.Context(), strings.NewReader(text), isEntry)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,10 +93,12 @@ func TestSeveralNamesInALine(t *testing.T) {
 		"gone.eml a.eml":                  {Listed: []string{"a.eml"}, Missing: []string{"gone.eml"}},
 		"lost.eml;gone.eml;lost.eml":      {Missing: []string{"gone.eml", "lost.eml"}},
 		"Count: 3; a.eml; gone.eml; note": {Listed: []string{"a.eml"}, Missing: []string{"gone.eml"}},
-		strings.Repeat("f,", 1000) + "a.eml," + strings.Repeat("f,", 1000) + "x, y.eml,,b.eml": {
+		strings.Repeat("f,", 400) + "a.eml," + strings.Repeat("f,", 400) + "x, y.eml,,b.eml": {
 			Listed: []string{"a.eml", "b.eml", "x, y.eml"}},
+		strings.Repeat("f,", 1000) + "a.eml," + strings.Repeat("f,", 1000) + ",b.eml": {
+			Listed: []string{"a.eml", "b.eml"}},
 	} {
-		m, err := ReadManifest(strings.NewReader(text), isEntry)
+		m, err := ReadManifest(t.Context(), strings.NewReader(text), isEntry)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,26 +118,60 @@ func TestCountInALineThatIsCut(t *testing.T) {
 	const text = "Count: 1000"
 	for cut := range len(text) {
 		line := strings.Repeat(" ", maxListLine-cut) + text
-		m, err := ReadManifest(strings.NewReader(line), entriesOf())
+		m, err := ReadManifest(t.Context(), strings.NewReader(line), entriesOf())
 		if err != nil || !m.Cut {
 			t.Errorf("after %d bytes: %+v, %v", cut, m, err)
 		}
 	}
 }
 
-// The work for a line grows with its length, and not faster.
+// The work for a line grows with its length, and not faster: it is counted in names that are looked up.
 func TestLineOfSeparators(t *testing.T) {
 	t.Parallel()
-	for _, part := range []string{",", " a,", ", ", "1 ", "Count: 1,"} {
+	for _, part := range []string{",", " a,", ", ", "1 ", "a,", "Count: 1,", "count=1 a "} {
 		text := strings.Repeat(part, maxListLine/len(part))
-		asked := 0
-		_, err := ReadManifest(strings.NewReader(text), func(name string) bool { asked += len(name); return false })
+		asked, bytes := 0, 0
+		_, err := ReadManifest(t.Context(), strings.NewReader(text), func(name string) bool {
+			asked++
+			bytes += len(name)
+			return false
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Each byte is in a name of at most maxSplits parts from each of as many places, and in a rest of the line.
-		if most := 2 * len(text) * (maxSplits*maxSplits + maxSplits); asked > most {
-			t.Errorf("%q: asked for names of %d bytes, of a line of %d", part, asked, len(text))
+		// Each of two times, each part is looked up alone, and the rest of the line at the first ones.
+		if asked > 2*(len(text)+maxSplits) || bytes > 2*len(text)*(maxSplits+1)+len(text) {
+			t.Errorf("%q: asked for %d names of %d bytes, of a line of %d", part, asked, bytes, len(text))
 		}
+	}
+	for part, most := range map[string]int{
+		"a,":   1 + maxSplits + (maxSplits+1)*(maxSeparators+1), // once: there is no blank
+		"a":    3,
+		",  ":  2 * (maxSplits + 2),
+		"a, b": 2*(1+maxSplits) + 2*(maxSplits+1)*(maxSeparators+1),
+	} {
+		asked := 0
+		text := strings.Repeat(part, (maxSeparators-1)/max(1, strings.Count(part, ",")+strings.Count(part, " ")))
+		_, err := ReadManifest(t.Context(), strings.NewReader(text), func(string) bool { asked++; return false })
+		if err != nil || asked > most {
+			t.Errorf("%q: asked for %d names, at most %d are needed, %v", part, asked, most, err)
+		}
+	}
+}
+
+// A manifest that is being read does not outlive its context.
+func TestManifestIsCancelled(t *testing.T) {
+	t.Parallel()
+	stopped := errors.New("stopped")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	lines := 0
+	m, err := ReadManifest(ctx, strings.NewReader(strings.Repeat("a\n", 10*linesPerCheck)), func(string) bool {
+		if lines++; lines == linesPerCheck+1 {
+			cancel(stopped)
+		}
+		return true
+	})
+	if m != nil || !errors.Is(err, stopped) || lines > 2*linesPerCheck {
+		t.Errorf("%d lines, %v", lines, err)
 	}
 }

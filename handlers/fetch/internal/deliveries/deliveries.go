@@ -81,13 +81,15 @@ type workLimits struct {
 	listing   time.Duration
 	lease     time.Duration // of waiting for another holder of the lease
 	storage   time.Duration // of one operation of the archive, with its retries
+	lists     int64         // bytes of the manifests in one ZIP that are read; one may be larger
 }
 
 // New returns an Intake. It makes no request.
 func New(o Options) *Intake {
 	return &Intake{Options: o, form: o.Rules.form(), contents: zipread.DefaultLimits(), limits: workLimits{
 		turn: 4 * time.Minute, read: 12 * time.Minute, copied: time.Minute, longest: 12 * time.Minute,
-		leastRate: 64 << 10, listing: 5 * time.Minute, lease: 5 * time.Minute, storage: 5 * time.Minute}}
+		leastRate: 64 << 10, listing: 5 * time.Minute, lease: 5 * time.Minute, storage: 5 * time.Minute,
+		lists: 32 << 20}}
 }
 
 // Result is what a run returns. It holds counts, no content.

@@ -142,7 +142,7 @@ func (r *reading) judgeDelivery(ctx context.Context, report *Report) error {
 	}
 	files := make([]delivery.File, 0, len(r.zip.Entries))
 	var lists []*delivery.ListManifest
-	unread, found := 0, 0
+	unread, found, over, size := 0, 0, 0, int64(0)
 	for _, e := range r.zip.Entries {
 		files = append(files, delivery.File{Name: e.Name, Message: e.Kind == zipread.Message,
 			Manifest: e.Kind == zipread.Manifest, Empty: e.Size == 0, Twice: e.Twice,
@@ -153,10 +153,15 @@ func (r *reading) judgeDelivery(ctx context.Context, report *Report) error {
 		if found++; found > maxLists {
 			continue
 		}
+		if size > 0 && e.Readable() && size+e.Size > r.limits.lists {
+			over++
+			continue
+		}
 		list, problem, err := r.readList(ctx, e, names)
 		if err != nil {
 			return fmt.Errorf("read the manifest of a delivery: %w", err)
 		}
+		size += r.zip.Counted(e)
 		if problem != "" {
 			unread++
 			continue
@@ -164,7 +169,7 @@ func (r *reading) judgeDelivery(ctx context.Context, report *Report) error {
 		report.Listed += len(list.Listed)
 		lists = append(lists, list)
 	}
-	if unread == 0 && found <= maxLists {
+	if unread == 0 && over == 0 && found <= maxLists {
 		report.Counted = countOf(lists)
 	}
 	verdict := delivery.JudgeZIP(files, lists)
@@ -172,6 +177,10 @@ func (r *reading) judgeDelivery(ctx context.Context, report *Report) error {
 	report.Reasons = append(report.Reasons, verdict.Reasons...)
 	if unread > 0 {
 		report.Reasons = append(report.Reasons, fmt.Sprintf("manifests that can't be read: %d", unread))
+	}
+	if over > 0 {
+		report.Reasons = append(report.Reasons,
+			fmt.Sprintf("manifests that are not read, as all are too large together: %d", over))
 	}
 	if found > maxLists {
 		report.Reasons = append(report.Reasons, fmt.Sprintf("%d manifests are more than are read", found))
@@ -255,7 +264,7 @@ func (r *reading) readList(ctx context.Context, e zipread.Entry, names map[strin
 		return nil, "", err
 	}
 	problem, err = r.zip.Read(e, func(in io.Reader) (err error) {
-		list, err = delivery.ReadManifest(in, func(name string) bool { return names[name] })
+		list, err = delivery.ReadManifest(ctx, in, func(name string) bool { return names[name] })
 		return err
 	})
 	return list, problem, err

@@ -72,6 +72,35 @@ func TestCountThatProves(t *testing.T) {
 	}
 }
 
+// Manifests beyond the limit of all together are not read, and then no count is certain.
+func TestManifestsTooLargeTogether(t *testing.T) {
+	const list = "Count: 1\r\na.eml\r\n"
+	for limit, left := range map[int64]int{2 * int64(len(list)): 1, 2*int64(len(list)) - 1: 2, 1: 2, 1 << 20: 0} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.shelf.put(nameOf(1), zipOf(message("a.eml"), [2]string{"l.mf", list}, [2]string{"m.mf", list},
+					[2]string{"n.mf", list}), old)
+				d := w.intake(w.Store)
+				d.limits.lists = limit
+				if _, err := w.try(t.Context(), d); err != nil {
+					t.Fatal(err)
+				}
+				report, told := w.oneReport(), 0
+				for _, reason := range report.Reasons {
+					if reason == fmt.Sprintf("manifests that are not read, as all are too large together: %d", left) {
+						told++
+					}
+				}
+				if told != min(left, 1) || (report.Counted == nil) != (left > 0) || report.Listed != 3-left ||
+					w.outcomes() != Incomplete {
+					t.Errorf("a limit of %d: %+v", limit, report)
+				}
+			})
+		})
+	}
+}
+
 // changeEntry sets the flags and the checksum of an entry, in the directory of a ZIP.
 func changeEntry(raw []byte, name string, flags uint16, sum uint32) []byte {
 	const header = 46 // bytes before the name
