@@ -75,6 +75,8 @@ type Intake struct {
 type workLimits struct {
 	turn      time.Duration // of a ZIP while others wait; checked after each batch
 	read      time.Duration // of reading a ZIP in one turn
+	others    time.Duration // of reading the listed files of a ZIP that are no messages; checked before each of them
+	content   int64         // bytes of those files that are read, also checked before each
 	copied    time.Duration // of one copy, in addition to its size at leastRate
 	longest   time.Duration // of one copy, whatever its size
 	leastRate int64         // bytes per second
@@ -87,9 +89,9 @@ type workLimits struct {
 // New returns an Intake. It makes no request.
 func New(o Options) *Intake {
 	return &Intake{Options: o, form: o.Rules.form(), contents: zipread.DefaultLimits(), limits: workLimits{
-		turn: 4 * time.Minute, read: 12 * time.Minute, copied: time.Minute, longest: 12 * time.Minute,
-		leastRate: 64 << 10, listing: 5 * time.Minute, lease: 5 * time.Minute, storage: 5 * time.Minute,
-		lists: 32 << 20}}
+		turn: 4 * time.Minute, read: 12 * time.Minute, others: time.Minute, content: 1 << 30, copied: time.Minute,
+		longest: 12 * time.Minute, leastRate: 64 << 10, listing: 5 * time.Minute, lease: 5 * time.Minute,
+		storage: 5 * time.Minute, lists: 32 << 20}}
 }
 
 // Result is what a run returns. It holds counts, no content.

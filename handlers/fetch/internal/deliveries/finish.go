@@ -1,6 +1,7 @@
 package deliveries
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -196,39 +197,62 @@ func (r *reading) judgeOthers(ctx context.Context, report *Report, lists []*deli
 		return slices.ContainsFunc(lists, func(list *delivery.ListManifest) bool { return list.Listed[e.Name] })
 	}
 	problems := map[string]int{}
+	var toRead []zipread.Entry
 	for _, e := range r.zip.Entries {
 		listed := isListed(e)
 		if e.Kind != zipread.Other || e.Problem == zipread.Folder && !listed && e.Size == 0 {
 			continue
 		}
 		report.Others++
-		problem := e.Problem
 		switch {
 		case listed:
-			var err error
-			if problem, err = r.readOther(ctx, e); err != nil {
-				return fmt.Errorf("read a listed file of a delivery: %w", err)
-			}
-			if problem == "" && e.Problem == zipread.UnsafeName {
-				report.Unsafe++
-			}
-		case problem == zipread.UnsafeName:
-			problem = "" // it could be read
+			toRead = append(toRead, e)
+		case !e.Readable():
+			problems[string(e.Problem)]++
+		}
+	}
+	late, err := r.readOthers(ctx, report, toRead, problems)
+	if err != nil {
+		return fmt.Errorf("read a listed file of a delivery: %w", err)
+	}
+	report.Reasons = append(report.Reasons, reasonsOf("other files", problems)...)
+	if late > 0 {
+		report.Reasons = append(report.Reasons, fmt.Sprintf("listed files that were not read in time: %d", late))
+	}
+	return nil
+}
+
+// readOthers reads entries that are no messages and counts their problems. No progress is kept of it, so it has limits
+// of its own, within those of a turn: it returns how many entries were left when one of them was reached. The entries
+// are read in the order of their content, whatever that of the directory is, because the ZIP is read in blocks.
+func (r *reading) readOthers(ctx context.Context, report *Report, entries []zipread.Entry, problems map[string]int) (
+	late int, err error) {
+	slices.SortStableFunc(entries, func(a, b zipread.Entry) int { return cmp.Compare(a.Offset, b.Offset) })
+	began, before := time.Now(), r.total
+	for _, e := range entries {
+		if err := context.Cause(ctx); err != nil {
+			return 0, err // what was not read because the invocation ends is not late
+		}
+		if e.Readable() && (time.Since(began) >= r.limits.others || r.total-before >= r.limits.content) {
+			late++
+			continue
+		}
+		problem, err := r.readOther(e)
+		if err != nil {
+			return 0, err
 		}
 		if problem != "" {
 			problems[string(problem)]++
+		} else if e.Problem == zipread.UnsafeName {
+			report.Unsafe++
 		}
 	}
-	report.Reasons = append(report.Reasons, reasonsOf("other files", problems)...)
-	return nil
+	return late, nil
 }
 
 // readOther reads an entry that is no message to its end, with the limits of a message. Its bytes count with those of
 // the messages, which were read before.
-func (r *reading) readOther(ctx context.Context, e zipread.Entry) (zipread.Problem, error) {
-	if err := context.Cause(ctx); err != nil {
-		return "", err
-	}
+func (r *reading) readOther(e zipread.Entry) (zipread.Problem, error) {
 	if e.Readable() && r.total > r.contents.Total {
 		return zipread.OverTotal, nil
 	}

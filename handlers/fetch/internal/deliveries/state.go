@@ -155,10 +155,15 @@ func (r Rules) withKeys(files []arrival.File) []keyed {
 	return all
 }
 
-// keyOf returns the key of a listed file: the same for two listings that describe the same content.
+// keyOf returns the key of a listed file: the same for two listings that describe the same content. A file without a
+// time has the key of one of 1970, which former versions took it for: the State has such keys.
 func (r Rules) keyOf(f arrival.File) string {
+	at := f.ModTime
+	if at.IsZero() {
+		at = time.Unix(0, 0)
+	}
 	return shortHash(r.form().keys + f.Path + "\x00" + strconv.FormatInt(f.Size, 10) + "\x00" +
-		f.ModTime.UTC().Format(time.RFC3339Nano))
+		at.UTC().Format(time.RFC3339Nano))
 }
 
 func shortHash(s string) string {

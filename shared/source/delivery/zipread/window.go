@@ -1,6 +1,7 @@
 package zipread
 
 import (
+	"archive/zip"
 	"errors"
 	"io"
 	"sync"
@@ -20,6 +21,33 @@ type window struct {
 	mu     sync.Mutex
 	blocks [2]block // the last used one first
 	failed error
+}
+
+// headerReader is the source as archive/zip reads it. QUIRK: zip.File has the offset of its header and does not export
+// it, and DataOffset reads the header, which is a block of the source for each file. headerReader finds it without.
+type headerReader struct {
+	io.ReaderAt
+	finding bool // ReadAt reads nothing and notes the offset
+	found   int64
+}
+
+var errFinding = errors.New("only the offset is needed")
+
+// ReadAt is as in io.ReaderAt.
+func (h *headerReader) ReadAt(p []byte, off int64) (int, error) {
+	if h.finding {
+		h.found = off
+		return 0, errFinding
+	}
+	return h.ReaderAt.ReadAt(p, off)
+}
+
+// offsetOf returns the offset of a file's header. It MUST NOT be called while a file is read.
+func (h *headerReader) offsetOf(f *zip.File) int64 {
+	h.finding = true
+	_, _ = f.DataOffset()
+	h.finding = false
+	return h.found
 }
 
 // block is a part of the source.

@@ -80,6 +80,7 @@ type Entry struct {
 	Name    string
 	Kind    Kind
 	Size    int64   // of the content, as the directory states it
+	Offset  int64   // of its header in the ZIP, as the directory states it; its content follows
 	Problem Problem // found without reading the entry
 	Twice   bool    // an earlier entry has the same name; both can be read
 
@@ -116,7 +117,8 @@ func Open(r io.ReaderAt, size int64, limits Limits) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	z, err := zip.NewReader(a.source, size)
+	in := &headerReader{ReaderAt: a.source}
+	z, err := zip.NewReader(in, size)
 	if failed := a.source.failure(); failed != nil {
 		return nil, fmt.Errorf("read the directory of a ZIP: %w", failed)
 	}
@@ -127,7 +129,7 @@ func Open(r io.ReaderAt, size int64, limits Limits) (*Archive, error) {
 	a.Entries, a.counted = make([]Entry, 0, len(z.File)), make([]int64, len(z.File))
 	for i, f := range z.File {
 		e := Entry{Name: f.Name, Kind: kindOf(f.Name), Size: int64(min(f.UncompressedSize64, 1<<62)),
-			Problem: problemOf(f), Twice: seen[f.Name], file: f, at: i}
+			Offset: in.offsetOf(f), Problem: problemOf(f), Twice: seen[f.Name], file: f, at: i}
 		seen[f.Name] = true
 		a.Entries = append(a.Entries, e)
 	}

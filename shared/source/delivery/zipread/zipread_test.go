@@ -364,3 +364,34 @@ func TestLimitsInWords(t *testing.T) {
 		}
 	}
 }
+
+// Each entry has the offset of its header, and Open reads none of them to find it.
+func TestOffsets(t *testing.T) {
+	t.Parallel()
+	raw := makeZIP(t, member{"a.eml", strings.Repeat("x", 5<<20), zip.Store, 0},
+		member{"b.eml", "text", zip.Deflate, 0}, member{"c.png", strings.Repeat("y", 5<<20), zip.Store, 0})
+	for name, before := range map[string]int{"a ZIP": 0, "a ZIP behind something else": 1000} {
+		raw := append(bytes.Repeat([]byte{'z'}, before), raw...)
+		source := &countingSource{ReaderAt: bytes.NewReader(raw)}
+		a, err := Open(source, int64(len(raw)), DefaultLimits())
+		if err != nil || source.reads > 2 {
+			t.Fatalf("%s: %d reads, %v", name, source.reads, err)
+		}
+		for _, e := range a.Entries {
+			if at := raw[e.Offset:]; !bytes.HasPrefix(at, []byte("PK\x03\x04")) || string(at[30:35]) != e.Name {
+				t.Errorf("%s: %s is not at %d", name, e.Name, e.Offset)
+			}
+		}
+	}
+}
+
+// countingSource counts the reads of a source.
+type countingSource struct {
+	io.ReaderAt
+	reads int
+}
+
+func (c *countingSource) ReadAt(p []byte, off int64) (int, error) {
+	c.reads++
+	return c.ReaderAt.ReadAt(p, off)
+}
